@@ -350,10 +350,8 @@ fn table(lake: &Path, records: u64, rounds: usize) {
         match asked_of_both(question, lake, &id, rounds) {
             (own, None) => row(what, &format!("{:.2}, {:.2}, {:.0}", own.cpu, own.wall, own.peak_mib), "SKIPPED: no duckdb"),
             (own, Some(other)) => {
-                let measured = format!(
-                    "{:.2}, {:.2}, {:.0}; {:.2}, {:.2}, {:.0}",
-                    own.cpu, own.wall, own.peak_mib, other.cpu, other.wall, other.peak_mib
-                );
+                let measured =
+                    format!("{:.2}, {:.2}, {:.0}; {:.2}, {:.2}, {:.0}", own.cpu, own.wall, own.peak_mib, other.cpu, other.wall, other.peak_mib);
                 let (cpu, wall) = (own.cpu / other.cpu, own.wall / other.wall);
                 row(what, &measured, &format!("{cpu:.2}, {wall:.2}"));
                 cpus.push(cpu);

@@ -1,8 +1,9 @@
-//! Alerts that stay quiet: what is news about losses of which somebody was told before.
+//! Alerts for new losses only: compares the losses of this run with those that were reported before.
 //!
-//! A *loss* is known by registry, region, repository and digest (or tag): that is what the `id` of its findings is made of. Kind and
-//! severity are attributes of it, which change as more becomes known. A window that moves on shows the same loss every night, each time
-//! with other evidence; that is no news.
+//! A *loss* is identified by registry, region, repository and digest (or tag), which are what a finding's
+//! `id` is made of. Kind and severity are attributes of the loss that change as more becomes known. A
+//! window of logs that moves on shows the same loss every night, each time with other evidence; that is not
+//! news.
 
 mod diff;
 mod known;
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Digest, Finding, FindingKind, LogText, Repository, Severity, Timestamp};
 
-/// A loss, as the findings of one run tell it.
+/// A loss, put together from the findings of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loss {
     pub id: String,
@@ -25,16 +26,17 @@ pub struct Loss {
     pub repository: Repository,
     pub tag: Option<LogText>,
     pub digest: Option<Digest>,
-    /// When it was gone; of several ends, the last one.
+    /// When it was gone; if it was lost several times, the last time.
     pub gone_at: Option<Timestamp>,
 }
 
-/// The id of the loss that a finding with `id` tells of: several ends of one image are numbered (`…-2`).
+/// The id of the loss that a finding with `id` belongs to: several losses of one image are numbered
+/// (`…-2`).
 pub fn id_of_loss(id: &str) -> &str {
     id.split_once('-').map_or(id, |(loss, _)| loss)
 }
 
-/// The losses that findings tell of, by id.
+/// The losses behind the findings, by id.
 pub fn losses<'f>(findings: impl IntoIterator<Item = &'f Finding>) -> BTreeMap<String, Loss> {
     joined(findings.into_iter().map(Loss::of))
 }
@@ -50,10 +52,10 @@ fn joined(each: impl IntoIterator<Item = Loss>) -> BTreeMap<String, Loss> {
     losses
 }
 
-/// How a loss stands to what was told of it.
+/// How a loss compares with what was reported of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
-    /// It was lost once more since.
+    /// It came back and was lost again since.
     LostAgain,
     Worse,
     Same,
@@ -73,7 +75,7 @@ impl Loss {
         }
     }
 
-    /// Takes in what another finding says of the same loss: the last end counts, and of one end the worst.
+    /// Adds another finding about the same loss: the last end counts, and for one end the worst severity.
     fn join(&mut self, other: Self) {
         let gone_at = self.gone_at.max(other.gone_at);
         let is_later = self.gone_at.is_some() && other.gone_at > self.gone_at;
@@ -84,13 +86,13 @@ impl Loss {
         self.gone_at = gone_at;
     }
 
-    /// Whether the image was still there when this was told.
+    /// Whether the image still existed when this was reported.
     const fn was_there(&self) -> bool {
         use FindingKind::{AccessTaken, AskedBeforePushed, DisplacedAlive, IndexLostToItsChild, Unexplained};
         self.gone_at.is_none() && matches!(self.kind, DisplacedAlive | AccessTaken | Unexplained | AskedBeforePushed | IndexLostToItsChild)
     }
 
-    /// How `self` stands to what was `told` before. Severities are declared from bad to harmless.
+    /// Compares `self` with what was reported before. Severities are declared from worst to harmless.
     fn standing(&self, told: &Self) -> Standing {
         if told.gone_at.is_some() && self.gone_at > told.gone_at {
             Standing::LostAgain

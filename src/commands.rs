@@ -3,6 +3,7 @@
 //! Only this layer reads the clock and the environment. A verb gives an `Ending` (what the exit code is made of) or a
 //! `Failure` (exit code 2). A new verb needs a file, a line in `Command` and a line in `Command::run`.
 
+mod behind;
 mod bounded;
 #[cfg(feature = "sql")]
 mod columns;
@@ -13,8 +14,10 @@ mod detect;
 mod diff;
 mod ending;
 mod explain;
+mod fate;
 mod forecast;
 mod gather;
+mod image;
 #[cfg(feature = "sql")]
 mod ingest;
 mod interrupt;
@@ -36,6 +39,7 @@ mod shortage;
 mod snapshot;
 mod sources;
 mod timeline;
+mod trace;
 mod values;
 mod verify;
 mod whatif;
@@ -83,7 +87,9 @@ enum Command {
     Diff(diff::Args),
     Explain(explain::Args),
     Rescue(rescue::Args),
+    Fate(fate::Args),
     Timeline(timeline::Args),
+    Trace(trace::Args),
     Forecast(forecast::Args),
     Whatif(whatif::Args),
     Report(report::Args),
@@ -108,7 +114,9 @@ impl Command {
             Self::Diff(args) => args.show.quiet(),
             Self::Explain(args) => args.common.quiet(),
             Self::Rescue(args) => args.common.quiet(),
+            Self::Fate(args) => args.common.quiet(),
             Self::Timeline(args) => args.common.quiet(),
+            Self::Trace(args) => args.common.quiet(),
             Self::Forecast(args) => args.common.quiet(),
             Self::Whatif(args) => args.common.quiet(),
             Self::Report(args) => args.common.quiet(),
@@ -132,7 +140,9 @@ impl Command {
             Self::Detect(args) => args.common.jobs(),
             Self::Explain(args) => args.common.jobs(),
             Self::Rescue(args) => args.common.jobs(),
+            Self::Fate(args) => args.common.jobs(),
             Self::Timeline(args) => args.common.jobs(),
+            Self::Trace(args) => args.common.jobs(),
             Self::Forecast(args) => args.common.jobs(),
             Self::Whatif(args) => args.common.jobs(),
             Self::Report(args) => args.common.jobs(),
@@ -155,7 +165,9 @@ impl Command {
             Self::Diff(args) => args.show.writes_to_stdout(),
             Self::Explain(args) => args.common.show.writes_to_stdout(),
             Self::Rescue(args) => args.common.show.writes_to_stdout(),
+            Self::Fate(args) => args.common.show.writes_to_stdout(),
             Self::Timeline(args) => args.common.show.writes_to_stdout(),
+            Self::Trace(args) => args.common.show.writes_to_stdout(),
             Self::Forecast(args) => args.common.show.writes_to_stdout(),
             Self::Whatif(args) => args.common.show.writes_to_stdout(),
             Self::Report(args) => args.common.show.writes_to_stdout(),
@@ -177,7 +189,9 @@ impl Command {
             Self::Diff(args) => args.run(),
             Self::Explain(args) => args.run(talk),
             Self::Rescue(args) => args.run(talk),
+            Self::Fate(args) => args.run(talk),
             Self::Timeline(args) => args.run(talk),
+            Self::Trace(args) => args.run(talk),
             Self::Forecast(args) => args.run(talk),
             Self::Whatif(args) => args.run(talk),
             Self::Report(args) => args.run(talk),

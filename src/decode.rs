@@ -1,17 +1,21 @@
-//! Bytes → records: gunzip, find the container's shape, hand out each CloudTrail record as a slice of JSON text.
+//! Bytes → records: decompresses an object, recognises its container format, and passes on each CloudTrail
+//! record as a slice of JSON text.
 //!
-//! An object goes one of two ways. The hot path (`hot`) is for what CloudTrail itself writes: a gzip member whose checksum
-//! holds, one compact `{"Records":[…]}`; records are cut out by searching, and those that nobody wants are never parsed.
-//! The full path (`walk`, `lines`) takes every other container and everything that is odd or damaged: it checks
-//! the grammar of the whole text, keeps what stands before damage, and lets one bad element cost only itself. Both give the
-//! same answer on every object that both can read.
+//! There are two ways to read an object. The hot path (`hot`) is for what CloudTrail itself writes: a gzip
+//! member with a valid checksum that contains one compact `{"Records":[…]}`. It finds the records by their
+//! brackets, and records that nobody wants are never parsed. The full path (`walk`, `lines`) is for all
+//! other containers and for anything odd or damaged: it checks the grammar of the whole text, keeps what
+//! comes before damage, and lets one bad element cost only itself. On objects that both can read, both give
+//! the same result.
 //!
-//! An object that is larger than a worker's share of the memory (`room`), or packed in something else than gzip (`layers`), is
-//! read piece by piece (`stream`); each piece takes the full path.
+//! An object that is larger than a worker's share of memory (`room`), or compressed by something else than
+//! gzip (`layers`), is read piece by piece (`stream`) on the full path.
 
 mod archive;
 mod base64;
 mod blocks;
+#[cfg(test)]
+mod example;
 mod fields;
 mod foreign;
 #[cfg(feature = "sql")]
@@ -52,10 +56,7 @@ pub(crate) use packing::unzipped;
 pub use room::Room;
 pub(crate) use unescape::unescape_string;
 
-use std::fs::File;
-#[cfg(feature = "sql")]
-use std::io::Seek;
-use std::io::{Cursor, Read};
+use std::io::{Cursor, Read, Seek};
 use std::sync::Arc;
 
 use crate::model::{Identity, Repairs, Timestamp};
@@ -67,15 +68,15 @@ use packing::Packing;
 use tally::Tally;
 use walk::Walk;
 
-/// Which records a sink wants to see. The others are counted, not parsed.
+/// Which records a sink wants. Others are counted but not parsed.
 #[derive(Debug, Clone, Copy)]
 pub enum Wanted<'a> {
     /// Every record.
     All,
-    /// Records whose `eventSource` is one of these; all native EventBridge events, too.
+    /// Records whose `eventSource` is one of these, and all of EventBridge's own events.
     Sources(&'a [&'a str]),
-    /// The same. Of a source with `names`, records whose `eventName` begins with none of them are left out where that costs
-    /// nothing to tell; some may be handed out all the same.
+    /// The same. For a source listed in `names`, records whose `eventName` begins with none of the names
+    /// are left out where that can be told cheaply; some may be passed on all the same.
     Named { sources: &'a [&'a str], names: &'a [(&'a str, &'a [&'a str])] },
 }
 
@@ -88,9 +89,10 @@ impl Wanted<'_> {
         }
     }
 
-    /// Whether records of this source are wanted, of which `name` is what follows the opening quote of the `eventName`.
+    /// Whether records of this source are wanted; `name` is the text after the opening quote of the
+    /// `eventName`.
     fn event(&self, source: &[u8], name: &[u8]) -> bool {
-        // The first letters alone tell most of them apart, without a call.
+        // The first letters tell most names apart without a function call.
         let begins_so = |wanted: &&str| wanted.as_bytes().first() == name.first() && name.starts_with(wanted.as_bytes());
         let of_use =
             |all: &[(&str, &[&str])]| all.iter().find(|(of, _)| of.as_bytes() == source).is_none_or(|(_, names)| names.iter().any(begins_so));
@@ -98,77 +100,79 @@ impl Wanted<'_> {
     }
 }
 
-/// One event as it stands in an object: JSON text of the record itself, whatever it was wrapped in.
+/// One event of an object: the JSON text of the record itself, whatever it was wrapped in.
 #[derive(Debug, Clone, Copy)]
 pub struct RawRecord<'b> {
-    /// Position in the object, from 0, counting every element of the object that stands where a record may stand: records
-    /// that failed and events of other kinds, too.
+    /// Position in the object, from 0. Counts every element where a record may be, also failed records and
+    /// events of other kinds.
     pub index: u64,
-    /// One JSON object, valid UTF-8, in CloudTrail's own form: what another tool had written otherwise is repaired. Its `eventTime`, `eventSource` and `eventName` were found and are what they should be;
-    /// the rest is not yet known to be well formed.
+    /// One JSON object, valid UTF-8, in CloudTrail's own form: records rewritten by other tools have been
+    /// repaired. Its `eventTime`, `eventSource` and `eventName` have been checked; the rest may be
+    /// malformed.
     pub json: &'b str,
-    /// A native EventBridge envelope (`ECS Task State Change`, `ECR Image Action`), not a CloudTrail record.
+    /// An EventBridge event of its own (`ECS Task State Change`, `ECR Image Action`), not a CloudTrail
+    /// record.
     pub native: bool,
 }
 
-/// Takes records as they are cut out. The slice lives in the decoder's buffer and is gone when `record` returns; sinks
-/// copy what they keep. Records come in the order in which they stand in the object. An error is one record's failure:
-/// it is counted and reported with its index, and decoding goes on.
+/// Receives records as they are found. The slice is in the decoder's buffer and is valid only during the
+/// call: sinks copy what they keep. Records come in the order of the object. An error means that one record
+/// failed: it is counted and reported with its index, and decoding goes on.
 pub trait RecordSink {
     fn record(&mut self, record: RawRecord<'_>) -> Result<(), String>;
 
-    /// A part of a long text was read: the identities of its records, as in [`Decoder::identities`], and how many bytes it has.
-    /// Says whether to go on with the next one.
+    /// Called when part of a long text has been read, with the identities of its records (see
+    /// [`Decoder::identities`]) and its number of bytes. Returns whether to go on.
     fn part(&mut self, _identities: &[Identity], _bytes: u64) -> Next {
         Next::GoOn
     }
 
-    /// A document that stands where records may stand, and is no event: a whole JSON object, as it stands there. `index` is its
-    /// place, counted as [`RawRecord::index`] is.
+    /// A JSON object in the place of a record that is not an event. `index` is its position, counted like
+    /// [`RawRecord::index`].
     fn document(&mut self, _json: &str, _index: u64) -> Document {
         Document::Unknown
     }
 
-    /// A member of an archive begins: `name` is its path in it. Whether to read it.
+    /// An archive member begins; `name` is its path in the archive. Returns whether to read it.
     fn begin_member(&mut self, _name: &str) -> Member {
         Member::Read
     }
 
-    /// The member was read; it has `bytes` in the archive. Says whether to go on with the next one.
+    /// The member has been read; it takes `bytes` in the archive. Returns whether to go on.
     fn end_member(&mut self, _report: ObjectReport, _bytes: u64) -> Next {
         Next::GoOn
     }
 }
 
-/// What a sink makes of a document that is no event.
+/// What a sink did with a document that is not an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Document {
-    /// It is evidence of another kind, and was taken.
+    /// It is other evidence (a snapshot), and was used.
     Taken,
-    /// It would be, and is of no use here; why.
+    /// It is a kind of evidence that cannot be used here; the reason.
     Refused(String),
-    /// Nothing is known of it.
+    /// It is not known.
     Unknown,
 }
 
-/// What is done with a member of an archive.
+/// What to do with an archive member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Member {
     Read,
     LeftOut,
 }
 
-/// Whether the rest of a long text is to be read.
+/// Whether to read the rest of a long text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     GoOn,
-    /// No: what was asked for is there.
+    /// No: the sink has all it needs.
     Enough,
-    /// No: somebody stopped the run, and the object was not read to its end.
+    /// No: the run was interrupted, so the object counts as not read to its end.
     Stop,
 }
 
-/// An object as it is stored: its bytes, or the first of them and where the others come from.
+/// An object as stored: all of its bytes, or the first ones and a source of the others.
 pub struct Stored<'a> {
     pub bytes: &'a [u8],
     pub rest: Option<Rest<'a>>,
@@ -176,13 +180,18 @@ pub struct Stored<'a> {
 
 /// What follows the first bytes of an object.
 pub enum Rest<'a> {
-    /// From here on, and once.
+    /// What follows the first bytes; can be read once.
     Stream(&'a mut dyn Read),
-    /// The whole object, read as far as its first bytes go.
-    File(&'a mut File),
+    /// The whole object, positioned after its first bytes.
+    Places(&'a mut dyn Places),
 }
 
-/// Objects that hold no events of the kind we read.
+/// What can be read from any place.
+pub trait Places: Read + Seek {}
+
+impl<P: Read + Seek> Places for P {}
+
+/// Kinds of objects without events of the kind that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OtherKind {
     LogDigestFile,
@@ -196,38 +205,39 @@ pub enum OtherKind {
 pub enum Outcome {
     Read,
     Skipped(OtherKind),
-    /// Could not be read to its end; what came before the damage was handed out.
+    /// Could not be read to its end; records before the damage were passed on.
     Failed(String),
 }
 
-/// What one object held.
+/// What an object contained.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectReport {
     pub outcome: Outcome,
     pub bytes_decompressed: u64,
-    /// All records, wanted or not; failed ones too.
+    /// All records, wanted or not, including failed ones.
     pub records: u64,
-    /// Events of another kind beside the records; none where the object as a whole is skipped.
+    /// Events of other kinds besides the records; 0 if the whole object is of another kind.
     pub records_skipped: u64,
-    /// Lines and documents that are no events, and lose none.
+    /// Lines and documents that are not events and contain none.
     pub lines_skipped: u64,
-    /// Records that were not in CloudTrail's own form. Where the object is, only those that are wanted were looked at.
+    /// Records that were not in CloudTrail's own form. If the object as a whole is, only wanted records
+    /// were checked.
     pub repaired: Repairs,
-    /// `(index, reason)` of records that could not be understood; the first [`Limits::failures_max`] of them.
+    /// `(index, reason)` of records that could not be understood; at most [`Limits::failures_max`] of them.
     pub failed: Vec<(u64, String)>,
-    /// How many records could not be understood, listed in `failed` or not.
+    /// Number of records that could not be understood, whether or not they are in `failed`.
     pub failed_total: u64,
-    /// Over all records that have a time, wanted or not.
+    /// Over all records with a time, wanted or not.
     pub first_event_time: Option<Timestamp>,
     pub last_event_time: Option<Timestamp>,
-    /// A table with CloudTrail's columns: what they leave out of a record is not known.
+    /// The object is a table with CloudTrail's columns, so parts of a record may be missing.
     pub lossy: bool,
 }
 
-/// Bounds on what one object may cost.
+/// Limits for one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Most failed records of one object that are listed one by one; more are only counted.
+    /// At most so many failed records of one object are listed; more are only counted.
     pub failures_max: usize,
 }
 
@@ -237,32 +247,33 @@ impl Default for Limits {
     }
 }
 
-/// Reads objects, one after another, with buffers that are reused: one per worker.
+/// Reads objects one after another, with reused buffers; each worker has one.
 #[derive(Default)]
 pub struct Decoder {
     gunzip: Gunzip,
     identities: Vec<Identity>,
     hot: HotPath,
-    /// Looked for until it was found once.
+    /// Finds `readOnly`; used until it has been found once.
     read_only: bool,
     room: Arc<Room>,
-    /// The member of an archive that is being read, or its first bytes.
+    /// The archive member that is being read, or its first bytes.
     member: Vec<u8>,
 }
 
 impl Decoder {
-    /// A decoder with empty buffers, and 1 GiB to itself.
+    /// A decoder with empty buffers that may use 1 GiB.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// One of several that share `room`.
+    /// One of several decoders that share `room`.
     pub fn sharing(room: Arc<Room>) -> Self {
         Self { room, ..Self::default() }
     }
 
-    /// Reads one object: `stored` bytes as they lie in the bucket or folder, compressed or not. Hands the `wanted` records to
-    /// `sink`, in order; what could not be read is in the report. Never panics, whatever the bytes.
+    /// Reads one object: `stored` bytes as they are in the bucket or folder, compressed or not. Passes the
+    /// `wanted` records to `sink` in order; the report says what could not be read. Never panics, whatever
+    /// the bytes are.
     pub fn object<S: RecordSink + ?Sized>(&mut self, stored: &[u8], wanted: Wanted<'_>, limits: Limits, sink: &mut S) -> ObjectReport {
         self.object_of(Stored { bytes: stored, rest: None }, wanted, limits, sink)
     }
@@ -272,7 +283,7 @@ impl Decoder {
         self.object_in(stored, &mut Ask { wanted, limits, sink, prefix: "", nesting: 0 })
     }
 
-    /// The same inside an archive, or not.
+    /// The same, possibly for a member of an archive.
     fn object_in<S: RecordSink + ?Sized>(&mut self, stored: Stored<'_>, ask: &mut Ask<'_, S>) -> ObjectReport {
         let Stored { bytes, rest } = stored;
         if rest.is_none()
@@ -286,21 +297,21 @@ impl Decoder {
         if packing == Some(Packing::Parquet) {
             return match rest {
                 None => self.parquet(Cursor::new(bytes), ask),
-                Some(Rest::File(file)) => self.parquet(file, ask),
+                Some(Rest::Places(object)) => self.parquet(object, ask),
                 Some(Rest::Stream(rest)) => self.parquet_in_memory(Box::new(bytes.chain(rest)), ask),
             };
         }
         let reader: Box<dyn Read + '_> = match rest {
             None if is_zip => return self.zip(Cursor::new(bytes), ask),
-            Some(Rest::File(file)) if is_zip => return self.zip(file, ask),
+            Some(Rest::Places(object)) if is_zip => return self.zip(object, ask),
             None => Box::new(bytes),
             Some(Rest::Stream(rest)) => Box::new(bytes.chain(rest)),
-            Some(Rest::File(rest)) => Box::new(bytes.chain(rest)),
+            Some(Rest::Places(rest)) => Box::new(bytes.chain(rest)),
         };
         self.in_parts(reader, bytes.len() as u64, ask)
     }
 
-    /// Reads an object whose text can be held as a whole; `None` for any other. Nothing was handed out then.
+    /// Reads an object whose text fits into memory; `None` for any other, with nothing passed on.
     fn whole<S: RecordSink + ?Sized>(&mut self, stored: &[u8], wanted: Wanted<'_>, limits: Limits, sink: &mut S) -> Option<ObjectReport> {
         let share = self.room.share_bytes();
         let (report, text) = if inflate::is_gzip(stored) {
@@ -317,7 +328,7 @@ impl Decoder {
             return None;
         } else {
             let walk = Walk::new(wanted, sink, Tally::new(limits, &mut self.identities));
-            // A text that no checksum vouches for: never the hot path.
+            // Without a checksum the hot path is not used.
             (full(stored, None, walk), stored)
         };
         self.read_only = self.read_only || says_read_only(text);
@@ -325,7 +336,7 @@ impl Decoder {
         Some(report)
     }
 
-    /// Reads an object piece by piece, whatever it is packed in.
+    /// Reads an object piece by piece, however it is compressed.
     fn in_parts<S: RecordSink + ?Sized>(&mut self, reader: Box<dyn Read + '_>, held_bytes: u64, ask: &mut Ask<'_, S>) -> ObjectReport {
         self.identities.clear();
         let (mut text, lossy) = match packing::unpacked(reader, &self.room) {
@@ -346,7 +357,7 @@ impl Decoder {
         self.text(&mut *text, lossy, ask)
     }
 
-    /// Reads Parquet: where things are stands at its end.
+    /// Reads Parquet, whose directory is at its end.
     #[cfg(feature = "sql")]
     fn parquet<S: RecordSink + ?Sized>(&mut self, source: impl Read + Seek, ask: &mut Ask<'_, S>) -> ObjectReport {
         self.identities.clear();
@@ -357,7 +368,8 @@ impl Decoder {
         }
     }
 
-    /// The same for what can only be read from its beginning to its end: it is held, if it is small enough.
+    /// The same for a source that can only be read from the beginning: it is held in memory if it is small
+    /// enough.
     #[cfg(feature = "sql")]
     fn parquet_in_memory<S: RecordSink + ?Sized>(&mut self, mut reader: Box<dyn Read + '_>, ask: &mut Ask<'_, S>) -> ObjectReport {
         let limit = self.room.share_bytes();
@@ -365,7 +377,7 @@ impl Decoder {
         match reader.by_ref().take(limit + 1).read_to_end(&mut bytes) {
             Err(error) => archive::failed(error.to_string()),
             Ok(read) if read as u64 > limit => archive::failed(format!(
-                "Parquet from S3, a pipe or an archive that is larger than --max-memory allows ({limit} bytes): give more, or save it to a file and \
+                "Parquet from a pipe or an archive that is larger than --max-memory allows ({limit} bytes): give more, or save it to a file and \
                  name that"
             )),
             Ok(_) => self.parquet(Cursor::new(bytes), ask),
@@ -381,25 +393,27 @@ impl Decoder {
         ObjectReport { lossy: lossy || report.lossy, ..report }
     }
 
-    /// Whether any object so far says `"readOnly":true`, in a wanted record or not. A trail of write events alone never does.
+    /// Whether any object so far contains `"readOnly":true`, in a wanted record or not. A trail of write
+    /// events never does.
     pub fn has_seen_read_only(&self) -> bool {
         self.read_only
     }
 
-    /// The identities of the last object's records, wanted or not, in order. Records that could not be placed have none here.
+    /// The identities of the last object's records, wanted or not, in order. Records without a valid time,
+    /// source or name have none.
     pub fn identities(&self) -> &[Identity] {
         &self.identities
     }
 }
 
-/// What tells the event of a record that was handed out apart from others.
+/// The identity of the event of a record that was passed on.
 pub fn identity_of(record: RawRecord<'_>) -> Identity {
     let text = record.json.as_bytes();
     let (fields, end) = fields::Fields::read(text, json::skip_space(text, 0)).unwrap_or((fields::Fields::none(), text.len()));
     if record.native { fields.native_identity(text, 0..end) } else { fields.identity(text, 0..end) }
 }
 
-/// Whether `"readOnly": true` stands in the text, as a flag or as text, in quotes that are escaped or not.
+/// Whether the text contains `"readOnly": true`, as a boolean or a string, with plain or escaped quotes.
 fn says_read_only(text: &[u8]) -> bool {
     memchr::memmem::find_iter(text, b"readOnly").any(|at| {
         let behind = text.get(at + b"readOnly".len()..).unwrap_or_default();
@@ -408,7 +422,7 @@ fn says_read_only(text: &[u8]) -> bool {
     })
 }
 
-/// A text that came out of gzip.
+/// Reads text that was decompressed by gzip.
 fn inflated<S: RecordSink + ?Sized>(text: &[u8], damage: Option<String>, hot: &mut HotPath, mut walk: Walk<'_, '_, S>) -> ObjectReport {
     if damage.is_none() {
         if let Some(pieces) = hot.scan(text, walk.wanted, &mut walk.tally) {
@@ -422,11 +436,11 @@ fn inflated<S: RecordSink + ?Sized>(text: &[u8], damage: Option<String>, hot: &m
 
 fn full<S: RecordSink + ?Sized>(text: &[u8], damage: Option<String>, mut walk: Walk<'_, '_, S>) -> ObjectReport {
     let result = reader::read_whole(text, &mut walk);
-    // Where the bytes themselves are damaged, that is the reason; that the JSON breaks off there follows from it.
+    // If the bytes are damaged, that is the reason given; the JSON error only follows from it.
     walk.tally.finish(damage.or(result.err()), text.len() as u64)
 }
 
-/// A fault for people.
+/// A JSON error in words.
 fn describe(fault: json::Fault, records: u64) -> String {
     let json::Fault { offset, reason } = fault;
     match (fault.is_cut(), offset, records) {

@@ -1,10 +1,12 @@
-//! Timelines → findings: a detector per way of losing an image that something still needs.
+//! Timelines → findings: one detector for each way of losing an image that something still needs.
 
 mod access;
 pub mod advice;
 mod at_risk;
 mod child;
 mod early;
+#[cfg(test)]
+mod example;
 mod index_tag;
 mod loss;
 mod moved_back;
@@ -23,14 +25,14 @@ pub use child::{broken, heading, tag_of};
 pub use loss::came_back;
 pub use moved_back::{MoveBack, advice as advice_on_moves, moved_on, moves_back};
 pub use never::{advice as advice_on_refused_push, only_refused, refusal, refused_pushes_of};
-pub use reasons::{Why, caller, why};
+pub use reasons::{Why, caller, listed, why};
 pub use refused::{
     Answered, Change, What as AccessChange, advice as advice_on_access, in_words as access_in_words, is_refused, is_set_up, reason as access_reason,
 };
 pub use same_tag::{push_index_again, rivals, takers};
 pub use story::{add_reasons, asked, deleted, evidence, place, restore, restore_under_way, rule_in_words, rule_of, span, tags_by_need, who};
 pub use tag_removed::{GOES_ALONG, advice as advice_on_removed_tag, source as source_of_removal};
-pub use untagged::reason as reason_without_tag;
+pub use untagged::{has_immutable_tags, reason as reason_without_tag, taken_tag};
 pub use usage::{Harm, usage_of_displaced, usage_of_living, usage_of_loss};
 
 use std::cell::OnceCell;
@@ -43,26 +45,26 @@ use sha2::{Digest as _, Sha256};
 use crate::model::{Finding, Severity};
 use crate::timeline::{History, Image, Prospects, RepositoryHistory, Sym, TagLife};
 
-/// What tells a race from an overwrite.
+/// What separates a race between two pushes from a plain overwrite.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// `--race-window`, in seconds.
+    /// `--race-window`: two pushes of a tag that are at most so many seconds apart are a race.
     pub race_window_seconds: i64,
 }
 
-/// What a detector looks at: one image, in its repository, in the whole history.
+/// What a detector looks at: one image, its repository, and the whole history.
 #[derive(Clone, Copy)]
 pub struct Subject<'h> {
     pub history: &'h History,
     pub repository: &'h RepositoryHistory,
     pub image: &'h Image,
     pub settings: Settings,
-    /// What the policy in force has in store for the repository's images: worked out when first asked for.
+    /// What the policy in force will do with the repository's images; computed when a detector first asks.
     prospects: Option<&'h OnceCell<Option<Prospects>>>,
 }
 
 impl<'h> Subject<'h> {
-    /// For who only asks what became of the image, and not what will.
+    /// For callers that ask only what has happened to the image, not what the policy will do with it.
     pub fn of_the_past(history: &'h History, repository: &'h RepositoryHistory, image: &'h Image) -> Self {
         Self { history, repository, image, settings: Settings { race_window_seconds: 0 }, prospects: None }
     }
@@ -73,7 +75,7 @@ impl<'h> Subject<'h> {
         self.prospects?.get_or_init(|| Prospects::of(self.history, self.repository)).as_ref()
     }
 
-    /// Whether an index lists the image.
+    /// Whether an index (multi-platform image) lists the image.
     fn is_child(&self) -> bool {
         self.repository.parents.contains_key(&self.image.digest)
     }
@@ -84,7 +86,7 @@ pub trait Detector: Sync {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>);
 }
 
-/// All detectors. A life of an image ends once, so that no two of them speak about the same loss.
+/// All detectors of images. Each life of an image ends once, so no two detectors report the same loss.
 pub const ALL: &[&dyn Detector] = &[
     &same_tag::SameTag,
     &at_risk::DisplacedAlive,
@@ -119,7 +121,7 @@ pub trait TagDetector: Sync {
     fn detect(&self, subject: TagSubject<'_>, found: &mut Vec<Finding>);
 }
 
-/// All detectors of tags: what they tell is told of no image.
+/// All detectors of tags; their findings are about a tag and not about an image.
 pub const ALL_OF_TAGS: &[&dyn TagDetector] =
     &[&tag_removed::TagRemoved, &moved_back::TagMovedBack, &never::TagNeverPushed, &unexplained::UnexplainedTag];
 
@@ -154,20 +156,25 @@ pub fn worst(findings: &[Finding]) -> Option<Severity> {
     findings.iter().map(|finding| finding.severity).min()
 }
 
-/// Name of what was lost, by registry, region, repository and digest alone. Kind and severity change as more becomes known, and the
-/// events behind them fall out of a window that moves on: neither makes it another loss.
+/// The finding's id, made of registry, region, repository and digest alone. Kind and severity may change as
+/// more logs are read, and the events behind a finding fall out of a window of logs that moves on: it is
+/// still the same loss.
 fn id(subject: Subject<'_>) -> String {
     id_of(subject.history, subject.repository, &subject.history.digest_or_zero(subject.image.digest).to_string())
 }
 
-/// The same of a tag, or whatever else `what` names. No tag can look like a digest: it has no colon.
+/// The id for a tag, or for whatever else `what` names. A tag cannot look like a digest: tags have no
+/// colon.
 fn id_of(history: &History, repository: &RepositoryHistory, what: &str) -> String {
     let repository = history.repository(repository);
     let text = format!("{}\n{}\n{}\n{what}", repository.registry_id.raw(), repository.region.raw(), repository.name.raw());
-    Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let mut digits = hex::encode(Sha256::digest(text.as_bytes()));
+    digits.truncate(16);
+    digits
 }
 
-/// What was lost more than once is told more than once: the newest has the plain id, those before it are numbered (`…-2`, `…-3`).
+/// An image that was lost more than once has one finding for each loss: the newest has the plain id,
+/// earlier ones are numbered (`…-2`, `…-3`).
 fn number(found: &mut [Finding]) {
     let mut by_id: HashMap<String, Vec<usize>> = HashMap::new();
     for (at, finding) in found.iter().enumerate() {

@@ -267,6 +267,7 @@ impl<'h> Case<'h> {
             reasons: Vec::new(),
             not_this: Vec::new(),
             used_by: Vec::new(),
+            behind: Vec::new(),
             unknown: Vec::new(),
             advice: Vec::new(),
         }

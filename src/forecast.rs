@@ -1,33 +1,37 @@
 //! What the lifecycle policies in force will take next, and who still needs it.
 //!
-//! Nothing here knows the time of day. A forecast is made as of the end of the evidence, or of a moment that the user
-//! names; from then on nothing is pushed, moved or deleted. A rule that counts has no date: it says how many more images one survives.
+//! Nothing here reads the clock. A forecast is made as of the end of the evidence, or of a moment that the
+//! user names, and assumes that from then on nothing is pushed, moved or deleted. A count rule has no date:
+//! the forecast says how many more images may come before it takes an image.
 
 mod story;
 #[cfg(test)]
 mod tests;
 
+pub use story::{unknown, why};
+
 use rayon::prelude::*;
 
 use crate::detect::{Harm, evidence, usage_of_displaced, usage_of_living, usage_of_loss};
-use crate::model::{Digest, Forecast, ImageState, KnownPolicy, LifecycleAction, LogText, Outlook, Severity, StepKind, Timestamp};
+use crate::model::{DAY_SECONDS, Digest, Forecast, ImageState, KnownPolicy, LifecycleAction, LogText, Outlook, Severity, StepKind, Timestamp};
 use crate::policy::Rule;
 use crate::timeline::{EventNo, History, Image, Prospect, Prospects, RepositoryHistory, Unclear};
 
-/// A run comes within so many seconds of the moment from which an image may be taken (ECR User Guide).
-const RUN_SECONDS: i64 = 86_400;
+/// ECR runs policies within so many seconds of the moment at which an image becomes eligible (ECR User
+/// Guide).
+const RUN_SECONDS: i64 = DAY_SECONDS;
 
-/// The forecast of a whole history; its elements are built one at a time, for there may be millions.
+/// The forecast of a whole history. Its elements are made one at a time, as there may be millions.
 pub struct Forecasts<'h> {
     history: &'h History,
     as_of: Timestamp,
     prospects: Vec<Option<Prospects>>,
     order: Vec<Place>,
-    /// What `--fail-on` judges: images that somebody needs and a run will take.
+    /// The severities that `--fail-on` judges: images that somebody needs and that a run will take.
     alarms: Vec<Severity>,
 }
 
-/// Where an element stands; ordered by urgency.
+/// Sort position of an element, by urgency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     class: u8,
@@ -49,7 +53,8 @@ pub struct Counts {
 }
 
 impl<'h> Forecasts<'h> {
-    /// As of `as_of`, when nothing is in the history that comes later; `within` so many seconds, or of all living images.
+    /// As of `as_of`; the history must not have later events. Only images taken `within` so many seconds,
+    /// or all existing images.
     pub fn new(history: &'h History, as_of: Timestamp, within: Option<i64>) -> Self {
         let limit = within.map(|seconds| as_of.plus_seconds(seconds).millis());
         let asked = |place: &Place| limit.is_none_or(|limit| place.class == DATED && place.eligible_at <= limit);
@@ -79,7 +84,7 @@ impl<'h> Forecasts<'h> {
         self.as_of
     }
 
-    /// How badly somebody needs what a run will take.
+    /// How badly somebody needs each image that a run will take.
     pub fn alarms(&self) -> &[Severity] {
         &self.alarms
     }
@@ -97,12 +102,13 @@ impl<'h> Forecasts<'h> {
         counts
     }
 
-    /// Every living image, the most urgent first.
+    /// Every existing image, the most urgent first.
     pub fn iter(&self) -> impl Iterator<Item = Forecast> + '_ {
         self.order.iter().filter_map(|place| self.element(place))
     }
 
-    /// What a run will take: first what somebody needs, then the rest, each the most urgent first.
+    /// Images that a run will take: first those that somebody needs, then the others, each the most urgent
+    /// first.
     pub fn taken(&self) -> impl Iterator<Item = Forecast> + '_ {
         let dated = move |is_idle: bool| self.order.iter().filter(move |place| place.class == DATED && place.is_idle == is_idle);
         dated(false).chain(dated(true)).filter_map(|place| self.element(place))
@@ -115,7 +121,7 @@ impl<'h> Forecasts<'h> {
         Some(Subject { history: self.history, as_of: self.as_of, repository, image, prospects, at }.forecast())
     }
 
-    /// The policy of each repository with images, known or not.
+    /// The policy of each repository that has images, also where it is not known.
     pub fn policies(&self) -> Vec<KnownPolicy> {
         let repositories = self.history.repositories().iter().zip(&self.prospects);
         let known = |(repository, prospects): (&RepositoryHistory, &Option<Prospects>)| {
@@ -135,12 +141,27 @@ impl<'h> Forecasts<'h> {
     }
 }
 
+/// What is in store for one image that is there, and the same in words: `is taken by rule 1 … within a day of …`.
+pub fn of_image(
+    history: &History,
+    repository: &RepositoryHistory,
+    image: &Image,
+    prospects: Option<&Prospects>,
+    as_of: Timestamp,
+) -> (Forecast, String) {
+    let at = repository.by_digest.get(&image.digest).copied().unwrap_or(usize::MAX);
+    let subject = Subject { history, as_of, repository, image, prospects, at };
+    let forecast = subject.forecast();
+    let words = story::will(&subject, forecast.outlook);
+    (forecast, words)
+}
+
 const DATED: u8 = 0;
 const COUNTED: u8 = 1;
 const HELD: u8 = 2;
 const REST: u8 = 3;
 
-/// There, for all that the logs show: in the repository or in its archive.
+/// Whether the image exists as far as the logs show, in the repository or in its archive.
 fn is_there(image: &Image) -> bool {
     match image.state {
         ImageState::Tagged | ImageState::Untagged | ImageState::Archived => true,
@@ -149,7 +170,7 @@ fn is_there(image: &Image) -> bool {
     }
 }
 
-/// One image, in its repository, under its policy.
+/// One image, its repository and its policy.
 #[derive(Clone, Copy)]
 struct Subject<'h> {
     history: &'h History,
@@ -176,7 +197,7 @@ impl<'h> Subject<'h> {
         self.prospect()?.eligible_at
     }
 
-    /// The image with which it goes, if it is a reference artifact that goes so.
+    /// For a reference artifact that is deleted with its subject: the subject.
     fn subject(&self) -> Option<&'h Image> {
         self.repository.images.get(self.prospect()?.subject?)
     }
@@ -214,7 +235,7 @@ impl<'h> Subject<'h> {
     fn harm(&self) -> Harm {
         let is_child = self.repository.parents.contains_key(&self.image.digest);
         match (&self.image.displaced, self.image.losses.last()) {
-            // What is in the archive cannot be pulled.
+            // An archived image cannot be pulled.
             (_, Some(archived)) if self.image.state == ImageState::Archived => usage_of_loss(self.history, self.image, archived, is_child),
             (Some(displaced), _) => usage_of_displaced(self.history, self.image, displaced.step),
             (None, _) => usage_of_living(self.history, self.image, is_child),
@@ -238,7 +259,7 @@ impl<'h> Subject<'h> {
         }
     }
 
-    /// Whether it was old enough, or beyond the count, when it lost its last tag.
+    /// Whether it was old enough, or beyond the count, already when it lost its last tag.
     fn has_no_grace(&self) -> bool {
         let untagged = self.image.displaced.as_ref().and(self.image.untagged_at);
         untagged.zip(self.eligible_at()).is_some_and(|(untagged, eligible)| eligible <= untagged)
@@ -274,7 +295,7 @@ impl<'h> Subject<'h> {
             action: self.rule().map(|rule| rule.action),
             eligible_at,
             eligible_at_latest: self.unclear().map(|unclear| Timestamp::from_millis(unclear.eligible_at)),
-            // An artifact goes within a day of its subject, which goes within a day.
+            // An artifact is deleted within a day after its subject, which is taken within a day.
             expected_by: eligible_at.map(|eligible| eligible.plus_seconds(if self.subject().is_some() { 2 * RUN_SECONDS } else { RUN_SECONDS })),
             no_grace: self.has_no_grace(),
             survives_pushes: self.prospect().and_then(|prospect| prospect.survives).filter(|_| outlook == Outlook::Counted),

@@ -1,15 +1,19 @@
-//! Log file integrity: every object against CloudTrail's signed *log digest files*.
+//! Log file integrity: checks every object against CloudTrail's signed *log digest files*.
 //!
-//! Every hour CloudTrail writes a log digest file for each account and region of a trail: the SHA-256 of the log files that it
-//! delivered, and the SHA-256 and the signature of the log digest file before. So they make a chain, and AWS's signature of
-//! the last one proves all of it, and every log file that it lists.
+//! Every hour CloudTrail writes a log digest file for each account and region of a trail. It has the
+//! SHA-256 of each log file that was delivered, and the SHA-256 and the signature of the previous log
+//! digest file. So the files form a chain, and one signature of AWS at its end proves the whole chain and
+//! every log file listed in it.
 //!
-//! One pass over the objects, in whatever order they come (`read`): of a log file its hash is kept, of a log digest file what
-//! it says. When all is read, the log digest files are judged (`chain`), then what they list (`log_files`); `judge` holds both together.
+//! All objects are read in one pass, in any order (`read`): of a log file its hash is kept, of a log digest
+//! file its content. Then the log digest files are judged (`chain`), and after them the log files that they
+//! list (`log_files`); `judge` does both.
 //!
-//! - `name`: what names tell; `file`: one log digest file; `keys`, `signature`: AWS's public keys, and what they sign;
-//! - `listing`: all lists in one; `span`: which times they tell of; `scope`: what had to be there, `unread`: and could not
-//!   be looked for.
+//! - `name`: what object names tell;
+//! - `file`: one log digest file;
+//! - `keys`, `signature`: AWS's public keys, and checking what they signed;
+//! - `listing`: all listed log files; `span`: the times that are covered;
+//! - `scope`: which listed files should be there; `unread`: where nobody could look for them.
 
 mod chain;
 mod file;
@@ -33,9 +37,9 @@ use crate::pipeline::Run;
 use crate::source::KeyRequest;
 use read::Read;
 
-/// All that was read, before it is judged.
+/// Everything that was read, before it is judged.
 pub struct Gathered {
-    /// Whoever finds out that a source ended before its time says so here.
+    /// The coverage; whoever finds out that a source ended early notes it here.
     pub coverage: Coverage,
     read: Read,
     pool: Option<rayon::ThreadPool>,
@@ -50,12 +54,12 @@ pub fn read(run: Run<'_>) -> Gathered {
 }
 
 impl Gathered {
-    /// The keys that are needed to check every signature, region by region.
+    /// The public keys that are needed to check all signatures, by region.
     pub fn keys_needed(&self) -> Vec<KeyRequest> {
         warnings::key_requests(&self.read.log_digest_files.iter().collect::<Vec<_>>())
     }
 
-    /// Judges what was read.
+    /// Judges everything that was read.
     pub fn judge(self, keys: &Keys, scope: &Scope) -> (Coverage, Verification) {
         let Self { coverage, read, pool } = self;
         let whole = !coverage.partial;
@@ -67,7 +71,7 @@ impl Gathered {
     }
 }
 
-/// Whether a verification has a log digest file to start from.
+/// Whether the verification has any log digest files to start from.
 pub fn has_log_digest_files(verification: &Verification) -> bool {
     verification.summary.log_digest_files.total() > 0
 }

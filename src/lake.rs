@@ -68,11 +68,11 @@ mod shape;
 mod tests;
 mod write;
 
-pub use check::{Report, check, check_in};
+pub use check::{Report, check};
 pub use ddl::{ddl, files};
 pub use error::LakeError;
 pub use ingest::{Days, Ingest, Limits, MEMORY_BYTES_DEFAULT, PlanName, Published, Summary, merge_days, publish_shards};
 pub use manifest::Damage;
 pub use place::Place;
 pub use portion::Portion;
-pub use read::{LakeFeed, Visit, is_lake, is_lake_in};
+pub use read::{LakeFeed, Visit};

@@ -20,7 +20,8 @@
 //! - [`alerts`]: which findings are news to whoever was told of others before.
 //! - [`redact`]: pseudonyms for everything that is shown.
 //! - [`forecast`], [`whatif`]: what lifecycle policies will take, and what another one would have taken.
-//! - [`rescue`]: where a lost image still is, and how it comes back.
+//! - [`rescue`]: where a lost image still is, and how it comes back; [`fate`]: what becomes of it in every registry.
+//! - [`trace`]: who stood behind a call, from the calls that begin sessions.
 //! - [`explain`], [`detect`]: what the timelines tell; [`integrity`]: what CloudTrail's signed log digest files tell of the objects.
 //! - [`pipeline`], [`timeline`], [`recognize`], [`policy`], [`decode`], [`source`], [`model`].
 //!
@@ -44,11 +45,13 @@ pub mod tables;
 pub mod alerts;
 pub mod detect;
 pub mod explain;
+pub mod fate;
 pub mod forecast;
 pub mod integrity;
 pub mod pipeline;
 pub mod redact;
 pub mod rescue;
+pub mod trace;
 pub mod whatif;
 
 pub mod decode;

@@ -1,8 +1,9 @@
-//! The data path, on one screen: list → fetch → gunzip → records → recognise → fold → timelines + coverage.
+//! The data path on one screen: list → fetch → decompress → records → recognise → fold → timelines and
+//! coverage.
 //!
-//! Every worker takes objects from the feeds, decodes them into buffers of its own, and collects into a collector of its
-//! own; nothing is shared but the feeds, the counters, the set of event ids, and (while somebody watches) the suspects.
-//! Collectors are merged when all is read.
+//! Every worker takes objects from the feeds, decodes them into buffers of its own, and gives the records
+//! to a collector of its own. Workers share only the feeds, the counters, the set of event identities, and
+//! (if there is a progress display) the suspects. Collectors are merged when everything has been read.
 
 mod kept;
 mod snapshots;
@@ -20,7 +21,7 @@ use crate::decode::seen::SeenEvents;
 use crate::decode::{Decoder, Document, Limits, Member, Next, ObjectReport, RawRecord, RecordSink, Rest, Room, Stored, Wanted};
 use crate::model::{Coverage, Filter, Identity, LogText, Recognized, RepositoryRef, Seen, Timestamp};
 use crate::recognize::{Answers, NAMES, Recognizer, SOURCES};
-use crate::source::{self, Delivery, Feed, Fetched, MemberIs, Origin, Shelf, Shelved};
+use crate::source::{Delivery, Feed, Fetched, MemberIs, Origin, Shelf, Shelved};
 use crate::timeline::{Fold, History, Materials, Supposed, Supposition};
 use kept::Kept;
 pub use kept::Overfull;
@@ -28,58 +29,60 @@ use snapshots::Met;
 use suspects::Suspects;
 use tally::Tally;
 
-/// Event ids that a worker gathers before it looks whether they are new.
+/// A worker gathers so many event identities before it looks up whether they are new.
 const IDS_TOGETHER: usize = 256;
 
-/// A limit on everything.
+/// Limits of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Budget {
     /// Worker threads.
     pub jobs: NonZeroUsize,
-    /// What the texts of objects may take, all workers' together, in bytes. A longer text is read piece by piece.
+    /// Memory for the texts of objects, of all workers together, in bytes. A longer text is read piece by
+    /// piece.
     pub object_bytes_max: u64,
-    /// What may be kept of the events about images, with the history that is made of them, in bytes.
+    /// Memory for events about images, including the history that is made of them, in bytes.
     pub kept_bytes_max: u64,
 }
 
 impl Budget {
-    /// What the workers share.
+    /// The memory that workers share for texts.
     pub fn room(self) -> Room {
         Room::new(self.object_bytes_max, self.jobs.get())
     }
 }
 
-/// Counters that a progress display may read while a run goes on.
+/// Counters that a progress display may read during a run.
 #[derive(Debug, Default)]
 pub struct Progress {
     pub objects: AtomicU64,
     pub bytes_compressed: AtomicU64,
     pub bytes_decompressed: AtomicU64,
     pub records: AtomicU64,
-    /// Counted while somebody watches, and where images are what is read for.
+    /// Counted only if there is a progress display, and in runs that look for images.
     pub suspects: Suspects,
 }
 
-/// What a run has found out.
+/// The result of a run.
 pub struct Evidence {
     pub coverage: Coverage,
     pub history: History,
-    /// When the evidence ends: the time of the last event, inside the filter.
+    /// When the evidence ends: the time of the last event that the filter admits.
     pub end: Option<Timestamp>,
-    /// Accounts, regions and repositories before the filters.
+    /// Accounts, regions and repositories in the records, whatever the filters say.
     pub seen: Seen,
-    /// What the history was made from, where somebody asked.
+    /// The facts that the history was made from, if they were asked for.
     pub materials: Option<Materials>,
 }
 
-/// Takes the records of one worker. An error is one record's failure and stands in the coverage.
+/// Takes the records of one worker. An error means that one record failed; it is noted in the coverage.
 pub trait Collector: Send {
     fn record(&mut self, object: &str, record: RawRecord<'_>) -> Result<(), String>;
 
-    /// Records that the collector had a use for, second copies included.
+    /// Number of records that the collector could use, second copies included.
     fn relevant(&self) -> u64;
 
-    /// Takes a document that is no event. `modified` tells when its object was last changed, where the place keeps that.
+    /// Takes a document that is not an event. `modified` tells when its object was last changed, where the
+    /// source knows that.
     fn document(&mut self, _object: &str, _index: u64, json: &str, _modified: &dyn Fn() -> Option<Timestamp>) -> Document {
         match Answers::default().read(json) {
             Some(answer) => Document::Refused(format!(
@@ -90,18 +93,19 @@ pub trait Collector: Send {
         }
     }
 
-    /// Nothing more is needed (a `LIMIT` is reached): the worker stops at the next object.
+    /// Whether nothing more is needed (a `LIMIT` is reached): the worker then stops before the next object.
     fn is_full(&self) -> bool {
         false
     }
 
-    /// Takes the next portion of a shelf that it knows how to read better than record by record; says whether there is more.
-    /// `None`: record by record, please.
+    /// Lets the collector read the next portion of a lake file itself, column by column, and returns
+    /// whether there are more portions. `None`: it wants the records one by one.
     fn portion(&mut self, _shelf: &dyn Shelf, _sources: Option<&[&str]>) -> Option<bool> {
         None
     }
 
-    /// All records of an object have been handed over; `report` is `None` where nothing of it was decoded.
+    /// Called when all records of an object have been passed on; `report` is `None` if nothing of the
+    /// object was decoded.
     fn finished(&mut self, _delivery: &Delivery, _report: Option<&ObjectReport>) {}
 }
 
@@ -111,27 +115,29 @@ pub struct Run<'a> {
     pub feeds: &'a [Box<dyn Feed>],
     pub budget: Budget,
     pub progress: &'a Progress,
-    /// Looked at between objects: when it turns true, what is in flight is finished and the result is marked partial.
+    /// Checked between objects: once it is true, work in progress is finished, and the result is marked as
+    /// partial.
     pub cancelled: &'a AtomicBool,
 }
 
-/// Reads everything and folds it into the history of every image; `Err` if that takes more memory than it may.
+/// Reads everything and folds it into the history of every image. An error if that takes more memory than
+/// allowed.
 pub fn read(run: Run<'_>, filter: &Filter) -> Result<Evidence, Overfull> {
     read_supposing(run, filter, None)
 }
 
-/// The same, and plays the events once more under a supposition.
+/// The same, and replays the events once more in a simulation.
 pub fn read_supposing(run: Run<'_>, filter: &Filter, supposition: Option<&Supposition>) -> Result<Evidence, Overfull> {
     let replays = if matches!(supposition, Some(Supposition::Instead(_))) { 2 } else { 1 };
     Ok(Evidence { materials: None, ..gather_evidence(run, filter, supposition, replays)? })
 }
 
-/// The same, and keeps what the history was made from: that takes as much room again.
+/// The same, and keeps the facts that the history was made from, which takes as much memory again.
 pub fn read_keeping(run: Run<'_>, filter: &Filter, supposition: Option<&Supposition>) -> Result<Evidence, Overfull> {
     gather_evidence(run, filter, supposition, 2)
 }
 
-/// `replays`: how often the events are played at the end.
+/// `replays`: how often the events are replayed at the end.
 fn gather_evidence(run: Run<'_>, filter: &Filter, supposition: Option<&Supposition>, replays: u64) -> Result<Evidence, Overfull> {
     let kept = Kept::new(run.budget.kept_bytes_max, replays);
     let make = || StepCollector {
@@ -165,25 +171,25 @@ fn gather_evidence(run: Run<'_>, filter: &Filter, supposition: Option<&Suppositi
     Ok(Evidence { coverage, history, end, seen, materials: Some(materials) })
 }
 
-/// The last event of all, of whatever service, that the user asked to look at.
+/// The time of the last event, of any service, that the filter admits.
 fn end(coverage: &Coverage, filter: &Filter) -> Option<Timestamp> {
     let last = coverage.last_event_time?;
     Some(filter.until.map_or(last, |until| last.min(until)))
 }
 
-/// Reads every wanted record into collectors, one for each worker.
+/// Reads all wanted records into collectors, one for each worker.
 pub fn scan<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C + Sync) -> (Coverage, Vec<C>) {
     let (coverage, _, collectors) = gather(run, wanted, make);
     (coverage, collectors)
 }
 
-/// The same, and whether a read-only event of any service was among the records.
+/// The same, and whether any record was that of a read-only event.
 fn gather<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C + Sync) -> (Coverage, bool, Vec<C>) {
     let (seen, room) = (SeenEvents::default(), Arc::new(run.budget.room()));
     let work = || work(Worker { run, wanted, seen: &seen, decoder: Decoder::sharing(Arc::clone(&room)) }, make());
     let done: Vec<(Tally, C)> = match rayon::ThreadPoolBuilder::new().num_threads(run.budget.jobs.get()).build() {
         Ok(pool) => pool.broadcast(|_| work()),
-        // No threads to be had: the work is the same with one.
+        // If no threads can be started, this thread does all the work.
         Err(_) => vec![work()],
     };
     let (mut tallies, collectors): (Vec<Tally>, Vec<C>) = done.into_iter().unzip();
@@ -191,12 +197,12 @@ fn gather<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C +
     let relevant = collectors.iter().map(Collector::relevant).sum();
     let (mut coverage, read_only) = tally::coverage(tallies, relevant, &seen, run.cancelled.load(Ordering::Relaxed));
     coverage.objects_left_out += run.feeds.iter().map(|feed| feed.pruned().no_evidence).sum::<u64>();
-    // Thousands of pages, which nobody has to wait for.
+    // Freeing thousands of pages takes time that nobody has to wait for.
     rayon::spawn(move || drop(seen));
     (coverage, read_only, collectors)
 }
 
-/// Takes one worker's share of a shelf.
+/// One worker's share of reading a lake.
 fn empty<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, shelf: &dyn Shelf, tally: &mut Tally, collector: &mut C) {
     let sources = match wanted {
         Wanted::All => None,
@@ -218,7 +224,7 @@ fn empty<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, shelf: &dyn Shelf, tall
     }
 }
 
-/// What one worker has in hand beside its collector.
+/// One worker's parts, besides its collector.
 struct Worker<'r> {
     run: Run<'r>,
     wanted: Wanted<'r>,
@@ -226,7 +232,7 @@ struct Worker<'r> {
     decoder: Decoder,
 }
 
-/// One worker: object after object, until the feeds are empty.
+/// One worker: takes object after object until the feeds are empty.
 fn work<C: Collector>(mut worker: Worker<'_>, mut collector: C) -> (Tally, C) {
     let Worker { run, wanted, seen, .. } = worker;
     let (mut tally, mut stored, mut ids) = (Tally::default(), Vec::new(), Vec::new());
@@ -239,7 +245,8 @@ fn work<C: Collector>(mut worker: Worker<'_>, mut collector: C) -> (Tally, C) {
             let Some(mut delivery) = feed.next(&mut stored) else { break };
             let report = worker.decode(&**feed, &mut delivery, &stored, &mut tally, &mut collector);
             if report.is_some() {
-                // Those of small objects together: each is a miss in a large table, and many misses can be under way at once.
+                // The identities of several small objects are looked up together: each lookup is a cache
+                // miss, and many misses can overlap.
                 ids.extend_from_slice(worker.decoder.identities());
                 if ids.len() >= IDS_TOGETHER {
                     seen.insert_all(&ids);
@@ -257,7 +264,7 @@ fn work<C: Collector>(mut worker: Worker<'_>, mut collector: C) -> (Tally, C) {
 }
 
 impl Worker<'_> {
-    /// Reads what was delivered, the first bytes of which are in `stored`; `None` if there is nothing to be read.
+    /// Decodes an object whose first bytes are in `stored`; `None` if there is nothing to decode.
     fn decode<C: Collector>(
         &mut self,
         feed: &dyn Feed,
@@ -285,17 +292,14 @@ impl Worker<'_> {
             noted_bytes: 0,
         };
         // What is in a zip archive is told at its end, and in Parquet, too: they are read from any place of the file.
-        let mut file = delivery.rest.as_ref().filter(|_| stored.starts_with(b"PK") || stored.starts_with(b"PAR1")).and_then(source::Rest::file);
-        let rest = match (&mut file, &mut delivery.rest) {
-            (Some(file), _) => Some(Rest::File(file)),
-            (None, Some(rest)) => Some(Rest::Stream(rest)),
-            (None, None) => None,
-        };
+        let from_any_place = stored.starts_with(b"PK") || stored.starts_with(b"PAR1");
+        let rest = delivery.rest.as_mut().map(|rest| if from_any_place && rest.has_places() { Rest::Places(rest) } else { Rest::Stream(rest) });
         let report = self.decoder.object_of(Stored { bytes: stored, rest }, self.wanted, Limits::default(), &mut sink);
         let (records, bytes) = (report.records.saturating_sub(sink.noted), report.bytes_decompressed.saturating_sub(sink.noted_bytes));
         self.run.progress.decoded(records, bytes);
         if let Some(mut rest) = delivery.rest.take() {
-            delivery.size = file.and_then(|file| file.metadata().ok()).map_or(delivery.size + rest.bytes(), |metadata| metadata.len());
+            let read = delivery.size + rest.bytes();
+            delivery.size = if from_any_place { rest.length().unwrap_or(read) } else { read };
             if let Some(reason) = rest.take_failure() {
                 delivery.outcome = Fetched::Failed(reason);
             }
@@ -304,7 +308,7 @@ impl Worker<'_> {
     }
 }
 
-/// Gives the collector the object's name along with each of its records.
+/// Passes each record to the collector, with the name of its object.
 struct Sink<'a, C> {
     run: Run<'a>,
     feed: &'a dyn Feed,
@@ -313,9 +317,9 @@ struct Sink<'a, C> {
     collector: &'a mut C,
     object: &'a str,
     origin: Option<Origin>,
-    /// The member of an archive that is being read, by its whole name.
+    /// Full name of the archive member that is being read.
     member: Option<String>,
-    /// What the progress line knows of the object already.
+    /// How much of the object has been added to the progress counters.
     noted: u64,
     noted_bytes: u64,
 }
@@ -369,7 +373,7 @@ impl<C: Collector> Sink<'_, C> {
         }
     }
 
-    /// A member is an object like any other. The version that it is of is its archive's.
+    /// Counts an archive member like an object. It has the version (S3) of its archive.
     fn count_member(&mut self, outcome: Fetched, report: Option<ObjectReport>, bytes: u64) {
         let Some(name) = self.member.take() else { return };
         let inner = name.get(self.object.len()..).unwrap_or_default();
@@ -387,7 +391,7 @@ impl<C: Collector> Sink<'_, C> {
 struct StepCollector<'f> {
     recognizer: Recognizer,
     answers: Answers,
-    /// Answers of snapshots: they are settled when all is read.
+    /// Snapshots met so far; they are placed when all logs have been read.
     met: Vec<Met>,
     fold: Fold,
     filter: &'f Filter,
@@ -395,12 +399,12 @@ struct StepCollector<'f> {
     relevant: u64,
     suspects: &'f Suspects,
     kept: &'f Kept,
-    /// Records since the memory was last asked for, and what was kept then, in bytes.
+    /// Number of records since memory was last checked, and the bytes that were kept then.
     absorbed: u32,
     bytes: u64,
 }
 
-/// So many records are taken in before the memory is asked for: each of them takes some hundred bytes.
+/// Memory is checked after so many records; each takes some hundred bytes.
 const RECORDS_UNNOTED_MAX: u32 = 512;
 
 impl Collector for StepCollector<'_> {
@@ -422,7 +426,7 @@ impl Collector for StepCollector<'_> {
             }
             admitted
         });
-        // A copy that says nothing may be the one that stands.
+        // A copy without content may be the first copy, and then it is the one that counts.
         if !matches!(taken, Ok(Some(_))) && self.recognizer.has_looked_into() {
             self.fold.absorb_nothing(crate::decode::identity_of(record), object, record.index);
             self.absorbed += 1;
@@ -453,7 +457,7 @@ impl Collector for StepCollector<'_> {
     }
 }
 
-/// What is outside of it is not looked at; of a repository outside of it the name is kept.
+/// Whether the filter admits the record. Of a repository that it leaves out, only the name is kept.
 fn admits(filter: &Filter, recognized: &Recognized<'_>) -> bool {
     let event = &recognized.event;
     filter.admits_time(event.time) && filter.admits_account(&event.recipient_account) && filter.admits_region(&event.region)

@@ -1,12 +1,14 @@
-//! ECR's lifecycle policies: what a text says, and which images its rules take. Pure: images in, decisions out.
+//! ECR's lifecycle policies: parsing them, and deciding which images their rules take. Pure functions:
+//! images in, decisions out.
 //!
-//! All rules are evaluated at the same time and then applied by priority. An image belongs to the first rule whose tag
-//! requirement it meets, whether that rule takes it or not; the rules below see it when they count, and cannot act on it.
-//! Rules for one storage class know nothing of the images in the other.
+//! All rules are evaluated against the same images and then applied in order of priority. An image belongs
+//! to the first rule whose tag requirement it meets, whether or not that rule takes it. The rules below
+//! still count the image, but cannot act on it. Rules for one storage class ignore the images of the other.
 //!
-//! [`Policy`] is read leniently from logs, which have two wordings of it, and strictly from a file of the user's ([`from_file`]).
-//! Whichever it was read from, its rules have the words of the policy's text ([`Words`]). [`Ranks`] keeps the images of a repository in
-//! the order of its rules while they come and go; [`outlook`] says when each of them is due as things stand.
+//! [`Policy`] is parsed leniently from logs, which word a policy in two ways, and strictly from a file of
+//! the user's ([`from_file`]). Either way its rules use the words of the policy's JSON text ([`Words`]).
+//! [`Ranks`] keeps the images of a repository sorted for each rule while images come and go; [`outlook`]
+//! says when each image is due if nothing else happens.
 
 mod check;
 mod file;
@@ -23,13 +25,13 @@ pub use file::{Refused, from_file};
 pub use outlook::{Joined, Outlook, outlook};
 pub use pattern::fits;
 pub use ranks::{Ranks, Taken};
-pub use rule::{Clock, Count, DAY_MILLIS, Rule, Seen, Tags, Words, records_pull};
+pub use rule::{Clock, Count, Rule, Seen, Tags, Words, records_pull};
 
 /// The rules of one policy, by priority.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     rules: Vec<Rule>,
-    /// What should be a policy, and cannot be read as one.
+    /// The text that should have been a policy, where it could not be parsed as one.
     unreadable: Option<Box<str>>,
 }
 
@@ -39,22 +41,24 @@ impl Policy {
         &self.rules
     }
 
-    /// The rule of that priority; of two, which ECR refuses, the one that is applied first.
+    /// The rule with that priority. ECR refuses two rules with one priority; if a log has them all the
+    /// same, this is the one that is applied first.
     pub fn rule(&self, priority: i64) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.priority == priority)
     }
 
-    /// The text, where it cannot be read as a policy.
+    /// The text, where it could not be parsed as a policy.
     pub fn unreadable(&self) -> Option<&str> {
         self.unreadable.as_deref()
     }
 
-    /// Whether two texts mean the same rules, as far as both wordings say it.
+    /// Whether two policies have the same rules, compared by what both wordings (policy text and run event)
+    /// state.
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.rules.len() == other.rules.len() && self.rules.iter().zip(&other.rules).all(|(a, b)| a.is_same_as(b))
     }
 
-    /// Whether a rule goes by the last pull.
+    /// Whether any rule counts days since the last pull.
     pub fn asks_for_pulls(&self) -> bool {
         self.rules.iter().any(|rule| matches!(rule.count, Count::Since(Clock::Pulled, _)))
     }

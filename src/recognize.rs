@@ -1,9 +1,10 @@
-//! CloudTrail record → what it means for images. A service per file; every one of them reads the same parsed record.
+//! CloudTrail record → what it means for images. One file for each AWS service; all of them read the same
+//! parsed record.
 //!
-//! A record is parsed once, onto a tape whose strings lie in a buffer that is reused, so what comes out borrows from that
-//! buffer and lives as long as the call of `then`. Reading is tolerant: a field of a wrong type is a field that is absent.
-//! Nothing here cuts a list short: all lists are bounded by the text of the record, each element of which costs more
-//! bytes there than here.
+//! A record is parsed once, into simd-json's tape, whose strings are in a reused buffer. What comes out
+//! borrows from that buffer, and so lives only during the call of `then`. Parsing is tolerant: a field of
+//! the wrong type counts as absent. No list is cut short here: a list is bounded by the record's text, in
+//! which each element takes more bytes than in memory.
 
 mod apprunner;
 mod batch;
@@ -11,6 +12,8 @@ mod codebuild;
 mod cut;
 mod ecr;
 mod ecs;
+#[cfg(test)]
+mod example;
 mod iam;
 mod identity;
 mod image;
@@ -24,6 +27,7 @@ mod parse;
 mod record;
 mod sagemaker;
 mod schedules;
+mod session;
 mod snapshot;
 
 use std::collections::HashSet;
@@ -34,6 +38,7 @@ use memchr::memmem::Finder;
 use crate::decode::RawRecord;
 use crate::model::{Action, Recognized, RepositoryRef};
 
+pub use session::{SessionReader, is_access_key};
 pub use snapshot::{Answer, Answers, Envelope, Place, Statement};
 
 use cut::Cutter;
@@ -41,8 +46,8 @@ use manifest::Manifests;
 use parse::Parser;
 use record::Record;
 
-/// `eventSource`s that can say something about images: what the detectors' scan asks the decoder for. ECR Public is not
-/// among them: its repositories are no private ones and have no lifecycle policies.
+/// The `eventSource`s whose events may be about images; a scan asks the decoder for these. ECR Public is
+/// not among them: its repositories are not private and have no lifecycle policies.
 pub const SOURCES: &[&str] = &[
     "ecr.amazonaws.com",
     "ecs.amazonaws.com",
@@ -57,8 +62,8 @@ pub const SOURCES: &[&str] = &[
     "iam.amazonaws.com",
 ];
 
-/// What the `eventName`s of these sources begin with that mean something. Most of what services log is of no use here: KMS
-/// logs each use of each key, ECR each part of a layer.
+/// For each of these sources, the beginnings of the `eventName`s that matter. Most events are of no use
+/// here: KMS logs each use of each key, ECR each part of a layer.
 pub const NAMES: &[(&str, &[&str])] = &[
     ("ecr.amazonaws.com", ecr::EVENTS),
     ("ecs.amazonaws.com", ecs::EVENTS),
@@ -73,18 +78,18 @@ pub const NAMES: &[(&str, &[&str])] = &[
     ("iam.amazonaws.com", iam::EVENTS),
 ];
 
-/// Buffers reused from record to record; one for each worker.
+/// Parsing buffers, reused from record to record; each worker has its own.
 pub struct Recognizer {
     record: Parser,
     manifest: Parser,
-    /// The names in [`NAMES`]; not those of Lambda, which has the version of its API behind them.
+    /// The names in [`NAMES`], without those of Lambda, which end with the version of Lambda's API.
     known: HashSet<&'static str, RandomState>,
     event_name: Finder<'static>,
     error_message: Finder<'static>,
-    /// Finds escapes of ASCII letters.
+    /// Finds `\u` escapes of ASCII letters.
     escape: Finder<'static>,
     cutter: Cutter,
-    /// The last record was one that a service file handles.
+    /// Whether the last record was handed to a service's file.
     looked_into: bool,
 }
 
@@ -105,16 +110,18 @@ impl Default for Recognizer {
     }
 }
 
-/// What a service makes of a record: its repository, where it names one, and the action.
+/// What a service's file makes of a record: the repository, if the record names one, and the action.
 type Meaning<'r> = (Option<RepositoryRef<'r>>, Action<'r>);
 
 impl Recognizer {
-    /// What `record` means, handed to `then`; `Ok(None)` if it means nothing for images.
+    /// Passes the meaning of `record` to `then`; `Ok(None)` if it means nothing for images.
     ///
     /// # Errors
-    /// Why the record cannot be understood: it is not a JSON object, has no `eventTime`, `eventName` or `eventSource`, or
-    /// it is a call that changed a repository without saying which. A record without `eventID` is no error: it gets
-    /// one that is made from its text (`sha256:` and the SHA-256 of it), so that copies still count once.
+    ///
+    /// Why the record cannot be understood: it is not a JSON object; it has no `eventTime`, `eventName` or
+    /// `eventSource`; or it is a call that changed a repository but does not say which. A record without
+    /// `eventID` is not an error: its id is made from its text (`sha256:` and the SHA-256), so that copies
+    /// still count once.
     pub fn recognize<R>(&mut self, record: RawRecord<'_>, then: impl FnOnce(Recognized<'_>) -> R) -> Result<Option<R>, String> {
         self.looked_into = record.native || self.names_a_known_event(record.json);
         if !self.looked_into {
@@ -146,15 +153,15 @@ impl Recognizer {
         })?
     }
 
-    /// Whether the last record was looked into: if nothing came of it, that is for what it says, and not for its name. A copy of the
-    /// same event may say something else.
+    /// Whether the last record was handed to a service's file. If so and it meant nothing, that is because
+    /// of its content and not its name; a copy of the same event may have other content.
     pub const fn has_looked_into(&self) -> bool {
         self.looked_into
     }
 
-    /// Whether a record may be one of those that a service file handles, told without parsing it. Nine of ten ECR events are
-    /// parts of layer uploads; they end here. In doubt (no plain `"eventName": "…"` in the text, or a key that may be written
-    /// with escapes) the answer is yes.
+    /// Whether a record may be one that a service's file handles, told without parsing it. Nine of ten ECR
+    /// events are parts of layer uploads and are sorted out here. In doubt (no plain `"eventName": "…"` in
+    /// the text, or a key that may be written with escapes) the answer is yes.
     fn names_a_known_event(&self, text: &str) -> bool {
         let mut plain = false;
         for at in self.event_name.find_iter(text.as_bytes()) {

@@ -1,16 +1,18 @@
-//! Pseudonyms for what tells who somebody is: accounts, repositories, roles, users, sessions, services, addresses, places of objects.
+//! Pseudonyms for everything that identifies somebody: accounts, repositories, roles, users, sessions,
+//! services, addresses, names of objects.
 //!
-//! One text has one pseudonym in a run, wherever it stands: in a field, in a sentence, in a command that is advised, on stderr. With a key
-//! it has the same one in every run with that key, and nobody can find out without the key whether a guess is right; without one, pseudonyms
-//! are counted.
+//! A name has the same pseudonym throughout a run: in a field, in a sentence, in an advised command, on
+//! stderr. With a key it has the same pseudonym in all runs with that key, and without knowing the key
+//! nobody can check a guess. Without a key, pseudonyms are numbered.
 //!
-//! What stays: times, regions, digests of images, kinds and severities, names of events, AWS services, and tags that are made of numbers and
-//! the usual words (`release-2026.03.02`, `latest`). docs/REFERENCE.md has the list.
+//! Not replaced: times, regions, digests of images, kinds and severities, event names, AWS services, and
+//! tags made of numbers and common words (`release-2026.03.02`, `latest`). docs/REFERENCE.md has the list.
 
 mod fields;
 mod learn;
 mod nouns;
 mod pseudonym;
+mod sessions;
 mod shape;
 mod text;
 
@@ -21,7 +23,7 @@ pub use nouns::Redact;
 use pseudonym::Key;
 pub use pseudonym::{COUNTED, Kind};
 
-/// Gives pseudonyms, and remembers them.
+/// Assigns pseudonyms and remembers them.
 pub struct Redactor {
     names: Mutex<Names>,
 }
@@ -30,14 +32,14 @@ struct Names {
     key: Option<Key>,
     /// Every text that has a pseudonym.
     known: HashMap<Box<str>, Box<str>>,
-    /// Those that are looked for in sentences, in order, for the longest one at a place.
+    /// The texts that are searched for in sentences, sorted, so that the longest at a position is found.
     sought: BTreeMap<Box<str>, Box<str>>,
-    /// How many there are of each kind.
+    /// Number of pseudonyms of each kind.
     counts: HashMap<Kind, u64>,
 }
 
 impl Redactor {
-    /// `secret`: what makes pseudonyms the same in another run.
+    /// `secret`: the key that makes pseudonyms the same in other runs.
     pub fn new(secret: Option<&[u8]>) -> Self {
         let names = Names { key: secret.map(Key::new), known: HashMap::new(), sought: BTreeMap::new(), counts: HashMap::new() };
         Self { names: Mutex::new(names) }
@@ -47,21 +49,21 @@ impl Redactor {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in what a run is told of before it has read anything: sources and filters.
+    /// Learns names that are known before anything is read: those in sources and filters.
     pub fn learn(&self, kind: Kind, names: &[String]) {
         let mut all = BTreeSet::new();
         names.iter().for_each(|name| learn::add(&mut all, kind, name));
         self.names().take(all);
     }
 
-    /// A text in which names may stand: a sentence of ours, an ARN, a line of an error.
+    /// Replaces the names in a text: a sentence of this program, an ARN, a line of an error.
     pub fn text(&self, text: &str) -> String {
         self.names().text(text)
     }
 }
 
 impl Names {
-    /// Gives each of these its pseudonym, those of one kind in an order that tells nothing.
+    /// Assigns pseudonyms to these names, within each kind in an order that reveals nothing.
     fn take(&mut self, names: BTreeSet<(Kind, String)>) {
         let mut names: Vec<(Kind, String)> = names.into_iter().filter(|(_, name)| !self.known.contains_key(name.as_str())).collect();
         names.sort_by_cached_key(|(kind, name)| (*kind, pseudonym::shuffled(name)));

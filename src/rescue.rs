@@ -1,7 +1,8 @@
-//! One image → where the same digest still is, and the commands that bring it back.
+//! One image → where the same digest still exists, and the commands that bring it back.
 //!
-//! An image that comes back under its digest repairs what names the digest without a new deployment. A build, even of the same
-//! commit, has another digest: it is what is left when the image is nowhere.
+//! An image that comes back under its digest makes everything that names the digest work again, without a
+//! new deployment. A new build, even from the same commit, has another digest; it is what remains if the
+//! image is nowhere.
 
 mod commands;
 mod makers;
@@ -11,24 +12,25 @@ use crate::explain::{Question, subject};
 use crate::model::{Finding, ImageState, LogText, Rescue, RescueFrom, RescueSource};
 use crate::timeline::{History, Image, RepositoryHistory};
 
-/// The image that is missed, and where.
+/// The image that is missing, and its repository.
 #[derive(Clone, Copy)]
 struct Missed<'h> {
     history: &'h History,
     repository: &'h RepositoryHistory,
-    /// `None` where the repository is known, and the image in it is not.
+    /// `None` if the repository is known but not the image.
     image: Option<&'h Image>,
     digest: crate::model::Digest,
 }
 
-/// What can be saved of the image that the question is about; `None` where the evidence knows neither its digest nor its repository.
+/// Where the image in question can be had from; `None` if the evidence knows neither its digest nor its
+/// repository.
 pub fn rescue(question: &Question, history: &History) -> Option<Rescue> {
     let (repository, digest) = subject(question, history)?;
     let image = history.find_digest(&digest).and_then(|number| repository.image(number));
     Some(of(LogText::from(question.to_text()), Missed { history, repository, image, digest }))
 }
 
-/// The same of a finding; `None` where it is about a tag alone.
+/// The same for a finding; `None` if the finding is about a tag alone.
 pub fn rescue_of(finding: &Finding, history: &History) -> Option<Rescue> {
     let digest = finding.lost.digest?;
     let repository = history.repositories().iter().find(|repository| history.repository(repository) == finding.repository)?;
@@ -39,7 +41,7 @@ pub fn rescue_of(finding: &Finding, history: &History) -> Option<Rescue> {
 fn of(reference: LogText, missed: Missed<'_>) -> Rescue {
     let mut sources = places::all(missed);
     sources.sort_by(|a, b| b.seen_at.cmp(&a.seen_at).then_with(|| a.from.cmp(&b.from)).then_with(|| a.place.cmp(&b.place)));
-    // Where it is already nothing has to come from elsewhere.
+    // If it is in its own repository, nothing has to be brought back.
     if sources.iter().any(|source| source.from == RescueFrom::Here) {
         sources.retain(|source| source.from == RescueFrom::Here);
     }

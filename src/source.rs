@@ -1,8 +1,9 @@
-//! Where objects come from. A [`Feed`] hands stored bytes to many workers at once; nothing here knows what is in them.
+//! Sources of objects. A [`Feed`] hands out stored bytes to many workers at once; nothing here knows what
+//! the bytes mean.
 //!
-//! [`open`] turns what the user typed into a feed: `s3://bucket/prefix`, a folder, a file, or `-` for standard input. What is
-//! skipped, what is pruned, and how objects are named is decided in [`layout`] and nowhere else, so that a bucket and a
-//! folder that mirrors it give the same objects under the same names.
+//! [`open`] turns what the user typed into a feed: `s3://bucket/prefix`, a folder, a file, or `-` for
+//! standard input. Only [`layout`] decides what is skipped, what is pruned and how objects are named, so
+//! that a bucket and a folder that mirrors it give the same objects under the same names.
 
 mod fatal;
 mod folder;
@@ -36,86 +37,93 @@ use crate::model::{Coverage, LogText, Timestamp};
 
 /// A source of objects, shared by all workers.
 pub trait Feed: Sync {
-    /// The next object, its stored bytes in `buffer` (which is cleared first and reused by the caller); `None` when there
-    /// are no more. Blocks while the next object is on its way. Safe to call from many threads.
+    /// Returns the next object, with its stored bytes in `buffer` (which is cleared first, and reused by
+    /// the caller); `None` when there are no more. Blocks until the next object has arrived. Can be called
+    /// from many threads.
     fn next(&self, buffer: &mut Vec<u8>) -> Option<Delivery>;
 
-    /// What listing has found so far: grows while listing goes on.
+    /// What has been listed so far; grows while listing goes on.
     fn listed(&self) -> Listed;
 
-    /// Asks the feed to hand out nothing more (Ctrl-C). What was handed out already stays valid.
+    /// Asks the feed to hand out nothing more (Ctrl-C). What was handed out before stays valid.
     fn stop(&self);
 
-    /// What ended this feed before its time: access, credentials, a bucket that is not there. To be looked at once `next`
-    /// has returned `None`; what was handed out before is then not the whole of the evidence, and the run could not run.
+    /// The error that ended this feed early: no access, no credentials, no such bucket. Meaningful once
+    /// `next` has returned `None`; what was handed out before is then not all of the evidence.
     fn fatal(&self) -> Option<FatalError> {
         None
     }
 
-    /// What the filters left out by key. Tells "there is nothing here" from "the filters took everything".
+    /// What the filters left out by key. Distinguishes "there is nothing here" from "the filters left out
+    /// everything".
     fn pruned(&self) -> Pruned {
         Pruned::default()
     }
 
-    /// When the object of that name was last changed, where the place keeps it. Asked for few objects, and after they were handed out.
+    /// When the object of that name was last changed, if the source knows. Called for few objects, after
+    /// they were handed out.
     fn modified(&self, _object: &str) -> Option<Timestamp> {
         None
     }
 
-    /// What a member of an archive is by its path in it. A feed that prunes by name prunes members as it does objects, and counts them.
+    /// What an archive member is, by its path in the archive. A feed that prunes by name prunes members
+    /// like objects, and counts them.
     fn member(&self, name: &str) -> MemberIs {
         if layout::is_member(name) { MemberIs::Asked } else { MemberIs::LeftOut }
     }
 
-    /// The records of a source that has no objects to hand out.
+    /// The records, for a source that has records and no objects to hand out: a lake.
     fn shelf(&self) -> Option<&dyn Shelf> {
         None
     }
 }
 
-/// What ended `feed` for good: a bucket that is not there, a right that is missing. `None` if all is well, and where the service
-/// went away or credentials ran out on the way, which leaves what was read before.
+/// The error that makes a run with `feed` impossible: no such bucket, a missing permission. `None` if all
+/// is well, and also if the service failed or credentials expired on the way, because then what was read
+/// before counts.
 pub fn could_not_run(feed: &dyn Feed) -> Option<FatalError> {
     feed.fatal().filter(|error| !error.kind.comes_up_on_the_way() || feed.listed().objects == 0)
 }
 
-/// What is known of a member of an archive before it is read.
+/// What is known of an archive member before it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemberIs {
     Asked,
     /// A log digest file, Insight events …
     OtherKind,
-    /// The filters leave it out, or it is no evidence.
+    /// The filters leave it out, or its name shows that it is not evidence.
     LeftOut,
 }
 
-/// One object, or the reason why it could not be had.
+/// One object, or the reason why it could not be read.
 #[derive(Debug)]
 pub struct Delivery {
-    /// Name for evidence: the full key (S3), the path relative to the folder, the path as given (file), `-` (stdin). With
-    /// several sources, the source stands before it: `s3://bucket/key`, `folder/path`.
+    /// The object's name in evidence: the full key (S3), the path relative to the folder, the path as given
+    /// (file), `-` (stdin). With several sources, preceded by the source: `s3://bucket/key`, `folder/path`.
     pub object: LogText,
-    /// Bytes that were read: the size as stored, unless the object failed or is of another kind (0, for it is not read).
+    /// Number of bytes read: the stored size, or 0 if the object failed or is of another kind and so was
+    /// not read.
     pub size: u64,
     pub outcome: Fetched,
-    /// Where the object comes from and which version it is; only where [`Options::known`] asks.
+    /// Where the object comes from, and which version it is; set only if [`Options::known`] is.
     pub origin: Option<Origin>,
-    /// How it is signed, where the place keeps that beside its bytes (S3): CloudTrail signs its log digest files.
+    /// Its signature, if the source has metadata (S3): CloudTrail signs its log digest files.
     pub signed: Option<Box<Signed>>,
-    /// What follows the bytes in the buffer; only where [`Options::part_bytes`] asks. `size` does not count it.
+    /// What follows the bytes in the buffer; only if [`Options::part_bytes`] is set. Not counted in `size`.
     pub rest: Option<Rest>,
 }
 
-/// What stands in the metadata of a log digest file. A copy on disk has lost it.
+/// The metadata of a log digest file in S3. A copy on disk does not have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
-    /// `x-amz-meta-signature`: hex digits.
+    /// `x-amz-meta-signature`, in hex digits.
     pub signature: String,
-    /// `x-amz-meta-backfill-generation-timestamp`: when it was signed, where that is long after the time it tells of.
+    /// `x-amz-meta-backfill-generation-timestamp`: when the file was signed, if that was long after the
+    /// time that it covers.
     pub generated: Option<String>,
 }
 
-/// The public keys that CloudTrail signed with in one region between two times.
+/// Asks for the public keys that CloudTrail signed with in one region between two times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRequest {
     pub region: String,
@@ -123,37 +131,38 @@ pub struct KeyRequest {
     pub to: Timestamp,
 }
 
-/// One version of one object, across runs.
+/// Identifies one version of one object, also in later runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// `s3://bucket/key`, or the absolute path: the same from run to run, however the source was named. A path that is no Unicode
-    /// stands in `%XX` behind `bytes:`.
+    /// `s3://bucket/key`, or the absolute path: the same in all runs, however the source was named. A path
+    /// that is not Unicode is written as `bytes:` with `%XX` escapes.
     pub address: String,
-    /// Changes when the object does: ETag and size (S3); size, both times of change, and the number of the file (files).
+    /// Changes when the object does: ETag and size (S3); size, both times of change, and the inode number
+    /// (files).
     pub stamp: String,
 }
 
-/// Versions of objects that need not be read again.
+/// Versions of objects that were read by an earlier run and need not be read again.
 pub trait Known: Send + Sync + std::fmt::Debug {
     fn knows(&self, origin: &Origin) -> bool;
 }
 
-/// A source that keeps records one by one, not in objects: a lake. Its feed hands out no objects.
+/// A source that has single records and no objects: a lake. Its feed hands out no objects.
 pub trait Shelf: Sync + std::any::Any {
-    /// Reads the next portion and hands its records to `give`, those of `sources` alone (`None`: all), and native events.
-    /// False when there is no more. Safe to call from many threads.
+    /// Reads the next portion and passes its records to `give`: those of `sources` (`None`: all), and
+    /// EventBridge's own events. Returns false when there are no more. Can be called from many threads.
     fn read_next(&self, sources: Option<&[&str]>, give: &mut dyn FnMut(Shelved<'_>)) -> bool;
 
-    /// What was read to fill the shelf, and what could not be. To be asked once nothing more is read.
+    /// What was read to make the lake, and what could not be. Complete once nothing more is read.
     fn coverage(&self) -> Coverage;
 
-    /// Whether an event with `readOnly: true`, of any service, was read to fill the shelf.
+    /// Whether the lake was made from logs with any event with `readOnly: true`.
     fn has_seen_read_only(&self) -> bool {
         false
     }
 }
 
-/// A record from a shelf, as it stood in its object.
+/// A record from a lake, as it was in its object.
 #[derive(Debug, Clone, Copy)]
 pub struct Shelved<'r> {
     pub object: &'r str,
@@ -166,31 +175,32 @@ pub struct Shelved<'r> {
 pub enum Fetched {
     /// The bytes are in the buffer.
     Whole,
-    /// By its key an object of another kind (log digest file, Insight …): not fetched, counts as skipped. Never where
-    /// [`Options::other_kinds`] asks for them.
+    /// An object of another kind by its key (log digest file, Insight …): not fetched, and counted as
+    /// skipped. Does not occur if [`Options::other_kinds`] is set.
     OtherKind,
-    /// Read by an earlier run, and unchanged since: not fetched.
+    /// Read by an earlier run and unchanged since: not fetched.
     Known,
-    /// Gone through all retries; the object counts as failed. The part that arrived, if any, is in the buffer.
+    /// Failed after all retries; counted as failed. The part that arrived, if any, is in the buffer.
     Failed(String),
 }
 
-/// A listing's state, for progress and for coverage.
+/// The state of a listing, for progress and coverage.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Listed {
-    /// Objects to be handed out, those of another kind and those that will fail included.
+    /// Objects to be handed out, including those of other kinds and those that will fail.
     pub objects: u64,
-    /// Their size as stored, as far as it is known: S3 lists sizes, a folder's files are known when they have been read.
+    /// Their stored size, as far as it is known: S3 lists sizes, while a folder's files are counted when
+    /// they have been read.
     pub bytes: u64,
-    /// `bytes` tells what is still to be read, not only what has been.
+    /// Whether `bytes` includes objects that have not been read yet.
     pub sized: bool,
-    /// No more will come.
+    /// The listing is complete.
     pub complete: bool,
-    /// Requests that were made again because the first try failed.
+    /// Number of requests that were repeated because the first try failed.
     pub retries: u64,
 }
 
-/// What was left out by key, by the filters most of all, before anything was read.
+/// What was left out by key before anything was read, mostly because of the filters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pruned {
     /// Folders (common prefixes) and single objects left out. A folder counts as one, whatever it holds.
@@ -201,7 +211,7 @@ pub struct Pruned {
     pub regions: BTreeSet<String>,
     /// First and last delivery day seen in what was left out, `2024-10-01`.
     pub days: Option<(String, String)>,
-    /// Left out whatever the filters say: dot files and `*.md` (see [`layout::is_evidence`]), pipes, sockets, devices. A
-    /// folder counts as one.
+    /// Left out whatever the filters say: dot files and `*.md` (see [`layout::is_evidence`]), pipes,
+    /// sockets, devices. A folder counts as one.
     pub no_evidence: u64,
 }

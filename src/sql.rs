@@ -22,6 +22,7 @@ mod aggregate;
 mod alike;
 mod answer;
 mod arithmetic;
+mod bind;
 mod blind;
 mod bounds;
 mod cast;
@@ -75,7 +76,6 @@ mod values;
 mod walk;
 mod way;
 mod window;
-mod within;
 mod zone;
 
 pub use answer::Answer;

@@ -1,14 +1,15 @@
-//! The one declaration of every table: its names, its columns and their types.
+//! The declarations of all tables: their names, columns and types.
 //!
-//! Whatever shows events as rows speaks from here: the SQL engine, the Parquet lake, `tagfall queries`. `cloudtrail_logs`
-//! has the columns of the table that the CloudTrail console creates in Athena, so that queries written there run here;
-//! the other tables are what the engine itself found out.
+//! Everything that shows events as rows uses them: the SQL engine, the Parquet lake, `tagfall queries`.
+//! `cloudtrail_logs` has the columns of the table that the CloudTrail console creates in Athena, so that
+//! queries written there run here. The other tables hold the engine's results.
 //!
-//! - [`kind`]: the types, in Trino's terms, and how they lie in memory;
+//! - [`kind`]: column types, in Trino's terms, and their representation in memory;
 //! - [`cloudtrail`], [`engine`]: the declarations;
 //! - `builder`: JSON values → a column of any type;
 //! - [`events`]: CloudTrail records → rows of `cloudtrail_logs`, only the columns that are asked for;
-//! - [`cells`]: one row of an engine's table as values; [`rows`], [`policies`]: timelines, findings, coverage, lifecycle policies → rows of the engine's tables.
+//! - [`cells`]: one row of an engine table as values;
+//! - [`rows`], [`policies`]: timelines, findings, coverage, lifecycle policies → rows of the engine tables.
 
 #[cfg(feature = "sql")]
 pub(crate) mod builder;
@@ -37,7 +38,7 @@ use polars::prelude::Series;
 pub struct Table {
     /// Its name in SQL.
     pub name: &'static str,
-    /// What one row is, in a sentence.
+    /// What one row is, as a sentence.
     pub about: &'static str,
     pub columns: fn() -> Vec<Column>,
 }
@@ -45,12 +46,12 @@ pub struct Table {
 /// A column's declaration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Column {
-    /// Lower case, as Athena shows it.
+    /// In lower case, as Athena shows it.
     pub name: &'static str,
     pub kind: Kind,
 }
 
-/// Rows of a table: columns of one height, by name. A table may be held with fewer columns than it declares.
+/// Rows of a table: columns of equal length, by name. They may be fewer columns than the table declares.
 #[cfg(feature = "sql")]
 #[derive(Debug, Clone, Default)]
 pub struct Rows {
@@ -58,11 +59,11 @@ pub struct Rows {
     pub height: usize,
 }
 
-/// A column that is asked for, or some fields of it.
+/// A column that is needed, or some of its fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
     pub name: String,
-    /// Paths of fields below a row; all of it where there is none. What is not asked for is not made.
+    /// Paths of the needed fields of a row type; empty for all of it. Other fields are not built.
     pub fields: Vec<Vec<String>>,
 }
 
@@ -85,8 +86,9 @@ pub const ALL: &[&Table] = &[
     &engine::COVERAGE,
 ];
 
-/// The table that `name` means, in any case. `events` and every name with `trail` in it mean `cloudtrail_logs`: the console
-/// names its table after the bucket, AWS's own solutions after the account (`trail_111122223333`), and people as they like.
+/// The table that `name` means, ignoring case. `events` and every name that contains `trail` mean
+/// `cloudtrail_logs`: the console names its table after the bucket, AWS's own solutions after the account
+/// (`trail_111122223333`), and people as they like.
 pub fn find(name: &str) -> Option<&'static Table> {
     let name = name.to_ascii_lowercase();
     if name == "events" || name.contains("trail") {
@@ -96,10 +98,11 @@ pub fn find(name: &str) -> Option<&'static Table> {
 }
 
 impl Table {
-    /// The table without rows, with all its columns.
+    /// The table with all its columns and no rows.
     #[cfg(feature = "sql")]
     pub fn empty(&self) -> Rows {
-        // Built, and not asked of polars: for its first text column of NULLs, even of none, it fills 8 MiB with zeros.
+        // Built here and not by polars, which for its first text column of NULLs allocates 8 MiB, even if
+        // the column is empty.
         let columns = (self.columns)().into_iter().map(|column| (column.name, Builder::new(&column.kind).take(column.name)));
         Rows { columns: columns.collect(), height: 0 }
     }

@@ -1,7 +1,8 @@
 //! Steps → the life of each image.
 //!
-//! [`Fold`]s collect, one per worker, and are merged in any order. [`Fold::finish`] drops second copies, sorts by time and
-//! `eventID`, and replays each repository by itself, in parallel: [`History`].
+//! A [`Fold`] collects steps; each worker has one, and they are merged in any order. [`Fold::finish`] drops
+//! second copies, sorts by time and `eventID`, and replays each repository on its own, in parallel. The
+//! result is a [`History`].
 
 mod bytes;
 mod calls;
@@ -23,6 +24,7 @@ mod prospect;
 mod references;
 mod registry;
 mod replay;
+mod replicas;
 mod roles;
 mod suppose;
 mod tags;
@@ -41,6 +43,7 @@ pub use policy::{KnownFrom, PolicyChange, PolicyInForce};
 pub use presumed::Because;
 pub use prospect::{Prospect, Prospects, Unclear};
 pub use replay::{RefusedPush, RepositoryHistory, TagState};
+pub use replicas::{Destination, Upstream};
 pub use roles::Role;
 pub use suppose::{Foreseen, Supposed, Supposition};
 pub use tags::{Ask, AskKind, TagLife, TagSpan};

@@ -1,7 +1,8 @@
-//! The only printer. *Data* goes to stdout or to the file the user named, *talk* and progress to stderr.
+//! The only printer. *Data* goes to stdout or to the file that the user named; *talk* and progress go to
+//! stderr.
 //!
-//! A view (`findings`, `timelines`, `forecast` …) is written in one of several formats. Each shows what it is given and
-//! knows nothing of the run, so that all of them can be tried with nouns made by hand.
+//! A view (`findings`, `timelines`, `forecast` …) can be written in several formats. Views get everything
+//! they show as arguments and know nothing of the run, so tests can call them with hand-made values.
 
 #[cfg(feature = "sql")]
 pub mod answer;
@@ -9,6 +10,7 @@ pub mod changes;
 mod columns;
 pub mod coverage;
 pub mod escape;
+pub mod fate;
 pub mod findings;
 pub mod forecast;
 mod format;
@@ -33,6 +35,7 @@ mod tags;
 pub mod talk;
 pub mod timelines;
 mod timesketch;
+pub mod trace;
 pub mod verdict;
 pub mod verification;
 pub mod whatif;

@@ -1,9 +1,10 @@
-//! The logged history under another lifecycle policy, or under the one in force, as a check of both the evaluator and the logs.
+//! Replays the logged history under another lifecycle policy; or under the policy in force, to check both
+//! the evaluator and the logs.
 //!
-//! *Under another policy*: pushes, moves and deletes happen as logged, runs take what the policy takes, and nothing that the
-//! logged runs took is taken for that reason. Runs happen when the logged ones did. *Under the one in force*: before each logged run its own
-//! rules are asked what it is to take of what the logs show to be there; an image that a run took and was not to take, or the
-//! other way round, is a difference.
+//! *Under another policy*: pushes, moves and deletes happen as logged. Runs happen when they happened, but
+//! take what the other policy takes instead of what they took. *Under the one in force*: before each logged
+//! run, its own rules decide what it should take of the images that exist by the logs. An image that the
+//! run took but should not have, or the other way round, is a difference.
 
 mod story;
 mod suggest;
@@ -21,23 +22,25 @@ use crate::model::{LogText, Outcome, Repository, RunKind, Severity, Timestamp, W
 use crate::policy::Rule;
 use crate::timeline::{DigestNo, End, EventNo, Foreseen, History, Image, Loss, RepositoryHistory, Supposition, Use};
 
-/// What the policy takes beside what the logs show, worst first. Elements are built one at a time, for there may be millions.
+/// What the policy takes compared with the logs, worst first. Elements are made one at a time, as there may
+/// be millions.
 pub struct WhatIfs<'h> {
     history: &'h History,
     supposition: &'h Supposition,
     places: Vec<Place>,
     pub totals: WhatIfTotals,
-    /// What such a replay cannot tell, a sentence each.
+    /// What such a replay cannot tell, one sentence each.
     pub notes: Vec<String>,
 }
 
-/// Where an element stands. Severities are declared from bad to harmless; what nobody needs comes last.
+/// Sort position of an element. Severities are declared from worst to harmless; images that nobody needs
+/// come last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     severity: Option<Severity>,
     when: i64,
     repository: u32,
-    /// Index of the image as supposed.
+    /// Index of the image in the simulated repository.
     image: u32,
     foreseen: Option<u32>,
     loss: Option<u32>,
@@ -45,7 +48,7 @@ struct Place {
 }
 
 impl<'h> WhatIfs<'h> {
-    /// Plays what `history` was finished with against what it says.
+    /// Compares the simulation that `history` was finished with to the logs.
     pub fn new(history: &'h History, supposition: &'h Supposition) -> Self {
         let of = |number: usize| Comparison::new(history, supposition, number).map(|comparison| comparison.places(number)).unwrap_or_default();
         let mut places: Vec<Place> = (0..history.repositories().len()).into_par_iter().flat_map_iter(of).collect();
@@ -61,7 +64,7 @@ impl<'h> WhatIfs<'h> {
         })
     }
 
-    /// How badly somebody needed what the policy would have taken.
+    /// How badly somebody needed each image that the policy would have taken.
     pub fn alarms(&self) -> impl Iterator<Item = Severity> + '_ {
         self.places.iter().filter(|place| place.foreseen.is_some()).filter_map(|place| place.severity)
     }
@@ -89,7 +92,7 @@ fn totals(history: &History, supposition: &Supposition, places: &[Place]) -> Wha
     totals
 }
 
-/// One repository as logged, and as supposed.
+/// One repository as logged, and as simulated.
 struct Comparison<'h> {
     history: &'h History,
     supposition: &'h Supposition,
@@ -97,7 +100,7 @@ struct Comparison<'h> {
     supposed: &'h RepositoryHistory,
 }
 
-/// What a run was to take, what one took, or both.
+/// An image that a run should have taken, that a run did take, or both.
 struct Pair<'h> {
     foreseen: Option<&'h Foreseen>,
     loss: Option<&'h Loss>,
@@ -114,7 +117,7 @@ impl<'h> Comparison<'h> {
         Some(Self { history, supposition, logged, supposed })
     }
 
-    /// What there is to tell about the repository of this number.
+    /// The differences in the repository with this index.
     fn places(&self, number: usize) -> Vec<Place> {
         let mut foreseen: HashMap<DigestNo, Vec<usize>> = HashMap::new();
         for (index, one) in self.supposed.foreseen.iter().enumerate() {
@@ -142,12 +145,13 @@ impl<'h> Comparison<'h> {
         Pair { foreseen, loss: loss.and_then(|index| real.losses.get(index)), outcome }
     }
 
-    /// Number of the run that a moment falls into.
+    /// Index of the run that a moment belongs to.
     fn run(&self, at: i64) -> usize {
         self.supposed.run_starts.partition_point(|start| *start <= at)
     }
 
-    /// Puts beside each other what speaks of the same run, and then what speaks of the same life.
+    /// Pairs expected and logged ends: first those of the same run, then those of the same life of the
+    /// image.
     fn pairs(&self, mut left: Vec<usize>, losses: Vec<usize>, real: &Image) -> Vec<(Option<usize>, Option<usize>, Outcome)> {
         let (mut pairs, mut unmatched) = (Vec::new(), Vec::new());
         let mut take = |fits: &dyn Fn(&Foreseen) -> bool| {
@@ -189,7 +193,7 @@ impl<'h> Comparison<'h> {
         let index = |index: Option<u32>| index.map(|index| index as usize);
         let pair = self.pair(real, index(place.foreseen), index(place.loss), place.outcome);
         let rule = pair.foreseen.and_then(|one| self.rule(one));
-        // The end under the other policy; under the one in force it is the logged one.
+        // The end under the other policy; under the one in force, the logged end.
         let end = self.supposed_end(image, &pair).or(pair.loss);
         let harm = self.harm(image, real, &pair);
         let displaced = end.map_or(image.displaced.as_deref(), |end| end.displaced.as_deref());
@@ -232,13 +236,14 @@ impl<'h> Comparison<'h> {
         })
     }
 
-    /// The end that another policy gave an image.
+    /// The end of an image in a simulation of another policy.
     fn supposed_end<'i>(&self, image: &'i Image, pair: &Pair<'_>) -> Option<&'i Loss> {
         let one = pair.foreseen.filter(|_| matches!(self.supposition, Supposition::Instead(_)))?;
         image.losses.iter().find(|loss| loss.at == one.at && is_by_run(loss))
     }
 
-    /// What was deployed with the image after it would have been gone, however short, could not have been.
+    /// Anything deployed with the image after it would have been gone, however briefly, could not have been
+    /// deployed.
     fn with_later_pins(&self, mut harm: Harm, image: &Image, loss: &Loss) -> Harm {
         let pins = |found: &&Use| found.kind.pins();
         for found in image.uses.iter().filter(pins).filter(|found| found.from > loss.at && found.from < loss.until) {

@@ -55,6 +55,8 @@ const CASES: &[(&str, &[&str])] = &[
     ("help-man", &["man", "--help"]),
     ("help-report", &["report", "--help"]),
     ("help-rescue", &["rescue", "--help"]),
+    ("help-trace", &["trace", "--help"]),
+    ("usage-trace-without-a-source", &["trace", "ASIAEXAMPLEEXAMPLE22"]),
     ("help-snapshot", &["snapshot", "--help"]),
     ("usage-snapshot-without-script", &["snapshot"]),
     ("version", &["--version"]),

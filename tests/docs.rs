@@ -132,10 +132,45 @@ fn every_file_that_a_page_points_to_is_there() {
 #[test]
 fn the_book_has_every_page() {
     let summary = page("docs/SUMMARY.md");
-    let listed: BTreeSet<&str> = summary.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    let links: Vec<&str> = summary.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    let listed: BTreeSet<&str> = links.iter().copied().collect();
+    assert_eq!(links.len(), listed.len(), "mdbook takes no page twice");
     let pages = files("docs", "md");
     let pages: BTreeSet<&str> = pages.iter().filter_map(|path| path.file_name()?.to_str()).filter(|name| *name != "SUMMARY.md").collect();
     assert_eq!(listed, pages);
+}
+
+/// The part of a file between `// ANCHOR: name` and `// ANCHOR_END: name`.
+fn anchored(file: &str, name: &str) -> String {
+    let text = page(file);
+    let (_, rest) = text.split_once(&format!("// ANCHOR: {name}\n")).unwrap_or_else(|| panic!("{file} has no {name}"));
+    rest.split_once(&format!("// ANCHOR_END: {name}\n")).unwrap_or_else(|| panic!("{file} has no end of {name}")).0.to_owned()
+}
+
+/// The page, with the code behind each `<!-- FILE: NAME -->` as it stands in that file now, and how often that is.
+fn with_code(page: &str) -> (String, usize) {
+    let (mut out, mut rest, mut examples) = (String::new(), page, 0);
+    while let Some((before, after)) = rest.split_once("<!-- src/") {
+        let (place, after) = after.split_once(" -->\n```rust\n").expect("code stands behind its place");
+        let (file, name) = place.split_once(": ").expect("a file and a name");
+        let (_, after) = after.split_once("```\n").expect("the end of the code");
+        out += &format!("{before}<!-- src/{place} -->\n```rust\n{}```\n", anchored(&format!("src/{file}"), name));
+        (rest, examples) = (after, examples + 1);
+    }
+    (out + rest, examples)
+}
+
+#[test]
+fn the_worked_examples_are_the_code_that_is_compiled() {
+    const PAGE: &str = "docs/ARCHITECTURE.md";
+    let written = page(PAGE);
+    let (now, examples) = with_code(&written);
+    assert_eq!(examples, 4, "a service, a detector, a SQL function, a container");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(root().join(PAGE), now).unwrap();
+        return;
+    }
+    assert!(now == written, "{PAGE} shows other code than is compiled: UPDATE_DOCS=1 cargo test --locked --test docs");
 }
 
 #[test]

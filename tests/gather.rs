@@ -116,7 +116,7 @@ fn what_the_script_gathers_is_read_as_a_source() {
     let snapshots = document["coverage"]["snapshots"].as_array().expect("snapshots");
     assert!(snapshots.iter().all(|one| one["time_from"] == "document"), "{snapshots:?}");
     let calls: BTreeSet<&str> = snapshots.iter().map(|one| one["call"].as_str().expect("a call")).collect();
-    assert_eq!(calls.len(), 19, "{calls:?}");
+    assert_eq!(calls.len(), 20, "{calls:?}");
     assert_eq!(document["coverage"]["objects_failed"], 0, "{document}");
     let findings = document["findings"].as_array().expect("findings");
     assert_eq!(findings.iter().filter(|one| one["kind"] == "not-listed").count(), 10, "{findings:?}");

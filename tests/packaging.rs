@@ -1,9 +1,11 @@
-//! What people install: archive, Debian package, image and GitHub Action, made by the files in `packaging/` and run as users run
+//! What people install: archive, Debian package, image, Lambda's zip and GitHub Action, made by the files in `packaging/` and run as users run
 //! them. Where a tool is not there (`dpkg-deb`, `readelf`, `bash`, `chroot` as root), the test says that it is skipped.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tagfall");
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
@@ -56,6 +58,17 @@ fn the_archive_has_the_program_its_manual_and_completions() {
     assert!(Command::new("sha256sum").args(["--quiet", "-c", &checksum]).current_dir(out.path()).status().unwrap().success());
     assert!(Command::new("tar").arg("xzf").arg(&archive).current_dir(out.path()).status().unwrap().success());
     let root = out.path().join(format!("tagfall-{}-some-target", env!("CARGO_PKG_VERSION")));
+    // Where `cargo binstall` looks for it.
+    let manifest = fs::read_to_string(format!("{HERE}/Cargo.toml")).unwrap();
+    let (_, binstall) = manifest.split_once("[package.metadata.binstall]\n").unwrap();
+    let told = |key: &str| {
+        let value = binstall.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = \"")?.strip_suffix('"')).unwrap();
+        let known = [("name", "tagfall"), ("version", env!("CARGO_PKG_VERSION")), ("target", "some-target"), ("bin", "tagfall"), ("repo", "R")];
+        known.iter().fold(value.to_owned(), |text, (name, value)| text.replace(&format!("{{ {name} }}"), value))
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(told("pkg-url"), format!("R/releases/download/v{version}/{}", archive.file_name().unwrap().to_str().unwrap()));
+    assert_eq!(out.path().join(told("bin-dir")), root.join("bin/tagfall"));
     finds_the_incident(&mut Command::new(root.join("bin/tagfall")));
     for command in commands().iter().filter(|command| *command != "help") {
         let page = fs::read_to_string(root.join(format!("share/man/man1/tagfall-{command}.1"))).unwrap_or_else(|error| panic!("{command}: {error}"));
@@ -123,6 +136,87 @@ fn copy(from: &Path, to: &Path) {
             fs::copy(entry.path(), target).unwrap();
         }
     }
+}
+
+/// One request to the runtime API: its first line and its body. The answer is `answer`, an HTTP response as a whole.
+fn served(listener: &TcpListener, answer: &str) -> (String, String) {
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let (mut first, mut length) = (String::new(), 0);
+    reader.read_line(&mut first).unwrap();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        match line.to_lowercase().trim_end().split_once(": ") {
+            Some(("content-length", value)) => length = value.parse().unwrap(),
+            Some(("expect", _)) => stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap(),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    stream.write_all(answer.as_bytes()).unwrap();
+    (first.trim_end().trim_end_matches(" HTTP/1.1").to_owned(), String::from_utf8(body).unwrap())
+}
+
+/// Invokes the function in `folder` twice, with these settings: the first answer is taken as `taken` says. What it sent, and how it ended.
+fn invoked(folder: &Path, settings: &[(&str, &str)], taken: &str) -> (Vec<(String, String)>, std::process::ExitStatus) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut command = Command::new(folder.join("bootstrap"));
+    command.current_dir(HERE).env_clear().env("PATH", "/usr/bin:/bin").envs(settings.iter().copied()).env("_HANDLER", "detect");
+    command.env("AWS_LAMBDA_RUNTIME_API", listener.local_addr().unwrap().to_string()).env("LAMBDA_TASK_ROOT", folder);
+    let mut function = command.stderr(Stdio::null()).spawn().unwrap();
+    let end = "Content-Length: 2\r\nConnection: close\r\n\r\n{}";
+    let next = format!("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n{end}");
+    let mut sent = vec![served(&listener, &next), served(&listener, &format!("HTTP/1.1 {taken}\r\n{end}"))];
+    if taken.starts_with('4') {
+        sent.push(served(&listener, &format!("HTTP/1.1 202 Accepted\r\n{end}")));
+    }
+    // Lambda is done with this environment: the loop ends.
+    sent.push(served(&listener, &format!("HTTP/1.1 500 Internal Server Error\r\n{end}")));
+    (sent, function.wait().unwrap())
+}
+
+#[test]
+fn the_zip_for_lambda_answers_the_runtime_api() {
+    if !has("python3") || !has("curl") {
+        return;
+    }
+    let out = tempfile::tempdir().unwrap();
+    let package = script("lambda.sh", &[PROGRAM, "x86_64", out.path().to_str().unwrap()]);
+    let first = fs::read(&package).unwrap();
+    script("lambda.sh", &[PROGRAM, "x86_64", out.path().to_str().unwrap()]);
+    assert!(fs::read(&package).unwrap() == first, "the same program gives the same zip");
+    let folder = out.path().join("function");
+    let mut zip = zip::ZipArchive::new(fs::File::open(&package).unwrap()).unwrap();
+    assert!((0..zip.len()).all(|at| zip.by_index(at).unwrap().unix_mode().is_some_and(|mode| mode & 0o111 == 0o111)));
+    zip.extract(&folder).unwrap();
+
+    let incident = format!("{HERE}/fixtures/incident");
+    let (sent, ended) = invoked(&folder, &[("TAGFALL_SOURCES", &incident), ("TAGFALL_FAIL_ON", "high")], "202 Accepted");
+    let places: Vec<&str> = sent.iter().map(|(place, _)| place.as_str()).collect();
+    let invocation = "/2018-06-01/runtime/invocation";
+    let next = format!("GET {invocation}/next");
+    let answer = format!("POST {invocation}/8476a536-e9f4-11e8-9739-2dfe598c3fcd/response");
+    let error = format!("POST {invocation}/8476a536-e9f4-11e8-9739-2dfe598c3fcd/error");
+    assert_eq!(places, [&next, &answer, &next]);
+    let document: serde_json::Value = serde_json::from_str(&sent[1].1).unwrap();
+    assert_eq!(document["findings"].as_array().unwrap().len(), 1);
+    assert!(ended.success());
+
+    // Nothing to read.
+    let (sent, _) = invoked(&folder, &[("TAGFALL_SOURCES", "/no/such \"folder\"")], "202 Accepted");
+    assert_eq!(sent[1].0, error);
+    let said: serde_json::Value = serde_json::from_str(&sent[1].1).unwrap();
+    assert_eq!(said["errorType"], "tagfall.CouldNotRun");
+    assert!(said["errorMessage"].as_str().unwrap().contains("no/such"), "{said}");
+
+    // More than Lambda takes.
+    let (sent, _) = invoked(&folder, &[("TAGFALL_SOURCES", &incident)], "413 Payload Too Large");
+    assert_eq!((sent[1].0.as_str(), sent[2].0.as_str()), (answer.as_str(), error.as_str()));
+    let said: serde_json::Value = serde_json::from_str(&sent[2].1).unwrap();
+    assert_eq!(said["errorType"], "tagfall.AnswerTooLarge");
 }
 
 /// Runs the Action's step as GitHub does. What it wrote to the summary and to the outputs, its standard output and its code.

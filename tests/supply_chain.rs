@@ -99,6 +99,28 @@ fn a_crate_is_there_twice_only_for_a_reason() {
     assert!(stale.is_empty(), "deny.toml excuses what is there no more: {stale:?}");
 }
 
+/// The features of each crate that a command builds.
+fn features(arguments: &[&str]) -> BTreeMap<String, String> {
+    let common = ["tree", "--locked", "--offline", "--prefix", "none", "--format", "{p}|{f}"];
+    let output = Command::new(env!("CARGO")).args(common).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8(output.stdout).unwrap();
+    let crates = tree.lines().map(|line| line.trim_end_matches(" (*)")).filter_map(|line| line.split_once('|'));
+    crates.filter(|(name, _)| !name.starts_with("tagfall ")).map(|(name, features)| (name.to_owned(), features.to_owned())).collect()
+}
+
+/// What README.md's first command has compiled, its second does not compile again. A crate whose features differ is named in Cargo.toml with
+/// those that the larger build gives it.
+#[test]
+fn the_tests_build_no_crate_of_the_engine_a_second_time() {
+    let engine = features(&["--no-default-features", "--edges", "normal,build"]);
+    let tests = features(&["--edges", "normal,build,dev"]);
+    assert!(engine.len() > 80 && tests.len() > 250, "{} and {}", engine.len(), tests.len());
+    for (name, features) in &engine {
+        assert_eq!(tests.get(name), Some(features), "{name} has other features in `cargo test` (left) than in the engine alone (right)");
+    }
+}
+
 /// Whether an SPDX expression can be met by what is allowed.
 fn is_allowed(expression: &str, allowed: &BTreeSet<&str>) -> bool {
     let expression = expression.replace('/', " OR ").replace(['(', ')'], " ");

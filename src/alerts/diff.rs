@@ -6,15 +6,15 @@ use super::{Loss, Standing, id_of_loss, joined};
 use crate::model::{Digest, FindingKind, LogText, Repository, Severity, Timestamp};
 use crate::redact::COUNTED;
 
-/// What became of the losses of an older result in a newer one.
+/// Losses of an older result of `detect` compared with those of a newer one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Diff {
     pub new: Vec<Loss>,
     pub worse: Vec<Change>,
     pub better: Vec<Change>,
-    /// In the older result alone: come back, explained, or out of the window.
+    /// Only in the older result: come back, explained, or out of the window of logs.
     pub gone: Vec<Loss>,
-    /// How many are the same in both.
+    /// Number of losses that are the same in both.
     pub same: u64,
 }
 
@@ -24,7 +24,7 @@ pub struct Change {
     pub after: Loss,
 }
 
-/// As much of the document of `detect --format json` as names its losses.
+/// The part of the output of `detect --format json` that names the losses.
 #[derive(Deserialize)]
 struct Document {
     schema_version: u32,
@@ -55,7 +55,7 @@ impl From<Found> for Loss {
     }
 }
 
-/// Reads the losses of a result. An error says why it is none.
+/// Reads the losses of a result. An error says why the text is not one.
 pub fn read(text: &[u8]) -> Result<Vec<Loss>, String> {
     let document: Document = serde_json::from_slice(text).map_err(|error| error.to_string())?;
     match (document.schema_version, document.command.as_str()) {
@@ -68,7 +68,7 @@ pub fn read(text: &[u8]) -> Result<Vec<Loss>, String> {
     }
 }
 
-/// Compares two results, each list worst first.
+/// Compares two results; each list begins with the worst.
 pub fn diff(old: Vec<Loss>, new: Vec<Loss>) -> Diff {
     let mut diff = Diff::default();
     let mut before = joined(old);

@@ -1,4 +1,5 @@
-//! What was told before, and what somebody accepted: a file between one run and the next, made to be read by people, too.
+//! What was reported before, and what somebody accepted: a JSON file that is kept between runs and can be
+//! read by people.
 
 use std::collections::BTreeMap;
 
@@ -7,43 +8,45 @@ use serde::{Deserialize, Serialize};
 use super::{Loss, Standing};
 use crate::model::Timestamp;
 
-/// Version of the file.
+/// Version of the file's format.
 const SCHEMA_VERSION: u32 = 1;
 
-/// The file of `--known`. It grows by losses, and never shrinks: a loss that has left the window may come back into it.
+/// The file of `--known`. Losses are added and never removed, because a loss that has left the window of
+/// logs may come back into it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Known {
     schema_version: u32,
-    /// Losses about which nobody wants to hear for a while.
+    /// Losses that somebody does not want to hear about for a while.
     pub accepted: Vec<Acceptance>,
-    /// Losses that were told, each at its worst.
+    /// Losses that were reported, each at its worst.
     pub known: Vec<Told>,
 }
 
-/// Somebody takes a loss as it is, for a while.
+/// A loss that somebody accepts for a while.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Acceptance {
     pub id: String,
-    /// From this moment on the loss is told again.
+    /// From this moment on the loss is reported again.
     pub until: Timestamp,
     pub reason: String,
-    /// What was accepted; where it has become worse, it is told all the same. An entry written by hand may leave it out.
+    /// The loss as it was accepted; if it becomes worse, it is reported all the same. May be missing in
+    /// entries written by hand.
     #[serde(default)]
     pub as_of: Option<Loss>,
 }
 
-/// A loss that was told.
+/// A loss that was reported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
     #[serde(flatten)]
     pub loss: Loss,
-    /// Where the evidence ended when it was told first.
+    /// Where the evidence ended when it was first reported.
     pub first_told: Option<Timestamp>,
 }
 
-/// What a loss is to whoever was told of others.
+/// Whether a loss is news, compared with earlier runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum News {
@@ -54,7 +57,7 @@ pub enum News {
 }
 
 impl News {
-    /// Whether somebody is to be told.
+    /// Whether the loss has to be reported.
     pub const fn speaks(self) -> bool {
         matches!(self, Self::New | Self::Worse)
     }
@@ -67,7 +70,7 @@ impl Default for Known {
 }
 
 impl Known {
-    /// Reads the file. An error says what is wrong with it.
+    /// Parses the file. An error says what is wrong with it.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
         let known: Self = serde_json::from_slice(text).map_err(|error| error.to_string())?;
         match known.schema_version {
@@ -76,18 +79,19 @@ impl Known {
         }
     }
 
-    /// Accepts a loss from now on, in place of what was accepted before.
+    /// Accepts a loss from now on; replaces an earlier acceptance.
     pub fn accept(&mut self, acceptance: Acceptance) {
         self.accepted.retain(|other| other.id != acceptance.id);
         self.accepted.push(acceptance);
     }
 
-    /// Whether a loss of that id was ever told.
+    /// The loss with that id as it was reported, if it ever was.
     pub fn told(&self, id: &str) -> Option<&Loss> {
         self.known.iter().map(|told| &told.loss).find(|loss| loss.id == id)
     }
 
-    /// Says what each loss is, and keeps what is told now for the next run. `end` is where the evidence ends, `now` what the clock says.
+    /// Decides which losses are news, and stores them for the next run. `end` is where the evidence ends,
+    /// `now` the time of day.
     pub fn take(&mut self, losses: &BTreeMap<String, Loss>, end: Option<Timestamp>, now: Timestamp) -> BTreeMap<String, News> {
         let mut accepted: BTreeMap<String, Acceptance> = self.accepted.drain(..).map(|entry| (entry.id.clone(), entry)).collect();
         let mut known: BTreeMap<String, Told> = self.known.drain(..).map(|told| (told.loss.id.clone(), told)).collect();
@@ -97,11 +101,11 @@ impl Known {
                 Some(mut entry) if now < entry.until && !is_news(loss, entry.as_of.as_ref()) => {
                     entry.as_of.get_or_insert_with(|| loss.clone());
                     accepted.insert(id.clone(), entry);
-                    // It is told anew when the acceptance ends.
+                    // It is reported again when the acceptance ends.
                     known.remove(id);
                     News::Accepted
                 }
-                // It has become worse than what was accepted.
+                // It has become worse than it was when it was accepted.
                 Some(entry) if now < entry.until => keep(&mut known, loss, end, Some(News::Worse)),
                 Some(_) => {
                     known.remove(id);
@@ -121,7 +125,7 @@ fn is_news(loss: &Loss, accepted: Option<&Loss>) -> bool {
     accepted.is_some_and(|accepted| matches!(loss.standing(accepted), Standing::LostAgain | Standing::Worse))
 }
 
-/// Keeps a loss at its worst, and says what it is.
+/// Stores a loss at its worst, and decides whether it is news.
 fn keep(known: &mut BTreeMap<String, Told>, loss: &Loss, end: Option<Timestamp>, said: Option<News>) -> News {
     let Some(told) = known.get_mut(&loss.id) else {
         known.insert(loss.id.clone(), Told { loss: loss.clone(), first_told: end });
@@ -139,7 +143,7 @@ fn keep(known: &mut BTreeMap<String, Told>, loss: &Loss, end: Option<Timestamp>,
             News::Worse
         }
         Standing::Same | Standing::Better => {
-            // Evidence that came later, or from further back, may say when it went.
+            // Later evidence, or evidence from further back, may show when it was lost.
             told.loss.gone_at = told.loss.gone_at.max(loss.gone_at);
             said.unwrap_or(News::Known)
         }

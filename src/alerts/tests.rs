@@ -23,7 +23,7 @@ fn take(known: &mut Known, loss: &Loss, day: i64) -> News {
     known.take(&losses, Some(time(day)), time(day))[&loss.id]
 }
 
-/// Through text and back, as between two nights.
+/// Written to text and read back, as between two nights.
 fn over_night(known: &Known) -> Known {
     Known::parse(&serde_json::to_vec(known).unwrap()).unwrap()
 }
@@ -35,14 +35,14 @@ fn every_loss_is_told_once_and_every_worsening_once() {
     let nights = [
         (loss(Low, None), News::New),
         (loss(Low, None), News::Known),
-        // It is gone, which it was not.
+        // The image is gone; it was not before.
         (loss(Low, Some(3)), News::Worse),
         (loss(High, Some(3)), News::Worse),
-        // The pulls have left the window, and come back.
+        // The pulls have left the window of logs, and come back.
         (loss(Low, Some(3)), News::Known),
         (loss(High, Some(3)), News::Known),
         (loss(Critical, Some(3)), News::Worse),
-        // Nothing is left but a task that stopped.
+        // Only a stopped task is left of it.
         (Loss { kind: FindingKind::Unexplained, gone_at: None, ..loss(Critical, Some(3)) }, News::Known),
         // Pushed again, and lost again.
         (loss(Low, Some(9)), News::New),
@@ -79,7 +79,7 @@ fn an_acceptance_ends_with_its_day_or_when_it_gets_worse() {
     assert_eq!(take(&mut known, &loss(Severity::Critical, Some(3)), 11), News::Worse);
     assert_eq!(take(&mut known, &loss(Severity::Critical, Some(3)), 12), News::Known);
 
-    // Known first, and accepted later: it speaks again all the same.
+    // Known first and accepted later: it is reported again all the same.
     let mut known = Known::default();
     assert_eq!(take(&mut known, &loss(Severity::Medium, Some(3)), 9), News::New);
     known.accept(Acceptance { id: loss(Severity::Medium, None).id, until: time(20), reason: "by hand".into(), as_of: None });

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::behind::{self, Behind};
 use super::gather::{Asked, Run};
 use super::options::Common;
 use super::redaction::{Redaction, redacted};
@@ -44,6 +45,9 @@ pub struct Args {
 
     #[command(flatten)]
     redaction: Redaction,
+
+    #[command(flatten)]
+    behind: Behind,
 }
 
 impl Args {
@@ -58,7 +62,13 @@ impl Args {
         let redactor = redactor.as_deref();
         let run = Run::gather_for(&self.common, talk, Asked { redactor, ..Asked::default() })?;
         let findings = detect::findings(&run.evidence.history, self.common.settings());
-        let verdict = explain(&question, &run.evidence.history, &findings, &run.evidence.coverage);
+        let mut verdict = explain(&question, &run.evidence.history, &findings, &run.evidence.coverage);
+        let about = findings.iter().filter(|finding| Some(&finding.id) == verdict.why.as_ref());
+        let calls = about.flat_map(behind::calls).chain(verdict.gone.iter().map(|gone| &gone.event));
+        // And those that the answer itself rests on.
+        let told = verdict.narrative.clone();
+        let calls = calls.chain(told.iter().flat_map(|sentence| &sentence.evidence));
+        verdict.behind = self.behind.told(&self.common, &run, redactor, calls.clone())?.of(calls);
         let shown = redacted(verdict.clone(), redactor);
         run.write(|out, look, coverage| ui::verdict::write(out, look, coverage, &shown))?;
         // `--fail-on` judges the one finding that the verdict is about.

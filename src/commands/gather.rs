@@ -47,11 +47,13 @@ pub struct Asked<'s> {
 /// A run between reading and reporting.
 pub struct Run<'a> {
     common: &'a Common,
-    talk: &'a Talk,
+    pub talk: &'a Talk,
     destination: Destination,
     started: Instant,
     /// Requests that were made again.
     retries: u64,
+    /// Turns true when the user interrupts the run.
+    pub cancelled: Arc<AtomicBool>,
     /// The reader of stdout closed it before everything was written.
     closed: Cell<bool>,
     /// Never freed: the process ends when it is reported, and to give back a million images one by one takes a while.
@@ -93,7 +95,7 @@ impl<'a> Run<'a> {
             evidence.coverage.redact(redactor);
         }
         let retries = feeds.iter().map(|feed| feed.listed().retries).sum();
-        Ok(Self { common, talk, destination, started, retries, closed: Cell::new(false), evidence: ManuallyDrop::new(evidence) })
+        Ok(Self { common, talk, destination, started, retries, cancelled, closed: Cell::new(false), evidence: ManuallyDrop::new(evidence) })
     }
 
     /// Writes the data; `None` when the reader of stdout closed it early.
@@ -130,24 +132,29 @@ impl<'a> Run<'a> {
     }
 
     fn say_what_is_missing(&self, coverage: &Coverage) {
-        if coverage.is_complete() {
-            return;
+        say_what_is_missing(self.talk, &self.common.show, coverage);
+    }
+}
+
+/// Says on stderr that evidence could not be read.
+pub fn say_what_is_missing(talk: &Talk, show: &Show, coverage: &Coverage) {
+    if coverage.is_complete() {
+        return;
+    }
+    let mut text = if coverage.partial {
+        "the run ended before its time: this is a partial result".to_owned()
+    } else {
+        "some evidence could not be read".to_owned()
+    };
+    for (number, one, many) in [(coverage.objects_failed, "object", "objects"), (coverage.records_failed, "record", "records")] {
+        if number > 0 {
+            text.push_str(&format!(", {} failed", counted(number, one, many)));
         }
-        let mut text = if coverage.partial {
-            "the run ended before its time: this is a partial result".to_owned()
-        } else {
-            "some evidence could not be read".to_owned()
-        };
-        for (number, one, many) in [(coverage.objects_failed, "object", "objects"), (coverage.records_failed, "record", "records")] {
-            if number > 0 {
-                text.push_str(&format!(", {} failed", counted(number, one, many)));
-            }
-        }
-        self.talk.warn(&text);
-        // A page shows the failures itself.
-        if self.common.show.format != Format::Table || self.common.show.output.is_some() {
-            coverage.failures.iter().take(FAILURES_SAID_MAX).for_each(|failure| self.talk.warn(&describe(failure)));
-        }
+    }
+    talk.warn(&text);
+    // A page shows the failures itself.
+    if show.format != Format::Table || show.output.is_some() {
+        coverage.failures.iter().take(FAILURES_SAID_MAX).for_each(|failure| talk.warn(&describe(failure)));
     }
 }
 

@@ -13,7 +13,7 @@ use super::options::{Jobs, S3, SettingsFrom, Sources, Window};
 use super::{Ending, after_help, interrupt, machine, nothing, sources, values};
 use crate::decode::Wanted;
 use crate::failure::Failure;
-use crate::lake::{Ingest, LakeError, Limits, Summary};
+use crate::lake::{Ingest, LakeError, Summary};
 use crate::model::Coverage;
 use crate::pipeline;
 use crate::source::Options;
@@ -91,6 +91,10 @@ pub struct Args {
     #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = values::memory, help_heading = "Limits")]
     max_memory: u64,
 
+    /// In a lake in S3: how long files that a commit has replaced stay, for readers that began before: 90s, 10m, 1h, 7d
+    #[arg(long, value_name = "SPAN", default_value = "1d", value_parser = values::span, help_heading = "Limits")]
+    keep_replaced: i64,
+
     #[command(flatten)]
     s3: S3,
 
@@ -121,12 +125,8 @@ impl Args {
         let mut options = sources::options(self.asked());
         self.check_sources(&options)?;
         let cancelled = interrupt::flag(talk);
-        let limits = Limits::within(machine::memory(self.max_memory));
-        let ingest = match self.in_s3() {
-            Some(lake) => Ingest::open_in(sources::store(lake, &options)?, &self.select, limits),
-            None => Ingest::open(&self.lake, &self.select, limits),
-        };
-        let ingest = ingest.map_err(|error| self.failure(&error))?;
+        let limits = self.limits();
+        let ingest = Ingest::open(self.place(&options)?, &self.select, limits).map_err(|error| self.failure(&error))?;
         options.known = Some(ingest.known());
         let feeds = sources::open_with(&self.sources, &options, &filter)?;
         let selected: Vec<&str> = self.select.iter().map(String::as_str).collect();
@@ -194,7 +194,9 @@ pub fn cannot_write(lake: &Path, error: &LakeError) -> Failure {
             failure.advise("the lake is as the last commit left it: mend the cause (rights are named in docs/CLUSTER.md) and run again")
         }
         LakeError::Busy { .. } => failure.advise("wait until the other run has ended; this one has changed nothing"),
-        LakeError::Overtaken { .. } => failure.advise("run it again: what the other run has committed is in the lake, and only the rest is read"),
+        LakeError::Overtaken { .. } | LakeError::Published { .. } => {
+            failure.advise("run it again: what the other run has committed is in the lake, and only the rest is read")
+        }
         LakeError::Unconditional { .. } => failure.advise("keep the lake in a folder, or in an S3 with conditional writes (AWS, MinIO, …)"),
         LakeError::NothingStaged { .. } => failure.advise("stage the shards of a plan first: tagfall plan, then tagfall ingest --shard FILE"),
         LakeError::SeveralPlans { .. } => failure.advise("name the one to go on with: --plan ID"),

@@ -214,11 +214,7 @@ impl Args {
 impl Check {
     fn run(&self, talk: &Talk) -> Result<Ending, Failure> {
         let started = Instant::now();
-        let report = match place(&self.lake, &self.s3)? {
-            Place::Store(store) | Place::Staged(store) => lake::check_in(store),
-            Place::Folder(folder) => lake::check(&folder),
-        };
-        let report = report.map_err(|error| cannot_read(&self.lake, &error))?;
+        let report = lake::check(place(&self.lake, &self.s3)?).map_err(|error| cannot_read(&self.lake, &error))?;
         Destination::Stdout.write(|out| ui::lake::write(out, self.format, &report))?;
         talk.note(&format!("{} checked in {}", counted(report.files, "file", "files"), elapsed(started.elapsed())));
         if report.without_checksums > 0 {
@@ -247,11 +243,11 @@ impl Repair {
         let archives = !self.sources.is_empty();
         let limits = Limits::within(self.max_memory);
         let mut options = sources::options(self.asked());
-        let opened = match self.lake.to_str().filter(|lake| is_s3(lake)) {
-            Some(lake) => Ingest::open_to_repair_in(sources::store(lake, &options)?, limits, archives),
-            None => Ingest::open_to_repair(&self.lake, limits, archives),
+        let place: Place = match self.lake.to_str().filter(|lake| is_s3(lake)) {
+            Some(lake) => sources::store(lake, &options)?.into(),
+            None => (&self.lake).into(),
         };
-        let (ingest, report) = opened.map_err(|error| cannot_write(&self.lake, &error))?;
+        let (ingest, report) = Ingest::open_to_repair(place, limits, archives).map_err(|error| cannot_write(&self.lake, &error))?;
         report.damaged.iter().for_each(|damage| talk.note(&format!("{}: {}", damage.file, damage.reason)));
         options.known = Some(ingest.known());
         let feeds = sources::open_with(&self.sources, &options, &Filter::default())?;

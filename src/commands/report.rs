@@ -6,16 +6,18 @@ use std::collections::HashMap;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 
+use super::behind::{self, Behind};
 use super::gather::{Asked, Run};
 use super::options::Common;
 use super::redaction::{Redaction, Shown, redacted};
 use super::{Ending, after_help};
 use crate::failure::Failure;
+use crate::fate::Fates;
 use crate::forecast::Forecasts;
-use crate::model::{Finding, ImageState, Repository, Severity, Timestamp};
+use crate::model::{Fate, FateRole, Finding, ImageState, Repository, Severity, Timestamp};
 use crate::timeline::{History, KnownFrom, RepositoryHistory};
 use crate::ui::quantity::counted;
-use crate::ui::report::{NEXT_MAX, Next, PolicyKnown, Report, RepositoryLine, write};
+use crate::ui::report::{Elsewhere, NEXT_MAX, Next, PolicyKnown, Report, RepositoryLine, Story, write};
 use crate::ui::talk::Talk;
 use crate::{detect, ui};
 
@@ -39,6 +41,9 @@ pub struct Args {
     #[command(flatten)]
     redaction: Redaction,
 
+    #[command(flatten)]
+    behind: Behind,
+
     /// Add one script that searches, sorts, zooms and copies: named by its hash, and the only thing that may run
     #[arg(long, help_heading = "Output")]
     pub interactive: bool,
@@ -52,13 +57,20 @@ impl Args {
         let run = Run::gather_for(&self.common, talk, Asked { redactor, ..Asked::default() })?;
         let history = &run.evidence.history;
         let findings = detect::findings(history, self.common.settings());
+        let behind = self.behind.told(&self.common, &run, redactor, findings.iter().flat_map(behind::calls))?;
         let shown = Shown::of(&findings, redactor);
         let repositories = redacted(repositories(history, &findings), redactor);
+        let fates = run.evidence.end.map(|end| Fates::new(history, end));
         let next = redacted(run.evidence.end.map(|end| next(history, end)), redactor);
         run.write(|out, _, coverage| {
-            let story = |finding: &Finding| shown.redacted(story::story(history, shown.real(finding)));
+            let story = |finding: &Finding| {
+                let real = shown.real(finding);
+                shown.redacted(Story { behind: behind.of(behind::calls(real)), ..story::story(history, real) })
+            };
+            let elsewhere = |finding: &Finding| elsewhere(fates.as_ref()?, history, shown.real(finding)).map(|found| shown.redacted(found));
             let (next, interactive) = (next.as_ref(), self.interactive);
-            write(out, &Report { coverage, findings: shown.findings(), next, repositories: &repositories, story: &story, interactive })
+            let findings = shown.findings();
+            write(out, &Report { coverage, findings, next, repositories: &repositories, story: &story, elsewhere: &elsewhere, interactive })
         })?;
         Ok(run.end(&counted(findings.len() as u64, "finding", "findings"), &findings))
     }
@@ -74,6 +86,15 @@ impl Args {
         }
         Ok(())
     }
+}
+
+/// What becomes of a finding's image in every registry; `None` where it has one place alone, or where all that have lost it have nothing
+/// to do with each other.
+fn elsewhere(fates: &Fates<'_>, history: &History, finding: &Finding) -> Option<Elsewhere> {
+    let is_related = |fate: &Fate| fate.copies > 0 || fate.places.iter().any(|place| matches!(place.role, FateRole::Replica | FateRole::Cache));
+    let fate = fates.of_finding(finding).filter(|fate| fate.places.len() > 1 && is_related(fate))?;
+    let lives = fate.places.iter().map(|place| history.timeline_of(&place.repository, &fate.digest)).collect();
+    Some(Elsewhere { fate, lives })
 }
 
 fn next(history: &History, as_of: Timestamp) -> Next {

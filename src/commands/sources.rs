@@ -24,41 +24,37 @@ pub fn open_with(specs: &[String], options: &Options, filter: &Filter) -> Result
 fn open_one(spec: &str, options: &Options, filter: &Filter) -> Result<Box<dyn Feed>, Failure> {
     #[cfg(feature = "sql")]
     if let Some(lake) = lake(spec, options)? {
-        let feed = match lake {
-            Lake::Folder(folder) => crate::lake::LakeFeed::open(folder, filter),
-            Lake::Store(store) => crate::lake::LakeFeed::open_in(store, filter),
-        };
-        return feed.map(|feed| Box::new(feed) as Box<dyn Feed>).map_err(|error| Failure::new(format!("cannot read {spec}")).because(error));
+        return crate::lake::LakeFeed::open(lake, filter)
+            .map(|feed| Box::new(feed) as Box<dyn Feed>)
+            .map_err(|error| Failure::new(format!("cannot read {spec}")).because(error));
     }
     source::open(spec, options, filter).map_err(|error| not_opened(&error))
 }
 
-/// Where a lake is.
-#[cfg(feature = "sql")]
-pub enum Lake<'s> {
-    Folder(&'s std::path::Path),
-    Store(std::sync::Arc<dyn source::store::ObjectStore>),
-}
-
 /// The lake that a source is, where `ingest` made it; `None` for anything else.
 #[cfg(feature = "sql")]
-pub fn lake<'s>(spec: &'s str, options: &Options) -> Result<Option<Lake<'s>>, Failure> {
+pub fn lake(spec: &str, options: &Options) -> Result<Option<crate::lake::Place>, Failure> {
+    let place = place(spec, options)?;
     if !source::store::is_s3(spec) {
-        let folder = std::path::Path::new(spec);
-        return Ok(crate::lake::is_lake(folder).then_some(Lake::Folder(folder)));
+        return Ok(place.is_lake().unwrap_or(false).then_some(place));
     }
-    let store = store(spec, options)?;
-    let asked = std::sync::Arc::clone(&store);
+    let asked = place.clone();
     // Where the run is interrupted meanwhile, whoever reads finds nothing.
-    let Some(found) = super::interrupt::unless_asked(move || crate::lake::is_lake_in(&*asked)) else { return Ok(None) };
+    let Some(found) = super::interrupt::unless_asked(move || asked.is_lake()) else { return Ok(None) };
     match found {
-        Ok(is_lake) => Ok(is_lake.then_some(Lake::Store(store))),
+        Ok(is_lake) => Ok(is_lake.then_some(place)),
         Err(error) => match error.fatal {
             Some(error) => Err(fatal(&error)),
             // Whoever lists it as an archive says why that may not be.
             None => Ok(None),
         },
     }
+}
+
+/// Where a lake is, or is to be.
+#[cfg(feature = "sql")]
+pub fn place(spec: &str, options: &Options) -> Result<crate::lake::Place, Failure> {
+    if source::store::is_s3(spec) { Ok(store(spec, options)?.into()) } else { Ok(std::path::Path::new(spec).into()) }
 }
 
 /// A place in S3.

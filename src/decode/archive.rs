@@ -1,7 +1,9 @@
-//! Archives: zip and tar, their members one after another, each read as an object of its own. Nothing is written anywhere.
+//! Archives: zip and tar. Their members are read one after another, each as an object of its own. Nothing
+//! is written to disk.
 //!
-//! A member is named by its path in the archive; what is an archive itself is read, too, and no deeper. How many members there
-//! may be, and how much they may be larger than the archive, is limited: nothing that was made of logs comes near.
+//! A member's name is its path in the archive. Archives inside an archive are read, but no deeper. The
+//! number of members, and their total size compared with the archive, are limited; real archives of logs
+//! come nowhere near the limits.
 
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
@@ -11,23 +13,23 @@ use zip::result::ZipError;
 use super::layers::Failed;
 use super::{Decoder, Limits, Member, Next, ObjectReport, Outcome, RecordSink, Rest, Stored, Wanted};
 
-/// An archive in an archive, and no more.
+/// An archive inside an archive is read, and nothing deeper.
 pub(super) const NESTING_MAX: u8 = 2;
-/// What a zip archive's table of contents takes for each member while it is held, about.
+/// Approximate memory for each member in a zip archive's directory.
 const ENTRY_BYTES: u64 = 512;
-/// Members together may be so many times larger than their archive …
+/// Members may together be so many times larger than their archive …
 const RATIO_MAX: u64 = 1_000;
 /// … and this large in any case.
 const BYTES_SURE: u64 = 1 << 30;
-/// Longest name that is believed.
+/// Longer names are not accepted.
 const NAME_BYTES_MAX: u64 = 64 << 10;
 
-/// What is read for whom, and where in which archive.
+/// What to read for which sink, and in which archive.
 pub(super) struct Ask<'a, S: ?Sized> {
     pub wanted: Wanted<'a>,
     pub limits: Limits,
     pub sink: &'a mut S,
-    /// Stands before the names of members: `inner.zip!`.
+    /// Prefix of the members' names: `inner.zip!`.
     pub prefix: &'a str,
     pub nesting: u8,
 }
@@ -84,7 +86,8 @@ impl Decoder {
         }
     }
 
-    /// The same for an archive that can only be read from its beginning to its end: it is held, if it is small enough.
+    /// The same for an archive that can only be read from the beginning: it is held in memory if it is
+    /// small enough.
     pub(super) fn zip_in_memory<S: RecordSink + ?Sized>(&mut self, mut reader: Box<dyn Read + '_>, ask: &mut Ask<'_, S>) -> ObjectReport {
         let room = std::sync::Arc::clone(&self.room);
         let limit = room.share_bytes();
@@ -109,7 +112,7 @@ impl Decoder {
             Ok(entries) => entries.raw(true),
             Err(error) => return failed(tar_reason(&error)),
         };
-        // A name that is too long for its place comes as an entry of its own before the member.
+        // A name that is too long for its field comes as an entry of its own before the member.
         let mut long_name: Option<Vec<u8>> = None;
         for entry in entries {
             let mut entry = match entry {
@@ -149,7 +152,7 @@ impl Decoder {
         ask.sink.begin_member(&format!("{}{name}", ask.prefix)) == Member::Read
     }
 
-    /// Reads one member. An error ends the reading of the archive.
+    /// Reads one member. An error ends reading of the archive.
     fn member<S: RecordSink + ?Sized>(
         &mut self,
         name: &str,
@@ -192,7 +195,7 @@ impl Decoder {
     }
 }
 
-/// The archive itself: it has no records of its own.
+/// The report of the archive itself, which has no records of its own.
 fn done() -> ObjectReport {
     ObjectReport { outcome: Outcome::Read, ..failed(String::new()) }
 }
@@ -213,7 +216,7 @@ pub(super) fn failed(reason: String) -> ObjectReport {
     }
 }
 
-/// A member was read, or could not be. An error: no more of them.
+/// Called when a member was read or could not be. An error stops reading further members.
 fn continue_with<S: RecordSink + ?Sized>(ask: &mut Ask<'_, S>, report: ObjectReport, stored_bytes: u64) -> Result<(), String> {
     match ask.sink.end_member(report, stored_bytes) {
         Next::GoOn => Ok(()),
@@ -221,7 +224,7 @@ fn continue_with<S: RecordSink + ?Sized>(ask: &mut Ask<'_, S>, report: ObjectRep
     }
 }
 
-/// Counts down what a member may still hold.
+/// Limits how much a member may still contain.
 struct Bounded<'m> {
     reader: &'m mut dyn Read,
     left: &'m mut u64,
@@ -239,7 +242,7 @@ impl Read for Bounded<'_> {
     }
 }
 
-/// A member of a tar archive: that it is cut off is said by its length.
+/// A member of a tar archive, whose length shows whether it was cut off.
 struct Whole<'t> {
     entry: &'t mut dyn Read,
     left: u64,
@@ -271,7 +274,7 @@ fn tar_reason(error: &io::Error) -> String {
     format!("the tar archive is damaged or cut off: {error}")
 }
 
-/// `path` among the records of a member in the newer format: `LENGTH path=NAME`.
+/// `path` in the extended header of a member: `LENGTH path=NAME`.
 fn pax_path(text: &[u8]) -> Option<&[u8]> {
     text.split(|&byte| byte == b'\n').find_map(|line| {
         let space = memchr::memchr(b' ', line)?;
@@ -279,7 +282,7 @@ fn pax_path(text: &[u8]) -> Option<&[u8]> {
     })
 }
 
-/// How many members a zip archive says it has, by the record at its end.
+/// The number of members that a zip archive states in the record at its end.
 fn members_listed(source: &mut (impl Read + Seek)) -> Option<u64> {
     const END_BYTES: i64 = 22 + 0xffff + 76;
     let length = source.seek(SeekFrom::End(0)).ok()?;

@@ -1,20 +1,20 @@
-//! Base64, which queues and shippers put around gzip and JSON.
+//! Base64, in which queues and log shippers put gzip and JSON.
 
 use std::io::Read;
 
 use super::inflate::is_gzip;
 
-/// A message is no longer than this when it is unpacked: services of AWS take no more than a few MB.
+/// A message is at most this long when decoded: AWS services accept only a few MB.
 const BYTES_MAX: u64 = 32 << 20;
-/// How gzip and JSON begin: `{"`, `{` and a line's end, `[{`, `["`.
+/// How gzip and JSON begin in base64: `{"`, `{` and a line end, `[{`, `["`.
 const BEGINNINGS: [&[u8]; 5] = [b"H4sI", b"eyJ", b"ewo", b"W3s", b"Wyk"];
 
-/// Whether this may be gzip or JSON in base64.
+/// Whether the text may be gzip or JSON in base64.
 pub(super) fn may_hold(text: &[u8]) -> bool {
     BEGINNINGS.iter().any(|beginning| text.starts_with(beginning))
 }
 
-/// The text in it, gzip taken off; `None` if it is something else, or very long.
+/// The decoded text, with gzip decompressed; `None` if it is something else or very long.
 pub(super) fn text(encoded: &[u8]) -> Option<Vec<u8>> {
     let bytes = decoded(encoded)?;
     if !is_gzip(&bytes) {
@@ -25,7 +25,7 @@ pub(super) fn text(encoded: &[u8]) -> Option<Vec<u8>> {
     (text.len() as u64 <= BYTES_MAX).then_some(text)
 }
 
-/// Both alphabets; line ends inside are passed over.
+/// Accepts both alphabets; ignores line ends.
 fn decoded(encoded: &[u8]) -> Option<Vec<u8>> {
     let (mut out, mut bits, mut count) = (Vec::with_capacity(encoded.len() / 4 * 3), 0_u32, 0);
     let body = encoded.trim_ascii_end();

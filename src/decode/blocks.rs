@@ -1,10 +1,10 @@
-//! JSON text, 64 bytes at a time: which bytes are brackets, and which of these stand in strings. One bit per byte, so that
-//! a block's brackets are counted and not visited.
+//! Scans JSON text 64 bytes at a time: which bytes are brackets, and which of these are inside of strings.
+//! One bit for each byte, so that brackets can be counted without visiting them.
 //!
-//! The shape of the algorithm is simdjson's first stage, done for 64 blocks together: the bytes of each block are told apart,
-//! and then all that is left is arithmetic over arrays of words, which compilers turn into vectors by themselves. On x86-64
-//! (asked for at run time) five comparisons classify 64 bytes with AVX-512 or 32 with AVX2; elsewhere a portable version does
-//! eight at a time.
+//! The algorithm is that of simdjson's first stage, applied to 64 blocks together: first the bytes of each
+//! block are classified, and then the rest is arithmetic over arrays of words, which compilers vectorise by
+//! themselves. On x86-64 (detected at run time) five comparisons classify 64 bytes with AVX-512 or 32 with
+//! AVX2; elsewhere a portable version does eight bytes at a time.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -14,50 +14,50 @@ mod portable;
 #[cfg(test)]
 mod tests;
 
-use portable::Portable;
+pub(super) use portable::Portable;
 
-/// Blocks that are read together.
+/// Number of blocks that are read together.
 pub(super) const BATCH: usize = u64::BITS as usize;
 
-/// One bit for each byte of a block, the first byte lowest.
+/// One bit for each byte of a block, the first byte in the lowest bit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Raw {
     pub quotes: u64,
     pub backslashes: u64,
     pub opens: u64,
     pub closes: u64,
-    /// The letter `v`, third in every key that begins with `"ev`.
+    /// The letter `v`, which is the third character of every key that begins with `"ev`.
     pub vs: u64,
     /// Bytes that are not ASCII.
     pub high: u64,
 }
 
-/// Tells these kinds of bytes apart.
+/// Classifies bytes.
 pub(super) trait Classify {
     fn classify(&self, block: &[u8; 64]) -> Raw;
 
-    /// The bytes that are this one.
+    /// The bytes that equal this one.
     fn equal_to(&self, block: &[u8; 64], byte: u8) -> u64;
 
-    /// One bit for each word that has any of `bits`, the first word's lowest.
+    /// One bit for each word that has any of `bits`, the first word in the lowest bit.
     fn any(&self, words: &[u64; BATCH], bits: u64) -> u64;
 }
 
-/// What is known of up to [`BATCH`] blocks that follow each other; a word a block. Words behind the last block are left over
-/// from an earlier batch.
+/// The results for up to [`BATCH`] consecutive blocks, one word for each. Words after the last block are
+/// left over from an earlier batch.
 pub(super) struct Batch {
     /// Brackets outside strings.
     pub opens: [u64; BATCH],
     pub closes: [u64; BATCH],
-    /// The `v` of `"?v`, the quote being one that begins or ends a string.
+    /// The `v` in `"?v`, where the quote begins or ends a string.
     pub marks: [u64; BATCH],
     /// The `u` of escapes, and bytes that are not ASCII.
     pub odd: [u64; BATCH],
-    /// Quotes that begin or end a string, from the block before the first on.
+    /// Quotes that begin or end a string, starting with the block before the first.
     quotes: [u64; BATCH + 1],
     /// One if the first byte of the next block is escaped.
     escaped: u64,
-    /// All ones if the first byte of the next block stands in a string.
+    /// All ones if the first byte of the next block is inside of a string.
     inside: u64,
 }
 
@@ -69,8 +69,8 @@ impl Batch {
     #[inline(always)]
     pub(super) fn read(&mut self, blocks: &[[u8; 64]], classify: &impl Classify) {
         self.classify(blocks, classify);
-        // Each bit becomes the parity of the quotes up to it in its block: set from an opening quote to just before the closing
-        // one, if the block does not begin in a string.
+        // Each bit becomes the parity of the quotes before it in its block: set from an opening quote to
+        // just before the closing one, if the block does not begin inside of a string.
         let mut inside = [0; BATCH];
         for (inside, quotes) in inside.iter_mut().zip(&self.quotes[1..]) {
             *inside = parity(*quotes);
@@ -90,7 +90,7 @@ impl Batch {
         self.quotes[0] = self.quotes[last + 1];
     }
 
-    /// Tells the bytes apart, in strings or not.
+    /// Classifies the bytes, whether inside of strings or not.
     #[inline(always)]
     fn classify(&mut self, blocks: &[[u8; 64]], classify: &impl Classify) {
         let mut escaped = self.escaped;
@@ -118,9 +118,9 @@ fn parity(mut bits: u64) -> u64 {
     bits
 }
 
-/// Which bytes are escaped by a backslash before them: those behind an odd number of backslashes in a row; `escaped` is one
-/// if the first byte of the block is, and then if that of the next one is. An addition finds the ends of all such rows at once:
-/// a row's first bit carries through to the bit behind its last.
+/// Which bytes are escaped, that is, preceded by an odd number of backslashes. `escaped` is one if the
+/// first byte of the block is escaped, and is updated for the next block. One addition finds the ends of
+/// all runs of backslashes at once: the first bit of a run carries through to the bit after its last.
 #[inline(always)]
 fn escapes(backslashes: u64, escaped: &mut u64) -> u64 {
     const EVEN: u64 = 0x5555_5555_5555_5555;
@@ -132,7 +132,7 @@ fn escapes(backslashes: u64, escaped: &mut u64) -> u64 {
     (EVEN ^ (ends << 1)) & behind
 }
 
-/// A piece of work over [`Classify`], run with the best there is on this machine.
+/// Work that needs a [`Classify`]; run with the best one that this machine has.
 pub(super) trait Task {
     type Output;
     fn run(self, classify: impl Classify) -> Self::Output;
@@ -154,7 +154,7 @@ pub(super) fn run<T: Task>(task: T) -> T::Output {
     task.run(Portable)
 }
 
-/// A task whose every inlined part may use what its classifier uses.
+/// A task compiled so that all its inlined parts may use the classifier's instructions.
 #[cfg(target_arch = "x86_64")]
 struct Vectorized<C, T> {
     classify: C,

@@ -1,6 +1,6 @@
-//! Content that is no JSON at all: what it is, and what to do instead.
+//! Recognises content that is not JSON, and says what it is and what to do instead.
 
-/// Why `text` cannot hold records; `None` if it may. An empty text is handled elsewhere.
+/// Why `text` cannot contain records; `None` if it may. Empty text is handled elsewhere.
 pub(super) fn refusal(text: &[u8]) -> Option<String> {
     let known: &[(&[u8], &str)] = &[
         (b"BZh", "bzip2 data: decompress it first"),
@@ -33,10 +33,10 @@ pub(super) fn refusal(text: &[u8]) -> Option<String> {
     csv(text)
 }
 
-/// How much of a text is looked at to tell a table from lines of JSON.
+/// So much of a text is examined to tell a table from lines of JSON.
 const BEHIND_BYTES: usize = 64 << 10;
 
-/// CSV exports of the same events: their header line gives them away.
+/// Recognises CSV exports of events by their header line.
 pub(super) fn csv(text: &[u8]) -> Option<String> {
     let line = text.split(|&byte| byte == b'\n').next()?;
     let header = String::from_utf8_lossy(line.get(..line.len().min(4096))?).to_lowercase();
@@ -51,14 +51,15 @@ pub(super) fn csv(text: &[u8]) -> Option<String> {
         return Some("CSV (CloudTrail Lake or Athena), whose columns are no records: export the trail's .json.gz objects instead".to_owned());
     }
     let is_wide = header.matches(',').count() > 0 || header.trim_end().ends_with('"');
-    // One word in quotes is a line of JSON, too: what has objects on lines of their own is no table.
+    // One quoted word is also a valid line of JSON; a text with objects on lines of their own is not a
+    // table.
     let behind = text.get(line.len()..text.len().min(BEHIND_BYTES)).unwrap_or_default();
     let has_objects = memchr::memmem::find(behind, b"\n{").is_some();
     (is_wide && !has_objects && text.len() > line.len())
         .then(|| format!("CSV with the columns {}, and none of them holds records", super::fields::excerpt(line.trim_ascii_end())))
 }
 
-/// Whether a line may be the heading of a table, however wide: words between commas, or one in quotes.
+/// Whether a line may be the header of a table: words separated by commas, or one quoted word.
 fn is_heading(line: &str) -> bool {
     let is_word = |cell: &str| {
         let word = cell.trim().trim_matches('"');

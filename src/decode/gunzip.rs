@@ -1,8 +1,8 @@
-//! Stored bytes → content, for those who need it whole and not its records.
+//! Decompresses whole objects, for callers that need the content and not its records.
 
 use super::inflate::{Inflater, is_gzip};
 
-/// Uncompresses objects, one after another, with buffers that are reused: one per worker.
+/// Decompresses objects one after another, with reused buffers; each worker has one.
 #[derive(Default)]
 pub struct Gunzip {
     outer: Inflater,
@@ -18,17 +18,17 @@ pub enum Incomplete {
     Damaged(String),
 }
 
-/// What was in an object that is packed.
+/// The content of a compressed object.
 pub(super) struct Unpacked<'a> {
     pub text: &'a [u8],
-    /// Why that is not all.
+    /// Why it is not complete.
     pub damage: Option<String>,
-    /// Length of the longest text on the way there.
+    /// Length of the longest text on the way to it.
     pub longest: usize,
 }
 
 impl Gunzip {
-    /// Unpacks what is gzip, and gzip inside gzip, as upload tools make it; `None` for anything else.
+    /// Decompresses gzip, and gzip inside gzip, as upload tools make it; `None` for anything else.
     pub(super) fn unpack(&mut self, stored: &[u8], bytes_max: u64) -> Option<Unpacked<'_>> {
         if !is_gzip(stored) {
             return None;
@@ -43,14 +43,14 @@ impl Gunzip {
         Some(Unpacked { text: self.inner.text(inner.length), damage, longest })
     }
 
-    /// Gives back buffers that have grown beyond `bytes`.
+    /// Frees buffers that have grown beyond `bytes`.
     pub(super) fn keep(&mut self, bytes: u64) {
         self.outer.keep(bytes);
         self.inner.keep(bytes);
     }
 
-    /// The content of an object, whatever it is packed in (nothing, gzip of any number of members, gzip inside gzip), as far
-    /// as it can be had, and why that is not all.
+    /// The content of an object (not compressed, gzip with any number of members, gzip inside gzip) as far
+    /// as it could be read, and why it is not complete.
     pub fn content<'a>(&'a mut self, stored: &'a [u8], bytes_max: u64) -> (&'a [u8], Option<Incomplete>) {
         match self.unpack(stored, bytes_max) {
             Some(Unpacked { text, damage, longest }) => (text, damage.map(|damage| incomplete(damage, longest, bytes_max))),

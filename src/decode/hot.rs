@@ -15,6 +15,7 @@
 mod drift;
 mod mark;
 mod own;
+mod sources;
 mod stretch;
 
 use std::ops::Range;
@@ -31,6 +32,7 @@ use super::tally::Tally;
 use drift::Drift;
 use mark::Mark;
 use own::{Minute, Own, Usual};
+use sources::Sources;
 use stretch::{Block, Stretch, between};
 
 use crate::model::Repairs;
@@ -90,7 +92,7 @@ impl HotPath {
         self.pieces.clear();
         let (escape, pieces, kept) = (&self.escape, &mut self.pieces, [Block::default(); KEPT]);
         let current = Current { start: list, first: 0, kept: 0, odd: false };
-        blocks::run(Scan { text, escape, wanted, tally, pieces, kept, minute: Minute::default(), list, end: list, current })?;
+        blocks::run(Scan { text, escape, sources: Sources::of(wanted), tally, pieces, kept, minute: Minute::default(), list, end: list, current })?;
         // Whoever wrote one of them in another form has written all of them so.
         (!self.pieces.iter().any(|piece| self.drift.is_in(text, piece))).then_some(&self.pieces)
     }
@@ -111,7 +113,7 @@ fn opening(text: &[u8]) -> Option<usize> {
 struct Scan<'s, 'd> {
     text: &'s [u8],
     escape: &'s Finder<'static>,
-    wanted: Wanted<'s>,
+    sources: Sources<'s>,
     tally: &'s mut Tally<'d>,
     pieces: &'s mut Vec<Piece>,
     /// The blocks of the current record that have marks and are of earlier stretches.
@@ -136,7 +138,7 @@ impl Task for Scan<'_, '_> {
         last.get_mut(..rest.len())?.copy_from_slice(rest);
         for blocks in blocks.chunks(BATCH).chain([std::slice::from_ref(&last)]) {
             stretch.read(blocks, &classify);
-            if !self.follow(&mut stretch, blocks.len())? {
+            if !self.follow(&mut stretch, blocks.len(), &classify)? {
                 return Some(());
             }
             stretch.base += blocks.len() * 64;
@@ -149,7 +151,7 @@ impl Scan<'_, '_> {
     /// Follows the brackets of a stretch of `count` blocks; says whether the text goes on behind them. `None` where
     /// it is odd.
     #[inline(always)]
-    fn follow(&mut self, stretch: &mut Stretch, count: usize) -> Option<bool> {
+    fn follow(&mut self, stretch: &mut Stretch, count: usize, classify: &impl Classify) -> Option<bool> {
         let (mut rest, mut depth) = (stretch.bracketed, stretch.depth);
         loop {
             (rest, depth) = stretch.go_on(rest, depth);
@@ -157,7 +159,7 @@ impl Scan<'_, '_> {
                 break;
             }
             let number = rest.trailing_zeros() as usize;
-            match self.boundaries(stretch, number, depth)? {
+            match self.boundaries(stretch, number, depth, classify)? {
                 Some(behind) => depth = behind,
                 None => return Some(false),
             }
@@ -172,7 +174,7 @@ impl Scan<'_, '_> {
     /// Goes from bracket to bracket of block `number`. Gives how many are open behind it, `Some(None)` at the end of the text,
     /// `None` where that is odd.
     #[inline(always)]
-    fn boundaries(&mut self, stretch: &mut Stretch, number: usize, mut depth: u32) -> Option<Option<u32>> {
+    fn boundaries(&mut self, stretch: &mut Stretch, number: usize, mut depth: u32, classify: &impl Classify) -> Option<Option<u32>> {
         let Block { base, opens, closes, .. } = stretch.block(number);
         let mut rest = opens | closes;
         while rest != 0 {
@@ -191,7 +193,7 @@ impl Scan<'_, '_> {
                 depth = depth.checked_sub(1)?;
                 match depth {
                     AROUND => {
-                        self.record(at + 1, stretch, number)?;
+                        self.record(at + 1, stretch, number, classify)?;
                         // What the block holds behind it is the next record's.
                         stretch.forget_marks(number, bit);
                         self.current = Current { first: number, kept: 0, odd: false, ..self.current };
@@ -238,14 +240,14 @@ impl Scan<'_, '_> {
 
     /// Takes in the record that ends at `end`, in block `last`.
     #[inline(always)]
-    fn record(&mut self, end: usize, stretch: &Stretch, last: usize) -> Option<()> {
+    fn record(&mut self, end: usize, stretch: &Stretch, last: usize, classify: &impl Classify) -> Option<()> {
         let Current { start, first, odd, .. } = self.current;
         self.end = end;
         let mut may_hide_keys = false;
         if odd || stretch.odd & between(first, last) != 0 {
             may_hide_keys = self.may_hide_keys(start..end)?;
         }
-        let usual = if may_hide_keys { None } else { self.usual(end, stretch.marked(first, last), stretch) };
+        let usual = if may_hide_keys { None } else { self.usual(end, stretch.marked(first, last), stretch, classify) };
         let Some(usual) = usual else { return self.unusual(start, end) };
         let index = self.tally.count(Some(usual.time), usual.identity);
         if usual.wanted {
@@ -256,7 +258,7 @@ impl Scan<'_, '_> {
 
     /// The fields of the record that ends at `end`, if they are found by the marks before this stretch and in its blocks `marked`.
     #[inline(always)]
-    fn usual(&mut self, end: usize, mut marked: u64, stretch: &Stretch) -> Option<Usual> {
+    fn usual(&mut self, end: usize, mut marked: u64, stretch: &Stretch, classify: &impl Classify) -> Option<Usual> {
         let mut own = Own { record: self.text.get(..end)?, values: [None; Mark::COUNT] };
         // Of more marked blocks than are kept there is no slice.
         for block in self.kept.get(..self.current.kept)? {
@@ -266,7 +268,7 @@ impl Scan<'_, '_> {
             own.look(&stretch.block(marked.trailing_zeros() as usize))?;
             marked &= marked - 1;
         }
-        own.usual(self.wanted, &mut self.minute)
+        own.usual(&self.sources, &mut self.minute, classify)
     }
 
     /// Whether a key may be written with escapes in a record with `\u`, or with a byte that is not ASCII; `None` if it is not
@@ -295,7 +297,7 @@ impl Scan<'_, '_> {
                 if !fields.text(self.text, Key::EventId).is_some_and(|id| is_event_id(&id)) {
                     self.tally.repaired(&Repairs { records: 1, event_id: 1, ..Repairs::default() });
                 }
-                if fields.text(self.text, Key::EventSource).is_some_and(|source| self.wanted.source(&source)) {
+                if fields.text(self.text, Key::EventSource).is_some_and(|source| self.sources.want_all_of(&source)) {
                     self.pieces.push(Piece { start, end, index });
                 }
             }

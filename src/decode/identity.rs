@@ -1,26 +1,28 @@
-//! When two records are one event: the one rule, for the coverage, SQL, the engine and the lake.
+//! When two records are copies of one event: the only rule for it, used by the coverage, SQL, the engine
+//! and the lake.
 //!
-//! They are if they have the same `eventID`, `eventTime`, `eventSource` and `eventName`, and stand for the same region and
-//! account. (CloudTrail logs a call anew, under another id, for every account that it concerns; in one region only.) All as
-//! it was delivered: a correction has an id of its own.
+//! They are if they have the same `eventID`, `eventTime`, `eventSource` and `eventName`, and are for the
+//! same region and account. (CloudTrail logs a call once more, under another id, for every account that it
+//! concerns; in one region only.) All values are taken as delivered: an addendum has an id of its own.
 //!
-//! An id that is no UUID is none: redacted and documented logs have one word on many events (`EXAMPLE`, `...`, `1`). What such
-//! a record says as a whole tells it apart: a second copy has every word of it, if not every space.
+//! An id that is not a UUID does not count: redacted and documented logs have one word on many events
+//! (`EXAMPLE`, `...`, `1`). Such records are compared by their whole content: a copy has the same text
+//! apart from white space.
 
 use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::{Identity, Timestamp};
 
-/// A stable 64-bit fingerprint of a text, the same on every machine and in every run; never zero.
+/// A stable 64-bit fingerprint of a text, the same on all machines and in all runs; never zero.
 ///
-/// Two different texts share one with odds of 1 : 2⁶⁴. The hash (XXH3, no seed) does not stand up to an opponent who chooses
-/// texts; ids, names and sources of events are chosen by AWS.
+/// Two different texts have the same one with odds of 1 : 2⁶⁴. The hash (XXH3 without a seed) does not
+/// withstand an attacker who chooses texts; but ids, names and sources of events are chosen by AWS.
 pub fn fingerprint(text: &[u8]) -> u64 {
     xxh3_64(text).max(1)
 }
 
-/// What tells an event apart. What a record does not have is empty.
+/// The fields that identify an event; empty where the record has none.
 #[derive(Debug, Clone, Copy)]
 pub struct Told<'r> {
     /// `eventID`, if it is a string.
@@ -36,7 +38,7 @@ impl Told<'_> {
     /// The identity of the record whose text is `json`.
     pub fn identity(&self, json: &[u8]) -> Identity {
         if is_event_id(self.id) {
-            // As CloudTrail writes them, one behind the other: see `written`.
+            // In the form in which CloudTrail writes them: see `written`.
             let place = [self.source, b"\",\"eventName\":\"", self.name, b"\",\"awsRegion\":\"", self.region].concat();
             return written(self.id, self.time, &place, self.account);
         }
@@ -45,8 +47,8 @@ impl Told<'_> {
     }
 }
 
-/// The same of a record that has an [`eventID`](is_event_id), where `place` is its text from the source to the region:
-/// `SOURCE","eventName":"NAME","awsRegion":"REGION`.
+/// The same for a record that has an [`eventID`](is_event_id); `place` is its text from the source to the
+/// region: `SOURCE","eventName":"NAME","awsRegion":"REGION`.
 #[inline]
 pub(super) fn written(id: &[u8], time: Option<Timestamp>, place: &[u8], account: &[u8]) -> Identity {
     let millis = time.map_or(u64::MAX, |time| time.millis().cast_unsigned());
@@ -54,37 +56,39 @@ pub(super) fn written(id: &[u8], time: Option<Timestamp>, place: &[u8], account:
     Identity { id: fingerprint(id), rest }
 }
 
-/// Two numbers in one, in which every bit of both has a part.
+/// Mixes two numbers so that every bit of both matters.
 fn mixed(one: u64, other: u64) -> u64 {
     let product = u128::from(one ^ 0x9e37_79b9_7f4a_7c15) * u128::from(other ^ 0xc2b2_ae3d_27d4_eb4f | 1);
     (product as u64) ^ ((product >> 64) as u64) ^ one.rotate_left(23)
 }
 
-/// Whether a text is a UUID, and not one that somebody typed: its first eight digits are neither all the same nor counted up.
+/// Whether a text is a UUID, and not one that somebody typed: its first eight digits are neither all the
+/// same nor counted up.
 #[inline]
 pub fn is_event_id(id: &[u8]) -> bool {
     let Some(id) = id.first_chunk::<36>().filter(|_| id.len() == 36) else { return false };
-    // Without a way out in the middle, so that the compiler can look at many bytes at once.
-    let digits = id.iter().fold(0, |digits, byte| digits + u32::from(byte.is_ascii_hexdigit()));
+    // No early exit, so that the compiler can compare many bytes at once.
+    let digits = id.iter().fold(0, |digits, byte| digits + u8::from(byte.is_ascii_hexdigit()));
     let dashes = [8, 13, 18, 23].iter().all(|&at| id[at] == b'-');
     let [a, b, c, d, e, f, g, h, ..] = *id;
     let first = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
     digits == 32 && dashes && first != first.rotate_left(8) && first != u64::from_be_bytes(*b"12345678") && first != u64::from_be_bytes(*b"01234567")
 }
 
-/// Whether a text can name something at all: `***` and `...` do not.
+/// Whether a text can be a name at all; `***` and `...` cannot.
 pub fn is_word(id: &[u8]) -> bool {
     id.iter().any(u8::is_ascii_alphanumeric)
 }
 
-/// 128 bits for what a record says, whatever space stands between. Not to be forged: such texts may come from anybody.
+/// 128 bits for the content of a record, ignoring white space. Collision-resistant: such texts may come
+/// from anybody.
 fn fingerprint_of_record(json: &[u8]) -> (u64, u64) {
     let hash: [u8; 32] = Sha256::digest(without_space(json)).into();
     let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = hash;
     (u64::from_be_bytes([a, b, c, d, e, f, g, h]).max(1), u64::from_be_bytes([i, j, k, l, m, n, o, p]))
 }
 
-/// JSON text without the white space outside of its strings.
+/// JSON text without white space outside of strings.
 pub(crate) fn without_space(json: &[u8]) -> Vec<u8> {
     let (mut out, mut at) = (Vec::with_capacity(json.len()), 0);
     while let Some(&byte) = json.get(at) {

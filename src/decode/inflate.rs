@@ -1,27 +1,27 @@
-//! Stored bytes → text. A sane gzip member goes through libdeflate in one call; everything else through a stream, which
-//! also serves damaged input: what inflates before the damage is kept.
+//! Decompresses gzip. One sound member goes through libdeflate in one call; anything else goes through a
+//! streaming decoder, which also handles damaged input: what decompresses before the damage is kept.
 
 use std::io::{ErrorKind, Read};
 
 use flate2::bufread::GzDecoder;
 use libdeflater::{Crc, Decompressor};
 
-/// The first bytes of every gzip member: the magic, and "deflate", the only method there is.
+/// The first bytes of every gzip member: the magic number, and "deflate", the only method.
 const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 0x08];
-/// A member is at least a header of 10 bytes, an empty deflate block of 2, and a trailer of 8.
+/// A member has at least a header of 10 bytes, an empty deflate block of 2, and a trailer of 8.
 const MEMBER_BYTES_MIN: usize = 20;
-/// Deflate cannot do better than 1032 : 1. A size that claims more is a lie.
+/// Deflate's best ratio is 1032 : 1; a stated size above that is wrong.
 const RATIO_MAX: u64 = 1032;
-/// Buffers of less are made a quarter larger than they need to be.
+/// Smaller buffers are made a quarter larger than needed.
 const ROUNDED_BELOW: usize = 16 << 20;
-/// How much text is inflated at a time in a stream: at a damaged byte, what was inflated in the same step is lost.
+/// Step size of the streaming decoder. What was decompressed in the same step as a damaged byte is lost.
 pub(super) const STEP_BYTES: usize = 1 << 10;
 
 pub(super) fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(&GZIP_MAGIC)
 }
 
-/// Inflates into a buffer that is reused from object to object.
+/// Decompresses into a buffer that is reused from object to object.
 pub(super) struct Inflater {
     decompressor: Decompressor,
     buffer: Vec<u8>,
@@ -32,7 +32,7 @@ pub(super) struct Inflater {
 pub(super) struct Inflated {
     /// Length of the text in the buffer.
     pub length: usize,
-    /// Why there is no more; `None` for sound input, checksums verified.
+    /// Why there is no more; `None` for sound input with valid checksums.
     pub damage: Option<String>,
 }
 
@@ -48,7 +48,7 @@ impl Inflater {
         self.buffer.get(..length).unwrap_or(&self.buffer)
     }
 
-    /// Inflates `stored`, which [`is_gzip`].
+    /// Decompresses `stored`, which must be gzip ([`is_gzip`]).
     pub(super) fn inflate(&mut self, stored: &[u8], bytes_max: u64) -> Inflated {
         match self.whole(stored, bytes_max) {
             Some(length) => Inflated { length, damage: None },
@@ -56,11 +56,12 @@ impl Inflater {
         }
     }
 
-    /// One sound member and nothing behind it; `None` for anything else.
+    /// Decompresses one sound member with nothing after it; `None` for anything else.
     ///
-    /// libdeflate does not say how much input it used and ignores what follows the first member. So the last eight bytes of
-    /// the *object* must be this member's checksum and size, and these must not stand anywhere before: if the member ended
-    /// earlier (a copy of it follows, or anything else that ends alike), they would.
+    /// libdeflate does not say how much input it used, and ignores what follows the first member. So the
+    /// last eight bytes of the *object* must be this member's checksum and size, and these must not occur
+    /// before: they would if the member ended earlier (and was followed by a copy of it, or by something
+    /// that ends alike).
     fn whole(&mut self, stored: &[u8], bytes_max: u64) -> Option<usize> {
         let header = header_length(stored)?;
         let (body, trailer) = stored.split_last_chunk::<8>()?;
@@ -80,23 +81,26 @@ impl Inflater {
         (sound && memchr::memmem::find(stored.get(header..stored.len() - 1)?, trailer).is_none()).then_some(length)
     }
 
-    /// Gives back a buffer that has grown beyond `bytes`.
+    /// Frees a buffer that has grown beyond `bytes`.
     pub(super) fn keep(&mut self, bytes: u64) {
         if self.buffer.len() as u64 > bytes {
             self.buffer = Vec::new();
         }
     }
 
-    /// A fresh buffer rather than a grown one: nothing is copied, and the system hands out zeroed pages lazily.
+    /// Makes a new buffer instead of growing one: nothing is copied, and the system provides zeroed pages
+    /// lazily.
     fn make_room(&mut self, length: usize) {
         if self.buffer.len() < length {
             self.buffer = Vec::new();
-            // Room for the next ones, which are about as long; a large one is alone with its size.
+            // With some room to spare, as the next objects are about as long; very large ones are
+            // exceptions.
             self.buffer = vec![0; if length < ROUNDED_BELOW { length + length / 4 } else { length }];
         }
     }
 
-    /// Any number of members, in pieces, as far as it goes. Zeros behind the last are padding, as tapes leave it.
+    /// Decompresses any number of members, as far as possible. Zeros after the last are padding, as tapes
+    /// leave it.
     fn stream(&mut self, stored: &[u8], bytes_max: u64) -> Inflated {
         let mut rest = stored;
         let mut length = 0;
@@ -115,7 +119,7 @@ impl Inflater {
         }
     }
 
-    /// One member, appended to the text. What it holds more than `bytes_max` is the damage.
+    /// Decompresses one member and appends it. If it has more than `bytes_max`, that counts as damage.
     fn member(&mut self, member: &mut GzDecoder<&[u8]>, length: &mut usize, bytes_max: u64) -> Result<(), String> {
         let limit = usize::try_from(bytes_max).unwrap_or(usize::MAX);
         loop {
@@ -149,14 +153,15 @@ pub(super) fn stream_damage(error: &std::io::Error, length: u64) -> String {
     }
 }
 
-/// How long the text is, by the last member's trailer: more than one member makes it a lie, and so does damage.
+/// The length that the last member's trailer states; wrong if there are several members or damage.
 pub(super) fn length_said(stored: &[u8]) -> u64 {
     let said = stored.last_chunk::<4>().map_or(0, |size| u64::from(u32::from_le_bytes(*size)));
-    // What is no less than 4 GiB is said modulo that.
+    // Lengths from 4 GiB on are stated modulo 4 GiB.
     if said > (stored.len() as u64).saturating_mul(RATIO_MAX) { 0 } else { said }
 }
 
-/// The length of a member's header: 10 bytes and what its flags announce. `None` if it is cut or not gzip.
+/// The length of a member's header: 10 bytes and what its flags announce. `None` if it is cut off or not
+/// gzip.
 fn header_length(stored: &[u8]) -> Option<usize> {
     const HEADER_CHECKSUM: u8 = 2;
     const EXTRA: u8 = 4;
@@ -166,7 +171,7 @@ fn header_length(stored: &[u8]) -> Option<usize> {
         return None;
     }
     let flags = *stored.get(3)?;
-    // Unknown flags, and a header checksum that somebody should verify, are the stream's business.
+    // Unknown flags, and a header checksum to be verified, are left to the streaming decoder.
     if flags & !(1 | EXTRA | NAME | COMMENT) != 0 || flags & HEADER_CHECKSUM != 0 {
         return None;
     }

@@ -1,13 +1,13 @@
-//! A cursor over JSON text that finds where things end and checks the grammar on its way, without building anything.
+//! A cursor over JSON text that finds where values end, and checks the grammar without building anything.
 //!
-//! Everything works on bytes: whether the text is UTF-8 is asked once, of each record that is cut out.
+//! Works on bytes: each record that is found is checked for UTF-8 once.
 
 use std::ops::Range;
 
-/// Deepest nesting of arrays and objects that is followed, the same as serde_json's.
+/// Deepest nesting of arrays and objects, the same as serde_json's limit.
 pub(crate) const DEPTH_MAX: u32 = 127;
 
-/// Where the text stops being JSON.
+/// Where the text stops being JSON, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub offset: usize,
@@ -20,7 +20,7 @@ impl From<Fault> for String {
     }
 }
 
-/// The reason of a fault at the end of the text: nothing is wrong but that there is no more.
+/// The reason of a fault at the end of the text: nothing is wrong except that the text ends.
 pub(super) const CUT: &str = "the text ends in the middle";
 
 impl Fault {
@@ -37,7 +37,7 @@ impl Fault {
         Self::new(at, "expected a value")
     }
 
-    /// A word or a number stands at the top.
+    /// There is a word or a number at the top level.
     pub(super) fn expected_object(text: &[u8], at: usize, end: usize) -> Self {
         let is_all = skip_space(text, end) == text.len();
         Self::new(at, if is_all { "a word or a number, and no object" } else { "expected an object or a list" })
@@ -51,27 +51,27 @@ impl Fault {
         Self::new(at, "expected `,` or `}`")
     }
 
-    /// The same in the whole text, of which a part begins at `base`.
+    /// The same with a position in the whole text, of which this part begins at `base`.
     pub(super) const fn from(self, base: u64) -> Self {
         Self::new(self.offset + base as usize, self.reason)
     }
 
-    /// Whether the text is sound as far as it goes.
+    /// Whether the text is valid as far as it goes.
     pub(super) fn is_cut(self) -> bool {
         std::ptr::eq(self.reason, CUT) || self.reason == CUT
     }
 }
 
-/// A fault at `at`: `reason`, unless the text ends there.
+/// A fault at `at`: `reason`, or that the text ends there.
 fn fault<T>(text: &[u8], at: usize, reason: &'static str) -> Result<T, Fault> {
     if at >= text.len() { Err(Fault::new(text.len(), CUT)) } else { Err(Fault::new(at, reason)) }
 }
 
-/// The first position from `at` on that is not JSON white space.
+/// The first position from `at` on that is not white space.
 pub(crate) fn skip_space(text: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\n' | b'\r' | b'\t') = text.get(at) {
         at += 1;
-        // Lines are indented.
+        // Lines are often indented.
         while text.get(at..at + 8) == Some(b"        ") {
             at += 8;
         }
@@ -79,9 +79,9 @@ pub(crate) fn skip_space(text: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// The same between documents and the elements of a list, where tools leave more than white space: byte order marks of the
-/// files that a text was put together from, commas of a list without its brackets, RFC 7464's record separators, the zeros that
-/// a block is filled up with, and the sign that DOS ended a text with.
+/// The same between documents and list elements, where tools leave more than white space: byte order marks
+/// of joined files, commas of a list without its brackets, the record separators of RFC 7464, zeros that
+/// fill up a block, and DOS's end-of-file character.
 pub(super) fn skip_between(text: &[u8], mut at: usize) -> usize {
     loop {
         at = skip_space(text, at);
@@ -105,7 +105,7 @@ pub(super) fn skip_space_and_marks(text: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// The end of the value that begins at `at` (no white space before it).
+/// The end of the value at `at`, which must not be white space.
 pub(crate) fn skip_value(text: &[u8], at: usize) -> Result<usize, Fault> {
     skip_value_within(text, at, DEPTH_MAX)
 }
@@ -129,7 +129,7 @@ fn skip_scalar(text: &[u8], at: usize) -> Result<usize, Fault> {
     }
 }
 
-/// Open brackets, innermost last: one bit each, set for an object.
+/// The open brackets, innermost last: one bit each, set for an object.
 struct Nest {
     kinds: u128,
     depth: u32,
@@ -156,7 +156,8 @@ impl Nest {
     }
 }
 
-/// The end of the array or object at `at`. A loop, not recursion: depth costs a bit, not a stack frame.
+/// The end of the array or object at `at`. A loop instead of recursion: a level costs a bit, not a stack
+/// frame.
 fn skip_nested(text: &[u8], at: usize, depth_max: u32) -> Result<usize, Fault> {
     let mut nest = Nest { kinds: 0, depth: 0, depth_max };
     let mut at = at;
@@ -166,7 +167,7 @@ fn skip_nested(text: &[u8], at: usize, depth_max: u32) -> Result<usize, Fault> {
                 nest.push(at, open == b'{')?;
                 let inside = skip_space(text, at + 1);
                 match text.get(inside) {
-                    // An empty one: the closing below takes it.
+                    // It is empty: the code below closes it.
                     Some(b'}') if open == b'{' => inside,
                     Some(b']') if open == b'[' => inside,
                     _ if open == b'{' => {
@@ -195,7 +196,7 @@ enum Step {
     Done(usize),
 }
 
-/// After a value: closes what ends here and goes to the next value.
+/// After a value: closes what ends here, and goes on to the next value.
 fn close(text: &[u8], mut at: usize, nest: &mut Nest) -> Result<Step, Fault> {
     loop {
         at = skip_space(text, at);
@@ -252,7 +253,7 @@ pub(crate) fn string_end(text: &[u8], at: usize) -> Result<(usize, bool), Fault>
     }
 }
 
-/// How many bytes go by before a quote, a backslash or a control character; eight at a time.
+/// The number of bytes before a quote, a backslash or a control character; eight at a time.
 fn plain_run(text: &[u8]) -> usize {
     let mut run = 0;
     for chunk in text.chunks_exact(8) {
@@ -266,7 +267,8 @@ fn plain_run(text: &[u8]) -> usize {
     run + rest.iter().position(|&byte| matches!(byte, b'"' | b'\\') || byte < 0x20).unwrap_or(rest.len())
 }
 
-/// The high bit of each byte that is special. Only the lowest set bit is exact: a borrow can spill upwards, never down.
+/// The high bit of each byte that is special. Only the lowest set bit is exact, because a borrow can spill
+/// upwards, but never down.
 fn specials(word: u64) -> u64 {
     const LOW: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
@@ -320,17 +322,17 @@ fn skip_digits(text: &[u8], at: usize) -> Result<usize, Fault> {
     if digits == 0 { fault(text, at, "expected a digit") } else { Ok(at + digits) }
 }
 
-/// What is made of a string that runs over a line's end.
+/// How to treat a string that runs over a line end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Strings {
-    /// A quote was lost: they are out of step, and so would be the brackets.
+    /// It lost its closing quote: strings, and so brackets, are out of step.
     WithinLines,
-    /// The line's end was not escaped as it should be.
+    /// The line end should have been escaped.
     OverLines,
 }
 
-/// The end of the array or object at `at` by its brackets and quotes alone, whatever is wrong between them. `None` if it
-/// does not close.
+/// The end of the array or object at `at` by its brackets and quotes alone, whatever is wrong in between.
+/// `None` if it does not close.
 pub(super) fn skip_brackets(text: &[u8], at: usize, strings: Strings) -> Option<usize> {
     let mut depth = 0_u64;
     let mut at = at;
@@ -350,7 +352,7 @@ pub(super) fn skip_brackets(text: &[u8], at: usize, strings: Strings) -> Option<
     }
 }
 
-/// The closing quote of a string that may hold anything, a line's end only if `strings` says so.
+/// The closing quote of a string that may contain anything, but a line end only if `strings` allows it.
 fn close_quote(text: &[u8], mut at: usize, strings: Strings) -> Option<usize> {
     loop {
         match text.get(at)? {
@@ -362,14 +364,14 @@ fn close_quote(text: &[u8], mut at: usize, strings: Strings) -> Option<usize> {
     }
 }
 
-/// Walks the members of an object, one at a time. After each, the caller says where its value ended.
+/// Walks the members of an object. After each, the caller says where its value ended.
 pub(crate) struct Members<'t> {
     text: &'t [u8],
     at: usize,
     opened: bool,
 }
 
-/// A member: its key without quotes, as it is written, and where its value begins.
+/// A member: its key without quotes, as written, and the position of its value.
 pub(crate) struct Member {
     pub key: Range<usize>,
     /// The key is written without escapes.
@@ -383,7 +385,7 @@ impl<'t> Members<'t> {
         Self { text, at: at + 1, opened: false }
     }
 
-    /// The next member; `None` at the closing brace, with [`Self::end`] behind it.
+    /// The next member; `None` at the closing brace, after which [`Self::end`] is.
     pub(crate) fn next(&mut self) -> Result<Option<Member>, Fault> {
         let mut at = skip_space(self.text, self.at);
         match (self.text.get(at), self.opened) {
@@ -398,7 +400,7 @@ impl<'t> Members<'t> {
         member(self.text, at).map(Some)
     }
 
-    /// The value of the last member ended at `end`.
+    /// Called with the end of the last member's value.
     pub(crate) const fn go_on(&mut self, end: usize) {
         self.at = end;
     }
@@ -421,7 +423,7 @@ impl<'t> Elements<'t> {
         Self { text, at: at + 1, opened: false }
     }
 
-    /// Where the next element begins; `None` at the closing bracket, with [`Self::end`] behind it.
+    /// The position of the next element; `None` at the closing bracket, after which [`Self::end`] is.
     pub(crate) fn next(&mut self) -> Result<Option<usize>, Fault> {
         let at = skip_space_and_marks(self.text, self.at);
         match (self.text.get(at), self.opened) {
@@ -449,8 +451,8 @@ impl<'t> Elements<'t> {
     }
 }
 
-/// Appends what a string says (`raw` without its quotes, sound as [`skip_string`] finds it) to `out`. Half a surrogate
-/// pair has no character: `None`.
+/// Appends the content of a string to `out` (`raw`: without quotes, and valid). `None` for half of a
+/// surrogate pair, which is not a character.
 pub(crate) fn unescape(raw: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut at = 0;
     while let Some(found) = memchr::memchr(b'\\', raw.get(at..)?) {
@@ -468,7 +470,7 @@ pub(crate) fn unescape(raw: &[u8], out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// What stands for a letter behind a backslash; `None` for `u` and for whatever is no escape.
+/// The meaning of a letter after a backslash; `None` for `u` and for anything that is not an escape.
 #[inline(always)]
 pub(super) fn meaning(letter: u8) -> Option<u8> {
     let meaning = MEANINGS[usize::from(letter)];
@@ -486,7 +488,7 @@ static MEANINGS: [u8; 256] = {
     table
 };
 
-/// The `\uXXXX` at `at`, with its second half where it is a pair; returns what follows.
+/// Decodes the `\uXXXX` at `at`, with its second half if it is a pair; returns the position after it.
 fn unescape_unicode(raw: &[u8], at: usize, out: &mut Vec<u8>) -> Option<usize> {
     let unit = |at: usize| u32::from_str_radix(std::str::from_utf8(raw.get(at + 2..at + 6)?).ok()?, 16).ok();
     let first = unit(at)?;

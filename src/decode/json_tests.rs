@@ -11,7 +11,7 @@ fn serde_end(text: &[u8]) -> Option<usize> {
     Some(stream.byte_offset())
 }
 
-/// serde_json wants a delimiter after a bare scalar; an array around it takes that difference away.
+/// serde_json requires a delimiter after a bare scalar, so the value is put into an array.
 fn agree(text: &[u8]) {
     let wrapped = [b"[", text, b"]"].concat();
     assert_eq!(skip_value(&wrapped, 0).ok(), serde_end(&wrapped), "{}", String::from_utf8_lossy(&wrapped));

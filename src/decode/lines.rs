@@ -1,5 +1,6 @@
-//! JSON lines: each line stands for itself, so a bad one costs no other. Also lines that have something before their JSON:
-//! `TIMESTAMP {json}` of CloudWatch Logs, the head of syslog, the columns of the AWS CLI's text output.
+//! JSON lines: each line counts for itself, so a bad one costs no other. Also lines with something before
+//! their JSON: `TIMESTAMP {json}` of CloudWatch Logs, the header of syslog, columns of the AWS CLI's text
+//! output.
 
 use super::RecordSink;
 use super::describe;
@@ -9,40 +10,40 @@ use super::search::{Found, find_at, find_document};
 use super::steps::{Part, is_container};
 use super::walk::Walk;
 
-/// Longest text before the JSON of a line: a time, the name of a log stream, the columns of a table.
+/// Longest text before the JSON of a line: a time, a log stream's name, columns of a table.
 const PREFIX_BYTES_MAX: usize = 600;
-/// So many braces before the JSON of a line are tried.
+/// At most so many braces are tried as the beginning of a line's JSON.
 const BRACES_MAX: usize = 4;
 
 /// Where the JSON of a line begins.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Start {
     pub at: usize,
-    /// Something else stands before it. What stands behind it is of the same kind, then.
+    /// There is other text before it; then there may be other text after it as well.
     pub prefixed: bool,
 }
 
-/// Whether a text that begins with `head`, and with its first line, is made of lines: the first is whole and more follow, or it
-/// has something before its JSON. `whole`: nothing follows.
+/// Whether a text that begins with `head` consists of lines: its first line is complete and more follow, or
+/// has text before its JSON. `whole`: nothing follows `head`.
 pub(super) fn is_lines(head: &[u8], whole: bool) -> bool {
     let end = memchr::memchr(b'\n', head);
     let line = head.get(..end.unwrap_or(head.len())).unwrap_or(head);
     let Some(start) = json_start(line) else { return false };
     let value = match skip_value(line, start.at) {
         Ok(value) => value,
-        // The line is longer than what is looked at.
+        // The line is longer than what is examined.
         Err(fault) => return start.prefixed && fault.is_cut() && end.is_none() && !whole,
     };
     let more = !whole || end.is_some_and(|end| skip_between(head, end) < head.len());
     start.prefixed || more && skip_between(line, value) == line.len()
 }
 
-/// Whether lines of `text` hold something of CloudTrail's.
+/// Whether lines of `text` contain anything of CloudTrail's.
 pub(super) fn holds_lines(text: &[u8]) -> bool {
     memchr::memchr(b'\n', text).is_some() && (find_document(text, 0).is_some() || memchr::memmem::find(text, b"eventName").is_some())
 }
 
-/// Where the JSON of a line begins, behind white space and whatever a tool writes before it.
+/// Where the JSON of a line begins, after white space and whatever a tool writes before it.
 pub(super) fn json_start(line: &[u8]) -> Option<Start> {
     let at = skip_between(line, 0);
     let is_json = match line.get(at)? {
@@ -56,7 +57,7 @@ pub(super) fn json_start(line: &[u8]) -> Option<Start> {
     }
     let near = line.get(..line.len().min(PREFIX_BYTES_MAX + 1)).unwrap_or(line);
     let braces = || memchr::memchr_iter(b'{', near).take(BRACES_MAX);
-    // An empty object is a tool's: labels that nobody gave.
+    // An empty object belongs to the tool: labels that nobody set.
     let is_whole = |&brace: &usize| line.get(skip_space(line, brace + 1)) != Some(&b'}') && skip_value(line, brace).is_ok();
     let whole = braces().find(is_whole);
     let at = whole.or_else(|| braces().next())?;
@@ -65,7 +66,7 @@ pub(super) fn json_start(line: &[u8]) -> Option<Start> {
     (!fragment).then_some(Start { at, prefixed: true })
 }
 
-/// Whether the bracket at `at` opens a list, and not a time or a level that stands in brackets before the JSON.
+/// Whether the bracket at `at` opens a list, and not a time or level in brackets before the JSON.
 fn begins_list(line: &[u8], at: usize) -> bool {
     let first = skip_between(line, at + 1);
     if matches!(line.get(first), None | Some(b'{' | b'[' | b']' | b'"')) {
@@ -78,8 +79,8 @@ fn begins_list(line: &[u8], at: usize) -> bool {
     is_list && !before_other
 }
 
-/// Lines that are known to belong to the way in which records came, and to be none: comments, what was typed at a prompt, the
-/// head that `aws logs tail` writes before each event, rows of the AWS CLI's text output, brackets of a list.
+/// Whether a line is known not to be a record: a comment, a command at a prompt, the header that `aws logs
+/// tail` writes before each event, a row of the AWS CLI's text output, a bracket of a list.
 fn is_no_record(line: &[u8]) -> bool {
     let line = line.trim_ascii();
     let begins = |starts: &[&[u8]]| starts.iter().any(|start| line.starts_with(start));
@@ -91,15 +92,15 @@ fn is_no_record(line: &[u8]) -> bool {
     begins(&[b"#", b"//", b"--", b"===", b"==>"]) || is_row || is_brackets || is_prompt || is_dated(line)
 }
 
-/// Whether a line begins with a date, and is made of words.
+/// Whether a line begins with a date and goes on with words.
 fn is_dated(line: &[u8]) -> bool {
     let date = |text: &str| chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok();
     let starts = line.get(..10).and_then(|start| std::str::from_utf8(start).ok()).is_some_and(date);
     starts && matches!(line.get(10), None | Some(b'T' | b' ' | b'\t')) && memchr::memchr2(b'"', b'}', line).is_none()
 }
 
-/// Whether `text` begins inside of a record: the tail of a file, a part of what stood in a terminal. Where the next line
-/// is whole again, lines are the better reading.
+/// Whether `text` begins inside of a record: the tail of a file, a part of what a terminal showed. If the
+/// next line is complete again, the text is read as lines.
 pub(super) fn begins_inside(text: &[u8]) -> bool {
     let mut lines = text.splitn(3, |byte| *byte == b'\n');
     let first = lines.next().unwrap_or_default();
@@ -111,7 +112,8 @@ pub(super) fn begins_inside(text: &[u8]) -> bool {
 }
 
 impl Reader {
-    /// Reads the line at `at`, or what is left of one. A bad line fails for itself; the last one is damage if it is cut off.
+    /// Reads the line at `at`, or the rest of one. A bad line fails alone; the last one is damage if it is
+    /// cut off.
     pub(super) fn line<S: RecordSink + ?Sized>(&mut self, piece: Piece<'_>, at: usize, walk: &mut Walk<'_, '_, S>) -> Way {
         let Part { text, ended } = piece.part;
         if at >= text.len() {
@@ -119,7 +121,7 @@ impl Reader {
         }
         let end = memchr::memchr(b'\n', text.get(at..).unwrap_or_default()).map(|length| at + length);
         if end.unwrap_or(text.len()) - at > walk.reach_bytes {
-            // A list may be longer than everything that can be at hand: it is read as a document.
+            // A list may be longer than what fits into memory: it is read as a document.
             let start = json_start(text.get(at..at + walk.reach_bytes).unwrap_or_default()).map(|start| at + start.at);
             if let Some(start) = start.filter(|&start| find_at(text, start) == Found::Document && begins_with_list(text, start)) {
                 return walk.step(&mut self.around, piece.part, start).map_or_else(|fault| self.lost_line(piece, start, fault, walk), Way::from);
@@ -193,7 +195,7 @@ impl Reader {
         self.next_line(end)
     }
 
-    /// A list that began on a line cannot be read on: the next line stands for itself again.
+    /// A list that began on a line cannot be read further: the next line counts for itself again.
     pub(super) fn lost_line<S: RecordSink + ?Sized>(&mut self, piece: Piece<'_>, at: usize, fault: Fault, walk: &mut Walk<'_, '_, S>) -> Way {
         let Part { text, .. } = piece.part;
         if fault.is_cut() {
@@ -207,7 +209,8 @@ impl Reader {
 }
 
 impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
-    /// The documents of a line. Behind the one of a line that has something before it there may be more of the same kind.
+    /// The documents on a line. On a line with text before its document, more documents of the same kind
+    /// may follow.
     fn line_documents(&mut self, line: &[u8], start: usize, prefixed: bool) -> Result<(), Fault> {
         let mut at = start;
         while at < line.len() {
@@ -220,7 +223,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         Ok(())
     }
 
-    /// What else stands on a line behind damage.
+    /// Anything else on a line after damage.
     fn line_behind(&mut self, line: &[u8], at: usize) {
         let mut next = find_document(line, at);
         while let Some(at) = next {
@@ -229,7 +232,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     }
 }
 
-/// Whether a list of records is the first member of the document at `start`, or the document itself.
+/// Whether the document at `start` is a list, or begins with a list of records as its first member.
 fn begins_with_list(text: &[u8], start: usize) -> bool {
     match text.get(start) {
         Some(b'[') => true,

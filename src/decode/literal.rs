@@ -1,6 +1,7 @@
-//! Python's way to write an object (`{'a': None, 'b': [True, "it's"]}`), which is what a column of objects is after `str()`.
+//! Python's notation for objects (`{'a': None, 'b': [True, "it's"]}`), which is what `str()` makes of a
+//! column of objects.
 
-/// The same as JSON; `None` if it is something else.
+/// Converts it to JSON; `None` if it is something else.
 pub(super) fn json(text: &str) -> Option<String> {
     let (mut out, mut rest) = (String::with_capacity(text.len() + 16), text);
     while let Some(first) = rest.chars().next() {
@@ -18,7 +19,7 @@ pub(super) fn json(text: &str) -> Option<String> {
                 behind
             }
             '0'..='9' | '-' => {
-                // Numbers are the same in both; the letter of an exponent belongs to them.
+                // Numbers are the same in both notations, including the letter of an exponent.
                 let length = rest.bytes().take_while(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')).count();
                 let (number, behind) = rest.split_at_checked(length)?;
                 out.push_str(number);
@@ -35,7 +36,7 @@ pub(super) fn json(text: &str) -> Option<String> {
     super::json::skip_value(bytes, 0).is_ok_and(|end| end == bytes.len()).then_some(out)
 }
 
-/// A string up to its closing quote; what follows it.
+/// Converts a string up to its closing quote; returns what follows.
 fn string<'t>(quote: char, text: &'t str, out: &mut String) -> Option<&'t str> {
     let mut said = String::new();
     let mut letters = text.char_indices();

@@ -1,13 +1,13 @@
-//! OCSF: events of CloudTrail as Amazon Security Lake and other collectors write them.
+//! OCSF: CloudTrail events as Amazon Security Lake and other collectors write them.
 //!
-//! The schema has a place for most of a record; the rest stands in `unmapped`, flat, with points in its keys. What was left out on
-//! the way is not known, so whoever reads a record made of it is told.
+//! The schema has fields for most of a record; the rest is in `unmapped`, flattened, with dots in its keys.
+//! What the conversion left out is not known, and the coverage says so.
 
 use serde_json::{Map, Value};
 
-/// A record in CloudTrail's own form, if `json` is an OCSF event that was one.
+/// The record in CloudTrail's own form, if `json` is an OCSF event that was made from one.
 pub(super) fn record(json: &[u8]) -> Option<String> {
-    // Told without a parse: what is no OCSF at all is the common case.
+    // Checked without parsing, because most objects are not OCSF.
     for key in [&b"\"class_uid\""[..], b"\"metadata\"", b"\"api\""] {
         memchr::memmem::find(json, key)?;
     }
@@ -72,7 +72,7 @@ fn identity(event: &Value) -> Option<Value> {
     (!identity.is_empty()).then_some(Value::Object(identity))
 }
 
-/// What a text says, if it is JSON: maps of the schema hold text alone.
+/// Parses a string that contains JSON: maps of the schema contain only strings.
 fn parsed(value: Value) -> Value {
     match &value {
         Value::String(text) if matches!(text.as_str(), "true" | "false" | "null") || text.starts_with(['{', '[']) => {
@@ -82,7 +82,7 @@ fn parsed(value: Value) -> Value {
     }
 }
 
-/// Puts `requestParameters.repositoryName` where it was. What the schema has a place for stays as it is.
+/// Puts `requestParameters.repositoryName` back in its place, unless the schema has a field for it.
 fn unflatten(record: &mut Map<String, Value>, key: &str, value: Value) {
     const PARTS_MAX: usize = 8;
     let mut parts = key.splitn(PARTS_MAX, '.');

@@ -1,4 +1,4 @@
-//! What an object is packed in, told by its first bytes, and its text, one packing taken off after another.
+//! Detects how an object is compressed or encoded by its first bytes, and removes one layer after another.
 
 use std::io::Read;
 
@@ -7,7 +7,7 @@ use super::layers::{gunzipped, head, unzstd, utf16};
 use super::room::Room;
 use super::table;
 
-/// How many packings are taken off one object: gzip inside gzip, as upload tools make it, and an encoding.
+/// At most so many layers are removed: gzip inside gzip, as upload tools make it, and an encoding.
 const PACKINGS_MAX: usize = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,12 +20,12 @@ pub(super) enum Packing {
     Tar,
     /// Rows of comma-separated values.
     Table,
-    /// Only where it can be read: else it is refused as a text.
+    /// Only where it can be read; otherwise it is refused like other text.
     #[cfg(feature = "sql")]
     Parquet,
 }
 
-/// What is in an object.
+/// The content of an object.
 pub(super) enum Unpacked<'r> {
     Text(Box<dyn Read + 'r>),
     Table(Box<dyn Read + 'r>),
@@ -36,7 +36,8 @@ pub(super) enum Unpacked<'r> {
 }
 
 impl Packing {
-    /// The packing of what begins with `head`; `None` for a text, and for what cannot be read.
+    /// The outermost layer of an object that begins with `head`; `None` for text, and for what cannot be
+    /// read.
     pub(super) fn of(head: &[u8]) -> Option<Self> {
         match head {
             // Most texts, by their first byte.
@@ -57,10 +58,11 @@ impl Packing {
     }
 }
 
-/// What `reader` holds in whatever packing.
+/// The content of `reader`, with all layers removed.
 ///
 /// # Errors
-/// It is packed too often, or a library cannot begin.
+///
+/// There are too many layers, or a library cannot start.
 pub(super) fn unpacked<'r>(mut reader: Box<dyn Read + 'r>, room: &Room) -> Result<Unpacked<'r>, String> {
     for _ in 0..=PACKINGS_MAX {
         let (head, whole) = head(reader);
@@ -79,7 +81,7 @@ pub(super) fn unpacked<'r>(mut reader: Box<dyn Read + 'r>, room: &Room) -> Resul
     Err(format!("packed more than {PACKINGS_MAX} times: unpack it first"))
 }
 
-/// What `reader` holds, gzip and gzip inside gzip taken off and nothing else: what CloudTrail's hashes are of.
+/// The content of `reader` with only gzip removed: this is what CloudTrail's hashes are about.
 pub(crate) fn unzipped<'r>(mut reader: Box<dyn Read + 'r>) -> Box<dyn Read + 'r> {
     for _ in 0..2 {
         let (head, whole) = head(reader);

@@ -1,8 +1,8 @@
-//! The reading of a text, part by part or as a whole: what it is made of, and how it goes on behind damage.
+//! Reads a text part by part or as a whole: what it consists of, and how to go on after damage.
 //!
-//! A text is made of documents or of lines; that is told by its beginning, and stays so. Behind damage whatever still looks like
-//! CloudTrail's is looked for. How far ahead anything is looked for is limited in bytes, so that it does not matter how much of
-//! the text is at hand.
+//! A text consists of documents or of lines; its beginning tells which, and that does not change. After
+//! damage, whatever looks like CloudTrail's is searched for. All lookahead is limited in bytes, so that the
+//! result does not depend on how much of the text is in memory.
 
 use super::RecordSink;
 use super::describe;
@@ -13,9 +13,9 @@ use super::search::{Found, find_at, find_document};
 use super::steps::{Around, Part, REACH_BYTES, Step};
 use super::walk::Walk;
 
-/// So much of a text tells whether it is made of lines.
+/// So much of a text tells whether it consists of lines.
 pub(super) const HEAD_BYTES: usize = 64 << 10;
-/// What may be tried in vain in any case, in bytes; and how many times its own length of a text.
+/// How many bytes may be tried in vain in any case, and how many times the text's own length.
 const TRIED_BYTES_SURE: u64 = 16 << 20;
 const TRIED_TIMES: u64 = 4;
 
@@ -26,30 +26,30 @@ enum Mode {
     /// Documents, one after another.
     Documents,
     Lines,
-    /// Behind damage: whatever is a document of CloudTrail's.
+    /// After damage: searches for documents of CloudTrail's.
     Search,
 }
 
-/// Where the reading of a text stands.
+/// The state of reading a text.
 pub(super) struct Reader {
     mode: Mode,
     pub(super) around: Vec<Around>,
     pub(super) head_bytes: usize,
-    /// Where the first document begins in the whole text.
+    /// The position of the first document in the whole text.
     start: u64,
-    /// Lines that were read to their end.
+    /// Number of lines that were read to their end.
     pub(super) lines: u64,
-    /// What was tried in vain.
+    /// Number of bytes that were tried in vain.
     tried_bytes: u64,
     /// The first damage.
     pub(super) damage: Option<String>,
 }
 
-/// What is to be done next.
+/// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     On(usize),
-    /// More text is needed from here on.
+    /// More text is needed, from this position on.
     Wait(usize),
     /// There is nothing more to find.
     End,
@@ -64,29 +64,29 @@ impl From<Step> for Way {
     }
 }
 
-/// A part of a text, and where it begins in the whole.
+/// A part of a text, and its position in the whole.
 #[derive(Clone, Copy)]
 pub(super) struct Piece<'t> {
     pub part: Part<'t>,
     pub base: u64,
 }
 
-/// What a length before a document takes at most, in bytes.
+/// A length before a document has at most so many bytes.
 const LENGTH_BYTES_MAX: usize = 16;
 
 impl Reader {
-    /// A whole text.
+    /// For a text that is in memory as a whole.
     pub(super) fn new() -> Self {
         Self::within(u64::MAX)
     }
 
-    /// One of whose text no more than `bytes_max` can be at hand.
+    /// For a text of which at most `bytes_max` are in memory.
     pub(super) fn within(bytes_max: u64) -> Self {
         let head_bytes = usize::try_from(bytes_max).map_or(HEAD_BYTES, |max| max.min(HEAD_BYTES));
         Self { mode: Mode::Begin, around: Vec::new(), head_bytes, start: 0, lines: 0, tried_bytes: 0, damage: None }
     }
 
-    /// Reads as far as it goes: `Some(at)` if more text is needed from there on, `None` at the end.
+    /// Reads as far as possible: `Some(at)` if more text is needed from there on, `None` at the end.
     pub(super) fn read<S: RecordSink + ?Sized>(&mut self, piece: Piece<'_>, walk: &mut Walk<'_, '_, S>) -> Option<usize> {
         let mut at = 0;
         loop {
@@ -100,7 +100,7 @@ impl Reader {
                 Way::On(next) => at = next,
                 Way::End => return None,
                 Way::Wait(from) if self.is_at_first(piece, walk) => {
-                    // What is not known to be anything yet is read again as a whole.
+                    // It is not known yet what this is, so it is read again once more of it is there.
                     self.around.clear();
                     walk.tally.restart();
                     return Some(from.min(usize::try_from(self.start - piece.base).unwrap_or(from)));
@@ -110,7 +110,8 @@ impl Reader {
         }
     }
 
-    /// Whether nothing of CloudTrail's was found so far, and the text is at hand from the first document on.
+    /// Whether nothing of CloudTrail's was found so far, and the text is in memory from the first document
+    /// on.
     fn is_at_first<S: RecordSink + ?Sized>(&self, piece: Piece<'_>, walk: &Walk<'_, '_, S>) -> bool {
         self.mode == Mode::Documents && walk.tally.seen() <= 1 && !walk.tally.is_recognised() && piece.base <= self.start
     }
@@ -119,12 +120,13 @@ impl Reader {
         self.damage.get_or_insert(reason);
     }
 
-    /// Tells what the text is made of.
+    /// Decides what the text consists of.
     pub(super) fn begin(&mut self, piece: Piece<'_>) -> Way {
         let Piece { part: Part { text, ended }, base } = piece;
         let start = skip_between(text, 0);
         let rest = text.get(start..).unwrap_or_default();
-        // Zeros stand behind documents; before one only as a part of its length. More of them are nothing to go on behind.
+        // Zeros may follow documents; before a document they can only be part of its length. More zeros
+        // mean that it is something else.
         let zeros = text.get(..start).filter(|before| before.len() > LENGTH_BYTES_MAX && before.contains(&0));
         if let Some(reason) = zeros.and_then(foreign::refusal) {
             self.damaged(reason);
@@ -139,7 +141,7 @@ impl Reader {
         }
         self.start = base + start as u64;
         let head = rest.get(..rest.len().min(self.head_bytes)).unwrap_or(rest);
-        // Lines may have something before their JSON that looks like another kind of file (`<134>` of syslog).
+        // Lines may have text before their JSON that looks like another kind of file (`<134>` of syslog).
         if is_lines(head, head.len() == rest.len() && ended) {
             self.mode = Mode::Lines;
         } else if let Some(reason) = foreign::refusal(head) {
@@ -151,7 +153,7 @@ impl Reader {
         Way::On(start)
     }
 
-    /// A step in a document, or to the next one.
+    /// One step inside of a document, or on to the next document.
     fn go_on<S: RecordSink + ?Sized>(&mut self, piece: Piece<'_>, at: usize, walk: &mut Walk<'_, '_, S>) -> Way {
         let Part { text, ended } = piece.part;
         let mut at = at;
@@ -168,7 +170,7 @@ impl Reader {
         }
     }
 
-    /// What is being read cannot be read on.
+    /// What is being read cannot be read further.
     fn lost<S: RecordSink + ?Sized>(&mut self, piece: Piece<'_>, at: usize, fault: Fault, walk: &mut Walk<'_, '_, S>) -> Way {
         self.around.clear();
         match self.mode {
@@ -190,7 +192,8 @@ impl Reader {
         }
     }
 
-    /// The first document is none: perhaps the text is made of lines of which the first ones are bad, or begins inside a record.
+    /// The first document is not valid: perhaps the text consists of lines of which the first are bad, or
+    /// begins inside of a record.
     fn salvage<S: RecordSink + ?Sized>(&mut self, piece: Piece<'_>, fault: Fault, walk: &mut Walk<'_, '_, S>) -> Option<Way> {
         let Part { text, ended } = piece.part;
         let start = usize::try_from(self.start - piece.base).ok()?;
@@ -211,7 +214,7 @@ impl Reader {
         Some(Way::On(start))
     }
 
-    /// To the next document of CloudTrail's, whatever stands before it.
+    /// Goes on to the next document of CloudTrail's, whatever comes before it.
     fn search<S: RecordSink + ?Sized>(&mut self, piece: Piece<'_>, at: usize, walk: &mut Walk<'_, '_, S>) -> Way {
         let Part { text, ended } = piece.part;
         let mut at = at;
@@ -249,13 +252,13 @@ impl Reader {
     }
 }
 
-/// Where to go on behind a fault. A text that was cut off in a string takes the opening bracket and quote of what follows it into
-/// that string: so two bytes before.
+/// Where to go on after a fault. If a text was cut off inside of a string, that string swallows the opening
+/// bracket and quote of what follows; so go back two bytes.
 pub(super) fn behind(fault: Fault, at: usize) -> usize {
     fault.offset.saturating_sub(2).max(at + 1)
 }
 
-/// For the whole of a text.
+/// Reads a text that is in memory as a whole.
 pub(super) fn read_whole<S: RecordSink + ?Sized>(text: &[u8], walk: &mut Walk<'_, '_, S>) -> Result<(), String> {
     walk.reach_bytes = REACH_BYTES;
     let mut reader = Reader::new();

@@ -1,6 +1,7 @@
-//! Records that another tool has written in another form are brought back to CloudTrail's, so that everybody behind reads one
-//! form: payloads that are JSON as text (Athena, Spark, spreadsheets), words for what is absent (pandas, Splunk), times as
-//! exporters write them, names in another case. What was done is counted; what cannot be understood fails, and says why.
+//! Converts records that other tools have rewritten back to CloudTrail's own form, so that everything else
+//! has to know only that: JSON stored as strings (Athena, Spark, spreadsheets), words for absent values
+//! (pandas, Splunk), times in exporters' formats, names in other case. All changes are counted; what cannot
+//! be understood is an error that says why.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -11,27 +12,31 @@ use super::names::{Kind, flattened, is_null_word, named, respelled, respelled_in
 use super::nested::Nested;
 use crate::model::Repairs;
 
-/// How often a text may hold JSON as text that holds JSON as text.
+/// How often a string may contain JSON as a string.
 const ENCODED_MAX: usize = 3;
 
-/// A record as CloudTrail would have written it.
+/// A record in CloudTrail's own form.
 pub(super) struct Repaired {
     pub json: String,
-    /// What was done: 1 for each kind.
+    /// The changes made: 1 for each kind.
     pub repairs: Repairs,
+    /// It was a row of a table, by the names of its members: what the table had no column for is not in it.
+    pub by_columns: bool,
 }
 
-/// Repairs the record that is `json`; `None` if there is nothing to do.
+/// Repairs the record `json`; `None` if there is nothing to do.
 ///
 /// # Errors
-/// A payload is a text that is no JSON.
+///
+/// A payload is a string that does not contain JSON.
 pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
     let whole = whole_characters(json);
     let mut repairs = Repairs { character: u64::from(matches!(whole, Cow::Owned(_))), ..Repairs::default() };
     let text = whole.as_bytes();
-    // Of two members with one name the last one counts.
+    // If two members have one name, the last one counts.
     let mut members: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
     let mut nested = Nested::default();
+    let mut by_columns = false;
     let mut walk = Members::of(text, skip_space(text, 0));
     while let Some(member) = walk.next()? {
         let end = skip_value(text, member.value)?;
@@ -48,6 +53,7 @@ pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
         let name = match (named(&read), respelled(&read)) {
             (None, Some(name)) => {
                 repairs.key = 1;
+                by_columns |= name == "eventName";
                 Cow::Borrowed(name)
             }
             _ => Cow::Borrowed(written),
@@ -61,6 +67,7 @@ pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
     }
     if nested.into_members(&mut members) {
         repairs.key = 1;
+        by_columns = true;
     }
     take_timestamp(&mut members, &mut repairs);
     if repairs == Repairs::default() {
@@ -73,10 +80,10 @@ pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
     }
     repairs.records = 1;
     let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
-    Ok(Some(Repaired { json: format!("{{{}}}", members.join(",")), repairs }))
+    Ok(Some(Repaired { json: format!("{{{}}}", members.join(",")), repairs, by_columns }))
 }
 
-/// Logstash takes the time of an event out of it, and writes it as a field of its own; Microsoft Sentinel calls it otherwise.
+/// Logstash moves the event's time to a field of its own; Microsoft Sentinel uses another name for it.
 fn take_timestamp<'r>(members: &mut [(Cow<'r, str>, Cow<'r, str>)], repairs: &mut Repairs) {
     if members.iter().any(|(name, _)| name == "eventTime") {
         return;
@@ -92,7 +99,7 @@ fn take_timestamp<'r>(members: &mut [(Cow<'r, str>, Cow<'r, str>)], repairs: &mu
     }
 }
 
-/// One value as it should be.
+/// Repairs one value.
 fn value<'r>(name: &str, kind: Kind, raw: &'r str, repairs: &mut Repairs) -> Result<Cow<'r, str>, String> {
     let text = string(raw);
     let said = text.as_deref();
@@ -144,19 +151,19 @@ fn time<'r>(raw: &'r str, repairs: &mut Repairs) -> Cow<'r, str> {
     Cow::Borrowed(raw)
 }
 
-/// Twelve digits: a table of numbers has lost the zeros in front, or has made a fraction of them.
+/// Twelve digits: a numeric table column has lost leading zeros, or has turned the number into a fraction.
 fn account(raw: &str) -> Option<String> {
     let digits = raw.strip_suffix(".0").unwrap_or(raw);
     (digits.len() <= 12 && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| format!("\"{digits:0>12}\""))
 }
 
-/// What a JSON string says.
+/// The content of a JSON string.
 fn string(raw: &str) -> Option<String> {
     let said = plain(raw.strip_prefix('"')?.strip_suffix('"')?.as_bytes()).into_owned();
     String::from_utf8(said).ok()
 }
 
-/// The JSON that a text is, or that a text inside it is; `null` for words that mean it. `None` for any other text.
+/// The JSON that a string contains, directly or nested; `null` for null words. `None` for any other string.
 fn embedded(text: &str) -> Option<String> {
     let mut text = Cow::Borrowed(text);
     for _ in 0..ENCODED_MAX {
@@ -176,7 +183,7 @@ fn embedded(text: &str) -> Option<String> {
     None
 }
 
-/// The same value with CloudTrail's names inside of it.
+/// The same value with CloudTrail's names inside.
 fn with_names(value: &str) -> String {
     let (text, mut out, mut copied) = (value.as_bytes(), String::with_capacity(value.len()), 0);
     for key in keys(text) {
@@ -189,7 +196,7 @@ fn with_names(value: &str) -> String {
     out
 }
 
-/// Where the names of all members stand, however deep.
+/// The positions of all member names, at all depths.
 fn keys(text: &[u8]) -> Vec<Range<usize>> {
     let (mut found, mut at) = (Vec::new(), 0);
     while at < text.len() {
@@ -206,12 +213,13 @@ fn keys(text: &[u8]) -> Vec<Range<usize>> {
     found
 }
 
-/// Whether a text may have half a surrogate pair in it: what remains when a service cuts a message in the middle of a character.
+/// Whether a text may contain half of a surrogate pair, which remains when a service cuts a message in the
+/// middle of a character.
 pub(super) fn may_have_half_a_character(text: &[u8]) -> bool {
     memchr::memmem::find_iter(text, b"\\u").any(|at| matches!(text.get(at + 2), Some(b'd' | b'D')))
 }
 
-/// The text with `\ufffd` for each half of a surrogate pair whose other half is not there.
+/// The text with `\ufffd` for each half of a surrogate pair.
 fn whole_characters(text: &str) -> Cow<'_, str> {
     if !may_have_half_a_character(text.as_bytes()) {
         return Cow::Borrowed(text);
@@ -296,7 +304,7 @@ mod tests {
         let (json, repairs) = repaired(r#"{"eventName":"PutImage","@timestamp":"2020-09-14T00:41:22.000Z","@version":"1"}"#);
         assert_eq!(json, r#"{"eventName":"PutImage","eventTime":"2020-09-14T00:41:22Z","@version":"1"}"#);
         assert_eq!((repairs.key, repairs.time), (1, 1));
-        // Elastic's shippers add one of theirs beside the record's own.
+        // Elastic's shippers add a time of their own beside the record's.
         assert!(repair(r#"{"eventTime":"2020-09-14T00:41:22Z","@timestamp":"2020-09-14T00:45:00.000Z"}"#).unwrap().is_none());
     }
 

@@ -1,16 +1,16 @@
-//! How much memory all workers together may take for the texts that they hold.
+//! The memory that all workers together may use for the texts that they hold.
 //!
-//! A worker has a share of its own, whatever the others do: most objects fit into that. A larger text that is read as a whole
-//! takes its size out of a pool that all share, and waits until there is enough. A text that is larger still is read piece by
-//! piece, and only one worker at a time may hold a record that outgrows its share. Nobody who waits holds anything that
-//! another one waits for.
+//! Each worker has a share of its own, into which most objects fit. A larger text that is read as a whole
+//! takes its size from a pool shared by all workers, and waits until that has enough. A text that is larger
+//! still is read piece by piece, and only one worker at a time may hold a record larger than its share.
+//! There can be no deadlock: a worker that waits holds nothing that another one waits for.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// A worker's share is never less than this, nor more than that.
+/// Lower and upper limits of a worker's share.
 const SHARE_BYTES_MIN: u64 = 128 << 10;
 const SHARE_BYTES_MAX: u64 = 64 << 20;
-/// Texts are cut into pieces no longer than this.
+/// Texts are read in pieces of at most this size.
 const PIECE_BYTES_MAX: u64 = 4 << 20;
 
 /// The limits, and what is left of the pool.
@@ -24,7 +24,7 @@ pub struct Room {
     large: Mutex<()>,
 }
 
-/// A part of the pool, given back when it is dropped, in whatever way.
+/// A part of the pool; it is given back when dropped.
 #[derive(Debug)]
 pub(super) struct Taken<'r> {
     room: &'r Room,
@@ -50,7 +50,7 @@ impl Room {
         Self { share_bytes, pool_bytes, record_bytes, free: Mutex::new(pool_bytes), given_back: Condvar::new(), large: Mutex::new(()) }
     }
 
-    /// What a worker may hold of an object's stored bytes, and of its text, without asking.
+    /// How much a worker may hold of an object's stored bytes, and of its text, without asking.
     pub const fn share_bytes(&self) -> u64 {
         self.share_bytes
     }
@@ -60,17 +60,18 @@ impl Room {
         self.record_bytes
     }
 
-    /// How long the pieces are that a long text is read in.
+    /// The size of the pieces in which a long text is read.
     pub(super) fn piece_bytes(&self) -> usize {
         usize::try_from(self.share_bytes.min(PIECE_BYTES_MAX)).unwrap_or(usize::MAX)
     }
 
-    /// Room for a text of `bytes` as a whole: nothing of the pool if a share is enough, `None` if it must be read in pieces.
+    /// Memory for a text of `bytes` as a whole: takes nothing from the pool if a share is enough; `None` if
+    /// the text has to be read in pieces.
     pub(super) fn whole(&self, bytes: u64) -> Option<Taken<'_>> {
         if bytes <= self.share_bytes {
             return Some(Taken { room: self, bytes: 0 });
         }
-        // Half of the pool, so that no single object makes all others wait.
+        // At most half of the pool, so that a single object does not make all others wait.
         (bytes <= self.pool_bytes / 2).then(|| self.take(bytes))
     }
 
@@ -83,7 +84,7 @@ impl Room {
         Taken { room: self, bytes }
     }
 
-    /// The right to hold a record that is larger than a share: one worker at a time has it.
+    /// The right to hold a record larger than a share: one worker at a time has it.
     pub(crate) fn large(&self) -> MutexGuard<'_, ()> {
         lock(&self.large)
     }
@@ -135,7 +136,7 @@ mod tests {
         for bytes in [64_u64 << 20, 512 << 20, 8 << 30] {
             for workers in [1_usize, 2, 8, 64] {
                 let room = Room::new(bytes, workers);
-                // Stored bytes, two texts on the way, a piece; the pool; one large record that is being grown.
+                // Stored bytes, two texts on the way, a piece; the pool; one large record that is growing.
                 let all = workers as u64 * 3 * room.share_bytes() + room.pool_bytes + 2 * room.record_bytes();
                 assert!(all <= bytes + bytes / 4, "{workers} workers may take {all} of {bytes}");
             }

@@ -1,10 +1,10 @@
-//! Whether something may be a document of CloudTrail's, told by a look at its members.
+//! Tells by the members of an object whether it may be a document of CloudTrail's.
 
 use super::fields::{Fields, Shape};
 use super::json::{Fault, Members, skip_space};
 use super::steps::is_container;
 
-/// How much may be tried in vain to find one document, in lengths of the text.
+/// How much may be tried in vain to find one document, as a multiple of the text's length.
 const TRIED_TIMES: usize = 4;
 
 /// What was found at an opening brace.
@@ -14,7 +14,7 @@ pub(super) enum Found {
     Document,
     /// The text ends in the middle of it.
     Cut,
-    /// Neither; it took so many bytes to tell.
+    /// Neither; the number of bytes that it took to tell.
     Nothing(usize),
 }
 
@@ -38,7 +38,8 @@ pub(super) fn find_at(text: &[u8], start: usize) -> Found {
     }
 }
 
-/// Where the next document of CloudTrail's begins, from `at` on; `None` if there is none, or trying has taken too much.
+/// The position of the next document of CloudTrail's from `at` on; `None` if there is none, or if too much
+/// was tried.
 pub(super) fn find_document(text: &[u8], mut at: usize) -> Option<usize> {
     let mut tries_bytes = text.len().saturating_mul(TRIED_TIMES);
     while let Some(found) = memchr::memchr(b'{', text.get(at..)?) {

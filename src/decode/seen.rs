@@ -1,14 +1,15 @@
 //! Which events have been seen: a set of identities of fixed size, shared by all workers.
 //!
-//! Delivery is at least once, so coverage counts second copies. The set is two tables, 8 bytes a slot, whose pages the system
-//! gives when they are touched. The first one is small, and most archives need no more. When it has 629,000 events it stays as
-//! it is, and new events go into the second. Together they take [`SeenEvents::BYTES_MAX`]: ten times the records take no more.
-//! A slot holds 32 bits for the `eventID` and 32 for the rest of the identity; where it stands tells 20 or 22 others. Two
-//! different events are taken for one where those bits agree and their places are close: at [`SeenEvents::EVENTS_MAX`] events,
-//! that happens to one archive in a million.
+//! CloudTrail delivers at least once, so the coverage counts second copies. The set consists of two tables
+//! with 8 bytes a slot; the system allocates their pages when they are first used. The first table is
+//! small, and is enough for most archives. Once it has 629,000 events it does not change any more, and new
+//! events go into the second. Together they take [`SeenEvents::BYTES_MAX`], however many records there are.
+//! A slot has 32 bits for the `eventID` and 32 for the rest of the identity; its position implies 20 or 22
+//! more. Two different events are mistaken for one if those bits agree and their positions are close: at
+//! [`SeenEvents::EVENTS_MAX`] events, that happens in one archive of a million.
 //!
-//! Events with one id begin at one place, so that they meet: an id that stands on different events is noticed. So that many
-//! events with one id do not make a long way to go, only the first `TOGETHER_MAX` of them stand there.
+//! Events with the same id start at the same position, so that ids shared by different events are noticed.
+//! To keep search paths short, only the first `TOGETHER_MAX` events with one id are stored together.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock};
@@ -17,37 +18,37 @@ use crate::model::Identity;
 
 /// Slots of the first table: 8 MiB.
 const FIRST_SLOTS: usize = 1 << 20;
-/// So many events go into the first table, and those of the batches that are under way then: it is 60 % full.
+/// So many events go into the first table (and those of batches in progress then): it is 60 % full.
 const FIRST_EVENTS: u64 = 629_000;
 /// Slots of the second table: at [`SeenEvents::EVENTS_MAX`] events it is 71 % full.
 const SECOND_SLOTS: usize = 1 << 22;
-/// Events that are looked up together, so that their cache misses overlap.
+/// So many events are looked up together, so that their cache misses overlap.
 const BATCH: usize = 128;
-/// A table of which every 128th slot has been written to has nearly all of its pages.
+/// A table of which every 128th slot has been written has nearly all of its pages.
 const SLOTS_A_PAGE_GIVEN: u64 = 128;
-/// So many events with one id stand at its place; others stand at places of their own.
+/// So many events with one id are stored together; others have positions of their own.
 const TOGETHER_MAX: u32 = 8;
 
 /// A set of identities that only grows.
 ///
-/// Whether an event is new does not depend on who asks first in any way that shows in the sums: of all insertions of one event
-/// exactly one finds it new, whatever the threads and the order. So [`Self::duplicates`] is a function of the evidence alone.
+/// Exactly one of all insertions of an event finds it new, whatever the threads and the order. So
+/// [`Self::duplicates`] depends on the evidence alone.
 #[derive(Default)]
 pub struct SeenEvents {
     first: OnceLock<Table>,
     second: OnceLock<Table>,
-    /// Nothing goes into the first table any more. Whoever puts something into it holds the lock.
+    /// Set when nothing goes into the first table any more. Whoever inserts into that table holds the lock.
     first_closed: RwLock<bool>,
     distinct: AtomicU64,
     inserted: AtomicU64,
-    /// Events that found their id on another one.
+    /// Events that found another event with their id.
     beside_others: AtomicU64,
-    /// Ids on which a second event was found.
+    /// Ids for which a second event was found.
     ids_shared: AtomicU64,
     full: AtomicBool,
 }
 
-/// What became of insertions.
+/// The result of insertions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Inserted {
     new: u64,
@@ -58,7 +59,7 @@ struct Inserted {
 impl SeenEvents {
     /// How many distinct events the set can tell apart.
     pub const EVENTS_MAX: u64 = 3_600_000;
-    /// What the tables take at most.
+    /// The size of both tables.
     pub const BYTES_MAX: usize = (FIRST_SLOTS + SECOND_SLOTS) * 8;
 
     /// An empty set; takes no memory yet.
@@ -66,7 +67,7 @@ impl SeenEvents {
         Self::default()
     }
 
-    /// Takes in the events of one object and returns how many of them had been there, inside this object or before.
+    /// Inserts the events of one object; returns how many had been seen before, in this object or earlier.
     pub fn insert_all(&self, events: &[Identity]) -> u64 {
         self.inserted.fetch_add(events.len() as u64, Ordering::Relaxed);
         if self.exhausted() {
@@ -85,18 +86,20 @@ impl SeenEvents {
         events.len() as u64 - all.new
     }
 
-    /// Whether more than [`Self::EVENTS_MAX`] distinct events have come: then the second copies are not known.
+    /// Whether there were more than [`Self::EVENTS_MAX`] distinct events: then the number of second copies
+    /// is not known.
     pub fn exhausted(&self) -> bool {
         self.full.load(Ordering::Relaxed) || self.distinct.load(Ordering::Relaxed) > Self::EVENTS_MAX
     }
 
-    /// Second copies among everything that was inserted, once all workers are done; `None` if the set is exhausted.
+    /// Number of second copies in everything inserted, once all workers are done; `None` if the set is
+    /// exhausted.
     pub fn duplicates(&self) -> Option<u64> {
         let distinct = self.distinct.load(Ordering::Relaxed);
         (!self.exhausted()).then(|| self.inserted.load(Ordering::Relaxed) - distinct)
     }
 
-    /// Events whose id stands on another event, too; where the set is exhausted, those that are known.
+    /// Number of events whose id another event has, too; if the set is exhausted, those that are known.
     pub fn sharing_an_id(&self) -> u64 {
         self.beside_others.load(Ordering::Relaxed) + self.ids_shared.load(Ordering::Relaxed)
     }
@@ -132,7 +135,7 @@ impl SeenEvents {
 }
 
 impl Inserted {
-    /// A new event, which met so many others with its id.
+    /// Counts a new event, which met so many others with its id.
     fn note(&mut self, others: u32) {
         self.new += 1;
         self.beside_others += u64::from(others > 0);
@@ -140,11 +143,12 @@ impl Inserted {
     }
 }
 
-/// What stood on an event's way through a table.
+/// What was found on an event's search path through a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Met {
     Itself,
-    /// It was not there; so many events with its id were, of which those behind [`TOGETHER_MAX`] are not counted.
+    /// The event was not there, but so many others with its id were; those beyond [`TOGETHER_MAX`] are not
+    /// counted.
     Others(u32),
 }
 
@@ -157,16 +161,17 @@ impl Met {
     }
 }
 
-/// Where a way through a table ended.
+/// How a search path ended.
 enum End {
     Itself,
-    /// A free slot, behind so many events with the same id.
+    /// At a free slot, after so many events with the same id.
     Free(u32),
-    /// As many events with the same id as stand together.
+    /// At the limit of events with the same id.
     Crowd,
 }
 
-/// A hash table with open addressing. A taken slot never changes, so two threads with one event meet at the same slot.
+/// A hash table with open addressing. A used slot never changes, so two threads with the same event meet at
+/// the same slot.
 struct Table(Box<[AtomicU64]>);
 
 impl Table {
@@ -175,8 +180,9 @@ impl Table {
         Self(bytemuck::zeroed_slice_box(slots))
     }
 
-    /// Loads the slots of a batch. The loads do not depend on each other: the processor has many of these misses under way at
-    /// once. Not while the table is new, with `events` in it: a page that is first read and then written is given twice.
+    /// Loads the slots of a batch. The loads are independent, so that the processor can have many of these
+    /// misses in progress at once. Not done while the table is new, with few `events` in it, because a page
+    /// that is first read and then written is allocated twice.
     fn touch(&self, batch: &[Identity], events: u64) {
         if events > self.0.len() as u64 / SLOTS_A_PAGE_GIVEN {
             let slot = |event: &Identity| self.0.get(self.place(event.id)).map_or(0, |slot| slot.load(Ordering::Relaxed));
@@ -184,7 +190,7 @@ impl Table {
         }
     }
 
-    /// Puts an event into the table, unless it is there; `None` if there is no place left.
+    /// Inserts an event unless it is there; `None` if there is no room.
     fn insert(&self, event: &Identity) -> Option<Met> {
         self.go(event, |slot, event| match slot.compare_exchange(0, event, Ordering::Relaxed, Ordering::Relaxed) {
             Ok(_) => 0,
@@ -192,18 +198,19 @@ impl Table {
         })
     }
 
-    /// Looks for an event; `None` if it is not there and all places are taken.
+    /// Looks up an event; `None` if it is not there and the table is full.
     fn find(&self, event: &Identity) -> Option<Met> {
         self.go(event, |slot, _| slot.load(Ordering::Relaxed))
     }
 
-    /// Goes an event's way. `look` gives what a slot held; of a free one, zero, whatever it put there.
+    /// Follows an event's search path. `look` returns what a slot contained; for a free slot zero, whatever
+    /// it stored there.
     fn go(&self, event: &Identity, look: impl Fn(&AtomicU64, u64) -> u64) -> Option<Met> {
         let Identity { id, rest } = *event;
         Some(match self.follow(id, slot_of(id, rest), TOGETHER_MAX, &look)? {
             End::Itself => Met::Itself,
             End::Free(others) => Met::Others(others),
-            // So many with this id that it stands at a place of its own.
+            // There are so many with this id that it has a position of its own.
             End::Crowd => {
                 let own = id ^ rest.rotate_left(32);
                 match self.follow(own, slot_of(own, rest), u32::MAX, &look)? {
@@ -214,7 +221,7 @@ impl Table {
         })
     }
 
-    /// From the place of `id` on, around the end; `None` if all slots are taken.
+    /// From the position of `id` on, wrapping around; `None` if the table is full.
     #[inline(always)]
     fn follow(&self, id: u64, event: u64, together_max: u32, look: impl Fn(&AtomicU64, u64) -> u64) -> Option<End> {
         let (before, from) = self.0.split_at_checked(self.place(id))?;
@@ -232,13 +239,13 @@ impl Table {
         None
     }
 
-    /// Where the table would like to have `id`: its high bits.
+    /// The preferred position of `id`: its high bits.
     fn place(&self, id: u64) -> usize {
         (id >> (64 - self.0.len().trailing_zeros())) as usize
     }
 }
 
-/// What a slot keeps: the low bits of both; zero means "free".
+/// The content of a slot: the low bits of both parts; zero means "free".
 fn slot_of(id: u64, rest: u64) -> u64 {
     (u64::from((id as u32).max(1)) << 32) | (rest & 0xffff_ffff)
 }
@@ -259,7 +266,7 @@ mod tests {
         let seen = SeenEvents::new();
         let mut oracle = HashSet::new();
         let mut expected = 0;
-        // Far into the second table, and all of the first once more.
+        // Far into the second table, and then all of the first table again.
         for object in (0..1_000).chain(0..900) {
             let batch = events(object * 900..object * 900 + 1_200);
             let again = batch.iter().filter(|&&event| !oracle.insert(event)).count() as u64;
@@ -279,7 +286,7 @@ mod tests {
 
     #[test]
     fn the_sum_is_the_same_with_any_threads_and_order() {
-        // Few ids on many events, so that some have more of them than stand together.
+        // Few ids on many events, so that some ids have more events than are stored together.
         let event = |n: u64| Identity { id: fingerprint(&(n % 630_000 * (n % 3)).to_le_bytes()), rest: fingerprint(&(n % 840_000).to_le_bytes()) };
         let objects: Vec<Vec<Identity>> = (0..600).map(|object| (object * 1_500..object * 1_500 + 2_000).map(event).collect()).collect();
         let mut by_id: HashMap<u64, HashSet<u64>> = HashMap::new();

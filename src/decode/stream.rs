@@ -1,5 +1,5 @@
-//! A text of any length, in bounded memory: as much of it as a worker has room for is read as far as it goes, and makes room for
-//! more. Only what makes sense as a whole, one record, must fit.
+//! Reads a text of any length in bounded memory: as much as a worker may hold is read as far as possible,
+//! and then makes room for more. Only what makes sense as a whole, one record, must fit.
 
 use std::io::Read;
 use std::sync::MutexGuard;
@@ -10,10 +10,10 @@ use super::steps::{Part, REACH_BYTES};
 use super::walk::Walk;
 use super::{Next, RecordSink, says_read_only};
 
-/// How a text was read to its end, or how far.
+/// How much of a text was read.
 pub(super) struct Streamed {
     pub bytes: u64,
-    /// Why that is not all, or not as it should be.
+    /// Why it was not read completely, or what is wrong with it.
     pub damage: Option<String>,
     pub read_only: bool,
 }
@@ -24,14 +24,14 @@ struct Stream<'s, 'w, 'd, S: ?Sized> {
     walk: &'s mut Walk<'w, 'd, S>,
     reader: Reader,
     buffer: Vec<u8>,
-    /// How much of the text is to be at hand.
+    /// How much of the text should be in memory.
     wanted: usize,
     /// The right to hold more than a worker's share.
     turn: Option<MutexGuard<'s, ()>>,
-    /// Nothing more comes.
+    /// The source has ended.
     ended: bool,
     streamed: Streamed,
-    /// Where the text in the buffer begins, in the whole text.
+    /// The position of the buffer in the whole text.
     base: u64,
 }
 
@@ -64,7 +64,7 @@ impl<S: RecordSink + ?Sized> Stream<'_, '_, '_, S> {
         }
     }
 
-    /// Tells what the text is made of. False: nothing that can be read.
+    /// Decides what the text consists of. Returns false if it is nothing that can be read.
     fn begin(&mut self) -> bool {
         self.wanted = self.room.piece_bytes().max(self.reader.head_bytes);
         loop {
@@ -84,7 +84,7 @@ impl<S: RecordSink + ?Sized> Stream<'_, '_, '_, S> {
         self.base += bytes as u64;
     }
 
-    /// Reads until so much of the text is at hand as is wanted, or it ends.
+    /// Reads until as much of the text is in memory as is wanted, or the text ends.
     fn fill(&mut self) {
         let before = self.buffer.len();
         let Some(missing) = self.wanted.checked_sub(before).filter(|_| !self.ended) else { return };
@@ -98,7 +98,8 @@ impl<S: RecordSink + ?Sized> Stream<'_, '_, '_, S> {
         self.ended |= self.buffer.len() - before < missing;
     }
 
-    /// Reads the first `held` bytes as far as it goes, and drops what was read: how much that is, or `None` at the end of all.
+    /// Reads the first `held` bytes as far as possible and drops what was read. Returns how much that is,
+    /// or `None` at the end of the text.
     fn read(&mut self, held: usize, ended: bool) -> Option<usize> {
         let text = self.buffer.get(..held).unwrap_or(&self.buffer);
         self.walk.tally.begin_part(self.base);
@@ -118,7 +119,8 @@ impl<S: RecordSink + ?Sized> Stream<'_, '_, '_, S> {
         }
     }
 
-    /// White space inside a document, at the end of what is at hand: one blank stands for all. Says whether there was any.
+    /// Replaces white space inside of a document, at the end of the buffer, by one blank. Returns whether
+    /// there was any.
     fn squeeze(&mut self, held: usize) -> bool {
         let text = self.buffer.get(..held).unwrap_or(&self.buffer);
         let end = text.trim_ascii_end().len();
@@ -131,7 +133,8 @@ impl<S: RecordSink + ?Sized> Stream<'_, '_, '_, S> {
         true
     }
 
-    /// Makes room for a record that does not fit into a worker's share. False where it is too large for that.
+    /// Makes room for a record that does not fit into a worker's share. Returns false if the record is too
+    /// large.
     fn grow(&mut self) -> bool {
         let limit = usize::try_from(self.room.record_bytes()).unwrap_or(usize::MAX);
         if self.wanted >= limit {
@@ -149,7 +152,7 @@ impl<S: RecordSink + ?Sized> Stream<'_, '_, '_, S> {
         true
     }
 
-    /// Back to a worker's share.
+    /// Goes back to a worker's share.
     fn shrink(&mut self) {
         if self.turn.is_some() && self.buffer.len() <= self.room.piece_bytes() {
             self.wanted = self.room.piece_bytes();
@@ -159,7 +162,7 @@ impl<S: RecordSink + ?Sized> Stream<'_, '_, '_, S> {
     }
 }
 
-/// Whether a text from the beginning of an element on ends inside of a string.
+/// Whether a text, from the beginning of an element on, ends inside of a string.
 fn ends_in_string(text: &[u8]) -> bool {
     let (mut inside, mut at) = (false, 0);
     while let Some(found) = text.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {

@@ -106,6 +106,7 @@ impl<'d> Tally<'d> {
     }
 
     /// Counts a record that can be placed; its index.
+    #[inline(always)]
     pub(super) fn count(&mut self, time: Option<Timestamp>, identity: Identity) -> u64 {
         if let Some(time) = time {
             self.first = Some(self.first.map_or(time, |first| first.min(time)));

@@ -100,7 +100,12 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         match repair(json) {
             Ok(None) => self.repaired_record(text, span, fields, json, &Repairs::default()),
             Ok(Some(repaired)) => match Fields::read(repaired.json.as_bytes(), 0) {
-                Ok((fields, end)) => self.repaired_record(repaired.json.as_bytes(), 0..end, &fields, &repaired.json, &repaired.repairs),
+                Ok((fields, end)) => {
+                    if repaired.by_columns {
+                        self.tally.lossy();
+                    }
+                    self.repaired_record(repaired.json.as_bytes(), 0..end, &fields, &repaired.json, &repaired.repairs);
+                }
                 Err(fault) => self.tally.fail(fault.into()),
             },
             Err(reason) => self.tally.fail(reason),

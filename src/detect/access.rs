@@ -1,4 +1,5 @@
-//! The image is there and nobody can pull it: the KMS key that encrypts its repository cannot be used.
+//! The image is there but nobody can pull it, because ECR cannot use the KMS key that encrypts its
+//! repository.
 
 use super::advice::{Shell, partition_region};
 use super::story::{evidence, place};
@@ -7,10 +8,11 @@ use super::{Detector, Subject, id};
 use crate::model::{Finding, FindingKind, KeptImage, KeyChange, LostImage, Order, Severity, StepKind, Timestamp, Usage, plural};
 use crate::timeline::{EventNo, History, KeyStep, RepositoryHistory, Step};
 
-/// Every image that somebody asked for while the key of its repository could not be used.
+/// Reports every image that somebody asked for while its repository's key could not be used.
 pub struct KeyLocked;
 
-/// What was done to a key that can keep ECR from using it, in words; `None` for what gives it back.
+/// A change of a key that can keep ECR from using it, in words; `None` for changes that make the key usable
+/// again.
 pub fn keys_in_words(change: KeyChange) -> Option<&'static str> {
     Some(match change {
         KeyChange::Disabled => "was disabled",
@@ -22,7 +24,8 @@ pub fn keys_in_words(change: KeyChange) -> Option<&'static str> {
     })
 }
 
-/// What makes the key unusable at the end of the logs. A key whose deletion was called off stays disabled.
+/// The change that leaves the key unusable at the end of the logs, if there is one. Cancelling a key's
+/// deletion leaves it disabled.
 pub fn key_locked(steps: &[KeyStep]) -> Option<KeyStep> {
     steps.iter().fold(None, |locked, step| match step.change {
         change if change.locks() => Some(*step),
@@ -31,7 +34,7 @@ pub fn key_locked(steps: &[KeyStep]) -> Option<KeyStep> {
     })
 }
 
-/// Stretches in which the key could not be used: what began it, and when it ended, in milliseconds.
+/// The times in which the key could not be used: the change that began each, and its end in milliseconds.
 pub(super) fn locked_stretches(history: &History, steps: &[KeyStep]) -> Vec<(KeyStep, i64)> {
     let mut stretches: Vec<(KeyStep, i64)> = Vec::new();
     let mut is_open = false;
@@ -53,7 +56,7 @@ pub(super) fn locked_stretches(history: &History, steps: &[KeyStep]) -> Vec<(Key
     stretches
 }
 
-/// What gives the use of the key back.
+/// Advice on how to make the key usable again.
 pub fn key_advice(history: &History, repository: &RepositoryHistory, step: &KeyStep) -> String {
     let key = history.text(step.key);
     let region = partition_region(key).unwrap_or_default().to_owned();
@@ -96,7 +99,7 @@ impl Detector for KeyLocked {
     }
 }
 
-/// A pull of an image that was there, while the key was not.
+/// Whether this step asked for the image while the image was there and the key was unusable.
 fn asked_in_vain(subject: Subject<'_>, step: &Step, from: i64, until: i64) -> bool {
     let at = subject.history.noted(step.event).time;
     let gone = |loss: &crate::timeline::Loss| (loss.at..loss.until).contains(&at);

@@ -1,7 +1,9 @@
-//! What to do: chosen by how the image went, who needs it and by which name, and what is left of it.
+//! What to do about a loss: depends on how the image went, on who needs it and by which name, and on what
+//! is left of it.
 //!
-//! Never advised is what cannot work: a forced deployment of what names the digest itself, a deployment of a tag that is gone,
-//! raising a limit that was raised. Commands name the cluster, service, function and repository that they are about.
+//! What cannot work is never advised: forcing a new deployment of a definition that names the lost digest,
+//! deploying a tag that is gone, raising a limit that has been raised already. Commands name the cluster,
+//! service, function and repository in question.
 
 mod again;
 mod gather;
@@ -16,32 +18,32 @@ pub use who::{Who, partition_region};
 
 use crate::model::Digest;
 
-/// How an image went, or is about to.
+/// How an image was lost, or will be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lost {
-    /// Its tag moved to another image, and a rule took it.
+    /// Its tag moved to another image, and then a lifecycle rule took it.
     TagMoved,
-    /// Its tag moved, and it is still there.
+    /// Its tag moved, and the image is still there.
     AtRisk,
-    /// A rule took it with its tags.
+    /// A lifecycle rule took it while it had tags.
     Tagged(Measure),
-    /// A rule took it: it never had a tag here.
+    /// A lifecycle rule took it; it never had a tag in this repository.
     Untagged,
     /// A call deleted it, or its last tag.
     Deleted,
     RepositoryDeleted,
-    /// A list of its repository does not have it, and no log says what took it.
+    /// A snapshot's list of the repository does not have it, and no log says what took it.
     NotListed,
     Archived(Restore),
-    /// A copy by replication, taken by the copy's own policy.
+    /// A copy made by replication, taken by a lifecycle policy of the repository that it was copied to.
     Replica,
-    /// A copy of a pull-through cache.
+    /// A copy made by a pull-through cache.
     CacheCopy,
-    /// It is listed by an index that is gone.
+    /// An index that is gone listed it.
     Child,
 }
 
-/// What a rule goes by.
+/// What a rule decides by: the number of images, or their age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measure {
     Count,
@@ -49,39 +51,39 @@ pub enum Measure {
     Unknown,
 }
 
-/// How far the way out of the archive is.
+/// Whether the image is being restored from the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Restore {
     NotAsked,
     UnderWay,
 }
 
-/// The name by which somebody asks for the image.
+/// The name by which something asks for the image.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pin {
-    /// The digest itself, as its definition has it.
+    /// The digest, as the definition states it.
     Digest,
-    /// By the digest, which may come from a definition that names a tag.
+    /// The digest, though the definition may name a tag which was resolved to it.
     Unknown,
     Tag(String),
 }
 
-/// Somebody needs it.
+/// One party that needs the image, and the name by which it asks.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Needed {
     pub who: Who,
     pub pin: Pin,
 }
 
-/// What has a tag now.
+/// Where a tag points at the end of the logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TagNow {
     Gone,
-    /// It is on another image, which is there.
+    /// To another image, which is there.
     On(Digest),
 }
 
-/// Everything that advice depends on.
+/// Everything that the advice depends on.
 #[derive(Debug, Clone)]
 pub struct Situation {
     pub registry_id: String,
@@ -90,17 +92,17 @@ pub struct Situation {
     pub digest: Digest,
     pub lost: Lost,
     pub needed: Vec<Needed>,
-    /// What became of its tags, and of others that somebody names; the one that matters most first.
+    /// Where its tags point now, and other tags that somebody names; the most important first.
     pub tags: Vec<(String, TagNow)>,
-    /// It is there again.
+    /// The image is there again.
     pub is_back: bool,
-    /// The repository was deleted, and created anew.
+    /// The repository was deleted and created again.
     pub recreated: bool,
-    /// What those did already who needed it, in sentences.
+    /// What those who needed the image have done about it already, as sentences.
     pub done: Vec<String>,
-    /// Another repository that has the same digest.
+    /// Another repository that has the same digest: registry, region and name.
     pub copy: Option<(String, String, String)>,
-    /// Two pipelines pushed the tag, not one.
+    /// Two different pipelines pushed the tag.
     pub two_pushers: bool,
     pub policy: PolicySince,
 }
@@ -109,13 +111,13 @@ pub struct Situation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PolicySince {
     Same,
-    /// Changed, and what was lost would be at the mercy of a rule again.
+    /// Changed, and a rule would still take what was lost.
     Changed,
-    /// Changed: a rule of its own speaks of these tags now.
+    /// Changed: a rule of its own keeps these tags now.
     Protects,
 }
 
-/// What to do first, then what keeps it from happening again.
+/// What to do first, followed by what keeps the loss from happening again.
 pub fn advice(situation: &Situation) -> Vec<String> {
     [advice_for_now(situation), situation.prevention()].concat()
 }
@@ -136,7 +138,7 @@ impl Situation {
         shell.option("registry-id", &self.registry_id).option("repository-name", &self.repository)
     }
 
-    /// The image that has a tag of it now, and the tag.
+    /// An image that has one of its tags now, and that tag.
     fn successor(&self) -> Option<(&str, Digest)> {
         self.tags.iter().find_map(|(tag, now)| if let TagNow::On(digest) = now { Some((tag.as_str(), *digest)) } else { None })
     }
@@ -154,7 +156,7 @@ impl Situation {
                 if self.all_resolve() {
                     return anew;
                 }
-                // To push its tag again was said already, to those who ask for that.
+                // Those who ask by the tag have been told to push it again; that is not said twice.
                 let is_said = |command: &str| anew.iter().any(|sentence| sentence.contains(command));
                 let back = self.bring_back();
                 let back = Some(back).filter(|back| !back.split('`').nth(1).is_some_and(is_said));
@@ -168,14 +170,14 @@ impl Situation {
         self.ecr("update-image-storage-class").option("image-id", &id).option("target-storage-class", "STANDARD").to_text()
     }
 
-    /// A tag keeps an image from rules for untagged ones.
+    /// Advice to tag the image: rules for untagged images leave tagged ones alone.
     fn keep(&self) -> Vec<String> {
         let tag = format!("keep-{}", &self.digest.short()["sha256:".len()..]);
         let put = retag([&self.registry_id, &self.region, &self.repository], self.digest, &tag);
         vec![format!("Give it a tag now, before the next lifecycle run, if anything refers to it: `{put}`.")]
     }
 
-    /// How the very same image comes back.
+    /// How to bring back the image under the same digest.
     fn bring_back(&self) -> String {
         let target = match self.tags.first() {
             Some((tag, TagNow::Gone)) => format!("{}:{tag}", self.uri()),
@@ -242,7 +244,8 @@ impl Situation {
     }
 }
 
-/// The command that gives a tag to an image that is there. `$(…)` drops the line's end, which would make another manifest of it.
+/// The command that tags an image that exists. `$(…)` drops the newline at the end of the manifest; with it
+/// the manifest would have another digest.
 pub fn retag([registry_id, region, repository]: [&str; 3], digest: Digest, tag: &str) -> String {
     let ecr = |call: &str| {
         Shell::new(&format!("aws ecr {call}")).option("region", region).option("registry-id", registry_id).option("repository-name", repository)
@@ -253,7 +256,7 @@ pub fn retag([registry_id, region, repository]: [&str; 3], digest: Digest, tag: 
     put.raw(&format!("--image-manifest \"$({manifest})\"")).to_text()
 }
 
-/// How a client names a repository.
+/// A repository's URI, as clients name it.
 pub fn uri(registry_id: &str, region: &str, repository: &str) -> String {
     let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     format!("{registry_id}.dkr.ecr.{region}.{suffix}/{repository}")

@@ -1,4 +1,5 @@
-//! The next victims: displaced, still there, and the repository's lifecycle policy will take them.
+//! Images that will be lost next: their tag moved away, they are still there, and the repository's
+//! lifecycle policy will take them.
 
 use super::advice;
 use super::index_tag::failures;
@@ -11,7 +12,8 @@ use crate::model::{Finding, FindingKind, ImageState, KeptImage, LifecycleAction,
 use crate::policy::Rule;
 use crate::timeline::{Displacement, PolicyInForce};
 
-/// Every image that lost its last tag to another push, is held by no index, and matches a rule in force.
+/// Reports every image that lost its last tag to another push, that no index holds, and that a rule in
+/// force will expire.
 pub struct DisplacedAlive;
 
 impl Detector for DisplacedAlive {
@@ -23,7 +25,7 @@ impl Detector for DisplacedAlive {
     }
 }
 
-/// The policy and the rule that will take the image, which has no tag and is held by no index.
+/// The policy in force and the rule that will take the image; for images without a tag that no index holds.
 pub fn rule_ahead<'h>(subject: Subject<'h>) -> Option<(PolicyInForce, &'h Rule)> {
     if subject.image.state != ImageState::Untagged || subject.repository.is_held(subject.image.digest) {
         return None;
@@ -31,7 +33,7 @@ pub fn rule_ahead<'h>(subject: Subject<'h>) -> Option<(PolicyInForce, &'h Rule)>
     let prospects = subject.prospects()?;
     let at = subject.repository.by_digest.get(&subject.image.digest);
     let prospect = at.and_then(|at| prospects.images.get(*at).copied()?).filter(|prospect| prospect.eligible_at.is_some());
-    // A transition can be undone, and is told apart from an end.
+    // Only expiry counts: a transition to the archive can be undone.
     let rule = prospect.and_then(|prospect| prospects.rule(prospect)).filter(|rule| rule.action == LifecycleAction::Expire)?;
     Some((prospects.in_force, rule))
 }
@@ -39,7 +41,7 @@ pub fn rule_ahead<'h>(subject: Subject<'h>) -> Option<(PolicyInForce, &'h Rule)>
 fn finding(subject: Subject<'_>, displaced: &Displacement, policy: PolicyInForce, rule: &str) -> Finding {
     let (history, image) = (subject.history, subject.image);
     let mut harm = usage_of_displaced(history, image, displaced.step);
-    // Whoever needs another platform than that of the child fails already.
+    // Where the tag moved from an index to one of its images, whoever needs another platform fails already.
     let child = subject.repository.image(displaced.by).filter(|_| displaced.by_child);
     let failures = child.map(|child| failures(subject, displaced, child)).unwrap_or_default();
     if let Some(child) = child.filter(|_| !failures.is_empty()) {

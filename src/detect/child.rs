@@ -1,13 +1,15 @@
-//! An index is still there, and an image that it lists is gone: its tag is broken for one platform.
+//! An index (multi-platform image) is still there, but an image that it lists is gone: pulling its tag
+//! fails on one platform.
 
 use super::story::{deleted, evidence, lost, place, rule_in_words};
 use super::untagged::was_untagged;
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
-use crate::model::{Finding, FindingKind, KeptImage, Severity, StepKind, plural};
+use crate::model::{Finding, FindingKind, KeptImage, MINUTE_MILLIS, Severity, StepKind, plural};
 use crate::timeline::{Displacement, End, EventNo, History, Image, Loss, RepositoryHistory, Sym, UseKind};
 
-/// ECR takes what an index lists only after the index; users tell of runs that did not.
+/// Reports images that were lost while an index that lists them stayed. ECR documents that it never expires
+/// such images; users report runs that did.
 pub struct ChildLost;
 
 impl Detector for ChildLost {
@@ -26,23 +28,24 @@ impl Detector for ChildLost {
     }
 }
 
-/// A call took an image without a tag of its own. ECR refuses that while an index lists the image, and an index that came after it
-/// is refused, so that this is rare.
+/// Whether a call deleted an image that had no tag of its own. ECR refuses that while an index lists the
+/// image, and it refuses an index whose images are missing, so this is rare.
 fn was_deleted(loss: &Loss) -> bool {
     let by_call = matches!(loss.end, End::DeletedByDigest | End::DeletedByLastTag);
     loss.presumed.is_none() && by_call && loss.tags.is_empty() && loss.displaced.is_none()
 }
 
-/// Whether the end of an image is told as that of a child of an index that is still there.
+/// Whether a loss is reported as that of an image of an index that is still there.
 pub fn is_told(history: &History, repository: &RepositoryHistory, image: &Image, loss: &Loss) -> bool {
     was_deleted(loss) && heading(history, repository, image, loss).is_some()
 }
 
-/// Events of one run follow each other within this time: an index that goes in the same run goes with its children.
-const SAME_RUN_MILLIS: i64 = 10 * 60_000;
+/// Events of one lifecycle run follow each other within this time: an index taken in the same run goes
+/// together with its images.
+const SAME_RUN_MILLIS: i64 = 10 * MINUTE_MILLIS;
 
-/// Indexes that list the image, had a tag when it went, and stayed. One without a tag may have gone by the same rule, in an
-/// event that is not in the logs.
+/// Indexes that list the image, had a tag when it went, and are still there. An index without a tag is left
+/// out: the same rule may have taken it, in an event that is not in the logs.
 pub fn living_indexes<'h>(history: &'h History, repository: &'h RepositoryHistory, image: &Image, loss: &'h Loss) -> impl Iterator<Item = &'h Image> {
     let lives = move |index: &&Image| {
         let gone = |other: &Loss| other.at <= loss.at + SAME_RUN_MILLIS && loss.at < other.until && other.end != End::Archived;
@@ -62,7 +65,8 @@ fn had_tag(history: &History, index: &Image, at: i64) -> bool {
     }
 }
 
-/// The index that the finding is named after: one that has a tag first, and of those the first by that.
+/// The index that the finding names in its title: a tagged one if there is one, and among those the first
+/// by tag.
 pub fn heading<'h>(history: &'h History, repository: &'h RepositoryHistory, image: &Image, loss: &'h Loss) -> Option<&'h Image> {
     living_indexes(history, repository, image, loss).min_by_key(|index| {
         let tag = tag_of(history, index, loss).map(|tag| history.text(tag));
@@ -70,7 +74,7 @@ pub fn heading<'h>(history: &'h History, repository: &'h RepositoryHistory, imag
     })
 }
 
-/// A tag of the index: one that somebody pulled it by, else the first.
+/// The tag of the index to name: one that somebody pulled by, else the first.
 pub fn tag_of(history: &History, index: &Image, loss: &Loss) -> Option<Sym> {
     let lost_later = index.losses.iter().find(|later| later.at > loss.at).map(|later| &later.tags);
     let tags = if index.tags.is_empty() { lost_later? } else { &index.tags };
@@ -78,7 +82,8 @@ pub fn tag_of(history: &History, index: &Image, loss: &Loss) -> Option<Sym> {
     tags.iter().map(|(tag, _)| *tag).min_by_key(|tag| (!pulled(*tag), history.text(*tag)))
 }
 
-/// What the image is for, as the index says it, and what the others are for that are still there.
+/// The platform of the lost image, as the index states it, and the platforms of the images that are still
+/// there.
 pub fn platforms<'h>(history: &'h History, repository: &RepositoryHistory, index: &Image, image: &Image) -> (Option<&'h str>, Vec<&'h str>) {
     let named = |at: usize| index.platforms.get(at).map(|name| history.text(*name)).filter(|name| !name.is_empty());
     let own = index.children.iter().position(|child| *child == image.digest).and_then(named);
@@ -87,7 +92,7 @@ pub fn platforms<'h>(history: &'h History, repository: &RepositoryHistory, index
     (own, others.collect())
 }
 
-/// The first sign that the index itself is needed since then: it was pulled, or something is deployed with it.
+/// The first event since the loss that shows that the index is needed: a pull or a deployment.
 fn used_since(history: &History, index: &Image, loss: &Loss) -> Option<EventNo> {
     let time = |event: EventNo| history.noted(event).time;
     let pulled = index.steps.iter().find(|step| step.kind == StepKind::Pull && time(step.event) > loss.at).map(|step| step.event);

@@ -1,4 +1,4 @@
-//! Something failed for want of an image or a tag that came only afterwards.
+//! Something failed because an image or a tag was asked for before it was pushed.
 
 use std::collections::HashMap;
 
@@ -6,13 +6,16 @@ use super::story::{evidence, place, role, span, who};
 use super::unexplained::{BEFORE_PUSH_MILLIS, RETRIED_MILLIS, by, frame, shown};
 use super::{Detector, Subject, id, id_of};
 use crate::model::{Finding, FindingKind, LogText, LostImage, StepKind, Timestamp, Usage, is_workload, times};
-use crate::timeline::{AskKind, EventNo, History, Image, RepositoryHistory, Step, Sym, TagLife, UseKind};
+use crate::timeline::{AskKind, EventNo, History, Image, RepositoryHistory, Step, Sym, TagLife, TagSpan, UseKind};
 
-/// A deployment that did not wait for its push, or for replication.
+/// Reports deployments that did not wait for the push or for replication.
 ///
-/// Whoever pushes looks whether an image is there before it pushes it, and pipelines ask until it is: pulls count only where a task
-/// or an instance made them, and where the repository was created in the logs, so that it cannot have been there before.
+/// Before pushing an image, clients ask whether it exists, and pipelines poll until it does. So pulls count
+/// only if a task or an instance made them, and only in repositories that were created within the logs: in
+/// others the image may have been there before.
 pub struct AskedBeforePushed;
+
+const PUSH: &str = "PutImage";
 
 /// Something that failed: who by, and whether that is a task.
 #[derive(Clone, Copy)]
@@ -32,7 +35,7 @@ impl Detector for AskedBeforePushed {
         }
         for push in subject.image.steps[first..].iter().filter(|step| is_push(step) && step.tag.is_some()) {
             let Some(life) = subject.repository.tag_lives.get(&push.tag) else { continue };
-            if life.spans.first().is_some_and(|span| span.since == push.event) {
+            if is_first_of_tag(subject.history, push, life) && !was_taken_before(subject, push) {
                 let failures = asked_by_tag(subject, push, life, &stops);
                 if !failures.is_empty() {
                     found.push(finding(subject, push.tag, push, failures));
@@ -46,7 +49,8 @@ fn is_push(step: &Step) -> bool {
     matches!(step.kind, StepKind::Push | StepKind::Replicate)
 }
 
-/// Tasks that stopped for want of the image, by the tag that they named; none where they named the digest.
+/// Tasks that stopped because the image was missing, by the tag that they named; [`Sym::NONE`] where they
+/// named the digest.
 type Stops = HashMap<Sym, Vec<Failure>>;
 
 fn stops(image: &Image) -> Stops {
@@ -64,9 +68,15 @@ fn stops(image: &Image) -> Stops {
     stops
 }
 
-/// Whether the repository was created in the logs before that moment.
+/// Whether the logs show that the repository was created before that moment.
 pub(super) fn was_created(history: &History, repository: &RepositoryHistory, at: i64) -> bool {
     repository.creations.iter().any(|event| history.noted(*event).time <= at)
+}
+
+/// The same, where all pushes since are known: CloudTrail left out the content of none.
+pub(super) fn is_known_since_created(history: &History, repository: &RepositoryHistory, at: i64) -> bool {
+    let unknown = |event: &EventNo| history.noted(*event).time <= at && history.text(history.noted(*event).name) == PUSH;
+    was_created(history, repository, at) && !repository.gaps.iter().any(unknown)
 }
 
 /// Whether `event` is a call of the role that made the call `other`.
@@ -75,12 +85,12 @@ pub(super) fn is_same_role(history: &History, event: EventNo, other: EventNo) ->
     of(event) == of(other)
 }
 
-/// Whether a pull is that of a workload, and not of who pushed.
+/// Whether a workload made the pull, and not whoever made the push.
 pub(super) fn is_anothers_workload(history: &History, pull: EventNo, push: EventNo) -> bool {
     is_workload(history.text(history.noted(pull).actor)) && !is_same_role(history, pull, push)
 }
 
-/// Whether a task that stopped within minutes tells of the pull: it found nothing.
+/// Whether a task that stopped within minutes of the pull shows that the pull found nothing.
 fn is_told(history: &History, pull: EventNo, stops: &[Failure]) -> bool {
     let at = history.noted(pull).time;
     stops.iter().any(|stop| (0..=RETRIED_MILLIS).contains(&(history.noted(stop.event).time - at)))
@@ -102,16 +112,34 @@ fn asked_by_digest(subject: Subject<'_>, first: usize, stops: &Stops) -> Vec<Fai
     let calls = before.iter().filter(|step| match step.kind {
         StepKind::PullFailed => !step.denied && soon(time(step.event)) && !is_same_role(history, step.event, push),
         StepKind::Pull => {
-            let is_sure = was_created(history, repository, time(step.event)) || is_told(history, step.event, &tasks);
+            let is_sure = is_known_since_created(history, repository, time(step.event)) || is_told(history, step.event, &tasks);
             step.caller.needs() && is_sure && is_anothers_workload(history, step.event, push)
         }
         _ => false,
     });
     let calls = calls.map(|step| Failure { event: step.event, is_task: false, by: Sym::NONE });
-    // A stop that comes soon after the push tells of a pull before it only where one is in the logs.
+    // A task that stops soon after the push reports on a pull before the push only if that pull is in the
+    // logs.
     let until = if before.is_empty() { pushed } else { pushed + RETRIED_MILLIS };
     let tasks = tasks.iter().copied().filter(|stop| time(stop.event) <= until && soon(time(stop.event)));
     calls.chain(tasks).collect()
+}
+
+/// Whether nothing had the tag before the second of the push: of an image that must have had it first, it is known when it came.
+fn is_first_of_tag(history: &History, push: &Step, life: &TagLife) -> bool {
+    let second = |millis: i64| millis.div_euclid(1000);
+    let came = second(history.noted(push.event).time);
+    let same_second = |span: &TagSpan| span.since.is_none() && span.pushed_at.is_some_and(|pushed| second(pushed) >= came);
+    let place = life.spans.iter().position(|span| span.since == push.event);
+    place.is_some_and(|place| life.spans.iter().take(place).all(same_second))
+}
+
+/// Whether a push was refused before because something had the tag: then it was there, on whatever image.
+fn was_taken_before(subject: Subject<'_>, push: &Step) -> bool {
+    let Subject { history, repository, .. } = subject;
+    let time = |event: EventNo| history.noted(event).time;
+    let refused = repository.refused_pushes.get(&push.tag).map(Vec::as_slice).unwrap_or_default();
+    refused.iter().any(|other| time(other.event) < time(push.event) && history.text(other.why).contains("TagAlreadyExists"))
 }
 
 fn asked_by_tag(subject: Subject<'_>, push: &Step, life: &TagLife, stops: &Stops) -> Vec<Failure> {
@@ -188,7 +216,7 @@ fn names(history: &History, failures: &[Failure]) -> Vec<LogText> {
     names
 }
 
-/// Short spans to the second.
+/// A span of time; short ones to the second.
 fn exact(millis: i64) -> String {
     let seconds = millis.div_euclid(1000);
     if seconds < 600 { format!("{seconds} s") } else { span(seconds) }

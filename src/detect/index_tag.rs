@@ -1,4 +1,5 @@
-//! A tag points to one image of its index, and something failed for want of another platform. The index itself is still there.
+//! A tag points to one image of its index, and something failed because it needed another platform. The
+//! index itself is still there.
 
 use super::at_risk::rule_ahead;
 use super::same_tag::{gap, lost_to_child, order, push_index_again};
@@ -9,7 +10,8 @@ use super::{Detector, Subject, id};
 use crate::model::{Finding, FindingKind, ImageState, KeptImage, LostImage, StepKind, Timestamp, plural};
 use crate::timeline::{Displacement, Image, Step};
 
-/// Where no rule takes the index: `displaced-alive` tells of the others.
+/// Reports indexes that no rule will take; those that a rule will take are reported by
+/// [`DisplacedAlive`](super::at_risk::DisplacedAlive).
 pub struct IndexLostToItsChild;
 
 impl Detector for IndexLostToItsChild {
@@ -26,7 +28,7 @@ impl Detector for IndexLostToItsChild {
     }
 }
 
-/// Tasks that failed for the tag since it points to `child`.
+/// Tasks that failed to pull the tag since it points to `child`.
 pub fn failures<'h>(subject: Subject<'_>, displaced: &Displacement, child: &'h Image) -> Vec<&'h Step> {
     let stopped = |step: &&Step| step.kind == StepKind::TaskStopped && step.missing && step.tag == displaced.tag;
     child.steps.iter().filter(stopped).filter(|step| subject.history.noted(step.event).time >= displaced.at).collect()

@@ -1,5 +1,5 @@
-//! Other ways to lose an image that something still needs. They are findings only where somebody was hurt; otherwise
-//! they are steps in a timeline, and nothing is wrong with them.
+//! Other ways to lose an image that something still needs. Each is a finding only if somebody was affected;
+//! otherwise it is an ordinary step in a timeline.
 
 use super::advice;
 use super::reasons::{Why, why};
@@ -11,19 +11,21 @@ use crate::timeline::{Because, End, History, Image, Loss, RepositoryHistory, Sym
 
 /// A count or age rule took an image that had a tag.
 pub struct ExpiredWhileTagged;
-/// `BatchDeleteImage`, by digest or of the last tag.
+/// `BatchDeleteImage` deleted it: by digest, or by its last tag.
 pub struct DeletedByCall;
-/// `DeleteRepository` took everything.
+/// `DeleteRepository` deleted all images of the repository.
 pub struct RepositoryDeleted;
-/// A transition rule, or `UpdateImageStorageClass`: unpullable, and can be restored.
+/// Archived by a transition rule or by `UpdateImageStorageClass`: it cannot be pulled until it is restored.
 pub struct Archived;
 
-/// A list of its repository does not have it, and no log says what took it.
+/// A snapshot's list of the repository does not have it, and no log says what took it.
 pub struct NotListed;
 
-/// A copy went with its source: most likely, for no log has its end.
+/// A copy was deleted because deletions are replicated from its source. That is concluded from the source's
+/// logs: the copy has no event.
 pub struct ReplicatedDeletion;
-/// A reference artifact went with its subject: most likely, too.
+/// A reference artifact (signature, SBOM) was deleted with the image that it is about. That is concluded,
+/// too.
 pub struct WentWithSubject;
 
 impl Detector for ReplicatedDeletion {
@@ -77,7 +79,7 @@ impl Detector for NotListed {
     }
 }
 
-fn report(subject: Subject<'_>, kind: FindingKind, is_kind: impl Fn(&Loss) -> bool, found: &mut Vec<Finding>) {
+pub(super) fn report(subject: Subject<'_>, kind: FindingKind, is_kind: impl Fn(&Loss) -> bool, found: &mut Vec<Finding>) {
     for loss in subject.image.losses.iter().filter(|loss| is_kind(loss)) {
         let harm = usage_of_loss(subject.history, subject.image, loss, subject.is_child());
         if let Some(severity) = harm.severity {
@@ -91,7 +93,7 @@ fn report(subject: Subject<'_>, kind: FindingKind, is_kind: impl Fn(&Loss) -> bo
 fn finding(subject: Subject<'_>, kind: FindingKind, loss: &Loss, harm: Harm) -> Finding {
     let history = subject.history;
     let event = history.event(loss.event);
-    // Of what is concluded from another image's end, the event and the rule are that one's.
+    // Where an end is concluded from that of another image, the event and the rule are the other image's.
     let behind = history.behind(subject.repository, subject.image, loss).map_or(loss, |(_, _, behind)| behind);
     let deletion = deleted(history, behind);
     let why = why(history, subject.repository, subject.image, loss);
@@ -145,10 +147,10 @@ fn summary(subject: Subject<'_>, kind: FindingKind, loss: &Loss, harm: &Harm) ->
     format!("In {}, {what}; {needed}.", place(&history.repository(subject.repository)))
 }
 
-/// Commands for more tags than these are like the others.
+/// At most so many tags get a command of their own.
 const TAGS_MAX: usize = 2;
 
-/// What came back, and what did not: a push brings back the tags that it names, and no others.
+/// What is there again and what is not: a push brings back only the tags that it names.
 pub fn came_back(history: &History, repository: &RepositoryHistory, image: &Image, loss: &Loss) -> Vec<String> {
     let missing = |tag: Sym| repository.tags.get(&tag).is_none_or(|state| state.holder.is_none());
     let mut tags: Vec<&str> = loss.tags.iter().filter(|(tag, _)| missing(*tag)).map(|(tag, _)| history.text(*tag)).collect();
@@ -167,7 +169,7 @@ pub fn came_back(history: &History, repository: &RepositoryHistory, image: &Imag
     vec![format!("The image came back later, and tag {list} did not: tag {} {list} again, {}.", digest.short(), commands.join("; "))]
 }
 
-/// What most likely took it, and by when.
+/// What most likely took the image, and by when.
 fn presumed(subject: Subject<'_>, loss: &Loss, digest: &str) -> String {
     let by = crate::model::Timestamp::from_millis(loss.at);
     match loss.presumed {
@@ -180,7 +182,7 @@ fn presumed(subject: Subject<'_>, loss: &Loss, digest: &str) -> String {
     }
 }
 
-/// What the reasons advise keeps it from happening again, where there is such a thing.
+/// What keeps it from happening again, from the reasons where they advise something.
 fn what_to_do(subject: Subject<'_>, loss: &Loss, harm: &Harm, why: &Why) -> Vec<String> {
     if loss.back_at.is_some() {
         return came_back(subject.history, subject.repository, subject.image, loss);

@@ -1,11 +1,13 @@
-//! A tag that went back to an older image, or to and fro: whoever pulls it does not get what was pushed last.
+//! A tag moved back to an older image, once or repeatedly: whoever pulls it does not get what was pushed
+//! last.
 
 use super::story::{evidence, place, role};
 use super::{TagDetector, TagSubject, id_of};
 use crate::model::{Finding, FindingKind, KeptImage, LostImage, Order, Severity, TagEnd, Timestamp, Usage, times};
 use crate::timeline::{History, RepositoryHistory, TagLife, TagSpan};
 
-/// One finding a tag, about the last time that it went back, if somebody pulled it before or after that.
+/// Reports one finding for a tag, about the last time that it moved back, if somebody pulled it before or
+/// after.
 pub struct TagMovedBack;
 
 impl TagDetector for TagMovedBack {
@@ -18,7 +20,7 @@ impl TagDetector for TagMovedBack {
     }
 }
 
-/// A move of a tag from one image to another that was pushed before it.
+/// A tag's move from one image to another that was pushed earlier.
 #[derive(Clone, Copy)]
 pub struct MoveBack<'h> {
     pub from: &'h TagSpan,
@@ -26,19 +28,19 @@ pub struct MoveBack<'h> {
 }
 
 impl MoveBack<'_> {
-    /// Whether two roles pushed: somebody else than who had moved it forward moved it back.
+    /// Whether the role that moved the tag back is not the role that had moved it forward.
     pub fn by_another(&self, history: &History) -> bool {
         let pusher = |span: &TagSpan| span.since.some().map(|event| role(history.text(history.noted(event).actor)));
         pusher(self.from).zip(pusher(self.to)).is_some_and(|(first, second)| first != second)
     }
 }
 
-/// Every time that the tag went back. What an index and its own images do with a tag among themselves is one push.
+/// Every time that the tag moved back. Moves between an index and its own images count as one push.
 pub fn moves_back<'h>(repository: &RepositoryHistory, life: &'h TagLife) -> Vec<MoveBack<'h>> {
     let pairs = life.spans.windows(2).enumerate().filter(|(_, pair)| pair[0].end == Some(TagEnd::Moved));
     let back = |(at, pair): (usize, &'h [TagSpan])| {
         let (from, to) = (&pair[0], &pair[1]);
-        // Where the logs do not tell when both were pushed, an image that had the tag before is the older one.
+        // Where the logs do not have both pushes, an image that had the tag before is the older one.
         let returned = || life.spans[..at].iter().any(|span| span.digest == to.digest);
         let older = to.pushed_at.zip(from.pushed_at).map_or_else(returned, |(to, from)| to < from);
         (older && !related(repository, from, to)).then_some(MoveBack { from, to })
@@ -46,7 +48,7 @@ pub fn moves_back<'h>(repository: &RepositoryHistory, life: &'h TagLife) -> Vec<
     pairs.filter_map(back).collect()
 }
 
-/// Index and child, or children of one index.
+/// Whether the two images are an index and one of its images, or images of one index.
 fn related(repository: &RepositoryHistory, a: &TagSpan, b: &TagSpan) -> bool {
     let parents = |span: &TagSpan| repository.parents.get(&span.digest).map(Vec::as_slice).unwrap_or_default();
     parents(a).contains(&b.digest) || parents(b).contains(&a.digest) || parents(a).iter().any(|parent| parents(b).contains(parent))
@@ -99,13 +101,13 @@ fn finding(subject: TagSubject<'_>, back: MoveBack<'_>, went_back: usize) -> Fin
     }
 }
 
-/// "ARN moved it on at …", where it did not stay on the older image.
+/// "ARN moved it on at …", if the tag later left the older image again.
 pub fn moved_on(history: &History, to: &TagSpan) -> Option<String> {
     let by = || super::story::who(history, to.ended_by);
     (to.end == Some(TagEnd::Moved)).then(|| format!("{} moved it on at {}", by(), Timestamp::from_millis(to.until)))
 }
 
-/// What to do about a tag that went back to an older image.
+/// Advice about a tag that moved back to an older image.
 pub fn advice(subject: TagSubject<'_>, back: MoveBack<'_>) -> Vec<String> {
     let tag = subject.history.text(subject.tag);
     let order = if back.by_another(subject.history) {
@@ -122,7 +124,7 @@ pub fn advice(subject: TagSubject<'_>, back: MoveBack<'_>) -> Vec<String> {
     [order].into_iter().chain(forward(subject, back)).chain([pin.to_owned()]).collect()
 }
 
-/// How to have the newer image under the tag, where it is not there by now.
+/// How to point the tag to the newer image again, if it does not already.
 fn forward(subject: TagSubject<'_>, back: MoveBack<'_>) -> Option<String> {
     if !back.to.is_open() {
         return None;

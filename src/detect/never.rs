@@ -1,26 +1,26 @@
-//! Something failed for want of an image whose every push was refused.
+//! Something failed because it needed an image of which ECR refused every push.
 
-use super::early::{is_anothers_workload, is_same_role, was_created};
+use super::early::{is_anothers_workload, is_known_since_created, is_same_role};
 use super::story::{evidence, place, usage_of_asks, who};
 use super::unexplained::{by, frame, references, shown};
 use super::{Detector, Subject, TagDetector, TagSubject, id, id_of};
 use crate::model::{Finding, FindingKind, ImageState, LostImage, StepKind, Usage, times};
 use crate::timeline::{Ask, AskKind, EventNo, History, Image, RefusedPush, RepositoryHistory, Step, Sym};
 
-/// A digest that somebody built, could not push, and deployed.
+/// Reports digests that were built and deployed, but could not be pushed.
 pub struct NeverPushed;
-/// A tag that was to be pushed.
+/// Reports tags that were deployed, but could not be pushed.
 pub struct TagNeverPushed;
 
-/// Every push of it was refused, and nothing shows that it was there.
+/// Whether every push of the image was refused, and nothing shows that it ever was in the repository.
 pub fn only_refused(image: &Image) -> bool {
     let pushed = |kind: StepKind| matches!(kind, StepKind::Push | StepKind::Replicate);
     let refused = image.steps.iter().any(|step| step.kind == StepKind::PushFailed);
     refused && image.state == ImageState::Unknown && !image.is_there && !image.steps.iter().any(|step| pushed(step.kind))
 }
 
-/// Refused pushes of a tag that nothing ever had, as far as the logs go. One that was refused because the tag is taken shows that
-/// something had it.
+/// Refused pushes of a tag that no image ever had, as far as the logs show. A push that was refused because
+/// the tag exists shows that some image had it.
 pub fn refused_pushes_of<'h>(history: &History, repository: &'h RepositoryHistory, tag: Sym) -> &'h [RefusedPush] {
     let had = repository.tag_lives.get(&tag).is_some_and(|life| !life.spans.is_empty());
     let refused = repository.refused_pushes.get(&tag).filter(|_| tag.is_some() && !had).map(Vec::as_slice).unwrap_or_default();
@@ -47,7 +47,7 @@ pub fn refusal(history: &History, repository: &RepositoryHistory, tag: Sym, refu
     }
 }
 
-/// What to do about a push that was refused.
+/// Advice about a push that was refused.
 pub fn advice(history: &History, repository: &RepositoryHistory, tag: Sym, refused: EventNo) -> Vec<String> {
     let known = repository.refused_pushes.get(&tag).and_then(|list| list.iter().find(|push| push.event == refused));
     let why = known.map_or("", |push| history.text(push.why));
@@ -72,7 +72,7 @@ impl Detector for NeverPushed {
         let Some(first) = image.steps.iter().position(|step| step.kind == StepKind::PushFailed).filter(|_| only_refused(image)) else { return };
         let refused = &image.steps[first];
         // A digest from before the logs can be refused under a second tag, and be there.
-        let is_sure = was_created(history, repository, history.noted(refused.event).time);
+        let is_sure = is_known_since_created(history, repository, history.noted(refused.event).time);
         let failed = |step: &&Step| match step.kind {
             StepKind::TaskStopped => step.missing,
             StepKind::PullFailed => step.missing && !is_same_role(history, step.event, refused.event),

@@ -1,5 +1,6 @@
-//! Why it was this image: what outnumbered it, from when its age counts, which of its tags the rule selects, which rule was to
-//! protect it, who put the policy, and what was changed too late. Worked out here, and shown by everything that tells of a loss.
+//! Why the rule took this image: which images outnumbered it, from when its age counted, which of its tags
+//! the rule selects, which rule should have protected it, who put the policy, and what was changed too
+//! late. Everything that reports a loss shows these reasons.
 
 mod age;
 mod count;
@@ -18,7 +19,8 @@ use crate::timeline::{EventNo, History, Image, Loss, RepositoryHistory, Step, Sy
 #[derive(Debug, Clone, Default)]
 pub struct Why {
     pub reasons: Vec<Reason>,
-    /// What would have kept the image, for the reasons that say so; never what was done already.
+    /// What would have kept the image, according to the reasons; never something that has been done
+    /// already.
     pub advice: Vec<String>,
 }
 
@@ -35,13 +37,13 @@ impl Why {
     }
 }
 
-/// A reason, and what follows from it.
+/// One reason, with its evidence and the advice that follows from it.
 struct Told {
     reason: Reason,
     advice: Option<String>,
 }
 
-/// One loss, and the rule that is behind it.
+/// One loss, and the rule behind it.
 #[derive(Clone, Copy)]
 struct Subject<'h> {
     history: &'h History,
@@ -52,7 +54,7 @@ struct Subject<'h> {
     policy: &'h Policy,
 }
 
-/// Why a rule took the image. Of what a call ended there is nothing to say here.
+/// Why a rule took the image. Losses by a call get no reasons.
 pub fn why(history: &History, repository: &RepositoryHistory, image: &Image, loss: &Loss) -> Why {
     if let Some(because) = loss.presumed {
         return presumed::why(history, repository, image, loss, because);
@@ -68,7 +70,7 @@ pub fn why(history: &History, repository: &RepositoryHistory, image: &Image, los
     why.say(policy::put(subject));
     why.say(policy::changed(subject));
     if why.of_kind(ReasonKind::ChangedSince).is_some() {
-        // What was done already is no advice: the rule is not what it was.
+        // The rule has been changed since: advice to change that rule is dropped.
         why.advice.retain(|advice| !advice.starts_with(count::KEEP_MORE));
     }
     why
@@ -79,7 +81,7 @@ impl<'h> Subject<'h> {
         Told { reason: Reason { kind, text, evidence: evidence(self.history, events) }, advice: None }
     }
 
-    /// The tags with which it went, as the run lists them.
+    /// The image's tags when it was lost, as the run's event lists them.
     fn tags(self) -> Vec<&'h str> {
         let listed = self.loss.run.as_ref().map(|run| &*run.tags).unwrap_or_default();
         let known = || self.loss.tags.iter().map(|(tag, _)| *tag).collect();
@@ -89,7 +91,7 @@ impl<'h> Subject<'h> {
         tags
     }
 
-    /// The steps of the life that the loss ended.
+    /// The steps of the life that ended with this loss.
     fn life(self) -> &'h [Step] {
         self.image.steps.get(self.loss.first_step as usize..=self.loss.end_step as usize).unwrap_or_default()
     }
@@ -99,7 +101,7 @@ impl<'h> Subject<'h> {
     }
 }
 
-/// `role/session` of a session, the name of a user, else the caller as the record has it.
+/// The caller: `role/session` for a session, the name for a user, else what the record says.
 pub fn caller(history: &History, event: EventNo) -> String {
     let actor = history.text(history.noted(event).actor);
     match IamPrincipal::of(actor) {
@@ -110,7 +112,7 @@ pub fn caller(history: &History, event: EventNo) -> String {
     }
 }
 
-/// The role or user behind a caller: its sessions are one.
+/// The role or user behind a caller; sessions of one role are one principal.
 fn principal(history: &History, event: EventNo) -> String {
     let actor = history.text(history.noted(event).actor);
     IamPrincipal::of(actor).map_or_else(|| caller(history, event), |principal| principal.name.to_owned())

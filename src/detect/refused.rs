@@ -1,4 +1,4 @@
-//! The image is there, and who may have it was changed: somebody is refused since.
+//! The image is there, but a change of permissions keeps somebody from pulling it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,32 +7,34 @@ use super::early::was_created;
 use super::story::{evidence, place, role, who};
 use super::unexplained::{frame, references, shown};
 use super::{Detector, Subject, id};
-use crate::model::{Finding, FindingKind, IamPrincipal, LostImage, Severity, StepKind, Timestamp, Usage};
+use crate::model::{DAY_MILLIS, Finding, FindingKind, HOUR_MILLIS, IamPrincipal, LostImage, Severity, StepKind, Timestamp, Usage};
 use crate::timeline::{EventNo, History, Image, KeyStep, RepositoryHistory, Step};
 
-/// The repository's policy, what a role may do, or the policy and grants of its key took access from somebody.
+/// Reports pulls that fail since the repository's policy, a role's permissions, or the policy and grants of
+/// its KMS key were changed.
 ///
-/// A refusal alone says nothing of a change: most are attempts without a permission. It counts where the caller could pull before,
-/// or others of its account could; else only where it came within a week of the change, and nobody says that it is critical.
+/// A refusal alone does not show a change: most are attempts without a permission. It counts where the
+/// caller, or others of its account, could pull before. Otherwise it counts only if it came within a week
+/// of the change, and then is never critical.
 pub struct AccessRefused;
 
-/// A caller that never pulled before may have lost access by a change so long before its refusal.
-const SOON_MILLIS: i64 = 7 * 86_400_000;
-/// Who may pull is set up when a repository is created: that takes nothing from anybody.
-const SET_UP_MILLIS: i64 = 3_600_000;
+/// A caller that never pulled before may have lost access by a change at most so long before its refusal.
+const SOON_MILLIS: i64 = 7 * DAY_MILLIS;
+/// Changes within this time after a repository's creation set it up; they take access from nobody.
+const SET_UP_MILLIS: i64 = HOUR_MILLIS;
 
-/// What took access.
+/// The kind of change that took access away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum What {
     /// `SetRepositoryPolicy`, `DeleteRepositoryPolicy`.
     Policy,
-    /// The caller's own permissions.
+    /// The permissions of the caller's own role.
     Role,
-    /// The key's policy or one of its grants; by its place among the steps of the key.
+    /// The KMS key's policy or one of its grants; index into the steps of the key.
     Key(usize),
 }
 
-/// A change before a refusal, and how bad that is.
+/// A change before a refusal, and how severe that makes it.
 #[derive(Debug, Clone, Copy)]
 pub struct Change {
     pub at: i64,
@@ -41,10 +43,10 @@ pub struct Change {
     severity: Severity,
 }
 
-/// Pulls that were answered, by role, in order of time.
+/// Pulls that succeeded, by role, in order of time.
 pub struct Answered<'h> {
     by_role: HashMap<&'h str, Vec<i64>>,
-    /// First of each account.
+    /// The first successful pull of each account.
     by_account: HashMap<&'h str, i64>,
 }
 
@@ -63,13 +65,13 @@ impl<'h> Answered<'h> {
         answered
     }
 
-    /// Whether the role was answered in that time.
+    /// Whether the role pulled successfully between the two moments.
     fn within(&self, role: &str, from: i64, until: i64) -> bool {
         let Some(times) = self.by_role.get(role) else { return false };
         times.get(times.partition_point(|time| *time < from)).is_some_and(|time| *time < until)
     }
 
-    /// Whether who was refused by `step` could pull before, and cannot since.
+    /// Whether the caller refused by `step` could pull before, and cannot since.
     pub fn lost_it(&self, history: &History, step: &Step) -> bool {
         let noted = history.noted(step.event);
         let role = role(history.text(noted.actor));
@@ -77,7 +79,7 @@ impl<'h> Answered<'h> {
     }
 }
 
-/// A pull or a task that was refused for want of permission.
+/// Whether the step is a pull or a task that was refused for lack of permission.
 pub fn is_refused(step: &Step) -> bool {
     step.denied && matches!(step.kind, StepKind::PullFailed | StepKind::TaskStopped)
 }
@@ -100,7 +102,8 @@ impl Detector for AccessRefused {
     }
 }
 
-/// What most likely refused it: the last change before it that can have, after which the caller was not answered.
+/// The change that most likely caused the refusal: the last one before it that could, and after which the
+/// caller never pulled successfully.
 pub fn reason(subject: Subject<'_>, answered: &Answered<'_>, step: &Step) -> Option<Change> {
     let Subject { history, repository, image, .. } = subject;
     let noted = history.noted(step.event);
@@ -109,7 +112,7 @@ pub fn reason(subject: Subject<'_>, answered: &Answered<'_>, step: &Step) -> Opt
         return None;
     }
     let is_task = step.kind == StepKind::TaskStopped;
-    // It is over: nobody is hurt any more.
+    // The caller has pulled successfully since: nobody is affected any more.
     if !is_task && answered.within(role(caller), at + 1, i64::MAX) {
         return None;
     }
@@ -121,8 +124,9 @@ pub fn reason(subject: Subject<'_>, answered: &Answered<'_>, step: &Step) -> Opt
     let grants = last(history.grants_of_caller(step.event)).filter(|_| !by_key && !is_task).map(|event| (event, What::Role));
     let key = repository.key_steps.iter().rposition(|step| takes(step) && time(&step.event) <= at);
     let key = key.map(|place| (repository.key_steps[place].event, What::Key(place)));
-    // What KMS refuses looks like an answer: that voids no change of a key.
-    // Nor does a manifest that was answered void a change that keeps the layers from the same caller.
+    // A refusal by KMS looks like a success in CloudTrail, so a success does not rule out a change of the
+    // key. Nor does a manifest that was served rule out a change that keeps the same caller from the
+    // layers.
     let is_layer = history.text(noted.name) == "GetDownloadUrlForLayer";
     let void = |(event, what): &(EventNo, What)| {
         !is_task && !is_layer && !matches!(what, What::Key(_)) && answered.within(role(caller), time(event) + 1, at)
@@ -132,17 +136,18 @@ pub fn reason(subject: Subject<'_>, answered: &Answered<'_>, step: &Step) -> Opt
     Some(Change { at: time(&event), event, what, severity })
 }
 
-/// A change of a key that can take it from ECR, and does not lock it for everybody: `access` tells of those.
+/// Whether a change of a key can take it from one caller without locking it for all: [`super::access`]
+/// reports the latter.
 fn takes(step: &KeyStep) -> bool {
     keys_in_words(step.change).is_some() && !step.change.locks()
 }
 
-/// Whether a change of who may pull is part of the repository's creation.
+/// Whether a change of permissions belongs to the repository's creation.
 pub fn is_set_up(history: &History, repository: &RepositoryHistory, at: i64) -> bool {
     was_created(history, repository, at) && repository.creations.iter().any(|event| (0..=SET_UP_MILLIS).contains(&(at - history.noted(*event).time)))
 }
 
-/// `None`: it says nothing of the change.
+/// How severe the refusal is; `None` if it does not show that the change took access.
 fn severity(history: &History, repository: &RepositoryHistory, answered: &Answered<'_>, step: &Step, changed: i64, what: What) -> Option<Severity> {
     let noted = history.noted(step.event);
     let caller = history.text(noted.actor);
@@ -203,7 +208,7 @@ fn finding(subject: Subject<'_>, change: EventNo, what: What, severity: Severity
     }
 }
 
-/// Whose permissions were changed, for people.
+/// Whose permissions were changed, in words.
 fn role_name(history: &History, call: EventNo) -> &str {
     IamPrincipal::of(history.text(history.noted(call).actor)).map_or("the caller", |principal| principal.name)
 }
@@ -222,7 +227,7 @@ pub fn in_words(history: &History, repository: &RepositoryHistory, change: Event
     }
 }
 
-/// What gives access back.
+/// Advice on how to give access back.
 pub fn advice(history: &History, repository: &RepositoryHistory, what: What, refused: EventNo) -> String {
     match what {
         What::Policy => "Compare the repository policy before and after that call, and give back what the puller needs (ecr:BatchGetImage, ecr:GetDownloadUrlForLayer).".to_owned(),

@@ -1,14 +1,15 @@
-//! The incident this exists for: two pushes of one tag, and a lifecycle run that took what the first had pushed.
+//! The incident that this program was written for: two pushes of one tag, then a lifecycle run that took
+//! the image of the first push.
 
 use super::advice;
 use super::reasons::why;
 use super::story::{add_reasons, deleted, evidence, immutability, lost, order_of, place, role, rule_in_words, settled, span, who};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
-use crate::model::{Finding, FindingKind, KeptImage, Order, PushOrigin, Severity, plural};
+use crate::model::{DAY_MILLIS, Finding, FindingKind, KeptImage, Order, PushOrigin, Severity, plural};
 use crate::timeline::{DigestNo, Displacement, End, EventNo, History, Image, Loss, RepositoryHistory, TagSpan};
 
-/// Every image that was expired while untagged because another push took its last tag.
+/// Reports every image that was expired without a tag because another push had taken its last tag.
 pub struct SameTag;
 
 impl Detector for SameTag {
@@ -21,15 +22,16 @@ impl Detector for SameTag {
     }
 }
 
-/// Seconds between the pair's pushes; where the first is not in the logs, `None`.
+/// Seconds between the two pushes; `None` where the first is not in the logs.
 pub fn gap(subject: Subject<'_>, displaced: &Displacement) -> Option<i64> {
     let first = displaced.first_push.some()?;
     Some((displaced.at - subject.history.noted(first).time).div_euclid(1000))
 }
 
-/// A race or an overwrite. Where the first push is not in the logs, `pushedAt` of the lifecycle event stands in.
+/// Whether it is a race or an overwrite. Where the first push is not in the logs, the lifecycle event's
+/// `pushedAt` is used.
 pub fn kind(subject: Subject<'_>, displaced: &Displacement, pushed_at: Option<i64>) -> FindingKind {
-    // One push did both: there was nobody to race with.
+    // Both images came with one push, so there was nobody to race with.
     if displaced.by_child {
         return FindingKind::SameTagOverwrite;
     }
@@ -37,21 +39,23 @@ pub fn kind(subject: Subject<'_>, displaced: &Displacement, pushed_at: Option<i6
     if gap.is_some_and(|gap| gap <= subject.settings.race_window_seconds) { FindingKind::SameTagRace } else { FindingKind::SameTagOverwrite }
 }
 
-/// The weakest order that the pair rests on.
+/// How sure the order of the two pushes is: the less certain of both.
 pub fn order(subject: Subject<'_>, displaced: &Displacement) -> Order {
     displaced.order.max(order_of(subject.image, displaced.first_push))
 }
 
-/// Without evidence of use: a race is worth a look, an overwrite is routine.
+/// The severity without evidence of use: a race deserves a look, an overwrite is routine.
 pub fn severity(harm: &Harm, kind: FindingKind) -> Severity {
     let alone = if kind == FindingKind::SameTagRace { Severity::Medium } else { Severity::Low };
     harm.severity.map_or(alone, |harm| harm.min(alone))
 }
 
-/// The pushes that may have taken the tag instead: in the same second, in an order that nothing tells. With what they pushed.
+/// Other pushes that may have taken the tag, with what they pushed: those in the same second whose order
+/// nothing tells.
 pub fn rivals(history: &History, repository: &RepositoryHistory, displaced: &Displacement) -> Vec<(DigestNo, EventNo)> {
     let first = displaced.first_push.some().map(|first| history.noted(first).time);
-    // What was pushed in that second itself may have come last: then none of them took the tag from it.
+    // If the displaced image itself was pushed in that second, its push may have been the last: then no
+    // other push took the tag.
     if displaced.order != Order::Ambiguous || first == Some(displaced.at) {
         return Vec::new();
     }
@@ -63,7 +67,7 @@ pub fn rivals(history: &History, repository: &RepositoryHistory, displaced: &Dis
     rivals
 }
 
-/// What took the tag: `sha256:0123456789ab`, or each that may have, `sha256:… or sha256:…`.
+/// The image that took the tag, `sha256:0123456789ab`, or all that may have, `sha256:… or sha256:…`.
 pub fn takers(history: &History, repository: &RepositoryHistory, displaced: &Displacement) -> String {
     let rivals = rivals(history, repository, displaced).into_iter().map(|(digest, _)| digest);
     let names: Vec<String> = std::iter::once(displaced.by).chain(rivals).map(|digest| history.digest_or_zero(digest).short()).collect();
@@ -93,7 +97,8 @@ fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Findi
         tags: tag.iter().cloned().collect(),
         tag,
         lost: lost(history, subject.image, loss),
-        // Whose push of the tag is not in the logs was matched to it: where several of one second fit, to none of them alone.
+        // An image whose own push of the tag is not in the logs was matched to a displacing push; where
+        // several of one second fit, none of them is named.
         kept: KeptImage { digest: history.digest(displaced.by).filter(|_| rivals.is_empty() || displaced.first_push.is_some()) },
         first_push: displaced.first_push.some().map(|event| history.event(event)),
         second_push,
@@ -147,10 +152,10 @@ fn summary(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, kind: Fi
     )
 }
 
-/// What to do about a tag that moves because its upstream does.
+/// Advice for a tag that moves because its upstream moves.
 const REFRESHED: &str = "The pull-through cache moved the tag because upstream did: deploy what is pinned by digest under a tag of its own, or keep untagged images of the cache longer. Immutable tags would keep the cache from refreshing them.";
 
-/// Whether the pull-through cache moved the tag: it looks upstream when somebody pulls.
+/// Whether the pull-through cache moved the tag: it checks upstream when somebody pulls.
 fn is_refresh(subject: Subject<'_>, displaced: &Displacement) -> bool {
     let by_cache = |image: &Image| image.origin == PushOrigin::PullThroughCache;
     by_cache(subject.image) && subject.repository.image(displaced.by).is_some_and(by_cache)
@@ -173,7 +178,7 @@ pub fn lost_to_child(subject: Subject<'_>, displaced: &Displacement) -> String {
     format!("{how}: the tag gives {platform} only, and every other platform fails")
 }
 
-/// What the child that took the tag is for.
+/// The platform of the index's image that took the tag.
 fn platform<'h>(subject: Subject<'h>, displaced: &Displacement) -> Option<&'h str> {
     let at = subject.image.children.iter().position(|child| *child == displaced.by)?;
     Some(subject.history.text(*subject.image.platforms.get(at)?)).filter(|text| !text.is_empty())
@@ -183,7 +188,7 @@ fn what_to_do(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, harm:
     if displaced.by_child {
         return push_index_again(subject.history.text(displaced.tag));
     }
-    // Where nobody is hurt, only what keeps it from happening again.
+    // If nobody was affected, only advice on how to keep it from happening again.
     let mut advice = if is_refresh(subject, displaced) {
         advice::of_loss_with(subject, loss, harm, vec![REFRESHED.to_owned()])
     } else {
@@ -212,7 +217,7 @@ fn what_to_do(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, harm:
     advice
 }
 
-/// What to do about a tag that points to a part of its index.
+/// Advice for a tag that points to one image of its index.
 pub fn push_index_again(tag: &str) -> Vec<String> {
     vec![
         format!("Push tag {tag} again as a whole, so that it points to the index: starting tasks anew does not help."),
@@ -220,7 +225,7 @@ pub fn push_index_again(tag: &str) -> Vec<String> {
     ]
 }
 
-/// Whether the image was gone within a day of losing its tag: it was older than the rule asks already.
+/// Whether the image was gone within a day of losing its tag, as it was older than the rule asks already.
 fn no_grace(loss: &Loss) -> bool {
-    loss.untagged_at.is_some_and(|untagged| loss.at - untagged < 86_400_000)
+    loss.untagged_at.is_some_and(|untagged| loss.at - untagged < DAY_MILLIS)
 }

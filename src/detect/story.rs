@@ -1,11 +1,11 @@
-//! What a finding says in words, and the parts that all findings are made of.
+//! Sentences of findings, and parts that all findings share.
 
 use super::reasons::{Why, caller};
-use crate::model::{Deleted, EventRef, LogText, LostImage, Order, Repository, StepKind, Timestamp, Usage, caller_in_words, plural};
+use crate::model::{DAY_SECONDS, Deleted, EventRef, LogText, LostImage, Order, Repository, StepKind, Timestamp, Usage, caller_in_words, plural};
 use crate::policy::{Rule, fits};
 use crate::timeline::{Ask, AskKind, EventNo, History, Image, Loss, RepositoryHistory, Step, Sym};
 
-/// Events in order of time, each once.
+/// The events sorted by time, each once.
 pub fn evidence(history: &History, mut events: Vec<EventNo>) -> Vec<EventRef> {
     events.retain(|event| event.is_some());
     let mut all: Vec<EventRef> = events.into_iter().map(|event| history.event(event)).collect();
@@ -14,7 +14,7 @@ pub fn evidence(history: &History, mut events: Vec<EventNo>) -> Vec<EventRef> {
     all
 }
 
-/// The events of the reasons belong to the evidence of the whole.
+/// Adds the events behind the reasons to the finding's evidence.
 pub fn add_reasons(evidence: &mut Vec<EventRef>, why: &Why) {
     let more = why.reasons.iter().flat_map(|reason| reason.evidence.iter().cloned());
     evidence.extend(more);
@@ -22,7 +22,8 @@ pub fn add_reasons(evidence: &mut Vec<EventRef>, why: &Why) {
     evidence.dedup_by(|a, b| a.event_id == b.event_id);
 }
 
-/// The tag that somebody asked for or deployed, the last one first of all; where there is none, all tags with which it went.
+/// The tags that somebody asked for or deployed, the last first; if there are none, all tags that went with
+/// the image.
 pub fn tags_by_need(history: &History, image: &Image, loss: &Loss) -> Vec<LogText> {
     let had = |tag: Sym| loss.tags.iter().any(|(own, _)| *own == tag);
     let asks = |step: &&Step| matches!(step.kind, StepKind::Pull | StepKind::PullFailed | StepKind::Referenced | StepKind::TaskStopped);
@@ -37,13 +38,13 @@ pub fn tags_by_need(history: &History, image: &Image, loss: &Loss) -> Vec<LogTex
     tags
 }
 
-/// The event with which a restore was asked for that is not done by the end of the logs.
+/// The event that asked for a restore, if the restore is not finished by the end of the logs.
 pub fn restore_under_way(image: &Image) -> Option<EventNo> {
     let since = image.steps.iter().rev().take_while(|step| !matches!(step.kind, StepKind::Archive | StepKind::Restore));
     since.filter(|step| step.kind == StepKind::RestoreRequested).last().map(|step| step.event)
 }
 
-/// How to get an image out of the archive; where somebody asked for that already, how long to wait.
+/// How to restore an image from the archive, or how long to wait if somebody has asked for that.
 pub fn restore(history: &History, repository: &RepositoryHistory, image: &Image) -> String {
     if let Some(asked) = restore_under_way(image) {
         return format!(
@@ -62,12 +63,12 @@ pub fn restore(history: &History, repository: &RepositoryHistory, image: &Image)
     )
 }
 
-/// What the order of two pushes was inferred from, where it was.
+/// The events that the order of two pushes was inferred from.
 pub fn settled(repository: &RepositoryHistory, pushes: [EventNo; 2]) -> impl Iterator<Item = EventNo> + '_ {
     pushes.into_iter().filter_map(|push| repository.settled.get(&push)).flatten().copied()
 }
 
-/// What to do about tags that can be moved, as the repository is set up at the end of the logs.
+/// Advice about mutable tags, given the repository's settings at the end of the logs.
 pub fn immutability(history: &History, repository: &RepositoryHistory, tag: &str) -> String {
     let setting = history.text(repository.mutability.setting);
     let exclusions = &repository.mutability.exclusions;
@@ -97,7 +98,7 @@ pub fn immutability(history: &History, repository: &RepositoryHistory, tag: &str
     }
 }
 
-/// The event that took the image, with the rule as the event states it.
+/// The event that took the image, with the rule that the event states.
 pub fn deleted(history: &History, loss: &Loss) -> Deleted {
     let run = loss.run.as_ref();
     let tags = run.map(|run| run.tags.to_vec()).unwrap_or_else(|| loss.tags.iter().map(|(tag, _)| *tag).collect());
@@ -110,13 +111,13 @@ pub fn deleted(history: &History, loss: &Loss) -> Deleted {
     }
 }
 
-/// The rule that took the image, where a run did.
+/// The rule that took the image, if a lifecycle run did.
 pub fn rule_of<'h>(history: &'h History, loss: &Loss) -> Option<&'h Rule> {
     let run = loss.run.as_ref()?;
     history.policy(run.policy).rule(run.rule_priority)
 }
 
-/// The image as it was when it went.
+/// The image as it was when it was lost.
 pub fn lost(history: &History, image: &Image, loss: &Loss) -> LostImage {
     LostImage {
         digest: history.digest(image.digest),
@@ -126,7 +127,7 @@ pub fn lost(history: &History, image: &Image, loss: &Loss) -> LostImage {
     }
 }
 
-/// How sure the step is with which `event` reached the image; observed where the event is not known.
+/// How sure the order is in which `event` reached the image; `Observed` where the event is not known.
 pub fn order_of(image: &Image, event: EventNo) -> Order {
     image.steps.iter().filter(|step| step.event == event).map(|step| step.order).max().unwrap_or(Order::Observed)
 }
@@ -136,7 +137,8 @@ pub fn place(repository: &Repository) -> String {
     format!("{} ({}, {})", repository.name.raw(), repository.registry_id.raw(), repository.region.raw())
 }
 
-/// Whether somebody asked in vain for sure, and not for want of permission or for another reason.
+/// Whether somebody certainly asked for a tag that did not exist, and was not refused for lack of
+/// permission or another reason.
 pub fn asked(ask: &Ask) -> bool {
     ask.in_vain && matches!(ask.kind, AskKind::Pull | AskKind::Failed | AskKind::Stopped)
 }
@@ -151,7 +153,7 @@ pub fn counted_asks(asks: &[&Ask]) -> String {
     }
 }
 
-/// Who asked for what nothing had.
+/// The usage that consists of those who asked for a tag that no image had.
 pub fn usage_of_asks(history: &History, asks: &[&Ask]) -> Usage {
     let mut usage = Usage::default();
     for ask in asks {
@@ -168,14 +170,15 @@ pub fn usage_of_asks(history: &History, asks: &[&Ask]) -> Usage {
     usage
 }
 
-/// Who made the call, without what an ARN says beside; the events themselves have the whole ARN.
+/// Who made the call, shortened for sentences; the event itself has the whole ARN.
 pub fn who(history: &History, event: EventNo) -> String {
     let Some(event) = event.some() else { return caller_in_words("", "") };
     let noted = history.noted(event);
     caller_in_words(history.text(noted.actor), history.text(noted.recipient))
 }
 
-/// The role behind an assumed-role session, so that the runs of one pipeline are one: everything but the session's name.
+/// The role behind an assumed-role session: everything but the session's name, so that all runs of one
+/// pipeline are alike.
 pub fn role(actor: &str) -> &str {
     match actor.split_once(":assumed-role/") {
         Some((head, rest)) => &actor[..head.len() + ":assumed-role/".len() + rest.rfind('/').unwrap_or(rest.len())],
@@ -183,17 +186,17 @@ pub fn role(actor: &str) -> &str {
     }
 }
 
-/// `9 s`, `14 min`, `6 h`, `3 d`: a span for people, rounded down.
+/// `9 s`, `14 min`, `6 h`, `3 d`: a span of time for people, rounded down.
 pub fn span(seconds: i64) -> String {
     match seconds {
         ..120 => format!("{seconds} s"),
         120..7_200 => format!("{} min", seconds / 60),
         7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} d", seconds / 86_400),
+        _ => format!("{} d", seconds / DAY_SECONDS),
     }
 }
 
-/// The rule that took the image, for people; its number alone where the run does not state it.
+/// The rule that took the image, in words; only its number if the run's event does not state the rule.
 pub fn rule_in_words(history: &History, loss: &Loss) -> String {
     let number = |priority: i64| format!("lifecycle rule {priority}");
     let stated = loss.run.as_ref().map(|run| run.rule_priority).filter(|priority| *priority >= 0);

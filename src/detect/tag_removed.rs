@@ -1,11 +1,12 @@
-//! A call took a tag off, and somebody asked for it afterwards. The image may live under other tags.
+//! A call removed a tag, and somebody asked for it afterwards. The image may still exist under other tags.
 
 use super::story::{asked, evidence, place};
 use super::{TagDetector, TagSubject, id_of};
 use crate::model::{Deleted, Finding, FindingKind, KeptImage, LostImage, Order, Severity, StepKind, TagEnd, Timestamp};
 use crate::timeline::{Ask, Image, RepositoryHistory, TagSpan};
 
-/// `BatchDeleteImage` by tag. Where that was the image's last tag, the image went with it: `deleted-by-call` tells that.
+/// Reports tags removed by `BatchDeleteImage`. If it was the image's last tag, the image went as well,
+/// which `deleted-by-call` reports.
 pub struct TagRemoved;
 
 impl TagDetector for TagRemoved {
@@ -93,7 +94,7 @@ fn other_tags<'h>(subject: TagSubject<'h>, image: &Image) -> Vec<&'h str> {
     tags
 }
 
-/// How to have the tag again.
+/// Advice on how to get the tag back.
 pub fn advice(subject: TagSubject<'_>, image: Option<&Image>, others: &[&str]) -> Vec<String> {
     let tag = subject.history.text(subject.tag);
     if image.is_some_and(Image::is_gone) {
@@ -117,10 +118,10 @@ pub fn advice(subject: TagSubject<'_>, image: Option<&Image>, others: &[&str]) -
     advice
 }
 
-/// Why a call elsewhere takes a tag here.
+/// Why a call in another repository removes a tag here.
 pub const GOES_ALONG: &str = "from where deletions are replicated, so that it most likely went here soon after";
 
-/// The repository that this one is a copy of, where the tag was taken off there, and goes here for that.
+/// The source repository, if the tag was removed there and deletions are replicated to this one.
 pub fn source<'h>(subject: TagSubject<'h>, span: &TagSpan) -> Option<&'h RepositoryHistory> {
     let has = |repository: &&RepositoryHistory| {
         repository.image(span.digest).is_some_and(|image| image.steps.iter().any(|step| step.kind == StepKind::Untag && step.event == span.ended_by))
@@ -131,12 +132,12 @@ pub fn source<'h>(subject: TagSubject<'h>, span: &TagSpan) -> Option<&'h Reposit
     subject.history.repositories().iter().find(has)
 }
 
-/// How the tag is given to the image again.
+/// How to tag the image again.
 fn put_back(subject: TagSubject<'_>, image: &Image) -> String {
     format!("Put tag {} back on that digest: `{}`.", subject.history.text(subject.tag), retag_command(subject, image))
 }
 
-/// The command that gives the tag to an image that is there.
+/// The command that puts the tag on an image that exists.
 pub fn retag_command(subject: TagSubject<'_>, image: &Image) -> String {
     let (history, place) = (subject.history, subject.history.repository(subject.repository));
     let place = [place.registry_id.raw(), place.region.raw(), place.name.raw()];

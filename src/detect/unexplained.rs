@@ -1,4 +1,4 @@
-//! Something failed for want of an image, and nothing in these logs says why.
+//! Something failed because an image was missing, and nothing in these logs says why.
 
 use std::collections::HashSet;
 
@@ -8,18 +8,22 @@ use super::never::{only_refused, refused_pushes_of};
 use super::refused::{Answered, is_refused, reason};
 use super::story::{asked, evidence, place};
 use super::{Detector, Subject, TagDetector, TagSubject, id, id_of};
-use crate::model::{Finding, FindingKind, KeptImage, LogText, LostImage, Order, Severity, StepKind, TagEnd, Timestamp, Usage, needing_in_words};
+use crate::model::{
+    Finding, FindingKind, HOUR_MILLIS, KeptImage, LogText, LostImage, MINUTE_MILLIS, Order, Severity, StepKind, TagEnd, Timestamp, Usage,
+    needing_in_words,
+};
 use crate::timeline::{Ask, AskKind, EventNo, History, Image, RepositoryHistory, Step, Sym, UseKind};
 
-/// A task's stop reason or a failed call that names an image by its digest, or by a tag that the image had.
+/// Reports stopped tasks and failed calls that name an image by its digest, or by a tag that it had.
 pub struct Unexplained;
-/// The same of a tag that nothing had.
+/// Reports failures about a tag that no image had.
 pub struct UnexplainedTag;
 
-/// A task that stops tells of a pull up to so long before: it tries several times.
-pub(super) const RETRIED_MILLIS: i64 = 10 * 60_000;
-/// A digest that is asked for so long before its first push in the logs was somewhere already: who asked knew it.
-pub(super) const BEFORE_PUSH_MILLIS: i64 = 3_600_000;
+/// A task may stop so long after the pull that failed, as it tries several times.
+pub(super) const RETRIED_MILLIS: i64 = 10 * MINUTE_MILLIS;
+/// A digest that is asked for so long before its first push in the logs must have existed somewhere: how
+/// else would the caller know it.
+pub(super) const BEFORE_PUSH_MILLIS: i64 = HOUR_MILLIS;
 
 impl Detector for Unexplained {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
@@ -29,7 +33,8 @@ impl Detector for Unexplained {
             return;
         }
         let reasons = Reasons::of(subject);
-        // A call that was refused says so itself; most are attempts without a permission. Who could pull before had one.
+        // A refused call explains itself; most are attempts without a permission. Only callers that could
+        // pull before are of interest.
         let told =
             |step: &Step| failed(step) && !(step.denied && step.kind == StepKind::PullFailed && !reasons.answered.lost_it(subject.history, step));
         let open: Vec<&Step> =
@@ -50,16 +55,16 @@ impl TagDetector for UnexplainedTag {
     }
 }
 
-/// What is the same for all failures of one image, worked out once: they come by the hundred thousand.
+/// What all failures of one image share, computed once: there may be hundreds of thousands of them.
 struct Reasons<'h> {
     subject: Subject<'h>,
-    /// Index and time of its first push.
+    /// Index (among the steps) and time of the first push.
     first_push: Option<(usize, i64)>,
-    /// Tags that it has as a part of the index that had them before.
+    /// Tags that moved to it from an index that lists it.
     part_of_index: HashSet<Sym>,
-    /// Whose pulls were answered.
+    /// Pulls that succeeded, by caller.
     answered: Answered<'h>,
-    /// Its pushes were refused, and who failed after that is told of it.
+    /// Every push of it was refused: [`super::never`] reports failures after that.
     only_refused: bool,
 }
 
@@ -78,7 +83,7 @@ impl<'h> Reasons<'h> {
         }
     }
 
-    /// Whether the logs say why the step at index `at` failed.
+    /// Whether the logs explain why the step at index `at` failed.
     fn explain(&self, at: usize, step: &Step) -> bool {
         let Subject { history, repository, image, .. } = self.subject;
         let now = history.noted(step.event).time;
@@ -96,19 +101,20 @@ impl<'h> Reasons<'h> {
         absent || never_came() || before_push || tag_is_new || refused || is_a_part || without_part() || repository_ended(history, repository, now)
     }
 
-    /// Whether the key of the repository could not be used then.
+    /// Whether the repository's key was unusable at that time.
     fn is_locked(&self, now: i64) -> bool {
         let Subject { history, repository, .. } = self.subject;
         locked_stretches(history, &repository.key_steps).iter().any(|(locked, until)| history.noted(locked.event).time <= now && now < *until)
     }
 }
 
-/// The tag was given to an image that the index which had it lists: it gives one platform only.
+/// Whether the push moved a tag from an index to an image that the index lists, which serves only one
+/// platform.
 fn is_part(repository: &RepositoryHistory, image: &Image, push: &Step) -> bool {
     push.tag.is_some() && repository.image(push.other).is_some_and(|former| former.children.contains(&image.digest))
 }
 
-/// Whether the repository was deleted before `now`, and what was in it with it.
+/// Whether the repository, with all its images, was deleted before `now`.
 pub(super) fn repository_ended(history: &History, repository: &RepositoryHistory, now: i64) -> bool {
     let before = |events: &[EventNo]| events.iter().map(|event| history.noted(*event).time).filter(|time| *time <= now).max();
     before(&repository.deletions).is_some_and(|deleted| before(&repository.creations).is_none_or(|created| created < deleted))
@@ -122,19 +128,19 @@ fn is_explained_tag(subject: TagSubject<'_>, ask: &Ask) -> bool {
     ended || refused || subject.life.after(now).is_some() || repository_ended(subject.history, subject.repository, now)
 }
 
-/// What the logs tell of the time of the failure.
+/// What the logs say about the time of the failure.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Known {
-    /// It was there, for all that they say.
+    /// As far as they show, the image was there.
     There,
-    /// It was there, and calls for it were refused for want of permission.
+    /// The image was there, and calls for it were refused for lack of permission.
     Refused,
-    /// The tag had left its image without an event.
+    /// The tag had left its image, and no event says when.
     Left,
     Nothing,
 }
 
-/// What the failures have in common, and what is missing in the logs.
+/// What the failures have in common, and what is missing from the logs.
 struct Missing {
     summary: String,
     advice: Vec<String>,
@@ -246,7 +252,7 @@ fn of_tag(subject: TagSubject<'_>, open: &[&Ask]) -> Finding {
     }
 }
 
-/// The first and the last of them.
+/// The first and the last event.
 pub(super) fn shown(events: impl DoubleEndedIterator<Item = EventNo> + Clone) -> Vec<EventNo> {
     events.clone().next().into_iter().chain(events.last()).collect()
 }
@@ -260,12 +266,12 @@ pub(super) fn references(history: &History, image: &Image, open: &[&Step]) -> Ve
     names
 }
 
-/// Who failed: the service or task, else who called.
+/// Who failed: the service or task, else the caller.
 pub(super) fn by(history: &History, names: &[LogText], first: EventNo) -> String {
     names.first().map_or_else(|| super::story::who(history, first), |name| format!("a task of {}", needing_in_words(name.raw(), "")))
 }
 
-/// What the findings about failures have in common.
+/// What all findings about failures have in common.
 pub(super) fn frame(
     history: &History,
     repository: &RepositoryHistory,

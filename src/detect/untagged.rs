@@ -1,13 +1,15 @@
-//! Taken by an untagged rule, and no push in these logs took its tag: it never had one here, or nothing says how it lost it.
+//! A rule for untagged images took the image, and no push in these logs took its tag: it never had one in
+//! this repository, or nothing tells how it lost it.
 
 use super::reasons;
 use super::story::{add_reasons, deleted, evidence, lost, place, rule_in_words};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, child, id};
 use crate::model::{Finding, FindingKind, KeptImage, PushOrigin, UntaggedBy};
-use crate::timeline::{End, EventNo, Image, Loss, RepositoryHistory, Sym, TagSpan};
+use crate::timeline::{End, EventNo, History, Image, Loss, RepositoryHistory, Sym, TagSpan};
 
-/// An untagged rule took an image that somebody needed. What an index keeps is another matter: [`child::ChildLost`].
+/// Reports images taken by a rule for untagged images although somebody needed them. Images of an index are
+/// reported by [`child::ChildLost`].
 pub struct ExpiredUntagged;
 
 impl Detector for ExpiredUntagged {
@@ -24,7 +26,7 @@ impl Detector for ExpiredUntagged {
     }
 }
 
-/// Expired without a tag, and no push is known to have taken the last one.
+/// Whether it was expired without a tag, and no push is known to have taken the last one.
 pub(super) fn was_untagged(loss: &Loss) -> bool {
     loss.presumed.is_none() && loss.end == End::Expired && loss.displaced.is_none() && loss.tags.is_empty()
 }
@@ -32,18 +34,18 @@ pub(super) fn was_untagged(loss: &Loss) -> bool {
 /// Why an image without a tag had none.
 #[derive(Clone, Copy)]
 pub enum Untagged<'h> {
-    /// Pushed by its digest.
+    /// It was pushed by digest.
     ByDigest(EventNo),
-    /// Replication brought it without the tag that it has at the source, because another image has that tag here, and tags
-    /// cannot be moved here. With the span of that tag, where the logs have it.
+    /// Replication copied it without the tag that it has at the source, because another image has that tag
+    /// here and tags are immutable here. With that tag and its span, where the logs have them.
     ReplicaWithoutTag { push: EventNo, taken: Option<(Sym, &'h TagSpan)> },
-    /// A call took its tag.
+    /// A call removed its tag.
     Removed(EventNo),
-    /// It happened before the logs begin, or was not logged.
+    /// It lost its tag before the logs begin, or without an event.
     NotKnown,
 }
 
-/// How it came that `loss` found the image without a tag.
+/// Why the image had no tag when it was lost.
 pub fn why<'h>(subject: Subject<'h>, loss: &Loss) -> Untagged<'h> {
     let (history, image, repository) = (subject.history, subject.image, subject.repository);
     let life = image.steps.get(loss.first_step as usize..=loss.end_step as usize).unwrap_or_default();
@@ -54,33 +56,37 @@ pub fn why<'h>(subject: Subject<'h>, loss: &Loss) -> Untagged<'h> {
     let Some(push) = push.filter(|_| loss.untagged_by == Some(UntaggedBy::PushedUntagged)).map(|step| step.event) else {
         return Untagged::NotKnown;
     };
-    let immutable = history.text(repository.mutability.setting).starts_with("IMMUTABLE");
-    if image.origin == PushOrigin::Replication && immutable {
-        return Untagged::ReplicaWithoutTag { push, taken: taken_tag(subject, image, push) };
+    if image.origin == PushOrigin::Replication && has_immutable_tags(history, repository) {
+        return Untagged::ReplicaWithoutTag { push, taken: taken_tag(history, repository, image, push) };
     }
     Untagged::ByDigest(push)
 }
 
+/// Whether some tags cannot be moved there.
+pub fn has_immutable_tags(history: &History, repository: &RepositoryHistory) -> bool {
+    let setting = history.text(repository.mutability.setting);
+    setting.starts_with("IMMUTABLE") || setting == "MUTABLE_WITH_EXCLUSION"
+}
+
 /// The tag that the image has where it comes from, and that another image has here: told by the tags of the same digest in
 /// other repositories of that name.
-fn taken_tag<'h>(subject: Subject<'h>, image: &Image, push: EventNo) -> Option<(Sym, &'h TagSpan)> {
-    let history = subject.history;
-    let name = history.repository(subject.repository).name;
-    let source = |other: &&RepositoryHistory| !std::ptr::eq(*other, subject.repository) && history.repository(other).name == name;
+pub fn taken_tag<'h>(history: &'h History, repository: &'h RepositoryHistory, image: &Image, push: EventNo) -> Option<(Sym, &'h TagSpan)> {
+    let name = history.repository(repository).name;
+    let source = |other: &&RepositoryHistory| !std::ptr::eq(*other, repository) && history.repository(other).name == name;
     let at = history.noted(push).time;
     let of_source = history.repositories().iter().filter(source).flat_map(|other| &other.tag_lives);
     let mut tags: Vec<Sym> =
         of_source.filter(|(_, life)| life.spans.iter().any(|span| span.digest == image.digest && span.from <= at)).map(|(tag, _)| *tag).collect();
     if tags.is_empty() {
         // Without the source's own logs: tags that were taken here when it came. One alone is what it must have been.
-        tags = subject.repository.tag_lives.iter().filter(|(_, life)| life.at(at).is_some()).map(|(tag, _)| *tag).collect();
+        tags = repository.tag_lives.iter().filter(|(_, life)| life.at(at).is_some()).map(|(tag, _)| *tag).collect();
         tags = if tags.len() == 1 { tags } else { Vec::new() };
     }
     tags.sort_unstable_by_key(|tag| history.text(*tag));
-    tags.into_iter().find_map(|tag| Some((tag, subject.repository.tag_lives.get(&tag)?.at(at).filter(|span| span.digest != image.digest)?)))
+    tags.into_iter().find_map(|tag| Some((tag, repository.tag_lives.get(&tag)?.at(at).filter(|span| span.digest != image.digest)?)))
 }
 
-/// "it never had a tag: …", for the sentence that says why a rule could take it, and the events that say so.
+/// "it never had a tag: …": why a rule for untagged images could take it, with the events that show it.
 pub fn reason(subject: Subject<'_>, loss: &Loss) -> (String, Vec<EventNo>) {
     let history = subject.history;
     let who = |event: EventNo| super::story::who(history, event);
@@ -151,7 +157,7 @@ fn finding(subject: Subject<'_>, loss: &Loss, harm: Harm) -> Finding {
     }
 }
 
-/// What to do about an image without a tag that somebody needs.
+/// Advice about an image without a tag that somebody needs.
 fn advice(subject: Subject<'_>, loss: &Loss, harm: &Harm) -> Vec<String> {
     let prevention = match why(subject, loss) {
         Untagged::ReplicaWithoutTag { taken, .. } => {

@@ -1,28 +1,29 @@
-//! Was anyone hurt? Pulls and references around the end of a life, and the severity that follows.
+//! Whether anyone was affected: pulls of the image and references to it around its end, and the severity
+//! that follows.
 
 use std::collections::BTreeSet;
 
 use crate::model::{LogText, Severity, StepKind, UntaggedBy, Usage, needing_in_words, plural, times};
 use crate::timeline::{AskKind, EventNo, History, Image, Loss, Step, Sym, Use, UseKind};
 
-/// What a loss did to those who use the image.
+/// How a loss affected those who use the image.
 pub struct Harm {
     pub usage: Usage,
-    /// The severity that usage alone gives; `None`: no evidence of use.
+    /// The severity by usage alone; `None` without evidence of use.
     pub severity: Option<Severity>,
     /// The events that the severity rests on.
     pub evidence: Vec<EventNo>,
-    /// Services that were pinned to it when it went, as text for the advice.
+    /// Names of the services that were pinned to it when it went, for the advice.
     pub pinned: Vec<LogText>,
-    /// The same, and how each names it.
+    /// The same services, and by which name each asks for the image.
     pub needs: Vec<Use>,
-    /// Texts of those.
+    /// The texts behind their symbols.
     names: Vec<(Sym, LogText)>,
-    /// Who pulled it in vain, and under which tag: none where the digest was asked for.
+    /// Who pulled it in vain, and by which tag; [`Sym::NONE`] for a pull by digest.
     pub in_vain: BTreeSet<(Sym, Sym)>,
 }
 
-/// The stretch of an image's life that a finding is about, as indexes into its steps.
+/// The part of an image's life that a finding is about, as indexes into its steps.
 #[derive(Clone, Copy)]
 struct Stretch {
     first: usize,
@@ -33,7 +34,8 @@ struct Stretch {
 
 /// Usage around the end of a life.
 ///
-/// `is_held`: an index lists the image. Its pulls belong to pulls of the index then, and being untagged is its nature.
+/// `is_held`: an index lists the image. Pulls of it then belong to pulls of the index, and it is normal
+/// that it has no tag.
 pub fn usage_of_loss(history: &History, image: &Image, loss: &Loss, is_held: bool) -> Harm {
     let stretch = Stretch {
         first: loss.first_step as usize,
@@ -46,7 +48,7 @@ pub fn usage_of_loss(history: &History, image: &Image, loss: &Loss, is_held: boo
     harm
 }
 
-/// The image came back, and a tag that had gone with it did not: who asks for that tag misses what this loss took.
+/// If the image came back without a tag that it had, whoever asks for that tag is affected by this loss.
 fn asked_later(history: &History, loss: &Loss, harm: &mut Harm) {
     let counts = |(_, kind): &&(EventNo, AskKind)| matches!(kind, AskKind::Pull | AskKind::Failed | AskKind::Stopped);
     for (event, kind) in loss.asked_later.iter().filter(counts) {
@@ -60,7 +62,7 @@ fn asked_later(history: &History, loss: &Loss, harm: &mut Harm) {
     }
 }
 
-/// The step with which the image had no tag any more: losing the last one, or a push without any.
+/// The step since which the image has no tag: it lost the last one, or was pushed without any.
 fn untagged_step(loss: &Loss, is_held: bool) -> Option<usize> {
     match &loss.displaced {
         Some(displaced) => Some(displaced.step as usize),
@@ -69,14 +71,14 @@ fn untagged_step(loss: &Loss, is_held: bool) -> Option<usize> {
     }
 }
 
-/// Usage of an image that is displaced and still there.
+/// Usage of an image whose tag moved away and which is still there.
 pub fn usage_of_displaced(history: &History, image: &Image, displaced_step: u32) -> Harm {
     let steps = image.steps.len();
     let stretch = Stretch { first: image.life_start as usize, untagged: Some(displaced_step as usize), end: steps, next_life: steps };
     harm(history, image, stretch, i64::MAX, i64::MAX)
 }
 
-/// Usage of an image that is there and was not displaced: tagged, or without a tag from the beginning.
+/// Usage of an image that is there and whose tag did not move: it is tagged, or never was.
 pub fn usage_of_living(history: &History, image: &Image, is_held: bool) -> Harm {
     let steps = image.steps.len();
     let untagged = (image.untagged_by == Some(UntaggedBy::PushedUntagged) && !is_held).then_some(image.life_start as usize);
@@ -129,8 +131,8 @@ fn harm(history: &History, image: &Image, stretch: Stretch, gone: i64, back: i64
     harm
 }
 
-/// A pull that failed shows need only where the image was gone: before, something else was wrong. One that was refused for
-/// want of permission never got as far as the image.
+/// Whether the step counts as a pull. A pull that failed counts only if the image was gone; before, it
+/// failed for another reason. A pull that was refused for lack of permission never got as far as the image.
 fn is_pull(step: &Step, gone: bool) -> bool {
     step.kind == StepKind::Pull || (gone && step.kind == StepKind::PullFailed && !step.denied)
 }
@@ -139,24 +141,28 @@ fn references(history: &History, image: &Image, stretch: Stretch, gone: i64, bac
     let born = image.steps.get(stretch.first).map_or(i64::MIN, |step| history.noted(step.event).time);
     let mut names: BTreeSet<LogText> = BTreeSet::new();
     let mut pinned: BTreeSet<LogText> = BTreeSet::new();
-    // What was deployed with an earlier life of the digest needs this one as well.
+    // A deployment of an earlier life of the digest needs this life as well.
     for found in image.uses.iter().filter(|found| found.until > born && found.from < back) {
         names.extend(history.log_text(found.by));
         let needed_then = found.from <= gone && found.until > gone.min(i64::MAX - 1);
-        // Nothing newer has replaced it to the end of the logs, or until the image came back: the next task start fails.
+        // Nothing newer replaced it before the logs end or the image came back: the next task to start
+        // fails.
         let needed_still = found.until >= back;
         let severity = match found.kind {
-            // Of an image that is there for all the logs say, they say this, too.
+            // If the image is there as far as the logs show, a task that stopped counts from the image's
+            // push on.
             UseKind::TaskStopped if found.from >= gone || (gone == i64::MAX && found.from >= born) => Severity::Critical,
-            // It was to run what was gone by then.
+            // It started after the image was gone.
             UseKind::Started if found.from > gone => Severity::Critical,
             UseKind::DeployedByDigest | UseKind::DeployedByTag | UseKind::ResolvedByTask if needed_still => Severity::Critical,
-            // A task failed for it while it was there, whatever the reason: somebody needs it.
+            // A task failed to pull it while it was there: whatever the reason, somebody needs it.
             UseKind::TaskStopped if found.from >= born => Severity::High,
-            // A function runs on from a copy of its own, and a project fails when it runs next: nobody was hurt yet.
+            // A function runs on from its own copy, and a project fails only at its next build: nobody was
+            // affected yet.
             kind if kind.pins() && (needed_then || needed_still) => Severity::High,
             UseKind::Offered if needed_then => Severity::Low,
-            // A snapshot is taken after the end that it shows: the definition is there, and what it names is not.
+            // A snapshot is taken after the end that it shows: the definition exists, and the image that it
+            // names does not.
             UseKind::Offered if needed_still && history.noted(found.event).snapshot => Severity::Low,
             _ => continue,
         };
@@ -171,7 +177,7 @@ fn references(history: &History, image: &Image, stretch: Stretch, gone: i64, bac
 }
 
 impl Harm {
-    /// "2 pulls after that found nothing", or that something else needs it.
+    /// "2 pulls after that found nothing", or who else needs the image.
     pub fn need(&self) -> String {
         match self.usage.pulls_after_gone {
             0 => self.who_needs_it(),
@@ -181,7 +187,7 @@ impl Harm {
 
     /// "function:orders failed for want of it", "service/prod/web and 2 more still need it".
     fn who_needs_it(&self) -> String {
-        // A job that ran once needs nothing more.
+        // A job that has run once needs the image no more.
         let lasting = self.needs.iter().find(|found| found.kind.pins()).and_then(|found| self.pinned_name(found));
         let Some(first) = lasting.or(self.pinned.first()) else {
             return match self.usage.pulls_while_untagged {
@@ -199,12 +205,12 @@ impl Harm {
         }
     }
 
-    /// The name of somebody, among those who were pinned.
+    /// Looks up the name of a party among those that were pinned.
     fn pinned_name(&self, found: &Use) -> Option<&LogText> {
         self.names.iter().find(|(by, _)| *by == found.by).and_then(|(_, name)| self.pinned.iter().find(|pinned| *pinned == name))
     }
 
-    /// `Severity` is declared from bad to harmless.
+    /// `Severity` is declared from critical to harmless.
     fn worsen(&mut self, severity: Severity) {
         self.severity = Some(self.severity.map_or(severity, |known| known.min(severity)));
     }

@@ -8,7 +8,7 @@ use super::{Case, Known, access, against, sentence, used_by};
 use crate::detect::{
     self, Subject, Why, advice, broken, came_back, heading, reason_without_tag, restore_under_way, rule_in_words, span, tag_of, why,
 };
-use crate::model::{Cause, EventRef, Gone, Order, Reason, ReasonKind, Sentence, StepKind, Timestamp, Verdict};
+use crate::model::{Cause, DAY_MILLIS, EventRef, Gone, Order, Reason, ReasonKind, Sentence, StepKind, Timestamp, Verdict};
 use crate::timeline::{DigestNo, End, EventNo, Image, Loss};
 
 pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
@@ -380,7 +380,7 @@ fn child(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
 /// Age counts from the push: an image that is older than the rule's age when it loses its tag goes at the next run.
 fn grace(loss: &Loss) -> String {
     match (loss.untagged_at, loss.pushed_at) {
-        (Some(untagged), Some(pushed)) if loss.at - untagged < 86_400_000 && untagged - pushed >= 86_400_000 => {
+        (Some(untagged), Some(pushed)) if loss.at - untagged < DAY_MILLIS && untagged - pushed >= DAY_MILLIS => {
             "; no grace: age counts from the push, so the very next run took it".to_owned()
         }
         _ => String::new(),

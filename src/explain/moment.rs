@@ -4,11 +4,11 @@
 //! there looks like any other pull in CloudTrail; it is told by what was there then.
 
 use super::{About, Case};
-use crate::model::{Basis, Moment, StepKind, TagEnd, Timestamp};
+use crate::model::{Basis, HOUR_MILLIS, Moment, StepKind, TagEnd, Timestamp};
 use crate::timeline::{Ask, AskKind, End, EventNo, Image, Loss, RepositoryHistory, Step, Sym, TagLife, TagSpan};
 
 /// A pull so soon before the first push that the logs have of something was in vain, unless something else tells.
-const BEFORE_PUSH_MILLIS: i64 = 3_600_000;
+const BEFORE_PUSH_MILLIS: i64 = HOUR_MILLIS;
 
 /// The moment that an answer speaks of, in milliseconds; `i64::MAX` for the end of the logs.
 #[derive(Debug, Clone, Copy)]

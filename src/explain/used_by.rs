@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{Case, Known, sentence};
 use crate::detect::asked as asked_in_vain;
-use crate::model::{Caller, Principal, Sentence, StepKind, folded, needing_first, plural, times};
+use crate::model::{Caller, HOUR_MILLIS, Principal, Sentence, StepKind, folded, needing_first, plural, times};
 use crate::timeline::{End, EventNo, Loss, Sym, TagLife, Use, UseKind};
 
 /// A login counts for the pulls within so many milliseconds after it: an authorization token lives 12 hours.
-const TOKEN_MILLIS: i64 = 12 * 3_600_000;
+const TOKEN_MILLIS: i64 = 12 * HOUR_MILLIS;
 /// Principals that are named one by one.
 const PRINCIPALS_MAX: usize = 20;
 /// Events that one sentence shows.

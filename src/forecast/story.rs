@@ -1,4 +1,4 @@
-//! A forecast in words.
+//! A forecast in sentences.
 
 use super::Subject;
 use crate::detect::{Harm, place, span};
@@ -18,7 +18,7 @@ pub fn unknown(repository: &RepositoryHistory, prospects: Option<&Prospects>) ->
     Some(said.to_owned())
 }
 
-/// Why an image is thought to be needed.
+/// Why an image seems to be needed.
 pub fn why(harm: &Harm, owner: &str) -> Vec<String> {
     let pinned = |name: &LogText| format!("{} is deployed with it, or could not start without it.", needing_first(name.raw(), owner));
     let mut why: Vec<String> = harm.pinned.iter().map(pinned).collect();
@@ -56,7 +56,7 @@ fn looks(subject: &Subject<'_>) -> String {
     }
 }
 
-fn will(subject: &Subject<'_>, outlook: Outlook) -> String {
+pub fn will(subject: &Subject<'_>, outlook: Outlook) -> String {
     let words = subject.rule().map(|rule| rule.in_words()).unwrap_or_default();
     let goes = if subject.rule().is_some_and(|rule| rule.action == LifecycleAction::Transition) { "is archived" } else { "is taken" };
     let eligible = subject.eligible_at().map(Timestamp::from_millis);
@@ -88,7 +88,7 @@ fn will(subject: &Subject<'_>, outlook: Outlook) -> String {
     }
 }
 
-/// Both dates, where it is not clear whether a pull counted.
+/// Both dates, where it is not clear whether ECR recorded a pull.
 fn unclear(subject: &Subject<'_>) -> String {
     let Some(unclear) = subject.unclear() else { return String::new() };
     let (later, pull) = (Timestamp::from_millis(unclear.eligible_at), subject.history.event(unclear.pull));
@@ -98,7 +98,7 @@ fn unclear(subject: &Subject<'_>) -> String {
     )
 }
 
-/// An image may have been eligible for ever, as far as the logs tell.
+/// An image may have been eligible since before the logs.
 fn since(eligible: Option<Timestamp>) -> String {
     eligible.filter(|at| at.millis() > 0).map_or_else(|| "since before the logs".to_owned(), |at| format!("since {at}"))
 }

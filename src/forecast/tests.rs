@@ -1,4 +1,4 @@
-//! A forecast of logs written by hand.
+//! Forecasts for logs written by hand.
 
 use serde_json::{Value, json};
 
@@ -59,7 +59,7 @@ fn only_what_goes_soon_is_told_and_judged() {
     assert_eq!((within(3), within(4), within(5)), ((0, 0, 0), (1, 1, 1), (2, 2, 2)));
 }
 
-/// One digest, several tags: the one that kept it away from the rule below went to another image.
+/// One digest with several tags: the tag that protected it from a lower rule moved to another image.
 #[test]
 fn an_image_belongs_to_a_rule_since_it_lost_the_tag_that_protected_it() {
     let protecting = json!({"tagStatus": "tagged", "tagPatternList": ["prod*"], "countType": "imageCountMoreThan", "countNumber": 100});
@@ -111,7 +111,7 @@ fn a_pull_keeps_an_image_from_a_rule_that_goes_by_pulls() {
     let mut log = Log::default();
     log.at(-5).policy(&json!([transition])).at(0).push(1, "v1").at(10 * DAY).pull(Some(1), None);
     assert_eq!(of(&log, 11, 1).eligible_at, Some(day(40)));
-    // A pull is recorded at most once a day.
+    // ECR records a pull at most once a day.
     log.at(10 * DAY + 3_600).pull(None, Some("v1"));
     assert_eq!(of(&log, 11, 1).eligible_at, Some(day(40)));
     log.at(12 * DAY).pull(None, Some("v1"));
@@ -129,7 +129,7 @@ fn an_archived_image_goes_by_the_rules_of_the_archive() {
     assert_eq!((archived.rule_priority, archived.eligible_at), (Some(1), Some(day(90).plus_seconds(DAY / 2))));
 }
 
-/// A run tries every day, and says that an index holds it; the index was pushed before the logs.
+/// A run reports every day that an index holds the image; the index was pushed before the logs.
 #[test]
 fn what_a_run_could_not_take_is_held() {
     let mut log = Log::default();

@@ -1,8 +1,9 @@
-//! How each log digest file stands: what its own signature, its successors, and its predecessors say of it.
+//! Judges each log digest file by its own signature, by its successors, and by its predecessors.
 //!
-//! A signature proves the file that it is of, wherever the signature was found: in the object's metadata, or in the successor,
-//! which keeps that of its predecessor. And what is proven proves the file whose hash it holds. So one signature at the end of a
-//! chain is enough for all that stand before it, and a copy without metadata lacks the proof of its last link alone.
+//! A signature proves the file that it was made for, wherever the signature is found: in the object's
+//! metadata, or in the successor, which repeats its predecessor's signature. A proven file proves the file
+//! whose hash it contains. So one signature at the end of a chain is enough for all files before it, and a
+//! copy without metadata only lacks the proof of its last link.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,34 +16,35 @@ use super::read::Found;
 use super::signature::{self, Check, Why};
 use crate::model::{Sha256, Standing};
 
-/// How one log digest file stands.
+/// The result for one log digest file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
     pub standing: Standing,
     pub reason: Option<String>,
-    /// The successor that decided.
+    /// The successor that decided the result.
     pub vouched_by: Option<usize>,
     pub expected: Option<Sha256>,
-    /// A signature of AWS vouches for its content.
+    /// Its content is proven by a signature of AWS.
     pub proven: bool,
 }
 
 impl Node {
-    /// What it lists cannot be believed.
+    /// Whether its content cannot be trusted.
     pub fn is_altered(&self) -> bool {
         !self.proven && matches!(self.standing, Standing::HashMismatch | Standing::SignatureInvalid | Standing::Misplaced)
     }
 }
 
-/// Who names whom. Names of log digest files are unique: they have account, trail, regions and time in them.
+/// Which log digest file names which. Their names are unique: they consist of account, trail, regions and
+/// time.
 pub struct Graph<'f> {
     found: &'f [Found],
-    /// By the name that stands in the file. What was altered may say anything.
+    /// Files by the name that is in the file itself; an altered file may claim any name.
     by_name: HashMap<&'f str, Vec<usize>>,
-    /// Files that stand under the name of another one, by that name.
+    /// Files that are stored under the name of another one, by that name.
     misplaced: HashMap<&'f str, Vec<usize>>,
     successors: HashMap<&'f str, Vec<usize>>,
-    /// Names of log digest files that are there and cannot be read as such.
+    /// Names of log digest files that exist but cannot be parsed.
     broken: HashSet<&'f str>,
 }
 
@@ -63,12 +65,12 @@ impl<'f> Graph<'f> {
         Self { found, by_name, misplaced, successors, broken: broken.map(name::file_name).collect() }
     }
 
-    /// Files that say that they are this object.
+    /// Files that claim to be this object.
     pub fn claimants(&self, key: &str) -> &[usize] {
         self.by_name.get(name::file_name(key)).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether something else stands in the place of this object.
+    /// Whether something else is stored in the place of this object.
     pub fn is_replaced(&self, key: &str) -> bool {
         let name = name::file_name(key);
         self.broken.contains(name) || self.misplaced.contains_key(name)
@@ -78,7 +80,7 @@ impl<'f> Graph<'f> {
         self.found.get(at).map(|found| &*found.file)
     }
 
-    /// What others say of the file `at`, and of what should stand where it does.
+    /// What other files say about the file `at`, and about what should be in its place.
     fn said_of(&self, at: usize) -> impl Iterator<Item = (usize, &'f Previous)> + '_ {
         let names = self.found.get(at).map(|found| {
             let (stands, belongs) = (name::file_name(found.object.raw()), name::file_name(&found.file.object));
@@ -88,7 +90,7 @@ impl<'f> Graph<'f> {
         named.filter(move |other| *other != at).filter_map(|other| Some((other, self.file(other)?.previous.as_ref()?)))
     }
 
-    /// The files that `at` may mean by its predecessor, and what it says of it.
+    /// The files that may be the predecessor of `at`, and what `at` says about it.
     fn predecessors(&self, at: usize) -> Option<(&'f Previous, &[usize])> {
         let previous = self.file(at)?.previous.as_ref()?;
         Some((previous, self.claimants(&previous.object)))
@@ -125,7 +127,7 @@ struct Signed {
     own_invalid: bool,
     /// Successors whose signature of it is not of this content.
     refuted_by: Vec<usize>,
-    /// It has none in its metadata.
+    /// Its metadata has no signature.
     bare: bool,
 }
 
@@ -148,15 +150,15 @@ impl Signed {
     }
 }
 
-/// What signatures prove, and what follows from that, hash by hash.
+/// Which files are proven by signatures, and by hashes in proven files.
 fn proven(graph: &Graph<'_>, signed: &[Signed]) -> Vec<bool> {
     let mut proven: Vec<bool> = signed.iter().map(|signed| signed.check == Check::Valid).collect();
     let mut open: Vec<usize> = (0..proven.len()).filter(|at| proven.get(*at) == Some(&true)).collect();
-    // A thousand copies of one file are looked through once.
+    // So that a thousand copies of one file are examined once.
     let mut done = HashSet::new();
     while let Some(at) = open.pop() {
         let Some(own) = graph.file(at).filter(|own| done.insert((&own.object, own.sha256))) else { continue };
-        // Second copies, and the predecessor.
+        // Further copies, and the predecessor.
         let before = own.previous.as_ref().and_then(|previous| Some((&previous.object, previous.sha256?)));
         for (key, sha256) in before.into_iter().chain([(&own.object, own.sha256)]) {
             for file in graph.claimants(key).iter().copied().filter(|file| graph.file(*file).is_some_and(|file| file.sha256 == sha256)) {
@@ -170,19 +172,19 @@ fn proven(graph: &Graph<'_>, signed: &[Signed]) -> Vec<bool> {
     proven
 }
 
-/// Regions of which a key was given that has proven something.
+/// Regions with a given key that has proven something.
 fn known_regions<'g>(graph: &Graph<'g>, signed: &[Signed]) -> HashSet<&'g str> {
     let valid = signed.iter().enumerate().filter(|(_, signed)| signed.check == Check::Valid);
     valid.filter_map(|(at, _)| Some(graph.file(at)?.trail.region.as_str())).collect()
 }
 
-/// Where log digest files have their metadata.
+/// Places where log digest files have their metadata.
 fn signed_places<'g>(graph: &Graph<'g>, signed: &[Signed]) -> HashSet<(&'g Trail, Option<&'g str>)> {
     let described = graph.found.iter().zip(signed).filter(|(_, signed)| !signed.bare);
     described.map(|(found, _)| place(found)).collect()
 }
 
-/// The trail, and what stands before `AWSLogs/`.
+/// The trail, and the path before `AWSLogs/`.
 fn place(found: &Found) -> (&Trail, Option<&str>) {
     (&found.file.trail, name::split(found.object.raw()).map(|(before, _)| before))
 }
@@ -201,7 +203,7 @@ impl Judge<'_, '_> {
         self.proven.get(at).copied().unwrap_or_default()
     }
 
-    /// Whether what it says can be held against others. It stands later, and is judged already.
+    /// Whether its statements about other files count. It is later than those, and has been judged already.
     fn is_heard(&self, at: usize) -> bool {
         self.is_proven(at) || self.nodes.get(at).is_some_and(|node| !node.is_altered())
     }
@@ -268,7 +270,7 @@ impl Judge<'_, '_> {
         self.unsigned(file, signed.check)
     }
 
-    /// Nothing speaks against it, and no signature for it.
+    /// Nothing contradicts it, but no signature confirms it.
     fn unsigned(&self, file: &LogDigestFile, check: Check) -> (Standing, Option<String>, Option<usize>, Option<Sha256>) {
         let why = if let Check::Not(why) = check { why } else { Why::NoSignature };
         let standing = if why == Why::UnknownKey && self.known_regions.contains(file.trail.region.as_str()) {
@@ -279,14 +281,14 @@ impl Judge<'_, '_> {
         (standing, Some(why.text(&file.fingerprint)), None, None)
     }
 
-    /// Whether it says something of a proven file that is not so.
+    /// Whether it says something about a proven file that is not true.
     fn contradicts_what_is_proven(&self, at: usize) -> bool {
         let Some((previous, files)) = self.graph.predecessors(at) else { return false };
         let fits = |file: &usize| self.graph.file(*file).is_some_and(|file| Some(file.sha256) == previous.sha256);
         !files.iter().any(fits) && files.iter().any(|file| *file != at && self.is_proven(*file))
     }
 
-    /// A file that stands under the name of another one: perhaps to hide that the other one is gone.
+    /// Whether the file is stored under another one's name, perhaps to hide that the other one is gone.
     fn misplaced(&self, at: usize) -> Option<String> {
         let found = self.graph.found.get(at)?;
         let (stands, belongs) = (name::file_name(found.object.raw()), name::file_name(&found.file.object));

@@ -1,4 +1,5 @@
-//! One log digest file: what it says of itself, of its predecessor, and of the log files of its hour.
+//! One log digest file: what it says about itself, about its predecessor, and about the log files of its
+//! hour.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,13 +9,13 @@ use serde::Deserialize;
 use super::name::{self, Trail};
 use crate::model::{Sha256, Timestamp};
 
-/// A log digest file, as far as it is needed.
+/// The parts of a log digest file that are needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogDigestFile {
     pub trail: Trail,
     pub start: Timestamp,
     pub end: Timestamp,
-    /// As it stands in the file: it is signed letter by letter.
+    /// The text as it is in the file, because the signature covers it letter by letter.
     pub end_text: Box<str>,
     pub bucket: Box<str>,
     pub object: Box<str>,
@@ -27,18 +28,19 @@ pub struct LogDigestFile {
     pub backfill: bool,
 }
 
-/// What a log digest file says of the one before.
+/// What a log digest file says about the previous one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Previous {
     pub bucket: Box<str>,
     pub object: Box<str>,
-    /// `None` if it is no SHA-256.
+    /// `None` if it is not a SHA-256.
     pub sha256: Option<Sha256>,
     /// Hex digits.
     pub signature: Option<Box<str>>,
 }
 
-/// A log file that a log digest file lists. Folders are shared: they repeat from file to file.
+/// A log file in the list of a log digest file. Paths of folders are shared, as they repeat from entry to
+/// entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     pub bucket: Arc<str>,
@@ -97,14 +99,15 @@ struct FileText<'t> {
 }
 
 impl LogDigestFile {
-    /// Whether it is worth trying to read `text` as one: its fields, and not records, stand at its beginning.
+    /// Whether it is worth parsing `text` as a log digest file: it begins with the fields of one, not with
+    /// records.
     pub fn looks_like(text: &[u8]) -> bool {
         const HEAD_BYTES: usize = 4096;
         let head = text.get(..HEAD_BYTES).unwrap_or(text);
         memchr::memmem::find(head, b"\"digestS3Object\"").is_some() && !text.get(..64).unwrap_or(text).windows(9).any(|part| part == b"\"Records\"")
     }
 
-    /// Reads a log digest file; the reason why `text` is none.
+    /// Parses a log digest file; an error says why `text` is not one.
     pub fn parse(text: &[u8], sha256: Sha256) -> Result<Self, String> {
         let text: Text<'_> = serde_json::from_slice(text).map_err(|error| error.to_string())?;
         let time = |text: &str| Timestamp::parse(text).ok_or_else(|| "a time in it is none".to_owned());
@@ -137,12 +140,12 @@ fn previous(text: &Text<'_>) -> Option<Previous> {
     })
 }
 
-/// A hash of an algorithm that we do not know is none that we can compare.
+/// A hash by another algorithm cannot be compared.
 fn sha256(hex: &str, algorithm: Option<&str>) -> Option<Sha256> {
     algorithm.is_none_or(|algorithm| algorithm.eq_ignore_ascii_case("SHA-256")).then(|| Sha256::parse(hex))?
 }
 
-/// The last folder and bucket, which the next file mostly has, too.
+/// The last folder and bucket, which are mostly those of the next entry as well.
 #[derive(Default)]
 struct Folders {
     folder: Arc<str>,

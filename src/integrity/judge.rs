@@ -1,4 +1,4 @@
-//! From what was read to what is said: the verdict on every object, and the numbers.
+//! Judges everything that was read: a result for every object, and the totals.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,7 +12,7 @@ use super::unread::Unread;
 use super::warnings;
 use crate::model::{Chain, CheckedKind, CheckedObject, LogText, Sha256, SignaturesChecked, Standing, Standings, Verification, VerificationSummary};
 
-/// Judges everything that was read. `whole`: nothing ended the reading before its time.
+/// Judges everything that was read. `whole`: reading was not ended early.
 pub fn judge(read: Read, keys: &Keys, scope: &Scope, whole: bool) -> Verification {
     let Read { log_digest_files: mut found, others } = read;
     found.retain(|found| scope.admits(&found.file.object));
@@ -41,7 +41,8 @@ pub fn judge(read: Read, keys: &Keys, scope: &Scope, whole: bool) -> Verificatio
     court.sentence(&spans, keys)
 }
 
-/// Files of a trail stand together, in the order of time; what is left to chance by that is ordered by content and name.
+/// Files of a trail are sorted by time, then by content and name, so that the result does not depend on the
+/// order of reading.
 fn order(found: &Found) -> impl Ord + '_ {
     let file = &found.file;
     (&file.trail, file.end, file.start, file.backfill, &file.object, file.sha256, &found.object)
@@ -64,23 +65,23 @@ pub(super) struct Court<'c> {
     pub(super) graph: &'c Graph<'c>,
     pub(super) trails: BTreeMap<&'c Trail, Vec<usize>>,
     pub(super) objects: Vec<CheckedObject>,
-    /// Reasons that were said already: they repeat from object to object.
+    /// Texts used so far: they repeat from object to object.
     pub(super) texts: HashMap<String, LogText>,
     pub(super) summary: VerificationSummary,
-    /// Listed log files by the trail that lists them.
+    /// Listed log files, by the trail that lists them.
     pub(super) log_files: BTreeMap<&'c Trail, Standings>,
-    /// Log files that were delivered long after the last log digest file.
+    /// Number of log files delivered long after the last log digest file.
     pub(super) overdue: u64,
 }
 
-/// What is known of one object before it is written down.
+/// The result for one object, before it is recorded.
 pub(super) struct Verdict {
     pub(super) standing: Standing,
     pub(super) reason: Option<String>,
     pub(super) by: Option<usize>,
     pub(super) expected: Option<Sha256>,
     pub(super) actual: Option<Sha256>,
-    /// It is as it should be, for now.
+    /// It may still be as it should be.
     pub(super) harmless: bool,
 }
 
@@ -148,7 +149,8 @@ impl<'c> Court<'c> {
         self.missing_log_digest_files(&named);
     }
 
-    /// Something that has the name of a log digest file and cannot be read as one: whatever it is, CloudTrail did not write it so.
+    /// An object with the name of a log digest file that cannot be parsed: CloudTrail did not write it like
+    /// that.
     fn broken(&self, other: &Other, named: &BTreeMap<&str, usize>) -> Verdict {
         let by = named.get(name::file_name(other.object.raw())).copied();
         let expected = by.and_then(|at| self.graph.file(at)?.previous.as_ref()?.sha256);

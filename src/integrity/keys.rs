@@ -1,10 +1,10 @@
-//! The public keys that CloudTrail's signatures are checked with, as `aws cloudtrail list-public-keys` prints them.
+//! The public keys for CloudTrail's signatures, as `aws cloudtrail list-public-keys` prints them.
 
 use std::collections::HashMap;
 
 use serde::Deserialize;
 
-/// Public keys by fingerprint. A key is unique to its region, and a fingerprint to its key.
+/// Public keys by fingerprint. A key belongs to one region, and each key has a fingerprint of its own.
 #[derive(Debug, Clone, Default)]
 pub struct Keys {
     by_fingerprint: HashMap<String, Vec<Vec<u8>>>,
@@ -33,7 +33,7 @@ impl Keys {
         self.by_fingerprint.get(fingerprint).into_iter().flatten().map(Vec::as_slice)
     }
 
-    /// Adds the keys of one or more answers, one after another. Says how many, or what is wrong.
+    /// Adds the keys of one or more outputs joined together. Returns their number, or what is wrong.
     pub fn add(&mut self, json: &[u8]) -> Result<usize, String> {
         let mut added = 0;
         for answer in serde_json::Deserializer::from_slice(json).into_iter::<Answer>() {
@@ -57,7 +57,7 @@ fn decode(text: &str) -> Option<Vec<u8>> {
     base64::engine::general_purpose::STANDARD.decode(text).ok()
 }
 
-/// The PKCS #1 key: CloudTrail's are, and some, older ones stand in a SubjectPublicKeyInfo.
+/// The PKCS #1 key. CloudTrail's keys are in that form, some older ones inside a SubjectPublicKeyInfo.
 fn unwrapped(der: &[u8]) -> Option<&[u8]> {
     const SEQUENCE: u8 = 0x30;
     const BIT_STRING: u8 = 0x03;
@@ -88,7 +88,7 @@ fn value(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
 mod tests {
     use super::*;
 
-    /// The user guide shows keys of both forms.
+    /// The CloudTrail User Guide shows keys in both forms.
     #[test]
     fn keys_come_bare_and_wrapped() {
         let bare = [0x30, 6, 2, 1, 7, 2, 1, 3];

@@ -1,4 +1,5 @@
-//! What all log digest files list, found by the name of an object: eight bytes for each beside the lists themselves.
+//! The lists of all log digest files, searchable by the name of an object; takes eight bytes for each entry
+//! besides the lists themselves.
 
 use std::cmp::Ordering;
 
@@ -7,37 +8,37 @@ use super::file;
 use super::name;
 use super::read::Found;
 
-/// One line of one log digest file.
+/// An entry of a log digest file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Line {
     file: u32,
     line: u32,
 }
 
-/// All lines, by name.
+/// All entries, sorted by name.
 pub struct Listing<'f> {
     found: &'f [Found],
     lines: Vec<Line>,
-    /// Objects that were there, by line.
+    /// For each entry, whether its object was read.
     present: Vec<bool>,
 }
 
-/// A line as it is asked about.
+/// An entry, as a result of a search.
 #[derive(Clone, Copy)]
 pub struct Entry<'f> {
-    /// Place among the lines.
+    /// Index among the entries.
     at: usize,
-    /// The log digest file.
+    /// The log digest file with the entry.
     pub by: usize,
     pub listed: &'f file::Listed,
 }
 
-/// All lines that speak of one object.
+/// All entries about one object.
 pub struct Listed<'f> {
     pub entries: Vec<Entry<'f>>,
-    /// It does not lie where CloudTrail put it.
+    /// The object is not at the place where CloudTrail put it.
     pub elsewhere: bool,
-    /// They speak of several objects of this name.
+    /// There are several listed objects with this name.
     pub ambiguous: bool,
 }
 
@@ -69,8 +70,8 @@ impl<'f> Listing<'f> {
         Some(Entry { at, by: line.file as usize, listed: self.listed(line)? })
     }
 
-    /// The lines that speak of `object`, which is there. Where folders tell it apart from others of its name, they do; a copy
-    /// that has lost its folders, or lies in others, is known by its name.
+    /// The entries about `object`, which exists. If several listed objects have its name, the folders
+    /// decide; a copy without its folders, or in others, is found by name alone.
     pub fn of(&mut self, object: &str) -> Listed<'f> {
         let wanted = name::file_name(object);
         let start = self.lines.partition_point(|line| self.listed(*line).is_some_and(|listed| &*listed.name < wanted));
@@ -94,7 +95,7 @@ impl<'f> Listing<'f> {
         Listed { entries, elsewhere, ambiguous }
     }
 
-    /// Objects that are listed, and that nobody has asked for: one line of each, of the most trustworthy log digest file.
+    /// Listed objects that were not read: for each, the entry in the most trustworthy log digest file.
     pub fn absent<'a>(&'a self, nodes: &'a [Node]) -> impl Iterator<Item = Entry<'f>> + 'a {
         let trust = |entry: &Entry<'_>| nodes.get(entry.by).map(|node| (node.proven, !node.is_altered(), std::cmp::Reverse(entry.by)));
         let mut at = 0;
@@ -113,7 +114,7 @@ impl<'f> Listing<'f> {
     }
 }
 
-/// Folders from `AWSLogs/` on.
+/// The folders from `AWSLogs/` on.
 fn place(listed: &file::Listed) -> &str {
     name::split(&listed.folder).map_or(&listed.folder, |(_, inside)| inside)
 }

@@ -1,4 +1,4 @@
-//! How log files stand: against what log digest files list, and against the times that they tell of.
+//! Judges log files: against the entries in log digest files, and against the times that those cover.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::model::{CheckedKind, LogText, Sha256, Standing, Timestamp};
 use crate::source::layout::{self, Place};
 
 impl<'c> Court<'c> {
-    /// Judges every log file that is there, and then those that are not.
+    /// Judges every log file that was read, and then those that are missing.
     pub(super) fn log_files(&mut self, others: Vec<Other>, spans: &[Span<'c>]) {
         let mut listing = Listing::new(self.found);
         let kinds: BTreeSet<&str> = self.found.iter().flat_map(|found| &found.file.files).filter_map(|file| name::kind(&file.folder)).collect();
@@ -63,11 +63,11 @@ impl<'c> Court<'c> {
         self.push(CheckedKind::LogFile, LogText::from(key), verdict);
     }
 
-    /// A file that at least one log digest file lists.
+    /// A log file that at least one log digest file lists.
     fn listed(&self, content: &Content, entries: &[Entry<'_>]) -> Verdict {
         let trust = |entry: &Entry<'_>| self.nodes.get(entry.by).map_or((false, false), |node| (node.proven, !node.is_altered()));
         let actual = content.sha256();
-        // The most trustworthy decide; among them one that does not fit is enough.
+        // The most trustworthy entries decide; if one of them does not match, the file is wrong.
         let most = entries.iter().map(trust).max().unwrap_or_default();
         let deciding = || entries.iter().filter(|entry| trust(entry) == most);
         let fits = |entry: &&Entry<'_>| content.fits(entry);
@@ -90,7 +90,7 @@ impl<'c> Court<'c> {
         }
     }
 
-    /// A file that no log digest file lists.
+    /// A log file that no log digest file lists.
     fn unlisted(&mut self, other: &Other, spans: &[Span<'c>], kinds: &BTreeSet<&str>) -> Verdict {
         let object = other.object.raw();
         let actual = if let Content::Hash(sha256) = &other.content { Some(*sha256) } else { None };
@@ -157,7 +157,7 @@ impl<'o> Delivery<'o> {
         let place = Place::of(object);
         let (account, region) = (place.account?, place.region?);
         let (first, last) = match name::delivered(name::file_name(object)) {
-            // Names tell the minute.
+            // Names have the minute only.
             Some(time) => (time, time.plus_seconds(59)),
             None => {
                 let days = place.days?;

@@ -1,8 +1,9 @@
-//! What names tell: of which trail a log digest file is, when a log file was delivered, and which names mean one object.
+//! What names tell: which trail a log digest file belongs to, when a log file was delivered, and which
+//! names are the same object.
 
 use crate::model::Timestamp;
 
-/// The folder that every archive has; what stands before it differs from copy to copy.
+/// The folder that every archive has; the path before it differs from copy to copy.
 const ROOT: &str = "AWSLogs";
 const JSON: &str = ".json";
 const BACKFILL: &str = "_backfill";
@@ -12,7 +13,7 @@ pub fn file_name(path: &str) -> &str {
     path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
-/// What stands before `AWSLogs/`, and the rest from there on; `None` where a copy has lost these folders.
+/// The path before `AWSLogs/`, and the rest from there on; `None` if a copy has lost these folders.
 pub fn split(path: &str) -> Option<(&str, &str)> {
     let at = path.rmatch_indices(ROOT).map(|(at, _)| at).find(|at| {
         let before = path.get(..*at).unwrap_or_default();
@@ -22,12 +23,12 @@ pub fn split(path: &str) -> Option<(&str, &str)> {
     path.split_at_checked(at)
 }
 
-/// A name of the object that holds in every copy that keeps the folders.
+/// A name of the object that is the same in all copies that keep the folders.
 pub fn identity(key: &str) -> &str {
     split(key).map_or(key, |(_, rest)| rest)
 }
 
-/// The path from the last folder on that is one of a kind: `CloudTrail/…`, `CloudTrail-Digest/…`.
+/// The path from the last folder on that names a kind: `CloudTrail/…`, `CloudTrail-Digest/…`.
 pub fn from_kind(path: &str) -> Option<&str> {
     let starts = std::iter::once(0).chain(path.match_indices('/').map(|(at, _)| at + 1));
     starts.filter_map(|at| path.get(at..)).rfind(|rest| rest.split_once('/').is_some_and(|(folder, _)| is_kind(folder)))
@@ -37,13 +38,15 @@ fn is_kind(folder: &str) -> bool {
     folder == "CloudTrail" || folder.starts_with("CloudTrail-")
 }
 
-/// The folder under the account: `CloudTrail`, `CloudTrail-Digest`, `CloudTrail-Insight` …, or the same from the name.
+/// The folder below the account, or the same from the name: `CloudTrail`, `CloudTrail-Digest`,
+/// `CloudTrail-Insight` …
 pub fn kind(path: &str) -> Option<&str> {
     let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
     folders.rsplit('/').find(|folder| is_kind(folder)).or_else(|| name.split('_').nth(1).filter(|part| is_kind(part)))
 }
 
-/// Whose log digest file it is: `ACCOUNT_CloudTrail-Digest_REGION_TRAIL_HOMEREGION_20200911T193649Z[_backfill].json.gz`.
+/// The trail of a log digest file, from its name:
+/// `ACCOUNT_CloudTrail-Digest_REGION_TRAIL_HOMEREGION_20200911T193649Z[_backfill].json.gz`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Trail {
     pub account: String,
@@ -70,12 +73,12 @@ pub fn is_backfill(file_name: &str) -> bool {
     file_name.rfind(JSON).and_then(|end| file_name.get(..end)).is_some_and(|stem| stem.ends_with(BACKFILL))
 }
 
-/// When an object was delivered, by its name, to the minute; `None` if the name does not say so.
+/// When an object was delivered, by its name, to the minute; `None` if the name does not tell.
 pub fn delivered(file_name: &str) -> Option<Timestamp> {
     file_name.split('_').skip(2).find_map(time_of_stamp)
 }
 
-/// `20240301T0005Z`, `20240301T000500Z`, and the old form that runs into the name.
+/// `20240301T0005Z`, `20240301T000500Z`, and the old form that continues into the rest of the name.
 fn time_of_stamp(stamp: &str) -> Option<Timestamp> {
     let digits = |from: usize, to: usize| stamp.get(from..to).filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
     let (date, minutes) = (digits(0, 8)?, digits(9, 13)?);

@@ -1,5 +1,5 @@
-//! One pass over all objects, in whatever order they come: a hash of each log file, what each log digest file says, and
-//! nothing else is kept.
+//! Reads all objects in one pass, in any order: keeps a hash of each log file, the content of each log
+//! digest file, and nothing else.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -21,11 +21,11 @@ pub struct Read {
     pub others: Vec<Other>,
 }
 
-/// A log digest file and where it stood.
+/// A log digest file, and where it was.
 pub struct Found {
     pub object: LogText,
     pub file: Box<LogDigestFile>,
-    /// The signature in its own metadata.
+    /// The signature in its metadata.
     pub signature: Option<Box<str>>,
     /// When it was signed.
     pub generated: Option<Timestamp>,
@@ -41,10 +41,10 @@ pub struct Other {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     Hash(Sha256),
-    /// The bytes are there, and lead to no content.
+    /// It cannot be decompressed.
     Damaged(Box<str>),
     Unreadable(Box<str>),
-    /// It has the name of a log digest file, and is none.
+    /// It has the name of a log digest file, but is not one.
     NoLogDigestFile(Sha256, Box<str>),
 }
 
@@ -53,7 +53,7 @@ pub fn read(run: Run<'_>, pool: Option<&ThreadPool>) -> (Coverage, Read) {
     let room = run.budget.room();
     let parts = match pool {
         Some(pool) => pool.broadcast(|_| work(run, &room)),
-        // No threads to be had: the work is the same with one.
+        // If no threads can be started, this thread does all the work.
         None => vec![work(run, &room)],
     };
     let (mut coverage, mut all) = (Coverage { partial: run.cancelled.load(Ordering::Relaxed), ..Coverage::default() }, Read::default());
@@ -74,7 +74,7 @@ struct Part {
     read: Read,
 }
 
-/// One worker: object after object, until the feeds are empty.
+/// One worker: takes object after object until the feeds are empty.
 fn work(run: Run<'_>, room: &Room) -> Part {
     let (mut part, mut gunzip, mut stored) = (Part::default(), Gunzip::default(), Vec::new());
     for feed in run.feeds {
@@ -138,11 +138,12 @@ impl Part {
     }
 }
 
-/// How many bytes are hashed at a time.
+/// Number of bytes hashed at a time.
 const STEP_BYTES: usize = 128 << 10;
 
-/// The content of an object that is too large to be held by every worker: its length, its hash, and why that is not all. What
-/// may be a log digest file is held all the same, in `large`, by one worker at a time.
+/// Reads an object that is too large for a worker's share of memory: its length, its hash, and why it could
+/// not be read to its end. An object that may be a log digest file is held as a whole all the same, in
+/// `large`, by one worker at a time.
 fn streamed<'l>(
     stored: &[u8],
     rest: &mut Option<source::Rest>,

@@ -1,5 +1,5 @@
-//! Which of the listed objects had to be among what was read. One that lies outside of the sources or of the filters is not
-//! missing.
+//! Which listed objects should be among those that were read. An object outside of the sources or the
+//! filters is not missing.
 
 use crate::model::Filter;
 use crate::source::layout::{Place, Selection};
@@ -13,27 +13,27 @@ pub struct Scope {
     selection: Selection,
 }
 
-/// Where a source begins.
+/// The root of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Root {
-    /// A bucket, and what its keys begin with.
+    /// A bucket and a prefix of keys.
     Bucket { bucket: String, prefix: String },
-    /// A folder, from the root of the file system on, with `/` between its parts and at its end.
+    /// An absolute folder, with `/` between its parts and at its end.
     Folder(String),
 }
 
 impl Scope {
-    /// Files that are named one by one have no root: they hold themselves and nothing else.
+    /// Files that are named one by one have no root: they contain only themselves.
     pub fn new(roots: Vec<Root>, filter: &Filter) -> Self {
         Self { roots, selection: Selection::new(filter).with_other_kinds(true) }
     }
 
-    /// Whether the filters let the object through.
+    /// Whether the filters admit the object.
     pub fn admits(&self, key: &str) -> bool {
         self.selection.admits(&Place::of(key))
     }
 
-    /// Whether the object would have been read, if it were there.
+    /// Whether the object would have been read if it existed.
     pub fn holds(&self, bucket: &str, key: &str) -> bool {
         self.admits(key) && self.roots.iter().any(|root| root.holds(bucket, key))
     }
@@ -48,13 +48,13 @@ impl Root {
     }
 }
 
-/// Whether a copy that begins at `root` reaches to `key`, whatever stood before its `AWSLogs/`.
+/// Whether a copy that begins at `root` would contain `key`, whatever the path before `AWSLogs/` is.
 fn reaches(root: &str, key: &str) -> bool {
     let whole = name::identity(key);
     if let Some((_, inside)) = name::split(root) {
         return whole.starts_with(inside);
     }
-    // A copy of a part: from the folder of one kind on.
+    // A copy of a part, from the folder of one kind on.
     match name::from_kind(root) {
         None => true,
         Some(inside) => name::from_kind(whole).is_some_and(|whole| whole.starts_with(inside)),

@@ -1,10 +1,11 @@
-//! Whether a signature is AWS's: RSA (PKCS #1, version 1.5) with SHA-256 over four lines about a log digest file. That is the one
-//! algorithm that CloudTrail signs with; what a file says of its own algorithm is not asked, or an edited one would name another.
+//! Checks signatures of AWS: RSA (PKCS #1, version 1.5) with SHA-256 over four lines about a log digest
+//! file. That is the only algorithm that CloudTrail uses. The algorithm named in the file is ignored, or an
+//! edited file could choose another one.
 
 use super::file::LogDigestFile;
 use super::keys::Keys;
 
-/// What checking one signature gave.
+/// The result of checking a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Check {
     Valid,
@@ -21,7 +22,7 @@ pub enum Why {
     NoKeys,
     /// The key is not among those given.
     UnknownKey,
-    /// This build cannot.
+    /// This build cannot check signatures.
     NotBuilt,
 }
 
@@ -42,7 +43,8 @@ pub fn check(keys: &Keys, file: &LogDigestFile, signature: &str) -> Check {
     if valid { Check::Valid } else { Check::Invalid }
 }
 
-/// What CloudTrail signs. A starting file has no signature before it: there the word `null` stands.
+/// The text that CloudTrail signs. For a starting file, the word `null` takes the place of the previous
+/// signature.
 pub fn signed_text(file: &LogDigestFile) -> String {
     let before = file.previous.as_ref().and_then(|previous| previous.signature.as_deref()).unwrap_or("null");
     format!("{}\n{}/{}\n{}\n{before}", file.end_text, file.bucket, file.object, file.sha256)

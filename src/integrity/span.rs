@@ -1,4 +1,4 @@
-//! Which times the log digest files of a trail tell of, and where their chain has gaps.
+//! Which times the log digest files of a trail cover, and where their chain has gaps.
 
 use super::chain::{Graph, Node};
 use super::name::Trail;
@@ -6,40 +6,42 @@ use super::read::Found;
 use super::scope::Scope;
 use crate::model::{ChainBegin, ChainGap, CoveredTime, GapCause, LogText, Timestamp};
 
-/// CloudTrail names a log file by the time when it was begun and delivers it minutes later (5 on average, 10 are rare). What
-/// is named shortly before the end of a log digest file may be listed by the next one.
+/// CloudTrail names a log file by the time at which it was begun, and delivers it minutes later (5 on
+/// average, 10 are rare). A log file named shortly before the end of a log digest file may be listed in the
+/// next one.
 const DELIVERY_SECONDS_MAX: i64 = 15 * 60;
-/// Log digest files come every hour. Log files that were delivered so long after the last one should have been listed.
+/// Log digest files come every hour. Log files delivered so long after the last one should have been
+/// listed.
 const OVERDUE_SECONDS: i64 = 2 * 3600;
 
-/// The times of one trail, account and region, under one place.
+/// The times of one trail, account and region.
 #[derive(Debug, Clone)]
 pub struct Span<'f> {
     pub trail: &'f Trail,
-    /// Where log digest files were found: what stood before `AWSLogs/`.
+    /// Where its log digest files were found: the paths before `AWSLogs/`.
     pub places: Vec<Option<&'f str>>,
     pub begins: ChainBegin,
-    /// Without regard to signatures.
+    /// Whatever their signatures.
     times: Vec<(Timestamp, Timestamp)>,
     pub covered: Vec<CoveredTime>,
     pub gaps: Vec<ChainGap>,
 }
 
-/// What a span says of a log file that no log digest file lists.
+/// What a span says about a log file that no log digest file lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Said {
-    /// It should be listed.
+    /// It should have been listed.
     Unlisted,
-    /// The next log digest file will tell.
+    /// The next log digest file may list it.
     NotYet,
-    /// Log digest files ended long before.
+    /// Log digest files ended long before it.
     After(Timestamp),
     Before(Timestamp),
     Gap(Timestamp, Timestamp),
 }
 
 impl<'f> Span<'f> {
-    /// `members` are the places of one trail's files in `nodes`, in order of time.
+    /// `members`: the indexes in `nodes` of one trail's files, in order of time.
     pub fn new(trail: &'f Trail, members: &[usize], found: &'f [Found], graph: &Graph<'f>, nodes: &[Node], scope: &Scope) -> Option<Self> {
         let mut places: Vec<_> =
             members.iter().filter_map(|at| Some(super::name::split(found.get(*at)?.object.raw()).map(|(before, _)| before))).collect();
@@ -98,7 +100,7 @@ impl<'f> Span<'f> {
         }
     }
 
-    /// What is to be said of an unlisted file that was delivered between `first` and `last`.
+    /// What to say about an unlisted file that was delivered between `first` and `last`.
     pub fn say(&self, first: Timestamp, last: Timestamp) -> Said {
         if self.times.iter().any(|(from, to)| first >= *from && last.plus_seconds(DELIVERY_SECONDS_MAX) <= *to) {
             return Said::Unlisted;

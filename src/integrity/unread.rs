@@ -1,11 +1,11 @@
-//! Folders that could not be listed: what should be in them is not missing, it could not be read.
+//! Folders that could not be listed: objects in them are not missing, they could not be looked for.
 
 use std::collections::HashMap;
 
 use super::name;
 use super::read::{Content, Other};
 
-/// Why what could not be read could not, by its name as that of a folder.
+/// Why folders (by name) could not be read.
 #[derive(Debug, Default)]
 pub struct Unread {
     folders: HashMap<String, String>,
@@ -17,7 +17,7 @@ impl Unread {
         for other in others {
             let Content::Unreadable(reason) = &other.content else { continue };
             let name = name::identity(other.object.raw()).trim_end_matches('/');
-            // Of two that have one name, the same reason whichever came first.
+            // If there are two with one name, the same reason is chosen whichever came first.
             let known = folders.entry(format!("{name}/")).or_insert_with(|| reason.to_string());
             if **reason < **known {
                 *known = reason.to_string();
@@ -52,7 +52,7 @@ mod tests {
         }
     }
 
-    /// Objects come in any order: the reason was that of the first.
+    /// Objects come in any order: the reason used to be that of the first.
     #[test]
     fn the_reason_is_the_same_whichever_came_first() {
         let mut denied = [("AWSLogs/1/", "timed out"), ("AWSLogs/1/CloudTrail/", "gone"), ("p/AWSLogs/1/", "denied")];

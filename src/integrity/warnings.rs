@@ -1,4 +1,4 @@
-//! What a verification cannot say, and what to do about it.
+//! What a verification cannot show, and what to do about it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,11 +9,11 @@ use crate::model::{Chain, CheckedKind, CheckedObject, GapCause, LogText, Standin
 use crate::source::KeyRequest;
 use crate::source::layout::is_region;
 
-/// More regions than AWS has.
+/// More than the number of AWS regions.
 const REGIONS_MAX: usize = 64;
-/// How long after the end of its time a log digest file may be signed.
+/// A log digest file may be signed so long after the end of its time.
 const SIGNED_LATER_SECONDS: i64 = 3_600;
-/// Names that one sentence lists.
+/// A sentence lists at most so many names.
 const NAMES_MAX: usize = 8;
 
 /// All warnings, in a fixed order.
@@ -32,7 +32,7 @@ pub fn all(found: &[Found], nodes: &[Node], chains: &[Chain], objects: &[Checked
     warnings
 }
 
-/// No signature was checked at all.
+/// A warning if no signature was checked at all.
 fn unsigned(found: &[Found], nodes: &[Node], keys: &Keys) -> Option<String> {
     if nodes.iter().any(|node| node.proven) || cfg!(not(feature = "signatures")) {
         return cfg!(not(feature = "signatures")).then(|| "Signatures were not checked: this tagfall was built without them.".to_owned());
@@ -46,13 +46,15 @@ fn unsigned(found: &[Found], nodes: &[Node], keys: &Keys) -> Option<String> {
     ))
 }
 
-/// The keys that these files were signed with: one request for each region. Whoever wrote the files chose the name of the region,
-/// which becomes a part of a host's name and of a command: only what has the shape of one is taken.
+/// The keys that these files were signed with: one request for each region. The region's name comes from
+/// the files, whoever wrote those, and becomes part of a host name and of a command: so it must look like a
+/// region.
 pub fn key_requests(found: &[&Found]) -> Vec<KeyRequest> {
     let mut times: BTreeMap<&str, (Timestamp, Timestamp)> = BTreeMap::new();
     for found in found.iter().filter(|found| is_region(&found.file.trail.region)) {
         let file = &found.file;
-        // A key is found by the time at which it signed, which may be later than the hour that a file tells of.
+        // A key is found by the time at which it signed, which may be later than the hour that the file
+        // covers.
         let signed = found.generated.map_or(file.end, |generated| generated.max(file.end)).plus_seconds(SIGNED_LATER_SECONDS);
         let known = times.entry(&file.trail.region).or_insert((file.start, signed));
         *known = (known.0.min(file.start), known.1.max(signed));
@@ -98,7 +100,7 @@ fn anew(chains: &[Chain]) -> Option<String> {
     })
 }
 
-/// Lists, and not one log file: the wrong folder was named, or everything is gone.
+/// There are lists, but no log file at all: the wrong folder was named, or everything is gone.
 fn nothing_to_compare(objects: &[CheckedObject]) -> Option<String> {
     let mut log_files = objects.iter().filter(|object| object.kind == CheckedKind::LogFile).peekable();
     (log_files.peek().is_some() && log_files.all(|object| object.verdict == Standing::Missing))
@@ -121,7 +123,8 @@ mod tests {
         Found { object: "a".into(), file: Box::new(file), signature: None, generated: None }
     }
 
-    /// The region is asked for keys by its own host, and stands in a command that people paste.
+    /// Keys are requested from the region's own host, and the region is part of a command that people
+    /// paste.
     #[test]
     fn a_region_is_no_place_for_another_host_or_command() {
         let files: Vec<Found> = ["evil.example/?", "x; rm -rf ~", "$(id)", "", "eu-west-1"].map(found).into();

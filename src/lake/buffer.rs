@@ -1,7 +1,9 @@
-//! Records waiting for their files: by partition, in memory up to a budget, beyond it in spill files.
+//! Rows waiting to be written to files, by partition: in memory up to a budget, and in spill files beyond
+//! it.
 //!
-//! Memory comes in pieces, which are small enough for the process to use them again: pages fresh from the system cost more than
-//! filling them. A worker's full piece is taken as it is; small ones are copied behind each other.
+//! Memory is handled in pieces that are small enough for the allocator to reuse them, because getting new
+//! pages from the system costs more than filling them. A worker's full piece is taken over as it is; small
+//! ones are copied together.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -13,12 +15,12 @@ use super::layout::SPILL;
 use super::partition::Partition;
 use super::rows::Piece;
 
-/// Rows in a piece of memory, in bytes; the last row may go beyond.
+/// Size of a piece's rows in bytes; the last row may go beyond.
 pub(super) const PIECE_BYTES: usize = 1 << 20;
-/// Memory of a piece: with room for a row that begins before its end.
+/// Capacity of a piece: with room for a row that begins before its end.
 const ROOM_BYTES: usize = PIECE_BYTES + (64 << 10);
 
-/// What waits.
+/// The rows that wait.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
     slots: HashMap<Partition, Slot>,
@@ -30,13 +32,13 @@ pub(super) struct Buffers {
 #[derive(Debug, Default)]
 struct Slot {
     full: Vec<Piece>,
-    /// What came in small pieces.
+    /// Collects small pieces.
     tail: Piece,
     /// Bytes of the rows in memory.
     bytes: usize,
     spilled: Vec<Spilled>,
     spilled_bytes: u64,
-    /// Somebody writes files of this partition.
+    /// Files of this partition are being written.
     busy: bool,
 }
 
@@ -48,7 +50,7 @@ struct Spilled {
 }
 
 impl Buffers {
-    /// Takes all rows out of `piece`, which has room for others afterwards.
+    /// Takes all rows out of `piece`, which keeps capacity for others.
     pub(super) fn add(&mut self, partition: &Partition, piece: &mut Piece) {
         let bytes = piece.bytes().len();
         self.held += bytes;
@@ -71,7 +73,7 @@ impl Buffers {
         piece.clear();
     }
 
-    /// Whether somebody is at this partition.
+    /// Whether files of this partition are being written.
     pub(super) fn is_busy(&self, partition: &Partition) -> bool {
         self.slots.get(partition).is_some_and(|slot| slot.busy)
     }
@@ -81,19 +83,19 @@ impl Buffers {
         self.slots.get(partition).map_or(0, |slot| slot.bytes as u64 + slot.spilled_bytes)
     }
 
-    /// Whether this partition has enough for a file.
+    /// Whether enough rows wait in this partition for a file.
     pub(super) fn is_ripe(&self, partition: &Partition, file_bytes: u64) -> bool {
         self.waiting(partition) >= file_bytes
     }
 
-    /// Every partition that has something.
+    /// Every partition with waiting rows.
     pub(super) fn partitions(&self) -> Vec<Partition> {
         let mut all: Vec<Partition> = self.slots.iter().filter(|(_, slot)| !slot.is_empty()).map(|(partition, _)| partition.clone()).collect();
         all.sort_unstable();
         all
     }
 
-    /// Takes out what waits in a partition, which is busy until [`Self::release`].
+    /// Takes out what waits in a partition, which counts as busy until [`Self::release`].
     pub(super) fn take(&mut self, partition: &Partition) -> Waiting {
         let Some(slot) = self.slots.get_mut(partition) else { return Waiting::default() };
         slot.busy = true;
@@ -112,7 +114,8 @@ impl Buffers {
         }
     }
 
-    /// Brings memory below the budget: the largest partitions go to disk until half of it is free.
+    /// Brings memory below the budget: writes the largest partitions to disk until half of the budget is
+    /// free.
     pub(super) fn spill(&mut self, budget: usize, disk: &dyn Disk) -> Result<(), LakeError> {
         if self.held <= budget {
             return Ok(());
@@ -141,7 +144,7 @@ impl Slot {
         self.bytes == 0 && self.spilled.is_empty()
     }
 
-    /// All that is in memory, and how many bytes that is.
+    /// Takes all pieces in memory; returns them with their size in bytes.
     fn take_pieces(&mut self) -> (Vec<Piece>, usize) {
         let mut pieces = std::mem::take(&mut self.full);
         let tail = std::mem::take(&mut self.tail);
@@ -158,7 +161,7 @@ fn write_all(disk: &dyn Disk, path: &Path, pieces: &[Piece]) -> io::Result<()> {
     file.flush()
 }
 
-/// What waited in a partition.
+/// The rows that waited in a partition.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     pieces: Vec<Piece>,
@@ -166,7 +169,7 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// All of it: spill files are read back, and removed.
+    /// All of the rows: spill files are read back and removed.
     pub(super) fn read(self, disk: &dyn Disk) -> Result<Vec<Piece>, LakeError> {
         let mut pieces = self.pieces;
         for spilled in &self.spilled {

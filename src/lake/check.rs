@@ -1,22 +1,19 @@
 //! Whether a lake is as it was written: every byte of every file that counts is read and compared with its checksum.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 use rayon::prelude::*;
 
 use super::LakeError;
-use super::commit::far;
-use super::disk::{Disk, FarDisk, LocalDisk, Lock, read};
+use super::disk::{Disk, Lock, read};
 use super::guard::guarded;
 use super::layout::{self, MANIFESTS, OBJECTS, READERS};
 use super::manifest::{Damage, FileEntry, Loaded, Manifest, Segment, VERSION};
 use super::objects;
 use super::parquet::Reader;
-use super::read::{is_lake, is_lake_in};
+use super::place::Place;
 use super::rebuild::Records;
-use crate::source::store::ObjectStore;
 
 /// What a check has found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,24 +47,8 @@ pub(super) struct Examined {
 ///
 /// # Errors
 /// There is no lake, or none of its manifests can be read.
-pub fn check(lake: &Path) -> Result<Report, LakeError> {
-    if !is_lake(lake) {
-        return Err(LakeError::NotALake { folder: lake.to_path_buf() });
-    }
-    let disk = LocalDisk::open(lake).map_err(|error| LakeError::io(lake, error))?;
-    check_on(&disk)
-}
-
-/// The same for a lake in S3.
-///
-/// # Errors
-/// There is no lake, or none of its manifests can be read.
-pub fn check_in(store: Arc<dyn ObjectStore>) -> Result<Report, LakeError> {
-    let folder = PathBuf::from(store.address(""));
-    if !is_lake_in(&*store).map_err(|error| LakeError::io(&folder, error))? {
-        return Err(LakeError::NotALake { folder });
-    }
-    check_on(&FarDisk::new(store))
+pub fn check(lake: impl Into<Place>) -> Result<Report, LakeError> {
+    check_on(&*lake.into().disk_of_lake()?)
 }
 
 fn check_on(disk: &dyn Disk) -> Result<Report, LakeError> {
@@ -136,7 +117,7 @@ fn strays(disk: &dyn Disk, manifest: &Manifest) -> Vec<String> {
     let mut named: BTreeSet<_> =
         manifest.files.iter().map(FileEntry::path).chain(manifest.segments.iter().map(|one| layout::objects(&one.name))).collect();
     // In S3 what a commit has replaced stays where it was, and is no stray.
-    named.extend(disk.far().map(far::journaled).unwrap_or_default());
+    named.extend(disk.awaited());
     let folder = |entry: &FileEntry| entry.path().parent().map(Path::to_path_buf);
     let folders: BTreeSet<_> = manifest.files.iter().filter_map(folder).chain([OBJECTS.into()]).collect();
     let inside = |folder: &std::path::PathBuf| {

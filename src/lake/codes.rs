@@ -1,4 +1,5 @@
-//! A leaf of texts, read as numbers into its distinct texts: so it lies in the file, and so nothing is looked up row by row.
+//! A column of texts as Parquet's dictionary has it: the distinct texts, and for each row the number of its
+//! text. Reading the numbers directly saves a text lookup for each row.
 
 use polars::prelude::StringChunked;
 use polars_error::{PolarsResult, polars_err};
@@ -9,15 +10,15 @@ use polars_parquet::write::Encoding;
 
 use super::levels::bits;
 
-/// The texts of a leaf, a number for each row.
+/// The texts of a column (or of a field of it), with a number for each row.
 pub struct Codes {
-    /// The number of each row's text in `texts`; that of a NULL is one more than any text has.
+    /// For each row, the number of its text in `texts`; for NULL, one more than the largest number.
     pub of_row: Vec<u32>,
     pub texts: Texts,
 }
 
 impl Codes {
-    /// Those of some rows; `None`: of all.
+    /// Only these rows; `None`: all rows.
     pub(super) fn chosen(self, rows: Option<&[u32]>) -> Self {
         let Some(rows) = rows else { return self };
         let of_row = rows.iter().filter_map(|row| self.of_row.get(*row as usize)).copied().collect();
@@ -25,16 +26,16 @@ impl Codes {
     }
 }
 
-/// Texts by number. A number that none of them has is NULL's.
+/// Texts by number. The number after the last one stands for NULL.
 pub enum Texts {
-    /// Distinct ones, one behind the other, and where each ends.
+    /// Distinct texts, one after another, and where each ends.
     Distinct { all: String, ends: Vec<u32> },
-    /// As they stand in the rows: too few of them repeat.
+    /// One text for each row, for columns in which too few texts repeat.
     Plain(StringChunked),
 }
 
 impl Texts {
-    /// How many there are; the number of NULL.
+    /// How many texts there are, which is also the number of NULL.
     pub fn len(&self) -> usize {
         match self {
             Self::Distinct { ends, .. } => ends.len(),
@@ -58,7 +59,7 @@ impl Texts {
         }
     }
 
-    /// All of them in order; behind distinct ones NULL, which stands in plain ones as it comes.
+    /// All texts in order, followed by NULL; for texts by row, NULLs are where they occur.
     pub fn column(&self) -> StringChunked {
         if let Self::Plain(texts) = self {
             return texts.clone();
@@ -66,7 +67,7 @@ impl Texts {
         (0..=self.len()).map(|at| u32::try_from(at).ok().and_then(|code| self.get(code))).collect()
     }
 
-    /// Whether every text is greater than the one before it.
+    /// Whether the texts are sorted and distinct.
     pub fn is_ascending(&self) -> bool {
         let Self::Distinct { ends, .. } = self else { return false };
         let mut before = None;
@@ -76,17 +77,17 @@ impl Texts {
         })
     }
 
-    /// One text for all, or none.
+    /// The same text for all rows, or NULL for all.
     pub(super) fn single(text: Option<&str>) -> Self {
         let all = text.unwrap_or_default().to_owned();
         let ends = text.and_then(|text| u32::try_from(text.len()).ok()).into_iter().collect();
         Self::Distinct { all, ends }
     }
 
-    /// From a dictionary's page: each text behind its length.
+    /// Reads a dictionary page: each text after its length.
     fn of_page(mut page: &[u8], count: usize) -> PolarsResult<Self> {
         let damaged = || polars_err!(ComputeError: "a dictionary is damaged");
-        // What a damaged page says of itself is no measure.
+        // The count stated by a damaged page cannot be trusted.
         if count > page.len() / 4 {
             return Err(damaged());
         }
@@ -103,7 +104,8 @@ impl Texts {
     }
 }
 
-/// The leaf in `pages`, which `chunk` describes; `None` if it has texts that are in no dictionary.
+/// Reads the column in `pages`, which `chunk` describes; `None` if some of its texts are not in a
+/// dictionary.
 pub(super) fn codes(mut pages: BasicDecompressor, chunk: &ColumnChunkMetadata, height: usize) -> PolarsResult<Option<Codes>> {
     let descriptor = &chunk.descriptor().descriptor;
     if descriptor.max_rep_level > 0 {
@@ -129,7 +131,7 @@ pub(super) fn codes(mut pages: BasicDecompressor, chunk: &ColumnChunkMetadata, h
     if of_row.len() == height { Ok(Some(Codes { of_row, texts })) } else { Err(polars_err!(ComputeError: "a column is damaged")) }
 }
 
-/// Adds a number for each row of a page; false if the page has texts that are in no dictionary.
+/// Adds the numbers of a page's rows; false if some of its texts are not in a dictionary.
 fn add_page(page: &DataPage, level_max: u32, null: u32, of_row: &mut Vec<u32>) -> PolarsResult<bool> {
     let damaged = || polars_err!(ComputeError: "a page is damaged");
     let (parts, rows) = (split_buffer(page)?, page.num_values());
@@ -140,10 +142,10 @@ fn add_page(page: &DataPage, level_max: u32, null: u32, of_row: &mut Vec<u32>) -
         }
         let (width, numbers) = parts.values.split_first().filter(|(width, _)| **width <= 32).ok_or_else(damaged)?;
         let codes = HybridRleDecoder::new(numbers, u32::from(*width), count).collect()?;
-        // NULL's own number stands for no text here.
+        // NULL's number is not that of a text here.
         if codes.len() == count && codes.iter().copied().max() < Some(null) { Ok(codes) } else { Err(damaged()) }
     };
-    // Mostly, either every row has a text or none.
+    // In most pages either every row has a text or none has.
     let run = levels.clone().next_chunk()?;
     let no_texts = matches!(run, Some(HybridRleChunk::Rle(level, count)) if count == rows && level != level_max);
     if !no_texts && !matches!(page.encoding(), Encoding::PlainDictionary | Encoding::RleDictionary) {
@@ -197,7 +199,7 @@ mod tests {
             (&two[..], usize::MAX),
             (&two[..two.len() - 1], 2),
             (&page(&[b"\xff"])[..], 1),
-            // A letter that two texts share.
+            // A character that is divided between two texts.
             (&page(&[b"\xc3", b"\xbc"])[..], 2),
         ] {
             assert!(Texts::of_page(page, count).is_err(), "{page:?} {count}");

@@ -1,5 +1,5 @@
-//! Rows → columns: a row is looked at once, for all its columns, while it is near. What becomes of its texts is the matter of
-//! [`super::leaf`].
+//! Rows → columns. Each row is read once for all its columns, while it is in the processor's cache.
+//! [`super::leaf`] handles the texts.
 
 use polars_error::{PolarsError, PolarsResult};
 
@@ -8,38 +8,39 @@ use super::packer::Packer;
 use super::row::Cells;
 use super::shape::Shape;
 
-/// A column that rows come into.
+/// A column that is being filled from rows.
 pub(super) struct Column<'b> {
-    /// Rows that have come.
+    /// Number of rows so far.
     rows: usize,
     /// The definition level of a row without a value.
     absent: u8,
     part: Part<'b>,
 }
 
-/// A column, or a part of one.
+/// A column or a part of one.
 enum Part<'b> {
     Text(Leaf<'b>),
     Row(Vec<Part<'b>>),
-    /// `level`: the definition level of a list that is NULL; that of an empty one is one more. Lists do not lie in lists.
+    /// `level`: the definition level of a list that is NULL; that of an empty list is one more. There are
+    /// no lists of lists.
     List {
         level: u8,
         elements: Box<Part<'b>>,
     },
 }
 
-/// What a row that is no row any more is reported as.
+/// The error for bytes that are not a valid row.
 pub(super) fn damaged() -> PolarsError {
     PolarsError::ComputeError("a waiting row is damaged".into())
 }
 
 impl<'b> Column<'b> {
-    /// `depth`: how many rows of columns lie around it, which are always there.
+    /// `depth`: the number of struct levels around the column, none of which is ever NULL.
     pub(super) fn new(shape: &Shape, depth: u8) -> Self {
         Self { rows: 0, absent: depth, part: Part::new(shape, depth, false) }
     }
 
-    /// Takes the value of a row; rows before it whose values did not come have none.
+    /// Takes the value of a row. Rows skipped since the last call have no value.
     #[inline]
     pub(super) fn take(&mut self, row: usize, cells: &mut Cells<'b>, packer: &mut Packer) -> PolarsResult<()> {
         self.pad(row);
@@ -47,7 +48,7 @@ impl<'b> Column<'b> {
         self.part.take(cells, 0, packer)
     }
 
-    /// The same for a text that stands in no cell.
+    /// The same for a text that is not in a cell.
     #[inline]
     pub(super) fn take_text(&mut self, text: &'b [u8], packer: &mut Packer) -> PolarsResult<()> {
         self.rows += 1;
@@ -61,7 +62,7 @@ impl<'b> Column<'b> {
         }
     }
 
-    /// Its leaves, in order. No more rows come than `rows`.
+    /// The column's leaves in order, filled up to `rows` rows.
     pub(super) fn into_leaves(mut self, rows: usize) -> Vec<Leaf<'b>> {
         self.pad(rows);
         let mut leaves = Vec::new();
@@ -71,7 +72,7 @@ impl<'b> Column<'b> {
 }
 
 impl<'b> Part<'b> {
-    /// `level`: the definition level of what is around it. `repeats`: it lies in a list.
+    /// `level`: the definition level of what surrounds it. `repeats`: it is inside of a list.
     fn new(shape: &Shape, level: u8, repeats: bool) -> Self {
         let list = |elements| Self::List { level, elements: Box::new(elements) };
         match shape {

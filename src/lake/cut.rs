@@ -1,8 +1,8 @@
-//! A record's text → cells of the columns. The text is gone over once: what values the columns can have is noted on the way,
-//! as places in the text; then the cells are written, in the order of the columns.
+//! A record's JSON text → cells of columns. The text is scanned once and notes the position of each value
+//! for which there is a column (its slot); then the cells are written in the order of the columns.
 //!
-//! Whatever does not fit its column becomes NULL there, as in Athena; what a column cannot say goes along elsewhere
-//! (see [`super::record`]).
+//! A value that does not fit its column becomes NULL there, as in Athena; what a column cannot represent is
+//! stored elsewhere (see [`super::record`]).
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use super::row;
 use super::shape::{Field, Shape, position};
 use crate::decode::json::{Elements, Fault, Members, skip_value, string_end, unescape};
 
-/// Where a value stands in its text.
+/// The position of a value in its text.
 #[derive(Debug, Clone, Copy)]
 struct Span {
     start: u32,
@@ -22,7 +22,7 @@ struct Span {
 
 const NOWHERE: Span = Span { start: 0, end: 0, plain: false };
 
-/// How many slots there may be.
+/// Maximum number of slots.
 pub(super) const SLOTS_MAX: usize = 128;
 
 /// The values of a text, by slot.
@@ -34,19 +34,19 @@ pub(super) struct Slots<'r> {
     noted: u128,
 }
 
-/// A value, as JSON.
+/// A value as JSON.
 #[derive(Debug, Clone, Copy)]
 struct Value<'r> {
     json: &'r str,
     plain: bool,
 }
 
-/// What was noted of a value.
+/// What was found out about a value.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Noted {
-    /// Where it ends.
+    /// Position of its end.
     pub end: usize,
-    /// The column has a place for everything that it says.
+    /// The column can represent all of it.
     pub whole: bool,
 }
 
@@ -55,8 +55,8 @@ impl<'r> Slots<'r> {
         Self { json, spans: vec![NOWHERE; count], noted: 0 }
     }
 
-    /// Notes the value that begins at `at`, and those of the fields below it. Of two in one slot the last one counts, as with
-    /// Athena's reader; then the row does not say all.
+    /// Notes the value at `at`, and those of the fields inside it. If a slot gets two values the last one
+    /// counts, as in Athena; the row then does not represent everything.
     pub(super) fn note(&mut self, field: &Field, at: usize) -> Result<Noted, Fault> {
         let again = self.has(field.slots.start);
         if again {
@@ -88,7 +88,7 @@ impl<'r> Slots<'r> {
         Ok(Noted { end, whole: whole && !again })
     }
 
-    /// Notes the fields of the object that begins at `at`. Names are compared without case.
+    /// Notes the fields of the object at `at`. Names are compared ignoring case.
     fn note_fields(&mut self, fields: &[Field], at: usize) -> Result<Noted, Fault> {
         let text = self.json.as_bytes();
         let (mut members, mut next, mut whole) = (Members::of(text, at), 0, true);
@@ -130,26 +130,27 @@ impl<'r> Slots<'r> {
         })
     }
 
-    /// The value in a slot, as JSON.
+    /// The value of a slot, as JSON.
     pub(super) fn json(&self, slot: usize) -> Option<&'r str> {
         self.value(slot).map(|value| value.json)
     }
 
-    /// The text that the value in a slot is in a column of texts.
+    /// The value of a slot, as the text for a text column.
     pub(super) fn text(&self, slot: usize) -> Option<Cow<'r, str>> {
         self.value(slot)?.text()
     }
 
-    /// Appends the cell of a slot, if it has one. Whether it says all that the value says: an absent value and `null` say the same.
+    /// Appends the cell of a slot, if the slot has one. Returns whether the cell represents all of the
+    /// value; absent and `null` count as the same.
     pub(super) fn put_slot(&self, slot: usize, out: &mut Vec<u8>) -> bool {
         let Some((place, value)) = PLACES.get(slot).zip(self.value(slot)) else { return true };
-        // Fields of a row have slots of their own.
+        // Fields of a struct have slots of their own.
         let Some(leaf) = place.leaf.filter(|_| value.json != "null") else { return true };
         row::put_leaf(leaf, out);
         self.put(place.field, out)
     }
 
-    /// Appends the cells of a field of an element.
+    /// Appends the cells of a field of a list element.
     fn put(&self, field: &Field, out: &mut Vec<u8>) -> bool {
         let Some(value) = self.value(field.slots.start) else {
             row::put_nulls(field.cells, out);
@@ -171,12 +172,13 @@ impl<'r> Slots<'r> {
 }
 
 const fn bit(slot: usize) -> u128 {
-    // There are no more slots; see the test of `leaves`.
+    // There are at most so many slots; a test of `leaves` checks that.
     1 << (slot % SLOTS_MAX)
 }
 
 impl<'r> Value<'r> {
-    /// A string without its quotes and escapes, everything else as it stands; `None` for `null` and for half a character.
+    /// A string without quotes and escapes, anything else as it is; `None` for `null` and for half of a
+    /// surrogate pair.
     fn text(self) -> Option<Cow<'r, str>> {
         match self.json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
             Some(inner) if self.plain => Some(Cow::Borrowed(inner)),
@@ -186,7 +188,7 @@ impl<'r> Value<'r> {
     }
 }
 
-/// What a string says, given without its quotes.
+/// The content of a string, given without its quotes.
 pub(super) fn said(raw: &str) -> Option<Cow<'_, str>> {
     if !raw.contains('\\') {
         return Some(Cow::Borrowed(raw));
@@ -196,7 +198,7 @@ pub(super) fn said(raw: &str) -> Option<Cow<'_, str>> {
     String::from_utf8(text).ok().map(Cow::Owned)
 }
 
-/// The field that a key means which is not written as CloudTrail writes it.
+/// The field for a key that is not spelt as CloudTrail spells it.
 fn alike(fields: &[Field], key: &[u8]) -> Option<usize> {
     let key = said(std::str::from_utf8(key).ok()?)?;
     fields.iter().position(|field| field.name.eq_ignore_ascii_case(&key))
@@ -217,14 +219,14 @@ fn put_list(element: &Field, value: Value<'_>, out: &mut Vec<u8>) -> bool {
     let (mut slots, mut whole) = (Slots::new(value.json, element.slots.end), true);
     for start in starts {
         slots.noted = 0;
-        // The text was gone over before, so there is no fault in it.
+        // The text was checked before, so this cannot fail.
         whole &= slots.note(element, start).is_ok_and(|noted| noted.whole) && slots.json(0) != Some("null");
         whole &= slots.put(element, out);
     }
     whole
 }
 
-/// Where the elements of a JSON array begin; `None` for any other value.
+/// Positions of the elements of a JSON array; `None` for any other value.
 fn elements(json: &str) -> Option<Vec<usize>> {
     let text = json.as_bytes();
     let mut starts = Vec::new();

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use super::LakeError;
 use super::layout::LISTS;
-use super::manifest::{FileEntry, Manifest};
+use super::manifest::Manifest;
 use super::partition::NO_VALUE;
 use super::place::Place;
 use super::record::MEMBERS;
@@ -23,10 +23,7 @@ const FIRST_DAY: &str = "2013-11-13";
 /// # Errors
 /// There is no lake, or its manifest cannot be read.
 pub fn ddl(place: &Place, table: &str, location: Option<&str>) -> Result<String, LakeError> {
-    if !place.has_lake()? {
-        return Err(LakeError::NotALake { folder: place.name() });
-    }
-    let manifest = Manifest::load(&*place.disk()?)?.manifest;
+    let manifest = Manifest::load(&*place.disk_of_lake()?)?.manifest;
     let mut text = format!("CREATE EXTERNAL TABLE {table} (\n");
     let members = MEMBERS.iter().map(|member| (member.column, kind(&member.field.shape)));
     let others = [("object", "string"), ("record", "bigint"), ("extra", "string"), ("original", "string")];
@@ -53,17 +50,9 @@ pub fn ddl(place: &Place, table: &str, location: Option<&str>) -> Result<String,
 /// # Errors
 /// There is no lake, or its manifest cannot be read.
 pub fn files(place: &Place) -> Result<Vec<String>, LakeError> {
-    if !place.has_lake()? {
-        return Err(LakeError::NotALake { folder: place.name() });
-    }
-    let disk = place.disk()?;
+    let disk = place.disk_of_lake()?;
     let manifest = Manifest::load(&*disk)?.manifest;
-    let path = |file: &FileEntry| match (place, disk.far()) {
-        (Place::Folder(folder), _) => folder.join(file.path()).to_string_lossy().into_owned(),
-        (_, Some(disk)) => disk.address(&file.path()),
-        (_, None) => file.path().to_string_lossy().into_owned(),
-    };
-    Ok(manifest.files.iter().filter(|file| !file.partition.native).map(path).collect())
+    Ok(manifest.files.iter().filter(|file| !file.partition.native).map(|file| disk.address(&file.path())).collect())
 }
 
 /// How partitions are projected: accounts and regions are those that the lake has, days come by themselves.

@@ -1,20 +1,20 @@
-//! Distinct texts of a leaf and their numbers, as long as they repeat.
+//! Numbers the distinct texts of a column, as long as texts repeat often enough.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use foldhash::fast::RandomState;
 
-/// Bytes of a dictionary, at most: readers keep it in memory, and the fewer repetitions the less it is worth.
+/// Maximum size of a dictionary in bytes: readers keep it in memory.
 const BYTES_MAX: usize = 1 << 20;
-/// After as many texts, half of them must have been repetitions.
+/// After so many texts, half of them must have been repetitions.
 const PROBE: usize = 4_096;
 
-/// Distinct texts, numbered as they come.
+/// Distinct texts, numbered in order of first appearance.
 #[derive(Default)]
 pub(super) struct Dictionary<'b> {
     pub values: Vec<&'b [u8]>,
-    /// The number of each text.
+    /// The number of each row's text.
     pub keys: Vec<u32>,
     numbers: HashMap<&'b [u8], u32, RandomState>,
     last: Option<(&'b [u8], u32)>,
@@ -22,11 +22,11 @@ pub(super) struct Dictionary<'b> {
 }
 
 impl<'b> Dictionary<'b> {
-    /// Takes a text; false if it is plain by now that they do not repeat.
+    /// Adds a text; false once it is clear that texts do not repeat enough.
     #[inline]
     pub(super) fn push(&mut self, text: &'b [u8]) -> bool {
         let key = match self.last {
-            // In the order of time, equal values often stand side by side.
+            // Rows are sorted by time, and equal values are often adjacent.
             Some((known, key)) if known == text => key,
             _ => self.number(text),
         };
@@ -41,18 +41,18 @@ impl<'b> Dictionary<'b> {
             Entry::Vacant(slot) => {
                 self.bytes += text.len() + 4;
                 self.values.push(text);
-                // No file has as many rows as there are numbers.
+                // No file has that many rows.
                 *slot.insert(u32::try_from(self.values.len() - 1).unwrap_or(u32::MAX))
             }
         }
     }
 
-    /// Whether it is worth having, when no more texts come.
+    /// Whether a dictionary is worth it, when all texts have been added.
     pub(super) fn is_worth_it(&self) -> bool {
         !self.values.is_empty() && (self.values.len() <= self.keys.len() / 2 || self.keys.len() < PROBE)
     }
 
-    /// The texts, as they came.
+    /// The distinct texts, by number.
     pub(super) fn texts(&self) -> impl Iterator<Item = &'b [u8]> {
         self.keys.iter().filter_map(|key| self.values.get(*key as usize).copied())
     }

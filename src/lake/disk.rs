@@ -1,7 +1,7 @@
 //! What a lake asks of the place that keeps its files, and nothing else of this module asks the system for files.
 //!
-//! Paths are relative to the lake. What makes a commit last, and in which order, is said in [`super::commit`]; here stands only
-//! what each call does. Tests put a disk in its place that forgets, tears and refuses (`sim`).
+//! Paths are relative to the lake. What makes a commit last, and in which order, differs from place to place, and is said in
+//! [`super::commit`]; here stands what each call does. Tests put a disk in its place that forgets, tears and refuses (`sim`).
 
 mod far;
 mod local;
@@ -9,17 +9,21 @@ mod local;
 pub(super) mod sim;
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, Write};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub(super) use far::FarDisk;
 #[cfg(test)]
 pub(super) use far::sim as far_sim;
 pub(super) use local::LocalDisk;
 
+use super::LakeError;
 use super::layout;
+use super::manifest::Manifest;
 
 /// Bytes of a file that are copied at a time.
 const ADOPTED_BYTES: u64 = 1 << 20;
@@ -76,10 +80,31 @@ pub(super) trait Disk: Send + Sync + fmt::Debug {
         Ok(name)
     }
 
-    /// The same place, where it is one in S3: there a commit has another order.
-    fn far(&self) -> Option<&FarDisk> {
-        None
+    /// Makes `next`, whose new files lie in the staging folder, the lake in the place of `present`: at once or not at all. Where
+    /// readers take no lock, what it replaces stays for so long.
+    fn publish(&self, present: &Manifest, next: &Manifest, keep: Duration) -> Result<(), LakeError>;
+
+    /// Brings a lake that was just opened for writing into order: what a commit that did not end has left.
+    fn recover(&self, manifest: &Manifest, keep: Duration) -> Result<(), LakeError>;
+
+    /// Whether another run may commit while this one is at work: then [`Self::publish`] says so, and the files that are staged
+    /// can be made part of a later commit.
+    fn can_be_overtaken(&self) -> bool {
+        false
     }
+
+    /// Gives a staged file the name that it has as part of the commit that makes this generation; the name.
+    fn restage(&self, _name: &str, _generation: u64) -> io::Result<String> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Files that count no more, and stay where they were for readers that began before.
+    fn awaited(&self) -> BTreeSet<PathBuf> {
+        BTreeSet::new()
+    }
+
+    /// What other tools call a file of the lake.
+    fn address(&self, path: &Path) -> String;
 
     /// Whether anything has this name, even a link to nowhere.
     fn has(&self, path: &Path) -> bool;

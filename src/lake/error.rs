@@ -17,6 +17,10 @@ pub enum LakeError {
     Overtaken {
         lake: PathBuf,
     },
+    /// Another run has published this plan meanwhile.
+    Published {
+        plan: String,
+    },
     /// A server that writes whatever the condition says: it cannot keep two runs from each other.
     Unconditional {
         lake: PathBuf,
@@ -72,6 +76,7 @@ impl fmt::Display for LakeError {
         match self {
             Self::Busy { lake } => write!(f, "{}: another run is writing to this lake", lake.display()),
             Self::Overtaken { lake } => write!(f, "{}: another run has committed to this lake since this one began", lake.display()),
+            Self::Published { plan } => write!(f, "the plan {plan} was published by another run meanwhile"),
             Self::Unconditional { lake } => {
                 write!(f, "{}: this S3 server does not keep to If-None-Match and If-Match: two runs would overwrite each other", lake.display())
             }

@@ -21,8 +21,7 @@ const BITS_EACH: usize = 10;
 const BLOCK_BYTES: usize = 32;
 
 /// What each of a block's eight words makes of a hash. The numbers are those of Parquet's specification.
-const SALT: [u32; 8] =
-    [0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947, 0x5c6b_fb31];
+const SALT: [u32; 8] = [0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947, 0x5c6b_fb31];
 
 /// The hashes of a leaf's texts, as long as a filter of them is worth having.
 #[derive(Default)]

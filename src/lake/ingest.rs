@@ -6,32 +6,32 @@
 //!
 //! - `limits`: how much memory a run takes;
 //! - `collector`: a worker's part; `flow`: whose turn it is; `publish`: what a commit is made of; `repair`: what is
-//!   damaged is read again; `shards`: what many machines stage, and one publishes.
+//!   damaged is read again; `overtaken`: where another run has committed meanwhile; `shards`: what many machines stage, and one publishes.
 
 mod collector;
 mod flow;
 mod limits;
+mod overtaken;
 mod publish;
 mod repair;
 mod shards;
 
 use std::collections::HashMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use super::LakeError;
 use super::commit;
-use super::disk::{Disk, FarDisk, Held, LocalDisk, Lock};
-use super::layout::{OWN, WRITER};
+use super::disk::{Disk, Held, Lock};
+use super::layout::WRITER;
 use super::manifest::{Damage, Loaded, Manifest};
 use super::merge::Present;
 use super::objects::{self, KnownObjects};
 use super::partition::Partition;
+use super::place::Place;
 use crate::model::Coverage;
 use crate::source::Known;
-use crate::source::store::ObjectStore;
 use publish::State;
 
 pub use collector::Collector;
@@ -84,25 +84,20 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// Opens the lake at `lake`, or begins one in an empty or new folder, and removes what an interrupted run left.
-    /// `select` names the `eventSource`s to keep (none: all); a lake keeps the same ones all its life.
+    /// Opens the lake at `lake`, or begins one in an empty or new folder, or where nothing is in S3, and removes what an interrupted
+    /// run left. `select` names the `eventSource`s to keep (none: all); a lake keeps the same ones all its life. In S3 two runs may
+    /// be at it at the same time: the one that comes second commits on top of the other.
     ///
     /// # Errors
-    /// Another run has it open; the folder holds something else; it keeps other services; the disk refuses.
-    pub fn open(lake: &Path, select: &[String], limits: Limits) -> Result<Self, LakeError> {
-        check_folder(lake)?;
-        fs::create_dir_all(lake).map_err(|error| LakeError::io(lake, error))?;
-        let disk = LocalDisk::open(lake).map_err(|error| LakeError::io(lake, error))?;
-        Self::open_on(Arc::new(disk), lake, Some(select), limits)
+    /// Another run has it open; the folder holds something else; it keeps other services; the disk or the service refuses.
+    pub fn open(lake: impl Into<Place>, select: &[String], limits: Limits) -> Result<Self, LakeError> {
+        let place = lake.into();
+        place.make()?;
+        Self::open_at(&place, Some(select), limits)
     }
 
-    /// The same for a lake in S3. Two runs may be at it at the same time: the one that commits second is refused.
-    ///
-    /// # Errors
-    /// It keeps other services; the service refuses.
-    pub fn open_in(store: Arc<dyn ObjectStore>, select: &[String], limits: Limits) -> Result<Self, LakeError> {
-        let lake = PathBuf::from(store.address(""));
-        Self::open_on(Arc::new(FarDisk::new(store)), &lake, Some(select), limits)
+    fn open_at(place: &Place, select: Option<&[String]>, limits: Limits) -> Result<Self, LakeError> {
+        Self::open_on(place.disk()?, &place.name(), select, limits)
     }
 
     /// The same for a lake on this disk. `lake` is what errors name; `select`: `None` for what it keeps already.
@@ -117,10 +112,10 @@ impl Ingest {
             if manifest.generation > 0 && manifest.select != select {
                 return Err(LakeError::OtherSelection { kept: manifest.select.join(","), asked: select.join(",") });
             }
-            commit::recover(&*disk, &manifest)?;
+            disk.recover(&manifest, limits.keep_replaced)?;
             manifest.select = select;
         } else {
-            commit::recover(&*disk, &manifest)?;
+            disk.recover(&manifest, limits.keep_replaced)?;
         }
         let (sound, broken) = objects::sound(&*disk, &manifest.segments);
         let known = Arc::new(KnownObjects::load(&*disk, &sound)?);
@@ -164,8 +159,8 @@ impl Ingest {
     /// Keeps what a run tells beside its objects: what was left out by name, and events that share an id.
     pub fn note(&self, coverage: &Coverage) {
         let mut state = self.lock_state();
-        state.manifest.objects_left_out = coverage.objects_left_out;
-        state.manifest.events_sharing_an_id += coverage.events_sharing_an_id;
+        state.told.objects_left_out = Some(coverage.objects_left_out);
+        state.told.events_sharing_an_id += coverage.events_sharing_an_id;
     }
 
     /// Commits what is left. `complete`: every source was read to its end, so that what could not be had before and was not
@@ -183,6 +178,7 @@ impl Ingest {
         }
         if complete {
             state.unread_before.clear();
+            state.complete = true;
         }
         let changed =
             state.since_commit > 0 || !state.objects.is_empty() || state.manifest.generation == 0 || state.to_be_stored || state.is_repair();
@@ -200,15 +196,5 @@ impl Ingest {
         summary.objects_failed_before = self.objects_failed_before.load(Ordering::Relaxed);
         summary.events_total = files.iter().filter(|file| !file.partition.native).map(|file| file.rows).sum();
         Ok(summary)
-    }
-}
-
-/// A lake, an empty folder, or nothing yet.
-fn check_folder(lake: &Path) -> Result<(), LakeError> {
-    let is_lake = || fs::symlink_metadata(lake.join(OWN)).is_ok_and(|found| found.is_dir());
-    match fs::read_dir(lake).map(|mut entries| entries.next().is_some()) {
-        Ok(true) if !is_lake() => Err(LakeError::NotALake { folder: lake.to_path_buf() }),
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(LakeError::io(lake, error)),
-        _ => Ok(()),
     }
 }

@@ -1,41 +1,42 @@
-//! Which cell a value goes to. A row of a file has many columns and few values: its cells say which columns they are of, and
-//! columns without one are NULL. Rows of columns (`useridentity`) are always there, so only what lies below them counts.
+//! The cells of a row. A file has many columns and a row few values, so a row stores only the values that
+//! it has, each with the number of its column (leaf); the others are NULL. Struct columns (`useridentity`)
+//! are never NULL themselves, so only the fields below them are leaves.
 
 use std::sync::LazyLock;
 
 use super::record::{MEMBERS, Member};
 use super::shape::{Field, Shape};
 
-/// A column, or a field of one, that has cells.
+/// A column, or a field of one, that can have a cell.
 pub(super) struct Leaf {
-    /// Rows of columns around it.
+    /// Number of struct levels around it.
     pub depth: u8,
     pub shape: &'static Shape,
 }
 
-/// What becomes of a value that was noted in a slot.
+/// Where the value of a slot goes.
 pub(super) struct Place {
-    /// In [`MEMBERS`].
+    /// Index in [`MEMBERS`].
     pub member: usize,
-    /// The number of its cell; none where the fields below it have theirs.
+    /// The number of its leaf; `None` if its fields have leaves of their own.
     pub leaf: Option<u8>,
-    /// Rows of columns around it.
+    /// Number of struct levels around it.
     depth: u8,
     pub field: &'static Field,
 }
 
-/// What the columns cannot say, as a JSON object.
+/// The leaf for what the columns cannot represent, a JSON object.
 pub(super) static EXTRA: LazyLock<u8> = LazyLock::new(|| number(LEAVES.len() - 2));
-/// The record's text, where it matters as a whole.
+/// The leaf for the record's whole text, where that matters.
 pub(super) static ORIGINAL: LazyLock<u8> = LazyLock::new(|| number(LEAVES.len() - 1));
 
-/// All leaves, by number: those of [`MEMBERS`] in order, then [`EXTRA`] and [`ORIGINAL`].
+/// All leaves by number: those of [`MEMBERS`] in order, then [`EXTRA`] and [`ORIGINAL`].
 pub(super) static LEAVES: LazyLock<Vec<Leaf>> = LazyLock::new(|| {
     let leaves = PLACES.iter().filter(|place| place.leaf.is_some()).map(|place| Leaf { depth: place.depth, shape: &place.field.shape });
     leaves.chain([(); 2].map(|()| Leaf { depth: 0, shape: &Shape::Text })).collect()
 });
 
-/// All slots, by number.
+/// All slots by number.
 pub(super) static PLACES: LazyLock<Vec<Place>> = LazyLock::new(|| {
     let (mut places, mut leaf) = (Vec::new(), 0);
     for (member, Member { field, .. }) in MEMBERS.iter().enumerate() {
@@ -54,7 +55,7 @@ fn add_places(member: usize, field: &'static Field, depth: u8, leaf: &mut usize,
     }
 }
 
-/// A table with more columns than a byte can number would need another format of rows; a test says so.
+/// A table with more leaves than a byte can number would need another row format; a test checks that.
 fn number(leaf: usize) -> u8 {
     u8::try_from(leaf).unwrap_or(u8::MAX)
 }

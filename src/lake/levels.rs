@@ -1,15 +1,15 @@
-//! Repetition and definition levels: mostly one number all along.
+//! Parquet's repetition and definition levels, which are mostly the same for all rows.
 
 use polars_error::PolarsResult;
 use polars_parquet::parquet::encoding::hybrid_rle::encode;
 
-/// Levels of a page, in order.
+/// The levels of a page, in order.
 #[derive(Debug, Default)]
 pub(super) struct Levels {
-    /// The first ones are the same, and as many.
+    /// As long as all levels are the same: the level and how many there are.
     same: u8,
     count: usize,
-    /// All of them, as soon as they are not the same.
+    /// All levels, once they differ.
     all: Vec<u8>,
 }
 
@@ -41,7 +41,7 @@ impl Levels {
         std::iter::repeat_n(self.same, same).chain(self.all.iter().copied())
     }
 
-    /// Appends them, none greater than `max`, with their length before them.
+    /// Appends the levels, which are at most `max`, preceded by their length.
     pub(super) fn put(&self, max: u8, out: &mut Vec<u8>) -> PolarsResult<()> {
         let start = out.len();
         out.extend_from_slice(&[0; 4]);
@@ -57,7 +57,7 @@ impl Levels {
         Ok(())
     }
 
-    /// One run: its length, doubled, seven bits a byte; then the level.
+    /// Writes a run of equal levels: its doubled length in seven-bit groups, then the level.
     fn put_run(&self, out: &mut Vec<u8>) {
         let mut rest = self.count << 1;
         while rest >= 0x80 {

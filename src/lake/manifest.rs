@@ -1,7 +1,8 @@
-//! The manifest: what counts in a lake.
+//! The manifest: which files belong to a lake.
 //!
-//! It is replaced as a whole, and its last member is the checksum of all that stands before it. A copy lies beside it, and the
-//! manifest that counted before: where the first one is damaged, the lake is read by the best of the others, and that is said.
+//! It is replaced as a whole, and its last member is a checksum of everything before it. There is a copy
+//! beside it, and the previous manifest. If the first one is damaged, the lake is read by the best of the
+//! others, and that is reported.
 
 use std::path::PathBuf;
 
@@ -14,47 +15,49 @@ use super::layout::{self, MANIFESTS};
 use super::objects::ObjectState;
 use super::partition::Partition;
 
-/// The version of the layout that this code writes, and the latest that it reads. Version 1 has no checksums.
+/// The version of the format that this code writes, and the latest that it can read. Version 1 has no
+/// checksums.
 pub(super) const VERSION: u32 = 2;
 
-/// What stands before the checksum, which is followed by `"}` alone.
+/// The text before the checksum, which only `"}` follows.
 const MARK: &str = ",\"checksum\":\"";
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Manifest {
     pub version: u32,
-    /// Commits so far.
+    /// Number of commits so far.
     pub generation: u64,
-    /// `eventSource`s that are kept, sorted; empty for all.
+    /// The `eventSource`s that the lake keeps, sorted; empty for all.
     pub select: Vec<String>,
-    /// Second copies that were left out.
+    /// Number of second copies that were left out.
     pub records_duplicate: u64,
-    /// Events that share their `eventID` with another event that was read in the same run.
+    /// Number of events that share their `eventID` with another event read in the same run.
     #[serde(default)]
     pub events_sharing_an_id: u64,
-    /// Files, folders and keys that the last run left out by name.
+    /// Files, folders and keys that the last run left out because of their names.
     #[serde(default)]
     pub objects_left_out: u64,
-    /// Whether an event with `readOnly: true` is among the events.
+    /// Whether any of the events has `readOnly: true`.
     #[serde(default)]
     pub read_only: bool,
     pub files: Vec<FileEntry>,
-    /// The objects' segments, oldest first.
+    /// The segments with the objects' results, oldest first.
     pub segments: Vec<Segment>,
-    /// Objects that could not be had in the last run; they are tried again in the next one.
+    /// Objects that could not be read in the last run; the next run tries again.
     pub unread: Vec<ObjectState>,
-    /// What was damaged and could not be read again.
+    /// What was damaged and could not be restored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<Lost>,
-    /// Events that came from files without checksums, and were not read again: whether they were damaged before nobody can tell.
+    /// Events taken over from files without checksums and not read again: nobody can tell whether they were
+    /// damaged before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taken_over: Vec<TakenOver>,
-    /// Plans that were published of late.
+    /// Plans that were published recently.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plans: Vec<String>,
 }
 
-/// Events of a partition that were taken over as they were.
+/// Events of a partition that were taken over unchecked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct TakenOver {
     #[serde(flatten)]
@@ -68,7 +71,7 @@ impl Manifest {
     }
 }
 
-/// A file that counts.
+/// A data file of the lake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FileEntry {
     pub name: String,
@@ -77,18 +80,18 @@ pub(super) struct FileEntry {
     pub rows: u64,
     /// Its size.
     pub bytes: u64,
-    /// Size of its rows before they became columns. Lakes know it under the name that it had when rows were JSON.
+    /// Size of its rows before they became columns; the JSON name is from when rows were JSON.
     #[serde(rename = "json_bytes")]
     pub row_bytes: u64,
-    /// Times of its first and last row, in milliseconds since the epoch.
+    /// Times of its first and last row, in milliseconds since 1970.
     pub first: i64,
     pub last: i64,
-    /// Its end, where checksums of the rest stand; files of version 1 have none.
+    /// Its end with the checksums of everything else; files of version 1 have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tail: Option<Tail>,
 }
 
-/// What stands behind the last column chunk of a file: how many bytes, and their checksum.
+/// The end of a file, after its last column chunk: size and checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Tail {
     pub bytes: u64,
@@ -96,13 +99,13 @@ pub(super) struct Tail {
 }
 
 impl FileEntry {
-    /// Relative to the lake.
+    /// Its path in the lake.
     pub(super) fn path(&self) -> PathBuf {
         layout::rows(self.partition.folder(), &self.name)
     }
 }
 
-/// A file of what became of objects.
+/// A file with the results of objects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written")]
 pub(super) struct Segment {
@@ -111,18 +114,18 @@ pub(super) struct Segment {
     pub seal: Option<Seal>,
 }
 
-/// What a segment is to be.
+/// What a segment's content must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Seal {
     pub bytes: u64,
     pub objects: u64,
-    /// How many of these stand in no segment before it; not told where one of those was damaged.
+    /// How many of its objects are in no earlier segment; `None` if an earlier one was damaged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fresh: Option<u64>,
     pub checksum: Sum,
 }
 
-/// In version 1 a segment was its name.
+/// In version 1 a segment was written as its name alone.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Written {
@@ -143,16 +146,16 @@ impl From<Written> for Segment {
     }
 }
 
-/// A part of a lake that was damaged, and that no archive had any more when it was repaired.
+/// A part of a lake that was damaged and could not be restored from any archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Lost {
-    /// The file that had it, relative to the lake.
+    /// The file that contained it, relative to the lake.
     pub file: String,
-    /// The partition of a file of events; `None` for what became of objects.
+    /// The partition of a data file; `None` for results of objects.
     pub partition: Option<Partition>,
-    /// How many events, or objects.
+    /// Number of events, or of objects.
     pub count: u64,
-    /// Times of the file's first and last event, in milliseconds since the epoch.
+    /// Times of the file's first and last event, in milliseconds since 1970.
     pub first: i64,
     pub last: i64,
 }
@@ -181,7 +184,7 @@ pub struct Damage {
     pub reason: String,
 }
 
-/// Why a manifest does not count.
+/// Why a manifest cannot be used.
 pub(super) enum Unusable {
     Missing,
     Later(u32),
@@ -193,7 +196,7 @@ impl Manifest {
         Self { version: VERSION, ..Self::default() }
     }
 
-    /// The manifest of a lake; an empty one where nothing was committed yet.
+    /// Reads the manifest of a lake; an empty one if nothing was committed yet.
     pub(super) fn load(disk: &dyn Disk) -> Result<Loaded, LakeError> {
         let [first, others @ ..] = MANIFESTS;
         let reason = match Self::at(disk, first) {
@@ -245,12 +248,12 @@ impl Manifest {
         manifest.names_are_ours().then_some(manifest).ok_or_else(|| damaged("the manifest names files that are none of a lake's"))
     }
 
-    /// Whether every name that it gives is one that a lake gives: such a name leads nowhere else.
+    /// Whether all file names in it are names that a lake uses, which cannot lead outside of the lake.
     fn names_are_ours(&self) -> bool {
         self.files.iter().all(|file| layout::is_rows(&file.name)) && self.segments.iter().all(|segment| layout::is_segment(&segment.name))
     }
 
-    /// Its text, to be written.
+    /// The text to be written.
     pub(super) fn text(&self) -> Result<String, serde_json::Error> {
         let mut text = serde_json::to_string(&Self { version: VERSION, ..self.clone() })?;
         text.pop();
@@ -259,7 +262,7 @@ impl Manifest {
     }
 }
 
-/// The text before the checksum, and the checksum; `None` where it does not end in one.
+/// Splits a text into what the checksum covers and the checksum; `None` if it does not end with one.
 fn sealed(text: &str) -> Option<(&str, Sum)> {
     let rest = text.trim_end().strip_suffix("\"}")?;
     let (before, digits) = rest.split_at_checked(rest.len().checked_sub(Sum::DIGITS)?)?;

@@ -60,6 +60,8 @@ pub(super) struct Merged {
     pub replaced: Vec<String>,
     /// Second copies that were left out.
     pub duplicates: u64,
+    /// Those of them that were in the lake, and made way for the same event from a place that sorts before.
+    pub moved: u64,
     /// Rows that are new in the lake.
     pub added: u64,
     /// Files that are there and cannot be read.
@@ -203,7 +205,9 @@ impl Work<'_> {
         let taken = Piece::of(taken).ok_or_else(|| Stop::Failed(LakeError::io(&present.path(), "a waiting row is damaged")))?;
         let mut anew = Rows::of(vec![taken]);
         there.into_iter().for_each(|piece| anew.add(piece));
+        let before = merged.duplicates;
         anew.settle(|_| merged.duplicates += 1);
+        merged.moved += merged.duplicates - before;
         merged.replaced.push(present.entry.name.clone());
         self.write(&anew, merged, name).map_err(Stop::Failed)
     }

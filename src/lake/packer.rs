@@ -1,4 +1,4 @@
-//! Pages → zstd, with what the compressor needs made once and not for every page.
+//! Compresses pages with zstd; the compressor is set up once and not for every page.
 
 use polars_error::PolarsResult;
 use polars_parquet::parquet::CowBuffer;
@@ -8,23 +8,24 @@ use polars_parquet::parquet::page::{CompressedDataPage, CompressedDictPage, Comp
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::{CParameter, compress_bound};
 
-/// The first level of zstd: with higher ones writing takes a fifth longer, and the files are no smaller.
+/// zstd's level: higher ones make writing a fifth slower and files no smaller.
 pub(super) const LEVEL: i32 = 1;
 
-/// What was seen lately, as a power of two: as much as lies near the processor. Files are one per cent larger, and sooner there.
+/// zstd's hash table size, as a power of two: it fits into the processor's cache. Files are one per cent
+/// larger, and written faster.
 const HASH_LOG: u32 = 12;
 
 /// Compresses one page after another.
 pub(super) struct Packer {
-    /// `None` until it is needed.
+    /// Created when first needed.
     zstd: Option<Compressor<'static>>,
     packed: Vec<u8>,
 }
 
-/// A page, compressed.
+/// A compressed page.
 pub(super) struct Packed {
     bytes: Vec<u8>,
-    /// How large it was.
+    /// Its uncompressed size.
     size: usize,
 }
 
@@ -40,7 +41,7 @@ impl Packer {
         Self { zstd: None, packed: Vec::new() }
     }
 
-    /// Takes no more memory than the compressed bytes do: pages wait until their row group is whole.
+    /// Allocates only what the compressed bytes take, because pages wait until their row group is complete.
     pub(super) fn pack(&mut self, bytes: &[u8]) -> PolarsResult<Packed> {
         self.packed.clear();
         self.packed.reserve(compress_bound(bytes.len()));

@@ -1,7 +1,7 @@
-//! A page of a Parquet column, while it grows, and what is written of it.
+//! A page of a Parquet column while it is filled, and as it is written.
 //!
-//! Levels say what is NULL and where lists begin: runs of one number, mostly. Texts stand behind them as they are, or the numbers
-//! that they have in a dictionary. Each page tells its least and greatest text.
+//! First come the levels, mostly as runs of one number: what is NULL, and where lists begin. Then come the
+//! texts themselves, or their numbers in a dictionary. Each page states its smallest and greatest text.
 
 use polars_error::PolarsResult;
 use polars_parquet::parquet::encoding::hybrid_rle::encode;
@@ -18,28 +18,28 @@ use super::row::prefix;
 
 /// Bytes of texts in a page, about.
 pub(super) const PAGE_BYTES: usize = 1 << 20;
-/// Longer texts are cut in what a page tells of its least and greatest.
+/// Longer texts are cut in a page's statement of its smallest and greatest text.
 const BOUND_BYTES_MAX: usize = 64;
 
-/// Room for levels before the texts of a page; where they take more, the texts make way.
+/// Room for the levels before the texts; if they take more, the texts are moved.
 const ROOM: usize = 64;
 
-/// A page that grows.
+/// A page that is being filled.
 pub(super) struct Page<'p> {
-    /// The definition level of a text that is there.
+    /// The definition level of a text.
     pub level: u8,
-    /// It has repetition levels, too.
+    /// Whether it has repetition levels as well.
     pub repeats: bool,
     pub nulls: usize,
     rows: usize,
     repetition: Levels,
     definition: Levels,
     bounds: Bounds<'p>,
-    /// Texts behind some room.
+    /// The texts, after some free room.
     texts: Vec<u8>,
 }
 
-/// A page that is compressed.
+/// A compressed page.
 pub(super) struct FullPage {
     packed: Packed,
     values: usize,
@@ -50,10 +50,10 @@ pub(super) struct FullPage {
     greatest: Option<Vec<u8>>,
 }
 
-/// A text behind its prefix: so they are compared.
+/// A text with its first bytes as a number, which makes comparing quicker.
 type Prefixed<'p> = (u64, &'p [u8]);
 
-/// The least and the greatest of texts.
+/// The smallest and the greatest text.
 #[derive(Default)]
 struct Bounds<'p>(Option<(Prefixed<'p>, Prefixed<'p>)>);
 
@@ -76,7 +76,7 @@ impl<'p> Page<'p> {
         Self { level, repeats, nulls: 0, rows: 0, repetition, definition, bounds: Bounds::default(), texts: Vec::new() }
     }
 
-    /// The levels of a text that stands there.
+    /// Adds the levels of a text.
     #[inline]
     pub(super) fn level_of_text(&mut self, repetition: u8) {
         if self.repeats {
@@ -86,7 +86,7 @@ impl<'p> Page<'p> {
         self.rows += usize::from(repetition == 0);
     }
 
-    /// The levels of as many values.
+    /// Adds the levels of several values.
     pub(super) fn levels(&mut self, repetition: u8, definition: u8, count: usize) {
         if self.repeats {
             self.repetition.push_many(repetition, count);
@@ -97,19 +97,19 @@ impl<'p> Page<'p> {
         }
     }
 
-    /// The levels of all values, in order: repetition and definition.
+    /// The repetition and definition levels of all values, in order.
     pub(super) fn both(&self) -> impl Iterator<Item = (u8, u8)> {
         let without = if self.repeats { 0 } else { self.definition.len() };
         self.repetition.iter().chain(std::iter::repeat_n(0, without)).zip(self.definition.iter())
     }
 
-    /// A text as it is. Its levels are given apart.
+    /// Adds a text; its levels are added separately.
     #[inline]
     pub(super) fn text(&mut self, text: &'p [u8]) {
         if self.texts.is_empty() {
             self.texts.resize(ROOM, 0);
         }
-        // A page that may become a whole one gets no more memory than that takes.
+        // Once a page is likely to become full, it gets exactly that much memory.
         if self.texts.len() > PAGE_BYTES / 4 && self.texts.capacity() < PAGE_BYTES {
             self.texts.reserve_exact(PAGE_BYTES + PAGE_BYTES / 16 - self.texts.len());
         }
@@ -122,7 +122,7 @@ impl<'p> Page<'p> {
         self.texts.len()
     }
 
-    /// The page with the texts of a dictionary. This one is to have their numbers, and has no texts.
+    /// The dictionary page. This page will contain the texts' numbers, and has no texts itself.
     pub(super) fn dictionary(&mut self, dictionary: &Dictionary<'p>, packer: &mut Packer) -> PolarsResult<CompressedPage> {
         dictionary.values.iter().for_each(|text| put_plain(&mut self.texts, text));
         let page = packer.dictionary(&self.texts, dictionary.values.len());
@@ -130,7 +130,7 @@ impl<'p> Page<'p> {
         page
     }
 
-    /// Compresses it, with the numbers of all texts. It is empty then.
+    /// Compresses the page with the numbers of all texts, and empties it.
     pub(super) fn close_numbers(&mut self, dictionary: &Dictionary<'p>, packer: &mut Packer) -> PolarsResult<FullPage> {
         dictionary.values.iter().for_each(|text| self.bounds.note(text));
         let bits = bits(u32::try_from(dictionary.values.len()).unwrap_or(u32::MAX)).max(1);
@@ -140,7 +140,7 @@ impl<'p> Page<'p> {
         self.pack(Encoding::RleDictionary, packer)
     }
 
-    /// Compresses it. It is empty then.
+    /// Compresses the page, and empties it.
     pub(super) fn close(&mut self, packer: &mut Packer) -> PolarsResult<FullPage> {
         self.pack(Encoding::Plain, packer)
     }
@@ -170,7 +170,7 @@ impl<'p> Page<'p> {
 }
 
 impl FullPage {
-    /// As the file's writer takes it; `kind` is the column's type in the file.
+    /// In the form that the file writer takes; `kind` is the column's type in the file.
     pub(super) fn into_page(self, kind: &PrimitiveType) -> CompressedPage {
         let statistics = BinaryStatistics {
             primitive_type: kind.clone(),
@@ -196,12 +196,12 @@ fn put_plain(out: &mut Vec<u8>, text: &[u8]) {
     out.extend_from_slice(text);
 }
 
-/// The beginning of a text is never greater than the text.
+/// A lower bound: the beginning of a text is never greater than the text.
 fn lower_bound(text: &[u8]) -> Vec<u8> {
     beginning(text).to_vec()
 }
 
-/// A short text that is not less than any with this beginning: the beginning with a greater letter at its end.
+/// An upper bound: the beginning with its last character increased.
 fn upper_bound(text: &[u8]) -> Vec<u8> {
     let mut bound = beginning(text).to_vec();
     if bound.len() == text.len() {

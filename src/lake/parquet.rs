@@ -212,7 +212,8 @@ impl Reader {
         let (offset, length) = chunk.bloom_filter_offset().zip(chunk.bloom_filter_length())?;
         let (_, sum) = self.filters.get(self.filters.binary_search_by_key(&offset, |(offset, _)| *offset).ok()?)?;
         let (start, bytes) = (u64::try_from(offset).ok()?, u64::try_from(length).ok()?);
-        let filter = read(&*self.file, start, Some(bytes).filter(|bytes| start.checked_add(*bytes).is_some_and(|end| end <= self.file.size()))?).ok()?;
+        let filter =
+            read(&*self.file, start, Some(bytes).filter(|bytes| start.checked_add(*bytes).is_some_and(|end| end <= self.file.size()))?).ok()?;
         (Sum::of(&filter) == *sum).then_some(filter)
     }
 

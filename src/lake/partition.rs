@@ -1,19 +1,20 @@
-//! Where a record belongs: account, region, and the day it happened.
+//! The partition of a record: account, region, and the day of the event.
 
 use std::path::PathBuf;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-use crate::model::Timestamp;
+use crate::model::{DAY_SECONDS, Timestamp};
 
-/// What Hive calls the partition of rows without a value.
+/// Hive's name for the partition of rows without a value.
 pub(super) const NO_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
-/// Longer values are hostile; they go where no value is.
+/// Longer values are hostile, and treated as missing.
 const VALUE_BYTES_MAX: usize = 64;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct Partition {
-    /// EventBridge's own events stand apart.
+    /// EventBridge's own events are stored separately.
     pub native: bool,
     pub account: Option<String>,
     pub region: Option<String>,
@@ -21,17 +22,17 @@ pub(super) struct Partition {
     pub date: Option<String>,
 }
 
-/// A day, UTC, as a number.
+/// A day in UTC, as a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Day(i64);
 
 impl Day {
     pub(super) const fn of(time: Timestamp) -> Self {
-        Self(time.seconds().div_euclid(86_400))
+        Self(time.seconds().div_euclid(DAY_SECONDS))
     }
 }
 
-/// What a path can say.
+/// A value that can be used in a path.
 fn value(value: Option<&str>) -> Option<&str> {
     value.filter(|value| !value.is_empty() && value.len() <= VALUE_BYTES_MAX)
 }
@@ -42,19 +43,19 @@ impl Partition {
         Self { native, account: value(account).map(str::to_owned), region: value(region).map(str::to_owned), date }
     }
 
-    /// Whether records of this account and region belong here, on the right day.
+    /// Whether records of this account and region belong to it, if they are of its day.
     pub(super) fn is_of(&self, native: bool, account: Option<&str>, region: Option<&str>) -> bool {
         self.native == native && self.account.as_deref() == value(account) && self.region.as_deref() == value(region)
     }
 
-    /// The folder, relative to the lake.
+    /// Its folder, relative to the lake.
     pub(super) fn folder(&self) -> PathBuf {
         let level = |name: &str, value: &Option<String>| format!("{name}={}", value.as_deref().map_or_else(|| NO_VALUE.to_owned(), escaped));
         let root = if self.native { "_tagfall/native" } else { "" };
         PathBuf::from(root).join(level("account", &self.account)).join(level("region", &self.region)).join(level("date", &self.date))
     }
 
-    /// What a column of `cloudtrail_logs` that is made of the partition holds.
+    /// The value of a column of `cloudtrail_logs` that is made from the partition.
     pub(super) fn value(&self, column: &str) -> Option<String> {
         let date = self.date.as_deref();
         let part = match column {
@@ -69,19 +70,18 @@ impl Partition {
         part.map(str::to_owned)
     }
 
-    /// What its files' names end in: hive readers that look for `*.parquet` are to find events alone.
+    /// The extension of its files: Hive readers that look for `*.parquet` should only find CloudTrail
+    /// events.
     pub(super) const fn extension(&self) -> &'static str {
         if self.native { "rows" } else { "parquet" }
     }
 }
 
-/// A value as part of a path, as Hive writes it: letters, digits, `-`, `_` and `.` as they are, `%XX` for the rest.
+/// A value in a path as Hive writes it: letters, digits, `-`, `_` and `.` as they are, `%XX` for everything
+/// else.
 fn escaped(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) { out.push(char::from(byte)) } else { out.push_str(&format!("%{byte:02X}")) }
-    }
-    out
+    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+    utf8_percent_encode(value, PLAIN).to_string()
 }
 
 #[cfg(test)]

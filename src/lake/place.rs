@@ -1,4 +1,5 @@
-//! Where a lake is: a folder of this machine, or a prefix of a bucket; and small lakes that are staged inside of one.
+//! Where a lake is: a folder of this machine, or a prefix of a bucket; and small lakes that are staged inside of one. No other
+//! module knows which of them it is.
 
 use std::fs;
 use std::io;
@@ -9,8 +10,8 @@ use std::sync::Arc;
 use super::LakeError;
 use super::commit::sync_all;
 use super::disk::{Disk, FarDisk, LocalDisk};
-use super::read::{is_lake, is_lake_in};
-use crate::source::store::{Condition, Got, ObjectStore, Put, StoreError};
+use super::layout::{MANIFESTS, OWN};
+use crate::source::store::{Condition, Entry, Got, ObjectStore, Put, StoreError};
 
 /// Objects that are removed at the same time.
 const REMOVED_TOGETHER: usize = 32;
@@ -22,6 +23,24 @@ pub enum Place {
     Store(Arc<dyn ObjectStore>),
     /// A lake that is staged in one in S3.
     Staged(Arc<dyn ObjectStore>),
+}
+
+impl From<&Path> for Place {
+    fn from(folder: &Path) -> Self {
+        Self::Folder(folder.to_path_buf())
+    }
+}
+
+impl From<&PathBuf> for Place {
+    fn from(folder: &PathBuf) -> Self {
+        Self::Folder(folder.clone())
+    }
+}
+
+impl From<Arc<dyn ObjectStore>> for Place {
+    fn from(store: Arc<dyn ObjectStore>) -> Self {
+        Self::Store(store)
+    }
 }
 
 impl Place {
@@ -42,11 +61,38 @@ impl Place {
     }
 
     /// Whether a lake is there.
-    pub(super) fn has_lake(&self) -> Result<bool, LakeError> {
+    ///
+    /// # Errors
+    /// The place may not be listed, or the service cannot be asked.
+    pub fn is_lake(&self) -> Result<bool, StoreError> {
         match self {
-            Self::Folder(folder) => Ok(is_lake(folder)),
-            Self::Store(store) | Self::Staged(store) => is_lake_in(&**store).map_err(|error| LakeError::io(&self.name(), error)),
+            Self::Folder(folder) => Ok(MANIFESTS.iter().any(|name| folder.join(name).is_file())),
+            Self::Store(store) | Self::Staged(store) => {
+                Ok(store.list("_tagfall/manifest")?.iter().any(|entry| MANIFESTS.contains(&entry.key.as_str())))
+            }
         }
+    }
+
+    /// The same, for whoever reports failures of lakes.
+    pub(super) fn has_lake(&self) -> Result<bool, LakeError> {
+        self.is_lake().map_err(|error| LakeError::io(&self.name(), error))
+    }
+
+    /// The files of the lake that is to be there.
+    pub(super) fn disk_of_lake(&self) -> Result<Arc<dyn Disk>, LakeError> {
+        if self.has_lake()? { self.disk() } else { Err(LakeError::NotALake { folder: self.name() }) }
+    }
+
+    /// Makes the folder, where it is one: a lake, an empty folder, or nothing yet is to be there.
+    pub(super) fn make(&self) -> Result<(), LakeError> {
+        let Self::Folder(folder) = self else { return Ok(()) };
+        let is_lake = || fs::symlink_metadata(folder.join(OWN)).is_ok_and(|found| found.is_dir());
+        match fs::read_dir(folder).map(|mut entries| entries.next().is_some()) {
+            Ok(true) if !is_lake() => return Err(LakeError::NotALake { folder: folder.clone() }),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(LakeError::io(folder, error)),
+            _ => {}
+        }
+        fs::create_dir_all(folder).map_err(|error| LakeError::io(folder, error))
     }
 
     /// The files of a lake that is there.
@@ -69,7 +115,7 @@ impl Place {
             Self::Store(store) | Self::Staged(store) => {
                 let prefix = format!("{path}/");
                 let keys = store.list(&prefix).map_err(|error| LakeError::io(Path::new(path), error))?;
-                keys.iter().filter_map(|key| Some(key.strip_prefix(&prefix)?.split('/').next()?.to_owned())).collect()
+                keys.iter().filter_map(|Entry { key, .. }| Some(key.strip_prefix(&prefix)?.split('/').next()?.to_owned())).collect()
             }
         };
         names.sort_unstable();
@@ -86,7 +132,7 @@ impl Place {
             },
             Self::Store(store) | Self::Staged(store) => {
                 let failed = |error| LakeError::io(Path::new(path), error);
-                let keys = store.list(&format!("{path}/")).map_err(failed)?;
+                let keys: Vec<String> = store.list(&format!("{path}/")).map_err(failed)?.into_iter().map(|entry| entry.key).collect();
                 // The manifest of a staged lake goes first: what is left of it is none any more.
                 let (manifests, others): (Vec<_>, Vec<_>) = keys.iter().partition(|key| key.contains("/_tagfall/manifest"));
                 let remove = |key: &Path| Ok(store.delete(&key.to_string_lossy())?);
@@ -126,9 +172,9 @@ impl ObjectStore for Below {
         self.store.delete(&self.key(key))
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        let keys = self.store.list(&self.key(prefix))?;
-        Ok(keys.iter().filter_map(|key| key.strip_prefix(&self.prefix).map(str::to_owned)).collect())
+    fn list(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
+        let below = |entry: Entry| Some(Entry { key: entry.key.strip_prefix(&self.prefix)?.to_owned(), ..entry });
+        Ok(self.store.list(&self.key(prefix))?.into_iter().filter_map(below).collect())
     }
 
     fn address(&self, key: &str) -> String {

@@ -4,7 +4,6 @@
 //! columns are. Coverage is that of the objects that filled the lake, with two differences: second copies are counted for the
 //! whole lake and not read again, and a file of the lake that cannot be read counts as an object that failed.
 
-use std::path::Path;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -14,9 +13,9 @@ use polars::prelude::{DataFrame, NamedFrom, PolarsResult, Series};
 use polars_arrow::bitmap::Bitmap;
 
 use super::LakeError;
-use super::disk::{Disk, FarDisk, Held, LocalDisk, Lock};
+use super::disk::{Disk, Held, Lock};
 use super::guard::guarded;
-use super::layout::{MANIFESTS, READERS};
+use super::layout::READERS;
 use super::manifest::{Damage, FileEntry, Loaded, Manifest};
 use super::objects::{self, Ending, ObjectState};
 use super::parquet::{Reader, Wanted};
@@ -25,23 +24,9 @@ use super::portion::{Address, Portion};
 use super::rebuild::Records;
 use crate::model::{Coverage, Filter, ReadFailure, Timestamp, plural_verb};
 use crate::source::layout::{Days, Level, Place, Seen, Selection};
-use crate::source::store::{ObjectStore, StoreError};
 use crate::source::{Delivery, Feed, Listed, Pruned, Shelf, Shelved};
 use crate::tables::cloudtrail::{ORIGINS, Origin};
 use crate::tables::{Asked, Rows};
-
-/// Whether a lake is at `path`.
-pub fn is_lake(path: &Path) -> bool {
-    MANIFESTS.iter().any(|name| path.join(name).is_file())
-}
-
-/// Whether a lake is in this place of S3.
-///
-/// # Errors
-/// The place may not be listed, or the service cannot be asked.
-pub fn is_lake_in(store: &dyn ObjectStore) -> Result<bool, StoreError> {
-    Ok(store.list("_tagfall/manifest")?.iter().any(|key| MANIFESTS.contains(&key.as_str())))
-}
 
 /// In which order files are gone through, and the row groups of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,17 +58,8 @@ impl LakeFeed {
     ///
     /// # Errors
     /// The manifest cannot be read.
-    pub fn open(lake: &Path, filter: &Filter) -> Result<Self, LakeError> {
-        let disk = LocalDisk::open(lake).map_err(|error| LakeError::io(lake, error))?;
-        Self::open_on(Arc::new(disk), filter)
-    }
-
-    /// The same for a lake in S3.
-    ///
-    /// # Errors
-    /// The manifest cannot be read.
-    pub fn open_in(store: Arc<dyn ObjectStore>, filter: &Filter) -> Result<Self, LakeError> {
-        Self::open_on(Arc::new(FarDisk::new(store)), filter)
+    pub fn open(lake: impl Into<super::Place>, filter: &Filter) -> Result<Self, LakeError> {
+        Self::open_on(lake.into().disk()?, filter)
     }
 
     /// The same for a lake on this disk.
@@ -212,6 +188,17 @@ impl LakeFeed {
         }
     }
 
+    /// Events of different runs are not compared by their ids alone.
+    fn least(&self) -> Option<String> {
+        let Manifest { events_sharing_an_id: events, generation, plans, .. } = &self.manifest;
+        let several = *generation > 1 || !plans.is_empty();
+        (*events > 0 && several).then(|| {
+            format!(
+                "events_sharing_an_id is {events} at least: a lake that several runs or shards have filled has the sum of what each of them has met."
+            )
+        })
+    }
+
     /// A file without checksums may be damaged, and nobody could tell.
     fn warning(&self) -> Option<String> {
         let unsealed = self.files.iter().filter(|file| file.tail.is_none()).count();
@@ -316,6 +303,7 @@ impl Shelf for LakeFeed {
             coverage.failures.push(failure);
         }
         coverage.warnings.extend(self.warning());
+        coverage.warnings.extend(self.least());
         coverage
     }
 }

@@ -1,4 +1,4 @@
-//! From columns back to records.
+//! Columns → records: makes the original records from the columns of a lake's file.
 
 use polars::prelude::{DataFrame, Int64Chunked, ListChunked, PolarsResult, Series, StringChunked};
 use serde_json::value::RawValue;
@@ -8,7 +8,7 @@ use crate::model::{Identity, Timestamp};
 use crate::tables::Kind;
 use crate::tables::builder::members_of;
 
-/// Rows that can be read as records. Columns that are not there are members that are not there.
+/// Rows with the columns needed to make records. Missing columns count as missing members.
 pub(super) struct Records {
     members: Vec<(usize, Column)>,
     event_id: Option<StringChunked>,
@@ -57,7 +57,7 @@ impl Records {
         told(&cell(&self.event_id), time, &source, &name, &region, &account).identity(b"")
     }
 
-    /// Milliseconds since the epoch; 0 where the record has no time.
+    /// Milliseconds since 1970; 0 if the record has no time.
     pub(super) fn time(&self, row: usize, native: bool) -> i64 {
         let time = match self.original.get(row) {
             Some(original) => Split::of(original, native).ok().and_then(|split| split.time()),
@@ -66,7 +66,7 @@ impl Records {
         time.map_or(0, Timestamp::millis)
     }
 
-    /// The record's text, in place of what is in `out`.
+    /// Writes the record's text to `out`, which is cleared first.
     pub(super) fn write(&self, row: usize, out: &mut String) {
         out.clear();
         if let Some(original) = self.original.get(row) {
@@ -87,7 +87,7 @@ impl Records {
     }
 }
 
-/// A column, or a part of one.
+/// A column or a part of one.
 enum Column {
     Text(StringChunked),
     Truth(StringChunked),
@@ -116,7 +116,7 @@ impl Column {
         })
     }
 
-    /// Appends the value; false, and nothing, where there is none.
+    /// Appends the value as JSON; appends nothing and returns false if there is none.
     fn write(&self, row: usize, out: &mut String) -> bool {
         match self {
             Self::Text(texts) => texts.get(row).map(|text| add_text(out, text)).is_some(),

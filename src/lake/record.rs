@@ -1,9 +1,10 @@
-//! One record and the columns: which of its members they can hold, and what has to go along as JSON.
+//! Which members of a record the columns can represent, and which have to be stored as JSON beside them.
 //!
-//! A record comes back from the lake so that whoever reads it cannot tell. Members that a column cannot represent exactly
-//! (unknown ones, other types, other members inside `userIdentity`) are kept as they stand in the column `extra`, a JSON object.
-//! A record whose text as a whole matters is kept in `original`: one without an `eventID` of its own (its text tells it apart),
-//! one with a member that stands twice, and EventBridge's own events.
+//! A record read back from the lake must be indistinguishable from the original. Members that a column
+//! cannot represent exactly (unknown ones, other types, other members inside `userIdentity`) are stored
+//! unchanged in the column `extra`, a JSON object. If a record's text matters as a whole, it is stored in
+//! `original`: a record without an `eventID` of its own (told apart by its text), one with a member that
+//! appears twice, and EventBridge's own events.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -28,19 +29,19 @@ pub(super) struct Member {
     pub holds: Holds,
 }
 
-/// What the column holds of it.
+/// How the column represents it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holds {
     Text,
     /// `true` or `false`, as text.
     Truth,
-    /// The JSON object as it stands.
+    /// The JSON object as it is.
     Json,
-    /// Rows and lists of texts.
+    /// A struct, or a list of texts.
     Nested,
 }
 
-/// All of them, in the order of the columns.
+/// All members with columns, in the order of the columns.
 pub(super) static MEMBERS: LazyLock<Vec<Member>> = LazyLock::new(|| {
     let mut next = 0;
     let member = |(column, origin): &(&'static str, Origin)| {
@@ -58,7 +59,7 @@ pub(super) static MEMBERS: LazyLock<Vec<Member>> = LazyLock::new(|| {
     ORIGINS.iter().filter_map(member).collect()
 });
 
-/// Slots of members that are looked at themselves, and how many slots there are.
+/// The slots of members that are used directly, and the number of slots.
 struct Known {
     id: usize,
     time: usize,
@@ -84,7 +85,7 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| {
     }
 });
 
-/// Names of nested members, as CloudTrail writes them. Columns have them in lower case.
+/// Names of nested members as CloudTrail writes them; columns have them in lower case.
 const NESTED: &[&str] = &[
     "type",
     "principalId",
@@ -117,7 +118,7 @@ const NESTED: &[&str] = &[
     "clientProvidedHostHeader",
 ];
 
-/// The name in JSON of a field of a column. Only `resources` writes `ARN` in capitals.
+/// The JSON name of a column's field. Only `resources` writes `ARN` in capitals.
 pub(super) fn json_name<'f>(column: &str, field: &'f str) -> &'f str {
     if column == "resources" && field == "arn" {
         return "ARN";
@@ -125,27 +126,29 @@ pub(super) fn json_name<'f>(column: &str, field: &'f str) -> &'f str {
     NESTED.iter().copied().find(|name| name.eq_ignore_ascii_case(field)).unwrap_or(field)
 }
 
-/// A record, cut into its members.
+/// A record divided into its members.
 pub(super) struct Split<'r> {
     json: &'r str,
     native: bool,
     values: Slots<'r>,
-    /// Members whose columns have no place for all that they say, by position in [`MEMBERS`].
+    /// Members that their columns cannot represent completely, as indexes into [`MEMBERS`].
     torn: Vec<usize>,
     others: Vec<(Cow<'r, str>, &'r str)>,
-    /// A member stands twice, or in another case: only the text itself says what it says.
+    /// A member appears twice or in another case: only the text itself is exact.
     twisted: bool,
 }
 
 impl<'r> Split<'r> {
     /// # Errors
-    /// The text is no JSON object.
+    ///
+    /// The text is not a JSON object.
     pub(super) fn of(json: &'r str, native: bool) -> Result<Self, String> {
         let values = Slots::new(json, KNOWN.count);
         let mut split = Self { json, native, values, torn: Vec::new(), others: Vec::new(), twisted: native };
         split.read()?;
         split.twisted |= !is_event_id(split.string(KNOWN.id).as_bytes());
-        // What is no string tells events apart as what is not there does, and the columns would not show which it was.
+        // In an event's identity, a value that is not a string counts as missing, and the columns could not
+        // tell the two apart.
         let is_odd = |slot: usize| split.values.json(slot).is_some_and(|json| !json.starts_with('"') && json != "null");
         split.twisted |= is_odd(KNOWN.region) || is_odd(KNOWN.account);
         Ok(split)
@@ -169,8 +172,8 @@ impl<'r> Split<'r> {
         Ok(())
     }
 
-    /// Takes the member with this key (as it is written), whose value begins at `at`; the value's end. `next` is where
-    /// the next member is expected.
+    /// Takes the member with this key (as written), whose value is at `at`; returns the value's end. `next`
+    /// is the expected index of the next member.
     fn take(&mut self, key: &'r str, at: usize, next: &mut usize) -> Result<usize, String> {
         let members = MEMBERS.as_slice();
         let name = if self.native { native_name(key) } else { key };
@@ -182,12 +185,12 @@ impl<'r> Split<'r> {
         self.note(place, member, at)
     }
 
-    /// The same for a key that is not what CloudTrail writes.
+    /// The same for a key that CloudTrail does not write like this.
     fn take_other(&mut self, key: &'r str, at: usize) -> Result<usize, String> {
         let key = said(key).ok_or("a key has half a character")?;
         let name = if self.native { native_name(&key) } else { &key };
         if let Some((place, member)) = MEMBERS.iter().enumerate().find(|(_, member)| member.name.eq_ignore_ascii_case(name)) {
-            // Written with escapes, it may be the very same name.
+            // With escapes it may still be the very same name.
             self.twisted |= member.name != name;
             return self.note(place, member, at);
         }
@@ -196,7 +199,7 @@ impl<'r> Split<'r> {
         Ok(end)
     }
 
-    /// Notes the value, which begins at `at`, of the member at `place` in [`MEMBERS`]; the value's end.
+    /// Notes the value at `at` for the member at index `place` in [`MEMBERS`]; returns the value's end.
     fn note(&mut self, place: usize, member: &Member, at: usize) -> Result<usize, String> {
         self.twisted |= self.values.has(member.field.slots.start);
         let noted = self.values.note(&member.field, at)?;
@@ -210,7 +213,7 @@ impl<'r> Split<'r> {
         time_of(&self.values.text(KNOWN.time)?)
     }
 
-    /// `readOnly: true`, as a flag or as text.
+    /// Whether it has `readOnly: true`, as a boolean or a string.
     pub(super) fn is_read_only(&self) -> bool {
         self.values.json(KNOWN.read_only).is_some_and(|json| matches!(json, "true" | "\"true\""))
     }
@@ -225,25 +228,25 @@ impl<'r> Split<'r> {
         self.values.text(KNOWN.region)
     }
 
-    /// What a string says; nothing where there is none.
+    /// The content of a string; empty if there is none.
     fn string(&self, slot: usize) -> Cow<'r, str> {
         let is_string = self.values.json(slot).is_some_and(|json| json.starts_with('"'));
         self.values.text(slot).filter(|_| is_string).unwrap_or_default()
     }
 
-    /// What two copies of one event have in common.
+    /// The identity that two copies of one event share.
     pub(super) fn identity(&self) -> Identity {
         let [id, source, name, region, account] = [KNOWN.id, KNOWN.source, KNOWN.name, KNOWN.region, KNOWN.account].map(|slot| self.string(slot));
         told(&id, self.time(), &source, &name, &region, &account).identity(self.json.as_bytes())
     }
 
-    /// The whole text, where it has to be kept.
+    /// The whole text, if it has to be stored.
     pub(super) fn original(&self) -> Option<&'r str> {
         self.twisted.then_some(self.json)
     }
 
-    /// Appends the cells of the columns, in order: those of [`MEMBERS`], then what the columns cannot say and, where that
-    /// would not do, the text itself.
+    /// Appends the cells in the order of the columns: those of [`MEMBERS`], then `extra`, and `original`
+    /// where that is needed.
     pub(super) fn put(&self, out: &mut Vec<u8>) {
         let extra = self.put_members(out);
         for (leaf, text) in [(*EXTRA, extra.as_deref()), (*ORIGINAL, self.original())] {
@@ -254,13 +257,13 @@ impl<'r> Split<'r> {
         }
     }
 
-    /// Appends the cells of [`MEMBERS`]; the members that they cannot represent, as a JSON object. `None` if there are none or
-    /// `original` has it all.
+    /// Appends the cells of [`MEMBERS`]. Returns the members that they cannot represent, as a JSON object;
+    /// `None` if there are none or `original` contains everything.
     fn put_members(&self, out: &mut Vec<u8>) -> Option<String> {
         let mut extra = String::new();
         let mut slots = self.values.noted().peekable();
         while let Some(slot) = slots.next() {
-            // A member's own slot comes before those of its fields.
+            // The slot of a member comes before those of its fields.
             let Some(place) = PLACES.get(slot).map(|place| place.member) else { continue };
             let Some((member, value)) = MEMBERS.get(place).zip(self.values.json(slot)) else { continue };
             let mut held = self.values.put_slot(slot, out);
@@ -284,29 +287,29 @@ impl<'r> Split<'r> {
 }
 
 impl Member {
-    /// Whether the column says all that the value says. `held`: what its cells make of it does.
+    /// Whether the column represents all of the value. `held`: what was written to its cells does.
     fn says(&self, value: &str, held: bool) -> bool {
         match (self.holds, value) {
             (Holds::Json, json) => json == "null" || json.starts_with('{'),
             (Holds::Truth, "true" | "false") => true,
-            // In the column a text that reads `true` looks like the truth value.
+            // In the column the string `"true"` looks like the boolean.
             (Holds::Truth, "\"true\"" | "\"false\"") => false,
             _ => held,
         }
     }
 }
 
-/// A time as records have it, text or number.
+/// A time of a record, a string or a number.
 pub(super) fn time_of(text: &str) -> Option<Timestamp> {
     Timestamp::parse(text).or_else(|| text.parse().ok().and_then(Timestamp::from_epoch))
 }
 
-/// What tells an event apart.
+/// The fields of an event's identity.
 pub(super) fn told<'r>(id: &'r str, time: Option<Timestamp>, source: &'r str, name: &'r str, region: &'r str, account: &'r str) -> Told<'r> {
     Told { id: id.as_bytes(), time, source: source.as_bytes(), name: name.as_bytes(), region: region.as_bytes(), account: account.as_bytes() }
 }
 
-/// Appends a member to a JSON object that is open, or opens it.
+/// Appends a member to an open JSON object, or begins one.
 pub(super) fn add_member(object: &mut String, name: &str, json: &str) {
     object.push(if object.is_empty() { '{' } else { ',' });
     add_text(object, name);
@@ -316,11 +319,11 @@ pub(super) fn add_member(object: &mut String, name: &str, json: &str) {
 
 /// Appends a JSON string.
 pub(super) fn add_text(out: &mut String, text: &str) {
-    // A string always serialises.
+    // Serialising a string cannot fail.
     out.push_str(&serde_json::to_string(text).unwrap_or_default());
 }
 
-/// What EventBridge calls the members that its own events share with CloudTrail's.
+/// CloudTrail's name for a member that EventBridge's own events call differently.
 fn native_name(key: &str) -> &str {
     match key {
         "time" => "eventTime",

@@ -1,35 +1,37 @@
-//! A record on its way into a file: cut up for the columns already, as bytes that can lie in memory or in a spill file.
+//! The row format: a record that is already divided by columns, as bytes that can be kept in memory or in a
+//! spill file.
 //!
-//! A row is a head (its length, what sorts it, where it stood) and cells, each behind the number of its column (see
-//! [`super::leaves`]); a column without a cell is NULL. A text's cell is its length plus one and its bytes, a list's the number
-//! of its elements plus one and then their cells; in those, zero is NULL.
+//! A row has a head (its length, its sort key, where its record was) and cells, each after the number of
+//! its column (see [`super::leaves`]); a column without a cell is NULL. The cell of a text is its length
+//! plus one, and its bytes. The cell of a list is the number of its elements plus one, and then their
+//! cells; inside of those, zero is NULL.
 
-/// Object and record that a row comes from.
+/// The object and index of the record that a row is made from.
 pub(super) type Place<'r> = (&'r [u8], u64);
 
-/// Bytes before the texts: length, time, record, and the lengths of the two texts.
+/// Bytes before the texts: length, time, index, and the lengths of two texts.
 const HEAD: usize = 4 + 8 + 8 + 4 + 4;
 
-/// What sorts a row and says where it stood.
+/// The sort key of a row, and where its record was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head<'b> {
-    /// Milliseconds since the epoch.
+    /// Milliseconds since 1970.
     pub time: i64,
     /// Index in the object.
     pub record: u64,
-    /// What makes two copies one: see [`super::record::Split::identity`].
+    /// Equal in copies of one event: see [`super::record::Split::identity`].
     pub id: &'b [u8],
     pub object: &'b [u8],
 }
 
 impl<'b> Head<'b> {
-    /// Where the record stood: of two copies, the one that sorts first here is kept.
+    /// Where the record was: of two copies, the one that sorts first by this is kept.
     pub(super) fn place(&self) -> Place<'b> {
         (self.object, self.record)
     }
 }
 
-/// The head of the row that `row` is.
+/// The head of a row.
 pub(super) fn head_of(row: &[u8]) -> Option<Head<'_>> {
     let number = |at: usize| Some(u64::from_le_bytes(row.get(at..at + 8)?.try_into().ok()?));
     let length = |at: usize| Some(u32::from_le_bytes(row.get(at..at + 4)?.try_into().ok()?) as usize);
@@ -37,19 +39,19 @@ pub(super) fn head_of(row: &[u8]) -> Option<Head<'_>> {
     Some(Head { time: number(4)?.cast_signed(), record: number(12)?, id, object: rest.get(..length(24)?)? })
 }
 
-/// The row at the beginning of `bytes`, as long as it says that it is; `None` where there is no whole one.
+/// The row at the beginning of `bytes`; `None` if it is not complete.
 pub(super) fn first(bytes: &[u8]) -> Option<&[u8]> {
     let length = u32::from_le_bytes(bytes.get(..4)?.try_into().ok()?);
     bytes.get(..length as usize).filter(|row| row.len() >= HEAD)
 }
 
-/// A row: its head, and its cells.
+/// A row's head and cells.
 pub(super) fn parts(row: &[u8]) -> Option<(Head<'_>, Cells<'_>)> {
     let head = head_of(row)?;
     Some((head, Cells { bytes: row, at: HEAD + head.id.len() + head.object.len() }))
 }
 
-/// Appends a row, whose cells `cells` appends. Rows beyond 4 GiB do not occur: objects are smaller.
+/// Appends a row; `cells` appends its cells. Rows above 4 GiB do not occur, as objects are smaller.
 pub(super) fn write(head: &Head<'_>, out: &mut Vec<u8>, cells: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&[0; 4]);
@@ -66,7 +68,7 @@ pub(super) fn write(head: &Head<'_>, out: &mut Vec<u8>, cells: impl FnOnce(&mut 
     }
 }
 
-/// Begins a cell of the top: what comes next belongs to this column.
+/// Begins a top-level cell for this column.
 #[inline]
 pub(super) fn put_leaf(leaf: u8, out: &mut Vec<u8>) {
     out.push(leaf);
@@ -83,7 +85,7 @@ pub(super) fn put_nulls(count: usize, out: &mut Vec<u8>) {
     out.resize(out.len() + count, 0);
 }
 
-/// Seven bits a byte, the last one without its high bit.
+/// Writes a number in groups of seven bits; all but the last group have the high bit set.
 #[inline]
 pub(super) fn put_count(count: usize, out: &mut Vec<u8>) {
     let mut rest = count + 1;
@@ -94,7 +96,7 @@ pub(super) fn put_count(count: usize, out: &mut Vec<u8>) {
     out.push(rest as u8);
 }
 
-/// Reads a row's cells, one after another.
+/// Reads the cells of a row one after another.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cells<'b> {
     bytes: &'b [u8],
@@ -102,7 +104,7 @@ pub(super) struct Cells<'b> {
 }
 
 impl<'b> Cells<'b> {
-    /// The column of the next cell; `None` behind the last one.
+    /// The column of the next cell; `None` after the last one.
     #[inline]
     pub(super) fn leaf(&mut self) -> Option<u8> {
         let leaf = self.bytes.get(self.at).copied();
@@ -110,7 +112,7 @@ impl<'b> Cells<'b> {
         leaf
     }
 
-    /// The next cell's count; the inner `None` is NULL, the outer one damage.
+    /// The next cell's length or count; the inner `None` is NULL, the outer one means damage.
     #[inline]
     pub(super) fn count(&mut self) -> Option<Option<usize>> {
         let (mut value, mut shift) = (0_usize, 0);
@@ -135,7 +137,8 @@ impl<'b> Cells<'b> {
     }
 }
 
-/// The first bytes of a text as a number. Where these differ, they compare as the texts do.
+/// The first bytes of a text as a number, for comparing: if the numbers differ, they compare like the
+/// texts.
 #[inline]
 pub(super) fn prefix(text: &[u8]) -> u64 {
     if let Some(bytes) = text.first_chunk() {

@@ -1,20 +1,20 @@
-//! Rows in pieces of memory, and an order of them.
+//! Rows in pieces of memory, and their sort order.
 
 use std::cmp::Ordering;
 
 use super::row::{self, Cells, Head, prefix};
 
-/// Where a row begins in its piece, and what mostly sorts it.
+/// Where a row begins in its piece, and its sort key as far as it fits into two numbers.
 #[derive(Debug, Clone, Copy)]
 struct Start {
     time: i64,
-    /// The beginning of its id.
+    /// The first bytes of its identity.
     prefix: u64,
     at: u32,
     length: u32,
 }
 
-/// Rows one behind the other.
+/// Rows one after another.
 #[derive(Debug, Default)]
 pub(super) struct Piece {
     bytes: Vec<u8>,
@@ -22,7 +22,7 @@ pub(super) struct Piece {
 }
 
 impl Piece {
-    /// An empty one with room for `bytes` of rows.
+    /// An empty piece with capacity for `bytes` of rows.
     pub(super) fn with_room(bytes: usize) -> Self {
         Self { bytes: Vec::with_capacity(bytes), starts: Vec::new() }
     }
@@ -41,26 +41,26 @@ impl Piece {
         Some(piece)
     }
 
-    /// Appends a row, whose cells `cells` appends.
+    /// Appends a row; `cells` appends its cells.
     pub(super) fn write(&mut self, head: &Head<'_>, cells: impl FnOnce(&mut Vec<u8>)) {
         let at = self.bytes.len();
         row::write(head, &mut self.bytes, cells);
         self.starts.push(Start::of(head, at, self.bytes.len() - at));
     }
 
-    /// Appends the rows of another one.
+    /// Appends the rows of another piece.
     pub(super) fn append(&mut self, other: &Self) {
         let by = offset(self.bytes.len());
         self.bytes.extend_from_slice(&other.bytes);
         self.starts.extend(other.starts.iter().map(|start| Start { at: start.at + by, ..*start }));
     }
 
-    /// Makes room for as many bytes in all, and no more.
+    /// Grows its capacity to exactly so many bytes.
     pub(super) fn grow_to(&mut self, bytes: usize) {
         self.bytes.reserve_exact(bytes.saturating_sub(self.bytes.len()));
     }
 
-    /// Takes the rows out, and keeps the memory.
+    /// Removes the rows but keeps the memory.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.starts.clear();
@@ -79,7 +79,7 @@ impl Piece {
         self.starts.len() as u64
     }
 
-    /// The rows of some objects.
+    /// Only the rows of objects for which `keep` is true.
     pub(super) fn where_object(self, keep: impl Fn(&[u8]) -> bool) -> Self {
         let mut kept = Self::with_room(self.bytes.len());
         for start in &self.starts {
@@ -92,7 +92,7 @@ impl Piece {
         kept
     }
 
-    /// Bytes of rows that it has memory for.
+    /// Its capacity in bytes.
     #[cfg(test)]
     pub(super) fn room(&self) -> usize {
         self.bytes.capacity()
@@ -105,12 +105,12 @@ impl Start {
     }
 }
 
-/// Pieces beyond 4 GiB do not occur: they end with the row that makes them large.
+/// Pieces above 4 GiB do not occur: they end with the row that makes them too large.
 fn offset(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
-/// Rows of some pieces, in an order of their own.
+/// The rows of several pieces, in an order of their own.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     pieces: Vec<Piece>,
@@ -132,7 +132,7 @@ impl Rows {
         rows
     }
 
-    /// Adds the rows of a piece, behind the others.
+    /// Adds the rows of a piece after the others.
     pub(super) fn add(&mut self, piece: Piece) {
         let number = offset(self.pieces.len());
         self.places.extend(piece.starts.iter().map(|start| Place { start: *start, piece: number }));
@@ -158,26 +158,26 @@ impl Rows {
 
     /// The heads of all rows, in order.
     pub(super) fn heads(&self) -> impl Iterator<Item = Head<'_>> {
-        // Rows were looked at when they came in.
+        // Rows were checked when they were added.
         self.places.iter().filter_map(|place| self.head_of(*place))
     }
 
-    /// The bytes of a row, to be appended to others.
+    /// The bytes of a row.
     pub(super) fn row(&self, row: usize) -> Option<&[u8]> {
         self.places.get(row).and_then(|place| self.bytes_of(*place))
     }
 
-    /// When the event of a row happened, in milliseconds since the epoch.
+    /// The time of a row's event, in milliseconds since 1970.
     pub(super) fn time(&self, row: usize) -> Option<i64> {
         self.places.get(row).map(|place| place.start.time)
     }
 
-    /// The first and the last time, where rows are sorted; `None` where there are none.
+    /// The first and last time of sorted rows; `None` if there are none.
     pub(super) fn times(&self) -> Option<(i64, i64)> {
         Some((self.places.first()?.start.time, self.places.last()?.start.time))
     }
 
-    /// How many bytes a row takes.
+    /// The size of a row in bytes.
     pub(super) fn size(&self, row: usize) -> u64 {
         self.places.get(row).map_or(0, |place| place.start.length.into())
     }
@@ -186,12 +186,12 @@ impl Rows {
         self.places.iter().map(|place| u64::from(place.start.length)).sum()
     }
 
-    /// A row: its head, and its cells.
+    /// A row's head and cells.
     pub(super) fn parts(&self, row: usize) -> Option<(Head<'_>, Cells<'_>)> {
         row::parts(self.row(row)?)
     }
 
-    /// Keeps the rows that `keep` says.
+    /// Keeps the rows for which `keep` is true.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
         let mut at = 0;
         self.places.retain(|_| {
@@ -200,15 +200,15 @@ impl Rows {
         });
     }
 
-    /// Sorts by time and id, and keeps one of each: the one whose place is first. Calls `dropped` for every other place that
-    /// has a copy.
+    /// Sorts by time and identity, and keeps one copy of each event: the one whose object and index sort
+    /// first. Calls `dropped` with the object of every other copy.
     pub(super) fn settle(&mut self, mut dropped: impl FnMut(&[u8])) {
         let mut places = std::mem::take(&mut self.places);
         let key = |place: &Place| (place.start.time, place.start.prefix);
         places.sort_unstable_by(|a, b| key(a).cmp(&key(b)).then_with(|| self.by_id_and_place(*a, *b)));
         let mut last: Option<Place> = None;
         places.retain(|place| {
-            // Rows themselves are looked at only where what is known of them is the same.
+            // The rows themselves are compared only if their sort keys are equal.
             let before = last.replace(*place).filter(|before| key(before) == key(place));
             let Some((before, head)) = before.and_then(|before| self.head_of(before).zip(self.head_of(*place))) else { return true };
             if before.id == head.id && before.place() != head.place() {

@@ -1,37 +1,37 @@
-//! The columns of a file as trees of texts. Every value that a record may have for them has a slot, by which it is found again
-//! (see [`super::cut`]).
+//! The columns of a file as trees of texts. Every value that a record may have for them has a slot, by
+//! which it is found (see [`super::cut`]).
 
 use std::ops::Range;
 
 use super::record::json_name;
 use crate::tables::Kind;
 
-/// What a column looks like.
+/// The structure of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Shape {
     Text,
     Row(Vec<Field>),
-    /// Elements have slots of their own, beginning with 0.
+    /// The elements have slots of their own, numbered from 0.
     List(Box<Field>),
-    /// A list of keys and values, both texts.
+    /// A list of key/value pairs of texts.
     Map,
 }
 
-/// A column, a field of a row, or an element of a list.
+/// A column, a field of a struct, or an element of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Field {
     pub name: String,
     /// Its name in JSON.
     pub json: String,
     pub shape: Shape,
-    /// Its own slot, and behind it those of the fields below it.
+    /// Its own slot, followed by those of the fields inside it.
     pub slots: Range<usize>,
-    /// How many cells it has where it is NULL.
+    /// How many cells it has when it is NULL.
     pub cells: usize,
 }
 
 impl Field {
-    /// `name`, as it is called in JSON, in the column `column`; `next` is the next free slot.
+    /// `name`, called `json` in JSON, in the column `column`; `next` is the next free slot.
     pub(super) fn of(column: &str, name: &str, json: &str, kind: &Kind, next: &mut usize) -> Self {
         let start = *next;
         *next += 1;
@@ -52,7 +52,8 @@ impl Field {
     }
 }
 
-/// The first index that `is_it` from `start` on and around: members mostly stand in the order in which they stood before.
+/// The first index for which `is_it` is true, searching from `start` on and around: members mostly come in
+/// the same order as before.
 pub(super) fn position(count: usize, start: usize, is_it: impl Fn(usize) -> bool) -> Option<usize> {
     (start..count).chain(0..start.min(count)).find(|at| is_it(*at))
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -280,7 +281,14 @@ fn expected(objects: &[Object]) -> BTreeMap<String, (String, u64)> {
     all
 }
 
-const TIGHT: Limits = Limits { file_bytes: 3_000, buffer_bytes: 2_500, commit_bytes: 20_000, commit_objects: 17, writers: 2 };
+const TIGHT: Limits = Limits {
+    file_bytes: 3_000,
+    buffer_bytes: 2_500,
+    commit_bytes: 20_000,
+    commit_objects: 17,
+    writers: 2,
+    keep_replaced: Duration::from_secs(3_600),
+};
 
 #[test]
 fn the_content_does_not_depend_on_limits_threads_or_order() {
@@ -381,7 +389,7 @@ fn files_that_no_commit_of_this_lake_wrote_are_left_alone_whatever_they_are_call
     assert_eq!(contents(folder.path()).len(), before.len() + 1);
 }
 
-/// The same as `commit::tests`, with real files of rows, and a run that reads everything again where it was stopped.
+/// The same as `commit::local::tests`, with real files of rows, and a run that reads everything again where it was stopped.
 #[test]
 fn stopped_anywhere_a_run_leaves_a_lake_and_the_next_ends_as_an_undisturbed_one() {
     let objects = archive(24, 6);

@@ -12,8 +12,8 @@ use polars_arrow::array::PrimitiveArray;
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
 use polars_error::{PolarsError, PolarsResult};
 use polars_parquet::write::{
-    CompressedPage, CompressionOptions, DynIter, DynStreamingIterator, Encoding, FileWriter, StatisticsOptions, Version, WriteOptions,
-    ZstdLevel, array_to_columns, compress, fallible_streaming_iterator, to_parquet_leaves, to_parquet_type,
+    CompressedPage, CompressionOptions, DynIter, DynStreamingIterator, Encoding, FileWriter, StatisticsOptions, Version, WriteOptions, ZstdLevel,
+    array_to_columns, compress, fallible_streaming_iterator, to_parquet_leaves, to_parquet_type,
 };
 use rayon::prelude::*;
 
@@ -147,10 +147,7 @@ fn encode(part: Part<'_>, field: &Field, options: WriteOptions, packer: &mut Pac
 }
 
 /// The pages as the writer takes them: it asks for a leaf when the one before is written.
-fn written<'l>(
-    leaves: &'l [Chunk],
-    cuts: &'l Cuts,
-) -> DynIter<'l, PolarsResult<DynStreamingIterator<'l, CompressedPage, PolarsError>>> {
+fn written<'l>(leaves: &'l [Chunk], cuts: &'l Cuts) -> DynIter<'l, PolarsResult<DynStreamingIterator<'l, CompressedPage, PolarsError>>> {
     DynIter::new(leaves.iter().map(|leaf| {
         cuts.cut();
         Ok(DynStreamingIterator::new(fallible_streaming_iterator::convert(leaf.pages.iter().map(PolarsResult::Ok))))

@@ -7,29 +7,29 @@ use super::{Digest, ImageReference, KeyEvent, Need, RepositoryRef, Timestamp};
 /// The meaning of a record. A call with an `errorCode` becomes one of the `…Failed` variants (or is not recognised).
 #[derive(Debug, Clone)]
 pub enum Action<'r> {
-    /// An image (or another tag of it) now exists in the repository.
+    /// An image now exists in the repository, or has another tag.
     Push(Push<'r>),
-    /// `PutImage` that was refused. Changes nothing; may prove which digest held a tag.
+    /// `PutImage` that ECR refused. Changes nothing, but may prove which digest had a tag.
     PushFailed(Refusal<'r>),
-    /// `BatchDeleteImage`: what went, and what was asked for but stayed.
+    /// `BatchDeleteImage`: what was deleted, and what was asked for but stayed.
     Delete {
         removed: Vec<ImageId<'r>>,
         requested: Vec<ImageId<'r>>,
         failures: Vec<Deletion<'r>>,
     },
-    /// `BatchDeleteImage` that failed as a whole, with what it asked for.
+    /// `BatchDeleteImage` that failed as a whole, with what it had asked for.
     DeleteFailed {
         requested: Vec<ImageId<'r>>,
     },
-    /// `PolicyExecutionEvent`: one lifecycle run, or one part of it.
+    /// `PolicyExecutionEvent`: a lifecycle run, or part of one.
     PolicyRun(PolicyRun<'r>),
-    /// `DryRunEvent`: a preview. Nothing is gone.
+    /// `DryRunEvent`: a preview, which deletes nothing.
     PolicyPreview(PolicyRun<'r>),
     CreateRepository {
         mutability: Option<Mutability<'r>>,
-        /// Made by ECR itself: on a push, by replication, or by the pull-through cache; `None` for a call of somebody's own.
+        /// Set if ECR created it itself: on a push, by replication, or for a pull-through cache.
         made_by_ecr: Option<PushOrigin>,
-        /// ARN of the KMS key it is encrypted with, or of an alias of it.
+        /// ARN of the KMS key that encrypts it, or of an alias of that key.
         key: Option<Cow<'r, str>>,
     },
     DeleteRepository,
@@ -44,7 +44,8 @@ pub enum Action<'r> {
     },
     /// A setting of the whole registry, in one region.
     Registry(RegistryChange<'r>),
-    /// `UpdateImageStorageClass`. `STANDARD` asks for a restore; `Restored` tells when it is done.
+    /// `UpdateImageStorageClass`. `STANDARD` asks for a restore; [`Self::Restored`] reports when that is
+    /// done.
     SetStorageClass {
         image: ImageId<'r>,
         class: StorageClass,
@@ -53,7 +54,8 @@ pub enum Action<'r> {
     Restored {
         digest: Digest,
     },
-    /// `BatchGetImage`: the manifests asked for. `failed` when the call had an `errorCode`; then `images` is often empty.
+    /// `BatchGetImage`: the manifests asked for. `failed`: the call had an `errorCode`; `images` is often
+    /// empty then.
     Pull {
         images: Vec<ImageId<'r>>,
         failed: bool,
@@ -63,29 +65,33 @@ pub enum Action<'r> {
         layer: Digest,
         failed: bool,
     },
-    /// `SetRepositoryPolicy`, `DeleteRepositoryPolicy`: who may pull has changed.
+    /// `SetRepositoryPolicy`, `DeleteRepositoryPolicy`: the repository's permissions were changed.
     AccessChanged,
-    /// IAM: what a role or a user may do has changed. `principal` is `ACCOUNT:role/NAME` or `ACCOUNT:user/NAME`.
+    /// IAM: the permissions of a role or user were changed. `principal` is `ACCOUNT:role/NAME` or
+    /// `ACCOUNT:user/NAME`.
     GrantsChanged {
         principal: Cow<'r, str>,
     },
-    /// `GetAuthorizationToken`: where a principal really calls from, when the registry's proxy hides it later.
+    /// `GetAuthorizationToken`: shows a principal's address, which the registry's proxy hides in later
+    /// calls.
     Login,
-    /// `RegisterTaskDefinition` and its like: a definition names images. `definition` is an ARN or `family:revision`.
+    /// `RegisterTaskDefinition` and the like: a definition names images. `definition` is an ARN or
+    /// `family:revision`.
     Define {
         definition: Cow<'r, str>,
         images: Vec<TaskImage<'r>>,
     },
-    /// `CreateService`, `UpdateService`, `CreateTaskSet`, `CreateDaemon`, `RunTask`, `StartTask`: something runs a definition.
-    /// `runner` is the ARN of the service or daemon, or of the (first) task that was started. `deploys` is false for an
-    /// update that starts no new deployment (only another count, for one), and so keeps the digests it has resolved.
+    /// `CreateService`, `UpdateService`, `CreateTaskSet`, `CreateDaemon`, `RunTask`, `StartTask`: something
+    /// runs a definition. `runner` is the ARN of the service or daemon, or of the (first) task that was
+    /// started. `deploys` is false for an update that starts no new deployment (one that only changes the
+    /// number of tasks, say): the service then keeps the digests that it has resolved.
     Run {
         runner: Cow<'r, str>,
         definition: Option<Cow<'r, str>>,
         images: Vec<TaskImage<'r>>,
         deploys: bool,
     },
-    /// `DeleteService`: it needs nothing any more.
+    /// `DeleteService`: the service needs no image any more.
     StopRunning {
         runner: Cow<'r, str>,
     },
@@ -98,16 +104,17 @@ pub enum Action<'r> {
         status: Option<Cow<'r, str>>,
         /// Digests that the task resolved, with the container's reference where it is known.
         images: Vec<TaskImage<'r>>,
-        /// All reasons given, joined by a newline: the text that may hold `CannotPullContainerError …`.
+        /// All stop reasons, one on each line: the text that may contain `CannotPullContainerError …`.
         reason: Option<Cow<'r, str>>,
     },
-    /// Another service than ECS needs images, or needs them no more (Lambda, App Runner, Batch, SageMaker, CodeBuild, EventBridge).
+    /// A service other than ECS starts or stops needing images (Lambda, App Runner, Batch, SageMaker,
+    /// CodeBuild, EventBridge).
     Needs(Vec<Need<'r>>),
-    /// Something was done to a KMS key. Of a grant for a repository the record names that repository.
+    /// A change of a KMS key. For a grant the record names the repository that it is for.
     Key(KeyEvent<'r>),
     /// A snapshot lists images of a repository.
     Listed(Listing<'r>),
-    /// A snapshot shows the lifecycle policy of a repository; `None`: that it has none.
+    /// A snapshot shows the lifecycle policy of a repository; `None` if it has none.
     PolicyShown {
         text: Option<Cow<'r, str>>,
     },
@@ -121,54 +128,72 @@ pub enum Action<'r> {
         digest: Digest,
         manifest: ImageDescription<'r>,
     },
-    /// Something happened to this repository, and what is unknown: the payload that would tell was over 100 KB (CloudTrail
-    /// leaves it out), or the event lacks it. A run without its list of images is one, a delete without a response too.
+    /// Something was done to this repository, but the record does not say what: CloudTrail left out a
+    /// payload above 100 KB, or the event lacks it. A run without its list of images is such a case, and a
+    /// delete without a response.
     Omitted,
 }
 
-/// Whether tags can be moved.
+/// The tag mutability of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mutability<'r> {
     /// `MUTABLE`, `IMMUTABLE`, `MUTABLE_WITH_EXCLUSION`, `IMMUTABLE_WITH_EXCLUSION`.
     pub setting: Cow<'r, str>,
-    /// Wildcards of the tags for which it is the other way round.
+    /// Wildcards of the tags for which the opposite holds.
     pub exclusions: Vec<Cow<'r, str>>,
 }
 
-/// What changes for all repositories of a registry in a region.
+/// A change for all repositories of a registry in a region.
 #[derive(Debug, Clone)]
 pub enum RegistryChange<'r> {
-    /// `RegisterPullTimeUpdateExclusion`, `DeregisterPullTimeUpdateExclusion`: pulls by this principal do not count as pulls for lifecycle rules.
+    /// `RegisterPullTimeUpdateExclusion`, `DeregisterPullTimeUpdateExclusion`: whether ECR records pulls by
+    /// this principal, for lifecycle rules that go by the last pull.
     PullTimeExclusion { principal: Cow<'r, str>, excluded: bool },
-    /// `PutReplicationConfiguration`: from now on these rules, and no others.
+    /// `PutReplicationConfiguration`: these rules replace all earlier ones.
     Replication(Vec<ReplicationRule<'r>>),
     /// `CreateRepositoryCreationTemplate`, `UpdateRepositoryCreationTemplate`.
     Template(Template<'r>),
     /// `DeleteRepositoryCreationTemplate`, with the prefix.
     TemplateDeleted(Cow<'r, str>),
+    /// `CreatePullThroughCacheRule`, `UpdatePullThroughCacheRule`.
+    CacheRule(CacheRule<'r>),
+    /// `DeletePullThroughCacheRule`, with the prefix.
+    CacheRuleDeleted(Cow<'r, str>),
 }
 
-/// Where images are copied to.
+/// Which repositories are copies of another registry's, made when somebody pulls. What an update leaves out stays as it was.
+#[derive(Debug, Clone)]
+pub struct CacheRule<'r> {
+    /// Beginning of the repositories' names, up to a slash; `ROOT` for all that no other rule has.
+    pub prefix: Cow<'r, str>,
+    /// Host of the registry that is copied: `registry-1.docker.io`, `111122223333.dkr.ecr.us-east-1.amazonaws.com`.
+    pub upstream: Option<Cow<'r, str>>,
+    /// What stands there in the place of the prefix; `ROOT` for nothing.
+    pub upstream_prefix: Option<Cow<'r, str>>,
+}
+
+/// A replication rule: which repositories are copied, and where to.
 #[derive(Debug, Clone)]
 pub struct ReplicationRule<'r> {
     /// Region and registry.
     pub destinations: Vec<(Cow<'r, str>, Cow<'r, str>)>,
-    /// Beginnings of the names of the repositories that it is for; with none, for all.
+    /// Prefixes of the names of repositories; the rule is for all repositories if there are none.
     pub prefixes: Vec<Cow<'r, str>>,
-    /// Deletions, expiries and removals of tags reach the copies, too.
+    /// Whether deletions, expiries and removals of tags are replicated, too.
     pub deletes: bool,
 }
 
-/// What ECR gives to a repository that it makes itself. What an update leaves out stays as it was.
+/// A repository creation template: the settings of repositories that ECR creates itself. What an update
+/// leaves out stays as it was.
 #[derive(Debug, Clone)]
 pub struct Template<'r> {
-    /// Beginning of the repository's name, up to a slash; `ROOT` for all.
+    /// Prefix of the repository's name, up to a slash; `ROOT` for all.
     pub prefix: Cow<'r, str>,
-    /// Nothing of an earlier template of the prefix stays.
+    /// This replaces the prefix's earlier template as a whole.
     pub whole: bool,
     /// `CREATE_ON_PUSH`, `PULL_THROUGH_CACHE`, `REPLICATION`.
     pub applied_for: Option<Vec<Cow<'r, str>>>,
-    /// The text of a lifecycle policy; empty for none.
+    /// The text of a lifecycle policy; empty for a template without one.
     pub lifecycle_policy: Option<Cow<'r, str>>,
     pub mutability: Option<Mutability<'r>>,
 }
@@ -181,11 +206,11 @@ pub struct Push<'r> {
     pub origin: PushOrigin,
     /// What the manifest says, where it was readable.
     pub manifest: Option<ImageDescription<'r>>,
-    /// Response digest and the SHA-256 of the manifest differ: evidence of tampering or of a bug, worth saying.
+    /// The digest in the response is not the SHA-256 of the manifest, which indicates tampering or a bug.
     pub digest_mismatch: bool,
 }
 
-/// Who put the image there.
+/// How a push came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PushOrigin {
     /// A client called `PutImage`.
@@ -203,7 +228,8 @@ pub struct ImageDescription<'r> {
     pub kind: ManifestKind,
     /// Digests in `manifests[]` of an index or manifest list.
     pub children: Vec<Digest>,
-    /// What each of them is for, in the same order: `linux/arm64`, `linux/arm/v7`; none where it is for no platform.
+    /// The platform of each child, in the same order: `linux/arm64`, `linux/arm/v7`; `None` for a child
+    /// without one.
     pub platforms: Vec<Option<String>>,
     /// `subject.digest` of a reference artifact (OCI 1.1).
     pub subject: Option<Digest>,
@@ -224,11 +250,11 @@ pub struct Refusal<'r> {
     pub code: Cow<'r, str>,
     pub digest: Option<Digest>,
     pub tag: Option<Cow<'r, str>>,
-    /// `ImageAlreadyExistsException` with both digest and tag: the tag was on that digest at that moment.
+    /// `ImageAlreadyExistsException` naming both digest and tag: the digest had the tag at that moment.
     pub proves: Option<AlreadyExists<'r>>,
 }
 
-/// Tag `tag` was on `digest` when the call was refused.
+/// Proof that `digest` had the tag `tag` when the call was refused.
 #[derive(Debug, Clone)]
 pub struct AlreadyExists<'r> {
     pub digest: Digest,
@@ -246,11 +272,12 @@ pub struct ImageId<'r> {
 #[derive(Debug, Clone)]
 pub struct Listing<'r> {
     pub images: Vec<ListedImage<'r>>,
-    /// Every active image of the repository is in it, as far as can be told.
+    /// The list has every active image of the repository, as far as can be told.
     pub whole: bool,
-    /// Archived images are listed, too: what is not in the list is not there at all.
+    /// The list includes archived images, so an image that it lacks does not exist at all.
     pub with_archived: bool,
-    /// The moment is sure. Of a file's modification time it is not: the file may have been written later.
+    /// The moment is certain. It is not if it is only the file's modification time: the file may have been
+    /// written later.
     pub dated: bool,
 }
 
@@ -261,7 +288,7 @@ pub struct ListedImage<'r> {
     pub pushed_at: Option<Timestamp>,
     /// `lastRecordedPullTime`.
     pub pulled_at: Option<Timestamp>,
-    /// Whether it lies in the archive; `None` where nothing tells.
+    /// Whether it is archived; `None` where nothing tells.
     pub archived: Option<bool>,
     /// `lastArchivedAt`.
     pub archived_at: Option<Timestamp>,
@@ -276,7 +303,7 @@ pub struct ListedImage<'r> {
 pub struct Deletion<'r> {
     pub image: ImageId<'r>,
     pub code: Cow<'r, str>,
-    /// Parents named in the reason (`ImageReferencedByManifestList`).
+    /// Digests of indexes named in the reason (`ImageReferencedByManifestList`).
     pub parents: Vec<Digest>,
 }
 
@@ -286,11 +313,11 @@ pub struct PolicyRun<'r> {
     pub rules: Vec<LifecycleRule<'r>>,
     pub images: Vec<ImageRun<'r>>,
     pub failures: Vec<RunFailure<'r>>,
-    /// `lastEvaluatedAt`: when the policy ran before. All events of one run say the same.
+    /// `lastEvaluatedAt`: when the policy was evaluated before. The same in all events of one run.
     pub evaluated_before: Option<Timestamp>,
 }
 
-/// A rule in the prose enums of the event ("Time since image pushed", "Untagged"), kept as they stand.
+/// A rule, in the prose words of the event ("Time since image pushed", "Untagged").
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct LifecycleRule<'r> {
     pub priority: i64,
@@ -315,7 +342,8 @@ pub struct ImageRun<'r> {
     pub tag_status: Option<Cow<'r, str>>,
     /// The tags it had, at most 100 of them.
     pub tags: Vec<Cow<'r, str>>,
-    /// Whether there is a list of tags: an empty one says that there were none, a missing one says nothing.
+    /// Whether there is a list of tags: an empty list says that there were none, a missing one says
+    /// nothing.
     pub has_tag_list: bool,
     pub pushed_at: Option<Timestamp>,
 }
@@ -325,7 +353,7 @@ pub struct ImageRun<'r> {
 pub struct RunFailure<'r> {
     pub image: ImageRun<'r>,
     pub code: Option<Cow<'r, str>>,
-    /// Parents named in the reason (`ImageReferencedByManifestList`).
+    /// Digests of indexes named in the reason (`ImageReferencedByManifestList`).
     pub parents: Vec<Digest>,
 }
 
@@ -335,15 +363,15 @@ pub enum StorageClass {
     Standard,
 }
 
-/// An image as a container definition or a task names it.
+/// An image as named by a container definition or a task.
 #[derive(Debug, Clone)]
 pub struct TaskImage<'r> {
-    /// Parsed reference, when it points into an ECR registry.
+    /// The parsed reference, if it is one to an ECR registry.
     pub reference: Option<ImageReference>,
-    /// The digest the task resolved, when it says so.
+    /// The digest that the task resolved, if the record has it.
     pub digest: Option<Digest>,
     pub container: Option<Cow<'r, str>>,
-    /// Its container gives a reason of its own for not running.
+    /// The container has a stop reason of its own.
     pub failed: bool,
 }
 

@@ -1,30 +1,33 @@
-//! Who asks for an image: somebody who needs it, or a scanner that only looks at it.
+//! Who pulls an image: something that needs it, or a scanner that only looks at it.
 
 use super::Event;
 
-/// What a pull says about need, and about the time of the last pull that lifecycle rules go by.
+/// The kind of a caller: decides whether a pull shows need, and whether ECR records it for rules that go by
+/// the last pull.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Caller {
-    /// Somebody who needs the image, for all that is known.
+    /// Something that needs the image, as far as is known.
     #[default]
     Client,
-    /// AWS itself, without a word on which of its services.
+    /// AWS itself, without a service's name.
     Unnamed,
     /// Amazon Inspector: ECR does not count its pulls (User Guide, "Pull-time update exclusions").
     Inspector,
-    /// It calls itself Inspector, and nothing that AWS states confirms that.
+    /// It calls itself Inspector, but nothing that AWS states confirms that.
     PerhapsInspector,
-    /// A known scanner of somebody else: its pulls count for ECR.
+    /// A known scanner of another vendor; ECR records its pulls.
     Scanner,
-    /// A principal whose pulls ECR was told not to count.
+    /// A principal that is on ECR's list of pull time exclusions.
     Excluded,
 }
 
-/// How Inspector's calls look in CloudTrail is not documented: its service-linked role or its service name is taken for it.
+/// How Amazon Inspector's calls look in CloudTrail is not documented; they are recognised by its
+/// service-linked role or service name.
 const INSPECTOR_ROLE: &str = "AWSServiceRoleForAmazonInspector2";
 const INSPECTOR: &[&str] = &["inspector2.amazonaws.com", "inspector.amazonaws.com"];
 
-/// Roles that scanners are installed with: beginnings of the names that their makers' templates give, in lower case.
+/// Prefixes of the names of roles that scanners are installed with, from their vendors' templates; in lower
+/// case.
 const SCANNER_ROLES: &[&str] = &[
     "prismacloud",
     "wizaccess-role",
@@ -45,12 +48,12 @@ const SCANNER_ROLES: &[&str] = &[
     "anchore",
 ];
 
-/// Products in the user agents of scanners, in lower case.
+/// Product names in the user agents of scanners, in lower case.
 const SCANNER_AGENTS: &[&str] =
     &["trivy", "grype", "syft", "snyk", "twistcli", "prismacloud", "anchore", "anchorectl", "clair", "wizcli", "orca-cli"];
 
 impl Caller {
-    /// As far as the record of the pull tells; whether the principal is excluded stands elsewhere.
+    /// The kind of caller as the record shows it; [`Self::Excluded`] is decided elsewhere.
     pub fn of(event: &Event<'_>) -> Self {
         let actor = event.actor.as_deref().unwrap_or_default();
         let invoked_by = event.invoked_by.as_deref().unwrap_or_default();
@@ -74,12 +77,12 @@ impl Caller {
         }
     }
 
-    /// Whether such a pull is a sign of need.
+    /// Whether a pull by such a caller shows that the image is needed.
     pub const fn needs(self) -> bool {
         matches!(self, Self::Client | Self::Unnamed)
     }
 
-    /// Whether ECR counts such a pull as the image's last; `None` where the caller is not clear.
+    /// Whether ECR records such a pull as the image's last; `None` where the caller is unclear.
     pub const fn is_recorded(self) -> Option<bool> {
         match self {
             Self::Client | Self::Scanner => Some(true),
@@ -98,18 +101,19 @@ fn is_one_of(word: &str, known: &[&str]) -> bool {
     known.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
-/// A role or a user, whichever way an ARN names it: `role/path/NAME` of IAM is `assumed-role/NAME/SESSION` where it calls.
+/// A role or user, however an ARN names it: IAM's `role/path/NAME` appears as `assumed-role/NAME/SESSION`
+/// when it calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IamPrincipal<'a> {
     pub account: &'a str,
     /// `role` or `user`.
     pub kind: &'static str,
-    /// Without the path: names are unique in an account.
+    /// Without the path; names are unique within an account.
     pub name: &'a str,
 }
 
 impl<'a> IamPrincipal<'a> {
-    /// `None` for what is no ARN of a role, a session of one, or a user.
+    /// `None` if it is not the ARN of a role, a session of a role, or a user.
     pub fn of(arn: &'a str) -> Option<Self> {
         let mut parts = arn.splitn(6, ':');
         let (Some("arn"), Some(_), Some("iam" | "sts")) = (parts.next(), parts.next(), parts.next()) else { return None };

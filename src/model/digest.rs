@@ -6,27 +6,29 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-/// A container image digest, `sha256:` and 64 hex digits. Not to be confused with CloudTrail's *log digest files*.
+/// A container image digest, `sha256:` and 64 hex digits. Not to be confused with CloudTrail's *log digest
+/// files*.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// The digest of nothing: stands where a digest cannot be missing by construction.
+    /// A digest that no image has, used where a digest is known to be present.
     pub const ZERO: Self = Self([0; 32]);
 
-    /// Parses `sha256:` followed by 64 hex digits; `None` for anything else, so that a placeholder or a cut digest
-    /// never becomes an identity.
+    /// Parses `sha256:` followed by 64 hex digits; `None` for anything else, so that a placeholder or a cut
+    /// digest is never taken for one.
     pub fn parse(text: &str) -> Option<Self> {
         Self::parse_hex(text.strip_prefix("sha256:")?.as_bytes())
     }
 
-    /// The same of the 64 hex digits alone.
+    /// Parses the 64 hex digits alone.
     pub fn parse_hex(hex: &[u8]) -> Option<Self> {
         let mut bytes = [0; 32];
         if hex.len() != 64 {
             return None;
         }
-        // Digits that are none are looked for at the end: archives hold millions of digests, and a question per digit is slow.
+        // Invalid digits are checked for once at the end: archives hold millions of digests, and a branch
+        // for each digit is slow.
         let mut digits = 0;
         for (byte, &[high, low]) in bytes.iter_mut().zip(hex.as_chunks::<2>().0) {
             let (high, low) = (NIBBLES[high as usize], NIBBLES[low as usize]);
@@ -39,7 +41,8 @@ impl Digest {
         Some(Self(bytes))
     }
 
-    /// All digests that begin with these hex digits, the first and the last of them; `None` if they are none or too many.
+    /// The range of digests that begin with these hex digits; `None` if there are no digits or more than
+    /// 64.
     pub fn beginning_with(digits: &str) -> Option<RangeInclusive<Self>> {
         let filled = |digit: u8| {
             let mut hex = [digit; 64];
@@ -49,13 +52,13 @@ impl Digest {
         Some(filled(b'0')?..=filled(b'f')?)
     }
 
-    /// Every digest that stands in a sentence, in order.
+    /// Every digest in a text, in order.
     pub fn all_in(text: &str) -> impl Iterator<Item = Self> + '_ {
         const LENGTH: usize = "sha256:".len() + 64;
         text.match_indices("sha256:").filter_map(move |(at, _)| text.get(at..at + LENGTH).and_then(Self::parse))
     }
 
-    /// The digest of a manifest: SHA-256 of its exact text, which is how a registry names an image (OCI image spec).
+    /// The digest of a manifest: the SHA-256 of its exact text, as the OCI image specification defines it.
     pub fn of_manifest(manifest: &str) -> Self {
         Self(Sha256::digest(manifest.as_bytes()).into())
     }
@@ -65,7 +68,7 @@ impl Digest {
         &self.0
     }
 
-    /// The first 12 hex digits, for people. Never for identity.
+    /// The first 12 hex digits, for people; not for comparing.
     pub fn short(&self) -> String {
         let mut hex = self.to_string();
         hex.truncate("sha256:".len() + 12);
@@ -90,7 +93,7 @@ const NO_DIGIT: u8 = 0xff;
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("sha256:")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(self.0))
     }
 }
 

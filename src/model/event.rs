@@ -1,4 +1,4 @@
-//! One CloudTrail record, as far as everybody needs it.
+//! The fields of a CloudTrail record that every part of the program uses.
 
 use std::borrow::Cow;
 
@@ -9,9 +9,10 @@ use super::{Action, Identity, LogText, RepositoryRef, Timestamp};
 /// The fields common to all records, borrowed from the record.
 #[derive(Debug, Clone)]
 pub struct Event<'r> {
-    /// `eventID`, as it is shown; one made from the record where it has none.
+    /// `eventID` as shown; made from the record's text if it has none.
     pub id: Cow<'r, str>,
-    /// The same in every record of this event, which may be delivered in several objects and counts once.
+    /// The same in every copy of the event, of which there may be several (delivery is at least once) and
+    /// which count once.
     pub identity: Identity,
     /// `sharedEventID`: set when one call is logged in two accounts, under two `eventID`s.
     pub shared_id: Option<Cow<'r, str>>,
@@ -23,8 +24,8 @@ pub struct Event<'r> {
     pub recipient_account: Cow<'r, str>,
     /// `awsRegion`.
     pub region: Cow<'r, str>,
-    /// Who called: `userIdentity.arn`, else `principalId` (with the account, where there is one: `AROA…:session (account 444455556666)`),
-    /// else `invokedBy`, else `accountId`.
+    /// Who called: `userIdentity.arn`, else `principalId` (with the account if there is one: `AROA…:session
+    /// (account 444455556666)`), else `invokedBy`, else `accountId`.
     pub actor: Option<Cow<'r, str>>,
     pub source_ip: Option<Cow<'r, str>>,
     pub user_agent: Option<Cow<'r, str>>,
@@ -32,20 +33,20 @@ pub struct Event<'r> {
     pub invoked_by: Option<Cow<'r, str>>,
     pub error_code: Option<Cow<'r, str>>,
     pub read_only: Option<bool>,
-    /// CloudTrail left out a part of what was asked or answered, for its size.
+    /// CloudTrail left out part of the request or response because of its size.
     pub left_out: bool,
-    /// No event of a log: an answer in a snapshot, and what it shows.
+    /// It is not a log event but what a snapshot shows.
     pub snapshot: bool,
-    /// Set for a record that corrects an earlier one.
+    /// Set if the record corrects an earlier one.
     pub addendum: Option<Addendum<'r>>,
 }
 
-/// `addendum` with reason `UPDATED_DATA`: this record replaces an earlier one and is no second action.
+/// `addendum` with reason `UPDATED_DATA`: the record replaces an earlier one and is not a second action.
 #[derive(Debug, Clone)]
 pub struct Addendum<'r> {
     /// `addendum.originalEventID`.
     pub original_event_id: Cow<'r, str>,
-    /// Whether `eventTime` is among the fields that it corrects; else the original's time holds.
+    /// Whether `eventTime` is one of the corrected fields; if not, the original's time holds.
     pub corrects_time: bool,
 }
 
@@ -53,23 +54,24 @@ pub struct Addendum<'r> {
 #[derive(Debug, Clone)]
 pub struct Recognized<'r> {
     pub event: Event<'r>,
-    /// `None` for events that name no repository of their own (ECS): their actions carry image references.
+    /// `None` for events that name no repository of their own (ECS): their actions have image references
+    /// instead.
     pub repository: Option<RepositoryRef<'r>>,
     pub action: Action<'r>,
 }
 
-/// Where a statement comes from: enough to find the record again and to read it.
+/// Where a statement comes from: what it takes to find and read the record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EventRef {
     pub event_id: LogText,
     pub event_name: LogText,
     pub event_time: Timestamp,
-    /// ARN of the caller where the record has one, else its principal, with the account in brackets, or service.
+    /// The caller: its ARN, else its principal with the account in brackets, else a service.
     pub actor: Option<LogText>,
     pub source_ip: Option<LogText>,
     pub user_agent: Option<LogText>,
-    /// S3 key, or path.
+    /// S3 key or path of the object.
     pub object: LogText,
-    /// Index of the record in the object, from 0.
+    /// Index of the record in the object, counted from 0.
     pub record: u64,
 }

@@ -1,21 +1,22 @@
-//! Times as other tools write them when they export CloudTrail's records.
+//! Times as other tools write them when they export CloudTrail records.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 
 use super::Timestamp;
 
-/// A time that was read from an export.
+/// A time that was parsed from an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exported {
     pub time: Timestamp,
-    /// It did not say in which zone it is: UTC, as CloudTrail's field is by definition.
+    /// It had no time zone, and was taken as UTC, which CloudTrail's field is by definition.
     pub without_zone: bool,
 }
 
 impl Exported {
-    /// Reads RFC 3339 and what exporters make of it: a space for the `T`, `+0000`, `+00`, ` UTC`, `Z[UTC]`, no zone, no seconds,
-    /// `20250602T090000Z`; mail and Unix dates; numbers since the epoch in seconds, milliseconds, microseconds or nanoseconds;
-    /// `/Date(1748854800000)/`. `None` for anything else.
+    /// Parses RFC 3339 and the variants that exporters write: a space instead of `T`, `+0000`, `+00`, `
+    /// UTC`, `Z[UTC]`, no zone, no seconds, `20250602T090000Z`; mail and Unix dates; numbers since 1970 in
+    /// seconds, milliseconds, microseconds or nanoseconds; `/Date(1748854800000)/`. `None` for anything
+    /// else.
     pub fn read(text: &str) -> Option<Self> {
         let text = text.trim();
         if let Some(time) = Timestamp::parse(text).filter(|_| text.ends_with(['Z', 'z'])) {
@@ -32,7 +33,7 @@ impl Exported {
     }
 }
 
-/// A date and a time of day, and a zone in any of its spellings.
+/// A date, a time of day, and a time zone in any of its spellings.
 fn iso(text: &str) -> Option<Exported> {
     let (clock, behind) = match text.get(..8).filter(|date| date.bytes().all(|byte| byte.is_ascii_digit())) {
         Some(date) => {
@@ -52,7 +53,8 @@ fn iso(text: &str) -> Option<Exported> {
     Some(Exported { time: Timestamp::from_millis(millis), without_zone: zone.is_none() })
 }
 
-/// `HH:MM`, `HH:MM:SS` or `HHMMSS`, with a fraction behind a point or a comma; and what follows.
+/// Parses `HH:MM`, `HH:MM:SS` or `HHMMSS`, with a fraction after a point or comma; returns what follows as
+/// well.
 fn time_of_day(text: &str) -> Option<(chrono::NaiveTime, &str)> {
     let digits = |at: usize| text.get(at..at + 2).filter(|two| two.bytes().all(|byte| byte.is_ascii_digit()))?.parse::<u32>().ok();
     let colon = |at: usize| usize::from(text.as_bytes().get(at) == Some(&b':'));
@@ -77,7 +79,8 @@ fn time_of_day(text: &str) -> Option<(chrono::NaiveTime, &str)> {
     Some((chrono::NaiveTime::from_hms_milli_opt(hour, minute, second, millis)?, text.get(at..)?))
 }
 
-/// How far a zone is ahead of UTC; the inner `None` where there is none. Go writes an offset and a name.
+/// The offset from UTC in milliseconds; the inner `None` where there is no zone. Go writes both an offset
+/// and a name.
 fn zone_millis(text: &str) -> Option<Option<i64>> {
     let text = text.trim();
     let text = text.strip_suffix(']').and_then(|text| text.split_once('[')).map_or(text, |(before, _)| before);
@@ -103,7 +106,7 @@ fn zone_millis(text: &str) -> Option<Option<i64>> {
     (hours < 24 && minutes < 60).then_some(Some(sign * (hours * 60 + minutes) * 60_000))
 }
 
-/// A number since the epoch, told apart by its size; whole or not.
+/// A number since 1970, whose unit is told by its size; with or without a fraction.
 fn number(text: &str) -> Option<Timestamp> {
     let text = text.strip_prefix("/Date(").and_then(|text| text.strip_suffix(")/")).unwrap_or(text);
     if !text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+')) {
@@ -113,7 +116,7 @@ fn number(text: &str) -> Option<Timestamp> {
         return [1, 1_000, 1_000_000].iter().find_map(|by| Timestamp::from_epoch(whole / by));
     }
     let number: f64 = text.parse().ok()?;
-    // Seconds with a fraction: of milliseconds and less there is none worth keeping.
+    // Seconds with a fraction. Fractions of milliseconds or smaller units are not worth keeping.
     let seconds = Timestamp::from_epoch(number as i64)?;
     let is_seconds = number < 1e11;
     Some(if is_seconds { Timestamp::from_millis((number * 1000.0).round() as i64) } else { seconds })

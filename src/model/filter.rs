@@ -1,36 +1,38 @@
-//! What the user asked to look at.
+//! Which part of the evidence the user asked for.
 
 use wildmatch::WildMatch;
 
 use super::Timestamp;
 
-/// Narrows a run. Time, account and region prune by key before anything is read, and filter events exactly afterwards.
+/// Narrows a run. Time, account and region prune objects by key before anything is read, and then filter
+/// events exactly.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// Events at or after this time.
     pub since: Option<Timestamp>,
     /// Events before this time.
     pub until: Option<Timestamp>,
-    /// Accounts in whose trails the records stand (`recipientAccountId`, the key's account); empty for all.
+    /// Accounts whose trails the records are in (`recipientAccountId`, or the account in the key); all if
+    /// empty.
     pub accounts: Vec<String>,
-    /// Regions (`awsRegion`, the key's region); empty for all.
+    /// Regions (`awsRegion`, or the region in the key); all if empty.
     pub regions: Vec<String>,
-    /// Repository name globs (`*` crosses `/`); empty for all.
+    /// Repository name globs (`*` also matches `/`); all if empty.
     pub repositories: Vec<WildMatch>,
 }
 
 impl Filter {
-    /// Nothing is left out by it.
+    /// Whether the filter leaves nothing out.
     pub fn is_everything(&self) -> bool {
         self.since.is_none() && self.until.is_none() && self.accounts.is_empty() && self.regions.is_empty() && self.repositories.is_empty()
     }
 
-    /// Whether an event at `time` is asked for.
+    /// Whether the filter admits an event at `time`.
     pub fn admits_time(&self, time: Timestamp) -> bool {
         self.since.is_none_or(|since| time >= since) && self.until.is_none_or(|until| time < until)
     }
 
-    /// Whether trails of `account` are asked for. A record that does not say whose it is, is.
+    /// Whether the filter admits records in trails of `account`. Records without an account are admitted.
     pub fn admits_account(&self, account: &str) -> bool {
         self.accounts.is_empty() || account.is_empty() || self.accounts.iter().any(|wanted| wanted == account)
     }

@@ -1,11 +1,11 @@
-//! What is wrong, who did it, and who was hurt.
+//! What went wrong, who did it, and who was affected.
 
 use serde::{Serialize, Serializer};
 
 use super::timeline::words;
 use super::{Digest, EventRef, LogText, Order, Reason, Repository, Timestamp};
 
-/// One image that was lost, or is about to be.
+/// One image or tag that was lost, is about to be lost, or is needed in vain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// Stable: the same incident has the same id in every run over evidence that contains it.
@@ -13,24 +13,26 @@ pub struct Finding {
     pub kind: FindingKind,
     pub severity: Severity,
     pub repository: Repository,
-    /// The tag it lost last; of several that it had when it went, the one that somebody asked for or deployed, else the first.
+    /// The tag that it lost last. If several tags were lost together, the one that somebody asked for or
+    /// deployed, else the first.
     pub tag: Option<LogText>,
-    /// What to call it by: that tag, or all that it went with where nobody asked for one of them.
+    /// The tags for the title: that tag, or all that were lost together if nobody asked for one of them.
     pub tags: Vec<LogText>,
     pub lost: LostImage,
     pub kept: KeptImage,
-    /// The last event that gave the lost image the tag it lost last; `None` when that lies before the logs.
+    /// The last event that gave the lost image the tag that it lost last; `None` if that was before the
+    /// logs.
     pub first_push: Option<EventRef>,
-    /// The event that displaced it; for kinds without a displacement, the event that took it; for `unexplained`, the first failure.
-    /// Shown as `event`, and as `second_push` where it is one.
+    /// The event that displaced it; for kinds without a displacement, the event that took it; for
+    /// `unexplained`, the first failure. Written as `event`, and also as `second_push` if it is one.
     pub second_push: EventRef,
-    /// From `first_push` to `second_push`, in seconds.
+    /// Seconds from `first_push` to `second_push`.
     pub gap_seconds: Option<i64>,
     pub order: Order,
     pub deletion: Option<Deleted>,
-    /// Why the rule took this very image.
+    /// Why the rule took this image and not another.
     pub reasons: Vec<Reason>,
-    /// From losing its last tag to being gone, in seconds.
+    /// Seconds from losing its last tag to being gone.
     pub exposure_seconds: Option<i64>,
     pub usage: Usage,
     pub summary: String,
@@ -39,7 +41,7 @@ pub struct Finding {
     pub evidence: Vec<EventRef>,
 }
 
-/// A finding as it is written: what is no push is not called one.
+/// The JSON form of a finding: `second_push` is written only where the event is a push.
 #[derive(Serialize)]
 struct Written<'f> {
     id: &'f str,
@@ -97,7 +99,7 @@ impl Serialize for Finding {
 }
 
 impl Finding {
-    /// The push that took the tag, of kinds that tell of one.
+    /// The push that took the tag, for kinds of findings that have one.
     pub fn second_push(&self) -> Option<&EventRef> {
         self.kind.is_move().then_some(&self.second_push)
     }
@@ -105,7 +107,7 @@ impl Finding {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LostImage {
-    /// `None` where only a tag is known.
+    /// `None` if only a tag is known.
     pub digest: Option<Digest>,
     pub pushed_at: Option<Timestamp>,
     pub untagged_at: Option<Timestamp>,
@@ -114,8 +116,8 @@ pub struct LostImage {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeptImage {
-    /// The digest that has the tag instead; `None` where no other took it, and where the lost image's own push is not in the logs and several
-    /// of one second, in an order that nothing tells, may have.
+    /// The digest that has the tag instead. `None` if no image took it; also if the lost image's own push
+    /// is not in the logs and several pushes of one second, in unknown order, may have taken it.
     pub digest: Option<Digest>,
 }
 
@@ -133,24 +135,25 @@ pub struct Deleted {
 /// Who used the image, and when.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Usage {
-    /// Pulls while it was there and tagged.
+    /// Pulls while it existed and had a tag.
     pub pulls_before: u64,
     /// Pulls between losing its last tag and being gone.
     pub pulls_while_untagged: u64,
-    /// Pulls after it was gone: each of them found nothing. One in the very second of its end counts among those before,
-    /// for nothing tells which of the two came first.
+    /// Pulls after it was gone, all of which failed. A pull in the same second as its end counts as before,
+    /// as nothing tells which came first.
     pub pulls_after_gone: u64,
     pub last_pull: Option<EventRef>,
-    /// Pulls by scanners and by principals whose pulls ECR does not count: no need of anybody's, and in none of the counts above.
+    /// Pulls by scanners, and by principals whose pulls ECR does not record. They show no need, and are in
+    /// none of the counts above.
     pub scanner_pulls: u64,
-    /// ARNs of those who pulled, sorted.
+    /// ARNs of the callers that pulled, sorted.
     pub principals: Vec<LogText>,
     /// Task definitions, services and functions that refer to it, sorted.
     pub references: Vec<LogText>,
 }
 
 impl Usage {
-    /// Names one more who pulled; the list stays sorted, and nobody is in it twice.
+    /// Adds a caller that pulled; the list stays sorted and without duplicates.
     pub fn add_principal(&mut self, principal: Option<LogText>) {
         if let Some(principal) = principal
             && let Err(place) = self.principals.binary_search(&principal)
@@ -169,34 +172,37 @@ words! {
         DeletedByCall = "deleted-by-call",
         RepositoryDeleted = "repository-deleted",
         Archived = "archived",
-        /// A rule took an image that never had a tag here, and somebody needed it.
+        /// A rule took an image that never had a tag in this repository, and somebody needed it.
         ExpiredUntagged = "expired-untagged",
-        /// An index lives, and an image that it lists is gone.
+        /// An index exists, but an image that it lists is gone.
         ChildLost = "child-lost",
         /// A replica is gone because its source was deleted or expired under delete replication.
         ReplicatedDeletion = "replicated-deletion",
-        /// Somebody asked for a tag that a call had removed; the image may live.
+        /// Somebody asked for a tag that a call had removed; the image may still exist.
         TagRemoved = "tag-removed",
         /// A tag moved to an older image, or back and forth between two pushers, and somebody pulled in between.
         TagMovedBack = "tag-moved-back",
-        /// A list of its repository does not have an image that somebody needs, and no log says what took it.
+        /// A snapshot's list of the repository does not have an image that somebody needs, and no log says
+        /// what took it.
         NotListed = "not-listed",
         /// A stop reason or a failed call names an image, and nothing in the evidence says why.
         Unexplained = "unexplained",
-        /// Something failed for want of an image or a tag that came only afterwards.
+        /// Something failed because an image or tag was missing that was pushed only afterwards.
         AskedBeforePushed = "asked-before-pushed",
-        /// Something failed for want of an image or a tag whose push was refused.
+        /// Something failed because an image or tag was missing whose push ECR had refused.
         NeverPushedHere = "never-pushed-here",
-        /// A tag points to one image of its index, the index is still there, and something failed for want of another platform.
+        /// A tag points to one image of its index, the index still exists, and something failed because it
+        /// needed another platform.
         IndexLostToItsChild = "index-lost-to-its-child",
-        /// The image is there, and somebody asked for it while the KMS key of its repository could not be used, or is refused since who
-        /// may have it was changed: by the repository's policy, by what a role may do, or by the key's policy and grants.
+        /// The image exists, but somebody could not pull it: because the KMS key of its repository was
+        /// unusable, or because permissions were changed, in the repository's policy, a role, or the key's
+        /// policy and grants.
         AccessTaken = "access-taken",
     }
 }
 
 impl FindingKind {
-    /// Whether an image is gone; of the others it may still be there.
+    /// Whether findings of this kind say that an image is gone.
     pub const fn is_a_loss(self) -> bool {
         !matches!(
             self,
@@ -211,12 +217,12 @@ impl FindingKind {
         )
     }
 
-    /// Whether it tells of failures alone, and of no event that took something.
+    /// Whether findings of this kind are about failures alone, without an event that took something.
     pub const fn is_a_failure(self) -> bool {
         matches!(self, Self::Unexplained | Self::AskedBeforePushed | Self::NeverPushedHere)
     }
 
-    /// Whether it tells of two pushes of one tag.
+    /// Whether findings of this kind are about two pushes of one tag.
     pub const fn is_move(self) -> bool {
         matches!(self, Self::SameTagRace | Self::SameTagOverwrite | Self::DisplacedAlive | Self::TagMovedBack | Self::IndexLostToItsChild)
     }
@@ -257,15 +263,15 @@ impl FindingKind {
 }
 
 words! {
-    /// Was anyone hurt? Declared from bad to harmless.
+    /// How badly somebody was affected. Declared from worst to harmless.
     Severity {
         /// Pulled after it was gone, named by a task's stop reason, or pinned by a running service.
         Critical = "critical",
         /// Pulled by digest while untagged, or pinned by a deployment that nothing newer replaced.
         High = "high",
-        /// A race, and no evidence of use.
+        /// A race without evidence of use.
         Medium = "medium",
-        /// An overwrite, and no evidence of use.
+        /// An overwrite without evidence of use.
         Low = "low",
     }
 }

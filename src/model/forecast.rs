@@ -1,11 +1,11 @@
-//! What lifecycle policies will take, and what another one would have taken.
+//! What lifecycle policies will take, and what another policy would have taken.
 
 use serde::Serialize;
 
 use super::timeline::words;
 use super::{Deleted, Digest, EventRef, ImageState, LogText, Reason, Repository, Severity, Timestamp, Usage};
 
-/// What the policy in force has in store for one living image.
+/// What the policy in force will do with one existing image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Forecast {
     pub repository: Repository,
@@ -14,7 +14,7 @@ pub struct Forecast {
     pub state: ImageState,
     pub pushed_at: Option<Timestamp>,
     pub untagged_at: Option<Timestamp>,
-    /// First seen in an event other than its push: it may have tags that the logs do not tell.
+    /// First seen in an event other than its push: it may have tags that are not in the logs.
     pub open_start: bool,
     /// It lost its last tag to another push, and has none since.
     pub displaced: bool,
@@ -22,32 +22,33 @@ pub struct Forecast {
     pub displaced_by: Option<EventRef>,
     pub displaced_tag: Option<LogText>,
     pub outlook: Outlook,
-    /// The rule that the image belongs to: no other can take it.
+    /// The rule that the image belongs to: no other rule can take it.
     pub rule_priority: Option<i64>,
     pub rule: Option<serde_json::Value>,
     pub action: Option<LifecycleAction>,
-    /// The first moment from which a run takes it, as things stand.
+    /// The first moment at which a run may take it, as things are now.
     pub eligible_at: Option<Timestamp>,
-    /// The same if a pull counted whose caller is not clear: ECR does not count Amazon Inspector's.
+    /// The same if ECR recorded a pull by an unclear caller: it does not record those of Amazon Inspector.
     pub eligible_at_latest: Option<Timestamp>,
-    /// A run comes within 24 hours.
+    /// When a run will have come: within 24 hours of being eligible.
     pub expected_by: Option<Timestamp>,
     /// It was old enough when it lost its last tag: the very next run takes it.
     pub no_grace: bool,
-    /// For a count rule: how many more images that it counts this one survives.
+    /// For a count rule: how many more images may be counted before it takes this one.
     pub survives_pushes: Option<u64>,
-    /// A reference artifact goes within a day of this image, whose rule and time these are.
+    /// For a reference artifact: it is deleted within a day after this image, whose rule and time are
+    /// given.
     pub goes_with: Option<Digest>,
-    /// Indexes that are there and list it: it does not go before them.
+    /// Existing indexes that list it: it is not taken before them.
     pub held_by: Vec<Digest>,
     pub usage: Usage,
     /// Somebody still needs it.
     pub needed: bool,
-    /// How badly, on the scale of findings.
+    /// How badly its loss would affect somebody, on the scale of findings.
     pub severity: Option<Severity>,
     /// Services and the like that are deployed with it.
     pub needed_by: Vec<LogText>,
-    /// Why it is thought to be needed, a sentence each.
+    /// Why it seems to be needed, one sentence each.
     pub why: Vec<String>,
     pub policy_event: Option<EventRef>,
     pub summary: String,
@@ -59,31 +60,31 @@ pub struct Forecast {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KnownPolicy {
     pub repository: Repository,
-    /// Images that are there.
+    /// Number of existing images.
     pub images: u64,
     pub known: bool,
-    /// Where it is known from: `PutLifecyclePolicy`, or a run that states it.
+    /// The event that the policy is known from: `PutLifecyclePolicy`, or a run that states it.
     pub event: Option<EventRef>,
     pub since: Option<Timestamp>,
     pub rules: Vec<serde_json::Value>,
-    /// What is not known about it, a sentence.
+    /// What is not known about it, as a sentence.
     pub unknown: Option<String>,
 }
 
-/// What became of one image under a policy, beside what the logs say.
+/// What would have become of one image under another policy, beside what the logs say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WhatIf {
     pub repository: Repository,
     pub digest: Digest,
-    /// Tags it had then.
+    /// Tags that it had then.
     pub tags: Vec<LogText>,
     pub pushed_at: Option<Timestamp>,
     pub untagged_at: Option<Timestamp>,
     pub displaced: bool,
     pub outcome: Outcome,
-    /// When the policy would have taken it; none where it would have kept it.
+    /// When the policy would have taken it; `None` if the policy would have kept it.
     pub would_go_at: Option<Timestamp>,
-    /// The run that would have: one of the logs, or one that is made up where the logs have none.
+    /// The run that would have taken it: one in the logs, or a simulated one where the logs have none.
     pub run: Option<RunKind>,
     pub run_event: Option<EventRef>,
     pub rule_priority: Option<i64>,
@@ -93,21 +94,21 @@ pub struct WhatIf {
     pub went_at: Option<Timestamp>,
     pub logged: Option<Deleted>,
     pub usage: Usage,
-    /// Pulled after it would have been gone.
+    /// It was pulled after it would have been gone.
     pub pulled_after: bool,
-    /// Somebody needed it then, or later.
+    /// Somebody needed it then or later.
     pub needed: bool,
     pub severity: Option<Severity>,
     /// Services and the like that were deployed with it.
     pub pinned_by: Vec<LogText>,
     pub explanation: String,
-    /// Why the logged run took this very image, where somebody needed it.
+    /// Why the logged run took this image, if somebody needed it.
     pub reasons: Vec<Reason>,
     pub summary: String,
     pub evidence: Vec<EventRef>,
 }
 
-/// How many of each kind there are.
+/// Totals by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct WhatIfTotals {
     pub runs_logged: u64,
@@ -117,7 +118,7 @@ pub struct WhatIfTotals {
     pub other_run: u64,
     pub predicted_only: u64,
     pub logged_only: u64,
-    /// Images that the policy takes and somebody needs.
+    /// Images that the policy takes although somebody needs them.
     pub needed: u64,
 }
 
@@ -129,19 +130,19 @@ impl WhatIfTotals {
 }
 
 words! {
-    /// What is to be expected for an image.
+    /// What will become of an image.
     Outlook {
         /// The next run takes it.
         Due = "due",
-        /// It goes at a time that is known.
+        /// It will be taken at a known time.
         Dated = "dated",
-        /// It goes once enough others have come.
+        /// It will be taken once enough other images have come.
         Counted = "counted",
-        /// An index keeps it that stays itself.
+        /// An index that stays itself keeps it.
         Held = "held",
-        /// No rule can take it as it is.
+        /// No rule can take it in its present state.
         Safe = "safe",
-        /// The logs tell neither that it goes nor that it stays.
+        /// The logs tell neither that it will be taken nor that it will stay.
         Unknown = "unknown",
     }
 }
@@ -150,7 +151,7 @@ words! {
     LifecycleAction {
         Expire = "expire",
         Transition = "transition",
-        /// A word that no policy has had so far.
+        /// A word that this program does not know.
         Unknown = "unknown",
     }
 }
@@ -163,17 +164,17 @@ words! {
 }
 
 words! {
-    /// What a policy says about an image, against what the logs say.
+    /// What a policy does with an image, compared with the logs.
     Outcome {
         /// Taken in the same run.
         Agrees = "agrees",
         /// Taken in the same run, and by another rule.
         OtherRule = "other_rule",
-        /// Taken in another run.
+        /// Taken in a different run.
         OtherRun = "other_run",
-        /// Taken by the policy, and by no run of the logs.
+        /// Taken by the policy, but by no run in the logs.
         PredictedOnly = "predicted_only",
-        /// Taken by a run of the logs, and kept by the policy.
+        /// Taken by a run in the logs, but kept by the policy.
         LoggedOnly = "logged_only",
     }
 }

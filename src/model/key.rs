@@ -1,11 +1,11 @@
-//! What happens to a KMS key, as far as a repository that is encrypted with it can tell.
+//! What happens to a KMS key, as far as it matters to repositories that it encrypts.
 
 use std::borrow::Cow;
 
 /// One call of KMS.
 #[derive(Debug, Clone)]
 pub struct KeyEvent<'r> {
-    /// ARN of the key; of an alias where the call names no more.
+    /// ARN of the key, or of an alias if the call names only that.
     pub key: Cow<'r, str>,
     pub change: KeyChange,
     /// `grantId`, or the ARN of the alias that points to the key from now on.
@@ -15,18 +15,18 @@ pub struct KeyEvent<'r> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyChange {
     Disabled,
-    /// Unusable at once, and gone after 7 to 30 days.
+    /// Unusable at once, and deleted after 7 to 30 days.
     DeletionScheduled,
-    /// The key stays, and stays disabled until it is enabled.
+    /// The key stays, but disabled until it is enabled.
     DeletionCancelled,
     Enabled,
     /// The key, or its imported material, is gone.
     Deleted,
     /// Imported material is back.
     Imported,
-    /// `PutKeyPolicy`: who may use it has changed.
+    /// `PutKeyPolicy`: the permissions of the key were changed.
     PolicyChanged,
-    /// ECR was granted the use of it for one repository.
+    /// A grant lets ECR use it for one repository.
     Granted,
     /// `RevokeGrant`, `RetireGrant`.
     GrantEnded,
@@ -35,7 +35,7 @@ pub enum KeyChange {
 }
 
 impl KeyChange {
-    /// Whether nothing that is encrypted with the key can be read from then on, whoever asks.
+    /// Whether from then on nothing that the key encrypts can be read by anybody.
     pub fn locks(self) -> bool {
         matches!(self, Self::Disabled | Self::DeletionScheduled | Self::Deleted)
     }

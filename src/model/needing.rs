@@ -1,7 +1,7 @@
-//! Who needs an image, for people: what an ARN says beside the name gives way.
+//! Names of what needs an image, for people: ARNs shortened to kind and name.
 
-/// `service prod/web`, `task definition web:7`, `function orders`, `CodeBuild project ci`: of another account than `owner`'s with that. What
-/// is no ARN of a kind that is known stays as it is, so that nothing is lost.
+/// `service prod/web`, `task definition web:7`, `function orders`, `CodeBuild project ci`; with the account
+/// if it is not `owner`. ARNs of unknown kinds stay as they are, so that nothing is lost.
 pub fn needing_in_words(name: &str, owner: &str) -> String {
     let mut parts = name.splitn(6, ':');
     let (Some("arn"), Some(_), Some(service), Some(_), Some(account), Some(resource)) =
@@ -35,7 +35,7 @@ pub fn needing_in_words(name: &str, owner: &str) -> String {
     if account.is_empty() || owner.is_empty() || account == owner { words } else { format!("{words} of {account}") }
 }
 
-/// The same for the beginning of a sentence.
+/// The same with a capital letter, for the beginning of a sentence.
 pub fn needing_first(name: &str, owner: &str) -> String {
     let words = needing_in_words(name, owner);
     if words == name {

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-/// `1 pull`, `3 pulls`: of a word that takes an s.
+/// `1 pull`, `3 pulls`, for words whose plural adds an s.
 pub fn plural<N: Copy + PartialEq + From<u8> + Display>(number: N, one: &str) -> String {
     if number == N::from(1) { format!("1 {one}") } else { format!("{number} {one}s") }
 }
@@ -16,7 +16,7 @@ pub fn times<N: Copy + PartialEq + From<u8> + Display>(number: N) -> String {
     }
 }
 
-/// `1 deployment needs`, `3 deployments need`: a word that takes an s, and its verb.
+/// `1 deployment needs`, `3 deployments need`: the number, the word, and its verb.
 pub fn plural_verb<N: Copy + PartialEq + From<u8> + Display>(number: N, one: &str, verb: [&str; 2]) -> String {
     format!("{} {}", plural(number, one), verb[usize::from(number != N::from(1))])
 }

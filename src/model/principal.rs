@@ -1,23 +1,24 @@
-//! Who called, for people: the role and its account, with sessions folded together.
+//! Who called, for people: the role and its account, with all of its sessions together.
 //!
-//! Each task of ECS, each node and each build calls under a session of its own, so that the ARNs of nine tasks are nine texts and
-//! one deployment. The session's name tells what it is: an ECS task's is its id (32 hex digits), an instance's is `i-…`, CodeBuild's
-//! is `AWSCodeBuild-…`, and that of GitHub's actions is mostly the same for all of them.
+//! Each ECS task, node and build calls under a session of its own, so one deployment with nine tasks has
+//! nine ARNs. The session's name tells what it is: an ECS task's is the task's id (32 hex digits), an
+//! instance's is `i-…`, CodeBuild's is `AWSCodeBuild-…`, and that of GitHub Actions is mostly the same for
+//! all runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::plural;
 
-/// A caller without its session: what several sessions have in common. Ordered by name.
+/// A caller without its session, so that sessions of one role compare as equal. Ordered by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Principal<'t> {
-    /// Role, user or service, as far as the text tells it.
+    /// Role, user or service, as far as the text tells.
     pub name: &'t str,
     /// The account it belongs to.
     pub account: Option<&'t str>,
 }
 
-/// What kind of session a name tells of.
+/// The kind of a session, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Session<'t> {
     Task,
@@ -27,14 +28,15 @@ enum Session<'t> {
     Named(&'t str),
 }
 
-/// How the account stands behind a principal's id where a record has no ARN.
+/// Separates an id from its account in the text of a principal without an ARN.
 const OF_ACCOUNT: &str = " (account ";
 
-/// Sessions that are named one by one.
+/// At most so many sessions are named one by one.
 const NAMED_MAX: usize = 2;
 
 impl<'t> Principal<'t> {
-    /// Takes an actor apart: `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`, `AROA…:SESSION (account ACCOUNT)`, or anything else.
+    /// Parses a caller: `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`, `AROA…:SESSION (account
+    /// ACCOUNT)`, or any other text.
     pub fn of(actor: &'t str) -> Self {
         parts(actor).0
     }
@@ -63,7 +65,7 @@ fn parts(actor: &str) -> (Principal<'_>, Option<&str>) {
         };
         return (Principal { name, account }, session);
     }
-    // The id of a role is followed by its session; that of a user stands alone.
+    // The id of a role is followed by its session, that of a user is not.
     match text.split_once(':').filter(|(id, _)| account.is_some() && !id.is_empty()) {
         Some((name, session)) => (Principal { name, account }, Some(session)),
         None if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) => (Principal { name: text, account: Some(text) }, None),
@@ -82,8 +84,9 @@ fn session(name: &str) -> Session<'_> {
     }
 }
 
-/// Who made one call that is in the trail of `recipient`: `deployer/build-7`, `alice`, of another account with that,
-/// `deployer/build-7 of 444455556666`; `somebody` for a text without a name.
+/// Who made a call that is in the trail of account `recipient`: `deployer/build-7`, `alice`; for a caller
+/// from another account with that account, `deployer/build-7 of 444455556666`; `somebody` for a text
+/// without a name.
 pub fn caller_in_words(actor: &str, recipient: &str) -> String {
     if actor.is_empty() {
         return "somebody".to_owned();
@@ -93,13 +96,13 @@ pub fn caller_in_words(actor: &str, recipient: &str) -> String {
     Principal { name: &name, account: account.filter(|account| *account != recipient) }.in_words()
 }
 
-/// Whether a session is a workload's: a task of ECS, or an instance that runs containers. People and pipelines look whether an image
-/// is there; a workload asks for what it is about to run.
+/// Whether the session is that of a workload: an ECS task, or an instance that runs containers. People and
+/// pipelines only check whether an image exists; a workload pulls what it is about to run.
 pub fn is_workload(actor: &str) -> bool {
     parts(actor).1.is_some_and(|name| matches!(session(name), Session::Task | Session::Instance))
 }
 
-/// Each principal once, with what its sessions are: `checkout-task-execution of 111122223333, 9 tasks`.
+/// Each principal once, with its sessions: `checkout-task-execution of 111122223333, 9 tasks`.
 pub fn folded<'t>(actors: impl IntoIterator<Item = &'t str>) -> Vec<String> {
     let mut all: BTreeMap<Principal<'t>, BTreeSet<&'t str>> = BTreeMap::new();
     for actor in actors {
@@ -109,7 +112,7 @@ pub fn folded<'t>(actors: impl IntoIterator<Item = &'t str>) -> Vec<String> {
     all.into_iter().map(|(principal, sessions)| format!("{}{}", principal.in_words(), sessions_in_words(&sessions))).collect()
 }
 
-/// `, 9 tasks`, `, 2 instances and 1 build`, `, session deploy-7`; nothing for a caller without sessions.
+/// `, 9 tasks`, `, 2 instances and 1 build`, `, session deploy-7`; empty for a caller without sessions.
 fn sessions_in_words(sessions: &BTreeSet<&str>) -> String {
     let mut kinds: BTreeMap<Session<'_>, usize> = BTreeMap::new();
     let mut named: Vec<&str> = Vec::new();

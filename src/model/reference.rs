@@ -16,13 +16,13 @@ pub struct ImageReference {
 const STOPS: &[char] = &[' ', '\t', '\n', '\r', '"', '\'', ',', ';', '(', ')', '[', ']', '<', '>', '`', '\\', '…'];
 
 impl ImageReference {
-    /// Parses a text that *is* a reference; `None` when it does not point into an ECR private registry.
+    /// Parses a text that is a reference as a whole; `None` if it does not name an ECR private registry.
     pub fn parse(text: &str) -> Option<Self> {
         let (found, rest) = Self::take(text)?;
         rest.is_empty().then_some(found)
     }
 
-    /// All references in a text such as a task's stop reason, in order, duplicates dropped.
+    /// All references in a text such as a task's stop reason, in order, without duplicates.
     pub fn find_all(text: &str) -> Vec<Self> {
         let mut found: Vec<Self> = Vec::new();
         for (reference, _) in Self::find_with_cuts(text) {
@@ -33,8 +33,8 @@ impl ImageReference {
         found
     }
 
-    /// The same, each with what is left of its digest, in hex digits, where the text breaks off inside it: such a reference
-    /// has no digest, and means none of the images that its tag points to.
+    /// The same, each with the remaining hex digits of its digest if the text breaks off inside the digest.
+    /// Such a reference has no digest, and does not mean the image that its tag points to.
     pub fn find_with_cuts(text: &str) -> Vec<(Self, Option<String>)> {
         let mut found: Vec<(Self, Option<String>)> = Vec::new();
         for (at, _) in text.match_indices(".dkr") {
@@ -50,7 +50,7 @@ impl ImageReference {
         found
     }
 
-    /// Takes one reference off the front of `text`.
+    /// Parses one reference at the beginning of `text`, and returns the rest.
     fn take(text: &str) -> Option<(Self, &str)> {
         let text = text.strip_prefix("https://").unwrap_or(text);
         let (host, rest) = text.split_once('/')?;
@@ -59,7 +59,7 @@ impl ImageReference {
         let end = rest.find(STOPS).unwrap_or(rest.len());
         let (path, after) = rest.split_at(end);
         let (name, tag, digest, used) = split_path(path)?;
-        // A sentence may go on right behind the reference: `…@sha256:…: not found`.
+        // A sentence may go on right after the reference: `…@sha256:…: not found`.
         let left = &path[used..];
         let after = if left.trim_end_matches([':', '.']).is_empty() && !after.is_empty() { after } else { &rest[used..] };
         let registry_id = registry_id.to_owned();
@@ -88,7 +88,7 @@ impl ImageReference {
     }
 }
 
-/// What hosts end in, by partition.
+/// Suffixes of registry hosts, by partition.
 const SUFFIXES: &[&str] = &[
     ".amazonaws.com",
     ".amazonaws.com.cn",
@@ -113,8 +113,8 @@ fn parse_host(host: &str) -> Option<(&str, &str)> {
     (!region.is_empty() && region.bytes().all(plain)).then_some((registry_id, region))
 }
 
-/// The hex digits of a digest at the end of the reference that `text` begins with, if it breaks off inside it: they may be
-/// none, and so may the letters of `sha256:`.
+/// The hex digits of a digest that breaks off at the end of the reference at the beginning of `text`. There
+/// may be no digits at all, and `sha256:` itself may be cut.
 fn cut_digest(text: &str) -> Option<&str> {
     let path = &text[..text.find(STOPS).unwrap_or(text.len())];
     let behind = |mark: &str| path.split_once(mark).map(|(_, target)| target);
@@ -128,7 +128,7 @@ fn cut_digest(text: &str) -> Option<&str> {
     (length < 64).then(|| &digits[..length])
 }
 
-/// Splits `repo[/manifests/…][:tag][@sha256:…]` and says how many bytes were understood.
+/// Splits `repo[/manifests/…][:tag][@sha256:…]`, and returns how many bytes it used.
 fn split_path(path: &str) -> Option<(&str, Option<String>, Option<Digest>, usize)> {
     let (before_digest, digest) = match path.find("@sha256:") {
         Some(at) => (&path[..at], path.get(at + 1..at + 72).and_then(Digest::parse)),

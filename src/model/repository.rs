@@ -1,4 +1,4 @@
-//! Which repository.
+//! The identity of a repository.
 
 use std::borrow::Cow;
 

@@ -1,51 +1,51 @@
-//! Where the same image still is, and how it comes back under its digest.
+//! Where a lost image still exists, and how to bring it back under the same digest.
 
 use serde::Serialize;
 
 use super::timeline::words;
 use super::{Digest, EventRef, ImageState, LogText, Repository, Sentence, Timestamp};
 
-/// What can be saved of one image.
+/// Where one lost image can be had from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rescue {
-    /// As it was asked for.
+    /// As the user asked for it.
     pub reference: LogText,
-    /// Where it is missed.
+    /// The repository that lacks it.
     pub repository: Repository,
     pub digest: Digest,
-    /// What the evidence says of it there; `unknown` where it says nothing.
+    /// The image's state in that repository, by the evidence; `unknown` where there is none.
     pub state: ImageState,
-    /// Newest evidence first; none where it is nowhere.
+    /// The newest evidence first; empty if the image is nowhere.
     pub sources: Vec<RescueSource>,
-    /// Who made it, for where it cannot be had any more.
+    /// Who made the image, if it cannot be had from anywhere.
     pub made_by: Vec<Sentence>,
-    /// What bringing it back repairs.
+    /// What will work again when it is back.
     pub repairs: Vec<String>,
-    /// What it does not.
+    /// What will not.
     pub does_not_repair: Vec<String>,
 }
 
-/// One place that still has it, as far as the evidence goes.
+/// One place that still has the image, as far as the evidence shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RescueSource {
     pub from: RescueFrom,
-    /// The repository, where it is one.
+    /// The repository, if the place is one.
     pub repository: Option<Repository>,
-    /// For people: where it is.
+    /// The place, in words.
     pub place: String,
-    /// When the evidence last showed it there.
+    /// When the evidence last showed the image there.
     pub seen_at: Option<Timestamp>,
     pub evidence: Vec<EventRef>,
-    /// One of these brings it back, to be pasted into a shell; the first is the best.
+    /// Alternative commands to bring it back, for a shell; the best first.
     pub commands: Vec<String>,
-    /// What the commands need.
+    /// Permissions and tools that the commands require.
     pub needs: Vec<String>,
 }
 
 words! {
-    /// Where an image comes back from. Declared from near to far.
+    /// Kinds of places, declared from near to far.
     RescueFrom {
-        /// It is there; it may lack a tag.
+        /// Its own repository still has it; it may lack a tag.
         Here = "here",
         /// The archive of its own repository.
         Archive = "archive",
@@ -57,11 +57,11 @@ words! {
         Account = "account",
         /// An index elsewhere lists it.
         Index = "index",
-        /// What a pull-through cache copies from.
+        /// The upstream registry of a pull-through cache.
         Upstream = "upstream",
         /// A host that runs it.
         Node = "node",
-        /// The record of its push has the manifest; its layers may still be there.
+        /// The record of its push has the manifest; its layers may still exist.
         Manifest = "manifest",
     }
 }

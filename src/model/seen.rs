@@ -1,13 +1,14 @@
-//! What was there before the filters: so that a typing error in one of them is told from a quiet archive.
+//! Which accounts, regions and repositories the records name, whatever the filters say: tells a typing
+//! error in a filter from an archive without events.
 
 use std::collections::BTreeSet;
 
 use super::LogText;
 
-/// Names in the records that say something about images, whether the filters admit them or not.
+/// Names in the records about images, whether or not the filters admit them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// Accounts in whose trails the records stand.
+    /// Accounts whose trails the records are in.
     pub accounts: BTreeSet<LogText>,
     pub regions: BTreeSet<LogText>,
     /// Repository names.
@@ -15,7 +16,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Adds what `other` has seen.
+    /// Adds the names in `other`.
     pub fn merge(&mut self, mut other: Self) {
         self.accounts.append(&mut other.accounts);
         self.regions.append(&mut other.regions);

@@ -1,70 +1,70 @@
-//! What answers of the AWS CLI and of kubectl, kept in files, say beside the logs.
+//! What stored output of the AWS CLI and kubectl says beside the logs.
 
 use serde::Serialize;
 
 use super::timeline::words;
 use super::{Digest, EventRef, LogText, Repository, Timestamp};
 
-/// One answer that was read as a snapshot, and how it was taken.
+/// One output that was read as a snapshot, and where it was placed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct SnapshotRead {
     pub object: LogText,
-    /// Which answer of the object, from 0.
+    /// Index of the output in its object, counted from 0.
     pub document: u64,
     /// `ecr describe-images`, `kubectl get`.
     pub call: LogText,
-    /// Account that it speaks of; `None` where it speaks of several, or nothing tells.
+    /// The account that it is about; `None` if there are several, or nothing tells.
     pub account: Option<LogText>,
     pub region: Option<LogText>,
-    /// What tells account and region.
+    /// How account and region are known.
     pub place_from: PlaceFrom,
     /// When it was taken.
     pub time: Option<Timestamp>,
     pub time_from: TimeFrom,
-    /// Images, services, functions, pods and so on that it tells of.
+    /// How many images, services, functions, pods and so on it describes.
     pub entries: u64,
-    /// Entries, or parts of the answer, that say nothing here, or of which the place is not known.
+    /// Entries, or parts of the output, that could not be used, or whose account and region are not known.
     pub left_out: u64,
-    /// Nothing says that pages of it are missing.
+    /// No pages of it are known to be missing.
     pub whole: bool,
-    /// Why it was left out, or what to know about it; empty where there is nothing to say.
+    /// Why it was not used, or what to know about it; empty if there is nothing to say.
     pub note: String,
 }
 
 words! {
-    /// What tells when a snapshot was taken. Declared from sure to unsure.
+    /// How the time of a snapshot is known. Declared from certain to uncertain.
     TimeFrom {
-        /// The answer stands in an envelope that says it.
+        /// From the envelope that `tagfall snapshot --script` writes around the output.
         Document = "document",
         /// The file's modification time.
         File = "file",
-        /// The newest time in the answer itself: it is no older than that.
+        /// From the newest time in the output: it was not made before that.
         Content = "content",
         Nothing = "nothing",
     }
 }
 
 words! {
-    /// What tells account and region of a snapshot.
+    /// How the account and region of a snapshot are known.
     PlaceFrom {
-        /// The answer itself: ARNs, repository URIs, image references, or the envelope around it.
+        /// From the output itself: ARNs, repository URIs, image references, or the envelope around it.
         Document = "document",
-        /// The names of the file and of its folders.
+        /// From the names of the file and its folders.
         Name = "name",
-        /// All other evidence knows a repository of this name in one place only.
+        /// From all other evidence, which has only one repository of this name.
         Evidence = "evidence",
         Nothing = "nothing",
     }
 }
 
-/// A snapshot says otherwise than the logs. Both are shown: something that was not logged lies between them, or one of them
-/// is not what it seems to be.
+/// A snapshot and the logs disagree. Both are shown: something happened that was not logged, or one of the
+/// two is not what it seems to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Contradiction {
     pub repository: Repository,
     pub digest: Option<Digest>,
     pub tag: Option<LogText>,
-    /// The event of the logs; `None` where they are silent.
+    /// The event in the logs; `None` if they have none.
     pub logged: Option<EventRef>,
     pub shown: EventRef,
     pub text: String,

@@ -1,40 +1,40 @@
-//! Which change of a lifecycle policy would have hurt nobody.
+//! Which change of a lifecycle policy would have kept everything that was needed.
 
 use serde::Serialize;
 
 use super::{Repository, Sentence};
 
-/// What a policy takes over the logged history, by replay.
+/// What a policy takes when it is replayed over the logged history.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Effect {
     /// Images that it takes although somebody needs them.
     pub harm: u64,
     /// Images that it takes and nobody needs.
     pub freed: u64,
-    /// What those take as they are stored, shared layers with each image that has them; `None` where the size of one of them is not
-    /// known (snapshots tell it).
+    /// Bytes of those images as stored, counting a shared layer once for each image; `None` if the size of
+    /// any of them is not known (only snapshots have sizes).
     pub freed_bytes: Option<u64>,
 }
 
-/// What to do about the policy of one repository.
+/// Advice about the policy of one repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Suggestion {
     pub repository: Repository,
-    /// The rules in force; `None` where the evidence does not tell them.
+    /// The rules in force; `None` if the evidence does not have them.
     pub in_force: Option<Vec<serde_json::Value>>,
-    /// What they do.
+    /// The effect of the policy in force.
     pub before: Effect,
-    /// What is changed, a sentence each; empty where nothing has to be.
+    /// The changes, one sentence each; empty if nothing has to change.
     pub changes: Vec<String>,
-    /// The whole policy after the change; `None` where there is nothing to change.
+    /// The whole policy after the changes; `None` if nothing has to change.
     pub policy: Option<serde_json::Value>,
-    /// What it would have done.
+    /// The effect of the policy after the changes.
     pub after: Effect,
-    /// The command that puts it.
+    /// The command that puts the new policy.
     pub command: Option<String>,
-    /// The same for Terraform.
+    /// The new policy in Terraform.
     pub terraform: Option<String>,
-    /// What is odd about the rules in force, whether or not it did harm.
+    /// Oddities in the rules in force, whether or not they did harm.
     pub lint: Vec<Sentence>,
     /// How many policies were replayed to find it.
     pub replayed: u64,

@@ -5,27 +5,27 @@ use serde::Serialize;
 use super::timeline::words;
 use super::{Digest, EventRef, LogText, Order, Repository, Timestamp};
 
-/// Everything the logs say about one tag of one repository, over all lives of the repository's name.
+/// Everything the logs say about one tag of one repository, also across deletions of the repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TagTimeline {
     pub repository: Repository,
     pub tag: LogText,
-    /// The image that has it at the end of the logs.
+    /// The image that it points to at the end of the logs.
     pub points_to: Option<Digest>,
     /// Which image had it, in order of time.
     pub spans: Vec<TagSpan>,
-    /// Who asked for it while nothing had it: each of them found nothing.
+    /// Requests for it while no image had it, all of which failed.
     pub asked_in_vain: Vec<EventRef>,
 }
 
-/// A stretch of time in which one image had the tag.
+/// A span of time in which one image had the tag.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TagSpan {
     pub digest: Digest,
-    /// Since when; `None` where it had the tag before the logs begin, or got it without an event.
+    /// Since when; `None` if it had the tag before the logs begin, or got it without an event.
     pub since: Option<Timestamp>,
     pub given_by: Option<EventRef>,
-    /// Until when; `None` while it has it.
+    /// Until when; `None` while it has the tag.
     pub until: Option<Timestamp>,
     pub end: Option<TagEnd>,
     pub ended_by: Option<EventRef>,
@@ -41,13 +41,13 @@ words! {
     TagEnd {
         /// A push gave the tag to another image.
         Moved = "moved",
-        /// A call took it off: `BatchDeleteImage` by tag.
+        /// A call removed it: `BatchDeleteImage` by tag.
         Removed = "removed",
         /// Its image was expired or deleted, and the tag went with it.
         LostWithImage = "lost_with_image",
         /// The repository was deleted.
         RepositoryDeleted = "repository_deleted",
-        /// A later event shows that it was gone; what took it is not in the logs.
+        /// A later event shows that the image no longer had it; what took it is not in the logs.
         NotLogged = "not_logged",
     }
 }

@@ -1,18 +1,20 @@
-//! Text from logs is hostile: whoever calls AWS chooses user agents, session names, tags and object keys.
+//! Text from logs, which may be hostile: callers of AWS choose user agents, session names, tags and object
+//! keys.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// A string that came out of a log. It has no `Display` on purpose: it must be shown through the printer, which escapes
-/// for the place it is shown in (terminal, CSV, HTML). In JSON it stands as it is, escaped by JSON's own rules.
+/// A string from a log. It has no `Display` on purpose: it can only be shown through the printer, which
+/// escapes it for its destination (terminal, CSV, HTML). In JSON it is written as it is, with JSON's own
+/// escapes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LogText(Arc<str>);
 
 impl LogText {
-    /// The text as it stood in the log. Whoever prints this must escape it first.
+    /// The text as it is in the log. It must be escaped before it is printed.
     pub fn raw(&self) -> &str {
         &self.0
     }
@@ -30,7 +32,7 @@ impl fmt::Debug for LogText {
     }
 }
 
-/// Sets of texts can be asked for a plain string.
+/// Lets sets of `LogText` be searched with a plain string.
 impl std::borrow::Borrow<str> for LogText {
     fn borrow(&self) -> &str {
         &self.0

@@ -5,8 +5,15 @@ use std::fmt;
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, TimeZone, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Milliseconds since 1970-01-01T00:00:00Z. CloudTrail's `eventTime` has a resolution of one second; `pushedAt` in a
-/// lifecycle event has milliseconds. Shown as RFC 3339 in UTC, without a fraction where there is none.
+pub const MINUTE_MILLIS: i64 = 60_000;
+pub const HOUR_MILLIS: i64 = 60 * MINUTE_MILLIS;
+pub const DAY_MILLIS: i64 = 24 * HOUR_MILLIS;
+/// Of days in UTC, which have no leap seconds.
+pub const DAY_SECONDS: i64 = DAY_MILLIS / 1000;
+
+/// Milliseconds since 1970-01-01T00:00:00Z. CloudTrail's `eventTime` has a resolution of one second,
+/// `pushedAt` in a lifecycle event of a millisecond. Shown as RFC 3339 in UTC, with a fraction only where
+/// it is not zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -21,7 +28,7 @@ impl Timestamp {
         self.0
     }
 
-    /// Whole seconds since the epoch, rounded down: the resolution at which CloudTrail orders events.
+    /// Whole seconds since 1970, rounded down: the resolution of CloudTrail's `eventTime`.
     pub const fn seconds(self) -> i64 {
         self.0.div_euclid(1000)
     }
@@ -49,8 +56,8 @@ impl Timestamp {
         Some(Self(naive.and_utc().timestamp_millis()))
     }
 
-    /// A number since the epoch, as some tools re-export `eventTime`: seconds or milliseconds, told apart by size. `None`
-    /// for what lies outside the years 2000 to 2100: that is some other number.
+    /// From a number since 1970, as some tools export `eventTime`: seconds or milliseconds, told apart by
+    /// size. `None` for times outside of the years 2000 to 2100, as the number means something else then.
     pub const fn from_epoch(number: i64) -> Option<Self> {
         const YEAR_2000: i64 = 946_684_800;
         const YEAR_2100: i64 = 4_102_444_800;
@@ -66,7 +73,7 @@ impl Timestamp {
     }
 }
 
-/// The exact form `YYYY-MM-DDTHH:MM:SSZ` without going through a general parser: every record of every archive has it.
+/// The exact form `YYYY-MM-DDTHH:MM:SSZ`, parsed without a general parser, because every record has it.
 fn parse_cloudtrail(text: &[u8]) -> Option<Timestamp> {
     let &[y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', i0, i1, b':', s0, s1, b'Z'] = text else {
         return None;
@@ -75,15 +82,15 @@ fn parse_cloudtrail(text: &[u8]) -> Option<Timestamp> {
     let year = two(y0, y1)? * 100 + two(y2, y3)?;
     let (month, day) = (two(m0, m1)?, two(d0, d1)?);
     let (hour, minute, second) = (two(h0, h1)?, two(i0, i1)?, two(s0, s1)?);
-    // Whether a month has 31 days is chrono's business; only the plain cases are decided here.
+    // Which months have 31 days is left to chrono; only the plain cases are decided here.
     if !(1..=12).contains(&month) || !(1..=28).contains(&day) || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let seconds = days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
+    let seconds = days_from_civil(year, month, day) * DAY_SECONDS + hour * 3600 + minute * 60 + second;
     Some(Timestamp(seconds * 1000))
 }
 
-/// Days since 1970-01-01 of a proleptic Gregorian date (H. Hinnant's formula).
+/// Days since 1970-01-01 of a proleptic Gregorian date, by H. Hinnant's formula.
 const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);

@@ -1,4 +1,4 @@
-//! The lifecycle of one image, as shown to users.
+//! The life of one image, as shown to users.
 
 use serde::Serialize;
 
@@ -10,17 +10,18 @@ pub struct Timeline {
     pub repository: Repository,
     pub digest: Digest,
     pub state: ImageState,
-    /// Tags now, or at the end.
+    /// Its tags now, or when it was lost.
     pub tags: Vec<LogText>,
-    /// Push of the current (or last) life. From the push itself, else from `pushedAt` of a lifecycle event.
+    /// The push of its present (or last) life: from the push itself, else from `pushedAt` of a lifecycle
+    /// event.
     pub pushed_at: Option<Timestamp>,
-    /// When it lost its last tag (or was pushed without one), if it has none since.
+    /// When it lost its last tag, or was pushed without one; `None` if it has a tag since.
     pub untagged_at: Option<Timestamp>,
     pub untagged_by: Option<UntaggedBy>,
     pub gone_at: Option<Timestamp>,
-    /// First seen in an event other than its push: what came before is not in the logs.
+    /// First seen in an event other than its push: what happened before is not in the logs.
     pub open_start: bool,
-    /// How often it came to be: a digest pushed again after it was gone has another life.
+    /// How many lives it has had: a digest that is pushed again after it was lost begins another life.
     pub lives: u32,
     /// Indexes that list it.
     pub parents: Vec<Digest>,
@@ -28,7 +29,8 @@ pub struct Timeline {
     pub children: Vec<Digest>,
     pub media_type: Option<LogText>,
     pub steps: Vec<TimelineStep>,
-    /// Events of the repository whose content is not in the log: something was done then, to this image or to another.
+    /// Events about its repository whose content is not in the log: something was done then, to this image
+    /// or to others.
     pub gaps: Vec<EventRef>,
 }
 
@@ -44,7 +46,7 @@ pub struct TimelineStep {
     pub event: EventRef,
 }
 
-/// A closed list of words: serialised, shown and sorted by the same name.
+/// Declares an enum whose values are serialised, shown and sorted by one fixed word each.
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $word:literal),* $(,)? }) => {
         $(#[$meta])*
@@ -55,7 +57,7 @@ macro_rules! words {
             /// All values, in declared order.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// The word used in JSON, tables and SQL.
+            /// The word for it in JSON, tables and SQL.
             pub const fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word),* }
             }
@@ -83,7 +85,7 @@ macro_rules! words {
 pub(crate) use words;
 
 words! {
-    /// What became of an image.
+    /// The state of an image.
     ImageState {
         Tagged = "tagged",
         Untagged = "untagged",
@@ -91,9 +93,9 @@ words! {
         Deleted = "deleted",
         RepositoryDeleted = "repository_deleted",
         Archived = "archived",
-        /// A list of its repository does not have it, and no log says what took it.
+        /// A snapshot's list of the repository does not have it, and no log says what took it.
         Gone = "gone",
-        /// Known only by mention: the logs do not say whether it is there.
+        /// Known only from mentions: the logs do not say whether it exists.
         Unknown = "unknown",
     }
 }
@@ -109,13 +111,15 @@ words! {
 }
 
 words! {
-    /// How sure the order of events is. Declared from strong to weak, so that `max` is the weakest.
+    /// How sure the order of two events is. Declared from certain to uncertain, so that `max` gives the
+    /// less certain.
     Order {
-        /// Distinct seconds.
+        /// The events are in different seconds.
         Observed = "observed",
-        /// The same second, settled by later evidence.
+        /// The same second, with the order shown by later evidence.
         Inferred = "inferred",
-        /// The same second, and nothing settles it; broken by `eventID` so that the output is always the same.
+        /// The same second, and nothing shows the order; `eventID` decides, so that the output is always
+        /// the same.
         Ambiguous = "ambiguous",
     }
 }
@@ -131,7 +135,7 @@ words! {
         Expire = "expire",
         ExpireFailed = "expire_failed",
         Archive = "archive",
-        /// A restore was asked for, and is not done yet.
+        /// A restore was asked for and is not finished.
         RestoreRequested = "restore_requested",
         Restore = "restore",
         RepositoryDeleted = "repository_deleted",

@@ -5,47 +5,49 @@ use serde::Serialize;
 use super::timeline::words;
 use super::{Digest, EventRef, LogText, Reason, Repository, Timestamp};
 
-/// What `explain` found out about one reference.
+/// The answer of `explain` about one reference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verdict {
-    /// The reference as understood from what the user pasted.
+    /// The reference, as understood from what the user pasted.
     pub reference: LogText,
     pub repository: Option<Repository>,
     pub exists: Exists,
-    /// The moment that the answer speaks of.
+    /// The moment that the answer is about.
     pub moment: Moment,
-    /// The one cause that the evidence supports.
+    /// The cause that the evidence supports.
     pub cause: Cause,
     pub gone: Option<Gone>,
-    /// Id of the finding that tells the same story.
+    /// Id of the finding about the same loss.
     pub why: Option<String>,
-    /// Three steps: does it exist, when and by what did it go, why was it eligible.
+    /// Three steps: does the image exist, when and how was it lost, why was it eligible.
     pub narrative: Vec<Sentence>,
-    /// Why the rule took this very image, where one did.
+    /// Why the rule took this image and not another, if a rule took it.
     pub reasons: Vec<Reason>,
-    /// The other causes, and the evidence against each.
+    /// The other causes, each with the evidence against it.
     pub not_this: Vec<Sentence>,
-    /// Who needed it after it was gone, or needs it now.
+    /// What needed it after it was lost, or needs it now.
     pub used_by: Vec<Sentence>,
-    /// What the logs could not show.
+    /// Who was behind the pushes and the deletion.
+    pub behind: Vec<Sentence>,
+    /// What the logs cannot show.
     pub unknown: Vec<String>,
     pub advice: Vec<String>,
 }
 
-/// When a pull failed, or the end of the logs.
+/// The moment of an answer: when a pull failed, or the end of the logs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Moment {
-    /// `None` for the end of the logs where they hold no event.
+    /// `None` for the end of logs without any event.
     pub at: Option<Timestamp>,
     pub basis: Basis,
-    /// The pull, or the stop of a task, that failed then.
+    /// The pull that failed then, or the task that stopped.
     pub event: Option<EventRef>,
-    /// What was there then; `None` where the logs cannot tell, or where it was not asked for.
+    /// What existed at that moment; `None` if the logs cannot tell, or if the question does not name it.
     pub tag_existed: Option<bool>,
     pub digest_existed: Option<bool>,
 }
 
-/// At the end of the logs. `None`: the logs cannot tell.
+/// What exists at the end of the logs. `None`: the logs cannot tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Exists {
     pub tag_exists: Option<bool>,
@@ -64,20 +66,21 @@ pub struct Gone {
 }
 
 words! {
-    /// Why an answer speaks of its moment.
+    /// How the moment of an answer was chosen.
     #[derive(Default)]
     Basis {
         /// `--at` asked for it.
         Asked = "asked",
-        /// The last pull in the logs that found nothing, or the last task that stopped for want of the image.
+        /// The last pull in the logs that failed, or the last task that stopped because the image was
+        /// missing.
         FailedPull = "failed_pull",
-        /// No pull of it in the logs failed, or none was asked about.
+        /// The end of the logs: no pull of the image failed, or the question is not about one.
         #[default]
         End = "end",
     }
 }
 
-/// A statement and what it rests on.
+/// A sentence, and the events that it rests on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Sentence {
     pub text: String,
@@ -89,32 +92,33 @@ words! {
     Cause {
         TagMovedThenExpired = "tag-moved-then-expired",
         ExpiredWhileTagged = "expired-while-tagged",
-        /// Taken by an untagged rule: it never had a tag, or how it came to be untagged is not in the logs.
+        /// Taken by a rule for untagged images: it never had a tag, or how it lost its tag is not in the
+        /// logs.
         ExpiredUntagged = "expired-untagged",
         ExpiredByOtherTag = "expired-by-other-tag",
         DeletedByDigest = "deleted-by-digest",
         DeletedByLastTag = "deleted-by-last-tag",
         RepositoryDeleted = "repository-deleted",
         Archived = "archived",
-        /// A list of the whole repository does not have it, and no log says what took it.
+        /// A snapshot's list of the whole repository does not have it, and no log says what took it.
         NotListed = "not-listed",
         NeverPushedHere = "never-pushed-here",
         ReplicaMissing = "replica-missing",
-        /// A copy went with its source: the replication rule replicates deletions.
+        /// A copy was deleted with its source, because the replication rule replicates deletions.
         ReplicatedDeletion = "replicated-deletion",
-        /// A reference artifact went with the image that it is about.
+        /// A reference artifact was deleted with the image that it is about.
         SubjectGone = "subject-gone",
         PullThroughCacheExpired = "pull-through-cache-expired",
         IndexOrChildGone = "index-or-child-gone",
         AccessTaken = "access-taken",
         TagMovedStillThere = "tag-moved-still-there",
-        /// A call took the tag off; the image itself may live.
+        /// A call removed the tag; the image itself may still exist.
         TagRemoved = "tag-removed",
         /// An image that the index lists was pushed under the index's tag.
         IndexLostToItsChild = "index-lost-to-its-child",
         /// It was asked for, and pushed or replicated only afterwards.
         AskedBeforePushed = "asked-before-pushed",
-        /// Nothing is wrong with it as far as the logs go.
+        /// It exists, as far as the logs show.
         StillThere = "still-there",
         Unknown = "unknown",
     }

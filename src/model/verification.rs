@@ -1,4 +1,4 @@
-//! What integrity checking found out about each object: CloudTrail's signed log digest files against everything they list.
+//! Results of integrity checking: CloudTrail's signed log digest files, and the log files that they list.
 
 use std::fmt;
 
@@ -17,27 +17,28 @@ pub struct Verification {
     pub objects: Vec<CheckedObject>,
 }
 
-/// The numbers of a verification, and what it cannot say.
+/// The totals of a verification, and what it cannot show.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct VerificationSummary {
     /// How far signatures could be checked.
     pub signatures: SignaturesChecked,
     pub log_files: Standings,
     pub log_digest_files: Standings,
-    /// Log files that are valid were delivered between these times; gaps in them stand in the chains.
+    /// Valid log files were delivered between these times; gaps between them are listed in the chains.
     pub proven_from: Option<Timestamp>,
     pub proven_to: Option<Timestamp>,
-    /// Listed by a log digest file, and outside of the sources or of the filters: neither looked for nor judged.
+    /// Log files that a log digest file lists but that are outside of the sources or filters: neither
+    /// looked for nor judged.
     pub not_in_sources: u64,
-    /// What this evidence cannot show, and what to do about it, a sentence each.
+    /// What this evidence cannot show and what to do about it, one sentence each.
     pub warnings: Vec<String>,
 }
 
 words! {
-    /// How many of the log digest files are vouched for by a signature.
+    /// How many of the log digest files are covered by a signature.
     #[derive(Default)]
     SignaturesChecked {
-        /// All that are here.
+        /// All that were read.
         All = "all",
         Some = "some",
         #[default]
@@ -45,7 +46,7 @@ words! {
     }
 }
 
-/// How many objects stand how.
+/// The number of objects of each standing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standings([u64; Standing::ALL.len()]);
 
@@ -64,7 +65,7 @@ impl Standings {
         self.0.iter().sum()
     }
 
-    /// Those that there are any of, in declared order.
+    /// The standings that occur, in declared order.
     pub fn counted(&self) -> impl Iterator<Item = (Standing, u64)> + '_ {
         Standing::ALL.iter().map(|standing| (*standing, self.of(*standing))).filter(|(_, count)| *count > 0)
     }
@@ -82,35 +83,37 @@ impl Serialize for Standings {
 }
 
 words! {
-    /// How one object stands. A log digest file, or a log file.
+    /// The result for one object, a log digest file or a log file.
     Standing {
-        /// As CloudTrail delivered it: its hash stands in a chain of log digest files that a signature of AWS ends.
+        /// As CloudTrail delivered it: its hash is in a chain of log digest files that ends with a
+        /// signature of AWS.
         Valid = "valid",
-        /// Everything fits together, and no signature was checked: whoever can write to the place could have made it so.
+        /// All hashes match, but no signature was checked: anybody who can write to the bucket could have
+        /// made it so.
         SignatureNotChecked = "signature_not_checked",
-        /// Its hash is the one that is listed, but the log digest file that lists it was altered itself.
+        /// Its hash is the one listed, but the log digest file that lists it was altered.
         Unproven = "unproven",
-        /// No log digest file speaks of the time in which it was delivered.
+        /// No log digest file covers the time of its delivery.
         NotCovered = "not_covered",
         /// Could not be read.
         Unreadable = "unreadable",
-        /// It is not in the list of its time.
+        /// The log digest file of its time does not list it.
         Unlisted = "unlisted",
-        /// Signed with a key that is not among those given, though others of its region are.
+        /// Signed with a key that is not among those given, although other keys of its region are.
         UnknownKey = "unknown_key",
-        /// Listed, and not there.
+        /// Listed, but not there.
         Missing = "missing",
-        /// A log digest file that stands where another one belongs.
+        /// A log digest file in the place of another one.
         Misplaced = "misplaced",
         /// Not what CloudTrail delivered: altered, or damaged.
         HashMismatch = "hash_mismatch",
-        /// A log digest file that was altered, or never came from CloudTrail.
+        /// A log digest file that was altered, or did not come from CloudTrail.
         SignatureInvalid = "signature_invalid",
     }
 }
 
 impl Standing {
-    /// How bad that is; `None` for what is no finding.
+    /// How severe that is; `None` if it is not a finding.
     pub const fn severity(self) -> Option<Severity> {
         match self {
             Self::Valid | Self::Unreadable => None,
@@ -129,20 +132,20 @@ words! {
     }
 }
 
-/// One object, and how it stands.
+/// One object, and its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CheckedObject {
     pub kind: CheckedKind,
-    /// Its name in the source; of a missing one the key that it had.
+    /// Its name in the source; for a missing one, the key that it had.
     pub object: LogText,
     pub verdict: Standing,
     pub severity: Option<Severity>,
     pub reason: Option<LogText>,
     /// The log digest file that lists it, or names it as its predecessor.
     pub vouched_by: Option<LogText>,
-    /// SHA-256 of the uncompressed content that is listed.
+    /// SHA-256 of the uncompressed content, as listed.
     pub expected_sha256: Option<Sha256>,
-    /// SHA-256 of the uncompressed content that is there.
+    /// SHA-256 of the uncompressed content, as found.
     pub actual_sha256: Option<Sha256>,
 }
 
@@ -157,79 +160,73 @@ pub struct Chain {
     /// Log files that its log digest files list.
     pub log_files: Standings,
     pub begins: Option<ChainBegin>,
-    /// Deliveries of which log digest files tell, without a gap each.
+    /// Times that log digest files cover, each without a gap.
     pub covered: Vec<CoveredTime>,
     pub gaps: Vec<ChainGap>,
 }
 
 words! {
-    /// What stands before the first log digest file of a chain.
+    /// What comes before the first log digest file of a chain.
     ChainBegin {
-        /// Nothing: validation was turned on then.
+        /// Nothing: validation was turned on at that time.
         StartingFile = "starting_file",
-        /// Another one, which is not in the sources, or outside of the filters.
+        /// A file that is outside of the sources or filters.
         NotInSources = "not_in_sources",
-        /// Another one, which is not there.
+        /// A file that is missing.
         Missing = "missing",
-        /// Another one, which was altered.
+        /// A file that was altered.
         Altered = "altered",
     }
 }
 
-/// A time without a gap.
+/// A span of time without a gap.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CoveredTime {
     pub from: Timestamp,
     pub to: Timestamp,
-    /// Every log digest file of it is vouched for by a signature.
+    /// Every log digest file of it is covered by a signature.
     pub signed: bool,
 }
 
-/// A time of which no log digest file tells.
+/// A span of time that no log digest file covers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ChainGap {
     pub from: Timestamp,
     pub to: Timestamp,
     pub cause: GapCause,
-    /// The log digest file that is not there, or was altered.
+    /// The log digest file that is missing or was altered.
     pub object: Option<LogText>,
 }
 
 words! {
     GapCause {
-        /// The chain began anew: validation or logging was off, or what stood before was removed with all that named it.
+        /// The chain began anew: validation or logging was off, or everything that named the earlier files
+        /// was removed.
         StartedAnew = "started_anew",
         Missing = "missing",
         /// It is not in the sources, or outside of the filters.
         NotInSources = "not_in_sources",
-        /// It is there, and cannot be believed.
+        /// It exists, but was altered.
         Altered = "altered",
     }
 }
 
-/// A SHA-256, shown as 64 hex digits. Container images have another type: `Digest`.
+/// A SHA-256, shown as 64 hex digits. Digests of container images have another type:
+/// [`Digest`](super::Digest).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sha256(pub [u8; 32]);
 
 impl Sha256 {
     /// Of 64 hex digits; `None` for anything else.
-    pub fn parse(hex: &str) -> Option<Self> {
+    pub fn parse(digits: &str) -> Option<Self> {
         let mut bytes = [0; 32];
-        let pairs = hex.as_bytes().as_chunks::<2>().0;
-        if hex.len() != 64 {
-            return None;
-        }
-        let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-            *byte = digit(*high)? << 4 | digit(*low)?;
-        }
-        Some(Self(bytes))
+        hex::decode_to_slice(digits, &mut bytes).ok().map(|()| Self(bytes))
     }
 }
 
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(self.0))
     }
 }
 

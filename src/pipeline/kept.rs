@@ -1,7 +1,8 @@
-//! What is kept of the events about images counts against the memory, all workers' together.
+//! Accounts for the memory that all workers together keep for events about images.
 //!
-//! Each worker collects by itself. Only when memory becomes scarce do workers pour what they have into one fold, where names and
-//! second copies that several of them have stand once: what fits does not depend on their number.
+//! Each worker collects on its own. Only when memory becomes scarce do workers merge what they have into
+//! one fold, in which shared names and second copies are stored once. So how much fits does not depend on
+//! the number of workers.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,19 +10,20 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::timeline::Fold;
 
-/// From this part of the memory on, workers pour together what they have, each time that it is this part.
+/// Once 1/`SCARCE_PART` of the memory is used, a worker merges its fold into the common one whenever that
+/// has grown to 1/`POURED_PART` of the memory.
 const SCARCE_PART: u64 = 2;
 const POURED_PART: u64 = 32;
-/// What was poured together is looked through for second copies each time that it has grown by this part.
+/// The common fold is searched for second copies whenever it has grown by 1/`GROWN_PART`.
 const GROWN_PART: u64 = 8;
 
 /// What all workers keep.
 #[derive(Default)]
 pub(super) struct Kept {
     bytes_max: u64,
-    /// How often the events are played at the end.
+    /// How often the events are replayed at the end.
     replays: u64,
-    /// All workers' together, as it will be at the end.
+    /// Bytes that all workers will need at the end.
     bytes: AtomicU64,
     over: AtomicBool,
     together: Mutex<Together>,
@@ -31,14 +33,14 @@ pub(super) struct Kept {
 struct Together {
     fold: Fold,
     bytes: u64,
-    /// What it took when it was looked through last.
+    /// Bytes of the merged fold after copies were last dropped.
     bytes_without_copies: u64,
 }
 
-/// More than the memory that the run may take.
+/// The run needs more memory than it may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overfull {
-    /// What is needed for what has been read so far, in bytes.
+    /// Bytes needed for what has been read so far.
     pub bytes: u64,
     pub bytes_max: u64,
 }
@@ -56,13 +58,13 @@ impl Kept {
         Self { bytes_max, replays, ..Self::default() }
     }
 
-    /// Whether there is more than the run may take: nobody needs to go on.
+    /// Whether more is kept than allowed, so that workers can stop.
     pub(super) fn is_over(&self) -> bool {
         self.over.load(Ordering::Relaxed)
     }
 
-    /// Takes note of what a worker has now; `before` is what it had when this was last asked, and becomes what it has. Where
-    /// memory is scarce, the worker has nothing any more.
+    /// Accounts for what a worker's fold has now; `before` is its size at the last call, and is updated. If
+    /// memory is scarce, the fold is merged and emptied.
     pub(super) fn note(&self, fold: &mut Fold, before: &mut u64) {
         let now = fold.bytes_at_the_end(self.replays);
         let all = self.bytes.fetch_add(now.wrapping_sub(*before), Ordering::Relaxed).wrapping_add(now.wrapping_sub(*before));
@@ -82,7 +84,8 @@ impl Kept {
             together.fold.drop_copies();
             now = together.fold.bytes_at_the_end(self.replays);
             together.bytes_without_copies = now;
-            // Less room than this would be used up by copies at once, and each time all events are looked through.
+            // With less memory left than this, copies would soon use it up, and dropping them goes through
+            // all events each time.
             if now > self.bytes_max - self.bytes_max / POURED_PART {
                 self.over.store(true, Ordering::Relaxed);
             }
@@ -91,12 +94,12 @@ impl Kept {
         together.bytes = now;
     }
 
-    /// What was poured together.
+    /// The merged fold.
     pub(super) fn take(&self) -> Fold {
         std::mem::take(&mut self.together.lock().unwrap_or_else(PoisonError::into_inner).fold)
     }
 
-    /// Whether everything was read, and fits.
+    /// Checks that everything was read and fits.
     pub(super) fn check(&self, fold: &mut Fold) -> Result<(), Overfull> {
         if fold.bytes_at_the_end(self.replays) > self.bytes_max {
             fold.drop_copies();

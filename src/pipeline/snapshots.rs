@@ -1,6 +1,7 @@
-//! Snapshots: workers collect the answers that they meet, and when all is read it is settled of each when and where it was taken.
-//! Only then do they become events beside those of the logs. Nothing is guessed in silence: what could not be settled is left
-//! out, and each answer stands in the coverage with how it was taken.
+//! Snapshots: workers collect them, and when all logs have been read it is decided when each was taken and
+//! where it belongs. Then they become events beside those of the logs. Nothing is guessed silently: a
+//! snapshot that cannot be placed is left out, and the coverage lists every snapshot with how it was
+//! placed.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,11 +14,11 @@ use crate::model::{
 use crate::recognize::{Answer, Place, Statement};
 use crate::timeline::Fold;
 
-/// An answer as it was met.
+/// A snapshot and where it was found.
 pub struct Met {
     pub object: String,
     pub document: u64,
-    /// Stands for its text, whatever space is between.
+    /// Hash of its text without white space.
     text: Digest,
     /// When its file was last changed.
     modified: Option<Timestamp>,
@@ -30,7 +31,7 @@ impl Met {
         Self { object: object.to_owned(), document, text: Digest::of_manifest(&compact), modified, answer }
     }
 
-    /// When it was taken, what tells that, and what to know about it.
+    /// When it was taken, how that is known, and a note about it.
     fn time(&self) -> (Option<Timestamp>, TimeFrom, Option<String>) {
         let newest = self.answer.newest;
         match (self.answer.envelope.at, self.modified, newest) {
@@ -50,12 +51,12 @@ impl Met {
     }
 }
 
-/// Repositories that are known by name: where they are.
+/// Repositories by name: the accounts and regions where they are.
 type Known = BTreeMap<String, BTreeSet<(String, String)>>;
 
-/// Takes what was met into the fold; the time of the newest answer that counts.
+/// Adds the snapshots to the fold; returns the time of the newest one that counts.
 pub fn settle(mut met: Vec<Met>, fold: &mut Fold, seen: &mut Seen, filter: &Filter, coverage: &mut Coverage) -> Option<Timestamp> {
-    // Of copies the oldest counts: a copy of a file has a later time, and shows nothing newer.
+    // Of identical snapshots the oldest counts: a copied file has a later time, but shows nothing newer.
     met.sort_by(|a, b| (a.text.as_bytes(), a.time().0, &a.object, a.document).cmp(&(b.text.as_bytes(), b.time().0, &b.object, b.document)));
     let known = known(fold, &met);
     let mut newest = None;
@@ -96,7 +97,7 @@ fn blank(met: &Met) -> SnapshotRead {
     }
 }
 
-/// Takes one answer in; whether it counts.
+/// Adds one snapshot; returns whether it counts.
 fn take(met: Met, read: &mut SnapshotRead, known: &Known, fold: &mut Fold, seen: &mut Seen, filter: &Filter) -> bool {
     let Some(time) = read.time else {
         return leave_out(read, met.answer.entries, "nothing tells when it was taken: save it to a file, or let `tagfall snapshot` take it");
@@ -113,7 +114,8 @@ fn take(met: Met, read: &mut SnapshotRead, known: &Known, fold: &mut Fold, seen:
     let is_raw_list = met.answer.envelope.whole.is_none() && met.answer.call == "ecr describe-images";
     for (number, statement) in met.answer.statements.into_iter().enumerate() {
         let needs_place = statement.place.repository.is_some() || matches!(statement.action, Action::Registry(_));
-        // Who runs an image is told by an ARN, or by the image's own name: a cluster may be anywhere.
+        // What runs an image is identified by an ARN or by the image's own name: a cluster may be in any
+        // account.
         let settled = if needs_place { place(&statement.place, &named, known) } else { Ok((statement.place.clone(), PlaceFrom::Document)) };
         let (place, from) = match settled {
             Ok(settled) => settled,
@@ -161,7 +163,7 @@ fn add_note(read: &mut SnapshotRead, note: &str) {
     read.note.push_str(note);
 }
 
-/// Every repository whose place is known: from logs, and from answers that tell it themselves.
+/// Repositories whose account and region are known: from logs, and from snapshots that state them.
 fn known(fold: &Fold, met: &[Met]) -> Known {
     let mut known = Known::new();
     for [account, region, name] in fold.places() {
@@ -179,8 +181,9 @@ fn known(fold: &Fold, met: &[Met]) -> Known {
     known
 }
 
-/// Where a statement belongs: what it says itself, else what its file's name says, else the one place where everything else
-/// knows a repository of that name (for a registry: any repository of that account).
+/// Account and region of a statement: what it states itself, else what its file's name says, else the only
+/// place where all other evidence knows a repository of that name (for a registry: any repository of that
+/// account).
 fn place(told: &Place, named: &(Option<String>, Option<String>), known: &Known) -> Result<(Place, PlaceFrom), String> {
     if told.account.is_some() && told.region.is_some() {
         return Ok((told.clone(), PlaceFrom::Document));
@@ -210,7 +213,7 @@ fn place(told: &Place, named: &(Option<String>, Option<String>), known: &Known) 
     }
 }
 
-/// Account and region in the names of a file and of its folders; what stands nearest to the end counts.
+/// Account and region in the names of a file and its folders; the ones nearest to the end count.
 fn name_place(object: &str) -> (Option<String>, Option<String>) {
     let words = || object.split(|char: char| !char.is_ascii_alphanumeric() && char != '-').flat_map(candidates);
     let is_account = |word: &&str| word.len() == 12 && word.bytes().all(|byte| byte.is_ascii_digit());
@@ -219,7 +222,7 @@ fn name_place(object: &str) -> (Option<String>, Option<String>) {
     (account, region)
 }
 
-/// `us-east-1`, `us-gov-west-1`, `eusc-de-east-1`: looser rules would take `shop-api-1` for one.
+/// `us-east-1`, `us-gov-west-1`, `eusc-de-east-1`. A looser rule would accept `shop-api-1`.
 fn is_region(word: &&str) -> bool {
     const WAYS: &[&str] = &["central", "north", "south", "east", "west", "northeast", "northwest", "southeast", "southwest"];
     let parts: Vec<&str> = word.split('-').collect();
@@ -232,7 +235,8 @@ fn is_region(word: &&str) -> bool {
     is_area && WAYS.contains(&way) && (1..=2).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A word, and each run of its parts between hyphens that may be an account or a region: `prod-eu-central-1-images`.
+/// A word, and each run of its hyphenated parts that may be an account or region:
+/// `prod-eu-central-1-images`.
 fn candidates(word: &str) -> impl Iterator<Item = &str> {
     let starts: Vec<usize> = std::iter::once(0).chain(word.match_indices('-').map(|(at, _)| at + 1)).collect();
     let ends: Vec<usize> = word.match_indices('-').map(|(at, _)| at).chain([word.len()]).collect();

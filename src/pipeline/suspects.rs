@@ -1,11 +1,14 @@
-//! Suspects so far: images that were pushed under a tag and that a lifecycle run took without one.
+//! Counts suspects during a run: images that were pushed with a tag, and that a lifecycle run took without
+//! one.
 //!
-//! Findings exist only once everything is folded: until then, a push that changes all may still be unread. But whatever comes
-//! in whatever order, an image of which both is known has lost a tag on the way, and that is what the findings are made of. So
-//! somebody who watches a long run sees early whether there is something. Not among the suspects: images whose push lies before
-//! the logs, and other losses; and a suspect may turn out to be harmless (held by an index, or its tag deleted on purpose).
+//! Findings exist only when everything is folded, as a push that is not yet read may change all. But an
+//! image of which both events are known has lost its tag in between, which is what most findings are about.
+//! So the progress line can show early that there is something. Not counted are images whose push is before
+//! the logs, and other kinds of losses; and a suspect may turn out harmless (an index holds it, or its tag
+//! was removed on purpose).
 //!
-//! One table of fixed size without locks, filled only while somebody watches. Nothing but the progress line reads it.
+//! The table has a fixed size and no locks, and is filled only if there is a progress display. Only the
+//! progress line reads it.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,9 +16,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::decode::fingerprint;
 use crate::model::{Action, Digest, Recognized, RepositoryRef};
 
-/// Slots of the table, 8 bytes each; the system gives its pages when they are touched. Images beyond that are not counted.
+/// Slots of the table, 8 bytes each; the system allocates its pages when they are first used. Images beyond
+/// that are not counted.
 const SLOTS: usize = 1 << 20;
-/// How many slots are tried before an image is given up.
+/// So many slots are tried for an image before it is given up.
 const PROBES_MAX: usize = 32;
 
 /// What is known of an image: the two lowest bits of its slot.
@@ -23,7 +27,7 @@ const PUSHED_WITH_TAG: u64 = 1;
 const TAKEN_WITHOUT_TAG: u64 = 2;
 const BOTH: u64 = PUSHED_WITH_TAG | TAKEN_WITHOUT_TAG;
 
-/// A counter that all workers feed. Each image counts once, however often its events were delivered.
+/// A counter that all workers update. Each image counts once, however often its events were delivered.
 #[derive(Debug, Default)]
 pub struct Suspects {
     table: OnceLock<Box<[AtomicU64]>>,
@@ -31,17 +35,17 @@ pub struct Suspects {
 }
 
 impl Suspects {
-    /// Somebody watches: counts from now on.
+    /// Starts counting.
     pub fn begin(&self) {
         self.table.get_or_init(|| bytemuck::zeroed_slice_box(SLOTS));
     }
 
-    /// How many there are so far; `None` where nobody asked for them.
+    /// The number of suspects so far; `None` if they are not counted.
     pub fn so_far(&self) -> Option<u64> {
         self.table.get().map(|_| self.found.load(Ordering::Relaxed))
     }
 
-    /// Takes in what one record means.
+    /// Notes what one record means.
     pub fn note(&self, recognized: &Recognized<'_>) {
         let (Some(table), Some(repository)) = (self.table.get(), &recognized.repository) else { return };
         match &recognized.action {
@@ -66,7 +70,7 @@ impl Suspects {
                     return;
                 }
                 let before = slot.fetch_or(known, Ordering::Relaxed) & BOTH;
-                // Of all who add the second bit exactly one finds it missing.
+                // Of all threads that add the second bit, exactly one sees that it was missing.
                 self.found.fetch_add(u64::from(before != BOTH && before | known == BOTH), Ordering::Relaxed);
                 return;
             }
@@ -74,7 +78,7 @@ impl Suspects {
     }
 }
 
-/// 62 bits for an image, never none of them.
+/// 62 bits that identify an image; never all zero.
 fn key(repository: &RepositoryRef<'_>, digest: &Digest) -> u64 {
     let place = [&repository.registry_id, &repository.region, &repository.name].map(|part| fingerprint(part.as_bytes()));
     let [d0, d1, d2, d3, d4, d5, d6, d7, ..] = *digest.as_bytes();

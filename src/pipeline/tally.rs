@@ -1,4 +1,4 @@
-//! What each worker has read, added up into coverage.
+//! What each worker has read, added up to the coverage.
 
 use crate::decode::seen::SeenEvents;
 use crate::decode::{ObjectReport, Outcome};
@@ -6,34 +6,34 @@ use crate::model::{Coverage, LogText, ReadFailure, Timestamp, plural, plural_ver
 use crate::source::{Delivery, Fetched};
 use crate::timeline::History;
 
-/// Failures that are named one by one; beyond that, they are only counted, and said to be.
+/// At most so many failures are listed; more are only counted, which the coverage says.
 const FAILURES_LISTED_MAX: usize = 10_000;
 
 /// One worker's counts.
 #[derive(Default)]
 pub struct Tally {
     coverage: Coverage,
-    /// Failed records that their object's report only counts.
+    /// Failed records that the report of their object only counts.
     failures_unlisted: u64,
-    /// Objects whose form may leave out parts of a record.
+    /// Objects in a format that may lack parts of a record.
     lossy: u64,
-    /// A read-only event of any service was seen.
+    /// Whether any record was that of a read-only event.
     pub read_only: bool,
 }
 
 impl Tally {
-    /// What was counted elsewhere.
+    /// Counts that were made elsewhere.
     pub fn of(coverage: Coverage, read_only: bool) -> Self {
         Self { coverage, read_only, ..Self::default() }
     }
 
-    /// A record from a shelf that could not be understood. The shelf has counted it as a record already.
+    /// Notes a record of a lake file that could not be understood. It has been counted as a record already.
     pub fn fail_record(&mut self, object: &str, record: u64, reason: String) {
         self.coverage.records_failed += 1;
         self.coverage.failures.push(ReadFailure { object: object.into(), record: Some(record), reason });
     }
 
-    /// Adds one object; `report` is `None` where nothing of it could be decoded.
+    /// Adds one object; `report` is `None` if nothing of it could be decoded.
     pub fn add(&mut self, delivery: Delivery, report: Option<ObjectReport>) {
         let coverage = &mut self.coverage;
         coverage.objects_listed += 1;
@@ -66,7 +66,7 @@ impl Tally {
 }
 
 impl Tally {
-    /// Keeps no more failures than will be listed, once there are several times as many.
+    /// Drops failures that will not be listed, once there are several times too many.
     fn bound_failures(&mut self) {
         let failures = &mut self.coverage.failures;
         if failures.len() > 4 * FAILURES_LISTED_MAX {
@@ -112,7 +112,7 @@ impl Coverage {
         self.warnings.extend(other.warnings);
     }
 
-    /// Says what was odd about the records, and how it was taken.
+    /// Adds warnings about odd records, and how they were interpreted.
     fn warn_of_odd_records(&mut self) {
         if self.events_sharing_an_id > 0 {
             self.warnings.push(format!(
@@ -134,7 +134,8 @@ impl Coverage {
         }
     }
 
-    /// Puts the failures in order, and keeps as many as are listed; says how many are not, `left_out` before included.
+    /// Sorts the failures, keeps as many as are listed, and says how many are not, including the `left_out`
+    /// ones from before.
     pub(crate) fn bound_failures(&mut self, left_out: u64) {
         self.failures.sort_unstable();
         let left_out = left_out + self.failures.len().saturating_sub(FAILURES_LISTED_MAX) as u64;
@@ -145,7 +146,8 @@ impl Coverage {
     }
 }
 
-/// All workers' counts in one, in an order that does not depend on who read what; and whether anything was read-only.
+/// All workers' counts together, in an order that does not depend on who read what; and whether any event
+/// was read-only.
 pub fn coverage(tallies: Vec<Tally>, relevant: u64, seen: &SeenEvents, partial: bool) -> (Coverage, bool) {
     let mut coverage = Coverage { partial, records_relevant: relevant, ..Coverage::default() };
     let (mut left_out, mut lossy, mut read_only) = (0, 0, false);
@@ -174,7 +176,7 @@ pub fn coverage(tallies: Vec<Tally>, relevant: u64, seen: &SeenEvents, partial: 
     (coverage, read_only)
 }
 
-/// What the history adds: what was left out by CloudTrail, and what such logs cannot show.
+/// Adds what the history shows: content that CloudTrail left out, and what such logs cannot show.
 pub fn describe(coverage: &mut Coverage, history: &History, read_only: bool) {
     coverage.contradictions = history.contradictions();
     for (repository, indexes) in history.indexes_unread() {

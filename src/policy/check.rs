@@ -1,4 +1,5 @@
-//! What ECR asks of a policy before it takes it. Every problem says which rule it is in and what to write instead.
+//! The checks that ECR makes before it accepts a policy. Every problem names the rule that it is in, and
+//! says what to write instead.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,13 +8,13 @@ use serde_json::{Map, Value};
 
 const RULES_MAX: usize = 50;
 const STARS_MAX: usize = 4;
-/// Days for which an archived image is kept at least.
+/// ECR keeps an archived image for at least so many days.
 const ARCHIVE_DAYS_MIN: i64 = 90;
 
 /// Something that ECR would refuse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Place of the rule in the list, from 1, and its `rulePriority` if it has one.
+    /// Position of the rule in the list, counted from 1, and its `rulePriority` if it has one.
     rule: Option<(usize, Option<i64>)>,
     what: String,
 }
@@ -61,14 +62,14 @@ pub fn check(document: &Value) -> Vec<Problem> {
     problems
 }
 
-/// A rule being checked.
+/// One rule while it is checked: its JSON, and the problems found so far.
 struct Checked<'p> {
     number: usize,
     priority: Option<i64>,
     problems: &'p mut Vec<Problem>,
 }
 
-/// What rules must not have in common.
+/// What two rules of a policy must not share: noted for each rule, compared afterwards.
 struct Read {
     number: usize,
     priority: Option<i64>,

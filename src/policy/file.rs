@@ -1,4 +1,5 @@
-//! A policy in a file of the user's: the policy itself, or what `aws ecr get-lifecycle-policy` prints.
+//! Reads a policy from a file of the user's: the policy's JSON, or the output of `aws ecr
+//! get-lifecycle-policy`.
 
 use serde_json::Value;
 
@@ -6,21 +7,21 @@ use super::Policy;
 use super::check::{Problem, check};
 use super::read;
 
-/// Characters that ECR takes.
+/// The longest policy text that ECR accepts, in characters.
 const TEXT_CHARS_MAX: usize = 30_720;
 
 /// Why a file is no policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refused {
-    /// No JSON, with the parser's own words.
+    /// Not JSON; the parser's own message.
     NoJson(String),
-    /// ECR would refuse it, or would not do what it says.
+    /// ECR would refuse the policy, or would not do what it says.
     Problems(Vec<Problem>),
 }
 
-/// Reads strictly: what ECR would refuse is refused here, all of it at once.
+/// Parses strictly: reports everything that ECR would refuse, all at once.
 pub fn from_file(content: &str) -> Result<Policy, Refused> {
-    // Windows marks text so.
+    // Windows editors put a byte order mark first.
     let content = content.trim_start_matches('\u{feff}');
     let no_json = |error: serde_json::Error| Refused::NoJson(error.to_string());
     let document: Value = serde_json::from_str(content).map_err(no_json)?;

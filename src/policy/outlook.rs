@@ -1,32 +1,35 @@
-//! When each image of a repository is due, as things stand: nothing is pushed, moved or deleted from now on.
+//! When each image of a repository is due if nothing is pushed, moved or deleted from now on.
 
 use std::collections::BinaryHeap;
 
 use super::Policy;
 use super::rule::{Count, Seen};
 
-/// An image, and since when it has looked as it does to each rule.
+/// An image, and since when its state (tags, storage class) has been what it is now.
 #[derive(Debug, Clone, Copy)]
 pub struct Joined<'t, K> {
-    /// Ordered by something that the logs say.
+    /// The key that images are ordered by when their times are equal; it must come from the logs.
     pub key: K,
     pub seen: Seen<'t>,
-    /// Since when it has belonged to the rule that it belongs to now, in milliseconds; the least there is where that is not known.
+    /// Since when the image has belonged to its present rule, in milliseconds; `i64::MIN` where that is not
+    /// known.
     pub since: i64,
 }
 
-/// What the policy has in store for an image.
+/// What the policy will do with an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Outlook {
     /// Index of the rule that the image belongs to.
     pub rule: Option<usize>,
-    /// The first moment from which a run takes it, as far as the rule itself goes.
+    /// The first moment at which a run may take the image by this rule, in milliseconds.
     pub eligible_at: Option<i64>,
-    /// How many more images the rule may come to count before it takes this one; `None` where it takes it already, or goes by age.
+    /// How many more images may be counted before a count rule takes this one. `None` where it is due
+    /// already, and for age rules.
     pub survives: Option<u64>,
 }
 
-/// One outlook for each image, in the order given. What an index holds stays in any case, and is not looked at here.
+/// Returns one outlook for each image, in the order given. Images that an index holds are not passed in:
+/// they stay anyway.
 pub fn outlook<K: Copy + Ord>(policy: &Policy, images: &[Joined<'_, K>]) -> Vec<Outlook> {
     let mut found: Vec<Outlook> = images
         .iter()
@@ -47,9 +50,10 @@ pub fn outlook<K: Copy + Ord>(policy: &Policy, images: &[Joined<'_, K>]) -> Vec<
     found
 }
 
-/// `counted`: all that the rule counts, oldest first. An image is due since the moment at which so many newer ones were counted.
+/// `counted`: all images that the rule counts, oldest first. An image has been due since `keeps` newer ones
+/// were counted.
 fn by_count<K>(index: usize, keeps: u64, counted: &[(usize, &Joined<'_, K>)], found: &mut [Outlook]) {
-    // The earliest moments at which newer images were counted, as many as the rule keeps.
+    // A heap of the `keeps` earliest moments at which newer images were counted.
     let mut newer: BinaryHeap<i64> = BinaryHeap::new();
     for (rank, (at, image)) in counted.iter().rev().enumerate() {
         let full = newer.len() as u64 >= keeps;
@@ -59,7 +63,7 @@ fn by_count<K>(index: usize, keeps: u64, counted: &[(usize, &Joined<'_, K>)], fo
                 false => outlook.survives = Some(keeps - 1 - rank as u64),
             }
         }
-        // An image is counted once it is there, however long it has looked as it does.
+        // An image counts since it has been in its present state, and never before its push.
         newer.push(image.since.max(image.seen.ranked_at().unwrap_or(i64::MIN)));
         if newer.len() as u64 > keeps {
             newer.pop();

@@ -1,6 +1,7 @@
-//! `tagPatternList`: `*` stands for any text, also for none; everything else for itself.
+//! `tagPatternList`: `*` matches any text, also the empty one; every other character matches itself.
 
-/// Whether `text` fits `pattern` as a whole. Linear in the text for each star: a star is never given up for an earlier one.
+/// Whether `pattern` matches the whole of `text`. Linear in the text for each star: there is no
+/// backtracking to an earlier star.
 pub fn fits(pattern: &str, text: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut left) = text.strip_prefix(head) else { return false };

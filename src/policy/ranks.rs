@@ -1,7 +1,8 @@
-//! The images of one repository in the order of its rules, kept while images come, change and go.
+//! The images of one repository, kept sorted for each rule while images come, change and go.
 //!
-//! A run asks what is due; that costs what it takes and no more, however many images stay. A count rule keeps the images that
-//! it counts in two sets, the newest and those beyond; an age rule keeps its own by the moment at which they are ripe.
+//! What a run takes is read off the sorted sets, so a run costs as much as it takes, however many images
+//! stay. A count rule keeps the images that it counts in two sets: the newest, which it keeps, and those
+//! beyond the count. An age rule sorts its images by the moment at which they are old enough.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
@@ -14,7 +15,8 @@ use super::rule::{Count, Seen};
 
 const SECOND_MILLIS: i64 = 1_000;
 
-/// An image among others: by push (or restore), then by its key. Keys must be ordered by something that the logs say.
+/// Sort position of an image: the time of its push (or restore), then its key. Keys must come from the
+/// logs, so that the order does not depend on who read what first.
 type Place<K> = (i64, K);
 
 /// What a run takes.
@@ -24,11 +26,11 @@ pub struct Taken<K> {
     /// Index of the rule in the policy.
     pub rule: usize,
     pub pushed_at: Option<i64>,
-    /// For an age rule, since when it was old enough.
+    /// For an age rule, the moment at which the image became old enough, in milliseconds.
     pub ripe_at: Option<i64>,
 }
 
-/// The images of a repository, as the rules of one policy rank them.
+/// The images of a repository as the rules of one policy sort them.
 pub struct Ranks<K> {
     policy: Arc<Policy>,
     rules: Vec<Rank<K>>,
@@ -39,7 +41,8 @@ struct Rank<K> {
     keeps: Option<u64>,
     newest: BTreeSet<Place<K>>,
     beyond: BTreeSet<Place<K>>,
-    /// Images that the rule may act on: for a count rule those beyond the count, by push; for an age rule all, by ripeness.
+    /// Images that the rule may take: for a count rule those beyond the count, by push; for an age rule all
+    /// of its images, by the moment at which they are old enough.
     open: BTreeSet<Place<K>>,
 }
 
@@ -48,9 +51,9 @@ struct Entry {
     pushed_at: Option<i64>,
     ranked_at: Option<i64>,
     ripe_at: Option<i64>,
-    /// The rule it belongs to, unless something holds it or a run had it already.
+    /// The rule that it belongs to, unless an index holds the image or a run has taken it before.
     open: Option<usize>,
-    /// Count rules that count it, a bit each.
+    /// The count rules that count the image, as a bit set.
     counted: u64,
 }
 
@@ -73,7 +76,7 @@ impl<K: Copy + Ord + Hash> Ranks<K> {
         &self.policy
     }
 
-    /// The image is there, and looks like this now.
+    /// Adds an image, or changes one that is there already.
     pub fn set(&mut self, key: K, seen: &Seen<'_>) {
         self.remove(key);
         let rules = self.policy.rules.iter().enumerate().filter(|(_, rule)| rule.class == seen.class);
@@ -94,7 +97,7 @@ impl<K: Copy + Ord + Hash> Ranks<K> {
         }
     }
 
-    /// The image is not there any more.
+    /// Removes an image that is gone.
     pub fn remove(&mut self, key: K) {
         let Some(entry) = self.images.remove(&key) else { return };
         self.close(key, entry);
@@ -103,7 +106,7 @@ impl<K: Copy + Ord + Hash> Ranks<K> {
         }
     }
 
-    /// A run had the image: it counts as before, and is not due again.
+    /// Marks an image as taken by a run: it still counts, but is not due again.
     pub fn settle(&mut self, key: K) {
         let Some(entry) = self.images.get_mut(&key) else { return };
         let before = *entry;
@@ -111,12 +114,14 @@ impl<K: Copy + Ord + Hash> Ranks<K> {
         self.close(key, before);
     }
 
-    /// What a run at `now` takes, oldest push first. All rules see the same images: what one takes, the others have counted.
+    /// What a run at `now` takes, oldest push first. All rules see the same images: what one rule takes,
+    /// the others count as well.
     pub fn due(&self, now: i64) -> Vec<Taken<K>> {
         self.due_or_tied(now, |_| false)
     }
 
-    /// The same; of what is old enough in this very second, which a run may have or not have, those for which `tied` says that it had.
+    /// The same, but of the images that become old enough in this very second, takes only those for which
+    /// `tied` is true: whether a run saw them as due depends on milliseconds that the log does not have.
     pub fn due_or_tied(&self, now: i64, tied: impl Fn(K) -> bool) -> Vec<Taken<K>> {
         let mut due = Vec::new();
         for (index, rank) in self.rules.iter().enumerate() {
@@ -131,16 +136,18 @@ impl<K: Copy + Ord + Hash> Ranks<K> {
         due
     }
 
-    /// The moment after which a run has something to take, if nothing changes before: the least there is where it has already.
+    /// The earliest moment at which a run has something to take if nothing changes before it; `i64::MIN`
+    /// where a count rule has something to take already.
     pub fn next_due(&self) -> Option<i64> {
         let first = |rank: &Rank<K>| rank.open.first().map(|(at, _)| if rank.keeps.is_some() { i64::MIN } else { *at });
         self.rules.iter().filter_map(first).min()
     }
 
-    /// Lets the rule that it belongs to act on the image, where it can.
+    /// Makes an image available to the rule that it belongs to.
     fn open(&mut self, key: K, entry: Entry) {
         let Some(rank) = entry.open.and_then(|index| self.rules.get_mut(index)) else { return };
-        // Of a count rule only what is beyond the count is open, which counting it will tell.
+        // A count rule may only take what is beyond its count; that is worked out where the image is
+        // counted.
         if let (None, Some(ripe)) = (rank.keeps, entry.ripe_at) {
             rank.open.insert((ripe, key));
         }

@@ -1,5 +1,6 @@
-//! Policies as logs have them, in both wordings: the text that was put, and the prose of a run's event. Read leniently: a
-//! word that is not known makes a rule that takes nothing, and still keeps its images from the rules below.
+//! Parses policies as logs have them, in both wordings: the text of `PutLifecyclePolicy`, and the prose of
+//! a lifecycle run's event. Lenient: a rule with an unknown word takes nothing, but still keeps its images
+//! from the rules below.
 
 use serde_json::Value;
 
@@ -7,11 +8,11 @@ use super::Policy;
 use super::rule::{Clock, Count, Rule, Tags, Words};
 use crate::model::{LifecycleAction, StorageClass};
 
-/// A policy has at most 50 rules; what a log has beyond this is no policy of ECR's.
+/// ECR allows 50 rules in a policy. What a log has beyond this limit is not a policy of ECR's.
 const RULES_MAX: usize = 64;
 
 impl Policy {
-    /// `lifecyclePolicyText`.
+    /// From the JSON in `lifecyclePolicyText`.
     pub fn from_text(text: &str) -> Self {
         let document: Value = serde_json::from_str(text).unwrap_or_default();
         match document["rules"].as_array() {
@@ -20,7 +21,7 @@ impl Policy {
         }
     }
 
-    /// Rules in the prose of a run's event, as JSON.
+    /// From the JSON list of rules in a run's event, which words them in prose.
     pub fn from_rules(rules: &str) -> Self {
         let document: Value = serde_json::from_str(rules).unwrap_or_default();
         Self::of(document.as_array().into_iter().flatten().filter_map(of_run))
@@ -28,14 +29,14 @@ impl Policy {
 
     pub(super) fn of(rules: impl Iterator<Item = Rule>) -> Self {
         let mut rules: Vec<Rule> = rules.collect();
-        // Stable: of two rules with one priority, which ECR refuses, the first is applied first.
+        // A stable sort: of two rules with one priority (which ECR refuses), the first stays first.
         rules.sort_by_key(|rule| rule.priority);
         rules.truncate(RULES_MAX);
         Self { rules, unreadable: None }
     }
 }
 
-/// A rule as it was put.
+/// A rule as `PutLifecyclePolicy` has it.
 pub(super) fn of_text(rule: &Value) -> Option<Rule> {
     let selection = &rule["selection"];
     let words = Words {
@@ -51,7 +52,7 @@ pub(super) fn of_text(rule: &Value) -> Option<Rule> {
     Some(of_words(rule["rulePriority"].as_i64()?, words, &selection["storageClass"], rule))
 }
 
-/// A rule as a run states it: `Untagged`, `Time since image pushed`, `Days`.
+/// A rule as a run's event has it: `Untagged`, `Time since image pushed`, `Days`.
 fn of_run(rule: &Value) -> Option<Rule> {
     let lower = |key: &str| text(&rule[key]).map(|text| text.to_lowercase());
     let words = Words {
@@ -66,7 +67,7 @@ fn of_run(rule: &Value) -> Option<Rule> {
     };
     let mut read = of_words(rule["priority"].as_i64()?, words, &rule["storage_class"], rule);
     if read.action == LifecycleAction::Transition {
-        // Here the class stands for where it leads to.
+        // In a run's event, the storage class of a transition is the one that images move to.
         read.class = StorageClass::Standard;
     }
     Some(read)
@@ -98,7 +99,7 @@ fn tags(words: &Words) -> Tags {
     }
 }
 
-/// The word of a policy's text for the prose of a run.
+/// The policy text's word for a count type in the prose of a run.
 fn count_type(stated: String) -> String {
     let words = stated.to_lowercase();
     let since = |clock: &str| words.contains("since") && words.contains(clock);
@@ -121,12 +122,13 @@ fn count(words: &Words) -> Count {
     }
     let clocks = [("push", Clock::Pushed), ("pull", Clock::Pulled), ("transition", Clock::Transitioned)];
     let clock = clocks.into_iter().find(|(word, _)| kind.contains("since") && kind.contains(word));
-    // The one unit there is may be left out.
+    // `days` is the only unit, so it may be left out.
     let in_days = matches!(lower(&words.count_unit).as_str(), "days" | "day" | "");
     clock.filter(|_| in_days).map_or(Count::Unknown, |(_, clock)| Count::Since(clock, number))
 }
 
-/// An event of a rule that states no action has the one that all rules had until there were archives.
+/// The action of a rule. Events that state none are from the time before archiving, when all rules expired
+/// images.
 fn action(words: &Words) -> LifecycleAction {
     match lower(&words.action).as_str() {
         "" | "expire" | "delete" => LifecycleAction::Expire,

@@ -1,13 +1,12 @@
-//! One rule, and what it wants to know of an image.
+//! One rule of a policy, and what it looks at in an image.
 
 use serde_json::Value;
 
 use super::pattern;
-use crate::model::{LifecycleAction, StorageClass};
+use crate::model::{DAY_MILLIS, LifecycleAction, StorageClass};
 
-pub const DAY_MILLIS: i64 = 86_400_000;
-
-/// Whether a pull is recorded: at most once a day (ECR User Guide). Times are milliseconds; `last` was recorded before.
+/// Whether ECR records a pull: at most one is recorded in 24 hours (ECR User Guide). `last` is the last
+/// recorded pull; times are milliseconds.
 pub fn records_pull(last: Option<i64>, pull: i64) -> bool {
     last.is_none_or(|last| pull.saturating_sub(last) >= DAY_MILLIS)
 }
@@ -17,17 +16,17 @@ pub fn records_pull(last: Option<i64>, pull: i64) -> bool {
 pub struct Rule {
     pub priority: i64,
     pub tags: Tags,
-    /// The class of the images that it selects.
+    /// The storage class of the images that the rule selects.
     pub class: StorageClass,
     pub count: Count,
     pub action: LifecycleAction,
     pub words: Words,
-    /// The rule as it stands in the policy, or in the event of a run.
+    /// The rule's JSON as it stands in the policy, or in the event of a run.
     pub text: Value,
 }
 
-/// What a rule says, in the words of a policy's text, whether it was put so or stated by a run. A word that no policy has had
-/// so far stands as it is.
+/// What a rule says, in the words of a policy's JSON text, whether it came from a policy or from the event
+/// of a run. A word that this program does not know stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Words {
     pub description: Option<String>,
@@ -35,7 +34,7 @@ pub struct Words {
     pub action: Option<String>,
     /// `untagged`, `tagged`, `any`.
     pub tag_status: Option<String>,
-    /// In the order in which they stand there.
+    /// In the order of the policy.
     pub prefixes: Vec<String>,
     pub patterns: Vec<String>,
     /// `imageCountMoreThan`, `sinceImagePushed` …
@@ -45,61 +44,62 @@ pub struct Words {
     pub count_unit: Option<String>,
 }
 
-/// What a rule requires of an image's tags.
+/// What a rule requires of an image's tags (`tagStatus` and the lists beside it).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tags {
     Untagged,
     Any,
-    /// All prefixes and all patterns have to fit, each some tag of the image. With neither, any tag will do.
+    /// Each prefix and each pattern must match some tag of the image. Without either, any tag will do.
     Tagged {
         prefixes: Vec<String>,
         patterns: Vec<String>,
     },
-    /// A word that no policy has had so far: no image is known to meet it.
+    /// A `tagStatus` that this program does not know: no image is taken to meet it.
     Unknown,
 }
 
-/// What a rule selects among the images that meet its requirement.
+/// Which of the images that meet the requirement the rule selects (`countType`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Count {
-    /// All but the newest so many, by the time of their push.
+    /// All but the newest N, by the time of their push.
     MoreThan(u64),
-    /// Those for which more than so many days have passed.
+    /// Those older than N days, by the clock named.
     Since(Clock, i64),
-    /// A word that no policy has had so far: what it selects is not known.
+    /// A `countType` that this program does not know: what it selects is not known.
     Unknown,
 }
 
-/// Since what a rule counts its days.
+/// The moment from which a rule counts its days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clock {
     Pushed,
-    /// The last recorded pull; of an image that was not pulled since it was restored, the restore; of one never pulled, the push.
+    /// The last recorded pull; if there is none since a restore, the restore; if there was never one, the
+    /// push.
     Pulled,
-    /// Since it was archived.
+    /// The moment at which the image was archived.
     Transitioned,
 }
 
-/// An image as a rule sees it. Times are milliseconds since the epoch.
+/// An image as a rule sees it. Times are milliseconds since 1970 (UTC).
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'t> {
     pub tags: &'t [&'t str],
     pub class: StorageClass,
-    /// `None` where the push lies before the logs: such an image counts as older than all others.
+    /// `None` where the image was pushed before the logs begin: it counts as older than all others.
     pub pushed_at: Option<i64>,
-    /// By then it was there: its age counts from here where its push is not known.
+    /// A moment at which the image existed: its age counts from here where its push is not known.
     pub there_at: i64,
-    /// When its last pull was recorded.
+    /// The last pull that ECR recorded.
     pub pulled_at: Option<i64>,
-    /// When it last came out of the archive.
+    /// When it was last restored from the archive.
     pub restored_at: Option<i64>,
     pub archived_at: Option<i64>,
-    /// An index that is there lists it.
+    /// Whether an existing index (multi-platform image) lists it: ECR does not expire such images.
     pub held: bool,
 }
 
 impl Seen<'_> {
-    /// What a rule that counts goes by: the push, or the time at which the image came out of the archive (ECR User Guide).
+    /// The time by which a count rule sorts: the push, or the restore from the archive (ECR User Guide).
     pub fn ranked_at(&self) -> Option<i64> {
         self.restored_at.map(|restored| self.pushed_at.map_or(restored, |pushed| pushed.max(restored))).or(self.pushed_at)
     }
@@ -120,7 +120,7 @@ impl Tags {
         }
     }
 
-    /// Whether one tag alone has a part in meeting the requirement.
+    /// Whether this tag by itself plays a part in meeting the requirement.
     pub fn speaks_of(&self, tag: &str) -> bool {
         match self {
             Self::Tagged { prefixes, patterns } => {
@@ -134,7 +134,8 @@ impl Tags {
 }
 
 impl Rule {
-    /// When an age rule has waited long enough; `None` for the others, and where its clock has not begun.
+    /// The moment at which an image is old enough for an age rule. `None` for other rules, and where the
+    /// clock has not started.
     pub fn ripe_at(&self, seen: &Seen<'_>) -> Option<i64> {
         let Count::Since(clock, days) = self.count else { return None };
         Some(clock.start(seen)?.saturating_add(days.saturating_mul(DAY_MILLIS)))
@@ -157,9 +158,10 @@ impl Rule {
         format!("lifecycle rule {}{described} ({})", self.priority, selection.join(", "))
     }
 
-    /// The part of a rule that both wordings have in common. Other rules may have had its priority before.
+    /// Whether both rules select alike, compared by what both wordings state; priorities may differ.
     pub fn is_same_as(&self, other: &Self) -> bool {
-        // How events word the rules for pulled and archived images is not known.
+        // The wording that events use for rules about pulled and archived images is not known, so these
+        // compare as equal.
         let count = |rule: &Self| match rule.count {
             Count::MoreThan(number) => (true, i64::try_from(number).unwrap_or(i64::MAX)),
             Count::Since(_, days) => (false, days),

@@ -1,4 +1,5 @@
-//! Every documented rule of evaluation, AWS's documented examples in our words, and the fast evaluator against a slow one.
+//! Every documented rule of evaluation, AWS's documented examples retold, and the fast evaluator against a
+//! slow one.
 
 mod naive;
 mod properties;
@@ -50,7 +51,8 @@ fn by_count_the_newest_are_kept() {
     assert_eq!(taken(&policy, &[(1, &[]), (2, &[]), (3, &[]), (4, &["v1"])], 9), [(1, 1), (2, 1)]);
 }
 
-/// AWS's example: images tagged alpha are kept by a rule of their own, and so are out of reach of the rule for all.
+/// AWS's example: images tagged `alpha` belong to a rule of their own, so the rule for all images cannot
+/// take them.
 #[test]
 fn an_image_that_a_higher_rule_speaks_of_is_out_of_reach_even_where_that_leaves_it_alone() {
     let all = json!({"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 1});
@@ -59,12 +61,12 @@ fn an_image_that_a_higher_rule_speaks_of_is_out_of_reach_even_where_that_leaves_
     assert_eq!(taken(&policy, &images, 9), [(2, 9), (3, 9)], "prod-1 is beyond the newest of all, and belongs to rule 1");
 }
 
-/// The rule below still counts what the rule above marks.
+/// The rule below still counts what the rule above takes.
 #[test]
 fn what_a_higher_rule_takes_is_counted_below() {
     let all = json!({"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 2});
     let policy = policy(&[rule(1, untagged_days(1), "expire"), rule(2, all, "expire")]);
-    // Newest first: 4 (untagged, expired by rule 1), 3, 2: rule 2 keeps 4 and 3.
+    // From the newest: 4 (untagged, expired by rule 1), 3, 2. Rule 2 keeps 4 and 3.
     assert_eq!(taken(&policy, &[(2, &["a"]), (3, &["b"]), (4, &[])], 9), [(2, 2), (4, 1)]);
 }
 
@@ -133,15 +135,15 @@ fn a_forecast_has_a_date_or_a_number_of_pushes() {
     let tags: [&[&str]; 4] = [&["a"], &[], &["b"], &["c"]];
     let joined = |(still, tags): (&Still, &'static [&'static str])| Joined { key: still.pushed, seen: still.seen(tags), since: still.pushed };
     let mut joined: Vec<Joined<'_, i64>> = still.iter().zip(tags).map(joined).collect();
-    // It lost its tag on day 9, when it was older than the rule asks.
+    // It lost its tag on day 9, when it was already older than the rule asks.
     joined[1].since = 9 * DAY;
     let found = outlook(&policy, &joined);
     let told: Vec<_> = found.iter().map(|one| (one.rule, one.eligible_at.map(|at| at / DAY), one.survives)).collect();
-    // Image 1 is beyond the newest two since image 3 came.
+    // Image 1 has been beyond the newest two since image 3 came.
     assert_eq!(told, [(Some(1), Some(4), None), (Some(0), Some(9), None), (Some(1), None, Some(0)), (Some(1), None, Some(1))]);
 }
 
-/// The event of a run words the rules in prose, and leaves out what a rule does not have.
+/// The event of a run words the rules in prose, and leaves out fields that a rule does not have.
 #[test]
 fn both_wordings_mean_the_same() {
     let text = json!({"rules": [rule(3, tagged_count(&["b*", "a*"], 5), "expire"), rule(1, untagged_days(7), "expire")]}).to_string();
@@ -157,7 +159,7 @@ fn both_wordings_mean_the_same() {
     assert!(!put.is_same_as(&policy(&[rule(1, untagged_days(7), "expire")])));
 }
 
-/// Of a transition the class that an event states is where it leads to.
+/// For a transition, the class in an event is the one that images move to.
 #[test]
 fn a_transition_in_prose_selects_what_is_in_standard_storage() {
     let prose = json!([{"priority": 1, "action": "transition", "tag_status": "Any", "count_type": "Time since image pulled", "count_unit": "Days",

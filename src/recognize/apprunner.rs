@@ -1,7 +1,8 @@
-//! App Runner services. The calls have the names of ECS's, `CreateService` and `UpdateService`.
+//! App Runner services. Two calls have the same names as calls of ECS: `CreateService` and `UpdateService`.
 //!
-//! A service runs what it was deployed with. With automatic deployments, the default for an image of the same account, it deploys
-//! whatever its tag moves to by itself. A paused service runs nothing and needs its image when it resumes.
+//! A service runs the image that it was deployed with. With automatic deployments, the default for images
+//! of the same account, it is deployed again whenever its tag moves. A paused service runs nothing, but
+//! needs its image when it resumes.
 
 use std::borrow::Cow;
 
@@ -12,7 +13,7 @@ use super::json::Json;
 use super::record::Record;
 use super::{Meaning, names};
 
-/// The `eventName`s that mean something.
+/// The `eventName`s handled here.
 pub(super) const EVENTS: &[&str] = &["CreateService", "UpdateService", "DeleteService", "StartDeployment"];
 
 pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
@@ -22,7 +23,7 @@ pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
     let who = service(record)?;
     let needs = match record.name {
         "DeleteService" => vec![Need::new(NeedKind::Ends, who, Vec::new())],
-        // It asks for the image once, and keeps what it gets.
+        // It resolves the image once, and keeps the result.
         "StartDeployment" => [NeedKind::Once, NeedKind::Keeps].map(|kind| Need::new(kind, who.clone(), Vec::new()).through([who.clone()])).into(),
         _ => vec![source(record, who)?],
     };
@@ -35,7 +36,7 @@ fn service<'r>(record: &Record<'r>) -> Option<Cow<'r, str>> {
     arn.map_or_else(|| names::arn(record, "apprunner", "service/", request.text("serviceName")?), |arn| Some(Cow::Borrowed(arn)))
 }
 
-/// What the service is to run; `None` for an update of something else.
+/// The image that the service is to run; `None` for an update of something else.
 fn source<'r>(record: &Record<'r>, who: Cow<'r, str>) -> Option<Need<'r>> {
     let asked = record.request.get("sourceConfiguration");
     let source = if asked.is_object() { asked } else { record.response.get("service").get("sourceConfiguration") };

@@ -1,4 +1,4 @@
-//! AWS Batch: job definitions, in each of the forms in which one may name containers, and the jobs that run them.
+//! AWS Batch: job definitions, in all the forms in which they name containers, and jobs.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use super::json::Json;
 use super::record::Record;
 use super::{Meaning, names};
 
-/// The `eventName`s that mean something.
+/// The `eventName`s handled here.
 pub(super) const EVENTS: &[&str] = &["RegisterJobDefinition", "DeregisterJobDefinition", "SubmitJob"];
 
 pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
@@ -33,7 +33,7 @@ pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
     Some((None, Action::Needs(vec![need])))
 }
 
-/// The definition that a call made: its ARN has the revision.
+/// The registered definition: its ARN in the response has the revision.
 fn registered<'r>(record: &Record<'r>) -> Option<Cow<'r, str>> {
     if let Some(arn) = record.response.text("jobDefinitionArn") {
         return Some(Cow::Borrowed(arn));
@@ -55,7 +55,7 @@ pub(super) fn images<'r>(job: Json<'r>) -> Vec<TaskImage<'r>> {
     images
 }
 
-/// The containers of a job, or of a range of nodes of a parallel job.
+/// Adds the containers of a job, or of a range of nodes of a multi-node job.
 fn collect<'r>(job: Json<'r>, images: &mut Vec<TaskImage<'r>>) {
     images.extend(container(job.get("containerProperties")));
     let pod = job.get("eksProperties").get("podProperties");
@@ -65,7 +65,7 @@ fn collect<'r>(job: Json<'r>, images: &mut Vec<TaskImage<'r>>) {
     }
 }
 
-/// A job on EKS may name other images than its definition.
+/// A job on EKS may override the images of its definition.
 fn overridden<'r>(request: Json<'r>) -> Vec<TaskImage<'r>> {
     let pod = request.get("eksPropertiesOverride").get("podProperties");
     [pod.get("containers"), pod.get("initContainers")].into_iter().flat_map(Json::items).filter_map(container).collect()

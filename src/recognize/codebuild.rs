@@ -1,4 +1,4 @@
-//! CodeBuild projects pull the image of their environment at each build; a build may name another.
+//! CodeBuild: a build pulls the image of its project's environment, unless it names another one itself.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use super::image::task_image;
 use super::record::Record;
 use super::{Meaning, names};
 
-/// The `eventName`s that mean something.
+/// The `eventName`s handled here.
 pub(super) const EVENTS: &[&str] =
     &["CreateProject", "UpdateProject", "DeleteProject", "StartBuild", "StartBuildBatch", "RetryBuild", "RetryBuildBatch"];
 
@@ -29,7 +29,7 @@ fn named<'r>(record: &Record<'r>, name: &'r str) -> Option<Cow<'r, str>> {
     names::arn(record, "codebuild", "project/", name)
 }
 
-/// `None` for an update that leaves the environment as it is.
+/// `None` for an update that does not change the environment.
 fn project<'r>(record: &Record<'r>) -> Option<Need<'r>> {
     let (request, answered) = (record.request, record.response.get("project"));
     let environment = request.get("environment");
@@ -42,7 +42,7 @@ fn project<'r>(record: &Record<'r>) -> Option<Need<'r>> {
     Some(Need::new(kind, who, images))
 }
 
-/// A build pulls what it names itself, else what its project names.
+/// What a build pulls: the image that it names, else the project's.
 fn build<'r>(record: &Record<'r>) -> Option<Need<'r>> {
     let (request, response) = (record.request, record.response);
     let answered = if response.get("build").is_object() { response.get("build") } else { response.get("buildBatch") };
@@ -50,7 +50,7 @@ fn build<'r>(record: &Record<'r>) -> Option<Need<'r>> {
     let who = answered.text("arn").map(Cow::Borrowed).or_else(|| project.clone())?;
     let given = request.text("imageOverride").or_else(|| answered.get("environment").text("image"));
     let images: Vec<_> = task_image(None, given, None).into_iter().collect();
-    // An image of another registry in the place of the project's.
+    // The build names an image of another registry instead of the project's.
     let through = project.filter(|_| images.is_empty() && given.is_none());
     let source = [answered, request].iter().find_map(|place| place.text("resolvedSourceVersion").or_else(|| place.text("sourceVersion")));
     Some(Need { source: source.map(Cow::Borrowed), ..Need::new(NeedKind::Once, who, images).through(through) })

@@ -1,10 +1,12 @@
-//! Takes the manifest out of a record before the record is parsed.
+//! Removes the manifest from a record before the record is parsed.
 //!
-//! `PutImage` has its manifest in request and response, escaped, and it is most of the record. Cut out, it is unescaped once
-//! and read by whoever wants it; the parser sees a short string in its place.
+//! `PutImage` has the manifest in both request and response, escaped, and it makes up most of the record.
+//! Removed, it is unescaped only once, for whoever needs it, and the parser sees a short string in its
+//! place.
 //!
-//! The rest of the record has no backslash. So all its quotes begin or end strings, which are what they look like; and no
-//! string in it can be [`STAND_IN`], a control character, which JSON writes as an escape or not at all.
+//! A record is only treated like this if the rest of it has no backslash. Then every quote begins or ends a
+//! string, so the strings are easy to find. And no string in the rest can be [`STAND_IN`], a control
+//! character, which JSON can only write with an escape.
 
 use memchr::memchr;
 use memchr::memmem::Finder;
@@ -12,12 +14,12 @@ use memchr::memmem::Finder;
 use crate::decode::unescape_string;
 
 const KEY: &[u8] = b"\"imageManifest\":\"";
-/// What a record says in the place of its manifest, as it is written.
+/// The string that replaces a manifest, as written in JSON.
 const STAND_IN_ESCAPED: &str = r"\u001a";
-/// And what it reads as.
+/// The same string once parsed.
 pub(super) const STAND_IN: &str = "\u{1a}";
 
-/// Finds manifests, and keeps the last one unescaped.
+/// Removes manifests from records, and keeps the last one unescaped.
 pub(super) struct Cutter {
     key: Finder<'static>,
     manifest: Vec<u8>,
@@ -25,14 +27,14 @@ pub(super) struct Cutter {
 
 /// A record without its manifest.
 pub(super) struct Cut<'r> {
-    /// The record's text, with the stand-in for the manifest.
+    /// The record's text, with [`STAND_IN`] instead of the manifest.
     pub pieces: [&'r str; 5],
     pub manifest: &'r str,
 }
 
 impl Cutter {
-    /// Cuts the manifest out, both copies of it where there are two. `None` where there is none; where the two differ; and
-    /// where it is not plain to see what is a string and what is not.
+    /// Removes the manifest, in both places if there are two. `None` if there is no manifest, if the two
+    /// differ, or if it is not certain which parts of the text are strings.
     pub(super) fn cut<'r>(&'r mut self, record: &'r str) -> Option<Cut<'r>> {
         let (before, first) = split_behind(&self.key, record)?;
         let (end, length) = unescape_string(first.as_bytes(), &mut self.manifest)?;
@@ -56,7 +58,7 @@ impl Default for Cutter {
     }
 }
 
-/// Up to behind the key and the quote that opens its string, and from there on.
+/// Splits `text` after the key and the opening quote of its string.
 fn split_behind<'t>(key: &Finder<'_>, text: &'t str) -> Option<(&'t str, &'t str)> {
     text.split_at_checked(key.find(text.as_bytes())? + KEY.len())
 }
@@ -83,7 +85,7 @@ mod tests {
         let manifest = r#"{\n \"a\":\"b\",\"c\":[\"d\"]}"#;
         let rest = record(STAND_IN_ESCAPED, STAND_IN_ESCAPED);
         assert_eq!(cut(&record(manifest, manifest)), Some((rest, "{\n \"a\":\"b\",\"c\":[\"d\"]}".to_owned())));
-        // It ends with a backslash: its last quote looks escaped and is not.
+        // A manifest that ends with a backslash: its last quote looks escaped and is not.
         let rest = record(STAND_IN_ESCAPED, STAND_IN_ESCAPED);
         assert_eq!(cut(&record(r"a\\", r"a\\")), Some((rest, r"a\".to_owned())));
     }

@@ -1,7 +1,8 @@
-//! ECR: pushes, deletes, lifecycle runs, archive and restore, pulls, and the settings of a repository.
+//! ECR: pushes, deletes, lifecycle runs, archiving and restoring, pulls, and the settings of a repository.
 //!
-//! A call with an `errorCode` changed nothing. A call that succeeded and whose effect cannot be read (payload above
-//! 100 KB, or lists that an old record lacks) is [`Action::Omitted`]: never silence.
+//! A call with an `errorCode` changed nothing. A call that succeeded but whose effect cannot be read
+//! (payload above 100 KB, or lists that an old record lacks) becomes [`Action::Omitted`], so that it is
+//! never passed over silently.
 
 mod delete;
 mod lifecycle;
@@ -17,7 +18,7 @@ use super::manifest::Manifests;
 use super::record::Record;
 use super::{Meaning, identity, image, kms};
 
-/// The `eventName`s that mean something.
+/// The `eventName`s handled here.
 pub(super) const EVENTS: &[&str] = &[
     "PutImage",
     "ReplicateImage",
@@ -43,9 +44,13 @@ pub(super) const EVENTS: &[&str] = &[
     "CreateRepositoryCreationTemplate",
     "UpdateRepositoryCreationTemplate",
     "DeleteRepositoryCreationTemplate",
+    "CreatePullThroughCacheRule",
+    "UpdatePullThroughCacheRule",
+    "DeletePullThroughCacheRule",
 ];
 
-/// What an ECR record means. An error is a change to a repository that the record does not name.
+/// The meaning of an ECR record. It is an error if a call changed a repository that the record does not
+/// name.
 pub(super) fn recognize<'r>(record: &Record<'r>, manifests: &mut Manifests<'r>) -> Result<Option<Meaning<'r>>, String> {
     if record.name == "GetAuthorizationToken" {
         return Ok((!record.failed()).then_some((None, Action::Login)));
@@ -86,12 +91,12 @@ fn action<'r>(record: &Record<'r>, manifests: &mut Manifests<'r>) -> Option<Acti
     }
 }
 
-/// Whether missing this action would leave a timeline wrong.
+/// Whether a timeline would be wrong without this action.
 fn changes_images(action: &Action<'_>) -> bool {
     !matches!(action, Action::Pull { .. } | Action::PullLayer { .. } | Action::AccessChanged | Action::PolicyPreview(_))
 }
 
-/// `BatchGetImage`. One that failed as a whole often has no request; that it failed is worth keeping all the same.
+/// `BatchGetImage`. A call that failed as a whole often has no request; the failure is kept all the same.
 fn pull<'r>(record: &Record<'r>) -> Option<Action<'r>> {
     let images = image::image_ids(record.request.get("imageIds"));
     let failed = record.failed();

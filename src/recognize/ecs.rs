@@ -1,7 +1,8 @@
-//! ECS: which definition names which image, what runs it, and what its tasks say about the digests they resolved.
+//! ECS: which definition names which image, what runs it, and the digests that tasks report.
 //!
-//! ECS never logs a digest when it deploys. The first task of a deployment resolves the tag, and the digest shows when a
-//! task pulls, when an agent reports (`SubmitTaskStateChange`), or in the reason a task gives for stopping.
+//! ECS does not log a digest when it deploys. The first task of a deployment resolves the tag; the digest
+//! is seen when a task pulls, when an agent reports it (`SubmitTaskStateChange`), or in a task's stop
+//! reason.
 
 mod task_state;
 
@@ -16,7 +17,7 @@ use super::record::Record;
 
 pub(super) use task_state::native_task_state;
 
-/// The `eventName`s that mean something.
+/// The `eventName`s handled here.
 pub(super) const EVENTS: &[&str] = &[
     "RegisterTaskDefinition",
     "RegisterDaemonTaskDefinition",
@@ -36,7 +37,7 @@ pub(super) const EVENTS: &[&str] = &[
     "SubmitContainerStateChange",
 ];
 
-/// What an ECS record means; a call that failed means nothing.
+/// The meaning of an ECS record; a failed call means nothing.
 pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
     if record.failed() {
         return None;
@@ -55,8 +56,8 @@ pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
     action.map(|action| (None, action))
 }
 
-/// `RegisterTaskDefinition`. Images outside ECR are left out; a definition that names none of ours still replaces one that
-/// does.
+/// `RegisterTaskDefinition`. Images outside of ECR are left out; but a definition without ECR images still
+/// replaces an older one that has some.
 fn define<'r>(record: &Record<'r>) -> Option<Action<'r>> {
     let answered = record.response.get("taskDefinition");
     let arn = answered.text("taskDefinitionArn").or_else(|| record.response.text("daemonTaskDefinitionArn"));
@@ -78,7 +79,7 @@ fn container(entry: Json<'_>) -> Option<TaskImage<'_>> {
     Some(TaskImage { failed: entry.text("reason").is_some(), ..image })
 }
 
-/// What makes `UpdateService` start a new deployment, as its API reference says of each parameter.
+/// The parameters of `UpdateService` that start a new deployment, according to its API reference.
 const DEPLOYING: &[&str] = &[
     "taskDefinition",
     "networkConfiguration",
@@ -88,7 +89,7 @@ const DEPLOYING: &[&str] = &[
     "serviceConnectConfiguration",
     "volumeConfigurations",
     "vpcLatticeConfigurations",
-    // Of UpdateExpressGatewayService.
+    // A parameter of `UpdateExpressGatewayService`.
     "primaryContainer",
 ];
 
@@ -121,8 +122,8 @@ fn daemon<'r>(record: &Record<'r>) -> Option<Cow<'r, str>> {
     record.response.text("daemonArn").or_else(|| record.request.text("daemonArn")).map(Cow::Borrowed)
 }
 
-/// `RunTask`, `StartTask`: one call may start several tasks, of one definition; the first stands for all. A call that
-/// placed no task ran nothing.
+/// `RunTask`, `StartTask`: a call may start several tasks of one definition; the first stands for all. A
+/// call that placed no task ran nothing.
 fn run_task<'r>(record: &Record<'r>) -> Option<Action<'r>> {
     let tasks = record.response.get("tasks");
     let first = tasks.items().next();
@@ -140,8 +141,8 @@ fn run_task<'r>(record: &Record<'r>) -> Option<Action<'r>> {
     })
 }
 
-/// The service's ARN. Where the response is missing (a service with a long event list is above 100 KB) it is put together
-/// from the request in the form that the response would have.
+/// The service's ARN. If the response is missing (a service with a long event list is above 100 KB), it is
+/// made from the request in the form that the response would have.
 fn service<'r>(record: &Record<'r>) -> Option<Cow<'r, str>> {
     let answered = [record.response.get("service"), record.response.get("taskSet"), record.request];
     if let Some(arn) = answered.iter().find_map(|place| place.text("serviceArn")) {

@@ -1,6 +1,8 @@
-//! IAM: what changes what a role or a user may do. Who could pull yesterday may be refused today, and no event of the registry says why.
+//! IAM: changes of the permissions of a role or user. They explain why a caller that could pull yesterday
+//! is refused today, for which ECR logs no event of its own.
 //!
-//! Policies that several roles share are changed without a word on who has them: those are not told here.
+//! A change of a managed policy does not name the roles that it is attached to, so such changes are not
+//! recognised.
 
 use std::borrow::Cow;
 
@@ -8,7 +10,7 @@ use super::Meaning;
 use super::record::Record;
 use crate::model::Action;
 
-/// The `eventName`s that mean something.
+/// The `eventName`s handled here.
 pub(super) const EVENTS: &[&str] = &[
     "AttachRolePolicy",
     "DetachRolePolicy",

@@ -6,7 +6,7 @@ use crate::model::{Digest, ImageId, ImageReference, TaskImage};
 
 use super::json::Json;
 
-/// The digest at `key`; `None` for a placeholder or a cut one.
+/// The digest at `key`; `None` for a placeholder or a cut digest.
 pub(super) fn digest(value: Json<'_>, key: &str) -> Option<Digest> {
     value.text(key).and_then(Digest::parse)
 }
@@ -22,7 +22,7 @@ pub(super) fn image_ids(list: Json<'_>) -> Vec<ImageId<'_>> {
     list.items().filter_map(image_id).collect()
 }
 
-/// A container's image; `None` unless it points into an ECR registry or tells the digest that was resolved.
+/// The image of a container; `None` unless it is a reference to an ECR registry or has a resolved digest.
 pub(super) fn task_image<'r>(container: Option<&'r str>, image: Option<&str>, resolved: Option<Digest>) -> Option<TaskImage<'r>> {
     let reference = image.and_then(ImageReference::parse);
     let digest = resolved;

@@ -1,7 +1,7 @@
-//! A read-only view of parsed JSON: the tape's nodes, looked up in place.
+//! A read-only view of parsed JSON on simd-json's tape.
 //!
-//! Every lookup answers: what is absent, `null` or of another type is the empty value, so that a path through a record is
-//! a chain of calls and a malformed record needs no special case.
+//! Lookups never fail: what is absent, `null` or of another type gives the empty value. So a path through a
+//! record is a chain of calls, and malformed records need no special case.
 
 use simd_json::{Node, StaticNode};
 
@@ -25,27 +25,27 @@ impl<'r> Json<'r> {
         matches!(self.0.first(), Some(Node::Array { .. }))
     }
 
-    /// Neither absent nor `null`.
+    /// Whether it is neither absent nor `null`.
     pub fn is_something(self) -> bool {
         !matches!(self.0.first(), None | Some(Node::Static(StaticNode::Null)))
     }
 
-    /// The value of `key`. Of a key that stands twice the last one counts, as with other parsers.
+    /// The value of `key`. If the key appears twice the last one counts, as with other parsers.
     pub fn get(self, key: &str) -> Self {
         self.entries().filter(|(name, _)| *name == key).last().map_or(Json::NOTHING, |(_, value)| value)
     }
 
-    /// The value of `key`, whichever letters of it are capitals: services disagree, and so do copies.
+    /// The value of `key`, ignoring case: services differ in it, and so do copies made by tools.
     pub fn any(self, key: &str) -> Self {
         self.entries().filter(|(name, _)| name.eq_ignore_ascii_case(key)).last().map_or(Json::NOTHING, |(_, value)| value)
     }
 
-    /// The text at `key`; empty text is no text.
+    /// The string at `key`; `None` if it is empty.
     pub fn text(self, key: &str) -> Option<&'r str> {
         self.get(key).as_text()
     }
 
-    /// The value itself as text; empty text is no text.
+    /// The value as a string; `None` if it is empty.
     pub fn as_text(self) -> Option<&'r str> {
         match self.0.first() {
             Some(Node::String(text)) if !text.is_empty() => Some(text),
@@ -53,19 +53,19 @@ impl<'r> Json<'r> {
         }
     }
 
-    /// A whole number; of a float the whole part, of a numeric string its number.
+    /// A whole number: also of a float, cut off, and of a string with a number in it.
     pub fn as_integer(self) -> Option<i64> {
         match self.0.first()? {
             Node::Static(StaticNode::I64(number)) => Some(*number),
             Node::Static(StaticNode::U64(number)) => i64::try_from(*number).ok(),
-            // The cast saturates, which is good enough for a number no field has.
+            // The cast saturates, which is fine: no field has such numbers.
             Node::Static(StaticNode::F64(number)) if number.is_finite() => Some(*number as i64),
             Node::String(text) => text.parse().ok(),
             _ => None,
         }
     }
 
-    /// `true`, `false`, or the same as text.
+    /// `true`, `false`, or a string that says so.
     pub fn as_bool(self) -> Option<bool> {
         match self.0.first()? {
             Node::Static(StaticNode::Bool(truth)) => Some(*truth),
@@ -75,12 +75,12 @@ impl<'r> Json<'r> {
         }
     }
 
-    /// Key and value of each entry of an object; nothing for anything else.
+    /// The keys and values of an object; empty for anything else.
     pub fn entries(self) -> Entries<'r> {
         Entries(if self.is_object() { self.inner() } else { &[] })
     }
 
-    /// The elements of an array; nothing for anything else.
+    /// The elements of an array; empty for anything else.
     pub fn items(self) -> Items<'r> {
         Items(if self.is_array() { self.inner() } else { &[] })
     }
@@ -90,7 +90,7 @@ impl<'r> Json<'r> {
     }
 }
 
-/// How many nodes the first value of `nodes` takes.
+/// How many tape nodes the first value takes.
 fn size(nodes: &[Node<'_>]) -> usize {
     match nodes.first() {
         Some(Node::Object { count, .. } | Node::Array { count, .. }) => count.saturating_add(1),
@@ -98,7 +98,7 @@ fn size(nodes: &[Node<'_>]) -> usize {
     }
 }
 
-/// Splits the first value off.
+/// Splits off the first value.
 fn split_first<'r>(nodes: &'r [Node<'r>]) -> Option<(Json<'r>, &'r [Node<'r>])> {
     let (value, rest) = nodes.split_at_checked(size(nodes))?;
     Some((Json(value), rest))

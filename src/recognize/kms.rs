@@ -1,6 +1,7 @@
-//! KMS: what makes a key unusable, or usable again. ECR uses a repository's key by grants that it gets when the repository is created.
+//! KMS: what makes a key unusable or usable again. ECR uses a repository's key through grants that it gets
+//! when the repository is created.
 //!
-//! Only these calls of KMS are asked for: it logs each use of each key, and nobody needs those here.
+//! Only these calls are read: KMS logs every use of every key, which is not needed here.
 
 use std::borrow::Cow;
 
@@ -11,7 +12,7 @@ use super::json::Json;
 use super::record::Record;
 use super::{Meaning, names};
 
-/// The `eventName`s that mean something.
+/// The `eventName`s handled here.
 pub(super) const EVENTS: &[&str] = &[
     "DisableKey",
     "EnableKey",
@@ -64,7 +65,7 @@ pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
     Some((repository, Action::Key(KeyEvent { key: key(record)?, change, about })))
 }
 
-/// ARN of the key, wherever the record has it.
+/// ARN of the key, from any place of the record.
 fn key<'r>(record: &Record<'r>) -> Option<Cow<'r, str>> {
     let is_key = |text: &&str| text.contains(":key/");
     let listed = || record.resources.items().find_map(|resource| resource.any("arn").as_text().filter(is_key));
@@ -75,12 +76,12 @@ fn key<'r>(record: &Record<'r>) -> Option<Cow<'r, str>> {
     named(record, record.request.text("keyId").or_else(|| record.request.text("targetKeyId")).or_else(|| record.details.text("keyId"))?)
 }
 
-/// ARN of what a call names: `alias/NAME`, a key's id, or an ARN.
+/// The ARN for the name in a call: `alias/NAME`, a key's id, or an ARN.
 pub(super) fn named<'r>(record: &Record<'r>, name: &'r str) -> Option<Cow<'r, str>> {
     names::arn(record, "kms", if name.starts_with("alias/") { "" } else { "key/" }, name)
 }
 
-/// The key that a repository is encrypted with: the answer may have the ARN of what was asked for by another name.
+/// The key that encrypts the repository: the response may have the ARN for another name in the request.
 pub(super) fn of_repository<'r>(record: &Record<'r>) -> Option<Cow<'r, str>> {
     let stated = |place: Json<'r>| place.get("encryptionConfiguration").text("kmsKey");
     let (answered, asked) = (stated(record.response.get("repository")), stated(record.request));

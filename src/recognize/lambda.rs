@@ -1,5 +1,6 @@
-//! Lambda functions made from images. Lambda resolves a tag to a digest when a function is created or updated, and keeps a copy of its
-//! own: invocations never reach ECR, and a function whose image is gone fails at its next update, or after it was idle for weeks.
+//! Lambda functions made from images. Lambda resolves a tag to a digest when a function is created or
+//! updated, and keeps its own copy. Invocations do not pull from ECR, so a function whose image is gone
+//! fails only at its next update, or after weeks without use.
 
 use std::borrow::Cow;
 
@@ -9,7 +10,7 @@ use super::image::task_image;
 use super::record::Record;
 use super::{Meaning, names};
 
-/// What the `eventName`s begin with that mean something.
+/// Beginnings of the `eventName`s handled here.
 pub(super) const EVENTS: &[&str] = &[
     "CreateFunction",
     "UpdateFunctionCode",
@@ -22,13 +23,13 @@ pub(super) const EVENTS: &[&str] = &[
     "CreateAlias",
     "UpdateAlias",
 ];
-/// Calls that change what a function keeps.
+/// Calls that change which image a function keeps.
 const CHANGES: &[&str] = EVENTS.split_at(4).0;
-/// Calls that matter only where they failed.
+/// Calls that matter only if they fail.
 const ATTEMPTS: &[&str] = EVENTS.split_at(4).1;
 
-/// Lambda writes its API's version behind the name: `CreateFunction20150331`, `UpdateFunctionCode20150331v2`.
-/// `CreateFunctionUrlConfig` is another call.
+/// Whether `name` is one of `calls`. Lambda appends its API's version: `CreateFunction20150331`,
+/// `UpdateFunctionCode20150331v2`. `CreateFunctionUrlConfig` is a different call.
 fn is_call(name: &str, calls: &[&str]) -> bool {
     let version = |suffix: &str| suffix.chars().all(|char| char.is_ascii_digit() || char == 'v');
     calls.iter().any(|call| name.strip_prefix(call).is_some_and(version))
@@ -38,7 +39,7 @@ pub(super) fn is_known(name: &str) -> bool {
     is_call(name, CHANGES)
 }
 
-/// Whether a call of this name matters if it failed.
+/// Whether a call with this name matters only if it fails.
 pub(super) fn is_attempt(name: &str) -> bool {
     is_call(name, ATTEMPTS)
 }
@@ -58,14 +59,14 @@ pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
     Some((None, Action::Needs(needs)))
 }
 
-/// A function, and the version that a name says behind it.
+/// A function, and the version that follows its name, if any.
 struct Function<'r> {
     arn: Cow<'r, str>,
     qualifier: Option<&'r str>,
 }
 
 impl<'r> Function<'r> {
-    /// One version of the function, or all of it.
+    /// The ARN of one version of the function, or of the function itself.
     fn qualified(self, qualifier: Option<&str>) -> Cow<'r, str> {
         match qualifier.or(self.qualifier).filter(|qualifier| *qualifier != "$LATEST") {
             Some(qualifier) => Cow::Owned(format!("{}:{qualifier}", self.arn)),
@@ -74,7 +75,7 @@ impl<'r> Function<'r> {
     }
 }
 
-/// `orders`, `orders:7`, `111122223333:function:orders`, or an ARN with or without a version behind it.
+/// Parses `orders`, `orders:7`, `111122223333:function:orders`, or an ARN, with or without a version.
 fn function<'r>(record: &Record<'r>) -> Option<Function<'r>> {
     let named = record.response.text("functionArn").or_else(|| record.request.text("functionName"))?;
     let tail = named.rsplit_once("function:").map_or(named, |(_, tail)| tail);
@@ -86,7 +87,8 @@ fn function<'r>(record: &Record<'r>) -> Option<Function<'r>> {
     Some(Function { arn, qualifier })
 }
 
-/// The function takes up an image; with `publish` it makes a version of it at once. `None` for a function of a ZIP file, which stays one.
+/// The function gets a new image; with `publish` it also publishes a version. `None` for a function made
+/// from a ZIP file.
 fn code<'r>(record: &Record<'r>, function: Function<'r>) -> Option<Vec<Need<'r>>> {
     let image = image(record)?;
     let published = record.request.get("publish").as_bool() == Some(true);
@@ -95,7 +97,7 @@ fn code<'r>(record: &Record<'r>, function: Function<'r>) -> Option<Vec<Need<'r>>
     Some(std::iter::once(own).chain(version).collect())
 }
 
-/// The digest that the reference was resolved to says more than the reference.
+/// The image: if the response has the resolved digest, that is used.
 fn image<'r>(record: &Record<'r>) -> Option<TaskImage<'r>> {
     let (request, response) = (record.request, record.response);
     let places = [response.get("code"), response, request.get("code"), request];
@@ -104,14 +106,15 @@ fn image<'r>(record: &Record<'r>) -> Option<TaskImage<'r>> {
     image.or_else(|| task_image(None, places.iter().find_map(|place| place.text("resolvedImageUri")), None))
 }
 
-/// A version keeps what the function keeps when it is published.
+/// A published version keeps what the function has at that moment.
 fn version<'r>(record: &Record<'r>, function: &Function<'r>) -> Option<Need<'r>> {
     let number = record.response.text("version").or(function.qualifier).filter(|version| *version != "$LATEST")?;
     let who = format!("{}:{number}", function.arn);
     Some(Need::new(NeedKind::Copies, who, Vec::new()).through([function.arn.clone()]))
 }
 
-/// "The function is trying to use a deleted image", "Source image … does not exist", and what else says that an image is gone.
+/// Failures that say that an image is gone: "The function is trying to use a deleted image", "Source image
+/// … does not exist", and others.
 fn failure<'r>(record: &Record<'r>, function: Cow<'r, str>) -> Option<Vec<Need<'r>>> {
     let message = record.error_message.unwrap_or_default();
     let speaks_of = |words: &[&str], text: &str| words.iter().any(|word| text.contains(word));

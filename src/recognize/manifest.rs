@@ -1,4 +1,4 @@
-//! What a manifest says about its image.
+//! What a manifest says about its image: media type, children, platforms, layers.
 
 mod plain;
 
@@ -16,13 +16,13 @@ const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
-/// The media types in use; a manifest that states one of them itself costs no allocation.
+/// Common media types; a manifest with one of these costs no allocation for it.
 const KNOWN: &[&str] = &[OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST];
 
 /// Reads the manifests of one record.
 pub(super) struct Manifests<'r> {
     parser: &'r mut Parser,
-    /// What was cut out of the record.
+    /// The manifest that was removed from the record's text before parsing.
     cut_out: Option<&'r str>,
 }
 
@@ -37,8 +37,8 @@ impl<'r> Manifests<'r> {
         Some(self.cut_out.filter(|_| said == STAND_IN).unwrap_or(said))
     }
 
-    /// Describes the image of `manifest`. `stated` is the media type that the call gives beside it, which comes first. `None`
-    /// if there is neither a readable manifest nor a media type.
+    /// Describes the image of `manifest`. `stated` is the media type in the call itself, which takes
+    /// precedence. `None` if there is neither a readable manifest nor a media type.
     pub(super) fn describe(&mut self, manifest: Option<&str>, stated: Option<&'r str>) -> Option<ImageDescription<'r>> {
         match manifest.and_then(|text| plain::read(text).or_else(|| read_by_tape(text, self.parser))) {
             Some(mut image) => {
@@ -58,12 +58,12 @@ impl<'r> Manifests<'r> {
     }
 }
 
-/// Any manifest, however it is written.
+/// Reads any manifest, however it is written, with the full parser.
 fn read_by_tape(text: &str, parser: &mut Parser) -> Option<ImageDescription<'static>> {
     parser.parse(text, |root| root.is_object().then(|| read(root))).ok().flatten()
 }
 
-/// Nothing in the result borrows from the manifest: its buffer is another one than the record's.
+/// The result borrows nothing from the manifest, whose buffer is not the record's.
 fn read(root: Json<'_>) -> ImageDescription<'static> {
     let digests = |list: Json<'_>| list.items().filter_map(|entry| digest(entry, "digest")).collect::<Vec<Digest>>();
     let listed = || root.get("manifests").items().filter_map(|entry| Some((digest(entry, "digest")?, entry.get("platform"))));
@@ -80,7 +80,8 @@ fn read(root: Json<'_>) -> ImageDescription<'static> {
     }
 }
 
-/// `linux/arm/v7`; none for what runs nowhere, as an attestation, which BuildKit lists as `unknown/unknown`.
+/// `linux/arm/v7`; `None` for entries that run nowhere, such as attestations, which BuildKit lists as
+/// `unknown/unknown`.
 fn platform([os, architecture, variant]: [Option<&str>; 3]) -> Option<String> {
     let (os, architecture) = (os?, architecture?);
     let known = os != "unknown" && architecture != "unknown";
@@ -92,7 +93,7 @@ fn keep(media_type: &str) -> Cow<'static, str> {
     KNOWN.iter().find(|known| **known == media_type).map_or_else(|| Cow::Owned(media_type.to_owned()), |known| Cow::Borrowed(*known))
 }
 
-/// `None` for a media type that tells neither.
+/// `None` for a media type that says neither.
 fn kind_of(media_type: &str) -> Option<ManifestKind> {
     match media_type {
         OCI_INDEX | DOCKER_LIST => Some(ManifestKind::Index),

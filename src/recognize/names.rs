@@ -1,4 +1,4 @@
-//! ARNs put together where a record names something by its name alone, so that one thing has one name whichever call speaks of it.
+//! Makes ARNs where a record has only a name, so that one thing has the same name in every call.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,8 @@ use crate::model::partition;
 
 use super::record::Record;
 
-/// `arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE`; a name that is an ARN already stays. `None`: the record tells no region or account.
+/// `arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE`; a name that is an ARN already stays. `None` if the record has
+/// no region or account.
 pub(super) fn arn<'r>(record: &Record<'r>, service: &str, kind: &str, name: &'r str) -> Option<Cow<'r, str>> {
     if name.starts_with("arn:") {
         return Some(Cow::Borrowed(name));

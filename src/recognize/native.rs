@@ -1,9 +1,10 @@
-//! Events that EventBridge has of its own, not CloudTrail's. They come beside an archive, collected by a rule.
+//! EventBridge's own events, as opposed to CloudTrail's. An EventBridge rule may have collected them beside
+//! an archive.
 //!
-//! *ECS Task State Change* is where a failed pull stands word for word. *ECR Replication Action* and *ECR Pull Through
-//! Cache Action* tell of pushes that CloudTrail shows badly or not at all. *ECR Image Action* repeats what CloudTrail has
-//! as `PutImage` and `BatchDeleteImage`, under another id and up to seconds later: folded too, it would move tags back, so
-//! it is left out.
+//! *ECS Task State Change* has the full text of a failed pull. *ECR Replication Action* and *ECR Pull
+//! Through Cache Action* report pushes that CloudTrail shows badly or not at all. *ECR Image Action*
+//! repeats CloudTrail's `PutImage` and `BatchDeleteImage` under another id and up to seconds later; it
+//! would move tags back, so it is left out.
 
 use std::borrow::Cow;
 
@@ -12,7 +13,7 @@ use crate::model::{Action, Digest, Event, Push, PushOrigin, Recognized, Reposito
 use super::json::Json;
 use super::{Meaning, ecs, identity, record};
 
-/// What a native envelope means. It needs `time` and `detail-type`; `id` is made from the text where it is missing.
+/// The meaning of a native event. It needs `time` and `detail-type`; a missing `id` is made from the text.
 pub(super) fn recognize<'r>(root: Json<'r>, text: &str) -> Result<Option<Recognized<'r>>, String> {
     if !root.is_object() {
         return Err("not a JSON object".to_owned());
@@ -51,8 +52,8 @@ fn event<'r>(root: Json<'r>, name: &'r str, time: Timestamp, text: &str) -> Even
     }
 }
 
-/// A push that the registry made itself. `resources` names the target: for a replication it is not in the region that sent
-/// the event.
+/// A push that the registry made itself. `resources` names the destination, which for a replication is not
+/// in the region that sent the event.
 fn pushed<'r>(root: Json<'r>, origin: PushOrigin, result: Option<&str>) -> Option<Meaning<'r>> {
     result.filter(|result| *result == "SUCCESS")?;
     let detail = root.get("detail");

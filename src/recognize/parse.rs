@@ -1,8 +1,9 @@
-//! JSON text → tape, in buffers that are reused.
+//! JSON text → simd-json's tape, in reused buffers.
 //!
-//! The fast parser is simd-json. It refuses some documents that others accept (integers beyond 64 bits), so what it
-//! refuses is parsed again by serde_json, and at last without what both refuse: half a surrogate pair (`"\ud83d"`), which
-//! is what remains when a service cuts a message at a fixed number of characters, and numbers beyond a double.
+//! simd-json refuses some documents that other parsers accept (integers beyond 64 bits), so what it refuses
+//! is parsed again by serde_json. What serde_json refuses, too, is mended first: half of a surrogate pair
+//! (`"\ud83d"`), which is left when a service cuts a message after a fixed number of characters, and
+//! numbers too large for a double.
 
 use std::borrow::Cow;
 
@@ -10,23 +11,24 @@ use simd_json::{Buffers, INPUT_PADDING, Node, StaticNode, Tape};
 
 use super::json::Json;
 
-/// Buffers for one document at a time.
+/// Buffers for parsing one document at a time.
 #[derive(Default)]
 pub(super) struct Parser {
-    /// A copy of the text: simd-json unescapes strings in place.
+    /// A copy of the text, because simd-json unescapes strings in place.
     text: Vec<u8>,
     buffers: Buffers,
-    /// Empty between two documents; kept for its allocation.
+    /// Empty between documents; kept to reuse its allocation.
     tape: Option<Tape<'static>>,
 }
 
 impl Parser {
-    /// Parses `text` and hands the root to `then`; an error says where the text stops being JSON.
+    /// Parses `text` and passes the root to `then`; an error says where the text stops being JSON.
     pub fn parse<R>(&mut self, text: &str, then: impl FnOnce(Json<'_>) -> R) -> Result<R, String> {
         self.parse_pieces(text, &[text], then)
     }
 
-    /// The same, of `pieces` that put together mean the same to the caller, and are JSON if `text` is.
+    /// The same for a document in pieces, which joined mean the same to the caller as `text`, and are JSON
+    /// if `text` is.
     pub fn parse_pieces<R>(&mut self, text: &str, pieces: &[&str], then: impl FnOnce(Json<'_>) -> R) -> Result<R, String> {
         self.text.clear();
         pieces.iter().for_each(|piece| self.text.extend_from_slice(piece.as_bytes()));
@@ -43,7 +45,8 @@ impl Parser {
     }
 }
 
-/// The second attempt, with serde_json, brought into the form of a tape so that there is one reader for both.
+/// The second attempt, with serde_json; its result is converted to a tape, so that there is only one
+/// reader.
 fn parse_slowly<R>(text: &str, then: impl FnOnce(Json<'_>) -> R) -> Result<R, String> {
     let value: serde_json::Value = serde_json::from_str(text)
         .or_else(|error| match mend(text) {
@@ -56,7 +59,7 @@ fn parse_slowly<R>(text: &str, then: impl FnOnce(Json<'_>) -> R) -> Result<R, St
     Ok(then(Json::new(&nodes)))
 }
 
-/// Appends `value` to the tape. serde_json limits the depth, and with it this recursion.
+/// Appends `value` to the tape. serde_json limits the depth, and so this recursion.
 fn flatten<'v>(value: &'v serde_json::Value, nodes: &mut Vec<Node<'v>>) {
     use serde_json::Value;
     let start = nodes.len();
@@ -89,7 +92,7 @@ fn static_number(number: &serde_json::Number) -> StaticNode {
     }
 }
 
-/// The text without what serde_json refuses, and other parsers do not.
+/// The text without what serde_json refuses but other parsers accept.
 fn mend(text: &str) -> Cow<'_, str> {
     let whole = mend_surrogates(text);
     match mend_numbers(&whole) {
@@ -98,7 +101,7 @@ fn mend(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Replaces each number that is too large for a double by `null`: no field that is read has such a number.
+/// Replaces numbers that are too large for a double by `null`: no field that is read has such numbers.
 fn mend_numbers(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let mut mended = String::new();
@@ -125,7 +128,7 @@ fn mend_numbers(text: &str) -> Cow<'_, str> {
     Cow::Owned(mended)
 }
 
-/// Where the string ends whose opening quote is at `at`.
+/// The end of the string whose opening quote is at `at`.
 fn behind_string(bytes: &[u8], at: usize) -> usize {
     let mut at = at + 1;
     while let Some(&byte) = bytes.get(at) {
@@ -154,7 +157,7 @@ fn mend_surrogates(text: &str) -> Cow<'_, str> {
                 kept = at;
             }
             (Some(_), _) => at = start + 6,
-            // Some other escape: `\\` must not be taken for the beginning of the next one.
+            // Another escape: the second backslash of `\\` does not begin an escape.
             (None, _) => at = (start + 2).min(text.len()),
         }
     }

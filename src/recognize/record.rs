@@ -1,7 +1,8 @@
 //! The fields that all CloudTrail records share.
 //!
-//! `eventID` is missing from hand-made and some re-exported records, and a placeholder (`"..."`) in redacted ones. What is shown
-//! for it then is `sha256:` + SHA-256 of the record's text; what makes two records one event is [`Identity`]'s to say.
+//! `eventID` is missing from hand-made and some re-exported records, and is a placeholder (`"..."`) in
+//! redacted ones. Then `sha256:` and the SHA-256 of the record's text is shown instead. Which records are
+//! copies of one event is decided by [`Identity`].
 
 use std::borrow::Cow;
 
@@ -10,7 +11,7 @@ use crate::model::{Addendum, Digest, Event, Identity, Timestamp};
 
 use super::json::Json;
 
-/// One record, its fields found in a single walk over its top level.
+/// One record; its fields are found in a single pass over its top level.
 pub(super) struct Record<'r> {
     pub source: &'r str,
     pub name: &'r str,
@@ -28,18 +29,19 @@ pub(super) struct Record<'r> {
     read_only: Option<bool>,
     pub resources: Json<'r>,
     addendum: Json<'r>,
-    /// CloudTrail left `requestParameters` out, for its size.
+    /// CloudTrail left out `requestParameters` because of their size.
     pub request_left_out: bool,
-    /// The same, of any of the three.
+    /// CloudTrail left out any of the three.
     left_out: bool,
-    /// `requestParameters`, `responseElements`, `serviceEventDetails`; nothing where CloudTrail left them out.
+    /// `requestParameters`, `responseElements`, `serviceEventDetails`; empty where CloudTrail left them
+    /// out.
     pub request: Json<'r>,
     pub response: Json<'r>,
     pub details: Json<'r>,
 }
 
 impl<'r> Record<'r> {
-    /// Reads the top level of a record, whose text is needed only for want of an `eventID`.
+    /// Reads the top level of a record; `text` is used only if it has no `eventID`.
     pub fn read(root: Json<'r>, text: &str) -> Result<Self, String> {
         if !root.is_object() {
             return Err("not a JSON object".to_owned());
@@ -77,7 +79,7 @@ impl<'r> Record<'r> {
         self.error_code.is_some()
     }
 
-    /// The event as the rest of the program sees it.
+    /// The event in the form that the rest of the program uses.
     pub fn event(&self) -> Event<'r> {
         Event {
             id: self.id.clone(),
@@ -99,7 +101,8 @@ impl<'r> Record<'r> {
         }
     }
 
-    /// Only `UPDATED_DATA` corrects another record; with `DELIVERY_DELAY` and `SERVICE_OUTAGE` this one is merely late.
+    /// Only `UPDATED_DATA` corrects another record; with `DELIVERY_DELAY` and `SERVICE_OUTAGE` the record
+    /// is merely late.
     fn correction(&self) -> Option<Addendum<'r>> {
         self.addendum.text("reason").filter(|reason| *reason == "UPDATED_DATA")?;
         let corrected = self.addendum.get("updatedFields");
@@ -109,7 +112,7 @@ impl<'r> Record<'r> {
     }
 }
 
-/// The top level as it stands.
+/// The fields of the top level, not yet interpreted.
 struct Fields<'r> {
     source: Option<&'r str>,
     name: Option<&'r str>,
@@ -184,12 +187,12 @@ impl<'r> Fields<'r> {
     }
 }
 
-/// Text, or a number since the epoch, as some tools re-export it.
+/// A time as text, or as a number since 1970, as some tools export it.
 pub(super) fn time(value: Json<'_>) -> Option<Timestamp> {
     value.as_text().and_then(Timestamp::parse).or_else(|| value.as_integer().and_then(Timestamp::from_epoch))
 }
 
-/// What tells an event apart.
+/// The fields that make up an event's identity.
 pub(super) fn told<'r>(
     id: Option<&'r str>,
     time: Timestamp,
@@ -202,7 +205,7 @@ pub(super) fn told<'r>(
     Told { id: bytes(id), time: Some(time), source: source.as_bytes(), name: name.as_bytes(), region: bytes(region), account: bytes(account) }
 }
 
-/// The `eventID`, or one made from the text; see the module's head.
+/// The `eventID`, or one made from the text: see the module's documentation.
 pub(super) fn event_id<'r>(given: Option<&'r str>, text: &str) -> Cow<'r, str> {
     match given {
         Some(id) if is_word(id.as_bytes()) => Cow::Borrowed(id),
@@ -210,16 +213,16 @@ pub(super) fn event_id<'r>(given: Option<&'r str>, text: &str) -> Cow<'r, str> {
     }
 }
 
-/// Who called, in the clearest form that the record has. The owner's copy of a call from another account has no ARN, and the
-/// account is what the owner needs most.
+/// Who called, in the clearest form that the record has. The owner's copy of a cross-account call has no
+/// ARN; its account matters most to the owner.
 fn actor(identity: Json<'_>) -> Option<Cow<'_, str>> {
     let plain = |key: &str| identity.text(key).map(Cow::Borrowed);
     let of_account = || Some(Cow::Owned(format!("{} (account {})", identity.text("principalId")?, identity.text("accountId")?)));
     plain("arn").or_else(of_account).or_else(|| ["principalId", "invokedBy", "accountId"].iter().find_map(|key| plain(key)))
 }
 
-/// CloudTrail puts `{"reason": "… too large", "omitted": true, "originalSize": …}` in the place of an object above
-/// 100 KB; the values are seen as JSON values and as text.
+/// CloudTrail replaces an object above 100 KB by `{"reason": "… too large", "omitted": true,
+/// "originalSize": …}`; the values occur as JSON values and as strings.
 fn unless_omitted(payload: Json<'_>) -> Json<'_> {
     if is_omitted(payload) { Json::NOTHING } else { payload }
 }

@@ -1,5 +1,5 @@
-//! SageMaker: models name images, configurations of endpoints name models, and an endpoint that scales out pulls what its models name.
-//! Training, processing and transform jobs run once.
+//! SageMaker: models name images, endpoint configurations name models, and an endpoint that scales out
+//! pulls the images of its models. Training, processing and transform jobs run once.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use super::json::Json;
 use super::record::Record;
 use super::{Meaning, names};
 
-/// The `eventName`s that mean something.
+/// The `eventName`s handled here.
 pub(super) const EVENTS: &[&str] = &[
     "CreateModel",
     "DeleteModel",
@@ -73,7 +73,7 @@ pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
     Some((None, Action::Needs(vec![need])))
 }
 
-/// ARN of what `key` names; SageMaker's ARNs have names in lower case.
+/// ARN of what `key` names; names in SageMaker's ARNs are in lower case.
 fn named<'r>(record: &Record<'r>, place: Json<'r>, key: &str, kind: &str) -> Option<Cow<'r, str>> {
     let arn = names::arn(record, "sagemaker", kind, place.text(key)?)?;
     Some(if arn.bytes().any(|byte| byte.is_ascii_uppercase()) { Cow::Owned(arn.to_ascii_lowercase()) } else { arn })

@@ -1,4 +1,5 @@
-//! EventBridge rules and schedules that run ECS tasks and Batch jobs: at each run the definition's tag is asked for anew.
+//! EventBridge rules and schedules that run ECS tasks and Batch jobs: each run resolves the definition's
+//! tag again.
 
 use std::borrow::Cow;
 
@@ -8,12 +9,13 @@ use super::json::Json;
 use super::record::Record;
 use super::{Meaning, names};
 
-/// The `eventName`s of `events.amazonaws.com` that mean something.
+/// The `eventName`s of `events.amazonaws.com` handled here.
 pub(super) const RULES: &[&str] = &["PutTargets", "RemoveTargets", "DisableRule", "EnableRule", "DeleteRule"];
-/// The `eventName`s of `scheduler.amazonaws.com` that mean something.
+/// The `eventName`s of `scheduler.amazonaws.com` handled here.
 pub(super) const SCHEDULES: &[&str] = &["CreateSchedule", "UpdateSchedule", "DeleteSchedule"];
 
-/// `PutTargets` and `RemoveTargets` speak of one rule and several targets, each with an id of its own; the others of all its targets.
+/// `PutTargets` and `RemoveTargets` name one rule and several of its targets, each by id; the other calls
+/// are about all targets of a rule.
 pub(super) fn rules<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
     if record.failed() {
         return None;
@@ -32,7 +34,7 @@ pub(super) fn rules<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
             let ids = request.any("ids").items().filter_map(Json::as_text);
             ids.filter_map(|id| Some(Need::new(NeedKind::Ends, who(id)?, Vec::new()))).collect()
         }
-        // A rule that is off runs none of its targets, and all of them once it is on again.
+        // A disabled rule runs none of its targets, and an enabled one runs all of them again.
         "DisableRule" | "DeleteRule" => vec![Need::new(NeedKind::Ends, rule, Vec::new())],
         "EnableRule" => vec![Need::new(NeedKind::Asks, rule.clone(), Vec::new()).through([rule])],
         _ => return None,
@@ -57,7 +59,7 @@ pub(super) fn schedules<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
     Some((None, Action::Needs(vec![need])))
 }
 
-/// What a target runs; one that runs neither tasks nor jobs needs no image any more.
+/// What a target runs; a target that runs neither tasks nor jobs needs no image any more.
 fn target_need<'r>(record: &Record<'r>, who: Cow<'r, str>, target: Json<'r>) -> Need<'r> {
     let task = target.any("ecsParameters").any("taskDefinitionArn").as_text().map(Cow::Borrowed);
     let job = || names::arn(record, "batch", "job-definition/", target.any("batchParameters").any("jobDefinition").as_text()?);

@@ -1,8 +1,9 @@
-//! Answers of the AWS CLI and of kubectl, kept in files: what exists, and who runs what, at one moment.
+//! Stored output of the AWS CLI and kubectl: what exists, and what runs it, at one moment.
 //!
-//! An answer is known by its members, as the CLI prints them (`imageDetails`, `serviceRevisions`, `kind: List`), whatever its file
-//! is called. It becomes statements in the words of the timeline; when it was taken, and in which account and region, is settled
-//! by whoever has the file. Members that are missing or of another type are absent, as in records.
+//! An output is recognised by its members (`imageDetails`, `serviceRevisions`, `kind: List`), whatever its
+//! file is called. It becomes actions like those of records. When it was made, and in which account and
+//! region, is decided by the caller, who has the file. Missing members, and members of another type, count
+//! as absent, as in records.
 
 mod ecr;
 mod ecs;
@@ -14,59 +15,59 @@ use super::parse::Parser;
 use super::record;
 use crate::model::{Action, Timestamp};
 
-/// One answer.
+/// One output.
 #[derive(Debug, Default)]
 pub struct Answer {
-    /// `ecr describe-images`.
+    /// The command, such as `ecr describe-images`.
     pub call: String,
-    /// What the envelope around it says, where there is one.
+    /// What the envelope around it says, if it has one.
     pub envelope: Envelope,
-    /// There are more pages, and they are not in it.
+    /// The output has only the first of several pages.
     pub pages_missing: bool,
     pub entries: u64,
-    /// Entries that say nothing here, or not enough.
+    /// Number of entries that say too little to be used.
     pub left_out: u64,
-    /// The newest time in it: it was not taken before that.
+    /// The newest time in it: it was not made before that.
     pub newest: Option<Timestamp>,
     pub statements: Vec<Statement>,
 }
 
-/// What `tagfall snapshot --script` writes around an answer.
+/// The envelope that `tagfall snapshot --script` writes around an output.
 #[derive(Debug, Default)]
 pub struct Envelope {
     pub account: Option<String>,
     pub region: Option<String>,
     pub at: Option<Timestamp>,
-    /// For answers that do not say whose they are.
+    /// The repository, for outputs that do not name it.
     pub repository: Option<String>,
-    /// Name of the cluster, for kubectl.
+    /// The name of the cluster, for kubectl.
     pub context: Option<String>,
-    /// Whether everything was asked for; `None` outside of an envelope.
+    /// Whether everything was asked for; `None` without an envelope.
     pub whole: Option<bool>,
-    /// Archived images were asked for, too.
+    /// Whether archived images were asked for, too.
     pub with_archived: bool,
 }
 
-/// One thing that an answer says.
+/// One thing that an output says.
 #[derive(Debug)]
 pub struct Statement {
     pub place: Place,
-    /// Since when it is so, where the answer tells; else it is so when the answer was given.
+    /// Since when it is so, if the output tells; otherwise as of the time of the output.
     pub at: Option<Timestamp>,
     pub action: Action<'static>,
 }
 
-/// Where, as far as the answer tells.
+/// Account and region, as far as the output tells.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     pub account: Option<String>,
     pub region: Option<String>,
-    /// For what is about one repository.
+    /// The repository, for statements about one.
     pub repository: Option<String>,
 }
 
 impl Place {
-    /// Account and region of an ARN.
+    /// Account and region in an ARN.
     fn of_arn(arn: &str) -> Self {
         let mut parts = arn.strip_prefix("arn:").unwrap_or_default().splitn(5, ':').skip(2);
         let mut next = || parts.next().filter(|part| !part.is_empty()).map(str::to_owned);
@@ -80,7 +81,7 @@ impl Place {
     }
 }
 
-/// Reads answers; buffers are reused.
+/// Reads outputs; buffers are reused.
 #[derive(Default)]
 pub struct Answers {
     document: Parser,
@@ -88,7 +89,7 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// The answer that a JSON document is; `None` if it is none that is known.
+    /// Recognises a JSON document; `None` if it is not a known kind of output.
     pub fn read(&mut self, json: &str) -> Option<Answer> {
         let Self { document, manifest } = self;
         document.parse(json, |root| read(root, manifest)).ok().flatten()
@@ -129,7 +130,7 @@ fn envelope(head: Json<'_>) -> Envelope {
 }
 
 impl Answer {
-    /// This is an answer to that call.
+    /// Notes which command the output is from.
     fn is(&mut self, call: &str) -> bool {
         self.call = call.to_owned();
         true
@@ -143,14 +144,14 @@ impl Answer {
         self.statements.push(Statement { place, at, action });
     }
 
-    /// A time in the answer.
+    /// A time in the output.
     fn time(&mut self, value: Json<'_>) -> Option<Timestamp> {
         let time = record::time(value)?;
         self.newest = Some(self.newest.map_or(time, |newest| newest.max(time)));
         Some(time)
     }
 
-    /// Lists that say only what there is, and nothing of its images.
+    /// Handles outputs that only list names, and have nothing about images.
     fn names_only(&mut self, call: &str, list: Json<'_>) -> bool {
         self.entries = list.items().count() as u64;
         self.is(call)

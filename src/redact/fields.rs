@@ -1,4 +1,4 @@
-//! What becomes of each kind of field: callers, addresses, agents, places of objects, tags, ids, rules.
+//! How each kind of field is redacted: callers, addresses, user agents, objects, tags, ids, rules.
 
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ impl Redactor {
         if is_telling(tag.raw()) { self.whole(Kind::Tag, tag) } else { tag.clone() }
     }
 
-    /// Whoever called: an ARN keeps its form, a part of AWS its name.
+    /// A caller: an ARN keeps its form, and an AWS service its name.
     pub fn actor(&self, actor: &LogText) -> LogText {
         match actor.raw() {
             raw if is_aws(raw) => actor.clone(),
@@ -28,7 +28,7 @@ impl Redactor {
         }
     }
 
-    /// Part by part, so that names as short as a digit are hidden where they can only be names.
+    /// An ARN, part by part, so that names as short as one digit are replaced where they can only be names.
     pub(super) fn arn(&self, arn: &str) -> String {
         let fields: Vec<&str> = arn.splitn(6, ':').collect();
         let [head, partition, service, region, account, resource] = fields.as_slice() else { return self.text(arn) };
@@ -62,7 +62,8 @@ impl Redactor {
         self.whole(kind, address)
     }
 
-    /// A key of a trail keeps its form below `AWSLogs/`; of any other place nothing but the kind of file is told.
+    /// The key of an object: below `AWSLogs/` it keeps its form; of other keys only the kind of file is
+    /// kept.
     pub(super) fn object(&self, object: &LogText) -> LogText {
         let raw = object.raw();
         let Some(at) = raw.find("AWSLogs/").filter(|at| *at == 0 || raw[..*at].ends_with('/')) else { return self.whole(Kind::Object, object) };
@@ -85,14 +86,15 @@ impl Redactor {
         if is_uuid(id.raw()) { id.clone() } else { self.whole(Kind::Event, id) }
     }
 
-    /// The id of a finding is made of account, region, repository and digest: without a key, a guess could be tried on it.
+    /// The id of a finding is a hash of account, region, repository and digest: without a key, guesses
+    /// could be checked against it.
     pub fn finding(&self, id: &str) -> String {
         let (loss, number) = id.split_once('-').map_or((id, ""), |(loss, number)| (loss, number));
         let shown = self.names().pseudonym(Kind::Finding, loss);
         if number.is_empty() { shown.into() } else { format!("{shown}-{number}") }
     }
 
-    /// A rule as JSON: its description and its patterns are somebody's own words.
+    /// A rule as JSON: its description and patterns are somebody's own words.
     pub fn rule(&self, rule: &mut Value) {
         match rule {
             Value::String(text) => *text = self.text(text),
@@ -119,7 +121,7 @@ impl Redactor {
         }
     }
 
-    /// Why something could not be read: our words alone, for what follows them may quote what stands there.
+    /// Why something could not be read: only this program's words are kept, as the rest may quote the file.
     pub(super) fn why_not_read(&self, reason: &str) -> String {
         let end = [": ", "\"", "'", "`", "(", " columns "].iter().filter_map(|mark| reason.find(mark)).min();
         match end {
@@ -129,7 +131,7 @@ impl Redactor {
     }
 }
 
-/// What keys of a trail are made of.
+/// Whether this is a part of CloudTrail's key layout.
 fn is_of_trail(part: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let has_form = part.len() < 120 && part.bytes().all(plain);

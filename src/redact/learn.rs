@@ -1,4 +1,4 @@
-//! Which names there are: from the history and what each text in it is, before anything is shown.
+//! Collects the names in the history, by the kind of each text, before anything is shown.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::{Names, Redactor};
 use crate::timeline::{History, Role};
 
 impl Redactor {
-    /// Takes in every name of the logs, the same whatever is shown of them.
+    /// Learns every name in the logs, whichever of them are shown.
     pub fn learn_history(&self, history: &History) {
         let mut all = BTreeSet::new();
         for (role, text) in history.texts() {
@@ -35,14 +35,15 @@ impl Redactor {
     }
 }
 
-/// Settings and media types: `IMMUTABLE_WITH_EXCLUSION`, `application/vnd.oci.image.index.v1+json`, `linux/amd64`, `Untagged`.
+/// Settings, media types, platforms: `IMMUTABLE_WITH_EXCLUSION`, `application/vnd.oci.image.index.v1+json`,
+/// `linux/amd64`, `Untagged`.
 fn is_word(text: &str) -> bool {
     let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b' '));
     let is_media = |text: &str| ["application/vnd.", "linux/", "windows/", "unknown/", "darwin/"].iter().any(|start| text.starts_with(start));
     is_plain(text) || is_media(text)
 }
 
-/// One name of a kind, and the names in it.
+/// Adds a name, and the names inside it.
 pub fn add(all: &mut BTreeSet<(Kind, String)>, kind: Kind, name: &str) {
     match kind {
         _ if name.is_empty() || is_aws(name) => {}
@@ -51,7 +52,7 @@ pub fn add(all: &mut BTreeSet<(Kind, String)>, kind: Kind, name: &str) {
         Kind::Tag if !is_telling(name) => {}
         Kind::Repository => {
             all.insert((kind, name.to_owned()));
-            // A namespace alone tells as much as the whole name.
+            // A namespace alone reveals as much as the whole name.
             if name.contains('/') {
                 name.split('/').filter(|part| part.len() > 1).for_each(|part| _ = all.insert((Kind::Name, part.to_owned())));
             }
@@ -111,13 +112,13 @@ fn add_arn(all: &mut BTreeSet<(Kind, String)>, arn: &str) {
     }
 }
 
-/// A name with a path before it: whole, and each part.
+/// A name with a path: as a whole, and each part.
 fn add_path(all: &mut BTreeSet<(Kind, String)>, kind: Kind, path: &str) {
     add(all, kind, path);
     path.split('/').filter(|part| part.len() > 1 && path.contains('/')).for_each(|part| add(all, kind, part));
 }
 
-/// Words that say what a reference is to.
+/// Words that say what kind of thing a reference names.
 const WORDS: &[&str] = &[
     "service",
     "cluster",
@@ -169,7 +170,7 @@ fn add_reference(all: &mut BTreeSet<(Kind, String)>, reference: &str) {
     }
 }
 
-/// A text of which no field tells what it is: what it is made of tells.
+/// Adds the names in a text of unknown kind, by its form.
 fn add_by_shape(all: &mut BTreeSet<(Kind, String)>, text: &str) {
     match text {
         _ if text.starts_with("arn:") => add_arn(all, text),
@@ -180,14 +181,14 @@ fn add_by_shape(all: &mut BTreeSet<(Kind, String)>, text: &str) {
     }
 }
 
-/// What is left of an agent is the name of a known program; see `nouns`.
+/// What a user agent has besides the name of a known program; see `nouns`.
 fn add_agent(all: &mut BTreeSet<(Kind, String)>, agent: &str) {
     if super::text::program(agent).is_none() {
         add(all, Kind::Agent, agent);
     }
 }
 
-/// Free text and patterns of a lifecycle rule, as a policy or a run's event words them.
+/// Free text and patterns of a lifecycle rule, in both wordings.
 fn add_rule(all: &mut BTreeSet<(Kind, String)>, rule: &Value) {
     match rule {
         Value::Object(members) => {
@@ -207,7 +208,7 @@ fn add_rule(all: &mut BTreeSet<(Kind, String)>, rule: &Value) {
 }
 
 impl Names {
-    /// Takes in an ARN that stands where none was expected.
+    /// Learns an ARN found where none was expected.
     pub fn learn_arn(&mut self, arn: &str) {
         let mut all = BTreeSet::new();
         add_arn(&mut all, arn);

@@ -1,15 +1,16 @@
-//! Pseudonyms in everything that is shown. Each noun is taken apart whole, so that a new field does not compile until it is said what
-//! becomes of it.
+//! Redaction of every type that is shown. Each one is destructured completely, so that a new field does not
+//! compile until it is decided what becomes of it.
 
 use super::Redactor;
 use super::pseudonym::Kind;
 use super::shape::{is_event_name, is_region};
 use crate::model::{
-    Contradiction, Coverage, Deleted, EventRef, Finding, Forecast, Gap, Gone, KnownPolicy, LogText, Moment, ReadFailure, Reason, Repository,
-    Sentence, SnapshotRead, TagSpan, TagTimeline, Timeline, TimelineStep, Usage, Verdict, WhatIf,
+    BornUntagged, Contradiction, Coverage, Deleted, EventRef, Fate, FateEnd, FateNext, FatePlace, Finding, FirstEnd, Forecast, Gap, GoesWith, Gone,
+    KnownPolicy, LogText, Moment, ReadFailure, Reason, Repository, Sentence, SnapshotRead, TagSpan, TagTimeline, Timeline, TimelineStep, Usage,
+    Verdict, WhatIf,
 };
 
-/// Something that is shown, and may have names in it.
+/// Something that is shown and may contain names.
 pub trait Redact {
     fn redact(&mut self, by: &Redactor);
 
@@ -34,14 +35,14 @@ impl<T: Redact> Redact for Option<T> {
     }
 }
 
-/// Sentences of ours.
+/// Sentences of this program.
 impl Redact for String {
     fn redact(&mut self, by: &Redactor) {
         *self = by.text(self);
     }
 }
 
-/// A text from a log of which nothing more is known.
+/// A text from a log whose kind is not known.
 impl Redact for LogText {
     fn redact(&mut self, by: &Redactor) {
         *self = by.text(self.raw()).into();
@@ -114,7 +115,7 @@ impl Redact for Usage {
         let Self { pulls_before: _, pulls_while_untagged: _, pulls_after_gone: _, last_pull, scanner_pulls: _, principals, references } = self;
         last_pull.redact(by);
         principals.iter_mut().chain(references).for_each(|name| *name = by.actor(name));
-        // In an order that does not tell the real one.
+        // Sorted again, so that their order does not reveal the real names.
         principals.sort();
     }
 }
@@ -182,6 +183,56 @@ impl Redact for Forecast {
     }
 }
 
+impl Redact for Fate {
+    fn redact(&mut self, by: &Redactor) {
+        let Self { reference, digest: _, as_of: _, copies: _, last_copy, all_gone_by: _, places, unknown, advice } = self;
+        reference.redact(by);
+        last_copy.redact(by);
+        places.redact(by);
+        unknown.redact(by);
+        advice.redact(by);
+    }
+}
+
+impl Redact for FatePlace {
+    fn redact(&mut self, by: &Redactor) {
+        let Self { repository, role: _, role_logged: _, copy_of, upstream, asked: _, presence: _, state: _, tags, pushed_at: _, .. } = self;
+        let Self { untagged_at: _, arrival, born_untagged, end, next, goes_with, takes, first_end, needed: _, severity: _, .. } = self;
+        let Self { needed_by, why, story, evidence, .. } = self;
+        repository.redact(by);
+        copy_of.redact(by);
+        upstream.redact(by);
+        tags.iter_mut().for_each(|tag| *tag = by.tag(tag));
+        arrival.redact(by);
+        if let Some(BornUntagged { tag, taken_by: _, set_by }) = born_untagged {
+            tag.iter_mut().for_each(|tag| *tag = by.tag(tag));
+            set_by.redact(by);
+        }
+        if let Some(FateEnd { at: _, how: _, event, rule_priority: _, rule, with }) = end {
+            event.redact(by);
+            rule.iter_mut().for_each(|rule| by.rule(rule));
+            with.redact(by);
+        }
+        if let Some(FateNext { rule, policy_event, .. }) = next {
+            rule.iter_mut().for_each(|rule| by.rule(rule));
+            policy_event.redact(by);
+        }
+        for GoesWith { repository, set_by, eligible_at: _, expected_by: _, rule_priority: _, rule } in goes_with {
+            repository.redact(by);
+            set_by.redact(by);
+            rule.iter_mut().for_each(|rule| by.rule(rule));
+        }
+        takes.redact(by);
+        if let Some(FirstEnd { by: place, eligible_at: _, expected_by: _ }) = first_end {
+            place.redact(by);
+        }
+        needed_by.iter_mut().for_each(|name| *name = by.actor(name));
+        why.redact(by);
+        story.redact(by);
+        evidence.redact(by);
+    }
+}
+
 impl Redact for KnownPolicy {
     fn redact(&mut self, by: &Redactor) {
         let Self { repository, images: _, known: _, event, since: _, rules, unknown } = self;
@@ -222,7 +273,8 @@ impl Redact for Sentence {
 
 impl Redact for Verdict {
     fn redact(&mut self, by: &Redactor) {
-        let Self { reference, repository, exists: _, moment, cause: _, gone, why, narrative, reasons, not_this, used_by, unknown, advice } = self;
+        let Self { reference, repository, exists: _, moment, cause: _, gone, why, narrative, reasons, not_this, used_by, behind, unknown, advice } =
+            self;
         let Moment { at: _, basis: _, event, tag_existed: _, digest_existed: _ } = moment;
         reference.redact(by);
         repository.redact(by);
@@ -235,6 +287,7 @@ impl Redact for Verdict {
         reasons.redact(by);
         not_this.redact(by);
         used_by.redact(by);
+        behind.redact(by);
         unknown.redact(by);
         advice.redact(by);
     }
@@ -252,7 +305,7 @@ impl Redact for SnapshotRead {
 impl Redact for Contradiction {
     fn redact(&mut self, by: &Redactor) {
         let Self { repository, digest: _, tag, logged, shown, text } = self;
-        // The sentence names the file: it is learned as that before it is looked for.
+        // The sentence names the file, so the file is learned before the sentence is redacted.
         shown.redact(by);
         logged.redact(by);
         repository.redact(by);
@@ -263,7 +316,7 @@ impl Redact for Contradiction {
 
 impl Redact for Coverage {
     fn redact(&mut self, by: &Redactor) {
-        // The rest are numbers and times.
+        // The other fields are numbers and times.
         let Self { failures, omitted, warnings, snapshots, contradictions, .. } = self;
         snapshots.redact(by);
         contradictions.redact(by);

@@ -1,10 +1,10 @@
-//! What stands in the place of a name.
+//! The pseudonym that replaces a name.
 
 use std::net::Ipv6Addr;
 
 use sha2::{Digest as _, Sha256};
 
-/// What a name names.
+/// The kind of thing that a name belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     Account,
@@ -12,6 +12,8 @@ pub enum Kind {
     Role,
     User,
     Session,
+    /// Access key ids.
+    Key,
     /// Services, clusters, functions, task definitions, keys, and everything else that somebody named.
     Name,
     Address,
@@ -33,6 +35,7 @@ impl Kind {
             Self::Role => "role",
             Self::User => "user",
             Self::Session => "session",
+            Self::Key => "key",
             Self::Name => "name",
             Self::Address => "address",
             Self::Source => "source",
@@ -52,7 +55,7 @@ pub struct Key {
     outer: [u8; BLOCK],
 }
 
-/// How ids of findings begin that are counted, and say nothing beyond their run.
+/// Prefix of numbered ids of findings, which mean nothing outside of their run.
 pub const COUNTED: &str = "counted";
 
 /// Block size of SHA-256 in bytes.
@@ -75,26 +78,26 @@ impl Key {
     }
 }
 
-/// A place for a name among others that has nothing to do with the alphabet.
+/// A sort key for names that has nothing to do with the alphabet.
 pub fn shuffled(name: &str) -> [u8; 32] {
     Sha256::digest(name).into()
 }
 
-/// The pseudonym of the `number`th name of its kind. What software reads by its shape keeps that.
+/// The pseudonym of the `number`th name of its kind. It has the form that software expects of that kind.
 pub fn made(kind: Kind, name: &str, number: u64, key: Option<&Key>) -> String {
     let hash = key.map(|key| key.hash(&[kind.word().as_bytes(), b"\0", name.as_bytes()]));
     let hex = |length: usize| match &hash {
-        Some(hash) => hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>().chars().take(length).collect(),
+        Some(hash) => hex::encode(hash).chars().take(length).collect(),
         None => format!("{number:0length$x}"),
     };
     let short = || if hash.is_some() { hex(12) } else { number.to_string() };
     match kind {
-        // 2001:db8::/32 is nobody's (RFC 3849), whatever the address was.
+        // 2001:db8::/32 is reserved for documentation (RFC 3849), whatever kind of address it was.
         Kind::Address => match u128::from_str_radix(&hex(24), 16) {
             Ok(number) => Ipv6Addr::from((0x2001_0db8_u128 << 96) | number).to_string(),
             Err(_) => short(),
         },
-        // No hex digits, so that nobody takes it for an id that is the same in another run.
+        // Not hexadecimal, so that nobody takes it for an id that is the same in another run.
         Kind::Finding if hash.is_none() => format!("{COUNTED}{number:09}"),
         Kind::Finding => hex(16),
         Kind::Session if is_hex(name) && name.len() == 32 => hex(32),
@@ -109,7 +112,7 @@ fn is_hex(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// What kind of file it is.
+/// The file's extension.
 fn ending(name: &str) -> &str {
     [".json.gz", ".json", ".jsonl", ".ndjson", ".csv", ".parquet", ".gz", ".zst", ".zip", ".tar"]
         .into_iter()
@@ -120,10 +123,6 @@ fn ending(name: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
 
     /// Test cases 1, 2 and 6 of RFC 4231.
     #[test]
@@ -138,7 +137,7 @@ mod tests {
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
             "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
         ];
-        assert_eq!(said.map(|bytes| hex(&bytes)), expected);
+        assert_eq!(said.map(|bytes| hex::encode(&bytes)), expected);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a text is by its looks, where nothing else tells.
+//! Tells the kind of a text by its form, where nothing else does.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ pub fn is_address(text: &str) -> bool {
     text.parse::<IpAddr>().is_ok()
 }
 
-/// A part of AWS that calls for somebody: `ecs.amazonaws.com`, `AWS Internal`, `aws.ecs`.
+/// An AWS service or AWS itself as a caller: `ecs.amazonaws.com`, `AWS Internal`, `aws.ecs`.
 pub fn is_aws(text: &str) -> bool {
     let service = text.strip_suffix(".amazonaws.com").or_else(|| text.strip_suffix(".amazonaws.com.cn")).or_else(|| text.strip_prefix("aws."));
     let is_plain =
@@ -38,13 +38,13 @@ pub fn is_event_name(text: &str) -> bool {
             && text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b' ')
 }
 
-/// `describe-images`, `kubectl get`: what a snapshot is the answer to.
+/// `describe-images`, `kubectl get`: the command that a snapshot is the output of.
 fn is_call(text: &str) -> bool {
     let verb = ["describe-", "get-", "list-", "batch-get-"].iter().any(|start| text.starts_with(start));
     text == "kubectl get" || verb && text.len() < 60 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
 }
 
-/// Words of which tags and their patterns are made that tell of nobody.
+/// Common words in tags and patterns, which identify nobody.
 const USUAL: &[&str] = &[
     "latest",
     "release",
@@ -115,7 +115,7 @@ const USUAL: &[&str] = &[
     "sbom",
 ];
 
-/// Whether a tag, a prefix or a pattern says something about whose it is. Numbers, hashes of commits and the usual words do not.
+/// Whether a tag, prefix or pattern may identify somebody. Numbers, commit hashes and common words do not.
 pub fn is_telling(tag: &str) -> bool {
     tag.split(|letter: char| !letter.is_alphanumeric()).filter(|part| !part.is_empty()).any(|part| {
         let is_number = part.bytes().all(|byte| byte.is_ascii_digit());

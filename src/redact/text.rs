@@ -1,4 +1,4 @@
-//! Names in sentences: the longest known name at each place, and what is a name by its looks.
+//! Names in sentences: the longest known name at each position, and what looks like a name.
 
 use std::ops::Bound;
 use std::sync::LazyLock;
@@ -7,8 +7,8 @@ use super::Names;
 use super::pseudonym::Kind;
 use super::shape::{is_account, is_address};
 
-/// Words that our sentences are made of, in order. A name that is one of them says nothing, and would make nonsense of the sentences: it is
-/// replaced only where it stands as a part of something (`deployer/build`, `service:web`).
+/// Words of this program's sentences, sorted. A name that is one of them reveals nothing, and replacing it
+/// would garble sentences: it is replaced only as part of something else (`deployer/build`, `service:web`).
 const SAID: &str = include_str!("words.txt");
 
 fn is_said(name: &str) -> bool {
@@ -16,13 +16,13 @@ fn is_said(name: &str) -> bool {
     WORDS.binary_search(&name).is_ok()
 }
 
-/// Whether a name is looked for in sentences: the shortest ones stand there for other things.
+/// Whether a name is searched for in sentences. The shortest names mean something else there.
 pub fn is_sought(name: &str) -> bool {
     let is_small_number = name.len() < 5 && name.bytes().all(|byte| byte.is_ascii_digit());
     name.chars().count() > 1 && !is_small_number
 }
 
-/// How a name stands in sentences: as it is, in a shell's quotes, and escaped.
+/// The spellings of a name in sentences: as it is, in shell quotes, and escaped.
 pub fn spellings(name: &str) -> Vec<String> {
     let mut all = vec![name.to_owned()];
     if name.contains('\'') {
@@ -40,7 +40,8 @@ pub fn spellings(name: &str) -> Vec<String> {
     all
 }
 
-/// The program that an agent names, if it is one that many use: the rest of an agent may tell of whose machine it is.
+/// The program named by a user agent, if it is a common one: the rest of a user agent may identify the
+/// machine.
 pub fn program(agent: &str) -> Option<&'static str> {
     const PROGRAMS: &[&str] = &[
         "aws-cli",
@@ -90,7 +91,7 @@ impl Names {
         written
     }
 
-    /// What stands at the beginning of `rest`, if that is a name: its length, and its pseudonym.
+    /// If `rest` begins with a name: its length and pseudonym.
     fn at(&mut self, rest: &str, before: char) -> Option<(usize, String)> {
         if let Some(found) = self.longest(rest, before) {
             return Some(found);
@@ -98,7 +99,7 @@ impl Names {
         if rest.starts_with("arn:") {
             let arn = &rest
                 [..rest.find(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '`' | ',' | ';' | ')')).unwrap_or(rest.len())];
-            // Its parts are looked for as the text goes on.
+            // Its parts are searched for as the text goes on.
             self.learn_arn(arn);
             return Some((4, "arn:".to_owned()));
         }
@@ -114,7 +115,7 @@ impl Names {
         None
     }
 
-    /// The longest known name at the beginning of `rest` that ends where a word ends.
+    /// The longest known name at the beginning of `rest` that ends at a word boundary.
     fn longest(&self, rest: &str, before: char) -> Option<(usize, String)> {
         let mut upper = rest;
         while !upper.is_empty() {
@@ -126,7 +127,7 @@ impl Names {
                 if ends && (!is_said(name) || is_part()) {
                     return Some((common, shown.to_string()));
                 }
-                // What is left are its own beginnings.
+                // Only prefixes of this name are left to be tried.
                 let last = name.char_indices().next_back().map_or(0, |(at, _)| at);
                 upper = &rest[..last];
             } else {
@@ -137,7 +138,7 @@ impl Names {
     }
 }
 
-/// How many bytes two texts begin with alike, up to a whole character.
+/// How many bytes two texts have in common at the beginning, in whole characters.
 fn common(one: &str, other: &str) -> usize {
     one.char_indices().zip(other.chars()).find(|((_, a), b)| a != b).map_or(one.len().min(other.len()), |((at, _), _)| at)
 }

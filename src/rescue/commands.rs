@@ -1,15 +1,15 @@
-//! The commands, quoted for a shell whatever the names in them are.
+//! The commands, quoted for a shell whatever names are in them.
 
 use super::Missed;
 use crate::detect::advice::{Shell, uri};
 use crate::model::{Digest, ImageState, Repository};
 use crate::timeline::Sym;
 
-/// How many other tags are named.
+/// At most so many other tags are named.
 const TAGS_MAX: usize = 5;
 
-/// The tag under which it comes back: one that it had and that nothing has now, else one of its own. Without a tag the next run of an
-/// untagged rule takes it again.
+/// The tag to bring it back with: one that it had and that no image has now, else a new one. Without a tag
+/// the next run of a rule for untagged images would take it again.
 pub(super) fn tag(missed: Missed<'_>) -> String {
     free_tags(missed).into_iter().next().unwrap_or_else(|| format!("rescued-{}", &missed.digest.short()["sha256:".len()..]))
 }
@@ -18,7 +18,7 @@ pub(super) fn other_tags(missed: Missed<'_>) -> Vec<String> {
     free_tags(missed).into_iter().skip(1).take(TAGS_MAX).collect()
 }
 
-/// Tags with which it went, and that are on nothing now.
+/// Tags that it was lost with and that no image has now.
 fn free_tags(missed: Missed<'_>) -> Vec<String> {
     let Some(image) = missed.image else { return Vec::new() };
     let displaced = image.losses.last().and_then(|loss| loss.displaced.as_ref()).map(|displaced| displaced.tag);
@@ -31,7 +31,7 @@ fn free_tags(missed: Missed<'_>) -> Vec<String> {
     tags
 }
 
-/// What the distribution specification allows as a tag: logs may say anything.
+/// Whether the distribution specification allows the text as a tag: logs may contain anything.
 fn is_tag(text: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     !text.is_empty() && text.len() <= 128 && text.bytes().all(word) && !text.starts_with(['.', '-'])
@@ -45,14 +45,16 @@ fn uri_of(repository: &Repository) -> String {
     uri(repository.registry_id.raw(), repository.region.raw(), repository.name.raw())
 }
 
-/// Copies between repositories, by each of the usual tools. All keep the manifest as it is, and with it the digest.
+/// Commands to copy between repositories with each of the common tools. All keep the manifest unchanged,
+/// and so the digest.
 pub(super) fn copies(from: &Repository, digest: Digest, to: &Repository, tag: &str) -> Vec<String> {
     let (source, target) = (format!("{}@{digest}", uri_of(from)), format!("{}:{tag}", uri_of(to)));
     let skopeo = Shell::new("skopeo copy --all --preserve-digests");
     vec![
         skopeo.argument(&format!("docker://{source}")).argument(&format!("docker://{target}")).to_text(),
         Shell::new("crane copy").argument(&source).argument(&target).to_text(),
-        // Without the flag an image of one platform would be wrapped into an index, which has another digest.
+        // Without the flag a single-platform image would be wrapped into an index, which has another
+        // digest.
         Shell::new("docker buildx imagetools create --prefer-index=false").option("tag", &target).argument(&source).to_text(),
     ]
 }
@@ -72,7 +74,8 @@ fn ecr(call: &str, of: &Repository) -> Shell {
     shell.option("repository-name", of.name.raw())
 }
 
-/// The manifest of one repository put into another of the same registry: no layer is moved, so that they have to be there.
+/// Puts the manifest of one repository into another of the same registry. It copies no layers, so those
+/// have to exist there.
 pub(super) fn put_manifest(from: &Repository, digest: Digest, to: &Repository, tag: &str) -> String {
     let get = ecr("batch-get-image", from).option("image-ids", &format!("imageDigest={digest}"));
     let get = get.raw("--accepted-media-types application/vnd.oci.image.manifest.v1+json application/vnd.oci.image.index.v1+json application/vnd.docker.distribution.manifest.v2+json application/vnd.docker.distribution.manifest.list.v2+json");
@@ -90,7 +93,7 @@ pub(super) fn pull(of: &Repository, digest: Digest) -> String {
     Shell::new("docker pull").argument(&format!("{}@{digest}", uri_of(of))).to_text()
 }
 
-/// Finds the hosts whose pods run it, and takes it from one of them.
+/// Commands that find a host whose pods run the image, and push it from there.
 pub(super) fn from_node(digest: Digest, to: &Repository, tag: &str) -> Vec<String> {
     let list =
         r#"kubectl get pods --all-namespaces -o jsonpath='{range .items[*]}{.spec.nodeName}{"\t"}{.status.containerStatuses[*].imageID}{"\n"}{end}'"#;
@@ -105,7 +108,7 @@ pub(super) fn put_record(to: &Repository, digest: Digest, tag: &str) -> String {
     put.raw("--image-manifest file://manifest.json").to_text()
 }
 
-/// Whether the image can be pulled from there.
+/// Whether an image in that state can be pulled.
 pub(super) const fn can_be_pulled(state: ImageState) -> bool {
     matches!(state, ImageState::Tagged | ImageState::Untagged)
 }

@@ -1,13 +1,14 @@
-//! Who made the image, for where it is nowhere any more.
+//! Who made the image, if it exists nowhere any more.
 
 use super::Missed;
 use crate::model::{Sentence, StepKind};
 use crate::timeline::{EventNo, RepositoryHistory};
 
-/// How many pushes are told.
+/// At most so many pushes are shown.
 const PUSHES_MAX: usize = 3;
 
-/// The pushes of the digest, wherever they were, and the builds behind them; the last word is that a rebuild is another image.
+/// The pushes of the digest in all repositories and the builds behind them; the last sentence says that a
+/// new build is a different image.
 pub(super) fn of(missed: Missed<'_>) -> Vec<Sentence> {
     let history = missed.history;
     let Some(number) = history.find_digest(&missed.digest) else { return Vec::new() };

@@ -1,4 +1,4 @@
-//! Places that still have the digest: from logs and snapshots.
+//! Places that still have the digest, from logs and snapshots.
 
 use super::{Missed, commands};
 use crate::model::{ImageState, PushOrigin, Repository, RescueFrom, RescueSource, StepKind, Timestamp};
@@ -10,7 +10,7 @@ pub(super) fn all(missed: Missed<'_>) -> Vec<RescueSource> {
     found
 }
 
-/// The last event that shows the image to be in the repository.
+/// The last event that shows the image in the repository.
 fn last_seen(missed: Missed<'_>, image: &Image) -> EventNo {
     let shows = |kind: StepKind| {
         matches!(kind, StepKind::Push | StepKind::Replicate | StepKind::Seen | StepKind::Pull | StepKind::Restore | StepKind::Archive)
@@ -25,7 +25,7 @@ fn source(missed: Missed<'_>, from: RescueFrom, repository: Option<Repository>, 
     RescueSource { from, repository, place, seen_at, evidence: evidence.into_iter().collect(), commands: Vec::new(), needs: Vec::new() }
 }
 
-/// In its own repository: there, or in the archive.
+/// Its own repository, or the archive of that.
 fn here(missed: Missed<'_>) -> Option<RescueSource> {
     let image = missed.image?;
     let own = missed.history.repository(missed.repository);
@@ -49,7 +49,7 @@ fn here(missed: Missed<'_>) -> Option<RescueSource> {
     }
 }
 
-/// Other repositories of the evidence, those of other accounts and regions included.
+/// Other repositories in the evidence, also of other accounts and regions.
 fn elsewhere(missed: Missed<'_>) -> Vec<RescueSource> {
     let history = missed.history;
     let Some(number) = history.find_digest(&missed.digest) else { return Vec::new() };
@@ -74,7 +74,7 @@ fn elsewhere(missed: Missed<'_>) -> Vec<RescueSource> {
     found
 }
 
-/// `index`: the digest of the index that lists it there.
+/// `index`: the digest of an index that lists the image there.
 fn copy(missed: Missed<'_>, other: &RepositoryHistory, image: &Image, index: Option<crate::model::Digest>) -> RescueSource {
     let (own, theirs) = (missed.history.repository(missed.repository), missed.history.repository(other));
     let same_account = own.registry_id == theirs.registry_id;
@@ -116,7 +116,7 @@ fn copy(missed: Missed<'_>, other: &RepositoryHistory, image: &Image, index: Opt
     found
 }
 
-/// A pull-through cache fetches it anew, by its digest, while upstream has it.
+/// A pull-through cache fetches it again by its digest, as long as upstream has it.
 fn upstream(missed: Missed<'_>) -> Option<RescueSource> {
     let image = missed.image.filter(|image| image.origin == PushOrigin::PullThroughCache && image.is_gone())?;
     let own = missed.history.repository(missed.repository);
@@ -127,7 +127,7 @@ fn upstream(missed: Missed<'_>) -> Option<RescueSource> {
     Some(found)
 }
 
-/// Something runs it: its host has it.
+/// Something runs it, so that its host has it.
 fn node(missed: Missed<'_>) -> Option<RescueSource> {
     let (history, image) = (missed.history, missed.image.filter(|image| image.is_gone())?);
     let runs = |kind: UseKind| matches!(kind, UseKind::Kept | UseKind::ResolvedByTask | UseKind::DeployedByDigest);
@@ -151,7 +151,7 @@ fn node(missed: Missed<'_>) -> Option<RescueSource> {
     Some(found)
 }
 
-/// The record of its push holds the manifest: with it and the layers, should they still be there, it is whole.
+/// The record of its push has the manifest; if its layers still exist, that is all it takes.
 fn manifest(missed: Missed<'_>) -> Option<RescueSource> {
     let image = missed.image.filter(|image| image.is_gone() && image.end_is_of_image())?;
     let push = image.steps.iter().rfind(|step| step.kind == StepKind::Push)?;

@@ -1,48 +1,50 @@
-//! Errors that no retry helps: the feed stops, and says what happened, why, and what to do.
+//! Errors that retrying does not help: the feed stops and says what happened, why, and what to do.
 
 use std::fmt;
 
-/// Why a feed stopped before its time.
+/// Why a feed stopped early.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FatalError {
     pub kind: FatalKind,
     /// The source as the user gave it.
     pub origin: String,
-    /// What the service or the system said, in one line. Chosen by others: escape before showing.
+    /// What the service or the operating system said, on one line. Not this program's text: escape it
+    /// before showing.
     pub detail: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FatalKind {
-    /// The default chain found no credentials.
+    /// The default credential chain found no credentials.
     NoCredentials,
-    /// Unknown key, or a wrong secret.
+    /// Unknown access key, or wrong secret.
     BadCredentials,
-    /// Signatures hold for a quarter of an hour, and this machine's clock is further off.
+    /// This machine's clock is off by more than the quarter of an hour for which signatures are valid.
     ClockSkewed,
-    /// A session that has ended, and the chain has no newer one.
+    /// The session has expired, and the credential chain has no newer one.
     ExpiredCredentials,
     NoSuchBucket,
     /// `s3:ListBucket` is missing.
     ListDenied,
-    /// `s3:GetObject` is missing for everything that was tried.
+    /// `s3:GetObject` is missing for every object that was tried.
     GetDenied,
-    /// `kms:Decrypt` is missing, or the key cannot be used.
+    /// `kms:Decrypt` is missing, or the key is unusable.
     KmsDenied,
-    /// The endpoint does not answer at all.
+    /// The endpoint does not answer.
     Unreachable,
-    /// The endpoint answers, and fails or throttles whatever is asked.
+    /// The endpoint answers, but fails or throttles every request.
     Unavailable,
-    /// The bucket is in another region, and which one could not be found out.
+    /// The bucket is in another region, which could not be determined.
     OtherRegion,
-    /// The service refuses the request itself, or answers what S3 does not answer.
+    /// The service refuses the request itself, or gives an answer that S3 would not give.
     Refused,
-    /// This machine could not do its part (threads, certificates).
+    /// This machine lacks something (threads, certificates).
     Local,
 }
 
 impl FatalKind {
-    /// Something that came up on the way and passes: what was read before it is a partial result, not a run that could not be.
+    /// Whether it arises during a run and passes: then what was read before it is a partial result, and the
+    /// run counts.
     pub const fn comes_up_on_the_way(self) -> bool {
         matches!(self, Self::ExpiredCredentials | Self::Unreachable | Self::Unavailable)
     }

@@ -1,7 +1,8 @@
-//! A folder whose files are opened one after another.
+//! Opens the files of a folder one after another.
 //!
-//! The system goes through every part of a path to open it, and objects lie ten folders deep: of a small file, that is the
-//! larger part of the work. A file is opened by its name in a folder that is open already.
+//! To open a path the operating system looks up each of its parts, and objects are ten folders deep; for a
+//! small file that is most of the work. So the folder is opened once, and its files are opened relative to
+//! it.
 
 use std::fs::File;
 use std::io;
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 const SEPARATOR: &[u8; 1] = &[std::path::MAIN_SEPARATOR as u8];
 
-/// A folder that workers share; closed when the last of its files was taken.
+/// A folder shared by workers; it is closed when the last of its files has been taken.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
@@ -26,7 +27,8 @@ impl Folder {
         }
     }
 
-    /// The name of a file of its own, by its path as a walk writes it. Going through both part by part is slow.
+    /// The file's own name, cut off its path as the walk wrote it. Comparing paths part by part would be
+    /// slow.
     pub fn name_of<'f>(&self, file: &'f Path) -> Option<&'f [u8]> {
         let (folder, file) = (self.path.as_os_str().as_encoded_bytes(), file.as_os_str().as_encoded_bytes());
         let name = file.strip_prefix(folder)?.strip_prefix(SEPARATOR)?;
@@ -36,6 +38,7 @@ impl Folder {
     /// Opens one of its files.
     ///
     /// # Errors
+    ///
     /// The file cannot be opened.
     pub fn file(&self, path: &Path) -> io::Result<File> {
         #[cfg(unix)]
@@ -57,7 +60,8 @@ mod opened {
     use rustix::fd::OwnedFd;
     use rustix::fs::{CWD, Mode, OFlags, openat};
 
-    /// The folder itself, once a second file of it is asked for: to open it for a single one would not be worth it.
+    /// The open folder. It is opened when a second file is asked for, as that is not worth it for a single
+    /// one.
     #[derive(Debug, Default)]
     pub struct Opened {
         asked: AtomicBool,
@@ -65,7 +69,8 @@ mod opened {
     }
 
     impl Opened {
-        /// `None` where the folder is not open: then the whole path tells what is wrong, if anything is.
+        /// `None` if the folder cannot be opened: opening the file by its whole path then shows what is
+        /// wrong.
         pub fn file(&self, folder: &Path, name: &[u8]) -> Option<io::Result<File>> {
             if !self.asked.swap(true, Ordering::Relaxed) {
                 return None;

@@ -1,5 +1,5 @@
-//! Reading what may never come: a pipe whose writer says nothing holds a read for ever, and a signal does not end it. The
-//! reading is done by a thread of its own, and whoever waits for it can be told to stop.
+//! Reads that can be interrupted. A read from a pipe whose writer sends nothing blocks for ever, and a
+//! signal does not end it. So a thread of its own reads, and whoever waits for it can be told to stop.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -8,16 +8,16 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-/// Bytes that are read at once, and blocks that wait to be taken.
+/// Number of bytes in a block, and number of blocks that wait to be taken.
 const BLOCK_BYTES: usize = 256 << 10;
 const BLOCKS_MAX: usize = 4;
-/// Time between two looks whether it is still wanted.
+/// How often it is checked whether the data is still wanted.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// What a read gives that was stopped. Everything before it is good.
+/// The error of a read that was stopped. Everything before it is valid.
 pub(super) const STOPPED: &str = "not read to its end: the run was stopped";
 
-/// Gives the bytes of `open`'s source until it ends, fails, or `stopped` turns true.
+/// Returns the bytes of a source until it ends, fails, or `stopped` becomes true.
 pub(super) struct Interruptible {
     stopped: Arc<AtomicBool>,
     blocks: Receiver<io::Result<Vec<u8>>>,
@@ -26,13 +26,13 @@ pub(super) struct Interruptible {
 }
 
 impl Interruptible {
-    /// Opening waits, too: a named pipe opens when somebody writes to it.
+    /// Opening may block as well: a named pipe opens only when somebody writes to it.
     pub(super) fn read<R: Read>(open: impl FnOnce() -> io::Result<R> + Send + 'static, stopped: Arc<AtomicBool>) -> io::Result<Self> {
         let (sender, blocks) = sync_channel(BLOCKS_MAX);
         let read = move || {
             let mut source = match open() {
                 Ok(source) => source,
-                // Whoever waited is gone where this cannot be said.
+                // If this cannot be sent, nobody waits for it any more.
                 Err(error) => return drop(sender.send(Err(error))),
             };
             loop {
@@ -53,7 +53,7 @@ impl Interruptible {
                 }
             }
         };
-        // Nobody waits for this thread: it may be in a read that never returns, and ends with the process.
+        // The thread is never joined: it may be in a read that does not return, and ends with the process.
         thread::Builder::new().name("read".to_owned()).spawn(read)?;
         Ok(Self { stopped, blocks, block: Vec::new(), given: 0 })
     }
@@ -87,7 +87,7 @@ impl Read for Interruptible {
 mod tests {
     use super::*;
 
-    /// Gives a few bytes and then waits for ever.
+    /// Returns a few bytes and then blocks for ever.
     struct Silent(bool);
 
     impl Read for Silent {

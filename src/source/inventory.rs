@@ -1,4 +1,5 @@
-//! A listing that is made once, and read in parts, by many machines: which objects a source has, and a feed of some of them.
+//! A listing that is made once and then read in parts by many machines: all objects of a source, and a feed
+//! of some of them.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -11,22 +12,22 @@ use super::options::{cannot_open, strip_s3};
 use super::{Feed, OpenError, Options, PlanError, Pruned, single};
 use crate::model::Filter;
 
-/// One object of a source, as it was listed.
+/// One object of a source, as listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
     /// Its key, its path below the folder, or the file itself.
     pub key: String,
-    /// As stored, in bytes.
+    /// Stored size in bytes.
     #[serde(default)]
     pub size: u64,
-    /// Empty where there is none.
+    /// Empty if there is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub etag: String,
     #[serde(default, skip_serializing_if = "Is::is_object")]
     pub is: Is,
 }
 
-/// What is known of it by its name.
+/// What its name says about it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Is {
@@ -34,7 +35,7 @@ pub enum Is {
     Object,
     /// A log digest file, an Insight event …: not read.
     OtherKind,
-    /// A branch that could not be listed, and why.
+    /// A branch that could not be listed, and the reason.
     Unlistable(String),
 }
 
@@ -51,10 +52,11 @@ pub struct Inventory {
     pub pruned: Pruned,
 }
 
-/// Lists what `spec` holds. For S3 it makes the LIST requests of a real run, and no other.
+/// Lists what `spec` holds. For S3 it makes the LIST requests of a real run, and no others.
 ///
 /// # Errors
-/// There is no such source, it may not be listed, or it is standard input.
+///
+/// The source does not exist, may not be listed, or is standard input.
 pub fn inventory(spec: &str, options: &Options, filter: &Filter) -> Result<Inventory, PlanError> {
     if spec == "-" {
         return Err(PlanError::Stdin);
@@ -90,10 +92,11 @@ fn of_folder(spec: &str, selection: &Selection) -> Result<Inventory, PlanError> 
     Ok(Inventory { items, pruned: lock(&seen).pruned() })
 }
 
-/// A feed of `items`, which a listing of `spec` has found.
+/// A feed of `items`, which were found by a listing of `spec`.
 ///
 /// # Errors
-/// There is no such source.
+///
+/// The source does not exist.
 pub fn open_items(spec: &str, items: Vec<Item>, options: &Options, filter: &Filter) -> Result<Box<dyn Feed>, OpenError> {
     let selection = Selection::new(filter);
     if let Some(rest) = strip_s3(spec) {
@@ -106,7 +109,7 @@ pub fn open_items(spec: &str, items: Vec<Item>, options: &Options, filter: &Filt
     Ok(Box::new(single::Single::file(spec, &metadata, options, selection)))
 }
 
-/// What a walk would have found.
+/// The items in the form in which a walk finds them.
 pub(super) fn found(root: &Path, items: Vec<Item>) -> impl Iterator<Item = Found> {
     let root = root.to_path_buf();
     let mut folder: Option<Arc<super::folder::Folder>> = None;

@@ -19,40 +19,43 @@ use crate::model::{Filter, Timestamp};
 
 use super::MemberIs;
 
-/// Days after the day of `--until` whose deliveries are still read. CloudTrail delivers within minutes (5 on average, 10 are
-/// rare), so one whole day is ample for everything but redelivery after trouble with the bucket, which AWS tries for up to 30
-/// days. Reading a month more on every run for that would undo pruning; whoever needs it asks for a later `--until`.
+/// Number of days after the day of `--until` whose deliveries are still read. CloudTrail delivers within
+/// minutes (5 on average, 10 are rare), so one day is enough for everything but redelivery after trouble
+/// with the bucket, which AWS tries for up to 30 days. Reading a month more in every run just for that
+/// would make pruning useless; whoever needs it can ask for a later `--until`.
 pub const DELIVERY_SLACK_DAYS: i32 = 1;
 
-/// Most accounts, and most regions, that [`Pruned`] names.
+/// At most so many accounts, and regions, are named in [`Pruned`].
 pub const SEEN_MAX: usize = 64;
 
-/// Folders of a log bucket, under an account, that hold objects of another kind. They are delivered unread.
+/// Folders under an account in a log bucket with objects of other kinds. They are handed out unread.
 const OTHER_KINDS: [&str; 4] = ["CloudTrail-Digest", "CloudTrail-Insight", "CloudTrail-NetworkActivity", "CloudTrail-Aggregated"];
 
-/// Other services that log into the same `AWSLogs/ACCOUNT/` of a shared bucket, often far more than CloudTrail does. Unknown
-/// ones are read, and judged by content.
+/// Other services that write logs below the same `AWSLogs/ACCOUNT/` of a shared bucket, often far more than
+/// CloudTrail does. Unknown services are read and judged by their content.
 const OTHER_SERVICES: [&str; 9] =
     ["Config", "elasticloadbalancing", "vpcflowlogs", "vpcdnsquerylogs", "WAFLogs", "GuardDuty", "network-firewall", "redshift", "S3"];
 
-/// What an object is, as far as its key tells.
+/// What an object is, by its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Events,
-    /// Log digest file, Insight, NetworkActivity, Aggregated: delivered unread, unless somebody asks for them.
+    /// A log digest file, or Insight, NetworkActivity or Aggregated events: handed out unread, unless asked
+    /// for.
     Other,
-    /// Another service's log in a shared bucket: left out, as if the filters had said so.
+    /// A log of another service in a shared bucket: left out, like objects that the filters leave out.
     OtherService,
 }
 
-/// Days since 0001-01-01, both ends included: one day for a day folder, 28 to 31 for a month, 365 for a year.
+/// A range of days since 0001-01-01, both ends included: one day for a day folder, 28 to 31 for a month,
+/// 365 for a year.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Days {
     pub first: i32,
     pub last: i32,
 }
 
-/// How deep in the layout a folder stands.
+/// The level of a folder in the layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Not in the layout, or above it.
@@ -69,7 +72,7 @@ pub enum Level {
     Day,
 }
 
-/// Where in the layout a key or a folder stands. What is `None` is not known, and never pruned by.
+/// The position of a key or folder in the layout. What is `None` is not known, and nothing is pruned by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place<'k> {
     pub level: Level,
@@ -93,7 +96,7 @@ impl<'k> Place<'k> {
         place
     }
 
-    /// Whether the folders tell everything, so that all files in them stand at one place.
+    /// Whether the folders tell everything, so that all files in them have the same position.
     pub(super) fn is_settled_by_folders(&self) -> bool {
         self.level == Level::Day && self.account.is_some()
     }
@@ -106,7 +109,7 @@ impl<'k> Place<'k> {
         }
     }
 
-    /// `parts[at]` is `CloudTrail` or a sibling; region and date follow as far as the path goes.
+    /// `parts[at]` is `CloudTrail` or one of its siblings; region and date follow, as far as the path goes.
     fn from_kind_on(parts: &[&'k str], at: usize) -> Self {
         let mut place = Self { level: Level::Kind, kind: kind_of_folder(parts[at]), ..Self::NOWHERE };
         place.account = at.checked_sub(1).map(|before| parts[before]);
@@ -119,7 +122,8 @@ impl<'k> Place<'k> {
         let date = &rest[1..];
         let known = (0..=date.len().min(3)).rev().find(|length| *length == 0 || days_of_folders(&date[..*length]).is_some()).unwrap_or(0);
         place.days = days_of_folders(&date[..known]);
-        // A folder that is no date has left the layout: what it holds is listed and judged one by one.
+        // A folder that is not a date is outside of the layout: its objects are listed and judged one by
+        // one.
         place.level = if known == date.len() { [Level::Region, Level::Year, Level::Month, Level::Day][known] } else { Level::Outside };
         place
     }
@@ -142,7 +146,7 @@ impl<'k> Place<'k> {
         place
     }
 
-    /// `ACCOUNT_CloudTrail[-Kind]_REGION_…_YYYYMMDDTHHmm…`. Folders, where they say something, are believed before the name.
+    /// `ACCOUNT_CloudTrail[-Kind]_REGION_…_YYYYMMDDTHHmm…`. Folders take precedence over the name.
     fn fill_from_file_name(&mut self, file: &'k str) {
         let mut parts = file.split('_');
         let (Some(account), Some(kind), Some(region)) = (parts.next(), parts.next(), parts.next()) else { return };
@@ -206,45 +210,47 @@ pub fn day_name(day: i32) -> String {
     NaiveDate::from_num_days_from_ce_opt(day).map_or_else(String::new, |date| date.format("%Y-%m-%d").to_string())
 }
 
-/// Folders of a lake in which nothing counts: what is under work, staged by shards, or replaced.
+/// Folders of a lake whose files do not count: unfinished, staged by shards, or replaced.
 const UNDER_WORK: [&str; 4] = ["shards", "staging", "spill", "replaced"];
 
-/// Whether a path, or the folder that it names with `/` at its end, is of a lake and does not count.
+/// Whether a path (a folder ends in `/`) belongs to a lake and does not count.
 pub(super) fn is_under_work(path: &str) -> bool {
     let mut rest = path.split('/');
     rest.any(|part| part == "_tagfall") && rest.next().is_some_and(|part| UNDER_WORK.contains(&part))
 }
 
-/// Whether a path relative to the source (a key without the source's folder) can be evidence. Not: dot files and what is in
-/// dot folders, `*.md` (documentation), and S3's folder markers. A file that the user names is read whatever it is called.
+/// Whether a path relative to the source (a key without the source's folder) can be evidence. Not evidence
+/// are dot files, anything in dot folders, `*.md` (documentation), and S3's folder markers. A file that the
+/// user names is read whatever it is called.
 pub fn is_evidence(relative: &str) -> bool {
     let file = relative.rsplit('/').next().unwrap_or(relative);
-    // In a key `.` and `..` are names like any other: what joined a path carelessly made them, and nothing is hidden by them.
+    // In a key, `.` and `..` are names like others, from careless joining of paths; they hide nothing.
     let hidden = |part: &str| part.starts_with('.') && part != "." && part != "..";
     is_evidence_by_name(file.as_bytes()) && !relative.split('/').any(hidden)
 }
 
-/// The same for a key in a bucket, where no names are hidden.
+/// The same for a key in a bucket, where names with a dot are not hidden.
 #[cfg(feature = "s3")]
 pub(super) fn is_evidence_in_bucket(key: &str) -> bool {
     let name = key.rsplit('/').next().unwrap_or(key).trim_start_matches('.');
     is_evidence_by_name(name.as_bytes())
 }
 
-/// The same for the name of a file in a folder that was entered.
+/// The same for a file name in a folder that is being walked.
 pub(super) fn is_evidence_by_name(file: &[u8]) -> bool {
     let documentation = file.last_chunk::<3>().is_some_and(|end| end.eq_ignore_ascii_case(b".md"));
     !file.is_empty() && !documentation && !file.starts_with(b".")
 }
 
-/// Whether a member of an archive can be evidence, by its path in it. What macOS puts beside every file is not.
+/// Whether an archive member can be evidence, by its path in the archive. The extra files that macOS adds
+/// are not.
 pub fn is_member(path: &str) -> bool {
-    // An archive in an archive is a folder, too.
+    // An archive inside an archive counts as a folder.
     let path = path.replace('!', "/");
     is_evidence(&path) && !path.split('/').any(|part| part == "__MACOSX")
 }
 
-/// What the filters let through by key.
+/// The filters, as far as they can be applied to keys.
 #[derive(Debug, Clone)]
 pub struct Selection {
     filter: Filter,
@@ -271,12 +277,12 @@ impl Selection {
         self
     }
 
-    /// Whether what stands at `place` is delivered unread.
+    /// Whether the object at `place` is handed out unread.
     pub(super) fn leaves_unread(&self, place: &Place<'_>) -> bool {
         place.kind == Some(Kind::Other) && !self.other_kinds
     }
 
-    /// Whether something at `place`, or below it, may hold events that are asked for.
+    /// Whether anything at `place` or below it may hold events that are asked for.
     pub fn admits(&self, place: &Place<'_>) -> bool {
         place.kind != Some(Kind::OtherService)
             && place.account.is_none_or(|account| self.filter.admits_account(account))
@@ -284,9 +290,9 @@ impl Selection {
             && place.days.is_none_or(|days| self.admits_days(days))
     }
 
-    /// What a member of an archive is; what is left out is counted in `seen`.
+    /// What an archive member is; members left out are counted in `seen`.
     pub(super) fn member(&self, name: &str, seen: &mut Seen) -> MemberIs {
-        // Behind the names of archives that it is in.
+        // The name after those of the archives that it is in.
         let inner = name.rsplit('!').next().unwrap_or(name);
         if !is_member(name) {
             seen.pass_over();
@@ -304,7 +310,8 @@ impl Selection {
         self.first_day.is_none_or(|first| days.last >= first) && self.last_day.is_none_or(|last| days.first <= last)
     }
 
-    /// Whether every delivery day in `days` (for `None`: whatever day) is asked for, so that there is nothing to prune by day.
+    /// Whether every delivery day in `days` (`None`: any day) is asked for, so that nothing can be pruned
+    /// by day.
     pub fn takes_all_of(&self, days: Option<Days>) -> bool {
         match days {
             Some(days) => self.first_day.is_none_or(|first| days.first >= first) && self.last_day.is_none_or(|last| days.last <= last),
@@ -313,7 +320,7 @@ impl Selection {
     }
 }
 
-/// Collects what was pruned.
+/// Counts what was pruned.
 #[derive(Debug, Default)]
 pub struct Seen {
     places: u64,
@@ -334,7 +341,7 @@ impl Seen {
         }
     }
 
-    /// Something that is left out whatever the filters say.
+    /// Counts something that is left out whatever the filters say.
     pub const fn pass_over(&mut self) {
         self.no_evidence += 1;
     }

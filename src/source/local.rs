@@ -1,5 +1,5 @@
-//! A folder of objects. One thread walks ahead of the readers, in sorted order, without asking the system for more than names;
-//! the workers open and read the files themselves, straight into their buffers.
+//! A folder of objects. One thread walks the folder ahead of the workers, in sorted order, and asks the
+//! operating system only for names. The workers open and read the files, directly into their buffers.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use percent_encoding::{AsciiSet, percent_encode};
+
 use super::folder::Folder;
 use super::layout::{Seen, Selection};
 use super::options::cannot_open;
@@ -15,38 +17,39 @@ use crate::model::Timestamp;
 
 use super::{Delivery, Feed, Fetched, Item, Known, Listed, MemberIs, OpenError, Options, Origin, Pruned, Rest};
 
-/// How far the walk may run ahead. Most archives fit, so that the total is known early; the others stay in bounded memory.
+/// How many objects the walk may be ahead. Most archives have fewer, so that their total is known early;
+/// for others this bounds the memory.
 const WALK_AHEAD_MAX: usize = 65_536;
 
-/// Names handed over at once, so that walker and workers do not meet at the lock for every file.
+/// So many names are handed over at once, so that walker and workers do not need the lock for every file.
 pub(super) const BATCH: usize = 256;
 
-/// A buffer that grew beyond this is given back instead of being kept by its worker for the rest of the run.
+/// A buffer larger than this is freed, and not kept by its worker for the rest of the run.
 pub(super) const BUFFER_KEPT_BYTES_MAX: usize = 64 << 20;
 
 /// What the walk found.
 pub(super) enum Found {
-    /// To be read, and the folder it is in.
+    /// A file to be read, and its folder.
     File(PathBuf, Arc<Folder>),
     /// An object of another kind, by its name.
     OtherKind(PathBuf),
-    /// A folder or a file that cannot even be listed.
+    /// A folder or file that cannot be listed.
     Unreadable(PathBuf, String),
 }
 
 pub(super) struct Local {
     root: PathBuf,
-    /// Stands before every name, when several sources were given: `folder/`.
+    /// Prefix of all names if several sources were given: `folder/`.
     label: String,
     sizes: Sizes,
     selection: Selection,
     known: Option<Arc<dyn Known>>,
-    /// `root` for [`Origin`].
+    /// `root` as an absolute path, for [`Origin`].
     absolute: PathBuf,
     shared: Arc<Shared>,
 }
 
-/// Between the walker and the workers.
+/// The queue between the walker and the workers.
 #[derive(Default)]
 pub(super) struct Shared {
     queue: Mutex<Queue>,
@@ -69,7 +72,7 @@ impl Local {
         Self::open_with(spec, options, selection, None)
     }
 
-    /// The same for some of its files, which were listed before.
+    /// The same for some of its files, which were listed earlier.
     pub(super) fn open_items(spec: &str, items: Vec<Item>, options: &Options, selection: Selection) -> Result<Self, OpenError> {
         Self::open_with(spec, options, selection, Some(items))
     }
@@ -140,7 +143,7 @@ impl Drop for Local {
 }
 
 impl Shared {
-    /// The next in line; waits for the walker. `None` at the end, or when stopped.
+    /// The next object; waits for the walker. `None` at the end, or when stopped.
     fn take(&self) -> Option<Found> {
         let mut queue = lock(&self.queue);
         loop {
@@ -160,7 +163,7 @@ impl Shared {
         }
     }
 
-    /// Hands a batch over; waits while the workers are far behind. False when stopped.
+    /// Hands over a batch; waits while the workers are far behind. Returns false when stopped.
     fn put(&self, batch: &mut Vec<Found>) -> bool {
         let mut queue = lock(&self.queue);
         while queue.found.len() > WALK_AHEAD_MAX - BATCH && !self.stopped.load(Ordering::Acquire) {
@@ -172,7 +175,7 @@ impl Shared {
         !self.stopped.load(Ordering::Acquire)
     }
 
-    /// Hands all of it over, until stopped.
+    /// Hands over all items, until stopped.
     fn put_all(&self, found: impl Iterator<Item = Found>) {
         let mut batch = Vec::with_capacity(BATCH);
         for found in found {
@@ -190,7 +193,8 @@ impl Shared {
     }
 
     fn stop(&self) {
-        // Under the lock, so that nobody who has just looked at the flag goes to sleep for good.
+        // Done under the lock, so that a worker that has just checked the flag does not go to sleep for
+        // good.
         let _queue = lock(&self.queue);
         self.stopped.store(true, Ordering::Release);
         self.filled.notify_all();
@@ -201,14 +205,14 @@ impl Shared {
 struct Walker {
     root: PathBuf,
     selection: Selection,
-    /// What is to be found; `None`: whatever is there.
+    /// What to hand out; `None`: whatever the walk finds.
     items: Option<Vec<Item>>,
     shared: Arc<Shared>,
 }
 
 impl Walker {
     fn run(self) {
-        // Whatever ends the walk: nobody waits for more of it.
+        // However the walk ends, waiting workers are woken.
         let _ended = Ended(&self.shared);
         match self.items {
             Some(items) => self.shared.put_all(super::inventory::found(&self.root, items)),
@@ -225,9 +229,9 @@ impl Drop for Ended<'_> {
     }
 }
 
-/// The path below `root`, with `/` between its parts whatever the system uses.
+/// The path below `root`, always with `/` between its parts.
 pub(super) fn relative_name(root: &Path, path: &Path) -> String {
-    // What a walk finds begins with the root as it was given; going through both part by part is slow.
+    // A walk's paths begin with the root as it was given; comparing them part by part would be slow.
     let (root_bytes, path_bytes) = (root.as_os_str().as_encoded_bytes(), path.as_os_str().as_encoded_bytes());
     if std::path::MAIN_SEPARATOR == '/'
         && let Some(rest) = path_bytes.strip_prefix(root_bytes)
@@ -241,13 +245,13 @@ pub(super) fn relative_name(root: &Path, path: &Path) -> String {
     if std::path::MAIN_SEPARATOR == '/' { relative.into_owned() } else { relative.replace(std::path::MAIN_SEPARATOR, "/") }
 }
 
-/// An empty buffer, and not a giant one.
+/// Empties a buffer, and frees it if it is very large.
 pub(super) fn prepare(buffer: &mut Vec<u8>) {
     buffer.clear();
     buffer.shrink_to(BUFFER_KEPT_BYTES_MAX);
 }
 
-/// How much of an object is held.
+/// How much of an object is held in memory.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sizes {
     pub bytes_max: u64,
@@ -273,9 +277,10 @@ impl From<Fetched> for Opened {
     }
 }
 
-/// Reads a file that was opened, unless `known` has this version of it. The version is asked for before the file is read: what
-/// changes meanwhile has a newer one, and is read again next time. Its size is not asked for: most objects fit into the buffer as
-/// it is, and a question per file is what makes many small files slow.
+/// Reads an open file, unless `known` has this version of it. The version is determined before the file is
+/// read: a file that changes meanwhile has a newer version and is read again next time. The size is not
+/// asked for, because most objects fit into the buffer anyway, and an extra system call for each file slows
+/// down many small ones.
 pub(super) fn read_unless_known(
     opened: io::Result<File>,
     absolute: impl FnOnce() -> PathBuf,
@@ -300,7 +305,7 @@ pub(super) fn read_unless_known(
     Opened { outcome, origin, rest: more.then(|| Rest::of_file(file)) }
 }
 
-/// Reads the first `bytes`, and says whether there may be more.
+/// Reads the first `bytes`; returns whether there may be more.
 pub(super) fn read_part(source: &mut impl Read, buffer: &mut Vec<u8>, bytes: u64) -> (Fetched, bool) {
     match source.take(bytes).read_to_end(buffer) {
         Err(error) => (failed(error), false),
@@ -308,30 +313,24 @@ pub(super) fn read_part(source: &mut impl Read, buffer: &mut Vec<u8>, bytes: u64
     }
 }
 
-/// A path as text, so that no two paths have the same one: what is no Unicode is written in `%XX`, behind a mark that no absolute
-/// path begins with.
+/// A path as text that is unique: a path that is not Unicode is written with `%XX` escapes after a prefix
+/// that no absolute path has.
 fn address(path: &Path) -> String {
     if let Some(text) = path.to_str() {
         return text.to_owned();
     }
-    let mut address = String::from("bytes:");
-    for byte in path.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'%' | 0x80.. => address.push_str(&format!("%{byte:02X}")),
-            plain => address.push(char::from(*plain)),
-        }
-    }
-    address
+    const MARKED: &AsciiSet = &AsciiSet::EMPTY.add(b'%');
+    format!("bytes:{}", percent_encode(path.as_os_str().as_encoded_bytes(), MARKED))
 }
 
-/// When a file was last changed, in whole seconds: copies and archives keep no more.
+/// When a file was last changed, in whole seconds, as copies and archives keep no fractions.
 pub(super) fn modified(path: &Path) -> Option<Timestamp> {
     let modified = std::fs::metadata(path).ok()?.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
     Some(Timestamp::from_millis(i64::try_from(modified.as_secs()).ok()?.saturating_mul(1000)))
 }
 
-/// What changes when a file does. Its size and the time of its last change can be set by whoever restores or copies it; the time
-/// when the system noted a change cannot, and a file that was put in its place has another number.
+/// Changes whenever a file does. Restoring or copying a file can set its size and modification time, but
+/// not its ctime; and a file that replaces another has another inode number.
 fn stamp(file: &File) -> Option<String> {
     let metadata = file.metadata().ok()?;
     let modified = metadata.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
@@ -349,7 +348,7 @@ fn noted(_metadata: &std::fs::Metadata) -> String {
     String::new()
 }
 
-/// Reads to the end, or says why it could not. What was read stays in the buffer, unless it takes all the memory there is.
+/// Reads to the end, or returns why it could not. What was read stays in the buffer, unless memory ran out.
 fn read_whole(source: impl Read, buffer: &mut Vec<u8>, bytes_max: u64) -> Fetched {
     let fetched = read_as_far_as_it_goes(source, buffer, bytes_max);
     if buffer.len() as u64 >= bytes_max && fetched != Fetched::Whole {
@@ -358,7 +357,7 @@ fn read_whole(source: impl Read, buffer: &mut Vec<u8>, bytes_max: u64) -> Fetche
     fetched
 }
 
-/// The same, and what is larger is kept up to the limit.
+/// The same, but keeps what was read of a file that is too large.
 pub(super) fn read_as_far_as_it_goes(source: impl Read, buffer: &mut Vec<u8>, bytes_max: u64) -> Fetched {
     match source.take(bytes_max.saturating_add(1)).read_to_end(buffer) {
         Err(error) => failed(error),
@@ -370,7 +369,7 @@ pub(super) fn read_as_far_as_it_goes(source: impl Read, buffer: &mut Vec<u8>, by
     }
 }
 
-/// The reason why an object over the limit counts as failed.
+/// The reason given for an object over the limit, which counts as failed.
 pub(super) fn too_large(bytes_max: u64) -> String {
     format!("larger than --max-memory allows for one object ({bytes_max} bytes)")
 }
@@ -398,7 +397,7 @@ mod tests {
         assert_eq!(address(Path::new("/in/é.json")), "/in/é.json");
     }
 
-    /// A restored file, or one that `rsync -t` has put there, was taken for the one that is known, and never read.
+    /// A restored file, or one written by `rsync -t`, used to be taken for the known one and was not read.
     #[test]
     fn a_file_with_the_same_size_and_time_is_another_version() {
         let folder = tempfile::tempdir().unwrap();

@@ -10,39 +10,39 @@ use super::layout::Selection;
 use super::{Feed, Known, local, retry, single};
 use crate::model::Filter;
 
-/// `--max-memory` where it is not given: 1 GiB.
+/// `--max-memory` if it is not given: 1 GiB.
 pub const MEMORY_BYTES_DEFAULT: u64 = 1 << 30;
 
-/// What holds for all sources of a run.
+/// Options for all sources of a run.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// `--endpoint-url`. `None`: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, the profile's, or AWS.
     pub endpoint_url: Option<String>,
-    /// `--region`. `None`: the SDK's chain; where it knows none, the bucket's own region is found out.
+    /// `--region`. `None`: the SDK's chain; if it has no region, the bucket's own is determined.
     pub region: Option<String>,
     /// `--profile`. `None`: `AWS_PROFILE`, or the default profile.
     pub profile: Option<String>,
-    /// What `AWS_PROFILE` names: told where there are no credentials, and looked up by the SDK itself.
+    /// The value of `AWS_PROFILE`: shown if there are no credentials. The SDK reads it itself.
     pub profile_of_environment: Option<String>,
     pub no_sign_request: bool,
     /// `--request-payer requester`.
     pub request_payer: bool,
-    /// For the whole process. A feed keeps at most half of it in flight; one object may take all of it, and no more.
+    /// Memory of the whole process. A feed has at most half of it in flight; one object may take all of it.
     pub memory_bytes_max: u64,
-    /// So many bytes of an object are handed out at once, and what follows them as [`super::Delivery::rest`]. `None`: objects are
-    /// handed out whole, and those larger than the memory fail.
+    /// Hand out only so many bytes of an object at once, and the others as [`super::Delivery::rest`].
+    /// `None`: objects are handed out whole, and those larger than memory fail.
     pub part_bytes: Option<u64>,
-    /// Worker threads that will call [`Feed::next`].
+    /// Number of worker threads that will call [`Feed::next`].
     pub jobs: NonZeroUsize,
-    /// More than one source was given: the source stands before each object's name.
+    /// More than one source was given: object names are preceded by the source.
     pub many: bool,
-    /// Log digest files and other objects without events are read like all others.
+    /// Log digest files and other objects without events are read as well.
     pub other_kinds: bool,
-    /// Credentials from the program itself, before the SDK's chain is asked.
+    /// Credentials set by the program itself, used before the SDK's chain.
     pub credentials: Option<Credentials>,
-    /// Objects that need not be read again. With it, deliveries tell their [`super::Origin`].
+    /// Objects that need not be read again. If set, deliveries have an [`super::Origin`].
     pub known: Option<Arc<dyn Known>>,
-    /// How often and how long one request is tried.
+    /// How often and how long a request is tried.
     pub retry: retry::Policy,
     pub patience: Patience,
 }
@@ -69,7 +69,7 @@ impl Default for Options {
     }
 }
 
-/// An access key. `Debug` shows the id only.
+/// An access key. `Debug` shows only the id.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     pub access_key_id: String,
@@ -83,16 +83,17 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// How long the network may keep us waiting within one try.
+/// Timeouts of the network within one try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// For a connection, TLS included.
+    /// For connecting, TLS included.
     pub connect: Duration,
-    /// From the request to the head of its response.
+    /// From the request to the first byte of the response.
     pub response: Duration,
     /// Between two pieces of a body.
     pub silence: Duration,
-    /// A body must bring at least `drip_bytes_min` in every such span: a peer that sends a byte a second is not alive.
+    /// A body must deliver at least `drip_bytes_min` in every such span: a server that sends one byte a
+    /// second is as good as dead.
     pub drip: Duration,
     pub drip_bytes_min: u64,
 }
@@ -107,18 +108,18 @@ impl Patience {
     };
 }
 
-/// Why a source could not be opened. Nothing was read.
+/// Why a source could not be opened. Nothing has been read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OpenError {
     /// Neither a file nor a folder is there.
     NotFound { path: String },
-    /// It is there, and cannot be opened.
+    /// It exists but cannot be opened.
     Unreadable { path: String, reason: String },
-    /// An `s3://` address that cannot be one.
+    /// Not a valid `s3://` address.
     BadAddress { address: String, reason: &'static str },
-    /// This build has no S3.
+    /// This build does not include S3.
     WithoutS3 { address: String },
-    /// This machine could not start what S3 needs.
+    /// This machine could not start the threads that S3 needs.
     Start { address: String, reason: String },
 }
 
@@ -136,8 +137,9 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-/// Opens `s3://bucket/prefix`, a folder, a file, or `-`. What can only be known over the network (no such bucket, no access)
-/// is told by [`Feed::fatal`] after the feed has ended. A source that holds nothing opens, and lists no objects.
+/// Opens `s3://bucket/prefix`, a folder, a file, or `-`. Errors that only the network can show (no such
+/// bucket, no access) are reported by [`Feed::fatal`] after the feed has ended. An empty source opens and
+/// lists no objects.
 pub fn open(spec: &str, options: &Options, filter: &Filter) -> Result<Box<dyn Feed>, OpenError> {
     let selection = Selection::new(filter).with_other_kinds(options.other_kinds);
     if spec == "-" {
@@ -151,14 +153,15 @@ pub fn open(spec: &str, options: &Options, filter: &Filter) -> Result<Box<dyn Fe
     if metadata.is_dir() {
         return Ok(Box::new(local::Local::open(spec, options, selection)?));
     }
-    // A named file that cannot be opened is a run that could not run, like a folder. A pipe would be emptied by a trial.
+    // A named file that cannot be opened is an error, as with a folder. A pipe is not tried, as that would
+    // consume its content.
     if metadata.is_file() {
         std::fs::File::open(path).map_err(|error| cannot_open(spec, &error))?;
     }
     Ok(Box::new(single::Single::file(spec, &metadata, options, selection)))
 }
 
-/// Asks CloudTrail for public keys; the answers as they came, in JSON, or why there are none.
+/// Asks CloudTrail for public keys; returns the answers as JSON, or why there are none.
 #[cfg(feature = "s3")]
 pub fn public_keys(options: &Options, requests: &[super::KeyRequest]) -> Result<Vec<Vec<u8>>, String> {
     super::s3::public_keys::list(options, requests)
@@ -170,7 +173,7 @@ pub fn public_keys(_options: &Options, _requests: &[super::KeyRequest]) -> Resul
     Err("this tagfall was built without the feature `s3`".to_owned())
 }
 
-/// What stands after `s3://`, in any case.
+/// The rest after `s3://`, whose case does not matter.
 pub(super) fn strip_s3(spec: &str) -> Option<&str> {
     let (scheme, rest) = spec.split_once("://")?;
     scheme.eq_ignore_ascii_case("s3").then_some(rest)

@@ -1,4 +1,4 @@
-//! What a run would read: for `detect --dry-run`. Lists, and fetches nothing.
+//! What a run would read, for `detect --dry-run`. Lists objects and fetches nothing.
 
 use std::fmt;
 
@@ -12,35 +12,35 @@ use crate::model::Filter;
 pub const LIST_USD_PER_1000: f64 = 0.005;
 /// Price of 1,000 GET requests in USD: S3 Standard, us-east-1, list price as of [`PRICES_AS_OF`].
 pub const GET_USD_PER_1000: f64 = 0.0004;
-/// When the two prices were looked up.
+/// When the two prices were checked.
 pub const PRICES_AS_OF: &str = "2026-11-22";
 
-/// What would be read.
+/// What a run would read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Objects to be handed out, those of another kind included.
+    /// Objects that would be handed out, including those of other kinds.
     pub objects: u64,
-    /// Of these, objects of another kind, which are not fetched.
+    /// Objects of other kinds among these, which would not be fetched.
     pub objects_other_kind: u64,
-    /// Size as stored of those that would be fetched.
+    /// Stored size of the objects that would be fetched.
     pub bytes: u64,
-    /// LIST requests that this plan took, and a run takes again. 0 for folders and files.
+    /// LIST requests made for this plan, which a run makes again. 0 for folders and files.
     pub list_requests: u64,
-    /// GET requests that a run takes when nothing has to be tried twice. 0 for folders and files.
+    /// GET requests of a run without retries. 0 for folders and files.
     pub get_requests: u64,
-    /// Folders that could not be listed; the run would count each as a failed object.
+    /// Folders that could not be listed; a run would count each as a failed object.
     pub unlistable: u64,
     pub pruned: Pruned,
 }
 
 impl Plan {
-    /// Estimated price of the requests of one run (its LISTs and its GETs), in USD, at the list prices named above. Data
-    /// transfer out of AWS, KMS and other storage classes are not in it.
+    /// Estimated price of the LIST and GET requests of a run, in USD, at the list prices above. Does not
+    /// include data transfer out of AWS, KMS, and other storage classes.
     pub fn request_cost_usd(&self) -> f64 {
         (self.list_requests as f64 * LIST_USD_PER_1000 + self.get_requests as f64 * GET_USD_PER_1000) / 1000.0
     }
 
-    /// Adds another source's plan.
+    /// Adds the plan of another source.
     pub fn add(&mut self, other: Self) {
         self.objects += other.objects;
         self.objects_other_kind += other.objects_other_kind;
@@ -63,7 +63,7 @@ impl Plan {
 pub enum PlanError {
     Open(OpenError),
     Fatal(FatalError),
-    /// Standard input cannot be planned without reading it.
+    /// Standard input cannot be listed without reading it.
     Stdin,
 }
 
@@ -79,7 +79,7 @@ impl fmt::Display for PlanError {
 
 impl std::error::Error for PlanError {}
 
-/// What reading `spec` would mean. For S3 it makes the LIST requests of a real run, and no other.
+/// Lists what reading `spec` would take. For S3 it makes the LIST requests of a real run, and no others.
 pub fn plan(spec: &str, options: &Options, filter: &Filter) -> Result<Plan, PlanError> {
     let selection = Selection::new(filter);
     if spec == "-" {

@@ -1,11 +1,11 @@
-//! What follows the first bytes of an object that is too large to be held as a whole.
+//! The rest of an object that is too large to be held in memory as a whole.
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 
-/// The rest of an object, to be read once. How far it was read, and what went wrong, is kept here: who reads it sees no more
-/// than an error among others.
+/// A reader of what follows the first bytes; it can be read once. It keeps track of how far it was read and
+/// what went wrong, because its users see only a generic error.
 pub struct Rest {
     from: From,
     bytes: u64,
@@ -14,11 +14,18 @@ pub struct Rest {
 
 enum From {
     File(File),
+    /// Elsewhere, and to be read from any place.
+    Far(Box<dyn Place>),
     Stream(Box<dyn Read + Send>),
 }
 
+/// What can be read from any place.
+trait Place: Read + Seek + Send {}
+
+impl<P: Read + Seek + Send> Place for P {}
+
 impl Rest {
-    /// From where the file was read up to. A pipe that has a name is a stream.
+    /// From the position up to which the file was read. A named pipe is read as a stream.
     pub fn of_file(file: File) -> Self {
         let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
         let from = if is_file { From::File(file) } else { From::Stream(Box::new(file)) };
@@ -29,10 +36,21 @@ impl Rest {
         Self { from: From::Stream(Box::new(stream)), bytes: 0, failed: None }
     }
 
-    /// The whole object, where one can go to any place in it.
-    pub fn file(&self) -> Option<File> {
-        match &self.from {
-            From::File(file) => file.try_clone().ok(),
+    /// What can be read from any place, too, and is to be read from where the first bytes end.
+    pub fn of_far(object: impl Read + Seek + Send + 'static) -> Self {
+        Self { from: From::Far(Box::new(object)), bytes: 0, failed: None }
+    }
+
+    /// Whether one can go to any place of the object: places count from its beginning, the first bytes included.
+    pub const fn has_places(&self) -> bool {
+        !matches!(self.from, From::Stream(_))
+    }
+
+    /// How long the whole object is, its first bytes included, where that can be told.
+    pub fn length(&mut self) -> Option<u64> {
+        match &mut self.from {
+            From::File(file) => file.metadata().ok().map(|metadata| metadata.len()),
+            From::Far(object) => object.seek(SeekFrom::End(0)).ok(),
             From::Stream(_) => None,
         }
     }
@@ -42,7 +60,7 @@ impl Rest {
         self.bytes
     }
 
-    /// Why reading ended before the object did.
+    /// Takes the reason why reading ended early.
     pub fn take_failure(&mut self) -> Option<String> {
         self.failed.take()
     }
@@ -52,6 +70,7 @@ impl Read for Rest {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let read = match &mut self.from {
             From::File(file) => file.read(out),
+            From::Far(object) => object.read(out),
             From::Stream(stream) => stream.read(out),
         };
         match &read {
@@ -60,6 +79,16 @@ impl Read for Rest {
             Err(error) => self.failed = Some(error.to_string()),
         }
         read
+    }
+}
+
+impl Seek for Rest {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match &mut self.from {
+            From::File(file) => file.seek(to),
+            From::Far(object) => object.seek(to),
+            From::Stream(_) => Err(io::Error::new(io::ErrorKind::Unsupported, "a stream has one place")),
+        }
     }
 }
 

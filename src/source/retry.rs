@@ -1,51 +1,52 @@
-//! When to try again, as data: no clock, no sleep, no network. Whoever makes requests tells what went wrong, how much time has
-//! passed and a random number, and is told to wait or to give up.
+//! When to retry, as pure data: no clock, no sleep, no network. Callers say what went wrong, how much time
+//! has passed, and give a random number; they are told to wait or to give up.
 
 use std::time::Duration;
 
-/// Bounds for one request, whatever goes wrong with it. Both the count and the time hold.
+/// Limits for one request, whatever goes wrong. Both the number and the time apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// Tries, the first included.
+    /// Number of tries, including the first.
     pub tries_max: u32,
-    /// No try begins later than this after the first one began.
+    /// No try begins later than this after the first.
     pub elapsed_max: Duration,
-    /// Upper bound of the wait before the second try; it doubles with every further one.
+    /// Upper bound of the wait before the second try; it doubles with each further try.
     pub delay_first: Duration,
     pub delay_max: Duration,
 }
 
 impl Policy {
-    /// Eight tries within a minute and a half: it outlives a restart of the endpoint, and ends before a user does.
+    /// Eight tries within a minute and a half: long enough for an endpoint to restart, and not too long for
+    /// a user.
     pub const DEFAULT: Self =
         Self { tries_max: 8, elapsed_max: Duration::from_secs(90), delay_first: Duration::from_millis(100), delay_max: Duration::from_secs(15) };
 }
 
-/// What went wrong with a try and may go right with the next.
+/// A failure that may pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Cause {
-    /// 503 `SlowDown` and its like: the service asks for less.
+    /// 503 `SlowDown` and similar: the service asks for fewer requests.
     Throttled,
     /// 500, 502, 503, 504.
     ServerError,
     /// No connection.
     Connect,
-    /// A timeout before the head of the response.
+    /// A timeout before the response began.
     Timeout,
-    /// The connection broke, in the head or in the body.
+    /// The connection broke, in the headers or in the body.
     Reset,
     /// The body ended before its `Content-Length`.
     Short,
-    /// The body came too slowly, or not at all.
+    /// The body came too slowly or not at all.
     Slow,
     /// The object was replaced between two tries.
     Changed,
-    /// The answer was not S3's.
+    /// The answer did not come from S3.
     Garbled,
 }
 
 impl Cause {
-    /// For people, after "gave up after 8 tries:".
+    /// For messages, after "gave up after 8 tries:".
     pub const fn words(self) -> &'static str {
         match self {
             Self::Throttled => "the service asked to slow down",
@@ -85,8 +86,8 @@ impl Tries {
         Self { policy, failed: 0 }
     }
 
-    /// A try has failed with `cause`, `elapsed` after the first one began. `jitter` is random, from 0 up to 1: all clients that
-    /// were thrown out together must not come back together.
+    /// A try failed with `cause`, `elapsed` after the first one began. `jitter` is a random number from 0
+    /// up to 1: clients that failed together must not retry together.
     pub fn failed(&mut self, cause: Cause, elapsed: Duration, jitter: f64) -> Verdict {
         self.failed += 1;
         let after = self.delay(cause, jitter);
@@ -96,12 +97,12 @@ impl Tries {
         Verdict::Again { after }
     }
 
-    /// A failed try has brought the request forward: what follows counts from here.
+    /// A failed try made progress: number and time count from here.
     pub const fn progressed(&mut self) {
         self.failed = 0;
     }
 
-    /// Exponential, half of it random. A service that asks for less gets a longer pause from the start.
+    /// Exponential, half of it random. Throttling gets a longer pause from the start.
     fn delay(&self, cause: Cause, jitter: f64) -> Duration {
         let steps = self.failed.saturating_sub(1) + if cause == Cause::Throttled { 2 } else { 0 };
         let bound = self.policy.delay_first.saturating_mul(1 << steps.min(16)).min(self.policy.delay_max);
@@ -109,7 +110,7 @@ impl Tries {
     }
 }
 
-/// A small seeded generator for jitter (splitmix64). Not for secrets.
+/// A small seeded random generator for jitter (splitmix64). Not for secrets.
 #[derive(Debug, Clone)]
 pub struct Jitter(u64);
 

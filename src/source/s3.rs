@@ -1,5 +1,5 @@
-//! S3 as it is in the field. The only asynchronous module: a runtime of its own lists and fetches, and workers take what has
-//! arrived from a bounded queue without knowing about it.
+//! S3. The only asynchronous module: a runtime of its own lists and fetches, and workers take what has
+//! arrived from a bounded queue.
 //!
 //! ```text
 //! list ──pages of keys──▶ dispatch ──▶ fetch (adaptive number, budget in bytes) ──▶ arrivals ──▶ Feed::next
@@ -16,6 +16,7 @@ mod list;
 mod pace;
 mod page;
 mod patience;
+mod pieces;
 pub(super) mod public_keys;
 mod roots;
 mod session;
@@ -41,25 +42,26 @@ use super::layout::{Seen, Selection};
 use super::local::{lock, prepare};
 use super::{Delivery, FatalError, FatalKind, Feed, Inventory, Is, Item, Listed, MemberIs, OpenError, Options, Plan, PlanError, Pruned};
 
-/// Pages of keys between listing and fetching. With the 1,000 keys of a page, listing runs at most this far ahead.
+/// Pages of keys between listing and fetching. With 1,000 keys a page, this is how far listing may be
+/// ahead.
 const PAGES_AHEAD_MAX: usize = 16;
 
-/// Threads of a feed's runtime, at most: one saturates more than a gigabit.
+/// A feed's runtime has at most so many threads; one can saturate more than a gigabit.
 const RUNTIME_THREADS_MAX: usize = 8;
 
-/// A bucket, or a part of it.
+/// A bucket, or a part of it, as a feed.
 pub(super) struct S3 {
     shared: Arc<Shared>,
-    /// Members of archives are pruned by name as keys are.
+    /// Archive members are pruned by name like keys.
     selection: Selection,
-    /// `Some` until dropped: a runtime must not be dropped by waiting for what it does.
+    /// `Some` until dropped: dropping a runtime directly would wait for its tasks.
     runtime: Option<Runtime>,
 }
 
-/// What the feed, its listing and its fetching know of each other.
+/// State shared by the feed, its listing and its fetching.
 struct Shared {
     origin: String,
-    /// Stands before every name, when several sources were given: `s3://bucket/`.
+    /// Prefix of all names if several sources were given: `s3://bucket/`.
     label: String,
     address: Address,
     options: Options,
@@ -67,14 +69,16 @@ struct Shared {
     objects: AtomicU64,
     bytes: AtomicU64,
     listing_complete: AtomicBool,
-    /// Requests made again, by all sessions.
+    /// Number of repeated requests, of all sessions.
     retries: AtomicU64,
     fatal: Mutex<Option<FatalError>>,
     seen: Mutex<Seen>,
-    /// Somebody takes what arrives.
+    /// Whether workers take what arrives.
     wanted: AtomicBool,
     woken: Notify,
     ended: Notify,
+    /// Nothing more is fetched.
+    over: AtomicBool,
 }
 
 impl Shared {
@@ -94,18 +98,25 @@ impl Shared {
             wanted: AtomicBool::new(!options.many),
             woken: Notify::new(),
             ended: Notify::new(),
+            over: AtomicBool::new(false),
         }
     }
 
-    /// Ends the feed with an error. The first one counts.
+    /// Ends the feed with an error. Only the first one is kept.
     fn fail(&self, error: FatalError) {
         lock(&self.fatal).get_or_insert(error);
         self.end();
     }
 
     fn end(&self) {
+        self.over.store(true, Ordering::Release);
         self.arrivals.close_now();
         self.ended.notify_one();
+    }
+
+    /// Whether it was ended before its time.
+    fn has_ended(&self) -> bool {
+        self.over.load(Ordering::Acquire)
     }
 
     /// Sources are read one after the other, and each has a whole budget: before its turn, a feed lists and fetches nothing.
@@ -134,7 +145,7 @@ impl S3 {
         Ok(Self { shared, selection, runtime: Some(runtime) })
     }
 
-    /// The same for some of its objects, which were listed before.
+    /// The same for some of its objects, which were listed earlier.
     pub(super) fn open_items(spec: &str, address: Address, options: &Options, items: Vec<Item>, selection: Selection) -> Result<Self, OpenError> {
         let runtime = runtime(options).map_err(|error| OpenError::Start { address: spec.to_owned(), reason: error.to_string() })?;
         let shared = Arc::new(Shared::new(spec, address, options));
@@ -143,13 +154,15 @@ impl S3 {
     }
 }
 
-/// How long the threads of a trial live: until all of them are there.
+/// How long the trial threads live, so that all exist at once.
 const THREAD_TRIAL: std::time::Duration = std::time::Duration::from_millis(1);
 
-/// Signing, TLS and XML are work, too: as many threads for them as for the workers, within reason.
+/// Signing, TLS and XML take CPU time: the runtime gets as many threads as there are workers, within
+/// limits.
 fn runtime(options: &Options) -> std::io::Result<Runtime> {
     let threads = options.jobs.get().min(RUNTIME_THREADS_MAX);
-    // The library panics where it cannot have a thread, and what it began waits for ever.
+    // The runtime panics if it cannot start a thread, and what it began would wait for ever. So threads are
+    // tried first.
     let trial = (0..=threads).map(|_| std::thread::Builder::new().spawn(|| std::thread::sleep(THREAD_TRIAL))).collect::<std::io::Result<Vec<_>>>()?;
     trial.into_iter().for_each(|thread| drop(thread.join()));
     tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name("s3").enable_all().build()
@@ -169,9 +182,9 @@ impl Drop for Closed {
     }
 }
 
-/// Lists and fetches until there is no more, something fatal happens, or the feed is stopped.
+/// Lists and fetches until there is no more, a fatal error occurs, or the feed is stopped.
 async fn run(shared: Arc<Shared>, work: Work) {
-    // Whatever ends this: nobody waits for more of it.
+    // However this ends, waiting workers are woken.
     let _closed = Closed(Arc::clone(&shared));
     tokio::select! {
         result = list_and_fetch(&shared, work) => match result {
@@ -203,7 +216,7 @@ async fn list_and_fetch(shared: &Arc<Shared>, work: Work) -> Result<(), FatalErr
     }
 }
 
-/// Gives what was listed before to those who fetch.
+/// Passes on objects that were listed earlier.
 async fn hand_out(shared: &Shared, items: Vec<Item>, pages: mpsc::Sender<Vec<Found>>) {
     shared.objects.store(items.len() as u64, Ordering::Relaxed);
     shared.bytes.store(items.iter().map(|item| item.size).sum(), Ordering::Relaxed);
@@ -278,12 +291,12 @@ pub(super) fn plan(spec: &str, address: Address, options: &Options, selection: S
 
 async fn count(shared: &Arc<Shared>, selection: Selection) -> Result<Plan, FatalError> {
     let mut plan = Plan::default();
-    plan.list_requests = list_each(shared, selection, |found| add_to(&mut plan, &found)).await?;
+    plan.list_requests = list_each(shared, selection, |found| add_to(&mut plan, &found, &shared.options)).await?;
     plan.pruned = lock(&shared.seen).pruned();
     Ok(plan)
 }
 
-/// Lists everything; how many requests that took.
+/// Lists everything; returns the number of requests.
 async fn list_each(shared: &Arc<Shared>, selection: Selection, mut each: impl FnMut(Found)) -> Result<u64, FatalError> {
     let connection = Connection::open(&shared.origin, &shared.address, &shared.options).await?;
     let session = Arc::new(Session::new(connection, Arc::clone(shared)));
@@ -319,12 +332,12 @@ fn item(found: Found) -> Item {
     }
 }
 
-fn add_to(plan: &mut Plan, found: &Found) {
+fn add_to(plan: &mut Plan, found: &Found, options: &Options) {
     plan.objects += 1;
     match found {
         Found::Object { size, .. } => {
             plan.bytes += size;
-            plan.get_requests += 1;
+            plan.get_requests += dispatch::requests_for(*size, options);
         }
         Found::OtherKind { .. } => plan.objects_other_kind += 1,
         Found::Unlistable { .. } => plan.unlistable += 1,

@@ -1,4 +1,5 @@
-//! One object: a file that the user names, which is read whatever it is called, or standard input.
+//! A source of one object: a file that the user names, which is read whatever it is called, or standard
+//! input.
 
 use std::fs::{File, Metadata};
 use std::io::Read;
@@ -17,11 +18,11 @@ pub(super) struct Single {
     name: String,
     bytes: AtomicU64,
     taken: AtomicBool,
-    /// Nobody waits for more.
+    /// Set when nobody waits for more.
     stopped: Arc<AtomicBool>,
     sizes: Sizes,
     known: Option<Arc<dyn Known>>,
-    /// For the members of an archive: a file that is named is read whatever it is called.
+    /// For archive members; the named file itself is read whatever it is called.
     selection: Selection,
     seen: Mutex<Seen>,
 }
@@ -29,7 +30,7 @@ pub(super) struct Single {
 enum Place {
     Stdin,
     File(PathBuf),
-    /// A named pipe or a device: its end may never come.
+    /// A named pipe or a device, which may never end.
     Special(PathBuf),
 }
 
@@ -59,7 +60,7 @@ impl Single {
 }
 
 impl Single {
-    /// Reads what somebody else is still writing, until there is no more or nobody wants it.
+    /// Reads what somebody else is still writing, until it ends or is not wanted any more.
     fn wait_for<R: Read>(&self, open: impl FnOnce() -> std::io::Result<R> + Send + 'static, buffer: &mut Vec<u8>) -> Opened {
         let mut source = match Interruptible::read(open, Arc::clone(&self.stopped)) {
             Ok(source) => source,
@@ -126,7 +127,8 @@ mod tests {
     use super::*;
     use crate::source::Fetched;
 
-    /// `zcat logs/*.gz | tagfall detect -` of more than the memory lost all of it, the good part too.
+    /// `zcat logs/*.gz | tagfall detect -` used to lose everything if there was more than memory, the good
+    /// part too.
     #[test]
     fn a_stream_that_is_too_large_is_kept_up_to_the_limit() {
         let mut buffer = Vec::new();

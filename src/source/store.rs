@@ -1,5 +1,5 @@
-//! Objects under one prefix of a bucket, for whoever keeps files there: the few calls that a lake makes, each of which waits for
-//! its end. Keys are relative to the prefix.
+//! Objects under one prefix of a bucket, for reading and writing files there: the few calls that a lake
+//! makes. All calls block. Keys are relative to the prefix.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,59 +7,72 @@ use std::sync::Arc;
 
 use super::{FatalError, OpenError, Options};
 
-/// A place for objects. Safe to be called from many threads.
+/// A store of objects. Can be called from many threads.
 pub trait ObjectStore: Send + Sync + fmt::Debug {
-    /// An object, or the `part` of it between two bytes; `None` where there is none under this key.
+    /// Reads an object, or the `part` of it between two byte positions; `None` if there is no such key.
     ///
     /// # Errors
-    /// It may not be read, or the service fails whatever is tried.
+    ///
+    /// It may not be read, or the service keeps failing.
     fn get(&self, key: &str, part: Option<Range<u64>>) -> Result<Option<Got>, StoreError>;
 
-    /// Writes an object as a whole, where `condition` holds at that moment.
+    /// Writes an object as a whole, if `condition` holds at that moment.
     ///
     /// # Errors
-    /// It may not be written, or the service fails whatever is tried: then it may be written or not.
+    ///
+    /// It may not be written, or the service keeps failing: then it may or may not have been written.
     fn put(&self, key: &str, bytes: Vec<u8>, condition: Condition<'_>) -> Result<Put, StoreError>;
 
     /// Copies an object as a whole, without fetching it.
     ///
     /// # Errors
-    /// It is not there, it may not be read or written, or the service fails whatever is tried.
+    ///
+    /// It does not exist, it may not be read or written, or the service keeps failing.
     fn copy(&self, from: &str, to: &str) -> Result<(), StoreError>;
 
-    /// Removes an object; one that is not there is as good as removed.
+    /// Deletes an object. It is not an error if there is none.
     ///
     /// # Errors
-    /// It may not be removed, or the service fails whatever is tried.
+    ///
+    /// It may not be deleted, or the service keeps failing.
     fn delete(&self, key: &str) -> Result<(), StoreError>;
 
-    /// The keys that begin with `prefix`, in order.
+    /// The objects whose keys begin with `prefix`, sorted by key.
     ///
     /// # Errors
-    /// They may not be listed, or the service fails whatever is tried.
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError>;
+    ///
+    /// They may not be listed, or the service keeps failing.
+    fn list(&self, prefix: &str) -> Result<Vec<Entry>, StoreError>;
 
-    /// The whole address of a key: `s3://bucket/prefix/key`.
+    /// The full address of a key: `s3://bucket/prefix/key`.
     fn address(&self, key: &str) -> String;
+}
+
+/// What a listing tells of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub key: String,
+    /// When it was written, by the service's clock, in milliseconds since the epoch; `None` where the service does not tell.
+    pub modified: Option<i64>,
 }
 
 /// What was read of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Got {
     pub bytes: Vec<u8>,
-    /// Its ETag: changes when the object does.
+    /// Its ETag, which changes when the object does.
     pub tag: String,
-    /// How large the whole object is, in bytes.
+    /// The size of the whole object, in bytes.
     pub size: u64,
 }
 
-/// When an object is written.
+/// The condition under which an object is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition<'t> {
     Always,
-    /// Nothing has this key (`If-None-Match: *`).
+    /// There is no object with this key (`If-None-Match: *`).
     New,
-    /// The object is the one with this ETag (`If-Match`).
+    /// The object still has this ETag (`If-Match`).
     Still(&'t str),
 }
 
@@ -67,18 +80,19 @@ pub enum Condition<'t> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Put {
     Done,
-    /// The condition does not hold. After tries that got no answer, it may be one of them that has changed the object.
+    /// The condition does not hold. If earlier tries got no answer, one of them may have changed the
+    /// object.
     Refused,
 }
 
 /// A call that was given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreError {
-    /// What went wrong, in one line. Chosen by others in part: escape before showing.
+    /// What went wrong, on one line. Partly not this program's text: escape it before showing.
     pub reason: String,
-    /// It concerns everything in this place, and not one object.
+    /// Set if the whole store is affected, and not just one object.
     pub fatal: Option<FatalError>,
-    /// A right is missing.
+    /// A permission is missing.
     pub denied: bool,
 }
 
@@ -96,15 +110,16 @@ impl From<StoreError> for std::io::Error {
     }
 }
 
-/// Whether what the user typed is an address in S3.
+/// Whether what the user typed is an S3 address.
 pub fn is_s3(spec: &str) -> bool {
     super::options::strip_s3(spec).is_some()
 }
 
-/// Opens `s3://bucket/prefix` as a place for objects. Nothing is asked of the service yet.
+/// Opens `s3://bucket/prefix` as a store. Makes no request yet.
 ///
 /// # Errors
-/// It is no such address, or this machine or this build cannot reach any.
+///
+/// The address is invalid, or this machine or build cannot use S3.
 pub fn open_store(spec: &str, options: &Options) -> Result<Arc<dyn ObjectStore>, OpenError> {
     let reason = "a place for objects is named like this: s3://BUCKET/PREFIX";
     let rest = super::options::strip_s3(spec).ok_or_else(|| OpenError::BadAddress { address: spec.to_owned(), reason })?;

@@ -1,4 +1,4 @@
-//! The walk through a folder: sorted, pruned by the layout, without a question to the system per file.
+//! Walks a folder: sorted, pruned by the layout, and without a system call for each file.
 
 use std::cmp::Ordering;
 use std::path::Path;
@@ -10,24 +10,24 @@ use super::folder::Folder;
 use super::layout::{self, Place, Seen, Selection};
 use super::local::{Found, lock, relative_name};
 
-/// So many entries of a hidden folder are looked at for log files.
+/// So many entries of a hidden folder are checked for log files.
 const HIDDEN_LOOKED_AT_MAX: usize = 20_000;
 
-/// Yields what is to be handed out, in the order of names. Symbolic links are followed; one that leads back to a folder it is
-/// in is left out, for what it shows is read already.
+/// Yields what is to be handed out, sorted by name. Symbolic links are followed, except those that lead
+/// back to a folder that contains them.
 pub(super) struct Walk<'w> {
     root: &'w Path,
     entries: walkdir::IntoIter,
     selection: &'w Selection,
     seen: &'w Mutex<Seen>,
-    /// The folder of the last file that was to be read.
+    /// The folder of the last file to be read.
     folder: Option<Arc<Folder>>,
     /// All files of that folder are to be read, whatever they are called.
     settled: bool,
 }
 
-/// Entries of one folder by name. They share what stands before it, so the whole paths compare as the names do, and the
-/// names need not be cut off for every comparison.
+/// Compares the entries of one folder by name. They share the path before the name, so whole paths compare
+/// like names, and the names need not be cut off each time.
 fn by_name(one: &DirEntry, other: &DirEntry) -> Ordering {
     one.path().as_os_str().cmp(other.path().as_os_str())
 }
@@ -37,7 +37,7 @@ impl<'w> Walk<'w> {
         Self { root, entries: WalkDir::new(root).follow_links(true).sort_by(by_name).into_iter(), selection, seen, folder: None, settled: false }
     }
 
-    /// Decides about a folder. False: what is below it stays out.
+    /// Decides whether to enter a folder.
     fn enters(&self, folder: &DirEntry) -> bool {
         if folder.depth() == 0 {
             return true;
@@ -63,7 +63,7 @@ impl<'w> Walk<'w> {
     }
 
     fn file(&mut self, entry: DirEntry) -> Option<Found> {
-        // Sockets, pipes and devices are no log files, and a pipe would block for ever.
+        // Sockets, pipes and devices are not log files, and reading a pipe would block for ever.
         let is_file = entry.file_type().is_file();
         if let (Some(folder), true) = (&self.folder, self.settled)
             && let Some(name) = folder.name_of(entry.path())
@@ -96,7 +96,7 @@ impl<'w> Walk<'w> {
         }
     }
 
-    /// A folder without permission, a link to nowhere, a name that went away while we looked.
+    /// A folder without permission, a broken link, or a name that disappeared meanwhile.
     fn unreadable(&self, error: &walkdir::Error) -> Option<Found> {
         let path = error.path().unwrap_or(self.root);
         if error.loop_ancestor().is_some() || !layout::is_evidence(&relative_name(self.root, path)) {
@@ -107,7 +107,7 @@ impl<'w> Walk<'w> {
     }
 }
 
-/// Whether a folder that is hidden holds files that are called as CloudTrail calls its own: then it is no tool's folder.
+/// Whether a hidden folder has files named like CloudTrail's: then it is not some tool's folder.
 fn holds_log_files(folder: &Path) -> bool {
     let entries = WalkDir::new(folder).follow_links(true).into_iter().take(HIDDEN_LOOKED_AT_MAX).filter_map(Result::ok);
     entries.filter(|entry| entry.file_type().is_file()).any(|entry| entry.file_name().to_str().is_some_and(|name| Place::of(name).account.is_some()))

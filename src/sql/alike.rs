@@ -1,7 +1,7 @@
-//! Values → numbers that are equal where the values are. Grouping works on these.
+//! Numbers values so that equal values have equal numbers, which is what grouping works with.
 //!
-//! Texts that came from a dictionary lie in memory once, and a row has but a view of one: rows are told apart by their views, and
-//! no text is looked at for each of them, as long as they repeat.
+//! Texts that came from a dictionary are stored once in memory, and each row has a view of its text. As
+//! long as texts repeat, rows are compared by their views, without looking at the texts.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -11,19 +11,19 @@ use indexmap::IndexSet;
 use polars::prelude::{DataType, Int64Chunked, Series, StringChunked};
 use polars_arrow::array::Array;
 
-/// After as many different texts, most of the rows must have been repetitions for views to be of use.
+/// After so many different texts, most rows must have been repetitions for views to be useful.
 const DISTINCT_PROBE: usize = 1 << 16;
-/// Two numbers are looked up in a table of at most this many cells.
+/// Pairs of numbers are looked up in a table of at most so many cells.
 const TABLE_CELLS_MAX: usize = 1 << 20;
 
-/// A number for each row, from 0 in order of first appearance.
+/// A number for each row, counting from 0 in order of first appearance.
 pub(super) struct Numbers {
     pub of_row: Vec<u32>,
     pub count: usize,
 }
 
 impl Numbers {
-    /// Rows numbered by `keys` together; `None` where that is better done otherwise.
+    /// Numbers rows by all `keys`; `None` if that is better done in another way.
     pub fn of(keys: &[Series]) -> Option<Self> {
         let (first, others) = keys.split_first()?;
         others.iter().try_fold(Self::of_column(first)?, |numbers, key| Some(numbers.with(&Self::of_column(key)?)))
@@ -75,7 +75,7 @@ impl Numbers {
         firsts
     }
 
-    /// Both numbers of a row in one.
+    /// Combines both numbers of a row into one.
     pub fn with(self, other: &Self) -> Self {
         if self.count.saturating_mul(other.count) > TABLE_CELLS_MAX {
             return if self.count > other.count { self.with_few(other) } else { other.with_few(&self) };
@@ -94,8 +94,8 @@ impl Numbers {
         Self { of_row, count: count as usize }
     }
 
-    /// The same without a table of all pairs. Most numbers of these, which are many, stand in one pair alone: the first of each is
-    /// at hand, and others are looked up.
+    /// The same without a table of all pairs. Most of the first numbers, of which there are many, occur in
+    /// one pair only: that pair is stored directly, and others are looked up.
     fn with_few(&self, few: &Self) -> Self {
         let mut firsts = vec![(u32::MAX, 0); self.count];
         let mut others: HashMap<(u32, u32), u32, RandomState> = HashMap::default();
@@ -119,7 +119,8 @@ impl Numbers {
     }
 }
 
-/// Values that have a number. Their hashes are kept beside them: a table that grows looks at no text again.
+/// Values that have a number. Hashes are stored beside them, so that a growing table need not look at texts
+/// again.
 struct Known<T>(IndexSet<Option<T>, RandomState>);
 
 impl<T> Default for Known<T> {
@@ -130,7 +131,7 @@ impl<T> Default for Known<T> {
 
 impl<T: Eq + Hash> Known<T> {
     fn number(&mut self, value: Option<T>) -> u32 {
-        // Rows are counted with 32 bits, and there are no more values than rows.
+        // Rows are counted with 32 bits, and there are at most as many values as rows.
         u32::try_from(self.0.insert_full(value).0).unwrap_or(u32::MAX)
     }
 }
@@ -145,7 +146,7 @@ mod tests {
     fn equal_rows_have_equal_numbers_in_order_of_first_appearance() {
         let long = "a text that does not fit into a view";
         let mut texts = Series::new("".into(), [Some(long), None, Some("b")]);
-        // The same text again, at another place in memory.
+        // The same text again, at another address.
         texts.append_owned(Series::new("".into(), [Some(long), Some("c"), None])).unwrap();
         let wholes = Series::new("".into(), [Some(7_i64), None, Some(7), Some(7), None, None]);
         assert_eq!(Numbers::of(&[texts.clone()]).unwrap().of_row, [0, 1, 2, 0, 3, 1]);
@@ -169,7 +170,7 @@ mod tests {
         let mirrored: Vec<i64> = wholes.iter().map(|whole| 2_999 - whole).collect();
         let keys = [Series::new("".into(), wholes), Series::new("".into(), mirrored)];
         assert_eq!(Numbers::of(&keys).unwrap().count, 3_000);
-        // Each of the many with several of the few, on either side.
+        // Each of many values with several of few, on either side.
         let (many, few): (Vec<i64>, Vec<i64>) = (0..90_000_i64).map(|row| (row % 30_000 * 7 % 30_000, row * row % 101 / 2)).unzip();
         let mut known = HashMap::new();
         let expected: Vec<u32> = many

@@ -37,10 +37,6 @@ impl Answer {
         Ok(Self { rows, names, shown })
     }
 
-    pub(super) fn into_rows(self) -> Relation {
-        self.rows
-    }
-
     /// How many rows.
     pub fn height(&self) -> usize {
         self.rows.height

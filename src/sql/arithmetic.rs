@@ -6,9 +6,8 @@ use super::clock;
 use super::decimal;
 use super::error::{Result, SqlError};
 use super::values::Values;
+use crate::model::DAY_MILLIS;
 use crate::tables::Kind;
-
-const DAY_MILLIS: i64 = 86_400_000;
 
 pub(super) fn binary(op: &Op, left: &Values, right: &Values, height: usize, lenient: bool) -> Result<Values> {
     if left.kind == Kind::Unknown || right.kind == Kind::Unknown {

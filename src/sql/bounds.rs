@@ -10,10 +10,8 @@ use super::query::{Catalog, Ctes, Session};
 use super::relation::Relation;
 use super::scan::{Scan, column_of, is_chain_of};
 use super::{clock, functions, names, walk};
-use crate::model::Timestamp;
+use crate::model::{DAY_MILLIS, Timestamp};
 use crate::tables::Kind;
-
-const DAY: i64 = clock::DAY_MILLIS;
 
 /// A set of allowed texts; `None` allows all.
 type Allowed = Option<BTreeSet<String>>;
@@ -240,7 +238,7 @@ fn constant(expr: &Expr, now: Timestamp) -> Option<Constant> {
         return None;
     }
     let (catalog, ctes, row) = (Catalog::trial(), Ctes::default(), Relation::single_row());
-    let session = Session { catalog: &catalog, now: now.millis(), dry: false };
+    let session = Session { catalog: &catalog, now: now.millis(), shapes: None };
     let values = Scope::new(&session, &ctes, &row).eval(expr).ok()?;
     match values.kind {
         Kind::Varchar => Some(Constant { text: values.texts().ok()?.get(0).map(str::to_owned), millis: None }),
@@ -250,8 +248,8 @@ fn constant(expr: &Expr, now: Timestamp) -> Option<Constant> {
 }
 
 fn day_of(millis: i64) -> (i64, i64) {
-    let start = millis.div_euclid(DAY) * DAY;
-    (start, start.saturating_add(DAY))
+    let start = millis.div_euclid(DAY_MILLIS) * DAY_MILLIS;
+    (start, start.saturating_add(DAY_MILLIS))
 }
 
 /// The days that a text which starts like a date can mean: `2026`, `2026-03`, `2026/03/02`, `2026-03-02T10:00:00Z`.

@@ -11,11 +11,12 @@ use polars::prelude::{DataType as Physical, IntoSeries, Series, StructChunked};
 use serde_json::value::RawValue;
 use sqlparser::ast::{ArrayElemTypeDef, CharacterLength, DataType, TimezoneInfo, Value};
 
-use super::clock::{self, DAY_MILLIS};
+use super::clock;
 use super::decimal;
 use super::error::{Result, SqlError};
 use super::ip;
 use super::values::Values;
+use crate::model::DAY_MILLIS;
 use crate::tables::Kind;
 use crate::tables::builder::{Builder, lists, text_of};
 use crate::tables::kind::entry;

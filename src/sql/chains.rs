@@ -1,7 +1,7 @@
-//! How deep the tree of a query may become, told from its tokens before it is parsed.
+//! Limits the depth of a query's syntax tree, estimated from its tokens before it is parsed.
 //!
-//! `a OR b OR c` and `a IS NULL IS NULL` make a tree that is as deep as the chain is long, and trees are walked recursively. What stands
-//! in parentheses is limited by the parser itself.
+//! `a OR b OR c` and `a IS NULL IS NULL` make a tree as deep as the chain is long, and trees are walked
+//! recursively. The depth of parentheses is limited by the parser itself.
 
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
@@ -9,17 +9,17 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 use super::error::{Result, SqlError};
 use super::spelling::{is_said, keyword_of};
 
-/// Most operators that a query may chain.
+/// A query may chain at most so many operators.
 const OPERATORS_MAX: usize = 500;
-/// Most tests that may be made one of the other, as in `a IS NULL IS NULL`.
+/// At most so many tests may be applied one to another, as in `a IS NULL IS NULL`.
 const TESTS_MAX: usize = 30;
 
 enum Link {
-    /// AND, OR, +, || …: any number of them may make one chain.
+    /// AND, OR, +, || …: any number of them may form one chain.
     Operator,
-    /// IS, IN, =, LIKE …: what is tested is mostly no test itself.
+    /// IS, IN, =, LIKE …: their operand is usually not a test itself.
     Test,
-    /// The end of a test, and of all that it tests.
+    /// The end of a test and of everything in it.
     End,
     Open,
     Close,
@@ -29,7 +29,7 @@ enum Link {
 /// Refuses chains that would overflow the stack.
 pub(super) fn check(tokens: &[TokenWithSpan]) -> Result<()> {
     let (mut operators, mut before) = (0, None);
-    // Tests one after the other, and BETWEENs that wait for their AND, for each open parenthesis.
+    // For each open parenthesis: the number of consecutive tests, and of BETWEENs that wait for their AND.
     let mut open = vec![(0_usize, 0_usize)];
     for token in tokens {
         let (keyword, mut link) = (keyword_of(token), link(&token.token));
@@ -88,7 +88,7 @@ fn link(token: &Token) -> Link {
         Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod | Token::StringConcat | Token::DoubleColon => Link::Operator,
         Token::Number(..) | Token::Whitespace(_) | Token::Period | Token::Colon | Token::EOF | Token::Placeholder(_) => Link::None,
         other if is_literal(other) => Link::None,
-        // Operators that we do not know; the parser may.
+        // Unknown operators, which the parser may know.
         _ => Link::Operator,
     }
 }

@@ -6,10 +6,9 @@ use sqlparser::ast::{Interval, UnaryOperator};
 use super::error::{Result, SqlError};
 use super::values::{Values, Wholes};
 use super::zone::{self, Zone};
-use crate::model::Timestamp;
+use crate::model::{DAY_MILLIS, HOUR_MILLIS, MINUTE_MILLIS, Timestamp};
 use crate::tables::Kind;
 
-pub(super) const DAY_MILLIS: i64 = 86_400_000;
 pub(super) const ZONED: Kind = Kind::Timestamp { zoned: true };
 pub(super) const UNZONED: Kind = Kind::Timestamp { zoned: false };
 
@@ -103,8 +102,9 @@ pub(super) fn show_date(days: i64) -> String {
 pub(super) fn show_span(millis: i64) -> String {
     let sign = if millis < 0 { "-" } else { "" };
     let left = millis.unsigned_abs();
-    let (days, rest) = (left / 86_400_000, left % 86_400_000);
-    format!("{sign}{days} {:02}:{:02}:{:02}.{:03}", rest / 3_600_000, rest / 60_000 % 60, rest / 1000 % 60, rest % 1000)
+    let [day, hour, minute] = [DAY_MILLIS, HOUR_MILLIS, MINUTE_MILLIS].map(i64::unsigned_abs);
+    let (days, rest) = (left / day, left % day);
+    format!("{sign}{days} {:02}:{:02}:{:02}.{:03}", rest / hour, rest / minute % 60, rest / 1000 % 60, rest % 1000)
 }
 
 /// Names that mean a moment without being called.
@@ -164,8 +164,8 @@ pub(super) fn unit_millis(unit: &str) -> Option<i64> {
     Some(match singular(unit).as_str() {
         "millisecond" => 1,
         "second" => 1000,
-        "minute" => 60_000,
-        "hour" => 3_600_000,
+        "minute" => MINUTE_MILLIS,
+        "hour" => HOUR_MILLIS,
         "day" => DAY_MILLIS,
         "week" => 7 * DAY_MILLIS,
         _ => return None,
@@ -233,8 +233,8 @@ pub(super) fn part(name: &str, millis: i64) -> Option<i64> {
 fn span_part(name: &str, millis: i64) -> Option<i64> {
     Some(match name {
         "day" => millis / DAY_MILLIS,
-        "hour" => millis / 3_600_000 % 24,
-        "minute" => millis / 60_000 % 60,
+        "hour" => millis / HOUR_MILLIS % 24,
+        "minute" => millis / MINUTE_MILLIS % 60,
         "second" => millis / 1000 % 60,
         "millisecond" => millis % 1000,
         _ => return None,

@@ -167,7 +167,7 @@ impl<'q> Gathering<'q> {
 
     /// The same, and rows go out as they come where they can.
     pub fn exporting(self) -> Self {
-        Self { exports: self.query.is_whole() && self.flow.is_some_and(Flow::is_export), ..self }
+        Self { exports: self.flow.is_some_and(Flow::is_export), ..self }
     }
 
     /// The same, and rows are gathered in any case.

@@ -1,7 +1,9 @@
-//! CloudTrail Lake's table: what differs there from the table that the console creates in Athena.
+//! The table of an event data store (CloudTrail Lake): how it differs from the table that the console
+//! creates in Athena.
 //!
-//! In an event data store, the time of an event is a timestamp and not a text: `eventTime < '2026-03-02 10:00:00'` compares
-//! times there, and letters in Athena. A query that names its table as people do there (by the id, by `$EDS_ID`) means that.
+//! In an event data store, the time of an event is a timestamp and not a text: `eventTime < '2026-03-02
+//! 10:00:00'` compares times there, and texts in Athena. A query is taken to mean an event data store if it
+//! names its table as people do there (by the id, by `$EDS_ID`).
 
 use std::ops::ControlFlow;
 
@@ -12,15 +14,15 @@ use super::relation::Relation;
 use super::values::Values;
 use super::{cast, clock, names};
 
-/// The name that a table gets whose own name is an id or a placeholder for one.
+/// The name given to a table that is called by an id, or by a placeholder for one.
 pub(super) const TABLE: &str = "cloudtrail_lake";
 
-/// Whether a query asks an event data store.
+/// Whether a query is for an event data store.
 pub(super) fn is_meant(query: &Query) -> bool {
     visit_relations(query, |name| if names::last(name) == TABLE { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }).is_break()
 }
 
-/// The rows of `cloudtrail_logs` with the types that they have in an event data store.
+/// The rows of `cloudtrail_logs` with the types of an event data store.
 pub(super) fn typed(mut rows: Relation) -> Result<Relation> {
     let Some(at) = rows.fields.iter().position(|field| field.name == "eventtime") else { return Ok(rows) };
     let times = cast::cast(&rows.values(at)?, &clock::UNZONED, rows.height, true)?;

@@ -1,8 +1,10 @@
-//! Exact decimal numbers: `1.5`, `CAST(x AS DECIMAL(10, 2))`, and what Trino makes of them in arithmetic.
+//! Exact decimal numbers: `1.5`, `CAST(x AS DECIMAL(10, 2))`, and Trino's arithmetic on them.
 //!
-//! A decimal is a whole number of its last digit: 1.50 is 150 with a scale of 2. There are 38 digits, as in Trino: what needs more is an
-//! error that says so, never a wrong digit. Types of up to 18 digits lie in memory as 64 bits. Those of wider ones are texts of 32 hexadecimal
-//! digits, made so that they are equal and in order where the numbers are: what sorts, groups, joins and compares texts does it for them.
+//! A decimal is stored as a whole number in units of its last digit: 1.50 is 150 with a scale of 2. As in
+//! Trino there are at most 38 digits; whatever needs more is an error, never a wrong digit. Types of up to
+//! 18 digits are stored in 64 bits. Wider ones are stored as texts of 32 hexadecimal digits that sort and
+//! compare like the numbers, so that sorting, grouping, joining and comparing work on them as on other
+//! texts.
 
 use sqlparser::ast::BinaryOperator as Op;
 
@@ -13,20 +15,20 @@ use crate::tables::Kind;
 /// Digits of the widest type.
 pub(super) const DIGITS_MAX: u8 = 38;
 
-/// The type of a `bigint` that meets a decimal.
+/// The decimal type of a `bigint` that is combined with a decimal.
 const OF_BIGINT: (u8, u8) = (19, 0);
 
-/// A value of a wide type as it lies in memory.
+/// The stored form of a value of a wide type.
 pub(super) fn packed(value: i128) -> String {
     format!("{:032x}", value.cast_unsigned() ^ (1 << 127))
 }
 
-/// The value that was packed.
+/// The value of a stored form.
 pub(super) fn unpacked(text: &str) -> Option<i128> {
     u128::from_str_radix(text, 16).ok().map(|bits| (bits ^ (1 << 127)).cast_signed())
 }
 
-/// Digits in all, and after the point.
+/// Total number of digits, and digits after the point.
 pub(super) fn digits(kind: &Kind) -> Option<(u8, u8)> {
     match kind {
         Kind::Decimal { precision, scale } => Some((*precision, *scale)),
@@ -39,7 +41,7 @@ pub(super) fn kind(precision: u8, scale: u8) -> Kind {
     Kind::Decimal { precision: precision.clamp(1, DIGITS_MAX), scale }
 }
 
-/// A literal: `1.5`, `.5`, `1.`. `None`: it is no decimal, or has more digits than can be kept.
+/// A literal: `1.5`, `.5`, `1.`. `None` if it is not a decimal or has too many digits.
 pub(super) fn literal(text: &str) -> Option<Values> {
     let (whole, fraction) = text.split_once('.')?;
     let scale = u8::try_from(fraction.len()).ok()?;
@@ -49,14 +51,15 @@ pub(super) fn literal(text: &str) -> Option<Values> {
     Values::build_decimals(kind(precision, scale), 1, true, |_| Ok(Some(value))).ok()
 }
 
-/// The type that holds the values of both; `None` where one of them is no exact number.
+/// The type that can represent values of both; `None` if one of them is not an exact number.
 pub(super) fn common(a: &Kind, b: &Kind) -> Option<Kind> {
     let ((p, s), (p2, s2)) = (digits(a)?, digits(b)?);
     let scale = s.max(s2);
     Some(kind((p.saturating_sub(s)).max(p2.saturating_sub(s2)).saturating_add(scale), scale))
 }
 
-/// `value` read from text with `scale` digits after the point, rounded; `None`: it is no number. `Some(None)`: too large.
+/// Parses a text, rounded to `scale` digits after the point; `None`: it is not a number. `Some(None)`: it
+/// is too large.
 pub(super) fn parse(text: &str, precision: u8, scale: u8) -> Option<Option<i128>> {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok().filter(|exponent| exponent.abs() < 400)?),
@@ -71,7 +74,7 @@ pub(super) fn parse(text: &str, precision: u8, scale: u8) -> Option<Option<i128>
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    // How many of the digits stand before the last one that is kept.
+    // How many digits come before the last one that is kept.
     let kept = i64::try_from(whole.len()).ok()? + i64::from(exponent) + i64::from(scale);
     let digit = |at: i64| usize::try_from(at).ok().and_then(|at| digits.get(at)).map_or(0, |digit| i128::from(digit - b'0'));
     let mut value = 0_i128;
@@ -85,7 +88,7 @@ pub(super) fn parse(text: &str, precision: u8, scale: u8) -> Option<Option<i128>
     Some(value.checked_add(i128::from(up)).and_then(|value| fit(sign * value, precision)))
 }
 
-/// A whole number of last digits, if the type holds it.
+/// The number, if the type can represent it.
 pub(super) fn fit(value: i128, precision: u8) -> Option<i128> {
     let limit = 10_u128.checked_pow(u32::from(precision.min(DIGITS_MAX)));
     Some(value).filter(|value| limit.is_none_or(|limit| value.unsigned_abs() < limit))
@@ -99,15 +102,15 @@ pub(super) fn too_many() -> SqlError {
     SqlError::value("the number has more than the 38 digits that a decimal has; CAST(… AS double) has less digits and no end")
 }
 
-/// `value / divisor`, halves away from zero.
+/// `value / divisor`, rounding halves away from zero.
 fn rounded(value: i128, divisor: i128) -> i128 {
     let (quotient, rest) = (value / divisor, value % divisor);
-    // The rest is compared without doubling it, which could be too large.
+    // Compares the remainder without doubling it, which could overflow.
     let up = rest.unsigned_abs() >= divisor.unsigned_abs() - rest.unsigned_abs();
     if up && rest != 0 { quotient + if (value < 0) == (divisor < 0) { 1 } else { -1 } } else { quotient }
 }
 
-/// Another number of digits after the point; rounded where there are less. `None`: too large for the type.
+/// Changes the number of digits after the point, rounding if necessary. `None`: too large for the type.
 pub(super) fn rescaled(value: i128, from: u8, precision: u8, to: u8) -> Result<Option<i128>> {
     if from > to {
         return Ok(fit(rounded(value, power(from - to)?), precision));
@@ -115,7 +118,7 @@ pub(super) fn rescaled(value: i128, from: u8, precision: u8, to: u8) -> Result<O
     Ok(value.checked_mul(power(to - from)?).and_then(|value| fit(value, precision)))
 }
 
-/// Digits and point, as many digits after it as the type has.
+/// Writes a number with as many digits after the point as the type has.
 pub(super) fn show(value: i128, scale: u8) -> String {
     let scale = usize::from(scale);
     let digits = format!("{:0width$}", value.unsigned_abs(), width = scale + 1);
@@ -169,17 +172,19 @@ pub(super) fn binary(op: &Op, left: &Values, right: &Values, height: usize, leni
     })
 }
 
-/// `value * up / divisor`, halves away from zero; the product may have more than 38 digits. `None`: the result has.
+/// `value * up / divisor`, rounding halves away from zero; the product may have more than 38 digits. `None`
+/// if the result has more.
 fn divided(value: i128, up: i128, divisor: i128) -> Option<i128> {
     if let Some(value) = value.checked_mul(up) {
         return Some(rounded(value, divisor));
     }
-    // By one digit after the other, as on paper.
+    // Digit by digit, as on paper.
     let (mut rest, by) = (value.unsigned_abs(), divisor.unsigned_abs());
     let (mut quotient, mut up) = (rest / by, up.unsigned_abs());
     rest %= by;
     while up > 1 {
-        // What is left is less than the divisor, which has at most 38 digits: ten times that may be too large by a little.
+        // The remainder is less than the divisor, which has at most 38 digits: ten times that may just
+        // overflow.
         let (mut digit, mut next) = (0, 0_u128);
         for _ in 0..10 {
             let room = by - next;
@@ -199,7 +204,7 @@ fn divided(value: i128, up: i128, divisor: i128) -> Option<i128> {
     Some(if (value < 0) == (divisor < 0) { quotient } else { -quotient })
 }
 
-/// How a number loses digits.
+/// How digits are removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     Nearest,
@@ -208,7 +213,7 @@ pub(super) enum Way {
     TowardsZero,
 }
 
-/// `value` with `digits` digits after the point, or before it where they are negative, still at its scale.
+/// `value` rounded to `digits` digits after the point (before it, if negative), at the same scale.
 fn cut(value: i128, scale: u8, digits: i64, way: Way) -> Result<i128> {
     let drop = i64::from(scale) - digits;
     let Ok(drop) = u8::try_from(drop.clamp(0, i64::from(DIGITS_MAX))) else { return Ok(value) };
@@ -222,7 +227,7 @@ fn cut(value: i128, scale: u8, digits: i64, way: Way) -> Result<i128> {
     whole.checked_mul(unit).ok_or_else(too_many)
 }
 
-/// `round(x)`, `ceil(x)`, `floor(x)` and `truncate(x)` have no digits after the point.
+/// `round(x)`, `ceil(x)`, `floor(x)` and `truncate(x)`: no digits after the point.
 pub(super) fn whole(values: &Values, way: Way, height: usize) -> Result<Values> {
     let (precision, scale) = digits(&values.kind).unwrap_or(OF_BIGINT);
     let (cells, unit) = (values.decimals()?, power(scale)?);
@@ -233,7 +238,7 @@ pub(super) fn whole(values: &Values, way: Way, height: usize) -> Result<Values> 
     })
 }
 
-/// `round(x, digits)` keeps the scale of its type: 2.345 becomes 2.350.
+/// `round(x, digits)` keeps the scale of the type: 2.345 becomes 2.350.
 pub(super) fn to_digits(values: &Values, digits_of: &Wholes, way: Way, height: usize, constant: bool) -> Result<Values> {
     let (precision, scale) = digits(&values.kind).unwrap_or(OF_BIGINT);
     let cells = values.decimals()?;
@@ -243,7 +248,7 @@ pub(super) fn to_digits(values: &Values, digits_of: &Wholes, way: Way, height: u
     })
 }
 
-/// The mean of numbers that add up to `sum`, at their scale.
+/// The mean of `count` numbers with this `sum`, at the same scale.
 pub(super) fn mean(sum: i128, count: i64) -> Option<i128> {
     (count > 0).then(|| rounded(sum, i128::from(count)))
 }
@@ -296,7 +301,7 @@ mod tests {
     #[test]
     fn a_quotient_is_exact_where_the_product_is_too_large() {
         let most = 10_i128.pow(38) - 1;
-        // 99…99 * 10^10 / 3 * 10^30 and the like, told by what a division by hand gives.
+        // 99…99 * 10^10 / 3 * 10^30 and the like, checked by hand.
         assert_eq!(divided(most, 10_i128.pow(10), 3 * 10_i128.pow(30)), Some(333_333_333_333_333_333));
         assert_eq!(divided(-most, 10_i128.pow(5), most), Some(-100_000));
         assert_eq!(divided(2 * 10_i128.pow(37), 10_i128.pow(20), 3 * 10_i128.pow(37)), Some(66_666_666_666_666_666_667));

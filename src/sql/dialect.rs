@@ -1,8 +1,8 @@
-//! Trino's dialect, as far as sqlparser has to be told about it, and text → tree.
+//! Text → syntax tree: Trino's dialect, as far as sqlparser has to be told about it.
 //!
-//! The parser takes time back: where `CAST(` does not parse as a cast, it tries a function of that name, and so again for each
-//! one inside, 2^n times. Words that mean one thing alone are parsed here as that thing ([`Trino::only_meaning`]), and all
-//! attempts together have a limit.
+//! The parser backtracks: if `CAST(` does not parse as a cast, it tries a function of that name, and so
+//! again for each one inside, 2^n times. Words that can only mean one thing are parsed here as that
+//! ([`Trino::only_meaning`]), and the total number of attempts is limited.
 
 use std::any::TypeId;
 use std::ops::ControlFlow;
@@ -19,15 +19,15 @@ use super::error::{Place, SqlError};
 use super::statements::{Asking, View};
 use super::{chains, spelling, statements};
 
-/// Longest query that is looked at, in bytes.
+/// Longest query that is parsed, in bytes.
 const TEXT_BYTES_MAX: usize = 1 << 20;
 
-/// How often the parser may begin an expression for each token there is. Well-formed queries take few more than one.
+/// How often the parser may start an expression, for each token. Valid queries take little more than one.
 const ATTEMPTS_PER_TOKEN: usize = 64;
 
 #[derive(Debug)]
 struct Trino {
-    /// How often the parser may still begin an expression.
+    /// How often the parser may still start an expression.
     attempts: AtomicUsize,
 }
 
@@ -40,8 +40,8 @@ impl Trino {
         self.attempts.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
     }
 
-    /// What begins with a word that cannot be a function's name where a parenthesis follows: parsed as that, and nothing else is
-    /// tried where it does not parse.
+    /// Parses what begins with a word that cannot be a function's name before a parenthesis; if that fails,
+    /// nothing else is tried.
     fn only_meaning(parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
         let Token::Word(word) = &parser.peek_token_ref().token else { return None };
         let (keyword, next) = (word.keyword, &parser.peek_nth_token_ref(1).token);
@@ -62,7 +62,7 @@ impl Trino {
                 parser.expect_token(&Token::LBracket)?;
                 parser.parse_array_expr(true)
             },
-            // These take their own word.
+            // These functions consume their own word.
             (Keyword::SUBSTR | Keyword::SUBSTRING, Token::LParen) => return Some(parser.parse_substring()),
             _ => return None,
         };
@@ -71,7 +71,8 @@ impl Trino {
     }
 }
 
-/// `position(x IN y)`, whose word has been taken; `position(y, x)` is told from it by what follows its first argument.
+/// `position(x IN y)`, whose word has been consumed; `position(y, x)` is recognised by what follows the
+/// first argument.
 fn position(parser: &mut Parser<'_>) -> Result<Expr, ParserError> {
     parser.expect_token(&Token::LParen)?;
     let first = parser.parse_subexpr(Trino::of(0).prec_value(Precedence::Between))?;
@@ -83,7 +84,7 @@ fn position(parser: &mut Parser<'_>) -> Result<Expr, ParserError> {
     parser.expect_token(&Token::Comma)?;
     let second = parser.parse_expr()?;
     parser.expect_token(&Token::RParen)?;
-    // With its arguments in the order of a function: the text first.
+    // With the arguments in the order of a function: the text first.
     Ok(Expr::Position { expr: Box::new(second), r#in: Box::new(first) })
 }
 
@@ -167,7 +168,7 @@ impl Dialect for Trino {
         Self::only_meaning(parser)
     }
 
-    /// The parser takes everything that follows `IS DISTINCT FROM` for its right side, `OR` and `AND` too.
+    /// The parser takes everything after `IS DISTINCT FROM` for its right side, including `OR` and `AND`.
     fn parse_infix(&self, parser: &mut Parser<'_>, expr: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
         let negated = parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]);
         if !negated && !parser.parse_keywords(&[Keyword::IS, Keyword::DISTINCT, Keyword::FROM]) {
@@ -178,7 +179,7 @@ impl Dialect for Trino {
     }
 }
 
-/// The one query in `text`, with the views that stand before it as common tables.
+/// The one query in `text`, with the views before it as common table expressions.
 pub(super) fn parse(text: &str) -> super::error::Result<Query> {
     if text.len() > TEXT_BYTES_MAX {
         return Err(SqlError::new(format!("the query is longer than {TEXT_BYTES_MAX} bytes")));
@@ -216,7 +217,7 @@ fn query(tokens: Vec<TokenWithSpan>) -> super::error::Result<Query> {
     }
 }
 
-/// A view as a table that `WITH` names.
+/// A view as a table of `WITH`.
 fn common_table(view: View) -> super::error::Result<Cte> {
     let columns = view.columns.into_iter().map(|name| TableAliasColumnDef { name: Ident::new(name), data_type: None }).collect();
     Ok(Cte {
@@ -228,7 +229,7 @@ fn common_table(view: View) -> super::error::Result<Cte> {
     })
 }
 
-/// sqlparser puts the place at the end of its message; it is moved to where ours stands.
+/// sqlparser puts the position at the end of its message; it is moved to where ours is.
 fn syntax_error(error: ParserError) -> SqlError {
     let message = match error {
         ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
@@ -281,10 +282,10 @@ mod tests {
         assert!(parse(&format!("SELECT 1 IN ({})", vec!["1"; 5_000].join(", "))).is_ok());
     }
 
-    /// Every level once doubled the time: 22 of them took six seconds, 40 would take weeks.
+    /// Every level used to double the time: 22 levels took six seconds, 40 would take weeks.
     #[test]
     fn a_mistake_deep_inside_is_found_at_once() {
-        // As `Query::parse` does: a test's own thread has less of a stack than any program's.
+        // Like `Query::parse`: a test's thread has a smaller stack than a program's.
         let deep = std::thread::Builder::new().stack_size(16 << 20).spawn(mistakes_deep_inside).unwrap();
         deep.join().unwrap();
     }

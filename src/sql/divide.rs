@@ -14,13 +14,10 @@ mod names;
 
 use sqlparser::ast::{Expr, Query, Select, SetExpr, TableFactor};
 
-use super::data_store;
-use super::eval::Scope;
+use super::bind::Bound;
 use super::flow::top;
-use super::query::{Catalog, Ctes, Session};
 use super::relation::Relation;
-use super::{aggregate, names as columns, scan, select, walk};
-use crate::model::Timestamp;
+use super::{aggregate, data_store, names as columns, scan, select, walk};
 use crate::tables::cloudtrail;
 
 /// A query whose mentions of events have names of their own.
@@ -46,21 +43,15 @@ pub(super) struct Mention {
 
 impl Divided {
     /// `None` if the query cannot be answered share by share. `can_merge` says whether the groups of its SELECT can be put together.
-    pub fn of(tree: &Query, empty: &Catalog, now: Timestamp, can_merge: impl FnOnce(&Scope<'_>, &Query) -> bool) -> Option<Self> {
-        let tables = scan::tables(tree);
+    pub fn of(bound: &Bound, can_merge: impl FnOnce(&Query) -> bool) -> Option<Self> {
+        let tables = scan::tables(bound.tree());
         if !matches!(tables.as_slice(), [table] if table.name == cloudtrail::TABLE.name) {
             return None;
         }
-        let mut tree = tree.clone();
+        let mut tree = bound.tree().clone();
         let mentions = inline::inline(&mut tree)?;
-        let session = Session { catalog: empty, now: now.millis(), dry: false };
-        let mut ctes = Ctes::default();
-        for mention in &mentions {
-            ctes = ctes.with(mention.name.clone(), mention.table(Relation::of_table(&cloudtrail::TABLE, &cloudtrail::TABLE.empty())).ok()?);
-        }
-        let nothing = Relation::single_row();
-        let can_merge = can_merge(&Scope::new(&session, &ctes, &nothing), &tree);
-        let mut divider = Divider { session: &session, ctes: &ctes, mentions };
+        let can_merge = can_merge(&tree);
+        let mut divider = Divider { bound, mentions };
         let whole = divider.top(&tree, can_merge)?;
         Some(Self { tree, mentions: divider.mentions, whole })
     }
@@ -75,9 +66,7 @@ impl Mention {
 
 /// Finds the keys of mentions.
 struct Divider<'d> {
-    session: &'d Session<'d>,
-    /// The mentions, without rows.
-    ctes: &'d Ctes,
+    bound: &'d Bound,
     mentions: Vec<Mention>,
 }
 
@@ -171,22 +160,19 @@ impl Divider<'_> {
     fn look<'q>(&self, query: &'q Query) -> Option<Looked<'q>> {
         let is_plain = query.with.is_none() && matches!(&*query.body, SetExpr::Select(_));
         let select = top(query).filter(|_| is_plain)?;
-        let rows = self.relation(&select.from)?;
-        let nothing = Relation::single_row();
-        let like = Scope::new(self.session, self.ctes, &nothing);
-        let scope = Scope { relation: &rows, ..like };
-        let (grouping, calls) = select::grouping(&scope, select, query.order_by.as_ref()).ok()?;
+        let rows = self.bound.relation(&select.from)?;
+        let (grouping, calls) = select::grouping(select, query.order_by.as_ref()).ok()?;
         if !calls.groupings.is_empty() {
             return None;
         }
         let grouped = match grouping {
             None => None,
-            Some(grouping) => Some(grouping.only_keys()?.iter().map(|key| columns::without_tables(key, &rows)).collect()),
+            Some(grouping) => Some(grouping.only_keys()?.to_vec()),
         };
         let mut windows = Vec::new();
         for call in &calls.windows {
             let sqlparser::ast::WindowType::WindowSpec(spec) = aggregate::as_call(call).ok()?.over.as_ref()? else { return None };
-            windows.push(spec.partition_by.iter().map(|key| columns::without_tables(key, &rows)).collect());
+            windows.push(spec.partition_by.clone());
         }
         Some(Looked { select, rows, grouped, windows })
     }
@@ -197,27 +183,26 @@ impl Divider<'_> {
             return None;
         }
         let looked = self.look(query)?;
-        let by = by.iter().map(|expr| names::of_item(expr, looked.select)).collect::<Option<Vec<_>>>()?;
+        let by = by.iter().map(|expr| names::of_item(expr, looked.select, &looked.rows)).collect::<Option<Vec<_>>>()?;
         self.inside(&looked, &by, exact)
     }
 
     /// The same of the rows that it is made of: groups and windows must not tear them apart.
     fn inside(&mut self, looked: &Looked<'_>, by: &[Expr], exact: bool) -> Option<()> {
-        let by: Vec<Expr> = by.iter().map(|expr| columns::without_tables(expr, &looked.rows)).collect();
         let is_in = |list: &Vec<Expr>| by.iter().all(|expr| list.contains(expr));
         if by.is_empty() || !looked.grouped.iter().all(is_in) || !looked.windows.iter().all(is_in) {
             return None;
         }
         let exact = exact || looked.grouped.is_some() || !looked.windows.is_empty() || looked.select.distinct.is_some();
-        self.rows(&looked.select.from, looked.select.selection.as_ref(), &by, exact)
+        self.rows(&looked.select.from, looked.select.selection.as_ref(), by, exact)
     }
 
-    /// The kind of values of an expression over rows; `None` where it is none over these.
+    /// The kind of values of an expression over rows; `None` where it looks at something else, or at no column.
     fn kind(&self, rows: &Relation, expr: &Expr) -> Option<crate::tables::Kind> {
-        if walk::has_subquery(expr) {
+        if walk::has_subquery(expr) || !columns::are_of(expr, rows) {
             return None;
         }
-        let values = Scope::new(self.session, self.ctes, rows).eval(expr).ok()?;
+        let values = self.bound.typed(rows, |scope| scope.eval(expr)).ok()?;
         (!values.constant).then_some(values.kind)
     }
 }

@@ -13,8 +13,6 @@ pub struct SqlError {
     pub place: Option<Place>,
     /// The query is fine, a value is not (a cast that fails, a division by zero). `try(…)` turns these into NULL.
     pub(super) by_value: bool,
-    /// A column is not there; in a subquery, the query around it may have it.
-    pub(super) unknown_name: bool,
     /// There is no room for what the query needs.
     pub(super) of_memory: bool,
     /// A temporary file cannot be used.
@@ -33,12 +31,12 @@ pub(super) type Result<T> = std::result::Result<T, SqlError>;
 impl SqlError {
     /// The query asks for something that cannot be done.
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), place: None, by_value: false, unknown_name: false, of_memory: false, of_disk: false }
+        Self { message: message.into(), place: None, by_value: false, of_memory: false, of_disk: false }
     }
 
     /// A value cannot be worked with.
     pub(super) fn value(message: impl Into<String>) -> Self {
-        Self { message: message.into(), place: None, by_value: true, unknown_name: false, of_memory: false, of_disk: false }
+        Self { message: message.into(), place: None, by_value: true, of_memory: false, of_disk: false }
     }
 
     /// Whether the query would do with more memory, or less to do.

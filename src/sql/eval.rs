@@ -38,7 +38,7 @@ pub(super) enum Via<'a> {
 
 impl<'a> Scope<'a> {
     pub fn new(session: &'a Session<'a>, ctes: &'a Ctes, relation: &'a Relation) -> Self {
-        Self { session, ctes, relation, known: &[], ungrouped: None, outer: None, lenient: session.dry }
+        Self { session, ctes, relation, known: &[], ungrouped: None, outer: None, lenient: session.is_typing() }
     }
 
     pub fn height(&self) -> usize {
@@ -50,21 +50,7 @@ impl<'a> Scope<'a> {
         if let Some((_, values)) = self.known.iter().find(|(known, _)| known == expr) {
             return Ok(values.clone());
         }
-        if let Some(values) = self.key_by_other_names(expr) {
-            return Ok(values);
-        }
         self.dispatch(expr).map_err(|error| error.at(expr))
-    }
-
-    /// After grouping by `upper(eventname)`, `upper(e.eventname)` is that key.
-    fn key_by_other_names(&self, expr: &Expr) -> Option<Values> {
-        let relation = self.ungrouped?.relation;
-        if matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_)) {
-            return None;
-        }
-        let plain = names::without_tables(expr, relation);
-        let is_key = |known: &Expr| *known == plain || names::without_tables(known, relation) == plain;
-        self.known.iter().find(|(known, _)| is_key(known)).map(|(_, values)| values.clone())
     }
 
     /// `expr` as a column of this scope's height.
@@ -128,7 +114,7 @@ impl<'a> Scope<'a> {
             Some(values) => Ok(values),
             None => match parts {
                 [only] if only.quote_style.is_none() && clock::is_moment(&only.value) => clock::moment(&only.value, self.session.now),
-                _ => Err(self.unknown_name(parts)),
+                _ => Err(SqlError::new(format!("there is no column {}", names::dotted(parts)))),
             },
         }
     }
@@ -178,18 +164,7 @@ impl<'a> Scope<'a> {
                 return fields(values.clone(), rest);
             }
         }
-        Err(SqlError::new(format!("{} must stand in GROUP BY, or in an aggregate such as max(…)", dotted(parts))))
-    }
-
-    fn unknown_name(&self, parts: &[Ident]) -> SqlError {
-        let first = parts.first().map(|ident| ident.value.as_str()).unwrap_or_default();
-        let relation = self.ungrouped.map_or(self.relation, |before| before.relation);
-        let known = relation.fields.iter().map(|field| field.name.as_str());
-        let hint = match first {
-            "eventjson" => "; the record's members are columns here, such as requestparameters".to_owned(),
-            _ => names::suggestion(parts.last().map_or(first, |ident| ident.value.as_str()), known),
-        };
-        SqlError { unknown_name: true, ..SqlError::new(format!("there is no column {}{hint}", dotted(parts))) }
+        Err(SqlError::new(format!("{} must stand in GROUP BY, or in an aggregate such as max(…)", names::dotted(parts))))
     }
 
     fn access(&self, root: &Expr, chain: &[AccessExpr]) -> Result<Values> {
@@ -308,10 +283,6 @@ pub(super) fn fields(mut values: Values, path: &[Ident]) -> Result<Values> {
         values = Values { kind: kind.clone(), data, constant: values.constant };
     }
     Ok(values)
-}
-
-pub(super) fn dotted(parts: &[Ident]) -> String {
-    parts.iter().map(|ident| ident.value.as_str()).collect::<Vec<_>>().join(".")
 }
 
 fn literal(value: &Value) -> Result<Values> {

@@ -15,9 +15,9 @@ mod aside;
 pub(super) mod export;
 mod frontier;
 mod partial;
+mod ranked;
 mod read;
 mod reduce;
-mod ranked;
 pub(super) mod rowwise;
 mod sure;
 
@@ -27,6 +27,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlparser::ast::{OrderByOptions, Query, Select, SetExpr};
 
+use super::bind::Bound;
 use super::divide::{Divided, Mention};
 use super::error::{Result, SqlError};
 use super::eval::Scope;
@@ -114,24 +115,22 @@ impl From<SqlError> for Stop {
 }
 
 impl Flow {
-    /// `None` if the query cannot be worked out in pieces. `empty` has the tables without rows.
-    pub fn of(tree: &Query, empty: &Catalog, now: Timestamp, scan: &Scan, filters: &Filters) -> Option<Self> {
+    /// `None` if the query cannot be worked out in pieces.
+    pub fn of(bound: &Bound, scan: &Scan, filters: &Filters) -> Option<Self> {
+        let (tree, now) = (bound.tree(), bound.now());
         if select::has_ties(tree) {
             return None;
         }
         if !rowwise::is_reduced(tree) {
-            return Self::of_shares(tree, empty, now, scan, filters);
+            return Self::of_shares(bound, scan, filters);
         }
         let select = top(tree)?;
-        let (session, nothing) = (Session { catalog: empty, now: now.millis(), dry: false }, Relation::single_row());
-        let ctes = select::with(&session, &Ctes::default(), None, tree).ok()?;
-        let like = Scope::new(&session, &ctes, &nothing);
-        let wanted = select::wanted(&like, tree);
+        let wanted = bound.typed(&Relation::default(), |like| select::wanted(like, tree));
         let reduction = match select::is_grouped(select, tree.order_by.as_ref()) {
-            true => match Partial::of(&like, select, tree.order_by.as_ref()) {
+            true => match Partial::of(bound, select, tree.order_by.as_ref()) {
                 Some(partial) => Reduction::Groups(partial),
                 // Groups of pieces cannot be put together: each has to be in one share.
-                None => return Self::of_shares(tree, empty, now, scan, filters),
+                None => return Self::of_shares(bound, scan, filters),
             },
             false => Reduction::Rows { distinct: select.distinct.is_some() },
         };
@@ -147,16 +146,16 @@ impl Flow {
     }
 
     /// The same of a query that looks at several events together.
-    fn of_shares(tree: &Query, empty: &Catalog, now: Timestamp, scan: &Scan, filters: &Filters) -> Option<Self> {
+    fn of_shares(bound: &Bound, scan: &Scan, filters: &Filters) -> Option<Self> {
         let mut partial = None;
-        let divided = Divided::of(tree, empty, now, |like, tree| {
+        let divided = Divided::of(bound, |tree| {
             let select = top(tree).filter(|select| select::is_grouped(select, tree.order_by.as_ref()));
-            partial = select.and_then(|select| Partial::of(like, select, tree.order_by.as_ref()));
+            partial = select.and_then(|select| Partial::of(bound, select, tree.order_by.as_ref()));
             partial.is_some()
         })?;
+        let now = bound.now();
         let Divided { tree, mentions, whole } = divided;
-        let (session, nothing, ctes) = (Session { catalog: empty, now: now.millis(), dry: false }, Relation::single_row(), Ctes::default());
-        let wanted = select::wanted(&Scope::new(&session, &ctes, &nothing), &tree);
+        let wanted = bound.typed(&Relation::default(), |like| select::wanted(like, &tree));
         let distinct = top(&tree)?.distinct.is_some();
         let reduction = if whole { Reduction::Rows { distinct } } else { Reduction::Groups(partial?) };
         let (scan, filters, is_store) = (scan.clone(), filters.clone(), data_store::is_meant(&tree));
@@ -234,7 +233,7 @@ impl Flow {
                 }
             }
         }
-        let (session, nothing) = (Session { catalog: &catalog, now: self.now.millis(), dry: false }, Relation::single_row());
+        let (session, nothing) = (Session { catalog: &catalog, now: self.now.millis(), shapes: None }, Relation::single_row());
         let ctes = select::with(&session, &ctes, None, &self.tree)?;
         let select = top(&self.tree).ok_or_else(|| SqlError::new("a SELECT is needed here"))?;
         work(&Scope::new(&session, &ctes, &nothing), select)

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use polars::prelude::StructChunked;
 use sqlparser::ast::{
-    BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, OrderBy, Select, Spanned, TableAlias, TableFactor, TableSampleKind, TableWithJoins,
+    BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, OrderBy, Select, Spanned, TableAlias, TableFactor, TableSampleKind,
+    TableWithJoins,
 };
 
 use super::cast::explode;
@@ -82,23 +83,24 @@ fn joined(like: &Scope<'_>, left: Relation, join: &Join, names: Option<&BTreeSet
         JoinConstraint::On(on) => join::join(like, &left, &right, Some(on), keeps),
         JoinConstraint::None => join::join(like, &left, &right, None, keeps),
         JoinConstraint::Using(columns) => using(like, &left, &right, columns.iter().map(names::last).collect(), keeps),
-        JoinConstraint::Natural => using(like, &left, &right, shared(&left, &right), keeps),
+        // The binder has written out which columns both sides have.
+        JoinConstraint::Natural => Err(SqlError::new("NATURAL JOIN has not been written out").at(&join.relation)),
     }
 }
 
-/// The columns that both sides have, for `NATURAL JOIN`.
-fn shared(left: &Relation, right: &Relation) -> Vec<String> {
-    let is_there = |relation: &Relation, name: &str| relation.fields.iter().any(|field| !field.hidden && field.name.eq_ignore_ascii_case(name));
-    left.fields.iter().filter(|field| !field.hidden && is_there(right, &field.name)).map(|field| field.name.to_lowercase()).collect()
-}
-
 /// `ON true`.
-fn is_always(constraint: &JoinConstraint) -> bool {
+pub(super) fn is_always(constraint: &JoinConstraint) -> bool {
     matches!(constraint, JoinConstraint::On(Expr::Value(value)) if value.value == sqlparser::ast::Value::Boolean(true))
 }
 
 /// `USING (a, b)`: the columns stand once in the result, before all others, with the value of the side that has one.
 fn using(like: &Scope<'_>, left: &Relation, right: &Relation, columns: Vec<String>, keeps: Keeps) -> Result<Relation> {
+    let condition = equal_columns(left, right, &columns)?;
+    merged(like, &join::join(like, left, right, condition.as_ref(), keeps)?, left.fields.len(), &columns)
+}
+
+/// The condition that USING stands for.
+pub(super) fn equal_columns(left: &Relation, right: &Relation, columns: &[String]) -> Result<Option<Expr>> {
     let side = |relation: &Relation, name: &str| {
         let field = relation.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name));
         let field = field.ok_or_else(|| SqlError::new(format!("USING: there is no column {name} on both sides")))?;
@@ -106,20 +108,24 @@ fn using(like: &Scope<'_>, left: &Relation, right: &Relation, columns: Vec<Strin
         Ok::<_, SqlError>(Expr::CompoundIdentifier(qualifier.chain([Ident::new(&field.name)]).collect()))
     };
     let mut condition: Option<Expr> = None;
-    for name in &columns {
+    for name in columns {
         let equal = Expr::BinaryOp { left: Box::new(side(left, name)?), op: BinaryOperator::Eq, right: Box::new(side(right, name)?) };
         condition = Some(match condition {
             None => equal,
             Some(before) => Expr::BinaryOp { left: Box::new(before), op: BinaryOperator::And, right: Box::new(equal) },
         });
     }
-    let rows = join::join(like, left, right, condition.as_ref(), keeps)?;
+    Ok(condition)
+}
+
+/// The rows of both sides with the columns that stand once in the result; so many columns are those of the left.
+pub(super) fn merged(like: &Scope<'_>, rows: &Relation, lefts: usize, columns: &[String]) -> Result<Relation> {
     let is = |at: usize, name: &str| rows.fields.get(at).is_some_and(|field| field.name.eq_ignore_ascii_case(name));
     let mut merged = Relation { height: rows.height, ..Relation::default() };
-    for name in &columns {
-        let places = [(0..left.fields.len()).find(|at| is(*at, name)), (left.fields.len()..rows.fields.len()).find(|at| is(*at, name))];
+    for name in columns {
+        let places = [(0..lefts).find(|at| is(*at, name)), (lefts..rows.fields.len()).find(|at| is(*at, name))];
         let [Some(first), Some(second)] = places else { return Err(SqlError::new(format!("USING: there is no column {name} on both sides"))) };
-        let values = either(&Scope { relation: &rows, ..*like }, rows.values(first)?, rows.values(second)?)?;
+        let values = either(&Scope { relation: rows, ..*like }, rows.values(first)?, rows.values(second)?)?;
         let field = rows.fields.get(first).cloned().unwrap_or_else(|| Field::new(name.clone(), values.kind.clone()));
         merged.push(Field { kind: values.kind, ..field }, values.data);
     }
@@ -137,9 +143,13 @@ fn either(scope: &Scope<'_>, first: Values, second: Values) -> Result<Values> {
     predicate::merge(&[first, second], &chosen, scope)
 }
 
-fn factor(like: &Scope<'_>, factor: &TableFactor) -> Result<Relation> {
-    let (TableFactor::Table { sample, .. } | TableFactor::Derived { sample, .. }) = factor else { return whole(like, factor) };
-    let rows = whole(like, factor)?;
+pub(super) fn factor(like: &Scope<'_>, factor: &TableFactor) -> Result<Relation> {
+    sampled(like, factor, whole(like, factor)?)
+}
+
+/// Of a table's rows those that TABLESAMPLE draws.
+pub(super) fn sampled(like: &Scope<'_>, factor: &TableFactor, rows: Relation) -> Result<Relation> {
+    let (TableFactor::Table { sample, .. } | TableFactor::Derived { sample, .. }) = factor else { return Ok(rows) };
     match sample {
         Some(TableSampleKind::BeforeTableAlias(sample) | TableSampleKind::AfterTableAlias(sample)) => sample::sampled(like, rows, sample),
         None => Ok(rows),
@@ -196,7 +206,7 @@ fn column_names(alias: &TableAlias) -> Vec<String> {
 
 /// `left CROSS JOIN UNNEST(array, …) [WITH ORDINALITY] AS t(x, …)`: one row for each element; arrays of different length
 /// are filled up with NULL. `keep` keeps rows of `left` whose arrays are empty.
-fn unnest(like: &Scope<'_>, left: &Relation, factor: &TableFactor, keep: bool, names: Option<&BTreeSet<String>>) -> Result<Relation> {
+pub(super) fn unnest(like: &Scope<'_>, left: &Relation, factor: &TableFactor, keep: bool, names: Option<&BTreeSet<String>>) -> Result<Relation> {
     let TableFactor::UNNEST { alias, array_exprs, with_ordinality, .. } = factor else {
         return Err(SqlError::new("UNNEST is needed here").at(factor));
     };

@@ -6,6 +6,8 @@
 
 mod array;
 mod binary;
+#[cfg(test)]
+mod example;
 mod format;
 mod json;
 mod math;
@@ -94,13 +96,25 @@ pub(super) fn plain(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Val
         values => values?,
     };
     let call = Call { name, args: values, height: scope.height(), now: scope.session.now, lenient: scope.lenient, limits: scope.session.limits() };
-    match MODULES.iter().find_map(|module| module(&call)) {
+    let result = MODULES.iter().find_map(|module| module(&call)).map(|result| match result {
+        // A constant that cannot be made, or not here, has a type all the same.
+        Err(error) if scope.session.is_typing() && (error.by_value || error.is_of_memory()) => of_no_rows(call).unwrap_or(Err(error)),
+        result => result,
+    });
+    match result {
         Some(result) => result.map_err(|error| SqlError { message: format!("{name}: {}", error.message), ..error }),
         None => Err(unknown(name)),
     }
 }
 
-fn unknown(name: &str) -> SqlError {
+/// What the same call gives over columns of no rows, whose type it is.
+fn of_no_rows(call: Call<'_>) -> Option<Result<Values>> {
+    let empty = |arg: Values| Values::new(arg.kind, arg.data.slice(0, 0));
+    let call = Call { args: call.args.into_iter().map(empty).collect(), height: 0, ..call };
+    MODULES.iter().find_map(|module| module(&call))
+}
+
+pub(super) fn unknown(name: &str) -> SqlError {
     let hint = names::suggestion(name, known_names().chain(aggregate::NAMES.iter().copied()).chain(window::NAMES.iter().copied()));
     SqlError::new(format!("function {name} is not supported{hint}"))
 }

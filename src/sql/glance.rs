@@ -1,22 +1,24 @@
-//! A glance at a record's text, which tells most of those that a query cannot need before they are parsed.
+//! A prefilter on a record's text, which rules out most records that a query cannot need before they are
+//! parsed.
 //!
-//! A record whose `eventName` is `PutImage` has the text `"PutImage"` in it, with its quotes, however it is spaced and
-//! wherever the key stands; unless some letter of it is written as `\u0050`. So a record that has neither the text nor any
-//! such escape has another name. The opposite does not follow: what is let through is parsed, and compared then.
+//! A record whose `eventName` is `PutImage` contains the text `"PutImage"`, with its quotes, whatever its
+//! spacing and the position of the key, unless one of the letters is written as an escape such as `\u0050`.
+//! So a record with neither that text nor any such escape has another name. The opposite does not follow:
+//! records that pass are parsed and then compared.
 
 use memchr::memmem::Finder;
 
-/// More names than this are looked for by parsing.
+/// With more names than this, records are parsed instead.
 const NAMES_MAX: usize = 16;
 
-/// Looks for a set of event names.
+/// Searches for a set of event names.
 pub(super) struct Glance {
     names: Vec<Finder<'static>>,
     escape: Finder<'static>,
 }
 
 impl Glance {
-    /// `None` if a record's text says nothing about these names.
+    /// `None` if a record's text cannot rule out these names.
     pub fn at(names: Option<&[String]>) -> Option<Self> {
         let names = names.filter(|names| names.len() <= NAMES_MAX && names.iter().all(|name| has_one_spelling(name)))?;
         let names = names.iter().map(|name| Finder::new(format!("\"{name}\"").as_bytes()).into_owned()).collect();
@@ -30,7 +32,7 @@ impl Glance {
     }
 }
 
-/// Letters that JSON can write in another way than as themselves or by their number.
+/// Whether JSON can write the name's characters only as themselves or as numeric escapes.
 fn has_one_spelling(name: &str) -> bool {
     name.chars().all(|letter| !letter.is_control() && !matches!(letter, '"' | '\\' | '/'))
 }
@@ -53,7 +55,7 @@ mod tests {
             r#"{"eventName":"\u0050utImage"}"#,
             r#"{"eventName":"Put\u0049mage"}"#,
             r#"{"requestParameters":{"eventName":"x"},"eventName":"PutImage"}"#,
-            // Not that name, but it takes a parser to tell.
+            // Another name, but only a parser can tell.
             r#"{"eventName":"ListUsers","userAgent":"PutImage"}"#,
         ] {
             assert!(admits(json), "{json}");

@@ -1,14 +1,13 @@
 //! `GROUP BY`: which expressions are keys, which rows belong together; `ROLLUP`, `CUBE` and `GROUPING SETS` group several times.
 
 use polars::prelude::Series;
-use sqlparser::ast::{Expr, GroupByExpr, GroupByWithModifier, Select, SelectItem, Value};
+use sqlparser::ast::{Expr, GroupByExpr, GroupByWithModifier, Select};
 
 use super::aggregate;
 use super::cast;
 use super::error::{Result, SqlError};
 use super::eval::Scope;
 use super::functions::arguments;
-use super::names;
 use super::place::is_place;
 use super::relation::{Groups, Relation};
 use super::values::{Cell, Values, take};
@@ -28,14 +27,14 @@ pub(super) fn key_column(values: &Values, height: usize) -> Result<Series> {
 
 /// What a `SELECT` is grouped by.
 pub(super) struct Grouping {
-    /// The keys, ordinals and aliases resolved, each once.
+    /// The keys, each once.
     keys: Vec<Expr>,
     /// By which of them rows are grouped; mostly once, by all.
     sets: Vec<Vec<usize>>,
 }
 
 /// How a `SELECT` is grouped. `None`: it is not.
-pub(super) fn grouping(scope: &Scope<'_>, select: &Select, calls: &Calls) -> Result<Option<Grouping>> {
+pub(super) fn grouping(select: &Select, calls: &Calls) -> Result<Option<Grouping>> {
     let (exprs, modifiers) = match &select.group_by {
         GroupByExpr::All(_) => return Err(SqlError::new("GROUP BY ALL is not supported")),
         GroupByExpr::Expressions(exprs, modifiers) => (exprs, modifiers.as_slice()),
@@ -52,11 +51,11 @@ pub(super) fn grouping(scope: &Scope<'_>, select: &Select, calls: &Calls) -> Res
             Expr::Tuple(exprs) => vec![exprs.clone()],
             other => vec![vec![other.clone()]],
         };
-        grouping.multiply(scope, select, &sets)?;
+        grouping.multiply(&sets)?;
     }
     for modifier in modifiers {
         match modifier {
-            GroupByWithModifier::GroupingSets(Expr::GroupingSets(sets)) => grouping.multiply(scope, select, sets)?,
+            GroupByWithModifier::GroupingSets(Expr::GroupingSets(sets)) => grouping.multiply(sets)?,
             other => return Err(SqlError::new(format!("GROUP BY … {other} is not supported; write ROLLUP (…), CUBE (…) or GROUPING SETS (…)"))),
         }
     }
@@ -82,11 +81,10 @@ fn cube(parts: &[Vec<Expr>]) -> Result<Vec<Vec<Expr>>> {
 
 impl Grouping {
     /// Each set there is, with each of `more` added to it.
-    fn multiply(&mut self, scope: &Scope<'_>, select: &Select, more: &[Vec<Expr>]) -> Result<()> {
+    fn multiply(&mut self, more: &[Vec<Expr>]) -> Result<()> {
         let mut added = Vec::new();
         for set in more {
-            let keys = set.iter().map(|expr| Ok(self.place(key(scope, select, expr)?))).collect::<Result<Vec<_>>>()?;
-            added.push(keys);
+            added.push(set.iter().map(|key| self.place(unwrapped(key).clone())).collect::<Vec<_>>());
         }
         if self.sets.len() * added.len() > SETS_MAX {
             return Err(SqlError::new(format!("GROUP BY would group more than {SETS_MAX} times")));
@@ -125,30 +123,6 @@ impl Grouping {
 
 fn unwrapped(expr: &Expr) -> &Expr {
     if let Expr::Nested(inner) = expr { unwrapped(inner) } else { expr }
-}
-
-fn key(scope: &Scope<'_>, select: &Select, expr: &Expr) -> Result<Expr> {
-    match expr {
-        Expr::Nested(inner) => key(scope, select, inner),
-        Expr::Value(value) => match &value.value {
-            Value::Number(text, _) => {
-                let item = text.parse::<usize>().ok().and_then(|ordinal| select.projection.get(ordinal.checked_sub(1)?));
-                match item {
-                    Some(SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) => Ok(expr.clone()),
-                    _ => Err(SqlError::new(format!("GROUP BY {text}: there is no such column in the SELECT list")).at(expr)),
-                }
-            }
-            _ => Ok(expr.clone()),
-        },
-        Expr::Identifier(ident) if names::find(scope.relation, std::slice::from_ref(ident))?.is_none() => {
-            let aliased = select.projection.iter().find_map(|item| match item {
-                SelectItem::ExprWithAlias { expr, alias } if alias.value.eq_ignore_ascii_case(&ident.value) => Some(expr.clone()),
-                _ => None,
-            });
-            Ok(aliased.unwrap_or_else(|| expr.clone()))
-        }
-        other => Ok(other.clone()),
-    }
 }
 
 /// How many groups there are, and keys and aggregates of them.

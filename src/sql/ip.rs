@@ -1,11 +1,11 @@
-//! Internet addresses: `CAST(sourceipaddress AS ipaddress)`, `contains('10.0.0.0/8', …)`.
+//! IP addresses: `CAST(sourceipaddress AS ipaddress)`, `contains('10.0.0.0/8', …)`.
 //!
-//! An address lies in memory as the 32 hexadecimal digits of its 16 bytes, an IPv4 address as what it is in IPv6. So texts in
-//! order are addresses in order.
+//! An address is stored as the 32 hexadecimal digits of its 16 bytes, an IPv4 address in its IPv6 form. So
+//! the stored texts sort like addresses.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// The digits of an address as people write it.
+/// The digits of an address in the usual notation.
 pub(super) fn digits(text: &str) -> Option<String> {
     bytes(text).map(|address| format!("{:032x}", u128::from(address)))
 }
@@ -17,7 +17,7 @@ fn bytes(text: &str) -> Option<Ipv6Addr> {
     }
 }
 
-/// An address as people write it.
+/// An address in the usual notation.
 pub(super) fn show(digits: &str) -> String {
     match u128::from_str_radix(digits, 16).map(Ipv6Addr::from) {
         Ok(address) => IpAddr::V6(address).to_canonical().to_string(),
@@ -42,12 +42,12 @@ impl Network {
         Some(Self { first: u128::from(bytes(address)?) & mask, mask })
     }
 
-    /// Whether an address, by its digits, lies in it.
+    /// Whether the network contains an address, given by its digits.
     pub fn has(self, digits: &str) -> bool {
         u128::from_str_radix(digits, 16).is_ok_and(|address| address & self.mask == self.first)
     }
 
-    /// The network of so many bits in which an address lies.
+    /// The network with so many bits that contains an address.
     pub fn around(digits: &str, bits: u32) -> Option<String> {
         let shown = show(digits);
         let network = Self::parse(&format!("{shown}/{bits}"))?;

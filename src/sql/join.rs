@@ -14,6 +14,7 @@ use super::error::{Result, SqlError};
 use super::eval::{Scope, mask};
 use super::group::key_column;
 use super::memory::row_bytes;
+use super::names;
 use super::relation::{Groups, Relation};
 use super::values::Values;
 use super::walk;
@@ -251,15 +252,17 @@ fn equality(like: &Scope<'_>, left: &Relation, right: &Relation, condition: &Exp
     if walk::has_subquery(condition) {
         return Ok(None);
     }
-    // Only this side: a name of the other one must not be found further out.
-    let inner = |relation: &Relation, expr: &Expr| Scope::new(like.session, like.ctes, relation).eval(expr);
     for (first, second) in [(a, b), (b, a)] {
-        // A column that only one side has decides which side an expression belongs to.
-        if let (Ok(x), Ok(y)) = (inner(left, first), inner(right, second))
-            && (inner(right, first).is_err() || inner(left, second).is_err() || x.constant || y.constant)
-        {
-            return unified(&x, &y, left.height, right.height).map(Some);
+        if !names::are_of(&**first, left) || !names::are_of(&**second, right) {
+            continue;
         }
+        let side = |relation: &Relation, expr: &Expr| Scope::new(like.session, like.ctes, relation).eval(expr);
+        return match (side(left, first), side(right, second)) {
+            (Ok(x), Ok(y)) => unified(&x, &y, left.height, right.height).map(Some),
+            // The value at fault may be that of a row that finds no partner.
+            (Err(error), _) | (_, Err(error)) if error.by_value => Ok(None),
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        };
     }
     Ok(None)
 }

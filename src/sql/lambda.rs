@@ -8,11 +8,12 @@ mod maps;
 mod replaced;
 mod sorted;
 
-use sqlparser::ast::{Expr, LambdaFunction, OneOrManyWithParens};
+use sqlparser::ast::{Expr, LambdaFunction};
 
 use super::cast::explode;
 use super::error::{Result, SqlError};
 use super::eval::{Scope, Via};
+use super::names;
 use super::relation::{Field, Relation};
 use super::values::Values;
 use crate::tables::Kind;
@@ -65,10 +66,7 @@ impl<'e> Lambda<'e> {
         let Expr::Lambda(LambdaFunction { params, body, .. }) = expr else {
             return Err(SqlError::new(format!("{function} needs a lambda, such as x -> x > 1")).at(expr));
         };
-        let parameters: Vec<String> = match params {
-            OneOrManyWithParens::One(one) => vec![one.name.value.to_lowercase()],
-            OneOrManyWithParens::Many(many) => many.iter().map(|one| one.name.value.to_lowercase()).collect(),
-        };
+        let parameters: Vec<String> = names::parameters(params).map(|one| one.name.value.to_lowercase()).collect();
         if parameters.len() != count {
             let needed = if count == 1 { "one parameter".to_owned() } else { format!("{count} parameters") };
             return Err(SqlError::new(format!("the lambda of {function} must have {needed}")).at(expr));

@@ -1,4 +1,4 @@
-//! `LATERAL (SELECT …)`: a subquery in FROM that sees the row to its left.
+//! `LATERAL (SELECT …)`: a subquery in FROM that can use the row to its left.
 
 use sqlparser::ast::{Query, TableAlias};
 
@@ -8,12 +8,12 @@ use super::from::aliased;
 use super::relation::Relation;
 use super::subquery;
 
-/// `left CROSS JOIN LATERAL (query) AS t`; `keep` keeps rows of `left` for which the query has none.
+/// `left CROSS JOIN LATERAL (query) AS t`; with `keep`, rows of `left` without results are kept.
 pub(super) fn join(like: &Scope<'_>, left: &Relation, query: &Query, alias: Option<&TableAlias>, keep: bool) -> Result<Relation> {
     let scope = Scope { relation: left, known: &[], ungrouped: None, ..*like };
     let (groups, results) = subquery::each(&scope, query)?;
     let mut right = subquery::shape(&scope, query)?;
-    // All results under each other, and where each begins.
+    // All results one after another, and where each begins.
     let mut starts = Vec::with_capacity(results.len());
     for rows in results {
         starts.push((right.height, rows.height));

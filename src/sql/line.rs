@@ -1,4 +1,4 @@
-//! Work that is done side by side, and handed on in order.
+//! Parallel work whose results are passed on in order.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,10 +7,10 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use super::error::{Result, SqlError};
 
-/// Things that may be ready, for each worker, before those before them are.
+/// How many items each worker may be ahead of the next result.
 const AHEAD: usize = 2;
 
-/// Why rows cease to go out.
+/// Why passing on rows ended early.
 #[derive(Debug)]
 pub enum Interrupted {
     Query(SqlError),
@@ -31,11 +31,12 @@ impl From<io::Error> for Interrupted {
 
 type Done<T> = std::result::Result<(u64, T), Interrupted>;
 
-/// What `next` gives, one after the other, is worked on by `jobs` threads; `take` gets what comes of it, in the order of `next`. It ends
-/// early when `cancelled` turns true. The sum of the numbers that `work` gives.
+/// Works on the items of `next` with `jobs` threads, and passes the results to `take` in the order of
+/// `next`. Ends early when `cancelled` becomes true. Returns the sum of the numbers that `work` returns.
 ///
 /// # Errors
-/// The first of those that any of the three has.
+///
+/// The first error, by order of items, of any of the three.
 pub(super) fn in_order<W: Send, T: Send>(
     jobs: usize,
     cancelled: &AtomicBool,
@@ -76,9 +77,9 @@ pub(super) fn in_order<W: Send, T: Send>(
     })
 }
 
-/// What is ready stands in line until it is taken.
+/// Results waiting to be taken in order.
 struct Line<N, T> {
-    /// How many things have been given, and who gives the next one.
+    /// Number of items taken so far, and where the next one comes from.
     source: Mutex<(usize, N)>,
     state: Mutex<State<T>>,
     moved: Condvar,
@@ -87,12 +88,12 @@ struct Line<N, T> {
 struct State<T> {
     taken: usize,
     ready: BTreeMap<usize, Done<T>>,
-    /// How many things there are, once that is known.
+    /// The number of items, once it is known.
     end: Option<usize>,
 }
 
 impl<W, N: FnMut(usize) -> Result<Option<W>>, T> Line<N, T> {
-    /// The next thing to work on, as soon as it is not too far ahead.
+    /// The next item to work on, as soon as it is not too far ahead.
     fn begin(&self, ahead: usize) -> Option<(usize, Result<W>)> {
         let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
         let at = source.0;
@@ -125,7 +126,7 @@ impl<N, T> Line<N, T> {
         self.moved.notify_all();
     }
 
-    /// `None`: there is no such thing.
+    /// `None`: there is no such item.
     fn take(&self, at: usize) -> Option<Done<T>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         loop {

@@ -1,7 +1,8 @@
-//! What a query may hold in memory, and whether anybody still waits for its answer.
+//! The memory limit of a query, and its cancellation.
 //!
-//! Nothing large is made before it has been asked whether there is room: so a query that needs too much is refused before it has
-//! taken it. What is counted is what a step makes anew; a text that comes into many rows lies in memory once.
+//! Before anything large is allocated it is checked that there is room, so a query that needs too much
+//! memory is refused before it takes it. Only new allocations of a step count; a text that appears in many
+//! rows is stored once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,23 +12,24 @@ use polars::prelude::{DataType, Series};
 use super::error::{Result, SqlError};
 use super::relation::Relation;
 
-/// Of a row's index, in the forms in which it goes through a step.
+/// Bytes for each row of a step's result, for its index in all forms.
 pub(super) const INDEX_BYTES: usize = 24;
 
-/// What a query may take. The default has no limit.
+/// The limits of a query. By default there are none.
 #[derive(Debug, Clone, Default)]
 pub struct Limits {
-    /// Bytes that one step of a query may make; `None`: any number.
+    /// Bytes that one step of a query may allocate; `None`: no limit.
     pub memory_bytes_max: Option<u64>,
-    /// Turns true when the answer is not wanted any more.
+    /// Becomes true when the answer is not wanted any more.
     pub cancelled: Option<Arc<AtomicBool>>,
 }
 
 impl Limits {
-    /// Whether there is room for as many things of so many bytes, and somebody waits for them.
+    /// Checks that `count` items of `bytes_each` fit, and that the query is not cancelled.
     ///
     /// # Errors
-    /// There is none, or nobody does.
+    ///
+    /// They do not fit, or the query is cancelled.
     pub(super) fn fits(&self, count: usize, bytes_each: usize) -> Result<()> {
         if self.cancelled.as_ref().is_some_and(|cancelled| cancelled.load(Ordering::Relaxed)) {
             return Err(SqlError::new("interrupted before the answer was there"));
@@ -39,19 +41,19 @@ impl Limits {
         }
     }
 
-    /// The same for rows that are made of some of a relation.
+    /// The same for rows that are selected from a relation.
     pub(super) fn fits_rows(&self, count: usize, bytes_each: usize) -> Result<()> {
         self.fits(count, bytes_each.saturating_add(INDEX_BYTES))
     }
 }
 
-/// What is said where rows do not fit.
+/// The error for rows that do not fit.
 pub(super) fn too_much(memory_bytes_max: u64) -> SqlError {
     let message = format!("the rows that this query needs take more than {} MiB", memory_bytes_max >> 20);
     SqlError { of_memory: true, ..SqlError::new(message) }
 }
 
-/// Bytes that a row takes of which a copy is made. Texts are not copied, only where they lie.
+/// Bytes of a row that is copied. Texts are not copied, only their views.
 pub(super) fn row_bytes(rows: &Relation) -> usize {
     rows.columns.iter().map(cell_bytes).sum()
 }

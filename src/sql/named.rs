@@ -1,13 +1,14 @@
-//! The queries that come with the program: `queries/*.sql`, each with its question, how to read it, and its columns.
+//! The queries that come with the program: `queries/*.sql`, each with its question, an explanation, and its
+//! columns.
 
 /// A query with a name.
 #[derive(Debug, Clone, Copy)]
 pub struct Named {
-    /// What stands behind `@`.
+    /// The name without `@`.
     pub name: &'static str,
-    /// `@NAME`, as it is asked for.
+    /// `@NAME`, as users write it.
     pub mention: &'static str,
-    /// Comments at its head, then plain SQL that also runs on Athena and Spark.
+    /// Comments, followed by SQL that also runs on Athena and Spark.
     pub sql: &'static str,
 }
 
@@ -44,13 +45,13 @@ pub fn find(name: &str) -> Option<Named> {
 }
 
 impl Named {
-    /// The comments at its head, without their dashes.
+    /// The comments at its beginning, without the dashes.
     pub fn head(&self) -> impl Iterator<Item = &'static str> {
         let comments = self.sql.lines().take_while(|line| line.starts_with("--"));
         comments.map(|line| line.trim_start_matches("--").strip_prefix(' ').unwrap_or(line.trim_start_matches('-')))
     }
 
-    /// Its question: the first line.
+    /// Its question: the first comment line.
     pub fn question(&self) -> &'static str {
         self.head().next().unwrap_or_default()
     }

@@ -1,8 +1,12 @@
 //! Names: their case, which column they mean, and what was probably meant.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{AccessExpr, Expr, Function, Ident, ObjectName, ObjectNamePart, Query, Value, VisitMut, VisitorMut};
+use sqlparser::ast::{
+    AccessExpr, Expr, Function, Ident, LambdaFunctionParameter, ObjectName, ObjectNamePart, OneOrManyWithParens, Query, TableAlias, TableFactor,
+    Value, Visit, VisitMut, Visitor, VisitorMut,
+};
 
 use super::error::{Result, SqlError};
 use super::relation::Relation;
@@ -78,38 +82,120 @@ fn lower_name(name: &mut ObjectName) {
     }
 }
 
-/// `expr` with `eventname` for `e.eventname`, wherever both are the same column.
-pub(super) fn without_tables(expr: &Expr, relation: &Relation) -> Expr {
-    struct Shorten<'r>(&'r Relation, usize);
-    impl VisitorMut for Shorten<'_> {
+/// Ends what a query calls a table or a parameter of a lambda, in the name that it has once it is bound: behind it stands a number that
+/// nothing else in the query has. Nobody can write it.
+const MARK: char = '\0';
+
+/// The name of the `number`th table or parameter of a query.
+pub(super) fn marked(written: &str, number: usize) -> String {
+    format!("{}{MARK}{number}", written.to_lowercase())
+}
+
+/// What the query calls it.
+pub(super) fn written(name: &str) -> &str {
+    name.split_once(MARK).map_or(name, |(written, _)| written)
+}
+
+/// Whether it is known what a name means that begins so.
+pub(super) fn is_bound(first: &Ident) -> bool {
+    first.value.contains(MARK)
+}
+
+/// A name as it stands in the query: a table that has been put in front of a column is left out.
+pub(super) fn dotted(parts: &[Ident]) -> String {
+    let is_written = |part: &&Ident| !is_bound(part) || part.span.start.line > 0;
+    parts.iter().filter(is_written).map(|ident| written(&ident.value)).collect::<Vec<_>>().join(".")
+}
+
+/// An expression as it stands in the query.
+pub(super) fn as_written(expr: &Expr) -> Expr {
+    struct Unmark;
+    impl VisitorMut for Unmark {
         type Break = ();
 
-        fn pre_visit_query(&mut self, _query: &mut Query) -> ControlFlow<()> {
-            self.1 += 1;
-            ControlFlow::Continue(())
-        }
-
-        fn post_visit_query(&mut self, _query: &mut Query) -> ControlFlow<()> {
-            self.1 -= 1;
-            ControlFlow::Continue(())
-        }
-
         fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-            let Expr::CompoundIdentifier(parts) = expr else { return ControlFlow::Continue(()) };
-            let column = |parts: &[Ident]| find(self.0, parts).ok().flatten();
-            let rest = parts.get(1..).unwrap_or_default();
-            if self.1 == 0 && column(parts).zip(column(rest)).is_some_and(|(long, short)| long == (short.0, short.1 + 1)) {
-                *expr = match rest {
-                    [only] => Expr::Identifier(only.clone()),
-                    rest => Expr::CompoundIdentifier(rest.to_vec()),
-                };
+            let parts = match expr {
+                Expr::Identifier(ident) => vec![ident.clone()],
+                Expr::CompoundIdentifier(parts) => parts.clone(),
+                _ => return ControlFlow::Continue(()),
+            };
+            *expr = Expr::Identifier(Ident::new(dotted(&parts)));
+            ControlFlow::Continue(())
+        }
+    }
+    let mut expr = expr.clone();
+    let _ = VisitMut::visit(&mut expr, &mut Unmark);
+    expr
+}
+
+/// The names in a part of a bound query that mean something outside of it, each once.
+pub(super) fn free(part: &impl Visit) -> Vec<Vec<Ident>> {
+    #[derive(Default)]
+    struct Names {
+        found: Vec<Vec<Ident>>,
+        own: BTreeSet<String>,
+    }
+    impl Visitor for Names {
+        type Break = ();
+
+        fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+            self.own.extend(alias_of(factor).map(|alias| alias.name.value.clone()));
+            ControlFlow::Continue(())
+        }
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            let parts = match expr {
+                Expr::Identifier(ident) => vec![ident.clone()],
+                Expr::CompoundIdentifier(parts) => parts.clone(),
+                Expr::Lambda(lambda) => {
+                    self.own.extend(parameters(&lambda.params).map(|parameter| parameter.name.value.clone()));
+                    return ControlFlow::Continue(());
+                }
+                _ => return ControlFlow::Continue(()),
+            };
+            if parts.first().is_some_and(is_bound) && !self.found.contains(&parts) {
+                self.found.push(parts);
             }
             ControlFlow::Continue(())
         }
     }
-    let mut short = expr.clone();
-    let _ = VisitMut::visit(&mut short, &mut Shorten(relation, 0));
-    short
+    let mut names = Names::default();
+    let _ = part.visit(&mut names);
+    let Names { mut found, own } = names;
+    found.retain(|parts| parts.first().is_some_and(|first| !own.contains(&first.value)));
+    found
+}
+
+/// Whether a part of a bound query looks at nothing but these rows, and no query around it.
+pub(super) fn are_of(part: &impl Visit, rows: &Relation) -> bool {
+    free(part).iter().all(|parts| parts.first().is_some_and(|first| rows.knows(&first.value)))
+}
+
+/// The parameters of a lambda.
+pub(super) fn parameters(params: &OneOrManyWithParens<LambdaFunctionParameter>) -> impl Iterator<Item = &LambdaFunctionParameter> {
+    match params {
+        OneOrManyWithParens::One(one) => std::slice::from_ref(one).iter(),
+        OneOrManyWithParens::Many(many) => many.iter(),
+    }
+}
+
+/// What a table in FROM is called.
+pub(super) fn alias_of(factor: &TableFactor) -> Option<&TableAlias> {
+    match factor {
+        TableFactor::Table { alias, .. }
+        | TableFactor::Derived { alias, .. }
+        | TableFactor::UNNEST { alias, .. }
+        | TableFactor::NestedJoin { alias, .. } => alias.as_ref(),
+        _ => None,
+    }
+}
+
+/// An expression that is nothing but a name.
+pub(super) fn named(parts: Vec<Ident>) -> Expr {
+    match <[Ident; 1]>::try_from(parts) {
+        Ok([only]) => Expr::Identifier(only),
+        Err(parts) => Expr::CompoundIdentifier(parts),
+    }
 }
 
 /// The last part of a name, lower case: the table of `"db"."table"`, the function of a call.
@@ -127,8 +213,7 @@ pub(super) fn of_function(function: &Function) -> String {
 pub(super) fn find(relation: &Relation, parts: &[Ident]) -> Result<Option<(usize, usize)>> {
     for (qualifier, name, used) in spellings(parts) {
         let mut matches = relation.fields.iter().enumerate().filter(|(_, field)| {
-            field.name.eq_ignore_ascii_case(name)
-                && qualifier.is_none_or(|asked| field.qualifier.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(asked)))
+            field.name.eq_ignore_ascii_case(name) && qualifier.is_none_or(|asked| field.qualifier.as_deref().is_some_and(|own| is_called(own, asked)))
         });
         if let Some((index, _)) = matches.next() {
             if matches.next().is_some() {
@@ -138,6 +223,11 @@ pub(super) fn find(relation: &Relation, parts: &[Ident]) -> Result<Option<(usize
         }
     }
     Ok(None)
+}
+
+/// Whether a table is called so: by its own name, or by what the query calls it.
+fn is_called(own: &str, asked: &str) -> bool {
+    own == asked || written(own).eq_ignore_ascii_case(asked)
 }
 
 /// `db.table.column`, `table.column`, `column`: whichever the parts allow.
@@ -152,23 +242,6 @@ fn spellings(parts: &[Ident]) -> impl Iterator<Item = (Option<&str>, &str, usize
 
 /// ", did you mean …?" if one of `names` is close to `name`.
 pub(super) fn suggestion<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> String {
-    let close = names.map(|known| (distance(name, known), known)).filter(|(distance, _)| *distance <= 1 + name.len() / 4).min();
+    let close = names.map(|known| (strsim::levenshtein(name, known), known)).filter(|(distance, _)| *distance <= 1 + name.len() / 4).min();
     close.map(|(_, known)| format!("; did you mean {known}?")).unwrap_or_default()
-}
-
-/// Edit distance, for short names.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.chars().enumerate() {
-        let mut next = vec![i + 1];
-        for (j, right) in b.iter().enumerate() {
-            let replace = row.get(j).copied().unwrap_or(usize::MAX) + usize::from(left != *right);
-            let insert = next.get(j).copied().unwrap_or(usize::MAX).saturating_add(1);
-            let delete = row.get(j + 1).copied().unwrap_or(usize::MAX).saturating_add(1);
-            next.push(replace.min(insert).min(delete));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(usize::MAX)
 }

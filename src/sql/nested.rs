@@ -1,4 +1,4 @@
-//! Arrays, rows and maps as Trino compares them: element by element, and unknown where a NULL leaves it open.
+//! Comparing arrays, rows and maps as Trino does: element by element, and unknown if a NULL decides.
 
 use std::cmp::Ordering;
 
@@ -8,7 +8,7 @@ use super::error::{Result, SqlError};
 use super::values::Values;
 use crate::tables::Kind;
 
-/// A value whose parts can be looked at.
+/// A value whose parts can be compared.
 pub(super) enum Part {
     Null,
     Whole(i64),
@@ -20,7 +20,7 @@ pub(super) enum Part {
     Map(Vec<(Part, Part)>),
 }
 
-/// The values of all rows; one if they are constant.
+/// The values of all rows; a single one if they are constant.
 pub(super) fn parts(values: &Values, height: usize) -> Result<Vec<Part>> {
     let rows = if values.constant { height.min(1) } else { height };
     let mut parts = column(&values.kind, &values.data)?;
@@ -28,7 +28,7 @@ pub(super) fn parts(values: &Values, height: usize) -> Result<Vec<Part>> {
     Ok(parts)
 }
 
-/// The values of a column; fields and elements are looked at a column at a time, too.
+/// The values of a column; fields and elements are also converted column by column.
 fn column(kind: &Kind, data: &Series) -> Result<Vec<Part>> {
     let is_there: Vec<bool> = data.is_not_null().iter().map(|there| there == Some(true)).collect();
     let or_null = |row: usize, part: Part| if is_there.get(row) == Some(&true) { part } else { Part::Null };
@@ -70,7 +70,7 @@ fn simple_part(value: AnyValue<'_>) -> Part {
     }
 }
 
-/// Whether two values are equal; `None`: it depends on what a NULL stands for.
+/// Whether two values are equal; `None` if it depends on a NULL.
 pub(super) fn equal(a: &Part, b: &Part) -> Option<bool> {
     match (a, b) {
         (Part::Null, _) | (_, Part::Null) => None,
@@ -99,7 +99,7 @@ fn all(alike: bool, each: impl Iterator<Item = Option<bool>>) -> Option<bool> {
     result
 }
 
-/// Which of two values comes first, part by part, the shorter one before the longer; `None` where that takes comparing a NULL.
+/// The order of two values, part by part, with the shorter before the longer; `None` if a NULL decides.
 pub(super) fn order(a: &Part, b: &Part) -> Option<Ordering> {
     let (Part::List(left), Part::List(right)) = (a, b) else { return simple(a, b) };
     for (a, b) in left.iter().zip(right) {
@@ -121,7 +121,7 @@ fn simple(a: &Part, b: &Part) -> Option<Ordering> {
     }
 }
 
-/// For each row the place of its value among all: what rows are sorted by. Equal values have equal places; NULL has none.
+/// For each row the rank of its value, for sorting. Equal values have equal ranks; NULL has none.
 pub(super) fn places(values: &Values, height: usize) -> Result<Vec<Option<i64>>> {
     if matches!(values.kind, Kind::Map(..)) {
         return Err(SqlError::new(format!("{} values have no order", values.kind)));
@@ -148,7 +148,7 @@ pub(super) fn places(values: &Values, height: usize) -> Result<Vec<Option<i64>>>
     Ok(places)
 }
 
-/// An order in which every value has its place, a NULL inside of one after everything else.
+/// A total order, with NULLs inside of values after everything else.
 fn total(a: &Part, b: &Part) -> Ordering {
     match (a, b) {
         (Part::List(left), Part::List(right)) => {

@@ -1,4 +1,4 @@
-//! An answer that was put in order on disk, because it does not fit into memory.
+//! An answer that was sorted on disk because it does not fit into memory.
 
 use std::io;
 use std::sync::atomic::AtomicBool;
@@ -11,7 +11,7 @@ use super::memory::{Limits, held_bytes};
 use super::relation::{Relation, under};
 use super::spill::sorted::Merged;
 
-/// Rows on their way from a temporary file.
+/// Rows that are read from a temporary file.
 #[derive(Debug)]
 pub struct Ordered {
     rows: Mutex<Cut>,
@@ -19,7 +19,7 @@ pub struct Ordered {
     empty: Answer,
 }
 
-/// Rows in order, without those of OFFSET and those behind LIMIT.
+/// Sorted rows after OFFSET and LIMIT have been applied.
 #[derive(Debug)]
 struct Cut {
     rows: Merged,
@@ -44,7 +44,7 @@ impl Cut {
 }
 
 impl Ordered {
-    /// Of `rows`, those behind the first `offset`, at most `count`. `columns` has their names and types.
+    /// At most `count` of the `rows` after the first `offset`. `columns` has their names and types.
     pub(super) fn new(rows: Merged, columns: Relation, (offset, count): (usize, usize)) -> Result<Self> {
         Ok(Self { rows: Mutex::new(Cut { rows, skip: offset, left: count }), empty: Answer::new(columns.seen())? })
     }
@@ -59,10 +59,11 @@ impl Ordered {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner).rows.bytes()
     }
 
-    /// Hands all rows on, as [`Export::each`](super::Export::each) does.
+    /// Passes on all rows like [`Export::each`](super::Export::each).
     ///
     /// # Errors
-    /// The temporary file cannot be read; what `render` or `take` cannot do.
+    ///
+    /// The temporary file cannot be read; the errors of `render` and `take`.
     pub fn each<T: Send>(
         &self,
         jobs: usize,
@@ -78,10 +79,11 @@ impl Ordered {
         in_order(jobs, cancelled, next, work, take)
     }
 
-    /// All rows at once, if there is room for them.
+    /// All rows at once, if they fit into memory.
     ///
     /// # Errors
-    /// There is none, or the temporary file cannot be read.
+    ///
+    /// They do not fit, or the temporary file cannot be read.
     pub fn whole(&self, limits: &Limits) -> std::result::Result<Answer, SqlError> {
         let mut cut = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut whole, mut bytes) = (None, 0);

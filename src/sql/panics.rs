@@ -1,4 +1,4 @@
-//! Faults of the libraries below: where one of them panics, the query fails, and the process goes on.
+//! Catches panics of libraries: the query fails, and the process goes on.
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
@@ -7,11 +7,11 @@ use std::sync::Once;
 use super::error::{Result, SqlError};
 
 thread_local! {
-    /// A panic of this thread is caught and becomes an error: nothing needs to be printed about it.
+    /// Set while a panic of this thread will be caught and become an error, so that it need not be printed.
     static CAUGHT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Does some work; a panic in it becomes an error. What the work has changed is not looked at any more then.
+/// Calls `work`; a panic becomes an error. Whatever `work` changed must not be used then.
 pub(super) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

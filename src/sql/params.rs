@@ -1,10 +1,10 @@
-//! Parameters of a named query: the columns of its `params` table, which has literals in it.
+//! Parameters of a named query: the columns of its `params` table, which contains literals.
 //!
 //! ```sql
 //! WITH params AS (SELECT 'shop/api' AS repo, 600 AS window_seconds)
 //! ```
 //!
-//! A query like that runs everywhere as it stands; here `--param repo=web` puts another literal in the place of the first.
+//! Such a query runs everywhere as it is; here `--param repo=web` replaces the first literal.
 
 use sqlparser::ast::{Expr, Query, Select, SelectItem, SetExpr, Value};
 
@@ -63,7 +63,7 @@ fn select_of(query: &mut Query) -> Option<&mut Select> {
     }
 }
 
-/// The name of a parameter; only a literal is one.
+/// The name of a parameter; only a literal can be one.
 fn alias_of(item: &SelectItem) -> Option<String> {
     match item {
         SelectItem::ExprWithAlias { expr: Expr::Value(_), alias } => Some(alias.value.to_lowercase()),

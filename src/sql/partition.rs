@@ -1,8 +1,9 @@
-//! Partition columns as other definitions of the table have them.
+//! Partition columns in the spelling of other table definitions.
 //!
-//! One table's `dt` is `2026/03/02`, another's `2026-03-02`, and a `day` may be the day of the month or the whole date: the
-//! files lie in the same folders, and only the definition says how a date is spelt. A query says it by what it compares the
-//! column with, and here the column takes that spelling. Otherwise such a query would find nothing, and say nothing.
+//! In one definition `dt` is `2026/03/02`, in another `2026-03-02`, and `day` may be the day of the month
+//! or the whole date: the files are in the same folders, and only the definition decides how a date is
+//! spelt. A query shows the spelling by what it compares the column with, and here the column adopts that
+//! spelling. Otherwise such a query would silently find nothing.
 
 use std::ops::ControlFlow;
 
@@ -14,15 +15,15 @@ use super::names;
 use super::values::Values;
 use crate::tables::{Kind, cloudtrail};
 
-/// The column that has the whole date.
+/// The column with the whole date.
 pub(super) const WHOLE: &str = "timestamp";
 
 /// How a date is spelt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Spelling {
-    /// `2026/03/02`, or the beginning of it.
+    /// `2026/03/02`, or a prefix of it.
     Slashes,
-    /// `2026-03-02`, or the beginning of it.
+    /// `2026-03-02`, or a prefix of it.
     Dashes,
     /// `20260302`
     Plain,
@@ -43,7 +44,7 @@ impl Spelling {
         }
     }
 
-    /// A date, spelt in either of the first two ways, in this one.
+    /// Converts a date in one of the first two spellings to this one.
     fn spell(self, date: &str) -> Option<String> {
         let (year, month, day) = (date.get(0..4)?, date.get(5..7)?, date.get(8..10)?);
         Some(match self {
@@ -55,12 +56,13 @@ impl Spelling {
     }
 }
 
-/// Whether a column of `cloudtrail_logs` holds the date of its partition, or a part of it.
+/// Whether a column of `cloudtrail_logs` contains the date of its partition, or a part of it.
 pub(super) fn is_date(name: &str) -> bool {
     matches!(cloudtrail::column_named(name), Some(WHOLE | "date" | "day"))
 }
 
-/// `values`, which `expr` gave, spelt like `other` if `expr` is a partition's date and `other` is a date in another spelling.
+/// `values` of the expression `expr`, in the spelling of `other` if `expr` is a partition's date and
+/// `other` is a date in another spelling.
 pub(super) fn spelt(scope: &Scope<'_>, expr: &Expr, values: Values, other: &Values) -> Result<Values> {
     if values.kind != Kind::Varchar || other.kind != Kind::Varchar || scope.ungrouped.is_some() {
         return Ok(values);
@@ -79,7 +81,7 @@ pub(super) fn spelt(scope: &Scope<'_>, expr: &Expr, values: Values, other: &Valu
     Values::build(Kind::Varchar, scope.height(), whole.constant, |row| Ok(dates.get(row).and_then(|date| wanted.spell(date))))
 }
 
-/// The partition's date that `expr` names, by its place in the relation.
+/// The index of the partition's date that `expr` names.
 fn column(scope: &Scope<'_>, expr: &Expr) -> Result<Option<usize>> {
     let parts = match expr {
         Expr::Nested(inner) => return column(scope, inner),
@@ -91,14 +93,15 @@ fn column(scope: &Scope<'_>, expr: &Expr) -> Result<Option<usize>> {
     Ok(found.filter(|index| scope.relation.fields.get(*index).is_some_and(|field| field.is_date)))
 }
 
-/// The whole date that stands in the same table as a day of the month.
+/// The whole date in the same table as a day of the month.
 fn beside(scope: &Scope<'_>, day: usize) -> Result<Option<Values>> {
     let qualifier = scope.relation.fields.get(day).and_then(|field| field.qualifier.as_ref());
     let place = scope.relation.fields.iter().position(|field| field.is_date && field.name == WHOLE && field.qualifier.as_ref() == qualifier);
     place.map(|index| scope.relation.values(index)).transpose()
 }
 
-/// A column that has to be there beside those that a query names: a `day` without year and month may be a whole date.
+/// A column that is needed besides those that a query names: a `day` without year and month may be a whole
+/// date.
 pub(super) fn also_needed(query: &Query) -> Option<&'static str> {
     #[derive(Default)]
     struct Parts {

@@ -1,6 +1,6 @@
-//! The order of events: by object and record, whatever the order in which they were read.
+//! The order of events: by object and index of their records, whatever order they were read in.
 //!
-//! Objects are few and their names long, so names are put in order once and rows by number.
+//! There are few objects and their names are long, so names are sorted once, and rows by number.
 
 use polars::prelude::{NamedFromOwned, Series};
 
@@ -8,21 +8,22 @@ use super::error::Result;
 use super::relation::{Field, Groups};
 use super::values::Values;
 
-/// Where an event stood. Nobody can write these names.
+/// Columns for where an event's record was; no query can contain such names.
 pub(super) const OBJECT: &str = "\0object";
 pub(super) const RECORD: &str = "\0record";
-/// Of several rows that one event made, which one.
+/// If an event made several rows, the number of the row.
 pub(super) const NTH: &str = "\0nth";
 
-/// Whether a column says where a row's event stood.
+/// Whether a column says where a row's record was.
 pub(super) fn is_place(field: &Field) -> bool {
     matches!(field.name.as_str(), OBJECT | RECORD | NTH)
 }
 
-/// Records of one object, at most: their numbers stand in the lower bits of a place.
+/// The index of a record is in the lower bits of a position, so an object has at most 2 to this power
+/// records.
 pub(super) const RECORD_BITS: u32 = 36;
 
-/// The rows in order; `None` where they stand in order already.
+/// The rows in order; `None` if they are in order already.
 pub(super) fn order(object: &Values, record: &Values, height: usize) -> Result<Option<Vec<Option<u32>>>> {
     let places = places(object, record, height)?;
     let mut keys: Vec<(i64, u32)> = places.i64()?.iter().map(Option::unwrap_or_default).zip(0..).collect();
@@ -33,7 +34,7 @@ pub(super) fn order(object: &Values, record: &Values, height: usize) -> Result<O
     Ok(Some(keys.into_iter().map(|(_, row)| Some(row)).collect()))
 }
 
-/// For each row a number that says where it stands: by its object's name, and then by its number there.
+/// For each row a number that sorts like its object's name and then its index.
 pub(super) fn places(object: &Values, record: &Values, height: usize) -> Result<Series> {
     let (names, records) = (object.texts()?, record.wholes()?);
     let objects = [object.spread(height)];

@@ -6,6 +6,7 @@ use super::cast;
 use super::compare::{self, common};
 use super::error::{Result, SqlError};
 use super::eval::Scope;
+use super::names;
 use super::partition;
 use super::values::Values;
 use super::walk;
@@ -123,7 +124,7 @@ fn compared(scope: &Scope<'_>, left: &Expr, op: &Op, right: &Expr, any: bool) ->
 
 /// Enough of an expression to recognise it.
 pub(super) fn shortened(expr: &Expr) -> String {
-    let text: String = expr.to_string().chars().take(60).collect();
+    let text: String = names::as_written(expr).to_string().chars().take(60).collect();
     text
 }
 

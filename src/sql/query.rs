@@ -1,29 +1,32 @@
 //! A query from its text to its answer.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use sqlparser::ast;
 
 use super::answer::Answer;
+use super::bind::Bound;
 use super::collect::{Gathered, Worked};
 use super::error::{Result, SqlError};
 use super::eval::Scope;
 use super::flow::{Flow, Flowed};
 use super::memory::Limits;
 use super::relation::{Field, PLACE, Relation};
-use super::scan::{self, Filters, Scan};
+use super::scan::{Filters, Scan};
 use super::tally::Counted;
 use super::tally::plan::Plan;
-use super::within::{self, Outer};
-use super::{blind, data_store, dialect, flow, names, panics, params, place, select, walk, window};
+use super::{blind, data_store, dialect, flow, names, panics, params, place, scan, select, walk, window};
 use crate::model::Timestamp;
 use crate::tables::{self, Kind, Rows, Table, cloudtrail};
 
 /// A query that has been read and checked.
 #[derive(Debug, Clone)]
 pub struct Query {
+    /// Its names are bound.
     tree: ast::Query,
+    params: Vec<(String, String)>,
     now: Timestamp,
     scan: Scan,
     /// The table is that of an event data store.
@@ -37,8 +40,6 @@ pub struct Query {
     plan: Option<Plan>,
     /// How it is worked out piece by piece, if it can be.
     flow: Option<Flow>,
-    /// What is asked of its rows, if the user's query is about those.
-    outer: Option<Outer>,
 }
 
 /// The tables that a query runs over, by name.
@@ -51,8 +52,6 @@ pub struct Catalog {
     counted: Option<Counted>,
     /// What stands in the place of all rows but the answer's, where a query has been worked out in pieces.
     flowed: Option<Relation>,
-    /// The rows of the answer, where they have been on disk.
-    finished: Option<Relation>,
     limits: Limits,
 }
 
@@ -138,13 +137,10 @@ impl Catalog {
                 self.flowed = Some(rows);
                 Ok(())
             }
-            Gathered::Ordered(ordered) => {
-                self.finished = Some(ordered.whole(&self.limits)?.into_rows());
-                Ok(())
-            }
             Gathered::Flowed(Worked(Flowed::Ordered(_)))
             | Gathered::Surveyed(_)
             | Gathered::Doubtful(_)
+            | Gathered::Ordered(_)
             | Gathered::GivenUp => Err(SqlError::new("the rows have not been read")),
         }
     }
@@ -172,7 +168,7 @@ impl Catalog {
                 *relation = Arc::new(relation.take(&order)?);
             }
         }
-        Ok(Self { tables, unordered: false, counted: None, flowed: None, finished: None, limits: self.limits.clone() })
+        Ok(Self { tables, unordered: false, counted: None, flowed: None, limits: self.limits.clone() })
     }
 }
 
@@ -184,13 +180,35 @@ pub(super) struct Session<'a> {
     pub catalog: &'a Catalog,
     /// `current_timestamp`, milliseconds.
     pub now: i64,
-    /// Over tables without rows, where values are nobody's: what cannot be worked with is NULL.
-    pub dry: bool,
+    /// While names are bound, and expressions over no rows are asked for their types alone: the columns of the subqueries in them.
+    pub shapes: Option<&'a Shapes>,
+}
+
+/// The columns of the subqueries that have been bound, without rows.
+#[derive(Debug, Default)]
+pub(super) struct Shapes(RefCell<Vec<(ast::Query, Relation)>>);
+
+impl Shapes {
+    pub fn add(&self, query: ast::Query, columns: Relation) {
+        self.0.borrow_mut().push((query, columns));
+    }
+
+    /// Bound queries that are equal have equal columns: every table in them has a name that nothing else has.
+    pub fn of(&self, query: &ast::Query) -> Result<Relation> {
+        let shapes = self.0.borrow();
+        let found = shapes.iter().find(|(known, _)| known == query).map(|(_, columns)| columns.clone());
+        found.ok_or_else(|| SqlError::new("a subquery cannot stand here").at(query))
+    }
 }
 
 impl Session<'_> {
     pub fn limits(&self) -> &Limits {
         &self.catalog.limits
+    }
+
+    /// Nothing but types is asked for.
+    pub fn is_typing(&self) -> bool {
+        self.shapes.is_some()
     }
 }
 
@@ -233,55 +251,16 @@ impl Query {
         names::lower(&mut tree);
         window::named::write_out(&mut tree);
         params::set(&mut tree, params)?;
-        let tables = scan::tables(&tree);
+        let (tables, params) = (scan::tables(&tree), params::list(&tree));
         let (lake, blind) = (data_store::is_meant(&tree), blind::is_blind(&tree));
-        let mut query = Self { tree, now, scan: Scan::default(), lake, filters: None, tables, blind, plan: None, flow: None, outer: None };
-        // The dry run finds every mistake that does not depend on values.
-        let mut empty = Catalog::trial();
-        for table in tables::ALL {
-            empty.insert(table, &table.empty());
+        let bound = Bound::of(tree, now)?;
+        let (scan, filters) = scan::scan(bound.tree(), now);
+        let mut plan = if blind && !lake { Plan::of(&bound, scan.columns.as_deref()) } else { None };
+        if let Some(plan) = &mut plan {
+            plan.sought = flow::sought(&filters);
         }
-        query.dry_run(&empty)?;
-        (query.scan, query.filters) = scan::scan(&query.tree, now);
-        query.find_way(&empty);
-        if query.plan.is_none() && query.flow.is_none() {
-            query.split(&empty);
-        }
-        Ok(query)
-    }
-
-    /// Finds out how what is read is worked out.
-    fn find_way(&mut self, empty: &Catalog) {
-        if self.blind && !self.lake {
-            self.plan = Plan::of(&self.tree, empty, self.scan.columns.as_deref(), self.now);
-            if let Some(plan) = &mut self.plan {
-                plan.sought = flow::sought(&self.filters);
-            }
-        }
-        self.flow = Flow::of(&self.tree, empty, self.now, &self.scan, &self.filters);
-    }
-
-    /// Where all rows would have to be there at once, works out what a table inside of the query makes of them first. What is read is
-    /// what the whole query needs.
-    fn split(&mut self, empty: &Catalog) {
-        let mut alone = None;
-        let is_good = |tree: &ast::Query| {
-            let blind = blind::is_blind(tree);
-            let mut query = Self { tree: tree.clone(), blind, plan: None, flow: None, outer: None, ..self.clone() };
-            query.find_way(empty);
-            let is_small = query.plan.is_some() || query.flow.as_ref().is_some_and(Flow::is_small);
-            let is_good = is_small && scan::scan(tree, self.now).0.limit.is_none();
-            alone = is_good.then_some(query);
-            is_good
-        };
-        if let (Some((_, outer)), Some(query)) = (within::split(&self.tree, is_good), alone) {
-            *self = Self { outer: Some(outer), tables: std::mem::take(&mut self.tables), ..query };
-        }
-    }
-
-    /// Whether its rows are what the user asked for, and may be shown as they come.
-    pub fn is_whole(&self) -> bool {
-        self.outer.is_none()
+        let flow = Flow::of(&bound, &scan, &filters);
+        Ok(Self { tree: bound.into_tree(), params, now, scan, lake, filters, tables, blind, plan, flow })
     }
 
     /// How a lake is gone through for it; not where a few rows of it are enough.
@@ -310,7 +289,7 @@ impl Query {
 
     /// Names and values of its parameters.
     pub fn params(&self) -> Vec<(String, String)> {
-        params::list(&self.tree)
+        self.params.clone()
     }
 
     /// The tables that the query names.
@@ -351,7 +330,7 @@ impl Query {
         let relation = Relation::of_table(&tables::cloudtrail::TABLE, &rows);
         let relation = if self.lake { data_store::typed(relation)? } else { relation };
         let catalog = Catalog::default();
-        let session = Session { catalog: &catalog, now: self.now.millis(), dry: false };
+        let session = Session { catalog: &catalog, now: self.now.millis(), shapes: None };
         let ctes = Ctes::default();
         let mut keep = vec![false; relation.height];
         for (qualifiers, conditions) in filters {
@@ -365,47 +344,19 @@ impl Query {
         Ok(Rows { columns, height })
     }
 
-    /// Finds mistakes without values. A value is at fault even so where a count of nothing divides; the rest of the query is
-    /// looked at as if it were not.
-    fn dry_run(&self, empty: &Catalog) -> Result<()> {
-        let run = |dry| {
-            let session = Session { catalog: empty, now: self.now.millis(), dry };
-            select::query(&session, &Ctes::default(), None, &self.tree).map(|_| ())
-        };
-        match run(false) {
-            // How much it may take is known when it runs.
-            Err(error) if error.of_memory => Ok(()),
-            Err(error) if error.by_value => run(true).or_else(|error| if error.by_value || error.of_memory { Ok(()) } else { Err(error) }),
-            result => result,
-        }
-    }
-
     /// Answers the query over `catalog`.
     ///
     /// # Errors
     /// A value cannot be worked with (a cast that fails, a division by zero), or a table is missing.
     pub fn run(&self, catalog: &Catalog) -> std::result::Result<Answer, SqlError> {
-        let rows = self.rows(catalog)?;
-        let Some(outer) = &self.outer else { return Answer::new(rows) };
-        let apart = Catalog { counted: None, flowed: None, finished: None, unordered: false, tables: catalog.tables.clone(), limits: catalog.limits.clone() };
-        let session = Session { catalog: &apart, now: self.now.millis(), dry: false };
-        let rows = panics::caught(|| select::query(&session, &Outer::tables(rows), None, &outer.tree))?;
-        Answer::new(rows.seen())
-    }
-
-    /// The rows of the query that goes over the events.
-    fn rows(&self, catalog: &Catalog) -> Result<Relation> {
-        if let Some(rows) = &catalog.finished {
-            return Ok(rows.clone());
-        }
-        let session = Session { catalog, now: self.now.millis(), dry: false };
+        let session = Session { catalog, now: self.now.millis(), shapes: None };
         if let Some(rows) = &catalog.flowed {
-            return select::cut(&session, &self.tree, rows.clone());
+            return Answer::new(select::cut(&session, &self.tree, rows.clone())?);
         }
         match panics::caught(|| select::query(&session, &Ctes::default(), None, &self.tree)) {
             // Which of several values an error names must not depend on chance.
-            Err(_) if catalog.unordered => self.rows(&catalog.ordered()?),
-            relation => Ok(relation?.seen()),
+            Err(_) if catalog.unordered => self.run(&catalog.ordered()?),
+            relation => Answer::new(relation?.seen()),
         }
     }
 }

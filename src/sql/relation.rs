@@ -93,6 +93,11 @@ impl Relation {
         Ok(made)
     }
 
+    /// Whether a bound name that begins so is one of its columns.
+    pub fn knows(&self, first: &str) -> bool {
+        self.fields.iter().any(|field| field.qualifier.as_deref().unwrap_or(&field.name) == first)
+    }
+
     /// Where its rows stand, if they are not in order.
     pub fn places(&self) -> Option<&Series> {
         self.fields.iter().position(|field| field.name == PLACE).and_then(|at| self.columns.get(at))

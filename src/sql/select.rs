@@ -19,7 +19,7 @@ use limits::limited;
 pub(super) use limits::{has_ties, limits, wanted};
 pub(super) use list::name_of;
 use list::{list_item, other_names, places};
-pub(super) use sets::combine;
+pub(super) use sets::{combine, value_rows};
 use sets::{groups_of, set};
 
 /// How many rows anybody sees, from the first on.
@@ -65,7 +65,7 @@ pub(super) fn query(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_
         None => rows,
         Some(by) => {
             let scope = Scope { relation: &rows, ..like };
-            let keys = order_exprs(by)?.iter().map(|(expr, options)| Ok((order_key(&scope, expr, &rows)?, *options))).collect::<Result<Vec<_>>>()?;
+            let keys = order_keys(&scope, &order_exprs(by)?, &rows)?;
             let first = First { rows: wanted(&like, query), ties: has_ties(query) };
             rows.take(&first.of(&keys, rows.height)?)?
         }
@@ -101,17 +101,23 @@ fn select(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>, wanted: First
 
 /// The rows of a `SELECT`, and what sorts them; not in order yet.
 pub(super) fn listed(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>) -> Result<Projected> {
-    let rows = self::rows(like, select, by)?;
-    let scope = Scope { relation: &rows, ..*like };
+    listed_of(like, &rows(like, select, by)?, select, by)
+}
+
+/// The same of the rows of its FROM and WHERE.
+pub(super) fn listed_of(like: &Scope<'_>, rows: &Relation, select: &Select, by: Option<&OrderBy>) -> Result<Projected> {
+    let scope = Scope { relation: rows, ..*like };
     let orders = by.map(order_exprs).transpose()?.unwrap_or_default();
     let calls = calls(select, &orders);
-    match group::grouping(&scope, select, &calls)? {
+    match group::grouping(select, &calls)? {
         None => project(&scope, select, &calls, &orders),
         Some(grouping) => {
             let ((count, known), places) = match like.session.catalog.counted() {
                 Some(counted) => ((counted.count, counted.known.clone()), Relation::default()),
                 None => group::grouped(&scope, &grouping, &calls)?,
             };
+            // Only the types are asked for: what is made of the one group of no rows is of no use.
+            let (count, known) = if like.session.is_typing() { (0, without_rows(known)?) } else { (count, known) };
             let groups = Relation { height: count, ..places };
             let after = Scope { relation: &groups, known: &known, ungrouped: Some(&scope), ..*like };
             having(&after, select, |after| project(after, select, &calls, &orders))
@@ -119,12 +125,14 @@ pub(super) fn listed(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>) ->
     }
 }
 
+fn without_rows(known: Vec<(Expr, Values)>) -> Result<Vec<(Expr, Values)>> {
+    known.into_iter().map(|(expr, values)| Ok((expr, Values { constant: false, data: values.data.slice(0, 0), kind: values.kind }))).collect()
+}
+
 /// Does the rest over the groups that HAVING leaves.
 fn having<T>(after: &Scope<'_>, select: &Select, then: impl FnOnce(&Scope<'_>) -> Result<T>) -> Result<T> {
     let Some(having) = &select.having else { return then(after) };
-    // Trino wants the expression itself; an alias of the SELECT list is understood where nothing else has its name.
-    let with_aliases = after.known.iter().cloned().chain(aliases(after, select)).collect::<Vec<_>>();
-    let truth = Scope { known: &with_aliases, ..*after }.truth(having)?;
+    let truth = after.truth(having)?;
     let keep: Vec<Option<u32>> = (0_u32..).zip(truth).filter(|(_, keep)| *keep).map(|(row, _)| Some(row)).collect();
     after.narrowed(&keep, then)
 }
@@ -164,24 +172,12 @@ pub(super) struct Projected {
 }
 
 /// How a `SELECT` is grouped, and the calls in it and in what sorts it.
-pub(super) fn grouping(scope: &Scope<'_>, select: &Select, by: Option<&OrderBy>) -> Result<(Option<Grouping>, Calls)> {
+pub(super) fn grouping(select: &Select, by: Option<&OrderBy>) -> Result<(Option<Grouping>, Calls)> {
     let calls = calls(select, &by.map(order_exprs).transpose()?.unwrap_or_default());
-    Ok((group::grouping(scope, select, &calls)?, calls))
+    Ok((group::grouping(select, &calls)?, calls))
 }
 
-/// Columns of the SELECT list under their aliases, where they can be computed before HAVING.
-fn aliases(scope: &Scope<'_>, select: &Select) -> Vec<(Expr, Values)> {
-    let item = |item: &SelectItem| match item {
-        SelectItem::ExprWithAlias { expr, alias } => {
-            let name = Expr::Identifier(Ident::new(alias.value.to_lowercase()));
-            scope.column(expr).ok().filter(|_| scope.eval(&name).is_err()).map(|values| (name, values))
-        }
-        _ => None,
-    };
-    select.projection.iter().filter_map(item).collect()
-}
-
-fn refuse_unknown(select: &Select) -> Result<()> {
+pub(super) fn refuse_unknown(select: &Select) -> Result<()> {
     let refused = [
         (select.top.is_some(), "TOP (use LIMIT)"),
         (select.into.is_some(), "INTO"),
@@ -248,11 +244,16 @@ fn shown(scope: &Scope<'_>, select: &Select, orders: &[(Expr, OrderByOptions)]) 
         other_names(scope, item, &mut rows);
     }
     places(scope, &mut rows);
-    let keys = orders.iter().map(|(expr, options)| Ok((order_key(scope, expr, &rows)?, *options))).collect::<Result<Vec<_>>>()?;
+    let keys = order_keys(scope, orders, &rows)?;
     Ok(Projected { rows, keys })
 }
 
-fn order_exprs(by: &OrderBy) -> Result<Vec<(Expr, OrderByOptions)>> {
+/// What sorts the rows that a SELECT list has shown.
+pub(super) fn order_keys(scope: &Scope<'_>, orders: &[(Expr, OrderByOptions)], rows: &Relation) -> Result<Vec<(Values, OrderByOptions)>> {
+    orders.iter().map(|(expr, options)| Ok((order_key(scope, expr, rows)?, *options))).collect()
+}
+
+pub(super) fn order_exprs(by: &OrderBy) -> Result<Vec<(Expr, OrderByOptions)>> {
     match &by.kind {
         OrderByKind::Expressions(exprs) => Ok(exprs.iter().map(|key| (key.expr.clone(), key.options)).collect()),
         OrderByKind::All(_) => Err(SqlError::new("ORDER BY ALL is not supported").at(by)),

@@ -1,16 +1,18 @@
-//! What the parser does not know of Trino's spelling, put into words that it knows; token by token, so that places stay true.
+//! Rewrites Trino syntax that the parser does not know to syntax that it knows, token by token, so that
+//! positions in error messages stay right.
 
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
 use super::stand_ins::with_tables;
 
-/// The tokens as the parser wants them.
+/// The tokens as the parser takes them.
 pub(super) fn respelt(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     with_queries(with_rows(with_tables(with_angle_brackets(with_addresses(with_numbers(tokens))))))
 }
 
-/// `1_000` as 1000 and `0x1F` as 31; of the latter, the parser makes what it makes of `X'1F'`, but for its length.
+/// Rewrites `1_000` to 1000 and `0x1F` to 31; the parser would treat the latter like `X'1F'`, except for
+/// its length.
 fn with_numbers(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     for TokenWithSpan { token, span } in &mut tokens {
         match token {
@@ -37,7 +39,7 @@ pub(super) fn keyword_of(token: &TokenWithSpan) -> Option<Keyword> {
     }
 }
 
-/// `VALUES 1, 2` as `VALUES (1), (2)`.
+/// Rewrites `VALUES 1, 2` to `VALUES (1), (2)`.
 fn with_rows(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     let mut rest = tokens.into_iter().peekable();
@@ -73,7 +75,8 @@ fn with_rows(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     out
 }
 
-/// `> ALL (VALUES 1, 2)` as `> ALL (SELECT * FROM (VALUES 1, 2))`: the parser wants a SELECT there.
+/// Rewrites `> ALL (VALUES 1, 2)` to `> ALL (SELECT * FROM (VALUES 1, 2))`: the parser requires a SELECT
+/// there.
 fn with_queries(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     for (at, token) in tokens.iter().enumerate() {
@@ -116,7 +119,7 @@ fn is_after_rows(keyword: Keyword) -> bool {
     )
 }
 
-/// A row of one value gets the parentheses that the parser wants; one that has them keeps them.
+/// Adds parentheses around a row of one value, unless it has them.
 fn in_parentheses(row: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let said: Vec<&TokenWithSpan> = row.iter().filter(|token| is_said(token)).collect();
     let (Some(first), Some(last)) = (said.first(), said.last()) else { return row };
@@ -127,7 +130,7 @@ fn in_parentheses(row: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     std::iter::once(open).chain(row).chain([close]).collect()
 }
 
-/// Where the parenthesis closes with which `said` begins.
+/// The position of the parenthesis that closes the first one in `said`.
 pub(super) fn closes(said: &[&TokenWithSpan]) -> Option<usize> {
     let mut depth = 0_usize;
     for (at, token) in said.iter().enumerate() {
@@ -143,7 +146,8 @@ pub(super) fn closes(said: &[&TokenWithSpan]) -> Option<usize> {
     None
 }
 
-/// The parser knows no literals of type `IPADDRESS '10.0.0.1'`: they become casts. A network is a text here.
+/// The parser does not know literals of type `IPADDRESS '10.0.0.1'`: they become casts. A network stays a
+/// text.
 fn with_addresses(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     for token in tokens {
@@ -169,10 +173,10 @@ fn with_addresses(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     out
 }
 
-/// Trino writes nested types with parentheses, `CAST(x AS ARRAY(ROW(arn VARCHAR)))`; the parser knows them with angle
-/// brackets. Inside the type of a cast, and nowhere else, one becomes the other.
+/// Trino writes nested types with parentheses, `CAST(x AS ARRAY(ROW(arn VARCHAR)))`; the parser knows them
+/// with angle brackets. Replaces them inside of a cast's type, and nowhere else.
 fn with_angle_brackets(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    // For each open parenthesis: does it open a CAST, and is it one that was turned?
+    // For each open parenthesis: whether it opens a CAST, and whether it was replaced.
     let mut open: Vec<(bool, bool)> = Vec::new();
     let mut in_type: Option<usize> = None;
     let mut before: Option<Keyword> = None;

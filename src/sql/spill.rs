@@ -1,11 +1,13 @@
-//! What does not fit into memory goes to disk, and comes back in order.
+//! Rows that do not fit into memory are written to disk, and read back in order.
 //!
-//! - [`pack`]: columns → bytes, and back; [`pile`]: a temporary file of such blocks, compressed;
-//! - [`keys`]: what sorts rows, as bytes that sort the same;
-//! - [`sorted`]: rows in order, of any number: runs are sorted in memory, written, and merged;
-//! - [`spread`]: rows with equal keys in one share, the shares one after the other.
+//! - [`pack`]: columns → bytes, and back;
+//! - [`pile`]: a temporary file of compressed blocks;
+//! - [`keys`]: sort keys as bytes that sort the same;
+//! - [`sorted`]: external sort: runs are sorted in memory, written, and merged;
+//! - [`spread`]: hash partitions: rows with equal keys are in one share, and shares are read one after
+//!   another.
 //!
-//! The files have no name once they are open: whatever ends the process, nothing is left behind.
+//! The files are deleted as soon as they are open, so that nothing is left behind however the process ends.
 
 pub(super) mod keys;
 mod pack;
@@ -19,7 +21,7 @@ use std::path::PathBuf;
 
 use super::error::{Result, SqlError};
 
-/// Where rows go that do not fit.
+/// Where rows that do not fit are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spill {
     /// The folder of the temporary files.

@@ -1,4 +1,4 @@
-//! Tables whose names are ids or placeholders.
+//! Tables that are named by an id or a placeholder.
 
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
@@ -6,8 +6,8 @@ use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 use super::data_store;
 use super::spelling::{closes, is_said, keyword_of};
 
-/// Where a table is named by the id of an event data store, as in CloudTrail Lake, or by a placeholder as people's notes have
-/// it (`<table>`, `$EDS_ID`, `"${database}"."${table}"`), the trail is meant.
+/// Replaces table names that are the id of an event data store, as in CloudTrail Lake, or a placeholder as
+/// in documentation (`<table>`, `$EDS_ID`, `"${database}"."${table}"`): they mean the trail's table.
 pub(super) fn with_tables(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     let mut at = 0;
@@ -34,7 +34,8 @@ pub(super) fn with_tables(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     out
 }
 
-/// How many tokens name a table with an id or a placeholder among them, and the name that they stand for; 0 where none do.
+/// How many tokens name a table with an id or placeholder among them, and the name to use instead; 0 if
+/// there are none.
 fn stand_in(tokens: &[TokenWithSpan], own: &[String]) -> (usize, Token) {
     let trail = Token::make_word("cloudtrail_logs", None);
     let lake = Token::make_word(data_store::TABLE, None);
@@ -61,7 +62,7 @@ fn stand_in(tokens: &[TokenWithSpan], own: &[String]) -> (usize, Token) {
     }
 }
 
-/// Whether a placeholder is that of an event data store: its id, or called after it.
+/// Whether a placeholder stands for an event data store: its id, or a name for it.
 fn is_of_lake(tokens: &[TokenWithSpan]) -> bool {
     let text: String = tokens.iter().map(|token| token.token.to_string().to_lowercase()).collect();
     let letters: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
@@ -69,15 +70,16 @@ fn is_of_lake(tokens: &[TokenWithSpan]) -> bool {
     is_uuid(text.trim_matches(['"', '`'])) || is_called || text.trim_start_matches(['$', '<', '{']).starts_with("eds_")
 }
 
-/// A plain name that stands for an event data store in people's notes, `EDS_ID` and `event_data_store_id`, where it is no
-/// table of the query's own.
+/// A plain name that stands for an event data store in documentation, `EDS_ID` and `event_data_store_id`,
+/// unless the query defines a table of that name.
 fn is_called_store(token: &TokenWithSpan, own: &[String]) -> bool {
     let Token::Word(word) = &token.token else { return false };
     let name = word.value.to_lowercase();
     (name.starts_with("eds_") || name.starts_with("event_data_store")) && !own.contains(&name)
 }
 
-/// Names like those that the query gives to tables and views of its own: `name AS (`, `name (a, b) AS (`, `name AS SELECT`.
+/// Names of tables and views that the query itself defines: `name AS (`, `name (a, b) AS (`, `name AS
+/// SELECT`.
 fn own_tables(tokens: &[TokenWithSpan]) -> Vec<String> {
     let said: Vec<&TokenWithSpan> = tokens.iter().filter(|token| is_said(token)).collect();
     let mut names = Vec::new();
@@ -99,7 +101,7 @@ fn own_tables(tokens: &[TokenWithSpan]) -> Vec<String> {
     names
 }
 
-/// How many tokens are an id or a placeholder.
+/// How many tokens form an id or placeholder.
 fn placeholder(tokens: &[TokenWithSpan]) -> usize {
     let text = |token: &TokenWithSpan| token.token.to_string();
     let near: Vec<String> = tokens.iter().take_while(|token| is_said(token)).take(24).map(text).collect();
@@ -118,7 +120,7 @@ fn placeholder(tokens: &[TokenWithSpan]) -> usize {
         ["$", "{", ..] | ["{", ..] => ("{", "}"),
         _ => return 0,
     };
-    // The words in a placeholder may stand apart.
+    // The words in a placeholder may be separated by spaces.
     let mut depth = 0_usize;
     for (at, token) in tokens.iter().enumerate().take(24) {
         match text(token).as_str() {

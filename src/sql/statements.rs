@@ -1,8 +1,8 @@
-//! Several statements in one text, and statements that are no `SELECT`.
+//! Several statements in one text, and statements that are not a `SELECT`.
 //!
-//! People paste what stands in their editor: views, and the `SELECT` from them. A `CREATE VIEW x AS …` or `CREATE TABLE x AS …`
-//! before the query becomes a common table of it. `SHOW` and `DESCRIBE` are answered from the declarations of the tables.
-//! Everything else is refused with what to do instead.
+//! People paste what is in their editor: views, and a `SELECT` from them. A `CREATE VIEW x AS …` or `CREATE
+//! TABLE x AS …` before the query becomes a common table expression. `SHOW` and `DESCRIBE` are answered
+//! from the tables' declarations. Everything else is refused with advice.
 
 use sqlparser::ast::{ObjectName, ObjectNamePart};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
@@ -14,7 +14,7 @@ use crate::tables::{self, Column};
 
 /// What a text asks for.
 pub(super) struct Asked {
-    /// Views by name, in order, each with the query that it stands for.
+    /// Views in order, each with its name and query.
     pub views: Vec<View>,
     pub query: Asking,
 }
@@ -26,9 +26,9 @@ pub(super) struct View {
 }
 
 pub(super) enum Asking {
-    /// A query as it was written.
+    /// A query as written.
     Written(Vec<TokenWithSpan>),
-    /// One that answers `SHOW` or `DESCRIBE`.
+    /// A query that answers `SHOW` or `DESCRIBE`.
     Made(String),
 }
 
@@ -62,7 +62,7 @@ pub(super) fn asked(tokens: Vec<TokenWithSpan>) -> Result<Asked> {
     }
 }
 
-/// The statements, without the `;` between them; nothing but white space and comments is no statement.
+/// The statements without the `;` between them; white space and comments alone are not a statement.
 fn split(tokens: Vec<TokenWithSpan>) -> Vec<Vec<TokenWithSpan>> {
     let mut all = vec![Vec::new()];
     for token in tokens {
@@ -84,12 +84,12 @@ fn placed(statement: &[TokenWithSpan], message: impl Into<String>) -> SqlError {
     }
 }
 
-/// The words and signs of a statement, names and keywords in capitals.
+/// The words and symbols of a statement; names and keywords in upper case.
 fn words(statement: &[TokenWithSpan]) -> Vec<String> {
     statement.iter().filter(|token| is_said(token)).map(|token| token.token.to_string().to_uppercase()).collect()
 }
 
-/// The names in a statement, without their quotes and in small letters.
+/// The names in a statement, without quotes and in lower case.
 fn names(statement: &[TokenWithSpan]) -> Vec<String> {
     let name = |token: &TokenWithSpan| match &token.token {
         Token::Word(word) => Some(word.value.to_lowercase()),
@@ -143,7 +143,7 @@ fn view(statement: &[TokenWithSpan], words: &[String]) -> Result<View> {
     Ok(View { name, columns, query: said.iter().skip(query + 1).map(|token| (*token).clone()).collect() })
 }
 
-/// `(a, b)`: names for a view's columns; nothing where none are given.
+/// `(a, b)`: the names of a view's columns; empty if there are none.
 fn columns(said: &[&TokenWithSpan], at: usize) -> (Vec<String>, usize) {
     if !matches!(said.get(at).map(|token| &token.token), Some(Token::LParen)) {
         return (Vec::new(), at);
@@ -154,7 +154,7 @@ fn columns(said: &[&TokenWithSpan], at: usize) -> (Vec<String>, usize) {
             Token::Word(word) => names.push(word.value.clone()),
             Token::Comma => {}
             Token::RParen => return (names, after + 1),
-            // Types and properties: no names of columns.
+            // Types and properties, not names of columns.
             _ => break,
         }
     }
@@ -196,7 +196,7 @@ fn rows<T>(all: &[T], row: impl Fn(&T) -> String) -> String {
     all.iter().map(row).collect::<Vec<_>>().join(", ")
 }
 
-/// `db.view` as `view`, where that is what one of the views is called.
+/// `db.view` as `view`, if there is a view of that name.
 pub(super) fn unqualify(name: &mut ObjectName, views: &[String]) {
     let last = name.0.last().and_then(ObjectNamePart::as_ident).map(|ident| ident.value.to_lowercase());
     if name.0.len() > 1 && last.is_some_and(|last| views.contains(&last)) {

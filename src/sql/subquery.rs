@@ -8,9 +8,8 @@ mod apart;
 mod extremes;
 
 use std::collections::HashSet;
-use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Ident, Query, Visit, Visitor};
+use sqlparser::ast::{Expr, Query};
 
 pub(super) use extremes::quantified;
 
@@ -24,7 +23,20 @@ use super::values::{Values, take};
 use super::{cast, names, select};
 use crate::tables::Kind;
 
+/// The columns of a subquery, where nothing but types is asked for.
+fn typed(scope: &Scope<'_>, query: &Query) -> Result<Option<Relation>> {
+    let Some(shapes) = scope.session.shapes else { return Ok(None) };
+    for parts in names::free(query) {
+        // After grouping, not every column is there.
+        scope.eval(&names::named(parts))?;
+    }
+    shapes.of(query).map(Some)
+}
+
 pub(super) fn exists(scope: &Scope<'_>, query: &Query, negated: bool) -> Result<Values> {
+    if typed(scope, query)?.is_some() {
+        return Ok(unknown(scope, Kind::Boolean));
+    }
     match alone(scope, query)? {
         Some(rows) => return Ok(Values::constant(Kind::Boolean, Some((rows.height > 0) != negated))),
         None => {
@@ -38,6 +50,9 @@ pub(super) fn exists(scope: &Scope<'_>, query: &Query, negated: bool) -> Result<
 }
 
 pub(super) fn scalar(scope: &Scope<'_>, query: &Query) -> Result<Values> {
+    if let Some(rows) = typed(scope, query)? {
+        return Ok(unknown(scope, single(&rows)?.kind));
+    }
     if let Some(rows) = alone(scope, query)? {
         return single(&rows);
     }
@@ -60,6 +75,10 @@ pub(super) fn scalar(scope: &Scope<'_>, query: &Query) -> Result<Values> {
 
 pub(super) fn contains(scope: &Scope<'_>, expr: &Expr, query: &Query, negated: bool) -> Result<Values> {
     let value = scope.eval(expr)?;
+    if let Some(rows) = typed(scope, query)? {
+        Set::of(&value, &rows)?;
+        return Ok(unknown(scope, Kind::Boolean));
+    }
     if let Some(rows) = alone(scope, query)? {
         let set = Set::of(&value, &rows)?;
         let keys = set.keys(&value, scope.height())?;
@@ -124,11 +143,19 @@ impl Set {
 
 /// The subquery's rows, if it needs nothing from outside.
 fn alone(scope: &Scope<'_>, query: &Query) -> Result<Option<Relation>> {
-    match select::query(scope.session, scope.ctes, None, query) {
-        Ok(rows) => Ok(Some(rows.seen())),
-        Err(error) if error.unknown_name => Ok(None),
-        Err(error) => Err(error),
+    if let Some(rows) = typed(scope, query)? {
+        return Ok(Some(rows));
     }
+    if !names::free(query).is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(select::query(scope.session, scope.ctes, None, query)?.seen()))
+}
+
+/// Values that nobody looks at, of a type.
+fn unknown(scope: &Scope<'_>, kind: Kind) -> Values {
+    let data = polars::prelude::Series::full_null("".into(), scope.height(), &kind.dtype());
+    Values::new(kind, data)
 }
 
 fn single(rows: &Relation) -> Result<Values> {
@@ -145,17 +172,8 @@ fn single(rows: &Relation) -> Result<Values> {
 /// Runs the subquery for each combination of outer values that it may look at.
 pub(super) fn each(scope: &Scope<'_>, query: &Query) -> Result<(Groups, Vec<Relation>)> {
     let mut keys = Vec::new();
-    let outer = scope.ungrouped.map_or(scope.relation, |before| before.relation);
-    for parts in names_in(query) {
-        if names::find(outer, &parts).is_ok_and(|found| found.is_some())
-            && let Ok(values) = scope.column(&Expr::CompoundIdentifier(parts))
-        {
-            keys.push(key_column(&values, scope.height())?);
-        }
-    }
-    if scope.height() == 0 {
-        // Still looked at, so that mistakes are found before anything is read.
-        kinds(scope, query)?;
+    for parts in names::free(query) {
+        keys.push(key_column(&scope.column(&names::named(parts))?, scope.height())?);
     }
     let groups = Groups::by(&keys, scope.height())?;
     let mut results: Vec<Relation> = Vec::with_capacity(groups.count());
@@ -182,27 +200,4 @@ pub(super) fn shape(scope: &Scope<'_>, query: &Query) -> Result<Relation> {
 
 fn result<'r>(groups: &Groups, results: &'r [Relation], row: usize) -> Option<&'r Relation> {
     groups.of_row.get(row).and_then(|group| results.get(*group as usize))
-}
-
-/// Every column name in a query, however deep.
-fn names_in(query: &Query) -> Vec<Vec<Ident>> {
-    struct Names(Vec<Vec<Ident>>);
-    impl Visitor for Names {
-        type Break = ();
-
-        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            let parts = match expr {
-                Expr::Identifier(ident) => vec![ident.clone()],
-                Expr::CompoundIdentifier(parts) => parts.clone(),
-                _ => return ControlFlow::Continue(()),
-            };
-            if !self.0.contains(&parts) {
-                self.0.push(parts);
-            }
-            ControlFlow::Continue(())
-        }
-    }
-    let mut names = Names(Vec::new());
-    let _ = query.visit(&mut names);
-    names.0
 }

@@ -1,4 +1,4 @@
-//! A column of values with its type, or one value that stands for every row.
+//! A column of values with its type, or a single value for all rows.
 
 use polars::prelude::{BooleanChunked, ChunkFullNull, Float64Chunked, Int64Chunked, IntoSeries, NamedFrom, Series, StringChunked};
 
@@ -10,16 +10,16 @@ use crate::tables::Kind;
 #[derive(Debug, Clone)]
 pub(super) struct Values {
     pub kind: Kind,
-    /// One entry per row; a single one if `constant`.
+    /// One entry for each row, or a single one if `constant`.
     pub data: Series,
     pub constant: bool,
 }
 
-/// A Rust type that a column's values are read as and built from.
+/// A Rust type in which values of a column are read and built.
 pub(super) trait Cell: Sized {
     fn column(values: Vec<Option<Self>>) -> Series;
 
-    /// What it takes beside its place in the column.
+    /// Bytes that it takes outside of the column itself.
     fn bytes(&self) -> usize {
         0
     }
@@ -55,7 +55,7 @@ impl Values {
         Self { kind, data, constant: false }
     }
 
-    /// One value for every row.
+    /// The same value for every row.
     pub fn constant<T: Cell>(kind: Kind, value: Option<T>) -> Self {
         Self { kind, data: T::column(vec![value]), constant: true }
     }
@@ -65,11 +65,11 @@ impl Values {
         Self { kind, data, constant: true }
     }
 
-    /// Built row by row. `constant` makes a single row of it that stands for all.
+    /// Builds the values row by row. With `constant`, builds a single value for all rows.
     pub fn build<T: Cell>(kind: Kind, height: usize, constant: bool, cell: impl FnMut(usize) -> Result<Option<T>>) -> Result<Self> {
         let rows = if constant { 1 } else { height };
         let cells = (0..rows).map(cell).collect::<Result<Vec<_>>>();
-        // A constant is computed even where no row will see it; there, a value that cannot be worked with hurts nobody.
+        // A constant is computed even if no row needs it, and then an error does not matter.
         let cells = match cells {
             Err(error) if error.by_value && constant && height == 0 => vec![None],
             cells => cells?,
@@ -81,7 +81,7 @@ impl Values {
         Self { kind: Kind::Boolean, data: data.into_series(), constant }
     }
 
-    /// One entry per row, whether constant or not.
+    /// One entry for each row, whether constant or not.
     pub fn spread(&self, height: usize) -> Series {
         if self.constant { self.data.new_from_index(0, height) } else { self.data.clone() }
     }
@@ -92,11 +92,11 @@ impl Values {
     }
 
     pub fn is_null(&self, row: usize) -> bool {
-        // Out of range cannot happen for rows of the relation; if it did, nothing is there.
+        // Rows of the relation cannot be out of range; anything else counts as NULL.
         self.data.get(self.index(row)).map_or(true, |value| value.is_null())
     }
 
-    /// The rows that `rows` names, in that order; `None` gives NULL.
+    /// The rows with these indexes, in that order; `None` gives NULL.
     pub fn take(&self, rows: &[Option<u32>]) -> Result<Self> {
         if self.constant {
             return Ok(self.clone());
@@ -112,12 +112,12 @@ impl Values {
         }
     }
 
-    /// Texts as they lie in memory, of whatever type: they are in the order of its values.
+    /// Values of any text type as stored texts, which sort like the values.
     pub fn as_texts(&self) -> Result<Texts> {
         Ok(Texts(self.data.str()?.rechunk().into_owned(), self.constant))
     }
 
-    /// Whole numbers as they lie in memory: `bigint`, times, intervals.
+    /// Values stored as whole numbers: `bigint`, times, intervals.
     pub fn wholes(&self) -> Result<Wholes> {
         match self.kind.dtype() {
             polars::prelude::DataType::Int64 => Ok(Wholes(self.data.i64()?.rechunk().into_owned(), self.constant)),
@@ -126,7 +126,7 @@ impl Values {
         }
     }
 
-    /// Exact numbers, as whole numbers of their last digit.
+    /// Decimals as whole numbers in units of their last digit.
     pub fn decimals(&self) -> Result<Decimals> {
         match (&self.kind, self.kind.dtype()) {
             (Kind::Decimal { .. }, polars::prelude::DataType::String) => {
@@ -136,7 +136,7 @@ impl Values {
         }
     }
 
-    /// Exact numbers, built row by row from whole numbers of their last digit, which the type can hold.
+    /// Decimals, built row by row from whole numbers in units of their last digit, which must fit the type.
     pub fn build_decimals(kind: Kind, height: usize, constant: bool, mut cell: impl FnMut(usize) -> Result<Option<i128>>) -> Result<Self> {
         if kind.dtype() == polars::prelude::DataType::String {
             return Self::build(kind, height, constant, |row| Ok(cell(row)?.map(decimal::packed)));
@@ -166,7 +166,7 @@ impl Values {
         }
     }
 
-    /// The single text, where it is the same for every row and not NULL: a JSON path, a regular expression, a unit.
+    /// The text, if it is the same for every row and not NULL: a JSON path, a regular expression, a unit.
     pub fn constant_text(&self) -> Option<String> {
         if !self.constant || !self.kind.is_text() {
             return None;
@@ -174,7 +174,7 @@ impl Values {
         self.data.str().ok()?.get(0).map(str::to_owned)
     }
 
-    /// The single whole number, where it is the same for every row and not NULL.
+    /// The whole number, if it is the same for every row and not NULL.
     pub fn constant_whole(&self) -> Option<i64> {
         if !self.constant || self.kind != Kind::Bigint {
             return None;
@@ -220,7 +220,7 @@ pub(super) enum Decimals {
 }
 
 impl Decimals {
-    /// The value of a row, a whole number of its last digit; `None` is NULL.
+    /// The value of a row, in units of its last digit; `None` is NULL.
     pub fn get(&self, row: usize) -> Option<i128> {
         match self {
             Self::Narrow(wholes) => wholes.get(row).map(i128::from),

@@ -1,4 +1,4 @@
-//! Looks through expressions for aggregates, window functions and subqueries, without going into subqueries.
+//! Searches expressions for aggregates, window functions and subqueries, without going into subqueries.
 
 use std::ops::ControlFlow;
 
@@ -62,7 +62,7 @@ impl Calls {
     }
 }
 
-/// Tells whether an expression names a column that is not among `columns`. In doubt it does.
+/// Whether an expression names a column that is not in `columns`. If in doubt, yes.
 pub(super) fn names_more_than(columns: &'static [&'static str]) -> impl Fn(&Expr) -> bool {
     struct Finder(&'static [&'static str]);
     impl Visitor for Finder {
@@ -85,7 +85,7 @@ pub(super) fn names_more_than(columns: &'static [&'static str]) -> impl Fn(&Expr
     move |expr| expr.visit(&mut Finder(columns)).is_break()
 }
 
-/// Whether a subquery stands anywhere in `expr`.
+/// Whether there is a subquery anywhere in `expr`.
 pub(super) fn has_subquery(expr: &Expr) -> bool {
     struct Finder;
     impl Visitor for Finder {
@@ -98,7 +98,7 @@ pub(super) fn has_subquery(expr: &Expr) -> bool {
     expr.visit(&mut Finder).is_break()
 }
 
-/// Whether `expr` can have a value although a part of it is NULL, as `coalesce` and `IS NULL` have.
+/// Whether `expr` can have a value although a part of it is NULL, as `coalesce` and `IS NULL` can.
 pub(super) fn may_hide_null(expr: &Expr) -> bool {
     const HIDING: &[&str] = &["coalesce", "if", "concat_ws", "try", "array", "row", "map", "format", "json_format", "typeof", "zip", "repeat"];
     struct Finder;
@@ -134,12 +134,13 @@ pub(super) fn may_hide_null(expr: &Expr) -> bool {
     expr.visit(&mut Finder).is_break()
 }
 
-/// The conditions that are joined by AND at the top of `expr`, in order.
+/// The conditions that are combined by AND at the top of `expr`, in order.
 pub(super) fn conjuncts(expr: &Expr) -> Vec<&Expr> {
     chain(expr, &BinaryOperator::And)
 }
 
-/// The operands of a chain of one operator, in order. Long chains lean to the left; this does not recurse on them.
+/// The operands of a chain of one operator, in order. Long chains nest to the left; this does not recurse
+/// into them.
 pub(super) fn chain<'e>(expr: &'e Expr, operator: &BinaryOperator) -> Vec<&'e Expr> {
     let mut found = Vec::new();
     let mut open = vec![expr];

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::divide::Mention;
 use super::flow::Said;
+use super::names;
 use super::query::Query;
 use crate::lake::Visit;
 
@@ -30,10 +31,16 @@ impl Query {
                 if !first.is_empty() {
                     said.push(format!("reads of each row group first {}, and the other columns of the rows that are left", first.join(", ")));
                 }
-                said.extend(flow.sought_columns().map(|column| format!("passes over row groups by the least and the greatest {column}, and by its filter")));
+                said.extend(
+                    flow.sought_columns().map(|column| format!("passes over row groups by the least and the greatest {column}, and by its filter")),
+                );
                 match flow.visit() {
-                    Visit::NewestFirst => said.push("begins with the newest events, and passes over row groups that are older than all that it keeps".to_owned()),
-                    Visit::OldestFirst => said.push("begins with the oldest events, and passes over row groups that are newer than all that it keeps".to_owned()),
+                    Visit::NewestFirst => {
+                        said.push("begins with the newest events, and passes over row groups that are older than all that it keeps".to_owned())
+                    }
+                    Visit::OldestFirst => {
+                        said.push("begins with the oldest events, and passes over row groups that are newer than all that it keeps".to_owned())
+                    }
                     Visit::AsTheyStand => {}
                 }
             }
@@ -56,7 +63,7 @@ fn by(mentions: &[Mention]) -> String {
     let mut text = String::new();
     for mention in mentions {
         let keys: Vec<String> = mention.keys.iter().map(ToString::to_string).collect();
-        let _ = write!(text, "{}{} by {}", if text.is_empty() { "" } else { "; " }, mention.alias, keys.join(", "));
+        let _ = write!(text, "{}{} by {}", if text.is_empty() { "" } else { "; " }, names::written(&mention.alias), keys.join(", "));
     }
     text
 }

@@ -1,4 +1,4 @@
-//! Window functions: `row_number() OVER (PARTITION BY … ORDER BY …)` and its relatives.
+//! Window functions: `row_number() OVER (PARTITION BY … ORDER BY …)` and others.
 
 mod frame;
 pub(super) mod named;
@@ -24,19 +24,19 @@ use crate::tables::Kind;
 pub(super) const NAMES: &[&str] =
     &["row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead", "first_value", "last_value", "nth_value"];
 
-/// Rows of each partition in order, and which of them are equal in it.
+/// The rows of each partition in order, and which of them are peers.
 struct Partitions {
     /// For each partition its rows, in order.
     rows: Vec<Vec<u32>>,
-    /// What peers are equal in: the keys of ORDER BY.
+    /// Peers are rows with equal ORDER BY keys.
     keys: Vec<Series>,
-    /// For each row the number of its peers' group, once somebody asks.
+    /// For each row the number of its peer group; computed when first needed.
     peers: OnceCell<Vec<u32>>,
     ordered: bool,
     height: usize,
 }
 
-/// Windows that several functions of a `SELECT` look through: their rows are put in order once.
+/// Windows that several functions of a `SELECT` share, so that their rows are sorted once.
 #[derive(Default)]
 pub(super) struct Windows(Vec<(Vec<Expr>, Vec<OrderByExpr>, Rc<Partitions>)>);
 
@@ -52,7 +52,7 @@ impl Windows {
     }
 }
 
-/// The values of a window function. `windows` are those of the functions before it, over the same rows.
+/// The values of a window function. `windows` are those of earlier functions over the same rows.
 pub(super) fn evaluate(scope: &Scope<'_>, function: &Function, windows: &mut Windows) -> Result<Values> {
     let name = names::of_function(function);
     let spec = match &function.over {
@@ -97,7 +97,7 @@ fn partitions(scope: &Scope<'_>, spec: &WindowSpec) -> Result<Partitions> {
 }
 
 impl Partitions {
-    /// Finds out which rows are peers.
+    /// Determines which rows are peers.
     fn know_peers(&self) -> Result<()> {
         if self.peers.get().is_none() {
             let _ = self.peers.set(Groups::by(&self.keys, self.height)?.of_row);
@@ -105,7 +105,7 @@ impl Partitions {
         Ok(())
     }
 
-    /// The number of a row's peers, which are known; without an order all rows are peers.
+    /// The number of a row's peer group; without ORDER BY all rows are peers.
     fn peer(&self, row: u32) -> u32 {
         self.peers.get().and_then(|peers| peers.get(row as usize)).copied().unwrap_or(0)
     }
@@ -123,7 +123,8 @@ impl Partitions {
         Ok(Values::new(Kind::Bigint, i64::column(numbers)))
     }
 
-    /// A number for each row from its position, its first peer's position, and its peers' number, all from 0.
+    /// A number for each row from its position, the position of its first peer, and its peer group, all
+    /// counted from 0.
     fn numbers(&self, number: impl Fn(i64, i64, i64) -> i64) -> Result<Values> {
         let mut numbers: Vec<Option<i64>> = vec![None; self.height];
         for rows in &self.rows {
@@ -192,7 +193,7 @@ impl Partitions {
         let mut places: Vec<Option<u32>> = vec![None; self.height];
         let mut outside = vec![true; self.height];
         for rows in &self.rows {
-            // Where the rows stand that count, and how many of them come before each row.
+            // The positions of the rows that count, and how many of them come before each row.
             let counted: Vec<usize> =
                 (0..rows.len()).filter(|at| rows.get(*at).is_some_and(|row| passed_over.get(*row as usize) != Some(&true))).collect();
             let mut before = 0;
@@ -254,7 +255,7 @@ impl Partitions {
     }
 }
 
-/// With `IGNORE NULLS`, the rows whose value is NULL; else none.
+/// With `IGNORE NULLS`, the rows whose value is NULL; otherwise none.
 fn passed_over(function: &Function, values: &Values) -> Result<Vec<bool>> {
     let clauses = match &function.args {
         FunctionArguments::List(list) => list.clauses.as_slice(),
@@ -264,7 +265,7 @@ fn passed_over(function: &Function, values: &Values) -> Result<Vec<bool>> {
     if inside || function.null_treatment == Some(NullTreatment::IgnoreNulls) { predicate::nulls(values) } else { Ok(Vec::new()) }
 }
 
-/// An aggregate over each row's frame. Where all rows of a partition share one frame, it is computed once.
+/// An aggregate over each row's frame. If all rows of a partition have the same frame, it is computed once.
 fn over_frames(scope: &Scope<'_>, function: &Function, spec: &WindowSpec, partitions: &Partitions) -> Result<Values> {
     let call = Function { over: None, ..function.clone() };
     if !partitions.ordered && spec.window_frame.is_none() {
@@ -285,7 +286,7 @@ fn over_frames(scope: &Scope<'_>, function: &Function, spec: &WindowSpec, partit
     if let Some(values) = running::evaluate(scope, &call, &names::of_function(&call), &frames)? {
         return Ok(values);
     }
-    // Each frame becomes a group of its own: its rows are copied under each other.
+    // Each frame becomes a group of its own, for which its rows are copied.
     let total: usize = frames.partitions.iter().flat_map(|(_, ranges)| ranges).map(|(start, end)| end - start).sum();
     if total > FRAME_ROWS_MAX {
         return Err(SqlError::new(format!("the window's frames hold {total} rows, more than {FRAME_ROWS_MAX}; use a smaller frame")));
@@ -305,5 +306,5 @@ fn over_frames(scope: &Scope<'_>, function: &Function, spec: &WindowSpec, partit
     values.take(&target)
 }
 
-/// Rows that all frames of a window may hold together.
+/// All frames of a window may together contain at most so many rows.
 const FRAME_ROWS_MAX: usize = 20_000_000;

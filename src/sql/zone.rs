@@ -1,7 +1,8 @@
-//! Time zones other than UTC: where `AT TIME ZONE 'Asia/Tokyo'` puts the hands of the clock.
+//! Time zones other than UTC, as in `AT TIME ZONE 'Asia/Tokyo'`.
 //!
-//! A moment stays the same number in every zone. What a zone changes is what people read off it: its parts, the day it lies
-//! on, where a day begins, how it is written. Those work on *wall* milliseconds, which a [`Zone`] gives and takes back.
+//! A point in time is the same number in every zone. The zone decides its parts, its day, where a day
+//! begins, and how it is written. Those are computed from *wall clock* milliseconds, which a [`Zone`]
+//! converts to and from.
 
 use std::str::FromStr;
 
@@ -11,7 +12,7 @@ use chrono_tz::Tz;
 use super::error::{Result, SqlError};
 use crate::tables::Kind;
 
-/// A zone, as a name or as hours from UTC.
+/// A zone by name, or as an offset from UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Zone {
     Utc,
@@ -20,7 +21,7 @@ pub(super) enum Zone {
 }
 
 impl Zone {
-    /// By its name in the zone database, or as `+09:00`.
+    /// Parses a name of the zone database, or an offset such as `+09:00`.
     pub fn parse(name: &str) -> Option<Self> {
         let name = name.trim();
         if ["UTC", "Z", "GMT", "UT", "Etc/UTC", "Etc/GMT", "Zulu"].iter().any(|utc| utc.eq_ignore_ascii_case(name)) {
@@ -34,7 +35,7 @@ impl Zone {
         chrono_tz::TZ_VARIANTS.iter().find(|zone| zone.name().eq_ignore_ascii_case(name)).copied().map(Self::Named)
     }
 
-    /// The zone that the values of a type are read in.
+    /// The zone in which values of a type are displayed.
     pub fn of(kind: &Kind) -> Self {
         match kind {
             Kind::Zoned(name) => Self::parse(name).unwrap_or(Self::Utc),
@@ -42,7 +43,7 @@ impl Zone {
         }
     }
 
-    /// The type of moments that are read in this zone.
+    /// The type of points in time displayed in this zone.
     pub fn kind(self) -> Kind {
         match self {
             Self::Utc => Kind::Timestamp { zoned: true },
@@ -51,7 +52,7 @@ impl Zone {
         }
     }
 
-    /// Seconds that the clock there is ahead of UTC at a moment.
+    /// The offset from UTC in seconds at a point in time.
     pub fn ahead(self, millis: i64) -> i64 {
         let moment = DateTime::from_timestamp_millis(millis).map(|time| time.naive_utc());
         let offset = match (self, moment) {
@@ -62,12 +63,13 @@ impl Zone {
         i64::from(offset)
     }
 
-    /// What the clock there shows at a moment.
+    /// The wall clock time at a point in time.
     pub fn wall(self, millis: i64) -> i64 {
         millis.saturating_add(self.ahead(millis) * 1000)
     }
 
-    /// The moment at which the clock there shows this; of two, the first. An hour that is skipped is taken as if it was not.
+    /// The point in time of a wall clock time; if there are two, the first. In a skipped hour, as if the
+    /// clock had not been changed.
     pub fn moment(self, wall: i64) -> i64 {
         let Self::Named(zone) = self else { return wall.saturating_sub(self.ahead(wall) * 1000) };
         let Some(local) = DateTime::from_timestamp_millis(wall).map(|time| time.naive_utc()) else { return wall };
@@ -78,14 +80,14 @@ impl Zone {
     }
 }
 
-/// The moment that a clock would have shown which was put forward over this time: by what it was ahead before.
+/// The point in time of a skipped wall clock time, by the offset before the change.
 fn skipped(zone: Tz, local: NaiveDateTime) -> Option<i64> {
     let before = local.checked_sub_signed(TimeDelta::hours(3))?;
     let offset = zone.offset_from_local_datetime(&before).earliest()?.fix().local_minus_utc();
     Some(local.and_utc().timestamp_millis().saturating_sub(i64::from(offset) * 1000))
 }
 
-/// A zone by its name, or an error that names it.
+/// A zone by name; an error if it is unknown.
 pub(super) fn named(name: &str) -> Result<Zone> {
     Zone::parse(name).ok_or_else(|| SqlError::new(format!("there is no time zone {name}; write it as 'Europe/Berlin' or '+01:00'")))
 }
@@ -115,10 +117,10 @@ mod tests {
         let summer = 1_782_820_800_000; // 2026-06-30T12:00:00Z
         assert_eq!((berlin.ahead(NOON), berlin.ahead(summer)), (3600, 7200));
         assert_eq!(berlin.moment(berlin.wall(summer)), summer);
-        // 2026-03-29T02:30 is skipped there: it is 01:30Z, when the clock shows 03:30.
+        // 02:30 is skipped on 2026-03-29: it is 01:30Z, when the clock shows 03:30.
         let skipped = 1_774_751_400_000;
         assert_eq!(berlin.moment(skipped), skipped - HOUR);
-        // 2026-10-25T02:30 comes twice: the first time at 00:30Z.
+        // 02:30 occurs twice on 2026-10-25: first at 00:30Z.
         let twice = 1_792_895_400_000;
         assert_eq!(berlin.moment(twice), twice - 2 * HOUR);
     }

@@ -1,4 +1,4 @@
-//! JSON values → one column of a given type, value by value.
+//! JSON values → a column of a given type, value by value.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,13 +13,13 @@ use serde_json::value::RawValue;
 use super::events::Key;
 use super::kind::{Kind, entry};
 
-/// Elements of one list that are looked at; hostile records may have many.
+/// At most so many elements of one list are read; hostile records may have more.
 const LIST_LENGTH_MAX: usize = 100_000;
 
-/// A column that grows.
+/// A column that is being built.
 pub enum Builder {
     Text(StringChunkedBuilder),
-    /// JSON text: strings keep their quotes.
+    /// JSON text; strings keep their quotes.
     Json(Vec<Option<String>>),
     Numbers(Vec<Option<i64>>),
     Doubles(Vec<Option<f64>>),
@@ -57,7 +57,8 @@ impl Builder {
         Self::List { element: Box::new(Self::new(element)), kind: element.clone(), lengths: Vec::new(), of_entries }
     }
 
-    /// Adds a value. Whatever does not fit the type becomes NULL, as in Athena; an absent value and JSON's `null` are NULL.
+    /// Adds a value. What does not fit the type becomes NULL, as in Athena; so do an absent value and
+    /// JSON's `null`.
     pub fn push_json(&mut self, value: Option<&RawValue>) {
         let value = value.filter(|value| value.get() != "null");
         match self {
@@ -98,7 +99,7 @@ impl Builder {
         }
     }
 
-    /// Adds a text to a text column; NULL in a column of another type.
+    /// Adds a text; becomes NULL in a column of another type.
     pub fn push_text(&mut self, value: Option<&str>) {
         match self {
             Self::Text(builder) => builder.append_option(value),
@@ -106,7 +107,7 @@ impl Builder {
         }
     }
 
-    /// Adds a number to a column of numbers; NULL in a column of another type.
+    /// Adds a number; becomes NULL in a column of another type.
     pub fn push_number(&mut self, value: Option<i64>) {
         match self {
             Self::Numbers(values) => values.push(value),
@@ -114,7 +115,7 @@ impl Builder {
         }
     }
 
-    /// Adds a truth value to a column of those; NULL in a column of another type.
+    /// Adds a boolean; becomes NULL in a column of another type.
     pub fn push_truth(&mut self, value: bool) {
         match self {
             Self::Booleans(values) => values.push(Some(value)),
@@ -122,7 +123,7 @@ impl Builder {
         }
     }
 
-    /// Adds a list of texts to a column of those; NULL in a column of another type.
+    /// Adds a list of texts; becomes NULL in a column of another type.
     pub fn push_texts(&mut self, values: &[String]) {
         match self {
             Self::List { element, lengths, of_entries: false, .. } => {
@@ -133,7 +134,7 @@ impl Builder {
         }
     }
 
-    /// Hands out the column under a name and starts anew.
+    /// Returns the column with this name, and starts a new one.
     pub fn take(&mut self, name: &str) -> Series {
         match self {
             Self::Text(builder) => std::mem::replace(builder, StringChunkedBuilder::new("".into(), 0)).finish().into_series().with_name(name.into()),
@@ -154,9 +155,9 @@ impl Builder {
     }
 }
 
-/// A column of lists: `elements` cut into pieces of the given lengths, `None` for a NULL.
+/// A column of lists: `elements` divided into lists of the given lengths; `None` for a NULL.
 pub fn lists(name: &str, elements: &Series, element_kind: &Kind, lengths: &[Option<usize>]) -> Series {
-    // A list of none is at hand; polars would make one with NULLs in it first, and those cost 8 MiB of zeros.
+    // A list column without rows is made from the elements; polars' own way costs 8 MiB of zeros.
     if let (true, Ok(one)) = (lengths.is_empty(), elements.implode()) {
         return one.into_series().slice(0, 0).with_name(name.into());
     }
@@ -178,7 +179,7 @@ pub fn lists(name: &str, elements: &Series, element_kind: &Kind, lengths: &[Opti
     made.unwrap_or_else(|| pieced(name, &elements, lengths, &dtype))
 }
 
-/// The same, list by list, of elements that have to be made of another type.
+/// The same, list by list, for elements that have to be converted to another type.
 fn pieced(name: &str, elements: &Series, lengths: &[Option<usize>], dtype: &DataType) -> Series {
     let mut start = 0_usize;
     let mut pieces = Vec::with_capacity(lengths.len());
@@ -192,7 +193,7 @@ fn pieced(name: &str, elements: &Series, lengths: &[Option<usize>], dtype: &Data
     Series::from_any_values_and_dtype(name.into(), &pieces, dtype, false).unwrap_or_else(|_| Series::full_null(name.into(), lengths.len(), dtype))
 }
 
-/// The text that a JSON value is in a text column: a string without its quotes and escapes, everything else as it stands.
+/// The text of a JSON value in a text column: a string without quotes and escapes, anything else as it is.
 pub fn text_of(value: &RawValue) -> Option<Cow<'_, str>> {
     let json = value.get();
     if json == "null" {

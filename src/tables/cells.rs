@@ -1,8 +1,9 @@
-//! One row of a table, as values in the order in which the table declares its columns: what CSV and Parquet are written from.
+//! One row of a table as values, in the order of the table's columns: CSV and Parquet are written from
+//! these.
 
 use crate::model::{CheckedObject, Digest, Finding, Forecast, LogText, Repository, Sha256, StepKind, Timeline, Timestamp, WhatIf};
 
-/// One value on its way into a column. A time is the number of its milliseconds.
+/// One value of a column. A time is in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cell<'a> {
     Text(Option<&'a str>),

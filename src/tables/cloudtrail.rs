@@ -1,15 +1,16 @@
-//! `cloudtrail_logs`: the columns of the table that the CloudTrail console creates in Athena, in its order, and after
-//! them the partition columns under the names that AWS's own table definitions use, and where the record stands.
+//! `cloudtrail_logs`: the columns of the table that the CloudTrail console creates in Athena, in its order.
+//! After them come the partition columns, under the names that AWS's own table definitions use, and the
+//! columns that say where the record is.
 //!
-//! Source of names and types: Athena User Guide, "Query AWS CloudTrail logs" (console, manual partitioning, partition
-//! projection, organisation trail).
+//! Names and types are from the Athena User Guide, "Query AWS CloudTrail logs" (console, manual
+//! partitioning, partition projection, organisation trail).
 
 use super::kind::Kind;
 use super::{Column, Table, column};
 
 pub const TABLE: Table = Table { name: "cloudtrail_logs", about: "One CloudTrail event.", columns };
 
-/// Columns that are the same in all copies of an event.
+/// Columns that are equal in all copies of an event.
 pub const OF_IDENTITY: &[&str] = &[
     "eventid",
     "eventtime",
@@ -25,18 +26,18 @@ pub const OF_IDENTITY: &[&str] = &[
     "timestamp",
 ];
 
-/// How a column is filled from a record.
+/// Where the value of a column comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// A field of the record, by its name in JSON.
     Field(&'static str),
-    /// Taken from the event itself, as the partition of the same name would say: `account`, `region`, `year` …
+    /// From the event itself, what a partition of that name would say: `account`, `region`, `year` …
     Partition,
-    /// The object that the record stands in, and its index there.
+    /// The object that the record is in, and its index there.
     Place,
 }
 
-/// `(column, origin)` for every column; types stand in [`columns`].
+/// `(column, origin)` for every column; the types are in [`columns`].
 pub const ORIGINS: &[(&str, Origin)] = &[
     ("eventversion", Origin::Field("eventVersion")),
     ("useridentity", Origin::Field("userIdentity")),
@@ -79,8 +80,8 @@ pub const ORIGINS: &[(&str, Origin)] = &[
     ("record", Origin::Place),
 ];
 
-/// Other names of columns: Athena's own `"$path"`, and what other widely used table definitions call their partitions.
-/// They can be asked for by name; `SELECT *` leaves them out.
+/// Other names of columns: Athena's own `"$path"`, and the names of partition columns in other widely used
+/// table definitions. Queries can use them; `SELECT *` leaves them out.
 pub const OTHER_NAMES: &[(&str, &str)] = &[
     ("$path", "object"),
     ("dt", "timestamp"),
@@ -98,16 +99,17 @@ pub const OTHER_NAMES: &[(&str, &str)] = &[
     ("p_region", "region"),
 ];
 
-/// Columns whose text is JSON: their members can be reached with a dot, as in tables that declare them as rows or maps.
+/// Text columns that contain JSON: their members can be reached with a dot, as in tables that declare them
+/// as rows or maps.
 pub const JSON_COLUMNS: &[&str] = &["requestparameters", "responseelements", "additionaleventdata", "serviceeventdetails"];
 
-/// The column that `name` means, if it means one.
+/// The column that `name` means, if any.
 pub fn column_named(name: &str) -> Option<&'static str> {
     let own = ORIGINS.iter().map(|(column, _)| *column).find(|column| *column == name);
     own.or_else(|| OTHER_NAMES.iter().find(|(other, _)| *other == name).map(|(_, column)| *column))
 }
 
-/// The columns in order. Everything that is not listed in `kind` is text, as in Athena.
+/// All columns in order. Columns whose type is not listed in `kind` are text, as in Athena.
 pub fn columns() -> Vec<Column> {
     ORIGINS.iter().map(|(name, _)| column(name, kind(name))).collect()
 }

@@ -1,4 +1,4 @@
-//! The engine's own tables: what it found out, in the words of its JSON.
+//! The tables of the engine's results, with the names of its JSON fields.
 
 use super::kind::Kind;
 use super::{Column, Table, column};
@@ -14,7 +14,7 @@ pub const POLICIES: Table =
     Table { name: "policies", about: "One rule of a lifecycle policy that is in force when the logs end, and what it took.", columns: policies };
 pub const REFERENCES: Table =
     Table { name: "references", about: "One mention of an image by a task definition, a service or a function.", columns: references };
-/// Only written by `verify`: no query reads signatures.
+/// Written by `verify` only: queries do not check signatures.
 pub const OBJECTS: Table = Table { name: "objects", about: "One object, and how it stands.", columns: objects };
 pub const COVERAGE: Table = Table { name: "coverage", about: "What was read: a single row.", columns: coverage };
 
@@ -36,12 +36,12 @@ fn texts(name: &'static str) -> Column {
     column(name, Kind::array(Kind::Varchar))
 }
 
-/// Which image: the first columns of most tables.
+/// The image: first columns of most tables.
 fn image() -> Vec<Column> {
     vec![text("registry_id"), text("region"), text("repository"), text("digest")]
 }
 
-/// Which record a row rests on.
+/// The record that a row rests on.
 fn event() -> Vec<Column> {
     vec![
         text("event_id"),
@@ -91,7 +91,7 @@ fn tags() -> Vec<Column> {
         text("repository"),
         text("tag"),
         text("digest"),
-        // NULL where the logs do not tell what gave it.
+        // NULL if the logs do not show what gave it.
         time("since_time"),
         text("since_event_id"),
         text("since_actor"),
@@ -102,7 +102,7 @@ fn tags() -> Vec<Column> {
         text("until_actor"),
         text("moved_to"),
         number("pulls"),
-        // Between this stretch and the next, while nothing had the tag.
+        // In the time between this span and the next, when no image had the tag.
         number("asked_in_vain"),
         text("order_certainty"),
     ]
@@ -141,7 +141,7 @@ fn findings() -> Vec<Column> {
         texts("references_seen"),
         text("summary"),
         texts("advice"),
-        // The second push, or what took the image, the tag or the access, or the first failure.
+        // The second push; or the event that took the image, tag or access; or the first failure.
         time("event_time"),
         text("event_name"),
         text("event_actor"),
@@ -237,7 +237,7 @@ fn policies() -> Vec<Column> {
         text("registry_id"),
         text("region"),
         text("repository"),
-        // The event since which it is known: PutLifecyclePolicy, or the first run that states it.
+        // The event since which the policy is known: PutLifecyclePolicy, or the first run that states it.
         time("since"),
         text("event_id"),
         text("event_name"),

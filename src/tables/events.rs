@@ -1,7 +1,8 @@
 //! CloudTrail records → rows of `cloudtrail_logs`.
 //!
-//! Only the columns that are asked for are built: a record is walked once, key by key, and values that nobody wants are
-//! stepped over without being looked into. JSON columns (`requestparameters` …) are the raw slices as they stand.
+//! Only the columns that are asked for are built: a record is walked once, key by key, and other values are
+//! skipped without being parsed. JSON columns (`requestparameters` …) hold the JSON text as it is in the
+//! record.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,15 +22,15 @@ use crate::model::{Filter, Timestamp};
 /// Collects rows, column by column.
 pub struct EventRows {
     columns: Vec<Target>,
-    /// Names of JSON fields to pick up; the first ones are those that partition columns are made from.
+    /// Names of the JSON fields to pick; first those that partition columns are made from.
     wanted: Vec<&'static str>,
     height: usize,
     filter: Filter,
-    /// What tells events apart, row by row; nothing where nobody asks.
+    /// The identity of each row's event, if that was asked for.
     identities: Option<Vec<i64>>,
 }
 
-/// The column of [`EventRows::with_identities`]: the same number for copies of one event.
+/// The column of [`EventRows::with_identities`]: equal for copies of one event.
 pub const IDENTITY: &str = "$identity";
 
 struct Target {
@@ -40,21 +41,21 @@ struct Target {
 
 #[derive(Clone, Copy)]
 enum Source {
-    /// Index into `wanted`.
+    /// Index in `wanted`.
     Field(usize),
     Partition(&'static str),
     Object,
     Record,
 }
 
-/// Fields that partition columns are made from, at the front of `wanted`.
+/// Fields that partition columns are made from, first in `wanted`.
 const PARTITION_FIELDS: &[&str] = &["recipientAccountId", "awsRegion", "eventTime"];
 
-/// What else tells an event apart; picked up only where somebody asks.
+/// Further fields of an event's identity; picked only if the identity was asked for.
 const IDENTITY_FIELDS: [&str; 3] = ["eventID", "eventSource", "eventName"];
 
 impl EventRows {
-    /// Rows with the columns `asked`; names that are no columns are passed over. `None` asks for all columns.
+    /// Rows with the columns `asked`, where unknown names are ignored; `None` for all columns.
     pub fn new(asked: Option<&[Asked]>) -> Self {
         let mut wanted = PARTITION_FIELDS.to_vec();
         let mut columns = Vec::new();
@@ -75,24 +76,24 @@ impl EventRows {
         Self { columns, wanted, height: 0, filter: Filter::default(), identities: None }
     }
 
-    /// The same, of the events alone that `filter` admits by time, account and region.
+    /// Only events whose time, account and region `filter` admits.
     pub fn within(self, filter: Filter) -> Self {
         Self { filter, ..self }
     }
 
-    /// The same, with a column [`IDENTITY`] behind the others.
+    /// Adds the column [`IDENTITY`] after the others.
     pub fn with_identities(mut self) -> Self {
         IDENTITY_FIELDS.iter().for_each(|field| _ = position(&mut self.wanted, field));
         Self { identities: Some(Vec::new()), ..self }
     }
 
-    /// How many rows have been collected.
+    /// Number of rows collected.
     pub fn height(&self) -> usize {
         self.height
     }
 
-    /// Adds one record, and says whether it has become a row: native EventBridge envelopes are no CloudTrail events, and
-    /// what the filter does not admit is passed over. An error says why the record cannot be read.
+    /// Adds one record; returns whether it became a row: EventBridge's own events are not CloudTrail
+    /// events, and the filter leaves some out. An error says why the record cannot be read.
     pub fn push(&mut self, object: &str, record: RawRecord<'_>) -> Result<bool, String> {
         if record.native {
             return Ok(false);
@@ -117,7 +118,7 @@ impl EventRows {
         Ok(true)
     }
 
-    /// Hands out what was collected and starts anew.
+    /// Returns the rows collected so far, and starts anew.
     pub fn take(&mut self) -> Rows {
         let height = std::mem::take(&mut self.height);
         let mut columns: Vec<_> = self.columns.iter_mut().map(|target| (target.name, target.builder.take(target.name))).collect();
@@ -126,7 +127,7 @@ impl EventRows {
     }
 }
 
-/// Index of `field` in `wanted`, where it is put if it is not there yet.
+/// Index of `field` in `wanted`, to which it is added if it is missing.
 fn position(wanted: &mut Vec<&'static str>, field: &'static str) -> usize {
     wanted.iter().position(|name| *name == field).unwrap_or_else(|| {
         wanted.push(field);
@@ -134,9 +135,9 @@ fn position(wanted: &mut Vec<&'static str>, field: &'static str) -> usize {
     })
 }
 
-/// The record's identity in one number.
+/// The identity of the record's event as one number.
 fn identity(fields: &[Option<&RawValue>], wanted: &[&str], json: &str) -> i64 {
-    // What is no string says nothing.
+    // Values that are not strings do not count.
     let text = |name: &str| {
         let value = wanted.iter().position(|known| *known == name).and_then(|at| fields.get(at).copied().flatten())?;
         value.get().starts_with('"').then(|| text_of(value)).flatten()
@@ -154,7 +155,7 @@ fn identity(fields: &[Option<&RawValue>], wanted: &[&str], json: &str) -> i64 {
     told.identity(json.as_bytes()).number()
 }
 
-/// What the partition columns of one record say.
+/// The fields that one record's partition columns are made from.
 struct Partition<'r> {
     account: Option<Cow<'r, str>>,
     region: Option<Cow<'r, str>>,
@@ -189,8 +190,8 @@ impl<'r> Partition<'r> {
     }
 }
 
-/// The values of `wanted` in a JSON object, unparsed. Names are compared without case, as Athena's reader does; a name
-/// that stands twice counts with its last value.
+/// The values of `wanted` in a JSON object, unparsed. Names are compared ignoring case, as Athena does; if
+/// a name appears twice the last value counts.
 fn pick<'r>(json: &'r str, wanted: &[&str]) -> Result<Vec<Option<&'r RawValue>>, String> {
     let mut reader = serde_json::Deserializer::from_str(json);
     let fields = reader.deserialize_map(Picker { wanted, values: vec![None; wanted.len()] }).map_err(|error| error.to_string())?;
@@ -226,7 +227,7 @@ impl<'r> Visitor<'r> for Picker<'_, 'r> {
     }
 }
 
-/// A key, borrowed where it has no escapes.
+/// A key, borrowed if it has no escapes.
 #[derive(serde::Deserialize)]
 pub(super) struct Key<'r>(#[serde(borrow)] pub(super) Cow<'r, str>);
 

@@ -1,26 +1,26 @@
-//! Types as an Athena user knows them, and how their values lie in memory.
+//! Column types as an Athena user knows them, and how their values are stored in memory.
 //!
-//! Points in time are kept as whole numbers (milliseconds or days since 1970-01-01, UTC) and JSON as its text; only on the
-//! way out, to Parquet, they become what their name says. That keeps every comparison, sort and grouping on numbers and
-//! text, where polars' kernels are quickest and null handling is one rule.
+//! Points in time are stored as whole numbers (milliseconds or days since 1970-01-01, UTC), and JSON as its
+//! text. They become typed only when written to Parquet. So comparisons, sorting and grouping work on
+//! numbers and texts, where polars is fastest and NULL handling has one rule.
 
 use std::fmt;
 
 #[cfg(feature = "sql")]
 use polars::prelude::{DataType, Field};
 
-/// Digits of the widest decimal that is held as a whole number of 64 bits.
+/// Decimals with up to so many digits are stored as 64-bit whole numbers.
 pub const DIGITS_OF_WHOLE: u8 = 18;
 
 /// A column's type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
-    /// The type of a bare `NULL`: fits everywhere.
+    /// The type of a bare `NULL`: compatible with every type.
     Unknown,
     Boolean,
     Bigint,
-    /// An exact number: a whole number of the last of its `scale` digits after the point. With more than [`DIGITS_OF_WHOLE`] digits
-    /// it lies in memory as a text that is in the order of the numbers.
+    /// An exact number, stored as a whole number in units of its last digit (`scale` digits after the
+    /// point). With more than [`DIGITS_OF_WHOLE`] digits it is stored as text that sorts like the numbers.
     Decimal {
         precision: u8,
         scale: u8,
@@ -31,15 +31,16 @@ pub enum Kind {
     Json,
     /// Days since 1970-01-01.
     Date,
-    /// Milliseconds since 1970-01-01T00:00:00Z. Without a zone it is read as UTC, the zone of every CloudTrail time.
+    /// Milliseconds since 1970-01-01T00:00:00Z. Without a zone it is read as UTC, in which all CloudTrail
+    /// times are.
     Timestamp {
         zoned: bool,
     },
-    /// The same moments, read in another zone than UTC.
+    /// A point in time, displayed in another zone than UTC.
     Zoned(String),
-    /// An internet address: the hexadecimal digits of its 16 bytes.
+    /// An IP address: its 16 bytes in hexadecimal.
     Ip,
-    /// Bytes: two hexadecimal digits for each.
+    /// Bytes, in hexadecimal.
     Binary,
     /// `interval '…' day`: milliseconds.
     Span,
@@ -47,7 +48,7 @@ pub enum Kind {
     Months,
     Array(Box<Kind>),
     Row(Vec<(String, Kind)>),
-    /// A list of key/value rows.
+    /// Stored as a list of key/value rows.
     Map(Box<Kind>, Box<Kind>),
 }
 
@@ -62,7 +63,7 @@ impl Kind {
         Kind::Row(names.iter().map(|name| ((*name).to_owned(), Kind::Varchar)).collect())
     }
 
-    /// How values lie in memory.
+    /// The polars type of the values in memory.
     #[cfg(feature = "sql")]
     pub fn dtype(&self) -> DataType {
         match self {
@@ -77,7 +78,8 @@ impl Kind {
         }
     }
 
-    /// The type with the fields at `paths` alone, and all that is below them; the whole type where there are no paths.
+    /// The type with only the fields at `paths` and everything below them; the whole type if there are no
+    /// paths.
     pub fn pruned(&self, paths: &[Vec<String>]) -> Kind {
         let Kind::Row(fields) = self else { return self.clone() };
         if paths.iter().any(Vec::is_empty) || paths.is_empty() {
@@ -103,13 +105,13 @@ impl Kind {
         *self == Kind::Date || self.is_timestamp()
     }
 
-    /// Milliseconds, in whatever zone they are read.
+    /// Whether it is stored as milliseconds, in whatever zone.
     pub fn is_timestamp(&self) -> bool {
         matches!(self, Kind::Timestamp { .. } | Kind::Zoned(_))
     }
 }
 
-/// The row that a map's entry is.
+/// The row type of a map's entries.
 pub fn entry(key: &Kind, value: &Kind) -> Kind {
     Kind::Row(vec![("key".to_owned(), key.clone()), ("value".to_owned(), value.clone())])
 }

@@ -1,7 +1,8 @@
-//! `policies`: the lifecycle policy that each repository has when the logs end, rule by rule, and what the rules took.
+//! `policies`: the lifecycle policy of each repository at the end of the logs, rule by rule, and what the
+//! rules took.
 //!
-//! A policy is known from `PutLifecyclePolicy`, or else from the lifecycle runs, which state their rules. Both word them
-//! differently; here they have the words of the policy's text.
+//! A policy is known from `PutLifecyclePolicy`, or else from lifecycle runs, which state their rules. The
+//! two are worded differently; this table uses the words of the policy's JSON text.
 
 use std::collections::HashMap;
 
@@ -19,7 +20,7 @@ struct Taken {
     span: Option<(i64, i64)>,
 }
 
-/// One row for each rule; a policy whose text cannot be read is one row without a rule.
+/// One row for each rule; a policy that cannot be parsed gets one row without a rule.
 pub fn policies(history: &History) -> Rows {
     let mut rows = Growing::new(&engine::POLICIES);
     for repository in history.repositories() {
@@ -64,7 +65,7 @@ fn push(rows: &mut Growing, history: &History, repository: &RepositoryHistory, i
     rows.push(cells);
 }
 
-/// The event since which the policy is known: where runs alone tell, the first of those that state the same rules.
+/// The event since which the policy is known; if only runs state it, the first run with the same rules.
 fn since(repository: &RepositoryHistory, in_force: PolicyInForce) -> EventNo {
     if in_force.known_from == KnownFrom::Put {
         return in_force.event;
@@ -73,7 +74,7 @@ fn since(repository: &RepositoryHistory, in_force: PolicyInForce) -> EventNo {
     before.take_while(|(_, stated)| *stated == in_force.policy).last().map_or(in_force.event, |(event, _)| *event)
 }
 
-/// What a rule took, in all of the logs. Another rule may have had its priority before.
+/// What a rule took in all of the logs. Another rule may have had its priority before.
 fn taken(history: &History, repository: &RepositoryHistory, rule: &Rule) -> Taken {
     let mut known: HashMap<PolicyNo, bool> = HashMap::new();
     let mut taken = Taken::default();

@@ -1,11 +1,11 @@
-//! What the engine found out → rows of its own tables.
+//! The engine's results → rows of its tables.
 
 use super::builder::Builder;
 use super::cells::{self, Cell, digest, log, maybe, number, place, time};
 use super::{Rows, Table, engine};
 use crate::model::{CheckedObject, Coverage, EventRef, Finding, Forecast, StepKind, TagSpan, TagTimeline, Timeline, TimelineStep, WhatIf};
 
-/// A table that grows row by row; cells come in the order in which the table declares its columns.
+/// A table that is built row by row; cells are in the order of the table's columns.
 pub(super) struct Growing {
     columns: Vec<(&'static str, Builder)>,
     height: usize,
@@ -48,7 +48,7 @@ fn event(event: &EventRef) -> [Cell<'_>; 8] {
     ]
 }
 
-/// `images`, `steps` and `references`, from timelines.
+/// `images`, `steps` and `references`, which are made from timelines.
 #[derive(Debug, Default)]
 pub struct FromTimelines {
     pub images: Rows,
@@ -56,7 +56,7 @@ pub struct FromTimelines {
     pub references: Rows,
 }
 
-/// Walks timelines once and makes all tables that come from them.
+/// Makes all tables that come from timelines in one pass.
 pub fn from_timelines(timelines: impl Iterator<Item = Timeline>) -> FromTimelines {
     let (mut images, mut steps, mut references) = (Growing::new(&engine::IMAGES), Growing::new(&engine::STEPS), Growing::new(&engine::REFERENCES));
     for timeline in timelines {

@@ -1,7 +1,9 @@
-//! One call, one event: second copies, the twin in the other account's trail, and late corrections.
+//! One event for each call: drops second copies, merges the events that one call left in two accounts'
+//! trails, and applies addenda.
 //!
-//! Of several events of one call the one that tells most stands for it: a twin whose payload CloudTrail left out must not
-//! hide the one that has it. Among equals a correction goes first, then the copy in the trail of the repository's owner.
+//! Where a call has several events, the most informative one is kept: an event whose payload CloudTrail
+//! left out must not hide one that has it. Among equally informative ones an addendum goes first, then the
+//! event in the trail of the repository's owner.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -11,7 +13,7 @@ use super::fact::{CallKey, EventId, Fact, Noted, What};
 use super::fold::compare_ids;
 use super::names::{EventNo, Map, Names, Sym};
 
-/// Which of several copies and twins of one call stands for it: `true` for the events to keep.
+/// Decides which events to keep: `true` for one event of each call.
 pub(super) fn one_of_each(events: &mut [Noted], facts: &[Fact], names: &Names) -> Vec<bool> {
     follow_chains(events, names);
     point_addenda_at_events(events);
@@ -25,7 +27,7 @@ pub(super) fn one_of_each(events: &mut [Noted], facts: &[Fact], names: &Names) -
         drop_copies(&mut group, events, names, &mut kept);
         group.sort_unstable_by(|&a, &b| {
             let (left, right) = (&events[a], &events[b]);
-            // Of several corrections the last one holds.
+            // Of several addenda the last one holds.
             let newer = if left.addendum && right.addendum { right.time.cmp(&left.time) } else { Ordering::Equal };
             let rank = ranks[a].cmp(&ranks[b]).then(newer);
             rank.then_with(|| compare_ids(left.id, right.id, names))
@@ -38,7 +40,7 @@ pub(super) fn one_of_each(events: &mut [Noted], facts: &[Fact], names: &Names) -
     kept
 }
 
-/// The events of each call of which there are several.
+/// The calls that have several events, as lists of indexes.
 fn groups(events: &[Noted]) -> Vec<Vec<usize>> {
     let mut first: Map<CallKey, EventNo> = Map::default();
     let mut groups: Map<EventNo, Vec<usize>> = Map::default();
@@ -54,7 +56,7 @@ fn groups(events: &[Noted]) -> Vec<Vec<usize>> {
     groups.into_values().collect()
 }
 
-/// Of the copies of one event, all but the first are dropped: first by object and place there, as a lake and SQL have it.
+/// Drops all copies of an event but the first by object and position in it, as a lake and SQL do.
 fn drop_copies(group: &mut Vec<usize>, events: &[Noted], names: &Names, kept: &mut [bool]) {
     let place = |event: &Noted| (names.text(event.object), event.record);
     group.sort_unstable_by(|&a, &b| {
@@ -68,17 +70,18 @@ fn drop_copies(group: &mut Vec<usize>, events: &[Noted], names: &Names, kept: &m
     });
 }
 
-/// Fills in what only the others of the group say about the call that its first one stands for.
+/// Adds to the kept event of each call what only the others say.
 fn complete(events: &mut [Noted], group: &[usize], names: &Names) {
     let named = |event: &Noted| names.text(event.actor).starts_with("arn:");
     let [best, _, ..] = *group else { return };
-    // The owner's copy of a cross-account call may show no more than the caller's account.
+    // In a cross-account call, the owner's event may state only the account of the caller.
     if !named(&events[best])
         && let Some(&other) = group.iter().find(|&&other| named(&events[other]))
     {
         events[best].actor = events[other].actor;
     }
-    // A correction is no second action: the event is the one it corrects, under that id, at that time.
+    // An addendum is not an action of its own: it counts under the id and at the time of the event that it
+    // corrects.
     if events[best].addendum
         && let Some(&original) = group.iter().find(|&&other| !events[other].addendum)
     {
@@ -88,8 +91,8 @@ fn complete(events: &mut [Noted], group: &[usize], names: &Names) {
     }
 }
 
-/// Smaller is better: what is known before what was left out, corrections before what they correct, a push with its
-/// manifest before one without, the owner's copy before the caller's.
+/// Ranks for choosing, smaller is better: complete before left out, addenda before what they correct, a
+/// push with its manifest before one without, the owner's event before the caller's.
 fn ranks(events: &[Noted], facts: &[Fact], names: &Names) -> Vec<u8> {
     const NOTHING: u8 = 2;
     const LEFT_OUT: u8 = 1;
@@ -112,7 +115,7 @@ fn ranks(events: &[Noted], facts: &[Fact], names: &Names) -> Vec<u8> {
     events.iter().enumerate().map(rank).collect()
 }
 
-/// Owner of the repository that an event is about, event by event.
+/// For each event, the account that owns the repository which the event is about.
 fn owners(events: &[Noted], facts: &[Fact], names: &Names) -> Vec<Sym> {
     let mut owners = vec![Sym::NONE; events.len()];
     for fact in facts {
@@ -123,7 +126,7 @@ fn owners(events: &[Noted], facts: &[Fact], names: &Names) -> Vec<Sym> {
     owners
 }
 
-/// An addendum may correct another: what it is about is the event at the end of the chain.
+/// An addendum may correct another addendum: each is attributed to the event at the end of that chain.
 fn follow_chains(events: &mut [Noted], names: &Names) {
     let mut corrected: HashMap<EventId, EventId> = HashMap::new();
     for (id, original) in events.iter().filter_map(|event| Some((event.id, corrects(event)?))) {
@@ -137,8 +140,8 @@ fn follow_chains(events: &mut [Noted], names: &Names) {
     }
 }
 
-/// Where the chain from `first` on ends. A chain that bites its tail has no end, and the first of its ids stands for it. Each id is
-/// looked at once, however many chains lead over it: `ends` has those that are known.
+/// The end of the chain that starts at `first`. A circular chain has no end: the first of its ids is taken.
+/// `ends` holds the ends found so far, so that each id is followed once.
 fn end_of(first: EventId, corrected: &HashMap<EventId, EventId>, ends: &mut HashMap<EventId, EventId>, names: &Names) -> EventId {
     let (mut way, mut places, mut id) = (Vec::new(), HashMap::new(), first);
     let end = loop {
@@ -168,10 +171,10 @@ fn corrects(event: &Noted) -> Option<EventId> {
     }
 }
 
-/// An addendum names the `eventID` it corrects: its key becomes that event's. Where several events have that id, it is the one
-/// of the same name and, among those, the first: an id that is no id says no more.
+/// An addendum names the `eventID` that it corrects; its key becomes that event's key. If several events
+/// have that id (a placeholder, say), it is the first of those with the same event name, else the first.
 fn point_addenda_at_events(events: &mut [Noted]) {
-    // The first of each name, and the first of all.
+    // The first event of each name, and (under `None`) the first of all.
     type Firsts = Map<Option<Sym>, Noted>;
     let mut originals: HashMap<EventId, Firsts> = events.iter().filter_map(|event| Some((corrects(event)?, Firsts::default()))).collect();
     if originals.is_empty() {

@@ -1,4 +1,5 @@
-//! Where snapshots and logs do not agree: which is no error, but evidence of something that was not logged.
+//! Where snapshots and logs disagree. That is not an error: it shows that something happened which was not
+//! logged.
 
 use super::fact::Named;
 use super::history::History;
@@ -6,21 +7,21 @@ use super::names::EventNo;
 use super::replay::RepositoryHistory;
 use crate::model::{Contradiction, Timestamp};
 
-/// What a snapshot shows otherwise than the logs.
+/// A disagreement between a snapshot and the logs.
 #[derive(Debug, Clone, Copy)]
 pub struct Contradicts {
     pub what: Disagreement,
     pub image: Named,
-    /// What the logs have; none where they are silent.
+    /// The event in the logs; [`EventNo::NONE`] where they have none.
     pub logged: EventNo,
     pub shown: EventNo,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disagreement {
-    /// The logs say that it went, and it is listed as pushed before that.
+    /// The logs say that the image was lost, and the snapshot lists it as pushed before that.
     ShownAfterItsEnd,
-    /// The logs say that it went, and it is listed as pushed after that.
+    /// The logs say that the image was lost, and the snapshot lists it as pushed after that.
     PushedAgain,
     NotListed,
     TagElsewhere,
@@ -32,15 +33,15 @@ pub enum Disagreement {
 }
 
 impl Disagreement {
-    /// Whether what happened after the end of the logs explains it: then there is nothing odd about it.
+    /// Whether it may be due to something that happened after the logs end, and so be no contradiction.
     const fn may_come_later(self) -> bool {
         !matches!(self, Self::ShownAfterItsEnd | Self::RepositoryShown)
     }
 }
 
 impl History {
-    /// What snapshots show otherwise than the logs, in order of repository and time. What may have happened after the logs end is
-    /// none.
+    /// All contradictions, by repository and time. Leaves out those that may be due to what happened after
+    /// the logs end.
     pub fn contradictions(&self) -> Vec<Contradiction> {
         let logs_end = self.logs_end();
         let odd = |found: &&Contradicts| !found.what.may_come_later() || logs_end.is_some_and(|end| self.noted(found.shown).time <= end);

@@ -1,7 +1,7 @@
-//! Second copies of one event are dropped while reading goes on, so that they take no memory.
+//! Drops second copies of events while logs are still being read, so that copies take no memory.
 //!
-//! Which of the records of one call stands for it is decided at the end (`calls`). Of two that say the same in every word that
-//! is the one whose object comes first, so the other one is not needed for that.
+//! Which record of a call is kept is decided at the end (`calls`). If two records say the same in every
+//! word, that will be the one whose object comes first by name, so the other one can be dropped at once.
 
 use std::collections::hash_map::Entry;
 
@@ -10,11 +10,11 @@ use super::fold::Fold;
 use super::names::{EventNo, Map, Names, Sym};
 use crate::model::Identity;
 
-/// Fewer events are not worth looking for copies.
+/// With fewer events than this, copies are not searched for.
 const EVENTS_MIN: usize = 1 << 16;
 
 impl Fold {
-    /// Drops copies each time there are twice as many events as the last time something was left.
+    /// Drops copies whenever the number of events has doubled since the last time.
     pub(super) fn drop_copies_if_due(&mut self) {
         if self.events.len() >= EVENTS_MIN.max(2 * self.events_without_copies) {
             self.drop_copies();
@@ -22,7 +22,7 @@ impl Fold {
         }
     }
 
-    /// Of events that say the same the one that comes first by object and record stays.
+    /// Of events that say the same, keeps the one that comes first by object and record.
     pub(crate) fn drop_copies(&mut self) {
         let facts_of = facts_by_event(&self.facts, self.events.len());
         let same_facts = |one: usize, other: usize| {
@@ -54,7 +54,7 @@ impl Fold {
         }
     }
 
-    /// Drops events of which a copy comes first that says nothing.
+    /// Drops events of which a copy without content comes first.
     pub(super) fn drop_silenced(&mut self) {
         if self.silent.is_empty() {
             return;
@@ -75,7 +75,7 @@ impl Fold {
         }
     }
 
-    /// Leaves out events and what they say.
+    /// Keeps only the chosen events and their facts.
     fn keep(&mut self, kept: &[bool]) {
         let mut numbers = Vec::with_capacity(kept.len());
         let mut next = 0;
@@ -97,7 +97,7 @@ impl Fold {
     }
 }
 
-/// Where the facts of each event begin. They stand in the order of their events.
+/// For each event, the index of its first fact. Facts are in the order of their events.
 fn facts_by_event(facts: &[Fact], events: usize) -> Vec<usize> {
     let mut starts = vec![0; events + 1];
     for fact in facts {

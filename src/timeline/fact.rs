@@ -1,16 +1,16 @@
-//! What a fold keeps of a record: the borrowed [`Action`](crate::model::Action), made small and owned.
+//! What a fold keeps of a record: the borrowed [`Action`](crate::model::Action) in an owned, compact form.
 
 use super::names::{DigestNo, EventNo, PolicyNo, RepositoryNo, Sym, Translation};
 use super::registry::RegistryFact;
 use crate::model::{Caller, Identity, KeyChange, LifecycleAction, NeedKind, PushOrigin, StorageClass};
 
-/// One record, as far as evidence needs it.
+/// One record, as far as findings need it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Noted {
     pub id: EventId,
-    /// Records with the same key are one call.
+    /// Records with the same key belong to one call.
     pub key: CallKey,
-    /// What makes two records one event.
+    /// Records with the same identity are copies of one event.
     pub identity: Identity,
     /// `sharedEventID`.
     pub shared: Sym,
@@ -25,36 +25,36 @@ pub struct Noted {
     pub recipient: Sym,
     pub region: Sym,
     pub addendum: bool,
-    /// An addendum that corrects the time, too.
+    /// It is an addendum that corrects the time of the event.
     pub corrects_time: bool,
     pub read_only: bool,
-    /// CloudTrail left out a part of what was asked or answered.
+    /// CloudTrail left out part of the request or response.
     pub left_out: bool,
-    /// An answer in a snapshot.
+    /// It comes from a snapshot.
     pub snapshot: bool,
 }
 
-/// An `eventID`: a UUID as its 128 bits; anything else as a string of its own.
+/// An `eventID`: a UUID as its 128 bits, anything else as a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventId {
     Uuid([u8; 16]),
     Other(Sym),
 }
 
-/// What a call is known by.
+/// The key by which records of one call are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CallKey {
-    /// Its event, or what the events of one call in several accounts share.
+    /// The event's identity, or what the events of one call in several accounts have in common.
     Event(Identity),
-    /// The event that an addendum corrects, by its `originalEventID`.
+    /// For an addendum, the `originalEventID` that it corrects.
     Corrected(EventId),
 }
 
-/// What one event means for one repository (or, for ECS, for the images it names).
+/// What one event means for one repository (or, for ECS, for the images that it names).
 #[derive(Debug)]
 pub struct Fact {
     pub event: EventNo,
-    /// None for events that name no repository of their own.
+    /// [`RepositoryNo::NONE`] for events that name no repository of their own.
     pub repository: RepositoryNo,
     pub what: What,
 }
@@ -65,21 +65,23 @@ pub enum What {
         image: Named,
         origin: PushOrigin,
         manifest: Option<Box<Manifest>>,
-        /// The response's digest is not the SHA-256 of the manifest.
+        /// The digest in the response is not the SHA-256 of the manifest.
         mismatch: bool,
     },
     PushFailed {
         image: Named,
         proves: Named,
-        /// `errorCode`.
+        /// The record's `errorCode`.
         why: Sym,
     },
     Delete(Box<Deleted>),
     Run(Box<Run>),
+    /// A run that took nothing: what it says of the images that it would have taken.
+    Preview(Box<[Previewed]>),
     CreateRepository {
         mutability: Box<Mutability>,
         made_by_ecr: Option<PushOrigin>,
-        /// ARN of its KMS key or of an alias.
+        /// ARN of the repository's KMS key, or of an alias of it.
         key: Sym,
     },
     DeleteRepository,
@@ -111,14 +113,14 @@ pub enum What {
         caller: Caller,
     },
     AccessChanged,
-    /// What a role or a user may do was changed: see [`super::grants`].
+    /// The permissions of a role or user were changed: see [`super::grants`].
     GrantsChanged {
         principal: Sym,
     },
     Login,
     Omitted,
     Listed(Box<Listing>),
-    /// None for a repository without one.
+    /// [`PolicyNo::NONE`] for a repository without a lifecycle policy.
     PolicyShown {
         policy: PolicyNo,
     },
@@ -158,28 +160,29 @@ pub struct KeyFact {
     pub about: u64,
 }
 
-/// Somebody other than ECS needs images, or needs them no more.
+/// Something other than ECS starts or stops needing images.
 #[derive(Debug, PartialEq)]
 pub struct Need {
     pub who: Sym,
     pub kind: NeedKind,
     pub images: Box<[Reference]>,
-    /// Definitions that name the images.
+    /// The definitions that name the images.
     pub through: Box<[Sym]>,
-    /// Of a build: the version of its source.
+    /// For a build, the version of its source.
     pub source: Sym,
 }
 
-/// How a request for a manifest ended, as far as its record says: asking for what is gone looks like a success.
+/// How a request for a manifest ended, as far as the record says: a request for an image that is gone looks
+/// like a success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PullOutcome {
     Answered,
     Failed,
-    /// It failed because something was not there: the image, or the repository.
+    /// It failed because the image or the repository does not exist.
     Missing,
-    /// Refused for want of permission.
+    /// It was refused for lack of permission.
     Denied,
-    /// Refused because the repository's KMS key could not be used.
+    /// It was refused because the repository's KMS key could not be used.
     KeyRefused,
 }
 
@@ -194,11 +197,11 @@ impl Named {
     pub const NONE: Self = Self { digest: DigestNo::NONE, tag: Sym::NONE };
 }
 
-/// Whether tags can be moved; the setting is none where nothing tells.
+/// A repository's tag mutability setting; `None` where it is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mutability {
     pub setting: Sym,
-    /// Wildcards of the tags for which it is the other way round.
+    /// Wildcards of the tags for which the opposite holds.
     pub exclusions: Box<[Sym]>,
 }
 
@@ -220,29 +223,31 @@ pub struct Manifest {
     pub media_type: Sym,
     pub is_index: bool,
     pub children: Box<[DigestNo]>,
-    /// The image that it says something about: a signature, an SBOM, an attestation.
+    /// The image that this artifact (a signature, SBOM or attestation) is about.
     pub subject: DigestNo,
-    /// What each of them is for; none where it is for no platform.
+    /// The platform of each child; [`Sym::NONE`] for a child without one.
     pub platforms: Box<[Sym]>,
-    /// First eight bytes of the digests of config and layers: they only serve to find an image by one of its layers.
+    /// The first eight bytes of the digests of config and layers; used only to find an image by one of its
+    /// layers.
     pub layers: Box<[u64]>,
 }
 
 #[derive(Debug, PartialEq)]
 pub struct Deleted {
-    /// What went. `by_digest`: the image and all its tags; else the tag alone.
+    /// What was deleted. The flag is true if it was asked for by digest: then the image goes with all its
+    /// tags, else only the tag goes.
     pub removed: Box<[(Named, bool)]>,
     pub failed: Box<[Named]>,
 }
 
-/// A lifecycle run, or a part of one.
+/// A lifecycle run, or one of several events of a run.
 #[derive(Debug, PartialEq)]
 pub struct Run {
-    /// The policy in force, as the run states it.
+    /// The policy in force, as the event states it.
     pub policy: PolicyNo,
     pub images: Box<[RunImage]>,
     pub failures: Box<[RunImage]>,
-    /// When the policy ran before, in milliseconds; `i64::MIN` if absent.
+    /// When the policy was evaluated before, in milliseconds; `i64::MIN` if absent.
     pub evaluated_before: i64,
 }
 
@@ -253,9 +258,17 @@ pub struct RunImage {
     /// -1 if absent.
     pub rule_priority: i64,
     pub tag_status: Sym,
-    /// It had no tag then.
+    /// It had no tag when the run took it.
     pub untagged: bool,
     pub tags: Box<[Sym]>,
+    /// Milliseconds since the epoch; `i64::MIN` if absent.
+    pub pushed_at: i64,
+}
+
+/// An image that a preview names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Previewed {
+    pub digest: DigestNo,
     /// Milliseconds since the epoch; `i64::MIN` if absent.
     pub pushed_at: i64,
 }
@@ -271,35 +284,36 @@ pub struct Listing {
 
 #[derive(Debug, PartialEq)]
 pub struct ListedImage {
-    /// In the form in which a run speaks of images.
+    /// In the same form as the images of a run.
     pub seen: RunImage,
     /// Milliseconds since the epoch; `i64::MIN` if absent.
     pub pulled_at: i64,
     pub archived: Option<bool>,
-    /// The same as [`Self::pulled_at`], of its last way into the archive.
+    /// Like [`Self::pulled_at`], for its last archiving.
     pub archived_at: i64,
     pub media_type: Sym,
     pub subject: DigestNo,
     pub size_bytes: Option<u64>,
 }
 
-/// A lifecycle event lists at most so many tags of an image: a full list proves nothing about a tag that is not in it.
+/// A lifecycle event lists at most so many tags of an image: a full list does not prove that another tag
+/// was not there.
 const TAGS_LISTED_MAX: usize = 100;
 
 impl RunImage {
-    /// Whether the image had no other tags than those listed. A tagged image whose list is missing says nothing.
+    /// Whether the list of tags is complete. A tagged image without a list says nothing.
     pub fn lists_all_tags(&self) -> bool {
         self.untagged || (!self.tags.is_empty() && self.tags.len() < TAGS_LISTED_MAX)
     }
 }
 
-/// An image as somebody names it.
+/// An image as a task definition or the like names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reference {
-    /// None when only a digest is known.
+    /// [`RepositoryNo::NONE`] when only a digest is known.
     pub repository: RepositoryNo,
     pub image: Named,
-    /// The first hex digits of a digest of which no more is known.
+    /// The first hex digits of a digest that a message cut off.
     pub cut: Sym,
 }
 
@@ -309,25 +323,25 @@ pub struct Task {
     pub group: Sym,
     pub definition: Sym,
     pub stopped: bool,
-    /// What the task resolved or was to run.
+    /// The images that the task resolved, or was to run.
     pub images: Box<[Reference]>,
-    /// What its reasons name as not pullable.
+    /// The images that its stop reason names as impossible to pull.
     pub missing: Box<[Reference]>,
     pub reason: StopReason,
 }
 
-/// Why a task says that it could not have an image.
+/// Why a task could not pull an image, by its stop reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopReason {
-    /// It is not there.
+    /// The image does not exist.
     Missing,
-    /// It may not be had.
+    /// Access was refused.
     Denied,
     /// Something else, such as the network.
     Other,
 }
 
-/// The layer's short name in [`Manifest::layers`].
+/// The short key of a layer in [`Manifest::layers`].
 pub fn layer_key(digest: &crate::model::Digest) -> u64 {
     let mut first = [0; 8];
     first.copy_from_slice(&digest.as_bytes()[..8]);
@@ -349,7 +363,7 @@ impl EventId {
 }
 
 impl Noted {
-    /// The id that breaks ties within a second: a correction stands where the event stood that it corrects.
+    /// The id that breaks ties within a second. An addendum has the place of the event that it corrects.
     pub fn order_id(&self) -> EventId {
         match self.key {
             CallKey::Corrected(original) if self.addendum => original,
@@ -357,7 +371,7 @@ impl Noted {
         }
     }
 
-    /// Whether `other` says the same in every word, wherever it stands.
+    /// Whether `other` says the same in every field, apart from where it was read.
     pub fn is_copy_of(&self, other: &Self) -> bool {
         let comparable = |event: &Self| {
             let Self { id, key, identity, time, name, actor, source_ip, user_agent, recipient, region, shared, .. } = *event;
@@ -420,7 +434,8 @@ impl RunImage {
 }
 
 impl Fact {
-    /// Rewrites all numbers; events are renumbered by their offset in the merged list.
+    /// Replaces all numbers by those of the merged tables; events are renumbered by their offset in the
+    /// merged list.
     pub fn translate(&mut self, table: &Translation, event_offset: usize) {
         self.event = EventNo::from_index(self.event.index() + event_offset);
         self.repository = self.repository.translated(&table.repositories);
@@ -429,7 +444,7 @@ impl Fact {
 }
 
 impl What {
-    /// What it takes beside itself, about, in bytes.
+    /// Bytes of memory outside of the struct itself, about.
     pub fn heap_bytes(&self) -> u64 {
         let references = |images: &[Reference]| size_of_val(images);
         let mutability = |mutability: &Mutability| size_of_val(mutability) + size_of_val(&*mutability.exclusions);
@@ -441,6 +456,7 @@ impl What {
             }
             Self::Delete(deleted) => size_of_val(&**deleted) + size_of_val(&*deleted.removed) + size_of_val(&*deleted.failed),
             Self::Run(run) => size_of_val(&**run) + images(&run.images) + images(&run.failures),
+            Self::Preview(images) => size_of_val(&**images),
             Self::CreateRepository { mutability: known, .. } | Self::SetMutability { mutability: known } => mutability(known),
             Self::Registry(change) => change.bytes(),
             Self::Define { images, .. } | Self::Deploy { images, .. } => references(images),
@@ -451,7 +467,7 @@ impl What {
         bytes as u64
     }
 
-    /// How many images it names that others need.
+    /// How many references to images it holds.
     pub fn references(&self) -> u64 {
         let references = match self {
             Self::Define { images, .. } | Self::Deploy { images, .. } => images.len(),
@@ -485,6 +501,7 @@ impl What {
                 run.policy = run.policy.translated(&table.policies);
                 run.images.iter_mut().chain(run.failures.iter_mut()).for_each(|image| image.translate(table));
             }
+            Self::Preview(images) => images.iter_mut().for_each(|image| image.digest = image.digest.translated(&table.digests)),
             Self::Listed(listing) => {
                 for image in &mut listing.images {
                     image.seen.translate(table);

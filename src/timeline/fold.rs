@@ -1,15 +1,17 @@
-//! Absorb, merge, finish: a fold per worker, merged in any order, and only then put in order.
+//! Absorb, merge, finish: each worker has a fold, folds are merged in any order, and events are sorted only
+//! at the end.
 //!
-//! `absorb` and `merge` only collect; nothing in them depends on order. What depends on order (dropping second copies,
-//! tag movements, lives) happens in [`Fold::finish`], over events sorted by time and `eventID`.
+//! `absorb` and `merge` only collect, and their result does not depend on order. What does depend on order
+//! (dropping second copies, moves of tags, lives of images) happens in [`Fold::finish`], over events sorted
+//! by time and `eventID`.
 
 use super::fact::{
-    CallKey, Deleted, EventId, Fact, KeyFact, ListedImage, Listing, Manifest, Mutability, Named, Need, Noted, PullOutcome, Reference, Run, RunImage,
-    StopReason, Task, What, layer_key,
+    CallKey, Deleted, EventId, Fact, KeyFact, ListedImage, Listing, Manifest, Mutability, Named, Need, Noted, Previewed, PullOutcome, Reference, Run,
+    RunImage, StopReason, Task, What, layer_key,
 };
 use super::keys::key_name;
 use super::names::{DigestNo, EventNo, Names, PolicyNo, RepositoryNo, Sym, Wording};
-use super::registry::{CopyRule, RegistryFact, TemplateFact};
+use super::registry::{CacheFact, CopyRule, RegistryFact, TemplateFact};
 use crate::decode::identity::{fingerprint, is_event_id};
 use crate::model::{
     self, Action, Caller, Event, Identity, ImageId, ImageReference, ImageRun, LifecycleAction, ManifestKind, PolicyRun, Recognized, RegistryChange,
@@ -25,28 +27,30 @@ pub struct Fold {
     pub(super) names: Names,
     pub(super) events: Vec<Noted>,
     pub(super) facts: Vec<Fact>,
-    /// How many were left when copies were dropped last.
+    /// The number of events left after copies were last dropped.
     pub(super) events_without_copies: usize,
-    /// What the facts take beside the list of them, in bytes.
+    /// Bytes of memory that the facts take outside of their list.
     pub(super) facts_bytes: u64,
-    /// Images that they name.
+    /// How many references to images the facts hold.
     pub(super) references: u64,
-    /// Repositories that nobody asks for, and what of their events the trail as a whole is judged by, second copies included.
+    /// Repositories that the filter leaves out, and those of their events by which the trail as a whole is
+    /// judged; second copies included.
     pub(super) passed_over: BTreeSet<RepositoryNo>,
     pub(super) pushes_passed_over: u64,
     pub(super) read_only_passed_over: u64,
-    /// Events that have a copy which says nothing, and where that stands.
+    /// Events of which a copy without content was met, and where that copy was.
     pub(super) silent: Vec<(Identity, Sym, u32)>,
 }
 
 impl Fold {
-    /// Notes a copy of an event that says nothing: where it comes first, it stands, and the others are none.
+    /// Notes a copy of an event that has no content. If it is the first copy by object and record, it is
+    /// the one that counts, and the others are dropped.
     pub fn absorb_nothing(&mut self, identity: Identity, object: &str, record: u64) {
         let object = self.names.string(object);
         self.silent.push((identity, object, u32::try_from(record).unwrap_or(u32::MAX)));
     }
 
-    /// Keeps what `recognized` says; `object` and `record` say where it stands.
+    /// Collects what `recognized` says; `object` and `record` say where it was read.
     pub fn absorb(&mut self, recognized: &Recognized<'_>, object: &str, record: u64) {
         self.drop_copies_if_due();
         let event = self.note(&recognized.event, object, record);
@@ -65,7 +69,6 @@ impl Fold {
                     keep(self, What::Pull { image, outcome, caller });
                 }
             }
-            Action::PolicyPreview(_) => {}
             Action::Needs(needs) => {
                 for need in needs {
                     let need = self.need(need, &recognized.event);
@@ -80,8 +83,9 @@ impl Fold {
         }
     }
 
-    /// Takes note of an event of a repository that nobody asks for: of its name, so that an answer can say what there is.
-    /// A push whose digest is not that of its manifest is kept all the same, for it speaks of the logs.
+    /// Notes only the repository's name, of an event of a repository that the filter leaves out, so that
+    /// answers can say what there is. A push whose digest does not match its manifest is kept all the same,
+    /// because it is a warning about the logs.
     pub fn pass_over(&mut self, recognized: &Recognized<'_>, object: &str, record: u64) {
         if matches!(&recognized.action, Action::Push(push) if push.digest_mismatch) {
             return self.absorb(recognized, object, record);
@@ -92,7 +96,7 @@ impl Fold {
         self.read_only_passed_over += u64::from(recognized.event.read_only == Some(true));
     }
 
-    /// Takes over everything that `other` has collected. The order of merging does not matter.
+    /// Adds everything that `other` has collected. The order of merging does not matter.
     pub fn merge(&mut self, mut other: Self) {
         if self.events.is_empty() {
             std::mem::swap(self, &mut other);
@@ -183,6 +187,7 @@ impl Fold {
                 What::Delete(Box::new(Deleted { removed: Box::default(), failed }))
             }
             Action::PolicyRun(run) => What::Run(Box::new(self.run(run))),
+            Action::PolicyPreview(preview) => What::Preview(self.previewed(preview)),
             Action::CreateRepository { mutability, made_by_ecr, key } => What::CreateRepository {
                 mutability: Box::new(mutability.as_ref().map(|mutability| self.mutability(mutability)).unwrap_or_default()),
                 made_by_ecr: *made_by_ecr,
@@ -238,7 +243,7 @@ impl Fold {
                     reason: stop_reason(reason_text),
                 }))
             }
-            Action::Pull { .. } | Action::PolicyPreview(_) | Action::Needs(_) => return None,
+            Action::Pull { .. } | Action::Needs(_) => return None,
         })
     }
 
@@ -269,6 +274,12 @@ impl Fold {
             RegistryChange::Replication(rules) => RegistryFact::Replication(rules.iter().map(|rule| self.copy_rule(rule)).collect()),
             RegistryChange::Template(template) => RegistryFact::Template(self.template(template)),
             RegistryChange::TemplateDeleted(prefix) => RegistryFact::TemplateDeleted { prefix: self.names.string(prefix) },
+            RegistryChange::CacheRule(rule) => RegistryFact::Cache(CacheFact {
+                prefix: self.names.string(&rule.prefix),
+                upstream: self.names.optional_string(rule.upstream.as_deref()),
+                upstream_prefix: self.names.optional_string(rule.upstream_prefix.as_deref()),
+            }),
+            RegistryChange::CacheRuleDeleted(prefix) => RegistryFact::CacheDeleted { prefix: self.names.string(prefix) },
         }
     }
 
@@ -300,6 +311,15 @@ impl Fold {
         Run { policy: number, images, failures, evaluated_before }
     }
 
+    fn previewed(&mut self, preview: &PolicyRun<'_>) -> Box<[Previewed]> {
+        let images = preview.images.iter().chain(preview.failures.iter().map(|failure| &failure.image));
+        let known = |image: &ImageRun<'_>| Previewed {
+            digest: self.names.digest(image.digest),
+            pushed_at: image.pushed_at.map_or(i64::MIN, crate::model::Timestamp::millis),
+        };
+        images.map(known).collect()
+    }
+
     fn run_image(&mut self, image: &ImageRun<'_>, policy: &Policy) -> RunImage {
         let rule = image.rule_priority.and_then(|priority| policy.rule(priority));
         let for_untagged = || rule.is_some_and(|rule| rule.tags == Tags::Untagged);
@@ -310,7 +330,8 @@ impl Fold {
         };
         RunImage {
             digest: self.names.digest(image.digest),
-            // Of a rule that is not stated, the one that all rules had until there were archives.
+            // A run's event that states no rule is from the time before archiving, when all rules expired
+            // images.
             action: rule.map_or(LifecycleAction::Expire, |rule| rule.action),
             rule_priority: image.rule_priority.unwrap_or(-1),
             tag_status: self.names.optional_string(image.tag_status.as_deref()),
@@ -346,7 +367,7 @@ impl Fold {
         }
     }
 
-    /// Every repository that was named so far: registry, region and name.
+    /// Every repository named so far: registry, region and name.
     pub fn places(&self) -> impl Iterator<Item = [&str; 3]> {
         self.names.repository_keys().map(|key| [key.registry_id, key.region, key.name].map(|part| self.names.text(part)))
     }
@@ -384,9 +405,10 @@ impl Fold {
         Reference { repository: self.names.repository(&reference.registry_id, &reference.region, &reference.repository), image, cut: Sym::NONE }
     }
 
-    /// What a reason says could not be had. A reason is cut at a fixed length, and what it names last with it: of a digest
-    /// its first digits may tell the image, but the tag before it does not, for that may be on another image by now.
-    /// Where it is cut before it names any, the container that gives the reason tells, or the only one that there is.
+    /// The images that a stop reason says could not be pulled. ECS cuts reasons at a fixed length: the
+    /// first digits of a cut digest may still identify the image, but the tag before it does not, because
+    /// the tag may point to another image by now. If the reason is cut before it names an image, the
+    /// container that gave the reason tells, or the task's only image.
     fn missing(&mut self, reason: &str, images: &[TaskImage<'_>]) -> Box<[Reference]> {
         let named = missing_images(reason);
         let whole = |image: &ImageReference, digits: &str| {
@@ -417,7 +439,8 @@ impl Fold {
         missing.into_boxed_slice()
     }
 
-    /// One spelling for a task definition, its ARN: `family:revision` and `family` mean the caller's account and region.
+    /// One spelling for a task definition, its ARN: `family:revision` and `family` are in the caller's
+    /// account and region.
     fn definition(&mut self, name: &str, event: &Event<'_>) -> Sym {
         if name.starts_with("arn:") {
             return self.names.string(name);
@@ -432,8 +455,8 @@ fn millis(time: Option<model::Timestamp>) -> i64 {
     time.map_or(i64::MIN, model::Timestamp::millis)
 }
 
-/// What the records of one call share that is logged in two accounts: the `sharedEventID` and the name; where that id is a
-/// placeholder, the time, too.
+/// The key that the two events of one call in two accounts' trails share: `sharedEventID` and event name,
+/// and where that id is a placeholder, also the time.
 fn shared_by(shared: &str, event: &Event<'_>) -> Identity {
     let time = if is_event_id(shared.as_bytes()) { String::new() } else { event.time.to_string() };
     Identity { id: fingerprint(shared.as_bytes()), rest: fingerprint(format!("{} {time}", event.name).as_bytes()) }
@@ -450,7 +473,7 @@ fn pull_outcome(failed: bool, code: Option<&str>) -> PullOutcome {
     }
 }
 
-/// What kind of failure a reason tells of, whatever it names.
+/// The kind of failure that a stop reason reports, whatever image it names.
 fn stop_reason(reason: &str) -> StopReason {
     const MISSING: &[&str] = &[
         "not found",
@@ -471,23 +494,24 @@ fn stop_reason(reason: &str) -> StopReason {
     }
 }
 
-/// Fewer hex digits than these do not tell an image.
+/// Fewer hex digits than this do not identify an image.
 const CUT_DIGITS_MIN: usize = 6;
 
-/// References that a reason says could not be had. A reason that speaks of something else (out of memory, a failed
-/// health check) may name an image, too, and says nothing about it.
+/// The references that a stop reason says could not be pulled. Reasons about something else (out of memory,
+/// failed health check) may name an image as well, but do not count.
 fn missing_images(reason: &str) -> Vec<(ImageReference, Option<String>)> {
     const MARKS: &[&str] = &["not found", "manifest unknown", "Forbidden"];
     let speaks = tells_of_a_pull(reason) || MARKS.iter().any(|mark| reason.contains(mark));
     if speaks { ImageReference::find_with_cuts(reason) } else { Vec::new() }
 }
 
-/// Whether a reason speaks of an image that could not be pulled, whether it names it or not.
+/// Whether a stop reason is about an image that could not be pulled, named or not.
 fn tells_of_a_pull(reason: &str) -> bool {
     ["CannotPull", "pull image manifest", "failed to resolve ref", "ImagePull"].iter().any(|mark| reason.contains(mark))
 }
 
-/// Whether an entry of the response was asked for by digest. An id with digest *and* tag asks for the tag.
+/// Whether an entry of the response was requested by digest. A request with digest *and* tag is one for the
+/// tag.
 fn by_digest(removed: &ImageId<'_>, requested: &[ImageId<'_>]) -> bool {
     if removed.tag.is_none() {
         return true;
@@ -496,12 +520,13 @@ fn by_digest(removed: &ImageId<'_>, requested: &[ImageId<'_>]) -> bool {
     !tag_asked && requested.iter().any(|asked| asked.tag.is_none() && asked.digest == removed.digest)
 }
 
-/// The 128 bits of a UUID in the one spelling that CloudTrail uses (lower case), so that it prints back as it stood.
+/// The 128 bits of a UUID, if it is spelt in lower case as CloudTrail does, so that it prints exactly as it
+/// was.
 fn parse_uuid(text: &str) -> Option<[u8; 16]> {
     let text: &[u8; 36] = text.as_bytes().try_into().ok()?;
     let [.., b'-', _, _, _, _, b'-', _, _, _, _, b'-', _, _, _, _, b'-', _, _, _, _, _, _, _, _, _, _, _, _] = text else { return None };
     let mut bytes = [0; 16];
-    // Digits that are none are looked for at the end: a question per digit is slow.
+    // Invalid digits are checked for once at the end: a branch for each digit would be slow.
     let mut digits = 0;
     for (byte, at) in bytes.iter_mut().zip([0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34]) {
         let (high, low) = (lower_hex(text[at]), lower_hex(text[at + 1]));
@@ -511,7 +536,7 @@ fn parse_uuid(text: &str) -> Option<[u8; 16]> {
     (digits <= 0xf).then_some(bytes)
 }
 
-/// The value of a lower-case hex digit; more than any has for every other byte.
+/// The value of a lower-case hex digit; for every other byte a value above 15.
 fn lower_hex(byte: u8) -> u8 {
     let (digit, letter) = (byte.wrapping_sub(b'0'), byte.wrapping_sub(b'a'));
     match (digit, letter) {
@@ -526,19 +551,14 @@ pub(super) fn id_text(id: EventId, names: &Names) -> String {
     match id {
         EventId::Other(sym) => names.text(sym).to_owned(),
         EventId::Uuid(bytes) => {
-            let mut text = String::with_capacity(36);
-            for (at, byte) in bytes.iter().enumerate() {
-                if matches!(at, 4 | 6 | 8 | 10) {
-                    text.push('-');
-                }
-                text.push_str(&format!("{byte:02x}"));
-            }
+            let mut text = hex::encode(bytes);
+            [8, 13, 18, 23].into_iter().for_each(|at| text.insert(at, '-'));
             text
         }
     }
 }
 
-/// Order of ids as texts.
+/// Compares ids by their texts.
 pub(super) fn compare_ids(a: EventId, b: EventId, names: &Names) -> std::cmp::Ordering {
     match (a, b) {
         (EventId::Uuid(a), EventId::Uuid(b)) => a.cmp(&b),

@@ -1,4 +1,5 @@
-//! When what a role or a user may do was changed, by IAM's own events. They are logged in us-east-1, whichever region is asked about.
+//! When the permissions of a role or user were changed, by IAM's own events. IAM logs them in us-east-1,
+//! whatever region is asked about.
 
 use super::fact::{Fact, What};
 use super::names::{EventNo, Map, Names, Sym};
@@ -11,7 +12,7 @@ pub struct Grants {
 }
 
 impl Grants {
-    /// Reads `facts`, sorted by time.
+    /// Collects the changes from `facts`, which are sorted by time.
     pub fn of(facts: &[Fact]) -> Self {
         let mut changes: Map<Sym, Vec<EventNo>> = Map::default();
         for fact in facts {
@@ -22,7 +23,7 @@ impl Grants {
         Self { changes }
     }
 
-    /// Those of whoever calls as `actor`.
+    /// The changes for the principal behind the caller `actor`.
     pub fn changes_of(&self, actor: &str, names: &Names) -> &[EventNo] {
         if self.changes.is_empty() {
             return &[];

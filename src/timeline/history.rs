@@ -1,4 +1,5 @@
-//! Everything known after the last event: repositories and their images in a compact form, and how to show them.
+//! Everything known after the last event: repositories and their images in a compact form, and how to turn
+//! them into what users see.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -22,7 +23,7 @@ use super::suppose::{Supposed, Supposition};
 use crate::model::{Digest, EventRef, Filter, Gap, LogText, Repository, StepKind, TagSpan, TagTimeline, Timeline, TimelineStep, Timestamp};
 use crate::policy::Policy;
 
-/// What the logs say about every image, ordered by repository and digest.
+/// What the logs say about every image, sorted by repository and digest.
 #[derive(Default)]
 pub struct History {
     names: Names,
@@ -34,26 +35,26 @@ pub struct History {
     pushes: u64,
     mismatched: Vec<EventNo>,
     read_only_events: u64,
-    /// Builds that were started, by the id that sessions of theirs are named after.
+    /// Builds, by the id that appears in the names of their sessions.
     builds: BTreeMap<String, Build>,
-    /// Repositories in the logs, those that the filter left out included.
+    /// All repositories in the logs, including those that the filter left out.
     seen: Vec<RepositoryNo>,
-    /// The same repositories as another policy would have left them, where somebody asked.
+    /// The repositories as another policy would have left them, if a simulation was asked for.
     supposed: Vec<RepositoryHistory>,
 }
 
 impl Fold {
-    /// Drops second copies, puts events in order, and replays each repository that `filter` admits.
+    /// Drops second copies, sorts events, and replays each repository that `filter` admits.
     pub fn finish(self, filter: &Filter) -> History {
         self.finish_supposing(filter, None)
     }
 
-    /// The same, and plays the events once more under a supposition.
+    /// The same, and replays the events once more in a simulation.
     pub fn finish_supposing(self, filter: &Filter, supposed: Option<Supposed<'_>>) -> History {
         self.finish_keeping(filter, supposed).0
     }
 
-    /// The same, with what it was made from.
+    /// The same, and also returns the facts that the history was made from.
     pub fn finish_keeping(mut self, filter: &Filter, supposed: Option<Supposed<'_>>) -> (History, Materials) {
         self.drop_silenced();
         let Self { mut names, mut events, mut facts, passed_over, pushes_passed_over, read_only_passed_over, .. } = self;
@@ -62,7 +63,7 @@ impl Fold {
         }
         let kept = one_of_each(&mut events, &facts, &names);
         facts.retain(|fact| kept[fact.event.index()]);
-        // Stable: what one event says stays in the order in which it says it.
+        // A stable sort: facts of one event stay in their order.
         let foreign = |fact: &Fact| fact.repository.is_none();
         facts.par_sort_by(|a, b| foreign(a).cmp(&foreign(b)).then_with(|| by_time(a.event, b.event, &events, &names)));
         let read_only_events = events.iter().zip(&kept).filter(|(event, kept)| **kept && event.read_only).count() as u64;
@@ -94,7 +95,7 @@ impl Fold {
             history.key_steps = keys.get(&work.repository).cloned().unwrap_or_default();
             sorted(history, &names)
         };
-        // Filtered before: lists whose length is known are filled in place.
+        // Filtered first, so that the list has a known length and is filled in place.
         let work: Vec<Part> = work.into_iter().filter(|work| admitted(work.repository)).collect();
         let work = work.par_iter();
         let (mut repositories, supposed): (Vec<RepositoryHistory>, _) = match instead {
@@ -108,18 +109,19 @@ impl Fold {
     }
 }
 
-/// A build of CodeBuild.
+/// A build by CodeBuild.
 #[derive(Debug, Clone, Copy)]
 pub struct Build {
-    /// Its start.
+    /// The event that started it.
     pub event: EventNo,
     /// Its ARN.
     pub who: Sym,
-    /// The version of its source; none where nothing tells.
+    /// The version of its source; [`Sym::NONE`] where it is not known.
     pub source: Sym,
 }
 
-/// Builds by the last part of their ARN, `…:build/PROJECT:ID`. Of several starts the first stands, as the facts are sorted.
+/// Builds by the last part of their ARN, `…:build/PROJECT:ID`. If a build has several start events, the
+/// first counts; facts are sorted.
 fn builds(facts: &[Fact], names: &Names) -> BTreeMap<String, Build> {
     let mut builds = BTreeMap::new();
     for fact in facts {
@@ -138,8 +140,8 @@ fn by_time(a: EventNo, b: EventNo, events: &[Noted], names: &Names) -> std::cmp:
     left.time.cmp(&right.time).then_with(ids).then_with(|| left.identity.cmp(&right.identity))
 }
 
-/// Everything that concerns each repository, sorted; repositories ordered by registry, region and name. What concerns one is a
-/// part of the list.
+/// The facts and mentions of each repository, sorted; repositories are ordered by registry, region and
+/// name. Each repository's own are a range of the list.
 pub(super) fn by_repository<'f>(facts: &'f [Fact], mentions: &'f [Mention], events: &[Noted], names: &Names) -> (Vec<Happening<'f>>, Vec<Part>) {
     let repository_of = |happening: &Happening<'_>| match happening {
         Happening::Fact(fact) => fact.repository,
@@ -149,7 +151,7 @@ pub(super) fn by_repository<'f>(facts: &'f [Fact], mentions: &'f [Mention], even
     happenings.extend(facts.iter().map(Happening::Fact));
     happenings.extend(mentions.iter().map(Happening::Mention));
     let time = |a: &Happening<'_>, b: &Happening<'_>| by_time(a.event(), b.event(), events, names);
-    // Stable: what one event says stays in the order in which it says it.
+    // A stable sort: facts of one event stay in their order.
     happenings.par_sort_by(|a, b| repository_of(a).cmp(&repository_of(b)).then_with(|| time(a, b)));
     let mut work: Vec<Part> = Vec::new();
     for (at, happening) in happenings.iter().enumerate() {
@@ -163,13 +165,13 @@ pub(super) fn by_repository<'f>(facts: &'f [Fact], mentions: &'f [Mention], even
     (happenings, work)
 }
 
-/// A repository, and where in the list of all happenings its own are.
+/// A repository, and the range of its entries in the list of all.
 pub(super) struct Part {
     pub(super) repository: RepositoryNo,
     pub(super) happenings: Range<usize>,
 }
 
-/// Images in order of digest, so that nothing depends on the order in which workers met them.
+/// Sorts images by digest, so that nothing depends on the order in which workers met them.
 pub(super) fn sorted(mut history: RepositoryHistory, names: &Names) -> RepositoryHistory {
     let mut order: Vec<usize> = (0..history.images.len()).collect();
     order.sort_by_cached_key(|&at| names.digest_of(history.images[at].digest));
@@ -182,7 +184,7 @@ pub(super) fn sorted(mut history: RepositoryHistory, names: &Names) -> Repositor
         tag.holder = tag.holder.map(|at| place[at]);
         tag.last_holder = tag.last_holder.map(|at| place[at]);
     }
-    // In place: a second list of all images would be as large as the first.
+    // In place: a second list of all images would take as much memory as the first.
     for at in 0..place.len() {
         while place[at] != at {
             let new = place[at];
@@ -194,12 +196,13 @@ pub(super) fn sorted(mut history: RepositoryHistory, names: &Names) -> Repositor
 }
 
 impl History {
-    /// Repositories in order.
+    /// All repositories, sorted by registry, region and name.
     pub fn repositories(&self) -> &[RepositoryHistory] {
         &self.repositories
     }
 
-    /// The same repositories, in the same order, as another policy would have left them: none unless somebody asked.
+    /// The same repositories in the same order as another policy would have left them; empty unless a
+    /// simulation was asked for.
     pub fn supposed(&self) -> &[RepositoryHistory] {
         &self.supposed
     }
@@ -212,22 +215,22 @@ impl History {
         &self.events
     }
 
-    /// A lifecycle policy; one without rules for none.
+    /// A lifecycle policy by its number; an empty one for [`PolicyNo::NONE`].
     pub fn policy(&self, number: PolicyNo) -> &Arc<Policy> {
         self.names.policy_of(number)
     }
 
-    /// Every repository that the logs name, whether or not the filter admits it, in order.
+    /// Every repository in the logs, also those that the filter leaves out, sorted.
     pub fn repositories_seen(&self) -> Vec<Repository> {
         self.seen.iter().map(|number| self.names.repository_of(*number)).collect()
     }
 
-    /// Timelines in order of repository and digest, built one at a time.
+    /// Timelines by repository and digest, built one at a time.
     pub fn timelines(&self) -> impl Iterator<Item = Timeline> + '_ {
         self.repositories.iter().flat_map(move |history| history.images.iter().map(move |image| self.timeline(history, image)))
     }
 
-    /// The timeline of one image, if the logs know it.
+    /// The timeline of one image, if the logs have it.
     pub fn timeline_of(&self, repository: &Repository, digest: &Digest) -> Option<Timeline> {
         let at = self.repositories.binary_search_by(|history| self.repository(history).cmp(repository)).ok()?;
         let history = self.repositories.get(at)?;
@@ -235,13 +238,13 @@ impl History {
         Some(self.timeline(history, image))
     }
 
-    /// One image, for people.
+    /// The timeline of one image as it is shown.
     pub fn timeline(&self, history: &RepositoryHistory, image: &Image) -> Timeline {
         let mut tags: Vec<LogText> = image.tags.iter().filter_map(|(tag, _)| self.log_text(*tag)).collect();
         tags.sort_unstable();
         let mut parents: Vec<Digest> = history.parents.get(&image.digest).into_iter().flatten().filter_map(|digest| self.digest(*digest)).collect();
         parents.sort_unstable();
-        // Stable. What somebody referred to before it was known which image that is, was noted late.
+        // A stable sort. References from before it was known which image they mean were added late.
         let mut steps: Vec<TimelineStep> = image.steps.iter().map(|step| self.step(step)).collect();
         steps.sort_by_key(|step| step.time);
         Timeline {
@@ -263,7 +266,7 @@ impl History {
         }
     }
 
-    /// The life of every tag, in order of repository and tag, built one at a time.
+    /// The lives of all tags by repository and tag, built one at a time.
     pub fn tags(&self) -> impl Iterator<Item = TagTimeline> + '_ {
         self.repositories.iter().flat_map(move |history| {
             let mut tags: Vec<Sym> = history.tag_lives.keys().copied().collect();
@@ -272,7 +275,7 @@ impl History {
         })
     }
 
-    /// One tag, for people; none where the logs know nothing for sure of it.
+    /// The life of one tag as it is shown; `None` where the logs say nothing certain about it.
     pub fn tag(&self, history: &RepositoryHistory, tag: Sym) -> Option<TagTimeline> {
         let life = history.tag_lives.get(&tag)?;
         let vain: Vec<EventRef> = life.asks.iter().filter(|ask| ask.in_vain).map(|ask| self.event(ask.event)).collect();
@@ -311,7 +314,8 @@ impl History {
         }
     }
 
-    /// Repositories with indexes of which only a list is known, and how many: what they hold is not.
+    /// Repositories with indexes that are known only from a list, and how many: which images those indexes
+    /// hold is not known.
     pub fn indexes_unread(&self) -> Vec<(Repository, u64)> {
         let unread = |image: &&Image| {
             let is_index = ["image.index", "manifest.list"].iter().any(|word| self.text(image.media_type).contains(word));
@@ -322,12 +326,12 @@ impl History {
         counted.filter(|(_, indexes)| *indexes > 0).collect()
     }
 
-    /// The build of that id, where its start is in the logs.
+    /// The build with that id, if its start is in the logs.
     pub fn build(&self, id: &str) -> Option<Build> {
         self.builds.get(id).copied()
     }
 
-    /// Whether the last list of the repository has what lies in the archive, too.
+    /// Whether the last list of the repository includes archived images.
     pub fn list_has_archived(&self, history: &RepositoryHistory) -> bool {
         history.listing.as_ref().is_some_and(|listing| listing.with_archived)
     }
@@ -356,7 +360,7 @@ impl History {
         self.names.digest_of(number)
     }
 
-    /// For numbers that stand for a digest by construction.
+    /// For numbers that are known to stand for a digest.
     pub fn digest_or_zero(&self, number: DigestNo) -> Digest {
         self.names.digest_of(number).unwrap_or(Digest::ZERO)
     }
@@ -365,7 +369,7 @@ impl History {
         &self.registries
     }
 
-    /// From now on this is the policy that is supposed.
+    /// Sets the policy of the simulation.
     pub(super) fn suppose(&mut self, policy: &Arc<Policy>) {
         self.names.suppose(policy);
     }
@@ -396,7 +400,7 @@ impl History {
         }
     }
 
-    /// The id of the call behind an event, whichever of its twins and corrections was read.
+    /// The id of the call behind an event, whichever of its events was read.
     pub fn call_id(&self, event: EventNo) -> String {
         let noted = &self.events[event.index()];
         match noted.shared {
@@ -405,7 +409,7 @@ impl History {
         }
     }
 
-    /// Whether an event of the repository stands in the trail of the account that owns it, rather than in those of others alone.
+    /// Whether any event of the repository comes from the trail of the account that owns it.
     pub fn has_owners_trail(&self, history: &RepositoryHistory) -> bool {
         let Some(key) = self.names.repository_key(history.repository) else { return false };
         let owned = |event: &EventNo| !self.noted(*event).snapshot && self.noted(*event).recipient == key.registry_id;
@@ -417,33 +421,36 @@ impl History {
         steps.chain(pulls).chain(others).chain(settings).any(|event| owned(&event))
     }
 
-    /// Successful pushes; where a filter leaves out repositories, with second copies of theirs.
+    /// Number of successful pushes; for repositories that a filter leaves out, second copies included.
     pub fn pushes(&self) -> u64 {
         self.pushes
     }
 
-    /// Pushes whose response names another digest than the SHA-256 of their manifest: the two are equal by construction.
+    /// Pushes whose response has another digest than the SHA-256 of their manifest, which cannot be in a
+    /// true log.
     pub fn mismatched(&self) -> &[EventNo] {
         &self.mismatched
     }
 
-    /// Events with `readOnly: true`: without a single one, a trail of write events alone was read.
+    /// Number of events with `readOnly: true`: if there is none, the trail logs only write events.
     pub fn read_only_events(&self) -> u64 {
         self.read_only_events
     }
 
-    /// Why a pull did not count for lifecycle rules: the event that put its principal on the list of those that do not.
+    /// Why ECR did not count a pull as use: the event that put its principal on the list of pull time
+    /// exclusions, and the ARN there.
     pub fn exclusion(&self, repository: &RepositoryHistory, pull: EventNo) -> Option<(EventNo, Sym)> {
         let noted = self.noted(pull);
         self.registries.exclusion(repository.repository, noted.actor, noted.time, &self.names)
     }
 
-    /// Changes of what whoever made the call `event` may do, by IAM's own events, in order of time.
+    /// IAM's changes of the permissions of whoever made the call `event`, in order of time.
     pub fn grants_of_caller(&self, event: EventNo) -> &[EventNo] {
         self.grants.changes_of(self.text(self.noted(event).actor), &self.names)
     }
 
-    /// The loss in the source of a copy that a copy's end is concluded from; in the same repository, that of its subject.
+    /// For an end that was concluded from another image's: the loss of that image (the source of a copy, or
+    /// the subject of an artifact).
     pub fn behind<'h>(
         &'h self,
         repository: &'h RepositoryHistory,
@@ -456,11 +463,12 @@ impl History {
         };
         let image = repository.image(digest)?;
         let loss = image.losses.iter().rfind(|other| other.event == loss.event)?;
-        // A signature of a signature went with the image that the first is about.
+        // A signature of a signature went with the image that the first signature is about.
         self.behind(repository, image, loss).or(Some((repository, image, loss)))
     }
 
-    /// The event with which deletions came to reach this repository from another, if they did at that moment.
+    /// The event that set up the replication of deletions to this repository, if it was in force at that
+    /// time.
     pub fn deletions_reach(&self, repository: &RepositoryHistory, at: i64) -> Option<EventNo> {
         self.registries.deletions_reach(repository.repository, at, &self.names)
     }
@@ -470,12 +478,13 @@ impl History {
         &self.logins
     }
 
-    /// Records that do not say what was done, by repository: those that CloudTrail left the content out of, and the others.
+    /// Records that do not say what was done, by repository: because CloudTrail left out the content, or
+    /// for other reasons.
     pub fn gaps(&self) -> Vec<Gap> {
         self.gaps_where(|_| true)
     }
 
-    /// The same, of those alone that CloudTrail left the content out of.
+    /// The same, only those whose content CloudTrail left out.
     pub fn left_out(&self) -> Vec<Gap> {
         self.gaps_where(|noted| noted.left_out)
     }

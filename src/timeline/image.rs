@@ -1,4 +1,4 @@
-//! The compact life of one image, as the replay writes it and the detectors read it.
+//! The compact life of one image, written by the replay and read by the detectors.
 
 use super::bytes::push_one;
 use super::history::History;
@@ -12,45 +12,47 @@ use crate::model::{Caller, ImageState, Order, PushOrigin, StepKind, UntaggedBy};
 pub struct Image {
     pub digest: DigestNo,
     pub state: ImageState,
-    /// Tags now (or when it went), each with the event that gave it; none where that lies before the logs.
+    /// Its tags now (or when it was lost), each with the event that gave it; [`EventNo::NONE`] where that
+    /// was before the logs.
     pub tags: Vec<(Sym, EventNo)>,
     /// Milliseconds since the epoch.
     pub pushed_at: Option<i64>,
     pub untagged_at: Option<i64>,
     pub untagged_by: Option<UntaggedBy>,
     pub gone_at: Option<i64>,
-    /// First seen in another event than its push.
+    /// The first event about it is not its push.
     pub open_start: bool,
-    /// All tags of the life it is in are known: it began with a push in the logs, or a run listed them.
+    /// All tags of its present life are known: the life began with a push in the logs, or a run listed the
+    /// tags.
     pub tags_known: bool,
-    /// In an unknown state, but there: only its tags are not known.
+    /// Its state is unknown, but the image exists: only its tags are not known.
     pub is_there: bool,
-    /// Its repository was created anew since it was seen: it is not there, and since when is not in the logs.
+    /// Its repository was created again since it was last seen: it is gone, and no event says when it went.
     pub vanished: bool,
     pub lives: u32,
-    /// Who put it there last.
+    /// How its last push came about: by a client, replication, or a pull-through cache.
     pub origin: PushOrigin,
     pub media_type: Sym,
     pub children: Box<[DigestNo]>,
-    /// The image that it says something about, if it is a reference artifact.
+    /// The image that it is about, if it is a reference artifact.
     pub subject: DigestNo,
-    /// What each of its children is for, in the same order.
+    /// The platform of each child, in the same order as the children.
     pub platforms: Box<[Sym]>,
     pub steps: Vec<Step>,
-    /// How it lost its last tag, while that counts: void once it has a tag again or is held by an index.
+    /// How it lost its last tag; empty again once it has a tag or an index holds it.
     pub displaced: Option<Box<Displacement>>,
-    /// Ends of its lives, oldest first.
+    /// The ends of its lives, oldest first.
     pub losses: Vec<Loss>,
     pub uses: Vec<Use>,
-    /// First step of the life it is in.
+    /// Index of the first step of its present life.
     pub life_start: u32,
-    /// `lastRecordedPullTime` of a snapshot, in milliseconds.
+    /// `lastRecordedPullTime` in a snapshot, in milliseconds.
     pub pull_shown: Option<i64>,
-    /// As a snapshot has it: its layers as they are stored, shared ones included.
+    /// Size in a snapshot: its layers as stored, including layers that it shares with others.
     pub size_bytes: Option<u64>,
 }
 
-/// One step, 16 bytes; time and actor stand in the event.
+/// One step, 16 bytes; time and actor are in the event.
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
     pub event: EventNo,
@@ -58,27 +60,27 @@ pub struct Step {
     pub other: DigestNo,
     pub kind: StepKind,
     pub order: Order,
-    /// A pull that was refused for want of permission: it says nothing about the image.
+    /// A pull that was refused for lack of permission: it says nothing about the image.
     pub denied: bool,
-    /// Of a pull: who asked.
+    /// For a pull, the kind of caller.
     pub caller: Caller,
-    /// A pull or a task that failed because, as it says itself, the image was not there.
+    /// A pull or task that reports itself that the image did not exist.
     pub missing: bool,
 }
 
-/// How an image lost its last tag to another.
+/// How an image lost its last tag to another image.
 #[derive(Debug, Clone)]
 pub struct Displacement {
     pub tag: Sym,
-    /// The event that gave it the tag; none where that lies before the logs.
+    /// The event that had given it the tag; [`EventNo::NONE`] where that was before the logs.
     pub first_push: EventNo,
     pub second_push: EventNo,
     pub by: DigestNo,
-    /// The image that took the tag is one that the loser lists: a child was pushed under the tag of its index.
+    /// The tag moved from an index to an image that the index lists.
     pub by_child: bool,
     pub order: Order,
     pub at: i64,
-    /// Index of its `tag_lost` step.
+    /// Index of the step in which it lost the tag.
     pub step: u32,
 }
 
@@ -91,7 +93,7 @@ pub enum End {
     DeletedByDigest,
     DeletedByLastTag,
     RepositoryDeleted,
-    /// A list of its repository does not have it, and no log says what took it.
+    /// A snapshot's list of the repository does not have it, and no log says what took it.
     NotListed,
 }
 
@@ -105,45 +107,48 @@ pub struct Loss {
     pub tags: Vec<(Sym, EventNo)>,
     pub displaced: Option<Box<Displacement>>,
     pub run: Option<RunFacts>,
-    /// No log has this end: it is what most likely happened, and the event is the one that it is concluded from.
+    /// Set if no event shows this end: what it was concluded from. The event is then that of the other
+    /// image's end.
     pub presumed: Option<Because>,
     pub pushed_at: Option<i64>,
     pub untagged_at: Option<i64>,
     pub untagged_by: Option<UntaggedBy>,
     pub open_start: bool,
-    /// Steps of the life: from, its end, and the first of the next life.
+    /// Indexes of steps: the first of the life, the one that ended it, and the first of the next life.
     pub first_step: u32,
     pub end_step: u32,
     pub next_life_step: u32,
-    /// When this stopped being what keeps it from being pulled: it came back, or an archived image went for good.
+    /// Until when this end is what keeps the image from being pulled, in milliseconds: it came back, or was
+    /// deleted after having been archived.
     pub until: i64,
-    /// When it came back (pushed again or restored), if it did.
+    /// When it came back (pushed again or restored).
     pub back_at: Option<i64>,
-    /// Who asked for a tag that went with it and is not back, after the image itself had come back.
+    /// Requests for a tag that was lost with the image and was still missing after the image itself had
+    /// come back.
     pub asked_later: Vec<(EventNo, AskKind)>,
 }
 
-/// What the lifecycle run said about the image it took.
+/// What a lifecycle run said about the image that it took.
 #[derive(Debug, Clone)]
 pub struct RunFacts {
-    /// The policy of the run.
+    /// The policy that the run applied.
     pub policy: PolicyNo,
     pub rule_priority: i64,
     pub tag_status: Sym,
     pub tags: Box<[Sym]>,
 }
 
-/// Somebody refers to the image.
+/// A reference to the image by something that runs it.
 #[derive(Debug, Clone, Copy)]
 pub struct Use {
     pub by: Sym,
-    /// The definition through which it is named, if it is not named outright.
+    /// The definition that names it, if the reference goes through one.
     pub through: Sym,
-    /// The tag that was named; none where only the digest was.
+    /// The tag in the reference; [`Sym::NONE`] if it has only a digest.
     pub tag: Sym,
     pub kind: UseKind,
     pub event: EventNo,
-    /// From when, until when (exclusive; `i64::MAX` while nothing newer replaced it). Milliseconds.
+    /// From and until when (exclusive), in milliseconds; `i64::MAX` while nothing newer replaced it.
     pub from: i64,
     pub until: i64,
 }
@@ -154,15 +159,15 @@ pub enum UseKind {
     Named,
     /// A service was deployed with a tag that pointed to it.
     DeployedByTag,
-    /// A service was deployed with its digest in the definition.
+    /// A service was deployed with a definition that names its digest.
     DeployedByDigest,
     /// A task of a service resolved its tag to it.
     ResolvedByTask,
     /// A task could not start, or a call failed, because of it.
     TaskStopped,
-    /// A function or the like keeps it: it was what the reference meant.
+    /// A function or the like keeps it: the reference was resolved to it.
     Kept,
-    /// Somebody asks for its tag anew whenever it runs.
+    /// Something resolves its tag again each time it runs.
     Asked,
     /// A definition for jobs or endpoints names it, and none of them is known to run.
     Offered,
@@ -171,7 +176,7 @@ pub enum UseKind {
 }
 
 impl UseKind {
-    /// Whether it holds on to the image: what does is in need of it until something newer replaces it.
+    /// Whether the image is needed until something newer replaces this use.
     pub fn pins(self) -> bool {
         matches!(self, Self::DeployedByDigest | Self::DeployedByTag | Self::ResolvedByTask | Self::Kept | Self::Asked)
     }
@@ -186,7 +191,8 @@ pub struct Life {
 }
 
 impl Loss {
-    /// What comes from `step` on is not this loss's any more; whether it was until now.
+    /// Closes the loss at `step`: later steps belong to the next life. Returns whether it was open until
+    /// now.
     pub(super) fn close(&mut self, now: i64, step: u32) -> bool {
         let open = self.until == i64::MAX;
         if open {
@@ -227,7 +233,7 @@ impl Image {
         }
     }
 
-    /// There, for all the logs say: tagged, untagged, or known by mention only.
+    /// Whether the image exists as far as the logs show: tagged, untagged, or only mentioned.
     pub fn is_alive(&self) -> bool {
         matches!(self.state, ImageState::Tagged | ImageState::Untagged | ImageState::Unknown)
     }
@@ -236,13 +242,14 @@ impl Image {
         matches!(self.state, ImageState::Expired | ImageState::Deleted | ImageState::RepositoryDeleted | ImageState::Gone)
     }
 
-    /// A run tried to take it and could not: where no index is known that lists it, one from before the logs does.
+    /// Whether a run tried to take it and could not. If the logs have no index that lists it, an index from
+    /// before the logs does.
     pub fn was_refused(&self) -> bool {
         let life = self.steps.get(self.life_start as usize..).unwrap_or_default();
         life.iter().rev().any(|step| step.kind == StepKind::ExpireFailed)
     }
 
-    /// Its last end is that of the image, and not of the whole repository, whose layers go with it.
+    /// Whether its last end was its own, and not that of the whole repository, whose layers are gone, too.
     pub fn end_is_of_image(&self) -> bool {
         self.losses.last().is_some_and(|loss| loss.end != End::RepositoryDeleted)
     }
@@ -251,7 +258,8 @@ impl Image {
         self.tags.iter().any(|(own, _)| *own == tag)
     }
 
-    /// The life that it was in at that moment, in the repository and not in its archive. A run that takes it sees it still.
+    /// The life in which it was in the repository (not archived) at that moment. To the run that takes it,
+    /// it still is.
     pub fn life_at(&self, at: i64) -> Option<Life> {
         let ended = self.losses.iter().find(|loss| loss.at >= at && loss.pushed_at.is_some_and(|pushed| pushed <= at));
         let in_archive = |loss: &Loss| loss.end == End::Archived && loss.at < at && loss.until > at;
@@ -265,7 +273,7 @@ impl Image {
         lives.then_some(Life { pushed_at: self.pushed_at, first_step: self.life_start })
     }
 
-    /// The tags that it had then, as far as the logs tell.
+    /// The tags that it had at that moment, as far as the logs show.
     pub fn tags_at(&self, life: Life, at: i64, history: &History) -> Vec<Sym> {
         // A tag from before the logs has no step that gave it.
         let known = self.tags.iter().chain(self.losses.iter().flat_map(|loss| &loss.tags));

@@ -1,29 +1,29 @@
-//! KMS keys and the repositories that are encrypted with them: what was done to a repository's key, in order.
+//! KMS keys and the repositories that they encrypt: what was done to the key of each repository, in order.
 //!
-//! `CreateRepository` names the key by ARN, id or alias; the grants that ECR gets at that moment name it, too, and the repository
-//! with it. What happens to the key later names no repository.
+//! `CreateRepository` names the key by ARN, id or alias. The grants that ECR gets at that moment name both
+//! the key and the repository. Later events about the key name no repository.
 
 use super::fact::{Fact, KeyFact, Noted, What};
 use super::names::{EventNo, Map, Names, RepositoryNo, Sym};
 use crate::decode::fingerprint;
 use crate::model::KeyChange;
 
-/// Something was done to a repository's key.
+/// A change of the key of a repository.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyStep {
     pub event: EventNo,
     pub key: Sym,
     pub change: KeyChange,
-    /// It concerns ECR's use of the key beyond doubt: a grant of unknown purpose may not.
+    /// It certainly affects ECR's use of the key; a grant whose purpose is unknown may not.
     pub is_certain: bool,
 }
 
-/// The short name under which grants and aliases are kept.
+/// The short key by which grants and aliases are kept.
 pub fn key_name(text: &str) -> u64 {
     fingerprint(text.as_bytes())
 }
 
-/// Changes of each repository's key, in order of time. `own` and `foreign` are sorted.
+/// The changes of each repository's key, in order of time. `own` and `foreign` are sorted.
 pub fn steps(own: &[Fact], foreign: &[Fact], events: &[Noted], names: &Names) -> Map<RepositoryNo, Vec<KeyStep>> {
     let changes: Vec<(EventNo, &KeyFact)> = foreign.iter().filter_map(|fact| Some((fact.event, key_fact(&fact.what)?))).collect();
     let mut steps: Map<RepositoryNo, Vec<KeyStep>> = Map::default();
@@ -59,14 +59,14 @@ fn key_fact(what: &What) -> Option<&KeyFact> {
     }
 }
 
-/// The last key known of each repository.
+/// The last known key of each repository.
 fn keys_of(own: &[Fact], changes: &[(EventNo, &KeyFact)], events: &[Noted], names: &Names) -> Map<RepositoryNo, Sym> {
     let mut keys: Map<RepositoryNo, Sym> = Map::default();
     let mut granted: Map<RepositoryNo, EventNo> = Map::default();
     for fact in own {
         match &fact.what {
             What::CreateRepository { key, .. } if key.is_some() => {
-                // The grant of the same creation names the key itself, and may be logged before it.
+                // The grant made for the same repository names the key itself, and may be logged first.
                 let near = |grant: &EventNo| (events[grant.index()].time - events[fact.event.index()].time).abs() < 60_000;
                 if !names.text(*key).contains(":alias/") || !granted.get(&fact.repository).is_some_and(near) {
                     keys.insert(fact.repository, behind(*key, fact.event, changes, events, names));
@@ -82,7 +82,8 @@ fn keys_of(own: &[Fact], changes: &[(EventNo, &KeyFact)], events: &[Noted], name
     keys
 }
 
-/// The key that an alias pointed to at `event`, as far as the logs tell; anything else is itself.
+/// The key that an alias pointed to at `event`, as far as the logs show; anything but an alias is returned
+/// as it is.
 fn behind(key: Sym, event: EventNo, changes: &[(EventNo, &KeyFact)], events: &[Noted], names: &Names) -> Sym {
     let alias = key_name(names.text(key));
     let now = events[event.index()].time;

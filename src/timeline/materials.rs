@@ -1,4 +1,5 @@
-//! What a history was made from, kept so that a repository can be played again under one policy after another.
+//! The sorted facts that a history was made from, kept so that a repository can be replayed under one
+//! policy after another.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,14 +12,14 @@ use super::suppose::{Supposed, Supposition};
 use crate::model::Timestamp;
 use crate::policy::Policy;
 
-/// Sorted facts, and who mentions what.
+/// Sorted facts, and the mentions of images.
 #[derive(Default)]
 pub struct Materials {
     pub(super) own: Vec<Fact>,
     pub(super) mentions: Vec<Mention>,
 }
 
-/// The happenings of each repository of a history, in its order.
+/// The facts and mentions of each repository, in the order of the history's repositories.
 pub struct Work<'m> {
     happenings: Vec<Happening<'m>>,
     parts: Vec<Part>,
@@ -42,7 +43,8 @@ impl Work<'_> {
         self.parts.is_empty()
     }
 
-    /// The repository of that number under another policy: pushes, moves and deletes as they were, runs take what it takes.
+    /// Replays the repository with that index under another policy: pushes, moves and deletes as logged,
+    /// while runs take what the policy takes.
     pub fn replay(
         &self,
         history: &mut History,

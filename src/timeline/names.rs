@@ -1,7 +1,8 @@
-//! Strings, digests and repositories by number: what a fold keeps of a record is a few small integers.
+//! Strings, digests and repositories as numbers, so that what a fold keeps of a record is a few small
+//! integers.
 //!
-//! Numbers mean something only inside one [`Names`]. Nothing that users see may depend on their values, only on what
-//! they stand for: workers number things in the order in which they happen to meet them.
+//! A number has a meaning only within one [`Names`]. Workers number things in the order in which they meet
+//! them, so nothing that users see may depend on the numbers, only on what they stand for.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +13,8 @@ use indexmap::{IndexMap, IndexSet};
 use crate::model::{Digest, LogText, Repository, RepositoryRef};
 use crate::policy::Policy;
 
-/// A map by number: the standard library's takes longer to hash four bytes than to look them up.
+/// A map by number with a fast hasher: hashing four bytes with the standard library's takes longer than
+/// looking them up.
 pub type Map<K, V> = HashMap<K, V, RandomState>;
 
 macro_rules! number {
@@ -22,7 +24,7 @@ macro_rules! number {
         pub struct $name(u32);
 
         impl $name {
-            /// "There is none", without the room that an `Option` takes.
+            /// Means "none", without the space that an `Option` takes.
             pub const NONE: Self = Self(u32::MAX);
 
             pub fn is_some(self) -> bool {
@@ -42,13 +44,13 @@ macro_rules! number {
                 self.0 as usize
             }
 
-            /// Numbers are dense from 0. Four thousand million of one kind do not fit into memory anyway; should it
-            /// happen, what is beyond is treated as absent.
+            /// Numbers count up from 0. Four thousand million of one kind do not fit into memory; anything
+            /// beyond would be treated as absent.
             pub fn from_index(index: usize) -> Self {
                 u32::try_from(index).map_or(Self::NONE, Self)
             }
 
-            /// The number that `table` gives to `self`; none stays none.
+            /// The number in the merged tables; [`Self::NONE`] stays as it is.
             pub fn translated(self, table: &[Self]) -> Self {
                 table.get(self.index()).copied().unwrap_or(Self::NONE)
             }
@@ -73,22 +75,22 @@ number! {
     EventNo
 }
 number! {
-    /// A lifecycle policy: parsed once, however many runs state it.
+    /// A lifecycle policy, parsed once however many runs state it.
     PolicyNo
 }
 
-/// In which words a policy was read.
+/// In which wording a policy was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Wording {
-    /// `lifecyclePolicyText`.
+    /// The JSON of `lifecyclePolicyText`.
     Put,
-    /// Rules in the prose of a lifecycle event, as JSON.
+    /// The rules in the prose of a lifecycle event, as JSON.
     Stated,
-    /// The policy of a supposition, which is in no log.
+    /// The policy of a simulation, which is in no log.
     Supposed,
 }
 
-/// No log words it, so it has no text.
+/// The key of the simulation's policy, which has no text.
 const SUPPOSED: (Sym, Wording) = (Sym::NONE, Wording::Supposed);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -106,19 +108,19 @@ pub struct Names {
     repositories: IndexSet<RepositoryKey, RandomState>,
     policies: IndexMap<(Sym, Wording), Arc<Policy>, RandomState>,
     no_policy: Arc<Policy>,
-    /// What the texts and the policies take beside their tables, about.
+    /// Bytes of texts and policies outside of the tables, about.
     text_bytes: u64,
 }
 
-/// The least that a piece of memory takes, and what it is rounded up to.
+/// The smallest allocation; sizes are rounded up to multiples of it.
 const PIECE_BYTES_MIN: u64 = 32;
-/// A policy takes a multiple of its text, for what is read out of each rule; and so much at least.
+/// A parsed policy takes a multiple of its text, and at least so much.
 const POLICY_TEXTS: u64 = 4;
 const POLICY_BYTES_MIN: u64 = 512;
-/// What a table takes of an entry beside the entry itself: its hash, and its place.
+/// Bytes of a table for each entry, beside the entry itself: hash and slot.
 const PLACE_BYTES: u64 = 20;
 
-/// How the numbers of one [`Names`] read in another.
+/// Maps the numbers of one [`Names`] to those of another.
 pub struct Translation {
     pub strings: Vec<Sym>,
     pub digests: Vec<DigestNo>,
@@ -156,7 +158,7 @@ impl Names {
         repository.map_or(RepositoryNo::NONE, |found| self.repository(&found.registry_id, &found.region, &found.name))
     }
 
-    /// A policy as the logs word it, read the first time that it is met.
+    /// The number of a policy; its text is parsed when it is first met.
     pub fn policy(&mut self, text: &str, wording: Wording) -> PolicyNo {
         let key = (self.string(text), wording);
         let read = || if wording == Wording::Stated { Policy::from_rules(text) } else { Policy::from_text(text) };
@@ -167,7 +169,7 @@ impl Names {
         PolicyNo::from_index(index)
     }
 
-    /// What all of this takes, about, in bytes.
+    /// Bytes of memory that all tables take, about.
     pub fn bytes(&self) -> u64 {
         let table = |entries: usize, entry: usize| entries as u64 * (entry as u64 + PLACE_BYTES);
         let tables = table(self.strings.len(), size_of::<Box<str>>())
@@ -180,7 +182,7 @@ impl Names {
         self.digests.len()
     }
 
-    /// Takes in the policy of a supposition. There is one at most.
+    /// Adds the policy of a simulation. There is one at most.
     pub fn suppose(&mut self, policy: &Arc<Policy>) {
         self.policies.insert(SUPPOSED, Arc::clone(policy));
     }
@@ -189,12 +191,12 @@ impl Names {
         self.policies.get_index_of(&SUPPOSED).map_or(PolicyNo::NONE, PolicyNo::from_index)
     }
 
-    /// The policy behind the number; one without rules for none.
+    /// The policy with that number; an empty one for [`PolicyNo::NONE`].
     pub fn policy_of(&self, number: PolicyNo) -> &Arc<Policy> {
         self.policies.get_index(number.index()).map_or(&self.no_policy, |(_, policy)| policy)
     }
 
-    /// The text of `sym`; empty for none.
+    /// The text behind `sym`; empty for [`Sym::NONE`].
     pub fn text(&self, sym: Sym) -> &str {
         self.strings.get_index(sym.index()).map_or("", |text| text)
     }
@@ -225,7 +227,7 @@ impl Names {
         Repository { registry_id: text(key.registry_id), region: text(key.region), name: text(key.name) }
     }
 
-    /// Registry, region and name, for putting repositories in order.
+    /// Registry, region and name, for sorting repositories.
     pub fn repository_texts(&self, number: RepositoryNo) -> Option<[&str; 3]> {
         self.repository_key(number).map(|key| [key.registry_id, key.region, key.name].map(|sym| self.text(sym)))
     }
@@ -252,7 +254,7 @@ impl Names {
         self.repositories.len()
     }
 
-    /// Takes over everything that `other` names.
+    /// Adds everything in `other`, and returns how to translate its numbers.
     pub fn absorb(&mut self, other: Self) -> Translation {
         let strings_before = self.strings.len();
         let (own_strings, own_digests) = (&mut self.strings, &mut self.digests);

@@ -1,8 +1,9 @@
-//! What the log does not say: the order of events within one second.
+//! The order of events within one second, which the logs do not tell.
 //!
-//! Never invented. Two pushes of one tag in one second are put in order only by evidence that came later, until the tag
-//! was touched again: an expiry that lists a digest as untagged (or without the tag) says that it lost; an expiry or a
-//! delete that lists the tag on it, or an `ImageAlreadyExistsException` for tag and digest, says that it won.
+//! Order is never made up. Two pushes of one tag in one second are ordered only by later evidence, from
+//! before the tag is touched again. An expiry that lists a digest as untagged, or without the tag, shows
+//! that it lost the tag. An expiry or delete that lists the tag on a digest, or an
+//! `ImageAlreadyExistsException` for tag and digest, shows that it won.
 
 use std::ops::Range;
 
@@ -11,17 +12,18 @@ use super::names::{DigestNo, EventNo, Map, Sym};
 use super::replay::{Happening, RepositoryHistory};
 use crate::model::Order;
 
-/// Where in the repository's history digests and tags turn up again. Built when the first contested second is met.
+/// Where digests and tags appear again later in the repository's history. Built when the first contested
+/// second is met.
 #[derive(Default)]
 pub struct Evidence {
     by_digest: Map<DigestNo, Vec<usize>>,
     by_tag: Map<Sym, Vec<usize>>,
-    /// The repository itself was deleted here.
+    /// Where the repository itself was deleted.
     ends: Vec<usize>,
 }
 
-/// The happenings of one second in the order to replay them, each with how sure that order is. What settled it goes to
-/// [`RepositoryHistory::settled`].
+/// The facts and mentions of one second in the order to replay them, each with how sure that order is. The
+/// events that decided it are noted in [`RepositoryHistory::settled`].
 pub fn arrange(
     happenings: &[Happening<'_>],
     group: Range<usize>,
@@ -42,7 +44,7 @@ pub fn arrange(
         }
         for (place, (index, order)) in sequence.into_iter().enumerate() {
             let entry = &mut ranked[index - group.start];
-            // Behind the uncontested pushes, in the order found.
+            // After the uncontested pushes, in the order found.
             *entry = (RANK_CONTESTED, index, order);
             entry.0 += u32::try_from(place).unwrap_or(0).min(RANK_SPAN);
         }
@@ -57,17 +59,17 @@ const RANK_CREATE: u32 = 1;
 const RANK_SETTING: u32 = 2;
 const RANK_REMOVED_FIRST: u32 = 3;
 const RANK_PUSH: u32 = 4;
-/// Its children have to be there.
+/// After its children, which have to exist first.
 const RANK_PUSH_INDEX: u32 = 5;
 const RANK_CONTESTED: u32 = 6;
 const RANK_REFUSED: u32 = RANK_CONTESTED + RANK_SPAN + 1;
 const RANK_USE: u32 = RANK_REFUSED + 1;
-/// Layers come after the manifest that names them.
+/// Layers are requested after the manifest that names them.
 const RANK_LAYER: u32 = RANK_USE + 1;
 const RANK_REMOVE: u32 = RANK_LAYER + 1;
 const RANK_DELETE_REPOSITORY: u32 = RANK_REMOVE + 1;
 
-/// The usual way of things within a second: create, set up, push, use, remove.
+/// The usual order within a second: create, configure, push, use, remove.
 fn rank(happening: &Happening<'_>, pushes: &[(usize, Named)], state: &RepositoryHistory) -> (u32, Order) {
     let fact = match happening {
         Happening::Fact(fact) => fact,
@@ -88,7 +90,7 @@ fn rank(happening: &Happening<'_>, pushes: &[(usize, Named)], state: &Repository
     (rank, Order::Observed)
 }
 
-/// What a tag meant to somebody who used it in the second in which it moved, nothing tells.
+/// What a tag referred to for somebody who used it in the second in which it moved is not known.
 fn order_of_use(image: Named, pushes: &[(usize, Named)], state: &RepositoryHistory) -> Order {
     let by_tag = image.digest.is_none() && image.tag.is_some();
     let before = state.holder(image.tag).map(|holder| holder.digest);
@@ -96,8 +98,8 @@ fn order_of_use(image: Named, pushes: &[(usize, Named)], state: &RepositoryHisto
     if moves { Order::Ambiguous } else { Order::Observed }
 }
 
-/// Whether a removal came before the pushes of its second is told by the tags that it lists: those that the second gives,
-/// or those that the second takes away.
+/// Whether a removal came before the pushes of its second is told by the tags that it lists: those that the
+/// pushes give, or those that they take away.
 fn rank_removal(what: &What, pushes: &[(usize, Named)], state: &RepositoryHistory) -> (u32, Order) {
     let told: Vec<bool> = match what {
         What::Delete(deleted) => {
@@ -128,7 +130,8 @@ fn is_before_pushes(digest: DigestNo, tags: &[Sym], pushes: &[(usize, Named)], s
     if tags.iter().any(|tag| taken(*tag)) {
         return Some(true);
     }
-    // It was there before, and the push succeeded: what is there already under the same tag is refused.
+    // The image existed before, and its push succeeded: so the tag was not on it, or ECR would have refused
+    // the push.
     if !own.is_empty() {
         return Some(true);
     }
@@ -142,7 +145,7 @@ fn pushed(happening: &Happening<'_>) -> Option<Named> {
     }
 }
 
-/// Tags that more than one digest was pushed under.
+/// Tags under which more than one digest was pushed.
 fn contested(pushes: &[(usize, Named)]) -> Vec<Sym> {
     let mut tags: Vec<Sym> = Vec::new();
     for (at, (_, push)) in pushes.iter().enumerate() {
@@ -154,9 +157,10 @@ fn contested(pushes: &[(usize, Named)]) -> Vec<Sym> {
     tags
 }
 
-/// The pushes of `tag`, those that can have won last; among themselves by `eventID`. With the events that say so.
+/// The pushes of `tag`, with those last that can have won; otherwise by `eventID`. Also the events that
+/// decided it.
 ///
-/// Where one alone can have won, it came last; in which order several others came before it, that does not tell.
+/// If only one push can have won, it came last; that does not tell the order of the others before it.
 fn contest(
     tag: Sym,
     pushes: &[(usize, Named)],
@@ -180,7 +184,7 @@ fn contest(
     let proven: Vec<DigestNo> = said.iter().filter(|(_, won)| *won == Some(true)).map(|(digest, _)| *digest).collect();
     let possible: Vec<DigestNo> =
         if proven.is_empty() { said.iter().filter(|(_, won)| won.is_none()).map(|(digest, _)| *digest).collect() } else { proven };
-    // Whoever cannot have won comes first, also where several remain.
+    // Pushes that cannot have won come first, even if several candidates remain.
     let can_win = |index: &usize| of_tag.iter().any(|(other, push)| other == index && possible.contains(&push.digest));
     let (last, first): (Vec<usize>, Vec<usize>) = of_tag.iter().map(|(index, _)| *index).partition(can_win);
     let order = |known: bool| if known { Order::Inferred } else { Order::Ambiguous };
@@ -189,8 +193,8 @@ fn contest(
     (first.chain(last.into_iter().map(|index| (index, of_last))).collect(), proof)
 }
 
-/// An index can only be pushed when its children are there (`ReferencedImagesNotFoundException`): a child that came to
-/// be in this very second, by a single push, lost the tag to its index.
+/// An index can be pushed only if its children exist (`ReferencedImagesNotFoundException`). So a child that
+/// came into being in this very second, by a single push, lost the tag to its index.
 fn child_first(
     digest: DigestNo,
     pushes: &[(usize, Named)],
@@ -241,12 +245,12 @@ impl Evidence {
         }
     }
 
-    /// Whether what came from `from` on says that `digest` held `tag` after the contested second, and which event says it;
-    /// `None`: nothing does.
+    /// Whether events from `from` on show that `digest` had `tag` after the contested second, and which
+    /// event shows it; `None` if nothing does.
     fn won(&self, digest: DigestNo, tag: Sym, from: usize, happenings: &[Happening<'_>]) -> Option<(bool, EventNo)> {
         let next = |list: &[usize]| list[list.partition_point(|index| *index < from)..].first().copied().unwrap_or(usize::MAX);
         let touched = self.by_tag.get(&tag).map_or(usize::MAX, |list| next(list));
-        // A delete that touches the tag still tells who had it; a push does not.
+        // A delete of the tag still shows which image had it; a push does not.
         let end = touched.min(next(&self.ends));
         let list = self.by_digest.get(&digest)?;
         let after = &list[list.partition_point(|index| *index < from)..];
@@ -257,7 +261,7 @@ impl Evidence {
     }
 }
 
-/// What one event says about `tag` being on `digest`.
+/// What one event says about whether `tag` is on `digest`.
 fn says(what: &What, digest: DigestNo, tag: Sym) -> Option<bool> {
     match what {
         What::PushFailed { proves, .. } => (proves.digest == digest && proves.tag == tag).then_some(true),

@@ -1,47 +1,48 @@
-//! The lifecycle policy of a repository, and whether a run speaks of the same one.
+//! The lifecycle policy of a repository, and whether a run states the same one.
 
 use super::names::{EventNo, Names, PolicyNo};
 
-/// The lifecycle policy, from the last event that tells.
+/// The lifecycle policy in force, from the last event that states it.
 #[derive(Debug, Clone, Copy)]
 pub struct PolicyInForce {
     pub event: EventNo,
     pub policy: PolicyNo,
     pub known_from: KnownFrom,
-    /// The event with which these very rules were put, or first stated: a pipeline may put the same policy every night.
+    /// The event that first put or stated these very rules: a pipeline may put the same policy every night.
     pub since: EventNo,
 }
 
-/// The policy became another, or was put again.
+/// A change of the policy, or the same policy put again.
 #[derive(Debug, Clone, Copy)]
 pub struct PolicyChange {
     pub event: EventNo,
-    /// None where it was deleted.
+    /// [`PolicyNo::NONE`] where the policy was deleted.
     pub policy: PolicyNo,
     pub known_from: Option<KnownFrom>,
-    /// Who is behind it: of a template, the event that put that.
+    /// The event of whoever is behind it: for a policy from a template, the event that put the template.
     pub put_by: EventNo,
 }
 
-/// What tells the policy.
+/// How the policy is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KnownFrom {
     /// `PutLifecyclePolicy`.
     Put,
-    /// The repository creation template by which ECR made the repository; no event of the repository says so.
+    /// From the repository creation template with which ECR created the repository; no event of the
+    /// repository says so.
     Template,
-    /// An answer of `get-lifecycle-policy`; when it was put is not known.
+    /// From the output of `get-lifecycle-policy`; when the policy was put is not known.
     Snapshot,
-    /// A run, which states what was in force before it already.
+    /// From a run, which states the policy that was in force already.
     Run,
 }
 
-/// Remembers the last answer: runs come every day, and say the same for months.
+/// Caches the last comparison: runs come every day, and state the same policy for months.
 #[derive(Default)]
 pub(super) struct Agreement(Option<(PolicyNo, PolicyNo, bool)>);
 
 impl Agreement {
-    /// Whether `stated`, by a run, is the policy `known`.
+    /// Whether a run's `stated` policy is the `known` one.
     pub fn with(&mut self, known: PolicyNo, stated: PolicyNo, names: &Names) -> bool {
         match self.0 {
             Some((first, second, answer)) if (first, second) == (known, stated) => answer,

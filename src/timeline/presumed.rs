@@ -1,8 +1,9 @@
-//! Images that are most likely gone, and whose end is in no log: a reference artifact goes within a day of the image that it
-//! is about, and the copy of an image goes with its source where the replication rule replicates deletions (ECR User Guide).
+//! Images that are most likely gone although no event shows their end. ECR deletes a reference artifact
+//! within a day after the image that it is about, and deletes copies of an image where the replication rule
+//! replicates deletions (ECR User Guide).
 //!
-//! How either is logged is not documented, so no event of their own is waited for. What shows the image to be there later
-//! (a push, a tag, a run that speaks of it) shows that it did not go; a pull shows nothing.
+//! How either is logged is not documented, so no such event is waited for. Anything that shows the image to
+//! exist later (a push, a tag, a run that mentions it) shows that it did not go; a pull does not show that.
 
 use super::bytes::push_one;
 use super::fact::Noted;
@@ -11,22 +12,22 @@ use super::names::{DigestNo, EventNo, Map, Names, RepositoryNo, Sym};
 use super::registry::Registries;
 use super::replay::{RepositoryHistory, TagState};
 use super::tags::{Ask, AskKind, TagLife};
-use crate::model::{ImageState, StepKind, TagEnd};
-use crate::policy::DAY_MILLIS;
+use crate::model::{DAY_MILLIS, ImageState, StepKind, TagEnd};
 
 /// What the end of an image is concluded from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Because {
-    /// The image that it is about went.
+    /// The image that this artifact is about was lost.
     Subject(DigestNo),
-    /// The image of the same digest went in the repository that this one is a copy of, and that replicates deletions since `set_up`.
+    /// The image with the same digest was deleted in the source repository, which replicates deletions
+    /// since the event `set_up`.
     Source { repository: RepositoryNo, set_up: EventNo },
 }
 
-/// Signatures of signatures of signatures: what is nested deeper is not followed.
+/// Signatures of signatures are followed to this depth.
 const NESTED_MAX: usize = 4;
 
-/// Concludes the ends that no log has.
+/// Adds the ends that no event shows.
 pub(super) fn presume(repositories: &mut [RepositoryHistory], registries: &Registries, events: &[Noted], names: &Names) {
     if registries.deletes_any_copies() {
         for removal in removals(repositories, registries, events, names) {
@@ -47,9 +48,9 @@ pub(super) fn presume(repositories: &mut [RepositoryHistory], registries: &Regis
     }
 }
 
-/// A tag that a call took off at the source, and that goes from the copy, too.
+/// A tag that a call removed at the source, and that is removed from the copy, too.
 struct Removal {
-    /// Numbers of the copy's repository and image.
+    /// Indexes of the copy's repository and image.
     repository: usize,
     image: usize,
     tag: Sym,
@@ -57,7 +58,7 @@ struct Removal {
     at: i64,
 }
 
-/// Tags of copies whose sources lost them by a call, and stayed themselves.
+/// Tags of copies that a call removed at their sources, while the source images stayed.
 fn removals(repositories: &[RepositoryHistory], registries: &Registries, events: &[Noted], names: &Names) -> Vec<Removal> {
     let places = places(repositories, names);
     let mut found = Vec::new();
@@ -87,7 +88,7 @@ fn removals(repositories: &[RepositoryHistory], registries: &Registries, events:
 }
 
 impl Removal {
-    /// Who asked for the tag after that asked in vain.
+    /// Requests for the tag after the removal were in vain.
     fn apply(&self, repository: &mut RepositoryHistory, events: &[Noted]) {
         let image = &mut repository.images[self.image];
         image.tags.retain(|(tag, _)| *tag != self.tag);
@@ -103,7 +104,7 @@ impl Removal {
     }
 }
 
-/// Pulls by the tag in the time of its last span, now that this is over.
+/// Counts the pulls by the tag again for its last span, which now has an end.
 fn recount(life: &mut TagLife, tag: Sym, image: &Image, events: &[Noted]) {
     let Some(span) = life.spans.last_mut() else { return };
     let time = |event: EventNo| events[event.index()].time;
@@ -115,13 +116,13 @@ fn recount(life: &mut TagLife, tag: Sym, image: &Image, events: &[Noted]) {
     (span.pulls, span.last_pull) = (rest + u32::from(span.first_pull.is_some()), last);
 }
 
-/// Number of each repository, by registry, region and name.
+/// The index of each repository, by registry, region and name.
 fn places(repositories: &[RepositoryHistory], names: &Names) -> Map<(Sym, Sym, Sym), usize> {
     let keys = repositories.iter().enumerate().map(|(number, repository)| (number, names.repository_key(repository.repository)));
     keys.filter_map(|(number, key)| key.map(|key| ((key.registry_id, key.region, key.name), number))).collect()
 }
 
-/// Copies of what went: number of the repository, of the image, and its end.
+/// Copies of images that were deleted: index of the repository, index of the image, and the presumed end.
 fn copies(repositories: &[RepositoryHistory], registries: &Registries, events: &[Noted], names: &Names) -> Vec<(usize, usize, Loss)> {
     let places = places(repositories, names);
     let mut ends = Vec::new();
@@ -141,18 +142,18 @@ fn copies(repositories: &[RepositoryHistory], registries: &Registries, events: &
             }
         }
     }
-    // Of several sources the first that went counts.
+    // If there are several sources, the first that was deleted counts.
     ends.sort_by_key(|(number, at, loss)| (*number, *at, loss.at));
     ends.dedup_by_key(|(number, at, _)| (*number, *at));
     ends
 }
 
-/// Artifacts whose subject went.
+/// Artifacts whose subject was lost.
 fn artifacts(repository: &RepositoryHistory, events: &[Noted]) -> Vec<(usize, Loss)> {
     let subject = |image: &Image| image.subject.some().and_then(|subject| repository.image(subject)).and_then(|subject| subject.losses.last());
     let mut ends = Vec::new();
     for (at, image) in repository.images.iter().enumerate() {
-        // A list that lacks the subject has told of the artifacts, too.
+        // A list that lacks the subject shows itself whether the artifacts are there.
         let tells_all = |end: End| matches!(end, End::RepositoryDeleted | End::NotListed);
         let Some(loss) = subject(image).filter(|loss| loss.back_at.is_none() && !tells_all(loss.end)) else { continue };
         if is_there_and_silent(image, loss.at, events) {
@@ -162,7 +163,7 @@ fn artifacts(repository: &RepositoryHistory, events: &[Noted]) -> Vec<(usize, Lo
     ends
 }
 
-/// Whether it was there at that moment, and nothing has shown it since.
+/// Whether the image existed at that moment and no later event shows that it still does.
 fn is_there_and_silent(image: &Image, at: i64, events: &[Noted]) -> bool {
     let shows = |kind: StepKind| {
         !matches!(
@@ -173,7 +174,8 @@ fn is_there_and_silent(image: &Image, at: i64, events: &[Noted]) -> bool {
                 | StepKind::TaskStopped
                 | StepKind::PushFailed
                 | StepKind::DeleteFailed
-                // The tag went to another push; whether it still was on this image then is what is asked.
+                // Another push took the tag later; whether the image still had it at that moment is the
+                // question here.
                 | StepKind::TagLost
         )
     };
@@ -181,7 +183,8 @@ fn is_there_and_silent(image: &Image, at: i64, events: &[Noted]) -> bool {
     there && !image.steps.iter().any(|step| shows(step.kind) && events[step.event.index()].time > at)
 }
 
-/// Tags that it had at that moment and that later pushes took, for all that was known then; each with the event that gave it.
+/// The tags that the image had at that moment, as was known then, and that later pushes took; each with the
+/// event that gave it.
 fn moved_later(image: &Image, at: i64, events: &[Noted]) -> Vec<(Sym, EventNo)> {
     let lost = image.steps.iter().filter(|step| step.kind == StepKind::TagLost && events[step.event.index()].time > at);
     let given = |tag: Sym| {
@@ -217,7 +220,7 @@ fn presumed(image: &Image, by: &Loss, at: i64, because: Because, events: &[Noted
     }
 }
 
-/// It is not known to be there any more.
+/// Marks the image as no longer there.
 fn end(repository: &mut RepositoryHistory, at: usize, mut loss: Loss, events: &[Noted]) {
     for (tag, _) in &loss.tags {
         if let Some(state) = repository.tags.get_mut(tag)
@@ -231,7 +234,7 @@ fn end(repository: &mut RepositoryHistory, at: usize, mut loss: Loss, events: &[
             && let Some(span) =
                 life.spans.iter_mut().find(|span| span.digest == repository.images[at].digest && (span.from..span.until).contains(&loss.at))
         {
-            // A later push took it from nothing.
+            // The push that took the tag later took it from no image.
             (span.until, span.end, span.ended_by, span.moved_to) = (loss.at, Some(TagEnd::LostWithImage), loss.event, DigestNo::NONE);
         }
     }

@@ -1,4 +1,4 @@
-//! What the policy in force at the end of the logs has in store for the images of a repository.
+//! What the policy in force at the end of the logs will do with the images of a repository.
 
 use std::sync::Arc;
 
@@ -10,47 +10,50 @@ use super::replay::RepositoryHistory;
 use crate::model::{Caller, Digest, ImageState, StepKind, StorageClass};
 use crate::policy::{Clock, Count, Joined, Outlook, Policy, Rule, Seen, Tags, outlook, records_pull};
 
-/// Indexes of indexes of indexes: what is nested deeper than this is not followed.
+/// Indexes within indexes are followed to this depth.
 const NESTED_MAX: usize = 8;
 
-/// The policy in force, and an outlook for each image, in the order of [`RepositoryHistory::images`].
+/// The policy in force, and a forecast for each image, in the order of [`RepositoryHistory::images`].
 pub struct Prospects {
     pub in_force: PolicyInForce,
     pub policy: Arc<Policy>,
     pub images: Vec<Option<Prospect>>,
 }
 
-/// What is in store for one image. None of it is known of images whose tags are not known.
+/// The forecast for one image. There is none for images whose tags are not known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Prospect {
-    /// Index of the rule that it belongs to.
+    /// Index of the rule that the image belongs to.
     pub rule: Option<usize>,
-    /// The first moment from which a run takes it, in milliseconds; none where no rule does as things stand.
+    /// The first moment at which a run may take it, in milliseconds; `None` if no rule takes it as things
+    /// are now.
     pub eligible_at: Option<i64>,
-    /// For a count rule, how many more images it survives.
+    /// For a count rule, how many more images may be pushed before it is taken.
     pub survives: Option<u64>,
-    /// Where a pull may have counted or not.
+    /// Set if the answer depends on a pull that ECR may or may not have counted.
     pub unclear: Option<Unclear>,
-    /// Index of the image with which it goes, within a day after that: the rule and the time are that one's.
+    /// For a reference artifact, the index of the image that it is about: it is deleted within a day after
+    /// that image, so rule and time are those of that image.
     pub subject: Option<usize>,
 }
 
-/// A pull whose caller is not clear: ECR does not count Amazon Inspector's, and how those look in CloudTrail is not documented.
+/// A pull by an unclear caller: ECR does not count pulls by Amazon Inspector, and how those look in
+/// CloudTrail is not documented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unclear {
-    /// When a run takes the image if the pull counts, in milliseconds.
+    /// When a run may take the image if that pull counts, in milliseconds.
     pub eligible_at: i64,
     pub pull: EventNo,
 }
 
 impl Prospects {
-    /// None where the logs do not tell the policy.
+    /// `None` where the logs do not tell the policy.
     pub fn of(history: &History, repository: &RepositoryHistory) -> Option<Self> {
         let in_force = repository.policy?;
         let policy = Arc::clone(history.policy(in_force.policy));
         let since = match in_force.known_from {
             KnownFrom::Put | KnownFrom::Template => history.time(in_force.since).millis(),
-            // A run states what was in force before it already, and an answer, too.
+            // A run or a snapshot states a policy that was in force already, nobody knows since when.
             KnownFrom::Run | KnownFrom::Snapshot => i64::MIN,
         };
         let there: Vec<(usize, StorageClass)> = repository.images.iter().enumerate().filter_map(|(at, image)| Some((at, class(image)?))).collect();
@@ -72,7 +75,7 @@ impl Prospects {
         for ((((at, _), joined), Outlook { rule, eligible_at, survives }), unclear) in
             there.iter().zip(&joined).zip(outlook(&policy, &joined)).zip(unclear_pulls)
         {
-            // Nothing is eligible before it is there.
+            // An image is not eligible before it exists.
             let eligible_at = eligible_at.map(|eligible| eligible.max(joined.seen.there_at)).filter(|eligible| *eligible < i64::MAX);
             images[*at] = Some(Prospect { rule, eligible_at, survives, unclear, subject: None });
         }
@@ -86,7 +89,8 @@ impl Prospects {
         self.policy.rules().get(prospect.rule?)
     }
 
-    /// A reference artifact goes within a day of the image that it is about, if that comes before its own rule takes it.
+    /// A reference artifact is deleted within a day after the image that it is about, if its own rule does
+    /// not take it first.
     fn follow_subjects(&mut self, repository: &RepositoryHistory) {
         if repository.artifacts.is_empty() {
             return;
@@ -106,7 +110,7 @@ impl Prospects {
         }
     }
 
-    /// What an index lists goes after it, if the index goes at all.
+    /// Images of an index are taken only after the index, if the index is taken at all.
     fn hold(&mut self, repository: &RepositoryHistory) {
         let own = self.images.clone();
         let mut known = vec![None; own.len()];
@@ -118,7 +122,7 @@ impl Prospects {
     }
 }
 
-/// When nothing keeps an image any more: neither its rule nor an index. Once known, it is not worked out again.
+/// When neither its rule nor an index keeps the image any more. `known` holds the results so far.
 fn free_at(at: usize, repository: &RepositoryHistory, own: &[Option<Prospect>], known: &mut [Option<Option<i64>>], depth: usize) -> Option<i64> {
     if let Some(known) = known[at] {
         return known;
@@ -133,7 +137,7 @@ fn free_at(at: usize, repository: &RepositoryHistory, own: &[Option<Prospect>], 
     free
 }
 
-/// Where the image lies; none if it is gone, or if nothing tells its tags.
+/// The storage class that the image is in; `None` if it is gone, or if its tags are not known.
 fn class(image: &Image) -> Option<StorageClass> {
     match image.state {
         ImageState::Tagged | ImageState::Untagged => Some(StorageClass::Standard),
@@ -164,7 +168,8 @@ fn seen<'t>(history: &History, repository: &RepositoryHistory, image: &Image, cl
     }
 }
 
-/// The last recorded pull of this life, and its event; `counts`: whether a pull by such a caller is recorded.
+/// The last recorded pull in this life, and its event; `counts` says whether ECR records a pull by such a
+/// caller.
 fn pulled_at(history: &History, image: &Image, counts: impl Fn(Caller) -> bool) -> Option<(i64, EventNo)> {
     let mut last: Option<(i64, EventNo)> = None;
     for step in life(image).iter().filter(|step| step.kind == StepKind::Pull && counts(step.caller)) {
@@ -176,7 +181,7 @@ fn pulled_at(history: &History, image: &Image, counts: impl Fn(Caller) -> bool) 
     last
 }
 
-/// When the rule takes the image if pulls count whose caller is not clear, where that makes a difference.
+/// When the rule takes the image if pulls by unclear callers count, if that makes a difference.
 fn unclear(history: &History, image: &Image, rule: Option<&Rule>, seen: &Seen<'_>) -> Option<Unclear> {
     let rule = rule.filter(|rule| matches!(rule.count, Count::Since(Clock::Pulled, _)))?;
     let (at, pull) = pulled_at(history, image, |caller| caller.is_recorded() != Some(false))?;
@@ -186,12 +191,13 @@ fn unclear(history: &History, image: &Image, rule: Option<&Rule>, seen: &Seen<'_
 
 fn restored_at(history: &History, image: &Image) -> Option<i64> {
     let step = life(image).iter().rev().find(|step| step.kind == StepKind::Restore).map(|step| history.time(step.event).millis());
-    // A push brings an image out of the archive, too.
+    // A push, too, takes an image out of the archive.
     let ended = image.losses.iter().rev().find(|loss| loss.end == End::Archived && loss.first_step == image.life_start);
     step.max(ended.and_then(|loss| loss.back_at))
 }
 
-/// Since when the image has belonged to the rule: it has the tags for it, and none any more for a rule above.
+/// Since when the image has belonged to the rule: it has the tags for this rule, and has none (any more)
+/// for a rule above.
 fn belongs_since(history: &History, image: &Image, policy: &Policy, rule: &Rule) -> i64 {
     let given = |event: EventNo| event.some().map_or(i64::MIN, |event| history.time(event).millis());
     let by_tags = match &rule.tags {

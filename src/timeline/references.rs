@@ -1,8 +1,9 @@
-//! Who refers to which image: task definitions, services, tasks, functions → mentions in the repositories they name.
+//! Which images are referred to: task definitions, services, tasks and functions → mentions in the
+//! repositories that they name.
 //!
-//! A service keeps what it was deployed with until a newer deployment replaces it: ECS resolves a tag at the first task of
-//! a deployment and starts every later task with that digest (ECS Developer Guide, "container image resolution"). What other
-//! services do is in [`needs`].
+//! A service keeps what it was deployed with until a newer deployment replaces it: ECS resolves a tag when
+//! the first task of a deployment starts, and starts every later task with that digest (ECS Developer
+//! Guide, "container image resolution"). [`needs`] has the other services.
 
 mod needs;
 
@@ -11,24 +12,24 @@ use std::collections::HashSet;
 use super::fact::{Fact, Named, Noted, Reference, StopReason, Task, What};
 use super::names::{DigestNo, EventNo, Map, Names, RepositoryNo, Sym};
 
-/// One image named by somebody, in the repository it lies in.
+/// One reference to an image, in the repository that it names.
 #[derive(Debug, Clone)]
 pub struct Mention {
     pub repository: RepositoryNo,
     pub image: Named,
-    /// The first hex digits of a digest of which no more is known.
+    /// The first hex digits of a digest that a message cut off.
     pub cut: Sym,
     pub event: EventNo,
-    /// Task definition, service, task or function.
+    /// The task definition, service, task or function that refers to the image.
     pub by: Sym,
-    /// The definition through which it is named, if it is not named outright.
+    /// The definition that names the image, if the reference goes through one.
     pub through: Sym,
-    /// The image that this one holds on to is meant, whatever the reference means by now.
+    /// If set, the image is the one that this party holds, whatever the tag points to by now.
     pub of: Sym,
     pub kind: MentionKind,
-    /// For what a task could not have.
+    /// For a task that could not pull the image, why.
     pub reason: StopReason,
-    /// When something newer replaced it, in milliseconds; `i64::MAX` if nothing did.
+    /// When something newer replaced the reference, in milliseconds; `i64::MAX` if nothing did.
     pub until: i64,
 }
 
@@ -38,22 +39,22 @@ pub enum MentionKind {
     Deployed,
     Resolved,
     Missing,
-    /// Keeps the image that the reference meant at the call.
+    /// Keeps the image that the reference meant at the time of the call.
     Kept,
-    /// Asks for the tag anew whenever it runs.
+    /// Resolves the tag again each time it runs.
     Asked,
-    /// Named by a definition that jobs or endpoints may run, and of which none is known to run.
+    /// Named by a definition that jobs or endpoints may use; none of them is known to run.
     Offered,
     /// Ran once.
     Started,
 }
 
-/// Reads facts that name no repository of their own, sorted by time.
+/// Collects mentions from facts that name no repository of their own, sorted by time.
 pub fn mentions(facts: &[Fact], others: &[Fact], events: &[Noted], names: &Names) -> Vec<Mention> {
     let mut reader = Reader { events, names: Some(names), homes: homes(facts, others), ..Reader::default() };
     let second = |fact: &&Fact| events[fact.event.index()].time.div_euclid(1000);
     let mut ordered: Vec<&Fact> = facts.iter().collect();
-    // A definition is registered before anything runs it, whatever the order within a second looks like.
+    // A definition is registered before anything runs it, however the events of one second are sorted.
     ordered.sort_by_key(|fact| (second(fact), !defines(&fact.what)));
     for fact in ordered {
         reader.read(fact);
@@ -69,7 +70,7 @@ fn defines(what: &What) -> bool {
     }
 }
 
-/// Repositories in which a digest was pushed, pulled or expired, for digests that somebody names without saying where.
+/// The repositories in which each digest was seen, for references by digest that name no repository.
 fn homes(facts: &[Fact], others: &[Fact]) -> Map<DigestNo, Vec<RepositoryNo>> {
     let mut wanted: HashSet<DigestNo> = HashSet::new();
     for fact in facts {
@@ -116,14 +117,14 @@ struct Reader<'f> {
     homes: Map<DigestNo, Vec<RepositoryNo>>,
     mentions: Vec<Mention>,
     definitions: Map<Sym, Definition>,
-    /// Newest definition of a family, `arn:…:task-definition/family`.
+    /// The newest definition of each family, by `arn:…:task-definition/family`.
     families: Map<&'f str, Sym>,
     runners: Map<Sym, Runner>,
-    /// Published versions of a function.
+    /// Published versions of each function.
     versions: Map<Sym, Vec<Sym>>,
 }
 
-/// Images by a name of their own, each with the definition that names it in the end.
+/// A named list of images, each with the definition that names it in the end.
 #[derive(Default, Clone)]
 struct Definition {
     images: Vec<(Reference, Sym)>,
@@ -138,7 +139,7 @@ struct Runner {
     open: Vec<usize>,
 }
 
-/// Who names images, how, and when.
+/// Who refers to images, how, and when.
 #[derive(Clone, Copy)]
 struct Naming {
     event: EventNo,
@@ -172,12 +173,12 @@ impl<'f> Reader<'f> {
         self.names.map_or("", |names| names.text(sym))
     }
 
-    /// The definition that a name means now: of a family the newest.
+    /// The definition that a name refers to now: for a family, its newest.
     fn newest(&self, named: Sym) -> Sym {
         self.families.get(self.text(named)).copied().unwrap_or(named)
     }
 
-    /// What a definition names, each image with the definition that names it.
+    /// The images of a definition, each with the definition that names it.
     fn defined(&self, definition: Sym) -> Vec<(Reference, Sym)> {
         let images = self.definitions.get(&definition).map(|known| known.images.as_slice()).unwrap_or_default();
         images.iter().map(|(image, through)| (*image, through.some().unwrap_or(definition))).collect()
@@ -194,7 +195,7 @@ impl<'f> Reader<'f> {
             return;
         }
         if self.text(runner).contains(":task/") {
-            // A task of its own runs once and is never redeployed: it pins nothing.
+            // A standalone task runs once and is never redeployed: it pins nothing.
             let naming = Naming { event, by: runner, kind: MentionKind::Started };
             let defined = definition.some().map(|definition| self.defined(self.newest(definition))).unwrap_or_default();
             self.mention_all(defined.into_iter().chain(direct(images)), naming);
@@ -218,7 +219,8 @@ impl<'f> Reader<'f> {
         let by = task.group.some().or(task.definition.some()).unwrap_or(task.task);
         if task.missing.is_empty() && !task.stopped {
             let made = self.mention_all(direct(&task.images), Naming { event, by, kind: MentionKind::Resolved });
-            // The pin outlives the task: it ends when the service is deployed anew. A task of no known service pins nothing.
+            // The pin outlives the task: it ends when the service is deployed again. A task of no known
+            // service pins nothing.
             match self.service_of(task).and_then(|runner| self.runners.get_mut(&runner)) {
                 Some(runner) => runner.open.extend(made),
                 None => self.close(&made, event),
@@ -228,13 +230,14 @@ impl<'f> Reader<'f> {
         missing.into_iter().for_each(|at| self.mentions[at].reason = task.reason);
     }
 
-    /// The service that a task runs for: one that is deployed with its definition, by name if several are.
+    /// The service that a task belongs to: one deployed with the task's definition; if there are several,
+    /// the one that the task names.
     fn service_of(&self, task: &Task) -> Option<Sym> {
         let definition = task.definition.some()?;
         let name = self.text(task.group).strip_prefix("service:").unwrap_or_default();
         let named = |runner: Sym| !name.is_empty() && self.text(runner).rsplit('/').next() == Some(name);
         let deployed = self.runners.iter().filter(|(_, runner)| runner.definition == Some(definition)).map(|(runner, _)| *runner);
-        // Texts, not numbers: which service it is must not depend on who read what first.
+        // By text and not by number: the choice must not depend on who read what first.
         deployed.min_by_key(|runner| (!named(*runner), self.text(*runner)))
     }
 
@@ -245,8 +248,8 @@ impl<'f> Reader<'f> {
         }
     }
 
-    /// Repositories that have the digest. What a snapshot tells of a function is of an image in the function's own region, where
-    /// there is one.
+    /// Repositories that have the digest. For a function in a snapshot, the repository in the function's
+    /// own region, if there is one.
     fn homes_of(&self, digest: DigestNo, event: EventNo) -> Vec<RepositoryNo> {
         let all = self.homes.get(&digest).cloned().unwrap_or_default();
         let noted = &self.events[event.index()];
@@ -270,7 +273,7 @@ impl<'f> Reader<'f> {
     }
 }
 
-/// Images that are named outright.
+/// Images that are named directly, without a definition.
 fn direct(images: &[Reference]) -> impl Iterator<Item = (Reference, Sym)> + '_ {
     images.iter().map(|image| (*image, Sym::NONE))
 }

@@ -1,47 +1,62 @@
-//! What is set for whole registries, over time: whose pulls do not count, where images are copied to, and what ECR gives to
-//! the repositories that it makes itself.
+//! Settings of whole registries, over time: whose pulls are not recorded, where images are replicated to,
+//! and the templates for repositories that ECR creates itself.
 //!
-//! Settings hold for one registry in one region. A log window is finite: what was set before it shows only when it changes.
+//! A setting holds for one registry in one region. The logs are finite: what was set before them shows only
+//! when it changes.
+
+mod caches;
 
 use std::collections::BTreeMap;
 
 use super::fact::{Fact, Noted, What};
 use super::names::{EventNo, Map, Names, PolicyNo, RepositoryNo, Sym};
 use crate::model::{IamPrincipal, PushOrigin};
+use caches::Cache;
+pub use caches::CacheFact;
 
-/// One change, as the fold keeps it.
+/// A change of a setting, as the fold keeps it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RegistryFact {
     Exclusion { principal: Sym, excluded: bool },
     Replication(Box<[CopyRule]>),
     Template(TemplateFact),
     TemplateDeleted { prefix: Sym },
+    Cache(CacheFact),
+    CacheDeleted { prefix: Sym },
 }
 
 /// A rule of a replication configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CopyRule {
-    /// Region and registry.
+    /// Region and registry of each destination.
     pub destinations: Box<[(Sym, Sym)]>,
-    /// With none, the rule is for all repositories.
+    /// Repository name prefixes; the rule is for all repositories if there are none.
     pub prefixes: Box<[Sym]>,
     pub deletes: bool,
 }
 
-/// A repository creation template, or a change of one: what is `None` stays as it was, unless the template is whole.
+/// A repository creation template, or a change of one. Fields that are `None` are not changed, unless the
+/// template is whole.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TemplateFact {
     pub prefix: Sym,
     pub whole: bool,
     pub applied_for: Option<Box<[Sym]>>,
-    /// [`PolicyNo::NONE`] for a template that brings no policy.
+    /// [`PolicyNo::NONE`] for a template without a lifecycle policy.
     pub policy: Option<PolicyNo>,
     pub mutability: Option<Sym>,
     pub exclusions: Option<Box<[Sym]>>,
 }
 
+impl CopyRule {
+    /// Whether it is for a repository of that name.
+    fn is_for(&self, name: &str, names: &Names) -> bool {
+        self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| name.starts_with(names.text(*prefix)))
+    }
+}
+
 impl RegistryFact {
-    /// What it takes, about, in bytes.
+    /// Bytes of memory that it takes, about.
     pub(super) fn bytes(&self) -> usize {
         let beside = match self {
             Self::Replication(rules) => {
@@ -52,7 +67,7 @@ impl RegistryFact {
                 let words = |words: &Option<Box<[Sym]>>| words.as_ref().map_or(0, |words| size_of_val(&**words));
                 words(&template.applied_for) + words(&template.exclusions)
             }
-            Self::Exclusion { .. } | Self::TemplateDeleted { .. } => 0,
+            Self::Exclusion { .. } | Self::TemplateDeleted { .. } | Self::Cache(_) | Self::CacheDeleted { .. } => 0,
         };
         size_of_val(self) + beside
     }
@@ -61,39 +76,43 @@ impl RegistryFact {
 /// A registry in a region.
 type Place = (Sym, Sym);
 
-/// All of them, in order of time.
+/// All settings, in order of time.
 #[derive(Debug, Default)]
 pub struct Registries {
     exclusions: Vec<Exclusion>,
-    /// Callers whose principal is on a list at some time, each with the exclusions that speak of it.
+    /// Callers whose principal is on an exclusion list at some time, each with the indexes of those
+    /// exclusions.
     excluded_callers: Map<Sym, Vec<usize>>,
     replication: Map<Place, Vec<Configuration>>,
     templates: Map<Place, Vec<Template>>,
+    caches: Map<Place, Vec<Cache>>,
 }
 
-/// A replication configuration: since when, and the event that put it.
+/// A replication configuration: its time, the event that put it, and its rules.
 type Configuration = (i64, EventNo, Box<[CopyRule]>);
 
-/// When each principal was put on the list of a registry, and taken off, with the words for it.
+/// When each principal was put on the exclusion list of a registry or taken off it, with the event and the
+/// ARN.
 type Listed<'n> = BTreeMap<(Place, IamPrincipal<'n>), Vec<(i64, (EventNo, Sym), bool)>>;
 
-/// A principal on the list, from when until when (exclusive), in milliseconds.
+/// A principal on the exclusion list, from when until when (exclusive), in milliseconds.
 #[derive(Debug)]
 struct Exclusion {
     place: Place,
     from: i64,
     until: i64,
-    /// The event that put it there; where that lies before the logs, the one that took it off. With the ARN that it names.
+    /// The event that put it there (or took it off, where it was put there before the logs), and the ARN in
+    /// that event.
     listed: (EventNo, Sym),
 }
 
-/// A template as it was for a time.
+/// A template as it was for some time.
 #[derive(Debug, PartialEq)]
 pub struct Template {
     prefix: Sym,
     from: i64,
     until: i64,
-    /// The event that made it what it is.
+    /// The event that gave it this form.
     pub event: EventNo,
     applied_for: Box<[Sym]>,
     pub policy: PolicyNo,
@@ -102,7 +121,7 @@ pub struct Template {
 }
 
 impl Registries {
-    /// Reads `facts`, sorted by time.
+    /// Collects settings from `facts`, which are sorted by time.
     pub fn of(facts: &[Fact], events: &[Noted], names: &Names) -> Self {
         let mut registries = Self::default();
         let mut listed = Listed::new();
@@ -128,6 +147,10 @@ impl Registries {
                     registries.put_template(place, template, since(noted, is_first), fact.event);
                 }
                 RegistryFact::TemplateDeleted { prefix } => registries.end_template(place, *prefix, noted.time),
+                RegistryFact::Cache(rule) => registries.put_cache(place, *rule, noted, fact.event),
+                RegistryFact::CacheDeleted { prefix } => {
+                    registries.caches.entry(place).or_default().push((noted.time, fact.event, *prefix, None));
+                }
             }
         }
         registries.exclude(listed, events, names);
@@ -182,7 +205,7 @@ impl Registries {
         list.push(template);
     }
 
-    /// Whether this is the template that holds already.
+    /// Whether this is the template that is in force already.
     fn has_template(&self, place: Place, fact: &TemplateFact) -> bool {
         let same = |known: &&Template| {
             let lists = [(&known.applied_for, &fact.applied_for), (&known.exclusions, &fact.exclusions)];
@@ -197,7 +220,7 @@ impl Registries {
         self.end_template_at(place, prefix, now);
     }
 
-    /// Ends the template that holds, and says which that was.
+    /// Ends the template in force, and returns its index.
     fn end_template_at(&mut self, place: Place, prefix: Sym, now: i64) -> Option<usize> {
         let list = self.templates.entry(place).or_default();
         let index = list.iter().rposition(|template| template.prefix == prefix && template.until == i64::MAX)?;
@@ -205,7 +228,8 @@ impl Registries {
         Some(index)
     }
 
-    /// Why a pull by `caller` did not count in that repository: the event that put its principal on the list, and the ARN there.
+    /// Why a pull by `caller` was not recorded in that repository: the event that put its principal on the
+    /// list, and the ARN there.
     pub fn exclusion(&self, repository: RepositoryNo, caller: Sym, at: i64, names: &Names) -> Option<(EventNo, Sym)> {
         let known = self.excluded_callers.get(&caller)?;
         let place = place(repository, names)?;
@@ -213,7 +237,8 @@ impl Registries {
         known.iter().filter_map(|index| self.exclusions.get(*index)).find(holds).map(|exclusion| exclusion.listed)
     }
 
-    /// The template for a repository that ECR makes at that time: the one with the longest prefix that fits.
+    /// The template for a repository that ECR creates at that time: the one with the longest matching
+    /// prefix.
     pub fn template(&self, repository: RepositoryNo, made: PushOrigin, at: i64, names: &Names) -> Option<&Template> {
         let name = names.text(names.repository_key(repository)?.name);
         let scenario = match made {
@@ -221,13 +246,7 @@ impl Registries {
             PushOrigin::Replication => "REPLICATION",
             PushOrigin::PullThroughCache => "PULL_THROUGH_CACHE",
         };
-        let length = |template: &Template| match names.text(template.prefix) {
-            "ROOT" => Some(0),
-            prefix => {
-                let rest = name.strip_prefix(prefix.trim_end_matches('/'))?;
-                rest.starts_with('/').then_some(prefix.trim_end_matches('/').len())
-            }
-        };
+        let length = |template: &Template| rest_below(names.text(template.prefix), name).map(|rest| name.len() - rest.len());
         let holds = |template: &&Template| {
             template.from <= at && at < template.until && template.applied_for.iter().any(|word| names.text(*word) == scenario)
         };
@@ -241,35 +260,56 @@ impl Registries {
         list.iter().rev().find(|(time, ..)| *time <= at).map(|(_, event, rules)| (*event, &**rules))
     }
 
+    /// Everywhere a repository is copied to at that time, whether deletions go along, and the event that set it up.
+    pub fn copies(&self, source: RepositoryNo, at: i64, names: &Names) -> Option<(EventNo, Vec<(Place, bool)>)> {
+        let own = place(source, names)?;
+        let (event, rules) = self.replication(own, at)?;
+        let name = names.text(names.repository_key(source)?.name);
+        let mut places: Vec<(Place, bool)> = Vec::new();
+        for rule in rules.iter().filter(|rule| rule.is_for(name, names)) {
+            for &(region, registry) in rule.destinations.iter().filter(|(region, registry)| (*registry, *region) != own) {
+                match places.iter_mut().find(|(place, _)| *place == (registry, region)) {
+                    Some((_, deletes)) => *deletes |= rule.deletes,
+                    None => places.push(((registry, region), rule.deletes)),
+                }
+            }
+        }
+        Some((event, places))
+    }
+
     /// Whether the copies of a repository lose what it loses at that time: where they are, and the event that set it up.
     pub fn deletes_copies(&self, source: RepositoryNo, at: i64, names: &Names) -> Option<(EventNo, Vec<Place>)> {
         let (event, rules) = self.replication(place(source, names)?, at)?;
         let name = names.text(names.repository_key(source)?.name);
-        let fits =
-            |rule: &&CopyRule| rule.deletes && (rule.prefixes.is_empty() || rule.prefixes.iter().any(|prefix| name.starts_with(names.text(*prefix))));
+        let fits = |rule: &&CopyRule| rule.deletes && rule.is_for(name, names);
         // A place is registry and region here, and a destination region and registry there.
         let places: Vec<Place> =
             rules.iter().filter(fits).flat_map(|rule| rule.destinations.iter().map(|(region, registry)| (*registry, *region))).collect();
         (!places.is_empty()).then_some((event, places))
     }
 
-    /// The event that set up that deletions elsewhere reach this repository, if they do at that time.
+    /// The event that set up that deletions elsewhere are replicated to this repository, if they are at
+    /// that time.
     pub fn deletions_reach(&self, copy: RepositoryNo, at: i64, names: &Names) -> Option<EventNo> {
         let (own, name) = (place(copy, names)?, names.text(names.repository_key(copy)?.name));
         let reaches = |rule: &CopyRule| {
-            let fits = rule.prefixes.is_empty() || rule.prefixes.iter().any(|prefix| name.starts_with(names.text(*prefix)));
-            rule.deletes && fits && rule.destinations.iter().any(|(region, registry)| (*registry, *region) == own)
+            rule.deletes && rule.is_for(name, names) && rule.destinations.iter().any(|(region, registry)| (*registry, *region) == own)
         };
         let of = |place: &Place| self.replication(*place, at).filter(|(_, rules)| rules.iter().any(reaches)).map(|(event, _)| (*place, event));
-        // Of several sources any will do, and always the same.
+        // If there are several sources any will do, as long as it is always the same one.
         let sources = self.replication.keys().filter_map(of);
         sources.min_by_key(|((registry, region), _)| (names.text(*registry), names.text(*region))).map(|(_, event)| event)
     }
 
-    /// Whether any rule, at any time, replicates deletions.
+    /// Whether any replication rule ever replicates deletions.
     pub fn deletes_any_copies(&self) -> bool {
         self.replication.values().flatten().any(|(.., rules)| rules.iter().any(|rule| rule.deletes))
     }
+}
+
+/// What is left of a repository's name behind a prefix, which ends at a slash; `ROOT` is the prefix of every name.
+fn rest_below<'n>(prefix: &str, name: &'n str) -> Option<&'n str> {
+    if prefix == "ROOT" { Some(name) } else { name.strip_prefix(prefix.trim_end_matches('/'))?.strip_prefix('/') }
 }
 
 /// Since when a setting holds. What a snapshot shows, and no log speaks of before, was set before the logs.
@@ -277,7 +317,7 @@ fn since(noted: &Noted, is_first: bool) -> i64 {
     if noted.snapshot && is_first { i64::MIN } else { noted.time }
 }
 
-/// Registry and region.
+/// Registry and region of a repository.
 fn place(repository: RepositoryNo, names: &Names) -> Option<Place> {
     names.repository_key(repository).map(|key| (key.registry_id, key.region))
 }
@@ -286,7 +326,8 @@ impl RegistryFact {
     pub(super) fn translate(&mut self, table: &super::names::Translation) {
         let string = |sym: &mut Sym| *sym = sym.translated(&table.strings);
         match self {
-            Self::Exclusion { principal: sym, .. } | Self::TemplateDeleted { prefix: sym } => string(sym),
+            Self::Exclusion { principal: sym, .. } | Self::TemplateDeleted { prefix: sym } | Self::CacheDeleted { prefix: sym } => string(sym),
+            Self::Cache(rule) => [&mut rule.prefix, &mut rule.upstream, &mut rule.upstream_prefix].into_iter().for_each(string),
             Self::Replication(rules) => {
                 for rule in rules {
                     rule.prefixes.iter_mut().for_each(string);

@@ -1,7 +1,7 @@
 //! One repository's events, in order → the lives of its images.
 //!
-//! The rules are those of ECR: a tag points to one digest; a push moves it; the former holder stays, untagged if that was
-//! its last tag. Nothing in the log says so: only the difference between two pushes does.
+//! The rules are ECR's: a tag points to one digest, and a push moves it; the image that had the tag stays,
+//! untagged if that was its last tag. No event says so: it shows only in the difference between two pushes.
 
 mod board;
 mod listing;
@@ -29,7 +29,7 @@ pub(super) use state::Opening;
 pub use state::{RefusedPush, RepositoryHistory, TagState};
 use usage::{Digests, Layers, Unconfirmed};
 
-/// What happens to a repository: an event of its own, or a mention by others.
+/// Something that happens to a repository: an event of its own, or a mention by something that runs images.
 pub enum Happening<'f> {
     Fact(&'f Fact),
     Mention(&'f Mention),
@@ -44,7 +44,8 @@ impl Happening<'_> {
     }
 }
 
-/// Replays `happenings`, sorted by time and `eventID`; with a supposition, asks of runs what they are to take.
+/// Replays `happenings`, sorted by time and `eventID`; in a simulation, also works out what the runs should
+/// take.
 pub fn replay<'e>(
     repository: RepositoryNo,
     happenings: &[Happening<'e>],
@@ -107,18 +108,18 @@ struct Replay<'e> {
     registries: &'e Registries,
     state: RepositoryHistory,
     layers: Layers,
-    /// Only to find an image by the beginning of its digest.
+    /// Used only to find an image by the first digits of its digest.
     digests: Digests,
-    /// Mentions of tags that nothing has yet: a pipeline may deploy before it has pushed.
+    /// Mentions of tags that no image has yet: a pipeline may deploy before it pushes.
     waiting: Map<Sym, Vec<Mention>>,
-    /// What functions and the like keep: the images, and the event that took them up.
+    /// What functions and the like keep: the images, and the event since which they are kept.
     held: Map<Sym, (EventNo, Vec<usize>)>,
-    /// Who asks for a tag whenever it runs.
+    /// Mentions that resolve a tag each time they run, by tag.
     asking: Map<Sym, Vec<Mention>>,
-    /// Deployments whose first task has not asked for the tag yet.
+    /// Deployments whose first task has not resolved the tag yet.
     unconfirmed: Vec<Unconfirmed>,
     agrees: Agreement,
-    /// Runs that somebody asks for.
+    /// The simulated lifecycle runs, if a simulation was asked for.
     board: Option<Box<Board<'e>>>,
 }
 
@@ -145,6 +146,7 @@ impl<'e> Replay<'e> {
             }
             What::Delete(deleted) => self.delete(event, deleted, order),
             What::Run(run) => self.run(event, run, order),
+            What::Preview(images) => self.preview(images),
             What::CreateRepository { mutability, made_by_ecr, .. } => self.create_repository(event, mutability, *made_by_ecr),
             What::DeleteRepository => self.delete_repository(event, order),
             What::SetPolicy { policy } => self.set_policy(event, *policy),
@@ -186,7 +188,7 @@ impl<'e> Replay<'e> {
         self.state.policy_deleted = None;
     }
 
-    /// Index of the image with `digest`; a new one has an open beginning until a push says otherwise.
+    /// The index of the image with `digest`. A new image has an open beginning until a push says otherwise.
     fn at(&mut self, digest: DigestNo) -> usize {
         let images = &mut self.state.images;
         *self.state.by_digest.entry(digest).or_insert_with(|| {
@@ -195,12 +197,13 @@ impl<'e> Replay<'e> {
         })
     }
 
-    /// The same for an event that shows the image to be there: if it was gone, a push that is not in the logs brought it back.
+    /// The same for an event that shows that the image exists: if it was gone, a push that is not in the
+    /// logs brought it back.
     fn there(&mut self, digest: DigestNo, event: EventNo) -> usize {
         let (at, now) = (self.at(digest), self.time(event));
         let image = &self.state.images[at];
         let gone_before = image.is_gone() && image.losses.last().is_none_or(|loss| loss.event != event);
-        // What another policy took is still there in the logs.
+        // What only the simulated policy took still exists in the logs.
         let only_supposed = self.plays_another_policy() && image.losses.last().is_some_and(|loss| loss.run.is_some());
         if gone_before && !only_supposed {
             self.come_back_unseen(at, now);
@@ -208,7 +211,7 @@ impl<'e> Replay<'e> {
         at
     }
 
-    /// Pushed again, and the push is not in the logs.
+    /// The image was pushed again by a push that is not in the logs.
     fn come_back_unseen(&mut self, at: usize, now: i64) {
         let image = &mut self.state.images[at];
         image.revive(now);

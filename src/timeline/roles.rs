@@ -1,15 +1,15 @@
-//! What each text that the history holds is: whoever hides names has to know which of them are names.
+//! What kind of text each text in the history is: redaction has to know which of them are names.
 
 use super::history::History;
 use super::names::{Names, Sym};
 use crate::policy::Policy;
 
-/// What a text is. Of several, the one that comes last here counts.
+/// The kind of a text. If a text is of several kinds, the last in this order counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// Anything that no field below tells of: definitions, keys, prefixes, shared ids.
+    /// Anything that no field below covers: definitions, keys, prefixes, shared ids.
     Other,
-    /// CloudTrail's and ECR's own words: names of events, regions, media types, settings.
+    /// Words of CloudTrail and ECR: names of events, regions, media types, settings.
     Word,
     /// The text of a lifecycle policy.
     Policy,
@@ -25,14 +25,14 @@ pub enum Role {
 }
 
 impl History {
-    /// Every text, once, with what it is.
+    /// Every text once, with its kind.
     pub fn texts(&self) -> impl Iterator<Item = (Role, &str)> {
         let names = self.names();
         let roles = self.roles(names);
         roles.into_iter().enumerate().map(|(at, role)| (role, names.text(Sym::from_index(at))))
     }
 
-    /// Every lifecycle policy that the logs word.
+    /// Every lifecycle policy in the logs.
     pub fn policies(&self) -> impl Iterator<Item = &Policy> {
         self.names().policies()
     }

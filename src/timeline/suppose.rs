@@ -1,5 +1,5 @@
-//! What else may be asked of the events than what happened: whether the policy in force explains it, and what another one
-//! would have done.
+//! Simulations over the logged events: what runs should take by the policy in force, and what another
+//! policy would have done.
 
 use std::sync::Arc;
 
@@ -7,32 +7,32 @@ use super::names::{DigestNo, EventNo, PolicyNo};
 use crate::model::Timestamp;
 use crate::policy::Policy;
 
-/// How to play the events once more.
+/// Which policy a simulation applies.
 #[derive(Debug, Clone)]
 pub enum Supposition {
-    /// As they are; before each run its own rules say what it is to take.
+    /// The logged events as they are; before each run, its own rules decide what it should take.
     InForce,
-    /// Pushes, moves and deletes as they are; runs take what this policy takes, and nothing else.
+    /// Pushes, moves and deletes as logged; runs take what this policy takes, and nothing else.
     Instead(Arc<Policy>),
 }
 
-/// An image that a run was to take.
+/// An image that a simulated run takes.
 #[derive(Debug, Clone, Copy)]
 pub struct Foreseen {
     pub digest: DigestNo,
     pub pushed_at: Option<i64>,
-    /// The first event of the run; none for a run that the logs do not have.
+    /// The first event of the run; [`EventNo::NONE`] for a run that is not in the logs.
     pub event: EventNo,
-    /// When the run is, in milliseconds.
+    /// The time of the run, in milliseconds.
     pub at: i64,
-    /// The policy by which the run goes.
+    /// The policy that the run applies.
     pub policy: PolicyNo,
     pub rule_priority: i64,
-    /// For an age rule, since when the image was old enough.
+    /// For an age rule, the moment at which the image became old enough, in milliseconds.
     pub ripe_at: Option<i64>,
 }
 
-/// A supposition, and when the evidence ends: no run is made up after that.
+/// A scenario, and when the logs end: no run is simulated after that.
 #[derive(Clone, Copy)]
 pub struct Supposed<'s> {
     pub supposition: &'s Supposition,

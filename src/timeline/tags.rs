@@ -1,7 +1,8 @@
-//! The life of a tag: which image had it, since when and until what; and who asked for it when nothing had it.
+//! The life of a tag: which image had it from when until when, and who asked for it while no image had it.
 //!
-//! A tag lives on by itself: it may go while its image stays, come back on an older image, or be asked for before it was
-//! ever pushed. All lives of the repository's name are in one list.
+//! A tag has a life of its own: it may go while its image stays, come back on an older image, or be asked
+//! for before it was ever pushed. If a repository was deleted and created again, all lives of the tag are
+//! in one list.
 
 use super::bytes::push_one;
 use super::names::{DigestNo, EventNo, Sym};
@@ -11,71 +12,73 @@ use crate::model::{Order, TagEnd};
 #[derive(Debug, Default)]
 pub struct TagLife {
     pub spans: Vec<TagSpan>,
-    /// Who asked for it while nothing was known to have it.
+    /// Requests for the tag while no image was known to have it.
     pub asks: Vec<Ask>,
 }
 
-/// A stretch of time in which one image had the tag.
+/// A span of time in which one image had the tag.
 #[derive(Debug, Clone, Copy)]
 pub struct TagSpan {
     pub digest: DigestNo,
-    /// The event that gave it; none where that is not in the logs.
+    /// The event that gave it; [`EventNo::NONE`] where that is not in the logs.
     pub since: EventNo,
-    /// From when it is known to have been there, in milliseconds; `i64::MIN` where that lies before the logs.
+    /// Since when the image is known to have had it, in milliseconds; `i64::MIN` where that was before the
+    /// logs.
     pub from: i64,
-    /// Until when (exclusive); `i64::MAX` while it has it.
+    /// Until when (exclusive), in milliseconds; `i64::MAX` while the image has it.
     pub until: i64,
-    /// How it ended; none while it has it.
+    /// How the span ended; `None` while the image has the tag.
     pub end: Option<TagEnd>,
     pub ended_by: EventNo,
-    /// Which image took it, where one did.
+    /// The image that took the tag, if one did.
     pub moved_to: DigestNo,
-    /// When the image itself was pushed, as known when it got the tag. Milliseconds.
+    /// When the image itself was pushed, as known when it got the tag, in milliseconds.
     pub pushed_at: Option<i64>,
     pub order: Order,
-    /// Pulls by the tag, and the first and the last of them.
+    /// The number of pulls by the tag, and the first and last of them.
     pub pulls: u32,
     pub first_pull: EventNo,
     pub last_pull: EventNo,
 }
 
-/// Somebody asked for a tag that nothing was known to have.
+/// A request for a tag that no image was known to have.
 #[derive(Debug, Clone, Copy)]
 pub struct Ask {
     pub event: EventNo,
     pub kind: AskKind,
-    /// Task, service or the like of a stop; none for a pull.
+    /// The task, service or the like that stopped; [`Sym::NONE`] for a pull.
     pub by: Sym,
-    /// The tag was not there for sure; else it may have been there since before the logs begin.
+    /// The tag certainly did not exist; otherwise it may have existed since before the logs begin.
     pub in_vain: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AskKind {
-    /// A pull like any other: what is missing is answered with failures that are not logged.
+    /// A pull that looks like any other: for a missing image ECR answers with `failures`, which CloudTrail
+    /// does not log.
     Pull,
     /// The call failed as a whole.
     Failed,
     /// It was refused for want of permission.
     Denied,
-    /// A task could not start because it was not there, or not to be had.
+    /// A task could not start because the tag did not exist or could not be pulled.
     Stopped,
-    /// A task could not start, and says that something else was the reason.
+    /// A task could not start for another reason, by its own account.
     StoppedOtherwise,
 }
 
 impl AskKind {
-    /// A task tells of it, and no call to the registry.
+    /// It is known from a task, not from a call to the registry.
     pub fn is_a_task(self) -> bool {
         matches!(self, Self::Stopped | Self::StoppedOtherwise)
     }
 }
 
-/// Of pulls that may have been answered from before the logs, so many of the last are kept.
+/// Of pulls that may have been answered (tags from before the logs), at most so many of the last are kept.
 const UNSURE_MAX: usize = 64;
 
 impl TagSpan {
-    /// `seen`: when an event gave it, or showed it to be there.
+    /// `seen`: the time at which an event gave the tag, or showed it to be there.
     pub(super) fn new(digest: DigestNo, since: EventNo, from: i64, pushed_at: Option<i64>, order: Order) -> Self {
         Self {
             digest,
@@ -99,18 +102,18 @@ impl TagSpan {
 }
 
 impl TagLife {
-    /// The span that goes on.
+    /// The span that still goes on.
     pub fn open(&self) -> Option<&TagSpan> {
         self.spans.last().filter(|span| span.is_open())
     }
 
-    /// The span of the moment `at`, in milliseconds.
+    /// The span at the moment `at`, in milliseconds.
     pub fn at(&self, at: i64) -> Option<&TagSpan> {
         let begun = self.spans.partition_point(|span| span.from <= at);
         self.spans[..begun].last().filter(|span| at < span.until)
     }
 
-    /// The last span that was over at `at`.
+    /// The last span that had ended by `at`.
     pub fn before(&self, at: i64) -> Option<&TagSpan> {
         self.spans[..self.spans.partition_point(|span| span.until <= at)].last()
     }
@@ -120,7 +123,7 @@ impl TagLife {
         self.spans.get(self.spans.partition_point(|span| span.from <= at))
     }
 
-    /// A gap of the tag: who asked for it between the end of the span at `index` and the next span.
+    /// Requests in a gap of the tag: between the end of the span at `index` and the next span.
     pub fn asked_after(&self, index: usize, time: impl Fn(EventNo) -> i64) -> impl Iterator<Item = &Ask> {
         let from = self.spans.get(index).map_or(i64::MAX, |span| span.until);
         let until = self.spans.get(index + 1).map_or(i64::MAX, |next| next.from);
@@ -139,7 +142,7 @@ impl TagLife {
         }
     }
 
-    /// The image `digest` has it no more. What is known only from its end had it until then.
+    /// The image `digest` loses the tag. If this end is all that is known, the image had the tag until now.
     pub(super) fn close(&mut self, digest: DigestNo, now: i64, event: EventNo, end: TagEnd, moved_to: DigestNo) {
         if self.open().is_none_or(|open| open.digest != digest) {
             let from = self.spans.last().map_or(i64::MIN, |last| last.until);

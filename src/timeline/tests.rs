@@ -1,4 +1,5 @@
-//! The folding table, row by row, and that nothing depends on who read what when.
+//! How events become lives, row by row of the table in SEMANTICS, and that nothing depends on who read what
+//! when.
 
 use std::borrow::Cow;
 
@@ -7,6 +8,7 @@ use crate::detect::{Settings, findings};
 use crate::model::{Action, Addendum, Filter, FindingKind, ImageId, ImageState, Order, Severity, StepKind, Timeline, UntaggedBy};
 use log::{Log, digest};
 
+mod evidence;
 pub mod log;
 mod needs;
 mod regressions;
@@ -54,7 +56,8 @@ fn a_tag_that_comes_back_voids_the_displacement() {
 
 #[test]
 fn old_buildkit_orphans_nobody() {
-    // Children and index under one tag: the first child loses the tag to the second, which loses it to the index.
+    // Children and index under one tag: the first child loses the tag to the second, and that one to the
+    // index.
     let mut log = Log::default();
     log.push(1, "v1").push(2, "v1").push_image(3, Some("v1"), &[1, 2]).at(90_000).expire(1, &[]).expire(2, &[]);
     assert_eq!(log.pairs(), vec![]);
@@ -64,7 +67,7 @@ fn old_buildkit_orphans_nobody() {
 
 #[test]
 fn old_buildkit_within_one_second_is_settled_by_the_manifest() {
-    // By eventID the index would come first, and be orphaned by its own child.
+    // By eventID the index would come first and be orphaned by its own child.
     let mut log = Log::default();
     log.push_image(3, Some("v1"), &[1]).same_second().push(1, "v1").at(90_000).expire(1, &[]);
     assert_eq!(log.image(3).state, ImageState::Tagged);
@@ -92,7 +95,7 @@ fn one_second_is_settled_by_what_comes_later() {
 fn one_second_that_nothing_settles_is_ambiguous() {
     let mut log = Log::default();
     log.push(1, "v1").same_second().push(2, "v1").push(3, "v1").at(90_000).expire(1, &[]).expire(2, &[]);
-    // The next push ends the evidence: both were untagged by then, whichever held the tag before.
+    // The next push ends the evidence: after it both are untagged, whichever had the tag before.
     assert!(log.pairs().iter().all(|pair| pair.4 == Order::Ambiguous), "{:?}", log.pairs());
 }
 
@@ -147,7 +150,7 @@ fn a_push_before_the_logs_still_gives_a_finding() {
     assert_eq!((finding.lost.digest, finding.kept.digest), (Some(digest(1)), Some(digest(2))));
     assert_eq!((finding.first_push.is_none(), finding.gap_seconds, finding.order), (true, None, Order::Inferred));
     assert!(finding.advice.iter().any(|advice| advice.contains("--since")));
-    // A push displaces one image at most: with two that fit, nothing can be said.
+    // A push displaces at most one image: with two that fit, nothing is concluded.
     log.run(3, &[], "expire", Some(-40));
     assert_eq!(log.pairs(), vec![]);
 }
@@ -158,7 +161,7 @@ fn copies_twins_and_corrections_count_once() {
     log.push(1, "v1").pull(Some(1), None);
     let mut copy = log.events[1].clone();
     log.events.push(copy.clone());
-    // The same call in the caller's account, under an id of its own.
+    // The same call in the caller's account, under an eventID of its own.
     for (event, id) in [(&mut log.events[2].event, "aaaa"), (&mut copy.event, "bbbb")] {
         event.id = Cow::Borrowed(id);
         event.identity = log::identity(id);
@@ -214,7 +217,7 @@ fn a_digest_that_is_not_its_manifests_is_told() {
     assert_eq!(told, vec![1]);
 }
 
-/// Everything a user would see, from events read by several workers in any order.
+/// Everything that a user would see, from events read by several workers in any order.
 fn shown(log: &Log, split: &[usize], reverse: bool) -> String {
     let mut folds: Vec<Fold> = split.iter().map(|_| Fold::default()).collect();
     for (index, recognized) in log.events.iter().enumerate() {

@@ -1,10 +1,10 @@
-//! What `query` shows: rows of any shape.
+//! The output of `query`: rows with any columns.
 
+mod parquet;
 pub mod parts;
 
 use std::io::{self, Write};
 
-use polars_io::parquet::write::{ParquetCompression, ParquetWriter};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -16,14 +16,15 @@ use crate::model::Coverage;
 use crate::sql::Answer;
 use crate::tables::Kind;
 
-/// A column is never made narrower than this.
+/// A column is never narrower than this.
 const CELL_CHARS_MIN: usize = 8;
-/// No cell of a table is wider than this, whatever the width of the terminal.
+/// No cell of a table is wider than this, however wide the terminal is.
 const CELL_CHARS_MAX: usize = 400;
-/// What stands for NULL.
+/// How NULL is shown.
 const NULL: &str = "NULL";
 
-/// Writes an answer. A table shows at most `rows_max` rows and says so; the other formats have all of them.
+/// Writes an answer. A table shows at most `rows_max` rows and says if there are more; the other formats
+/// have all rows.
 pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, answer: &Answer, rows_max: usize) -> io::Result<()> {
     match look.format {
         Format::Table => write_table(out, look.columns, answer, rows_max),
@@ -67,7 +68,7 @@ fn write_csv(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
 
 fn csv_rows(mut rows: Rows<'_>, answer: &Answer) -> io::Result<()> {
     for row in 0..answer.height() {
-        // NULL is an empty field, as in the files that Athena writes.
+        // NULL is an empty field, as in the CSV files that Athena writes.
         let cells = answer.columns().enumerate().map(|(column, (_, kind))| match answer.text(row, column) {
             None => Cell::plain(""),
             Some(text) if is_ours(kind) => Cell::plain(text),
@@ -78,7 +79,7 @@ fn csv_rows(mut rows: Rows<'_>, answer: &Answer) -> io::Result<()> {
     rows.finish()
 }
 
-/// Values of these types cannot be formulas, though they may begin with a minus.
+/// Whether values of this type are numbers or times: they are not formulas even if they begin with a minus.
 fn is_ours(kind: &Kind) -> bool {
     matches!(
         kind,
@@ -95,13 +96,14 @@ fn is_ours(kind: &Kind) -> bool {
 }
 
 fn write_parquet(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
-    let mut frame = answer.frame().map_err(io::Error::other)?;
+    let frame = answer.frame().map_err(io::Error::other)?;
     let mut out = Remembering { out, failed: None };
-    let written = ParquetWriter::new(&mut out).with_compression(ParquetCompression::Zstd(None)).finish(&mut frame);
-    written.map(|_| ()).map_err(|error| out.failed.take().unwrap_or_else(|| io::Error::other(error)))
+    let written = parquet::Writer::new(&mut out, &frame.schema().clone()).and_then(|writer| writer.whole(frame));
+    written.map_err(|error| out.failed.take().unwrap_or_else(|| io::Error::other(error)))
 }
 
-/// Keeps the reason why writing failed: the Parquet writer makes a text of it, and a full disk is to be told as one.
+/// Remembers why writing failed: the Parquet writer turns the error into text, but a full disk has to be
+/// reported as one.
 struct Remembering<'w> {
     out: &'w mut dyn Write,
     failed: Option<io::Error>,
@@ -133,13 +135,13 @@ fn write_table(out: &mut dyn Write, terminal: Option<usize>, answer: &Answer, ro
     write_shown(out, terminal, answer, &cells_of(answer, rows_max), answer.height() as u64)
 }
 
-/// The first rows as they are shown.
+/// The first rows as texts.
 fn cells_of(answer: &Answer, rows_max: usize) -> Vec<Vec<String>> {
     let columns = answer.columns().count();
     (0..answer.height().min(rows_max)).map(|row| (0..columns).map(|column| cell(answer, row, column)).collect()).collect()
 }
 
-/// A table of the first rows, and how many there are; `columns` says what the columns are.
+/// A table of the first rows, and the number of all rows; `columns` has the names and types.
 fn write_shown(out: &mut dyn Write, terminal: Option<usize>, columns: &Answer, cells: &[Vec<String>], height: u64) -> io::Result<()> {
     let names: Vec<String> = columns.columns().map(|(name, _)| name.for_terminal().into_owned()).collect();
     match widths(&names, cells, terminal) {
@@ -168,7 +170,7 @@ fn widths(names: &[String], cells: &[Vec<String>], terminal: Option<usize>) -> O
     let mut widths: Vec<usize> = (0..names.len()).map(width_of).collect();
     let Some(terminal) = terminal else { return Some(widths) };
     let gaps = 2 * names.len().saturating_sub(1);
-    // The widest column gives way, again and again, until all fit.
+    // The widest column is narrowed, again and again, until all fit.
     while widths.iter().sum::<usize>() + gaps > terminal {
         let widest = widths.iter_mut().max()?;
         if *widest <= CELL_CHARS_MIN {
@@ -200,7 +202,7 @@ fn write_line(out: &mut dyn Write, cells: &[String], widths: &[usize], right: &[
     writeln!(out, "{}", line.trim_end())
 }
 
-/// One column a line, for rows that are too wide for the terminal.
+/// One line for each column of a row, for rows that are too wide for the terminal.
 fn write_records(out: &mut dyn Write, names: &[String], cells: &[Vec<String>]) -> io::Result<()> {
     let widest = names.iter().map(|name| width::of(name)).max().unwrap_or(0);
     for (number, row) in cells.iter().enumerate() {
@@ -262,11 +264,12 @@ mod tests {
         let look = Look { format: Format::Parquet, columns: None };
         let answer = answer("SELECT timestamp '2026-03-02 10:00:00' AS t, date '2026-03-02' AS d, ARRAY['a'] AS a, 'x' AS s, 'y' AS s");
         write(&mut out, look, &Coverage::default(), &answer, 9).unwrap();
-        use polars_io::SerReader as _;
-        let frame = polars_io::parquet::read::ParquetReader::new(std::io::Cursor::new(out)).finish().unwrap();
-        assert_eq!(frame.height(), 1);
-        let names: Vec<_> = frame.get_column_names().iter().map(|name| name.to_string()).collect();
-        assert_eq!(names, ["t", "d", "a", "s", "s_2"]);
-        assert_eq!(frame.column("t").unwrap().dtype().to_string(), "datetime[ms]");
+        use polars_arrow::datatypes::{ArrowDataType, TimeUnit};
+        let metadata = polars_parquet::read::read_metadata(&mut std::io::Cursor::new(out)).unwrap();
+        assert_eq!(metadata.num_rows, 1);
+        let columns = polars_parquet::read::infer_schema(&metadata).unwrap();
+        assert_eq!(columns.iter_names().map(|name| name.as_str()).collect::<Vec<_>>(), ["t", "d", "a", "s", "s_2"]);
+        assert_eq!(columns.get("t").unwrap().dtype, ArrowDataType::Timestamp(TimeUnit::Millisecond, None));
+        assert_eq!(columns.get("d").unwrap().dtype, ArrowDataType::Date32);
     }
 }

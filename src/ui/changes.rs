@@ -1,4 +1,4 @@
-//! What `diff` shows.
+//! The output of `diff`.
 
 use std::io::{self, Write};
 
@@ -19,7 +19,7 @@ struct Document<'a> {
     diff: &'a Diff,
 }
 
-/// One loss, and what became of it.
+/// One loss, and how it changed.
 #[derive(Serialize)]
 struct Line<'a> {
     change: &'static str,
@@ -28,7 +28,7 @@ struct Line<'a> {
     loss: &'a Loss,
 }
 
-/// Writes a comparison: what is new first.
+/// Writes a comparison, new losses first.
 pub fn write(out: &mut dyn Write, look: Look, diff: &Diff) -> io::Result<()> {
     match look.format {
         Format::Table => write_page(&mut Page::new(out, look.columns), diff),

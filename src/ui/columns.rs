@@ -1,4 +1,4 @@
-//! CSV with the columns that the tables declare: the same, under the same names, as `--format parquet` has them.
+//! CSV with the columns that the tables declare, which are also those of `--format parquet`.
 
 use std::io::{self, Write};
 
@@ -6,21 +6,21 @@ use super::format::{Cell, Rows};
 use crate::model::Timestamp;
 use crate::tables::{Kind, Table, cells};
 
-/// Rows of a table on their way out.
+/// Writes the rows of a table.
 pub struct TableRows<'w> {
     rows: Rows<'w>,
     kinds: Vec<Kind>,
 }
 
 impl<'w> TableRows<'w> {
-    /// Writes the heading.
+    /// Writes the header row.
     pub fn new(out: &'w mut dyn Write, table: &Table) -> io::Result<Self> {
         let columns = (table.columns)();
         let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
         Ok(Self { rows: Rows::new(out, &names)?, kinds: columns.into_iter().map(|column| column.kind).collect() })
     }
 
-    /// Writes a row; cells come in the order in which the table declares its columns.
+    /// Writes a row; cells are in the order of the table's columns.
     pub fn push(&mut self, cells: Vec<cells::Cell<'_>>) -> io::Result<()> {
         self.rows.row(cells.into_iter().zip(&self.kinds).map(|(cell, kind)| shown(cell, kind)))
     }
@@ -30,7 +30,7 @@ impl<'w> TableRows<'w> {
     }
 }
 
-/// Times are RFC 3339, and what is absent is an empty cell.
+/// Times are written in RFC 3339; an absent value is an empty cell.
 fn shown(cell: cells::Cell<'_>, kind: &Kind) -> Cell {
     match cell {
         cells::Cell::Text(text) => Cell::maybe(text, Cell::text),

@@ -1,4 +1,4 @@
-//! What was read, in a few lines: the first thing on every page.
+//! What was read, in a few lines at the top of every page.
 
 mod snapshots;
 
@@ -9,12 +9,20 @@ use super::page::Page;
 use super::quantity::{bytes, count, counted};
 use crate::model::{Coverage, Gap, ReadFailure};
 
-/// How many failures and gaps a page lists; the JSON document has them all.
+/// A page lists at most so many failures and gaps; the JSON document has them all.
 const LISTED_MAX: usize = 20;
 
-/// What was read, and what not.
+/// What was read and what was not.
 pub fn write(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     write_summary(page, coverage)?;
+    write_failures(page, coverage)?;
+    write_notes(page, coverage)?;
+    page.blank()
+}
+
+/// The same of a run that looks for something else than images; `what` says of what the records are that it had a use for.
+pub fn write_of(page: &mut Page<'_>, coverage: &Coverage, what: &str) -> io::Result<()> {
+    write_summary_of(page, coverage, what)?;
     write_failures(page, coverage)?;
     write_notes(page, coverage)?;
     page.blank()
@@ -27,7 +35,7 @@ pub fn write_head(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     page.blank()
 }
 
-/// The same as sentences, for other pages than a terminal's; without the objects that could not be read.
+/// The same as sentences, for pages other than a terminal's; without the objects that could not be read.
 pub fn lines(coverage: &Coverage) -> Vec<String> {
     let mut lines = vec![format!("{}; {}", objects(coverage), records(coverage))];
     lines.extend([beside(coverage), repaired(coverage)].into_iter().flatten());
@@ -51,8 +59,12 @@ fn left_out(gap: &Gap) -> String {
 }
 
 fn write_summary(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
+    write_summary_of(page, coverage, IMAGES)
+}
+
+fn write_summary_of(page: &mut Page<'_>, coverage: &Coverage, what: &str) -> io::Result<()> {
     page.item(0, "Read", &objects(coverage))?;
-    page.item(0, "", &records(coverage))?;
+    page.item(0, "", &records_of(coverage, what))?;
     for line in [beside(coverage), repaired(coverage)].iter().flatten() {
         page.item(0, "", line)?;
     }
@@ -77,7 +89,7 @@ pub fn write_failures(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()
     more(page, objects.len())
 }
 
-/// What holds for everything below: contents that are not in the logs, and what the logs cannot show.
+/// What limits everything below: content that is missing from the logs, and what the logs cannot show.
 fn write_notes(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     for gap in coverage.omitted.iter().take(LISTED_MAX) {
         page.item(0, "Left out", &left_out(gap))?;
@@ -120,7 +132,13 @@ pub(super) fn objects(coverage: &Coverage) -> String {
 }
 
 pub(super) fn records(coverage: &Coverage) -> String {
-    let mut text = format!("{}, {} about images", counted(coverage.records, "record", "records"), count(coverage.records_relevant));
+    records_of(coverage, IMAGES)
+}
+
+const IMAGES: &str = "about images";
+
+fn records_of(coverage: &Coverage, what: &str) -> String {
+    let mut text = format!("{}, {} {what}", counted(coverage.records, "record", "records"), count(coverage.records_relevant));
     for (number, words) in [(coverage.records_duplicate, "delivered twice"), (coverage.records_failed, "not understood")] {
         if number > 0 {
             text.push_str(&format!(", {} {words}", count(number)));
@@ -129,7 +147,7 @@ pub(super) fn records(coverage: &Coverage) -> String {
     text
 }
 
-/// What stands beside the records; nothing where there is nothing.
+/// What was read beside records; `None` if there is nothing.
 pub(super) fn beside(coverage: &Coverage) -> Option<String> {
     let (events, lines) = (coverage.records_skipped, coverage.lines_skipped);
     let events = (events > 0).then(|| counted(events, "event of another kind", "events of another kind"));
@@ -138,7 +156,7 @@ pub(super) fn beside(coverage: &Coverage) -> Option<String> {
     (!parts.is_empty()).then(|| format!("beside them {}", parts.join(", ")))
 }
 
-/// What was repaired, by kind; nothing where nothing was.
+/// What was repaired, by kind; `None` if nothing was.
 pub(super) fn repaired(coverage: &Coverage) -> Option<String> {
     let repairs = &coverage.records_repaired;
     let words = |kind| match kind {

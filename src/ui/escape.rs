@@ -1,29 +1,31 @@
-//! Text from logs, made harmless for the place it is shown in.
+//! Makes text from logs safe for the place where it is shown.
 //!
-//! Whoever calls AWS writes user agents, session names, tags and object keys. On a terminal such a text could move the
-//! cursor, recolour or reorder what stands around it; in a spreadsheet it could be a formula. Everything the printer
-//! shows goes through here, our own sentences too: they quote log text.
+//! Callers of AWS choose user agents, session names, tags and object keys. On a terminal such text could
+//! move the cursor, or recolour and reorder other text; in a spreadsheet it could be a formula. Everything
+//! that is printed is escaped, including this program's own sentences, because they quote log text.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 
 use crate::model::LogText;
 
-/// Longest text from a log that a terminal gets to see, in characters. S3 keys have at most 1,024 bytes.
+/// Longest text from a log that is shown on a terminal, in characters. S3 keys have at most 1,024 bytes.
 const LOG_CHARS_MAX: usize = 1_024;
-/// Longest paragraph: our own sentences with the log texts that they quote.
+/// Longest paragraph: a sentence of this program with the log texts that it quotes.
 const PARAGRAPH_CHARS_MAX: usize = 8_192;
 
 /// Makes a text safe for one kind of output.
 pub trait Escape {
-    /// No control characters, nothing invisible, nothing that reorders; of bounded length.
+    /// Without control characters, invisible characters and characters that reorder text; of bounded
+    /// length.
     fn for_terminal(&self) -> Cow<'_, str>;
 
-    /// Nothing that a spreadsheet takes for a formula: an apostrophe stands before what might be one. Line ends and tabs stay as
-    /// they are, other control characters are spelled out. Quoting is the CSV writer's.
+    /// Text that a spreadsheet would take for a formula gets an apostrophe in front. Line ends and tabs
+    /// stay as they are, other control characters are spelled out. Quoting is left to the CSV writer.
     fn for_csv(&self) -> Cow<'_, str>;
 
-    /// As for a terminal, and nothing that HTML takes for markup, between tags or inside a quoted attribute.
+    /// As for a terminal, and without characters that are markup in HTML, between tags or in a quoted
+    /// attribute.
     fn for_html(&self) -> Cow<'_, str> {
         let text = self.for_terminal();
         if !text.contains(['&', '<', '>', '"', '\'']) {
@@ -65,7 +67,7 @@ impl Escape for LogText {
     }
 }
 
-/// At most `chars_max` characters of `text`, spelled out, and a mark where something is missing.
+/// At most `chars_max` characters of `text`, spelled out, with a mark if something was cut.
 fn shortened(text: &str, chars_max: usize) -> Cow<'_, str> {
     match text.char_indices().nth(chars_max) {
         None => spell_out(text),
@@ -73,7 +75,8 @@ fn shortened(text: &str, chars_max: usize) -> Cow<'_, str> {
     }
 }
 
-/// Whether a spreadsheet might run the text. Full-width signs count: some programs fold them to the plain ones.
+/// Whether a spreadsheet might run the text. Full-width signs count, as some programs convert them to plain
+/// ones.
 fn is_formula(text: &str) -> bool {
     text.starts_with(['\t', '\r', '\n']) || text.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
 }
@@ -83,7 +86,7 @@ fn spell_out(text: &str) -> Cow<'_, str> {
     spell_out_but(text, |_| false)
 }
 
-/// The same, but for those that `stays` lets through.
+/// The same, except for characters that `stays` accepts.
 fn spell_out_but(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
     let stands = |character: char| is_visible(character) || stays(character);
     if text.chars().all(stands) {
@@ -100,7 +103,7 @@ fn spell_out_but(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// CSV on its way to a terminal, where a carriage return would write over what stands before it.
+/// Writes CSV to a terminal, where a carriage return would overwrite what comes before it.
 pub struct TerminalText<W>(pub W);
 
 impl<W: Write> Write for TerminalText<W> {
@@ -120,8 +123,9 @@ impl<W: Write> Write for TerminalText<W> {
     }
 }
 
-/// JSON text on its way out: what is not plainly visible becomes JSON's own `\\uXXXX`, which every parser reads back as the
-/// same character. Only strings hold such characters, so that the document stays what it is.
+/// Writes JSON text: characters that are not plainly visible become JSON's own `\\uXXXX` escapes, which
+/// parsers read back as the same characters. Only strings contain such characters, so the document stays
+/// the same.
 pub struct JsonText<'w>(pub &'w mut dyn Write);
 
 impl Write for JsonText<'_> {
@@ -150,8 +154,9 @@ fn spell_out_json(text: &str) -> String {
     safe
 }
 
-/// Visible, of its own width, and where it stands. The standard library's tables know controls, format characters (bidi
-/// marks, zero-width), unassigned code points and combining marks; a few "letters" are blank in every font.
+/// Whether a character is visible, takes up space, and stays in place. The standard library's tables know
+/// controls, format characters (bidi marks, zero-width), unassigned code points and combining marks; a few
+/// "letters" are blank in every font.
 fn is_visible(character: char) -> bool {
     match character {
         ' '..='~' => true,
@@ -200,7 +205,7 @@ mod tests {
         assert_eq!(long.for_csv(), long.raw());
     }
 
-    /// A JSON text with line ends was no JSON any more once it had been written as CSV.
+    /// JSON text with line ends was no longer JSON after it had been written as CSV.
     #[test]
     fn line_ends_and_tabs_stay_in_a_cell_and_are_spelled_out_on_a_terminal() {
         let text = "first\nsecond\tthird\r\n{\n}\u{1b}";

@@ -1,4 +1,4 @@
-//! What `detect` shows.
+//! The output of `detect`.
 
 mod page;
 
@@ -19,17 +19,17 @@ use crate::alerts::News;
 use crate::model::{Coverage, Deleted, EventRef, Finding, FindingKind, LogText, Order, Severity, folded};
 use crate::tables::{cells, engine};
 
-/// How many principals and references a page lists for one finding.
+/// For one finding, a page lists at most so many principals and references.
 const NAMES_MAX: usize = 8;
 
-/// What a page of findings is to show of them.
+/// What a page of findings shows.
 #[derive(Clone, Copy)]
 pub struct Telling<'a> {
-    /// What each loss is to whoever was told of others; empty where nobody asked.
+    /// Whether each loss is news, by its id; empty unless `--known` was given.
     pub news: &'a BTreeMap<String, News>,
-    /// Every event with its object, and each principal.
+    /// Show every event with its object, and each principal.
     pub evidence: bool,
-    /// Only so many, the worst.
+    /// Show only so many findings, the worst.
     pub limit: Option<usize>,
     pub style: Style,
     pub picture: &'a dyn Fn(&Finding) -> Option<Picture>,
@@ -42,7 +42,7 @@ pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, findings: &[F
     write_telling(out, look, coverage, findings, telling)
 }
 
-/// The same as somebody wants to be told of them.
+/// The same with options.
 pub fn write_telling(out: &mut dyn Write, look: Look, coverage: &Coverage, findings: &[Finding], telling: Telling<'_>) -> io::Result<()> {
     match look.format {
         Format::Table => page::write(&mut Page::new(out, look.columns).styled(telling.style), coverage, findings, telling),
@@ -59,7 +59,7 @@ pub fn write_telling(out: &mut dyn Write, look: Look, coverage: &Coverage, findi
 
 #[derive(Serialize)]
 struct Body<'a> {
-    /// Where it was asked for: what each loss is, by its id.
+    /// Whether each loss is news, by its id, if that was asked for.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     news: &'a BTreeMap<String, News>,
     findings: &'a [Finding],
@@ -68,7 +68,7 @@ struct Body<'a> {
 /// `3 findings: 1 critical, 2 low`.
 pub(super) fn headline(coverage: &Coverage, findings: &[Finding]) -> String {
     match findings {
-        // Of a run that ended before its time, nobody should read the one line that says all is well.
+        // If the run ended early, nobody should read that all is well.
         [] if coverage.partial => return "No findings in what was read until the run ended.".to_owned(),
         [] if coverage.objects_read == 0 => return "No findings, for nothing could be read.".to_owned(),
         [] if coverage.records_relevant == 0 => return "No findings, for no record in these logs is about images.".to_owned(),
@@ -81,7 +81,7 @@ pub(super) fn headline(coverage: &Coverage, findings: &[Finding]) -> String {
     format!("{}: {}", counted(findings.len() as u64, "finding", "findings"), each.join(", "))
 }
 
-/// What the finding's image is: some are still there.
+/// What to call the image: for some kinds it still exists.
 const fn subject(kind: FindingKind) -> &'static str {
     match kind {
         FindingKind::DisplacedAlive => "lost",
@@ -90,7 +90,7 @@ const fn subject(kind: FindingKind) -> &'static str {
     }
 }
 
-/// Whether it was without a tag from its push on: nothing took one from it.
+/// Whether it never had a tag since its push, so that no push took one from it.
 pub(super) fn never_had_a_tag(finding: &Finding) -> bool {
     let kinds = [FindingKind::ExpiredUntagged, FindingKind::ChildLost];
     kinds.contains(&finding.kind) && finding.lost.untagged_at.is_some() && finding.lost.untagged_at == finding.lost.pushed_at
@@ -123,7 +123,8 @@ pub(super) const fn order(order: Order) -> &'static str {
     }
 }
 
-/// Roles and users that pulled, sessions told together; the machine's formats have each ARN.
+/// The roles and users that pulled, with their sessions together; the machine-readable formats have each
+/// ARN.
 pub(super) fn write_principals(page: &mut Page<'_>, principals: &[LogText]) -> io::Result<()> {
     let folded: Vec<LogText> = folded(principals.iter().map(LogText::raw)).into_iter().map(LogText::from).collect();
     write_names(page, "pulled by", &folded)

@@ -1,4 +1,5 @@
-//! What `forecast` shows. Elements come one at a time and are gone when written: a registry may have millions of images.
+//! The output of `forecast`. Elements come one at a time and are not kept: a registry may have millions of
+//! images.
 
 use std::cell::Cell as Slot;
 use std::io::{self, Write};
@@ -16,9 +17,9 @@ use crate::forecast::Counts;
 use crate::model::{Coverage, Forecast, KnownPolicy, Outlook, Timestamp};
 use crate::tables::{cells, engine};
 
-/// What stands above the list.
+/// What is shown above the list.
 pub struct View<'a> {
-    /// The moment from which it is looked.
+    /// The moment as of which the forecast is made.
     pub as_of: Timestamp,
     /// `last_event`, or `at` where the user named it.
     pub as_of_source: &'static str,
@@ -64,7 +65,7 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, view: &View<'_>, list: i
     }
     page.blank()?;
     page.line(&headline(view.counts))?;
-    // What stays is counted above, and stands in the other formats.
+    // Images that stay are counted above and listed in the other formats.
     for forecast in list.filter(|forecast| matches!(forecast.outlook, Outlook::Due | Outlook::Dated | Outlook::Counted)) {
         page.blank()?;
         write_forecast(page, &forecast)?;

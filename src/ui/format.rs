@@ -1,4 +1,4 @@
-//! The formats, and what they share.
+//! The output formats, and what they share.
 
 use std::cell::Cell as Slot;
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use super::escape::{Escape, JsonText};
 use crate::model::{Coverage, LogText};
 
-/// Version of the JSON documents. Fields may be added under one version; a change of meaning needs another.
+/// Version of the JSON documents. Fields may be added under one version; changes of meaning need a new one.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// How data is written.
@@ -37,25 +37,25 @@ pub enum Format {
 }
 
 impl Format {
-    /// What every verb that writes data knows.
+    /// The formats of every verb that writes data.
     pub const PLAIN: &'static [Self] = &[Self::Table, Self::Json, Self::Ndjson, Self::Csv, Self::Parquet];
 
-    /// A parser of the command line that takes these formats and those that every verb knows.
+    /// A command-line parser that accepts these formats and the common ones.
     pub fn and(more: &'static [Self]) -> impl TypedValueParser<Value = Self> {
         let values = Self::PLAIN.iter().chain(more).filter_map(Self::to_possible_value);
         PossibleValuesParser::new(values).try_map(|word| Self::from_str(&word, false))
     }
 }
 
-/// How data is to look: the format, and for people the width of their terminal.
+/// How data is shown: the format, and for people the width of their terminal.
 #[derive(Debug, Clone, Copy)]
 pub struct Look {
     pub format: Format,
-    /// `None` when it does not go to a terminal.
+    /// `None` if the output is not a terminal.
     pub columns: Option<usize>,
 }
 
-/// The head that every JSON document has; `body` adds the rest.
+/// The first fields of every JSON document; `body` adds the others.
 #[derive(Serialize)]
 pub struct Document<'a, B> {
     schema_version: u32,
@@ -65,13 +65,13 @@ pub struct Document<'a, B> {
     body: B,
 }
 
-/// Writes a document, two spaces a level, with a newline at its end.
+/// Writes a document, indented by two spaces, with a newline at its end.
 pub fn write_document<B: Serialize>(out: &mut dyn Write, command: &'static str, coverage: &Coverage, body: B) -> io::Result<()> {
     serde_json::to_writer_pretty(JsonText(out), &Document { schema_version: SCHEMA_VERSION, command, coverage, body })?;
     writeln!(out)
 }
 
-/// A list that is serialised while it is made, once.
+/// A list that is serialised while it is made; works once.
 pub struct Streamed<I>(pub Slot<Option<I>>);
 
 impl<I: Iterator<Item: Serialize>> Serialize for Streamed<I> {
@@ -80,7 +80,7 @@ impl<I: Iterator<Item: Serialize>> Serialize for Streamed<I> {
     }
 }
 
-/// What a view says that is asked for a form it does not have; the command line forbids to ask.
+/// The error of a view in a format that it does not have; the command line does not let users ask for that.
 pub fn no_such_form() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "this cannot be written in that format")
 }
@@ -91,7 +91,7 @@ pub fn write_line<T: Serialize>(out: &mut dyn Write, value: &T) -> io::Result<()
     writeln!(out)
 }
 
-/// Rows of text cells under a heading; every cell is made safe for spreadsheets on its way.
+/// Rows of text cells under a header; every cell is made safe for spreadsheets.
 pub struct Rows<'w>(csv::Writer<&'w mut dyn Write>);
 
 impl<'w> Rows<'w> {
@@ -101,13 +101,13 @@ impl<'w> Rows<'w> {
         Ok(rows)
     }
 
-    /// Rows that stand below others, without a heading.
+    /// More rows without a header.
     #[cfg(feature = "sql")]
     pub fn below(out: &'w mut dyn Write) -> Self {
         Self(csv::Writer::from_writer(out))
     }
 
-    /// A heading and all of its rows.
+    /// Writes a header and all rows.
     pub fn write(out: &'w mut dyn Write, heading: &[&str], mut cells: impl Iterator<Item = Vec<Cell>>) -> io::Result<()> {
         let mut rows = Self::new(out, heading)?;
         cells.try_for_each(|cells| rows.row(cells))?;
@@ -124,7 +124,7 @@ impl<'w> Rows<'w> {
     }
 }
 
-/// The writer's own error, so that a closed pipe is still known as one.
+/// The underlying I/O error, so that a closed pipe is still recognised.
 fn io_error(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
@@ -132,7 +132,7 @@ fn io_error(error: csv::Error) -> io::Error {
     }
 }
 
-/// One cell of a table, already safe.
+/// One cell of a table, already escaped.
 pub struct Cell(String);
 
 impl Cell {
@@ -144,7 +144,7 @@ impl Cell {
         Self(text.for_csv().into_owned())
     }
 
-    /// A value of ours that cannot be a formula: a number, a time, a digest, a word.
+    /// A value that cannot be a formula: a number, a time, a digest, a fixed word.
     pub fn plain(value: impl ToString) -> Self {
         Self(value.to_string())
     }

@@ -1,4 +1,5 @@
-//! HTML in which no text can become markup: markup is what was written into this program, everything else is escaped by its type.
+//! HTML in which no text can become markup: all markup is in this program's code, and everything else is
+//! escaped by its type.
 
 use maud::{Markup, PreEscaped, Render, html};
 
@@ -12,7 +13,8 @@ impl Render for LogText {
     }
 }
 
-/// A text of ours, between tags or in an attribute. It is escaped as one of a log is: it quotes what stands in logs.
+/// A text of this program, for use between tags or in an attribute. It is escaped like log text, because it
+/// quotes log text.
 pub fn shown(text: impl AsRef<str>) -> PreEscaped<String> {
     PreEscaped(text.as_ref().for_html().into_owned())
 }
@@ -22,7 +24,7 @@ pub fn value(value: impl std::fmt::Display) -> PreEscaped<String> {
     shown(value.to_string())
 }
 
-/// Sentences of ours in which a command stands between backticks, to be copied.
+/// Sentences in which a command in backticks becomes one that can be copied.
 pub fn prose(text: &str) -> Markup {
     html! {
         @for (number, piece) in text.split('`').enumerate() {
@@ -31,12 +33,12 @@ pub fn prose(text: &str) -> Markup {
     }
 }
 
-/// A label, and what stands beside it.
+/// A label and its content.
 pub fn item(label: &str, content: &Markup) -> Markup {
     html! { dt { (label) } dd { (content) } "\n" }
 }
 
-/// A list below a heading, if there is something to list.
+/// A list with a heading; empty if there are no items.
 pub fn list<T>(heading: &str, class: &str, items: &[T], each: impl Fn(&T) -> Markup) -> Markup {
     html! {
         @if !items.is_empty() {
@@ -48,23 +50,23 @@ pub fn list<T>(heading: &str, class: &str, items: &[T], each: impl Fn(&T) -> Mar
     }
 }
 
-/// A table that may be wider than its page: it can be scrolled, with the keyboard, too.
+/// A table that may be wider than the page: it can be scrolled, also with the keyboard.
 pub fn table(columns: &[&str], rows: &Markup) -> Markup {
     let head = html! { tr { @for column in columns { th scope="col" { (column) } } } };
     wide(&html! { table { thead { (head) } "\n" tbody { "\n" (rows) } } })
 }
 
-/// Anything that may be wider than its page.
+/// Content that may be wider than the page.
 pub fn wide(content: &Markup) -> Markup {
     html! { div class="wide" tabindex="0" role="group" aria-label="wide, can be scrolled" { (content) } "\n" }
 }
 
-/// A part of the page that is folded until somebody asks for it.
+/// A part of the page that is folded until it is opened.
 pub fn part(id: &str, heading: &str, content: &Markup) -> Markup {
     html! { details class="part" { summary { h2 { (heading) } } "\n" section id=(id) { "\n" (content) } } "\n" }
 }
 
-/// Where there is nothing, a dash.
+/// The text, or a dash if there is none.
 pub fn maybe(text: Option<&LogText>) -> Markup {
     html! { @match text { Some(text) => (text), None => "–" } }
 }

@@ -1,4 +1,4 @@
-//! What a check of a lake has found, for people and for programs.
+//! The output of `lake check`.
 
 use std::io::{self, Write};
 
@@ -36,7 +36,7 @@ struct Damaged<'r> {
     reason: &'r str,
 }
 
-/// One JSON document, or a line for everything that is wrong and one that sums up.
+/// Writes one JSON document; or a line for each problem, and a summary.
 pub fn write(out: &mut dyn Write, format: Format, report: &Report) -> io::Result<()> {
     match format {
         Format::Json => {

@@ -1,5 +1,6 @@
-//! The picture of a loss, before anybody draws it: lanes, what each was in at which time, marks, and a scale of time on which nine
-//! seconds and fourteen days can both be seen. It knows no characters, colours or pixels.
+//! The picture of a loss, before it is drawn in characters: lanes, the state of each over time, marks, and
+//! a time scale on which both nine seconds and fourteen days can be seen. It knows nothing of characters,
+//! colours or pixels.
 
 pub mod draw;
 mod life;
@@ -9,11 +10,11 @@ use crate::model::{Finding, FindingKind, LogText, StepKind, Timeline, Timestamp}
 use life::{Life, silent_end};
 pub use scale::Scale;
 
-/// The lanes of one loss, on one scale.
+/// The lanes of one loss, on one time scale.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Picture {
     pub scale: Scale,
-    /// From top to bottom: the tag, the image that lost it, the image that has it now, who needed it.
+    /// From top to bottom: the tag, the image that lost it, the image that has it now, and what needed it.
     pub lanes: Vec<Lane>,
 }
 
@@ -21,7 +22,7 @@ pub struct Picture {
 pub struct Lane {
     pub kind: LaneKind,
     pub name: LogText,
-    /// In order of time, without overlap.
+    /// In order of time, not overlapping.
     pub spans: Vec<Span>,
     pub marks: Vec<Mark>,
 }
@@ -41,42 +42,42 @@ pub struct Span {
     pub state: State,
 }
 
-/// What a lane is in.
+/// The state of a lane during a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// The tag is on the image that lost it.
+    /// The tag points to the image that lost it later.
     Held,
-    /// It is there, with a tag.
+    /// The image exists and has a tag.
     Tagged,
-    /// It is there, without a tag.
+    /// The image exists and has no tag.
     Untagged,
-    /// It is there, and cannot be pulled before it is restored.
+    /// The image exists, but has to be restored before it can be pulled.
     Archived,
     Gone,
-    /// Not pushed yet.
+    /// The image is not pushed yet.
     Absent,
-    /// The logs do not say whether it is there.
+    /// The logs do not say whether the image exists.
     Unknown,
-    /// Nothing is known to be wrong with the service.
+    /// The service has no known problem.
     Quiet,
-    /// Its tasks stop for want of the image.
+    /// Tasks of the service stop because the image is missing.
     Down,
 }
 
-/// Something that happened at one moment. Declared from what may be hidden by others to what may not.
+/// Something that happened at one moment. Declared by importance: a later one is drawn over an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sign {
     Pull,
     Push,
-    /// The tag arrives from the lane above.
+    /// The tag comes from the lane above.
     Arrives,
-    /// The tag leaves for a lane below.
+    /// The tag goes to a lane below.
     Drops,
-    /// The tag ends, and no other image gets it.
+    /// The tag ends without going to another image.
     Ends,
-    /// A pull that found nothing.
+    /// A pull that failed because the image was gone.
     InVain,
-    /// The image was taken: by a rule or a call.
+    /// The image was taken by a rule or a call.
     Taken,
 }
 
@@ -87,18 +88,18 @@ pub struct Mark {
 }
 
 impl Picture {
-    /// The picture of a finding, from the lives of the image that was lost and of the one that has its tag. `None` where nothing is
-    /// known of the first: there is nothing to draw.
+    /// The picture of a finding, from the lives of the image that was lost and of the image that has its
+    /// tag. `None` if nothing is known of the first.
     pub fn of(finding: &Finding, lost: Option<&Timeline>, kept: Option<&Timeline>) -> Option<Self> {
         let lost_timeline = lost.filter(|timeline| !timeline.steps.is_empty())?;
         let from = finding.lost.pushed_at.into_iter().chain(finding.first_push.as_ref().map(|push| push.event_time)).min();
-        // Who asked too early found nothing before there was anything.
+        // Requests that came too early failed before the image existed.
         let early = (finding.kind == FindingKind::AskedBeforePushed).then_some(finding.second_push.event_time);
         let from = from.into_iter().chain(early).min().unwrap_or(lost_timeline.steps[0].time);
         let lost = Life::of(lost_timeline, from);
         let last = lost.last().max(finding.second_push.event_time).max(finding.lost.gone_at.unwrap_or(from));
         let kept = kept.map(|timeline| Life::of(timeline, from));
-        // What the other image is used for after the last failure shows when it was over.
+        // The first use of the other image after the last failure shows when the outage was over.
         let over = kept.as_ref().and_then(|kept| kept.pulls.iter().copied().find(|pull| *pull > last));
         let until = over.unwrap_or(last);
         let mut lanes = Vec::new();
@@ -118,15 +119,31 @@ impl Picture {
         Some(Self::on_scale(lanes, from, until))
     }
 
-    /// The life of one image, alone.
+    /// The life of one image alone.
     pub fn of_life(timeline: &Timeline) -> Option<Self> {
         let from = timeline.pushed_at.into_iter().chain(timeline.steps.first().map(|step| step.time)).min()?;
         let life = Life::of(timeline, from);
         let until = life.last();
         let lane = life.lane(LaneKind::Lost, until);
-        // Of an image that was there all the time, a bar would say no more than its headline.
+        // For an image that existed all the time, a bar would say no more than its headline.
         let changes = lane.spans.iter().filter(|span| span.state != State::Absent).count() > 1;
         changes.then(|| Self::on_scale(vec![lane], from, until))
+    }
+
+    /// The lives of one image in several places, a lane each under its name, until a moment. `None` where there is nothing to draw.
+    pub fn of_places(places: &[(LogText, &Timeline)], until: Timestamp) -> Option<Self> {
+        let begins = |timeline: &Timeline| timeline.pushed_at.into_iter().chain(timeline.steps.first().map(|step| step.time)).min();
+        let from = places.iter().filter_map(|(_, timeline)| begins(timeline)).min().filter(|from| *from < until)?;
+        let lane = |(name, timeline): &(LogText, &Timeline)| {
+            let mut lane = Life::of(timeline, from).lane(LaneKind::Lost, until);
+            // What nothing shows before its push is no bar of its own.
+            if timeline.pushed_at.is_some_and(|pushed| pushed > from) && !timeline.open_start {
+                lane.spans.retain(|span| span.state != State::Absent);
+            }
+            lane.name = name.clone();
+            lane
+        };
+        Some(Self::on_scale(places.iter().map(lane).collect(), from, until))
     }
 
     fn on_scale(lanes: Vec<Lane>, from: Timestamp, until: Timestamp) -> Self {
@@ -143,7 +160,7 @@ impl Picture {
     }
 }
 
-/// The tag, while the image had it, and how that ended.
+/// The lane of the tag: while the image had it, and how that ended.
 fn tag_lane(tag: &LogText, lost: &Timeline, from: Timestamp, until: Timestamp) -> Option<Lane> {
     let mut spans = Vec::new();
     let mut marks = Vec::new();
@@ -162,7 +179,7 @@ fn tag_lane(tag: &LogText, lost: &Timeline, from: Timestamp, until: Timestamp) -
             _ => None,
         };
         let Some(sign) = ends.filter(|_| since.is_some() || of_tag) else { continue };
-        // Where it was given the tag before the logs, it had it from their beginning.
+        // If the tag was given before the logs, it is drawn from their beginning.
         let held = since.take().unwrap_or(from);
         if step.time >= from {
             spans.push(Span { from: held, until: step.time, state: State::Held });
@@ -176,7 +193,8 @@ fn tag_lane(tag: &LogText, lost: &Timeline, from: Timestamp, until: Timestamp) -
     (!spans.is_empty()).then(|| Lane { kind: LaneKind::Tag, name: tag.clone(), spans, marks })
 }
 
-/// Who could not start, from the first task that stopped to the first pull of the other image, else to the last that stopped.
+/// The service that could not start, from the first task that stopped until the first pull of the other
+/// image, else until the last task that stopped.
 fn service_lane(finding: &Finding, lost: &Timeline, from: Timestamp, until: Timestamp, over: Option<Timestamp>) -> Option<Lane> {
     let mut stops = lost.steps.iter().filter(|step| step.kind == StepKind::TaskStopped).map(|step| step.time).filter(|time| *time >= from);
     let first = stops.next()?;
@@ -189,7 +207,7 @@ fn service_lane(finding: &Finding, lost: &Timeline, from: Timestamp, until: Time
     Some(Lane { kind: LaneKind::Service, name: name.into(), spans, marks: Vec::new() })
 }
 
-/// `svc checkout` of a service's ARN or of `service:checkout`.
+/// `svc checkout`, from a service's ARN or from `service:checkout`.
 fn service_name(reference: &str) -> Option<String> {
     let name = reference.strip_prefix("service:").or_else(|| reference.split_once(":service/").map(|(_, name)| name))?;
     name.rsplit('/').next().map(|name| format!("svc {name}"))

@@ -1,5 +1,6 @@
-//! Markdown for tickets and step summaries, as GitHub, GitLab and CommonMark read it. No text can become markup: a word that is more
-//! than letters and digits stands in a code span, where there are no links, no mentions, no HTML and no emphasis.
+//! Markdown for tickets and step summaries, as GitHub, GitLab and CommonMark read it. No text can become
+//! markup: a word with anything but letters and digits is put into a code span, in which there are no
+//! links, mentions, HTML or emphasis.
 
 mod findings;
 mod forecast;
@@ -21,14 +22,14 @@ pub use timelines::write as write_timelines;
 pub use verdict::write as write_verdict;
 pub use whatif::write as write_whatif;
 
-/// Rows of a table that a ticket still shows.
+/// A table has at most so many rows.
 const ROWS_MAX: usize = 500;
-/// How much is told in full below the table.
+/// At most so many elements are described in full below the table.
 const TOLD_MAX: usize = 20;
-/// Objects that could not be read, and events under one sentence.
+/// At most so many unreadable objects, and events of one sentence, are listed.
 const LISTED_MAX: usize = 20;
 
-/// Writes Markdown piece by piece. Markup is what this program was compiled with; everything else is escaped on its way.
+/// Writes Markdown piece by piece. Markup is in this program's code; everything else is escaped.
 pub struct Markdown<'w>(&'w mut dyn Write);
 
 impl<'w> Markdown<'w> {
@@ -36,7 +37,7 @@ impl<'w> Markdown<'w> {
         Self(out)
     }
 
-    /// `level` 1 to 6.
+    /// `level` is 1 to 6.
     pub fn heading(&mut self, level: usize, text: &str) -> io::Result<()> {
         writeln!(self.0, "{} {}\n", &"######"[..level.min(6)], prose(text))
     }
@@ -45,12 +46,12 @@ impl<'w> Markdown<'w> {
         writeln!(self.0, "{}\n", prose(text))
     }
 
-    /// A label in bold, and the text behind it.
+    /// A label in bold, followed by a text.
     pub fn item(&mut self, label: &'static str, text: &str) -> io::Result<()> {
         writeln!(self.0, "- **{label}**: {}", prose(text))
     }
 
-    /// A point of a list; numbered where a number is given.
+    /// A list item; numbered if a number is given.
     pub fn point(&mut self, number: Option<usize>, text: &str) -> io::Result<()> {
         match number {
             Some(number) => writeln!(self.0, "{number}. {}", prose(text)),
@@ -58,7 +59,7 @@ impl<'w> Markdown<'w> {
         }
     }
 
-    /// A point under a point, in code.
+    /// An item under a list item, as code.
     pub fn below(&mut self, text: &str) -> io::Result<()> {
         writeln!(self.0, "    - {}", code(text))
     }
@@ -67,7 +68,7 @@ impl<'w> Markdown<'w> {
         writeln!(self.0)
     }
 
-    /// The head of a table.
+    /// The header of a table.
     pub fn columns(&mut self, names: &[&'static str]) -> io::Result<()> {
         writeln!(self.0, "| {} |\n|{}", names.join(" | "), "---|".repeat(names.len()))
     }
@@ -77,7 +78,7 @@ impl<'w> Markdown<'w> {
         writeln!(self.0, "| {} |", cells.join(" | "))
     }
 
-    /// Something that is folded until somebody asks for it: words of ours, and a name.
+    /// A part that is folded until it is opened, with a summary made of `words` and `name`.
     pub fn details(&mut self, words: &str, name: &str, write: impl FnOnce(&mut Self) -> io::Result<()>) -> io::Result<()> {
         let name = if name.is_empty() { String::new() } else { format!(" <code>{}</code>", name.for_html()) };
         writeln!(self.0, "<details><summary>{}{name}</summary>\n", words.for_html())?;
@@ -85,12 +86,12 @@ impl<'w> Markdown<'w> {
         writeln!(self.0, "\n</details>\n")
     }
 
-    /// What a list is about.
+    /// What the following list is about.
     pub fn label(&mut self, text: &'static str) -> io::Result<()> {
         writeln!(self.0, "\n**{text}**\n")
     }
 
-    /// A list under a heading of its own, if there is something to list.
+    /// A list with a heading of its own; nothing if it is empty.
     pub fn texts<'t>(&mut self, heading: &'static str, texts: impl Iterator<Item = &'t str>) -> io::Result<()> {
         let mut texts = texts.peekable();
         if texts.peek().is_none() {
@@ -100,7 +101,7 @@ impl<'w> Markdown<'w> {
         texts.try_for_each(|text| self.point(None, text))
     }
 
-    /// What was read, and what not: it stands below what was found.
+    /// What was read and what was not; comes after the results.
     pub fn coverage(&mut self, coverage: &Coverage) -> io::Result<()> {
         let lines = super::coverage::lines(coverage);
         self.details("What was read", "", |page| {
@@ -114,7 +115,7 @@ impl<'w> Markdown<'w> {
         })
     }
 
-    /// Says that more rows would have followed.
+    /// Says how many rows were left out.
     pub fn more(&mut self, left: usize, one: &str, many: &str) -> io::Result<()> {
         if left == 0 {
             return Ok(());
@@ -124,11 +125,11 @@ impl<'w> Markdown<'w> {
     }
 }
 
-/// One cell of a table, already safe.
+/// One cell of a table, already escaped.
 pub struct Cell(String);
 
 impl Cell {
-    /// Words of ours and what they quote.
+    /// A sentence with what it quotes.
     pub fn prose(text: &str) -> Self {
         Self(prose(text))
     }

@@ -1,4 +1,4 @@
-//! Findings as OCSF Detection Findings (class 2004), a line each, for lakes and SIEMs that speak OCSF.
+//! Findings as OCSF Detection Findings (class 2004), one on each line, for lakes and SIEMs that read OCSF.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -11,14 +11,14 @@ use super::report::when;
 use crate::alerts::{News, id_of_loss};
 use crate::model::{EventRef, Finding, Repository, Severity, Timestamp, partition};
 
-/// The version of the schema whose names these are.
+/// The version of the OCSF schema.
 const VERSION: &str = "1.3.0";
 const CLASS: u64 = 2004;
-/// Category 2, Findings.
+/// The category "Findings".
 const CATEGORY: u64 = 2;
-/// An AWS account, among the types of account.
+/// The account type "AWS account".
 const AWS_ACCOUNT: u64 = 10;
-/// A rule, among the types of analytic.
+/// The analytic type "rule".
 const RULE: u64 = 1;
 
 pub fn write(out: &mut dyn Write, findings: &[Finding], telling: Telling<'_>) -> io::Result<()> {
@@ -27,7 +27,7 @@ pub fn write(out: &mut dyn Write, findings: &[Finding], telling: Telling<'_>) ->
 
 fn detection(finding: &Finding, telling: Telling<'_>) -> Value {
     let news = telling.news.get(id_of_loss(&finding.id)).copied().unwrap_or(News::New);
-    // A finding that was told before is no new one; one that somebody accepted is suppressed.
+    // A finding that was reported before is not new; one that somebody accepted is suppressed.
     let (activity, activity_name) = if news == News::New { (1, "Create") } else { (2, "Update") };
     let (status, status_name) = if news == News::Accepted { (3, "Suppressed") } else { (1, "New") };
     let (severity, severity_name) = severity(finding.severity);
@@ -121,7 +121,7 @@ fn related(event: &EventRef) -> Value {
     json!({"uid": event.event_id, "type": event.event_name, "first_seen_time": millis(event.event_time)})
 }
 
-/// One event: what was called, by whom, from where, and where it stands.
+/// One event: the call, the caller, the address, and where the record is.
 fn evidence(event: &EventRef) -> Value {
     let mut evidence = Map::new();
     evidence.insert("api".to_owned(), json!({"operation": event.event_name}));
@@ -131,7 +131,7 @@ fn evidence(event: &EventRef) -> Value {
         evidence.insert("actor".to_owned(), value);
     }
     if let Some(address) = &event.source_ip {
-        // An `ip` has to be one; a service that calls for somebody stands there by its name.
+        // `ip` has to be an IP address; a service that calls on somebody's behalf has its name there.
         let is_address = address.raw().parse::<IpAddr>().is_ok();
         let value = if is_address { json!({"ip": address}) } else { json!({"svc_name": address}) };
         evidence.insert("src_endpoint".to_owned(), value);

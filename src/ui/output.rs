@@ -9,40 +9,40 @@ use std::sync::{Mutex, PoisonError};
 use super::escape::TerminalText;
 use crate::failure::Failure;
 
-/// Bytes gathered before they are written.
+/// Size of the output buffer.
 const BUFFER_BYTES: usize = 64 * 1024;
-/// Links that are followed one after another, as many as Linux follows.
+/// At most so many symbolic links are followed, as many as Linux follows.
 const LINKS_MAX: usize = 40;
 
-/// Data is on its way out.
+/// Set while output is being written.
 static WRITING: AtomicBool = AtomicBool::new(false);
-/// The file that is not written to its end yet.
+/// The file that is being written.
 static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
 
-/// Whether all has been read and worked out, and is being written.
+/// Whether everything has been read and computed, and output is being written.
 pub fn is_writing() -> bool {
     WRITING.load(Ordering::Relaxed)
 }
 
-/// Removes what an unfinished file has so far, for a process that ends in the middle.
+/// Removes an unfinished file when the process ends early.
 pub fn discard() {
     if let Some(path) = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).take() {
         let _ = fs::remove_file(path);
     }
 }
 
-/// A place for data, known to be writable before the work starts.
+/// Where output goes; it was checked for being writable before the work started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
     Stdout,
-    /// A regular file, new or not: it appears whole or stays as it was.
+    /// A regular file, new or existing: it is replaced as a whole or not at all.
     File(PathBuf),
-    /// A pipe or a device that the user named: written as it comes, never replaced.
+    /// A pipe or device that the user named: written to directly, never replaced.
     Special(PathBuf),
 }
 
 impl Destination {
-    /// `path` as given with `-o`; none, or `-`, is stdout. Fails when nothing could be written there.
+    /// `path` as given with `-o`; without it, or with `-`, stdout. An error if it cannot be written to.
     pub fn prepare(path: Option<&Path>) -> Result<Self, Failure> {
         match path {
             None => Ok(Self::Stdout),
@@ -52,29 +52,30 @@ impl Destination {
     }
 
     fn file(path: &Path) -> io::Result<Self> {
-        // A link stays a link: what it points to is replaced.
+        // A symbolic link stays one: the file that it points to is replaced.
         let path = fs::canonicalize(path).unwrap_or_else(|_| followed(path));
         match fs::metadata(&path) {
             Ok(found) if found.is_dir() => Err(io::Error::from(io::ErrorKind::IsADirectory)),
             Ok(found) if !found.is_file() => Ok(Self::Special(path)),
-            // A trial: an hour of reading must not end in "permission denied".
+            // Tried out now: an hour of reading must not end with "permission denied".
             _ => temporary(&path).map(|_| Self::File(path)),
         }
     }
 
-    /// Takes away what an earlier run left, where this one could not be done: nobody shall take yesterday's result for today's. Says
-    /// whether there was something.
+    /// Removes the output of an earlier run if this run failed, so that nobody takes yesterday's result for
+    /// today's. Returns whether there was any.
     pub fn withdraw(&self) -> bool {
         matches!(self, Self::File(path) if fs::remove_file(path).is_ok())
     }
 
-    /// Columns of the terminal that data goes to, if it goes to one.
+    /// The width of the terminal, if output goes to one.
     pub fn columns(&self) -> Option<usize> {
         let terminal = *self == Self::Stdout && io::stdout().is_terminal();
         terminal.then(|| terminal_size::terminal_size_of(io::stdout()).map_or(80, |(width, _)| width.0.into()))
     }
 
-    /// Lets `render` write. `None`: the reader of stdout has seen enough and closed it (`| head`), which is no error.
+    /// Calls `render` to write the output. `None` if the reader of stdout closed it early (`| head`), which
+    /// is not an error.
     pub fn write<T>(&self, render: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> Result<Option<T>, Failure> {
         WRITING.store(true, Ordering::Relaxed);
         let written = self.write_out(render);
@@ -94,7 +95,7 @@ impl Destination {
     }
 }
 
-/// Where a link to a file that is not there yet points to.
+/// The path that a link to a missing file points to.
 fn followed(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
     for _ in 0..LINKS_MAX {
@@ -118,7 +119,8 @@ fn to_stdout<T>(render: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> Result<
     }
 }
 
-/// Writes beside the file, then takes its name: readers see the old content or the new, never half of it.
+/// Writes a temporary file beside the target and then renames it: readers see the old content or the new,
+/// never half of it.
 fn to_file<T>(path: &Path, render: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> io::Result<T> {
     let file = temporary(path)?;
     let unfinished = |path| *UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner) = path;
@@ -145,7 +147,8 @@ fn buffered<W: Write, T>(inner: W, render: impl FnOnce(&mut dyn Write) -> io::Re
     Ok((written, inner))
 }
 
-/// A file in the same folder that vanishes unless it is kept, with the permissions that a new file would have.
+/// A temporary file in the same folder, with the permissions of a new file; it is deleted unless it is
+/// kept.
 fn temporary(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
@@ -156,7 +159,7 @@ fn temporary(path: &Path) -> io::Result<tempfile::NamedTempFile> {
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Failure {
-    // By its kind: the message would name the temporary file, which nobody knows.
+    // Only the kind of the error: its message would name the temporary file.
     let failure = Failure::new(format!("cannot write to {}", path.display())).because(error.kind());
     match error.kind() {
         io::ErrorKind::NotFound => failure.advise("create the folder first, or name another file with -o"),

@@ -1,4 +1,4 @@
-//! Lines on a terminal: wrapped, indented, and escaped without exception.
+//! Text pages for a terminal: wrapped, indented, and always escaped.
 
 use std::io::{self, Write};
 
@@ -14,24 +14,24 @@ const WIDTH_MAX: usize = 200;
 /// Width of the column of labels.
 const LABEL: usize = 13;
 
-/// Writes text for people. Everything given to it is escaped for the terminal, our own words too, so that no text from
-/// a log can slip through by being part of a sentence.
+/// Writes text for people. Everything is escaped for the terminal, also this program's own words, so that
+/// log text in a sentence is escaped as well.
 pub struct Page<'w> {
     out: &'w mut dyn Write,
     width: usize,
-    /// Whether it goes to a terminal, which would break words at its edge.
+    /// Whether it goes to a terminal, which breaks words at its edge.
     terminal: bool,
     style: Style,
 }
 
 impl<'w> Page<'w> {
-    /// A page as wide as a terminal of `columns`, within reason.
+    /// A page as wide as a terminal with `columns`, within limits.
     pub fn new(out: &'w mut dyn Write, columns: Option<usize>) -> Self {
         let width = columns.map_or(WIDTH_DEFAULT, |columns| columns.clamp(WIDTH_MIN, WIDTH_MAX));
         Self { out, width, terminal: columns.is_some(), style: Style::default() }
     }
 
-    /// The same in a style of its own.
+    /// The same with a given style.
     pub const fn styled(self, style: Style) -> Self {
         Self { style, ..self }
     }
@@ -44,7 +44,7 @@ impl<'w> Page<'w> {
         self.width
     }
 
-    /// One line of pieces, each in its colour; cut where the line ends.
+    /// One line of coloured pieces, cut at the width of the page.
     pub fn painted(&mut self, indent: usize, pieces: &[(Paint, String)]) -> io::Result<()> {
         write!(self.out, "{:indent$}", "")?;
         pieces.iter().try_for_each(|(paint, text)| self.piece(*paint, &text.for_terminal()))?;
@@ -55,7 +55,7 @@ impl<'w> Page<'w> {
         writeln!(self.out)
     }
 
-    /// One line, as it is; wrapped two columns in where it is longer than the page.
+    /// One text, wrapped with an indent of two columns if it is longer than the page.
     pub fn line(&mut self, text: &str) -> io::Result<()> {
         if width::of(&text.for_terminal()) > self.width {
             return self.flow(Paint::Plain, "", 2, text);
@@ -63,18 +63,18 @@ impl<'w> Page<'w> {
         writeln!(self.out, "{}", text.for_terminal())
     }
 
-    /// A word in its colour, and the text behind it, wrapped two columns in.
+    /// A coloured word and the text after it, wrapped with an indent of two columns.
     pub fn marked(&mut self, paint: Paint, word: &str, text: &str) -> io::Result<()> {
         self.flow(paint, &word.for_terminal(), 2, text)
     }
 
-    /// A label in its own column, and the text beside it, wrapped under itself.
+    /// A label in its own column with a text beside it, wrapped in that column.
     pub fn item(&mut self, indent: usize, label: &str, text: &str) -> io::Result<()> {
         let lead = format!("{:indent$}{label:<LABEL$}", "");
         self.wrapped(&lead, text)
     }
 
-    /// A text behind a mark such as `- ` or `1. `, wrapped under itself.
+    /// A text after a mark such as `- ` or `1. `, wrapped behind the mark.
     pub fn point(&mut self, indent: usize, mark: &str, text: &str) -> io::Result<()> {
         let lead = format!("{:indent$}{mark}", "");
         self.wrapped(&lead, text)
@@ -85,7 +85,7 @@ impl<'w> Page<'w> {
         self.flow(Paint::Plain, &lead, width::of(&lead), text)
     }
 
-    /// A piece that is escaped already, in its colour.
+    /// Writes an escaped piece in its colour.
     fn piece(&mut self, paint: Paint, text: &str) -> io::Result<()> {
         match paint.code().filter(|_| self.style.color) {
             Some(code) => write!(self.out, "\u{1b}[{code}m{text}\u{1b}[0m"),
@@ -93,8 +93,8 @@ impl<'w> Page<'w> {
         }
     }
 
-    /// Words longer than the line (ARNs, object keys) are never broken: people copy them. On a terminal, which would break them, what is
-    /// no part of a command is cut in the middle.
+    /// Words longer than the line (ARNs, object keys) are not broken, because people copy them. On a
+    /// terminal, which would break them, they are cut in the middle unless they are part of a command.
     fn flow(&mut self, paint: Paint, lead: &str, hanging: usize, text: &str) -> io::Result<()> {
         let mut column = width::of(lead);
         self.piece(paint, lead)?;

@@ -1,13 +1,13 @@
-//! How a page may look where it goes: colours, and characters beyond ASCII.
+//! The style of a page: colours, and characters beyond ASCII.
 
-/// What a terminal can show, and what the user wants of it.
+/// What the terminal can show and the user wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Style {
     pub color: bool,
     pub ascii: bool,
 }
 
-/// What a piece of text is, told in a colour where there are any. Nothing is told by colour alone.
+/// The role of a piece of text, shown by a colour if there are any. Nothing is shown by colour alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paint {
     Plain,
@@ -20,7 +20,7 @@ pub enum Paint {
 }
 
 impl Paint {
-    /// The parameters of ANSI's SGR; those sixteen colours that the user's own theme sets.
+    /// The ANSI SGR parameters, using the sixteen colours that the user's theme defines.
     pub const fn code(self) -> Option<&'static str> {
         match self {
             Self::Plain => None,

@@ -1,4 +1,4 @@
-//! What `--dry-run` shows: what a run would read.
+//! The output of `--dry-run`: what a run would read.
 
 use std::io::{self, Write};
 
@@ -9,7 +9,7 @@ use super::page::Page;
 use super::quantity::{bytes, count, counted};
 use crate::source::{PRICES_AS_OF, Plan};
 
-/// What one source would take to read.
+/// What it would take to read one source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedSource {
     /// As the user named it.
@@ -17,7 +17,7 @@ pub struct PlannedSource {
     pub plan: Plan,
 }
 
-/// Names and order of the fields, and of the CSV's columns.
+/// Names and order of the fields, and of the CSV columns.
 const COLUMNS: [&str; 8] = ["source", "objects", "objects_other_kind", "bytes", "list_requests", "get_requests", "unlistable", "request_cost_usd"];
 
 impl PlannedSource {
@@ -26,7 +26,7 @@ impl PlannedSource {
         [objects, objects_other_kind, bytes, list_requests, get_requests, unlistable]
     }
 
-    /// To a hundredth of a cent: more digits than the estimate is worth would only differ from machine to machine.
+    /// To a hundredth of a cent: further digits would mean nothing and differ between machines.
     fn cost_usd(&self) -> f64 {
         (self.plan.request_cost_usd() * 10_000.0).round() / 10_000.0
     }

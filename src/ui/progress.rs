@@ -1,4 +1,4 @@
-//! How far a run has come: a line that is redrawn on a terminal, now and then a plain line elsewhere.
+//! Progress of a run: a line that is redrawn on a terminal, or a plain line from time to time elsewhere.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -9,21 +9,21 @@ use super::talk::Talk;
 use crate::pipeline::Progress;
 use crate::source::{Feed, Listed, could_not_run};
 
-/// Time between two looks at the counters; a redraw each on a terminal.
+/// Time between two updates on a terminal.
 const TICK: Duration = Duration::from_millis(100);
 /// Time between two plain lines.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
-/// A rate over less than this says nothing.
+/// Before so much time has passed, a rate means nothing.
 const RATE_AFTER: Duration = Duration::from_secs(1);
-/// Characters of the bar.
+/// Width of the bar in characters.
 const BAR: usize = 10;
 
-/// What is watched.
+/// What the progress display watches.
 pub struct Watch<'a> {
     pub talk: &'a Talk,
     pub feeds: &'a [Box<dyn Feed>],
     pub progress: &'a Progress,
-    /// Turned true by Ctrl-C: the feeds are then asked to hand out nothing more.
+    /// Set by Ctrl-C: the feeds then hand out nothing more.
     pub cancelled: &'a AtomicBool,
 }
 
@@ -48,7 +48,8 @@ impl Watch<'_> {
         self.talk.clear();
     }
 
-    /// Whether one of the sources cannot be read at all: then there will be no answer, and nobody should wait for the others.
+    /// Whether one of the sources cannot be read at all: then there will be no answer, and the others need
+    /// not be read.
     fn is_in_vain(&self) -> bool {
         self.feeds.iter().any(|feed| could_not_run(&**feed).is_some())
     }
@@ -75,21 +76,21 @@ impl Watch<'_> {
     }
 }
 
-/// One look at the counters.
+/// The counters at one moment.
 struct Look {
     listed: Listed,
     objects: u64,
     bytes: u64,
     records: u64,
     suspects: Option<u64>,
-    /// After Ctrl-C: nothing more is read.
+    /// After Ctrl-C nothing more is read.
     stopped: bool,
     elapsed: Duration,
 }
 
 impl Look {
-    /// `[####------] 1,204 of 3,000 objects, 1.2 GiB, 45.0 MiB/s, about 40 s left, 2 suspects so far, 88,000 records`: what
-    /// matters least stands last, for a narrow terminal cuts it off.
+    /// `[####------] 1,204 of 3,000 objects, 1.2 GiB, 45.0 MiB/s, about 40 s left, 2 suspects so far,
+    /// 88,000 records`: the least important comes last, because a narrow terminal cuts it off.
     fn line(&self) -> String {
         let mut parts = vec![format!("{}{} of {}", self.bar(), count(self.objects), counted(self.listed.objects, "object", "objects"))];
         if !self.listed.complete {
@@ -111,20 +112,20 @@ impl Look {
         parts.join(", ")
     }
 
-    /// What is left then is to bring the events together: after millions of them that is felt.
+    /// Whether only the merging of events is left, which takes noticeable time for millions of them.
     const fn is_all_read(&self) -> bool {
         self.stopped || self.listed.complete && self.objects > 0 && self.objects >= self.listed.objects
     }
 
-    /// How much is done, in tenths; nothing while that is not known.
+    /// The progress in tenths; empty while it is not known.
     fn bar(&self) -> String {
         let Some((done, all)) = self.share() else { return String::new() };
         let filled = usize::try_from(done.saturating_mul(BAR as u64) / all).map_or(BAR, |filled| filled.min(BAR));
         format!("[{}{}] ", "#".repeat(filled), "-".repeat(BAR - filled))
     }
 
-    /// What is done, and of how much, once the listing is complete: by bytes where their number is known (S3), else by objects
-    /// (folders). One object alone tells nothing before its end.
+    /// How much is done of how much, once the listing is complete: in bytes where sizes are known (S3),
+    /// else in objects (folders). With a single object there is no progress to show before its end.
     fn share(&self) -> Option<(u64, u64)> {
         let (done, all) = if self.listed.sized { (self.bytes, self.listed.bytes) } else { (self.objects, self.listed.objects) };
         (self.listed.complete && self.listed.objects > 1 && all > 0).then_some((done, all))
@@ -171,7 +172,7 @@ mod tests {
         assert!(ended.line().starts_with("[##########] "), "{}", ended.line());
     }
 
-    /// After Ctrl-C, and after the last object, the line promised seconds that were long over.
+    /// After Ctrl-C, and after the last object, the line used to promise seconds that were over already.
     #[test]
     fn nothing_is_left_to_read_in_the_end() {
         for end in [Look { stopped: true, ..look(true, 4) }, Look { objects: 3_000, ..look(true, 4) }] {
@@ -189,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_folder_has_no_bytes_ahead_and_counts_by_objects() {
-        // What is in flight has been read and is not done: as a share of the bytes that would be nearly all of them.
+        // Data in flight has been read but not processed: counted as done, it would be nearly all bytes.
         let listed = Listed { objects: 2_408, bytes: 5 << 20, sized: false, complete: true, retries: 0 };
         let folder = Look { listed, ..look(true, 4) };
         assert_eq!(folder.seconds_left(), Some(4));

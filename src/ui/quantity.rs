@@ -1,4 +1,4 @@
-//! Counts, sizes and spans of time as people read them.
+//! Counts, sizes and spans of time for people.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub fn bytes(number: u64) -> String {
     let mut value = number as f64;
     let mut unit = "B";
     for next in UNITS {
-        // 1023.96 would be shown as 1024.0 of the smaller unit.
+        // 1023.96 would be rounded to 1024.0 of the smaller unit.
         if value < 1023.95 {
             break;
         }
@@ -39,7 +39,7 @@ pub fn bytes(number: u64) -> String {
     format!("{value:.1} {unit}")
 }
 
-/// A span in its two largest units: `9 s`, `2 min 30 s`, `3 d 4 h`.
+/// A span of time in its two largest units: `9 s`, `2 min 30 s`, `3 d 4 h`.
 pub fn span(seconds: i64) -> String {
     const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)];
     let sign = if seconds < 0 { "-" } else { "" };
@@ -58,7 +58,7 @@ pub fn span(seconds: i64) -> String {
 /// How long a run took: `0.04 s`, `0.4 s`, then as [`span`].
 pub fn elapsed(time: Duration) -> String {
     let seconds = time.as_secs_f64();
-    // Nothing takes no time.
+    // A short time is not shown as zero.
     if seconds < 0.095 {
         return format!("{:.2} s", seconds.max(0.01));
     }

@@ -1,8 +1,10 @@
-//! One HTML page that holds everything: for a ticket, a mail, an archive. It loads nothing, runs nothing, and needs no network;
-//! its policy (CSP) forbids all of that, so that a browser keeps it even where a text from a log found a way past the escaping.
+//! The HTML report: one page that holds everything, for a ticket, a mail, an archive. It loads nothing,
+//! runs no script unless asked for, and needs no network. Its content security policy forbids all of that,
+//! so a browser blocks it even if log text should escape the escaping.
 
 mod chart;
 mod choice;
+mod elsewhere;
 mod evidence;
 mod finding;
 mod guide;
@@ -26,34 +28,37 @@ use super::html::shown;
 use super::quantity::count;
 use crate::model::{Coverage, Finding, Severity};
 use choice::Numbers;
+pub use elsewhere::Elsewhere;
 pub use index::when;
 pub use next::{Next, ROWS_MAX as NEXT_MAX};
 pub use repositories::{PolicyKnown, RepositoryLine};
 pub use story::{Ask, Holder, Story};
 
-/// How many findings are told in full; the next ones get a row each.
+/// At most so many findings are shown in full; the next ones get a row each.
 const TOLD_MAX: usize = 500;
-/// How many findings have a row. A browser still scrolls through these.
+/// At most so many findings get a row, which a browser can still scroll.
 const ROWS_MAX: usize = 10_000;
 
 const STYLE: &str = concat!(include_str!("report/style.css"), include_str!("report/picture.css"), include_str!("report/print.css"));
 const SCRIPT: &str = include_str!("report/interactive.js");
 
-/// What the page shows.
+/// What the report shows.
 pub struct Report<'a> {
     pub coverage: &'a Coverage,
     /// Worst first.
     pub findings: &'a [Finding],
-    /// None where no event has a time.
+    /// `None` if no event has a time.
     pub next: Option<&'a Next>,
     pub repositories: &'a [RepositoryLine],
-    /// What the picture of a finding is drawn from.
+    /// Returns what the picture of a finding is drawn from.
     pub story: &'a dyn Fn(&Finding) -> Story,
+    /// What becomes of its image in every registry, where it is in several.
+    pub elsewhere: &'a dyn Fn(&Finding) -> Option<Elsewhere>,
     /// With the one script that searches, sorts and copies.
     pub interactive: bool,
 }
 
-/// Writes the page, part by part: each is markup in memory, and gone when it is written.
+/// Writes the page part by part; each part is built in memory and freed when it is written.
 pub fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
     let numbers = Numbers::of(report.findings);
     let mut put = |markup: Markup| out.write_all(markup.into_string().as_bytes());
@@ -74,10 +79,10 @@ pub fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
     })
 }
 
-/// Nothing may be loaded or sent, and nothing may run but the one script that was asked for; it and the style sheet are named by
-/// their hashes.
+/// The head of the page. Nothing may be loaded or sent, and only the one script may run if it was asked
+/// for; script and style sheet are allowed by their hashes.
 fn head(report: &Report<'_>) -> Markup {
-    // The choices are letters and numbers of ours.
+    // These are letters and numbers made by this program.
     let choices = choice::style(report.findings).concat();
     let hash = |parts: &[&str]| STANDARD.encode(parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize());
     let script = if report.interactive { format!("; script-src 'sha256-{}'", hash(&[SCRIPT])) } else { String::new() };
@@ -98,7 +103,7 @@ fn head(report: &Report<'_>) -> Markup {
     }
 }
 
-/// The answer in one look: what happened where, how many, how bad, when.
+/// The summary at the top: what happened where, how many, how bad, when.
 fn top(report: &Report<'_>) -> Markup {
     let of = |severity: Severity| report.findings.iter().filter(|finding| finding.severity == severity).count() as u64;
     html! {

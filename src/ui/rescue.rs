@@ -1,4 +1,4 @@
-//! What `rescue` shows.
+//! The output of `rescue`.
 
 use std::io::{self, Write};
 
@@ -9,9 +9,10 @@ use super::escape::Escape;
 use super::findings::event_text;
 use super::format::{Cell, Format, Look, Rows, no_such_form, write_document, write_line};
 use super::page::Page;
-use crate::model::{Coverage, Rescue, RescueSource};
+use crate::detect::advice::quoted;
+use crate::model::{Coverage, Rescue, RescueFrom, RescueSource};
 
-/// Writes where one image still is.
+/// Writes where one image still exists.
 pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, rescue: &Rescue) -> io::Result<()> {
     match look.format {
         Format::Table => write_page(&mut Page::new(out, look.columns), coverage, rescue),
@@ -42,6 +43,14 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, rescue: &Rescue) -> io::
     for (number, source) in rescue.sources.iter().enumerate() {
         write_source(page, number + 1, source)?;
     }
+    if rescue.sources.iter().any(|source| matches!(source.from, RescueFrom::Region | RescueFrom::Account | RescueFrom::Upstream)) {
+        page.blank()?;
+        let reference = quoted(rescue.reference.raw()).into_owned();
+        page.line(&format!(
+            "How long each copy stays, and whose deletions reach it: `tagfall fate {}`, with these sources.",
+            reference.for_terminal()
+        ))?;
+    }
     write_texts(page, "What that repairs:", &rescue.repairs)?;
     write_texts(page, "What it does not repair:", &rescue.does_not_repair)?;
     if rescue.made_by.is_empty() {
@@ -61,7 +70,7 @@ fn write_source(page: &mut Page<'_>, number: usize, source: &RescueSource) -> io
     let seen = source.seen_at.map(|at| format!(" (last seen {at})")).unwrap_or_default();
     page.point(0, &format!("{number}. "), &format!("{}: {}{seen}", source.from.word(), source.place.for_terminal()))?;
     source.evidence.iter().try_for_each(|event| page.point(3, "| ", &event_text(event)))?;
-    // A command is one line, however long: what is broken cannot be pasted.
+    // A command is one line, however long, because a broken line cannot be pasted.
     source.commands.iter().try_for_each(|command| page.line(&format!("   $ {}", command.for_terminal())))?;
     source.needs.iter().try_for_each(|need| page.item(3, "needs", &need.for_terminal()))
 }

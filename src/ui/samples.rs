@@ -1,4 +1,4 @@
-//! Nouns made by hand, for the tests of the views: one plain story, and one told by somebody hostile.
+//! Hand-made values for the tests of the views: one plain story, and one with hostile text.
 
 use crate::model::{
     Cause, Coverage, Deleted, Digest, EventRef, Exists, Finding, FindingKind, Forecast, Gap, Gone, ImageState, KeptImage, LifecycleAction, LogText,
@@ -6,8 +6,9 @@ use crate::model::{
     Usage, Verdict,
 };
 
-/// What an attacker would write into every text that is his to choose: a line break with a forged line behind it, a title
-/// change, a colour in C1, a reversal, an invisible character, a quote, a comma, and a formula in front.
+/// What an attacker would put into any text that he can choose: a line break followed by a forged line, a
+/// title change, a colour in C1, a bidi reversal, an invisible character, a quote, a comma, and a formula
+/// in front.
 pub const HOSTILE: &str = "=HYPERLINK(\"http://x\")\r\nNo findings.\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\u{200b}\u{feff},\"";
 
 pub fn time(text: &str) -> Timestamp {
@@ -169,13 +170,14 @@ pub fn verdict() -> Verdict {
         ],
         not_this: vec![sentence("Not deleted by a call: there is no BatchDeleteImage of it.", Vec::new())],
         used_by: Vec::new(),
+        behind: Vec::new(),
         unknown: vec!["Whether a node still has it in its cache.".into()],
         advice: vec!["Deploy the digest that v7 points to.".into()],
     }
 }
 
-/// Puts [`HOSTILE`] wherever somebody outside can choose the text, our own sentences included: they quote it.
-/// An image that lost its tag, and that the next run takes although somebody needs it.
+/// An image that lost its tag and that the next run takes although somebody needs it, with [`HOSTILE`] in
+/// every text that an outsider can choose, and so also in sentences that quote such text.
 pub fn forecast() -> Forecast {
     let finding = finding();
     Forecast {

@@ -1,8 +1,10 @@
-//! Findings as SARIF 2.1.0, the form in which code scanners hand over results: a rule for each kind, a result for each finding.
+//! Findings in SARIF 2.1.0, the format of code scanning: a rule for each kind of finding, a result for each
+//! finding.
 
 use std::cell::Cell as Slot;
 use std::io::{self, Write};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::coverage::describe;
@@ -13,7 +15,7 @@ use crate::alerts::{News, id_of_loss};
 use crate::model::{Coverage, EventRef, Finding, FindingKind, Severity};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
-/// Failures that a log tells of.
+/// At most so many failures are listed.
 const FAILURES_MAX: usize = 1_000;
 
 #[derive(serde::Serialize)]
@@ -57,7 +59,8 @@ fn tool() -> Value {
     json!({"driver": {"name": "tagfall", "version": version, "semanticVersion": version, "rules": rules}})
 }
 
-/// How the run went: what could not be read is told, so that an empty list of results is not taken for a clean archive.
+/// How the run went. It lists what could not be read, so that an empty list of results is not taken for a
+/// clean archive.
 fn invocation(coverage: &Coverage) -> Value {
     let notification = |failure| json!({"level": "warning", "message": {"text": plain(&describe(failure))}});
     let failures = coverage.failures.iter().take(FAILURES_MAX).map(notification);
@@ -117,7 +120,7 @@ const fn level(severity: Severity) -> &'static str {
     }
 }
 
-/// The object in which an event stands, and what it says.
+/// The object with the event's record, and what the record says.
 fn location(event: &EventRef) -> Value {
     let text = format!("{} {}, record {}", event.event_time, event.event_name.raw(), event.record);
     json!({
@@ -127,7 +130,7 @@ fn location(event: &EventRef) -> Value {
     })
 }
 
-/// A plain text message: brackets would be a link, and braces a place to fill in.
+/// A plain text message: escapes brackets, which would be links, and braces, which would be placeholders.
 fn plain(text: &str) -> String {
     let mut written = String::with_capacity(text.len() + 8);
     for letter in text.chars() {
@@ -140,17 +143,13 @@ fn plain(text: &str) -> String {
     written
 }
 
-/// A key or a path as a URI reference.
+/// What stands in a path as it is (RFC 3986): letters, digits, `-._~`, and what separates the parts.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
+/// A key or path as a URI reference.
 fn uri(object: &str) -> String {
     let (scheme, path) = object.strip_prefix("s3://").map_or(("", object), |path| ("s3://", path));
-    let mut written = scheme.to_owned();
-    for byte in path.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => written.push(char::from(byte)),
-            _ => written.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    written
+    format!("{scheme}{}", utf8_percent_encode(path, PATH))
 }
 
 /// `same-tag-race` → `SameTagRace`.

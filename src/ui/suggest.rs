@@ -1,4 +1,4 @@
-//! What `whatif --suggest` shows.
+//! The output of `whatif --suggest`.
 
 use std::io::{self, Write};
 

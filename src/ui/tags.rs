@@ -7,10 +7,10 @@ use super::page::Page;
 use super::quantity::counted;
 use crate::model::{EventRef, Order, TagEnd, TagSpan, TagTimeline};
 
-/// Events shown of those that asked in vain.
+/// Shows at most so many requests that failed.
 const ASKS_MAX: usize = 5;
 
-/// A line for each image that had the tag, and who asked for it while none had.
+/// A line for each image that had the tag, and the requests while none had it.
 pub(super) fn write(page: &mut Page<'_>, timeline: &TagTimeline, evidence: bool) -> io::Result<()> {
     page.point(2, "", &headline(timeline))?;
     timeline.spans.iter().try_for_each(|span| page.point(4, "", &span_text(span, evidence)))?;

@@ -1,4 +1,4 @@
-//! What is said on stderr. Data never goes here, and talk never goes to stdout.
+//! Messages to stderr. Data never goes here, and messages never go to stdout.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -7,24 +7,24 @@ use super::escape::Escape;
 use crate::failure::Failure;
 use crate::redact::Redactor;
 
-/// Stderr, shared by the run, its progress line and the Ctrl-C handler. Nobody is left to tell when stderr itself cannot
-/// be written to, so that errors of writing are dropped here.
+/// Stderr, shared by the run, the progress line and the Ctrl-C handler. Errors of writing to stderr are
+/// ignored, as there is no place left to report them.
 pub struct Talk {
     quiet: bool,
     terminal: bool,
-    /// Whether a progress line stands at the cursor.
+    /// Whether a progress line is at the cursor.
     line_drawn: Mutex<bool>,
-    /// Gives pseudonyms for the names in what is said, where somebody asked for that.
+    /// Redacts names in messages, if that was asked for.
     redactor: OnceLock<Arc<Redactor>>,
 }
 
 impl Talk {
-    /// `quiet` leaves only what explains the exit codes 2 and 3.
+    /// With `quiet`, only what explains the exit codes 2 and 3 is written.
     pub fn new(quiet: bool) -> Self {
         Self { quiet, terminal: io::stderr().is_terminal(), line_drawn: Mutex::new(false), redactor: OnceLock::new() }
     }
 
-    /// From now on no name is said.
+    /// Redacts messages from now on.
     pub fn redact(&self, redactor: &Arc<Redactor>) {
         let _ = self.redactor.set(Arc::clone(redactor));
     }
@@ -33,24 +33,24 @@ impl Talk {
         self.redactor.get().map_or_else(|| text.to_owned(), |redactor| redactor.text(text))
     }
 
-    /// Whether somebody watches a line that is redrawn.
+    /// Whether a progress line is drawn on a terminal.
     pub const fn draws(&self) -> bool {
         self.terminal && !self.quiet
     }
 
-    /// Says something that is good to know.
+    /// Writes something that is good to know.
     pub fn note(&self, text: &str) {
         if !self.quiet {
             self.say(&[("", text)]);
         }
     }
 
-    /// Says something that must be known.
+    /// Writes something that has to be known.
     pub fn warn(&self, text: &str) {
         self.say(&[("warning: ", text)]);
     }
 
-    /// Says why nothing could be done.
+    /// Writes why the run failed.
     pub fn failure(&self, failure: &Failure) {
         let lines: Vec<_> = failure.lines().map(|(label, text)| format!("{label}: {text}")).collect();
         let leads = std::iter::once("").chain(std::iter::repeat("  "));
@@ -58,7 +58,7 @@ impl Talk {
         self.say(&lines);
     }
 
-    /// Draws a line that the next one replaces. Only for a terminal.
+    /// Draws a line that the next one replaces; only on a terminal.
     pub fn draw(&self, text: &str) {
         let columns = terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| usize::from(width.0));
         let shown: String = self.shown(text).for_terminal().chars().take(columns.saturating_sub(1)).collect();
@@ -67,7 +67,7 @@ impl Talk {
         *drawn = true;
     }
 
-    /// Takes the drawn line away.
+    /// Removes the drawn line.
     pub fn clear(&self) {
         let mut drawn = self.line_drawn.lock().unwrap_or_else(PoisonError::into_inner);
         erase(&mut drawn);

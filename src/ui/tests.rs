@@ -1,4 +1,4 @@
-//! The views over nouns made by hand: layout, formats, and text that means harm.
+//! The views with hand-made values: layout, formats, and hostile text.
 
 use std::io::{self, Write};
 
@@ -280,7 +280,7 @@ fn a_closed_pipe_is_reported_as_one() {
     }
 }
 
-/// A report of these findings; each has the same life.
+/// A report of these findings, all with the same life.
 fn report_of(findings: &[Finding], hostile_world: bool) -> String {
     let (coverage, _, timeline, _) = if hostile_world { hostile() } else { (coverage(), finding(), timeline(), verdict()) };
     let mut images = [0; ImageState::ALL.len()];
@@ -301,10 +301,11 @@ fn report_of(findings: &[Finding], hostile_world: bool) -> String {
     let next = Next { as_of, images: 1_001, needed: 1, unknown: 2, rows: vec![row] };
     let story = |_: &Finding| Story { life: Some(timeline.clone()), ..Story::default() };
     let (coverage, next) = (&coverage, Some(&next));
-    shown(|out| report::write(out, &Report { coverage, findings, next, repositories: &repositories, story: &story, interactive: false }))
+    let (story, elsewhere): (&dyn Fn(&Finding) -> Story, _) = (&story, &|_: &Finding| None);
+    shown(|out| report::write(out, &Report { coverage, findings, next, repositories: &repositories, story, elsewhere, interactive: false }))
 }
 
-/// So many findings, a day apart, of all severities in turn.
+/// So many findings, a day apart, with all severities in turn.
 fn many(number: usize) -> Vec<Finding> {
     let one = |n: usize| {
         let mut one = finding();
@@ -344,7 +345,7 @@ fn a_report_without_findings_says_so() {
     assert!(!page.contains("<article"));
 }
 
-/// What a page cannot show it counts; nothing is left out silently.
+/// What a page cannot show is counted; nothing is left out silently.
 #[test]
 fn a_report_of_very_many_findings_stays_a_page() {
     let page = report_of(&many(10_400), false);
@@ -352,7 +353,7 @@ fn a_report_of_very_many_findings_stays_a_page() {
     assert!(page.contains("<h3>9,900 more, in short</h3>"));
     assert_eq!(page.matches("<tr id=\"f-").count(), 9_900, "each can be linked to");
     assert!(report_of(&many(10_600), false).contains("<strong>100 more findings are not on this page</strong>"));
-    // 28 years of losses, a bar a year: worst at the bottom, and every image in one of them.
+    // 28 years of losses, a bar for each year: the worst at the bottom, and every image in one bar.
     let titles: Vec<&str> = page.split("<title>from ").skip(1).filter_map(|rest| rest.split_once(" image")).map(|(title, _)| title).collect();
     assert_eq!(titles.len(), 29);
     let number = |title: &&str| title.split_once(": ").unwrap().1.replace(',', "").parse::<u64>().unwrap();
@@ -366,7 +367,7 @@ fn a_report_of_a_hostile_world_is_well_formed() {
     assert!(!page.contains(['\u{1b}', '\r', '\u{202e}', '\u{200b}', '\u{9b}', '\u{7}']), "{page}");
     let ours = ["<!DOCTYPE html>", "<html lang=\"en\">"];
     assert!(ours.iter().all(|text| page.contains(text)));
-    // Every tag that is opened is one of ours, and closed in its turn.
+    // Every opened tag is one that this program writes, and is closed in its turn.
     let void = ["!DOCTYPE", "meta", "br", "input"];
     let mut open: Vec<&str> = Vec::new();
     let body = page.replacen(page.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0, "", 1);
@@ -381,7 +382,7 @@ fn a_report_of_a_hostile_world_is_well_formed() {
     assert_eq!(open, [""; 0]);
 }
 
-/// In Markdown nothing of a hostile text stands outside a code span or an escaped summary.
+/// In Markdown, all hostile text is in a code span or an escaped summary.
 #[test]
 fn no_text_is_markdown() {
     let (coverage, mut finding, ..) = hostile();
@@ -392,7 +393,8 @@ fn no_text_is_markdown() {
         let mut outside = String::new();
         for line in page.lines() {
             let mut rest = line;
-            // Spans of one, two, three … backticks, from left to right, as every reader of Markdown finds them.
+            // Code spans with fences of one, two, three … backticks, from left to right, as every Markdown
+            // reader finds them.
             while let Some(at) = rest.find('`') {
                 let fence = rest[at..].bytes().take_while(|byte| *byte == b'`').count();
                 outside.push_str(&rest[..at]);

@@ -1,4 +1,4 @@
-//! What `timeline` shows. Timelines come one at a time and are gone when written: an archive may have millions.
+//! The output of `timeline`. Timelines come one at a time and are not kept: an archive may have millions.
 
 use std::cell::Cell as Slot;
 use std::io::{self, Write};
@@ -16,16 +16,16 @@ use super::quantity::{count, counted};
 use crate::model::{Coverage, Digest, ImageState, LogText, Order, Repository, StepKind, TagTimeline, Timeline, TimelineStep, folded};
 use crate::tables::{cells, engine};
 
-/// How a page of timelines is to look.
+/// What a page of timelines shows.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Telling {
     pub style: Style,
-    /// Every step with its event and object.
+    /// Show every step with its event and object.
     pub evidence: bool,
 }
 
-/// Writes timelines, in the order given, and says how many there were. The lives of tags stand in the document and on the page; as
-/// rows and as lines there are images alone.
+/// Writes timelines in the order given, and returns their number. The lives of tags are only in the JSON
+/// document and on the page; the row formats have images alone.
 pub fn write(
     out: &mut dyn Write,
     look: Look,
@@ -86,7 +86,7 @@ fn write_page(
     coverage::write_failures(page, coverage)
 }
 
-/// Each under the heading of its repository.
+/// Each tag under the heading of its repository.
 fn write_tags(page: &mut Page<'_>, tags: impl Iterator<Item = TagTimeline>, evidence: bool) -> io::Result<()> {
     let mut repository: Option<Repository> = None;
     for tag in tags {
@@ -110,7 +110,7 @@ fn write_timeline(page: &mut Page<'_>, timeline: &Timeline, evidence: bool) -> i
     write_relatives(page, "child of", &timeline.parents)?;
     write_relatives(page, "holds", &timeline.children)?;
     let picture = Picture::of_life(timeline);
-    // Where there is nothing to draw, the steps are all that there is to see.
+    // Without a picture, the steps are all that there is to see.
     let in_words = picture.is_none() && !evidence;
     if let Some(picture) = picture {
         let drawn = draw::lines(&picture, page.width() - 4, page.style());
@@ -153,12 +153,12 @@ fn write_relatives(page: &mut Page<'_>, label: &str, digests: &[Digest]) -> io::
     page.item(4, label, &digests.iter().map(Digest::short).collect::<Vec<_>>().join(", "))
 }
 
-/// Steps one by one, and together those that say no more than the first of them again.
+/// Groups steps that repeat each other.
 pub(super) fn runs_of_steps(steps: &[TimelineStep]) -> Vec<&[TimelineStep]> {
     steps.chunk_by(repeats).collect()
 }
 
-/// Whether `other` says no more than `step` again: pulls come by the thousand.
+/// Whether `other` merely repeats `step`, as thousands of pulls do.
 fn repeats(step: &TimelineStep, other: &TimelineStep) -> bool {
     matches!(step.kind, StepKind::Pull | StepKind::PullFailed)
         && (step.kind, &step.tag, &step.event.actor) == (other.kind, &other.tag, &other.event.actor)

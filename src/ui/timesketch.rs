@@ -1,4 +1,5 @@
-//! Events as Timesketch takes them in: JSON lines with `message`, `datetime` and `timestamp_desc`, and what else is known as fields.
+//! Events in the format that Timesketch imports: JSON lines with `message`, `datetime` and
+//! `timestamp_desc`, and everything else as further fields.
 
 use std::io::{self, Write};
 
@@ -8,7 +9,7 @@ use super::format::write_line;
 use super::report::when;
 use crate::model::{EventRef, Finding, Repository, StepKind, Timeline, TimelineStep, Timestamp};
 
-/// A line for each finding, at the time at which it came about, and one for each event that it rests on.
+/// A line for each finding at its time, and one for each event that it rests on.
 pub fn write_findings(out: &mut dyn Write, findings: &[Finding]) -> io::Result<()> {
     for finding in findings {
         let mut line = line(when(finding), "Finding", finding.summary.clone(), &finding.repository);
@@ -78,7 +79,7 @@ fn add(line: &mut Value, fields: Value) {
     }
 }
 
-/// ISO 8601 with an offset, as Timesketch's own examples have it.
+/// ISO 8601 with an offset, as in Timesketch's own examples.
 fn datetime(time: Timestamp) -> String {
     format!("{}+00:00", time.to_string().trim_end_matches('Z'))
 }
@@ -100,7 +101,7 @@ fn step_message(timeline: &Timeline, step: &TimelineStep) -> String {
     format!("{what} {}{tag} {}{other}{by}", timeline.repository.name.raw(), timeline.digest.short())
 }
 
-/// What happened at that time, in the words of a file's times.
+/// What happened at that time, in the style of Timesketch's descriptions of file times.
 const fn description(kind: StepKind) -> &'static str {
     match kind {
         StepKind::Push => "Image pushed",

@@ -1,4 +1,4 @@
-//! What `explain` shows.
+//! The output of `explain`.
 
 use std::io::{self, Write};
 
@@ -13,7 +13,7 @@ use super::quantity::count;
 use crate::detect::advice::quoted;
 use crate::model::{Basis, Cause, Coverage, Repository, Sentence, Verdict};
 
-/// How many events a page lists under one sentence.
+/// A page lists at most so many events under a sentence.
 const EVIDENCE_MAX: usize = 5;
 
 /// Writes one verdict.
@@ -52,14 +52,27 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, verdict: &Verdict) -> io
         write_sentence(page, &format!("{}. ", number + 1), sentence)?;
     }
     write_sentences(page, "Who needs it:", &verdict.used_by)?;
+    write_sentences(page, "Who stood behind it:", &verdict.behind)?;
     write_sentences(page, "Not this:", &verdict.not_this)?;
     write_texts(page, "What the logs cannot show:", &verdict.unknown)?;
     write_texts(page, "What to do:", &verdict.advice)?;
+    let reference = quoted(verdict.reference.raw()).into_owned();
+    if is_about_a_copy(verdict.cause) {
+        let text = format!(
+            "Look what becomes of it in every registry: `tagfall fate {}`, with the logs or snapshots of all of them.",
+            reference.for_terminal()
+        );
+        page.point(0, "- ", &text)?;
+    }
     if verdict.gone.as_ref().is_none_or(|gone| gone.back_at.is_some()) {
         return Ok(());
     }
-    let reference = quoted(verdict.reference.raw()).into_owned();
     page.point(0, "- ", &format!("Look where the same digest still is: `tagfall rescue {}`, with these sources.", reference.for_terminal()))
+}
+
+/// The answer lies in how registries copy from each other.
+const fn is_about_a_copy(cause: Cause) -> bool {
+    matches!(cause, Cause::ReplicaMissing | Cause::ReplicatedDeletion | Cause::PullThroughCacheExpired)
 }
 
 /// The moment that the answer speaks of, and what was there then; nothing where that is the end of the logs.
@@ -72,13 +85,13 @@ pub(super) fn moment(verdict: &Verdict) -> Option<String> {
     };
     let tell = |known: Option<bool>| known.map_or("not known", |there| if there { "yes" } else { "no" });
     let tag = moment.tag_existed.map(|_| format!("tag: {}, ", tell(moment.tag_existed))).unwrap_or_default();
-    // What is in the archive exists, and cannot be pulled.
+    // An archived image exists but cannot be pulled.
     let archived = verdict.cause == Cause::Archived && moment.digest_existed == Some(true);
     let archived = if archived { ", in the archive: a pull gets \"not found\"" } else { "" };
     Some(format!("{} ({what}); there then: {tag}digest: {}{archived}", moment.at?, tell(moment.digest_existed)))
 }
 
-/// The tag and the digest, each there, gone or not known.
+/// The tag and the digest: whether each exists, is gone, or is not known.
 pub(super) fn exists(verdict: &Verdict) -> String {
     let tell = |known: Option<bool>| known.map_or("not known", |there| if there { "yes" } else { "no" });
     let points = verdict.exists.tag_points_to.map(|digest| format!(" (it points to {})", digest.short())).unwrap_or_default();

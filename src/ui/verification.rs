@@ -1,4 +1,4 @@
-//! What `verify` shows.
+//! The output of `verify`.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -15,11 +15,11 @@ use crate::model::{
 };
 use crate::tables::{cells, engine};
 
-/// How many objects of one verdict a page lists.
+/// A page lists at most so many objects of one result.
 const LISTED_MAX: usize = 20;
-/// How many chains a page shows whole.
+/// A page shows at most so many chains in full.
 const CHAINS_MAX: usize = 40;
-/// How many times, or gaps, of one chain.
+/// For one chain, at most so many times or gaps.
 const TIMES_MAX: usize = 10;
 
 /// Writes a verification.
@@ -86,7 +86,7 @@ fn words(standing: Standing) -> String {
     standing.word().replace('_', " ")
 }
 
-/// A finding is what `--fail-on medium` fails for.
+/// Whether it makes `--fail-on medium` fail.
 fn is_finding(object: &CheckedObject) -> bool {
     object.severity.is_some_and(|severity| severity <= Severity::Medium)
 }
@@ -145,7 +145,7 @@ const fn kind(kind: CheckedKind) -> &'static str {
     }
 }
 
-/// What is neither valid nor a finding, by reason.
+/// Objects that are neither valid nor findings, by reason.
 fn write_rest(page: &mut Page<'_>, objects: &[CheckedObject]) -> io::Result<()> {
     let mut reasons: BTreeMap<(CheckedKind, Standing, Option<&LogText>), u64> = BTreeMap::new();
     for object in objects.iter().filter(|object| !is_finding(object) && object.verdict != Standing::Valid) {

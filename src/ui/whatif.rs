@@ -1,4 +1,4 @@
-//! What `whatif` shows.
+//! The output of `whatif`.
 
 use std::cell::Cell as Slot;
 use std::io::{self, Write};
@@ -15,17 +15,17 @@ use super::quantity::{count, counted};
 use crate::model::{Coverage, Outcome, WhatIf, WhatIfTotals};
 use crate::tables::{cells, engine};
 
-/// Which policy was replayed, and what came out.
+/// Which policy was replayed, and the totals.
 pub struct View<'a> {
-    /// Each repository's own policy.
+    /// Each repository's own policy was replayed.
     pub in_force: bool,
-    /// The rules of the user's policy, as they stand there.
+    /// The rules of the user's policy, as in its file.
     pub rules: Vec<serde_json::Value>,
     pub totals: &'a WhatIfTotals,
     pub notes: &'a [String],
 }
 
-/// Writes what would have been, in the order given.
+/// Writes what would have happened, in the order given.
 pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, view: &View<'_>, list: impl Iterator<Item = WhatIf>) -> io::Result<()> {
     match look.format {
         Format::Table => write_page(&mut Page::new(out, look.columns), coverage, view, list),
@@ -55,7 +55,7 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, view: &View<'_>, list: i
     view.notes.iter().try_for_each(|note| page.item(0, "Note", note))?;
     page.blank()?;
     page.line(&headline(view.in_force, view.totals))?;
-    // A check that agrees is a number; what differs is told.
+    // When the policy in force is checked, images on which it agrees with the logs are only counted.
     for element in list.filter(|element| !view.in_force || element.outcome != Outcome::Agrees) {
         page.blank()?;
         write_element(page, &element)?;

@@ -1,5 +1,5 @@
-//! How many columns of a terminal a text takes: Chinese, Japanese and Korean signs and emoji take two, marks that are set
-//! over or under another sign take none.
+//! How many terminal columns a text takes: Chinese, Japanese and Korean characters and emoji take two,
+//! combining marks take none.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -8,7 +8,7 @@ pub fn of(text: &str) -> usize {
     text.width()
 }
 
-/// `text`, or its beginning and its end with `…` between them: of an ARN or a key, both say what it is.
+/// `text`, or its beginning and end with `…` between them: in an ARN or a key, both are informative.
 pub fn cut_in_the_middle(text: &str, width: usize) -> String {
     if of(text) <= width {
         return text.to_owned();

@@ -1,4 +1,4 @@
-//! A replay in words: what would have happened, and why it differs from what did.
+//! A replay in sentences: what would have happened, and why it differs from what did.
 
 use super::{Comparison, Pair};
 use crate::detect::{Harm, place};
@@ -37,7 +37,7 @@ pub fn notes(history: &History, supposition: &Supposition, totals: &WhatIfTotals
 }
 
 impl Comparison<'_> {
-    /// Why what the rules say and what the logs say are the same, or are not.
+    /// Why the rules and the logs agree or do not.
     pub(super) fn explanation(&self, pair: &Pair<'_>, real: &Image) -> String {
         let check = matches!(self.supposition, Supposition::InForce);
         match pair.outcome {
@@ -52,7 +52,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// What may have been the reason.
+    /// What may be the reason for a difference.
     fn doubt(&self, real: &Image) -> String {
         if real.open_start {
             return "Its push, or some of its tags, lie before the logs.".to_owned();

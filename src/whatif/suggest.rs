@@ -1,8 +1,10 @@
-//! The smallest change of a repository's policy that would have kept what was needed, and still frees what nobody needed.
+//! Finds the smallest change of a repository's policy that would have kept everything that was needed, and
+//! still takes what nobody needed.
 //!
-//! Nothing is worked out by formula: each candidate is replayed over the logged history as `whatif --policy` replays one, and is
-//! taken for what that shows. First the rules that did harm are changed one by one, each by the change that hurts least and,
-//! among those, frees most; then that is held against keeping the N newest images of all, which is what most people would write.
+//! Each candidate is replayed over the logged history, as `whatif --policy` does, and judged by the result.
+//! First, the rules that did harm are changed one by one, each by the change that harms least and, among
+//! those, frees most. The result is compared with a policy that keeps the N newest images, which is what
+//! most people would write.
 
 mod candidates;
 mod lint;
@@ -17,10 +19,10 @@ use crate::model::{Effect, Repository, Suggestion, Timestamp};
 use crate::policy::{Policy, from_file};
 use crate::timeline::{History, Materials, Supposition};
 
-/// How many rules are changed at most: each costs a replay for every candidate.
+/// At most so many rules are changed: each costs a replay for every candidate.
 const CHANGES_MAX: usize = 4;
 
-/// A policy that is tried.
+/// A policy to try.
 #[derive(Debug, Clone)]
 struct Candidate {
     rules: Vec<Value>,
@@ -29,19 +31,19 @@ struct Candidate {
     number: Option<Number>,
 }
 
-/// A number that may be smaller than the one that was tried.
+/// A number that was tried, and might be smaller.
 #[derive(Debug, Clone)]
 struct Number {
     /// Index of the rule.
     rule: usize,
-    /// It is larger than this.
+    /// It must be larger than this.
     above: i64,
-    /// The change in words, with `{number}` for it.
+    /// The change in words, with `{number}` in place of the number.
     words: String,
 }
 
 impl Candidate {
-    /// The same with another number.
+    /// The same candidate with another number.
     fn with_number(&self, of: &Number, number: i64) -> Self {
         let mut other = self.clone();
         other.rules[of.rule]["selection"]["countNumber"] = serde_json::json!(number);
@@ -58,7 +60,7 @@ pub fn suggest(history: &mut History, materials: &Materials, end: Option<Timesta
     (0..work.len()).map(|number| of(&mut Bench { history, work: &work, number, end, replayed: 0 })).collect()
 }
 
-/// One repository, and the means to replay it.
+/// One repository, and what it takes to replay it.
 struct Bench<'b, 'm> {
     history: &'b mut History,
     work: &'b crate::timeline::Work<'m>,
@@ -67,7 +69,7 @@ struct Bench<'b, 'm> {
     replayed: u64,
 }
 
-/// What a replay showed: the whole, and the harm of each rule by its priority.
+/// The result of a replay: in total, and the harm by each rule's priority.
 struct Tried {
     effect: Effect,
     harmful: Vec<i64>,
@@ -100,12 +102,12 @@ impl Bench<'_, '_> {
         Tried { effect, harmful }
     }
 
-    /// Whether ECR would take it.
+    /// Whether ECR would accept the rules.
     fn is_valid(rules: &[Value]) -> bool {
         !rules.is_empty() && from_file(&serde_json::json!({ "rules": rules }).to_string()).is_ok()
     }
 
-    /// The smallest number that hurts no more: those that were tried are far apart.
+    /// The smallest number that does no more harm, searched between those that were tried.
     fn refine(&mut self, (mut best, mut known): (Candidate, Tried)) -> (Candidate, Tried) {
         let Some(of) = best.number.clone() else { return (best, known) };
         let tried = best.rules[of.rule]["selection"]["countNumber"].as_i64().unwrap_or(of.above);
@@ -123,7 +125,7 @@ impl Bench<'_, '_> {
         (best, known)
     }
 
-    /// The best of some candidates: least harm, then most freed, then the smallest change, which stands first.
+    /// The best candidate: least harm, then most freed, then the smallest change, which comes first.
     fn best(&mut self, candidates: Vec<Candidate>) -> Option<(Candidate, Tried)> {
         let mut best: Option<(Candidate, Tried)> = None;
         for candidate in candidates.into_iter().filter(|candidate| Self::is_valid(&candidate.rules)) {
@@ -162,7 +164,8 @@ fn of(bench: &mut Bench<'_, '_>) -> Suggestion {
         }
         (best, known) = (candidate, tried);
     }
-    // The N newest, where they hurt nobody and free more; where what is in force hurts nobody, it stays.
+    // Suggests keeping the N newest if that harms nobody and frees more. If the policy in force harms
+    // nobody, it stays.
     if first.harm > 0 || rules.is_empty() {
         for newest in candidates::newest() {
             let tried = bench.try_rules(&newest.rules);
@@ -213,7 +216,8 @@ fn command(repository: &Repository, policy: &Value) -> String {
     shell.option("repository-name", repository.name.raw()).option("lifecycle-policy-text", &policy.to_string()).to_text()
 }
 
-/// A resource of the AWS provider. The heredoc's end stands in no JSON, and `${` and `%{` are escaped.
+/// A resource of Terraform's AWS provider. The end marker of the heredoc cannot occur in JSON; `${` and
+/// `%{` are escaped.
 fn terraform(repository: &Repository, policy: &Value) -> String {
     let plain: String = repository.name.raw().chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
     let text = |text: &str| text.replace("${", "$${").replace("%{", "%%{");

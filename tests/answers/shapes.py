@@ -7,7 +7,7 @@ import botocore.session
 
 CALLS = """
 ecr DescribeRepositories DescribeImages GetLifecyclePolicy DescribeRegistry ListPullTimeUpdateExclusions
-ecr DescribeRepositoryCreationTemplates BatchGetImage
+ecr DescribeRepositoryCreationTemplates DescribePullThroughCacheRules BatchGetImage
 ecs DescribeServices DescribeServiceRevisions DescribeTasks DescribeTaskDefinition ListServices
 lambda GetFunction ListFunctions
 apprunner DescribeService

@@ -183,3 +183,41 @@ fn many_findings_have_a_line_each() {
     let colored = String::from_utf8(world.run(&["detect", "logs.json", "--color", "always"]).stdout).unwrap();
     assert!(colored.contains("\u{1b}[31mCRITICAL") && !page.contains('\u{1b}'));
 }
+
+/// Every loss of either result is in the comparison once, in every format of it.
+#[test]
+fn a_comparison_counts_what_the_results_hold() {
+    let world = world();
+    let runs = [("all", &[][..]), ("early", &["--until", "2026-03-05"])];
+    for (name, options) in runs {
+        let code = world.code(&[&["detect", "incident", "--format", "json", "-q", "-o", name], options].concat());
+        assert_eq!(code, Some(0), "{name}");
+    }
+    let ids = |name: &str| {
+        let findings = json(&world, name)["findings"].as_array().unwrap().clone();
+        findings.iter().map(|finding| finding["id"].as_str().unwrap().to_owned()).collect::<std::collections::BTreeSet<String>>()
+    };
+    std::fs::write(
+        world.path("nothing"),
+        json(&world, "all").to_string().replace(&serde_json::to_string(&json(&world, "all")["findings"]).unwrap(), "[]"),
+    )
+    .unwrap();
+    for (old, new) in [("all", "all"), ("early", "all"), ("all", "early"), ("nothing", "all"), ("all", "nothing")] {
+        let said: Value = serde_json::from_slice(&world.run(&["diff", old, new, "--format", "json"]).stdout).unwrap();
+        let count = |name: &str| said[name].as_array().map_or_else(|| said[name].as_u64().unwrap(), |list| list.len() as u64);
+        let (before, after) = (ids(old), ids(new));
+        let both = before.intersection(&after).count() as u64;
+        assert_eq!(count("new"), after.len() as u64 - both, "{old} {new}: {said}");
+        assert_eq!(count("gone"), before.len() as u64 - both, "{old} {new}: {said}");
+        assert_eq!(count("worse") + count("better") + count("same"), both, "{old} {new}: {said}");
+        let told = ["new", "worse", "better", "gone"].map(count).iter().sum::<u64>();
+        let page = String::from_utf8(world.run(&["diff", old, new]).stdout).unwrap();
+        let last =
+            format!("{} new, {} worse, {} better, {} gone, {} the same", count("new"), count("worse"), count("better"), count("gone"), count("same"));
+        assert_eq!(page.lines().last(), Some(last.as_str()));
+        for format in ["csv", "ndjson"] {
+            let text = String::from_utf8(world.run(&["diff", old, new, "--format", format]).stdout).unwrap();
+            assert_eq!(text.lines().count() as u64 - u64::from(format == "csv"), told, "{old} {new} {format}: {text}");
+        }
+    }
+}

@@ -123,19 +123,16 @@ fn the_same_evidence_gives_the_same_bytes() {
 #[cfg(feature = "sql")]
 #[test]
 fn parquet_has_the_rows_of_the_query() {
-    use polars_io::SerReader;
     let Some(world) = world() else { return };
-    let columns = |path: &str| {
-        let frame = polars_io::parquet::read::ParquetReader::new(std::fs::File::open(world.path(path)).unwrap()).finish().unwrap();
-        (frame.height(), format!("{:?}", frame.get_column_names()), format!("{frame:?}"))
-    };
+    let bytes = |path: &str| std::fs::read(world.path(path)).unwrap();
+    let rows = |bytes: &[u8]| polars_parquet::read::read_metadata(&mut io::Cursor::new(bytes)).unwrap().num_rows;
     for (verb, table) in [(&["detect", "incident"][..], "findings"), (&["timeline", "incident", "--state", "expired"], "images")] {
         assert_eq!(world.code(&[verb, &["--format", "parquet", "-o", "a.parquet", "--jobs", "8"]].concat()), Some(0));
         let filter = if table == "images" { " WHERE state = 'expired'" } else { "" };
         let query = format!("SELECT * FROM {table}{filter}");
         assert_eq!(world.code(&["query", &query, "incident", "--format", "parquet", "-o", "b.parquet"]), Some(0));
-        assert!(columns("a.parquet").0 > 0, "{table}");
-        assert_eq!(columns("a.parquet"), columns("b.parquet"), "{table}");
+        assert!(rows(&bytes("a.parquet")) > 0, "{table}");
+        assert!(bytes("a.parquet") == bytes("b.parquet"), "{table}");
     }
 }
 
@@ -143,14 +140,13 @@ fn parquet_has_the_rows_of_the_query() {
 #[cfg(feature = "sql")]
 #[test]
 fn parquet_has_as_many_rows_as_the_csv() {
-    use polars_io::SerReader;
     let Some(world) = world() else { return };
     for verb in ["forecast", "whatif"] {
         assert_eq!(world.code(&[verb, "quiet", "--format", "parquet", "-o", "a.parquet"]), Some(0));
-        let frame = polars_io::parquet::read::ParquetReader::new(std::fs::File::open(world.path("a.parquet")).unwrap()).finish().unwrap();
+        let rows = polars_parquet::read::read_metadata(&mut std::fs::File::open(world.path("a.parquet")).unwrap()).unwrap().num_rows;
         let csv = world.run(&[verb, "quiet", "--format", "csv"]).stdout;
-        assert_eq!(frame.height() + 1, String::from_utf8(csv).unwrap().lines().count(), "{verb}");
-        assert!(frame.height() > 3, "{verb}");
+        assert_eq!(rows + 1, String::from_utf8(csv).unwrap().lines().count(), "{verb}");
+        assert!(rows > 3, "{verb}");
     }
 }
 

@@ -97,12 +97,51 @@ fn the_same_evidence_gives_the_same_bytes() {
 #[cfg(feature = "sql")]
 #[test]
 fn parquet_has_a_row_for_each_object() {
-    use polars_io::SerReader;
     let world = world();
     let rows = world.run(&["verify", "altered", "--format", "ndjson"]).stdout.split(|byte| *byte == b'\n').count() - 1;
     assert_eq!(world.code(&["verify", "altered", "--format", "parquet", "-o", "a.parquet"]), Some(1));
-    let frame = polars_io::parquet::read::ParquetReader::new(fs::File::open(world.path("a.parquet")).unwrap()).finish().unwrap();
-    assert_eq!((frame.height(), frame.width()), (rows, 8));
+    let metadata = polars_parquet::read::read_metadata(&mut fs::File::open(world.path("a.parquet")).unwrap()).unwrap();
+    let names: Vec<&str> = metadata.schema_descr.fields().iter().map(|field| field.name()).collect();
+    assert_eq!((metadata.num_rows, names.len()), (rows, 8));
+    let csv = world.run(&["verify", "altered", "--format", "csv"]).stdout;
+    let heading = String::from_utf8(csv).unwrap().lines().next().unwrap().to_owned();
+    assert_eq!(heading.split(',').collect::<Vec<_>>(), names);
+}
+
+/// Numbers of the coverage of a command in JSON.
+fn numbers(world: &World, verb: &str, folder: &str) -> [u64; 6] {
+    let output = world.run(&[verb, folder, "--format", "json", "-q"]);
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    ["objects_listed", "objects_read", "objects_skipped", "objects_failed", "bytes_compressed", "bytes_decompressed"]
+        .map(|name| said["coverage"][name].as_u64().unwrap_or_else(|| panic!("{name}: {said}")))
+}
+
+/// What `verify` says at its head of an archive is what `detect` says of it, and the log digest files beside, which `detect` leaves
+/// alone: every object is counted once, and so are its bytes.
+#[test]
+fn the_numbers_at_the_head_are_those_of_detect() {
+    let signer = Signer::aws();
+    for (hours_told, files, broken) in [(1, 1, 0), (2, 3, 0), (3, 2, 1), (4, 2, 3), (2, 5, 4)] {
+        let world = World::new();
+        let mut objects = hours(Trail { prefix: "p/", ..TRAIL }, &signer, hours_told, files).objects;
+        let (digest_files, log_files): (Vec<String>, Vec<String>) = objects.keys().cloned().partition(|key| key.contains("CloudTrail-Digest"));
+        for key in log_files.iter().step_by(2).take(broken) {
+            objects.get_mut(key).unwrap().bytes.truncate(40);
+        }
+        let stored = |keys: &[String]| keys.iter().map(|key| objects[key].bytes.len() as u64).sum::<u64>();
+        let inflated = |keys: &[String]| keys.iter().map(|key| gunzip(&objects[key].bytes).len() as u64).sum::<u64>();
+        let (beside, beside_inflated) = (stored(&digest_files), inflated(&digest_files));
+        write(&objects, &world.path("trail"));
+        let [listed, read, skipped, failed, bytes, text] = numbers(&world, "detect", "trail");
+        assert_eq!((listed, read + skipped + failed), (objects.len() as u64, objects.len() as u64));
+        assert_eq!((skipped, failed as usize), (digest_files.len() as u64, broken));
+        let verified = numbers(&world, "verify", "trail");
+        assert_eq!(verified, [listed, read + skipped, 0, failed, bytes + beside, text + beside_inflated], "{hours_told} {files} {broken}");
+        // The page says the same in words.
+        let page = String::from_utf8(world.run(&["verify", "trail", "-q"]).stdout).unwrap();
+        assert!(page.contains(&format!("{} of {listed} objects", read + skipped)), "{page}");
+        assert_eq!(page.contains(&format!(", {failed} failed;")), failed > 0, "{page}");
+    }
 }
 
 /// A log digest file is evidence: it is no place to write to.

@@ -1,78 +1,16 @@
-//! A lake in a bucket, as a user meets it: the same answers as from a folder, byte for byte; runs that are killed, that come second,
-//! and a service that fails on the way.
+//! A lake in a bucket, as a user meets it: the same answers as from a folder, byte for byte; runs that are killed, and a
+//! service that fails on the way.
 
-use crate::s3;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::process::Stdio;
+use std::time::Duration;
 
-use crate::s3::{Fault, Memory, Proxy, Request, Server, error_answer};
+use crate::place::{Place, put_all, said};
+use crate::s3::{Fault, Proxy, Request, error_answer};
 use crate::world::World;
 use serde_json::Value;
 
 const LAKE: &str = "s3://trail/lakes/one";
-
-/// A folder with archives in it, and a bucket.
-struct Place {
-    world: World,
-    bucket: Arc<Memory>,
-    server: Server,
-}
-
-impl Place {
-    fn new() -> Self {
-        let world = World::new();
-        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-        for name in ["incident", "quiet"] {
-            world.copy(&fixtures.join(name), name);
-        }
-        let bucket = Arc::new(Memory::new("trail", []));
-        let server = Server::memory(&bucket);
-        Self { world, bucket, server }
-    }
-
-    fn command_at(&self, endpoint: &str, args: &[&str]) -> Command {
-        let mut command = self.world.command(args);
-        command.env("AWS_ACCESS_KEY_ID", s3::ACCESS_KEY_ID).env("AWS_SECRET_ACCESS_KEY", s3::SECRET_ACCESS_KEY).env("AWS_REGION", "us-east-1");
-        command.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_ENDPOINT_URL", endpoint);
-        command
-    }
-
-    fn run_at(&self, endpoint: &str, args: &[&str]) -> Output {
-        self.command_at(endpoint, args).output().unwrap()
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.run_at(&self.server.endpoint(), args)
-    }
-
-    /// What must succeed; what it said.
-    fn ok(&self, args: &[&str]) -> String {
-        let output = self.run(args);
-        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", said(&output));
-        said(&output)
-    }
-
-    fn stdout(&self, args: &[&str]) -> Vec<u8> {
-        let output = self.run(args);
-        assert!(matches!(output.status.code(), Some(0 | 1)), "{args:?}: {}", said(&output));
-        output.stdout
-    }
-
-    fn json(&self, args: &[&str]) -> Value {
-        let output = self.run(&[args, &["--format", "json"]].concat());
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{args:?}: {error}: {}", said(&output)))
-    }
-
-    fn keys(&self, part: &str) -> Vec<String> {
-        self.bucket.keys().into_iter().filter(|key| key.contains(part)).collect()
-    }
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
 
 fn generation(place: &Place) -> u64 {
     let manifest: Value = serde_json::from_slice(&place.bucket.get("lakes/one/_tagfall/manifest.json").unwrap()).unwrap();
@@ -140,18 +78,6 @@ fn an_archive_in_a_bucket_and_its_lake_beside_it_agree() {
     }
 }
 
-/// Puts a folder into a bucket.
-fn put_all(bucket: &Memory, folder: &Path, prefix: &str) {
-    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        let key = format!("{prefix}/{}", entry.file_name().to_str().unwrap());
-        if entry.file_type().unwrap().is_dir() {
-            put_all(bucket, &entry.path(), &key)
-        } else {
-            bucket.put(&key, std::fs::read(entry.path()).unwrap())
-        }
-    }
-}
-
 #[test]
 fn a_question_fetches_the_days_and_the_columns_that_it_asks_for_and_lists_no_partition() {
     let place = Place::new();
@@ -209,39 +135,10 @@ fn the_manifest_is_written_on_a_condition_and_parts_before_it() {
     assert!(lists.lines().all(|line| line.starts_with("s3://trail/lakes/one/_tagfall/parts/account=")));
 }
 
-#[test]
-fn of_two_runs_at_once_one_commits_and_the_other_says_so() {
-    let place = Place::new();
-    place.ok(&["ingest", "quiet", "--lake", LAKE]);
-    // The first one is slow where it writes its parts; meanwhile the second one comes and goes.
-    let proxy = Proxy::start(place.server.address, |request: &Request<'_>| {
-        if request.method == "PUT" && request.target.contains("/commits/") { Fault::Delay(Duration::from_secs(6)) } else { Fault::None }
-    });
-    let mut slow = place.command_at(&proxy.endpoint(), &["ingest", "incident", "--lake", LAKE]);
-    let slow = slow.stderr(Stdio::piped()).spawn().unwrap();
-    let begun = Instant::now();
-    while place.keys("/commits/000002-").is_empty() {
-        assert!(begun.elapsed() < Duration::from_secs(100), "the slow run does not come to its commit");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    place.world.file("other/one.json", br#"{"Records":[{"eventVersion":"1.08","eventTime":"2026-03-02T00:00:01Z","eventSource":"ecr.amazonaws.com","eventName":"DescribeRepositories","awsRegion":"eu-central-1","recipientAccountId":"111122223333","eventID":"00000000-0000-4000-8000-000000000001"}]}"#);
-    place.ok(&["ingest", "other", "--lake", LAKE]);
-    let output = slow.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
-    assert!(said(&output).contains("another run has committed") && said(&output).contains("run it again"), "{}", said(&output));
-    assert_eq!(generation(&place), 2);
-    place.ok(&["ingest", "incident", "--lake", LAKE]);
-    place.ok(&["ingest", "incident", "quiet", "other", "--lake", "all"]);
-    let count = |lake: &str| place.json(&["query", COUNT, lake])["rows"].clone();
-    assert_eq!(count("all"), count(LAKE), "nothing is lost, nothing is there twice");
-    tidy(&place);
-}
-
 /// After one more run that commits, every object is one that counts or that counted before.
 fn tidy(place: &Place) {
     place.world.file("last/one.json", br#"{"Records":[{"eventVersion":"1.08","eventTime":"2031-03-02T00:00:01Z","eventSource":"ecr.amazonaws.com","eventName":"DescribeRepositories","awsRegion":"eu-central-1","recipientAccountId":"111122223333","eventID":"00000000-0000-4000-8000-000000000009"}]}"#);
-    place.ok(&["ingest", "last", "--lake", LAKE]);
-    place.ok(&["ingest", "last", "--lake", LAKE]);
+    place.ok(&["ingest", "last", "--lake", LAKE, "--keep-replaced", "0s"]);
     let text = |name: &str| String::from_utf8(place.bucket.get(&format!("lakes/one/_tagfall/{name}")).unwrap()).unwrap();
     let named = text("manifest.json") + &text("manifest.previous.json");
     for key in place.keys("/parts/").into_iter().chain(place.keys("/objects/")) {

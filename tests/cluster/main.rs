@@ -8,6 +8,12 @@ mod s3;
 mod world;
 
 mod bucket;
+mod moto;
+mod place;
 mod shards;
 #[cfg(unix)]
 mod spark;
+#[cfg(target_os = "linux")]
+mod speed;
+mod tables;
+mod together;

@@ -3,23 +3,20 @@
 //! Needs Java and PySpark 3.5 or 4.x. `TAGFALL_PYSPARK` names a Python that has it, and then a cluster that does not come up is a
 //! failure; without it the test looks for `python3`, and says loudly that it is skipped where there is none.
 
-use crate::s3;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::s3::{Memory, Server};
-use crate::world::World;
+use crate::place::Place;
 
 /// Far more than starting a machine of Java takes.
 const SOON: Duration = Duration::from_secs(240);
 
-/// The Python that has PySpark, and PySpark's own folder.
-fn pyspark() -> Option<(PathBuf, PathBuf)> {
+/// The Python that has PySpark, and PySpark's own folder; `None`: the test is skipped, which was said.
+pub fn pyspark() -> Option<(PathBuf, PathBuf)> {
     let named = std::env::var_os("TAGFALL_PYSPARK");
     let python = PathBuf::from(named.clone().unwrap_or_else(|| "python3".into()));
     let home = Command::new(&python).args(["-c", "import pyspark; print(pyspark.__path__[0])"]).output();
@@ -83,7 +80,7 @@ impl Cluster {
             command.args(["--env", name]);
         }
         command.arg("--ship").arg(binary).args(sources).current_dir(place.world.path(""));
-        place.with_s3(&mut command);
+        command.envs(Place::credentials(&place.server.endpoint()));
         command
     }
 }
@@ -118,35 +115,7 @@ fn wait_for(log: &Path, mark: &str) -> String {
     }
 }
 
-struct Place {
-    world: World,
-    server: Server,
-}
-
 impl Place {
-    fn new() -> Self {
-        let world = World::new();
-        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-        let bucket = Arc::new(Memory::new("trail", []));
-        for name in ["incident", "quiet"] {
-            put_all(&bucket, &fixtures.join(name), name);
-        }
-        bucket.put("incident/AWSLogs/111122223333/CloudTrail/eu-central-1/2026/03/05/broken.json", b"{\"Records\":[{\"eventID\":".to_vec());
-        let server = Server::memory(&bucket);
-        Self { world, server }
-    }
-
-    fn with_s3(&self, command: &mut Command) {
-        command.env("AWS_ACCESS_KEY_ID", s3::ACCESS_KEY_ID).env("AWS_SECRET_ACCESS_KEY", s3::SECRET_ACCESS_KEY).env("AWS_REGION", "us-east-1");
-        command.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_ENDPOINT_URL", self.server.endpoint());
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        let mut command = self.world.command(args);
-        self.with_s3(&mut command);
-        command.output().unwrap()
-    }
-
     /// A program in the place of ours, which does something else first.
     fn wrapped(&self, name: &str, first: &str) -> PathBuf {
         let path = self.world.path(&format!("{name}/tagfall"));
@@ -157,28 +126,6 @@ impl Place {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         path
     }
-
-    fn compare(&self, one: &str, other: &str) {
-        let all = "SELECT * FROM cloudtrail_logs ORDER BY eventtime, eventid, eventname, requestparameters";
-        let asked: [&[&str]; 4] = [
-            &["detect", "--format", "json"],
-            &["timeline", "--format", "json"],
-            &["forecast", "--format", "json"],
-            &["query", all, "--format", "csv"],
-        ];
-        for args in asked {
-            let answer = |lake: &str| String::from_utf8(self.run(&[args, &[lake]].concat()).stdout).unwrap();
-            let (one, other) = (answer(one), answer(other));
-            assert!(one.len() > 50 && one == other, "{args:?}: {:.600?}", one.lines().zip(other.lines()).find(|(one, other)| one != other));
-        }
-    }
-}
-
-fn put_all(bucket: &Memory, folder: &Path, prefix: &str) {
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        let key = format!("{prefix}/{}", entry.file_name().to_str().unwrap());
-        if entry.file_type().unwrap().is_dir() { put_all(bucket, &entry.path(), &key) } else { bucket.put(&key, fs::read(entry.path()).unwrap()) }
-    }
 }
 
 fn text(output: &Output) -> String {
@@ -188,7 +135,7 @@ fn text(output: &Output) -> String {
 /// One cluster for all cases: its start is the slow part.
 #[test]
 fn a_cluster_makes_the_lake_that_one_machine_makes_whatever_fails_on_the_way() {
-    let place = Place::new();
+    let place = Place::with_a_damaged_object();
     let folder = place.world.path("cluster");
     fs::create_dir_all(&folder).unwrap();
     let Some(cluster) = Cluster::start(&folder) else { return };

@@ -353,7 +353,10 @@ print(json.dumps({
     assert_eq!(found["found"], serde_json::json!(vec![1; 60]));
     assert_eq!(found["filters"], serde_json::json!([["eventid", true]]));
     for (wanted, rows) in [(format!("= '{}'", ids[7]), 1), (format!("IN ('{}', '{}', 'nobody')", ids[3], ids[59]), 2), ("= 'nobody'".to_owned(), 0)] {
-        for sql in [format!("SELECT eventtime FROM events WHERE eventid {wanted}"), format!("SELECT eventname FROM events WHERE eventid {wanted} GROUP BY 1, eventid")] {
+        for sql in [
+            format!("SELECT eventtime FROM events WHERE eventid {wanted}"),
+            format!("SELECT eventname FROM events WHERE eventid {wanted} GROUP BY 1, eventid"),
+        ] {
             let output = world.run(&["query", &sql, "lake", "--format", "csv"]);
             assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), rows + 1, "{sql}");
         }

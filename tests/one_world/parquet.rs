@@ -1,7 +1,7 @@
 //! The world as Parquet: tables that Athena, Spark and DuckDB export, and Security Lake's.
 
-use polars::prelude::{Column, DataFrame, IntoColumn, IntoSeries, NamedFrom, Series, StructChunked};
-use polars_io::parquet::write::{ParquetCompression, ParquetWriter};
+use polars::prelude::{Column, CompatLevel, DataFrame, IntoColumn, IntoSeries, NamedFrom, SchemaExt as _, Series, StructChunked};
+use polars_parquet::write::{CompressionOptions, FileWriter, StatisticsOptions, Version, WriteOptions, get_dtype_encoding, row_group_iter};
 use serde_json::Value;
 
 use super::{COLUMNS, cell, gzip, ocsf, zipped};
@@ -39,11 +39,23 @@ fn series(name: &str, values: &[Value]) -> Series {
     )
 }
 
-fn written(columns: Vec<Series>, compression: ParquetCompression, group: usize) -> Vec<u8> {
+fn written(columns: Vec<Series>, compression: CompressionOptions, group: usize) -> Vec<u8> {
     let height = columns[0].len();
-    let mut frame = DataFrame::new(height, columns.into_iter().map(IntoColumn::into_column).collect::<Vec<Column>>()).unwrap();
+    let frame = DataFrame::new(height, columns.into_iter().map(IntoColumn::into_column).collect::<Vec<Column>>()).unwrap();
+    let schema = frame.schema().to_arrow(CompatLevel::newest());
+    let encodings: Vec<_> = schema.iter_values().map(|field| get_dtype_encoding(&field.dtype)).collect();
+    let options = WriteOptions { statistics: StatisticsOptions::default(), version: Version::V1, compression, data_page_size: None };
     let mut out = Vec::new();
-    ParquetWriter::new(&mut out).with_compression(compression).with_row_group_size(Some(group)).finish(&mut frame).unwrap();
+    let mut file = FileWriter::try_new(&mut out, schema, options).unwrap();
+    for start in (0..height).step_by(group) {
+        let mut rows = frame.slice(start as i64, group);
+        rows.rechunk_mut();
+        for batch in rows.iter_chunks(CompatLevel::newest(), false) {
+            let types = file.parquet_schema().fields().to_vec();
+            file.write(batch.len() as u64, row_group_iter(batch, encodings.clone().into(), types, options)).unwrap();
+        }
+    }
+    file.end(None).unwrap();
     out
 }
 
@@ -67,7 +79,7 @@ fn snake(name: &str) -> String {
 pub fn forms(records: &[Value]) -> Vec<(&'static str, Vec<u8>)> {
     let lower = |name: &str| name.to_lowercase();
     let identity = ["userIdentity"];
-    let plain = written(columns(records, lower, &identity), ParquetCompression::Snappy, 1_000);
+    let plain = written(columns(records, lower, &identity), CompressionOptions::Snappy, 1_000);
     let events: Vec<Value> = records.iter().map(ocsf).collect();
     let members: Vec<&String> = events[0].as_object().unwrap().keys().collect();
     let event = |name: &&String| series(name, &events.iter().map(|event| event[name.as_str()].clone()).collect::<Vec<_>>());
@@ -79,16 +91,16 @@ pub fn forms(records: &[Value]) -> Vec<(&'static str, Vec<u8>)> {
         ("CloudTrail's columns as Athena's Parquet", plain.clone()),
         (
             "CloudTrail's columns as Parquet of small row groups",
-            written(columns(records, str::to_owned, &identity), ParquetCompression::Zstd(None), 3),
+            written(columns(records, str::to_owned, &identity), CompressionOptions::Zstd(None), 3),
         ),
-        ("CloudTrail's columns as Parquet, all text", written(columns(records, snake, &[]), ParquetCompression::Gzip(None), 100)),
+        ("CloudTrail's columns as Parquet, all text", written(columns(records, snake, &[]), CompressionOptions::Gzip(None), 100)),
         (
             "CloudTrail's columns as Parquet, requests as structs",
-            written(columns(records, str::to_owned, &["userIdentity", "requestParameters"]), ParquetCompression::Snappy, 100),
+            written(columns(records, str::to_owned, &["userIdentity", "requestParameters"]), CompressionOptions::Snappy, 100),
         ),
         ("CloudTrail's columns as Parquet in zip", zipped(&[("a.parquet".to_owned(), plain.clone())])),
         ("CloudTrail's columns as Parquet in gzip", gzip(&plain)),
-        ("OCSF as Parquet", written(members.iter().map(event).collect(), ParquetCompression::Zstd(None), 7)),
-        ("records in a column of Parquet", written(whole, ParquetCompression::Snappy, 5)),
+        ("OCSF as Parquet", written(members.iter().map(event).collect(), CompressionOptions::Zstd(None), 7)),
+        ("records in a column of Parquet", written(whole, CompressionOptions::Snappy, 5)),
     ]
 }

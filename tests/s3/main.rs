@@ -16,6 +16,7 @@ mod field;
 mod habits;
 mod hang;
 mod known_objects;
+mod large;
 mod parity;
 #[cfg(unix)]
 mod process;

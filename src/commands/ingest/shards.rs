@@ -1,6 +1,7 @@
 //! `ingest --shard`, `--merge` and `--commit`: what many machines do of one ingest. Each tells what it has done in one line of JSON.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -36,14 +37,15 @@ impl Args {
         }
     }
 
-    fn limits(&self) -> Limits {
-        Limits::within(machine::memory(self.max_memory))
+    pub(super) fn limits(&self) -> Limits {
+        let keep_replaced = Duration::from_secs(self.keep_replaced.unsigned_abs());
+        Limits { keep_replaced, ..Limits::within(machine::memory(self.max_memory)) }
     }
 
-    fn place(&self, options: &Options) -> Result<Place, Failure> {
+    pub(super) fn place(&self, options: &Options) -> Result<Place, Failure> {
         Ok(match self.in_s3() {
-            Some(lake) => Place::Store(sources::store(lake, options)?),
-            None => Place::Folder(self.lake.clone()),
+            Some(lake) => sources::store(lake, options)?.into(),
+            None => (&self.lake).into(),
         })
     }
 

@@ -266,14 +266,11 @@ impl Args {
         reading.is_lake = matches!(feeds.as_slice(), [feed] if feed.shelf().is_some()) && asked.accounts.is_empty() && asked.regions.is_empty();
         match gathered {
             Gathered::Surveyed(export) => reading.outgoing = Some(Outgoing::Lake { export, feeds }),
-            Gathered::Ordered(ordered) if query.is_whole() => {
+            Gathered::Ordered(ordered) => {
                 reading.on_disk = ordered.bytes();
                 reading.outgoing = Some(Outgoing::Disk(ordered));
             }
-            gathered => {
-                reading.catalog.limit(self.limits(&reading.cancelled));
-                reading.catalog.insert_gathered(query, gathered).map_err(|error| not_answered(&error))?;
-            }
+            gathered => reading.catalog.insert_gathered(query, gathered).map_err(|error| not_answered(&error))?,
         }
         Ok(())
     }

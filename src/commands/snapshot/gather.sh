@@ -91,6 +91,7 @@ ecr() {
     ask "ecr describe-registry" ecr/describe-registry "" ecr describe-registry
     ask "ecr list-pull-time-update-exclusions" ecr/list-pull-time-update-exclusions "" ecr list-pull-time-update-exclusions
     ask "ecr describe-repository-creation-templates" ecr/describe-repository-creation-templates "" ecr describe-repository-creation-templates
+    ask "ecr describe-pull-through-cache-rules" ecr/describe-pull-through-cache-rules "" ecr describe-pull-through-cache-rules
     for repository in $(names ecr describe-repositories --query 'repositories[].repositoryName'); do
         is_wanted "$repository" || continue
         ask "ecr describe-images" "ecr/$repository/describe-images" ", \"repository\": \"$repository\", \"archived\": true" \

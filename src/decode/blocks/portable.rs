@@ -3,7 +3,7 @@
 use super::{BATCH, Classify, Raw};
 
 /// Eight bytes at a time in an ordinary register.
-pub(super) struct Portable;
+pub(in crate::decode) struct Portable;
 
 impl Portable {
     /// The bytes that equal `byte`, as bits; `fold` is set in every byte first.

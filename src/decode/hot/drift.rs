@@ -1,26 +1,29 @@
-//! Whether a record that is wanted may be written in another form than CloudTrail's, told by a glance at its text.
+//! Detects records that may not be written in CloudTrail's own form, by searching their text for typical
+//! signs.
 
 use memchr::memmem::Finder;
 
 use super::Piece;
 use crate::decode::fields::Fields;
 
-/// What gives such records away. Names and times in another form are noticed when the record is cut.
+/// The signs of such records. Names and times in another form are noticed when the record is found.
 pub(super) struct Drift {
-    /// The end of `requestParameters`, `responseElements`, `serviceEventDetails` and `resources` before a text.
+    /// The end of `requestParameters`, `responseElements`, `serviceEventDetails` and `resources` before a
+    /// string.
     plural: Finder<'static>,
+    flattened: [Finder<'static>; 2],
     others: [Finder<'static>; 4],
 }
 
 const NAMES: [&[u8]; 4] = [b"\"requestParameters", b"\"responseElements", b"\"serviceEventDetails", b"\"resources"];
-/// Members that a tool has written beside one another begin with those of the caller, near the beginning of the record.
+/// Tools that flatten nested members begin with those of the caller, near the beginning of the record.
 const FLATTENED: [&[u8]; 2] = [b"\"userIdentity.", b"\"userIdentity_"];
 const BEGINNING_BYTES: usize = 200;
 const OTHERS: [&[u8]; 4] = [b"\"errorCode\":\"", b"\"sharedEventID\":\"", b"\"userIdentity\":\"", b"\"additionalEventData\":\""];
 
 impl Default for Drift {
     fn default() -> Self {
-        Self { plural: Finder::new(b"s\":\""), others: OTHERS.map(Finder::new) }
+        Self { plural: Finder::new(b"s\":\""), flattened: FLATTENED.map(Finder::new), others: OTHERS.map(Finder::new) }
     }
 }
 
@@ -30,7 +33,7 @@ impl Drift {
         let Some(record) = text.get(piece.start..piece.end) else { return false };
         let named = |at: usize| record.get(..=at).is_some_and(|before| NAMES.iter().any(|name| before.ends_with(name)));
         let beginning = record.get(..record.len().min(BEGINNING_BYTES)).unwrap_or_default();
-        let flattened = FLATTENED.iter().any(|name| memchr::memmem::find(beginning, name).is_some());
+        let flattened = self.flattened.iter().any(|name| name.find(beginning).is_some());
         let suspected = flattened || self.plural.find_iter(record).any(named) || self.others.iter().any(|other| other.find(record).is_some());
         suspected && Fields::read(record, 0).is_ok_and(|(fields, _)| fields.has_drifted())
     }

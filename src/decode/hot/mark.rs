@@ -1,6 +1,6 @@
-//! The keys that are looked at, found by two of their letters.
+//! The keys that the hot path reads, recognised by two of their letters.
 
-/// The keys that are looked at.
+/// A key that the hot path reads.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Mark {
     Time,
@@ -9,17 +9,18 @@ pub(super) enum Mark {
     Id,
     Category,
     Type,
-    /// Known only to be passed over as quickly as the others.
+    /// Recognised only to be skipped as quickly as the others.
     Version,
 }
 
 impl Mark {
     pub(super) const COUNT: usize = Self::Version as usize + 1;
 
-    /// Which key `text` begins with, behind its opening quote, and the length up to behind its closing one. There is no way
-    /// to tell from a text that is shorter than the longest key.
+    /// Which key `text` begins with, after its opening quote, and the length up to the end of its closing
+    /// quote. `text` must be as long as the longest key.
     ///
-    /// Looked up by two of its letters: which of the keys it is would be a guess for the processor, that it is one hardly is.
+    /// Found by a table lookup with two of its letters: a branch on which key it is would be mispredicted,
+    /// a branch on whether it is one hardly ever is.
     #[inline(always)]
     pub(super) fn of(text: &[u8; 16]) -> Option<(Self, usize)> {
         let (key, mask, mark, length) = KEYS[usize::from((text[6] ^ text[7]) & 15)];
@@ -27,8 +28,8 @@ impl Mark {
     }
 }
 
-/// The keys and their closing quotes, each at the number that two of its letters make; where there is none, `mask` lets
-/// nothing equal it.
+/// The keys with their closing quotes, each at the index made from two of its letters; in empty entries,
+/// `mask` makes sure that nothing matches.
 static KEYS: [(u128, u128, Mark, usize); 16] = {
     const NAMES: [(&[u8], Mark); Mark::COUNT] = [
         (b"eventTime\"", Mark::Time),

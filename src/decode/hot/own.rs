@@ -1,34 +1,37 @@
-//! What a record says under its own keys, where it says it as CloudTrail does; anything else is for a full reading.
+//! Reads a record's own keys if they are written as CloudTrail writes them; anything else is left to a full
+//! parse.
 
 use super::INSIDE;
 use super::mark::Mark;
+use super::sources::Sources;
 use super::stretch::Block;
-use crate::decode::Wanted;
+use crate::decode::blocks::Classify;
 use crate::decode::identity::{is_event_id, written};
 use crate::decode::json::skip_space;
 use crate::model::{Identity, Timestamp};
 
-/// What a record's own keys say.
+/// The values of a record's own keys.
 pub(super) struct Own<'t> {
-    /// The text up to the record's end.
+    /// The text up to the end of the record.
     pub(super) record: &'t [u8],
     pub(super) values: [Option<&'t [u8]>; Mark::COUNT],
 }
 
 impl Own<'_> {
-    /// Looks at the marks of a block; `None` if a value is no string, or the record ends right behind a mark.
+    /// Reads the keys marked in a block; `None` if a value is not a string, or the record ends right after
+    /// a mark.
     #[inline(always)]
     pub(super) fn look(&mut self, block: &Block) -> Option<()> {
         let mut marks = block.marks;
         while marks != 0 {
             let bit = marks.trailing_zeros();
             marks &= marks - 1;
-            // Marks behind the record's end belong to the next one.
+            // Marks after the record's end belong to the next record.
             let Some(key) = self.record.get((block.base + bit as usize).wrapping_sub(1)..) else { break };
             if let Some((mark, length)) = Mark::of(key.first_chunk()?)
                 && block.depth_at(bit) == INSIDE
             {
-                // A key that stands twice is for a full reading.
+                // A key that appears twice is left to a full parse.
                 let slot = self.values.get_mut(mark as usize).filter(|slot| slot.is_none())?;
                 *slot = Some(string(key.get(length..)?)?);
             }
@@ -36,9 +39,9 @@ impl Own<'_> {
         Some(())
     }
 
-    /// The record's fields, if they are all there, and written without escapes.
+    /// The record's fields, if all are present and written without escapes.
     #[inline(always)]
-    pub(super) fn usual(&self, wanted: Wanted<'_>, minute: &mut Minute) -> Option<Usual> {
+    pub(super) fn usual(&self, sources: &Sources<'_>, minute: &mut Minute, classify: &impl Classify) -> Option<Usual> {
         let [Some(time), Some(source), Some(name), Some(id), category, kind, _] = self.values else { return None };
         match (category, kind) {
             (Some(category), _) if !category.starts_with(b"Management\"") && !category.starts_with(b"Data\"") => return None,
@@ -46,51 +49,56 @@ impl Own<'_> {
             _ => {}
         }
         let (said, [b'"', ..]) = time.split_first_chunk::<20>()? else { return None };
-        let (time, of, id) = (minute.read(said)?, plain(source)?, uuid(id)?);
-        // Sources of CloudTrail are names of hosts.
+        let (time, of, id) = (minute.read(said)?, plain(source, classify)?, uuid(id)?);
+        // CloudTrail's sources are host names.
         if of.starts_with(b"aws:") {
             return None;
         }
-        let place = self.place(source, of, name)?;
-        Some(Usual { time, wanted: wanted.event(of, name), identity: written(id, Some(time), place, account(kind?)?) })
+        let place = self.place(source, of, name, classify)?;
+        let identity = written(id, Some(time), place, account(kind?, classify)?);
+        Some(Usual { time, wanted: sources.want(of, name), identity })
     }
 
-    /// The text from the source to the region, if they and the name stand one behind the other, as CloudTrail writes them.
-    /// `source` and `name` begin where the text does that they say.
+    /// The text from the source to the region, if source, name and region follow each other as CloudTrail
+    /// writes them. `source` and `name` start at their values.
     #[inline(always)]
-    fn place<'s>(&self, source: &'s [u8], of: &[u8], name: &[u8]) -> Option<&'s [u8]> {
-        let called = plain(name)?;
+    fn place<'s>(&self, source: &'s [u8], of: &[u8], name: &[u8], classify: &impl Classify) -> Option<&'s [u8]> {
+        let called = plain(name, classify)?;
         let start = self.record.len() - source.len();
-        let behind = of.len() + b"\",\"eventName\":\"".len();
+        let behind = of.len() + NAME.len();
         let region = behind + called.len() + REGION.len();
-        if self.record.len() - name.len() != start + behind || source.get(region - REGION.len()..region)? != REGION {
+        if self.record.len() - name.len() != start + behind || *source.get(region - REGION.len()..)?.first_chunk()? != REGION {
             return None;
         }
-        source.get(..region + plain(source.get(region..)?)?.len())
+        source.get(..region + plain(source.get(region..)?, classify)?.len())
     }
 }
 
-const REGION: &[u8] = b"\",\"awsRegion\":\"";
+const NAME: [u8; 15] = *b"\",\"eventName\":\"";
+const REGION: [u8; 15] = *b"\",\"awsRegion\":\"";
 
-/// The account, where it stands behind the type as CloudTrail writes it; `behind` begins with what the type says.
+/// The account, if it follows the type as CloudTrail writes it; `behind` starts at the type's value.
 #[inline(always)]
-fn account(behind: &[u8]) -> Option<&[u8]> {
-    const ACCOUNT: &[u8] = b"\"recipientAccountId\":\"";
-    const BETWEEN: [&[u8]; 3] = [b"\",\"managementEvent\":true,", b"\",\"managementEvent\":false,", b"\","];
-    let behind = behind.get(plain(behind)?.len()..)?;
-    let behind = BETWEEN.iter().find_map(|between| behind.strip_prefix(*between)?.strip_prefix(ACCOUNT))?;
-    let (account, [b'"', ..]) = behind.split_first_chunk::<12>()? else { return None };
+fn account<'t>(behind: &'t [u8], classify: &impl Classify) -> Option<&'t [u8]> {
+    const ACCOUNT: &[u8; 22] = b"\"recipientAccountId\":\"";
+    let behind = behind.get(plain(behind, classify)?.len()..)?.strip_prefix(b"\",")?;
+    let behind = match behind.strip_prefix(b"\"managementEvent\":") {
+        Some(management) => management.strip_prefix(b"true,").or_else(|| management.strip_prefix(b"false,"))?,
+        None => behind,
+    };
+    let (account, [b'"', ..]) = behind.strip_prefix(ACCOUNT)?.split_first_chunk::<12>()? else { return None };
     account.iter().all(u8::is_ascii_digit).then_some(account)
 }
 
-/// What is looked at in a record.
+/// The fields that are read.
 pub(super) struct Usual {
     pub(super) time: Timestamp,
     pub(super) wanted: bool,
     pub(super) identity: Identity,
 }
 
-/// The time that was read last. Neighbours mostly share its minute, and then only the seconds are new.
+/// The last time that was read. Neighbouring records mostly share its minute, so that only the seconds are
+/// parsed.
 #[derive(Default)]
 pub(super) struct Minute {
     text: [u8; 17],
@@ -119,7 +127,8 @@ impl Minute {
     }
 }
 
-/// Behind a key: what follows the opening quote of its value, if that is a string.
+/// The text after the opening quote of a key's value, if that is a string; `behind` is the text after the
+/// key.
 #[inline(always)]
 fn string(behind: &[u8]) -> Option<&[u8]> {
     if let [b':', b'"', value @ ..] = behind {
@@ -129,23 +138,30 @@ fn string(behind: &[u8]) -> Option<&[u8]> {
     value.get(skip_space(value, 0)..)?.strip_prefix(b"\"")
 }
 
-/// The `eventID`, given the text from its beginning on; nothing but one.
+/// The `eventID`, given the text from its beginning on; `None` if it is not a UUID.
 #[inline(always)]
 fn uuid(text: &[u8]) -> Option<&[u8]> {
     let (uuid, [b'"', ..]) = text.split_first_chunk::<36>()? else { return None };
     is_event_id(uuid).then_some(uuid)
 }
 
-/// What a string without escapes says, given the text from its beginning on.
+/// The content of a string without escapes, given the text from its beginning on.
 #[inline(always)]
-fn plain(text: &[u8]) -> Option<&[u8]> {
-    let end = memchr::memchr2(b'"', b'\\', text)?;
+fn plain<'t>(text: &'t [u8], classify: &impl Classify) -> Option<&'t [u8]> {
+    // Nearly all of them end within 64 bytes. No closure here: it would not be compiled for the vectors of `classify`.
+    let ends = match text.first_chunk() {
+        Some(block) => classify.equal_to(block, b'"') | classify.equal_to(block, b'\\'),
+        None => 0,
+    };
+    let end = if ends == 0 { memchr::memchr2(b'"', b'\\', text)? } else { ends.trailing_zeros() as usize };
     text.get(..end).filter(|_| text.get(end) == Some(&b'"'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::Wanted;
+    use crate::decode::blocks::Portable;
     use crate::decode::identity::Told;
 
     fn value<'t>(record: &'t [u8], key: &str) -> Option<&'t [u8]> {
@@ -155,10 +171,10 @@ mod tests {
 
     fn usual(record: &[u8]) -> Option<Usual> {
         let keys = ["eventTime", "eventSource", "eventName", "eventID", "eventCategory", "eventType", "eventVersion"];
-        Own { record, values: keys.map(|key| value(record, key)) }.usual(Wanted::All, &mut Minute::default())
+        Own { record, values: keys.map(|key| value(record, key)) }.usual(&Sources::of(Wanted::All), &mut Minute::default(), &Portable)
     }
 
-    /// What CloudTrail writes, in its order: every such record must go the quick way.
+    /// What CloudTrail writes, in its order: every such record must be read the quick way.
     const WRITTEN: &str = r#"{"eventVersion":"1.11","userIdentity":{"type":"AssumedRole"},"eventTime":"2026-03-02T10:00:00Z","eventSource":"ecr.amazonaws.com","eventName":"PutImage","awsRegion":"eu-central-1","sourceIPAddress":"198.51.100.7","userAgent":"docker","requestParameters":{"a":"b"},"responseElements":null,"requestID":"r","eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b","readOnly":false,"eventType":"AwsApiCall","managementEvent":true,"recipientAccountId":"111122223333","eventCategory":"Management"}"#;
 
     #[test]

@@ -1,4 +1,5 @@
-//! Blocks whose brackets are being followed: how deep each of them is, and which are worth a look.
+//! Consecutive blocks whose brackets are being followed: how deep each block is, and which blocks have to
+//! be looked at.
 
 use super::{AROUND, DEPTH_SURE, INSIDE};
 use crate::decode::blocks::{BATCH, Batch, Classify};
@@ -6,18 +7,18 @@ use crate::decode::blocks::{BATCH, Batch, Classify};
 /// A block in which strings are marked.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Block {
-    /// Where it begins in the text.
+    /// Its position in the text.
     pub(super) base: usize,
     /// Second letters of strings that may be keys of CloudTrail's.
     pub(super) marks: u64,
     pub(super) opens: u64,
     pub(super) closes: u64,
-    /// How many brackets are open before it.
+    /// Number of open brackets before it.
     pub(super) depth: u32,
 }
 
 impl Block {
-    /// How many brackets are open before its byte `bit`.
+    /// Number of open brackets before its byte `bit`.
     #[inline(always)]
     pub(super) fn depth_at(&self, bit: u32) -> u32 {
         let before = (1_u64 << bit) - 1;
@@ -26,20 +27,20 @@ impl Block {
     }
 }
 
-/// Blocks that are being followed.
+/// The blocks that are being followed.
 pub(super) struct Stretch {
-    /// Where the first begins in the text.
+    /// The position of the first block in the text.
     pub(super) base: usize,
     pub(super) bits: Batch,
-    /// How many brackets are open behind each block that has any; filled in as they are followed.
+    /// Number of open brackets after each block that has any; filled in as they are followed.
     pub(super) behind: [u32; BATCH],
-    /// How many are open before the first block.
+    /// Number of open brackets before the first block.
     pub(super) depth: u32,
-    /// One bit for each block that has brackets outside strings.
+    /// One bit for each block with brackets outside of strings.
     pub(super) bracketed: u64,
-    /// One bit for each block that has marks.
+    /// One bit for each block with marks.
     pub(super) marked: u64,
-    /// One bit for each block that has something odd.
+    /// One bit for each block with something odd.
     pub(super) odd: u64,
 }
 
@@ -62,18 +63,18 @@ impl Stretch {
         Block { base: self.base + number * 64, marks: marks[at], opens: opens[at], closes: closes[at], depth: self.depth_before(number) }
     }
 
-    /// How many brackets are open before block `number`.
+    /// Number of open brackets before block `number`.
     #[inline(always)]
     pub(super) fn depth_before(&self, number: usize) -> u32 {
         let before = self.bracketed & ((1 << (number % BATCH)) - 1);
         before.checked_ilog2().map_or(self.depth, |last| self.behind[last as usize % BATCH])
     }
 
-    /// Goes on over the blocks `rest` that have brackets, `depth` of which are open before them, to the next one in which a
-    /// record may begin or end; gives that one and those behind it, and the depth.
+    /// Skips the blocks `rest` that have brackets, with `depth` open before them, up to the next block in
+    /// which a record may begin or end. Returns that block with those after it, and the depth.
     ///
-    /// Most blocks cannot come back to the list of records, even if all their brackets but those that open before the first
-    /// closing one were closing.
+    /// Most blocks cannot return to the depth of the list of records, even if all their brackets except
+    /// those that open before the first closing one were closing.
     #[inline(always)]
     pub(super) fn go_on(&mut self, mut rest: u64, mut depth: u32) -> (u64, u32) {
         while rest != 0 {
@@ -92,7 +93,7 @@ impl Stretch {
         (rest, depth)
     }
 
-    /// Of block `number`, only the marks behind `bit` stay.
+    /// Keeps only the marks after `bit` in block `number`.
     #[inline(always)]
     pub(super) fn forget_marks(&mut self, number: usize, bit: u32) {
         let marks = &mut self.bits.marks[number % BATCH];

@@ -1,24 +1,26 @@
-//! How each of those who need an image gets one that is there: never by what fails again.
+//! For each party that needs the image: how it gets one that exists. Nothing is advised that would fail
+//! again.
 
 use super::{Needed, Pin, Shell, Situation, TagNow, Who};
 
-/// How many of those who need it get advice of their own.
+/// At most so many parties get advice of their own.
 const NEEDED_MAX: usize = 5;
 
-/// What the name, by which somebody asks, means now.
+/// What the name that somebody asks by refers to now.
 enum Asks {
-    /// A tag that is on another image: to deploy anew is enough.
+    /// A tag that points to another image now: deploying again is enough.
     Resolves(String),
-    /// A tag that is gone.
+    /// A tag that no longer exists.
     Dead(String),
     /// The lost digest itself.
     Digest,
-    /// The lost digest, and perhaps only because a tag was resolved to it; the tag, if that is on another image now.
+    /// The lost digest, perhaps only because a tag was resolved to it; with the tag, if that points to
+    /// another image now.
     Perhaps(Option<String>),
 }
 
 impl Situation {
-    /// A sentence for each of those who need it, with the command.
+    /// A sentence with a command for each party that needs the image.
     pub(super) fn deploy_anew(&self) -> Vec<String> {
         let mut all = self.needed.clone();
         all.sort();
@@ -47,18 +49,18 @@ impl Situation {
         }
     }
 
-    /// Whether everybody who needs it asks by a tag that is on another image by now.
+    /// Whether all parties ask by tags that point to other images by now.
     pub(super) fn all_resolve(&self) -> bool {
         self.needed.iter().all(|needed| matches!(self.asks(&needed.pin), Asks::Resolves(_)))
     }
 
-    /// What to name in the place of the lost digest.
+    /// What to name instead of the lost digest.
     fn another(&self) -> String {
         self.successor()
             .map_or_else(|| "an image that is there".to_owned(), |(tag, digest)| format!("{}@{digest} (what {tag} is on now)", self.uri()))
     }
 
-    /// How a tag that is gone is made to be there again.
+    /// How to create a tag again that is gone.
     fn push_tag(&self, tag: &str) -> String {
         format!("push {tag} again (`{}`)", Shell::new("docker push").argument(&format!("{}:{tag}", self.uri())).to_text())
     }

@@ -1,4 +1,4 @@
-//! From what the timeline knows to the situation that advice depends on.
+//! Collects from the timeline what the advice depends on: timeline → [`Situation`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::model::{ImageState, Principal, PushOrigin, StepKind, Timestamp};
 use crate::policy::{Count, Rule, Tags};
 use crate::timeline::{Displacement, End, EventNo, History, Image, KnownFrom, Loss, PolicyInForce, RepositoryHistory, Sym, Use, UseKind};
 
-/// The image that advice is about.
+/// The image that the advice is about.
 #[derive(Clone, Copy)]
 pub struct About<'h> {
     pub history: &'h History,
@@ -23,20 +23,21 @@ impl<'h> From<Subject<'h>> for About<'h> {
     }
 }
 
-/// What to do about an image that is gone or archived.
+/// Advice about an image that is gone or archived.
 pub fn of_loss(subject: Subject<'_>, loss: &Loss, harm: &Harm) -> Vec<String> {
     advice(&of_end(subject.into(), loss, harm))
 }
 
-/// The same, with other words on what keeps it from happening again.
+/// The same, with the caller's own advice on how to keep it from happening again.
 pub fn of_loss_with(subject: Subject<'_>, loss: &Loss, harm: &Harm, prevention: Vec<String>) -> Vec<String> {
     let situation = of_end(subject.into(), loss, harm);
     [advice_for_now(&situation), prevention].concat()
 }
 
-/// The same for somebody who asks why a reference does not resolve, and is one who needs it.
+/// The same for somebody who asks why a reference does not resolve, and who therefore needs the image.
 ///
-/// `prevention`: words on what keeps it from happening again that fit better than the usual ones; may be empty.
+/// `prevention`: advice on how to keep it from happening again that fits better than the usual one; may be
+/// empty.
 pub fn of_question(about: About<'_>, loss: &Loss, tag: Option<&str>, prevention: &[String]) -> Vec<String> {
     let is_child = about.repository.parents.contains_key(&about.image.digest);
     let mut situation = of_end(about, loss, &usage_of_loss(about.history, about.image, loss, is_child));
@@ -44,7 +45,8 @@ pub fn of_question(about: About<'_>, loss: &Loss, tag: Option<&str>, prevention:
         situation.tags.insert(0, (tag.to_owned(), now(about, tag)));
     }
     if situation.needed.is_empty() {
-        // Of a text that names both, the tag is what somebody wrote, and the digest what it was resolved to.
+        // Where a text names both, the tag is what somebody wrote, and the digest is what it was resolved
+        // to.
         situation.needed.push(Needed { who: Who::Other, pin: tag.map_or(Pin::Digest, |tag| Pin::Tag(tag.to_owned())) });
         situation.copy = copy(about);
     }
@@ -62,7 +64,8 @@ fn of_end(about: About<'_>, loss: &Loss, harm: &Harm) -> Situation {
     }
 }
 
-/// A run states the policy that was in force before it: only one that was put is a change.
+/// What became of the policy since the loss. A run states the policy that was in force already, so only a
+/// policy that was put counts as a change.
 fn policy_since(about: About<'_>, loss: &Loss) -> PolicySince {
     let put_later = |policy: &PolicyInForce| policy.known_from == KnownFrom::Put && about.history.noted(policy.since).time > loss.at;
     let Some(put) = about.repository.policy.filter(put_later) else { return PolicySince::Same };
@@ -73,7 +76,7 @@ fn policy_since(about: About<'_>, loss: &Loss) -> PolicySince {
     if about.history.policy(put.policy).rules().iter().any(named) { PolicySince::Protects } else { PolicySince::Changed }
 }
 
-/// What to do about an image that lost its tag and is still there.
+/// Advice about an image that lost its tag and is still there.
 pub fn of_displaced(subject: Subject<'_>, displaced: &Displacement, harm: &Harm) -> Vec<String> {
     let about = About::from(subject);
     advice(&Situation { two_pushers: two_pushers(about, displaced), ..situation(about, Lost::AtRisk, &[displaced.tag], harm) })
@@ -83,7 +86,7 @@ fn situation(about: About<'_>, lost: Lost, tags: &[Sym], harm: &Harm) -> Situati
     let repository = about.history.repository(about.repository);
     let mut needed: Vec<Needed> = harm.needs.iter().filter_map(|found| needed(about, found, &harm.needs)).collect();
     let done = done(about, &harm.needs);
-    // Who pulled in vain before those who needed it were given something else is one of them.
+    // Pulls in vain from before the known parties were given another image are those parties' own.
     let last_pull = harm.usage.last_pull.as_ref().map_or(i64::MIN, |pull| pull.event_time.millis());
     if done.is_empty() || harm.needs.iter().filter(|found| !is_open(found)).all(|found| found.until < last_pull) {
         needed.extend(pullers(about, harm, &needed));
@@ -92,7 +95,7 @@ fn situation(about: About<'_>, lost: Lost, tags: &[Sym], harm: &Harm) -> Situati
     needed.dedup();
     let text = |tag: &Sym| about.history.text(*tag).to_owned();
     let mut of_interest: Vec<String> = tags.iter().map(text).collect();
-    // What somebody names comes first: that is what failed.
+    // Tags that somebody names come first: those are what failed.
     let named: BTreeSet<&str> = needed.iter().filter_map(|needed| if let Pin::Tag(tag) = &needed.pin { Some(tag.as_str()) } else { None }).collect();
     of_interest.sort_by_key(|tag| !named.contains(tag.as_str()));
     for tag in named {
@@ -117,7 +120,7 @@ fn situation(about: About<'_>, lost: Lost, tags: &[Sym], harm: &Harm) -> Situati
     }
 }
 
-/// What a tag is on at the end of the logs.
+/// Where a tag points at the end of the logs.
 fn now(about: About<'_>, tag: &str) -> TagNow {
     let holder = about.history.find_string(tag).and_then(|tag| about.repository.holder(tag));
     let holder = holder.filter(|holder| holder.is_alive() && holder.digest != about.image.digest);
@@ -140,13 +143,13 @@ fn lost(about: About<'_>, loss: &Loss) -> Lost {
     }
 }
 
-/// Whether somebody asked for it to come out of the archive.
+/// Whether somebody asked for the image to be restored from the archive.
 fn restore(image: &Image) -> Restore {
     let since_archived = image.steps.iter().rev().take_while(|step| step.kind != StepKind::Archive);
     if since_archived.into_iter().any(|step| step.kind == StepKind::RestoreRequested) { Restore::UnderWay } else { Restore::NotAsked }
 }
 
-/// Whether the rule that took it counts or ages.
+/// Whether the rule that took it goes by number or by age.
 fn measure(about: About<'_>, loss: &Loss) -> Measure {
     match rule_of(about.history, loss).map(|rule| rule.count) {
         Some(Count::MoreThan(_)) => Measure::Count,
@@ -155,13 +158,13 @@ fn measure(about: About<'_>, loss: &Loss) -> Measure {
     }
 }
 
-/// Whether two principals pushed the tag, of which sessions are told apart only where the role is the same.
+/// Whether two different principals pushed the tag; see [`Principal`] for which sessions are one principal.
 fn two_pushers(about: About<'_>, displaced: &Displacement) -> bool {
     let who = |event: EventNo| about.history.text(about.history.noted(event).actor);
     displaced.first_push.some().is_some_and(|first| Principal::of(who(first)) != Principal::of(who(displaced.second_push)))
 }
 
-/// Another repository that has the very same image.
+/// Another repository that has the same digest.
 fn copy(about: About<'_>) -> Option<(String, String, String)> {
     let others = about.history.repositories().iter().filter(|other| other.repository != about.repository.repository);
     let has = |other: &&RepositoryHistory| {
@@ -171,7 +174,8 @@ fn copy(about: About<'_>) -> Option<(String, String, String)> {
     Some((found.registry_id.raw().to_owned(), found.region.raw().to_owned(), found.name.raw().to_owned()))
 }
 
-/// Those who needed it and were given something else since, each once, by the last time.
+/// Parties that needed the image and were given another one since: one sentence for each, about the last
+/// time.
 fn done(about: About<'_>, uses: &[Use]) -> Vec<String> {
     let mut ended: BTreeMap<&str, i64> = BTreeMap::new();
     for found in uses.iter().filter(|found| !is_open(found)) {
@@ -186,7 +190,7 @@ fn done(about: About<'_>, uses: &[Use]) -> Vec<String> {
     ended.into_iter().map(say).collect()
 }
 
-/// Nothing newer has replaced it by the end of the logs.
+/// Whether this use was still going on when the logs ended.
 fn is_open(found: &Use) -> bool {
     found.until == i64::MAX
 }
@@ -196,21 +200,21 @@ fn needed(about: About<'_>, found: &Use, all: &[Use]) -> Option<Needed> {
     if !is_open(found) {
         return None;
     }
-    // A group of tasks is a service that is known by its ARN, too.
+    // A task group `service:NAME` is the same as the service that is also known by its ARN.
     let same_service = |other: &Use| name.strip_prefix("service:").is_some_and(|name| history.text(other.by).ends_with(&format!("/{name}")));
     if all.iter().any(same_service) {
         return None;
     }
     let pin = match (found.tag.some(), found.kind) {
         (Some(tag), kind) if kind != UseKind::DeployedByDigest => Pin::Tag(history.text(tag).to_owned()),
-        // ECS asks by the digest for what a definition names by a tag.
+        // ECS pulls by digest even where the definition names a tag.
         (_, UseKind::TaskStopped | UseKind::ResolvedByTask) => Pin::Unknown,
         _ => Pin::Digest,
     };
     Some(Needed { who: Who::of(name, history.text(found.through)), pin })
 }
 
-/// Who is known by pulls alone.
+/// Parties that are known only because they pulled the image.
 fn pullers(about: About<'_>, harm: &Harm, known: &[Needed]) -> Vec<Needed> {
     let mut found = Vec::new();
     for (actor, tag) in &harm.in_vain {

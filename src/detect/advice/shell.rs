@@ -1,8 +1,8 @@
-//! Commands that can be pasted into a shell, whatever the names in them are.
+//! Commands that can be pasted into a shell safely, whatever characters the names in them have.
 
 use std::borrow::Cow;
 
-/// A command line under construction: every value is quoted where a shell would see more in it than a word.
+/// A command line being built; a value is quoted unless a shell would read it as one plain word anyway.
 pub struct Shell(String);
 
 impl Shell {
@@ -10,7 +10,8 @@ impl Shell {
         Self(command.to_owned())
     }
 
-    /// `--name value`; a value that begins with a dash is tied to its option. Without a value there is no option.
+    /// Adds `--name value`, or `--name=value` where the value begins with a dash. Adds nothing if there is
+    /// no value.
     pub fn option(mut self, name: &str, value: &str) -> Self {
         if !value.is_empty() {
             let tie = if value.starts_with('-') { '=' } else { ' ' };
@@ -29,7 +30,7 @@ impl Shell {
         self
     }
 
-    /// Text that is a part of the command as it stands.
+    /// Adds text to the command as it is, unquoted.
     pub fn raw(mut self, text: &str) -> Self {
         self.0.push_str(&format!(" {text}"));
         self
@@ -40,7 +41,7 @@ impl Shell {
     }
 }
 
-/// `value` as one word of a POSIX shell. Control characters are left out: no name has any.
+/// Quotes `value` as one word of a POSIX shell. Control characters are left out, as no AWS name has any.
 pub fn quoted(value: &str) -> Cow<'_, str> {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.' | '/' | ':' | '@' | '%' | '+' | '=' | ',');
     if !value.is_empty() && value.chars().all(plain) {
@@ -65,7 +66,7 @@ mod tests {
         assert_eq!(Shell::new("aws").option("name", "-x").option("none", "").flag("force").argument("a;b").to_text(), "aws --name=-x --force 'a;b'");
     }
 
-    /// A real shell takes the quoted name for the name.
+    /// A real shell reads back the name that was quoted.
     #[test]
     fn a_shell_reads_back_what_was_quoted() {
         for name in ["plain", "a b", "x'; touch /tmp/never; '", "$HOME `id` \\ \"q\"", "\u{202e}ö*?[", "#!&|<>()"] {

@@ -1,4 +1,5 @@
-//! The product of what advice depends on: what cannot work is never advised, and commands name what they are about.
+//! Every combination of what advice depends on: what cannot work is never advised, and commands name what
+//! they are about.
 
 use super::*;
 
@@ -60,12 +61,12 @@ fn situation(lost: Lost, needed: Vec<Needed>, now: TagNow) -> Situation {
     }
 }
 
-/// Commands in backticks.
+/// The commands in a sentence: what stands in backticks.
 fn commands(sentence: &str) -> Vec<&str> {
     sentence.split('`').skip(1).step_by(2).collect()
 }
 
-/// Every combination, with its advice.
+/// Calls `look` for every combination, with its advice.
 fn each(mut look: impl FnMut(&Situation, &Needed, &[String])) {
     for &lost in LOST {
         for who in everybody() {

@@ -1,6 +1,6 @@
-//! Who needs an image, taken apart from its ARN into what a command has to name.
+//! Who needs an image: the ARN, taken apart into the names that a command needs.
 
-/// Somebody who runs images.
+/// A party that runs images.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Who {
     /// `definition` is `family:revision`, where it is known.
@@ -10,7 +10,7 @@ pub enum Who {
         service: String,
         definition: Option<String>,
     },
-    /// A task that no known service runs, or a daemon.
+    /// A task that belongs to no known service, or to a daemon service.
     EcsTask {
         region: String,
     },
@@ -18,7 +18,7 @@ pub enum Who {
         region: String,
         name: String,
     },
-    /// A published version: it cannot be changed.
+    /// A published version of a function, which cannot be changed.
     FunctionVersion {
         region: String,
         name: String,
@@ -41,7 +41,7 @@ pub enum Who {
         region: String,
         name: String,
     },
-    /// Of an endpoint: it names models, and cannot be changed.
+    /// An endpoint configuration: it names models, and cannot be changed.
     EndpointConfig {
         region: String,
         name: String,
@@ -55,7 +55,7 @@ pub enum Who {
         name: String,
         definition: Option<String>,
     },
-    /// A node of EKS or a container instance, known by its pulls.
+    /// An EKS node or a container instance, known only by its pulls.
     Node,
     Other,
 }
@@ -66,7 +66,7 @@ pub fn partition_region(arn: &str) -> Option<&str> {
 }
 
 impl Who {
-    /// Takes apart the name of somebody who refers to an image, and the definition through which it does.
+    /// Parses the name of a party that refers to an image, and of the definition through which it does.
     pub fn of(name: &str, through: &str) -> Self {
         let mut parts = name.splitn(6, ':');
         let (Some("arn"), Some(_), Some(service), Some(region), Some(_), Some(resource)) =
@@ -91,7 +91,7 @@ impl Who {
             ("codebuild", _) => Self::CodeBuild { region, project: rest.split(':').next().unwrap_or_default().to_owned() },
             ("batch", "job-definition") => Self::Batch { region, definition: rest },
             ("batch", _) => Self::Batch { region, definition: definition().unwrap_or_default() },
-            // Its models are told by themselves, and an endpoint that runs it, too.
+            // Its models, and the endpoints that use it, are listed on their own.
             ("sagemaker", "endpoint-config") => Self::EndpointConfig { region, name: rest },
             ("sagemaker", "endpoint" | "inference-component") => Self::Endpoint { region, name: rest },
             ("sagemaker", _) => Self::Model { region, name: rest },

@@ -1,25 +1,27 @@
-//! A rule that goes by age: from when it counts, and what does not make an image younger.
+//! Age rules: from when the age of the image counted, and what does not make an image younger.
 
 use std::collections::BTreeMap;
 
 use super::{Subject, Told, caller, principal};
 use crate::detect::advice::Shell;
 use crate::detect::story::span;
-use crate::model::{Caller, ReasonKind, StepKind, Timestamp, plural};
-use crate::policy::{Clock, Count, DAY_MILLIS, records_pull};
+use crate::model::{Caller, DAY_MILLIS, ReasonKind, StepKind, Timestamp, plural};
+use crate::policy::{Clock, Count, records_pull};
 use crate::timeline::{EventNo, Step};
 
-/// A tag that comes later than this after the push was put on by another push of the digest, in milliseconds.
+/// A tag that was put on more than this after the push, in milliseconds, came with another push of the same
+/// digest.
 const SAME_PUSH_MILLIS: i64 = 1_000;
 
 pub fn since_push(subject: Subject<'_>) -> Option<Told> {
     let Count::Since(Clock::Pushed, days) = subject.rule.count else { return None };
     let pushed = subject.loss.pushed_at?;
     let first = subject.life().iter().find(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate));
-    // Before the first push in the logs there was another: only a lifecycle event tells its time.
+    // The image was pushed before its first push in the logs: only the lifecycle event's `pushedAt` tells
+    // when.
     let own = first.map(|step| step.event).filter(|push| subject.time(*push) - pushed <= SAME_PUSH_MILLIS);
     let older = format!("it was pushed at {}, and is older than {days} days since {}", at(pushed), at(pushed.saturating_add(days * DAY_MILLIS)));
-    // Had its age counted from that tag, the rule would not have taken it.
+    // If its age counted from that tag on, the rule would not have taken it.
     let younger = |given: EventNo| {
         given.is_some() && subject.time(given) - pushed > SAME_PUSH_MILLIS && subject.loss.at - subject.time(given) < days * DAY_MILLIS
     };
@@ -64,7 +66,7 @@ pub fn since_pull(subject: Subject<'_>) -> Option<Told> {
     Some(Told { advice, ..subject.told(ReasonKind::PullTime, text, events) })
 }
 
-/// The pulls that did not count, by caller, and why.
+/// The pulls that ECR did not count as use, by caller, and why.
 fn uncounted<'h>(subject: Subject<'h>, pulls: impl Iterator<Item = &'h Step>, events: &mut Vec<EventNo>) -> (String, Option<String>) {
     let mut by_caller: BTreeMap<(String, u8), (u64, &Step)> = BTreeMap::new();
     for pull in pulls.filter(|step| step.caller.is_recorded() != Some(true)) {

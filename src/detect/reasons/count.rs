@@ -1,4 +1,4 @@
-//! A rule that keeps so many: which images came after this one, and who pushed them.
+//! Count rules: which images came after this one, and who pushed them.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +7,16 @@ use crate::model::{ReasonKind, StepKind, Timestamp};
 use crate::policy::Count;
 use crate::timeline::{EventNo, Image, Step};
 
-/// How the advice begins that a later change of the rule makes idle.
+/// How advice begins that no longer makes sense once the rule has been changed.
 pub const KEEP_MORE: &str = "Keep more images";
-/// Newer images that are looked at, at least: with very many findings in very large repositories each costs its time.
+/// At least so many newer images are looked at. Limited, as repositories may be very large and findings
+/// many.
 const LOOKED_AT: usize = 1_000;
-/// Events shown, and tags named one by one.
+/// At most so many events are shown, and tags named.
 const SHOWN_MAX: usize = 10;
 const NAMED_MAX: usize = 4;
 
-/// An image that counted, and its push.
+/// A newer image that the rule counted, and its push.
 struct Newer<'h> {
     image: &'h Image,
     pushed_at: i64,
@@ -98,7 +99,7 @@ fn name(subject: Subject<'_>, newer: &Newer<'_>) -> String {
     pushed.map_or_else(digest, |step| subject.history.text(step.tag).to_owned())
 }
 
-/// A reference artifact, or one of the tags that cosign gives: `sha256-….sig`, `.att`, `.sbom`.
+/// Whether it is a reference artifact, or has a tag as cosign makes them: `sha256-….sig`, `.att`, `.sbom`.
 fn is_signature(subject: Subject<'_>, newer: &Newer<'_>) -> bool {
     let name = name(subject, newer);
     let suffix = name.strip_prefix("sha256-").and_then(|rest| rest.split_once('.')).map(|(_, suffix)| suffix);

@@ -1,4 +1,4 @@
-//! Who put the policy, and when; and what was changed when it was too late.
+//! Who put the policy and when, and what was changed in it too late.
 
 use super::{Subject, Told, caller};
 use crate::detect::story::span;
@@ -13,7 +13,7 @@ pub fn put(subject: Subject<'_>) -> Option<Told> {
         let text = "Who put the policy is not in these logs: it was there before they begin. Widen --since.";
         return Some(subject.told(ReasonKind::PolicyPut, text.to_owned(), Vec::new()));
     };
-    // A pipeline may put the same policy every night: the first time counts.
+    // A pipeline may put the same policy every night: the first time is what counts.
     let first = before.iter().rev().take_while(|change| same(change)).last().unwrap_or(last);
     let ago = span((loss.at - subject.time(first.event)).div_euclid(1000));
     let when = history.time(first.event);
@@ -36,7 +36,7 @@ pub fn put(subject: Subject<'_>) -> Option<Told> {
     Some(subject.told(ReasonKind::PolicyPut, text, vec![first.event, first.put_by]))
 }
 
-/// What the repository's policy became after the loss.
+/// How the repository's policy was changed after the loss.
 pub fn changed(subject: Subject<'_>) -> Option<Told> {
     let (history, at) = (subject.history, subject.loss.at);
     let after = subject.repository.policies.iter().filter(|change| subject.time(change.event) > at && change.known_from != Some(KnownFrom::Run));

@@ -1,4 +1,4 @@
-//! An end that no log has: which other image went, and why this one most likely went with it.
+//! An end that no event shows: which other image went, and why this one most likely went with it.
 
 use super::{Why, why as why_of};
 use crate::detect::story::{evidence, place, rule_in_words};

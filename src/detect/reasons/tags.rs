@@ -1,4 +1,5 @@
-//! Which of its tags the rule selects, and which rule looks as if it kept the image from that.
+//! Which of the image's tags the rule selects, and which rule looks as if it would have protected the
+//! image.
 
 use super::{Subject, Told, listed};
 use crate::model::ReasonKind;
@@ -58,7 +59,8 @@ pub fn matched(subject: Subject<'_>) -> Option<Told> {
     Some(Told { advice, ..subject.told(ReasonKind::TagMatched, text, events) })
 }
 
-/// Rules that speak of its tags and did not keep it: above, for want of something; below, because the rule came first.
+/// Rules that mention tags like these and still did not protect the image: rules above it because something
+/// in them did not match, rules below because this rule came first.
 pub fn unprotected(subject: Subject<'_>) -> Option<Told> {
     let tags = subject.tags();
     let others = subject.policy.rules().iter().filter(|other| other.priority != subject.rule.priority && other.class == subject.rule.class);
@@ -76,7 +78,8 @@ pub fn unprotected(subject: Subject<'_>) -> Option<Told> {
     Some(Told { advice, ..subject.told(ReasonKind::ProtectionMissed, texts.join(" "), vec![subject.loss.event]) })
 }
 
-/// A rule above: every one of its prefixes and patterns has to fit some tag of the image.
+/// For a rule above: what in it did not match. All of its prefixes and patterns have to match some tag of
+/// the image.
 fn missed(rule: &Rule, tags: &[&str]) -> Option<(String, String)> {
     let wants = wants(rule);
     let (fitting, missing): (Vec<Want<'_>>, Vec<Want<'_>>) = wants.into_iter().partition(|want| tags.iter().any(|tag| want.fits(tag)));
@@ -110,7 +113,7 @@ fn missed(rule: &Rule, tags: &[&str]) -> Option<(String, String)> {
     ))
 }
 
-/// The same letters, whatever their case, somewhere in the tag.
+/// Whether the tag contains the text, ignoring case.
 fn is_near(want: &str, tag: &str) -> bool {
     let letters = |text: &str| text.replace('*', "").to_lowercase();
     let core = letters(want);
@@ -118,7 +121,7 @@ fn is_near(want: &str, tag: &str) -> bool {
     core.len() >= 2 && letters(tag).contains(core)
 }
 
-/// A rule below that would have kept it: the first rule that an image meets has it.
+/// For a rule below that would have kept the image: the first rule that matches an image decides.
 fn too_late(rule: &Rule, first: &Rule, tags: &[&str]) -> Option<(String, String)> {
     let names: Vec<String> = wants(rule).iter().map(|want| want.in_words()).collect();
     if names.is_empty() || tags.is_empty() || !rule.tags.wants(tags) {

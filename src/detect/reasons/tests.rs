@@ -7,7 +7,7 @@ use crate::timeline::tests::log::{Log, digest};
 
 const DAY: i64 = 86_400;
 
-/// A rule as a run states it.
+/// A rule as a run's event states it.
 fn rule(priority: i64, tags: (&'static str, &[&'static str]), count: (&'static str, i64)) -> LifecycleRule<'static> {
     LifecycleRule {
         priority,
@@ -26,7 +26,8 @@ fn rule(priority: i64, tags: (&'static str, &[&'static str]), count: (&'static s
 const COUNT: &str = "Image count more than";
 const AGE: &str = "Time since image pushed";
 
-/// The first rule takes image 1 with these tags, and somebody misses it; the other rules are in the policy, too.
+/// Makes the finding for image 1 with these tags, taken by the first rule and needed by somebody; the other
+/// rules are in the policy, too.
 fn lost(log: &mut Log, rules: Vec<LifecycleRule<'static>>, tags: &[&'static str]) -> Finding {
     log.whole_run(rules[0].clone(), &[(1, tags)], &[]);
     let crate::model::Action::PolicyRun(run) = &mut log.events.last_mut().unwrap().action else { panic!("a run") };
@@ -60,7 +61,7 @@ fn signatures_count_and_what_a_rule_does_not_count_is_left_out() {
     assert!(finding.advice.iter().any(|advice| advice.starts_with("Keep more images")), "{:?}", finding.advice);
 }
 
-/// What was gone, in the archive or without the tag by then did not count.
+/// Images that were gone, archived or untagged by then did not count.
 #[test]
 fn only_what_was_there_outnumbers() {
     let mut log = Log::default();
@@ -109,7 +110,7 @@ fn who_put_the_policy_is_who_put_it_first_in_these_words() {
     holds(&put(&mut other), &["is not in these logs", "another one was put before"]);
 }
 
-/// What was changed after the loss is told, and not advised.
+/// A change after the loss is reported, but not advised.
 #[test]
 fn a_change_after_the_loss_is_no_advice() {
     let changed = |change: &dyn Fn(&mut Log)| {
@@ -129,7 +130,7 @@ fn a_change_after_the_loss_is_no_advice() {
     assert!(text.is_empty() && advice.contains("Keep more images"), "{text} {advice}");
 }
 
-/// The heading is what somebody asks for, else every tag that went.
+/// The title names the tag that somebody uses, else all tags that went.
 #[test]
 fn a_finding_is_headed_by_the_tag_that_somebody_uses() {
     let run = || vec![rule(1, ("Any", &[]), (AGE, 7))];

@@ -3,19 +3,25 @@
 //! 1. A journal says which objects the commit brings, and which it replaces. Its name begins with the generation that it makes.
 //! 2. The new objects are written under their own names, which begin with that generation, too. No reader looks for them yet.
 //! 3. The manifest is replaced, on the condition that it is still the one that this run has read (`If-Match`; the first one:
-//!    `If-None-Match: *`). From here on the change counts; a run that comes second is refused here, and has changed nothing.
-//! 4. The copy of the manifest and the lists for other tools are written.
+//!    `If-None-Match: *`). From here on the change counts; a run that comes second is refused here, and has changed nothing: it
+//!    begins again at 1, on top of the other one.
+//! 4. The copy of the manifest and the lists for other tools are written, and the journal again, as settled.
 //!
 //! Nobody can tell a run that was killed from one that is slow. But no run can bring in a generation any more that the manifest
-//! has reached: what the journal of such a one names, and the manifest does not, is left over, and removed, whoever wrote it. So
-//! no lock is needed, and no clock. Objects that the manifest before the present one names stay, for readers that began with it.
+//! has reached: what the journal of such a one would have brought, and the manifest does not name, is left over, and removed,
+//! whoever wrote it. So no lock is needed.
+//!
+//! What a commit has replaced stays for readers that began before, for as long as the one who writes says: from the time when its
+//! journal was settled, by the service's clock, to that of the last journal. What the manifest before the present one names stays
+//! in any case.
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{Journal, LakeError, Moving, moving, previous, sync_all};
 use crate::lake::disk::{Disk, FarDisk};
@@ -34,7 +40,7 @@ fn io_error(path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> LakeError {
 }
 
 /// Makes `next` the lake in the place of `present`.
-pub(super) fn publish(disk: &FarDisk, present: &Manifest, next: &Manifest) -> Result<(), LakeError> {
+pub(in crate::lake) fn publish(disk: &FarDisk, present: &Manifest, next: &Manifest, keep: Duration) -> Result<(), LakeError> {
     let [first, _, before] = MANIFESTS;
     let standing = standing(disk, present)?;
     let journal = Journal::between(present, next);
@@ -62,12 +68,12 @@ pub(super) fn publish(disk: &FarDisk, present: &Manifest, next: &Manifest) -> Re
     let is_ours = put == Put::Done || disk.get(first.as_ref()).map_err(io_error(first))?.is_some_and(|(bytes, _)| bytes == text.as_bytes());
     if !is_ours {
         // What the other run has not written, too, is of no use to anybody.
-        let _ = settle(disk).and_then(|()| discard(disk, &journal));
+        let _ = settle(disk, keep).and_then(|()| discard(disk, &journal, keep));
         return Err(LakeError::Overtaken { lake: disk.address(Path::new("")).into() });
     }
     journal.arriving.iter().for_each(|moving| disk.drop_staged(&moving.name));
     // The change counts. What comes now is done again by whoever opens the lake next, where it fails.
-    let _ = finish(disk, next, &journal, &name, &text);
+    let _ = finish(disk, next, journal, &name, &text, keep);
     Ok(())
 }
 
@@ -86,22 +92,32 @@ fn standing(disk: &FarDisk, present: &Manifest) -> Result<Option<String>, LakeEr
 }
 
 /// What is left to do once the manifest is in its place.
-fn finish(disk: &FarDisk, next: &Manifest, journal: &Journal, name: &Path, text: &str) -> io::Result<()> {
+fn finish(disk: &FarDisk, next: &Manifest, journal: Journal, name: &Path, text: &str, keep: Duration) -> io::Result<()> {
     disk.put(MANIFESTS[1].as_ref(), text.as_bytes().to_vec(), Condition::Always)?;
-    write_lists(disk, next, journal)?;
-    // Whoever wanted to make this generation, too, cannot any more.
-    for other in disk.names(COMMITS.as_ref())?.iter().filter(|other| layout::commit_generation(other) == Some(next.generation)) {
-        let path = Path::new(COMMITS).join(other);
-        if path != name {
-            put_away(disk, &path, next, &previous(disk))?;
-        }
+    write_lists(disk, next.clone(), std::slice::from_ref(&journal))?;
+    let journal = note_settled(disk, name, journal)?;
+    let written = written(disk)?;
+    // Whoever wanted to make this generation, too, cannot any more; and the time of what was replaced long ago is over.
+    let others = written.iter().filter(|other| other.path != name);
+    let is_due = |other: &Written| other.generation == next.generation || (other.generation < next.generation && other.is_old(&written, keep));
+    match others.clone().any(is_due) {
+        true => settle(disk, keep),
+        false if journal.leaving.is_empty() => disk.remove(name),
+        false => Ok(()),
     }
-    Ok(())
+}
+
+/// Writes a journal again, as one that waits for its time alone.
+fn note_settled(disk: &FarDisk, name: &Path, journal: Journal) -> io::Result<Journal> {
+    let journal = Journal { arriving: Vec::new(), settled: true, ..journal };
+    let (_, text) = journal.text()?;
+    disk.put(name, text.into_bytes(), Condition::Always)?;
+    Ok(journal)
 }
 
 /// Brings a lake that was just opened for writing into order.
-pub(super) fn recover(disk: &FarDisk, manifest: &Manifest) -> Result<(), LakeError> {
-    settle(disk).map_err(io_error(OWN))?;
+pub(in crate::lake) fn recover(disk: &FarDisk, manifest: &Manifest, keep: Duration) -> Result<(), LakeError> {
+    settle(disk, keep).map_err(io_error(OWN))?;
     let [first, copy, _] = MANIFESTS;
     let same = |name: &str| Manifest::at(disk, name).is_ok_and(|other| other == *manifest);
     if manifest.version == VERSION && manifest.generation > 0 && same(first) && !same(copy) {
@@ -111,42 +127,95 @@ pub(super) fn recover(disk: &FarDisk, manifest: &Manifest) -> Result<(), LakeErr
     Ok(())
 }
 
+/// A journal, as the folder of journals lists it.
+struct Written {
+    path: PathBuf,
+    generation: u64,
+    modified: Option<i64>,
+}
+
+impl Written {
+    /// Whether the last journal was written so long after it.
+    fn is_old(&self, all: &[Self], keep: Duration) -> bool {
+        let keep = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
+        let now = all.iter().filter_map(|other| other.modified).max();
+        keep == 0 || now.zip(self.modified).is_some_and(|(now, then)| now.saturating_sub(then) >= keep)
+    }
+}
+
+fn written(disk: &FarDisk) -> io::Result<Vec<Written>> {
+    let of = |(name, modified): (String, Option<i64>)| {
+        Some(Written { path: Path::new(COMMITS).join(&name), generation: layout::commit_generation(&name)?, modified })
+    };
+    Ok(disk.listed(COMMITS.as_ref())?.into_iter().filter_map(of).collect())
+}
+
+/// Which objects stay.
+struct Staying {
+    /// Those that count, those that counted before, and those that readers may still need.
+    counted: BTreeSet<PathBuf>,
+    before: BTreeSet<PathBuf>,
+    awaited: BTreeSet<PathBuf>,
+}
+
+impl Staying {
+    fn of(disk: &FarDisk, manifest: &Manifest, awaited: BTreeSet<PathBuf>) -> Self {
+        Self { counted: paths(manifest), before: paths(&previous(disk)), awaited }
+    }
+
+    fn has(&self, path: &Path) -> bool {
+        self.counted.contains(path) || self.before.contains(path) || self.awaited.contains(path)
+    }
+}
+
+/// The journals that can be settled by this manifest, and what readers may still need of what they have replaced.
+fn journals(disk: &FarDisk, manifest: &Manifest, keep: Duration) -> io::Result<(Vec<(PathBuf, Journal)>, BTreeSet<PathBuf>)> {
+    let (written, mut journals, mut awaited) = (written(disk)?, Vec::new(), BTreeSet::new());
+    for one in written.iter().filter(|one| one.generation <= manifest.generation) {
+        let Some(journal) = read(disk, &one.path)? else { continue };
+        if !one.is_old(&written, keep) {
+            awaited.extend(journal.leaving.iter().map(Moving::path));
+        }
+        journals.push((one.path.clone(), journal));
+    }
+    Ok((journals, awaited))
+}
+
 /// Settles what commits have left that are done, or can be done no more, by the manifest as it is now.
-fn settle(disk: &FarDisk) -> io::Result<()> {
+fn settle(disk: &FarDisk, keep: Duration) -> io::Result<()> {
     // Without it nothing is certain.
     let Ok(manifest) = Manifest::at(disk, MANIFESTS[0]) else { return Ok(()) };
-    let before = previous(disk);
-    for name in disk.names(COMMITS.as_ref())? {
-        if layout::commit_generation(&name).is_some_and(|generation| generation <= manifest.generation) {
-            let path = Path::new(COMMITS).join(&name);
-            if let Some(journal) = read(disk, &path)? {
-                write_lists(disk, &manifest, &journal)?;
-            }
-            put_away(disk, &path, &manifest, &before)?;
-        }
+    let (journals, awaited) = journals(disk, &manifest, keep)?;
+    if journals.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let staying = Staying::of(disk, &manifest, awaited);
+    let unsettled: Vec<Journal> = journals.iter().map(|(_, journal)| journal).filter(|journal| !journal.settled).cloned().collect();
+    write_lists(disk, manifest, &unsettled)?;
+    journals.into_iter().try_for_each(|(path, journal)| put_away(disk, &path, journal, &staying))
 }
 
 fn read(disk: &FarDisk, path: &Path) -> io::Result<Option<Journal>> {
     Ok(disk.get(path)?.and_then(|(bytes, _)| Journal::parse(&bytes)))
 }
 
-/// Removes what a journal names and no manifest does; and the journal, where it names nothing any more that will have to go.
-fn put_away(disk: &FarDisk, path: &Path, manifest: &Manifest, previous: &Manifest) -> io::Result<()> {
-    let Some(journal) = read(disk, path)? else { return Ok(()) };
-    let (counted, kept) = (paths(manifest), paths(previous));
-    let names: BTreeSet<PathBuf> = journal.arriving.iter().chain(&journal.leaving).map(Moving::path).filter(|path| !counted.contains(path)).collect();
-    let (later, now): (Vec<_>, Vec<_>) = names.into_iter().partition(|path| kept.contains(path));
+/// Removes what a journal names and need not stay; and the journal, where it names nothing any more that will have to go.
+fn put_away(disk: &FarDisk, path: &Path, journal: Journal, staying: &Staying) -> io::Result<()> {
+    let names: BTreeSet<PathBuf> = journal.arriving.iter().chain(&journal.leaving).map(Moving::path).collect();
+    let (later, now): (Vec<_>, Vec<_>) = names.into_iter().filter(|path| !staying.counted.contains(path)).partition(|path| staying.has(path));
     sync_all(&now, TOGETHER, |path| disk.remove(path)).map_err(|error| io::Error::other(error.reason()))?;
-    if later.is_empty() { disk.remove(path) } else { Ok(()) }
+    if later.is_empty() {
+        return disk.remove(path);
+    }
+    if journal.settled { Ok(()) } else { note_settled(disk, path, journal).map(drop) }
 }
 
 /// Removes what a run that was overtaken has written, and nobody names.
-fn discard(disk: &FarDisk, journal: &Journal) -> io::Result<()> {
+fn discard(disk: &FarDisk, journal: &Journal, keep: Duration) -> io::Result<()> {
     let Ok(manifest) = Manifest::at(disk, MANIFESTS[0]) else { return Ok(()) };
-    let (counted, kept) = (paths(&manifest), paths(&previous(disk)));
-    let mut gone = journal.arriving.iter().map(Moving::path).filter(|path| !counted.contains(path) && !kept.contains(path));
+    let (_, awaited) = journals(disk, &manifest, keep)?;
+    let staying = Staying::of(disk, &manifest, awaited);
+    let mut gone = journal.arriving.iter().map(Moving::path).filter(|path| !staying.has(path));
     gone.try_for_each(|path| disk.remove(&path))
 }
 
@@ -161,23 +230,29 @@ pub(in crate::lake) fn journaled(disk: &FarDisk) -> BTreeSet<PathBuf> {
     journals.flat_map(|journal| journal.arriving.into_iter().chain(journal.leaving)).map(|moving| moving.path()).collect()
 }
 
-/// Brings the lists of those partitions that a commit has changed up to the manifest: for each, the addresses of its files.
-fn write_lists(disk: &FarDisk, manifest: &Manifest, journal: &Journal) -> io::Result<()> {
-    if !disk.is_listed() {
+/// Brings the lists of those partitions that commits have changed up to the manifest: for each, the addresses of its files.
+fn write_lists(disk: &FarDisk, mut manifest: Manifest, journals: &[Journal]) -> io::Result<()> {
+    let moved = || journals.iter().flat_map(|journal| journal.arriving.iter().chain(&journal.leaving));
+    let changed: BTreeSet<&Partition> = moved().filter_map(|moving| moving.partition.as_ref()).filter(|partition| !partition.native).collect();
+    if !disk.is_listed() || changed.is_empty() {
         return Ok(());
     }
-    let changed: BTreeSet<&Partition> = journal.arriving.iter().chain(&journal.leaving).filter_map(|moving| moving.partition.as_ref()).collect();
-    let lists: Vec<(PathBuf, String)> =
-        changed.into_iter().filter(|partition| !partition.native).map(|partition| list(disk, manifest, partition)).collect();
-    let paths: Vec<&PathBuf> = lists.iter().map(|(path, _)| path).collect();
-    let text = |path: &Path| lists.iter().find(|(other, _)| other == path).map(|(_, text)| text.as_bytes()).unwrap_or_default();
-    let write = |path: &Path| {
-        if disk.get(path)?.is_some_and(|(bytes, _)| bytes == text(path)) {
-            return Ok(());
+    loop {
+        let lists: BTreeMap<PathBuf, String> = changed.iter().map(|partition| list(disk, &manifest, partition)).collect();
+        let write = |path: &Path| {
+            let text = lists.get(path).map_or(&[][..], |text| text.as_bytes());
+            if disk.get(path)?.is_some_and(|(bytes, _)| bytes == text) {
+                return Ok(());
+            }
+            disk.put(path, text.to_vec(), Condition::Always).map(drop)
+        };
+        sync_all(&lists.keys().collect::<Vec<_>>(), TOGETHER, write).map_err(|error| io::Error::other(error.reason()))?;
+        // Where another run has committed meanwhile, its lists may have been there first.
+        match Manifest::at(disk, MANIFESTS[0]) {
+            Ok(now) if now.generation > manifest.generation => manifest = now,
+            _ => return Ok(()),
         }
-        disk.put(path, text(path).to_vec(), Condition::Always).map(drop)
-    };
-    sync_all(&paths, TOGETHER, write).map_err(|error| io::Error::other(error.reason()))
+    }
 }
 
 fn list(disk: &FarDisk, manifest: &Manifest, partition: &Partition) -> (PathBuf, String) {

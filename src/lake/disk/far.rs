@@ -8,16 +8,20 @@ mod part;
 #[cfg(test)]
 pub(in crate::lake) mod sim;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{Disk, Held, LocalDisk, Lock, Stored};
+use crate::lake::LakeError;
+use crate::lake::commit::far;
 use crate::lake::layout::{self, SPILL, STAGING};
+use crate::lake::manifest::Manifest;
 use crate::source::store::{Condition, ObjectStore, Put};
 use part::Part;
 
@@ -74,11 +78,6 @@ impl FarDisk {
         self.scratch.get().map(|scratch| &scratch.disk).ok_or_else(|| io::Error::other("no folder for files under work"))
     }
 
-    /// The address of the lake, or of a file in it.
-    pub(in crate::lake) fn address(&self, path: &Path) -> String {
-        self.store.address(&key(path))
-    }
-
     /// An object and its ETag; `None` where there is none.
     pub(in crate::lake) fn get(&self, path: &Path) -> io::Result<Option<(Vec<u8>, String)>> {
         Ok(self.store.get(&key(path), None)?.map(|got| (got.bytes, got.tag)))
@@ -88,14 +87,31 @@ impl FarDisk {
         Ok(self.store.put(&key(path), bytes, condition)?)
     }
 
+    /// Names of what lies in a folder of the place itself, and when it was written.
+    pub(in crate::lake) fn listed(&self, folder: &Path) -> io::Result<Vec<(String, Option<i64>)>> {
+        let prefix = format!("{}/", key(folder));
+        let name = |key: &str| key.strip_prefix(&prefix).filter(|name| !name.is_empty() && !name.contains('/')).map(str::to_owned);
+        Ok(self.store.list(&prefix)?.into_iter().filter_map(|entry| Some((name(&entry.key)?, entry.modified))).collect())
+    }
+
+    fn adopted(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        self.adopted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether a file is an object of another lake, which the service copies.
     pub(in crate::lake) fn is_adopted(&self, name: &str) -> bool {
-        self.adopted.lock().unwrap_or_else(PoisonError::into_inner).contains_key(name)
+        self.adopted().contains_key(name)
+    }
+
+    /// The key of such an object, for a file in the staging folder.
+    fn adopted_from(&self, path: &Path) -> Option<String> {
+        let name = path.strip_prefix(STAGING).ok()?.to_str()?;
+        self.adopted().get(name).cloned()
     }
 
     /// Takes a file that is whole to its place.
     pub(in crate::lake) fn send(&self, name: &str, path: &Path) -> io::Result<()> {
-        let adopted = self.adopted.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let adopted = self.adopted().get(name).cloned();
         if let Some(from) = adopted {
             return Ok(self.store.copy(&from, &key(path))?);
         }
@@ -113,7 +129,8 @@ impl FarDisk {
         if let Some(fetched) = lock().get(path) {
             return Ok(Arc::clone(fetched));
         }
-        let (bytes, _) = self.get(path)?.ok_or(io::ErrorKind::NotFound)?;
+        let got = self.store.get(&self.adopted_from(path).unwrap_or_else(|| key(path)), None)?;
+        let bytes = got.ok_or(io::ErrorKind::NotFound)?.bytes;
         let size = bytes.len() as u64;
         let fetched = if bytes.len() <= HELD_BYTES_MAX {
             Fetched::Held(bytes)
@@ -159,6 +176,10 @@ impl Disk for FarDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
+        if self.adopted_from(path).is_some() {
+            // It is another lake's.
+            return Ok(());
+        }
         if is_here(path) { self.scratch()?.remove(path) } else { Ok(self.store.delete(&key(path))?) }
     }
 
@@ -166,13 +187,11 @@ impl Disk for FarDisk {
         if is_here(folder) {
             return self.scratch.get().map_or(Ok(Vec::new()), |scratch| scratch.disk.names(folder));
         }
-        let prefix = format!("{}/", key(folder));
-        let below = self.store.list(&prefix)?.into_iter().filter_map(|key| key.strip_prefix(&prefix).map(str::to_owned));
-        Ok(below.filter(|name| !name.is_empty() && !name.contains('/')).collect())
+        Ok(self.listed(folder)?.into_iter().map(|(name, _)| name).collect())
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Stored>> {
-        if is_here(path) { self.scratch()?.open(path) } else { Ok(Box::new(self.fetched(path)?)) }
+        if is_here(path) && self.adopted_from(path).is_none() { self.scratch()?.open(path) } else { Ok(Box::new(self.fetched(path)?)) }
     }
 
     fn open_sized(&self, path: &Path, bytes: u64) -> io::Result<Box<dyn Stored>> {
@@ -201,12 +220,41 @@ impl Disk for FarDisk {
     fn adopt(&self, from: &Path, its_name: &str, name: String) -> io::Result<String> {
         let settled = layout::content(its_name).and_then(|content| layout::part_name(&name, content));
         let settled = settled.ok_or_else(|| io::Error::other("its name does not tell what is in it"))?;
-        self.adopted.lock().unwrap_or_else(PoisonError::into_inner).insert(settled.clone(), key(from));
+        self.adopted().insert(settled.clone(), key(from));
         Ok(settled)
     }
 
-    fn far(&self) -> Option<&FarDisk> {
-        Some(self)
+    fn publish(&self, present: &Manifest, next: &Manifest, keep: Duration) -> Result<(), LakeError> {
+        far::publish(self, present, next, keep)
+    }
+
+    fn recover(&self, manifest: &Manifest, keep: Duration) -> Result<(), LakeError> {
+        far::recover(self, manifest, keep)
+    }
+
+    /// Of lakes that are staged, all who make one make the same.
+    fn can_be_overtaken(&self) -> bool {
+        self.is_listed
+    }
+
+    fn restage(&self, name: &str, generation: u64) -> io::Result<String> {
+        let content = layout::content(name).ok_or_else(|| io::Error::other("its name does not tell what is in it"))?;
+        let end = name.split_once('.').map_or("", |(_, end)| end);
+        let anew = layout::part_name(&format!("{generation:06}-{content:032x}.{end}"), content).ok_or(io::ErrorKind::InvalidInput)?;
+        let adopted = self.adopted().remove(name);
+        match adopted {
+            Some(from) => drop(self.adopted().insert(anew.clone(), from)),
+            None => self.scratch()?.rename(&layout::staged(name), &layout::staged(&anew))?,
+        }
+        Ok(anew)
+    }
+
+    fn awaited(&self) -> BTreeSet<PathBuf> {
+        far::journaled(self)
+    }
+
+    fn address(&self, path: &Path) -> String {
+        self.store.address(&key(path))
     }
 
     /// Names of objects tell what is in them: none is in the way of another one.

@@ -4,8 +4,12 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{Disk, Held, Lock, Stored};
+use crate::lake::LakeError;
+use crate::lake::commit::local;
+use crate::lake::manifest::Manifest;
 
 /// A lake's folder.
 #[derive(Debug)]
@@ -65,6 +69,18 @@ impl Disk for LocalDisk {
         let file = self.file(path, Access::Read)?;
         let size = file.metadata()?.len();
         Ok(Box::new(LocalFile { file, size }))
+    }
+
+    fn publish(&self, present: &Manifest, next: &Manifest, _keep: Duration) -> Result<(), LakeError> {
+        local::publish(self, present, next)
+    }
+
+    fn recover(&self, manifest: &Manifest, _keep: Duration) -> Result<(), LakeError> {
+        local::recover(self, manifest)
+    }
+
+    fn address(&self, path: &Path) -> String {
+        self.root.join(path).to_string_lossy().into_owned()
     }
 
     fn has(&self, path: &Path) -> bool {

@@ -7,8 +7,12 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use super::{Disk, Held, Lock, Stored};
+use crate::lake::LakeError;
+use crate::lake::commit::local;
+use crate::lake::manifest::Manifest;
 
 /// Numbers that look random, from a seed.
 #[derive(Debug, Clone)]
@@ -220,6 +224,18 @@ impl Disk for SimDisk {
         let state = self.call()?;
         let content = *state.seen.get(path).ok_or_else(missing)?;
         Ok(Box::new(state.contents[content].seen.clone()))
+    }
+
+    fn publish(&self, present: &Manifest, next: &Manifest, _keep: Duration) -> Result<(), LakeError> {
+        local::publish(self, present, next)
+    }
+
+    fn recover(&self, manifest: &Manifest, _keep: Duration) -> Result<(), LakeError> {
+        local::recover(self, manifest)
+    }
+
+    fn address(&self, path: &Path) -> String {
+        path.to_string_lossy().into_owned()
     }
 
     fn has(&self, path: &Path) -> bool {

@@ -13,6 +13,9 @@ use crate::lake::objects::{Ending, ObjectState};
 use crate::lake::partition::Partition;
 use crate::lake::rows::Piece;
 
+/// A run that was overtaken so often gives up.
+const OVERTAKEN_MAX: u32 = 20;
+
 impl Ingest {
     pub(super) fn lock_state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -58,7 +61,7 @@ impl Ingest {
         if had {
             state.open -= 1;
         }
-        state.manifest.read_only |= self.read_only.load(Ordering::Relaxed);
+        state.told.read_only |= self.read_only.load(Ordering::Relaxed);
         if let Some(mut object) = object {
             if object.address.is_none() && object.stamp.is_some() && object.ending != Ending::Skipped {
                 // Standard input is another object every time.
@@ -146,6 +149,28 @@ impl Ingest {
 
     /// Writes what waits, and makes it count. The lake is closed before, and open afterwards.
     pub(super) fn commit<'s>(&'s self, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+        let mut state = self.write_waiting(state);
+        let mut overtaken = 0;
+        while state.failure.is_none() {
+            match state.publish(&*self.disk, &self.known, self.limits) {
+                Ok(()) => break,
+                Err(LakeError::Overtaken { .. }) if overtaken < OVERTAKEN_MAX && state.can_go_on(&*self.disk) => {
+                    overtaken += 1;
+                    match state.go_on(&*self.disk, self.limits) {
+                        Ok(()) => state = self.write_waiting(state),
+                        Err(failure) => self.fail(&mut state, failure),
+                    }
+                }
+                Err(failure) => self.fail(&mut state, failure),
+            }
+        }
+        state.closing = false;
+        self.changed.notify_all();
+        state
+    }
+
+    /// Makes files of all that waits.
+    fn write_waiting<'s>(&'s self, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
         let partitions = state.buffers.partitions();
         drop(state);
         let next = AtomicU64::new(0);
@@ -165,14 +190,6 @@ impl Ingest {
             (1..self.limits.writers.min(partitions.len())).for_each(|_| drop(std::thread::Builder::new().spawn_scoped(scope, helper)));
             work();
         });
-        let mut state = self.lock_state();
-        if state.failure.is_none()
-            && let Err(failure) = state.publish(&*self.disk, &self.known)
-        {
-            self.fail(&mut state, failure);
-        }
-        state.closing = false;
-        self.changed.notify_all();
-        state
+        self.lock_state()
     }
 }

@@ -6,7 +6,6 @@ use super::repair::Broken;
 use super::{Limits, Summary};
 use crate::lake::LakeError;
 use crate::lake::buffer::Buffers;
-use crate::lake::commit;
 use crate::lake::disk::Disk;
 use crate::lake::layout;
 use crate::lake::manifest::{Manifest, TakenOver};
@@ -14,9 +13,46 @@ use crate::lake::merge::{Merged, Present};
 use crate::lake::objects::{self, Ending, KnownObjects, ObjectState};
 use crate::lake::partition::Partition;
 
+/// A manifest remembers so many plans that were published.
+const PLANS_MAX: usize = 16;
+
+/// What a run tells beside its files, until it is committed.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// `None`: as it was.
+    pub objects_left_out: Option<u64>,
+    pub events_sharing_an_id: u64,
+    pub read_only: bool,
+    /// Plans that are published.
+    pub plans: Vec<String>,
+}
+
+impl Told {
+    fn add_to(&self, manifest: &mut Manifest) {
+        manifest.objects_left_out = self.objects_left_out.unwrap_or(manifest.objects_left_out);
+        manifest.events_sharing_an_id += self.events_sharing_an_id;
+        manifest.read_only |= self.read_only;
+        manifest.plans.extend_from_slice(&self.plans);
+        let more = manifest.plans.len().saturating_sub(PLANS_MAX);
+        manifest.plans.drain(..more);
+    }
+}
+
+/// What came into a partition since the last commit.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Since {
+    /// Rows that are new in the lake.
+    pub added: u64,
+    /// Rows that were there, and made way for the same event from another place.
+    pub moved: u64,
+}
+
 /// What all workers of a run share.
 pub(super) struct State {
+    /// As it counts: what the last commit has made, of this run or of another one.
     pub manifest: Manifest,
+    /// What the next commit tells beside its files.
+    pub told: Told,
     pub buffers: Buffers,
     /// Files of each partition: those that count, and those that will with the next commit.
     pub files: HashMap<Partition, Vec<Present>>,
@@ -24,6 +60,8 @@ pub(super) struct State {
     pub held_back: HashMap<String, u64>,
     /// Rows that came into each partition in this run.
     pub added: HashMap<Partition, u64>,
+    /// The same since the last commit.
+    pub since: HashMap<Partition, Since>,
     /// What is to be repaired.
     pub broken: Option<Broken>,
     /// What a repair has taken over as it was.
@@ -38,6 +76,8 @@ pub(super) struct State {
     /// Objects that could not be had: in this run, and in earlier ones as far as they were not met again.
     pub unread: BTreeMap<u128, ObjectState>,
     pub unread_before: BTreeMap<u128, ObjectState>,
+    /// Of those that could not be had before, none is there to be had any more but those of this run.
+    pub complete: bool,
     /// Bytes of rows since the last commit.
     pub since_commit: u64,
     /// Second copies since the last commit.
@@ -61,6 +101,9 @@ impl State {
             files,
             held_back: HashMap::new(),
             added: HashMap::new(),
+            since: HashMap::new(),
+            told: Told::default(),
+            complete: false,
             broken: None,
             taken_over: Vec::new(),
             to_be_stored: false,
@@ -104,6 +147,9 @@ impl State {
         self.duplicates += merged.duplicates;
         self.summary.events_added += if partition.native { 0 } else { merged.added };
         *self.added.entry(partition.clone()).or_default() += merged.added;
+        let since = self.since.entry(partition.clone()).or_default();
+        since.added += merged.added;
+        since.moved += merged.moved;
         files.extend(merged.files);
         for (object, rows) in merged.held_back {
             *self.held_back.entry(object).or_default() += rows;
@@ -155,24 +201,26 @@ impl State {
     }
 
     /// Makes everything that was written count.
-    pub(super) fn publish(&mut self, disk: &dyn Disk, known: &KnownObjects) -> Result<(), LakeError> {
+    pub(super) fn publish(&mut self, disk: &dyn Disk, known: &KnownObjects, limits: Limits) -> Result<(), LakeError> {
         self.hold_back();
         // In an order of their own, whichever was read first; of one that was read twice the last line counts.
         self.objects.sort_by(|one, other| one.object.cmp(&other.object));
         let mut manifest = self.manifest.clone();
         manifest.generation += 1;
-        manifest.records_duplicate += std::mem::take(&mut self.duplicates);
+        manifest.records_duplicate += self.duplicates;
+        self.told.add_to(&mut manifest);
         manifest.segments = objects::add(disk, &self.manifest, self.segment_name(disk), &self.objects, self.fresh(known))?;
         self.judge(&mut manifest);
         manifest.files = self.files.values().flatten().map(|present| present.entry.clone()).collect();
         manifest.files.sort_unstable_by(|a, b| (&a.partition, a.first, &a.name).cmp(&(&b.partition, b.first, &b.name)));
         manifest.unread = self.all_unread();
-        commit::publish(disk, &self.manifest, &manifest)?;
+        disk.publish(&self.manifest, &manifest, limits.keep_replaced)?;
         self.files.values_mut().flatten().for_each(|present| present.staged = false);
         self.manifest = manifest;
         self.committed.extend(self.objects.drain(..).map(|object| object.key()));
-        self.since_commit = 0;
-        self.names = 0;
+        self.since.clear();
+        self.told = Told::default();
+        (self.duplicates, self.since_commit, self.names) = (0, 0, 0);
         self.to_be_stored = false;
         Ok(())
     }

@@ -5,21 +5,19 @@
 //! is; what could not be had again is noted in the manifest, and told by every reader, until another repair finds it.
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
 use super::publish::State;
 use super::{Ingest, Limits};
 use crate::lake::LakeError;
 use crate::lake::check::{Examined, Report, examine};
-use crate::lake::disk::{Disk, FarDisk, LocalDisk};
+use crate::lake::disk::Disk;
 use crate::lake::manifest::{Damage, FileEntry, Lost, Manifest, Segment, TakenOver};
 use crate::lake::merge::{Present, read_group};
 use crate::lake::objects::{self, Ending, KnownObjects, ObjectState};
 use crate::lake::parquet::Reader;
 use crate::lake::partition::Partition;
-use crate::lake::read::{is_lake, is_lake_in};
-use crate::source::store::ObjectStore;
+use crate::lake::place::Place;
 
 /// What a repair is about.
 #[derive(Default)]
@@ -40,30 +38,11 @@ impl Ingest {
     ///
     /// # Errors
     /// There is no lake, another run has it open, or none of its manifests can be read.
-    pub fn open_to_repair(lake: &Path, limits: Limits, archives: bool) -> Result<(Self, Report), LakeError> {
-        if !is_lake(lake) {
-            return Err(LakeError::NotALake { folder: lake.to_path_buf() });
-        }
-        let disk = LocalDisk::open(lake).map_err(|error| LakeError::io(lake, error))?;
-        Self::open_to_repair_on(Arc::new(disk), lake, limits, archives)
-    }
-
-    /// The same for a lake in S3.
-    ///
-    /// # Errors
-    /// There is no lake, or none of its manifests can be read.
-    pub fn open_to_repair_in(store: Arc<dyn ObjectStore>, limits: Limits, archives: bool) -> Result<(Self, Report), LakeError> {
-        let lake = PathBuf::from(store.address(""));
-        if !is_lake_in(&*store).map_err(|error| LakeError::io(&lake, error))? {
-            return Err(LakeError::NotALake { folder: lake });
-        }
-        Self::open_to_repair_on(Arc::new(FarDisk::new(store)), &lake, limits, archives)
-    }
-
-    fn open_to_repair_on(disk: Arc<dyn Disk>, lake: &Path, limits: Limits, archives: bool) -> Result<(Self, Report), LakeError> {
+    pub fn open_to_repair(lake: impl Into<Place>, limits: Limits, archives: bool) -> Result<(Self, Report), LakeError> {
+        let place = lake.into();
         // One commit: until all is there, the damaged files count.
         let limits = Limits { commit_bytes: u64::MAX, commit_objects: usize::MAX, ..limits };
-        let mut ingest = Self::open_on(disk, lake, None, limits)?;
+        let mut ingest = Self::open_on(place.disk_of_lake()?, &place.name(), None, limits)?;
         let disk = Arc::clone(&ingest.disk);
         let state = ingest.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         let Examined { mut report, files, unsealed, segments } = examine(&*disk, &state.manifest);

@@ -10,7 +10,7 @@ mod publish;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Ingest, Limits, Summary, check_folder};
+use super::{Ingest, Limits, Summary};
 use crate::lake::LakeError;
 use crate::lake::manifest::Manifest;
 use crate::lake::objects::{self, KnownObjects};
@@ -94,10 +94,7 @@ impl Ingest {
         if lake.below(&path).has_lake()? {
             return Ok(None);
         }
-        if let Place::Folder(folder) = lake {
-            check_folder(folder)?;
-            std::fs::create_dir_all(folder).map_err(|error| LakeError::io(folder, error))?;
-        }
+        lake.make()?;
         let disk = lake.disk()?;
         let present = Manifest::load(&*disk)?.manifest;
         check_selection(&present, select)?;
@@ -118,10 +115,6 @@ impl Ingest {
     /// What stopped it; nothing is staged then.
     pub fn stage(self, attempt: Attempt) -> Result<Summary, LakeError> {
         attempt.keep(self.finish(true))
-    }
-
-    fn open_at(place: &Place, select: Option<&[String]>, limits: Limits) -> Result<Self, LakeError> {
-        Self::open_on(place.disk()?, &place.name(), select, limits)
     }
 }
 

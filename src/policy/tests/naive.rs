@@ -1,4 +1,5 @@
-//! ECR's rules once more, step by step as the documentation tells them: mark by every rule, then apply by priority.
+//! A second, slow evaluator that follows ECR's documentation step by step: mark by every rule, then apply
+//! by priority.
 
 use crate::model::LifecycleAction;
 use crate::model::StorageClass;
@@ -6,7 +7,7 @@ use crate::policy::{Clock, Count, Policy, Seen, Tags};
 
 pub const DAY: i64 = 86_400_000;
 
-/// An image that stays as it is.
+/// An image that does not change.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Still {
     pub pushed: i64,
@@ -21,7 +22,7 @@ impl Still {
         Self { pushed, ..Self::default() }
     }
 
-    /// A restore makes it new again for those who count.
+    /// For count rules, a restored image is as new as its restore.
     pub fn ranked(&self) -> i64 {
         self.restored.map_or(self.pushed, |restored| restored.max(self.pushed))
     }
@@ -44,7 +45,7 @@ impl Still {
     }
 }
 
-/// Letter by letter, with every way to cut.
+/// Recursive matching, letter by letter.
 fn matches(pattern: &[u8], text: &[u8]) -> bool {
     match (pattern, text) {
         ([], []) => true,
@@ -66,14 +67,14 @@ fn meets(tags: &Tags, image: &[&str]) -> bool {
     }
 }
 
-/// (key, index of the rule) of what goes, oldest push first.
+/// Returns (key, index of the rule) of what is taken, oldest push first.
 pub fn evaluate(policy: &Policy, images: &[(i64, Still, Vec<&str>)], now: i64) -> Vec<(i64, usize)> {
     let mut owner: Vec<Option<usize>> = vec![None; images.len()];
     let mut gone = Vec::new();
     for (number, rule) in policy.rules().iter().enumerate() {
         let in_class = |still: &Still| still.archived.is_some() == (rule.class == StorageClass::Archive);
         let mut selected: Vec<usize> = (0..images.len()).filter(|at| in_class(&images[*at].1) && meets(&rule.tags, &images[*at].2)).collect();
-        // Newest first.
+        // From the newest.
         selected.sort_by_key(|at| std::cmp::Reverse((images[*at].1.ranked(), images[*at].0)));
         let marked: Vec<usize> = match rule.count {
             Count::MoreThan(keeps) => selected.iter().skip(usize::try_from(keeps).unwrap()).copied().collect(),

@@ -30,7 +30,7 @@ fn selection() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Rules as logs may have them: not all of these would ECR take.
+/// Rules as logs may have them, some of which ECR would refuse.
 fn policies() -> impl Strategy<Value = Policy> {
     prop::collection::vec((selection(), any::<bool>()), 1..6).prop_map(|rules| {
         let rule = |(at, (selection, expire)): (usize, (Value, bool))| {
@@ -67,7 +67,7 @@ proptest! {
         prop_assert_eq!(keys(&ranked(&policy, &images).due(day * DAY)), evaluate(&policy, &images, day * DAY));
     }
 
-    /// Images come, change and go in any order, and stand as if they had come as they are.
+    /// However images came, changed and went, the result is as if only the final state had been set.
     #[test]
     fn what_was_there_before_leaves_no_trace(policy in policies(), before in images(), after in images(), day in 0..40_i64) {
         let mut ranks = ranked(&policy, &before);
@@ -78,7 +78,7 @@ proptest! {
         prop_assert_eq!(keys(&ranks.due(day * DAY)), evaluate(&policy, &after, day * DAY));
     }
 
-    /// What a run had counts on, and is not due again.
+    /// What a run has taken still counts, and is not due again.
     #[test]
     fn what_is_settled_is_counted_and_not_due(policy in policies(), images in images(), day in 0..40_i64) {
         let mut ranks = ranked(&policy, &images);
@@ -102,7 +102,7 @@ proptest! {
         prop_assert_eq!(seen.len(), due.len(), "at most one rule takes an image");
     }
 
-    /// Once old enough, always old enough; a count does not look at the clock.
+    /// What is old enough stays old enough, and count rules do not look at the clock.
     #[test]
     fn time_alone_only_adds(policy in policies(), images in images(), day in 0..40_i64, more in 0..40_i64) {
         let ranks = ranked(&policy, &images);
@@ -123,7 +123,8 @@ proptest! {
         prop_assert!(ranked(&policy, &images).due(99 * DAY).iter().all(|taken| !newest.contains(&taken.key)));
     }
 
-    /// A forecast comes true when nothing else happens: eligible images are due just after, not before, and others never.
+    /// Outlooks come true when nothing else happens: eligible images are due just after that moment, not
+    /// before, and others never.
     #[test]
     fn an_outlook_is_what_a_run_will_take(policy in policies(), images in images()) {
         let free: Vec<Image> = images.into_iter().map(|(key, still, tags)| (key, Still { held: false, ..still }, tags)).collect();
@@ -142,7 +143,7 @@ proptest! {
         }
     }
 
-    /// The number of pushes that an image survives: one more, and it is due.
+    /// An image survives exactly as many pushes as its outlook says; with one more it is due.
     #[test]
     fn an_image_survives_so_many_more(policy in policies(), images in images()) {
         let joined: Vec<Joined<'_, i64>> = images.iter().map(|(key, still, tags)| Joined { key: *key, seen: still.seen(tags), since: i64::MIN }).collect();

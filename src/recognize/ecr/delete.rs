@@ -1,4 +1,4 @@
-//! `BatchDeleteImage`: the response is the truth, the request only a wish.
+//! `BatchDeleteImage`: what was deleted is told by the response, not by the request.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,8 @@ use crate::recognize::image;
 use crate::recognize::json::Json;
 use crate::recognize::record::Record;
 
-/// What went and what stayed. A partial failure has no `errorCode`; so where the response is missing, what went is not
-/// known, however clear the request was.
+/// What was deleted and what stayed. A partial failure has no `errorCode`; so without the response it is
+/// not known what was deleted, even if the request is complete.
 pub(super) fn batch_delete_image<'r>(record: &Record<'r>) -> Action<'r> {
     let requested = image::image_ids(record.request.get("imageIds"));
     if record.failed() {

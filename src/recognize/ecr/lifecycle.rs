@@ -7,12 +7,12 @@ use crate::recognize::image;
 use crate::recognize::json::Json;
 use crate::recognize::record::{self, Record};
 
-/// A policy has at most 50 rules. This is no quota but a bound on what a hostile record costs: a rule takes two bytes of
-/// text (`{}`) and 300 in memory.
+/// A policy has at most 50 rules. This higher limit only bounds the cost of a hostile record: a rule takes
+/// two bytes of text (`{}`) but 300 in memory.
 const RULES_MAX: usize = 1000;
 
-/// One run, or one part of it. A run that took nothing has an empty list; an event *without* a list does not tell what the
-/// run took (such events are known from 2022), nor does one whose entries all lack a digest.
+/// A run, or part of one. A run that took nothing has an empty list. An event *without* a list does not
+/// tell what the run took (such events are known from 2022), nor does one whose entries all lack a digest.
 pub(super) fn execution<'r>(record: &Record<'r>) -> Action<'r> {
     let actions = record.details.get("lifecycleEventImageActions");
     let run = policy_run(record);
@@ -20,7 +20,7 @@ pub(super) fn execution<'r>(record: &Record<'r>) -> Action<'r> {
     if !actions.is_array() || unreadable { Action::Omitted } else { Action::PolicyRun(run) }
 }
 
-/// A preview that was left out tells nothing, and nothing happened.
+/// A preview whose content CloudTrail left out tells nothing, and a preview deletes nothing.
 pub(super) fn preview<'r>(record: &Record<'r>) -> Option<Action<'r>> {
     record.details.is_object().then(|| Action::PolicyPreview(policy_run(record)))
 }
@@ -35,7 +35,8 @@ fn policy_run<'r>(record: &Record<'r>) -> PolicyRun<'r> {
     }
 }
 
-/// A rule as the event words it ("Time since image pushed"); a rule without a priority cannot be what an image refers to.
+/// A rule in the event's prose ("Time since image pushed"). Without a priority no image of the run can
+/// refer to it, so it is left out.
 fn rule(entry: Json<'_>) -> Option<LifecycleRule<'_>> {
     let selection = entry.get("lifecycleEventSelection");
     let words = |key: &str| selection.text(key).map(Cow::Borrowed);
@@ -53,7 +54,7 @@ fn rule(entry: Json<'_>) -> Option<LifecycleRule<'_>> {
     })
 }
 
-/// `"expire"`; the policy's own form `{"type": "expire"}` is read as well.
+/// `"expire"`, or the policy's own form `{"type": "expire"}`.
 fn action(entry: Json<'_>) -> Cow<'_, str> {
     let action = entry.get("action");
     let text = action.as_text().or_else(|| action.text("type")).unwrap_or_default();
@@ -72,7 +73,7 @@ fn image_run(entry: Json<'_>) -> Option<ImageRun<'_>> {
         tag_status: image.text("tagStatus").map(Cow::Borrowed),
         tags: texts(image.get("tagList")),
         has_tag_list: image.get("tagList").is_array(),
-        // Milliseconds since the epoch, of which ECR gives whole seconds.
+        // Milliseconds since 1970, though ECR gives whole seconds.
         pushed_at: record::time(image.get("pushedAt")),
     })
 }

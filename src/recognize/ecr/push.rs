@@ -1,4 +1,4 @@
-//! `PutImage`, and the pushes that ECR makes itself: replication and pull-through cache.
+//! `PutImage`, and pushes that ECR makes itself: replication and pull-through cache.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use crate::recognize::json::Json;
 use crate::recognize::manifest::Manifests;
 use crate::recognize::record::Record;
 
-/// `PutImage`: a push, a refused push, or one of which nothing is known but that it happened.
+/// `PutImage`: a push, a refused push, or a push whose content is not in the record.
 pub(super) fn put_image<'r>(record: &Record<'r>, manifests: &mut Manifests<'r>) -> Action<'r> {
     let stored = record.response.get("image");
     let parts = Parts {
@@ -24,8 +24,8 @@ pub(super) fn put_image<'r>(record: &Record<'r>, manifests: &mut Manifests<'r>) 
     parts.push(origin(record), manifests)
 }
 
-/// `ReplicateImage` is logged in the target account (the ECR user guide names the event); its shape is not published, so
-/// the image is looked for wherever ECR's other events have it.
+/// `ReplicateImage` is logged in the destination account (the ECR User Guide names the event). Its fields
+/// are not documented, so the image is looked for wherever other ECR events have it.
 pub(super) fn replicate_image<'r>(record: &Record<'r>, manifests: &mut Manifests<'r>) -> Action<'r> {
     let parts = Parts::anywhere(record, manifests);
     if record.failed() {
@@ -34,14 +34,14 @@ pub(super) fn replicate_image<'r>(record: &Record<'r>, manifests: &mut Manifests
     parts.push(PushOrigin::Replication, manifests)
 }
 
-/// `BatchImportUpstreamImage` is a permission of the pull-through cache's role; whether it is logged with digests is not
-/// known, and without one it is no more than a sign that the cache asked upstream.
+/// `BatchImportUpstreamImage` is a permission of the pull-through cache's role. Whether it is logged with
+/// digests is not known; without one it only shows that the cache contacted the upstream registry.
 pub(super) fn import_upstream<'r>(record: &Record<'r>, manifests: &mut Manifests<'r>) -> Option<Action<'r>> {
     let action = Parts::anywhere(record, manifests).push(PushOrigin::PullThroughCache, manifests);
     (!record.failed() && matches!(action, Action::Push(_))).then_some(action)
 }
 
-/// What a push says about its image, before it is put together.
+/// What a record says about the pushed image.
 struct Parts<'r> {
     /// The digest in the response.
     answered: Option<Digest>,
@@ -53,7 +53,7 @@ struct Parts<'r> {
 }
 
 impl<'r> Parts<'r> {
-    /// From any of the places where an ECR event may name an image.
+    /// Looks in all places where ECR events name images.
     fn anywhere(record: &Record<'r>, manifests: &Manifests<'r>) -> Self {
         let places = [record.response, record.request, record.details].map(within);
         let text = |keys: &[&str]| places.iter().flatten().find_map(|place| keys.iter().find_map(|key| place.text(key)));
@@ -71,7 +71,8 @@ impl<'r> Parts<'r> {
     }
 
     fn push(&self, origin: PushOrigin, manifests: &mut Manifests<'r>) -> Action<'r> {
-        // Hashed even where the response names the digest: that both agree is what makes the log trustworthy.
+        // The manifest is hashed even if the response has the digest: that both agree is what makes the log
+        // trustworthy.
         let computed = self.computed();
         let claimed = self.answered.or(self.asked);
         let Some(digest) = self.answered.or(computed).or(self.asked) else { return Action::Omitted };
@@ -85,7 +86,7 @@ impl<'r> Parts<'r> {
     }
 }
 
-/// A payload and the objects in it that may name an image.
+/// A payload, and the objects inside it that may name an image.
 fn within(payload: Json<'_>) -> [Json<'_>; 5] {
     let first = payload.get("imageIds").items().next().unwrap_or(Json::NOTHING);
     [payload, payload.get("image"), payload.get("imageId"), payload.get("image").get("imageId"), first]
@@ -103,21 +104,23 @@ fn refusal<'r>(record: &Record<'r>, parts: &Parts<'r>) -> Refusal<'r> {
     }
 }
 
-/// What already exists is what the request asked for; the message may be missing, cut, or worded anew.
+/// "Already exists" refers to what the request asked for; the message may be missing, cut off, or worded
+/// differently.
 fn asked_for<'r>(parts: &Parts<'r>) -> Option<AlreadyExists<'r>> {
     let digest = parts.asked.or_else(|| parts.computed())?;
     Some(AlreadyExists { digest, tag: Cow::Borrowed(parts.tag?) })
 }
 
-/// `ImageAlreadyExistsException` says in prose which digest the tag was on:
-/// `Image with digest 'sha256:…' and tag 'T' already exists in the repository with name …`.
+/// Parses the message of `ImageAlreadyExistsException`, which says which digest had the tag: `Image with
+/// digest 'sha256:…' and tag 'T' already exists in the repository with name …`.
 fn already_exists(message: &str) -> Option<AlreadyExists<'_>> {
     let digest = Digest::parse(quoted_after(message, "digest '")?)?;
     let tag = quoted_after(message, "tag '")?;
     (!tag.is_empty()).then_some(AlreadyExists { digest, tag: Cow::Borrowed(tag) })
 }
 
-/// A push without a tag would be refused with `tag 'null'`: a proof must not name a tag that the request did not.
+/// Whether the proof names the tag of the request. For a push without a tag the message would say `tag
+/// 'null'`.
 fn agrees(proof: &AlreadyExists<'_>, record: &Record<'_>, parts: &Parts<'_>) -> bool {
     !record.request.is_object() || parts.tag == Some(&*proof.tag)
 }
@@ -127,8 +130,8 @@ fn quoted_after<'t>(text: &'t str, before: &str) -> Option<&'t str> {
     Some(rest.split_once('\'')?.0)
 }
 
-/// Told by the role that only ECR can assume, or by the service it calls for. A session's name is free text, so the role's
-/// place in the ARN counts.
+/// How the push came about: told by a role that only ECR can assume, or by the service that ECR calls for.
+/// A session's name is free text, so only the role in the ARN counts.
 fn origin(record: &Record<'_>) -> PushOrigin {
     let identity = record.identity;
     let invoked_by = identity.text("invokedBy").unwrap_or_default();
@@ -144,10 +147,10 @@ fn origin(record: &Record<'_>) -> PushOrigin {
     }
 }
 
-/// For what ECR made a repository of its own accord: then a template may have set it up.
+/// For a repository that ECR created itself, the kind of push that caused it: a template may apply.
 pub(super) fn made_by_ecr(record: &Record<'_>) -> Option<PushOrigin> {
     match origin(record) {
-        // Nobody calls CreateRepository through the registry: it is for pushes and pulls.
+        // No client calls `CreateRepository` through the registry, which only serves pushes and pulls.
         PushOrigin::Client => {
             let by_ecr = |name: Option<&str>| name == Some("ecr.amazonaws.com");
             (by_ecr(record.identity.text("invokedBy")) || by_ecr(record.source_ip)).then_some(PushOrigin::Client)
@@ -156,7 +159,7 @@ pub(super) fn made_by_ecr(record: &Record<'_>) -> Option<PushOrigin> {
     }
 }
 
-/// ROLE in `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`.
+/// `ROLE` in `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`.
 fn assumed_role(arn: &str) -> Option<&str> {
     let (_, rest) = arn.split_once(":assumed-role/")?;
     rest.split('/').next()

@@ -1,14 +1,15 @@
-//! Settings of a whole registry: whose pulls do not count, where images are copied to, and what new repositories are given.
+//! Settings of a whole registry: whose pulls are not recorded, where images are replicated to, and
+//! templates for new repositories.
 //!
-//! The registry is the caller's, in the region of the call; no repository is named.
+//! The registry is that of the calling account, in the region of the call; no repository is named.
 
 use std::borrow::Cow;
 
-use crate::model::{Mutability, RegistryChange, ReplicationRule, Template};
+use crate::model::{CacheRule, Mutability, RegistryChange, ReplicationRule, Template};
 use crate::recognize::json::Json;
 use crate::recognize::record::Record;
 
-/// `None` for any other event, and for one that does not say what it changed.
+/// `None` for other events, and for those that do not say what changed.
 pub(super) fn change<'r>(record: &Record<'r>) -> Option<RegistryChange<'r>> {
     match record.name {
         "RegisterPullTimeUpdateExclusion" => exclusion(record, true),
@@ -19,6 +20,8 @@ pub(super) fn change<'r>(record: &Record<'r>) -> Option<RegistryChange<'r>> {
             let prefix = places(record).into_iter().find_map(|place| place.text("prefix"));
             prefix.map(|prefix| RegistryChange::TemplateDeleted(Cow::Borrowed(prefix)))
         }
+        "CreatePullThroughCacheRule" | "UpdatePullThroughCacheRule" => cache_rule(record).map(RegistryChange::CacheRule),
+        "DeletePullThroughCacheRule" => cache_rule(record).map(|rule| RegistryChange::CacheRuleDeleted(rule.prefix)),
         _ => None,
     }
 }
@@ -42,11 +45,17 @@ fn replication_rule(rule: Json<'_>) -> ReplicationRule<'_> {
     }
 }
 
+fn cache_rule<'r>(record: &Record<'r>) -> Option<CacheRule<'r>> {
+    let text = |key: &str| [record.response, record.request].iter().find_map(|place| place.text(key)).map(Cow::Borrowed);
+    Some(CacheRule { prefix: text("ecrRepositoryPrefix")?, upstream: text("upstreamRegistryUrl"), upstream_prefix: text("upstreamRepositoryPrefix") })
+}
+
 fn destination(to: Json<'_>) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
     Some((Cow::Borrowed(to.text("region")?), Cow::Borrowed(to.text("registryId")?)))
 }
 
-/// The response has the whole template, as it is now; a request to update one has what changes.
+/// Where to look for a template: the response has the whole template as it is now; a request to update has
+/// only the changes.
 fn places<'r>(record: &Record<'r>) -> [Json<'r>; 2] {
     [record.response.get("repositoryCreationTemplate"), record.request]
 }
@@ -64,7 +73,7 @@ fn template<'r>(record: &Record<'r>) -> Option<RegistryChange<'r>> {
     }))
 }
 
-/// `imageTagMutability`, with the wildcards for which it is the other way round.
+/// `imageTagMutability`, with the wildcards of the tags for which the opposite holds.
 pub(super) fn mutability(place: Json<'_>) -> Option<Mutability<'_>> {
     let filters = place.get("imageTagMutabilityExclusionFilters").items();
     Some(Mutability {

@@ -1,12 +1,13 @@
-//! Archive and restore: `UpdateImageStorageClass` asks, `ImageActivationEvent` tells when a restore is done.
+//! Archiving and restoring: `UpdateImageStorageClass` asks for either, `ImageActivationEvent` reports that
+//! a restore is done.
 
 use crate::model::{Action, ImageId, StorageClass};
 use crate::recognize::image;
 use crate::recognize::json::Json;
 use crate::recognize::record::Record;
 
-/// The logged response nests the image (`responseElements.image`), the API's model has it flat; both are read. The tag of
-/// a call by tag stands in the request, the digest it meant in the response.
+/// The logged response nests the image (`responseElements.image`), while the API documents it flat; both
+/// are read. For a call by tag, the tag is in the request and its digest in the response.
 pub(super) fn update<'r>(record: &Record<'r>) -> Action<'r> {
     let places = [record.response.get("image"), record.response, record.request];
     let ids = places.map(|place| place.get("imageId"));
@@ -19,7 +20,7 @@ pub(super) fn update<'r>(record: &Record<'r>) -> Action<'r> {
     }
 }
 
-/// What was asked for; where the request is missing, what the image became.
+/// The class that was asked for; if the request is missing, the class that the response states.
 fn class(request: Json<'_>, places: &[Json<'_>]) -> Option<StorageClass> {
     let asked = request.text("targetStorageClass");
     match asked.or_else(|| places.iter().find_map(|place| place.text("imageStatus")))? {
@@ -29,7 +30,7 @@ fn class(request: Json<'_>, places: &[Json<'_>]) -> Option<StorageClass> {
     }
 }
 
-/// A restore that failed, or one of an image that is not named, changed nothing that is known.
+/// A restore that failed, or of an image that is not named, changes nothing that is known.
 pub(super) fn activation<'r>(record: &Record<'r>) -> Option<Action<'r>> {
     let details = record.details;
     if !details.is_object() {

@@ -1,4 +1,4 @@
-//! What a task says about itself: the digests it resolved, and why it stopped.
+//! What a task reports: the digests that it resolved, and why it stopped.
 
 use std::borrow::Cow;
 
@@ -9,11 +9,11 @@ use crate::recognize::record::Record;
 
 use super::container;
 
-/// Longest text of reasons kept, in bytes; one reason of ECS has at most 255 to 1024.
+/// Longest text of stop reasons that is kept, in bytes; a single reason of ECS has 255 to 1024.
 const REASON_BYTES_MAX: usize = 16 * 1024;
 
-/// `SubmitTaskStateChange` (containers in a list) and `SubmitContainerStateChange` (one, beside the task). A change that
-/// tells neither a digest nor a reason is of no use here.
+/// `SubmitTaskStateChange` (a list of containers) and `SubmitContainerStateChange` (one container). Reports
+/// without a digest and without a reason are dropped.
 pub(super) fn submitted<'r>(record: &Record<'r>) -> Option<Action<'r>> {
     let request = record.request;
     let containers = request.get("containers");
@@ -33,7 +33,7 @@ pub(super) fn submitted<'r>(record: &Record<'r>) -> Option<Action<'r>> {
     })
 }
 
-/// The `detail` of EventBridge's *ECS Task State Change*.
+/// The `detail` object of EventBridge's *ECS Task State Change*.
 pub(in crate::recognize) fn native_task_state(detail: Json<'_>) -> Option<Action<'_>> {
     let containers = detail.get("containers");
     let images: Vec<TaskImage<'_>> = containers.items().filter_map(container).collect();
@@ -51,7 +51,7 @@ pub(in crate::recognize) fn native_task_state(detail: Json<'_>) -> Option<Action
     })
 }
 
-/// The task's reason and those of its containers, each once, a line each.
+/// The stop reasons of the task and its containers, each once, one on each line.
 fn reasons<'r>(first: Option<&'r str>, containers: Json<'r>) -> Option<Cow<'r, str>> {
     let mut all: Vec<&str> = Vec::new();
     for reason in first.into_iter().chain(containers.items().filter_map(|container| container.text("reason"))) {

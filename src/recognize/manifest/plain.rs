@@ -1,7 +1,8 @@
-//! A manifest as registries and build tools write it, read without a tape.
+//! A fast reader for manifests as registries and build tools write them.
 //!
-//! Of a manifest a media type and some digests are wanted. Where it is sound JSON and what is wanted is written without
-//! escapes, this says what the tape would say; anything else is left to the tape.
+//! Only the media type and some digests of a manifest are needed. If the text is valid JSON and those
+//! strings have no escapes, this reader gives the same result as the full parser; anything else is left to
+//! the full parser.
 
 use std::ops::Range;
 
@@ -10,16 +11,17 @@ use crate::model::{Digest, ImageDescription, ManifestKind};
 
 use super::{keep, platform};
 
-/// How deep a value may be nested whose place in the manifest is not known: four more are around it at most.
+/// The nesting limit for values whose own depth in the manifest is not known: they are at most four levels
+/// deep.
 const INNER_DEPTH_MAX: u32 = DEPTH_MAX - 4;
-/// About what an element of a list takes that names a digest.
+/// Typical size of a list element that has a digest.
 const ELEMENT_BYTES: usize = 160;
-/// Hex digits of a digest.
+/// Number of hex digits of a digest.
 const DIGEST_DIGITS: usize = 64;
-/// Longer numbers are looked at one by one.
+/// Longer numbers are checked one by one.
 const DIGITS_MAX: usize = 18;
 
-/// Describes the image of the manifest `text`; `None` where that is for the tape to say.
+/// Describes the image of the manifest `text`; `None` if the full parser has to decide.
 pub(super) fn read(text: &str) -> Option<ImageDescription<'static>> {
     let reader = Reader { text, bytes: text.as_bytes() };
     let start = skip_space(reader.bytes, 0);
@@ -53,16 +55,16 @@ pub(super) fn read(text: &str) -> Option<ImageDescription<'static>> {
     })
 }
 
-/// An object that may have a digest.
+/// An object in a list that may have a digest.
 struct Element<'t> {
     digest: Option<Digest>,
-    /// What its text is made of around the digest's digits and those of its size, if it has both.
+    /// The element's text apart from the digits of its digest and size, if it has both.
     shape: Option<Shape<'t>>,
-    /// Where its platform stands.
+    /// Where its platform is in the text.
     platform: Option<Range<usize>>,
 }
 
-/// A text with two gaps.
+/// A text with two gaps, for recognising elements that differ only in digest and size.
 struct Shape<'t> {
     before: &'t [u8],
     between: &'t [u8],
@@ -70,8 +72,8 @@ struct Shape<'t> {
     digest_first: bool,
 }
 
-/// Every reading gives the end of the value at `at`, and puts what it says into its place: nothing, if it is of another kind.
-/// Of a key that stands twice the last one counts.
+/// A cursor over the text. Every method returns the end of the value at `at`, and stores what the value
+/// says, or nothing if it is of another type. If a key appears twice the last one counts.
 #[derive(Clone, Copy)]
 struct Reader<'t> {
     text: &'t str,
@@ -87,7 +89,8 @@ impl<'t> Reader<'t> {
         skip_value_within(self.bytes, at, INNER_DEPTH_MAX).ok()
     }
 
-    /// Walks the object at `at`; `member` is told each key and where its value begins, and gives its end.
+    /// Walks the object at `at`; `member` is called with each key and the start of its value, and returns
+    /// the value's end.
     #[inline]
     fn object(self, at: usize, mut member: impl FnMut(&'t [u8], usize) -> Option<usize>) -> Option<usize> {
         self.is(at, b'{').then_some(())?;
@@ -99,7 +102,7 @@ impl<'t> Reader<'t> {
         Some(members.end())
     }
 
-    /// Where a string that is not empty stands between its quotes.
+    /// Stores where a non-empty string is, without its quotes.
     fn string(self, at: usize, said: &mut Option<Range<usize>>) -> Option<usize> {
         *said = None;
         if !self.is(at, b'"') {
@@ -110,7 +113,7 @@ impl<'t> Reader<'t> {
         plain.then_some(end)
     }
 
-    /// What an object says under `digest`.
+    /// Stores the digest that an object has under `digest`.
     fn digest(self, at: usize, element: &mut Option<Element<'t>>) -> Option<usize> {
         *element = None;
         if !self.is(at, b'{') {
@@ -137,7 +140,8 @@ impl<'t> Reader<'t> {
         Some(end)
     }
 
-    /// The shape of the element at `whole`, with its digest's digits at `digest` and its size at `size`.
+    /// The shape of the element at `whole`, whose digest's digits are at `digest` and whose size is at
+    /// `size`.
     fn shape(self, whole: Range<usize>, digest: Range<usize>, size: Range<usize>) -> Option<Shape<'t>> {
         number(self.bytes.get(size.clone())?).filter(|&length| length == size.len())?;
         let digest_first = digest.start < size.start;
@@ -146,7 +150,7 @@ impl<'t> Reader<'t> {
         Some(Shape { before: self.bytes.get(before)?, between: self.bytes.get(between)?, behind: self.bytes.get(behind)?, digest_first })
     }
 
-    /// What the object at `place` says of a platform; the outer option is for the tape.
+    /// The platform in the object at `place`; the outer `None` means that the full parser has to decide.
     fn platform(self, place: Option<Range<usize>>) -> Option<Option<String>> {
         let Some(place) = place.filter(|place| self.is(place.start, b'{')) else { return Some(None) };
         let mut said: [Option<Range<usize>>; 3] = [None, None, None];
@@ -159,7 +163,7 @@ impl<'t> Reader<'t> {
         Some(platform(said.map(|range| self.text.get(range?))))
     }
 
-    /// The same of each element of a list.
+    /// The digests of the elements of a list.
     fn digests(self, at: usize, digests: &mut Option<Vec<Digest>>, mut platforms: Option<&mut Vec<Option<Range<usize>>>>) -> Option<usize> {
         *digests = None;
         if let Some(platforms) = &mut platforms {
@@ -190,8 +194,8 @@ impl<'t> Reader<'t> {
 }
 
 impl Shape<'_> {
-    /// Reads an element that is written like the last one but for its digest and its size, which stand for themselves: the
-    /// digest, and the element's length.
+    /// Reads an element that differs from the previous one only in its digest and size: returns the digest
+    /// and the element's length.
     fn read(&self, text: &str) -> Option<(Digest, usize)> {
         let rest = text.as_bytes().strip_prefix(self.before)?;
         let first = self.gap(rest, self.digest_first)?;
@@ -203,7 +207,7 @@ impl Shape<'_> {
         Some((Digest::parse_hex(text.as_bytes().get(digits..digits + DIGEST_DIGITS)?)?, length))
     }
 
-    /// How long a gap is: of a digest, or of a number.
+    /// The length of a gap: the digits of a digest, or of a number.
     fn gap(&self, rest: &[u8], of_digest: bool) -> Option<usize> {
         if of_digest { Some(DIGEST_DIGITS) } else { number(rest) }
     }

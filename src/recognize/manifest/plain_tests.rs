@@ -1,4 +1,4 @@
-//! The reader of plain manifests against the tape: what it says, the tape says too.
+//! The fast manifest reader against the full parser: both must say the same.
 
 use proptest::prelude::*;
 
@@ -10,7 +10,7 @@ fn shown(image: Option<ImageDescription<'_>>) -> Option<String> {
     image.map(|image| format!("{image:?}"))
 }
 
-/// Whether it was read here; if so, as by the tape.
+/// Whether the fast reader read it; asserts that the full parser says the same.
 fn agrees(text: &str) -> bool {
     let found = read(text);
     let is_plain = found.is_some();
@@ -33,7 +33,7 @@ fn plain_manifests_are_read_here() {
     for text in [image.to_string(), serde_json::to_string_pretty(&image).unwrap(), format!("\n {index} ")] {
         assert!(agrees(&text), "{text}");
     }
-    // The digest behind the size, and elements that differ from the one before them.
+    // Elements with the digest after the size, and elements that differ from the one before them.
     for element in index["manifests"].as_array_mut().unwrap().iter_mut().skip(3).step_by(2) {
         element["platform"] = serde_json::json!({"os": "linux"});
     }
@@ -41,7 +41,7 @@ fn plain_manifests_are_read_here() {
     assert!(agrees(&text) && agrees(&text.replace(r#""digest""#, r#""adigest""#)) && agrees(&text.replace(r#""size""#, r#""a""#)));
 }
 
-/// Each is like the element before it but for one thing.
+/// Each element is like the one before it except for one thing.
 #[test]
 fn an_element_is_like_the_one_before_it_only_if_it_is() {
     let (a, b) = (digest("a"), digest("b"));
@@ -89,7 +89,7 @@ fn what_is_not_plain_is_left_to_the_tape() {
     }
 }
 
-/// JSON, more or less, with the keys that count, some of them twice.
+/// Almost valid JSON with the keys that matter, some of them twice.
 fn document() -> impl Strategy<Value = String> {
     let key = prop_oneof![
         4 => proptest::sample::select(&["mediaType", "manifests", "config", "layers", "subject", "digest", "size", "a"][..]).prop_map(str::to_owned),

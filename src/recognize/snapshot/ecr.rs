@@ -1,10 +1,10 @@
-//! Amazon ECR: repositories, images, policies, and what is set for the registry.
+//! ECR: repositories, images, policies, and settings of the registry.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::{Answer, Place};
-use crate::model::{Action, Digest, ListedImage, Listing, Mutability, RegistryChange, ReplicationRule, Template};
+use crate::model::{Action, CacheRule, Digest, ListedImage, Listing, Mutability, RegistryChange, ReplicationRule, Template};
 use crate::recognize::image::digest;
 use crate::recognize::json::Json;
 use crate::recognize::manifest::Manifests;
@@ -17,7 +17,7 @@ pub(super) fn read(root: Json<'_>, answer: &mut Answer, manifests: &mut Parser) 
         return answer.is("ecr describe-images");
     }
     if root.text("imageDigest").is_some() && root.text("repositoryName").is_some() {
-        // One of `--query 'imageDetails'`: nothing tells what the others are.
+        // Output of `--query 'imageDetails'`: nothing tells whether there are more pages.
         answer.pages_missing = true;
         listing(std::iter::once(root), answer, false);
         return answer.is("ecr describe-images");
@@ -40,7 +40,7 @@ pub(super) fn read(root: Json<'_>, answer: &mut Answer, manifests: &mut Parser) 
     registry(root, answer)
 }
 
-/// Account and region of an answer that has neither ARN nor URI.
+/// Account and region for an output that has neither an ARN nor a URI.
 fn own(answer: &Answer, registry: Option<&str>) -> Place {
     let account = registry.map(str::to_owned).or_else(|| answer.envelope.account.clone());
     Place { account, region: answer.envelope.region.clone(), repository: None }
@@ -51,7 +51,7 @@ fn place(entry: Json<'_>, answer: &Answer) -> Place {
     own(answer, entry.text("registryId")).named(name)
 }
 
-/// The call failed: there is no policy. Any other failure says nothing.
+/// The call failed because there is no policy. Any other failure says nothing.
 pub(super) fn refused(head: Json<'_>, error: &str, mut answer: Answer) -> Option<Answer> {
     answer.call = head.text("call")?.to_owned();
     if !error.contains("LifecyclePolicyNotFoundException") || head.text("repository").is_none() {
@@ -64,7 +64,7 @@ pub(super) fn refused(head: Json<'_>, error: &str, mut answer: Answer) -> Option
     Some(answer)
 }
 
-/// Images by repository: the answer of one call is about one, and several may stand together.
+/// Images by repository. One call lists one repository, but several outputs may be joined.
 fn listing<'r>(images: impl Iterator<Item = Json<'r>>, answer: &mut Answer, whole: bool) {
     let mut lists: BTreeMap<Place, Vec<ListedImage<'static>>> = BTreeMap::new();
     for entry in images {
@@ -94,7 +94,7 @@ fn image(entry: Json<'_>, answer: &mut Answer) -> Option<ListedImage<'static>> {
         pushed_at: answer.time(entry.get("imagePushedAt")),
         pulled_at: answer.time(entry.get("lastRecordedPullTime")),
         archived: match entry.text("imageStatus") {
-            // One that is being restored cannot be pulled yet.
+            // An image that is being restored cannot be pulled yet.
             Some("ARCHIVED" | "ACTIVATING") => Some(true),
             Some("ACTIVE") => Some(false),
             _ => None,
@@ -108,7 +108,7 @@ fn image(entry: Json<'_>, answer: &mut Answer) -> Option<ListedImage<'static>> {
 
 fn repository(entry: Json<'_>, answer: &mut Answer) {
     answer.entries += 1;
-    // Public repositories have no lifecycle policies, and names of their own.
+    // Public repositories are left out: they have no lifecycle policies.
     if entry.text("repositoryArn").is_some_and(|arn| arn.contains(":ecr-public:")) {
         answer.left_out += 1;
         return;
@@ -143,7 +143,7 @@ fn manifest(entry: Json<'_>, answer: &mut Answer, manifests: &mut Parser) {
     }
 }
 
-/// What is set for a whole registry.
+/// Settings of a whole registry.
 fn registry(root: Json<'_>, answer: &mut Answer) -> bool {
     let own = own(answer, root.text("registryId"));
     let owned = |text: Option<&str>| text.map(|text| Cow::Owned(text.to_owned()));
@@ -163,6 +163,11 @@ fn registry(root: Json<'_>, answer: &mut Answer) -> bool {
             }
         }
         return answer.is("ecr list-pull-time-update-exclusions");
+    }
+    let caches = root.get("pullThroughCacheRules");
+    if caches.is_array() {
+        caches.items().for_each(|entry| cache_rule(entry, answer));
+        return answer.is("ecr describe-pull-through-cache-rules");
     }
     let templates = root.get("repositoryCreationTemplates");
     if !templates.is_array() {
@@ -185,6 +190,20 @@ fn registry(root: Json<'_>, answer: &mut Answer) -> bool {
         answer.say(own.clone(), Action::Registry(RegistryChange::Template(template)));
     }
     answer.is("ecr describe-repository-creation-templates")
+}
+
+/// Each names the registry that it is of.
+fn cache_rule(entry: Json<'_>, answer: &mut Answer) {
+    answer.entries += 1;
+    let text = |key: &str| entry.text(key).map(|text| Cow::Owned(text.to_owned()));
+    let Some(prefix) = text("ecrRepositoryPrefix") else {
+        answer.left_out += 1;
+        return;
+    };
+    answer.time(entry.get("createdAt"));
+    let rule = CacheRule { prefix, upstream: text("upstreamRegistryUrl"), upstream_prefix: text("upstreamRepositoryPrefix") };
+    let place = own(answer, entry.text("registryId"));
+    answer.say(place, Action::Registry(RegistryChange::CacheRule(rule)));
 }
 
 fn rule(rule: Json<'_>) -> ReplicationRule<'static> {

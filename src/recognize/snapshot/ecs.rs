@@ -1,4 +1,5 @@
-//! Amazon ECS: what services and tasks run. Revisions of services and tasks have digests; definitions have what somebody wrote.
+//! ECS: what services and tasks run. Service revisions and tasks have digests; definitions have references
+//! as somebody wrote them.
 
 use std::borrow::Cow;
 
@@ -37,7 +38,7 @@ pub(super) fn read(root: Json<'_>, answer: &mut Answer) -> bool {
     lists.iter().any(|(key, call)| root.get(key).is_array() && answer.names_only(call, root.get(key)))
 }
 
-/// A service runs the definition of its primary deployment since that began.
+/// A service runs the definition of its primary deployment, since that deployment began.
 fn service(entry: Json<'_>, answer: &mut Answer) {
     answer.entries += 1;
     let Some(arn) = entry.text("serviceArn") else { return };
@@ -53,7 +54,7 @@ fn service(entry: Json<'_>, answer: &mut Answer) {
     answer.say_since(Place::of_arn(arn), since, action);
 }
 
-/// `containerImages[].imageDigest` is what the service's tasks are started with.
+/// Tasks of the service are started with `containerImages[].imageDigest`.
 fn revision(entry: Json<'_>, answer: &mut Answer) {
     answer.entries += 1;
     let Some(arn) = entry.text("serviceArn") else { return };

@@ -1,4 +1,4 @@
-//! kubectl: pods have digests (`imageID`), and everything else has what somebody wrote.
+//! kubectl: pods have digests (`imageID`); all other kinds have references as somebody wrote them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,10 +8,10 @@ use crate::model::{Action, ImageReference, Need, NeedKind, TaskImage};
 use crate::recognize::image::task_image;
 use crate::recognize::json::Json;
 
-/// Kinds that run pods, or are pods.
+/// Kinds of objects that run pods, and pods.
 const KINDS: &[&str] = &["Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicationController"];
 
-/// Who needs what, in order of name: pods of one owner need the same, once.
+/// What each owner needs, by name: pods of one owner count once.
 type Needs = BTreeMap<(String, u8), Vec<TaskImage<'static>>>;
 
 pub(super) fn read(root: Json<'_>, answer: &mut Answer) -> bool {
@@ -49,7 +49,7 @@ fn object(item: Json<'_>, kind: Option<&str>, answer: &mut Answer, needs: &mut N
         Some("Pod") => pod(item, answer, needs),
         Some("CronJob") => template(item, "cronjob", spec.get("jobTemplate").get("spec"), answer, needs),
         Some("Job") if item.get("status").get("completionTime").is_something() => {}
-        // What owns it is in the list, too, or asks for the same.
+        // Its owner is in the list, too, or needs the same.
         Some("ReplicaSet") if owner(item).is_some() => {}
         Some(kind) if KINDS.contains(&kind) && spec.get("replicas").as_integer() != Some(0) => {
             template(item, &kind.to_ascii_lowercase(), spec, answer, needs);
@@ -59,7 +59,7 @@ fn object(item: Json<'_>, kind: Option<&str>, answer: &mut Answer, needs: &mut N
     answer.left_out += u64::from(needs.values().map(Vec::len).sum::<usize>() == before && owner(item).is_none());
 }
 
-/// A template's containers ask for their images whenever a pod starts.
+/// The containers of a template resolve their images each time a pod starts.
 fn template(item: Json<'_>, kind: &str, spec: Json<'_>, answer: &Answer, needs: &mut Needs) {
     let who = name(answer, kind, item.get("metadata"), item.get("metadata").text("name").unwrap_or_default());
     for container in containers(spec.get("template").get("spec")) {
@@ -101,7 +101,8 @@ fn pod(item: Json<'_>, answer: &mut Answer, needs: &mut Needs) {
     }
 }
 
-/// `…/shop/api@sha256:…`, with or without `docker-pullable://`; a bare `sha256:…` is the digest of a configuration.
+/// `…/shop/api@sha256:…`, with or without `docker-pullable://`; a bare `sha256:…` is the digest of a config
+/// and not of a manifest.
 fn resolved(image_id: &str) -> Option<ImageReference> {
     let text = image_id.split_once("://").map_or(image_id, |(_, rest)| rest);
     ImageReference::parse(text).filter(|reference| reference.digest.is_some())
@@ -123,13 +124,13 @@ fn statuses<'r>(status: Json<'r>) -> impl Iterator<Item = Json<'r>> {
     ["containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"].into_iter().flat_map(move |key| status.get(key).items())
 }
 
-/// Kind and name of what owns an object.
+/// Kind and name of an object's owner.
 fn owner(item: Json<'_>) -> Option<(&str, &str)> {
     let owners = item.get("metadata").get("ownerReferences");
     owners.items().find_map(|owner| Some((owner.text("kind")?, owner.text("name")?)))
 }
 
-/// `kubernetes deployment shop/api`, with the cluster where it is known.
+/// `kubernetes deployment shop/api`, with the cluster if it is known.
 fn name(answer: &Answer, kind: &str, metadata: Json<'_>, name: &str) -> String {
     let cluster = answer.envelope.context.as_deref().map(|context| format!("{context} ")).unwrap_or_default();
     format!("kubernetes {cluster}{kind} {}/{name}", metadata.text("namespace").unwrap_or("default"))

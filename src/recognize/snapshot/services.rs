@@ -1,4 +1,5 @@
-//! Lambda, App Runner, Batch, SageMaker, and what Amazon Inspector has seen in use. These print their members with a capital letter.
+//! Lambda, App Runner, Batch, SageMaker, and images that Amazon Inspector reports as in use. Most of these
+//! write member names with a capital letter.
 
 use std::borrow::Cow;
 
@@ -45,7 +46,7 @@ fn need(answer: &mut Answer, kind: NeedKind, arn: &str, images: Vec<TaskImage<'s
     answer.say(Place::of_arn(arn), Action::Needs(vec![need]));
 }
 
-/// Of a function in a list only the digest is told, and that under another name: `CodeSha256`.
+/// A list of functions has only the digest, under another name: `CodeSha256`.
 fn function(entry: Json<'_>, code: Json<'_>, arn: &str, answer: &mut Answer) {
     answer.entries += 1;
     answer.time(entry.get("LastModified"));
@@ -60,7 +61,7 @@ fn function(entry: Json<'_>, code: Json<'_>, arn: &str, answer: &mut Answer) {
     };
     match image {
         Some(image) => need(answer, NeedKind::Keeps, &who, vec![image], Vec::new()),
-        // A ZIP file, or an image from elsewhere.
+        // A function made from a ZIP file, or from an image elsewhere.
         None => answer.left_out += 1,
     }
 }
@@ -75,7 +76,7 @@ fn runner(entry: Json<'_>, arn: &str, answer: &mut Answer) {
     };
     let own = || image.reference.as_ref().is_some_and(|image| arn.split(':').nth(4) == Some(image.registry_id.as_str()));
     let kind = if source.get("AutoDeploymentsEnabled").as_bool().unwrap_or_else(own) { NeedKind::Asks } else { NeedKind::Keeps };
-    // What it keeps was deployed then.
+    // The image that it keeps was deployed then.
     let since = answer.time(entry.get("UpdatedAt"));
     let action = Action::Needs(vec![Need::new(kind, arn.to_owned(), vec![image])]);
     answer.say_since(Place::of_arn(arn), since, action);
@@ -94,7 +95,7 @@ fn unnamed(image: TaskImage<'_>) -> TaskImage<'static> {
     TaskImage { reference: image.reference, digest: image.digest, container: None, failed: image.failed }
 }
 
-/// `inUseCount`: tasks and pods that run the image, wherever they are.
+/// `inUseCount`: number of tasks and pods that run the image, wherever they are.
 fn in_use(entry: Json<'_>, answer: &mut Answer) {
     answer.entries += 1;
     let image = entry.get("resourceMetadata").get("ecrImage");
@@ -148,7 +149,7 @@ fn sagemaker(root: Json<'_>, answer: &mut Answer) -> bool {
     answer.is("sagemaker describe-endpoint")
 }
 
-/// What an endpoint specifies, and the digest that it was resolved to.
+/// The image that an endpoint specifies, with the digest that it was resolved to.
 fn resolved(entry: Json<'_>) -> Option<TaskImage<'static>> {
     let digest = entry.text("ResolvedImage").and_then(ImageReference::parse).and_then(|found| found.digest);
     task_image(None, entry.text("SpecifiedImage").or_else(|| entry.text("ResolvedImage")), digest)

@@ -1,18 +1,18 @@
 //! `s3://bucket/prefix`, where the bucket may be an access point's ARN.
 
-/// Where in S3.
+/// An address in S3.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::source) struct Address {
     /// Bucket name, or the ARN of an access point.
     pub bucket: String,
-    /// Region that the ARN names.
+    /// The region in the ARN.
     pub region: Option<String>,
     /// As given, without a leading `/`.
     pub prefix: String,
 }
 
 impl Address {
-    /// Parses what stands after `s3://`.
+    /// Parses what follows `s3://`.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let (bucket, prefix) = if text.starts_with("arn:") { split_arn(text)? } else { text.split_once('/').unwrap_or((text, "")) };
         if bucket.is_empty() {

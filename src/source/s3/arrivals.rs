@@ -1,4 +1,4 @@
-//! What has arrived and waits for a worker.
+//! The queue of objects that have arrived and wait for a worker.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -10,18 +10,20 @@ use super::buffers::Buffers;
 use crate::source::Delivery;
 use crate::source::local::lock;
 
-/// One object on its way to a worker, with what it holds of the budgets until the worker asks for the next one.
+/// An object on its way to a worker, with the permits of the budgets that it holds until the worker asks
+/// for the next one.
 pub(super) struct Parcel {
     pub delivery: Delivery,
     pub bytes: Vec<u8>,
     pub permits: Vec<OwnedSemaphorePermit>,
 }
 
-/// A queue between the runtime and the workers. It needs no bound of its own: every parcel holds permits.
+/// The queue between the runtime and the workers. It needs no limit of its own, because every parcel holds
+/// permits.
 pub(super) struct Arrivals {
     queue: Mutex<Queue>,
     arrived: Condvar,
-    /// What the objects hold that workers have in hand.
+    /// Permits of the objects that workers are processing.
     in_hand: Mutex<HashMap<ThreadId, Vec<OwnedSemaphorePermit>>>,
     pub buffers: Buffers,
 }
@@ -33,7 +35,7 @@ struct Queue {
 }
 
 impl Arrivals {
-    /// For a process that may take `memory_bytes_max`.
+    /// For a process that may use `memory_bytes_max`.
     pub(super) fn new(memory_bytes_max: u64) -> Self {
         Self { queue: Mutex::default(), arrived: Condvar::new(), in_hand: Mutex::default(), buffers: Buffers::new(memory_bytes_max) }
     }
@@ -46,8 +48,8 @@ impl Arrivals {
         }
     }
 
-    /// Waits for the next parcel and puts its bytes into `buffer`. `None` once closed and empty. Who asks is done with what it
-    /// was given before.
+    /// Waits for the next parcel and puts its bytes into `buffer`. `None` once closed and empty. A worker
+    /// that calls this has finished its previous object.
     pub(super) fn take(&self, buffer: &mut Vec<u8>) -> Option<Delivery> {
         self.buffers.give(std::mem::take(buffer));
         let worker = thread::current().id();
@@ -66,7 +68,7 @@ impl Arrivals {
         Some(parcel.delivery)
     }
 
-    /// No more will come; what is here is still handed out.
+    /// No more will come; what is queued is still handed out.
     pub(super) fn close_after_last(&self) {
         lock(&self.queue).closed = true;
         self.arrived.notify_all();

@@ -1,5 +1,5 @@
-//! A bucket, or a part of it, as a place for objects: the calls of [`ObjectStore`], with the tries and the patience that reading
-//! an archive has. Callers wait; what is asynchronous stays here.
+//! A bucket, or a part of it, as an [`ObjectStore`], with the same retries and timeouts as reading an
+//! archive. Callers block; everything asynchronous stays in here.
 
 mod read;
 
@@ -13,27 +13,29 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use super::address::Address;
 use super::connect::Connection;
 use super::list::{How, Lister, Stop};
+use super::page::Version;
 use super::session::{Defeat, Session};
 use super::trouble::{Trouble, TroubleKind};
 use super::{Shared, runtime};
 use crate::model::Filter;
 use crate::source::layout::Selection;
-use crate::source::store::{Condition, Got, ObjectStore, Put, StoreError};
+use crate::source::store::{Condition, Entry, Got, ObjectStore, Put, StoreError};
 use crate::source::{FatalError, FatalKind, OpenError, Options};
 
-/// The slowest that an object may go up: the answer to a PUT comes when all of it is there.
+/// The slowest upload that is waited for: a PUT is answered only when the whole object has arrived.
 const UPLOAD_BYTES_PER_SECOND: u64 = 64 << 10;
 
-/// The place, and what reaches it.
+/// The bucket, and what is needed to reach it.
 pub(in crate::source) struct Bucket {
     origin: String,
-    /// Before every key: empty, or with `/` at its end.
+    /// Prefix of all keys: empty, or ending in `/`.
     prefix: String,
     session: Arc<Session>,
     /// `Some` until dropped.
@@ -46,7 +48,7 @@ impl fmt::Debug for Bucket {
     }
 }
 
-/// What a call was for, where the right to it is missing.
+/// What a call did, for naming the permission that is missing.
 #[derive(Clone, Copy)]
 enum Right {
     Get,
@@ -140,7 +142,7 @@ impl Bucket {
     async fn copy_one(&self, from: &str, to: &str) -> Result<(), Defeat> {
         let mut request = self.session.tries();
         let bucket = self.session.bucket();
-        // Behind an access point, keys are called objects of it.
+        // For an access point's ARN, S3 wants `object/` before the key.
         let source = format!("{bucket}/{}{}", if bucket.starts_with("arn:") { "object/" } else { "" }, escaped(from));
         loop {
             let client = request.client();
@@ -174,33 +176,33 @@ impl Bucket {
         }
     }
 
-    async fn list_all(&self, prefix: &str) -> Result<Vec<String>, Defeat> {
+    async fn list_all(&self, prefix: &str) -> Result<Vec<Entry>, Defeat> {
         let (pages, _nobody) = mpsc::channel(1);
         let lister = Lister::new(Arc::clone(&self.session), Selection::new(&Filter::default()), pages);
-        let (mut keys, mut after) = (Vec::new(), None);
+        let (mut entries, mut after) = (Vec::new(), None);
+        let entry = |(key, version): (String, Version)| Some(Entry { key: key.strip_prefix(&self.prefix)?.to_owned(), modified: version.modified });
         loop {
             let page = match lister.page(prefix, &How::Keys { after: after.take(), splits: false }, None).await {
                 Ok(page) => page,
                 Err(Stop::Defeat(defeat) | Stop::Torn(_, defeat)) => return Err(defeat),
-                // It never sends anything.
-                Err(Stop::Unwanted) => return Ok(keys),
+                // Does not occur: this call sends nothing.
+                Err(Stop::Unwanted) => return Ok(entries),
             };
             after = page.objects.last().map(|(key, _)| key.clone());
-            keys.extend(page.objects.into_iter().filter_map(|(key, _)| key.strip_prefix(&self.prefix).map(str::to_owned)));
+            entries.extend(page.objects.into_iter().filter_map(entry));
             if page.token.is_none() || after.is_none() {
-                return Ok(keys);
+                return Ok(entries);
             }
         }
     }
 }
 
-/// A key as part of a URL.
+/// What stands in a path as it is (RFC 3986): letters, digits, `-._~`, and what separates the parts.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
+/// A key, escaped as part of a URL.
 fn escaped(key: &str) -> String {
-    let mut text = String::with_capacity(key.len());
-    for byte in key.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) { text.push(char::from(byte)) } else { text.push_str(&format!("%{byte:02X}")) }
-    }
-    text
+    utf8_percent_encode(key, PATH).to_string()
 }
 
 fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
@@ -228,7 +230,7 @@ impl ObjectStore for Bucket {
         self.wait(Right::Delete, self.delete_one(&self.key(key)))
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
         self.wait(Right::List, self.list_all(&self.key(prefix)))
     }
 

@@ -1,5 +1,5 @@
-//! Buffers that bodies are read into, kept by size so that a tiny object never holds a giant buffer and what the budget
-//! counts is what memory holds.
+//! Buffers for bodies, kept by size class, so that a tiny object never occupies a giant buffer, and the
+//! budget counts the memory really used.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,9 +8,9 @@ use crate::source::local::lock;
 
 /// 4 KiB: many objects of a trail are no larger.
 const CLASS_MIN: u32 = 12;
-/// 16 MiB: larger bodies get a buffer of their own, which is not kept.
+/// 16 MiB: larger bodies get a buffer of their own that is not kept.
 const CLASS_MAX: u32 = 24;
-/// What is kept per size, at most, and of all sizes together this part of the memory.
+/// Limits of what is kept: for each size class, and for all together as a fraction of memory.
 const KEPT_BYTES_MAX: usize = 16 << 20;
 const KEPT_PART: u64 = 16;
 
@@ -22,14 +22,14 @@ pub(super) struct Buffers {
     bytes_max: u64,
 }
 
-/// The capacity that a body of `bytes` gets.
+/// The capacity of the buffer for a body of `bytes`.
 pub(super) fn capacity_for(bytes: u64) -> u64 {
     let capacity = bytes.max(1 << CLASS_MIN).checked_next_power_of_two().unwrap_or(bytes);
     if capacity > 1 << CLASS_MAX { bytes } else { capacity }
 }
 
 impl Buffers {
-    /// For a process that may take `memory_bytes_max`.
+    /// For a process that may use `memory_bytes_max`.
     pub(super) fn new(memory_bytes_max: u64) -> Self {
         Self { kept: Default::default(), bytes: AtomicU64::new(0), bytes_max: memory_bytes_max / KEPT_PART }
     }
@@ -43,13 +43,13 @@ impl Buffers {
         }
         kept.unwrap_or_else(|| {
             let mut buffer = Vec::new();
-            // A refused reservation is no reason to die: the body will grow the buffer as it comes.
+            // If memory cannot be reserved now, the buffer grows as the body arrives.
             let _ = buffer.try_reserve_exact(capacity);
             buffer
         })
     }
 
-    /// Takes a buffer back. Its content does not matter.
+    /// Takes back a buffer, whatever is in it.
     pub(super) fn give(&self, mut buffer: Vec<u8>) {
         let Some(class) = class_of(buffer.capacity()) else { return };
         buffer.clear();
@@ -62,7 +62,7 @@ impl Buffers {
     }
 }
 
-/// The class whose buffers hold at least, and less than twice, its size.
+/// The class whose buffers have at least its size, and less than twice its size.
 fn class_of(capacity: usize) -> Option<usize> {
     let log = capacity.checked_ilog2()?;
     (CLASS_MIN..=CLASS_MAX).contains(&log).then(|| (log - CLASS_MIN) as usize)

@@ -1,5 +1,5 @@
-//! The client: configured as the AWS CLI would be, and made anew when the bucket turns out to be elsewhere or the credentials
-//! have ended.
+//! The S3 client: configured as the AWS CLI would be, and replaced when the bucket turns out to be in
+//! another region or the credentials have expired.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -29,24 +29,24 @@ use super::address::Address;
 use super::patience::Watchful;
 use crate::source::{Credentials, FatalError, FatalKind, Options};
 
-/// Where S3 is asked when nobody says where the bucket is. S3 answers there for every bucket of the partition, with the
-/// region where it really is.
+/// The region that is asked first if no region is configured. S3 answers there for every bucket of the
+/// partition, and names the bucket's real region.
 const REGION_FIRST_ASKED: &str = "us-east-1";
 
-/// How often one run may learn that the bucket is elsewhere, or renew its credentials. More is a loop.
+/// How often a run may change the region or renew its credentials. More would be a loop.
 const RECONNECTS_MAX: u64 = 16;
 
-/// S3 closes idle connections after some twenty seconds; ours go first.
+/// S3 closes idle connections after some twenty seconds; ours are closed before.
 const POOL_IDLE: Duration = Duration::from_secs(15);
 
-/// The one client of a feed.
+/// The client of a feed.
 pub(super) struct Connection {
     origin: String,
     address: Address,
     options: Options,
     http: SharedHttpClient,
     state: std::sync::RwLock<State>,
-    /// Held while a new client is made, so that a hundred requests that fail together make one.
+    /// Held while a new client is made, so that a hundred requests that fail together make only one.
     renewing: Mutex<()>,
 }
 
@@ -72,7 +72,7 @@ impl Connection {
         })
     }
 
-    /// The client of the moment, and its number.
+    /// The present client, and its generation.
     pub(super) fn client(&self) -> (Arc<Client>, u64) {
         let state = self.state.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         (Arc::clone(&state.client), state.generation)
@@ -82,8 +82,8 @@ impl Connection {
         self.state.read().unwrap_or_else(std::sync::PoisonError::into_inner).region.clone()
     }
 
-    /// Replaces the client with number `generation`, unless somebody has done so already: for `region`, or, without one, with
-    /// credentials asked for again.
+    /// Replaces the client of this `generation`, unless that has been done: for `region`, or, without one,
+    /// with new credentials.
     pub(super) async fn renew(&self, generation: u64, region: Option<&str>) -> Result<(), FatalError> {
         let _one_at_a_time = self.renewing.lock().await;
         let current = self.client().1;
@@ -105,7 +105,7 @@ impl Connection {
     }
 }
 
-/// The certificates in the file that `AWS_CA_BUNDLE` names, to be trusted instead of the system's.
+/// The certificates in the file that `AWS_CA_BUNDLE` names, trusted instead of the system's.
 pub(super) fn ca_bundle(origin: &str) -> Result<Option<TlsContext>, FatalError> {
     let Some(path) = std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()) else { return Ok(None) };
     read_bundle(Path::new(&path)).map(Some).map_err(|why| FatalError {
@@ -115,7 +115,7 @@ pub(super) fn ca_bundle(origin: &str) -> Result<Option<TlsContext>, FatalError> 
     })
 }
 
-/// Checked here: the connector takes it for granted that every certificate is one.
+/// Checked here, because the connector assumes that every certificate is valid.
 fn read_bundle(path: &Path) -> Result<TlsContext, String> {
     let bundle = std::fs::read(path).map_err(|error| error.to_string())?;
     let mut roots = RootCertStore::empty();
@@ -129,7 +129,7 @@ fn read_bundle(path: &Path) -> Result<TlsContext, String> {
     TlsContext::builder().with_trust_store(TrustStore::empty().with_pem_certificate(bundle)).build().map_err(|error| error.to_string())
 }
 
-/// One pool of connections for listing, fetching and whoever is asked for credentials.
+/// One connection pool for listing, fetching and credential providers.
 pub(super) fn http_client(tls: Option<TlsContext>) -> SharedHttpClient {
     aws_smithy_http_client::Builder::new().build_with_connector_fn(move |settings, components| {
         let mut builder = Connector::builder().pool_idle_timeout(POOL_IDLE);
@@ -139,7 +139,7 @@ pub(super) fn http_client(tls: Option<TlsContext>) -> SharedHttpClient {
     })
 }
 
-/// Through the proxy of `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, where there is one.
+/// Uses the proxy in `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, if any.
 pub(super) fn connector(builder: ConnectorBuilder, tls: Option<&TlsContext>) -> Connector {
     let builder = builder.proxy_config(ProxyConfig::from_env()).tls_provider(Provider::Rustls(CryptoMode::Ring));
     match tls {
@@ -148,7 +148,7 @@ pub(super) fn connector(builder: ConnectorBuilder, tls: Option<&TlsContext>) -> 
     }
 }
 
-/// A client, and the region it signs for. `region` is what the service itself told.
+/// A client, and the region that it signs for. `region` is what the service named.
 async fn client(http: &SharedHttpClient, address: &Address, options: &Options, region: Option<&str>) -> (Client, String) {
     let region = region.or(address.region.as_deref()).or(options.region.as_deref());
     let shared = shared_config(http, options, region).await;
@@ -158,17 +158,18 @@ async fn client(http: &SharedHttpClient, address: &Address, options: &Options, r
     let mut builder = Builder::from(&shared)
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts)
-        // Ours minds the bodies of errors and listings as well, and a drip.
+        // Our own check also covers the bodies of errors and listings, and slow dripping.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .interceptor(Watchful(patience))
-        // Gunzip checks what it reads, and log digest files are what proves an archive whole.
+        // Decompression verifies content, and log digest files prove an archive complete.
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .use_arn_region(true);
-    // An access point is a host of its own, wherever it is.
+    // An access point has a host of its own, whatever the endpoint.
     if !address.bucket.starts_with("arn:") && custom_endpoint(options, &shared).is_some_and(|endpoint| needs_path_style(&endpoint)) {
         builder = builder.force_path_style(true);
     }
-    // Only here, not in the shared configuration: SSO and STS, which may be asked for credentials, are not at that address.
+    // Not in the shared configuration: SSO and STS, which may provide credentials, are not at that
+    // endpoint.
     if let Some(endpoint) = &options.endpoint_url {
         builder = builder.endpoint_url(endpoint);
     }
@@ -193,15 +194,17 @@ pub(super) async fn shared_config(http: &SharedHttpClient, options: &Options, re
         let Credentials { access_key_id, secret_access_key, session_token } = given.clone();
         loader = loader.credentials_provider(SdkCredentials::new(access_key_id, secret_access_key, session_token, None, "tagfall"));
     } else if let Some(profile) = &options.profile {
-        // As with the AWS CLI, a profile that is named goes before keys in the environment; in the SDK's chain it would not.
+        // As with the AWS CLI, a profile that is named takes precedence over keys in the environment; in
+        // the SDK's chain it does not.
         let config = ProviderConfig::without_region().with_http_client(http.clone()).with_region(region);
         loader = loader.credentials_provider(ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build());
     }
     loader.load().await
 }
 
-/// Environment, profile, then [`REGION_FIRST_ASKED`]. Not the instance metadata service, as the AWS CLI does not ask it either: a
-/// machine outside AWS would wait seconds for an answer that S3's redirect gives anyway.
+/// Environment, profile, then [`REGION_FIRST_ASKED`]. The instance metadata service is not asked, as the
+/// AWS CLI does not ask it: a machine outside of AWS would wait for seconds, and S3's redirect gives the
+/// region anyway.
 fn region_chain(options: &Options) -> RegionProviderChain {
     let mut profile = ProfileFileRegionProvider::builder();
     if let Some(name) = &options.profile {
@@ -215,19 +218,19 @@ pub(super) fn is_aws(options: &Options, shared: &SdkConfig) -> bool {
     custom_endpoint(options, shared).is_none_or(|endpoint| !needs_path_style(&endpoint))
 }
 
-/// The endpoint that is not AWS's own choice, wherever it is configured. The SDK reads environment and profile.
+/// A custom endpoint, wherever it is configured. The SDK reads environment and profile.
 fn custom_endpoint(options: &Options, shared: &SdkConfig) -> Option<String> {
     options.endpoint_url.clone().or_else(|| endpoint_of(shared, "S3"))
 }
 
-/// The same of any service.
+/// The same for any service.
 pub(super) fn endpoint_of(shared: &SdkConfig, service: &str) -> Option<String> {
     let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url").build().ok();
     let configured = key.and_then(|key| shared.service_config()?.load_config(key));
     configured.or_else(|| shared.endpoint_url().map(str::to_owned))
 }
 
-/// Hosts of AWS serve buckets as host names; of others only few do, and IP addresses cannot.
+/// AWS's hosts support buckets as host names; few others do, and IP addresses cannot.
 fn needs_path_style(endpoint: &str) -> bool {
     let host = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
     let host = host.split(['/', '?']).next().unwrap_or(host);
@@ -256,7 +259,7 @@ mod tests {
         }
     }
 
-    /// The URL that a GET of `key` would go to: presigning decides that without a network.
+    /// The URL of a GET of `key`, which presigning determines without a network.
     async fn url(address: &str, options: &Options, region: Option<&str>) -> String {
         let http = aws_smithy_http_client::Builder::new().build_http();
         let address = Address::parse(address).unwrap();
@@ -288,7 +291,7 @@ mod tests {
         ] {
             assert_eq!(url(address, &options, None).await, expected);
         }
-        // What the service told goes before what the user said.
+        // What the service named takes precedence over what the user gave.
         assert_eq!(url("trail", &given("us-east-1", None), Some("sa-east-1")).await, "https://trail.s3.sa-east-1.amazonaws.com/a/b%20c.json");
     }
 }

@@ -13,29 +13,33 @@ use super::fetch::{Fetch, fetch};
 use super::list::Found;
 use super::pace::{Pace, WINDOW, Window};
 use super::page::Version;
+use super::pieces::{self, First, Judge, PIECES_HELD, Pieces, Stop};
 use super::session::{Defeat, Session};
 use super::trouble::TroubleKind;
 use crate::source::local::too_large;
-use crate::source::{Delivery, FatalError, FatalKind, Fetched, Origin};
+use crate::source::{Delivery, FatalError, FatalKind, Fetched, Options, Origin, Rest};
 
-/// Objects in flight and arrived, together, at most.
+/// Objects in flight and arrived together, at most.
 const PARCELS_MAX: usize = 1024;
 
-/// What a request and its answer take beside the body, about: the least that an object costs.
+/// Memory of a request and its answer apart from the body, about: the minimum cost of an object.
 const OBJECT_BYTES_MIN: u64 = 16 << 10;
 
-/// The budget's unit: permits are 32 bits wide.
+/// The unit of the budget, because semaphore permits have 32 bits.
 const UNIT_BYTES: u64 = 1024;
 
-/// So many refusals without one success are no matter of single objects.
+/// So many refusals without a success are not about single objects.
 const DENIALS_MAX: u64 = 32;
-/// So many objects given up in a row, and nothing had in between: the service is down.
+/// If so many objects in a row are given up, with no success in between, the service is down.
 const DEFEATS_IN_ROW_MAX: u64 = 16;
+
+/// An object that takes more than this part of what is in flight comes in pieces.
+const WHOLE_PART: u64 = 4;
 
 /// A body of this size is as much work as a request.
 const BYTES_PER_WORK: f64 = 65_536.0;
 
-/// How fetching went so far.
+/// Counts of fetches so far.
 #[derive(Default)]
 struct Tally {
     fetched: AtomicU64,
@@ -45,15 +49,34 @@ struct Tally {
     defeats_in_row: AtomicU64,
 }
 
+/// A quarter of the memory for what is in flight; the workers need the rest to inflate and parse it.
+fn budget_units(options: &Options) -> u64 {
+    (options.memory_bytes_max / 4 / UNIT_BYTES).clamp(64, u64::from(u32::MAX))
+}
+
+/// The largest object that is held as a whole, where those who read can do with pieces.
+fn whole_bytes_max(options: &Options) -> u64 {
+    let all = options.memory_bytes_max;
+    options.part_bytes.map_or(all, |part| part.max(budget_units(options) * UNIT_BYTES / WHOLE_PART).min(all))
+}
+
+/// How many GETs an object of this size takes.
+pub(super) fn requests_for(size: u64, options: &Options) -> u64 {
+    if size <= whole_bytes_max(options) { 1 } else { size.div_ceil(pieces::piece_bytes(budget_units(options) * UNIT_BYTES)) }
+}
+
 struct Dispatch {
     session: Arc<Session>,
     tally: Tally,
     budget: Arc<Semaphore>,
     budget_units: u64,
+    /// What is larger comes in pieces.
+    whole_bytes_max: u64,
+    piece_bytes: u64,
     parcels: Arc<Semaphore>,
 }
 
-/// Fetches what `pages` bring. `Err` when there is no sense in going on.
+/// Fetches the objects in `pages`. An error if there is no point in going on.
 pub(super) async fn run(session: Arc<Session>, mut pages: mpsc::Receiver<Vec<Found>>) -> Result<(), FatalError> {
     let dispatch = Arc::new(Dispatch::new(session));
     let mut lanes = Lanes { running: JoinSet::new(), gauge: Gauge::new() };
@@ -76,17 +99,18 @@ struct Lanes {
 
 impl Dispatch {
     fn new(session: Arc<Session>) -> Self {
-        // A quarter of the memory for what is in flight; the workers need the rest to inflate and parse it.
-        let units = (session.shared.options.memory_bytes_max / 4 / UNIT_BYTES).clamp(64, u64::from(u32::MAX));
+        let units = budget_units(&session.shared.options);
         let budget = Arc::new(Semaphore::new(units as usize));
-        Self { session, tally: Tally::default(), budget, budget_units: units, parcels: Arc::new(Semaphore::new(PARCELS_MAX)) }
+        let (whole_bytes_max, piece_bytes) = (whole_bytes_max(&session.shared.options), pieces::piece_bytes(units * UNIT_BYTES));
+        let parcels = Arc::new(Semaphore::new(PARCELS_MAX));
+        Self { session, tally: Tally::default(), budget, budget_units: units, whole_bytes_max, piece_bytes, parcels }
     }
 
     async fn hand_on(self: &Arc<Self>, lanes: &mut Lanes, found: Found) -> Result<(), FatalError> {
         match found {
             Found::OtherKind { key } => self.arrived_unread(&key, Fetched::OtherKind, None).await,
             Found::Unlistable { prefix, reason } => self.arrived_unread(&prefix, Fetched::Failed(reason), None).await,
-            Found::Object { key, size, .. } if size > self.session.shared.options.memory_bytes_max => {
+            Found::Object { key, size, .. } if size > self.session.shared.options.memory_bytes_max && self.holds_all() => {
                 let reason = too_large(self.session.shared.options.memory_bytes_max);
                 self.arrived_unread(&key, Fetched::Failed(reason), None).await;
             }
@@ -99,12 +123,19 @@ impl Dispatch {
                     return Ok(());
                 }
                 self.wait_for_a_lane(lanes).await?;
-                let permits = self.permits(capacity_for(size).max(OBJECT_BYTES_MIN)).await;
+                let in_pieces = size > self.whole_bytes_max;
+                let bytes = if in_pieces { self.piece_bytes * PIECES_HELD } else { capacity_for(size).max(OBJECT_BYTES_MIN) };
+                let permits = self.permits(bytes).await;
                 let dispatch = Arc::clone(self);
-                lanes.running.spawn(async move { dispatch.fetch(key, Version { size, etag }, origin, permits).await });
+                lanes.running.spawn(async move { dispatch.fetch(key, Version { size, etag, modified: None }, origin, permits).await });
             }
         }
         Ok(())
+    }
+
+    /// Whoever reads wants objects as a whole.
+    fn holds_all(&self) -> bool {
+        self.session.shared.options.part_bytes.is_none()
     }
 
     /// The version that was listed. If the object changes before it is fetched, the next run sees another one.
@@ -131,7 +162,7 @@ impl Dispatch {
         result.map_err(|error| self.session.fatal(FatalKind::Local, error.to_string()))?
     }
 
-    /// Waits for room. An object larger than the whole budget goes alone.
+    /// Waits for budget. An object larger than the whole budget is fetched alone.
     async fn permits(&self, bytes: u64) -> Vec<OwnedSemaphorePermit> {
         let units = bytes.div_ceil(UNIT_BYTES).clamp(1, self.budget_units) as u32;
         let room = Arc::clone(&self.budget).acquire_many_owned(units).await;
@@ -146,15 +177,30 @@ impl Dispatch {
         self.session.shared.arrivals.put(Parcel { delivery, bytes: Vec::new(), permits });
     }
 
-    async fn fetch(&self, key: String, listed: Version, origin: Option<Origin>, mut permits: Vec<OwnedSemaphorePermit>) -> Result<(), FatalError> {
+    async fn fetch(
+        self: Arc<Self>,
+        key: String,
+        listed: Version,
+        origin: Option<Origin>,
+        mut permits: Vec<OwnedSemaphorePermit>,
+    ) -> Result<(), FatalError> {
+        if listed.size > self.whole_bytes_max {
+            return self.fetch_first(key, origin, permits).await;
+        }
         let buffers = &self.session.shared.arrivals.buffers;
         let (mut size, mut signed) = (listed.size, None);
         let mut bytes = buffers.take(size);
         let outcome = loop {
             match fetch(&self.session, &key, &listed, capacity_for(size).max(OBJECT_BYTES_MIN), &mut bytes).await {
+                Fetch::Larger(larger) if larger > self.whole_bytes_max => {
+                    drop((std::mem::take(&mut bytes), permits));
+                    permits = self.permits(self.piece_bytes * PIECES_HELD).await;
+                    return self.fetch_first(key, origin, permits).await;
+                }
                 Fetch::Larger(larger) => {
-                    // Nothing is held while it waits for more room: others that wait get theirs. Twice as much at least, so that
-                    // an object that is larger at each look comes to an end.
+                    // Nothing is held while waiting for a larger budget, so that others can proceed. Asks
+                    // for at least twice as much, so that an object that turns out larger each time comes
+                    // to an end.
                     bytes = Vec::new();
                     drop(permits);
                     size = larger.max(size.saturating_mul(2));
@@ -179,6 +225,42 @@ impl Dispatch {
         let delivery = Delivery { object: self.session.shared.name(&key).into(), size: bytes.len() as u64, outcome, origin, signed, rest: None };
         self.session.shared.arrivals.put(Parcel { delivery, bytes, permits });
         Ok(())
+    }
+
+    /// The first piece of an object that comes in pieces; the worker who gets it asks for the others.
+    async fn fetch_first(self: Arc<Self>, key: String, origin: Option<Origin>, permits: Vec<OwnedSemaphorePermit>) -> Result<(), FatalError> {
+        let name = self.session.shared.name(&key);
+        let arrive = |outcome, bytes: Vec<u8>, signed, rest| {
+            let delivery = Delivery { object: name.as_str().into(), size: bytes.len() as u64, outcome, origin: origin.clone(), signed, rest };
+            self.session.shared.arrivals.put(Parcel { delivery, bytes, permits });
+        };
+        match pieces::first(&self.session, &key, self.piece_bytes).await {
+            Ok(First { version, bytes, signed }) => {
+                self.tally.success(bytes.len());
+                let at = bytes.len() as u64;
+                let rest = (at < version.size).then(|| Rest::of_far(Pieces::new(&self.session, version, self.piece_bytes, at, self.judge())));
+                arrive(Fetched::Whole, bytes, signed, rest);
+            }
+            Err(Stop::Refused(reason)) => arrive(Fetched::Failed(reason), Vec::new(), None, None),
+            Err(Stop::Defeated(defeat)) => {
+                self.after(&defeat)?;
+                arrive(Fetched::Failed(defeat.reason()), Vec::new(), None, None);
+            }
+        }
+        Ok(())
+    }
+
+    /// For pieces that are fetched when this has no part in it any more.
+    fn judge(self: &Arc<Self>) -> Judge {
+        let dispatch = Arc::clone(self);
+        Arc::new(move |outcome| match outcome {
+            Ok(bytes) => dispatch.tally.success(bytes),
+            Err(defeat) => {
+                if let Err(fatal) = dispatch.after(defeat) {
+                    dispatch.session.shared.fail(fatal);
+                }
+            }
+        })
     }
 
     /// Whether a defeat is one object's or everyone's.
@@ -210,7 +292,7 @@ impl Dispatch {
         Ok(())
     }
 
-    /// At the end: few objects, and every one of them refused.
+    /// At the end: few objects, and every one refused.
     fn verdict_of_all(&self) -> Result<(), FatalError> {
         if self.tally.fetched.load(Ordering::Relaxed) > 0 {
             return Ok(());
@@ -238,7 +320,7 @@ impl Tally {
     }
 }
 
-/// Cuts time into windows for [`Pace`].
+/// Divides time into windows for [`Pace`].
 struct Gauge {
     pace: Pace,
     since: Instant,

@@ -1,4 +1,4 @@
-//! One object: request, body, tries. A body that breaks goes on where it broke.
+//! Fetches one object: request, body, retries. A body that broke off is continued where it broke.
 
 use std::io::Read;
 
@@ -12,24 +12,25 @@ use crate::source::Signed;
 use crate::source::local::too_large;
 use crate::source::retry::Cause;
 
-/// Less than this is no progress: the tries go on counting.
+/// Less than this is not progress, and the tries go on counting.
 const PROGRESS_BYTES_MIN: usize = 64 * 1024;
-/// Nor is less than this part of the object, so that a request is given new life only so often.
+/// Nor is less than this fraction of the object, so that the number of tries is limited.
 const PROGRESS_PARTS: u64 = 32;
 
-/// An object that does not say how long it is, and is longer than was listed, is given so many times the room.
+/// If an object is larger than listed and its size is not known, its budget is multiplied by this.
 const GROWTH: u64 = 8;
 
 /// How fetching ended. The bytes, or the part that arrived, are in the buffer.
 pub(super) enum Fetch {
     Whole(Option<Box<Signed>>),
     TooLarge(String),
-    /// It is so large, about, and was listed as smaller: room for that is needed first.
+    /// It is larger than listed, about so many bytes: that much budget is needed first.
     Larger(u64),
     Defeated(Defeat),
 }
 
-/// Fetches `key` into `buffer`, with all tries. `listed` is the version that the listing told of; there is room for `room` bytes.
+/// Fetches `key` into `buffer`, with all retries. `listed` is the version in the listing; `room` is the
+/// budget in bytes.
 pub(super) async fn fetch(session: &Session, key: &str, listed: &Version, room: u64, buffer: &mut Vec<u8>) -> Fetch {
     let mut request = session.tries();
     let mut object =
@@ -58,25 +59,25 @@ enum Stop {
     Larger(u64),
 }
 
-/// What has come of an object so far.
+/// The state of an object that is being fetched.
 struct Object<'f> {
     session: &'f Session,
     key: &'f str,
     listed: &'f Version,
-    /// What may be held of it, in bytes.
+    /// The budget in bytes.
     room: u64,
     buffer: &'f mut Vec<u8>,
-    /// The ETag that the tries have settled on.
+    /// The ETag of the version that is being fetched.
     version: Option<String>,
-    /// How long that version is.
+    /// The length of that version.
     length: Option<u64>,
-    /// It may be the version that was listed.
+    /// Whether it may be the listed version.
     same: bool,
-    /// It comes with `Content-Encoding: gzip`.
+    /// Whether it has `Content-Encoding: gzip`.
     encoded: bool,
-    /// How that version is signed.
+    /// The signature of that version.
     signed: Option<Box<Signed>>,
-    /// Bytes that were progress already.
+    /// Bytes that have counted as progress.
     credited: usize,
 }
 
@@ -94,7 +95,7 @@ impl Object<'_> {
             None if begun.is_none() || self.is_whole(&output) => self.begin(&output),
             range => self.go_on(&output, range.unwrap_or("a part that is not named"))?,
         }
-        if self.length.is_some_and(|length| length > session.shared.options.memory_bytes_max) {
+        if self.length.is_some_and(|length| length > session.shared.options.memory_bytes_max) && session.shared.options.part_bytes.is_none() {
             return Err(self.too_large());
         }
         if let Some(length) = self.length.filter(|length| *length > self.room) {
@@ -105,13 +106,13 @@ impl Object<'_> {
         read
     }
 
-    /// Where the next try goes on: only where a version and its length are known.
+    /// Where the next try continues; only if version and length are known.
     fn begun(&self) -> Option<u64> {
         let begun = self.buffer.len() as u64;
         (begun > 0 && self.version.is_some() && self.length.is_some_and(|length| begun < length)).then_some(begun)
     }
 
-    /// The whole is on its way, whatever was asked for.
+    /// The answer is the whole object, whatever was asked for.
     fn begin(&mut self, output: &GetObjectOutput) {
         self.buffer.clear();
         // A weak ETag matches nothing.
@@ -122,12 +123,13 @@ impl Object<'_> {
         self.signed = signed(output);
     }
 
-    /// Whether what comes without a range is the whole: the version that was begun has its length, and any other version has not.
+    /// Whether an answer without a range is the whole object: if it is the version that was begun, it has
+    /// that version's length.
     fn is_whole(&self, output: &GetObjectOutput) -> bool {
         output.e_tag() != self.version.as_deref() || length_of(output) == self.length
     }
 
-    /// A part is on its way: it must be the one that is missing.
+    /// The answer is a part: it must be the missing one.
     fn go_on(&mut self, output: &GetObjectOutput, range: &str) -> Result<(), Stop> {
         let expected = self.begun().zip(self.length).map(|(begun, length)| format!("bytes {begun}-{}/{length}", length - 1));
         if expected.as_deref() == Some(range) && output.e_tag() == self.version.as_deref() {
@@ -141,12 +143,12 @@ impl Object<'_> {
         let bytes_max = self.session.shared.options.memory_bytes_max;
         while let Some(piece) = body.next().await {
             let piece = piece.map_err(|error| Stop::Trouble(Trouble::of_body(&error)))?;
-            if (self.buffer.len() + piece.len()) as u64 > bytes_max {
+            if (self.buffer.len() + piece.len()) as u64 > bytes_max && self.session.shared.options.part_bytes.is_none() {
                 return Err(self.too_large());
             }
-            // It does not say how long it is.
+            // Its size is not known.
             if (self.buffer.len() + piece.len()) as u64 > self.room {
-                return Err(Stop::Larger((self.room + piece.len() as u64).saturating_mul(GROWTH).min(bytes_max)));
+                return Err(Stop::Larger((self.room + piece.len() as u64).saturating_mul(GROWTH).min(bytes_max.max(self.room + 1))));
             }
             self.buffer.extend_from_slice(&piece);
         }
@@ -158,8 +160,8 @@ impl Object<'_> {
         }
     }
 
-    /// The same version has the size that was listed. An answer without a length ends wherever the connection does, and one that
-    /// was cut on the way may have a length that fits; neither would be noticed otherwise.
+    /// The listed version has the listed size. An answer without a length ends wherever the connection
+    /// does, and one cut on the way may have a length that fits; neither would be noticed otherwise.
     fn compare_with_listing(&mut self) -> Result<(), Stop> {
         let (came, listed) = (self.buffer.len() as u64, self.listed.size);
         if came == listed || listed == 0 || !self.same {
@@ -181,7 +183,7 @@ impl Object<'_> {
         Stop::TooLarge(too_large(self.session.shared.options.memory_bytes_max))
     }
 
-    /// Whether enough has come, since this was last asked, to call it progress.
+    /// Whether enough has arrived since the last call to count as progress.
     fn progressed(&mut self) -> bool {
         let Some(begun) = self.begun().and_then(|begun| usize::try_from(begun).ok()) else { return false };
         let least = usize::try_from(self.length.unwrap_or(0) / PROGRESS_PARTS).unwrap_or(usize::MAX).max(PROGRESS_BYTES_MIN);
@@ -192,12 +194,12 @@ impl Object<'_> {
         progressed
     }
 
-    /// What `trouble` means for what has come so far.
+    /// What `trouble` means for what has arrived so far.
     fn after(&mut self, trouble: Trouble) -> Trouble {
         match trouble.kind {
-            // The version that was begun is gone; the next try may take any.
+            // The version that was begun no longer exists; the next try may take any.
             TroubleKind::Passing(Cause::Changed) => self.forget(),
-            // Perhaps it is the part that is refused, and not the object.
+            // Perhaps only the range is refused, and not the object.
             TroubleKind::Refused if self.begun().is_some() => {
                 self.forget();
                 return Trouble::passing(Cause::Garbled, trouble.detail);
@@ -213,20 +215,20 @@ impl Object<'_> {
     }
 }
 
-/// What somebody on the way has packed, if it has the size that was listed then.
+/// Decompresses what a proxy compressed on the way, if the result has the listed size.
 fn unpacked(packed: &[u8], listed: u64) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     flate2::read::MultiGzDecoder::new(packed).take(listed + 1).read_to_end(&mut bytes).ok()?;
     (bytes.len() as u64 == listed).then_some(bytes)
 }
 
-/// How many bytes an answer says it has.
+/// The length that an answer states.
 fn length_of(output: &GetObjectOutput) -> Option<u64> {
     output.content_length().and_then(|length| u64::try_from(length).ok())
 }
 
 /// What CloudTrail leaves in the metadata of a log digest file.
-fn signed(output: &GetObjectOutput) -> Option<Box<Signed>> {
+pub(super) fn signed(output: &GetObjectOutput) -> Option<Box<Signed>> {
     let metadata = output.metadata()?;
     let signature = metadata.get("signature")?.clone();
     Some(Box::new(Signed { signature, generated: metadata.get("backfill-generation-timestamp").cloned() }))

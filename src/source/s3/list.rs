@@ -1,5 +1,5 @@
-//! Listing that lists nothing in vain: goes down CloudTrail's layout with delimiters, prunes on the way, and lists many
-//! branches at once. Where the layout is not CloudTrail's, a plain listing does.
+//! Lists a bucket with as few requests as possible: goes down CloudTrail's layout with delimiters, prunes
+//! on the way, and lists many branches at once. Outside of CloudTrail's layout it lists all keys plainly.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,11 +16,11 @@ use crate::source::layout::{self, Level, Place, Selection};
 use crate::source::local::lock;
 use crate::source::{FatalError, FatalKind};
 
-/// Branches listed at once.
+/// Number of branches listed at once.
 const BRANCHES_MAX: usize = 16;
 
-/// Folders outside of CloudTrail's layout that are looked into one after the other, in search of the layout, and lead nowhere.
-/// Beyond that, a plain listing is cheaper than looking.
+/// So many folders outside of CloudTrail's layout are searched for the layout in vain; after that, listing
+/// plainly is cheaper than searching.
 pub(super) const VAIN_LOOKS_MAX: usize = 64;
 
 /// What listing found.
@@ -34,17 +34,17 @@ pub(super) enum Found {
     OtherKind {
         key: String,
     },
-    /// A branch that could not be listed to its end, though others could.
+    /// A branch that could not be listed to its end, while others could.
     Unlistable {
         prefix: String,
         reason: String,
     },
 }
 
-/// All keys below, one page after the other.
+/// Lists all keys below, page after page.
 const PLAIN: How = How::Keys { after: None, splits: false };
 
-/// Work still to do.
+/// A branch that is still to be listed.
 #[derive(Debug)]
 pub(super) struct Branch {
     pub prefix: String,
@@ -55,7 +55,7 @@ pub(super) struct Branch {
 pub(super) enum How {
     /// One level, with `/` as delimiter.
     Level,
-    /// All keys below. When there is more than a page and `splits` is true, what is left is split into its folders.
+    /// All keys below. If there is more than a page and `splits` is true, the rest is split by folders.
     Keys { after: Option<String>, splits: bool },
 }
 
@@ -65,16 +65,16 @@ pub(super) struct Lister {
     out: mpsc::Sender<Vec<Found>>,
     pub vain_looks: AtomicUsize,
     pub pages: AtomicU64,
-    /// Objects, those of another kind included.
+    /// Number of objects, including those of other kinds.
     pub found: AtomicU64,
-    /// The first branch that may not be listed, where others may.
+    /// The first branch whose listing was refused, while others were not.
     pub denied: Mutex<Option<Defeat>>,
 }
 
 /// Why a branch ended early.
 pub(super) enum Stop {
     Defeat(Defeat),
-    /// The same, and a part of the page that could not be had whole.
+    /// The same, with the part of the page that could be read.
     Torn(Box<Page>, Defeat),
     /// Nobody takes pages any more.
     Unwanted,
@@ -86,7 +86,7 @@ impl From<Defeat> for Stop {
     }
 }
 
-/// Lists everything. `Err` when nothing can be listed at all, or nothing more.
+/// Lists everything. An error if nothing can be listed at all, or nothing more.
 pub(super) async fn run(lister: Arc<Lister>) -> Result<(), FatalError> {
     let mut waiting = match lister.roots().await {
         Ok(roots) => roots,
@@ -144,7 +144,7 @@ impl Lister {
         Branch { prefix, how }
     }
 
-    /// Lists one branch, and adds the branches it falls into to `children`, as many as were found.
+    /// Lists one branch, and adds the branches that it splits into to `children`.
     async fn list(&self, branch: &Branch, children: &mut Vec<Branch>) -> Result<(), Stop> {
         let Branch { prefix, how } = branch;
         let is_search = *how == How::Level && Place::of(prefix).level == Level::Outside;
@@ -168,8 +168,8 @@ impl Lister {
         }
     }
 
-    /// What is left of `prefix` after the key `last`, folder by folder. Keys are listed in the order of their bytes, so that
-    /// whole folders are known to be done.
+    /// Splits the keys of `prefix` after the key `last` by folder. Keys are listed in the order of their
+    /// bytes, so it is known which folders are complete.
     async fn split(&self, prefix: &str, last: &str, children: &mut Vec<Branch>) -> Result<(), Stop> {
         let mut walk = Walk::default();
         loop {
@@ -192,7 +192,8 @@ impl Lister {
         }
     }
 
-    /// The next page of a walk. Where it could not be had whole, what there is of it, and [`Walk::ended`] tells.
+    /// The next page of a listing. If it could not be read whole, the part that could be; [`Walk::ended`]
+    /// reports that.
     async fn next_page(&self, prefix: &str, how: &How, walk: &mut Walk) -> Result<Page, Stop> {
         let mut page = match self.ask(prefix, how, walk, None).await {
             Err(Stop::Torn(page, defeat)) => {
@@ -215,7 +216,7 @@ impl Lister {
         self.admits(&Place::of(folder))
     }
 
-    /// Below what the user has named, a lake's unfinished work is no evidence.
+    /// Below the user's prefix, a lake's unfinished files are not evidence.
     fn is_under_work(&self, key: &str) -> bool {
         key.strip_prefix(&self.session.shared.address.prefix).is_some_and(layout::is_under_work)
     }
@@ -233,10 +234,11 @@ impl Lister {
         self.send(found).await
     }
 
-    fn object(&self, key: String, Version { size, etag }: Version) -> Option<Found> {
-        // Names that begin with a point hide nothing here: a key below `./` or `.archive/` is as good as any.
+    fn object(&self, key: String, Version { size, etag, .. }: Version) -> Option<Found> {
+        // Names with a leading dot are not hidden here: keys below `./` or `.archive/` are as good as
+        // others.
         if !layout::is_evidence_in_bucket(&key) || self.is_under_work(&key) {
-            // A marker of a folder, as the console makes it, is nothing that anybody would miss.
+            // A folder marker, as the console makes it, contains nothing.
             if !key.ends_with('/') {
                 lock(&self.session.shared.seen).pass_over();
             }
@@ -261,12 +263,12 @@ impl Lister {
         self.out.send(found).await.map_err(|_| Stop::Unwanted)
     }
 
-    /// The first page, with all tries.
+    /// The first page, with all retries.
     pub(super) async fn page(&self, prefix: &str, how: &How, keys_max: Option<i32>) -> Result<Page, Stop> {
         self.ask(prefix, how, &Walk::default(), keys_max).await
     }
 
-    /// One page, with all tries.
+    /// One page, with all retries.
     async fn ask(&self, prefix: &str, how: &How, walk: &Walk, keys_max: Option<i32>) -> Result<Page, Stop> {
         let mut request = self.session.tries();
         let mut best = None;
@@ -302,7 +304,8 @@ impl Lister {
         }
     }
 
-    /// No whole page came. A part of one is better than nothing where nobody takes it for the whole.
+    /// No page could be read whole. A part is better than nothing, as long as it is not taken for the
+    /// whole.
     fn given_up(&self, best: Option<Page>, defeat: Defeat) -> Stop {
         match best {
             Some(page) => {
@@ -314,7 +317,7 @@ impl Lister {
     }
 }
 
-/// The one that has more.
+/// The page with more entries.
 fn better(one: Option<Page>, other: Option<Page>) -> Option<Page> {
     let entries = |page: &Option<Page>| page.as_ref().map_or(0, |page| page.objects.len() + page.folders.len());
     if entries(&other) > entries(&one) { other } else { one }
@@ -325,12 +328,12 @@ fn better(one: Option<Page>, other: Option<Page>) -> Option<Page> {
 struct Walk {
     token: Option<String>,
     order: Order,
-    /// The last page could not be had whole.
+    /// Set if the last page could not be read whole.
     defeat: Option<Defeat>,
 }
 
 impl Walk {
-    /// Whether there is no more; `Err` where there may be.
+    /// Whether the listing is complete; an error if there may be more.
     fn ended(&mut self) -> Result<bool, Stop> {
         self.defeat.take().map_or(Ok(self.token.is_none()), |defeat| Err(Stop::Defeat(defeat)))
     }

@@ -1,5 +1,5 @@
-//! How many requests at once: starts modest, grows while that brings more, halves when the service asks to slow down.
-//! Pure arithmetic on windows of time; who measures is [`dispatch`](super::dispatch).
+//! How many requests to make at once: starts low, grows while that increases the rate, halves when the
+//! service throttles. Pure arithmetic on windows of time; [`dispatch`](super::dispatch) measures.
 
 use std::time::Duration;
 
@@ -9,33 +9,34 @@ pub(super) const START: usize = 16;
 pub(super) const MAX: usize = 256;
 const MIN: usize = 2;
 
-/// The least span over which a rate says something.
+/// The shortest time over which a rate is meaningful.
 pub(super) const WINDOW: Duration = Duration::from_millis(250);
 
-/// A step up must bring this much more to be kept.
+/// A step up must increase the rate by this factor to be kept.
 const GAIN: f64 = 1.05;
-/// After a step up that brought nothing, so many windows pass before the next: conditions change, slowly.
+/// After a step up that did not help, so many windows pass before the next one, as conditions change
+/// slowly.
 const REST_WINDOWS: u32 = 20;
 
 #[derive(Debug, Clone)]
 pub(super) struct Pace {
     limit: usize,
-    /// Rate of the window before the last step up.
+    /// The rate in the window before the last step up.
     rate_before: f64,
-    /// The last window ended with a step up to this limit from the one named.
+    /// If the last window ended with a step up: the limit before it.
     stepped_from: Option<usize>,
     rest: u32,
 }
 
-/// What happened in a window.
+/// Measurements of one window.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Window {
     pub elapsed: Duration,
-    /// Work done: objects, and bytes in objects' worth.
+    /// Work done: the number of objects, plus bytes counted as objects.
     pub work: f64,
-    /// The service asked to slow down.
+    /// The service throttled requests.
     pub throttled: bool,
-    /// There was more to do than the limit let through. Without that, a rate says nothing about the limit.
+    /// There was more to do than the limit allowed. Otherwise the rate says nothing about the limit.
     pub limited: bool,
 }
 
@@ -48,7 +49,7 @@ impl Pace {
         self.limit
     }
 
-    /// Learns from a window.
+    /// Adjusts the limit after a window.
     pub(super) fn learn(&mut self, window: Window) {
         let rate = window.work / window.elapsed.as_secs_f64().max(1e-3);
         if window.throttled {
@@ -86,7 +87,7 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// A service that answers each request after `latency`, and no more than `rate_max` a second.
+    /// Simulates a service that answers each request after `latency`, at most `rate_max` a second.
     fn run(pace: &mut Pace, windows: usize, latency: f64, rate_max: f64) {
         for _ in 0..windows {
             let rate = (pace.limit() as f64 / latency).min(rate_max);

@@ -1,4 +1,4 @@
-//! One page of a listing, as far as it can be believed.
+//! One page of a listing, checked for consistency.
 
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::types::EncodingType;
@@ -7,22 +7,25 @@ use super::trouble::Trouble;
 use super::whole::Torn;
 use crate::source::retry::Cause;
 
-/// What a listing tells of an object beside its key.
+/// What a listing says about an object besides its key.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Version {
     pub size: u64,
-    /// Empty where the service tells none.
+    /// Empty if the service gives none.
     pub etag: String,
+    /// In milliseconds since the epoch.
+    pub modified: Option<i64>,
 }
 
 impl Version {
     fn of(object: &aws_sdk_s3::types::Object) -> Self {
         let size = u64::try_from(object.size().unwrap_or(0)).unwrap_or(0);
-        Self { size, etag: object.e_tag().unwrap_or_default().trim_matches('"').to_owned() }
+        let modified = object.last_modified().and_then(|time| time.to_millis().ok());
+        Self { size, etag: object.e_tag().unwrap_or_default().trim_matches('"').to_owned(), modified }
     }
 }
 
-/// A page as we use it.
+/// A page that passed the checks.
 #[derive(Debug, Default)]
 pub(super) struct Page {
     pub objects: Vec<(String, Version)>,
@@ -35,9 +38,9 @@ impl Page {
         self.objects.is_empty() && self.folders.is_empty()
     }
 
-    /// Refuses what no S3 says: a text that is not whole, entries without a name, fewer or more of them than counted, keys
-    /// outside of the prefix or out of order, and pages that lead to themselves. A listing is taken at its word for what is
-    /// *not* there, so its word has to be good.
+    /// Refuses what S3 would not send: incomplete text, entries without a name, more or fewer entries than
+    /// counted, keys outside of the prefix or out of order, and pages that continue with themselves. A
+    /// listing is also believed about what is *not* in it, so it has to be reliable.
     pub(super) fn read(output: ListObjectsV2Output, prefix: &str, token: Option<&str>) -> Result<Self, Refused> {
         let encoded = output.encoding_type() == Some(&EncodingType::Url);
         let text = |text: &str| if encoded { decode(text) } else { text.to_owned() };
@@ -47,7 +50,7 @@ impl Page {
         let page = Self { objects, folders, token: None };
         page.check_names(prefix)?;
         let entries = output.contents().len() + output.common_prefixes().len();
-        // Some servers count the keys alone.
+        // Some servers count only the keys.
         let counted = |counted: i32| usize::try_from(counted).is_ok_and(|counted| counted == entries || counted == page.objects.len());
         let next = output.next_continuation_token().filter(|next| !next.is_empty());
         let refusal = if page.objects.len() + page.folders.len() != entries {
@@ -65,10 +68,10 @@ impl Page {
         Err(Refused { trouble: garbled(prefix, refusal), page: Some(page) })
     }
 
-    /// From a text that is not whole: never a page that can be relied on, and what can be used of it.
+    /// Makes a refusal of an incomplete text, with the entries that can still be used.
     pub(super) fn torn(torn: Torn, prefix: &str) -> Refused {
         let trouble = garbled(prefix, torn.damage);
-        // Without the word of the text, nobody knows what a per cent sign stands for.
+        // Without the text's statement it is not known whether a percent sign is an escape.
         let name = |name: String| match torn.encoded {
             true => Some(decode(&name)),
             false => Some(name).filter(|name| !name.contains(['%', '+'])),
@@ -91,11 +94,11 @@ impl Page {
     }
 }
 
-/// A page that is not believed.
+/// A page that failed the checks.
 #[derive(Debug)]
 pub(super) struct Refused {
     pub trouble: Trouble,
-    /// What can be used of it, should no better one come: entries that are there, though others may be missing.
+    /// The entries that can be used if no better page comes: they exist, though others may be missing.
     pub page: Option<Page>,
 }
 
@@ -109,8 +112,8 @@ fn garbled(prefix: &str, detail: &str) -> Trouble {
     Trouble::passing(Cause::Garbled, format!("the listing of {}: {detail}", if prefix.is_empty() { "the bucket" } else { prefix }))
 }
 
-/// Undoes `encoding-type=url`: `%XX`, and `+` for a space. What the encoding never leaves as it is shows that the server only
-/// says that it encodes; such servers exist.
+/// Decodes `encoding-type=url`: `%XX`, and `+` for a space. Characters that the encoding would never leave
+/// show that the server only claims to encode; such servers exist.
 fn decode(text: &str) -> String {
     if !text.contains(['%', '+']) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return text.to_owned();
@@ -133,10 +136,11 @@ fn decode(text: &str) -> String {
     String::from_utf8_lossy(&decoded).into_owned()
 }
 
-/// Pages without a single entry, one after the other, that a listing may have: S3 gives some where much was deleted.
+/// A listing may have so many empty pages in a row: S3 returns some where much was deleted.
 const EMPTY_PAGES_MAX: u32 = 10_000;
 
-/// Pages must go on where the last one ended: a listing that goes in circles would never end.
+/// Checks that each page continues where the last one ended: a listing that goes in circles would never
+/// end.
 #[derive(Default)]
 pub(super) struct Order {
     last_object: Option<String>,
@@ -157,7 +161,7 @@ impl Order {
         Ok(())
     }
 
-    /// `page` it is.
+    /// Accepts `page` as the next one.
     pub(super) fn advance(&mut self, page: &Page) {
         self.empty_pages = if page.is_empty() { self.empty_pages + 1 } else { 0 };
         let last = |before: &mut Option<String>, last: Option<&String>| *before = last.cloned().or_else(|| before.take());

@@ -1,5 +1,6 @@
-//! Bodies that must go on: one that stops, or only drips, ends with an error, whoever reads it: an object's, a listing's, an
-//! error's. Without this the SDK would wait for the rest of a listing as long as the connection stands.
+//! Timeouts for all response bodies (objects, listings, errors): a body that stops, or only drips, ends
+//! with an error. Without this the SDK would wait for the rest of a listing as long as the connection is
+//! open.
 
 use std::fmt;
 use std::future::Future;
@@ -17,7 +18,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::source::Patience;
 
-/// Sees to it that every response's body goes on.
+/// Wraps the HTTP client so that every response's body is watched.
 #[derive(Debug)]
 pub(super) struct Watchful(pub Patience);
 
@@ -40,7 +41,7 @@ impl Intercept for Watchful {
     }
 }
 
-/// Why a body was not waited for.
+/// Why waiting for a body was given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slow {
     bytes: u64,
@@ -58,9 +59,10 @@ impl std::error::Error for Slow {}
 struct Watched {
     inner: SdkBody,
     patience: Patience,
-    /// Ends when nothing has come for too long. Made with the first wait: most bodies are there at once.
+    /// Fires when nothing has come for too long. Created at the first wait, because most bodies are there
+    /// at once.
     silence: Option<Pin<Box<Sleep>>>,
-    /// When the span began over which bytes are counted, and how many there were.
+    /// When the span over which bytes are counted began, and how many came.
     window: (Instant, u64),
 }
 
@@ -69,7 +71,7 @@ impl Watched {
         Self { inner, patience, silence: None, window: (Instant::now(), 0) }
     }
 
-    /// Counts what came. A span is judged when it is over, by the bytes that end it.
+    /// Counts bytes. A span is judged when it is over.
     fn count(&mut self, bytes: usize) -> Result<(), Slow> {
         let now = Instant::now();
         if let Some(silence) = &mut self.silence {

@@ -1,5 +1,5 @@
-//! CloudTrail's public keys: `ListPublicKeys`, one request for each region. An SDK of its own for that one call would add minutes to
-//! every build; what signs requests and sends them is here already.
+//! CloudTrail's public keys: `ListPublicKeys`, one request for each region. A whole SDK for this one call
+//! would add minutes to every build, and all that is needed to sign and send requests is here already.
 
 use std::time::Duration;
 
@@ -18,13 +18,13 @@ use crate::source::{KeyRequest, Options};
 
 const TARGET: &str = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.ListPublicKeys";
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
-/// For one try, its answer included.
+/// For one try, including its answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 const TRIES: u32 = 3;
-/// Before the second try; four times that before the third.
+/// The wait before the second try; the wait before the third is four times that.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// The answers for all `requests`, as JSON.
+/// The answers to all `requests`, as JSON.
 pub(in crate::source) fn list(options: &Options, requests: &[KeyRequest]) -> Result<Vec<Vec<u8>>, String> {
     let runtime = super::runtime(options).map_err(|error| error.to_string())?;
     let answers = runtime.block_on(async {
@@ -44,7 +44,7 @@ async fn one(options: &Options, request: &KeyRequest) -> Result<Vec<u8>, String>
     let endpoint = match connect::endpoint_of(&shared, "CloudTrail") {
         Some(endpoint) => endpoint,
         None if connect::is_aws(options, &shared) => endpoint(&request.region),
-        // Credentials of another S3 are none of AWS's business.
+        // Credentials for another S3 must not be sent to AWS.
         None => return Err("the objects come from an S3 that is not AWS's".to_owned()),
     };
     let body = format!(r#"{{"StartTime":{},"EndTime":{}}}"#, request.from.seconds(), request.to.seconds());
@@ -74,7 +74,7 @@ async fn ask(connector: &Connector, request: HttpRequest) -> Result<(u16, Vec<u8
     Ok((status, body.to_vec()))
 }
 
-/// A request, signed where it should be.
+/// A request, signed if credentials are needed.
 async fn signed(shared: &SdkConfig, region: &str, endpoint: &str, body: &str) -> Result<HttpRequest, String> {
     let text = |error: &dyn std::error::Error| chain(error);
     let provider = shared.credentials_provider().ok_or("no credentials are to be used (--no-sign-request)")?;
@@ -100,7 +100,7 @@ async fn signed(shared: &SdkConfig, region: &str, endpoint: &str, body: &str) ->
     Ok(request)
 }
 
-/// AWS's own, by the partition of the region.
+/// AWS's endpoint, by the partition of the region.
 fn endpoint(region: &str) -> String {
     let suffix = match region {
         region if region.starts_with("cn-") => "amazonaws.com.cn",
@@ -112,7 +112,7 @@ fn endpoint(region: &str) -> String {
     format!("https://cloudtrail.{region}.{suffix}")
 }
 
-/// What an error answer says.
+/// The message of an error answer.
 fn told(status: u16, answer: &[u8]) -> String {
     const SHOWN_BYTES_MAX: usize = 500;
     let text = String::from_utf8_lossy(answer.get(..SHOWN_BYTES_MAX).unwrap_or(answer)).into_owned();

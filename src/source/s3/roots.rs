@@ -1,4 +1,4 @@
-//! Where listing begins, and whether folders with names of their own lead to a trail.
+//! Where listing begins, and whether folders outside of the layout lead to a trail.
 
 use std::sync::atomic::Ordering;
 
@@ -7,21 +7,22 @@ use super::page::{Page, Version};
 use super::trouble::TroubleKind;
 use crate::source::layout::{Level, Place};
 
-/// More folders than that, none of them of the layout, are not all looked into.
+/// With more folders than this, none of them in the layout, only some are searched.
 const STRANGERS_MAX: usize = VAIN_LOOKS_MAX;
-/// How deep a trail may lie below one of many folders: `team/AWSLogs/`, `team/environment/cloudtrail/AWSLogs/`.
+/// How deep a trail may be below one of many folders: `team/AWSLogs/`,
+/// `team/environment/cloudtrail/AWSLogs/`.
 const DEPTH_MAX: usize = 3;
 
 impl Lister {
-    /// What the user's prefix means: the folder of that name if there is one; else the object of exactly that name, which is
-    /// then read whatever it is; else the beginning of names.
+    /// What the user's prefix means: the folder of that name if there is one; else the object with exactly
+    /// that name, which is read whatever it is called; else the beginning of names.
     pub(super) async fn roots(&self) -> Result<Vec<Branch>, Stop> {
         let prefix = self.session.shared.address.prefix.clone();
         if prefix.is_empty() || prefix.ends_with('/') {
             return Ok(vec![self.branch(prefix)]);
         }
         match self.listed_roots(&prefix).await {
-            // Who names one object needs no right to list.
+            // Naming a single object requires no permission to list.
             Err(Stop::Defeat(defeat)) if defeat.trouble.kind == TroubleKind::Denied => match self.unlisted(&prefix).await {
                 Some(object) => self.send(vec![object]).await.map(|()| Vec::new()),
                 None => Err(Stop::Defeat(defeat)),
@@ -38,7 +39,7 @@ impl Lister {
         let mut first = self.page(prefix, &How::Keys { after: None, splits: false }, Some(1)).await?;
         match first.objects.pop() {
             None => Ok(Vec::new()),
-            Some((key, Version { size, etag })) if key == prefix => {
+            Some((key, Version { size, etag, .. })) if key == prefix => {
                 self.send(vec![Found::Object { key, size, etag }]).await?;
                 Ok(Vec::new())
             }
@@ -53,11 +54,11 @@ impl Lister {
         Some(Found::Object { key: key.to_owned(), size, etag: head.e_tag().unwrap_or_default().trim_matches('"').to_owned() })
     }
 
-    /// Whether a folder outside of the layout is better listed plainly, by the first page of what is in it.
+    /// Whether a folder outside of the layout is better listed plainly, judged by the first page of it.
     pub(super) async fn is_no_way(&self, page: &Page) -> Result<bool, Stop> {
         let leads = |folders: &[String]| folders.iter().any(|folder| Place::of(folder).level != Level::Outside);
         if leads(&page.folders) {
-            // It pays to look.
+            // The search succeeded, so searching goes on.
             self.vain_looks.store(0, Ordering::Relaxed);
             return Ok(false);
         }
@@ -67,7 +68,7 @@ impl Lister {
         if page.folders.len() <= STRANGERS_MAX {
             return Ok(false);
         }
-        // Two of them, a few levels down, tell a folder for each team from a folder for each day.
+        // Two of them, a few levels down, distinguish a folder for each team from a folder for each day.
         for folder in [page.folders.first(), page.folders.last()].into_iter().flatten() {
             let mut next = Some(folder.clone());
             for _ in 0..DEPTH_MAX {

@@ -1,4 +1,4 @@
-//! Trying again: the part with the clock and the network, around the rules of [`retry`](crate::source::retry).
+//! Retries: the clock and the network around the rules of [`retry`](crate::source::retry).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,15 +15,16 @@ use crate::source::local::lock;
 use crate::source::retry::{Cause, Jitter, Policy, Tries, Verdict};
 use crate::source::{FatalError, FatalKind};
 
-/// An endpoint that has never answered gets fewer tries: it is more likely mistyped than restarting.
+/// An endpoint that has never answered gets fewer tries: its name is more likely mistyped than the endpoint
+/// restarting.
 const TRIES_UNANSWERED_MAX: u32 = 4;
 
-/// What all requests of a feed share.
+/// State shared by all requests of a feed.
 pub(super) struct Session {
     connection: Connection,
     pub shared: Arc<Shared>,
     begun: Instant,
-    /// Milliseconds after `begun` when the service last answered, plus one; 0: never.
+    /// Milliseconds from `begun` to the service's last answer, plus one; 0: never.
     last_answer: AtomicU64,
     throttled: AtomicU64,
     list_requests: AtomicU64,
@@ -34,15 +35,15 @@ pub(super) struct Session {
 #[derive(Debug)]
 pub(super) struct Defeat {
     pub trouble: Trouble,
-    /// Tries made, the first included.
+    /// Number of tries, including the first.
     pub tries: u32,
-    /// The service has not answered anybody since this request was first made.
+    /// The service has answered no request at all since this one was first made.
     pub nobody_answers: bool,
 }
 
 impl Session {
     pub(super) fn new(connection: Connection, shared: Arc<Shared>) -> Self {
-        // The address of a fresh allocation differs enough between processes; jitter needs no more.
+        // The address of a fresh allocation differs enough between processes for jitter.
         let seed = Arc::as_ptr(&shared) as usize as u64 ^ u64::from(std::process::id()) << 32;
         Self {
             connection,
@@ -64,12 +65,12 @@ impl Session {
         self.shared.options.request_payer.then_some(RequestPayer::Requester)
     }
 
-    /// The client of the moment, for a question that is not asked again.
+    /// The present client, for a request that is not retried.
     pub(super) fn client(&self) -> (Arc<Client>, u64) {
         self.connection.client()
     }
 
-    /// The service answered, whatever it said.
+    /// Notes that the service answered, whatever it said.
     pub(super) fn answered(&self) {
         self.last_answer.store(self.begun.elapsed().as_millis() as u64 + 1, Ordering::Relaxed);
     }
@@ -91,7 +92,7 @@ impl Session {
         FatalError { kind, origin: self.shared.origin.clone(), detail: detail.into() }
     }
 
-    /// The tries of one request, from now on.
+    /// Begins the tries of one request.
     pub(super) fn tries(&self) -> Request<'_> {
         Request { session: self, begun: Instant::now(), tries: Tries::new(self.policy()), renewed: false, generation: 0 }
     }
@@ -128,16 +129,16 @@ impl Request<'_> {
         client
     }
 
-    /// A try that failed has brought a part all the same: count and time begin anew.
+    /// A failed try has brought part of the object: number and time begin anew.
     pub(super) fn progressed(&mut self) {
         self.tries.progressed();
         self.begun = Instant::now();
     }
 
-    /// Deals with a failed try: waits, or connects anew. `Ok`: try again. `Err`: that was it.
+    /// Handles a failed try: waits, or reconnects. `Ok`: try again. `Err`: give up.
     pub(super) async fn recover(&mut self, mut trouble: Trouble) -> Result<(), Defeat> {
         if trouble.kind == TroubleKind::Fatal(FatalKind::NoCredentials) && self.session.has_answered() {
-            // There were some: whoever gave them gives no more.
+            // There were credentials before: their provider gives no more.
             trouble.kind = TroubleKind::Expired;
         }
         match &trouble.kind {
@@ -180,7 +181,7 @@ impl Request<'_> {
         }
     }
 
-    /// To the bucket's own region: as the answer told, or as S3 tells when asked.
+    /// Reconnects to the bucket's own region: as the answer said, or as S3 says when asked.
     async fn follow(&mut self, region: Option<String>, trouble: Trouble) -> Result<(), Defeat> {
         self.session.answered();
         let region = match region {
@@ -195,7 +196,7 @@ impl Request<'_> {
         }
     }
 
-    /// HeadBucket has no body to say anything in; its header does, in success and in error alike.
+    /// HeadBucket has no body; the region is in a header, whether it succeeds or fails.
     async fn ask_for_region(&self) -> Option<String> {
         let (client, _) = self.session.connection.client();
         match client.head_bucket().bucket(self.session.bucket()).send().await {
@@ -204,7 +205,8 @@ impl Request<'_> {
         }
     }
 
-    /// Nobody has answered for a while: is it this object, or everything? A question about the bucket itself tells.
+    /// Nobody has answered for a while. A request about the bucket itself shows whether it is this object
+    /// or everything.
     async fn knock(&self) {
         let (client, _) = self.session.connection.client();
         let answer = client.head_bucket().bucket(self.session.bucket()).send().await;
@@ -232,7 +234,7 @@ impl Request<'_> {
 }
 
 impl Defeat {
-    /// For coverage: why this object could not be had.
+    /// For coverage: why this object could not be read.
     pub(super) fn reason(&self) -> String {
         let Trouble { kind, detail } = &self.trouble;
         match kind {

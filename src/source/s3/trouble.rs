@@ -1,4 +1,4 @@
-//! What an error of the SDK means to us. Decided by types, codes and statuses, never by wording.
+//! What an error of the SDK means for us. Decided by types, codes and statuses, never by wording.
 
 use std::error::Error;
 use std::io;
@@ -15,29 +15,29 @@ use crate::source::retry::Cause;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Trouble {
     pub kind: TroubleKind,
-    /// What the service or the system said, in one line of bounded length.
+    /// What the service or the operating system said, on one line of limited length.
     pub detail: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TroubleKind {
-    /// May be better next time.
+    /// A retry may help.
     Passing(Cause),
-    /// The bucket is in this region, as far as the answer told.
+    /// The bucket is in another region, if the answer named it.
     Elsewhere(Option<String>),
-    /// Session or token has ended; asking the chain again may give a new one.
+    /// The session or token has expired; the credential chain may give a new one.
     Expired,
-    /// 403 on what was asked for.
+    /// 403 for this request.
     Denied,
     /// The KMS key refuses.
     KmsDenied,
-    /// No such key (any more).
+    /// The key does not exist (any more).
     Gone,
     /// In Glacier or Deep Archive, and not restored.
     Frozen,
-    /// Helps nobody to try again, and concerns everything.
+    /// A retry does not help, and all requests are affected.
     Fatal(FatalKind),
-    /// Helps nobody to try again, and concerns this request.
+    /// A retry does not help, but only this request is affected.
     Refused,
 }
 
@@ -46,7 +46,7 @@ impl Trouble {
         Self { kind: TroubleKind::Passing(cause), detail: detail.into() }
     }
 
-    /// From the SDK's error for a request without, or with, an answer.
+    /// From the SDK's error, with or without an answer.
     pub(super) fn of<E>(error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + 'static,
@@ -75,13 +75,13 @@ impl Trouble {
         Self { kind, detail: one_line(&format!("HTTP {status} {code} {message}{date}")) }
     }
 
-    /// No credentials, no connection, or one that broke.
+    /// No credentials, no connection, or a broken one.
     fn before_the_answer(error: &(dyn Error + 'static)) -> Self {
         let kind = causes(error).find_map(of_cause).unwrap_or(TroubleKind::Passing(Cause::Reset));
         Self { kind, detail: chain(error) }
     }
 
-    /// The answer began, and could not be read, or not be understood.
+    /// The answer began but could not be read or understood.
     fn of_broken_answer(error: &(dyn Error + 'static)) -> Self {
         let broken = causes(error).any(|cause| cause.is::<io::Error>());
         let cause = slow(error).unwrap_or(if broken { Cause::Reset } else { Cause::Garbled });
@@ -127,10 +127,10 @@ fn of_code(code: &str) -> Option<TroubleKind> {
     })
 }
 
-/// An answer without a code that we know: from a proxy, a server like S3, or one of S3's rarer errors.
+/// An answer without a known code: from a proxy, from a server like S3, or one of S3's rarer errors.
 fn of_status(status: u16, raw: &HttpResponse) -> TroubleKind {
     match status {
-        // It says that it went well, and cannot be understood.
+        // A success that cannot be understood.
         200..=299 => TroubleKind::Passing(Cause::Garbled),
         301 | 302 | 307 | 308 => TroubleKind::Elsewhere(bucket_region(raw)),
         400 if bucket_region(raw).is_some() => TroubleKind::Elsewhere(bucket_region(raw)),
@@ -146,7 +146,7 @@ fn of_status(status: u16, raw: &HttpResponse) -> TroubleKind {
     }
 }
 
-/// What a link in the chain of causes says.
+/// The meaning of one error in the chain of causes.
 fn of_cause(cause: &(dyn Error + 'static)) -> Option<TroubleKind> {
     if let Some(error) = cause.downcast_ref::<CredentialsError>() {
         return Some(match error {
@@ -162,24 +162,25 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<TroubleKind> {
     }))
 }
 
-/// Where the bucket really is: S3 says so in a header of nearly every answer that is about it.
+/// The bucket's real region: S3 names it in a header of nearly every answer about the bucket.
 pub(super) fn bucket_region(raw: &HttpResponse) -> Option<String> {
     raw.headers().get("x-amz-bucket-region").filter(|region| is_region(region)).map(str::to_owned)
 }
 
-/// It becomes a part of the host that credentials are shown to: a name, and nothing that would lead to another host.
+/// The name becomes part of the host that credentials are sent to: it must not lead to another host.
 fn is_region(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
-/// The same where only the error's body says so: `AuthorizationHeaderMalformed` does, and servers like S3 that have one region.
+/// The same if only the error's body says so: as with `AuthorizationHeaderMalformed`, and with servers like
+/// S3 that have one region.
 fn region_in_words(raw: &HttpResponse) -> Option<String> {
     let text = std::str::from_utf8(raw.body().bytes()?).ok()?;
     let region = text.split_once("<Region>")?.1.split_once("</Region>")?.0.trim();
     is_region(region).then(|| region.to_owned())
 }
 
-/// Whether it was our patience that ended.
+/// Whether one of our own timeouts ended it.
 fn slow(error: &(dyn Error + 'static)) -> Option<Cause> {
     causes(error).any(|cause| cause.is::<Slow>()).then_some(Cause::Slow)
 }
@@ -194,7 +195,7 @@ fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn
     .take(16)
 }
 
-/// The chain of causes as one line, without repetition.
+/// The chain of causes on one line, without repetitions.
 fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = String::new();
     for cause in causes(error) {
@@ -209,7 +210,7 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     one_line(&text)
 }
 
-/// Servers choose their words: no control characters, single spaces, and not more than 300 characters.
+/// Text from servers: without control characters, with single spaces, at most 300 characters.
 pub(super) fn one_line(text: &str) -> String {
     let printable: String = text.chars().map(|character| if character.is_control() { ' ' } else { character }).take(2_000).collect();
     let mut line = printable.split_whitespace().collect::<Vec<_>>().join(" ");

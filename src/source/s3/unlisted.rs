@@ -1,4 +1,4 @@
-//! What a listing that failed means: for one branch, or for everything.
+//! What a failed listing means: for one branch, or for everything.
 
 use std::sync::atomic::Ordering;
 
@@ -9,8 +9,8 @@ use crate::source::local::lock;
 use crate::source::{FatalError, FatalKind};
 
 impl Lister {
-    /// A branch failed. If others were listed, and it may pass or is a matter of rights to this branch, it stands in coverage; else
-    /// nothing can be trusted to be whole.
+    /// A branch failed. If others were listed, and the failure may pass or is about permissions of this
+    /// branch, it is noted in the coverage; otherwise the listing as a whole cannot be trusted.
     pub(super) async fn unlistable(&self, prefix: String, defeat: Defeat) -> Result<(), FatalError> {
         let alone = matches!(defeat.trouble.kind, TroubleKind::Passing(_) | TroubleKind::Denied);
         if !alone || defeat.nobody_answers || self.pages.load(Ordering::Relaxed) == 0 {
@@ -29,7 +29,8 @@ impl Lister {
         Ok(())
     }
 
-    /// At the end: where rights are missing and nothing was found, it is the right that is missing, not the evidence.
+    /// At the end: if listing was refused and nothing was found, the permission is missing and not the
+    /// evidence.
     pub(super) fn verdict(&self) -> Result<(), FatalError> {
         let denied = lock(&self.denied).take().filter(|_| self.found.load(Ordering::Relaxed) == 0);
         denied.map_or(Ok(()), |defeat| Err(self.fatal(defeat)))

@@ -1,5 +1,6 @@
-//! Whether the text of a listing is whole. A listing is taken at its word for what is *not* in it, and a text that breaks off
-//! reads like a shorter one: the SDK stops at the end of the bytes and does not ask whether it is the end of the document.
+//! Checks that the text of a listing is complete. A listing is also believed about what is *not* in it, and
+//! a text that breaks off reads like a shorter one: the SDK stops at the end of the bytes and does not
+//! check whether the document ends there.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,28 +12,28 @@ use xmlparser::{ElementEnd, Token, Tokenizer};
 
 use super::page::Version;
 
-/// A listing that is not whole: what is wrong with it, and the entries that stand in it whole before that.
+/// An incomplete listing: what is wrong with it, and the complete entries before that.
 #[derive(Debug, Default)]
 pub(super) struct Torn {
     pub damage: &'static str,
     pub objects: Vec<(String, Version)>,
     pub folders: Vec<String>,
-    /// Whether the text said that its names are percent-encoded.
+    /// Whether the text says that its names are percent-encoded.
     pub encoded: bool,
 }
 
-/// Looks at the text of one answer, as it came.
+/// Examines the text of one answer as it arrives.
 #[derive(Debug, Default)]
 pub(super) struct Witness(Mutex<Option<Torn>>);
 
 impl Witness {
-    /// What was seen, if it was not whole.
+    /// What was found, if the text was not complete.
     pub(super) fn torn(&self) -> Option<Torn> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-/// The same witness, as the SDK wants it: an interceptor is handed over.
+/// The same in the form of an interceptor, as the SDK requires.
 #[derive(Debug)]
 pub(super) struct Watching(pub std::sync::Arc<Witness>);
 
@@ -56,12 +57,12 @@ impl Intercept for Watching {
     }
 }
 
-/// Whether the text of a listing is whole. For tests that try texts at random; a reader asks a `Witness`.
+/// Whether the text of a listing is complete. For tests with random texts; readers use `Witness`.
 pub fn is_whole_listing(bytes: &[u8]) -> bool {
     examine(bytes).is_none()
 }
 
-/// `None`: the text is whole, every element of it closed.
+/// `None`: the text is complete, with every element closed.
 fn examine(bytes: &[u8]) -> Option<Torn> {
     let mut reading = Reading::default();
     let (text, is_text) = match std::str::from_utf8(bytes) {
@@ -73,7 +74,7 @@ fn examine(bytes: &[u8]) -> Option<Torn> {
     Some(Torn { damage, ..reading.whole })
 }
 
-/// What was read so far: the elements that are open, and the entry that is being read.
+/// The parser's state: the open elements, and the entry being read.
 #[derive(Default)]
 struct Reading<'t> {
     open: Vec<&'t str>,
@@ -133,7 +134,8 @@ impl<'t> Reading<'t> {
     }
 }
 
-/// A name without references to characters, which only the SDK resolves. S3 percent-encodes what would need one.
+/// A name without character references, which only the SDK resolves. S3 percent-encodes what would need
+/// one.
 fn is_plain(name: &str) -> bool {
     !name.contains('&')
 }

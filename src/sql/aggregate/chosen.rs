@@ -1,4 +1,4 @@
-//! One row's value for a group: the least, the greatest, the first.
+//! Aggregates that choose one row of a group: the smallest, the greatest, the first.
 
 use std::cmp::Ordering;
 
@@ -11,7 +11,7 @@ use crate::tables::Kind;
 use crate::tables::builder::lists;
 
 impl Input<'_> {
-    /// The value of argument `show` in the row where argument `by` is least or greatest.
+    /// The value of argument `show` in the row in which argument `by` is smallest or greatest.
     pub(super) fn extreme(&self, by: usize, show: usize, wanted: Ordering) -> Result<Values> {
         let order = self.ordered(by)?;
         if let Ordered::Texts(texts) = &order {
@@ -27,7 +27,7 @@ impl Input<'_> {
         self.arg(show)?.take(&best)
     }
 
-    /// An argument, to be compared row by row; of arrays and rows, their places among all.
+    /// An argument prepared for comparing rows; arrays and rows are compared by their ranks.
     fn ordered(&self, at: usize) -> Result<Ordered> {
         let values = self.arg(at)?;
         match values.kind {
@@ -39,7 +39,8 @@ impl Input<'_> {
         }
     }
 
-    /// The row of the least or greatest text of each group, which is at hand while the others are compared with it.
+    /// For each group, the row with the smallest or greatest text. That text is kept at hand, so that each
+    /// comparison looks up only one text.
     fn extreme_texts(&self, texts: &Texts, wanted: Ordering) -> Vec<Option<u32>> {
         let mut best: Vec<Option<(&str, usize)>> = self.slots(None);
         for (group, row) in self.pairs() {
@@ -52,7 +53,8 @@ impl Input<'_> {
         best.into_iter().map(|best| best.and_then(|(_, row)| u32::try_from(row).ok())).collect()
     }
 
-    /// The values of the first argument in the rows where argument `by` is least or greatest, as many as the last one says.
+    /// The values of the first argument in the rows in which argument `by` is smallest or greatest; the
+    /// last argument says how many.
     pub(super) fn first_in_order(&self, by: usize, greatest: bool) -> Result<Values> {
         let count = self.arg(self.args.len() - 1)?.wholes()?.get(0).unwrap_or(0);
         let count = usize::try_from(count).map_err(|_| SqlError::new("the number of values must not be negative"))?;

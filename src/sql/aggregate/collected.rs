@@ -1,4 +1,4 @@
-//! All values of a group in one: arrays, maps, texts.
+//! Aggregates that collect all values of a group: arrays, maps, texts.
 
 use polars::prelude::{IntoSeries, StructChunked};
 
@@ -16,7 +16,7 @@ impl Input<'_> {
     pub(super) fn list(&self, keep: impl Fn(&Values, usize) -> bool) -> Result<Values> {
         let values = self.arg(0)?;
         let rows = self.rows_by_group(|row| keep(values, row));
-        // As in Trino, the array of no rows is NULL.
+        // In Trino, the array of no rows is NULL.
         let lengths: Vec<Option<usize>> = rows.iter().map(|rows| (!rows.is_empty()).then_some(rows.len())).collect();
         let places: Vec<Option<u32>> = rows.into_iter().flatten().map(Some).collect();
         let data = lists("", &values.take(&places)?.data, &values.kind, &lengths);
@@ -40,7 +40,7 @@ impl Input<'_> {
         let nulls = self.nulls(0)?;
         let same = Groups::by(&[key_column(keys, self.groups.of_row.len())?], self.groups.of_row.len())?;
         let mut rows = self.rows_by_group(|row| nulls.get(row) == Some(&false));
-        // Of equal keys, the first one counts.
+        // If keys are equal, the first one counts.
         for list in &mut rows {
             let mut seen = std::collections::HashSet::new();
             list.retain(|row| same.of_row.get(*row as usize).is_some_and(|key| seen.insert(*key)));
@@ -48,7 +48,7 @@ impl Input<'_> {
         entries(keys, values, &rows)
     }
 
-    /// Each key with all its values; keys in the order in which they come first.
+    /// A map from each key to all its values; keys in order of first appearance.
     pub(super) fn multimap(&self) -> Result<Values> {
         let height = self.groups.of_row.len();
         let (keys, values) = (self.arg(0)?, self.arg(1)?);

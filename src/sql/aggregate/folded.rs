@@ -9,7 +9,8 @@ use crate::sql::lambda::fold;
 use crate::sql::relation::{Groups, Relation};
 use crate::sql::values::Values;
 
-/// The values of each group in the order of its rows, NULLs left out: one state is enough, and states are never combined.
+/// Applies the function to the values of each group in the order of its rows, without NULLs. There is only
+/// one state for each group, so states are never combined.
 pub(super) fn reduce(scope: &Scope<'_>, function: &Function, groups: &Groups) -> Result<Values> {
     let FunctionArguments::List(list) = &function.args else { return Err(SqlError::new("takes 4 arguments")) };
     let [value, FunctionArg::Unnamed(FunctionArgExpr::Expr(start)), FunctionArg::Unnamed(FunctionArgExpr::Expr(step)), combine] =

@@ -1,4 +1,4 @@
-//! Aggregates of several parts of the rows as one.
+//! Combines partial aggregates, computed over parts of the rows.
 
 use super::{Input, input};
 use crate::sql::cast::explode;
@@ -10,26 +10,26 @@ use crate::sql::values::{Cell, Values};
 use crate::tables::Kind;
 use sqlparser::ast::Function;
 
-/// How the values of parts become one.
+/// How partial values are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sql) enum Merge {
-    /// Added up, and 0 where there is none.
+    /// Added up; 0 if there are none.
     Count,
     Sum,
     Least,
     Greatest,
     Every,
     Any,
-    /// Lists of distinct values: one list.
+    /// Lists of distinct values, combined into one list.
     Lists,
 }
 
-/// For each group, the value that those of its rows make together.
+/// For each group, the combination of the partial values of its rows.
 pub(in crate::sql) fn merged(values: &Values, merge: Merge, groups: &Groups) -> Result<Values> {
     let all = || (0..u32::try_from(groups.of_row.len()).unwrap_or(u32::MAX)).collect();
     let input = Input { groups, rows: all(), args: vec![values.clone()] };
     match merge {
-        // A sum is of the same type as the sums that it is of.
+        // A sum of sums has the same type.
         Merge::Count | Merge::Sum => Ok(Values { kind: values.kind.clone(), ..input.sum()? }),
         Merge::Least => input.extreme(0, 0, std::cmp::Ordering::Less),
         Merge::Greatest => input.extreme(0, 0, std::cmp::Ordering::Greater),
@@ -46,14 +46,14 @@ pub(in crate::sql) fn merged(values: &Values, merge: Merge, groups: &Groups) -> 
     }
 }
 
-/// The different values of a call's argument in each group, but NULL.
+/// The distinct values of a call's argument in each group, without NULL.
 pub(in crate::sql) fn distinct_list(scope: &Scope<'_>, function: &Function, groups: &Groups) -> Result<Values> {
     let input = input(scope, function, &names::of_function(function), groups)?.first_only();
     let nulls = input.nulls(0)?;
     input.distinct()?.list(|_, row| nulls.get(row) == Some(&false))
 }
 
-/// How many elements each list has; none where there is no list.
+/// The length of each list; NULL if there is no list.
 pub(in crate::sql) fn lengths(lists: &Values) -> Result<Values> {
     let (_, lengths) = explode(lists)?;
     let count = |length: Option<usize>| i64::try_from(length.unwrap_or(0)).ok();

@@ -93,7 +93,10 @@ impl Input<'_> {
         let (fractions, lengths) = cast::explode(&self.arg(1)?.take(&[(!self.groups.of_row.is_empty()).then_some(0)])?)?;
         let (fractions, count) = (fractions.doubles()?, lengths.first().copied().flatten().unwrap_or(0));
         let columns = (0..count).map(|at| self.percentile_at(fractions.get(at).unwrap_or(0.5))).collect::<Result<Vec<_>>>()?;
-        let kind = columns.first().map_or(Kind::Double, |column| column.kind.clone());
+        let kind = match columns.first() {
+            Some(column) => column.kind.clone(),
+            None => self.percentile_at(0.5)?.kind,
+        };
         let mut all = Series::new_empty("".into(), &kind.dtype());
         for column in columns {
             all.append_owned(column.data)?;

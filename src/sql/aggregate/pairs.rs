@@ -110,7 +110,8 @@ impl Input<'_> {
 
     /// `numeric_histogram(buckets, value, weight)`: the nearest values become one, until there are as few as are asked for.
     pub(super) fn numeric_histogram(&self) -> Result<Values> {
-        let most = self.arg(0)?.wholes()?.get(0).unwrap_or(0);
+        // Without rows, nobody says how many there are to be.
+        let most = if self.groups.of_row.is_empty() { 2 } else { self.arg(0)?.wholes()?.get(0).unwrap_or(0) };
         let most = usize::try_from(most).ok().filter(|most| *most >= 2).ok_or_else(|| SqlError::new("a histogram has at least 2 buckets"))?;
         let values = self.arg(1)?.doubles()?;
         let weights = self.args.get(2).map(Values::doubles).transpose()?;

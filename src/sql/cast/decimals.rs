@@ -20,10 +20,10 @@ pub(super) fn decimal_kind(info: &ExactNumberInfo) -> Result<Kind> {
     }
 }
 
-/// What a value is as a decimal.
+/// The result of converting a value.
 pub(super) enum Read {
     Number(i128),
-    /// Nothing that the type can hold.
+    /// It cannot be represented in the type.
     Other(String),
 }
 
@@ -58,7 +58,7 @@ pub(super) fn to_decimal(values: &Values, (precision, scale): (u8, u8), height: 
     }
 }
 
-/// `kind` with texts in the place of its decimals; `None` if it has none.
+/// `kind` with texts instead of decimals; `None` if it has no decimals.
 pub(super) fn without_decimals(kind: &Kind) -> Result<Option<Kind>> {
     Ok(match kind {
         Kind::Decimal { .. } => Some(Kind::Varchar),

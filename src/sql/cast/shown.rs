@@ -1,6 +1,7 @@
 //! Values → text, and → JSON.
 //!
-//! A column is made ready once ([`Shown`]): where its fields and elements lie is not looked up again for every row.
+//! A column is prepared once ([`Shown`]), so that the positions of its fields and elements are not looked
+//! up again for every row.
 
 use polars::prelude::{BooleanChunked, Float64Chunked, Int64Chunked, Series, StringChunked};
 use polars_arrow::bitmap::Bitmap;
@@ -12,7 +13,7 @@ use super::{explode, push_json_string, scalar_text};
 use crate::tables::Kind;
 use crate::tables::kind::entry;
 
-/// Values as `varchar`, the way Trino shows them.
+/// Values as `varchar`, as Trino shows them.
 pub(in super::super) fn texts(values: &Values, height: usize) -> Result<Vec<Option<String>>> {
     let rows = if values.constant { 1 } else { height };
     Ok(match &values.kind {
@@ -35,7 +36,7 @@ pub(in super::super) fn texts(values: &Values, height: usize) -> Result<Vec<Opti
     })
 }
 
-/// Values as JSON text, as `CAST(… AS json)` gives it; equal values have equal texts.
+/// Values as JSON text, as `CAST(… AS json)` gives it. Equal values have equal texts.
 pub(in super::super) fn json_texts(values: &Values, height: usize) -> Result<Vec<Option<String>>> {
     let rows = if values.constant { 1 } else { height };
     let shown = Shown::of(&values.kind, &values.data)?;
@@ -65,17 +66,17 @@ fn show_double(number: f64) -> String {
     if number.is_finite() && number.fract() == 0.0 && number.abs() < 1e15 { format!("{number:.1}") } else { format!("{number}") }
 }
 
-/// What JSON is written for.
+/// What the JSON is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum For {
-    /// The answer: times are RFC 3339, maps as they lie there.
+    /// The answer: times in RFC 3339, maps in their order in memory.
     Answer,
-    /// Values of type JSON, and telling whether two values are the same: times as in `varchar`, maps by their keys, and every
-    /// double has a text of its own.
+    /// Values of type JSON, and comparing values: times as in `varchar`, maps sorted by key, and a distinct
+    /// text for every double.
     Value,
 }
 
-/// A column that is ready to be shown.
+/// A column prepared to be shown.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Shown {
     kind: Kind,
@@ -88,18 +89,19 @@ enum Cells {
     Wholes(Int64Chunked),
     Doubles(Float64Chunked),
     Truths(BooleanChunked),
-    /// Fields, each with its name as a key of JSON, and which rows are there.
+    /// Fields, each with its name as a JSON key, and which rows are not NULL.
     Row(Vec<(String, Shown)>, Option<Bitmap>),
     List(Ranges, Box<Shown>),
     Map(Ranges, Box<(Shown, Shown)>),
 }
 
-/// Where the elements of each row lie; `None`: the row is NULL.
+/// The positions of each row's elements; `None` if the row is NULL.
 type Ranges = Vec<Option<(usize, usize)>>;
 
 impl Shown {
     /// # Errors
-    /// The data is not of that kind.
+    ///
+    /// The data does not have that type.
     pub fn of(kind: &Kind, data: &Series) -> Result<Self> {
         let cells = match kind {
             Kind::Row(fields) => {
@@ -169,7 +171,7 @@ impl Shown {
         }
     }
 
-    /// Appends one value as JSON; times are RFC 3339.
+    /// Appends one value as JSON; times in RFC 3339.
     pub fn write_json(&self, row: usize, out: &mut String) {
         self.write(row, For::Answer, out);
     }
@@ -212,12 +214,12 @@ impl Shown {
     }
 }
 
-/// A number of a wide type.
+/// A number of a wide decimal type.
 fn shown_decimal(text: &str, scale: u8) -> String {
     decimal::unpacked(text).map(|value| decimal::show(value, scale)).unwrap_or_default()
 }
 
-/// The value of a row, where there is such a row.
+/// The value of a row, if the row exists.
 fn cell<T>(height: usize, row: usize, get: impl FnOnce() -> Option<T>) -> Option<T> {
     if row < height { get() } else { None }
 }

@@ -1,4 +1,4 @@
-//! Of two copies of an event, the row whose place comes first.
+//! Second copies of events: keeps the row whose object and index come first.
 
 use polars::prelude::{BooleanChunked, Int64Chunked, NewChunkedArray, StringChunked};
 
@@ -6,7 +6,7 @@ use super::super::error::{Result, SqlError};
 use crate::tables::Rows;
 use crate::tables::events::IDENTITY;
 
-/// The columns of a piece that tell its rows apart.
+/// The columns of a piece that identify events.
 pub(super) struct Told<'p> {
     pub(super) identities: &'p Int64Chunked,
     objects: &'p StringChunked,
@@ -22,13 +22,13 @@ impl<'p> Told<'p> {
         Ok(Self { identities: column(IDENTITY)?.i64()?, objects: column("object")?.str()?, records: column("record")?.i64()? })
     }
 
-    /// Where a row stands.
+    /// Where a row's record was.
     pub(super) fn place(&self, row: u32) -> (Option<&'p str>, Option<i64>) {
         (self.objects.get(row as usize), self.records.get(row as usize))
     }
 }
 
-/// The pieces without second copies, and without the column that told them.
+/// The pieces without second copies, and without the identity column.
 pub(super) fn first_of_each(mut pieces: Vec<Rows>) -> Result<Vec<Rows>> {
     let dropped = dropped(&pieces)?;
     for (piece, dropped) in pieces.iter_mut().zip(dropped) {

@@ -1,4 +1,5 @@
-//! Rows that do not fit into memory while they are gathered: on disk, and found again piece by piece.
+//! Rows that do not fit into memory while they are gathered: written to disk, and read again piece by
+//! piece.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,16 +17,16 @@ use crate::tables::cloudtrail::TABLE;
 use crate::tables::events::IDENTITY;
 use crate::tables::{Kind, Rows};
 
-/// Shares in which copies of events are looked for.
+/// Second copies are searched for in so many shares of the events.
 const SHARES: usize = 64;
-/// What a piece takes, about.
+/// Memory of a piece, about.
 const PIECE_BYTES: u64 = 4 << 20;
 
-/// Rows of all workers on disk.
+/// The rows of all workers on disk.
 #[derive(Debug)]
 pub(in crate::sql) struct Heap {
     spill: Spill,
-    /// What a piece may take.
+    /// Memory that a piece may take.
     piece_bytes: u64,
     files: Mutex<Option<Arc<Files>>>,
 }
@@ -34,12 +35,12 @@ pub(in crate::sql) struct Heap {
 struct Files {
     pile: Pile,
     blocks: Mutex<(Vec<Field>, Vec<Block>)>,
-    /// What tells events apart, and where each stands.
+    /// Identity and position of each event.
     told: Spread,
 }
 
 impl Heap {
-    /// `memory_bytes_max` is what all pieces may take that are looked at at the same time.
+    /// `memory_bytes_max` is for all pieces that are in memory at the same time.
     pub fn new(spill: Spill, memory_bytes_max: u64, jobs: usize) -> Self {
         let piece_bytes = (memory_bytes_max / 16 / jobs.max(1) as u64).clamp(64 << 10, PIECE_BYTES);
         Self { spill, piece_bytes, files: Mutex::default() }
@@ -58,7 +59,7 @@ impl Heap {
         self.files.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// Puts rows aside.
+    /// Writes rows to disk.
     pub fn put(&self, rows: &Rows) -> Result<()> {
         let files = self.files()?;
         let bytes = rows.columns.iter().map(|(_, column)| column.estimated_size()).sum::<usize>() as u64;
@@ -96,7 +97,8 @@ impl Heap {
         Ok(())
     }
 
-    /// All rows that were put aside, without second copies. To `suspects` go the events of which a record may have been `refused`.
+    /// All rows written, without second copies. Events of which a record may have been `refused` are added
+    /// to `suspects`.
     pub fn stored(&self, refused: Option<&Refused>, suspects: &mut HashSet<i64>) -> Result<Option<Stored>> {
         let Some(files) = self.files.lock().unwrap_or_else(PoisonError::into_inner).take() else { return Ok(None) };
         let files = Arc::try_unwrap(files).map_err(|_| SqlError::new("a worker is still at work"))?;
@@ -118,7 +120,7 @@ impl Heap {
     }
 }
 
-/// Of the copies of each event in a share, all but the one whose place comes first: piece and row.
+/// For each event in a share, all its copies but the one that comes first: piece and row.
 fn second_copies(told: &Spread, share: usize, may_differ: &dyn Fn(i64) -> bool, suspects: &mut HashSet<i64>) -> Result<Vec<(usize, usize)>> {
     struct Copy {
         identity: i64,
@@ -167,22 +169,22 @@ pub(in crate::sql) struct Stored {
     pile: Pile,
     names: Vec<&'static str>,
     fields: Vec<Field>,
-    /// Each with its rows that are second copies.
+    /// Each piece with its rows that are second copies.
     pieces: Vec<(Block, Vec<bool>)>,
 }
 
 impl Stored {
-    /// How many pieces.
+    /// The number of pieces.
     pub fn count(&self) -> usize {
         self.pieces.len()
     }
 
-    /// What all of them take in memory, about.
+    /// Memory that all pieces would take, about.
     pub fn bytes(&self) -> u64 {
         self.pieces.iter().map(|(block, _)| block.bytes()).sum()
     }
 
-    /// Of the events whose first places are known, drops the rows that stand elsewhere; how many there were.
+    /// For events whose first copies are known, drops all other copies; returns how many there were.
     pub fn keep_first(&mut self, first: &First) -> Result<usize> {
         let mut dropped = 0;
         for at in 0..self.pieces.len() {

@@ -1,10 +1,11 @@
-//! Copies of one event that differ. Of the copies of an event the one that comes first by object and place stands, as in the
-//! engine and in a lake; whether it meets the conditions of a query is asked of that one alone.
+//! Copies of one event that differ. As in the engine and in a lake, the copy that comes first by object and
+//! index counts; whether the event meets the conditions of a query is decided by that copy alone.
 //!
-//! While records are read the conditions are asked of each, so a later copy may be kept whose first one was not. Which events that
-//! may have happened to is noted in a filter of fixed size: it may suspect too many, never too few. Where it suspects any, and
-//! there are second copies at all, the places of these events are looked up by reading once more. Copies mostly say the same,
-//! so that is rare.
+//! While records are read, the conditions are applied to each record, so a later copy may be kept although
+//! the first one was not. Events for which that may have happened are noted in a Bloom filter of fixed
+//! size, which may suspect too many, but never too few. If there are suspects and any second copies at all,
+//! the positions of these events are determined by reading once more. That is rare, as copies are mostly
+//! identical.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
@@ -22,10 +23,10 @@ use crate::pipeline;
 use crate::tables::events::IDENTITY;
 use crate::tables::{Asked, EventRows, Rows};
 
-/// What the filter takes, at most and at least, in bytes.
+/// Upper and lower limits of the filter's size, in bytes.
 const BYTES_MAX: u64 = 64 << 20;
 const BYTES_MIN: u64 = 1 << 20;
-/// Bits that are set for an event.
+/// Number of bits set for an event.
 const BITS: u32 = 4;
 
 /// Events of which a record did not meet the conditions.
@@ -67,7 +68,7 @@ impl Refused {
         places(identity, words.len()).all(|(word, bit)| words.get(word).is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0))
     }
 
-    /// The events among those kept that may have such a record, too.
+    /// Those of the kept events that may have such a record.
     pub(super) fn suspects(&self, pieces: &[Rows]) -> Result<HashSet<i64>> {
         let mut suspects = HashSet::new();
         for piece in pieces {
@@ -77,7 +78,7 @@ impl Refused {
     }
 }
 
-/// Words and bits for an event.
+/// The filter's words and bits for an event.
 fn places(identity: i64, words: usize) -> impl Iterator<Item = (usize, u64)> {
     let mut state = identity.cast_unsigned();
     (0..BITS).map(move |_| {
@@ -87,11 +88,11 @@ fn places(identity: i64, words: usize) -> impl Iterator<Item = (usize, u64)> {
     })
 }
 
-/// Rows that were kept, some of which may be of copies that do not stand.
+/// Kept rows, some of which may be of copies that do not count.
 #[derive(Debug)]
 pub struct Doubtful {
     pub(super) pieces: Vec<Rows>,
-    /// In their place, where they did not fit into memory.
+    /// Instead of the rows, if they did not fit into memory.
     pub(super) stored: Option<Stored>,
     pub(super) suspects: HashSet<i64>,
 }
@@ -104,24 +105,26 @@ pub struct Settled {
 }
 
 impl Doubtful {
-    /// What is kept if there are no second copies at all.
+    /// The kept rows, if there are no second copies at all.
     ///
     /// # Errors
+    ///
     /// A column is missing.
     pub fn as_they_are(self) -> Result<Settled> {
         Ok(Settled { pieces: first_of_each(self.pieces)?, stored: self.stored })
     }
 
-    /// Looks up places, for one worker that reads the same again.
+    /// Determines positions, for one worker that reads the same records again.
     pub fn collector(&self, filter: &Filter) -> Places<'_> {
         let columns = ["object", "record"].map(Asked::whole);
         let rows = EventRows::new(Some(&columns)).within(filter.clone()).with_identities();
         Places { suspects: &self.suspects, rows, first: HashMap::new(), failure: None }
     }
 
-    /// The rows of copies that stand, and how many others were dropped.
+    /// The rows of the copies that count, and how many others were dropped.
     ///
     /// # Errors
+    ///
     /// A column is missing.
     pub fn settle(mut self, places: Vec<First>) -> Result<(Settled, usize)> {
         let mut first: First = HashMap::new();
@@ -158,7 +161,7 @@ impl Doubtful {
     }
 }
 
-/// Where events stand first.
+/// For each event, where its first copy is.
 pub type First = HashMap<i64, (String, i64)>;
 
 fn note(first: &mut First, identity: i64, place: (String, i64)) {
@@ -169,7 +172,7 @@ fn note(first: &mut First, identity: i64, place: (String, i64)) {
     }
 }
 
-/// One worker's places.
+/// The positions that one worker has found.
 pub struct Places<'d> {
     suspects: &'d HashSet<i64>,
     rows: EventRows,
@@ -181,6 +184,7 @@ impl Places<'_> {
     /// What was found.
     ///
     /// # Errors
+    ///
     /// A column is missing.
     pub fn finish(mut self) -> Result<First> {
         self.flush();
@@ -218,7 +222,7 @@ impl pipeline::Collector for Places<'_> {
     }
 }
 
-/// The identities of a piece, before it is asked what of it is kept.
+/// The identities of a piece, before the conditions are applied.
 pub(super) fn identities(rows: &Rows) -> Vec<i64> {
     let column = rows.columns.iter().find(|(name, _)| *name == IDENTITY).and_then(|(_, column)| column.i64().ok());
     column.map(|column| column.iter().map(Option::unwrap_or_default).collect()).unwrap_or_default()

@@ -166,7 +166,7 @@ impl Gathering<'_> {
     /// What tells the shares of events apart.
     fn keys(&self, mention: &Mention, table: &Relation) -> Result<Vec<Series>> {
         let catalog = Catalog::default();
-        let (session, ctes) = (Session { catalog: &catalog, now: self.query.now(), dry: false }, Ctes::default());
+        let (session, ctes) = (Session { catalog: &catalog, now: self.query.now(), shapes: None }, Ctes::default());
         let scope = Scope::new(&session, &ctes, table);
         mention.keys.iter().map(|key| key_column(&scope.column(key)?, table.height)).collect()
     }

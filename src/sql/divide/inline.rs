@@ -1,4 +1,5 @@
-//! Common tables are written where they are named, and each mention of the events gets a name of its own.
+//! Writes common table expressions out wherever they are named, and gives each mention of the table of
+//! events a name of its own.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -9,21 +10,22 @@ use super::Mention;
 use crate::sql::scan::is_events;
 use crate::sql::{data_store, names};
 
-/// Mentions, at most: a common table that names another twice doubles them.
+/// Maximum number of mentions: a common table that names another one twice doubles them.
 const MENTIONS_MAX: usize = 16;
-/// Tables of all kinds that a query may name once its common tables are written out.
+/// Maximum number of tables of all kinds once common tables are written out.
 const TABLES_MAX: usize = 200;
-/// Nobody can write such a name.
+/// A name that no query can contain.
 const NAME: &str = "\0events";
 
-/// The mentions of a query, without keys; `None` if they cannot be told apart.
+/// The mentions of a query, without keys; `None` if they cannot be distinguished.
 pub(super) fn inline(tree: &mut Query) -> Option<Vec<Mention>> {
     let with = tree.with.take();
     if has_with(tree) || with.as_ref().is_some_and(|with| with.recursive) {
         return None;
     }
     let mut commons: Vec<(String, Query, TableAlias)> = Vec::new();
-    // How many tables each of them is, when all is written out: before it is, for that may be no end of them.
+    // How many tables each common table becomes when it is written out. Counted first, because there may be
+    // no end to it.
     let mut tables: HashMap<String, usize> = HashMap::new();
     for table in with.into_iter().flat_map(|with| with.cte_tables) {
         let (mut query, name) = (*table.query, table.alias.name.value.to_lowercase());
@@ -116,7 +118,7 @@ impl VisitorMut for Namer {
     }
 }
 
-/// Which mention a table's name is.
+/// Which mention a table's name stands for.
 pub(super) fn mention(name: &ObjectName) -> Option<usize> {
     match name.0.as_slice() {
         [ObjectNamePart::Identifier(ident)] => ident.value.strip_prefix(NAME)?.parse().ok(),
@@ -124,7 +126,7 @@ pub(super) fn mention(name: &ObjectName) -> Option<usize> {
     }
 }
 
-/// Whether events are mentioned somewhere in `node`.
+/// Whether the table of events is mentioned anywhere in `node`.
 pub(super) fn has_mention(node: &impl Visit) -> bool {
     struct Finder;
     impl Visitor for Finder {

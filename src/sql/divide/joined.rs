@@ -3,9 +3,8 @@
 use sqlparser::ast::{BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, TableFactor, TableWithJoins};
 
 use super::{Divider, inline, names};
-use crate::sql::eval::Scope;
 use crate::sql::relation::Relation;
-use crate::sql::{from, names as columns, walk};
+use crate::sql::{names as columns, walk};
 use crate::tables::Kind;
 
 /// How a table stands to those before it.
@@ -59,21 +58,10 @@ pub(super) fn is_outward(operator: &JoinOperator) -> bool {
 type Equal = (Expr, Expr);
 
 impl Divider<'_> {
-    /// What FROM is made of, without rows.
-    pub(super) fn relation(&self, tables: &[TableWithJoins]) -> Option<Relation> {
-        let nothing = Relation::single_row();
-        from::from(&Scope::new(self.session, self.ctes, &nothing), tables).ok()
-    }
-
+    /// What some tables of FROM give, without rows.
     fn prefix(&self, tables: &[Table<'_>]) -> Option<Relation> {
-        let mut all: Vec<TableWithJoins> = Vec::new();
-        for table in tables {
-            match (table.join, all.last_mut()) {
-                (Some(join), Some(last)) => last.joins.push(join.clone()),
-                _ => all.push(TableWithJoins { relation: table.factor.clone(), joins: Vec::new() }),
-            }
-        }
-        self.relation(&all)
+        let each = tables.iter().map(|table| self.bound.table(table.factor)).collect::<Option<Vec<_>>>()?;
+        each.into_iter().reduce(Relation::beside)
     }
 
     /// By what rows of FROM may be divided: what is equal in its joins.
@@ -163,9 +151,8 @@ impl Divider<'_> {
         }
         let right = self.prefix(&[Table { join: None, ..*last }])?;
         let equal = self.equalities(tables, tables.len() - 1, condition)?;
-        let is = |rows: &Relation, known: &Expr, expr: &Expr| columns::without_tables(known, rows) == columns::without_tables(expr, rows);
         if is_of(&left) {
-            let partner = |expr: &Expr| equal.iter().find(|(known, _)| is(&left, known, expr)).map(|(_, other)| other.clone());
+            let partner = |expr: &Expr| equal.iter().find(|(known, _)| known == expr).map(|(_, other)| other.clone());
             let others = by.iter().map(partner).collect::<Option<Vec<_>>>()?;
             if exact && matches!(side, Side::Right | Side::Full) {
                 return None;
@@ -174,7 +161,7 @@ impl Divider<'_> {
             return self.table(last.factor, &others, exact || side != Side::Inner);
         }
         if is_of(&right) && side != Side::Semi {
-            let partner = |expr: &Expr| equal.iter().find(|(_, known)| is(&right, known, expr)).map(|(other, _)| other.clone());
+            let partner = |expr: &Expr| equal.iter().find(|(_, known)| known == expr).map(|(other, _)| other.clone());
             let others = by.iter().map(partner).collect::<Option<Vec<_>>>()?;
             if exact && matches!(side, Side::Left | Side::Full) {
                 return None;

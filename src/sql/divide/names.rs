@@ -4,10 +4,12 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{Expr, Ident, Query, Select, SelectItem, TableAlias, VisitMut, VisitorMut};
 
+use crate::sql::names::{find, named};
+use crate::sql::relation::Relation;
 use crate::sql::select::name_of;
 
 /// `expr`, over the rows that a SELECT gives, as it is over those that it is made of.
-pub(super) fn of_item(expr: &Expr, select: &Select) -> Option<Expr> {
+pub(super) fn of_item(expr: &Expr, select: &Select, rows: &Relation) -> Option<Expr> {
     let item = |parts: &[Ident]| {
         let (first, rest) = parts.split_first()?;
         let is_it = |name: &str| name.eq_ignore_ascii_case(&first.value);
@@ -21,7 +23,9 @@ pub(super) fn of_item(expr: &Expr, select: &Select) -> Option<Expr> {
             }
         }
         // A star shows columns under their own names.
-        is_starred.then(|| named(parts.to_vec()))
+        let (at, _) = find(rows, parts).ok().flatten().filter(|_| is_starred)?;
+        let table = rows.fields.get(at)?.qualifier.as_ref().map(Ident::new)?;
+        Some(named(std::iter::once(table).chain(parts.iter().cloned()).collect()))
     };
     replaced(expr, &item)
 }
@@ -59,13 +63,6 @@ pub(super) fn of_table(expr: &Expr, alias: &str) -> Option<Expr> {
         [first, rest @ ..] if first.value == alias && !rest.is_empty() => Some(named(rest.to_vec())),
         parts => Some(named(parts.to_vec())),
     })
-}
-
-fn named(parts: Vec<Ident>) -> Expr {
-    match <[Ident; 1]>::try_from(parts) {
-        Ok([only]) => Expr::Identifier(only),
-        Err(parts) => Expr::CompoundIdentifier(parts),
-    }
 }
 
 fn with_fields(expr: &Expr, rest: &[Ident]) -> Option<Expr> {

@@ -7,6 +7,7 @@ use polars::prelude::Series;
 use sqlparser::ast::{Expr, OrderBy, Select};
 
 use crate::sql::aggregate::{self, Merge};
+use crate::sql::bind::Bound;
 use crate::sql::error::Result;
 use crate::sql::eval::Scope;
 use crate::sql::group::key_column;
@@ -17,7 +18,7 @@ use crate::sql::select;
 use crate::sql::tally::Counted;
 use crate::sql::tally::plan::argument;
 use crate::sql::values::{Cell, Values};
-use crate::sql::{from, names, place};
+use crate::sql::{names, place};
 use crate::tables::Kind;
 
 /// A `GROUP BY` whose aggregates can be put together from those of pieces.
@@ -36,16 +37,15 @@ struct Aggregate {
 }
 
 impl Partial {
-    /// `None` if some aggregate cannot be put together. `like` has the tables without rows.
-    pub fn of(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>) -> Option<Self> {
-        let relation = from::from(like, &select.from).ok()?;
-        let scope = Scope { relation: &relation, ..*like };
-        let (grouping, calls) = select::grouping(&scope, select, by).ok()?;
+    /// `None` if some aggregate cannot be put together.
+    pub fn of(bound: &Bound, select: &Select, by: Option<&OrderBy>) -> Option<Self> {
+        let (grouping, calls) = select::grouping(select, by).ok()?;
         if !calls.groupings.is_empty() {
             return None;
         }
         let keys = grouping?.only_keys()?.to_vec();
-        let aggregates = calls.aggregates.iter().map(|call| Aggregate::of(&scope, call)).collect::<Option<Vec<_>>>()?;
+        let aggregate = |scope: &Scope<'_>| calls.aggregates.iter().map(|call| Aggregate::of(scope, call)).collect::<Option<Vec<_>>>();
+        let aggregates = bound.typed(&bound.relation(&select.from)?, aggregate)?;
         Some(Self { keys, aggregates })
     }
 

@@ -107,7 +107,7 @@ impl Ranked {
         let column = |name: &str| relation.fields.iter().position(|field| field.name == name).map(|at| relation.values(at)).transpose();
         let (Some(object), Some(record)) = (column("object")?, column("record")?) else { return Ok(None) };
         let catalog = Catalog::default();
-        let (session, ctes) = (Session { catalog: &catalog, now: now.millis(), dry: false }, Ctes::default());
+        let (session, ctes) = (Session { catalog: &catalog, now: now.millis(), shapes: None }, Ctes::default());
         let scope = Scope::new(&session, &ctes, &relation);
         if let Some(condition) = &self.condition {
             let numbered: Vec<u32> = (0_u32..).zip(scope.truth(condition)?).filter(|(_, holds)| *holds).map(|(row, _)| row).collect();

@@ -177,9 +177,8 @@ impl Left {
         narrow(&left.rows, sources, filter, &mut left.keep)?;
         left.taken = left.count() as u64;
         let leading = flow.sorted_first.as_ref().and_then(|sorted| sorted.leading.as_ref());
-        let is_behind = |leading: &Leading| {
-            portion.bounds(leading.column).is_some_and(|(least, greatest)| leading.are_behind(&least, &greatest, frontier))
-        };
+        let is_behind =
+            |leading: &Leading| portion.bounds(leading.column).is_some_and(|(least, greatest)| leading.are_behind(&least, &greatest, frontier));
         if leading.is_some_and(is_behind) || !flow.sought.iter().all(|sought| sought.may_be_in(portion)) {
             left.keep.iter_mut().for_each(|slot| *slot = false);
         }
@@ -356,7 +355,7 @@ fn conditions(flow: &Flow, rows: &Rows, keep: &mut [bool]) -> Result<()> {
     let relation = Relation::of_table(&TABLE, rows);
     let relation = if flow.is_store { data_store::typed(relation)? } else { relation };
     let catalog = Catalog::default();
-    let (session, ctes) = (Session { catalog: &catalog, now: flow.now.millis(), dry: false }, Ctes::default());
+    let (session, ctes) = (Session { catalog: &catalog, now: flow.now.millis(), shapes: None }, Ctes::default());
     let mut meets = vec![false; rows.height];
     for (alias, conditions) in filters {
         let relation = relation.clone().renamed(alias, &[]);
@@ -386,7 +385,7 @@ fn best(flow: &Flow, rows: &Rows, keep: &mut [bool]) -> Result<()> {
     }
     let relation = Relation::of_table(&TABLE, rows).renamed(&sorted.alias, &[]).take(&kept)?;
     let catalog = Catalog::default();
-    let (session, ctes) = (Session { catalog: &catalog, now: flow.now.millis(), dry: false }, Ctes::default());
+    let (session, ctes) = (Session { catalog: &catalog, now: flow.now.millis(), shapes: None }, Ctes::default());
     let scope = Scope::new(&session, &ctes, &relation);
     let mut keys = sorted.keys.iter().map(|(key, options)| Ok((scope.column(key)?, *options))).collect::<Result<Vec<_>>>()?;
     let column = |name: &str| relation.fields.iter().position(|field| field.name == name).map(|at| relation.values(at)).transpose();

@@ -40,16 +40,16 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
     Some(match call.name {
-        "to_utf8" => call.text_to(Kind::Binary, |text| Some(hex(text.as_bytes()))),
+        "to_utf8" => call.text_to(Kind::Binary, |text| Some(hex::encode(text.as_bytes()))),
         "from_utf8" => of_bytes(call, Kind::Varchar, |bytes| String::from_utf8_lossy(bytes).into_owned()),
-        "to_hex" => of_bytes(call, Kind::Varchar, |bytes| hex(bytes).to_uppercase()),
+        "to_hex" => of_bytes(call, Kind::Varchar, |bytes| hex::encode(bytes).to_uppercase()),
         "to_base64" => of_bytes(call, Kind::Varchar, |bytes| BASE64.encode(bytes)),
         "to_base64url" => of_bytes(call, Kind::Varchar, |bytes| URL_SAFE.encode(bytes)),
-        "sha256" => of_bytes(call, Kind::Binary, |bytes| hex(&<Sha256 as sha2::Digest>::digest(bytes))),
-        "sha512" => of_bytes(call, Kind::Binary, |bytes| hex(&<Sha512 as sha2::Digest>::digest(bytes))),
-        "sha1" => of_bytes(call, Kind::Binary, |bytes| hex(&Sha1::digest(bytes))),
-        "md5" => of_bytes(call, Kind::Binary, |bytes| hex(&Md5::digest(bytes))),
-        "xxhash64" => of_bytes(call, Kind::Binary, |bytes| hex(&xxh64(bytes, 0).to_be_bytes())),
+        "sha256" => of_bytes(call, Kind::Binary, |bytes| hex::encode(&<Sha256 as sha2::Digest>::digest(bytes))),
+        "sha512" => of_bytes(call, Kind::Binary, |bytes| hex::encode(&<Sha512 as sha2::Digest>::digest(bytes))),
+        "sha1" => of_bytes(call, Kind::Binary, |bytes| hex::encode(&Sha1::digest(bytes))),
+        "md5" => of_bytes(call, Kind::Binary, |bytes| hex::encode(&Md5::digest(bytes))),
+        "xxhash64" => of_bytes(call, Kind::Binary, |bytes| hex::encode(&xxh64(bytes, 0).to_be_bytes())),
         "crc32" => {
             let sums = of_bytes(call, Kind::Varchar, |bytes| crc32fast::hash(bytes).to_string());
             sums.and_then(|sums| super::super::cast::cast(&sums, &Kind::Bigint, call.height, false))
@@ -60,21 +60,14 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
     })
 }
 
-/// Bytes as they lie in a column: two hexadecimal digits for each.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The bytes that hexadecimal digits say.
+/// The bytes that hexadecimal digits say, two for each: so bytes lie in a column.
 fn bytes(digits: &str) -> Option<Vec<u8>> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let pairs = digits.as_bytes().chunks(2);
-    pairs.map(|pair| if let [high, low] = pair { Some(digit(high)? << 4 | digit(low)?) } else { None }).collect()
+    hex::decode(digits).ok()
 }
 
 /// `X'1F'`, given its digits; `None`: they are no bytes.
 pub(in crate::sql) fn literal(digits: &str) -> Option<Values> {
-    bytes(digits).map(|bytes| Values::constant(Kind::Binary, Some(hex(&bytes))))
+    bytes(digits).map(|bytes| Values::constant(Kind::Binary, Some(hex::encode(bytes))))
 }
 
 /// A function of bytes; a text is taken for its own.
@@ -94,7 +87,7 @@ fn to_bytes(call: &Call<'_>, spelling: &str, read: impl Fn(&str) -> Option<Vec<u
     let texts = call.texts(0)?;
     call.build(Kind::Binary, |row| match texts.get(row).map(|text| (text, read(text))) {
         None => Ok(None),
-        Some((_, Some(bytes))) => Ok(Some(hex(&bytes))),
+        Some((_, Some(bytes))) => Ok(Some(hex::encode(bytes))),
         Some((text, None)) => call.refuse(|| format!("'{}' is no {spelling}", text.chars().take(80).collect::<String>())),
     })
 }

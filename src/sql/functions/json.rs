@@ -1,7 +1,7 @@
-//! JSON by path: `json_extract_scalar(requestparameters, '$.repositoryName')` and its relatives.
+//! JSON by path: `json_extract_scalar(requestparameters, '$.repositoryName')` and related functions.
 //!
-//! A path is followed through the text itself: what lies beside it is stepped over, never built as a tree. A value
-//! that is not JSON, or has nothing at the path, gives NULL.
+//! A path is followed in the text itself: other parts are skipped without building a tree. A value that is
+//! not JSON, or has nothing at the path, gives NULL.
 
 mod compact;
 mod path;
@@ -59,7 +59,7 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
 fn at_path<T: super::super::values::Cell>(call: &Call<'_>, kind: Kind, cell: impl Fn(&RawValue) -> Option<T>) -> Result<Values> {
     call.arity(2, 2)?;
     let texts = json_of(call)?;
-    // Members of a row have lost the case of their letters.
+    // Fields of a row type have lost their case.
     let any_case = matches!(call.arg(0)?.kind, Kind::Row(_));
     let parse_path = |path: &str| {
         let steps = parse_path(path)?.into_iter();
@@ -79,7 +79,8 @@ fn at_path<T: super::super::values::Cell>(call: &Call<'_>, kind: Kind, cell: imp
     })
 }
 
-/// The first argument as JSON. Where a table of another definition has a text, ours may have a row: its JSON is meant.
+/// The first argument as JSON. Where another definition of the table has a text column, this one may have a
+/// row type: its JSON is used.
 fn json_of(call: &Call<'_>) -> Result<Texts> {
     match &call.arg(0)?.kind {
         Kind::Row(_) | Kind::Map(..) => {
@@ -123,7 +124,7 @@ fn parse(call: &Call<'_>) -> Result<Values> {
     })
 }
 
-/// JSON as `json_parse` gives it, in the one spelling in which equal values are equal texts.
+/// JSON as `json_parse` gives it, in a form in which equal values have equal texts.
 pub(in super::super) fn canonical(text: &str) -> Option<String> {
     let value: &RawValue = serde_json::from_str(text).ok()?;
     Some(compact(value, true))
@@ -131,7 +132,7 @@ pub(in super::super) fn canonical(text: &str) -> Option<String> {
 
 fn format(call: &Call<'_>) -> Result<Values> {
     call.arity(1, 1)?;
-    // JSON's null is a value, and has a text.
+    // JSON's null is a value, with a text.
     if call.arg(0)?.kind == Kind::Json {
         return Ok(Values { kind: Kind::Varchar, ..call.arg(0)?.clone() });
     }
@@ -155,7 +156,7 @@ fn array_contains(call: &Call<'_>) -> Result<Values> {
     })
 }
 
-/// `2.50` is 2.5; texts are compared as they are.
+/// `2.50` equals 2.5; strings are compared as they are.
 fn is_same_number(a: &str, b: &str) -> bool {
     a.parse::<f64>().is_ok_and(|a| b.parse() == Ok(a))
 }
@@ -178,8 +179,8 @@ pub(in super::super) fn object_json<'p>(members: impl Iterator<Item = (&'p str, 
     format!("{{{}}}", members.join(","))
 }
 
-/// Members of JSON text, one inside the other, their names compared without case: what a dot means in tables that declare
-/// such a column as a row.
+/// A path of members of JSON text, with names compared ignoring case: the meaning of dots in table
+/// definitions that declare such a column as a row.
 pub(in super::super) fn members(values: Values, path: &[sqlparser::ast::Ident]) -> Result<Values> {
     if path.is_empty() {
         return Ok(values);

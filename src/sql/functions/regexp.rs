@@ -27,7 +27,7 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
     })
 }
 
-/// The pattern of a call: compiled once if it is the same in every row, else whenever it changes.
+/// The pattern of a call: compiled once if it is the same in every row, otherwise whenever it changes.
 struct Pattern {
     one: Option<Regex>,
     texts: Texts,
@@ -69,7 +69,7 @@ fn extract(call: &Call<'_>) -> Result<Values> {
     })
 }
 
-/// Where the pattern matches, from a position on, for the n-th time; -1 if it does not.
+/// The position of the n-th match, searching from a position on; -1 if there is none.
 fn position(call: &Call<'_>) -> Result<Values> {
     call.arity(2, 4)?;
     let (texts, mut pattern) = (call.texts(0)?, Pattern::of(call)?);
@@ -83,7 +83,7 @@ fn position(call: &Call<'_>) -> Result<Values> {
             return call.refuse(|| "positions and occurrences count from 1".to_owned());
         };
         let Some(from) = text.char_indices().map(|(at, _)| at).chain([text.len()]).nth(skipped) else { return Ok(Some(-1)) };
-        // What stands before the first position is still looked at by `^` and `\b`.
+        // `^` and `\b` still see what is before the first position.
         let next = |last: Option<regex::Match<'_>>| {
             let at = match last {
                 None => from,
@@ -118,7 +118,7 @@ fn lists(call: &Call<'_>, cell: impl Fn(&str, &Regex, usize) -> Vec<Option<Strin
 fn replace(call: &Call<'_>) -> Result<Values> {
     call.arity(2, 3)?;
     let (texts, mut pattern) = (call.texts(0)?, Pattern::of(call)?);
-    // `$1` right before a letter would be read as a longer name.
+    // `$1` directly before a letter would be read as a longer name.
     let with = if call.args.len() > 2 { braced(&call.literal(2)?) } else { String::new() };
     call.build(Kind::Varchar, |row| match (texts.get(row), pattern.get(row)?) {
         (Some(text), Some(regex)) => Ok(Some(regex.replace_all(text, with.as_str()).into_owned())),
@@ -126,7 +126,7 @@ fn replace(call: &Call<'_>) -> Result<Values> {
     })
 }
 
-/// Java's `$1` and `\$` as the regex crate writes them.
+/// Java's `$1` and `\$` in the notation of the regex crate.
 fn braced(replacement: &str) -> String {
     let mut out = String::new();
     let mut chars = replacement.chars().peekable();

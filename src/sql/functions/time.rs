@@ -5,13 +5,13 @@ mod format;
 use chrono::FixedOffset;
 use format::{joda_format, mysql_format, parse_as, with_other_signs};
 
-use super::super::clock::{self, DAY_MILLIS, UNZONED, ZONED};
+use super::super::clock::{self, UNZONED, ZONED};
 use super::super::error::{Result, SqlError};
 use super::super::values::Values;
 use super::super::zone::{self, Zone};
 use super::super::{cast, clock::to_chrono};
 use super::Call;
-use crate::model::Timestamp;
+use crate::model::{DAY_MILLIS, Timestamp};
 use crate::tables::Kind;
 
 pub(super) const NAMES: &[&str] = &[

@@ -11,7 +11,7 @@ use super::{Lambda, rows_of};
 use crate::tables::Kind;
 use crate::tables::builder::lists;
 
-/// The first elements of all rows are taken in together, then the second ones, and so on.
+/// Processes the first elements of all rows together, then the second ones, and so on.
 pub(super) fn reduce(scope: &Scope<'_>, array: &Expr, start: &Expr, step: &Expr, finish: &Expr) -> Result<Values> {
     let finish = Lambda::of("reduce", finish, 1)?;
     let array = scope.column(array)?;
@@ -23,13 +23,13 @@ pub(super) fn reduce(scope: &Scope<'_>, array: &Expr, start: &Expr, step: &Expr,
     results.take(&known)
 }
 
-/// What the elements of each array make of the start, one after the other.
+/// Applies the function to the elements of each array one after another, beginning with the start value.
 pub(in crate::sql) fn folded(scope: &Scope<'_>, array: &Values, start: &Expr, (name, step): (&str, &Expr)) -> Result<Values> {
     let step = Lambda::of(name, step, 2)?;
     let (elements, lengths) = explode(array)?;
     let starts = starts(&lengths);
     let mut state = scope.column(start)?;
-    // Once over nothing, so that the type of the state is that of every later one.
+    // First over no rows, so that the state has the type that all later states have.
     state = replaced(&state, &step.over(scope, &[], &[&state.take(&[])?, &elements.take(&[])?])?, &[])?;
     for at in 0..lengths.iter().flatten().copied().max().unwrap_or(0) {
         let rows: Vec<Option<u32>> =
@@ -52,7 +52,7 @@ fn starts(lengths: &[Option<usize>]) -> Vec<usize> {
     lengths.iter().map(&mut next).collect()
 }
 
-/// `values`, with those of `rows` replaced by the new ones.
+/// `values` with those of `rows` replaced.
 fn replaced(values: &Values, new: &Values, rows: &[Option<u32>]) -> Result<Values> {
     let kind = common(&values.kind, &new.kind)?;
     let height = values.data.len();
@@ -67,7 +67,7 @@ fn replaced(values: &Values, new: &Values, rows: &[Option<u32>]) -> Result<Value
     Values::new(kind, data.rechunk()).take(&places)
 }
 
-/// The lambda's value for each pair of elements; the shorter array is filled up with NULL.
+/// The lambda's value for each pair of elements; the shorter array is filled with NULL.
 pub(super) fn zip_with(scope: &Scope<'_>, first: &Expr, second: &Expr, body: &Expr) -> Result<Values> {
     let body = Lambda::of("zip_with", body, 2)?;
     let (first, first_lengths) = explode(&scope.column(first)?)?;

@@ -1,4 +1,4 @@
-//! `array_sort(array, (a, b) -> …)`: less than zero where the first one comes first.
+//! `array_sort(array, (a, b) -> …)`; the lambda returns a negative number if the first element comes first.
 
 use std::cmp::Ordering;
 
@@ -13,7 +13,7 @@ use crate::sql::values::Values;
 use crate::tables::Kind;
 use crate::tables::builder::lists;
 
-/// Every element of an array is compared with every other, all at once.
+/// Compares every element of an array with every other, all at once.
 pub(super) fn sort(scope: &Scope<'_>, array: &Expr, compare: &Expr) -> Result<Values> {
     let compare = Lambda::of("array_sort", compare, 2)?;
     let array = scope.column(array)?;
@@ -63,7 +63,7 @@ pub(super) fn sort(scope: &Scope<'_>, array: &Expr, compare: &Expr) -> Result<Va
     Ok(Values::new(Kind::array(elements.kind), data))
 }
 
-/// A stable sort that comes to an end whatever the lambda says of its elements.
+/// A stable sort that terminates whatever the lambda returns.
 fn merge_sort(order: &mut Vec<usize>, between: &impl Fn(usize, usize) -> Ordering) {
     if order.len() < 2 {
         return;

@@ -1,6 +1,6 @@
 //! The list of a SELECT: columns, `*`, and the fields of a row.
 
-use sqlparser::ast::{Expr, Ident, SelectItem, SelectItemQualifiedWildcardKind};
+use sqlparser::ast::{Expr, SelectItem, SelectItemQualifiedWildcardKind};
 
 use crate::sql::error::{Result, SqlError};
 use crate::sql::eval::Scope;
@@ -35,24 +35,8 @@ pub(super) fn list_item(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relatio
         SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), _) => return fields_of(scope, expr, rows),
         SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
             let table = names::last(name);
-            let of_table: Vec<_> = scope
-                .relation
-                .fields
-                .iter()
-                .zip(&scope.relation.columns)
-                .filter(|(field, _)| field.qualifier.as_deref() == Some(&table) && !field.hidden)
-                .collect();
-            if of_table.is_empty() {
-                // What is no table may be a row.
-                let parts: Vec<Ident> =
-                    name.0.iter().filter_map(|part| part.as_ident()).map(|part| Ident { value: part.value.to_lowercase(), ..part.clone() }).collect();
-                let expr = Expr::CompoundIdentifier(parts);
-                return match scope.eval(&expr) {
-                    Ok(_) => fields_of(scope, &expr, rows),
-                    Err(_) => Err(SqlError::new(format!("there is no table {table} here")).at(name)),
-                };
-            }
-            for (field, column) in of_table {
+            let is_of_table = |field: &Field| field.qualifier.as_deref() == Some(&table) && !field.hidden;
+            for (field, column) in scope.relation.fields.iter().zip(&scope.relation.columns).filter(|(field, _)| is_of_table(field)) {
                 rows.push(Field { is_date: field.is_date, ..Field::new(field.name.clone(), field.kind.clone()) }, column.clone());
             }
         }

@@ -26,10 +26,10 @@ pub(super) fn set(like: &Scope<'_>, body: &SetExpr) -> Result<Relation> {
 }
 
 /// `VALUES (1, 'a'), (2, 'b')`.
-fn value_rows(like: &Scope<'_>, values: &ValueRows) -> Result<Relation> {
+pub(in crate::sql) fn value_rows(like: &Scope<'_>, values: &ValueRows) -> Result<Relation> {
     let mut all: Option<Relation> = None;
     for row in &values.rows {
-        let mut one = Relation::single_row();
+        let mut one = Relation { height: like.height(), ..Relation::default() };
         for (at, expr) in cells(&row.content).into_iter().enumerate() {
             let values = like.column(expr)?;
             one.push(Field::new(format!("_col{at}"), values.kind), values.data);

@@ -1,4 +1,4 @@
-//! What sorts rows, as bytes: compared byte by byte they have the order of the values.
+//! Sort keys as bytes: comparing them byte by byte gives the order of the values.
 
 use polars::prelude::{DataType, Series};
 use sqlparser::ast::OrderByOptions;
@@ -8,7 +8,7 @@ use crate::sql::group::key_column;
 use crate::sql::values::Values;
 use crate::tables::Kind;
 
-/// Bytes for each row.
+/// The key of each row.
 #[derive(Debug, Default, Clone)]
 pub(in crate::sql) struct Keys {
     bytes: Vec<u8>,
@@ -19,7 +19,8 @@ impl Keys {
     /// The keys of `height` rows.
     ///
     /// # Errors
-    /// There is no such order of these values, without looking at all of them.
+    ///
+    /// The order of these values cannot be expressed in bytes.
     pub fn of(keys: &[(Values, OrderByOptions)], height: usize) -> Result<Self> {
         let columns = keys.iter().map(|(values, options)| Ok((column(values, height)?, *options))).collect::<Result<Vec<_>>>()?;
         let columns = columns.iter().map(|(column, options)| Ok((Column::of(column)?, *options))).collect::<Result<Vec<_>>>()?;
@@ -37,7 +38,7 @@ impl Keys {
         self.bytes.get(start..end).unwrap_or_default()
     }
 
-    /// The rows in order; equal ones as they stand.
+    /// The rows in order; equal rows stay in their order.
     pub fn order(&self) -> Vec<Option<u32>> {
         let prefix = |row: u32| {
             let key = self.get(row as usize);
@@ -51,7 +52,7 @@ impl Keys {
     }
 }
 
-/// Whether values of this type have such keys.
+/// Whether values of this type can have such keys.
 pub(in crate::sql) fn can_be(kind: &Kind) -> bool {
     !matches!(kind, Kind::Array(_) | Kind::Row(_))
 }
@@ -101,7 +102,8 @@ impl<'c> Column<'c> {
     }
 }
 
-/// A zero in the text is followed by 255, and its end is two zeros: a text comes before those that go on from it.
+/// A zero in the text is followed by 255, and the text's end is two zeros: so a text sorts before those
+/// that it is a prefix of.
 fn push_text(text: &str, out: &mut Vec<u8>) {
     for byte in text.bytes() {
         out.push(byte);
@@ -112,7 +114,7 @@ fn push_text(text: &str, out: &mut Vec<u8>) {
     out.extend([0, 0]);
 }
 
-/// Both zeros are equal; what is no number is the greatest.
+/// Both zeros are equal, and NaN is the greatest.
 fn ordered(number: f64) -> u64 {
     let bits = if number.is_nan() { f64::NAN.abs().to_bits() } else { (number + 0.0).to_bits() };
     if bits >> 63 == 1 { !bits } else { bits | (1 << 63) }

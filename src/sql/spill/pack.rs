@@ -1,6 +1,6 @@
 //! Columns → bytes, and back.
 //!
-//! A column says itself how it is laid out: a letter for its type, which values are there, and the values. A text that
+//! Each column describes itself: a letter for its type, which values are NULL, and the values. A text that
 //! several rows have is written once.
 
 use std::hash::BuildHasher;
@@ -17,7 +17,7 @@ use polars_arrow::offset::OffsetsBuffer;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::values::take;
 
-/// The number of no text.
+/// The number for "no text".
 const NONE: u32 = u32::MAX;
 
 /// Adds a column to `out`.
@@ -74,7 +74,7 @@ fn number(number: usize, out: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-/// A byte that says whether some values are not there, and then one for each row.
+/// Writes a byte that says whether there are NULLs, and if so one for each row.
 fn validity(column: &Series, out: &mut Vec<u8>) {
     out.push(u8::from(column.has_nulls()));
     if column.has_nulls() {
@@ -102,7 +102,7 @@ fn damaged() -> SqlError {
     SqlError { of_disk: true, ..SqlError::new("a temporary file has been changed by somebody else") }
 }
 
-/// Bytes that are read from their beginning.
+/// Bytes that are read from the beginning.
 pub(super) struct Packed<'b>(pub &'b [u8]);
 
 impl<'b> Packed<'b> {
@@ -134,7 +134,7 @@ impl<'b> Packed<'b> {
         Ok((cells.map(|cell| cell.try_into().map_or(0, u64::from_le_bytes)).collect(), there))
     }
 
-    /// The next column, of `height` rows.
+    /// The next column, with `height` rows.
     pub fn column(&mut self, name: &str, height: usize) -> Result<Series> {
         let is_there = |there: &Option<Bitmap>, row: usize| there.as_ref().is_none_or(|there| there.get_bit(row));
         Ok(match self.byte()? {
@@ -190,7 +190,7 @@ impl<'b> Packed<'b> {
         let codes: Vec<Option<u32>> =
             codes.map(|code| code.try_into().map_or(NONE, u32::from_le_bytes)).map(|code| (code != NONE).then_some(code)).collect();
         let known = Series::new(name.into(), known);
-        // Mostly, each row has a text of its own.
+        // Mostly each row has a text of its own.
         if known.len() == height && codes.iter().zip(0..).all(|(code, row)| *code == Some(row)) {
             return Ok(known);
         }
@@ -198,7 +198,7 @@ impl<'b> Packed<'b> {
     }
 }
 
-/// A number for each row: equal rows of these columns have equal ones, in each process the same.
+/// A hash for each row: equal for rows that are equal in these columns, in all processes.
 pub(super) fn hashes(columns: &[Series], height: usize, seed: u64) -> Result<Vec<u64>> {
     let mut all = vec![seed; height];
     let mix = |slot: &mut u64, hash: u64| *slot = (slot.rotate_left(23) ^ hash).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -212,14 +212,14 @@ pub(super) fn hashes(columns: &[Series], height: usize, seed: u64) -> Result<Vec
                 all.iter_mut().zip(column.bool()?.iter()).for_each(|(slot, truth)| mix(slot, truth.map_or(1, |truth| 2 + u64::from(truth))))
             }
             DataType::Float64 => all.iter_mut().zip(column.f64()?.iter()).for_each(|(slot, number)| {
-                // Both zeros are equal, and so is all that is no number.
+                // Both zeros are equal, and so are all NaNs.
                 let bits = number.map(|number| if number.is_nan() { 3 } else { (number + 0.0).to_bits() });
                 mix(slot, bits.map_or(1, |bits| hash_of(bits.cast_signed())));
             }),
             other => return Err(SqlError::new(format!("values of {other} are no keys"))),
         }
     }
-    // The upper bits are the better ones; shares are told by the lower ones.
+    // The upper bits are better distributed; shares are chosen by the lower ones.
     all.iter_mut().for_each(|slot| *slot ^= *slot >> 32);
     Ok(all)
 }
@@ -263,7 +263,7 @@ mod tests {
             assert_eq!(read.dtype(), slice.dtype());
             assert!(read.equals_missing(&slice), "{read:?} {slice:?}");
         }
-        // A row that is not there is not one of NULLs.
+        // A row that is NULL is not a row of NULLs.
         let absent = take(&column, &[Some(0), None]).unwrap();
         assert_eq!(again(&absent).null_count(), absent.null_count());
     }

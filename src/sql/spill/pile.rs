@@ -1,4 +1,4 @@
-//! A temporary file of blocks: some rows of some columns each, compressed.
+//! A temporary file of compressed blocks, each with some rows of some columns.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -9,10 +9,10 @@ use super::pack::{Packed, pack};
 use crate::sql::error::Result;
 use crate::sql::relation::{Field, Relation};
 
-/// The quickest level: what is written is read once.
+/// The fastest level, as everything written is read once.
 const LEVEL: i32 = 1;
 
-/// Where a block stands.
+/// The position of a block.
 #[derive(Debug, Clone)]
 pub(in crate::sql) struct Block {
     at: u64,
@@ -23,7 +23,7 @@ pub(in crate::sql) struct Block {
 }
 
 impl Block {
-    /// What its rows take in memory, about.
+    /// Memory that its rows take, about.
     pub fn bytes(&self) -> u64 {
         self.bytes as u64
     }
@@ -41,7 +41,7 @@ impl Pile {
         Ok(Self { spill: spill.clone(), file: Mutex::new((spill.file()?, 0)) })
     }
 
-    /// Puts rows in. Their names and types are the reader's matter.
+    /// Writes rows. Their names and types are not stored.
     pub fn put(&self, rows: &Relation) -> Result<Block> {
         let mut bytes = Vec::new();
         rows.columns.iter().try_for_each(|column| pack(column, &mut bytes))?;
@@ -54,7 +54,7 @@ impl Pile {
         Ok(Block { at, length: packed.len(), bytes: bytes.len(), height: rows.height })
     }
 
-    /// The rows of a block, with `fields` as their names and types.
+    /// Reads the rows of a block; `fields` are their names and types.
     pub fn get(&self, block: &Block, fields: &[Field]) -> Result<Relation> {
         let mut packed = vec![0; block.length];
         {
@@ -74,7 +74,7 @@ impl Pile {
     }
 }
 
-/// So many rows of a relation make a block of about `bytes`.
+/// How many rows of a relation make a block of about `bytes`.
 pub(in crate::sql) fn rows_of(bytes: u64, rows: usize, bytes_wanted: u64) -> usize {
     let each = (bytes / rows.max(1) as u64).max(1);
     usize::try_from(bytes_wanted / each).unwrap_or(usize::MAX).clamp(16, 16_384)

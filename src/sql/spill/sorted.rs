@@ -1,4 +1,4 @@
-//! Any number of rows in order: what fits into memory is sorted and written as a run, and the runs are merged.
+//! Sorts any number of rows: what fits into memory is sorted and written as a run, and the runs are merged.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -17,25 +17,25 @@ use crate::sql::relation::{Field, Relation, under};
 use crate::sql::values::Values;
 use crate::tables::Kind;
 
-/// What a block of a run takes in memory, about, and the least of it.
+/// Memory of a block of a run, about, and the minimum.
 const BLOCK_BYTES: u64 = 512 << 10;
 const BLOCK_BYTES_MIN: u64 = 32 << 10;
-/// Runs that are merged at once.
+/// Number of runs that are merged at once.
 const RUNS_MAX: u64 = 128;
 const RUNS_MIN: u64 = 4;
-/// A key is a column whose name nobody can write.
+/// Name of a key column; no query can contain such a name.
 const KEY: &str = "\0key";
 
-/// Rows, and what sorts them: one column for each key.
+/// Rows and their sort keys, one column for each key.
 pub(in crate::sql) type Keyed = (Relation, Vec<(Values, OrderByOptions)>);
 
-/// The name of a key says how it sorts.
+/// The name of a key column says how it is sorted.
 fn key_field(kind: &Kind, options: OrderByOptions) -> Field {
     let letter = |option: Option<bool>| option.map_or('-', |option| if option { 't' } else { 'f' });
     Field { hidden: true, ..Field::new(format!("{KEY}{}{}", letter(options.asc), letter(options.nulls_first)), kind.clone()) }
 }
 
-/// Rows with their keys as columns behind the others.
+/// Rows with their keys as additional columns.
 pub(in crate::sql) fn widened(mut rows: Relation, keys: Vec<(Values, OrderByOptions)>) -> Relation {
     for (values, options) in keys {
         let data = values.spread(rows.height);
@@ -44,7 +44,7 @@ pub(in crate::sql) fn widened(mut rows: Relation, keys: Vec<(Values, OrderByOpti
     rows
 }
 
-/// The same rows, and the keys apart.
+/// The same rows with the keys separated.
 pub(in crate::sql) fn narrowed(wide: Relation) -> Keyed {
     let (mut rows, mut keys) = (Relation { height: wide.height, ..Relation::default() }, Vec::new());
     for (field, column) in wide.fields.into_iter().zip(wide.columns) {
@@ -59,7 +59,7 @@ pub(in crate::sql) fn narrowed(wide: Relation) -> Keyed {
     (rows, keys)
 }
 
-/// Names and types of rows, the keys behind them.
+/// Names and types of rows, followed by the keys.
 #[derive(Debug, Clone)]
 struct Shape {
     fields: Vec<Field>,
@@ -72,7 +72,7 @@ impl Shape {
         Self { fields, options: keys.iter().map(|(_, options)| *options).collect() }
     }
 
-    /// What sorts rows: the keys, and then the places of their events.
+    /// The sort keys of rows, followed by the positions of their events.
     fn keys(&self, rows: &Relation) -> Result<Keys> {
         let first = self.fields.len() - self.options.len();
         let mut keys = Vec::new();
@@ -89,25 +89,25 @@ impl Shape {
 /// A sorted part of the rows.
 type Run = Vec<Block>;
 
-/// What all workers put their rows in.
+/// The external sort that all workers add rows to.
 #[derive(Debug)]
 pub(in crate::sql) struct Sorting {
     pile: Pile,
     runs: Mutex<(Option<Shape>, Vec<Run>)>,
-    /// What a block takes, and how many runs are merged at once.
+    /// Memory of a block, and how many runs are merged at once.
     block_bytes: u64,
     runs_max: usize,
 }
 
 impl Sorting {
-    /// Rows that are merged within `bytes_max`.
+    /// The merge takes at most `bytes_max`.
     pub fn new(spill: &Spill, bytes_max: u64) -> Result<Self> {
         let runs_max = (bytes_max / BLOCK_BYTES / 2).clamp(RUNS_MIN, RUNS_MAX);
         let block_bytes = (bytes_max / runs_max / 2).clamp(BLOCK_BYTES_MIN, BLOCK_BYTES);
         Ok(Self { pile: Pile::new(spill)?, runs: Mutex::default(), block_bytes, runs_max: usize::try_from(runs_max).unwrap_or(4) })
     }
 
-    /// Sorts rows and writes them; those of one event stand in one run, in their order.
+    /// Sorts rows and writes them as a run; rows of one event are in one run, in their order.
     pub fn run(&self, parts: Vec<Keyed>) -> Result<()> {
         let Some(shape) = parts.first().map(Shape::of) else { return Ok(()) };
         let mut whole: Option<Relation> = None;
@@ -135,13 +135,13 @@ impl Sorting {
         Ok(())
     }
 
-    /// All rows, in order.
+    /// All rows, sorted.
     pub fn merged(self) -> Result<Merged> {
         let (shape, mut runs) = self.runs.into_inner().unwrap_or_else(PoisonError::into_inner);
         let shape = shape.unwrap_or(Shape { fields: Vec::new(), options: Vec::new() });
         let mut pile = self.pile;
         while runs.len() > self.runs_max {
-            // Neighbours are merged: which of two runs comes first stays as it was.
+            // Merges neighbouring runs, so that the order of runs stays the same.
             let mut fewer = Vec::new();
             for some in runs.chunks(self.runs_max) {
                 let mut merged = Merged::new(pile, shape.clone(), some.to_vec())?;
@@ -168,7 +168,7 @@ struct Head {
 }
 
 impl Head {
-    /// Goes on to the next block; false where there is none.
+    /// Reads the next block; false if there is none.
     fn load(&mut self, pile: &Pile, shape: &Shape) -> Result<bool> {
         let Some(block) = self.blocks.next() else { return Ok(false) };
         self.rows = pile.get(&block, &shape.fields)?;
@@ -178,13 +178,13 @@ impl Head {
     }
 }
 
-/// Rows that come in order.
+/// Sorted rows.
 #[derive(Debug)]
 pub(in crate::sql) struct Merged {
     pile: Pile,
     shape: Shape,
     heads: Vec<Head>,
-    /// The least key of each run.
+    /// The smallest key of each run.
     next: BinaryHeap<Reverse<(Vec<u8>, usize)>>,
 }
 
@@ -208,7 +208,7 @@ impl Merged {
 
     /// The next rows, about `bytes` of them, with their keys; `None` at the end.
     fn wide(&mut self, bytes: u64) -> Result<Option<Relation>> {
-        // From each block that is met, the rows that come next; and for each new row, where it is found.
+        // For each block, the rows that come next; and for each new row, where it is.
         let mut sources: Vec<(Relation, Vec<Option<u32>>)> = Vec::new();
         let mut source_of: Vec<Option<usize>> = vec![None; self.heads.len()];
         let mut order: Vec<(usize, usize)> = Vec::new();
@@ -256,14 +256,14 @@ impl Merged {
         Ok(Some(all.take(&order.into_iter().map(place).collect::<Vec<_>>())?))
     }
 
-    /// The next rows, without what sorted them.
+    /// The next rows without their keys.
     pub fn rows(&mut self) -> Result<Option<Relation>> {
         Ok(self.wide(2 * BLOCK_BYTES)?.map(Relation::seen))
     }
 }
 
-/// What a row of a block takes, about.
+/// Memory of a row of a block, about.
 fn row_bytes(rows: &Relation) -> u64 {
-    // Blocks are about as large as each other: a look at the number of their rows is enough.
+    // Blocks have about the same size, so the number of rows is enough.
     (BLOCK_BYTES / rows.height.max(1) as u64).max(1)
 }

@@ -1,4 +1,4 @@
-//! Rows in shares, told by their keys: equal ones are in one share, and shares are looked at one after the other.
+//! Hash partitions on disk: rows with equal keys are in one share, and shares are read one after another.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -10,7 +10,7 @@ use super::pile::{Block, Pile};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::relation::{Field, Relation};
 
-/// The rows of each of `count` shares, told by their keys.
+/// Divides rows into `count` shares by their keys.
 pub(in crate::sql) fn shares_of(keys: &[Series], height: usize, seed: u64, count: usize) -> Result<Vec<Vec<Option<u32>>>> {
     let mut of_share: Vec<Vec<Option<u32>>> = vec![Vec::new(); count];
     for (row, hash) in (0_u32..).zip(hashes(keys, height, seed)?) {
@@ -22,7 +22,7 @@ pub(in crate::sql) fn shares_of(keys: &[Series], height: usize, seed: u64, count
     Ok(of_share)
 }
 
-/// The shares, on disk.
+/// The shares on disk.
 #[derive(Debug)]
 pub(in crate::sql) struct Spread {
     pile: Pile,
@@ -37,12 +37,12 @@ struct State {
 }
 
 impl Spread {
-    /// Another `seed` tells rows apart that are in one share with this one.
+    /// With another `seed`, rows that are in one share here are divided differently.
     pub fn new(spill: &Spill, shares: usize, seed: u64) -> Result<Self> {
         Ok(Self { pile: Pile::new(spill)?, seed, state: Mutex::new(State { fields: None, shares: vec![Vec::new(); shares.max(1)] }) })
     }
 
-    /// Puts rows in their shares.
+    /// Adds rows to their shares.
     pub fn put(&self, rows: &Relation, keys: &[Series]) -> Result<()> {
         let count = self.count();
         let of_share = shares_of(keys, rows.height, self.seed, count)?;
@@ -71,7 +71,7 @@ impl Spread {
         self.seed
     }
 
-    /// What a share takes in memory, about.
+    /// Memory that a share takes, about.
     pub fn bytes_of(&self, share: usize) -> u64 {
         self.blocks(share).1.iter().map(Block::bytes).sum()
     }

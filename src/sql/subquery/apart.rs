@@ -2,9 +2,7 @@
 //!
 //! Both sides are met once then, as in a join, and not once for each row outside.
 
-use std::ops::ControlFlow;
-
-use sqlparser::ast::{BinaryOperator, Expr, GroupByExpr, Ident, Query, Select, SelectItem, SetExpr, VisitMut, VisitorMut};
+use sqlparser::ast::{BinaryOperator, Expr, GroupByExpr, Ident, Query, Select, SelectItem, SetExpr};
 
 use crate::sql::compare::common;
 use crate::sql::error::{Result, SqlError};
@@ -22,7 +20,7 @@ const VALUE: &str = "\0value";
 struct Apart<'q> {
     /// Its rows, as far as its own conditions say.
     inner: Relation,
-    /// Conditions that look at the row outside. Names that the inner tables have are written out with their tables.
+    /// Conditions that look at the row outside.
     outward: Vec<Expr>,
     item: &'q SelectItem,
     calls: walk::Calls,
@@ -40,18 +38,19 @@ impl<'q> Apart<'q> {
         }
         let Some(item) = select.projection.first() else { return Ok(None) };
         let like = own(scope);
-        let mut inner = match from::from(&like, &select.from) {
-            Ok(rows) => rows,
-            Err(error) if error.unknown_name => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        if !names::free(&select.from).is_empty() {
+            return Ok(None);
+        }
+        let mut inner = from::from(&like, &select.from)?;
         let mut outward = Vec::new();
         for conjunct in select.selection.iter().flat_map(walk::conjuncts) {
-            match (Scope { relation: &inner, ..like }).truth(conjunct) {
-                Ok(keep) => inner = inner.filter(&mask(&keep))?,
-                Err(error) if error.unknown_name && !walk::has_subquery(conjunct) => outward.push(qualified(conjunct, &inner)),
-                Err(error) if error.unknown_name => return Ok(None),
-                Err(error) => return Err(error),
+            if names::are_of(conjunct, &inner) {
+                let keep = (Scope { relation: &inner, ..like }).truth(conjunct)?;
+                inner = inner.filter(&mask(&keep))?;
+            } else if walk::has_subquery(conjunct) {
+                return Ok(None);
+            } else {
+                outward.push(conjunct.clone());
             }
         }
         Ok(Some(Self { inner, outward, item, calls }))
@@ -68,10 +67,14 @@ impl<'q> Apart<'q> {
     }
 
     /// The one value that is selected, if it is that of inner tables alone.
-    fn selected(&self, scope: &Scope<'_>) -> Option<(Expr, Kind)> {
-        let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = self.item else { return None };
-        let values = (Scope { relation: &self.inner, ..own(scope) }).eval(expr).ok()?;
-        Some((qualified(expr, &self.inner), values.kind))
+    fn selected(&self, scope: &Scope<'_>) -> Result<Option<(Expr, Kind)>> {
+        match self.item {
+            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } if names::are_of(expr, &self.inner) => {
+                let values = (Scope { relation: &self.inner, ..own(scope) }).eval(expr)?;
+                Ok(Some((expr.clone(), values.kind)))
+            }
+            _ => Ok(None),
+        }
     }
 }
 
@@ -108,7 +111,7 @@ pub(super) fn contains(scope: &Scope<'_>, value: &Values, query: &Query) -> Resu
     let Some(apart) = Apart::of(scope, query)?.filter(|apart| apart.calls.aggregates.is_empty() && apart.calls.windows.is_empty()) else {
         return Ok(None);
     };
-    let Some((item, kind)) = apart.selected(scope) else { return Ok(None) };
+    let Some((item, kind)) = apart.selected(scope)? else { return Ok(None) };
     common(&value.kind, &kind).map_err(|_| SqlError::new(format!("{} and {kind} cannot be compared with IN", value.kind)))?;
     let mut outer = scope.relation.clone();
     outer.push(Field::new(VALUE, value.kind.clone()), scope.spread(value)?);
@@ -134,7 +137,8 @@ pub(super) fn aggregated(scope: &Scope<'_>, query: &Query) -> Result<Option<Valu
     }
     let Some(apart) = Apart::of(scope, query)? else { return Ok(None) };
     let (SelectItem::UnnamedExpr(item) | SelectItem::ExprWithAlias { expr: item, .. }) = apart.item else { return Ok(None) };
-    if apart.calls.aggregates.is_empty() || !apart.calls.windows.is_empty() || walk::has_subquery(item) {
+    let is_own = names::are_of(item, &apart.inner);
+    if apart.calls.aggregates.is_empty() || !apart.calls.windows.is_empty() || walk::has_subquery(item) || !is_own {
         return Ok(None);
     }
     let mut keys = Vec::new();
@@ -145,8 +149,8 @@ pub(super) fn aggregated(scope: &Scope<'_>, query: &Query) -> Result<Option<Valu
         }
     }
     match by_group(scope, &apart, item, &keys) {
-        // A name of the row outside; or a value at fault in a group that no row outside may ask for.
-        Err(error) if error.unknown_name || error.by_value => Ok(None),
+        // The value may be at fault in a group that no row outside asks for.
+        Err(error) if error.by_value => Ok(None),
         values => values.map(Some),
     }
 }
@@ -156,8 +160,13 @@ fn equal_sides(scope: &Scope<'_>, inner: &Relation, condition: &Expr) -> Result<
     let Expr::BinaryOp { left, op: BinaryOperator::Eq, right } = condition else { return Ok(None) };
     let inside = Scope { relation: inner, ..own(scope) };
     for (first, second) in [(left, right), (right, left)] {
-        if let (Ok(x), Err(_), Ok(y)) = (inside.eval(first), inside.eval(second), scope.eval(second)) {
-            return join::unified(&x, &y, inner.height, scope.height()).map(Some);
+        let is_inner = |parts: &Vec<Ident>| parts.first().is_some_and(|name| inner.knows(&name.value));
+        if names::are_of(&**first, inner) && !names::free(&**second).iter().any(is_inner) {
+            return match (inside.eval(first), scope.eval(second)) {
+                (Ok(x), Ok(y)) => join::unified(&x, &y, inner.height, scope.height()).map(Some),
+                (Err(error), _) | (_, Err(error)) if error.by_value => Ok(None),
+                (Err(error), _) | (_, Err(error)) => Err(error),
+            };
         }
     }
     Ok(None)
@@ -186,29 +195,4 @@ fn by_group(scope: &Scope<'_>, apart: &Apart<'_>, item: &Expr, keys: &[(Values, 
     let after = Scope { relation: &rows, known: &known, ungrouped: Some(&inside), ..inside };
     let values = after.column(item)?;
     values.take(&(inner.height..inner.height + height).map(|row| Some(group(row, count))).collect::<Vec<_>>())
-}
-
-/// Names that the inner tables have mean them: written out, so that they mean the same beside the outer ones.
-fn qualified(condition: &Expr, inner: &Relation) -> Expr {
-    struct Qualify<'r>(&'r Relation);
-    impl VisitorMut for Qualify<'_> {
-        type Break = ();
-
-        fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-            let parts = match expr {
-                Expr::Identifier(ident) => vec![ident.clone()],
-                Expr::CompoundIdentifier(parts) => parts.clone(),
-                _ => return ControlFlow::Continue(()),
-            };
-            if let Ok(Some((index, 1))) = names::find(self.0, &parts)
-                && let Some(qualifier) = self.0.fields.get(index).and_then(|field| field.qualifier.clone())
-            {
-                *expr = Expr::CompoundIdentifier([Ident::new(qualifier)].into_iter().chain(parts).collect());
-            }
-            ControlFlow::Continue(())
-        }
-    }
-    let mut condition = condition.clone();
-    let _ = VisitMut::visit(&mut condition, &mut Qualify(inner));
-    condition
 }

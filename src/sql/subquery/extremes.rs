@@ -1,4 +1,5 @@
-//! `x > ANY (SELECT …)`, `x = ALL (SELECT …)`: of what a subquery gave, the least and the greatest decide, and whether NULL is there.
+//! `x > ANY (SELECT …)`, `x = ALL (SELECT …)`: decided by the smallest and greatest value of the subquery,
+//! and whether it has a NULL.
 
 use sqlparser::ast::{BinaryOperator as Op, Expr, Query};
 
@@ -10,7 +11,7 @@ use crate::sql::relation::{Groups, Relation};
 use crate::sql::values::Values;
 use crate::sql::{cast, predicate};
 
-/// What each row compares with.
+/// What each row is compared with.
 struct Extremes {
     least: Values,
     greatest: Values,
@@ -32,7 +33,7 @@ pub(in crate::sql) fn quantified(scope: &Scope<'_>, left: &Expr, op: &Op, query:
     };
     let and = |a: Vec<Option<bool>>, b: Vec<Option<bool>>| a.into_iter().zip(b).map(|(a, b)| Some(a? && b?)).collect::<Vec<_>>();
     let or = |a: Vec<Option<bool>>, b: Vec<Option<bool>>| a.into_iter().zip(b).map(|(a, b)| Some(a? || b?)).collect::<Vec<_>>();
-    // The one of all values by which the comparison holds, if it holds by any (or for all).
+    // The value for which the comparison holds if it holds for any (or for all) of them.
     let holds = match (op, any) {
         (Op::Lt | Op::LtEq, true) | (Op::Gt | Op::GtEq, false) => test(op, &with.greatest)?,
         (Op::Gt | Op::GtEq, true) | (Op::Lt | Op::LtEq, false) => test(op, &with.least)?,

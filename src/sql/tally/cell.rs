@@ -1,11 +1,11 @@
-//! One value, equal and ordered as the values of its column are.
+//! One value that compares like the values of its column.
 
 use crate::sql::error::{Result, SqlError};
 use crate::sql::values::{Cell as Column, Texts, Truths, Values, Wholes};
 use crate::tables::Kind;
 use polars::prelude::{DataType, Series};
 
-/// A value: `Cell<&str>` where it is looked at, `Cell<Box<str>>` where it is kept.
+/// A value: `Cell<&str>` while it is looked at, `Cell<Box<str>>` when it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Cell<T> {
     Null,
@@ -38,12 +38,12 @@ impl Kept {
     }
 }
 
-/// Whether values of this kind can be cells. Doubles cannot: two zeros are equal and not the same.
+/// Whether values of this type can be cells. Doubles cannot: two zeros are equal but not the same.
 pub(super) fn fits(kind: &Kind) -> bool {
     matches!(kind.dtype(), DataType::String | DataType::Int64 | DataType::Boolean)
 }
 
-/// A column of cells.
+/// A column made of cells.
 pub(super) fn column<'c>(kind: &Kind, cells: impl Iterator<Item = Cell<&'c str>>) -> Series {
     match kind.dtype() {
         DataType::String => <&str as Column>::column(cells.map(|cell| if let Cell::Text(text) = cell { Some(text) } else { None }).collect()),
@@ -52,7 +52,7 @@ pub(super) fn column<'c>(kind: &Kind, cells: impl Iterator<Item = Cell<&'c str>>
     }
 }
 
-/// The values of a column, as cells.
+/// The values of a column as cells.
 pub(super) enum Reader {
     Texts(Texts),
     Wholes(Wholes),

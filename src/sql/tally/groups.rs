@@ -1,4 +1,4 @@
-//! What is known of each group so far.
+//! The state of each group so far.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -29,14 +29,14 @@ impl Cells {
     }
 }
 
-/// The keys of a group with their hash, which is worked out once.
+/// The keys of a group with their hash, which is computed once.
 #[derive(Debug, PartialEq, Eq)]
 struct Key {
     hash: u64,
     cells: Cells,
 }
 
-/// The same, looked at.
+/// The same, borrowed.
 struct Seen<'k> {
     hash: u64,
     cells: &'k [Cell<&'k str>],
@@ -70,10 +70,10 @@ impl Equivalent<Key> for Seen<'_> {
     }
 }
 
-/// Where a group's first event stood: its object, and its number there.
+/// Where the first event of a group is: its object, and its index there.
 pub(super) type Place = (Arc<str>, i64);
 
-/// What is known of an aggregate.
+/// The state of an aggregate.
 #[derive(Debug)]
 pub(super) enum Held {
     Count(i64),
@@ -96,7 +96,7 @@ impl Held {
         }
     }
 
-    /// Takes a value that is no NULL, if it is better than the one that is known.
+    /// Takes a value that is not NULL, if it is better than the one so far.
     pub fn improve(&mut self, what: What, cell: Cell<&str>) {
         let Self::Best(known) = self else { return };
         let is_better = match what {
@@ -108,7 +108,7 @@ impl Held {
         }
     }
 
-    /// Adds to the different values; whether this one is new.
+    /// Adds to the distinct values; returns whether this one is new.
     pub fn add(&mut self, cell: Cell<&str>) -> bool {
         if let Self::Distinct(known) = self { known.insert(cell.keep()) } else { false }
     }
@@ -131,16 +131,16 @@ impl Held {
     }
 }
 
-/// Groups by their keys.
+/// The groups, by their keys.
 #[derive(Debug)]
 pub(super) struct Groups {
-    /// The same for all workers.
+    /// The same in all workers.
     hasher: RandomState,
     keys: IndexSet<Key, RandomState>,
     places: Vec<Place>,
-    /// For each group as many as the plan has aggregates.
+    /// For each group, the states of the plan's aggregates.
     held: Vec<Held>,
-    /// Different values that are held for aggregates.
+    /// Number of distinct values that are stored for aggregates.
     distinct: usize,
 }
 
@@ -149,7 +149,7 @@ impl Groups {
         Self { hasher, keys: IndexSet::default(), places: Vec::new(), held: Vec::new(), distinct: 0 }
     }
 
-    /// How much is held: groups, and different values in them.
+    /// How much is stored: groups, and distinct values in them.
     pub fn held(&self) -> usize {
         self.keys.len() + self.distinct
     }
@@ -158,7 +158,7 @@ impl Groups {
         self.distinct += more;
     }
 
-    /// What is held of the group of these keys, which has an event at `place`.
+    /// The state of the group with these keys, which has an event at `place`.
     pub fn at(&mut self, keys: &[Cell<&str>], place: Place, plan: &Plan) -> &mut [Held] {
         let keys = Seen { hash: self.hasher.hash_one(keys), cells: keys };
         let at = match self.keys.get_index_of(&keys) {
@@ -195,7 +195,8 @@ impl Groups {
         }
     }
 
-    /// The groups in the order of their places, as columns. Without keys there is one, even of no rows.
+    /// The groups as columns, in the order of their first events. Without keys there is one group, even if
+    /// there are no rows.
     pub fn finish(mut self, plan: &Plan) -> Counted {
         if plan.keys.is_empty() {
             self.at(&[], ("".into(), 0), plan);
@@ -214,7 +215,8 @@ impl Groups {
         Counted { count: order.len(), known }
     }
 
-    /// The groups by their places. Objects are few and their names long: they are compared once, and not with every group.
+    /// The groups sorted by their first events. There are few objects and their names are long, so names
+    /// are compared once, and not for every group.
     fn in_order(&self) -> Vec<usize> {
         let pointer = |object: &Arc<str>| object.as_ptr() as usize;
         let objects: HashMap<usize, &str, RandomState> = self.places.iter().map(|(object, _)| (pointer(object), &**object)).collect();

@@ -87,7 +87,7 @@ impl Over {
             relation = Relation::of_table(&cloudtrail::TABLE, &tables::Rows { columns, height }).renamed(&plan.alias, &[]);
         }
         let (catalog, ctes) = (Catalog::default(), Ctes::default());
-        let session = Session { catalog: &catalog, now: plan.now.millis(), dry: false };
+        let session = Session { catalog: &catalog, now: plan.now.millis(), shapes: None };
         Scope { known: &known, ..Scope::new(&session, &ctes, &relation) }.column(&self.expr)
     }
 }

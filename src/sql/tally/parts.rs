@@ -1,4 +1,4 @@
-//! What the rows of one portion add to the groups.
+//! Adds the rows of one portion to the groups.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use crate::lake::codes::Texts;
 use crate::sql::alike::Numbers;
 use crate::sql::place::RECORD_BITS;
 
-/// For no group, and for no number.
+/// Stands for "no group" and "no number".
 const NONE: u32 = u32::MAX;
 
-/// Rows by the group that they belong to in their portion.
+/// The rows of a portion, by group.
 struct Grouped<'r> {
     of_row: Cow<'r, [u32]>,
     count: usize,
@@ -24,7 +24,7 @@ struct Grouped<'r> {
     firsts: Vec<u32>,
 }
 
-/// What an aggregate is in each group of a portion.
+/// An aggregate over each group of a portion.
 enum Part<'r> {
     Counts(Vec<i64>),
     Best { numbers: Vec<u32>, cells: Cells<'r> },
@@ -97,7 +97,7 @@ impl<'r> Grouped<'r> {
     }
 }
 
-/// The least place of each group, by rank and record, and the objects by their rank.
+/// The first event of each group, by rank of its object and index; and the objects by rank.
 fn places(grouped: &Grouped<'_>, objects: &[u32], texts: &Texts, records: &[i64]) -> (Vec<u64>, Vec<u32>) {
     let mut by_rank: Vec<u32> = (0..).take(texts.len() + 1).collect();
     by_rank.sort_unstable_by_key(|code| texts.get(*code).unwrap_or_default());
@@ -163,7 +163,7 @@ fn part<'r>(rows: &'r Rows<'_>, grouped: &Grouped<'_>, aggregate: &Aggregate) ->
     }
 }
 
-/// The number of the least or greatest cell of each group; [`NONE`] where all are NULL.
+/// The number of the smallest or greatest cell of each group; [`NONE`] where all are NULL.
 fn best<'p>(pairs: impl Iterator<Item = (&'p u32, &'p u32)>, count: usize, cells: &Cells<'_>, greatest: bool, rows: usize) -> Vec<u32> {
     let mut best = vec![NONE; count];
     let mut improve = |group: u32, rank: u32| {
@@ -173,7 +173,7 @@ fn best<'p>(pairs: impl Iterator<Item = (&'p u32, &'p u32)>, count: usize, cells
     };
     let ranked = match cells {
         Cells::Leaf(texts) if texts.is_ascending() => {
-            // As numbers they are in order already, and NULL comes last.
+            // The numbers are in the order of the texts, with NULL last.
             let last = u32::try_from(texts.len()).unwrap_or(NONE).wrapping_sub(1);
             match greatest {
                 false => pairs.for_each(|(group, number)| improve(*group, *number)),
@@ -189,7 +189,7 @@ fn best<'p>(pairs: impl Iterator<Item = (&'p u32, &'p u32)>, count: usize, cells
             pairs.for_each(|(group, number)| improve(*group, ranks.get(*number as usize).copied().unwrap_or(NONE)));
             best.into_iter().map(|rank| by_rank.get(rank as usize).copied().unwrap_or(NONE)).collect()
         }
-        // Nearly every row has another one: they are compared as they come.
+        // Nearly every row has a different text, so they are compared directly.
         None => {
             for (group, number) in pairs {
                 let Some(best) = best.get_mut(*group as usize) else { continue };
@@ -204,7 +204,7 @@ fn best<'p>(pairs: impl Iterator<Item = (&'p u32, &'p u32)>, count: usize, cells
     }
 }
 
-/// The rank of each cell, and the cells by their rank; NULL has none.
+/// The rank of each cell, and the cells by rank; NULL has none.
 fn ranked(cells: &Cells<'_>, greatest: bool) -> (Vec<u32>, Vec<u32>) {
     let mut by_rank: Vec<u32> = (0..).take(cells.count()).filter(|number| cells.get(*number) != Cell::Null).collect();
     by_rank.sort_unstable_by(|a, b| {
@@ -221,7 +221,8 @@ fn ranked(cells: &Cells<'_>, greatest: bool) -> (Vec<u32>, Vec<u32>) {
 }
 
 impl Part<'_> {
-    /// Adds what it says of one of its groups; groups come in order. How many different values are new.
+    /// Adds the result for one of its groups; groups come in order. Returns how many distinct values are
+    /// new.
     fn put(&mut self, group: u32, what: What, held: &mut Held) -> usize {
         match self {
             Self::Counts(counts) => held.count(counts.get(group as usize).copied().unwrap_or(0)),

@@ -5,11 +5,10 @@ use sqlparser::ast::{self, DuplicateTreatment, Expr, Function, FunctionArg, Func
 use super::cell::fits;
 use super::over::{Leaf, Over};
 use crate::model::Timestamp;
+use crate::sql::bind::Bound;
 use crate::sql::eval::Scope;
 use crate::sql::flow::Sought;
-use crate::sql::query::{Catalog, Ctes, Session};
-use crate::sql::relation::Relation;
-use crate::sql::{aggregate, from, names, select, walk};
+use crate::sql::{aggregate, names, select, walk};
 use crate::tables::Kind;
 
 /// Leaves that every plan has, by their places.
@@ -57,28 +56,34 @@ pub(super) enum What {
 }
 
 impl Plan {
-    /// The plan of a query over `cloudtrail_logs` alone that cannot tell the order of its rows. `empty` has the tables without
-    /// rows; `columns` are those that the query needs, `None` for all.
-    pub fn of(query: &ast::Query, empty: &Catalog, columns: Option<&[String]>, now: Timestamp) -> Option<Self> {
+    /// The plan of a query over `cloudtrail_logs` alone that cannot tell the order of its rows. `columns` are those that the query
+    /// needs, `None` for all.
+    pub fn of(bound: &Bound, columns: Option<&[String]>) -> Option<Self> {
+        let query = bound.tree();
         let SetExpr::Select(select) = &*query.body else { return None };
         let [table] = select.from.as_slice() else { return None };
-        let TableFactor::Table { name, alias, sample: None, .. } = &table.relation else { return None };
-        if alias.as_ref().is_some_and(|alias| !alias.columns.is_empty()) {
+        let TableFactor::Table { alias: Some(alias), sample: None, .. } = &table.relation else { return None };
+        if !alias.columns.is_empty() {
             return None;
         }
-        let alias = alias.as_ref().map_or_else(|| names::last(name), |alias| alias.name.value.to_lowercase());
-        let session = Session { catalog: empty, now: now.millis(), dry: false };
-        let (ctes, nothing) = (Ctes::default(), Relation::single_row());
-        let like = Scope::new(&session, &ctes, &nothing);
-        let relation = from::from(&like, &select.from).ok()?;
-        let scope = Scope { relation: &relation, ..like };
-        let (grouping, calls) = select::grouping(&scope, select, query.order_by.as_ref()).ok()?;
+        let relation = bound.relation(&select.from)?;
+        bound.typed(&relation, |scope| Self::over(scope, query, select, columns, (alias.name.value.clone(), bound.now())))
+    }
+
+    fn over(
+        scope: &Scope<'_>,
+        query: &ast::Query,
+        select: &ast::Select,
+        columns: Option<&[String]>,
+        (alias, now): (String, Timestamp),
+    ) -> Option<Self> {
+        let (grouping, calls) = select::grouping(select, query.order_by.as_ref()).ok()?;
         if !calls.groupings.is_empty() {
             return None;
         }
         let mut leaves: Vec<Leaf> = ALWAYS.map(Leaf::column).into();
         let loaded = |name: &str| columns.is_none_or(|columns| columns.iter().any(|column| column == name));
-        let mut over = |expr: &Expr| Over::of(&scope, expr, &mut leaves, &loaded);
+        let mut over = |expr: &Expr| Over::of(scope, expr, &mut leaves, &loaded);
         let conditions = select.selection.as_ref().map(walk::conjuncts).unwrap_or_default();
         let conditions = conditions.into_iter().map(&mut over).collect::<Option<Vec<_>>>()?;
         let key = |key: &Expr| over(key).filter(|over| fits(&over.kind) && !over.leaves.is_empty()).map(|over| (key.clone(), over));

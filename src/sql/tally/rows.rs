@@ -1,4 +1,4 @@
-//! The rows of a portion that count, as numbers into the texts of its leaves.
+//! The selected rows of a portion, as numbers of the texts of its columns.
 
 use std::borrow::Cow;
 
@@ -12,20 +12,20 @@ use crate::lake::Portion;
 use crate::lake::codes::{Codes, Texts};
 use crate::sql::alike::Numbers;
 
-/// Fewer texts are soon told apart, whether they repeat or not.
+/// With fewer texts than this, comparing them is quick whether or not they repeat.
 const PLAIN_MAX: usize = 1 << 12;
 
-/// Rows of a portion; leaves are read when they are asked for.
+/// The rows of a portion; columns (leaves) are read when they are first needed.
 pub(super) struct Rows<'p> {
     portion: &'p Portion<'p>,
     plan: &'p Plan,
-    /// Of each leaf that was read, the rows that count.
+    /// For each leaf that was read, the selected rows.
     leaves: Vec<Option<Codes>>,
-    /// Which rows of the portion count; `None`: all.
+    /// Which rows of the portion are selected; `None`: all.
     kept: Option<Vec<u32>>,
 }
 
-/// The values of an expression: a number for each row, and what it stands for.
+/// The values of an expression: a number for each row, and the value of each number.
 pub(super) struct Column<'r> {
     pub of_row: Cow<'r, [u32]>,
     pub cells: Cells<'r>,
@@ -44,12 +44,12 @@ impl Cells<'_> {
         }
     }
 
-    /// Whether they are texts of a column that few of repeat: its writer saw no use in a dictionary.
+    /// Whether few texts repeat, so that the writer made no dictionary.
     pub fn hardly_repeat(&self) -> bool {
         matches!(self, Self::Leaf(Texts::Plain(texts)) if texts.len() - texts.null_count() > PLAIN_MAX)
     }
 
-    /// No number is as great.
+    /// How many numbers there are: every row's number is below this.
     pub fn count(&self) -> usize {
         match self {
             Self::Leaf(texts) => texts.len() + 1,
@@ -67,7 +67,7 @@ impl<'p> Rows<'p> {
         self.kept.as_ref().map_or_else(|| self.portion.height(), Vec::len)
     }
 
-    /// Where each row stood in its object.
+    /// The index of each row's record in its object.
     pub fn records(&self) -> Result<Int64Chunked, Stop> {
         let all = self.portion.records()?;
         match &self.kept {
@@ -76,7 +76,7 @@ impl<'p> Rows<'p> {
         }
     }
 
-    /// Reads the leaves that an expression looks at.
+    /// Reads the leaves that an expression uses.
     pub fn load(&mut self, leaves: &[usize]) -> Result<(), Stop> {
         for at in leaves {
             let (Some(slot), Some(leaf)) = (self.leaves.get_mut(*at), self.plan.leaves.get(*at)) else { return Err(Stop::GivenUp) };
@@ -93,7 +93,7 @@ impl<'p> Rows<'p> {
         self.leaves.get(at).and_then(Option::as_ref).ok_or(Stop::GivenUp)
     }
 
-    /// Keeps the rows whose text of a leaf meets a condition.
+    /// Keeps the rows whose text in a leaf meets a condition.
     pub fn keep_texts(&mut self, at: usize, meets: impl Fn(Option<&str>) -> bool) -> Result<(), Stop> {
         self.load(&[at])?;
         let codes = self.leaf(at)?;
@@ -102,14 +102,14 @@ impl<'p> Rows<'p> {
         self.retain(kept)
     }
 
-    /// Keeps the rows in which a condition is true.
+    /// Keeps the rows for which a condition is true.
     pub fn keep(&mut self, condition: &Over) -> Result<(), Stop> {
         self.load(&condition.leaves)?;
         let kept = self.holding(condition)?;
         self.retain(kept)
     }
 
-    /// The rows in which a condition is true, whose leaves were read.
+    /// The rows for which a condition is true; its leaves must have been read.
     pub fn holding(&self, condition: &Over) -> Result<Vec<u32>, Stop> {
         let (of_row, columns) = self.numbered(&condition.leaves)?;
         let values = condition.evaluate(self.plan, &columns)?;
@@ -118,7 +118,7 @@ impl<'p> Rows<'p> {
         Ok(holding(&of_row, &holds))
     }
 
-    /// The values of an expression whose leaves were read.
+    /// The values of an expression; its leaves must have been read.
     pub fn column(&self, over: &Over) -> Result<Column<'_>, Stop> {
         if let ([leaf], true) = (over.leaves.as_slice(), over.is_leaf()) {
             let codes = self.leaf(*leaf)?;
@@ -129,7 +129,7 @@ impl<'p> Rows<'p> {
         if values.kind != over.kind {
             return Err(Stop::GivenUp);
         }
-        // Equal values get one number, as far as that is soon found out.
+        // Equal values get one number, as far as that can be found out quickly.
         let of_row = match Numbers::of(std::slice::from_ref(&values.data)) {
             None => of_row,
             Some(numbers) => {
@@ -141,7 +141,8 @@ impl<'p> Rows<'p> {
         Ok(Column { of_row, cells: Cells::Made(Reader::of(&values)?, values.data.len()) })
     }
 
-    /// Equal texts of all these leaves have equal numbers: one for each row, and for each number the texts.
+    /// Numbers the combinations of these leaves' texts: a number for each row, and for each number the
+    /// texts.
     fn numbered(&self, leaves: &[usize]) -> Result<(Cow<'_, [u32]>, Vec<StringChunked>), Stop> {
         if let [leaf] = leaves {
             let codes = self.leaf(*leaf)?;
@@ -155,7 +156,7 @@ impl<'p> Rows<'p> {
         Ok((Cow::Owned(numbers.of_row), leaves.iter().map(texts).collect()))
     }
 
-    /// Keeps some of the rows that count, by their places among them.
+    /// Keeps some of the selected rows, given by their indexes.
     fn retain(&mut self, kept: Vec<u32>) -> Result<(), Stop> {
         if kept.len() == self.height() {
             return Ok(());
@@ -177,12 +178,12 @@ impl<'p> Rows<'p> {
     }
 }
 
-/// The rows whose number holds.
+/// The rows whose number satisfies the condition.
 fn holding(of_row: &[u32], holds: &[bool]) -> Vec<u32> {
     (0..).zip(of_row).filter(|(_, code)| holds.get(**code as usize) == Some(&true)).map(|(row, _)| row).collect()
 }
 
-/// What stands at these places.
+/// The elements at these indexes.
 pub(super) fn chosen<T: Copy>(all: &[T], places: &[u32]) -> Vec<T> {
     places.iter().filter_map(|at| all.get(*at as usize)).copied().collect()
 }

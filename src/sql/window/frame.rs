@@ -1,4 +1,4 @@
-//! Which rows a window function sees from each row: frames in `ROWS`, `RANGE` and `GROUPS`.
+//! Window frames in `ROWS`, `RANGE` and `GROUPS`: which rows an aggregate sees from each row.
 
 use sqlparser::ast::{Expr, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec};
 
@@ -13,7 +13,7 @@ pub(super) struct Frame {
     units: WindowFrameUnits,
     start: Bound,
     end: Bound,
-    /// For a `RANGE` with a distance: each row's value in ORDER BY.
+    /// For a `RANGE` with a distance: each row's ORDER BY value.
     keys: Vec<Option<f64>>,
     descending: bool,
 }
@@ -27,26 +27,27 @@ enum Bound {
 
 #[derive(Clone, Copy)]
 enum Distance {
-    /// Rows, or groups of peers.
+    /// A number of rows, or of peer groups.
     Count(usize),
-    /// What lies between two values; times count in milliseconds.
+    /// A difference of values; for times in milliseconds.
     Value(f64),
     Months(i64),
 }
 
-/// The rows of one partition in order, as the frames look at them.
+/// The rows of one partition in order, prepared for frames.
 struct Ordered<'r> {
-    /// For each row the number of its group of peers.
+    /// For each row the number of its peer group.
     group_of: Vec<usize>,
-    /// Where each group of peers begins and ends.
+    /// Start and end of each peer group.
     groups: Vec<(usize, usize)>,
     rows: &'r [u32],
-    /// Where the rows with a value to measure by begin and end: NULLs stand together at one end.
+    /// Start and end of the rows with a value to measure by: NULLs are together at one end.
     valued: (usize, usize),
 }
 
 impl Frame {
-    /// The frame of a window. Without one: up to the current row and its peers if there is an order, else everything.
+    /// The frame of a window. By default: up to the current row and its peers if there is an ORDER BY,
+    /// otherwise all rows.
     pub fn of(scope: &Scope<'_>, spec: &WindowSpec) -> Result<Self> {
         let Some(frame) = &spec.window_frame else {
             let end = if spec.order_by.is_empty() { Bound::Unbounded } else { Bound::Current };
@@ -68,7 +69,7 @@ impl Frame {
         Ok(Self { units: frame.units, start: bound(&frame.start_bound)?, end, keys, descending })
     }
 
-    /// For each row of a partition, where its frame begins and ends in it. `peer` gives equal numbers to peers.
+    /// For each row of a partition, the start and end of its frame. `peer` returns equal numbers for peers.
     pub fn ranges(&self, rows: &[u32], peer: impl Fn(u32) -> u32) -> Vec<(usize, usize)> {
         let ordered = Ordered { valued: self.valued(rows), ..Ordered::of(rows, peer) };
         let range = |at| {
@@ -89,7 +90,7 @@ impl Frame {
         (first, rows.iter().rposition(has_value).map_or(first, |last| last + 1))
     }
 
-    /// Where a frame begins (`is_start`) or ends.
+    /// The start (`is_start`) or end of a frame.
     fn edge(&self, ordered: &Ordered<'_>, at: usize, bound: &Bound, is_start: bool) -> usize {
         let length = ordered.rows.len();
         let own = if self.units == WindowFrameUnits::Rows { (at, at + 1) } else { ordered.peers(at) };
@@ -111,7 +112,7 @@ impl Frame {
         }
     }
 
-    /// `None` for a row whose value is NULL: its frame is its peers.
+    /// `None` for a row whose value is NULL: its frame consists of its peers.
     fn edge_by_value(&self, ordered: &Ordered<'_>, at: usize, distance: Distance, back: bool, is_start: bool) -> Option<usize> {
         let key = |at: usize| ordered.rows.get(at).and_then(|row| self.key(*row));
         let target = distance.from(key(at)?, back != self.descending)?;
@@ -127,7 +128,7 @@ impl Frame {
 }
 
 impl Distance {
-    /// The value that lies this far below (`down`) or above another.
+    /// The value at this distance below (`down`) or above another.
     fn from(self, value: f64, down: bool) -> Option<f64> {
         Some(match self {
             Self::Count(_) => return None,
@@ -173,7 +174,7 @@ impl<'r> Ordered<'r> {
     }
 }
 
-/// The value by which a `RANGE` with a distance measures; `None` where there is no such distance.
+/// The value by which a `RANGE` with a distance measures; `None` if there is no such distance.
 fn range_key(scope: &Scope<'_>, spec: &WindowSpec, frame: &WindowFrame) -> Result<Option<Values>> {
     let has_distance = |bound: &WindowFrameBound| matches!(bound, WindowFrameBound::Preceding(Some(_)) | WindowFrameBound::Following(Some(_)));
     if frame.units != WindowFrameUnits::Range || !(has_distance(&frame.start_bound) || frame.end_bound.as_ref().is_some_and(has_distance)) {
@@ -202,7 +203,7 @@ fn distance(scope: &Scope<'_>, expr: &Expr, key: Option<&Kind>) -> Result<Distan
     found.ok_or_else(|| SqlError::new(format!("a frame needs {needed}")).at(expr))
 }
 
-/// A text in ORDER BY may be a time: that is what CloudTrail's `eventtime` is.
+/// A text in ORDER BY may be a time, as CloudTrail's `eventtime` is.
 fn is_time(kind: &Kind) -> bool {
     kind.is_time() || *kind == Kind::Varchar
 }

@@ -1,4 +1,4 @@
-//! `WINDOW w AS (PARTITION BY …)`: the names are replaced by what they stand for, before anything is evaluated.
+//! `WINDOW w AS (PARTITION BY …)`: names are replaced by their definitions before anything is evaluated.
 
 use std::ops::ControlFlow;
 
@@ -29,7 +29,7 @@ pub(in super::super) fn write_out(query: &mut Query) {
     let _ = VisitMut::visit(query, &mut Selects);
 }
 
-/// Takes the definitions out of a SELECT; one may build on another that stands before it.
+/// Takes the definitions out of a SELECT; a definition may use an earlier one.
 fn definitions(select: &mut Select) -> Vec<(String, WindowSpec)> {
     let mut known: Vec<(String, WindowSpec)> = Vec::new();
     for NamedWindowDefinition(name, definition) in std::mem::take(&mut select.named_window) {
@@ -46,7 +46,7 @@ fn find<'k>(known: &'k [(String, WindowSpec)], name: &Ident) -> Option<&'k Windo
     known.iter().find(|(known, _)| *known == name.value.to_lowercase()).map(|(_, spec)| spec)
 }
 
-/// `(w ORDER BY …)`: what `w` has, and what is added. A name that is not known stays, and is refused later.
+/// `(w ORDER BY …)`: the definition of `w` with the additions. An unknown name stays, and is refused later.
 fn complete(known: &[(String, WindowSpec)], mut spec: WindowSpec) -> WindowSpec {
     let Some(base) = spec.window_name.as_ref().and_then(|name| find(known, name)) else { return spec };
     spec.window_name = None;

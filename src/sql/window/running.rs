@@ -1,7 +1,8 @@
-//! Aggregates over frames, in one walk along each partition.
+//! Aggregates over frames, in one pass over each partition.
 //!
-//! The frames of a window overlap: the n-th row's running total has n rows. Counts and sums of whole numbers come from what
-//! has been added up before a frame begins and ends; others, where every frame begins with the partition, from carrying on.
+//! The frames of a window overlap: the running total of the n-th row covers n rows. Counts and sums of
+//! whole numbers are differences of prefix sums; other aggregates are carried along, if every frame begins
+//! with the partition.
 
 use sqlparser::ast::{Function, FunctionArg, FunctionArgExpr, FunctionArguments};
 
@@ -12,7 +13,7 @@ use super::super::predicate;
 use super::super::values::{Cell, Values};
 use crate::tables::Kind;
 
-/// The rows of a partition in order, and where each one's frame begins and ends among them.
+/// The rows of a partition in order, and the start and end of each one's frame.
 type Framed<'p> = (&'p [u32], Vec<(usize, usize)>);
 
 /// Every partition with its frames.
@@ -21,15 +22,15 @@ pub(super) struct Frames<'p> {
     pub height: usize,
 }
 
-/// What one call looks at, row by row.
+/// The inputs of one call, for each row.
 struct Input {
-    /// Whether a row counts: FILTER holds, and the value is there.
+    /// Whether a row counts: FILTER is true and the value is not NULL.
     counts: Vec<bool>,
     value: Option<Values>,
     by: Option<Values>,
 }
 
-/// The aggregate for each row; `None` if it cannot be had in one walk.
+/// The aggregate for each row; `None` if it cannot be computed in one pass.
 pub(super) fn evaluate(scope: &Scope<'_>, call: &Function, name: &str, frames: &Frames<'_>) -> Result<Option<Values>> {
     let Some(input) = Input::of(scope, call, name)? else { return Ok(None) };
     let whole = input.value.as_ref().is_some_and(|value| value.kind == Kind::Bigint);
@@ -86,7 +87,7 @@ impl Input {
         self.counts.get(row as usize) == Some(&true)
     }
 
-    /// The sum of whole numbers in a frame; NULL where nothing counts.
+    /// The sum of whole numbers in a frame; NULL if no row counts.
     fn total(&self, rows: &[u32]) -> impl Fn(usize, usize) -> Result<Option<i64>> + use<> {
         let counts = before_each(rows, |row| i128::from(self.counts(row)));
         let cells = self.value.as_ref().and_then(|value| value.wholes().ok());
@@ -101,7 +102,7 @@ impl Frames<'_> {
         self.partitions.iter().all(|(_, ranges)| ranges.iter().all(|(start, _)| *start == 0) && ranges.is_sorted_by_key(|(_, end)| *end))
     }
 
-    /// A whole number for each row, from where its frame begins and ends.
+    /// A whole number for each row, from the start and end of its frame.
     fn numbers<F: Fn(usize, usize) -> Result<Option<i64>>>(&self, kind: Kind, number: impl Fn(&[u32]) -> F) -> Result<Values> {
         let mut cells: Vec<Option<i64>> = vec![None; self.height];
         for (rows, ranges) in &self.partitions {
@@ -125,7 +126,7 @@ impl Frames<'_> {
         Values::build(Kind::Double, self.height, false, |row| Ok(sums.get(row).zip(counts.get(row)).map(|(sum, count)| sum / count)))
     }
 
-    /// The least or greatest value so far; of equal ones the first.
+    /// The smallest or greatest value so far; if there are equal ones, the first.
     fn extreme(&self, input: &Input, greatest: bool) -> Result<Values> {
         let Some(value) = &input.value else { return Err(SqlError::new("an argument is missing")) };
         let order = Ordered::of(input.by.as_ref().unwrap_or(value))?;
@@ -149,7 +150,7 @@ impl Frames<'_> {
     }
 }
 
-/// What the rows before each position add up to; one more than there are rows.
+/// The sum of all rows before each position; one more entry than there are rows.
 fn before_each(rows: &[u32], number: impl Fn(u32) -> i128) -> Vec<i128> {
     let mut sums = Vec::with_capacity(rows.len() + 1);
     let mut sum = 0_i128;

@@ -1,7 +1,9 @@
-//! Needs of other services than ECS: what keeps an image, what asks for a tag each time, and what ends either.
+//! What other services than ECS need: what keeps an image, what resolves a tag each time, and what ends
+//! either.
 //!
-//! A Lambda function and an App Runner service run from copies of their own; CodeBuild, EventBridge and Batch pull whenever they
-//! run. Either way the image is needed until something newer replaces it, or it is deleted.
+//! Lambda functions and App Runner services run from their own copies; CodeBuild, EventBridge and Batch
+//! pull whenever they run. Either way the image is needed until something newer replaces it or the resource
+//! is deleted.
 
 use super::{MentionKind, Naming, Reader, Runner, direct};
 use crate::model::NeedKind;
@@ -22,13 +24,13 @@ impl Reader<'_> {
         }
     }
 
-    /// All images of a need, those of definitions included.
+    /// All images of a need, those of its definitions included.
     fn images_of(&self, need: &Need) -> Vec<(Reference, Sym)> {
         let defined = need.through.iter().flat_map(|definition| self.defined(self.newest(*definition)));
         direct(&need.images).chain(defined).collect()
     }
 
-    /// Something runs images from now on, and no longer what it ran before.
+    /// Something runs these images from now on, and no longer those that it ran before.
     fn take_up(&mut self, event: EventNo, need: &Need, kind: MentionKind) {
         let images = self.images_of(need);
         if !need.through.contains(&need.who) {
@@ -36,14 +38,14 @@ impl Reader<'_> {
             self.definitions.insert(need.who, super::Definition { images, open: Vec::new() });
         }
         self.stop(need.who, event);
-        // Named by its digest, there is nothing to ask anew.
+        // An image named by its digest is fixed: there is nothing to resolve again.
         let (fixed, asked): (Vec<_>, Vec<_>) = images.into_iter().partition(|(image, _)| image.image.digest.is_some() || kind == MentionKind::Kept);
         let mut open = self.mention_all(fixed, Naming { event, by: need.who, kind: MentionKind::Kept });
         open.extend(self.mention_all(asked, Naming { event, by: need.who, kind }));
         self.runners.insert(need.who, Runner { definition: None, open });
     }
 
-    /// A definition for others to run; an older revision is not what new jobs run.
+    /// A definition that jobs may use; new jobs do not use its older revisions.
     fn offer(&mut self, event: EventNo, need: &Need) {
         let before = self.text(need.who).rsplit_once(':').and_then(|(family, _)| self.families.get(family).copied());
         for older in before.into_iter().chain([need.who]) {
@@ -59,7 +61,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A job or a build. What it runs of a definition shows that the definition is used.
+    /// A job or a build that ran once. It also shows that its definition is in use.
     fn once(&mut self, event: EventNo, need: &Need) {
         let images = self.images_of(need);
         self.mention_all(images, Naming { event, by: need.who, kind: MentionKind::Started });
@@ -75,7 +77,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A version keeps what its function keeps at that moment.
+    /// A published version keeps what its function has at that moment.
     fn copy(&mut self, event: EventNo, need: &Need) {
         let Some(&of) = need.through.first() else { return };
         let kept: Vec<usize> = self.runners.get(&of).map(|function| function.open.clone()).unwrap_or_default();
@@ -85,7 +87,7 @@ impl Reader<'_> {
         self.versions.entry(of).or_default().push(need.who);
     }
 
-    /// Mentions of the images that `of` holds on to by then.
+    /// Repeats the mentions of the images that `of` holds at that time.
     fn mention_again(&mut self, kept: &[usize], of: Sym, naming: Naming) -> Vec<usize> {
         let Naming { event, by, kind } = naming;
         let again = kept.iter().map(|at| super::Mention { event, by, kind, of, until: i64::MAX, ..self.mentions[*at].clone() });
@@ -95,7 +97,7 @@ impl Reader<'_> {
         (first..self.mentions.len()).collect()
     }
 
-    /// The targets of a rule.
+    /// The targets of an EventBridge rule.
     fn targets(&self, rule: Sym) -> Vec<Sym> {
         let rule = self.text(rule);
         if !rule.contains(":rule/") || rule.ends_with(')') {
@@ -107,7 +109,7 @@ impl Reader<'_> {
         targets
     }
 
-    /// A rule that was off is on again: its targets run what they ran before.
+    /// A disabled rule is enabled again: its targets run what they ran before.
     fn resume(&mut self, event: EventNo, rule: Sym) {
         for target in self.targets(rule) {
             let need = Need { who: target, kind: NeedKind::Asks, images: Box::default(), through: Box::new([target]), source: Sym::NONE };
@@ -128,7 +130,8 @@ impl Reader<'_> {
         }
     }
 
-    /// A call failed for want of an image: the one that its message names, else the one that is held on to.
+    /// A call failed because an image was missing: the one that its message names, else the one that the
+    /// caller holds.
     fn fail(&mut self, event: EventNo, need: &Need) {
         let naming = Naming { event, by: need.who, kind: MentionKind::Missing };
         if !need.images.is_empty() {

@@ -1,60 +1,65 @@
-//! Runs that are asked for, beside those that happened: what each is to take, by the rules in force or by others.
+//! Simulates lifecycle runs beside those in the logs: works out what each run should take, by the rules in
+//! force or by another policy.
 //!
-//! The images of the repository stand in the order of the rules ([`Ranks`]). What the replay changes is noted, and put in
-//! its place before the next run; a run costs what changed since the last one, and what it takes.
+//! [`Ranks`] keeps the repository's images sorted for each rule. Images that the replay changes are noted,
+//! and updated there before the next run; so a run costs as much as has changed since the last one, plus
+//! what it takes.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{Happening, Replay};
-use crate::model::{Digest, ImageState, LifecycleAction, Order, StepKind, StorageClass};
-use crate::policy::{DAY_MILLIS, Ranks, Seen, Taken, records_pull};
+use crate::model::{DAY_MILLIS, Digest, ImageState, LifecycleAction, MINUTE_MILLIS, Order, StepKind, StorageClass};
+use crate::policy::{Ranks, Seen, Taken, records_pull};
 use crate::timeline::fact::{Fact, Noted, Run, What};
 use crate::timeline::image::{End, RunFacts};
 use crate::timeline::names::{DigestNo, EventNo, Map, PolicyNo, Sym};
 use crate::timeline::suppose::{Foreseen, Supposed, Supposition};
 
 /// Events of one run follow each other within this time.
-const PARTS_MILLIS: i64 = 10 * 60_000;
-/// Runs come every day. Where the logs have none for so long, there was none to log, and they are made up: one a day.
+const PARTS_MILLIS: i64 = 10 * MINUTE_MILLIS;
+/// ECR runs policies every day. If the logs have no run for longer than this, there was none with anything
+/// to log, and one run a day is simulated instead.
 const SILENCE_MILLIS: i64 = 2 * DAY_MILLIS;
 
-/// An image in the order of the rules: by digest where pushes fall together, and its index.
+/// Sort key of an image, used where pushes have the same time: its digest, and its index.
 type Key = (Digest, usize);
 
-/// All events of a run, by the first.
+/// All events of a run, by its first event.
 type Parts<'e> = Map<EventNo, Vec<(EventNo, &'e Run)>>;
 
-/// What a run of the logs says about images.
+/// What a run in the logs says about images.
 #[derive(Default)]
 struct Said {
     taken: HashSet<DigestNo>,
-    /// What it could not take for an index that the logs do not have.
+    /// Images that it could not take because of an index that is not in the logs.
     refused: HashSet<DigestNo>,
 }
 
-/// Which runs there are, and how the images stand.
+/// The simulator: the runs of the logs, and the images as the rules rank them.
 pub(super) struct Board<'e> {
     supposed: Supposed<'e>,
-    /// The policy by which the images are ranked, and how.
+    /// The policy that the images are ranked by, and their ranking.
     ranks: Option<(PolicyNo, Ranks<Key>)>,
     touched: Vec<usize>,
     parts: Parts<'e>,
-    /// Times of the runs in the logs, in order, and how many of them are over.
+    /// Times of the runs in the logs, in order, and how many of them have been replayed.
     runs: Vec<i64>,
     over: usize,
-    /// The last run, and the last one of the logs; before the first, the first event.
+    /// Times of the last run, and of the last run in the logs; at first, the time of the first event.
     last_run: i64,
     last_logged: i64,
-    /// Runs that were made up.
+    /// How many runs were simulated that are not in the logs.
     passed: u64,
-    /// Last recorded pulls and restores, for rules that ask.
+    /// Last recorded pulls and restores, kept only for rules that go by them.
     pulled: Map<usize, i64>,
     restored: Map<usize, i64>,
-    /// Reference artifacts whose subject went, with when they are gone, and those that are: no run sees them any more.
+    /// Artifacts whose subject was lost, with the time at which they are deleted; and those already
+    /// deleted, which no run sees any more.
     doomed: Vec<(i64, usize)>,
     followed: HashSet<usize>,
-    /// Images that a run in force was to take, with how often each had gone before: a run that left one is told once.
+    /// Images that a run should have taken by the policy in force, with their number of losses at that
+    /// time: each is reported once.
     told: Map<usize, usize>,
 }
 
@@ -92,7 +97,7 @@ impl<'e> Board<'e> {
         }
     }
 
-    /// When the runs of the logs began, and how many were made up.
+    /// When the runs in the logs began, and how many were simulated beside them.
     pub(super) fn into_runs(self) -> (Vec<i64>, u64) {
         (self.runs, self.passed)
     }
@@ -102,7 +107,7 @@ impl<'e> Board<'e> {
         self.touched.push(at);
     }
 
-    /// From now on no run sees the artifacts whose day is over.
+    /// Removes the artifacts whose time is over from what runs see.
     fn follow_subjects(&mut self, now: i64) {
         let due = self.doomed.extract_if(.., |(gone, _)| *gone <= now).map(|(_, at)| at);
         let due: Vec<usize> = due.collect();
@@ -114,7 +119,7 @@ impl<'e> Board<'e> {
         matches!(self.supposed.supposition, Supposition::Instead(_))
     }
 
-    /// Before when runs are to be made up, if there is one before `until`.
+    /// If runs have to be simulated before `until`: until when.
     fn silent_until(&self, until: i64) -> Option<i64> {
         let Supposition::Instead(_) = self.supposed.supposition else { return None };
         let end = self.supposed.end.map_or(i64::MIN, |end| end.millis().saturating_add(1));
@@ -124,7 +129,8 @@ impl<'e> Board<'e> {
         (silent && self.last_run.saturating_add(DAY_MILLIS) < until).then_some(until)
     }
 
-    /// Passes over the runs that have nothing to take, and says when the next one is that has, before `until`.
+    /// Skips the simulated runs that would take nothing, and returns the time of the next one that takes
+    /// something before `until`.
     fn next_made_up(&mut self, until: i64) -> Option<i64> {
         let idle = self.ranks.as_ref().and_then(|(_, ranks)| ranks.next_due()).unwrap_or(i64::MAX).min(until.saturating_sub(1));
         let passed = idle.saturating_sub(self.last_run).div_euclid(DAY_MILLIS).max(0);
@@ -136,7 +142,7 @@ impl<'e> Board<'e> {
 }
 
 impl Run {
-    /// Whether this is a further event of the run that `other` is of.
+    /// Whether this is a further event of the same run as `other`.
     fn goes_on_from(&self, other: &Self) -> bool {
         let evaluated = [self.evaluated_before, other.evaluated_before];
         self.policy == other.policy && (evaluated[0] == evaluated[1] || evaluated.contains(&i64::MIN))
@@ -144,7 +150,7 @@ impl Run {
 }
 
 impl<'e> Replay<'e> {
-    /// Notes that an image has changed in a way that a rule may see.
+    /// Notes that an image has changed in a way that may matter to a rule.
     pub(super) fn touch(&mut self, at: usize) {
         if let Some(board) = &mut self.board {
             board.touched.push(at);
@@ -170,7 +176,7 @@ impl<'e> Replay<'e> {
         self.board.as_ref().is_some_and(|board| board.is_instead())
     }
 
-    /// Runs that the logs do not have, up to `until`.
+    /// Simulates the runs that the logs do not have, up to `until`.
     pub(super) fn make_up_runs(&mut self, until: i64) {
         while let Some(until) = self.board.as_ref().and_then(|board| board.silent_until(until)) {
             let Some(mut board) = self.board.take() else { return };
@@ -185,7 +191,8 @@ impl<'e> Replay<'e> {
         }
     }
 
-    /// A run of the logs begins: what it says about the images that it saw is known before it is asked what it is to take.
+    /// A run of the logs begins: what it says about images is applied first, then it is worked out what it
+    /// should take.
     pub(super) fn begin_run(&mut self, event: EventNo, stated: PolicyNo) {
         let Some(parts) = self.board.as_mut().and_then(|board| board.parts.remove(&event)) else { return };
         for image in parts.iter().flat_map(|(_, run)| run.images.iter().chain(&run.failures)) {
@@ -201,7 +208,7 @@ impl<'e> Replay<'e> {
         }
     }
 
-    /// What a run at `now` is to take.
+    /// Works out what a run at `now` should take.
     fn foresee(&mut self, now: i64, event: EventNo, stated: PolicyNo, said: Said) {
         let Some(mut board) = self.board.take() else { return };
         board.follow_subjects(now);
@@ -231,7 +238,7 @@ impl<'e> Replay<'e> {
         self.board = Some(board);
     }
 
-    /// Puts what has changed in its place, or everything where the rules are new.
+    /// Updates the ranking for the images that have changed, or for all images if the policy is another.
     fn rank(&self, board: &mut Board<'e>, stated: PolicyNo) {
         let wanted = match board.supposed.supposition {
             Supposition::Instead(_) => self.names.supposed_policy(),
@@ -254,7 +261,7 @@ impl<'e> Replay<'e> {
         board.ranks = Some((wanted, ranks));
     }
 
-    /// The rules that a run states, or the policy that is known where it states none.
+    /// The policy that a run states, or the known one if it states none.
     fn stated(&self, stated: PolicyNo) -> PolicyNo {
         let known = || self.state.policy.map_or(PolicyNo::NONE, |known| known.policy);
         if self.names.policy_of(stated).rules().is_empty() { known() } else { stated }
@@ -287,7 +294,7 @@ impl<'e> Replay<'e> {
         ranks.set(key, &seen);
     }
 
-    /// What is about an image that a run that did not happen took goes within a day after it.
+    /// Artifacts about an image that a simulated run took are deleted within a day after it.
     fn take_artifacts(&mut self, subject: usize, now: i64, action: LifecycleAction, by: (PolicyNo, i64), board: &mut Board<'e>) {
         let after = now.saturating_add(DAY_MILLIS);
         for at in self.artifacts_of(subject) {
@@ -299,14 +306,14 @@ impl<'e> Replay<'e> {
         }
     }
 
-    /// Artifacts that are there and about the image at an index.
+    /// Indexes of the existing artifacts that are about the image at an index.
     pub(super) fn artifacts_of(&self, subject: usize) -> Vec<usize> {
         let artifacts = self.state.artifacts.get(&self.state.images[subject].digest);
         let places = artifacts.into_iter().flatten().filter_map(|digest| self.state.by_digest.get(digest).copied());
         places.filter(|at| matches!(self.state.images[*at].state, ImageState::Tagged | ImageState::Untagged)).collect()
     }
 
-    /// The image at an index went: what is about it goes, too, and no event says so.
+    /// The image at an index was lost: its artifacts will be deleted, too, without an event.
     pub(super) fn doom_artifacts(&mut self, subject: usize, now: i64) {
         if self.board.is_none() || self.state.artifacts.is_empty() {
             return;
@@ -317,7 +324,7 @@ impl<'e> Replay<'e> {
         }
     }
 
-    /// It is there: whatever was thought of it.
+    /// An event shows that the artifact exists, so it was not deleted with its subject.
     pub(super) fn spare(&mut self, at: usize) {
         if let Some(board) = &mut self.board {
             board.followed.remove(&at);
@@ -325,7 +332,7 @@ impl<'e> Replay<'e> {
         }
     }
 
-    /// A run that did not happen takes an image.
+    /// A simulated run takes an image.
     fn take(&mut self, at: usize, now: i64, event: EventNo, action: LifecycleAction, (policy, rule_priority): (PolicyNo, i64)) {
         let (kind, end) = if action == LifecycleAction::Transition { (StepKind::Archive, End::Archived) } else { (StepKind::Expire, End::Expired) };
         let image = &mut self.state.images[at];

@@ -1,7 +1,8 @@
-//! What a snapshot shows of a repository: images with their tags, those that are not listed, the policy, settings.
+//! What a snapshot shows of a repository: images with their tags, images that are not listed, the policy,
+//! settings.
 //!
-//! A snapshot is better evidence than what was folded: it saw the repository itself. What it shows holds from its moment on, and
-//! where the logs say otherwise, that is noted.
+//! A snapshot is better evidence than the folded logs, because it shows the repository itself. It holds
+//! from its moment on, and is noted as a contradiction where the logs say otherwise.
 
 use std::collections::HashSet;
 
@@ -18,9 +19,9 @@ use crate::timeline::policy::{KnownFrom, PolicyInForce};
 pub struct WholeListing {
     pub event: EventNo,
     listed: HashSet<DigestNo>,
-    /// Archived images are in it, too.
+    /// The list includes archived images.
     pub with_archived: bool,
-    /// The newest push that it shows, in milliseconds; only where the time of the list is not sure.
+    /// The newest push in the list, in milliseconds; set only where the time of the list is not certain.
     newest: Option<i64>,
 }
 
@@ -35,8 +36,8 @@ impl WholeListing {
         }
     }
 
-    /// Whether the list tells that the image is not there. A list that may be older than its file says nothing about what was
-    /// pushed after the newest image that it shows.
+    /// Whether the list shows that the image does not exist. A list that may be older than its file says
+    /// nothing about images pushed after the newest image in it.
     fn lacks(&self, image: &Image) -> bool {
         let may_be_newer = self.newest.is_some_and(|newest| image.pushed_at.is_some_and(|pushed| pushed > newest));
         !self.listed.contains(&image.digest) && !may_be_newer
@@ -44,8 +45,8 @@ impl WholeListing {
 }
 
 impl<'e> Replay<'e> {
-    /// What lists tell of the time before the logs: an image that is there under the push time that it shows, was there all that
-    /// time, and so was a tag on it that no push of the logs gave to anything.
+    /// Applies what lists tell about the time before the logs: an image that still has the push time of the
+    /// list existed all that time, and so did a tag on it that no push in the logs gave to an image.
     pub(super) fn know_before(&mut self, happenings: &[Happening<'e>]) {
         let Some(begins) = log_begins(happenings, self.events) else { return };
         let mut moved: HashSet<Sym> = HashSet::new();
@@ -146,7 +147,7 @@ impl<'e> Replay<'e> {
         }
     }
 
-    /// Notes tags that the logs have on another image.
+    /// Notes tags that, by the logs, are on another image.
     fn elsewhere(&mut self, event: EventNo, listed: &ListedImage) {
         for &tag in &listed.seen.tags {
             let Some(TagState { holder: Some(holder), .. }) = self.state.tags.get(&tag).copied() else { continue };
@@ -184,7 +185,7 @@ impl<'e> Replay<'e> {
         }
     }
 
-    /// It was there, for all that is known, and the list of its repository does not have it.
+    /// As far as was known the image existed, but the list of its repository does not have it.
     fn not_listed(&mut self, at: usize, whole: &WholeListing, order: Order) {
         let image = &self.state.images[at];
         let last = image.steps.iter().rev().find(|step| step.kind != StepKind::Referenced).map_or(EventNo::NONE, |step| step.event);
@@ -194,7 +195,8 @@ impl<'e> Replay<'e> {
         self.end(at, whole.event, End::NotListed, order, None);
     }
 
-    /// Images that are known by mention alone, and that the last list of the repository does not have.
+    /// Settles images that are known only from mentions and that the last list of the repository does not
+    /// have.
     pub(super) fn settle_mentioned(&mut self) {
         if self.plays_another_policy() {
             return;
@@ -202,7 +204,7 @@ impl<'e> Replay<'e> {
         let Some(whole) = self.state.listing.take() else { return };
         for at in 0..self.state.images.len() {
             let image = &self.state.images[at];
-            // What came after the list (a push, a run that speaks of it) shows it to be there.
+            // An event after the list (a push, or a run that mentions it) shows that it exists.
             let by_mention = image.state == ImageState::Unknown && !image.is_there && !image.vanished;
             if by_mention && whole.lacks(image) {
                 self.state.images[at].step(whole.event, StepKind::NotSeen, Sym::NONE, DigestNo::NONE, Order::Observed);
@@ -258,7 +260,7 @@ impl<'e> Replay<'e> {
     }
 }
 
-/// When the events of the logs begin, without what snapshots show.
+/// When the events of the logs begin, snapshots aside.
 pub(super) fn log_begins(happenings: &[Happening<'_>], events: &[Noted]) -> Option<i64> {
     happenings.iter().map(|happening| &events[happening.event().index()]).find(|event| !event.snapshot).map(|event| event.time)
 }

@@ -1,11 +1,11 @@
-//! How an image comes back, and goes without a word.
+//! How an image comes back, and how it vanishes without an event.
 
 use crate::model::ImageState;
 use crate::timeline::image::Image;
 use crate::timeline::names::Sym;
 
 impl Image {
-    /// Pushed again after it was gone.
+    /// The image is pushed again after it was lost.
     pub(super) fn revive(&mut self, now: i64) {
         self.back_from_archive(now);
         self.life_start = self.next_step();
@@ -28,7 +28,7 @@ impl Image {
         self.is_there = true;
     }
 
-    /// The repository was created anew: it was deleted before, and when is not in the logs.
+    /// The repository was created again: so it was deleted before, by an event that is not in the logs.
     pub(super) fn vanish(&mut self, now: i64) {
         let next = self.next_step();
         if let Some(loss) = self.losses.last_mut() {
@@ -52,7 +52,8 @@ impl Image {
         }
     }
 
-    /// Without a tag that is known, it is untagged only if there can be no other.
+    /// The state of an image by its tags: without a known tag it is untagged only if it cannot have an
+    /// unknown one.
     pub(super) fn state_by_tags(&self) -> ImageState {
         match (self.tags.is_empty(), self.tags_known || self.untagged_at.is_some()) {
             (false, _) => ImageState::Tagged,

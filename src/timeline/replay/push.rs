@@ -1,4 +1,4 @@
-//! A push: the image is there, and its tag moves to it from whichever image had it.
+//! A push: the image exists from now on, and its tag moves to it from whichever image had it.
 
 use super::{Replay, TagState, Unconfirmed};
 use crate::model::{ImageState, Order, PushOrigin, StepKind, TagEnd, UntaggedBy};
@@ -16,6 +16,7 @@ impl<'e> Replay<'e> {
         if let Some(manifest) = manifest {
             self.describe(at, manifest);
         }
+        let image = if origin == PushOrigin::Replication && self.keeps_tag_from(image) { Named { tag: Sym::NONE, ..image } } else { image };
         let from = if image.tag.is_some() { self.move_tag(event, image, at, order) } else { DigestNo::NONE };
         let kind = if origin == PushOrigin::Replication { StepKind::Replicate } else { StepKind::Push };
         self.state.images[at].step(event, kind, image.tag, from, order);
@@ -28,9 +29,15 @@ impl<'e> Replay<'e> {
         }
     }
 
+    /// Replication moves no tag that cannot be moved: the image comes without it (ECR User Guide).
+    fn keeps_tag_from(&self, image: Named) -> bool {
+        let holder = self.state.tags.get(&image.tag).and_then(|tag| tag.holder).and_then(|at| self.state.images.get(at));
+        image.tag.is_some() && holder.is_some_and(|holder| holder.digest != image.digest) && self.state.is_immutable(image.tag, self.names)
+    }
+
     /// The image is there now: for the first time, again after it was gone, or as before.
     fn arrive(&mut self, digest: DigestNo, now: i64) -> usize {
-        // An index is refused where a child is missing: what one lists already was there before.
+        // ECR refuses an index whose children are missing: so an image that an index lists existed before.
         let listed = self.state.parents.contains_key(&digest);
         let at = self.at(digest);
         let image = &mut self.state.images[at];
@@ -47,8 +54,13 @@ impl<'e> Replay<'e> {
             if let Some(board) = &mut self.board {
                 board.restored(at, now);
             }
+        } else if image.state == ImageState::Unknown && image.losses.last().is_some_and(|loss| loss.until == i64::MAX) {
+            // It was in the archive when a call took a tag off it: it is out of it, or gone and here again.
+            image.back_from_archive(now);
+            image.pushed_at.get_or_insert(now);
         } else if image.state == ImageState::Unknown && image.pushed_at.is_none() {
-            // It may have been there before, if something asked for it already; then this is the latest it can have come.
+            // If something asked for it before, it may have existed earlier; this is the latest time at
+            // which it can have come.
             image.pushed_at = Some(now);
             image.open_start = !fresh;
             image.tags_known = fresh;
@@ -85,14 +97,14 @@ impl<'e> Replay<'e> {
             if !parents.contains(&parent) {
                 parents.push(parent);
             }
-            // A child is held by its parent and is no orphan, whatever took its tag.
+            // An image that an index lists is held by the index and is no orphan, whatever took its tag.
             if let Some(&at) = self.state.by_digest.get(&child) {
                 self.state.images[at].displaced = None;
             }
         }
     }
 
-    /// `tag` → the image at `at`. Answers with the digest that lost the tag.
+    /// Moves `tag` to the image at `at`. Returns the digest that lost the tag.
     fn move_tag(&mut self, event: EventNo, image: Named, at: usize, order: Order) -> DigestNo {
         let tag = image.tag;
         let before = self.state.tags.get(&tag).copied();
@@ -112,7 +124,7 @@ impl<'e> Replay<'e> {
         from
     }
 
-    /// `event` gave it, if that is known; `seen` shows it to be there.
+    /// Gives `tag` to an image: by `event`, if known; `seen` is the event that shows the tag there.
     pub(super) fn give_tag(&mut self, at: usize, tag: Sym, event: EventNo, seen: EventNo, order: Order) {
         self.state.tags.insert(tag, TagState { holder: Some(at), last_holder: None });
         self.begin_span(at, tag, event, seen, order);
@@ -125,13 +137,14 @@ impl<'e> Replay<'e> {
         image.displaced = None;
         image.state = ImageState::Tagged;
         self.touch(at);
-        // Without an event the tag was there before: what waits for it meant this image.
+        // Without an event, the tag was there before: mentions that waited for the tag meant this image.
         let pushed = event.some().map(|event| self.time(event));
         for mention in self.waiting.remove(&tag).unwrap_or_default() {
             match pushed {
                 Some(now) if mention.until <= now => {}
-                // What had the tag when a service was deployed is not in the logs, unless its first task has yet to ask.
-                // What had the tag at the call is not in the logs.
+                // Which image had the tag when a service was deployed is not in the logs, unless the
+                // service's first task still has to resolve it. Likewise for calls that resolve a tag at
+                // once.
                 Some(_) if matches!(mention.kind, MentionKind::Kept | MentionKind::Started) => {}
                 Some(_) if mention.kind == MentionKind::Deployed => self.unconfirmed.push(Unconfirmed { mention, bound: None }),
                 _ => self.note_use(at, &mention, Order::Observed),
@@ -142,7 +155,7 @@ impl<'e> Replay<'e> {
     fn lose_tag(&mut self, event: EventNo, loser: usize, tag: Sym, winner: usize, order: Order) {
         let now = self.time(event);
         let (by, lost) = (self.state.images[winner].digest, self.state.images[loser].digest);
-        // An index that lists the digest it displaces orphans nobody.
+        // An image whose tag moves to an index that lists it does not become an orphan.
         let taken_by_index = self.state.images[winner].children.contains(&lost);
         let by_child = self.state.images[loser].children.contains(&by);
         let held = taken_by_index || self.state.is_held(lost);
@@ -165,7 +178,7 @@ impl<'e> Replay<'e> {
         image.displaced = (!held).then(|| Box::new(Displacement { tag, first_push, second_push: event, by, by_child, order, at: now, step }));
     }
 
-    /// Changes nothing, but `ImageAlreadyExistsException` proves where a tag was.
+    /// A failed push changes nothing, but `ImageAlreadyExistsException` shows where a tag is.
     pub(super) fn push_failed(&mut self, event: EventNo, image: Named, proves: Named, order: Order) {
         let named = if image.digest.is_some() { image } else { proves };
         if let Some(digest) = named.digest.some() {
@@ -174,7 +187,7 @@ impl<'e> Replay<'e> {
         } else if let Some(holder) = self.state.tags.get(&named.tag).and_then(|tag| tag.holder) {
             self.state.images[holder].step(event, StepKind::PushFailed, named.tag, DigestNo::NONE, order);
         }
-        // Whoever has the tag: what exists already is there, and was pushed before.
+        // Whichever image has the tag, the one that "already exists" is there and was pushed before.
         if let Some(digest) = proves.digest.some()
             && let at = self.at(digest)
             && self.state.images[at].state == ImageState::Unknown
@@ -182,7 +195,8 @@ impl<'e> Replay<'e> {
             self.state.images[at].is_there = true;
         }
         if self.plays_another_policy() && proves.digest.some().is_some_and(|digest| self.state.image(digest).is_some_and(Image::is_gone)) {
-            // It was refused for an image that the other policy had taken: then it is a push like any other.
+            // It was refused because of an image that the simulated policy had taken: then it is a push
+            // like any other.
             return self.push(event, proves, PushOrigin::Client, None, order);
         }
         if proves.digest.is_some() && proves.tag.is_some() && self.state.tags.get(&proves.tag).is_none_or(|tag| tag.holder.is_none()) {

@@ -1,4 +1,4 @@
-//! What ends a life, or takes a tag: calls, archives, and the repository itself.
+//! What ends a life or takes a tag: calls, archiving, and the end of the repository itself.
 
 use super::{Replay, RepositoryHistory, TagState};
 use crate::model::{ImageState, Order, PushOrigin, StepKind, TagEnd};
@@ -10,9 +10,12 @@ use crate::timeline::policy::{KnownFrom, PolicyInForce};
 
 impl Replay<'_> {
     pub(super) fn delete(&mut self, event: EventNo, deleted: &Deleted, order: Order) {
-        // The response says who had a tag, whoever was thought to, and in whatever order it says it.
+        // The response states which image had which tag, whatever was thought before, and in any order.
         for (image, _) in deleted.removed.iter().filter(|(image, _)| image.digest.is_some() && image.tag.is_some()) {
             self.correct_holder(*image, event);
+        }
+        for (image, _) in deleted.removed.iter().filter(|(image, by_digest)| *by_digest && image.digest.is_some() && image.tag.is_some()) {
+            self.learn_tag(*image, event);
         }
         let mut touched: Vec<usize> = Vec::new();
         for &(image, by_digest) in &deleted.removed {
@@ -43,7 +46,7 @@ impl Replay<'_> {
         }
     }
 
-    /// Another image was thought to have the tag.
+    /// The tag was thought to be on another image.
     fn correct_holder(&mut self, image: Named, event: EventNo) {
         let holder = self.state.tags.get(&image.tag).and_then(|tag| tag.holder);
         if let Some(holder) = holder.filter(|holder| self.state.images[*holder].digest != image.digest) {
@@ -54,13 +57,21 @@ impl Replay<'_> {
         }
     }
 
+    /// An image that goes by its digest had the tags that the response lists, whatever gave them.
+    fn learn_tag(&mut self, image: Named, event: EventNo) {
+        let at = self.there(image.digest, event);
+        if !self.state.images[at].is_gone() && !self.state.images[at].has_tag(image.tag) {
+            self.give_tag(at, image.tag, EventNo::NONE, event, Order::Observed);
+        }
+    }
+
     fn untag(&mut self, at: usize, tag: Sym, event: EventNo) {
         self.state.tags.insert(tag, TagState { holder: None, last_holder: None });
         self.close_span(at, tag, event, TagEnd::Removed, DigestNo::NONE);
         self.touch(at);
         let image = &mut self.state.images[at];
         if !image.has_tag(tag) {
-            // Known only from this event: it had the tag until now.
+            // Known only from this event: the image had the tag until now.
             push_one(&mut image.tags, (tag, EventNo::NONE));
         }
         let given = image.tags.iter().find(|(own, _)| *own == tag).map_or(event, |(_, given)| *given);
@@ -71,7 +82,8 @@ impl Replay<'_> {
         }
     }
 
-    /// Removing the last tag removes the image (ECR), if all its tags are known; the event itself does not say.
+    /// ECR deletes an image with its last tag, and the event does not say so. That is concluded only if all
+    /// tags of the image are known.
     fn after_untag(&mut self, at: usize, event: EventNo, order: Order) {
         let last_gone = self.state.images[at].state == ImageState::Unknown;
         if !last_gone {
@@ -93,7 +105,7 @@ impl Replay<'_> {
         self.end_at(at, self.time(event), event, end, order, run);
     }
 
-    /// The same at a time of its own: a run that the logs do not have is no event.
+    /// The same at a given time: a simulated run has no event that tells the time.
     pub(super) fn end_at(&mut self, at: usize, now: i64, event: EventNo, end: End, order: Order, run: Option<RunFacts>) {
         self.touch(at);
         self.asked_for_at_the_end(at, now);
@@ -107,7 +119,7 @@ impl Replay<'_> {
             at: now,
             order,
             tags: image.tags.clone(),
-            // An archived image can be restored, and is an orphan still.
+            // An archived image can be restored, and keeps its displacement.
             displaced: if end == End::Archived { image.displaced.clone() } else { image.displaced.take() },
             run,
             presumed: None,
@@ -122,7 +134,7 @@ impl Replay<'_> {
             back_at: None,
             asked_later: Vec::new(),
         };
-        // What was archived and then went for good: what misses it after that is the second end's.
+        // The image was archived and then deleted: failures from now on are due to the second end.
         if let Some(archived) = image.losses.last_mut() {
             archived.close(now, loss.end_step);
         }
@@ -142,7 +154,7 @@ impl Replay<'_> {
         }
     }
 
-    /// What it has in tags goes with the image.
+    /// The image's tags end with it.
     fn lose_tags_with(&mut self, at: usize, now: i64, event: EventNo, end: End) {
         let how = if end == End::RepositoryDeleted { TagEnd::RepositoryDeleted } else { TagEnd::LostWithImage };
         let Self { state, .. } = self;
@@ -157,7 +169,7 @@ impl Replay<'_> {
         }
     }
 
-    /// A name that can be created was free: whatever was there is gone, and when is not in the logs.
+    /// A name that can be created was free: whatever existed there is gone, and no event says since when.
     pub(super) fn create_repository(&mut self, event: EventNo, mutability: &Mutability, made_by_ecr: Option<PushOrigin>) {
         let now = self.time(event);
         self.state.creations.push(event);
@@ -165,7 +177,8 @@ impl Replay<'_> {
             image.vanish(now);
         }
         self.touch_all();
-        // Nothing has a tag in a repository that is new. What had one went with the repository, logged or not.
+        // In a new repository no image has a tag. Tags that were known belonged to the old one, whether its
+        // deletion was logged or not.
         let RepositoryHistory { tags, tag_lives, images, .. } = &mut self.state;
         for (tag, state) in tags.iter_mut() {
             if let Some(holder) = state.holder.take() {
@@ -181,7 +194,8 @@ impl Replay<'_> {
         self.apply_template(event, made_by_ecr);
     }
 
-    /// What ECR makes itself is set up by a template, and no event of its own says so.
+    /// Repositories that ECR creates itself get their settings from a template, and no event of theirs says
+    /// so.
     fn apply_template(&mut self, event: EventNo, made_by_ecr: Option<PushOrigin>) {
         let Some(made) = made_by_ecr else { return };
         let Some(template) = self.registries.template(self.state.repository, made, self.time(event), self.names) else { return };
@@ -218,7 +232,7 @@ impl Replay<'_> {
         }
     }
 
-    /// Until it is done the image stays in the archive (`ACTIVATING`).
+    /// The image stays archived until the restore is finished (`ACTIVATING`).
     pub(super) fn request_restore(&mut self, event: EventNo, image: Named, order: Order) {
         let holder = self.state.tags.get(&image.tag).and_then(|tag| tag.holder);
         if let Some(at) = image.digest.some().map(|digest| self.at(digest)).or(holder) {

@@ -1,16 +1,18 @@
 //! A lifecycle run: what it took, and what it says about the images that it saw.
 
 use super::{Replay, TagState};
-use crate::model::{ImageState, LifecycleAction, Order, StepKind, TagEnd};
-use crate::timeline::fact::{Run, RunImage};
-use crate::timeline::image::{End, Loss, RunFacts};
+use crate::model::{HOUR_MILLIS, ImageState, LifecycleAction, Order, StepKind, TagEnd};
+use crate::timeline::fact::{Previewed, Run, RunImage};
+use crate::timeline::image::{End, Loss, RunFacts, Use};
 use crate::timeline::names::{DigestNo, EventNo, PolicyNo, Sym};
 use crate::timeline::policy::{KnownFrom, PolicyInForce};
 
-/// A run's event that comes later than this after a call is not of a run in whose midst the call was, in milliseconds.
-const SAME_RUN_MILLIS: i64 = 60 * 60_000;
+/// If a run's event comes more than this after a call, in milliseconds, the call was not made while the run
+/// was under way.
+const SAME_RUN_MILLIS: i64 = HOUR_MILLIS;
 
-/// `pushedAt` has milliseconds, and is when the image was stored; `eventTime` is the second in which the request was done.
+/// `pushedAt` is when the image was stored, in milliseconds; `eventTime` is the second in which the request
+/// ended.
 const SAME_PUSH_MILLIS: i64 = 1_000;
 
 impl Replay<'_> {
@@ -42,6 +44,19 @@ impl Replay<'_> {
         }
     }
 
+    /// A preview changes nothing, and saw the repository itself: what it names was there, since when it says. In the order of its
+    /// second it may come before a push that it has seen, so that it says nothing of tags.
+    pub(super) fn preview(&mut self, images: &[Previewed]) {
+        for image in images {
+            let at = self.at(image.digest);
+            if self.state.images[at].is_alive() {
+                self.date_push(at, image.pushed_at);
+                let image = &mut self.state.images[at];
+                image.is_there |= image.state == ImageState::Unknown;
+            }
+        }
+    }
+
     /// Every run carries the whole policy in force. Where that is the one that was put, its own text says it better.
     fn learn_policy(&mut self, event: EventNo, stated: PolicyNo) {
         let known = self.state.policy.is_some_and(|known| self.agrees.with(known.policy, stated, self.names));
@@ -52,10 +67,11 @@ impl Replay<'_> {
         }
     }
 
-    /// What a run says about an image is better than what was folded: it saw the repository itself.
+    /// What a run says about an image is better evidence than the folded logs, because the run saw the
+    /// repository itself.
     pub(super) fn known_from_run(&mut self, event: EventNo, seen: &RunImage) -> usize {
         let at = self.at(seen.digest);
-        // A run's event may come a little after what ended the image in its midst.
+        // A run's event may come a little after a call that deleted the image while the run was under way.
         let image = &self.state.images[at];
         let pushed_since = image.gone_at.is_some_and(|gone| seen.pushed_at > gone);
         if pushed_since && image.is_gone() && image.losses.last().is_none_or(|loss| loss.event != event) {
@@ -88,14 +104,16 @@ impl Replay<'_> {
         at
     }
 
-    /// Whether the run of `event` belies that the image went with its last tag: it had another one that is not in the logs.
+    /// Whether this run shows that the image had not been deleted with its last tag: it had another tag,
+    /// which is not in the logs.
     fn was_not_its_last_tag(&self, at: usize, event: EventNo) -> bool {
         let by_last_tag = |loss: &Loss| loss.end == End::DeletedByLastTag && self.time(event) - loss.at > SAME_RUN_MILLIS;
         let image = &self.state.images[at];
         image.is_gone() && image.losses.last().is_some_and(by_last_tag)
     }
 
-    /// Takes back that the image went with its last tag: all that was logged is that the tag was taken off.
+    /// Takes back the conclusion that the image was deleted with its last tag: all that was logged is that
+    /// the tag was removed.
     fn undo_last_tag(&mut self, at: usize) {
         let image = &mut self.state.images[at];
         let Some(loss) = image.losses.pop() else { return };
@@ -103,11 +121,32 @@ impl Replay<'_> {
         if image.steps.get(deletion).is_some_and(|step| step.kind == StepKind::Delete) {
             image.steps.remove(deletion);
         }
+        for &(tag, _) in &loss.tags {
+            self.give_back_asks(at, tag, deletion, loss.at);
+        }
+        let image = &mut self.state.images[at];
         image.tags.clear();
         image.tags_known = false;
         image.gone_at = None;
         image.state = ImageState::Unknown;
         image.is_there = true;
+    }
+
+    /// Whoever asked for the tag after the step `from` asked for a tag that nothing had, and not for the image.
+    fn give_back_asks(&mut self, at: usize, tag: Sym, from: usize, since: i64) {
+        if let Some(state) = self.state.tags.get_mut(&tag) {
+            state.last_holder = state.last_holder.filter(|holder| *holder != at);
+        }
+        let by_tag = |used: &Use| used.tag == tag && used.from >= since;
+        let image = &mut self.state.images[at];
+        let mut asked: Vec<EventNo> = image.uses.iter().filter(|used| by_tag(used)).map(|used| used.event).collect();
+        image.uses.retain(|used| !by_tag(used));
+        asked.extend(self.state.tag_lives.get(&tag).into_iter().flat_map(|life| &life.asks).map(|ask| ask.event));
+        let mut place = 0;
+        image.steps.retain(|step| {
+            place += 1;
+            place <= from || step.tag != tag || !asked.contains(&step.event)
+        });
     }
 
     /// Something that was not logged took the tags that the run does not list: where they are is not known.
@@ -126,7 +165,7 @@ impl Replay<'_> {
         }
     }
 
-    /// The run says that `tag` is on the image, whoever was thought to have it.
+    /// The run says that `tag` is on the image, whichever image was thought to have it.
     fn take_over(&mut self, at: usize, tag: Sym, event: EventNo) {
         if let Some(TagState { holder: Some(holder), .. }) = self.state.tags.get(&tag).copied() {
             self.state.images[holder].forget_tag(tag);
@@ -136,7 +175,8 @@ impl Replay<'_> {
         self.give_tag(at, tag, EventNo::NONE, event, Order::Observed);
     }
 
-    /// `pushedAt` of a lifecycle event: fills in a push before the logs, and unmasks a first push seen that was a retag.
+    /// Applies the `pushedAt` of a lifecycle event: dates a push from before the logs, and shows when the
+    /// first push in the logs only tagged the image again.
     fn date_push(&mut self, at: usize, pushed_at: i64) {
         let image = &mut self.state.images[at];
         if pushed_at == i64::MIN {

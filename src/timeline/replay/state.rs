@@ -1,14 +1,15 @@
-//! One repository as it is after some of its events: images, tags, settings.
+//! One repository after some of its events: images, tags, settings.
 
 use std::sync::OnceLock;
 
 use super::WholeListing;
 use crate::model::{ImageState, Order};
+use crate::policy::fits;
 use crate::timeline::contradictions::Contradicts;
 use crate::timeline::fact::Mutability;
 use crate::timeline::image::Image;
 use crate::timeline::keys::KeyStep;
-use crate::timeline::names::{DigestNo, EventNo, Map, PolicyNo, RepositoryNo, Sym};
+use crate::timeline::names::{DigestNo, EventNo, Map, Names, PolicyNo, RepositoryNo, Sym};
 use crate::timeline::policy::{KnownFrom, PolicyChange, PolicyInForce};
 use crate::timeline::suppose::Foreseen;
 use crate::timeline::tags::TagLife;
@@ -22,55 +23,55 @@ pub struct RepositoryHistory {
     pub tags: Map<Sym, TagState>,
     /// The life of each tag.
     pub tag_lives: Map<Sym, TagLife>,
-    /// Indexes that list a digest.
+    /// For each digest, the indexes that list it.
     pub parents: Map<DigestNo, Vec<DigestNo>>,
-    /// Reference artifacts by the image that they are about.
+    /// Reference artifacts, by the image that they are about.
     pub artifacts: Map<DigestNo, Vec<DigestNo>>,
     /// Events whose content CloudTrail left out.
     pub gaps: Vec<EventNo>,
-    /// The last list of the whole repository.
+    /// The last list of the whole repository, from a snapshot.
     pub listing: Option<WholeListing>,
-    /// What snapshots show otherwise than the logs.
+    /// Where snapshots and logs disagree.
     pub contradictions: Vec<Contradicts>,
-    /// Lifecycle runs with the policy that each states, also those that took nothing.
+    /// Lifecycle runs and the policy that each states, also runs that took nothing.
     pub runs: Vec<(EventNo, PolicyNo)>,
     pub policy: Option<PolicyInForce>,
-    /// Every time that it was put, deleted, or first stated by a run, in order of time.
+    /// Every time that the policy was put, deleted, or first stated by a run, in order of time.
     pub policies: Vec<PolicyChange>,
-    /// The last `DeleteLifecyclePolicy`, while no policy is known since.
+    /// The last `DeleteLifecyclePolicy`, unless a policy is known since.
     pub policy_deleted: Option<EventNo>,
     /// `SetRepositoryPolicy` and `DeleteRepositoryPolicy`.
     pub access_changes: Vec<EventNo>,
-    /// What was done to the KMS key it is encrypted with.
+    /// What was done to the repository's KMS key.
     pub key_steps: Vec<KeyStep>,
     /// Pulls that KMS refused.
     pub key_refusals: Vec<EventNo>,
-    /// Pushes that were refused, by their tag (none for a push by digest), in order of time.
+    /// Refused pushes by tag ([`Sym::NONE`] for a push by digest), in order of time.
     pub refused_pushes: Map<Sym, Vec<RefusedPush>>,
     pub deleted_by: Option<EventNo>,
-    /// All `DeleteRepository` and `CreateRepository` of the name.
+    /// All `DeleteRepository` and `CreateRepository` events of the name.
     pub deletions: Vec<EventNo>,
     pub creations: Vec<EventNo>,
     pub mutability: Box<Mutability>,
     /// The event that set it.
     pub mutability_set_by: Option<EventNo>,
-    /// Whether any ECR event of the repository was seen, rather than references to it alone.
+    /// Whether the logs have any ECR event of the repository, not only references to it.
     pub logged: bool,
     /// Pushes whose order within their second was inferred, each with the events that it was inferred from.
     pub settled: Map<EventNo, Vec<EventNo>>,
-    /// First pushes of tags whose holder before is not in the logs.
+    /// First pushes of tags whose previous holder is not in the logs.
     pub(in crate::timeline) openings: Vec<Opening>,
-    /// Pushes in order of time, with the index of the image: made when first asked for.
+    /// Pushes in order of time, with the index of the image; built when first asked for.
     by_push: OnceLock<Vec<(i64, usize)>>,
-    /// What runs were to take, where somebody asked.
+    /// In a simulation, what the runs should have taken.
     pub foreseen: Vec<Foreseen>,
-    /// When the runs of the logs began, in milliseconds, where somebody asked.
+    /// In a simulation, when the runs in the logs began, in milliseconds.
     pub run_starts: Vec<i64>,
-    /// How many runs were made up.
+    /// In a simulation, how many runs there were that are not in the logs.
     pub runs_made_up: u64,
 }
 
-/// A push that was refused.
+/// A push that ECR refused.
 #[derive(Debug, Clone, Copy)]
 pub struct RefusedPush {
     pub event: EventNo,
@@ -84,7 +85,7 @@ pub struct RefusedPush {
 pub struct TagState {
     /// Index of the image that has it.
     pub holder: Option<usize>,
-    /// Index of the image that it went with, when nothing has it now.
+    /// Index of the image that it was lost with, if no image has it now.
     pub last_holder: Option<usize>,
 }
 
@@ -135,7 +136,8 @@ impl RepositoryHistory {
         }
     }
 
-    /// A list of one element has room for four: of a million repositories with an image each, that is most of what they take.
+    /// Shrinks lists: a list of one element has room for four, and with a million repositories of one image
+    /// each that would be most of the memory.
     pub(super) fn finish(mut self) -> Self {
         self.images.shrink_to_fit();
         for image in &mut self.images {
@@ -159,7 +161,7 @@ impl RepositoryHistory {
         self.refused_pushes.entry(tag).or_default().push(RefusedPush { event, digest, why });
     }
 
-    /// Something was done here, and what is not known.
+    /// Notes an event that does not say what was done.
     pub(super) fn note_gap(&mut self, event: EventNo) {
         if self.gaps.last() != Some(&event) {
             self.gaps.push(event);
@@ -170,11 +172,22 @@ impl RepositoryHistory {
         self.by_digest.get(&digest).map(|&index| &self.images[index])
     }
 
+    /// Whether that tag cannot be moved, as the repository is set up; as far as the logs tell.
+    pub fn is_immutable(&self, tag: Sym, names: &Names) -> bool {
+        let is_exempt = self.mutability.exclusions.iter().any(|filter| fits(names.text(*filter), names.text(tag)));
+        match names.text(self.mutability.setting) {
+            "IMMUTABLE" => true,
+            "IMMUTABLE_WITH_EXCLUSION" => !is_exempt,
+            "MUTABLE_WITH_EXCLUSION" => is_exempt,
+            _ => false,
+        }
+    }
+
     pub fn holder(&self, tag: Sym) -> Option<&Image> {
         self.tags.get(&tag)?.holder.map(|index| &self.images[index])
     }
 
-    /// From now on this is the policy; with none, there is none.
+    /// Sets the policy from now on; `None` if there is none any more.
     pub(super) fn change_policy(&mut self, event: EventNo, policy: Option<PolicyInForce>) {
         let known_from = policy.map(|policy| policy.known_from);
         let put_by = policy.filter(|policy| policy.known_from == KnownFrom::Template).map_or(event, |policy| policy.event);
@@ -199,17 +212,17 @@ impl RepositoryHistory {
         all[from..].iter().map(|(pushed, at)| (*pushed, &self.images[*at]))
     }
 
-    /// Whether an index that is still there, if only in the archive, lists `digest`.
+    /// Whether an index that exists, if only in the archive, lists `digest`.
     pub fn is_held(&self, digest: DigestNo) -> bool {
         self.holders(digest).next().is_some()
     }
 
-    /// The same for an image that a run could not take, where the logs do not tell the index.
+    /// The same for an image that a run could not take, though the logs do not have the index.
     pub fn is_held_unseen(&self, image: &Image) -> bool {
         !self.parents.contains_key(&image.digest) && image.was_refused()
     }
 
-    /// Indexes that are still there, if only in the archive, and list `digest`.
+    /// Indexes that exist, if only in the archive, and list `digest`.
     pub fn holders(&self, digest: DigestNo) -> impl Iterator<Item = usize> + '_ {
         let there = |image: &Image| matches!(image.state, ImageState::Tagged | ImageState::Untagged | ImageState::Archived);
         let parents = self.parents.get(&digest).map(Vec::as_slice).unwrap_or_default();

@@ -1,12 +1,15 @@
-//! What becomes of tags, and of those who ask for one that nothing has.
+//! What becomes of tags, and of requests for a tag that no image has.
 
 use super::Replay;
 use crate::model::{Order, TagEnd};
 use crate::timeline::names::{DigestNo, EventNo, Sym};
 use crate::timeline::tags::{Ask, AskKind, TagSpan};
 
+const PUSH: &str = "PutImage";
+
 impl Replay<'_> {
-    /// The image at `at` has `tag`: since the event `since`, or, where that is none, since before `seen` showed it.
+    /// Begins a span of `tag` on the image at `at`: since the event `since`, or, without one, since before
+    /// `seen` showed it.
     pub(super) fn begin_span(&mut self, at: usize, tag: Sym, since: EventNo, seen: EventNo, order: Order) {
         let now = self.time(seen);
         let (digest, pushed_at) = (self.state.images[at].digest, self.state.images[at].pushed_at);
@@ -15,8 +18,8 @@ impl Replay<'_> {
         let from = if since.is_none() && is_first { i64::MIN } else { now };
         life.begin(TagSpan::new(digest, since, from, pushed_at, order));
         if from == i64::MIN {
-            // What asked for it until now was answered, for all the logs say.
-            life.asks.retain(|ask| ask.in_vain);
+            // What asked for it until now was answered, for all the logs say, where no call or task says otherwise.
+            life.asks.retain(|ask| ask.in_vain && ask.kind != AskKind::Pull);
         }
     }
 
@@ -25,7 +28,8 @@ impl Replay<'_> {
         let life = self.state.tag_lives.entry(tag).or_default();
         let known = life.spans.len();
         life.close(digest, now, event, end, moved_to);
-        // It was on that image without an event: from when is not known, and who asked since the last may have been answered.
+        // The tag came to that image without an event. Since when is not known, so requests since the last
+        // span may have been answered.
         let unseen = life.spans.last().filter(|span| life.spans.len() > known && span.from > i64::MIN).map(|span| span.from);
         if let Some(from) = unseen {
             let since = |ask: &&mut Ask| self.events[ask.event.index()].time >= from;
@@ -34,29 +38,31 @@ impl Replay<'_> {
         }
     }
 
-    /// The image that a tag went with, while that is gone.
+    /// The image that the tag was lost with, while that image is gone.
     pub(super) fn went_with(&self, tag: Sym) -> Option<usize> {
         self.state.tags.get(&tag)?.last_holder.filter(|at| self.state.images[*at].is_gone())
     }
 
-    /// A pull by a tag that something has.
+    /// A pull by a tag that an image has.
     pub(super) fn pulled_by_tag(&mut self, tag: Sym, event: EventNo) {
         if let Some(life) = self.state.tag_lives.get_mut(&tag) {
             life.pulled(event);
         }
     }
 
-    /// Somebody asks for a tag that nothing has. Answers with the image that it went with, while that is gone.
+    /// A request for a tag that no image has. Returns the image that the tag was lost with, while that
+    /// image is gone.
     pub(super) fn ask_in_vain(&mut self, tag: Sym, event: EventNo, kind: AskKind, by: Sym) -> Option<usize> {
         let state = &mut self.state;
         let life = state.tag_lives.entry(tag).or_default();
         let last = life.spans.last().copied();
-        // Where a tag is that left its image without an event, nobody knows.
+        // If a tag left its image without an event, nobody knows where it is.
         let went = last.filter(|last| last.end != Some(TagEnd::NotLogged));
-        // A push that was refused because the tag is taken shows that it is, on whatever image.
+        // A push that ECR refused because the tag exists shows that some image has it.
         let refused = state.refused_pushes.get(&tag).map(Vec::as_slice).unwrap_or_default();
         let is_taken = refused.iter().any(|push| self.names.text(push.why).contains("TagAlreadyExists"));
-        let never = last.is_none() && !is_taken && !state.creations.is_empty();
+        let left_out = |event: &EventNo| self.names.text(self.events[event.index()].name) == PUSH;
+        let never = last.is_none() && !is_taken && !state.creations.is_empty() && !state.gaps.iter().any(left_out);
         let sure = went.is_some() || matches!(kind, AskKind::Failed | AskKind::Stopped) || never;
         let in_vain = sure && kind != AskKind::StoppedOtherwise;
         life.ask(Ask { event, kind, by, in_vain });
@@ -66,7 +72,7 @@ impl Replay<'_> {
         if image.is_gone() && image.losses.last().is_some_and(|loss| loss.event == last.ended_by) {
             return Some(at);
         }
-        // The image is back, and the tag is not: it is still that end which is felt.
+        // The image came back without the tag: the request still fails because of that loss.
         if let Some(loss) = image.losses.iter_mut().rfind(|loss| loss.event == last.ended_by) {
             loss.asked_later.push((event, kind));
         }

@@ -1,9 +1,9 @@
-//! Who uses an image: pulls, layers, and those who refer to it.
+//! Who uses an image: pulls, layers, and references.
 
 use std::collections::BTreeMap;
 
 use super::{Happening, Replay};
-use crate::model::{Caller, Digest, Order, StepKind};
+use crate::model::{Caller, Digest, HOUR_MILLIS, MINUTE_MILLIS, Order, StepKind};
 use crate::timeline::bytes::push_one;
 use crate::timeline::fact::{Fact, Named, PullOutcome, StopReason, What};
 use crate::timeline::image::{Step, Use, UseKind};
@@ -11,18 +11,20 @@ use crate::timeline::names::{DigestNo, EventNo, Map, Sym};
 use crate::timeline::references::{Mention, MentionKind};
 use crate::timeline::tags::AskKind;
 
-/// A deployment takes its digest when its first task asks for the tag, not when the service is updated.
+/// A deployment that has not resolved its tag yet: ECS does that when the first task starts, not when the
+/// service is updated.
 pub(super) struct Unconfirmed {
     pub(super) mention: Mention,
-    /// The image that had the tag at the call, and the use noted there; none where the tag was not known to be on any.
+    /// The image that had the tag at the call, and the index of the use noted there; `None` if the tag was
+    /// not known to be on any image.
     pub(super) bound: Option<(usize, usize)>,
 }
 
-/// Which image a layer speaks for, by [`crate::timeline::fact::layer_key`].
+/// Which image a layer belongs to, by [`crate::timeline::fact::layer_key`].
 pub(super) struct Layers {
     /// `None` for a layer that several images have.
     owners: Map<u64, Option<usize>>,
-    /// Whether anybody asks.
+    /// Whether the logs have any pulls of layers; if not, nothing is kept.
     asked: bool,
 }
 
@@ -32,7 +34,7 @@ impl Layers {
         Self { owners: Map::default(), asked: happenings.iter().any(asks) }
     }
 
-    /// The image at an index has these layers.
+    /// Notes the layers of the image at an index.
     pub(super) fn add(&mut self, at: usize, layers: &[u64]) {
         if self.asked {
             for layer in layers {
@@ -47,18 +49,19 @@ impl Layers {
     }
 }
 
-/// Images by their digests, in order: those that there were when somebody last asked.
+/// Images sorted by digest, as of the last time somebody asked.
 #[derive(Default)]
 pub(super) struct Digests {
     images: BTreeMap<Digest, usize>,
     seen: usize,
 }
 
-/// A first task that asks for the tag later than this after the deployment is not taken for its first, in milliseconds.
-const FIRST_TASK_MILLIS: i64 = 15 * 60_000;
+/// A task that resolves the tag later than this after the deployment is not taken for its first, in
+/// milliseconds.
+const FIRST_TASK_MILLIS: i64 = 15 * MINUTE_MILLIS;
 
 impl Replay<'_> {
-    /// The image that a pull or a reference means: by digest, else by where its tag points.
+    /// The image that a pull or reference means: by its digest, else by where its tag points.
     fn resolve(&mut self, image: Named) -> Option<usize> {
         match image.digest.some() {
             Some(digest) => Some(self.at(digest)),
@@ -106,17 +109,17 @@ impl Replay<'_> {
         self.registries.exclusion(self.state.repository, caller, self.time(event), self.names).map(|_| Caller::Excluded)
     }
 
-    /// A layer speaks for an image only if no other image has it, and only where its manifest was not asked for by the
-    /// same principal just before: else one pull would count once per layer.
+    /// A pull of a layer counts for an image only if no other image has the layer, and if the same
+    /// principal did not request the manifest just before: else one pull would count once for each layer.
     pub(super) fn pull_layer(&mut self, event: EventNo, layer: u64, outcome: PullOutcome, caller: Caller, order: Order) {
         let Some(at) = self.layers.owner(layer) else { return };
         let (now, actor) = (self.time(event), self.events[event.index()].actor);
         let failed = outcome != PullOutcome::Answered;
         let within = |step: &Step| {
             let other = &self.events[step.event.index()];
-            // A layer that is refused says more than a manifest that was not.
+            // A refused layer says more than a manifest that was served.
             let says_as_much = step.kind == StepKind::PullFailed || (step.kind == StepKind::Pull && !failed);
-            now - other.time <= 3_600_000 && other.actor == actor && says_as_much
+            now - other.time <= HOUR_MILLIS && other.actor == actor && says_as_much
         };
         if !self.state.images[at].steps.iter().rev().take(64).any(within) {
             let kind = if failed { StepKind::PullFailed } else { StepKind::Pull };
@@ -139,6 +142,9 @@ impl Replay<'_> {
             }
             return;
         }
+        if mention.kind == MentionKind::Kept {
+            self.let_go(mention);
+        }
         if let Some(holder) = mention.of.some() {
             for at in self.held.get(&holder).map(|(_, held)| held.clone()).unwrap_or_default() {
                 self.note_use(at, mention, order);
@@ -150,8 +156,9 @@ impl Replay<'_> {
             self.asking.entry(mention.image.tag).or_default().push(mention.clone());
         }
         let state_of_tag = self.state.tags.get(&mention.image.tag).copied();
-        // Whoever asks for a tag that went with its image asks in vain for that image.
-        // A deployment that an earlier definition names is started, and fails afterwards: the call tells nothing of that.
+        // A request for a tag that was lost with its image is a request in vain for that image. For a
+        // deployment by an existing definition the call succeeds and fails only later, so the call itself
+        // says nothing.
         let started = mention.kind == MentionKind::Started || (mention.kind == MentionKind::Kept && mention.through.is_some());
         let in_vain = asks || started || mention.kind == MentionKind::Missing;
         let is_known = state_of_tag.is_some_and(|tag| tag.holder.is_some() || (in_vain && tag.last_holder.is_some()));
@@ -162,7 +169,7 @@ impl Replay<'_> {
             return;
         }
         let at = match self.resolve(mention.image) {
-            // It starts by asking for the tag, which nothing has.
+            // It starts by resolving the tag, which no image has.
             None if mention.kind == MentionKind::Started => self.ask_in_vain(mention.image.tag, mention.event, AskKind::Stopped, mention.by),
             None if asks => state_of_tag.and_then(|tag| tag.last_holder),
             None if mention.image.tag.is_some() && mention.kind == MentionKind::Missing => {
@@ -174,6 +181,14 @@ impl Replay<'_> {
         };
         if let Some(at) = at {
             self.note_use(at, mention, order);
+        }
+    }
+
+    /// Who takes up an image keeps the one before no more, also where the logs do not tell which image the new one is.
+    fn let_go(&mut self, mention: &Mention) {
+        let held = self.held.entry(mention.by).or_insert((mention.event, Vec::new()));
+        if held.0 != mention.event {
+            *held = (mention.event, Vec::new());
         }
     }
 
@@ -209,21 +224,19 @@ impl Replay<'_> {
             step.denied = mention.reason == StopReason::Denied;
             step.missing = mention.reason == StopReason::Missing;
         }
-        // Of an image that is there, whoever asks for its tags needs it only while it has them: see `asked_for_at_the_end`.
+        // References by tag need an image that exists only as long as it has the tag: see
+        // `asked_for_at_the_end`.
         if !by_digest && matches!(use_kind, UseKind::Asked | UseKind::Offered) && !image.is_gone() {
             return;
         }
         push_one(&mut image.uses, made_of(mention, use_kind, from));
         if use_kind == UseKind::Kept {
-            let (event, held) = self.held.entry(mention.by).or_insert((mention.event, Vec::new()));
             // A tag that is proven late may tell of a call that others have followed.
-            if self.events[event.index()].time > from {
-                return;
+            if let Some((event, held)) = self.held.get_mut(&mention.by)
+                && *event == mention.event
+            {
+                held.push(at);
             }
-            if *event != mention.event {
-                (*event, *held) = (mention.event, Vec::new());
-            }
-            held.push(at);
             return;
         }
         if use_kind == UseKind::DeployedByTag {
@@ -232,7 +245,8 @@ impl Replay<'_> {
         }
     }
 
-    /// The image at `at` goes with its tags, or is there at the end: who asks for them whenever it runs needs it.
+    /// For an image that is lost with its tags, or exists at the end: everything that resolves one of its
+    /// tags each time it runs needs it.
     pub(super) fn asked_for_at_the_end(&mut self, at: usize, now: i64) {
         if self.asking.is_empty() {
             return;
@@ -251,7 +265,8 @@ impl Replay<'_> {
         }
     }
 
-    /// Somebody asks for `tag`, which is on the image at `holder`: that is what recent deployments of the tag now run.
+    /// Something resolves `tag`, which is on the image at `holder`: so recent deployments of the tag run
+    /// that image.
     fn confirm(&mut self, tag: Sym, holder: usize, now: i64) {
         let events = self.events;
         self.unconfirmed.retain(|deployment| now - events[deployment.mention.event.index()].time <= FIRST_TASK_MILLIS);
@@ -275,7 +290,7 @@ impl Replay<'_> {
 
 fn made_of(mention: &Mention, kind: UseKind, from: i64) -> Use {
     let Mention { by, through, event, until, .. } = *mention;
-    // A tag beside a digest is not what is asked for.
+    // Beside a digest, a tag is not resolved.
     let tag = if mention.image.digest.is_some() { Sym::NONE } else { mention.image.tag };
     Use { by, through, tag, kind, event, from, until }
 }

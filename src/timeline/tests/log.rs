@@ -10,7 +10,7 @@ use crate::model::{
 };
 use crate::timeline::{Fold, History, Supposed, Supposition};
 
-/// What tells a finding: kind, lost, kept, gap, order.
+/// What identifies a finding: kind, lost digest, kept digest, gap, order.
 pub type Pair = (FindingKind, Digest, Option<Digest>, Option<i64>, Order);
 
 /// The identity of an event with this id.
@@ -18,7 +18,7 @@ pub fn identity(id: &str) -> Identity {
     Identity { id: fingerprint(id.as_bytes()), rest: 0 }
 }
 
-/// A log being written: every event is one second after the last, unless told otherwise.
+/// A log being written: every event is one second after the previous one unless told otherwise.
 #[derive(Default)]
 pub struct Log {
     pub events: Vec<Recognized<'static>>,
@@ -31,7 +31,7 @@ pub fn digest(n: u8) -> Digest {
     Digest::of_manifest(&format!("manifest {n}"))
 }
 
-/// Of the children of an index, in order.
+/// Platforms of the children of an index, in order.
 const PLATFORMS: &[&str] = &["linux/amd64", "linux/arm64"];
 
 impl Log {
@@ -127,7 +127,7 @@ impl Log {
         self.add("PutLifecyclePolicy", Action::PutLifecyclePolicy { text: serde_json::json!({"rules": rules}).to_string().into() })
     }
 
-    /// A run under one rule, which took and could not take some images, each with its tags.
+    /// A run with one rule, which took some images and failed to take others, each with its tags.
     pub fn whole_run(&mut self, rule: LifecycleRule<'static>, took: &[(u8, &[&'static str])], failed: &[(u8, &[&'static str])]) -> &mut Self {
         let image = |(n, tags): &(u8, &[&'static str])| ImageRun {
             digest: digest(*n),
@@ -142,7 +142,7 @@ impl Log {
         self.add("PolicyExecutionEvent", Action::PolicyRun(PolicyRun { rules: vec![rule], images, failures, evaluated_before: None }))
     }
 
-    /// The history, played once more under a supposition that ends `days` after the start.
+    /// The history with a simulation whose logs end `days` after the start.
     pub fn supposing(&self, supposition: &Supposition, days: i64) -> History {
         let end = Some(Timestamp::from_millis((START + days * 86_400) * 1000));
         self.fold().finish_supposing(&Filter::default(), Some(Supposed { supposition, end }))

@@ -1,4 +1,4 @@
-//! Needs of functions, services, projects and jobs: what they hold on to, and what ends it.
+//! Needs of functions, services, projects and jobs: what they keep, and what ends it.
 
 use super::log::Log;
 use super::regressions::{DAY, reference};
@@ -32,10 +32,11 @@ fn a_function_keeps_the_image_that_its_tag_had_when_it_was_updated() {
     log.at(9).push(2, "v1").at(DAY).expire(1, &[]);
     assert_eq!(told(&log), Some((FindingKind::SameTagRace, Severity::High)));
     assert_eq!(log.findings()[0].usage.references.len(), 1);
-    // Somebody's pull of the tag soon after tells nothing of a function, whose tag was resolved at the call.
+    // A pull of the tag soon after says nothing about a function, whose tag was resolved at the call.
     log.at(20).pull(None, Some("v1"));
     assert_eq!(told(&log), Some((FindingKind::SameTagRace, Severity::High)));
-    // Its failure names no image: what it keeps is meant, and not what the tag is on by now.
+    // Its failure names no image: the image that it keeps is meant, not the one that the tag points to by
+    // now.
     log.at(2 * DAY);
     need(&mut log, NeedKind::Fails, FUNCTION, None, &[]);
     assert_eq!(told(&log), Some((FindingKind::SameTagRace, Severity::Critical)));
@@ -163,7 +164,7 @@ fn a_deployment_that_is_started_for_an_image_that_is_gone_fails() {
     need(&mut log, NeedKind::Keeps, RUNNER, Some("v1"), &[]);
     log.at(DAY).expire(1, &["v1"]);
     assert_eq!(told(&log), Some((FindingKind::ExpiredWhileTagged, Severity::High)));
-    // StartDeployment is answered before it fails, and the service goes on to need what it asks for.
+    // StartDeployment succeeds before the deployment fails, and the service still needs what it asks for.
     log.at(2 * DAY);
     need(&mut log, NeedKind::Once, RUNNER, None, &[RUNNER]);
     need(&mut log, NeedKind::Keeps, RUNNER, None, &[RUNNER]);

@@ -1,4 +1,4 @@
-//! Things that were told wrongly once, each with the story of how.
+//! Cases that were once answered wrongly, each with its story.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ pub(super) const DAY: i64 = 86_400;
 const UNTAGGED_AFTER_A_DAY: &str = r#"{"rules":[{"rulePriority":1,"selection":{"tagStatus":"untagged","countType":"sinceImagePushed","countUnit":"days","countNumber":1},"action":{"type":"expire"}}]}"#;
 const TAGGED_ONLY: &str = r#"{"rules":[{"rulePriority":1,"selection":{"tagStatus":"tagged","tagPrefixList":["v"],"countType":"imageCountMoreThan","countNumber":9},"action":{"type":"expire"}}]}"#;
 
-/// The last event again, as the other account's trail has it.
+/// The last event once more, as the other account's trail has it.
 fn twin(log: &mut Log, id: &'static str) -> usize {
     let mut copy = log.events[log.events.len() - 1].clone();
     let first = log.events.len() - 1;
@@ -51,7 +51,8 @@ fn deploy(log: &mut Log, image: TaskImage<'static>) {
 
 #[test]
 fn a_twin_without_its_payload_does_not_hide_the_one_that_has_it() {
-    // The copy in the owner's trail was above 100 KB, and went before the caller's all the same: the push was lost.
+    // The owner's copy was above 100 KB and lacked its content, but was preferred to the caller's all the
+    // same: the push was lost.
     let mut log = Log::default();
     log.push(1, "v1").at(9).push(2, "v1");
     let first = twin(&mut log, "aaaa");
@@ -63,7 +64,7 @@ fn a_twin_without_its_payload_does_not_hide_the_one_that_has_it() {
 
 #[test]
 fn a_correction_is_the_event_that_it_corrects() {
-    // Its own id and its own time once took the place of the event's.
+    // The addendum's own id and time used to replace those of the event.
     let mut log = Log::default();
     log.push(1, "v1").at(9).push(2, "v1");
     let mut correction = log.events[1].clone();
@@ -117,7 +118,8 @@ fn a_tag_given_and_expired_within_a_second_is_gone() {
 
 #[test]
 fn whoever_lost_comes_before_those_who_may_have_won() {
-    // By eventID the image that is known to have lost came last, and so had the tag, with nothing that took it.
+    // By eventID the image that is known to have lost came last, and so seemed to have the tag although
+    // nothing took it.
     let mut log = Log::default();
     log.push(2, "v1").same_second().push(3, "v1").same_second().push(1, "v1").at(2 * DAY).expire(1, &[]);
     let lost: Vec<_> = log.pairs().into_iter().filter(|pair| pair.0 == FindingKind::SameTagRace).collect();
@@ -168,7 +170,7 @@ fn what_already_exists_was_not_pushed_later() {
     log.already_exists(1, "v1").at(50).push(1, "v2");
     let image = log.image(1);
     assert_eq!((image.open_start, image.pushed_at), (true, None));
-    // A refusal that proves nothing leaves the first push what it is.
+    // A refusal that proves nothing must not change the first push.
     let mut refused = Log::default();
     refused.already_exists(1, "v1").at(50).push(1, "v2");
     if let Action::PushFailed(refusal) = &mut refused.events[0].action {
@@ -217,7 +219,7 @@ fn a_restored_image_whose_tags_are_not_known_is_not_called_untagged() {
 
 #[test]
 fn the_policy_in_force_is_the_newest_that_is_stated() {
-    // A policy that was put long ago hid what every run since has stated.
+    // A policy that was put long ago hid what every later run states.
     let mut log = Log::default();
     log.push(1, "v1").push(2, "v1").add("PutLifecyclePolicy", Action::PutLifecyclePolicy { text: TAGGED_ONLY.into() });
     log.at(DAY).expire(9, &[]);
@@ -300,7 +302,8 @@ fn a_failed_pull_that_names_nothing_does_not_hide_its_twin() {
 
 #[test]
 fn a_life_that_began_unseen_ends_again() {
-    // The second push was above 100 KB; the run that took the image again was thought to repeat the first.
+    // The second push was above 100 KB; the run that took the image again was mistaken for a repetition of
+    // the first.
     let mut log = Log::default();
     log.push(1, "v1").push(2, "v1").at(DAY).run(1, &[], "expire", Some(0)).at(2 * DAY).add("PutImage", Action::Omitted);
     log.at(4 * DAY).run(1, &["v9"], "expire", Some(2 * DAY)).pull(Some(1), None);
@@ -321,12 +324,12 @@ fn a_life_that_began_unseen_ends_again() {
 
 #[test]
 fn a_service_deployed_long_before_a_tag_is_first_seen_does_not_run_it() {
-    // What had the tag then lies before the logs; the first push that they have was taken for it.
+    // What had the tag then was pushed before the logs; the first push in the logs was taken for it.
     let mut log = Log::default();
     deploy(&mut log, reference(Some("v1"), None));
     log.at(DAY).push(1, "v1").pull(None, Some("v1")).push(2, "v1").at(3 * DAY).expire(1, &[]);
     assert_eq!(log.findings()[0].severity, Severity::Medium, "no evidence of use");
-    // Its first task asks for the tag just after it was pushed: that is what it runs.
+    // Its first task resolves the tag just after the push: so it runs that image.
     let mut early = Log::default();
     deploy(&mut early, reference(Some("v1"), None));
     early.at(60).push(1, "v1").pull(None, Some("v1")).push(2, "v1").at(3 * DAY).expire(1, &[]);
@@ -387,7 +390,7 @@ fn a_task_that_names_a_displaced_image_as_missing_is_hurt() {
 
 #[test]
 fn an_image_seen_without_a_tag_was_not_displaced_later() {
-    // A run had listed it as untagged hours before the push that was blamed for it.
+    // A run had listed it as untagged hours before the push that was blamed.
     let mut log = Log::default();
     log.at(60).run(1, &[], "expire", Some(50));
     let run = run_of(&mut log.events[0]);
@@ -407,7 +410,7 @@ fn the_order_of_a_response_does_not_matter() {
         log.push(1, "v1").pull(Some(2), None);
         let id = |n: Option<u8>, tag: Option<&'static str>| ImageId { digest: n.map(digest), tag: tag.map(Cow::Borrowed) };
         let requested: Vec<_> = asked.iter().map(|(n, tag)| id(*n, *tag)).collect();
-        // What had the tag was not the image that the logs had last seen with it.
+        // The tag was not on the image that the logs had last seen with it.
         let removed = asked.iter().map(|(n, tag)| id(Some(n.unwrap_or(2)), *tag)).collect();
         log.add("BatchDeleteImage", Action::Delete { removed, requested, failures: Vec::new() });
         assert!(log.image(1).tags.is_empty(), "{asked:?}");
@@ -424,7 +427,8 @@ fn stopped(log: &mut Log, image: &str) {
 
 #[test]
 fn a_reason_cut_inside_its_digest_speaks_of_that_image_or_of_none() {
-    // It was taken for a reference by tag, and hurt the image that has the tag now: the one that can be pulled.
+    // It was taken for a reference by tag, and attributed to the image that has the tag now, which can be
+    // pulled.
     let whole = digest(1).to_string();
     let told = |image: String| {
         let mut log = Log::default();
@@ -445,7 +449,8 @@ fn a_reason_cut_inside_its_digest_speaks_of_that_image_or_of_none() {
     assert_eq!(told("shop/api:v1: not found".to_owned()), (0, 1, medium));
 }
 
-/// The service that ran it names it with a tag: which tag it had is known then, but not that it had it in the window.
+/// The service that ran it names it with a tag: that tells which tag it had, but not that it had it within
+/// the logs.
 #[test]
 fn a_tag_lost_before_the_logs_is_not_blamed_on_the_first_push_that_takes_it_again() {
     let mut named = Log::default();
@@ -454,21 +459,21 @@ fn a_tag_lost_before_the_logs_is_not_blamed_on_the_first_push_that_takes_it_agai
     let blamed = |log: &Log| log.pairs().into_iter().filter(|pair| pair.2.is_some()).collect::<Vec<_>>();
     assert_eq!(blamed(&named), vec![]);
     assert_eq!(named.findings()[0].kind, FindingKind::ExpiredUntagged, "a task missed it: how it lost its tag is not known");
-    // What names the digest of a later life says nothing about this one.
+    // A reference by digest in a later life says nothing about this one.
     let mut later = Log::default();
     later.at(1).pull(Some(7), None).at(3600).push(2, "v1").at(DAY).run(1, &[], "expire", Some(-DAY / 2)).at(2 * DAY).push(1, "v1");
     deploy(&mut later, reference(Some("v1"), None));
     let lost: Vec<_> = later.pairs().into_iter().filter(|pair| pair.1 == digest(1)).collect();
     assert_eq!(lost, vec![]);
-    // In the archive no rule saw it, with or without a tag.
+    // While it was archived no rule looked at it, tagged or not.
     let mut restored = Log::default();
     restored.at(60).run(9, &[], "expire", Some(50)).at(90).push(2, "v1").at(100).add("ImageActivationEvent", Action::Restored { digest: digest(1) });
     restored.at(DAY).run(1, &[], "expire", Some(-5 * DAY));
     assert_eq!(restored.pairs(), vec![]);
 }
 
-/// A run comes within a day of the moment from which an image may be taken: what was old enough long before, and was taken
-/// only now, lost its tag in the last day.
+/// A run comes within a day of the moment from which an image may be taken: an image that was old enough
+/// long before, and was taken only now, lost its tag in the last day.
 #[test]
 fn an_old_image_that_is_taken_at_last_lost_its_tag_the_day_before() {
     let told = |begins: i64, second: i64, named: bool| {
@@ -489,14 +494,15 @@ fn an_old_image_that_is_taken_at_last_lost_its_tag_the_day_before() {
 
 #[test]
 fn a_run_that_takes_an_image_shows_that_its_last_tag_was_not_its_last() {
-    // A push of another tag was lost: the image was called deleted, and what took it was not told.
+    // A push of another tag was lost: the image was reported as deleted, and what had taken it was not
+    // reported.
     let mut log = Log::default();
     log.push(1, "v1").at(DAY).delete((None, Some("v1")), &[(1, Some("v1"))]).at(3 * DAY).run(1, &[], "expire", Some(1));
     let image = log.image(1);
     assert_eq!((image.state, image.lives, image.tags.len()), (ImageState::Expired, 1, 0));
     assert_eq!(image.gone_at, Some(Timestamp::from_millis((START + 3 * DAY) * 1000)));
     assert_eq!(kinds(&image), vec![StepKind::Push, StepKind::Untag, StepKind::Expire]);
-    // An event of a run may come a little after what ended the image in its midst.
+    // A run's event may come a little after a call that deleted the image while the run was under way.
     let mut midst = Log::default();
     midst.push(1, "v1").at(DAY).delete((None, Some("v1")), &[(1, Some("v1"))]).at(DAY + 60).run(1, &[], "expire", Some(1));
     assert_eq!(midst.image(1).state, ImageState::Deleted);
@@ -507,7 +513,7 @@ fn a_run_that_takes_an_image_shows_that_its_last_tag_was_not_its_last() {
 
 #[test]
 fn what_exists_already_began_before_its_first_push_in_the_logs() {
-    // Another image was thought to have the tag, and so the refusal counted for nothing.
+    // The tag was thought to be on another image, and so the refusal counted for nothing.
     let mut log = Log::default();
     log.push(2, "v1").at(50).already_exists(1, "v1").at(90).push(1, "v2");
     assert!(log.image(1).open_start);
@@ -519,7 +525,8 @@ fn what_exists_already_began_before_its_first_push_in_the_logs() {
 
 #[test]
 fn who_won_a_second_does_not_tell_the_order_of_those_who_lost() {
-    // Of three pushes the last one was known, and the first was said to have lost to the second, by their ids.
+    // The last of three pushes was known, and the first was said to have lost to the second because of
+    // their ids.
     let mut log = Log::default();
     log.push(1, "v1").same_second().push(2, "v1").same_second().push(3, "v1").at(50).already_exists(3, "v1").at(2 * DAY);
     log.expire(1, &[]).expire(2, &[]);
@@ -528,7 +535,7 @@ fn who_won_a_second_does_not_tell_the_order_of_those_who_lost() {
     let mut orders: Vec<_> = log.pairs().iter().map(|pair| pair.4).collect();
     orders.dedup();
     assert_eq!(orders, [Order::Ambiguous]);
-    // With two there is no such question.
+    // With two pushes that question does not arise.
     let mut two = Log::default();
     two.push(1, "v1").same_second().push(3, "v1").at(50).already_exists(3, "v1").at(2 * DAY).expire(1, &[]);
     assert_eq!(two.pairs()[0].4, Order::Inferred);
@@ -555,7 +562,8 @@ fn what_settled_an_order_is_evidence_of_it() {
 
 #[test]
 fn of_several_corrections_the_last_one_holds() {
-    // Which of them held went by their ids; and a correction of a correction was a second action.
+    // Which of them counted depended on their ids, and an addendum to an addendum counted as a second
+    // action.
     for (chained, ids) in [(false, ["aaaa", "bbbb"]), (false, ["bbbb", "aaaa"]), (true, ["aaaa", "bbbb"]), (true, ["bbbb", "aaaa"])] {
         let mut log = Log::default();
         log.push(1, "v1").at(9).push(2, "v1").at(2 * DAY).expire(1, &[]);
@@ -599,7 +607,8 @@ fn nobody_is_told_to_make_tags_immutable_that_are() {
     assert!(advice(Some("IMMUTABLE_WITH_EXCLUSION")).contains("exclu"));
 }
 
-/// Two pushes of one second took a tag from an image whose own push lies before the logs: either may have been the first.
+/// Two pushes of one second took a tag from an image whose own push is before the logs: either may have
+/// been first.
 #[test]
 fn which_push_of_one_second_took_the_tag_is_not_made_up() {
     let story = |settled: bool| {
@@ -622,7 +631,8 @@ fn which_push_of_one_second_took_the_tag_is_not_made_up() {
     let (kept, order, summary, ..) = story(true);
     assert_eq!((kept, order), (Some(digest(2)), Order::Inferred), "{summary}");
     assert!(events >= 3);
-    // Where its own push is in the logs, the order is broken by eventID as everywhere, and the words name both.
+    // Where its own push is in the logs, the tie is broken by eventID as everywhere, and the sentence names
+    // both.
     let mut seen = Log::default();
     seen.push(1, "v1").at(DAY).push(2, "v1").same_second().push(3, "v1").at(3 * DAY).expire(1, &[]);
     let found = seen.findings();

@@ -1,4 +1,5 @@
-//! What is set for a whole registry: whose pulls count, what new repositories get, and where deletions go.
+//! Settings of a whole registry: whose pulls count, what new repositories get, and where deletions are
+//! replicated.
 
 use serde_json::json;
 
@@ -15,13 +16,13 @@ fn registry(log: &mut Log, change: RegistryChange<'static>) {
     log.events.last_mut().unwrap().repository = None;
 }
 
-/// The last event was of this caller.
+/// Sets the caller of the last event.
 fn by<'l>(log: &'l mut Log, actor: &'static str) -> &'l mut Log {
     log.events.last_mut().unwrap().event.actor = Some(actor.into());
     log
 }
 
-/// The last event was in the copy's region.
+/// Moves the last event to the copy's region.
 fn elsewhere(log: &mut Log) -> &mut Log {
     let last = log.events.last_mut().unwrap();
     last.event.region = "eu-west-1".into();
@@ -35,7 +36,7 @@ fn exclude(log: &mut Log, excluded: bool) {
     registry(log, RegistryChange::PullTimeExclusion { principal: "arn:aws:iam::111122223333:role/jobs/nightly".into(), excluded });
 }
 
-/// When the only image is due by a rule for what was not pulled for ten days, in seconds after the start.
+/// When the only image is due by a rule for images not pulled for ten days, in seconds after the start.
 fn due(log: &Log) -> (Option<i64>, Option<i64>) {
     let history = log.history();
     let prospects = Prospects::of(&history, &history.repositories()[0]).unwrap();
@@ -69,10 +70,10 @@ fn a_pull_counts_or_not_by_who_pulls_and_when() {
     // Taken off the list after the pull, and put on it before the logs begin.
     assert_eq!(log(&[(4 * DAY, false)], NIGHTLY), not);
     assert_eq!(log(&[(DAY, true)], "arn:aws:sts::444455556666:assumed-role/nightly/run"), counts);
-    // A scanner needs nothing, and its pulls count all the same; those of Inspector do not.
+    // A scanner does not need the image, but its pulls count all the same; those of Inspector do not.
     assert_eq!(log(&[], "arn:aws:sts::111122223333:assumed-role/SnykServiceRole/scan"), counts);
     assert_eq!(log(&[], "arn:aws:sts::111122223333:assumed-role/AWSServiceRoleForAmazonInspector2/scan"), not);
-    // Nothing says who it was: both dates.
+    // Nothing says who it was: both dates are given.
     assert_eq!(log(&[], "AWS Internal"), (Some(10 * DAY), Some(13 * DAY)));
     assert_eq!(log(&[], "arn:aws:sts::111122223333:assumed-role/our-inspector/run"), (Some(10 * DAY), Some(13 * DAY)));
 }
@@ -83,7 +84,7 @@ fn scanners_and_the_excluded_are_counted_apart() {
         ("arn:aws:sts::111122223333:assumed-role/WizScannerRole/scan", Severity::Medium),
         ("arn:aws:sts::111122223333:assumed-role/OrcaSecurityRole-eu/scan", Severity::Medium),
         (NIGHTLY, Severity::Medium),
-        // An application that is only called so.
+        // An application whose name only looks like a scanner's.
         ("arn:aws:sts::111122223333:assumed-role/wizard-service/run", Severity::Critical),
     ] {
         let mut log = Log::default();
@@ -108,7 +109,7 @@ fn template(prefix: &'static str, days: i64, applied_for: &'static str) -> Templ
     }
 }
 
-/// Days of the rule in force, and where it is known from.
+/// Days of the rule in force, and how the policy is known.
 fn in_force(history: &History) -> Option<(i64, KnownFrom)> {
     let in_force = history.repositories()[0].policy?;
     Some((history.policy(in_force.policy).rules()[0].words.count_number?, in_force.known_from))
@@ -138,7 +139,7 @@ fn the_longest_prefix_that_fits_sets_up_what_ecr_makes() {
     assert_eq!(found(Some(PushOrigin::PullThroughCache), vec![]), None);
     let gone = || RegistryChange::TemplateDeleted("shop".into());
     assert_eq!(found(Some(PushOrigin::Client), vec![gone()]), given(1));
-    // An update says what changes; the rest stays.
+    // An update states only what changes.
     let update = |policy: Option<&'static str>| {
         let changed = Template { whole: false, applied_for: None, lifecycle_policy: policy.map(Into::into), ..template("shop", 9, "") };
         RegistryChange::Template(changed)
@@ -150,7 +151,7 @@ fn the_longest_prefix_that_fits_sets_up_what_ecr_makes() {
     assert_eq!(in_force(&put.history()), Some((10, KnownFrom::Put)));
     let history = put.history();
     assert_eq!(history.text(history.repositories()[0].mutability.setting), "IMMUTABLE");
-    // A template that comes later is for repositories made later.
+    // A later template is only for repositories created later.
     let mut late = Log::default();
     created(late.at(0), Some(PushOrigin::Client)).push(1, "v1");
     registry(&mut late, RegistryChange::Template(template("shop", 2, "CREATE_ON_PUSH")));
@@ -165,7 +166,7 @@ fn replicate(log: &mut Log, deletes: bool, prefix: Option<&'static str>) {
     );
 }
 
-/// The findings about an image that was copied and then expired at its source; `after`: what is done next.
+/// The findings about an image that was copied and then expired at its source; `after`: what happens next.
 fn copied(deletes: bool, prefix: Option<&'static str>, after: impl Fn(&mut Log)) -> Vec<(FindingKind, u64)> {
     let mut log = Log::default();
     log.at(0);
@@ -187,10 +188,10 @@ fn a_copy_goes_with_its_source_where_the_rule_says_so() {
     assert_eq!(copied(true, Some("shop/"), |_| ()), gone);
     assert_eq!(copied(true, Some("web/"), |_| ()), []);
     assert_eq!(copied(false, None, |_| ()), []);
-    // What shows it there afterwards shows that it did not go.
+    // An event that shows the image later shows that it was not deleted.
     let pushed_again = |log: &mut Log| _ = elsewhere(log.push(1, "v2"));
     assert_eq!(copied(true, None, pushed_again), []);
-    // The rule was there when the source went, not only later.
+    // The rule has to be in force when the source is deleted, not only later.
     let mut late = Log::default();
     late.at(0).push(1, "v1");
     elsewhere(late.push(1, "v1")).at(3 * DAY).expire(1, &["v1"]);
@@ -199,7 +200,7 @@ fn a_copy_goes_with_its_source_where_the_rule_says_so() {
     assert_eq!(late.findings().len(), 0);
 }
 
-/// A tag that a call takes off at the source goes from the copy, and both images stay.
+/// A tag that a call removes at the source is removed from the copy, and both images stay.
 #[test]
 fn a_removed_tag_goes_from_the_copy_too() {
     let found = |deletes: bool| {
@@ -240,7 +241,7 @@ fn an_artifact_goes_with_its_subject_and_what_is_about_it_too() {
     let history = log.history();
     let gone = |n| history.repositories()[0].image(history.find_digest(&digest(n)).unwrap()).unwrap().gone_at.map(|gone| gone / 1000 - START);
     assert_eq!((gone(1), gone(2), gone(3)), (Some(5 * DAY), Some(6 * DAY), Some(7 * DAY)));
-    // A pull within the day after its subject may have been answered; a later one was not.
+    // A pull within a day after the subject's end may have succeeded; a later one did not.
     log.at(5 * DAY + 3600).pull(Some(2), None).at(8 * DAY).pull(Some(2), None);
     let found: Vec<_> = log.findings().iter().map(|finding| (finding.kind, finding.lost.digest, finding.usage.pulls_after_gone)).collect();
     assert_eq!(found, [(FindingKind::ExpiredUntagged, Some(digest(2)), 1)]);
@@ -264,7 +265,7 @@ fn exclusion_filters_are_read_where_tags_are_to_be_made_immutable() {
     assert!(advice("MUTABLE_WITH_EXCLUSION", "v*").contains("Add latest to the exclusion filters"));
 }
 
-/// A cache that refreshes a tag is no second pipeline, and immutable tags would break it.
+/// A pull-through cache that refreshes a tag is not a second pipeline, and immutable tags would break it.
 #[test]
 fn a_refresh_by_the_pull_through_cache_is_told_as_one() {
     let mut log = Log::default();

@@ -1,45 +1,44 @@
-//! An answer that comes in parts: what is written of it is made by the workers, and written in order.
+//! An answer in several parts: workers format the parts, which are then written in order.
 
 use std::cell::Cell;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use polars_io::parquet::write::{ParquetCompression, ParquetWriter};
-
-use super::{cells_of, csv_rows, write_csv, write_lines, write_shown};
+use super::{cells_of, csv_rows, parquet, write_csv, write_lines, write_shown};
 use crate::lake::LakeFeed;
 use crate::sql::{Answer, Export, Interrupted, Ordered, SqlError};
 use crate::ui::format::{Format, Look, Rows};
 
-/// Whether a format can be written in parts. A JSON document begins with what is known at the end.
+/// Whether a format can be written in parts. A JSON document cannot: it begins with what is known only at
+/// the end.
 pub fn can_be(format: Format) -> bool {
     format != Format::Json
 }
 
-/// Where rows come from.
+/// Where the rows come from.
 #[derive(Clone, Copy)]
 pub enum Origin<'a> {
     Lake {
         export: &'a Export,
         lake: &'a LakeFeed,
     },
-    /// Temporary files, where they were put in order.
+    /// Temporary files in which the rows were sorted.
     Disk(&'a Ordered),
 }
 
-/// Rows on their way.
+/// The rows of an answer that is written in parts.
 pub struct Parts<'a> {
     pub origin: Origin<'a>,
-    /// Threads.
+    /// Number of threads.
     pub jobs: usize,
-    /// Turns true when nobody wants more.
+    /// Becomes true when no more output is wanted.
     pub cancelled: &'a AtomicBool,
-    /// What is wrong with a value, if something is.
+    /// The error of a value, if there was one.
     pub failure: Cell<Option<SqlError>>,
 }
 
 impl Parts<'_> {
-    /// Writes all of them; how many there were. A table shows at most `rows_max`.
+    /// Writes all rows and returns their number. A table shows at most `rows_max`.
     pub fn write(&self, out: &mut dyn Write, look: Look, rows_max: usize) -> io::Result<u64> {
         let columns = match self.origin {
             Origin::Lake { export, .. } => export.columns(),
@@ -53,11 +52,9 @@ impl Parts<'_> {
             Format::Ndjson => self.each(|part| text(part, write_lines), |text| out.write_all(&text)),
             Format::Parquet => {
                 let frame = columns.frame().map_err(io::Error::other)?;
-                let writer =
-                    ParquetWriter::new(out).with_compression(ParquetCompression::Zstd(None)).batched(frame.schema()).map_err(io::Error::other);
-                let mut writer = writer?;
+                let mut writer = parquet::Writer::new(out, frame.schema()).map_err(io::Error::other)?;
                 let frame = |part: &Answer| part.frame().map_err(io::Error::other);
-                let rows = self.each(frame, |frame| writer.write_batch(&frame).map_err(io::Error::other))?;
+                let rows = self.each(frame, |frame| writer.write(&frame).map_err(io::Error::other))?;
                 writer.finish().map_err(io::Error::other)?;
                 Ok(rows)
             }

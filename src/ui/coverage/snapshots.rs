@@ -1,4 +1,5 @@
-//! Which answers were read as snapshots: those that are alike in a line together, those of which there is something to say by themselves.
+//! Which snapshots were read: similar ones together on one line, and those with a note on lines of their
+//! own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

@@ -1,10 +1,10 @@
-//! The page of findings: a picture and a few lines for each of them, or a line each where there are many.
+//! The page of findings: a picture and a few lines for each, or one line each if there are many.
 
 use std::io;
 
 use super::{Telling, event_text, headline, lost, order, subject, taken_by, write_names, write_principals};
 use crate::alerts::{News, id_of_loss};
-use crate::model::{Coverage, Deleted, EventRef, Finding, LogText, Severity, Usage, folded, needing_in_words};
+use crate::model::{Coverage, Deleted, EventRef, Finding, FindingKind, LogText, Severity, Usage, folded, needing_in_words};
 use crate::ui::coverage;
 use crate::ui::escape::Escape;
 use crate::ui::lanes::draw;
@@ -13,16 +13,16 @@ use crate::ui::paint::Paint;
 use crate::ui::quantity::{count, span};
 use crate::ui::width;
 
-/// Above so many, each has one line.
+/// With more findings than this, each gets one line.
 const TOLD_IN_FULL_MAX: usize = 10;
 
-/// What was read, the findings, and the objects that could not be read: these may be many.
+/// Writes what was read, the findings, and the objects that could not be read, which may be many.
 pub fn write(page: &mut Page<'_>, coverage: &Coverage, findings: &[Finding], telling: Telling<'_>) -> io::Result<()> {
     coverage::write_head(page, coverage)?;
     let speaks = |finding: &&Finding| telling.news.get(id_of_loss(&finding.id)).is_none_or(|news| news.speaks());
     let told: Vec<&Finding> = findings.iter().filter(speaks).take(telling.limit.unwrap_or(usize::MAX)).collect();
     if told.len() > TOLD_IN_FULL_MAX && !telling.evidence {
-        // The worst stand last, where the eye is when the page has run through.
+        // The worst finding comes last, where the eye is when the page has scrolled through.
         told.iter().rev().try_for_each(|finding| write_line(page, finding, telling))?;
         page.blank()?;
         write_total(page, coverage, findings, &told, telling)?;
@@ -54,8 +54,9 @@ fn write_total(page: &mut Page<'_>, coverage: &Coverage, findings: &[Finding], t
     Ok(())
 }
 
-/// `CRITICAL  f6b223e5cc655ed7  same-tag-race  shop/checkout:v7, gone 2026-03-10, 5 in vain`, on one line whatever the width: what follows
-/// the name goes first, then the middle of the name.
+/// `CRITICAL  f6b223e5cc655ed7  same-tag-race  shop/checkout:v7, gone 2026-03-10, 5 in vain`, on one line
+/// whatever the width: if it is too long, first what follows the name is dropped, then the middle of the
+/// name.
 fn write_line(page: &mut Page<'_>, finding: &Finding, telling: Telling<'_>) -> io::Result<()> {
     let lead = format!("{:<9} ", finding.severity.word().to_uppercase());
     let head = format!("{}  {}  ", finding.id, finding.kind.word());
@@ -86,7 +87,7 @@ fn name(finding: &Finding) -> String {
     format!("{}{tag}", finding.repository.name.for_terminal())
 }
 
-/// That a loss has become worse since it was told.
+/// Says that a loss has become worse since it was reported.
 fn said(finding: &Finding, telling: Telling<'_>) -> &'static str {
     match telling.news.get(id_of_loss(&finding.id)) {
         Some(News::Worse) => " (worse than it was)",
@@ -121,6 +122,9 @@ fn write_finding(page: &mut Page<'_>, finding: &Finding, telling: Telling<'_>, e
     write_usage(page, finding, telling.evidence)?;
     finding.advice.iter().try_for_each(|advice| page.item(2, "do", advice))?;
     if is_gone(finding) {
+        if finding.kind == FindingKind::ReplicatedDeletion {
+            page.item(2, "copies", &format!("tagfall fate {}, with these sources, tells what becomes of each", finding.id))?;
+        }
         page.item(2, "rescue", &format!("tagfall rescue {}, with these sources, tells where the same digest still is", finding.id))?;
     }
     if telling.evidence {
@@ -129,12 +133,12 @@ fn write_finding(page: &mut Page<'_>, finding: &Finding, telling: Telling<'_>, e
     Ok(())
 }
 
-/// Whether an image is missed that may be somewhere else.
+/// Whether the finding is about an image that is gone and may have to be replaced.
 const fn is_gone(finding: &Finding) -> bool {
     finding.lost.gone_at.is_some() && finding.lost.digest.is_some()
 }
 
-/// An event with its object, or with who it was by alone, sessions told by their role.
+/// An event, with its object, or only with the role that made the call.
 fn told(event: &EventRef, evidence: bool) -> String {
     if evidence {
         return event_text(event);

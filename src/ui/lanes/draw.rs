@@ -1,4 +1,4 @@
-//! A picture in characters: box-drawing ones, or those that every terminal has.
+//! Draws a picture in characters: with box-drawing characters, or in plain ASCII.
 
 use super::{Lane, LaneKind, Picture, Sign, Span, State};
 use crate::ui::escape::Escape;
@@ -6,15 +6,15 @@ use crate::ui::paint::{Paint, Style};
 use crate::ui::quantity::span;
 use crate::ui::width;
 
-/// Columns of the names of lanes.
+/// Number of columns for the names of lanes.
 const NAME: usize = 19;
-/// Least columns that a lane makes sense in.
+/// A lane needs at least so many columns.
 const LANE_MIN: usize = 12;
 
-/// A line of a drawing: pieces, each in its colour.
+/// A line of a drawing: pieces of text, each with its colour.
 pub type Line = Vec<(Paint, String)>;
 
-/// Draws a picture into `columns`.
+/// Draws a picture that is `columns` wide.
 pub fn lines(picture: &Picture, columns: usize, style: Style) -> Vec<Line> {
     let name = NAME.min(columns / 3);
     let lane = columns.saturating_sub(name + 1).max(LANE_MIN);
@@ -25,7 +25,7 @@ pub fn lines(picture: &Picture, columns: usize, style: Style) -> Vec<Line> {
     lines
 }
 
-/// What the characters mean, for those who see them first.
+/// Explains the characters.
 pub fn legend(style: Style) -> String {
     let fill = |state| fill(state, style);
     let sign = |mark| sign(mark, style);
@@ -44,7 +44,7 @@ pub fn legend(style: Style) -> String {
 fn line(picture: &Picture, lane: &Lane, name: usize, columns: usize, style: Style) -> Line {
     let column = |time| (picture.scale.place(time) * (columns - 1) as f64).round() as usize;
     let mut cells = vec![(Paint::Plain, ' ', None); columns];
-    // What was over within a column is drawn last, or nobody would see it.
+    // Spans within one column are drawn last, or they would be hidden.
     let (wide, narrow): (Vec<&Span>, Vec<&Span>) = lane.spans.iter().partition(|span| column(span.from) < column(span.until));
     for span in wide.into_iter().chain(narrow.into_iter().filter(|span| span.state != State::Quiet)) {
         // The last column of a span is the first of the next one.
@@ -69,12 +69,13 @@ fn line(picture: &Picture, lane: &Lane, name: usize, columns: usize, style: Styl
     line
 }
 
-/// The thread of the tag alone has a beginning; an image's bar begins by being there.
+/// Whether a lane shows a sign: only the tag's thread has a beginning of its own, as an image's bar simply
+/// begins.
 fn shows(kind: LaneKind, sign: Sign) -> bool {
     sign != Sign::Push || kind == LaneKind::Tag
 }
 
-/// How long each gap is, where there is room to say it.
+/// The length of each gap, where there is room for it.
 fn gaps(picture: &Picture, name: usize, columns: usize) -> Line {
     let mut text = vec![' '; columns];
     for gap in picture.scale.gaps() {
@@ -90,7 +91,7 @@ fn gaps(picture: &Picture, name: usize, columns: usize) -> Line {
     vec![(Paint::Plain, " ".repeat(name + 1)), (Paint::Dim, text.into_iter().collect::<String>().trim_end().to_owned())]
 }
 
-/// When the picture begins and ends.
+/// The times at which the picture begins and ends.
 fn ends(picture: &Picture, name: usize, columns: usize) -> Line {
     let day = |time: Option<crate::model::Timestamp>| time.map(|time| time.to_string().chars().take(10).collect::<String>()).unwrap_or_default();
     let (first, last) = (day(picture.scale.first()), day(picture.scale.last()));

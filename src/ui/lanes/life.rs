@@ -1,11 +1,11 @@
-//! What one image was in, over time.
+//! The states of one image over time.
 
 use std::collections::BTreeSet;
 
 use super::{Lane, LaneKind, Mark, Sign, Span, State};
 use crate::model::{LogText, StepKind, Timeline, Timestamp};
 
-/// The states of an image, from a moment on, and what happened to it.
+/// The states of an image from a moment on, and what happened to it.
 pub struct Life {
     name: LogText,
     /// When each state began.
@@ -16,7 +16,7 @@ pub struct Life {
 }
 
 impl Life {
-    /// Replays the steps of an image; those before `from` only say what it was in then.
+    /// Replays the steps of an image; steps before `from` only decide its state at that moment.
     pub fn of(timeline: &Timeline, from: Timestamp) -> Self {
         let hex = timeline.digest.to_string();
         let name = hex.trim_start_matches("sha256:").chars().take(12).collect::<String>();
@@ -24,7 +24,8 @@ impl Life {
         let mut tags: BTreeSet<&LogText> = BTreeSet::new();
         let mut state = if timeline.open_start { State::Unknown } else { State::Absent };
         if timeline.open_start && timeline.pushed_at.is_some_and(|pushed| pushed <= from) {
-            // A lifecycle event tells when it was pushed, and the first step whether it had a tag until then.
+            // A lifecycle event tells when it was pushed, and the first step whether it had a tag until
+            // then.
             let tagged = timeline.steps.iter().find(|step| matches!(step.kind, StepKind::TagLost | StepKind::Untag | StepKind::Push));
             state = if tagged.is_some_and(|step| step.kind != StepKind::Push) { State::Tagged } else { State::Unknown };
         }
@@ -79,7 +80,7 @@ impl Life {
         life
     }
 
-    /// It went, and no step says so.
+    /// The image was lost without a step that says so.
     fn go_silently(&mut self, at: Timestamp, from: Timestamp) {
         self.changes.push((at.max(from), State::Gone));
         self.mark(at, from, Sign::Taken, true);
@@ -92,12 +93,12 @@ impl Life {
         }
     }
 
-    /// When it was last heard of.
+    /// The last time that anything is known about.
     pub const fn last(&self) -> Timestamp {
         self.last
     }
 
-    /// The lane of this image, until a moment.
+    /// The lane of this image, up to a moment.
     pub fn lane(&self, kind: LaneKind, until: Timestamp) -> Lane {
         let ends = self.changes.iter().skip(1).map(|(at, _)| *at).chain([until.max(self.last)]);
         let spans = self.changes.iter().zip(ends).map(|((from, state), end)| Span { from: *from, until: end.min(until), state: *state });
@@ -107,7 +108,7 @@ impl Life {
     }
 }
 
-/// When it went, where that follows from the end of another image and no event of its own tells.
+/// When the image was lost, if that was concluded from the end of another image and no event shows it.
 pub fn silent_end(timeline: &Timeline) -> Option<Timestamp> {
     let ends =
         |kind: StepKind| matches!(kind, StepKind::Delete | StepKind::Expire | StepKind::RepositoryDeleted | StepKind::Archive | StepKind::Untag);

@@ -1,17 +1,17 @@
-//! Time as it is drawn: each gap between two moments is as wide as the logarithm of its length.
+//! The time scale: the gap between two moments is as wide as the logarithm of its length.
 
 use crate::model::Timestamp;
 
-/// Most moments that a scale has of its own: what lies between two of them is spread evenly.
+/// At most so many moments get positions of their own; times between them are spread evenly.
 const MOMENTS_MAX: usize = 24;
 
-/// Moments in order, and where each stands between 0 and 1.
+/// Moments in order, each with its position between 0 and 1.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scale {
     moments: Vec<(Timestamp, f64)>,
 }
 
-/// The time between two moments of a scale.
+/// The time between two neighbouring moments.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Gap {
     pub from: f64,
@@ -20,7 +20,7 @@ pub struct Gap {
 }
 
 impl Scale {
-    /// A scale over these moments. Of very many, some in the middle have no place of their own.
+    /// A scale for these moments. If there are too many, some in the middle get no position of their own.
     pub fn over(mut moments: Vec<Timestamp>) -> Self {
         moments.sort_unstable();
         moments.dedup();
@@ -28,7 +28,7 @@ impl Scale {
             let last = moments.len() - 1;
             moments = (0..MOMENTS_MAX).map(|at| moments[at * last / (MOMENTS_MAX - 1)]).collect();
         }
-        // A second is as wide as one, a day eleven times that.
+        // The weights: 1 for a second, and about 11 times that for a day.
         let weight = |pair: &[Timestamp]| (2 + pair[1].seconds_since(pair[0]).max(0)) as f64;
         let weights: Vec<f64> = moments.windows(2).map(|pair| weight(pair).ln()).collect();
         let total: f64 = weights.iter().sum::<f64>().max(f64::MIN_POSITIVE);
@@ -41,7 +41,7 @@ impl Scale {
         Self { moments: placed }
     }
 
-    /// Where a moment stands, from 0 to 1.
+    /// The position of a moment, from 0 to 1.
     pub fn place(&self, time: Timestamp) -> f64 {
         let after = self.moments.partition_point(|(moment, _)| *moment <= time);
         let Some((before, start)) = after.checked_sub(1).and_then(|at| self.moments.get(at)) else { return 0.0 };
@@ -58,7 +58,7 @@ impl Scale {
         self.moments.last().map(|(moment, _)| *moment)
     }
 
-    /// What lies between the moments.
+    /// The gaps between the moments.
     pub fn gaps(&self) -> impl Iterator<Item = Gap> + '_ {
         self.moments.windows(2).map(|pair| Gap { from: pair[0].1, until: pair[1].1, seconds: pair[1].0.seconds_since(pair[0].0) })
     }

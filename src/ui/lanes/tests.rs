@@ -1,4 +1,4 @@
-//! Pictures of stories made by hand.
+//! Pictures of hand-made stories.
 
 use super::draw::{Line, lines};
 use super::*;
@@ -27,7 +27,7 @@ fn timeline(byte: u8, steps: Vec<crate::model::TimelineStep>) -> Timeline {
     }
 }
 
-/// A race, a run, two pulls in vain, and the new image in use.
+/// A race, a run, two pulls in vain, and then the new image in use.
 fn race() -> (Finding, Timeline, Timeline) {
     let lost = timeline(
         1,
@@ -59,7 +59,7 @@ fn the_tag_drops_and_the_image_goes() {
         let mut order = drawn[line].chars().filter(|sign| !sign.is_ascii());
         assert!(signs.chars().all(|sign| order.any(|found| found == sign)), "{signs} in {}", drawn[line]);
     }
-    // The tag lands where it left, and nothing is there before it.
+    // The tag arrives where it left, and nothing is drawn before.
     let place = |line: &str, sign: char| line.chars().position(|found| found == sign);
     assert_eq!(place(&drawn[0], '╮'), place(&drawn[2], '╰'));
     assert!(plain.iter().all(|line| line.is_ascii()), "{plain:#?}");
@@ -87,7 +87,7 @@ fn nine_seconds_and_fourteen_days_can_both_be_seen() {
     assert!(widths.windows(2).all(|pair| (pair[0].0 < pair[1].0) == (pair[0].1 < pair[1].1)), "{widths:?}");
 }
 
-/// An archived image is out of reach, comes back, and is no dashed ghost in between.
+/// An archived image cannot be pulled and later comes back; in between it is not drawn as gone.
 #[test]
 fn what_is_archived_or_pushed_again_is_no_ghost() {
     let life = timeline(
@@ -115,7 +115,7 @@ fn of_an_image_of_which_nothing_is_known_there_is_no_picture() {
     assert_eq!(Picture::of(&finding, None, None), None);
 }
 
-/// The end of a copy that went with its source is in no event: what asked for it afterwards found nothing all the same.
+/// A copy that was deleted with its source has no event for that; requests after it failed all the same.
 #[test]
 fn an_end_that_no_event_tells_is_drawn() {
     let mut copy =

@@ -1,4 +1,4 @@
-//! Findings as Markdown: how many and how bad, a row each, and the worst in full.
+//! Findings in Markdown: their number by severity, a row for each, and the worst in full.
 
 use std::io::{self, Write};
 
@@ -88,7 +88,7 @@ fn write_facts(page: &mut Markdown<'_>, finding: &Finding) -> io::Result<()> {
     write_names(page, "Needed by", usage.references.iter().map(LogText::raw))
 }
 
-/// Names in a row, as many as a ticket holds.
+/// A list of names, as long as a ticket can hold.
 pub(super) fn write_names<'t>(page: &mut Markdown<'_>, label: &'static str, names: impl Iterator<Item = &'t str>) -> io::Result<()> {
     let names: Vec<&str> = names.collect();
     if names.is_empty() {

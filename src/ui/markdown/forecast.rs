@@ -1,4 +1,4 @@
-//! A forecast as Markdown: what goes next, a row each, and why it is needed.
+//! A forecast in Markdown: a row for each image that will be taken, and why it is needed.
 
 use std::io::{self, Write};
 

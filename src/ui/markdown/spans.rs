@@ -1,10 +1,11 @@
-//! Texts in Markdown: words stay, and everything else stands in code spans.
+//! Text in Markdown: plain words stay as they are, everything else goes into code spans.
 
 use std::fmt::Write as _;
 
 use crate::ui::escape::Escape;
 
-/// A text in a code span whose fence is longer than any in the text. Pipes, which would end a cell, stand between spans.
+/// A text as a code span, whose fence is longer than any in the text. Pipes would end a table cell, so they
+/// are put between spans.
 pub fn code(text: &str) -> String {
     let text = text.for_terminal();
     let mut written = String::with_capacity(text.len() + 8);
@@ -17,7 +18,7 @@ pub fn code(text: &str) -> String {
         }
         let longest = piece.split(|letter| letter != '`').map(str::len).max().unwrap_or_default();
         let fence = "`".repeat(longest + 1);
-        // One space inside each fence is not shown; a piece of spaces alone keeps them.
+        // One space inside each fence is not rendered; a piece that is only spaces keeps its own.
         let padded = piece.starts_with(['`', ' ']) || piece.ends_with(['`', ' ']);
         let space = if padded && !piece.trim().is_empty() { " " } else { "" };
         let _ = write!(written, "{fence}{space}{piece}{space}{fence}");
@@ -25,8 +26,8 @@ pub fn code(text: &str) -> String {
     written
 }
 
-/// Sentences of ours: plain words stay as they are, and everything that quotes a log (names, times, addresses) stands in code. What
-/// stands between backticks is a command, and one span.
+/// Sentences of this program: plain words stay as they are, and everything that quotes a log (names, times,
+/// addresses) becomes a code span. A command in backticks becomes one span.
 pub fn prose(text: &str) -> String {
     let text = text.for_terminal();
     let mut written = String::with_capacity(text.len() + 32);
@@ -49,7 +50,7 @@ fn push_word(written: &mut String, word: &str) {
     let inner = word.trim_start_matches(['(', '"', '\'']);
     let core = inner.trim_end_matches(['.', ',', ';', ':', ')', '"', '\'', '?']);
     let (before, after) = (&word[..word.len() - inner.len()], &inner[core.len()..]);
-    // `1.` at the start of a line would be a list.
+    // `1.` at the start of a line would begin a list.
     let is_number_of_list = written.is_empty() && core.bytes().all(|byte| byte.is_ascii_digit()) && after.starts_with(['.', ')']);
     if is_plain(core) && !is_number_of_list {
         written.push_str(word);
@@ -58,7 +59,8 @@ fn push_word(written: &mut String, word: &str) {
     let _ = write!(written, "{before}{}{after}", code(core));
 }
 
-/// Letters and digits, and between them what can begin no markup.
+/// Whether it consists of letters and digits, with only such characters between them as cannot begin
+/// markup.
 fn is_plain(core: &str) -> bool {
     let has_digit = core.bytes().any(|byte| byte.is_ascii_digit());
     if core.starts_with(|letter: char| letter.is_ascii_digit()) && core.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',')) {

@@ -1,4 +1,4 @@
-//! Timelines as Markdown: a row for each image, and the steps of the first ones.
+//! Timelines in Markdown: a row for each image, and the steps of the first images.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use crate::ui::escape::Escape;
 use crate::ui::quantity::{count, counted};
 use crate::ui::timelines::{headline, runs_of_steps, step_text};
 
-/// Steps of one image that are told: the first and the last of them.
+/// Of one image, at most so many steps are shown: the first and the last.
 const STEPS_MAX: usize = 40;
 
 pub fn write(

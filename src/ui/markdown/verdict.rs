@@ -1,4 +1,4 @@
-//! A verdict as Markdown: the cause, a table of what is there, and the steps with their evidence.
+//! A verdict in Markdown: the cause, a table of what exists, and the steps with their evidence.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use crate::model::{Coverage, Sentence, Verdict};
 use crate::ui::escape::Escape;
 use crate::ui::verdict::{exists, moment};
 
-/// How many events stand under one sentence.
+/// At most so many events are listed under a sentence.
 const EVIDENCE_MAX: usize = 5;
 
 pub fn write(out: &mut dyn Write, coverage: &Coverage, verdict: &Verdict) -> io::Result<()> {
@@ -33,6 +33,7 @@ pub fn write(out: &mut dyn Write, coverage: &Coverage, verdict: &Verdict) -> io:
     page.blank()?;
     verdict.narrative.iter().enumerate().try_for_each(|(at, sentence)| write_sentence(page, Some(at + 1), sentence))?;
     write_sentences(page, "Who needs it", &verdict.used_by)?;
+    write_sentences(page, "Who stood behind it", &verdict.behind)?;
     page.texts("What to do", verdict.advice.iter().map(String::as_str))?;
     write_sentences(page, "Not this", &verdict.not_this)?;
     page.texts("What the logs cannot show", verdict.unknown.iter().map(String::as_str))?;

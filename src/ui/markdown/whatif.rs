@@ -1,4 +1,4 @@
-//! What another policy would have taken, as Markdown.
+//! What another policy would have taken, in Markdown.
 
 use std::io::{self, Write};
 
@@ -10,7 +10,7 @@ use crate::ui::whatif::{View, headline};
 
 pub fn write(out: &mut dyn Write, coverage: &Coverage, view: &View<'_>, list: impl Iterator<Item = WhatIf>) -> io::Result<()> {
     let page = &mut Markdown::new(out);
-    // A check that agrees is a number; what differs is told.
+    // When the policy in force is checked, images on which it agrees with the logs are only counted.
     let mut told = list.filter(|element| !view.in_force || element.outcome != Outcome::Agrees);
     let first: Vec<WhatIf> = told.by_ref().take(ROWS_MAX).collect();
     let rest = told.count();

@@ -1,27 +1,26 @@
-//! When images were lost: a bar for each day, week or month, by severity.
+//! A bar chart of losses over time: a bar for each day, week or month, by severity.
 
 use maud::{Markup, html};
 
-use crate::model::{Finding, Severity, Timestamp};
+use crate::model::{DAY_MILLIS, DAY_SECONDS, Finding, Severity, Timestamp};
 use crate::ui::quantity::counted;
 
-const DAY: i64 = 86_400;
-/// Widths of a bar, in days. A chart has some dozens of bars, whatever the span.
+/// Possible widths of a bar, in days, so that a chart has some dozens of bars at most.
 const WIDTHS: [(i64, &str); 4] = [(1, "day"), (7, "7 days"), (30, "30 days"), (365, "365 days")];
 const BARS_MAX: i64 = 60;
-/// The chart's size, in its own units.
+/// The chart's size in its own units.
 const WIDTH: i64 = 960;
 const HEIGHT: i64 = 80;
 
-/// When a finding's loss came about: the image went, or else lost its tag.
+/// When the finding's loss happened: when the image was gone, else when it lost its tag.
 fn when(finding: &Finding) -> Option<Timestamp> {
     finding.lost.gone_at.or(finding.lost.untagged_at)
 }
 
-/// Nothing where fewer than two losses have a time: the findings themselves say it better.
+/// The chart; empty if fewer than two losses have a time.
 pub fn page(findings: &[Finding]) -> Markup {
     let days: Vec<(i64, Severity)> =
-        findings.iter().filter_map(|finding| Some((when(finding)?.seconds().div_euclid(DAY), finding.severity))).collect();
+        findings.iter().filter_map(|finding| Some((when(finding)?.seconds().div_euclid(DAY_SECONDS), finding.severity))).collect();
     let (Some(first), Some(last)) = (days.iter().map(|(day, _)| *day).min(), days.iter().map(|(day, _)| *day).max()) else { return html! {} };
     if days.len() < 2 {
         return html! {};
@@ -52,10 +51,10 @@ pub fn page(findings: &[Finding]) -> Markup {
     }
 }
 
-/// How many of each severity.
+/// Number of findings of each severity.
 type Bar = [u64; Severity::ALL.len()];
 
-/// The worst stands at the bottom, where heights are easiest to compare.
+/// The worst severity is at the bottom, where heights are easiest to compare.
 fn bar(title: &str, (x, width): (i64, i64), bar: &Bar, highest: u64) -> Markup {
     let top = |number: u64| HEIGHT - i64::try_from(u128::from(number) * HEIGHT as u128 / u128::from(highest)).unwrap_or(0);
     let mut below = 0;
@@ -74,7 +73,7 @@ fn bar(title: &str, (x, width): (i64, i64), bar: &Bar, highest: u64) -> Markup {
 }
 
 fn day_text(day: i64) -> String {
-    let mut text = Timestamp::from_millis(day.saturating_mul(DAY * 1000)).to_string();
+    let mut text = Timestamp::from_millis(day.saturating_mul(DAY_MILLIS)).to_string();
     text.truncate("2026-03-02".len());
     text
 }

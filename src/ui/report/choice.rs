@@ -1,4 +1,5 @@
-//! Which findings are shown: boxes for severities and a list of repositories. The style sheet hides the others; there is no script.
+//! Filters for findings: check boxes for severities and a list of repositories. The style sheet does the
+//! hiding; there is no script.
 
 use std::collections::HashMap;
 
@@ -7,10 +8,10 @@ use maud::{Markup, html};
 use crate::model::{Finding, Repository, Severity};
 use crate::ui::quantity::count;
 
-/// How many repositories can be chosen.
+/// At most so many repositories can be chosen from.
 const CHOICES_MAX: usize = 200;
 
-/// Repositories in the order in which the findings name them first, with the number of findings in each.
+/// Repositories in the order of the findings, with the number of findings in each.
 fn repositories(findings: &[Finding]) -> Vec<(&Repository, u64)> {
     let mut places: HashMap<&Repository, usize> = HashMap::new();
     let mut all: Vec<(&Repository, u64)> = Vec::new();
@@ -24,7 +25,7 @@ fn repositories(findings: &[Finding]) -> Vec<(&Repository, u64)> {
     all
 }
 
-/// The number by which the page knows a repository.
+/// The number that the page uses for a repository.
 pub struct Numbers<'f>(HashMap<&'f Repository, usize>);
 
 impl<'f> Numbers<'f> {
@@ -32,14 +33,14 @@ impl<'f> Numbers<'f> {
         Self(repositories(findings).into_iter().enumerate().map(|(n, (name, _))| (name, n)).collect())
     }
 
-    /// The class of what belongs to the repository, with a space before it.
+    /// The CSS class of elements that belong to the repository, with a space before it.
     pub fn class(&self, repository: &Repository) -> String {
         self.0.get(repository).map(|number| format!(" r{number}")).unwrap_or_default()
     }
 }
 
-/// One rule a repository: letters and numbers, and no text of a log. What `:has` looks into is the form alone: over the whole page it
-/// would take a browser minutes to print.
+/// One CSS rule for each repository, made of letters and numbers and no log text. `:has` looks only into
+/// the form: over the whole page it would take a browser minutes to print.
 pub fn style(findings: &[Finding]) -> Vec<String> {
     let number = repositories(findings).len();
     let chosen = 0..if number > 1 { number.min(CHOICES_MAX) } else { 0 };

@@ -7,10 +7,10 @@ use crate::ui::coverage::{beside, objects, period, records, repaired};
 use crate::ui::html::{item, list, part, shown};
 use crate::ui::quantity::{bytes, count, counted};
 
-/// How many failures and gaps the page lists.
+/// The page lists at most so many failures and gaps.
 const LISTED_MAX: usize = 200;
 
-/// One sentence: how much, and from when to when.
+/// One sentence: how much was read, from when to when.
 pub fn read_text(coverage: &Coverage) -> String {
     let read = counted(coverage.objects_read, "object", "objects");
     let records = counted(coverage.records, "record", "records");
@@ -20,7 +20,7 @@ pub fn read_text(coverage: &Coverage) -> String {
     }
 }
 
-/// What weakens every statement of the page stands before all of them.
+/// What weakens all statements of the page; comes before all of them.
 pub fn doubts(coverage: &Coverage) -> Markup {
     let mut doubts = Vec::new();
     if coverage.partial {

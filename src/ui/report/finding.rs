@@ -1,9 +1,10 @@
-//! One finding: its sentence, its picture, why it was this image, what to do, and the evidence behind a fold.
+//! One finding: its sentence, its picture, the reasons, the advice, and the evidence in a folded part.
 
 use maud::{Markup, html};
 
 use super::Report;
 use super::choice::Numbers;
+use super::elsewhere;
 use super::index::when;
 use super::picture::{self, Scene};
 use crate::model::{EventRef, Finding, LogText, TimelineStep, folded, needing_in_words};
@@ -12,12 +13,12 @@ use crate::ui::html::{item, list, maybe, prose, shown, table, value};
 use crate::ui::quantity::{count, counted, span};
 use crate::ui::timelines::runs_of_steps;
 
-/// How many steps of an image's life a page shows: the first and the last of them.
+/// Of one image, at most so many steps are shown: the first and the last.
 const STEPS_MAX: usize = 40;
-/// How many principals and references are named.
+/// At most so many principals and references are named.
 const NAMES_MAX: usize = 20;
 
-/// One finding in full; a page about one loss shows it at once.
+/// One finding in full; unfolded if it is the only one.
 pub fn page(finding: &Finding, report: &Report<'_>, numbers: &Numbers<'_>) -> Markup {
     let story = (report.story)(finding);
     let severity = finding.severity.word();
@@ -34,10 +35,12 @@ pub fn page(finding: &Finding, report: &Report<'_>, numbers: &Numbers<'_>) -> Ma
                 @if let Some(scene) = &scene { (picture::page(scene)) }
                 dl { "\n" (facts(finding)) }
                 (list("Why it was this image", "reasons", &finding.reasons, |reason| html! { (shown(&reason.text)) }))
+                (list("Who stood behind it", "behind", &story.behind, |sentence| html! { (shown(&sentence.text)) }))
                 (list("What to do", "advice", &finding.advice, |advice| prose(advice)))
                 @if finding.lost.gone_at.is_some() && finding.lost.digest.is_some() {
                     p { "Where the same digest still is: " code { "tagfall rescue " (finding.id) } ", with these sources" }
                 }
+                @if let Some(elsewhere) = (report.elsewhere)(finding) { (elsewhere::page(&elsewhere)) }
                 (evidence(&finding.evidence))
                 @if let Some(life) = &story.life { (steps(&life.steps)) }
             }
@@ -101,7 +104,7 @@ fn names(label: &str, names: &[LogText]) -> Markup {
     item(label, &content)
 }
 
-/// Something more about a finding, folded.
+/// A folded part of a finding.
 fn more(summary: &str, content: &Markup) -> Markup {
     html! { details class="more" { summary { (summary) } "\n" (content) } "\n" }
 }
@@ -123,7 +126,7 @@ fn evidence(events: &[EventRef]) -> Markup {
     more(&summary, &table(&["time", "event", "by", "from", "eventID, and object # record"], &rows))
 }
 
-/// The life of the image, step by step; repeated pulls are one row.
+/// The life of the image step by step; repeated pulls are one row.
 fn steps(steps: &[TimelineStep]) -> Markup {
     let runs = runs_of_steps(steps);
     let left_out = runs.len().saturating_sub(STEPS_MAX);
@@ -159,12 +162,12 @@ fn step(run: &[TimelineStep]) -> Markup {
     }
 }
 
-/// Where the event stands.
+/// Where the event's record is.
 fn record(event: &EventRef) -> Markup {
     html! { code { (event.object) "#" (event.record) } }
 }
 
-/// Findings that are not told in full.
+/// Findings that are not shown in full, as rows.
 pub fn rows(findings: &[Finding], numbers: &Numbers<'_>) -> Markup {
     let rows = html! {
         @for finding in findings {

@@ -1,11 +1,11 @@
-//! What the words of the page mean.
+//! Explains the words used on the page.
 
 use maud::{Markup, html};
 
 use crate::model::{FindingKind, Order, Severity};
 use crate::ui::html::{item, part};
 
-/// Was anyone hurt?
+/// What each severity means for those who use the image.
 pub const fn meaning(severity: Severity) -> &'static str {
     match severity {
         Severity::Critical => "pulled after it was gone, named by a task that stopped, or pinned by a running service",

@@ -1,4 +1,4 @@
-//! One sentence that says what happened where, and one that says who was hurt.
+//! The headline: one sentence on what happened where, and one on who was affected.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::model::{Finding, FindingKind, Repository, Severity};
 use crate::ui::findings::headline;
 use crate::ui::quantity::{count, counted};
 
-/// Names in a headline are cut beyond that.
+/// Longer names are cut in a headline.
 const NAME_MAX: usize = 60;
 
 pub fn what_happened(report: &Report<'_>) -> String {
@@ -51,7 +51,7 @@ fn of_one(finding: &Finding) -> String {
     }
 }
 
-/// What the findings have in common.
+/// What all findings have in common.
 fn together(findings: &[Finding]) -> String {
     let lost = findings.iter().filter(|finding| finding.kind.is_a_loss());
     let (lost, all) = (lost.count() as u64, findings.len() as u64);
@@ -62,7 +62,7 @@ fn together(findings: &[Finding]) -> String {
     }
 }
 
-/// Was anyone hurt?
+/// Who was affected.
 pub fn verdict(report: &Report<'_>) -> String {
     let findings = report.findings;
     let hurt = findings.iter().filter(|finding| finding.severity == Severity::Critical).count() as u64;

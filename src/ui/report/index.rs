@@ -1,4 +1,5 @@
-//! The index: a line for each finding, by repository, and in it by cause and rule; with a small picture each, on one time axis.
+//! The index: one line for each finding, grouped by repository, then by cause and rule; each with a small
+//! picture on the repository's time axis.
 
 use maud::{Markup, html};
 
@@ -9,7 +10,7 @@ use crate::model::{Finding, FindingKind, Repository, Timestamp};
 use crate::ui::html::shown;
 use crate::ui::quantity::{count, counted};
 
-/// A finding with its picture and the rule that it tells of.
+/// A finding with its picture and its rule.
 struct Row<'f> {
     finding: &'f Finding,
     scene: Option<Scene>,
@@ -71,7 +72,7 @@ fn line(row: &Row<'_>, shared: &Shared) -> Markup {
     }
 }
 
-/// When it came about.
+/// The time of a finding.
 pub fn when(finding: &Finding) -> Timestamp {
     finding.lost.gone_at.unwrap_or(finding.second_push.event_time)
 }
@@ -82,7 +83,7 @@ fn minute(at: Timestamp) -> String {
     text.replace('T', " ")
 }
 
-/// What the index says about who was hurt.
+/// Who was affected, in the words of the index.
 fn harm(row: &Row<'_>) -> String {
     let usage = &row.finding.usage;
     let need = row.scene.as_ref().and_then(|scene| scene.need.as_ref());

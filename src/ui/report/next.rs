@@ -1,4 +1,4 @@
-//! Who is next: what the policies in force will take, and which of it somebody still needs.
+//! What the policies in force will take next, and which of it somebody still needs.
 
 use maud::{Markup, html};
 
@@ -6,19 +6,19 @@ use crate::model::{Forecast, Timestamp};
 use crate::ui::html::{part, shown, table, value};
 use crate::ui::quantity::{count, counted};
 
-/// How many images have a row.
+/// At most so many images get a row.
 pub const ROWS_MAX: usize = 200;
 
 /// What lifecycle runs will take, as of the end of the evidence.
 pub struct Next {
     pub as_of: Timestamp,
-    /// Images that a run will take, with a date or at the next run.
+    /// Number of images that a run will take, on a known date or at the next run.
     pub images: u64,
-    /// Of these, images that somebody needs.
+    /// How many of these somebody needs.
     pub needed: u64,
-    /// Repositories whose policy is not known.
+    /// Number of repositories whose policy is not known.
     pub unknown: u64,
-    /// The first [`ROWS_MAX`] of them: what somebody needs, and then the rest; the most urgent first.
+    /// The first [`ROWS_MAX`] images: those that somebody needs, then the others; the most urgent first.
     pub rows: Vec<Forecast>,
 }
 

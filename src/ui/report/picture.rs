@@ -1,4 +1,5 @@
-//! The picture of a finding: the image that lost, the image that won, who needed it, and the tag that fell from one to the other.
+//! The picture of a finding: the image that lost its tag, the image that got it, what needed the image, and
+//! the tag's way between the two.
 
 mod axis;
 mod frame;
@@ -7,7 +8,7 @@ mod mini;
 mod moments;
 mod need;
 mod scene;
-mod svg;
+pub(super) mod svg;
 mod tall;
 mod wide;
 
@@ -19,16 +20,16 @@ use crate::ui::quantity::span;
 pub use mini::{Shared, page as mini};
 pub use scene::{Scene, shortened};
 
-/// Patterns and signs that all pictures of the page use.
+/// SVG patterns and signs that all pictures of the page share.
 pub const PATTERNS: &str = include_str!("picture/patterns.svg");
 
-/// Both drawings; the style sheet shows the one that fits.
+/// Both drawings of the picture; the style sheet shows the one that fits the screen.
 pub fn page(scene: &Scene) -> Markup {
     let told = told(scene);
     html! { figure class="story" { "\n" (wide::page(scene, &told)) (tall::page(scene, &told)) figcaption { (shown(&told)) } } "\n" }
 }
 
-/// The picture in words, for those who do not see it.
+/// The picture in words, for screen readers.
 pub fn told(scene: &Scene) -> String {
     let mut parts = Vec::new();
     let mut before = None;

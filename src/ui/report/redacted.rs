@@ -1,4 +1,4 @@
-//! Pseudonyms in what a report is made of beside findings.
+//! Redaction of the parts of a report other than findings.
 
 use super::next::Next;
 use super::repositories::{PolicyKnown, RepositoryLine};
@@ -7,7 +7,8 @@ use crate::redact::{Redact, Redactor};
 
 impl Redact for Story {
     fn redact(&mut self, by: &Redactor) {
-        let Self { life, other, other_is_source: _, tag, asks, holders, rule, presumed: _, back_at: _, runs: _, policies: _, locked: _ } = self;
+        let Self { life, other, other_is_source: _, tag, asks, holders, rule, presumed: _, back_at: _, runs: _, policies: _, locked: _, .. } = self;
+        let Self { behind, .. } = self;
         life.redact(by);
         other.redact(by);
         tag.redact(by);
@@ -18,6 +19,7 @@ impl Redact for Story {
             *name = by.actor(name);
         }
         rule.redact(by);
+        behind.redact(by);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Every repository, its images by what became of them, and its lifecycle policy.
+//! Every repository: its images by state, and its lifecycle policy.
 
 use maud::{Markup, html};
 
@@ -6,10 +6,10 @@ use crate::model::{EventRef, ImageState, Repository, Severity};
 use crate::ui::html::{part, value, wide};
 use crate::ui::quantity::count;
 
-/// How many repositories have a row.
+/// At most so many repositories get a row.
 const ROWS_MAX: usize = 5_000;
 
-/// One repository when the logs end.
+/// One repository at the end of the logs.
 #[derive(Debug, Clone)]
 pub struct RepositoryLine {
     pub repository: Repository,
@@ -18,7 +18,7 @@ pub struct RepositoryLine {
     /// Findings by severity, in the order of [`Severity::ALL`].
     pub findings: [u64; Severity::ALL.len()],
     pub policy: PolicyKnown,
-    /// The last lifecycle run, and how many there were.
+    /// The last lifecycle run, and the number of runs.
     pub last_run: Option<EventRef>,
     pub runs: u64,
 }
@@ -28,11 +28,11 @@ pub struct RepositoryLine {
 pub enum PolicyKnown {
     /// Put by this event.
     Put(EventRef),
-    /// Stated by this run; its beginning lies before the logs.
+    /// Stated by this run; it was put before the logs.
     Stated(EventRef),
     /// Deleted by this event, and none was put since.
     Deleted(EventRef),
-    /// None of these: there may be one all the same.
+    /// None of these: there may still be a policy.
     Unknown,
 }
 

@@ -1,4 +1,5 @@
-//! What is tried: other numbers, another clock, a rule that protects tags by a beginning that they really have.
+//! The changes to try: other numbers, another clock, and a rule that protects tags by a prefix that they
+//! really have.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +9,14 @@ use super::{Candidate, Number};
 use crate::policy::{Rule, Words};
 use crate::timeline::{History, Image, UseKind};
 
-/// Days and counts that people write, in order.
+/// Numbers of days that people use, in order.
 const DAYS: &[i64] = &[1, 3, 7, 14, 30, 60, 90, 180, 365, 730];
 const COUNTS: &[i64] = &[3, 5, 10, 20, 30, 50, 100, 200, 500, 1000];
-/// How many beginnings of tags are tried.
+/// At most so many prefixes of tags are tried.
 const PREFIXES_MAX: usize = 6;
 
-/// The rules in force, in the words of a policy's text; `None` where the evidence does not tell them. A repository that is known to have
-/// no policy has no rules.
+/// The rules in force, in the words of a policy's JSON text; `None` if the evidence does not have them. A
+/// repository that is known to have no policy has no rules.
 pub(super) fn in_force(history: &History, number: usize) -> Option<Vec<Value>> {
     let repository = history.repositories().get(number)?;
     match repository.policy {
@@ -24,7 +25,7 @@ pub(super) fn in_force(history: &History, number: usize) -> Option<Vec<Value>> {
     }
 }
 
-/// A rule as it would be put: a run states it in other words.
+/// A rule as `PutLifecyclePolicy` takes it; a run words it differently.
 fn as_put(rule: &Rule) -> Value {
     if rule.text.get("selection").is_some() {
         return rule.text.clone();
@@ -83,7 +84,7 @@ pub(super) fn changes(of: &Candidate, priority: i64, needed_tags: &[String]) -> 
     list
 }
 
-/// A rule of its own, above all others, for tags with that beginning.
+/// Adds a rule above all others for tags with that prefix.
 fn protected(of: &Candidate, prefix: &str) -> Vec<Candidate> {
     let shifted: Vec<Value> = of
         .rules
@@ -112,17 +113,17 @@ fn protected(of: &Candidate, prefix: &str) -> Vec<Candidate> {
     COUNTS.iter().map(with).collect()
 }
 
-/// The fewest newest images that are kept where nothing else is asked of them.
+/// A suggestion to keep the newest images keeps at least so many.
 const NEWEST_MIN: i64 = 10;
 const NEWEST: &str = "one rule in the place of all: the newest {number} images stay";
 
-/// The count before that one: it was tried, or cannot be.
+/// The next smaller number in the list, which was tried or cannot be.
 fn below(number: i64) -> i64 {
     COUNTS.iter().rev().find(|count| **count < number).copied().unwrap_or(0)
 }
 
-/// Keep the N newest of all, whatever tags they have. Fewer than people write by themselves would fit the history, and nothing that comes
-/// after it.
+/// Keep the N newest images, whatever tags they have. Smaller numbers than people would choose might fit
+/// the history, but not what comes after it.
 pub(super) fn newest() -> Vec<Candidate> {
     let with = |number: &i64| Candidate {
         rules: vec![json!({
@@ -135,7 +136,7 @@ pub(super) fn newest() -> Vec<Candidate> {
     COUNTS.iter().filter(|number| **number >= NEWEST_MIN).map(with).collect()
 }
 
-/// Beginnings of the tags of images that somebody needs or needed, the most frequent first.
+/// Prefixes of the tags of images that somebody needs or needed, the most frequent first.
 pub(super) fn needed_tags(history: &History, number: usize) -> Vec<String> {
     let Some(repository) = history.repositories().get(number) else { return Vec::new() };
     let needed = |image: &&Image| image.uses.iter().any(|found| found.kind.pins() || found.kind == UseKind::TaskStopped);
@@ -153,7 +154,8 @@ pub(super) fn needed_tags(history: &History, number: usize) -> Vec<String> {
     list.into_iter().take(PREFIXES_MAX).map(|(prefix, _)| prefix).collect()
 }
 
-/// `v` of `v1.2`, `prod-` of `prod-2026`: up to the first digit; the whole tag where there is none. What is no tag is none.
+/// `v` of `v1.2`, `prod-` of `prod-2026`: the tag up to its first digit, or all of it. `None` if the text
+/// is not a tag.
 fn beginning(tag: &str) -> Option<String> {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     let end = tag.find(|letter: char| letter.is_ascii_digit()).unwrap_or(tag.len());

@@ -1,4 +1,4 @@
-//! What is odd about the rules in force, whether or not it has done harm so far.
+//! Oddities in the rules in force, whether or not they have done harm.
 
 use crate::model::{EventRef, ImageState, Sentence};
 use crate::policy::{Clock, Count, Rule, Tags};
@@ -57,7 +57,7 @@ fn of_rule(history: &History, repository: &RepositoryHistory, rule: &Rule) -> Ve
     list
 }
 
-/// Images of the rule that something is deployed with now.
+/// Number of images under the rule that something is deployed with now.
 fn needed_now(history: &History, repository: &RepositoryHistory, rule: &Rule) -> u64 {
     let there = |image: &&Image| matches!(image.state, ImageState::Tagged | ImageState::Untagged);
     let pinned = |image: &&Image| image.uses.iter().any(|found| found.kind.pins() && found.until == i64::MAX);

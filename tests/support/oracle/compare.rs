@@ -53,7 +53,8 @@ pub fn findings(engine: &Value, verdict: &Verdict) -> Vec<String> {
         let (lost, kind) = (text(&finding["lost"]["digest"]).unwrap_or_default(), text(&finding["kind"]).unwrap_or_default());
         let tag = match kind.as_str() {
             // An image may be refused since more than one change.
-            "access-taken" => text(&finding["event"]["event_id"]).map(|id| verdict.call(&id).to_owned()),
+            // And a tag be taken off more than once.
+            "access-taken" | "tag-removed" => text(&finding["event"]["event_id"]).map(|id| verdict.call(&id).to_owned()),
             "unexplained" | "asked-before-pushed" => text(&finding["tag"]).filter(|_| lost.is_empty()),
             _ => text(&finding["tag"]).filter(|_| kind.starts_with("tag-")),
         };
@@ -62,18 +63,21 @@ pub fn findings(engine: &Value, verdict: &Verdict) -> Vec<String> {
             lines.push(format!("{key:?}: twice in the engine's findings"));
         }
     }
+    let inferred: BTreeSet<(Repo, String)> =
+        theirs.iter().filter(|(_, value)| is_inferred(value)).map(|(key, _)| (key.0.clone(), key.1.clone())).collect();
     for finding in &verdict.findings {
         let tag = match finding.kind {
-            "access-taken" => Some(verdict.call(&finding.second).to_owned()),
+            "access-taken" | "tag-removed" => Some(verdict.call(&finding.second).to_owned()),
             "unexplained" | "asked-before-pushed" => finding.tags.first().cloned().filter(|_| finding.lost.is_empty()),
             _ => finding.tags.first().cloned().filter(|_| finding.kind.starts_with("tag-")),
         };
         let key = (finding.repo.clone(), finding.lost.clone(), finding.kind.to_owned(), finding.gone_at, tag);
         match theirs.remove(&key) {
-            Some(engine) => compare_finding(engine, finding, verdict, &mut lines),
+            Some(engine) => compare_finding(engine, finding, verdict, inferred.contains(&(key.0.clone(), key.1.clone())), &mut lines),
             // What the engine infers of the time before the logs, the oracle does not try: to it, the image had no tag.
             // Whose tag that was shows later, where the tag was there before the logs: the engine names the image.
             None if finding.kind == "unexplained" && finding.lost.is_empty() && take_named(&mut theirs, finding) => {}
+            None if finding.kind == "asked-before-pushed" && had_before(&theirs, finding) => {}
             None if finding.kind == "expired-untagged" && theirs.iter().any(|(other, value)| is_inferred(value) && same_loss(other, &key)) => {}
             None => lines.push(format!("{key:?}: only the oracle finds it: {finding:?}")),
         }
@@ -93,6 +97,12 @@ fn take_named(theirs: &mut BTreeMap<Key, &Value>, finding: &Finding) -> bool {
     key.is_some_and(|key| theirs.remove(&key).is_some())
 }
 
+/// The engine infers that another image had the tag before the push that seems to be its first.
+fn had_before(theirs: &BTreeMap<Key, &Value>, finding: &Finding) -> bool {
+    let took = |value: &Value| value["kept"]["digest"] == finding.lost.as_str() && finding.tags.iter().any(|tag| value["tag"] == tag.as_str());
+    theirs.iter().any(|(key, value)| key.0 == finding.repo && is_inferred(value) && took(value))
+}
+
 fn is_inferred(finding: &Value) -> bool {
     finding["first_push"].is_null() && (finding["order"] == "inferred" || finding["kept"]["digest"].is_null()) && finding["kind"] != "displaced-alive"
 }
@@ -101,7 +111,8 @@ fn same_loss(a: &Key, b: &Key) -> bool {
     (&a.0, &a.1, a.3) == (&b.0, &b.1, b.3)
 }
 
-fn compare_finding(engine: &Value, finding: &Finding, verdict: &Verdict, lines: &mut Vec<String>) {
+/// `is_inferred`: the engine infers how the image lost its tag, and so when.
+fn compare_finding(engine: &Value, finding: &Finding, verdict: &Verdict, is_inferred: bool, lines: &mut Vec<String>) {
     let mut differences = Differences { subject: format!("finding {} {} {}", finding.kind, finding.repo.2, short(&finding.lost)), lines };
     let event = |value: &Value| value["event_id"].as_str().map(|id| verdict.call(id).to_owned());
     let call = |id: &Option<String>| id.as_deref().map(|id| verdict.call(id).to_owned());
@@ -113,7 +124,7 @@ fn compare_finding(engine: &Value, finding: &Finding, verdict: &Verdict, lines: 
     if finding.kind != "tag-removed" {
         differences.check("pushed_at", time(&engine["lost"]["pushed_at"]), finding.pushed_at);
     }
-    if finding.kind != "archived" {
+    if finding.kind != "archived" && !is_inferred {
         // An archived image may lose its tags while it is there.
         differences.check("untagged_at", time(&engine["lost"]["untagged_at"]), finding.untagged_at);
     }

@@ -43,6 +43,11 @@ fn created(repository: &Repository, time: u64) -> bool {
     repository.creations.iter().any(|created| *created <= time)
 }
 
+/// The same, and every push since is known.
+fn all_known(repository: &Repository, time: u64) -> bool {
+    created(repository, time) && !repository.unknown_pushes.iter().any(|push| *push <= time)
+}
+
 fn finding(kind: &'static str, repo: &Repo, digest: &str, tag: &str, mut failures: Vec<(Cause, bool, Option<String>)>) -> Option<Finding> {
     failures.sort_by_key(|(cause, ..)| cause.time);
     let (first, ..) = failures.first()?;
@@ -60,7 +65,7 @@ fn early_digest(repo: &Repo, repository: &Repository, digest: &str, image: &Imag
         asked.by_digest
             && asked.cause.time < push.time
             && asked.needs
-            && (created(repository, asked.cause.time) || told(asked.cause.time))
+            && (all_known(repository, asked.cause.time) || told(asked.cause.time))
             && is_workload(asked.actor.as_ref())
             && other
     });
@@ -78,6 +83,10 @@ fn early_digest(repo: &Repo, repository: &Repository, digest: &str, image: &Imag
 /// The first time that anything had the tag, by a push.
 fn early_tag(repo: &Repo, repository: &Repository, tag: &str) -> Option<Finding> {
     let turn = repository.turns.get(tag)?.first().filter(|turn| turn.how == "pushed")?;
+    // Something had it before.
+    if repository.taken.get(tag).is_some_and(|taken| *taken < turn.time) {
+        return None;
+    }
     let digest = turn.digest.as_ref()?;
     let asks = repository.tag_asks.get(tag).map(Vec::as_slice).unwrap_or_default();
     let late_stops =
@@ -87,7 +96,7 @@ fn early_tag(repo: &Repo, repository: &Repository, tag: &str) -> Option<Finding>
     let told = |time: u64| stops.iter().any(|stop| within(*stop, time));
     let asks = asks.iter().filter(|asked| asked.cause.time <= turn.time).filter(|asked| {
         let other = caller(asked.actor.as_ref()) != caller(turn.actor.as_ref());
-        asked.is_task || ((created(repository, asked.cause.time) || told(asked.cause.time)) && is_workload(asked.actor.as_ref()) && other)
+        asked.is_task || ((all_known(repository, asked.cause.time) || told(asked.cause.time)) && is_workload(asked.actor.as_ref()) && other)
     });
     let late = repository.images[digest].failures.iter().filter(|failure| {
         let since = failure.cause.time.checked_sub(turn.time);
@@ -107,7 +116,7 @@ fn never_digest(repo: &Repo, repository: &Repository, digest: &str, image: &Imag
     let after = |time: u64| time > refused.time;
     let pulls = image.answered.iter().filter(|asked| {
         let other = caller(asked.actor.as_ref()) != caller(pusher.as_ref());
-        after(asked.cause.time) && asked.needs && created(repository, refused.time) && other
+        after(asked.cause.time) && asked.needs && all_known(repository, refused.time) && other
     });
     let tasks = image.failures.iter().filter(|failure| after(failure.cause.time) && !failure.refused);
     let failures =
@@ -118,14 +127,14 @@ fn never_digest(repo: &Repo, repository: &Repository, digest: &str, image: &Imag
 /// Whether anything had the tag, for all that the logs say.
 fn was_had(repository: &Repository, tag: &str) -> bool {
     let by = |life: &super::fold::Life| life.ever_tags.contains(tag);
-    repository.turns.contains_key(tag) || repository.taken.contains(tag) || repository.images.values().any(|image| image.lives.iter().any(by))
+    repository.turns.contains_key(tag) || repository.taken.contains_key(tag) || repository.images.values().any(|image| image.lives.iter().any(by))
 }
 
 fn never_tag(repo: &Repo, repository: &Repository, tag: &str, asks: &[Asked]) -> Option<Finding> {
     let (refused, digest, pusher) = repository.refused_pushes.get(tag).filter(|_| !was_had(repository, tag))?.first()?;
     let failures = asks.iter().filter(|asked| asked.cause.time >= refused.time).filter(|asked| {
         let other = caller(asked.actor.as_ref()) != caller(pusher.as_ref());
-        asked.is_task || (created(repository, asked.cause.time) && is_workload(asked.actor.as_ref()) && other)
+        asked.is_task || (all_known(repository, asked.cause.time) && is_workload(asked.actor.as_ref()) && other)
     });
     finding("never-pushed-here", repo, digest, tag, failures.map(|asked| (asked.cause.clone(), asked.is_task, asked.actor.clone())).collect())
 }
@@ -137,7 +146,7 @@ fn unknown_tag(repo: &Repo, repository: &Repository, tag: &str, asks: &[Asked]) 
         let refused = repository.refused_pushes.get(tag).is_some_and(|list| list.iter().any(|(cause, ..)| cause.time <= time));
         let last = |times: &[u64]| times.iter().copied().filter(|event| *event <= time).max();
         let ended = last(&repository.deletions).is_some_and(|deleted| last(&repository.creations).is_none_or(|created| created < deleted));
-        (!refused || repository.taken.contains(tag)) && !ended && !repository.turns.contains_key(tag)
+        (!refused || repository.taken.contains_key(tag)) && !ended && !repository.turns.contains_key(tag)
     });
     finding("unexplained", repo, "", tag, open.map(|asked| (asked.cause.clone(), true, None)).collect())
 }

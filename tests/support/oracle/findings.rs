@@ -247,11 +247,14 @@ impl Case<'_> {
             (Some(gone), _) if gone.state == "expired" && !went_tagged(gone) && !self.living_indexes(gone.cause.time).is_empty() => {
                 self.child_lost(gone, &self.living_indexes(gone.cause.time), absence)
             }
+            (Some(gone), None) if gone.state == "deleted" && self.life.tags_at_end.is_empty() && !self.living_indexes(gone.cause.time).is_empty() => {
+                self.child_lost(gone, &self.living_indexes(gone.cause.time), absence)
+            }
             (Some(gone), _) => {
                 let rule = gone.run.as_ref().and_then(|run| run.rule_priority);
                 self.needed(gone_kind(gone)?, &gone.cause, rule, absence)
             }
-            (None, Some(loss)) if !self.life.is_archived() && !self.life.is_held && policy::will_take_untagged(self.repository, self.digest) => {
+            (None, Some(loss)) if !self.life.is_archived() && !self.is_held_unseen() && policy::will_take_untagged(self.repository, self.digest) => {
                 Some(self.displaced(loss, "displaced-alive", absence))
             }
             (None, _) => None,
@@ -263,6 +266,11 @@ impl Case<'_> {
         let gone = self.life.gone.as_ref().map_or(u64::MAX, |gone| gone.cause.time);
         let absence = Absence { from: Some(stay.cause.time), until: stay.until.unwrap_or(u64::MAX).min(gone) };
         self.needed("archived", &stay.cause, stay.rule_priority, absence)
+    }
+
+    /// A run could not take it, for an index that is in no log: of one that is, its end is known, too.
+    fn is_held_unseen(&self) -> bool {
+        self.life.is_held && !self.repository.images.values().any(|index| index.children.iter().any(|child| child == self.digest))
     }
 
     fn orphaned(&self) -> Option<&Loss> {

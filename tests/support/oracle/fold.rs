@@ -139,14 +139,16 @@ pub struct Repository {
     /// Tags that went with an image: its digest, and which of its lives that was.
     pub lost_tags: BTreeMap<String, (String, usize)>,
     pub turns: BTreeMap<String, Vec<Turn>>,
+    /// Pushes of which nothing but the repository is known.
+    pub unknown_pushes: Vec<u64>,
     /// When the repository was deleted, and created.
     pub deletions: Vec<u64>,
     pub creations: Vec<u64>,
     pub access_changes: Vec<Cause>,
     /// Who asked for a tag while nothing had it.
     pub tag_asks: BTreeMap<String, Vec<Asked>>,
-    /// Tags that were taken when somebody else wanted them.
-    pub taken: BTreeSet<String>,
+    /// Tags that were taken when somebody else wanted them, and when that was first.
+    pub taken: BTreeMap<String, u64>,
     /// Refused pushes by tag: digest and pusher.
     pub refused_pushes: BTreeMap<String, Vec<(Cause, String, Option<String>)>>,
     pub policy: Option<Value>,
@@ -215,6 +217,12 @@ impl Folded {
         match act {
             Act::Push { repo, tag: Some(tag), .. } => self.deployments.forget(repo, tag),
             Act::AlreadyThere { repo, digest, tag } if !known(repo, tag) => self.deployments.prove(repo, tag, digest),
+            Act::Delete { repo, images, listed, .. } => {
+                let gone = listed.iter().filter(|(digest, tag)| images.contains(digest) && !known(repo, tag));
+                for (digest, tag) in gone.collect::<Vec<_>>() {
+                    self.deployments.prove(repo, tag, digest);
+                }
+            }
             Act::Run { repo, images, .. } => {
                 let listed = images.iter().flat_map(|image| image.tag_list.iter().map(move |tag| (tag, &image.digest)));
                 for (tag, digest) in listed.filter(|(tag, _)| !known(repo, tag)).collect::<Vec<_>>() {
@@ -238,7 +246,8 @@ impl Folded {
         self.learn_tags(&event.act);
         match &event.act {
             Act::Push { repo, digest, tag, children, layers, subject, replica: _ } => {
-                let known = self.repository(repo).images.get(digest).is_some_and(|image| image.lives.iter().any(|life| life.known));
+                let shows = |image: &Image| image.shown > 0 || image.lives.iter().any(|life| life.known);
+                let known = self.repository(repo).images.get(digest).is_some_and(shows);
                 let image = self.repository(repo).images.entry(digest.clone()).or_default();
                 image.first_push.get_or_insert_with(|| (cause.clone(), event.actor.clone(), known));
                 (image.subject, image.shown) = (subject.clone(), event.time);
@@ -254,6 +263,7 @@ impl Folded {
                     self.repository(repo).show(digest, event.time);
                 }
                 self.repository(repo).correct_holders(listed);
+                self.repository(repo).learn_tags(images, listed);
                 self.repository(repo).delete(images, tags, &cause);
             }
             Act::Run { repo, images, policy } => {
@@ -263,9 +273,9 @@ impl Folded {
                     self.repository(repo).run(image, &cause);
                 }
             }
-            Act::Preview { repo, digests } => {
-                for digest in digests {
-                    self.repository(repo).mention(digest);
+            Act::Preview { repo, images } => {
+                for (digest, pushed_at) in images {
+                    self.repository(repo).preview(digest, *pushed_at);
                 }
             }
             Act::CreateRepository { repo, on_push } => {
@@ -303,7 +313,9 @@ impl Folded {
                 let image = self.repository(repo).images.entry(digest.clone()).or_default();
                 image.refused_pushes.push((cause.clone(), tag.clone(), pusher.clone()));
                 if *is_taken {
-                    self.repository(repo).taken.extend(tag.clone());
+                    if let Some(tag) = tag {
+                        self.repository(repo).taken.entry(tag.clone()).or_insert(event.time);
+                    }
                 }
                 if let Some(tag) = tag {
                     self.repository(repo).refused_pushes.entry(tag.clone()).or_default().push((cause, digest.clone(), pusher));
@@ -315,6 +327,7 @@ impl Folded {
                     self.repository(repo).images.entry(digest).or_default().refusals.push((cause, event.actor.clone()));
                 }
             }
+            Act::UnknownPush { repo } => self.repository(repo).unknown_pushes.push(event.time),
             Act::AccessChanged { repo } => self.repository(repo).access_changes.push(cause),
             Act::RoleChanged { role } => self.roles.entry(role.clone()).or_default().push(cause),
             Act::Replication { registry, rules } => self.replication.entry(registry.clone()).or_default().push((event.time, rules.clone())),
@@ -418,6 +431,26 @@ impl Repository {
         &mut image.lives[last]
     }
 
+    /// It was there, and was pushed when the preview says; its tags may be those of a moment before or after.
+    fn preview(&mut self, digest: &str, pushed_at: Option<u64>) {
+        let life = self.mention(digest);
+        if life.gone.is_some() {
+            return;
+        }
+        life.known = true;
+        if life.pushed_at.is_none_or(|known| pushed_at.is_some_and(|stated| stated < known)) {
+            life.pushed_at = pushed_at;
+            self.opened_before(digest);
+        }
+    }
+
+    /// It was pushed before its first push in the logs. How a later life began does not open the beginning of the first.
+    fn opened_before(&mut self, digest: &str) {
+        if let Some(image) = self.images.get_mut(digest) {
+            image.open_start |= image.lives.len() == 1;
+        }
+    }
+
     /// The present life of a digest that an event shows to be there.
     fn open(&mut self, digest: &str) -> &mut Life {
         if self.mention(digest).gone.is_some() {
@@ -474,12 +507,14 @@ impl Repository {
     /// Proves an old holder where none was known; moves nothing.
     fn already_there(&mut self, digest: &str, tag: &str) {
         // What exists already is there, although nothing in the logs brought it back.
-        self.mention(digest);
+        let life = self.mention(digest);
+        life.known |= life.gone.is_none();
         if !self.tags.contains_key(tag) {
             self.tags.insert(tag.to_owned(), digest.to_owned());
             let life = self.open(digest);
             life.proven = life.start.is_none();
             life.tags.insert(tag.to_owned(), None);
+            life.ever_tags.insert(tag.to_owned());
             (life.loss, life.untagged_at, life.untagged_by) = (None, None, None);
         }
     }
@@ -490,6 +525,17 @@ impl Repository {
             if let Some(holder) = self.tags.get(tag).filter(|holder| *holder != digest).cloned() {
                 self.mention(&holder).tags.remove(tag);
                 self.tags.remove(tag);
+            }
+        }
+    }
+
+    /// What goes by its digest had the tags that the response lists.
+    fn learn_tags(&mut self, images: &[String], listed: &[(String, String)]) {
+        for (digest, tag) in listed.iter().filter(|(digest, _)| images.contains(digest)) {
+            let life = self.open(digest);
+            life.ever_tags.insert(tag.clone());
+            if life.tags.insert(tag.clone(), None).is_none() {
+                (life.loss, life.untagged_at, life.untagged_by) = (None, None, None);
             }
         }
     }
@@ -524,9 +570,9 @@ impl Repository {
     fn run(&mut self, image: &RunImage, cause: &Cause) {
         // It had a tag more than the logs know, and did not go with the last of those.
         let life = self.mention(&image.digest);
-        if life.by_last_tag && life.gone.as_ref().is_some_and(|gone| cause.time > gone.cause.time + 3600) && image.pushed_at == life.pushed_at {
-            (life.gone, life.by_last_tag) = (None, false);
-            life.tags.clear();
+        let ended = life.gone.as_ref().map(|gone| gone.cause.time).filter(|_| life.by_last_tag && image.pushed_at == life.pushed_at);
+        if let Some(ended) = ended.filter(|ended| cause.time > ended + 3600) {
+            self.lived_on(&image.digest, ended);
         }
         self.correct(image);
         let life = self.open(&image.digest);
@@ -551,6 +597,22 @@ impl Repository {
         }
     }
 
+    /// It did not end then: who asked for the tag since asked for what nothing had, and not for this image.
+    fn lived_on(&mut self, digest: &str, ended: u64) {
+        self.lost_tags.retain(|_, (lost, _)| lost != digest);
+        let Some(image) = self.images.get_mut(digest) else { return };
+        let by_tag = |failure: &Failure| !failure.by_digest && failure.cause.time > ended;
+        let told: Vec<u64> = image.failures.iter().filter(|failure| by_tag(failure)).map(|failure| failure.cause.time).collect();
+        image.failures.retain(|failure| !by_tag(failure));
+        image.answered.retain(|asked| asked.by_digest || asked.cause.time <= ended);
+        let Some(life) = image.lives.last_mut() else { return };
+        (life.gone, life.by_last_tag) = (None, false);
+        life.tags.clear();
+        life.pulls.retain(|pull| pull.by_digest || pull.time <= ended);
+        life.stops.retain(|stop| !told.contains(stop));
+        life.starts.retain(|start| *start <= ended);
+    }
+
     fn remove(&mut self, digest: &str, state: &'static str, cause: &Cause, run: Option<RunImage>) {
         self.tags.retain(|_, holder| holder != digest);
         let held: Vec<String> = self.open(digest).tags.keys().cloned().collect();
@@ -567,9 +629,7 @@ impl Repository {
         let earlier = life.pushed_at.is_none_or(|pushed| image.pushed_at.is_some_and(|stated| stated < pushed));
         if earlier {
             life.pushed_at = image.pushed_at;
-            let entry = self.images.entry(image.digest.clone()).or_default();
-            // How a later life began does not open the beginning of the first.
-            entry.open_start |= entry.lives.len() == 1;
+            self.opened_before(&image.digest);
         }
         let life = self.open(&image.digest);
         life.tags_known = true;

@@ -125,7 +125,12 @@ pub enum Act {
     },
     Preview {
         repo: Repo,
-        digests: Vec<String>,
+        /// Digests, and when each was pushed.
+        images: Vec<(String, Option<u64>)>,
+    },
+    /// CloudTrail left out which image it was.
+    UnknownPush {
+        repo: Repo,
     },
     DeleteRepository {
         repo: Repo,
@@ -330,13 +335,16 @@ fn ecr(value: &Value, acts: &mut Vec<Act>) {
         return;
     }
     match value["eventName"].as_str().unwrap_or_default() {
-        "PutImage" | "ReplicateImage" => acts.extend(push(value, repo)),
+        "PutImage" | "ReplicateImage" => acts.push(push(value, repo.clone()).unwrap_or(Act::UnknownPush { repo })),
         "SetRepositoryPolicy" | "DeleteRepositoryPolicy" => acts.push(Act::AccessChanged { repo }),
         "BatchDeleteImage" => acts.push(delete(value, repo)),
         "PolicyExecutionEvent" if !is_omitted(details) => {
             acts.push(Act::Run { repo, images: run_images(details), policy: details["lifecycleEventPolicy"].clone() });
         }
-        "DryRunEvent" => acts.push(Act::Preview { repo, digests: run_images(details).into_iter().map(|image| image.digest).collect() }),
+        "DryRunEvent" => {
+            let images = run_images(details).into_iter().map(|image| (image.digest, image.pushed_at)).collect();
+            acts.push(Act::Preview { repo, images });
+        }
         "DeleteRepository" => acts.push(Act::DeleteRepository { repo }),
         "CreateRepository" => acts.push(Act::CreateRepository { repo, on_push: value["userIdentity"]["invokedBy"] == "ecr.amazonaws.com" }),
         "PutLifecyclePolicy" => {

@@ -65,6 +65,10 @@ fn winner(events: &[Event], repo: &Repo, tag: &str, second: u64, candidates: &BT
         for (digest, verdict) in evidence(event, repo, tag) {
             says.entry(digest).or_insert(verdict);
         }
+        // A call took it off whatever had it: from then on nothing has.
+        if removes(event, repo, tag) {
+            break;
+        }
     }
     let all = |verdict: Option<Says>| candidates.iter().filter(|digest| says.get(*digest).copied() == verdict).cloned().collect::<Vec<_>>();
     let (won, open) = (all(Some(Says::Won)), all(None));
@@ -87,6 +91,10 @@ fn listed_children(events: &[Event], of: &Repo, second: u64, candidates: &BTreeS
         }
     }
     listed
+}
+
+fn removes(event: &Event, of: &Repo, tag: &str) -> bool {
+    matches!(&event.act, Act::Delete { repo, listed, .. } if repo == of && listed.iter().any(|(_, held)| held == tag))
 }
 
 /// What one later event says about who had the tag.

@@ -46,7 +46,9 @@ pub fn will_take_untagged(repository: &Repository, digest: &str) -> bool {
 
 /// How many images that the rule counts are younger.
 fn newer(repository: &Repository, digest: &str, counts_tagged: bool) -> u64 {
-    let here = |image: &Image| image.lives.last().filter(|life| life.known && life.gone.is_none() && !life.is_archived()).cloned();
+    // Of what is there under tags that nobody knows, no rule can be foretold.
+    let sure = |image: &Image| image.state() != "unknown";
+    let here = |image: &Image| image.lives.last().filter(|life| sure(image) && life.gone.is_none() && !life.is_archived()).cloned();
     // A restore makes an image new again for those who count.
     let restored = |life: &Life| life.archives.last().and_then(|stay| stay.until);
     let age = |digest: &str, life: &Life| (life.pushed_at.max(restored(life)), digest.to_owned());

@@ -28,9 +28,13 @@ pub fn note(repository: &mut Repository, before: &BTreeMap<String, String>, even
     let mut tags: Vec<&String> = before.keys().chain(after.keys()).collect();
     tags.sort();
     tags.dedup();
-    let untagged: Vec<(String, String)> = match &event.act {
-        Act::Delete { tags, .. } => tags.clone(),
-        _ => Vec::new(),
+    let (untagged, listed): (Vec<(String, String)>, Vec<(String, String)>) = match &event.act {
+        Act::Delete { tags, listed, .. } => (tags.clone(), listed.clone()),
+        Act::Run { images, .. } => {
+            let held = images.iter().flat_map(|image| image.tag_list.iter().map(|tag| (image.digest.clone(), tag.clone())));
+            (Vec::new(), held.collect())
+        }
+        _ => Default::default(),
     };
     let pushed = matches!(&event.act, Act::Push { .. });
     let mut turns: Vec<(String, Turn)> = Vec::new();
@@ -49,6 +53,12 @@ pub fn note(repository: &mut Repository, before: &BTreeMap<String, String>, even
         let stays = repository.images.get(digest).and_then(|image| image.lives.last()).is_some_and(|life| life.gone.is_none());
         if stays && !after.contains_key(tag) {
             turns.push((tag.clone(), turn(None, "removed", Some(digest.clone()))));
+        }
+    }
+    // It went with its image, on which nobody had seen it.
+    for (digest, tag) in listed.iter().filter(|(_, tag)| !before.contains_key(tag) && !after.contains_key(tag)) {
+        if !turns.iter().any(|(other, _)| other == tag) {
+            turns.push((tag.clone(), turn(None, "other", Some(digest.clone()))));
         }
     }
     for tag in tags {

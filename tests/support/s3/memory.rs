@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::Pin;
 use std::sync::{Mutex, RwLock};
+use std::time::SystemTime;
 
 use hyper::body::{Body as _, Bytes};
 use s3s::dto::{self, *};
@@ -131,13 +132,14 @@ struct Object {
     e_tag: String,
     /// `x-amz-meta-…`, without that.
     metadata: HashMap<String, String>,
+    written: SystemTime,
 }
 
 impl Object {
     fn new(bytes: Vec<u8>) -> Self {
         let mut hasher = DefaultHasher::new();
         bytes.hash(&mut hasher);
-        Self { bytes: Bytes::from(bytes), e_tag: format!("{:032x}", hasher.finish()), metadata: HashMap::new() }
+        Self { bytes: Bytes::from(bytes), e_tag: format!("{:032x}", hasher.finish()), metadata: HashMap::new(), written: SystemTime::now() }
     }
 }
 
@@ -186,7 +188,7 @@ impl S3 for Memory {
         if let Some(refusal) = refusal {
             return Err(refused(refusal));
         }
-        let Object { bytes, e_tag, metadata } = self.objects.read().unwrap().get(&input.key).cloned().ok_or_else(|| refused(Refusal::Gone))?;
+        let Object { bytes, e_tag, metadata, .. } = self.objects.read().unwrap().get(&input.key).cloned().ok_or_else(|| refused(Refusal::Gone))?;
         if let Some(ETagCondition::ETag(wanted)) = &input.if_match
             && wanted.value() != e_tag
         {
@@ -290,6 +292,7 @@ impl S3 for Memory {
             key: Some(text(key)),
             size: Some(object.bytes.len() as i64),
             e_tag: Some(ETag::Strong(object.e_tag.clone())),
+            last_modified: Some(object.written.into()),
             ..Default::default()
         });
         Ok(S3Response::new(ListObjectsV2Output {

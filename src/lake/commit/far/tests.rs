@@ -3,90 +3,34 @@
 //!
 //! `SEED=7 cargo test --lib lake::commit::far` plays one seed again, `SEEDS=100000` plays more of them.
 
-use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::sync::Arc;
 
 use super::*;
-use crate::lake::checksum::Sum;
+use crate::lake::commit::worlds::{self, Model, empty, number, partition};
 use crate::lake::disk::far_sim::{Fault, SimStore};
-use crate::lake::disk::read as read_all;
 use crate::lake::disk::sim::Random;
-use crate::lake::manifest::{Loaded, Seal, Segment, Tail};
-use crate::lake::partition::Partition;
-
-/// What a lake is to hold.
-#[derive(Debug, Clone)]
-struct Model {
-    manifest: Manifest,
-    files: BTreeMap<PathBuf, Vec<u8>>,
-}
-
-fn empty() -> Model {
-    Model { manifest: Manifest::new(), files: BTreeMap::new() }
-}
 
 fn disk(store: &SimStore) -> FarDisk {
     FarDisk::new(Arc::new(store.clone()))
 }
 
-fn partition(day: u64) -> Partition {
-    Partition { native: day == 3, account: Some("1".to_owned()), region: None, date: Some(format!("2026-03-{:02}", day + 1)) }
-}
-
-fn stage(disk: &FarDisk, name: String, bytes: &[u8]) -> String {
-    let mut file = disk.create(&layout::staged(&name)).unwrap();
-    file.write_all(bytes).unwrap();
-    file.flush().unwrap();
-    drop(file);
-    disk.settled(name).unwrap()
-}
-
-/// A next commit: some files more, some replaced, a segment, now and then all segments merged. Few contents, so that some are
-/// there again that were replaced before.
+/// A next commit. Few contents, so that some are there again that were replaced before.
 fn next(disk: &FarDisk, model: &Model, random: &mut Random) -> Model {
-    let mut next = model.clone();
-    next.manifest.generation += 1;
-    let generation = next.manifest.generation;
-    for _ in 0..random.below(3) {
-        if !next.manifest.files.is_empty() {
-            let at = usize::try_from(random.below(next.manifest.files.len() as u64)).unwrap();
-            next.files.remove(&next.manifest.files.remove(at).path());
-        }
-    }
-    for number in 0..=random.below(3) {
-        let (partition, bytes) = (partition(random.below(4)), vec![u8::try_from(random.below(6)).unwrap(); 40]);
-        let name = stage(disk, format!("{generation:06}-{number:05}.{}", partition.extension()), &bytes);
-        let tail = Some(Tail { bytes: bytes.len() as u64, checksum: Sum::of(&bytes) });
-        let entry = FileEntry { name, partition, rows: 1, bytes: bytes.len() as u64, row_bytes: 1, first: 0, last: 0, tail };
-        if next.files.insert(entry.path(), bytes).is_none() {
-            next.manifest.files.push(entry);
-        }
-    }
-    let bytes = [generation, random.below(3)].map(u64::to_le_bytes).concat();
-    let name = stage(disk, format!("{generation:06}.ndjson.gz"), &bytes);
-    if random.below(5) == 0 {
-        next.manifest.segments.drain(..).for_each(|segment| drop(next.files.remove(&layout::objects(&segment.name))));
-    }
-    next.files.insert(layout::objects(&name), bytes.clone());
-    next.manifest.segments.push(Segment { name, seal: Some(Seal { bytes: 16, objects: 1, fresh: None, checksum: Sum::of(&bytes) }) });
-    next
+    worlds::next(disk, model, random, |random| vec![u8::try_from(random.below(6)).unwrap(); 40]).unwrap()
 }
 
-/// All files of the manifest are there, as they were written, for one who reads now.
+/// For one who reads now.
 fn holds(store: &SimStore, model: &Model, what: &str) {
-    let disk = disk(store);
-    let Loaded { manifest, damage } = Manifest::load(&disk).unwrap_or_else(|error| panic!("{what}: {error}"));
-    assert_eq!((damage, manifest.generation), (None, model.manifest.generation), "{what}");
-    assert_eq!((&manifest.files, &manifest.segments), (&model.manifest.files, &model.manifest.segments), "{what}");
-    has_all(&disk, model, what);
+    worlds::holds(&disk(store), model, false, what);
 }
 
 fn has_all(disk: &FarDisk, model: &Model, what: &str) {
-    for (path, bytes) in &model.files {
-        let there = read_all(disk, path).unwrap_or_else(|error| panic!("{what}: {}: {error}", path.display()));
-        assert_eq!(&there, bytes, "{what}: {}", path.display());
-    }
+    worlds::has_all(disk, model, false, what);
+}
+
+/// Nothing is kept longer than it must.
+fn publish(disk: &FarDisk, present: &Manifest, next: &Manifest) -> Result<(), LakeError> {
+    super::publish(disk, present, next, Duration::ZERO)
 }
 
 /// Nothing is there but what counts, what counted before, and what a run may still bring in; and the lists say what counts.
@@ -110,7 +54,7 @@ fn is_tidy(store: &SimStore, model: &Model, what: &str) {
 
 fn open(disk: &FarDisk) -> Result<Manifest, LakeError> {
     let manifest = Manifest::load(disk)?.manifest;
-    recover(disk, &manifest)?;
+    recover(disk, &manifest, Duration::ZERO)?;
     Ok(manifest)
 }
 
@@ -171,7 +115,6 @@ fn live(seed: u64) {
 
 #[test]
 fn whatever_a_bucket_does_the_lake_holds_its_last_commit_and_goes_on() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
     match number("SEED") {
         Some(seed) => live(seed),
         None => (0..number("SEEDS").unwrap_or(100)).for_each(live),
@@ -307,4 +250,45 @@ fn of_a_run_that_was_killed_everything_goes_once_it_cannot_commit_any_more() {
     for key in strangers {
         assert!(store.keys().iter().any(|other| other == key), "{key} is nobody's of this lake");
     }
+}
+
+/// Readers begin and end at any time, while runs commit, are killed and are overtaken: what a reader began with is there until
+/// its time is over, and then it goes.
+#[test]
+fn what_was_replaced_stays_for_readers_for_the_time_that_was_said_and_no_longer() {
+    let keep = Duration::from_millis(300);
+    let (mut kept, mut gone) = (0, 0);
+    for seed in 0..40 {
+        let (mut random, store) = (Random(seed), SimStore::default());
+        let mut model = empty();
+        // Since when each of them has not counted any more.
+        let mut before: Vec<(u64, Model)> = Vec::new();
+        for round in 0..25 {
+            let what = format!("seed {seed}, round {round}");
+            let run = disk(&store);
+            let manifest = Manifest::load(&run).unwrap().manifest;
+            recover(&run, &manifest, keep).unwrap();
+            let next = next(&run, &model, &mut random);
+            if random.below(4) == 0 {
+                store.fail_after(random.below(40), Fault::Stop, random.below(2) == 0);
+            }
+            let done = super::publish(&run, &model.manifest, &next.manifest, keep);
+            store.restart();
+            let found = Manifest::load(&disk(&store)).unwrap().manifest;
+            assert!(done.is_err() || found.generation == next.manifest.generation, "{what}");
+            if found.generation == next.manifest.generation {
+                before.push((store.calls(), std::mem::replace(&mut model, next)));
+            }
+            holds(&store, &model, &what);
+            let now = store.calls();
+            for (since, model) in before.iter().filter(|(since, _)| now - since < 300) {
+                has_all(&disk(&store), model, &format!("{what}, replaced at {since}, now {now}"));
+                kept += 1;
+            }
+            let there = store.keys();
+            let is_there = |path: &PathBuf| there.iter().any(|key| Path::new(key) == path);
+            gone += before.iter().filter(|(_, model)| !model.files.keys().all(is_there)).count();
+        }
+    }
+    assert!(kept > 500 && gone > 500, "{kept} and {gone}");
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::source::store::{Condition, Got, ObjectStore, Put, StoreError};
+use crate::source::store::{Condition, Entry, Got, ObjectStore, Put, StoreError};
 
 /// What comes when the calls are used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(in crate::lake) enum Fault {
 #[derive(Debug, Default)]
 struct State {
     objects: BTreeMap<String, Vec<u8>>,
+    /// When each was written, in calls.
+    modified: BTreeMap<String, u64>,
     calls_left: Option<u64>,
     fault: Option<Fault>,
     /// The call that fails is done all the same: only its answer is lost.
@@ -129,6 +131,7 @@ impl ObjectStore for SimStore {
                 return Put::Refused;
             }
             state.objects.insert(key.to_owned(), bytes);
+            state.modified.insert(key.to_owned(), state.calls);
             Put::Done
         })
     }
@@ -145,8 +148,12 @@ impl ObjectStore for SimStore {
         self.call(|state| drop(state.objects.remove(key)))
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        self.call(|state| state.objects.keys().filter(|key| key.starts_with(prefix)).cloned().collect())
+    fn list(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
+        let modified = |state: &State, key: &str| state.modified.get(key).and_then(|calls| i64::try_from(*calls).ok());
+        self.call(|state| {
+            let keys = state.objects.keys().filter(|key| key.starts_with(prefix));
+            keys.map(|key| Entry { key: key.clone(), modified: modified(state, key) }).collect()
+        })
     }
 
     fn address(&self, key: &str) -> String {

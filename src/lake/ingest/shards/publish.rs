@@ -15,9 +15,6 @@ use crate::lake::parquet::Reader;
 use crate::lake::partition::Partition;
 use crate::lake::place::Place;
 
-/// A manifest remembers so many plans that were published.
-const PLANS_MAX: usize = 16;
-
 /// What is published, or would be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Published {
@@ -133,13 +130,26 @@ pub fn merge_days(lake: &Place, plan: Option<&str>, days: &Days, limits: Limits)
 /// # Errors
 /// Shards are missing; another run has the lake, or has changed it; something staged is damaged; the disk or the service refuses.
 pub fn publish_shards(lake: &Place, plan: Option<&str>, limits: Limits) -> Result<Published, LakeError> {
-    if let (Some(plan), true) = (plan, lake.has_lake()?)
-        && Manifest::load(&*lake.disk()?)?.manifest.plans.iter().any(|published| published == plan)
+    if let Some(plan) = plan
+        && is_published(lake, plan)?
     {
         lake.folders(SHARDS)?.iter().filter(|folder| folder.starts_with(plan)).try_for_each(|folder| lake.remove(&format!("{SHARDS}/{folder}")))?;
         return Ok(Published { already: true, ..Published::default() });
     }
     let (plan, shards) = shards(lake, plan)?;
+    match publish_all(lake, &plan, &shards, limits) {
+        // Another one has published it meanwhile, and taken away what was staged.
+        Err(_) if is_published(lake, &plan.id)? => Ok(Published { already: true, ..Published::default() }),
+        published => published,
+    }
+}
+
+/// Whether a lake has what the shards of a plan have staged.
+fn is_published(lake: &Place, plan: &str) -> Result<bool, LakeError> {
+    Ok(lake.has_lake()? && Manifest::load(&*lake.disk()?)?.manifest.plans.iter().any(|published| published == plan))
+}
+
+fn publish_all(lake: &Place, plan: &PlanName, shards: &[Staged], limits: Limits) -> Result<Published, LakeError> {
     let folder = plan.folder();
     let names = lake.folders(&folder)?;
     let names = names.iter().filter(|name| name.starts_with("merged-")).map(|name| format!("{folder}/{name}"));
@@ -152,8 +162,8 @@ pub fn publish_shards(lake: &Place, plan: Option<&str>, limits: Limits) -> Resul
     let select = shards.first().map(|shard| shard.manifest.select.clone()).unwrap_or_default();
     let limits = Limits { commit_bytes: u64::MAX, commit_objects: usize::MAX, ..limits };
     let ingest = Ingest::open_at(lake, Some(&select), limits)?;
-    let mut published = ingest.take_objects(&plan, &shards, &merged)?;
-    ingest.take_days(&shards, &merged)?;
+    let mut published = ingest.take_objects(plan, shards, &merged)?;
+    ingest.take_days(shards, &merged)?;
     published.summary = ingest.finish(true)?;
     lake.remove(&folder)?;
     Ok(published)
@@ -164,7 +174,7 @@ impl Ingest {
     fn take_objects(&self, plan: &PlanName, shards: &[Staged], merged: &[Staged]) -> Result<Published, LakeError> {
         let mut published = Published::default();
         let mut state = self.lock_state();
-        state.manifest.objects_left_out = 0;
+        let mut left_out = 0;
         for Staged { disk, manifest, .. } in shards {
             for segment in &manifest.segments {
                 objects::lines(&**disk, segment, &mut |object| {
@@ -181,14 +191,13 @@ impl Ingest {
                 state.unread_before.remove(&object.key());
                 state.unread.insert(object.key(), object.clone());
             }
-            state.manifest.read_only |= manifest.read_only;
-            state.manifest.objects_left_out += manifest.objects_left_out;
-            state.manifest.events_sharing_an_id += manifest.events_sharing_an_id;
+            state.told.read_only |= manifest.read_only;
+            state.told.events_sharing_an_id += manifest.events_sharing_an_id;
+            left_out += manifest.objects_left_out;
         }
         state.duplicates += shards.iter().chain(merged).map(|staged| staged.manifest.records_duplicate).sum::<u64>();
-        state.manifest.plans.push(plan.id.clone());
-        let more = state.manifest.plans.len().saturating_sub(PLANS_MAX);
-        state.manifest.plans.drain(..more);
+        state.told.objects_left_out = Some(left_out);
+        state.told.plans.push(plan.id.clone());
         state.summary.objects_read = published.objects;
         Ok(published)
     }

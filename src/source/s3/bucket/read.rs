@@ -1,4 +1,4 @@
-//! Reading an object, or a part of it: what came is what was asked for, or it is asked for again.
+//! Reads an object or a part of it, and checks that what came is what was asked for; otherwise asks again.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use crate::source::retry::Cause;
 use crate::source::store::Got;
 
 impl Bucket {
-    /// An object, or a part of it, with all tries; `None` where there is none.
+    /// An object or a part of it, with all retries; `None` if it does not exist.
     pub(super) async fn get_all(&self, key: &str, part: Option<Range<u64>>) -> Result<Option<Got>, Defeat> {
         let mut request = self.session.tries();
         loop {
@@ -61,7 +61,7 @@ impl Bucket {
         self.cut(part, given.as_deref(), bytes, tag).map(Some)
     }
 
-    /// The part that was asked for, of what came: that part, or the whole.
+    /// The part that was asked for, from an answer that is that part or the whole.
     fn cut(&self, part: &Range<u64>, given: Option<&str>, mut bytes: Vec<u8>, tag: String) -> Result<Got, Trouble> {
         let garbled = || Trouble::passing(Cause::Garbled, format!("asked for bytes {}-{}, given {given:?}", part.start, part.end));
         let came = bytes.len() as u64;

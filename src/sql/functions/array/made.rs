@@ -1,4 +1,4 @@
-//! Functions that make new arrays from the elements of old ones.
+//! Functions that make new arrays from elements of existing ones.
 
 use polars::prelude::{IntoSeries, Series, StructChunked};
 
@@ -15,10 +15,10 @@ use crate::tables::Kind;
 use crate::tables::builder::lists;
 use crate::tables::kind::entry;
 
-/// Longest array that `sequence` may make.
+/// `sequence` makes arrays of at most this length.
 const LENGTH_MAX: i64 = 100_000;
 
-/// New arrays from the elements of old ones: for each row, which of all elements, in which order.
+/// New arrays of existing elements: for each row, the indexes of the elements in order.
 pub(super) fn gather(call: &Call<'_>, elements: &Values, mut rows: impl FnMut(usize, bool) -> Option<Vec<usize>>) -> Result<Values> {
     let constant = call.constant();
     let count = if constant { 1 } else { call.height };
@@ -160,9 +160,9 @@ pub(super) fn sequence(call: &Call<'_>) -> Result<Values> {
     call.arity(2, 3)?;
     let kind = call.arg(0)?.kind.clone();
     let (from, to) = (call.arg(0)?.wholes()?, call.arg(1)?.wholes()?);
-    let default = if kind.is_time() && kind != Kind::Date { super::super::clock::DAY_MILLIS } else { 1 };
+    let default = if kind.is_time() && kind != Kind::Date { crate::model::DAY_MILLIS } else { 1 };
     let steps = if call.args.len() > 2 { Some(call.arg(2)?) } else { None };
-    let scale = if kind == Kind::Date { super::super::clock::DAY_MILLIS } else { 1 };
+    let scale = if kind == Kind::Date { crate::model::DAY_MILLIS } else { 1 };
     let end = &call.arg(1)?.kind;
     let is_kind = matches!(kind, Kind::Bigint | Kind::Unknown) || kind.is_time();
     let is_pair = *end == kind || *end == Kind::Unknown || kind == Kind::Unknown || (end.is_timestamp() && kind.is_timestamp());
@@ -178,7 +178,7 @@ pub(super) fn sequence(call: &Call<'_>) -> Result<Values> {
             Some(step) => step.wholes().ok()?.get(row),
         }
     };
-    // The n-th element: months are not all of one length.
+    // The n-th element: months differ in length.
     let nth = |from: i64, step: i64, at: i64| match by_months {
         true => super::super::super::clock::plus_months(from.checked_mul(scale)?, step.checked_mul(at)?).map(|millis| millis / scale),
         false => from.checked_add(step.checked_mul(at)?),
@@ -223,7 +223,7 @@ pub(super) fn flatten(call: &Call<'_>) -> Result<Values> {
     gather(call, &elements, |row, constant| Some(outer.get(row, constant)?.filter_map(|at| inner.get(at, false)).flatten().collect()))
 }
 
-/// `a || b` and `concat(a, b)` on arrays; a value that is no array is taken as an array of one.
+/// `a || b` and `concat(a, b)` on arrays; a value that is not an array counts as an array of one.
 pub(in super::super) fn concat(call: &Call<'_>) -> Result<Values> {
     let mut parts = Vec::new();
     for arg in &call.args {
@@ -254,7 +254,7 @@ pub(in super::super) fn concat(call: &Call<'_>) -> Result<Values> {
     })
 }
 
-/// `map_concat(a, b)`: of equal keys, the last one counts.
+/// `map_concat(a, b)`: if keys are equal, the last one counts.
 pub(super) fn map_concat(call: &Call<'_>) -> Result<Values> {
     let entries = call.args.iter().map(|arg| match &arg.kind {
         Kind::Map(key, value) => Ok(Values { kind: Kind::array(entry(key, value)), ..arg.clone() }),
@@ -278,7 +278,7 @@ pub(super) fn map_concat(call: &Call<'_>) -> Result<Values> {
     map_from_entries(&Call { args: vec![kept], ..call })
 }
 
-/// `repeat('a', 3)`: an array of one value, again and again.
+/// `repeat('a', 3)`: an array with one value several times.
 pub(super) fn repeat(call: &Call<'_>) -> Result<Values> {
     call.arity(2, 2)?;
     let (element, counts) = (call.arg(0)?, call.wholes(1)?);
@@ -294,7 +294,7 @@ pub(super) fn repeat(call: &Call<'_>) -> Result<Values> {
     })
 }
 
-/// Elements of several arrays side by side; shorter ones are filled up with NULL.
+/// Elements of several arrays side by side; shorter arrays are filled with NULL.
 pub(super) fn zip(call: &Call<'_>) -> Result<Values> {
     call.arity(2, 5)?;
     let arrays = call.args.iter().map(|arg| Ok((explode(arg)?, arg.constant))).collect::<Result<Vec<_>>>()?;
@@ -317,7 +317,7 @@ pub(super) fn zip(call: &Call<'_>) -> Result<Values> {
     Ok(Values { kind: Kind::array(rows.kind.clone()), data: lists("", &rows.data, &rows.kind, &lengths), constant })
 }
 
-/// An array of rows of two as a map.
+/// Makes a map of an array of pairs.
 pub(super) fn map_from_entries(call: &Call<'_>) -> Result<Values> {
     call.arity(1, 1)?;
     let (entries, lengths) = explode(call.arg(0)?)?;

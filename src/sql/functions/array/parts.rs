@@ -10,12 +10,12 @@ use super::made::gather;
 use crate::tables::Kind;
 use crate::tables::builder::lists;
 
-/// Most combinations of one array, as in Trino.
+/// Maximum number of combinations of one array, as in Trino.
 const COMBINATIONS_MAX: usize = 100_000;
-/// Most elements of a combination, as in Trino.
+/// Maximum number of elements of a combination, as in Trino.
 const CHOSEN_MAX: i64 = 5;
 
-/// `ngrams(array, n)`: all neighbours, n at a time; the array itself where it is shorter.
+/// `ngrams(array, n)`: all runs of n neighbours; the array itself if it is shorter.
 pub(super) fn ngrams(call: &Call<'_>) -> Result<Values> {
     call.arity(2, 2)?;
     let sizes = call.wholes(1)?;
@@ -52,7 +52,7 @@ pub(super) fn combinations(call: &Call<'_>) -> Result<Values> {
     })
 }
 
-/// The next choice: the first position that can move on does, and those before it begin anew.
+/// The next combination: advances the first index that can be, and resets those before it.
 fn advance(chosen: &mut [usize], count: usize) -> bool {
     for at in 0..chosen.len() {
         let limit = chosen.get(at + 1).copied().unwrap_or(count);
@@ -84,7 +84,7 @@ pub(super) fn trim_array(call: &Call<'_>) -> Result<Values> {
     })
 }
 
-/// Arrays of arrays, from the places of an array's elements.
+/// Arrays of arrays, from indexes of an array's elements.
 fn several(call: &Call<'_>, mut make: impl FnMut(usize, std::ops::Range<usize>) -> Result<Option<Vec<Vec<u32>>>>) -> Result<Values> {
     let (elements, lengths) = explode(call.arg(0)?)?;
     let (ranges, first_constant) = (Ranges::of(&lengths), call.arg(0)?.constant);

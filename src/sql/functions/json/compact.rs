@@ -1,16 +1,16 @@
-//! JSON as Trino writes it.
+//! JSON in the form in which Trino writes it.
 
 use serde_json::value::RawValue;
 
 use super::super::super::cast::json_string;
 use crate::tables::builder::{elements_of, members_of};
 
-/// Depth and length of what is written anew; records of strangers may have more, and what has stays as it is.
+/// Depth and length up to which JSON is rewritten; hostile records may have more, and stay as they are.
 const DEPTH_MAX: usize = 64;
 
 const LENGTH_MAX: usize = 10_000;
 
-/// JSON as Trino writes it: no white space, and the members of what `json_parse` gave in the order of their names.
+/// Rewrites JSON as Trino does: without white space, and for `json_parse` with members sorted by name.
 pub(super) fn compact(value: &RawValue, sorted: bool) -> String {
     compact_at(value, sorted, DEPTH_MAX)
 }

@@ -1,4 +1,4 @@
-//! JSON paths: `$.a.b[0]`, and what lies at one.
+//! JSON paths such as `$.a.b[0]`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,7 +17,8 @@ pub(super) enum Step {
     Element(usize),
 }
 
-/// `$.a.b[0]["c d"]`, with `lax` or `strict` in front for the SQL/JSON functions; a leading `$` may be left out.
+/// Parses `$.a.b[0]["c d"]`, with `lax` or `strict` in front for the SQL/JSON functions; a leading `$` may
+/// be missing.
 pub(super) fn parse_path(path: &str) -> Result<Vec<Step>> {
     let wrong = || SqlError::new(format!("'{path}' is no JSON path that is supported: $.member, $[index], $['member']"));
     let trimmed = path.trim();
@@ -60,12 +61,12 @@ pub(super) fn member(text: &str) -> (&str, &str) {
     text.split_at(text.find(['.', '[']).unwrap_or(text.len()))
 }
 
-/// What lies at the path; JSON's `null` counts as nothing.
+/// The value at the path; JSON's `null` counts as none.
 pub(super) fn follow<'t>(text: &'t str, steps: &[Step]) -> Option<&'t RawValue> {
     at(text, steps).filter(|value| value.get() != "null")
 }
 
-/// What lies at the path, be it JSON's `null`.
+/// The value at the path, possibly JSON's `null`.
 pub(super) fn at<'t>(text: &'t str, steps: &[Step]) -> Option<&'t RawValue> {
     let mut value: &RawValue = serde_json::from_str(text).ok()?;
     for step in steps {
@@ -80,7 +81,7 @@ pub(super) fn at<'t>(text: &'t str, steps: &[Step]) -> Option<&'t RawValue> {
     Some(value)
 }
 
-/// Picks one member of an object.
+/// Extracts one member of an object.
 struct One<'n> {
     name: &'n str,
     any_case: bool,
@@ -109,7 +110,7 @@ impl<'t> Visitor<'t> for One<'_> {
 #[derive(serde::Deserialize)]
 struct Member<'t>(#[serde(borrow)] Cow<'t, str>);
 
-/// Picks one element of an array.
+/// Extracts one element of an array.
 struct Nth {
     index: usize,
 }

@@ -133,8 +133,8 @@ pub(super) fn joda_format(format: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::DAY_MILLIS;
     use super::*;
+    use crate::model::DAY_MILLIS;
 
     #[test]
     fn formats_of_both_families() {

@@ -1,15 +1,16 @@
-//! Time that is not linear: each gap between two moments is as wide as the logarithm of its length, so that 9 seconds and 14
-//! days both read.
+//! A time axis that is not linear: the gap between two moments is as wide as the logarithm of its length,
+//! so that both 9 seconds and 14 days can be seen.
 
 use crate::model::Timestamp;
 
-/// Moments with their places, in order.
+/// Moments with their positions, in order.
 pub struct Axis {
     places: Vec<(Timestamp, i64)>,
 }
 
 impl Axis {
-    /// Spreads `moments`, which are in order, from `from` to `to`; no gap is narrower than `narrowest`, as far as that fits.
+    /// Spreads `moments`, which are in order, over `from` to `to`. No gap is narrower than `narrowest` if
+    /// there is room for that.
     pub fn new(moments: &[Timestamp], from: i64, to: i64, narrowest: i64) -> Self {
         let gaps: Vec<f64> = moments.windows(2).map(|pair| weight(pair[0], pair[1])).collect();
         let number = i64::try_from(gaps.len()).unwrap_or(i64::MAX).max(1);
@@ -25,7 +26,7 @@ impl Axis {
         Self { places }
     }
 
-    /// Where a moment stands; between two of them, in proportion.
+    /// The position of a time; between two moments, in proportion.
     pub fn place(&self, time: Timestamp) -> i64 {
         let after = self.places.partition_point(|(moment, _)| *moment <= time);
         match (after.checked_sub(1).and_then(|before| self.places.get(before)), self.places.get(after)) {
@@ -42,7 +43,7 @@ impl Axis {
         self.places.last().map_or(0, |(_, place)| *place)
     }
 
-    /// The place of the moment with this number: two moments of one second have places of their own.
+    /// The position of the moment with this index: two moments in one second have positions of their own.
     pub fn of(&self, number: usize) -> i64 {
         self.places.get(number).map_or(0, |(_, place)| *place)
     }

@@ -1,4 +1,5 @@
-//! What both drawings of a picture share: where moments stand on their axis, and which asks have room for a mark.
+//! What both drawings of a picture share: the positions of moments, and which requests there is room to
+//! mark.
 
 use super::axis::Axis;
 use super::need::Need;
@@ -6,46 +7,48 @@ use super::scene::{Look, Scene, Sign, Stretch};
 use crate::model::Timestamp;
 use crate::ui::report::Ask;
 
-/// A scene on its axis.
+/// A scene with its axis.
 pub struct Frame<'s> {
     pub scene: &'s Scene,
     pub axis: Axis,
 }
 
-/// What an ask came to.
+/// How a request for the image ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Came {
     Served,
     InVain,
-    /// A task that stopped for want of it.
+    /// A task stopped because the image was missing.
     Stopped,
 }
 
 impl Frame<'_> {
-    /// Where the moment stands; two of one second have places of their own.
+    /// The position of a moment; two moments in one second have positions of their own.
     pub fn at(&self, sign: Sign, otherwise: Timestamp) -> i64 {
         self.scene.moment(sign).map_or_else(|| self.axis.place(otherwise), |(number, _)| self.axis.of(number))
     }
 
-    /// The place of a time, or the end of the axis where there is none.
+    /// The position of a time, or the end of the axis if there is none.
     pub fn until(&self, time: Option<Timestamp>) -> i64 {
         time.map_or(self.axis.last(), |time| self.axis.place(time))
     }
 
-    /// The place of the second push, where it is in the second of the first.
+    /// The position of the second push, if it was in the same second as the first.
     pub fn drop_at_once(&self) -> Option<i64> {
         let (number, drop) = self.scene.moment(Sign::Drop)?;
         let first = self.scene.moments.first()?;
         (number > 0 && first.at.seconds() == drop.at.seconds()).then(|| self.axis.of(number))
     }
 
-    /// An image that lost its tag in the second in which it got it had it all the same.
+    /// The ends of a stretch. An image that lost its tag in the second in which it got it is still shown
+    /// with it.
     pub fn ends_of(&self, lane: usize, stretch: &Stretch) -> (i64, i64) {
         let drop = self.drop_at_once().filter(|_| lane == 0 && stretch.look == Look::Fuse);
         (drop.unwrap_or_else(|| self.place_of(lane, stretch.from)), self.place_of(lane, stretch.to))
     }
 
-    /// Of two moments in one second, the lost image begins with the first and the other one with the second.
+    /// The position of a time on a lane. Of two moments in one second, the first belongs to the lost image
+    /// and the second to the other one.
     pub fn place_of(&self, lane: usize, time: Timestamp) -> i64 {
         let second = self.scene.moment(Sign::Drop).filter(|(_, drop)| drop.at.seconds() == time.seconds());
         let is_start = self.scene.moments.first().is_some_and(|first| first.at == time);
@@ -56,7 +59,8 @@ impl Frame<'_> {
         }
     }
 
-    /// Asks and their places, those of a kind at least `apart` from another; served ones, those in vain, stopped tasks.
+    /// Requests with their positions: those served, those in vain, tasks that stopped; each kind at least
+    /// `apart` from each other.
     pub fn asks<'n>(&self, need: &'n Need, apart: [i64; 3]) -> Vec<(Came, i64, &'n Ask)> {
         let mut last = [i64::MIN; 3];
         let mut shown = Vec::new();
@@ -76,12 +80,12 @@ impl Frame<'_> {
     }
 }
 
-/// A cross of eight units around its middle.
+/// A cross of eight units, as a path around its centre.
 pub fn cross(x: i64, y: i64) -> String {
     format!("M{} {}l8 8m0 -8l-8 8", x - 4, y - 4)
 }
 
-/// The class of a stopped task's cross: on the red block it has another colour.
+/// The CSS class of a stopped task's cross, which has another colour on the red block.
 pub const fn cross_class(need: &Need) -> &'static str {
     if need.outage.is_some() { "cross on-red" } else { "cross" }
 }

@@ -1,4 +1,4 @@
-//! The images of a picture: what became of each, stretch by stretch.
+//! The images of a picture, as a sequence of stretches each.
 
 use super::scene::{Lane, Look, Stretch, short_name};
 use crate::model::{Digest, Finding, FindingKind, ImageState, StepKind, Timeline, Timestamp};
@@ -7,10 +7,10 @@ use crate::ui::report::Story;
 
 type Span = (Timestamp, Timestamp);
 
-/// The image that the finding is about.
+/// The lane of the image that the finding is about.
 pub fn lost_lane(finding: &Finding, story: &Story, (first, last): Span) -> Lane {
     let lost = &finding.lost;
-    // Findings about a tag say nothing of the image's end, and its life does.
+    // Findings about a tag do not have the image's end, but its life does.
     let life = story.life.as_ref().filter(|_| matches!(finding.kind, FindingKind::TagRemoved | FindingKind::TagMovedBack | FindingKind::AccessTaken));
     let since = |at: &Timestamp| *at >= finding.second_push.event_time;
     let untagged = lost.untagged_at.or(life.and_then(|life| life.untagged_at).filter(since));
@@ -50,7 +50,7 @@ pub fn lost_lane(finding: &Finding, story: &Story, (first, last): Span) -> Lane 
     Lane { name, note, stretches, open_start: lost.pushed_at.is_none_or(|at| at < first) }
 }
 
-/// What it looks like with and without a tag.
+/// How it looks with and without a tag.
 fn looks(finding: &Finding, story: &Story) -> (Look, Look) {
     let state = story.life.as_ref().map_or(ImageState::Unknown, |life| life.state);
     match finding.kind {
@@ -62,7 +62,7 @@ fn looks(finding: &Finding, story: &Story) -> (Look, Look) {
     }
 }
 
-/// The image that has the tag instead, the index, or the source.
+/// The lane of the image that has the tag instead, of the index, or of the source.
 pub fn other_lane(finding: &Finding, story: &Story, (first, last): Span) -> Option<Lane> {
     let Some(life) = &story.other else { return finding.kept.digest.map(|kept| known_by_name(finding, kept, (first, last))) };
     let pushed = life.pushed_at.or(life.steps.iter().map(|step| step.time).min());
@@ -88,7 +88,7 @@ pub fn other_lane(finding: &Finding, story: &Story, (first, last): Span) -> Opti
     Some(Lane { name: name(life.digest), note, stretches, open_start: pushed.is_none_or(|at| at < first) })
 }
 
-/// An image of which the logs have nothing but that it took the tag.
+/// The lane of an image that the logs know only because it took the tag.
 fn known_by_name(finding: &Finding, kept: Digest, (first, last): Span) -> Lane {
     let from = finding.second_push.event_time.clamp(first, last);
     let stretches = vec![Stretch { look: Look::Tagged, from, to: last, label: String::new() }];

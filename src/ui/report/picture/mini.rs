@@ -1,5 +1,6 @@
-//! A finding's picture as small as a line of text, on the time axis of its repository: what stands below another happened at
-//! the same time, and the lines of policy changes and runs go through all of them.
+//! A finding's picture in the size of a line of text, on the time axis of its repository: what is at the
+//! same horizontal position happened at the same time, and the lines for policy changes and runs go through
+//! all pictures.
 
 use maud::{Markup, html};
 
@@ -10,10 +11,10 @@ use crate::model::Timestamp;
 
 const WIDTH: i64 = 240;
 const BAR: i64 = 8;
-/// Moments of one axis; beyond that, its first and last are all.
+/// With more moments than this, an axis only has the first and the last.
 const MOMENTS_MAX: usize = 60;
 
-/// One axis for the pictures of a repository.
+/// The axis shared by all pictures of a repository.
 pub struct Shared {
     axis: Axis,
     runs: Vec<Timestamp>,

@@ -6,7 +6,7 @@ use crate::model::{Coverage, EventRef, Finding, FindingKind, StepKind, Timestamp
 use crate::ui::quantity::span;
 use crate::ui::report::Story;
 
-/// In order of time, at least two; empty where there is only one.
+/// The moments in order, at least two; empty if there is only one.
 pub fn moments(finding: &Finding, story: &Story, coverage: &Coverage, need: Option<&Need>) -> Vec<Moment> {
     let mut all: Vec<Moment> = Vec::new();
     let mut add = |at: Timestamp, sign: Sign, words: String| all.push(Moment { at, sign, words });
@@ -94,7 +94,7 @@ fn middle(finding: &Finding, story: &Story, add: &mut impl FnMut(Timestamp, Sign
     }
 }
 
-/// What ended it.
+/// What ended the image.
 fn end(finding: &Finding, story: &Story) -> (Sign, String) {
     let likely = if story.presumed { "most likely gone by then: " } else { "" };
     let archived = finding.kind == FindingKind::Archived;

@@ -1,4 +1,4 @@
-//! Who needed the image: who holds on to it, who asked, and from when to when nothing was to be had.
+//! What needed the image: services that keep it, requests for it, and the time of the outage.
 
 use super::scene::short_name;
 use crate::model::{Finding, FindingKind, Timestamp};
@@ -8,14 +8,14 @@ use crate::ui::report::{Ask, Holder, Story};
 pub struct Need {
     pub name: String,
     pub note: String,
-    /// The stretch in which it holds on to the image; none for who only pulled.
+    /// Since and until when it keeps the image; `None` for callers that only pulled.
     pub held: Option<(Timestamp, Option<Timestamp>)>,
-    /// From the first failure to what ended it; without an end where the logs have none.
+    /// From the first failure until the outage ended; without an end if the logs have none.
     pub outage: Option<(Timestamp, Option<Timestamp>)>,
     pub asks: Vec<Ask>,
     /// "5 pulls found nothing, 3 tasks stopped".
     pub harm: Option<String>,
-    /// How long that went on.
+    /// How long the outage lasted.
     pub ending: Option<String>,
 }
 
@@ -29,7 +29,7 @@ impl Need {
     }
 }
 
-/// None where nobody is known to need it.
+/// `None` if nothing is known to need the image.
 pub fn need(finding: &Finding, story: &Story) -> Option<Need> {
     let asks = story.asks.clone();
     let failed = asks.iter().find(|ask| ask.in_vain).map(|ask| ask.at);
@@ -59,7 +59,7 @@ pub fn need(finding: &Finding, story: &Story) -> Option<Need> {
     })
 }
 
-/// The one that held on to the image when it was asked for in vain, else the first that still does.
+/// The holder that kept the image when a request failed, else the first that still keeps it.
 fn chosen(holders: &[Holder], failed: Option<Timestamp>) -> Option<&Holder> {
     let held = |holder: &&Holder| failed.is_none_or(|at| holder.from <= at && holder.until.is_none_or(|until| until > at));
     holders.iter().find(held)

@@ -1,5 +1,5 @@
-//! What a picture shows, before it has a shape: moments, lanes of images, the way of the tag, and who needed the image. Nothing
-//! stands here that the finding's evidence does not say.
+//! What a picture shows, before it is drawn: moments, lanes of images, the way of the tag, and what needed
+//! the image. It contains nothing that the finding's evidence does not have.
 
 use super::lanes::{lost_lane, other_lane};
 use super::moments::moments;
@@ -7,11 +7,11 @@ use super::need::{Need, need};
 use crate::model::{Coverage, Finding, LogText, TagEnd, Timestamp};
 use crate::ui::report::Story;
 
-/// What a stretch of an image's life looks like.
+/// How a stretch of an image's life looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
     Tagged,
-    /// Without a tag: a rule may take it.
+    /// Without a tag, so that a rule may take it.
     Fuse,
     /// Without a tag of its own, listed by an index.
     Held,
@@ -19,7 +19,7 @@ pub enum Look {
     Gone,
     /// The repository's key could not be used.
     Locked,
-    /// The logs do not say whether it was there.
+    /// The logs do not say whether the image existed.
     Unknown,
 }
 
@@ -51,20 +51,20 @@ pub struct Lane {
     pub name: String,
     pub note: String,
     pub stretches: Vec<Stretch>,
-    /// It was there before the picture begins.
+    /// It existed before the picture begins.
     pub open_start: bool,
 }
 
-/// What happened at a moment of the axis. Declared in the order in which events of one second are shown.
+/// Something at a moment of the axis. Declared in the order in which events of one second are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sign {
     /// The picture begins.
     Start,
     Push,
     Given,
-    /// The tag goes to another image.
+    /// The tag moves to another image.
     Drop,
-    /// A call takes the tag off.
+    /// A call removes the tag.
     Untag,
     Rule,
     Call,
@@ -85,20 +85,20 @@ pub struct Moment {
     pub words: String,
 }
 
-/// The tag on a lane.
+/// The time in which a lane has the tag.
 #[derive(Debug, Clone, Copy)]
 pub struct Ride {
     pub lane: usize,
     pub from: Timestamp,
     pub to: Timestamp,
-    /// It ends there, and goes to no other image of the picture.
+    /// The tag ends there, without moving to another image of the picture.
     pub cut: bool,
 }
 
 pub struct Scene {
     /// In order; at least two.
     pub moments: Vec<Moment>,
-    /// The lost image, and the other one if there is one.
+    /// The lane of the lost image, and that of the other one if there is one.
     pub lanes: Vec<Lane>,
     pub tag: Option<String>,
     pub rides: Vec<Ride>,
@@ -107,11 +107,11 @@ pub struct Scene {
     pub policies: Vec<Timestamp>,
 }
 
-/// Lines of runs in one picture; a run every day for years says nothing by its lines.
+/// With more runs than this, their lines are left out: a line a day for years says nothing.
 const RUNS_MAX: usize = 40;
 
 impl Scene {
-    /// None where nothing of the finding has a time.
+    /// `None` if nothing in the finding has a time.
     pub fn of(finding: &Finding, story: &Story, coverage: &Coverage) -> Option<Self> {
         let need = need(finding, story);
         let moments = moments(finding, story, coverage, need.as_ref());
@@ -167,7 +167,7 @@ fn rides(finding: &Finding, story: &Story, lanes: &[Lane], (first, last): (Times
     rides
 }
 
-/// Who it was, short enough for a label: the role, the user, the service.
+/// A name short enough for a label: the role, the user, the service.
 pub fn short_name(name: &LogText) -> String {
     let raw = name.raw();
     let parts: Vec<&str> = raw.splitn(6, ':').collect();
@@ -178,7 +178,7 @@ pub fn short_name(name: &LogText) -> String {
     }
 }
 
-/// The middle gives way.
+/// Cuts a text in the middle.
 pub fn shortened(text: &str, chars_max: usize) -> String {
     let number = text.chars().count();
     if number <= chars_max {

@@ -1,4 +1,5 @@
-//! The marks that pictures are made of. What they look like (colour, pattern, width) stands in the style sheet alone.
+//! The SVG elements of pictures. How they look (colour, pattern, width) is defined in the style sheet
+//! alone.
 
 use maud::{Markup, html};
 
@@ -6,7 +7,7 @@ use super::axis::Axis;
 use crate::model::Timestamp;
 use crate::ui::html::shown;
 
-/// Where a text stands to its place.
+/// How a text is aligned to its position.
 #[derive(Clone, Copy)]
 pub enum Anchor {
     Start,
@@ -14,18 +15,18 @@ pub enum Anchor {
     End,
 }
 
-/// How wide a text will be, roughly; labels that do not fit are set elsewhere.
+/// The approximate width of a text; labels that do not fit are put elsewhere.
 pub fn width_of(text: &str) -> i64 {
     i64::try_from(text.chars().count()).unwrap_or(i64::MAX / 8).saturating_mul(13) / 2
 }
 
-/// A whole drawing, `told` in words for those who do not see it.
+/// A whole drawing; `told` describes it for screen readers.
 pub fn drawing(class: &str, (width, height): (i64, i64), told: &str, marks: &Markup) -> Markup {
     let size = format!("0 0 {width} {height}");
     html! { svg class={ "picture " (class) } viewBox=(size) role="img" aria-label=(shown(told)) { "\n" (marks) } }
 }
 
-/// What is said of a mark where the mouse rests on it.
+/// The tooltip of an element.
 fn titled(title: &str) -> Markup {
     html! { @if !title.is_empty() { title { (shown(title)) } } }
 }
@@ -41,12 +42,12 @@ pub fn line(class: &str, (x1, y1): (i64, i64), (x2, y2): (i64, i64), title: &str
     html! { line class=(class) x1=(x1) y1=(y1) x2=(x2) y2=(y2) { (titled(title)) } "\n" }
 }
 
-/// A path of our own making: letters and numbers.
+/// A path made by this program of letters and numbers.
 pub fn path(class: &str, path: &str) -> Markup {
     html! { @if !path.is_empty() { path class=(class) d=(path) {} "\n" } }
 }
 
-/// A sign from the page's own set.
+/// A sign from the page's common set.
 pub fn sign(id: &str, (x, y): (i64, i64), title: &str) -> Markup {
     html! { use href={ "#" (id) } class="sign" x=(x) y=(y) { (titled(title)) } "\n" }
 }
@@ -60,7 +61,7 @@ pub fn text(class: &str, (x, y): (i64, i64), anchor: Anchor, text: &str) -> Mark
     html! { @if !text.is_empty() { text class=(class) x=(x) y=(y) text-anchor=[anchored] { (shown(text)) } "\n" } }
 }
 
-/// Lines at the places of `times`, one mark for all; those that would fall together are one.
+/// Vertical lines at the positions of `times`, as one path; lines that would coincide are drawn once.
 pub fn lines(axis: &Axis, times: &[Timestamp], top: i64, bottom: i64) -> String {
     let mut path = String::new();
     let mut last = i64::MIN;
@@ -73,7 +74,8 @@ pub fn lines(axis: &Axis, times: &[Timestamp], top: i64, bottom: i64) -> String 
     path
 }
 
-/// Lines of at most `chars_max` characters, broken between words where there are any; what does not fit into `lines_max` is cut.
+/// Breaks a text into lines of at most `chars_max` characters, at spaces where there are any; what does not
+/// fit into `lines_max` is cut.
 pub fn wrapped(text: &str, chars_max: usize, lines_max: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();
@@ -97,7 +99,7 @@ pub fn wrapped(text: &str, chars_max: usize, lines_max: usize) -> Vec<String> {
     lines
 }
 
-/// A word in pieces that fit.
+/// A long word in pieces that fit.
 fn pieces(word: &str, chars_max: usize) -> Vec<String> {
     let letters: Vec<char> = word.chars().collect();
     letters.chunks(chars_max.max(1)).map(|piece| piece.iter().collect()).collect()

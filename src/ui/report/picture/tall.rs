@@ -1,5 +1,5 @@
-//! The same picture from top to bottom, for narrow screens: the bars stand on the left, and each moment says beside them what
-//! happened.
+//! The same picture from top to bottom, for narrow screens: bars at the left, and beside them what happened
+//! at each moment.
 
 use maud::{Markup, html};
 
@@ -12,16 +12,16 @@ use crate::ui::quantity::span;
 
 const WIDTH: i64 = 360;
 const BAR: i64 = 16;
-/// Where the bars begin, and how far they stand from another.
+/// Position of the first bar, and the distance between bars.
 const FIRST: i64 = 16;
 const STEP: i64 = 34;
-/// Where the words begin.
+/// Position of the texts.
 const WORDS: i64 = 126;
 const CHARS: usize = 33;
-/// The same of bold words.
+/// The same for bold text.
 const BOLD: usize = 29;
 const TOP: i64 = 84;
-/// A moment's words have four lines at most, below its date.
+/// A moment has at most four lines of text below its date.
 const LEAST: i64 = 96;
 
 pub fn page(scene: &Scene, told: &str) -> Markup {
@@ -41,7 +41,7 @@ impl Tall<'_> {
         FIRST + STEP * i64::try_from(lane).unwrap_or(0)
     }
 
-    /// Names of the lanes, with a line from each to its bar.
+    /// Names of the lanes, each with a line to its bar.
     fn heads(&self) -> Markup {
         let scene = self.0.scene;
         let need = scene.need.as_ref().map(|need| format!("{}, {}", need.name, need.note));
@@ -131,7 +131,7 @@ impl Tall<'_> {
         }
     }
 
-    /// What a moment says; the first one names the tag, where one rides.
+    /// The text of a moment; the first one also names the tag.
     fn words_of(&self, number: usize, y: i64) -> Markup {
         let scene = self.0.scene;
         let Some(moment) = scene.moments.get(number) else { return html! {} };

@@ -11,15 +11,15 @@ use super::scene::{Lane, Look, Ride, Scene, Sign, shortened};
 use super::svg::{self, Anchor, drawing, lines, width_of};
 use crate::ui::html::wide;
 
-/// The picture's width, in its own units; text is 12 of them high.
+/// The picture's width in its own units; text is 12 units high.
 const WIDTH: i64 = 1000;
 const LEFT: i64 = 196;
 const RIGHT: i64 = 984;
 const BAR: i64 = 22;
 const LANE: i64 = 74;
-/// A gap is at least so wide that its length can stand there.
+/// A gap is at least wide enough for the text of its length.
 const GAP: i64 = 58;
-/// Beyond so many changes of a policy none of them says when it was.
+/// With more policy changes than this, their dates are left out.
 const NAMED_MAX: usize = 8;
 
 pub fn page(scene: &Scene, told: &str) -> Markup {
@@ -38,7 +38,7 @@ pub fn page(scene: &Scene, told: &str) -> Markup {
 struct Wide<'s>(Frame<'s>);
 
 impl Wide<'_> {
-    /// Chip and signs stand above the lanes, where there are any.
+    /// Position of the first lane: below the tag's chip and the signs, if there are any.
     fn first_lane(&self) -> i64 {
         let signed = self.0.scene.moments.iter().any(|moment| sign_of(moment.sign).is_some());
         if signed || !self.0.scene.rides.is_empty() { 82 } else { 36 }
@@ -61,7 +61,7 @@ impl Wide<'_> {
         self.axis_top() + 66
     }
 
-    /// Policy changes and runs, through all lanes.
+    /// Lines for policy changes and runs, through all lanes.
     fn lines(&self) -> Markup {
         let Frame { scene, axis } = &self.0;
         let (top, bottom) = (self.first_lane() - 22, self.axis_top());
@@ -93,7 +93,7 @@ impl Wide<'_> {
                 (svg::rect(stretch.look.word(), (x, y + narrower), (end - x, BAR - 2 * narrower), &title))
                 @if width_of(&stretch.label) < end - x - 8 {
                     @match stretch.look {
-                        // Failures hang from the middle of it.
+                        // Marks of failures hang from the middle of the bar.
                         Look::Gone | Look::Archived | Look::Unknown => (svg::text("word halo", (x + 9, y + 15), Anchor::Start, &stretch.label)),
                         _ => (svg::text("word halo", ((x + end) / 2, y - 7), Anchor::Middle, &stretch.label)),
                     }
@@ -106,7 +106,7 @@ impl Wide<'_> {
         }
     }
 
-    /// The tag rides its image, and drops to the next one.
+    /// The tag's thread: along the image that has the tag, and down to the next one.
     fn thread(&self) -> Markup {
         let frame = &self.0;
         let Some(first) = frame.scene.rides.first() else { return html! {} };
@@ -117,7 +117,7 @@ impl Wide<'_> {
         for ride in frame.scene.rides.iter().skip(1) {
             let (x, y) = (frame.place_of(ride.lane, ride.from), level(ride));
             if ride.lane == before.lane {
-                // It was off for a while: it ends, and begins anew.
+                // The tag was on no image for a while: its thread ends and begins again.
                 let end = frame.place_of(before.lane, before.to);
                 path.push_str(&format!("H{}M{x} {y}", end.max(start).min(x)));
             } else {
@@ -151,7 +151,8 @@ impl Wide<'_> {
     }
 }
 
-/// The way of the thread from its chip to the bar on which it begins to ride: below what the signs say, where it is a long one.
+/// The path of the thread from the chip to the first bar; it passes below the texts of the signs if it is
+/// long.
 fn falls(start: i64, level: i64) -> String {
     if start < LEFT + 60 {
         return format!("M{} 26H{}C{start} 26 {start} 40 {start} {level}", LEFT - 10, (start - 14).max(LEFT - 8));
@@ -160,7 +161,7 @@ fn falls(start: i64, level: i64) -> String {
     format!("M{from} 26C{} 26 {} {low} {} {low}H{}C{start} {low} {start} {} {start} {level}", from + 10, from + 4, from + 18, start - 14, low + 6)
 }
 
-/// What stands on a pole above the moment.
+/// The sign drawn above a moment.
 const fn sign_of(sign: Sign) -> Option<&'static str> {
     match sign {
         Sign::Rule => Some("s-scissors"),

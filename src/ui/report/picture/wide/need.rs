@@ -1,4 +1,4 @@
-//! Who asked for the image and who held on to it, below the lanes of the images.
+//! What asked for the image and what kept it, below the lanes of the images.
 
 use maud::{Markup, html};
 
@@ -29,7 +29,7 @@ impl Wide<'_> {
         let frame = &self.0;
         let (top, bottom) = (self.top(0) + BAR, self.need_top() + if need.held.is_some() { 0 } else { BAR / 2 });
         let mut asks = frame.asks(need, [4, 2, 2]);
-        // Failures are drawn over what was served.
+        // Failures are drawn over requests that were served.
         asks.sort_by_key(|(came, ..)| *came != Came::Served);
         html! {
             @if let Some((from, until)) = need.outage {
@@ -49,7 +49,7 @@ impl Wide<'_> {
         }
     }
 
-    /// Who was hurt, and how that ended.
+    /// Who was affected, and how that ended.
     fn harm(&self, need: &Need) -> Markup {
         let (frame, y) = (&self.0, self.need_top());
         let Some(harm) = &need.harm else { return html! {} };

@@ -1,4 +1,4 @@
-//! What is said in the picture: between the lanes, beside the signs above them, and along the axis.
+//! The texts of the picture: between the lanes, beside the signs, and along the axis.
 
 use maud::{Markup, html};
 
@@ -9,11 +9,11 @@ use crate::ui::report::picture::frame::date;
 use crate::ui::report::picture::scene::{Sign, shortened};
 use crate::ui::report::picture::svg::{self, Anchor, width_of, wrapped};
 
-/// Half of a date's width.
+/// Half of the width of a date.
 const HALF: i64 = 39;
 
 impl Wide<'_> {
-    /// What is said between the lanes.
+    /// The texts between the lanes.
     pub(super) fn labels(&self) -> Markup {
         let y = self.top(0) + BAR + 22;
         let said = [Sign::Drop, Sign::Untag].into_iter().filter_map(|sign| Some((sign, self.0.scene.moment(sign)?.1)));
@@ -62,7 +62,7 @@ impl Wide<'_> {
     }
 }
 
-/// The words of a sign, on the side that has room for them.
+/// The text of a sign, on the side that has room for it.
 fn beside(x: i64, words: &str) -> Markup {
     let to_left = x > (LEFT + RIGHT) / 2;
     let room = if to_left { x - LEFT - 30 } else { RIGHT - x - 16 };

@@ -1,87 +1,18 @@
 //! Commits over a disk that loses, tears, reorders and refuses: whatever happens, the lake opens, holds the last commit, and
 //! goes on.
 //!
-//! `SEED=7 cargo test --lib lake::commit` plays one seed again, `SEEDS=100000` plays more of them.
-
-use std::collections::BTreeMap;
-use std::io;
-use std::path::PathBuf;
+//! `SEED=7 cargo test --lib lake::commit::local` plays one seed again, `SEEDS=100000` plays more of them.
 
 use super::*;
+use crate::lake::commit::worlds::{Model, empty, holds, number, partition};
 use crate::lake::disk::sim::{Fault, Random, SimDisk};
-use crate::lake::manifest::{Loaded, Seal, Tail};
-use crate::lake::objects::open_kept;
+use crate::lake::layout::STAGING;
 
-/// A file's path and what is in it.
-type Files = BTreeMap<PathBuf, Vec<u8>>;
-
-/// What a lake is to hold.
-#[derive(Debug, Clone, Default)]
-struct Model {
-    manifest: Manifest,
-    files: Files,
-}
-
-fn partition(day: u64) -> Partition {
-    Partition { native: day == 3, account: Some("1".to_owned()), region: None, date: Some(format!("2026-03-{:02}", day + 1)) }
-}
-
-fn put(disk: &SimDisk, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = disk.create(path)?;
-    // In two pieces, so that there is something to tear.
-    let (one, other) = bytes.split_at(bytes.len() / 2);
-    file.write_all(one)?;
-    file.write_all(other)
-}
-
-/// A next commit: some files more, some replaced, a segment, now and then all segments merged.
+/// A next commit, with files that are all different.
 fn next(disk: &SimDisk, model: &Model, random: &mut Random) -> io::Result<Model> {
-    let mut next = model.clone();
-    next.manifest.generation += 1;
-    let generation = next.manifest.generation;
-    for _ in 0..random.below(3) {
-        if !next.manifest.files.is_empty() {
-            let at = usize::try_from(random.below(next.manifest.files.len() as u64)).unwrap();
-            next.files.remove(&next.manifest.files.remove(at).path());
-        }
-    }
-    for number in 0..=random.below(3) {
-        let partition = partition(random.below(4));
-        let bytes: Vec<u8> = (0..8 + random.below(60)).map(|_| u8::try_from(random.below(256)).unwrap()).collect();
-        let mut name = format!("{generation:06}-{number:05}.{}", partition.extension());
-        if disk.has(&partition.folder().join(&name)) {
-            name = format!("{generation:06}-9{number:04}.{}", partition.extension());
-        }
-        put(disk, &layout::staged(&name), &bytes)?;
-        let tail = Some(Tail { bytes: bytes.len() as u64, checksum: Sum::of(&bytes) });
-        let entry = FileEntry { name, partition, rows: 1, bytes: bytes.len() as u64, row_bytes: 1, first: 0, last: 0, tail };
-        next.files.insert(entry.path(), bytes);
-        next.manifest.files.push(entry);
-    }
-    let (name, bytes) = (format!("{generation:06}.ndjson.gz"), generation.to_le_bytes());
-    put(disk, &layout::staged(&name), &bytes)?;
-    if random.below(5) == 0 {
-        next.manifest.segments.drain(..).for_each(|segment| drop(next.files.remove(&layout::objects(&segment.name))));
-    }
-    next.files.insert(layout::objects(&name), bytes.to_vec());
-    next.manifest.segments.push(Segment { name, seal: Some(Seal { bytes: 8, objects: 1, fresh: None, checksum: Sum::of(&bytes) }) });
-    Ok(next)
-}
-
-/// All files of the manifest are there, as they were written, for one who reads and has no lock.
-fn holds(disk: &SimDisk, model: &Model, kept: bool, what: &str) {
-    let Loaded { manifest, damage } = Manifest::load(disk).unwrap_or_else(|error| panic!("{what}: {error}"));
-    assert_eq!(damage, None, "{what}");
-    assert_eq!(manifest.generation, model.manifest.generation, "{what}");
-    assert_eq!((&manifest.files, &manifest.segments), (&model.manifest.files, &model.manifest.segments), "{what}");
-    for (path, bytes) in &model.files {
-        let name = path.file_name().unwrap().to_str().unwrap();
-        let file = if kept { open_kept(disk, path, name, None) } else { disk.open(path) };
-        let file = file.unwrap_or_else(|error| panic!("{what}: {}: {error}", path.display()));
-        let mut there = vec![0; usize::try_from(file.size()).unwrap()];
-        file.read_at(0, &mut there).unwrap();
-        assert_eq!(&there, bytes, "{what}: {}", path.display());
-    }
+    crate::lake::commit::worlds::next(disk, model, random, |random| {
+        (0..8 + random.below(60)).map(|_| u8::try_from(random.below(256)).unwrap()).collect()
+    })
 }
 
 /// Nothing lies where other tools look that does not count, and nothing is under work.
@@ -103,7 +34,7 @@ fn open(disk: &SimDisk) -> Result<Manifest, LakeError> {
 /// One life of a lake: commits, one of which is stopped or fails, and what comes after.
 fn live(seed: u64) {
     let (mut random, disk) = (Random(seed), SimDisk::default());
-    let mut model = Model { manifest: Manifest::new(), files: Files::new() };
+    let mut model = empty();
     for round in 0..4 {
         let what = format!("SEED={seed}, round {round}");
         let kinds = [io::ErrorKind::StorageFull, io::ErrorKind::Other];
@@ -151,7 +82,6 @@ fn live(seed: u64) {
 
 #[test]
 fn whatever_a_disk_does_the_lake_holds_its_last_commit_and_goes_on() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
     match number("SEED") {
         Some(seed) => live(seed),
         None => (0..number("SEEDS").unwrap_or(1_500)).for_each(live),
@@ -163,7 +93,7 @@ fn whatever_a_disk_does_the_lake_holds_its_last_commit_and_goes_on() {
 fn stopped_at_any_call_a_commit_is_there_as_a_whole_or_not_at_all() {
     let begin = || {
         let (mut random, disk) = (Random(3), SimDisk::default());
-        let mut model = Model { manifest: Manifest::new(), files: Files::new() };
+        let mut model = empty();
         for _ in 0..3 {
             let next = next(&disk, &model, &mut random).unwrap();
             publish(&disk, &model.manifest, &next.manifest).unwrap();

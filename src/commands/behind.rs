@@ -1,0 +1,97 @@
+//! Who stood behind pushes and deletions, for verbs that tell of them: the sources are read once more, for the time around these calls
+//! alone, and of their records those that begin sessions.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use super::gather::{self, Run, watched};
+use super::options::Common;
+use super::sources;
+use crate::failure::Failure;
+use crate::model::{EventRef, Filter, Finding, LogText, Sentence};
+use crate::pipeline::Budget;
+use crate::redact::Redactor;
+use crate::trace;
+
+/// What these calls may take of the memory beside the history that is there already.
+const MEMORY_PART: u64 = 4;
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub struct Behind {
+    /// Do not look for who stood behind pushes and deletions: the sources are read once
+    #[arg(long)]
+    no_trace: bool,
+}
+
+/// What is known of calls, by their `eventID`.
+#[derive(Default)]
+pub struct Told(BTreeMap<LogText, Sentence>);
+
+impl Told {
+    /// What is to be said of these calls, each once.
+    pub fn of<'e>(&self, calls: impl Iterator<Item = &'e EventRef>) -> Vec<Sentence> {
+        let mut said: Vec<Sentence> = Vec::new();
+        for sentence in calls.filter_map(|call| self.0.get(&call.event_id)) {
+            if !said.contains(sentence) {
+                said.push(sentence.clone());
+            }
+        }
+        // What it tells of is the last of its events.
+        said.sort_by_key(|sentence| sentence.evidence.last().map(|event| event.event_time));
+        said
+    }
+}
+
+/// The calls of a finding whose callers are of interest: the pushes and the deletion.
+pub fn calls(finding: &Finding) -> impl Iterator<Item = &EventRef> + Clone {
+    let pushed = finding.first_push.as_ref().or_else(|| finding.evidence.iter().find(|event| event.event_name == "PutImage"));
+    pushed.into_iter().chain([&finding.second_push]).chain(finding.deletion.iter().map(|deletion| &deletion.event))
+}
+
+impl Behind {
+    /// Looks for who stood behind these calls, among the records that `run` has read.
+    pub fn told<'e>(
+        &self,
+        common: &Common,
+        run: &Run<'_>,
+        redactor: Option<&Redactor>,
+        calls: impl Iterator<Item = &'e EventRef>,
+    ) -> Result<Told, Failure> {
+        let mut calls: Vec<&EventRef> = calls.filter(|call| trace::is_traceable(call)).collect();
+        calls.sort_by(|a, b| a.event_id.cmp(&b.event_id));
+        calls.dedup_by(|a, b| a.event_id == b.event_id);
+        let Some((since, until)) = trace::window(&calls).filter(|_| !self.no_trace && !run.evidence.coverage.partial) else {
+            return Ok(Told::default());
+        };
+        if common.sources.iter().any(|spec| spec == "-") {
+            run.talk.note("who stood behind pushes and deletions is not told: standard input can be read once");
+            return Ok(Told::default());
+        }
+        let asked = common.filter()?;
+        let filter = Filter {
+            since: Some(asked.since.map_or(since, |asked| asked.max(since))),
+            until: Some(asked.until.map_or(until, |asked| asked.min(until))),
+            repositories: Vec::new(),
+            ..asked
+        };
+        let feeds = sources::open(common, &filter)?;
+        let budget = gather::budget(common.sources());
+        let budget = Budget { kept_bytes_max: budget.kept_bytes_max / MEMORY_PART, ..budget };
+        let read = watched(run.talk, &feeds, &run.cancelled, budget, |run| trace::trace_of(run, &filter, &calls));
+        if run.cancelled.load(Ordering::Relaxed) || feeds.iter().any(|feed| feed.fatal().is_some()) {
+            run.talk.warn("who stood behind pushes and deletions is not told: the sources could not be read once more");
+            return Ok(Told::default());
+        }
+        match read {
+            Ok(trace) => {
+                redactor.iter().for_each(|redactor| trace.iter().for_each(|trace| redactor.learn_trace(trace)));
+                Ok(Told(trace.as_ref().map(trace::behind).unwrap_or_default()))
+            }
+            Err(overfull) => {
+                run.talk.note(&format!("who stood behind pushes and deletions is not told: {overfull}; tagfall trace takes one caller at a time"));
+                Ok(Told::default())
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! `tagfall fate REF|FINDING SOURCE…`.
+
+use std::sync::Arc;
+
+use super::gather::{Asked as Wanted, Run};
+use super::image::Asked;
+use super::options::Common;
+use super::redaction::{Redaction, redacted};
+use super::values::{self, When};
+use super::{Ending, after_help, nothing};
+use crate::failure::Failure;
+use crate::fate::Fates;
+use crate::model::{FatePlace, Timeline};
+use crate::ui;
+use crate::ui::quantity::counted;
+use crate::ui::talk::Talk;
+
+const EXAMPLES: &str = "\
+Examples:
+  tagfall fate 111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/api@sha256:… ./logs ./snapshot
+  tagfall fate 1e6aa6eb9a2ecaf3 ./logs            the id of a finding
+  tagfall fate shop/api:v7 ./logs-of-the-source ./logs-of-the-replica ./snapshot";
+
+/// Tell what became of one image in every registry, and what will: source, replicas and pull-through caches
+///
+/// For each place: whether the same digest is there, with which tags, which policy takes it when, who needs that copy, and whose
+/// deletions reach it. Give the logs or snapshots of all accounts and regions: what is not among them cannot be told.
+#[derive(Debug, clap::Args)]
+#[command(after_help = after_help(EXAMPLES))]
+pub struct Args {
+    /// An image reference, a digest, a pasted error line, or the id of a finding
+    #[arg(value_name = "REF")]
+    reference: String,
+
+    #[command(flatten)]
+    pub common: Common,
+
+    #[command(flatten)]
+    redaction: Redaction,
+
+    /// Look from this moment: only events before it count, and what is eligible by then is due. As --since, or `now`
+    ///
+    /// Without it, from the end of the evidence.
+    #[arg(long, value_name = "TIME", value_parser = values::moment, help_heading = "Which events")]
+    at: Option<When>,
+
+    /// On the page: the events behind each place, with their objects and records
+    #[arg(long, help_heading = "Output")]
+    evidence: bool,
+}
+
+impl Args {
+    pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
+        self.common.show.can_write(false)?;
+        let asked = Asked::parse(&self.reference)?;
+        let at = self.at.map(values::resolved);
+        let redactor = self.redaction.open(&self.common, talk)?;
+        let redactor = redactor.as_deref();
+        let run = Run::gather_for(&self.common, talk, Wanted { at, redactor, ..Wanted::default() })?;
+        let Some(as_of) = at.or(run.evidence.end) else { return Err(nothing::no_end()) };
+        let history = &run.evidence.history;
+        let fates = Fates::new(history, as_of);
+        let fate = asked.answer(&run, &self.common, |question| fates.of(question), |finding| fates.of_finding(finding))?;
+        let life = |place: &FatePlace| history.timeline_of(&place.repository, &fate.digest).map(|life| redacted(life, redactor));
+        let lives: Vec<Option<Timeline>> = fate.places.iter().map(life).collect();
+        let severities: Vec<_> = alarms(&fate.places);
+        let fate = redacted(fate, redactor);
+        let telling = ui::timelines::Telling { style: self.common.show.style(), evidence: self.evidence };
+        run.write(|out, look, coverage| ui::fate::write(out, look, telling, coverage, &fate, &lives))?;
+        let summary = format!("{}, {} with it", counted(fate.places.len() as u64, "place", "places"), fate.copies);
+        Ok(run.end_by(&summary, severities.into_iter()))
+    }
+}
+
+/// What `--fail-on` judges: places where it is needed, and is gone or will go.
+fn alarms(places: &[FatePlace]) -> Vec<crate::model::Severity> {
+    use crate::model::Presence;
+    let at_stake = |place: &&FatePlace| matches!(place.presence, Presence::Gone | Presence::Archived) || place.first_end.is_some();
+    places.iter().filter(at_stake).filter_map(|place| place.severity).collect()
+}

@@ -1,0 +1,67 @@
+//! What `rescue` and `fate` are asked about: an image, or the finding that tells of one.
+
+use super::gather::Run;
+use super::options::Common;
+use crate::detect;
+use crate::explain::Question;
+use crate::failure::Failure;
+use crate::model::Finding;
+
+/// How many hex digits the id of a finding has, without the number of an earlier loss.
+const ID_DIGITS: usize = 16;
+
+pub enum Asked {
+    Image(Question),
+    /// The id of a finding.
+    Finding(String),
+}
+
+impl Asked {
+    /// Reads what stands on the command line.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
+        if is_id(text) {
+            return Ok(Self::Finding(text.to_owned()));
+        }
+        let nothing = || {
+            Failure::new(format!("no image reference, no digest and no id of a finding in {text:?}"))
+                .advise("give REPOSITORY:TAG, REPOSITORY@sha256:…, a digest, the whole error line in quotes, or the id that detect prints")
+        };
+        Question::parse(text).map(Self::Image).ok_or_else(nothing)
+    }
+
+    /// What is known of the image, by a question or by a finding.
+    pub fn answer<T>(
+        &self,
+        run: &Run<'_>,
+        common: &Common,
+        by_question: impl FnOnce(&Question) -> Option<T>,
+        by_finding: impl FnOnce(&Finding) -> Option<T>,
+    ) -> Result<T, Failure> {
+        let id = match self {
+            Self::Image(question) => return by_question(question).ok_or_else(|| not_known(&question.to_text())),
+            Self::Finding(id) => id,
+        };
+        let findings = detect::findings(&run.evidence.history, common.settings());
+        let Some(finding) = findings.iter().find(|finding| finding.id == *id) else {
+            return Err(Failure::new(format!("no finding has the id {id}"))
+                .because("this evidence, with these filters, does not give it")
+                .advise("take an id that detect prints for the same sources, or name the image itself"));
+        };
+        by_finding(finding).ok_or_else(|| {
+            Failure::new(format!("finding {id} is about a tag, and no image of it is known")).advise("name the image itself: REPOSITORY@sha256:…")
+        })
+    }
+}
+
+fn not_known(reference: &str) -> Failure {
+    Failure::new(format!("nothing in this evidence tells which image {reference:?} is"))
+        .because("its repository is not in it, or it names a tag that the evidence does not know")
+        .advise("name the digest, and give logs or snapshots of the account and region that own the repository")
+}
+
+/// Whether this is how findings are called: `1e6aa6eb9a2ecaf3`, `1e6aa6eb9a2ecaf3-2`.
+fn is_id(text: &str) -> bool {
+    let (id, number) = text.split_once('-').unwrap_or((text, "1"));
+    let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    id.len() == ID_DIGITS && id.bytes().all(hex) && number.bytes().all(|byte| byte.is_ascii_digit())
+}

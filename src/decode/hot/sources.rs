@@ -1,0 +1,123 @@
+//! Which records are wanted, told by the first letters of their `eventSource` where those are enough.
+
+use crate::decode::Wanted;
+
+/// Bits of a table.
+const BITS: usize = 256;
+/// So many letters of a text are looked at.
+const LETTERS: usize = 4;
+
+/// What is [`Wanted`], and tables of the first letters of its sources and names. Most records are of other services or calls,
+/// and told apart by one look into each.
+pub(super) struct Sources<'w> {
+    wanted: Wanted<'w>,
+    sources: Beginnings,
+    names: Beginnings,
+}
+
+impl<'w> Sources<'w> {
+    pub(super) fn of(wanted: Wanted<'w>) -> Self {
+        let (sources, names) = match wanted {
+            Wanted::All => (Beginnings::ALL, Beginnings::ALL),
+            Wanted::Sources(sources) => (Beginnings::of(sources), Beginnings::ALL),
+            Wanted::Named { sources, names } => {
+                let mut beginnings = Beginnings::of(names.iter().flat_map(|(_, names)| *names));
+                let is_named = |source: &&str| names.iter().any(|(of, _)| of == source);
+                if !sources.iter().all(is_named) || names.iter().any(|(_, names)| names.iter().any(|name| name.len() < LETTERS)) {
+                    beginnings = Beginnings::ALL;
+                }
+                (Beginnings::of(sources), beginnings)
+            }
+        };
+        Self { wanted, sources, names }
+    }
+
+    /// Whether records of this source are wanted, of which `name` is what follows the opening quote of the `eventName`.
+    #[inline(always)]
+    pub(super) fn want(&self, source: &[u8], name: &[u8]) -> bool {
+        self.sources.may_have(source) && self.names.may_have(name) && self.wanted.event(source, name)
+    }
+
+    /// Whether records of this source are wanted, whatever their name.
+    pub(super) fn want_all_of(&self, source: &[u8]) -> bool {
+        self.wanted.source(source)
+    }
+}
+
+/// The first letters of some texts, as bits of a table.
+struct Beginnings([u64; BITS / 64]);
+
+impl Beginnings {
+    const ALL: Self = Self([u64::MAX; BITS / 64]);
+
+    fn of<'s>(texts: impl IntoIterator<Item = &'s &'s str>) -> Self {
+        let mut words = [0; BITS / 64];
+        for text in texts {
+            let (word, bit) = bit_of(text.as_bytes());
+            words[word] |= bit;
+        }
+        Self(words)
+    }
+
+    /// Whether one of the texts may begin as this one does.
+    #[inline(always)]
+    fn may_have(&self, text: &[u8]) -> bool {
+        let (word, bit) = bit_of(text);
+        self.0[word] & bit != 0
+    }
+}
+
+/// Where a table has a text: the word, and the bit in it. Texts that are too short for letters of their own share one.
+#[inline(always)]
+fn bit_of(text: &[u8]) -> (usize, u64) {
+    let letters = text.first_chunk::<LETTERS>().map_or(0, |letters| u32::from_le_bytes(*letters));
+    // Any odd number spreads the letters; this one keeps the most frequent services apart from those of images.
+    let number = letters.wrapping_mul(0x27d4_eb2f) >> (u32::BITS - BITS.ilog2());
+    (number as usize / 64 % (BITS / 64), 1 << (number % 64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_never_decides_against_what_is_wanted() {
+        const ALL: [&str; 6] = ["ecr.amazonaws.com", "ecs.amazonaws.com", "s3", "", "signin.amazonaws.com", "aws"];
+        for count in 0..=ALL.len() {
+            let wanted = Wanted::Sources(&ALL[..count]);
+            let sources = Sources::of(wanted);
+            for source in ALL.iter().chain(&["ecr-public.amazonaws.com", "ec2.amazonaws.com", "a", "ecr"]) {
+                assert_eq!(sources.want(source.as_bytes(), b"PutImage"), wanted.source(source.as_bytes()), "{source} of {count}");
+                assert!(Sources::of(Wanted::All).want(source.as_bytes(), b""));
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_told_where_every_source_has_some() {
+        const SOURCES: [&str; 2] = ["ecr.amazonaws.com", "kms.amazonaws.com"];
+        const NAMES: [(&str, &[&str]); 2] = [("ecr.amazonaws.com", &["PutImage", "BatchDelete"]), ("kms.amazonaws.com", &["DisableKey"])];
+        let want = |names, source: &str, name: &str| {
+            let wanted = Wanted::Named { sources: &SOURCES, names };
+            let told = Sources::of(wanted).want(source.as_bytes(), name.as_bytes());
+            assert_eq!(told, wanted.event(source.as_bytes(), name.as_bytes()), "{source} {name}");
+            told
+        };
+        assert!(want(&NAMES, SOURCES[0], "PutImage\"") && want(&NAMES, SOURCES[0], "BatchDeleteImage\""));
+        assert!(!want(&NAMES, SOURCES[0], "DisableKey\"") && !want(&NAMES, SOURCES[1], "Decrypt\"") && !want(&NAMES, SOURCES[1], "D\""));
+        assert!(want(&NAMES[..1], SOURCES[1], "Decrypt\""), "of a source without names all are wanted");
+        let short: [(&str, &[&str]); 2] = [(SOURCES[0], &["Pu"]), NAMES[1]];
+        assert!(want(&short, SOURCES[0], "PutImage\"") && !want(&short, SOURCES[0], "BatchGetImage\""));
+    }
+
+    #[test]
+    fn the_most_frequent_calls_are_told_by_the_tables() {
+        let sources = Sources::of(Wanted::Named { sources: crate::recognize::SOURCES, names: crate::recognize::NAMES });
+        for source in ["ec2.amazonaws.com", "s3.amazonaws.com", "sts.amazonaws.com", "logs.amazonaws.com", "dynamodb.amazonaws.com"] {
+            assert!(!sources.sources.may_have(source.as_bytes()), "{source}");
+        }
+        for name in ["Decrypt", "GenerateDataKey", "GetRolePolicy", "ListAttachedRolePolicies"] {
+            assert!(!sources.names.may_have(name.as_bytes()), "{name}");
+        }
+    }
+}

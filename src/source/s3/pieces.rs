@@ -1,0 +1,288 @@
+//! An object that is too large to be held: its bytes come in pieces, each asked for by its range, and a worker reads one while the
+//! next ones are on their way. All are of one version: `If-Match` says which, and an object that is replaced meanwhile fails.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use tokio::runtime::Handle;
+
+use super::fetch::signed;
+use super::session::{Defeat, Session};
+use super::trouble::{Trouble, TroubleKind};
+use crate::source::Signed;
+use crate::source::retry::Cause;
+
+/// A piece is never longer than this, nor than this part of what all objects in flight may take.
+const PIECE_BYTES_MAX: u64 = 8 << 20;
+const PIECE_PART: u64 = 8;
+/// Pieces on their way beside the one that is being read, and all that an object takes: these, that one, and its first.
+const AHEAD: usize = 2;
+pub(super) const PIECES_HELD: u64 = AHEAD as u64 + 2;
+/// Where a reader jumps to it often needs little: the first piece there is so many times smaller.
+const JUMP_PART: u64 = 16;
+/// So many bytes more are progress: the tries begin anew.
+const PROGRESS_BYTES_MIN: usize = 64 << 10;
+/// How often a reader that waits looks whether the run was stopped.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How long pieces are, where all objects in flight may take `budget_bytes`.
+pub(super) fn piece_bytes(budget_bytes: u64) -> u64 {
+    (budget_bytes / PIECE_PART).clamp(1, PIECE_BYTES_MAX)
+}
+
+/// One version of one object.
+pub(super) struct Version {
+    pub key: String,
+    pub e_tag: String,
+    pub size: u64,
+}
+
+/// The first piece, and what its answer says of the whole.
+pub(super) struct First {
+    pub version: Version,
+    pub bytes: Vec<u8>,
+    pub signed: Option<Box<Signed>>,
+}
+
+/// Why a piece could not be had.
+pub(super) enum Stop {
+    Defeated(Defeat),
+    /// It is no object that can be read so; why.
+    Refused(String),
+}
+
+/// What the end of a piece means to the others: whether everything is lost.
+pub(super) type Judge = Arc<dyn Fn(Result<usize, &Defeat>) + Send + Sync>;
+
+/// Fetches the first `bytes` of an object, whichever version it has now.
+pub(super) async fn first(session: &Session, key: &str, bytes: u64) -> Result<First, Stop> {
+    let mut found = Piece { session, key, range: 0..bytes, bytes: Vec::new(), version: None, signed: None };
+    found.fetch().await?;
+    let Piece { bytes, version, signed, .. } = found;
+    let (e_tag, size) = version.unwrap_or_default();
+    Ok(First { version: Version { key: key.to_owned(), e_tag, size }, bytes, signed })
+}
+
+/// A range of an object, as far as it has come.
+struct Piece<'s> {
+    session: &'s Session,
+    key: &'s str,
+    range: Range<u64>,
+    bytes: Vec<u8>,
+    /// ETag and length of the version that it is of, once they are known.
+    version: Option<(String, u64)>,
+    signed: Option<Box<Signed>>,
+}
+
+impl Piece<'_> {
+    /// With all tries. What breaks off goes on where it broke.
+    async fn fetch(&mut self) -> Result<(), Stop> {
+        let mut request = self.session.tries();
+        loop {
+            let (client, before) = (request.client(), self.bytes.len());
+            let trouble = match self.try_once(&client).await {
+                Ok(()) => return Ok(()),
+                Err(Stop::Defeated(defeat)) => defeat.trouble,
+                Err(refused) => return Err(refused),
+            };
+            if trouble.kind == TroubleKind::Passing(Cause::Changed) && self.version.is_some() {
+                return Err(Stop::Refused(format!(
+                    "it was replaced while it was read: what came before that is of the earlier version ({})",
+                    trouble.detail
+                )));
+            }
+            if self.bytes.len() - before >= PROGRESS_BYTES_MIN {
+                request.progressed();
+            }
+            request.recover(trouble).await.map_err(Stop::Defeated)?;
+        }
+    }
+
+    async fn try_once(&mut self, client: &aws_sdk_s3::Client) -> Result<(), Stop> {
+        let session = self.session;
+        let begin = self.range.start + self.bytes.len() as u64;
+        let e_tag = self.version.as_ref().map(|(e_tag, _)| e_tag.clone());
+        let request = client.get_object().bucket(session.bucket()).key(self.key).set_if_match(e_tag).set_request_payer(session.payer());
+        let request = request.range(format!("bytes={begin}-{}", self.range.end.saturating_sub(1)));
+        let output = request.send().await.map_err(|error| passing(Trouble::of(&error)))?;
+        session.answered();
+        self.agrees(&output, begin)?;
+        let mut body = output.body;
+        while let Some(piece) = body.next().await {
+            let piece = piece.map_err(|error| passing(Trouble::of_body(&error)))?;
+            let room = (self.range.end - self.range.start) as usize - self.bytes.len();
+            self.bytes.extend_from_slice(piece.get(..room.min(piece.len())).unwrap_or_default());
+        }
+        session.answered();
+        let came = self.range.start + self.bytes.len() as u64;
+        if came < self.range.end {
+            return Err(passing(Trouble::passing(Cause::Short, format!("{came} of {} bytes", self.range.end))));
+        }
+        Ok(())
+    }
+
+    /// Whether the answer is the part that was asked for, of the version that was begun.
+    fn agrees(&mut self, output: &GetObjectOutput, begin: u64) -> Result<(), Stop> {
+        let given = output.content_range().unwrap_or_default();
+        let parts = given.strip_prefix("bytes ").and_then(|given| given.split_once('/'));
+        let Some((range, size)) = parts.and_then(|(range, size)| Some((range, size.parse::<u64>().ok()?))) else {
+            return Err(Stop::Refused(
+                "larger than fits into memory as a whole, and the service gives no parts of it: copy it to a disk and name that".to_owned(),
+            ));
+        };
+        let e_tag = output.e_tag().filter(|e_tag| !e_tag.starts_with("W/"));
+        let Some(e_tag) = e_tag else {
+            return Err(Stop::Refused(
+                "larger than fits into memory as a whole, and without an ETag nothing tells whether its parts are of one version".to_owned(),
+            ));
+        };
+        let is_other = self.version.as_ref().is_some_and(|(known, length)| known != e_tag || *length != size);
+        if is_other {
+            return Err(passing(Trouble::passing(Cause::Changed, format!("ETag {e_tag}, {size} bytes"))));
+        }
+        // The first range may be longer than the object.
+        self.range.end = self.range.end.min(size);
+        if range != format!("{begin}-{}", self.range.end.saturating_sub(1)) {
+            return Err(passing(Trouble::passing(
+                Cause::Garbled,
+                format!("asked for bytes {begin}-{}, given {given}", self.range.end.saturating_sub(1)),
+            )));
+        }
+        if self.version.is_none() {
+            self.signed = signed(output);
+            self.version = Some((e_tag.to_owned(), size));
+        }
+        Ok(())
+    }
+}
+
+fn passing(trouble: Trouble) -> Stop {
+    Stop::Defeated(Defeat { trouble, tries: 1, nobody_answers: false })
+}
+
+/// Reads an object piece by piece, on a worker's thread, from any place of it.
+pub(super) struct Pieces {
+    session: Arc<Session>,
+    runtime: Handle,
+    judge: Judge,
+    version: Arc<Version>,
+    piece_bytes: u64,
+    /// Where the reader is.
+    at: u64,
+    /// The piece that it reads, and where that begins.
+    held: (u64, Vec<u8>),
+    coming: VecDeque<(u64, Receiver<Result<Vec<u8>, String>>)>,
+    /// Where the last piece that was asked for ends.
+    asked_until: u64,
+}
+
+impl Pieces {
+    /// To be read from `at` on. Within the runtime that fetches.
+    pub(super) fn new(session: &Arc<Session>, version: Version, piece_bytes: u64, at: u64, judge: Judge) -> Self {
+        Self {
+            session: Arc::clone(session),
+            runtime: Handle::current(),
+            judge,
+            version: Arc::new(version),
+            piece_bytes,
+            at,
+            held: (at, Vec::new()),
+            coming: VecDeque::new(),
+            asked_until: at,
+        }
+    }
+
+    /// What is held from where the reader is on.
+    fn rest(&self) -> &[u8] {
+        let (from, bytes) = &self.held;
+        let skipped = self.at.checked_sub(*from).and_then(|skipped| usize::try_from(skipped).ok());
+        skipped.and_then(|skipped| bytes.get(skipped..)).unwrap_or_default()
+    }
+
+    /// Waits for the piece that begins where the reader is.
+    fn fetch(&mut self) -> io::Result<()> {
+        self.held = (self.at, Vec::new());
+        if self.coming.front().is_none_or(|(begin, _)| *begin != self.at) {
+            let goes_on = self.asked_until == self.at;
+            self.coming.clear();
+            self.asked_until = self.at;
+            self.ask(if goes_on { self.piece_bytes } else { self.piece_bytes.div_ceil(JUMP_PART) });
+            if !goes_on {
+                return self.take();
+            }
+        }
+        while self.coming.len() <= AHEAD && self.asked_until < self.version.size {
+            self.ask(self.piece_bytes);
+        }
+        self.take()
+    }
+
+    /// Asks for the next piece.
+    fn ask(&mut self, bytes: u64) {
+        let range = self.asked_until..self.version.size.min(self.asked_until + bytes);
+        let (give, coming) = sync_channel(1);
+        self.coming.push_back((range.start, coming));
+        self.asked_until = range.end;
+        let (session, version, judge) = (Arc::clone(&self.session), Arc::clone(&self.version), Arc::clone(&self.judge));
+        self.runtime.spawn(async move {
+            let known = Some((version.e_tag.clone(), version.size));
+            let mut piece = Piece { session: &session, key: &version.key, range, bytes: Vec::new(), version: known, signed: None };
+            let outcome = piece.fetch().await;
+            let came = match &outcome {
+                Ok(()) => Ok(std::mem::take(&mut piece.bytes)),
+                Err(Stop::Refused(reason)) => Err(reason.clone()),
+                Err(Stop::Defeated(defeat)) => Err(defeat.reason()),
+            };
+            match &outcome {
+                Ok(()) => judge(Ok(came.as_ref().map_or(0, Vec::len))),
+                Err(Stop::Defeated(defeat)) => judge(Err(defeat)),
+                Err(Stop::Refused(_)) => {}
+            }
+            // Nobody waits for it any more: the reader went elsewhere.
+            let _ = give.send(came);
+        });
+    }
+
+    fn take(&mut self) -> io::Result<()> {
+        let Some((begin, coming)) = self.coming.pop_front() else { return Ok(()) };
+        let came = loop {
+            match coming.recv_timeout(LOOK) {
+                Ok(came) => break came,
+                Err(RecvTimeoutError::Timeout) if !self.session.shared.has_ended() => {}
+                Err(_) => break Err("the run was stopped before its end".to_owned()),
+            }
+        };
+        self.held = (begin, came.map_err(io::Error::other)?);
+        Ok(())
+    }
+}
+
+impl Read for Pieces {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.rest().is_empty() && self.at < self.version.size {
+            self.fetch()?;
+        }
+        let rest = self.rest();
+        let read = rest.len().min(out.len());
+        out.get_mut(..read).unwrap_or_default().copy_from_slice(rest.get(..read).unwrap_or_default());
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for Pieces {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let place = match to {
+            SeekFrom::Start(place) => Some(place),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+            SeekFrom::End(by) => self.version.size.checked_add_signed(by),
+        };
+        self.at = place.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a place before the beginning"))?;
+        Ok(self.at)
+    }
+}

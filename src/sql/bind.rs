@@ -1,0 +1,233 @@
+//! What every name in a query means, and of which type everything is: found once, before anything is read.
+//!
+//! The binder goes through a query from the inside out, as rows will go. Each table in FROM gets a name that nothing else in the query
+//! has, each column is written out with its table, GROUP BY and HAVING with the expressions that their ordinals and aliases stand for,
+//! `NATURAL JOIN` with its columns. So two expressions that mean the same are equal trees, whoever looks at them; which tables an
+//! expression looks at, and whether a subquery looks at the query around it, is seen by its names alone ([`names::free`]).
+//!
+//! - this file: a query and its common tables, and what is known of them at the end ([`Bound`]);
+//! - `from`: tables and joins; `select`: a `SELECT` and its clauses; `resolve`: the names in one expression.
+//!
+//! The type of an expression is asked of the functions that it calls, with columns that have no rows: there is one place that knows what
+//! a function takes and gives. Nothing else runs: no table is made, no join tried, no subquery asked for rows.
+
+mod from;
+mod resolve;
+mod select;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+use sqlparser::ast::{Expr, Ident, LimitClause, Query, SetExpr, TableAlias, TableFactor, TableWithJoins, With};
+
+use super::error::{Result, SqlError};
+use super::eval::{Scope, Via};
+use super::query::{Catalog, Ctes, Session, Shapes};
+use super::relation::Relation;
+use super::select::{combine, limits, order_exprs, order_keys, value_rows};
+use super::{names, recursive, walk};
+use crate::model::Timestamp;
+use crate::tables;
+use resolve::Clause;
+
+/// The query around one, and the rows of it that are meant.
+type Outer<'a> = Option<(&'a Scope<'a>, Via<'a>)>;
+
+/// A query whose names are bound, and the types of all its tables.
+pub(super) struct Bound {
+    tree: Query,
+    binder: Binder,
+    now: Timestamp,
+}
+
+/// What is known so far.
+struct Binder {
+    /// The declared tables, without rows.
+    catalog: Catalog,
+    /// `current_timestamp`, milliseconds.
+    now: i64,
+    /// Tables in FROM by their own names, without rows.
+    tables: RefCell<BTreeMap<String, Relation>>,
+    /// What a whole FROM gives, by the name of its first table.
+    froms: RefCell<BTreeMap<String, Relation>>,
+    /// The columns of subqueries in expressions.
+    shapes: Shapes,
+    /// Names that have been given.
+    given: Cell<usize>,
+}
+
+impl Bound {
+    /// # Errors
+    /// A table, a column or a function is not there, or types do not go together: the error says where.
+    pub fn of(mut tree: Query, now: Timestamp) -> Result<Self> {
+        let mut catalog = Catalog::trial();
+        for table in tables::ALL {
+            catalog.insert(table, &table.empty());
+        }
+        let binder = Binder {
+            catalog,
+            now: now.millis(),
+            tables: RefCell::default(),
+            froms: RefCell::default(),
+            shapes: Shapes::default(),
+            given: Cell::new(0),
+        };
+        binder.query(&Ctes::default(), None, &mut tree)?;
+        Ok(Self { tree, binder, now })
+    }
+
+    pub fn tree(&self) -> &Query {
+        &self.tree
+    }
+
+    pub fn into_tree(self) -> Query {
+        self.tree
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// What a FROM of the query gives, without rows.
+    pub fn relation(&self, from: &[TableWithJoins]) -> Option<Relation> {
+        self.binder.froms.borrow().get(first_name(from)?).cloned()
+    }
+
+    /// What a table in a FROM of the query gives, without rows.
+    pub fn table(&self, factor: &TableFactor) -> Option<Relation> {
+        match (names::alias_of(factor), factor) {
+            (Some(alias), _) => self.binder.tables.borrow().get(&alias.name.value).cloned(),
+            (None, TableFactor::NestedJoin { table_with_joins, .. }) => {
+                let first = self.table(&table_with_joins.relation);
+                table_with_joins.joins.iter().try_fold(first?, |all, join| Some(all.beside(self.table(&join.relation)?)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Does `work` where expressions over `rows`, which are none, have their types.
+    pub fn typed<T>(&self, rows: &Relation, work: impl FnOnce(&Scope<'_>) -> T) -> T {
+        let (session, ctes) = (self.binder.session(), Ctes::default());
+        work(&Scope::new(&session, &ctes, rows))
+    }
+}
+
+/// The name of the first table in a FROM.
+fn first_name(from: &[TableWithJoins]) -> Option<&str> {
+    let mut factor = &from.first()?.relation;
+    loop {
+        match (names::alias_of(factor), factor) {
+            (Some(alias), _) => return Some(&alias.name.value),
+            (None, TableFactor::NestedJoin { table_with_joins, .. }) => factor = &table_with_joins.relation,
+            _ => return None,
+        }
+    }
+}
+
+impl Binder {
+    fn session(&self) -> Session<'_> {
+        Session { catalog: &self.catalog, now: self.now, shapes: Some(&self.shapes) }
+    }
+
+    /// A name for something that the query calls `written`.
+    fn name(&self, written: &str) -> String {
+        self.given.set(self.given.get() + 1);
+        names::marked(written, self.given.get())
+    }
+
+    /// Gives a table in FROM a name of its own. `table` is what it is called without an alias.
+    fn give_name(&self, alias: &mut Option<TableAlias>, table: &Ident) {
+        let alias = alias.get_or_insert_with(|| TableAlias { explicit: false, name: table.clone(), columns: Vec::new(), at: None });
+        alias.name = Ident { quote_style: None, value: self.name(&alias.name.value), span: alias.name.span };
+    }
+
+    /// Binds a query; its columns, without rows.
+    fn query(&self, ctes: &Ctes, outer: Outer<'_>, query: &mut Query) -> Result<Relation> {
+        let ctes = match &mut query.with {
+            Some(with) => self.with(ctes, outer, with)?,
+            None => ctes.clone(),
+        };
+        let (session, nothing) = (self.session(), Relation::default());
+        let like = Scope { outer, ..Scope::new(&session, &ctes, &nothing) };
+        let rows = match &mut *query.body {
+            SetExpr::Select(select) => self.select(&like, select, query.order_by.as_mut())?,
+            other => {
+                let rows = self.set(&like, other)?;
+                if let Some(by) = &mut query.order_by {
+                    let scope = Scope { relation: &rows, ..like };
+                    self.resolve_all(&scope, Clause::Order(&rows.fields), by)?;
+                    order_keys(&scope, &order_exprs(by)?, &rows)?;
+                }
+                rows
+            }
+        };
+        self.limits(&like, query)?;
+        Ok(rows)
+    }
+
+    /// OFFSET and LIMIT.
+    fn limits(&self, like: &Scope<'_>, query: &mut Query) -> Result<()> {
+        let is_all = |expr: &Expr| matches!(expr, Expr::Identifier(ident) if ident.value == "all");
+        match &mut query.limit_clause {
+            Some(LimitClause::LimitOffset { limit, offset, .. }) => {
+                for expr in limit.iter_mut().chain(offset.iter_mut().map(|offset| &mut offset.value)).filter(|expr| !is_all(expr)) {
+                    self.resolve(like, Clause::Rows, expr)?;
+                }
+                if limit.iter().chain(offset.iter().map(|offset| &offset.value)).any(walk::has_subquery) {
+                    return Ok(());
+                }
+            }
+            Some(LimitClause::OffsetCommaLimit { offset, limit }) => {
+                self.resolve(like, Clause::Rows, offset)?;
+                self.resolve(like, Clause::Rows, limit)?;
+            }
+            None => {}
+        }
+        limits(like, query).map(|_| ())
+    }
+
+    /// Binds the tables that `WITH` names; with them, those that are known.
+    fn with(&self, ctes: &Ctes, outer: Outer<'_>, with: &mut With) -> Result<Ctes> {
+        let mut ctes = ctes.clone();
+        for table in &mut with.cte_tables {
+            let name = table.alias.name.value.to_lowercase();
+            let columns: Vec<String> = table.alias.columns.iter().map(|column| column.name.value.clone()).collect();
+            let rows = match recursive::halves(&table.query, &name).is_some() && with.recursive {
+                true => self.recursive(&ctes, outer, &mut table.query, (&name, &columns)).map_err(|error| error.at_span(table.alias.name.span))?,
+                false => self.query(&ctes, outer, &mut table.query)?.renamed(&name, &columns),
+            };
+            ctes = ctes.with(name, rows);
+        }
+        Ok(ctes)
+    }
+
+    /// A table that asks itself: it has the columns of its first half.
+    fn recursive(&self, ctes: &Ctes, outer: Outer<'_>, query: &mut Query, (name, columns): (&str, &[String])) -> Result<Relation> {
+        let mut body = &mut *query.body;
+        while let SetExpr::Query(inner) = body {
+            body = &mut *inner.body;
+        }
+        let SetExpr::SetOperation { left, right, op, set_quantifier } = body else { return Err(SqlError::new("UNION is needed here")) };
+        let (session, nothing) = (self.session(), Relation::default());
+        let like = Scope { outer, ..Scope::new(&session, ctes, &nothing) };
+        let first = self.set(&like, left)?.seen().renamed(name, columns);
+        let within = ctes.with(name.to_owned(), first.clone());
+        let next = self.set(&Scope { ctes: &within, ..like }, right)?.seen();
+        Ok(combine(session.limits(), first, next, *op, *set_quantifier)?.renamed(name, columns))
+    }
+
+    fn set(&self, like: &Scope<'_>, body: &mut SetExpr) -> Result<Relation> {
+        match body {
+            SetExpr::Select(select) => self.select(like, select, None),
+            SetExpr::Query(inner) => self.query(like.ctes, like.outer, inner),
+            SetExpr::Values(values) => {
+                self.resolve_all(like, Clause::Rows, values)?;
+                value_rows(like, values)
+            }
+            SetExpr::SetOperation { left, op, set_quantifier, right } => {
+                combine(like.session.limits(), self.set(like, left)?, self.set(like, right)?, *op, *set_quantifier)
+            }
+            _ => Err(SqlError::new("only SELECT can be asked: logs are read, never written").at(body)),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! FROM: each table gets a name of its own, and the conditions of joins are bound to both sides.
+
+use sqlparser::ast::{Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Spanned, TableFactor, TableWithJoins};
+
+use super::resolve::Clause;
+use super::{Binder, first_name};
+use crate::sql::error::{Result, SqlError};
+use crate::sql::eval::{Scope, Via};
+use crate::sql::from::{self, aliased};
+use crate::sql::relation::Relation;
+use crate::sql::{names, walk};
+
+impl Binder {
+    /// Binds a FROM; its columns, without rows.
+    pub(super) fn from(&self, like: &Scope<'_>, tables: &mut [TableWithJoins]) -> Result<Relation> {
+        let mut all = Relation::default();
+        for table in &mut *tables {
+            all = self.beside(like, all, &mut table.relation)?;
+            for join in &mut table.joins {
+                all = self.joined(like, all, join)?;
+            }
+        }
+        if let Some(first) = first_name(tables) {
+            self.froms.borrow_mut().insert(first.to_owned(), all.clone());
+        }
+        Ok(all)
+    }
+
+    /// A table beside those to its left, which UNNEST and LATERAL look at.
+    fn beside(&self, like: &Scope<'_>, left: Relation, right: &mut TableFactor) -> Result<Relation> {
+        match right {
+            TableFactor::UNNEST { .. } => self.unnest(like, &left, right),
+            TableFactor::Derived { lateral: true, .. } => self.lateral(like, &left, right),
+            other => Ok(left.beside(self.factor(like, other)?)),
+        }
+    }
+
+    fn joined(&self, like: &Scope<'_>, left: Relation, join: &mut Join) -> Result<Relation> {
+        use JoinOperator as Op;
+        let (constraint, is_semi) = match &mut join.join_operator {
+            Op::CrossJoin(JoinConstraint::None) => return self.beside(like, left, &mut join.relation),
+            Op::Join(constraint)
+            | Op::Inner(constraint)
+            | Op::Left(constraint)
+            | Op::LeftOuter(constraint)
+            | Op::Right(constraint)
+            | Op::RightOuter(constraint)
+            | Op::FullOuter(constraint) => (constraint, false),
+            Op::Semi(constraint @ JoinConstraint::On(_))
+            | Op::LeftSemi(constraint @ JoinConstraint::On(_))
+            | Op::Anti(constraint @ JoinConstraint::On(_))
+            | Op::LeftAnti(constraint @ JoinConstraint::On(_)) => (constraint, true),
+            _ => return Err(SqlError::new("this kind of join is not supported").at(&join.relation)),
+        };
+        match &mut join.relation {
+            unnest @ TableFactor::UNNEST { .. } if !is_semi => return self.unnest(like, &left, unnest),
+            lateral @ TableFactor::Derived { lateral: true, .. } if !is_semi && from::is_always(constraint) => {
+                return self.lateral(like, &left, lateral);
+            }
+            _ => {}
+        }
+        let right = self.factor(like, &mut join.relation)?;
+        let both = left.clone().beside(right.clone());
+        if matches!(constraint, JoinConstraint::Natural) {
+            *constraint =
+                JoinConstraint::Using(shared(&left, &right).into_iter().map(|name| ObjectName(vec![ObjectNamePart::Identifier(name)])).collect());
+        }
+        match constraint {
+            JoinConstraint::On(on) => self.condition(&Scope { relation: &both, ..*like }, on)?,
+            JoinConstraint::Using(columns) => {
+                let columns: Vec<String> = columns.iter().map(names::last).collect();
+                if let Some(equal) = from::equal_columns(&left, &right, &columns)? {
+                    self.condition(&Scope { relation: &both, ..*like }, &mut equal.clone())?;
+                }
+                return from::merged(&Scope { relation: &both, ..*like }, &both, left.fields.len(), &columns);
+            }
+            JoinConstraint::None | JoinConstraint::Natural => {}
+        }
+        Ok(if is_semi { left } else { both })
+    }
+
+    /// Binds a condition, which must be one.
+    pub(super) fn condition(&self, scope: &Scope<'_>, condition: &mut Expr) -> Result<()> {
+        self.resolve(scope, Clause::Rows, condition)?;
+        walk::conjuncts(condition).into_iter().try_for_each(|condition| scope.truth(condition).map(|_| ()))
+    }
+
+    fn factor(&self, like: &Scope<'_>, factor: &mut TableFactor) -> Result<Relation> {
+        let rows = match factor {
+            TableFactor::Table { name, alias, args: None, .. } => {
+                let table = Ident::with_span(name.span(), names::last(name));
+                self.give_name(alias, &table);
+                from::factor(like, factor)?
+            }
+            TableFactor::Derived { subquery, alias, .. } => {
+                let rows = self.query(like.ctes, like.outer, subquery)?;
+                self.give_name(alias, &Ident::new(""));
+                let rows = aliased(rows, alias.as_ref(), None);
+                from::sampled(like, factor, rows)?
+            }
+            TableFactor::UNNEST { .. } => return self.unnest(like, &Relation::default(), factor),
+            TableFactor::NestedJoin { table_with_joins, alias } => {
+                let rows = self.from(like, std::slice::from_mut(table_with_joins))?;
+                if alias.is_none() {
+                    return Ok(rows);
+                }
+                self.give_name(alias, &Ident::new(""));
+                aliased(rows, alias.as_ref(), None)
+            }
+            other => return Err(SqlError::new("this is not supported in FROM").at_span(other.span())),
+        };
+        self.know(factor, rows.clone());
+        Ok(rows)
+    }
+
+    fn know(&self, factor: &TableFactor, rows: Relation) {
+        if let Some(alias) = names::alias_of(factor) {
+            self.tables.borrow_mut().insert(alias.name.value.clone(), rows);
+        }
+    }
+
+    fn unnest(&self, like: &Scope<'_>, left: &Relation, factor: &mut TableFactor) -> Result<Relation> {
+        if let TableFactor::UNNEST { alias, array_exprs, .. } = factor {
+            let scope = Scope { relation: left, ..*like };
+            array_exprs.iter_mut().try_for_each(|array| self.resolve(&scope, Clause::Rows, array))?;
+            self.give_name(alias, &Ident::new(""));
+        }
+        let both = from::unnest(like, left, factor, false, None)?;
+        let mut right = both.clone();
+        right.fields.drain(..left.fields.len());
+        right.columns.drain(..left.columns.len());
+        self.know(factor, right);
+        Ok(both)
+    }
+
+    fn lateral(&self, like: &Scope<'_>, left: &Relation, factor: &mut TableFactor) -> Result<Relation> {
+        let TableFactor::Derived { subquery, alias, .. } = factor else { return Err(SqlError::new("a subquery is needed here").at(factor)) };
+        let scope = Scope { relation: left, ..*like };
+        let rows = self.query(like.ctes, Some((&scope, Via::Rows(&[]))), subquery)?.seen();
+        self.give_name(alias, &Ident::new(""));
+        let right = aliased(rows, alias.as_ref(), None);
+        self.know(factor, right.clone());
+        Ok(left.clone().beside(right))
+    }
+}
+
+/// The columns that both sides have.
+fn shared(left: &Relation, right: &Relation) -> Vec<Ident> {
+    let is_there = |relation: &Relation, name: &str| relation.fields.iter().any(|field| !field.hidden && field.name.eq_ignore_ascii_case(name));
+    let shared = left.fields.iter().filter(|field| !field.hidden && is_there(right, &field.name));
+    shared.map(|field| Ident::new(field.name.to_lowercase())).collect()
+}

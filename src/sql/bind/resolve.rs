@@ -1,0 +1,218 @@
+//! The names in one expression: columns of the rows that it is over, of the queries around it, parameters of lambdas, aliases.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{Expr, Function, Ident, OneOrManyWithParens, Query, VisitMut, VisitorMut};
+use sqlparser::tokenizer::Span;
+
+use super::Binder;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::eval::{Scope, Via};
+use crate::sql::names::{dotted, is_bound, named, of_function, suggestion};
+use crate::sql::relation::Field;
+use crate::sql::{aggregate, clock, functions, names, window};
+
+/// What a name may mean beside columns.
+#[derive(Clone, Copy)]
+pub(super) enum Clause<'c> {
+    Rows,
+    /// What an alias of the SELECT list stands for, where no key of GROUP BY has its name.
+    Having {
+        aliases: &'c [(String, Expr)],
+        keys: &'c [Expr],
+    },
+    /// A column of the SELECT list, by its name there.
+    Order(&'c [Field]),
+}
+
+impl Binder {
+    pub(super) fn resolve(&self, scope: &Scope<'_>, clause: Clause<'_>, expr: &mut Expr) -> Result<()> {
+        self.resolve_all(scope, clause, expr)
+    }
+
+    /// Binds every name in the expressions of `part`, and the subqueries in them.
+    pub(super) fn resolve_all(&self, scope: &Scope<'_>, clause: Clause<'_>, part: &mut impl VisitMut) -> Result<()> {
+        let mut resolver = Resolver { binder: self, scope, clause, depth: 0, within: 0, parameters: Vec::new(), unknown: Vec::new() };
+        match part.visit(&mut resolver) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(error) => Err(error),
+        }
+    }
+}
+
+struct Resolver<'r> {
+    binder: &'r Binder,
+    scope: &'r Scope<'r>,
+    clause: Clause<'r>,
+    /// Inside of subqueries, which are bound as they are met.
+    depth: usize,
+    /// Inside of aggregates and windows, which look at rows whatever the clause.
+    within: usize,
+    /// Of the lambdas around, what a parameter is called and the name that it has been given.
+    parameters: Vec<Vec<(String, String)>>,
+    /// Functions around that are not known: what is wrong first.
+    unknown: Vec<SqlError>,
+}
+
+impl VisitorMut for Resolver<'_> {
+    type Break = SqlError;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
+        if self.depth == 0 {
+            let bound = self.binder.query(self.scope.ctes, Some((self.scope, Via::Rows(&[]))), query);
+            match bound {
+                Ok(columns) => self.binder.shapes.add(query.clone(), columns.seen()),
+                Err(error) => return ControlFlow::Break(error),
+            }
+        }
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _query: &mut Query) -> ControlFlow<SqlError> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
+        if self.depth > 0 {
+            return ControlFlow::Continue(());
+        }
+        match expr {
+            Expr::Function(function) => {
+                self.within += usize::from(looks_at_rows(function));
+                let name = of_function(function);
+                if !is_known(&name) && function.over.is_none() {
+                    self.unknown.push(functions::unknown(&name).at(expr));
+                }
+            }
+            Expr::Lambda(lambda) => {
+                let mut given = Vec::new();
+                let parameters = match &mut lambda.params {
+                    OneOrManyWithParens::One(one) => std::slice::from_mut(one),
+                    OneOrManyWithParens::Many(many) => many.as_mut_slice(),
+                };
+                for parameter in parameters {
+                    let own = self.binder.name(&parameter.name.value);
+                    given.push((parameter.name.value.to_lowercase(), own.clone()));
+                    parameter.name = Ident { quote_style: None, value: own, span: parameter.name.span };
+                }
+                self.parameters.push(given);
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
+        if self.depth > 0 {
+            return ControlFlow::Continue(());
+        }
+        let meant = match expr {
+            Expr::Function(function) => {
+                self.within -= usize::from(looks_at_rows(function));
+                if !is_known(&of_function(function)) && function.over.is_none() {
+                    self.unknown.pop();
+                }
+                return ControlFlow::Continue(());
+            }
+            Expr::Lambda(_) => {
+                self.parameters.pop();
+                return ControlFlow::Continue(());
+            }
+            Expr::Identifier(ident) => self.meant(std::slice::from_ref(ident)),
+            Expr::CompoundIdentifier(parts) => self.meant(parts),
+            _ => return ControlFlow::Continue(()),
+        };
+        match meant {
+            Ok(Some(meant)) => *expr = meant,
+            Ok(None) => {}
+            Err(error) => return ControlFlow::Break(self.unknown.first().cloned().unwrap_or_else(|| error.at(expr))),
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Aggregates, and functions of windows.
+fn looks_at_rows(function: &Function) -> bool {
+    function.over.is_some() || aggregate::is_aggregate(&of_function(function))
+}
+
+fn is_known(name: &str) -> bool {
+    functions::known_names().any(|known| known == name) || aggregate::is_aggregate(name) || window::NAMES.contains(&name) || name == "grouping"
+}
+
+impl Resolver<'_> {
+    /// What a name means; `None` where it stays as it is.
+    fn meant(&self, parts: &[Ident]) -> Result<Option<Expr>> {
+        let Some((first, rest)) = parts.split_first().filter(|(first, _)| !is_bound(first)) else { return Ok(None) };
+        if let Some(own) = self.parameter(&first.value) {
+            let first = Ident { value: own.to_owned(), ..first.clone() };
+            return Ok(Some(named(std::iter::once(first).chain(rest.iter().cloned()).collect())));
+        }
+        match (self.clause, parts) {
+            (Clause::Order(fields), [only]) if self.within == 0 && fields.iter().any(|field| field.name.to_lowercase() == only.value) => Ok(None),
+            (Clause::Having { aliases, keys }, [only]) if self.within == 0 => {
+                let alias = aliases.iter().find(|(alias, _)| *alias == only.value).map(|(_, expr)| Expr::Nested(Box::new(expr.clone())));
+                match (self.column(parts), alias) {
+                    (Ok(Some(column)), Some(alias)) if self.is_own(&column) && !keys.contains(&column) => Ok(Some(alias)),
+                    (Ok(Some(column)), _) => Ok(Some(column)),
+                    (_, Some(alias)) => Ok(Some(alias)),
+                    (column, None) => self.or_moment(parts, column?),
+                }
+            }
+            _ => self.or_moment(parts, self.column(parts)?),
+        }
+    }
+
+    fn or_moment(&self, parts: &[Ident], column: Option<Expr>) -> Result<Option<Expr>> {
+        match (column, parts) {
+            (Some(column), _) => Ok(Some(column)),
+            (None, [only]) if clock::is_moment(&only.value) => Ok(None),
+            (None, parts) => Err(self.unknown_name(parts)),
+        }
+    }
+
+    fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().rev().flatten().find(|(called, _)| called == name).map(|(_, own)| own.as_str())
+    }
+
+    /// Whether a column is one of the rows that the expression is over.
+    fn is_own(&self, column: &Expr) -> bool {
+        names::are_of(column, self.scope.relation)
+    }
+
+    /// The column that a name means, here or in a query around, with the table that it is of.
+    fn column(&self, parts: &[Ident]) -> Result<Option<Expr>> {
+        let mut at = Some(self.scope);
+        while let Some(scope) = at {
+            if let Some((index, used)) = names::find(scope.relation, parts)? {
+                return Ok(Some(match scope.relation.fields.get(index).and_then(|field| field.qualifier.as_deref()) {
+                    Some(table) => written_out(table, parts, used),
+                    None => named(parts.get(used - 1..).unwrap_or_default().to_vec()),
+                }));
+            }
+            at = scope.outer.map(|(outer, _)| outer);
+        }
+        Ok(None)
+    }
+
+    fn unknown_name(&self, parts: &[Ident]) -> SqlError {
+        let first = parts.first().map(|ident| ident.value.as_str()).unwrap_or_default();
+        let columns = self.scope.relation.fields.iter().map(|field| field.name.as_str());
+        let known = self.parameters.iter().flatten().map(|(called, _)| called.as_str()).chain(columns);
+        let hint = match first {
+            "eventjson" => "; the record's members are columns here, such as requestparameters".to_owned(),
+            _ => suggestion(parts.last().map_or(first, |ident| ident.value.as_str()), known),
+        };
+        SqlError::new(format!("there is no column {}{hint}", dotted(parts)))
+    }
+}
+
+/// A name with its table: `used` of its parts say the column, with or without the table. What the query has not written has no place.
+fn written_out(table: &str, parts: &[Ident], used: usize) -> Expr {
+    let (said, rest) = parts.split_at(used.saturating_sub(1));
+    let span = Span::union_iter(said.iter().map(|part| part.span));
+    let table = Ident { value: table.to_owned(), quote_style: None, span };
+    Expr::CompoundIdentifier(std::iter::once(table).chain(rest.iter().cloned()).collect())
+}

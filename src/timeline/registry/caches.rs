@@ -1,0 +1,51 @@
+//! Rules of the pull-through cache, over time.
+
+use std::collections::BTreeMap;
+
+use super::{Place, Registries, place, rest_below, since};
+use crate::timeline::fact::Noted;
+use crate::timeline::names::{EventNo, Names, RepositoryNo, Sym};
+
+/// A rule of the pull-through cache. What is none stays as it was before.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CacheFact {
+    pub prefix: Sym,
+    /// Host of the registry that is copied.
+    pub upstream: Sym,
+    /// What stands there in the place of the prefix.
+    pub upstream_prefix: Sym,
+}
+
+/// A rule of the pull-through cache, since when it holds, and the event that made it what it is; none where one deleted it.
+pub(super) type Cache = (i64, EventNo, Sym, Option<CacheFact>);
+
+impl Registries {
+    pub(super) fn put_cache(&mut self, place: Place, fact: CacheFact, noted: &Noted, event: EventNo) {
+        let list = self.caches.entry(place).or_default();
+        let before = list.iter().rev().find(|(.., prefix, _)| *prefix == fact.prefix);
+        let kept = before.and_then(|(.., rule)| *rule).unwrap_or(fact);
+        let or_kept = |new: Sym, kept: Sym| if new.is_some() { new } else { kept };
+        let rule = CacheFact {
+            upstream: or_kept(fact.upstream, kept.upstream),
+            upstream_prefix: or_kept(fact.upstream_prefix, kept.upstream_prefix),
+            ..fact
+        };
+        // What an answer shows again was so before.
+        if !(noted.snapshot && before.is_some_and(|(.., known)| *known == Some(rule))) {
+            let is_first = before.is_none();
+            list.push((since(noted, is_first), event, fact.prefix, Some(rule)));
+        }
+    }
+
+    /// The rule by which a repository is a pull-through cache at that time: the one with the longest prefix. With what is left of the name.
+    pub fn cache<'n>(&self, repository: RepositoryNo, at: i64, names: &'n Names) -> Option<(EventNo, CacheFact, &'n str)> {
+        let name = names.text(names.repository_key(repository)?.name);
+        let list = self.caches.get(&place(repository, names)?)?;
+        let mut latest: BTreeMap<&str, &Cache> = BTreeMap::new();
+        for rule in list.iter().filter(|(since, ..)| *since <= at) {
+            latest.insert(names.text(rule.2), rule);
+        }
+        let fitting = latest.into_iter().filter_map(|(prefix, (_, event, _, rule))| Some((*event, (*rule)?, rest_below(prefix, name)?)));
+        fitting.min_by_key(|(.., rest)| rest.len())
+    }
+}

@@ -1,0 +1,151 @@
+//! Rows of an answer → a Parquet file: a row group for each part that comes, its columns encoded and compressed side by side.
+
+use std::io::Write;
+
+use polars::frame::chunk_df_for_writing;
+use polars::prelude::{CompatLevel, DataFrame, Schema, SchemaExt as _};
+use polars_arrow::array::ArrayRef;
+use polars_error::{PolarsError, PolarsResult};
+use polars_parquet::write::{
+    CompressedPage, CompressionOptions, DynIter, DynStreamingIterator, Encoding, FileWriter, ParquetType, StatisticsOptions, Version, WriteOptions,
+    array_to_columns, compress, fallible_streaming_iterator, get_dtype_encoding,
+};
+use rayon::prelude::*;
+
+/// Rows in a row group, at most, where all rows are there at once.
+const GROUP_ROWS_MAX: usize = 512 * 512;
+
+/// A file that is being written to `W`.
+pub(super) struct Writer<W: Write> {
+    file: FileWriter<W>,
+    /// How each column's leaves are encoded.
+    encodings: Vec<Vec<Encoding>>,
+    options: WriteOptions,
+}
+
+impl<W: Write> Writer<W> {
+    /// A file of these columns.
+    pub(super) fn new(out: W, columns: &Schema) -> PolarsResult<Self> {
+        let schema = columns.to_arrow(CompatLevel::newest());
+        let encodings = schema.iter_values().map(|field| get_dtype_encoding(&field.dtype)).collect();
+        let options = WriteOptions {
+            statistics: StatisticsOptions::default(),
+            version: Version::V1,
+            compression: CompressionOptions::Zstd(None),
+            data_page_size: None,
+        };
+        Ok(Self { file: FileWriter::try_new(out, schema, options)?, encodings, options })
+    }
+
+    /// Writes rows with the columns of the file, a row group for each chunk of them.
+    pub(super) fn write(&mut self, rows: &DataFrame) -> PolarsResult<()> {
+        for batch in rows.iter_chunks(CompatLevel::newest(), false).filter(|batch| !batch.is_empty()) {
+            let height = batch.len() as u64;
+            let types = self.file.parquet_schema().fields();
+            let columns = batch.columns().par_iter().zip(types).zip(&self.encodings);
+            let packed = columns.map(|((array, kind), encodings)| packed(array, kind, encodings, self.options));
+            let packed: Vec<_> = packed.collect::<PolarsResult<Vec<_>>>()?.into_iter().flatten().collect();
+            let pages = packed.iter().map(|pages| {
+                let pages = fallible_streaming_iterator::convert(pages.iter().map(PolarsResult::Ok));
+                Ok(DynStreamingIterator::<'_, CompressedPage, PolarsError>::new(pages))
+            });
+            self.file.write(height, DynIter::new(pages))?;
+        }
+        Ok(())
+    }
+
+    /// Writes all rows, in row groups of a size that readers like, and the end of the file.
+    pub(super) fn whole(mut self, mut rows: DataFrame) -> PolarsResult<()> {
+        let rows = chunk_df_for_writing(&mut rows, GROUP_ROWS_MAX)?;
+        self.write(&rows)?;
+        self.finish()
+    }
+
+    /// Writes the end of the file. Arrow's own schema is in it, too, for readers that know it.
+    pub(super) fn finish(mut self) -> PolarsResult<()> {
+        self.file.end(None).map(|_| ())
+    }
+}
+
+/// The pages of each leaf of a column.
+fn packed(array: &ArrayRef, kind: &ParquetType, encodings: &[Encoding], options: WriteOptions) -> PolarsResult<Vec<Vec<CompressedPage>>> {
+    let leaves = array_to_columns(array, kind.clone(), options, encodings)?;
+    leaves.into_iter().map(|pages| pages.map(|page| Ok(compress(page?, Vec::new(), options.compression)?)).collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use polars::prelude::{Column, IntoColumn, IntoSeries, NamedFrom, Series, StructChunked};
+    use polars_parquet::read::{BasicDecompressor, PageReader, column_iter_to_arrays, infer_schema, read_metadata};
+
+    use super::*;
+
+    /// All rows of a file.
+    fn read(bytes: &[u8]) -> DataFrame {
+        let metadata = read_metadata(&mut Cursor::new(bytes)).unwrap();
+        let schema = infer_schema(&metadata).unwrap();
+        let group = |at: usize| {
+            let group = &metadata.row_groups[at];
+            let column = |field: &polars_arrow::datatypes::Field| {
+                let (mut pages, mut types) = (Vec::new(), Vec::new());
+                for chunk in group.columns_under_root_iter(&field.name).unwrap() {
+                    let range = chunk.byte_range();
+                    let stored = bytes[range.start as usize..range.end as usize].to_vec();
+                    pages.push(BasicDecompressor::new(PageReader::new(Cursor::new(stored.into()), chunk, Vec::new(), usize::MAX), Vec::new()));
+                    types.push(&chunk.descriptor().descriptor.primitive_type);
+                }
+                let (arrays, _) = column_iter_to_arrays(pages, types, field.clone(), None).unwrap();
+                Series::try_from((field, arrays)).unwrap().into_column()
+            };
+            DataFrame::new(group.num_rows(), schema.iter_values().map(column).collect::<Vec<Column>>()).unwrap()
+        };
+        (1..metadata.row_groups.len()).fold(group(0), |all, at| all.vstack(&group(at)).unwrap())
+    }
+
+    fn rows(range: std::ops::Range<i64>) -> DataFrame {
+        let number = Series::new("n".into(), range.clone().map(|n| (n % 3 != 0).then_some(n)).collect::<Vec<_>>());
+        let text = Series::new("t".into(), range.clone().map(|n| (n % 5 != 0).then(|| format!("text {n}"))).collect::<Vec<_>>());
+        let inner = [Series::new("a".into(), range.clone().map(|n| n % 2 == 0).collect::<Vec<_>>()), text.clone().with_name("b".into())];
+        let nested = StructChunked::from_series("s".into(), number.len(), inner.iter()).unwrap().into_series();
+        let lists: Vec<Series> = range.map(|n| Series::new("".into(), (0..n % 4).map(|k| format!("{n}/{k}")).collect::<Vec<_>>())).collect();
+        let height = number.len();
+        let columns = [number, text, nested, Series::new("l".into(), lists)];
+        DataFrame::new(height, columns.into_iter().map(IntoColumn::into_column).collect()).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_comes_back_whether_in_parts_or_whole() {
+        let all = rows(0..1_000);
+        let mut whole = Vec::new();
+        Writer::new(&mut whole, all.schema()).unwrap().whole(all.clone()).unwrap();
+        assert!(read(&whole).equals_missing(&all));
+
+        let mut parts = Vec::new();
+        let mut writer = Writer::new(&mut parts, all.schema()).unwrap();
+        for start in [0, 10, 990] {
+            writer
+                .write(&rows(
+                    start..match start {
+                        0 => 10,
+                        10 => 990,
+                        _ => 1_000,
+                    },
+                ))
+                .unwrap();
+        }
+        writer.finish().unwrap();
+        assert_eq!(read_metadata(&mut Cursor::new(&parts)).unwrap().row_groups.len(), 3);
+        assert!(read(&parts).equals_missing(&all));
+    }
+
+    #[test]
+    fn no_rows_are_a_file_with_columns() {
+        let none = rows(0..4).head(Some(0));
+        let mut out = Vec::new();
+        Writer::new(&mut out, none.schema()).unwrap().whole(none).unwrap();
+        let metadata = read_metadata(&mut Cursor::new(&out)).unwrap();
+        assert_eq!((metadata.num_rows, infer_schema(&metadata).unwrap().len()), (0, 4));
+    }
+}
