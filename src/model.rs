@@ -37,8 +37,8 @@ mod verdict;
 mod verification;
 
 pub use action::{
-    Action, AlreadyExists, CacheRule, Deletion, ImageDescription, ImageId, ImageRun, LifecycleRule, ListedImage, Listing, ManifestKind, Mutability,
-    PolicyRun, Push, PushOrigin, Refusal, RegistryChange, ReplicationRule, RunFailure, StorageClass, TaskImage, Template,
+    Action, AlreadyExists, CacheRule, Deletion, ImageDescription, ImageId, ImageRun, Layer, LifecycleRule, ListedImage, Listing, ManifestKind,
+    Mutability, PolicyRun, Push, PushOrigin, Refusal, RegistryChange, ReplicationRule, RunFailure, StorageClass, TaskImage, Template,
 };
 pub use caller::{Caller, IamPrincipal};
 pub use coverage::{Coverage, Gap, ReadFailure, Repairs};

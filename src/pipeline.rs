@@ -93,6 +93,11 @@ pub trait Collector: Send {
         }
     }
 
+    /// Whether it has a use for documents that are no events.
+    fn keeps_documents(&self) -> bool {
+        false
+    }
+
     /// Whether nothing more is needed (a `LIMIT` is reached): the worker then stops before the next object.
     fn is_full(&self) -> bool {
         false
@@ -129,20 +134,20 @@ pub fn read(run: Run<'_>, filter: &Filter) -> Result<Evidence, Overfull> {
 /// The same, and replays the events once more in a simulation.
 pub fn read_supposing(run: Run<'_>, filter: &Filter, supposition: Option<&Supposition>) -> Result<Evidence, Overfull> {
     let replays = if matches!(supposition, Some(Supposition::Instead(_))) { 2 } else { 1 };
-    Ok(Evidence { materials: None, ..gather_evidence(run, filter, supposition, replays)? })
+    Ok(Evidence { materials: None, ..gather_evidence(run, filter, supposition, replays, false)? })
 }
 
 /// The same, and keeps the facts that the history was made from, which takes as much memory again.
 pub fn read_keeping(run: Run<'_>, filter: &Filter, supposition: Option<&Supposition>) -> Result<Evidence, Overfull> {
-    gather_evidence(run, filter, supposition, 2)
+    gather_evidence(run, filter, supposition, 2, true)
 }
 
-/// `replays`: how often the events are replayed at the end.
-fn gather_evidence(run: Run<'_>, filter: &Filter, supposition: Option<&Supposition>, replays: u64) -> Result<Evidence, Overfull> {
+/// `replays`: how often the events are replayed at the end; `sizes`: whether those of layers are kept.
+fn gather_evidence(run: Run<'_>, filter: &Filter, supposition: Option<&Supposition>, replays: u64, sizes: bool) -> Result<Evidence, Overfull> {
     let kept = Kept::new(run.budget.kept_bytes_max, replays);
     let make = || StepCollector {
         recognizer: Recognizer::default(),
-        fold: Fold::default(),
+        fold: Fold::keeping(sizes),
         filter,
         answers: Answers::default(),
         met: Vec::new(),
@@ -208,6 +213,9 @@ fn empty<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, shelf: &dyn Shelf, tall
         Wanted::All => None,
         Wanted::Sources(sources) | Wanted::Named { sources, .. } => Some(sources),
     };
+    if collector.keeps_documents() {
+        shelf.documents(&mut |object, index, json, modified| drop(collector.document(object, index, json, &|| modified)));
+    }
     let mut more = true;
     while more && !run.cancelled.load(Ordering::Relaxed) && !collector.is_full() {
         if let Some(goes_on) = collector.portion(shelf, sources) {
@@ -446,6 +454,10 @@ impl Collector for StepCollector<'_> {
         let Some(answer) = self.answers.read(json) else { return Document::Unknown };
         self.met.push(Met::new(object, index, json, modified(), answer));
         Document::Taken
+    }
+
+    fn keeps_documents(&self) -> bool {
+        true
     }
 
     fn relevant(&self) -> u64 {

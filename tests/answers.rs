@@ -298,6 +298,22 @@ fn of_a_region_that_nothing_tells_nothing_is_guessed() {
     assert!(note.contains("eu-central-1 of 111122223333 or in us-east-1 of 111122223333"), "{note}");
 }
 
+/// What the answer itself or its file's name tells stands; the option speaks of the rest.
+#[test]
+fn an_option_places_what_nothing_tells() {
+    let told = read("ecr.describe-images");
+    let folder = Folder::new().answer("ecr.get-lifecycle-policy").with("x/111122223333/eu-west-1/images.json", &told);
+    let (document, code) = folder.run(&["timeline", "--snapshot-region", "eu-central-1"]);
+    assert_eq!(code, 0);
+    let policy = snapshot(&document, "ecr get-lifecycle-policy");
+    assert_eq!((&policy["region"], &policy["place_from"], &policy["left_out"]), (&json!("eu-central-1"), &json!("option"), &json!(0)));
+    assert_eq!(snapshot(&document, "ecr describe-images")["region"], "eu-west-1");
+    // Without it the one place where the repository is known counts, and where there is none nothing does.
+    assert_eq!(snapshot(&folder.run(&["timeline"]).0, "ecr get-lifecycle-policy")["region"], "eu-west-1");
+    let alone = Folder::new().answer("ecr.get-lifecycle-policy").run(&["timeline"]).0;
+    assert!(snapshot(&alone, "ecr get-lifecycle-policy")["note"].as_str().expect("a note").contains("--snapshot-region"), "{alone}");
+}
+
 #[test]
 fn pages_that_are_missing_let_nothing_vanish() {
     let mut list = read("ecr.describe-images");
@@ -485,13 +501,13 @@ fn damaged_answers_are_read_or_refused_and_never_panic() {
     }
 }
 
+/// SQL over an archive is about records; a lake that keeps snapshots is asked for its records all the same.
 #[cfg(feature = "sql")]
 #[test]
-fn a_lake_says_that_it_keeps_no_snapshots() {
+fn a_query_over_an_archive_says_that_a_snapshot_is_no_record() {
     let folder = Folder::logged().answer("ecr.describe-images");
-    let lake = tempfile::tempdir().expect("a folder");
     let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
-    let output = command.args(["ingest", "--lake"]).arg(lake.path()).arg(folder.0.path()).output().expect("the binary runs");
+    let output = command.args(["query", "SELECT count(*) FROM cloudtrail_logs"]).arg(folder.0.path()).output().expect("the binary runs");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(said.contains("ecr describe-images") && said.contains("a snapshot"), "{said}");

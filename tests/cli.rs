@@ -55,6 +55,7 @@ const CASES: &[(&str, &[&str])] = &[
     ("help-man", &["man", "--help"]),
     ("help-report", &["report", "--help"]),
     ("help-rescue", &["rescue", "--help"]),
+    ("help-fate", &["fate", "--help"]),
     ("help-trace", &["trace", "--help"]),
     ("usage-trace-without-a-source", &["trace", "ASIAEXAMPLEEXAMPLE22"]),
     ("help-snapshot", &["snapshot", "--help"]),

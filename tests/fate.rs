@@ -206,6 +206,23 @@ fn a_copy_that_went_with_its_source_says_so() {
     assert!(page.contains("replica of 1") && page.contains("asked about"), "{page}");
 }
 
+/// A list that lacks the copy agrees with that: it is no gap in the logs, and nothing contradicts anything.
+#[test]
+fn a_list_that_lacks_a_copy_agrees_with_the_end_of_its_source() {
+    let evidence = three_places().deploy(3, REPLICA, "web", "a").delete(5, SOURCE, "a").push(20, SOURCE, "b", "v2").listed(10, REPLICA, &[]);
+    let near = at(&evidence.fate(&digest("a")), REPLICA).clone();
+    assert_eq!((&near["presence"], &near["end"]["how"]), (&json!("gone"), &json!("replicated-deletion")), "{near:#}");
+    assert!(near["end"]["at"].as_str().expect("a time").starts_with("2026-03-05"));
+    let (out, _, said) = evidence.run("detect", &["--format", "json"]);
+    let document: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {said}"));
+    assert_eq!(document["coverage"]["contradictions"].as_array().map_or(0, Vec::len), 0, "{document:#}");
+    let kinds: Vec<&Value> = document["findings"].as_array().expect("findings").iter().map(|one| &one["kind"]).collect();
+    assert!(kinds.contains(&&json!("replicated-deletion")) && !kinds.contains(&&json!("not-listed")), "{kinds:?}");
+    // Where deletions do not go along, it is a gap in the logs.
+    let abroad = three_places().delete(5, SOURCE, "a").push(20, SOURCE, "b", "v2").listed(10, ABROAD, &[]);
+    assert_eq!(at(&abroad.fate(&digest("a")), ABROAD)["end"]["how"], "not-listed");
+}
+
 #[test]
 fn without_delete_replication_a_copy_goes_by_its_own_policy_alone() {
     let fate = Evidence::new()
@@ -385,9 +402,10 @@ fn the_report_and_other_answers_lead_to_it() {
     assert!(found.contains("replicated-deletion") && found.contains("tagfall fate "), "{found}");
     let reference = format!("{ACCOUNT}.dkr.ecr.{FAR}.amazonaws.com/shop/api@{}", digest("a"));
     let (verdict, _, _) = evidence.run("explain", &[&reference]);
-    assert!(verdict.contains("`tagfall fate "), "{verdict}");
+    let flat = |page: &str| page.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat(&verdict).contains("`tagfall fate "), "{verdict}");
     let (rescue, _, _) = evidence.run("rescue", &[&reference]);
-    assert!(rescue.contains("`tagfall fate "), "{rescue}");
+    assert!(flat(&rescue).contains("`tagfall fate "), "{rescue}");
     // An image of one place has no others to tell of.
     let (alone, _, _) = Evidence::new().push(1, SOURCE, "a", "v1").deploy(2, SOURCE, "web", "a").delete(3, SOURCE, "a").run("report", &[]);
     assert!(!alone.contains("The same image in every registry"));

@@ -8,35 +8,18 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::{Value, json};
+use serde_json::Value;
+use sim::registry::Repo;
+use sim::truth::Truth;
 use sim::{Archive, World};
 
-/// So long after the last event the registry is asked.
-const LATER_SECONDS: u64 = 60;
-
-/// `describe-images` of every repository that there is, in the envelope of the script.
-fn ask(world: &World, folder: &Path) {
-    for (number, repo) in world.repos.iter().enumerate().filter(|(_, repo)| repo.exists) {
-        let images: Vec<Value> = repo
-            .lives
-            .iter()
-            .filter_map(|(digest, lives)| Some((digest, lives.last().filter(|life| life.gone.is_none())?)))
-            .map(|(digest, life)| {
-                json!({"registryId": repo.id.registry, "repositoryName": repo.id.name, "imageDigest": digest,
-                    "imageTags": life.tags.keys().collect::<Vec<_>>(), "imagePushedAt": sim::clock::rfc3339(life.start),
-                    "imageStatus": if life.archived { "ARCHIVED" } else { "ACTIVE" }})
-            })
-            .collect();
-        let head = json!({"call": "ecr describe-images", "account": repo.id.registry, "region": repo.id.region, "repository": repo.id.name,
-            "at": sim::clock::rfc3339(world.end + LATER_SECONDS), "whole": true, "archived": true});
-        let document = json!({"tagfall": head, "answer": {"imageDetails": images}});
-        fs::write(folder.join(format!("answer-{number}.json")), document.to_string()).expect("written");
-    }
+fn run(verb: &str, folder: &Path) -> Value {
+    run_with(&[verb], folder)
 }
 
-fn run(verb: &str, folder: &Path) -> Value {
+fn run_with(arguments: &[&str], folder: &Path) -> Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
-    let output = command.arg(verb).arg(folder).args(["--format", "json", "--quiet"]).output().expect("the binary runs");
+    let output = command.args(arguments).arg(folder).args(["--format", "json", "--quiet"]).output().expect("the binary runs");
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
@@ -80,7 +63,7 @@ fn what_is_there_at_the_end_is_what_the_registry_has() {
             if logs {
                 Archive::deliver(&world, seed.is_multiple_of(2)).write(folder.path()).expect("an archive on disk");
             }
-            ask(&world, folder.path());
+            sim::answers::at_the_end(&world, folder.path());
             let shown = shown(&run("timeline", folder.path()));
             for (image, (state, tags)) in &truth {
                 let found = shown.get(image);
@@ -113,7 +96,7 @@ fn whole_logs_and_the_registry_agree() {
         let world = World::generate(seed);
         let folder = tempfile::tempdir().expect("a folder");
         Archive::deliver(&world, false).write(folder.path()).expect("an archive on disk");
-        ask(&world, folder.path());
+        sim::answers::at_the_end(&world, folder.path());
         let document = run("detect", folder.path());
         let certain: BTreeSet<&str> = world.repos.iter().filter(|repo| repo.certain).map(|repo| repo.id.name.as_str()).collect();
         for found in document["coverage"]["contradictions"].as_array().into_iter().flatten() {
@@ -125,6 +108,57 @@ fn whole_logs_and_the_registry_agree() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Asked at any moment, a registry and the logs since then tell all that is there at the end, and a whole log beside them contradicts nothing.
+#[test]
+fn a_snapshot_and_the_logs_since_know_what_is_there() {
+    let (mut wrong, mut judged) = (Vec::new(), 0);
+    for seed in sim::seeds(12) {
+        let world = World::generate(seed);
+        let (truth, uncertain) = (there(&world), Truth::of(&world).uncertain);
+        let folder = tempfile::tempdir().expect("a folder");
+        Archive::deliver(&world, false).write(folder.path()).expect("an archive on disk");
+        sim::answers::in_the_midst(&world, folder.path());
+        let since = sim::clock::rfc3339(world.asked_at);
+        let shown = shown(&run_with(&["timeline", "--since", &since], folder.path()));
+        let certain: BTreeMap<String, &Repo> = world
+            .repos
+            .iter()
+            .filter(|repo| repo.certain)
+            .map(|repo| (format!("{} {} {}", repo.id.registry, repo.id.region, repo.id.name), repo))
+            .collect();
+        // What was before the trail is uncertain without an answer, and is not with one.
+        let is_certain = |(place, digest): &(String, String)| {
+            let Some(repo) = certain.get(place) else { return false };
+            let lives = &repo.lives[digest];
+            let silent = lives.iter().any(|life| life.silent || life.is_told);
+            !silent && (lives[0].start < world.trail_start || !uncertain.contains(&(repo.id.clone(), digest.clone())))
+        };
+        for (image, (state, tags)) in truth.iter().filter(|(image, _)| is_certain(image)) {
+            judged += 1;
+            let found = shown.get(image);
+            if found.is_none_or(|(shown, with)| shown != state || with != tags) {
+                wrong.push(format!("SEED={seed} {image:?}: {state} {tags:?}, shown {found:?}"));
+            }
+        }
+        let living = |state: &str| matches!(state, "tagged" | "untagged" | "archived");
+        let extra = shown.iter().filter(|((place, digest), (state, _))| {
+            certain.get(place).is_some_and(|repo| repo.lives.get(digest).is_some_and(|lives| lives.iter().all(|life| !life.silent))) && living(state)
+        });
+        wrong.extend(
+            extra.filter(|(image, _)| !truth.contains_key(*image)).map(|(image, found)| format!("SEED={seed} {image:?} is gone, shown {found:?}")),
+        );
+        let document = run("detect", folder.path());
+        for found in document["coverage"]["contradictions"].as_array().into_iter().flatten() {
+            let place = ["registry_id", "region", "name"].map(|key| found["repository"][key].as_str().unwrap_or_default()).join(" ");
+            if certain.contains_key(&place) {
+                wrong.push(format!("SEED={seed}: {}", found["text"]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} differences\n{}", wrong.len(), wrong.iter().take(20).cloned().collect::<Vec<_>>().join("\n"));
+    assert!(judged > 50, "{judged} images");
+}
+
 /// Every place that `rescue` names really has the image.
 #[test]
 fn a_place_that_rescue_names_has_the_image() {
@@ -133,7 +167,7 @@ fn a_place_that_rescue_names_has_the_image() {
         let world = World::generate(seed);
         let folder = tempfile::tempdir().expect("a folder");
         Archive::deliver(&world, false).write(folder.path()).expect("an archive on disk");
-        ask(&world, folder.path());
+        sim::answers::at_the_end(&world, folder.path());
         let truth = there(&world);
         let detected = run("detect", folder.path());
         for finding in detected["findings"].as_array().into_iter().flatten().filter(|finding| !finding["lost"]["digest"].is_null()).take(6) {

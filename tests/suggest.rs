@@ -46,6 +46,19 @@ impl World {
         self.record(day, "ecr.amazonaws.com", "PutImage", request, response)
     }
 
+    /// With a manifest that names these layers and their sizes; answers with its digest.
+    fn push_built(self, day: u32, name: &str, tag: &str, layers: &[(&str, u64)]) -> (Self, String) {
+        let layer = |(name, size): &(&str, u64)| json!({"mediaType": "l", "digest": digest(name), "size": size});
+        let layers: Vec<Value> = layers.iter().map(layer).collect();
+        let manifest = json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": {"mediaType": "c", "digest": digest(&format!("config {name}")), "size": 10}, "layers": layers})
+        .to_string();
+        let own = format!("sha256:{}", Sha256::digest(manifest.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        let request = json!({"registryId": ACCOUNT, "repositoryName": "shop/api", "imageTag": tag, "imageManifest": manifest});
+        let response = json!({"image": {"registryId": ACCOUNT, "repositoryName": "shop/api", "imageId": {"imageDigest": own, "imageTag": tag}}});
+        (self.record(day, "ecr.amazonaws.com", "PutImage", request, response), own)
+    }
+
     /// A service is deployed with the digest.
     fn deploy(self, day: u32, service: &str, name: &str) -> Self {
         let arn = format!("arn:aws:ecs:eu-central-1:{ACCOUNT}:task-definition/{service}:{}", self.records.len());
@@ -214,4 +227,42 @@ fn odd_rules_are_told() {
     assert!(said.contains("it keeps 1 images, and 2 that it speaks of are deployed"), "{said}");
     let said = lint(json!([rule(1, "any", ("imageCountMoreThan", 5), None), rule(2, "untagged", ("sinceImagePushed", 1), None)]), images());
     assert!(said.contains("stands above 1 more") && said.contains("goes at the very next run"), "{said}");
+}
+
+/// What production runs has tags that end alike, and begin with numbers.
+#[test]
+fn tags_that_end_alike_are_kept_by_a_pattern() {
+    let world =
+        World::default().policy(0, &json!([rule(1, "any", ("imageCountMoreThan", 3), None)])).push(1, "prod", "1.0-prod").deploy(1, "web", "prod");
+    let world = (2..30).fold(world, |world, day| world.push(day, &format!("build {day}"), &format!("{day}.0-dev")));
+    let found = world.suggest();
+    assert_eq!(found["policy"]["rules"][0]["selection"]["tagPatternList"], json!(["*-prod"]), "{found}");
+    assert_eq!(found["after"]["harm"], 0);
+    let shown = (found["after"]["harm"].as_u64().expect("a number"), found["after"]["freed"].as_u64().expect("a number"));
+    assert_eq!(world.replay(&found["policy"]), shown, "anybody can check it");
+}
+
+/// Ten builds share a base of 1000 bytes, and have 100 and a config of 10 of their own each; the newest three stay.
+#[test]
+fn layers_are_counted_once_and_what_stays_frees_nothing() {
+    let world = World::default().policy(0, &json!([rule(1, "any", ("imageCountMoreThan", 3), None)]));
+    let built = (1..=10).fold(world, |world, day| {
+        let own = format!("layer {day}");
+        world.push_built(day, &format!("build {day}"), &format!("v{day}"), &[("base", 1000), (&own, 100)]).0
+    });
+    let last = |world: World| world.push(20, "last", "other").suggest()["before"].clone();
+    let before = built.suggest()["before"].clone();
+    assert_eq!(
+        (&before["freed"], &before["freed_bytes"], &before["freed_bytes_at_most"]),
+        (&json!(7), &json!(7 * 110), &json!(7 * 1110)),
+        "{before}"
+    );
+    // The manifest of one that stays is in no log: what it has of the others nobody knows.
+    let unknown = last(built);
+    assert_eq!((&unknown["freed_bytes"], &unknown["freed_bytes_at_most"]), (&Value::Null, &json!(8 * 1110)), "{unknown}");
+    let nothing = (1..=10).fold(World::default().policy(0, &json!([rule(1, "any", ("imageCountMoreThan", 3), None)])), |world, day| {
+        world.push(day, &format!("build {day}"), &format!("v{day}"))
+    });
+    let before = nothing.suggest()["before"].clone();
+    assert_eq!((&before["freed"], &before["freed_bytes"], &before["freed_bytes_at_most"]), (&json!(7), &Value::Null, &Value::Null), "{before}");
 }

@@ -55,6 +55,8 @@ pub struct Summary {
     pub events_taken_over: u64,
     /// Files whose events, or objects, are all there again; of a repair alone.
     pub repaired: Vec<String>,
+    /// Snapshots that were read.
+    pub snapshots: u64,
     /// Events that are new in the lake.
     pub events_added: u64,
     /// Second copies that were left out.

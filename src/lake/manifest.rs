@@ -40,6 +40,9 @@ pub(super) struct Manifest {
     /// Whether any of the events has `readOnly: true`.
     #[serde(default)]
     pub read_only: bool,
+    /// Whether snapshots were kept with some object: without, nobody has to look for them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub answers: bool,
     pub files: Vec<FileEntry>,
     /// The segments with the objects' results, oldest first.
     pub segments: Vec<Segment>,

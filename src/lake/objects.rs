@@ -58,6 +58,21 @@ pub(super) struct ObjectState {
     pub failed_total: u64,
     pub first: Option<i64>,
     pub last: Option<i64>,
+    /// Snapshots that stood in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<KeptAnswer>,
+}
+
+/// A snapshot as it stood in its object: an answer of the AWS CLI or of kubectl.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct KeptAnswer {
+    /// The object, or the member of it.
+    pub object: String,
+    /// Which document of that it is.
+    pub document: u64,
+    /// When the object was last changed, in milliseconds.
+    pub modified: Option<i64>,
+    pub json: String,
 }
 
 impl ObjectState {

@@ -48,6 +48,8 @@ pub struct LakeFeed {
     /// In which order they are gone through by portions, once somebody begins with that.
     order: OnceLock<Vec<usize>>,
     stopped: AtomicBool,
+    /// Snapshots were handed out.
+    told: AtomicBool,
     failed: Mutex<Vec<ReadFailure>>,
     /// While it is held, no writer takes away what this reader's manifest names.
     _reading: Option<Held>,
@@ -80,6 +82,7 @@ impl LakeFeed {
             next: AtomicUsize::new(0),
             order: OnceLock::new(),
             stopped: AtomicBool::new(false),
+            told: AtomicBool::new(false),
             failed: Mutex::new(failed),
             _reading: reading,
         })
@@ -274,6 +277,19 @@ impl Shelf for LakeFeed {
             self.fail(file, &error);
         }
         true
+    }
+
+    fn documents(&self, give: &mut dyn FnMut(&str, u64, &str, Option<Timestamp>)) {
+        if !self.manifest.answers || self.told.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let selection = Selection::new(&self.filter);
+        // What is damaged stands in the coverage, which goes through all objects once more.
+        drop(objects::for_each_object(&*self.disk, &self.manifest, |object| {
+            if selection.admits(&Place::of(&object.object)) {
+                object.answers.iter().for_each(|one| give(&one.object, one.document, &one.json, one.modified.map(Timestamp::from_millis)));
+            }
+        }));
     }
 
     fn has_seen_read_only(&self) -> bool {

@@ -233,8 +233,16 @@ pub struct ImageDescription<'r> {
     pub platforms: Vec<Option<String>>,
     /// `subject.digest` of a reference artifact (OCI 1.1).
     pub subject: Option<Digest>,
-    /// Config and layer digests of a single image.
-    pub layers: Vec<Digest>,
+    /// Config and layers of a single image.
+    pub layers: Vec<Layer>,
+}
+
+/// A layer, or the config, as a manifest names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layer {
+    pub digest: Digest,
+    /// In bytes, as it is stored.
+    pub size: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,6 +19,9 @@ pub struct Filter {
     pub regions: Vec<String>,
     /// Repository name globs (`*` also matches `/`); all if empty.
     pub repositories: Vec<WildMatch>,
+    /// Account and region of snapshots of which nothing tells them.
+    pub snapshot_account: Option<String>,
+    pub snapshot_region: Option<String>,
 }
 
 impl Filter {

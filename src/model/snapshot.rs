@@ -51,6 +51,8 @@ words! {
         Document = "document",
         /// From the names of the file and its folders.
         Name = "name",
+        /// From `--snapshot-account` and `--snapshot-region`.
+        Option = "option",
         /// From all other evidence, which has only one repository of this name.
         Evidence = "evidence",
         Nothing = "nothing",

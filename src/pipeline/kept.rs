@@ -71,7 +71,7 @@ impl Kept {
         *before = now;
         let scarce = all > self.bytes_max / SCARCE_PART && now > self.bytes_max / POURED_PART;
         if scarce || all > self.bytes_max {
-            self.pour(std::mem::take(fold));
+            self.pour(fold.take());
             self.bytes.fetch_sub(std::mem::take(before), Ordering::Relaxed);
         }
     }

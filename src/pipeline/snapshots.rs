@@ -116,7 +116,7 @@ fn take(met: Met, read: &mut SnapshotRead, known: &Known, fold: &mut Fold, seen:
         let needs_place = statement.place.repository.is_some() || matches!(statement.action, Action::Registry(_));
         // What runs an image is identified by an ARN or by the image's own name: a cluster may be in any
         // account.
-        let settled = if needs_place { place(&statement.place, &named, known) } else { Ok((statement.place.clone(), PlaceFrom::Document)) };
+        let settled = if needs_place { place(&statement.place, &named, known, filter) } else { Ok((statement.place.clone(), PlaceFrom::Document)) };
         let (place, from) = match settled {
             Ok(settled) => settled,
             Err(reason) => {
@@ -181,10 +181,9 @@ fn known(fold: &Fold, met: &[Met]) -> Known {
     known
 }
 
-/// Account and region of a statement: what it states itself, else what its file's name says, else the only
-/// place where all other evidence knows a repository of that name (for a registry: any repository of that
-/// account).
-fn place(told: &Place, named: &(Option<String>, Option<String>), known: &Known) -> Result<(Place, PlaceFrom), String> {
+/// Account and region of a statement: what it states itself, else what its file's name says, else what the user says, else the only
+/// place where all other evidence knows a repository of that name (for a registry: any repository of that account).
+fn place(told: &Place, named: &(Option<String>, Option<String>), known: &Known, filter: &Filter) -> Result<(Place, PlaceFrom), String> {
     if told.account.is_some() && told.region.is_some() {
         return Ok((told.clone(), PlaceFrom::Document));
     }
@@ -193,6 +192,10 @@ fn place(told: &Place, named: &(Option<String>, Option<String>), known: &Known) 
         return Ok((Place { account: Some(account.clone()), region: Some(region.clone()), ..told.clone() }, PlaceFrom::Name));
     }
     let of_name = |name: &String| known.get(name).into_iter().flatten().collect::<Vec<_>>();
+    let said = (account.clone().or_else(|| filter.snapshot_account.clone()), region.clone().or_else(|| filter.snapshot_region.clone()));
+    if let (Some(account), Some(region)) = said {
+        return Ok((Place { account: Some(account), region: Some(region), ..told.clone() }, PlaceFrom::Option));
+    }
     let candidates: Vec<&(String, String)> = told.repository.as_ref().map_or_else(|| known.values().flatten().collect(), of_name);
     let fits = |(a, r): &&&(String, String)| account.as_ref().is_none_or(|account| account == a) && region.as_ref().is_none_or(|region| region == r);
     let fitting: BTreeSet<&(String, String)> = candidates.iter().filter(fits).copied().collect();
@@ -201,12 +204,12 @@ fn place(told: &Place, named: &(Option<String>, Option<String>), known: &Known) 
     match fitting.iter().collect::<Vec<_>>()[..] {
         [(account, region)] => Ok((Place { account: Some(account.clone()), region: Some(region.clone()), ..told.clone() }, PlaceFrom::Evidence)),
         [] => Err(format!(
-            "left out: nothing tells the {lacks} of {what}: put the file into a folder named after account and region (111122223333/eu-central-1/), or let `tagfall snapshot` take it"
+            "left out: nothing tells the {lacks} of {what}: name it with --snapshot-account and --snapshot-region, put the file into a folder named after both (111122223333/eu-central-1/), or let `tagfall snapshot` take it"
         )),
         _ => {
             let places: Vec<String> = fitting.iter().map(|(account, region)| format!("{region} of {account}")).collect();
             Err(format!(
-                "left out: it does not tell its {lacks}, and {what} may be that in {}: put the file into a folder named after account and region (111122223333/eu-central-1/)",
+                "left out: it does not tell its {lacks}, and {what} may be that in {}: name it with --snapshot-account and --snapshot-region, or put the file into a folder named after both (111122223333/eu-central-1/)",
                 places.join(" or in ")
             ))
         }

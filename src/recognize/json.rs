@@ -53,6 +53,16 @@ impl<'r> Json<'r> {
         }
     }
 
+    /// A size: a whole number that is written as one, of at most 18 digits.
+    pub fn as_size(self) -> Option<u64> {
+        let size = match self.0.first()? {
+            Node::Static(StaticNode::I64(number)) => u64::try_from(*number).ok()?,
+            Node::Static(StaticNode::U64(number)) => *number,
+            _ => return None,
+        };
+        (1..1_000_000_000_000_000_000).contains(&size).then_some(size)
+    }
+
     /// A whole number: also of a float, cut off, and of a string with a number in it.
     pub fn as_integer(self) -> Option<i64> {
         match self.0.first()? {

@@ -4,7 +4,7 @@ mod plain;
 
 use std::borrow::Cow;
 
-use crate::model::{Digest, ImageDescription, ManifestKind};
+use crate::model::{ImageDescription, Layer, ManifestKind};
 
 use super::cut::STAND_IN;
 use super::image::digest;
@@ -65,11 +65,11 @@ fn read_by_tape(text: &str, parser: &mut Parser) -> Option<ImageDescription<'sta
 
 /// The result borrows nothing from the manifest, whose buffer is not the record's.
 fn read(root: Json<'_>) -> ImageDescription<'static> {
-    let digests = |list: Json<'_>| list.items().filter_map(|entry| digest(entry, "digest")).collect::<Vec<Digest>>();
+    let layer = |entry: Json<'_>| Some(Layer { digest: digest(entry, "digest")?, size: entry.get("size").as_size() });
     let listed = || root.get("manifests").items().filter_map(|entry| Some((digest(entry, "digest")?, entry.get("platform"))));
     let children = listed().map(|(digest, _)| digest).collect();
     let platforms = listed().map(|(_, of)| platform([of.text("os"), of.text("architecture"), of.text("variant")])).collect();
-    let layers = digest(root.get("config"), "digest").into_iter().chain(digests(root.get("layers"))).collect();
+    let layers = layer(root.get("config")).into_iter().chain(root.get("layers").items().filter_map(layer)).collect();
     ImageDescription {
         media_type: root.text("mediaType").map(keep),
         kind: if root.get("manifests").is_array() { ManifestKind::Index } else { ManifestKind::Image },

@@ -230,6 +230,8 @@ pub struct Manifest {
     /// The first eight bytes of the digests of config and layers; used only to find an image by one of its
     /// layers.
     pub layers: Box<[u64]>,
+    /// How large each of them is, in the same order, in bytes; 0 where that is not told. Only where somebody asks for sizes.
+    pub sizes: Box<[u64]>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -451,7 +453,8 @@ impl What {
         let images = |images: &[RunImage]| size_of_val(images) + images.iter().map(|image| size_of_val(&*image.tags)).sum::<usize>();
         let bytes = match self {
             Self::Push { manifest: Some(manifest), .. } => {
-                let lists = size_of_val(&*manifest.children) + size_of_val(&*manifest.platforms) + size_of_val(&*manifest.layers);
+                let lists = size_of_val(&*manifest.children) + size_of_val(&*manifest.platforms);
+                let lists = lists + size_of_val(&*manifest.layers) + size_of_val(&*manifest.sizes);
                 size_of_val(&**manifest) + lists
             }
             Self::Delete(deleted) => size_of_val(&**deleted) + size_of_val(&*deleted.removed) + size_of_val(&*deleted.failed),

@@ -40,9 +40,22 @@ pub struct Fold {
     pub(super) read_only_passed_over: u64,
     /// Events of which a copy without content was met, and where that copy was.
     pub(super) silent: Vec<(Identity, Sym, u32)>,
+    /// Somebody asks for the sizes of layers.
+    keeps_sizes: bool,
 }
 
 impl Fold {
+    /// One that keeps the sizes of layers, too, where that is asked for.
+    pub fn keeping(sizes: bool) -> Self {
+        Self { keeps_sizes: sizes, ..Self::default() }
+    }
+
+    /// What it holds; what it keeps stays the same.
+    pub fn take(&mut self) -> Self {
+        let empty = Self::keeping(self.keeps_sizes);
+        std::mem::replace(self, empty)
+    }
+
     /// Notes a copy of an event that has no content. If it is the first copy by object and record, it is
     /// the one that counts, and the others are dropped.
     pub fn absorb_nothing(&mut self, identity: Identity, object: &str, record: u64) {
@@ -101,6 +114,7 @@ impl Fold {
         if self.events.is_empty() {
             std::mem::swap(self, &mut other);
         }
+        self.keeps_sizes |= other.keeps_sizes;
         let table = self.names.absorb(other.names);
         self.passed_over.extend(other.passed_over.iter().map(|repository| repository.translated(&table.repositories)));
         self.pushes_passed_over += other.pushes_passed_over;
@@ -254,7 +268,8 @@ impl Fold {
             children: manifest.children.iter().map(|child| self.names.digest(*child)).collect(),
             subject: self.names.optional_digest(manifest.subject),
             platforms: manifest.platforms.iter().map(|platform| self.names.optional_string(platform.as_deref())).collect(),
-            layers: manifest.layers.iter().map(layer_key).collect(),
+            layers: manifest.layers.iter().map(|layer| layer_key(&layer.digest)).collect(),
+            sizes: manifest.layers.iter().filter(|_| self.keeps_sizes).map(|layer| layer.size.unwrap_or(0)).collect(),
         }
     }
 

@@ -1,11 +1,12 @@
 //! The sorted facts that a history was made from, kept so that a repository can be replayed under one
 //! policy after another.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::fact::Fact;
+use super::fact::{Fact, What};
 use super::history::{History, Part, by_repository, sorted};
+use super::names::DigestNo;
 use super::references::Mention;
 use super::replay::{Happening, RepositoryHistory, replay};
 use super::suppose::{Supposed, Supposition};
@@ -41,6 +42,26 @@ impl Work<'_> {
 
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
+    }
+
+    /// The layers of each image of the repository of that number, with the config: a short name and a size in bytes, 0 where no
+    /// manifest tells it. An index has none of its own. Images without a manifest in the evidence are not among them.
+    pub fn layers(&self, number: usize) -> HashMap<DigestNo, Vec<(u64, u64)>> {
+        let mut known = HashMap::new();
+        for happening in &self.happenings[self.parts[number].happenings.clone()] {
+            let Happening::Fact(fact) = happening else { continue };
+            let (digest, manifest) = match &fact.what {
+                What::Push { image, manifest: Some(manifest), .. } => (image.digest, manifest),
+                What::ManifestShown { digest, manifest } => (*digest, manifest),
+                _ => continue,
+            };
+            if manifest.is_index {
+                known.insert(digest, Vec::new());
+            } else if !manifest.layers.is_empty() && manifest.layers.len() == manifest.sizes.len() {
+                known.insert(digest, manifest.layers.iter().copied().zip(manifest.sizes.iter().copied()).collect());
+            }
+        }
+        known
     }
 
     /// Replays the repository with that index under another policy: pushes, moves and deletes as logged,

@@ -5,6 +5,8 @@
 //! How either is logged is not documented, so no such event is waited for. Anything that shows the image to
 //! exist later (a push, a tag, a run that mentions it) shows that it did not go; a pull does not show that.
 
+mod listed;
+
 use super::bytes::push_one;
 use super::fact::Noted;
 use super::image::{End, Image, Loss, Step};
@@ -36,11 +38,13 @@ pub(super) fn presume(repositories: &mut [RepositoryHistory], registries: &Regis
         for (repository, at, loss) in copies(repositories, registries, events, names) {
             end(&mut repositories[repository], at, loss, events);
         }
+        listed::explain_copies(repositories, registries, events, names);
     }
-    for repository in repositories.iter_mut().filter(|repository| !repository.artifacts.is_empty()) {
+    for (number, repository) in repositories.iter_mut().enumerate().filter(|(_, repository)| !repository.artifacts.is_empty()) {
         for _ in 0..NESTED_MAX {
+            let explained = listed::explain_artifacts(repository, number, events);
             let ends = artifacts(repository, events);
-            if ends.is_empty() {
+            if ends.is_empty() && !explained {
                 break;
             }
             ends.into_iter().for_each(|(at, loss)| end(repository, at, loss, events));

@@ -62,7 +62,12 @@ fn write_suggestion(page: &mut Page<'_>, suggestion: &Suggestion) -> io::Result<
 
 /// `takes 2 images that are needed, frees 14 (1.2 GiB)`.
 fn effect(effect: Effect) -> String {
-    let size = effect.freed_bytes.filter(|_| effect.freed > 0).map_or_else(String::new, |size| format!(" ({} at most)", bytes(size)));
+    let size = match (effect.freed, effect.freed_bytes, effect.freed_bytes_at_most) {
+        (0, ..) => String::new(),
+        (_, Some(size), _) => format!(" ({})", bytes(size)),
+        (_, None, Some(size)) => format!(" ({} at most)", bytes(size)),
+        (_, None, None) => " (how large they are is not known)".to_owned(),
+    };
     format!("takes {} that somebody needs, frees {}{size} that nobody does", counted(effect.harm, "image", "images"), count(effect.freed))
 }
 

@@ -8,7 +8,9 @@
 
 mod candidates;
 mod lint;
+mod sizes;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -18,6 +20,7 @@ use crate::detect::advice::Shell;
 use crate::model::{Effect, Repository, Suggestion, Timestamp};
 use crate::policy::{Policy, from_file};
 use crate::timeline::{History, Materials, Supposition};
+use sizes::Sizes;
 
 /// At most so many rules are changed: each costs a replay for every candidate.
 const CHANGES_MAX: usize = 4;
@@ -57,7 +60,8 @@ impl Candidate {
 /// A suggestion for each repository of the history, in its order. `end`: when the evidence ends.
 pub fn suggest(history: &mut History, materials: &Materials, end: Option<Timestamp>) -> Vec<Suggestion> {
     let work = materials.work(history);
-    (0..work.len()).map(|number| of(&mut Bench { history, work: &work, number, end, replayed: 0 })).collect()
+    let bench = |number| of(&mut Bench { history, work: &work, number, end, layers: Sizes::of(&work, number), replayed: 0 });
+    (0..work.len()).map(bench).collect()
 }
 
 /// One repository, and what it takes to replay it.
@@ -66,6 +70,7 @@ struct Bench<'b, 'm> {
     work: &'b crate::timeline::Work<'m>,
     number: usize,
     end: Option<Timestamp>,
+    layers: Sizes,
     replayed: u64,
 }
 
@@ -85,18 +90,18 @@ impl Bench<'_, '_> {
         let comparison = Comparison { history: self.history, supposition: &supposition, logged, supposed: &supposed };
         let taken: Vec<Place> = comparison.places(0).into_iter().filter(|place| place.foreseen.is_some()).collect();
         let mut harmful = Vec::new();
-        let mut effect = Effect { harm: 0, freed: 0, freed_bytes: Some(0) };
+        let mut effect = Effect::default();
+        let mut freed = HashSet::new();
         for place in &taken {
             if place.severity.is_some() {
                 effect.harm += 1;
                 harmful.extend(place.foreseen.and_then(|index| supposed.foreseen.get(index as usize)).map(|one| one.rule_priority));
             } else {
                 effect.freed += 1;
-                let image = supposed.images.get(place.image as usize).and_then(|image| logged.image(image.digest));
-                let size = image.and_then(|image| image.size_bytes);
-                effect.freed_bytes = effect.freed_bytes.zip(size).map(|(sum, size)| sum.saturating_add(size));
+                freed.extend(supposed.images.get(place.image as usize).map(|image| image.digest));
             }
         }
+        (effect.freed_bytes, effect.freed_bytes_at_most) = (self.layers.freed(&freed, &supposed), sizes::at_most(&freed, logged, &self.layers));
         harmful.sort_unstable();
         harmful.dedup();
         Tried { effect, harmful }
@@ -148,7 +153,7 @@ fn of(bench: &mut Bench<'_, '_>) -> Suggestion {
     let lint = lint::of(bench.history, bench.number);
     let rules = in_force.clone().unwrap_or_default();
     let before = if rules.is_empty() {
-        Tried { effect: Effect { freed_bytes: Some(0), ..Effect::default() }, harmful: Vec::new() }
+        Tried { effect: Effect { freed_bytes: Some(0), freed_bytes_at_most: Some(0), ..Effect::default() }, harmful: Vec::new() }
     } else {
         bench.try_rules(&rules)
     };

@@ -13,3 +13,4 @@ mod world;
 mod damage;
 mod faults;
 mod ingest;
+mod snapshots;

@@ -7,6 +7,8 @@ mod sim;
 
 mod against_the_oracle;
 mod against_the_truth;
+mod answers;
+mod fates;
 mod nights;
 mod parity;
 mod policies;

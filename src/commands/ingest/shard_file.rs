@@ -73,7 +73,7 @@ impl Header {
     pub fn filter(&self) -> Filter {
         let time = |millis: Option<i64>| millis.map(Timestamp::from_millis);
         let (since, until) = (time(self.since), time(self.until));
-        Filter { since, until, accounts: self.accounts.clone(), regions: self.regions.clone(), repositories: Vec::new() }
+        Filter { since, until, accounts: self.accounts.clone(), regions: self.regions.clone(), ..Filter::default() }
     }
 }
 

@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use super::Ingest;
-use crate::decode::{ObjectReport, Outcome, RawRecord};
+use crate::decode::{Document, ObjectReport, Outcome, RawRecord};
 use crate::lake::buffer::PIECE_BYTES;
-use crate::lake::objects::{Ending, ObjectState};
+use crate::lake::objects::{Ending, KeptAnswer, ObjectState};
 use crate::lake::partition::{Day, Partition};
 use crate::lake::record::Split;
 use crate::lake::row::Head;
 use crate::lake::rows::Piece;
 use crate::model::{Repairs, Timestamp};
 use crate::pipeline;
+use crate::recognize::Answers;
 use crate::source::{Delivery, Fetched};
 
 /// One worker's part.
@@ -28,6 +29,10 @@ pub struct Collector<'i> {
     taken: u64,
     /// An event with `readOnly: true` was among the records.
     read_only: bool,
+    /// Knows snapshots.
+    reader: Answers,
+    /// Those of the object at hand.
+    answers: Vec<KeptAnswer>,
 }
 
 struct Current {
@@ -38,7 +43,17 @@ struct Current {
 
 impl<'i> Collector<'i> {
     pub(super) fn new(ingest: &'i Ingest) -> Self {
-        Self { ingest, current: None, others: HashMap::new(), bytes: 0, inside: false, taken: 0, read_only: false }
+        Self {
+            ingest,
+            current: None,
+            others: HashMap::new(),
+            bytes: 0,
+            inside: false,
+            taken: 0,
+            read_only: false,
+            reader: Answers::default(),
+            answers: Vec::new(),
+        }
     }
 
     fn hand_in(&mut self) {
@@ -111,6 +126,15 @@ impl pipeline::Collector for Collector<'_> {
         Ok(())
     }
 
+    fn document(&mut self, object: &str, index: u64, json: &str, modified: &dyn Fn() -> Option<Timestamp>) -> Document {
+        if self.reader.read(json).is_none() {
+            return Document::Unknown;
+        }
+        let modified = modified().map(Timestamp::millis);
+        self.answers.push(KeptAnswer { object: object.to_owned(), document: index, modified, json: json.to_owned() });
+        Document::Taken
+    }
+
     fn relevant(&self) -> u64 {
         self.taken
     }
@@ -121,7 +145,7 @@ impl pipeline::Collector for Collector<'_> {
 
     fn finished(&mut self, delivery: &Delivery, report: Option<&ObjectReport>) {
         self.hand_in();
-        let inside = std::mem::take(&mut self.inside);
+        let (inside, answers) = (std::mem::take(&mut self.inside), std::mem::take(&mut self.answers));
         if delivery.outcome == Fetched::Known {
             self.ingest.objects_known.fetch_add(1, Ordering::Relaxed);
             if delivery.origin.as_ref().is_some_and(|origin| self.ingest.known.has_failed(origin)) {
@@ -129,7 +153,7 @@ impl pipeline::Collector for Collector<'_> {
             }
             return self.ingest.leave(None, inside);
         }
-        self.ingest.leave(Some(object_state(delivery, report)), inside);
+        self.ingest.leave(Some(ObjectState { answers, ..object_state(delivery, report) }), inside);
     }
 }
 
@@ -159,6 +183,7 @@ fn object_state(delivery: &Delivery, report: Option<&ObjectReport>) -> ObjectSta
         failed_total: report.map_or(0, |report| report.failed_total),
         first: report.and_then(|report| millis(report.first_event_time)),
         last: report.and_then(|report| millis(report.last_event_time)),
+        answers: Vec::new(),
     }
 }
 

@@ -209,6 +209,7 @@ impl State {
         manifest.generation += 1;
         manifest.records_duplicate += self.duplicates;
         self.told.add_to(&mut manifest);
+        manifest.answers |= self.objects.iter().chain(self.unread.values()).any(|object| !object.answers.is_empty());
         manifest.segments = objects::add(disk, &self.manifest, self.segment_name(disk), &self.objects, self.fresh(known))?;
         self.judge(&mut manifest);
         manifest.files = self.files.values().flatten().map(|present| present.entry.clone()).collect();

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use crate::decode::json::{DEPTH_MAX, Elements, Members, skip_space, skip_value_within, string_end};
-use crate::model::{Digest, ImageDescription, ManifestKind};
+use crate::model::{Digest, ImageDescription, Layer, ManifestKind};
 
 use super::{keep, platform};
 
@@ -41,14 +41,15 @@ pub(super) fn read(text: &str) -> Option<ImageDescription<'static>> {
         return None;
     }
     let platforms = places.into_iter().map(|place| reader.platform(place)).collect::<Option<Vec<_>>>()?;
-    let mut layers: Vec<Digest> = layers.unwrap_or_default();
-    if let Some(config) = config.and_then(|config| config.digest) {
+    let mut layers: Vec<Layer> = layers.unwrap_or_default();
+    if let Some(config) = config.and_then(|config| config.layer()) {
         layers.insert(0, config);
     }
+    let children: Option<Vec<Layer>> = children;
     Some(ImageDescription {
         media_type: media_type.and_then(|range: Range<usize>| text.get(range)).map(keep),
         kind: if children.is_some() { ManifestKind::Index } else { ManifestKind::Image },
-        children: children.unwrap_or_default(),
+        children: children.into_iter().flatten().map(|child| child.digest).collect(),
         platforms,
         subject: subject.and_then(|subject| subject.digest),
         layers,
@@ -58,10 +59,17 @@ pub(super) fn read(text: &str) -> Option<ImageDescription<'static>> {
 /// An object in a list that may have a digest.
 struct Element<'t> {
     digest: Option<Digest>,
+    size: Option<u64>,
     /// The element's text apart from the digits of its digest and size, if it has both.
     shape: Option<Shape<'t>>,
     /// Where its platform is in the text.
     platform: Option<Range<usize>>,
+}
+
+impl Element<'_> {
+    fn layer(&self) -> Option<Layer> {
+        Some(Layer { digest: self.digest?, size: self.size })
+    }
 }
 
 /// A text with two gaps, for recognising elements that differ only in digest and size.
@@ -135,8 +143,9 @@ impl<'t> Reader<'t> {
             _ => self.skip(at),
         })?;
         let digest = said.clone().and_then(|said| Digest::parse(self.text.get(said)?));
+        let written = size.clone().and_then(|size| size_of(self.bytes.get(size)?));
         let shape = digest.and(said).and_then(|said| self.shape(at..end, said.end - DIGEST_DIGITS..said.end, size?));
-        *element = Some(Element { digest, shape, platform });
+        *element = Some(Element { digest, size: written, shape, platform });
         Some(end)
     }
 
@@ -164,7 +173,7 @@ impl<'t> Reader<'t> {
     }
 
     /// The digests of the elements of a list.
-    fn digests(self, at: usize, digests: &mut Option<Vec<Digest>>, mut platforms: Option<&mut Vec<Option<Range<usize>>>>) -> Option<usize> {
+    fn digests(self, at: usize, digests: &mut Option<Vec<Layer>>, mut platforms: Option<&mut Vec<Option<Range<usize>>>>) -> Option<usize> {
         *digests = None;
         if let Some(platforms) = &mut platforms {
             platforms.clear();
@@ -177,12 +186,12 @@ impl<'t> Reader<'t> {
         let mut last: Option<Element<'t>> = None;
         while let Some(at) = elements.next().ok()? {
             let alike = last.as_ref().and_then(|last| last.shape.as_ref()?.read(self.text.get(at..)?));
-            if let Some((digest, length)) = alike {
-                list.push(digest);
+            if let Some((layer, length)) = alike {
+                list.push(layer);
                 elements.go_on(at + length);
             } else {
                 elements.go_on(self.digest(at, &mut last)?);
-                list.extend(last.as_ref().and_then(|element| element.digest));
+                list.extend(last.as_ref().and_then(Element::layer));
             }
             if let (Some(platforms), Some(element)) = (&mut platforms, last.as_ref().filter(|element| element.digest.is_some())) {
                 platforms.push(element.platform.clone());
@@ -194,9 +203,9 @@ impl<'t> Reader<'t> {
 }
 
 impl Shape<'_> {
-    /// Reads an element that differs from the previous one only in its digest and size: returns the digest
-    /// and the element's length.
-    fn read(&self, text: &str) -> Option<(Digest, usize)> {
+    /// Reads an element that differs from the previous one only in its digest and size: returns both, and
+    /// the element's length.
+    fn read(&self, text: &str) -> Option<(Layer, usize)> {
         let rest = text.as_bytes().strip_prefix(self.before)?;
         let first = self.gap(rest, self.digest_first)?;
         let rest = rest.get(first..)?.strip_prefix(self.between)?;
@@ -204,13 +213,22 @@ impl Shape<'_> {
         let rest = rest.get(second..)?.strip_prefix(self.behind)?;
         let length = text.len() - rest.len();
         let digits = self.before.len() + if self.digest_first { 0 } else { first + self.between.len() };
-        Some((Digest::parse_hex(text.as_bytes().get(digits..digits + DIGEST_DIGITS)?)?, length))
+        let number = self.before.len() + if self.digest_first { first + self.between.len() } else { 0 };
+        let size = size_of(text.as_bytes().get(number..number + if self.digest_first { second } else { first })?);
+        Some((Layer { digest: Digest::parse_hex(text.as_bytes().get(digits..digits + DIGEST_DIGITS)?)?, size }, length))
     }
 
     /// The length of a gap: the digits of a digest, or of a number.
     fn gap(&self, rest: &[u8], of_digest: bool) -> Option<usize> {
         if of_digest { Some(DIGEST_DIGITS) } else { number(rest) }
     }
+}
+
+/// The number that a text is, where that is a size: whole, and no more than 18 digits.
+fn size_of(text: &[u8]) -> Option<u64> {
+    number(text).filter(|length| *length == text.len())?;
+    let value = text.iter().fold(0, |sum: u64, digit| sum * 10 + u64::from(digit - b'0'));
+    (value > 0).then_some(value)
 }
 
 /// How many digits a whole number at the beginning of `text` has.

@@ -48,7 +48,8 @@ fn an_element_is_like_the_one_before_it_only_if_it_is() {
     let list = |second: &str| format!(r#"{{"layers":[{{"size":10,"digest":"{a}"}},{second},{{"size":11,"digest":"{a}"}}]}}"#);
     let whole = list(&format!(r#"{{"size":123,"digest":"{b}"}}"#));
     assert!(agrees(&whole));
-    assert_eq!(read(&whole).unwrap().layers, [&a, &b, &a].map(|digest| Digest::parse(digest).unwrap()));
+    let layer = |digest: &String, size| Layer { digest: Digest::parse(digest).unwrap(), size: Some(size) };
+    assert_eq!(read(&whole).unwrap().layers, [layer(&a, 10), layer(&b, 123), layer(&a, 11)]);
     for second in [
         format!(r#"{{"size":0,"digest":"{b}"}}"#),
         format!(r#"{{"size":-1,"digest":"{b}"}}"#),

@@ -16,7 +16,8 @@ impl<'e> Replay<'e> {
         if let Some(manifest) = manifest {
             self.describe(at, manifest);
         }
-        let image = if origin == PushOrigin::Replication && self.keeps_tag_from(image) { Named { tag: Sym::NONE, ..image } } else { image };
+        let comes_without = origin == PushOrigin::Replication && self.keeps_tag_from(image, now);
+        let image = if comes_without { Named { tag: Sym::NONE, ..image } } else { image };
         let from = if image.tag.is_some() { self.move_tag(event, image, at, order) } else { DigestNo::NONE };
         let kind = if origin == PushOrigin::Replication { StepKind::Replicate } else { StepKind::Push };
         self.state.images[at].step(event, kind, image.tag, from, order);
@@ -29,10 +30,14 @@ impl<'e> Replay<'e> {
         }
     }
 
-    /// Replication moves no tag that cannot be moved: the image comes without it (ECR User Guide).
-    fn keeps_tag_from(&self, image: Named) -> bool {
+    /// Replication moves no tag that cannot be moved: the image comes without it (ECR User Guide). Where deletions reach this repository
+    /// the tag may have been free, for its holder goes without an event of its own: then what the event names counts.
+    fn keeps_tag_from(&self, image: Named, now: i64) -> bool {
+        if image.tag.is_none() || self.registries.deletions_reach(self.state.repository, now, self.names).is_some() {
+            return false;
+        }
         let holder = self.state.tags.get(&image.tag).and_then(|tag| tag.holder).and_then(|at| self.state.images.get(at));
-        image.tag.is_some() && holder.is_some_and(|holder| holder.digest != image.digest) && self.state.is_immutable(image.tag, self.names)
+        holder.is_some_and(|holder| holder.digest != image.digest) && self.state.is_immutable(image.tag, self.names)
     }
 
     /// The image is there now: for the first time, again after it was gone, or as before.

@@ -53,6 +53,7 @@ fn place_and_time(snapshot: &SnapshotRead) -> String {
     let of = if place.is_empty() { String::new() } else { format!(" of {}", place.join(" ")) };
     let from = match snapshot.place_from {
         PlaceFrom::Name => " (by its name)",
+        PlaceFrom::Option => " (as it was said)",
         PlaceFrom::Evidence => " (where the rest of the evidence has it)",
         PlaceFrom::Document | PlaceFrom::Nothing => "",
     };

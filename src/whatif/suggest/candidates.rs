@@ -12,8 +12,32 @@ use crate::timeline::{History, Image, UseKind};
 /// Numbers of days that people use, in order.
 const DAYS: &[i64] = &[1, 3, 7, 14, 30, 60, 90, 180, 365, 730];
 const COUNTS: &[i64] = &[3, 5, 10, 20, 30, 50, 100, 200, 500, 1000];
-/// At most so many prefixes of tags are tried.
-const PREFIXES_MAX: usize = 6;
+/// How many beginnings of tags are tried, and how many ends.
+const MARKS_MAX: usize = 6;
+
+/// What tags have in common that a rule can speak of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Mark {
+    Begins(String),
+    Ends(String),
+}
+
+impl Mark {
+    /// What a rule selects by it.
+    fn selection(&self) -> (&'static str, String) {
+        match self {
+            Self::Begins(text) => ("tagPrefixList", text.clone()),
+            Self::Ends(text) => ("tagPatternList", format!("*{text}")),
+        }
+    }
+
+    fn in_words(&self) -> String {
+        match self {
+            Self::Begins(text) => format!("begin with {text}"),
+            Self::Ends(text) => format!("end with {text}"),
+        }
+    }
+}
 
 /// The rules in force, in the words of a policy's JSON text; `None` if the evidence does not have them. A
 /// repository that is known to have no policy has no rules.
@@ -48,7 +72,7 @@ fn as_put(rule: &Rule) -> Value {
 }
 
 /// Changes of the rule with that priority, the smallest first.
-pub(super) fn changes(of: &Candidate, priority: i64, needed_tags: &[String]) -> Vec<Candidate> {
+pub(super) fn changes(of: &Candidate, priority: i64, needed_tags: &[Mark]) -> Vec<Candidate> {
     let Some(at) = of.rules.iter().position(|rule| rule["rulePriority"].as_i64() == Some(priority)) else { return Vec::new() };
     let with = |rule: Value, above: i64, number: i64, words: String| {
         let mut rules = of.rules.clone();
@@ -76,7 +100,7 @@ pub(super) fn changes(of: &Candidate, priority: i64, needed_tags: &[String]) -> 
             list.push(with(changed, below, days, format!("rule {priority}: {{number}} days since the last pull instead of {known} since the push")));
         }
     }
-    list.extend(needed_tags.iter().flat_map(|prefix| protected(of, prefix)));
+    list.extend(needed_tags.iter().flat_map(|mark| protected(of, mark)));
     if of.rules.len() > 1 {
         let rules = of.rules.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, rule)| rule.clone()).collect();
         list.push(Candidate { rules, changes: of.changes.iter().cloned().chain([format!("rule {priority}: left out")]).collect(), number: None });
@@ -84,8 +108,9 @@ pub(super) fn changes(of: &Candidate, priority: i64, needed_tags: &[String]) -> 
     list
 }
 
-/// Adds a rule above all others for tags with that prefix.
-fn protected(of: &Candidate, prefix: &str) -> Vec<Candidate> {
+/// A rule of its own, above all others, for tags with that beginning or end.
+fn protected(of: &Candidate, mark: &Mark) -> Vec<Candidate> {
+    let ((key, value), in_words) = (mark.selection(), mark.in_words());
     let shifted: Vec<Value> = of
         .rules
         .iter()
@@ -98,11 +123,11 @@ fn protected(of: &Candidate, prefix: &str) -> Vec<Candidate> {
     let first = of.rules.iter().filter_map(|rule| rule["rulePriority"].as_i64()).min().unwrap_or(1);
     let with = |number: &i64| {
         let rule = json!({
-            "rulePriority": first, "description": format!("what is deployed as {prefix}"),
-            "selection": { "tagStatus": "tagged", "tagPrefixList": [prefix], "countType": "imageCountMoreThan", "countNumber": number },
+            "rulePriority": first, "description": format!("what is deployed as {}", value),
+            "selection": { "tagStatus": "tagged", key: [value], "countType": "imageCountMoreThan", "countNumber": number },
             "action": { "type": "expire" },
         });
-        let words = format!("a rule of its own above the others: of tags that begin with {prefix} the newest {{number}} stay");
+        let words = format!("a rule of its own above the others: of tags that {in_words} the newest {{number}} stay");
         let change = words.replace("{number}", &number.to_string());
         Candidate {
             rules: std::iter::once(rule).chain(shifted.iter().cloned()).collect(),
@@ -136,28 +161,43 @@ pub(super) fn newest() -> Vec<Candidate> {
     COUNTS.iter().filter(|number| **number >= NEWEST_MIN).map(with).collect()
 }
 
-/// Prefixes of the tags of images that somebody needs or needed, the most frequent first.
-pub(super) fn needed_tags(history: &History, number: usize) -> Vec<String> {
+/// Beginnings and ends of the tags of images that somebody needs or needed, each the most frequent first.
+pub(super) fn needed_tags(history: &History, number: usize) -> Vec<Mark> {
     let Some(repository) = history.repositories().get(number) else { return Vec::new() };
     let needed = |image: &&Image| image.uses.iter().any(|found| found.kind.pins() || found.kind == UseKind::TaskStopped);
-    let mut prefixes: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut begins, mut ends): (BTreeMap<Mark, usize>, BTreeMap<Mark, usize>) = Default::default();
     for image in repository.images.iter().filter(needed) {
         let went = image.losses.iter().flat_map(|loss| loss.tags.iter().map(|(tag, _)| *tag));
-        for tag in image.tags.iter().map(|(tag, _)| *tag).chain(went) {
-            if let Some(prefix) = beginning(history.text(tag)) {
-                *prefixes.entry(prefix).or_default() += 1;
-            }
+        for tag in image.tags.iter().map(|(tag, _)| *tag).chain(went).map(|tag| history.text(tag)) {
+            beginning(tag).into_iter().for_each(|text| *begins.entry(Mark::Begins(text)).or_default() += 1);
+            ending(tag).into_iter().for_each(|text| *ends.entry(Mark::Ends(text)).or_default() += 1);
         }
     }
-    let mut list: Vec<(String, usize)> = prefixes.into_iter().collect();
-    list.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    list.into_iter().take(PREFIXES_MAX).map(|(prefix, _)| prefix).collect()
+    let most_frequent = |marks: BTreeMap<Mark, usize>| {
+        let mut list: Vec<(Mark, usize)> = marks.into_iter().collect();
+        list.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        list.into_iter().take(MARKS_MAX).map(|(mark, _)| mark)
+    };
+    most_frequent(begins).chain(most_frequent(ends)).collect()
+}
+
+/// `-prod` of `1.4.2-prod`: letters behind the last separator, where digits stand before it.
+fn ending(tag: &str) -> Option<String> {
+    let at = tag.rfind(['-', '_', '.'])?;
+    let (before, end) = tag.split_at(at);
+    let letters = end.len() > 2 && end.bytes().skip(1).all(|byte| byte.is_ascii_alphabetic());
+    (letters && is_tag(tag) && before.bytes().any(|byte| byte.is_ascii_digit())).then(|| end.to_owned())
 }
 
 /// `v` of `v1.2`, `prod-` of `prod-2026`: the tag up to its first digit, or all of it. `None` if the text
 /// is not a tag.
 fn beginning(tag: &str) -> Option<String> {
-    let word = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     let end = tag.find(|letter: char| letter.is_ascii_digit()).unwrap_or(tag.len());
-    (end > 0 && tag.len() <= 128 && tag.bytes().all(word)).then(|| tag[..end].to_owned())
+    (end > 0 && is_tag(tag)).then(|| tag[..end].to_owned())
+}
+
+/// Logs may say anything.
+fn is_tag(text: &str) -> bool {
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    text.len() <= 128 && text.bytes().all(word)
 }

@@ -152,6 +152,8 @@ pub struct Repository {
     /// Refused pushes by tag: digest and pusher.
     pub refused_pushes: BTreeMap<String, Vec<(Cause, String, Option<String>)>>,
     pub policy: Option<Value>,
+    /// `imageTagMutability` and its exclusion filters, as they were put last.
+    mutability: Value,
 }
 
 /// From a moment on, the rules by which a registry copies.
@@ -194,6 +196,16 @@ pub fn fold(events: &[Event]) -> Folded {
 impl Folded {
     fn repository(&mut self, repo: &Repo) -> &mut Repository {
         self.repositories.entry(repo.clone()).or_default()
+    }
+
+    /// Whether some registry copies to this repository with its deletions: then what has a tag there may be gone, and no log says so.
+    fn deletions_reach(&self, repo: &Repo, time: u64) -> bool {
+        let reaches = |rule: &CopyRule| {
+            let fits = rule.prefixes.is_empty() || rule.prefixes.iter().any(|prefix| repo.2.starts_with(prefix.as_str()));
+            rule.deletes && fits && rule.destinations.iter().any(|(account, region)| (account, region) == (&repo.0, &repo.1))
+        };
+        let in_force = self.replication.values().filter_map(|list| list.iter().rfind(|(since, _)| *since <= time));
+        in_force.flat_map(|(_, rules)| rules).any(reaches)
     }
 
     /// The policy of the template with the longest prefix that the name has.
@@ -245,13 +257,16 @@ impl Folded {
         let cause = cause.clone();
         self.learn_tags(&event.act);
         match &event.act {
-            Act::Push { repo, digest, tag, children, layers, subject, replica: _ } => {
+            Act::Push { repo, digest, tag, children, layers, subject, replica } => {
+                // Replication leaves a tag where it is that cannot be moved.
+                let may_be_free = *replica && self.deletions_reach(repo, event.time);
+                let tag = tag.as_ref().filter(|tag| !*replica || may_be_free || !self.repository(repo).keeps(tag, digest));
                 let shows = |image: &Image| image.shown > 0 || image.lives.iter().any(|life| life.known);
                 let known = self.repository(repo).images.get(digest).is_some_and(shows);
                 let image = self.repository(repo).images.entry(digest.clone()).or_default();
                 image.first_push.get_or_insert_with(|| (cause.clone(), event.actor.clone(), known));
                 (image.subject, image.shown) = (subject.clone(), event.time);
-                self.repository(repo).push(digest, tag.as_deref(), children, &cause);
+                self.repository(repo).push(digest, tag.map(String::as_str), children, &cause);
                 self.repository(repo).images.entry(digest.clone()).or_default().layers = layers.clone();
             }
             Act::AlreadyThere { repo, digest, tag } => {
@@ -278,9 +293,11 @@ impl Folded {
                     self.repository(repo).preview(digest, *pushed_at);
                 }
             }
-            Act::CreateRepository { repo, on_push } => {
+            Act::Mutability { repo, setting } => self.repository(repo).mutability = setting.clone(),
+            Act::CreateRepository { repo, on_push, mutability } => {
                 let policy = on_push.then(|| self.template(repo)).flatten();
                 self.repository(repo).begin_again(event.time);
+                self.repository(repo).mutability = mutability.clone();
                 self.repository(repo).policy = policy;
             }
             Act::Exclude { registry, role, excluded: true } => _ = self.excluded.insert((registry.clone(), role.clone())),
@@ -395,6 +412,22 @@ impl Folded {
 }
 
 impl Repository {
+    /// Whether the tag is on another image and cannot be taken from it. A wildcard's star stands at its end in these worlds.
+    fn keeps(&self, tag: &str, digest: &str) -> bool {
+        let filters = self.mutability["imageTagMutabilityExclusionFilters"].as_array().into_iter().flatten();
+        let is_exempt = filters.filter_map(|filter| filter["filter"].as_str()).any(|filter| match filter.strip_suffix('*') {
+            Some(start) => tag.starts_with(start),
+            None => tag == filter,
+        });
+        let fixed = match self.mutability["imageTagMutability"].as_str() {
+            Some("IMMUTABLE") => true,
+            Some("IMMUTABLE_WITH_EXCLUSION") => !is_exempt,
+            Some("MUTABLE_WITH_EXCLUSION") => is_exempt,
+            _ => false,
+        };
+        fixed && self.tags.get(tag).is_some_and(|holder| holder != digest)
+    }
+
     /// An event shows the image to be there, or to have been.
     fn show(&mut self, digest: &str, time: u64) {
         self.images.entry(digest.to_owned()).or_default().shown = time;

@@ -140,6 +140,12 @@ pub enum Act {
         repo: Repo,
         /// By ECR itself, on a push.
         on_push: bool,
+        mutability: Value,
+    },
+    /// Whether tags can be moved, from now on.
+    Mutability {
+        repo: Repo,
+        setting: Value,
     },
     /// The registry's list of principals whose pulls do not count: account and region, and `account/role`.
     Exclude {
@@ -209,7 +215,7 @@ impl Act {
     pub fn repo(&self) -> Option<&Repo> {
         match self {
             Self::Push { repo, .. } | Self::AlreadyThere { repo, .. } | Self::Delete { repo, .. } | Self::Run { repo, .. } => Some(repo),
-            Self::DeleteRepository { repo } | Self::CreateRepository { repo, .. } => Some(repo),
+            Self::DeleteRepository { repo } | Self::CreateRepository { repo, .. } | Self::Mutability { repo, .. } => Some(repo),
             _ => None,
         }
     }
@@ -346,7 +352,11 @@ fn ecr(value: &Value, acts: &mut Vec<Act>) {
             acts.push(Act::Preview { repo, images });
         }
         "DeleteRepository" => acts.push(Act::DeleteRepository { repo }),
-        "CreateRepository" => acts.push(Act::CreateRepository { repo, on_push: value["userIdentity"]["invokedBy"] == "ecr.amazonaws.com" }),
+        "CreateRepository" => {
+            let on_push = value["userIdentity"]["invokedBy"] == "ecr.amazonaws.com";
+            acts.push(Act::CreateRepository { repo, on_push, mutability: request.clone() });
+        }
+        "PutImageTagMutability" => acts.push(Act::Mutability { repo, setting: request.clone() }),
         "PutLifecyclePolicy" => {
             let policy = text(&request["lifecyclePolicyText"]).and_then(|text| serde_json::from_str(&text).ok());
             acts.push(Act::Policy { repo, policy });

@@ -5,6 +5,7 @@
 //! can still get out of each. The same seed gives the same bytes for ever.
 #![allow(dead_code, reason = "each test binary uses its own part of the simulator")]
 
+pub mod answers;
 pub mod archive;
 pub mod clock;
 pub mod damage;

@@ -100,6 +100,12 @@ pub struct World {
     pub same_call: BTreeMap<String, String>,
     /// Registry, region and role, from when until when its pulls do not count.
     pub excluded: Vec<(String, String, String, u64, u64)>,
+    /// Replicas that came without the tag that another image had there: repository, digest and tag.
+    pub born_untagged: Vec<(usize, String, String)>,
+    /// A moment at which somebody asks the registries what they have: no chance is drawn for it.
+    pub asked_at: u64,
+    /// What they had then, by the number of the repository, and when exactly each was asked.
+    pub asked: BTreeMap<usize, (u64, Repo)>,
     queue: BTreeMap<(u64, u64), Job>,
     queued: u64,
 }
@@ -124,6 +130,9 @@ impl World {
             tag_asks: Vec::new(),
             same_call: BTreeMap::new(),
             excluded: Vec::new(),
+            born_untagged: Vec::new(),
+            asked_at: trail_start + seed.wrapping_mul(2_654_435_761) % (end - trail_start),
+            asked: BTreeMap::new(),
             queue: BTreeMap::new(),
             queued: 0,
         };
@@ -165,7 +174,18 @@ impl World {
             if second >= self.end {
                 break;
             }
+            if second > self.asked_at {
+                self.ask_registries();
+            }
             self.work(second, job);
+        }
+        self.ask_registries();
+    }
+
+    /// Keeps what each registry has, where it was not asked yet.
+    fn ask_registries(&mut self) {
+        for (number, repo) in self.repos.iter().enumerate().skip(self.asked.len()) {
+            self.asked.insert(number, (repo.last_second.max(self.asked_at), repo.clone()));
         }
     }
 

@@ -4,13 +4,15 @@ use serde_json::{Value, json};
 
 use crate::sim::clock::MINUTE;
 use crate::sim::record::{Call, Caller};
-use crate::sim::registry::Stamp;
+use crate::sim::registry::{Life, Stamp};
 use crate::sim::world::{Job, OTHER, OWNER, World};
 
 impl World {
     pub fn found_copy(&mut self, number: usize, begin: u64) {
         let registry = if self.rng.chance(60) { OWNER } else { OTHER };
-        let copy = self.found_repository("copied/app", "us-east-1", registry, begin);
+        // In every third world tags cannot be moved where the copies go. No chance is drawn for it: other worlds stay as they were.
+        let immutable = self.seed % 3 == 1;
+        let copy = self.found_repository_as("copied/app", "us-east-1", registry, begin, if immutable { "IMMUTABLE" } else { "MUTABLE" });
         self.scenes[number].copy = Some(copy);
         let deletes = self.rng.chance(80);
         self.set_replication(number, deletes, begin + 2);
@@ -81,6 +83,17 @@ impl World {
         let Some(manifest) = self.repos[repo].manifests.get(digest).cloned() else { return };
         let id = self.repos[copy].id.clone();
         let caller = Caller::new(&id.registry, "AWSServiceRoleForECRReplication", "ecr-replication", true);
+        // A tag that cannot be moved stays where it is; whether the event names it all the same is not known.
+        let kept = tag.filter(|tag| self.repos[copy].refuses(tag) && self.repos[copy].tags.get(*tag).is_none_or(|holder| holder != digest));
+        if let Some(kept) = kept {
+            self.born_untagged.push((copy, digest.to_owned(), kept.to_owned()));
+        }
+        // Where deletions go along the tag may be free for all that the logs tell: there an event names no tag that stayed.
+        let tag = tag.filter(|_| kept.is_none() || (self.seed % 2 == 1 && !self.scenes[number].deletes));
+        let had = |life: &Life| life.silent && tag.is_some_and(|tag| life.tags.contains_key(tag));
+        if self.repos[copy].immutable.is_some() && self.repos[copy].lives.values().flatten().any(had) {
+            self.repos[copy].certain = false;
+        }
         let mut image_id = json!({"imageDigest": digest});
         let mut request = json!({"registryId": id.registry, "repositoryName": id.name, "imageManifest": manifest.text, "imageManifestMediaType": manifest.media_type});
         if let Some(tag) = tag {
@@ -102,7 +115,7 @@ impl World {
             error: None,
         };
         let stamp = self.log_call(&call);
-        self.repos[copy].put(&manifest, tag, &stamp);
+        self.repos[copy].put(&manifest, tag.filter(|_| kept.is_none()), &stamp);
     }
 
     /// The copy loses what the source has lost, at once: nobody asks in between.

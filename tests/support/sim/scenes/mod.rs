@@ -86,11 +86,17 @@ impl World {
 
     /// Created by a call of its own.
     pub fn found_repository(&mut self, name: &str, region: &str, registry: &str, second: u64) -> usize {
+        self.found_repository_as(name, region, registry, second, "MUTABLE")
+    }
+
+    /// With tags that can be moved, or not.
+    pub fn found_repository_as(&mut self, name: &str, region: &str, registry: &str, second: u64, mutability: &str) -> usize {
         self.repos.push(Repo::new(RepoId { registry: registry.into(), region: region.into(), name: name.into() }));
         let repo = self.repos.len() - 1;
         let second = self.tick(repo, second);
         let id = self.repos[repo].id.clone();
-        self.admin_call(repo, "CreateRepository", second, json!({"imageTagMutability": "MUTABLE"}), json!({"repository": described(&id, second)}));
+        self.admin_call(repo, "CreateRepository", second, json!({"imageTagMutability": mutability}), json!({"repository": described(&id, second)}));
+        self.repos[repo].immutable = (mutability == "IMMUTABLE").then(String::new);
         self.repos[repo].exists = true;
         self.repos[repo].existence.push((second, true));
         repo

@@ -1,0 +1,42 @@
+//! What the registries of a world answer when they are asked what they have: files as the script of `tagfall snapshot` writes them.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::clock::rfc3339;
+use super::registry::Repo;
+use super::world::World;
+
+/// So long after the last event the registry is asked.
+const LATER_SECONDS: u64 = 60;
+
+/// `describe-images` of every repository that there is at the end, in the envelope of the script.
+pub fn at_the_end(world: &World, folder: &Path) {
+    answer(world.repos.iter().map(|repo| (world.end + LATER_SECONDS, repo)), folder);
+}
+
+/// The same at some moment in the midst of it all.
+pub fn in_the_midst(world: &World, folder: &Path) {
+    answer(world.asked.values().map(|(at, repo)| (*at, repo)), folder);
+}
+
+fn answer<'w>(asked: impl Iterator<Item = (u64, &'w Repo)>, folder: &Path) {
+    for (number, (at, repo)) in asked.enumerate().filter(|(_, (_, repo))| repo.exists) {
+        let images: Vec<Value> = repo
+            .lives
+            .iter()
+            .filter_map(|(digest, lives)| Some((digest, lives.last().filter(|life| life.gone.is_none())?)))
+            .map(|(digest, life)| {
+                json!({"registryId": repo.id.registry, "repositoryName": repo.id.name, "imageDigest": digest,
+                    "imageTags": life.tags.keys().collect::<Vec<_>>(), "imagePushedAt": rfc3339(life.start),
+                    "imageStatus": if life.archived { "ARCHIVED" } else { "ACTIVE" }})
+            })
+            .collect();
+        let head = json!({"call": "ecr describe-images", "account": repo.id.registry, "region": repo.id.region, "repository": repo.id.name,
+            "at": rfc3339(at), "whole": true, "archived": true});
+        let document = json!({"tagfall": head, "answer": {"imageDetails": images}});
+        fs::write(folder.join(format!("answer-{number}.json")), document.to_string()).expect("written");
+    }
+}
