@@ -3,8 +3,11 @@
 //! Archives are generated from a seed into a temporary folder. Every measurement is a whole process, from its start to its
 //! end: processor seconds of all its threads, and its peak memory; each pair in turn, several times, and the median of the
 //! ratios counts. The others are chDB and DuckDB, by python3 (`TAGFALL_PYTHON` names another interpreter), whose own start and
-//! imports are left out; where they are not there, their rows say so. `TABLE=DIR` asks the questions of the table alone, once each, of
-//! the lake in that folder. Nothing is asserted about times. What is asserted: that the programs counted the same.
+//! imports are left out; where they are not there, their rows say so. Nothing is asserted about times. What is asserted: that the
+//! programs counted the same.
+//!
+//! `TABLE=DIR` asks the questions of the table alone, of the lake in that folder, which is made of `EVENTS` events where there is none.
+//! `ROUNDS=N` asks each of them as often (once), `ONLY=TEXT` those alone whose names have this text.
 
 mod corpus;
 
@@ -87,14 +90,22 @@ fn peer(args: &[&str]) -> Option<Command> {
 
 /// Writes an archive; its size as JSON.
 fn archive(folder: &Path, corpus: Corpus) -> u64 {
+    objects(folder, corpus, true)
+}
+
+/// The same, in gzip or plain.
+fn objects(folder: &Path, corpus: Corpus, gzip: bool) -> u64 {
     let mut bytes = 0;
     for number in 0..corpus.objects {
         let text = corpus.text(SEED, number);
         let day = 1 + number / 288 % 28;
         let folder = folder.join(format!("AWSLogs/111122223333/CloudTrail/eu-west-1/2026/03/{day:02}"));
         fs::create_dir_all(&folder).expect("a folder");
-        let name = format!("111122223333_CloudTrail_eu-west-1_202603{day:02}T{number:06}Z_x.json.gz");
-        fs::write(folder.join(name), corpus::gzip(&text)).expect("a file");
+        let name = format!("111122223333_CloudTrail_eu-west-1_202603{day:02}T{number:06}Z_x.json");
+        match gzip {
+            true => fs::write(folder.join(name + ".gz"), corpus::gzip(&text)).expect("a file"),
+            false => fs::write(folder.join(name), &text).expect("a file"),
+        }
         bytes += text.len() as u64;
     }
     bytes
@@ -324,67 +335,103 @@ const TABLE: &[Question] = &[
 
 /// The table: what people ask of a lake, of both, in turn.
 fn table(lake: &Path, records: u64, rounds: usize) {
-    println!("\n{records} events, --max-memory 512MiB\n");
-    row("what", "CPU s / wall s, peak MiB; DuckDB", "ratio of wall");
+    println!("\n{records} events, --max-memory 512MiB, medians of {rounds}\n");
+    row("what", "CPU s, wall s, peak MiB; DuckDB", "ratio: CPU, wall");
     row("---", "---", "---");
     let path = lake.to_string_lossy();
-    let first = run(&mut tagfall(&["query", "SELECT min(eventid) FROM cloudtrail_logs", &path, "--format", "csv"])).output;
-    let id = first.lines().nth(1).expect("an event").to_owned();
-    let mut ratios = Vec::new();
-    for Question { what, ours, duckdb, to_file } in TABLE {
-        let (ours, theirs) = (ours.replace("LAKE", "cloudtrail_logs").replace("THE_ID", &id), duckdb.replace("THE_ID", &id));
-        let folder = tempfile::tempdir().expect("a folder");
-        let (own, other) = (folder.path().join("own"), folder.path().join("other"));
-        let own = || {
-            let mut command = tagfall(&["query", &ours, &path, "--max-memory", "512MiB", "--format", to_file.unwrap_or("csv")]);
-            if to_file.is_some() {
-                command.arg("-o").arg(&own);
+    // An id that lies in the middle of all: no file's least and greatest ones leave it out.
+    let middle = "SELECT min(eventid) FROM cloudtrail_logs WHERE eventid > '8'";
+    let found = run(&mut tagfall(&["query", middle, &path, "--format", "csv"])).output;
+    let id = found.lines().nth(1).expect("an event").to_owned();
+    let only = std::env::var("ONLY").unwrap_or_default();
+    let (mut cpus, mut walls) = (Vec::new(), Vec::new());
+    for question in TABLE.iter().filter(|question| question.what.contains(&only)) {
+        let what = question.what;
+        match asked_of_both(question, lake, &id, rounds) {
+            (own, None) => row(what, &format!("{:.2}, {:.2}, {:.0}", own.cpu, own.wall, own.peak_mib), "SKIPPED: no duckdb"),
+            (own, Some(other)) => {
+                let measured =
+                    format!("{:.2}, {:.2}, {:.0}; {:.2}, {:.2}, {:.0}", own.cpu, own.wall, own.peak_mib, other.cpu, other.wall, other.peak_mib);
+                let (cpu, wall) = (own.cpu / other.cpu, own.wall / other.wall);
+                row(what, &measured, &format!("{cpu:.2}, {wall:.2}"));
+                cpus.push(cpu);
+                walls.push(wall);
             }
-            command
-        };
-        let theirs = match to_file {
-            Some(format) => format!("COPY ({theirs}) TO '{}' (FORMAT {format})", other.display()),
-            None => theirs,
-        };
-        let Some(_) = peer(&["duckdb", &path, &theirs]) else {
-            let ours = run(&mut own());
-            row(what, &format!("{:.2} / {:.2}, {:.0}", ours.cpu, ours.wall, ours.peak_mib), "SKIPPED: no duckdb");
-            continue;
-        };
-        let (mut own_peak, mut other_peak) = (0.0_f64, 0.0_f64);
-        let numbers = pair(
-            rounds,
-            || {
-                let run = run(&mut own());
-                own_peak = own_peak.max(run.peak_mib);
-                run
-            },
-            || {
-                let mut run = run(&mut peer(&["duckdb", &path, &theirs]).expect("it was there"));
-                other_peak = other_peak.max(run.peak_mib);
-                if to_file.is_some() {
-                    run.output.clear();
-                }
-                run
-            },
-        );
-        let [cpu, other_cpu, _, wall, other_wall] = numbers;
-        let measured = format!("{cpu:.2} / {wall:.2}, {own_peak:.0}; {other_cpu:.2} / {other_wall:.2}, {other_peak:.0}");
-        ratios.push(wall / other_wall);
-        row(what, &measured, &format!("{:.2}", wall / other_wall));
+        }
     }
-    if !ratios.is_empty() {
-        let worst = ratios.iter().copied().fold(0.0, f64::max);
-        row("median, and worst", "", &format!("{:.2}, {worst:.2}", median(ratios)));
+    if !walls.is_empty() {
+        let worst = |ratios: &[f64]| ratios.iter().copied().fold(0.0, f64::max);
+        let worst = format!("{:.2}, {:.2}", worst(&cpus), worst(&walls));
+        row("median of the ratios, and the worst", &format!("{:.2}, {:.2}", median(cpus), median(walls)), &worst);
     }
 }
 
+/// One question, of both in turn: the medians of their times, and their greatest peaks. Where both give rows, they give the same.
+fn asked_of_both(question: &Question, lake: &Path, id: &str, rounds: usize) -> (Run, Option<Run>) {
+    let path = lake.to_string_lossy();
+    let (ours, theirs) = (question.ours.replace("LAKE", "cloudtrail_logs").replace("THE_ID", id), question.duckdb.replace("THE_ID", id));
+    let folder = tempfile::tempdir_in(lake.parent().unwrap_or(lake)).expect("a folder");
+    let (own_file, other_file) = (folder.path().join("own"), folder.path().join("other"));
+    let own = || {
+        let mut command = tagfall(&["query", &ours, &path, "--max-memory", "512MiB", "--format", question.to_file.unwrap_or("csv")]);
+        if question.to_file.is_some() {
+            command.arg("-o").arg(&own_file);
+        }
+        run(&mut command)
+    };
+    let theirs = match question.to_file {
+        Some(format) => format!("COPY ({theirs}) TO '{}' (FORMAT {format})", other_file.display()),
+        None => theirs,
+    };
+    if peer(&["duckdb", &path, &theirs]).is_none() {
+        return (own(), None);
+    }
+    let (mut own_peak, mut other_peak) = (0.0_f64, 0.0_f64);
+    let numbers = pair(
+        rounds,
+        || {
+            let run = own();
+            own_peak = own_peak.max(run.peak_mib);
+            run
+        },
+        || {
+            let mut run = run(&mut peer(&["duckdb", &path, &theirs]).expect("it was there"));
+            other_peak = other_peak.max(run.peak_mib);
+            // How many rows it has written.
+            if question.to_file.is_some() {
+                run.output.clear();
+            }
+            run
+        },
+    );
+    let [cpu, other_cpu, _, wall, other_wall] = numbers;
+    let of = |cpu, wall, peak_mib| Run { cpu, wall, peak_mib, output: String::new() };
+    (of(cpu, wall, own_peak), Some(of(other_cpu, other_wall, other_peak)))
+}
+
+/// A number that the environment gives.
+fn given(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
+/// A lake of so many events, or one more object's.
+fn lake_of(events: u64, lake: &Path) -> u64 {
+    let corpus = Corpus { objects: events.div_ceil(BUSY.records), ..BUSY };
+    let logs = tempfile::tempdir_in(lake.parent().unwrap_or(lake)).expect("a folder");
+    objects(logs.path(), corpus, false);
+    ingest(logs.path(), lake);
+    corpus.objects * corpus.records
+}
+
 fn main() {
-    // `TABLE=DIR`: the table alone, over a lake that is there.
     if let Some(lake) = std::env::var_os("TABLE") {
         let lake = PathBuf::from(lake);
+        if !lake.join("_tagfall").is_dir() {
+            lake_of(given("EVENTS").unwrap_or(500_000), &lake);
+        }
         let counted = run(&mut tagfall(&["query", "SELECT count(*) FROM cloudtrail_logs", &lake.to_string_lossy(), "--format", "csv"])).output;
-        return table(&lake, counted.lines().nth(1).and_then(|count| count.parse().ok()).unwrap_or(0), 1);
+        let records = counted.lines().nth(1).and_then(|count| count.parse().ok()).unwrap_or(0);
+        return table(&lake, records, given("ROUNDS").map_or(1, |rounds| rounds as usize));
     }
     let share = if std::env::var_os("FULL").is_some() { 1 } else { 5 };
     let folder = tempfile::tempdir().expect("a folder");
@@ -402,12 +449,9 @@ fn main() {
     ingest(&logs, &lake);
     against_duckdb(&lake, million.objects * million.records);
     for events in [500_000, 4_000_000] {
-        let corpus = Corpus { objects: events / BUSY.records / share, ..BUSY };
-        let (logs, lake) = (folder.path().join("asked"), folder.path().join("asked.lake"));
-        let _ = fs::remove_dir_all(&logs);
-        archive(&logs, corpus);
-        ingest(&logs, &lake);
-        table(&lake, corpus.objects * corpus.records, 5);
+        let lake = folder.path().join(format!("{events}.lake"));
+        let records = lake_of(events / share, &lake);
+        table(&lake, records, 5);
     }
     memory(folder.path(), Corpus { objects: busy.objects / 2, ..busy });
 }

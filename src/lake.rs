@@ -19,7 +19,7 @@
 //! - [`record`]: one record and what of it the columns can hold; the rest goes along as JSON;
 //! - `rebuild`: the way back, from columns to the record;
 //! - `shape`, `cut`, `row`, `buffer`: records on their way, cut up for the columns, in memory and spilled;
-//! - `columns`, `dictionary`, `levels`, `packer`, `pages`, `write`: rows → files; `parquet`: files read back;
+//! - `columns`, `dictionary`, `filters`, `levels`, `packer`, `pages`, `footer`, `write`: rows → files; `parquet`: files read back;
 //! - `disk`, `layout`: the calls that a lake makes to its disk, or to its place in S3, and what lies where; `commit`: their order, so that a change is
 //!   there as a whole or not at all;
 //! - `manifest`, `objects`, `checksum`: what counts, what became of every object, and how damage to either is noticed; `guard`;
@@ -41,6 +41,8 @@ mod ddl;
 mod dictionary;
 mod disk;
 mod error;
+mod filters;
+mod footer;
 mod guard;
 pub mod ingest;
 mod layout;
@@ -73,4 +75,4 @@ pub use ingest::{Days, Ingest, Limits, MEMORY_BYTES_DEFAULT, PlanName, Published
 pub use manifest::Damage;
 pub use place::Place;
 pub use portion::Portion;
-pub use read::LakeFeed;
+pub use read::{LakeFeed, Visit};

@@ -61,6 +61,8 @@ struct State {
     hash: Xxh3,
     bytes: u64,
     done: Vec<Stretch>,
+    /// What waits to be written.
+    held: Option<Vec<u8>>,
     failed: Option<io::Error>,
 }
 
@@ -87,6 +89,16 @@ impl Cuts {
         self.state().failed.take()
     }
 
+    /// From here on, what is written waits.
+    pub(super) fn hold(&self) {
+        self.state().held = Some(Vec::new());
+    }
+
+    /// What has waited; from here on, nothing does.
+    pub(super) fn release(&self) -> Vec<u8> {
+        self.state().held.take().unwrap_or_default()
+    }
+
     /// The stretches that have ended.
     pub(super) fn take(&self) -> Vec<Stretch> {
         std::mem::take(&mut self.state().done)
@@ -107,6 +119,10 @@ impl<W: Write> Summing<W> {
 
 impl<W: Write> Write for Summing<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(held) = &mut self.cuts.state().held {
+            held.extend_from_slice(bytes);
+            return Ok(bytes.len());
+        }
         let written = self.inner.write(bytes);
         let mut state = self.cuts.state();
         let written = written.map_err(|error| remembered(&mut state, error))?;

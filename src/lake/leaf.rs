@@ -9,6 +9,7 @@ use polars_parquet::parquet::page::CompressedPage;
 use polars_parquet::parquet::schema::types::PrimitiveType;
 
 use super::dictionary::Dictionary;
+use super::filters::Hashes;
 use super::packer::Packer;
 use super::pages::{FullPage, PAGE_BYTES, Page};
 
@@ -17,14 +18,23 @@ pub(super) struct Leaf<'b> {
     /// The page that grows.
     page: Page<'b>,
     dictionary: Option<Box<Dictionary<'b>>>,
+    /// Of texts that do not repeat.
+    hashes: Hashes,
     /// Pages that are full.
     done: Vec<FullPage>,
+}
+
+/// A leaf as it is written.
+pub(super) struct Chunk {
+    pub pages: Vec<CompressedPage>,
+    /// What tells whether it may have a text.
+    pub filter: Option<Vec<u8>>,
 }
 
 impl<'b> Leaf<'b> {
     /// `level`: the definition level of a text that is there; that of a NULL is one less. `repeats`: lists cut it.
     pub(super) fn new(level: u8, repeats: bool) -> Self {
-        Self { page: Page::new(level, repeats), dictionary: Some(Box::default()), done: Vec::new() }
+        Self { page: Page::new(level, repeats), dictionary: Some(Box::default()), hashes: Hashes::default(), done: Vec::new() }
     }
 
     pub(super) fn null(&mut self, repetition: u8) {
@@ -51,6 +61,7 @@ impl<'b> Leaf<'b> {
         }
         self.page.level_of_text(repetition);
         self.page.text(text);
+        self.hashes.note(text);
         Ok(())
     }
 
@@ -58,6 +69,8 @@ impl<'b> Leaf<'b> {
     fn give_up(&mut self, packer: &mut Packer) -> PolarsResult<()> {
         let Some(dictionary) = self.dictionary.take().filter(|dictionary| !dictionary.keys.is_empty()) else { return Ok(()) };
         let page = Page::new(self.page.level, self.page.repeats);
+        // Texts in lists are looked for by what looks at whole lists.
+        self.hashes = if self.page.repeats { Hashes::default() } else { Hashes::wanted() };
         let numbered = std::mem::replace(&mut self.page, page);
         let mut texts = dictionary.texts();
         for (repetition, definition) in numbered.both() {
@@ -69,8 +82,8 @@ impl<'b> Leaf<'b> {
         Ok(())
     }
 
-    /// All pages. `kind` is the leaf's type in the file.
-    pub(super) fn finish(mut self, kind: &PrimitiveType, packer: &mut Packer) -> PolarsResult<Vec<CompressedPage>> {
+    /// All of it. `kind` is the leaf's type in the file.
+    pub(super) fn finish(mut self, kind: &PrimitiveType, packer: &mut Packer) -> PolarsResult<Chunk> {
         let mut pages = Vec::new();
         match self.dictionary.take_if(|dictionary| dictionary.is_worth_it()) {
             Some(dictionary) => {
@@ -83,6 +96,6 @@ impl<'b> Leaf<'b> {
             }
         }
         pages.extend(self.done.into_iter().map(|page| page.into_page(kind)));
-        Ok(pages)
+        Ok(Chunk { pages, filter: self.hashes.filter()? })
     }
 }

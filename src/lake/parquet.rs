@@ -18,6 +18,7 @@ use super::LakeError;
 use super::checksum::Sum;
 use super::codes::{self, Codes, Texts};
 use super::disk::{Disk, Stored};
+use super::filters;
 use super::guard::guarded;
 use super::manifest::FileEntry;
 use super::objects::open_kept;
@@ -25,10 +26,13 @@ use super::objects::open_kept;
 /// Under which key a footer tells the checksums of the column chunks, in order, 16 hex digits each. One is made of all bytes
 /// from where a chunk begins to where the next one does.
 pub(super) const SUMS_KEY: &str = "tagfall.xxh3";
+/// The same of the filters that column chunks have, in the order of these. They stand behind the last chunk, whose checksum
+/// goes over them, too.
+pub(super) const FILTER_SUMS_KEY: &str = "tagfall.filters.xxh3";
 /// Bytes at the end of a footer: its length, and what every file ends in.
-const FOOTER_END: u64 = 8;
+pub(super) const FOOTER_END: u64 = 8;
 /// What every file begins with.
-const MAGIC: &[u8] = b"PAR1";
+pub(super) const MAGIC: &[u8] = b"PAR1";
 
 /// A column, or some fields of it.
 #[derive(Debug, Clone)]
@@ -76,6 +80,8 @@ pub(super) struct Reader {
     starts: Vec<u64>,
     /// The checksum of each; empty where the file has none.
     sums: Vec<Sum>,
+    /// Where filters begin, in order, and the checksum of each.
+    filters: Vec<(i64, Sum)>,
 }
 
 impl Reader {
@@ -114,9 +120,12 @@ impl Reader {
         let chunks = metadata.row_groups.iter().flat_map(|group| group.parquet_columns());
         let mut starts: Vec<u64> = chunks.map(|chunk| chunk.byte_range().start).collect();
         starts.push(file.size() - tail_bytes);
-        let sums = if entry.tail.is_some() { sums(&metadata).filter(|sums| sums.len() + 1 == starts.len()) } else { Some(Vec::new()) };
+        let sums = if entry.tail.is_some() { sums(&metadata, SUMS_KEY).filter(|sums| sums.len() + 1 == starts.len()) } else { Some(Vec::new()) };
         let sums = sums.ok_or_else(|| damaged(&"its checksums are missing"))?;
-        Ok(Self { path: path.to_path_buf(), file, metadata, schema, starts, sums })
+        let chunks = metadata.row_groups.iter().flat_map(|group| group.parquet_columns());
+        let filters = chunks.filter_map(ColumnChunkMetadata::bloom_filter_offset);
+        let filters = filters.zip(self::sums(&metadata, FILTER_SUMS_KEY).unwrap_or_default()).collect();
+        Ok(Self { path: path.to_path_buf(), file, metadata, schema, starts, sums, filters })
     }
 
     /// Reads all of the file, and compares it with its checksums; false where it has none.
@@ -170,15 +179,42 @@ impl Reader {
         guarded(&self.path, || frame().map_err(|error| self.error(error)))
     }
 
-    /// Whether a column of texts may have one of `texts` in a row group, as far as its least and greatest ones tell.
-    pub(super) fn may_have(&self, group: usize, column: &str, texts: &[String]) -> bool {
-        let chunk = self.metadata.row_groups.get(group).and_then(|group| group.columns_under_root_iter(column)).and_then(|mut chunks| chunks.next());
-        let chunk = chunk.filter(|chunk| chunk.descriptor().path_in_schema.len() == 1);
-        let statistics = chunk.and_then(|chunk| chunk.statistics(&self.metadata.footer_buf));
-        let Some(Ok(Statistics::Binary(BinaryStatistics { min_value: Some(least), max_value: Some(greatest), .. }))) = statistics else {
-            return true;
+    /// Whether a column of texts may have one of `texts` in a row group, as far as its least and greatest ones tell, and its filter.
+    pub(super) fn may_have(&self, group: usize, column: &str, fields: &[String], texts: &[String]) -> bool {
+        let Some((least, greatest)) = self.bounds(group, column, fields) else { return true };
+        let mut among = texts.iter().filter(|text| least.as_slice() <= text.as_bytes() && text.as_bytes() <= greatest.as_slice()).peekable();
+        if among.peek().is_none() {
+            return false;
+        }
+        let filter = self.plain(group, column, fields).and_then(|chunk| self.filter(chunk));
+        filter.is_none_or(|filter| among.any(|text| filters::may_have(&filter, text.as_bytes())))
+    }
+
+    /// Texts between which those of a column lie; `None` where it is not known.
+    pub(super) fn bounds(&self, group: usize, column: &str, fields: &[String]) -> Option<(Vec<u8>, Vec<u8>)> {
+        let statistics = self.plain(group, column, fields)?.statistics(&self.metadata.footer_buf)?.ok()?;
+        let Statistics::Binary(BinaryStatistics { min_value: Some(least), max_value: Some(greatest), .. }) = statistics else { return None };
+        Some((least, greatest))
+    }
+
+    /// The chunk of a column, or of a field inside it, that is no row and in no list.
+    fn plain(&self, group: usize, column: &str, fields: &[String]) -> Option<&ColumnChunkMetadata> {
+        let mut chunks = self.metadata.row_groups.get(group)?.columns_under_root_iter(column)?;
+        let is_it = |chunk: &&ColumnChunkMetadata| {
+            let descriptor = chunk.descriptor();
+            descriptor.descriptor.max_rep_level == 0 && descriptor.path_in_schema.iter().skip(1).map(|name| name.as_str()).eq(fields)
         };
-        texts.iter().any(|text| least.as_slice() <= text.as_bytes() && text.as_bytes() <= greatest.as_slice())
+        chunks.find(is_it)
+    }
+
+    /// The filter of a chunk; `None` where it has none that can be relied on.
+    fn filter(&self, chunk: &ColumnChunkMetadata) -> Option<Vec<u8>> {
+        let (offset, length) = chunk.bloom_filter_offset().zip(chunk.bloom_filter_length())?;
+        let (_, sum) = self.filters.get(self.filters.binary_search_by_key(&offset, |(offset, _)| *offset).ok()?)?;
+        let (start, bytes) = (u64::try_from(offset).ok()?, u64::try_from(length).ok()?);
+        let filter =
+            read(&*self.file, start, Some(bytes).filter(|bytes| start.checked_add(*bytes).is_some_and(|end| end <= self.file.size()))?).ok()?;
+        (Sum::of(&filter) == *sum).then_some(filter)
     }
 
     /// How many rows a row group has.
@@ -294,8 +330,8 @@ fn footer_bytes(file: &dyn Stored) -> std::io::Result<u64> {
 }
 
 /// The checksums that a footer tells.
-fn sums(metadata: &FileMetadata) -> Option<Vec<Sum>> {
-    let text = metadata.key_value_metadata.iter().flatten().find(|pair| pair.key == SUMS_KEY)?.value.as_deref()?;
+fn sums(metadata: &FileMetadata, key: &str) -> Option<Vec<Sum>> {
+    let text = metadata.key_value_metadata.iter().flatten().find(|pair| pair.key == key)?.value.as_deref()?;
     text.as_bytes().chunks(Sum::DIGITS).map(|digits| std::str::from_utf8(digits).ok().and_then(Sum::parse)).collect()
 }
 

@@ -51,10 +51,16 @@ impl<'p> Portion<'p> {
         is_within(filter, self.file)
     }
 
-    /// Whether a column may have one of `texts`: false only where the least and the greatest text of the portion say so.
-    pub fn may_have(&self, column: &str, texts: &[String]) -> bool {
+    /// Whether a column, or a field inside it, may have one of `texts`: false only where the least and the greatest text of the
+    /// portion say so, or its filter.
+    pub fn may_have(&self, column: &str, fields: &[String], texts: &[String]) -> bool {
         let is_text = |(name, origin): &(&str, Origin)| *name == column && matches!(origin, Origin::Field(_));
-        !ORIGINS.iter().any(is_text) || self.reader.may_have(self.group, column, texts)
+        !ORIGINS.iter().any(is_text) || self.reader.may_have(self.group, column, fields, texts)
+    }
+
+    /// Texts between which all of a column's lie, as bytes; `None` where that is not known.
+    pub fn bounds(&self, column: &str) -> Option<(Vec<u8>, Vec<u8>)> {
+        self.reader.bounds(self.group, column, &[])
     }
 
     /// The texts of a column, or of a field inside it, in these rows (`None`: all); `None` if no texts are there.

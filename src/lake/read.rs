@@ -6,7 +6,7 @@
 
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use chrono::Datelike;
 use polars::prelude::{DataFrame, NamedFrom, PolarsResult, Series};
@@ -28,6 +28,14 @@ use crate::source::{Delivery, Feed, Listed, Pruned, Shelf, Shelved};
 use crate::tables::cloudtrail::{ORIGINS, Origin};
 use crate::tables::{Asked, Rows};
 
+/// In which order files are gone through, and the row groups of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Visit {
+    AsTheyStand,
+    OldestFirst,
+    NewestFirst,
+}
+
 /// A lake, read once.
 pub struct LakeFeed {
     disk: Arc<dyn Disk>,
@@ -37,6 +45,8 @@ pub struct LakeFeed {
     files: Vec<FileEntry>,
     pruned: Pruned,
     next: AtomicUsize,
+    /// In which order they are gone through by portions, once somebody begins with that.
+    order: OnceLock<Vec<usize>>,
     stopped: AtomicBool,
     /// Snapshots were handed out.
     told: AtomicBool,
@@ -70,6 +80,7 @@ impl LakeFeed {
             files,
             pruned: pruned.pruned(),
             next: AtomicUsize::new(0),
+            order: OnceLock::new(),
             stopped: AtomicBool::new(false),
             told: AtomicBool::new(false),
             failed: Mutex::new(failed),
@@ -78,14 +89,25 @@ impl LakeFeed {
     }
 
     fn take(&self) -> Option<&FileEntry> {
-        self.take_numbered().map(|(_, file)| file)
+        self.files.get(self.take_number()?)
     }
 
-    fn take_numbered(&self) -> Option<(usize, &FileEntry)> {
-        if self.stopped.load(Ordering::Relaxed) {
-            return None;
-        }
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
+    fn take_number(&self) -> Option<usize> {
+        (!self.stopped.load(Ordering::Relaxed)).then(|| self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn take_in_order(&self, visit: Visit) -> Option<(usize, &FileEntry)> {
+        let order = self.order.get_or_init(|| {
+            let mut order: Vec<usize> = (0..self.files.len()).collect();
+            let of = |at: &usize| self.files.get(*at);
+            match visit {
+                Visit::AsTheyStand => {}
+                Visit::OldestFirst => order.sort_by_key(|at| of(at).map(|file| file.first)),
+                Visit::NewestFirst => order.sort_by_key(|at| std::cmp::Reverse(of(at).map(|file| file.last))),
+            }
+            order
+        });
+        let number = *order.get(self.take_number()?)?;
         self.files.get(number).map(|file| (number, file))
     }
 
@@ -144,11 +166,13 @@ impl LakeFeed {
     }
 
     /// The same rows in a raw state: the row groups of the next file, until `take` wants no more of it.
-    pub fn next_portions(&self, take: &mut dyn FnMut(&Portion<'_>) -> Result<(), LakeError>) -> bool {
-        let Some((number, file)) = self.take_numbered() else { return false };
+    /// All callers visit in one order.
+    pub fn next_portions(&self, visit: Visit, take: &mut dyn FnMut(&Portion<'_>) -> Result<(), LakeError>) -> bool {
+        let Some((number, file)) = self.take_in_order(visit) else { return false };
         let read = |take: &mut dyn FnMut(&Portion<'_>) -> Result<(), LakeError>| {
             let reader = Reader::of(&*self.disk, file)?;
-            reader.groups().try_for_each(|group| take(&Portion::new(&reader, file, Address { file: number, group })))
+            let mut portion = |group| take(&Portion::new(&reader, file, Address { file: number, group }));
+            if visit == Visit::NewestFirst { reader.groups().rev().try_for_each(&mut portion) } else { reader.groups().try_for_each(&mut portion) }
         };
         if !file.partition.native
             && let Err(error) = read(take)

@@ -12,19 +12,19 @@ use polars_arrow::array::PrimitiveArray;
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
 use polars_error::{PolarsError, PolarsResult};
 use polars_parquet::write::{
-    CompressedPage, CompressionOptions, DynIter, DynStreamingIterator, Encoding, FileWriter, KeyValue, StatisticsOptions, Version, WriteOptions,
-    ZstdLevel, array_to_columns, compress, fallible_streaming_iterator, to_parquet_leaves, to_parquet_type,
+    CompressedPage, CompressionOptions, DynIter, DynStreamingIterator, Encoding, FileWriter, StatisticsOptions, Version, WriteOptions, ZstdLevel,
+    array_to_columns, compress, fallible_streaming_iterator, to_parquet_leaves, to_parquet_type,
 };
 use rayon::prelude::*;
 
 use super::LakeError;
 use super::checksum::{Cuts, Summing};
 use super::columns::{Column, damaged};
-use super::leaf::Leaf;
+use super::footer;
+use super::leaf::{Chunk, Leaf};
 use super::leaves::LEAVES;
 use super::manifest::Tail;
 use super::packer::{self, Packer};
-use super::parquet::SUMS_KEY;
 use super::record::MEMBERS;
 use super::rows::Rows;
 use super::shape::Shape;
@@ -78,21 +78,14 @@ pub(super) fn write(out: Box<dyn Write + Send>, path: &Path, rows: &Rows, range:
     let schema: ArrowSchema = SCHEMA.iter().map(|field| (field.name.clone(), field.clone())).collect();
     let options = options().map_err(parquet)?;
     let mut writer = FileWriter::try_new(Summing::new(out, &cuts), schema, options).map_err(parquet)?;
+    let mut filters = Vec::new();
     for group in groups(range) {
         let height = group.len() as u64;
-        let leaves = leaves(rows, group, options).map_err(parquet)?;
+        let mut leaves = leaves(rows, group, options).map_err(parquet)?;
+        filters.extend(leaves.iter_mut().map(|leaf| leaf.filter.take()));
         writer.write(height, written(&leaves, &cuts)).map_err(parquet)?;
     }
-    cuts.cut();
-    // The first stretch is what every file begins with.
-    let stretches = cuts.take();
-    let sums: String = stretches.iter().skip(1).map(|stretch| stretch.sum.to_string()).collect();
-    let sums = KeyValue { key: SUMS_KEY.to_owned(), value: Some(sums) };
-    // Without Arrow's own schema, readers see plain Parquet types.
-    let bytes = writer.end(Some(vec![sums])).map_err(parquet)?;
-    writer.into_inner().flush().map_err(|error| LakeError::io(path, error))?;
-    cuts.cut();
-    let tail = cuts.take().pop().ok_or_else(|| LakeError::io(path, "nothing was written"))?;
+    let (bytes, tail) = footer::finish(writer, filters, &cuts).map_err(parquet)?;
     Ok(Written { bytes, tail: Tail { bytes: tail.bytes, checksum: tail.sum } })
 }
 
@@ -103,8 +96,8 @@ fn groups(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     range.clone().step_by(each).map(move |start| start..(start + each).min(range.end))
 }
 
-/// A row group, compressed: the pages of each leaf.
-fn leaves(rows: &Rows, group: Range<usize>, options: WriteOptions) -> PolarsResult<Vec<Vec<CompressedPage>>> {
+/// A row group, compressed.
+fn leaves(rows: &Rows, group: Range<usize>, options: WriteOptions) -> PolarsResult<Vec<Chunk>> {
     let parts = columns(rows, group)?.into_par_iter().zip(SCHEMA.par_iter());
     let encoded: Vec<_> = parts.map_init(Packer::new, |packer, (part, field)| encode(part, field, options, packer)).collect();
     encoded.into_iter().try_fold(Vec::new(), |mut all, leaves| {
@@ -140,26 +133,24 @@ fn columns(rows: &Rows, group: Range<usize>) -> PolarsResult<Vec<Part<'_>>> {
     Ok(parts)
 }
 
-fn encode(part: Part<'_>, field: &Field, options: WriteOptions, packer: &mut Packer) -> PolarsResult<Vec<Vec<CompressedPage>>> {
+fn encode(part: Part<'_>, field: &Field, options: WriteOptions, packer: &mut Packer) -> PolarsResult<Vec<Chunk>> {
     let kind = to_parquet_type(field)?;
     match part {
         Part::Texts(leaves) => leaves.into_iter().zip(to_parquet_leaves(kind)).map(|(leaf, kind)| leaf.finish(&kind, packer)).collect(),
         Part::Numbers(numbers) => {
             let array = PrimitiveArray::from_slice(numbers).boxed();
             let leaves = array_to_columns(array, kind, options, &[Encoding::RleDictionary])?;
-            leaves.into_iter().map(|pages| pages.map(|page| Ok(compress(page?, Vec::new(), options.compression)?)).collect()).collect()
+            let packed = |page: PolarsResult<_>| Ok(compress(page?, Vec::new(), options.compression)?);
+            leaves.into_iter().map(|pages| Ok(Chunk { pages: pages.map(packed).collect::<PolarsResult<_>>()?, filter: None })).collect()
         }
     }
 }
 
 /// The pages as the writer takes them: it asks for a leaf when the one before is written.
-fn written<'l>(
-    leaves: &'l [Vec<CompressedPage>],
-    cuts: &'l Cuts,
-) -> DynIter<'l, PolarsResult<DynStreamingIterator<'l, CompressedPage, PolarsError>>> {
-    DynIter::new(leaves.iter().map(|pages| {
+fn written<'l>(leaves: &'l [Chunk], cuts: &'l Cuts) -> DynIter<'l, PolarsResult<DynStreamingIterator<'l, CompressedPage, PolarsError>>> {
+    DynIter::new(leaves.iter().map(|leaf| {
         cuts.cut();
-        Ok(DynStreamingIterator::new(fallible_streaming_iterator::convert(pages.iter().map(PolarsResult::Ok))))
+        Ok(DynStreamingIterator::new(fallible_streaming_iterator::convert(leaf.pages.iter().map(PolarsResult::Ok))))
     }))
 }
 

@@ -27,7 +27,7 @@ use super::tally::{Counted, Room, Stop, Tally};
 use rivals::Refused;
 
 use crate::decode::RawRecord;
-use crate::lake::LakeFeed;
+use crate::lake::{LakeFeed, Visit};
 use crate::model::Filter;
 use crate::pipeline;
 use crate::source::Shelf;
@@ -454,7 +454,7 @@ impl pipeline::Collector for Collector<'_> {
             return None;
         }
         if let Some(tally) = &mut self.tally {
-            return Some(lake.next_portions(&mut |portion| {
+            return Some(lake.next_portions(Visit::AsTheyStand, &mut |portion| {
                 match tally.add(portion, sources, filter) {
                     Ok(taken) => self.taken += taken,
                     Err(Stop::Damaged(error)) => return Err(error),
@@ -465,7 +465,7 @@ impl pipeline::Collector for Collector<'_> {
         }
         if let Some(worker) = &mut self.worker {
             let (mut taken, mut failure) = (0, None);
-            let more = lake.next_portions(&mut |portion| {
+            let more = lake.next_portions(worker.flow().visit(), &mut |portion| {
                 let added = match &mut self.survey {
                     Some(survey) => survey.add(worker.flow(), portion, sources, filter),
                     None => worker.add(portion, sources, filter),
@@ -487,7 +487,7 @@ impl pipeline::Collector for Collector<'_> {
         let columns = self.shared.columns();
         Some(lake.next_rows(filter, sources, columns.as_deref(), &mut |rows| {
             self.taken += rows.height as u64;
-            match self.shared.query.keep(rows) {
+            match self.shared.query.keep_distinct(rows) {
                 Ok(kept) if kept.height == 0 => {}
                 Ok(kept) => self.add(kept),
                 Err(failure) => self.stop(failure),

@@ -13,10 +13,15 @@
 
 mod aside;
 pub(super) mod export;
+mod frontier;
 mod partial;
+mod ranked;
 mod read;
 mod reduce;
 pub(super) mod rowwise;
+mod sure;
+
+pub(super) use read::{Sought, sought};
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -36,11 +41,13 @@ use super::select::{self, Projected};
 use super::spill::Spill;
 use super::values::Values;
 use super::{data_store, tally};
-use crate::lake::{LakeError, Portion};
+use crate::lake::{LakeError, Portion, Visit};
 use crate::model::{Filter, Timestamp};
 use crate::tables::{Kind, Rows, cloudtrail};
 use aside::Aside;
+use frontier::Frontier;
 use partial::Partial;
+use ranked::Ranked;
 
 /// Rows that a worker gathers before it reduces them.
 const GATHERED_ROWS: usize = 1 << 17;
@@ -71,9 +78,11 @@ pub(super) struct Flow {
     /// What sorts them can be told from the events' own columns, before others are read.
     sorted_first: Option<read::SortedFirst>,
     /// Texts without which a portion has no rows for it, by column.
-    sought: Vec<(&'static str, Vec<String>)>,
+    sought: Vec<read::Sought>,
     /// Of a query that is worked out share by share, where it names the events. Else, a piece is any events.
     mentions: Option<Vec<Mention>>,
+    /// Of such a query, which events of each partition it wants.
+    ranked: Option<Ranked>,
 }
 
 /// What came of one piece, or of several.
@@ -133,7 +142,7 @@ impl Flow {
         // There, a time is no text.
         let sought = if is_store { Vec::new() } else { read::sought(filters) };
         let (scan, filters, mentions) = (scan.clone(), filters.clone(), None);
-        Some(Self { sought, tree: tree.clone(), now, scan, filters, is_store, reduction, wanted, sorted_first, mentions })
+        Some(Self { sought, tree: tree.clone(), now, scan, filters, is_store, reduction, wanted, sorted_first, mentions, ranked: None })
     }
 
     /// The same of a query that looks at several events together.
@@ -150,12 +159,18 @@ impl Flow {
         let distinct = top(&tree)?.distinct.is_some();
         let reduction = if whole { Reduction::Rows { distinct } } else { Reduction::Groups(partial?) };
         let (scan, filters, is_store) = (scan.clone(), filters.clone(), data_store::is_meant(&tree));
-        Some(Self { sought: Vec::new(), tree, now, scan, filters, is_store, reduction, wanted, sorted_first: None, mentions: Some(mentions) })
+        let (ranked, sought) = (Ranked::of(&tree, &mentions), Vec::new());
+        Some(Self { sought, tree, now, scan, filters, is_store, reduction, wanted, sorted_first: None, mentions: Some(mentions), ranked })
     }
 
     /// Where the query names the events, if it is worked out share by share.
     pub fn mentions(&self) -> Option<&[Mention]> {
         self.mentions.as_deref()
+    }
+
+    /// Which events of each partition the query wants, if it wants the first ones alone.
+    pub fn ranked(&self) -> Option<&Ranked> {
+        self.ranked.as_ref()
     }
 
     /// What is done with the rows, for whoever asks.
@@ -169,14 +184,27 @@ impl Flow {
         }
     }
 
+    /// In which order a lake's files are gone through: where the answer is the first or the last events, it is soon there.
+    pub fn visit(&self) -> Visit {
+        match self.sorted_first.as_ref().and_then(|sorted| sorted.leading.as_ref()) {
+            Some(leading) if leading.column == read::TIME && leading.descending => Visit::NewestFirst,
+            Some(leading) if leading.column == read::TIME => Visit::OldestFirst,
+            _ => Visit::AsTheyStand,
+        }
+    }
+
     /// The columns by which rows of a lake are left out before others are read.
     pub fn first_columns(&self) -> Vec<&'static str> {
-        read::first_columns(self).into_iter().collect()
+        let mut first = read::first_columns(self);
+        if let Some(sorted) = &self.sorted_first {
+            first.extend(sorted.first_columns());
+        }
+        first.into_iter().collect()
     }
 
     /// The columns by whose least and greatest values row groups of a lake are passed over.
-    pub fn sought_columns(&self) -> impl Iterator<Item = &'static str> {
-        self.sought.iter().map(|(column, _)| *column)
+    pub fn sought_columns(&self) -> impl Iterator<Item = String> {
+        self.sought.iter().map(|sought| std::iter::once(sought.column).chain(sought.fields.iter().map(String::as_str)).collect::<Vec<_>>().join("."))
     }
 
     /// Whether what is left of the pieces is few rows, mostly.
@@ -229,7 +257,7 @@ impl Flow {
     fn share(&self, events: Vec<Relation>, limits: &Limits) -> Result<Part> {
         let by = self.tree.order_by.as_ref();
         let part = self.over(events, limits, |like, select| match &self.reduction {
-            Reduction::Groups(partial) => Ok(Part { rows: partial.of_rows(like, select::rows(like, select)?)?, keys: Vec::new() }),
+            Reduction::Groups(partial) => Ok(Part { rows: partial.of_rows(like, select::rows(like, select, by)?)?, keys: Vec::new() }),
             Reduction::Rows { .. } => {
                 let Projected { rows, keys } = select::listed(like, select, by)?;
                 Ok(Part { rows: if select.distinct.is_some() { aside::numbered(rows) } else { rows }, keys })
@@ -302,6 +330,8 @@ pub(super) struct Room {
     held: AtomicU64,
     aside: Aside,
     jobs: usize,
+    /// How far the first rows reach, where a query wants those alone.
+    frontier: Frontier,
 }
 
 /// Where parts can be put aside, all of them together hold this part of the memory.
@@ -314,7 +344,7 @@ const WORTH_PART: u64 = 16;
 impl Room {
     /// With `spill`, what does not fit goes to disk.
     pub fn new(limits: Limits, spill: Option<Spill>, jobs: usize) -> Self {
-        Self { limits, held: AtomicU64::new(0), aside: Aside::new(spill), jobs: jobs.max(1) }
+        Self { limits, held: AtomicU64::new(0), aside: Aside::new(spill), jobs: jobs.max(1), frontier: Frontier::default() }
     }
 
     /// What the rows may take that one worker reads at once.
@@ -360,10 +390,24 @@ impl<'q> Worker<'q> {
     /// Works out a portion; how many of its rows are of `sources` and within the times of `filter`.
     pub fn add(&mut self, portion: &Portion<'_>, sources: Option<&[&str]>, filter: &Filter) -> std::result::Result<u64, Stop> {
         let flow = self.flow;
-        read::events(flow, portion, sources, filter, self.room.slice_bytes(), &mut |events| {
+        let slice_bytes = self.room.slice_bytes();
+        read::events(flow, portion, (sources, filter), &self.room.frontier, slice_bytes, &mut |events| {
             let part = super::panics::caught(|| flow.piece(events, &self.room.limits))?;
+            self.advance(&part)?;
             self.gather(part)
         })
+    }
+
+    /// Takes note of how far the first rows reach, by those of a piece, which are in order.
+    fn advance(&self, part: &Part) -> Result<()> {
+        let leading = self.flow.sorted_first.as_ref().and_then(|sorted| sorted.leading.as_ref());
+        let (Some(leading), Some((first, _)), Some(last)) = (leading, part.keys.first(), self.flow.wanted.checked_sub(1)) else { return Ok(()) };
+        if part.rows.height >= self.flow.wanted
+            && let Some(text) = first.texts()?.get(last)
+        {
+            leading.advance(text, &self.room.frontier);
+        }
+        Ok(())
     }
 
     fn gather(&mut self, part: Part) -> Result<()> {
@@ -436,7 +480,14 @@ pub(super) fn placed(mut events: Relation) -> Result<Relation> {
         events.push(Field { hidden: true, ..Field::new(RECORD, Kind::Bigint) }, record.data);
         return Ok(events);
     }
-    let height = events.height;
+    with_places(events)
+}
+
+/// The same in the order in which they stand.
+fn with_places(mut events: Relation) -> Result<Relation> {
+    let column = |name: &str| events.fields.iter().position(|field| field.name == name && field.qualifier.is_none());
+    let (Some(object), Some(record)) = (column("object"), column("record")) else { return Err(SqlError::new("a column is missing")) };
+    let (object, record, height) = (events.values(object)?, events.values(record)?, events.height);
     events.push(Field { hidden: true, ..Field::new(OBJECT, Kind::Varchar) }, object.spread(height));
     events.push(Field { hidden: true, ..Field::new(RECORD, Kind::Bigint) }, record.spread(height));
     Ok(events)

@@ -1,10 +1,14 @@
 //! `FROM`: tables, subqueries, joins, `UNNEST`.
 
 mod sample;
+mod unused;
+
+use std::collections::BTreeSet;
 
 use polars::prelude::StructChunked;
 use sqlparser::ast::{
-    BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, Spanned, TableAlias, TableFactor, TableSampleKind, TableWithJoins,
+    BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, OrderBy, Select, Spanned, TableAlias, TableFactor, TableSampleKind,
+    TableWithJoins,
 };
 
 use super::cast::explode;
@@ -19,33 +23,43 @@ use crate::tables::{self, Kind};
 
 /// The rows of a `FROM` clause. `like` lends session, common tables and outer scopes.
 pub(super) fn from(like: &Scope<'_>, tables: &[TableWithJoins]) -> Result<Relation> {
+    from_with(like, tables, None)
+}
+
+/// The rows of the FROM of a SELECT, whose query is sorted by `by`: columns that it does not look at may be missing.
+pub(super) fn used(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>) -> Result<Relation> {
+    from_with(like, &select.from, unused::names(select, by).as_ref())
+}
+
+/// `names`: the columns that anybody looks at behind an UNNEST; `None`: all.
+fn from_with(like: &Scope<'_>, tables: &[TableWithJoins], names: Option<&BTreeSet<String>>) -> Result<Relation> {
     let mut all: Option<Relation> = None;
     for table in tables {
         let mut rows = match all.take() {
             None => factor(like, &table.relation)?,
-            Some(left) => cross(like, left, &table.relation)?,
+            Some(left) => cross(like, left, &table.relation, names)?,
         };
         for join in &table.joins {
-            rows = joined(like, rows, join)?;
+            rows = joined(like, rows, join, names)?;
         }
         all = Some(rows);
     }
     Ok(all.unwrap_or_else(Relation::single_row))
 }
 
-fn cross(like: &Scope<'_>, left: Relation, right: &TableFactor) -> Result<Relation> {
+fn cross(like: &Scope<'_>, left: Relation, right: &TableFactor, names: Option<&BTreeSet<String>>) -> Result<Relation> {
     match right {
-        TableFactor::UNNEST { .. } => unnest(like, &left, right, false),
+        TableFactor::UNNEST { .. } => unnest(like, &left, right, false, names),
         TableFactor::Derived { lateral: true, subquery, alias, .. } => lateral::join(like, &left, subquery, alias.as_ref(), false),
         other => join::join(like, &left, &factor(like, other)?, None, Keeps { left: false, right: false }),
     }
 }
 
-fn joined(like: &Scope<'_>, left: Relation, join: &Join) -> Result<Relation> {
+fn joined(like: &Scope<'_>, left: Relation, join: &Join, names: Option<&BTreeSet<String>>) -> Result<Relation> {
     use JoinOperator as Op;
     let keeps = |left, right| Keeps { left, right };
     let (constraint, keeps) = match &join.join_operator {
-        Op::CrossJoin(JoinConstraint::None) => return cross(like, left, &join.relation),
+        Op::CrossJoin(JoinConstraint::None) => return cross(like, left, &join.relation, names),
         Op::Join(constraint) | Op::Inner(constraint) => (constraint, keeps(false, false)),
         Op::Left(constraint) | Op::LeftOuter(constraint) => (constraint, keeps(true, false)),
         Op::Right(constraint) | Op::RightOuter(constraint) => (constraint, keeps(false, true)),
@@ -59,7 +73,7 @@ fn joined(like: &Scope<'_>, left: Relation, join: &Join) -> Result<Relation> {
         _ => return Err(SqlError::new("this kind of join is not supported").at(&join.relation)),
     };
     if matches!(join.relation, TableFactor::UNNEST { .. }) {
-        return unnest(like, &left, &join.relation, keeps.left);
+        return unnest(like, &left, &join.relation, keeps.left, names);
     }
     if let (TableFactor::Derived { lateral: true, subquery, alias, .. }, true) = (&join.relation, is_always(constraint)) {
         return lateral::join(like, &left, subquery, alias.as_ref(), keeps.left);
@@ -166,7 +180,7 @@ fn whole(like: &Scope<'_>, factor: &TableFactor) -> Result<Relation> {
             let rows = select::query(like.session, like.ctes, like.outer, subquery)?;
             Ok(aliased(rows, alias.as_ref(), None))
         }
-        TableFactor::UNNEST { .. } => unnest(like, &Relation::single_row(), factor, false),
+        TableFactor::UNNEST { .. } => unnest(like, &Relation::single_row(), factor, false, None),
         TableFactor::NestedJoin { table_with_joins, alias } => {
             let rows = from(like, std::slice::from_ref(table_with_joins))?;
             Ok(match alias {
@@ -192,7 +206,7 @@ fn column_names(alias: &TableAlias) -> Vec<String> {
 
 /// `left CROSS JOIN UNNEST(array, …) [WITH ORDINALITY] AS t(x, …)`: one row for each element; arrays of different length
 /// are filled up with NULL. `keep` keeps rows of `left` whose arrays are empty.
-pub(super) fn unnest(like: &Scope<'_>, left: &Relation, factor: &TableFactor, keep: bool) -> Result<Relation> {
+pub(super) fn unnest(like: &Scope<'_>, left: &Relation, factor: &TableFactor, keep: bool, names: Option<&BTreeSet<String>>) -> Result<Relation> {
     let TableFactor::UNNEST { alias, array_exprs, with_ordinality, .. } = factor else {
         return Err(SqlError::new("UNNEST is needed here").at(factor));
     };
@@ -202,6 +216,8 @@ pub(super) fn unnest(like: &Scope<'_>, left: &Relation, factor: &TableFactor, ke
         let (elements, lengths) = explode(&scope.column(expr)?).map_err(|error| error.at(expr))?;
         arrays.push((elements, lengths));
     }
+    // Without rows it is asked what there is.
+    let left = &unused::left_out(left, names.filter(|_| left.height > 0));
     let longest = |row: usize| arrays.iter().filter_map(|(_, lengths)| lengths.get(row).copied().flatten()).max().unwrap_or(0);
     let count = (0..left.height).map(|row| longest(row).max(usize::from(keep))).fold(0, usize::saturating_add);
     let elements: usize = arrays.iter().map(|(elements, _)| cell_bytes(&elements.data) + INDEX_BYTES).sum();

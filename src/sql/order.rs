@@ -9,6 +9,7 @@ use super::compare::Ordered;
 use super::error::Result;
 use super::group::key_column;
 use super::nested;
+use super::relation::Groups;
 use super::values::{Cell, Values};
 use crate::tables::Kind;
 
@@ -88,6 +89,39 @@ fn best(height: usize, count: usize, compare: impl Fn(u32, u32) -> Option<Orderi
     best.into_iter().take(count).map(Some).collect()
 }
 
+/// The first `count` rows of each group, in no order; `None` where the keys are compared otherwise.
+pub(super) fn first_of_each(keys: &[(Values, OrderByOptions)], groups: &Groups, count: usize) -> Option<Vec<u32>> {
+    let mut columns = Vec::new();
+    for (values, options) in keys {
+        match Ordered::of(values) {
+            Ok(Ordered::Doubles(_)) | Err(_) => return None,
+            Ok(column) => columns.push((column, *options)),
+        }
+    }
+    let order = |a: &u32, b: &u32| {
+        let by_key = columns.iter().map(|(column, options)| compare(column, *options, *a, *b)).find(|ordering| ordering.is_ne());
+        by_key.unwrap_or_else(|| a.cmp(b))
+    };
+    let mut best: Vec<(Vec<u32>, Option<u32>)> = vec![Default::default(); groups.count()];
+    for (row, group) in (0_u32..).zip(&groups.of_row).take(if count == 0 { 0 } else { usize::MAX }) {
+        let Some((rows, worst)) = best.get_mut(*group as usize) else { continue };
+        if worst.is_none_or(|worst| order(&row, &worst).is_lt()) {
+            rows.push(row);
+        }
+        if rows.len() >= 2 * count {
+            rows.sort_unstable_by(order);
+            rows.truncate(count);
+            *worst = rows.last().copied();
+        }
+    }
+    let first = |(mut rows, _): (Vec<u32>, Option<u32>)| {
+        rows.sort_unstable_by(order);
+        rows.truncate(count);
+        rows
+    };
+    Some(best.into_iter().flat_map(first).collect())
+}
+
 const ROW: &str = "row";
 
 /// `0, 1, 2 …`.
@@ -132,6 +166,14 @@ mod tests {
             let all = sorted(&keys, 300).unwrap();
             for count in [0, 1, 7, 75, 76, 300, 1_000] {
                 assert_eq!(first_sorted(&keys, 300, count).unwrap(), all[..count.min(300)], "{choice} {count}");
+                let groups = Groups { of_row: (0..300).map(|row| mixed(i64::from(row), 5, 7) as u32).collect(), first: vec![None; 7] };
+                let of_row = &groups.of_row;
+                let of = |group: u32| all.iter().flatten().copied().filter(move |row| of_row[*row as usize] == group).take(count);
+                let mut expected: Vec<u32> = (0..7).flat_map(of).collect();
+                let mut found = first_of_each(&keys, &groups, count).unwrap();
+                expected.sort_unstable();
+                found.sort_unstable();
+                assert_eq!(found, expected, "{choice} {count}");
             }
         }
     }

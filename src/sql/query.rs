@@ -17,7 +17,7 @@ use super::relation::{Field, PLACE, Relation};
 use super::scan::{Filters, Scan};
 use super::tally::Counted;
 use super::tally::plan::Plan;
-use super::{blind, data_store, dialect, names, panics, params, place, scan, select, walk, window};
+use super::{blind, data_store, dialect, flow, names, panics, params, place, scan, select, walk, window};
 use crate::model::Timestamp;
 use crate::tables::{self, Kind, Rows, Table, cloudtrail};
 
@@ -260,7 +260,10 @@ impl Query {
         let (lake, blind) = (data_store::is_meant(&tree), blind::is_blind(&tree));
         let bound = Bound::of(tree, now)?;
         let (scan, filters) = scan::scan(&bound);
-        let plan = if blind && !lake { Plan::of(&bound, scan.columns.as_deref()) } else { None };
+        let mut plan = if blind && !lake { Plan::of(&bound, scan.columns.as_deref()) } else { None };
+        if let Some(plan) = &mut plan {
+            plan.sought = flow::sought(&filters);
+        }
         let flow = Flow::of(&bound, &scan, &filters);
         let tables = bound.declared();
         Ok(Self { tree: bound.into_tree(), params, now, scan, lake, filters, tables, blind, plan, flow })
@@ -317,6 +320,15 @@ impl Query {
         match &self.filters {
             Some(filters) => panics::caught(|| self.kept(filters, rows)),
             None => Ok(rows),
+        }
+    }
+
+    /// The same for events of which there are no second copies: of those that are numbered, the first ones are enough.
+    pub(super) fn keep_distinct(&self, rows: Rows) -> std::result::Result<Rows, SqlError> {
+        let kept = self.keep(rows)?;
+        match self.flow.as_ref().and_then(Flow::ranked) {
+            Some(ranked) => panics::caught(|| ranked.keep(kept, self.now)),
+            None => Ok(kept),
         }
     }
 

@@ -101,7 +101,7 @@ fn select(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>, wanted: First
 
 /// The rows of a `SELECT`, and what sorts them; not in order yet.
 pub(super) fn listed(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>) -> Result<Projected> {
-    listed_of(like, &rows(like, select)?, select, by)
+    listed_of(like, &rows(like, select, by)?, select, by)
 }
 
 /// The same of the rows of its FROM and WHERE.
@@ -139,17 +139,17 @@ fn having<T>(after: &Scope<'_>, select: &Select, then: impl FnOnce(&Scope<'_>) -
 
 /// The rows of a `SELECT` over groups that are known, and of which `places` says where their first events stood.
 pub(super) fn projected_groups(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>, groups: &Counted, places: Relation) -> Result<Projected> {
-    let rows = self::rows(like, select)?;
+    let rows = self::rows(like, select, by)?;
     let scope = Scope { relation: &rows, ..*like };
     let orders = by.map(order_exprs).transpose()?.unwrap_or_default();
     let after = Scope { relation: &places, known: &groups.known, ungrouped: Some(&scope), ..*like };
     having(&after, select, |after| shown(after, select, &orders))
 }
 
-/// The rows of FROM for which WHERE is true.
-pub(super) fn rows(like: &Scope<'_>, select: &Select) -> Result<Relation> {
+/// The rows of FROM for which WHERE is true, with the columns that the SELECT and `by` look at.
+pub(super) fn rows(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>) -> Result<Relation> {
     refuse_unknown(select)?;
-    filtered(like, from::from(like, &select.from)?, select.selection.as_ref())
+    filtered(like, from::used(like, select, by)?, select.selection.as_ref())
 }
 
 /// The rows of a query that has been worked out up to its OFFSET and LIMIT.

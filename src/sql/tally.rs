@@ -113,6 +113,9 @@ impl<'q> Tally<'q> {
             rows.keep_texts(plan::TIME, |time| time.is_none_or(admits))?;
         }
         let taken = rows.height() as u64;
+        if !plan.sought.iter().all(|sought| sought.may_be_in(portion)) {
+            return Ok(taken);
+        }
         for condition in &plan.conditions {
             if rows.height() == 0 {
                 return Ok(taken);

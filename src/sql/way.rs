@@ -6,6 +6,7 @@ use super::divide::Mention;
 use super::flow::Said;
 use super::names;
 use super::query::Query;
+use crate::lake::Visit;
 
 impl Query {
     /// How the query is worked out over `cloudtrail_logs`. `lake`: all of it is one lake.
@@ -30,7 +31,18 @@ impl Query {
                 if !first.is_empty() {
                     said.push(format!("reads of each row group first {}, and the other columns of the rows that are left", first.join(", ")));
                 }
-                said.extend(flow.sought_columns().map(|column| format!("passes over row groups by the least and the greatest {column}")));
+                said.extend(
+                    flow.sought_columns().map(|column| format!("passes over row groups by the least and the greatest {column}, and by its filter")),
+                );
+                match flow.visit() {
+                    Visit::NewestFirst => {
+                        said.push("begins with the newest events, and passes over row groups that are older than all that it keeps".to_owned())
+                    }
+                    Visit::OldestFirst => {
+                        said.push("begins with the oldest events, and passes over row groups that are newer than all that it keeps".to_owned())
+                    }
+                    Visit::AsTheyStand => {}
+                }
             }
             (None, false) => said.push("gathers the rows in pieces; those that do not fit into --max-memory go to temporary files".to_owned()),
         }

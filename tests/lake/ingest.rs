@@ -307,6 +307,62 @@ print(json.dumps({
     assert_eq!(found["storage"], serde_json::json!([["ZSTD", true]]));
 }
 
+/// Bloom filters of what hardly repeats: other readers take them as they are. Needs python3 with the module `duckdb`.
+#[test]
+fn filters_tell_duckdb_which_ids_are_not_there() {
+    let python = std::env::var("TAGFALL_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    if !Command::new(&python).args(["-c", "import duckdb"]).output().is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: filters_tell_duckdb_which_ids_are_not_there: {python} has no module duckdb (pip install duckdb)");
+        return;
+    }
+    let world = world();
+    let id = |number: usize| format!("{:08x}-0000-4000-8000-{number:012x}", number * 0x9e37_79b1 % 0xffff_ffff);
+    let record = |number: usize| {
+        serde_json::json!({
+            "eventVersion": "1.11", "eventID": id(number), "eventTime": format!("2026-03-02T10:{:02}:{:02}Z", number / 60 % 60, number % 60),
+            "eventSource": "iam.amazonaws.com", "eventName": "GetRole", "awsRegion": "eu-central-1", "recipientAccountId": "111122223333",
+        })
+    };
+    std::fs::create_dir_all(world.path("many")).unwrap();
+    for object in 0..6 {
+        let records: Vec<Value> = (object * 1_500..(object + 1) * 1_500).map(record).collect();
+        let name = format!("many/111122223333_CloudTrail_eu-central-1_20260302T{object:04}Z_x.json");
+        std::fs::write(world.path(&name), serde_json::json!({ "Records": records }).to_string()).unwrap();
+    }
+    ok(&world, &["ingest", "many", "--lake", "lake"]);
+    ok(&world, &["lake", "check", "lake"]);
+    let script = r#"
+import duckdb, json, sys
+files = sys.argv[1] + '/**/*.parquet'
+def probe(id): return all(row[0] for row in duckdb.sql(f"select bloom_filter_excludes from parquet_bloom_probe('{files}', 'eventid', '{id}')").fetchall())
+ids = json.loads(sys.argv[2])
+print(json.dumps({
+  'there': [probe(id) for id in ids],
+  'others': [probe(id[::-1]) for id in ids],
+  'found': [duckdb.sql(f"select count(*) from read_parquet('{files}') where eventid = '{id}'").fetchall()[0][0] for id in ids],
+  'filters': duckdb.sql(f"select path_in_schema, bloom_filter_length > 0 from parquet_metadata('{files}') where bloom_filter_offset is not null").fetchall(),
+}))
+"#;
+    let ids: Vec<String> = (0..60).map(|at| id(at * 149)).collect();
+    let output = Command::new(&python).args(["-c", script]).arg(world.path("lake")).arg(serde_json::json!(ids).to_string()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let excluded = |name: &str| found[name].as_array().unwrap().iter().filter(|excluded| **excluded == true).count();
+    assert_eq!(excluded("there"), 0, "{found}");
+    assert!(excluded("others") > 50, "{found}");
+    assert_eq!(found["found"], serde_json::json!(vec![1; 60]));
+    assert_eq!(found["filters"], serde_json::json!([["eventid", true]]));
+    for (wanted, rows) in [(format!("= '{}'", ids[7]), 1), (format!("IN ('{}', '{}', 'nobody')", ids[3], ids[59]), 2), ("= 'nobody'".to_owned(), 0)] {
+        for sql in [
+            format!("SELECT eventtime FROM events WHERE eventid {wanted}"),
+            format!("SELECT eventname FROM events WHERE eventid {wanted} GROUP BY 1, eventid"),
+        ] {
+            let output = world.run(&["query", &sql, "lake", "--format", "csv"]);
+            assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), rows + 1, "{sql}");
+        }
+    }
+}
+
 #[test]
 fn a_query_gives_from_a_lake_what_it_gives_from_the_archive() {
     let world = world();

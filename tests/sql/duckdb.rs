@@ -124,7 +124,7 @@ impl Draw {
     /// A query, and whether its rows have an order.
     fn query(&mut self) -> (String, bool) {
         let (text, more, condition) = (self.text("e", 2), self.whole("e", 2), self.condition("e", 2));
-        let sql = match self.below(12) {
+        let sql = match self.below(14) {
             0 => format!("SELECT e.eventid, {text}, {more} FROM events e WHERE {condition}"),
             1 => format!("SELECT DISTINCT {text}, {} FROM events e WHERE {condition}", self.text("e", 1)),
             2 => format!(
@@ -178,6 +178,23 @@ impl Draw {
                     1 + self.below(3),
                     self.whole("e", 1)
                 )
+            }
+            11 => {
+                // The first rows by a column that a lake tells bounds of.
+                let column = self.of(&["eventtime", "eventid", "sourceipaddress"]);
+                let order = format!("e.{column} {} NULLS LAST, e.eventid", self.of(&["ASC", "DESC"]));
+                let limit = 1 + self.below(40);
+                let condition = if self.below(2) == 0 { String::new() } else { format!("WHERE {condition} ") };
+                return (format!("SELECT e.eventid, e.{column}, e.useragent FROM events e {condition}ORDER BY {order} LIMIT {limit}"), true);
+            }
+            12 => {
+                // The first events of each partition.
+                let (by, column) = (self.of(&["e.eventname", "e.useridentity.arn, e.eventsource"]), self.of(&["eventtime", "useragent"]));
+                let order = format!("e.{column} {} NULLS LAST, e.eventid", self.of(&["ASC", "DESC"]));
+                let condition = if self.below(2) == 0 { String::new() } else { format!(" WHERE {condition}") };
+                let number = format!("row_number() OVER (PARTITION BY {by} ORDER BY {order}) AS n");
+                let wanted = self.of(&["n = 1", "n <= 3", "2 > q.n", "n = 2 AND q.eventid > '2'"]);
+                format!("SELECT q.eventid, q.eventname, n FROM (SELECT e.eventid, e.eventname, {number} FROM events e{condition}) q WHERE {wanted}")
             }
             _ => format!(
                 "SELECT r.type, {}, count(*), max(r.arn) FROM events e CROSS JOIN UNNEST(e.resources) AS u(r) WHERE {condition} GROUP BY 1, 2",

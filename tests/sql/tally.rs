@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use archive::{cells, parse};
 use proptest::prelude::*;
 use tagfall::decode::{ObjectReport, Outcome, RawRecord, Wanted};
-use tagfall::lake::{Ingest, LakeFeed, Limits};
+use tagfall::lake::{Ingest, LakeFeed, Limits, Visit};
 use tagfall::model::{Filter, Timestamp};
 use tagfall::pipeline::{self, Budget, Collector, Progress, Run};
 use tagfall::source::{Delivery, Feed, Fetched, Origin};
@@ -475,7 +475,7 @@ fn codes_say_what_columns_say() {
             expected.push(series.str().unwrap().iter().map(|text| text.map(str::to_owned)).collect());
         }) {}
         let mut expected = expected.into_iter();
-        while raw.next_portions(&mut |portion| {
+        while raw.next_portions(Visit::AsTheyStand, &mut |portion| {
             let expected = expected.next().unwrap();
             let some: Vec<u32> = (0..portion.height() as u32).filter(|row| row % 3 == 1).collect();
             for rows in [None, Some(&some[..])] {

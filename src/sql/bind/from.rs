@@ -139,7 +139,7 @@ impl Binder {
             array_exprs.iter_mut().try_for_each(|array| self.resolve(&scope, Clause::Rows, array))?;
             self.give_name(alias, &Ident::new(""));
         }
-        let both = from::unnest(like, left, factor, false)?;
+        let both = from::unnest(like, left, factor, false, None)?;
         let mut right = both.clone();
         right.fields.drain(..left.fields.len());
         right.columns.drain(..left.columns.len());

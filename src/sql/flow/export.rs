@@ -44,7 +44,7 @@ pub(in crate::sql) struct Survey(Vec<Found>);
 impl Survey {
     /// Looks through a portion; how many of its rows are of `sources` and within the times of `filter`.
     pub fn add(&mut self, flow: &Flow, portion: &Portion<'_>, sources: Option<&[&str]>, filter: &Filter) -> std::result::Result<u64, Stop> {
-        let (taken, rows) = read::left(flow, portion, sources, filter)?;
+        let (taken, rows) = read::left(flow, portion, (sources, filter))?;
         if rows.is_empty() {
             return Ok(taken);
         }

@@ -12,13 +12,13 @@ use crate::sql::error::Result;
 use crate::sql::eval::Scope;
 use crate::sql::group::key_column;
 use crate::sql::memory::Limits;
-use crate::sql::names;
-use crate::sql::place::{NTH, is_place};
+use crate::sql::place::{NTH, OBJECT, RECORD, is_place};
 use crate::sql::relation::{Field, Groups, Relation};
 use crate::sql::select;
 use crate::sql::tally::Counted;
 use crate::sql::tally::plan::argument;
 use crate::sql::values::{Cell, Values};
+use crate::sql::{names, place};
 use crate::tables::Kind;
 
 /// A `GROUP BY` whose aggregates can be put together from those of pieces.
@@ -49,12 +49,12 @@ impl Partial {
         Some(Self { keys, aggregates })
     }
 
-    /// The groups of a piece's rows, which are in the order of places.
+    /// The groups of a piece's rows, in the order of the places of their first events.
     pub fn of_rows(&self, like: &Scope<'_>, rows: Relation) -> Result<Relation> {
         let scope = Scope { relation: &rows, ..*like };
         let keys = self.keys.iter().map(|key| scope.column(key)).collect::<Result<Vec<_>>>()?;
         let columns = keys.iter().map(|values| key_column(values, rows.height)).collect::<Result<Vec<_>>>()?;
-        let groups = Groups::by(&columns, rows.height)?;
+        let groups = in_order(Groups::by(&columns, rows.height)?, &rows)?;
         let mut table = Relation { height: groups.count(), ..Relation::default() };
         for values in keys {
             let values = values.take(&groups.first)?;
@@ -139,6 +139,16 @@ impl Partial {
             }
         }
         Ok(one)
+    }
+}
+
+/// The same groups in the order of their first events. Rows that were made of several events are in order.
+fn in_order(groups: Groups, rows: &Relation) -> Result<Groups> {
+    let column = |name: &str| rows.fields.iter().position(|field| field.name == name).map(|at| rows.values(at)).transpose();
+    let events = rows.fields.iter().filter(|field| field.name == OBJECT).count();
+    match (column(OBJECT)?, column(RECORD)?) {
+        (Some(object), Some(record)) if events == 1 && groups.count() > 0 => groups.in_order(&place::places(&object, &record, rows.height)?),
+        _ => Ok(groups),
     }
 }
 

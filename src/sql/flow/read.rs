@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{BinaryOperator, Expr, OrderByKind, OrderByOptions, Query, Select, SelectItem, TableFactor, Value, Visit, Visitor};
 
-use super::{Flow, Stop, placed};
+use super::frontier::{Frontier, Leading};
+use super::sure;
+use super::{Flow, Reduction, Stop, placed, with_places};
 use crate::lake::Portion;
 use crate::model::{Filter, Timestamp};
 use crate::sql::error::{Result, SqlError};
@@ -15,13 +17,16 @@ use crate::sql::relation::Relation;
 use crate::sql::scan::{Filters, column_of, is_early};
 use crate::sql::values::Values;
 use crate::sql::{data_store, names, order, place, walk};
-use crate::tables::cloudtrail::{ORIGINS, TABLE, column_named};
-use crate::tables::{Asked, Rows};
+use crate::tables::cloudtrail::{ORIGINS, Origin, TABLE, column_named};
+use crate::tables::{Asked, Kind, Rows};
 
 /// Slices of a portion, at most: its pages are read once for each.
 const SLICES_MAX: usize = 16;
 const SOURCE: &str = "eventsource";
-const TIME: &str = "eventtime";
+pub(super) const TIME: &str = "eventtime";
+/// More rows than so many times those that are wanted may be the first ones by the leading column, and the others are asked.
+const LEADING_USE: usize = 4;
+const LEADING_ROWS: usize = 1 << 10;
 
 /// `ORDER BY` keys that look at nothing but columns of the one table of events.
 #[derive(Debug, Clone)]
@@ -29,6 +34,8 @@ pub(super) struct SortedFirst {
     keys: Vec<(Expr, OrderByOptions)>,
     columns: BTreeSet<&'static str>,
     alias: String,
+    /// The first key, where it is a column of texts and NULLs come last.
+    pub leading: Option<Leading>,
 }
 
 impl SortedFirst {
@@ -47,8 +54,33 @@ impl SortedFirst {
         let OrderByKind::Expressions(exprs) = &tree.order_by.as_ref()?.kind else { return None };
         let keys = exprs.iter().map(|key| Some((meant(&key.expr, select)?, key.options))).collect::<Option<Vec<_>>>()?;
         let mut columns = BTreeSet::new();
-        keys.iter().all(|(key, _)| !walk::has_subquery(key) && add_columns(key, &mut columns)).then_some(Self { keys, columns, alias })
+        let is_told = keys.iter().all(|(key, _)| !walk::has_subquery(key) && add_columns(key, &mut columns));
+        let shown = select.projection.iter().filter_map(|item| match item {
+            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr),
+            _ => None,
+        });
+        let is_sure = shown.chain(keys.iter().map(|(key, _)| key)).chain(&select.selection).all(sure::is_sure);
+        let leading = keys.first().filter(|_| is_sure).and_then(|(key, options)| leading(key, *options, &alias));
+        is_told.then_some(Self { keys, columns, alias, leading })
     }
+}
+
+impl SortedFirst {
+    /// The columns that tell which rows can be the first ones, before others are read.
+    pub fn first_columns(&self) -> Vec<&'static str> {
+        match &self.leading {
+            Some(leading) => vec![leading.column],
+            None => self.columns.iter().copied().chain(["object", "record"]).collect(),
+        }
+    }
+}
+
+/// The first key of an order, if it is the name of a column of texts.
+fn leading(key: &Expr, options: OrderByOptions, alias: &str) -> Option<Leading> {
+    let column = column_of(key, alias).filter(|_| options.nulls_first != Some(true))?;
+    let kind = (TABLE.columns)().iter().find(|known| known.name == column).map(|known| known.kind.clone())?;
+    let is_there = ORIGINS.iter().any(|(name, origin)| *name == column && matches!(origin, Origin::Field(_)));
+    (is_there && kind == Kind::Varchar).then_some(Leading { column, descending: options.asc == Some(false) })
 }
 
 /// The expression that a key of ORDER BY means; `None` where that takes more than a look at the list.
@@ -125,6 +157,9 @@ fn column(asked: Option<&[Asked]>, name: &str) -> Asked {
     asked.into_iter().flatten().find(|column| column.name == name).cloned().unwrap_or_else(|| Asked::whole(name))
 }
 
+/// The sources of which rows are, and within the times of which filter.
+pub(super) type Admitted<'a> = (Option<&'a [&'a str]>, &'a Filter);
+
 /// What the conditions leave of a portion.
 struct Left {
     /// Rows of `sources` and within the times of the filter.
@@ -135,13 +170,16 @@ struct Left {
 }
 
 impl Left {
-    fn of(flow: &Flow, portion: &Portion<'_>, sources: Option<&[&str]>, filter: &Filter) -> std::result::Result<Self, Stop> {
+    fn of(flow: &Flow, portion: &Portion<'_>, (sources, filter): Admitted<'_>, frontier: &Frontier) -> std::result::Result<Self, Stop> {
         let (height, filter) = (portion.height(), (!portion.is_within(filter)).then_some(filter));
         let mut left = Self { taken: height as u64, keep: vec![true; height], rows: Rows { columns: Vec::new(), height } };
         left.read(flow, portion, sources.map(|_| SOURCE).into_iter().chain(filter.map(|_| TIME)))?;
         narrow(&left.rows, sources, filter, &mut left.keep)?;
         left.taken = left.count() as u64;
-        if !flow.sought.iter().all(|(column, texts)| portion.may_have(column, texts)) {
+        let leading = flow.sorted_first.as_ref().and_then(|sorted| sorted.leading.as_ref());
+        let is_behind =
+            |leading: &Leading| portion.bounds(leading.column).is_some_and(|(least, greatest)| leading.are_behind(&least, &greatest, frontier));
+        if leading.is_some_and(is_behind) || !flow.sought.iter().all(|sought| sought.may_be_in(portion)) {
             left.keep.iter_mut().for_each(|slot| *slot = false);
         }
         if left.count() == 0 {
@@ -149,7 +187,19 @@ impl Left {
         }
         left.read(flow, portion, first_columns(flow))?;
         conditions(flow, &left.rows, &mut left.keep)?;
-        best(flow, &left.rows, &mut left.keep)?;
+        if let Some(leading) = leading {
+            left.read(flow, portion, [leading.column])?;
+            if let Some((_, column)) = left.rows.columns.iter().find(|(name, _)| *name == leading.column) {
+                leading.narrow(column.str().map_err(SqlError::from)?, flow.wanted, frontier, &mut left.keep);
+            }
+            if left.count() <= flow.wanted.saturating_mul(LEADING_USE).max(LEADING_ROWS) {
+                return Ok(left);
+            }
+        }
+        if let Some(sorted) = &flow.sorted_first {
+            left.read(flow, portion, sorted.columns.iter().copied().chain(["object", "record"]))?;
+            best(flow, &left.rows, &mut left.keep)?;
+        }
         Ok(left)
     }
 
@@ -170,22 +220,22 @@ impl Left {
 }
 
 /// The rows of a portion that the conditions leave; how many there are before that.
-pub(super) fn left(flow: &Flow, portion: &Portion<'_>, sources: Option<&[&str]>, filter: &Filter) -> std::result::Result<(u64, Vec<u32>), Stop> {
-    let left = Left::of(flow, portion, sources, filter)?;
+pub(super) fn left(flow: &Flow, portion: &Portion<'_>, admitted: Admitted<'_>) -> std::result::Result<(u64, Vec<u32>), Stop> {
+    let left = Left::of(flow, portion, admitted, &Frontier::default())?;
     Ok((left.taken, (0_u32..).zip(left.keep).filter(|(_, keep)| *keep).map(|(row, _)| row).collect()))
 }
 
 /// Gives the events of a portion that are of `sources`, within the times of `filter` and may meet the query's conditions, in the
-/// order of their places; how many there are before the conditions. Where they take more than `slice_bytes`, some at a time.
+/// order of their places, if rows are made of them; how many there are before the conditions. Where they take more than `slice_bytes`, some at a time.
 pub(super) fn events(
     flow: &Flow,
     portion: &Portion<'_>,
-    sources: Option<&[&str]>,
-    filter: &Filter,
+    admitted: Admitted<'_>,
+    frontier: &Frontier,
     slice_bytes: u64,
     give: &mut dyn FnMut(Relation) -> Result<()>,
 ) -> std::result::Result<u64, Stop> {
-    let left = Left::of(flow, portion, sources, filter)?;
+    let left = Left::of(flow, portion, admitted, frontier)?;
     let (kept, Left { taken, keep, rows }) = (left.count(), left);
     if kept == 0 {
         return Ok(taken);
@@ -216,7 +266,9 @@ pub(super) fn events(
         if !rest.is_empty() {
             some.columns.extend(portion.rows(&rest, is_cut.then_some(mask.as_slice()))?.columns);
         }
-        give(placed(Relation::of_table(&TABLE, &some))?)?;
+        let events = Relation::of_table(&TABLE, &some);
+        // Groups are put in order when they are made.
+        give(if matches!(flow.reduction, Reduction::Groups(_)) { with_places(events)? } else { placed(events)? })?;
     }
     Ok(taken)
 }
@@ -227,10 +279,6 @@ pub(super) fn first_columns(flow: &Flow) -> BTreeSet<&'static str> {
     for condition in flow.filters.iter().flatten().flat_map(|(_, conditions)| conditions) {
         add_columns(condition, &mut first);
     }
-    if let Some(sorted) = &flow.sorted_first {
-        first.extend(&sorted.columns);
-        first.extend(["object", "record"]);
-    }
     // A day of the month may be a whole date.
     if first.contains("day") {
         first.extend(["timestamp", "date"]);
@@ -238,8 +286,23 @@ pub(super) fn first_columns(flow: &Flow) -> BTreeSet<&'static str> {
     first
 }
 
-/// Columns of texts of which the query wants some alone: `eventid = 'x'`, `requestid IN ('x', 'y')`.
-pub(super) fn sought(filters: &Filters) -> Vec<(&'static str, Vec<String>)> {
+/// A column of texts, or a field inside it, of which the query wants some texts alone: `eventid = 'x'`, `requestid IN ('x', 'y')`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::sql) struct Sought {
+    pub column: &'static str,
+    pub fields: Vec<String>,
+    pub texts: Vec<String>,
+}
+
+impl Sought {
+    /// Whether a portion may have one of the texts.
+    pub fn may_be_in(&self, portion: &Portion<'_>) -> bool {
+        portion.may_have(self.column, &self.fields, &self.texts)
+    }
+}
+
+/// What is sought by the conditions of the one mention of the events.
+pub(in crate::sql) fn sought(filters: &Filters) -> Vec<Sought> {
     let Some([(alias, conditions)]) = filters.as_deref() else { return Vec::new() };
     let text = |expr: &Expr| match expr {
         Expr::Value(value) => match &value.value {
@@ -249,14 +312,27 @@ pub(super) fn sought(filters: &Filters) -> Vec<(&'static str, Vec<String>)> {
         _ => None,
     };
     let sought = |condition: &Expr| match condition {
-        Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => match (column_of(left, alias), text(right)) {
-            (Some(column), Some(text)) => Some((column, vec![text])),
-            _ => Some((column_of(right, alias)?, vec![text(left)?])),
+        Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => match (path_of(left, alias), text(right)) {
+            (Some(path), Some(text)) => Some((path, vec![text])),
+            _ => Some((path_of(right, alias)?, vec![text(left)?])),
         },
-        Expr::InList { expr, list, negated: false } => Some((column_of(expr, alias)?, list.iter().map(text).collect::<Option<_>>()?)),
+        Expr::InList { expr, list, negated: false } => Some((path_of(expr, alias)?, list.iter().map(text).collect::<Option<_>>()?)),
         _ => None,
     };
-    conditions.iter().filter_map(sought).collect()
+    conditions.iter().filter_map(sought).map(|((column, fields), texts)| Sought { column, fields, texts }).collect()
+}
+
+/// The column that an expression is, or of which it is a field, and the names on the way to that.
+fn path_of(expr: &Expr, alias: &str) -> Option<(&'static str, Vec<String>)> {
+    let parts = match expr {
+        Expr::Nested(inner) => return path_of(inner, alias),
+        Expr::Identifier(ident) => std::slice::from_ref(ident),
+        Expr::CompoundIdentifier(parts) if parts.first().is_some_and(|first| first.value == alias) => parts.get(1..)?,
+        Expr::CompoundIdentifier(parts) => parts.as_slice(),
+        _ => return None,
+    };
+    let (column, fields) = parts.split_first()?;
+    Some((column_named(&column.value)?, fields.iter().map(|field| field.value.to_lowercase()).collect()))
 }
 
 /// Keeps the rows of some sources, and within the times of a filter. A row without a time is never left out.

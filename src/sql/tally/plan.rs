@@ -7,6 +7,7 @@ use super::over::{Leaf, Over};
 use crate::model::Timestamp;
 use crate::sql::bind::Bound;
 use crate::sql::eval::Scope;
+use crate::sql::flow::Sought;
 use crate::sql::{aggregate, names, select, walk};
 use crate::tables::Kind;
 
@@ -24,6 +25,8 @@ pub(in crate::sql) struct Plan {
     pub(super) leaves: Vec<Leaf>,
     /// All of them hold for a row that counts.
     pub(super) conditions: Vec<Over>,
+    /// Texts without which a portion has no rows for it, by column.
+    pub(in crate::sql) sought: Vec<Sought>,
     pub(super) keys: Vec<(Expr, Over)>,
     pub(super) aggregates: Vec<Aggregate>,
 }
@@ -87,7 +90,7 @@ impl Plan {
         let grouping = grouping?;
         let keys = grouping.only_keys()?.iter().map(key).collect::<Option<Vec<_>>>()?;
         let aggregates = calls.aggregates.iter().map(|call| aggregated(call, &mut over)).collect::<Option<Vec<_>>>()?;
-        Some(Self { alias, now, leaves, conditions, keys, aggregates })
+        Some(Self { alias, now, leaves, conditions, sought: Vec::new(), keys, aggregates })
     }
 }
 

@@ -1,0 +1,148 @@
+//! Bloom filters: whether a column chunk may have a text, told without reading the chunk.
+//!
+//! Ids, keys and addresses are nearly all different, and lie anywhere between a chunk's least and greatest text: without a filter,
+//! whoever looks for one reads them all. These are Parquet's own (split blocks, hashed with XXH64), so that other readers use them, too. They
+//! stand behind the last chunk of a file.
+
+use std::io::Cursor;
+use std::ops::Range;
+
+use polars_error::{PolarsResult, polars_err};
+use polars_parquet_format::thrift::protocol::{TCompactInputProtocol, TCompactOutputProtocol};
+use polars_parquet_format::{
+    BloomFilterAlgorithm, BloomFilterCompression, BloomFilterHash, BloomFilterHeader, SplitBlockAlgorithm, Uncompressed, XxHash,
+};
+use xxhash_rust::xxh64::xxh64;
+
+/// Longer texts are nobody's id.
+pub(super) const TEXT_BYTES_MAX: usize = 128;
+/// Bits for each text: of 100 texts that are not there, one is taken for one that may be.
+const BITS_EACH: usize = 10;
+const BLOCK_BYTES: usize = 32;
+
+/// What each of a block's eight words makes of a hash. The numbers are those of Parquet's specification.
+const SALT: [u32; 8] = [0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947, 0x5c6b_fb31];
+
+/// The hashes of a leaf's texts, as long as a filter of them is worth having.
+#[derive(Default)]
+pub(super) struct Hashes(Option<Vec<u64>>);
+
+impl Hashes {
+    /// Those of texts that are going to come.
+    pub(super) fn wanted() -> Self {
+        Self(Some(Vec::new()))
+    }
+
+    #[inline]
+    pub(super) fn note(&mut self, text: &[u8]) {
+        if text.len() > TEXT_BYTES_MAX {
+            self.0 = None;
+        }
+        if let Some(hashes) = &mut self.0 {
+            hashes.push(xxh64(text, 0));
+        }
+    }
+
+    /// The filter as it stands in a file; `None` where there is to be none.
+    pub(super) fn filter(self) -> PolarsResult<Option<Vec<u8>>> {
+        let Some(hashes) = self.0.filter(|hashes| !hashes.is_empty()) else { return Ok(None) };
+        let size = (hashes.len() * BITS_EACH / 8).next_multiple_of(BLOCK_BYTES).max(BLOCK_BYTES);
+        let header = BloomFilterHeader {
+            num_bytes: i32::try_from(size).map_err(|_| polars_err!(ComputeError: "too many texts"))?,
+            algorithm: BloomFilterAlgorithm::BLOCK(SplitBlockAlgorithm {}),
+            hash: BloomFilterHash::XXHASH(XxHash {}),
+            compression: BloomFilterCompression::UNCOMPRESSED(Uncompressed {}),
+        };
+        let mut out = Vec::with_capacity(size + BLOCK_BYTES);
+        header.write_to_out_protocol(&mut TCompactOutputProtocol::new(&mut out)).map_err(|error| polars_err!(ComputeError: "{error}"))?;
+        let start = out.len();
+        out.resize(start + size, 0);
+        let bits = out.get_mut(start..).unwrap_or_default();
+        for hash in hashes {
+            let range = block(hash, size);
+            if let Some(block) = bits.get_mut(range) {
+                for (word, salt) in block.chunks_exact_mut(4).zip(SALT) {
+                    let (byte, bit) = place(hash, salt);
+                    if let Some(slot) = word.get_mut(byte) {
+                        *slot |= bit;
+                    }
+                }
+            }
+        }
+        Ok(Some(out))
+    }
+}
+
+/// Whether a filter as it stands in a file says that `text` may be among its texts. What is no filter of this kind says so of all.
+pub(super) fn may_have(filter: &[u8], text: &[u8]) -> bool {
+    let mut reader = Cursor::new(filter);
+    let Ok(header) = BloomFilterHeader::read_from_in_protocol(&mut TCompactInputProtocol::new(&mut reader, usize::MAX)) else { return true };
+    let is_known = header.algorithm == BloomFilterAlgorithm::BLOCK(SplitBlockAlgorithm {})
+        && header.hash == BloomFilterHash::XXHASH(XxHash {})
+        && header.compression == BloomFilterCompression::UNCOMPRESSED(Uncompressed {});
+    let bits = usize::try_from(reader.position()).ok().and_then(|start| filter.get(start..)).unwrap_or_default();
+    if !is_known || bits.is_empty() || usize::try_from(header.num_bytes) != Ok(bits.len()) || !bits.len().is_multiple_of(BLOCK_BYTES) {
+        return true;
+    }
+    let hash = xxh64(text, 0);
+    bits.get(block(hash, bits.len())).is_none_or(|block| {
+        block.chunks_exact(4).zip(SALT).all(|(word, salt)| {
+            let (byte, bit) = place(hash, salt);
+            word.get(byte).is_none_or(|byte| byte & bit != 0)
+        })
+    })
+}
+
+/// Where the block of a hash lies in so many bytes of blocks.
+fn block(hash: u64, size: usize) -> Range<usize> {
+    let blocks = (size / BLOCK_BYTES) as u64;
+    let at = ((hash >> 32) * blocks >> 32) as usize * BLOCK_BYTES;
+    at..at + BLOCK_BYTES
+}
+
+/// The bit of a word, as the number of its byte (the least first) and the bit there.
+const fn place(hash: u64, salt: u32) -> (usize, u8) {
+    let bit = (hash as u32).wrapping_mul(salt) >> 27;
+    ((bit / 8) as usize, 1 << (bit % 8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter(texts: &[String]) -> Vec<u8> {
+        let mut hashes = Hashes::wanted();
+        texts.iter().for_each(|text| hashes.note(text.as_bytes()));
+        hashes.filter().unwrap().unwrap()
+    }
+
+    #[test]
+    fn every_text_that_is_there_may_be_there_and_hardly_any_other() {
+        let texts: Vec<String> = (0..20_000).map(|at| format!("{at:08x}-id")).collect();
+        let filter = filter(&texts);
+        assert!(filter.len() < 20_000 * BITS_EACH / 8 + 64);
+        assert!(texts.iter().all(|text| may_have(&filter, text.as_bytes())));
+        let others = (0..20_000).filter(|at| may_have(&filter, format!("{at:08x}-other").as_bytes())).count();
+        assert!(others < 600, "{others}");
+    }
+
+    #[test]
+    fn long_texts_and_none_have_no_filter() {
+        let mut hashes = Hashes::wanted();
+        hashes.note(b"short");
+        hashes.note(&[b'x'; TEXT_BYTES_MAX + 1]);
+        hashes.note(b"short");
+        assert_eq!(hashes.filter().unwrap(), None);
+        assert_eq!(Hashes::wanted().filter().unwrap(), None);
+        assert_eq!(Hashes::default().filter().unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_no_filter_leaves_nothing_out() {
+        let filter = filter(&["a".to_owned()]);
+        assert!(!may_have(&filter, b"b"));
+        for damaged in [&filter[..filter.len() - 1], &filter[..3], b"", b"\xff\xff\xff"] {
+            assert!(may_have(damaged, b"b"));
+        }
+    }
+}

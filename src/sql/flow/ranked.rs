@@ -1,0 +1,185 @@
+//! `SELECT … FROM (SELECT …, row_number() OVER (PARTITION BY k ORDER BY t) AS n FROM events) WHERE n <= 3`: of any events the first
+//! three of each partition are enough, and the others can go before all are there.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    BinaryOperator, Expr, GroupByExpr, OrderByOptions, Query, Select, SelectItem, SetExpr, TableFactor, Value, Visit, Visitor, WindowType,
+};
+
+use super::sure::is_sure;
+use super::top;
+use crate::model::Timestamp;
+use crate::sql::divide::Mention;
+use crate::sql::error::Result;
+use crate::sql::eval::Scope;
+use crate::sql::group::key_column;
+use crate::sql::place::places;
+use crate::sql::query::{Catalog, Ctes, Session};
+use crate::sql::relation::{Groups, Relation};
+use crate::sql::scan::is_early;
+use crate::sql::values::Values;
+use crate::sql::{names, order, walk};
+use crate::tables::cloudtrail::TABLE;
+use crate::tables::{Kind, Rows};
+
+/// Which events of each partition are asked for.
+#[derive(Debug, Clone)]
+pub(in crate::sql) struct Ranked {
+    alias: String,
+    /// Which events are numbered.
+    condition: Option<Expr>,
+    partition_by: Vec<Expr>,
+    order_by: Vec<(Expr, OrderByOptions)>,
+    first: usize,
+}
+
+impl Ranked {
+    /// `None` if the query, which names the events once, may need more.
+    pub fn of(tree: &Query, mentions: &[Mention]) -> Option<Self> {
+        struct Finder<'m>(&'m Mention, Option<Ranked>);
+        impl Visitor for Finder<'_> {
+            type Break = ();
+
+            fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+                self.1 = top(query).and_then(|select| Ranked::of_select(select, self.0));
+                if self.1.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            }
+        }
+        let [mention] = mentions else { return None };
+        if mention.is_store {
+            return None;
+        }
+        let mut finder = Finder(mention, None);
+        let _ = tree.visit(&mut finder);
+        finder.1
+    }
+
+    /// A SELECT over the numbered events, and nothing else.
+    fn of_select(select: &Select, mention: &Mention) -> Option<Self> {
+        let [table] = select.from.as_slice() else { return None };
+        let TableFactor::Derived { lateral: false, sample: None, subquery, alias } = &table.relation else { return None };
+        let is_plain = subquery.with.is_none() && subquery.order_by.is_none() && subquery.limit_clause.is_none() && subquery.fetch.is_none();
+        if !is_plain || !table.joins.is_empty() || alias.as_ref().is_some_and(|alias| !alias.columns.is_empty()) {
+            return None;
+        }
+        let SetExpr::Select(inner) = &*subquery.body else { return None };
+        let (number, rest) = numbered(inner)?;
+        let alias = alias.as_ref().map(|alias| alias.name.value.to_lowercase());
+        let first = walk::conjuncts(select.selection.as_ref()?).into_iter().find_map(|condition| limit(condition, &number.name, alias.as_deref()))?;
+        let events = Self::of_events(inner, mention)?;
+        let by = &number.spec.partition_by;
+        let order_by: Vec<_> = number.spec.order_by.iter().map(|key| (key.expr.clone(), key.options)).collect();
+        let is_told = |expr: &Expr| is_early(expr, &events) && is_sure(expr);
+        let all = rest.iter().copied().chain(by).chain(order_by.iter().map(|(expr, _)| expr)).chain(&inner.selection).all(is_told);
+        all.then(|| Self { alias: events, condition: inner.selection.clone(), partition_by: by.clone(), order_by, first })
+    }
+
+    /// What the events are called, where a SELECT is made of them and takes them as they are.
+    fn of_events(select: &Select, mention: &Mention) -> Option<String> {
+        let [table] = select.from.as_slice() else { return None };
+        let TableFactor::Table { name, sample: None, .. } = &table.relation else { return None };
+        let is_ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(exprs, more) if exprs.is_empty() && more.is_empty());
+        let is_plain = table.joins.is_empty() && is_ungrouped && select.having.is_none() && select.distinct.is_none() && select.qualify.is_none();
+        (is_plain && names::last(name) == mention.name).then(|| mention.alias.clone())
+    }
+
+    /// Of some events, those that are among the first ones of these.
+    pub fn keep(&self, rows: Rows, now: Timestamp) -> Result<Rows> {
+        let kept = match self.kept(&rows, now) {
+            Ok(Some(kept)) => kept,
+            // Whatever is wrong with a value, the evaluation of all finds it.
+            Ok(None) | Err(_) => return Ok(rows),
+        };
+        let mut mask = vec![false; rows.height];
+        kept.iter().filter_map(|row| usize::try_from(*row).ok()).for_each(|row| {
+            if let Some(slot) = mask.get_mut(row) {
+                *slot = true;
+            }
+        });
+        let mask = mask.into_iter().map(Some).collect();
+        let columns = rows.columns.iter().map(|(name, column)| Ok((*name, column.filter(&mask)?))).collect::<Result<Vec<_>>>()?;
+        Ok(Rows { columns, height: kept.len() })
+    }
+
+    fn kept(&self, rows: &Rows, now: Timestamp) -> Result<Option<Vec<u32>>> {
+        let relation = Relation::of_table(&TABLE, rows).renamed(&self.alias, &[]);
+        let column = |name: &str| relation.fields.iter().position(|field| field.name == name).map(|at| relation.values(at)).transpose();
+        let (Some(object), Some(record)) = (column("object")?, column("record")?) else { return Ok(None) };
+        let catalog = Catalog::default();
+        let (session, ctes) = (Session { catalog: &catalog, now: now.millis(), shapes: None }, Ctes::default());
+        let scope = Scope::new(&session, &ctes, &relation);
+        if let Some(condition) = &self.condition {
+            let numbered: Vec<u32> = (0_u32..).zip(scope.truth(condition)?).filter(|(_, holds)| *holds).map(|(row, _)| row).collect();
+            if numbered.len() < rows.height {
+                let mask = (0..rows.height).map(|row| Some(numbered.binary_search(&(row as u32)).is_ok())).collect();
+                let columns = rows.columns.iter().map(|(name, column)| Ok((*name, column.filter(&mask)?))).collect::<Result<Vec<_>>>()?;
+                let kept = Self { condition: None, ..self.clone() }.kept(&Rows { columns, height: numbered.len() }, now)?;
+                return Ok(kept.map(|kept| kept.into_iter().filter_map(|row| numbered.get(row as usize).copied()).collect()));
+            }
+        }
+        let by = self.partition_by.iter().map(|key| key_column(&scope.column(key)?, relation.height)).collect::<Result<Vec<_>>>()?;
+        let mut keys = self.order_by.iter().map(|(key, options)| Ok((scope.column(key)?, *options))).collect::<Result<Vec<_>>>()?;
+        // Rows that nothing else tells apart are numbered in the order of their events.
+        let places = Values::new(Kind::Bigint, places(&object, &record, relation.height)?);
+        keys.push((places, OrderByOptions { asc: None, nulls_first: None }));
+        Ok(order::first_of_each(&keys, &Groups::by(&by, relation.height)?, self.first))
+    }
+}
+
+/// `row_number() OVER (…) AS n` in a SELECT list.
+struct Number<'s> {
+    name: String,
+    spec: &'s sqlparser::ast::WindowSpec,
+}
+
+/// The one window of a SELECT, and what else it shows.
+fn numbered(select: &Select) -> Option<(Number<'_>, Vec<&Expr>)> {
+    let (mut number, mut rest) = (None, Vec::new());
+    for item in &select.projection {
+        match item {
+            SelectItem::ExprWithAlias { expr: Expr::Function(function), alias } if function.over.is_some() => {
+                let Some(WindowType::WindowSpec(spec)) = &function.over else { return None };
+                let is_it = names::of_function(function) == "row_number" && spec.window_name.is_none() && spec.window_frame.is_none();
+                if !is_it || number.is_some() || function.filter.is_some() {
+                    return None;
+                }
+                number = Some(Number { name: alias.value.to_lowercase(), spec });
+            }
+            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => rest.push(expr),
+            SelectItem::Wildcard(options) if options.to_string().is_empty() => {}
+            _ => return None,
+        }
+    }
+    let number = number?;
+    // A column of the same name would be meant, too.
+    let is_alone = crate::tables::cloudtrail::column_named(&number.name).is_none();
+    is_alone.then_some((number, rest))
+}
+
+/// The number that a condition allows at most.
+fn limit(condition: &Expr, name: &str, table: Option<&str>) -> Option<usize> {
+    let is_name = |expr: &Expr| match expr {
+        Expr::Identifier(ident) => ident.value.eq_ignore_ascii_case(name),
+        Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+            [first, second] => Some(first.value.to_lowercase().as_str()) == table && second.value.eq_ignore_ascii_case(name),
+            _ => false,
+        },
+        _ => false,
+    };
+    let number = |expr: &Expr| match expr {
+        Expr::Value(value) => match &value.value {
+            Value::Number(text, _) => text.parse::<usize>().ok(),
+            _ => None,
+        },
+        _ => None,
+    };
+    let Expr::BinaryOp { left, op, right } = condition else { return None };
+    match (op, is_name(left), is_name(right)) {
+        (BinaryOperator::Eq | BinaryOperator::LtEq, true, _) => number(right),
+        (BinaryOperator::Lt, true, _) => number(right)?.checked_sub(1),
+        (BinaryOperator::Eq | BinaryOperator::GtEq, _, true) => number(left),
+        (BinaryOperator::Gt, _, true) => number(left)?.checked_sub(1),
+        _ => None,
+    }
+}
