@@ -7,7 +7,7 @@
 //!
 //! [`Policy`] is parsed leniently from logs, which word a policy in two ways, and strictly from a file of
 //! the user's ([`from_file`]). Either way its rules use the words of the policy's JSON text ([`Words`]).
-//! [`Ranks`] keeps the images of a repository sorted for each rule while images come and go; [`outlook`]
+//! [`Ranks`] keeps the images of a repository sorted for each rule while images come and go; [`outlook()`]
 //! says when each image is due if nothing else happens.
 
 mod check;
