@@ -1,6 +1,6 @@
 #!/bin/sh
 # A zip for AWS Lambda: the program, and the runtime that calls it (packaging/lambda/bootstrap). From the same program it is the same, byte
-# for byte. Usage: packaging/lambda.sh PROGRAM ARCHITECTURE OUT-FOLDER (ARCHITECTURE: x86_64, arm64)
+# for byte. Usage: [LEVEL=1] packaging/lambda.sh PROGRAM ARCHITECTURE OUT-FOLDER (ARCHITECTURE: x86_64, arm64; LEVEL: how hard to compress, 1 to 9)
 set -eu
 program=$(realpath "$1") architecture=$2
 mkdir -p "$3"
@@ -9,12 +9,11 @@ here=$(realpath "$(dirname "$0")")
 
 package=$out/tagfall-$("$here/version.sh")-lambda-$architecture.zip
 python3 - "$package" "$here/lambda/bootstrap" "$program" <<'PYTHON'
-import sys, zipfile
-with zipfile.ZipFile(sys.argv[1], "w", zipfile.ZIP_DEFLATED) as package:
+import os, sys, zipfile
+with zipfile.ZipFile(sys.argv[1], "w", zipfile.ZIP_DEFLATED, compresslevel=int(os.environ.get("LEVEL", "9"))) as package:
     for name, path in zip(("bootstrap", "tagfall"), sys.argv[2:]):
         entry = zipfile.ZipInfo(name)
         entry.external_attr = 0o100755 << 16
-        entry.compress_type = zipfile.ZIP_DEFLATED
-        package.writestr(entry, open(path, "rb").read())
+        package.writestr(entry, open(path, "rb").read(), zipfile.ZIP_DEFLATED, package.compresslevel)
 PYTHON
 echo "$package"

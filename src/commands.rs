@@ -1,7 +1,8 @@
-//! The command line: one verb per file, its arguments beside its `run`; here stands the frame they share.
+//! The command line: one verb per file, with its arguments beside its `run`; this file has what they share.
 //!
-//! Only this layer reads the clock and the environment. A verb gives an `Ending` (what the exit code is made of) or a
-//! `Failure` (exit code 2). A new verb needs a file, a line in `Command` and a line in `Command::run`.
+//! Only this layer reads the clock and the environment. A verb returns an `Ending` (which decides the exit
+//! code) or a `Failure` (exit code 2). A new verb needs a file, a line in `Command` and a line in
+//! `Command::run`.
 
 mod behind;
 mod bounded;
@@ -59,7 +60,7 @@ use crate::ui::escape::Escape;
 use crate::ui::talk::Talk;
 use ending::Ending;
 
-/// Shown under the help of every verb that reads logs.
+/// Shown below the help of every verb that reads logs.
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
@@ -67,7 +68,7 @@ Exit codes:
   2  could not run: usage, access, nothing to read
   3  ran, but some evidence could not be read (see coverage); --allow-incomplete makes this 0";
 
-/// What stands under the help of a verb.
+/// The text below the help of a verb.
 fn after_help(examples: &str) -> String {
     format!("{examples}\n\n{EXIT_CODES}")
 }
@@ -134,7 +135,7 @@ impl Command {
         }
     }
 
-    /// How many workers it will have.
+    /// The number of workers it will have.
     fn jobs(&self) -> NonZeroUsize {
         match self {
             Self::Detect(args) => args.common.jobs(),
@@ -211,7 +212,7 @@ impl Command {
     }
 }
 
-/// A query may begin with a comment, whose `--` is no option.
+/// A query may begin with a comment, whose `--` is not an option.
 fn unhyphened(argument: OsString) -> OsString {
     match argument.to_str().and_then(|text| text.strip_prefix("--")) {
         Some(comment)
@@ -225,15 +226,16 @@ fn unhyphened(argument: OsString) -> OsString {
     }
 }
 
-/// What the process was started with, as far as it cannot be asked for later.
+/// The process's stdout, as it was at the start; it cannot be found out later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stdout {
     Open,
-    /// `>&-`. The standard library puts `/dev/null` in its place, where everything would be lost without an error.
+    /// `>&-`. The standard library replaces it by `/dev/null`, where everything would be lost without an
+    /// error.
     Closed,
 }
 
-/// The whole program: parses the command line, runs the verb, and gives the exit code.
+/// The whole program: parses the command line, runs the verb, and returns the exit code.
 pub fn main(stdout: Stdout) -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let settled = match config::settle(arguments.iter().cloned().map(unhyphened).collect()) {
@@ -245,14 +247,14 @@ pub fn main(stdout: Stdout) -> ExitCode {
     }
     let cli = match Cli::try_parse_from(&settled.arguments) {
         Ok(cli) => cli,
-        // `--help` and `--version` come here, too: they go to stdout with exit code 0.
+        // `--help` and `--version` come here as well: they go to stdout with exit code 0.
         Err(usage) => return misused(&usage, &settled.arguments, stdout),
     };
     let talk = Arc::new(Talk::new(cli.command.quiet()));
     settled.note.iter().for_each(|note| talk.note(note));
     #[cfg(feature = "sql")]
     tell_no_guarded_panics();
-    // A panic is a fault of the program's, or of a library's, and no reason to end in another way than any other failure.
+    // A panic is a bug of the program or of a library, and ends the run like any other failure.
     let ended = panic::catch_unwind(AssertUnwindSafe(|| match stdout {
         Stdout::Closed if cli.command.writes_to_stdout() => {
             Err(Failure::new("cannot write to stdout").because("it is closed").advise("name a file with -o, or give it a place to write to"))
@@ -274,14 +276,14 @@ fn failed(talk: &Talk, failure: &Failure) -> ExitCode {
     ExitCode::from(Failure::EXIT_CODE)
 }
 
-/// What a panic means for whoever reads it.
+/// The failure that reports a panic.
 fn fault() -> Failure {
     Failure::new("tagfall failed: a fault of its own, or no memory and no threads to be had")
         .because("what is said above of a panic")
         .advise("give it more memory, or fewer --jobs; if it fails again, report it with the text above")
 }
 
-/// What a lake makes a failure of a file is told as that, and not as a panic, too.
+/// Panics that a lake turns into a file's failure are reported as that only.
 #[cfg(feature = "sql")]
 fn tell_no_guarded_panics() {
     let tell = std::panic::take_hook();
@@ -292,15 +294,15 @@ fn tell_no_guarded_panics() {
     }));
 }
 
-/// Shows what is wrong with the command line, or the help that was asked for.
+/// Shows what is wrong with the command line, or the requested help.
 fn misused(usage: &clap::Error, arguments: &[OsString], stdout: Stdout) -> ExitCode {
     let visible = |argument: &OsString| matches!(argument.to_string_lossy().for_terminal(), Cow::Borrowed(_));
     let told = match arguments.iter().all(visible) {
         true => usage.print(),
-        // It quotes the arguments as they are: whoever wrote them may want to move the cursor.
+        // The message quotes the arguments, which may contain control characters.
         false => usage.render().to_string().lines().try_for_each(|line| writeln!(std::io::stderr(), "{}", line.for_terminal())),
     };
-    // A reader who has seen enough (`| head`) is no failure.
+    // If the reader closes the pipe early (`| head`), that is not an error.
     let shown = match told {
         Ok(()) => stdout == Stdout::Open,
         Err(error) => error.kind() == ErrorKind::BrokenPipe,

@@ -1,8 +1,11 @@
-//! One reference → a verdict: does it exist, when and by what did it go, why was it eligible, and who still needs it.
+//! One reference → a verdict: does the image exist, when and how was it lost, why was it eligible, and who
+//! still needs it.
 //!
-//! Every answer speaks of a moment (`moment`): when a pull failed, one that the user names, or the end of the logs.
+//! Every answer is about a moment (`moment`): when a pull failed, one that the user names, or the end of
+//! the logs.
 //!
-//! Where the logs are not from the account, region or repository of the reference, that is the answer: never "not found".
+//! If the logs are not from the account, region or repository of the reference, that is the answer, and
+//! never "not found".
 
 mod absent;
 mod access;
@@ -44,11 +47,11 @@ struct Case<'h> {
     history: &'h History,
     findings: &'h [Finding],
     coverage: &'h Coverage,
-    /// The moment that the answer speaks of.
+    /// The moment that the answer is about.
     when: When,
 }
 
-/// The image in question, where the logs know it.
+/// The image in question, if the logs know it.
 #[derive(Clone, Copy)]
 struct Known<'h> {
     repository: &'h RepositoryHistory,
@@ -75,8 +78,8 @@ pub fn explain(question: &Question, history: &History, findings: &[Finding], cov
     verdict
 }
 
-/// The image that a question is about, and the repository where it is missed: the one that lost it, where several fit. `None` where
-/// the evidence knows no such repository, or no digest for the tag.
+/// The image that a question is about, and the repository that lacks it; if there are several, the one that
+/// lost it. `None` if the evidence knows no such repository, or no digest for the tag.
 pub fn subject<'h>(question: &Question, history: &'h History) -> Option<(&'h RepositoryHistory, Digest)> {
     let coverage = Coverage::default();
     let case = Case { question, history, findings: &[], coverage: &coverage, when: When::END };
@@ -90,10 +93,10 @@ pub fn subject<'h>(question: &Question, history: &'h History) -> Option<(&'h Rep
     history.repositories().iter().find(|repository| repository.repository == number).map(|repository| (repository, digest))
 }
 
-/// How many digests are named that a text has beside the one it was asked for.
+/// At most so many other digests in the text are named.
 const OTHERS_MAX: usize = 5;
 
-/// A text may be a whole log: it was answered for the first image in it.
+/// A note if the text, which may be a whole log, names other images: the answer is about the first one.
 fn other_images(question: &Question) -> Option<String> {
     let named: Vec<String> = question.others.iter().take(OTHERS_MAX).map(Digest::to_string).collect();
     let more = question.others.len().saturating_sub(OTHERS_MAX);
@@ -102,7 +105,7 @@ fn other_images(question: &Question) -> Option<String> {
     (!named.is_empty()).then(text)
 }
 
-/// The verdict on a question whose digest, if there is one, is whole.
+/// The verdict on a question with a complete digest, or without one.
 fn answer(case: Case<'_>) -> Verdict {
     let repositories = case.repositories();
     let Some(&first) = repositories.first() else { return absent::no_repository(case) };
@@ -131,11 +134,12 @@ fn answer(case: Case<'_>) -> Verdict {
     verdict
 }
 
-/// The moment that this repository can answer for, and what was there then.
+/// The moment that this repository can answer for, and what existed at that moment.
 fn seen<'h>(case: Case<'h>, repository: &'h RepositoryHistory) -> Option<(When, Presence<'h>)> {
     let when = moment::of(case, repository);
     let presence = moment::presence(case, repository, when)?;
-    // It failed once, and went later for good: what is asked about is a failure of the time after that, logged or not.
+    // A pull failed once, and the image was lost for good later: the question is about a failure since
+    // then, logged or not.
     if when.basis == Basis::FailedPull
         && let Some(at_end) = moment::presence(case, repository, When::END)
         && at_end.absent_since(case).is_some_and(|since| when.at < since)
@@ -157,10 +161,10 @@ fn told<'h>(case: Case<'h>, repository: &'h RepositoryHistory, presence: Presenc
 }
 
 impl<'h> Case<'h> {
-    /// Repositories that the reference can mean, those that know the image first.
+    /// Repositories that the reference may mean, those that know the image first.
     fn repositories(self) -> Vec<&'h RepositoryHistory> {
         let mut found: Vec<&RepositoryHistory> = self.history.repositories().iter().filter(|repository| self.fits(repository)).collect();
-        // One that has lost it first, then one that knows it at all: that is what the question is about.
+        // First one that has lost it, then one that knows it at all: the question is about that.
         found.sort_by_key(|repository| self.image_in(repository).map_or(2, |image| u8::from(image.gone_at.is_none())));
         found.retain(|repository| repository.logged || self.image_in(repository).is_some());
         found
@@ -172,13 +176,14 @@ impl<'h> Case<'h> {
         match &self.question.about {
             About::Reference(wanted) => own.registry_id == *wanted.registry_id && own.region == *wanted.region && own.name == *wanted.repository,
             About::Name { repository: name, .. } => match &self.question.registry {
-                // What is not to be read of the host leaves the name, and what is, counts.
+                // Parts of the host that could not be read are ignored; those that could be read have to
+                // match.
                 Registry::Ecr { registry_id, region } => {
                     let is = |known: &Option<String>, own: &LogText| known.as_ref().is_none_or(|known| *own == **known);
                     own.name == **name && is(registry_id, &own.registry_id) && is(region, &own.region)
                 }
                 Registry::Unnamed => own.name == **name,
-                // Another registry's names are not ours; a digest is the same everywhere.
+                // Names in another registry do not count here, but a digest is the same everywhere.
                 Registry::Public | Registry::Other(_) => self.question.about.digest().is_some() && self.image_in(repository).is_some(),
             },
             About::Digest(_) => self.image_in(repository).is_some(),
@@ -186,7 +191,7 @@ impl<'h> Case<'h> {
         }
     }
 
-    /// The image by digest; without one, by where the tag points or pointed last.
+    /// The image with the digest; without one, the image that the tag points to, or pointed to last.
     fn image_in(self, repository: &'h RepositoryHistory) -> Option<&'h Image> {
         if let Some(digest) = self.question.about.digest() {
             return repository.image(self.history.find_digest(&digest)?);
@@ -210,7 +215,7 @@ impl<'h> Case<'h> {
         }
     }
 
-    /// The finding that tells of a child of this index that is gone.
+    /// The finding about an image of this index that is gone.
     fn finding_of_child(self, known: Known<'_>) -> Option<String> {
         let (index, repository) = (self.digest(known), self.history.repository(known.repository));
         let same =
@@ -236,7 +241,7 @@ impl<'h> Case<'h> {
         }
     }
 
-    /// The finding of that kind about the tag that is asked about, else about the image.
+    /// The finding of that kind about the tag in question, else about the image.
     fn finding_of(self, known: Known<'_>, kind: FindingKind) -> Option<String> {
         let (digest, repository) = (self.digest(known), self.history.repository(known.repository));
         let same = |finding: &&Finding| finding.kind == kind && finding.repository == repository && finding.lost.digest == Some(digest);
@@ -245,7 +250,7 @@ impl<'h> Case<'h> {
         found.clone().find(of_tag).or_else(|| found.next()).map(|finding| finding.id.clone())
     }
 
-    /// The finding that tells the same loss.
+    /// The finding about the same loss.
     fn finding(self, known: Known<'_>, loss: Option<&Loss>) -> Option<String> {
         let (digest, repository) = (self.digest(known), self.history.repository(known.repository));
         let gone = loss.map(|loss| crate::model::Timestamp::from_millis(loss.at));
@@ -253,7 +258,7 @@ impl<'h> Case<'h> {
         self.findings.iter().find(same).map(|finding| finding.id.clone())
     }
 
-    /// A verdict with nothing but the question in it.
+    /// A verdict that contains only the question.
     fn blank(self, cause: Cause) -> Verdict {
         Verdict {
             reference: LogText::from(self.question.to_text()),
@@ -278,7 +283,7 @@ fn sentence(text: impl Into<String>, evidence: Vec<EventRef>) -> Sentence {
     Sentence { text: text.into(), evidence }
 }
 
-/// What this reading of the logs could not show, whatever the answer.
+/// What these logs cannot show, whatever the answer is.
 fn limits(case: Case<'_>) -> Vec<String> {
     let coverage = case.coverage;
     let mut limits = coverage.warnings.clone();

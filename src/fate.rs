@@ -1,7 +1,9 @@
-//! One digest → what became of it in every registry, and what will: source, replicas and pull-through caches as one picture.
+//! One digest → what became of it in every registry, and what will become of it: source, replicas and
+//! pull-through caches in one picture.
 //!
-//! Replication copies what is pushed while a rule is in force, once: what came by replication is not copied on (ECR User Guide). Copies
-//! have policies of their own; where the rule replicates deletions, they go with their source as well.
+//! Replication copies images that are pushed while a rule is in force, and only once: a replica is not
+//! copied on (ECR User Guide). Copies have lifecycle policies of their own; if the replication rule
+//! replicates deletions, they are also deleted with their source.
 
 mod born;
 mod ends;
@@ -16,7 +18,8 @@ use crate::model::{Digest, Fate, FatePlace, Finding, FirstEnd, LogText, Presence
 use crate::timeline::{History, Prospects, RepositoryHistory, Upstream};
 use places::Spot;
 
-/// A history at its end, and what its policies have in store: worked out for a repository when first asked for.
+/// A history at its end, with the forecasts of its policies, which are computed for a repository when first
+/// needed.
 pub struct Fates<'h> {
     history: &'h History,
     as_of: Timestamp,
@@ -29,18 +32,19 @@ impl<'h> Fates<'h> {
         Self { history, as_of, prospects: history.repositories().iter().map(|_| OnceCell::new()).collect() }
     }
 
-    /// What becomes of the image that the question is about; `None` where the evidence knows neither its digest nor its repository.
+    /// What becomes of the image in question; `None` if the evidence knows neither its digest nor its
+    /// repository.
     pub fn of(&self, question: &Question) -> Option<Fate> {
         let (repository, digest) = subject(question, self.history)?;
         let mut fate = self.fate(LogText::from(question.to_text()), digest, &self.history.repository(repository));
-        // Who names a digest alone asks about no place more than about another.
+        // A question with a digest alone is about all places alike.
         if matches!(question.about, About::Digest(_) | About::Beginning) {
             fate.places.iter_mut().for_each(|place| place.asked = false);
         }
         Some(fate)
     }
 
-    /// The same of a finding; `None` where it is about a tag alone.
+    /// The same for a finding; `None` if it is about a tag alone.
     pub fn of_finding(&self, finding: &Finding) -> Option<Fate> {
         Some(self.fate(LogText::from(finding.id.as_str()), finding.lost.digest?, &finding.repository))
     }
@@ -67,7 +71,7 @@ impl<'h> Fates<'h> {
         fate
     }
 
-    /// What the policy of a repository has in store for its images.
+    /// The forecast of a repository's policy for its images.
     fn prospects(&self, repository: &'h RepositoryHistory) -> Option<&Prospects> {
         let at = self.history.repositories().iter().position(|other| std::ptr::eq(other, repository))?;
         let known = self.prospects.get(at)?.get_or_init(|| Prospects::of(self.history, repository).filter(|known| !known.policy.rules().is_empty()));
@@ -134,7 +138,7 @@ impl<'h> Fates<'h> {
     }
 }
 
-/// Of its own rule and of those of its sources the first.
+/// The earliest of the ends by its own rule and by those of its sources.
 fn first_end(own: &Repository, will: &next::Will, goes_with: &[crate::model::GoesWith]) -> Option<FirstEnd> {
     let end = |eligible: Option<Timestamp>, by: Option<Timestamp>, of: &Repository| {
         Some(FirstEnd { eligible_at: eligible?, expected_by: by?, by: of.clone() })

@@ -1,11 +1,13 @@
-//! Who stood behind a call: sessions, the calls that began them, and what was done in each, from the logs alone.
+//! Who was behind a call: sessions, the calls that began them, and what was done in each, from the logs
+//! alone.
 //!
-//! A temporary access key is returned by one call (AssumeRole and its like) and signs others; so sessions hang together in trees, over
-//! accounts and regions. Most of an archive has nothing to do with one question, and STS is asked all the time. So the logs are read
-//! twice: [`Survey`] notes of each call that begins a session who called and which key it returned, a few numbers, and who is asked for;
-//! [`Wanted`] is what hangs together with that; and [`Collected`] keeps the records of these sessions alone. [`Collected::trace`] then
-//! joins them exactly: by key where that is possible, else by role, session name and the second in which the session began, which is
-//! said with each.
+//! A temporary access key is returned by one call (AssumeRole and the like) and signs others; so sessions
+//! form trees, across accounts and regions. Most of an archive has nothing to do with a question, and STS
+//! is called all the time. So the logs are read twice. [`Survey`] notes for each call that begins a session
+//! who called and which key it returned, as a few numbers, and which sessions were asked for. [`Wanted`] is
+//! everything connected with those. [`Collected`] keeps the records of these sessions only, and
+//! [`Collected::trace`] joins them exactly: by key if possible, else by role, session name and the second
+//! in which the session began. The answer says which.
 
 mod asked;
 mod behind;
@@ -34,33 +36,35 @@ pub use survey::{Known, Survey};
 use crate::decode::fingerprint;
 use crate::model::{Session, SessionRecord, Timestamp};
 
-/// How long credentials of a session last at most: GetSessionToken and GetFederationToken give 36 hours.
+/// Credentials of a session last at most so long: those of GetSessionToken and GetFederationToken up to 36
+/// hours.
 const SESSION_SECONDS_MAX: i64 = 36 * 3600;
-/// How far the beginning that a session names may be from the call that began it.
+/// The time at which a session says that it began may differ so much from the time of the call that began
+/// it.
 const BEGAN_SECONDS_APART: i64 = 1;
 
-/// A short number for a text; 0 for none.
+/// A hash of a text; 0 for none.
 fn short(text: Option<&str>) -> u64 {
     text.map_or(0, |text| fingerprint(text.as_bytes()))
 }
 
-/// What tells the owner of a session apart, without its key: `principalId`, else the ARN.
+/// What identifies the owner of a session, apart from its key: `principalId`, else the ARN.
 fn owner<'r>(principal_id: Option<&'r str>, arn: Option<&'r str>) -> Option<&'r str> {
     principal_id.or(arn)
 }
 
-/// Whether this calls in a session or with keys of its own. A service, or somebody whom another provider vouches for, does not.
+/// Whether the caller uses a session or keys of its own, as opposed to a service or a federated identity.
 fn is_session(caller: &Session<'_>) -> bool {
     let is_vouched_for = matches!(caller.kind, Some("AWSService" | "SAMLUser" | "WebIdentityUser"));
     caller.at_work || !is_vouched_for && (caller.key.is_some() || owner(caller.principal_id, caller.arn).is_some())
 }
 
-/// Whether a record tells of the session that it begins as if that had called: sign-ins to the console do.
+/// Whether a record that begins a session names that session as its caller: console sign-ins do.
 fn calls_as_begun(record: &SessionRecord<'_>) -> bool {
     record.grant.is_some() && record.source == "signin.amazonaws.com"
 }
 
-/// Seconds since the epoch.
+/// Seconds since 1970.
 fn seconds(time: Option<Timestamp>) -> Option<i64> {
     time.map(Timestamp::seconds)
 }

@@ -1,5 +1,5 @@
-//! Files that a command reads as a whole, beside the logs: never more of them than such a file can be, for a name may lead to a device
-//! without an end.
+//! Files besides the logs that a command reads as a whole. Their size is limited, because a name may lead
+//! to a device without an end.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,10 +7,10 @@ use std::path::Path;
 
 use crate::ui::quantity::bytes;
 
-/// Results of earlier runs, and what was known of losses.
+/// Limit for results of earlier runs, and for files of known losses.
 pub const RESULT_BYTES_MAX: u64 = 256 << 20;
 
-/// All of the file, or why not.
+/// The whole file, or why it cannot be read.
 pub fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     let read = File::open(path)?.take(bytes_max + 1).read_to_end(&mut content)?;

@@ -1,5 +1,5 @@
-//! `--format parquet`. The rows of `detect` and `timeline` are those that `query` has as the tables `findings` and `images`; `forecast`
-//! and `whatif` have a row each image, `verify` one each object.
+//! `--format parquet`. The rows of `detect` and `timeline` are those of the tables `findings` and `images`
+//! in `query`; `forecast` and `whatif` have a row for each image, `verify` one for each object.
 
 use std::io::{self, Write};
 
@@ -10,28 +10,28 @@ use crate::sql::Answer;
 use crate::tables::{Rows, Table, engine, rows};
 use crate::ui::{self, Look};
 
-/// Writes findings; `None` when the reader of stdout closed it early.
+/// Writes findings; `None` if the reader of stdout closed it early.
 pub fn findings(run: &Run<'_>, findings: &[Finding]) -> Result<Option<u64>, Failure> {
     write(run, &engine::FINDINGS, &rows::findings(findings))
 }
 
-/// Writes timelines, and says how many there were.
+/// Writes timelines, and returns their number.
 pub fn timelines(run: &Run<'_>, timelines: impl Iterator<Item = Timeline>) -> Result<Option<u64>, Failure> {
     write(run, &engine::IMAGES, &rows::from_timelines(timelines).images)
 }
 
-/// Writes how objects stand. No query knows them: none reads signatures.
+/// Writes the results for objects. No query has them, because queries do not check signatures.
 pub fn checked(out: &mut dyn Write, look: Look, coverage: &Coverage, objects: &[CheckedObject]) -> io::Result<()> {
     let answer = Answer::of_table(&engine::OBJECTS, &rows::checked(objects)).map_err(io::Error::other)?;
     ui::answer::write(out, look, coverage, &answer, usize::MAX)
 }
 
-/// Writes forecasts, in their order.
+/// Writes forecasts in their order.
 pub fn forecast(run: &Run<'_>, list: impl Iterator<Item = Forecast>) -> Result<Option<u64>, Failure> {
     write(run, &engine::FORECAST, &rows::forecast(list))
 }
 
-/// Writes what would have been.
+/// Writes what another policy would have taken.
 pub fn whatif(run: &Run<'_>, list: impl Iterator<Item = WhatIf>) -> Result<Option<u64>, Failure> {
     write(run, &engine::WHATIF, &rows::whatif(list))
 }

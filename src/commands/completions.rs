@@ -18,7 +18,7 @@ pub struct Args {
 
 impl Args {
     pub fn run(&self) -> Result<Ending, Failure> {
-        // The generator panics when it cannot write, so that it writes to memory.
+        // The generator panics if it cannot write, so it writes to memory.
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut command(), "tagfall", &mut script);
         Destination::Stdout.write(|out| out.write_all(&script))?;
@@ -26,13 +26,13 @@ impl Args {
     }
 }
 
-/// The command line as a shell is told of it.
+/// The command line as a shell sees it.
 #[cfg(not(feature = "sql"))]
 fn command() -> Command {
     Cli::command()
 }
 
-/// The same; where a query stands, the named ones and the columns of all tables come to hand.
+/// The same, with completion of named queries and of all tables' columns.
 #[cfg(feature = "sql")]
 fn command() -> Command {
     use std::collections::BTreeMap;

@@ -1,8 +1,10 @@
-//! Settings from a file and from the environment: `tagfall.toml` in the working directory, or the file of `--config`, and `TAGFALL_*`.
+//! Settings from a file and from the environment: `tagfall.toml` in the working directory or the file of
+//! `--config`, and `TAGFALL_*`.
 //!
-//! A flag wins over the environment, and that over the file. What they set is added to the command line before it is parsed, so that one
-//! set of rules judges all three. A file that lies beside evidence may be somebody else's: it can name sources and thresholds, and neither
-//! a place to write to, nor an endpoint, nor whose credentials are used.
+//! A flag takes precedence over the environment, and that over the file. Settings are added to the command
+//! line before it is parsed, so that all three are checked by the same rules. A file beside evidence may be
+//! somebody else's: it can set sources and thresholds, but neither a place to write to, nor an endpoint,
+//! nor whose credentials are used.
 
 mod file;
 mod setting;
@@ -23,9 +25,10 @@ use crate::ui::settings;
 /// The file that is looked for in the working directory, and nowhere else.
 const NAME: &str = "tagfall.toml";
 const PREFIX: &str = "TAGFALL_";
-/// Variables that the recipes of docs/ALERTS.md use for themselves, and the secret of `--redact`, which is shown nowhere.
+/// Variables that the recipes of docs/ALERTS.md use for themselves, and the secret of `--redact`, which is
+/// never shown.
 const OTHERS: [&str; 4] = ["HOME", "SEND", "SOURCE", "REDACT_KEY"];
-/// How much a variable is like a setting that is a typing error.
+/// From this similarity on, a variable's name is taken for a mistyped setting.
 const ALMOST: f64 = 0.9;
 
 /// Where a value came from, as it is told.
@@ -53,9 +56,9 @@ pub struct Settled {
     show: Option<Vec<Found>>,
 }
 
-/// Adds to the command line what it leaves open.
+/// Adds the settings that the command line leaves open.
 pub fn settle(arguments: Vec<OsString>) -> Result<Settled, Failure> {
-    // Whatever is wrong with the command line is told when it is parsed for good.
+    // Errors in the command line are reported when it is parsed for good.
     let command = Cli::command();
     let matches = command.clone().ignore_errors(true).try_get_matches_from(&arguments).ok();
     let verb = matches.as_ref().and_then(ArgMatches::subcommand);
@@ -85,7 +88,7 @@ fn has(verb: &Command, id: &str) -> bool {
     verb.get_arguments().any(|argument| argument.get_id() == id)
 }
 
-/// The file that was named, or the one in the working directory, if it is there.
+/// The file that was named, or the one in the working directory if there is one.
 fn file(named: Option<&String>, none: bool) -> Result<Option<File>, Failure> {
     match named {
         Some(path) => File::read(Path::new(path)).map(Some),
@@ -95,7 +98,8 @@ fn file(named: Option<&String>, none: bool) -> Result<Option<File>, Failure> {
     }
 }
 
-/// What `TAGFALL_*` says; a name that is almost one of ours is an error, for a threshold that is not heeded is none.
+/// The settings in `TAGFALL_*`. A name that is nearly a setting's is an error, because a threshold that is
+/// silently ignored is none.
 fn environment() -> Result<Vec<(&'static Setting, String)>, Failure> {
     let mut values = Vec::new();
     let mut names: Vec<(OsString, OsString)> = std::env::vars_os().collect();
@@ -117,7 +121,8 @@ fn environment() -> Result<Vec<(&'static Setting, String)>, Failure> {
     Ok(values)
 }
 
-/// Others have variables that begin so, too (`TAGFALL_VERSION` of an image); one that is almost a setting is a typing error.
+/// Other programs have such variables, too (an image's `TAGFALL_VERSION`); one that is nearly a setting is
+/// a typing error.
 fn near(shown: &str, key: &str) -> Result<(), Failure> {
     match setting::near(key, ALMOST) {
         Some(near) => Err(Failure::new(format!("there is no setting {shown}")).advise(format!("did you mean {}? else unset it", near.variable()))),
@@ -148,12 +153,12 @@ fn find(
     Ok(Found { setting, values, origin: Origin::Default })
 }
 
-/// The words that were given, as they were typed.
+/// The values as they were typed.
 fn raw(given: &ArgMatches, id: &str) -> Vec<String> {
     given.get_raw(id).into_iter().flatten().map(OsStr::to_string_lossy).map(|value| value.into_owned()).collect()
 }
 
-/// The command line, what is set elsewhere behind it; sources last, behind `--`.
+/// The command line with the settings appended; sources come last, after `--`.
 fn with(mut arguments: Vec<OsString>, found: &[Found]) -> Vec<OsString> {
     let added = || found.iter().filter(|found| !matches!(found.origin, Origin::Flag | Origin::Default));
     let ends_options = arguments.iter().position(|argument| argument == "--");
@@ -188,7 +193,7 @@ fn file_of(found: &[Found]) -> String {
 }
 
 impl Settled {
-    /// Shows the settings, if that is what was asked for: each value, and where it came from.
+    /// Shows each setting with its value and origin, if that was asked for.
     pub fn show(&self) -> Option<Result<(), Failure>> {
         let found = self.show.as_ref()?;
         let rows: Vec<[String; 3]> = found.iter().map(row).collect();

@@ -1,4 +1,4 @@
-//! Where a run's data goes: never in the place of its evidence, of anything else that it reads, or of a part of a lake.
+//! Where a run's output goes: it never replaces evidence, any other input, or a part of a lake.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -11,15 +11,16 @@ use crate::failure::Failure;
 use crate::ui::output::Destination;
 use crate::ui::talk::Talk;
 
-/// How much of a file is looked at to tell whether it holds records, more each time: the first one is enough, and mostly near.
+/// How much of a file is examined for records, in several attempts: one record is enough, and it is mostly
+/// near the beginning.
 const LOOKED_AT_BYTES: [u64; 3] = [4 << 20, 64 << 20, 1 << 30];
 /// A lake's own folder.
 const LAKE: &str = "_tagfall";
-/// How the JSON documents that we write ourselves begin.
+/// The beginning of this program's own JSON documents.
 const OURS: &[u8] = b"{\"schema_version\"";
 
-/// The place that `-o` names. A file with log records in it is not replaced: there may be no second copy. Nor are `inputs`, files
-/// that the run reads.
+/// The place that `-o` names. A file with log records is not replaced, as it may be the only copy; nor are
+/// `inputs`, files that the run reads.
 pub fn prepare<'i>(show: &Show, inputs: impl IntoIterator<Item = &'i Path>) -> Result<Destination, Failure> {
     let destination = Destination::prepare(show.output.as_deref())?;
     let Destination::File(path) = &destination else { return Ok(destination) };
@@ -37,14 +38,15 @@ pub fn prepare<'i>(show: &Show, inputs: impl IntoIterator<Item = &'i Path>) -> R
     Err(refused)
 }
 
-/// Takes away what an earlier run wrote to the place of `-o`, where this one could not be done; never what may not be written to.
+/// Removes what an earlier run wrote to the place of `-o` if this run failed; but never what must not be
+/// replaced.
 pub fn withdraw<'i>(show: &Show, inputs: impl IntoIterator<Item = &'i Path>, talk: &Talk) {
     if prepare(show, inputs).is_ok_and(|destination| destination.withdraw()) {
         talk.note("removed the file of -o: what it held was of an earlier run");
     }
 }
 
-/// Whether two paths lead to one file, by whatever names.
+/// Whether two paths lead to the same file.
 fn is_same(one: &Path, other: &Path) -> bool {
     #[cfg(unix)]
     {
@@ -56,10 +58,10 @@ fn is_same(one: &Path, other: &Path) -> bool {
     fs::canonicalize(one).is_ok_and(|one| fs::canonicalize(other).is_ok_and(|other| one == other))
 }
 
-/// Whether a path lies where a lake keeps its files: below a folder of its own, in a partition, or as a file of rows anywhere in it.
+/// Whether a path is inside of a lake: below its own folder, in a partition, or a data file anywhere in it.
 fn is_in_lake(path: &Path) -> bool {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-    // A file that is not there yet has no real path of its own, but its folder has.
+    // A file that does not exist has no canonical path, but its folder has.
     let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
     let path = folder.zip(path.file_name()).map_or_else(|| path.clone(), |(folder, name)| folder.join(name));
     path.ancestors().skip(1).filter(|folder| folder.join(LAKE).is_dir()).any(|lake| {
@@ -97,7 +99,7 @@ fn held(path: &Path) -> Held {
     Held::Unknown
 }
 
-/// Takes no records: that there are some is all that is asked.
+/// Counts no records: it only matters whether there are any.
 struct Unread;
 
 impl RecordSink for Unread {

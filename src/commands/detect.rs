@@ -16,7 +16,7 @@ use crate::ui::quantity::counted;
 use crate::ui::talk::Talk;
 use crate::{detect, ui};
 
-/// Formats of this verb beside those that every verb has.
+/// Formats of this verb, besides those that every verb has.
 const MORE_FORMATS: &[ui::Format] = &[ui::Format::Markdown, ui::Format::Sarif, ui::Format::Ocsf, ui::Format::Timesketch];
 
 const EXAMPLES: &str = "\
@@ -93,7 +93,7 @@ impl Args {
                 run.write(|out, look, coverage| ui::findings::write_telling(out, look, coverage, shown.findings(), telling))?
             }
         };
-        // What nobody read to its end was not told.
+        // If the output was not read to its end, the findings do not count as reported.
         if let (Some(file), Some(())) = (&known, written) {
             file.keep()?;
             told.note(talk);
@@ -122,7 +122,7 @@ impl Args {
     }
 }
 
-/// The picture of a finding: the lives of the image that was lost and of the one that has its tag.
+/// The picture of a finding, from the lives of the lost image and of the image that has its tag.
 fn picture(history: &History, finding: &Finding, shown: &Shown<'_>) -> Option<Picture> {
     let real = shown.real(finding);
     let life = |digest| history.timeline_of(&real.repository, &digest).map(|life| shown.redacted(life));

@@ -1,4 +1,4 @@
-//! How a run ended, as a number.
+//! How a run ended, as an exit code.
 
 use crate::model::Coverage;
 
@@ -12,13 +12,13 @@ pub struct Ending {
 }
 
 impl Ending {
-    /// Whether evidence is missing that the user did not allow to be missing. Nobody allows for a run that ended before its
-    /// time: what it did not come to is not known to anybody.
+    /// Whether evidence is missing, and the user did not allow that. A run that was interrupted is never
+    /// allowed: nobody knows what it did not read.
     pub fn lacks(coverage: &Coverage, allowed: bool) -> bool {
         coverage.partial || !coverage.is_complete() && !allowed
     }
 
-    /// A finding says more than a hole in the evidence; 2 is for runs that could not be done at all.
+    /// A finding takes precedence over missing evidence; 2 is for runs that failed as a whole.
     pub const fn code(self) -> u8 {
         match (self.alarming, self.incomplete) {
             (true, _) => 1,

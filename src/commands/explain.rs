@@ -15,7 +15,7 @@ use crate::redact::{Kind, Redactor};
 use crate::ui::talk::Talk;
 use crate::{detect, ui};
 
-/// Formats of this verb beside those that every verb has.
+/// Formats of this verb, besides those that every verb has.
 const MORE_FORMATS: &[ui::Format] = &[ui::Format::Markdown];
 
 const EXAMPLES: &str = "\
@@ -71,12 +71,12 @@ impl Args {
         verdict.behind = self.behind.told(&self.common, &run, redactor, calls.clone())?.of(calls);
         let shown = redacted(verdict.clone(), redactor);
         run.write(|out, look, coverage| ui::verdict::write(out, look, coverage, &shown))?;
-        // `--fail-on` judges the one finding that the verdict is about.
+        // `--fail-on` judges only the finding that the verdict is about.
         let about = findings.iter().filter(|finding| Some(&finding.id) == verdict.why.as_ref());
         Ok(run.end(verdict.cause.word(), about))
     }
 
-    /// Takes in the names that the question has, which no log need have.
+    /// Learns the names in the question, which may not be in the logs.
     fn learn(&self, redactor: &Redactor, question: &Question) {
         for question in question.alternatives.iter().chain([question]) {
             let repository = match &question.about {
@@ -91,10 +91,10 @@ impl Args {
         }
     }
 
-    /// What is asked; the usual ways to get it wrong are told apart.
+    /// The question; the usual mistakes get messages of their own.
     fn question(&self) -> Result<Question, Failure> {
         match Question::parse(&self.reference) {
-            // `explain logs REF`: a word alone could be a repository, and is a folder.
+            // `explain logs REF`: a single word could be a repository, but here it is a folder.
             Some(question) if !(question.latest && self.names_a_source_last()) => Ok(question),
             _ if self.names_a_source_last() => Err(self
                 .nothing_asked()
@@ -109,7 +109,7 @@ impl Args {
         Failure::new(format!("no image reference and no digest in {:?}", self.reference))
     }
 
-    /// Whether what stands where sources should is a reference, and no file or folder.
+    /// Whether the last argument, where sources should be, is a reference and not a file or folder.
     fn names_a_source_last(&self) -> bool {
         let reference = |source: &String| Question::parse(source).is_some_and(|question| !question.latest) && !Path::new(source).exists();
         self.common.sources.iter().any(reference)

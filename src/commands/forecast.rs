@@ -13,7 +13,7 @@ use crate::ui;
 use crate::ui::quantity::{count, counted};
 use crate::ui::talk::Talk;
 
-/// Formats of this verb beside those that every verb has.
+/// Formats of this verb, besides those that every verb has.
 const MORE_FORMATS: &[ui::Format] = &[ui::Format::Markdown];
 
 const EXAMPLES: &str = "\
@@ -54,7 +54,7 @@ impl Args {
         let redactor = self.redaction.open(&self.common, talk)?;
         let redactor = redactor.as_deref();
         let run = Run::gather_for(&self.common, talk, Asked { at, redactor, ..Asked::default() })?;
-        // A moment in the future is one to look from, too.
+        // A moment in the future is allowed, too.
         let Some(as_of) = at.or(run.evidence.end) else { return Err(nothing::no_end()) };
         let forecasts = Forecasts::new(&run.evidence.history, as_of, self.within);
         let (policies, counts) = (redacted(forecasts.policies(), redactor), forecasts.counts());
@@ -74,5 +74,5 @@ impl Args {
     }
 }
 
-/// How many repositories without a known policy are said on stderr; the document has them all.
+/// At most so many repositories without a known policy are written to stderr; the document has them all.
 const UNKNOWN_SAID_MAX: usize = 3;

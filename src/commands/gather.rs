@@ -1,4 +1,5 @@
-//! What every verb over logs does before and after its own part: open, read with progress, check, sum up.
+//! What every verb over logs does before and after its own part: open, read with progress, check,
+//! summarise.
 
 use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
@@ -25,9 +26,10 @@ use crate::ui::quantity::{bytes, count, counted, elapsed};
 use crate::ui::talk::Talk;
 use crate::ui::{Format, Look};
 
-/// Part of the memory budget that one inflated object may take: inflated, it stands beside its stored form and the others.
+/// The fraction of memory that one decompressed object may take, because its compressed form and other
+/// objects are in memory as well.
 const OBJECT_SHARE: u64 = 2;
-/// How many failures are said on stderr; the coverage of the table and of the JSON document has more.
+/// At most so many failures are written to stderr; the coverage in tables and JSON has more.
 pub const FAILURES_SAID_MAX: usize = 3;
 
 /// What a verb asks for beside the filters.
@@ -56,12 +58,12 @@ pub struct Run<'a> {
     pub cancelled: Arc<AtomicBool>,
     /// The reader of stdout closed it before everything was written.
     closed: Cell<bool>,
-    /// Never freed: the process ends when it is reported, and to give back a million images one by one takes a while.
+    /// Never freed: the process ends soon after, and freeing a million images one by one takes a while.
     pub evidence: ManuallyDrop<Evidence>,
 }
 
 impl<'a> Run<'a> {
-    /// Reads everything that the sources have for the filters, and for what the verb asks beside them.
+    /// Reads everything that the sources have for the filters and for what the verb asks.
     pub fn gather_for(common: &'a Common, talk: &'a Arc<Talk>, asked: Asked<'_>) -> Result<Self, Failure> {
         let started = Instant::now();
         let destination = destination::prepare(&common.show, common.inputs().chain(asked.input))?;
@@ -77,7 +79,8 @@ impl<'a> Run<'a> {
             talk.note("reading standard input from the terminal; Ctrl-D ends it");
         }
         let mut evidence = read(common, talk, &feeds, &filter, asked, &cancelled)?;
-        // Who interrupts the reading wants what has been read; who interrupts what follows wants no answer.
+        // Whoever interrupts the reading wants an answer from what has been read; whoever interrupts what
+        // follows wants no answer.
         if cancelled.load(Ordering::Relaxed) && !evidence.coverage.partial {
             interrupt::stop();
         }
@@ -98,7 +101,7 @@ impl<'a> Run<'a> {
         Ok(Self { common, talk, destination, started, retries, cancelled, closed: Cell::new(false), evidence: ManuallyDrop::new(evidence) })
     }
 
-    /// Writes the data; `None` when the reader of stdout closed it early.
+    /// Writes the output; `None` if the reader of stdout closed it early.
     pub fn write<T>(&self, render: impl FnOnce(&mut dyn Write, Look, &Coverage) -> io::Result<T>) -> Result<Option<T>, Failure> {
         let look = look(&self.common.show, &self.destination);
         let written = self.destination.write(|out| render(out, look, &self.evidence.coverage));
@@ -107,17 +110,18 @@ impl<'a> Run<'a> {
         Ok(written)
     }
 
-    /// Sums up on stderr, and gives what the exit code is made of. `findings` are those that `--fail-on` judges.
+    /// Writes a summary to stderr, and returns what decides the exit code. `findings` are those that
+    /// `--fail-on` judges.
     pub fn end<'f>(&self, summary: &str, findings: impl IntoIterator<Item = &'f Finding>) -> Ending {
         self.end_by(summary, findings.into_iter().map(|finding| finding.severity))
     }
 
-    /// The same where `--fail-on` judges something else than findings.
+    /// The same if `--fail-on` judges something other than findings.
     pub fn end_by(&self, summary: &str, severities: impl Iterator<Item = Severity>) -> Ending {
         self.end_at(self.common.fail_on(), summary, severities)
     }
 
-    /// The same where the limit is another than `--fail-on` names.
+    /// The same with another threshold than `--fail-on`.
     pub fn end_at(&self, fail_on: Option<Severity>, summary: &str, severities: impl Iterator<Item = Severity>) -> Ending {
         let coverage = &self.evidence.coverage;
         if !self.closed.get() {
@@ -136,7 +140,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Says on stderr that evidence could not be read.
+/// Writes to stderr that evidence could not be read.
 pub fn say_what_is_missing(talk: &Talk, show: &Show, coverage: &Coverage) {
     if coverage.is_complete() {
         return;
@@ -152,27 +156,27 @@ pub fn say_what_is_missing(talk: &Talk, show: &Show, coverage: &Coverage) {
         }
     }
     talk.warn(&text);
-    // A page shows the failures itself.
+    // A page lists the failures itself.
     if show.format != Format::Table || show.output.is_some() {
         coverage.failures.iter().take(FAILURES_SAID_MAX).for_each(|failure| talk.warn(&describe(failure)));
     }
 }
 
-/// What the exit code is made of: the evidence, the findings, and what the user said about both.
+/// What decides the exit code: the evidence, the findings, and the user's options about both.
 pub fn ending(fail_on: Option<Severity>, allow_incomplete: bool, coverage: &Coverage, severities: impl Iterator<Item = Severity>) -> Ending {
-    // Nobody allows for a run to which nothing was left that it could judge.
+    // If nothing was left to judge, missing evidence is not allowed.
     let judged = coverage.objects_read > 0 && coverage.records_relevant > 0;
     ending_of(fail_on, allow_incomplete && judged, coverage, severities)
 }
 
-/// The same of a run that judges something else than records about images.
+/// The same for a run that judges something other than records about images.
 pub fn ending_of(fail_on: Option<Severity>, allow_incomplete: bool, coverage: &Coverage, mut severities: impl Iterator<Item = Severity>) -> Ending {
-    // Severities are declared from bad to harmless.
+    // Severities are declared from worst to harmless.
     let alarming = fail_on.is_some_and(|limit| severities.any(|severity| severity <= limit));
     Ending { alarming, incomplete: Ending::lacks(coverage, allow_incomplete) }
 }
 
-/// Every name that these logs have, before any of them is said.
+/// Learns every name in these logs before any is shown.
 fn learn(redactor: &Redactor, evidence: &Evidence) {
     redactor.learn_history(&evidence.history);
     let names = |texts: &std::collections::BTreeSet<LogText>| texts.iter().map(|text| text.raw().to_owned()).collect::<Vec<_>>();
@@ -180,14 +184,14 @@ fn learn(redactor: &Redactor, evidence: &Evidence) {
     redactor.learn(Kind::Repository, &names(&evidence.seen.repositories));
 }
 
-/// Takes away an earlier run's result, and says so.
+/// Removes an earlier run's output, and says so.
 fn withdraw(destination: &Destination, talk: &Talk) {
     if destination.withdraw() {
         talk.note("removed the file of -o: what it held was of an earlier run");
     }
 }
 
-/// How data is to look where it goes.
+/// How output should look at its destination.
 pub fn look(show: &Show, destination: &Destination) -> Look {
     Look { format: show.format, columns: destination.columns() }
 }
@@ -210,18 +214,19 @@ fn read(
     })
 }
 
-/// Workers, and what one object may take: a share of the memory, for it stands beside its stored form and the others.
+/// The number of workers, and memory for one object: a fraction, because its compressed form and other
+/// objects are in memory as well.
 pub fn budget(sources: Sources<'_>) -> Budget {
     Budget { jobs: sources.jobs, object_bytes_max: sources.max_memory / OBJECT_SHARE, kept_bytes_max: sources.max_memory }
 }
 
-/// Reads while somebody watches how far it has come.
+/// Reads while a progress line is shown.
 pub fn watched<T>(talk: &Talk, feeds: &[Box<dyn Feed>], cancelled: &AtomicBool, budget: Budget, read: impl FnOnce(pipeline::Run<'_>) -> T) -> T {
     let progress = Progress::default();
     let (finished, done) = mpsc::channel();
     thread::scope(|scope| {
         let watch = Watch { talk, feeds, progress: &progress, cancelled };
-        // Nobody has to watch.
+        // Without a thread there is no progress line.
         let _ = thread::Builder::new().spawn_scoped(scope, move || watch.run(&done));
         let result = read(pipeline::Run { feeds, budget, progress: &progress, cancelled });
         drop(finished);

@@ -30,9 +30,9 @@ Examples:
   tagfall detect ./lake
   tagfall ingest --shard plan/shard-00001.ndjson --lake ./lake      what one of many machines does (tagfall plan)";
 
-/// How many failures are said.
+/// At most so many failures are written to stderr.
 const FAILURES_SAID_MAX: usize = 3;
-/// Of `--max-memory`, the part that objects in flight may take where they are fetched ahead: the files that are made take the rest.
+/// The fraction of `--max-memory` for objects in flight; writing files takes the rest.
 const AHEAD_SHARE: u64 = 8;
 
 /// Write events to a lake, or add the new ones to it: Parquet by account, region and day
@@ -107,7 +107,7 @@ impl Args {
         self.quiet
     }
 
-    /// One of the steps of many machines: these tell what they have done on stdout.
+    /// Whether this is one of the steps for many machines, which report to stdout.
     pub const fn is_step(&self) -> bool {
         self.shard.is_some() || self.merge.is_some() || self.commit
     }
@@ -135,7 +135,7 @@ impl Args {
         let (mut coverage, _) = watched(talk, &feeds, &cancelled, budget, |run| pipeline::scan(run, wanted, || ingest.collector()));
         let ended_early = sources::check(&feeds, &mut coverage);
         ingest.note(&coverage);
-        // What was read is kept, whatever ended the reading.
+        // What has been read is kept, however reading ended.
         let summary = ingest.finish(!coverage.partial && matches!(ended_early, Ok(None))).map_err(|error| self.failure(&error))?;
         if let Some(failure) = ended_early? {
             talk.failure(&failure);
@@ -150,12 +150,12 @@ impl Args {
     }
 
     fn asked(&self) -> Sources<'_> {
-        // Half of what a source is told is fetched ahead, and one stored object may take all of it.
+        // A source fetches up to half of its memory ahead, and one stored object may take all of it.
         let max_memory = machine::memory(self.max_memory) / AHEAD_SHARE * 2;
         Sources { specs: &self.sources, s3: &self.s3, max_memory, jobs: self.jobs.count() }
     }
 
-    /// A lake is no source of a lake, and stands in none of its sources, be it there already or not.
+    /// A lake cannot be made from a lake, nor be inside of one of its sources, whether it exists or not.
     fn check_sources(&self, options: &Options) -> Result<(), Failure> {
         let lake = absolute(&self.lake);
         for spec in &self.sources {
@@ -176,7 +176,7 @@ impl Args {
         Ok(())
     }
 
-    /// The lake's address, where it is in S3.
+    /// The lake's address, if it is in S3.
     fn in_s3(&self) -> Option<&str> {
         self.lake.to_str().filter(|lake| is_s3(lake))
     }
@@ -208,7 +208,8 @@ pub fn cannot_write(lake: &Path, error: &LakeError) -> Failure {
     }
 }
 
-/// Whether the objects of a lake in S3 are among those of a source: its prefix need not end with a folder.
+/// Whether the objects of a lake in S3 are among those of a source, whose prefix may end in the middle of a
+/// name.
 fn is_below(lake: &str, source: &str) -> bool {
     let place = |spec: &str| spec.split_once("://").filter(|_| is_s3(spec)).map(|(_, place)| place.to_owned());
     let (Some(lake), Some(mut source)) = (place(lake), place(source)) else { return false };
@@ -218,7 +219,7 @@ fn is_below(lake: &str, source: &str) -> bool {
     format!("{}/", lake.trim_end_matches('/')).starts_with(&source)
 }
 
-/// Where a path leads, without links as far as it is there.
+/// The path with links resolved, as far as it exists.
 fn absolute(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let there = path.ancestors().find_map(|there| Some((there, there.canonicalize().ok()?)));

@@ -18,14 +18,14 @@ const INTERRUPTED: i32 = 130;
 /// microseconds. Nobody presses a key twice in this time.
 const TOGETHER: Duration = Duration::from_millis(50);
 
-/// Somebody has asked the run to end.
+/// Set when somebody has asked the run to end.
 static ASKED: AtomicBool = AtomicBool::new(false);
 
-/// Between two looks whether somebody has.
+/// How often that is checked.
 #[cfg(feature = "sql")]
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Does `work`, which waits for somebody else; `None` where the run is to end before that has answered.
+/// Calls `work`, which waits for something; `None` if the run is to end before it has returned.
 #[cfg(feature = "sql")]
 pub fn unless_asked<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (told, answer) = mpsc::channel();
@@ -41,7 +41,7 @@ pub fn unless_asked<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
     }
 }
 
-/// The flag that the first Ctrl-C (or SIGTERM, SIGHUP) sets; the run looks at it between objects.
+/// The flag that the first Ctrl-C (or SIGTERM, SIGHUP) sets; the run checks it between objects.
 pub fn flag(talk: &Arc<Talk>) -> Arc<AtomicBool> {
     let cancelled = Arc::new(AtomicBool::new(false));
     let (flag, talk) = (Arc::clone(&cancelled), Arc::clone(talk));
@@ -58,7 +58,8 @@ pub fn flag(talk: &Arc<Talk>) -> Arc<AtomicBool> {
             stop();
         }
         talk.warn("interrupted: finishing what is in flight, then reporting what was read; once more stops at once");
-        // Signals are handled one after the other: what came with the first has waited while it was answered.
+        // Signals are handled one after another: one that came together with the first has waited while
+        // that was handled.
         let _ = first.set(Instant::now());
     };
     // Without a handler Ctrl-C stops the process, which is what the second one does anyway.
@@ -66,7 +67,7 @@ pub fn flag(talk: &Arc<Talk>) -> Arc<AtomicBool> {
     cancelled
 }
 
-/// Ends the process; of a file that was not written to its end nothing stays behind.
+/// Ends the process, and deletes an output file that is not complete.
 pub fn stop() -> ! {
     output::discard();
     process::exit(INTERRUPTED);

@@ -1,4 +1,4 @@
-//! `--known` and `--accept`: what was told before, kept in a file between one run and the next.
+//! `--known` and `--accept`: losses that were reported before, stored in a file between runs.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Write};
@@ -46,7 +46,7 @@ pub struct Told {
 }
 
 impl Options {
-    /// Where the file lies: nothing else may be written there.
+    /// Where the file is: nothing else may be written there.
     pub fn path(&self) -> Option<&Path> {
         self.known.as_deref()
     }
@@ -69,7 +69,7 @@ impl Options {
         Ok(Some(KnownFile { known, destination }))
     }
 
-    /// Takes in the acceptance that the user asked for.
+    /// Stores the acceptance that the user asked for.
     fn accept(&self, known: &mut Known, losses: &BTreeMap<String, Loss>, until: Option<Timestamp>) -> Result<(), Failure> {
         let (Some(id), Some(reason), Some(until)) = (&self.accept, &self.reason, until) else { return Ok(()) };
         let loss = alerts::id_of_loss(id);
@@ -82,7 +82,7 @@ impl Options {
         Ok(())
     }
 
-    /// Says what each loss is, and gives the file as it is to be kept.
+    /// Decides which losses are news, and updates the file's content.
     pub fn judge(&self, file: &mut KnownFile, common: &Common, findings: &[Finding], end: Option<Timestamp>) -> Result<Told, Failure> {
         let losses = alerts::losses(findings);
         let until = if self.accept.is_some() { common.until()? } else { None };
@@ -92,7 +92,7 @@ impl Options {
 }
 
 impl KnownFile {
-    /// Replaces the file, whole or not at all.
+    /// Replaces the file, as a whole or not at all.
     pub fn keep(&self) -> Result<(), Failure> {
         let write = |out: &mut dyn Write| {
             serde_json::to_writer_pretty(&mut *out, &self.known)?;
@@ -103,12 +103,12 @@ impl KnownFile {
 }
 
 impl Told {
-    /// What a finding is.
+    /// Whether a finding is news.
     pub fn of(&self, finding: &Finding) -> Option<News> {
         self.news.get(alerts::id_of_loss(&finding.id)).copied()
     }
 
-    /// The severities that the exit code is made of.
+    /// The severities that decide the exit code.
     pub fn severities<'a>(&'a self, findings: &'a [Finding]) -> impl Iterator<Item = Severity> + 'a {
         findings.iter().filter(|finding| self.of(finding).is_none_or(News::speaks)).map(|finding| finding.severity)
     }
@@ -125,7 +125,7 @@ impl Told {
         (!told.is_empty()).then(|| told.join(", "))
     }
 
-    /// Says on stderr which acceptances hold no longer, and how many losses are of which kind.
+    /// Writes to stderr which acceptances have ended, and how many losses are of which kind.
     pub fn note(&self, talk: &Talk) {
         if let Some(words) = self.in_words() {
             talk.note(&format!("of the losses, {words}"));

@@ -1,4 +1,5 @@
-//! `tagfall lake check DIR`, `tagfall lake repair DIR [SOURCE…]`: whether a lake is as it was written, and what to do if not.
+//! `tagfall lake check DIR`, `tagfall lake repair DIR [SOURCE…]`: whether a lake is unchanged since it was
+//! written, and its repair.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -42,9 +43,9 @@ const FILES_EXAMPLES: &str = "\
 Examples:
   tagfall lake files s3://my-lakes/trail > files.txt";
 
-/// How many failures are said.
+/// At most so many failures are written to stderr.
 const FAILURES_SAID_MAX: usize = 3;
-/// As for `ingest`: the part of the memory that objects in flight may take.
+/// As for `ingest`: the fraction of memory for objects in flight.
 const AHEAD_SHARE: u64 = 8;
 
 /// Look after a lake: is it as it was written, and what is damaged read again
@@ -169,7 +170,7 @@ fn table(text: &str) -> Result<String, String> {
     }
 }
 
-/// The place of a lake.
+/// Where a lake is.
 fn place(lake: &std::path::Path, s3: &S3) -> Result<Place, Failure> {
     let Some(address) = lake.to_str().filter(|lake| is_s3(lake)) else { return Ok(Place::Folder(lake.to_path_buf())) };
     let asked = Sources { specs: &[], s3, max_memory: MEMORY_BYTES_DEFAULT, jobs: machine::workers(NonZeroUsize::MIN) };
@@ -256,7 +257,7 @@ impl Repair {
         let wanted = if selected.is_empty() { Wanted::All } else { Wanted::Sources(&selected) };
         let (mut coverage, _) = watched(talk, &feeds, &cancelled, budget(self.asked()), |run| pipeline::scan(run, wanted, || ingest.collector()));
         let ended_early = sources::check(&feeds, &mut coverage);
-        // What was not looked for in this run is still to be had.
+        // Objects that were not looked for in this run may still be read later.
         let summary = ingest.finish(false).map_err(|error| cannot_write(&self.lake, &error))?;
         if let Some(failure) = ended_early? {
             talk.failure(&failure);

@@ -1,5 +1,5 @@
-//! What this machine allows the process: address space and threads. Asked before the work begins, for where either of them runs
-//! out later, a library ends the process or waits for ever.
+//! How much address space and how many threads this machine allows the process. Asked before the work
+//! begins, because if either runs out later, a library ends the process or waits for ever.
 
 use std::num::NonZeroUsize;
 use std::sync::OnceLock;
@@ -10,13 +10,14 @@ use std::time::Duration;
 use crate::failure::Failure;
 use crate::ui::quantity::bytes;
 
-/// What the program, its libraries and the set of event ids take of the address space, with room to work.
+/// Address space for the program, its libraries and the set of event identities, with room to work.
 const ADDRESS_BYTES_MIN: u64 = 640 << 20;
-/// Of a limited address space, what is in flight may take this part.
+/// If the address space is limited, objects in flight may take this fraction of it.
 const ADDRESS_PART: u64 = 8;
-/// Of a limited address space, so much is left to each thread: its stack, and what the allocator sets aside for it.
+/// If the address space is limited, each thread is left so much of it: for its stack, and for what the
+/// allocator reserves.
 const THREAD_BYTES: u64 = 72 << 20;
-/// Threads beside the workers: those that walk folders, watch, and wait for signals.
+/// Threads besides the workers: those that walk folders, show progress, and wait for signals.
 const OTHER_THREADS: usize = 4;
 
 /// What was found out.
@@ -30,7 +31,7 @@ pub struct Machine {
 
 static MACHINE: OnceLock<Machine> = OnceLock::new();
 
-/// Asks the machine, once, before any thread is there. `wanted` workers.
+/// Asks the machine, once, before any thread is started. `wanted` is the number of workers.
 pub fn prepare(wanted: NonZeroUsize) -> Result<(), Failure> {
     let address_bytes = address_bytes();
     if let Some(allowed) = address_bytes.filter(|&allowed| allowed < ADDRESS_BYTES_MIN) {
@@ -41,11 +42,11 @@ pub fn prepare(wanted: NonZeroUsize) -> Result<(), Failure> {
     let by_memory =
         address_bytes.map_or(usize::MAX, |allowed| usize::try_from((allowed - ADDRESS_BYTES_MIN / 2) / THREAD_BYTES / 2).unwrap_or(usize::MAX));
     let workers = wanted.get().min(by_memory.max(1));
-    // The workers, and as many again for what comes after them.
+    // The workers, and as many again for the work after reading.
     let had = threads_to_be_had(2 * workers + OTHER_THREADS);
     let workers_max = if had == 2 * workers + OTHER_THREADS { workers } else { had.saturating_sub(OTHER_THREADS) / 2 };
     if workers_max < wanted.get() {
-        // Without an own pool the library makes one of as many threads as there are processors, and panics where it cannot.
+        // Otherwise rayon would start as many threads as there are processors, and panic if it cannot.
         let pool = rayon::ThreadPoolBuilder::new();
         let pool = if workers_max < 2 { pool.num_threads(1).use_current_thread() } else { pool.num_threads(workers_max) };
         pool.build_global().map_err(|error| Failure::new("cannot start a thread").because(error))?;
@@ -54,13 +55,13 @@ pub fn prepare(wanted: NonZeroUsize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// As many workers as were asked for, or as there can be.
+/// As many workers as were asked for, or as are possible.
 pub fn workers(asked: NonZeroUsize) -> NonZeroUsize {
     let allowed = MACHINE.get().and_then(|machine| NonZeroUsize::new(machine.workers_max));
     allowed.map_or(asked, |allowed| allowed.min(asked))
 }
 
-/// As much memory as was asked for, or as there can be.
+/// As much memory as was asked for, or as is possible.
 pub fn memory(asked: u64) -> u64 {
     let allowed = MACHINE.get().and_then(|machine| machine.address_bytes);
     allowed.map_or(asked, |allowed| asked.min(allowed / ADDRESS_PART))

@@ -10,17 +10,18 @@ use crate::source::Pruned;
 use crate::ui::escape::Escape;
 use crate::ui::quantity::counted;
 
-/// Names this much alike may be meant (Jaro-Winkler; 1 is the same).
+/// Names that are at least this similar may be meant (Jaro-Winkler; 1 is the same).
 const ALIKE: f64 = 0.8;
-/// How many near matches, or seen names, are told.
+/// At most so many similar names, or names in the logs, are shown.
 const TOLD_MAX: usize = 5;
 
-/// Fails when there was nothing to judge. A run that lost evidence is no such run: its coverage tells.
+/// An error if there was nothing to judge. A run that lost evidence is a different case, which its coverage
+/// shows.
 pub fn check(sources: &[String], filter: &Filter, coverage: &Coverage, seen: &Seen, pruned: &Pruned) -> Result<(), Failure> {
     if coverage.partial {
         return Ok(());
     }
-    // An archive of which every member is left out by its name is an object in which nothing was read.
+    // All members of an archive were left out by name: the archive is an object in which nothing was read.
     let only_archives = pruned.places > 0 && coverage.objects_failed == 0 && coverage.bytes_decompressed == 0 && coverage.records == 0;
     if coverage.objects_listed == 0 || only_archives {
         return Err(no_objects(sources, filter, pruned));
@@ -39,13 +40,13 @@ pub fn check(sources: &[String], filter: &Filter, coverage: &Coverage, seen: &Se
     no_such_name("--repository", "repository", &globs, &seen.repositories, |name| filter.admits_repository(name))
 }
 
-/// What is good to know although there was something to judge: parts of the filters that nothing matches, and what was left out.
+/// Remarks if there was something to judge: parts of the filters that match nothing, and what was left out.
 pub fn remarks(filter: &Filter, coverage: &Coverage, seen: &Seen, pruned: &Pruned) -> Vec<String> {
     let mut remarks = Vec::new();
     if pruned.no_evidence > 0 {
         remarks.push(left_out(pruned.no_evidence));
     }
-    // Where evidence is missing or was left out by key, a name may stand just there.
+    // If evidence is missing or was left out by key, a name may be there.
     if !coverage.is_complete() || pruned.places > 0 {
         return remarks;
     }
@@ -62,7 +63,7 @@ fn left_out(number: u64) -> String {
     format!("{files} left out as no evidence (dot files, *.md, pipes, devices); name one as a source to have it read")
 }
 
-/// One value of several that matches nothing, while the others do.
+/// A value of a filter that matches nothing, while other values of the same filter do.
 fn unmatched<W>(option: &str, wanted: &[(String, W)], seen: &BTreeSet<LogText>, fits: impl Fn(&W, &str) -> bool) -> Vec<String> {
     let nothing = |(_, wanted): &&(String, W)| !seen.iter().any(|name| fits(wanted, name.raw()));
     let told = |(text, _): &(String, W)| {
@@ -73,12 +74,13 @@ fn unmatched<W>(option: &str, wanted: &[(String, W)], seen: &BTreeSet<LogText>, 
     if seen.is_empty() { Vec::new() } else { wanted.iter().filter(nothing).map(told).collect() }
 }
 
-/// Cheap and usual: relevant records may be ECS events, which name no repository, so that the names decide, too.
+/// Cheap and common: relevant records may be ECS events, which name no repository, so the names in the logs
+/// decide as well.
 fn names_nothing_seen(filter: &Filter, seen: &Seen) -> bool {
     !seen.repositories.is_empty() && !seen.repositories.iter().any(|name| filter.admits_repository(name.raw()))
 }
 
-/// There is not one object: the filters left out all of them by key, or the place is empty.
+/// There is no object at all: the filters left out all of them by key, or the source is empty.
 pub fn no_objects(sources: &[String], filter: &Filter, pruned: &Pruned) -> Failure {
     let failure = Failure::new(format!("nothing to read in {}", sources.join(", ")));
     if pruned.places == 0 {
@@ -137,7 +139,7 @@ fn no_such_name(option: &str, noun: &str, wanted: &[String], seen: &BTreeSet<Log
     })
 }
 
-/// The seen names that are most like what was wanted, best first.
+/// The names in the logs that are most similar to the wanted ones, best first.
 fn near(wanted: &[String], seen: &BTreeSet<LogText>) -> Vec<String> {
     let plain: Vec<String> = wanted.iter().map(|glob| glob.replace(['*', '?'], "")).filter(|name| !name.is_empty()).collect();
     let likeness = |name: &LogText| plain.iter().map(|wanted| like(wanted, name.raw())).fold(0.0, f64::max);
@@ -158,7 +160,7 @@ fn some(seen: &BTreeSet<LogText>) -> String {
     names.join(", ")
 }
 
-/// A forecast that looks from the last event needs one.
+/// A forecast as of the last event needs an event.
 pub fn no_end() -> Failure {
     Failure::new("no event in these logs has a time").advise("name the moment to look from: --at 2026-03-02T10:00:00Z, or --at now")
 }

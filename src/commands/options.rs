@@ -14,7 +14,7 @@ use crate::model::{Filter, Severity, Timestamp};
 use crate::ui::Format;
 use crate::ui::paint::Style;
 
-/// Most worker threads that make sense on any machine.
+/// More worker threads make no sense on any machine.
 const JOBS_MAX: usize = 1_024;
 
 #[derive(Debug, clap::Args)]
@@ -210,7 +210,7 @@ impl Show {
         self.quiet
     }
 
-    /// How a page may look where it goes. In a file nothing depends on the terminal, nor on its locale.
+    /// The style of a page for its destination. In a file nothing depends on the terminal or its locale.
     pub fn style(&self) -> Style {
         let terminal = self.writes_to_stdout() && io::stdout().is_terminal();
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -230,7 +230,8 @@ impl Show {
         self.output.as_deref().is_none_or(|path| path == Path::new("-"))
     }
 
-    /// Refuses parquet where it cannot be written, before an hour of reading ends in it. `rows`: the verb has a table of them.
+    /// Refuses Parquet where it cannot be written, before an hour of reading ends in that error. `rows`:
+    /// the verb has a table of rows.
     pub fn can_write(&self, rows: bool) -> Result<(), Failure> {
         if self.format == Format::Parquet && self.writes_to_stdout() && io::stdout().is_terminal() {
             return Err(Failure::new("will not write parquet to the terminal").advise("name a file: -o FILE.parquet"));
@@ -257,7 +258,7 @@ impl Common {
         self.show.quiet
     }
 
-    /// Files that are read, if the sources are files.
+    /// Those sources that are files.
     pub fn inputs(&self) -> impl Iterator<Item = &Path> {
         self.sources.iter().map(Path::new)
     }
@@ -274,12 +275,13 @@ impl Common {
         Settings { race_window_seconds: self.judge.race_window }
     }
 
-    /// Worker threads: as asked for, else one per processor; fewer where the machine allows no more.
+    /// Number of worker threads: as asked for, else one for each processor; fewer if the machine does not
+    /// allow that many.
     pub fn jobs(&self) -> NonZeroUsize {
         self.limits.jobs()
     }
 
-    /// What to look at, relative times resolved by the clock.
+    /// The filter, with relative times resolved by the clock.
     pub fn filter(&self) -> Result<Filter, Failure> {
         let filter = self.narrow.window.filter(&self.narrow.repository)?;
         let (snapshot_account, snapshot_region) = (self.narrow.snapshot_account.clone(), self.narrow.snapshot_region.clone());
@@ -291,12 +293,12 @@ impl Common {
         self.narrow.repository.iter().map(ToString::to_string).collect()
     }
 
-    /// What `--until` names, by the clock where it needs one.
+    /// The time of `--until`, resolved by the clock if it is relative.
     pub fn until(&self) -> Result<Option<Timestamp>, Failure> {
         self.filter().map(|filter| filter.until)
     }
 
-    /// The same for a verb that looks from a moment: what comes after it does not count.
+    /// The same for a verb with `--at`: what comes after that moment does not count.
     pub fn filter_until(&self, at: Option<Timestamp>) -> Result<Filter, Failure> {
         let mut filter = self.filter()?;
         let Some(at) = at else { return Ok(filter) };
@@ -324,21 +326,23 @@ pub struct Sources<'a> {
 }
 
 impl Limits {
-    /// Worker threads: as asked for, else one per processor; fewer where the machine allows no more.
+    /// Number of worker threads: as asked for, else one for each processor; fewer if the machine does not
+    /// allow that many.
     pub fn jobs(&self) -> NonZeroUsize {
         self.jobs.count()
     }
 }
 
 impl Jobs {
-    /// Worker threads: as asked for, else one per processor; fewer where the machine allows no more.
+    /// Number of worker threads: as asked for, else one for each processor; fewer if the machine does not
+    /// allow that many.
     pub fn count(&self) -> NonZeroUsize {
         machine::workers(self.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN))
     }
 }
 
 impl Window {
-    /// The filter of this window, relative times resolved by the clock.
+    /// The filter of this window, with relative times resolved by the clock.
     pub fn filter(&self, repositories: &[WildMatch]) -> Result<Filter, Failure> {
         self.filter_at(repositories, values::now())
     }
@@ -363,7 +367,8 @@ impl Window {
     }
 }
 
-/// Whether the locale says that the terminal takes UTF-8: the first of the three variables that is set decides.
+/// Whether the locale says that the terminal supports UTF-8: decided by the first of the three variables
+/// that is set.
 fn has_utf8() -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
     locale.is_some_and(|locale| {

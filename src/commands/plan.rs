@@ -1,4 +1,5 @@
-//! `tagfall plan SOURCE… --shards N -o DIR`: lists once, and cuts what there is into shards for many machines.
+//! `tagfall plan SOURCE… --shards N -o DIR`: lists the objects once, and divides them into shards for many
+//! machines.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ Examples:
   tagfall plan s3://my-trail/AWSLogs/ --shards 64 -o s3://my-lakes/plan
   tagfall plan ./logs --shards 4 -o plan && ls plan/* | xargs -P 4 -I{} tagfall ingest --shard {} --lake ./lake";
 
-/// What an object costs beside its bytes: a request, and what surrounds it.
+/// The cost of an object besides its bytes: a request, and everything around it.
 const OBJECT_BYTES: u64 = 16 << 10;
 /// More shards than anybody has machines for.
 const SHARDS_MAX: u32 = 10_000;
@@ -115,12 +116,13 @@ fn count(all: &[(String, Vec<Item>)]) -> u64 {
     all.iter().map(|(_, items)| items.len() as u64).sum()
 }
 
-/// How much work an object is, about.
+/// The amount of work for an object, about.
 fn work(item: &Item) -> u64 {
     if item.is == Is::Object { item.size + OBJECT_BYTES } else { 1 }
 }
 
-/// Cuts the objects, in their order, into shards of about the same work: those of one day come into as few shards as can be.
+/// Divides the objects, in their order, into shards of about the same work. Objects of one day are put into
+/// as few shards as possible.
 fn cut(header: Header, all: Vec<(String, Vec<Item>)>, left_out: u64) -> Vec<Shard> {
     let plan = name(&header, &all);
     let total = u128::from(all.iter().flat_map(|(_, items)| items).map(work).sum::<u64>().max(1));
@@ -130,7 +132,7 @@ fn cut(header: Header, all: Vec<(String, Vec<Item>)>, left_out: u64) -> Vec<Shar
     let mut done = 0_u128;
     for (source, items) in all {
         for item in items {
-            // By the middle of its work, so that no shard gets all of what lies on its bounds.
+            // By the middle of an object's work, so that no shard gets all objects at a boundary.
             let half = u128::from(work(&item));
             let at = usize::try_from((done * 2 + half) * count / (total * 2)).unwrap_or(0).min(shards.len().saturating_sub(1));
             done += half;
@@ -144,7 +146,7 @@ fn cut(header: Header, all: Vec<(String, Vec<Item>)>, left_out: u64) -> Vec<Shar
     shards
 }
 
-/// What the plan is called: the same for the same objects, cut in the same way.
+/// The plan's id: the same for the same objects, divided in the same way.
 fn name(header: &Header, all: &[(String, Vec<Item>)]) -> String {
     let mut hash = Xxh3::new();
     let mut add = |text: &str| {

@@ -20,7 +20,7 @@ impl Args {
     }
 }
 
-/// What the commands over SQL say where it was left out.
+/// The error of SQL commands in a build without SQL.
 #[cfg(not(feature = "sql"))]
 pub fn without_sql() -> Failure {
     Failure::new("cannot run queries").because("this tagfall was built without SQL").advise("build it with the feature `sql`")

@@ -1,4 +1,4 @@
-//! `--redact`: pseudonyms for names in everything that a run shows, and says.
+//! `--redact`: pseudonyms for names in everything that a run writes.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -14,10 +14,10 @@ use crate::model::Finding;
 use crate::redact::{Kind, Redact, Redactor};
 use crate::ui::talk::Talk;
 
-/// Shorter secrets can be guessed.
+/// Shorter secrets could be guessed.
 const SECRET_BYTES_MIN: usize = 16;
 const SECRET_BYTES_MAX: u64 = 64 << 10;
-/// The secret itself, for where a file would be in the way.
+/// The secret itself, where a file is inconvenient.
 const VARIABLE: &str = "TAGFALL_REDACT_KEY";
 
 #[derive(Debug, clap::Args)]
@@ -36,7 +36,7 @@ pub struct Redaction {
 }
 
 impl Redaction {
-    /// A redactor, if one is asked for: a key asks for it, too. From now on nothing is said without it.
+    /// A redactor, if one was asked for, also by giving a key. From now on messages are redacted.
     pub fn open(&self, common: &Common, talk: &Talk) -> Result<Option<Arc<Redactor>>, Failure> {
         if !self.redact && self.redact_key.is_none() {
             return Ok(None);
@@ -90,23 +90,23 @@ impl<'f> Shown<'f> {
         &self.findings
     }
 
-    /// The finding in the words of the logs.
+    /// The finding before redaction.
     pub fn real<'s>(&'s self, shown: &'s Finding) -> &'s Finding {
         self.real.get(&shown.id).copied().unwrap_or(shown)
     }
 
-    /// Anything else that is shown with a finding.
+    /// Redacts anything else that is shown with a finding.
     pub fn redacted<T: Redact>(&self, one: T) -> T {
         redacted(one, self.redactor)
     }
 
-    /// What each loss is, by the ids that are shown.
+    /// Which losses are news, by the ids that are shown.
     pub fn news(&self, news: &BTreeMap<String, News>) -> BTreeMap<String, News> {
         news.iter().map(|(id, news)| (self.redactor.map_or_else(|| id.clone(), |by| by.finding(id)), *news)).collect()
     }
 }
 
-/// With pseudonyms, where somebody asked for them.
+/// Redacted, if that was asked for.
 pub fn redacted<T: Redact>(mut one: T, by: Option<&Redactor>) -> T {
     by.into_iter().for_each(|by| one.redact(by));
     one

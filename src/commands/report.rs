@@ -88,8 +88,8 @@ impl Args {
     }
 }
 
-/// What becomes of a finding's image in every registry; `None` where it has one place alone, or where all that have lost it have nothing
-/// to do with each other.
+/// What became of a finding's image in all registries; `None` if it is in one place only, or if its losses
+/// elsewhere are unrelated.
 fn elsewhere(fates: &Fates<'_>, history: &History, finding: &Finding) -> Option<Elsewhere> {
     let is_related = |fate: &Fate| fate.copies > 0 || fate.places.iter().any(|place| matches!(place.role, FateRole::Replica | FateRole::Cache));
     let fate = fates.of_finding(finding).filter(|fate| fate.places.len() > 1 && is_related(fate))?;

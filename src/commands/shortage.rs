@@ -1,5 +1,6 @@
-//! Memory that runs out: that of `--max-memory` by what is kept of the events about images, and that of the machine. Told with
-//! exit code 2 while there is still some, for afterwards the system ends the process without a word.
+//! Watches memory: that of `--max-memory`, for what is kept of events about images, and that of the
+//! machine. Reports with exit code 2 while some memory is left, because later the system would kill the
+//! process without a message.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,12 +14,12 @@ use crate::ui::output;
 use crate::ui::quantity::bytes;
 use crate::ui::talk::Talk;
 
-/// How often memory is looked at where there is plenty, and where there is not.
+/// How often memory is checked when there is plenty, and when there is not.
 const CALM: Duration = Duration::from_millis(100);
 const NEAR: Duration = Duration::from_millis(10);
-/// A process that has less than this part of all memory is not what takes it.
+/// If the process has less than this fraction of all memory, something else is using it up.
 const OWN_PART_MIN: u64 = 8;
-/// What has to be left of the memory: a part of it, within bounds.
+/// The memory that has to be left: a fraction, within limits.
 const RESERVE_PART: u64 = 32;
 const RESERVE_MIN: u64 = 8 << 20;
 const RESERVE_MAX: u64 = 512 << 20;
@@ -34,17 +35,17 @@ struct Limit {
 }
 
 impl Limit {
-    /// Of the machine, or of a group of processes.
+    /// The limit of the machine, or of a control group.
     fn of_pages(what: &'static str, total: u64, left: u64) -> Self {
         Self { what, total, left, reserve: (total / RESERVE_PART).clamp(RESERVE_MIN, RESERVE_MAX) }
     }
 
-    /// Of a run that knows what it may take.
+    /// The limit of a run that knows how much it may take.
     fn of_run(allowed: u64, taken: u64) -> Option<Self> {
         (allowed > 0).then(|| Self { what: OF_RUN, total: allowed, left: allowed.saturating_sub(taken), reserve: PROGRAM_BYTES / 4 })
     }
 
-    /// Of the address space: a list that grows stands there twice for a moment.
+    /// The limit of the address space: a list that grows exists twice for a moment.
     fn of_addresses(total: u64, used: u64, resident: u64) -> Self {
         Self { what: "the address space (ulimit -v)", total, left: total.saturating_sub(used), reserve: (resident / 3 * 2).max(RESERVE_MAX / 8) }
     }
@@ -58,25 +59,25 @@ impl Limit {
     }
 }
 
-/// What a run whose answer is made of events about images may take at most, once it is known; 0: not known.
+/// Maximum memory of a run whose answer is made of events about images, once it is known; 0: not known.
 static RUN_BYTES_MAX: AtomicU64 = AtomicU64::new(0);
 const OF_RUN: &str = "what --max-memory allows for";
-/// The program itself, its threads, and the set of event ids.
+/// Memory of the program itself, its threads, and the set of event identities.
 const PROGRAM_BYTES: u64 = 192 << 20;
 
-/// No limit of the run's own any more: what follows counts what it takes itself.
+/// Removes the run's own limit: what follows limits itself.
 #[cfg(feature = "sql")]
 pub fn lift() {
     RUN_BYTES_MAX.store(0, Ordering::Relaxed);
 }
 
-/// From now on the process ends where it takes half as much again as `--max-memory` says, for what of it cannot be told in
-/// advance: what the findings take, or how often one image is needed.
+/// From now on the process ends if it takes half as much again as `--max-memory`, because some needs cannot
+/// be known in advance: findings, or how often one image is needed.
 pub fn limit(max_memory: u64) {
     RUN_BYTES_MAX.store((max_memory / 2 * 3).saturating_add(PROGRAM_BYTES), Ordering::Relaxed);
 }
 
-/// Looks at the memory for as long as the process runs. Where no thread can be had nobody looks.
+/// Checks memory as long as the process runs. If no thread can be started, nothing checks it.
 pub fn watch(talk: &Arc<Talk>) {
     let talk = Arc::clone(talk);
     let look = move || {
@@ -92,7 +93,7 @@ pub fn watch(talk: &Arc<Talk>) {
     let _ = thread::Builder::new().name("memory".into()).spawn(look);
 }
 
-/// The events about images take more than they may.
+/// The error if events about images take more memory than allowed.
 pub fn overfull(overfull: Overfull, run: &Run<'_>) -> Failure {
     let (read, objects) = (run.progress.bytes_compressed.load(Ordering::Relaxed), run.progress.objects.load(Ordering::Relaxed));
     let listed: Vec<Listed> = run.feeds.iter().map(|feed| feed.listed()).collect();
@@ -115,7 +116,8 @@ pub fn overfull(overfull: Overfull, run: &Run<'_>) -> Failure {
     failure.advise("or narrow what is read: --since, --until, --account, --region, --repository")
 }
 
-/// What all of the logs need where a part of them needs `bytes`, in a unit that can be given, and a quarter more.
+/// How much all of the logs need if a part of them needs `bytes`, with a quarter more, in a unit that can
+/// be passed as an option.
 fn needed(bytes: u64, all: u64, part: u64) -> String {
     let whole = u128::from(bytes) * u128::from(all.max(1)) / u128::from(part.max(1)) * 5 / 4;
     match whole >> 20 {
@@ -141,11 +143,11 @@ mod system {
 
     use super::{Limit, Ordering, RUN_BYTES_MAX};
 
-    /// What this process has in memory, and how much there is. `None` where the system does not tell.
+    /// Memory of this process, and the limits. `None` if the system does not tell.
     pub(super) fn memory() -> Option<(u64, Vec<Limit>)> {
         let own = fs::read_to_string("/proc/self/status").ok()?;
         let (used, resident) = (kib(&own, "VmSize")?, kib(&own, "VmRSS")?);
-        // Without what is read from files and can be read again.
+        // Without pages of files that can be read again.
         let taken = kib(&own, "RssAnon").unwrap_or(resident);
         let run = Limit::of_run(RUN_BYTES_MAX.load(Ordering::Relaxed), taken);
         let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| machine(&text));
@@ -154,7 +156,7 @@ mod system {
         Some((resident, [machine, addresses, group, run].into_iter().flatten().collect()))
     }
 
-    /// A line `NAME:   123 kB`, in bytes.
+    /// Parses a line `NAME:   123 kB` into bytes.
     fn kib(text: &str, name: &str) -> Option<u64> {
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
         line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib << 10)
@@ -165,7 +167,7 @@ mod system {
         Some(Limit::of_pages("the memory of this machine", kib(meminfo, "MemTotal")?, left))
     }
 
-    /// The group with the least that is left. Each of the two hierarchies has its own names.
+    /// The control group with the least memory left. The two hierarchies use different names.
     fn group(groups: &str) -> Option<Limit> {
         let line = |id: &dyn Fn(&str) -> bool| groups.lines().find_map(|line| line.split_once(':')?.1.split_once(':').filter(|(name, _)| id(name)));
         let unified = line(&|name| name.is_empty()).map(|(_, path)| (Path::new("/sys/fs/cgroup"), path, ["memory.max", "memory.current"]));
@@ -178,10 +180,10 @@ mod system {
         limits.min_by_key(|limit| limit.left)
     }
 
-    /// A limit and its use; what the system can give back at any time is none.
+    /// A limit and its use, not counting what the system can reclaim at any time.
     pub(super) fn limit(folder: &Path, [limit, usage]: [&str; 2]) -> Option<Limit> {
         let number = |name: &str| fs::read_to_string(folder.join(name)).ok()?.trim().parse::<u64>().ok();
-        // Without a limit it is a word, or a number that no machine has.
+        // Without a limit it is a word, or a number larger than any machine's memory.
         let total = number(limit).filter(|total| *total < 1 << 50)?;
         let stat = fs::read_to_string(folder.join("memory.stat")).unwrap_or_default();
         let given_back = |name: &str| stat.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());

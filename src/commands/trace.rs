@@ -28,9 +28,9 @@ Examples:
   tagfall trace arn:aws:iam::111122223333:role/deployer ./logs --format csv --calls
   tagfall trace 203.0.113.7 ./logs --format json";
 
-/// Tell who stood behind a session: who began it, and who began that one, down to a person, a pipeline or a service
+/// Tell who stood behind a session: a person, a pipeline or a service
 ///
-/// From calls that return credentials (AssumeRole and its like, sign-ins to the console), over accounts and regions; and what the
+/// Which call began it, in which session that call was made, and so on. From calls that return credentials (AssumeRole and its like, sign-ins to the console), over accounts and regions; and what the
 /// sessions below it did. Certain where an access key id is the same; what is inferred from role, session name and beginning is
 /// marked, and what the logs do not show is said. The sources are read twice.
 #[derive(Debug, clap::Args)]
@@ -169,7 +169,10 @@ pub fn read(common: &Common, talk: &Arc<Talk>, cancelled: &AtomicBool, filter: &
     if once {
         nothing::check(&common.sources, filter, &coverage, &seen, &sources::pruned(&feeds))?;
     }
-    Ok(Read { trace: collected.trace(question, known.as_ref(), view), coverage, near: Vec::new() })
+    let trace = collected.trace(question, known.as_ref(), view);
+    // Some records are kept to tell that they are of other sessions.
+    coverage.records_relevant = trace.as_ref().map_or(0, |trace| trace.calls.len() as u64 + trace.calls_left_out);
+    Ok(Read { trace, coverage, near: Vec::new() })
 }
 
 /// What every verb looks at when everything is read.

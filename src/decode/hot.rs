@@ -37,27 +37,27 @@ use stretch::{Block, Stretch, between};
 
 use crate::model::Repairs;
 
-/// Brackets that are open around a record.
+/// Number of open brackets around a record.
 const AROUND: u32 = 2;
-/// Brackets that are open at a record's own keys.
+/// Number of open brackets at a record's own keys.
 const INSIDE: u32 = AROUND + 1;
 /// Deeper texts are left to the full path, which has the exact limit.
 const DEPTH_MAX: u32 = 100;
-/// From less than this, a block of opening brackets does not come to [`DEPTH_MAX`].
+/// Below this depth, a block that consists of opening brackets does not reach [`DEPTH_MAX`].
 const DEPTH_SURE: u32 = DEPTH_MAX - 64;
-/// How many blocks with marks are kept of a record that began in an earlier stretch. CloudTrail writes seven marks; a record with
-/// more than fit is read in full.
+/// So many blocks with marks are kept of a record that began in an earlier stretch. CloudTrail's records
+/// have seven marks; a record with too many is parsed in full.
 const KEPT: usize = 64;
 
 /// What the hot path reuses from object to object.
 pub(super) struct HotPath {
-    /// Finds escapes of ASCII letters.
+    /// Finds `\u` escapes of ASCII letters.
     escape: Finder<'static>,
     drift: Drift,
     pieces: Vec<Piece>,
 }
 
-/// A record that is wanted.
+/// A wanted record.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Piece {
     pub start: usize,
@@ -65,16 +65,16 @@ pub(super) struct Piece {
     pub index: u64,
 }
 
-/// What is known of the record that is being followed.
+/// The state of the record that is being followed.
 #[derive(Clone, Copy)]
 struct Current {
     /// Where it began.
     start: usize,
-    /// The block of this stretch that it began in; the first, if it began earlier.
+    /// The block of this stretch in which it began; the first block, if it began earlier.
     first: usize,
-    /// How many blocks with marks it had before this stretch; only [`KEPT`] of them are kept.
+    /// Number of its blocks with marks before this stretch; at most [`KEPT`] of them are kept.
     kept: usize,
-    /// There was an escape `\u` in it before this stretch, or a byte that is not ASCII.
+    /// Before this stretch it had a `\u` escape, or a byte that is not ASCII.
     odd: bool,
 }
 
@@ -85,8 +85,8 @@ impl Default for HotPath {
 }
 
 impl HotPath {
-    /// Counts the records of `text` and finds the wanted ones; `None` if this text is not for the hot path. Nothing has
-    /// been handed out then, and `tally` must be started again.
+    /// Counts the records of `text` and finds the wanted ones. `None` if this text is not for the hot path;
+    /// nothing has been passed on then, and `tally` must be started again.
     pub(super) fn scan(&mut self, text: &[u8], wanted: Wanted<'_>, tally: &mut Tally<'_>) -> Option<&[Piece]> {
         let list = opening(text)?;
         self.pieces.clear();
@@ -109,14 +109,14 @@ fn opening(text: &[u8]) -> Option<usize> {
     Some(at)
 }
 
-/// A scan under way.
+/// A scan in progress.
 struct Scan<'s, 'd> {
     text: &'s [u8],
     escape: &'s Finder<'static>,
     sources: Sources<'s>,
     tally: &'s mut Tally<'d>,
     pieces: &'s mut Vec<Piece>,
-    /// The blocks of the current record that have marks and are of earlier stretches.
+    /// The blocks with marks of the current record from earlier stretches.
     kept: [Block; KEPT],
     minute: Minute,
     /// Where the list of records begins.
@@ -148,8 +148,8 @@ impl Task for Scan<'_, '_> {
 }
 
 impl Scan<'_, '_> {
-    /// Follows the brackets of a stretch of `count` blocks; says whether the text goes on behind them. `None` where
-    /// it is odd.
+    /// Follows the brackets of a stretch of `count` blocks; returns whether the text goes on after them.
+    /// `None` if something is odd.
     #[inline(always)]
     fn follow(&mut self, stretch: &mut Stretch, count: usize, classify: &impl Classify) -> Option<bool> {
         let (mut rest, mut depth) = (stretch.bracketed, stretch.depth);
@@ -171,8 +171,8 @@ impl Scan<'_, '_> {
         Some(true)
     }
 
-    /// Goes from bracket to bracket of block `number`. Gives how many are open behind it, `Some(None)` at the end of the text,
-    /// `None` where that is odd.
+    /// Goes from bracket to bracket of block `number`. Returns how many are open after it, `Some(None)` at
+    /// the end of the text, `None` if something is odd.
     #[inline(always)]
     fn boundaries(&mut self, stretch: &mut Stretch, number: usize, mut depth: u32, classify: &impl Classify) -> Option<Option<u32>> {
         let Block { base, opens, closes, .. } = stretch.block(number);
@@ -194,7 +194,7 @@ impl Scan<'_, '_> {
                 match depth {
                     AROUND => {
                         self.record(at + 1, stretch, number, classify)?;
-                        // What the block holds behind it is the next record's.
+                        // The rest of the block belongs to the next record.
                         stretch.forget_marks(number, bit);
                         self.current = Current { first: number, kept: 0, odd: false, ..self.current };
                     }
@@ -206,7 +206,8 @@ impl Scan<'_, '_> {
         Some(Some(depth))
     }
 
-    /// Keeps what the next stretch has to know of a record that goes on there; `last` is the last block of this one.
+    /// Keeps what the next stretch needs to know about a record that continues there; `last` is the last
+    /// block of this one.
     #[inline(always)]
     fn keep(&mut self, stretch: &Stretch, last: usize) {
         let Current { first, .. } = self.current;
@@ -220,7 +221,7 @@ impl Scan<'_, '_> {
         self.current.first = 0;
     }
 
-    /// A record begins at `at`. Between it and the one before stands a comma, and no more.
+    /// A record begins at `at`. Between it and the previous one there is a comma and nothing else.
     fn begin(&mut self, at: usize) -> Option<()> {
         let before = self.text.get(self.end..at)?.trim_ascii();
         let expected: &[u8] = if self.end == self.list { b"" } else { b"," };
@@ -231,14 +232,15 @@ impl Scan<'_, '_> {
         Some(())
     }
 
-    /// Whether the list closes at `at`, right behind a record, and the document with it, and nothing follows.
+    /// Whether the list closes at `at`, directly after a record, and then the document, and nothing
+    /// follows.
     fn closes_all(&self, at: usize) -> bool {
         let space = |range: Range<usize>| self.text.get(range).is_some_and(|text| text.trim_ascii().is_empty());
         let brace = skip_space(self.text, at + 1);
         space(self.end..at) && self.text.get(at) == Some(&b']') && self.text.get(brace) == Some(&b'}') && space(brace + 1..self.text.len())
     }
 
-    /// Takes in the record that ends at `end`, in block `last`.
+    /// Processes the record that ends at `end`, in block `last`.
     #[inline(always)]
     fn record(&mut self, end: usize, stretch: &Stretch, last: usize, classify: &impl Classify) -> Option<()> {
         let Current { start, first, odd, .. } = self.current;
@@ -256,11 +258,12 @@ impl Scan<'_, '_> {
         Some(())
     }
 
-    /// The fields of the record that ends at `end`, if they are found by the marks before this stretch and in its blocks `marked`.
+    /// The fields of the record that ends at `end`, if the marks before this stretch and in its blocks
+    /// `marked` are enough to find them.
     #[inline(always)]
     fn usual(&mut self, end: usize, mut marked: u64, stretch: &Stretch, classify: &impl Classify) -> Option<Usual> {
         let mut own = Own { record: self.text.get(..end)?, values: [None; Mark::COUNT] };
-        // Of more marked blocks than are kept there is no slice.
+        // `None` if it has more marked blocks than are kept.
         for block in self.kept.get(..self.current.kept)? {
             own.look(block)?;
         }
@@ -271,17 +274,17 @@ impl Scan<'_, '_> {
         own.usual(&self.sources, &mut self.minute, classify)
     }
 
-    /// Whether a key may be written with escapes in a record with `\u`, or with a byte that is not ASCII; `None` if it is not
-    /// UTF-8.
+    /// Whether a key may be written with escapes, for a record with `\u` or with a byte that is not ASCII;
+    /// `None` if it is not UTF-8.
     #[inline(never)]
     fn may_hide_keys(&self, record: Range<usize>) -> Option<bool> {
         let record = self.text.get(record)?;
         simdutf8::basic::from_utf8(record).ok()?;
-        // An escape may stand for a letter of a key, or for half a character.
+        // An escape may stand for a letter of a key, or for half of a surrogate pair.
         Some(self.escape.find(record).is_some() || may_have_half_a_character(record))
     }
 
-    /// Any other record, by a full reading of it. One that cannot be understood makes the hot path give up.
+    /// Parses any other record in full. If it cannot be understood, the hot path gives up.
     #[cold]
     fn unusual(&mut self, start: usize, end: usize) -> Option<()> {
         let (fields, _) = Fields::read(self.text, start).ok().filter(|&(_, read)| read == end)?;

@@ -3,7 +3,7 @@
 use super::{Limits, ObjectReport, OtherKind, Outcome};
 use crate::model::{Identity, Repairs, Timestamp};
 
-/// Counts, failures and the span of time of one object.
+/// Counts, failures and time span of one object.
 pub(super) struct Tally<'d> {
     limits: Limits,
     identities: &'d mut Vec<Identity>,
@@ -20,17 +20,17 @@ pub(super) struct Tally<'d> {
     other: Option<OtherKind>,
     /// Something in the object belongs to CloudTrail.
     recognised: bool,
-    /// There is a list that records may stand in.
+    /// There is a list that may contain records.
     listed: bool,
     /// The first thing that does not belong to CloudTrail.
     foreign: Option<String>,
     /// Where the part of the text that is being read begins; 0 if it is read as a whole.
     part: u64,
-    /// The same, if it looks like CloudTrail all the same.
+    /// The same, if it looks like CloudTrail's nevertheless.
     notification: Option<&'static str>,
-    /// The first damage that reading went on behind.
+    /// The first damage after which reading went on.
     damage: Option<String>,
-    /// Records were made of another schema, which may leave something out.
+    /// Records were made from another schema, which may lack something.
     lossy: bool,
 }
 
@@ -60,19 +60,19 @@ impl<'d> Tally<'d> {
         }
     }
 
-    /// A text that is read in parts: the next one begins at byte `at`.
+    /// For a text that is read in parts: the next part begins at byte `at`.
     pub(super) const fn begin_part(&mut self, at: u64) {
         self.part = at;
     }
 
-    /// Hands over the identities of the part that was read.
+    /// Passes on the identities of the part that was read.
     pub(super) fn end_part<T>(&mut self, take: impl FnOnce(&[Identity]) -> T) -> T {
         let taken = take(self.identities);
         self.identities.clear();
         taken
     }
 
-    /// Forgets everything: a reading turned out to be the wrong one.
+    /// Resets everything, because the text was read in the wrong way.
     pub(super) fn restart(&mut self) {
         self.identities.clear();
         self.failed.clear();
@@ -81,7 +81,7 @@ impl<'d> Tally<'d> {
         (self.recognised, self.listed, self.repaired) = (false, false, Repairs::default());
     }
 
-    /// There is something of CloudTrail's.
+    /// Something belongs to CloudTrail.
     pub(super) const fn recognise(&mut self) {
         self.recognised = true;
     }
@@ -95,17 +95,17 @@ impl<'d> Tally<'d> {
         self.recognised || self.listed && self.notification.is_none()
     }
 
-    /// How many elements have been seen, of whatever kind.
+    /// Number of elements so far, of all kinds.
     pub(super) const fn seen(&self) -> u64 {
         self.index
     }
 
-    /// How many records have been understood.
+    /// Number of records that were understood.
     pub(super) const fn records(&self) -> u64 {
         self.records.saturating_sub(self.failed_total)
     }
 
-    /// Counts a record that can be placed; its index.
+    /// Counts a valid record; returns its index.
     #[inline(always)]
     pub(super) fn count(&mut self, time: Option<Timestamp>, identity: Identity) -> u64 {
         if let Some(time) = time {
@@ -119,7 +119,7 @@ impl<'d> Tally<'d> {
         self.index - 1
     }
 
-    /// Counts a record that cannot be understood.
+    /// Counts a record that could not be understood.
     pub(super) fn fail(&mut self, reason: String) {
         self.records += 1;
         self.index += 1;
@@ -135,7 +135,7 @@ impl<'d> Tally<'d> {
         }
     }
 
-    /// An event of another kind: it has a place in the object, and no more.
+    /// Counts an event of another kind: it has a position in the object, and that is all.
     pub(super) fn skip(&mut self, kind: OtherKind) {
         self.recognised = true;
         self.other.get_or_insert(kind);
@@ -148,54 +148,55 @@ impl<'d> Tally<'d> {
         self.repaired.add(repairs);
     }
 
-    /// A record was made of what another schema has of it.
+    /// A record was made from another schema.
     pub(super) const fn lossy(&mut self) {
         self.lossy = true;
     }
 
-    /// Damage that reading goes on behind.
+    /// Notes damage after which reading goes on.
     pub(super) fn damaged(&mut self, reason: String) {
         self.damage.get_or_insert(reason);
     }
 
-    /// Something that looks like a record and is not CloudTrail's.
+    /// Notes something that looks like a record but is not CloudTrail's.
     pub(super) fn refuse(&mut self, what: &'static str) {
         self.notification.get_or_insert(what);
         self.passed_over += 1;
         self.index += 1;
     }
 
-    /// A document that is evidence of another kind: it has a place in the object, and is no record.
+    /// Counts a document that is other evidence: it has a position in the object, but is not a record.
     pub(super) const fn take_document(&mut self) {
         self.recognised = true;
         self.index += 1;
     }
 
-    /// Sound JSON that has nothing to do with CloudTrail, and may stand beside it (EventBridge events of other services).
+    /// Counts valid JSON that has nothing to do with CloudTrail and may be beside it (EventBridge events of
+    /// other services).
     pub(super) fn pass_over(&mut self, what: String) {
         self.foreign.get_or_insert(what);
         self.pass_line();
     }
 
-    /// A line that belongs to the way in which the records came.
+    /// Counts a line that is only part of how the records were transported.
     pub(super) const fn pass_line(&mut self) {
         self.passed_over += 1;
         self.index += 1;
     }
 
-    /// Sound JSON where a record should stand.
+    /// Counts valid JSON in the place of a record.
     pub(super) fn fail_foreign(&mut self, what: String) {
         self.fail(format!("not a CloudTrail record: {what}"));
         self.foreign.get_or_insert(what);
     }
 
-    /// The report on an object that was walked to its end, or up to `damage`.
+    /// The report on an object that was read to its end, or up to `damage`.
     pub(super) fn finish(mut self, damage: Option<String>, bytes_decompressed: u64) -> ObjectReport {
         let damage = damage.or_else(|| self.damage.take());
         let recognised = self.is_recognised();
         let outcome = self.outcome(damage, recognised);
         if !recognised {
-            // One reason for the object says more than the same for each of its elements.
+            // One reason for the whole object says more than the same reason for each element.
             (self.records, self.failed_total, self.passed_over) = (0, 0, 0);
             self.failed.clear();
         }

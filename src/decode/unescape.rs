@@ -5,14 +5,14 @@ use super::blocks::{self, Classify, Task};
 use super::json::meaning;
 
 const BLOCK: usize = 64;
-/// Longer strings are left: CloudTrail's records are shorter, and what is written stays in memory.
+/// Longer strings are left to others: CloudTrail's records are shorter, and the result stays in memory.
 const BYTES_MAX: usize = 1 << 20;
 
-/// Unescapes the string whose content `text` begins with, up to its closing quote: where that quote is, and the length of
-/// what was written to the beginning of `out`, which grows as needed.
+/// Unescapes the string whose content is at the beginning of `text`. Returns the position of its closing
+/// quote, and the length of what was written to the beginning of `out`, which grows as needed.
 ///
-/// `None` for a string that is no JSON, and for one that is not for the fast way: with `\u` in it, longer than a MiB, or so
-/// near to the end of `text` that there is no whole block left.
+/// `None` for an invalid string, and for one that the fast way cannot handle: with `\u` in it, longer than
+/// a MiB, or so near to the end of `text` that there is no whole block left.
 pub(crate) fn unescape_string(text: &[u8], out: &mut Vec<u8>) -> Option<(usize, usize)> {
     let text = text.get(..BYTES_MAX).unwrap_or(text);
     if out.len() < text.len() + BLOCK {
@@ -32,7 +32,8 @@ impl Task for Unescape<'_> {
 
     #[inline(always)]
     fn run(mut self, classify: impl Classify) -> Self::Output {
-        // Up to where the text is taken care of; one byte into the next block where an escape stands astride.
+        // Everything before this position has been processed; it is one byte into the next block if an
+        // escape crosses the boundary.
         let mut done = 0;
         for (number, block) in self.text.as_chunks::<BLOCK>().0.iter().enumerate() {
             let base = number * BLOCK;
@@ -62,7 +63,8 @@ impl Task for Unescape<'_> {
 }
 
 impl Unescape<'_> {
-    /// Copies what stands from `from` to `to`, at most a block. Always a whole one: what is too much is written over.
+    /// Copies the text between `from` and `to`, at most a block. Always copies a whole block; the excess is
+    /// overwritten later.
     #[inline(always)]
     fn copy(&mut self, from: usize, to: usize) -> Option<()> {
         let bytes: &[u8; BLOCK] = self.text.get(from..)?.first_chunk()?;
@@ -72,10 +74,10 @@ impl Unescape<'_> {
     }
 }
 
-/// JSON has none inside strings.
+/// JSON strings contain no control characters.
 #[inline(always)]
 fn has_control(bytes: &[u8]) -> bool {
-    // Without a way out in the middle, so that the compiler can look at many bytes at once.
+    // No early exit, so that the compiler can compare many bytes at once.
     bytes.iter().fold(false, |found, &byte| found | (byte < b' '))
 }
 
@@ -119,7 +121,7 @@ mod tests {
         }
         assert_eq!(found(b"too near\" to the end"), None);
         assert_eq!(found(format!("{}\"{behind}", "a".repeat(BYTES_MAX)).as_bytes()), None, "too long");
-        // What stands behind the string is nobody's business here.
+        // What follows the string does not matter.
         assert_eq!(found(format!("a\"\x01\\x{behind}").as_bytes()), Some((1, b"a".to_vec())));
     }
 

@@ -15,14 +15,14 @@ use super::wrapping::is_control;
 use super::{Document, RawRecord, RecordSink, Wanted};
 use crate::model::Repairs;
 
-/// One object's walk.
+/// The full path through one object.
 pub(super) struct Walk<'w, 'd, S: ?Sized> {
     pub wanted: Wanted<'w>,
     pub sink: &'w mut S,
     pub tally: Tally<'d>,
-    /// Wrappings that are open around what is read.
+    /// Number of wrappers around what is being read.
     pub depth: u8,
-    /// Where something ends is looked for in so much text.
+    /// How far ahead the end of something is searched for.
     pub reach_bytes: usize,
 }
 
@@ -33,12 +33,13 @@ impl<'w, 'd, S: RecordSink + ?Sized> Walk<'w, 'd, S> {
 }
 
 impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
-    /// Hands out records that were cut before, and are UTF-8.
+    /// Passes on records whose ends are known and that are UTF-8.
     pub(super) fn cut(&mut self, text: &[u8], pieces: &[Piece]) {
         self.tally.recognise();
         for piece in pieces {
             let handed = utf8(text, piece.start..piece.end)
-                // A record that was cut out by its brackets may be no JSON: that is said as the full path says it.
+                // A record that was found by its brackets may be invalid JSON: the full path gives the
+                // reason.
                 .and_then(|json| {
                     self.sink.record(RawRecord { index: piece.index, json, native: false }).map_err(|reason| broken(text, piece).unwrap_or(reason))
                 });
@@ -48,7 +49,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         }
     }
 
-    /// Something that is an event, or an event in wrapping paper.
+    /// An event, possibly in a wrapper.
     pub(super) fn event(&mut self, text: &[u8], span: Range<usize>, fields: &Fields) {
         match fields.shape(text) {
             Shape::Record => self.record(text, span, fields),
@@ -57,7 +58,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             Shape::Lookup => self.embedded(&fields.text(text, Key::CloudTrailEvent).unwrap_or_default()),
             Shape::LogLine => {
                 let message = fields.text(text, Key::Message).unwrap_or_default();
-                // Some write what people are to read there, and the event beside it.
+                // Some tools write a message for people there, and the event beside it.
                 if json_start(&message).is_some() || is_control(&message) || !self.unwrap(text, span) {
                     self.embedded(&message);
                 }
@@ -68,14 +69,14 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
                 }
             }
             Shape::Foreign if is_bulk_action(text, span.start) => self.tally.pass_over("an action line of a bulk file".to_owned()),
-            // A page's token is text that may look like a wrapped event.
+            // A page's token is a text that may look like a wrapped event.
             Shape::Foreign if is_answer(text, span.start) => self.foreign(text, span),
             Shape::Foreign if self.unwrap(text, span.clone()) => {}
             Shape::Foreign => self.foreign(text, span),
         }
     }
 
-    /// A document that is no event: evidence of another kind, or nothing of ours.
+    /// A document that is not an event: other evidence, or nothing known.
     fn foreign(&mut self, text: &[u8], span: Range<usize>) {
         let (start, whole) = (span.start, span.clone());
         let taken = utf8(text, span).map_or(Document::Unknown, |json| self.sink.document(json, self.tally.seen()));
@@ -88,7 +89,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     }
 
     fn record(&mut self, text: &[u8], span: Range<usize>, fields: &Fields) {
-        // Whatever else is wrong with it, this is a record of CloudTrail's and says what the object is.
+        // Whatever else is wrong, it is a record of CloudTrail's and shows what the object is.
         self.tally.recognise();
         let json = match utf8(text, span.clone()) {
             Ok(json) => json,
@@ -112,7 +113,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         }
     }
 
-    /// A record in CloudTrail's own form.
+    /// Passes on a record in CloudTrail's own form.
     fn repaired_record(&mut self, text: &[u8], span: Range<usize>, fields: &Fields, json: &str, repairs: &Repairs) {
         let time = match fields.check(text) {
             Ok(time) => time,
@@ -134,7 +135,8 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         }
     }
 
-    /// EventBridge: a CloudTrail record in `detail`, or a native event of ECR's or ECS's, handed out whole.
+    /// EventBridge: a CloudTrail record in `detail`, or one of EventBridge's own events about ECR or ECS,
+    /// passed on as a whole.
     fn envelope(&mut self, text: &[u8], span: Range<usize>, fields: &Fields) {
         let inner = fields.span(Key::Detail).and_then(|detail| Fields::read(text, detail.start).ok().map(|(inner, _)| (inner, detail)));
         let Some((inner, detail)) = inner else { return };
@@ -158,7 +160,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     }
 }
 
-/// Members by which answers of the AWS CLI and of kubectl are known.
+/// Members by which output of the AWS CLI and kubectl is recognised.
 const ANSWERS: &[&[u8]] = &[
     b"tagfall",
     b"imageDetails",
@@ -184,7 +186,7 @@ const ANSWERS: &[&[u8]] = &[
     b"apiVersion",
 ];
 
-/// Whether the object at `at` may be such an answer, told by the names of its members.
+/// Whether the object at `at` may be such output, by the names of its members.
 fn is_answer(text: &[u8], at: usize) -> bool {
     let mut members = Members::of(text, at);
     while let Ok(Some(member)) = members.next() {
@@ -197,18 +199,18 @@ fn is_answer(text: &[u8], at: usize) -> bool {
     false
 }
 
-/// Where a record that was cut out stops being JSON, if it does.
+/// Where a record stops being valid JSON, if it does.
 fn broken(text: &[u8], piece: &Piece) -> Option<String> {
     skip_value(text.get(..piece.end)?, piece.start).err().map(String::from)
 }
 
-/// Whether the string at `at` begins as an object does.
+/// Whether the string at `at` begins like an object.
 pub(super) fn is_encoded(text: &[u8], at: usize) -> bool {
     let begins = text.get(at + 1..).unwrap_or_default().trim_ascii_start();
     [&b"{\\\""[..], b"[{\\\"", b"[\\\"", b"\\\"{", b"\\\"["].iter().any(|start| begins.starts_with(start))
 }
 
-/// Whether this is what stands before each document in a file for Elasticsearch's bulk interface.
+/// Whether this is the action line before each document in a file for Elasticsearch's bulk API.
 fn is_bulk_action(text: &[u8], at: usize) -> bool {
     let mut members = Members::of(text, at);
     let Ok(Some(action)) = members.next() else { return false };
@@ -235,7 +237,7 @@ pub(super) fn kind_of(value: &[u8]) -> &'static str {
     }
 }
 
-/// An object by its first keys, for people.
+/// Describes an object by its first keys, for people.
 fn describe(text: &[u8], at: usize) -> String {
     let mut members = Members::of(text, at);
     let mut keys = Vec::new();

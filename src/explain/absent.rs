@@ -1,4 +1,4 @@
-//! The logs do not know the repository, or do not know the image in it: what that does and does not mean.
+//! The logs do not know the repository, or not the image in it: what that means and what it does not.
 
 use std::collections::BTreeSet;
 
@@ -9,14 +9,15 @@ use crate::detect::{advice_on_refused_push, refusal, refused_pushes_of};
 use crate::model::{Cause, Digest, EventRef, Finding, ImageReference, LogText, Repository, Sentence, StepKind, Verdict, plural, plural_verb, times};
 use crate::timeline::RepositoryHistory;
 
-/// How many places are named that a digest was pushed to, and how many tags of a repository.
+/// At most so many places that have the digest, and tags of a repository, are named.
 const PLACES_MAX: usize = 5;
 const TAGS_MAX: usize = 10;
-/// Names this much alike may be meant (Jaro-Winkler; 1 is the same), and how many of them are named.
+/// Names that are at least this similar may be meant (Jaro-Winkler; 1 is the same), and how many of them
+/// are named.
 const ALIKE: f64 = 0.88;
 const SIMILAR_MAX: usize = 5;
 
-/// No event of the repository: wrong account, region or name, and which of them.
+/// The logs have no event of the repository: account, region or name is wrong; says which.
 pub fn no_repository(case: Case<'_>) -> Verdict {
     let elsewhere = elsewhere(case);
     let mut verdict = case.blank(if elsewhere.is_some() { Cause::NeverPushedHere } else { Cause::Unknown });
@@ -58,7 +59,7 @@ fn foreign(host: &str, repository: &str) -> (String, String) {
     (text, format!("Ask whoever runs {host}; where it is a mirror or a cache of ECR, ask about the repository in ECR that it copies."))
 }
 
-/// Its calls are logged, elsewhere, and this program does not read them.
+/// ECR Public's calls are logged elsewhere, and this program does not read them.
 fn public(repository: &str) -> (String, String) {
     let alias = repository.split('/').next().unwrap_or(repository);
     let text = format!(
@@ -71,7 +72,7 @@ fn public(repository: &str) -> (String, String) {
     (text, advice)
 }
 
-/// The account is known, the region is not: errors of the API name a registry by its id alone.
+/// The account is known but not the region: errors of the API name a registry by its id alone.
 fn no_name_in(registry_id: &str, repository: &str, seen: &[Repository]) -> (String, String) {
     let own: Vec<Repository> = seen.iter().filter(|seen| seen.registry_id == *registry_id).cloned().collect();
     if own.is_empty() {
@@ -83,7 +84,7 @@ fn no_name_in(registry_id: &str, repository: &str, seen: &[Repository]) -> (Stri
     (text, format!("{advice} An error of the API names no region: it may be another one."))
 }
 
-/// What can be done about an account whose logs these are not, and whose it is, where AWS says so.
+/// Advice about an account that the logs are not from, and whose account it is if AWS has published that.
 fn other_account(registry_id: &str) -> (String, String) {
     match owner(registry_id) {
         Some(what) => (
@@ -94,17 +95,17 @@ fn other_account(registry_id: &str) -> (String, String) {
     }
 }
 
-/// The second step where the image is not known.
+/// The second step if the image is not known.
 fn unknown_end(case: Case<'_>) -> Sentence {
     sentence(format!("When and by what it went, if it was ever there, is not in these logs. {}", covered(case)), Vec::new())
 }
 
-/// The third step where the digest was not pushed to any repository in the logs.
+/// The third step if the digest was not pushed to any repository in the logs.
 fn not_elsewhere() -> Sentence {
     sentence("Why is open: it was pushed before the logs begin, to a place that these logs do not cover, or never.", Vec::new())
 }
 
-/// Which part of the reference does not fit what the logs hold.
+/// Which part of the reference does not match what is in the logs.
 fn mismatch(wanted: &ImageReference, seen: &[Repository]) -> (String, String) {
     let accounts: BTreeSet<&str> = seen.iter().map(|repository| repository.registry_id.raw()).collect();
     let regions: BTreeSet<&str> =
@@ -167,13 +168,13 @@ fn or_none(list: String) -> String {
     if list.is_empty() { "no account at all".to_owned() } else { list }
 }
 
-/// Names that share the last part, contain one another, or differ by a slip of the keys.
+/// Names that have the same last part, contain one another, or differ by a typing error.
 fn similar(name: &str, seen: &[Repository]) -> String {
     let names = alike(name, seen.iter().map(|repository| repository.name.raw()));
     if names.is_empty() { String::new() } else { format!("; similar: {}", names.join(", ")) }
 }
 
-/// The names that are most like `name`, the most like first.
+/// The names most similar to `name`, the most similar first.
 fn alike<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
     let last = name.rsplit('/').next().unwrap_or(name);
     let related = |other: &str| other != name && (other.rsplit('/').next() == Some(last) || name.contains(other) || other.contains(last));
@@ -215,7 +216,7 @@ pub fn covered(case: Case<'_>) -> String {
     }
 }
 
-/// The repository is known, the image is not.
+/// The logs know the repository, but not the image.
 pub fn no_image(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
     let elsewhere = elsewhere(case);
     let asked_tag = case.asked_tag().filter(|_| case.question.about.digest().is_none());
@@ -277,7 +278,7 @@ pub fn no_image(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
     verdict
 }
 
-/// The first step: the logs do not know it here, a refused push of its tag apart.
+/// The first step: the logs do not know the image here, except perhaps for a refused push of its tag.
 fn not_known(case: Case<'_>, repository: &RepositoryHistory) -> Sentence {
     let (own, about) = (case.history.repository(repository), &case.question.about);
     let what = about.digest().map_or_else(|| format!("tag {}", about.tag().unwrap_or_default()), |digest| digest.to_string());

@@ -1,7 +1,8 @@
-//! The image is there, and access to it was taken: by the repository's policy, or by its KMS key.
+//! The image exists, but access to it was taken away: by the repository's policy, a role's permissions, or
+//! the KMS key.
 //!
-//! A pull that KMS refuses is answered with `failures[]`, which CloudTrail leaves out: it looks like any other pull. So a key that is
-//! unusable explains a failed pull without any refusal in the logs.
+//! A pull that KMS refuses is answered with `failures[]`, which CloudTrail leaves out: it looks like any
+//! other pull. So an unusable key explains a failed pull even if the logs have no refusal.
 
 use super::{Case, sentence};
 use crate::detect::AccessChange;
@@ -9,22 +10,23 @@ use crate::detect::{key_locked, keys_in_words};
 use crate::model::{Cause, EventRef, KeyChange, Sentence, StepKind, Verdict, plural};
 use crate::timeline::{EventNo, Image, KeyStep, RepositoryHistory};
 
-/// What took it.
+/// What took access away.
 #[derive(Clone, Copy)]
 pub enum Taken {
     /// `SetRepositoryPolicy`, `DeleteRepositoryPolicy`.
     Policy(EventNo),
-    /// IAM: what the caller may do was changed, and the call that was refused since.
+    /// IAM: the change of the caller's permissions, and the call that was refused since.
     Role(EventNo, EventNo),
-    /// Its key is unusable, or who may use it was changed.
+    /// Its key is unusable, or the key's permissions were changed.
     Key(KeyStep),
-    /// Its key was unusable for a while, and is not any more since the second event.
+    /// Its key was unusable for a while, until the second event.
     KeyOnce(KeyStep, EventNo),
-    /// A pull that was refused, and nothing that explains why; whether KMS refused it.
+    /// A pull that was refused and that nothing explains; whether KMS refused it.
     Refused(EventNo, bool),
 }
 
-/// What took access to an image that is there; `None` where nothing speaks for that. Without an image, of any in the repository.
+/// What took access to an existing image; `None` if nothing indicates that. Without an image, access to any
+/// image of the repository.
 pub fn taken(case: Case<'_>, repository: &RepositoryHistory, image: Option<&Image>) -> Option<Taken> {
     let time = |event: EventNo| case.history.noted(event).time;
     let (then, later): (Vec<KeyStep>, Vec<KeyStep>) = repository.key_steps.iter().partition(|step| time(step.event) <= case.when.at);
@@ -49,14 +51,15 @@ pub fn taken(case: Case<'_>, repository: &RepositoryHistory, image: Option<&Imag
     });
     let latest = [policy, key, role].into_iter().flatten().max_by_key(|(time, _)| *time);
     let refused = steps().rfind(|step| step.kind == StepKind::PullFailed && step.denied).map(|step| step.event);
-    // A pull that was answered later shows that the refusal was over.
+    // A later pull that succeeded shows that the refusal was over.
     let answered_since = |event: EventNo| steps().any(|step| step.kind == StepKind::Pull && time(step.event) > time(event));
     let refused = refused.filter(|&refused| case.question.denied || !answered_since(refused));
     let refused = refused.map(|event| Taken::Refused(event, repository.key_refusals.contains(&event)));
     latest.map(|(_, taken)| taken).or(refused).or_else(|| once(case, repository, image))
 }
 
-/// The key was unusable for a while, the text speaks of a refusal, and somebody asked for the image in that time.
+/// The key was unusable for a while, the text is about a refusal, and somebody asked for the image in that
+/// time.
 fn once(case: Case<'_>, repository: &RepositoryHistory, image: Option<&Image>) -> Option<Taken> {
     let time = |event: EventNo| case.history.noted(event).time;
     let unlocked = repository.key_steps.iter().rposition(|step| !step.change.locks() && keys_in_words(step.change).is_none())?;
@@ -69,7 +72,8 @@ fn once(case: Case<'_>, repository: &RepositoryHistory, image: Option<&Image>) -
     (case.question.denied && asked).then(|| Taken::KeyOnce(*locked, repository.key_steps[unlocked].event))
 }
 
-/// The text speaks of a refusal, the image was pushed before the logs begin, and access to its repository was taken.
+/// The text is about a refusal, the image was pushed before the logs begin, and access to its repository
+/// was taken away.
 pub fn explain_absence(case: Case<'_>, repository: &RepositoryHistory, verdict: &mut Verdict) {
     let open = matches!(verdict.cause, Cause::Unknown | Cause::NeverPushedHere) && case.question.denied;
     if let Some(taken) = taken(case, repository, None).filter(|_| open) {
@@ -80,16 +84,17 @@ pub fn explain_absence(case: Case<'_>, repository: &RepositoryHistory, verdict: 
     }
 }
 
-/// What gives access back, where that is to be done beside something else.
+/// Advice to restore access, in addition to other advice.
 pub const GIVE_BACK: &str =
     "Look at the repository policy as well: without ecr:BatchGetImage and ecr:GetDownloadUrlForLayer the image is refused when it is there again.";
 
-/// The image is gone, and access to it was taken as well: what would tell the two causes apart.
+/// The image is gone, and access to it was taken away as well: how to tell which of the two caused the
+/// failure.
 pub fn besides(case: Case<'_>, repository: &RepositoryHistory, image: &Image) -> Option<Sentence> {
     let time = |event: EventNo| case.history.noted(event).time;
     let change = repository.access_changes.iter().copied().rfind(|event| time(*event) <= case.when.at)?;
     let refused = image.steps.iter().rfind(|step| step.kind == StepKind::PullFailed && step.denied && time(step.event) >= time(change));
-    // A pull that was answered later shows that the refusal was over.
+    // A later pull that succeeded shows that the refusal was over.
     let answered = |since: EventNo| image.steps.iter().any(|step| step.kind == StepKind::Pull && time(step.event) > time(since));
     if !case.question.denied && refused.is_none_or(|step| answered(step.event)) {
         return None;
@@ -105,7 +110,7 @@ pub fn besides(case: Case<'_>, repository: &RepositoryHistory, image: &Image) ->
 }
 
 impl Taken {
-    /// The other thing that was done to access before the failure, and what would tell which of the two it was.
+    /// Another change of access before the failure, and how to tell which of the two caused it.
     fn or_else(self, case: Case<'_>, repository: &RepositoryHistory, image: Option<&Image>) -> Option<(String, EventNo)> {
         let time = |event: EventNo| case.history.noted(event).time;
         let told = |what: String, event: EventNo| format!("{what} at {} by {}", case.history.time(event), crate::detect::who(case.history, event));

@@ -4,17 +4,17 @@ use super::{Case, Known, sentence};
 use crate::model::{Cause, EventRef, PushOrigin, Sentence, StepKind, Timestamp, plural_verb};
 use crate::timeline::{End, EventNo, Image, Loss, RepositoryHistory, TagSpan};
 
-/// Why each cause other than `cause` is not it. A cause that the logs cannot exclude is not listed.
+/// Why each cause other than `cause` is ruled out. Causes that the logs cannot rule out are not listed.
 pub fn other_causes(case: Case<'_>, known: Known<'_>, loss: Option<&Loss>, cause: Cause) -> Vec<Sentence> {
     list(Facts { case, repository: known.repository, image: Some(known.image), loss, cause })
 }
 
-/// The same where the repository is known and the image is not.
+/// The same if the repository is known but not the image.
 pub fn without_image(case: Case<'_>, repository: &RepositoryHistory, cause: Cause) -> Vec<Sentence> {
     list(Facts { case, repository, image: None, loss: None, cause })
 }
 
-/// The same where a call took the tag, and not the image.
+/// The same if a call removed the tag but not the image.
 pub fn of_removed_tag(case: Case<'_>, known: Known<'_>, span: &TagSpan, cause: Cause) -> Vec<Sentence> {
     let mut list = other_causes(case, known, None, cause);
     let deletions = [Cause::DeletedByDigest, Cause::DeletedByLastTag].map(|other| format!("Not {}:", other.word()));
@@ -34,18 +34,18 @@ fn list(facts: Facts<'_>) -> Vec<Sentence> {
     others.filter_map(against).collect()
 }
 
-/// What the logs say for and against.
+/// What the logs say for and against causes.
 #[derive(Clone, Copy)]
 struct Facts<'h> {
     case: Case<'h>,
     repository: &'h RepositoryHistory,
     image: Option<&'h Image>,
-    /// The end of the image, where it is gone.
+    /// The end of the image, if it is gone.
     loss: Option<&'h Loss>,
     cause: Cause,
 }
 
-/// Why not, and the events that say so.
+/// Why the cause is ruled out, and the events that show it.
 type Reason = (String, Vec<EventRef>);
 
 impl<'h> Facts<'h> {
@@ -70,13 +70,13 @@ impl<'h> Facts<'h> {
             Cause::IndexOrChildGone => self.no_relatives(),
             Cause::AccessTaken => self.no_access_change(),
             Cause::TagMovedStillThere => self.no_move_alone(),
-            // Not causes of their own: what is left when none of the others is it.
+            // Not causes in themselves: they remain if no other is left.
             Cause::ExpiredUntagged | Cause::NotListed | Cause::StillThere | Cause::Unknown => None,
             Cause::TagRemoved | Cause::IndexLostToItsChild | Cause::AskedBeforePushed => None,
         }
     }
 
-    /// Nothing tells what took it: only what leaves the image where it is can be excluded.
+    /// Nothing tells what took the image: only causes that would have left it in place can be ruled out.
     fn against_what_no_log_tells(self, other: Cause) -> Option<Reason> {
         match other {
             Cause::Archived if self.case.history.list_has_archived(self.repository) => {
@@ -92,7 +92,7 @@ impl<'h> Facts<'h> {
     fn no_move(self) -> Option<Reason> {
         match self.loss {
             Some(loss) if loss.end == End::Expired && lists_tags(loss) => Some(("the run lists tags on the image.".to_owned(), self.ended())),
-            // Displaced and expired it was: the cause says something closer.
+            // It was displaced and then expired: the cause found is more specific.
             Some(loss) if loss.end == End::Expired && loss.displaced.is_some() => None,
             Some(loss) if loss.end == End::Expired => Some(("no push in these logs took its last tag.".to_owned(), Vec::new())),
             _ => self.not_expired(),
@@ -118,7 +118,8 @@ impl<'h> Facts<'h> {
         }
     }
 
-    /// No lifecycle run expired it: it ended otherwise, or runs were logged and none lists it. Silence alone excludes nothing.
+    /// No lifecycle run expired it: it ended in another way, or runs were logged and none lists it. The
+    /// absence of runs rules out nothing.
     fn not_expired(self) -> Option<Reason> {
         if let Some(reason) = self.came_back(&[End::Expired]) {
             return Some(reason);
@@ -158,7 +159,7 @@ impl<'h> Facts<'h> {
         if let Some(reason) = self.came_back(&[End::RepositoryDeleted]) {
             return Some(reason);
         }
-        // Whether it was there then, nobody can tell of an image that the logs do not know.
+        // For an image that the logs do not know, nobody can tell whether it existed at that time.
         let before = |event: &EventNo| self.loss.is_none_or(|loss| self.case.history.noted(*event).time <= loss.at);
         let recreated = self.repository.creations.iter().any(before) && self.image.is_some_and(|image| image.vanished);
         if recreated || self.repository.deletions.iter().any(before) {
@@ -168,7 +169,8 @@ impl<'h> Facts<'h> {
         Some((format!("no DeleteRepository was logged for this repository {when}."), Vec::new()))
     }
 
-    /// An earlier life ended so, and the image came back: that explains the failures of that time, and none of later.
+    /// An earlier life ended in this way, and the image came back: that explains failures of that time, but
+    /// no later ones.
     fn came_back(self, ends: &[End]) -> Option<Reason> {
         let losses = self.image.map(|image| image.losses.as_slice()).unwrap_or_default();
         let earlier = losses.iter().rfind(|loss| ends.contains(&loss.end) && loss.back_at.is_some())?;
@@ -206,7 +208,7 @@ impl<'h> Facts<'h> {
     }
 
     fn no_access_change(self) -> Option<Reason> {
-        // A key that could not be used for a while explains the failures of that time.
+        // A key that was unusable for a while explains failures of that time.
         if self.loss.is_none() && !self.repository.key_steps.is_empty() {
             return None;
         }

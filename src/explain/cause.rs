@@ -1,4 +1,4 @@
-//! How a life ended → which of the causes it is.
+//! How a life ended → the cause.
 
 use super::{Case, Known};
 use crate::detect::{heading, rule_of};
@@ -6,7 +6,7 @@ use crate::model::{Cause, PushOrigin};
 use crate::policy::Tags;
 use crate::timeline::{Because, End, Loss};
 
-/// The cause that the end of the image's life is.
+/// The cause that corresponds to the end of the image's life.
 pub fn of_loss(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Cause {
     match loss.presumed {
         Some(Because::Source { .. }) => return Cause::ReplicatedDeletion,
@@ -37,7 +37,7 @@ fn expired(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Cause {
     }
 }
 
-/// Whether the rule that took the image matches another of its tags, and not the one that was asked for.
+/// Whether the rule that took the image matches another of its tags, and not the one in question.
 pub fn by_other_tag(case: Case<'_>, loss: &Loss) -> bool {
     let Some(asked) = case.question.about.tag() else { return false };
     let Some(rule) = rule_of(case.history, loss) else { return false };

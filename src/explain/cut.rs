@@ -1,4 +1,4 @@
-//! A digest of which only the beginning was given: the one image that begins so, if there is just one.
+//! A digest of which only the first digits were given: completed if exactly one image matches.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,13 @@ use crate::explain::Question;
 use crate::model::{Cause, Digest, Verdict};
 use crate::timeline::RepositoryHistory;
 
-/// How many digests are named that begin alike.
+/// At most so many matching digests are named.
 const NAMED_MAX: usize = 5;
 
-/// The question with its whole digest, or the verdict that the digits do not tell which image is meant.
+/// The question with the complete digest, or a verdict that the digits do not identify one image.
 pub fn completed(case: Case<'_>, digits: &str) -> Result<Question, Box<Verdict>> {
-    // Those of the repository that is asked about come first; the same digits elsewhere may tell of a wrong registry.
+    // Digests in the repository in question take precedence; the same digits elsewhere may show that the
+    // registry is wrong.
     let mut found = beginning(case, digits, |repository| case.fits(repository));
     if found.is_empty() {
         found = beginning(case, digits, |_| true);
@@ -23,7 +24,7 @@ pub fn completed(case: Case<'_>, digits: &str) -> Result<Question, Box<Verdict>>
     }
 }
 
-/// What is said beside the verdict about a digest that was completed.
+/// The note added to a verdict about a completed digest.
 pub fn note(digits: &str) -> String {
     format!("The digest was cut off after {} digits: the one image in these logs that begins so was taken.", digits.len())
 }

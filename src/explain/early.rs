@@ -1,4 +1,4 @@
-//! It was asked for before it was there, and came afterwards.
+//! The image was asked for before it existed, and came afterwards.
 
 use super::moment::{failures, is_push};
 use super::{Case, Known, against, sentence, there, used_by};
@@ -6,7 +6,7 @@ use crate::detect::span;
 use crate::model::{Cause, FindingKind, PushOrigin, Sentence, StepKind, Timestamp, Verdict};
 use crate::timeline::{EventNo, TagSpan};
 
-/// How many of those who asked are named by their time.
+/// At most so many requests are named with their times.
 const ASKS_MAX: usize = 5;
 
 pub fn verdict(case: Case<'_>, known: Known<'_>, later: Option<&TagSpan>) -> Verdict {

@@ -1,4 +1,4 @@
-//! It was there, and it is gone: the three steps of the story.
+//! The image existed and was lost: the three steps of the answer.
 
 use super::cause::of_loss;
 use super::moment::{is_push, the_pull};
@@ -51,7 +51,7 @@ pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
     verdict
 }
 
-/// Its end is in no log, and follows from that of another image.
+/// No event shows its end; it was concluded from the end of another image.
 fn presumed(case: Case<'_>, known: Known<'_>, loss: &Loss, cause: Cause) -> Verdict {
     let history = case.history;
     let (at, digest) = (Timestamp::from_millis(loss.at), case.digest(known));
@@ -102,7 +102,7 @@ fn presumed(case: Case<'_>, known: Known<'_>, loss: &Loss, cause: Cause) -> Verd
     verdict
 }
 
-/// First: does it exist?
+/// First step: does it exist?
 fn existence(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
     let pushed = loss.pushed_at.map(|at| format!(" It was pushed at {}.", Timestamp::from_millis(at))).unwrap_or_default();
     let there = if exists(known.image) == Some(true) && loss.back_at.is_some() { is_back(case, known) } else { is_gone(case, known, loss) };
@@ -113,7 +113,7 @@ fn existence(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
     sentence(format!("{there}{pushed}"), evidence)
 }
 
-/// It is there again at the end of the logs; its tags need not be.
+/// It exists again at the end of the logs, though perhaps without its tags.
 fn is_back(case: Case<'_>, known: Known<'_>) -> String {
     let (digest, tagged) = (case.digest(known), tagged(case, known.image));
     let exists = case.exists(known, Some(true));
@@ -144,7 +144,7 @@ fn is_gone(case: Case<'_>, known: Known<'_>, loss: &Loss) -> String {
     }
 }
 
-/// Second: when did it go, and by what?
+/// Second step: when and how was it lost?
 fn end(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sentence {
     let event = case.history.event(loss.event);
     let at = Timestamp::from_millis(loss.at);
@@ -183,7 +183,7 @@ fn end(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sentence {
     sentence(format!("{text}{back}"), evidence)
 }
 
-/// Between what and which list it went.
+/// It was lost between the last event that shows it and the list that lacks it.
 fn not_listed(case: Case<'_>, known: Known<'_>, loss: &Loss) -> String {
     let life = known.image.steps.get(loss.first_step as usize..=loss.end_step as usize).unwrap_or_default();
     let shows = |kind: StepKind| !matches!(kind, StepKind::NotSeen | StepKind::Referenced | StepKind::TaskStopped | StepKind::PullFailed);
@@ -193,7 +193,7 @@ fn not_listed(case: Case<'_>, known: Known<'_>, loss: &Loss) -> String {
     format!("It went{since} before {list}, which does not list it; no log says when, nor what took it.")
 }
 
-/// What came after the end: the image again, or the repository under the same name.
+/// What came back after the end: the image, or the repository under the same name.
 fn comeback(case: Case<'_>, known: Known<'_>, loss: &Loss, evidence: &mut Vec<crate::model::EventRef>) -> String {
     if let Some(back) = loss.back_at {
         let step = known.image.steps.get(loss.next_life_step as usize);
@@ -216,7 +216,7 @@ fn comeback(case: Case<'_>, known: Known<'_>, loss: &Loss, evidence: &mut Vec<cr
     )
 }
 
-/// Third: why; and, where it is there again, that the failure fell into the time when it was not.
+/// Third step: why; and if the image is back, that the failure was in the time when it was gone.
 fn explanation(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sentence {
     let Sentence { text, mut evidence } = eligibility(case, known, loss, why);
     let recreated = known.repository.creations.iter().any(|event| loss.end == End::RepositoryDeleted && case.time(*event) >= loss.at);
@@ -253,7 +253,7 @@ fn eligibility(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sent
     tagged.unwrap_or_else(|| with_count(without_tag(case, known, loss), why))
 }
 
-/// What came after an image without a tag, and what was changed since, where there is something to tell.
+/// Adds which images came after an untagged one, and what was changed since, if anything.
 fn with_count(told: Sentence, why: &Why) -> Sentence {
     let kinds = [ReasonKind::Outnumbered, ReasonKind::PullTime, ReasonKind::ChangedSince];
     let more: Vec<&Reason> = kinds.iter().filter_map(|kind| why.of_kind(*kind)).collect();
@@ -267,7 +267,7 @@ fn with_count(told: Sentence, why: &Why) -> Sentence {
     sentence(texts.join(" "), evidence)
 }
 
-/// It had no tag when it went, or no rule is behind its end.
+/// It had no tag when it was lost, or no rule is behind its end.
 fn without_tag(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
     if let Some(displaced) = &loss.displaced {
         let by = case.history.digest_or_zero(displaced.by);
@@ -276,7 +276,7 @@ fn without_tag(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
         let tag = case.history.text(displaced.tag);
         let first = displaced.first_push.some().map(|event| case.history.event(event));
         let rivals = detect::rivals(case.history, known.repository, displaced);
-        // Each of them may have come first.
+        // Any of these pushes may have come first.
         let rival = |(digest, push): &(DigestNo, EventNo)| format!(" and {} {}", who(*push), case.history.digest_or_zero(*digest));
         let by = rivals.iter().fold(by.to_string(), |by, other| by + &rival(other));
         let (and_took, several) = match rivals.is_empty() {
@@ -334,7 +334,7 @@ fn without_tag(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
     sentence(text, case.event(loss.event))
 }
 
-/// The reasons, but who put the policy: that stands in the second step.
+/// The reasons without the one about who put the policy, which is in the second step.
 fn by_reasons(case: Case<'_>, loss: &Loss, why: &Why) -> Option<Sentence> {
     let listed_tags = loss.run.as_ref().is_some_and(|run| !run.tags.is_empty());
     let reasons: Vec<&Reason> = why.reasons.iter().filter(|reason| reason.kind != ReasonKind::PolicyPut).collect();
@@ -352,7 +352,7 @@ fn by_reasons(case: Case<'_>, loss: &Loss, why: &Why) -> Option<Sentence> {
     Some(sentence(format!("{although} {}", texts.join(" ")), evidence))
 }
 
-/// What the end of a child does to its index, which is still there.
+/// What the loss of an image does to its index, which still exists.
 fn of_index(case: Case<'_>, known: Known<'_>, loss: &Loss, index: &Image) -> String {
     let digest = case.history.digest_or_zero(index.digest).short();
     let tagged = tag_of(case.history, index, loss).map(|tag| format!(", tagged {},", case.history.text(tag))).unwrap_or_default();
@@ -360,7 +360,7 @@ fn of_index(case: Case<'_>, known: Known<'_>, loss: &Loss, index: &Image) -> Str
     format!("The index {digest}{tagged} lists it and is still there: {broken}.")
 }
 
-/// What an index lists goes with the index; sometimes it goes before.
+/// Images of an index are lost with the index, and sometimes before it.
 fn child(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
     let Some(index) = heading(case.history, known.repository, known.image, loss) else {
         let text = "It was eligible because it is part of an index and has no tag of its own: once its index is gone, an untagged rule takes it.";
@@ -377,7 +377,8 @@ fn child(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
     sentence(text, [push, loss.event].into_iter().flat_map(|event| case.event(event)).collect())
 }
 
-/// Age counts from the push: an image that is older than the rule's age when it loses its tag goes at the next run.
+/// Age counts from the push: an image that is older than the rule's age when it loses its tag goes with the
+/// next run.
 fn grace(loss: &Loss) -> String {
     match (loss.untagged_at, loss.pushed_at) {
         (Some(untagged), Some(pushed)) if loss.at - untagged < DAY_MILLIS && untagged - pushed >= DAY_MILLIS => {
@@ -387,7 +388,7 @@ fn grace(loss: &Loss) -> String {
     }
 }
 
-/// Whether deletions are replicated is a setting of the rule.
+/// Whether deletions are replicated is a setting of the replication rule.
 fn replica(case: Case<'_>, known: Known<'_>, verdict: &Verdict) -> String {
     let at = verdict.gone.as_ref().map_or(i64::MAX, |gone| gone.at.millis());
     let deletions = match case.history.deletions_reach(known.repository, at) {
@@ -397,7 +398,8 @@ fn replica(case: Case<'_>, known: Known<'_>, verdict: &Verdict) -> String {
     format!("{deletions}: look at the copy's own policy, and pull from the source registry meanwhile.")
 }
 
-/// What the finding says that tells the same loss; without one, nobody is known to need it but who asks.
+/// The advice of the finding about the same loss; without a finding, nobody but the user is known to need
+/// the image.
 fn what_to_do(case: Case<'_>, known: Known<'_>, loss: &Loss, verdict: &Verdict, why: &Why) -> Vec<String> {
     let by_tag = case.question.about.digest().is_none();
     if by_tag && verdict.exists.tag_exists == Some(true) && verdict.exists.tag_points_to != Some(case.digest(known)) {

@@ -1,16 +1,18 @@
-//! Which moment a question is about, and what was there at that moment.
+//! The moment that a question is about, and what existed at that moment.
 //!
-//! What matters is what was there when the pull failed: an image may have come, or come back, since. Asking for what is not
-//! there looks like any other pull in CloudTrail; it is told by what was there then.
+//! What counts is what existed when the pull failed: an image may have come, or come back, since. In
+//! CloudTrail a request for a missing image looks like any other pull, so whether it failed is told by what
+//! existed then.
 
 use super::{About, Case};
 use crate::model::{Basis, HOUR_MILLIS, Moment, StepKind, TagEnd, Timestamp};
 use crate::timeline::{Ask, AskKind, End, EventNo, Image, Loss, RepositoryHistory, Step, Sym, TagLife, TagSpan};
 
-/// A pull so soon before the first push that the logs have of something was in vain, unless something else tells.
+/// A pull so soon before the first push in the logs is taken to have failed, unless something else shows
+/// that it did not.
 const BEFORE_PUSH_MILLIS: i64 = HOUR_MILLIS;
 
-/// The moment that an answer speaks of, in milliseconds; `i64::MAX` for the end of the logs.
+/// The moment that an answer is about, in milliseconds; `i64::MAX` for the end of the logs.
 #[derive(Debug, Clone, Copy)]
 pub struct When {
     pub at: i64,
@@ -22,23 +24,23 @@ impl When {
     pub const END: Self = Self { at: i64::MAX, basis: Basis::End, event: EventNo::NONE };
 }
 
-/// What the logs say was there at that moment.
+/// What the logs say about that moment.
 #[derive(Clone, Copy)]
 pub enum Presence<'h> {
-    /// It was there, for all the logs say.
+    /// It existed, as far as the logs show.
     There(&'h Image),
-    /// It was gone, or in the archive.
+    /// It was gone or archived.
     Lost(&'h Image, &'h Loss),
-    /// It was not there yet; where a tag was asked for, with the span that began later.
+    /// It did not exist yet; for a question about a tag, with the span that began later.
     Early(&'h Image, Option<&'h TagSpan>),
-    /// The tag was on no image, and its image had not gone with it.
+    /// The tag was on no image, and had not been lost with its image.
     TagGone(&'h Image, &'h TagSpan),
-    /// Its repository was created anew, and its deletion is not in the logs.
+    /// Its repository was created again, and the deletion is not in the logs.
     Vanished(&'h Image, EventNo),
 }
 
 impl<'h> Presence<'h> {
-    /// Since when it has not been there, in milliseconds; none if it is.
+    /// Since when it has been missing, in milliseconds; `None` if it exists.
     pub fn absent_since(self, case: Case<'_>) -> Option<i64> {
         match self {
             Self::There(_) => None,
@@ -65,7 +67,7 @@ pub fn of(case: Case<'_>, repository: &RepositoryHistory) -> When {
     failed.map_or(When::END, |event| When { at: case.time(event), basis: Basis::FailedPull, event })
 }
 
-/// Pulls of what is asked about that found nothing, and tasks that stopped for it, in no order.
+/// Pulls that failed, and tasks that stopped, for what the question is about; in no particular order.
 pub fn failures(case: Case<'_>, repository: &RepositoryHistory) -> Vec<EventNo> {
     if let Some(digest) = case.question.about.digest() {
         let image = case.history.find_digest(&digest).and_then(|digest| repository.image(digest));
@@ -89,13 +91,13 @@ fn of_image(case: Case<'_>, repository: &RepositoryHistory, image: &Image, asked
     image.steps.iter().enumerate().filter(|(_, step)| asked(step)).filter(fails).map(|(_, step)| step.event).collect()
 }
 
-/// The loss in whose time the step at index `at` falls.
+/// The loss during which the step at index `at` happened.
 fn loss_at_step(image: &Image, at: usize) -> Option<&Loss> {
     image.losses.iter().rfind(|loss| (loss.end_step as usize) < at && at < loss.next_life_step as usize)
 }
 
-/// Whether the step at index `at` asked for the image before its first push: for sure where the repository was created in the
-/// logs, and likely where the push came soon after.
+/// Whether the step at index `at` asked for the image before its first push: certainly if the repository
+/// was created in the logs, and probably if the push came soon after.
 fn before_push(case: Case<'_>, repository: &RepositoryHistory, image: &Image, push: usize, at: usize) -> bool {
     if at >= push {
         return false;
@@ -119,7 +121,7 @@ fn was_in_vain(case: Case<'_>, life: &TagLife, ask: &Ask) -> bool {
     ask.in_vain || (ask.kind == AskKind::Pull && soon())
 }
 
-/// What was there at that moment of what is asked about; none where the logs know nothing of it.
+/// What existed at that moment of what the question is about; `None` if the logs know nothing of it.
 pub fn presence<'h>(case: Case<'h>, repository: &'h RepositoryHistory, when: When) -> Option<Presence<'h>> {
     match case.question.about.digest() {
         Some(digest) => Some(of_digest(case, repository, repository.image(case.history.find_digest(&digest)?)?, when)),
@@ -154,7 +156,7 @@ fn of_digest<'h>(case: Case<'h>, repository: &'h RepositoryHistory, image: &'h I
     }
 }
 
-/// The creation of the repository since which the image is not there any more.
+/// The event that created the repository again, since which the image is missing.
 fn vanished(case: Case<'_>, repository: &RepositoryHistory, image: &Image, when: When) -> Option<EventNo> {
     let seen = image.steps.iter().filter(|step| is_push(step)).map(|step| case.time(step.event)).max()?;
     let created = repository.creations.iter().copied().find(|event| case.time(*event) > seen && case.time(*event) <= when.at);
@@ -165,7 +167,7 @@ fn of_tag<'h>(repository: &'h RepositoryHistory, tag: Sym, when: When) -> Option
     let life = repository.tag_lives.get(&tag)?;
     let at_end = when.basis == Basis::End;
     let open = if at_end { life.open() } else { life.at(when.at) };
-    // A pull in the very second in which the tag went: by what the replay made of it.
+    // A pull in the very second in which the tag was lost: by what the replay decided.
     let in_vain = life.asks.iter().any(|ask| ask.event == when.event && when.event.is_some());
     if let Some(span) = open.filter(|_| !in_vain) {
         let image = repository.image(span.digest)?;
@@ -191,7 +193,7 @@ fn of_tag<'h>(repository: &'h RepositoryHistory, tag: Sym, when: When) -> Option
     Some(Presence::Early(repository.image(next.digest)?, Some(next)))
 }
 
-/// The moment as users see it, with what was there then.
+/// The moment as it is shown, with what existed then.
 pub fn shown(case: Case<'_>, when: When, presence: Option<Presence<'_>>) -> Moment {
     let end = case.coverage.last_event_time;
     let at = if when.basis == Basis::End { end } else { Some(Timestamp::from_millis(when.at)) };
@@ -205,7 +207,7 @@ pub fn shown(case: Case<'_>, when: When, presence: Option<Presence<'_>>) -> Mome
         Some(Presence::Early(..) | Presence::Vanished(..)) => (Some(false), Some(false)),
         Some(Presence::TagGone(image, _)) => (Some(false), Some(!image.is_gone())),
     };
-    // A tag beside a digest may be elsewhere: only a question about a tag alone says that it is what was looked at.
+    // A tag beside a digest may be elsewhere: only for a question about a tag alone was the tag looked up.
     let by_tag = case.question.about.digest().is_none() && case.question.about.tag().is_some();
     Moment { at, basis: when.basis, event: case.event(when.event).pop(), tag_existed: tag.filter(|_| by_tag), digest_existed: digest }
 }

@@ -1,7 +1,7 @@
-//! Texts as people paste them: what image they are about, as far as the text alone tells.
+//! Pasted text → what image it is about, as far as the text alone tells.
 //!
-//! A text may be read in more than one way: a line that a console wrapped, a full stop behind a tag. All readings are given,
-//! the likeliest first; which one is right, the logs know.
+//! There may be several readings: a line that a console wrapped, a full stop after a tag. All readings are
+//! returned, the likeliest first; the logs decide which one is right.
 
 mod clean;
 mod console;
@@ -18,18 +18,18 @@ use crate::model::{Digest, ImageReference};
 
 use super::question::About;
 
-/// Line breaks that one name may be wrapped at: 500 characters in a narrow console.
+/// At most so many line breaks are removed from one name: 500 characters in a narrow console.
 const BREAKS_MAX: usize = 16;
-/// How far behind the beginning of a host a name may end. Longer than any, wraps included.
+/// How far after the beginning of a host a name may end. Longer than any name, with wraps.
 const NAME_REACH: usize = 2_000;
-/// How far around a name the words of a failure are looked for, in its line.
+/// How far around a name, on its line, words about a failure are searched for.
 const LINE_REACH: usize = 4_000;
-/// Longest text that is looked at; an error is seldom longer than a page.
+/// Longest text that is read; an error message is seldom longer than a page.
 const TEXT_MAX: usize = 1 << 20;
-/// References that are looked at: a build log repeats its own.
+/// At most so many references are read, as a build log repeats its own.
 const REFERENCES_MAX: usize = 200;
 
-/// Words of a failure.
+/// Words that indicate a failure.
 const FAILURES: [&str; 15] = [
     "not found",
     "notfound",
@@ -48,28 +48,28 @@ const FAILURES: [&str; 15] = [
     "no such",
 ];
 
-/// One way to understand a text.
+/// One reading of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reading {
     pub registry: Registry,
     pub about: About,
     pub cut: Option<String>,
-    /// The text is about a repository, and about no image in it.
+    /// The text is about a repository, and not about an image in it.
     pub repository_only: bool,
-    /// It counts only where the logs know it.
+    /// This reading counts only if the logs know it.
     pub only_if_known: bool,
-    /// The text names a layer, and by it no image.
+    /// The text names a layer, and no image.
     pub layer: Option<Digest>,
 }
 
-/// What a text is about, and whatever else it names.
+/// What a text is about, and what else it names.
 pub(super) struct Pasted {
-    /// Never empty. All of them read the same words.
+    /// Never empty. All readings are of the same words.
     pub readings: Vec<Reading>,
     pub others: Vec<Digest>,
 }
 
-/// Understands `text`; `None` where no image, repository or digest is in it.
+/// Reads `text`; `None` if it contains no image, repository or digest.
 pub(super) fn read(text: &str) -> Option<Pasted> {
     let text = clean::cleaned(text.get(..text.floor_char_boundary(TEXT_MAX))?);
     let joined = Joined::new(&text);
@@ -92,19 +92,19 @@ pub(super) fn read(text: &str) -> Option<Pasted> {
     Some(Pasted { readings, others })
 }
 
-/// Names behind hosts.
+/// Names after hosts.
 struct Found {
-    /// Behind hosts of ECR's private registries.
+    /// After hosts of ECR's private registries.
     of_ecr: Option<Vec<Reading>>,
-    /// Behind what stands for a host, and behind other hosts that a digest can be looked up without.
+    /// After placeholders for a host, and after other hosts for which a digest can be looked up.
     elsewhere: Option<Vec<Reading>>,
 }
 
-/// A name behind a host: all ways to read it, and whether it stands where something failed.
+/// A name after a host, with all readings, and whether it is near words about a failure.
 struct Candidate {
     readings: Vec<Reading>,
     failed: bool,
-    /// The words of a failure follow it, before another host does.
+    /// Words about a failure follow it, before another host.
     is_followed: bool,
 }
 
@@ -124,7 +124,7 @@ fn found(text: &str, joined: &Joined) -> Found {
     Found { of_ecr, elsewhere }
 }
 
-/// Reads the name that begins at `place`, also across line breaks as far as it goes on behind them.
+/// Reads the name at `place`, also across line breaks if it goes on after them.
 fn candidate(text: &str, place: usize, take: impl Fn(&str) -> Option<(Registry, usize, Name)>) -> Option<Candidate> {
     let reach = &text[place..text.floor_char_boundary(place + NAME_REACH)];
     let mut readings: Vec<Reading> = Vec::new();
@@ -135,25 +135,26 @@ fn candidate(text: &str, place: usize, take: impl Fn(&str) -> Option<(Registry, 
         if let Some((registry, _, name)) = taken {
             let name = fields::completed(name, &text[..place]);
             let more = of_name(registry, &name, &part[end..]);
-            // Behind a break, only a name that became longer is another one.
+            // After a line break, it is another reading only if the name became longer.
             readings.extend(more.into_iter().filter(|reading| !readings.contains(reading)).collect::<Vec<_>>());
         }
-        // It goes on behind the break only where it ends at it, or at a sign that something must follow.
+        // It may go on after the line break only if it ends there, or at a character that something must
+        // follow.
         if next_break.is_none_or(|next| end != 0 && end < next && !matches!(&part[end..next], ":" | "@" | "/")) {
             break;
         }
     }
-    // A whole digest is no accident.
+    // A complete digest is no coincidence.
     readings.sort_by_key(|reading| reading.about.digest().is_none());
     let is_followed = followed_by_a_failure(reach, readings.first());
     (!readings.is_empty()).then(|| Candidate { failed: stands_in_a_failure(text, place), is_followed, readings })
 }
 
-/// How far behind a name the words of its failure are looked for.
+/// How far after a name words about its failure are searched for.
 const FOLLOWS_REACH: usize = 120;
 
 fn followed_by_a_failure(reach: &str, reading: Option<&Reading>) -> bool {
-    // The name itself, whose last part is found again; what follows it ends where another host begins.
+    // Searches from the last part of the name to the next host.
     let last = reading.and_then(|reading| match &reading.about {
         About::Reference(reference) => reference.tag.as_deref(),
         About::Name { tag, .. } => tag.as_deref(),
@@ -174,7 +175,8 @@ fn stands_in_a_failure(text: &str, place: usize) -> bool {
     FAILURES.iter().any(|word| line.contains(word))
 }
 
-/// The one that says most, of those that stand where something failed. A layer's address names no image where another name does.
+/// The most specific candidate near words about a failure. A layer's address does not name an image if
+/// another name does.
 fn chosen(mut candidates: Vec<Candidate>, text: &str) -> Option<Vec<Reading>> {
     if candidates.iter().any(|candidate| candidate.failed) {
         candidates.retain(|candidate| candidate.failed);
@@ -198,7 +200,7 @@ fn chosen(mut candidates: Vec<Candidate>, text: &str) -> Option<Vec<Reading>> {
     Some(readings)
 }
 
-/// The ways to read a name; `behind` is the text that follows it.
+/// The readings of a name; `behind` is the text after it.
 fn of_name(registry: Registry, name: &Name, behind: &str) -> Vec<Reading> {
     let reading = |tag: Option<String>, digest: Option<Digest>| Reading {
         about: about(&registry, name.repository.clone(), tag, digest),
@@ -209,7 +211,7 @@ fn of_name(registry: Registry, name: &Name, behind: &str) -> Vec<Reading> {
         layer: name.layer,
     };
     let mut readings = vec![reading(name.tag.clone(), name.digest)];
-    // A digest that is asked for as a layer is an image's where a runtime tries both addresses.
+    // A digest that is requested as a layer may be an image's, as some runtimes try both addresses.
     readings.extend(name.layer.map(|digest| Reading { only_if_known: true, repository_only: false, layer: None, ..reading(None, Some(digest)) }));
     if let (Some(tag), None, None) = (&name.tag, name.digest, &name.cut) {
         let stops = name::run(behind, |byte| byte == b'.');

@@ -1,15 +1,15 @@
-//! A tag that resolves, asked about all the same: perhaps a task pinned what the tag pointed to before.
+//! A question about a tag that resolves: perhaps a task pinned the image that the tag pointed to before.
 
 use super::cause::of_loss;
 use super::{Case, Known, sentence};
 use crate::model::{Sentence, Timestamp};
 use crate::timeline::{Image, Loss};
 
-/// How many images are named that had the tag before.
+/// At most so many images that had the tag before are named.
 const HOLDERS_MAX: usize = 5;
 
-/// Images that had the tag before and are gone: what a task that pinned one of them still asks for. Only where no digest was
-/// asked for.
+/// Images that had the tag before and are gone: a task that pinned one of them still asks for it. Only for
+/// questions without a digest.
 fn gone_holders<'h>(case: Case<'h>, known: Known<'h>) -> Vec<(&'h Image, &'h Loss)> {
     let asked = case.question.about.tag().filter(|_| case.question.about.digest().is_none()).and_then(|tag| case.history.find_string(tag));
     let Some(tag) = asked else { return Vec::new() };
@@ -17,7 +17,7 @@ fn gone_holders<'h>(case: Case<'h>, known: Known<'h>) -> Vec<(&'h Image, &'h Los
     known.repository.images.iter().filter(had).filter_map(|image| Some((image, image.losses.last()?))).collect()
 }
 
-/// The third step where the tag resolves, and images that it pointed to before do not.
+/// The third step if the tag resolves, but images that it pointed to before are gone.
 pub fn before(case: Case<'_>, known: Known<'_>) -> Option<Sentence> {
     let mut holders = gone_holders(case, known);
     holders.sort_by_key(|(_, loss)| std::cmp::Reverse(loss.at));

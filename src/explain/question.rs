@@ -1,42 +1,44 @@
-//! What the user asks about: a pasted error line, an image reference, or a digest, whole or cut off.
+//! The user's question: a pasted error message, an image reference, or a digest, complete or cut off.
 
 use super::pasted::{self, Reading};
 use crate::model::{Digest, ImageReference, Timestamp};
 
 pub use super::pasted::host::Registry;
 
-/// Fewest hex digits of a digest that are taken for its beginning where `sha256:` stands before them, and where it does not.
+/// Minimum number of hex digits for the beginning of a digest, with and without `sha256:` before them.
 pub(super) const CUT_MIN: usize = 6;
 pub(super) const CUT_BARE_MIN: usize = 12;
 
-/// The image in question, and what else the pasted text gave away.
+/// The image in question, and what else the pasted text tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     pub about: About,
-    /// The registry that the text names, as far as it could be read. A whole one stands in [`About::Reference`], too.
+    /// The registry that the text names, as far as it could be read. A complete one is also in
+    /// [`About::Reference`].
     pub registry: Registry,
-    /// The text speaks of 403, Forbidden or a denied access, rather than of "not found".
+    /// The text is about 403, Forbidden or denied access, not about "not found".
     pub denied: bool,
-    /// The text says that the image has nothing for the platform that asked.
+    /// The text says that the image has nothing for the platform.
     pub platform: bool,
-    /// The first hex digits of a digest that is cut off: Fargate shortens long messages, and people write the first twelve.
+    /// The first hex digits of a digest that is cut off: Fargate shortens long messages, and people write
+    /// the first twelve digits.
     pub cut: Option<String>,
-    /// Neither a tag nor a digest was given, which every client takes for `latest`.
+    /// Neither tag nor digest was given, which clients take for `latest`.
     pub latest: bool,
-    /// The text is more than a name: it tells of something that went wrong.
+    /// The text is more than a name: it is about something that failed.
     pub failed: bool,
-    /// `--at`: the moment that is asked about.
+    /// `--at`: the moment that the question is about.
     pub at: Option<Timestamp>,
-    /// It is about a repository, and about no image in it.
+    /// It is about a repository, and not about an image in it.
     pub repository_only: bool,
-    /// A layer that the text names, and by it no image.
+    /// A layer that the text names, if it names no image.
     pub layer: Option<Digest>,
-    /// Other digests that the text names.
+    /// Other digests in the text.
     pub others: Vec<Digest>,
-    /// Other ways to read the same words, the likelier first: a line may have been wrapped in the middle of a tag. The logs know
-    /// which is meant. They have none themselves.
+    /// Other readings of the same words, the likelier first: a line may have been wrapped in the middle of
+    /// a tag. The logs decide. They have no alternatives themselves.
     pub alternatives: Vec<Self>,
-    /// It was read so only to see whether the logs know it.
+    /// This reading counts only if the logs know it.
     pub(super) only_if_known: bool,
 }
 
@@ -44,16 +46,18 @@ pub struct Question {
 pub enum About {
     /// A reference into a registry.
     Reference(ImageReference),
-    /// `repo:tag`, `repo@sha256:…` or `repo:tag@sha256:…` without a registry, or in one whose account or region is not known.
+    /// `repo:tag`, `repo@sha256:…` or `repo:tag@sha256:…` without a registry, or with one whose account or
+    /// region is not known.
     Name { repository: String, tag: Option<String>, digest: Option<Digest> },
     /// A digest alone.
     Digest(Digest),
-    /// The beginning of a digest alone: [`Question::cut`].
+    /// Only the beginning of a digest: [`Question::cut`].
     Beginning,
 }
 
 impl Question {
-    /// Understands a pasted error line, an image reference, or a digest. `None`: none of these is in `text`.
+    /// Parses a pasted error message, an image reference, or a digest. `None` if `text` contains none of
+    /// these.
     pub fn parse(text: &str) -> Option<Self> {
         let denied = ["403", "Forbidden", "AccessDenied", "denied", "not authorized"].iter().any(|word| text.contains(word));
         let platform = ["no match for platform", "descriptor matching platform", "no matching manifest for", "no image found in manifest list for"];
@@ -68,7 +72,7 @@ impl Question {
 
     fn of(reading: Reading, denied: bool, others: &[Digest]) -> Self {
         let Reading { registry, about, cut, repository_only, only_if_known, layer } = reading;
-        // Digits that are too few tell no image.
+        // Too few digits do not identify an image.
         let cut = cut.filter(|digits| (CUT_MIN..64).contains(&digits.len()));
         let mut question = Self {
             about,
@@ -99,7 +103,7 @@ impl Question {
         }
     }
 
-    /// The same question, now that the whole digest is known.
+    /// The same question with the complete digest.
     pub fn with_digest(&self, digest: Digest) -> Self {
         let mut whole = Self { cut: None, repository_only: false, ..self.clone() };
         match &mut whole.about {
@@ -205,7 +209,7 @@ mod tests {
         assert!(arn.repository_only && !arn.latest && arn.about.tag().is_none());
     }
 
-    /// Fargate cuts long messages, and people write the first twelve digits, as this program does itself.
+    /// Fargate cuts long messages, and people write the first twelve digits, as this program does.
     #[test]
     fn a_digest_may_be_cut_off() {
         let (host, short) = ("111122223333.dkr.ecr.us-east-1.amazonaws.com", &HEX[..12]);

@@ -1,4 +1,4 @@
-//! The tag is gone and its image did not go with it: a call took the tag off, or the repository is another one by now.
+//! The tag is gone but was not lost with its image: a call removed it, or the repository was created again.
 
 use super::moment::the_pull;
 use super::{Case, Known, against, sentence, there, used_by};
@@ -6,7 +6,7 @@ use crate::detect::{GOES_ALONG, TagSubject, advice_on_removed_tag, source_of_rem
 use crate::model::{Cause, FindingKind, Gone, Sentence, TagEnd, Timestamp, Verdict};
 use crate::timeline::{EventNo, Sym, TagLife, TagSpan};
 
-/// A tag that left its image behind.
+/// The verdict about a tag that was removed from its image.
 pub fn verdict(case: Case<'_>, known: Known<'_>, span: &TagSpan) -> Verdict {
     let removed = span.end == Some(TagEnd::Removed);
     let cause = if removed { Cause::TagRemoved } else { Cause::Unknown };
@@ -124,13 +124,14 @@ fn third(case: Case<'_>, known: Known<'_>, life: Option<&TagLife>, tag: &str, re
     sentence(format!("{why}{asked}."), case.event(event))
 }
 
-/// For the middle of a sentence.
+/// With a small first letter, for the middle of a sentence.
 pub fn lower(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// The repository was created anew, which shows that it had been deleted; that deletion is not in the logs.
+/// The repository was created again, which shows that it had been deleted; that deletion is not in the
+/// logs.
 pub fn recreated(case: Case<'_>, known: Known<'_>, created: EventNo) -> Verdict {
     let mut verdict = case.blank(Cause::RepositoryDeleted);
     let what = case.question.to_text();

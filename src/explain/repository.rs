@@ -1,4 +1,5 @@
-//! A question about a repository, and about no image in it: `RepositoryNotFoundException`, a policy that denies.
+//! Questions about a repository and not an image in it: `RepositoryNotFoundException`, a policy that
+//! denies.
 
 use super::{About, Case, Registry, sentence, there};
 use crate::model::{Cause, EventRef, Gone, StepKind, Timestamp, Verdict, caller_in_words, plural_verb};
@@ -55,7 +56,7 @@ pub(super) fn verdict(case: Case<'_>, repository: &RepositoryHistory) -> Verdict
     verdict
 }
 
-/// Where a call went that did not find it.
+/// Where a call went that did not find the repository.
 fn elsewhere(case: Case<'_>) -> String {
     let place = match (&case.question.about, &case.question.registry) {
         (About::Reference(_), _) => return "A call that did not find it was made before it was created, or named it otherwise.".to_owned(),
@@ -65,7 +66,7 @@ fn elsewhere(case: Case<'_>) -> String {
     format!("A call that did not find it went to {place}, where no repository has that name, or was made before this one was created.")
 }
 
-/// The text speaks of a refusal, and names no image.
+/// The text is about a refusal, and names no image.
 fn denied(case: Case<'_>, repository: &RepositoryHistory, verdict: &mut Verdict) {
     let change = repository.access_changes.last().copied();
     if change.is_some() {

@@ -1,19 +1,20 @@
-//! A text may be read in more than one way; the logs know which is meant.
+//! Chooses among the readings of a text, by what the logs know.
 
 use super::question::{About, Question, Registry};
 use super::{Case, cut};
 use crate::model::Repository;
 
-/// How many other readings are named.
+/// At most so many other readings are named.
 const NAMED_MAX: usize = 3;
 
 pub(super) struct Settled {
     pub question: Question,
-    /// What the choice leaves open.
+    /// Notes on what the choice leaves open.
     pub notes: Vec<String>,
 }
 
-/// The first reading that the logs know the image of; else the first whose repository they know; else the likeliest.
+/// The first reading whose image the logs know; else the first whose repository they know; else the
+/// likeliest.
 pub(super) fn settled(case: Case<'_>) -> Settled {
     let question = case.question;
     let readings = || std::iter::once(question).chain(&question.alternatives);
@@ -57,7 +58,7 @@ fn knows(case: Case<'_>) -> Knows {
         };
     }
     let repositories = case.repositories();
-    // Nobody wrote `latest`: a reading that has a tag goes before one that has none.
+    // Nobody writes `latest`: a reading with a tag takes precedence over one without.
     let asks_for_image = !case.question.repository_only && !case.question.latest;
     match repositories.iter().any(|repository| asks_for_image && (case.image_in(repository).is_some() || case.knows_tag(repository))) {
         true => Knows::Image,
@@ -73,7 +74,7 @@ impl Case<'_> {
     }
 }
 
-/// What was not to be read of the registry, or is none whose logs these are.
+/// Parts of the registry that could not be read, or that it is one that the logs are not from.
 fn about_registry(case: Case<'_>) -> Option<String> {
     let found = || case.repositories().first().map(|repository| case.history.repository(repository));
     let place = |found: &Repository| format!("{} in {} of {}", found.name.raw(), found.region.raw(), found.registry_id.raw());

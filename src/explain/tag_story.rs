@@ -1,14 +1,14 @@
-//! What a tag points to, since when and by whom, and what it pointed to before.
+//! What a tag points to, since when and because of whom, and what it pointed to before.
 
 use super::{Case, Known, sentence};
 use crate::detect::{MoveBack, TagSubject, advice_on_moves, moved_on, moves_back, who};
 use crate::model::{Sentence, TagEnd, Timestamp, Verdict, plural, times};
 use crate::timeline::{EventNo, Image, RepositoryHistory, TagLife, TagSpan};
 
-/// How many earlier images are told of.
+/// At most so many earlier images are described.
 const SPANS_MAX: usize = 4;
 
-/// The answer where nothing failed: three steps and what to do.
+/// The answer if nothing failed: three steps and advice.
 pub fn narrate(case: Case<'_>, known: Known<'_>, life: &TagLife, span: &TagSpan, verdict: &mut Verdict) {
     let tag = case.question.about.tag().unwrap_or_default();
     let earlier: Vec<&TagSpan> = life.spans.iter().filter(|other| other.until <= span.from).collect();
@@ -71,7 +71,7 @@ fn one(case: Case<'_>, span: &TagSpan) -> String {
     format!("{digest}{facts} until {}{end}", Timestamp::from_millis(span.until))
 }
 
-/// Whether the tag went back, and how often.
+/// Whether and how often the tag moved back.
 fn comparison(case: Case<'_>, known: Known<'_>, life: &TagLife, span: &TagSpan, earlier: &[&TagSpan], tag: &str) -> Sentence {
     let all = moves_back(known.repository, life);
     let pulls = |span: &TagSpan| match span.pulls {
@@ -103,7 +103,7 @@ fn comparison(case: Case<'_>, known: Known<'_>, life: &TagLife, span: &TagSpan, 
     sentence(format!("{moved}. {}.", pulls(span)), case.event(span.last_pull))
 }
 
-/// It was on an older image for a while, and is not any more.
+/// The tag was on an older image for a while, and is not any more.
 fn went_back(case: Case<'_>, back: MoveBack<'_>, earlier: &[&TagSpan], went_back: usize, pulls: &str) -> Sentence {
     let digest = |span: &TagSpan| case.history.digest_or_zero(span.digest).short();
     let moves = earlier.iter().filter(|span| span.end == Some(TagEnd::Moved)).count();

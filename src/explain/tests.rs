@@ -1,4 +1,4 @@
-//! Each cause told from the others.
+//! Each cause is distinguished from the others.
 
 mod pasted;
 
@@ -131,7 +131,7 @@ fn every_verdict_has_three_steps_and_advice() {
     }
 }
 
-/// Fargate cuts long messages: with the digest lost on the way, the answer was about the tag, which is there.
+/// Fargate cuts long messages: without the cut digest, the answer used to be about the tag, which exists.
 #[test]
 fn a_digest_that_is_cut_off_still_tells_its_image() {
     let whole = digest(1).to_string();
@@ -146,7 +146,8 @@ fn a_digest_that_is_cut_off_still_tells_its_image() {
     assert!(verdict.narrative[0].text.starts_with("No image in these logs"));
 }
 
-/// The first step of its life was the task definition that names it: shown as evidence of its push.
+/// The first step of its life was the task definition that names it, and used to be shown as evidence of
+/// its push.
 #[test]
 fn the_push_is_the_evidence_of_the_push() {
     let mut log = Log::default();
@@ -156,7 +157,7 @@ fn the_push_is_the_evidence_of_the_push() {
     assert_eq!(events, ["PolicyExecutionEvent", "PutImage"]);
 }
 
-/// A service that cannot start tries for ever, and each Fargate task calls under a session of its own.
+/// A service that cannot start keeps trying, and each Fargate task calls under a session of its own.
 #[test]
 fn those_who_need_it_are_named_once_and_none_is_dropped() {
     let mut log = story();
@@ -196,7 +197,8 @@ fn an_archived_image_exists() {
     assert!(!verdict.not_this.iter().any(denied), "a run took it: into the archive");
 }
 
-/// "No lifecycle run lists it as taken" was said of an image that one had taken, before it was pushed again.
+/// "No lifecycle run lists it as taken" used to be said of an image that a run had taken before it was
+/// pushed again.
 #[test]
 fn an_image_that_came_back_was_gone_for_a_while() {
     let mut log = story();
@@ -220,7 +222,7 @@ fn log_finding(log: &Log) -> String {
     finding.map(|finding| finding.id).unwrap()
 }
 
-/// A whole log pasted: one image was asked about, and nothing said that there were more.
+/// A whole log was pasted: the answer was about one image, and nothing said that there were more.
 #[test]
 fn other_images_in_the_text_are_not_passed_over_in_silence() {
     let text = format!("{}\n{}\n{}", pinned(1), pinned(2), pinned(1));
@@ -241,7 +243,7 @@ fn a_tag_that_resolves_tells_what_was_pinned_before() {
     assert_eq!(verdict.narrative[2].evidence.len(), 1);
 }
 
-/// A refused pull is evidence by itself: the policy may have been changed before the logs, or the key.
+/// A refused pull is evidence in itself: the policy or the key may have been changed before the logs.
 #[test]
 fn a_refused_pull_tells_that_access_was_taken() {
     for code in ["AccessDenied", "KmsException"] {
@@ -267,7 +269,7 @@ fn a_child_whose_index_is_gone() {
     assert!(verdict.narrative[2].text.contains(&digest(3).to_string()));
 }
 
-/// Every cause is either the answer, or told apart with a reason, or not to be excluded.
+/// Every cause is either the answer, or ruled out with a reason, or cannot be ruled out.
 #[test]
 fn the_other_causes_are_told_apart() {
     let verdict = ask(&story(), &pinned(1));

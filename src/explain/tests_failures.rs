@@ -1,4 +1,5 @@
-//! Something failed for want of an image that nothing took: asked for too early, never pushed, one platform of an index, refused.
+//! Something failed because it needed an image that nothing had taken: asked for too early, never pushed,
+//! one platform of an index, refused.
 
 use super::tests_tags::{ask, by, failed, found, kinds, said, stopped};
 use crate::model::{Action, Cause, FindingKind, ImageId, KeyChange, KeyEvent, Refusal, Severity};
@@ -49,7 +50,7 @@ fn a_task_that_asked_for_a_tag_too_early() {
     assert_eq!((verdict.cause, verdict.why.as_deref()), (Cause::AskedBeforePushed, Some(found(&log)[0].id.as_str())));
 }
 
-/// A pusher looks whether the image is there, and a pipeline asks until it is.
+/// Clients check whether the image exists before they push it, and pipelines poll for it.
 #[test]
 fn whoever_looks_whether_it_is_there_is_not_hurt() {
     let mut log = created();
@@ -87,7 +88,7 @@ fn a_digest_whose_push_was_refused() {
     let verdict = ask(&log, &failed(&format!("@{}", digest(2))));
     assert_eq!((verdict.cause, verdict.why.as_deref()), (Cause::NeverPushedHere, Some(found(&log)[0].id.as_str())));
     assert!(said(&verdict).contains("Push it under a tag of its own"), "{}", said(&verdict));
-    // Before the logs it may have been pushed under another tag.
+    // It may have been pushed under another tag before the logs.
     let mut log = Log::default();
     log.push(1, "v1").at(100);
     refused_push(&mut log, 2, Some("v1"), "ImageTagAlreadyExistsException");
@@ -108,7 +109,7 @@ fn a_tag_whose_push_was_refused() {
     assert!(summary.contains("LayersNotFoundException"), "{summary}");
     let verdict = ask(&log, &failed(":v2"));
     assert_eq!((verdict.cause, verdict.why.as_deref()), (Cause::NeverPushedHere, Some(found(&log)[0].id.as_str())));
-    // It was pushed at last: the task had asked too early.
+    // It was pushed in the end: the task had asked too early.
     log.at(900).push(2, "v2");
     assert_eq!(one(&log).0, FindingKind::AskedBeforePushed);
 }
@@ -127,7 +128,7 @@ fn an_index_that_lost_its_tag_to_its_child_and_lives() {
     assert_eq!((verdict.cause, verdict.why.as_deref()), (Cause::IndexLostToItsChild, Some(found(&log)[0].id.as_str())));
 }
 
-/// A grant of the repository's key, the caller's own permissions, the policy of the repository.
+/// A grant of the repository's key, the caller's permissions, the policy of the repository.
 #[test]
 fn what_takes_access_is_told_whatever_it_is() {
     let grant = |log: &mut Log, change, about: &'static str| {
@@ -188,14 +189,14 @@ fn another_account_lost_access() {
     log.at(200).add("DeleteRepositoryPolicy", Action::AccessChanged).at(60 * DAY);
     refused_pull(&mut log, new, "AccessDenied");
     assert_eq!((one(&log).0, one(&log).1), (FindingKind::AccessTaken, Severity::High));
-    // Set up with the repository: nobody lost anything.
+    // Set up with the repository: nobody lost access.
     let mut log = created();
     log.add("SetRepositoryPolicy", Action::AccessChanged).push(1, "v1").at(DAY);
     refused_pull(&mut log, new, "AccessDenied");
     assert_eq!(kinds(&log), []);
 }
 
-/// What to build is the answer, and not where to look.
+/// The answer is what to build, and not where to look.
 #[test]
 fn an_image_that_is_not_for_the_platform() {
     let mut log = Log::default();
@@ -219,7 +220,7 @@ fn the_same_name_in_another_region_is_told() {
     assert_eq!(verdict.why.as_deref(), found(&log).first().map(|finding| finding.id.as_str()));
 }
 
-/// A refused push that says that the tag is taken proves that something has it.
+/// A refused push that says that the tag exists shows that some image has it.
 #[test]
 fn a_taken_tag_is_there() {
     let mut log = created();

@@ -1,4 +1,5 @@
-//! Answers that were wrong or missing: what was done already, two causes at once, what CloudTrail left out, and reasons cut off.
+//! Answers that were wrong or missing: advice for what was done already, two causes at once, what
+//! CloudTrail left out, and stop reasons that are cut off.
 
 use super::tests_tags::{ask, failed, found, kinds, said};
 use crate::model::{Action, Cause, FindingKind, ImageId, ImageReference, Severity, TaskImage};
@@ -68,7 +69,7 @@ fn a_repository_that_is_there_again_is_not_to_be_created() {
     create(&mut anew);
     anew.at(DAY + 9).pull(None, Some("v1"));
     assert!(advice(&anew).contains("was created anew") && !advice(&anew).contains("create-repository"), "{}", advice(&anew));
-    // Where the tag is on another image by now, nothing is to be brought back.
+    // If the tag is on another image by now, nothing has to be brought back.
     anew.at(DAY + 20).push(2, "v1");
     assert!(!advice(&anew).contains("was created anew"), "{}", advice(&anew));
 }
@@ -84,7 +85,7 @@ fn what_cloudtrail_left_out_may_have_taken_the_image() {
     stopped(&mut log, Vec::new(), &failed(":v1"));
     let summary = &found(&log)[0].summary;
     assert!(summary.contains("the content of PolicyExecutionEvent") && !summary.contains("the image was there"), "{summary}");
-    // A push of it after that shows that it is there.
+    // A later push shows that it exists.
     log.at(DAY + 20).push(1, "v1");
     assert_eq!(ask(&log, &failed(":v2")).cause, Cause::Unknown);
     assert_eq!(ask(&log, "shop/api:v1").cause, Cause::StillThere);
@@ -124,7 +125,7 @@ fn a_reason_that_is_cut_before_the_image_tells_of_its_container() {
         stopped(&mut log, images, reason);
         let findings = found(&log);
         assert_eq!(findings[0].severity, Severity::Critical);
-        // The digest is asked for, whatever its tag is on by now.
+        // The digest is asked for, whatever image has its tag by now.
         assert!(!advice(&log).contains("Start the tasks anew"), "{}", advice(&log));
     }
     let mut unclear = Log::default();
@@ -145,7 +146,7 @@ fn an_image_that_is_gone_and_was_refused_before_has_two_causes() {
     let told = said(&verdict);
     assert!(told.contains("second cause") && told.contains("What tells them apart"), "{told}");
     assert!(!told.contains("Not access-taken"), "{told}");
-    // Answered later: it was refused no more.
+    // A later pull succeeded: it was not refused any more.
     log.at(DAY + 9).pull(None, Some("v1"));
     assert!(!said(&ask(&log, &failed(":v1"))).contains("second cause"));
 }
@@ -195,10 +196,10 @@ fn who_could_pull_before_a_change_of_the_policy_is_hurt_by_it() {
     assert!(findings[0].summary.contains("1 pull of it was refused since ci/build"), "{}", findings[0].summary);
     let verdict = ask(&log, &format!("{}: 403 Forbidden", failed(":v1")));
     assert_eq!((verdict.cause, verdict.why.as_ref()), (Cause::AccessTaken, Some(&findings[0].id)));
-    // It can pull again: nobody is hurt any more.
+    // It can pull again, so nobody is affected any more.
     log.at(300).pull(None, Some("v1"));
     assert_eq!(kinds(&log), []);
-    // Whoever never pulled in these logs may have lost it by the change, if that was not long ago.
+    // A caller that never pulled in these logs may have lost access by the change, if that was recent.
     let mut stranger = Log::default();
     stranger.push(1, "v1").at(100).add("SetRepositoryPolicy", Action::AccessChanged).at(200);
     refuse(&mut stranger);

@@ -1,4 +1,4 @@
-//! As far as the logs go it is still there (or known by mention only).
+//! As far as the logs show, the image exists (or is known only from mentions).
 
 use super::cause::of_loss;
 use super::{Case, Known, access, against, pinned, sentence, tag_story, used_by};

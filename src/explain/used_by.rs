@@ -1,4 +1,5 @@
-//! Who needs the image: pulls that found nothing, deployments, tasks; and from where, when the registry's proxy hides it.
+//! What needs the image: failed pulls, deployments, tasks; and from which address, if the registry's proxy
+//! hides it.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,11 +1,11 @@
-//! How an image ended in a place.
+//! How an image was lost in one place.
 
 use super::places::Spot;
 use crate::detect::rule_of;
 use crate::model::{FateEnd, FateEndKind, LogText, Presence, Timestamp};
 use crate::timeline::{Because, End, History, Loss};
 
-/// The end of its last life there; `None` while it is there, and where no log tells.
+/// The end of its last life there; `None` while it exists there, and where no log tells.
 pub(super) fn of(history: &History, spot: &Spot<'_>) -> Option<FateEnd> {
     let loss = last(spot)?;
     let with = match loss.presumed {
@@ -40,7 +40,7 @@ pub(super) fn last<'h>(spot: &Spot<'h>) -> Option<&'h Loss> {
     image.losses.last().filter(|loss| loss.back_at.is_none())
 }
 
-/// Its tags now, or those with which it went.
+/// Its tags now, or those that it was lost with.
 pub(super) fn tags(history: &History, spot: &Spot<'_>) -> Vec<LogText> {
     let now = spot.image.map(|image| image.tags.as_slice()).unwrap_or_default();
     let of = last(spot).filter(|_| spot.presence == Presence::Gone).map_or(now, |loss| loss.tags.as_slice());

@@ -1,4 +1,4 @@
-//! What will become of a copy: by the policy of its own place, and with its sources.
+//! What will become of a copy: by the policy of its own repository, and together with its sources.
 
 use super::places::{Spot, leads_to};
 use super::{Fates, ends};
@@ -6,11 +6,11 @@ use crate::detect::usage_of_loss;
 use crate::forecast::{of_image, why};
 use crate::model::{EventRef, FateNext, GoesWith, LifecycleAction, LogText, Outlook, Presence, Repository, Severity, Timestamp};
 
-/// What a place's own policy has in store, and who needs the image there.
+/// The forecast of its own repository's policy, and what needs the image there.
 #[derive(Default)]
 pub(super) struct Will {
     pub shown: Option<FateNext>,
-    /// The same in words.
+    /// The forecast in words.
     pub words: Option<String>,
     pub severity: Option<Severity>,
     pub needed_by: Vec<LogText>,
@@ -19,7 +19,7 @@ pub(super) struct Will {
 }
 
 impl Will {
-    /// From when on a rule takes it for good, and by when.
+    /// Since when a rule may expire it, and until when it will have.
     pub fn expires(&self) -> Option<(Timestamp, Timestamp)> {
         let next = self.shown.as_ref().filter(|next| next.action == Some(LifecycleAction::Expire))?;
         let is_dated = matches!(next.outlook, Outlook::Due | Outlook::Dated);
@@ -53,7 +53,7 @@ pub(super) fn of(fates: &Fates<'_>, spot: &Spot<'_>) -> Will {
     }
 }
 
-/// Who needed it, and needs it still, where it is gone.
+/// For an image that is gone: what needed it, and still does.
 fn after(fates: &Fates<'_>, spot: &Spot<'_>) -> Will {
     let Some((repository, image)) = spot.repository.zip(spot.image) else { return Will::default() };
     let Some(loss) = ends::last(spot).filter(|_| spot.presence == Presence::Gone) else { return Will::default() };
@@ -67,7 +67,7 @@ fn after(fates: &Fates<'_>, spot: &Spot<'_>) -> Will {
     }
 }
 
-/// Places that have it and whose deletions reach this one.
+/// Places that have it and whose deletions are replicated to this one.
 pub(super) fn goes_with<'h>(fates: &Fates<'h>, spot: &Spot<'h>, spots: &[Spot<'h>]) -> Vec<GoesWith> {
     if !spot.has_it() {
         return Vec::new();
@@ -90,7 +90,7 @@ pub(super) fn goes_with<'h>(fates: &Fates<'h>, spot: &Spot<'h>, spots: &[Spot<'h
     sources.filter_map(with).collect()
 }
 
-/// Places that have it and that deletions from this one reach.
+/// Places that have it and to which deletions here are replicated.
 pub(super) fn takes<'h>(fates: &Fates<'h>, spot: &Spot<'h>, spots: &[Spot<'h>]) -> Vec<Repository> {
     let reaches = |other: &&Spot<'h>| leads_to(fates.history, spot, &other.name, fates.as_of.millis()).is_some_and(|rule| rule.deletes);
     let copies = spots.iter().filter(|other| other.has_it() && other.name != spot.name);

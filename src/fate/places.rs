@@ -1,4 +1,4 @@
-//! Every place that has, had or should have a digest, and what each is to the others.
+//! Every place that has, had or should have a digest, and how the places are related.
 
 use super::Fates;
 use crate::model::{Digest, FateRole, ImageReference, ImageState, Presence, PushOrigin, Repository, StepKind};
@@ -7,43 +7,43 @@ use crate::timeline::{Destination, DigestNo, EventNo, History, Image, Repository
 /// Replication mostly takes less than half an hour (ECR User Guide).
 const UNDER_WAY_MILLIS: i64 = 30 * 60 * 1000;
 
-/// A repository, and the digest in it, before it is put into words.
+/// A repository and the digest in it, before it is put into words.
 pub(super) struct Spot<'h> {
     pub name: Repository,
-    /// `None` where no evidence names it: a replication rule does.
+    /// `None` if the evidence has nothing of it except a replication rule.
     pub repository: Option<&'h RepositoryHistory>,
     pub image: Option<&'h Image>,
     pub role: FateRole,
     pub role_logged: bool,
     /// Index of the place that it is a copy of.
     pub copy_of: Option<usize>,
-    /// The rule by which it is one.
+    /// The replication rule that made the copy.
     pub copied_by: EventNo,
     pub upstream: Option<Upstream>,
     pub presence: Presence,
-    /// The push that brought it, in the life that it is in or had last.
+    /// The push that brought it, in its present or last life.
     pub arrival: EventNo,
     /// The last event that shows it there.
     pub seen: EventNo,
-    /// Why it has not come.
+    /// Why it has not arrived.
     pub missing: Option<Missing>,
 }
 
-/// Why a destination does not have what its source has.
+/// Why a destination lacks what its source has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
-    /// Replication copies what is pushed after its rule was put.
+    /// It was pushed before the rule was put; replication only copies what is pushed later.
     PushedBefore,
-    /// Less than half an hour has gone by.
+    /// It was pushed less than half an hour before.
     UnderWay,
-    /// The evidence of that place does not have it.
+    /// The evidence about that place does not have it.
     NotSeen,
-    /// There is no evidence of that place.
+    /// There is no evidence about that place.
     NoEvidence,
 }
 
 impl Spot<'_> {
-    /// Whether a pull, or a restore before it, would find it there.
+    /// Whether it could be pulled there, if necessary after a restore.
     pub fn has_it(&self) -> bool {
         matches!(self.presence, Presence::There | Presence::Archived)
     }
@@ -107,7 +107,7 @@ fn spot<'h>(history: &'h History, repository: &'h RepositoryHistory, image: &'h 
     }
 }
 
-/// Steps of the life that it is in, or that ended last.
+/// The steps of its present or last life.
 fn life(image: &Image) -> &[Step] {
     let begins = |step: &Step| matches!(step.kind, StepKind::Push | StepKind::Replicate);
     let now = image.steps.get(image.life_start as usize..).unwrap_or_default();
@@ -122,14 +122,14 @@ fn presence(image: &Image) -> Presence {
         ImageState::Tagged | ImageState::Untagged => Presence::There,
         ImageState::Archived => Presence::Archived,
         ImageState::Unknown if image.is_there => Presence::There,
-        // What most likely went with its source, or was there in an earlier life of the repository.
+        // It was most likely deleted with its source, or existed in an earlier life of the repository.
         ImageState::Unknown if image.vanished || image.losses.last().is_some_and(|loss| loss.back_at.is_none()) => Presence::Gone,
         ImageState::Unknown => Presence::Unknown,
         ImageState::Expired | ImageState::Deleted | ImageState::RepositoryDeleted | ImageState::Gone => Presence::Gone,
     }
 }
 
-/// Which of them is a copy of which.
+/// Determines which place is a copy of which.
 fn relate(fates: &Fates<'_>, spots: &mut [Spot<'_>]) {
     let history = fates.history;
     for at in 0..spots.len() {
@@ -155,8 +155,8 @@ fn relate(fates: &Fates<'_>, spots: &mut [Spot<'_>]) {
     }
 }
 
-/// The place that a replica comes from, and the rule. What a log shows to be a replica may come from anywhere that is copied to it; of an
-/// image that only a snapshot shows, the source must have been pushed first.
+/// The place that a replica comes from, and the rule. If a log shows that it is a replica, it may come from
+/// any place that is replicated to it; if only a snapshot shows it, the source must have been pushed first.
 fn source_of(fates: &Fates<'_>, at: usize, spots: &[Spot<'_>]) -> Option<(usize, EventNo)> {
     let history = fates.history;
     let spot = spots.get(at)?;
@@ -166,7 +166,7 @@ fn source_of(fates: &Fates<'_>, at: usize, spots: &[Spot<'_>]) -> Option<(usize,
     let own = pushed(spot);
     let mut found: Vec<(bool, Option<i64>, usize, EventNo)> = Vec::new();
     for (number, other) in spots.iter().enumerate().filter(|(number, other)| *number != at && other.name.name == spot.name.name) {
-        // What came by replication is not copied on.
+        // A replica is not copied on.
         if other.role == FateRole::Replica && (other.role_logged || other.copy_of.is_some()) {
             continue;
         }
@@ -180,7 +180,7 @@ fn source_of(fates: &Fates<'_>, at: usize, spots: &[Spot<'_>]) -> Option<(usize,
     found.first().map(|(.., number, rule)| (*number, *rule))
 }
 
-/// The destination of a place's replication that is that other place, at that moment.
+/// The destination of a place's replication rules that is the other place, at that moment.
 pub(super) fn leads_to(history: &History, from: &Spot<'_>, to: &Repository, moment: i64) -> Option<Destination> {
     let repository = from.repository?;
     if from.name.name != to.name {
@@ -190,7 +190,8 @@ pub(super) fn leads_to(history: &History, from: &Spot<'_>, to: &Repository, mome
     all.into_iter().find(|destination| history.place_in(repository, *destination) == *to)
 }
 
-/// A pull-through cache, and the repository of the evidence that it copies, where it is one of ECR's.
+/// A pull-through cache, and the repository in the evidence that it copies, if its upstream is an ECR
+/// registry.
 fn caches(fates: &Fates<'_>, at: usize, spots: &mut [Spot<'_>]) {
     let history = fates.history;
     let Some(repository) = spots[at].repository.filter(|_| matches!(spots[at].role, FateRole::Cache | FateRole::Unknown)) else { return };
@@ -205,11 +206,11 @@ fn caches(fates: &Fates<'_>, at: usize, spots: &mut [Spot<'_>]) {
     spots[at].upstream = Some(upstream);
 }
 
-/// Where the image of a place is copied to by the rules in force, and is not.
+/// Destinations of the rules in force that should have the image of a place, and do not.
 fn destinations<'h>(fates: &Fates<'h>, number: Option<DigestNo>, at: usize, spots: &mut Vec<Spot<'h>>) {
     let history = fates.history;
     let Some((repository, image)) = spots[at].repository.zip(spots[at].image) else { return };
-    // What came by replication is not copied on, and what has gone is not copied any more.
+    // A replica is not copied on, and an image that is gone is not copied any more.
     if spots[at].role == FateRole::Replica || !spots[at].has_it() {
         return;
     }
@@ -230,7 +231,7 @@ fn destinations<'h>(fates: &Fates<'h>, number: Option<DigestNo>, at: usize, spot
 fn missing(fates: &Fates<'_>, image: &Image, destination: Destination, copy: Option<&RepositoryHistory>) -> Missing {
     let history = fates.history;
     let (put, pushed) = (history.noted(destination.set_by), image.pushed_at.unwrap_or(i64::MIN));
-    // Since when a rule holds that only an answer shows is not known.
+    // If a rule is known only from a snapshot, it is not known since when it holds.
     if !put.snapshot && pushed < put.time {
         return Missing::PushedBefore;
     }
@@ -241,7 +242,7 @@ fn missing(fates: &Fates<'_>, image: &Image, destination: Destination, copy: Opt
     if copy.is_some_and(is_told) { Missing::NotSeen } else { Missing::NoEvidence }
 }
 
-/// Each place before its copies: those that are copied by name, and below each what it is copied to.
+/// Sorts each place before its copies: roots by name, each followed by its copies.
 fn in_order(spots: Vec<Spot<'_>>) -> Vec<Spot<'_>> {
     let mut order: Vec<usize> = Vec::with_capacity(spots.len());
     let mut roots: Vec<usize> = (0..spots.len()).filter(|at| spots[*at].copy_of.is_none()).collect();
@@ -257,7 +258,7 @@ fn in_order(spots: Vec<Spot<'_>>) -> Vec<Spot<'_>> {
         copies.sort_by_key(key);
         waiting.extend(copies.into_iter().rev());
     }
-    // Two caches of each other have no beginning.
+    // Two caches of each other have no root.
     let rest: Vec<usize> = (0..spots.len()).filter(|at| !order.contains(at)).collect();
     order.extend(rest);
     let mut place = vec![0; order.len()];

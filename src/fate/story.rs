@@ -1,4 +1,4 @@
-//! A fate in words: a sentence for each thing to know about a place, and what to do.
+//! A fate in sentences: what there is to know about each place, and what to do.
 
 use super::places::{Missing, Spot};
 use super::{Fates, ends};
@@ -6,7 +6,7 @@ use crate::detect::{caller, place, rule_in_words};
 use crate::model::{Fate, FatePlace, FateRole, LogText, Outlook, Presence, needing_in_words};
 use crate::timeline::{End, History, Loss, RepositoryHistory};
 
-/// How many tags are named.
+/// At most so many tags are named.
 const TAGS_MAX: usize = 5;
 
 pub(super) fn of(fates: &Fates<'_>, spot: &Spot<'_>, told: &FatePlace, will: &Option<String>) -> Vec<String> {
@@ -130,7 +130,7 @@ fn needed(told: &FatePlace) -> Option<String> {
     }
 }
 
-/// What the evidence does not tell of these places.
+/// What the evidence does not tell about these places.
 pub(super) fn unknown(fates: &Fates<'_>, spots: &[Spot<'_>], places: &[FatePlace]) -> Vec<String> {
     let history = fates.history;
     let mut list = Vec::new();

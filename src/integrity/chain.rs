@@ -97,13 +97,14 @@ impl<'f> Graph<'f> {
     }
 }
 
-/// Whether a file of this content may stand under this name. Names that are none of a log digest file tell nothing.
+/// Whether a file with this content may be stored under this name. Names that are not those of log digest
+/// files tell nothing.
 fn same_place(stands: &str, belongs: &str) -> bool {
     let place = |name| Some((Trail::of(name)?, name::delivered(name)?, name::is_backfill(name)));
     stands == belongs || place(stands).is_none_or(|stands| Some(stands) == place(belongs))
 }
 
-/// Judges every file; `found` is in the order of time within each trail.
+/// Judges every file; `found` is sorted by time within each trail.
 pub fn judge(graph: &Graph<'_>, keys: &Keys) -> Vec<Node> {
     let signed: Vec<Signed> = (0..graph.found.len()).into_par_iter().map(|at| Signed::of(graph, keys, at)).collect();
     let (proven, known_regions, signed_places) = (proven(graph, &signed), known_regions(graph, &signed), signed_places(graph, &signed));
@@ -120,12 +121,12 @@ pub fn judge(graph: &Graph<'_>, keys: &Keys) -> Vec<Node> {
     judge.nodes
 }
 
-/// What all signatures that there are of one file say.
+/// The results of all signatures of one file.
 struct Signed {
     check: Check,
-    /// Its own, in its metadata, is not of this content.
+    /// The signature in its own metadata is not for this content.
     own_invalid: bool,
-    /// Successors whose signature of it is not of this content.
+    /// Successors whose signature of it is not for this content.
     refuted_by: Vec<usize>,
     /// Its metadata has no signature.
     bare: bool,

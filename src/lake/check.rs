@@ -1,4 +1,5 @@
-//! Whether a lake is as it was written: every byte of every file that counts is read and compared with its checksum.
+//! Checks whether a lake is unchanged since it was written: every byte of every file in the manifest is
+//! compared with its checksum.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,37 +16,40 @@ use super::parquet::Reader;
 use super::place::Place;
 use super::rebuild::Records;
 
-/// What a check has found.
+/// The result of a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Commits so far.
+    /// Number of commits.
     pub generation: u64,
-    /// Files of events, how many events are in them, and how large they are.
+    /// Data files, the events in them, and their size.
     pub files: u64,
     pub events: u64,
     pub bytes: u64,
-    /// Files without checksums, written by an earlier version: what can be told of these is that they can be read.
+    /// Files without checksums, written by an earlier version: it can only be checked that they are
+    /// readable.
     pub without_checksums: u64,
-    /// Events that a repair took over from such files as they were: whether they were damaged before cannot be told.
+    /// Events that a repair took over from such files unchecked: they may have been damaged before.
     pub taken_over: u64,
-    /// What is not as it was written, or not there.
+    /// What is damaged or missing.
     pub damaged: Vec<Damage>,
-    /// Files that look like the lake's own, and do not count: `tagfall` does not read them, other tools may.
+    /// Files that look like the lake's own but are not in the manifest: `tagfall` ignores them, but other
+    /// tools may read them.
     pub strays: Vec<String>,
 }
 
-/// The same, with what a repair needs.
+/// The same with what a repair needs.
 pub(super) struct Examined {
     pub report: Report,
     pub files: Vec<FileEntry>,
-    /// Those that are sound, and have no checksums.
+    /// Files that are readable and have no checksums.
     pub unsealed: Vec<FileEntry>,
     pub segments: Vec<Segment>,
 }
 
-/// Reads all of the lake at `lake`.
+/// Reads all of a lake.
 ///
 /// # Errors
+///
 /// There is no lake, or none of its manifests can be read.
 pub fn check(lake: impl Into<Place>) -> Result<Report, LakeError> {
     check_on(&*lake.into().disk_of_lake()?)
@@ -91,7 +95,7 @@ pub(super) fn examine(disk: &dyn Disk, manifest: &Manifest) -> Examined {
     Examined { report, files, unsealed, segments }
 }
 
-/// Whether a file is sound: by its checksums, or, where it has none, by all of it being readable.
+/// Whether a file is sound: by its checksums, or, if it has none, by being readable.
 fn look(disk: &dyn Disk, entry: &FileEntry) -> Result<bool, LakeError> {
     let reader = Reader::of(disk, entry)?;
     if reader.check()? {
@@ -104,7 +108,7 @@ fn look(disk: &dyn Disk, entry: &FileEntry) -> Result<bool, LakeError> {
     Ok(false)
 }
 
-/// What is wrong with the manifests that stand by.
+/// What is wrong with the other manifests.
 fn copies(disk: &dyn Disk, manifest: &Manifest) -> Vec<Damage> {
     let [_, others @ ..] = MANIFESTS;
     let damaged = |name: &&str| read(disk, (*name).as_ref()).is_ok() && Manifest::at(disk, name).is_err();
@@ -112,11 +116,11 @@ fn copies(disk: &dyn Disk, manifest: &Manifest) -> Vec<Damage> {
     others.map(|name| Damage { file: (*name).to_owned(), reason: "damaged: the next commit writes it anew".to_owned() }).collect()
 }
 
-/// Files under names as the lake gives them, in folders that it uses, which its manifest does not name.
+/// Files with names and in folders as the lake uses them that are not in the manifest.
 fn strays(disk: &dyn Disk, manifest: &Manifest) -> Vec<String> {
     let mut named: BTreeSet<_> =
         manifest.files.iter().map(FileEntry::path).chain(manifest.segments.iter().map(|one| layout::objects(&one.name))).collect();
-    // In S3 what a commit has replaced stays where it was, and is no stray.
+    // Files that a commit replaced stay where they were for some time, and are expected.
     named.extend(disk.awaited());
     let folder = |entry: &FileEntry| entry.path().parent().map(Path::to_path_buf);
     let folders: BTreeSet<_> = manifest.files.iter().filter_map(folder).chain([OBJECTS.into()]).collect();

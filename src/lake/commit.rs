@@ -1,8 +1,8 @@
-//! The commit: how a change of a lake becomes the lake, at once or not at all, whatever stops the machine.
+//! The commit: how a change of a lake takes effect completely or not at all, whatever stops the machine.
 //!
-//! Whoever opens a lake for writing looks at its journals first and settles what they name: nothing else in the folders of the
-//! partitions is ever moved or removed. These are the modules that know the order of such steps: `local`, in a folder, and
-//! `far`, in S3, where there are no renames.
+//! Whoever opens a lake for writing first settles what its journals name; nothing else in the folders of
+//! partitions is ever moved or removed. Only these modules know the order of the steps: `local` for a
+//! folder, and `far` for S3, where files cannot be renamed.
 
 pub(super) mod far;
 pub(super) mod local;
@@ -23,11 +23,11 @@ use super::layout::{self, MANIFESTS, SPILL, STAGING};
 use super::manifest::{FileEntry, Manifest, Segment};
 use super::partition::Partition;
 
-/// A file that moves with a commit.
+/// A file that a commit moves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Moving {
     name: String,
-    /// `None`: a segment.
+    /// `None` for a segment.
     partition: Option<Partition>,
 }
 
@@ -49,18 +49,18 @@ impl Moving {
     }
 }
 
-/// What a commit moves.
+/// The files that a commit moves.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Journal {
     arriving: Vec<Moving>,
     leaving: Vec<Moving>,
-    /// In S3: nothing is left to do but to remove, in its time, what has left.
+    /// In S3: nothing is left to do except to remove replaced files when their time is over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     settled: bool,
 }
 
 impl Journal {
-    /// What `next` has and `present` has not, and the other way round.
+    /// The files that `next` has and `present` does not, and the other way round.
     fn between(present: &Manifest, next: &Manifest) -> Self {
         let (before, after) = (moving(present), moving(next));
         let lacks = |names: &[Moving]| names.iter().map(|moving| moving.path()).collect::<BTreeSet<_>>();
@@ -70,14 +70,14 @@ impl Journal {
         Self { arriving, leaving, settled: false }
     }
 
-    /// Its text, and the checksum that stands before it.
+    /// Its text, and the checksum before it.
     fn text(&self) -> io::Result<(Sum, String)> {
         let text = serde_json::to_string(self)?;
         let sum = Sum::of(text.as_bytes());
         Ok((sum, format!("{sum}\n{text}")))
     }
 
-    /// `None` where it is damaged.
+    /// `None` if it is damaged.
     fn parse(bytes: &[u8]) -> Option<Self> {
         let (sum, text) = std::str::from_utf8(bytes).ok()?.split_once('\n')?;
         let journal: Self = serde_json::from_str(text).ok().filter(|_| Sum::parse(sum) == Some(Sum::of(text.as_bytes())))?;
@@ -90,12 +90,12 @@ fn moving(manifest: &Manifest) -> Vec<Moving> {
     manifest.files.iter().map(Moving::of).chain(manifest.segments.iter().map(Moving::of_segment)).collect()
 }
 
-/// The manifest that counted before; an empty one where there is none to be had.
+/// The previous manifest; an empty one if there is none.
 pub(super) fn previous(disk: &dyn Disk) -> Manifest {
     Manifest::at(disk, MANIFESTS[2]).unwrap_or_else(|_| Manifest::new())
 }
 
-/// Removes files that are under work, when nobody works on them any more.
+/// Removes unfinished files, when nobody works on them any more.
 pub(super) fn sweep(disk: &dyn Disk) -> io::Result<()> {
     for (folder, is_ours) in [(STAGING, is_staged as fn(&str) -> bool), (SPILL, layout::is_spill)] {
         for name in disk.names(folder.as_ref())?.iter().filter(|name| is_ours(name)) {
@@ -109,7 +109,7 @@ fn is_staged(name: &str) -> bool {
     layout::is_rows(name) || layout::is_segment(name)
 }
 
-/// Does something to each of many files, some at the same time.
+/// Calls `sync` for each of many files, some at the same time.
 pub(super) fn sync_all<P: AsRef<Path> + Sync>(paths: &[P], together: usize, sync: impl Fn(&Path) -> io::Result<()> + Sync) -> Result<(), LakeError> {
     let next = AtomicUsize::new(0);
     let work = || {

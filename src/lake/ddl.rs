@@ -1,8 +1,8 @@
-//! A lake as a table of Athena: the statement that makes it one.
+//! The Athena statement that makes a lake a table.
 //!
-//! Athena knows no manifest. Of a lake in S3 it reads, partition by partition, the list of those files that count
-//! (`SymlinkTextInputFormat`): a list is replaced as a whole after each commit, so that no event is seen twice and none of a commit
-//! that did not end. A copy of a folder is read as it is.
+//! Athena does not read the manifest. For a lake in S3 it reads, for each partition, the list of files in
+//! effect (`SymlinkTextInputFormat`). A list is replaced as a whole after each commit, so no event is seen
+//! twice, and none of an unfinished commit. A copy of a lake in a folder is read as it is.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -15,12 +15,13 @@ use super::place::Place;
 use super::record::MEMBERS;
 use super::shape::Shape;
 
-/// Where no day is known, projection begins here: before there was CloudTrail, there are no events.
+/// If no day is known, projection begins with CloudTrail's first day.
 const FIRST_DAY: &str = "2013-11-13";
 
-/// The statement for the lake at `place`. `location`: where a copy of it lies.
+/// The statement for the lake at `place`. `location`: where a copy of it is.
 ///
 /// # Errors
+///
 /// There is no lake, or its manifest cannot be read.
 pub fn ddl(place: &Place, table: &str, location: Option<&str>) -> Result<String, LakeError> {
     let manifest = Manifest::load(&*place.disk_of_lake()?)?.manifest;
@@ -45,9 +46,10 @@ pub fn ddl(place: &Place, table: &str, location: Option<&str>) -> Result<String,
     Ok(text)
 }
 
-/// The addresses, or paths, of all files of events that count, in order.
+/// The addresses or paths of all data files in effect, sorted.
 ///
 /// # Errors
+///
 /// There is no lake, or its manifest cannot be read.
 pub fn files(place: &Place) -> Result<Vec<String>, LakeError> {
     let disk = place.disk_of_lake()?;
@@ -55,7 +57,7 @@ pub fn files(place: &Place) -> Result<Vec<String>, LakeError> {
     Ok(manifest.files.iter().filter(|file| !file.partition.native).map(|file| disk.address(&file.path())).collect())
 }
 
-/// How partitions are projected: accounts and regions are those that the lake has, days come by themselves.
+/// Partition projection: accounts and regions are those in the lake, days are generated.
 fn properties(manifest: &Manifest, at: &str) -> Vec<String> {
     let partitions = || manifest.files.iter().map(|file| &file.partition).filter(|partition| !partition.native);
     let all = |values: BTreeSet<String>| if values.is_empty() { NO_VALUE.to_owned() } else { values.into_iter().collect::<Vec<_>>().join(",") };
@@ -80,7 +82,7 @@ fn properties(manifest: &Manifest, at: &str) -> Vec<String> {
     ]
 }
 
-/// What Hive calls a column's type.
+/// Hive's name for a column's type.
 fn kind(shape: &Shape) -> String {
     match shape {
         Shape::Text => "string".to_owned(),

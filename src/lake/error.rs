@@ -3,17 +3,17 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// So many missing shards are named.
+/// At most so many missing shards are named.
 const SHARDS_NAMED_MAX: usize = 20;
 
-/// What went wrong. What was committed before stands as it was.
+/// What went wrong. Earlier commits are not affected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LakeError {
-    /// Another run writes to it.
+    /// Another run is writing to it.
     Busy {
         lake: PathBuf,
     },
-    /// Another run has committed to it since this one began: a lake in S3 has no lock.
+    /// Another run has committed since this one began; a lake in S3 has no lock.
     Overtaken {
         lake: PathBuf,
     },
@@ -21,15 +21,15 @@ pub enum LakeError {
     Published {
         plan: String,
     },
-    /// A server that writes whatever the condition says: it cannot keep two runs from each other.
+    /// The server ignores conditions on writes, so that two runs could overwrite each other's commits.
     Unconditional {
         lake: PathBuf,
     },
-    /// No shard of a plan is staged in it.
+    /// No shard of any plan is staged in it.
     NothingStaged {
         lake: PathBuf,
     },
-    /// Shards of more than one plan are staged, and none is named.
+    /// Shards of several plans are staged, and none was named.
     SeveralPlans {
         plans: Vec<String>,
     },
@@ -38,16 +38,16 @@ pub enum LakeError {
         missing: Vec<u32>,
         shards: u32,
     },
-    /// A folder with something else in it.
+    /// A folder that contains something else.
     NotALake {
         folder: PathBuf,
     },
-    /// It keeps other services than those asked for. Comma-separated; empty for all.
+    /// It keeps other services than those that were asked for. Comma-separated; empty for all.
     OtherSelection {
         kept: String,
         asked: String,
     },
-    /// Written by a later version.
+    /// Written by a later version of this program.
     Version {
         found: u32,
     },
@@ -62,7 +62,7 @@ impl LakeError {
         Self::Io { path: path.to_path_buf(), reason: reason.to_string() }
     }
 
-    /// What is wrong, where the file is named beside it.
+    /// What is wrong, for messages that name the file themselves.
     pub(super) fn reason(&self) -> String {
         match self {
             Self::Io { reason, .. } => reason.clone(),

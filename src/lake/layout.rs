@@ -1,30 +1,31 @@
-//! Where what lies in a lake, relative to it, and which names are a lake's own: no other file is ever moved or removed.
+//! Paths in a lake, and which names are a lake's own: no other file is ever moved or removed.
 
 use std::path::{Path, PathBuf};
 
 use super::checksum::Sum;
 
-/// The lake's own folder; its name keeps readers of Hive partitions out.
+/// The lake's own folder. Readers of Hive partitions ignore its name.
 pub(super) const OWN: &str = "_tagfall";
 
-/// The manifest, its copy, and the one that counted before it.
+/// The manifest, its copy, and the previous one.
 pub(super) const MANIFESTS: [&str; 3] = ["_tagfall/manifest.json", "_tagfall/manifest.copy.json", "_tagfall/manifest.previous.json"];
 pub(super) const STAGING: &str = "_tagfall/staging";
 pub(super) const SPILL: &str = "_tagfall/spill";
 pub(super) const OBJECTS: &str = "_tagfall/objects";
-/// Files that the manifest before the present one names, for readers that began with it.
+/// Files that only the previous manifest names, for readers that began with it.
 pub(super) const REPLACED: &str = "_tagfall/replaced";
-/// What a commit is about to move.
+/// The files that a commit is about to move.
 pub(super) const JOURNAL: &str = "_tagfall/commit.json";
-/// In S3: what each commit has brought and replaced, until that is settled.
+/// In S3: what each commit has added and replaced, until it is settled.
 pub(super) const COMMITS: &str = "_tagfall/commits";
-/// In S3: files of rows. Whoever finds files by listing does not find them, and reads no row twice while they change.
+/// In S3: data files. They are here so that tools that find files by listing do not read rows twice while
+/// files are replaced.
 pub(super) const PARTS: &str = "_tagfall/parts";
-/// In S3: which of them count, one text for each partition, for readers of Hive's lists of links.
+/// In S3: the data files in effect, one list for each partition, for tools that read Hive's symlink lists.
 pub(super) const LISTS: &str = "_tagfall/hive";
-/// Held by the one who writes.
+/// Locked by the writer.
 pub(super) const WRITER: &str = "_tagfall/lock";
-/// Held by all who read; who has it alone may take replaced files away.
+/// Locked by all readers; whoever can lock it exclusively may delete replaced files.
 pub(super) const READERS: &str = "_tagfall/readers";
 
 pub(super) fn staged(name: &str) -> PathBuf {
@@ -35,72 +36,73 @@ pub(super) fn objects(name: &str) -> PathBuf {
     Path::new(OBJECTS).join(name)
 }
 
-/// Where a replaced file waits. Readers that look for `*.parquet` anywhere below a lake are not to find it.
+/// Where a replaced file waits. Tools that look for `*.parquet` below the lake must not find it.
 pub(super) fn replaced(name: &str) -> PathBuf {
     Path::new(REPLACED).join(format!("{name}{OLD}"))
 }
 
 const OLD: &str = ".old";
 
-/// The name that a file in the folder of replaced ones had.
+/// The name that a replaced file had.
 pub(super) fn name_before(replaced: &str) -> Option<&str> {
     replaced.strip_suffix(OLD).filter(|name| is_rows(name) || is_segment(name))
 }
 
-/// `000001-00001.parquet`, `000001-00001.rows`: a file of rows; in S3 with what is in it as its number.
+/// `000001-00001.parquet`, `000001-00001.rows`: a data file; in S3 the number is a hash of its content.
 pub(super) fn is_rows(name: &str) -> bool {
     let Some((stem, "parquet" | "rows")) = name.rsplit_once('.') else { return false };
     stem.split_once('-').is_some_and(|(generation, number)| is_number(generation, 6) && (is_number(number, 5) || is_content(number)))
 }
 
-/// `000001.ndjson.gz`: what became of the objects of one commit; in S3 `000001-0123….ndjson.gz`.
+/// `000001.ndjson.gz`: results of the objects of one commit; in S3 `000001-0123….ndjson.gz`.
 pub(super) fn is_segment(name: &str) -> bool {
     let Some(stem) = name.strip_suffix(".ndjson.gz") else { return false };
     is_number(stem, 6) || stem.split_once('-').is_some_and(|(generation, content)| is_number(generation, 6) && is_content(content))
 }
 
-/// Whether a name tells what is in the file.
+/// Whether the name contains a hash of the file's content.
 pub(super) fn is_part(name: &str) -> bool {
     let content = name.split_once('-').and_then(|(_, rest)| rest.split_once('.')).map(|(content, _)| content);
     content.is_some_and(is_content) && (is_rows(name) || is_segment(name))
 }
 
-/// The name that tells what is in a file, for one that was made under `name`; `None` where that is no name of a lake's.
+/// The name with a hash of the content, for a file made under `name`; `None` if that is not a name that a
+/// lake uses.
 pub(super) fn part_name(name: &str, content: u128) -> Option<String> {
     let (stem, end) = name.split_once('.').filter(|_| is_rows(name) || is_segment(name))?;
     let generation = stem.split_once('-').map_or(stem, |(generation, _)| generation);
     Some(format!("{generation}-{content:032x}.{end}"))
 }
 
-/// What is in a file, where its name tells.
+/// The hash of the content in a file's name.
 pub(super) fn content(name: &str) -> Option<u128> {
     let content = name.split_once('-')?.1.split_once('.')?.0;
     u128::from_str_radix(content, 16).ok().filter(|_| is_part(name))
 }
 
-/// Where a file of rows lies whose partition has this folder.
+/// The path of a data file; `folder` is that of its partition.
 pub(super) fn rows(folder: PathBuf, name: &str) -> PathBuf {
     let path = folder.join(name);
     if is_part(name) && !folder.starts_with(OWN) { Path::new(PARTS).join(path) } else { path }
 }
 
-/// In S3: the journal of a commit that makes this generation.
+/// In S3: the journal of the commit that makes this generation.
 pub(super) fn commit(generation: u64, sum: &str) -> PathBuf {
     Path::new(COMMITS).join(format!("{generation:06}-{sum}.json"))
 }
 
-/// The generation of such a journal.
+/// The generation of a journal.
 pub(super) fn commit_generation(name: &str) -> Option<u64> {
     let (generation, sum) = name.strip_suffix(".json")?.split_once('-')?;
     generation.parse().ok().filter(|_| is_number(generation, 6) && Sum::parse(sum).is_some())
 }
 
-/// `7.rows`: rows that wait.
+/// `7.rows`: a spill file.
 pub(super) fn is_spill(name: &str) -> bool {
     name.strip_suffix(".rows").is_some_and(|number| is_number(number, 1))
 }
 
-/// 128 bits in hex digits.
+/// Whether a text is 128 bits in hex digits.
 fn is_content(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

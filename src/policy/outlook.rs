@@ -28,7 +28,7 @@ pub struct Outlook {
     pub survives: Option<u64>,
 }
 
-/// Returns one outlook for each image, in the order given. Images that an index holds are not passed in:
+/// Returns one forecast for each image, in the order given. Images that an index holds are not passed in:
 /// they stay anyway.
 pub fn outlook<K: Copy + Ord>(policy: &Policy, images: &[Joined<'_, K>]) -> Vec<Outlook> {
     let mut found: Vec<Outlook> = images

@@ -137,7 +137,7 @@ mod tests {
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
             "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
         ];
-        assert_eq!(said.map(|bytes| hex::encode(&bytes)), expected);
+        assert_eq!(said.map(hex::encode), expected);
     }
 
     #[test]

@@ -1,17 +1,19 @@
 //! What every name in a query means, and of which type everything is: found once, before anything is read.
 //!
-//! The binder goes through a query from the inside out, as rows will go. Each table in FROM gets a name that nothing else in the query
-//! has, each column is written out with its table, GROUP BY and HAVING with the expressions that their ordinals and aliases stand for,
+//! The binder goes through a query from the inside out, as rows will go. Each table in FROM and in WITH gets a name that nothing else in
+//! the query has, each column is written out with its table, GROUP BY and HAVING with the expressions that their ordinals and aliases stand for,
 //! `NATURAL JOIN` with its columns. So two expressions that mean the same are equal trees, whoever looks at them; which tables an
 //! expression looks at, and whether a subquery looks at the query around it, is seen by its names alone ([`names::free`]).
 //!
 //! - this file: a query and its common tables, and what is known of them at the end ([`Bound`]);
-//! - `from`: tables and joins; `select`: a `SELECT` and its clauses; `resolve`: the names in one expression.
+//! - `from`: tables and joins; `select`: a `SELECT` and its clauses; `resolve`: the names in one expression;
+//! - `needed`: which columns of the events a bound query looks at.
 //!
 //! The type of an expression is asked of the functions that it calls, with columns that have no rows: there is one place that knows what
 //! a function takes and gives. Nothing else runs: no table is made, no join tried, no subquery asked for rows.
 
 mod from;
+mod needed;
 mod resolve;
 mod select;
 
@@ -27,7 +29,8 @@ use super::relation::Relation;
 use super::select::{combine, limits, order_exprs, order_keys, value_rows};
 use super::{names, recursive, walk};
 use crate::model::Timestamp;
-use crate::tables;
+use crate::tables::{self, Table};
+pub(super) use needed::needed;
 use resolve::Clause;
 
 /// The query around one, and the rows of it that are meant.
@@ -46,6 +49,8 @@ struct Binder {
     catalog: Catalog,
     /// `current_timestamp`, milliseconds.
     now: i64,
+    /// The declared tables that the query names, each once.
+    declared: RefCell<Vec<&'static Table>>,
     /// Tables in FROM by their own names, without rows.
     tables: RefCell<BTreeMap<String, Relation>>,
     /// What a whole FROM gives, by the name of its first table.
@@ -67,6 +72,7 @@ impl Bound {
         let binder = Binder {
             catalog,
             now: now.millis(),
+            declared: RefCell::default(),
             tables: RefCell::default(),
             froms: RefCell::default(),
             shapes: Shapes::default(),
@@ -86,6 +92,11 @@ impl Bound {
 
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// The declared tables that the query names, each once.
+    pub fn declared(&self) -> Vec<&'static Table> {
+        self.binder.declared.borrow().clone()
     }
 
     /// What a FROM of the query gives, without rows.
@@ -192,11 +203,13 @@ impl Binder {
         for table in &mut with.cte_tables {
             let name = table.alias.name.value.to_lowercase();
             let columns: Vec<String> = table.alias.columns.iter().map(|column| column.name.value.clone()).collect();
+            let own = self.name(&name);
             let rows = match recursive::halves(&table.query, &name).is_some() && with.recursive {
-                true => self.recursive(&ctes, outer, &mut table.query, (&name, &columns)).map_err(|error| error.at_span(table.alias.name.span))?,
-                false => self.query(&ctes, outer, &mut table.query)?.renamed(&name, &columns),
+                true => self.recursive(&ctes, outer, &mut table.query, (&own, &columns)).map_err(|error| error.at_span(table.alias.name.span))?,
+                false => self.query(&ctes, outer, &mut table.query)?.renamed(&own, &columns),
             };
-            ctes = ctes.with(name, rows);
+            table.alias.name = Ident { quote_style: None, value: own.clone(), span: table.alias.name.span };
+            ctes = ctes.with(own, rows);
         }
         Ok(ctes)
     }

@@ -17,7 +17,7 @@ use sqlparser::ast::{Expr, Query, Select, SetExpr, TableFactor};
 use super::bind::Bound;
 use super::flow::top;
 use super::relation::Relation;
-use super::{aggregate, data_store, names as columns, scan, select, walk};
+use super::{aggregate, data_store, names as columns, select, walk};
 use crate::tables::cloudtrail;
 
 /// A query whose mentions of events have names of their own.
@@ -44,8 +44,7 @@ pub(super) struct Mention {
 impl Divided {
     /// `None` if the query cannot be answered share by share. `can_merge` says whether the groups of its SELECT can be put together.
     pub fn of(bound: &Bound, can_merge: impl FnOnce(&Query) -> bool) -> Option<Self> {
-        let tables = scan::tables(bound.tree());
-        if !matches!(tables.as_slice(), [table] if table.name == cloudtrail::TABLE.name) {
+        if !matches!(bound.declared().as_slice(), [table] if table.name == cloudtrail::TABLE.name) {
             return None;
         }
         let mut tree = bound.tree().clone();

@@ -112,7 +112,7 @@ impl Flow {
         if select::has_ties(tree) {
             return None;
         }
-        if !rowwise::is_reduced(tree) {
+        if !rowwise::is_reduced(bound) {
             return Self::of_shares(bound, scan, filters);
         }
         let select = top(tree)?;

@@ -10,10 +10,11 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use sqlparser::ast::{
-    Expr, Ident, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor,
-    TableWithJoins, Visit, Visitor,
+    Expr, Ident, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SetExpr, TableAlias, TableFactor, TableWithJoins, Visit,
+    Visitor,
 };
 
+use super::bind::Bound;
 use super::pushdown::{self, Constants};
 use super::scan::is_events;
 use super::{names, walk};
@@ -26,27 +27,19 @@ const STEPS_MAX: usize = 2_000;
 pub(super) struct Mention {
     pub alias: String,
     pub conditions: Vec<Expr>,
-    /// `SELECT *` that somebody sees, or columns renamed by position: all columns are needed.
-    pub all_columns: bool,
-}
-
-pub(super) struct Mentions {
-    pub found: Vec<Mention>,
-    /// Columns of `USING`, which are no expressions.
-    pub using: BTreeSet<String>,
 }
 
 /// The mentions in a query. `None`: some cannot be followed, and nothing may be concluded.
-pub(super) fn of(query: &Query) -> Option<Mentions> {
-    let mut walker = Walker { found: Vec::new(), using: BTreeSet::new(), places: BTreeSet::new(), steps: 0 };
-    walker.query(query, &Commons::default(), Vec::new(), false);
+pub(super) fn of(bound: &Bound) -> Option<Vec<Mention>> {
+    let query = bound.tree();
+    let mut walker = Walker { bound, found: Vec::new(), places: BTreeSet::new(), steps: 0 };
+    walker.query(query, &Commons::default(), Vec::new());
     let mut followed = walker.steps <= STEPS_MAX && walker.found.len() <= MENTIONS_MAX;
     let _ = sqlparser::ast::visit_relations(query, |name| {
         followed &= !is_events(&names::last(name)) || walker.places.contains(&place(name));
         ControlFlow::<()>::Continue(())
     });
-    walker.using.extend(super::partition::also_needed(query).map(str::to_owned));
-    followed.then_some(Mentions { found: walker.found, using: walker.using })
+    followed.then_some(walker.found)
 }
 
 /// Where a name stands in the text: line and column.
@@ -84,22 +77,20 @@ impl Commons {
 struct Around<'s> {
     wheres: &'s [Expr],
     constants: &'s Constants,
-    /// A `*` shows all columns.
-    star: bool,
     commons: &'s Commons,
 }
 
-struct Walker {
+struct Walker<'b> {
+    bound: &'b Bound,
     found: Vec<Mention>,
-    using: BTreeSet<String>,
     /// Where the names stand that were followed.
     places: BTreeSet<(u64, u64)>,
     steps: usize,
 }
 
-impl Walker {
-    /// `more` holds in every row of the query that anybody needs; with `by_name`, its columns are looked at by name alone.
-    fn query(&mut self, query: &Query, commons: &Commons, more: Vec<Expr>, by_name: bool) {
+impl Walker<'_> {
+    /// `more` holds in every row of the query that anybody needs.
+    fn query(&mut self, query: &Query, commons: &Commons, more: Vec<Expr>) {
         self.steps += 1;
         if self.steps > STEPS_MAX || self.found.len() > MENTIONS_MAX {
             return;
@@ -117,20 +108,20 @@ impl Walker {
             own.push(common.clone());
             commons = Commons(Some(common));
         }
-        self.set(&query.body, &commons, more, by_name && query.order_by.is_none());
+        self.set(&query.body, &commons, more);
         self.subqueries(&query.order_by, &commons);
         for common in own.iter().filter(|common| !common.is_used.get()) {
-            self.query(&common.query, &common.before, Vec::new(), false);
+            self.query(&common.query, &common.before, Vec::new());
         }
     }
 
-    fn set(&mut self, body: &SetExpr, commons: &Commons, more: Vec<Expr>, by_name: bool) {
+    fn set(&mut self, body: &SetExpr, commons: &Commons, more: Vec<Expr>) {
         match body {
-            SetExpr::Select(select) => self.select(select, commons, more, by_name),
-            SetExpr::Query(query) => self.query(query, commons, Vec::new(), false),
+            SetExpr::Select(select) => self.select(select, commons, more),
+            SetExpr::Query(query) => self.query(query, commons, Vec::new()),
             SetExpr::SetOperation { left, right, .. } => {
-                self.set(left, commons, Vec::new(), false);
-                self.set(right, commons, Vec::new(), false);
+                self.set(left, commons, Vec::new());
+                self.set(right, commons, Vec::new());
             }
             other => self.subqueries(other, commons),
         }
@@ -138,32 +129,22 @@ impl Walker {
 
     /// Subqueries in expressions: they have the conditions of their own WHERE.
     fn subqueries(&mut self, part: &impl Visit, commons: &Commons) {
-        let mut finder = Subqueries { depth: 0, found: Vec::new() };
-        let _ = part.visit(&mut finder);
-        for query in finder.found {
-            self.query(&query, commons, Vec::new(), false);
+        for query in Subqueries::of(part) {
+            self.query(&query, commons, Vec::new());
         }
     }
 
-    fn select(&mut self, select: &Select, commons: &Commons, more: Vec<Expr>, by_name: bool) {
+    fn select(&mut self, select: &Select, commons: &Commons, more: Vec<Expr>) {
         self.subqueries(select, commons);
         let mut wheres: Vec<Expr> = select.selection.iter().flat_map(walk::conjuncts).cloned().collect();
         wheres.extend(more);
         let constants = constants(select, commons);
-        let star = select.projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
-        let star = star && (!by_name || select.distinct.is_some());
-        self.tables(&select.from, &Around { wheres: &wheres, constants: &constants, star, commons });
+        self.tables(&select.from, &Around { wheres: &wheres, constants: &constants, commons });
     }
 
     fn tables(&mut self, from: &[TableWithJoins], around: &Around<'_>) {
         let outer = from.iter().flat_map(|table| &table.joins).any(|join| !is_inner(&join.join_operator));
-        // Which columns NATURAL JOIN looks at, the columns that are there say.
-        let natural = from.iter().flat_map(|table| &table.joins).any(|join| matches!(constraint(&join.join_operator), Some(JoinConstraint::Natural)));
-        let around = &Around { star: around.star || natural, ..*around };
         for table in from {
-            for join in &table.joins {
-                self.using.extend(using(&join.join_operator));
-            }
             for (at, factor) in std::iter::once(&table.relation).chain(table.joins.iter().map(|join| &join.relation)).enumerate() {
                 let mut conditions = Vec::new();
                 // With outer joins about, a condition in WHERE limits only the first table, which none of them can NULL.
@@ -197,16 +178,16 @@ impl Walker {
                 } else if is_events(&table) {
                     conditions.retain(|_| !renamed);
                     conditions.iter_mut().for_each(|condition| around.constants.put_into(condition));
-                    self.found.push(Mention { alias, conditions, all_columns: around.star || renamed });
+                    self.found.push(Mention { alias, conditions });
                 }
             }
             TableFactor::Derived { subquery, alias, .. } => {
                 let name = alias.as_ref().map(|alias| alias.name.value.to_lowercase()).unwrap_or_default();
                 self.inner(subquery, commons, (&name, is_renamed(alias.as_ref())), &conditions, around);
             }
-            TableFactor::NestedJoin { table_with_joins, alias } => {
+            TableFactor::NestedJoin { table_with_joins, .. } => {
                 let nothing = Constants::default();
-                let around = Around { wheres: &[], constants: &nothing, star: around.star || is_renamed(alias.as_ref()), commons };
+                let around = Around { wheres: &[], constants: &nothing, commons };
                 self.tables(std::slice::from_ref(table_with_joins), &around);
             }
             _ => {}
@@ -215,9 +196,9 @@ impl Walker {
 
     /// A query in `FROM`, under a name.
     fn inner(&mut self, query: &Query, commons: &Commons, (alias, renamed): (&str, bool), conditions: &[Expr], around: &Around<'_>) {
-        let outputs = if renamed { None } else { pushdown::Outputs::of(query) };
+        let outputs = if renamed { None } else { pushdown::Outputs::of(query, self.bound) };
         let pushed = outputs.map(|outputs| conditions.iter().filter_map(|condition| outputs.inside(condition, alias, around.constants)).collect());
-        self.query(query, commons, pushed.unwrap_or_default(), !renamed && !around.star);
+        self.query(query, commons, pushed.unwrap_or_default());
     }
 }
 
@@ -257,7 +238,7 @@ fn is_left_or_inner(operator: &JoinOperator) -> bool {
     is_inner(operator) || matches!(operator, JoinOperator::Left(_) | JoinOperator::LeftOuter(_))
 }
 
-fn constraint(operator: &JoinOperator) -> Option<&JoinConstraint> {
+pub(super) fn constraint(operator: &JoinOperator) -> Option<&JoinConstraint> {
     match operator {
         JoinOperator::Join(constraint)
         | JoinOperator::Inner(constraint)
@@ -277,17 +258,18 @@ fn on(operator: &JoinOperator) -> Option<&Expr> {
     }
 }
 
-fn using(operator: &JoinOperator) -> Vec<String> {
-    match constraint(operator) {
-        Some(JoinConstraint::Using(columns)) => columns.iter().map(names::last).collect(),
-        _ => Vec::new(),
-    }
-}
-
 /// Subqueries that stand in expressions, but not those inside other queries.
-struct Subqueries {
+pub(super) struct Subqueries {
     depth: usize,
     found: Vec<Query>,
+}
+
+impl Subqueries {
+    pub fn of(part: &impl Visit) -> Vec<Query> {
+        let mut finder = Self { depth: 0, found: Vec::new() };
+        let _ = part.visit(&mut finder);
+        finder.found
+    }
 }
 
 impl Visitor for Subqueries {

@@ -96,9 +96,14 @@ pub(super) fn written(name: &str) -> &str {
     name.split_once(MARK).map_or(name, |(written, _)| written)
 }
 
+/// Whether it is a name that the binder has given.
+pub(super) fn is_marked(name: &str) -> bool {
+    name.contains(MARK)
+}
+
 /// Whether it is known what a name means that begins so.
 pub(super) fn is_bound(first: &Ident) -> bool {
-    first.value.contains(MARK)
+    is_marked(&first.value)
 }
 
 /// A name as it stands in the query: a table that has been put in front of a column is left out.

@@ -11,8 +11,10 @@ use sqlparser::ast::{
     VisitMut, Visitor, VisitorMut,
 };
 
+use super::bind::Bound;
 use super::mentions::qualified;
-use super::walk;
+use super::relation::Relation;
+use super::{names, walk};
 
 /// The columns that a query gives, by the expressions they are made of.
 pub(super) struct Outputs {
@@ -22,27 +24,29 @@ pub(super) struct Outputs {
 
 enum Star {
     Absent,
-    /// `*`
-    All,
+    /// `*`, of these rows
+    All(Relation),
     /// `t.*`
     Of(Ident),
 }
 
 impl Outputs {
     /// `None` if conditions on the result are none on the rows it is made of, or if that is hard to tell.
-    pub fn of(query: &Query) -> Option<Self> {
+    pub fn of(query: &Query, bound: &Bound) -> Option<Self> {
         let select = row_by_row(query)?;
         let mut outputs = Self { columns: Vec::new(), star: Star::Absent };
         for item in &select.projection {
             match (item, &outputs.star) {
                 (SelectItem::ExprWithAlias { expr, alias }, _) => outputs.columns.push((alias.value.to_lowercase(), expr.clone())),
                 (SelectItem::UnnamedExpr(expr), _) => outputs.columns.extend(own_name(expr).map(|name| (name, expr.clone()))),
-                (SelectItem::Wildcard(options), Star::Absent) if options.to_string().is_empty() => outputs.star = Star::All,
+                (SelectItem::Wildcard(options), Star::Absent) if options.to_string().is_empty() => {
+                    outputs.star = Star::All(bound.relation(&select.from)?)
+                }
                 (SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options), Star::Absent)
                     if options.to_string().is_empty() =>
                 {
                     let last = name.0.last().and_then(ObjectNamePart::as_ident)?;
-                    outputs.star = Star::Of(Ident::new(last.value.to_lowercase()));
+                    outputs.star = Star::Of(last.clone());
                 }
                 _ => return None,
             }
@@ -66,38 +70,31 @@ impl Outputs {
         let named = self.columns.iter().find(|(column, _)| column == name).map(|(_, expr)| expr.clone());
         named.or_else(|| match &self.star {
             Star::Absent => None,
-            Star::All => Some(Expr::Identifier(Ident::new(name))),
+            Star::All(rows) => {
+                let (at, _) = names::find(rows, &[Ident::new(name)]).ok()??;
+                let table = rows.fields.get(at)?.qualifier.as_ref()?;
+                Some(Expr::CompoundIdentifier(vec![Ident::new(table), Ident::new(name)]))
+            }
             Star::Of(table) => Some(Expr::CompoundIdentifier(vec![table.clone(), Ident::new(name)])),
         })
     }
 
     /// What a name in the outer query means here.
     fn meaning(&self, parts: &[Ident], alias: &str) -> Option<Expr> {
-        let (column, fields) = match parts {
-            [table, column, fields @ ..] if table.value == alias => (self.column(&column.value)?, fields),
-            [column, fields @ ..] => (self.column(&column.value)?, fields),
-            [] => return None,
-        };
-        match column {
-            Expr::Identifier(column) => Some(path([column].into_iter().chain(fields.iter().cloned()).collect())),
-            Expr::CompoundIdentifier(column) => Some(path(column.into_iter().chain(fields.iter().cloned()).collect())),
+        let [table, column, fields @ ..] = parts else { return None };
+        if table.value != alias {
+            return None;
+        }
+        match self.column(&column.value)? {
+            Expr::CompoundIdentifier(column) => Some(Expr::CompoundIdentifier(column.into_iter().chain(fields.iter().cloned()).collect())),
             other if fields.is_empty() => Some(Expr::Nested(Box::new(other))),
             _ => None,
         }
     }
 }
 
-/// The names in expressions are lower case already; those that came from aliases are made so.
-fn path(parts: Vec<Ident>) -> Expr {
-    match <[Ident; 1]>::try_from(parts) {
-        Ok([column]) => Expr::Identifier(column),
-        Err(parts) => Expr::CompoundIdentifier(parts),
-    }
-}
-
 fn own_name(expr: &Expr) -> Option<String> {
     match expr {
-        Expr::Identifier(column) => Some(column.value.to_lowercase()),
         Expr::CompoundIdentifier(parts) => parts.last().map(|column| column.value.to_lowercase()),
         _ => None,
     }
@@ -150,8 +147,6 @@ impl VisitorMut for Rewrite<'_> {
     // On the way out: what has been put in is not looked at again.
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         let meaning = match expr {
-            Expr::Identifier(name) if super::clock::is_moment(&name.value) => return ControlFlow::Continue(()),
-            Expr::Identifier(name) => self.outputs.meaning(std::slice::from_ref(name), self.alias),
             Expr::CompoundIdentifier(parts) => self.outputs.meaning(parts, self.alias),
             _ => return ControlFlow::Continue(()),
         };
@@ -186,7 +181,7 @@ impl Constants {
         }
     }
 
-    /// Puts the values in the place of the names. A name that means something else as well is refused before it comes here.
+    /// Puts the values in the place of the names.
     pub fn put_into(&self, condition: &mut Expr) {
         if !self.0.is_empty() && !walk::has_subquery(condition) && !has_lambda(condition) {
             let _ = VisitMut::visit(condition, &mut PutConstants(self));
@@ -195,7 +190,6 @@ impl Constants {
 
     fn get(&self, expr: &Expr) -> Option<&Expr> {
         let found = match expr {
-            Expr::Identifier(name) => self.0.iter().find(|constant| constant.column == name.value),
             Expr::CompoundIdentifier(parts) => {
                 let (table, column) = qualified(parts)?;
                 self.0.iter().find(|constant| constant.table == table && constant.column == column)

@@ -223,6 +223,11 @@ impl Ctes {
         Self(all)
     }
 
+    /// The name of the table that a query calls so.
+    pub fn called(&self, written: &str) -> Option<&str> {
+        self.0.iter().rev().map(|(known, _)| known.as_str()).find(|known| names::written(known) == written)
+    }
+
     pub fn get(&self, name: &str) -> Option<Arc<Relation>> {
         self.0.iter().rev().find(|(known, _)| known == name).map(|(_, relation)| relation.clone())
     }
@@ -251,12 +256,13 @@ impl Query {
         names::lower(&mut tree);
         window::named::write_out(&mut tree);
         params::set(&mut tree, params)?;
-        let (tables, params) = (scan::tables(&tree), params::list(&tree));
+        let params = params::list(&tree);
         let (lake, blind) = (data_store::is_meant(&tree), blind::is_blind(&tree));
         let bound = Bound::of(tree, now)?;
-        let (scan, filters) = scan::scan(bound.tree(), now);
+        let (scan, filters) = scan::scan(&bound);
         let plan = if blind && !lake { Plan::of(&bound, scan.columns.as_deref()) } else { None };
         let flow = Flow::of(&bound, &scan, &filters);
+        let tables = bound.declared();
         Ok(Self { tree: bound.into_tree(), params, now, scan, lake, filters, tables, blind, plan, flow })
     }
 

@@ -59,8 +59,8 @@ pub(super) fn rows(
             return Ok(whole);
         }
         if whole.height > ROWS_MAX {
-            return Err(SqlError::new(format!("WITH RECURSIVE {name} makes more than {ROWS_MAX} rows")));
+            return Err(SqlError::new(format!("WITH RECURSIVE {} makes more than {ROWS_MAX} rows", names::written(name))));
         }
     }
-    Err(SqlError::new(format!("WITH RECURSIVE {name} did not come to an end in {STEPS_MAX} steps")))
+    Err(SqlError::new(format!("WITH RECURSIVE {} did not come to an end in {STEPS_MAX} steps", names::written(name))))
 }

@@ -5,15 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::ops::ControlFlow;
 
-use sqlparser::ast::{BinaryOperator, Expr, GroupByExpr, LimitClause, Query, SelectItem, SetExpr, TableFactor, Value, Visit, Visitor};
+use sqlparser::ast::{BinaryOperator, Expr, GroupByExpr, Ident, LimitClause, Query, SelectItem, SetExpr, TableFactor, Value};
 
+use super::bind::{Bound, needed};
 use super::bounds::Bounds;
-use super::mentions::{self, Mention, Mentions};
-use super::{fields, names, walk};
+use super::mentions::{self, Mention};
+use super::{names, partition, walk};
 use crate::model::{Filter, Timestamp};
-use crate::tables::{self, Asked, Table, cloudtrail};
+use crate::tables::{self, Asked, cloudtrail};
 
 /// What to read. `None` and empty lists mean: no limit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -112,94 +112,25 @@ impl fmt::Display for Scan {
     }
 }
 
-/// The tables that a query names, common tables left out.
-pub(super) fn tables(query: &Query) -> Vec<&'static Table> {
-    let mut found: Vec<&'static Table> = Vec::new();
-    let shadowed = shadowed(query);
-    for name in table_names(query).into_iter().filter(|name| !shadowed.contains(name)) {
-        if let Some(table) = tables::find(&name)
-            && !found.iter().any(|known| known.name == table.name)
-        {
-            found.push(table);
-        }
-    }
-    found
-}
-
-fn table_names(query: &Query) -> Vec<String> {
-    let mut found = Vec::new();
-    let _ = sqlparser::ast::visit_relations(query, |name| {
-        found.push(names::last(name));
-        ControlFlow::<()>::Continue(())
-    });
-    found
-}
-
-/// Names of common tables that hide a table of ours. A common table that is made from the table of its own name hides
-/// nothing here: which of the two a name means depends on where it stands.
-fn shadowed(query: &Query) -> BTreeSet<String> {
-    struct Finder(BTreeSet<String>, BTreeSet<String>);
-    impl Visitor for Finder {
-        type Break = ();
-
-        fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-            for table in query.with.iter().flat_map(|with| &with.cte_tables) {
-                let name = table.alias.name.value.to_lowercase();
-                if table_names(&table.query).contains(&name) {
-                    self.1.insert(name);
-                } else {
-                    self.0.insert(name);
-                }
-            }
-            ControlFlow::Continue(())
-        }
-    }
-    let mut finder = Finder(BTreeSet::new(), BTreeSet::new());
-    let _ = query.visit(&mut finder);
-    finder.0.difference(&finder.1).cloned().collect()
-}
-
 /// The scan of a query, and what [`filters`] says of it.
-pub(super) fn scan(query: &Query, now: Timestamp) -> (Scan, Filters) {
-    let Some(mentions) = mentions::of(query) else { return (Scan::default(), None) };
-    let columns = columns(query, &mentions);
-    let mut fields = if columns.is_some() { fields::of(query) } else { BTreeMap::new() };
-    fields.retain(|column, _| !mentions.using.contains(*column));
-    let mut scan = Scan { columns, fields, limit: limit(query, &mentions.found), ..Scan::default() };
-    let bounds = mentions.found.iter().map(|mention| {
+pub(super) fn scan(bound: &Bound) -> (Scan, Filters) {
+    let (query, now) = (bound.tree(), bound.now());
+    let Some(mentions) = mentions::of(bound) else { return (Scan::default(), None) };
+    let mut scan = Scan { limit: limit(query, &mentions), ..Scan::default() };
+    if let Some(mut needed) = needed(query) {
+        needed.extend(partition::also_needed(query).map(|column| (column, None)));
+        let columns = cloudtrail::ORIGINS.iter().map(|(name, _)| *name).filter(|name| needed.contains_key(name));
+        scan.columns = Some(columns.map(str::to_owned).collect());
+        scan.fields = needed.into_iter().filter_map(|(column, paths)| Some((column, paths?))).collect();
+    }
+    let bounds = mentions.iter().map(|mention| {
         let each = mention.conditions.iter().map(|condition| Bounds::of(condition, &mention.alias, now));
         each.fold(Bounds::default(), Bounds::and)
     });
     if let Some(bounds) = bounds.reduce(Bounds::or) {
         bounds.write(&mut scan);
     }
-    (scan, filters(mentions.found))
-}
-
-fn columns(query: &Query, mentions: &Mentions) -> Option<Vec<String>> {
-    if mentions.found.iter().any(|mention| mention.all_columns) {
-        return None;
-    }
-    struct Names(BTreeSet<String>);
-    impl Visitor for Names {
-        type Break = ();
-
-        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            match expr {
-                Expr::Identifier(ident) => {
-                    self.0.insert(ident.value.to_lowercase());
-                }
-                Expr::CompoundIdentifier(parts) => self.0.extend(parts.iter().map(|ident| ident.value.to_lowercase())),
-                _ => {}
-            }
-            ControlFlow::Continue(())
-        }
-    }
-    let mut found = Names(BTreeSet::new());
-    let _ = query.visit(&mut found);
-    found.0.extend(mentions.using.iter().cloned());
-    let needed: BTreeSet<&str> = found.0.iter().filter_map(|name| cloudtrail::column_named(name)).collect();
-    Some(cloudtrail::ORIGINS.iter().map(|(name, _)| (*name).to_owned()).filter(|name| needed.contains(name.as_str())).collect())
+    (scan, filters(mentions))
 }
 
 /// LIMIT (and OFFSET) of a query that takes any rows: nothing sorts, groups, joins or counts them.
@@ -253,41 +184,20 @@ fn filters(mentions: Vec<Mention>) -> Filters {
     (!filters.is_empty() && filters.iter().all(|(_, conditions)| !conditions.is_empty())).then_some(filters)
 }
 
-/// Whether a table of this name is `cloudtrail_logs`, where no common table hides it.
+/// Whether a table of a bound query is `cloudtrail_logs`, and no common table, whatever the query calls that.
 pub(super) fn is_events(name: &str) -> bool {
-    tables::find(name).is_some_and(|table| table.name == cloudtrail::TABLE.name)
+    !names::is_marked(name) && tables::find(name).is_some_and(|table| table.name == cloudtrail::TABLE.name)
 }
 
 /// Whether a condition looks at nothing but columns of this mention of the table.
 pub(super) fn is_early(condition: &Expr, alias: &str) -> bool {
-    struct Foreign<'a>(&'a str);
-    impl Visitor for Foreign<'_> {
-        type Break = ();
-
-        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            let own = match expr {
-                Expr::Identifier(ident) => is_column(&ident.value) || super::clock::is_moment(&ident.value),
-                Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-                    [first, second, ..] => (first.value == self.0 && is_column(&second.value)) || (first.value != self.0 && is_column(&first.value)),
-                    _ => false,
-                },
-                Expr::Lambda(_) => false,
-                _ => true,
-            };
-            if own { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        }
-    }
-    !walk::has_subquery(condition) && condition.visit(&mut Foreign(alias)).is_continue()
-}
-
-fn is_column(name: &str) -> bool {
-    cloudtrail::column_named(name).is_some()
+    let is_own = |parts: &Vec<Ident>| parts.first().is_some_and(|first| first.value == alias);
+    !walk::has_subquery(condition) && names::free(condition).iter().all(is_own)
 }
 
 /// The column of this mention that an expression is.
 pub(super) fn column_of(expr: &Expr, alias: &str) -> Option<&'static str> {
     match expr {
-        Expr::Identifier(ident) => cloudtrail::column_named(&ident.value),
         Expr::CompoundIdentifier(parts) => match parts.as_slice() {
             [table, column] if table.value == alias => cloudtrail::column_named(&column.value),
             _ => None,

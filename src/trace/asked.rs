@@ -1,4 +1,4 @@
-//! What is asked for: an access key id, an ARN, an address, a name; and whether a record is about it.
+//! The question: an access key id, an ARN, an address or a name; and whether a record is about it.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -10,11 +10,11 @@ use super::fields::{Escapes, Field};
 use crate::model::{Asked, Event, Grant, IamPrincipal, Session, SessionRecord};
 use crate::recognize::is_access_key;
 
-/// A question, ready to be put to records.
+/// A question that records can be compared with.
 pub struct Question {
     text: String,
     what: What,
-    /// A text that every record has that is about it; none where there is no such text.
+    /// A text that every record about it contains; `None` if there is no such text.
     literal: Option<Finder<'static>>,
     event_id: Field,
     escapes: Escapes,
@@ -22,20 +22,20 @@ pub struct Question {
 
 enum What {
     Key,
-    /// The whole ARN of a session or of a user; of a role the account and the name.
+    /// For a session or user the whole ARN; for a role the account and the name.
     Arn {
         whole: WildMatch,
         role: Option<(String, WildMatch)>,
     },
     Address(IpAddr),
-    /// A service, which stands where others have an address.
+    /// A service, which appears in the place of an address.
     Service,
     Name(WildMatch),
     Events(BTreeSet<String>),
 }
 
 impl Question {
-    /// What a text asks for; `None` for one that is empty.
+    /// Parses a question; `None` for an empty text.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         if text.is_empty() {
@@ -54,7 +54,7 @@ impl Question {
             What::Name(WildMatch::new(text))
         };
         let literal = match &what {
-            // Who writes such an address in another way means the same.
+            // An IPv6 address can be written in several ways.
             What::Address(IpAddr::V6(_)) | What::Events(_) => None,
             What::Address(IpAddr::V4(address)) => Some(address.to_string()),
             What::Key | What::Service => Some(text.to_owned()),
@@ -98,7 +98,7 @@ impl Question {
         told || self.escapes.are_in(json)
     }
 
-    /// Whether the caller of a record is asked for.
+    /// Whether the caller of a record is the one asked for.
     pub(super) fn is_caller(&self, record: &SessionRecord<'_>) -> bool {
         let (event, caller) = (&record.event, &record.caller);
         match &self.what {
@@ -115,7 +115,7 @@ impl Question {
         }
     }
 
-    /// Whether the session is asked for that a record begins.
+    /// Whether the session that a record begins is the one asked for.
     pub(super) fn is_begun(&self, caller: &Session<'_>, grant: &Grant<'_>) -> bool {
         match &self.what {
             What::Key => grant.key == Some(&self.text),
@@ -132,11 +132,11 @@ impl Question {
     }
 }
 
-/// The longest part of the last name that has no `*` and no `?` in it.
+/// The longest part of the name's last component without `*` and `?`.
 fn literal(text: &str) -> Option<String> {
     let last = text.rsplit(['/', ':']).next().unwrap_or(text);
     let longest = last.split(['*', '?']).max_by_key(|part| part.len()).filter(|part| !part.is_empty())?;
-    // What JSON would write with an escape is looked for by parsing.
+    // Characters that JSON would escape cannot be searched for in its text.
     longest.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\')).then(|| longest.to_owned())
 }
 
@@ -153,7 +153,7 @@ fn is_address(event: &Event<'_>, address: IpAddr) -> bool {
     event.source_ip.as_deref().and_then(|text| text.parse().ok()) == Some(address)
 }
 
-/// Names in an ARN and in a `principalId`: of the role or the user, and of the session.
+/// The names in an ARN and a `principalId`: of the role or user, and of the session.
 fn names<'r>(arn: Option<&'r str>, principal_id: Option<&'r str>) -> [Option<&'r str>; 3] {
     let resource = arn.and_then(resource);
     let (kind, rest) = resource.and_then(|resource| resource.split_once('/')).unwrap_or_default();
@@ -165,12 +165,12 @@ fn names<'r>(arn: Option<&'r str>, principal_id: Option<&'r str>) -> [Option<&'r
     [role, last, principal_id.and_then(|id| id.split_once(':')).map(|(_, session)| session)]
 }
 
-/// `ROLE/SESSION`, as other verbs say it.
+/// `ROLE/SESSION`, as other verbs write it.
 fn role_and_session(arn: Option<&str>) -> Option<String> {
     resource(arn?)?.strip_prefix("assumed-role/").map(str::to_owned)
 }
 
-/// What follows the account in an ARN.
+/// The part of an ARN after the account.
 fn resource(arn: &str) -> Option<&str> {
     arn.strip_prefix("arn:")?.splitn(5, ':').nth(4)
 }

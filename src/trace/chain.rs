@@ -1,4 +1,4 @@
-//! Sessions → the answer: those that were asked for, with all that stands above and below them.
+//! Sessions → the answer: the sessions asked for, with everything above and below them.
 
 use std::collections::BTreeSet;
 
@@ -29,13 +29,13 @@ impl View {
     }
 }
 
-/// Whether a call changes something. A record that does not say so may.
+/// Whether a call changes something. A record that does not say might.
 fn is_write(call: &Call) -> bool {
     call.read_only != Some(true)
 }
 
 impl Collected {
-    /// The answer; `None` where no session is there that was asked for.
+    /// The answer; `None` if there is no session that was asked for.
     pub fn trace(self, question: &Question, survey: Option<&Known>, view: &View) -> Option<Trace> {
         let known = self.known(survey);
         let calls = joined(self.calls);
@@ -63,7 +63,8 @@ impl Collected {
 }
 
 impl Nodes {
-    /// What was asked for, all above it and all below it, each before those that it began; with how many stand above each.
+    /// The sessions asked for and everything above and below them, each before those that it began; with
+    /// its depth.
     fn related(&self) -> Vec<(usize, u64)> {
         let mut is_related = vec![false; self.all.len()];
         let asked = || (0..self.all.len()).filter(|at| self.all[*at].asked);
@@ -93,7 +94,7 @@ impl Nodes {
         order
     }
 
-    /// By the call that began each, or the first one in it; calls are in order of time.
+    /// Sorted by the call that began each session, or its first call; calls are in order of time.
     fn in_order(&self, nodes: impl Iterator<Item = usize>) -> Vec<usize> {
         let first = |node: &Node| node.begun_by.or_else(|| node.calls.first().map(|(at, _)| *at));
         let mut nodes: Vec<usize> = nodes.collect();
@@ -102,23 +103,23 @@ impl Nodes {
     }
 }
 
-/// What an answer is made of.
+/// What the answer is made from.
 pub(super) struct Answer<'a> {
     pub calls: &'a [JoinedCall],
     pub nodes: &'a Nodes,
-    /// By session: its number in the answer; 0 for one that is not in it.
+    /// For each session its number in the answer; 0 if it is not part of it.
     pub numbers: &'a [u64],
     pub known: &'a Known,
 }
 
 impl Answer<'_> {
-    /// The call that began a session, and what it says of it.
+    /// The call that began a session, and what that says about it.
     pub fn begun(&self, node: &Node) -> Option<(&JoinedCall, &Begun)> {
         let joined = &self.calls[node.begun_by?];
         Some((joined, joined.call.begun.as_deref()?))
     }
 
-    /// What the calls in a session say of their caller: of each field the first that says something.
+    /// What the calls in a session say about their caller: for each field, the first one that has it.
     pub fn caller<'s>(&'s self, node: &'s Node) -> impl Iterator<Item = &'s Caller> {
         node.calls.iter().map(|(at, _)| &self.calls[*at].call).filter(|call| call.in_session).map(|call| &call.caller)
     }

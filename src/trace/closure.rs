@@ -1,7 +1,9 @@
-//! What hangs together with the sessions that are asked for: those that stand above them, and those that they began, and began in turn.
+//! Everything connected with the sessions that were asked for: those above them, and those that they began,
+//! directly or indirectly.
 //!
-//! It may be more than that, for two sessions of one name may begin in one second; it is never less. Each call that begins a session is
-//! looked at a few times at most, however it is woven in with others.
+//! The result may contain too much, because two sessions of one name may begin in the same second; it never
+//! contains too little. Each call that begins a session is visited a few times at most, however connected
+//! the calls are.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,27 +15,27 @@ use super::survey::{Edge, Place, Survey};
 /// Which sessions the second reading keeps.
 #[derive(Debug, Default)]
 pub struct Wanted {
-    /// Everything: the logs cannot be read a second time.
+    /// Everything, because the logs cannot be read a second time.
     all: bool,
-    /// Calls that begin sessions, all of them, and of the others only those that are asked for.
+    /// All calls that begin sessions, and of others only those that were asked for.
     beginnings: bool,
     keys: HashSet<u64, RandomState>,
-    /// By owner, the times in which their sessions began.
+    /// For each owner, the times in which its wanted sessions began.
     owned: HashMap<u64, Vec<(i64, i64)>, RandomState>,
 }
 
 impl Wanted {
-    /// All sessions there are.
+    /// All sessions.
     pub fn everything() -> Self {
         Self { all: true, ..Self::default() }
     }
 
-    /// All calls that begin sessions, and of the others only those that are asked for.
+    /// All calls that begin sessions, and of others only those that were asked for.
     pub fn beginnings() -> Self {
         Self { beginnings: true, ..Self::default() }
     }
 
-    /// What hangs together with what was asked for.
+    /// Everything connected with what was asked for.
     pub fn of(survey: &Survey) -> Self {
         let mut wanted = Self::default();
         let asked = || survey.asked.iter().copied().collect::<Vec<_>>();
@@ -43,7 +45,7 @@ impl Wanted {
         wanted
     }
 
-    /// Follows `step` from place to place, each once.
+    /// Follows `step` from place to place, visiting each once.
     fn walk<'e>(&mut self, mut open: Vec<Place>, edges: &mut Edges<'e>, step: impl Fn(&mut Edges<'e>, Place, &mut Found)) {
         let mut visited: HashSet<Place, RandomState> = open.iter().copied().collect();
         let mut found = Found::default();
@@ -80,22 +82,23 @@ impl Wanted {
         self.keys.contains(&key)
     }
 
-    /// Whether sessions of this owner are wanted at all.
+    /// Whether any session of this owner is wanted.
     pub(super) fn has_owner(&self, owner: u64) -> bool {
         self.owned.contains_key(&owner)
     }
 
-    /// Whether the session is wanted of this owner that began at `began`, or, where that is not known, called at `called`.
+    /// Whether a session of this owner is wanted, given when it began, or, if that is not known, when it
+    /// called.
     pub(super) fn has_session(&self, owner: u64, began: Option<i64>, called: i64) -> bool {
         let Some(spans) = self.owned.get(&owner) else { return false };
         let (moment, lasts) = began.map_or((called, SESSION_SECONDS_MAX), |began| (began, 0));
-        // They are joined and in order.
+        // The spans are merged and sorted.
         let at = spans.partition_point(|(_, to)| to.saturating_add(lasts) < moment);
         spans.get(at).is_some_and(|(from, _)| *from <= moment)
     }
 }
 
-/// Puts times in order, and joins those that overlap.
+/// Sorts times, and merges those that overlap.
 fn join(spans: &mut Vec<(i64, i64)>) {
     spans.sort_unstable();
     let mut joined: Vec<(i64, i64)> = Vec::new();
@@ -108,23 +111,23 @@ fn join(spans: &mut Vec<(i64, i64)>) {
     *spans = joined;
 }
 
-/// What a step finds.
+/// The result of a step.
 #[derive(Default)]
 struct Found {
     places: Vec<Place>,
-    /// Sessions that could have made a call, too: who reads that call needs to know of them.
+    /// Other sessions that could have made a call: whoever reads that call needs to know them.
     rivals: Vec<Place>,
 }
 
-/// Calls that begin sessions, to be looked up from every side.
+/// Calls that begin sessions, searchable from every side.
 struct Edges<'e> {
     all: &'e [Edge],
     by_key: Sorted,
     by_owner: Sorted,
     by_parent_key: Sorted,
-    /// Those whose caller says when its own session began.
+    /// Those whose caller's record says when its own session began.
     by_parent_owner: Sorted,
-    /// Those whose caller is told by its name alone, in order of their own time.
+    /// Those whose caller is known by name alone, in order of time.
     by_parent_name: Sorted,
 }
 
@@ -150,7 +153,7 @@ impl<'e> Edges<'e> {
         }
     }
 
-    /// Sessions below a place; and the place itself by its other names.
+    /// Sessions below a place; and the place itself under its other names.
     fn below(&mut self, place: Place, found: &mut Found) {
         let all = self.all;
         match place {
@@ -164,7 +167,7 @@ impl<'e> Edges<'e> {
                     own(&all[at], found);
                     found.rivals.extend(Place::before(owner, all[at].began));
                 });
-                // A session that is known by its name and its beginning is that of the call that began it.
+                // A session known by its name and beginning is that of the call that began it.
                 self.by_owner.take(owner, from, to, |at| own(&all[at], found));
             }
         }
@@ -187,11 +190,11 @@ fn above(edge: &Edge, found: &mut Found) {
     }
 }
 
-/// Edges in the order of two numbers, each given out once.
+/// Edges sorted by two numbers, each returned once.
 struct Sorted {
-    /// Both numbers, and where the edge stands.
+    /// Both numbers, and the index of the edge.
     keys: Vec<(u64, i64, u32)>,
-    /// From each position the next one that was not given out; where that is known.
+    /// From each position, the next one that has not been returned, as far as known.
     next: Vec<u32>,
 }
 
@@ -205,7 +208,8 @@ impl Sorted {
         Self { keys, next }
     }
 
-    /// Gives out those whose first number is `number`, and whose second lies within `from..=to`, and that were not given out yet.
+    /// Returns those whose first number is `number` and whose second is within `from..=to`, unless they
+    /// have been returned.
     fn take(&mut self, number: u64, from: i64, to: i64, mut give: impl FnMut(usize)) {
         let start = self.keys.partition_point(|(own, time, _)| (*own, *time) < (number, from));
         let mut at = self.fresh(start);
@@ -219,7 +223,7 @@ impl Sorted {
         }
     }
 
-    /// The first position from `at` on that was not given out.
+    /// The first position from `at` on that has not been returned.
     fn fresh(&mut self, at: usize) -> usize {
         let mut end = at;
         while self.next[end] as usize != end {

@@ -113,9 +113,6 @@ impl Collected {
         }
         kept.check()?;
         distinct(&mut calls);
-        let mut coverage = coverage;
-        // Second copies are of no use, and a lake has none.
-        coverage.records_relevant = calls.len() as u64;
         let known = (wanted.is_everything() || wanted.is_of_beginnings()).then(|| known(&coverage, filter, &calls));
         Ok(Self { coverage, seen, calls, known })
     }

@@ -1,8 +1,8 @@
-//! Texts of a record that are found without parsing it.
+//! Finds texts in a record without parsing it.
 
 use memchr::memmem::Finder;
 
-/// Finds the strings that stand behind one name, wherever in a record.
+/// Finds the string values of one name, anywhere in a record.
 pub(super) struct Field {
     finder: Finder<'static>,
     name: &'static str,
@@ -14,7 +14,7 @@ impl Field {
         Self { finder: Finder::new(name), name }
     }
 
-    /// Each string behind the name, as it is written.
+    /// Each string value of the name, as written.
     pub(super) fn values<'t>(&self, text: &'t str) -> impl Iterator<Item = &'t str> {
         self.finder.find_iter(text.as_bytes()).filter_map(|at| {
             let rest = text.get(at + self.name.len()..)?.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
@@ -23,7 +23,7 @@ impl Field {
     }
 }
 
-/// Finds whether a letter may be written as an escape: then only parsing tells what a text says.
+/// Finds out whether any letter may be written as an escape: then the text has to be parsed.
 pub(super) struct Escapes(Finder<'static>);
 
 impl Escapes {
@@ -38,7 +38,7 @@ impl Escapes {
 
 /// Finds calls that may begin a session.
 pub(super) struct Beginnings {
-    /// Of credentials that are returned, of sign-ins to the console, and of builds that are started.
+    /// Signs of returned credentials, of sign-ins to the console, and of builds.
     marks: [Finder<'static>; 3],
     escapes: Escapes,
 }

@@ -1,4 +1,5 @@
-//! What the logs do not show of a session, or contradict: said with it, and never filled by a guess.
+//! What the logs do not show of a session, or contradict. It is reported with the session, and never filled
+//! by a guess.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,7 @@ use super::nodes::{Doubt, Node};
 use super::short;
 use crate::model::{LogText, TraceGap, TraceGapKind, plural, plural_verb};
 
-/// What is to be said of a session.
+/// The gaps of a session.
 pub(super) fn gaps(answer: &Answer<'_>, node: &Node) -> Vec<TraceGap> {
     let mut gaps = Vec::new();
     let mut add = |kind: TraceGapKind, text: String| gaps.push(TraceGap { kind, text });
@@ -40,7 +41,7 @@ pub(super) fn gaps(answer: &Answer<'_>, node: &Node) -> Vec<TraceGap> {
     gaps
 }
 
-/// Whether its credentials came from a call: keys of a user's own did not.
+/// Whether its credentials were returned by a call, as opposed to a user's own keys.
 fn is_temporary(answer: &Answer<'_>, node: &Node) -> bool {
     answer.caller(node).any(|caller| {
         let key = caller.key.as_ref().is_some_and(|key| key.raw().starts_with("ASIA"));
@@ -68,7 +69,7 @@ fn not_logged(answer: &Answer<'_>, node: &Node) -> String {
     }
 }
 
-/// Services, where nobody else called in a session.
+/// The services that called, if nobody else called in a session.
 fn in_its_name(answer: &Answer<'_>, node: &Node) -> Option<String> {
     let all: Option<BTreeSet<&str>> = answer.caller(node).map(|caller| caller.invoked_by.as_ref().map(LogText::raw)).collect();
     let all: Vec<&str> = all?.into_iter().collect();

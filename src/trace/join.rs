@@ -1,4 +1,4 @@
-//! Events → calls: the copies of one call in two accounts are one call, and what corrects an event is none.
+//! Events → calls: the events of one call in two accounts are one call, and an addendum is none.
 
 use std::collections::{HashMap, HashSet};
 
@@ -27,7 +27,7 @@ fn order(call: &Call) -> (crate::model::Timestamp, &LogText, &LogText, u64) {
     (event.event_time, &event.event_id, &event.object, event.record)
 }
 
-/// A record that corrects another one is no second call.
+/// Applies addenda, which are not calls of their own.
 fn without_corrections(calls: &mut Vec<Call>) {
     if calls.iter().all(|call| call.corrects.is_none()) {
         return;
@@ -36,7 +36,8 @@ fn without_corrections(calls: &mut Vec<Call>) {
     calls.retain(|call| call.corrects.as_ref().is_none_or(|id| !first.contains(id)));
 }
 
-/// Puts those together that have the same `mark`, name and time. What the caller's own trail says of the caller stands.
+/// Merges calls with the same `mark`, name and time. What the caller's own trail says about the caller is
+/// kept.
 fn merged(calls: Vec<Joined>, mark: impl Fn(&Call) -> Option<LogText>) -> Vec<Joined> {
     let mut places: HashMap<(LogText, LogText, i64), usize> = HashMap::new();
     let mut all: Vec<Joined> = Vec::with_capacity(calls.len());
@@ -73,7 +74,7 @@ fn put_together(first: &mut Joined, mut other: Joined) {
     first.copies.sort_by(|a, b| (&a.object, a.record).cmp(&(&b.object, b.record)));
 }
 
-/// Which of two copies tells more of the caller, and comes first.
+/// The sort order of copies: the one that says more about the caller comes first.
 fn rank(call: &Call) -> (bool, bool, bool, bool, &LogText, &LogText, u64) {
     let caller = &call.caller;
     let event = &call.event;

@@ -1,18 +1,18 @@
-//! What is kept counts against the memory, all workers' together.
+//! Accounts for the memory of everything that is kept, of all workers together.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How much a worker takes before it tells the others.
+/// A worker reports its memory in steps of this size.
 const STEP_BYTES: u64 = 64 << 10;
 
-/// What all workers keep.
+/// The memory that all workers use.
 pub(super) struct Kept {
     bytes: AtomicU64,
     bytes_max: u64,
 }
 
-/// More than the run may take.
+/// The run needs more memory than allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overfull {
     pub bytes_max: u64,
@@ -40,10 +40,10 @@ impl Kept {
     }
 }
 
-/// What one worker keeps.
+/// The memory that one worker uses.
 pub(super) struct Share<'k> {
     kept: &'k Kept,
-    /// Not told yet.
+    /// Not reported yet.
     bytes: u64,
 }
 
@@ -52,7 +52,7 @@ impl<'k> Share<'k> {
         Self { kept, bytes: 0 }
     }
 
-    /// Takes note of more.
+    /// Accounts for more memory.
     pub(super) fn take(&mut self, bytes: usize) {
         self.bytes += bytes as u64;
         if self.bytes >= STEP_BYTES {

@@ -1,4 +1,5 @@
-//! What is there that is like a name that is not: a typing error in a key or a session must not look like a quiet archive.
+//! Names similar to one that does not occur: a typing error in a key or session must not look like a quiet
+//! archive.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -9,21 +10,21 @@ use super::fields::Field;
 use crate::decode::fingerprint;
 use crate::model::{Asked, LogText};
 
-/// How many are told.
+/// At most so many are named.
 const TOLD_MAX: usize = 5;
-/// Names this much alike may be meant (Jaro-Winkler; 1 is the same).
+/// Names that are at least this similar may be meant (Jaro-Winkler; 1 is the same).
 const ALIKE: f64 = 0.85;
-/// How many names are remembered as looked at already; further ones are looked at again.
+/// So many names are remembered as compared already; further ones are compared again.
 const REMEMBERED_MAX: usize = 1 << 20;
 
-/// The most alike names so far.
+/// The most similar names so far.
 pub(super) struct Near {
     wanted: String,
     fields: Vec<Field>,
     looked_at: HashSet<u64, RandomState>,
-    /// Likeness in millionths, turned around so that the most alike comes first; and the name.
+    /// Similarity in millionths, negated so that the most similar comes first; and the name.
     best: BTreeSet<(u32, LogText)>,
-    /// Names are ARNs, of which the last part may be what was meant.
+    /// Names are ARNs, of which the last part may be meant.
     parts: bool,
 }
 
@@ -45,7 +46,7 @@ impl Near {
         }
     }
 
-    /// Looks at the names of a record.
+    /// Compares the names in a record.
     pub(super) fn look(&mut self, json: &str) {
         let Self { wanted, fields, looked_at, best, parts } = self;
         for name in fields.iter().flat_map(|field| field.values(json)) {
@@ -80,7 +81,7 @@ fn add(best: &mut BTreeSet<(u32, LogText)>, found: (u32, LogText)) {
     }
 }
 
-/// Of an ARN `ROLE/SESSION`, or the user; of a `principalId` the session.
+/// For an ARN, `ROLE/SESSION` or the user; for a `principalId`, the session.
 fn last_parts(name: &str) -> &str {
     let resource = name.rsplit(':').next().unwrap_or(name);
     ["assumed-role/", "federated-user/", "user/", "role/"].iter().find_map(|kind| resource.strip_prefix(kind)).unwrap_or(resource)

@@ -1,4 +1,4 @@
-//! Calls → sessions: which call belongs to which, and which session began which.
+//! Calls → sessions: which call was made in which session, and which session began which.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use super::join::Joined as JoinedCall;
 use super::{BEGAN_SECONDS_APART, SESSION_SECONDS_MAX};
 use crate::model::{Joined, LogText};
 
-/// How many sessions of one name are looked at for one that had not ended when it called.
+/// So many sessions of one name are checked for one that had not expired at the time of the call.
 const LIVING_MAX: usize = 64;
 
 /// A session.
@@ -15,7 +15,7 @@ const LIVING_MAX: usize = 64;
 pub(super) struct Node {
     /// The call that began it.
     pub begun_by: Option<usize>,
-    /// Calls in it, in order of time.
+    /// The calls made in it, in order of time.
     pub calls: Vec<(usize, Joined)>,
     pub parent: Option<usize>,
     pub children: Vec<usize>,
@@ -26,15 +26,15 @@ pub(super) struct Node {
 /// Why it is not known who began a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Doubt {
-    /// So many calls may have begun it.
+    /// Several calls may have begun it.
     Several(usize),
-    /// So many calls returned its key.
+    /// Several calls returned its key.
     Returned(usize),
     /// It would be its own ancestor.
     Circle,
 }
 
-/// What is known of a session that no call began.
+/// What is known of a session whose beginning is not in the logs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Orphan {
     Key(LogText),
@@ -46,9 +46,9 @@ enum Orphan {
 /// All sessions of these calls.
 pub(super) struct Nodes {
     pub all: Vec<Node>,
-    /// By call: the session that it was made in, and how that is known.
+    /// For each call, the session that it was made in, and how that is known.
     pub caller: Vec<Option<(usize, Joined)>>,
-    /// By call: the session that it began.
+    /// For each call, the session that it began.
     pub began: Vec<Option<usize>>,
 }
 
@@ -95,7 +95,8 @@ impl Nodes {
         nodes
     }
 
-    /// Whoever changed into a role in the console is told by the ARN alone: it is the last session of that owner that had begun.
+    /// A role that was switched to in the console is known by its ARN alone: the last session of that owner
+    /// that had begun.
     fn switched(&mut self, calls: &[JoinedCall]) {
         let from = |at: usize| calls[at].call.begun.as_ref().and_then(|begun| begun.switched_from.clone());
         let switches: Vec<(usize, usize, LogText)> = (0..calls.len()).filter_map(|at| Some((at, self.began[at]?, from(at)?))).collect();
@@ -123,7 +124,7 @@ impl Nodes {
         }
     }
 
-    /// A session cannot stand above itself: the one that began first has no parent then.
+    /// A session cannot be its own ancestor: of a cycle, the session that began first has no parent.
     fn cut_circles(&mut self) {
         let mut seen = vec![0_u32; self.all.len()];
         for start in 0..self.all.len() {
@@ -136,7 +137,7 @@ impl Nodes {
                     None => break,
                 }
             }
-            // Back at a session of this very round, and not at its end.
+            // The walk came back to a session of this round, and not to its end.
             if seen[at] == round && self.all[at].parent.is_some() {
                 let first = self.circle(at).min_by_key(|at| (self.all[*at].begun_by, *at)).unwrap_or(at);
                 self.all[first].parent = None;
@@ -145,7 +146,7 @@ impl Nodes {
         }
     }
 
-    /// The sessions above one, until it comes again.
+    /// The sessions above one, until it appears again.
     fn circle(&self, start: usize) -> impl Iterator<Item = usize> {
         std::iter::successors(Some(start), move |at| self.all[*at].parent.filter(|parent| *parent != start))
     }
@@ -163,15 +164,16 @@ impl Node {
     }
 }
 
-/// What a call is known by whose session no call began; `None` for one that says nothing.
+/// How a call is identified whose session's beginning is not in the logs; `None` if it says nothing.
 fn orphan(call: &Call) -> Option<Orphan> {
     let Caller { kind, key, created_at, at_work, .. } = &call.caller;
-    // Who started the work is not known: the service stands at the root.
+    // Nobody knows who started the work: the service is the root.
     if *at_work {
         return None;
     }
     let began = created_at.map(crate::model::Timestamp::seconds);
-    // The console calls with many keys in one sign-in. Sessions of one role and name that begin together may be two.
+    // The console uses many keys in one sign-in. Sessions of one role and name that begin together may be
+    // two.
     let one_person = kind.as_ref().is_some_and(|kind| *kind == "IAMUser" || *kind == "Root");
     match (key, began, owner(&call.caller)) {
         (Some(_), Some(began), Some(owner)) if one_person => Some(Orphan::Began(owner.clone(), began)),
@@ -186,14 +188,14 @@ pub(super) fn owner(caller: &Caller) -> Option<&LogText> {
     caller.principal_id.as_ref().or(caller.arn.as_ref())
 }
 
-/// Sessions that calls began, to be looked up.
+/// Sessions that calls began, for lookups.
 struct Index<'c> {
     /// The first session with this key, and how many there are.
     by_key: HashMap<&'c LogText, (usize, usize)>,
     by_key_and_owner: HashMap<(&'c LogText, &'c LogText), (usize, usize)>,
     /// By owner, in order of time.
     by_owner: HashMap<&'c LogText, Vec<(i64, usize)>>,
-    /// When each ends.
+    /// When each expires.
     expires: Vec<i64>,
 }
 
@@ -217,7 +219,7 @@ impl<'c> Index<'c> {
         index
     }
 
-    /// The session in which a call was made, or why none is known.
+    /// The session in which a call was made, or why it is not known.
     fn find(&self, call: &Call) -> Result<(usize, Joined), Option<Doubt>> {
         let caller = &call.caller;
         let owned = owner(caller);
@@ -231,13 +233,13 @@ impl<'c> Index<'c> {
         let sessions = owned.and_then(|owner| self.by_owner.get(owner)).ok_or(None)?;
         match (caller.created_at, &caller.key) {
             (Some(began), _) => one(at(sessions, began.seconds())),
-            // Of the user's own, which no call returns.
+            // A user's own key, which no call returns.
             (None, Some(_)) => Err(None),
             (None, None) => self.living(sessions, call.event.event_time.seconds()),
         }
     }
 
-    /// The one session that had begun, and had not ended.
+    /// The only session that had begun and not expired.
     fn living(&self, sessions: &[(i64, usize)], called: i64) -> Result<(usize, Joined), Option<Doubt>> {
         let begun = &sessions[..sessions.partition_point(|(began, _)| *began <= called)];
         let recent = &begun[begun.partition_point(|(began, _)| *began < called - SESSION_SECONDS_MAX)..];
@@ -249,7 +251,7 @@ impl<'c> Index<'c> {
     }
 }
 
-/// Those that began at a moment, or as near to it as the logs are exact.
+/// Those that began at a moment, as exactly as the logs tell.
 fn at(sessions: &[(i64, usize)], began: i64) -> &[(i64, usize)] {
     let within = |from: i64, to: i64| {
         let start = sessions.partition_point(|(own, _)| *own < from);

@@ -1,11 +1,11 @@
-//! Who stands at the root of a chain, in words.
+//! Who is at the root of a chain, in words.
 
 use super::chain::{Answer, account, session_name};
 use super::collect::{Begun, Call, Caller};
 use super::nodes::Node;
 use crate::model::{LogText, Origin, OriginKind};
 
-/// Whoever stands behind a session that no other session began.
+/// Who is behind a session that no other session began.
 pub(super) fn origin(answer: &Answer<'_>, node: &Node) -> Origin {
     let (kind, name) = match answer.begun(node) {
         Some((joined, begun)) => of_call(answer, node, &joined.call, begun),
@@ -23,7 +23,7 @@ fn of_call(answer: &Answer<'_>, node: &Node, call: &Call, begun: &Begun) -> Told
     match kind {
         _ if node.doubt.is_some() => (OriginKind::Unknown, "not known: the logs contradict themselves".to_owned()),
         "AWSService" => service(answer, node, caller, begun),
-        // Services of which the record says no more than their names.
+        // Services of which the record has only the name.
         "" if caller.invoked_by.is_some() => service(answer, node, caller, begun),
         "WebIdentityUser" => web_identity(raw(&begun.provider), raw(&begun.subject)),
         "SAMLUser" => saml(begun),
@@ -39,7 +39,7 @@ fn of_call(answer: &Answer<'_>, node: &Node, call: &Call, begun: &Begun) -> Told
     }
 }
 
-/// By what its calls say, where the call that began it is not known.
+/// By what its calls say, if the call that began it is not known.
 fn of_caller(answer: &Answer<'_>, node: &Node) -> Told {
     let Some(caller) = answer.caller(node).next() else { return (OriginKind::Unknown, "not known".to_owned()) };
     let kind = caller.kind.as_ref().map(LogText::raw).unwrap_or_default();
@@ -63,7 +63,7 @@ fn of_caller(answer: &Answer<'_>, node: &Node) -> Told {
     }
 }
 
-/// A service obtains credentials for what it runs: the session's name tells what that is.
+/// A service gets credentials for what it runs; the session's name tells what that is.
 fn service(answer: &Answer<'_>, node: &Node, caller: &Caller, begun: &Begun) -> Told {
     let name = begun.session_name.as_ref().map(LogText::raw).unwrap_or_default();
     let tag = |key: &str| begun.tags.iter().find_map(|tag| tag.raw().strip_prefix(key)?.strip_prefix('='));
@@ -91,7 +91,7 @@ fn service(answer: &Answer<'_>, node: &Node, caller: &Caller, begun: &Begun) -> 
     }
 }
 
-/// Who comes with a token of an OIDC provider: its subject tells who that is.
+/// Who authenticated with a token of an OIDC provider: its subject tells.
 fn web_identity(provider: &str, subject: &str) -> Told {
     let issuer = provider.split_once(":oidc-provider/").map_or(provider, |(_, name)| name);
     if issuer.starts_with("token.actions.githubusercontent.com") {
@@ -118,8 +118,8 @@ fn web_identity(provider: &str, subject: &str) -> Told {
     (OriginKind::Federation, vouched_for(subject, issuer))
 }
 
-/// `repo:acme/shop:ref:refs/heads/main`, `repo:acme/shop:environment:production`, `repo:acme/shop:pull_request`; a subject may be
-/// put together otherwise, and be longer.
+/// `repo:acme/shop:ref:refs/heads/main`, `repo:acme/shop:environment:production`,
+/// `repo:acme/shop:pull_request`; subjects may be customised and longer.
 fn github(subject: &str) -> String {
     let mut told = vec!["GitHub Actions".to_owned()];
     let mut parts = subject.split(':').peekable();
@@ -183,7 +183,7 @@ fn of_account(account: Option<&LogText>) -> String {
     account.map(|account| format!(" of {}", account.raw())).unwrap_or_default()
 }
 
-/// Roles that IAM Identity Center makes and nobody else can.
+/// Roles that only IAM Identity Center can create.
 fn is_permission_set(role: &str) -> bool {
     role.contains(":role/aws-reserved/sso.amazonaws.com/")
 }
@@ -192,7 +192,7 @@ fn raw(text: &Option<LogText>) -> &str {
     text.as_ref().map(LogText::raw).unwrap_or_default()
 }
 
-/// What stands behind the last slash.
+/// The part after the last slash.
 fn last(text: &str) -> &str {
     text.rsplit('/').next().unwrap_or(text)
 }

@@ -1,4 +1,4 @@
-//! The first reading: who began which session, in numbers, and who is asked for.
+//! The first reading: who began which session, as numbers, and which sessions were asked for.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -14,7 +14,7 @@ use crate::model::{Coverage, Filter, LogText, Seen, Session, SessionRecord, Time
 use crate::pipeline::{self, Collector};
 use crate::recognize::{Answers, SessionReader};
 
-/// A call that began a session. What is not known is 0.
+/// A call that began a session. Unknown fields are 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Edge {
     /// The key that was returned, and the owner of the session.
@@ -22,17 +22,18 @@ pub(super) struct Edge {
     pub owner: u64,
     /// In seconds.
     pub began: i64,
-    /// The key that the call was signed with, and the session that it was made in.
+    /// The key that signed the call, and the session that it was made in.
     pub by_key: u64,
     pub by_owner: u64,
-    /// When that one began; `i64::MIN` where its record does not say so.
+    /// When that session began; `i64::MIN` if the record does not say.
     pub by_began: i64,
 }
 
-/// What a call that began a session takes: a list that grows stands there twice for a moment, and five orders are made of it.
+/// Memory for each call that began a session: a growing list exists twice for a moment, and five sort
+/// orders are made.
 const EDGE_BYTES: usize = 2 * size_of::<Edge>() + 5 * (size_of::<(u64, i64, u32)>() + size_of::<u32>());
 
-/// A session by its key, or by its owner and the time in which it began, in seconds.
+/// Identifies a session: by its key, or by its owner and when it began, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Place {
     Key(u64),
@@ -40,7 +41,7 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// The session that began at `began`, if it is known whose.
+    /// The session that began at `began`, if its owner is known.
     pub(super) fn at(owner: u64, began: i64) -> Option<Self> {
         (owner != 0).then_some(Self::Owned { owner, from: began - BEGAN_SECONDS_APART, to: began + BEGAN_SECONDS_APART })
     }
@@ -51,23 +52,23 @@ impl Place {
     }
 }
 
-/// What the logs have of calls that begin sessions, as far as gaps need it.
+/// What the logs have of calls that begin sessions, as far as it is needed for gaps.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
-    /// Accounts in whose trails such calls stand.
+    /// Accounts whose trails have such calls.
     pub(super) accounts: BTreeSet<LogText>,
-    /// How many keys were returned for each owner, by its number.
+    /// How many keys were returned for each owner.
     pub(super) keys: BTreeMap<u64, u64>,
     /// When the evidence begins.
     pub(super) begin: Option<Timestamp>,
 }
 
-/// What the first reading found.
+/// The result of the first reading.
 pub struct Survey {
     pub coverage: Coverage,
     pub seen: Seen,
     pub known: Known,
-    /// Names that are like what was asked for, best first.
+    /// Names similar to what was asked for, best first.
     pub near: Vec<LogText>,
     pub(super) edges: Vec<Edge>,
     pub(super) asked: BTreeSet<Place>,
@@ -77,7 +78,8 @@ impl Survey {
     /// Reads everything that the filter admits.
     ///
     /// # Errors
-    /// The calls that begin sessions are more than `kept_bytes_max` has room for.
+    ///
+    /// The calls that begin sessions do not fit into `kept_bytes_max`.
     pub fn read(run: pipeline::Run<'_>, filter: &Filter, question: &Question) -> Result<Self, Overfull> {
         let kept = Kept::new(run.budget.kept_bytes_max);
         let make = || Surveyor::new(filter, question, Share::new(&kept));
@@ -101,7 +103,7 @@ impl Survey {
         Ok(all)
     }
 
-    /// Whether a session is there that was asked for.
+    /// Whether there is a session that was asked for.
     pub fn found(&self) -> bool {
         !self.asked.is_empty()
     }
@@ -113,7 +115,7 @@ pub(super) fn begin(coverage: &Coverage, filter: &Filter) -> Option<Timestamp> {
     Some(filter.since.map_or(first, |since| since.max(first)))
 }
 
-/// How many keys each owner was given, where that is more than one.
+/// For owners that were given more than one key, how many.
 pub(super) fn keys(given: impl Iterator<Item = (u64, u64)>) -> BTreeMap<u64, u64> {
     let given: BTreeSet<(u64, u64)> = given.filter(|(owner, key)| *owner != 0 && *key != 0).collect();
     let mut keys = BTreeMap::new();
@@ -134,11 +136,11 @@ pub(super) fn place(caller: &Session<'_>, called: i64) -> impl Iterator<Item = P
     let key = Some(short(caller.key)).filter(|key| *key != 0);
     let owned = match seconds(caller.created_at) {
         Some(began) => Place::at(owner, began),
-        // Keys of a user's own last.
+        // A user's own keys do not expire.
         None if key.is_some() => None,
         None => Place::before(owner, called),
     };
-    // Who changes the role in the console is told by the ARN alone.
+    // A role that was switched to in the console is known by its ARN alone.
     let by_arn =
         seconds(caller.created_at).filter(|_| matches!(caller.kind, Some("IAMUser" | "Root"))).and_then(|began| Place::at(short(caller.arn), began));
     key.map(Place::Key).into_iter().chain(owned).chain(by_arn)
@@ -190,7 +192,7 @@ impl Collector for Surveyor<'_> {
         }
         let Self { filter, question, reader, edges, asked, seen, accounts, share, relevant, .. } = self;
         reader.read(record.json, |record| {
-            // As everywhere: names that the filters leave out are known all the same.
+            // Names that the filters leave out are noted as well, as everywhere.
             note(&mut seen.accounts, &record.event.recipient_account);
             note(&mut seen.regions, &record.event.region);
             if !admits(filter, &record) {
@@ -218,7 +220,7 @@ impl Collector for Surveyor<'_> {
             let by_owner = short(owner(by.principal_id, by.arn));
             let by_began = seconds(by.created_at).unwrap_or(i64::MIN);
             let edge = Edge { key, owner: owned, began: called, by_key: short(by.key), by_owner, by_began };
-            // Who changes the role in the console is told by the ARN alone.
+            // A role that was switched to in the console is known by its ARN alone.
             let by_arn = grant.arn.as_deref().filter(|_| !in_session).map(|arn| Edge { owner: short(Some(arn)), ..edge });
             for edge in [Some(edge), by_arn].into_iter().flatten() {
                 share.take(EDGE_BYTES);
@@ -232,7 +234,7 @@ impl Collector for Surveyor<'_> {
     }
 
     fn document(&mut self, _object: &str, _index: u64, json: &str, _modified: &dyn Fn() -> Option<Timestamp>) -> Document {
-        // Snapshots tell nothing of sessions, and are no damage.
+        // Snapshots say nothing about sessions, and are not damage.
         if self.answers.read(json).is_some() { Document::Taken } else { Document::Unknown }
     }
 

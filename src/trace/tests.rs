@@ -1,6 +1,7 @@
-//! What a question asks for, and what hangs together with it.
+//! What a question asks for, and what is connected with it.
 
 use super::asked::Question;
+use super::keep::{Kept, Share};
 use super::near::Near;
 use crate::model::{Asked, LogText};
 use crate::recognize::SessionReader;
@@ -49,7 +50,7 @@ fn the_most_alike_names_are_told_whoever_met_them() {
     assert_eq!(one.best(), ["deployer/ci", "deployer/cx"].map(LogText::from));
 }
 
-/// What a record says of the session that it begins: key, owner, ARN, end, tags, subject.
+/// What a record says about the session that it begins: key, owner, ARN, expiry, tags, subject.
 fn begun(name: &str, caller: &str, request: &str, response: &str) -> Option<String> {
     let json = format!(
         r#"{{"eventTime":"2026-03-02T10:00:00Z","eventSource":"sts.amazonaws.com","eventName":"{name}","awsRegion":"eu-central-1",
@@ -86,4 +87,16 @@ fn every_call_that_returns_credentials_begins_a_session() {
     for none in ["null", "{}", r#"{"credentials":{}}"#, r#"{"credentials":"ASIAQ000000000000001"}"#, r#"{"omitted":true,"reason":"too large"}"#] {
         assert_eq!(begun("AssumeRole", alice, "null", none), None, "{none}");
     }
+}
+
+#[test]
+fn what_workers_keep_counts_together() {
+    let kept = Kept::new(1 << 20);
+    let mut shares = [(); 3].map(|()| Share::new(&kept));
+    shares.iter_mut().for_each(|share| share.take(300 << 10));
+    assert!(!kept.is_over() && kept.check().is_ok());
+    shares.iter_mut().for_each(|share| share.take(60 << 10));
+    // What a worker has not told of yet is told when it ends.
+    drop(shares);
+    assert_eq!(kept.check().map_err(|error| error.bytes_max), Err(1 << 20));
 }

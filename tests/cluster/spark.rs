@@ -132,6 +132,26 @@ fn text(output: &Output) -> String {
     format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
+/// What the driver is written in: the grammar of the oldest Python that it is for, and modules that all of them have.
+#[test]
+fn the_driver_is_python_of_3_9_to_3_13() {
+    let program = "import ast, sys
+text = open(sys.argv[1]).read()
+for minor in range(9, 14):
+    tree = ast.parse(text, feature_version=(3, minor))
+names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+names |= {node.module.split('.')[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+print(' '.join(sorted(names)))";
+    let driver = concat!(env!("CARGO_MANIFEST_DIR"), "/spark/tagfall_spark.py");
+    let output = match Command::new("python3").args(["-c", program, driver]).output() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return eprintln!("SKIPPED: the driver's grammar needs python3"),
+        output => output.unwrap(),
+    };
+    let names = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(names.trim(), "argparse collections json os pyspark shutil stat subprocess sys threading");
+}
+
 /// One cluster for all cases: its start is the slow part.
 #[test]
 fn a_cluster_makes_the_lake_that_one_machine_makes_whatever_fails_on_the_way() {

@@ -1,8 +1,8 @@
 //! Runs that are at one lake in a bucket at the same time: whoever comes second goes on on top of the other, and who reads slowly
 //! reads what it began with.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::place::{Place, said};
 use crate::s3::{Fault, Proxy, Request};
@@ -125,6 +125,28 @@ fn a_run_that_is_overtaken_by_one_that_keeps_other_services_is_refused() {
 }
 
 #[test]
+fn a_repair_that_is_overtaken_is_refused_and_made_again() {
+    let place = Arc::new(Place::new());
+    place.ok(&["ingest", "incident", "--lake", LAKE]);
+    place.ok(&["ingest", "incident", "--lake", "one"]);
+    let key = place.keys("/_tagfall/parts/").remove(0);
+    let mut bytes = place.bucket.get(&key).unwrap();
+    let at = bytes.len() / 3;
+    bytes[at] ^= 4;
+    place.bucket.put(&key, bytes);
+    object(&place, "mine/m.json", &[event(1, 20)]);
+    let proxy = before_its_commit(&place, 1, |place, _| drop(place.ok(&["ingest", "mine", "--lake", LAKE])));
+    let output = place.run_at(&proxy.endpoint(), &["lake", "repair", LAKE, "incident"]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("another run has committed") && said(&output).contains("run it again"), "{}", said(&output));
+    assert_eq!(place.run(&["lake", "check", LAKE]).status.code(), Some(3), "it is damaged still");
+    place.ok(&["lake", "repair", LAKE, "incident"]);
+    assert_eq!(place.run(&["lake", "check", LAKE]).status.code(), Some(0));
+    place.ok(&["ingest", "mine", "--lake", "one"]);
+    place.compare("one", LAKE);
+}
+
+#[test]
 fn a_plan_is_published_on_top_of_another_run_and_once_by_two_drivers() {
     let place = Arc::new(Place::with_a_damaged_object());
     object(&place, "mine/m.json", &[event(1, 2), event(2, 2)]);
@@ -158,10 +180,12 @@ fn slow_reader(place: &Arc<Place>, keep: &'static str) -> (std::process::Output,
     let lake = format!("s3://trail/lakes/{keep}");
     place.ok(&["ingest", "incident", "--lake", &lake]);
     let before = place.stdout(&["timeline", &lake, "--format", "json"]);
-    let (others, done, address) = (Arc::clone(place), AtomicUsize::new(0), lake.clone());
+    let (others, copies, address) = (Arc::clone(place), Mutex::new(vec!["c", "d", "e"]), lake.clone());
     let proxy = Proxy::start(place.server.address, move |request: &Request<'_>| {
-        if request.method == "GET" && request.target.contains("/_tagfall/parts/") && done.fetch_add(1, Ordering::SeqCst) == 0 {
-            for copy in ["e", "d", "c"] {
+        if request.method == "GET" && request.target.contains("/_tagfall/parts/") {
+            // Whoever tries again meanwhile waits, too.
+            let mut copies = copies.lock().unwrap();
+            while let Some(copy) = copies.pop() {
                 // The same events in an object that sorts before: all parts are written anew.
                 let folder = format!("copy-{copy}");
                 others.world.copy(&others.world.path("incident"), &format!("{folder}/0{copy}"));

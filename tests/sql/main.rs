@@ -7,6 +7,7 @@ mod archive;
 mod constructs;
 mod duckdb;
 mod limits;
+mod names;
 mod pushdown;
 mod queries;
 mod spill;

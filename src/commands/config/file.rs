@@ -1,4 +1,5 @@
-//! A file of settings, in TOML. It may be hostile: it is small and regular, or it is refused before it is read.
+//! A settings file in TOML. It may be hostile: unless it is a small regular file, it is refused before it
+//! is read.
 
 use std::fs;
 use std::io::Read;
@@ -10,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::setting::{self, SETTINGS, Setting};
 use crate::failure::Failure;
 
-/// Far beyond what the settings take.
+/// Far larger than any real settings file.
 const BYTES_MAX: u64 = 64 << 10;
 
 /// What a file sets.
@@ -21,11 +22,11 @@ pub struct File {
 }
 
 impl File {
-    /// Reads a file; every mistake in it is an error, for a threshold that is not heeded is none.
+    /// Reads a file. Every mistake in it is an error, because a threshold that is silently ignored is none.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let name = path.display().to_string();
         let cannot = |why: &dyn std::fmt::Display| Failure::new(format!("cannot read the settings in {name}")).because(why);
-        // Looked at before it is opened: a pipe would have the program wait for ever.
+        // Checked before it is opened: opening a pipe would wait for ever.
         let found = fs::metadata(path).map_err(|error| cannot(&error).advise("name another file with --config"))?;
         if !found.is_file() {
             return Err(cannot(&"it is no regular file").advise("name another file with --config, or leave it out with --no-config"));
@@ -54,7 +55,7 @@ impl File {
         Ok(Self { name, values })
     }
 
-    /// What it sets for one setting, and where that stands: `tagfall.toml:3`.
+    /// The values of one setting, and where they are: `tagfall.toml:3`.
     pub fn values(&self, setting: &Setting) -> Option<(String, &[String])> {
         let (_, line, values) = self.values.iter().find(|(own, ..)| own.id == setting.id)?;
         Some((format!("{}:{line}", self.name), values))

@@ -1,4 +1,4 @@
-//! Which settings there are, and what each of them takes.
+//! The list of settings, and the values that each accepts.
 
 use super::super::values;
 
@@ -31,7 +31,7 @@ const fn setting(key: &'static str, id: &'static str, kind: Kind) -> Setting {
     Setting { key, id, kind }
 }
 
-/// Sources and thresholds. Nothing here writes anywhere, or says whom to trust.
+/// Sources and thresholds. No setting writes anywhere or decides whom to trust.
 pub const SETTINGS: &[Setting] = &[
     setting("sources", "sources", Kind::Texts),
     setting("since", "since", Kind::Times),
@@ -48,10 +48,10 @@ pub const SETTINGS: &[Setting] = &[
     setting("max-memory", "max_memory", Kind::Size),
 ];
 
-/// Names this much alike may be meant (Jaro-Winkler; 1 is the same).
+/// Names that are at least this similar may be meant (Jaro-Winkler; 1 is the same).
 pub const ALIKE: f64 = 0.8;
 
-/// The setting that is most like a name that is none, if it is like it enough.
+/// The setting whose name is most similar to an unknown one, if it is similar enough.
 pub fn near(key: &str, alike: f64) -> Option<&'static Setting> {
     let plain = |key: &str| key.replace(['_', '-'], "").to_ascii_lowercase();
     let scored = SETTINGS.iter().map(|setting| (strsim::jaro_winkler(&plain(key), &plain(setting.key)), setting));
@@ -77,7 +77,7 @@ impl Setting {
         matches!(self.kind, Kind::Flag)
     }
 
-    /// The values of a text in which several stand beside each other.
+    /// The values in a text with several of them.
     pub fn split(&self, text: &str) -> Vec<String> {
         if !self.is_list() {
             return vec![text.to_owned()];
@@ -85,7 +85,7 @@ impl Setting {
         text.split(',').map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned).collect()
     }
 
-    /// Whether the values are understood; else, what would be.
+    /// Checks the values; an error says what would be accepted.
     pub fn check(&self, values: &[String]) -> Result<(), String> {
         values.iter().try_for_each(|value| self.check_one(value))
     }
@@ -117,7 +117,7 @@ mod tests {
 
     use super::*;
 
-    /// A setting that no verb knows would be taken and never heeded.
+    /// A setting that no verb has as an option would be accepted and never used.
     #[test]
     fn every_setting_is_an_option_of_some_verb() {
         let command = super::super::super::Cli::command();

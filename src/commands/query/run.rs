@@ -1,4 +1,4 @@
-//! Running a query: what to read, reading it, answering, showing.
+//! Runs a query: decides what to read, reads it, and shows the answer.
 
 use std::any::Any;
 use std::io::{self, IsTerminal, Write};
@@ -28,7 +28,7 @@ use crate::ui::output::Destination;
 use crate::ui::quantity::{bytes, count, counted, elapsed};
 use crate::ui::talk::Talk;
 
-/// What one worker takes at least, whatever it reads: pages, rows that are made of them, what becomes of these.
+/// Minimum memory of a worker: pages, rows made from them, and intermediate results.
 const WORKER_BYTES: u64 = 24 << 20;
 
 /// How events are gathered; where one is not the way for a query, the next one is tried.
@@ -107,7 +107,7 @@ impl Args {
         Ok(Ending { alarming: false, incomplete: Ending::lacks(&coverage, self.common.allow_incomplete()) })
     }
 
-    /// Writes rows as they come; how many there were, or `None` when the reader of stdout closed it early.
+    /// Writes rows as they come. Returns their number, or `None` if the reader of stdout closed it early.
     fn write(&self, outgoing: &Outgoing, destination: &Destination, coverage: &mut Coverage, cancelled: &AtomicBool) -> Result<Option<u64>, Failure> {
         let lake = match outgoing {
             Outgoing::Lake { feeds, .. } => Some(lake(feeds)?),
@@ -127,7 +127,7 @@ impl Args {
         }
         coverage.partial |= cancelled.load(Ordering::Relaxed);
         let Some(lake) = lake else { return written };
-        // Files that could be looked through and then not read.
+        // Files that could be read in the first pass and not in the second.
         let after = lake.coverage();
         let more = after.objects_failed.saturating_sub(before);
         coverage.objects_failed += more;
@@ -169,7 +169,8 @@ impl Args {
         if wants_events {
             self.read_events(talk, query, asked, &cancelled, &mut reading)?;
         }
-        // Who interrupts the reading wants what has been read; who interrupts what follows wants no answer.
+        // Whoever interrupts the reading wants an answer from what has been read; whoever interrupts what
+        // follows wants no answer.
         if !cancelled.load(Ordering::Relaxed) {
             reading.cancelled = cancelled;
         }
@@ -177,12 +178,12 @@ impl Args {
         Ok(reading)
     }
 
-    /// What the query may take.
+    /// The query's limits.
     fn limits(&self, cancelled: &Arc<AtomicBool>) -> Limits {
         Limits { memory_bytes_max: Some(machine::memory(self.common.limits.max_memory)), cancelled: Some(Arc::clone(cancelled)) }
     }
 
-    /// Where what does not fit into memory goes.
+    /// Where rows that do not fit into memory are written.
     fn spill(&self) -> Result<Spill, Failure> {
         let folder = self.spill_dir.clone().unwrap_or_else(std::env::temp_dir);
         if self.spill_dir.is_some() && !folder.is_dir() {
@@ -191,7 +192,7 @@ impl Args {
         Ok(Spill { folder })
     }
 
-    /// Timelines, findings and coverage, as `detect` makes them.
+    /// Timelines, findings and coverage, made as by `detect`.
     fn read_engine(&self, talk: &Arc<Talk>, asked: &Filter, cancelled: &AtomicBool, reading: &mut Reading) -> Result<(), Failure> {
         let feeds = self.open(talk, asked)?;
         shortage::limit(self.common.sources().max_memory);
@@ -222,7 +223,7 @@ impl Args {
         let spill = self.spill()?;
         let gather = |way: Way| {
             let feeds = self.open(talk, &narrowed)?;
-            // A lake has no second copies; several sources may hold the same events.
+            // A lake has no second copies; several sources may have the same events.
             let distinct = matches!(feeds.as_slice(), [feed] if feed.shelf().is_some());
             let gathering = Gathering::new(query, asked, distinct, machine::memory(self.common.limits.max_memory));
             let gathering = gathering.spilling(&spill, self.jobs().get());
@@ -249,7 +250,7 @@ impl Args {
         for is_all in [false, true] {
             let Ok(Gathered::Doubtful(doubtful)) = gathered else { break };
             let (settled, dropped) = self.settle(talk, doubtful, &coverage, (&narrowed, asked), wanted, cancelled)?;
-            // Those that were dropped counted towards the LIMIT.
+            // Rows that were dropped counted towards the LIMIT.
             if !is_all && dropped > 0 && query.scan().limit.is_some() {
                 (feeds, coverage, gathering, gathered) = gather(Way::All)?;
                 continue;
@@ -257,7 +258,8 @@ impl Args {
             gathered = gathering.settled(settled);
             break;
         }
-        // Where no event can be meant (`eventname = 'a' AND eventname = 'b'`), none is read, and that is no empty folder.
+        // If no event can match (`eventname = 'a' AND eventname = 'b'`), none is read, and that does not
+        // mean that the source is empty.
         if !query.scan().is_nothing() {
             self.finish(talk, &feeds, asked, &mut coverage, &Seen::default(), reading)?;
         }
@@ -275,13 +277,14 @@ impl Args {
         Ok(())
     }
 
-    /// As many threads as were asked for, or as have room to read beside each other.
+    /// As many threads as were asked for, or as there is memory for.
     fn jobs(&self) -> NonZeroUsize {
         let by_memory = usize::try_from(machine::memory(self.common.limits.max_memory) / WORKER_BYTES).unwrap_or(usize::MAX);
         self.common.jobs().min(NonZeroUsize::new(by_memory).unwrap_or(NonZeroUsize::MIN))
     }
 
-    /// Drops rows of copies that do not stand, and says how many. `filters`: what is read, and of that what is admitted.
+    /// Drops rows of copies that do not count, and returns how many. `filters`: what is read, and what of
+    /// that is admitted.
     fn settle(
         &self,
         talk: &Arc<Talk>,
@@ -292,7 +295,7 @@ impl Args {
         cancelled: &AtomicBool,
     ) -> Result<(Settled, usize), Failure> {
         let refused = |error: SqlError| not_answered(&error);
-        // Of more events than can be told apart the number of copies is not known.
+        // With more events than can be distinguished, the number of copies is not known.
         if coverage.records_duplicate == 0 && coverage.records <= SeenEvents::EVENTS_MAX {
             return Ok((doubtful.as_they_are().map_err(refused)?, 0));
         }
@@ -309,7 +312,8 @@ impl Args {
         doubtful.settle(places).map_err(refused)
     }
 
-    /// A query that stops early reads with one worker: which rows come first must not depend on chance.
+    /// A query that stops early reads with one worker, because which rows come first must not depend on
+    /// chance.
     fn paced<'r>(&self, run: pipeline::Run<'r>, query: &Query) -> pipeline::Run<'r> {
         let jobs = if query.scan().limit.is_some() { NonZeroUsize::MIN } else { run.budget.jobs.min(self.jobs()) };
         pipeline::Run { budget: Budget { jobs, ..run.budget }, ..run }
@@ -337,7 +341,8 @@ impl Args {
         }
         let pruned = sources::pruned(feeds);
         reading.pruned += usize::try_from(pruned.places).unwrap_or(usize::MAX);
-        // What a query's own conditions leave out is an answer without rows, not a filter that nothing matches.
+        // If the query's own conditions leave out everything, the answer has no rows; that is not a filter
+        // that matches nothing.
         let unread = coverage.objects_listed == 0 && pruned.places > 0;
         if unread && has_no_limit(filter) {
             let days = pruned.days.as_ref().map(|(first, last)| format!(", delivered between {first} and {last}")).unwrap_or_default();
@@ -361,7 +366,7 @@ impl Args {
     }
 }
 
-/// The one lake that is read.
+/// The only lake that is read.
 fn lake(feeds: &[Box<dyn Feed>]) -> Result<&LakeFeed, Failure> {
     let shelf = feeds.first().and_then(|feed| feed.shelf());
     shelf.and_then(|shelf| (shelf as &dyn Any).downcast_ref::<LakeFeed>()).ok_or_else(|| Failure::new("the lake is not open"))

@@ -1,11 +1,11 @@
-//! A finding → what its picture is drawn from, by the same criteria as the finding itself.
+//! Looks up what a finding's picture is drawn from, by the same criteria as the finding itself.
 
 use crate::detect::rule_in_words;
 use crate::model::{Finding, FindingKind, KeyChange, Repository, StepKind, Timestamp};
 use crate::timeline::{EventNo, History, Image, KeyStep, Loss, RepositoryHistory, Step};
 use crate::ui::report::{Ask, Holder, Story};
 
-/// Looks up what the finding names in the history it was made from.
+/// Looks up what the finding names in the history that it was made from.
 pub fn story(history: &History, finding: &Finding) -> Story {
     let Some(repository) = find(history, &finding.repository) else { return Story::default() };
     let image = finding.lost.digest.and_then(|digest| repository.image(history.find_digest(&digest)?));
@@ -43,7 +43,7 @@ fn find<'h>(history: &'h History, name: &Repository) -> Option<&'h RepositoryHis
     history.repositories().get(at)
 }
 
-/// The end of a life that the finding tells of.
+/// The end of a life that the finding is about.
 fn loss_of<'h>(history: &History, image: &'h Image, finding: &Finding) -> Option<&'h Loss> {
     let gone = finding.lost.gone_at?;
     let event = finding.deletion.as_ref().map(|deletion| &deletion.event.event_id);
@@ -52,7 +52,7 @@ fn loss_of<'h>(history: &History, image: &'h Image, finding: &Finding) -> Option
     named.or_else(|| image.losses.iter().find(same_time))
 }
 
-/// What was asked for was a tag that the image did not have any more.
+/// Whether the request was for a tag that the image no longer had.
 fn is_about_a_tag(finding: &Finding, image: &Image) -> bool {
     match finding.kind {
         FindingKind::TagRemoved => true,
@@ -77,7 +77,7 @@ fn asks_of_image(history: &History, image: &Image, loss: Option<&Loss>, finding:
             _ => index > end && (failed || step.kind == StepKind::Pull),
         };
         let counts = match step.kind {
-            // Around failures that nobody explains, what a pull got is not known.
+            // Around unexplained failures, it is not known whether a pull succeeded.
             StepKind::Pull if finding.kind == FindingKind::Unexplained && at >= finding.second_push.event_time => false,
             StepKind::Pull => step.caller.needs(),
             StepKind::PullFailed | StepKind::TaskStopped => in_vain,
@@ -93,13 +93,14 @@ fn asks_of_image(history: &History, image: &Image, loss: Option<&Loss>, finding:
     asks
 }
 
-/// A change of the repository's policy took access from some, and not the key from all.
+/// Whether a change of the repository's policy took access from some callers, as opposed to the key from
+/// all.
 fn is_about_a_policy(finding: &Finding) -> bool {
     let name = &finding.second_push.event_name;
     finding.kind == FindingKind::AccessTaken && (*name == "SetRepositoryPolicy" || *name == "DeleteRepositoryPolicy")
 }
 
-/// One of those that the finding names was refused since.
+/// Whether one of those named by the finding was refused afterwards.
 fn refused(history: &History, step: &Step, finding: &Finding) -> bool {
     let by = history.log_text(history.noted(step.event).actor);
     let is_named = by.is_some_and(|by| finding.usage.principals.contains(&by));
@@ -110,7 +111,7 @@ fn ask(history: &History, event: EventNo, stopped: bool) -> Ask {
     Ask { at: history.time(event), by: history.log_text(history.noted(event).actor), stopped, in_vain: true }
 }
 
-/// Asks for a tag that nothing had, where the finding is about that.
+/// Requests for a tag that no image had, if the finding is about that.
 fn asks_of_tag(history: &History, repository: &RepositoryHistory, finding: &Finding, image: Option<&Image>) -> Vec<Ask> {
     if !image.is_none_or(|image| is_about_a_tag(finding, image)) {
         return Vec::new();

@@ -2,13 +2,13 @@
 
 use crate::decode::Wanted;
 
-/// Bits of a table.
+/// Size of a table in bits.
 const BITS: usize = 256;
-/// So many letters of a text are looked at.
+/// So many letters of a text are used.
 const LETTERS: usize = 4;
 
-/// What is [`Wanted`], and tables of the first letters of its sources and names. Most records are of other services or calls,
-/// and told apart by one look into each.
+/// [`Wanted`] with tables of the first letters of its sources and names. Most records are of other services
+/// or calls, and are ruled out by one lookup each.
 pub(super) struct Sources<'w> {
     wanted: Wanted<'w>,
     sources: Beginnings,
@@ -32,13 +32,14 @@ impl<'w> Sources<'w> {
         Self { wanted, sources, names }
     }
 
-    /// Whether records of this source are wanted, of which `name` is what follows the opening quote of the `eventName`.
+    /// Whether records of this source are wanted; `name` is the text after the opening quote of the
+    /// `eventName`.
     #[inline(always)]
     pub(super) fn want(&self, source: &[u8], name: &[u8]) -> bool {
         self.sources.may_have(source) && self.names.may_have(name) && self.wanted.event(source, name)
     }
 
-    /// Whether records of this source are wanted, whatever their name.
+    /// Whether records of this source are wanted whatever their name.
     pub(super) fn want_all_of(&self, source: &[u8]) -> bool {
         self.wanted.source(source)
     }
@@ -59,7 +60,7 @@ impl Beginnings {
         Self(words)
     }
 
-    /// Whether one of the texts may begin as this one does.
+    /// Whether one of the texts may begin like this one.
     #[inline(always)]
     fn may_have(&self, text: &[u8]) -> bool {
         let (word, bit) = bit_of(text);
@@ -67,11 +68,12 @@ impl Beginnings {
     }
 }
 
-/// Where a table has a text: the word, and the bit in it. Texts that are too short for letters of their own share one.
+/// The position of a text in a table: word and bit. Texts with fewer letters share one.
 #[inline(always)]
 fn bit_of(text: &[u8]) -> (usize, u64) {
     let letters = text.first_chunk::<LETTERS>().map_or(0, |letters| u32::from_le_bytes(*letters));
-    // Any odd number spreads the letters; this one keeps the most frequent services apart from those of images.
+    // Any odd factor distributes the letters; this one separates the most frequent services from those of
+    // images.
     let number = letters.wrapping_mul(0x27d4_eb2f) >> (u32::BITS - BITS.ilog2());
     (number as usize / 64 % (BITS / 64), 1 << (number % 64))
 }

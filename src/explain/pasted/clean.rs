@@ -1,6 +1,7 @@
-//! What terminals, chats, browsers and encoders leave in a text, taken out again.
+//! Removes what terminals, chats, browsers and encoders add to a text.
 
-/// Colours, entities, escapes and percent signs undone. Line breaks stay: who wrapped a text at them is asked later.
+/// Undoes colours, entities, escapes and percent-encoding. Line breaks stay; whether they are from wrapping
+/// is decided later.
 pub(super) fn cleaned(text: &str) -> String {
     let text = without_colours(text);
     let text = without_escapes(&text);
@@ -8,7 +9,7 @@ pub(super) fn cleaned(text: &str) -> String {
     without_percents(&text).chars().filter_map(plain).collect()
 }
 
-/// Typographic quotes and spaces as typed ones; what is invisible is left out.
+/// Typographic quotes and spaces become plain ones; invisible characters are left out.
 fn plain(letter: char) -> Option<char> {
     match letter {
         '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{ab}' | '\u{bb}' => Some('"'),
@@ -21,7 +22,7 @@ fn plain(letter: char) -> Option<char> {
     }
 }
 
-/// Escape sequences of terminals, as they are and as logs and JSON spell them.
+/// Removes terminal escape sequences, as they are and as logs and JSON write them.
 fn without_colours(text: &str) -> String {
     const INTRODUCERS: [&str; 9] = ["\u{1b}[", "\u{9b}", "\\u001b[", "\\u001B[", "\\x1b[", "\\x1B[", "\\033[", "\\e[", "^[["];
     let mut rest = text;
@@ -51,8 +52,8 @@ fn without_colours(text: &str) -> String {
     clean
 }
 
-/// `\/`, `\"`, `\u002f`, `\_`: JSON's, YAML's and Markdown's. A written `\n` is a line break, a backslash at the end of a
-/// line joins it with the next.
+/// `\/`, `\"`, `\u002f`, `\_`: escapes of JSON, YAML and Markdown. A written `
+/// ` becomes a line break; a backslash at the end of a line joins it with the next.
 fn without_escapes(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut letters = text.chars().peekable();
@@ -63,7 +64,7 @@ fn without_escapes(text: &str) -> String {
         }
         match letters.peek().copied() {
             Some('\\') => {
-                // Escaped twice, as text in JSON in JSON is: what follows is looked at again.
+                // Escaped twice, as text in JSON in JSON: what follows is examined again.
                 while letters.peek() == Some(&'\\') {
                     letters.next();
                 }
@@ -96,7 +97,7 @@ fn without_escapes(text: &str) -> String {
     clean
 }
 
-/// `u002f` or `x2f`, and how long it is.
+/// The character of `u002f` or `x2f`, and its length.
 fn coded(text: &str) -> Option<(char, usize)> {
     let digits = if text.starts_with('u') { 4 } else { 2 };
     let code = u32::from_str_radix(text.get(1..=digits)?, 16).ok()?;
@@ -111,7 +112,7 @@ fn without_entities(text: &str) -> String {
         let entity = behind.split_once(';').filter(|(name, _)| name.len() <= 8).and_then(|(name, after)| Some((of_entity(name)?, after)));
         match entity {
             Some((letter, after)) => {
-                // `&amp;quot;` is one that was escaped twice.
+                // `&amp;quot;` was escaped twice.
                 let again = if letter == '&' { after.split_once(';').and_then(|(name, after)| Some((of_entity(name)?, after))) } else { None };
                 let (letter, after) = again.unwrap_or((letter, after));
                 clean.push(letter);
@@ -149,7 +150,7 @@ fn of_entity(name: &str) -> Option<char> {
     })
 }
 
-/// `%3A` and its like, and those that were encoded twice. Only signs of ASCII: names of images hold no other.
+/// Decodes `%3A` and the like, also if encoded twice. Only ASCII: names of images contain nothing else.
 fn without_percents(text: &str) -> String {
     let decoded = |text: &str| {
         let mut clean = String::with_capacity(text.len());

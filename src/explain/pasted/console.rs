@@ -1,4 +1,5 @@
-//! Addresses of AWS's console: `…/ecr/repositories/private/ACCOUNT/NAME/_/image/sha256:…/details?region=REGION`.
+//! URLs of the AWS console:
+//! `…/ecr/repositories/private/ACCOUNT/NAME/_/image/sha256:…/details?region=REGION`.
 
 use super::Reading;
 use super::host::Registry;
@@ -7,7 +8,7 @@ use crate::model::{Digest, ImageReference};
 
 const PATH: &str = "/ecr/repositories/private/";
 
-/// The repository or the image that the first such address is of.
+/// The repository or image of the first such URL.
 pub(super) fn read(text: &str) -> Option<Vec<Reading>> {
     let (before, after) = text.split_once(PATH)?;
     let address = after.split(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '<' | '>' | ')')).next()?;

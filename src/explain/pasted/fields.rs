@@ -1,5 +1,5 @@
-//! Values with a label: the texts of ECR's own errors, calls as JSON and on a command line, ARNs, and what containers/image says of
-//! a manifest before it names the repository.
+//! Labelled values: ECR's own error messages, calls as JSON or on a command line, ARNs, and messages of
+//! containers/image that name a manifest before its repository.
 
 use super::host::{Registry, is_region};
 use super::name::{self, Name, is_name, is_tag, run};
@@ -18,15 +18,15 @@ const REPOSITORY: [&str; 9] = [
 ];
 const REGISTRY: [&str; 5] = ["registry with id", "registryid", "registry-id", "registry_id", "registry id"];
 const TAG: [&str; 8] = ["imagetag", "image-tag", "image_tag", "image tag", "with tag", "and tag", "tag name", "tag:"];
-/// Behind the name of the repository, in single quotes.
+/// What follows the name of a repository in single quotes.
 const BEHIND: [&str; 1] = ["' repository"];
 
-/// What stands between a label and its value.
+/// Characters between a label and its value.
 const BETWEEN: [char; 9] = [' ', ':', '=', '\'', '"', '`', '[', '{', '('];
-/// Farthest that a value stands behind its label.
+/// Maximum distance of a value from its label.
 const BETWEEN_MAX: usize = 6;
 
-/// The repository that labels or an ARN name, with what is said of an image in it.
+/// The repository named by labels or an ARN, with what is said about an image in it.
 pub(super) fn read(text: &str) -> Option<Reading> {
     let lower = text.to_ascii_lowercase();
     let (registry, repository) = of_arn(text).or_else(|| {
@@ -44,12 +44,12 @@ pub(super) fn read(text: &str) -> Option<Reading> {
     Some(Reading { registry, about, cut, repository_only: names_no_image, only_if_known: false, layer: None })
 }
 
-/// Whether a text says that there is no such repository: then it is not about `latest`.
+/// Whether a text says that the repository does not exist: then it is not about `latest`.
 pub(super) fn says_no_repository(text: &str) -> bool {
     ["RepositoryNotFound", "name unknown", "NAME_UNKNOWN", "repository with name"].iter().any(|words| text.contains(words))
 }
 
-/// `manifest X in HOST/REPOSITORY`, as CRI-O, podman and skopeo say it: X stands before the name.
+/// `manifest X in HOST/REPOSITORY`, as CRI-O, podman and skopeo write it, with X before the name.
 pub(super) fn completed(name: Name, before: &str) -> Name {
     if name.tag.is_some() || name.digest.is_some() || name.cut.is_some() || name.layer.is_some() {
         return name;
@@ -76,7 +76,7 @@ pub(super) fn completed(name: Name, before: &str) -> Name {
 /// `arn:aws:ecr:REGION:ACCOUNT:repository/NAME`.
 fn of_arn(text: &str) -> Option<(Registry, String)> {
     text.match_indices(":ecr:").find_map(|(at, mark)| {
-        // `arn:aws-us-gov` is the longest.
+        // `arn:aws-us-gov` is the longest prefix.
         text[text.floor_char_boundary(at.saturating_sub(16))..at].rfind("arn:")?;
         let mut parts = text[at + mark.len()..].splitn(3, ':');
         let (region, account, rest) = (parts.next()?, parts.next()?, parts.next()?);
@@ -88,7 +88,7 @@ fn of_arn(text: &str) -> Option<(Registry, String)> {
     })
 }
 
-/// The value behind the first of `labels` that has one.
+/// The value after the first of `labels` that has one.
 fn labelled(text: &str, lower: &str, labels: &[&str], alphabet: impl Fn(u8) -> bool) -> Option<String> {
     let mut values = labels.iter().flat_map(|label| lower.match_indices(label)).filter_map(|(at, label)| {
         let behind = &text[at + label.len()..];

@@ -1,25 +1,26 @@
-//! Hosts of registries: ECR's, whatever their account looks like, and others.
+//! Hosts of registries: ECR's, however the account is written, and others.
 
 use super::name::run;
 
-/// Which registry a text names.
+/// The registry that a text names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Registry {
     /// None.
     #[default]
     Unnamed,
-    /// A private registry of ECR; what could not be read of its host is `None`: logs mask accounts, errors leave out the region.
+    /// An ECR private registry; parts of the host that could not be read are `None`: logs mask accounts,
+    /// and error messages leave out the region.
     Ecr { registry_id: Option<String>, region: Option<String> },
     /// `public.ecr.aws`.
     Public,
-    /// Any other host, or a host that is not readable.
+    /// Any other host, or an unreadable one.
     Other(String),
 }
 
-/// Longest part of a host behind `.dkr`.
+/// Maximum length of a host after `.dkr`.
 const HOST_MAX: usize = 120;
 
-/// Ends of ECR's hosts, by partition.
+/// Suffixes of ECR's hosts, by partition.
 const ENDS: [&str; 9] = [
     ".amazonaws.com",
     ".amazonaws.com.cn",
@@ -32,7 +33,7 @@ const ENDS: [&str; 9] = [
     ".csp.hci.ic.gov",
 ];
 
-/// Where `.dkr.ecr` or `.dkr-ecr` stands in a text that is in lower case.
+/// Positions of `.dkr.ecr` or `.dkr-ecr` in a lower-case text.
 pub(super) fn ecr_hosts(lower: &str) -> impl Iterator<Item = usize> + '_ {
     lower.match_indices(".dkr").map(|(at, _)| at).filter(|at| lower[at + 4..].starts_with(".ecr") || lower[at + 4..].starts_with("-ecr"))
 }
@@ -43,7 +44,7 @@ pub(super) fn account(before: &str) -> Option<String> {
     (digits == 12).then(|| before[before.len() - 12..].to_owned())
 }
 
-/// The rest of a host from `.dkr` on: its region, and how many bytes it takes, with its port and the slash behind it.
+/// The rest of a host from `.dkr` on: its region, and its length including port and slash.
 pub(super) fn behind_account(text: &str) -> Option<(Option<String>, usize)> {
     let slash = text.find('/').filter(|at| *at <= HOST_MAX)?;
     let host = &text[..slash];

@@ -1,4 +1,4 @@
-//! Names without a host of ECR, digests alone, and names that stand in a sentence.
+//! Names without an ECR host, digests alone, and names in sentences.
 
 use super::host::{Registry, is_host};
 use super::name::{self, Name, is_name, run};
@@ -7,13 +7,13 @@ use super::{Candidate, Reading, candidate, of_name};
 use crate::explain::question::{About, CUT_BARE_MIN, CUT_MIN};
 use crate::model::Digest;
 
-/// Words before a name that say that it is one.
+/// Words before a name that announce it.
 const INTRODUCTIONS: [&str; 12] =
     ["image", "repository", "reference", "ref", "manifest", "pull", "pulling", "tag", "container", "for", "repo", "artifact"];
-/// Readings of a sentence.
+/// Maximum number of readings of a sentence.
 const READINGS_MAX: usize = 32;
 
-/// Names behind `public.ecr.aws`, behind what stands for a host (`***/shop/api:v1`), and behind other hosts.
+/// Names after `public.ecr.aws`, after placeholders for a host (`***/shop/api:v1`), and after other hosts.
 pub(super) fn behind_hosts<'t>(text: &'t str, joined: &'t Joined) -> impl Iterator<Item = Candidate> + 't {
     joined.text.match_indices('/').filter_map(move |(at, _)| {
         let place = joined.place(at);
@@ -27,11 +27,11 @@ pub(super) fn behind_hosts<'t>(text: &'t str, joined: &'t Joined) -> impl Iterat
     })
 }
 
-/// The last word of `before`, without the scheme.
+/// The last word of `before`, without the URL scheme.
 fn host_before(before: &str) -> Option<&str> {
     let ends = |letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '`' | '(' | ',' | '=' | '/');
     let begin = before.trim_end_matches(|letter| !ends(letter)).len();
-    // A bucket is no registry.
+    // A bucket is not a registry.
     Some(&before[begin..]).filter(|host| !host.is_empty() && !before[..begin].ends_with("s3://"))
 }
 
@@ -47,7 +47,7 @@ fn registry_of(host: &str) -> Option<Registry> {
     }
 }
 
-/// `shop/api:v1@sha256:…`, whole or cut off.
+/// `shop/api:v1@sha256:…`, complete or cut off.
 pub(super) fn with_digest(text: &str, joined: &str) -> Option<Vec<Reading>> {
     let readings = || [text, joined].into_iter().flat_map(digests).filter_map(|(at, text)| named_before(text, at));
     let whole = readings().find(|reading| reading.about.digest().is_some()).or_else(|| readings().next())?;
@@ -71,7 +71,7 @@ fn is_cut(digits: Option<&str>, least: usize) -> bool {
     digits.is_some_and(|digits| (least..64).contains(&digits.len()))
 }
 
-/// A digest alone: whole, else its beginning.
+/// A digest alone: complete, else its beginning.
 pub(super) fn digest(text: &str, joined: &str) -> Option<Vec<Reading>> {
     if let Some(digest) = digests_of_images(joined).next().or_else(|| digests_of_images(text).next()).or_else(|| bare_digest(joined)) {
         return Some(vec![plain(About::Digest(digest), None)]);
@@ -85,25 +85,25 @@ pub(super) fn digest(text: &str, joined: &str) -> Option<Vec<Reading>> {
     cut.or_else(|| alone.map(str::to_ascii_lowercase)).map(|digits| vec![plain(About::Beginning, Some(digits))])
 }
 
-/// 64 hex digits, and nothing of their kind around them.
+/// 64 hex digits with no other hex digits around them.
 fn bare_digest(text: &str) -> Option<Digest> {
     let words = text.split(|letter: char| !letter.is_ascii_alphanumeric());
     words.filter(|word| word.len() == 64).find_map(|word| Digest::parse_hex(word.as_bytes()))
 }
 
-/// Where `sha256:` stands.
+/// Positions of `sha256:`.
 fn digests(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let lower = text.to_ascii_lowercase();
     let places: Vec<usize> = lower.match_indices("sha256:").map(|(at, _)| at).collect();
     places.into_iter().map(move |at| (at, text))
 }
 
-/// Whole digests, those apart that an address asks for as a layer.
+/// Complete digests, except those that a URL requests as a layer.
 pub(super) fn digests_of_images(text: &str) -> impl Iterator<Item = Digest> {
     digests(text).filter(|(at, text)| !text[..*at].ends_with("/blobs/")).filter_map(|(at, text)| name::digest(&text[at..])?.0)
 }
 
-/// Names in a sentence, or a name alone. Which of the words is one, the logs know best.
+/// Names in a sentence, or a name alone. Which word is the name is best decided by the logs.
 pub(super) fn in_a_sentence(text: &str, joined: &str) -> Option<Vec<Reading>> {
     if let Some(alone) = alone(text.trim()) {
         return Some(alone);
@@ -128,14 +128,14 @@ pub(super) fn in_a_sentence(text: &str, joined: &str) -> Option<Vec<Reading>> {
     (!readings.is_empty()).then_some(readings)
 }
 
-/// `shop/api:v1`; without a tag only where the words before it say that it is a name.
+/// `shop/api:v1`; without a tag only if the words before it announce a name.
 fn named(word: &str, introduced: bool) -> Vec<Reading> {
     let word = word.trim_start_matches(['*', '_', '~', '{']);
     let Some(name) = name::take(word).filter(|name| is_likely(name, word, introduced)) else { return Vec::new() };
     of_name(Registry::Unnamed, &name, &word[name.length..])
 }
 
-/// Neither a time, a host with a port, a path, nor an address.
+/// Whether it is neither a time, a host with a port, a path, nor an address.
 fn is_likely(name: &Name, word: &str, introduced: bool) -> bool {
     let letters = name.repository.bytes().any(|byte| byte.is_ascii_alphabetic());
     let rest = &word[name.length..];
@@ -150,7 +150,7 @@ fn is_likely(name: &Name, word: &str, introduced: bool) -> bool {
         && !is_host(&name.repository)
 }
 
-/// A text that is nothing but a name: `shop/api:v1`, `shop/api`, `api`.
+/// A text that consists of a name alone: `shop/api:v1`, `shop/api`, `api`.
 fn alone(text: &str) -> Option<Vec<Reading>> {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-' | '/' | ':');
     if text.is_empty() || !text.chars().all(plain) || !text.starts_with(|letter: char| letter.is_ascii_alphanumeric()) {
@@ -161,7 +161,7 @@ fn alone(text: &str) -> Option<Vec<Reading>> {
         Some((repository, tag)) if !tag.is_empty() && !tag.contains('/') => (repository.to_owned(), Some(tag.to_owned())),
         _ => (text_without_stop.to_owned(), None),
     };
-    // A name ends in a letter or digit, and a colon without a tag behind it is another thing's.
+    // A name ends with a letter or digit, and a colon without a tag after it belongs to something else.
     let is_name_alone = repository.ends_with(|letter: char| letter.is_ascii_alphanumeric()) && (tag.is_some() || !repository.contains(':'));
     if !is_name_alone || repository == "sha256" {
         return None;

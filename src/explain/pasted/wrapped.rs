@@ -1,6 +1,6 @@
-//! Lines that a console wrapped in the middle of a word: what they were before.
+//! Undoes line breaks that a console inserted in the middle of a word.
 
-/// A text with its line breaks taken out, and where each byte of it stood.
+/// A text without its line breaks, and where each of its bytes was.
 pub(super) struct Joined {
     pub text: String,
     places: Vec<usize>,
@@ -23,19 +23,19 @@ impl Joined {
         joined
     }
 
-    /// Where the byte `at` of the joined text stands in the other one.
+    /// The position in the original text of the byte `at` of the joined text.
     pub(super) fn place(&self, at: usize) -> usize {
         self.places[at.min(self.places.len() - 1)]
     }
 }
 
-/// How many bytes a line break takes with what a wrap leaves around it: an indent, and the borders of a table or a quotation.
-/// `None` where no line ends.
+/// The length of a line break including what wrapping adds around it: an indent, and the borders of a table
+/// or quotation. `None` if no line ends here.
 pub(super) fn wrap(text: &str) -> Option<usize> {
     const BORDERS: [char; 5] = ['|', '│', '┃', '>', '║'];
     let edge = |text: &str| text.len() - text.trim_start_matches(' ').len();
     let border = |text: &str| text.chars().next().filter(|letter| BORDERS.contains(letter)).map_or(0, char::len_utf8);
-    // A border at the end of a line, with the spaces that fill the line before it.
+    // A border at the end of a line, with the spaces before it.
     let filled = edge(text);
     let closing = border(&text[filled..]);
     let end = filled + closing + edge(&text[filled + closing..]);
@@ -46,7 +46,7 @@ pub(super) fn wrap(text: &str) -> Option<usize> {
     Some(end + 1 + indent + opening + rest)
 }
 
-/// `text` with its first `breaks` line breaks taken out, and where the next one stands. `None`: it has no more of them.
+/// `text` without its first `breaks` line breaks, and the position of the next one. `None` if it has fewer.
 pub(super) fn without_breaks(text: &str, breaks: usize) -> Option<(String, Option<usize>)> {
     let mut joined = String::new();
     let (mut at, mut left) = (0, breaks);

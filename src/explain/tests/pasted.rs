@@ -1,20 +1,20 @@
-//! The forms in which people paste what failed: each with what it asks about. The wordings are those of the tools, the names are
-//! made up.
+//! The forms in which people paste what failed, each with what it is about. The wordings are those of the
+//! tools; the names are made up.
 
 use super::{HOST, Log, ask, digest};
 use crate::explain::Question;
 use crate::model::{Cause, Verdict};
 
-/// What a text asks about.
+/// What a text is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asks {
     /// The digest that raced for the tag and was expired.
     Lost,
     /// The tag, which points to the other image.
     Tag,
-    /// The repository, which is there.
+    /// The repository, which exists.
     Repository,
-    /// Something that these logs do not know, and must not mistake for what they know.
+    /// Something that these logs do not know, and that must not be confused with what they know.
     Stranger,
 }
 use Asks::{Lost, Repository, Stranger, Tag};
@@ -205,7 +205,7 @@ const FORMS: &[(Asks, &str)] = &[
     (Tag, "\u{1b}[31mERROR\u{1b}[0m \\u001b[1m{I}:{T}\\u001b[0m not found"),
     (Tag, "Error: image shop/api:{T} not found"),
     (Tag, "the image 'shop/api:{T}' could not be pulled on ip-10-0-1-2.eu-central-1.compute.internal:10250 at 09:15:30"),
-    // What must not be taken for what the logs know.
+    // Must not be confused with what the logs know.
     (Stranger, "docker.io/shop/api:{T} not found"),
     (Stranger, "public.ecr.aws/k1n1h4f5/shop/api:{T}"),
     (Stranger, "444455556666.dkr.ecr.eu-central-1.amazonaws.com/shop/api:{T}: not found"),
@@ -266,7 +266,7 @@ fn every_form_is_answered_for_what_it_asks() {
     assert!(wrong.is_empty(), "{} of {} forms:\n{}", wrong.len(), FORMS.len(), wrong.join("\n"));
 }
 
-/// The same forms inside of JSON, behind a prompt, and with colours around them.
+/// The same forms inside of JSON, after a prompt, and with colours.
 #[test]
 fn what_stands_around_a_form_changes_nothing() {
     let log = world();
@@ -275,7 +275,7 @@ fn what_stands_around_a_form_changes_nothing() {
         let text = filled(form);
         let json = serde_json::json!({ "log": text, "stream": "stderr" }).to_string();
         let around = [format!("$ deploy api\n{text}"), format!("\u{1b}[31m{text}\u{1b}[0m"), format!("2026-03-24T09:15:00.000Z {text}"), json];
-        // A digest or a name alone is one only where nothing else stands.
+        // A digest or name alone counts only if there is nothing else.
         let alone = !text.contains(' ') && !text.contains(".dkr");
         for text in around.iter().filter(|_| !alone) {
             if !Question::parse(text).is_some_and(|_| is_answered(*asks, &ask(&log, text))) {
@@ -290,7 +290,7 @@ fn what_stands_around_a_form_changes_nothing() {
 fn a_text_that_can_be_read_in_two_ways_says_so() {
     let mut log = world();
     log.push(4, "rel-2026.03.0");
-    // Both tags are known: the words as they stand are answered, and the other reading is told.
+    // Both tags are known: the answer is about the words as they are, and the other reading is mentioned.
     let verdict = ask(&log, &filled("{H}/shop/api:rel-2026.03.0\n2 tasks failed"));
     assert_eq!(verdict.exists.tag_points_to, Some(digest(4)));
     assert!(verdict.unknown.iter().any(|note| note.contains(TAG) && note.contains("in another way")), "{:?}", verdict.unknown);
@@ -326,7 +326,7 @@ fn a_layer_names_no_image() {
     assert_eq!(verdict.cause, Cause::TagMovedThenExpired, "a runtime asks for a manifest at this address, too");
 }
 
-/// Whatever is pasted: an answer, or none, and soon.
+/// Any text gets an answer, or none, and soon.
 #[test]
 fn no_text_is_too_strange() {
     let log = world();
@@ -372,7 +372,7 @@ fn addresses_of_the_console_and_of_other_partitions() {
     assert_eq!(Question::parse(&format!("failed to resolve ref {iso}: not found")).unwrap().to_text(), iso);
 }
 
-/// Of several images in one line, the one that failed.
+/// If a line names several images, the one that failed.
 #[test]
 fn the_failure_follows_the_image_that_it_is_about() {
     let text = format!("pulling {HOST}/other/app:latest ok; pulling {HOST}/shop/api:v1: not found");

@@ -30,7 +30,7 @@ use crate::lake::manifest::{FileEntry, Manifest, Unusable, VERSION};
 use crate::lake::partition::Partition;
 use crate::source::store::{Condition, Put};
 
-/// Objects that are written, or removed, at the same time. Each is in memory as a whole while it is written.
+/// Objects written or removed at the same time. Each is held in memory while it is written.
 const TOGETHER: usize = 4;
 /// Objects that the service copies at the same time.
 const COPIED_TOGETHER: usize = 32;
@@ -39,7 +39,7 @@ fn io_error(path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> LakeError {
     move |error| LakeError::io(path.as_ref(), error)
 }
 
-/// Makes `next` the lake in the place of `present`.
+/// Makes `next` the lake's manifest in place of `present`.
 pub(in crate::lake) fn publish(disk: &FarDisk, present: &Manifest, next: &Manifest, keep: Duration) -> Result<(), LakeError> {
     let [first, _, before] = MANIFESTS;
     let standing = standing(disk, present)?;
@@ -47,7 +47,8 @@ pub(in crate::lake) fn publish(disk: &FarDisk, present: &Manifest, next: &Manife
     let (sum, text) = journal.text().map_err(io_error(COMMITS))?;
     let name = layout::commit(next.generation, &sum.to_string());
     disk.put(&name, text.clone().into_bytes(), Condition::Always).map_err(io_error(&name))?;
-    // Once in a lake's life: what is there is to be refused, before anything depends on it.
+    // Once for each lake: tests that a condition that does not hold is refused, before anything depends on
+    // it.
     if present.generation == 0 && disk.put(&name, text.into_bytes(), Condition::New).map_err(io_error(&name))? == Put::Done {
         let _ = disk.remove(&name);
         return Err(LakeError::Unconditional { lake: disk.address(Path::new("")).into() });
@@ -64,20 +65,20 @@ pub(in crate::lake) fn publish(disk: &FarDisk, present: &Manifest, next: &Manife
     let text = next.text().map_err(|error| LakeError::io(first.as_ref(), error))?;
     let condition = standing.as_deref().map_or(Condition::New, Condition::Still);
     let put = disk.put(first.as_ref(), text.clone().into_bytes(), condition).map_err(io_error(first))?;
-    // Of two tries, the first may have changed it, and its answer was lost.
+    // Of two tries, the first may have succeeded although its answer was lost.
     let is_ours = put == Put::Done || disk.get(first.as_ref()).map_err(io_error(first))?.is_some_and(|(bytes, _)| bytes == text.as_bytes());
     if !is_ours {
-        // What the other run has not written, too, is of no use to anybody.
+        // What the other run has not written as well is of no use.
         let _ = settle(disk, keep).and_then(|()| discard(disk, &journal, keep));
         return Err(LakeError::Overtaken { lake: disk.address(Path::new("")).into() });
     }
     journal.arriving.iter().for_each(|moving| disk.drop_staged(&moving.name));
-    // The change counts. What comes now is done again by whoever opens the lake next, where it fails.
+    // The change is in effect. If what follows fails, whoever opens the lake next will do it.
     let _ = finish(disk, next, journal, &name, &text, keep);
     Ok(())
 }
 
-/// The ETag of the manifest, which is to be `present`; `None` where there is none.
+/// The ETag of the manifest, which must be `present`; `None` if there is none.
 fn standing(disk: &FarDisk, present: &Manifest) -> Result<Option<String>, LakeError> {
     let [first, ..] = MANIFESTS;
     let Some((bytes, tag)) = disk.get(first.as_ref()).map_err(io_error(first))? else { return Ok(None) };
@@ -86,18 +87,18 @@ fn standing(disk: &FarDisk, present: &Manifest) -> Result<Option<String>, LakeEr
             Err(LakeError::Overtaken { lake: disk.address(Path::new("")).into() })
         }
         Err(Unusable::Later(found)) => Err(LakeError::Version { found }),
-        // A damaged one is replaced.
+        // A damaged manifest is replaced.
         _ => Ok(Some(tag)),
     }
 }
 
-/// What is left to do once the manifest is in its place.
+/// What is left to do once the new manifest is in place.
 fn finish(disk: &FarDisk, next: &Manifest, journal: Journal, name: &Path, text: &str, keep: Duration) -> io::Result<()> {
     disk.put(MANIFESTS[1].as_ref(), text.as_bytes().to_vec(), Condition::Always)?;
     write_lists(disk, next.clone(), std::slice::from_ref(&journal))?;
     let journal = note_settled(disk, name, journal)?;
     let written = written(disk)?;
-    // Whoever wanted to make this generation, too, cannot any more; and the time of what was replaced long ago is over.
+    // No other run can make this generation any more; and what was replaced long ago need not be kept.
     let others = written.iter().filter(|other| other.path != name);
     let is_due = |other: &Written| other.generation == next.generation || (other.generation < next.generation && other.is_old(&written, keep));
     match others.clone().any(is_due) {
@@ -107,7 +108,7 @@ fn finish(disk: &FarDisk, next: &Manifest, journal: Journal, name: &Path, text: 
     }
 }
 
-/// Writes a journal again, as one that waits for its time alone.
+/// Rewrites a journal as settled.
 fn note_settled(disk: &FarDisk, name: &Path, journal: Journal) -> io::Result<Journal> {
     let journal = Journal { arriving: Vec::new(), settled: true, ..journal };
     let (_, text) = journal.text()?;
@@ -115,7 +116,7 @@ fn note_settled(disk: &FarDisk, name: &Path, journal: Journal) -> io::Result<Jou
     Ok(journal)
 }
 
-/// Brings a lake that was just opened for writing into order.
+/// Cleans up a lake that was just opened for writing.
 pub(in crate::lake) fn recover(disk: &FarDisk, manifest: &Manifest, keep: Duration) -> Result<(), LakeError> {
     settle(disk, keep).map_err(io_error(OWN))?;
     let [first, copy, _] = MANIFESTS;
@@ -127,7 +128,7 @@ pub(in crate::lake) fn recover(disk: &FarDisk, manifest: &Manifest, keep: Durati
     Ok(())
 }
 
-/// A journal, as the folder of journals lists it.
+/// A journal in the listing.
 struct Written {
     path: PathBuf,
     generation: u64,
@@ -135,7 +136,7 @@ struct Written {
 }
 
 impl Written {
-    /// Whether the last journal was written so long after it.
+    /// Whether the last journal was written so much later.
     fn is_old(&self, all: &[Self], keep: Duration) -> bool {
         let keep = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
         let now = all.iter().filter_map(|other| other.modified).max();
@@ -150,9 +151,9 @@ fn written(disk: &FarDisk) -> io::Result<Vec<Written>> {
     Ok(disk.listed(COMMITS.as_ref())?.into_iter().filter_map(of).collect())
 }
 
-/// Which objects stay.
+/// Which objects are kept.
 struct Staying {
-    /// Those that count, those that counted before, and those that readers may still need.
+    /// Those of the present and previous manifest, and those that readers may still need.
     counted: BTreeSet<PathBuf>,
     before: BTreeSet<PathBuf>,
     awaited: BTreeSet<PathBuf>,
@@ -168,7 +169,8 @@ impl Staying {
     }
 }
 
-/// The journals that can be settled by this manifest, and what readers may still need of what they have replaced.
+/// The journals that can be settled with this manifest, and the replaced objects that readers may still
+/// need.
 fn journals(disk: &FarDisk, manifest: &Manifest, keep: Duration) -> io::Result<(Vec<(PathBuf, Journal)>, BTreeSet<PathBuf>)> {
     let (written, mut journals, mut awaited) = (written(disk)?, Vec::new(), BTreeSet::new());
     for one in written.iter().filter(|one| one.generation <= manifest.generation) {
@@ -181,9 +183,9 @@ fn journals(disk: &FarDisk, manifest: &Manifest, keep: Duration) -> io::Result<(
     Ok((journals, awaited))
 }
 
-/// Settles what commits have left that are done, or can be done no more, by the manifest as it is now.
+/// Settles commits that are done or that can no longer be made, according to the manifest as it is now.
 fn settle(disk: &FarDisk, keep: Duration) -> io::Result<()> {
-    // Without it nothing is certain.
+    // Without the manifest nothing is certain.
     let Ok(manifest) = Manifest::at(disk, MANIFESTS[0]) else { return Ok(()) };
     let (journals, awaited) = journals(disk, &manifest, keep)?;
     if journals.is_empty() {
@@ -199,7 +201,8 @@ fn read(disk: &FarDisk, path: &Path) -> io::Result<Option<Journal>> {
     Ok(disk.get(path)?.and_then(|(bytes, _)| Journal::parse(&bytes)))
 }
 
-/// Removes what a journal names and need not stay; and the journal, where it names nothing any more that will have to go.
+/// Removes what a journal names and that need not be kept; and the journal, once it names nothing to be
+/// removed.
 fn put_away(disk: &FarDisk, path: &Path, journal: Journal, staying: &Staying) -> io::Result<()> {
     let names: BTreeSet<PathBuf> = journal.arriving.iter().chain(&journal.leaving).map(Moving::path).collect();
     let (later, now): (Vec<_>, Vec<_>) = names.into_iter().filter(|path| !staying.counted.contains(path)).partition(|path| staying.has(path));
@@ -210,7 +213,7 @@ fn put_away(disk: &FarDisk, path: &Path, journal: Journal, staying: &Staying) ->
     if journal.settled { Ok(()) } else { note_settled(disk, path, journal).map(drop) }
 }
 
-/// Removes what a run that was overtaken has written, and nobody names.
+/// Removes what a run has written that was overtaken, and nobody else names.
 fn discard(disk: &FarDisk, journal: &Journal, keep: Duration) -> io::Result<()> {
     let Ok(manifest) = Manifest::at(disk, MANIFESTS[0]) else { return Ok(()) };
     let (_, awaited) = journals(disk, &manifest, keep)?;
@@ -223,14 +226,15 @@ fn paths(manifest: &Manifest) -> BTreeSet<PathBuf> {
     moving(manifest).iter().map(Moving::path).collect()
 }
 
-/// The objects that journals name, whether they count or not: nobody else's.
+/// All objects that journals name.
 pub(in crate::lake) fn journaled(disk: &FarDisk) -> BTreeSet<PathBuf> {
     let journals = disk.names(COMMITS.as_ref()).unwrap_or_default();
     let journals = journals.iter().filter_map(|name| read(disk, &Path::new(COMMITS).join(name)).ok().flatten());
     journals.flat_map(|journal| journal.arriving.into_iter().chain(journal.leaving)).map(|moving| moving.path()).collect()
 }
 
-/// Brings the lists of those partitions that commits have changed up to the manifest: for each, the addresses of its files.
+/// Updates the lists of files for the partitions that commits have changed: for each, the addresses of its
+/// files.
 fn write_lists(disk: &FarDisk, mut manifest: Manifest, journals: &[Journal]) -> io::Result<()> {
     let moved = || journals.iter().flat_map(|journal| journal.arriving.iter().chain(&journal.leaving));
     let changed: BTreeSet<&Partition> = moved().filter_map(|moving| moving.partition.as_ref()).filter(|partition| !partition.native).collect();
@@ -247,7 +251,7 @@ fn write_lists(disk: &FarDisk, mut manifest: Manifest, journals: &[Journal]) -> 
             disk.put(path, text.to_vec(), Condition::Always).map(drop)
         };
         sync_all(&lists.keys().collect::<Vec<_>>(), TOGETHER, write).map_err(|error| io::Error::other(error.reason()))?;
-        // Where another run has committed meanwhile, its lists may have been there first.
+        // If another run has committed meanwhile, its lists may have been written first.
         match Manifest::at(disk, MANIFESTS[0]) {
             Ok(now) if now.generation > manifest.generation => manifest = now,
             _ => return Ok(()),

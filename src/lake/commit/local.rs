@@ -25,7 +25,8 @@ impl Journal {
         disk.sync_folder(OWN.as_ref())
     }
 
-    /// The journal of a commit that did not end; `None` also where it is damaged: it was being written, and nothing has moved.
+    /// The journal of a commit that did not end. `None` also if it is damaged: then it was being written,
+    /// and nothing has been moved.
     fn read(disk: &dyn Disk) -> io::Result<Option<Self>> {
         let bytes = match read(disk, JOURNAL.as_ref()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -35,7 +36,7 @@ impl Journal {
     }
 }
 
-/// Makes `next`, whose new files lie in the staging folder, the lake in the place of `present`.
+/// Makes `next`, whose new files are in the staging folder, the lake's manifest in place of `present`.
 pub(in crate::lake) fn publish(disk: &dyn Disk, present: &Manifest, next: &Manifest) -> Result<(), LakeError> {
     if disk.has(JOURNAL.as_ref()) {
         settle(disk, present)?;
@@ -52,12 +53,12 @@ pub(in crate::lake) fn publish(disk: &dyn Disk, present: &Manifest, next: &Manif
     }
     sync_up(disk, &folders)?;
     store(disk, present, next).map_err(|error| LakeError::io(MANIFESTS[0].as_ref(), error))?;
-    // The change counts. What comes now is done again by whoever opens the lake next, where it fails.
+    // The change is in effect. If what follows fails, whoever opens the lake next will do it.
     let _ = finish(disk, present, next, &journal);
     Ok(())
 }
 
-/// Makes `next` the manifest, at once or not at all, and keeps the one that counted.
+/// Replaces the manifest by `next`, completely or not at all, and keeps the previous one.
 fn store(disk: &dyn Disk, present: &Manifest, next: &Manifest) -> io::Result<()> {
     if present.generation > 0 {
         replace(disk, MANIFESTS[2].as_ref(), present.text()?.as_bytes())?;
@@ -66,7 +67,7 @@ fn store(disk: &dyn Disk, present: &Manifest, next: &Manifest) -> io::Result<()>
     disk.sync_folder(OWN.as_ref())
 }
 
-/// Writes a file beside, brings it down to the disk, and gives it its name.
+/// Writes a temporary file, syncs it to disk, and renames it.
 fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let beside = path.with_extension("json.new");
     let mut file = disk.create(&beside)?;
@@ -77,7 +78,7 @@ fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     disk.rename(&beside, path)
 }
 
-/// What is left to do once the manifest is in its place.
+/// What is left to do once the new manifest is in place.
 fn finish(disk: &dyn Disk, present: &Manifest, next: &Manifest, journal: &Journal) -> io::Result<()> {
     replace(disk, MANIFESTS[1].as_ref(), next.text()?.as_bytes())?;
     put_away(disk, journal, next, present)?;
@@ -85,19 +86,21 @@ fn finish(disk: &dyn Disk, present: &Manifest, next: &Manifest, journal: &Journa
     disk.remove(JOURNAL.as_ref())
 }
 
-/// Settles what a commit that did not end has left. `manifest` is the one that counts.
+/// Settles what an unfinished commit has left. `manifest` is the one in effect.
 fn settle(disk: &dyn Disk, manifest: &Manifest) -> Result<(), LakeError> {
     let io = |error| LakeError::io(OWN.as_ref(), error);
     let Some(journal) = Journal::read(disk).map_err(io)? else { return Ok(()) };
     if manifest.generation > 0 {
-        // The manifest is read, but it may not have come down to the disk: nothing that an older one names may go before.
+        // The manifest can be read, but may not be on disk yet: nothing that an older manifest names may be
+        // removed before that.
         unless_missing(disk.sync(MANIFESTS[0].as_ref())).and_then(|()| disk.sync_folder(OWN.as_ref())).map_err(io)?;
     }
     put_away(disk, &journal, manifest, &previous(disk)).map_err(io)?;
     disk.remove(JOURNAL.as_ref()).map_err(io)
 }
 
-/// Takes files out of the folders of partitions that `manifest` does not name: those that `previous` names are put aside.
+/// Removes files from the partitions' folders that `manifest` does not name; those that `previous` names
+/// are kept for readers.
 fn put_away(disk: &dyn Disk, journal: &Journal, manifest: &Manifest, previous: &Manifest) -> io::Result<()> {
     let paths = |manifest: &Manifest| moving(manifest).iter().map(Moving::path).collect::<BTreeSet<_>>();
     let (counted, kept) = (paths(manifest), paths(previous));
@@ -109,14 +112,14 @@ fn put_away(disk: &dyn Disk, journal: &Journal, manifest: &Manifest, previous: &
         }
         let gone = if kept.contains(&path) { disk.rename(&path, &layout::replaced(&moving.name)) } else { disk.remove(&path) };
         unless_missing(gone)?;
-        // Even where it is gone already: who took it away may not have come as far as this.
+        // Even if it is gone already: whoever moved it may not have synced the folder.
         folders.extend(path.parent().map(Path::to_path_buf));
     }
-    // First where files went to, then where they came from.
+    // First the folder that files went to, then the folders that they came from.
     [REPLACED.into()].iter().chain(&folders).try_for_each(|folder| unless_missing(disk.sync_folder(folder)))
 }
 
-/// What is not there is as good as done.
+/// A file that does not exist need not be removed.
 fn unless_missing(done: io::Result<()>) -> io::Result<()> {
     match done {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -124,7 +127,7 @@ fn unless_missing(done: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Removes replaced files that no manifest names any more, unless somebody reads.
+/// Removes replaced files that no manifest names any more, unless there are readers.
 fn drop_replaced(disk: &dyn Disk, manifest: &Manifest, previous: &Manifest) -> io::Result<()> {
     let Some(_alone) = disk.lock(layout::READERS.as_ref(), Lock::Alone)? else { return Ok(()) };
     let named: BTreeSet<String> = [manifest, previous].into_iter().flat_map(moving).map(|moving| moving.name).collect();
@@ -136,8 +139,8 @@ fn drop_replaced(disk: &dyn Disk, manifest: &Manifest, previous: &Manifest) -> i
     Ok(())
 }
 
-/// Brings a lake that was just opened for writing into order: what a commit that did not end has left, files that were being
-/// made, replaced files that the manifest names after all, and the copy of the manifest.
+/// Cleans up a lake that was just opened for writing: what an unfinished commit has left, unfinished files,
+/// replaced files that the manifest names after all, and the copy of the manifest.
 pub(in crate::lake) fn recover(disk: &dyn Disk, manifest: &Manifest) -> Result<(), LakeError> {
     settle(disk, manifest)?;
     let io = |error| LakeError::io(OWN.as_ref(), error);
@@ -151,7 +154,7 @@ pub(in crate::lake) fn recover(disk: &dyn Disk, manifest: &Manifest) -> Result<(
     Ok(())
 }
 
-/// Where a lake is read by an earlier manifest, files that it names may have been put aside.
+/// If a lake is read by an earlier manifest, files that it names may have been set aside.
 fn take_back(disk: &dyn Disk, manifest: &Manifest) -> io::Result<()> {
     if disk.names(REPLACED.as_ref())?.is_empty() {
         return Ok(());
@@ -167,7 +170,7 @@ fn take_back(disk: &dyn Disk, manifest: &Manifest) -> io::Result<()> {
     folders.iter().try_for_each(|folder| disk.sync_folder(folder))
 }
 
-/// Makes names last, from these folders up to the lake.
+/// Syncs these folders and those above them up to the lake.
 fn sync_up(disk: &dyn Disk, folders: &BTreeSet<PathBuf>) -> Result<(), LakeError> {
     let all: BTreeSet<&Path> = folders.iter().flat_map(|folder| folder.ancestors()).collect();
     sync_all(&Vec::from_iter(all), disk.synced_together(), |folder| disk.sync_folder(folder))

@@ -1,4 +1,5 @@
-//! Small lakes for tests of commits: what one is to hold, a next commit by chance, and whether all of it is there.
+//! Small lakes for tests of commits: what a lake should contain, random next commits, and checks that all
+//! of it is there.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,11 +13,11 @@ use crate::lake::manifest::{FileEntry, Loaded, Manifest, Seal, Segment, Tail};
 use crate::lake::objects::open_kept;
 use crate::lake::partition::Partition;
 
-/// What a lake is to hold.
+/// What a lake should contain.
 #[derive(Debug, Clone)]
 pub(super) struct Model {
     pub manifest: Manifest,
-    /// A file's path and what is in it.
+    /// Files by path, with their content.
     pub files: BTreeMap<PathBuf, Vec<u8>>,
 }
 
@@ -29,10 +30,10 @@ pub(super) fn partition(day: u64) -> Partition {
     Partition { native: day == 3, account: Some("1".to_owned()), region: None, date: Some(format!("2026-03-{:02}", day + 1)) }
 }
 
-/// Stages a file; the name that it keeps.
+/// Stages a file; returns the name that it keeps.
 fn stage(disk: &dyn Disk, name: String, bytes: &[u8]) -> io::Result<String> {
     let mut file = disk.create(&layout::staged(&name))?;
-    // In two pieces, so that there is something to tear.
+    // In two pieces, so that a crash can tear it.
     let (one, other) = bytes.split_at(bytes.len() / 2);
     file.write_all(one)?;
     file.write_all(other)?;
@@ -41,7 +42,8 @@ fn stage(disk: &dyn Disk, name: String, bytes: &[u8]) -> io::Result<String> {
     disk.settled(name)
 }
 
-/// A next commit: some files more, some replaced, a segment, now and then all segments merged. `content`: of a file of rows.
+/// A next commit: adds some files, replaces some, adds a segment, and sometimes merges all segments.
+/// `content` makes the content of a data file.
 pub(super) fn next(disk: &dyn Disk, model: &Model, random: &mut Random, content: impl Fn(&mut Random) -> Vec<u8>) -> io::Result<Model> {
     let mut next = model.clone();
     next.manifest.generation += 1;
@@ -76,7 +78,7 @@ pub(super) fn next(disk: &dyn Disk, model: &Model, random: &mut Random, content:
     Ok(next)
 }
 
-/// This is the manifest that counts, and all of its files are there.
+/// Checks that this is the manifest in effect, and that all of its files are there.
 pub(super) fn holds(disk: &dyn Disk, model: &Model, kept: bool, what: &str) {
     let Loaded { manifest, damage } = Manifest::load(disk).unwrap_or_else(|error| panic!("{what}: {error}"));
     assert_eq!((damage, manifest.generation), (None, model.manifest.generation), "{what}");
@@ -84,7 +86,8 @@ pub(super) fn holds(disk: &dyn Disk, model: &Model, kept: bool, what: &str) {
     has_all(disk, model, kept, what);
 }
 
-/// All files are there as they were written; `kept`: for one who reads, and finds those that wait for readers.
+/// Checks that all files are there as they were written; with `kept`, also looks where files wait for
+/// readers.
 pub(super) fn has_all(disk: &dyn Disk, model: &Model, kept: bool, what: &str) {
     for (path, bytes) in &model.files {
         let name = path.file_name().unwrap().to_str().unwrap();
@@ -96,7 +99,7 @@ pub(super) fn has_all(disk: &dyn Disk, model: &Model, kept: bool, what: &str) {
     }
 }
 
-/// A number of the environment: `SEED`, `SEEDS`.
+/// A number in the environment: `SEED`, `SEEDS`.
 pub(super) fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|number| number.parse().ok())
 }

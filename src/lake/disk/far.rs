@@ -1,8 +1,8 @@
-//! A lake's place in S3. Files that count are objects there, written once and never changed but for the manifests; files under
-//! work lie on this machine, in a folder that goes with the run.
+//! A lake in S3. Its files are objects, written once and never changed, except for manifests. Unfinished
+//! files are on this machine, in a folder that is deleted at the end of the run.
 //!
-//! A file of rows is read where it is asked for: its footer, then the column chunks, those that lie beside each other together.
-//! Everything else is small, and fetched whole, once.
+//! Of a data file only the needed parts are fetched: its footer, then column chunks, neighbouring ones
+//! together. Everything else is small, and fetched as a whole and once.
 
 mod part;
 #[cfg(test)]
@@ -25,22 +25,23 @@ use crate::lake::manifest::Manifest;
 use crate::source::store::{Condition, ObjectStore, Put};
 use part::Part;
 
-/// A file that was fetched as a whole stays in memory up to this size; a larger one lies on this machine's disk meanwhile.
+/// A file that was fetched as a whole is kept in memory up to this size; a larger one is stored on this
+/// machine's disk.
 const HELD_BYTES_MAX: usize = 1 << 20;
-/// Bytes of a file that are gone over at a time.
+/// So many bytes of a file are processed at a time.
 const STRETCH_BYTES: u64 = 1 << 20;
 
-/// A place in S3, and a folder for what is under work.
+/// A prefix in S3, and a folder for unfinished files.
 #[derive(Debug)]
 pub(in crate::lake) struct FarDisk {
     store: Arc<dyn ObjectStore>,
-    /// Other tools are to find its files.
+    /// Whether to write lists of files for other tools.
     is_listed: bool,
-    /// Made when something is written.
+    /// Created when something is written.
     scratch: OnceLock<Scratch>,
-    /// Files that never change, and were fetched as a whole.
+    /// Immutable files that were fetched as a whole.
     fetched: Mutex<HashMap<PathBuf, Arc<Fetched>>>,
-    /// Objects of lakes that are staged inside of this one, by the names that they get.
+    /// Objects of lakes staged inside of this one, by the names that they will have.
     adopted: Mutex<HashMap<String, String>>,
 }
 
@@ -61,7 +62,7 @@ impl FarDisk {
         Self { store, is_listed: true, scratch: OnceLock::new(), fetched: Mutex::default(), adopted: Mutex::default() }
     }
 
-    /// The same for a lake that nobody else is to look into.
+    /// The same for a lake that is not meant for other tools.
     pub(in crate::lake) fn staged(store: Arc<dyn ObjectStore>) -> Self {
         Self { is_listed: false, ..Self::new(store) }
     }
@@ -78,7 +79,7 @@ impl FarDisk {
         self.scratch.get().map(|scratch| &scratch.disk).ok_or_else(|| io::Error::other("no folder for files under work"))
     }
 
-    /// An object and its ETag; `None` where there is none.
+    /// An object and its ETag; `None` if it does not exist.
     pub(in crate::lake) fn get(&self, path: &Path) -> io::Result<Option<(Vec<u8>, String)>> {
         Ok(self.store.get(&key(path), None)?.map(|got| (got.bytes, got.tag)))
     }
@@ -87,7 +88,7 @@ impl FarDisk {
         Ok(self.store.put(&key(path), bytes, condition)?)
     }
 
-    /// Names of what lies in a folder of the place itself, and when it was written.
+    /// Names in a folder of the lake, and when each was written.
     pub(in crate::lake) fn listed(&self, folder: &Path) -> io::Result<Vec<(String, Option<i64>)>> {
         let prefix = format!("{}/", key(folder));
         let name = |key: &str| key.strip_prefix(&prefix).filter(|name| !name.is_empty() && !name.contains('/')).map(str::to_owned);
@@ -98,7 +99,7 @@ impl FarDisk {
         self.adopted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a file is an object of another lake, which the service copies.
+    /// Whether a file is an object of another lake, which the service will copy.
     pub(in crate::lake) fn is_adopted(&self, name: &str) -> bool {
         self.adopted().contains_key(name)
     }
@@ -109,7 +110,7 @@ impl FarDisk {
         self.adopted().get(name).cloned()
     }
 
-    /// Takes a file that is whole to its place.
+    /// Uploads a finished file.
     pub(in crate::lake) fn send(&self, name: &str, path: &Path) -> io::Result<()> {
         let adopted = self.adopted().get(name).cloned();
         if let Some(from) = adopted {
@@ -119,7 +120,7 @@ impl FarDisk {
         self.put(path, bytes, Condition::Always).map(drop)
     }
 
-    /// Forgets files under work that have been sent.
+    /// Deletes unfinished files that have been uploaded.
     pub(in crate::lake) fn drop_staged(&self, name: &str) {
         let _ = self.scratch().and_then(|scratch| scratch.remove(&layout::staged(name)));
     }
@@ -147,12 +148,12 @@ impl FarDisk {
     }
 }
 
-/// A path of the lake as a key.
+/// The key for a path in the lake.
 fn key(path: &Path) -> String {
     path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
-/// Whether a file is under work, on this machine.
+/// Whether a file is unfinished, and so on this machine.
 fn is_here(path: &Path) -> bool {
     path.starts_with(STAGING) || path.starts_with(SPILL)
 }
@@ -162,7 +163,7 @@ impl Disk for FarDisk {
         if is_here(path) { self.scratch()?.create(path) } else { Err(io::Error::other("a file in S3 is written as a whole")) }
     }
 
-    /// An object that was written is there.
+    /// A written object is durable.
     fn sync(&self, _path: &Path) -> io::Result<()> {
         Ok(())
     }
@@ -177,7 +178,7 @@ impl Disk for FarDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         if self.adopted_from(path).is_some() {
-            // It is another lake's.
+            // It belongs to another lake.
             return Ok(());
         }
         if is_here(path) { self.scratch()?.remove(path) } else { Ok(self.store.delete(&key(path))?) }
@@ -198,8 +199,8 @@ impl Disk for FarDisk {
         if is_here(path) { self.scratch()?.open(path) } else { Ok(Box::new(Part::new(Arc::clone(&self.store), key(path), bytes))) }
     }
 
-    /// `000007-0123….parquet`: the commit that it is made for, and what is in it. Whoever makes the same file for the same commit
-    /// writes the same object.
+    /// `000007-0123….parquet`: the commit that it is made for, and a hash of its content. Whoever makes the
+    /// same file for the same commit writes the same object.
     fn settled(&self, name: String) -> io::Result<String> {
         let (scratch, path) = (self.scratch()?, layout::staged(&name));
         let (file, mut hash, mut at) = (scratch.open(&path)?, Xxh3::new(), 0);
@@ -216,7 +217,7 @@ impl Disk for FarDisk {
         Ok(settled)
     }
 
-    /// The service copies it, when it is published.
+    /// The service copies it when it is published.
     fn adopt(&self, from: &Path, its_name: &str, name: String) -> io::Result<String> {
         let settled = layout::content(its_name).and_then(|content| layout::part_name(&name, content));
         let settled = settled.ok_or_else(|| io::Error::other("its name does not tell what is in it"))?;
@@ -232,7 +233,7 @@ impl Disk for FarDisk {
         far::recover(self, manifest, keep)
     }
 
-    /// Of lakes that are staged, all who make one make the same.
+    /// All runs that stage a shard make the same lake.
     fn can_be_overtaken(&self) -> bool {
         self.is_listed
     }
@@ -257,12 +258,12 @@ impl Disk for FarDisk {
         self.store.address(&key(path))
     }
 
-    /// Names of objects tell what is in them: none is in the way of another one.
+    /// Names contain a hash of the content, so different files have different names.
     fn has(&self, path: &Path) -> bool {
         is_here(path) && self.scratch.get().is_some_and(|scratch| scratch.disk.has(path))
     }
 
-    /// Nobody is kept out: who commits second is told so by the manifest.
+    /// No lock is needed: whoever commits second learns that from the manifest.
     fn lock(&self, _path: &Path, _lock: Lock) -> io::Result<Option<Held>> {
         Ok(Some(Box::new(())))
     }

@@ -1,5 +1,5 @@
-//! Folders of this machine. No link inside of a lake is followed: a lake has none of its own, and one from somebody else must
-//! not lead a writer out of it.
+//! A lake in a folder. Links inside of a lake are not followed: a lake has none of its own, and somebody
+//! else's link must not lead a writer out of it.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, Write};
@@ -20,7 +20,7 @@ pub(in crate::lake) struct LocalDisk {
 }
 
 impl LocalDisk {
-    /// The folder must be there.
+    /// The folder must exist.
     pub(in crate::lake) fn open(root: &Path) -> io::Result<Self> {
         Ok(Self {
             #[cfg(unix)]
@@ -32,7 +32,7 @@ impl LocalDisk {
 
 impl Disk for LocalDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn Write + Send>> {
-        // What is there may have another name elsewhere: it is left alone, and not written over.
+        // A file there may also have a name elsewhere (hard link): it is not overwritten but replaced.
         match self.remove(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -128,7 +128,7 @@ impl Stored for LocalFile {
     }
 }
 
-/// Fills `bytes` with those of a file that begin at `at`.
+/// Fills `bytes` with those of a file from position `at` on.
 #[cfg(unix)]
 pub(super) fn read_exact_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, bytes, at)
@@ -160,7 +160,7 @@ mod by_folder {
 
     const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-    /// A folder of the lake: its own, or one below it.
+    /// A folder of the lake, or the lake's folder itself.
     enum Folder<'d> {
         Root(BorrowedFd<'d>),
         Below(OwnedFd),
@@ -176,7 +176,7 @@ mod by_folder {
     }
 
     impl LocalDisk {
-        /// Goes down to a folder, part by part.
+        /// Opens a folder, part by part.
         fn folder(&self, path: &Path, make: bool) -> io::Result<Folder<'_>> {
             let mut at = Folder::Root(self.open.as_fd());
             for part in path.components() {
@@ -196,7 +196,7 @@ mod by_folder {
             Ok(at)
         }
 
-        /// The folder of a file, and its name there.
+        /// The folder of a file, and its name in it.
         fn place<'p>(&self, path: &'p Path, make: bool) -> io::Result<(Folder<'_>, &'p OsStr)> {
             let name = path.file_name().ok_or_else(no_file)?;
             Ok((self.folder(path.parent().unwrap_or_else(|| Path::new("")), make)?, name))
@@ -211,7 +211,7 @@ mod by_folder {
         pub(super) fn file(&self, path: &Path, access: Access) -> io::Result<File> {
             let (folder, name) = self.place(path, false)?;
             let access = if access == Access::Read { OFlags::RDONLY } else { OFlags::WRONLY };
-            // A pipe would wait for its other end.
+            // Opening a pipe would wait for its other end.
             let flags = access | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
             let file = openat(folder, name, flags, Mode::empty()).map_err(|error| if error == Errno::LOOP { no_file() } else { error.into() })?;
             let kind = FileType::from_raw_mode(fstat(&file)?.st_mode);
@@ -264,7 +264,7 @@ mod by_path {
     use super::*;
 
     impl LocalDisk {
-        /// The whole path, where no part of it is a link.
+        /// The whole path, if no part of it is a link.
         fn place(&self, path: &Path) -> io::Result<PathBuf> {
             let mut at = self.root.clone();
             for part in path.components() {
@@ -289,7 +289,7 @@ mod by_path {
         }
 
         pub(super) fn sync_names(&self, _folder: &Path) -> io::Result<()> {
-            // The system keeps names by other means.
+            // This system makes names durable in other ways.
             Ok(())
         }
 

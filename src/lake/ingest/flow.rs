@@ -152,11 +152,12 @@ impl Ingest {
     /// Writes what waits, and makes it count. The lake is closed before, and open afterwards.
     pub(super) fn commit<'s>(&'s self, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
         let mut state = self.write_waiting(state);
-        let mut overtaken = 0;
+        // Asked before: what a repair has judged is not there any more afterwards.
+        let (can_go_on, mut overtaken) = (state.can_go_on(&*self.disk), 0);
         while state.failure.is_none() {
             match state.publish(&*self.disk, &self.known, self.limits) {
                 Ok(()) => break,
-                Err(LakeError::Overtaken { .. }) if overtaken < OVERTAKEN_MAX && state.can_go_on(&*self.disk) => {
+                Err(LakeError::Overtaken { .. }) if overtaken < OVERTAKEN_MAX && can_go_on => {
                     overtaken += 1;
                     match state.go_on(&*self.disk, self.limits) {
                         Ok(()) => state = self.write_waiting(state),

@@ -9,6 +9,7 @@ use crate::sql::eval::{Scope, Via};
 use crate::sql::from::{self, aliased};
 use crate::sql::relation::Relation;
 use crate::sql::{names, walk};
+use crate::tables;
 
 impl Binder {
     /// Binds a FROM; its columns, without rows.
@@ -53,7 +54,12 @@ impl Binder {
             _ => return Err(SqlError::new("this kind of join is not supported").at(&join.relation)),
         };
         match &mut join.relation {
-            unnest @ TableFactor::UNNEST { .. } if !is_semi => return self.unnest(like, &left, unnest),
+            unnest @ TableFactor::UNNEST { .. } if !is_semi => {
+                if !from::is_always(constraint) && !matches!(constraint, JoinConstraint::None) {
+                    return Err(SqlError::new("UNNEST is joined ON true: ask in WHERE, or filter(…) the array").at(unnest));
+                }
+                return self.unnest(like, &left, unnest);
+            }
             lateral @ TableFactor::Derived { lateral: true, .. } if !is_semi && from::is_always(constraint) => {
                 return self.lateral(like, &left, lateral);
             }
@@ -89,6 +95,14 @@ impl Binder {
         let rows = match factor {
             TableFactor::Table { name, alias, args: None, .. } => {
                 let table = Ident::with_span(name.span(), names::last(name));
+                if let Some(common) = like.ctes.called(&table.value).filter(|_| name.0.len() == 1) {
+                    name.0 = vec![ObjectNamePart::Identifier(Ident::with_span(table.span, common))];
+                } else if let Some(declared) = tables::find(&table.value) {
+                    let mut known = self.declared.borrow_mut();
+                    if !known.iter().any(|table| table.name == declared.name) {
+                        known.push(declared);
+                    }
+                }
                 self.give_name(alias, &table);
                 from::factor(like, factor)?
             }

@@ -5,16 +5,18 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{Expr, GroupByExpr, JoinConstraint, JoinOperator, Query, SelectItem, TableFactor, TableWithJoins, Visit, Visitor};
 
 use super::top;
-use crate::sql::scan::{self, is_events};
+use crate::sql::bind::Bound;
+use crate::sql::scan::is_events;
 use crate::sql::{mentions, names, walk};
 
 /// Whether a query reduces rows that events make by themselves, at its top and nowhere else.
-pub(super) fn is_reduced(tree: &Query) -> bool {
+pub(super) fn is_reduced(bound: &Bound) -> bool {
+    let tree = bound.tree();
     // One mention: where it stands first in FROM, nothing else looks at events.
-    let is_one = mentions::of(tree).is_some_and(|mentions| mentions.found.len() == 1);
+    let is_one = mentions::of(bound).is_some_and(|mentions| mentions.len() == 1);
     let is_recursive = tree.with.as_ref().is_some_and(|with| with.recursive);
     // Tables of the engine are not there for pieces.
-    let is_alone = scan::tables(tree).len() == 1;
+    let is_alone = bound.declared().len() == 1;
     top(tree).is_some_and(|select| is_one && is_alone && !is_recursive && !has_windows(tree) && Walk(tree).from(&select.from))
 }
 

@@ -45,11 +45,11 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
         "to_hex" => of_bytes(call, Kind::Varchar, |bytes| hex::encode(bytes).to_uppercase()),
         "to_base64" => of_bytes(call, Kind::Varchar, |bytes| BASE64.encode(bytes)),
         "to_base64url" => of_bytes(call, Kind::Varchar, |bytes| URL_SAFE.encode(bytes)),
-        "sha256" => of_bytes(call, Kind::Binary, |bytes| hex::encode(&<Sha256 as sha2::Digest>::digest(bytes))),
-        "sha512" => of_bytes(call, Kind::Binary, |bytes| hex::encode(&<Sha512 as sha2::Digest>::digest(bytes))),
-        "sha1" => of_bytes(call, Kind::Binary, |bytes| hex::encode(&Sha1::digest(bytes))),
-        "md5" => of_bytes(call, Kind::Binary, |bytes| hex::encode(&Md5::digest(bytes))),
-        "xxhash64" => of_bytes(call, Kind::Binary, |bytes| hex::encode(&xxh64(bytes, 0).to_be_bytes())),
+        "sha256" => of_bytes(call, Kind::Binary, |bytes| hex::encode(<Sha256 as sha2::Digest>::digest(bytes))),
+        "sha512" => of_bytes(call, Kind::Binary, |bytes| hex::encode(<Sha512 as sha2::Digest>::digest(bytes))),
+        "sha1" => of_bytes(call, Kind::Binary, |bytes| hex::encode(Sha1::digest(bytes))),
+        "md5" => of_bytes(call, Kind::Binary, |bytes| hex::encode(Md5::digest(bytes))),
+        "xxhash64" => of_bytes(call, Kind::Binary, |bytes| hex::encode(xxh64(bytes, 0).to_be_bytes())),
         "crc32" => {
             let sums = of_bytes(call, Kind::Varchar, |bytes| crc32fast::hash(bytes).to_string());
             sums.and_then(|sums| super::super::cast::cast(&sums, &Kind::Bigint, call.height, false))

@@ -1,4 +1,4 @@
-//! A file of rows in S3, of which only those bytes are fetched that are asked for.
+//! A data file in S3, of which only the needed bytes are fetched.
 
 use std::io;
 use std::ops::Range;
@@ -7,20 +7,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::lake::disk::Stored;
 use crate::source::store::{Got, ObjectStore};
 
-/// Parts that lie no further apart are fetched together: a request takes as long as so many bytes do.
+/// Ranges at most this far apart are fetched together: a request takes as long as fetching so many bytes.
 const GAP_BYTES_MAX: u64 = 256 << 10;
-/// What is fetched together, at most; a larger part is fetched by itself.
+/// Maximum size of a joint request; a larger range is fetched alone.
 const TOGETHER_BYTES_MAX: u64 = 8 << 20;
 
 pub(super) struct Part {
     store: Arc<dyn ObjectStore>,
     key: String,
-    /// As the manifest has it: whether the object has as many is told by the first answer.
+    /// As in the manifest: the first answer shows whether that is right.
     bytes: u64,
     ahead: Mutex<Ahead>,
 }
 
-/// What is to be fetched together, and the last of it that was.
+/// The joint requests to make, and the result of the last one.
 #[derive(Default)]
 struct Ahead {
     stretches: Vec<Range<u64>>,
@@ -49,7 +49,7 @@ fn gone() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, reason)
 }
 
-/// What of `held`, which begins at `start`, stands in `part`.
+/// The bytes of `part` in `held`, which begins at position `start`.
 fn within<'h>(held: &'h [u8], start: u64, part: &Range<u64>) -> Option<&'h [u8]> {
     let from = usize::try_from(part.start.checked_sub(start)?).ok()?;
     held.get(from..from + usize::try_from(part.end - part.start).ok()?)
@@ -97,7 +97,7 @@ impl Stored for Part {
     }
 }
 
-/// The stretches that hold these parts, which are in order.
+/// The joint requests for these ranges, which are sorted.
 fn together(parts: &[Range<u64>]) -> Vec<Range<u64>> {
     let mut stretches: Vec<Range<u64>> = Vec::new();
     for part in parts {
