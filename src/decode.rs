@@ -8,12 +8,13 @@
 //! comes before damage, and lets one bad element cost only itself. On objects that both can read, both give
 //! the same result.
 //!
-//! An object that is larger than a worker's share of memory (`room`), or compressed by something else than
+//! An object that is larger than a worker's share of memory (`text_memory`), or compressed by something else than
 //! gzip (`layers`), is read piece by piece (`stream`) on the full path.
 
 mod archive;
 mod base64;
 mod blocks;
+mod counts;
 #[cfg(test)]
 mod example;
 mod fields;
@@ -36,13 +37,12 @@ mod packing;
 mod parquet;
 mod reader;
 mod repair;
-mod room;
 mod rows;
 mod search;
 mod steps;
 mod stream;
 mod table;
-mod tally;
+mod text_memory;
 mod unescape;
 mod walk;
 mod wrapping;
@@ -54,7 +54,7 @@ pub use guard::is_guarded;
 pub use gunzip::{Gunzip, Incomplete};
 pub use identity::fingerprint;
 pub(crate) use packing::unzipped;
-pub use room::Room;
+pub use text_memory::TextMemory;
 pub(crate) use unescape::unescape_string;
 
 use std::io::{Cursor, Read, Seek};
@@ -63,10 +63,10 @@ use std::sync::Arc;
 use crate::model::{Identity, Repairs, Timestamp};
 
 use archive::Ask;
+use counts::ObjectCounts;
 use gunzip::Unpacked;
 use hot::HotPath;
 use packing::Packing;
-use tally::Tally;
 use walk::Walk;
 
 /// Which records a sink wants. Others are counted but not parsed.
@@ -256,7 +256,7 @@ pub struct Decoder {
     hot: HotPath,
     /// Finds `readOnly`; used until it has been found once.
     read_only: bool,
-    room: Arc<Room>,
+    room: Arc<TextMemory>,
     /// The archive member that is being read, or its first bytes.
     member: Vec<u8>,
 }
@@ -267,8 +267,8 @@ impl Decoder {
         Self::default()
     }
 
-    /// One of several decoders that share `room`.
-    pub fn sharing(room: Arc<Room>) -> Self {
+    /// One of several decoders that share `text_memory`.
+    pub fn sharing(room: Arc<TextMemory>) -> Self {
         Self { room, ..Self::default() }
     }
 
@@ -323,12 +323,12 @@ impl Decoder {
                 self.gunzip.keep(share);
                 return None;
             }
-            let walk = Walk::new(wanted, sink, Tally::new(limits, &mut self.identities));
+            let walk = Walk::new(wanted, sink, ObjectCounts::new(limits, &mut self.identities));
             (inflated(text, damage, &mut self.hot, walk), text)
         } else if stored.len() as u64 > share || Packing::of(stored).is_some() {
             return None;
         } else {
-            let walk = Walk::new(wanted, sink, Tally::new(limits, &mut self.identities));
+            let walk = Walk::new(wanted, sink, ObjectCounts::new(limits, &mut self.identities));
             // Without a checksum the hot path is not used.
             (full(stored, None, walk), stored)
         };
@@ -387,10 +387,10 @@ impl Decoder {
 
     /// Reads a text of any length.
     fn text<S: RecordSink + ?Sized>(&mut self, text: &mut dyn Read, lossy: bool, ask: &mut Ask<'_, S>) -> ObjectReport {
-        let mut walk = Walk::new(ask.wanted, &mut *ask.sink, Tally::new(ask.limits, &mut self.identities));
+        let mut walk = Walk::new(ask.wanted, &mut *ask.sink, ObjectCounts::new(ask.limits, &mut self.identities));
         let streamed = stream::run(text, &self.room, &mut walk);
         self.read_only = self.read_only || streamed.read_only;
-        let report = walk.tally.finish(streamed.damage, streamed.bytes);
+        let report = walk.counts.finish(streamed.damage, streamed.bytes);
         ObjectReport { lossy: lossy || report.lossy, ..report }
     }
 
@@ -426,11 +426,11 @@ fn says_read_only(text: &[u8]) -> bool {
 /// Reads text that was decompressed by gzip.
 fn inflated<S: RecordSink + ?Sized>(text: &[u8], damage: Option<String>, hot: &mut HotPath, mut walk: Walk<'_, '_, S>) -> ObjectReport {
     if damage.is_none() {
-        if let Some(pieces) = hot.scan(text, walk.wanted, &mut walk.tally) {
+        if let Some(pieces) = hot.scan(text, walk.wanted, &mut walk.counts) {
             walk.cut(text, pieces);
-            return walk.tally.finish(None, text.len() as u64);
+            return walk.counts.finish(None, text.len() as u64);
         }
-        walk.tally.restart();
+        walk.counts.restart();
     }
     full(text, damage, walk)
 }
@@ -438,7 +438,7 @@ fn inflated<S: RecordSink + ?Sized>(text: &[u8], damage: Option<String>, hot: &m
 fn full<S: RecordSink + ?Sized>(text: &[u8], damage: Option<String>, mut walk: Walk<'_, '_, S>) -> ObjectReport {
     let result = reader::read_whole(text, &mut walk);
     // If the bytes are damaged, that is the reason given; the JSON error only follows from it.
-    walk.tally.finish(damage.or(result.err()), text.len() as u64)
+    walk.counts.finish(damage.or(result.err()), text.len() as u64)
 }
 
 /// A JSON error in words.

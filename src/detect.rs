@@ -43,7 +43,7 @@ use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::{Finding, Severity};
-use crate::timeline::{History, Image, Prospects, RepositoryHistory, Sym, TagLife};
+use crate::timeline::{History, Image, RepositoryForecast, RepositoryHistory, Sym, TagLife};
 
 /// What separates a race between two pushes from a plain overwrite.
 #[derive(Debug, Clone, Copy)]
@@ -60,19 +60,19 @@ pub struct Subject<'h> {
     pub image: &'h Image,
     pub settings: Settings,
     /// What the policy in force will do with the repository's images; computed when a detector first asks.
-    prospects: Option<&'h OnceCell<Option<Prospects>>>,
+    repository_forecast: Option<&'h OnceCell<Option<RepositoryForecast>>>,
 }
 
 impl<'h> Subject<'h> {
     /// For callers that ask only what has happened to the image, not what the policy will do with it.
     pub fn of_the_past(history: &'h History, repository: &'h RepositoryHistory, image: &'h Image) -> Self {
-        Self { history, repository, image, settings: Settings { race_window_seconds: 0 }, prospects: None }
+        Self { history, repository, image, settings: Settings { race_window_seconds: 0 }, repository_forecast: None }
     }
 }
 
 impl<'h> Subject<'h> {
-    fn prospects(&self) -> Option<&'h Prospects> {
-        self.prospects?.get_or_init(|| Prospects::of(self.history, self.repository)).as_ref()
+    fn repository_forecast(&self) -> Option<&'h RepositoryForecast> {
+        self.repository_forecast?.get_or_init(|| RepositoryForecast::of(self.history, self.repository)).as_ref()
     }
 
     /// Whether an index (multi-platform image) lists the image.
@@ -128,9 +128,9 @@ pub const ALL_OF_TAGS: &[&dyn TagDetector] =
 /// Every finding: worst first, then by repository, time and id.
 pub fn findings(history: &History, settings: Settings) -> Vec<Finding> {
     let per_repository = |repository: &RepositoryHistory| {
-        let (mut found, prospects) = (Vec::new(), OnceCell::new());
+        let (mut found, repository_forecast) = (Vec::new(), OnceCell::new());
         for image in &repository.images {
-            let subject = Subject { history, repository, image, settings, prospects: Some(&prospects) };
+            let subject = Subject { history, repository, image, settings, repository_forecast: Some(&repository_forecast) };
             ALL.iter().for_each(|detector| detector.detect(subject, &mut found));
         }
         for (&tag, life) in &repository.tag_lives {

@@ -11,7 +11,6 @@ mod absent;
 mod access;
 mod against;
 mod cause;
-mod cut;
 mod early;
 mod lost;
 mod moment;
@@ -21,6 +20,7 @@ mod question;
 mod removed;
 mod repository;
 mod settled;
+mod short_digest;
 mod tag_story;
 #[cfg(test)]
 mod tests;
@@ -63,12 +63,12 @@ pub fn explain(question: &Question, history: &History, findings: &[Finding], cov
     let settled = settled::settled(Case { question, history, findings, coverage, when: When::END });
     let question = &settled.question;
     let case = Case { question, history, findings, coverage, when: When::END };
-    let mut verdict = match question.cut.as_deref().map(|digits| (digits, cut::completed(case, digits))) {
+    let mut verdict = match question.cut.as_deref().map(|digits| (digits, short_digest::completed(case, digits))) {
         None => answer(case),
         Some((_, Err(undecided))) => *undecided,
         Some((digits, Ok(whole))) => {
             let mut verdict = answer(Case { question: &whole, ..case });
-            verdict.unknown.push(cut::note(digits));
+            verdict.unknown.push(short_digest::note(digits));
             verdict
         }
     };
@@ -85,7 +85,7 @@ pub fn subject<'h>(question: &Question, history: &'h History) -> Option<(&'h Rep
     let case = Case { question, history, findings: &[], coverage: &coverage, when: When::END };
     let settled = settled::settled(case);
     let case = Case { question: &settled.question, ..case };
-    let whole = case.question.cut.as_deref().and_then(|digits| cut::completed(case, digits).ok());
+    let whole = case.question.cut.as_deref().and_then(|digits| short_digest::completed(case, digits).ok());
     let case = Case { question: whole.as_ref().unwrap_or(case.question), ..case };
     let repositories = case.repositories();
     let known = repositories.iter().find_map(|repository| Some((repository.repository, history.digest(case.image_in(repository)?.digest)?)));

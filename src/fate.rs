@@ -15,7 +15,7 @@ use std::cell::OnceCell;
 
 use crate::explain::{About, Question, subject};
 use crate::model::{Digest, Fate, FatePlace, Finding, FirstEnd, LogText, Presence, Repository, Timestamp};
-use crate::timeline::{History, Prospects, RepositoryHistory, Upstream};
+use crate::timeline::{History, RepositoryForecast, RepositoryHistory, Upstream};
 use places::Spot;
 
 /// A history at its end, with the forecasts of its policies, which are computed for a repository when first
@@ -23,13 +23,13 @@ use places::Spot;
 pub struct Fates<'h> {
     history: &'h History,
     as_of: Timestamp,
-    prospects: Vec<OnceCell<Option<Prospects>>>,
+    repository_forecast: Vec<OnceCell<Option<RepositoryForecast>>>,
 }
 
 impl<'h> Fates<'h> {
     /// As of the end of the evidence.
     pub fn new(history: &'h History, as_of: Timestamp) -> Self {
-        Self { history, as_of, prospects: history.repositories().iter().map(|_| OnceCell::new()).collect() }
+        Self { history, as_of, repository_forecast: history.repositories().iter().map(|_| OnceCell::new()).collect() }
     }
 
     /// What becomes of the image in question; `None` if the evidence knows neither its digest nor its
@@ -72,9 +72,12 @@ impl<'h> Fates<'h> {
     }
 
     /// The forecast of a repository's policy for its images.
-    fn prospects(&self, repository: &'h RepositoryHistory) -> Option<&Prospects> {
+    fn repository_forecast(&self, repository: &'h RepositoryHistory) -> Option<&RepositoryForecast> {
         let at = self.history.repositories().iter().position(|other| std::ptr::eq(other, repository))?;
-        let known = self.prospects.get(at)?.get_or_init(|| Prospects::of(self.history, repository).filter(|known| !known.policy.rules().is_empty()));
+        let known = self
+            .repository_forecast
+            .get(at)?
+            .get_or_init(|| RepositoryForecast::of(self.history, repository).filter(|known| !known.policy.rules().is_empty()));
         known.as_ref()
     }
 

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use crate::detect::{Harm, evidence, usage_of_displaced, usage_of_living, usage_of_loss};
 use crate::model::{DAY_SECONDS, Digest, Forecast, ImageState, KnownPolicy, LifecycleAction, LogText, Outlook, Severity, StepKind, Timestamp};
 use crate::policy::Rule;
-use crate::timeline::{EventNo, History, Image, Prospect, Prospects, RepositoryHistory, Unclear};
+use crate::timeline::{EventNo, History, Image, ImageForecast, RepositoryForecast, RepositoryHistory, Unclear};
 
 /// ECR runs policies within so many seconds of the moment at which an image becomes eligible (ECR User
 /// Guide).
@@ -25,15 +25,15 @@ const RUN_SECONDS: i64 = DAY_SECONDS;
 pub struct Forecasts<'h> {
     history: &'h History,
     as_of: Timestamp,
-    prospects: Vec<Option<Prospects>>,
-    order: Vec<Place>,
+    repository_forecast: Vec<Option<RepositoryForecast>>,
+    order: Vec<UrgencyKey>,
     /// The severities that `--fail-on` judges: images that somebody needs and that a run will take.
     alarms: Vec<Severity>,
 }
 
 /// Sort position of an element, by urgency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct UrgencyKey {
     class: u8,
     eligible_at: i64,
     survives: u64,
@@ -57,27 +57,27 @@ impl<'h> Forecasts<'h> {
     /// or all existing images.
     pub fn new(history: &'h History, as_of: Timestamp, within: Option<i64>) -> Self {
         let limit = within.map(|seconds| as_of.plus_seconds(seconds).millis());
-        let asked = |place: &Place| limit.is_none_or(|limit| place.class == DATED && place.eligible_at <= limit);
-        let prospects: Vec<Option<Prospects>> = history
+        let asked = |place: &UrgencyKey| limit.is_none_or(|limit| place.class == DATED && place.eligible_at <= limit);
+        let repository_forecast: Vec<Option<RepositoryForecast>> = history
             .repositories()
             .par_iter()
-            .map(|repository| Prospects::of(history, repository).filter(|known| !known.policy.rules().is_empty()))
+            .map(|repository| RepositoryForecast::of(history, repository).filter(|known| !known.policy.rules().is_empty()))
             .collect();
         let places = |(number, repository): (usize, &RepositoryHistory)| {
-            let of = prospects.get(number).and_then(Option::as_ref);
+            let of = repository_forecast.get(number).and_then(Option::as_ref);
             let place = |(at, image): (usize, &Image)| {
-                let subject = Subject { history, as_of, repository, image, prospects: of, at };
+                let subject = Subject { history, as_of, repository, image, repository_forecast: of, at };
                 let severity = subject.harm().severity;
                 (subject.place(number, severity.is_some()), severity.filter(|_| subject.eligible_at().is_some()))
             };
             let images = repository.images.iter().enumerate().filter(|(_, image)| is_there(image));
             images.map(place).filter(|(place, _)| asked(place)).collect::<Vec<_>>()
         };
-        let found: Vec<(Place, Option<Severity>)> = history.repositories().par_iter().enumerate().flat_map_iter(places).collect();
+        let found: Vec<(UrgencyKey, Option<Severity>)> = history.repositories().par_iter().enumerate().flat_map_iter(places).collect();
         let alarms = found.iter().filter_map(|(_, severity)| *severity).collect();
-        let mut order: Vec<Place> = found.into_iter().map(|(place, _)| place).collect();
+        let mut order: Vec<UrgencyKey> = found.into_iter().map(|(place, _)| place).collect();
         order.par_sort_unstable();
-        Self { history, as_of, prospects, order, alarms }
+        Self { history, as_of, repository_forecast, order, alarms }
     }
 
     pub fn as_of(&self) -> Timestamp {
@@ -114,27 +114,27 @@ impl<'h> Forecasts<'h> {
         dated(false).chain(dated(true)).filter_map(|place| self.element(place))
     }
 
-    fn element(&self, place: &Place) -> Option<Forecast> {
+    fn element(&self, place: &UrgencyKey) -> Option<Forecast> {
         let (number, at) = (place.repository as usize, place.image as usize);
         let repository = self.history.repositories().get(number)?;
-        let (image, prospects) = (repository.images.get(at)?, self.prospects.get(number).and_then(Option::as_ref));
-        Some(Subject { history: self.history, as_of: self.as_of, repository, image, prospects, at }.forecast())
+        let (image, repository_forecast) = (repository.images.get(at)?, self.repository_forecast.get(number).and_then(Option::as_ref));
+        Some(Subject { history: self.history, as_of: self.as_of, repository, image, repository_forecast, at }.forecast())
     }
 
     /// The policy of each repository that has images, also where it is not known.
     pub fn policies(&self) -> Vec<KnownPolicy> {
-        let repositories = self.history.repositories().iter().zip(&self.prospects);
-        let known = |(repository, prospects): (&RepositoryHistory, &Option<Prospects>)| {
+        let repositories = self.history.repositories().iter().zip(&self.repository_forecast);
+        let known = |(repository, repository_forecast): (&RepositoryHistory, &Option<RepositoryForecast>)| {
             let images = repository.images.iter().filter(|image| is_there(image)).count() as u64;
             let event = repository.policy.map(|policy| self.history.event(policy.event));
             (images > 0).then(|| KnownPolicy {
                 repository: self.history.repository(repository),
                 images,
-                known: prospects.is_some(),
+                known: repository_forecast.is_some(),
                 event,
                 since: repository.policy.map(|policy| self.history.time(policy.since)),
-                rules: prospects.iter().flat_map(|known| known.policy.rules()).map(|rule| rule.text.clone()).collect(),
-                unknown: story::unknown(repository, prospects.as_ref()),
+                rules: repository_forecast.iter().flat_map(|known| known.policy.rules()).map(|rule| rule.text.clone()).collect(),
+                unknown: story::unknown(repository, repository_forecast.as_ref()),
             })
         };
         repositories.filter_map(known).collect()
@@ -146,11 +146,11 @@ pub fn of_image(
     history: &History,
     repository: &RepositoryHistory,
     image: &Image,
-    prospects: Option<&Prospects>,
+    repository_forecast: Option<&RepositoryForecast>,
     as_of: Timestamp,
 ) -> (Forecast, String) {
     let at = repository.by_digest.get(&image.digest).copied().unwrap_or(usize::MAX);
-    let subject = Subject { history, as_of, repository, image, prospects, at };
+    let subject = Subject { history, as_of, repository, image, repository_forecast, at };
     let forecast = subject.forecast();
     let words = story::will(&subject, forecast.outlook);
     (forecast, words)
@@ -177,34 +177,34 @@ struct Subject<'h> {
     as_of: Timestamp,
     repository: &'h RepositoryHistory,
     image: &'h Image,
-    prospects: Option<&'h Prospects>,
+    repository_forecast: Option<&'h RepositoryForecast>,
     /// Index of the image.
     at: usize,
 }
 
 impl<'h> Subject<'h> {
-    fn prospect(&self) -> Option<Prospect> {
-        *self.prospects?.images.get(self.at)?
+    fn image_forecast(&self) -> Option<ImageForecast> {
+        *self.repository_forecast?.images.get(self.at)?
     }
 
     fn rule(&self) -> Option<&'h Rule> {
-        self.prospects?.rule(self.prospect()?)
+        self.repository_forecast?.rule(self.image_forecast()?)
     }
 
     fn eligible_at(&self) -> Option<i64> {
         // What an unknown action does is not known.
         self.rule().filter(|rule| rule.action != LifecycleAction::Unknown)?;
-        self.prospect()?.eligible_at
+        self.image_forecast()?.eligible_at
     }
 
     /// For a reference artifact that is deleted with its subject: the subject.
     fn subject(&self) -> Option<&'h Image> {
-        self.repository.images.get(self.prospect()?.subject?)
+        self.repository.images.get(self.image_forecast()?.subject?)
     }
 
     fn unclear(&self) -> Option<Unclear> {
         self.eligible_at()?;
-        self.prospect()?.unclear
+        self.image_forecast()?.unclear
     }
 
     fn held_by(&self) -> Vec<Digest> {
@@ -216,9 +216,9 @@ impl<'h> Subject<'h> {
     }
 
     fn outlook(&self) -> Outlook {
-        let Some(prospect) = self.prospect() else { return Outlook::Unknown };
+        let Some(image_forecast) = self.image_forecast() else { return Outlook::Unknown };
         let Some(rule) = self.rule() else { return Outlook::Safe };
-        match (self.eligible_at(), prospect.survives) {
+        match (self.eligible_at(), image_forecast.survives) {
             _ if rule.action == LifecycleAction::Unknown => Outlook::Unknown,
             (Some(at), _) if at <= self.as_of.millis() => Outlook::Due,
             (Some(_), _) => Outlook::Dated,
@@ -242,17 +242,17 @@ impl<'h> Subject<'h> {
         }
     }
 
-    fn place(&self, repository: usize, is_needed: bool) -> Place {
+    fn place(&self, repository: usize, is_needed: bool) -> UrgencyKey {
         let class = match self.outlook() {
             Outlook::Due | Outlook::Dated => DATED,
             Outlook::Counted => COUNTED,
             Outlook::Held => HELD,
             Outlook::Safe | Outlook::Unknown => REST,
         };
-        Place {
+        UrgencyKey {
             class,
             eligible_at: self.eligible_at().filter(|_| class == DATED).unwrap_or(i64::MAX),
-            survives: self.prospect().and_then(|prospect| prospect.survives).filter(|_| class == COUNTED).unwrap_or(u64::MAX),
+            survives: self.image_forecast().and_then(|image_forecast| image_forecast.survives).filter(|_| class == COUNTED).unwrap_or(u64::MAX),
             is_idle: !is_needed,
             repository: u32::try_from(repository).unwrap_or(u32::MAX),
             image: u32::try_from(self.at).unwrap_or(u32::MAX),
@@ -275,7 +275,7 @@ impl<'h> Subject<'h> {
         let pushed = image.steps.iter().rfind(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate)).map(|step| step.event);
         let mut events: Vec<EventNo> = pushed.into_iter().collect();
         events.extend(displaced.into_iter().flat_map(|displaced| [displaced.first_push, displaced.second_push]));
-        events.extend(self.prospects.map(|prospects| prospects.in_force.event));
+        events.extend(self.repository_forecast.map(|repository_forecast| repository_forecast.in_force.event));
         events.extend(self.unclear().map(|unclear| unclear.pull));
         events.extend(&harm.evidence);
         Forecast {
@@ -298,7 +298,7 @@ impl<'h> Subject<'h> {
             // An artifact is deleted within a day after its subject, which is taken within a day.
             expected_by: eligible_at.map(|eligible| eligible.plus_seconds(if self.subject().is_some() { 2 * RUN_SECONDS } else { RUN_SECONDS })),
             no_grace: self.has_no_grace(),
-            survives_pushes: self.prospect().and_then(|prospect| prospect.survives).filter(|_| outlook == Outlook::Counted),
+            survives_pushes: self.image_forecast().and_then(|image_forecast| image_forecast.survives).filter(|_| outlook == Outlook::Counted),
             goes_with: self.subject().map(|subject| history.digest_or_zero(subject.digest)),
             held_by: self.held_by(),
             needed: harm.severity.is_some(),
@@ -307,7 +307,7 @@ impl<'h> Subject<'h> {
             summary: story::summary(self, outlook, &harm),
             needed_by: harm.pinned,
             usage: harm.usage,
-            policy_event: self.prospects.map(|prospects| history.event(prospects.in_force.event)),
+            policy_event: self.repository_forecast.map(|repository_forecast| history.event(repository_forecast.in_force.event)),
             evidence: evidence(history, events),
         }
     }

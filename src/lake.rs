@@ -18,12 +18,12 @@
 //!
 //! - [`record`]: one record and what of it the columns can hold; the rest goes along as JSON;
 //! - `rebuild`: the way back, from columns to the record;
-//! - `shape`, `cut`, `row`, `buffer`: records on their way, cut up for the columns, in memory and spilled;
+//! - `shape`, `value_slots`, `row`, `buffer`: records on their way, cut up for the columns, in memory and spilled;
 //! - `columns`, `dictionary`, `filters`, `levels`, `packer`, `pages`, `footer`, `write`: rows → files; `parquet`: files read back;
 //! - `disk`, `layout`: the calls that a lake makes to its disk, or to its place in S3, and what lies where; `commit`: their order, so that a change is
 //!   there as a whole or not at all;
 //! - `manifest`, `objects`, `checksum`: what counts, what became of every object, and how damage to either is noticed; `guard`;
-//! - [`place`]: a folder or a prefix of a bucket, and lakes staged inside of it;
+//! - [`location`]: a folder or a prefix of a bucket, and lakes staged inside of it;
 //! - `merge`: new records and the files of one partition → files without second copies;
 //! - [`ingest`]: the writer, and what repairs; [`check()`]: whether all is as it was written; [`read`]: the reader, and [`portion`], [`codes`]: columns as they lie in the files.
 //!
@@ -36,7 +36,6 @@ mod checksum;
 pub mod codes;
 mod columns;
 mod commit;
-mod cut;
 mod ddl;
 mod dictionary;
 mod disk;
@@ -49,6 +48,7 @@ mod layout;
 mod leaf;
 mod leaves;
 mod levels;
+pub mod location;
 mod manifest;
 mod merge;
 mod objects;
@@ -56,7 +56,6 @@ mod packer;
 mod pages;
 mod parquet;
 mod partition;
-pub mod place;
 pub mod portion;
 pub mod read;
 mod rebuild;
@@ -66,13 +65,14 @@ mod rows;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod value_slots;
 mod write;
 
 pub use check::{Report, check};
 pub use ddl::{ddl, files};
 pub use error::LakeError;
 pub use ingest::{Days, Ingest, Limits, MEMORY_BYTES_DEFAULT, PlanName, Published, Summary, merge_days, publish_shards};
+pub use location::Location;
 pub use manifest::Damage;
-pub use place::Place;
 pub use portion::Portion;
 pub use read::{LakeFeed, Visit};

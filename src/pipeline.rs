@@ -5,10 +5,10 @@
 //! to a collector of its own. Workers share only the feeds, the counters, the set of event identities, and
 //! (if there is a progress display) the suspects. Collectors are merged when everything has been read.
 
-mod kept;
+mod counts;
+mod event_memory;
 mod snapshots;
 mod suspects;
-mod tally;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -18,16 +18,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use crate::decode::seen::SeenEvents;
-use crate::decode::{Decoder, Document, Limits, Member, Next, ObjectReport, RawRecord, RecordSink, Rest, Room, Stored, Wanted};
+use crate::decode::{Decoder, Document, Limits, Member, Next, ObjectReport, RawRecord, RecordSink, Rest, Stored, TextMemory, Wanted};
 use crate::model::{Coverage, Filter, Identity, LogText, Recognized, RepositoryRef, Seen, Timestamp};
-use crate::recognize::{Answers, NAMES, Recognizer, SOURCES};
-use crate::source::{Delivery, Feed, Fetched, MemberIs, Origin, Shelf, Shelved};
-use crate::timeline::{Fold, History, Materials, Supposed, Supposition};
-use kept::Kept;
-pub use kept::Overfull;
-use snapshots::Met;
+use crate::recognize::{NAMES, Recognizer, SOURCES, SnapshotParser};
+use crate::source::{Delivery, Feed, Fetched, MemberIs, Origin, RecordSource, SourceRecord};
+use crate::timeline::{Fold, History, Materials, Scenario, Simulation};
+use counts::WorkerCounts;
+use event_memory::EventMemory;
+pub use event_memory::EventMemoryExceeded;
+use snapshots::FoundSnapshot;
 use suspects::Suspects;
-use tally::Tally;
 
 /// A worker gathers so many event identities before it looks up whether they are new.
 const IDS_TOGETHER: usize = 256;
@@ -46,8 +46,8 @@ pub struct Budget {
 
 impl Budget {
     /// The memory that workers share for texts.
-    pub fn room(self) -> Room {
-        Room::new(self.object_bytes_max, self.jobs.get())
+    pub fn room(self) -> TextMemory {
+        TextMemory::new(self.object_bytes_max, self.jobs.get())
     }
 }
 
@@ -84,7 +84,7 @@ pub trait Collector: Send {
     /// Takes a document that is not an event. `modified` tells when its object was last changed, where the
     /// source knows that.
     fn document(&mut self, _object: &str, _index: u64, json: &str, _modified: &dyn Fn() -> Option<Timestamp>) -> Document {
-        match Answers::default().read(json) {
+        match SnapshotParser::default().read(json) {
             Some(answer) => Document::Refused(format!(
                 "a snapshot ({}), and no log: what keeps records alone leaves it out; give it to detect, explain, forecast, whatif or timeline as a source of its own",
                 answer.call
@@ -105,7 +105,7 @@ pub trait Collector: Send {
 
     /// Lets the collector read the next portion of a lake file itself, column by column, and returns
     /// whether there are more portions. `None`: it wants the records one by one.
-    fn portion(&mut self, _shelf: &dyn Shelf, _sources: Option<&[&str]>) -> Option<bool> {
+    fn portion(&mut self, _shelf: &dyn RecordSource, _sources: Option<&[&str]>) -> Option<bool> {
         None
     }
 
@@ -127,34 +127,34 @@ pub struct Run<'a> {
 
 /// Reads everything and folds it into the history of every image. An error if that takes more memory than
 /// allowed.
-pub fn read(run: Run<'_>, filter: &Filter) -> Result<Evidence, Overfull> {
-    read_supposing(run, filter, None)
+pub fn read(run: Run<'_>, filter: &Filter) -> Result<Evidence, EventMemoryExceeded> {
+    read_simulating(run, filter, None)
 }
 
 /// The same, and replays the events once more in a simulation.
-pub fn read_supposing(run: Run<'_>, filter: &Filter, supposition: Option<&Supposition>) -> Result<Evidence, Overfull> {
-    let replays = if matches!(supposition, Some(Supposition::Instead(_))) { 2 } else { 1 };
-    Ok(Evidence { materials: None, ..gather_evidence(run, filter, supposition, replays, false)? })
+pub fn read_simulating(run: Run<'_>, filter: &Filter, scenario: Option<&Scenario>) -> Result<Evidence, EventMemoryExceeded> {
+    let replays = if matches!(scenario, Some(Scenario::Instead(_))) { 2 } else { 1 };
+    Ok(Evidence { materials: None, ..gather_evidence(run, filter, scenario, replays, false)? })
 }
 
 /// The same, and keeps the facts that the history was made from, which takes as much memory again.
-pub fn read_keeping(run: Run<'_>, filter: &Filter, supposition: Option<&Supposition>) -> Result<Evidence, Overfull> {
-    gather_evidence(run, filter, supposition, 2, true)
+pub fn read_keeping(run: Run<'_>, filter: &Filter, scenario: Option<&Scenario>) -> Result<Evidence, EventMemoryExceeded> {
+    gather_evidence(run, filter, scenario, 2, true)
 }
 
 /// `replays`: how often the events are replayed at the end; `sizes`: whether those of layers are kept.
-fn gather_evidence(run: Run<'_>, filter: &Filter, supposition: Option<&Supposition>, replays: u64, sizes: bool) -> Result<Evidence, Overfull> {
-    let kept = Kept::new(run.budget.kept_bytes_max, replays);
+fn gather_evidence(run: Run<'_>, filter: &Filter, scenario: Option<&Scenario>, replays: u64, sizes: bool) -> Result<Evidence, EventMemoryExceeded> {
+    let event_memory = EventMemory::new(run.budget.kept_bytes_max, replays);
     let make = || StepCollector {
         recognizer: Recognizer::default(),
         fold: Fold::keeping(sizes),
         filter,
-        answers: Answers::default(),
+        answers: SnapshotParser::default(),
         met: Vec::new(),
         seen: Seen::default(),
         relevant: 0,
         suspects: &run.progress.suspects,
-        kept: &kept,
+        event_memory: &event_memory,
         absorbed: 0,
         bytes: 0,
     };
@@ -167,12 +167,12 @@ fn gather_evidence(run: Run<'_>, filter: &Filter, supposition: Option<&Suppositi
         seen.merge(also_seen);
         (fold, seen)
     });
-    fold.merge(kept.take());
+    fold.merge(event_memory.take());
     let shown = snapshots::settle(met, &mut fold, &mut seen, filter, &mut coverage);
-    kept.check(&mut fold)?;
+    event_memory.check(&mut fold)?;
     let end = end(&coverage, filter).max(shown);
-    let (history, materials) = fold.finish_keeping(filter, supposition.map(|supposition| Supposed { supposition, end }));
-    tally::describe(&mut coverage, &history, read_only);
+    let (history, materials) = fold.finish_keeping(filter, scenario.map(|scenario| Simulation { scenario, end }));
+    counts::describe(&mut coverage, &history, read_only);
     Ok(Evidence { coverage, history, end, seen, materials: Some(materials) })
 }
 
@@ -192,15 +192,20 @@ pub fn scan<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C
 fn gather<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C + Sync) -> (Coverage, bool, Vec<C>) {
     let (seen, room) = (SeenEvents::default(), Arc::new(run.budget.room()));
     let work = || work(Worker { run, wanted, seen: &seen, decoder: Decoder::sharing(Arc::clone(&room)) }, make());
-    let done: Vec<(Tally, C)> = match rayon::ThreadPoolBuilder::new().num_threads(run.budget.jobs.get()).build() {
+    let done: Vec<(WorkerCounts, C)> = match rayon::ThreadPoolBuilder::new().num_threads(run.budget.jobs.get()).build() {
         Ok(pool) => pool.broadcast(|_| work()),
         // If no threads can be started, this thread does all the work.
         Err(_) => vec![work()],
     };
-    let (mut tallies, collectors): (Vec<Tally>, Vec<C>) = done.into_iter().unzip();
-    tallies.extend(run.feeds.iter().filter_map(|feed| feed.shelf()).map(|shelf| Tally::of(shelf.coverage(), shelf.has_seen_read_only())));
+    let (mut all_counts, collectors): (Vec<WorkerCounts>, Vec<C>) = done.into_iter().unzip();
+    all_counts.extend(
+        run.feeds
+            .iter()
+            .filter_map(|feed| feed.record_source())
+            .map(|record_source| WorkerCounts::of(record_source.coverage(), record_source.has_seen_read_only())),
+    );
     let relevant = collectors.iter().map(Collector::relevant).sum();
-    let (mut coverage, read_only) = tally::coverage(tallies, relevant, &seen, run.cancelled.load(Ordering::Relaxed));
+    let (mut coverage, read_only) = counts::coverage(all_counts, relevant, &seen, run.cancelled.load(Ordering::Relaxed));
     coverage.objects_left_out += run.feeds.iter().map(|feed| feed.pruned().no_evidence).sum::<u64>();
     // Freeing thousands of pages takes time that nobody has to wait for.
     rayon::spawn(move || drop(seen));
@@ -208,25 +213,25 @@ fn gather<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C +
 }
 
 /// One worker's share of reading a lake.
-fn empty<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, shelf: &dyn Shelf, tally: &mut Tally, collector: &mut C) {
+fn empty<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, record_source: &dyn RecordSource, counts: &mut WorkerCounts, collector: &mut C) {
     let sources = match wanted {
         Wanted::All => None,
         Wanted::Sources(sources) | Wanted::Named { sources, .. } => Some(sources),
     };
     if collector.keeps_documents() {
-        shelf.documents(&mut |object, index, json, modified| drop(collector.document(object, index, json, &|| modified)));
+        record_source.documents(&mut |object, index, json, modified| drop(collector.document(object, index, json, &|| modified)));
     }
     let mut more = true;
     while more && !run.cancelled.load(Ordering::Relaxed) && !collector.is_full() {
-        if let Some(goes_on) = collector.portion(shelf, sources) {
+        if let Some(goes_on) = collector.portion(record_source, sources) {
             more = goes_on;
             continue;
         }
-        more = shelf.read_next(sources, &mut |shelved| {
-            let Shelved { object, index, json, native } = shelved;
+        more = record_source.read_next(sources, &mut |shelved| {
+            let SourceRecord { object, index, json, native } = shelved;
             run.progress.records.fetch_add(1, Ordering::Relaxed);
             if let Err(reason) = collector.record(object, RawRecord { index, json, native }) {
-                tally.fail_record(object, index, reason);
+                counts.fail_record(object, index, reason);
             }
         });
     }
@@ -241,17 +246,17 @@ struct Worker<'r> {
 }
 
 /// One worker: takes object after object until the feeds are empty.
-fn work<C: Collector>(mut worker: Worker<'_>, mut collector: C) -> (Tally, C) {
+fn work<C: Collector>(mut worker: Worker<'_>, mut collector: C) -> (WorkerCounts, C) {
     let Worker { run, wanted, seen, .. } = worker;
-    let (mut tally, mut stored, mut ids) = (Tally::default(), Vec::new(), Vec::new());
+    let (mut counts, mut stored, mut ids) = (WorkerCounts::default(), Vec::new(), Vec::new());
     for feed in run.feeds {
-        if let Some(shelf) = feed.shelf() {
-            empty(run, wanted, shelf, &mut tally, &mut collector);
+        if let Some(record_source) = feed.record_source() {
+            empty(run, wanted, record_source, &mut counts, &mut collector);
             continue;
         }
         while !run.cancelled.load(Ordering::Relaxed) && !collector.is_full() {
             let Some(mut delivery) = feed.next(&mut stored) else { break };
-            let report = worker.decode(&**feed, &mut delivery, &stored, &mut tally, &mut collector);
+            let report = worker.decode(&**feed, &mut delivery, &stored, &mut counts, &mut collector);
             if report.is_some() {
                 // The identities of several small objects are looked up together: each lookup is a cache
                 // miss, and many misses can overlap.
@@ -263,12 +268,12 @@ fn work<C: Collector>(mut worker: Worker<'_>, mut collector: C) -> (Tally, C) {
             }
             collector.finished(&delivery, report.as_ref());
             run.progress.delivered(&delivery);
-            tally.add(delivery, report);
+            counts.add(delivery, report);
         }
     }
     seen.insert_all(&ids);
-    tally.read_only = worker.decoder.has_seen_read_only();
-    (tally, collector)
+    counts.read_only = worker.decoder.has_seen_read_only();
+    (counts, collector)
 }
 
 impl Worker<'_> {
@@ -278,7 +283,7 @@ impl Worker<'_> {
         feed: &dyn Feed,
         delivery: &mut Delivery,
         stored: &[u8],
-        tally: &mut Tally,
+        counts: &mut WorkerCounts,
         collector: &mut C,
     ) -> Option<ObjectReport> {
         match &delivery.outcome {
@@ -291,7 +296,7 @@ impl Worker<'_> {
             run: self.run,
             feed,
             seen: self.seen,
-            tally,
+            counts,
             collector,
             object: name.raw(),
             origin: delivery.origin.clone(),
@@ -321,7 +326,7 @@ struct Sink<'a, C> {
     run: Run<'a>,
     feed: &'a dyn Feed,
     seen: &'a SeenEvents,
-    tally: &'a mut Tally,
+    counts: &'a mut WorkerCounts,
     collector: &'a mut C,
     object: &'a str,
     origin: Option<Origin>,
@@ -390,7 +395,7 @@ impl<C: Collector> Sink<'_, C> {
         let _ = bytes;
         let delivery = Delivery { object: name.into(), size: 0, outcome, origin, signed: None, rest: None };
         self.collector.finished(&delivery, report.as_ref());
-        self.tally.add(delivery, report);
+        self.counts.add(delivery, report);
         (self.noted, self.noted_bytes) = (0, 0);
     }
 }
@@ -398,15 +403,15 @@ impl<C: Collector> Sink<'_, C> {
 /// Recognises steps and folds them.
 struct StepCollector<'f> {
     recognizer: Recognizer,
-    answers: Answers,
+    answers: SnapshotParser,
     /// Snapshots met so far; they are placed when all logs have been read.
-    met: Vec<Met>,
+    met: Vec<FoundSnapshot>,
     fold: Fold,
     filter: &'f Filter,
     seen: Seen,
     relevant: u64,
     suspects: &'f Suspects,
-    kept: &'f Kept,
+    event_memory: &'f EventMemory,
     /// Number of records since memory was last checked, and the bytes that were kept then.
     absorbed: u32,
     bytes: u64,
@@ -445,14 +450,14 @@ impl Collector for StepCollector<'_> {
         }
         if self.absorbed >= RECORDS_UNNOTED_MAX {
             self.absorbed = 0;
-            self.kept.note(&mut self.fold, &mut self.bytes);
+            self.event_memory.note(&mut self.fold, &mut self.bytes);
         }
         Ok(())
     }
 
     fn document(&mut self, object: &str, index: u64, json: &str, modified: &dyn Fn() -> Option<Timestamp>) -> Document {
         let Some(answer) = self.answers.read(json) else { return Document::Unknown };
-        self.met.push(Met::new(object, index, json, modified(), answer));
+        self.met.push(FoundSnapshot::new(object, index, json, modified(), answer));
         Document::Taken
     }
 
@@ -465,7 +470,7 @@ impl Collector for StepCollector<'_> {
     }
 
     fn is_full(&self) -> bool {
-        self.kept.is_over()
+        self.event_memory.is_over()
     }
 }
 

@@ -7,12 +7,12 @@
 //!
 //! [`Policy`] is parsed leniently from logs, which word a policy in two ways, and strictly from a file of
 //! the user's ([`from_file`]). Either way its rules use the words of the policy's JSON text ([`Words`]).
-//! [`Ranks`] keeps the images of a repository sorted for each rule while images come and go; [`outlook()`]
+//! [`Ranks`] keeps the images of a repository sorted for each rule while images come and go; [`forecast()`]
 //! says when each image is due if nothing else happens.
 
 mod check;
 mod file;
-mod outlook;
+mod forecast;
 mod pattern;
 mod ranks;
 mod read;
@@ -22,7 +22,7 @@ mod tests;
 
 pub use check::Problem;
 pub use file::{Refused, from_file};
-pub use outlook::{Joined, Outlook, outlook};
+pub use forecast::{CurrentImage, RuleForecast, forecast};
 pub use pattern::fits;
 pub use ranks::{Ranks, Taken};
 pub use rule::{Clock, Count, Rule, Seen, Tags, Words, records_pull};

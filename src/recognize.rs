@@ -9,7 +9,6 @@
 mod apprunner;
 mod batch;
 mod codebuild;
-mod cut;
 mod ecr;
 mod ecs;
 #[cfg(test)]
@@ -21,6 +20,7 @@ mod json;
 mod kms;
 mod lambda;
 mod manifest;
+mod manifest_removal;
 mod names;
 mod native;
 mod parse;
@@ -39,10 +39,10 @@ use crate::decode::RawRecord;
 use crate::model::{Action, Recognized, RepositoryRef};
 
 pub use session::{SessionReader, is_access_key};
-pub use snapshot::{Answer, Answers, Envelope, Place, Statement};
+pub use snapshot::{AccountRegion, Envelope, Snapshot, SnapshotParser, Statement};
 
-use cut::Cutter;
 use manifest::Manifests;
+use manifest_removal::ManifestRemover;
 use parse::Parser;
 use record::Record;
 
@@ -88,7 +88,7 @@ pub struct Recognizer {
     error_message: Finder<'static>,
     /// Finds `\u` escapes of ASCII letters.
     escape: Finder<'static>,
-    cutter: Cutter,
+    cutter: ManifestRemover,
     /// Whether the last record was handed to a service's file.
     looked_into: bool,
 }
@@ -104,7 +104,7 @@ impl Default for Recognizer {
             event_name: Finder::new(EVENT_NAME),
             error_message: Finder::new("errorMessage"),
             escape: Finder::new(r"\u00"),
-            cutter: Cutter::default(),
+            cutter: ManifestRemover::default(),
             looked_into: false,
         }
     }

@@ -73,7 +73,7 @@ pub trait Feed: Sync {
     }
 
     /// The records, for a source that has records and no objects to hand out: a lake.
-    fn shelf(&self) -> Option<&dyn Shelf> {
+    fn record_source(&self) -> Option<&dyn RecordSource> {
         None
     }
 }
@@ -148,10 +148,10 @@ pub trait Known: Send + Sync + std::fmt::Debug {
 }
 
 /// A source that has single records and no objects: a lake. Its feed hands out no objects.
-pub trait Shelf: Sync + std::any::Any {
+pub trait RecordSource: Sync + std::any::Any {
     /// Reads the next portion and passes its records to `give`: those of `sources` (`None`: all), and
     /// EventBridge's own events. Returns false when there are no more. Can be called from many threads.
-    fn read_next(&self, sources: Option<&[&str]>, give: &mut dyn FnMut(Shelved<'_>)) -> bool;
+    fn read_next(&self, sources: Option<&[&str]>, give: &mut dyn FnMut(SourceRecord<'_>)) -> bool;
 
     /// Hands out what was kept and is no record, each document once, whoever asks: its object, which document of that, its text, and
     /// when the object was last changed.
@@ -168,7 +168,7 @@ pub trait Shelf: Sync + std::any::Any {
 
 /// A record from a lake, as it was in its object.
 #[derive(Debug, Clone, Copy)]
-pub struct Shelved<'r> {
+pub struct SourceRecord<'r> {
     pub object: &'r str,
     pub index: u64,
     pub json: &'r str,

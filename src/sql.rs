@@ -13,7 +13,7 @@
 //! Why an evaluator of our own, and not polars' SQL: Trino's three-valued logic, `UNNEST`, lambdas, correlated subqueries
 //! and JSON paths have no counterpart there, and an error has to name the function and its place in the text.
 //!
-//! A query over a lake goes without the fourth stage where it can: `tally` counts groups by numbers while the lake is read, `flow` works
+//! A query over a lake goes without the fourth stage where it can: `preaggregation` counts groups by numbers while the lake is read, `flow` works
 //! out piece by piece what each event makes by itself, and lets rows go out as they come. What has to look at several events works out
 //! share by share, events with equal keys together (`divide`); what does not fit into memory goes to disk (`spill`).
 //!
@@ -21,11 +21,9 @@
 //! applied again. And a query is bound before anything is read, so that a mistake in its names or types costs no time.
 
 mod aggregate;
-mod alike;
 mod answer;
 mod arithmetic;
 mod bind;
-mod blind;
 mod bounds;
 mod cast;
 mod chains;
@@ -41,8 +39,8 @@ mod eval;
 mod flow;
 mod from;
 mod functions;
-mod glance;
 mod group;
+mod group_ids;
 mod ip;
 mod join;
 mod lambda;
@@ -50,17 +48,19 @@ mod lateral;
 mod like;
 mod line;
 mod memory;
-mod mentions;
 pub mod named;
 mod names;
 mod nested;
 mod order;
+mod order_insensitive;
 mod ordered;
 mod panics;
 mod params;
 mod partition;
 mod place;
+mod preaggregation;
 mod predicate;
+mod prefilter;
 mod pushdown;
 mod query;
 mod recursive;
@@ -71,17 +71,17 @@ mod spelling;
 mod spill;
 mod stand_ins;
 mod statements;
+mod strategy;
 mod subquery;
-mod tally;
+mod table_scans;
 mod values;
 mod walk;
-mod way;
 mod window;
 mod zone;
 
 pub use answer::Answer;
 pub use collect::{Collector, Doubtful, First, Gathered, Gathering, Places, Settled, Worked};
-pub use error::{Place, SqlError};
+pub use error::{SqlError, TextPosition};
 pub use flow::export::Export;
 pub use line::Interrupted;
 pub use memory::Limits;

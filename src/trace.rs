@@ -30,7 +30,7 @@ pub use behind::{behind, is_traceable, trace_of, window};
 pub use chain::View;
 pub use closure::Wanted;
 pub use collect::Collected;
-pub use keep::Overfull;
+pub use keep::EventMemoryExceeded;
 pub use survey::{Known, Survey};
 
 use crate::decode::fingerprint;

@@ -20,14 +20,14 @@ use rayon::prelude::*;
 use crate::detect::{Harm, deleted, evidence, usage_of_living, usage_of_loss, why};
 use crate::model::{LogText, Outcome, Repository, RunKind, Severity, Timestamp, WhatIf, WhatIfTotals};
 use crate::policy::Rule;
-use crate::timeline::{DigestNo, End, EventNo, Foreseen, History, Image, Loss, RepositoryHistory, Supposition, Use};
+use crate::timeline::{DigestNo, End, EventNo, ExpectedRemoval, History, Image, Loss, RepositoryHistory, Scenario, Use};
 
 /// What the policy takes compared with the logs, worst first. Elements are made one at a time, as there may
 /// be millions.
 pub struct WhatIfs<'h> {
     history: &'h History,
-    supposition: &'h Supposition,
-    places: Vec<Place>,
+    scenario: &'h Scenario,
+    places: Vec<DifferenceKey>,
     pub totals: WhatIfTotals,
     /// What such a replay cannot tell, one sentence each.
     pub notes: Vec<String>,
@@ -36,41 +36,41 @@ pub struct WhatIfs<'h> {
 /// Sort position of an element. Severities are declared from worst to harmless; images that nobody needs
 /// come last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct DifferenceKey {
     severity: Option<Severity>,
     when: i64,
     repository: u32,
     /// Index of the image in the simulated repository.
     image: u32,
-    foreseen: Option<u32>,
+    expected: Option<u32>,
     loss: Option<u32>,
     outcome: Outcome,
 }
 
 impl<'h> WhatIfs<'h> {
     /// Compares the simulation that `history` was finished with to the logs.
-    pub fn new(history: &'h History, supposition: &'h Supposition) -> Self {
-        let of = |number: usize| Comparison::new(history, supposition, number).map(|comparison| comparison.places(number)).unwrap_or_default();
-        let mut places: Vec<Place> = (0..history.repositories().len()).into_par_iter().flat_map_iter(of).collect();
+    pub fn new(history: &'h History, scenario: &'h Scenario) -> Self {
+        let of = |number: usize| Comparison::new(history, scenario, number).map(|comparison| comparison.places(number)).unwrap_or_default();
+        let mut places: Vec<DifferenceKey> = (0..history.repositories().len()).into_par_iter().flat_map_iter(of).collect();
         places.par_sort_unstable_by_key(|place| (place.severity.is_none(), *place));
-        let totals = totals(history, supposition, &places);
-        Self { history, supposition, notes: story::notes(history, supposition, &totals), places, totals }
+        let totals = totals(history, scenario, &places);
+        Self { history, scenario, notes: story::notes(history, scenario, &totals), places, totals }
     }
 
     pub fn iter(&self) -> impl Iterator<Item = WhatIf> + '_ {
         self.places.iter().filter_map(move |place| {
-            let comparison = Comparison::new(self.history, self.supposition, place.repository as usize)?;
+            let comparison = Comparison::new(self.history, self.scenario, place.repository as usize)?;
             comparison.element(place)
         })
     }
 
     /// How badly somebody needed each image that the policy would have taken.
     pub fn alarms(&self) -> impl Iterator<Item = Severity> + '_ {
-        self.places.iter().filter(|place| place.foreseen.is_some()).filter_map(|place| place.severity)
+        self.places.iter().filter(|place| place.expected.is_some()).filter_map(|place| place.severity)
     }
 }
 
-fn totals(history: &History, supposition: &Supposition, places: &[Place]) -> WhatIfTotals {
+fn totals(history: &History, scenario: &Scenario, places: &[DifferenceKey]) -> WhatIfTotals {
     let mut totals = WhatIfTotals::default();
     for place in places {
         let total = match place.outcome {
@@ -81,11 +81,11 @@ fn totals(history: &History, supposition: &Supposition, places: &[Place]) -> Wha
             Outcome::LoggedOnly => &mut totals.logged_only,
         };
         *total += 1;
-        totals.needed += u64::from(place.foreseen.is_some() && place.severity.is_some());
+        totals.needed += u64::from(place.expected.is_some() && place.severity.is_some());
     }
-    let played = match supposition {
-        Supposition::InForce => history.repositories(),
-        Supposition::Instead(_) => history.supposed(),
+    let played = match scenario {
+        Scenario::InForce => history.repositories(),
+        Scenario::Instead(_) => history.simulated(),
     };
     totals.runs_logged = played.iter().map(|repository| repository.run_starts.len() as u64).sum();
     totals.runs_modelled = played.iter().map(|repository| repository.runs_made_up).sum();
@@ -95,67 +95,67 @@ fn totals(history: &History, supposition: &Supposition, places: &[Place]) -> Wha
 /// One repository as logged, and as simulated.
 struct Comparison<'h> {
     history: &'h History,
-    supposition: &'h Supposition,
+    scenario: &'h Scenario,
     logged: &'h RepositoryHistory,
-    supposed: &'h RepositoryHistory,
+    simulated: &'h RepositoryHistory,
 }
 
 /// An image that a run should have taken, that a run did take, or both.
 struct Pair<'h> {
-    foreseen: Option<&'h Foreseen>,
+    expected: Option<&'h ExpectedRemoval>,
     loss: Option<&'h Loss>,
     outcome: Outcome,
 }
 
 impl<'h> Comparison<'h> {
-    fn new(history: &'h History, supposition: &'h Supposition, number: usize) -> Option<Self> {
+    fn new(history: &'h History, scenario: &'h Scenario, number: usize) -> Option<Self> {
         let logged = history.repositories().get(number)?;
-        let supposed = match supposition {
-            Supposition::InForce => logged,
-            Supposition::Instead(_) => history.supposed().get(number)?,
+        let simulated = match scenario {
+            Scenario::InForce => logged,
+            Scenario::Instead(_) => history.simulated().get(number)?,
         };
-        Some(Self { history, supposition, logged, supposed })
+        Some(Self { history, scenario, logged, simulated })
     }
 
     /// The differences in the repository with this index.
-    fn places(&self, number: usize) -> Vec<Place> {
-        let mut foreseen: HashMap<DigestNo, Vec<usize>> = HashMap::new();
-        for (index, one) in self.supposed.foreseen.iter().enumerate() {
-            foreseen.entry(one.digest).or_default().push(index);
+    fn places(&self, number: usize) -> Vec<DifferenceKey> {
+        let mut expected: HashMap<DigestNo, Vec<usize>> = HashMap::new();
+        for (index, one) in self.simulated.expected.iter().enumerate() {
+            expected.entry(one.digest).or_default().push(index);
         }
         let index = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
         let mut places = Vec::new();
-        for (at, image) in self.supposed.images.iter().enumerate() {
-            let foreseen = foreseen.remove(&image.digest).unwrap_or_default();
+        for (at, image) in self.simulated.images.iter().enumerate() {
+            let expected = expected.remove(&image.digest).unwrap_or_default();
             let Some(real) = self.logged.image(image.digest) else { continue };
             let losses = (0..real.losses.len()).filter(|loss| is_by_run(&real.losses[*loss])).collect();
-            for (one, loss, outcome) in self.pairs(foreseen, losses, real) {
+            for (one, loss, outcome) in self.pairs(expected, losses, real) {
                 let pair = self.pair(real, one, loss, outcome);
                 let severity = self.harm(image, real, &pair).severity;
-                let when = pair.foreseen.map(|one| one.at).or(pair.loss.map(|loss| loss.at)).unwrap_or_default();
-                let (foreseen, loss) = (one.map(index), loss.map(index));
-                places.push(Place { severity, when, repository: index(number), image: index(at), foreseen, loss, outcome });
+                let when = pair.expected.map(|one| one.at).or(pair.loss.map(|loss| loss.at)).unwrap_or_default();
+                let (expected, loss) = (one.map(index), loss.map(index));
+                places.push(DifferenceKey { severity, when, repository: index(number), image: index(at), expected, loss, outcome });
             }
         }
         places
     }
 
-    fn pair(&self, real: &'h Image, foreseen: Option<usize>, loss: Option<usize>, outcome: Outcome) -> Pair<'h> {
-        let foreseen = foreseen.and_then(|index| self.supposed.foreseen.get(index));
-        Pair { foreseen, loss: loss.and_then(|index| real.losses.get(index)), outcome }
+    fn pair(&self, real: &'h Image, expected: Option<usize>, loss: Option<usize>, outcome: Outcome) -> Pair<'h> {
+        let expected = expected.and_then(|index| self.simulated.expected.get(index));
+        Pair { expected, loss: loss.and_then(|index| real.losses.get(index)), outcome }
     }
 
     /// Index of the run that a moment belongs to.
     fn run(&self, at: i64) -> usize {
-        self.supposed.run_starts.partition_point(|start| *start <= at)
+        self.simulated.run_starts.partition_point(|start| *start <= at)
     }
 
     /// Pairs expected and logged ends: first those of the same run, then those of the same life of the
     /// image.
     fn pairs(&self, mut left: Vec<usize>, losses: Vec<usize>, real: &Image) -> Vec<(Option<usize>, Option<usize>, Outcome)> {
         let (mut pairs, mut unmatched) = (Vec::new(), Vec::new());
-        let mut take = |fits: &dyn Fn(&Foreseen) -> bool| {
-            let place = left.iter().position(|index| self.supposed.foreseen.get(*index).is_some_and(fits))?;
+        let mut take = |fits: &dyn Fn(&ExpectedRemoval) -> bool| {
+            let place = left.iter().position(|index| self.simulated.expected.get(*index).is_some_and(fits))?;
             Some(left.remove(place))
         };
         for index in losses {
@@ -177,36 +177,35 @@ impl<'h> Comparison<'h> {
     fn same_run(&self, one: usize, loss: &Loss) -> Outcome {
         // The rules of another policy have priorities of their own.
         let stated = loss.run.as_ref().map(|run| run.rule_priority).filter(|priority| *priority >= 0);
-        let other = matches!(self.supposition, Supposition::InForce)
-            && stated != self.supposed.foreseen.get(one).map(|one| one.rule_priority)
-            && stated.is_some();
+        let other =
+            matches!(self.scenario, Scenario::InForce) && stated != self.simulated.expected.get(one).map(|one| one.rule_priority) && stated.is_some();
         if other { Outcome::OtherRule } else { Outcome::Agrees }
     }
 
-    fn rule(&self, one: &Foreseen) -> Option<&'h Rule> {
+    fn rule(&self, one: &ExpectedRemoval) -> Option<&'h Rule> {
         self.history.policy(one.policy).rule(one.rule_priority)
     }
 
-    fn element(&self, place: &Place) -> Option<WhatIf> {
-        let (history, image) = (self.history, self.supposed.images.get(place.image as usize)?);
+    fn element(&self, place: &DifferenceKey) -> Option<WhatIf> {
+        let (history, image) = (self.history, self.simulated.images.get(place.image as usize)?);
         let real = self.logged.image(image.digest)?;
         let index = |index: Option<u32>| index.map(|index| index as usize);
-        let pair = self.pair(real, index(place.foreseen), index(place.loss), place.outcome);
-        let rule = pair.foreseen.and_then(|one| self.rule(one));
+        let pair = self.pair(real, index(place.expected), index(place.loss), place.outcome);
+        let rule = pair.expected.and_then(|one| self.rule(one));
         // The end under the other policy; under the one in force, the logged end.
-        let end = self.supposed_end(image, &pair).or(pair.loss);
+        let end = self.simulated_end(image, &pair).or(pair.loss);
         let harm = self.harm(image, real, &pair);
         let displaced = end.map_or(image.displaced.as_deref(), |end| end.displaced.as_deref());
-        let run_event = pair.foreseen.and_then(|one| one.event.some());
+        let run_event = pair.expected.and_then(|one| one.event.some());
         let mut events: Vec<EventNo> = run_event.into_iter().chain(pair.loss.map(|loss| loss.event)).collect();
         events.extend(displaced.into_iter().flat_map(|displaced| [displaced.first_push, displaced.second_push]));
         events.extend(&harm.evidence);
         let mut tags: Vec<LogText> = end.map_or(&image.tags, |end| &end.tags).iter().filter_map(|(tag, _)| history.log_text(*tag)).collect();
         tags.sort_unstable();
-        let pushed_at = pair.foreseen.map_or_else(|| pair.loss.and_then(|loss| loss.pushed_at), |one| one.pushed_at);
+        let pushed_at = pair.expected.map_or_else(|| pair.loss.and_then(|loss| loss.pushed_at), |one| one.pushed_at);
         let needed_loss = pair.loss.filter(|_| harm.severity.is_some());
         let reasons = needed_loss.map(|loss| why(history, self.logged, real, loss).reasons).unwrap_or_default();
-        let would_go_at = pair.foreseen.map(|one| Timestamp::from_millis(one.at));
+        let would_go_at = pair.expected.map(|one| Timestamp::from_millis(one.at));
         let repository: Repository = history.repository(self.logged);
         Some(WhatIf {
             digest: history.digest_or_zero(image.digest),
@@ -216,14 +215,14 @@ impl<'h> Comparison<'h> {
             displaced: displaced.is_some(),
             outcome: pair.outcome,
             would_go_at,
-            run: pair.foreseen.map(|one| if one.event.is_some() { RunKind::Logged } else { RunKind::Modelled }),
+            run: pair.expected.map(|one| if one.event.is_some() { RunKind::Logged } else { RunKind::Modelled }),
             run_event: run_event.map(|event| history.event(event)),
-            rule_priority: pair.foreseen.map(|one| one.rule_priority),
+            rule_priority: pair.expected.map(|one| one.rule_priority),
             rule: rule.map(|rule| rule.text.clone()),
             action: rule.map(|rule| rule.action),
             went_at: pair.loss.map(|loss| Timestamp::from_millis(loss.at)),
             logged: pair.loss.map(|loss| deleted(history, loss)),
-            pulled_after: pair.foreseen.is_some() && harm.usage.pulls_after_gone > 0,
+            pulled_after: pair.expected.is_some() && harm.usage.pulls_after_gone > 0,
             needed: harm.severity.is_some(),
             severity: harm.severity,
             explanation: self.explanation(&pair, real),
@@ -237,8 +236,8 @@ impl<'h> Comparison<'h> {
     }
 
     /// The end of an image in a simulation of another policy.
-    fn supposed_end<'i>(&self, image: &'i Image, pair: &Pair<'_>) -> Option<&'i Loss> {
-        let one = pair.foreseen.filter(|_| matches!(self.supposition, Supposition::Instead(_)))?;
+    fn simulated_end<'i>(&self, image: &'i Image, pair: &Pair<'_>) -> Option<&'i Loss> {
+        let one = pair.expected.filter(|_| matches!(self.scenario, Scenario::Instead(_)))?;
         image.losses.iter().find(|loss| loss.at == one.at && is_by_run(loss))
     }
 
@@ -257,8 +256,8 @@ impl<'h> Comparison<'h> {
     }
 
     fn harm(&self, image: &Image, real: &Image, pair: &Pair<'_>) -> Harm {
-        let is_child = self.supposed.parents.contains_key(&image.digest);
-        match (self.supposed_end(image, pair), pair.loss) {
+        let is_child = self.simulated.parents.contains_key(&image.digest);
+        match (self.simulated_end(image, pair), pair.loss) {
             (Some(loss), _) => self.with_later_pins(usage_of_loss(self.history, image, loss, is_child), image, loss),
             (None, Some(loss)) => usage_of_loss(self.history, real, loss, is_child),
             (None, None) => usage_of_living(self.history, real, is_child),

@@ -477,7 +477,7 @@ fn the_older_form_of_times_is_understood() {
 /// Whatever is done to an answer, reading it ends, and a list stays a list of that call or is none.
 #[test]
 fn damaged_answers_are_read_or_refused_and_never_panic() {
-    let mut answers = tagfall::recognize::Answers::default();
+    let mut answers = tagfall::recognize::SnapshotParser::default();
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = |below: usize| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use tagfall::model::{Filter, Timestamp};
-use tagfall::source::layout::{self, Kind, Level, Place, Selection};
-use tagfall::source::retry::{Cause, Jitter, Policy, Tries, Verdict};
+use tagfall::source::layout::{self, KeyPosition, Kind, Level, Selection};
+use tagfall::source::retry::{Cause, Jitter, Policy, RetryDecision, Tries};
 
 type Told<'p> = (Level, Option<Kind>, Option<&'p str>, Option<&'p str>, Option<(String, String)>);
 
 fn told(path: &str) -> Told<'_> {
-    let place = Place::of(path);
+    let place = KeyPosition::of(path);
     let days = place.days.map(|days| (layout::day_name(days.first), layout::day_name(days.last)));
     (place.level, place.kind, place.account, place.region, days)
 }
@@ -51,14 +51,14 @@ fn what_is_no_layout_is_not_pruned_by() {
         "2024/10/01/events.json",
         "111122223333_notes_us-east-1_20241001T0000Z.json",
     ] {
-        assert_eq!((Place::of(path).kind, Place::of(path).days), (None, None), "{path}");
+        assert_eq!((KeyPosition::of(path).kind, KeyPosition::of(path).days), (None, None), "{path}");
     }
     // Below a region, a folder that is no date: the region is known, the way is not.
-    let place = Place::of("AWSLogs/111122223333/CloudTrail/us-east-1/backfill/2024/");
+    let place = KeyPosition::of("AWSLogs/111122223333/CloudTrail/us-east-1/backfill/2024/");
     assert_eq!((place.level, place.region, place.days), (Level::Outside, REGION, None));
-    let place = Place::of("AWSLogs/111122223333/CloudTrail/us-east-1/2024/13/");
+    let place = KeyPosition::of("AWSLogs/111122223333/CloudTrail/us-east-1/2024/13/");
     assert_eq!((place.level, place.days.is_some()), (Level::Outside, true));
-    assert_eq!(Place::of("AWSLogs/111122223333/CloudTrail/2024/10/01/").region, None);
+    assert_eq!(KeyPosition::of("AWSLogs/111122223333/CloudTrail/2024/10/01/").region, None);
 }
 
 #[test]
@@ -82,30 +82,30 @@ fn folders_are_believed_before_the_name() {
 #[test]
 fn the_innermost_layout_counts() {
     let copy = "AWSLogs/444455556666/CloudTrail/eu-west-1/copies/AWSLogs/111122223333/CloudTrail/us-east-1/2024/10/01/x.json.gz";
-    assert_eq!((Place::of(copy).account, Place::of(copy).region), (ACCOUNT, REGION));
+    assert_eq!((KeyPosition::of(copy).account, KeyPosition::of(copy).region), (ACCOUNT, REGION));
 }
 
 #[test]
 fn other_kinds_and_other_services() {
     for kind in ["CloudTrail-Digest", "CloudTrail-Insight", "CloudTrail-NetworkActivity", "CloudTrail-Aggregated"] {
         let key = format!("p/AWSLogs/o-1/111122223333/{kind}/us-east-1/2024/10/01/x.json.gz");
-        assert_eq!(Place::of(&key).kind, Some(Kind::Other), "{kind}");
-        assert_eq!(Place::of(&key).region, REGION);
+        assert_eq!(KeyPosition::of(&key).kind, Some(Kind::Other), "{kind}");
+        assert_eq!(KeyPosition::of(&key).region, REGION);
     }
-    let config = Place::of("AWSLogs/111122223333/Config/us-east-1/2024/10/1/ConfigHistory/x.json.gz");
+    let config = KeyPosition::of("AWSLogs/111122223333/Config/us-east-1/2024/10/1/ConfigHistory/x.json.gz");
     assert_eq!(config.kind, Some(Kind::OtherService));
     assert!(!Selection::new(&Filter::default()).admits(&config));
     // CloudTrail Lake's exports may hold events; their content decides.
-    assert_eq!(Place::of("AWSLogs/111122223333/CloudTrail-Lake/Query/2024/10/01/id/result_1.csv.gz").kind, None);
+    assert_eq!(KeyPosition::of("AWSLogs/111122223333/CloudTrail-Lake/Query/2024/10/01/id/result_1.csv.gz").kind, None);
 }
 
 #[test]
 fn regions_of_all_partitions() {
     for region in ["us-gov-west-1", "cn-northwest-1", "us-iso-east-1", "eusc-de-east-1", "ap-southeast-7", "us-isob-east-1"] {
-        assert_eq!(Place::of(&format!("AWSLogs/111122223333/CloudTrail/{region}/")).region, Some(region));
+        assert_eq!(KeyPosition::of(&format!("AWSLogs/111122223333/CloudTrail/{region}/")).region, Some(region));
     }
     for word in ["global", "us-east", "US-EAST-1", "2024", "a-1", "us--1", "us-east-111"] {
-        assert_eq!(Place::of(&format!("AWSLogs/111122223333/CloudTrail/{word}/")).region, None, "{word}");
+        assert_eq!(KeyPosition::of(&format!("AWSLogs/111122223333/CloudTrail/{word}/")).region, None, "{word}");
     }
 }
 
@@ -114,7 +114,7 @@ fn filter(since: &str, until: &str) -> Filter {
 }
 
 fn admits(filter: &Filter, folder: &str) -> bool {
-    Selection::new(filter).admits(&Place::of(&format!("AWSLogs/111122223333/CloudTrail/us-east-1/{folder}")))
+    Selection::new(filter).admits(&KeyPosition::of(&format!("AWSLogs/111122223333/CloudTrail/us-east-1/{folder}")))
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn slack_crosses_months_and_years() {
     assert!(admits(&filter, "2025/01/01/") && admits(&filter, "2025/01/") && admits(&filter, "2025/") && !admits(&filter, "2025/01/02/"));
     assert!(admits(&filter, "2024/02/29/") && !admits(&filter, "2024/02/28/"));
     let selection = Selection::new(&filter);
-    let whole = |folder: &str| selection.takes_all_of(Place::of(&format!("AWSLogs/111122223333/CloudTrail/us-east-1/{folder}")).days);
+    let whole = |folder: &str| selection.takes_all_of(KeyPosition::of(&format!("AWSLogs/111122223333/CloudTrail/us-east-1/{folder}")).days);
     assert!(whole("2024/03/") && whole("2024/12/") && !whole("2024/02/") && !whole("2024/") && !whole("2025/01/") && !whole(""));
 }
 
@@ -158,7 +158,7 @@ fn no_path_is_too_strange() {
     let alphabet = ["AWSLogs", "111122223333", "o-1", "CloudTrail", "us-east-1", "2024", "10", "99", "/", "//", "_", "ä", "", "T", "20241001T", "-"];
     for _ in 0..20_000 {
         let path: String = (0..12).map(|_| alphabet[(jitter.draw() * alphabet.len() as f64) as usize]).collect();
-        let place = Place::of(&path);
+        let place = KeyPosition::of(&path);
         assert!(place.days.is_none_or(|days| days.first <= days.last), "{path}");
         layout::is_evidence(&path);
     }
@@ -170,7 +170,7 @@ const POLICY: Policy =
 fn delays(policy: Policy, cause: Cause, jitter: f64) -> Vec<u128> {
     let mut tries = Tries::new(policy);
     let mut delays = Vec::new();
-    while let Verdict::Again { after } = tries.failed(cause, Duration::ZERO, jitter) {
+    while let RetryDecision::Again { after } = tries.failed(cause, Duration::ZERO, jitter) {
         delays.push(after.as_millis());
     }
     delays
@@ -188,13 +188,13 @@ fn waits_grow_are_bounded_and_half_of_each_is_chance() {
 #[test]
 fn time_ends_tries_as_well_as_their_count() {
     let mut tries = Tries::new(POLICY);
-    assert!(matches!(tries.failed(Cause::Slow, Duration::from_secs(3), 0.5), Verdict::Again { .. }));
-    assert_eq!(tries.failed(Cause::Slow, Duration::from_millis(9_950), 0.5), Verdict::GiveUp { tries: 2 });
+    assert!(matches!(tries.failed(Cause::Slow, Duration::from_secs(3), 0.5), RetryDecision::Again { .. }));
+    assert_eq!(tries.failed(Cause::Slow, Duration::from_millis(9_950), 0.5), RetryDecision::GiveUp { tries: 2 });
     let mut tries = Tries::new(POLICY);
     for _ in 0..4 {
         tries.failed(Cause::Slow, Duration::ZERO, 0.5);
     }
-    assert_eq!(tries.failed(Cause::Slow, Duration::ZERO, 0.5), Verdict::GiveUp { tries: 5 });
+    assert_eq!(tries.failed(Cause::Slow, Duration::ZERO, 0.5), RetryDecision::GiveUp { tries: 5 });
 }
 
 #[test]

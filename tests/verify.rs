@@ -19,11 +19,11 @@ use tagfall::pipeline::{Budget, Progress, Run};
 use tagfall::source::{self, Delivery, Feed, Fetched, Listed, Options, Signed};
 
 /// A bucket as S3 shows it, without S3.
-struct Shelf {
+struct RecordSource {
     objects: std::sync::Mutex<Vec<(String, Stored)>>,
 }
 
-impl Feed for Shelf {
+impl Feed for RecordSource {
     fn next(&self, buffer: &mut Vec<u8>) -> Option<Delivery> {
         let (key, stored) = self.objects.lock().unwrap().pop()?;
         *buffer = stored.bytes;
@@ -58,7 +58,7 @@ fn keys(signers: &[&Signer]) -> Keys {
 fn in_s3(objects: &Objects, keys: &Keys) -> Verification {
     let root = Root::Bucket { bucket: BUCKET.to_owned(), prefix: String::new() };
     let objects = std::sync::Mutex::new(objects.clone().into_iter().collect());
-    run(Box::new(Shelf { objects }), keys, &Scope::new(vec![root], &Filter::default()), 2)
+    run(Box::new(RecordSource { objects }), keys, &Scope::new(vec![root], &Filter::default()), 2)
 }
 
 /// Without, as in a copy.
@@ -169,7 +169,7 @@ fn a_flat_copy_and_one_under_another_prefix_are_the_same() {
     assert_eq!(told(&in_s3(&flat, &keys(&[&signer]))), BTreeMap::new());
     let moved: Objects = objects.iter().map(|(key, stored)| (format!("case/7/{key}"), stored.clone())).collect();
     let root = Root::Bucket { bucket: "copy".to_owned(), prefix: "case/".to_owned() };
-    let feed = Shelf { objects: std::sync::Mutex::new(moved.into_iter().collect()) };
+    let feed = RecordSource { objects: std::sync::Mutex::new(moved.into_iter().collect()) };
     assert_eq!(told(&run(Box::new(feed), &keys(&[&signer]), &Scope::new(vec![root], &Filter::default()), 2)), BTreeMap::new());
 }
 
@@ -187,7 +187,7 @@ fn threads_and_order_of_arrival_do_not_matter() {
         if turned {
             list.reverse();
         }
-        all.push(run(Box::new(Shelf { objects: std::sync::Mutex::new(list) }), &keys, &scope, jobs));
+        all.push(run(Box::new(RecordSource { objects: std::sync::Mutex::new(list) }), &keys, &scope, jobs));
     }
     assert!(all.iter().all(|verification| *verification == all[0]));
 }
@@ -404,7 +404,7 @@ fn the_wrong_folder_accuses_nobody() {
     let digest_files: Objects =
         objects.iter().filter(|(key, _)| key.contains("/CloudTrail-Digest/")).map(|(key, stored)| (key.clone(), stored.clone())).collect();
     let root = Root::Bucket { bucket: BUCKET.to_owned(), prefix: "AWSLogs/111122223333/CloudTrail-Digest/".to_owned() };
-    let feed = Shelf { objects: std::sync::Mutex::new(digest_files.clone().into_iter().collect()) };
+    let feed = RecordSource { objects: std::sync::Mutex::new(digest_files.clone().into_iter().collect()) };
     let verification = run(Box::new(feed), &keys(&[&signer]), &Scope::new(vec![root], &Filter::default()), 1);
     assert_eq!((told(&verification), verification.summary.not_in_sources), (BTreeMap::new(), log_files(&objects).len() as u64));
     // Of a whole bucket, that everything is gone is a finding.
@@ -500,7 +500,7 @@ fn a_run_that_ended_early_accuses_nobody() {
     objects.remove(&victim);
     let added = log_files(&objects)[0].replace(".json.gz", "x.json.gz");
     objects.insert(added, objects[&log_files(&objects)[0]].clone());
-    let feed: Box<dyn Feed> = Box::new(Shelf { objects: std::sync::Mutex::new(objects.into_iter().collect()) });
+    let feed: Box<dyn Feed> = Box::new(RecordSource { objects: std::sync::Mutex::new(objects.into_iter().collect()) });
     let (progress, cancelled) = (Progress::default(), AtomicBool::new(false));
     let budget = Budget { jobs: NonZeroUsize::MIN, object_bytes_max: 1 << 30, kept_bytes_max: 1 << 30 };
     let (keys, scope) = (keys(&[&signer]), Scope::new(vec![Root::Bucket { bucket: BUCKET.to_owned(), prefix: String::new() }], &Filter::default()));

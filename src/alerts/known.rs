@@ -20,7 +20,7 @@ pub struct Known {
     /// Losses that somebody does not want to hear about for a while.
     pub accepted: Vec<Acceptance>,
     /// Losses that were reported, each at its worst.
-    pub known: Vec<Told>,
+    pub known: Vec<ReportedLoss>,
 }
 
 /// A loss that somebody accepts for a while.
@@ -39,7 +39,7 @@ pub struct Acceptance {
 
 /// A loss that was reported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct ReportedLoss {
     #[serde(flatten)]
     pub loss: Loss,
     /// Where the evidence ended when it was first reported.
@@ -94,7 +94,7 @@ impl Known {
     /// `now` the time of day.
     pub fn take(&mut self, losses: &BTreeMap<String, Loss>, end: Option<Timestamp>, now: Timestamp) -> BTreeMap<String, News> {
         let mut accepted: BTreeMap<String, Acceptance> = self.accepted.drain(..).map(|entry| (entry.id.clone(), entry)).collect();
-        let mut known: BTreeMap<String, Told> = self.known.drain(..).map(|told| (told.loss.id.clone(), told)).collect();
+        let mut known: BTreeMap<String, ReportedLoss> = self.known.drain(..).map(|told| (told.loss.id.clone(), told)).collect();
         let mut news = BTreeMap::new();
         for (id, loss) in losses {
             let said = match accepted.remove(id) {
@@ -126,14 +126,14 @@ fn is_news(loss: &Loss, accepted: Option<&Loss>) -> bool {
 }
 
 /// Stores a loss at its worst, and decides whether it is news.
-fn keep(known: &mut BTreeMap<String, Told>, loss: &Loss, end: Option<Timestamp>, said: Option<News>) -> News {
+fn keep(known: &mut BTreeMap<String, ReportedLoss>, loss: &Loss, end: Option<Timestamp>, said: Option<News>) -> News {
     let Some(told) = known.get_mut(&loss.id) else {
-        known.insert(loss.id.clone(), Told { loss: loss.clone(), first_told: end });
+        known.insert(loss.id.clone(), ReportedLoss { loss: loss.clone(), first_told: end });
         return said.unwrap_or(News::New);
     };
     match loss.standing(&told.loss) {
         Standing::LostAgain => {
-            *told = Told { loss: loss.clone(), first_told: end };
+            *told = ReportedLoss { loss: loss.clone(), first_told: end };
             said.unwrap_or(News::New)
         }
         Standing::Worse => {

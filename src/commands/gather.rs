@@ -18,7 +18,7 @@ use crate::model::{Coverage, Filter, Finding, LogText, Severity, Timestamp};
 use crate::pipeline::{self, Budget, Evidence, Progress};
 use crate::redact::{Kind, Redact, Redactor};
 use crate::source::Feed;
-use crate::timeline::Supposition;
+use crate::timeline::Scenario;
 use crate::ui::coverage::describe;
 use crate::ui::output::Destination;
 use crate::ui::progress::Watch;
@@ -37,7 +37,7 @@ pub const FAILURES_SAID_MAX: usize = 3;
 pub struct Asked<'s> {
     /// Only what comes before this moment.
     pub at: Option<Timestamp>,
-    pub supposition: Option<&'s Supposition>,
+    pub scenario: Option<&'s Scenario>,
     /// Keep what the history is made from.
     pub keep: bool,
     /// A file that the verb has read beside the sources.
@@ -209,8 +209,8 @@ fn read(
         if talk.draws() {
             run.progress.suspects.begin();
         }
-        let read = if asked.keep { pipeline::read_keeping } else { pipeline::read_supposing };
-        read(run, filter, asked.supposition).map_err(|error| shortage::overfull(error, &run))
+        let read = if asked.keep { pipeline::read_keeping } else { pipeline::read_simulating };
+        read(run, filter, asked.scenario).map_err(|error| shortage::overfull(error, &run))
     })
 }
 

@@ -14,7 +14,7 @@ use super::options::{Jobs, S3, Sources};
 use super::{Ending, after_help, interrupt, machine, sources, values};
 use crate::decode::Wanted;
 use crate::failure::Failure;
-use crate::lake::{self, Ingest, LakeError, Limits, MEMORY_BYTES_DEFAULT, Place};
+use crate::lake::{self, Ingest, LakeError, Limits, Location, MEMORY_BYTES_DEFAULT};
 use crate::model::Filter;
 use crate::pipeline;
 use crate::source::store::is_s3;
@@ -171,16 +171,16 @@ fn table(text: &str) -> Result<String, String> {
 }
 
 /// Where a lake is.
-fn place(lake: &std::path::Path, s3: &S3) -> Result<Place, Failure> {
-    let Some(address) = lake.to_str().filter(|lake| is_s3(lake)) else { return Ok(Place::Folder(lake.to_path_buf())) };
+fn place(lake: &std::path::Path, s3: &S3) -> Result<Location, Failure> {
+    let Some(address) = lake.to_str().filter(|lake| is_s3(lake)) else { return Ok(Location::Folder(lake.to_path_buf())) };
     let asked = Sources { specs: &[], s3, max_memory: MEMORY_BYTES_DEFAULT, jobs: machine::workers(NonZeroUsize::MIN) };
-    Ok(Place::Store(sources::store(address, &sources::options(asked))?))
+    Ok(Location::Store(sources::store(address, &sources::options(asked))?))
 }
 
 impl Ddl {
     fn run(&self) -> Result<Ending, Failure> {
         let place = place(&self.lake, &self.s3)?;
-        if self.location.as_deref().is_some_and(|location| !is_s3(location)) || (self.location.is_none() && matches!(place, Place::Folder(_))) {
+        if self.location.as_deref().is_some_and(|location| !is_s3(location)) || (self.location.is_none() && matches!(place, Location::Folder(_))) {
             return Err(Failure::new("Athena reads S3 alone").advise("name where a copy of the lake lies: --location s3://bucket/prefix"));
         }
         let text = lake::ddl(&place, &self.table, self.location.as_deref()).map_err(|error| cannot_read(&self.lake, &error))?;
@@ -244,7 +244,7 @@ impl Repair {
         let archives = !self.sources.is_empty();
         let limits = Limits::within(self.max_memory);
         let mut options = sources::options(self.asked());
-        let place: Place = match self.lake.to_str().filter(|lake| is_s3(lake)) {
+        let place: Location = match self.lake.to_str().filter(|lake| is_s3(lake)) {
             Some(lake) => sources::store(lake, &options)?.into(),
             None => (&self.lake).into(),
         };

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::failure::Failure;
-use crate::pipeline::{Overfull, Run};
+use crate::pipeline::{EventMemoryExceeded, Run};
 use crate::source::Listed;
 use crate::ui::output;
 use crate::ui::quantity::bytes;
@@ -94,7 +94,7 @@ pub fn watch(talk: &Arc<Talk>) {
 }
 
 /// The error if events about images take more memory than allowed.
-pub fn overfull(overfull: Overfull, run: &Run<'_>) -> Failure {
+pub fn overfull(overfull: EventMemoryExceeded, run: &Run<'_>) -> Failure {
     let (read, objects) = (run.progress.bytes_compressed.load(Ordering::Relaxed), run.progress.objects.load(Ordering::Relaxed));
     let listed: Vec<Listed> = run.feeds.iter().map(|feed| feed.listed()).collect();
     let known = listed.iter().all(|listed| listed.complete) && objects > 0 && read > 0;

@@ -33,7 +33,7 @@ fn open_one(spec: &str, options: &Options, filter: &Filter) -> Result<Box<dyn Fe
 
 /// The lake that a source is, where `ingest` made it; `None` for anything else.
 #[cfg(feature = "sql")]
-pub fn lake(spec: &str, options: &Options) -> Result<Option<crate::lake::Place>, Failure> {
+pub fn lake(spec: &str, options: &Options) -> Result<Option<crate::lake::Location>, Failure> {
     let place = place(spec, options)?;
     if !source::store::is_s3(spec) {
         return Ok(place.is_lake().unwrap_or(false).then_some(place));
@@ -53,7 +53,7 @@ pub fn lake(spec: &str, options: &Options) -> Result<Option<crate::lake::Place>,
 
 /// Where a lake is, or is to be.
 #[cfg(feature = "sql")]
-pub fn place(spec: &str, options: &Options) -> Result<crate::lake::Place, Failure> {
+pub fn place(spec: &str, options: &Options) -> Result<crate::lake::Location, Failure> {
     if source::store::is_s3(spec) { Ok(store(spec, options)?.into()) } else { Ok(std::path::Path::new(spec).into()) }
 }
 

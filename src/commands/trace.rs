@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::model::{Coverage, Filter, Trace};
 use crate::redact::{Redact, Redactor};
 use crate::source::Feed;
-use crate::trace::{Collected, Known, Overfull, Question, Survey, View, Wanted};
+use crate::trace::{Collected, EventMemoryExceeded, Known, Question, Survey, View, Wanted};
 use crate::ui;
 use crate::ui::escape::Escape;
 use crate::ui::quantity::{bytes, counted, elapsed};
@@ -193,7 +193,7 @@ fn check(
     Ok(())
 }
 
-fn overfull(error: Overfull) -> Failure {
+fn overfull(error: EventMemoryExceeded) -> Failure {
     Failure::new("the memory does not suffice")
         .because(format!("what has to be kept of sessions takes more than --max-memory, which is {}", bytes(error.bytes_max)))
         .advise("ask for one key or one session, and not for many")

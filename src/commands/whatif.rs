@@ -11,7 +11,7 @@ use super::redaction::{Redaction, redacted};
 use super::{Ending, after_help};
 use crate::failure::Failure;
 use crate::policy::{Policy, Refused, from_file};
-use crate::timeline::Supposition;
+use crate::timeline::Scenario;
 use crate::ui;
 use crate::ui::quantity::counted;
 use crate::ui::talk::Talk;
@@ -64,18 +64,18 @@ impl Args {
         if self.suggest {
             return self.suggest(talk);
         }
-        let supposition = match &self.policy {
-            Some(path) => Supposition::Instead(Arc::new(self.policy(path)?)),
-            None => Supposition::InForce,
+        let scenario = match &self.policy {
+            Some(path) => Scenario::Instead(Arc::new(self.policy(path)?)),
+            None => Scenario::InForce,
         };
         let redactor = self.redaction.open(&self.common, talk)?;
         let redactor = redactor.as_deref();
-        let asked = Asked { supposition: Some(&supposition), input: self.policy.as_deref(), redactor, ..Asked::default() };
+        let asked = Asked { scenario: Some(&scenario), input: self.policy.as_deref(), redactor, ..Asked::default() };
         let run = Run::gather_for(&self.common, talk, asked)?;
-        let found = WhatIfs::new(&run.evidence.history, &supposition);
-        let mut rules: Vec<serde_json::Value> = match &supposition {
-            Supposition::Instead(policy) => policy.rules().iter().map(|rule| rule.text.clone()).collect(),
-            Supposition::InForce => Vec::new(),
+        let found = WhatIfs::new(&run.evidence.history, &scenario);
+        let mut rules: Vec<serde_json::Value> = match &scenario {
+            Scenario::Instead(policy) => policy.rules().iter().map(|rule| rule.text.clone()).collect(),
+            Scenario::InForce => Vec::new(),
         };
         redactor.into_iter().for_each(|by| rules.iter_mut().for_each(|rule| by.rule(rule)));
         let notes = redacted(found.notes.clone(), redactor);

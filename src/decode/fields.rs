@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::OtherKind;
-use super::identity::Told;
+use super::identity::EventKey;
 use super::json::{Fault, Members, skip_value, unescape};
 use super::names::{Kind, flattened, is_null_word, is_success_word, named, respelled};
 use crate::model::{Exported, Identity, Timestamp};
@@ -265,7 +265,7 @@ impl Fields {
 
     fn identity_by(&self, text: &[u8], span: Range<usize>, keys: [Key; 5], time: Option<Timestamp>) -> Identity {
         let [id, source, name, region, account] = keys.map(|key| self.text(text, key).unwrap_or_default());
-        let told = Told { id: &id, time, source: &source, name: &name, region: &region, account: &account };
+        let told = EventKey { id: &id, time, source: &source, name: &name, region: &region, account: &account };
         told.identity(text.get(span).unwrap_or_default())
     }
 }

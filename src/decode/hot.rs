@@ -24,11 +24,11 @@ use memchr::memmem::Finder;
 
 use super::Wanted;
 use super::blocks::{self, BATCH, Classify, Task};
+use super::counts::ObjectCounts;
 use super::fields::{Fields, Key, Shape};
 use super::identity::is_event_id;
 use super::json::skip_space;
 use super::repair::may_have_half_a_character;
-use super::tally::Tally;
 use drift::Drift;
 use mark::Mark;
 use own::{Minute, Own, Usual};
@@ -86,13 +86,13 @@ impl Default for HotPath {
 
 impl HotPath {
     /// Counts the records of `text` and finds the wanted ones. `None` if this text is not for the hot path;
-    /// nothing has been passed on then, and `tally` must be started again.
-    pub(super) fn scan(&mut self, text: &[u8], wanted: Wanted<'_>, tally: &mut Tally<'_>) -> Option<&[Piece]> {
+    /// nothing has been passed on then, and `counts` must be started again.
+    pub(super) fn scan(&mut self, text: &[u8], wanted: Wanted<'_>, counts: &mut ObjectCounts<'_>) -> Option<&[Piece]> {
         let list = opening(text)?;
         self.pieces.clear();
         let (escape, pieces, kept) = (&self.escape, &mut self.pieces, [Block::default(); KEPT]);
         let current = Current { start: list, first: 0, kept: 0, odd: false };
-        blocks::run(Scan { text, escape, sources: Sources::of(wanted), tally, pieces, kept, minute: Minute::default(), list, end: list, current })?;
+        blocks::run(Scan { text, escape, sources: Sources::of(wanted), counts, pieces, kept, minute: Minute::default(), list, end: list, current })?;
         // Whoever wrote one of them in another form has written all of them so.
         (!self.pieces.iter().any(|piece| self.drift.is_in(text, piece))).then_some(&self.pieces)
     }
@@ -114,7 +114,7 @@ struct Scan<'s, 'd> {
     text: &'s [u8],
     escape: &'s Finder<'static>,
     sources: Sources<'s>,
-    tally: &'s mut Tally<'d>,
+    counts: &'s mut ObjectCounts<'d>,
     pieces: &'s mut Vec<Piece>,
     /// The blocks with marks of the current record from earlier stretches.
     kept: [Block; KEPT],
@@ -251,7 +251,7 @@ impl Scan<'_, '_> {
         }
         let usual = if may_hide_keys { None } else { self.usual(end, stretch.marked(first, last), stretch, classify) };
         let Some(usual) = usual else { return self.unusual(start, end) };
-        let index = self.tally.count(Some(usual.time), usual.identity);
+        let index = self.counts.count(Some(usual.time), usual.identity);
         if usual.wanted {
             self.pieces.push(Piece { start, end, index });
         }
@@ -289,16 +289,16 @@ impl Scan<'_, '_> {
     fn unusual(&mut self, start: usize, end: usize) -> Option<()> {
         let (fields, _) = Fields::read(self.text, start).ok().filter(|&(_, read)| read == end)?;
         match fields.shape(self.text) {
-            Shape::Other(kind) => self.tally.skip(kind),
+            Shape::Other(kind) => self.counts.skip(kind),
             Shape::Record => {
                 let record = self.text.get(start..end)?;
                 if fields.has_drifted() || may_have_half_a_character(record) {
                     return None;
                 }
                 let time = fields.check(self.text).ok()?;
-                let index = self.tally.count(Some(time), fields.identity(self.text, start..end));
+                let index = self.counts.count(Some(time), fields.identity(self.text, start..end));
                 if !fields.text(self.text, Key::EventId).is_some_and(|id| is_event_id(&id)) {
-                    self.tally.repaired(&Repairs { records: 1, event_id: 1, ..Repairs::default() });
+                    self.counts.repaired(&Repairs { records: 1, event_id: 1, ..Repairs::default() });
                 }
                 if fields.text(self.text, Key::EventSource).is_some_and(|source| self.sources.want_all_of(&source)) {
                     self.pieces.push(Piece { start, end, index });

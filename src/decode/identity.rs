@@ -24,7 +24,7 @@ pub fn fingerprint(text: &[u8]) -> u64 {
 
 /// The fields that identify an event; empty where the record has none.
 #[derive(Debug, Clone, Copy)]
-pub struct Told<'r> {
+pub struct EventKey<'r> {
     /// `eventID`, if it is a string.
     pub id: &'r [u8],
     pub time: Option<Timestamp>,
@@ -34,7 +34,7 @@ pub struct Told<'r> {
     pub account: &'r [u8],
 }
 
-impl Told<'_> {
+impl EventKey<'_> {
     /// The identity of the record whose text is `json`.
     pub fn identity(&self, json: &[u8]) -> Identity {
         if is_event_id(self.id) {
@@ -110,8 +110,8 @@ mod tests {
 
     const ID: &[u8] = b"0828c0d2-3589-4390-b954-c78b4a7df44b";
 
-    fn told(id: &[u8]) -> Told<'_> {
-        Told {
+    fn told(id: &[u8]) -> EventKey<'_> {
+        EventKey {
             id,
             time: Timestamp::parse("2026-03-02T10:00:00Z"),
             source: b"ecr.amazonaws.com",
@@ -134,13 +134,13 @@ mod tests {
         let other = Timestamp::parse("2026-03-02T10:00:01Z");
         for another in [
             told(b"0828c0d2-3589-4390-b954-c78b4a7df44c"),
-            Told { time: other, ..event },
-            Told { source: b"ecs.amazonaws.com", ..event },
-            Told { name: b"PutImages", ..event },
-            Told { region: b"us-east-1", ..event },
-            Told { region: b"", ..event },
-            Told { account: b"444455556666", ..event },
-            Told { account: b"", ..event },
+            EventKey { time: other, ..event },
+            EventKey { source: b"ecs.amazonaws.com", ..event },
+            EventKey { name: b"PutImages", ..event },
+            EventKey { region: b"us-east-1", ..event },
+            EventKey { region: b"", ..event },
+            EventKey { account: b"444455556666", ..event },
+            EventKey { account: b"", ..event },
         ] {
             assert_ne!(another.identity(b"{}"), event.identity(b"{}"), "{another:?}");
         }

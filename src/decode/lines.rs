@@ -138,23 +138,23 @@ impl Reader {
         }
         let Some(start) = json_start(line.get(at..).unwrap_or_default()) else {
             if is_no_record(line.get(at..).unwrap_or_default()) {
-                walk.tally.pass_line();
+                walk.counts.pass_line();
             } else {
-                walk.tally.fail(format!("line {} is no JSON", self.lines + 1));
+                walk.counts.fail(format!("line {} is no JSON", self.lines + 1));
             }
             return self.next_line(end);
         };
         let (prefixed, start) = (start.prefixed, at + start.at);
-        let before = walk.tally.seen();
+        let before = walk.counts.seen();
         match walk.line_documents(line, start, prefixed) {
             Ok(()) => self.next_line(end),
             Err(fault) if fault.is_cut() && end == text.len() => {
-                self.damaged(describe(fault.from(piece.base), walk.tally.records()));
+                self.damaged(describe(fault.from(piece.base), walk.counts.records()));
                 Way::End
             }
-            Err(fault) if fault.is_cut() && before == walk.tally.seen() => self.longer_document(piece, start, end, fault, walk),
+            Err(fault) if fault.is_cut() && before == walk.counts.seen() => self.longer_document(piece, start, end, fault, walk),
             Err(fault) => {
-                walk.tally.fail(bad_line(self.lines + 1, fault.from(piece.base)));
+                walk.counts.fail(bad_line(self.lines + 1, fault.from(piece.base)));
                 walk.line_behind(line, behind(fault, start));
                 self.next_line(end)
             }
@@ -191,7 +191,7 @@ impl Reader {
                 }
             }
         }
-        walk.tally.fail(bad_line(self.lines + 1, fault.from(piece.base)));
+        walk.counts.fail(bad_line(self.lines + 1, fault.from(piece.base)));
         self.next_line(end)
     }
 
@@ -199,10 +199,10 @@ impl Reader {
     pub(super) fn lost_line<S: RecordSink + ?Sized>(&mut self, piece: Piece<'_>, at: usize, fault: Fault, walk: &mut Walk<'_, '_, S>) -> Way {
         let Part { text, .. } = piece.part;
         if fault.is_cut() {
-            self.damaged(describe(fault.from(piece.base), walk.tally.records()));
+            self.damaged(describe(fault.from(piece.base), walk.counts.records()));
             return Way::End;
         }
-        walk.tally.fail(bad_line(self.lines + 1, fault.from(piece.base)));
+        walk.counts.fail(bad_line(self.lines + 1, fault.from(piece.base)));
         // What follows on the same line is read as a line of its own.
         Way::On(behind(fault, at).min(text.len()))
     }

@@ -4,8 +4,8 @@ use std::io::Read;
 
 use super::inflate::is_gzip;
 use super::layers::{gunzipped, head, unzstd, utf16};
-use super::room::Room;
 use super::table;
+use super::text_memory::TextMemory;
 
 /// At most so many layers are removed: gzip inside gzip, as upload tools make it, and an encoding.
 const PACKINGS_MAX: usize = 3;
@@ -63,7 +63,7 @@ impl Packing {
 /// # Errors
 ///
 /// There are too many layers, or a library cannot start.
-pub(super) fn unpacked<'r>(mut reader: Box<dyn Read + 'r>, room: &Room) -> Result<Unpacked<'r>, String> {
+pub(super) fn unpacked<'r>(mut reader: Box<dyn Read + 'r>, room: &TextMemory) -> Result<Unpacked<'r>, String> {
     for _ in 0..=PACKINGS_MAX {
         let (head, whole) = head(reader);
         reader = match Packing::of(&head) {

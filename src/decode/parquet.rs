@@ -15,8 +15,8 @@ use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
 use polars_parquet::read::{BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PageReader, column_iter_to_arrays, read_metadata};
 
 use super::guard::guarded;
-use super::room::{Room, Taken};
 use super::table::{self, Known, Table};
+use super::text_memory::{MemoryShare, TextMemory};
 use values::Values;
 
 /// Rows that are unpacked at a time, at most and at least.
@@ -57,14 +57,14 @@ struct Made<'r, R> {
     source: R,
     /// What all records may still come to, in bytes of text.
     allowed: u64,
-    room: &'r Room,
+    room: &'r TextMemory,
     metadata: FileMetadata,
     fields: Vec<Field>,
     shape: Shape,
     /// The next row group.
     group: usize,
     stored: Vec<Stored>,
-    taken: Option<Taken<'r>>,
+    taken: Option<MemoryShare<'r>>,
     /// Rows of the row group, how many of them were unpacked, and how many are at a time.
     height: usize,
     unpacked: usize,
@@ -82,7 +82,7 @@ struct Made<'r, R> {
 ///
 /// # Errors
 /// It is damaged, or its columns are no records.
-pub(super) fn records<'r>(mut source: impl Read + Seek + 'r, room: &'r Room) -> Result<Table<'r>, String> {
+pub(super) fn records<'r>(mut source: impl Read + Seek + 'r, room: &'r TextMemory) -> Result<Table<'r>, String> {
     let stored = source.seek(SeekFrom::End(0)).map_err(|error| error.to_string())?;
     footer_fits(&mut source, room.share_bytes())?;
     let metadata = guarded(|| read_metadata(&mut source)).ok_or_else(damaged)?.map_err(|error| format!("damaged Parquet: {error}"))?;

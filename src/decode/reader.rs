@@ -102,7 +102,7 @@ impl Reader {
                 Way::Wait(from) if self.is_at_first(piece, walk) => {
                     // It is not known yet what this is, so it is read again once more of it is there.
                     self.around.clear();
-                    walk.tally.restart();
+                    walk.counts.restart();
                     return Some(from.min(usize::try_from(self.start - piece.base).unwrap_or(from)));
                 }
                 Way::Wait(from) => return Some(from),
@@ -113,7 +113,7 @@ impl Reader {
     /// Whether nothing of CloudTrail's was found so far, and the text is in memory from the first document
     /// on.
     fn is_at_first<S: RecordSink + ?Sized>(&self, piece: Piece<'_>, walk: &Walk<'_, '_, S>) -> bool {
-        self.mode == Mode::Documents && walk.tally.seen() <= 1 && !walk.tally.is_recognised() && piece.base <= self.start
+        self.mode == Mode::Documents && walk.counts.seen() <= 1 && !walk.counts.is_recognised() && piece.base <= self.start
     }
 
     pub(super) fn damaged(&mut self, reason: String) {
@@ -182,8 +182,8 @@ impl Reader {
                 {
                     return way;
                 }
-                self.damaged(describe(fault.from(piece.base), walk.tally.records()));
-                if fault.is_cut() || !walk.tally.is_recognised() {
+                self.damaged(describe(fault.from(piece.base), walk.counts.records()));
+                if fault.is_cut() || !walk.counts.is_recognised() {
                     return Way::End;
                 }
                 self.mode = Mode::Search;
@@ -210,7 +210,7 @@ impl Reader {
             holds_lines(near).then_some(())?;
             self.mode = Mode::Lines;
         }
-        walk.tally.restart();
+        walk.counts.restart();
         Some(Way::On(start))
     }
 

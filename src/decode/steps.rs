@@ -13,7 +13,7 @@ pub(super) const REACH_BYTES: usize = 1 << 20;
 
 /// Which elements a list may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum ElementContext {
     /// Anything that may be a document of its own.
     Top,
     /// Inside a top-level array: containers, but no further arrays.
@@ -26,7 +26,7 @@ pub(super) enum Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Around {
     /// `due`: an element ended; a comma or the list's end is next.
-    List { place: Place, due: bool },
+    List { place: ElementContext, due: bool },
     /// A document whose list of records has ended: its other members.
     Object,
 }
@@ -77,25 +77,25 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     /// One step from `at` on. A fault: what is around cannot be read on.
     pub(super) fn step(&mut self, around: &mut Vec<Around>, part: Part<'_>, at: usize) -> Result<Step, Fault> {
         match around.last().copied() {
-            None => self.begin(around, part, at, Place::Top),
+            None => self.begin(around, part, at, ElementContext::Top),
             Some(Around::List { place, due }) => self.in_list(around, part, at, place, due),
             Some(Around::Object) => self.in_object(around, part, at),
         }
     }
 
     /// An element begins at `at`.
-    fn begin(&mut self, around: &mut Vec<Around>, part: Part<'_>, at: usize, place: Place) -> Result<Step, Fault> {
+    fn begin(&mut self, around: &mut Vec<Around>, part: Part<'_>, at: usize, place: ElementContext) -> Result<Step, Fault> {
         let text = part.text;
         let result = match text.get(at) {
             Some(b'{') => self.object(around, text, at, place),
-            Some(b'[') if place == Place::Top => {
-                around.push(Around::List { place: Place::Listed, due: false });
+            Some(b'[') if place == ElementContext::Top => {
+                around.push(Around::List { place: ElementContext::Listed, due: false });
                 Ok(at + 1)
             }
             _ => match skip_value(text, at) {
                 Ok(end) if part.may_go_on(end) => return Ok(Step::Wait(at)),
                 // Words and numbers at the beginning: perhaps what stands there are lines, which begin with a time.
-                Ok(end) if place == Place::Top && !self.tally.is_recognised() && !is_encoded(text, at) && text.get(at) != Some(&b'[') => {
+                Ok(end) if place == ElementContext::Top && !self.counts.is_recognised() && !is_encoded(text, at) && text.get(at) != Some(&b'[') => {
                     Err(Fault::expected_object(text, at, end))
                 }
                 Ok(end) => {
@@ -109,13 +109,13 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     }
 
     /// An object: a container, whose list comes next, or an event itself.
-    fn object(&mut self, around: &mut Vec<Around>, text: &[u8], at: usize, place: Place) -> Result<usize, Fault> {
+    fn object(&mut self, around: &mut Vec<Around>, text: &[u8], at: usize, place: ElementContext) -> Result<usize, Fault> {
         let mut fields = Fields::none();
         let mut members = Members::of(text, at);
         while let Some(member) = members.next()? {
-            if place != Place::Contained && is_container(text, &member.key, member.value) {
-                self.tally.list();
-                around.extend([Around::Object, Around::List { place: Place::Contained, due: false }]);
+            if place != ElementContext::Contained && is_container(text, &member.key, member.value) {
+                self.counts.list();
+                around.extend([Around::Object, Around::List { place: ElementContext::Contained, due: false }]);
                 return Ok(member.value + 1);
             }
             let end = skip_value(text, member.value)?;
@@ -138,13 +138,13 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             _ => false,
         };
         if is_time_beside(text, at, end) {
-            self.tally.pass_line();
+            self.counts.pass_line();
         } else if !is_wrapped {
-            self.tally.fail_foreign(format!("{} where an event should stand: {}", kind_of(value), excerpt(value)));
+            self.counts.fail_foreign(format!("{} where an event should stand: {}", kind_of(value), excerpt(value)));
         }
     }
 
-    fn in_list(&mut self, around: &mut Vec<Around>, part: Part<'_>, at: usize, place: Place, due: bool) -> Result<Step, Fault> {
+    fn in_list(&mut self, around: &mut Vec<Around>, part: Part<'_>, at: usize, place: ElementContext, due: bool) -> Result<Step, Fault> {
         let text = part.text;
         let at = skip_space_and_marks(text, at);
         let set_due = |around: &mut Vec<Around>, due: bool| {
@@ -166,11 +166,11 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             }
             // Nothing stands between two commas. Behind the last one of a list that is no more than a habit.
             Some(b',') => {
-                self.tally.fail(Fault::expected_value(at).into());
+                self.counts.fail(Fault::expected_value(at).into());
                 Ok(Step::On(at + 1))
             }
             Some(b'{') if due => {
-                self.tally.damaged(Fault::expected_comma(at).into());
+                self.counts.damaged(Fault::expected_comma(at).into());
                 set_due(around, false);
                 Ok(Step::On(at))
             }
@@ -199,7 +199,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         let near = part.text.get(..part.text.len().min(at + self.reach_bytes)).unwrap_or(part.text);
         let within_lines = skip_brackets(near, at, Strings::WithinLines).filter(|&end| matches!(near.get(skip_space(near, end)), Some(b',' | b']')));
         let end = within_lines.or_else(|| skip_brackets(near, at, Strings::OverLines).filter(|&end| goes_on(near, end))).ok_or(fault)?;
-        self.tally.fail(fault.into());
+        self.counts.fail(fault.into());
         Ok(Step::On(end))
     }
 
@@ -215,7 +215,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             }
             Some(b',') => match member(text, skip_space(text, at + 1)) {
                 Ok(member) if is_container(text, &member.key, member.value) => {
-                    around.push(Around::List { place: Place::Contained, due: false });
+                    around.push(Around::List { place: ElementContext::Contained, due: false });
                     Ok(Step::On(member.value + 1))
                 }
                 Ok(member) => match skip_value(text, member.value) {

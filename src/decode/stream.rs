@@ -5,8 +5,8 @@ use std::io::Read;
 use std::sync::MutexGuard;
 
 use super::reader::{Piece, Reader, Way};
-use super::room::Room;
 use super::steps::{Part, REACH_BYTES};
+use super::text_memory::TextMemory;
 use super::walk::Walk;
 use super::{Next, RecordSink, says_read_only};
 
@@ -20,7 +20,7 @@ pub(super) struct Streamed {
 
 struct Stream<'s, 'w, 'd, S: ?Sized> {
     source: &'s mut dyn Read,
-    room: &'s Room,
+    room: &'s TextMemory,
     walk: &'s mut Walk<'w, 'd, S>,
     reader: Reader,
     buffer: Vec<u8>,
@@ -36,7 +36,7 @@ struct Stream<'s, 'w, 'd, S: ?Sized> {
 }
 
 /// Reads all of `source`.
-pub(super) fn run<S: RecordSink + ?Sized>(source: &mut dyn Read, room: &Room, walk: &mut Walk<'_, '_, S>) -> Streamed {
+pub(super) fn run<S: RecordSink + ?Sized>(source: &mut dyn Read, room: &TextMemory, walk: &mut Walk<'_, '_, S>) -> Streamed {
     walk.reach_bytes = usize::try_from(room.record_bytes()).map_or(REACH_BYTES, |max| max.min(REACH_BYTES));
     let streamed = Streamed { bytes: 0, damage: None, read_only: false };
     let (reader, wanted) = (Reader::within(room.record_bytes()), room.piece_bytes());
@@ -102,12 +102,12 @@ impl<S: RecordSink + ?Sized> Stream<'_, '_, '_, S> {
     /// or `None` at the end of the text.
     fn read(&mut self, held: usize, ended: bool) -> Option<usize> {
         let text = self.buffer.get(..held).unwrap_or(&self.buffer);
-        self.walk.tally.begin_part(self.base);
+        self.walk.counts.begin_part(self.base);
         let read = self.reader.read(Piece { part: Part { text, ended }, base: self.base }, self.walk);
         let used = read.unwrap_or(held).min(held);
         self.streamed.read_only = self.streamed.read_only || says_read_only(text.get(..used).unwrap_or_default());
-        let Walk { sink, tally, .. } = &mut *self.walk;
-        let next = if used == 0 { Next::GoOn } else { tally.end_part(|ids| sink.part(ids, used as u64)) };
+        let Walk { sink, counts, .. } = &mut *self.walk;
+        let next = if used == 0 { Next::GoOn } else { counts.end_part(|ids| sink.part(ids, used as u64)) };
         self.drop_front(used);
         match next {
             Next::GoOn => read.map(|_| used),

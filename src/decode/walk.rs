@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::counts::ObjectCounts;
 use super::fields::{Fields, Key, Shape, excerpt};
 use super::hot::Piece;
 use super::identity::is_event_id;
@@ -10,7 +11,6 @@ use super::json::{Members, skip_value};
 use super::lines::json_start;
 use super::repair::{may_have_half_a_character, repair};
 use super::steps::REACH_BYTES;
-use super::tally::Tally;
 use super::wrapping::is_control;
 use super::{Document, RawRecord, RecordSink, Wanted};
 use crate::model::Repairs;
@@ -19,7 +19,7 @@ use crate::model::Repairs;
 pub(super) struct Walk<'w, 'd, S: ?Sized> {
     pub wanted: Wanted<'w>,
     pub sink: &'w mut S,
-    pub tally: Tally<'d>,
+    pub counts: ObjectCounts<'d>,
     /// Number of wrappers around what is being read.
     pub depth: u8,
     /// How far ahead the end of something is searched for.
@@ -27,15 +27,15 @@ pub(super) struct Walk<'w, 'd, S: ?Sized> {
 }
 
 impl<'w, 'd, S: RecordSink + ?Sized> Walk<'w, 'd, S> {
-    pub(super) const fn new(wanted: Wanted<'w>, sink: &'w mut S, tally: Tally<'d>) -> Self {
-        Self { wanted, sink, tally, depth: 0, reach_bytes: REACH_BYTES }
+    pub(super) const fn new(wanted: Wanted<'w>, sink: &'w mut S, counts: ObjectCounts<'d>) -> Self {
+        Self { wanted, sink, counts, depth: 0, reach_bytes: REACH_BYTES }
     }
 }
 
 impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     /// Passes on records whose ends are known and that are UTF-8.
     pub(super) fn cut(&mut self, text: &[u8], pieces: &[Piece]) {
-        self.tally.recognise();
+        self.counts.recognise();
         for piece in pieces {
             let handed = utf8(text, piece.start..piece.end)
                 // A record that was found by its brackets may be invalid JSON: the full path gives the
@@ -44,7 +44,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
                     self.sink.record(RawRecord { index: piece.index, json, native: false }).map_err(|reason| broken(text, piece).unwrap_or(reason))
                 });
             if let Err(reason) = handed {
-                self.tally.fail_counted(piece.index, reason);
+                self.counts.fail_counted(piece.index, reason);
             }
         }
     }
@@ -53,7 +53,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     pub(super) fn event(&mut self, text: &[u8], span: Range<usize>, fields: &Fields) {
         match fields.shape(text) {
             Shape::Record => self.record(text, span, fields),
-            Shape::Other(kind) => self.tally.skip(kind),
+            Shape::Other(kind) => self.counts.skip(kind),
             Shape::Envelope => self.envelope(text, span, fields),
             Shape::Lookup => self.embedded(&fields.text(text, Key::CloudTrailEvent).unwrap_or_default()),
             Shape::LogLine => {
@@ -65,10 +65,10 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             }
             Shape::Notification(what) => {
                 if !self.unwrap(text, span) {
-                    self.tally.refuse(what);
+                    self.counts.refuse(what);
                 }
             }
-            Shape::Foreign if is_bulk_action(text, span.start) => self.tally.pass_over("an action line of a bulk file".to_owned()),
+            Shape::Foreign if is_bulk_action(text, span.start) => self.counts.pass_over("an action line of a bulk file".to_owned()),
             // A page's token is a text that may look like a wrapped event.
             Shape::Foreign if is_answer(text, span.start) => self.foreign(text, span),
             Shape::Foreign if self.unwrap(text, span.clone()) => {}
@@ -79,21 +79,21 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     /// A document that is not an event: other evidence, or nothing known.
     fn foreign(&mut self, text: &[u8], span: Range<usize>) {
         let (start, whole) = (span.start, span.clone());
-        let taken = utf8(text, span).map_or(Document::Unknown, |json| self.sink.document(json, self.tally.seen()));
+        let taken = utf8(text, span).map_or(Document::Unknown, |json| self.sink.document(json, self.counts.seen()));
         match taken {
-            Document::Taken => self.tally.take_document(),
-            Document::Refused(reason) => self.tally.fail_foreign(reason),
+            Document::Taken => self.counts.take_document(),
+            Document::Refused(reason) => self.counts.fail_foreign(reason),
             Document::Unknown if is_answer(text, start) && self.unwrap(text, whole) => {}
-            Document::Unknown => self.tally.fail_foreign(describe(text, start)),
+            Document::Unknown => self.counts.fail_foreign(describe(text, start)),
         }
     }
 
     fn record(&mut self, text: &[u8], span: Range<usize>, fields: &Fields) {
         // Whatever else is wrong, it is a record of CloudTrail's and shows what the object is.
-        self.tally.recognise();
+        self.counts.recognise();
         let json = match utf8(text, span.clone()) {
             Ok(json) => json,
-            Err(reason) => return self.tally.fail(reason),
+            Err(reason) => return self.counts.fail(reason),
         };
         if !fields.has_drifted() && !may_have_half_a_character(json.as_bytes()) {
             return self.repaired_record(text, span, fields, json, &Repairs::default());
@@ -103,13 +103,13 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             Ok(Some(repaired)) => match Fields::read(repaired.json.as_bytes(), 0) {
                 Ok((fields, end)) => {
                     if repaired.by_columns {
-                        self.tally.lossy();
+                        self.counts.lossy();
                     }
                     self.repaired_record(repaired.json.as_bytes(), 0..end, &fields, &repaired.json, &repaired.repairs);
                 }
-                Err(fault) => self.tally.fail(fault.into()),
+                Err(fault) => self.counts.fail(fault.into()),
             },
-            Err(reason) => self.tally.fail(reason),
+            Err(reason) => self.counts.fail(reason),
         }
     }
 
@@ -117,12 +117,12 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     fn repaired_record(&mut self, text: &[u8], span: Range<usize>, fields: &Fields, json: &str, repairs: &Repairs) {
         let time = match fields.check(text) {
             Ok(time) => time,
-            Err(reason) => return self.tally.fail(reason),
+            Err(reason) => return self.counts.fail(reason),
         };
-        let index = self.tally.count(Some(time), fields.identity(text, span));
+        let index = self.counts.count(Some(time), fields.identity(text, span));
         let own_id = fields.text(text, Key::EventId).is_some_and(|id| is_event_id(&id));
         if !own_id || *repairs != Repairs::default() {
-            self.tally.repaired(&Repairs { records: 1, event_id: u64::from(!own_id), ..*repairs });
+            self.counts.repaired(&Repairs { records: 1, event_id: u64::from(!own_id), ..*repairs });
         }
         if fields.text(text, Key::EventSource).is_some_and(|source| self.wanted.source(&source)) {
             self.hand_out(RawRecord { index, json, native: false });
@@ -131,7 +131,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
 
     fn hand_out(&mut self, record: RawRecord<'_>) {
         if let Err(reason) = self.sink.record(record) {
-            self.tally.fail_counted(record.index, reason);
+            self.counts.fail_counted(record.index, reason);
         }
     }
 
@@ -142,20 +142,20 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         let Some((inner, detail)) = inner else { return };
         match inner.shape(text) {
             Shape::Record => return self.record(text, detail, &inner),
-            Shape::Other(kind) => return self.tally.skip(kind),
+            Shape::Other(kind) => return self.counts.skip(kind),
             _ => {}
         }
         let source = fields.text(text, Key::Source).unwrap_or_default();
         if !matches!(&*source, b"aws.ecr" | b"aws.ecs") {
             let kind = fields.text(text, Key::DetailType).unwrap_or_default();
-            return self.tally.pass_over(format!("an EventBridge event '{}' from '{}'", excerpt(&kind), excerpt(&source)));
+            return self.counts.pass_over(format!("an EventBridge event '{}' from '{}'", excerpt(&kind), excerpt(&source)));
         }
         match utf8(text, span.clone()) {
             Ok(json) => {
-                let index = self.tally.count(fields.native_time(text), fields.native_identity(text, span));
+                let index = self.counts.count(fields.native_time(text), fields.native_identity(text, span));
                 self.hand_out(RawRecord { index, json, native: true });
             }
-            Err(reason) => self.tally.fail(reason),
+            Err(reason) => self.counts.fail(reason),
         }
     }
 }

@@ -51,7 +51,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
 
     fn unwrapped(&mut self, text: &[u8], span: Range<usize>) -> bool {
         if let Some(record) = ocsf::record(text.get(span.clone()).unwrap_or_default()) {
-            self.tally.lossy();
+            self.counts.lossy();
             let record = record.as_bytes();
             return Fields::read(record, 0).is_ok_and(|(fields, end)| {
                 self.event(record, 0..end, &fields);
@@ -59,7 +59,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             });
         }
         if let Some(lines) = rows::of_athena(text.get(span.clone()).unwrap_or_default()) {
-            self.tally.lossy();
+            self.counts.lossy();
             let mut at = skip_between(&lines, 0);
             while at < lines.len() {
                 let Ok(end) = self.document(&lines, at) else { break };
@@ -106,7 +106,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     /// A row whose cells stand in objects of their own.
     fn row(&mut self, text: &[u8], at: usize) -> bool {
         let Some(row) = rows::merged(text, at) else { return false };
-        self.tally.lossy();
+        self.counts.lossy();
         self.document(row.as_bytes(), 0).is_ok()
     }
 
@@ -153,7 +153,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             elements.go_on(end);
         }
         if found {
-            (0..others).for_each(|_| self.tally.pass_line());
+            (0..others).for_each(|_| self.counts.pass_line());
         }
         found
     }
@@ -192,10 +192,10 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     /// Events that are written as a text inside another.
     pub(super) fn embedded(&mut self, inner: &[u8]) {
         if is_control(inner) {
-            return self.tally.pass_over("a control message of CloudWatch Logs".to_owned());
+            return self.counts.pass_over("a control message of CloudWatch Logs".to_owned());
         }
         let Some(start) = json_start(inner).filter(|_| self.depth < DEPTH_MAX) else {
-            return self.tally.fail_foreign(format!("the text inside is no event: {}", excerpt(inner)));
+            return self.counts.fail_foreign(format!("the text inside is no event: {}", excerpt(inner)));
         };
         self.depth += 1;
         let mut at = start.at;
@@ -203,7 +203,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             match self.document(inner, at) {
                 Ok(end) => at = skip_between(inner, end),
                 Err(fault) => {
-                    self.tally.fail(format!("the event inside is not JSON: {} at byte {} of it", fault.reason, fault.offset));
+                    self.counts.fail(format!("the event inside is not JSON: {} at byte {} of it", fault.reason, fault.offset));
                     break;
                 }
             }

@@ -30,12 +30,14 @@ pub fn rule_ahead<'h>(subject: Subject<'h>) -> Option<(PolicyInForce, &'h Rule)>
     if subject.image.state != ImageState::Untagged || subject.repository.is_held(subject.image.digest) {
         return None;
     }
-    let prospects = subject.prospects()?;
+    let repository_forecast = subject.repository_forecast()?;
     let at = subject.repository.by_digest.get(&subject.image.digest);
-    let prospect = at.and_then(|at| prospects.images.get(*at).copied()?).filter(|prospect| prospect.eligible_at.is_some());
+    let image_forecast =
+        at.and_then(|at| repository_forecast.images.get(*at).copied()?).filter(|image_forecast| image_forecast.eligible_at.is_some());
     // Only expiry counts: a transition to the archive can be undone.
-    let rule = prospect.and_then(|prospect| prospects.rule(prospect)).filter(|rule| rule.action == LifecycleAction::Expire)?;
-    Some((prospects.in_force, rule))
+    let rule =
+        image_forecast.and_then(|image_forecast| repository_forecast.rule(image_forecast)).filter(|rule| rule.action == LifecycleAction::Expire)?;
+    Some((repository_forecast.in_force, rule))
 }
 
 fn finding(subject: Subject<'_>, displaced: &Displacement, policy: PolicyInForce, rule: &str) -> Finding {

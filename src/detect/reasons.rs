@@ -25,8 +25,8 @@ pub struct Why {
 }
 
 impl Why {
-    fn say(&mut self, told: Option<Told>) {
-        if let Some(Told { reason, advice }) = told {
+    fn say(&mut self, told: Option<ReasonFound>) {
+        if let Some(ReasonFound { reason, advice }) = told {
             self.reasons.push(reason);
             self.advice.extend(advice);
         }
@@ -38,7 +38,7 @@ impl Why {
 }
 
 /// One reason, with its evidence and the advice that follows from it.
-struct Told {
+struct ReasonFound {
     reason: Reason,
     advice: Option<String>,
 }
@@ -77,8 +77,8 @@ pub fn why(history: &History, repository: &RepositoryHistory, image: &Image, los
 }
 
 impl<'h> Subject<'h> {
-    fn told(self, kind: ReasonKind, text: String, events: Vec<EventNo>) -> Told {
-        Told { reason: Reason { kind, text, evidence: evidence(self.history, events) }, advice: None }
+    fn told(self, kind: ReasonKind, text: String, events: Vec<EventNo>) -> ReasonFound {
+        ReasonFound { reason: Reason { kind, text, evidence: evidence(self.history, events) }, advice: None }
     }
 
     /// The image's tags when it was lost, as the run's event lists them.

@@ -1,7 +1,7 @@
 //! Chooses among the readings of a text, by what the logs know.
 
 use super::question::{About, Question, Registry};
-use super::{Case, cut};
+use super::{Case, short_digest};
 use crate::model::Repository;
 
 /// At most so many other readings are named.
@@ -51,7 +51,7 @@ enum Knows {
 
 fn knows(case: Case<'_>) -> Knows {
     if let Some(digits) = case.question.cut.as_deref() {
-        return match cut::completed(case, digits) {
+        return match short_digest::completed(case, digits) {
             Ok(_) => Knows::Image,
             Err(_) if !case.repositories().is_empty() => Knows::Repository,
             Err(_) => Knows::Nothing,

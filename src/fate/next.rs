@@ -32,7 +32,7 @@ pub(super) fn of(fates: &Fates<'_>, spot: &Spot<'_>) -> Will {
     if !spot.has_it() {
         return after(fates, spot);
     }
-    let (forecast, words) = of_image(fates.history, repository, image, fates.prospects(repository), fates.as_of);
+    let (forecast, words) = of_image(fates.history, repository, image, fates.repository_forecast(repository), fates.as_of);
     let next = FateNext {
         outlook: forecast.outlook,
         action: forecast.action,

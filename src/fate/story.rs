@@ -137,7 +137,7 @@ pub(super) fn unknown(fates: &Fates<'_>, spots: &[Spot<'_>], places: &[FatePlace
     for (spot, told) in spots.iter().zip(places) {
         let Some(repository) = spot.repository else { continue };
         let name = place(&spot.name);
-        if spot.has_it() && fates.prospects(repository).is_none() {
+        if spot.has_it() && fates.repository_forecast(repository).is_none() {
             list.extend(policy_unknown(repository).map(|text| format!("In {name}: {text}")));
         }
         if told.role == FateRole::Replica && told.copy_of.is_none() {

@@ -3,11 +3,11 @@
 use super::Subject;
 use crate::detect::{Harm, place, span};
 use crate::model::{ImageState, LifecycleAction, LogText, Outlook, Timestamp, needing_first, plural, plural_verb, times};
-use crate::timeline::{Prospects, RepositoryHistory};
+use crate::timeline::{RepositoryForecast, RepositoryHistory};
 
 /// What is not known about the policy of a repository.
-pub fn unknown(repository: &RepositoryHistory, prospects: Option<&Prospects>) -> Option<String> {
-    let said = match (prospects, repository.policy) {
+pub fn unknown(repository: &RepositoryHistory, repository_forecast: Option<&RepositoryForecast>) -> Option<String> {
+    let said = match (repository_forecast, repository.policy) {
         (Some(_), _) => return None,
         (None, Some(_)) => "The text of its policy cannot be read.",
         (None, None) if repository.policy_deleted.is_some() => "Its policy was deleted, and none was put since: no rule takes anything.",
@@ -74,15 +74,15 @@ pub fn will(subject: &Subject<'_>, outlook: Outlook) -> String {
             format!("{goes} by {words} within a day of {when}{}{}", unclear(subject), grace(subject))
         }
         Outlook::Counted => {
-            let survives = subject.prospect().and_then(|prospect| prospect.survives).unwrap_or_default();
+            let survives = subject.image_forecast().and_then(|image_forecast| image_forecast.survives).unwrap_or_default();
             format!("is kept by {words} as things stand: it survives {} that the rule counts", plural(survives, "more image"))
         }
         Outlook::Held => format!("stays while an index lists it, although {words} speaks of it"),
         Outlook::Safe => "is in no danger by policy: no rule speaks of it".to_owned(),
-        Outlook::Unknown if subject.prospects.is_none() && subject.repository.policy_deleted.is_some() => {
+        Outlook::Unknown if subject.repository_forecast.is_none() && subject.repository.policy_deleted.is_some() => {
             "is in no danger by policy: the policy was deleted".to_owned()
         }
-        Outlook::Unknown if subject.prospects.is_none() => "is in no danger by a policy that the logs tell".to_owned(),
+        Outlook::Unknown if subject.repository_forecast.is_none() => "is in no danger by a policy that the logs tell".to_owned(),
         Outlook::Unknown if subject.image.state == ImageState::Unknown => "belongs to a rule that is not known".to_owned(),
         Outlook::Unknown => format!("belongs to {words}, and what that takes is not known"),
     }

@@ -21,7 +21,7 @@ pub fn judge(read: Read, keys: &Keys, scope: &Scope, whole: bool) -> Verificatio
     let (broken, log_files): (Vec<_>, Vec<_>) = others.into_iter().partition(is_broken);
     let graph = Graph::new(&found, broken.iter().map(|other| other.object.raw()));
     let nodes = chain::judge(&graph, keys);
-    let mut court = Court {
+    let mut builder = VerificationBuilder {
         found: &found,
         nodes: &nodes,
         scope,
@@ -35,10 +35,10 @@ pub fn judge(read: Read, keys: &Keys, scope: &Scope, whole: bool) -> Verificatio
         log_files: BTreeMap::new(),
         overdue: 0,
     };
-    court.log_digest_files(&broken);
-    let spans = court.spans();
-    court.log_files(log_files, &spans);
-    court.sentence(&spans, keys)
+    builder.log_digest_files(&broken);
+    let spans = builder.spans();
+    builder.log_files(log_files, &spans);
+    builder.assemble(&spans, keys)
 }
 
 /// Files of a trail are sorted by time, then by content and name, so that the result does not depend on the
@@ -56,7 +56,7 @@ fn trails(found: &[Found]) -> BTreeMap<&Trail, Vec<usize>> {
     trails
 }
 
-pub(super) struct Court<'c> {
+pub(super) struct VerificationBuilder<'c> {
     pub(super) found: &'c [Found],
     pub(super) nodes: &'c [Node],
     pub(super) scope: &'c Scope,
@@ -75,7 +75,7 @@ pub(super) struct Court<'c> {
 }
 
 /// The result for one object, before it is recorded.
-pub(super) struct Verdict {
+pub(super) struct ObjectVerdict {
     pub(super) standing: Standing,
     pub(super) reason: Option<String>,
     pub(super) by: Option<usize>,
@@ -85,7 +85,7 @@ pub(super) struct Verdict {
     pub(super) harmless: bool,
 }
 
-impl Verdict {
+impl ObjectVerdict {
     pub(super) fn new(standing: Standing) -> Self {
         Self { standing, reason: None, by: None, expected: None, actual: None, harmless: false }
     }
@@ -95,9 +95,9 @@ impl Verdict {
     }
 }
 
-impl<'c> Court<'c> {
-    pub(super) fn push(&mut self, kind: CheckedKind, object: LogText, verdict: Verdict) {
-        let Verdict { standing, reason, by, expected, actual, harmless } = verdict;
+impl<'c> VerificationBuilder<'c> {
+    pub(super) fn push(&mut self, kind: CheckedKind, object: LogText, verdict: ObjectVerdict) {
+        let ObjectVerdict { standing, reason, by, expected, actual, harmless } = verdict;
         let reason = reason.map(|reason| match self.texts.get(&reason) {
             Some(known) => known.clone(),
             None => {
@@ -127,12 +127,12 @@ impl<'c> Court<'c> {
 
     fn log_digest_files(&mut self, broken: &[Other]) {
         for (found, node) in self.found.iter().zip(self.nodes) {
-            let verdict = Verdict {
+            let verdict = ObjectVerdict {
                 reason: node.reason.clone(),
                 by: node.vouched_by,
                 expected: node.expected,
                 actual: Some(found.file.sha256),
-                ..Verdict::new(node.standing)
+                ..ObjectVerdict::new(node.standing)
             };
             self.push(CheckedKind::LogDigestFile, found.object.clone(), verdict);
         }
@@ -151,16 +151,16 @@ impl<'c> Court<'c> {
 
     /// An object with the name of a log digest file that cannot be parsed: CloudTrail did not write it like
     /// that.
-    fn broken(&self, other: &Other, named: &BTreeMap<&str, usize>) -> Verdict {
+    fn broken(&self, other: &Other, named: &BTreeMap<&str, usize>) -> ObjectVerdict {
         let by = named.get(name::file_name(other.object.raw())).copied();
         let expected = by.and_then(|at| self.graph.file(at)?.previous.as_ref()?.sha256);
         let (reason, actual) = match &other.content {
-            Content::Unreadable(reason) => return Verdict::new(Standing::Unreadable).because(&**reason),
+            Content::Unreadable(reason) => return ObjectVerdict::new(Standing::Unreadable).because(&**reason),
             Content::NoLogDigestFile(sha256, reason) => (format!("it is no log digest file: {reason}"), Some(*sha256)),
             Content::Damaged(reason) => (reason.to_string(), None),
             Content::Hash(sha256) => ("it is no log digest file".to_owned(), Some(*sha256)),
         };
-        Verdict { reason: Some(reason), by, expected, actual, ..Verdict::new(Standing::HashMismatch) }
+        ObjectVerdict { reason: Some(reason), by, expected, actual, ..ObjectVerdict::new(Standing::HashMismatch) }
     }
 
     fn missing_log_digest_files(&mut self, named: &BTreeMap<&str, usize>) {
@@ -171,15 +171,15 @@ impl<'c> Court<'c> {
                 continue;
             }
             let verdict = self.not_there(key, "its successor names it, and it is not there");
-            self.push(CheckedKind::LogDigestFile, LogText::from(key), Verdict { by: Some(*at), expected: previous.sha256, ..verdict });
+            self.push(CheckedKind::LogDigestFile, LogText::from(key), ObjectVerdict { by: Some(*at), expected: previous.sha256, ..verdict });
         }
     }
 
     /// Missing, unless nobody could look for it.
-    pub(super) fn not_there(&self, key: &str, reason: &str) -> Verdict {
+    pub(super) fn not_there(&self, key: &str, reason: &str) -> ObjectVerdict {
         match self.unread.reason(key) {
-            Some(why) => Verdict::new(Standing::Unreadable).because(format!("the folder it should be in could not be listed: {why}")),
-            None => Verdict::new(Standing::Missing).because(reason),
+            Some(why) => ObjectVerdict::new(Standing::Unreadable).because(format!("the folder it should be in could not be listed: {why}")),
+            None => ObjectVerdict::new(Standing::Missing).because(reason),
         }
     }
 
@@ -188,7 +188,7 @@ impl<'c> Court<'c> {
         self.trails.iter().filter_map(new).collect()
     }
 
-    fn sentence(mut self, spans: &[Span<'c>], keys: &Keys) -> Verification {
+    fn assemble(mut self, spans: &[Span<'c>], keys: &Keys) -> Verification {
         self.objects.sort_unstable_by(|one, other| {
             (&one.object, one.kind, one.actual_sha256, one.verdict).cmp(&(&other.object, other.kind, other.actual_sha256, other.verdict))
         });

@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::chain::Node;
-use super::judge::{Court, Verdict};
+use super::judge::{ObjectVerdict, VerificationBuilder};
 use super::listing::{Entry, Listed, Listing};
 use super::name;
 use super::read::{Content, Other};
 use super::span::{Said, Span};
 use crate::model::{CheckedKind, LogText, Sha256, Standing, Timestamp};
-use crate::source::layout::{self, Place};
+use crate::source::layout::{self, KeyPosition};
 
-impl<'c> Court<'c> {
+impl<'c> VerificationBuilder<'c> {
     /// Judges every log file that was read, and then those that are missing.
     pub(super) fn log_files(&mut self, others: Vec<Other>, spans: &[Span<'c>]) {
         let mut listing = Listing::new(self.found);
@@ -58,25 +58,27 @@ impl<'c> Court<'c> {
         }
         let altered = self.nodes.get(entry.by).is_some_and(Node::is_altered);
         let reason = if altered { "a log digest file that was altered lists it, and it is not there" } else { "it is listed, and not there" };
-        let verdict = Verdict { by: Some(entry.by), expected: entry.listed.sha256, ..self.not_there(&key, reason) };
+        let verdict = ObjectVerdict { by: Some(entry.by), expected: entry.listed.sha256, ..self.not_there(&key, reason) };
         self.count_listed(entry.by, verdict.standing);
         self.push(CheckedKind::LogFile, LogText::from(key), verdict);
     }
 
     /// A log file that at least one log digest file lists.
-    fn listed(&self, content: &Content, entries: &[Entry<'_>]) -> Verdict {
+    fn listed(&self, content: &Content, entries: &[Entry<'_>]) -> ObjectVerdict {
         let trust = |entry: &Entry<'_>| self.nodes.get(entry.by).map_or((false, false), |node| (node.proven, !node.is_altered()));
         let actual = content.sha256();
         // The most trustworthy entries decide; if one of them does not match, the file is wrong.
         let most = entries.iter().map(trust).max().unwrap_or_default();
         let deciding = || entries.iter().filter(|entry| trust(entry) == most);
         let fits = |entry: &&Entry<'_>| content.fits(entry);
-        let Some(entry) = deciding().find(|entry| !fits(entry)).or_else(|| deciding().next()) else { return Verdict::new(Standing::NotCovered) };
-        let verdict = Verdict { by: Some(entry.by), expected: entry.listed.sha256, actual, ..Verdict::new(Standing::Valid) };
+        let Some(entry) = deciding().find(|entry| !fits(entry)).or_else(|| deciding().next()) else {
+            return ObjectVerdict::new(Standing::NotCovered);
+        };
+        let verdict = ObjectVerdict { by: Some(entry.by), expected: entry.listed.sha256, actual, ..ObjectVerdict::new(Standing::Valid) };
         match (content, most) {
-            (Content::Unreadable(reason), _) => Verdict { standing: Standing::Unreadable, ..verdict }.because(&**reason),
-            (Content::Damaged(reason), _) => Verdict { standing: Standing::HashMismatch, ..verdict }.because(&**reason),
-            (_, most) if !fits(&entry) => Verdict { standing: Standing::HashMismatch, ..verdict }.because(match most {
+            (Content::Unreadable(reason), _) => ObjectVerdict { standing: Standing::Unreadable, ..verdict }.because(&**reason),
+            (Content::Damaged(reason), _) => ObjectVerdict { standing: Standing::HashMismatch, ..verdict }.because(&**reason),
+            (_, most) if !fits(&entry) => ObjectVerdict { standing: Standing::HashMismatch, ..verdict }.because(match most {
                 (true, _) => "its content is not what CloudTrail delivered",
                 (false, true) => "its content is not what is listed",
                 (false, false) => "its content is not what is listed, but the log digest file that lists it was altered, too",
@@ -84,19 +86,20 @@ impl<'c> Court<'c> {
             (_, (true, _)) => verdict,
             (_, (false, true)) => {
                 let reason = self.nodes.get(entry.by).and_then(|node| node.reason.as_deref()).unwrap_or_default();
-                Verdict { standing: Standing::SignatureNotChecked, ..verdict }.because(format!("of the log digest file that lists it: {reason}"))
+                ObjectVerdict { standing: Standing::SignatureNotChecked, ..verdict }
+                    .because(format!("of the log digest file that lists it: {reason}"))
             }
-            (_, (false, false)) => Verdict { standing: Standing::Unproven, ..verdict }.because("the log digest file that lists it was altered"),
+            (_, (false, false)) => ObjectVerdict { standing: Standing::Unproven, ..verdict }.because("the log digest file that lists it was altered"),
         }
     }
 
     /// A log file that no log digest file lists.
-    fn unlisted(&mut self, other: &Other, spans: &[Span<'c>], kinds: &BTreeSet<&str>) -> Verdict {
+    fn unlisted(&mut self, other: &Other, spans: &[Span<'c>], kinds: &BTreeSet<&str>) -> ObjectVerdict {
         let object = other.object.raw();
         let actual = if let Content::Hash(sha256) = &other.content { Some(*sha256) } else { None };
-        let not_covered = |reason: &str| Verdict { actual, ..Verdict::new(Standing::NotCovered) }.because(reason);
+        let not_covered = |reason: &str| ObjectVerdict { actual, ..ObjectVerdict::new(Standing::NotCovered) }.because(reason);
         if let Content::Unreadable(reason) = &other.content {
-            return Verdict::new(Standing::Unreadable).because(&**reason);
+            return ObjectVerdict::new(Standing::Unreadable).because(&**reason);
         }
         let Some(Delivery { account, region, first, last }) = Delivery::of(object) else {
             return not_covered("its name does not tell when CloudTrail delivered it");
@@ -118,9 +121,9 @@ impl<'c> Court<'c> {
         match said.into_iter().min_by_key(rank) {
             None => not_covered("there is no log digest file of its account and region beside it"),
             Some(Said::Unlisted) if !self.whole => not_covered("the run ended before all log digest files were read"),
-            Some(Said::Unlisted) => Verdict { actual, ..Verdict::new(Standing::Unlisted) }
+            Some(Said::Unlisted) => ObjectVerdict { actual, ..ObjectVerdict::new(Standing::Unlisted) }
                 .because("it is in none of the lists of its time: added later, or delivered to the same place by a trail without log digest files"),
-            Some(Said::NotYet) => Verdict { harmless: true, ..not_covered("not covered yet: the next log digest file will tell") },
+            Some(Said::NotYet) => ObjectVerdict { harmless: true, ..not_covered("not covered yet: the next log digest file will tell") },
             Some(Said::After(end)) => {
                 self.overdue += 1;
                 not_covered(&format!("log digest files end at {end}, long before it was delivered"))
@@ -154,7 +157,7 @@ struct Delivery<'o> {
 
 impl<'o> Delivery<'o> {
     fn of(object: &'o str) -> Option<Self> {
-        let place = Place::of(object);
+        let place = KeyPosition::of(object);
         let (account, region) = (place.account?, place.region?);
         let (first, last) = match name::delivered(name::file_name(object)) {
             // Names have the minute only.

@@ -9,7 +9,7 @@ use sha2::Digest as _;
 
 use super::file::LogDigestFile;
 use super::name::{self, Trail};
-use crate::decode::{Gunzip, Incomplete, Room, unzipped};
+use crate::decode::{Gunzip, Incomplete, TextMemory, unzipped};
 use crate::model::{Coverage, LogText, Sha256, Timestamp};
 use crate::pipeline::Run;
 use crate::source::{self, Delivery, Fetched};
@@ -75,7 +75,7 @@ struct Part {
 }
 
 /// One worker: takes object after object until the feeds are empty.
-fn work(run: Run<'_>, room: &Room) -> Part {
+fn work(run: Run<'_>, room: &TextMemory) -> Part {
     let (mut part, mut gunzip, mut stored) = (Part::default(), Gunzip::default(), Vec::new());
     for feed in run.feeds {
         while !run.cancelled.load(Ordering::Relaxed) {
@@ -88,7 +88,7 @@ fn work(run: Run<'_>, room: &Room) -> Part {
 }
 
 impl Part {
-    fn object(&mut self, run: Run<'_>, room: &Room, gunzip: &mut Gunzip, delivery: Delivery, stored: &[u8]) {
+    fn object(&mut self, run: Run<'_>, room: &TextMemory, gunzip: &mut Gunzip, delivery: Delivery, stored: &[u8]) {
         self.coverage.objects_listed += 1;
         self.coverage.bytes_compressed += delivery.size;
         let Delivery { object, outcome, signed, mut rest, .. } = delivery;
@@ -147,7 +147,7 @@ const STEP_BYTES: usize = 128 << 10;
 fn streamed<'l>(
     stored: &[u8],
     rest: &mut Option<source::Rest>,
-    room: &Room,
+    room: &TextMemory,
     named: bool,
     large: &'l mut Vec<u8>,
 ) -> (u64, Sha256, &'l [u8], Option<Incomplete>) {

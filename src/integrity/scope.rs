@@ -2,7 +2,7 @@
 //! filters is not missing.
 
 use crate::model::Filter;
-use crate::source::layout::{Place, Selection};
+use crate::source::layout::{KeyPosition, Selection};
 
 use super::name;
 
@@ -30,7 +30,7 @@ impl Scope {
 
     /// Whether the filters admit the object.
     pub fn admits(&self, key: &str) -> bool {
-        self.selection.admits(&Place::of(key))
+        self.selection.admits(&KeyPosition::of(key))
     }
 
     /// Whether the object would have been read if it existed.

@@ -10,10 +10,10 @@ use super::LakeError;
 use super::disk::{Disk, Lock, read};
 use super::guard::guarded;
 use super::layout::{self, MANIFESTS, OBJECTS, READERS};
+use super::location::Location;
 use super::manifest::{Damage, FileEntry, Loaded, Manifest, Segment, VERSION};
 use super::objects;
 use super::parquet::Reader;
-use super::place::Place;
 use super::rebuild::Records;
 
 /// The result of a check.
@@ -51,7 +51,7 @@ pub(super) struct Examined {
 /// # Errors
 ///
 /// There is no lake, or none of its manifests can be read.
-pub fn check(lake: impl Into<Place>) -> Result<Report, LakeError> {
+pub fn check(lake: impl Into<Location>) -> Result<Report, LakeError> {
     check_on(&*lake.into().disk_of_lake()?)
 }
 

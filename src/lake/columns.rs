@@ -9,7 +9,7 @@ use super::row::Cells;
 use super::shape::Shape;
 
 /// A column that is being filled from rows.
-pub(super) struct Column<'b> {
+pub(super) struct ColumnWriter<'b> {
     /// Number of rows so far.
     rows: usize,
     /// The definition level of a row without a value.
@@ -34,7 +34,7 @@ pub(super) fn damaged() -> PolarsError {
     PolarsError::ComputeError("a waiting row is damaged".into())
 }
 
-impl<'b> Column<'b> {
+impl<'b> ColumnWriter<'b> {
     /// `depth`: the number of struct levels around the column, none of which is ever NULL.
     pub(super) fn new(shape: &Shape, depth: u8) -> Self {
         Self { rows: 0, absent: depth, part: Part::new(shape, depth, false) }

@@ -2,10 +2,10 @@
 //!
 //! Whoever opens a lake for writing first settles what its journals name; nothing else in the folders of
 //! partitions is ever moved or removed. Only these modules know the order of the steps: `local` for a
-//! folder, and `far` for S3, where files cannot be renamed.
+//! folder, and `s3` for S3, where files cannot be renamed.
 
-pub(super) mod far;
 pub(super) mod local;
+pub(super) mod s3;
 #[cfg(test)]
 mod worlds;
 

@@ -9,21 +9,21 @@ use std::fmt::Write as _;
 
 use super::LakeError;
 use super::layout::LISTS;
+use super::location::Location;
 use super::manifest::Manifest;
 use super::partition::NO_VALUE;
-use super::place::Place;
 use super::record::MEMBERS;
 use super::shape::Shape;
 
 /// If no day is known, projection begins with CloudTrail's first day.
 const FIRST_DAY: &str = "2013-11-13";
 
-/// The statement for the lake at `place`. `location`: where a copy of it is.
+/// The statement for the lake at `location`. `location`: where a copy of it is.
 ///
 /// # Errors
 ///
 /// There is no lake, or its manifest cannot be read.
-pub fn ddl(place: &Place, table: &str, location: Option<&str>) -> Result<String, LakeError> {
+pub fn ddl(place: &Location, table: &str, location: Option<&str>) -> Result<String, LakeError> {
     let manifest = Manifest::load(&*place.disk_of_lake()?)?.manifest;
     let mut text = format!("CREATE EXTERNAL TABLE {table} (\n");
     let members = MEMBERS.iter().map(|member| (member.column, kind(&member.field.shape)));
@@ -51,7 +51,7 @@ pub fn ddl(place: &Place, table: &str, location: Option<&str>) -> Result<String,
 /// # Errors
 ///
 /// There is no lake, or its manifest cannot be read.
-pub fn files(place: &Place) -> Result<Vec<String>, LakeError> {
+pub fn files(place: &Location) -> Result<Vec<String>, LakeError> {
     let disk = place.disk_of_lake()?;
     let manifest = Manifest::load(&*disk)?.manifest;
     Ok(manifest.files.iter().filter(|file| !file.partition.native).map(|file| disk.address(&file.path())).collect())

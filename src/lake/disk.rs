@@ -5,8 +5,8 @@
 //! of disk, and is described in [`super::commit`]. Tests use a disk that forgets, tears and refuses
 //! (`sim`).
 
-mod far;
 mod local;
+mod s3;
 #[cfg(test)]
 pub(super) mod sim;
 
@@ -18,10 +18,10 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub(super) use far::FarDisk;
-#[cfg(test)]
-pub(super) use far::sim as far_sim;
 pub(super) use local::LocalDisk;
+pub(super) use s3::S3Disk;
+#[cfg(test)]
+pub(super) use s3::sim as far_sim;
 
 use super::LakeError;
 use super::layout;
@@ -138,7 +138,7 @@ pub(super) trait Stored: Send + Sync {
     fn read_at(&self, at: u64, bytes: &mut [u8]) -> io::Result<()>;
 
     /// Whether each read is a request to a server: then reads are announced by [`Self::expect`].
-    fn is_far(&self) -> bool {
+    fn is_remote(&self) -> bool {
         false
     }
 

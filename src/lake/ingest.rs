@@ -25,11 +25,11 @@ use super::LakeError;
 use super::commit;
 use super::disk::{Disk, Held, Lock};
 use super::layout::WRITER;
+use super::location::Location;
 use super::manifest::{Damage, Loaded, Manifest};
 use super::merge::Present;
 use super::objects::{self, KnownObjects};
 use super::partition::Partition;
-use super::place::Place;
 use crate::model::Coverage;
 use crate::source::Known;
 use publish::State;
@@ -92,13 +92,13 @@ impl Ingest {
     ///
     /// # Errors
     /// Another run has it open; the folder holds something else; it keeps other services; the disk or the service refuses.
-    pub fn open(lake: impl Into<Place>, select: &[String], limits: Limits) -> Result<Self, LakeError> {
+    pub fn open(lake: impl Into<Location>, select: &[String], limits: Limits) -> Result<Self, LakeError> {
         let place = lake.into();
         place.make()?;
         Self::open_at(&place, Some(select), limits)
     }
 
-    fn open_at(place: &Place, select: Option<&[String]>, limits: Limits) -> Result<Self, LakeError> {
+    fn open_at(place: &Location, select: Option<&[String]>, limits: Limits) -> Result<Self, LakeError> {
         Self::open_on(place.disk()?, &place.name(), select, limits)
     }
 

@@ -15,7 +15,7 @@ pub(super) struct Leaf {
 }
 
 /// Where the value of a slot goes.
-pub(super) struct Place {
+pub(super) struct SlotTarget {
     /// Index in [`MEMBERS`].
     pub member: usize,
     /// The number of its leaf; `None` if its fields have leaves of their own.
@@ -32,12 +32,12 @@ pub(super) static ORIGINAL: LazyLock<u8> = LazyLock::new(|| number(LEAVES.len() 
 
 /// All leaves by number: those of [`MEMBERS`] in order, then [`EXTRA`] and [`ORIGINAL`].
 pub(super) static LEAVES: LazyLock<Vec<Leaf>> = LazyLock::new(|| {
-    let leaves = PLACES.iter().filter(|place| place.leaf.is_some()).map(|place| Leaf { depth: place.depth, shape: &place.field.shape });
+    let leaves = SLOT_TARGETS.iter().filter(|place| place.leaf.is_some()).map(|place| Leaf { depth: place.depth, shape: &place.field.shape });
     leaves.chain([(); 2].map(|()| Leaf { depth: 0, shape: &Shape::Text })).collect()
 });
 
 /// All slots by number.
-pub(super) static PLACES: LazyLock<Vec<Place>> = LazyLock::new(|| {
+pub(super) static SLOT_TARGETS: LazyLock<Vec<SlotTarget>> = LazyLock::new(|| {
     let (mut places, mut leaf) = (Vec::new(), 0);
     for (member, Member { field, .. }) in MEMBERS.iter().enumerate() {
         add_places(member, field, 0, &mut leaf, &mut places);
@@ -45,12 +45,12 @@ pub(super) static PLACES: LazyLock<Vec<Place>> = LazyLock::new(|| {
     places
 });
 
-fn add_places(member: usize, field: &'static Field, depth: u8, leaf: &mut usize, places: &mut Vec<Place>) {
+fn add_places(member: usize, field: &'static Field, depth: u8, leaf: &mut usize, places: &mut Vec<SlotTarget>) {
     if let Shape::Row(fields) = &field.shape {
-        places.push(Place { member, leaf: None, depth, field });
+        places.push(SlotTarget { member, leaf: None, depth, field });
         fields.iter().for_each(|field| add_places(member, field, depth + 1, leaf, places));
     } else {
-        places.push(Place { member, leaf: Some(number(*leaf)), depth, field });
+        places.push(SlotTarget { member, leaf: Some(number(*leaf)), depth, field });
         *leaf += 1;
     }
 }
@@ -63,13 +63,13 @@ fn number(leaf: usize) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lake::cut::SLOTS_MAX;
+    use crate::lake::value_slots::SLOTS_MAX;
 
     #[test]
     fn slots_and_leaves_can_be_numbered_and_stand_in_the_same_order() {
-        assert!(LEAVES.len() < usize::from(u8::MAX) && PLACES.len() <= SLOTS_MAX);
-        assert!(PLACES.iter().enumerate().all(|(slot, place)| place.field.slots.start == slot));
-        let numbers: Vec<u8> = PLACES.iter().filter_map(|place| place.leaf).collect();
+        assert!(LEAVES.len() < usize::from(u8::MAX) && SLOT_TARGETS.len() <= SLOTS_MAX);
+        assert!(SLOT_TARGETS.iter().enumerate().all(|(slot, place)| place.field.slots.start == slot));
+        let numbers: Vec<u8> = SLOT_TARGETS.iter().filter_map(|place| place.leaf).collect();
         assert_eq!(numbers, (0..*EXTRA).collect::<Vec<_>>());
         assert_eq!(usize::from(*ORIGINAL), LEAVES.len() - 1);
     }

@@ -168,7 +168,7 @@ impl Reader {
                 &all
             }
         };
-        if self.file.is_far() {
+        if self.file.is_remote() {
             self.expect(columns.iter().flat_map(|wanted| self.chunks(group, wanted)).filter_map(|chunk| self.place(chunk)));
         }
         let frame = || {

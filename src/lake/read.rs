@@ -23,8 +23,8 @@ use super::partition::Partition;
 use super::portion::{Address, Portion};
 use super::rebuild::Records;
 use crate::model::{Coverage, Filter, ReadFailure, Timestamp, plural_verb};
-use crate::source::layout::{Days, Level, Place, Seen, Selection};
-use crate::source::{Delivery, Feed, Listed, Pruned, Shelf, Shelved};
+use crate::source::layout::{Days, KeyPosition, Level, Seen, Selection};
+use crate::source::{Delivery, Feed, Listed, Pruned, RecordSource, SourceRecord};
 use crate::tables::cloudtrail::{ORIGINS, Origin};
 use crate::tables::{Asked, Rows};
 
@@ -60,7 +60,7 @@ impl LakeFeed {
     ///
     /// # Errors
     /// The manifest cannot be read.
-    pub fn open(lake: impl Into<super::Place>, filter: &Filter) -> Result<Self, LakeError> {
+    pub fn open(lake: impl Into<super::Location>, filter: &Filter) -> Result<Self, LakeError> {
         Self::open_on(lake.into().disk()?, filter)
     }
 
@@ -111,7 +111,7 @@ impl LakeFeed {
         self.files.get(number).map(|file| (number, file))
     }
 
-    fn read(&self, file: &FileEntry, sources: Option<&[&str]>, give: &mut dyn FnMut(Shelved<'_>)) -> Result<(), LakeError> {
+    fn read(&self, file: &FileEntry, sources: Option<&[&str]>, give: &mut dyn FnMut(SourceRecord<'_>)) -> Result<(), LakeError> {
         let reader = Reader::of(&*self.disk, file)?;
         let native = file.partition.native;
         let mut json = String::new();
@@ -121,7 +121,7 @@ impl LakeFeed {
             let records = guarded(&file.path(), || Records::of(&rows).map_err(|error| reader.error(error)))?;
             for row in 0..rows.height() {
                 records.write(row, &mut json);
-                give(Shelved { object: records.object(row), index: records.index(row), json: &json, native });
+                give(SourceRecord { object: records.object(row), index: records.index(row), json: &json, native });
             }
         }
         Ok(())
@@ -270,8 +270,8 @@ pub(super) fn table_rows(rows: &DataFrame, partition: &Partition, asked: impl Fn
     Ok(Rows { columns, height })
 }
 
-impl Shelf for LakeFeed {
-    fn read_next(&self, sources: Option<&[&str]>, give: &mut dyn FnMut(Shelved<'_>)) -> bool {
+impl RecordSource for LakeFeed {
+    fn read_next(&self, sources: Option<&[&str]>, give: &mut dyn FnMut(SourceRecord<'_>)) -> bool {
         let Some(file) = self.take() else { return false };
         if let Err(error) = self.read(file, sources, give) {
             self.fail(file, &error);
@@ -286,7 +286,7 @@ impl Shelf for LakeFeed {
         let selection = Selection::new(&self.filter);
         // What is damaged stands in the coverage, which goes through all objects once more.
         drop(objects::for_each_object(&*self.disk, &self.manifest, |object| {
-            if selection.admits(&Place::of(&object.object)) {
+            if selection.admits(&KeyPosition::of(&object.object)) {
                 object.answers.iter().for_each(|one| give(&one.object, one.document, &one.json, one.modified.map(Timestamp::from_millis)));
             }
         }));
@@ -302,7 +302,7 @@ impl Shelf for LakeFeed {
         let mut understood = 0;
         let damaged = objects::for_each_object(&*self.disk, &self.manifest, |object| {
             understood += object.records.saturating_sub(object.failed_total);
-            if selection.admits(&Place::of(&object.object)) {
+            if selection.admits(&KeyPosition::of(&object.object)) {
                 add(&mut coverage, object);
             }
         });
@@ -341,17 +341,17 @@ impl Feed for LakeFeed {
         self.pruned.clone()
     }
 
-    fn shelf(&self) -> Option<&dyn Shelf> {
+    fn record_source(&self) -> Option<&dyn RecordSource> {
         Some(self)
     }
 }
 
 /// Where a file's partition would stand in CloudTrail's layout.
-fn place(file: &FileEntry) -> Place<'_> {
+fn place(file: &FileEntry) -> KeyPosition<'_> {
     let day = |millis| Timestamp::from_millis(millis).to_chrono().map(|time| time.date_naive().num_days_from_ce());
     let days = day(file.first).zip(day(file.last)).map(|(first, last)| Days { first, last });
     let (account, region) = (file.partition.account.as_deref(), file.partition.region.as_deref());
-    Place { level: Level::Day, kind: None, account, region, days }
+    KeyPosition { level: Level::Day, kind: None, account, region, days }
 }
 
 /// Whether a file may hold events that are asked for. What a partition does not say is never left out by it. EventBridge's own

@@ -10,7 +10,7 @@ use crate::tables::builder::members_of;
 
 /// Rows with the columns needed to make records. Missing columns count as missing members.
 pub(super) struct Records {
-    members: Vec<(usize, Column)>,
+    members: Vec<(usize, StoredColumn)>,
     event_id: Option<StringChunked>,
     event_time: Option<StringChunked>,
     /// Source, name, region and account.
@@ -27,7 +27,7 @@ impl Records {
         let mut members = Vec::new();
         for (at, member) in MEMBERS.iter().enumerate() {
             if let Ok(column) = rows.column(member.column) {
-                members.push((at, Column::of(column.as_materialized_series(), member.column, &member.kind, member.holds)?));
+                members.push((at, StoredColumn::of(column.as_materialized_series(), member.column, &member.kind, member.holds)?));
             }
         }
         let record = rows.column("record")?.as_materialized_series().i64()?.clone();
@@ -88,16 +88,16 @@ impl Records {
 }
 
 /// A column or a part of one.
-enum Column {
+enum StoredColumn {
     Text(StringChunked),
     Truth(StringChunked),
     Json(StringChunked),
-    Row(Vec<(String, Column)>),
+    Row(Vec<(String, StoredColumn)>),
     List(ListChunked, &'static str, Kind),
     Map(ListChunked),
 }
 
-impl Column {
+impl StoredColumn {
     fn of(series: &Series, column: &'static str, kind: &Kind, holds: Holds) -> PolarsResult<Self> {
         Ok(match (holds, kind) {
             (Holds::Truth, _) => Self::Truth(series.str()?.clone()),
@@ -152,7 +152,7 @@ impl Column {
 }
 
 fn write_list(elements: &Series, column: &'static str, kind: &Kind, out: &mut String) -> bool {
-    let Ok(values) = Column::of(elements, column, kind, Holds::Nested) else { return false };
+    let Ok(values) = StoredColumn::of(elements, column, kind, Holds::Nested) else { return false };
     out.push('[');
     for at in 0..elements.len() {
         if at > 0 {

@@ -9,11 +9,11 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use super::cut::{Slots, said};
-use super::leaves::{EXTRA, ORIGINAL, PLACES};
+use super::leaves::{EXTRA, ORIGINAL, SLOT_TARGETS};
 use super::row;
 use super::shape::{Field, position};
-use crate::decode::identity::{Told, is_event_id};
+use super::value_slots::{Slots, said};
+use crate::decode::identity::{EventKey, is_event_id};
 use crate::decode::json::{Members, skip_space, skip_value};
 use crate::model::{Identity, Timestamp};
 use crate::tables::Kind;
@@ -199,7 +199,7 @@ impl<'r> Split<'r> {
         Ok(end)
     }
 
-    /// Notes the value at `at` for the member at index `place` in [`MEMBERS`]; returns the value's end.
+    /// Notes the value at `at` for the member at index `location` in [`MEMBERS`]; returns the value's end.
     fn note(&mut self, place: usize, member: &Member, at: usize) -> Result<usize, String> {
         self.twisted |= self.values.has(member.field.slots.start);
         let noted = self.values.note(&member.field, at)?;
@@ -264,7 +264,7 @@ impl<'r> Split<'r> {
         let mut slots = self.values.noted().peekable();
         while let Some(slot) = slots.next() {
             // The slot of a member comes before those of its fields.
-            let Some(place) = PLACES.get(slot).map(|place| place.member) else { continue };
+            let Some(place) = SLOT_TARGETS.get(slot).map(|place| place.member) else { continue };
             let Some((member, value)) = MEMBERS.get(place).zip(self.values.json(slot)) else { continue };
             let mut held = self.values.put_slot(slot, out);
             while let Some(slot) = slots.next_if(|slot| *slot < member.field.slots.end) {
@@ -305,8 +305,8 @@ pub(super) fn time_of(text: &str) -> Option<Timestamp> {
 }
 
 /// The fields of an event's identity.
-pub(super) fn told<'r>(id: &'r str, time: Option<Timestamp>, source: &'r str, name: &'r str, region: &'r str, account: &'r str) -> Told<'r> {
-    Told { id: id.as_bytes(), time, source: source.as_bytes(), name: name.as_bytes(), region: region.as_bytes(), account: account.as_bytes() }
+pub(super) fn told<'r>(id: &'r str, time: Option<Timestamp>, source: &'r str, name: &'r str, region: &'r str, account: &'r str) -> EventKey<'r> {
+    EventKey { id: id.as_bytes(), time, source: source.as_bytes(), name: name.as_bytes(), region: region.as_bytes(), account: account.as_bytes() }
 }
 
 /// Appends a member to an open JSON object, or begins one.

@@ -7,7 +7,7 @@
 //! cells; inside of those, zero is NULL.
 
 /// The object and index of the record that a row is made from.
-pub(super) type Place<'r> = (&'r [u8], u64);
+pub(super) type RecordPosition<'r> = (&'r [u8], u64);
 
 /// Bytes before the texts: length, time, index, and the lengths of two texts.
 const HEAD: usize = 4 + 8 + 8 + 4 + 4;
@@ -26,7 +26,7 @@ pub(super) struct Head<'b> {
 
 impl<'b> Head<'b> {
     /// Where the record was: of two copies, the one that sorts first by this is kept.
-    pub(super) fn place(&self) -> Place<'b> {
+    pub(super) fn place(&self) -> RecordPosition<'b> {
         (self.object, self.record)
     }
 }

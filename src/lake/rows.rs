@@ -114,11 +114,11 @@ fn offset(bytes: usize) -> u32 {
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     pieces: Vec<Piece>,
-    places: Vec<Place>,
+    places: Vec<RowPosition>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct RowPosition {
     start: Start,
     piece: u32,
 }
@@ -135,16 +135,16 @@ impl Rows {
     /// Adds the rows of a piece after the others.
     pub(super) fn add(&mut self, piece: Piece) {
         let number = offset(self.pieces.len());
-        self.places.extend(piece.starts.iter().map(|start| Place { start: *start, piece: number }));
+        self.places.extend(piece.starts.iter().map(|start| RowPosition { start: *start, piece: number }));
         self.pieces.push(piece);
     }
 
-    fn bytes_of(&self, place: Place) -> Option<&[u8]> {
+    fn bytes_of(&self, place: RowPosition) -> Option<&[u8]> {
         let piece = self.pieces.get(place.piece as usize)?;
         piece.bytes.get(place.start.at as usize..)?.get(..place.start.length as usize)
     }
 
-    fn head_of(&self, place: Place) -> Option<Head<'_>> {
+    fn head_of(&self, place: RowPosition) -> Option<Head<'_>> {
         self.bytes_of(place).and_then(row::head_of)
     }
 
@@ -204,9 +204,9 @@ impl Rows {
     /// first. Calls `dropped` with the object of every other copy.
     pub(super) fn settle(&mut self, mut dropped: impl FnMut(&[u8])) {
         let mut places = std::mem::take(&mut self.places);
-        let key = |place: &Place| (place.start.time, place.start.prefix);
+        let key = |place: &RowPosition| (place.start.time, place.start.prefix);
         places.sort_unstable_by(|a, b| key(a).cmp(&key(b)).then_with(|| self.by_id_and_place(*a, *b)));
-        let mut last: Option<Place> = None;
+        let mut last: Option<RowPosition> = None;
         places.retain(|place| {
             // The rows themselves are compared only if their sort keys are equal.
             let before = last.replace(*place).filter(|before| key(before) == key(place));
@@ -219,7 +219,7 @@ impl Rows {
         self.places = places;
     }
 
-    fn by_id_and_place(&self, a: Place, b: Place) -> Ordering {
+    fn by_id_and_place(&self, a: RowPosition, b: RowPosition) -> Ordering {
         let key = |place| self.head_of(place).map(|head| (head.id, head.place()));
         key(a).cmp(&key(b))
     }

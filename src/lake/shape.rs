@@ -1,5 +1,5 @@
 //! The columns of a file as trees of texts. Every value that a record may have for them has a slot, by
-//! which it is found (see [`super::cut`]).
+//! which it is found (see [`super::value_slots`]).
 
 use std::ops::Range;
 

@@ -251,13 +251,13 @@ fn contents(lake: &Path) -> BTreeMap<String, (String, u64)> {
 
 fn contents_of(feed: LakeFeed) -> BTreeMap<String, (String, u64)> {
     let mut found = BTreeMap::new();
-    let shelf = feed.shelf().unwrap();
-    while shelf.read_next(None, &mut |shelved| {
+    let record_source = feed.record_source().unwrap();
+    while record_source.read_next(None, &mut |shelved| {
         let record: Value = serde_json::from_str(shelved.json).unwrap();
         let id = record["eventID"].as_str().unwrap().to_owned();
         assert!(found.insert(id.clone(), (shelved.object.to_owned(), shelved.index)).is_none(), "{id} stands twice");
     }) {}
-    assert!(shelf.coverage().failures.is_empty(), "{:?}", shelf.coverage().failures);
+    assert!(record_source.coverage().failures.is_empty(), "{:?}", record_source.coverage().failures);
     found
 }
 
@@ -350,7 +350,7 @@ fn a_late_event_lands_on_its_day() {
     let until = Filter { until: Timestamp::parse("2026-03-02T00:00:00Z"), ..Filter::default() };
     let feed = LakeFeed::open(folder.path(), &until).unwrap();
     let mut seen = 0;
-    while feed.shelf().unwrap().read_next(None, &mut |_| seen += 1) {}
+    while feed.record_source().unwrap().read_next(None, &mut |_| seen += 1) {}
     assert_eq!(seen, 1, "other days are not opened");
 }
 
@@ -419,7 +419,7 @@ fn lose(collector: &mut super::ingest::Collector<'_>, name: &str) {
 /// `(listed, failed)`.
 fn coverage(lake: &Path) -> (u64, u64) {
     let feed = LakeFeed::open(lake, &Filter::default()).unwrap();
-    let coverage = feed.shelf().unwrap().coverage();
+    let coverage = feed.record_source().unwrap().coverage();
     (coverage.objects_listed, coverage.objects_failed)
 }
 

@@ -19,7 +19,7 @@ use rayon::prelude::*;
 
 use super::LakeError;
 use super::checksum::{Cuts, Summing};
-use super::columns::{Column, damaged};
+use super::columns::{ColumnWriter, damaged};
 use super::footer;
 use super::leaf::{Chunk, Leaf};
 use super::leaves::LEAVES;
@@ -114,9 +114,9 @@ enum Part<'b> {
 
 /// All columns of a group, in the order of [`SCHEMA`].
 fn columns(rows: &Rows, group: Range<usize>) -> PolarsResult<Vec<Part<'_>>> {
-    let mut columns: Vec<Column<'_>> = LEAVES.iter().map(|leaf| Column::new(leaf.shape, leaf.depth)).collect();
+    let mut columns: Vec<ColumnWriter<'_>> = LEAVES.iter().map(|leaf| ColumnWriter::new(leaf.shape, leaf.depth)).collect();
     let (height, mut packer) = (group.len(), Packer::new());
-    let (mut objects, mut records) = (Column::new(&Shape::Text, 0), Vec::with_capacity(height));
+    let (mut objects, mut records) = (ColumnWriter::new(&Shape::Text, 0), Vec::with_capacity(height));
     for (at, row) in group.enumerate() {
         let (head, mut cells) = rows.parts(row).ok_or_else(damaged)?;
         while let Some(leaf) = cells.leaf() {

@@ -11,22 +11,22 @@ use crate::decode::identity::without_space;
 use crate::model::{
     Action, Coverage, Digest, Event, Filter, Identity, LogText, PlaceFrom, Recognized, RepositoryRef, Seen, SnapshotRead, TimeFrom, Timestamp,
 };
-use crate::recognize::{Answer, Place, Statement};
+use crate::recognize::{AccountRegion, Snapshot, Statement};
 use crate::timeline::Fold;
 
 /// A snapshot and where it was found.
-pub struct Met {
+pub struct FoundSnapshot {
     pub object: String,
     pub document: u64,
     /// Hash of its text without white space.
     text: Digest,
     /// When its file was last changed.
     modified: Option<Timestamp>,
-    answer: Answer,
+    answer: Snapshot,
 }
 
-impl Met {
-    pub fn new(object: &str, document: u64, json: &str, modified: Option<Timestamp>, answer: Answer) -> Self {
+impl FoundSnapshot {
+    pub fn new(object: &str, document: u64, json: &str, modified: Option<Timestamp>, answer: Snapshot) -> Self {
         let compact = String::from_utf8(without_space(json.as_bytes())).unwrap_or_default();
         Self { object: object.to_owned(), document, text: Digest::of_manifest(&compact), modified, answer }
     }
@@ -55,7 +55,7 @@ impl Met {
 type Known = BTreeMap<String, BTreeSet<(String, String)>>;
 
 /// Adds the snapshots to the fold; returns the time of the newest one that counts.
-pub fn settle(mut met: Vec<Met>, fold: &mut Fold, seen: &mut Seen, filter: &Filter, coverage: &mut Coverage) -> Option<Timestamp> {
+pub fn settle(mut met: Vec<FoundSnapshot>, fold: &mut Fold, seen: &mut Seen, filter: &Filter, coverage: &mut Coverage) -> Option<Timestamp> {
     // Of identical snapshots the oldest counts: a copied file has a later time, but shows nothing newer.
     met.sort_by(|a, b| (a.text.as_bytes(), a.time().0, &a.object, a.document).cmp(&(b.text.as_bytes(), b.time().0, &b.object, b.document)));
     let known = known(fold, &met);
@@ -78,7 +78,7 @@ pub fn settle(mut met: Vec<Met>, fold: &mut Fold, seen: &mut Seen, filter: &Filt
     newest
 }
 
-fn blank(met: &Met) -> SnapshotRead {
+fn blank(met: &FoundSnapshot) -> SnapshotRead {
     let (time, time_from, note) = met.time();
     let text = |text: &Option<String>| text.as_deref().map(LogText::from);
     SnapshotRead {
@@ -98,7 +98,7 @@ fn blank(met: &Met) -> SnapshotRead {
 }
 
 /// Adds one snapshot; returns whether it counts.
-fn take(met: Met, read: &mut SnapshotRead, known: &Known, fold: &mut Fold, seen: &mut Seen, filter: &Filter) -> bool {
+fn take(met: FoundSnapshot, read: &mut SnapshotRead, known: &Known, fold: &mut Fold, seen: &mut Seen, filter: &Filter) -> bool {
     let Some(time) = read.time else {
         return leave_out(read, met.answer.entries, "nothing tells when it was taken: save it to a file, or let `tagfall snapshot` take it");
     };
@@ -164,7 +164,7 @@ fn add_note(read: &mut SnapshotRead, note: &str) {
 }
 
 /// Repositories whose account and region are known: from logs, and from snapshots that state them.
-fn known(fold: &Fold, met: &[Met]) -> Known {
+fn known(fold: &Fold, met: &[FoundSnapshot]) -> Known {
     let mut known = Known::new();
     for [account, region, name] in fold.places() {
         known.entry(name.to_owned()).or_default().insert((account.to_owned(), region.to_owned()));
@@ -172,7 +172,7 @@ fn known(fold: &Fold, met: &[Met]) -> Known {
     for one in met {
         let named = name_place(&one.object);
         for statement in &one.answer.statements {
-            let Place { account, region, repository: Some(name) } = &statement.place else { continue };
+            let AccountRegion { account, region, repository: Some(name) } = &statement.place else { continue };
             if let (Some(account), Some(region)) = (account.clone().or_else(|| named.0.clone()), region.clone().or_else(|| named.1.clone())) {
                 known.entry(name.clone()).or_default().insert((account, region));
             }
@@ -183,18 +183,23 @@ fn known(fold: &Fold, met: &[Met]) -> Known {
 
 /// Account and region of a statement: what it states itself, else what its file's name says, else what the user says, else the only
 /// place where all other evidence knows a repository of that name (for a registry: any repository of that account).
-fn place(told: &Place, named: &(Option<String>, Option<String>), known: &Known, filter: &Filter) -> Result<(Place, PlaceFrom), String> {
+fn place(
+    told: &AccountRegion,
+    named: &(Option<String>, Option<String>),
+    known: &Known,
+    filter: &Filter,
+) -> Result<(AccountRegion, PlaceFrom), String> {
     if told.account.is_some() && told.region.is_some() {
         return Ok((told.clone(), PlaceFrom::Document));
     }
     let (account, region) = (told.account.clone().or_else(|| named.0.clone()), told.region.clone().or_else(|| named.1.clone()));
     if let (Some(account), Some(region)) = (&account, &region) {
-        return Ok((Place { account: Some(account.clone()), region: Some(region.clone()), ..told.clone() }, PlaceFrom::Name));
+        return Ok((AccountRegion { account: Some(account.clone()), region: Some(region.clone()), ..told.clone() }, PlaceFrom::Name));
     }
     let of_name = |name: &String| known.get(name).into_iter().flatten().collect::<Vec<_>>();
     let said = (account.clone().or_else(|| filter.snapshot_account.clone()), region.clone().or_else(|| filter.snapshot_region.clone()));
     if let (Some(account), Some(region)) = said {
-        return Ok((Place { account: Some(account), region: Some(region), ..told.clone() }, PlaceFrom::Option));
+        return Ok((AccountRegion { account: Some(account), region: Some(region), ..told.clone() }, PlaceFrom::Option));
     }
     let candidates: Vec<&(String, String)> = told.repository.as_ref().map_or_else(|| known.values().flatten().collect(), of_name);
     let fits = |(a, r): &&&(String, String)| account.as_ref().is_none_or(|account| account == a) && region.as_ref().is_none_or(|region| region == r);
@@ -202,7 +207,9 @@ fn place(told: &Place, named: &(Option<String>, Option<String>), known: &Known, 
     let what = told.repository.as_ref().map_or_else(|| "the registry".to_owned(), Clone::clone);
     let lacks = if region.is_none() { "region" } else { "account" };
     match fitting.iter().collect::<Vec<_>>()[..] {
-        [(account, region)] => Ok((Place { account: Some(account.clone()), region: Some(region.clone()), ..told.clone() }, PlaceFrom::Evidence)),
+        [(account, region)] => {
+            Ok((AccountRegion { account: Some(account.clone()), region: Some(region.clone()), ..told.clone() }, PlaceFrom::Evidence))
+        }
         [] => Err(format!(
             "left out: nothing tells the {lacks} of {what}: name it with --snapshot-account and --snapshot-region, put the file into a folder named after both (111122223333/eu-central-1/), or let `tagfall snapshot` take it"
         )),
@@ -250,7 +257,7 @@ fn candidates(word: &str) -> impl Iterator<Item = &str> {
     (0..word.matches('-').count() + 1).flat_map(runs)
 }
 
-fn event(text: &Digest, number: usize, call: &LogText, time: Timestamp, place: &Place) -> Event<'static> {
+fn event(text: &Digest, number: usize, call: &LogText, time: Timestamp, place: &AccountRegion) -> Event<'static> {
     let [a, b, c, d, e, f, g, h, ..] = *text.as_bytes();
     let id = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
     let name = call.raw().rsplit_once(' ').map_or(call.raw(), |(service, name)| if service == "kubectl" { call.raw() } else { name });
@@ -274,7 +281,7 @@ fn event(text: &Digest, number: usize, call: &LogText, time: Timestamp, place: &
     }
 }
 
-fn recognized(event: Event<'static>, place: Place, statement: Statement) -> Recognized<'static> {
+fn recognized(event: Event<'static>, place: AccountRegion, statement: Statement) -> Recognized<'static> {
     let repository = place.repository.zip(place.account).zip(place.region).map(|((name, account), region)| RepositoryRef {
         registry_id: Cow::Owned(account),
         region: Cow::Owned(region),

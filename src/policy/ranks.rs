@@ -17,7 +17,7 @@ const SECOND_MILLIS: i64 = 1_000;
 
 /// Sort position of an image: the time of its push (or restore), then its key. Keys must come from the
 /// logs, so that the order does not depend on who read what first.
-type Place<K> = (i64, K);
+type SortKey<K> = (i64, K);
 
 /// What a run takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,11 +39,11 @@ pub struct Ranks<K> {
 
 struct Rank<K> {
     keeps: Option<u64>,
-    newest: BTreeSet<Place<K>>,
-    beyond: BTreeSet<Place<K>>,
+    newest: BTreeSet<SortKey<K>>,
+    beyond: BTreeSet<SortKey<K>>,
     /// Images that the rule may take: for a count rule those beyond the count, by push; for an age rule all
     /// of its images, by the moment at which they are old enough.
-    open: BTreeSet<Place<K>>,
+    open: BTreeSet<SortKey<K>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -161,7 +161,7 @@ impl<K: Copy + Ord + Hash> Ranks<K> {
         }
     }
 
-    fn count(&mut self, index: usize, place: Place<K>) {
+    fn count(&mut self, index: usize, place: SortKey<K>) {
         let Some(rank) = self.rules.get_mut(index) else { return };
         let keeps = rank.keeps.unwrap_or(u64::MAX);
         rank.newest.insert(place);
@@ -174,7 +174,7 @@ impl<K: Copy + Ord + Hash> Ranks<K> {
         }
     }
 
-    fn discount(&mut self, index: usize, place: Place<K>) {
+    fn discount(&mut self, index: usize, place: SortKey<K>) {
         let Some(rank) = self.rules.get_mut(index) else { return };
         if !rank.newest.remove(&place) {
             rank.beyond.remove(&place);

@@ -6,7 +6,7 @@ mod properties;
 
 use serde_json::{Value, json};
 
-use super::{Clock, Count, Joined, Policy, Ranks, Refused, Seen, Tags, from_file, outlook};
+use super::{Clock, Count, CurrentImage, Policy, Ranks, Refused, Seen, Tags, forecast, from_file};
 use crate::model::{LifecycleAction, StorageClass};
 use naive::{DAY, Still, evaluate};
 
@@ -133,11 +133,11 @@ fn a_forecast_has_a_date_or_a_number_of_pushes() {
     let policy = policy(&[rule(1, untagged_days(7), "expire"), rule(2, all, "expire")]);
     let still: Vec<Still> = (1..=4).map(|day| Still::pushed(day * DAY)).collect();
     let tags: [&[&str]; 4] = [&["a"], &[], &["b"], &["c"]];
-    let joined = |(still, tags): (&Still, &'static [&'static str])| Joined { key: still.pushed, seen: still.seen(tags), since: still.pushed };
-    let mut joined: Vec<Joined<'_, i64>> = still.iter().zip(tags).map(joined).collect();
+    let joined = |(still, tags): (&Still, &'static [&'static str])| CurrentImage { key: still.pushed, seen: still.seen(tags), since: still.pushed };
+    let mut joined: Vec<CurrentImage<'_, i64>> = still.iter().zip(tags).map(joined).collect();
     // It lost its tag on day 9, when it was already older than the rule asks.
     joined[1].since = 9 * DAY;
-    let found = outlook(&policy, &joined);
+    let found = forecast(&policy, &joined);
     let told: Vec<_> = found.iter().map(|one| (one.rule, one.eligible_at.map(|at| at / DAY), one.survives)).collect();
     // Image 1 has been beyond the newest two since image 3 came.
     assert_eq!(told, [(Some(1), Some(4), None), (Some(0), Some(9), None), (Some(1), None, Some(0)), (Some(1), None, Some(1))]);

@@ -6,9 +6,9 @@ use std::borrow::Cow;
 
 use crate::model::{ImageDescription, Layer, ManifestKind};
 
-use super::cut::STAND_IN;
 use super::image::digest;
 use super::json::Json;
+use super::manifest_removal::STAND_IN;
 use super::parse::Parser;
 
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use crate::decode::identity::{Told, is_word};
+use crate::decode::identity::{EventKey, is_word};
 use crate::model::{Addendum, Digest, Event, Identity, Timestamp};
 
 use super::json::Json;
@@ -200,9 +200,9 @@ pub(super) fn told<'r>(
     name: &'r str,
     region: Option<&'r str>,
     account: Option<&'r str>,
-) -> Told<'r> {
+) -> EventKey<'r> {
     let bytes = |text: Option<&'r str>| text.unwrap_or_default().as_bytes();
-    Told { id: bytes(id), time: Some(time), source: source.as_bytes(), name: name.as_bytes(), region: bytes(region), account: bytes(account) }
+    EventKey { id: bytes(id), time: Some(time), source: source.as_bytes(), name: name.as_bytes(), region: bytes(region), account: bytes(account) }
 }
 
 /// The `eventID`, or one made from the text: see the module's documentation.

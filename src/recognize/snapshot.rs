@@ -17,7 +17,7 @@ use crate::model::{Action, Timestamp};
 
 /// One output.
 #[derive(Debug, Default)]
-pub struct Answer {
+pub struct Snapshot {
     /// The command, such as `ecr describe-images`.
     pub call: String,
     /// What the envelope around it says, if it has one.
@@ -51,7 +51,7 @@ pub struct Envelope {
 /// One thing that an output says.
 #[derive(Debug)]
 pub struct Statement {
-    pub place: Place,
+    pub place: AccountRegion,
     /// Since when it is so, if the output tells; otherwise as of the time of the output.
     pub at: Option<Timestamp>,
     pub action: Action<'static>,
@@ -59,14 +59,14 @@ pub struct Statement {
 
 /// Account and region, as far as the output tells.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct AccountRegion {
     pub account: Option<String>,
     pub region: Option<String>,
     /// The repository, for statements about one.
     pub repository: Option<String>,
 }
 
-impl Place {
+impl AccountRegion {
     /// Account and region in an ARN.
     fn of_arn(arn: &str) -> Self {
         let mut parts = arn.strip_prefix("arn:").unwrap_or_default().splitn(5, ':').skip(2);
@@ -83,25 +83,25 @@ impl Place {
 
 /// Reads outputs; buffers are reused.
 #[derive(Default)]
-pub struct Answers {
+pub struct SnapshotParser {
     document: Parser,
     manifest: Parser,
 }
 
-impl Answers {
+impl SnapshotParser {
     /// Recognises a JSON document; `None` if it is not a known kind of output.
-    pub fn read(&mut self, json: &str) -> Option<Answer> {
+    pub fn read(&mut self, json: &str) -> Option<Snapshot> {
         let Self { document, manifest } = self;
         document.parse(json, |root| read(root, manifest)).ok().flatten()
     }
 }
 
-fn read(root: Json<'_>, manifests: &mut Parser) -> Option<Answer> {
+fn read(root: Json<'_>, manifests: &mut Parser) -> Option<Snapshot> {
     if !root.is_object() {
         return None;
     }
     let head = root.get("tagfall");
-    let mut answer = Answer { envelope: envelope(head), ..Answer::default() };
+    let mut answer = Snapshot { envelope: envelope(head), ..Snapshot::default() };
     let inner = if head.is_object() { root.get("answer") } else { root };
     if head.is_object() && !inner.is_object() {
         return ecr::refused(head, root.text("error")?, answer);
@@ -129,18 +129,18 @@ fn envelope(head: Json<'_>) -> Envelope {
     }
 }
 
-impl Answer {
+impl Snapshot {
     /// Notes which command the output is from.
     fn is(&mut self, call: &str) -> bool {
         self.call = call.to_owned();
         true
     }
 
-    fn say(&mut self, place: Place, action: Action<'static>) {
+    fn say(&mut self, place: AccountRegion, action: Action<'static>) {
         self.statements.push(Statement { place, at: None, action });
     }
 
-    fn say_since(&mut self, place: Place, at: Option<Timestamp>, action: Action<'static>) {
+    fn say_since(&mut self, place: AccountRegion, at: Option<Timestamp>, action: Action<'static>) {
         self.statements.push(Statement { place, at, action });
     }
 

@@ -74,7 +74,7 @@ pub enum Level {
 
 /// The position of a key or folder in the layout. What is `None` is not known, and nothing is pruned by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place<'k> {
+pub struct KeyPosition<'k> {
     pub level: Level,
     pub kind: Option<Kind>,
     pub account: Option<&'k str>,
@@ -83,7 +83,7 @@ pub struct Place<'k> {
     pub days: Option<Days>,
 }
 
-impl<'k> Place<'k> {
+impl<'k> KeyPosition<'k> {
     const NOWHERE: Self = Self { level: Level::Outside, kind: None, account: None, region: None, days: None };
 
     /// Reads a key or path with `/` separators; a folder ends in `/`.
@@ -278,12 +278,12 @@ impl Selection {
     }
 
     /// Whether the object at `place` is handed out unread.
-    pub(super) fn leaves_unread(&self, place: &Place<'_>) -> bool {
+    pub(super) fn leaves_unread(&self, place: &KeyPosition<'_>) -> bool {
         place.kind == Some(Kind::Other) && !self.other_kinds
     }
 
     /// Whether anything at `place` or below it may hold events that are asked for.
-    pub fn admits(&self, place: &Place<'_>) -> bool {
+    pub fn admits(&self, place: &KeyPosition<'_>) -> bool {
         place.kind != Some(Kind::OtherService)
             && place.account.is_none_or(|account| self.filter.admits_account(account))
             && place.region.is_none_or(|region| self.filter.admits_region(region))
@@ -298,7 +298,7 @@ impl Selection {
             seen.pass_over();
             return MemberIs::LeftOut;
         }
-        let place = Place::of(inner);
+        let place = KeyPosition::of(inner);
         if !self.admits(&place) {
             seen.add(&place);
             return MemberIs::LeftOut;
@@ -331,7 +331,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    pub fn add(&mut self, place: &Place<'_>) {
+    pub fn add(&mut self, place: &KeyPosition<'_>) {
         self.places += 1;
         insert_bounded(&mut self.accounts, place.account);
         insert_bounded(&mut self.regions, place.region);

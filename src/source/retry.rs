@@ -69,7 +69,7 @@ impl Cause {
 
 /// What to do after a failed try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RetryDecision {
     Again { after: Duration },
     GiveUp { tries: u32 },
 }
@@ -88,13 +88,13 @@ impl Tries {
 
     /// A try failed with `cause`, `elapsed` after the first one began. `jitter` is a random number from 0
     /// up to 1: clients that failed together must not retry together.
-    pub fn failed(&mut self, cause: Cause, elapsed: Duration, jitter: f64) -> Verdict {
+    pub fn failed(&mut self, cause: Cause, elapsed: Duration, jitter: f64) -> RetryDecision {
         self.failed += 1;
         let after = self.delay(cause, jitter);
         if self.failed >= self.policy.tries_max || elapsed + after > self.policy.elapsed_max {
-            return Verdict::GiveUp { tries: self.failed };
+            return RetryDecision::GiveUp { tries: self.failed };
         }
-        Verdict::Again { after }
+        RetryDecision::Again { after }
     }
 
     /// A failed try made progress: number and time count from here.

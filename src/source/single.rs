@@ -14,7 +14,7 @@ use super::{Delivery, Feed, Known, Listed, MemberIs, Options, Pruned, Rest};
 use crate::model::Timestamp;
 
 pub(super) struct Single {
-    place: Place,
+    place: SingleInput,
     name: String,
     bytes: AtomicU64,
     taken: AtomicBool,
@@ -27,7 +27,7 @@ pub(super) struct Single {
     seen: Mutex<Seen>,
 }
 
-enum Place {
+enum SingleInput {
     Stdin,
     File(PathBuf),
     /// A named pipe or a device, which may never end.
@@ -36,15 +36,15 @@ enum Place {
 
 impl Single {
     pub(super) fn stdin(options: &Options, selection: Selection) -> Self {
-        Self::new(Place::Stdin, "-", 0, options, selection)
+        Self::new(SingleInput::Stdin, "-", 0, options, selection)
     }
 
     pub(super) fn file(path: &str, metadata: &Metadata, options: &Options, selection: Selection) -> Self {
-        let place = if metadata.is_file() { Place::File } else { Place::Special };
+        let place = if metadata.is_file() { SingleInput::File } else { SingleInput::Special };
         Self::new(place(PathBuf::from(path)), path, metadata.len(), options, selection)
     }
 
-    fn new(place: Place, name: &str, bytes: u64, options: &Options, selection: Selection) -> Self {
+    fn new(place: SingleInput, name: &str, bytes: u64, options: &Options, selection: Selection) -> Self {
         Self {
             place,
             name: name.to_owned(),
@@ -81,12 +81,12 @@ impl Feed for Single {
             return None;
         }
         let Opened { outcome, origin, rest } = match &self.place {
-            Place::Stdin => self.wait_for(|| Ok(std::io::stdin()), buffer),
-            Place::Special(path) => {
+            SingleInput::Stdin => self.wait_for(|| Ok(std::io::stdin()), buffer),
+            SingleInput::Special(path) => {
                 let path = path.clone();
                 self.wait_for(move || File::open(path), buffer)
             }
-            Place::File(path) => {
+            SingleInput::File(path) => {
                 let absolute = || path.canonicalize().unwrap_or_else(|_| path.clone());
                 read_unless_known(File::open(path), absolute, self.known.as_deref(), buffer, self.sizes)
             }
@@ -97,7 +97,13 @@ impl Feed for Single {
     }
 
     fn listed(&self) -> Listed {
-        Listed { objects: 1, bytes: self.bytes.load(Ordering::Relaxed), sized: matches!(self.place, Place::File(_)), complete: true, retries: 0 }
+        Listed {
+            objects: 1,
+            bytes: self.bytes.load(Ordering::Relaxed),
+            sized: matches!(self.place, SingleInput::File(_)),
+            complete: true,
+            retries: 0,
+        }
     }
 
     fn pruned(&self) -> Pruned {
@@ -110,8 +116,8 @@ impl Feed for Single {
 
     fn modified(&self, _object: &str) -> Option<Timestamp> {
         match &self.place {
-            Place::File(path) => modified(path),
-            Place::Stdin | Place::Special(_) => None,
+            SingleInput::File(path) => modified(path),
+            SingleInput::Stdin | SingleInput::Special(_) => None,
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use walkdir::{DirEntry, WalkDir};
 
 use super::folder::Folder;
-use super::layout::{self, Place, Seen, Selection};
+use super::layout::{self, KeyPosition, Seen, Selection};
 use super::local::{Found, lock, relative_name};
 
 /// So many entries of a hidden folder are checked for log files.
@@ -51,10 +51,10 @@ impl<'w> Walk<'w> {
             lock(self.seen).pass_over();
             return false;
         }
-        self.admits(&Place::of(&name))
+        self.admits(&KeyPosition::of(&name))
     }
 
-    fn admits(&self, place: &Place<'_>) -> bool {
+    fn admits(&self, place: &KeyPosition<'_>) -> bool {
         let admits = self.selection.admits(place);
         if !admits {
             lock(self.seen).add(place);
@@ -77,7 +77,7 @@ impl<'w> Walk<'w> {
             lock(self.seen).pass_over();
             return None;
         }
-        let place = Place::of(&name);
+        let place = KeyPosition::of(&name);
         if !self.admits(&place) {
             return None;
         }
@@ -110,7 +110,9 @@ impl<'w> Walk<'w> {
 /// Whether a hidden folder has files named like CloudTrail's: then it is not some tool's folder.
 fn holds_log_files(folder: &Path) -> bool {
     let entries = WalkDir::new(folder).follow_links(true).into_iter().take(HIDDEN_LOOKED_AT_MAX).filter_map(Result::ok);
-    entries.filter(|entry| entry.file_type().is_file()).any(|entry| entry.file_name().to_str().is_some_and(|name| Place::of(name).account.is_some()))
+    entries
+        .filter(|entry| entry.file_type().is_file())
+        .any(|entry| entry.file_name().to_str().is_some_and(|name| KeyPosition::of(name).account.is_some()))
 }
 
 impl Iterator for Walk<'_> {

@@ -10,10 +10,10 @@ mod pairs;
 use polars::prelude::Series;
 use sqlparser::ast::{DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments};
 
-use super::alike::Numbers;
 use super::error::{Result, SqlError};
 use super::eval::Scope;
 use super::group::key_column;
+use super::group_ids::GroupIds;
 use super::relation::Groups;
 use super::values::{Cell, Values};
 use super::{names, order};
@@ -200,11 +200,11 @@ impl Input<'_> {
     fn distinct(mut self) -> Result<Self> {
         let height = self.groups.of_row.len();
         let args = self.args.iter().map(|arg| key_column(arg, height)).collect::<Result<Vec<Series>>>()?;
-        let args = match Numbers::of(&args) {
+        let args = match GroupIds::of(&args) {
             Some(numbers) => numbers,
             None => Groups::by(&args, height)?.into(),
         };
-        let same = Numbers { of_row: self.groups.of_row.clone(), count: self.groups.count() }.with(&args);
+        let same = GroupIds { of_row: self.groups.of_row.clone(), count: self.groups.count() }.with(&args);
         let mut seen = vec![false; same.count];
         self.rows.retain(|row| match same.of_row.get(*row as usize).and_then(|group| seen.get_mut(*group as usize)) {
             Some(seen) => !std::mem::replace(seen, true),

@@ -4,8 +4,8 @@
 //! memory holds what the query keeps and not what it has seen. Where groups are all that a query asks of a lake, no row is made.
 
 mod copies;
-mod heap;
-mod rivals;
+mod differing_copies;
+mod disk_rows;
 mod shares;
 
 use std::any::Any;
@@ -16,25 +16,25 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use super::error::{Result, SqlError};
 use super::flow::export::{Export, Survey};
 use super::flow::{self, Flow, Flowed, Worker};
-use super::glance::Glance;
 use super::memory::{Limits, too_much};
 use super::ordered::Ordered;
 use super::panics;
+use super::preaggregation::plan::Plan;
+use super::preaggregation::{Counted, PreAggregation, Room, Stop};
+use super::prefilter::Prefilter;
 use super::query::Query;
 use super::spill::Spill;
-use super::tally::plan::Plan;
-use super::tally::{Counted, Room, Stop, Tally};
-use rivals::Refused;
+use differing_copies::Refused;
 
 use crate::decode::RawRecord;
 use crate::lake::{LakeFeed, Visit};
 use crate::model::Filter;
 use crate::pipeline;
-use crate::source::Shelf;
+use crate::source::RecordSource;
 use crate::tables::events::IDENTITY;
 use crate::tables::{Asked, EventRows, Rows};
-use heap::{Heap, Stored};
-pub use rivals::{Doubtful, First, Places, Settled};
+pub use differing_copies::{Doubtful, First, Places, Settled};
+use disk_rows::{DiskRows, Stored};
 
 /// Rows in a chunk; fewer where the query stops early.
 const CHUNK_ROWS: usize = 8_192;
@@ -56,7 +56,7 @@ pub struct Gathering<'q> {
     /// There are no second copies among the records: they come from one lake.
     distinct: bool,
     /// Leaves out records by their text.
-    glance: Option<Glance>,
+    prefilter: Option<Prefilter>,
     /// Kept rows may take this much memory, in bytes.
     memory_bytes_max: u64,
     kept_bytes: AtomicU64,
@@ -73,7 +73,7 @@ pub struct Gathering<'q> {
     /// What is worked out piece by piece of rows that have been gathered.
     flow_of_rows: Option<&'q Flow>,
     /// Rows that do not fit into memory, where they may go to disk.
-    heap: Option<Heap>,
+    disk_rows: Option<DiskRows>,
     jobs: usize,
     /// Rows are to go out as they come.
     exports: bool,
@@ -117,7 +117,7 @@ impl<'q> Gathering<'q> {
     /// among them.
     pub fn new(query: &'q Query, filter: &'q Filter, distinct: bool, memory_bytes_max: u64) -> Self {
         let (kept_bytes, events, full) = (AtomicU64::new(0), Mutex::default(), AtomicBool::new(query.scan().is_nothing()));
-        let glance = Glance::at(query.scan().names.as_deref());
+        let prefilter = Prefilter::at(query.scan().names.as_deref());
         // What a record says of account and region may differ from what its partition says.
         let is_lake = distinct && has_every_place(filter);
         let plan = query.plan().filter(|_| is_lake);
@@ -127,7 +127,7 @@ impl<'q> Gathering<'q> {
             query,
             filter,
             distinct,
-            glance,
+            prefilter,
             memory_bytes_max,
             kept_bytes,
             events,
@@ -138,7 +138,7 @@ impl<'q> Gathering<'q> {
             flow,
             flow_room: flow::Room::new(limits, None, 1),
             flow_of_rows: query.flow_of_rows().filter(|_| plan.is_none() && flow.is_none()),
-            heap: None,
+            disk_rows: None,
             jobs: 1,
             exports: false,
             given_up: AtomicBool::new(false),
@@ -150,8 +150,8 @@ impl<'q> Gathering<'q> {
     /// The same, and what does not fit into memory goes to disk; `jobs` threads work out what has been gathered.
     pub fn spilling(self, spill: &Spill, jobs: usize) -> Self {
         let limits = self.flow_room.limits.clone();
-        let heap = Some(Heap::new(spill.clone(), self.memory_bytes_max, jobs));
-        Self { flow_room: flow::Room::new(limits, Some(spill.clone()), jobs), heap, jobs: jobs.max(1), ..self }
+        let disk_rows = Some(DiskRows::new(spill.clone(), self.memory_bytes_max, jobs));
+        Self { flow_room: flow::Room::new(limits, Some(spill.clone()), jobs), disk_rows, jobs: jobs.max(1), ..self }
     }
 
     /// The same, and everything is read.
@@ -186,10 +186,10 @@ impl<'q> Gathering<'q> {
         let columns = self.columns();
         let rows = EventRows::new(columns.as_deref()).within(self.filter.clone());
         let rows = if self.distinct { rows } else { rows.with_identities() };
-        let tally = self.plan.map(|plan| Tally::new(plan, &self.room));
+        let preaggregation = self.plan.map(|plan| PreAggregation::new(plan, &self.room));
         let worker = self.flow.map(|flow| Worker::new(flow, &self.flow_room));
         let survey = self.exports.then(Survey::default);
-        Collector { shared: self, rows, text_bytes: 0, pieces: Vec::new(), pieces_bytes: 0, tally, worker, survey, taken: 0, failure: None }
+        Collector { shared: self, rows, text_bytes: 0, pieces: Vec::new(), pieces_bytes: 0, preaggregation, worker, survey, taken: 0, failure: None }
     }
 
     /// What all workers have.
@@ -198,10 +198,10 @@ impl<'q> Gathering<'q> {
     /// A condition could not be evaluated, or the rows do not fit into memory.
     pub fn finish(&self, collectors: Vec<Collector<'_>>) -> Result<Gathered> {
         if let Some(plan) = self.plan {
-            let tallies = collectors.into_iter().filter_map(|collector| collector.tally);
+            let tallies = collectors.into_iter().filter_map(|collector| collector.preaggregation);
             return Ok(match self.given_up.load(Ordering::Relaxed) {
                 true => Gathered::GivenUp,
-                false => Gathered::Counted(Groups(Tally::finish(plan, tallies))),
+                false => Gathered::Counted(Groups(PreAggregation::finish(plan, tallies))),
             });
         }
         if let Some(flow) = self.flow {
@@ -209,7 +209,7 @@ impl<'q> Gathering<'q> {
         }
         let mut collectors = collectors;
         collectors.iter_mut().for_each(Collector::flush);
-        let is_aside = self.heap.as_ref().is_some_and(Heap::is_used);
+        let is_aside = self.disk_rows.as_ref().is_some_and(DiskRows::is_used);
         let mut pieces = Vec::new();
         for mut collector in collectors {
             if is_aside {
@@ -221,8 +221,8 @@ impl<'q> Gathering<'q> {
             }
         }
         let mut suspects = HashSet::new();
-        let stored = match &self.heap {
-            Some(heap) => heap.stored(self.refused.as_ref(), &mut suspects)?,
+        let stored = match &self.disk_rows {
+            Some(disk_rows) => disk_rows.stored(self.refused.as_ref(), &mut suspects)?,
             None => None,
         };
         if let (None, Some(refused)) = (&stored, &self.refused) {
@@ -252,8 +252,8 @@ impl<'q> Gathering<'q> {
             return Ok(Gathered::Rows { pieces });
         };
         let piece = |at: usize| Ok(pieces.get(at).cloned());
-        if let Some(mentions) = flow.mentions() {
-            return match self.of_shares_in_memory(flow, mentions, &pieces) {
+        if let Some(events_tables) = flow.events_tables() {
+            return match self.of_shares_in_memory(flow, events_tables, &pieces) {
                 Ok(Some(flowed)) => Ok(self.flowed_as(flowed)),
                 Err(error) if error.of_disk => Err(error),
                 Ok(None) | Err(_) => Ok(Gathered::Rows { pieces }),
@@ -269,8 +269,8 @@ impl<'q> Gathering<'q> {
     /// What becomes of rows that do not.
     fn of_stored(&self, stored: &Stored) -> Result<Gathered> {
         let Some(flow) = self.flow_of_rows else { return Err(too_much(self.memory_bytes_max)) };
-        let flowed = match flow.mentions() {
-            Some(mentions) => self.of_shares_on_disk(flow, mentions, stored)?,
+        let flowed = match flow.events_tables() {
+            Some(events_tables) => self.of_shares_on_disk(flow, events_tables, stored)?,
             None => self.worked_out(flow, stored.count(), &|at| stored.piece(at).map(Some))?,
         };
         Ok(self.flowed_as(flowed))
@@ -345,7 +345,7 @@ pub struct Collector<'g> {
     text_bytes: usize,
     pieces: Vec<Rows>,
     pieces_bytes: u64,
-    tally: Option<Tally<'g>>,
+    preaggregation: Option<PreAggregation<'g>>,
     worker: Option<Worker<'g>>,
     survey: Option<Survey>,
     taken: u64,
@@ -360,7 +360,7 @@ impl Collector<'_> {
     /// Whether the rows that are being made are enough to be looked at.
     fn is_chunk(&self) -> bool {
         let bytes_max = self.shared.memory_bytes_max / CHUNK_PART / self.shared.jobs as u64;
-        self.rows.height() >= self.chunk() || self.shared.heap.is_some() && self.text_bytes as u64 > bytes_max
+        self.rows.height() >= self.chunk() || self.shared.disk_rows.is_some() && self.text_bytes as u64 > bytes_max
     }
 
     fn flush(&mut self) {
@@ -369,7 +369,7 @@ impl Collector<'_> {
             return;
         }
         let rows = self.rows.take();
-        let all = if self.shared.refused.is_some() { rivals::identities(&rows) } else { Vec::new() };
+        let all = if self.shared.refused.is_some() { differing_copies::identities(&rows) } else { Vec::new() };
         let kept = self.shared.query.keep(rows).and_then(|kept| {
             self.shared.refused.as_ref().map_or(Ok(()), |refused| refused.note(&all, &kept))?;
             Ok(kept)
@@ -384,7 +384,7 @@ impl Collector<'_> {
     fn add(&mut self, kept: Rows) {
         let bytes = kept.columns.iter().map(|(_, column)| column.estimated_size()).sum::<usize>() as u64;
         let all = self.shared.kept_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        let can_go = self.shared.heap.is_some();
+        let can_go = self.shared.disk_rows.is_some();
         if all > self.shared.memory_bytes_max && !can_go {
             return self.stop(too_much(self.shared.memory_bytes_max));
         }
@@ -400,8 +400,8 @@ impl Collector<'_> {
 
     /// Lets the rows that were kept go to disk.
     fn put_aside(&mut self) {
-        let Some(heap) = &self.shared.heap else { return };
-        let done = panics::caught(|| self.pieces.drain(..).try_for_each(|piece| heap.put(&piece)));
+        let Some(disk_rows) = &self.shared.disk_rows else { return };
+        let done = panics::caught(|| self.pieces.drain(..).try_for_each(|piece| disk_rows.put(&piece)));
         self.shared.kept_bytes.fetch_sub(self.pieces_bytes, Ordering::Relaxed);
         self.pieces_bytes = 0;
         if let Err(failure) = done {
@@ -430,11 +430,11 @@ impl pipeline::Collector for Collector<'_> {
         if self.is_full() {
             return Ok(());
         }
-        if self.tally.is_some() || self.worker.is_some() {
+        if self.preaggregation.is_some() || self.worker.is_some() {
             self.shared.give_up();
             return Ok(());
         }
-        if self.shared.glance.as_ref().is_some_and(|glance| !glance.admits(record.json)) {
+        if self.shared.prefilter.as_ref().is_some_and(|prefilter| !prefilter.admits(record.json)) {
             return Ok(());
         }
         self.taken += u64::from(self.rows.push(object, record)?);
@@ -447,15 +447,15 @@ impl pipeline::Collector for Collector<'_> {
 
     /// A lake has the columns as they are needed, but for what tells events of several sources apart. Where the user asks for accounts or regions, rows are read one by one: what a
     /// record says of them may differ from what its partition says.
-    fn portion(&mut self, shelf: &dyn Shelf, sources: Option<&[&str]>) -> Option<bool> {
-        let lake = (shelf as &dyn Any).downcast_ref::<LakeFeed>()?;
+    fn portion(&mut self, record_source: &dyn RecordSource, sources: Option<&[&str]>) -> Option<bool> {
+        let lake = (record_source as &dyn Any).downcast_ref::<LakeFeed>()?;
         let filter = self.shared.filter;
         if !has_every_place(filter) || !self.shared.distinct {
             return None;
         }
-        if let Some(tally) = &mut self.tally {
+        if let Some(preaggregation) = &mut self.preaggregation {
             return Some(lake.next_portions(Visit::AsTheyStand, &mut |portion| {
-                match tally.add(portion, sources, filter) {
+                match preaggregation.add(portion, sources, filter) {
                     Ok(taken) => self.taken += taken,
                     Err(Stop::Damaged(error)) => return Err(error),
                     Err(Stop::GivenUp) => self.shared.give_up(),

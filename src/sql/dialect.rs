@@ -15,7 +15,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
-use super::error::{Place, SqlError};
+use super::error::{SqlError, TextPosition};
 use super::statements::{Asking, View};
 use super::{chains, spelling, statements};
 
@@ -186,7 +186,7 @@ pub(super) fn parse(text: &str) -> super::error::Result<Query> {
     }
     let tokens = Tokenizer::new(&Trino::of(0), text).tokenize_with_location().map_err(|error| SqlError {
         message: error.message,
-        place: Some(Place { line: error.location.line, column: error.location.column }),
+        place: Some(TextPosition { line: error.location.line, column: error.location.column }),
         ..SqlError::new("")
     })?;
     chains::check(&tokens)?;
@@ -238,7 +238,7 @@ fn syntax_error(error: ParserError) -> SqlError {
     let Some((before, after)) = message.rsplit_once(" at Line: ") else { return SqlError::new(message) };
     let mut numbers = after.split(", Column: ").map(|number| number.trim().parse::<u64>());
     match (numbers.next(), numbers.next()) {
-        (Some(Ok(line)), Some(Ok(column))) => SqlError { place: Some(Place { line, column }), ..SqlError::new(before) },
+        (Some(Ok(line)), Some(Ok(column))) => SqlError { place: Some(TextPosition { line, column }), ..SqlError::new(before) },
         _ => SqlError::new(message),
     }
 }

@@ -24,14 +24,14 @@ use crate::tables::cloudtrail;
 #[derive(Debug, Clone)]
 pub(super) struct Divided {
     pub tree: Query,
-    pub mentions: Vec<Mention>,
+    pub events_tables: Vec<EventsTable>,
     /// Each group is of one share. Else, groups of the shares have to be put together.
     pub whole: bool,
 }
 
 /// A place that names the table of events.
 #[derive(Debug, Clone)]
-pub(super) struct Mention {
+pub(super) struct EventsTable {
     /// The name that it has been given.
     pub name: String,
     /// By which its columns are known there.
@@ -48,15 +48,15 @@ impl Divided {
             return None;
         }
         let mut tree = bound.tree().clone();
-        let mentions = inline::inline(&mut tree)?;
+        let events_tables = inline::inline(&mut tree)?;
         let can_merge = can_merge(&tree);
-        let mut divider = Divider { bound, mentions };
+        let mut divider = Divider { bound, events_tables };
         let whole = divider.top(&tree, can_merge)?;
-        Some(Self { tree, mentions: divider.mentions, whole })
+        Some(Self { tree, events_tables: divider.events_tables, whole })
     }
 }
 
-impl Mention {
+impl EventsTable {
     /// The events as they are seen there.
     pub fn table(&self, events: Relation) -> super::error::Result<Relation> {
         if self.is_store { data_store::typed(events) } else { Ok(events) }
@@ -66,7 +66,7 @@ impl Mention {
 /// Finds the keys of mentions.
 struct Divider<'d> {
     bound: &'d Bound,
-    mentions: Vec<Mention>,
+    events_tables: Vec<EventsTable>,
 }
 
 /// A SELECT that has been looked at.
@@ -95,11 +95,11 @@ impl Divider<'_> {
     }
 
     fn is_done(&self) -> bool {
-        self.mentions.iter().all(|mention| !mention.keys.is_empty())
+        self.events_tables.iter().all(|events_table| !events_table.keys.is_empty())
     }
 
     fn reset(&mut self) {
-        self.mentions.iter_mut().for_each(|mention| mention.keys.clear());
+        self.events_tables.iter_mut().for_each(|events_table| events_table.keys.clear());
     }
 
     /// Divides a derived table by whatever it can be divided by.
@@ -145,11 +145,11 @@ impl Divider<'_> {
         let [table] = looked.select.from.as_slice() else { return None };
         match &table.relation {
             TableFactor::Derived { lateral: false, sample: None, subquery, .. }
-                if !looked.select.selection.iter().any(inline::has_mention)
+                if !looked.select.selection.iter().any(inline::has_events_table)
                     && table.joins.iter().all(|join| joined::is_outward(&join.join_operator)) =>
             {
                 // What is joined to each row by itself has no events.
-                (!table.joins.iter().any(|join| inline::has_mention(&join.relation))).then_some(())?;
+                (!table.joins.iter().any(|join| inline::has_events_table(&join.relation))).then_some(())?;
                 self.any(subquery)
             }
             _ => None,

@@ -10,7 +10,7 @@ use sqlparser::tokenizer::{Location, Span};
 pub struct SqlError {
     pub message: String,
     /// Where in the text; `None` where nothing in it can be pointed at.
-    pub place: Option<Place>,
+    pub place: Option<TextPosition>,
     /// The query is fine, a value is not (a cast that fails, a division by zero). `try(…)` turns these into NULL.
     pub(super) by_value: bool,
     /// There is no room for what the query needs.
@@ -21,7 +21,7 @@ pub struct SqlError {
 
 /// A place in the query's text, both numbers from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct TextPosition {
     pub line: u64,
     pub column: u64,
 }
@@ -67,15 +67,15 @@ impl SqlError {
     }
 }
 
-fn place_of(span: Span) -> Option<Place> {
+fn place_of(span: Span) -> Option<TextPosition> {
     let Location { line, column } = span.start;
-    (line > 0).then_some(Place { line, column })
+    (line > 0).then_some(TextPosition { line, column })
 }
 
 impl fmt::Display for SqlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.place {
-            Some(Place { line, column }) => write!(f, "line {line}, column {column}: {}", self.message),
+            Some(TextPosition { line, column }) => write!(f, "line {line}, column {column}: {}", self.message),
             None => f.write_str(&self.message),
         }
     }

@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sqlparser::ast::{OrderByOptions, Query, Select, SetExpr};
 
 use super::bind::Bound;
-use super::divide::{Divided, Mention};
+use super::divide::{Divided, EventsTable};
 use super::error::{Result, SqlError};
 use super::eval::Scope;
 use super::memory::{Limits, too_much};
@@ -40,7 +40,7 @@ use super::scan::{Filters, Scan};
 use super::select::{self, Projected};
 use super::spill::Spill;
 use super::values::Values;
-use super::{data_store, tally};
+use super::{data_store, preaggregation};
 use crate::lake::{LakeError, Portion, Visit};
 use crate::model::{Filter, Timestamp};
 use crate::tables::{Kind, Rows, cloudtrail};
@@ -80,7 +80,7 @@ pub(super) struct Flow {
     /// Texts without which a portion has no rows for it, by column.
     sought: Vec<read::Sought>,
     /// Of a query that is worked out share by share, where it names the events. Else, a piece is any events.
-    mentions: Option<Vec<Mention>>,
+    events_tables: Option<Vec<EventsTable>>,
     /// Of such a query, which events of each partition it wants.
     ranked: Option<Ranked>,
 }
@@ -141,8 +141,8 @@ impl Flow {
         };
         // There, a time is no text.
         let sought = if is_store { Vec::new() } else { read::sought(filters) };
-        let (scan, filters, mentions) = (scan.clone(), filters.clone(), None);
-        Some(Self { sought, tree: tree.clone(), now, scan, filters, is_store, reduction, wanted, sorted_first, mentions, ranked: None })
+        let (scan, filters, events_tables) = (scan.clone(), filters.clone(), None);
+        Some(Self { sought, tree: tree.clone(), now, scan, filters, is_store, reduction, wanted, sorted_first, events_tables, ranked: None })
     }
 
     /// The same of a query that looks at several events together.
@@ -154,18 +154,18 @@ impl Flow {
             partial.is_some()
         })?;
         let now = bound.now();
-        let Divided { tree, mentions, whole } = divided;
+        let Divided { tree, events_tables, whole } = divided;
         let wanted = bound.typed(&Relation::default(), |like| select::wanted(like, &tree));
         let distinct = top(&tree)?.distinct.is_some();
         let reduction = if whole { Reduction::Rows { distinct } } else { Reduction::Groups(partial?) };
         let (scan, filters, is_store) = (scan.clone(), filters.clone(), data_store::is_meant(&tree));
-        let (ranked, sought) = (Ranked::of(&tree, &mentions), Vec::new());
-        Some(Self { sought, tree, now, scan, filters, is_store, reduction, wanted, sorted_first: None, mentions: Some(mentions), ranked })
+        let (ranked, sought) = (Ranked::of(&tree, &events_tables), Vec::new());
+        Some(Self { sought, tree, now, scan, filters, is_store, reduction, wanted, sorted_first: None, events_tables: Some(events_tables), ranked })
     }
 
     /// Where the query names the events, if it is worked out share by share.
-    pub fn mentions(&self) -> Option<&[Mention]> {
-        self.mentions.as_deref()
+    pub fn events_tables(&self) -> Option<&[EventsTable]> {
+        self.events_tables.as_deref()
     }
 
     /// Which events of each partition the query wants, if it wants the first ones alone.
@@ -174,13 +174,13 @@ impl Flow {
     }
 
     /// What is done with the rows, for whoever asks.
-    pub fn said(&self) -> Said {
+    pub fn said(&self) -> ReductionKind {
         match &self.reduction {
-            Reduction::Groups(_) => Said::Groups,
-            Reduction::Rows { distinct: true } => Said::Distinct,
-            Reduction::Rows { .. } if self.wanted < usize::MAX => Said::First(self.wanted),
-            Reduction::Rows { .. } if self.tree.order_by.is_none() => Said::Export,
-            Reduction::Rows { .. } => Said::Sorted,
+            Reduction::Groups(_) => ReductionKind::Groups,
+            Reduction::Rows { distinct: true } => ReductionKind::Distinct,
+            Reduction::Rows { .. } if self.wanted < usize::MAX => ReductionKind::First(self.wanted),
+            Reduction::Rows { .. } if self.tree.order_by.is_none() => ReductionKind::Export,
+            Reduction::Rows { .. } => ReductionKind::Sorted,
         }
     }
 
@@ -225,11 +225,11 @@ impl Flow {
     fn over<T>(&self, events: Vec<Relation>, limits: &Limits, work: impl FnOnce(&Scope<'_>, &Select) -> Result<T>) -> Result<T> {
         let (mut catalog, mut ctes) = (Catalog::default(), Ctes::default());
         catalog.limit(limits.clone());
-        match &self.mentions {
+        match &self.events_tables {
             None => events.into_iter().for_each(|events| catalog.insert_relation(cloudtrail::TABLE.name, events)),
-            Some(mentions) => {
-                for (mention, events) in mentions.iter().zip(events) {
-                    ctes = ctes.with(mention.name.clone(), events);
+            Some(events_tables) => {
+                for (events_table, events) in events_tables.iter().zip(events) {
+                    ctes = ctes.with(events_table.name.clone(), events);
                 }
             }
         }
@@ -242,9 +242,9 @@ impl Flow {
     /// No events, as often as the query names them.
     fn nothing(&self) -> Result<Vec<Relation>> {
         let nothing = placed(Relation::of_table(&cloudtrail::TABLE, &cloudtrail::TABLE.empty()))?;
-        match &self.mentions {
+        match &self.events_tables {
             None => Ok(vec![nothing]),
-            Some(mentions) => mentions.iter().map(|mention| mention.table(nothing.clone())).collect(),
+            Some(events_tables) => events_tables.iter().map(|events_table| events_table.table(nothing.clone())).collect(),
         }
     }
 
@@ -297,7 +297,7 @@ impl Flow {
 
 /// What is done with rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum ReductionKind {
     Export,
     First(usize),
     Sorted,
@@ -310,7 +310,7 @@ pub(super) enum Said {
 pub(super) enum Flowed {
     /// The rows of the answer, before OFFSET and LIMIT.
     Rows(Relation),
-    Groups(tally::Counted),
+    Groups(preaggregation::Counted),
     /// The answer, on disk.
     Ordered(Box<Ordered>),
 }

@@ -12,8 +12,8 @@ use sqlparser::ast::{
 };
 
 use super::bind::Bound;
-use super::mentions::qualified;
 use super::relation::Relation;
+use super::table_scans::qualified;
 use super::{names, walk};
 
 /// The columns that a query gives, by the expressions they are made of.

@@ -13,11 +13,11 @@ use super::error::{Result, SqlError};
 use super::eval::Scope;
 use super::flow::{Flow, Flowed};
 use super::memory::Limits;
+use super::preaggregation::Counted;
+use super::preaggregation::plan::Plan;
 use super::relation::{Field, PLACE, Relation};
 use super::scan::{Filters, Scan};
-use super::tally::Counted;
-use super::tally::plan::Plan;
-use super::{blind, data_store, dialect, flow, names, panics, params, place, scan, select, walk, window};
+use super::{data_store, dialect, flow, names, order_insensitive, panics, params, place, scan, select, walk, window};
 use crate::model::Timestamp;
 use crate::tables::{self, Kind, Rows, Table, cloudtrail};
 
@@ -35,7 +35,7 @@ pub struct Query {
     filters: Filters,
     tables: Vec<&'static Table>,
     /// Nothing in it can tell in which order the events stand.
-    blind: bool,
+    order_insensitive: bool,
     /// How it is answered by counting alone, if it can be.
     plan: Option<Plan>,
     /// How it is worked out piece by piece, if it can be.
@@ -101,7 +101,7 @@ impl Catalog {
         let Some(rows) = self.get(table.name) else { return Ok(()) };
         let column = |name: &str| rows.fields.iter().position(|field| field.name == name).map(|index| rows.values(index)).transpose();
         let (Some(object), Some(record)) = (column("object")?, column("record")?) else { return Ok(()) };
-        if query.blind {
+        if query.order_insensitive {
             let places = place::places(&object, &record, rows.height)?;
             let mut placed = (*rows).clone();
             placed.push(Field { hidden: true, ..Field::new(PLACE, Kind::Bigint) }, places);
@@ -257,21 +257,21 @@ impl Query {
         window::named::write_out(&mut tree);
         params::set(&mut tree, params)?;
         let params = params::list(&tree);
-        let (lake, blind) = (data_store::is_meant(&tree), blind::is_blind(&tree));
+        let (lake, order_insensitive) = (data_store::is_meant(&tree), order_insensitive::is_order_insensitive(&tree));
         let bound = Bound::of(tree, now)?;
         let (scan, filters) = scan::scan(&bound);
-        let mut plan = if blind && !lake { Plan::of(&bound, scan.columns.as_deref()) } else { None };
+        let mut plan = if order_insensitive && !lake { Plan::of(&bound, scan.columns.as_deref()) } else { None };
         if let Some(plan) = &mut plan {
             plan.sought = flow::sought(&filters);
         }
         let flow = Flow::of(&bound, &scan, &filters);
         let tables = bound.declared();
-        Ok(Self { tree: bound.into_tree(), params, now, scan, lake, filters, tables, blind, plan, flow })
+        Ok(Self { tree: bound.into_tree(), params, now, scan, lake, filters, tables, order_insensitive, plan, flow })
     }
 
     /// How a lake is gone through for it; not where a few rows of it are enough.
     pub(super) fn flow(&self) -> Option<&Flow> {
-        self.flow.as_ref().filter(|flow| self.scan.limit.is_none() && flow.mentions().is_none())
+        self.flow.as_ref().filter(|flow| self.scan.limit.is_none() && flow.events_tables().is_none())
     }
 
     /// How rows are gone through for it that have been gathered.

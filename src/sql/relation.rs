@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use polars::prelude::{BooleanChunked, DataFrame, IntoColumn, Series};
 
-use super::alike::Numbers;
 use super::error::{Result, SqlError};
+use super::group_ids::GroupIds;
 use super::partition;
 use super::values::{Values, take};
 use crate::tables::{Kind, Rows, Table, cloudtrail};
@@ -29,7 +29,7 @@ impl Field {
     }
 }
 
-/// The column that says where each event stands among all, where they are not in order (see [`super::blind`]). Nobody can
+/// The column that says where each event stands among all, where they are not in order (see [`super::order_insensitive`]). Nobody can
 /// write this name.
 pub(super) const PLACE: &str = "\0place";
 
@@ -175,7 +175,7 @@ pub(super) fn under(mut above: Relation, below: Relation) -> Result<Relation> {
     Ok(above)
 }
 
-impl From<Groups> for Numbers {
+impl From<Groups> for GroupIds {
     fn from(groups: Groups) -> Self {
         Self { count: groups.count(), of_row: groups.of_row }
     }
@@ -199,7 +199,7 @@ impl Groups {
         self.first.len()
     }
 
-    fn of_numbers(numbers: Numbers) -> Self {
+    fn of_numbers(numbers: GroupIds) -> Self {
         let mut first = vec![None; numbers.count];
         for (row, group) in (0_u32..).zip(&numbers.of_row) {
             if let Some(slot) = first.get_mut(*group as usize) {
@@ -236,7 +236,7 @@ impl Groups {
             let first = if height > 0 { vec![Some(0)] } else { Vec::new() };
             return Ok(Self { of_row: vec![0; height], first });
         }
-        if let Some(numbers) = Numbers::of(keys) {
+        if let Some(numbers) = GroupIds::of(keys) {
             return Ok(Self::of_numbers(numbers));
         }
         let columns: Vec<_> = keys.iter().enumerate().map(|(at, key)| key.clone().with_name(format!("{at}").into()).into_column()).collect();

@@ -1,6 +1,6 @@
 //! What a query needs of `cloudtrail_logs`: found in its text, before anything is read.
 //!
-//! Every mention of the table says by its WHERE, and by those around it, what it can use ([`mentions`]); the scan is what any
+//! Every mention of the table says by its WHERE, and by those around it, what it can use ([`table_scans`]); the scan is what any
 //! of them can. It may let in too much, never too little: times are rounded outwards to whole days, and what is not understood limits nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ use sqlparser::ast::{BinaryOperator, Expr, GroupByExpr, Ident, LimitClause, Quer
 
 use super::bind::{Bound, needed};
 use super::bounds::Bounds;
-use super::mentions::{self, Mention};
+use super::table_scans::{self, TableScan};
 use super::{names, partition, walk};
 use crate::model::{Filter, Timestamp};
 use crate::tables::{self, Asked, cloudtrail};
@@ -115,28 +115,28 @@ impl fmt::Display for Scan {
 /// The scan of a query, and what [`filters`] says of it.
 pub(super) fn scan(bound: &Bound) -> (Scan, Filters) {
     let (query, now) = (bound.tree(), bound.now());
-    let Some(mentions) = mentions::of(bound) else { return (Scan::default(), None) };
-    let mut scan = Scan { limit: limit(query, &mentions), ..Scan::default() };
+    let Some(table_scans) = table_scans::of(bound) else { return (Scan::default(), None) };
+    let mut scan = Scan { limit: limit(query, &table_scans), ..Scan::default() };
     if let Some(mut needed) = needed(query) {
         needed.extend(partition::also_needed(query).map(|column| (column, None)));
         let columns = cloudtrail::ORIGINS.iter().map(|(name, _)| *name).filter(|name| needed.contains_key(name));
         scan.columns = Some(columns.map(str::to_owned).collect());
         scan.fields = needed.into_iter().filter_map(|(column, paths)| Some((column, paths?))).collect();
     }
-    let bounds = mentions.iter().map(|mention| {
-        let each = mention.conditions.iter().map(|condition| Bounds::of(condition, &mention.alias, now));
+    let bounds = table_scans.iter().map(|table_scan| {
+        let each = table_scan.conditions.iter().map(|condition| Bounds::of(condition, &table_scan.alias, now));
         each.fold(Bounds::default(), Bounds::and)
     });
     if let Some(bounds) = bounds.reduce(Bounds::or) {
         bounds.write(&mut scan);
     }
-    (scan, filters(mentions))
+    (scan, filters(table_scans))
 }
 
 /// LIMIT (and OFFSET) of a query that takes any rows: nothing sorts, groups, joins or counts them.
-fn limit(query: &Query, mentions: &[Mention]) -> Option<u64> {
+fn limit(query: &Query, table_scans: &[TableScan]) -> Option<u64> {
     let SetExpr::Select(select) = &*query.body else { return None };
-    let [mention] = mentions else { return None };
+    let [table_scan] = table_scans else { return None };
     let [table] = select.from.as_slice() else { return None };
     // The only mention of the table is this one, and not in a subquery beside it.
     let events = matches!(&table.relation, TableFactor::Table { name, sample: None, .. } if is_events(&names::last(name)));
@@ -149,7 +149,7 @@ fn limit(query: &Query, mentions: &[Mention]) -> Option<u64> {
         }
     }
     let counted = !calls.aggregates.is_empty() || !calls.windows.is_empty() || select.distinct.is_some() || select.having.is_some();
-    let all_early = mention.conditions.iter().all(|condition| is_early(condition, &mention.alias));
+    let all_early = table_scan.conditions.iter().all(|condition| is_early(condition, &table_scan.alias));
     if !plain || !ungrouped || counted || !all_early {
         return None;
     }
@@ -173,10 +173,10 @@ fn limit(query: &Query, mentions: &[Mention]) -> Option<u64> {
 /// has none, so that every record may be needed.
 pub(super) type Filters = Option<Vec<(String, Vec<Expr>)>>;
 
-fn filters(mentions: Vec<Mention>) -> Filters {
-    let filters: Vec<(String, Vec<Expr>)> = mentions
+fn filters(table_scans: Vec<TableScan>) -> Filters {
+    let filters: Vec<(String, Vec<Expr>)> = table_scans
         .into_iter()
-        .map(|Mention { alias, mut conditions, .. }| {
+        .map(|TableScan { alias, mut conditions, .. }| {
             conditions.retain(|condition| is_early(condition, &alias));
             (alias, conditions)
         })

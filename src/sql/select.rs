@@ -9,9 +9,9 @@ use sqlparser::ast::{Distinct, Expr, GroupByExpr, Ident, OrderBy, OrderByKind, O
 use super::error::{Result, SqlError};
 use super::eval::{Scope, Via, mask};
 use super::group::{self, Grouping};
+use super::preaggregation::Counted;
 use super::query::{Ctes, Session};
 use super::relation::{Groups, Relation};
-use super::tally::Counted;
 use super::values::Values;
 use super::walk::{Calls, conjuncts};
 use super::{aggregate, from, order, recursive, window};

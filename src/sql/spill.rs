@@ -1,7 +1,7 @@
 //! Rows that do not fit into memory are written to disk, and read back in order.
 //!
 //! - [`pack`]: columns → bytes, and back;
-//! - [`pile`]: a temporary file of compressed blocks;
+//! - [`block_file`]: a temporary file of compressed blocks;
 //! - [`keys`]: sort keys as bytes that sort the same;
 //! - [`sorted`]: external sort: runs are sorted in memory, written, and merged;
 //! - [`spread`]: hash partitions: rows with equal keys are in one share, and shares are read one after
@@ -9,9 +9,9 @@
 //!
 //! The files are deleted as soon as they are open, so that nothing is left behind however the process ends.
 
+pub(super) mod block_file;
 pub(super) mod keys;
 mod pack;
-pub(super) mod pile;
 pub(super) mod sorted;
 pub(super) mod spread;
 

@@ -16,7 +16,7 @@ use super::builder::{Builder, text_of};
 use super::cloudtrail::{ORIGINS, Origin, TABLE};
 use super::{Asked, Rows};
 use crate::decode::RawRecord;
-use crate::decode::identity::Told;
+use crate::decode::identity::EventKey;
 use crate::model::{Filter, Timestamp};
 
 /// Collects rows, column by column.
@@ -144,7 +144,7 @@ fn identity(fields: &[Option<&RawValue>], wanted: &[&str], json: &str) -> i64 {
     };
     let [id, time, source, name, region, account] =
         ["eventID", "eventTime", "eventSource", "eventName", "awsRegion", "recipientAccountId"].map(|name| text(name).unwrap_or_default());
-    let told = Told {
+    let told = EventKey {
         id: id.as_bytes(),
         time: Timestamp::parse(&time),
         source: source.as_bytes(),

@@ -19,7 +19,7 @@ use super::presumed::{Because, presume};
 use super::references::{Mention, mentions};
 use super::registry::Registries;
 use super::replay::{Happening, RepositoryHistory, replay};
-use super::suppose::{Supposed, Supposition};
+use super::simulation::{Scenario, Simulation};
 use crate::model::{Digest, EventRef, Filter, Gap, LogText, Repository, StepKind, TagSpan, TagTimeline, Timeline, TimelineStep, Timestamp};
 use crate::policy::Policy;
 
@@ -40,26 +40,26 @@ pub struct History {
     /// All repositories in the logs, including those that the filter left out.
     seen: Vec<RepositoryNo>,
     /// The repositories as another policy would have left them, if a simulation was asked for.
-    supposed: Vec<RepositoryHistory>,
+    simulated: Vec<RepositoryHistory>,
 }
 
 impl Fold {
     /// Drops second copies, sorts events, and replays each repository that `filter` admits.
     pub fn finish(self, filter: &Filter) -> History {
-        self.finish_supposing(filter, None)
+        self.finish_simulating(filter, None)
     }
 
     /// The same, and replays the events once more in a simulation.
-    pub fn finish_supposing(self, filter: &Filter, supposed: Option<Supposed<'_>>) -> History {
-        self.finish_keeping(filter, supposed).0
+    pub fn finish_simulating(self, filter: &Filter, simulated: Option<Simulation<'_>>) -> History {
+        self.finish_keeping(filter, simulated).0
     }
 
     /// The same, and also returns the facts that the history was made from.
-    pub fn finish_keeping(mut self, filter: &Filter, supposed: Option<Supposed<'_>>) -> (History, Materials) {
+    pub fn finish_keeping(mut self, filter: &Filter, simulated: Option<Simulation<'_>>) -> (History, Materials) {
         self.drop_silenced();
         let Self { mut names, mut events, mut facts, passed_over, pushes_passed_over, read_only_passed_over, .. } = self;
-        if let Some(Supposed { supposition: Supposition::Instead(policy), .. }) = supposed {
-            names.suppose(policy);
+        if let Some(Simulation { scenario: Scenario::Instead(policy), .. }) = simulated {
+            names.set_simulated_policy(policy);
         }
         let kept = one_of_each(&mut events, &facts, &names);
         facts.retain(|fact| kept[fact.event.index()]);
@@ -87,24 +87,24 @@ impl Fold {
         let mut seen: Vec<RepositoryNo> = work.iter().map(|work| work.repository).chain(passed_over).collect();
         seen.par_sort_unstable_by_key(|number| names.repository_texts(*number));
         seen.dedup();
-        let instead = supposed.filter(|supposed| matches!(supposed.supposition, Supposition::Instead(_)));
-        let in_force = supposed.filter(|_| instead.is_none());
-        let play = |work: &Part, supposed| {
+        let instead = simulated.filter(|simulated| matches!(simulated.scenario, Scenario::Instead(_)));
+        let in_force = simulated.filter(|_| instead.is_none());
+        let play = |work: &Part, simulated| {
             let own = happenings.get(work.happenings.clone()).unwrap_or_default();
-            let mut history = replay(work.repository, own, &events, &names, &registries, supposed);
+            let mut history = replay(work.repository, own, &events, &names, &registries, simulated);
             history.key_steps = keys.get(&work.repository).cloned().unwrap_or_default();
             sorted(history, &names)
         };
         // Filtered first, so that the list has a known length and is filled in place.
         let work: Vec<Part> = work.into_iter().filter(|work| admitted(work.repository)).collect();
         let work = work.par_iter();
-        let (mut repositories, supposed): (Vec<RepositoryHistory>, _) = match instead {
+        let (mut repositories, simulated): (Vec<RepositoryHistory>, _) = match instead {
             None => (work.map(|work| play(work, in_force)).collect(), Vec::new()),
             Some(_) => work.map(|work| (play(work, None), play(work, instead))).unzip(),
         };
         presume(&mut repositories, &registries, &events, &names);
         let history =
-            History { builds, registries, grants, names, events, repositories, logins, pushes, mismatched, read_only_events, seen, supposed };
+            History { builds, registries, grants, names, events, repositories, logins, pushes, mismatched, read_only_events, seen, simulated };
         (history, Materials { own, mentions })
     }
 }
@@ -203,8 +203,8 @@ impl History {
 
     /// The same repositories in the same order as another policy would have left them; empty unless a
     /// simulation was asked for.
-    pub fn supposed(&self) -> &[RepositoryHistory] {
-        &self.supposed
+    pub fn simulated(&self) -> &[RepositoryHistory] {
+        &self.simulated
     }
 
     pub(super) fn names(&self) -> &Names {
@@ -370,8 +370,8 @@ impl History {
     }
 
     /// Sets the policy of the simulation.
-    pub(super) fn suppose(&mut self, policy: &Arc<Policy>) {
-        self.names.suppose(policy);
+    pub(super) fn set_simulated_policy(&mut self, policy: &Arc<Policy>) {
+        self.names.set_simulated_policy(policy);
     }
 
     pub(super) fn events(&self) -> &[Noted] {

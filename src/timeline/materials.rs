@@ -9,7 +9,7 @@ use super::history::{History, Part, by_repository, sorted};
 use super::names::DigestNo;
 use super::references::Mention;
 use super::replay::{Happening, RepositoryHistory, replay};
-use super::suppose::{Supposed, Supposition};
+use super::simulation::{Scenario, Simulation};
 use crate::model::Timestamp;
 use crate::policy::Policy;
 
@@ -70,15 +70,15 @@ impl Work<'_> {
         &self,
         history: &mut History,
         number: usize,
-        supposition: &Supposition,
+        scenario: &Scenario,
         policy: &Arc<Policy>,
         end: Option<Timestamp>,
     ) -> RepositoryHistory {
-        history.suppose(policy);
+        history.set_simulated_policy(policy);
         let part = &self.parts[number];
         let happenings = &self.happenings[part.happenings.clone()];
-        let supposed = Some(Supposed { supposition, end });
-        let played = replay(part.repository, happenings, history.events(), history.names(), history.registries(), supposed);
+        let simulated = Some(Simulation { scenario, end });
+        let played = replay(part.repository, happenings, history.events(), history.names(), history.registries(), simulated);
         sorted(played, history.names())
     }
 }

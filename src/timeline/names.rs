@@ -87,11 +87,11 @@ pub enum Wording {
     /// The rules in the prose of a lifecycle event, as JSON.
     Stated,
     /// The policy of a simulation, which is in no log.
-    Supposed,
+    Simulation,
 }
 
 /// The key of the simulation's policy, which has no text.
-const SUPPOSED: (Sym, Wording) = (Sym::NONE, Wording::Supposed);
+const SIMULATED: (Sym, Wording) = (Sym::NONE, Wording::Simulation);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RepositoryKey {
@@ -183,12 +183,12 @@ impl Names {
     }
 
     /// Adds the policy of a simulation. There is one at most.
-    pub fn suppose(&mut self, policy: &Arc<Policy>) {
-        self.policies.insert(SUPPOSED, Arc::clone(policy));
+    pub fn set_simulated_policy(&mut self, policy: &Arc<Policy>) {
+        self.policies.insert(SIMULATED, Arc::clone(policy));
     }
 
-    pub fn supposed_policy(&self) -> PolicyNo {
-        self.policies.get_index_of(&SUPPOSED).map_or(PolicyNo::NONE, PolicyNo::from_index)
+    pub fn simulated_policy(&self) -> PolicyNo {
+        self.policies.get_index_of(&SIMULATED).map_or(PolicyNo::NONE, PolicyNo::from_index)
     }
 
     /// The policy with that number; an empty one for [`PolicyNo::NONE`].

@@ -74,7 +74,7 @@ impl RegistryFact {
 }
 
 /// A registry in a region.
-type Place = (Sym, Sym);
+type RegistryRegion = (Sym, Sym);
 
 /// All settings, in order of time.
 #[derive(Debug, Default)]
@@ -83,9 +83,9 @@ pub struct Registries {
     /// Callers whose principal is on an exclusion list at some time, each with the indexes of those
     /// exclusions.
     excluded_callers: Map<Sym, Vec<usize>>,
-    replication: Map<Place, Vec<Configuration>>,
-    templates: Map<Place, Vec<Template>>,
-    caches: Map<Place, Vec<Cache>>,
+    replication: Map<RegistryRegion, Vec<Configuration>>,
+    templates: Map<RegistryRegion, Vec<Template>>,
+    caches: Map<RegistryRegion, Vec<Cache>>,
 }
 
 /// A replication configuration: its time, the event that put it, and its rules.
@@ -93,12 +93,12 @@ type Configuration = (i64, EventNo, Box<[CopyRule]>);
 
 /// When each principal was put on the exclusion list of a registry or taken off it, with the event and the
 /// ARN.
-type Listed<'n> = BTreeMap<(Place, IamPrincipal<'n>), Vec<(i64, (EventNo, Sym), bool)>>;
+type Listed<'n> = BTreeMap<(RegistryRegion, IamPrincipal<'n>), Vec<(i64, (EventNo, Sym), bool)>>;
 
 /// A principal on the exclusion list, from when until when (exclusive), in milliseconds.
 #[derive(Debug)]
 struct Exclusion {
-    place: Place,
+    place: RegistryRegion,
     from: i64,
     until: i64,
     /// The event that put it there (or took it off, where it was put there before the logs), and the ARN in
@@ -188,7 +188,7 @@ impl Registries {
         }
     }
 
-    fn put_template(&mut self, place: Place, fact: &TemplateFact, now: i64, event: EventNo) {
+    fn put_template(&mut self, place: RegistryRegion, fact: &TemplateFact, now: i64, event: EventNo) {
         let before = self.end_template_at(place, fact.prefix, now);
         let list = self.templates.entry(place).or_default();
         let kept = before.and_then(|index| list.get(index)).filter(|_| !fact.whole);
@@ -206,7 +206,7 @@ impl Registries {
     }
 
     /// Whether this is the template that is in force already.
-    fn has_template(&self, place: Place, fact: &TemplateFact) -> bool {
+    fn has_template(&self, place: RegistryRegion, fact: &TemplateFact) -> bool {
         let same = |known: &&Template| {
             let lists = [(&known.applied_for, &fact.applied_for), (&known.exclusions, &fact.exclusions)];
             let settings = known.mutability == fact.mutability.unwrap_or(Sym::NONE) && known.policy == fact.policy.unwrap_or(PolicyNo::NONE);
@@ -216,12 +216,12 @@ impl Registries {
         self.templates.get(&place).is_some_and(|list| list.iter().rfind(holds).filter(same).is_some())
     }
 
-    fn end_template(&mut self, place: Place, prefix: Sym, now: i64) {
+    fn end_template(&mut self, place: RegistryRegion, prefix: Sym, now: i64) {
         self.end_template_at(place, prefix, now);
     }
 
     /// Ends the template in force, and returns its index.
-    fn end_template_at(&mut self, place: Place, prefix: Sym, now: i64) -> Option<usize> {
+    fn end_template_at(&mut self, place: RegistryRegion, prefix: Sym, now: i64) -> Option<usize> {
         let list = self.templates.entry(place).or_default();
         let index = list.iter().rposition(|template| template.prefix == prefix && template.until == i64::MAX)?;
         list[index].until = now;
@@ -255,17 +255,17 @@ impl Registries {
     }
 
     /// The replication configuration of a registry at that time, and the event that put it.
-    fn replication(&self, place: Place, at: i64) -> Option<(EventNo, &[CopyRule])> {
+    fn replication(&self, place: RegistryRegion, at: i64) -> Option<(EventNo, &[CopyRule])> {
         let list = self.replication.get(&place)?;
         list.iter().rev().find(|(time, ..)| *time <= at).map(|(_, event, rules)| (*event, &**rules))
     }
 
     /// Everywhere a repository is copied to at that time, whether deletions go along, and the event that set it up.
-    pub fn copies(&self, source: RepositoryNo, at: i64, names: &Names) -> Option<(EventNo, Vec<(Place, bool)>)> {
+    pub fn copies(&self, source: RepositoryNo, at: i64, names: &Names) -> Option<(EventNo, Vec<(RegistryRegion, bool)>)> {
         let own = place(source, names)?;
         let (event, rules) = self.replication(own, at)?;
         let name = names.text(names.repository_key(source)?.name);
-        let mut places: Vec<(Place, bool)> = Vec::new();
+        let mut places: Vec<(RegistryRegion, bool)> = Vec::new();
         for rule in rules.iter().filter(|rule| rule.is_for(name, names)) {
             for &(region, registry) in rule.destinations.iter().filter(|(region, registry)| (*registry, *region) != own) {
                 match places.iter_mut().find(|(place, _)| *place == (registry, region)) {
@@ -278,12 +278,12 @@ impl Registries {
     }
 
     /// Whether the copies of a repository lose what it loses at that time: where they are, and the event that set it up.
-    pub fn deletes_copies(&self, source: RepositoryNo, at: i64, names: &Names) -> Option<(EventNo, Vec<Place>)> {
+    pub fn deletes_copies(&self, source: RepositoryNo, at: i64, names: &Names) -> Option<(EventNo, Vec<RegistryRegion>)> {
         let (event, rules) = self.replication(place(source, names)?, at)?;
         let name = names.text(names.repository_key(source)?.name);
         let fits = |rule: &&CopyRule| rule.deletes && rule.is_for(name, names);
         // A place is registry and region here, and a destination region and registry there.
-        let places: Vec<Place> =
+        let places: Vec<RegistryRegion> =
             rules.iter().filter(fits).flat_map(|rule| rule.destinations.iter().map(|(region, registry)| (*registry, *region))).collect();
         (!places.is_empty()).then_some((event, places))
     }
@@ -295,7 +295,8 @@ impl Registries {
         let reaches = |rule: &CopyRule| {
             rule.deletes && rule.is_for(name, names) && rule.destinations.iter().any(|(region, registry)| (*registry, *region) == own)
         };
-        let of = |place: &Place| self.replication(*place, at).filter(|(_, rules)| rules.iter().any(reaches)).map(|(event, _)| (*place, event));
+        let of =
+            |place: &RegistryRegion| self.replication(*place, at).filter(|(_, rules)| rules.iter().any(reaches)).map(|(event, _)| (*place, event));
         // If there are several sources any will do, as long as it is always the same one.
         let sources = self.replication.keys().filter_map(of);
         sources.min_by_key(|((registry, region), _)| (names.text(*registry), names.text(*region))).map(|(_, event)| event)
@@ -318,7 +319,7 @@ fn since(noted: &Noted, is_first: bool) -> i64 {
 }
 
 /// Registry and region of a repository.
-fn place(repository: RepositoryNo, names: &Names) -> Option<Place> {
+fn place(repository: RepositoryNo, names: &Names) -> Option<RegistryRegion> {
     names.repository_key(repository).map(|key| (key.registry_id, key.region))
 }
 

@@ -3,12 +3,12 @@
 //! The rules are ECR's: a tag points to one digest, and a push moves it; the image that had the tag stays,
 //! untagged if that was its last tag. No event says so: it shows only in the difference between two pushes.
 
-mod board;
 mod listing;
 mod lives;
 mod push;
 mod removal;
 mod run;
+mod simulator;
 mod state;
 mod tags;
 mod usage;
@@ -20,11 +20,11 @@ use super::order;
 use super::policy::{Agreement, KnownFrom, PolicyInForce};
 use super::references::Mention;
 use super::registry::Registries;
-use super::suppose::Supposed;
+use super::simulation::Simulation;
 use crate::model::{ImageState, Order};
 
-use board::Board;
 pub use listing::WholeListing;
+use simulator::LifecycleSimulator;
 pub(super) use state::Opening;
 pub use state::{RefusedPush, RepositoryHistory, TagState};
 use usage::{Digests, Layers, Unconfirmed};
@@ -52,7 +52,7 @@ pub fn replay<'e>(
     events: &'e [Noted],
     names: &'e Names,
     registries: &'e Registries,
-    supposed: Option<Supposed<'e>>,
+    simulated: Option<Simulation<'e>>,
 ) -> RepositoryHistory {
     let mut replay = Replay {
         events,
@@ -66,7 +66,7 @@ pub fn replay<'e>(
         asking: Map::default(),
         unconfirmed: Vec::new(),
         agrees: Agreement::default(),
-        board: supposed.map(|supposed| Box::new(Board::new(supposed, happenings, events))),
+        simulator: simulated.map(|simulated| Box::new(LifecycleSimulator::new(simulated, happenings, events))),
     };
     replay.know_before(happenings);
     let mut evidence = None;
@@ -96,8 +96,8 @@ pub fn replay<'e>(
     if !replay.plays_another_policy() {
         super::openings::match_openings(&mut replay.state, begins, events, names);
     }
-    if let Some(board) = replay.board.take() {
-        (replay.state.run_starts, replay.state.runs_made_up) = board.into_runs();
+    if let Some(simulator) = replay.simulator.take() {
+        (replay.state.run_starts, replay.state.runs_made_up) = simulator.into_runs();
     }
     replay.state.finish()
 }
@@ -120,7 +120,7 @@ struct Replay<'e> {
     unconfirmed: Vec<Unconfirmed>,
     agrees: Agreement,
     /// The simulated lifecycle runs, if a simulation was asked for.
-    board: Option<Box<Board<'e>>>,
+    simulator: Option<Box<LifecycleSimulator<'e>>>,
 }
 
 impl<'e> Replay<'e> {

@@ -63,7 +63,7 @@ impl History {
             is(key.region, Role::Word);
             is(key.name, Role::Repository);
         }
-        for repository in self.repositories().iter().chain(self.supposed()) {
+        for repository in self.repositories().iter().chain(self.simulated()) {
             is(repository.mutability.setting, Role::Word);
             repository.tags.keys().chain(repository.tag_lives.keys()).for_each(|tag| is(*tag, Role::Tag));
             for image in &repository.images {

@@ -7,7 +7,7 @@ use super::asked::Question;
 use super::chain::View;
 use super::closure::Wanted;
 use super::collect::Collected;
-use super::keep::Overfull;
+use super::keep::EventMemoryExceeded;
 use crate::decode::Wanted as WantedRecords;
 use crate::model::{EventRef, Filter, Joined, LogText, Sentence, Timestamp, Trace, TraceCall, TraceSession, caller_in_words};
 use crate::pipeline;
@@ -49,7 +49,7 @@ pub fn window(calls: &[&EventRef]) -> Option<(Timestamp, Timestamp)> {
 ///
 /// # Errors
 /// They are more than `kept_bytes_max` has room for.
-pub fn trace_of(run: pipeline::Run<'_>, filter: &Filter, calls: &[&EventRef]) -> Result<Option<Trace>, Overfull> {
+pub fn trace_of(run: pipeline::Run<'_>, filter: &Filter, calls: &[&EventRef]) -> Result<Option<Trace>, EventMemoryExceeded> {
     let question = Question::of_events(calls.iter().map(|call| call.event_id.raw()));
     let wanted = WantedRecords::Named { sources: SOURCES, names: NAMES };
     let collected = Collected::read_of(run, wanted, filter, &question, &Wanted::beginnings())?;

@@ -8,13 +8,13 @@ use memchr::memmem::Finder;
 use super::asked::Question;
 use super::closure::Wanted;
 use super::fields::{Beginnings, Escapes, Field};
-use super::keep::{Kept, Overfull, Share};
+use super::keep::{EventMemoryExceeded, Kept, Share};
 use super::survey::{Known, admits, begin, keys};
 use super::{calls_as_begun, is_session, owner, seconds, short};
 use crate::decode::{Document, RawRecord, Wanted as WantedRecords};
 use crate::model::{Coverage, EventRef, Filter, Grant, Identity, LogText, Seen, Session, SessionRecord, Timestamp};
 use crate::pipeline::{self, Collector};
-use crate::recognize::{Answers, SessionReader};
+use crate::recognize::{SessionReader, SnapshotParser};
 
 /// A caller, kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,7 +90,7 @@ impl Collected {
     ///
     /// # Errors
     /// It is more than `kept_bytes_max` has room for.
-    pub fn read(run: pipeline::Run<'_>, filter: &Filter, question: &Question, wanted: &Wanted) -> Result<Self, Overfull> {
+    pub fn read(run: pipeline::Run<'_>, filter: &Filter, question: &Question, wanted: &Wanted) -> Result<Self, EventMemoryExceeded> {
         Self::read_of(run, WantedRecords::All, filter, question, wanted)
     }
 
@@ -101,7 +101,7 @@ impl Collected {
         filter: &Filter,
         question: &Question,
         wanted: &Wanted,
-    ) -> Result<Self, Overfull> {
+    ) -> Result<Self, EventMemoryExceeded> {
         let kept = Kept::new(run.budget.kept_bytes_max);
         let make = || Gatherer::new(filter, question, wanted, Share::new(&kept));
         let (coverage, gatherers) = pipeline::scan(run, records, make);
@@ -166,7 +166,7 @@ struct Gatherer<'a> {
     texts: HashSet<LogText, RandomState>,
     calls: Vec<Call>,
     seen: Seen,
-    answers: Answers,
+    answers: SnapshotParser,
     share: Share<'a>,
 }
 
@@ -185,7 +185,7 @@ impl<'a> Gatherer<'a> {
             texts: HashSet::default(),
             calls: Vec::new(),
             seen: Seen::default(),
-            answers: Answers::default(),
+            answers: SnapshotParser::default(),
             share,
         }
     }

@@ -14,17 +14,17 @@ pub(super) struct Kept {
 
 /// The run needs more memory than allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Overfull {
+pub struct EventMemoryExceeded {
     pub bytes_max: u64,
 }
 
-impl fmt::Display for Overfull {
+impl fmt::Display for EventMemoryExceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "what has to be kept of sessions takes more than {} bytes", self.bytes_max)
     }
 }
 
-impl std::error::Error for Overfull {}
+impl std::error::Error for EventMemoryExceeded {}
 
 impl Kept {
     pub(super) const fn new(bytes_max: u64) -> Self {
@@ -35,8 +35,8 @@ impl Kept {
         self.bytes.load(Ordering::Relaxed) > self.bytes_max
     }
 
-    pub(super) fn check(&self) -> Result<(), Overfull> {
-        if self.is_over() { Err(Overfull { bytes_max: self.bytes_max }) } else { Ok(()) }
+    pub(super) fn check(&self) -> Result<(), EventMemoryExceeded> {
+        if self.is_over() { Err(EventMemoryExceeded { bytes_max: self.bytes_max }) } else { Ok(()) }
     }
 }
 

@@ -6,13 +6,13 @@ use foldhash::fast::RandomState;
 
 use super::asked::Question;
 use super::fields::Beginnings;
-use super::keep::{Kept, Overfull, Share};
+use super::keep::{EventMemoryExceeded, Kept, Share};
 use super::near::Near;
 use super::{BEGAN_SECONDS_APART, SESSION_SECONDS_MAX, calls_as_begun, is_session, owner, seconds, short};
 use crate::decode::{Document, RawRecord, Wanted as WantedRecords};
 use crate::model::{Coverage, Filter, LogText, Seen, Session, SessionRecord, Timestamp};
 use crate::pipeline::{self, Collector};
-use crate::recognize::{Answers, SessionReader};
+use crate::recognize::{SessionReader, SnapshotParser};
 
 /// A call that began a session. Unknown fields are 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,7 +80,7 @@ impl Survey {
     /// # Errors
     ///
     /// The calls that begin sessions do not fit into `kept_bytes_max`.
-    pub fn read(run: pipeline::Run<'_>, filter: &Filter, question: &Question) -> Result<Self, Overfull> {
+    pub fn read(run: pipeline::Run<'_>, filter: &Filter, question: &Question) -> Result<Self, EventMemoryExceeded> {
         let kept = Kept::new(run.budget.kept_bytes_max);
         let make = || Surveyor::new(filter, question, Share::new(&kept));
         let (coverage, surveyors) = pipeline::scan(run, WantedRecords::All, make);
@@ -157,7 +157,7 @@ struct Surveyor<'a> {
     seen: Seen,
     accounts: BTreeSet<LogText>,
     near: Near,
-    answers: Answers,
+    answers: SnapshotParser,
     relevant: u64,
     share: Share<'a>,
 }
@@ -174,7 +174,7 @@ impl<'a> Surveyor<'a> {
             seen: Seen::default(),
             accounts: BTreeSet::new(),
             near: Near::new(question),
-            answers: Answers::default(),
+            answers: SnapshotParser::default(),
             relevant: 0,
             share,
         }

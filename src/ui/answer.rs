@@ -42,20 +42,20 @@ fn write_lines(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
 }
 
 #[derive(Serialize)]
-struct Column<'a> {
+struct AnswerColumn<'a> {
     name: &'a str,
     r#type: String,
 }
 
 #[derive(Serialize)]
 struct Body<'a> {
-    columns: Vec<Column<'a>>,
+    columns: Vec<AnswerColumn<'a>>,
     rows: Vec<Box<RawValue>>,
 }
 
 impl<'a> Body<'a> {
     fn of(answer: &'a Answer) -> io::Result<Self> {
-        let columns = answer.columns().zip(answer.keys()).map(|((_, kind), name)| Column { name, r#type: kind.to_string() }).collect();
+        let columns = answer.columns().zip(answer.keys()).map(|((_, kind), name)| AnswerColumn { name, r#type: kind.to_string() }).collect();
         let rows = (0..answer.height()).map(|row| RawValue::from_string(answer.json(row))).collect::<Result<_, _>>()?;
         Ok(Self { columns, rows })
     }

@@ -4,12 +4,12 @@ use super::{Comparison, Pair};
 use crate::detect::{Harm, place};
 use crate::model::{LifecycleAction, Outcome, Repository, Timestamp, WhatIfTotals, plural, plural_verb};
 use crate::policy::Rule;
-use crate::timeline::{End, History, Image, Supposition};
+use crate::timeline::{End, History, Image, Scenario};
 
 /// What such a replay cannot tell.
-pub fn notes(history: &History, supposition: &Supposition, totals: &WhatIfTotals) -> Vec<String> {
+pub fn notes(history: &History, scenario: &Scenario, totals: &WhatIfTotals) -> Vec<String> {
     let mut notes = Vec::new();
-    if let Supposition::Instead(policy) = supposition {
+    if let Scenario::Instead(policy) = scenario {
         notes.push(
             "Runs happen when the logged ones did; a repository of which none is logged for two days has one every 24 hours (`run`: modelled)."
                 .to_owned(),
@@ -39,7 +39,7 @@ pub fn notes(history: &History, supposition: &Supposition, totals: &WhatIfTotals
 impl Comparison<'_> {
     /// Why the rules and the logs agree or do not.
     pub(super) fn explanation(&self, pair: &Pair<'_>, real: &Image) -> String {
-        let check = matches!(self.supposition, Supposition::InForce);
+        let check = matches!(self.scenario, Scenario::InForce);
         match pair.outcome {
             Outcome::Agrees => "The run took it.".to_owned(),
             Outcome::OtherRule => "The run took it, and names another rule.".to_owned(),
@@ -93,7 +93,7 @@ pub fn summary(history: &History, repository: &Repository, image: &Image, pair: 
     let digest = history.digest_or_zero(image.digest).short();
     let went = pair.loss.map(|loss| Timestamp::from_millis(loss.at));
     let verb = if rule.is_some_and(|rule| rule.action == LifecycleAction::Transition) { "archived" } else { "taken" };
-    let what = match (pair.foreseen, rule) {
+    let what = match (pair.expected, rule) {
         (Some(one), Some(rule)) => format!("would have been {verb} at {} by {}", Timestamp::from_millis(one.at), rule.in_words()),
         (Some(one), None) => format!("would have been {verb} at {}", Timestamp::from_millis(one.at)),
         (None, _) => "would have been kept".to_owned(),

@@ -15,11 +15,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Comparison, Place};
+use super::{Comparison, DifferenceKey};
 use crate::detect::advice::Shell;
 use crate::model::{Effect, Repository, Suggestion, Timestamp};
 use crate::policy::{Policy, from_file};
-use crate::timeline::{History, Materials, Supposition};
+use crate::timeline::{History, Materials, Scenario};
 use sizes::Sizes;
 
 /// At most so many rules are changed: each costs a replay for every candidate.
@@ -84,24 +84,24 @@ impl Bench<'_, '_> {
     fn try_rules(&mut self, rules: &[Value]) -> Tried {
         self.replayed += 1;
         let policy = Arc::new(Policy::from_text(&serde_json::json!({ "rules": rules }).to_string()));
-        let supposition = Supposition::Instead(Arc::clone(&policy));
-        let supposed = self.work.replay(self.history, self.number, &supposition, &policy, self.end);
+        let scenario = Scenario::Instead(Arc::clone(&policy));
+        let simulated = self.work.replay(self.history, self.number, &scenario, &policy, self.end);
         let logged = &self.history.repositories()[self.number];
-        let comparison = Comparison { history: self.history, supposition: &supposition, logged, supposed: &supposed };
-        let taken: Vec<Place> = comparison.places(0).into_iter().filter(|place| place.foreseen.is_some()).collect();
+        let comparison = Comparison { history: self.history, scenario: &scenario, logged, simulated: &simulated };
+        let taken: Vec<DifferenceKey> = comparison.places(0).into_iter().filter(|place| place.expected.is_some()).collect();
         let mut harmful = Vec::new();
         let mut effect = Effect::default();
         let mut freed = HashSet::new();
         for place in &taken {
             if place.severity.is_some() {
                 effect.harm += 1;
-                harmful.extend(place.foreseen.and_then(|index| supposed.foreseen.get(index as usize)).map(|one| one.rule_priority));
+                harmful.extend(place.expected.and_then(|index| simulated.expected.get(index as usize)).map(|one| one.rule_priority));
             } else {
                 effect.freed += 1;
-                freed.extend(supposed.images.get(place.image as usize).map(|image| image.digest));
+                freed.extend(simulated.images.get(place.image as usize).map(|image| image.digest));
             }
         }
-        (effect.freed_bytes, effect.freed_bytes_at_most) = (self.layers.freed(&freed, &supposed), sizes::at_most(&freed, logged, &self.layers));
+        (effect.freed_bytes, effect.freed_bytes_at_most) = (self.layers.freed(&freed, &simulated), sizes::at_most(&freed, logged, &self.layers));
         harmful.sort_unstable();
         harmful.dedup();
         Tried { effect, harmful }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::WhatIfs;
 use crate::model::{Action, ImageDescription, LifecycleRule, ManifestKind, Outcome, Push, PushOrigin, RunKind, Timestamp, WhatIf};
 use crate::policy::Policy;
-use crate::timeline::Supposition;
+use crate::timeline::Scenario;
 use crate::timeline::tests::log::{Log, START, digest};
 
 const DAY: i64 = 86_400;
@@ -29,9 +29,9 @@ pub fn untagged_rule(days: i64) -> LifecycleRule<'static> {
     }
 }
 
-fn untagged(days: i64) -> Supposition {
+fn untagged(days: i64) -> Scenario {
     let selection = json!({"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": days});
-    Supposition::Instead(Arc::new(Policy::from_text(
+    Scenario::Instead(Arc::new(Policy::from_text(
         &json!({"rules": [{"rulePriority": 4, "selection": selection, "action": {"type": "expire"}}]}).to_string(),
     )))
 }
@@ -40,15 +40,15 @@ fn second(seconds: i64) -> Option<Timestamp> {
     Some(Timestamp::from_millis((START + seconds) * 1000))
 }
 
-fn played(log: &Log, supposition: &Supposition, days: i64) -> Vec<WhatIf> {
-    let history = log.supposing(supposition, days);
-    WhatIfs::new(&history, supposition).iter().collect()
+fn played(log: &Log, scenario: &Scenario, days: i64) -> Vec<WhatIf> {
+    let history = log.simulating(scenario, days);
+    WhatIfs::new(&history, scenario).iter().collect()
 }
 
 /// What each image came to: its number is that of the first digest that fits.
-fn outcomes(log: &Log, supposition: &Supposition) -> Vec<(u8, Outcome, Option<Timestamp>)> {
+fn outcomes(log: &Log, scenario: &Scenario) -> Vec<(u8, Outcome, Option<Timestamp>)> {
     let number = |element: &WhatIf| (0..=u8::MAX).find(|n| digest(*n) == element.digest).unwrap();
-    let mut told: Vec<_> = played(log, supposition, 30).iter().map(|element| (number(element), element.outcome, element.would_go_at)).collect();
+    let mut told: Vec<_> = played(log, scenario, 30).iter().map(|element| (number(element), element.outcome, element.would_go_at)).collect();
     told.sort();
     told
 }
@@ -59,7 +59,7 @@ fn a_shorter_rule_takes_it_in_an_earlier_run_and_a_longer_one_keeps_it() {
     log.at(0).push(1, "v1").push(2, "v1");
     log.at(2 * DAY).whole_run(untagged_rule(7), &[], &[]).at(5 * DAY).whole_run(untagged_rule(7), &[], &[]);
     log.at(8 * DAY).whole_run(untagged_rule(7), &[(1, &[])], &[]).at(9 * DAY).pull(Some(1), None);
-    assert_eq!(outcomes(&log, &Supposition::InForce), [(1, Outcome::Agrees, second(8 * DAY))]);
+    assert_eq!(outcomes(&log, &Scenario::InForce), [(1, Outcome::Agrees, second(8 * DAY))]);
     assert_eq!(outcomes(&log, &untagged(60)), [(1, Outcome::LoggedOnly, None)]);
     let earlier = played(&log, &untagged(4), 30);
     assert_eq!((earlier[0].outcome, earlier[0].would_go_at, earlier[0].went_at), (Outcome::OtherRun, second(5 * DAY), second(8 * DAY)));
@@ -72,10 +72,10 @@ fn a_run_that_left_what_its_rules_take_is_a_difference() {
     let mut log = Log::default();
     log.at(0).push(1, "v1").push(2, "v1");
     log.at(8 * DAY).whole_run(untagged_rule(7), &[], &[]).at(9 * DAY).whole_run(untagged_rule(7), &[(1, &[])], &[]);
-    assert_eq!(outcomes(&log, &Supposition::InForce), [(1, Outcome::OtherRun, second(8 * DAY))]);
+    assert_eq!(outcomes(&log, &Scenario::InForce), [(1, Outcome::OtherRun, second(8 * DAY))]);
     let mut early = Log::default();
     early.at(0).push(1, "v1").push(2, "v1").at(5 * DAY).whole_run(untagged_rule(7), &[(1, &[])], &[]);
-    assert_eq!(outcomes(&early, &Supposition::InForce), [(1, Outcome::LoggedOnly, None)]);
+    assert_eq!(outcomes(&early, &Scenario::InForce), [(1, Outcome::LoggedOnly, None)]);
 }
 
 /// In the second in which an image is seven days old nothing tells whether a run has it.
@@ -87,14 +87,14 @@ fn a_tie_agrees_with_the_logs_whichever_way_it_went() {
         &[],
         &[],
     );
-    assert_eq!(outcomes(&taken, &Supposition::InForce), [(1, Outcome::Agrees, second(7 * DAY))]);
+    assert_eq!(outcomes(&taken, &Scenario::InForce), [(1, Outcome::Agrees, second(7 * DAY))]);
     let mut left = Log::default();
     left.at(0).push(1, "v1").push(2, "v1").at(7 * DAY).whole_run(untagged_rule(7), &[], &[]).at(8 * DAY).whole_run(
         untagged_rule(7),
         &[(1, &[])],
         &[],
     );
-    assert_eq!(outcomes(&left, &Supposition::InForce), [(1, Outcome::Agrees, second(8 * DAY))]);
+    assert_eq!(outcomes(&left, &Scenario::InForce), [(1, Outcome::Agrees, second(8 * DAY))]);
 }
 
 /// Ten images and more come in several events, seconds apart: what one event took is no reason for the next.
@@ -105,7 +105,7 @@ fn several_events_are_one_run() {
     log.at(8 * DAY).whole_run(untagged_rule(7), &[(2, &[])], &[(1, &[])]).whole_run(untagged_rule(7), &[], &[]);
     log.at(9 * DAY).whole_run(untagged_rule(7), &[(1, &[])], &[]);
     let expected = [(1, Outcome::Agrees, second(9 * DAY)), (2, Outcome::Agrees, second(8 * DAY))];
-    assert_eq!(outcomes(&log, &Supposition::InForce), expected);
+    assert_eq!(outcomes(&log, &Scenario::InForce), expected);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn what_an_index_from_before_the_logs_holds_is_not_missed() {
     let mut log = Log::default();
     log.at(0).push_image(1, None, &[]);
     log.at(DAY).whole_run(untagged_rule(7), &[], &[(1, &[])]).at(9 * DAY).whole_run(untagged_rule(7), &[], &[(1, &[])]);
-    assert_eq!(outcomes(&log, &Supposition::InForce), []);
+    assert_eq!(outcomes(&log, &Scenario::InForce), []);
     assert_eq!(outcomes(&log, &untagged(1)), []);
 }
 
@@ -125,7 +125,7 @@ fn an_image_that_came_out_of_the_archive_is_taken_again() {
     log.at(0).push_image(1, None, &[]).at(8 * DAY).whole_run(rule(), &[(1, &[])], &[]);
     log.at(9 * DAY).add("ImageActivationEvent", Action::Restored { digest: digest(1) }).at(10 * DAY).whole_run(rule(), &[(1, &[])], &[]);
     let expected = [(1, Outcome::Agrees, second(8 * DAY)), (1, Outcome::Agrees, second(10 * DAY))];
-    assert_eq!(outcomes(&log, &Supposition::InForce), expected);
+    assert_eq!(outcomes(&log, &Scenario::InForce), expected);
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn where_no_run_is_logged_one_is_made_up_a_day() {
     // A clock that is wrong by ten thousand years costs nothing: runs that have nothing to take are only counted.
     let (ages, policy) = (3_650_000, untagged(3_600_000));
     assert_eq!(played(&log, &policy, ages)[0].would_go_at, second(3_600_001 * DAY));
-    assert_eq!(WhatIfs::new(&log.supposing(&policy, ages), &policy).totals.runs_modelled, 3_650_000);
+    assert_eq!(WhatIfs::new(&log.simulating(&policy, ages), &policy).totals.runs_modelled, 3_650_000);
 }
 
 /// A delete of what the other policy had taken finds nothing; a refused push finds that it is not there, and is one.
@@ -165,7 +165,7 @@ fn an_artifact_follows_its_subject() {
     log.at(0).push(1, "v1").add("PutImage", Action::Push(signature)).at(20 * DAY).pull(Some(9), None);
     let selection = json!({"tagStatus": "tagged", "tagPatternList": ["v*"], "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 3});
     let rules = json!({"rules": [{"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}]});
-    let supposition = Supposition::Instead(Arc::new(Policy::from_text(&rules.to_string())));
-    let gone: Vec<_> = played(&log, &supposition, 20).iter().map(|one| (one.digest, one.would_go_at)).collect();
+    let scenario = Scenario::Instead(Arc::new(Policy::from_text(&rules.to_string())));
+    let gone: Vec<_> = played(&log, &scenario, 20).iter().map(|one| (one.digest, one.would_go_at)).collect();
     assert_eq!(gone, [(digest(1), second(4 * DAY)), (digest(2), second(5 * DAY))]);
 }

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::place::{Place, put_all, said};
+use crate::place::{Location, put_all, said};
 use crate::s3::{Fault, Proxy, Request, error_answer};
 use crate::world::World;
 use serde_json::Value;
 
 const LAKE: &str = "s3://trail/lakes/one";
 
-fn generation(place: &Place) -> u64 {
+fn generation(place: &Location) -> u64 {
     let manifest: Value = serde_json::from_slice(&place.bucket.get("lakes/one/_tagfall/manifest.json").unwrap()).unwrap();
     manifest["generation"].as_u64().unwrap()
 }
@@ -22,7 +22,7 @@ const COUNT: &str = "SELECT count(*) AS n FROM cloudtrail_logs";
 
 #[test]
 fn a_lake_in_a_bucket_gives_byte_for_byte_what_one_in_a_folder_gives() {
-    let place = Place::new();
+    let place = Location::new();
     for source in ["incident", "quiet"] {
         place.ok(&["ingest", source, "--lake", "lake"]);
         place.ok(&["ingest", source, "--lake", LAKE]);
@@ -58,7 +58,7 @@ fn a_lake_in_a_bucket_gives_byte_for_byte_what_one_in_a_folder_gives() {
 
 #[test]
 fn an_archive_in_a_bucket_and_its_lake_beside_it_agree() {
-    let place = Place::new();
+    let place = Location::new();
     let incident = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/incident");
     let server_world = World::new();
     server_world.copy(&incident, "incident");
@@ -80,7 +80,7 @@ fn an_archive_in_a_bucket_and_its_lake_beside_it_agree() {
 
 #[test]
 fn a_question_fetches_the_days_and_the_columns_that_it_asks_for_and_lists_no_partition() {
-    let place = Place::new();
+    let place = Location::new();
     place.ok(&["ingest", "incident", "--lake", LAKE]);
     let size = |key: &str| place.bucket.get(key).unwrap().len();
     let parts: usize = place.keys("/_tagfall/parts/").iter().map(|key| size(key)).sum();
@@ -112,7 +112,7 @@ fn length(line: &str) -> usize {
 
 #[test]
 fn the_manifest_is_written_on_a_condition_and_parts_before_it() {
-    let place = Place::new();
+    let place = Location::new();
     place.ok(&["ingest", "incident", "--lake", LAKE]);
     let log = place.bucket.take_log();
     let at = |what: &str| log.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}: {log:#?}"));
@@ -136,7 +136,7 @@ fn the_manifest_is_written_on_a_condition_and_parts_before_it() {
 }
 
 /// After one more run that commits, every object is one that counts or that counted before.
-fn tidy(place: &Place) {
+fn tidy(place: &Location) {
     place.world.file("last/one.json", br#"{"Records":[{"eventVersion":"1.08","eventTime":"2031-03-02T00:00:01Z","eventSource":"ecr.amazonaws.com","eventName":"DescribeRepositories","awsRegion":"eu-central-1","recipientAccountId":"111122223333","eventID":"00000000-0000-4000-8000-000000000009"}]}"#);
     place.ok(&["ingest", "last", "--lake", LAKE, "--keep-replaced", "0s"]);
     let text = |name: &str| String::from_utf8(place.bucket.get(&format!("lakes/one/_tagfall/{name}")).unwrap()).unwrap();
@@ -148,7 +148,7 @@ fn tidy(place: &Place) {
 
 #[test]
 fn killed_at_any_moment_a_lake_in_a_bucket_stays_whole() {
-    let place = Place::new();
+    let place = Location::new();
     place.ok(&["ingest", "quiet", "--lake", LAKE]);
     let before = place.json(&["query", COUNT, LAKE])["rows"].clone();
     place.bucket.put("lakes/one/notes.txt", b"mine".to_vec());
@@ -183,7 +183,7 @@ fn killed_at_any_moment_a_lake_in_a_bucket_stays_whole() {
 
 #[test]
 fn a_service_that_fails_on_the_way_changes_nothing_in_the_end() {
-    let place = Place::new();
+    let place = Location::new();
     let slow_down = error_answer(503, "SlowDown", "");
     let conflict = error_answer(409, "ConditionalRequestConflict", "");
     let proxy = Proxy::start(place.server.address, move |request: &Request<'_>| match (request.method, request.tried) {
@@ -210,7 +210,7 @@ fn a_service_that_fails_on_the_way_changes_nothing_in_the_end() {
 
 #[test]
 fn damage_in_a_bucket_is_told_as_in_a_folder_and_repaired() {
-    let place = Place::new();
+    let place = Location::new();
     place.ok(&["ingest", "incident", "--lake", LAKE]);
     let sound = place.json(&["timeline", LAKE])["timelines"].clone();
     let key = place.keys("/_tagfall/parts/").remove(0);
@@ -232,7 +232,7 @@ fn damage_in_a_bucket_is_told_as_in_a_folder_and_repaired() {
 
 #[test]
 fn missing_rights_and_servers_without_conditions_are_named() {
-    let place = Place::new();
+    let place = Location::new();
     place.bucket.refuse_writes(true);
     let output = place.run(&["ingest", "incident", "--lake", LAKE]);
     assert_eq!(output.status.code(), Some(2));

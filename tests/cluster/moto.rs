@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::place::{Place, said};
+use crate::place::{Location, said};
 use crate::s3::{Fault, Proxy, Request};
 
 struct Moto {
@@ -68,14 +68,14 @@ impl Drop for Moto {
 #[test]
 fn a_lake_on_another_server_is_the_same_lake() {
     let Some(moto) = Moto::start() else { return };
-    let place = Arc::new(Place::with_a_damaged_object());
+    let place = Arc::new(Location::with_a_damaged_object());
     let endpoint = format!("http://{}", moto.address);
     let run = |args: &[&str]| {
         let output = place.run_at(&endpoint, args);
         assert!(matches!(output.status.code(), Some(0 | 1 | 3)), "{args:?}: {}", said(&output));
         output
     };
-    let answers = |lake: &str| Place::asked(lake).map(|args| String::from_utf8(run(&args).stdout).unwrap());
+    let answers = |lake: &str| Location::asked(lake).map(|args| String::from_utf8(run(&args).stdout).unwrap());
     for source in ["incident", "quiet"] {
         run(&["ingest", source, "--lake", "one"]);
         run(&["ingest", source, "--lake", "s3://trail/one"]);

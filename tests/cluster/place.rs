@@ -13,13 +13,13 @@ use crate::world::World;
 pub const ALL: &str = "SELECT * FROM cloudtrail_logs ORDER BY eventtime, eventid, eventname, requestparameters";
 
 /// A folder, a bucket of the name `trail`, and the server that has it.
-pub struct Place {
+pub struct Location {
     pub world: World,
     pub bucket: Arc<Memory>,
     pub server: Server,
 }
 
-impl Place {
+impl Location {
     /// The fixtures in both: `incident` and `quiet`.
     pub fn new() -> Self {
         let world = World::new();

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::place::Place;
+use crate::place::Location;
 use crate::s3::{Fault, Proxy, Request};
 use serde_json::Value;
 
 /// Plan, shards in any order, one of them twice at once, merges, commit.
-fn made_by_many(place: &Place, sources: &[&str], lake: &str, plan: &str) {
+fn made_by_many(place: &Location, sources: &[&str], lake: &str, plan: &str) {
     let planned = place.step(&[&["plan"], sources, &["--shards", "5", "-o", plan]].concat());
     assert_eq!(planned["shards"], 5);
     let shard = |number: u32| format!("{plan}/shard-{number:05}.ndjson");
@@ -41,7 +41,7 @@ fn made_by_many(place: &Place, sources: &[&str], lake: &str, plan: &str) {
 
 #[test]
 fn many_machines_make_the_lake_that_one_makes_in_a_folder_and_in_a_bucket() {
-    let place = Place::with_a_damaged_object();
+    let place = Location::with_a_damaged_object();
     assert_eq!(place.run(&["ingest", "incident", "quiet", "--lake", "one"]).status.code(), Some(3), "an object is damaged");
     made_by_many(&place, &["incident", "quiet"], "many", "plan");
     place.compare("one", "many");
@@ -62,7 +62,7 @@ fn many_machines_make_the_lake_that_one_makes_in_a_folder_and_in_a_bucket() {
 
 #[test]
 fn a_shard_gives_the_same_bytes_whoever_makes_it_and_a_killed_one_leaves_nothing_that_counts() {
-    let place = Place::with_a_damaged_object();
+    let place = Location::with_a_damaged_object();
     place.step(&["plan", "s3://trail/incident/", "--shards", "2", "-o", "s3://trail/plan"]);
     let staged = |lake: &str| {
         let prefix = format!("{lake}/_tagfall/shards/");
@@ -91,7 +91,7 @@ fn a_shard_gives_the_same_bytes_whoever_makes_it_and_a_killed_one_leaves_nothing
 
 #[test]
 fn plans_and_steps_that_cannot_be_are_refused() {
-    let place = Place::with_a_damaged_object();
+    let place = Location::with_a_damaged_object();
     for (args, expected) in [
         (&["ingest", "--commit", "--lake", "none"][..], "no shard of a plan is staged"),
         (&["ingest", "--shard", "incident/README.md", "--lake", "none"], "cannot read the shard"),
@@ -112,7 +112,7 @@ fn plans_and_steps_that_cannot_be_are_refused() {
 #[test]
 #[cfg(unix)]
 fn the_recipe_with_xargs_does_what_it_says() {
-    let place = Place::with_a_damaged_object();
+    let place = Location::with_a_damaged_object();
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/CLUSTER.md")).unwrap();
     let recipe = page.split("```sh xargs\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     assert!(recipe.lines().count() <= 10 && recipe.contains("xargs -P"), "{recipe}");

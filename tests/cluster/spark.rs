@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::place::Place;
+use crate::place::Location;
 
 /// Far more than starting a machine of Java takes.
 const SOON: Duration = Duration::from_secs(240);
@@ -66,7 +66,7 @@ impl Cluster {
     }
 
     /// The driver, about to be started.
-    fn driver(&self, place: &Place, binary: &Path, lake: &str, sources: &[&str], conf: &[&str]) -> Command {
+    fn driver(&self, place: &Location, binary: &Path, lake: &str, sources: &[&str], conf: &[&str]) -> Command {
         let mut command = Command::new(self.home.join("bin/spark-submit"));
         command.env("SPARK_HOME", &self.home).env("PYSPARK_PYTHON", &self.python).env("SPARK_LOCAL_IP", "127.0.0.1");
         command.args(["--master", &self.master, "--driver-memory", "512m", "--executor-memory", "512m"]);
@@ -80,7 +80,7 @@ impl Cluster {
             command.args(["--env", name]);
         }
         command.arg("--ship").arg(binary).args(sources).current_dir(place.world.path(""));
-        command.envs(Place::credentials(&place.server.endpoint()));
+        command.envs(Location::credentials(&place.server.endpoint()));
         command
     }
 }
@@ -115,7 +115,7 @@ fn wait_for(log: &Path, mark: &str) -> String {
     }
 }
 
-impl Place {
+impl Location {
     /// A program in the place of ours, which does something else first.
     fn wrapped(&self, name: &str, first: &str) -> PathBuf {
         let path = self.world.path(&format!("{name}/tagfall"));
@@ -155,7 +155,7 @@ print(' '.join(sorted(names)))";
 /// One cluster for all cases: its start is the slow part.
 #[test]
 fn a_cluster_makes_the_lake_that_one_machine_makes_whatever_fails_on_the_way() {
-    let place = Place::with_a_damaged_object();
+    let place = Location::with_a_damaged_object();
     let folder = place.world.path("cluster");
     fs::create_dir_all(&folder).unwrap();
     let Some(cluster) = Cluster::start(&folder) else { return };

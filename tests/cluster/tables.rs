@@ -5,11 +5,11 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::place::Place;
+use crate::place::Location;
 
 #[test]
 fn athena_gets_a_table_of_the_lists_or_of_a_copy() {
-    let place = Place::new();
+    let place = Location::new();
     place.run(&["ingest", "incident", "--lake", "lake"]);
     place.run(&["ingest", "incident", "--lake", "s3://trail/lake"]);
     let ddl = |args: &[&str]| String::from_utf8(place.run(&[&["lake", "ddl"], args].concat()).stdout).unwrap();
@@ -54,7 +54,7 @@ for dialect in ['athena', 'hive']:
         std::io::Write::write_all(&mut child.stdin.take().unwrap(), text.as_bytes()).unwrap_or_default();
         child.wait_with_output().unwrap()
     };
-    let place = Place::new();
+    let place = Location::new();
     place.ok(&["ingest", "incident", "--lake", "s3://trail/lake"]);
     let text = String::from_utf8(place.run(&["lake", "ddl", "s3://trail/lake", "--table", "logs.trail"]).stdout).unwrap();
     let output = run(&text);
@@ -73,7 +73,7 @@ for dialect in ['athena', 'hive']:
 #[cfg(unix)]
 fn hive_makes_the_tables_and_reads_in_them_what_is_in_the_lake() {
     let Some((python, _)) = crate::spark::pyspark() else { return };
-    let place = Place::new();
+    let place = Location::new();
     for source in ["incident", "quiet"] {
         place.ok(&["ingest", source, "--lake", "lake"]);
         place.ok(&["ingest", source, "--lake", "s3://trail/lake"]);

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::place::{Place, said};
+use crate::place::{Location, said};
 use crate::s3::{Fault, Proxy, Request};
 use serde_json::{Value, json};
 
@@ -19,12 +19,12 @@ fn event(number: u32, day: u32) -> Value {
     })
 }
 
-fn object(place: &Place, name: &str, events: &[Value]) {
+fn object(place: &Location, name: &str, events: &[Value]) {
     place.world.file(name, json!({"Records": events}).to_string().as_bytes());
 }
 
 /// Does `work`, with how often it was done before, when a run is about to replace the manifest: the first `times` times.
-fn before_its_commit(place: &Arc<Place>, times: usize, work: impl Fn(&Place, usize) + Send + Sync + 'static) -> Proxy {
+fn before_its_commit(place: &Arc<Location>, times: usize, work: impl Fn(&Location, usize) + Send + Sync + 'static) -> Proxy {
     let (place, done) = (Arc::clone(place), AtomicUsize::new(0));
     Proxy::start(place.server.address, move |request: &Request<'_>| {
         let is_commit = request.method == "PUT" && request.target.contains("/_tagfall/manifest.json") && !request.target.contains("/shards/");
@@ -40,7 +40,7 @@ fn before_its_commit(place: &Arc<Place>, times: usize, work: impl Fn(&Place, usi
 
 #[test]
 fn what_a_run_tells_beside_its_events_does_not_keep_it_from_committing() {
-    let place = Place::new();
+    let place = Location::new();
     object(&place, "a/one.json", &[event(1, 1)]);
     place.ok(&["ingest", "a", "--lake", LAKE]);
     // The first event that only reads; the first file that is left out by its name; the first events that share an id.
@@ -67,7 +67,7 @@ fn what_a_run_tells_beside_its_events_does_not_keep_it_from_committing() {
 }
 
 /// The lake that a slow run and those that overtake it have made is the one that they make one after another.
-fn overtaken(place: &Arc<Place>, lake: &str, select: &[&str], slow: &[&str], quick: &'static [&'static str]) {
+fn overtaken(place: &Arc<Location>, lake: &str, select: &[&str], slow: &[&str], quick: &'static [&'static str]) {
     let far = format!("s3://trail/lakes/{lake}");
     let (address, more): (String, Vec<String>) = (far.clone(), select.iter().map(|arg| (*arg).to_owned()).collect());
     let proxy = before_its_commit(place, quick.len(), move |place, number| {
@@ -89,7 +89,7 @@ fn overtaken(place: &Arc<Place>, lake: &str, select: &[&str], slow: &[&str], qui
 
 #[test]
 fn a_run_that_is_overtaken_goes_on_on_top_of_the_other() {
-    let place = Arc::new(Place::new());
+    let place = Arc::new(Location::new());
     let events = |numbers: std::ops::Range<u32>, day: u32| numbers.map(|number| event(number, day)).collect::<Vec<_>>();
     // Other days; the same day; copies of the same events in objects whose names sort before and behind; the same objects.
     object(&place, "before/m.json", &[events(0..40, 1), events(40..80, 2)].concat());
@@ -116,7 +116,7 @@ fn a_run_that_is_overtaken_goes_on_on_top_of_the_other() {
 
 #[test]
 fn a_run_that_is_overtaken_by_one_that_keeps_other_services_is_refused() {
-    let place = Arc::new(Place::new());
+    let place = Arc::new(Location::new());
     object(&place, "mine/m.json", &[event(1, 1)]);
     let proxy = before_its_commit(&place, 1, |place, _| drop(place.ok(&["ingest", "mine", "--select", "ecs", "--lake", LAKE])));
     let output = place.run_at(&proxy.endpoint(), &["ingest", "mine", "--lake", LAKE]);
@@ -126,7 +126,7 @@ fn a_run_that_is_overtaken_by_one_that_keeps_other_services_is_refused() {
 
 #[test]
 fn a_repair_that_is_overtaken_is_refused_and_made_again() {
-    let place = Arc::new(Place::new());
+    let place = Arc::new(Location::new());
     place.ok(&["ingest", "incident", "--lake", LAKE]);
     place.ok(&["ingest", "incident", "--lake", "one"]);
     let key = place.keys("/_tagfall/parts/").remove(0);
@@ -148,7 +148,7 @@ fn a_repair_that_is_overtaken_is_refused_and_made_again() {
 
 #[test]
 fn a_plan_is_published_on_top_of_another_run_and_once_by_two_drivers() {
-    let place = Arc::new(Place::with_a_damaged_object());
+    let place = Arc::new(Location::with_a_damaged_object());
     object(&place, "mine/m.json", &[event(1, 2), event(2, 2)]);
     for (lake, is_again) in [("plans", false), ("drivers", true)] {
         let far = format!("s3://trail/lakes/{lake}");
@@ -176,7 +176,7 @@ fn a_plan_is_published_on_top_of_another_run_and_once_by_two_drivers() {
 }
 
 /// Reads while others commit, before the first part comes.
-fn slow_reader(place: &Arc<Place>, keep: &'static str) -> (std::process::Output, Vec<u8>) {
+fn slow_reader(place: &Arc<Location>, keep: &'static str) -> (std::process::Output, Vec<u8>) {
     let lake = format!("s3://trail/lakes/{keep}");
     place.ok(&["ingest", "incident", "--lake", &lake]);
     let before = place.stdout(&["timeline", &lake, "--format", "json"]);
@@ -199,7 +199,7 @@ fn slow_reader(place: &Arc<Place>, keep: &'static str) -> (std::process::Output,
 
 #[test]
 fn a_reader_that_is_slower_than_many_commits_reads_what_it_began_with() {
-    let place = Arc::new(Place::new());
+    let place = Arc::new(Location::new());
     let (output, before) = slow_reader(&place, "1h");
     assert!(matches!(output.status.code(), Some(0 | 1)), "{}", said(&output));
     assert!(output.stdout == before, "byte for byte");

@@ -4,7 +4,7 @@ use crate::decode_world;
 use decode_world::{Element, Random, Reading, Truth, WANTED, Writing, document, element, gzip, read, read_with};
 use proptest::prelude::*;
 use serde_json::Value;
-use tagfall::decode::identity::Told;
+use tagfall::decode::identity::EventKey;
 use tagfall::decode::{Decoder, Limits, Outcome, Wanted, fingerprint};
 use tagfall::model::Timestamp;
 
@@ -21,7 +21,7 @@ fn check(elements: &[Element], reading: &Reading, wanted: Wanted<'_>) {
         match &element.truth {
             Truth::Record { time, source, value, .. } => {
                 let text = |name: &str| value[name].as_str().unwrap_or_default().as_bytes();
-                let told = Told {
+                let told = EventKey {
                     id: text("eventID"),
                     time: Some(Timestamp::from_millis(*time)),
                     source: text("eventSource"),

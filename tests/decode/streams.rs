@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use decode_world::{Element, Random, Reading, WANTED, Writing, document, element, gzip, read};
 use proptest::prelude::*;
-use tagfall::decode::{Decoder, Limits, Next, Outcome, RawRecord, RecordSink, Rest, Room, Stored, Wanted};
+use tagfall::decode::{Decoder, Limits, Next, Outcome, RawRecord, RecordSink, Rest, Stored, TextMemory, Wanted};
 use tagfall::model::Identity;
 
 /// Keeps everything, the ids of each part too.
@@ -33,7 +33,7 @@ impl RecordSink for Kept {
 
 /// Reads `stored` with a share of `share` bytes, its first `held` bytes in hand.
 fn in_parts(stored: &[u8], wanted: Wanted<'_>, share: u64, record: u64, held: usize) -> (Reading, u64) {
-    let mut decoder = Decoder::sharing(Arc::new(Room::of(share, share, record)));
+    let mut decoder = Decoder::sharing(Arc::new(TextMemory::of(share, share, record)));
     let mut kept = Kept::default();
     let (bytes, mut rest) = stored.split_at(held.min(stored.len()));
     let object = Stored { bytes, rest: Some(Rest::Stream(&mut rest)) };
@@ -60,9 +60,9 @@ fn without_blanks(json: &str) -> String {
 
 /// What can be compared of two readings: reasons name places, and these are told from the part's beginning.
 /// Records, identities, numbers, failures, outcome, first and last time.
-type Told = (Vec<(u64, String, bool)>, Vec<Identity>, [u64; 3], Vec<u64>, String, [Option<i64>; 2]);
+type EventKey = (Vec<(u64, String, bool)>, Vec<Identity>, [u64; 3], Vec<u64>, String, [Option<i64>; 2]);
 
-fn told(reading: Reading) -> Told {
+fn told(reading: Reading) -> EventKey {
     let report = reading.report;
     let outcome = match report.outcome {
         Outcome::Failed(_) => "failed".to_owned(),
@@ -234,7 +234,7 @@ fn what_is_none_of_cloudtrails_ends_at_once() {
     for start in ["<html>", "\x01\0\0\0", "no log\n", "{\"a\":1}"] {
         let text = start.repeat(400_000);
         let mut rest = text.as_bytes();
-        let mut decoder = Decoder::sharing(Arc::new(Room::of(4096, 4096, 8192)));
+        let mut decoder = Decoder::sharing(Arc::new(TextMemory::of(4096, 4096, 8192)));
         let stored = Stored { bytes: b"", rest: Some(Rest::Stream(&mut rest)) };
         let report = decoder.object_of(stored, Wanted::All, Limits::default(), &mut Kept::default());
         assert!(matches!(report.outcome, Outcome::Failed(_)), "{start}: {report:?}");

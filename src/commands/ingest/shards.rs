@@ -12,7 +12,7 @@ use crate::commands::options::Sources;
 use crate::commands::{Ending, interrupt, machine, sources};
 use crate::decode::Wanted;
 use crate::failure::Failure;
-use crate::lake::{Days, Ingest, Limits, Place, Summary, merge_days, publish_shards};
+use crate::lake::{Days, Ingest, Limits, Location, Summary, merge_days, publish_shards};
 use crate::pipeline;
 use crate::source::{self, Options};
 use crate::ui::coverage::describe;
@@ -42,7 +42,7 @@ impl Args {
         Limits { keep_replaced, ..Limits::within(machine::memory(self.max_memory)) }
     }
 
-    pub(super) fn place(&self, options: &Options) -> Result<Place, Failure> {
+    pub(super) fn place(&self, options: &Options) -> Result<Location, Failure> {
         Ok(match self.in_s3() {
             Some(lake) => sources::store(lake, options)?.into(),
             None => (&self.lake).into(),

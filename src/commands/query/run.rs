@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::lake::LakeFeed;
 use crate::model::{Coverage, Filter, Seen};
 use crate::pipeline::{self, Budget};
-use crate::source::{Feed, Shelf};
+use crate::source::{Feed, RecordSource};
 use crate::sql::{Answer, Catalog, Doubtful, Export, Gathered, Gathering, Limits, Ordered, Query, Settled, Spill, SqlError, named};
 use crate::tables::{self, rows};
 use crate::ui;
@@ -224,7 +224,7 @@ impl Args {
         let gather = |way: Way| {
             let feeds = self.open(talk, &narrowed)?;
             // A lake has no second copies; several sources may have the same events.
-            let distinct = matches!(feeds.as_slice(), [feed] if feed.shelf().is_some());
+            let distinct = matches!(feeds.as_slice(), [feed] if feed.record_source().is_some());
             let gathering = Gathering::new(query, asked, distinct, machine::memory(self.common.limits.max_memory));
             let gathering = gathering.spilling(&spill, self.jobs().get());
             let gathering = match way {
@@ -265,7 +265,8 @@ impl Args {
         }
         let gathered = gathered.map_err(|error| not_answered(&error))?;
         reading.coverage = coverage;
-        reading.is_lake = matches!(feeds.as_slice(), [feed] if feed.shelf().is_some()) && asked.accounts.is_empty() && asked.regions.is_empty();
+        reading.is_lake =
+            matches!(feeds.as_slice(), [feed] if feed.record_source().is_some()) && asked.accounts.is_empty() && asked.regions.is_empty();
         match gathered {
             Gathered::Surveyed(export) => reading.outgoing = Some(Outgoing::Lake { export, feeds }),
             Gathered::Ordered(ordered) => {
@@ -368,8 +369,8 @@ impl Args {
 
 /// The only lake that is read.
 fn lake(feeds: &[Box<dyn Feed>]) -> Result<&LakeFeed, Failure> {
-    let shelf = feeds.first().and_then(|feed| feed.shelf());
-    shelf.and_then(|shelf| (shelf as &dyn Any).downcast_ref::<LakeFeed>()).ok_or_else(|| Failure::new("the lake is not open"))
+    let record_source = feeds.first().and_then(|feed| feed.record_source());
+    record_source.and_then(|record_source| (record_source as &dyn Any).downcast_ref::<LakeFeed>()).ok_or_else(|| Failure::new("the lake is not open"))
 }
 
 fn has_no_limit(filter: &Filter) -> bool {

@@ -162,7 +162,7 @@ mod tests {
     use super::*;
     use crate::decode::Wanted;
     use crate::decode::blocks::Portable;
-    use crate::decode::identity::Told;
+    use crate::decode::identity::EventKey;
 
     fn value<'t>(record: &'t [u8], key: &str) -> Option<&'t [u8]> {
         let key = format!("\"{key}\":\"");
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn what_cloudtrail_writes_is_told_apart_without_a_full_reading() {
-        let told = Told {
+        let told = EventKey {
             id: b"0828c0d2-3589-4390-b954-c78b4a7df44b",
             time: Timestamp::parse("2026-03-02T10:00:00Z"),
             source: b"ecr.amazonaws.com",

@@ -7,7 +7,7 @@ use polars_parquet_format::thrift::protocol::TCompactInputProtocol;
 
 use super::damaged;
 use crate::decode::guard::guarded;
-use crate::decode::room::Room;
+use crate::decode::text_memory::TextMemory;
 
 /// Longest head of a page that is believed: it may hold the least and the greatest value.
 const HEAD_BYTES_MAX: usize = 16 << 20;
@@ -22,7 +22,7 @@ const VALUES_SURE: u64 = 1 << 20;
 ///
 /// # Errors
 /// They cannot, and why.
-pub(super) fn fit(bytes: &[u8], chunk: &ColumnChunkMetadata, room: &Room) -> Result<(), String> {
+pub(super) fn fit(bytes: &[u8], chunk: &ColumnChunkMetadata, room: &TextMemory) -> Result<(), String> {
     let page_max = room.record_bytes().max(PAGE_SURE);
     let values_max = (room.record_bytes() / VALUE_BYTES).max(VALUES_SURE);
     let repeated = chunk.descriptor().descriptor.max_rep_level > 0;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Subject, Told, caller, principal};
+use super::{ReasonFound, Subject, caller, principal};
 use crate::detect::advice::Shell;
 use crate::detect::story::span;
 use crate::model::{Caller, DAY_MILLIS, ReasonKind, StepKind, Timestamp, plural};
@@ -13,7 +13,7 @@ use crate::timeline::{EventNo, Step};
 /// digest.
 const SAME_PUSH_MILLIS: i64 = 1_000;
 
-pub fn since_push(subject: Subject<'_>) -> Option<Told> {
+pub fn since_push(subject: Subject<'_>) -> Option<ReasonFound> {
     let Count::Since(Clock::Pushed, days) = subject.rule.count else { return None };
     let pushed = subject.loss.pushed_at?;
     let first = subject.life().iter().find(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate));
@@ -39,10 +39,10 @@ pub fn since_push(subject: Subject<'_>) -> Option<Told> {
     let advice =
         "Protect promoted tags by a rule of their own, with a lower number than this one: a new tag on an old digest does not make it younger.";
     let told = subject.told(ReasonKind::AgeFromPush, text, own.into_iter().chain([given]).collect());
-    Some(Told { advice: Some(advice.to_owned()), ..told })
+    Some(ReasonFound { advice: Some(advice.to_owned()), ..told })
 }
 
-pub fn since_pull(subject: Subject<'_>) -> Option<Told> {
+pub fn since_pull(subject: Subject<'_>) -> Option<ReasonFound> {
     let Count::Since(Clock::Pulled, days) = subject.rule.count else { return None };
     let pulls = || subject.life().iter().filter(|step| step.kind == StepKind::Pull);
     let restored = subject.life().iter().rev().find(|step| step.kind == StepKind::Restore).map(|step| step.event);
@@ -63,7 +63,7 @@ pub fn since_pull(subject: Subject<'_>) -> Option<Told> {
     let mut events: Vec<EventNo> = recorded.or(restored).into_iter().collect();
     let (uncounted, advice) = uncounted(subject, pulls(), &mut events);
     text.push_str(&uncounted);
-    Some(Told { advice, ..subject.told(ReasonKind::PullTime, text, events) })
+    Some(ReasonFound { advice, ..subject.told(ReasonKind::PullTime, text, events) })
 }
 
 /// The pulls that ECR did not count as use, by caller, and why.

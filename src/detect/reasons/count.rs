@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Subject, Told, listed, principal};
+use super::{ReasonFound, Subject, listed, principal};
 use crate::model::{ReasonKind, StepKind, Timestamp};
 use crate::policy::Count;
 use crate::timeline::{EventNo, Image, Step};
@@ -23,7 +23,7 @@ struct Newer<'h> {
     push: EventNo,
 }
 
-pub fn outnumbered(subject: Subject<'_>) -> Option<Told> {
+pub fn outnumbered(subject: Subject<'_>) -> Option<ReasonFound> {
     let Count::MoreThan(keeps) = subject.rule.count else { return None };
     let newer = newer(subject, usize::try_from(keeps).unwrap_or(usize::MAX));
     let own = subject.life().iter().find(|step| is_push(step)).map_or(EventNo::NONE, |step| step.event);
@@ -67,7 +67,7 @@ pub fn outnumbered(subject: Subject<'_>) -> Option<Told> {
         }
         None => format!("{KEEP_MORE} than are pushed while one is deployed, or protect deployed tags by a rule of their own above this one."),
     };
-    Some(Told { advice: Some(advice), ..subject.told(ReasonKind::Outnumbered, text, events) })
+    Some(ReasonFound { advice: Some(advice), ..subject.told(ReasonKind::Outnumbered, text, events) })
 }
 
 /// The first `keeps` images after this one that the rule counted when it took it, by time of push.

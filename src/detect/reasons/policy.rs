@@ -1,11 +1,11 @@
 //! Who put the policy and when, and what was changed in it too late.
 
-use super::{Subject, Told, caller};
+use super::{ReasonFound, Subject, caller};
 use crate::detect::story::span;
 use crate::model::{ReasonKind, times};
 use crate::timeline::{KnownFrom, PolicyChange};
 
-pub fn put(subject: Subject<'_>) -> Option<Told> {
+pub fn put(subject: Subject<'_>) -> Option<ReasonFound> {
     let (history, loss) = (subject.history, subject.loss);
     let before: Vec<&PolicyChange> = subject.repository.policies.iter().filter(|change| subject.time(change.event) <= loss.at).collect();
     let same = |change: &PolicyChange| history.policy(change.policy).is_same_as(subject.policy);
@@ -37,7 +37,7 @@ pub fn put(subject: Subject<'_>) -> Option<Told> {
 }
 
 /// How the repository's policy was changed after the loss.
-pub fn changed(subject: Subject<'_>) -> Option<Told> {
+pub fn changed(subject: Subject<'_>) -> Option<ReasonFound> {
     let (history, at) = (subject.history, subject.loss.at);
     let after = subject.repository.policies.iter().filter(|change| subject.time(change.event) > at && change.known_from != Some(KnownFrom::Run));
     let mut differing = after.filter(|change| !history.policy(change.policy).is_same_as(subject.policy));

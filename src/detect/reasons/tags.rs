@@ -1,7 +1,7 @@
 //! Which of the image's tags the rule selects, and which rule looks as if it would have protected the
 //! image.
 
-use super::{Subject, Told, listed};
+use super::{ReasonFound, Subject, listed};
 use crate::model::ReasonKind;
 use crate::policy::{Rule, Tags};
 
@@ -36,7 +36,7 @@ fn wants(rule: &Rule) -> Vec<Want<'_>> {
     prefixes.chain(rule.words.patterns.iter().map(|text| Want { text, is_prefix: false })).collect()
 }
 
-pub fn matched(subject: Subject<'_>) -> Option<Told> {
+pub fn matched(subject: Subject<'_>) -> Option<ReasonFound> {
     let (tags, wants) = (subject.tags(), wants(subject.rule));
     let fitting: Vec<(Want<'_>, &str)> = wants.iter().filter_map(|want| Some((*want, *tags.iter().find(|tag| want.fits(tag))?))).collect();
     if fitting.is_empty() {
@@ -56,12 +56,12 @@ pub fn matched(subject: Subject<'_>) -> Option<Told> {
     let given =
         subject.loss.tags.iter().filter(|(tag, _)| fitting.iter().any(|(_, own)| *own == subject.history.text(*tag))).map(|(_, given)| *given);
     let events = given.filter(|given| given.is_some()).chain([subject.loss.event]).collect();
-    Some(Told { advice, ..subject.told(ReasonKind::TagMatched, text, events) })
+    Some(ReasonFound { advice, ..subject.told(ReasonKind::TagMatched, text, events) })
 }
 
 /// Rules that mention tags like these and still did not protect the image: rules above it because something
 /// in them did not match, rules below because this rule came first.
-pub fn unprotected(subject: Subject<'_>) -> Option<Told> {
+pub fn unprotected(subject: Subject<'_>) -> Option<ReasonFound> {
     let tags = subject.tags();
     let others = subject.policy.rules().iter().filter(|other| other.priority != subject.rule.priority && other.class == subject.rule.class);
     let (mut texts, mut advice) = (Vec::new(), None);
@@ -75,7 +75,7 @@ pub fn unprotected(subject: Subject<'_>) -> Option<Told> {
     if texts.is_empty() {
         return None;
     }
-    Some(Told { advice, ..subject.told(ReasonKind::ProtectionMissed, texts.join(" "), vec![subject.loss.event]) })
+    Some(ReasonFound { advice, ..subject.told(ReasonKind::ProtectionMissed, texts.join(" "), vec![subject.loss.event]) })
 }
 
 /// For a rule above: what in it did not match. All of its prefixes and patterns have to match some tag of

@@ -13,7 +13,7 @@ use crate::lake::row::Head;
 use crate::lake::rows::Piece;
 use crate::model::{Repairs, Timestamp};
 use crate::pipeline;
-use crate::recognize::Answers;
+use crate::recognize::SnapshotParser;
 use crate::source::{Delivery, Fetched};
 
 /// One worker's part.
@@ -30,7 +30,7 @@ pub struct Collector<'i> {
     /// An event with `readOnly: true` was among the records.
     read_only: bool,
     /// Knows snapshots.
-    reader: Answers,
+    reader: SnapshotParser,
     /// Those of the object at hand.
     answers: Vec<KeptAnswer>,
 }
@@ -51,7 +51,7 @@ impl<'i> Collector<'i> {
             inside: false,
             taken: 0,
             read_only: false,
-            reader: Answers::default(),
+            reader: SnapshotParser::default(),
             answers: Vec::new(),
         }
     }

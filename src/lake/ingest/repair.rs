@@ -12,12 +12,12 @@ use super::{Ingest, Limits};
 use crate::lake::LakeError;
 use crate::lake::check::{Examined, Report, examine};
 use crate::lake::disk::Disk;
+use crate::lake::location::Location;
 use crate::lake::manifest::{Damage, FileEntry, Lost, Manifest, Segment, TakenOver};
 use crate::lake::merge::{Present, read_group};
 use crate::lake::objects::{self, Ending, KnownObjects, ObjectState};
 use crate::lake::parquet::Reader;
 use crate::lake::partition::Partition;
-use crate::lake::place::Place;
 
 /// What a repair is about.
 #[derive(Default)]
@@ -38,7 +38,7 @@ impl Ingest {
     ///
     /// # Errors
     /// There is no lake, another run has it open, or none of its manifests can be read.
-    pub fn open_to_repair(lake: impl Into<Place>, limits: Limits, archives: bool) -> Result<(Self, Report), LakeError> {
+    pub fn open_to_repair(lake: impl Into<Location>, limits: Limits, archives: bool) -> Result<(Self, Report), LakeError> {
         let place = lake.into();
         // One commit: until all is there, the damaged files count.
         let limits = Limits { commit_bytes: u64::MAX, commit_objects: usize::MAX, ..limits };

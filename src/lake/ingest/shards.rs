@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use super::{Ingest, Limits, Summary};
 use crate::lake::LakeError;
+use crate::lake::location::Location;
 use crate::lake::manifest::Manifest;
 use crate::lake::objects::{self, KnownObjects};
-use crate::lake::place::Place;
 
 pub use publish::{Days, Published, merge_days, publish_shards};
 
@@ -49,18 +49,18 @@ impl PlanName {
 /// A shard that is being staged. In a folder it is made beside its place, and moved there when it is whole.
 pub struct Attempt {
     made: Option<tempfile::TempDir>,
-    place: Place,
+    place: Location,
 }
 
 impl Attempt {
-    fn new(root: &Place, path: &str) -> Result<(Self, Place), LakeError> {
+    fn new(root: &Location, path: &str) -> Result<(Self, Location), LakeError> {
         let place = root.below(path);
-        let Place::Folder(folder) = &place else { return Ok((Self { made: None, place: place.clone() }, place)) };
+        let Location::Folder(folder) = &place else { return Ok((Self { made: None, place: place.clone() }, place)) };
         let failed = |error| LakeError::io(folder, error);
         let parent = folder.parent().unwrap_or(folder);
         std::fs::create_dir_all(parent).map_err(failed)?;
         let made = tempfile::Builder::new().prefix(".attempt-").tempdir_in(parent).map_err(failed)?;
-        let at = Place::Folder(made.path().to_path_buf());
+        let at = Location::Folder(made.path().to_path_buf());
         Ok((Self { made: Some(made), place }, at))
     }
 
@@ -73,7 +73,7 @@ impl Attempt {
             };
         };
         let summary = done?;
-        let Place::Folder(folder) = &self.place else { return Ok(summary) };
+        let Location::Folder(folder) = &self.place else { return Ok(summary) };
         match std::fs::rename(made.path(), folder) {
             // What was moved is not to be removed.
             Ok(()) => drop(made.keep()),
@@ -89,7 +89,13 @@ impl Ingest {
     ///
     /// # Errors
     /// The disk or the service refuses; the lake keeps other services.
-    pub fn open_shard(lake: &Place, plan: &PlanName, number: u32, select: &[String], limits: Limits) -> Result<Option<(Self, Attempt)>, LakeError> {
+    pub fn open_shard(
+        lake: &Location,
+        plan: &PlanName,
+        number: u32,
+        select: &[String],
+        limits: Limits,
+    ) -> Result<Option<(Self, Attempt)>, LakeError> {
         let path = plan.shard(number);
         if lake.below(&path).has_lake()? {
             return Ok(None);

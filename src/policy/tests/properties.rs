@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::naive::{DAY, Still, evaluate};
 use crate::model::LifecycleAction;
-use crate::policy::{Count, Joined, Policy, Ranks, Taken, outlook};
+use crate::policy::{Count, CurrentImage, Policy, Ranks, Taken, forecast};
 
 const TAGS: &[&str] = &["prod-1", "prod-2", "dev-1", "dev-prod", "v1", "latest"];
 
@@ -128,9 +128,9 @@ proptest! {
     #[test]
     fn an_outlook_is_what_a_run_will_take(policy in policies(), images in images()) {
         let free: Vec<Image> = images.into_iter().map(|(key, still, tags)| (key, Still { held: false, ..still }, tags)).collect();
-        let joined: Vec<Joined<'_, i64>> = free.iter().map(|(key, still, tags)| Joined { key: *key, seen: still.seen(tags), since: i64::MIN }).collect();
+        let joined: Vec<CurrentImage<'_, i64>> = free.iter().map(|(key, still, tags)| CurrentImage { key: *key, seen: still.seen(tags), since: i64::MIN }).collect();
         let ranks = ranked(&policy, &free);
-        for ((key, ..), found) in free.iter().zip(outlook(&policy, &joined)) {
+        for ((key, ..), found) in free.iter().zip(forecast(&policy, &joined)) {
             let due = |now: i64| ranks.due(now).iter().any(|taken| taken.key == *key);
             let by_age = found.rule.is_some_and(|rule| matches!(policy.rules()[rule].count, Count::Since(..)));
             match found.eligible_at {
@@ -146,8 +146,8 @@ proptest! {
     /// An image survives exactly as many pushes as its outlook says; with one more it is due.
     #[test]
     fn an_image_survives_so_many_more(policy in policies(), images in images()) {
-        let joined: Vec<Joined<'_, i64>> = images.iter().map(|(key, still, tags)| Joined { key: *key, seen: still.seen(tags), since: i64::MIN }).collect();
-        for ((key, still, tags), found) in images.iter().zip(outlook(&policy, &joined)) {
+        let joined: Vec<CurrentImage<'_, i64>> = images.iter().map(|(key, still, tags)| CurrentImage { key: *key, seen: still.seen(tags), since: i64::MIN }).collect();
+        for ((key, still, tags), found) in images.iter().zip(forecast(&policy, &joined)) {
             let (Some(survives), false) = (found.survives, still.held) else { continue };
             let with = |more: u64| {
                 let mut ranks = ranked(&policy, &images);

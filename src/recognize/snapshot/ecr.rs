@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::{Answer, Place};
+use super::{AccountRegion, Snapshot};
 use crate::model::{Action, CacheRule, Digest, ListedImage, Listing, Mutability, RegistryChange, ReplicationRule, Template};
 use crate::recognize::image::digest;
 use crate::recognize::json::Json;
 use crate::recognize::manifest::Manifests;
 use crate::recognize::parse::Parser;
 
-pub(super) fn read(root: Json<'_>, answer: &mut Answer, manifests: &mut Parser) -> bool {
+pub(super) fn read(root: Json<'_>, answer: &mut Snapshot, manifests: &mut Parser) -> bool {
     let list = |key: &str| Some(root.get(key)).filter(|list| list.is_array());
     if let Some(images) = list("imageDetails") {
         listing(images.items(), answer, !answer.pages_missing);
@@ -41,18 +41,18 @@ pub(super) fn read(root: Json<'_>, answer: &mut Answer, manifests: &mut Parser) 
 }
 
 /// Account and region for an output that has neither an ARN nor a URI.
-fn own(answer: &Answer, registry: Option<&str>) -> Place {
+fn own(answer: &Snapshot, registry: Option<&str>) -> AccountRegion {
     let account = registry.map(str::to_owned).or_else(|| answer.envelope.account.clone());
-    Place { account, region: answer.envelope.region.clone(), repository: None }
+    AccountRegion { account, region: answer.envelope.region.clone(), repository: None }
 }
 
-fn place(entry: Json<'_>, answer: &Answer) -> Place {
+fn place(entry: Json<'_>, answer: &Snapshot) -> AccountRegion {
     let name = entry.text("repositoryName").or(answer.envelope.repository.as_deref());
     own(answer, entry.text("registryId")).named(name)
 }
 
 /// The call failed because there is no policy. Any other failure says nothing.
-pub(super) fn refused(head: Json<'_>, error: &str, mut answer: Answer) -> Option<Answer> {
+pub(super) fn refused(head: Json<'_>, error: &str, mut answer: Snapshot) -> Option<Snapshot> {
     answer.call = head.text("call")?.to_owned();
     if !error.contains("LifecyclePolicyNotFoundException") || head.text("repository").is_none() {
         answer.left_out = 1;
@@ -65,8 +65,8 @@ pub(super) fn refused(head: Json<'_>, error: &str, mut answer: Answer) -> Option
 }
 
 /// Images by repository. One call lists one repository, but several outputs may be joined.
-fn listing<'r>(images: impl Iterator<Item = Json<'r>>, answer: &mut Answer, whole: bool) {
-    let mut lists: BTreeMap<Place, Vec<ListedImage<'static>>> = BTreeMap::new();
+fn listing<'r>(images: impl Iterator<Item = Json<'r>>, answer: &mut Snapshot, whole: bool) {
+    let mut lists: BTreeMap<AccountRegion, Vec<ListedImage<'static>>> = BTreeMap::new();
     for entry in images {
         answer.entries += 1;
         let place = place(entry, answer);
@@ -87,7 +87,7 @@ fn listing<'r>(images: impl Iterator<Item = Json<'r>>, answer: &mut Answer, whol
     }
 }
 
-fn image(entry: Json<'_>, answer: &mut Answer) -> Option<ListedImage<'static>> {
+fn image(entry: Json<'_>, answer: &mut Snapshot) -> Option<ListedImage<'static>> {
     Some(ListedImage {
         digest: digest(entry, "imageDigest")?,
         tags: entry.get("imageTags").items().filter_map(Json::as_text).map(|tag| Cow::Owned(tag.to_owned())).collect(),
@@ -106,16 +106,16 @@ fn image(entry: Json<'_>, answer: &mut Answer) -> Option<ListedImage<'static>> {
     })
 }
 
-fn repository(entry: Json<'_>, answer: &mut Answer) {
+fn repository(entry: Json<'_>, answer: &mut Snapshot) {
     answer.entries += 1;
     // Public repositories are left out: they have no lifecycle policies.
     if entry.text("repositoryArn").is_some_and(|arn| arn.contains(":ecr-public:")) {
         answer.left_out += 1;
         return;
     }
-    let told = entry.text("repositoryArn").map(Place::of_arn).unwrap_or_default();
+    let told = entry.text("repositoryArn").map(AccountRegion::of_arn).unwrap_or_default();
     let own = place(entry, answer);
-    let place = Place { account: told.account.or(own.account), region: told.region.or(own.region), repository: own.repository };
+    let place = AccountRegion { account: told.account.or(own.account), region: told.region.or(own.region), repository: own.repository };
     let created_at = answer.time(entry.get("createdAt"));
     answer.say(place, Action::RepositoryShown { mutability: mutability(entry), created_at });
 }
@@ -128,7 +128,7 @@ fn mutability(entry: Json<'_>) -> Option<Mutability<'static>> {
     })
 }
 
-fn manifest(entry: Json<'_>, answer: &mut Answer, manifests: &mut Parser) {
+fn manifest(entry: Json<'_>, answer: &mut Snapshot, manifests: &mut Parser) {
     answer.entries += 1;
     let text = entry.text("imageManifest");
     let described = Manifests::new(manifests, None).describe(text, None);
@@ -144,7 +144,7 @@ fn manifest(entry: Json<'_>, answer: &mut Answer, manifests: &mut Parser) {
 }
 
 /// Settings of a whole registry.
-fn registry(root: Json<'_>, answer: &mut Answer) -> bool {
+fn registry(root: Json<'_>, answer: &mut Snapshot) -> bool {
     let own = own(answer, root.text("registryId"));
     let owned = |text: Option<&str>| text.map(|text| Cow::Owned(text.to_owned()));
     if root.get("replicationConfiguration").is_object() && root.text("registryId").is_some() {
@@ -193,7 +193,7 @@ fn registry(root: Json<'_>, answer: &mut Answer) -> bool {
 }
 
 /// Each names the registry that it is of.
-fn cache_rule(entry: Json<'_>, answer: &mut Answer) {
+fn cache_rule(entry: Json<'_>, answer: &mut Snapshot) {
     answer.entries += 1;
     let text = |key: &str| entry.text(key).map(|text| Cow::Owned(text.to_owned()));
     let Some(prefix) = text("ecrRepositoryPrefix") else {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::{Answer, Place};
+use super::{AccountRegion, Snapshot};
 use crate::model::{Action, ImageReference, Need, NeedKind, TaskImage};
 use crate::recognize::image::task_image;
 use crate::recognize::json::Json;
@@ -14,7 +14,7 @@ const KINDS: &[&str] = &["Pod", "Deployment", "ReplicaSet", "StatefulSet", "Daem
 /// What each owner needs, by name: pods of one owner count once.
 type Needs = BTreeMap<(String, u8), Vec<TaskImage<'static>>>;
 
-pub(super) fn read(root: Json<'_>, answer: &mut Answer) -> bool {
+pub(super) fn read(root: Json<'_>, answer: &mut Snapshot) -> bool {
     let (Some(kind), Some(_)) = (root.text("kind"), root.text("apiVersion")) else { return false };
     let items = root.get("items");
     let mut needs = Needs::new();
@@ -30,8 +30,10 @@ pub(super) fn read(root: Json<'_>, answer: &mut Answer) -> bool {
     let needs = needs.into_iter().map(|((who, kind), images)| Need::new(kinds[usize::from(kind.min(2))], who, images));
     let needs: Vec<Need<'static>> = needs.collect();
     if !needs.is_empty() {
-        answer
-            .say(Place { account: answer.envelope.account.clone(), region: answer.envelope.region.clone(), repository: None }, Action::Needs(needs));
+        answer.say(
+            AccountRegion { account: answer.envelope.account.clone(), region: answer.envelope.region.clone(), repository: None },
+            Action::Needs(needs),
+        );
     }
     answer.is("kubectl get")
 }
@@ -40,7 +42,7 @@ const KEEPS: u8 = 0;
 const ASKS: u8 = 1;
 const FAILS: u8 = 2;
 
-fn object(item: Json<'_>, kind: Option<&str>, answer: &mut Answer, needs: &mut Needs) {
+fn object(item: Json<'_>, kind: Option<&str>, answer: &mut Snapshot, needs: &mut Needs) {
     answer.entries += 1;
     answer.time(item.get("metadata").get("creationTimestamp"));
     let before = needs.values().map(Vec::len).sum::<usize>();
@@ -60,7 +62,7 @@ fn object(item: Json<'_>, kind: Option<&str>, answer: &mut Answer, needs: &mut N
 }
 
 /// The containers of a template resolve their images each time a pod starts.
-fn template(item: Json<'_>, kind: &str, spec: Json<'_>, answer: &Answer, needs: &mut Needs) {
+fn template(item: Json<'_>, kind: &str, spec: Json<'_>, answer: &Snapshot, needs: &mut Needs) {
     let who = name(answer, kind, item.get("metadata"), item.get("metadata").text("name").unwrap_or_default());
     for container in containers(spec.get("template").get("spec")) {
         if let Some(image) = task_image(None, container.text("image"), None) {
@@ -69,7 +71,7 @@ fn template(item: Json<'_>, kind: &str, spec: Json<'_>, answer: &Answer, needs: 
     }
 }
 
-fn pod(item: Json<'_>, answer: &mut Answer, needs: &mut Needs) {
+fn pod(item: Json<'_>, answer: &mut Snapshot, needs: &mut Needs) {
     if matches!(item.get("status").text("phase"), Some("Succeeded")) {
         return;
     }
@@ -131,7 +133,7 @@ fn owner(item: Json<'_>) -> Option<(&str, &str)> {
 }
 
 /// `kubernetes deployment shop/api`, with the cluster if it is known.
-fn name(answer: &Answer, kind: &str, metadata: Json<'_>, name: &str) -> String {
+fn name(answer: &Snapshot, kind: &str, metadata: Json<'_>, name: &str) -> String {
     let cluster = answer.envelope.context.as_deref().map(|context| format!("{context} ")).unwrap_or_default();
     format!("kubernetes {cluster}{kind} {}/{name}", metadata.text("namespace").unwrap_or("default"))
 }

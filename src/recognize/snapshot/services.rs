@@ -3,12 +3,12 @@
 
 use std::borrow::Cow;
 
-use super::{Answer, Place};
+use super::{AccountRegion, Snapshot};
 use crate::model::{Action, Digest, ImageReference, Need, NeedKind, TaskImage};
 use crate::recognize::image::task_image;
 use crate::recognize::json::Json;
 
-pub(super) fn read(root: Json<'_>, answer: &mut Answer) -> bool {
+pub(super) fn read(root: Json<'_>, answer: &mut Snapshot) -> bool {
     if let (Some(arn), true) = (root.get("Configuration").text("FunctionArn"), root.get("Code").is_object()) {
         function(root.get("Configuration"), root.get("Code"), arn, answer);
         return answer.is("lambda get-function");
@@ -41,13 +41,13 @@ pub(super) fn read(root: Json<'_>, answer: &mut Answer) -> bool {
     sagemaker(root, answer)
 }
 
-fn need(answer: &mut Answer, kind: NeedKind, arn: &str, images: Vec<TaskImage<'static>>, through: Vec<Cow<'static, str>>) {
+fn need(answer: &mut Snapshot, kind: NeedKind, arn: &str, images: Vec<TaskImage<'static>>, through: Vec<Cow<'static, str>>) {
     let need = Need::new(kind, arn.to_owned(), images).through(through);
-    answer.say(Place::of_arn(arn), Action::Needs(vec![need]));
+    answer.say(AccountRegion::of_arn(arn), Action::Needs(vec![need]));
 }
 
 /// A list of functions has only the digest, under another name: `CodeSha256`.
-fn function(entry: Json<'_>, code: Json<'_>, arn: &str, answer: &mut Answer) {
+fn function(entry: Json<'_>, code: Json<'_>, arn: &str, answer: &mut Snapshot) {
     answer.entries += 1;
     answer.time(entry.get("LastModified"));
     let resolved = code.text("ResolvedImageUri").and_then(ImageReference::parse);
@@ -66,7 +66,7 @@ fn function(entry: Json<'_>, code: Json<'_>, arn: &str, answer: &mut Answer) {
     }
 }
 
-fn runner(entry: Json<'_>, arn: &str, answer: &mut Answer) {
+fn runner(entry: Json<'_>, arn: &str, answer: &mut Snapshot) {
     answer.entries += 1;
     let source = entry.get("SourceConfiguration");
     let image = task_image(None, source.get("ImageRepository").text("ImageIdentifier"), None);
@@ -79,10 +79,10 @@ fn runner(entry: Json<'_>, arn: &str, answer: &mut Answer) {
     // The image that it keeps was deployed then.
     let since = answer.time(entry.get("UpdatedAt"));
     let action = Action::Needs(vec![Need::new(kind, arn.to_owned(), vec![image])]);
-    answer.say_since(Place::of_arn(arn), since, action);
+    answer.say_since(AccountRegion::of_arn(arn), since, action);
 }
 
-fn job_definition(entry: Json<'_>, answer: &mut Answer) {
+fn job_definition(entry: Json<'_>, answer: &mut Snapshot) {
     answer.entries += 1;
     let images: Vec<TaskImage<'static>> = crate::recognize::batch::images(entry).into_iter().map(unnamed).collect();
     match entry.text("jobDefinitionArn").filter(|_| !images.is_empty() && entry.text("status") != Some("INACTIVE")) {
@@ -96,7 +96,7 @@ fn unnamed(image: TaskImage<'_>) -> TaskImage<'static> {
 }
 
 /// `inUseCount`: number of tasks and pods that run the image, wherever they are.
-fn in_use(entry: Json<'_>, answer: &mut Answer) {
+fn in_use(entry: Json<'_>, answer: &mut Snapshot) {
     answer.entries += 1;
     let image = entry.get("resourceMetadata").get("ecrImage");
     let count = image.get("inUseCount").as_integer().unwrap_or_default();
@@ -106,7 +106,7 @@ fn in_use(entry: Json<'_>, answer: &mut Answer) {
         answer.left_out += 1;
         return;
     };
-    let place = Place::of_arn(arn);
+    let place = AccountRegion::of_arn(arn);
     let named = arn.split_once(":repository/").and_then(|(_, rest)| rest.rsplit_once('/'));
     let reference = || {
         let (repository, digest) = named?;
@@ -122,7 +122,7 @@ fn in_use(entry: Json<'_>, answer: &mut Answer) {
     answer.say(place, Action::Needs(vec![Need::new(NeedKind::Keeps, who, vec![image])]));
 }
 
-fn sagemaker(root: Json<'_>, answer: &mut Answer) -> bool {
+fn sagemaker(root: Json<'_>, answer: &mut Snapshot) -> bool {
     let container = |entry: Json<'_>| task_image(None, entry.text("Image"), None);
     let variants = || ["ProductionVariants", "ShadowProductionVariants"].into_iter().flat_map(|key| root.get(key).items());
     answer.time(root.get("CreationTime"));

@@ -41,7 +41,7 @@ const BYTES_PER_WORK: f64 = 65_536.0;
 
 /// Counts of fetches so far.
 #[derive(Default)]
-struct Tally {
+struct FetchCounts {
     fetched: AtomicU64,
     bytes: AtomicU64,
     denied: AtomicU64,
@@ -67,7 +67,7 @@ pub(super) fn requests_for(size: u64, options: &Options) -> u64 {
 
 struct Dispatch {
     session: Arc<Session>,
-    tally: Tally,
+    counts: FetchCounts,
     budget: Arc<Semaphore>,
     budget_units: u64,
     /// What is larger comes in pieces.
@@ -103,7 +103,7 @@ impl Dispatch {
         let budget = Arc::new(Semaphore::new(units as usize));
         let (whole_bytes_max, piece_bytes) = (whole_bytes_max(&session.shared.options), pieces::piece_bytes(units * UNIT_BYTES));
         let parcels = Arc::new(Semaphore::new(PARCELS_MAX));
-        Self { session, tally: Tally::default(), budget, budget_units: units, whole_bytes_max, piece_bytes, parcels }
+        Self { session, counts: FetchCounts::default(), budget, budget_units: units, whole_bytes_max, piece_bytes, parcels }
     }
 
     async fn hand_on(self: &Arc<Self>, lanes: &mut Lanes, found: Found) -> Result<(), FatalError> {
@@ -149,11 +149,11 @@ impl Dispatch {
             self.check(result)?;
         }
         let limited = lanes.running.len() >= lanes.gauge.pace.limit();
-        lanes.gauge.observe(&self.tally, &self.session, limited);
+        lanes.gauge.observe(&self.counts, &self.session, limited);
         while lanes.running.len() >= lanes.gauge.pace.limit() {
             let Some(result) = lanes.running.join_next().await else { break };
             self.check(result)?;
-            lanes.gauge.observe(&self.tally, &self.session, true);
+            lanes.gauge.observe(&self.counts, &self.session, true);
         }
         Ok(())
     }
@@ -209,7 +209,7 @@ impl Dispatch {
                 }
                 Fetch::Whole(metadata) => {
                     signed = metadata;
-                    self.tally.success(bytes.len());
+                    self.counts.success(bytes.len());
                     break Fetched::Whole;
                 }
                 Fetch::TooLarge(reason) => {
@@ -236,7 +236,7 @@ impl Dispatch {
         };
         match pieces::first(&self.session, &key, self.piece_bytes).await {
             Ok(First { version, bytes, signed }) => {
-                self.tally.success(bytes.len());
+                self.counts.success(bytes.len());
                 let at = bytes.len() as u64;
                 let rest = (at < version.size).then(|| Rest::of_far(Pieces::new(&self.session, version, self.piece_bytes, at, self.judge())));
                 arrive(Fetched::Whole, bytes, signed, rest);
@@ -254,7 +254,7 @@ impl Dispatch {
     fn judge(self: &Arc<Self>) -> Judge {
         let dispatch = Arc::clone(self);
         Arc::new(move |outcome| match outcome {
-            Ok(bytes) => dispatch.tally.success(bytes),
+            Ok(bytes) => dispatch.counts.success(bytes),
             Err(defeat) => {
                 if let Err(fatal) = dispatch.after(defeat) {
                     dispatch.session.shared.fail(fatal);
@@ -270,10 +270,10 @@ impl Dispatch {
         match &defeat.trouble.kind {
             TroubleKind::Fatal(kind) => fatal(*kind),
             TroubleKind::Expired => fatal(FatalKind::ExpiredCredentials),
-            TroubleKind::Denied => self.denied(&self.tally.denied, FatalKind::GetDenied, detail),
-            TroubleKind::KmsDenied => self.denied(&self.tally.kms_denied, FatalKind::KmsDenied, detail),
+            TroubleKind::Denied => self.denied(&self.counts.denied, FatalKind::GetDenied, detail),
+            TroubleKind::KmsDenied => self.denied(&self.counts.kms_denied, FatalKind::KmsDenied, detail),
             TroubleKind::Passing(cause) => {
-                let in_a_row = self.tally.defeats_in_row.fetch_add(1, Ordering::Relaxed) + 1;
+                let in_a_row = self.counts.defeats_in_row.fetch_add(1, Ordering::Relaxed) + 1;
                 match cause.is_answer() {
                     false if defeat.nobody_answers || in_a_row >= DEFEATS_IN_ROW_MAX => fatal(FatalKind::Unreachable),
                     true if in_a_row >= DEFEATS_IN_ROW_MAX => fatal(FatalKind::Unavailable),
@@ -286,7 +286,7 @@ impl Dispatch {
 
     fn denied(&self, counter: &AtomicU64, kind: FatalKind, detail: &str) -> Result<(), FatalError> {
         let denied = counter.fetch_add(1, Ordering::Relaxed) + 1;
-        if denied >= DENIALS_MAX && self.tally.fetched.load(Ordering::Relaxed) == 0 {
+        if denied >= DENIALS_MAX && self.counts.fetched.load(Ordering::Relaxed) == 0 {
             return Err(self.session.fatal(kind, detail));
         }
         Ok(())
@@ -294,21 +294,21 @@ impl Dispatch {
 
     /// At the end: few objects, and every one refused.
     fn verdict_of_all(&self) -> Result<(), FatalError> {
-        if self.tally.fetched.load(Ordering::Relaxed) > 0 {
+        if self.counts.fetched.load(Ordering::Relaxed) > 0 {
             return Ok(());
         }
         let detail = "every object that was tried";
-        if self.tally.kms_denied.load(Ordering::Relaxed) > 0 {
+        if self.counts.kms_denied.load(Ordering::Relaxed) > 0 {
             return Err(self.session.fatal(FatalKind::KmsDenied, detail));
         }
-        if self.tally.denied.load(Ordering::Relaxed) > 0 {
+        if self.counts.denied.load(Ordering::Relaxed) > 0 {
             return Err(self.session.fatal(FatalKind::GetDenied, detail));
         }
         Ok(())
     }
 }
 
-impl Tally {
+impl FetchCounts {
     fn success(&self, bytes: usize) {
         self.fetched.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
@@ -334,13 +334,13 @@ impl Gauge {
         Self { pace: Pace::new(), since: Instant::now(), work: 0.0, throttled: 0, limited: false }
     }
 
-    fn observe(&mut self, tally: &Tally, session: &Session, limited: bool) {
+    fn observe(&mut self, counts: &FetchCounts, session: &Session, limited: bool) {
         self.limited |= limited;
         let elapsed = self.since.elapsed();
         if elapsed < WINDOW {
             return;
         }
-        let (work, throttled) = (tally.work(), session.throttled());
+        let (work, throttled) = (counts.work(), session.throttled());
         self.pace.learn(Window { elapsed, work: work - self.work, throttled: throttled > self.throttled, limited: self.limited });
         *self = Self { pace: self.pace.clone(), since: Instant::now(), work, throttled, limited: false };
     }

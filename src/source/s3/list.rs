@@ -12,7 +12,7 @@ use super::page::{Order, Page, Refused, Version};
 use super::session::{Defeat, Session};
 use super::trouble::Trouble;
 use super::whole::{Watching, Witness};
-use crate::source::layout::{self, Level, Place, Selection};
+use crate::source::layout::{self, KeyPosition, Level, Selection};
 use crate::source::local::lock;
 use crate::source::{FatalError, FatalKind};
 
@@ -134,7 +134,7 @@ impl Lister {
 
     /// How to list the folder `prefix`, which is not pruned.
     pub(super) fn branch(&self, prefix: String) -> Branch {
-        let place = Place::of(&prefix);
+        let place = KeyPosition::of(&prefix);
         let how = match place.level {
             Level::Day => PLAIN,
             Level::Outside | Level::Accounts | Level::Account | Level::Kind => How::Level,
@@ -147,7 +147,7 @@ impl Lister {
     /// Lists one branch, and adds the branches that it splits into to `children`.
     async fn list(&self, branch: &Branch, children: &mut Vec<Branch>) -> Result<(), Stop> {
         let Branch { prefix, how } = branch;
-        let is_search = *how == How::Level && Place::of(prefix).level == Level::Outside;
+        let is_search = *how == How::Level && KeyPosition::of(prefix).level == Level::Outside;
         let how = if is_search && self.vain_looks.load(Ordering::Relaxed) >= VAIN_LOOKS_MAX { &PLAIN } else { how };
         let mut walk = Walk::default();
         let mut sent = None;
@@ -179,7 +179,7 @@ impl Lister {
                 if (begun || folder.as_str() > last) && self.enters(&folder) {
                     let mut child = self.branch(folder);
                     if begun {
-                        let splits = Place::of(&child.prefix).level < Level::Day;
+                        let splits = KeyPosition::of(&child.prefix).level < Level::Day;
                         child.how = How::Keys { after: Some(last.to_owned()), splits };
                     }
                     children.push(child);
@@ -213,7 +213,7 @@ impl Lister {
             lock(&self.session.shared.seen).pass_over();
             return false;
         }
-        self.admits(&Place::of(folder))
+        self.admits(&KeyPosition::of(folder))
     }
 
     /// Below the user's prefix, a lake's unfinished files are not evidence.
@@ -221,7 +221,7 @@ impl Lister {
         key.strip_prefix(&self.session.shared.address.prefix).is_some_and(layout::is_under_work)
     }
 
-    fn admits(&self, place: &Place<'_>) -> bool {
+    fn admits(&self, place: &KeyPosition<'_>) -> bool {
         let admits = self.selection.admits(place);
         if !admits {
             lock(&self.session.shared.seen).add(place);
@@ -244,7 +244,7 @@ impl Lister {
             }
             return None;
         }
-        let place = Place::of(&key);
+        let place = KeyPosition::of(&key);
         if !self.admits(&place) {
             return None;
         }

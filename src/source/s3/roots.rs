@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::list::{Branch, Found, How, Lister, Stop, VAIN_LOOKS_MAX};
 use super::page::{Page, Version};
 use super::trouble::TroubleKind;
-use crate::source::layout::{Level, Place};
+use crate::source::layout::{KeyPosition, Level};
 
 /// With more folders than this, none of them in the layout, only some are searched.
 const STRANGERS_MAX: usize = VAIN_LOOKS_MAX;
@@ -56,7 +56,7 @@ impl Lister {
 
     /// Whether a folder outside of the layout is better listed plainly, judged by the first page of it.
     pub(super) async fn is_no_way(&self, page: &Page) -> Result<bool, Stop> {
-        let leads = |folders: &[String]| folders.iter().any(|folder| Place::of(folder).level != Level::Outside);
+        let leads = |folders: &[String]| folders.iter().any(|folder| KeyPosition::of(folder).level != Level::Outside);
         if leads(&page.folders) {
             // The search succeeded, so searching goes on.
             self.vain_looks.store(0, Ordering::Relaxed);

@@ -12,7 +12,7 @@ use super::Shared;
 use super::connect::Connection;
 use super::trouble::{Trouble, TroubleKind, bucket_region};
 use crate::source::local::lock;
-use crate::source::retry::{Cause, Jitter, Policy, Tries, Verdict};
+use crate::source::retry::{Cause, Jitter, Policy, RetryDecision, Tries};
 use crate::source::{FatalError, FatalKind};
 
 /// An endpoint that has never answered gets fewer tries: its name is more likely mistyped than the endpoint
@@ -167,13 +167,13 @@ impl Request<'_> {
         }
         let jitter = lock(&self.session.jitter).draw();
         match self.tries.failed(cause, self.begun.elapsed(), jitter) {
-            Verdict::GiveUp { tries } => {
+            RetryDecision::GiveUp { tries } => {
                 if self.session.has_answered() && !cause.is_answer() && self.session.silent_since(self.begun) {
                     self.knock().await;
                 }
                 Err(self.defeat(trouble, tries))
             }
-            Verdict::Again { after } => {
+            RetryDecision::Again { after } => {
                 self.count_retry();
                 tokio::time::sleep(after).await;
                 Ok(())

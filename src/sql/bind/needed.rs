@@ -13,9 +13,9 @@ use sqlparser::ast::{
     Visitor,
 };
 
-use crate::sql::mentions::{Subqueries, constraint};
 use crate::sql::names::{self, alias_of};
 use crate::sql::scan::is_events;
+use crate::sql::table_scans::{Subqueries, constraint};
 use crate::tables::{Kind, cloudtrail};
 
 /// Column → paths of its fields; `None`: the whole column.

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use polars::prelude::Series;
 
 use super::Gathering;
-use super::heap::Stored;
-use crate::sql::divide::Mention;
+use super::disk_rows::Stored;
+use crate::sql::divide::EventsTable;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::eval::Scope;
 use crate::sql::flow::{self, Flow, Flowed, Worker, placed};
@@ -33,7 +33,7 @@ const SHARE_PART_MAX: u64 = 3;
 
 impl Gathering<'_> {
     /// Works out rows that are in memory; `None` where it is better done at once.
-    pub(super) fn of_shares_in_memory(&self, flow: &Flow, mentions: &[Mention], pieces: &[Rows]) -> Result<Option<Flowed>> {
+    pub(super) fn of_shares_in_memory(&self, flow: &Flow, events_tables: &[EventsTable], pieces: &[Rows]) -> Result<Option<Flowed>> {
         if self.jobs < 2 || pieces.iter().map(|piece| piece.height).sum::<usize>() < ROWS_MIN {
             return Ok(None);
         }
@@ -48,28 +48,28 @@ impl Gathering<'_> {
         let Some(mut events) = events else { return Ok(None) };
         events.columns.iter_mut().for_each(|column| *column = column.rechunk());
         let events = placed(events)?;
-        let (kinds, of_mention) = kinds(mentions);
+        let (kinds, of_events_table) = kinds(events_tables);
         let count = self.jobs * SHARES_EACH;
         let mut tables = Vec::new();
-        for mention in &kinds {
-            let table = mention.table(events.clone())?;
-            let shares = shares_of(&self.keys(mention, &table)?, table.height, 0, count)?;
+        for events_table in &kinds {
+            let table = events_table.table(events.clone())?;
+            let shares = shares_of(&self.keys(events_table, &table)?, table.height, 0, count)?;
             tables.push((table, shares));
         }
         let take = |share: usize| {
             let of = |(table, shares): &(Relation, Vec<Vec<Option<u32>>>)| table.take(shares.get(share).map_or(&[][..], Vec::as_slice));
             let tables = tables.iter().map(of).collect::<Result<Vec<_>>>()?;
-            Ok(of_mention.iter().filter_map(|kind| tables.get(*kind).cloned()).collect::<Vec<_>>())
+            Ok(of_events_table.iter().filter_map(|kind| tables.get(*kind).cloned()).collect::<Vec<_>>())
         };
         self.share_by_share(flow, &(0..count).collect::<Vec<_>>(), &take).map(Some)
     }
 
     /// Works out rows that are on disk.
-    pub(super) fn of_shares_on_disk(&self, flow: &Flow, mentions: &[Mention], stored: &Stored) -> Result<Flowed> {
+    pub(super) fn of_shares_on_disk(&self, flow: &Flow, events_tables: &[EventsTable], stored: &Stored) -> Result<Flowed> {
         let Some(spill) = self.flow_room.spill() else { return Err(too_much(self.memory_bytes_max)) };
-        let (kinds, of_mention) = kinds(mentions);
+        let (kinds, of_events_table) = kinds(events_tables);
         let share_bytes = (self.memory_bytes_max / EVENTS_PART / self.jobs as u64).max(1);
-        let count = (stored.bytes().saturating_mul(of_mention.len() as u64) / share_bytes).clamp(SHARES_MIN, SHARES_MAX);
+        let count = (stored.bytes().saturating_mul(of_events_table.len() as u64) / share_bytes).clamp(SHARES_MIN, SHARES_MAX);
         let spreads = kinds.iter().map(|_| Spread::new(spill, usize::try_from(count).unwrap_or(16), 0)).collect::<Result<Vec<_>>>()?;
         self.side_by_side(
             &(0..stored.count()).collect::<Vec<_>>(),
@@ -78,14 +78,14 @@ impl Gathering<'_> {
             |(), at| {
                 self.flow_room.limits.fits(0, 0)?;
                 let events = placed(Relation::of_table(&TABLE, &stored.piece(at)?))?;
-                for (mention, spread) in kinds.iter().zip(&spreads) {
-                    let table = mention.table(events.clone())?;
-                    spread.put(&table, &self.keys(mention, &table)?)?;
+                for (events_table, spread) in kinds.iter().zip(&spreads) {
+                    let table = events_table.table(events.clone())?;
+                    spread.put(&table, &self.keys(events_table, &table)?)?;
                 }
                 Ok(())
             },
         )?;
-        let bytes_of = |share: usize| of_mention.iter().filter_map(|kind| spreads.get(*kind)).map(|spread| spread.bytes_of(share)).sum::<u64>();
+        let bytes_of = |share: usize| of_events_table.iter().filter_map(|kind| spreads.get(*kind)).map(|spread| spread.bytes_of(share)).sum::<u64>();
         let shares: Vec<usize> = (0..usize::try_from(count).unwrap_or(16)).filter(|share| bytes_of(*share) > 0).collect();
         if let Some(share) = shares.iter().find(|share| bytes_of(**share) > self.memory_bytes_max / SHARE_PART_MAX) {
             let said = format!("one value of what is joined, grouped or partitioned by has {} MiB of rows", bytes_of(*share) >> 20);
@@ -93,7 +93,7 @@ impl Gathering<'_> {
         }
         let take = |share: usize| {
             let mut tables = Vec::new();
-            for (mention, spread) in kinds.iter().zip(&spreads) {
+            for (events_table, spread) in kinds.iter().zip(&spreads) {
                 let mut table: Option<Relation> = None;
                 for rows in spread.share(share) {
                     table = Some(match table {
@@ -106,11 +106,11 @@ impl Gathering<'_> {
                         table.columns.iter_mut().for_each(|column| *column = column.rechunk());
                         flow::in_order_of_events(table)?
                     }
-                    None => mention.table(placed(Relation::of_table(&TABLE, &stored.empty()?))?)?,
+                    None => events_table.table(placed(Relation::of_table(&TABLE, &stored.empty()?))?)?,
                 };
                 tables.push(table);
             }
-            Ok(of_mention.iter().filter_map(|kind| tables.get(*kind).cloned()).collect::<Vec<_>>())
+            Ok(of_events_table.iter().filter_map(|kind| tables.get(*kind).cloned()).collect::<Vec<_>>())
         };
         self.share_by_share(flow, &shares, &take)
     }
@@ -164,23 +164,23 @@ impl Gathering<'_> {
     }
 
     /// What tells the shares of events apart.
-    fn keys(&self, mention: &Mention, table: &Relation) -> Result<Vec<Series>> {
+    fn keys(&self, events_table: &EventsTable, table: &Relation) -> Result<Vec<Series>> {
         let catalog = Catalog::default();
         let (session, ctes) = (Session { catalog: &catalog, now: self.query.now(), shapes: None }, Ctes::default());
         let scope = Scope::new(&session, &ctes, table);
-        mention.keys.iter().map(|key| key_column(&scope.column(key)?, table.height)).collect()
+        events_table.keys.iter().map(|key| key_column(&scope.column(key)?, table.height)).collect()
     }
 }
 
 /// Mentions with different keys, and which of them each mention is like.
-fn kinds(mentions: &[Mention]) -> (Vec<&Mention>, Vec<usize>) {
-    let (mut kinds, mut of_mention): (Vec<&Mention>, Vec<usize>) = (Vec::new(), Vec::new());
-    for mention in mentions {
-        let known = kinds.iter().position(|known| known.keys == mention.keys && known.is_store == mention.is_store);
-        of_mention.push(known.unwrap_or_else(|| {
-            kinds.push(mention);
+fn kinds(events_tables: &[EventsTable]) -> (Vec<&EventsTable>, Vec<usize>) {
+    let (mut kinds, mut of_events_table): (Vec<&EventsTable>, Vec<usize>) = (Vec::new(), Vec::new());
+    for events_table in events_tables {
+        let known = kinds.iter().position(|known| known.keys == events_table.keys && known.is_store == events_table.is_store);
+        of_events_table.push(known.unwrap_or_else(|| {
+            kinds.push(events_table);
             kinds.len() - 1
         }));
     }
-    (kinds, of_mention)
+    (kinds, of_events_table)
 }

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Query, TableAlias, TableFactor, Visit, VisitMut, Visitor, VisitorMut};
 
-use super::Mention;
+use super::EventsTable;
 use crate::sql::scan::is_events;
 use crate::sql::{data_store, names};
 
@@ -18,7 +18,7 @@ const TABLES_MAX: usize = 200;
 const NAME: &str = "\0events";
 
 /// The mentions of a query, without keys; `None` if they cannot be distinguished.
-pub(super) fn inline(tree: &mut Query) -> Option<Vec<Mention>> {
+pub(super) fn inline(tree: &mut Query) -> Option<Vec<EventsTable>> {
     let with = tree.with.take();
     if has_with(tree) || with.as_ref().is_some_and(|with| with.recursive) {
         return None;
@@ -41,9 +41,9 @@ pub(super) fn inline(tree: &mut Query) -> Option<Vec<Mention>> {
         return None;
     }
     Inliner(&commons).visit(tree);
-    let mut namer = Namer { mentions: Vec::new(), is_plain: true };
+    let mut namer = Namer { events_tables: Vec::new(), is_plain: true };
     let _ = VisitMut::visit(tree, &mut namer);
-    (namer.is_plain && !namer.mentions.is_empty() && namer.mentions.len() <= MENTIONS_MAX).then_some(namer.mentions)
+    (namer.is_plain && !namer.events_tables.is_empty() && namer.events_tables.len() <= MENTIONS_MAX).then_some(namer.events_tables)
 }
 
 fn tables_in(query: &Query, commons: &HashMap<String, usize>) -> usize {
@@ -94,7 +94,7 @@ impl VisitorMut for Inliner<'_> {
 }
 
 struct Namer {
-    mentions: Vec<Mention>,
+    events_tables: Vec<EventsTable>,
     is_plain: bool,
 }
 
@@ -108,18 +108,18 @@ impl VisitorMut for Namer {
             return ControlFlow::Continue(());
         }
         self.is_plain &= sample.is_none() && version.is_none() && args.is_none() && alias.as_ref().is_none_or(|alias| alias.columns.is_empty());
-        let own = format!("{NAME}{}", self.mentions.len());
+        let own = format!("{NAME}{}", self.events_tables.len());
         let known = alias.as_ref().map_or_else(|| table.clone(), |alias| alias.name.value.to_lowercase());
         let given = TableAlias { explicit: false, name: Ident::new(&known), columns: Vec::new(), at: None };
         alias.get_or_insert(given);
         *name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(&own))]);
-        self.mentions.push(Mention { name: own, alias: known, is_store: table == data_store::TABLE, keys: Vec::new() });
+        self.events_tables.push(EventsTable { name: own, alias: known, is_store: table == data_store::TABLE, keys: Vec::new() });
         ControlFlow::Continue(())
     }
 }
 
 /// Which mention a table's name stands for.
-pub(super) fn mention(name: &ObjectName) -> Option<usize> {
+pub(super) fn events_table(name: &ObjectName) -> Option<usize> {
     match name.0.as_slice() {
         [ObjectNamePart::Identifier(ident)] => ident.value.strip_prefix(NAME)?.parse().ok(),
         _ => None,
@@ -127,14 +127,14 @@ pub(super) fn mention(name: &ObjectName) -> Option<usize> {
 }
 
 /// Whether the table of events is mentioned anywhere in `node`.
-pub(super) fn has_mention(node: &impl Visit) -> bool {
+pub(super) fn has_events_table(node: &impl Visit) -> bool {
     struct Finder;
     impl Visitor for Finder {
         type Break = ();
 
         fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
             match factor {
-                TableFactor::Table { name, .. } if mention(name).is_some() => ControlFlow::Break(()),
+                TableFactor::Table { name, .. } if events_table(name).is_some() => ControlFlow::Break(()),
                 _ => ControlFlow::Continue(()),
             }
         }

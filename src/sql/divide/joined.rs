@@ -82,7 +82,7 @@ impl Divider<'_> {
     /// The equalities between the table at `at` and those before it.
     fn equalities(&self, tables: &[Table<'_>], at: usize, condition: Option<&Expr>) -> Option<Vec<Equal>> {
         let table = tables.get(at)?;
-        if !inline::has_mention(table.factor) {
+        if !inline::has_events_table(table.factor) {
             return None;
         }
         let (side, constraint) = table.side()?;
@@ -131,7 +131,7 @@ impl Divider<'_> {
     /// Asks that rows of FROM with equal `by` come from one share; `exact`: and that rows of which a `by` is made up do, too.
     pub(super) fn rows(&mut self, tables: &[TableWithJoins], condition: Option<&Expr>, by: &[Expr], exact: bool) -> Option<()> {
         let tables = Table::all(tables);
-        if condition.is_some_and(inline::has_mention) {
+        if condition.is_some_and(inline::has_events_table) {
             return None;
         }
         self.joined(&tables, condition, by, exact)
@@ -145,7 +145,7 @@ impl Divider<'_> {
         let (side, _) = last.side()?;
         let left = self.prefix(before)?;
         let is_of = |rows: &Relation| by.iter().all(|expr| self.kind(rows, expr).is_some());
-        if !inline::has_mention(last.factor) {
+        if !inline::has_events_table(last.factor) {
             let is_kept = matches!(side, Side::Inner | Side::Left | Side::Semi) && is_of(&left);
             return if is_kept { self.joined(before, condition, by, exact) } else { None };
         }
@@ -175,12 +175,12 @@ impl Divider<'_> {
     fn table(&mut self, factor: &TableFactor, by: &[Expr], exact: bool) -> Option<()> {
         match factor {
             TableFactor::Table { name, .. } => {
-                let mention = self.mentions.get_mut(inline::mention(name)?)?;
-                let keys = by.iter().map(|expr| names::of_table(expr, &mention.alias)).collect::<Option<Vec<_>>>()?;
-                if !mention.keys.is_empty() && mention.keys != keys {
+                let events_table = self.events_tables.get_mut(inline::events_table(name)?)?;
+                let keys = by.iter().map(|expr| names::of_table(expr, &events_table.alias)).collect::<Option<Vec<_>>>()?;
+                if !events_table.keys.is_empty() && events_table.keys != keys {
                     return None;
                 }
-                mention.keys = keys;
+                events_table.keys = keys;
                 Some(())
             }
             TableFactor::Derived { lateral: false, sample: None, subquery, alias } => {

@@ -35,11 +35,11 @@ const SHARE_PART: u64 = 8;
 #[derive(Debug, Default)]
 pub(super) struct Aside {
     pub spill: Option<Spill>,
-    place: Mutex<Option<Arc<Place>>>,
+    place: Mutex<Option<Arc<SpilledParts>>>,
 }
 
 #[derive(Debug)]
-enum Place {
+enum SpilledParts {
     Sorted(Sorting),
     Spread(Spread),
 }
@@ -49,15 +49,15 @@ impl Aside {
         Self { spill, place: Mutex::default() }
     }
 
-    fn place(&self, flow: &Flow, limits: &Limits) -> Result<Arc<Place>> {
+    fn place(&self, flow: &Flow, limits: &Limits) -> Result<Arc<SpilledParts>> {
         let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(place) = &*place {
             return Ok(Arc::clone(place));
         }
         let Some(spill) = &self.spill else { return Err(too_much(limits.memory_bytes_max.unwrap_or(u64::MAX))) };
         let made = Arc::new(match &flow.reduction {
-            Reduction::Rows { distinct: false } => Place::Sorted(sorting(spill, limits)?),
-            _ => Place::Spread(Spread::new(spill, SHARES, 0)?),
+            Reduction::Rows { distinct: false } => SpilledParts::Sorted(sorting(spill, limits)?),
+            _ => SpilledParts::Spread(Spread::new(spill, SHARES, 0)?),
         });
         *place = Some(Arc::clone(&made));
         Ok(made)
@@ -66,8 +66,8 @@ impl Aside {
     /// Puts parts of one worker aside.
     pub fn put(&self, flow: &Flow, parts: Vec<Part>, limits: &Limits) -> Result<()> {
         match &*self.place(flow, limits)? {
-            Place::Sorted(sorting) => sorting.run(parts.into_iter().map(|part| (part.rows, part.keys)).collect()),
-            Place::Spread(spread) => {
+            SpilledParts::Sorted(sorting) => sorting.run(parts.into_iter().map(|part| (part.rows, part.keys)).collect()),
+            SpilledParts::Spread(spread) => {
                 let part = Part::all(parts)?;
                 let keys = flow.told_by(&part.rows)?;
                 spread.put(&widened(part.rows, part.keys), &keys)
@@ -76,7 +76,7 @@ impl Aside {
     }
 
     /// What has been put aside, if something was.
-    fn take(&self) -> Result<Option<Place>> {
+    fn take(&self) -> Result<Option<SpilledParts>> {
         let place = self.place.lock().unwrap_or_else(PoisonError::into_inner).take();
         place.map(|place| Arc::try_unwrap(place).map_err(|_| SqlError::new("a worker is still at work"))).transpose()
     }
@@ -109,8 +109,8 @@ impl Flow {
         let Some(spill) = aside.spill.clone() else { return Ok(None) };
         let sorting = match aside.take()? {
             None => return Ok(None),
-            Some(Place::Sorted(sorting)) => sorting,
-            Some(Place::Spread(spread)) => {
+            Some(SpilledParts::Sorted(sorting)) => sorting,
+            Some(SpilledParts::Spread(spread)) => {
                 let sorting = sorting(&spill, limits)?;
                 let shares = Shares { flow: self, spill: &spill, sorting: &sorting, limits, share_bytes_max: share_bytes_max(limits, jobs) };
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build().map_err(|error| SqlError::new(error.to_string()))?;

@@ -10,7 +10,7 @@ use sqlparser::ast::{
 use super::sure::is_sure;
 use super::top;
 use crate::model::Timestamp;
-use crate::sql::divide::Mention;
+use crate::sql::divide::EventsTable;
 use crate::sql::error::Result;
 use crate::sql::eval::Scope;
 use crate::sql::group::key_column;
@@ -36,8 +36,8 @@ pub(in crate::sql) struct Ranked {
 
 impl Ranked {
     /// `None` if the query, which names the events once, may need more.
-    pub fn of(tree: &Query, mentions: &[Mention]) -> Option<Self> {
-        struct Finder<'m>(&'m Mention, Option<Ranked>);
+    pub fn of(tree: &Query, events_tables: &[EventsTable]) -> Option<Self> {
+        struct Finder<'m>(&'m EventsTable, Option<Ranked>);
         impl Visitor for Finder<'_> {
             type Break = ();
 
@@ -46,17 +46,17 @@ impl Ranked {
                 if self.1.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             }
         }
-        let [mention] = mentions else { return None };
-        if mention.is_store {
+        let [events_table] = events_tables else { return None };
+        if events_table.is_store {
             return None;
         }
-        let mut finder = Finder(mention, None);
+        let mut finder = Finder(events_table, None);
         let _ = tree.visit(&mut finder);
         finder.1
     }
 
     /// A SELECT over the numbered events, and nothing else.
-    fn of_select(select: &Select, mention: &Mention) -> Option<Self> {
+    fn of_select(select: &Select, events_table: &EventsTable) -> Option<Self> {
         let [table] = select.from.as_slice() else { return None };
         let TableFactor::Derived { lateral: false, sample: None, subquery, alias } = &table.relation else { return None };
         let is_plain = subquery.with.is_none() && subquery.order_by.is_none() && subquery.limit_clause.is_none() && subquery.fetch.is_none();
@@ -67,7 +67,7 @@ impl Ranked {
         let (number, rest) = numbered(inner)?;
         let alias = alias.as_ref().map(|alias| alias.name.value.to_lowercase());
         let first = walk::conjuncts(select.selection.as_ref()?).into_iter().find_map(|condition| limit(condition, &number.name, alias.as_deref()))?;
-        let events = Self::of_events(inner, mention)?;
+        let events = Self::of_events(inner, events_table)?;
         let by = &number.spec.partition_by;
         let order_by: Vec<_> = number.spec.order_by.iter().map(|key| (key.expr.clone(), key.options)).collect();
         let is_told = |expr: &Expr| is_early(expr, &events) && is_sure(expr);
@@ -76,12 +76,12 @@ impl Ranked {
     }
 
     /// What the events are called, where a SELECT is made of them and takes them as they are.
-    fn of_events(select: &Select, mention: &Mention) -> Option<String> {
+    fn of_events(select: &Select, events_table: &EventsTable) -> Option<String> {
         let [table] = select.from.as_slice() else { return None };
         let TableFactor::Table { name, sample: None, .. } = &table.relation else { return None };
         let is_ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(exprs, more) if exprs.is_empty() && more.is_empty());
         let is_plain = table.joins.is_empty() && is_ungrouped && select.having.is_none() && select.distinct.is_none() && select.qualify.is_none();
-        (is_plain && names::last(name) == mention.name).then(|| mention.alias.clone())
+        (is_plain && names::last(name) == events_table.name).then(|| events_table.alias.clone())
     }
 
     /// Of some events, those that are among the first ones of these.

@@ -7,13 +7,13 @@ use sqlparser::ast::{Expr, GroupByExpr, JoinConstraint, JoinOperator, Query, Sel
 use super::top;
 use crate::sql::bind::Bound;
 use crate::sql::scan::is_events;
-use crate::sql::{mentions, names, walk};
+use crate::sql::{names, table_scans, walk};
 
 /// Whether a query reduces rows that events make by themselves, at its top and nowhere else.
 pub(super) fn is_reduced(bound: &Bound) -> bool {
     let tree = bound.tree();
     // One mention: where it stands first in FROM, nothing else looks at events.
-    let is_one = mentions::of(bound).is_some_and(|mentions| mentions.len() == 1);
+    let is_one = table_scans::of(bound).is_some_and(|table_scans| table_scans.len() == 1);
     let is_recursive = tree.with.as_ref().is_some_and(|with| with.recursive);
     // Tables of the engine are not there for pieces.
     let is_alone = bound.declared().len() == 1;

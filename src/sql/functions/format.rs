@@ -21,7 +21,7 @@ enum Piece {
 }
 
 /// The values of an argument as its letter wants them.
-enum Column {
+enum FormatArgument {
     Wholes(Wholes),
     Texts(Vec<Option<String>>),
 }
@@ -82,18 +82,18 @@ fn pieces(text: &str) -> Result<Vec<Piece>> {
     Ok(all)
 }
 
-fn column(arg: &Values, letter: char, height: usize) -> Result<Column> {
+fn column(arg: &Values, letter: char, height: usize) -> Result<FormatArgument> {
     Ok(match letter {
-        'd' | 'x' | 'X' if matches!(arg.kind, Kind::Bigint | Kind::Unknown) => Column::Wholes(arg.wholes()?),
+        'd' | 'x' | 'X' if matches!(arg.kind, Kind::Bigint | Kind::Unknown) => FormatArgument::Wholes(arg.wholes()?),
         'd' | 'x' | 'X' => return Err(SqlError::new(format!("%{letter} needs a whole number, and this is {}", arg.kind))),
         'f' if !arg.kind.is_number() || arg.kind == Kind::Bigint => {
             return Err(SqlError::new(format!("%f needs a double or a decimal, and this is {}", arg.kind)));
         }
-        _ => Column::Texts(cast::texts(arg, height)?),
+        _ => FormatArgument::Texts(cast::texts(arg, height)?),
     })
 }
 
-impl Column {
+impl FormatArgument {
     fn show(&self, row: usize, flags: &str, precision: Option<u8>, letter: char) -> String {
         match self {
             Self::Wholes(cells) => match (cells.get(row), letter) {

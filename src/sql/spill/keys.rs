@@ -23,7 +23,7 @@ impl Keys {
     /// The order of these values cannot be expressed in bytes.
     pub fn of(keys: &[(Values, OrderByOptions)], height: usize) -> Result<Self> {
         let columns = keys.iter().map(|(values, options)| Ok((column(values, height)?, *options))).collect::<Result<Vec<_>>>()?;
-        let columns = columns.iter().map(|(column, options)| Ok((Column::of(column)?, *options))).collect::<Result<Vec<_>>>()?;
+        let columns = columns.iter().map(|(column, options)| Ok((KeyColumn::of(column)?, *options))).collect::<Result<Vec<_>>>()?;
         let mut all = Self { bytes: Vec::with_capacity(height * 9 * columns.len()), ends: Vec::with_capacity(height) };
         for row in 0..height {
             columns.iter().for_each(|(column, options)| column.push(row, *options, &mut all.bytes));
@@ -64,14 +64,14 @@ fn column(values: &Values, height: usize) -> Result<Series> {
     Ok(key_column(values, height)?.rechunk())
 }
 
-enum Column<'c> {
+enum KeyColumn<'c> {
     Texts(&'c polars::prelude::StringChunked),
     Wholes(&'c polars::prelude::Int64Chunked),
     Doubles(&'c polars::prelude::Float64Chunked),
     Truths(&'c polars::prelude::BooleanChunked),
 }
 
-impl<'c> Column<'c> {
+impl<'c> KeyColumn<'c> {
     fn of(column: &'c Series) -> Result<Self> {
         Ok(match column.dtype() {
             DataType::String => Self::Texts(column.str()?),

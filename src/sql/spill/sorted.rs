@@ -8,8 +8,8 @@ use std::vec;
 use sqlparser::ast::OrderByOptions;
 
 use super::Spill;
+use super::block_file::{Block, BlockFile, rows_of};
 use super::keys::Keys;
-use super::pile::{Block, Pile, rows_of};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::memory::held_bytes;
 use crate::sql::place::is_place;
@@ -92,7 +92,7 @@ type Run = Vec<Block>;
 /// The external sort that all workers add rows to.
 #[derive(Debug)]
 pub(in crate::sql) struct Sorting {
-    pile: Pile,
+    block_file: BlockFile,
     runs: Mutex<(Option<Shape>, Vec<Run>)>,
     /// Memory of a block, and how many runs are merged at once.
     block_bytes: u64,
@@ -104,7 +104,7 @@ impl Sorting {
     pub fn new(spill: &Spill, bytes_max: u64) -> Result<Self> {
         let runs_max = (bytes_max / BLOCK_BYTES / 2).clamp(RUNS_MIN, RUNS_MAX);
         let block_bytes = (bytes_max / runs_max / 2).clamp(BLOCK_BYTES_MIN, BLOCK_BYTES);
-        Ok(Self { pile: Pile::new(spill)?, runs: Mutex::default(), block_bytes, runs_max: usize::try_from(runs_max).unwrap_or(4) })
+        Ok(Self { block_file: BlockFile::new(spill)?, runs: Mutex::default(), block_bytes, runs_max: usize::try_from(runs_max).unwrap_or(4) })
     }
 
     /// Sorts rows and writes them as a run; rows of one event are in one run, in their order.
@@ -124,7 +124,7 @@ impl Sorting {
         let bytes = whole.columns.iter().map(held_bytes).sum::<usize>() as u64;
         let mut run = Run::new();
         for rows in order.chunks(rows_of(bytes, whole.height, self.block_bytes)) {
-            run.push(self.pile.put(&whole.take(rows)?)?);
+            run.push(self.block_file.put(&whole.take(rows)?)?);
         }
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         let is_same = |known: &Shape| known.fields.iter().map(|field| &field.kind).eq(shape.fields.iter().map(|field| &field.kind));
@@ -139,22 +139,22 @@ impl Sorting {
     pub fn merged(self) -> Result<Merged> {
         let (shape, mut runs) = self.runs.into_inner().unwrap_or_else(PoisonError::into_inner);
         let shape = shape.unwrap_or(Shape { fields: Vec::new(), options: Vec::new() });
-        let mut pile = self.pile;
+        let mut block_file = self.block_file;
         while runs.len() > self.runs_max {
             // Merges neighbouring runs, so that the order of runs stays the same.
             let mut fewer = Vec::new();
             for some in runs.chunks(self.runs_max) {
-                let mut merged = Merged::new(pile, shape.clone(), some.to_vec())?;
+                let mut merged = Merged::new(block_file, shape.clone(), some.to_vec())?;
                 let mut run = Run::new();
                 while let Some(rows) = merged.wide(self.block_bytes)? {
-                    run.push(merged.pile.put(&rows)?);
+                    run.push(merged.block_file.put(&rows)?);
                 }
-                pile = merged.pile;
+                block_file = merged.block_file;
                 fewer.push(run);
             }
             runs = fewer;
         }
-        Merged::new(pile, shape, runs)
+        Merged::new(block_file, shape, runs)
     }
 }
 
@@ -169,9 +169,9 @@ struct Head {
 
 impl Head {
     /// Reads the next block; false if there is none.
-    fn load(&mut self, pile: &Pile, shape: &Shape) -> Result<bool> {
+    fn load(&mut self, block_file: &BlockFile, shape: &Shape) -> Result<bool> {
         let Some(block) = self.blocks.next() else { return Ok(false) };
-        self.rows = pile.get(&block, &shape.fields)?;
+        self.rows = block_file.get(&block, &shape.fields)?;
         self.keys = shape.keys(&self.rows)?;
         self.at = 0;
         Ok(true)
@@ -181,7 +181,7 @@ impl Head {
 /// Sorted rows.
 #[derive(Debug)]
 pub(in crate::sql) struct Merged {
-    pile: Pile,
+    block_file: BlockFile,
     shape: Shape,
     heads: Vec<Head>,
     /// The smallest key of each run.
@@ -189,21 +189,21 @@ pub(in crate::sql) struct Merged {
 }
 
 impl Merged {
-    fn new(pile: Pile, shape: Shape, runs: Vec<Run>) -> Result<Self> {
+    fn new(block_file: BlockFile, shape: Shape, runs: Vec<Run>) -> Result<Self> {
         let (mut heads, mut next) = (Vec::new(), BinaryHeap::new());
         for (at, run) in runs.into_iter().enumerate() {
             let mut head = Head { blocks: run.into_iter(), rows: Relation::default(), keys: Keys::default(), at: 0 };
-            if head.load(&pile, &shape)? {
+            if head.load(&block_file, &shape)? {
                 next.push(Reverse((head.keys.get(0).to_vec(), at)));
             }
             heads.push(head);
         }
-        Ok(Self { pile, shape, heads, next })
+        Ok(Self { block_file, shape, heads, next })
     }
 
     /// Bytes on disk.
     pub fn bytes(&self) -> u64 {
-        self.pile.bytes()
+        self.block_file.bytes()
     }
 
     /// The next rows, about `bytes` of them, with their keys; `None` at the end.
@@ -228,7 +228,7 @@ impl Merged {
             head.at += 1;
             if head.at == head.rows.height {
                 *source = None;
-                if !head.load(&self.pile, &self.shape)? {
+                if !head.load(&self.block_file, &self.shape)? {
                     continue;
                 }
             }

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use polars::prelude::Series;
 
 use super::Spill;
+use super::block_file::{Block, BlockFile};
 use super::pack::hashes;
-use super::pile::{Block, Pile};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::relation::{Field, Relation};
 
@@ -25,7 +25,7 @@ pub(in crate::sql) fn shares_of(keys: &[Series], height: usize, seed: u64, count
 /// The shares on disk.
 #[derive(Debug)]
 pub(in crate::sql) struct Spread {
-    pile: Pile,
+    block_file: BlockFile,
     seed: u64,
     state: Mutex<State>,
 }
@@ -39,7 +39,7 @@ struct State {
 impl Spread {
     /// With another `seed`, rows that are in one share here are divided differently.
     pub fn new(spill: &Spill, shares: usize, seed: u64) -> Result<Self> {
-        Ok(Self { pile: Pile::new(spill)?, seed, state: Mutex::new(State { fields: None, shares: vec![Vec::new(); shares.max(1)] }) })
+        Ok(Self { block_file: BlockFile::new(spill)?, seed, state: Mutex::new(State { fields: None, shares: vec![Vec::new(); shares.max(1)] }) })
     }
 
     /// Adds rows to their shares.
@@ -54,7 +54,7 @@ impl Spread {
             }
         }
         for (share, list) in of_share.into_iter().enumerate().filter(|(_, list)| !list.is_empty()) {
-            let block = self.pile.put(&rows.take(&list)?)?;
+            let block = self.block_file.put(&rows.take(&list)?)?;
             if let Some(share) = self.state.lock().unwrap_or_else(PoisonError::into_inner).shares.get_mut(share) {
                 share.push(block);
             }
@@ -84,6 +84,6 @@ impl Spread {
     /// The rows of a share, in pieces.
     pub fn share(&self, share: usize) -> impl Iterator<Item = Result<Relation>> {
         let (fields, blocks) = self.blocks(share);
-        blocks.into_iter().map(move |block| self.pile.get(&block, &fields))
+        blocks.into_iter().map(move |block| self.block_file.get(&block, &fields))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Place, Registries, place, rest_below, since};
+use super::{Registries, RegistryRegion, place, rest_below, since};
 use crate::timeline::fact::Noted;
 use crate::timeline::names::{EventNo, Names, RepositoryNo, Sym};
 
@@ -20,7 +20,7 @@ pub struct CacheFact {
 pub(super) type Cache = (i64, EventNo, Sym, Option<CacheFact>);
 
 impl Registries {
-    pub(super) fn put_cache(&mut self, place: Place, fact: CacheFact, noted: &Noted, event: EventNo) {
+    pub(super) fn put_cache(&mut self, place: RegistryRegion, fact: CacheFact, noted: &Noted, event: EventNo) {
         let list = self.caches.entry(place).or_default();
         let before = list.iter().rev().find(|(.., prefix, _)| *prefix == fact.prefix);
         let kept = before.and_then(|(.., rule)| *rule).unwrap_or(fact);

@@ -177,8 +177,8 @@ impl<'e> Replay<'e> {
                 let now = self.time(event);
                 self.state.images[at].step(event, StepKind::Restore, tag, DigestNo::NONE, order);
                 self.state.images[at].back_from_archive(now);
-                if let Some(board) = &mut self.board {
-                    board.restored(at, now);
+                if let Some(simulator) = &mut self.simulator {
+                    simulator.restored(at, now);
                 }
             }
             _ => {}

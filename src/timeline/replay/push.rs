@@ -56,8 +56,8 @@ impl<'e> Replay<'e> {
             image.tags_known = true;
         } else if image.state == ImageState::Archived {
             image.back_from_archive(now);
-            if let Some(board) = &mut self.board {
-                board.restored(at, now);
+            if let Some(simulator) = &mut self.simulator {
+                simulator.restored(at, now);
             }
         } else if image.may_be_in_archive() {
             // It was in the archive when a call took a tag off it: it is out of it, or gone and here again.

@@ -247,13 +247,13 @@ impl Replay<'_> {
         image.step(event, StepKind::Restore, Sym::NONE, DigestNo::NONE, order);
         if image.state == ImageState::Archived || image.may_be_in_archive() {
             image.back_from_archive(now);
-            if let Some(board) = &mut self.board {
-                board.restored(at, now);
+            if let Some(simulator) = &mut self.simulator {
+                simulator.restored(at, now);
             }
         } else if image.state == ImageState::Unknown {
             image.is_there = true;
-            if let Some(board) = &mut self.board {
-                board.restored(at, now);
+            if let Some(simulator) = &mut self.simulator {
+                simulator.restored(at, now);
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::timeline::image::Image;
 use crate::timeline::keys::KeyStep;
 use crate::timeline::names::{DigestNo, EventNo, Map, Names, PolicyNo, RepositoryNo, Sym};
 use crate::timeline::policy::{KnownFrom, PolicyChange, PolicyInForce};
-use crate::timeline::suppose::Foreseen;
+use crate::timeline::simulation::ExpectedRemoval;
 use crate::timeline::tags::TagLife;
 
 /// One repository after its last event.
@@ -64,7 +64,7 @@ pub struct RepositoryHistory {
     /// Pushes in order of time, with the index of the image; built when first asked for.
     by_push: OnceLock<Vec<(i64, usize)>>,
     /// In a simulation, what the runs should have taken.
-    pub foreseen: Vec<Foreseen>,
+    pub expected: Vec<ExpectedRemoval>,
     /// In a simulation, when the runs in the logs began, in milliseconds.
     pub run_starts: Vec<i64>,
     /// In a simulation, how many runs there were that are not in the logs.
@@ -130,7 +130,7 @@ impl RepositoryHistory {
             settled: Map::default(),
             openings: Vec::new(),
             by_push: OnceLock::new(),
-            foreseen: Vec::new(),
+            expected: Vec::new(),
             run_starts: Vec::new(),
             runs_made_up: 0,
         }

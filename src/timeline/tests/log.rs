@@ -8,7 +8,7 @@ use crate::model::{
     Action, AlreadyExists, Digest, Event, Filter, Finding, FindingKind, Identity, ImageDescription, ImageId, ImageRun, LifecycleRule, ManifestKind,
     Order, PolicyRun, Push, PushOrigin, Recognized, Refusal, RepositoryRef, RunFailure, Timeline, Timestamp,
 };
-use crate::timeline::{Fold, History, Supposed, Supposition};
+use crate::timeline::{Fold, History, Scenario, Simulation};
 
 /// What identifies a finding: kind, lost digest, kept digest, gap, order.
 pub type Pair = (FindingKind, Digest, Option<Digest>, Option<i64>, Order);
@@ -143,9 +143,9 @@ impl Log {
     }
 
     /// The history with a simulation whose logs end `days` after the start.
-    pub fn supposing(&self, supposition: &Supposition, days: i64) -> History {
+    pub fn simulating(&self, scenario: &Scenario, days: i64) -> History {
         let end = Some(Timestamp::from_millis((START + days * 86_400) * 1000));
-        self.fold().finish_supposing(&Filter::default(), Some(Supposed { supposition, end }))
+        self.fold().finish_simulating(&Filter::default(), Some(Simulation { scenario, end }))
     }
 
     pub fn delete(&mut self, requested: (Option<u8>, Option<&'static str>), removed: &[(u8, Option<&'static str>)]) -> &mut Self {

@@ -9,7 +9,7 @@ use crate::model::{
     Action, Digest, FindingKind, ImageDescription, ManifestKind, Mutability, Push, PushOrigin, RegistryChange, ReplicationRule, RepositoryRef,
     Severity, Template,
 };
-use crate::timeline::{History, KnownFrom, Prospects};
+use crate::timeline::{History, KnownFrom, RepositoryForecast};
 
 fn registry(log: &mut Log, change: RegistryChange<'static>) {
     log.add("Registry", Action::Registry(change));
@@ -39,10 +39,10 @@ fn exclude(log: &mut Log, excluded: bool) {
 /// When the only image is due by a rule for images not pulled for ten days, in seconds after the start.
 fn due(log: &Log) -> (Option<i64>, Option<i64>) {
     let history = log.history();
-    let prospects = Prospects::of(&history, &history.repositories()[0]).unwrap();
-    let prospect = prospects.images[0].unwrap();
+    let repository_forecast = RepositoryForecast::of(&history, &history.repositories()[0]).unwrap();
+    let image_forecast = repository_forecast.images[0].unwrap();
     let seconds = |millis: i64| millis / 1000 - START;
-    (prospect.eligible_at.map(seconds), prospect.unclear.map(|unclear| seconds(unclear.eligible_at)))
+    (image_forecast.eligible_at.map(seconds), image_forecast.unclear.map(|unclear| seconds(unclear.eligible_at)))
 }
 
 fn unpulled() -> serde_json::Value {

@@ -140,7 +140,7 @@ pub fn parquet(bytes: &[u8]) {
     let stored = tagfall::decode::Stored { bytes: b"", rest: Some(tagfall::decode::Rest::Stream(&mut rest)) };
     let report = Decoder::new().object_of(stored, Wanted::All, Limits::default(), &mut kept);
     assert_eq!((report.records, &kept), (all.records, &all.kept), "from a stream");
-    let room = std::sync::Arc::new(tagfall::decode::Room::of(128 << 10, 256 << 10, 256 << 10));
+    let room = std::sync::Arc::new(tagfall::decode::TextMemory::of(128 << 10, 256 << 10, 256 << 10));
     let mut few = Kept::default();
     let report = Decoder::sharing(room).object(bytes, Wanted::All, Limits::default(), &mut few);
     let damaged = report.failed_total > 0 || matches!(report.outcome, Outcome::Failed(_));

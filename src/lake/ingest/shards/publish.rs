@@ -8,12 +8,12 @@ use super::{Attempt, PlanName, SHARDS};
 use crate::lake::LakeError;
 use crate::lake::disk::Disk;
 use crate::lake::ingest::{Ingest, Limits, Summary};
+use crate::lake::location::Location;
 use crate::lake::manifest::{FileEntry, Manifest};
 use crate::lake::merge::{Present, read_group};
 use crate::lake::objects;
 use crate::lake::parquet::Reader;
 use crate::lake::partition::Partition;
-use crate::lake::place::Place;
 
 /// What is published, or would be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,7 +35,7 @@ struct Staged {
 }
 
 impl Staged {
-    fn open(lake: &Place, path: String) -> Result<Self, LakeError> {
+    fn open(lake: &Location, path: String) -> Result<Self, LakeError> {
         let disk = lake.below(&path).disk()?;
         let manifest = Manifest::load(&*disk)?.manifest;
         Ok(Self { path, disk, manifest })
@@ -47,7 +47,7 @@ impl Staged {
 }
 
 /// All shards of the one plan that is staged, or of the one that is named.
-fn shards(lake: &Place, plan: Option<&str>) -> Result<(PlanName, Vec<Staged>), LakeError> {
+fn shards(lake: &Location, plan: Option<&str>) -> Result<(PlanName, Vec<Staged>), LakeError> {
     let mut plans: Vec<PlanName> = lake.folders(SHARDS)?.iter().filter_map(|folder| PlanName::parse(folder)).collect();
     plans.retain(|found| plan.is_none_or(|plan| found.id == plan));
     let found = match plans.as_slice() {
@@ -102,7 +102,7 @@ impl Days {
 ///
 /// # Errors
 /// Shards are missing, something staged is damaged, the disk or the service refuses.
-pub fn merge_days(lake: &Place, plan: Option<&str>, days: &Days, limits: Limits) -> Result<(u64, Summary), LakeError> {
+pub fn merge_days(lake: &Location, plan: Option<&str>, days: &Days, limits: Limits) -> Result<(u64, Summary), LakeError> {
     let (plan, shards) = shards(lake, plan)?;
     let path = format!("{}/{}", plan.folder(), days.name());
     let mut makers: BTreeMap<&Partition, u32> = BTreeMap::new();
@@ -132,7 +132,7 @@ pub fn merge_days(lake: &Place, plan: Option<&str>, days: &Days, limits: Limits)
 ///
 /// # Errors
 /// Shards are missing; another run has the lake, or has changed it; something staged is damaged; the disk or the service refuses.
-pub fn publish_shards(lake: &Place, plan: Option<&str>, limits: Limits) -> Result<Published, LakeError> {
+pub fn publish_shards(lake: &Location, plan: Option<&str>, limits: Limits) -> Result<Published, LakeError> {
     if let Some(plan) = plan
         && is_published(lake, plan)?
     {
@@ -148,11 +148,11 @@ pub fn publish_shards(lake: &Place, plan: Option<&str>, limits: Limits) -> Resul
 }
 
 /// Whether a lake has what the shards of a plan have staged.
-fn is_published(lake: &Place, plan: &str) -> Result<bool, LakeError> {
+fn is_published(lake: &Location, plan: &str) -> Result<bool, LakeError> {
     Ok(lake.has_lake()? && Manifest::load(&*lake.disk()?)?.manifest.plans.iter().any(|published| published == plan))
 }
 
-fn publish_all(lake: &Place, plan: &PlanName, shards: &[Staged], limits: Limits) -> Result<Published, LakeError> {
+fn publish_all(lake: &Location, plan: &PlanName, shards: &[Staged], limits: Limits) -> Result<Published, LakeError> {
     let folder = plan.folder();
     let names = lake.folders(&folder)?;
     let names = names.iter().filter(|name| name.starts_with("merged-")).map(|name| format!("{folder}/{name}"));

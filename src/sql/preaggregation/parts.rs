@@ -7,9 +7,9 @@ use super::Stop;
 use super::cell::Cell;
 use super::groups::{Groups, Held};
 use super::plan::{Aggregate, OBJECT, Plan, What};
-use super::rows::{Cells, Column, Rows, chosen};
+use super::rows::{Cells, CodedColumn, Rows, chosen};
 use crate::lake::codes::Texts;
-use crate::sql::alike::Numbers;
+use crate::sql::group_ids::GroupIds;
 use crate::sql::place::RECORD_BITS;
 
 /// Stands for "no group" and "no number".
@@ -19,7 +19,7 @@ const NONE: u32 = u32::MAX;
 struct Grouped<'r> {
     of_row: Cow<'r, [u32]>,
     count: usize,
-    keys: Vec<Column<'r>>,
+    keys: Vec<CodedColumn<'r>>,
     /// With several keys: a row of each group.
     firsts: Vec<u32>,
 }
@@ -77,7 +77,7 @@ impl<'r> Grouped<'r> {
             [] => Self { of_row: Cow::Owned(vec![0; rows.height()]), count: 1, keys, firsts: Vec::new() },
             [key] => Self { of_row: key.of_row.clone(), count: key.cells.count(), keys, firsts: Vec::new() },
             several => {
-                let numbers = several.iter().map(|key| Numbers { of_row: key.of_row.to_vec(), count: key.cells.count() });
+                let numbers = several.iter().map(|key| GroupIds { of_row: key.of_row.to_vec(), count: key.cells.count() });
                 let numbers = numbers.reduce(|numbers, more| numbers.with(&more)).ok_or(Stop::GivenUp)?;
                 let firsts = numbers.firsts();
                 Self { of_row: Cow::Owned(numbers.of_row), count: numbers.count, keys, firsts }
@@ -86,7 +86,7 @@ impl<'r> Grouped<'r> {
     }
 
     /// A key of a group.
-    fn cell<'k>(&self, key: &'k Column<'r>, number: u32) -> Cell<&'k str> {
+    fn cell<'k>(&self, key: &'k CodedColumn<'r>, number: u32) -> Cell<&'k str> {
         match self.keys.as_slice() {
             [_] => key.cells.get(number),
             _ => {
@@ -131,7 +131,7 @@ fn part<'r>(rows: &'r Rows<'_>, grouped: &Grouped<'_>, aggregate: &Aggregate) ->
         }
         return Ok(Part::Counts(counts));
     };
-    let Column { of_row: mut numbers, cells } = rows.column(arg)?;
+    let CodedColumn { of_row: mut numbers, cells } = rows.column(arg)?;
     if let Some(chosen_rows) = &chosen_rows {
         numbers = Cow::Owned(chosen(&numbers, chosen_rows));
     }
@@ -153,8 +153,8 @@ fn part<'r>(rows: &'r Rows<'_>, grouped: &Grouped<'_>, aggregate: &Aggregate) ->
         }
         What::CountDistinct if cells.hardly_repeat() => Err(Stop::GivenUp),
         What::CountDistinct => {
-            let groups = Numbers { of_row: of_row.to_vec(), count: grouped.count };
-            let both = groups.with(&Numbers { of_row: numbers.to_vec(), count: cells.count() });
+            let groups = GroupIds { of_row: of_row.to_vec(), count: grouped.count };
+            let both = groups.with(&GroupIds { of_row: numbers.to_vec(), count: cells.count() });
             let pair = |row: &u32| Some((*of_row.get(*row as usize)?, *numbers.get(*row as usize)?));
             let mut pairs: Vec<(u32, u32)> = both.firsts().iter().filter_map(pair).collect();
             pairs.sort_unstable();

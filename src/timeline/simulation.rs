@@ -9,7 +9,7 @@ use crate::policy::Policy;
 
 /// Which policy a simulation applies.
 #[derive(Debug, Clone)]
-pub enum Supposition {
+pub enum Scenario {
     /// The logged events as they are; before each run, its own rules decide what it should take.
     InForce,
     /// Pushes, moves and deletes as logged; runs take what this policy takes, and nothing else.
@@ -18,7 +18,7 @@ pub enum Supposition {
 
 /// An image that a simulated run takes.
 #[derive(Debug, Clone, Copy)]
-pub struct Foreseen {
+pub struct ExpectedRemoval {
     pub digest: DigestNo,
     pub pushed_at: Option<i64>,
     /// The first event of the run; [`EventNo::NONE`] for a run that is not in the logs.
@@ -34,7 +34,7 @@ pub struct Foreseen {
 
 /// A scenario, and when the logs end: no run is simulated after that.
 #[derive(Clone, Copy)]
-pub struct Supposed<'s> {
-    pub supposition: &'s Supposition,
+pub struct Simulation<'s> {
+    pub scenario: &'s Scenario,
     pub end: Option<Timestamp>,
 }

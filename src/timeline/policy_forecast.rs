@@ -8,21 +8,21 @@ use super::names::EventNo;
 use super::policy::{KnownFrom, PolicyInForce};
 use super::replay::RepositoryHistory;
 use crate::model::{Caller, Digest, ImageState, StepKind, StorageClass};
-use crate::policy::{Clock, Count, Joined, Outlook, Policy, Rule, Seen, Tags, outlook, records_pull};
+use crate::policy::{Clock, Count, CurrentImage, Policy, Rule, RuleForecast, Seen, Tags, forecast, records_pull};
 
 /// Indexes within indexes are followed to this depth.
 const NESTED_MAX: usize = 8;
 
 /// The policy in force, and a forecast for each image, in the order of [`RepositoryHistory::images`].
-pub struct Prospects {
+pub struct RepositoryForecast {
     pub in_force: PolicyInForce,
     pub policy: Arc<Policy>,
-    pub images: Vec<Option<Prospect>>,
+    pub images: Vec<Option<ImageForecast>>,
 }
 
 /// The forecast for one image. There is none for images whose tags are not known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Prospect {
+pub struct ImageForecast {
     /// Index of the rule that the image belongs to.
     pub rule: Option<usize>,
     /// The first moment at which a run may take it, in milliseconds; `None` if no rule takes it as things
@@ -46,7 +46,7 @@ pub struct Unclear {
     pub pull: EventNo,
 }
 
-impl Prospects {
+impl RepositoryForecast {
     /// `None` where the logs do not tell the policy.
     pub fn of(history: &History, repository: &RepositoryHistory) -> Option<Self> {
         let in_force = repository.policy?;
@@ -59,7 +59,7 @@ impl Prospects {
         let there: Vec<(usize, StorageClass)> = repository.images.iter().enumerate().filter_map(|(at, image)| Some((at, class(image)?))).collect();
         let tags: Vec<Vec<&str>> = there.iter().map(|(at, _)| tags(history, &repository.images[*at])).collect();
         let mut unclear_pulls = Vec::new();
-        let joined: Vec<Joined<'_, Digest>> = there
+        let joined: Vec<CurrentImage<'_, Digest>> = there
             .iter()
             .zip(&tags)
             .map(|((at, class), tags)| {
@@ -68,25 +68,25 @@ impl Prospects {
                 let rule = policy.governing(&seen).and_then(|index| policy.rules().get(index));
                 let since = since.max(rule.map_or(i64::MIN, |rule| belongs_since(history, image, &policy, rule)));
                 unclear_pulls.push(unclear(history, image, rule, &seen));
-                Joined { key: history.digest_or_zero(image.digest), seen, since }
+                CurrentImage { key: history.digest_or_zero(image.digest), seen, since }
             })
             .collect();
         let mut images = vec![None; repository.images.len()];
-        for ((((at, _), joined), Outlook { rule, eligible_at, survives }), unclear) in
-            there.iter().zip(&joined).zip(outlook(&policy, &joined)).zip(unclear_pulls)
+        for ((((at, _), joined), RuleForecast { rule, eligible_at, survives }), unclear) in
+            there.iter().zip(&joined).zip(forecast(&policy, &joined)).zip(unclear_pulls)
         {
             // An image is not eligible before it exists.
             let eligible_at = eligible_at.map(|eligible| eligible.max(joined.seen.there_at)).filter(|eligible| *eligible < i64::MAX);
-            images[*at] = Some(Prospect { rule, eligible_at, survives, unclear, subject: None });
+            images[*at] = Some(ImageForecast { rule, eligible_at, survives, unclear, subject: None });
         }
-        let mut prospects = Self { in_force, policy, images };
-        prospects.hold(repository);
-        prospects.follow_subjects(repository);
-        Some(prospects)
+        let mut repository_forecast = Self { in_force, policy, images };
+        repository_forecast.hold(repository);
+        repository_forecast.follow_subjects(repository);
+        Some(repository_forecast)
     }
 
-    pub fn rule(&self, prospect: Prospect) -> Option<&Rule> {
-        self.policy.rules().get(prospect.rule?)
+    pub fn rule(&self, image_forecast: ImageForecast) -> Option<&Rule> {
+        self.policy.rules().get(image_forecast.rule?)
     }
 
     /// A reference artifact is deleted within a day after the image that it is about, if its own rule does
@@ -98,14 +98,15 @@ impl Prospects {
         let own = self.images.clone();
         for (at, image) in repository.images.iter().enumerate() {
             let Some(subject) = image.subject.some().and_then(|subject| repository.by_digest.get(&subject).copied()) else { continue };
-            let Some(Some(going)) = own.get(subject).copied().filter(|prospect| prospect.is_some_and(|prospect| prospect.eligible_at.is_some()))
+            let Some(Some(going)) =
+                own.get(subject).copied().filter(|image_forecast| image_forecast.is_some_and(|image_forecast| image_forecast.eligible_at.is_some()))
             else {
                 continue;
             };
-            if let Some(prospect) = &mut self.images[at]
-                && prospect.eligible_at.is_none_or(|eligible| Some(eligible) > going.eligible_at)
+            if let Some(image_forecast) = &mut self.images[at]
+                && image_forecast.eligible_at.is_none_or(|eligible| Some(eligible) > going.eligible_at)
             {
-                *prospect = Prospect { subject: Some(subject), ..going };
+                *image_forecast = ImageForecast { subject: Some(subject), ..going };
             }
         }
     }
@@ -115,20 +116,20 @@ impl Prospects {
         let own = self.images.clone();
         let mut known = vec![None; own.len()];
         for at in 0..own.len() {
-            if let Some(prospect) = &mut self.images[at] {
-                prospect.eligible_at = free_at(at, repository, &own, &mut known, NESTED_MAX);
+            if let Some(image_forecast) = &mut self.images[at] {
+                image_forecast.eligible_at = free_at(at, repository, &own, &mut known, NESTED_MAX);
             }
         }
     }
 }
 
 /// When neither its rule nor an index keeps the image any more. `known` holds the results so far.
-fn free_at(at: usize, repository: &RepositoryHistory, own: &[Option<Prospect>], known: &mut [Option<Option<i64>>], depth: usize) -> Option<i64> {
+fn free_at(at: usize, repository: &RepositoryHistory, own: &[Option<ImageForecast>], known: &mut [Option<Option<i64>>], depth: usize) -> Option<i64> {
     if let Some(known) = known[at] {
         return known;
     }
     let image = &repository.images[at];
-    let mut free = own[at].and_then(|prospect| prospect.eligible_at).filter(|_| !repository.is_held_unseen(image));
+    let mut free = own[at].and_then(|image_forecast| image_forecast.eligible_at).filter(|_| !repository.is_held_unseen(image));
     for parent in repository.holders(image.digest) {
         let parent = if depth == 0 { None } else { free_at(parent, repository, own, known, depth - 1) };
         free = free.zip(parent).map(|(free, parent)| free.max(parent));

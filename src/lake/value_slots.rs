@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::leaves::PLACES;
+use super::leaves::SLOT_TARGETS;
 use super::row;
 use super::shape::{Field, Shape, position};
 use crate::decode::json::{Elements, Fault, Members, skip_value, string_end, unescape};
@@ -143,7 +143,7 @@ impl<'r> Slots<'r> {
     /// Appends the cell of a slot, if the slot has one. Returns whether the cell represents all of the
     /// value; absent and `null` count as the same.
     pub(super) fn put_slot(&self, slot: usize, out: &mut Vec<u8>) -> bool {
-        let Some((place, value)) = PLACES.get(slot).zip(self.value(slot)) else { return true };
+        let Some((place, value)) = SLOT_TARGETS.get(slot).zip(self.value(slot)) else { return true };
         // Fields of a struct have slots of their own.
         let Some(leaf) = place.leaf.filter(|_| value.json != "null") else { return true };
         row::put_leaf(leaf, out);

@@ -12,12 +12,12 @@ use memchr::memmem::Finder;
 const NAMES_MAX: usize = 16;
 
 /// Searches for a set of event names.
-pub(super) struct Glance {
+pub(super) struct Prefilter {
     names: Vec<Finder<'static>>,
     escape: Finder<'static>,
 }
 
-impl Glance {
+impl Prefilter {
     /// `None` if a record's text cannot rule out these names.
     pub fn at(names: Option<&[String]>) -> Option<Self> {
         let names = names.filter(|names| names.len() <= NAMES_MAX && names.iter().all(|name| has_one_spelling(name)))?;
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     fn admits(json: &str) -> bool {
-        Glance::at(Some(&["PutImage".to_owned(), "BatchDeleteImage".to_owned()])).unwrap().admits(json)
+        Prefilter::at(Some(&["PutImage".to_owned(), "BatchDeleteImage".to_owned()])).unwrap().admits(json)
     }
 
     #[test]
@@ -72,9 +72,9 @@ mod tests {
     #[test]
     fn names_that_can_be_spelled_in_many_ways_are_left_to_the_parser() {
         for name in ["a/b", "a\"b", "a\\b", "a\nb"] {
-            assert!(Glance::at(Some(&[name.to_owned()])).is_none(), "{name:?}");
+            assert!(Prefilter::at(Some(&[name.to_owned()])).is_none(), "{name:?}");
         }
-        assert!(Glance::at(None).is_none());
-        assert!(Glance::at(Some(&vec!["x".to_owned(); NAMES_MAX + 1])).is_none());
+        assert!(Prefilter::at(None).is_none());
+        assert!(Prefilter::at(Some(&vec!["x".to_owned(); NAMES_MAX + 1])).is_none());
     }
 }

@@ -19,7 +19,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::{Disk, Held, LocalDisk, Lock, Stored};
 use crate::lake::LakeError;
-use crate::lake::commit::far;
+use crate::lake::commit::s3;
 use crate::lake::layout::{self, SPILL, STAGING};
 use crate::lake::manifest::Manifest;
 use crate::source::store::{Condition, ObjectStore, Put};
@@ -33,7 +33,7 @@ const STRETCH_BYTES: u64 = 1 << 20;
 
 /// A prefix in S3, and a folder for unfinished files.
 #[derive(Debug)]
-pub(in crate::lake) struct FarDisk {
+pub(in crate::lake) struct S3Disk {
     store: Arc<dyn ObjectStore>,
     /// Whether to write lists of files for other tools.
     is_listed: bool,
@@ -57,7 +57,7 @@ enum Fetched {
     Laid(File, u64),
 }
 
-impl FarDisk {
+impl S3Disk {
     pub(in crate::lake) fn new(store: Arc<dyn ObjectStore>) -> Self {
         Self { store, is_listed: true, scratch: OnceLock::new(), fetched: Mutex::default(), adopted: Mutex::default() }
     }
@@ -158,7 +158,7 @@ fn is_here(path: &Path) -> bool {
     path.starts_with(STAGING) || path.starts_with(SPILL)
 }
 
-impl Disk for FarDisk {
+impl Disk for S3Disk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn Write + Send>> {
         if is_here(path) { self.scratch()?.create(path) } else { Err(io::Error::other("a file in S3 is written as a whole")) }
     }
@@ -226,11 +226,11 @@ impl Disk for FarDisk {
     }
 
     fn publish(&self, present: &Manifest, next: &Manifest, keep: Duration) -> Result<(), LakeError> {
-        far::publish(self, present, next, keep)
+        s3::publish(self, present, next, keep)
     }
 
     fn recover(&self, manifest: &Manifest, keep: Duration) -> Result<(), LakeError> {
-        far::recover(self, manifest, keep)
+        s3::recover(self, manifest, keep)
     }
 
     /// All runs that stage a shard make the same lake.
@@ -251,7 +251,7 @@ impl Disk for FarDisk {
     }
 
     fn awaited(&self) -> BTreeSet<PathBuf> {
-        far::journaled(self)
+        s3::journaled(self)
     }
 
     fn address(&self, path: &Path) -> String {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::LakeError;
 use super::commit::sync_all;
-use super::disk::{Disk, FarDisk, LocalDisk};
+use super::disk::{Disk, LocalDisk, S3Disk};
 use super::layout::{MANIFESTS, OWN};
 use crate::source::store::{Condition, Entry, Got, ObjectStore, Put, StoreError};
 
@@ -18,32 +18,32 @@ const REMOVED_TOGETHER: usize = 32;
 
 /// A lake's place, whether or not one is there.
 #[derive(Debug, Clone)]
-pub enum Place {
+pub enum Location {
     Folder(PathBuf),
     Store(Arc<dyn ObjectStore>),
     /// A lake that is staged in one in S3.
     Staged(Arc<dyn ObjectStore>),
 }
 
-impl From<&Path> for Place {
+impl From<&Path> for Location {
     fn from(folder: &Path) -> Self {
         Self::Folder(folder.to_path_buf())
     }
 }
 
-impl From<&PathBuf> for Place {
+impl From<&PathBuf> for Location {
     fn from(folder: &PathBuf) -> Self {
         Self::Folder(folder.clone())
     }
 }
 
-impl From<Arc<dyn ObjectStore>> for Place {
+impl From<Arc<dyn ObjectStore>> for Location {
     fn from(store: Arc<dyn ObjectStore>) -> Self {
         Self::Store(store)
     }
 }
 
-impl Place {
+impl Location {
     /// What people call it.
     pub fn name(&self) -> PathBuf {
         match self {
@@ -99,8 +99,8 @@ impl Place {
     pub(super) fn disk(&self) -> Result<Arc<dyn Disk>, LakeError> {
         match self {
             Self::Folder(folder) => Ok(Arc::new(LocalDisk::open(folder).map_err(|error| LakeError::io(folder, error))?)),
-            Self::Store(store) => Ok(Arc::new(FarDisk::new(Arc::clone(store)))),
-            Self::Staged(store) => Ok(Arc::new(FarDisk::staged(Arc::clone(store)))),
+            Self::Store(store) => Ok(Arc::new(S3Disk::new(Arc::clone(store)))),
+            Self::Staged(store) => Ok(Arc::new(S3Disk::staged(Arc::clone(store)))),
         }
     }
 

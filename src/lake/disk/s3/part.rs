@@ -86,7 +86,7 @@ impl Stored for Part {
         Ok(())
     }
 
-    fn is_far(&self) -> bool {
+    fn is_remote(&self) -> bool {
         true
     }
 

@@ -11,10 +11,10 @@ use super::scan::is_events;
 use super::{aggregate, names};
 
 /// Aggregates that give the same whatever the order of the rows. Adding doubles is none: the last digits differ.
-const BLIND: &[&str] = &["count", "count_if", "min", "max", "approx_distinct", "approx_count_distinct", "bool_and", "bool_or", "every"];
+const ORDER_INSENSITIVE: &[&str] = &["count", "count_if", "min", "max", "approx_distinct", "approx_count_distinct", "bool_and", "bool_or", "every"];
 
 /// Whether `query` groups `cloudtrail_logs` alone, and nothing in it can tell the order of its rows.
-pub(super) fn is_blind(query: &Query) -> bool {
+pub(super) fn is_order_insensitive(query: &Query) -> bool {
     let SetExpr::Select(select) = &*query.body else { return false };
     let [table] = select.from.as_slice() else { return false };
     let alone = query.with.is_none() && table.joins.is_empty();
@@ -42,8 +42,8 @@ impl Visitor for Finder {
         let name = names::of_function(function);
         let is_aggregate = aggregate::is_aggregate(&name);
         self.aggregates += usize::from(is_aggregate);
-        let blind = !is_aggregate || (BLIND.contains(&name.as_str()) && arguments(function) <= 1);
-        if blind && function.over.is_none() && !is_ordered(function) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        let order_insensitive = !is_aggregate || (ORDER_INSENSITIVE.contains(&name.as_str()) && arguments(function) <= 1);
+        if order_insensitive && function.over.is_none() && !is_ordered(function) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 }
 
@@ -67,10 +67,10 @@ mod tests {
     use super::*;
     use crate::sql::dialect;
 
-    fn blind(sql: &str) -> bool {
+    fn order_insensitive(sql: &str) -> bool {
         let mut query = dialect::parse(sql).unwrap();
         names::lower(&mut query);
-        is_blind(&query)
+        is_order_insensitive(&query)
     }
 
     #[test]
@@ -80,7 +80,7 @@ mod tests {
             "SELECT count(DISTINCT eventid), MAX(eventtime) FROM events e WHERE e.eventname LIKE 'Put%'",
             "SELECT useridentity.arn, min(eventtime) FILTER (WHERE errorcode IS NULL) FROM events GROUP BY useridentity.arn HAVING count(*) > 1 ORDER BY 2",
         ] {
-            assert!(blind(sql), "{sql}");
+            assert!(order_insensitive(sql), "{sql}");
         }
     }
 
@@ -100,7 +100,7 @@ mod tests {
             "SELECT kind, count(*) FROM steps GROUP BY kind",
             "WITH events AS (SELECT 1 AS n) SELECT n, count(*) FROM events GROUP BY n",
         ] {
-            assert!(!blind(sql), "{sql}");
+            assert!(!order_insensitive(sql), "{sql}");
         }
     }
 }

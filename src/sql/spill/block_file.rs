@@ -31,12 +31,12 @@ impl Block {
 
 /// The file.
 #[derive(Debug)]
-pub(in crate::sql) struct Pile {
+pub(in crate::sql) struct BlockFile {
     spill: Spill,
     file: Mutex<(File, u64)>,
 }
 
-impl Pile {
+impl BlockFile {
     pub fn new(spill: &Spill) -> Result<Self> {
         Ok(Self { spill: spill.clone(), file: Mutex::new((spill.file()?, 0)) })
     }

@@ -11,7 +11,7 @@ const FAILURES_LISTED_MAX: usize = 10_000;
 
 /// One worker's counts.
 #[derive(Default)]
-pub struct Tally {
+pub struct WorkerCounts {
     coverage: Coverage,
     /// Failed records that the report of their object only counts.
     failures_unlisted: u64,
@@ -19,7 +19,7 @@ pub struct Tally {
     pub read_only: bool,
 }
 
-impl Tally {
+impl WorkerCounts {
     /// Counts that were made elsewhere.
     pub fn of(coverage: Coverage, read_only: bool) -> Self {
         Self { coverage, read_only, ..Self::default() }
@@ -63,7 +63,7 @@ impl Tally {
     }
 }
 
-impl Tally {
+impl WorkerCounts {
     /// Drops failures that will not be listed, once there are several times too many.
     fn bound_failures(&mut self) {
         let failures = &mut self.coverage.failures;
@@ -147,13 +147,13 @@ impl Coverage {
 
 /// All workers' counts together, in an order that does not depend on who read what; and whether any event
 /// was read-only.
-pub fn coverage(tallies: Vec<Tally>, relevant: u64, seen: &SeenEvents, partial: bool) -> (Coverage, bool) {
+pub fn coverage(all_counts: Vec<WorkerCounts>, relevant: u64, seen: &SeenEvents, partial: bool) -> (Coverage, bool) {
     let mut coverage = Coverage { partial, records_relevant: relevant, ..Coverage::default() };
     let (mut left_out, mut read_only) = (0, false);
-    for tally in tallies {
-        left_out += tally.failures_unlisted;
-        read_only |= tally.read_only;
-        coverage.merge(tally.coverage);
+    for counts in all_counts {
+        left_out += counts.failures_unlisted;
+        read_only |= counts.read_only;
+        coverage.merge(counts.coverage);
     }
     coverage.bound_failures(left_out);
     match seen.duplicates() {

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use polars::prelude::{BooleanChunked, NewChunkedArray};
 
-use super::rivals::{First, Refused};
+use super::differing_copies::{First, Refused};
 use crate::sql::error::{Result, SqlError};
 use crate::sql::relation::{Field, Relation};
 use crate::sql::spill::Spill;
-use crate::sql::spill::pile::{Block, Pile, rows_of};
+use crate::sql::spill::block_file::{Block, BlockFile, rows_of};
 use crate::sql::spill::spread::Spread;
 use crate::sql::values::Cell;
 use crate::tables::cloudtrail::TABLE;
@@ -24,7 +24,7 @@ const PIECE_BYTES: u64 = 4 << 20;
 
 /// The rows of all workers on disk.
 #[derive(Debug)]
-pub(in crate::sql) struct Heap {
+pub(in crate::sql) struct DiskRows {
     spill: Spill,
     /// Memory that a piece may take.
     piece_bytes: u64,
@@ -33,13 +33,13 @@ pub(in crate::sql) struct Heap {
 
 #[derive(Debug)]
 struct Files {
-    pile: Pile,
+    block_file: BlockFile,
     blocks: Mutex<(Vec<Field>, Vec<Block>)>,
     /// Identity and position of each event.
     told: Spread,
 }
 
-impl Heap {
+impl DiskRows {
     /// `memory_bytes_max` is for all pieces that are in memory at the same time.
     pub fn new(spill: Spill, memory_bytes_max: u64, jobs: usize) -> Self {
         let piece_bytes = (memory_bytes_max / 16 / jobs.max(1) as u64).clamp(64 << 10, PIECE_BYTES);
@@ -51,7 +51,7 @@ impl Heap {
         if let Some(files) = &*files {
             return Ok(Arc::clone(files));
         }
-        let made = Files { pile: Pile::new(&self.spill)?, blocks: Mutex::default(), told: Spread::new(&self.spill, SHARES, 0)? };
+        let made = Files { block_file: BlockFile::new(&self.spill)?, blocks: Mutex::default(), told: Spread::new(&self.spill, SHARES, 0)? };
         Ok(Arc::clone(files.insert(Arc::new(made))))
     }
 
@@ -73,7 +73,7 @@ impl Heap {
         }
         for start in (0..all.height).step_by(count) {
             let piece = all.slice(start, count);
-            let block = files.pile.put(&piece)?;
+            let block = files.block_file.put(&piece)?;
             let number = {
                 let mut blocks = files.blocks.lock().unwrap_or_else(PoisonError::into_inner);
                 blocks.0.clone_from(&piece.fields);
@@ -116,7 +116,7 @@ impl Heap {
             }
         }
         let names = (TABLE.columns)().iter().map(|column| column.name).collect();
-        Ok(Some(Stored { pile: files.pile, names, fields, pieces: blocks.into_iter().zip(copies).collect() }))
+        Ok(Some(Stored { block_file: files.block_file, names, fields, pieces: blocks.into_iter().zip(copies).collect() }))
     }
 }
 
@@ -166,7 +166,7 @@ fn second_copies(told: &Spread, share: usize, may_differ: &dyn Fn(i64) -> bool, 
 /// Rows on disk, in pieces.
 #[derive(Debug)]
 pub(in crate::sql) struct Stored {
-    pile: Pile,
+    block_file: BlockFile,
     names: Vec<&'static str>,
     fields: Vec<Field>,
     /// Each piece with its rows that are second copies.
@@ -189,7 +189,7 @@ impl Stored {
         let mut dropped = 0;
         for at in 0..self.pieces.len() {
             let Some((block, copies)) = self.pieces.get_mut(at) else { continue };
-            let rows = self.pile.get(block, &self.fields)?;
+            let rows = self.block_file.get(block, &self.fields)?;
             let column = |name: &str| rows.fields.iter().position(|field| field.name == name).and_then(|at| rows.columns.get(at));
             let (Some(identities), Some(objects), Some(records)) = (column(IDENTITY), column("object"), column("record")) else { continue };
             let (identities, objects, records) = (identities.i64()?, objects.str()?, records.i64()?);
@@ -215,7 +215,7 @@ impl Stored {
     /// The rows of one piece.
     pub fn piece(&self, at: usize) -> Result<Rows> {
         let (block, copies) = self.pieces.get(at).ok_or_else(|| SqlError::new("there is no such piece"))?;
-        let mut rows = self.pile.get(block, &self.fields)?;
+        let mut rows = self.block_file.get(block, &self.fields)?;
         if copies.contains(&true) {
             let keep: Vec<bool> = copies.iter().map(|copy| !copy).collect();
             rows = rows.filter(&BooleanChunked::from_slice("".into(), &keep))?;

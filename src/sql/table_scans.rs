@@ -24,13 +24,13 @@ const MENTIONS_MAX: usize = 200;
 const STEPS_MAX: usize = 2_000;
 
 /// One mention of `cloudtrail_logs`.
-pub(super) struct Mention {
+pub(super) struct TableScan {
     pub alias: String,
     pub conditions: Vec<Expr>,
 }
 
 /// The mentions in a query. `None`: some cannot be followed, and nothing may be concluded.
-pub(super) fn of(bound: &Bound) -> Option<Vec<Mention>> {
+pub(super) fn of(bound: &Bound) -> Option<Vec<TableScan>> {
     let query = bound.tree();
     let mut walker = Walker { bound, found: Vec::new(), places: BTreeSet::new(), steps: 0 };
     walker.query(query, &Commons::default(), Vec::new());
@@ -82,7 +82,7 @@ struct Around<'s> {
 
 struct Walker<'b> {
     bound: &'b Bound,
-    found: Vec<Mention>,
+    found: Vec<TableScan>,
     /// Where the names stand that were followed.
     places: BTreeSet<(u64, u64)>,
     steps: usize,
@@ -178,7 +178,7 @@ impl Walker<'_> {
                 } else if is_events(&table) {
                     conditions.retain(|_| !renamed);
                     conditions.iter_mut().for_each(|condition| around.constants.put_into(condition));
-                    self.found.push(Mention { alias, conditions });
+                    self.found.push(TableScan { alias, conditions });
                 }
             }
             TableFactor::Derived { subquery, alias, .. } => {

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::divide::Mention;
-use super::flow::Said;
+use super::divide::EventsTable;
+use super::flow::ReductionKind;
 use super::names;
 use super::query::Query;
 use crate::lake::Visit;
@@ -21,10 +21,10 @@ impl Query {
             said.push("gathers the rows, and works them out at once: they have to fit into --max-memory".to_owned());
             return said;
         };
-        match (flow.mentions(), lake && self.scan().limit.is_none()) {
-            (Some(mentions), _) => {
+        match (flow.events_tables(), lake && self.scan().limit.is_none()) {
+            (Some(events_tables), _) => {
                 said.push("gathers the rows; those that do not fit into --max-memory go to temporary files".to_owned());
-                said.push(format!("works them out on all threads, share by share: {}", by(mentions)));
+                said.push(format!("works them out on all threads, share by share: {}", by(events_tables)));
             }
             (None, true) => {
                 let first = flow.first_columns();
@@ -47,23 +47,25 @@ impl Query {
             (None, false) => said.push("gathers the rows in pieces; those that do not fit into --max-memory go to temporary files".to_owned()),
         }
         said.push(match flow.said() {
-            Said::Export if lake && flow.mentions().is_none() => "hands rows on as they come".to_owned(),
-            Said::Export => "puts rows in the order of their events".to_owned(),
-            Said::First(rows) => format!("keeps the first {rows} rows of each piece"),
-            Said::Sorted => "puts rows in order; what does not fit into --max-memory is sorted in temporary files, and merged".to_owned(),
-            Said::Distinct => "keeps distinct rows; what does not fit into --max-memory goes to temporary files".to_owned(),
-            Said::Groups => "groups each piece, and puts the groups together; what does not fit into --max-memory goes to temporary files".to_owned(),
+            ReductionKind::Export if lake && flow.events_tables().is_none() => "hands rows on as they come".to_owned(),
+            ReductionKind::Export => "puts rows in the order of their events".to_owned(),
+            ReductionKind::First(rows) => format!("keeps the first {rows} rows of each piece"),
+            ReductionKind::Sorted => "puts rows in order; what does not fit into --max-memory is sorted in temporary files, and merged".to_owned(),
+            ReductionKind::Distinct => "keeps distinct rows; what does not fit into --max-memory goes to temporary files".to_owned(),
+            ReductionKind::Groups => {
+                "groups each piece, and puts the groups together; what does not fit into --max-memory goes to temporary files".to_owned()
+            }
         });
         said
     }
 }
 
 /// What is equal in a share.
-fn by(mentions: &[Mention]) -> String {
+fn by(events_tables: &[EventsTable]) -> String {
     let mut text = String::new();
-    for mention in mentions {
-        let keys: Vec<String> = mention.keys.iter().map(ToString::to_string).collect();
-        let _ = write!(text, "{}{} by {}", if text.is_empty() { "" } else { "; " }, names::written(&mention.alias), keys.join(", "));
+    for events_table in events_tables {
+        let keys: Vec<String> = events_table.keys.iter().map(ToString::to_string).collect();
+        let _ = write!(text, "{}{} by {}", if text.is_empty() { "" } else { "; " }, names::written(&events_table.alias), keys.join(", "));
     }
     text
 }

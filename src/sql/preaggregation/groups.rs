@@ -71,7 +71,7 @@ impl Equivalent<Key> for Seen<'_> {
 }
 
 /// Where the first event of a group is: its object, and its index there.
-pub(super) type Place = (Arc<str>, i64);
+pub(super) type FirstEvent = (Arc<str>, i64);
 
 /// The state of an aggregate.
 #[derive(Debug)]
@@ -137,7 +137,7 @@ pub(super) struct Groups {
     /// The same in all workers.
     hasher: RandomState,
     keys: IndexSet<Key, RandomState>,
-    places: Vec<Place>,
+    places: Vec<FirstEvent>,
     /// For each group, the states of the plan's aggregates.
     held: Vec<Held>,
     /// Number of distinct values that are stored for aggregates.
@@ -159,7 +159,7 @@ impl Groups {
     }
 
     /// The state of the group with these keys, which has an event at `place`.
-    pub fn at(&mut self, keys: &[Cell<&str>], place: Place, plan: &Plan) -> &mut [Held] {
+    pub fn at(&mut self, keys: &[Cell<&str>], place: FirstEvent, plan: &Plan) -> &mut [Held] {
         let keys = Seen { hash: self.hasher.hash_one(keys), cells: keys };
         let at = match self.keys.get_index_of(&keys) {
             Some(at) => at,
@@ -223,7 +223,7 @@ impl Groups {
         let names: BTreeMap<&str, u64> = objects.values().map(|name| (*name, 0)).collect();
         let ranks: HashMap<&str, u64, RandomState> = names.into_keys().zip(0..).collect();
         let ranks: HashMap<usize, u64, RandomState> = objects.iter().filter_map(|(pointer, name)| Some((*pointer, *ranks.get(name)?))).collect();
-        let place = |(object, record): &Place| ranks.get(&pointer(object)).copied().unwrap_or(0) << RECORD_BITS | *record as u64;
+        let place = |(object, record): &FirstEvent| ranks.get(&pointer(object)).copied().unwrap_or(0) << RECORD_BITS | *record as u64;
         let mut order: Vec<(u64, usize)> = self.places.iter().map(place).zip(0..).collect();
         let key = |at: usize| self.keys.get_index(at).map(|key| key.cells.as_slice());
         order.sort_unstable_by(|(a, first), (b, second)| a.cmp(b).then_with(|| key(*first).cmp(&key(*second))));

@@ -4,7 +4,7 @@
 //! argument) is worked out once for each distinct text, by the same evaluator as everywhere; for each row there are numbers to
 //! look up and to count. Each worker has groups of its own, of the whole files that it has read, and they are merged at the end.
 //!
-//! That goes for queries that cannot tell the order of their rows ([`super::blind`]) and ask nothing but what is in [`plan`]. Where
+//! That goes for queries that cannot tell the order of their rows ([`super::order_insensitive`]) and ask nothing but what is in [`plan`]. Where
 //! it turns out to be no help (there are as many groups as rows) or a value is at fault, all is given up, and the query takes
 //! the way over rows.
 //!
@@ -86,13 +86,13 @@ impl Room {
 }
 
 /// One worker's groups.
-pub(super) struct Tally<'q> {
+pub(super) struct PreAggregation<'q> {
     plan: &'q Plan,
     room: &'q Room,
     groups: Groups,
 }
 
-impl<'q> Tally<'q> {
+impl<'q> PreAggregation<'q> {
     pub fn new(plan: &'q Plan, room: &'q Room) -> Self {
         Self { plan, room, groups: Groups::new(room.hasher.clone()) }
     }
@@ -132,7 +132,7 @@ impl<'q> Tally<'q> {
 
     /// The groups of all workers, in the order of their first events.
     pub fn finish(plan: &Plan, tallies: impl IntoIterator<Item = Self>) -> Counted {
-        let all = tallies.into_iter().map(|tally| tally.groups).reduce(|mut all, groups| {
+        let all = tallies.into_iter().map(|preaggregation| preaggregation.groups).reduce(|mut all, groups| {
             all.merge(groups, plan);
             all
         });

@@ -10,7 +10,7 @@ use super::over::Over;
 use super::plan::Plan;
 use crate::lake::Portion;
 use crate::lake::codes::{Codes, Texts};
-use crate::sql::alike::Numbers;
+use crate::sql::group_ids::GroupIds;
 
 /// With fewer texts than this, comparing them is quick whether or not they repeat.
 const PLAIN_MAX: usize = 1 << 12;
@@ -26,7 +26,7 @@ pub(super) struct Rows<'p> {
 }
 
 /// The values of an expression: a number for each row, and the value of each number.
-pub(super) struct Column<'r> {
+pub(super) struct CodedColumn<'r> {
     pub of_row: Cow<'r, [u32]>,
     pub cells: Cells<'r>,
 }
@@ -119,10 +119,10 @@ impl<'p> Rows<'p> {
     }
 
     /// The values of an expression; its leaves must have been read.
-    pub fn column(&self, over: &Over) -> Result<Column<'_>, Stop> {
+    pub fn column(&self, over: &Over) -> Result<CodedColumn<'_>, Stop> {
         if let ([leaf], true) = (over.leaves.as_slice(), over.is_leaf()) {
             let codes = self.leaf(*leaf)?;
-            return Ok(Column { of_row: Cow::Borrowed(&codes.of_row), cells: Cells::Leaf(&codes.texts) });
+            return Ok(CodedColumn { of_row: Cow::Borrowed(&codes.of_row), cells: Cells::Leaf(&codes.texts) });
         }
         let (of_row, columns) = self.numbered(&over.leaves)?;
         let values = over.evaluate(self.plan, &columns)?;
@@ -130,7 +130,7 @@ impl<'p> Rows<'p> {
             return Err(Stop::GivenUp);
         }
         // Equal values get one number, as far as that can be found out quickly.
-        let of_row = match Numbers::of(std::slice::from_ref(&values.data)) {
+        let of_row = match GroupIds::of(std::slice::from_ref(&values.data)) {
             None => of_row,
             Some(numbers) => {
                 let firsts = numbers.firsts();
@@ -138,7 +138,7 @@ impl<'p> Rows<'p> {
                 of_row.iter().map(|code| first(code).unwrap_or(*code)).collect()
             }
         };
-        Ok(Column { of_row, cells: Cells::Made(Reader::of(&values)?, values.data.len()) })
+        Ok(CodedColumn { of_row, cells: Cells::Made(Reader::of(&values)?, values.data.len()) })
     }
 
     /// Numbers the combinations of these leaves' texts: a number for each row, and for each number the
@@ -149,7 +149,7 @@ impl<'p> Rows<'p> {
             return Ok((Cow::Borrowed(&codes.of_row), vec![codes.texts.column()]));
         }
         let leaves = leaves.iter().map(|leaf| self.leaf(*leaf)).collect::<Result<Vec<_>, _>>()?;
-        let numbers = leaves.iter().map(|codes| Numbers { of_row: codes.of_row.clone(), count: codes.texts.len() + 1 });
+        let numbers = leaves.iter().map(|codes| GroupIds { of_row: codes.of_row.clone(), count: codes.texts.len() + 1 });
         let Some(numbers) = numbers.reduce(|numbers, more| numbers.with(&more)) else { return Ok((Cow::Owned(vec![0; self.height()]), Vec::new())) };
         let firsts = numbers.firsts();
         let texts = |codes: &&Codes| firsts.iter().map(|row| codes.texts.get(*codes.of_row.get(*row as usize)?)).collect();

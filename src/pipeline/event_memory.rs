@@ -19,7 +19,7 @@ const GROWN_PART: u64 = 8;
 
 /// What all workers keep.
 #[derive(Default)]
-pub(super) struct Kept {
+pub(super) struct EventMemory {
     bytes_max: u64,
     /// How often the events are replayed at the end.
     replays: u64,
@@ -39,21 +39,21 @@ struct Together {
 
 /// The run needs more memory than it may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Overfull {
+pub struct EventMemoryExceeded {
     /// Bytes needed for what has been read so far.
     pub bytes: u64,
     pub bytes_max: u64,
 }
 
-impl fmt::Display for Overfull {
+impl fmt::Display for EventMemoryExceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "what the events about images need takes {} of {} bytes", self.bytes, self.bytes_max)
     }
 }
 
-impl std::error::Error for Overfull {}
+impl std::error::Error for EventMemoryExceeded {}
 
-impl Kept {
+impl EventMemory {
     pub(super) fn new(bytes_max: u64, replays: u64) -> Self {
         Self { bytes_max, replays, ..Self::default() }
     }
@@ -100,11 +100,11 @@ impl Kept {
     }
 
     /// Checks that everything was read and fits.
-    pub(super) fn check(&self, fold: &mut Fold) -> Result<(), Overfull> {
+    pub(super) fn check(&self, fold: &mut Fold) -> Result<(), EventMemoryExceeded> {
         if fold.bytes_at_the_end(self.replays) > self.bytes_max {
             fold.drop_copies();
         }
         let bytes = fold.bytes_at_the_end(self.replays);
-        if self.is_over() || bytes > self.bytes_max { Err(Overfull { bytes, bytes_max: self.bytes_max }) } else { Ok(()) }
+        if self.is_over() || bytes > self.bytes_max { Err(EventMemoryExceeded { bytes, bytes_max: self.bytes_max }) } else { Ok(()) }
     }
 }

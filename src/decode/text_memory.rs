@@ -15,7 +15,7 @@ const PIECE_BYTES_MAX: u64 = 4 << 20;
 
 /// The limits, and what is left of the pool.
 #[derive(Debug)]
-pub struct Room {
+pub struct TextMemory {
     share_bytes: u64,
     pool_bytes: u64,
     record_bytes: u64,
@@ -26,19 +26,19 @@ pub struct Room {
 
 /// A part of the pool; it is given back when dropped.
 #[derive(Debug)]
-pub(super) struct Taken<'r> {
-    room: &'r Room,
+pub(super) struct MemoryShare<'r> {
+    room: &'r TextMemory,
     bytes: u64,
 }
 
-impl Default for Room {
+impl Default for TextMemory {
     /// For one worker with 1 GiB.
     fn default() -> Self {
         Self::new(1 << 30, 1)
     }
 }
 
-impl Room {
+impl TextMemory {
     /// For `workers` that may hold `bytes` of text together.
     pub fn new(bytes: u64, workers: usize) -> Self {
         let share = (bytes / 8 / workers.max(1) as u64).clamp(SHARE_BYTES_MIN, SHARE_BYTES_MAX);
@@ -67,21 +67,21 @@ impl Room {
 
     /// Memory for a text of `bytes` as a whole: takes nothing from the pool if a share is enough; `None` if
     /// the text has to be read in pieces.
-    pub(super) fn whole(&self, bytes: u64) -> Option<Taken<'_>> {
+    pub(super) fn whole(&self, bytes: u64) -> Option<MemoryShare<'_>> {
         if bytes <= self.share_bytes {
-            return Some(Taken { room: self, bytes: 0 });
+            return Some(MemoryShare { room: self, bytes: 0 });
         }
         // At most half of the pool, so that a single object does not make all others wait.
         (bytes <= self.pool_bytes / 2).then(|| self.take(bytes))
     }
 
-    fn take(&self, bytes: u64) -> Taken<'_> {
+    fn take(&self, bytes: u64) -> MemoryShare<'_> {
         let mut free = lock(&self.free);
         while *free < bytes {
             free = self.given_back.wait(free).unwrap_or_else(PoisonError::into_inner);
         }
         *free -= bytes;
-        Taken { room: self, bytes }
+        MemoryShare { room: self, bytes }
     }
 
     /// The right to hold a record larger than a share: one worker at a time has it.
@@ -90,7 +90,7 @@ impl Room {
     }
 }
 
-impl Drop for Taken<'_> {
+impl Drop for MemoryShare<'_> {
     fn drop(&mut self) {
         if self.bytes > 0 {
             *lock(&self.room.free) += self.bytes;
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_pool_is_never_overdrawn_and_everybody_gets_a_turn() {
-        let room = Room::of(10, 100, 100);
+        let room = TextMemory::of(10, 100, 100);
         let (held, most) = (AtomicU64::new(0), AtomicU64::new(0));
         std::thread::scope(|scope| {
             for worker in 0..8 {
@@ -135,7 +135,7 @@ mod tests {
     fn what_all_workers_may_hold_does_not_grow_with_their_number() {
         for bytes in [64_u64 << 20, 512 << 20, 8 << 30] {
             for workers in [1_usize, 2, 8, 64] {
-                let room = Room::new(bytes, workers);
+                let room = TextMemory::new(bytes, workers);
                 // Stored bytes, two texts on the way, a piece; the pool; one large record that is growing.
                 let all = workers as u64 * 3 * room.share_bytes() + room.pool_bytes + 2 * room.record_bytes();
                 assert!(all <= bytes + bytes / 4, "{workers} workers may take {all} of {bytes}");

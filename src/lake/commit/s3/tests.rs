@@ -1,7 +1,7 @@
 //! Commits to a bucket that fails at any call, done or not, with runs that are killed and runs that come second: whatever happens,
 //! the lake opens, holds the last commit, goes on, and nothing is left over.
 //!
-//! `SEED=7 cargo test --lib lake::commit::far` plays one seed again, `SEEDS=100000` plays more of them.
+//! `SEED=7 cargo test --lib lake::commit::s3` plays one seed again, `SEEDS=100000` plays more of them.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use crate::lake::commit::worlds::{self, Model, empty, number, partition};
 use crate::lake::disk::far_sim::{Fault, SimStore};
 use crate::lake::disk::sim::Random;
 
-fn disk(store: &SimStore) -> FarDisk {
-    FarDisk::new(Arc::new(store.clone()))
+fn disk(store: &SimStore) -> S3Disk {
+    S3Disk::new(Arc::new(store.clone()))
 }
 
 /// A next commit. Few contents, so that some are there again that were replaced before.
-fn next(disk: &FarDisk, model: &Model, random: &mut Random) -> Model {
+fn next(disk: &S3Disk, model: &Model, random: &mut Random) -> Model {
     worlds::next(disk, model, random, |random| vec![u8::try_from(random.below(6)).unwrap(); 40]).unwrap()
 }
 
@@ -24,12 +24,12 @@ fn holds(store: &SimStore, model: &Model, what: &str) {
     worlds::holds(&disk(store), model, false, what);
 }
 
-fn has_all(disk: &FarDisk, model: &Model, what: &str) {
+fn has_all(disk: &S3Disk, model: &Model, what: &str) {
     worlds::has_all(disk, model, false, what);
 }
 
 /// Nothing is kept longer than it must.
-fn publish(disk: &FarDisk, present: &Manifest, next: &Manifest) -> Result<(), LakeError> {
+fn publish(disk: &S3Disk, present: &Manifest, next: &Manifest) -> Result<(), LakeError> {
     super::publish(disk, present, next, Duration::ZERO)
 }
 
@@ -52,7 +52,7 @@ fn is_tidy(store: &SimStore, model: &Model, what: &str) {
     }
 }
 
-fn open(disk: &FarDisk) -> Result<Manifest, LakeError> {
+fn open(disk: &S3Disk) -> Result<Manifest, LakeError> {
     let manifest = Manifest::load(disk)?.manifest;
     recover(disk, &manifest, Duration::ZERO)?;
     Ok(manifest)

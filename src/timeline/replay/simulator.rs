@@ -14,7 +14,7 @@ use crate::policy::{Ranks, Seen, Taken, records_pull};
 use crate::timeline::fact::{Fact, Noted, Run, What};
 use crate::timeline::image::{End, RunFacts};
 use crate::timeline::names::{DigestNo, EventNo, Map, PolicyNo, Sym};
-use crate::timeline::suppose::{Foreseen, Supposed, Supposition};
+use crate::timeline::simulation::{ExpectedRemoval, Scenario, Simulation};
 
 /// Events of one run follow each other within this time.
 const PARTS_MILLIS: i64 = 10 * MINUTE_MILLIS;
@@ -30,15 +30,15 @@ type Parts<'e> = Map<EventNo, Vec<(EventNo, &'e Run)>>;
 
 /// What a run in the logs says about images.
 #[derive(Default)]
-struct Said {
+struct LoggedRun {
     taken: HashSet<DigestNo>,
     /// Images that it could not take because of an index that is not in the logs.
     refused: HashSet<DigestNo>,
 }
 
 /// The simulator: the runs of the logs, and the images as the rules rank them.
-pub(super) struct Board<'e> {
-    supposed: Supposed<'e>,
+pub(super) struct LifecycleSimulator<'e> {
+    simulated: Simulation<'e>,
     /// The policy that the images are ranked by, and their ranking.
     ranks: Option<(PolicyNo, Ranks<Key>)>,
     touched: Vec<usize>,
@@ -63,8 +63,8 @@ pub(super) struct Board<'e> {
     told: Map<usize, usize>,
 }
 
-impl<'e> Board<'e> {
-    pub(super) fn new(supposed: Supposed<'e>, happenings: &[Happening<'e>], events: &[Noted]) -> Self {
+impl<'e> LifecycleSimulator<'e> {
+    pub(super) fn new(simulated: Simulation<'e>, happenings: &[Happening<'e>], events: &[Noted]) -> Self {
         let (mut parts, mut runs) = (Parts::default(), Vec::new());
         let mut latest: Option<(EventNo, i64, &Run)> = None;
         for happening in happenings {
@@ -80,7 +80,7 @@ impl<'e> Board<'e> {
         }
         let begins = super::listing::log_begins(happenings, events).unwrap_or(0);
         Self {
-            supposed,
+            simulated,
             ranks: None,
             touched: Vec::new(),
             parts,
@@ -116,13 +116,13 @@ impl<'e> Board<'e> {
     }
 
     fn is_instead(&self) -> bool {
-        matches!(self.supposed.supposition, Supposition::Instead(_))
+        matches!(self.simulated.scenario, Scenario::Instead(_))
     }
 
     /// If runs have to be simulated before `until`: until when.
     fn silent_until(&self, until: i64) -> Option<i64> {
-        let Supposition::Instead(_) = self.supposed.supposition else { return None };
-        let end = self.supposed.end.map_or(i64::MIN, |end| end.millis().saturating_add(1));
+        let Scenario::Instead(_) = self.simulated.scenario else { return None };
+        let end = self.simulated.end.map_or(i64::MIN, |end| end.millis().saturating_add(1));
         let logged = self.runs.get(self.over).copied();
         let silent = self.runs.is_empty() || logged.unwrap_or(end).saturating_sub(self.last_logged) > SILENCE_MILLIS;
         let until = until.min(logged.unwrap_or(end));
@@ -152,41 +152,41 @@ impl Run {
 impl<'e> Replay<'e> {
     /// Notes that an image has changed in a way that may matter to a rule.
     pub(super) fn touch(&mut self, at: usize) {
-        if let Some(board) = &mut self.board {
-            board.touched.push(at);
+        if let Some(simulator) = &mut self.simulator {
+            simulator.touched.push(at);
         }
     }
 
     pub(super) fn touch_all(&mut self) {
-        if let Some(board) = &mut self.board {
-            board.touched.extend(0..self.state.images.len());
+        if let Some(simulator) = &mut self.simulator {
+            simulator.touched.extend(0..self.state.images.len());
         }
     }
 
     pub(super) fn touch_by_pull(&mut self, at: usize, now: i64) {
-        let Some(board) = &mut self.board else { return };
-        if records_pull(board.pulled.get(&at).copied(), now) {
-            board.pulled.insert(at, now);
-            board.touched.push(at);
+        let Some(simulator) = &mut self.simulator else { return };
+        if records_pull(simulator.pulled.get(&at).copied(), now) {
+            simulator.pulled.insert(at, now);
+            simulator.touched.push(at);
         }
     }
 
     /// Whether runs take something else than what the logs say.
     pub(super) fn plays_another_policy(&self) -> bool {
-        self.board.as_ref().is_some_and(|board| board.is_instead())
+        self.simulator.as_ref().is_some_and(|simulator| simulator.is_instead())
     }
 
     /// Simulates the runs that the logs do not have, up to `until`.
     pub(super) fn make_up_runs(&mut self, until: i64) {
-        while let Some(until) = self.board.as_ref().and_then(|board| board.silent_until(until)) {
-            let Some(mut board) = self.board.take() else { return };
-            self.rank(&mut board, PolicyNo::NONE);
-            let next = board.next_made_up(until);
-            self.board = Some(board);
+        while let Some(until) = self.simulator.as_ref().and_then(|simulator| simulator.silent_until(until)) {
+            let Some(mut simulator) = self.simulator.take() else { return };
+            self.rank(&mut simulator, PolicyNo::NONE);
+            let next = simulator.next_made_up(until);
+            self.simulator = Some(simulator);
             let Some(now) = next else { break };
-            self.foresee(now, EventNo::NONE, PolicyNo::NONE, Said::default());
-            if let Some(board) = &mut self.board {
-                (board.last_run, board.passed) = (now, board.passed + 1);
+            self.expect_removals(now, EventNo::NONE, PolicyNo::NONE, LoggedRun::default());
+            if let Some(simulator) = &mut self.simulator {
+                (simulator.last_run, simulator.passed) = (now, simulator.passed + 1);
             }
         }
     }
@@ -194,7 +194,7 @@ impl<'e> Replay<'e> {
     /// A run of the logs begins: what it says about images is applied first, then it is worked out what it
     /// should take.
     pub(super) fn begin_run(&mut self, event: EventNo, stated: PolicyNo) {
-        let Some(parts) = self.board.as_mut().and_then(|board| board.parts.remove(&event)) else { return };
+        let Some(parts) = self.simulator.as_mut().and_then(|simulator| simulator.parts.remove(&event)) else { return };
         for image in parts.iter().flat_map(|(_, run)| run.images.iter().chain(&run.failures)) {
             self.known_from_run(event, image);
         }
@@ -202,22 +202,22 @@ impl<'e> Replay<'e> {
         let refused: HashSet<DigestNo> = failures.filter(|digest| !self.state.parents.contains_key(digest)).collect();
         let now = self.time(event);
         let taken: HashSet<DigestNo> = parts.iter().flat_map(|(_, run)| &run.images).map(|image| image.digest).collect();
-        self.foresee(now, event, stated, Said { taken, refused });
-        if let Some(board) = &mut self.board {
-            (board.last_run, board.last_logged, board.over) = (now, now, board.over + 1);
+        self.expect_removals(now, event, stated, LoggedRun { taken, refused });
+        if let Some(simulator) = &mut self.simulator {
+            (simulator.last_run, simulator.last_logged, simulator.over) = (now, now, simulator.over + 1);
         }
     }
 
     /// Works out what a run at `now` should take.
-    fn foresee(&mut self, now: i64, event: EventNo, stated: PolicyNo, said: Said) {
-        let Some(mut board) = self.board.take() else { return };
-        board.follow_subjects(now);
-        self.rank(&mut board, stated);
-        let in_force = !board.is_instead();
+    fn expect_removals(&mut self, now: i64, event: EventNo, stated: PolicyNo, said: LoggedRun) {
+        let Some(mut simulator) = self.simulator.take() else { return };
+        simulator.follow_subjects(now);
+        self.rank(&mut simulator, stated);
+        let in_force = !simulator.is_instead();
         let tied = |(_, at): Key| in_force && said.taken.contains(&self.state.images[at].digest);
-        let due = board.ranks.as_ref().map(|(_, ranks)| ranks.due_or_tied(now, tied)).unwrap_or_default();
+        let due = simulator.ranks.as_ref().map(|(_, ranks)| ranks.due_or_tied(now, tied)).unwrap_or_default();
         for taken in due {
-            let Some((policy, ranks)) = &mut board.ranks else { break };
+            let Some((policy, ranks)) = &mut simulator.ranks else { break };
             let Some(rule) = ranks.policy().rules().get(taken.rule) else { continue };
             let (policy, priority, action) = (*policy, rule.priority, rule.action);
             ranks.settle(taken.key);
@@ -226,39 +226,39 @@ impl<'e> Replay<'e> {
             if action == LifecycleAction::Unknown || said.refused.contains(&self.state.images[at].digest) {
                 continue;
             }
-            self.state.foreseen.push(foreseen(self.state.images[at].digest, &taken, now, event, (policy, priority)));
+            self.state.expected.push(expected(self.state.images[at].digest, &taken, now, event, (policy, priority)));
             if in_force {
-                board.told.insert(at, self.state.images[at].losses.len());
+                simulator.told.insert(at, self.state.images[at].losses.len());
             } else {
                 self.take(at, now, event, action, (policy, priority));
-                board.touched.push(at);
-                self.take_artifacts(at, now, action, (policy, priority), &mut board);
+                simulator.touched.push(at);
+                self.take_artifacts(at, now, action, (policy, priority), &mut simulator);
             }
         }
-        self.board = Some(board);
+        self.simulator = Some(simulator);
     }
 
     /// Updates the ranking for the images that have changed, or for all images if the policy is another.
-    fn rank(&self, board: &mut Board<'e>, stated: PolicyNo) {
-        let wanted = match board.supposed.supposition {
-            Supposition::Instead(_) => self.names.supposed_policy(),
-            Supposition::InForce => self.stated(stated),
+    fn rank(&self, simulator: &mut LifecycleSimulator<'e>, stated: PolicyNo) {
+        let wanted = match simulator.simulated.scenario {
+            Scenario::Instead(_) => self.names.simulated_policy(),
+            Scenario::InForce => self.stated(stated),
         };
-        if board.ranks.as_ref().is_none_or(|(policy, _)| *policy != wanted) {
-            board.ranks = Some((wanted, Ranks::new(Arc::clone(self.names.policy_of(wanted)))));
-            board.touched = (0..self.state.images.len()).collect();
+        if simulator.ranks.as_ref().is_none_or(|(policy, _)| *policy != wanted) {
+            simulator.ranks = Some((wanted, Ranks::new(Arc::clone(self.names.policy_of(wanted)))));
+            simulator.touched = (0..self.state.images.len()).collect();
         }
-        let mut touched = std::mem::take(&mut board.touched);
+        let mut touched = std::mem::take(&mut simulator.touched);
         let children = |at: &usize| self.state.images[*at].children.iter().filter_map(|child| self.state.by_digest.get(child).copied());
         let held: Vec<usize> = touched.iter().flat_map(children).collect();
         touched.extend(held);
         touched.sort_unstable();
         touched.dedup();
-        let Some((_, mut ranks)) = board.ranks.take() else { return };
+        let Some((_, mut ranks)) = simulator.ranks.take() else { return };
         for at in touched {
-            self.place(&mut ranks, at, board);
+            self.place(&mut ranks, at, simulator);
         }
-        board.ranks = Some((wanted, ranks));
+        simulator.ranks = Some((wanted, ranks));
     }
 
     /// The policy that a run states, or the known one if it states none.
@@ -267,9 +267,9 @@ impl<'e> Replay<'e> {
         if self.names.policy_of(stated).rules().is_empty() { known() } else { stated }
     }
 
-    fn place(&self, ranks: &mut Ranks<Key>, at: usize, board: &Board<'e>) {
+    fn place(&self, ranks: &mut Ranks<Key>, at: usize, simulator: &LifecycleSimulator<'e>) {
         let image = &self.state.images[at];
-        if board.followed.contains(&at) {
+        if simulator.followed.contains(&at) {
             return ranks.remove((self.names.digest_of(image.digest).unwrap_or(Digest::ZERO), at));
         }
         let key = (self.names.digest_of(image.digest).unwrap_or(Digest::ZERO), at);
@@ -286,23 +286,23 @@ impl<'e> Replay<'e> {
             class,
             pushed_at: image.pushed_at,
             there_at: there_at.unwrap_or(i64::MAX),
-            pulled_at: of_this_life(&board.pulled),
-            restored_at: of_this_life(&board.restored),
+            pulled_at: of_this_life(&simulator.pulled),
+            restored_at: of_this_life(&simulator.restored),
             archived_at: image.gone_at.filter(|_| class == StorageClass::Archive),
-            held: board.told.get(&at) == Some(&image.losses.len()) || self.state.is_held(image.digest) || self.state.is_held_unseen(image),
+            held: simulator.told.get(&at) == Some(&image.losses.len()) || self.state.is_held(image.digest) || self.state.is_held_unseen(image),
         };
         ranks.set(key, &seen);
     }
 
     /// Artifacts about an image that a simulated run took are deleted within a day after it.
-    fn take_artifacts(&mut self, subject: usize, now: i64, action: LifecycleAction, by: (PolicyNo, i64), board: &mut Board<'e>) {
+    fn take_artifacts(&mut self, subject: usize, now: i64, action: LifecycleAction, by: (PolicyNo, i64), simulator: &mut LifecycleSimulator<'e>) {
         let after = now.saturating_add(DAY_MILLIS);
         for at in self.artifacts_of(subject) {
             let (digest, pushed_at) = (self.state.images[at].digest, self.state.images[at].pushed_at);
             let (policy, rule_priority) = by;
-            self.state.foreseen.push(Foreseen { digest, pushed_at, event: EventNo::NONE, at: after, policy, rule_priority, ripe_at: None });
+            self.state.expected.push(ExpectedRemoval { digest, pushed_at, event: EventNo::NONE, at: after, policy, rule_priority, ripe_at: None });
             self.take(at, after, EventNo::NONE, action, by);
-            board.touched.push(at);
+            simulator.touched.push(at);
         }
     }
 
@@ -315,20 +315,20 @@ impl<'e> Replay<'e> {
 
     /// The image at an index was lost: its artifacts will be deleted, too, without an event.
     pub(super) fn doom_artifacts(&mut self, subject: usize, now: i64) {
-        if self.board.is_none() || self.state.artifacts.is_empty() {
+        if self.simulator.is_none() || self.state.artifacts.is_empty() {
             return;
         }
         let artifacts = self.artifacts_of(subject);
-        if let Some(board) = &mut self.board {
-            board.doomed.extend(artifacts.into_iter().map(|at| (now.saturating_add(DAY_MILLIS), at)));
+        if let Some(simulator) = &mut self.simulator {
+            simulator.doomed.extend(artifacts.into_iter().map(|at| (now.saturating_add(DAY_MILLIS), at)));
         }
     }
 
     /// An event shows that the artifact exists, so it was not deleted with its subject.
     pub(super) fn spare(&mut self, at: usize) {
-        if let Some(board) = &mut self.board {
-            board.followed.remove(&at);
-            board.doomed.retain(|(_, doomed)| *doomed != at);
+        if let Some(simulator) = &mut self.simulator {
+            simulator.followed.remove(&at);
+            simulator.doomed.retain(|(_, doomed)| *doomed != at);
         }
     }
 
@@ -345,6 +345,6 @@ impl<'e> Replay<'e> {
     }
 }
 
-fn foreseen(digest: DigestNo, taken: &Taken<Key>, at: i64, event: EventNo, (policy, rule_priority): (PolicyNo, i64)) -> Foreseen {
-    Foreseen { digest, pushed_at: taken.pushed_at, event, at, policy, rule_priority, ripe_at: taken.ripe_at }
+fn expected(digest: DigestNo, taken: &Taken<Key>, at: i64, event: EventNo, (policy, rule_priority): (PolicyNo, i64)) -> ExpectedRemoval {
+    ExpectedRemoval { digest, pushed_at: taken.pushed_at, event, at, policy, rule_priority, ripe_at: taken.ripe_at }
 }

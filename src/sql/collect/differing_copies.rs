@@ -16,7 +16,7 @@ use polars::prelude::{BooleanChunked, NewChunkedArray};
 use super::super::error::{Result, SqlError};
 use super::CHUNK_ROWS;
 use super::copies::{Told, first_of_each};
-use super::heap::Stored;
+use super::disk_rows::Stored;
 use crate::decode::RawRecord;
 use crate::model::Filter;
 use crate::pipeline;

@@ -4,7 +4,7 @@ use super::{Limits, ObjectReport, OtherKind, Outcome};
 use crate::model::{Identity, Repairs, Timestamp};
 
 /// Counts, failures and time span of one object.
-pub(super) struct Tally<'d> {
+pub(super) struct ObjectCounts<'d> {
     limits: Limits,
     identities: &'d mut Vec<Identity>,
     /// Position of the next element.
@@ -34,7 +34,7 @@ pub(super) struct Tally<'d> {
     lossy: bool,
 }
 
-impl<'d> Tally<'d> {
+impl<'d> ObjectCounts<'d> {
     pub(super) fn new(limits: Limits, identities: &'d mut Vec<Identity>) -> Self {
         identities.clear();
         Self {

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Journal, LakeError, Moving, moving, previous, sync_all};
-use crate::lake::disk::{Disk, FarDisk};
+use crate::lake::disk::{Disk, S3Disk};
 use crate::lake::layout::{self, COMMITS, LISTS, MANIFESTS, OWN};
 use crate::lake::manifest::{FileEntry, Manifest, Unusable, VERSION};
 use crate::lake::partition::Partition;
@@ -40,7 +40,7 @@ fn io_error(path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> LakeError {
 }
 
 /// Makes `next` the lake's manifest in place of `present`.
-pub(in crate::lake) fn publish(disk: &FarDisk, present: &Manifest, next: &Manifest, keep: Duration) -> Result<(), LakeError> {
+pub(in crate::lake) fn publish(disk: &S3Disk, present: &Manifest, next: &Manifest, keep: Duration) -> Result<(), LakeError> {
     let [first, _, before] = MANIFESTS;
     let standing = standing(disk, present)?;
     let journal = Journal::between(present, next);
@@ -79,7 +79,7 @@ pub(in crate::lake) fn publish(disk: &FarDisk, present: &Manifest, next: &Manife
 }
 
 /// The ETag of the manifest, which must be `present`; `None` if there is none.
-fn standing(disk: &FarDisk, present: &Manifest) -> Result<Option<String>, LakeError> {
+fn standing(disk: &S3Disk, present: &Manifest) -> Result<Option<String>, LakeError> {
     let [first, ..] = MANIFESTS;
     let Some((bytes, tag)) = disk.get(first.as_ref()).map_err(io_error(first))? else { return Ok(None) };
     match Manifest::parse(&bytes) {
@@ -93,7 +93,7 @@ fn standing(disk: &FarDisk, present: &Manifest) -> Result<Option<String>, LakeEr
 }
 
 /// What is left to do once the new manifest is in place.
-fn finish(disk: &FarDisk, next: &Manifest, journal: Journal, name: &Path, text: &str, keep: Duration) -> io::Result<()> {
+fn finish(disk: &S3Disk, next: &Manifest, journal: Journal, name: &Path, text: &str, keep: Duration) -> io::Result<()> {
     disk.put(MANIFESTS[1].as_ref(), text.as_bytes().to_vec(), Condition::Always)?;
     write_lists(disk, next.clone(), std::slice::from_ref(&journal))?;
     let journal = note_settled(disk, name, journal)?;
@@ -109,7 +109,7 @@ fn finish(disk: &FarDisk, next: &Manifest, journal: Journal, name: &Path, text: 
 }
 
 /// Rewrites a journal as settled.
-fn note_settled(disk: &FarDisk, name: &Path, journal: Journal) -> io::Result<Journal> {
+fn note_settled(disk: &S3Disk, name: &Path, journal: Journal) -> io::Result<Journal> {
     let journal = Journal { arriving: Vec::new(), settled: true, ..journal };
     let (_, text) = journal.text()?;
     disk.put(name, text.into_bytes(), Condition::Always)?;
@@ -117,7 +117,7 @@ fn note_settled(disk: &FarDisk, name: &Path, journal: Journal) -> io::Result<Jou
 }
 
 /// Cleans up a lake that was just opened for writing.
-pub(in crate::lake) fn recover(disk: &FarDisk, manifest: &Manifest, keep: Duration) -> Result<(), LakeError> {
+pub(in crate::lake) fn recover(disk: &S3Disk, manifest: &Manifest, keep: Duration) -> Result<(), LakeError> {
     settle(disk, keep).map_err(io_error(OWN))?;
     let [first, copy, _] = MANIFESTS;
     let same = |name: &str| Manifest::at(disk, name).is_ok_and(|other| other == *manifest);
@@ -144,7 +144,7 @@ impl Written {
     }
 }
 
-fn written(disk: &FarDisk) -> io::Result<Vec<Written>> {
+fn written(disk: &S3Disk) -> io::Result<Vec<Written>> {
     let of = |(name, modified): (String, Option<i64>)| {
         Some(Written { path: Path::new(COMMITS).join(&name), generation: layout::commit_generation(&name)?, modified })
     };
@@ -160,7 +160,7 @@ struct Staying {
 }
 
 impl Staying {
-    fn of(disk: &FarDisk, manifest: &Manifest, awaited: BTreeSet<PathBuf>) -> Self {
+    fn of(disk: &S3Disk, manifest: &Manifest, awaited: BTreeSet<PathBuf>) -> Self {
         Self { counted: paths(manifest), before: paths(&previous(disk)), awaited }
     }
 
@@ -171,7 +171,7 @@ impl Staying {
 
 /// The journals that can be settled with this manifest, and the replaced objects that readers may still
 /// need.
-fn journals(disk: &FarDisk, manifest: &Manifest, keep: Duration) -> io::Result<(Vec<(PathBuf, Journal)>, BTreeSet<PathBuf>)> {
+fn journals(disk: &S3Disk, manifest: &Manifest, keep: Duration) -> io::Result<(Vec<(PathBuf, Journal)>, BTreeSet<PathBuf>)> {
     let (written, mut journals, mut awaited) = (written(disk)?, Vec::new(), BTreeSet::new());
     for one in written.iter().filter(|one| one.generation <= manifest.generation) {
         let Some(journal) = read(disk, &one.path)? else { continue };
@@ -184,7 +184,7 @@ fn journals(disk: &FarDisk, manifest: &Manifest, keep: Duration) -> io::Result<(
 }
 
 /// Settles commits that are done or that can no longer be made, according to the manifest as it is now.
-fn settle(disk: &FarDisk, keep: Duration) -> io::Result<()> {
+fn settle(disk: &S3Disk, keep: Duration) -> io::Result<()> {
     // Without the manifest nothing is certain.
     let Ok(manifest) = Manifest::at(disk, MANIFESTS[0]) else { return Ok(()) };
     let (journals, awaited) = journals(disk, &manifest, keep)?;
@@ -197,13 +197,13 @@ fn settle(disk: &FarDisk, keep: Duration) -> io::Result<()> {
     journals.into_iter().try_for_each(|(path, journal)| put_away(disk, &path, journal, &staying))
 }
 
-fn read(disk: &FarDisk, path: &Path) -> io::Result<Option<Journal>> {
+fn read(disk: &S3Disk, path: &Path) -> io::Result<Option<Journal>> {
     Ok(disk.get(path)?.and_then(|(bytes, _)| Journal::parse(&bytes)))
 }
 
 /// Removes what a journal names and that need not be kept; and the journal, once it names nothing to be
 /// removed.
-fn put_away(disk: &FarDisk, path: &Path, journal: Journal, staying: &Staying) -> io::Result<()> {
+fn put_away(disk: &S3Disk, path: &Path, journal: Journal, staying: &Staying) -> io::Result<()> {
     let names: BTreeSet<PathBuf> = journal.arriving.iter().chain(&journal.leaving).map(Moving::path).collect();
     let (later, now): (Vec<_>, Vec<_>) = names.into_iter().filter(|path| !staying.counted.contains(path)).partition(|path| staying.has(path));
     sync_all(&now, TOGETHER, |path| disk.remove(path)).map_err(|error| io::Error::other(error.reason()))?;
@@ -214,7 +214,7 @@ fn put_away(disk: &FarDisk, path: &Path, journal: Journal, staying: &Staying) ->
 }
 
 /// Removes what a run has written that was overtaken, and nobody else names.
-fn discard(disk: &FarDisk, journal: &Journal, keep: Duration) -> io::Result<()> {
+fn discard(disk: &S3Disk, journal: &Journal, keep: Duration) -> io::Result<()> {
     let Ok(manifest) = Manifest::at(disk, MANIFESTS[0]) else { return Ok(()) };
     let (_, awaited) = journals(disk, &manifest, keep)?;
     let staying = Staying::of(disk, &manifest, awaited);
@@ -227,7 +227,7 @@ fn paths(manifest: &Manifest) -> BTreeSet<PathBuf> {
 }
 
 /// All objects that journals name.
-pub(in crate::lake) fn journaled(disk: &FarDisk) -> BTreeSet<PathBuf> {
+pub(in crate::lake) fn journaled(disk: &S3Disk) -> BTreeSet<PathBuf> {
     let journals = disk.names(COMMITS.as_ref()).unwrap_or_default();
     let journals = journals.iter().filter_map(|name| read(disk, &Path::new(COMMITS).join(name)).ok().flatten());
     journals.flat_map(|journal| journal.arriving.into_iter().chain(journal.leaving)).map(|moving| moving.path()).collect()
@@ -235,7 +235,7 @@ pub(in crate::lake) fn journaled(disk: &FarDisk) -> BTreeSet<PathBuf> {
 
 /// Updates the lists of files for the partitions that commits have changed: for each, the addresses of its
 /// files.
-fn write_lists(disk: &FarDisk, mut manifest: Manifest, journals: &[Journal]) -> io::Result<()> {
+fn write_lists(disk: &S3Disk, mut manifest: Manifest, journals: &[Journal]) -> io::Result<()> {
     let moved = || journals.iter().flat_map(|journal| journal.arriving.iter().chain(&journal.leaving));
     let changed: BTreeSet<&Partition> = moved().filter_map(|moving| moving.partition.as_ref()).filter(|partition| !partition.native).collect();
     if !disk.is_listed() || changed.is_empty() {
@@ -259,7 +259,7 @@ fn write_lists(disk: &FarDisk, mut manifest: Manifest, journals: &[Journal]) -> 
     }
 }
 
-fn list(disk: &FarDisk, manifest: &Manifest, partition: &Partition) -> (PathBuf, String) {
+fn list(disk: &S3Disk, manifest: &Manifest, partition: &Partition) -> (PathBuf, String) {
     let files = manifest.files.iter().filter(|file| file.partition == *partition).map(FileEntry::path);
     let text: String = files.map(|path| format!("{}\n", disk.address(&path))).collect();
     (Path::new(LISTS).join(partition.folder()).join("files.txt"), text)

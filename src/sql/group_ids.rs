@@ -17,12 +17,12 @@ const DISTINCT_PROBE: usize = 1 << 16;
 const TABLE_CELLS_MAX: usize = 1 << 20;
 
 /// A number for each row, counting from 0 in order of first appearance.
-pub(super) struct Numbers {
+pub(super) struct GroupIds {
     pub of_row: Vec<u32>,
     pub count: usize,
 }
 
-impl Numbers {
+impl GroupIds {
     /// Numbers rows by all `keys`; `None` if that is better done in another way.
     pub fn of(keys: &[Series]) -> Option<Self> {
         let (first, others) = keys.split_first()?;
@@ -149,9 +149,9 @@ mod tests {
         // The same text again, at another address.
         texts.append_owned(Series::new("".into(), [Some(long), Some("c"), None])).unwrap();
         let wholes = Series::new("".into(), [Some(7_i64), None, Some(7), Some(7), None, None]);
-        assert_eq!(Numbers::of(&[texts.clone()]).unwrap().of_row, [0, 1, 2, 0, 3, 1]);
-        assert_eq!(Numbers::of(&[texts.rechunk(), wholes.clone()]).unwrap().of_row, [0, 1, 2, 0, 3, 1]);
-        let numbers = Numbers::of(&[wholes, texts]).unwrap();
+        assert_eq!(GroupIds::of(&[texts.clone()]).unwrap().of_row, [0, 1, 2, 0, 3, 1]);
+        assert_eq!(GroupIds::of(&[texts.rechunk(), wholes.clone()]).unwrap().of_row, [0, 1, 2, 0, 3, 1]);
+        let numbers = GroupIds::of(&[wholes, texts]).unwrap();
         assert_eq!((numbers.of_row, numbers.count), (vec![0, 1, 2, 0, 3, 1], 4));
     }
 
@@ -159,7 +159,7 @@ mod tests {
     fn many_texts_that_hardly_repeat_are_told_apart() {
         let text = |row: usize| (row % 70_001 != 7).then(|| format!("a text that is no view of itself, {}", row % 70_001));
         let texts: Vec<Option<String>> = (0..75_000).map(text).collect();
-        let numbers = Numbers::of(&[Series::new("".into(), texts)]).unwrap();
+        let numbers = GroupIds::of(&[Series::new("".into(), texts)]).unwrap();
         assert_eq!(numbers.count, 70_001);
         assert!(numbers.of_row.iter().enumerate().all(|(row, number)| *number as usize == row % 70_001));
     }
@@ -169,7 +169,7 @@ mod tests {
         let wholes: Vec<i64> = (0..3_000).collect();
         let mirrored: Vec<i64> = wholes.iter().map(|whole| 2_999 - whole).collect();
         let keys = [Series::new("".into(), wholes), Series::new("".into(), mirrored)];
-        assert_eq!(Numbers::of(&keys).unwrap().count, 3_000);
+        assert_eq!(GroupIds::of(&keys).unwrap().count, 3_000);
         // Each of many values with several of few, on either side.
         let (many, few): (Vec<i64>, Vec<i64>) = (0..90_000_i64).map(|row| (row % 30_000 * 7 % 30_000, row * row % 101 / 2)).unzip();
         let mut known = HashMap::new();
@@ -183,7 +183,7 @@ mod tests {
             .collect();
         let (many, few) = (Series::new("".into(), &many), Series::new("".into(), &few));
         for keys in [[many.clone(), few.clone()], [few, many]] {
-            let numbers = Numbers::of(&keys).unwrap();
+            let numbers = GroupIds::of(&keys).unwrap();
             assert_eq!((numbers.count, &numbers.of_row), (known.len(), &expected));
         }
     }

@@ -20,22 +20,22 @@ const STAND_IN_ESCAPED: &str = r"\u001a";
 pub(super) const STAND_IN: &str = "\u{1a}";
 
 /// Removes manifests from records, and keeps the last one unescaped.
-pub(super) struct Cutter {
+pub(super) struct ManifestRemover {
     key: Finder<'static>,
     manifest: Vec<u8>,
 }
 
 /// A record without its manifest.
-pub(super) struct Cut<'r> {
+pub(super) struct WithoutManifest<'r> {
     /// The record's text, with [`STAND_IN`] instead of the manifest.
     pub pieces: [&'r str; 5],
     pub manifest: &'r str,
 }
 
-impl Cutter {
+impl ManifestRemover {
     /// Removes the manifest, in both places if there are two. `None` if there is no manifest, if the two
     /// differ, or if it is not certain which parts of the text are strings.
-    pub(super) fn cut<'r>(&'r mut self, record: &'r str) -> Option<Cut<'r>> {
+    pub(super) fn cut<'r>(&'r mut self, record: &'r str) -> Option<WithoutManifest<'r>> {
         let (before, first) = split_behind(&self.key, record)?;
         let (end, length) = unescape_string(first.as_bytes(), &mut self.manifest)?;
         let (written, behind) = first.split_at_checked(end)?;
@@ -48,11 +48,11 @@ impl Cutter {
         if length == 0 || [before, middle, after].into_iter().any(has_backslash) {
             return None;
         }
-        Some(Cut { pieces, manifest: simdutf8::basic::from_utf8(self.manifest.get(..length)?).ok()? })
+        Some(WithoutManifest { pieces, manifest: simdutf8::basic::from_utf8(self.manifest.get(..length)?).ok()? })
     }
 }
 
-impl Default for Cutter {
+impl Default for ManifestRemover {
     fn default() -> Self {
         Self { key: Finder::new(KEY), manifest: Vec::new() }
     }
@@ -75,8 +75,8 @@ mod tests {
     }
 
     fn cut(record: &str) -> Option<(String, String)> {
-        let mut cutter = Cutter::default();
-        let Cut { pieces, manifest } = cutter.cut(record)?;
+        let mut cutter = ManifestRemover::default();
+        let WithoutManifest { pieces, manifest } = cutter.cut(record)?;
         Some((pieces.concat(), manifest.to_owned()))
     }
 
