@@ -1,11 +1,11 @@
-//! The whole program against the physical limit: `cargo bench --no-default-features --bench archive` (`FULL=1` for the sizes
-//! that the README states; otherwise a fifth of them).
+//! The whole program against the physical limit: `cargo bench --no-default-features --bench archive`
+//! (`FULL=1` for the sizes that the README states; otherwise a fifth of them).
 //!
-//! Archives are generated from a seed into a temporary folder. Each measurement runs several times in turn with its
-//! reference, on the same files and a warm page cache; the fastest round counts. `detect` is the release binary as a child
-//! process, from its start to its end, so that start-up, listing, folding, findings and output are in its time. Nothing
-//! is asserted about times. What is asserted: the same output whatever the threads, and on the path that CloudTrail's
-//! writing takes and on the one for everything else.
+//! Archives are generated from a seed into a temporary folder. Each measurement runs several times in turn
+//! with its reference, on the same files and a warm page cache; the fastest round counts. `detect` is the
+//! release binary as a child process, from its start to its end, so that start-up, listing, folding, findings
+//! and output are in its time. Nothing is asserted about times. What is asserted: the same output whatever
+//! the threads, and on the path that CloudTrail's writing takes and on the one for everything else.
 
 mod corpus;
 
@@ -35,13 +35,25 @@ impl Archive {
     /// Writes `corpus`, every text after `before`.
     fn write(corpus: Corpus, before: &[u8]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut archive = Self { folder, files: Vec::new(), text_bytes: 0, stored_bytes: 0, records: corpus.objects * corpus.records };
+        let mut archive = Self {
+            folder,
+            files: Vec::new(),
+            text_bytes: 0,
+            stored_bytes: 0,
+            records: corpus.objects * corpus.records,
+        };
         for number in 0..corpus.objects {
             let text = [before, corpus.text(SEED, number).as_slice()].concat();
             let stored = corpus::gzip(&text);
-            let day = archive.folder.path().join(format!("AWSLogs/111122223333/CloudTrail/eu-west-1/2026/03/{:02}", 1 + number / 300 % 28));
+            let day = archive.folder.path().join(format!(
+                "AWSLogs/111122223333/CloudTrail/eu-west-1/2026/03/{:02}",
+                1 + number / 300 % 28
+            ));
             fs::create_dir_all(&day).expect("a folder");
-            let file = day.join(format!("111122223333_CloudTrail_eu-west-1_202603{:02}T{number:06}Z_x.json.gz", 1 + number / 300 % 28));
+            let file = day.join(format!(
+                "111122223333_CloudTrail_eu-west-1_202603{:02}T{number:06}Z_x.json.gz",
+                1 + number / 300 % 28
+            ));
             fs::write(&file, &stored).expect("a file");
             archive.text_bytes += text.len() as u64;
             archive.stored_bytes += stored.len() as u64;
@@ -101,28 +113,42 @@ fn detect(folder: &Path, jobs: usize) -> Run {
 
 fn peak(status: &str) -> Option<u64> {
     let text = fs::read_to_string(status).ok()?;
-    text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().trim_end_matches("kB").trim().parse().ok()
+    text.lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?
+        .trim()
+        .trim_end_matches("kB")
+        .trim()
+        .parse()
+        .ok()
 }
 
-/// Inflates every file with libdeflate into a buffer per thread, and does nothing else. With `held`, the stored bytes are
-/// in memory already.
+/// Inflates every file with libdeflate into a buffer per thread, and does nothing else. With `held`, the
+/// stored bytes are in memory already.
 fn inflate_only(archive: &Archive, threads: usize, held: Option<&[Vec<u8>]>) -> Duration {
     let next = AtomicUsize::new(0);
     let start = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                let (mut inflater, mut text, mut stored) = (libdeflater::Decompressor::new(), Vec::new(), Vec::new());
-                while let Some((at, file)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, archive.files.get(at)?))) {
+                let (mut inflater, mut text, mut stored) =
+                    (libdeflater::Decompressor::new(), Vec::new(), Vec::new());
+                while let Some((at, file)) = Some(next.fetch_add(1, Ordering::Relaxed))
+                    .and_then(|at| Some((at, archive.files.get(at)?)))
+                {
                     let bytes = match held {
                         Some(held) => held[at].as_slice(),
                         None => {
                             stored.clear();
-                            std::io::Read::read_to_end(&mut fs::File::open(file).expect("a file"), &mut stored).expect("its bytes");
+                            std::io::Read::read_to_end(
+                                &mut fs::File::open(file).expect("a file"),
+                                &mut stored,
+                            )
+                            .expect("its bytes");
                             stored.as_slice()
                         }
                     };
-                    let size = u32::from_le_bytes(bytes[bytes.len() - 4..].try_into().expect("four bytes")) as usize;
+                    let size =
+                        u32::from_le_bytes(bytes[bytes.len() - 4..].try_into().expect("four bytes")) as usize;
                     if text.len() < size {
                         text.resize(size, 0);
                     }
@@ -173,7 +199,12 @@ fn speed(corpus: Corpus, threads: usize, target: &str, by_objects: bool) {
     row(
         &format!("{threads} threads / 1"),
         &scope,
-        format!("{:.0} and {:.0} ms: {:.2}", all.as_secs_f64() * 1e3, one.as_secs_f64() * 1e3, one.as_secs_f64() / all.as_secs_f64()),
+        format!(
+            "{:.0} and {:.0} ms: {:.2}",
+            all.as_secs_f64() * 1e3,
+            one.as_secs_f64() * 1e3,
+            one.as_secs_f64() / all.as_secs_f64()
+        ),
         "1.85",
     );
 }
@@ -183,9 +214,11 @@ fn same_on_both_paths(threads: usize) {
     let corpus = Corpus { objects: 20, ..BUSY };
     let [usual, odd] = [b"".as_slice(), b" "].map(|before| {
         let archive = Archive::write(corpus, before);
-        let mut document: serde_json::Value = serde_json::from_slice(&detect(archive.folder.path(), threads).output).expect("JSON");
+        let mut document: serde_json::Value =
+            serde_json::from_slice(&detect(archive.folder.path(), threads).output).expect("JSON");
         // The odd texts are longer, and so are the sums of bytes: everything else must be equal.
-        let coverage = document.get_mut("coverage").and_then(serde_json::Value::as_object_mut).expect("coverage");
+        let coverage =
+            document.get_mut("coverage").and_then(serde_json::Value::as_object_mut).expect("coverage");
         coverage.retain(|key, _| !key.starts_with("bytes"));
         document.to_string()
     });
@@ -232,7 +265,11 @@ fn start_up() {
     let mut best = Duration::MAX;
     for _ in 0..30 {
         let start = Instant::now();
-        Command::new(env!("CARGO_BIN_EXE_tagfall")).arg("--version").stdout(Stdio::null()).status().expect("it starts");
+        Command::new(env!("CARGO_BIN_EXE_tagfall"))
+            .arg("--version")
+            .stdout(Stdio::null())
+            .status()
+            .expect("it starts");
         best = best.min(start.elapsed());
     }
     row("tagfall --version", "", format!("{:.1} ms", best.as_secs_f64() * 1e3), "≤ 10 ms");

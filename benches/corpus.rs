@@ -1,5 +1,5 @@
-//! Archives from a seed, for benchmarks: CloudTrail's compact writing, its key order, and the sizes of real records.
-//! The same seed gives the same bytes.
+//! Archives from a seed, for benchmarks: CloudTrail's compact writing, its key order, and the sizes of real
+//! records. The same seed gives the same bytes.
 
 #![allow(dead_code)]
 
@@ -19,12 +19,24 @@ pub struct Corpus {
 }
 
 /// Big objects of a busy account.
-pub const BUSY: Corpus = Corpus { name: "600 × 900, 1.5 % ECR/ECS", objects: 600, records: 900, images_per_mille: 15, layers: 8 };
+pub const BUSY: Corpus =
+    Corpus { name: "600 × 900, 1.5 % ECR/ECS", objects: 600, records: 900, images_per_mille: 15, layers: 8 };
 /// Many tiny objects of quiet regions.
-pub const QUIET: Corpus = Corpus { name: "40,000 × 5, 1.5 % ECR/ECS", objects: 40_000, records: 5, images_per_mille: 15, layers: 8 };
+pub const QUIET: Corpus = Corpus {
+    name: "40,000 × 5, 1.5 % ECR/ECS",
+    objects: 40_000,
+    records: 5,
+    images_per_mille: 15,
+    layers: 8,
+};
 /// A build account that does little but push.
-pub const PUSHES: Corpus =
-    Corpus { name: "100 × 900, 30 % ECR/ECS, large manifests", objects: 100, records: 900, images_per_mille: 300, layers: 40 };
+pub const PUSHES: Corpus = Corpus {
+    name: "100 × 900, 30 % ECR/ECS, large manifests",
+    objects: 100,
+    records: 900,
+    images_per_mille: 300,
+    layers: 40,
+};
 
 /// SplitMix64: small, seeded, the same everywhere.
 pub struct Random(pub u64);
@@ -48,7 +60,14 @@ impl Random {
 
     fn uuid(&mut self) -> String {
         let (a, b) = (self.next(), self.next());
-        format!("{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}", a >> 32, a >> 16 & 0xffff, a & 0xfff, b >> 48 & 0xfff, b & 0xffff_ffff_ffff)
+        format!(
+            "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
+            a >> 32,
+            a >> 16 & 0xffff,
+            a & 0xfff,
+            b >> 48 & 0xfff,
+            b & 0xffff_ffff_ffff
+        )
     }
 
     fn hex(&mut self, digits: usize) -> String {
@@ -99,12 +118,14 @@ impl Corpus {
 
     fn image_call(&self, out: &mut String, random: &mut Random, second: u64) {
         let repository = random.pick(&["team/api", "team/web", "batch/worker", "edge/proxy"]);
-        let resources =
-            format!("\"resources\":[{{\"accountId\":\"111122223333\",\"ARN\":\"arn:aws:ecr:eu-west-1:111122223333:repository/{repository}\"}}],");
+        let resources = format!(
+            "\"resources\":[{{\"accountId\":\"111122223333\",\"ARN\":\"arn:aws:ecr:eu-west-1:111122223333:repository/{repository}\"}}],"
+        );
         match random.below(4) {
             0 => {
                 let manifest = self.manifest(random);
-                let digest = tagfall::model::Digest::of_manifest(&manifest.replace("\\n", "\n").replace("\\\"", "\""));
+                let digest =
+                    tagfall::model::Digest::of_manifest(&manifest.replace("\\n", "\n").replace("\\\"", "\""));
                 let request = format!(
                     "{{\"registryId\":\"111122223333\",\"repositoryName\":\"{repository}\",\"imageTag\":\"build-{}\",\"imageManifest\":\"{manifest}\",\"imageManifestMediaType\":\"application/vnd.oci.image.manifest.v1+json\"}}",
                     second / 60
@@ -113,21 +134,48 @@ impl Corpus {
                     "{{\"image\":{{\"registryId\":\"111122223333\",\"repositoryName\":\"{repository}\",\"imageId\":{{\"imageDigest\":\"{digest}\",\"imageTag\":\"build-{}\"}},\"imageManifest\":\"{manifest}\",\"imageManifestMediaType\":\"application/vnd.oci.image.manifest.v1+json\"}}}}",
                     second / 60
                 );
-                call(out, random, second, ["ecr.amazonaws.com", "PutImage", "ecr.amazonaws.com"], &request, &response, &resources, false);
+                call(
+                    out,
+                    random,
+                    second,
+                    ["ecr.amazonaws.com", "PutImage", "ecr.amazonaws.com"],
+                    &request,
+                    &response,
+                    &resources,
+                    false,
+                );
             }
             1 => {
                 let request = format!(
                     "{{\"cluster\":\"main\",\"service\":\"api\",\"taskDefinition\":\"api:{}\",\"forceNewDeployment\":false}}",
                     random.below(900)
                 );
-                call(out, random, second, ["ecs.amazonaws.com", "UpdateService", "console.amazonaws.com"], &request, "null", "", false);
+                call(
+                    out,
+                    random,
+                    second,
+                    ["ecs.amazonaws.com", "UpdateService", "console.amazonaws.com"],
+                    &request,
+                    "null",
+                    "",
+                    false,
+                );
             }
             _ => {
                 let request = format!(
                     "{{\"registryId\":\"111122223333\",\"repositoryName\":\"{repository}\",\"imageIds\":[{{\"imageDigest\":\"sha256:{}\"}}],\"acceptedMediaTypes\":[\"application/vnd.oci.image.manifest.v1+json\",\"application/vnd.oci.image.index.v1+json\"]}}",
                     random.hex(64)
                 );
-                call(out, random, second, ["ecr.amazonaws.com", "BatchGetImage", "ecr.amazonaws.com"], &request, "null", &resources, true);
+                call(
+                    out,
+                    random,
+                    second,
+                    ["ecr.amazonaws.com", "BatchGetImage", "ecr.amazonaws.com"],
+                    &request,
+                    "null",
+                    &resources,
+                    true,
+                );
             }
         }
     }
@@ -175,7 +223,11 @@ fn other_call(out: &mut String, random: &mut Random, second: u64) {
                 out,
                 random,
                 second,
-                ["sts.amazonaws.com", "AssumeRole", "aws-sdk-go-v2/1.30.3 os/linux lang/go#1.22.5 md/GOOS#linux md/GOARCH#amd64 api/sts#1.30.3"],
+                [
+                    "sts.amazonaws.com",
+                    "AssumeRole",
+                    "aws-sdk-go-v2/1.30.3 os/linux lang/go#1.22.5 md/GOOS#linux md/GOARCH#amd64 api/sts#1.30.3",
+                ],
                 &request,
                 &response,
                 &resources,
@@ -185,7 +237,12 @@ fn other_call(out: &mut String, random: &mut Random, second: u64) {
         2 | 3 => {
             let mut instances = String::new();
             for n in 0..1 + random.below(4) {
-                let _ = write!(instances, "{}{{\"instanceId\":\"i-0{}\"}}", if n > 0 { "," } else { "" }, random.hex(16));
+                let _ = write!(
+                    instances,
+                    "{}{{\"instanceId\":\"i-0{}\"}}",
+                    if n > 0 { "," } else { "" },
+                    random.hex(16)
+                );
             }
             let request = format!(
                 "{{\"maxResults\":1000,\"instancesSet\":{{\"items\":[{instances}]}},\"filterSet\":{{\"items\":[{{\"name\":\"instance-state-name\",\"valueSet\":{{\"items\":[{{\"value\":\"running\"}},{{\"value\":\"pending\"}}]}}}}]}}}}"
@@ -215,16 +272,32 @@ fn other_call(out: &mut String, random: &mut Random, second: u64) {
                 "\"resources\":[{{\"accountId\":\"111122223333\",\"type\":\"AWS::KMS::Key\",\"ARN\":\"arn:aws:kms:eu-west-1:111122223333:key/{}\"}}],",
                 random.uuid()
             );
-            call(out, random, second, ["kms.amazonaws.com", "Decrypt", "AWS Internal"], &request, "null", &resources, true);
-        }
-        5 => {
-            let request =
-                format!("{{\"logGroupName\":\"/aws/lambda/{}\",\"logStreamName\":\"2026/03/02/[$LATEST]{}\"}}", random.hex(10), random.hex(32));
             call(
                 out,
                 random,
                 second,
-                ["logs.amazonaws.com", "CreateLogStream", "awslambda-worker/1.0 rusoto/0.48.0 rust/1.75.0 linux"],
+                ["kms.amazonaws.com", "Decrypt", "AWS Internal"],
+                &request,
+                "null",
+                &resources,
+                true,
+            );
+        }
+        5 => {
+            let request = format!(
+                "{{\"logGroupName\":\"/aws/lambda/{}\",\"logStreamName\":\"2026/03/02/[$LATEST]{}\"}}",
+                random.hex(10),
+                random.hex(32)
+            );
+            call(
+                out,
+                random,
+                second,
+                [
+                    "logs.amazonaws.com",
+                    "CreateLogStream",
+                    "awslambda-worker/1.0 rusoto/0.48.0 rust/1.75.0 linux",
+                ],
                 &request,
                 "null",
                 "",
@@ -232,12 +305,19 @@ fn other_call(out: &mut String, random: &mut Random, second: u64) {
             );
         }
         6 => {
-            let request = format!("{{\"bucketName\":\"logs-{}\",\"Host\":\"s3.eu-west-1.amazonaws.com\",\"acl\":\"\"}}", random.hex(6));
+            let request = format!(
+                "{{\"bucketName\":\"logs-{}\",\"Host\":\"s3.eu-west-1.amazonaws.com\",\"acl\":\"\"}}",
+                random.hex(6)
+            );
             call(
                 out,
                 random,
                 second,
-                ["s3.amazonaws.com", "GetBucketAcl", "[aws-sdk-java/1.12.746 Linux/5.10 OpenJDK_64-Bit_Server_VM]"],
+                [
+                    "s3.amazonaws.com",
+                    "GetBucketAcl",
+                    "[aws-sdk-java/1.12.746 Linux/5.10 OpenJDK_64-Bit_Server_VM]",
+                ],
                 &request,
                 "null",
                 "",
@@ -249,12 +329,19 @@ fn other_call(out: &mut String, random: &mut Random, second: u64) {
                 "{{\\\"Version\\\":\\\"2012-10-17\\\",\\\"Statement\\\":[{{\\\"Effect\\\":\\\"Allow\\\",\\\"Action\\\":[\\\"s3:GetObject\\\"],\\\"Resource\\\":\\\"arn:aws:s3:::data-{}/*\\\"}}]}}",
                 random.hex(8)
             );
-            let request = format!("{{\"roleName\":\"app-{}\",\"policyName\":\"inline\",\"policyDocument\":\"{policy}\"}}", random.hex(4));
+            let request = format!(
+                "{{\"roleName\":\"app-{}\",\"policyName\":\"inline\",\"policyDocument\":\"{policy}\"}}",
+                random.hex(4)
+            );
             call(
                 out,
                 random,
                 second,
-                ["iam.amazonaws.com", "GetRolePolicy", "APN/1.0 HashiCorp/1.0 Terraform/1.8.5 terraform-provider-aws/5.55.0"],
+                [
+                    "iam.amazonaws.com",
+                    "GetRolePolicy",
+                    "APN/1.0 HashiCorp/1.0 Terraform/1.8.5 terraform-provider-aws/5.55.0",
+                ],
                 &request,
                 "null",
                 "",
@@ -266,7 +353,16 @@ fn other_call(out: &mut String, random: &mut Random, second: u64) {
 
 /// One record around its request and response. `what` is source, name, user agent.
 #[allow(clippy::too_many_arguments)]
-fn call(out: &mut String, random: &mut Random, second: u64, what: [&str; 3], request: &str, response: &str, resources: &str, read_only: bool) {
+fn call(
+    out: &mut String,
+    random: &mut Random,
+    second: u64,
+    what: [&str; 3],
+    request: &str,
+    response: &str,
+    resources: &str,
+    read_only: bool,
+) {
     let [source, name, agent] = what;
     let role = random.pick(&["ci-push", "node-group", "deploy", "metrics-reader", "terraform"]);
     let (principal, session, time) = (random.key("AROA"), random.hex(17), time(second));
@@ -293,7 +389,13 @@ fn call(out: &mut String, random: &mut Random, second: u64, what: [&str; 3], req
 
 /// Seconds since the beginning of March 2026.
 fn time(second: u64) -> String {
-    format!("2026-03-{:02}T{:02}:{:02}:{:02}Z", 1 + second / 86_400 % 28, second / 3600 % 24, second / 60 % 60, second % 60)
+    format!(
+        "2026-03-{:02}T{:02}:{:02}:{:02}Z",
+        1 + second / 86_400 % 28,
+        second / 3600 % 24,
+        second / 60 % 60,
+        second % 60
+    )
 }
 
 /// One gzip member at zlib's usual level.
@@ -311,14 +413,25 @@ pub fn pushes(seed: u64, number: u64, images: u64) -> Vec<u8> {
     let mut out = String::from("{\"Records\":[");
     for image in 0..images {
         let (repository, digest) = (format!("team-{number}/api"), random.hex(64));
-        let request = format!("{{\"registryId\":\"111122223333\",\"repositoryName\":\"{repository}\",\"imageTag\":\"build-{image}\"}}");
+        let request = format!(
+            "{{\"registryId\":\"111122223333\",\"repositoryName\":\"{repository}\",\"imageTag\":\"build-{image}\"}}"
+        );
         let response = format!(
             "{{\"image\":{{\"registryId\":\"111122223333\",\"repositoryName\":\"{repository}\",\"imageId\":{{\"imageDigest\":\"sha256:{digest}\",\"imageTag\":\"build-{image}\"}}}}}}"
         );
         if image > 0 {
             out.push(',');
         }
-        call(&mut out, &mut random, number * images + image, ["ecr.amazonaws.com", "PutImage", "ecr.amazonaws.com"], &request, &response, "", false);
+        call(
+            &mut out,
+            &mut random,
+            number * images + image,
+            ["ecr.amazonaws.com", "PutImage", "ecr.amazonaws.com"],
+            &request,
+            &response,
+            "",
+            false,
+        );
     }
     out.push_str("]}");
     out.into_bytes()

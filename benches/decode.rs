@@ -1,7 +1,7 @@
 //! What reading costs beside inflating, on one core: `cargo bench --no-default-features --bench decode`.
 //!
-//! Each stage runs over the same objects, held in memory, several times; the fastest round counts. Counts stand beside
-//! times, and must be equal between the paths.
+//! Each stage runs over the same objects, held in memory, several times; the fastest round counts. Counts
+//! stand beside times, and must be equal between the paths.
 
 mod corpus;
 
@@ -32,8 +32,8 @@ impl RecordSink for Count {
 
 type Stage<'s> = (&'static str, Box<dyn FnMut() -> String + 's>);
 
-/// Runs the stages in turn, several times over, so that a busy moment does not fall on one of them alone. The fastest round
-/// of each counts.
+/// Runs the stages in turn, several times over, so that a busy moment does not fall on one of them alone. The
+/// fastest round of each counts.
 fn race(stages: &mut [Stage<'_>]) -> Vec<(Duration, String)> {
     let mut best: Vec<(Duration, String)> = Vec::new();
     for _ in 0..ROUNDS {
@@ -61,7 +61,10 @@ fn decode<'o>(objects: impl Iterator<Item = &'o Vec<u8>>, seen: Option<&SeenEven
         duplicates += seen.map_or(0, |seen| seen.insert_all(decoder.identities()));
     }
     let copies = seen.map_or(String::new(), |_| format!(", {duplicates} second copies"));
-    format!("{records} records, {} handed out ({} bytes), {failed} failed{copies}", count.records, count.bytes)
+    format!(
+        "{records} records, {} handed out ({} bytes), {failed} failed{copies}",
+        count.records, count.bytes
+    )
 }
 
 fn measure(corpus: Corpus) {
@@ -69,18 +72,33 @@ fn measure(corpus: Corpus) {
     let texts: Vec<Vec<u8>> = (0..held).map(|number| corpus.text(1, number)).collect();
     let stored: Vec<Vec<u8>> = texts.iter().map(|text| corpus::gzip(text)).collect();
     // White space before the document is enough to leave the hot path.
-    let odd: Vec<Vec<u8>> = texts.iter().map(|text| corpus::gzip(&[b" ", text.as_slice()].concat())).collect();
+    let odd: Vec<Vec<u8>> =
+        texts.iter().map(|text| corpus::gzip(&[b" ", text.as_slice()].concat())).collect();
     let bytes: u64 = corpus.all(&texts).map(|text| text.len() as u64).sum();
     let compressed: u64 = corpus.all(&stored).map(|object| object.len() as u64).sum();
-    println!("\n{}: {} MB of text, {} MB stored, {} objects", corpus.name, bytes / 1_000_000, compressed / 1_000_000, corpus.objects);
+    println!(
+        "\n{}: {} MB of text, {} MB stored, {} objects",
+        corpus.name,
+        bytes / 1_000_000,
+        compressed / 1_000_000,
+        corpus.objects
+    );
 
     let largest = texts.iter().map(Vec::len).max().unwrap_or(0);
     let (mut inflater, mut buffer) = (libdeflater::Decompressor::new(), vec![0; largest]);
-    let mut inflate = || corpus.all(&stored).map(|object| inflater.gzip_decompress(object, &mut buffer).expect("sound")).sum::<usize>();
+    let mut inflate = || {
+        corpus
+            .all(&stored)
+            .map(|object| inflater.gzip_decompress(object, &mut buffer).expect("sound"))
+            .sum::<usize>()
+    };
     let mut stages: Vec<Stage<'_>> = vec![
         ("inflate only (libdeflate)", Box::new(move || format!("{} bytes", inflate()))),
         ("inflate + scan", Box::new(|| decode(corpus.all(&stored), None))),
-        ("inflate + scan + second copies", Box::new(|| decode(corpus.all(&stored), Some(&SeenEvents::new())))),
+        (
+            "inflate + scan + second copies",
+            Box::new(|| decode(corpus.all(&stored), Some(&SeenEvents::new()))),
+        ),
         ("inflate + full path", Box::new(|| decode(corpus.all(&odd), None))),
         ("plain text, full path", Box::new(|| decode(corpus.all(&texts), None))),
     ];
@@ -89,7 +107,11 @@ fn measure(corpus: Corpus) {
     for ((stage, _), (time, counts)) in stages.iter().zip(&results) {
         let seconds = time.as_secs_f64();
         let (rate, objects) = (bytes as f64 / 1e6 / seconds, corpus.objects as f64 / seconds);
-        println!("  {stage:32} {:7.1} ms {rate:6.0} MB/s {objects:8.0} objects/s  {:5.3} of inflate  {counts}", seconds * 1e3, reference / seconds);
+        println!(
+            "  {stage:32} {:7.1} ms {rate:6.0} MB/s {objects:8.0} objects/s  {:5.3} of inflate  {counts}",
+            seconds * 1e3,
+            reference / seconds
+        );
     }
     assert_eq!(results[1].1, results[3].1, "both paths must agree");
     assert_eq!(results[1].1, results[4].1, "both paths must agree");

@@ -1,13 +1,15 @@
-//! The lake against others: `cargo bench --bench lake` (`FULL=1` for the sizes that the README states; otherwise a fifth).
+//! The lake against others: `cargo bench --bench lake` (`FULL=1` for the sizes that the README states;
+//! otherwise a fifth).
 //!
-//! Archives are generated from a seed into a temporary folder. Every measurement is a whole process, from its start to its
-//! end: processor seconds of all its threads, and its peak memory; each pair in turn, several times, and the median of the
-//! ratios counts. The others are chDB and DuckDB, by python3 (`TAGFALL_PYTHON` names another interpreter), whose own start and
-//! imports are left out; where they are not there, their rows say so. Nothing is asserted about times. What is asserted: that the
-//! programs counted the same.
+//! Archives are generated from a seed into a temporary folder. Every measurement is a whole process, from its
+//! start to its end: processor seconds of all its threads, and its peak memory; each pair in turn, several
+//! times, and the median of the ratios counts. The others are chDB and DuckDB, by python3 (`TAGFALL_PYTHON`
+//! names another interpreter), whose own start and imports are left out; where they are not there, their rows
+//! say so. Nothing is asserted about times. What is asserted: that the programs counted the same.
 //!
-//! `TABLE=DIR` asks the questions of the table alone, of the lake in that folder, which is made of `EVENTS` events where there is none.
-//! `ROUNDS=N` asks each of them as often (once), `ONLY=TEXT` those alone whose names have this text.
+//! `TABLE=DIR` asks the questions of the table alone, of the lake in that folder, which is made of `EVENTS`
+//! events where there is none. `ROUNDS=N` asks each of them as often (once), `ONLY=TEXT` those alone whose
+//! names have this text.
 
 mod corpus;
 
@@ -31,7 +33,8 @@ struct Run {
     output: String,
 }
 
-/// Runs a command to its end. Its times are read while it is dead and not yet buried, its peak memory every few milliseconds.
+/// Runs a command to its end. Its times are read while it is dead and not yet buried, its peak memory every
+/// few milliseconds.
 fn run(command: &mut Command) -> Run {
     let start = Instant::now();
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
@@ -45,9 +48,11 @@ fn run(command: &mut Command) -> Run {
     let cpu = loop {
         peak_kib = peak(&folder).max(peak_kib);
         let stat = fs::read_to_string(folder.join("stat")).expect("Linux");
-        let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
+        let fields: Vec<&str> =
+            stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
         if fields[0] == "Z" {
-            break fields[11..13].iter().map(|ticks| ticks.parse::<f64>().unwrap_or(0.0)).sum::<f64>() / TICKS;
+            break fields[11..13].iter().map(|ticks| ticks.parse::<f64>().unwrap_or(0.0)).sum::<f64>()
+                / TICKS;
         }
         std::thread::sleep(Duration::from_millis(2));
     };
@@ -82,7 +87,10 @@ fn tagfall(args: &[&str]) -> Command {
 /// A command of `peers.py`; `None` where python or the module is missing.
 fn peer(args: &[&str]) -> Option<Command> {
     let python = std::env::var("TAGFALL_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let there = Command::new(&python).args(["-c", &format!("import {}", args[0])]).output().is_ok_and(|output| output.status.success());
+    let there = Command::new(&python)
+        .args(["-c", &format!("import {}", args[0])])
+        .output()
+        .is_ok_and(|output| output.status.success());
     let mut command = Command::new(python);
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers.py")).args(args);
     there.then_some(command)
@@ -131,9 +139,19 @@ fn pair(rounds: usize, mut ours: impl FnMut() -> Run, mut theirs: impl FnMut() -
     };
     let (ours, theirs) = &runs[0];
     if !ours.output.is_empty() && !theirs.output.is_empty() {
-        assert_eq!(sorted(ours.output.split_once('\n').map_or("", |(_, rows)| rows)), sorted(&theirs.output), "they do not count the same");
+        assert_eq!(
+            sorted(ours.output.split_once('\n').map_or("", |(_, rows)| rows)),
+            sorted(&theirs.output),
+            "they do not count the same"
+        );
     }
-    [of(&|(a, _)| a.cpu), of(&|(_, b)| b.cpu), of(&|(a, b)| a.cpu / b.cpu), of(&|(a, _)| a.wall), of(&|(_, b)| b.wall)]
+    [
+        of(&|(a, _)| a.cpu),
+        of(&|(_, b)| b.cpu),
+        of(&|(a, b)| a.cpu / b.cpu),
+        of(&|(a, _)| a.wall),
+        of(&|(_, b)| b.wall),
+    ]
 }
 
 fn ingest(logs: &Path, lake: &Path) -> Run {
@@ -150,7 +168,11 @@ fn against_chdb(logs: &Path, folder: &Path, bytes: u64) {
     let names = names.each_ref().map(String::as_str);
     if peer(&names).is_none() {
         let ours = ingest(logs, &lake);
-        return row(&what, &format!("{:.2} CPU-s, peak {:.0} MiB", ours.cpu, ours.peak_mib), "SKIPPED: no chdb");
+        return row(
+            &what,
+            &format!("{:.2} CPU-s, peak {:.0} MiB", ours.cpu, ours.peak_mib),
+            "SKIPPED: no chdb",
+        );
     }
     let (mut ours_peak, mut theirs_peak) = (0.0_f64, 0.0_f64);
     let [ours, theirs, ratio, ..] = pair(
@@ -167,7 +189,9 @@ fn against_chdb(logs: &Path, folder: &Path, bytes: u64) {
             run
         },
     );
-    let measured = format!("{ours:.2} CPU-s, peak {ours_peak:.0} MiB; chDB {theirs:.2} CPU-s, peak {theirs_peak:.0} MiB");
+    let measured = format!(
+        "{ours:.2} CPU-s, peak {ours_peak:.0} MiB; chDB {theirs:.2} CPU-s, peak {theirs_peak:.0} MiB"
+    );
     row(&what, &measured, &format!("{:.1} × less", 1.0 / ratio));
 }
 
@@ -180,11 +204,27 @@ fn memory(folder: &Path, corpus: Corpus) {
     for memory in ["128MiB", "256MiB", "512MiB"] {
         let peaks = [&one, &four].map(|logs| {
             let _ = fs::remove_dir_all(&lake);
-            run(tagfall(&["ingest", &logs.to_string_lossy(), "--lake", &lake.to_string_lossy(), "--max-memory", memory]).stdout(Stdio::null()))
-                .peak_mib
+            run(tagfall(&[
+                "ingest",
+                &logs.to_string_lossy(),
+                "--lake",
+                &lake.to_string_lossy(),
+                "--max-memory",
+                memory,
+            ])
+            .stdout(Stdio::null()))
+            .peak_mib
         });
-        let what = format!("ingest --max-memory {memory}, {} and {} records", corpus.objects * corpus.records, corpus.objects * corpus.records * 4);
-        row(&what, &format!("peak {:.0} and {:.0} MiB", peaks[0], peaks[1]), &format!("{:.2}", peaks[1] / peaks[0]));
+        let what = format!(
+            "ingest --max-memory {memory}, {} and {} records",
+            corpus.objects * corpus.records,
+            corpus.objects * corpus.records * 4
+        );
+        row(
+            &what,
+            &format!("peak {:.0} and {:.0} MiB", peaks[0], peaks[1]),
+            &format!("{:.2}", peaks[1] / peaks[0]),
+        );
     }
 }
 
@@ -207,10 +247,14 @@ fn against_detect(logs: &Path) {
 
 /// Group-bys over the lake, against DuckDB on the same files.
 fn against_duckdb(lake: &Path, records: u64) {
-    for (what, keys) in
-        [("1 column", "eventname"), ("2 columns", "eventsource, eventname"), ("a nested column", "useridentity.sessioncontext.sessionissuer.arn")]
-    {
-        let sql = |table: &str| format!("SELECT {keys}, count(*) AS n, min(eventtime) AS first FROM {table} GROUP BY {keys}");
+    for (what, keys) in [
+        ("1 column", "eventname"),
+        ("2 columns", "eventsource, eventname"),
+        ("a nested column", "useridentity.sessioncontext.sessionissuer.arn"),
+    ] {
+        let sql = |table: &str| {
+            format!("SELECT {keys}, count(*) AS n, min(eventtime) AS first FROM {table} GROUP BY {keys}")
+        };
         let what = format!("GROUP BY over {what}, {records} events in the lake");
         let (ours, theirs) = (sql("cloudtrail_logs"), sql("LAKE"));
         let lake = lake.to_string_lossy();
@@ -219,9 +263,14 @@ fn against_duckdb(lake: &Path, records: u64) {
             row(&what, "", "SKIPPED: no duckdb");
             continue;
         }
-        let numbers = pair(9, || run(&mut tagfall(&["query", &ours, &lake, "--format", "csv"])), || run(&mut duckdb().expect("it was there")));
+        let numbers = pair(
+            9,
+            || run(&mut tagfall(&["query", &ours, &lake, "--format", "csv"])),
+            || run(&mut duckdb().expect("it was there")),
+        );
         let [ours, theirs, ratio, ours_wall, theirs_wall] = numbers;
-        let measured = format!("{ours:.2} CPU-s, {ours_wall:.2} s; DuckDB {theirs:.2} CPU-s, {theirs_wall:.2} s");
+        let measured =
+            format!("{ours:.2} CPU-s, {ours_wall:.2} s; DuckDB {theirs:.2} CPU-s, {theirs_wall:.2} s");
         row(&what, &measured, &format!("{ratio:.2} of its CPU"));
     }
 }
@@ -276,7 +325,11 @@ const TABLE: &[Question] = &[
         "SELECT count(*), max(before) FROM (SELECT lag(eventtime) OVER (PARTITION BY useridentity.sessioncontext.sessionissuer.arn ORDER BY eventtime, eventid) AS before FROM LAKE)",
         "SELECT count(*), max(before) FROM (SELECT lag(eventtime) OVER (PARTITION BY useridentity.sessioncontext.sessionissuer.arn ORDER BY eventtime, eventid) AS before FROM LAKE)",
     ),
-    asked("count distinct", "SELECT count(DISTINCT sourceipaddress) FROM LAKE", "SELECT count(DISTINCT sourceipaddress) FROM LAKE"),
+    asked(
+        "count distinct",
+        "SELECT count(DISTINCT sourceipaddress) FROM LAKE",
+        "SELECT count(DISTINCT sourceipaddress) FROM LAKE",
+    ),
     asked(
         "top addresses",
         "SELECT sourceipaddress, count(*) FROM LAKE GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20",
@@ -297,7 +350,11 @@ const TABLE: &[Question] = &[
         "SELECT count(*) FROM LAKE WHERE regexp_like(useragent, '^(Boto3|APN)/[0-9.]+')",
         "SELECT count(*) FROM LAKE WHERE regexp_matches(useragent, '^(Boto3|APN)/[0-9.]+')",
     ),
-    asked("simple GROUP BY", "SELECT eventname, count(*) FROM LAKE GROUP BY 1", "SELECT eventname, count(*) FROM LAKE GROUP BY 1"),
+    asked(
+        "simple GROUP BY",
+        "SELECT eventname, count(*) FROM LAKE GROUP BY 1",
+        "SELECT eventname, count(*) FROM LAKE GROUP BY 1",
+    ),
     asked(
         "by hour of time",
         "SELECT hour(from_iso8601_timestamp(eventtime)), count(*) FROM LAKE GROUP BY 1",
@@ -323,8 +380,18 @@ const TABLE: &[Question] = &[
         "SELECT count(*) FROM LAKE o WHERE EXISTS (SELECT 1 FROM LAKE i WHERE i.sourceipaddress = o.sourceipaddress AND i.eventname <> o.eventname)",
         "SELECT count(*) FROM LAKE o WHERE EXISTS (SELECT 1 FROM LAKE i WHERE i.sourceipaddress = o.sourceipaddress AND i.eventname <> o.eventname)",
     ),
-    Question { what: "SELECT * to csv", ours: "SELECT * FROM LAKE", duckdb: "SELECT * FROM LAKE", to_file: Some("csv") },
-    Question { what: "SELECT * to parquet", ours: "SELECT * FROM LAKE", duckdb: "SELECT * FROM LAKE", to_file: Some("parquet") },
+    Question {
+        what: "SELECT * to csv",
+        ours: "SELECT * FROM LAKE",
+        duckdb: "SELECT * FROM LAKE",
+        to_file: Some("csv"),
+    },
+    Question {
+        what: "SELECT * to parquet",
+        ours: "SELECT * FROM LAKE",
+        duckdb: "SELECT * FROM LAKE",
+        to_file: Some("parquet"),
+    },
     Question {
         what: "all of it in order, to csv",
         ours: "SELECT eventtime, eventid, requestparameters FROM LAKE ORDER BY eventtime DESC, eventid",
@@ -348,10 +415,16 @@ fn table(lake: &Path, records: u64, rounds: usize) {
     for question in TABLE.iter().filter(|question| question.what.contains(&only)) {
         let what = question.what;
         match asked_of_both(question, lake, &id, rounds) {
-            (own, None) => row(what, &format!("{:.2}, {:.2}, {:.0}", own.cpu, own.wall, own.peak_mib), "SKIPPED: no duckdb"),
+            (own, None) => row(
+                what,
+                &format!("{:.2}, {:.2}, {:.0}", own.cpu, own.wall, own.peak_mib),
+                "SKIPPED: no duckdb",
+            ),
             (own, Some(other)) => {
-                let measured =
-                    format!("{:.2}, {:.2}, {:.0}; {:.2}, {:.2}, {:.0}", own.cpu, own.wall, own.peak_mib, other.cpu, other.wall, other.peak_mib);
+                let measured = format!(
+                    "{:.2}, {:.2}, {:.0}; {:.2}, {:.2}, {:.0}",
+                    own.cpu, own.wall, own.peak_mib, other.cpu, other.wall, other.peak_mib
+                );
                 let (cpu, wall) = (own.cpu / other.cpu, own.wall / other.wall);
                 row(what, &measured, &format!("{cpu:.2}, {wall:.2}"));
                 cpus.push(cpu);
@@ -362,18 +435,34 @@ fn table(lake: &Path, records: u64, rounds: usize) {
     if !walls.is_empty() {
         let worst = |ratios: &[f64]| ratios.iter().copied().fold(0.0, f64::max);
         let worst = format!("{:.2}, {:.2}", worst(&cpus), worst(&walls));
-        row("median of the ratios, and the worst", &format!("{:.2}, {:.2}", median(cpus), median(walls)), &worst);
+        row(
+            "median of the ratios, and the worst",
+            &format!("{:.2}, {:.2}", median(cpus), median(walls)),
+            &worst,
+        );
     }
 }
 
-/// One question, of both in turn: the medians of their times, and their greatest peaks. Where both give rows, they give the same.
+/// One question, of both in turn: the medians of their times, and their greatest peaks. Where both give rows,
+/// they give the same.
 fn asked_of_both(question: &Question, lake: &Path, id: &str, rounds: usize) -> (Run, Option<Run>) {
     let path = lake.to_string_lossy();
-    let (ours, theirs) = (question.ours.replace("LAKE", "cloudtrail_logs").replace("THE_ID", id), question.duckdb.replace("THE_ID", id));
+    let (ours, theirs) = (
+        question.ours.replace("LAKE", "cloudtrail_logs").replace("THE_ID", id),
+        question.duckdb.replace("THE_ID", id),
+    );
     let folder = tempfile::tempdir_in(lake.parent().unwrap_or(lake)).expect("a folder");
     let (own_file, other_file) = (folder.path().join("own"), folder.path().join("other"));
     let own = || {
-        let mut command = tagfall(&["query", &ours, &path, "--max-memory", "512MiB", "--format", question.to_file.unwrap_or("csv")]);
+        let mut command = tagfall(&[
+            "query",
+            &ours,
+            &path,
+            "--max-memory",
+            "512MiB",
+            "--format",
+            question.to_file.unwrap_or("csv"),
+        ]);
         if question.to_file.is_some() {
             command.arg("-o").arg(&own_file);
         }
@@ -429,7 +518,14 @@ fn main() {
         if !lake.join("_tagfall").is_dir() {
             lake_of(given("EVENTS").unwrap_or(500_000), &lake);
         }
-        let counted = run(&mut tagfall(&["query", "SELECT count(*) FROM cloudtrail_logs", &lake.to_string_lossy(), "--format", "csv"])).output;
+        let counted = run(&mut tagfall(&[
+            "query",
+            "SELECT count(*) FROM cloudtrail_logs",
+            &lake.to_string_lossy(),
+            "--format",
+            "csv",
+        ]))
+        .output;
         let records = counted.lines().nth(1).and_then(|count| count.parse().ok()).unwrap_or(0);
         return table(&lake, records, given("ROUNDS").map_or(1, |rounds| rounds as usize));
     }

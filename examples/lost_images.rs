@@ -31,7 +31,11 @@ fn main() -> ExitCode {
 
     let run = Run {
         feeds: &feeds,
-        budget: Budget { jobs, object_bytes_max: options.memory_bytes_max / 2, kept_bytes_max: options.memory_bytes_max },
+        budget: Budget {
+            jobs,
+            object_bytes_max: options.memory_bytes_max / 2,
+            kept_bytes_max: options.memory_bytes_max,
+        },
         progress: &Progress::default(),
         cancelled: &AtomicBool::new(false),
     };

@@ -89,7 +89,11 @@ impl Loss {
     /// Whether the image still existed when this was reported.
     const fn was_there(&self) -> bool {
         use FindingKind::{AccessTaken, AskedBeforePushed, DisplacedAlive, IndexLostToItsChild, Unexplained};
-        self.gone_at.is_none() && matches!(self.kind, DisplacedAlive | AccessTaken | Unexplained | AskedBeforePushed | IndexLostToItsChild)
+        self.gone_at.is_none()
+            && matches!(
+                self.kind,
+                DisplacedAlive | AccessTaken | Unexplained | AskedBeforePushed | IndexLostToItsChild
+            )
     }
 
     /// Compares `self` with what was reported before. Severities are declared from worst to harmless.

@@ -73,8 +73,8 @@ fn after_help(examples: &str) -> String {
     format!("{examples}\n\n{EXIT_CODES}")
 }
 
-/// Tells from CloudTrail logs why a container image vanished from ECR: which push took its tag, which lifecycle run took
-/// the image, and who still needed it
+/// Tells from CloudTrail logs why a container image vanished from ECR: which push took its tag, which
+/// lifecycle run took the image, and who still needed it
 #[derive(Debug, Parser)]
 #[command(name = "tagfall", version, arg_required_else_help = true)]
 pub struct Cli {
@@ -216,7 +216,8 @@ impl Command {
 fn unhyphened(argument: OsString) -> OsString {
     match argument.to_str().and_then(|text| text.strip_prefix("--")) {
         Some(comment)
-            if comment.starts_with([' ', '\t', '-', '\n', '\r']) || comment.split_once('\n').is_some_and(|(line, _)| !line.contains('=')) =>
+            if comment.starts_with([' ', '\t', '-', '\n', '\r'])
+                || comment.split_once('\n').is_some_and(|(line, _)| !line.contains('=')) =>
         {
             let mut spaced = OsString::from(" ");
             spaced.push(argument);
@@ -256,9 +257,9 @@ pub fn main(stdout: Stdout) -> ExitCode {
     tell_no_guarded_panics();
     // A panic is a bug of the program or of a library, and ends the run like any other failure.
     let ended = panic::catch_unwind(AssertUnwindSafe(|| match stdout {
-        Stdout::Closed if cli.command.writes_to_stdout() => {
-            Err(Failure::new("cannot write to stdout").because("it is closed").advise("name a file with -o, or give it a place to write to"))
-        }
+        Stdout::Closed if cli.command.writes_to_stdout() => Err(Failure::new("cannot write to stdout")
+            .because("it is closed")
+            .advise("name a file with -o, or give it a place to write to")),
         _ => {
             machine::prepare(cli.command.jobs())?;
             shortage::watch(&talk);
@@ -300,7 +301,11 @@ fn misused(usage: &clap::Error, arguments: &[OsString], stdout: Stdout) -> ExitC
     let told = match arguments.iter().all(visible) {
         true => usage.print(),
         // The message quotes the arguments, which may contain control characters.
-        false => usage.render().to_string().lines().try_for_each(|line| writeln!(std::io::stderr(), "{}", line.for_terminal())),
+        false => usage
+            .render()
+            .to_string()
+            .lines()
+            .try_for_each(|line| writeln!(std::io::stderr(), "{}", line.for_terminal())),
     };
     // If the reader closes the pipe early (`| head`), that is not an error.
     let shown = match told {

@@ -8,8 +8,8 @@
 //! comes before damage, and lets one bad element cost only itself. On objects that both can read, both give
 //! the same result.
 //!
-//! An object that is larger than a worker's share of memory (`text_memory`), or compressed by something else than
-//! gzip (`layers`), is read piece by piece (`stream`) on the full path.
+//! An object that is larger than a worker's share of memory (`text_memory`), or compressed by something else
+//! than gzip (`layers`), is read piece by piece (`stream`) on the full path.
 
 mod archive;
 mod base64;
@@ -86,7 +86,9 @@ impl Wanted<'_> {
     fn source(&self, source: &[u8]) -> bool {
         match self {
             Self::All => true,
-            Self::Sources(sources) | Self::Named { sources, .. } => sources.iter().any(|wanted| wanted.as_bytes() == source),
+            Self::Sources(sources) | Self::Named { sources, .. } => {
+                sources.iter().any(|wanted| wanted.as_bytes() == source)
+            }
         }
     }
 
@@ -94,9 +96,13 @@ impl Wanted<'_> {
     /// `eventName`.
     fn event(&self, source: &[u8], name: &[u8]) -> bool {
         // The first letters tell most names apart without a function call.
-        let begins_so = |wanted: &&str| wanted.as_bytes().first() == name.first() && name.starts_with(wanted.as_bytes());
-        let of_use =
-            |all: &[(&str, &[&str])]| all.iter().find(|(of, _)| of.as_bytes() == source).is_none_or(|(_, names)| names.iter().any(begins_so));
+        let begins_so =
+            |wanted: &&str| wanted.as_bytes().first() == name.first() && name.starts_with(wanted.as_bytes());
+        let of_use = |all: &[(&str, &[&str])]| {
+            all.iter()
+                .find(|(of, _)| of.as_bytes() == source)
+                .is_none_or(|(_, names)| names.iter().any(begins_so))
+        };
         self.source(source) && if let Self::Named { names, .. } = self { of_use(names) } else { true }
     }
 }
@@ -275,17 +281,33 @@ impl Decoder {
     /// Reads one object: `stored` bytes as they are in the bucket or folder, compressed or not. Passes the
     /// `wanted` records to `sink` in order; the report says what could not be read. Never panics, whatever
     /// the bytes are.
-    pub fn object<S: RecordSink + ?Sized>(&mut self, stored: &[u8], wanted: Wanted<'_>, limits: Limits, sink: &mut S) -> ObjectReport {
+    pub fn object<S: RecordSink + ?Sized>(
+        &mut self,
+        stored: &[u8],
+        wanted: Wanted<'_>,
+        limits: Limits,
+        sink: &mut S,
+    ) -> ObjectReport {
         self.object_of(Stored { bytes: stored, rest: None }, wanted, limits, sink)
     }
 
     /// The same for an object of any length.
-    pub fn object_of<S: RecordSink + ?Sized>(&mut self, stored: Stored<'_>, wanted: Wanted<'_>, limits: Limits, sink: &mut S) -> ObjectReport {
+    pub fn object_of<S: RecordSink + ?Sized>(
+        &mut self,
+        stored: Stored<'_>,
+        wanted: Wanted<'_>,
+        limits: Limits,
+        sink: &mut S,
+    ) -> ObjectReport {
         self.object_in(stored, &mut Ask { wanted, limits, sink, prefix: "", nesting: 0 })
     }
 
     /// The same, possibly for a member of an archive.
-    fn object_in<S: RecordSink + ?Sized>(&mut self, stored: Stored<'_>, ask: &mut Ask<'_, S>) -> ObjectReport {
+    fn object_in<S: RecordSink + ?Sized>(
+        &mut self,
+        stored: Stored<'_>,
+        ask: &mut Ask<'_, S>,
+    ) -> ObjectReport {
         let Stored { bytes, rest } = stored;
         if rest.is_none()
             && let Some(report) = self.whole(bytes, ask.wanted, ask.limits, ask.sink)
@@ -313,7 +335,13 @@ impl Decoder {
     }
 
     /// Reads an object whose text fits into memory; `None` for any other, with nothing passed on.
-    fn whole<S: RecordSink + ?Sized>(&mut self, stored: &[u8], wanted: Wanted<'_>, limits: Limits, sink: &mut S) -> Option<ObjectReport> {
+    fn whole<S: RecordSink + ?Sized>(
+        &mut self,
+        stored: &[u8],
+        wanted: Wanted<'_>,
+        limits: Limits,
+        sink: &mut S,
+    ) -> Option<ObjectReport> {
         let share = self.room.share_bytes();
         let (report, text) = if inflate::is_gzip(stored) {
             let said = inflate::length_said(stored);
@@ -338,7 +366,12 @@ impl Decoder {
     }
 
     /// Reads an object piece by piece, however it is compressed.
-    fn in_parts<S: RecordSink + ?Sized>(&mut self, reader: Box<dyn Read + '_>, held_bytes: u64, ask: &mut Ask<'_, S>) -> ObjectReport {
+    fn in_parts<S: RecordSink + ?Sized>(
+        &mut self,
+        reader: Box<dyn Read + '_>,
+        held_bytes: u64,
+        ask: &mut Ask<'_, S>,
+    ) -> ObjectReport {
         self.identities.clear();
         let (mut text, lossy) = match packing::unpacked(reader, &self.room) {
             Ok(packing::Unpacked::Text(text)) => (text, false),
@@ -347,7 +380,9 @@ impl Decoder {
                 Err(reason) => return archive::failed(reason),
             },
             Ok(_) if ask.nesting >= archive::NESTING_MAX => {
-                return archive::failed("an archive inside an archive inside an archive: unpack it first".to_owned());
+                return archive::failed(
+                    "an archive inside an archive inside an archive: unpack it first".to_owned(),
+                );
             }
             Ok(packing::Unpacked::Zip(reader)) => return self.zip_in_memory(reader, ask),
             Ok(packing::Unpacked::Tar(reader)) => return self.tar(reader, held_bytes, ask),
@@ -360,7 +395,11 @@ impl Decoder {
 
     /// Reads Parquet, whose directory is at its end.
     #[cfg(feature = "sql")]
-    fn parquet<S: RecordSink + ?Sized>(&mut self, source: impl Read + Seek, ask: &mut Ask<'_, S>) -> ObjectReport {
+    fn parquet<S: RecordSink + ?Sized>(
+        &mut self,
+        source: impl Read + Seek,
+        ask: &mut Ask<'_, S>,
+    ) -> ObjectReport {
         self.identities.clear();
         let room = Arc::clone(&self.room);
         match parquet::records(source, &room) {
@@ -372,7 +411,11 @@ impl Decoder {
     /// The same for a source that can only be read from the beginning: it is held in memory if it is small
     /// enough.
     #[cfg(feature = "sql")]
-    fn parquet_in_memory<S: RecordSink + ?Sized>(&mut self, mut reader: Box<dyn Read + '_>, ask: &mut Ask<'_, S>) -> ObjectReport {
+    fn parquet_in_memory<S: RecordSink + ?Sized>(
+        &mut self,
+        mut reader: Box<dyn Read + '_>,
+        ask: &mut Ask<'_, S>,
+    ) -> ObjectReport {
         let limit = self.room.share_bytes();
         let mut bytes = Vec::new();
         match reader.by_ref().take(limit + 1).read_to_end(&mut bytes) {
@@ -386,8 +429,14 @@ impl Decoder {
     }
 
     /// Reads a text of any length.
-    fn text<S: RecordSink + ?Sized>(&mut self, text: &mut dyn Read, lossy: bool, ask: &mut Ask<'_, S>) -> ObjectReport {
-        let mut walk = Walk::new(ask.wanted, &mut *ask.sink, ObjectCounts::new(ask.limits, &mut self.identities));
+    fn text<S: RecordSink + ?Sized>(
+        &mut self,
+        text: &mut dyn Read,
+        lossy: bool,
+        ask: &mut Ask<'_, S>,
+    ) -> ObjectReport {
+        let mut walk =
+            Walk::new(ask.wanted, &mut *ask.sink, ObjectCounts::new(ask.limits, &mut self.identities));
         let streamed = stream::run(text, &self.room, &mut walk);
         self.read_only = self.read_only || streamed.read_only;
         let report = walk.counts.finish(streamed.damage, streamed.bytes);
@@ -410,7 +459,8 @@ impl Decoder {
 /// The identity of the event of a record that was passed on.
 pub fn identity_of(record: RawRecord<'_>) -> Identity {
     let text = record.json.as_bytes();
-    let (fields, end) = fields::Fields::read(text, json::skip_space(text, 0)).unwrap_or((fields::Fields::none(), text.len()));
+    let (fields, end) =
+        fields::Fields::read(text, json::skip_space(text, 0)).unwrap_or((fields::Fields::none(), text.len()));
     if record.native { fields.native_identity(text, 0..end) } else { fields.identity(text, 0..end) }
 }
 
@@ -418,13 +468,20 @@ pub fn identity_of(record: RawRecord<'_>) -> Identity {
 fn says_read_only(text: &[u8]) -> bool {
     memchr::memmem::find_iter(text, b"readOnly").any(|at| {
         let behind = text.get(at + b"readOnly".len()..).unwrap_or_default();
-        let value = behind.iter().position(|byte| !matches!(byte, b'"' | b'\\' | b':' | b' ' | b'\t' | b'\n' | b'\r'));
+        let value = behind
+            .iter()
+            .position(|byte| !matches!(byte, b'"' | b'\\' | b':' | b' ' | b'\t' | b'\n' | b'\r'));
         value.and_then(|start| behind.get(start..)).is_some_and(|value| value.starts_with(b"true"))
     })
 }
 
 /// Reads text that was decompressed by gzip.
-fn inflated<S: RecordSink + ?Sized>(text: &[u8], damage: Option<String>, hot: &mut HotPath, mut walk: Walk<'_, '_, S>) -> ObjectReport {
+fn inflated<S: RecordSink + ?Sized>(
+    text: &[u8],
+    damage: Option<String>,
+    hot: &mut HotPath,
+    mut walk: Walk<'_, '_, S>,
+) -> ObjectReport {
     if damage.is_none() {
         if let Some(pieces) = hot.scan(text, walk.wanted, &mut walk.counts) {
             walk.cut(text, pieces);
@@ -435,7 +492,11 @@ fn inflated<S: RecordSink + ?Sized>(text: &[u8], damage: Option<String>, hot: &m
     full(text, damage, walk)
 }
 
-fn full<S: RecordSink + ?Sized>(text: &[u8], damage: Option<String>, mut walk: Walk<'_, '_, S>) -> ObjectReport {
+fn full<S: RecordSink + ?Sized>(
+    text: &[u8],
+    damage: Option<String>,
+    mut walk: Walk<'_, '_, S>,
+) -> ObjectReport {
     let result = reader::read_whole(text, &mut walk);
     // If the bytes are damaged, that is the reason given; the JSON error only follows from it.
     walk.counts.finish(damage.or(result.err()), text.len() as u64)

@@ -27,10 +27,14 @@ pub use moved_back::{MoveBack, advice as advice_on_moves, moved_on, moves_back};
 pub use never::{advice as advice_on_refused_push, only_refused, refusal, refused_pushes_of};
 pub use reasons::{Why, caller, listed, why};
 pub use refused::{
-    Answered, Change, What as AccessChange, advice as advice_on_access, in_words as access_in_words, is_refused, is_set_up, reason as access_reason,
+    Answered, Change, What as AccessChange, advice as advice_on_access, in_words as access_in_words,
+    is_refused, is_set_up, reason as access_reason,
 };
 pub use same_tag::{push_index_again, rivals, takers};
-pub use story::{add_reasons, asked, deleted, evidence, place, restore, restore_under_way, rule_in_words, rule_of, span, tags_by_need, who};
+pub use story::{
+    add_reasons, asked, deleted, evidence, place, restore, restore_under_way, rule_in_words, rule_of, span,
+    tags_by_need, who,
+};
 pub use tag_removed::{GOES_ALONG, advice as advice_on_removed_tag, source as source_of_removal};
 pub use untagged::{has_immutable_tags, reason as reason_without_tag, taken_tag};
 pub use usage::{Harm, usage_of_displaced, usage_of_living, usage_of_loss};
@@ -66,13 +70,21 @@ pub struct Subject<'h> {
 impl<'h> Subject<'h> {
     /// For callers that ask only what has happened to the image, not what the policy will do with it.
     pub fn of_the_past(history: &'h History, repository: &'h RepositoryHistory, image: &'h Image) -> Self {
-        Self { history, repository, image, settings: Settings { race_window_seconds: 0 }, repository_forecast: None }
+        Self {
+            history,
+            repository,
+            image,
+            settings: Settings { race_window_seconds: 0 },
+            repository_forecast: None,
+        }
     }
 }
 
 impl<'h> Subject<'h> {
     fn repository_forecast(&self) -> Option<&'h RepositoryForecast> {
-        self.repository_forecast?.get_or_init(|| RepositoryForecast::of(self.history, self.repository)).as_ref()
+        self.repository_forecast?
+            .get_or_init(|| RepositoryForecast::of(self.history, self.repository))
+            .as_ref()
     }
 
     /// Whether an index (multi-platform image) lists the image.
@@ -122,15 +134,25 @@ pub trait TagDetector: Sync {
 }
 
 /// All detectors of tags; their findings are about a tag and not about an image.
-pub const ALL_OF_TAGS: &[&dyn TagDetector] =
-    &[&tag_removed::TagRemoved, &moved_back::TagMovedBack, &never::TagNeverPushed, &unexplained::UnexplainedTag];
+pub const ALL_OF_TAGS: &[&dyn TagDetector] = &[
+    &tag_removed::TagRemoved,
+    &moved_back::TagMovedBack,
+    &never::TagNeverPushed,
+    &unexplained::UnexplainedTag,
+];
 
 /// Every finding: worst first, then by repository, time and id.
 pub fn findings(history: &History, settings: Settings) -> Vec<Finding> {
     let per_repository = |repository: &RepositoryHistory| {
         let (mut found, repository_forecast) = (Vec::new(), OnceCell::new());
         for image in &repository.images {
-            let subject = Subject { history, repository, image, settings, repository_forecast: Some(&repository_forecast) };
+            let subject = Subject {
+                history,
+                repository,
+                image,
+                settings,
+                repository_forecast: Some(&repository_forecast),
+            };
             ALL.iter().for_each(|detector| detector.detect(subject, &mut found));
         }
         for (&tag, life) in &repository.tag_lives {
@@ -160,14 +182,23 @@ pub fn worst(findings: &[Finding]) -> Option<Severity> {
 /// more logs are read, and the events behind a finding fall out of a window of logs that moves on: it is
 /// still the same loss.
 fn id(subject: Subject<'_>) -> String {
-    id_of(subject.history, subject.repository, &subject.history.digest_or_zero(subject.image.digest).to_string())
+    id_of(
+        subject.history,
+        subject.repository,
+        &subject.history.digest_or_zero(subject.image.digest).to_string(),
+    )
 }
 
 /// The id for a tag, or for whatever else `what` names. A tag cannot look like a digest: tags have no
 /// colon.
 fn id_of(history: &History, repository: &RepositoryHistory, what: &str) -> String {
     let repository = history.repository(repository);
-    let text = format!("{}\n{}\n{}\n{what}", repository.registry_id.raw(), repository.region.raw(), repository.name.raw());
+    let text = format!(
+        "{}\n{}\n{}\n{what}",
+        repository.registry_id.raw(),
+        repository.region.raw(),
+        repository.name.raw()
+    );
     let mut digits = hex::encode(Sha256::digest(text.as_bytes()));
     digits.truncate(16);
     digits
@@ -184,7 +215,11 @@ fn number(found: &mut [Finding]) {
         same.sort_by_cached_key(|at| {
             let finding = &found[*at];
             let ended = finding.lost.gone_at.or(finding.lost.untagged_at);
-            (Reverse(ended.max(Some(finding.second_push.event_time))), finding.kind, finding.second_push.event_id.clone())
+            (
+                Reverse(ended.max(Some(finding.second_push.event_time))),
+                finding.kind,
+                finding.second_push.event_id.clone(),
+            )
         });
         for (before, at) in same.into_iter().enumerate().skip(1) {
             found[at].id = format!("{id}-{}", before + 1);

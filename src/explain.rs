@@ -35,7 +35,10 @@ mod used_by;
 
 pub use question::{About, Question, Registry};
 
-use crate::model::{Basis, Cause, Coverage, Digest, EventRef, Exists, Finding, FindingKind, LogText, Moment, Sentence, Timestamp, Verdict, plural};
+use crate::model::{
+    Basis, Cause, Coverage, Digest, EventRef, Exists, Finding, FindingKind, LogText, Moment, Sentence,
+    Timestamp, Verdict, plural,
+};
 use crate::timeline::{EventNo, History, Image, Loss, RepositoryHistory, Sym};
 
 use moment::{Presence, When};
@@ -63,15 +66,16 @@ pub fn explain(question: &Question, history: &History, findings: &[Finding], cov
     let settled = settled::settled(Case { question, history, findings, coverage, when: When::END });
     let question = &settled.question;
     let case = Case { question, history, findings, coverage, when: When::END };
-    let mut verdict = match question.cut.as_deref().map(|digits| (digits, short_digest::completed(case, digits))) {
-        None => answer(case),
-        Some((_, Err(undecided))) => *undecided,
-        Some((digits, Ok(whole))) => {
-            let mut verdict = answer(Case { question: &whole, ..case });
-            verdict.unknown.push(short_digest::note(digits));
-            verdict
-        }
-    };
+    let mut verdict =
+        match question.cut.as_deref().map(|digits| (digits, short_digest::completed(case, digits))) {
+            None => answer(case),
+            Some((_, Err(undecided))) => *undecided,
+            Some((digits, Ok(whole))) => {
+                let mut verdict = answer(Case { question: &whole, ..case });
+                verdict.unknown.push(short_digest::note(digits));
+                verdict
+            }
+        };
     verdict.unknown.extend(settled.notes);
     verdict.unknown.extend(other_images(question));
     verdict.unknown.extend(limits(case));
@@ -88,9 +92,16 @@ pub fn subject<'h>(question: &Question, history: &'h History) -> Option<(&'h Rep
     let whole = case.question.cut.as_deref().and_then(|digits| short_digest::completed(case, digits).ok());
     let case = Case { question: whole.as_ref().unwrap_or(case.question), ..case };
     let repositories = case.repositories();
-    let known = repositories.iter().find_map(|repository| Some((repository.repository, history.digest(case.image_in(repository)?.digest)?)));
-    let (number, digest) = known.or_else(|| Some((repositories.first()?.repository, case.question.about.digest()?)))?;
-    history.repositories().iter().find(|repository| repository.repository == number).map(|repository| (repository, digest))
+    let known = repositories.iter().find_map(|repository| {
+        Some((repository.repository, history.digest(case.image_in(repository)?.digest)?))
+    });
+    let (number, digest) =
+        known.or_else(|| Some((repositories.first()?.repository, case.question.about.digest()?)))?;
+    history
+        .repositories()
+        .iter()
+        .find(|repository| repository.repository == number)
+        .map(|repository| (repository, digest))
 }
 
 /// At most so many other digests in the text are named.
@@ -101,7 +112,12 @@ fn other_images(question: &Question) -> Option<String> {
     let named: Vec<String> = question.others.iter().take(OTHERS_MAX).map(Digest::to_string).collect();
     let more = question.others.len().saturating_sub(OTHERS_MAX);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let text = || format!("The text names other digests, too, which this is not about: {}{more}. Ask about each by itself.", named.join(", "));
+    let text = || {
+        format!(
+            "The text names other digests, too, which this is not about: {}{more}. Ask about each by itself.",
+            named.join(", ")
+        )
+    };
     (!named.is_empty()).then(text)
 }
 
@@ -116,7 +132,8 @@ fn answer(case: Case<'_>) -> Verdict {
     let mut verdict = match seen {
         None => {
             let case = Case { when: moment::of(case, first), ..case };
-            let mut verdict = Verdict { moment: moment::shown(case, case.when, None), ..absent::no_image(case, first) };
+            let mut verdict =
+                Verdict { moment: moment::shown(case, case.when, None), ..absent::no_image(case, first) };
             access::explain_absence(case, first, &mut verdict);
             verdict
         }
@@ -163,9 +180,12 @@ fn told<'h>(case: Case<'h>, repository: &'h RepositoryHistory, presence: Presenc
 impl<'h> Case<'h> {
     /// Repositories that the reference may mean, those that know the image first.
     fn repositories(self) -> Vec<&'h RepositoryHistory> {
-        let mut found: Vec<&RepositoryHistory> = self.history.repositories().iter().filter(|repository| self.fits(repository)).collect();
+        let mut found: Vec<&RepositoryHistory> =
+            self.history.repositories().iter().filter(|repository| self.fits(repository)).collect();
         // First one that has lost it, then one that knows it at all: the question is about that.
-        found.sort_by_key(|repository| self.image_in(repository).map_or(2, |image| u8::from(image.gone_at.is_none())));
+        found.sort_by_key(|repository| {
+            self.image_in(repository).map_or(2, |image| u8::from(image.gone_at.is_none()))
+        });
         found.retain(|repository| repository.logged || self.image_in(repository).is_some());
         found
     }
@@ -174,17 +194,25 @@ impl<'h> Case<'h> {
     fn fits(self, repository: &RepositoryHistory) -> bool {
         let own = self.history.repository(repository);
         match &self.question.about {
-            About::Reference(wanted) => own.registry_id == *wanted.registry_id && own.region == *wanted.region && own.name == *wanted.repository,
+            About::Reference(wanted) => {
+                own.registry_id == *wanted.registry_id
+                    && own.region == *wanted.region
+                    && own.name == *wanted.repository
+            }
             About::Name { repository: name, .. } => match &self.question.registry {
                 // Parts of the host that could not be read are ignored; those that could be read have to
                 // match.
                 Registry::Ecr { registry_id, region } => {
-                    let is = |known: &Option<String>, own: &LogText| known.as_ref().is_none_or(|known| *own == **known);
+                    let is = |known: &Option<String>, own: &LogText| {
+                        known.as_ref().is_none_or(|known| *own == **known)
+                    };
                     own.name == **name && is(registry_id, &own.registry_id) && is(region, &own.region)
                 }
                 Registry::Unnamed => own.name == **name,
                 // Names in another registry do not count here, but a digest is the same everywhere.
-                Registry::Public | Registry::Other(_) => self.question.about.digest().is_some() && self.image_in(repository).is_some(),
+                Registry::Public | Registry::Other(_) => {
+                    self.question.about.digest().is_some() && self.image_in(repository).is_some()
+                }
             },
             About::Digest(_) => self.image_in(repository).is_some(),
             About::Beginning => true,
@@ -211,15 +239,20 @@ impl<'h> Case<'h> {
     fn when_in_words(self) -> String {
         match self.when.basis {
             Basis::End => "points at the end of the logs to".to_owned(),
-            Basis::Asked | Basis::FailedPull => format!("pointed at {} to", Timestamp::from_millis(self.when.at)),
+            Basis::Asked | Basis::FailedPull => {
+                format!("pointed at {} to", Timestamp::from_millis(self.when.at))
+            }
         }
     }
 
     /// The finding about an image of this index that is gone.
     fn finding_of_child(self, known: Known<'_>) -> Option<String> {
         let (index, repository) = (self.digest(known), self.history.repository(known.repository));
-        let same =
-            |finding: &&Finding| finding.kind == FindingKind::ChildLost && finding.kept.digest == Some(index) && finding.repository == repository;
+        let same = |finding: &&Finding| {
+            finding.kind == FindingKind::ChildLost
+                && finding.kept.digest == Some(index)
+                && finding.repository == repository
+        };
         self.findings.iter().find(same).map(|finding| finding.id.clone())
     }
 
@@ -232,7 +265,11 @@ impl<'h> Case<'h> {
     }
 
     fn exists(self, known: Known<'_>, digest_exists: Option<bool>) -> Exists {
-        let tag = self.question.about.tag().map(|tag| self.history.find_string(tag).and_then(|tag| known.repository.tags.get(&tag)));
+        let tag = self
+            .question
+            .about
+            .tag()
+            .map(|tag| self.history.find_string(tag).and_then(|tag| known.repository.tags.get(&tag)));
         let holder = tag.flatten().and_then(|tag| tag.holder).map(|at| &known.repository.images[at]);
         Exists {
             tag_exists: tag.map(|tag| tag.map(|tag| tag.holder.is_some())).unwrap_or_default(),
@@ -244,7 +281,9 @@ impl<'h> Case<'h> {
     /// The finding of that kind about the tag in question, else about the image.
     fn finding_of(self, known: Known<'_>, kind: FindingKind) -> Option<String> {
         let (digest, repository) = (self.digest(known), self.history.repository(known.repository));
-        let same = |finding: &&Finding| finding.kind == kind && finding.repository == repository && finding.lost.digest == Some(digest);
+        let same = |finding: &&Finding| {
+            finding.kind == kind && finding.repository == repository && finding.lost.digest == Some(digest)
+        };
         let of_tag = |finding: &&Finding| finding.tag.as_ref().map(LogText::raw) == self.question.about.tag();
         let mut found = self.findings.iter().filter(same);
         found.clone().find(of_tag).or_else(|| found.next()).map(|finding| finding.id.clone())
@@ -254,7 +293,11 @@ impl<'h> Case<'h> {
     fn finding(self, known: Known<'_>, loss: Option<&Loss>) -> Option<String> {
         let (digest, repository) = (self.digest(known), self.history.repository(known.repository));
         let gone = loss.map(|loss| crate::model::Timestamp::from_millis(loss.at));
-        let same = |finding: &&Finding| finding.lost.digest == Some(digest) && finding.repository == repository && finding.lost.gone_at == gone;
+        let same = |finding: &&Finding| {
+            finding.lost.digest == Some(digest)
+                && finding.repository == repository
+                && finding.lost.gone_at == gone
+        };
         self.findings.iter().find(same).map(|finding| finding.id.clone())
     }
 

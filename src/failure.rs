@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// The one error type at the edge. Modules below have small typed errors of their own; a command turns them into this.
+/// The one error type at the edge. Modules below have small typed errors of their own; a command turns them
+/// into this.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// What could not be done, without a full stop: `cannot read logs.json.gz`.
@@ -47,8 +48,19 @@ mod tests {
 
     #[test]
     fn what_comes_first_and_what_to_do_last() {
-        let failure = Failure::new("cannot read a").advise("give b").because("it is gone").because("someone removed it");
+        let failure = Failure::new("cannot read a")
+            .advise("give b")
+            .because("it is gone")
+            .because("someone removed it");
         let lines: Vec<_> = failure.lines().collect();
-        assert_eq!(lines, [("error", "cannot read a"), ("because", "it is gone"), ("because", "someone removed it"), ("try", "give b")]);
+        assert_eq!(
+            lines,
+            [
+                ("error", "cannot read a"),
+                ("because", "it is gone"),
+                ("because", "someone removed it"),
+                ("try", "give b")
+            ]
+        );
     }
 }

@@ -29,14 +29,19 @@ pub struct Fates<'h> {
 impl<'h> Fates<'h> {
     /// As of the end of the evidence.
     pub fn new(history: &'h History, as_of: Timestamp) -> Self {
-        Self { history, as_of, repository_forecast: history.repositories().iter().map(|_| OnceCell::new()).collect() }
+        Self {
+            history,
+            as_of,
+            repository_forecast: history.repositories().iter().map(|_| OnceCell::new()).collect(),
+        }
     }
 
     /// What becomes of the image in question; `None` if the evidence knows neither its digest nor its
     /// repository.
     pub fn of(&self, question: &Question) -> Option<Fate> {
         let (repository, digest) = subject(question, self.history)?;
-        let mut fate = self.fate(LogText::from(question.to_text()), digest, &self.history.repository(repository));
+        let mut fate =
+            self.fate(LogText::from(question.to_text()), digest, &self.history.repository(repository));
         // A question with a digest alone is about all places alike.
         if matches!(question.about, About::Digest(_) | About::Beginning) {
             fate.places.iter_mut().for_each(|place| place.asked = false);
@@ -54,7 +59,8 @@ impl<'h> Fates<'h> {
         let places: Vec<FatePlace> = spots.iter().map(|spot| self.place(spot, &spots, asked)).collect();
         let has_it = |place: &&FatePlace| matches!(place.presence, Presence::There | Presence::Archived);
         let there: Vec<&FatePlace> = places.iter().filter(has_it).collect();
-        let ends: Option<Vec<Timestamp>> = there.iter().map(|place| place.first_end.as_ref().map(|end| end.expected_by)).collect();
+        let ends: Option<Vec<Timestamp>> =
+            there.iter().map(|place| place.first_end.as_ref().map(|end| end.expected_by)).collect();
         let last_copy = if let [only] = there[..] { Some(only.repository.clone()) } else { None };
         let mut fate = Fate {
             reference,
@@ -74,10 +80,9 @@ impl<'h> Fates<'h> {
     /// The forecast of a repository's policy for its images.
     fn repository_forecast(&self, repository: &'h RepositoryHistory) -> Option<&RepositoryForecast> {
         let at = self.history.repositories().iter().position(|other| std::ptr::eq(other, repository))?;
-        let known = self
-            .repository_forecast
-            .get(at)?
-            .get_or_init(|| RepositoryForecast::of(self.history, repository).filter(|known| !known.policy.rules().is_empty()));
+        let known = self.repository_forecast.get(at)?.get_or_init(|| {
+            RepositoryForecast::of(self.history, repository).filter(|known| !known.policy.rules().is_empty())
+        });
         known.as_ref()
     }
 
@@ -128,12 +133,22 @@ impl<'h> Fates<'h> {
     }
 
     /// Every event that the answer about a place rests on, in order of time.
-    fn evidence(&self, spot: &Spot<'h>, place: &FatePlace, more: Vec<crate::model::EventRef>) -> Vec<crate::model::EventRef> {
+    fn evidence(
+        &self,
+        spot: &Spot<'h>,
+        place: &FatePlace,
+        more: Vec<crate::model::EventRef>,
+    ) -> Vec<crate::model::EventRef> {
         let mut all: Vec<crate::model::EventRef> = place.arrival.iter().cloned().chain(more).collect();
         all.extend(place.end.iter().map(|end| end.event.clone()));
         all.extend(place.goes_with.iter().map(|with| with.set_by.clone()));
         all.extend(place.born_untagged.iter().filter_map(|born| born.set_by.clone()));
-        all.extend([spot.copied_by, spot.seen].into_iter().filter_map(|event| event.some()).map(|event| self.history.event(event)));
+        all.extend(
+            [spot.copied_by, spot.seen]
+                .into_iter()
+                .filter_map(|event| event.some())
+                .map(|event| self.history.event(event)),
+        );
         all.extend(spot.upstream.as_ref().map(|upstream| self.history.event(upstream.set_by)));
         all.sort_by(|a, b| (a.event_time, &a.event_id).cmp(&(b.event_time, &b.event_id)));
         all.dedup_by(|a, b| a.event_id == b.event_id);

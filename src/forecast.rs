@@ -13,9 +13,14 @@ pub use story::{unknown, why};
 use rayon::prelude::*;
 
 use crate::detect::{Harm, evidence, usage_of_displaced, usage_of_living, usage_of_loss};
-use crate::model::{DAY_SECONDS, Digest, Forecast, ImageState, KnownPolicy, LifecycleAction, LogText, Outlook, Severity, StepKind, Timestamp};
+use crate::model::{
+    DAY_SECONDS, Digest, Forecast, ImageState, KnownPolicy, LifecycleAction, LogText, Outlook, Severity,
+    StepKind, Timestamp,
+};
 use crate::policy::Rule;
-use crate::timeline::{EventNo, History, Image, ImageForecast, RepositoryForecast, RepositoryHistory, Unclear};
+use crate::timeline::{
+    EventNo, History, Image, ImageForecast, RepositoryForecast, RepositoryHistory, Unclear,
+};
 
 /// ECR runs policies within so many seconds of the moment at which an image becomes eligible (ECR User
 /// Guide).
@@ -57,23 +62,30 @@ impl<'h> Forecasts<'h> {
     /// or all existing images.
     pub fn new(history: &'h History, as_of: Timestamp, within: Option<i64>) -> Self {
         let limit = within.map(|seconds| as_of.plus_seconds(seconds).millis());
-        let asked = |place: &UrgencyKey| limit.is_none_or(|limit| place.class == DATED && place.eligible_at <= limit);
+        let asked =
+            |place: &UrgencyKey| limit.is_none_or(|limit| place.class == DATED && place.eligible_at <= limit);
         let repository_forecast: Vec<Option<RepositoryForecast>> = history
             .repositories()
             .par_iter()
-            .map(|repository| RepositoryForecast::of(history, repository).filter(|known| !known.policy.rules().is_empty()))
+            .map(|repository| {
+                RepositoryForecast::of(history, repository).filter(|known| !known.policy.rules().is_empty())
+            })
             .collect();
         let places = |(number, repository): (usize, &RepositoryHistory)| {
             let of = repository_forecast.get(number).and_then(Option::as_ref);
             let place = |(at, image): (usize, &Image)| {
                 let subject = Subject { history, as_of, repository, image, repository_forecast: of, at };
                 let severity = subject.harm().severity;
-                (subject.place(number, severity.is_some()), severity.filter(|_| subject.eligible_at().is_some()))
+                (
+                    subject.place(number, severity.is_some()),
+                    severity.filter(|_| subject.eligible_at().is_some()),
+                )
             };
             let images = repository.images.iter().enumerate().filter(|(_, image)| is_there(image));
             images.map(place).filter(|(place, _)| asked(place)).collect::<Vec<_>>()
         };
-        let found: Vec<(UrgencyKey, Option<Severity>)> = history.repositories().par_iter().enumerate().flat_map_iter(places).collect();
+        let found: Vec<(UrgencyKey, Option<Severity>)> =
+            history.repositories().par_iter().enumerate().flat_map_iter(places).collect();
         let alarms = found.iter().filter_map(|(_, severity)| *severity).collect();
         let mut order: Vec<UrgencyKey> = found.into_iter().map(|(place, _)| place).collect();
         order.par_sort_unstable();
@@ -90,7 +102,8 @@ impl<'h> Forecasts<'h> {
     }
 
     pub fn counts(&self) -> Counts {
-        let mut counts = Counts { images: self.order.len() as u64, needed: self.alarms.len() as u64, ..Counts::default() };
+        let mut counts =
+            Counts { images: self.order.len() as u64, needed: self.alarms.len() as u64, ..Counts::default() };
         for place in &self.order {
             match place.class {
                 DATED if place.eligible_at <= self.as_of.millis() => counts.due += 1,
@@ -110,15 +123,21 @@ impl<'h> Forecasts<'h> {
     /// Images that a run will take: first those that somebody needs, then the others, each the most urgent
     /// first.
     pub fn taken(&self) -> impl Iterator<Item = Forecast> + '_ {
-        let dated = move |is_idle: bool| self.order.iter().filter(move |place| place.class == DATED && place.is_idle == is_idle);
+        let dated = move |is_idle: bool| {
+            self.order.iter().filter(move |place| place.class == DATED && place.is_idle == is_idle)
+        };
         dated(false).chain(dated(true)).filter_map(|place| self.element(place))
     }
 
     fn element(&self, place: &UrgencyKey) -> Option<Forecast> {
         let (number, at) = (place.repository as usize, place.image as usize);
         let repository = self.history.repositories().get(number)?;
-        let (image, repository_forecast) = (repository.images.get(at)?, self.repository_forecast.get(number).and_then(Option::as_ref));
-        Some(Subject { history: self.history, as_of: self.as_of, repository, image, repository_forecast, at }.forecast())
+        let (image, repository_forecast) =
+            (repository.images.get(at)?, self.repository_forecast.get(number).and_then(Option::as_ref));
+        Some(
+            Subject { history: self.history, as_of: self.as_of, repository, image, repository_forecast, at }
+                .forecast(),
+        )
     }
 
     /// The policy of each repository that has images, also where it is not known.
@@ -133,7 +152,11 @@ impl<'h> Forecasts<'h> {
                 known: repository_forecast.is_some(),
                 event,
                 since: repository.policy.map(|policy| self.history.time(policy.since)),
-                rules: repository_forecast.iter().flat_map(|known| known.policy.rules()).map(|rule| rule.text.clone()).collect(),
+                rules: repository_forecast
+                    .iter()
+                    .flat_map(|known| known.policy.rules())
+                    .map(|rule| rule.text.clone())
+                    .collect(),
                 unknown: story::unknown(repository, repository_forecast.as_ref()),
             })
         };
@@ -141,7 +164,8 @@ impl<'h> Forecasts<'h> {
     }
 }
 
-/// What is in store for one image that is there, and the same in words: `is taken by rule 1 … within a day of …`.
+/// What is in store for one image that is there, and the same in words: `is taken by rule 1 … within a day of
+/// …`.
 pub fn of_image(
     history: &History,
     repository: &RepositoryHistory,
@@ -208,8 +232,10 @@ impl<'h> Subject<'h> {
     }
 
     fn held_by(&self) -> Vec<Digest> {
-        let holders = self.repository.holders(self.image.digest).filter_map(|at| self.repository.images.get(at));
-        let mut holders: Vec<Digest> = holders.filter_map(|image| self.history.digest(image.digest)).collect();
+        let holders =
+            self.repository.holders(self.image.digest).filter_map(|at| self.repository.images.get(at));
+        let mut holders: Vec<Digest> =
+            holders.filter_map(|image| self.history.digest(image.digest)).collect();
         holders.sort_unstable();
         holders.dedup();
         holders
@@ -236,7 +262,9 @@ impl<'h> Subject<'h> {
         let is_child = self.repository.parents.contains_key(&self.image.digest);
         match (&self.image.displaced, self.image.losses.last()) {
             // An archived image cannot be pulled.
-            (_, Some(archived)) if self.image.state == ImageState::Archived => usage_of_loss(self.history, self.image, archived, is_child),
+            (_, Some(archived)) if self.image.state == ImageState::Archived => {
+                usage_of_loss(self.history, self.image, archived, is_child)
+            }
             (Some(displaced), _) => usage_of_displaced(self.history, self.image, displaced.step),
             (None, _) => usage_of_living(self.history, self.image, is_child),
         }
@@ -252,7 +280,11 @@ impl<'h> Subject<'h> {
         UrgencyKey {
             class,
             eligible_at: self.eligible_at().filter(|_| class == DATED).unwrap_or(i64::MAX),
-            survives: self.image_forecast().and_then(|image_forecast| image_forecast.survives).filter(|_| class == COUNTED).unwrap_or(u64::MAX),
+            survives: self
+                .image_forecast()
+                .and_then(|image_forecast| image_forecast.survives)
+                .filter(|_| class == COUNTED)
+                .unwrap_or(u64::MAX),
             is_idle: !is_needed,
             repository: u32::try_from(repository).unwrap_or(u32::MAX),
             image: u32::try_from(self.at).unwrap_or(u32::MAX),
@@ -270,11 +302,18 @@ impl<'h> Subject<'h> {
         let (harm, outlook) = (self.harm(), self.outlook());
         let eligible_at = self.eligible_at().map(Timestamp::from_millis);
         let displaced = image.displaced.as_deref();
-        let mut tags: Vec<LogText> = image.tags.iter().filter_map(|(tag, _)| history.log_text(*tag)).collect();
+        let mut tags: Vec<LogText> =
+            image.tags.iter().filter_map(|(tag, _)| history.log_text(*tag)).collect();
         tags.sort_unstable();
-        let pushed = image.steps.iter().rfind(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate)).map(|step| step.event);
+        let pushed = image
+            .steps
+            .iter()
+            .rfind(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate))
+            .map(|step| step.event);
         let mut events: Vec<EventNo> = pushed.into_iter().collect();
-        events.extend(displaced.into_iter().flat_map(|displaced| [displaced.first_push, displaced.second_push]));
+        events.extend(
+            displaced.into_iter().flat_map(|displaced| [displaced.first_push, displaced.second_push]),
+        );
         events.extend(self.repository_forecast.map(|repository_forecast| repository_forecast.in_force.event));
         events.extend(self.unclear().map(|unclear| unclear.pull));
         events.extend(&harm.evidence);
@@ -296,9 +335,14 @@ impl<'h> Subject<'h> {
             eligible_at,
             eligible_at_latest: self.unclear().map(|unclear| Timestamp::from_millis(unclear.eligible_at)),
             // An artifact is deleted within a day after its subject, which is taken within a day.
-            expected_by: eligible_at.map(|eligible| eligible.plus_seconds(if self.subject().is_some() { 2 * RUN_SECONDS } else { RUN_SECONDS })),
+            expected_by: eligible_at.map(|eligible| {
+                eligible.plus_seconds(if self.subject().is_some() { 2 * RUN_SECONDS } else { RUN_SECONDS })
+            }),
             no_grace: self.has_no_grace(),
-            survives_pushes: self.image_forecast().and_then(|image_forecast| image_forecast.survives).filter(|_| outlook == Outlook::Counted),
+            survives_pushes: self
+                .image_forecast()
+                .and_then(|image_forecast| image_forecast.survives)
+                .filter(|_| outlook == Outlook::Counted),
             goes_with: self.subject().map(|subject| history.digest_or_zero(subject.digest)),
             held_by: self.held_by(),
             needed: harm.severity.is_some(),
@@ -307,7 +351,9 @@ impl<'h> Subject<'h> {
             summary: story::summary(self, outlook, &harm),
             needed_by: harm.pinned,
             usage: harm.usage,
-            policy_event: self.repository_forecast.map(|repository_forecast| history.event(repository_forecast.in_force.event)),
+            policy_event: self
+                .repository_forecast
+                .map(|repository_forecast| history.event(repository_forecast.in_force.event)),
             evidence: evidence(history, events),
         }
     }

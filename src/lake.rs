@@ -1,5 +1,5 @@
-//! The lake: CloudTrail events as hive-partitioned Parquet that every tool reads as it is, and that `tagfall` extends and reads
-//! back without loss.
+//! The lake: CloudTrail events as hive-partitioned Parquet that every tool reads as it is, and that `tagfall`
+//! extends and reads back without loss.
 //!
 //! ```text
 //! LAKE/account=111122223333/region=eu-central-1/date=2026-03-02/000001-00001.parquet    events, by the day they happened
@@ -12,23 +12,27 @@
 //! LAKE/_tagfall/readers, replaced/       readers that are at work, and files that only they still need
 //! ```
 //!
-//! In S3 (`s3://bucket/prefix`) files of rows lie in `_tagfall/parts/account=…/region=…/date=…/`, under names that tell what is in
-//! them; `_tagfall/hive/…/files.txt` lists those that count for tools that know no manifest, and `_tagfall/commits/*.json` is what
-//! each commit has brought and replaced.
+//! In S3 (`s3://bucket/prefix`) files of rows lie in `_tagfall/parts/account=…/region=…/date=…/`, under names
+//! that tell what is in them; `_tagfall/hive/…/files.txt` lists those that count for tools that know no
+//! manifest, and `_tagfall/commits/*.json` is what each commit has brought and replaced.
 //!
 //! - [`record`]: one record and what of it the columns can hold; the rest goes along as JSON;
 //! - `rebuild`: the way back, from columns to the record;
-//! - `shape`, `value_slots`, `row`, `buffer`: records on their way, cut up for the columns, in memory and spilled;
-//! - `columns`, `dictionary`, `filters`, `levels`, `packer`, `pages`, `footer`, `write`: rows → files; `parquet`: files read back;
-//! - `disk`, `layout`: the calls that a lake makes to its disk, or to its place in S3, and what lies where; `commit`: their order, so that a change is
-//!   there as a whole or not at all;
-//! - `manifest`, `objects`, `checksum`: what counts, what became of every object, and how damage to either is noticed; `guard`;
+//! - `shape`, `value_slots`, `row`, `buffer`: records on their way, cut up for the columns, in memory and
+//!   spilled;
+//! - `columns`, `dictionary`, `filters`, `levels`, `packer`, `pages`, `footer`, `write`: rows → files;
+//!   `parquet`: files read back;
+//! - `disk`, `layout`: the calls that a lake makes to its disk, or to its place in S3, and what lies where;
+//!   `commit`: their order, so that a change is there as a whole or not at all;
+//! - `manifest`, `objects`, `checksum`: what counts, what became of every object, and how damage to either is
+//!   noticed; `guard`;
 //! - [`location`]: a folder or a prefix of a bucket, and lakes staged inside of it;
 //! - `merge`: new records and the files of one partition → files without second copies;
-//! - [`ingest`]: the writer, and what repairs; [`check()`]: whether all is as it was written; [`read`]: the reader, and [`portion`], [`codes`]: columns as they lie in the files.
+//! - [`ingest`]: the writer, and what repairs; [`check()`]: whether all is as it was written; [`read`]: the
+//!   reader, and [`portion`], [`codes`]: columns as they lie in the files.
 //!
-//! Invariants: a file that the manifest does not name does not count. An object stands in the state only in a commit that
-//! has all of its records. Nothing here prints, reads the environment or the clock.
+//! Invariants: a file that the manifest does not name does not count. An object stands in the state only in a
+//! commit that has all of its records. Nothing here prints, reads the environment or the clock.
 
 mod buffer;
 mod check;
@@ -71,7 +75,9 @@ mod write;
 pub use check::{Report, check};
 pub use ddl::{ddl, files};
 pub use error::LakeError;
-pub use ingest::{Days, Ingest, Limits, MEMORY_BYTES_DEFAULT, PlanName, Published, Summary, merge_days, publish_shards};
+pub use ingest::{
+    Days, Ingest, Limits, MEMORY_BYTES_DEFAULT, PlanName, Published, Summary, merge_days, publish_shards,
+};
 pub use location::Location;
 pub use manifest::Damage;
 pub use portion::Portion;

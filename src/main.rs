@@ -8,8 +8,8 @@ fn main() -> ExitCode {
     commands::main(stdout())
 }
 
-/// Looked at before `main`: the standard library opens `/dev/null` in the place of a standard stream that is closed, and from
-/// then on nobody can tell it from a stream that somebody sent there.
+/// Looked at before `main`: the standard library opens `/dev/null` in the place of a standard stream that is
+/// closed, and from then on nobody can tell it from a stream that somebody sent there.
 #[cfg(target_os = "linux")]
 mod at_start {
     use std::path::Path;
@@ -27,7 +27,11 @@ mod at_start {
 
 #[cfg(target_os = "linux")]
 fn stdout() -> Stdout {
-    if at_start::STDOUT_IS_CLOSED.load(std::sync::atomic::Ordering::Relaxed) { Stdout::Closed } else { Stdout::Open }
+    if at_start::STDOUT_IS_CLOSED.load(std::sync::atomic::Ordering::Relaxed) {
+        Stdout::Closed
+    } else {
+        Stdout::Open
+    }
 }
 
 #[cfg(not(target_os = "linux"))]

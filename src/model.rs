@@ -37,15 +37,18 @@ mod verdict;
 mod verification;
 
 pub use action::{
-    Action, AlreadyExists, CacheRule, Deletion, ImageDescription, ImageId, ImageRun, Layer, LifecycleRule, ListedImage, Listing, ManifestKind,
-    Mutability, PolicyRun, Push, PushOrigin, Refusal, RegistryChange, ReplicationRule, RunFailure, StorageClass, TaskImage, Template,
+    Action, AlreadyExists, CacheRule, Deletion, ImageDescription, ImageId, ImageRun, Layer, LifecycleRule,
+    ListedImage, Listing, ManifestKind, Mutability, PolicyRun, Push, PushOrigin, Refusal, RegistryChange,
+    ReplicationRule, RunFailure, StorageClass, TaskImage, Template,
 };
 pub use caller::{Caller, IamPrincipal};
 pub use coverage::{Coverage, Gap, ReadFailure, Repairs};
 pub use digest::Digest;
 pub use event::{Addendum, Event, EventRef, Recognized};
 pub use exported::Exported;
-pub use fate::{BornUntagged, Fate, FateEnd, FateEndKind, FateNext, FatePlace, FateRole, FirstEnd, GoesWith, Presence};
+pub use fate::{
+    BornUntagged, Fate, FateEnd, FateEndKind, FateNext, FatePlace, FateRole, FirstEnd, GoesWith, Presence,
+};
 pub use filter::Filter;
 pub use finding::{Deleted, Finding, FindingKind, KeptImage, LostImage, Severity, Usage};
 pub use forecast::{Forecast, KnownPolicy, LifecycleAction, Outcome, Outlook, RunKind, WhatIf, WhatIfTotals};
@@ -67,9 +70,11 @@ pub use tag::{TagEnd, TagSpan, TagTimeline};
 pub use text::LogText;
 pub use time::{DAY_MILLIS, DAY_SECONDS, HOUR_MILLIS, MINUTE_MILLIS, Timestamp};
 pub use timeline::{ImageState, Order, StepKind, Timeline, TimelineStep, UntaggedBy};
-pub use trace::{Asked, Issued, Joined, Origin, OriginKind, Trace, TraceCall, TraceGap, TraceGapKind, TraceSession};
+pub use trace::{
+    Asked, Issued, Joined, Origin, OriginKind, Trace, TraceCall, TraceGap, TraceGapKind, TraceSession,
+};
 pub use verdict::{Basis, Cause, Exists, Gone, Moment, Sentence, Verdict};
 pub use verification::{
-    Chain, ChainBegin, ChainGap, CheckedKind, CheckedObject, CoveredTime, GapCause, Sha256, SignaturesChecked, Standing, Standings, Verification,
-    VerificationSummary,
+    Chain, ChainBegin, ChainGap, CheckedKind, CheckedObject, CoveredTime, GapCause, Sha256,
+    SignaturesChecked, Standing, Standings, Verification, VerificationSummary,
 };

@@ -18,7 +18,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use crate::decode::seen::SeenEvents;
-use crate::decode::{Decoder, Document, Limits, Member, Next, ObjectReport, RawRecord, RecordSink, Rest, Stored, TextMemory, Wanted};
+use crate::decode::{
+    Decoder, Document, Limits, Member, Next, ObjectReport, RawRecord, RecordSink, Rest, Stored, TextMemory,
+    Wanted,
+};
 use crate::model::{Coverage, Filter, Identity, LogText, Recognized, RepositoryRef, Seen, Timestamp};
 use crate::recognize::{NAMES, Recognizer, SOURCES, SnapshotParser};
 use crate::source::{Delivery, Feed, Fetched, MemberIs, Origin, RecordSource, SourceRecord};
@@ -83,7 +86,13 @@ pub trait Collector: Send {
 
     /// Takes a document that is not an event. `modified` tells when its object was last changed, where the
     /// source knows that.
-    fn document(&mut self, _object: &str, _index: u64, json: &str, _modified: &dyn Fn() -> Option<Timestamp>) -> Document {
+    fn document(
+        &mut self,
+        _object: &str,
+        _index: u64,
+        json: &str,
+        _modified: &dyn Fn() -> Option<Timestamp>,
+    ) -> Document {
         match SnapshotParser::default().read(json) {
             Some(answer) => Document::Refused(format!(
                 "a snapshot ({}), and no log: what keeps records alone leaves it out; give it to detect, explain, forecast, whatif or timeline as a source of its own",
@@ -132,18 +141,32 @@ pub fn read(run: Run<'_>, filter: &Filter) -> Result<Evidence, EventMemoryExceed
 }
 
 /// The same, and replays the events once more in a simulation.
-pub fn read_simulating(run: Run<'_>, filter: &Filter, scenario: Option<&Scenario>) -> Result<Evidence, EventMemoryExceeded> {
+pub fn read_simulating(
+    run: Run<'_>,
+    filter: &Filter,
+    scenario: Option<&Scenario>,
+) -> Result<Evidence, EventMemoryExceeded> {
     let replays = if matches!(scenario, Some(Scenario::Instead(_))) { 2 } else { 1 };
     Ok(Evidence { materials: None, ..gather_evidence(run, filter, scenario, replays, false)? })
 }
 
 /// The same, and keeps the facts that the history was made from, which takes as much memory again.
-pub fn read_keeping(run: Run<'_>, filter: &Filter, scenario: Option<&Scenario>) -> Result<Evidence, EventMemoryExceeded> {
+pub fn read_keeping(
+    run: Run<'_>,
+    filter: &Filter,
+    scenario: Option<&Scenario>,
+) -> Result<Evidence, EventMemoryExceeded> {
     gather_evidence(run, filter, scenario, 2, true)
 }
 
 /// `replays`: how often the events are replayed at the end; `sizes`: whether those of layers are kept.
-fn gather_evidence(run: Run<'_>, filter: &Filter, scenario: Option<&Scenario>, replays: u64, sizes: bool) -> Result<Evidence, EventMemoryExceeded> {
+fn gather_evidence(
+    run: Run<'_>,
+    filter: &Filter,
+    scenario: Option<&Scenario>,
+    replays: u64,
+    sizes: bool,
+) -> Result<Evidence, EventMemoryExceeded> {
     let event_memory = EventMemory::new(run.budget.kept_bytes_max, replays);
     let make = || StepCollector {
         recognizer: Recognizer::default(),
@@ -158,7 +181,8 @@ fn gather_evidence(run: Run<'_>, filter: &Filter, scenario: Option<&Scenario>, r
         absorbed: 0,
         bytes: 0,
     };
-    let (mut coverage, read_only, mut collectors) = gather(run, Wanted::Named { sources: SOURCES, names: NAMES }, make);
+    let (mut coverage, read_only, mut collectors) =
+        gather(run, Wanted::Named { sources: SOURCES, names: NAMES }, make);
     let mut met = Vec::new();
     collectors.iter_mut().for_each(|collector| met.append(&mut collector.met));
     let parts = collectors.into_par_iter().map(|collector| (collector.fold, collector.seen));
@@ -171,7 +195,8 @@ fn gather_evidence(run: Run<'_>, filter: &Filter, scenario: Option<&Scenario>, r
     let shown = snapshots::settle(met, &mut fold, &mut seen, filter, &mut coverage);
     event_memory.check(&mut fold)?;
     let end = end(&coverage, filter).max(shown);
-    let (history, materials) = fold.finish_keeping(filter, scenario.map(|scenario| Simulation { scenario, end }));
+    let (history, materials) =
+        fold.finish_keeping(filter, scenario.map(|scenario| Simulation { scenario, end }));
     counts::describe(&mut coverage, &history, read_only);
     Ok(Evidence { coverage, history, end, seen, materials: Some(materials) })
 }
@@ -183,29 +208,39 @@ fn end(coverage: &Coverage, filter: &Filter) -> Option<Timestamp> {
 }
 
 /// Reads all wanted records into collectors, one for each worker.
-pub fn scan<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C + Sync) -> (Coverage, Vec<C>) {
+pub fn scan<C: Collector>(
+    run: Run<'_>,
+    wanted: Wanted<'_>,
+    make: impl Fn() -> C + Sync,
+) -> (Coverage, Vec<C>) {
     let (coverage, _, collectors) = gather(run, wanted, make);
     (coverage, collectors)
 }
 
 /// The same, and whether any record was that of a read-only event.
-fn gather<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C + Sync) -> (Coverage, bool, Vec<C>) {
+fn gather<C: Collector>(
+    run: Run<'_>,
+    wanted: Wanted<'_>,
+    make: impl Fn() -> C + Sync,
+) -> (Coverage, bool, Vec<C>) {
     let (seen, room) = (SeenEvents::default(), Arc::new(run.budget.room()));
-    let work = || work(Worker { run, wanted, seen: &seen, decoder: Decoder::sharing(Arc::clone(&room)) }, make());
-    let done: Vec<(WorkerCounts, C)> = match rayon::ThreadPoolBuilder::new().num_threads(run.budget.jobs.get()).build() {
-        Ok(pool) => pool.broadcast(|_| work()),
-        // If no threads can be started, this thread does all the work.
-        Err(_) => vec![work()],
-    };
+    let work =
+        || work(Worker { run, wanted, seen: &seen, decoder: Decoder::sharing(Arc::clone(&room)) }, make());
+    let done: Vec<(WorkerCounts, C)> =
+        match rayon::ThreadPoolBuilder::new().num_threads(run.budget.jobs.get()).build() {
+            Ok(pool) => pool.broadcast(|_| work()),
+            // If no threads can be started, this thread does all the work.
+            Err(_) => vec![work()],
+        };
     let (mut all_counts, collectors): (Vec<WorkerCounts>, Vec<C>) = done.into_iter().unzip();
     all_counts.extend(
-        run.feeds
-            .iter()
-            .filter_map(|feed| feed.record_source())
-            .map(|record_source| WorkerCounts::of(record_source.coverage(), record_source.has_seen_read_only())),
+        run.feeds.iter().filter_map(|feed| feed.record_source()).map(|record_source| {
+            WorkerCounts::of(record_source.coverage(), record_source.has_seen_read_only())
+        }),
     );
     let relevant = collectors.iter().map(Collector::relevant).sum();
-    let (mut coverage, read_only) = counts::coverage(all_counts, relevant, &seen, run.cancelled.load(Ordering::Relaxed));
+    let (mut coverage, read_only) =
+        counts::coverage(all_counts, relevant, &seen, run.cancelled.load(Ordering::Relaxed));
     coverage.objects_left_out += run.feeds.iter().map(|feed| feed.pruned().no_evidence).sum::<u64>();
     // Freeing thousands of pages takes time that nobody has to wait for.
     rayon::spawn(move || drop(seen));
@@ -213,13 +248,21 @@ fn gather<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C +
 }
 
 /// One worker's share of reading a lake.
-fn empty<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, record_source: &dyn RecordSource, counts: &mut WorkerCounts, collector: &mut C) {
+fn empty<C: Collector>(
+    run: Run<'_>,
+    wanted: Wanted<'_>,
+    record_source: &dyn RecordSource,
+    counts: &mut WorkerCounts,
+    collector: &mut C,
+) {
     let sources = match wanted {
         Wanted::All => None,
         Wanted::Sources(sources) | Wanted::Named { sources, .. } => Some(sources),
     };
     if collector.keeps_documents() {
-        record_source.documents(&mut |object, index, json, modified| drop(collector.document(object, index, json, &|| modified)));
+        record_source.documents(&mut |object, index, json, modified| {
+            drop(collector.document(object, index, json, &|| modified))
+        });
     }
     let mut more = true;
     while more && !run.cancelled.load(Ordering::Relaxed) && !collector.is_full() {
@@ -304,11 +347,18 @@ impl Worker<'_> {
             noted: 0,
             noted_bytes: 0,
         };
-        // What is in a zip archive is told at its end, and in Parquet, too: they are read from any place of the file.
+        // What is in a zip archive is told at its end, and in Parquet, too: they are read from any place of
+        // the file.
         let from_any_place = stored.starts_with(b"PK") || stored.starts_with(b"PAR1");
-        let rest = delivery.rest.as_mut().map(|rest| if from_any_place && rest.has_places() { Rest::Places(rest) } else { Rest::Stream(rest) });
-        let report = self.decoder.object_of(Stored { bytes: stored, rest }, self.wanted, Limits::default(), &mut sink);
-        let (records, bytes) = (report.records.saturating_sub(sink.noted), report.bytes_decompressed.saturating_sub(sink.noted_bytes));
+        let rest = delivery.rest.as_mut().map(|rest| {
+            if from_any_place && rest.has_places() { Rest::Places(rest) } else { Rest::Stream(rest) }
+        });
+        let report =
+            self.decoder.object_of(Stored { bytes: stored, rest }, self.wanted, Limits::default(), &mut sink);
+        let (records, bytes) = (
+            report.records.saturating_sub(sink.noted),
+            report.bytes_decompressed.saturating_sub(sink.noted_bytes),
+        );
         self.run.progress.decoded(records, bytes);
         if let Some(mut rest) = delivery.rest.take() {
             let read = delivery.size + rest.bytes();
@@ -390,7 +440,10 @@ impl<C: Collector> Sink<'_, C> {
     fn count_member(&mut self, outcome: Fetched, report: Option<ObjectReport>, bytes: u64) {
         let Some(name) = self.member.take() else { return };
         let inner = name.get(self.object.len()..).unwrap_or_default();
-        let origin = self.origin.as_ref().map(|origin| Origin { address: format!("{}{inner}", origin.address), stamp: origin.stamp.clone() });
+        let origin = self.origin.as_ref().map(|origin| Origin {
+            address: format!("{}{inner}", origin.address),
+            stamp: origin.stamp.clone(),
+        });
         // The archive's own size counts for all of its members.
         let _ = bytes;
         let delivery = Delivery { object: name.into(), size: 0, outcome, origin, signed: None, rest: None };
@@ -455,7 +508,13 @@ impl Collector for StepCollector<'_> {
         Ok(())
     }
 
-    fn document(&mut self, object: &str, index: u64, json: &str, modified: &dyn Fn() -> Option<Timestamp>) -> Document {
+    fn document(
+        &mut self,
+        object: &str,
+        index: u64,
+        json: &str,
+        modified: &dyn Fn() -> Option<Timestamp>,
+    ) -> Document {
         let Some(answer) = self.answers.read(json) else { return Document::Unknown };
         self.met.push(FoundSnapshot::new(object, index, json, modified(), answer));
         Document::Taken
@@ -477,7 +536,9 @@ impl Collector for StepCollector<'_> {
 /// Whether the filter admits the record. Of a repository that it leaves out, only the name is kept.
 fn admits(filter: &Filter, recognized: &Recognized<'_>) -> bool {
     let event = &recognized.event;
-    filter.admits_time(event.time) && filter.admits_account(&event.recipient_account) && filter.admits_region(&event.region)
+    filter.admits_time(event.time)
+        && filter.admits_account(&event.recipient_account)
+        && filter.admits_region(&event.region)
 }
 
 fn note_names(seen: &mut Seen, recognized: &Recognized<'_>) {

@@ -55,7 +55,8 @@ impl Policy {
     /// Whether two policies have the same rules, compared by what both wordings (policy text and run event)
     /// state.
     pub fn is_same_as(&self, other: &Self) -> bool {
-        self.rules.len() == other.rules.len() && self.rules.iter().zip(&other.rules).all(|(a, b)| a.is_same_as(b))
+        self.rules.len() == other.rules.len()
+            && self.rules.iter().zip(&other.rules).all(|(a, b)| a.is_same_as(b))
     }
 
     /// Whether any rule counts days since the last pull.

@@ -100,7 +100,11 @@ impl Default for Recognizer {
         Self {
             record: Parser::default(),
             manifest: Parser::default(),
-            known: NAMES.iter().filter(|(_, names)| *names != lambda::EVENTS).flat_map(|(_, names)| names.iter().copied()).collect(),
+            known: NAMES
+                .iter()
+                .filter(|(_, names)| *names != lambda::EVENTS)
+                .flat_map(|(_, names)| names.iter().copied())
+                .collect(),
             event_name: Finder::new(EVENT_NAME),
             error_message: Finder::new("errorMessage"),
             escape: Finder::new(r"\u00"),
@@ -122,7 +126,11 @@ impl Recognizer {
     /// `eventSource`; or it is a call that changed a repository but does not say which. A record without
     /// `eventID` is not an error: its id is made from its text (`sha256:` and the SHA-256), so that copies
     /// still count once.
-    pub fn recognize<R>(&mut self, record: RawRecord<'_>, then: impl FnOnce(Recognized<'_>) -> R) -> Result<Option<R>, String> {
+    pub fn recognize<R>(
+        &mut self,
+        record: RawRecord<'_>,
+        then: impl FnOnce(Recognized<'_>) -> R,
+    ) -> Result<Option<R>, String> {
         self.looked_into = record.native || self.names_a_known_event(record.json);
         if !self.looked_into {
             return Ok(None);
@@ -136,7 +144,10 @@ impl Recognizer {
             }
             let record = Record::read(root, record.json)?;
             let meaning = match record.source {
-                "ecr.amazonaws.com" => ecr::recognize(&record, &mut Manifests::new(manifest, cut.as_ref().map(|cut| cut.manifest)))?,
+                "ecr.amazonaws.com" => ecr::recognize(
+                    &record,
+                    &mut Manifests::new(manifest, cut.as_ref().map(|cut| cut.manifest)),
+                )?,
                 "ecs.amazonaws.com" => ecs::recognize(&record),
                 "lambda.amazonaws.com" => lambda::recognize(&record),
                 "apprunner.amazonaws.com" => apprunner::recognize(&record),
@@ -149,7 +160,8 @@ impl Recognizer {
                 "iam.amazonaws.com" => iam::recognize(&record),
                 _ => None,
             };
-            Ok(meaning.map(|(repository, action)| then(Recognized { event: record.event(), repository, action })))
+            Ok(meaning
+                .map(|(repository, action)| then(Recognized { event: record.event(), repository, action })))
         })?
     }
 
@@ -166,7 +178,10 @@ impl Recognizer {
         let mut plain = false;
         for at in self.event_name.find_iter(text.as_bytes()) {
             let rest = text.get(at + EVENT_NAME.len()..).unwrap_or_default().trim_start();
-            let Some(value) = rest.strip_prefix(':').and_then(|rest| rest.trim_start().strip_prefix('"')) else { return true };
+            let Some(value) = rest.strip_prefix(':').and_then(|rest| rest.trim_start().strip_prefix('"'))
+            else {
+                return true;
+            };
             let Some((name, _)) = value.split_once('"') else { return true };
             if name.contains('\\') || self.known.contains(name) || lambda::is_known(name) {
                 return true;

@@ -41,7 +41,12 @@ struct Names {
 impl Redactor {
     /// `secret`: the key that makes pseudonyms the same in other runs.
     pub fn new(secret: Option<&[u8]>) -> Self {
-        let names = Names { key: secret.map(Key::new), known: HashMap::new(), sought: BTreeMap::new(), counts: HashMap::new() };
+        let names = Names {
+            key: secret.map(Key::new),
+            known: HashMap::new(),
+            sought: BTreeMap::new(),
+            counts: HashMap::new(),
+        };
         Self { names: Mutex::new(names) }
     }
 
@@ -65,7 +70,8 @@ impl Redactor {
 impl Names {
     /// Assigns pseudonyms to these names, within each kind in an order that reveals nothing.
     fn take(&mut self, names: BTreeSet<(Kind, String)>) {
-        let mut names: Vec<(Kind, String)> = names.into_iter().filter(|(_, name)| !self.known.contains_key(name.as_str())).collect();
+        let mut names: Vec<(Kind, String)> =
+            names.into_iter().filter(|(_, name)| !self.known.contains_key(name.as_str())).collect();
         names.sort_by_cached_key(|(kind, name)| (*kind, pseudonym::shuffled(name)));
         for (kind, name) in names {
             self.pseudonym(kind, &name);
@@ -82,7 +88,9 @@ impl Names {
         let made: Box<str> = pseudonym::made(kind, name, *count, self.key.as_ref()).into();
         self.known.insert(name.into(), made.clone());
         if text::is_sought(name) {
-            text::spellings(name).into_iter().for_each(|spelling| _ = self.sought.insert(spelling.into(), made.clone()));
+            text::spellings(name)
+                .into_iter()
+                .for_each(|spelling| _ = self.sought.insert(spelling.into(), made.clone()));
         }
         made
     }

@@ -33,14 +33,19 @@ pub fn rescue(question: &Question, history: &History) -> Option<Rescue> {
 /// The same for a finding; `None` if the finding is about a tag alone.
 pub fn rescue_of(finding: &Finding, history: &History) -> Option<Rescue> {
     let digest = finding.lost.digest?;
-    let repository = history.repositories().iter().find(|repository| history.repository(repository) == finding.repository)?;
+    let repository = history
+        .repositories()
+        .iter()
+        .find(|repository| history.repository(repository) == finding.repository)?;
     let image = history.find_digest(&digest).and_then(|number| repository.image(number));
     Some(of(LogText::from(finding.id.as_str()), Missed { history, repository, image, digest }))
 }
 
 fn of(reference: LogText, missed: Missed<'_>) -> Rescue {
     let mut sources = places::all(missed);
-    sources.sort_by(|a, b| b.seen_at.cmp(&a.seen_at).then_with(|| a.from.cmp(&b.from)).then_with(|| a.place.cmp(&b.place)));
+    sources.sort_by(|a, b| {
+        b.seen_at.cmp(&a.seen_at).then_with(|| a.from.cmp(&b.from)).then_with(|| a.place.cmp(&b.place))
+    });
     // If it is in its own repository, nothing has to be brought back.
     if sources.iter().any(|source| source.from == RescueFrom::Here) {
         sources.retain(|source| source.from == RescueFrom::Here);
@@ -74,7 +79,10 @@ fn does_not_repair(missed: Missed<'_>, sources: &[RescueSource]) -> Vec<String> 
     let mut list = Vec::new();
     let tags = commands::other_tags(missed);
     if !tags.is_empty() {
-        list.push(format!("Its other tags: {}. Give them back only where nothing else has them now.", tags.join(", ")));
+        list.push(format!(
+            "Its other tags: {}. Give them back only where nothing else has them now.",
+            tags.join(", ")
+        ));
     }
     let number = missed.history.find_digest(&missed.digest);
     let artifacts = number.and_then(|number| missed.repository.artifacts.get(&number)).map_or(0, Vec::len);

@@ -153,8 +153,8 @@ pub trait RecordSource: Sync + std::any::Any {
     /// EventBridge's own events. Returns false when there are no more. Can be called from many threads.
     fn read_next(&self, sources: Option<&[&str]>, give: &mut dyn FnMut(SourceRecord<'_>)) -> bool;
 
-    /// Hands out what was kept and is no record, each document once, whoever asks: its object, which document of that, its text, and
-    /// when the object was last changed.
+    /// Hands out what was kept and is no record, each document once, whoever asks: its object, which document
+    /// of that, its text, and when the object was last changed.
     fn documents(&self, _give: &mut dyn FnMut(&str, u64, &str, Option<Timestamp>)) {}
 
     /// What was read to make the lake, and what could not be. Complete once nothing more is read.

@@ -3,22 +3,26 @@
 //! A query goes through five stages, a module each:
 //!
 //! 1. [`parse`](Query::parse): text → syntax tree, in Trino's dialect; names lose their case;
-//! 2. `bind`: what every name means, and of which type everything is. All that comes later reads the bound tree, where equal
-//!    expressions are equal trees, and asks it for types;
-//! 3. `scan`: which columns are needed, and what the `WHERE` clauses say about source, name, time, region and account becomes a [`Scan`], so that the
-//!    reader can leave out objects by their key and records by a glance;
+//! 2. `bind`: what every name means, and of which type everything is. All that comes later reads the bound
+//!    tree, where equal expressions are equal trees, and asks it for types;
+//! 3. `scan`: which columns are needed, and what the `WHERE` clauses say about source, name, time, region and
+//!    account becomes a [`Scan`], so that the reader can leave out objects by their key and records by a
+//!    glance;
 //! 4. the caller loads what the scan asks for into a [`Catalog`];
 //! 5. [`run`](Query::run): the tree is evaluated column by column on polars' arrays.
 //!
-//! Why an evaluator of our own, and not polars' SQL: Trino's three-valued logic, `UNNEST`, lambdas, correlated subqueries
-//! and JSON paths have no counterpart there, and an error has to name the function and its place in the text.
+//! Why an evaluator of our own, and not polars' SQL: Trino's three-valued logic, `UNNEST`, lambdas,
+//! correlated subqueries and JSON paths have no counterpart there, and an error has to name the function and
+//! its place in the text.
 //!
-//! A query over a lake goes without the fourth stage where it can: `preaggregation` counts groups by numbers while the lake is read, `flow` works
-//! out piece by piece what each event makes by itself, and lets rows go out as they come. What has to look at several events works out
-//! share by share, events with equal keys together (`divide`); what does not fit into memory goes to disk (`spill`).
+//! A query over a lake goes without the fourth stage where it can: `preaggregation` counts groups by numbers
+//! while the lake is read, `flow` works out piece by piece what each event makes by itself, and lets rows go
+//! out as they come. What has to look at several events works out share by share, events with equal keys
+//! together (`divide`); what does not fit into memory goes to disk (`spill`).
 //!
-//! Two promises keep the stages honest. The scan only ever leaves out rows that the query would drop: every condition is
-//! applied again. And a query is bound before anything is read, so that a mistake in its names or types costs no time.
+//! Two promises keep the stages honest. The scan only ever leaves out rows that the query would drop: every
+//! condition is applied again. And a query is bound before anything is read, so that a mistake in its names
+//! or types costs no time.
 
 mod aggregate;
 mod answer;

@@ -103,7 +103,9 @@ impl Table {
     pub fn empty(&self) -> Rows {
         // Built here and not by polars, which for its first text column of NULLs allocates 8 MiB, even if
         // the column is empty.
-        let columns = (self.columns)().into_iter().map(|column| (column.name, Builder::new(&column.kind).take(column.name)));
+        let columns = (self.columns)()
+            .into_iter()
+            .map(|column| (column.name, Builder::new(&column.kind).take(column.name)));
         Rows { columns: columns.collect(), height: 0 }
     }
 
@@ -145,8 +147,13 @@ mod tests {
     fn a_table_without_rows_has_all_its_columns_and_their_types() {
         for table in ALL {
             let empty = table.empty();
-            let found: Vec<_> = empty.columns.iter().map(|(name, column)| (*name, column.dtype().clone(), column.len())).collect();
-            let declared: Vec<_> = (table.columns)().into_iter().map(|column| (column.name, column.kind.dtype(), 0)).collect();
+            let found: Vec<_> = empty
+                .columns
+                .iter()
+                .map(|(name, column)| (*name, column.dtype().clone(), column.len()))
+                .collect();
+            let declared: Vec<_> =
+                (table.columns)().into_iter().map(|column| (column.name, column.kind.dtype(), 0)).collect();
             assert_eq!(found, declared, "{}", table.name);
         }
     }

@@ -56,7 +56,8 @@ fn owner<'r>(principal_id: Option<&'r str>, arn: Option<&'r str>) -> Option<&'r 
 /// Whether the caller uses a session or keys of its own, as opposed to a service or a federated identity.
 fn is_session(caller: &Session<'_>) -> bool {
     let is_vouched_for = matches!(caller.kind, Some("AWSService" | "SAMLUser" | "WebIdentityUser"));
-    caller.at_work || !is_vouched_for && (caller.key.is_some() || owner(caller.principal_id, caller.arn).is_some())
+    caller.at_work
+        || !is_vouched_for && (caller.key.is_some() || owner(caller.principal_id, caller.arn).is_some())
 }
 
 /// Whether a record that begins a session names that session as its caller: console sign-ins do.

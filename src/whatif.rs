@@ -20,7 +20,9 @@ use rayon::prelude::*;
 use crate::detect::{Harm, deleted, evidence, usage_of_living, usage_of_loss, why};
 use crate::model::{LogText, Outcome, Repository, RunKind, Severity, Timestamp, WhatIf, WhatIfTotals};
 use crate::policy::Rule;
-use crate::timeline::{DigestNo, End, EventNo, ExpectedRemoval, History, Image, Loss, RepositoryHistory, Scenario, Use};
+use crate::timeline::{
+    DigestNo, End, EventNo, ExpectedRemoval, History, Image, Loss, RepositoryHistory, Scenario, Use,
+};
 
 /// What the policy takes compared with the logs, worst first. Elements are made one at a time, as there may
 /// be millions.
@@ -50,8 +52,13 @@ struct DifferenceKey {
 impl<'h> WhatIfs<'h> {
     /// Compares the simulation that `history` was finished with to the logs.
     pub fn new(history: &'h History, scenario: &'h Scenario) -> Self {
-        let of = |number: usize| Comparison::new(history, scenario, number).map(|comparison| comparison.places(number)).unwrap_or_default();
-        let mut places: Vec<DifferenceKey> = (0..history.repositories().len()).into_par_iter().flat_map_iter(of).collect();
+        let of = |number: usize| {
+            Comparison::new(history, scenario, number)
+                .map(|comparison| comparison.places(number))
+                .unwrap_or_default()
+        };
+        let mut places: Vec<DifferenceKey> =
+            (0..history.repositories().len()).into_par_iter().flat_map_iter(of).collect();
         places.par_sort_unstable_by_key(|place| (place.severity.is_none(), *place));
         let totals = totals(history, scenario, &places);
         Self { history, scenario, notes: story::notes(history, scenario, &totals), places, totals }
@@ -132,15 +139,30 @@ impl<'h> Comparison<'h> {
             for (one, loss, outcome) in self.pairs(expected, losses, real) {
                 let pair = self.pair(real, one, loss, outcome);
                 let severity = self.harm(image, real, &pair).severity;
-                let when = pair.expected.map(|one| one.at).or(pair.loss.map(|loss| loss.at)).unwrap_or_default();
+                let when =
+                    pair.expected.map(|one| one.at).or(pair.loss.map(|loss| loss.at)).unwrap_or_default();
                 let (expected, loss) = (one.map(index), loss.map(index));
-                places.push(DifferenceKey { severity, when, repository: index(number), image: index(at), expected, loss, outcome });
+                places.push(DifferenceKey {
+                    severity,
+                    when,
+                    repository: index(number),
+                    image: index(at),
+                    expected,
+                    loss,
+                    outcome,
+                });
             }
         }
         places
     }
 
-    fn pair(&self, real: &'h Image, expected: Option<usize>, loss: Option<usize>, outcome: Outcome) -> Pair<'h> {
+    fn pair(
+        &self,
+        real: &'h Image,
+        expected: Option<usize>,
+        loss: Option<usize>,
+        outcome: Outcome,
+    ) -> Pair<'h> {
         let expected = expected.and_then(|index| self.simulated.expected.get(index));
         Pair { expected, loss: loss.and_then(|index| real.losses.get(index)), outcome }
     }
@@ -152,10 +174,16 @@ impl<'h> Comparison<'h> {
 
     /// Pairs expected and logged ends: first those of the same run, then those of the same life of the
     /// image.
-    fn pairs(&self, mut left: Vec<usize>, losses: Vec<usize>, real: &Image) -> Vec<(Option<usize>, Option<usize>, Outcome)> {
+    fn pairs(
+        &self,
+        mut left: Vec<usize>,
+        losses: Vec<usize>,
+        real: &Image,
+    ) -> Vec<(Option<usize>, Option<usize>, Outcome)> {
         let (mut pairs, mut unmatched) = (Vec::new(), Vec::new());
         let mut take = |fits: &dyn Fn(&ExpectedRemoval) -> bool| {
-            let place = left.iter().position(|index| self.simulated.expected.get(*index).is_some_and(fits))?;
+            let place =
+                left.iter().position(|index| self.simulated.expected.get(*index).is_some_and(fits))?;
             Some(left.remove(place))
         };
         for index in losses {
@@ -168,7 +196,11 @@ impl<'h> Comparison<'h> {
         }
         for (index, pushed_at) in unmatched {
             let other = take(&|one| one.pushed_at == pushed_at);
-            pairs.push((other, Some(index), if other.is_some() { Outcome::OtherRun } else { Outcome::LoggedOnly }));
+            pairs.push((
+                other,
+                Some(index),
+                if other.is_some() { Outcome::OtherRun } else { Outcome::LoggedOnly },
+            ));
         }
         pairs.extend(left.into_iter().map(|one| (Some(one), None, Outcome::PredictedOnly)));
         pairs
@@ -177,8 +209,9 @@ impl<'h> Comparison<'h> {
     fn same_run(&self, one: usize, loss: &Loss) -> Outcome {
         // The rules of another policy have priorities of their own.
         let stated = loss.run.as_ref().map(|run| run.rule_priority).filter(|priority| *priority >= 0);
-        let other =
-            matches!(self.scenario, Scenario::InForce) && stated != self.simulated.expected.get(one).map(|one| one.rule_priority) && stated.is_some();
+        let other = matches!(self.scenario, Scenario::InForce)
+            && stated != self.simulated.expected.get(one).map(|one| one.rule_priority)
+            && stated.is_some();
         if other { Outcome::OtherRule } else { Outcome::Agrees }
     }
 
@@ -197,14 +230,23 @@ impl<'h> Comparison<'h> {
         let harm = self.harm(image, real, &pair);
         let displaced = end.map_or(image.displaced.as_deref(), |end| end.displaced.as_deref());
         let run_event = pair.expected.and_then(|one| one.event.some());
-        let mut events: Vec<EventNo> = run_event.into_iter().chain(pair.loss.map(|loss| loss.event)).collect();
-        events.extend(displaced.into_iter().flat_map(|displaced| [displaced.first_push, displaced.second_push]));
+        let mut events: Vec<EventNo> =
+            run_event.into_iter().chain(pair.loss.map(|loss| loss.event)).collect();
+        events.extend(
+            displaced.into_iter().flat_map(|displaced| [displaced.first_push, displaced.second_push]),
+        );
         events.extend(&harm.evidence);
-        let mut tags: Vec<LogText> = end.map_or(&image.tags, |end| &end.tags).iter().filter_map(|(tag, _)| history.log_text(*tag)).collect();
+        let mut tags: Vec<LogText> = end
+            .map_or(&image.tags, |end| &end.tags)
+            .iter()
+            .filter_map(|(tag, _)| history.log_text(*tag))
+            .collect();
         tags.sort_unstable();
-        let pushed_at = pair.expected.map_or_else(|| pair.loss.and_then(|loss| loss.pushed_at), |one| one.pushed_at);
+        let pushed_at =
+            pair.expected.map_or_else(|| pair.loss.and_then(|loss| loss.pushed_at), |one| one.pushed_at);
         let needed_loss = pair.loss.filter(|_| harm.severity.is_some());
-        let reasons = needed_loss.map(|loss| why(history, self.logged, real, loss).reasons).unwrap_or_default();
+        let reasons =
+            needed_loss.map(|loss| why(history, self.logged, real, loss).reasons).unwrap_or_default();
         let would_go_at = pair.expected.map(|one| Timestamp::from_millis(one.at));
         let repository: Repository = history.repository(self.logged);
         Some(WhatIf {
@@ -215,7 +257,9 @@ impl<'h> Comparison<'h> {
             displaced: displaced.is_some(),
             outcome: pair.outcome,
             would_go_at,
-            run: pair.expected.map(|one| if one.event.is_some() { RunKind::Logged } else { RunKind::Modelled }),
+            run: pair
+                .expected
+                .map(|one| if one.event.is_some() { RunKind::Logged } else { RunKind::Modelled }),
             run_event: run_event.map(|event| history.event(event)),
             rule_priority: pair.expected.map(|one| one.rule_priority),
             rule: rule.map(|rule| rule.text.clone()),
@@ -245,7 +289,9 @@ impl<'h> Comparison<'h> {
     /// deployed.
     fn with_later_pins(&self, mut harm: Harm, image: &Image, loss: &Loss) -> Harm {
         let pins = |found: &&Use| found.kind.pins();
-        for found in image.uses.iter().filter(pins).filter(|found| found.from > loss.at && found.from < loss.until) {
+        for found in
+            image.uses.iter().filter(pins).filter(|found| found.from > loss.at && found.from < loss.until)
+        {
             harm.severity = Some(harm.severity.map_or(Severity::High, |known| known.min(Severity::High)));
             harm.evidence.push(found.event);
             harm.pinned.extend(self.history.log_text(found.by));
@@ -258,7 +304,9 @@ impl<'h> Comparison<'h> {
     fn harm(&self, image: &Image, real: &Image, pair: &Pair<'_>) -> Harm {
         let is_child = self.simulated.parents.contains_key(&image.digest);
         match (self.simulated_end(image, pair), pair.loss) {
-            (Some(loss), _) => self.with_later_pins(usage_of_loss(self.history, image, loss, is_child), image, loss),
+            (Some(loss), _) => {
+                self.with_later_pins(usage_of_loss(self.history, image, loss, is_child), image, loss)
+            }
             (None, Some(loss)) => usage_of_loss(self.history, real, loss, is_child),
             (None, None) => usage_of_living(self.history, real, is_child),
         }

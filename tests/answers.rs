@@ -1,5 +1,6 @@
-//! Answers of the AWS CLI and of kubectl as sources, beside logs and alone: what they settle, what they contradict, and what is
-//! left out and said. The answers are our own, with made-up values; their members are checked against botocore's models.
+//! Answers of the AWS CLI and of kubectl as sources, beside logs and alone: what they settle, what they
+//! contradict, and what is left out and said. The answers are our own, with made-up values; their members are
+//! checked against botocore's models.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -78,8 +79,17 @@ impl Folder {
 
     fn raw(&self, arguments: &[&str]) -> (Vec<u8>, String, i32) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
-        let output = command.current_dir(self.0.path()).args(arguments).args([".", "--format", "json"]).output().expect("the binary runs");
-        (output.stdout, String::from_utf8_lossy(&output.stderr).into_owned(), output.status.code().expect("a code"))
+        let output = command
+            .current_dir(self.0.path())
+            .args(arguments)
+            .args([".", "--format", "json"])
+            .output()
+            .expect("the binary runs");
+        (
+            output.stdout,
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+            output.status.code().expect("a code"),
+        )
     }
 
     fn detect(&self) -> Value {
@@ -92,7 +102,12 @@ impl Folder {
     fn findings(&self) -> BTreeSet<(String, String)> {
         let document = self.detect();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        document["findings"].as_array().expect("findings").iter().map(|one| (text(&one["kind"]), text(&one["lost"]["digest"]))).collect()
+        document["findings"]
+            .as_array()
+            .expect("findings")
+            .iter()
+            .map(|one| (text(&one["kind"]), text(&one["lost"]["digest"])))
+            .collect()
     }
 
     fn timeline(&self, name: &str) -> Value {
@@ -112,7 +127,10 @@ fn snapshots(document: &Value) -> &Vec<Value> {
 
 /// The one answer of that call.
 fn snapshot<'d>(document: &'d Value, call: &str) -> &'d Value {
-    snapshots(document).iter().find(|snapshot| snapshot["call"] == call).unwrap_or_else(|| panic!("{call}: {document}"))
+    snapshots(document)
+        .iter()
+        .find(|snapshot| snapshot["call"] == call)
+        .unwrap_or_else(|| panic!("{call}: {document}"))
 }
 
 #[test]
@@ -120,9 +138,12 @@ fn the_recorded_answers_have_the_members_of_the_models() {
     let shapes = fs::read_to_string(answers_folder().with_file_name("shapes.txt")).expect("shapes");
     let known: BTreeSet<&str> = shapes.lines().filter_map(|line| line.split(' ').next()).collect();
     let mut checked = 0;
-    for file in fs::read_dir(answers_folder()).expect("answers").map(|entry| entry.expect("an entry").path()) {
+    for file in fs::read_dir(answers_folder()).expect("answers").map(|entry| entry.expect("an entry").path())
+    {
         let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
-        let Some((service, call)) = name.split_once('.').filter(|(service, _)| *service != "kubectl") else { continue };
+        let Some((service, call)) = name.split_once('.').filter(|(service, _)| *service != "kubectl") else {
+            continue;
+        };
         let call: String = call.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect();
         let mut paths = Vec::new();
         collect(&read(&name), &format!("{service}.{call}"), &mut paths);
@@ -169,9 +190,18 @@ fn an_image_from_before_the_logs_was_there_all_the_time() {
     assert_eq!((&old["state"], &old["open_start"]), (&json!("tagged"), &json!(true)));
     let (document, _) = folder.run(&["explain", &reference("old"), "--at", "2026-03-01T12:00:00Z"]);
     assert_eq!(document["verdict"]["moment"]["digest_existed"], true, "its push time says so: {document}");
-    assert_eq!(document["verdict"]["narrative"][0]["evidence"][0]["event_name"], "describe-images", "{document}");
+    assert_eq!(
+        document["verdict"]["narrative"][0]["evidence"][0]["event_name"], "describe-images",
+        "{document}"
+    );
     let (document, _) = folder.run(&["timeline"]);
-    let tag = document["tags"].as_array().expect("tags").iter().find(|tag| tag["tag"] == "base-2025").cloned().expect("the tag");
+    let tag = document["tags"]
+        .as_array()
+        .expect("tags")
+        .iter()
+        .find(|tag| tag["tag"] == "base-2025")
+        .cloned()
+        .expect("the tag");
     assert_eq!(tag["points_to"], digest("old"));
 }
 
@@ -179,22 +209,44 @@ fn an_image_from_before_the_logs_was_there_all_the_time() {
 fn every_kind_of_answer_tells_who_is_broken_now() {
     let names: Vec<String> = fs::read_dir(answers_folder())
         .expect("answers")
-        .map(|entry| entry.expect("an entry").path().file_stem().expect("a name").to_string_lossy().into_owned())
+        .map(|entry| {
+            entry.expect("an entry").path().file_stem().expect("a name").to_string_lossy().into_owned()
+        })
         .collect();
     let folder = names.iter().fold(Folder::logged(), |folder, name| folder.answer(name));
-    let expected: BTreeSet<(String, String)> =
-        ["revision", "task", "function", "listed-function", "apprunner", "job", "endpoint", "inspected", "pod", "cronjob"]
-            .iter()
-            .map(|name| ("not-listed".to_owned(), digest(name)))
-            .collect();
+    let expected: BTreeSet<(String, String)> = [
+        "revision",
+        "task",
+        "function",
+        "listed-function",
+        "apprunner",
+        "job",
+        "endpoint",
+        "inspected",
+        "pod",
+        "cronjob",
+    ]
+    .iter()
+    .map(|name| ("not-listed".to_owned(), digest(name)))
+    .collect();
     assert_eq!(folder.findings(), expected);
     let document = folder.detect();
     let of = |name: &str| {
-        document["findings"].as_array().expect("findings").iter().find(|one| one["lost"]["digest"] == digest(name)).cloned().expect("a finding")
+        document["findings"]
+            .as_array()
+            .expect("findings")
+            .iter()
+            .find(|one| one["lost"]["digest"] == digest(name))
+            .cloned()
+            .expect("a finding")
     };
     assert_eq!(of("revision")["severity"], "critical", "a running service is pinned to it");
     assert_eq!(of("pod")["usage"]["references"], json!(["kubernetes replicaset shop/pay-7d9f8b6c5d"]));
-    assert!(of("function")["summary"].as_str().expect("a summary").contains("does not list it"), "{}", of("function"));
+    assert!(
+        of("function")["summary"].as_str().expect("a summary").contains("does not list it"),
+        "{}",
+        of("function")
+    );
     assert_eq!(snapshots(&document).len(), names.len());
 }
 
@@ -207,7 +259,10 @@ fn a_need_is_no_finding_while_its_image_is_listed() {
         list["imageDetails"].as_array_mut().expect("images").push(image);
     }
     let folder = Folder::logged().with("list.json", &list).answer("ecs.describe-services");
-    let folder = folder.answer("ecs.describe-service-revisions").answer("ecs.describe-tasks").answer("ecs.describe-task-definition");
+    let folder = folder
+        .answer("ecs.describe-service-revisions")
+        .answer("ecs.describe-tasks")
+        .answer("ecs.describe-task-definition");
     assert_eq!(folder.findings(), BTreeSet::new());
     let forecast = folder.with("policy.json", &read("ecr.get-lifecycle-policy")).run(&["forecast"]).0;
     assert_ne!(forecast["forecast"], Value::Null);
@@ -219,7 +274,10 @@ fn logs_and_snapshot_that_contradict_each_other_are_both_shown() {
     let document = folder.detect();
     let found = document["coverage"]["contradictions"].as_array().expect("contradictions").clone();
     assert_eq!(found.len(), 1, "{found:?}");
-    assert_eq!((&found[0]["digest"], &found[0]["logged"]["event_name"]), (&json!(digest("orphan")), &json!("BatchDeleteImage")));
+    assert_eq!(
+        (&found[0]["digest"], &found[0]["logged"]["event_name"]),
+        (&json!(digest("orphan")), &json!("BatchDeleteImage"))
+    );
     let text = found[0]["text"].as_str().expect("a text");
     assert!(text.contains("BatchDeleteImage at 2026-03-02T12:00:00Z") && text.contains("shows it"), "{text}");
     assert_eq!(folder.timeline("orphan")["state"], "untagged", "what was seen last holds");
@@ -248,12 +306,19 @@ fn a_file_that_was_copied_late_says_nothing_of_newer_pushes() {
     list["imageDetails"][1]["imagePushedAt"] = "2026-03-01T10:00:00+00:00".into();
     let folder = Folder::logged().with("list.json", &list);
     assert_eq!(folder.timeline("v2")["state"], "tagged", "it is newer than everything that the list has");
-    assert_eq!(folder.timeline("listed-function")["state"], "gone", "older than the newest in the list, and not in it");
+    assert_eq!(
+        folder.timeline("listed-function")["state"],
+        "gone",
+        "older than the newest in the list, and not in it"
+    );
 }
 
 #[test]
 fn the_policy_in_force_of_a_snapshot_is_what_a_forecast_goes_by() {
-    let folder = Folder::new().answer("ecr.describe-images").answer("ecr.describe-repositories").answer("ecr.get-lifecycle-policy");
+    let folder = Folder::new()
+        .answer("ecr.describe-images")
+        .answer("ecr.describe-repositories")
+        .answer("ecr.get-lifecycle-policy");
     let (document, code) = folder.run(&["forecast"]);
     assert_eq!(code, 0);
     let text = document["forecast"].to_string();
@@ -266,14 +331,25 @@ fn the_policy_in_force_of_a_snapshot_is_what_a_forecast_goes_by() {
 fn another_policy_than_that_of_the_logs_is_a_contradiction_where_the_logs_go_on() {
     let mut log = log();
     let mut put = log["Records"][0].clone();
-    (put["eventName"], put["eventTime"], put["eventID"]) =
-        ("PutLifecyclePolicy".into(), "2026-03-01T07:30:00Z".into(), "5a5a5a5a-0000-4000-8000-00000000000a".into());
-    put["requestParameters"] = json!({"repositoryName": "shop/api", "registryId": ACCOUNT, "lifecyclePolicyText": "{\"rules\":[]}"});
+    (put["eventName"], put["eventTime"], put["eventID"]) = (
+        "PutLifecyclePolicy".into(),
+        "2026-03-01T07:30:00Z".into(),
+        "5a5a5a5a-0000-4000-8000-00000000000a".into(),
+    );
+    put["requestParameters"] =
+        json!({"repositoryName": "shop/api", "registryId": ACCOUNT, "lifecyclePolicyText": "{\"rules\":[]}"});
     log["Records"].as_array_mut().expect("records").push(put);
-    let folder = Folder::new().with("log.json", &log).answer("ecr.get-lifecycle-policy").at("ecr.get-lifecycle-policy.json", 1_772_510_000);
+    let folder = Folder::new()
+        .with("log.json", &log)
+        .answer("ecr.get-lifecycle-policy")
+        .at("ecr.get-lifecycle-policy.json", 1_772_510_000);
     let document = folder.detect();
     let found = document["coverage"]["contradictions"].to_string();
-    assert!(found.contains("another lifecycle policy") && found.contains("PutLifecyclePolicy at 2026-03-01T07:30:00Z"), "{document}");
+    assert!(
+        found.contains("another lifecycle policy")
+            && found.contains("PutLifecyclePolicy at 2026-03-01T07:30:00Z"),
+        "{document}"
+    );
 }
 
 #[test]
@@ -283,16 +359,24 @@ fn of_a_region_that_nothing_tells_nothing_is_guessed() {
     assert_eq!(document["timelines"], json!([]));
     let read = snapshot(&document, "ecr describe-images");
     assert_eq!((&read["left_out"], &read["region"]), (&json!(5), &Value::Null));
-    assert!(read["note"].as_str().expect("a note").contains("nothing tells the region of shop/api"), "{read}");
+    assert!(
+        read["note"].as_str().expect("a note").contains("nothing tells the region of shop/api"),
+        "{read}"
+    );
 
-    let folder = Folder::new().with("x/111122223333/eu-west-1/images.json", &crate::read("ecr.describe-images"));
+    let folder =
+        Folder::new().with("x/111122223333/eu-west-1/images.json", &crate::read("ecr.describe-images"));
     let (document, _) = folder.run(&["timeline"]);
     let read = snapshot(&document, "ecr describe-images");
     assert_eq!((&read["region"], &read["place_from"]), (&json!("eu-west-1"), &json!("name")));
 
     let mut elsewhere = crate::read("ecr.describe-repositories");
-    elsewhere["repositories"][0]["repositoryArn"] = "arn:aws:ecr:us-east-1:111122223333:repository/shop/api".into();
-    let two = Folder::new().answer("ecr.describe-repositories").with("other.json", &elsewhere).answer("ecr.describe-images");
+    elsewhere["repositories"][0]["repositoryArn"] =
+        "arn:aws:ecr:us-east-1:111122223333:repository/shop/api".into();
+    let two = Folder::new()
+        .answer("ecr.describe-repositories")
+        .with("other.json", &elsewhere)
+        .answer("ecr.describe-images");
     let (document, _) = two.run(&["timeline"]);
     let note = snapshot(&document, "ecr describe-images")["note"].as_str().expect("a note").to_owned();
     assert!(note.contains("eu-central-1 of 111122223333 or in us-east-1 of 111122223333"), "{note}");
@@ -302,16 +386,26 @@ fn of_a_region_that_nothing_tells_nothing_is_guessed() {
 #[test]
 fn an_option_places_what_nothing_tells() {
     let told = read("ecr.describe-images");
-    let folder = Folder::new().answer("ecr.get-lifecycle-policy").with("x/111122223333/eu-west-1/images.json", &told);
+    let folder =
+        Folder::new().answer("ecr.get-lifecycle-policy").with("x/111122223333/eu-west-1/images.json", &told);
     let (document, code) = folder.run(&["timeline", "--snapshot-region", "eu-central-1"]);
     assert_eq!(code, 0);
     let policy = snapshot(&document, "ecr get-lifecycle-policy");
-    assert_eq!((&policy["region"], &policy["place_from"], &policy["left_out"]), (&json!("eu-central-1"), &json!("option"), &json!(0)));
+    assert_eq!(
+        (&policy["region"], &policy["place_from"], &policy["left_out"]),
+        (&json!("eu-central-1"), &json!("option"), &json!(0))
+    );
     assert_eq!(snapshot(&document, "ecr describe-images")["region"], "eu-west-1");
     // Without it the one place where the repository is known counts, and where there is none nothing does.
     assert_eq!(snapshot(&folder.run(&["timeline"]).0, "ecr get-lifecycle-policy")["region"], "eu-west-1");
     let alone = Folder::new().answer("ecr.get-lifecycle-policy").run(&["timeline"]).0;
-    assert!(snapshot(&alone, "ecr get-lifecycle-policy")["note"].as_str().expect("a note").contains("--snapshot-region"), "{alone}");
+    assert!(
+        snapshot(&alone, "ecr get-lifecycle-policy")["note"]
+            .as_str()
+            .expect("a note")
+            .contains("--snapshot-region"),
+        "{alone}"
+    );
 }
 
 #[test]
@@ -350,9 +444,13 @@ fn an_answer_that_is_cut_off_is_a_failure_and_takes_nothing_away() {
 
 #[test]
 fn another_accounts_answers_change_nothing_of_this_one() {
-    let other = |name: &str| serde_json::from_str::<Value>(&read(name).to_string().replace(ACCOUNT, "999988887777")).expect("JSON");
+    let other = |name: &str| {
+        serde_json::from_str::<Value>(&read(name).to_string().replace(ACCOUNT, "999988887777")).expect("JSON")
+    };
     let before = Folder::logged();
-    let folder = Folder::logged().with("list.json", &other("ecr.describe-images")).with("repositories.json", &other("ecr.describe-repositories"));
+    let folder = Folder::logged()
+        .with("list.json", &other("ecr.describe-images"))
+        .with("repositories.json", &other("ecr.describe-repositories"));
     for name in ["v1", "v2", "listed-function"] {
         assert_eq!(folder.timeline(name), before.timeline(name), "{name}");
     }
@@ -365,8 +463,10 @@ fn a_second_copy_counts_once_and_order_changes_no_byte() {
     let list = serde_json::to_vec_pretty(&read("ecr.describe-images")).expect("text");
     let folder = folder.text("zz-copy.json", &list).at("zz-copy.json", TAKEN + 86_400);
     let document = folder.detect();
-    let copies: Vec<&Value> =
-        snapshots(&document).iter().filter(|one| one["note"].as_str().is_some_and(|note| note.contains("second copy"))).collect();
+    let copies: Vec<&Value> = snapshots(&document)
+        .iter()
+        .filter(|one| one["note"].as_str().is_some_and(|note| note.contains("second copy")))
+        .collect();
     assert_eq!(copies.len(), 1);
     assert_eq!(copies[0]["object"], "zz-copy.json");
     let again = |jobs: &str| folder.raw(&["detect", "--jobs", jobs]).0;
@@ -375,28 +475,43 @@ fn a_second_copy_counts_once_and_order_changes_no_byte() {
 
 #[test]
 fn several_answers_in_one_file_a_list_of_them_and_a_packed_one_are_read() {
-    let [images, repositories, revisions] = ["ecr.describe-images", "ecr.describe-repositories", "ecs.describe-service-revisions"].map(read);
+    let [images, repositories, revisions] =
+        ["ecr.describe-images", "ecr.describe-repositories", "ecs.describe-service-revisions"].map(read);
     let one_after_another = format!("{images:#}\n{repositories:#}\n{revisions:#}\n");
     let list = json!([images, repositories, revisions]);
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     std::io::Write::write_all(&mut packed, list.to_string().as_bytes()).expect("written");
-    let expected = Folder::logged().answer("ecr.describe-images").answer("ecr.describe-repositories").answer("ecs.describe-service-revisions");
+    let expected = Folder::logged()
+        .answer("ecr.describe-images")
+        .answer("ecr.describe-repositories")
+        .answer("ecs.describe-service-revisions");
     let expected = expected.findings();
     assert_eq!(expected.len(), 1);
     assert_eq!(Folder::logged().text("all.json", one_after_another.as_bytes()).findings(), expected);
     assert_eq!(Folder::logged().with("list.json", &list).findings(), expected);
     assert_eq!(Folder::logged().text("list.json.gz", &packed.finish().expect("packed")).findings(), expected);
     let beside = json!([images, repositories, revisions, log()]);
-    assert_eq!(Folder::new().with("mixed.json", &beside).findings(), expected, "in one file with the records themselves");
+    assert_eq!(
+        Folder::new().with("mixed.json", &beside).findings(),
+        expected,
+        "in one file with the records themselves"
+    );
 }
 
 #[test]
 fn a_time_that_cannot_be_is_not_taken() {
     // The file is older than the newest push in it.
-    let folder = Folder::new().answer("ecr.describe-images").answer("ecr.describe-repositories").at("ecr.describe-images.json", 1_600_000_000);
+    let folder = Folder::new()
+        .answer("ecr.describe-images")
+        .answer("ecr.describe-repositories")
+        .at("ecr.describe-images.json", 1_600_000_000);
     let (document, _) = folder.run(&["timeline"]);
     let read = snapshot(&document, "ecr describe-images");
-    assert_eq!((&read["time_from"], &read["time"]), (&json!("content"), &json!("2026-03-03T06:00:00.500Z")), "{read}");
+    assert_eq!(
+        (&read["time_from"], &read["time"]),
+        (&json!("content"), &json!("2026-03-03T06:00:00.500Z")),
+        "{read}"
+    );
     assert!(read["note"].as_str().expect("a note").contains("no older than those"), "{read}");
 }
 
@@ -410,12 +525,15 @@ fn an_envelope_says_when_where_and_how_much() {
         "repository": "shop/api", "whole": true, "archived": true});
     let none = json!({"call": "ecr get-lifecycle-policy", "account": ACCOUNT, "region": "eu-central-1", "at": "2026-03-04T09:00:00Z",
         "repository": "shop/api"});
-    let failed =
-        json!({"tagfall": none, "error": "An error occurred (LifecyclePolicyNotFoundException) when calling the GetLifecyclePolicy operation"});
-    let folder = Folder::logged().with("a.json", &json!({"tagfall": head, "answer": answer})).with("b.json", &failed);
+    let failed = json!({"tagfall": none, "error": "An error occurred (LifecyclePolicyNotFoundException) when calling the GetLifecyclePolicy operation"});
+    let folder =
+        Folder::logged().with("a.json", &json!({"tagfall": head, "answer": answer})).with("b.json", &failed);
     let document = folder.detect();
     let read = snapshot(&document, "ecr describe-images");
-    assert_eq!((&read["time"], &read["time_from"], &read["note"]), (&json!("2026-03-04T09:00:00Z"), &json!("document"), &json!("")));
+    assert_eq!(
+        (&read["time"], &read["time_from"], &read["note"]),
+        (&json!("2026-03-04T09:00:00Z"), &json!("document"), &json!(""))
+    );
     assert_eq!(folder.timeline("old")["state"], "tagged");
     assert_eq!(snapshot(&document, "ecr get-lifecycle-policy")["left_out"], 0);
     // An empty repository has an empty list, and only the envelope says of what.
@@ -428,7 +546,9 @@ fn what_was_taken_after_until_is_left_out() {
     let folder = Folder::logged().answer("ecr.describe-images");
     let (document, _) = folder.run(&["timeline", "--until", "2026-03-03"]);
     assert_eq!(snapshot(&document, "ecr describe-images")["note"], "left out: it was taken after --until");
-    assert!(document["timelines"].as_array().expect("timelines").iter().all(|one| one["digest"] != digest("old")));
+    assert!(
+        document["timelines"].as_array().expect("timelines").iter().all(|one| one["digest"] != digest("old"))
+    );
 }
 
 #[test]
@@ -483,8 +603,10 @@ fn damaged_answers_are_read_or_refused_and_never_panic() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(state >> 33).unwrap_or_default() % below.max(1)
     };
-    let pieces = ["null", "[]", "{}", "\"\"", "-1", "1e999", "true", "[[[[", "\"sha256:\"", "\\u0000", ":", ","];
-    for file in fs::read_dir(answers_folder()).expect("answers").map(|entry| entry.expect("an entry").path()) {
+    let pieces =
+        ["null", "[]", "{}", "\"\"", "-1", "1e999", "true", "[[[[", "\"sha256:\"", "\\u0000", ":", ","];
+    for file in fs::read_dir(answers_folder()).expect("answers").map(|entry| entry.expect("an entry").path())
+    {
         let text = fs::read_to_string(file).expect("text");
         for _ in 0..300 {
             let mut damaged: Vec<char> = text.chars().collect();
@@ -495,7 +617,10 @@ fn damaged_answers_are_read_or_refused_and_never_panic() {
             }
             let damaged: String = damaged.into_iter().collect();
             if let Some(answer) = answers.read(&damaged) {
-                assert!(!answer.call.is_empty() && answer.statements.len() as u64 <= answer.entries.max(1), "{damaged}");
+                assert!(
+                    !answer.call.is_empty() && answer.statements.len() as u64 <= answer.entries.max(1),
+                    "{damaged}"
+                );
             }
         }
     }
@@ -507,7 +632,11 @@ fn damaged_answers_are_read_or_refused_and_never_panic() {
 fn a_query_over_an_archive_says_that_a_snapshot_is_no_record() {
     let folder = Folder::logged().answer("ecr.describe-images");
     let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
-    let output = command.args(["query", "SELECT count(*) FROM cloudtrail_logs"]).arg(folder.0.path()).output().expect("the binary runs");
+    let output = command
+        .args(["query", "SELECT count(*) FROM cloudtrail_logs"])
+        .arg(folder.0.path())
+        .output()
+        .expect("the binary runs");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(said.contains("ecr describe-images") && said.contains("a snapshot"), "{said}");

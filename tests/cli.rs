@@ -73,9 +73,15 @@ const CASES: &[(&str, &[&str])] = &[
     ("usage-account", &["detect", "logs", "--account", "1234"]),
     ("usage-region-zone", &["detect", "logs", "--region", "eu-central-1a"]),
     ("usage-repository-tag", &["detect", "logs", "--repository", "shop/api:v7"]),
-    ("usage-repository-registry", &["detect", "logs", "--repository", "111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/api"]),
+    (
+        "usage-repository-registry",
+        &["detect", "logs", "--repository", "111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/api"],
+    ),
     ("usage-format", &["detect", "logs", "--format", "xml"]),
-    ("usage-parquet-of-a-verdict", &["explain", "shop/api:v7", "logs", "--format", "parquet", "-o", "out.parquet"]),
+    (
+        "usage-parquet-of-a-verdict",
+        &["explain", "shop/api:v7", "logs", "--format", "parquet", "-o", "out.parquet"],
+    ),
     ("usage-format-of-a-report", &["report", "logs", "--format", "json"]),
     ("usage-fail-on", &["detect", "logs", "--fail-on", "urgent"]),
     ("usage-race-window", &["detect", "logs", "--race-window", "600"]),
@@ -129,7 +135,10 @@ fn world() -> World {
     world.file("policies/bad.json", BAD_POLICY.as_bytes());
     for (account, day) in [("111122223333", "01"), ("111122223333", "02"), ("444455556666", "02")] {
         let name = format!("{account}_CloudTrail_eu-central-1_202603{day}T0005Z_AAAAAAAAAAAAAAAA.json.gz");
-        world.file(&format!("logs/AWSLogs/{account}/CloudTrail/eu-central-1/2026/03/{day}/{name}"), b"not read");
+        world.file(
+            &format!("logs/AWSLogs/{account}/CloudTrail/eu-central-1/2026/03/{day}/{name}"),
+            b"not read",
+        );
     }
     world
 }
@@ -147,7 +156,8 @@ fn there_is_no_snapshot_without_a_case() {
         // Verbs that need SQL are not there, and their snapshots have no case.
         return;
     }
-    let known: Vec<_> = CASES.iter().chain(fixtures::CASES).chain(verify::CASES).map(|(name, _)| *name).collect();
+    let known: Vec<_> =
+        CASES.iter().chain(fixtures::CASES).chain(verify::CASES).map(|(name, _)| *name).collect();
     let orphans: Vec<_> = snapshots().into_iter().filter(|name| !known.contains(&name.as_str())).collect();
     assert_eq!(orphans, Vec::<String>::new());
 }
@@ -156,7 +166,11 @@ fn there_is_no_snapshot_without_a_case() {
 fn a_bad_address_in_s3_is_told_before_anything_is_sent() {
     let output = World::new().run(&["detect", "s3://"]);
     let stderr = String::from_utf8_lossy(&output.stderr);
-    let expected = if cfg!(feature = "s3") { "tagfall: error: s3:// is no address in S3" } else { "this tagfall was built without S3" };
+    let expected = if cfg!(feature = "s3") {
+        "tagfall: error: s3:// is no address in S3"
+    } else {
+        "this tagfall was built without S3"
+    };
     assert!(output.status.code() == Some(2) && stderr.contains(expected), "{stderr}");
 }
 
@@ -180,10 +194,18 @@ fn the_output_never_replaces_a_file_with_records() {
     for format in ["json", "csv", "table", "ndjson"] {
         let run = world.run(&["detect", "logs/a.json", "-o", "logs/a.json", "--format", format]);
         let stderr = String::from_utf8_lossy(&run.stderr).into_owned();
-        assert!(run.status.code() == Some(2) && stderr.contains("the file holds CloudTrail records"), "{stderr}");
+        assert!(
+            run.status.code() == Some(2) && stderr.contains("the file holds CloudTrail records"),
+            "{stderr}"
+        );
         assert_eq!(world.read("logs/a.json"), record);
         // What a run wrote itself may be replaced by the next.
-        assert_eq!((0..2).map(|_| world.code(&["detect", "logs/a.json", "-o", "out", "--format", format])).collect::<Vec<_>>(), [Some(0); 2]);
+        assert_eq!(
+            (0..2)
+                .map(|_| world.code(&["detect", "logs/a.json", "-o", "out", "--format", format]))
+                .collect::<Vec<_>>(),
+            [Some(0); 2]
+        );
     }
 }
 
@@ -195,8 +217,14 @@ fn what_is_left_out_is_said_and_one_typo_among_names_too() {
     world.file("logs/.b.json", b"not read");
     let run = world.run(&["detect", "logs", "--repository", "shop/api,shop/wep"]);
     let stderr = String::from_utf8_lossy(&run.stderr).into_owned();
-    assert!(run.status.code() == Some(0) && stderr.contains("1 file or folder was left out as no evidence"), "{stderr}");
-    assert!(stderr.contains("nothing in these logs matches --repository shop/wep (did you mean shop/api?)"), "{stderr}");
+    assert!(
+        run.status.code() == Some(0) && stderr.contains("1 file or folder was left out as no evidence"),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("nothing in these logs matches --repository shop/wep (did you mean shop/api?)"),
+        "{stderr}"
+    );
     let quiet = world.run(&["detect", "logs", "--repository", "shop/api,shop/wep", "--quiet"]);
     assert_eq!((quiet.status.code(), quiet.stderr), (Some(0), Vec::new()));
 }
@@ -232,7 +260,11 @@ fn a_closed_pipe_ends_quietly() {
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
         let output = world.command(args).stdout(writer).output().unwrap();
-        assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""), "{args:?}");
+        assert_eq!(
+            (output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()),
+            (Some(0), ""),
+            "{args:?}"
+        );
     }
 }
 
@@ -242,7 +274,10 @@ fn a_full_disk_is_a_failure() {
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = world().command(&["detect", "logs", "--dry-run"]).stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).starts_with("tagfall: error: cannot write to stdout\n  because: "));
+    assert!(
+        String::from_utf8_lossy(&output.stderr)
+            .starts_with("tagfall: error: cannot write to stdout\n  because: ")
+    );
 }
 
 #[test]
@@ -250,10 +285,15 @@ fn completions_and_manual_pages_know_every_verb() {
     let world = World::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = String::from_utf8(world.run(&["completions", shell]).stdout).unwrap();
-        assert!(["detect", "explain", "timeline", "race-window"].iter().all(|word| script.contains(word)), "{shell}");
+        assert!(
+            ["detect", "explain", "timeline", "race-window"].iter().all(|word| script.contains(word)),
+            "{shell}"
+        );
         #[cfg(feature = "sql")]
         assert!(
-            ["@tag-history", "useridentity", "exposure_seconds"].iter().all(|word| !["bash", "zsh"].contains(&shell) || script.contains(word)),
+            ["@tag-history", "useridentity", "exposure_seconds"]
+                .iter()
+                .all(|word| !["bash", "zsh"].contains(&shell) || script.contains(word)),
             "{shell}"
         );
     }

@@ -1,5 +1,5 @@
-//! What the documentation says of this repository is so: each test that a page names is there and runs, each file that it
-//! points to exists, and no promise stands without its test.
+//! What the documentation says of this repository is so: each test that a page names is there and runs, each
+//! file that it points to exists, and no promise stands without its test.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -53,10 +53,17 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// Tests that a page names: in brackets behind a rule, and in the last cell of tables whose last heading is `test`.
+/// Tests that a page names: in brackets behind a rule, and in the last cell of tables whose last heading is
+/// `test`.
 fn named(page: &str) -> Vec<String> {
-    let brackets = page.split("[`").skip(1).filter_map(|rest| rest.split_once(']')).filter(|(_, after)| !after.starts_with('('));
-    let mut names: Vec<String> = brackets.flat_map(|(inside, _)| quoted(&format!("`{inside}")).map(str::to_owned).collect::<Vec<_>>()).collect();
+    let brackets = page
+        .split("[`")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(']'))
+        .filter(|(_, after)| !after.starts_with('('));
+    let mut names: Vec<String> = brackets
+        .flat_map(|(inside, _)| quoted(&format!("`{inside}")).map(str::to_owned).collect::<Vec<_>>())
+        .collect();
     let mut of_tests = false;
     for line in page.lines() {
         let Some(cells) = line.strip_prefix('|').and_then(|line| line.strip_suffix('|')) else {
@@ -80,7 +87,10 @@ fn page(name: &str) -> String {
 
 fn pages() -> Vec<PathBuf> {
     let mut pages = files("docs", "md");
-    pages.extend(["README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "fuzz/README.md"].map(|name| root().join(name)));
+    pages.extend(
+        ["README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "fuzz/README.md"]
+            .map(|name| root().join(name)),
+    );
     pages
 }
 
@@ -121,10 +131,17 @@ fn every_file_that_a_page_points_to_is_there() {
         let text = fs::read_to_string(&path).unwrap();
         let folder = path.parent().unwrap();
         let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
-        let links = links.filter(|link| !link.is_empty() && !link.contains("://")).map(|link| folder.join(link));
-        let places = quoted(&text).filter(|name| ["tests/", "src/", "docs/", "fuzz/"].iter().any(|start| name.starts_with(start)));
+        let links =
+            links.filter(|link| !link.is_empty() && !link.contains("://")).map(|link| folder.join(link));
+        let places = quoted(&text)
+            .filter(|name| ["tests/", "src/", "docs/", "fuzz/"].iter().any(|start| name.starts_with(start)));
         let places = places.filter(|name| !name.contains(['*', ' ', '…', '<'])).map(|name| root().join(name));
-        missing.extend(links.chain(places).filter(|place| !place.exists()).map(|place| format!("{}: {}", path.display(), place.display())));
+        missing.extend(
+            links
+                .chain(places)
+                .filter(|place| !place.exists())
+                .map(|place| format!("{}: {}", path.display(), place.display())),
+        );
     }
     assert!(missing.is_empty(), "no such file:\n{}", missing.join("\n"));
 }
@@ -136,25 +153,37 @@ fn the_book_has_every_page() {
     let listed: BTreeSet<&str> = links.iter().copied().collect();
     assert_eq!(links.len(), listed.len(), "mdbook takes no page twice");
     let pages = files("docs", "md");
-    let pages: BTreeSet<&str> = pages.iter().filter_map(|path| path.file_name()?.to_str()).filter(|name| *name != "SUMMARY.md").collect();
+    let pages: BTreeSet<&str> = pages
+        .iter()
+        .filter_map(|path| path.file_name()?.to_str())
+        .filter(|name| *name != "SUMMARY.md")
+        .collect();
     assert_eq!(listed, pages);
 }
 
 /// The part of a file between `// ANCHOR: name` and `// ANCHOR_END: name`.
 fn anchored(file: &str, name: &str) -> String {
     let text = page(file);
-    let (_, rest) = text.split_once(&format!("// ANCHOR: {name}\n")).unwrap_or_else(|| panic!("{file} has no {name}"));
-    rest.split_once(&format!("// ANCHOR_END: {name}\n")).unwrap_or_else(|| panic!("{file} has no end of {name}")).0.to_owned()
+    let (_, rest) =
+        text.split_once(&format!("// ANCHOR: {name}\n")).unwrap_or_else(|| panic!("{file} has no {name}"));
+    rest.split_once(&format!("// ANCHOR_END: {name}\n"))
+        .unwrap_or_else(|| panic!("{file} has no end of {name}"))
+        .0
+        .to_owned()
 }
 
-/// The page, with the code behind each `<!-- FILE: NAME -->` as it stands in that file now, and how often that is.
+/// The page, with the code behind each `<!-- FILE: NAME -->` as it stands in that file now, and how often
+/// that is.
 fn with_code(page: &str) -> (String, usize) {
     let (mut out, mut rest, mut examples) = (String::new(), page, 0);
     while let Some((before, after)) = rest.split_once("<!-- src/") {
         let (place, after) = after.split_once(" -->\n```rust\n").expect("code stands behind its place");
         let (file, name) = place.split_once(": ").expect("a file and a name");
         let (_, after) = after.split_once("```\n").expect("the end of the code");
-        out += &format!("{before}<!-- src/{place} -->\n```rust\n{}```\n", anchored(&format!("src/{file}"), name));
+        out += &format!(
+            "{before}<!-- src/{place} -->\n```rust\n{}```\n",
+            anchored(&format!("src/{file}"), name)
+        );
         (rest, examples) = (after, examples + 1);
     }
     (out + rest, examples)
@@ -170,7 +199,10 @@ fn the_worked_examples_are_the_code_that_is_compiled() {
         fs::write(root().join(PAGE), now).unwrap();
         return;
     }
-    assert!(now == written, "{PAGE} shows other code than is compiled: UPDATE_DOCS=1 cargo test --locked --test docs");
+    assert!(
+        now == written,
+        "{PAGE} shows other code than is compiled: UPDATE_DOCS=1 cargo test --locked --test docs"
+    );
 }
 
 #[test]

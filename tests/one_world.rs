@@ -1,4 +1,5 @@
-//! One world of events in every container and dialect: whatever form they were handed over in, they say the same.
+//! One world of events in every container and dialect: whatever form they were handed over in, they say the
+//! same.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,7 +15,9 @@ fn world() -> (Vec<(String, Vec<u8>)>, Vec<Value>) {
     let mut objects = Vec::new();
     walk(&root, &mut objects);
     objects.sort();
-    let named = |path: &PathBuf| (format!("AWSLogs/{}", path.strip_prefix(&root).unwrap().display()), fs::read(path).unwrap());
+    let named = |path: &PathBuf| {
+        (format!("AWSLogs/{}", path.strip_prefix(&root).unwrap().display()), fs::read(path).unwrap())
+    };
     let objects: Vec<_> = objects.iter().map(named).collect();
     let records = objects.iter().flat_map(|(_, bytes)| {
         let mut text = String::new();
@@ -34,12 +37,14 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
 
 /// What `detect` says of a source: records, failures, and the findings without the places of their evidence.
 fn detect(source: &Path, options: &[&str]) -> (u64, u64, Value) {
-    let output = tagfall().arg("detect").arg(source).args(["--format", "json", "-q"]).args(options).output().unwrap();
+    let output =
+        tagfall().arg("detect").arg(source).args(["--format", "json", "-q"]).args(options).output().unwrap();
     told(&output.stdout)
 }
 
 fn told(stdout: &[u8]) -> (u64, u64, Value) {
-    let mut document: Value = serde_json::from_slice(stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(stdout)));
+    let mut document: Value = serde_json::from_slice(stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(stdout)));
     strip(&mut document["findings"]);
     let coverage = &document["coverage"];
     let failed = coverage["records_failed"].as_u64().unwrap() + coverage["objects_failed"].as_u64().unwrap();
@@ -50,13 +55,18 @@ fn told(stdout: &[u8]) -> (u64, u64, Value) {
 #[cfg(feature = "sql")]
 fn rows(source: &Path, columns: &str) -> Vec<Value> {
     let sql = format!("SELECT {columns} FROM cloudtrail_logs ORDER BY eventtime, eventid");
-    let output = tagfall().args(["query", &sql]).arg(source).args(["--format", "ndjson", "-q"]).output().unwrap();
+    let output =
+        tagfall().args(["query", &sql]).arg(source).args(["--format", "ndjson", "-q"]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let row = |line: &str| {
         let mut row: Value = serde_json::from_str(line).unwrap();
         strip(&mut row);
         for value in row.as_object_mut().unwrap().values_mut() {
-            if let Some(said) = value.as_str().filter(|text| text.starts_with(['{', '['])).and_then(|text| serde_json::from_str(text).ok()) {
+            if let Some(said) = value
+                .as_str()
+                .filter(|text| text.starts_with(['{', '[']))
+                .and_then(|text| serde_json::from_str(text).ok())
+            {
                 *value = said;
             }
         }
@@ -67,8 +77,7 @@ fn rows(source: &Path, columns: &str) -> Vec<Value> {
 
 /// What every form tells of a record, those that may be lossy, too.
 #[cfg(feature = "sql")]
-const TOLD_BY_ALL: &str =
-    "eventid, eventtime, eventsource, eventname, awsregion, recipientaccountid, errorcode, requestparameters, useridentity.arn AS arn";
+const TOLD_BY_ALL: &str = "eventid, eventtime, eventsource, eventname, awsregion, recipientaccountid, errorcode, requestparameters, useridentity.arn AS arn";
 
 #[cfg(feature = "sql")]
 #[test]
@@ -77,7 +86,8 @@ fn every_form_and_its_lake_have_the_same_rows() {
     let (_, records) = world();
     let first = folder.path().join("expected.json");
     fs::write(&first, json!({ "Records": records }).to_string()).unwrap();
-    let events: std::collections::BTreeSet<&str> = records.iter().filter_map(|record| record["eventID"].as_str()).collect();
+    let events: std::collections::BTreeSet<&str> =
+        records.iter().filter_map(|record| record["eventID"].as_str()).collect();
     assert_eq!(rows(&first, "*").len(), events.len());
     for (number, (name, bytes)) in forms().into_iter().enumerate() {
         let path = folder.path().join("form");
@@ -104,7 +114,9 @@ fn bare(value: &mut Value) {
         Value::Object(members) => {
             members.values_mut().for_each(bare);
             members.retain(|_, value| {
-                !value.is_null() && value.as_object().is_none_or(|inner| !inner.is_empty()) && value.as_array().is_none_or(|list| !list.is_empty())
+                !value.is_null()
+                    && value.as_object().is_none_or(|inner| !inner.is_empty())
+                    && value.as_array().is_none_or(|list| !list.is_empty())
             });
         }
         Value::Array(elements) => elements.iter_mut().for_each(bare),
@@ -237,19 +249,35 @@ fn forms() -> Vec<(&'static str, Vec<u8>)> {
     let document = json!({ "Records": records }).to_string();
     let with_junk = [
         &objects[..],
-        &[("__MACOSX/AWSLogs/._x".to_owned(), b"junk".to_vec()), ("README.md".to_owned(), b"junk".to_vec()), ("._y".to_owned(), b"junk".to_vec())],
+        &[
+            ("__MACOSX/AWSLogs/._x".to_owned(), b"junk".to_vec()),
+            ("README.md".to_owned(), b"junk".to_vec()),
+            ("._y".to_owned(), b"junk".to_vec()),
+        ],
     ]
     .concat();
-    let utf16: Vec<u8> = [0xfeff].into_iter().chain(document.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let utf16: Vec<u8> =
+        [0xfeff].into_iter().chain(document.encode_utf16()).flat_map(u16::to_le_bytes).collect();
     let (zip, tar) = (zipped(&with_junk), tarred(&with_junk));
     let inner = vec![("inner.zip".to_owned(), zip.clone())];
     let tables = [
         ("a column of CloudTrail Lake", table(&["eventJson"], &records, |record| vec![record.to_string()])),
-        ("a column of Splunk", table(&["_time", "_raw", "host"], &records, |record| vec!["1".into(), format!("{record:#}"), "h".into()])),
+        (
+            "a column of Splunk",
+            table(&["_time", "_raw", "host"], &records, |record| {
+                vec!["1".into(), format!("{record:#}"), "h".into()]
+            }),
+        ),
         (
             "CloudTrail's columns",
             table(
-                &COLUMNS.iter().map(|name| name.to_lowercase()).collect::<Vec<_>>().iter().map(String::as_str).collect::<Vec<_>>(),
+                &COLUMNS
+                    .iter()
+                    .map(|name| name.to_lowercase())
+                    .collect::<Vec<_>>()
+                    .iter()
+                    .map(String::as_str)
+                    .collect::<Vec<_>>(),
                 &records,
                 |record| COLUMNS.iter().map(|name| cell(&record[*name])).collect(),
             ),
@@ -299,7 +327,14 @@ fn every_form_says_the_same() {
         let findings = findings.as_array().unwrap().iter();
         findings
             .map(|finding| {
-                [&finding["id"], &finding["kind"], &finding["severity"], &finding["lost"], &finding["usage"]["pulls_after_gone"]].map(Value::clone)
+                [
+                    &finding["id"],
+                    &finding["kind"],
+                    &finding["severity"],
+                    &finding["lost"],
+                    &finding["usage"]["pulls_after_gone"],
+                ]
+                .map(Value::clone)
             })
             .collect::<Vec<_>>()
     };
@@ -314,8 +349,12 @@ fn every_form_says_the_same() {
             assert_eq!(said.2, findings, "{name}")
         }
         // Through a pipe there is no way back in the bytes.
-        let mut piped =
-            tagfall().args(["detect", "-", "--format", "json", "-q", "--jobs", "4"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut piped = tagfall()
+            .args(["detect", "-", "--format", "json", "-q", "--jobs", "4"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         piped.stdin.take().unwrap().write_all(&bytes).unwrap();
         assert_eq!(told(&piped.wait_with_output().unwrap().stdout), said, "{name} through a pipe");
     }
@@ -330,18 +369,31 @@ fn members_are_named_pruned_and_fail_like_objects() {
     members.push(("broken.json.gz".to_owned(), objects[0].1[..40].to_vec()));
     fs::write(&path, zipped(&members)).unwrap();
     let run = |options: &[&str]| {
-        let output = tagfall().arg("detect").arg(&path).args(["--format", "json", "-q"]).args(options).output().unwrap();
+        let output = tagfall()
+            .arg("detect")
+            .arg(&path)
+            .args(["--format", "json", "-q"])
+            .args(options)
+            .output()
+            .unwrap();
         serde_json::from_slice::<Value>(&output.stdout).unwrap()
     };
     let whole = run(&[]);
     let failures = whole["coverage"]["failures"].as_array().unwrap();
     assert_eq!(failures.len(), 1, "{failures:?}");
     assert!(failures[0]["object"].as_str().unwrap().ends_with("logs.zip!broken.json.gz"), "{failures:?}");
-    assert_eq!(whole["coverage"]["objects_listed"], objects.len() as u64 + 2, "the archive, and what is in it");
+    assert_eq!(
+        whole["coverage"]["objects_listed"],
+        objects.len() as u64 + 2,
+        "the archive, and what is in it"
+    );
     let evidence = whole["findings"][0]["second_push"]["object"].as_str().unwrap().to_owned();
     assert!(evidence.contains("logs.zip!AWSLogs/"), "{evidence}");
     let coverage = run(&["--account", "999999999999"])["coverage"].clone();
-    assert!(coverage.is_null() || coverage["records"].as_u64().unwrap() < records.len() as u64 / 2, "{coverage}");
+    assert!(
+        coverage.is_null() || coverage["records"].as_u64().unwrap() < records.len() as u64 / 2,
+        "{coverage}"
+    );
 }
 
 #[test]
@@ -350,7 +402,9 @@ fn bombs_end_at_a_limit() {
     let zeros = vec![0; 64 << 20];
     let blanks = [b"{\"Records\":[".to_vec(), vec![b' '; 64 << 20], b"]}".to_vec()].concat();
     let many: Vec<(String, Vec<u8>)> = (0..70_000).map(|n| (format!("{n}.json"), Vec::new())).collect();
-    let nested = (0..6).fold(zipped(&[("a.json".to_owned(), b"{}".to_vec())]), |inner, _| zipped(&[("a.zip".to_owned(), inner)]));
+    let nested = (0..6).fold(zipped(&[("a.json".to_owned(), b"{}".to_vec())]), |inner, _| {
+        zipped(&[("a.zip".to_owned(), inner)])
+    });
     for (name, bytes, failed) in [
         ("zeros in gzip", gzip(&zeros), 1),
         ("zeros in zip", zipped(&[("a".to_owned(), zeros.clone())]), 1),
@@ -360,10 +414,20 @@ fn bombs_end_at_a_limit() {
     ] {
         let path = folder.path().join("bomb");
         fs::write(&path, bytes).unwrap();
-        let output = tagfall().arg("detect").arg(&path).args(["--format", "json", "-q", "--max-memory", "64MiB"]).output().unwrap();
+        let output = tagfall()
+            .arg("detect")
+            .arg(&path)
+            .args(["--format", "json", "-q", "--max-memory", "64MiB"])
+            .output()
+            .unwrap();
         let code = output.status.code();
         if let Ok(document) = serde_json::from_slice::<Value>(&output.stdout) {
-            assert_eq!(document["coverage"]["objects_failed"].as_u64(), Some(failed), "{name}: {}", document["coverage"]);
+            assert_eq!(
+                document["coverage"]["objects_failed"].as_u64(),
+                Some(failed),
+                "{name}: {}",
+                document["coverage"]
+            );
         }
         assert!(matches!(code, Some(0 | 2 | 3)), "{name}: {code:?}");
         assert_eq!(code == Some(0), failed == 0, "{name}");

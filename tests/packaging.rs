@@ -1,5 +1,6 @@
-//! What people install: archive, Debian package, image, Lambda's zip and GitHub Action, made by the files in `packaging/` and run as users run
-//! them. Where a tool is not there (`dpkg-deb`, `readelf`, `bash`, `chroot` as root), the test says that it is skipped.
+//! What people install: archive, Debian package, image, Lambda's zip and GitHub Action, made by the files in
+//! `packaging/` and run as users run them. Where a tool is not there (`dpkg-deb`, `readelf`, `bash`, `chroot`
+//! as root), the test says that it is skipped.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -11,7 +12,10 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_tagfall");
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
 fn has(tool: &str) -> bool {
-    let there = Command::new("sh").args(["-c", &format!("command -v {tool}")]).output().is_ok_and(|out| out.status.success());
+    let there = Command::new("sh")
+        .args(["-c", &format!("command -v {tool}")])
+        .output()
+        .is_ok_and(|out| out.status.success());
     if !there {
         eprintln!("skipped: there is no {tool}");
     }
@@ -55,23 +59,45 @@ fn the_archive_has_the_program_its_manual_and_completions() {
     assert!(fs::read(&archive).unwrap() == first, "the same program gives the same archive");
 
     let checksum = format!("{}.sha256", archive.display());
-    assert!(Command::new("sha256sum").args(["--quiet", "-c", &checksum]).current_dir(out.path()).status().unwrap().success());
+    assert!(
+        Command::new("sha256sum")
+            .args(["--quiet", "-c", &checksum])
+            .current_dir(out.path())
+            .status()
+            .unwrap()
+            .success()
+    );
     assert!(Command::new("tar").arg("xzf").arg(&archive).current_dir(out.path()).status().unwrap().success());
     let root = out.path().join(format!("tagfall-{}-some-target", env!("CARGO_PKG_VERSION")));
     // Where `cargo binstall` looks for it.
     let manifest = fs::read_to_string(format!("{HERE}/Cargo.toml")).unwrap();
     let (_, binstall) = manifest.split_once("[package.metadata.binstall]\n").unwrap();
     let told = |key: &str| {
-        let value = binstall.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = \"")?.strip_suffix('"')).unwrap();
-        let known = [("name", "tagfall"), ("version", env!("CARGO_PKG_VERSION")), ("target", "some-target"), ("bin", "tagfall"), ("repo", "R")];
-        known.iter().fold(value.to_owned(), |text, (name, value)| text.replace(&format!("{{ {name} }}"), value))
+        let value = binstall
+            .lines()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix(" = \"")?.strip_suffix('"'))
+            .unwrap();
+        let known = [
+            ("name", "tagfall"),
+            ("version", env!("CARGO_PKG_VERSION")),
+            ("target", "some-target"),
+            ("bin", "tagfall"),
+            ("repo", "R"),
+        ];
+        known
+            .iter()
+            .fold(value.to_owned(), |text, (name, value)| text.replace(&format!("{{ {name} }}"), value))
     };
     let version = env!("CARGO_PKG_VERSION");
-    assert_eq!(told("pkg-url"), format!("R/releases/download/v{version}/{}", archive.file_name().unwrap().to_str().unwrap()));
+    assert_eq!(
+        told("pkg-url"),
+        format!("R/releases/download/v{version}/{}", archive.file_name().unwrap().to_str().unwrap())
+    );
     assert_eq!(out.path().join(told("bin-dir")), root.join("bin/tagfall"));
     finds_the_incident(&mut Command::new(root.join("bin/tagfall")));
     for command in commands().iter().filter(|command| *command != "help") {
-        let page = fs::read_to_string(root.join(format!("share/man/man1/tagfall-{command}.1"))).unwrap_or_else(|error| panic!("{command}: {error}"));
+        let page = fs::read_to_string(root.join(format!("share/man/man1/tagfall-{command}.1")))
+            .unwrap_or_else(|error| panic!("{command}: {error}"));
         assert!(page.contains(".SH SYNOPSIS"), "{command}");
     }
     for (file, word) in [
@@ -90,8 +116,16 @@ fn the_debian_package_asks_for_the_glibc_that_the_program_needs() {
     }
     let out = tempfile::tempdir().unwrap();
     let package = script("deb.sh", &[PROGRAM, "amd64", out.path().to_str().unwrap()]);
-    let field = |name: &str| String::from_utf8(run(Command::new("dpkg-deb").args(["--field", &package, name])).stdout).unwrap().trim().to_owned();
-    assert_eq!((field("Package"), field("Version")), ("tagfall".to_owned(), env!("CARGO_PKG_VERSION").to_owned()));
+    let field = |name: &str| {
+        String::from_utf8(run(Command::new("dpkg-deb").args(["--field", &package, name])).stdout)
+            .unwrap()
+            .trim()
+            .to_owned()
+    };
+    assert_eq!(
+        (field("Package"), field("Version")),
+        ("tagfall".to_owned(), env!("CARGO_PKG_VERSION").to_owned())
+    );
     let needed = script("glibc.sh", &[PROGRAM]);
     assert!(field("Depends").starts_with(&format!("libc6 (>= {needed})")), "{}", field("Depends"));
     // A program that needs a newer one than is allowed is not let through.
@@ -115,8 +149,13 @@ fn the_image_has_all_that_the_program_loads() {
     copy(&Path::new(HERE).join("fixtures/incident"), &root.join("logs/incident"));
     // As the image runs: nothing else there, and not as root.
     let mut command = Command::new("chroot");
-    let out =
-        run(command.args(["--userspec=65532:65532"]).arg(&root).args(["/usr/bin/tagfall", "detect", "/logs/incident", "--fail-on", "critical"]));
+    let out = run(command.args(["--userspec=65532:65532"]).arg(&root).args([
+        "/usr/bin/tagfall",
+        "detect",
+        "/logs/incident",
+        "--fail-on",
+        "critical",
+    ]));
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     if said.contains("chroot:") {
         eprintln!("skipped: chroot is root's ({said})");
@@ -138,7 +177,8 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// One request to the runtime API: its first line and its body. The answer is `answer`, an HTTP response as a whole.
+/// One request to the runtime API: its first line and its body. The answer is `answer`, an HTTP response as a
+/// whole.
 fn served(listener: &TcpListener, answer: &str) -> (String, String) {
     let (mut stream, _) = listener.accept().unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
@@ -160,15 +200,29 @@ fn served(listener: &TcpListener, answer: &str) -> (String, String) {
     (first.trim_end().trim_end_matches(" HTTP/1.1").to_owned(), String::from_utf8(body).unwrap())
 }
 
-/// Invokes the function in `folder` twice, with these settings: the first answer is taken as `taken` says. What it sent, and how it ended.
-fn invoked(folder: &Path, settings: &[(&str, &str)], taken: &str) -> (Vec<(String, String)>, std::process::ExitStatus) {
+/// Invokes the function in `folder` twice, with these settings: the first answer is taken as `taken` says.
+/// What it sent, and how it ended.
+fn invoked(
+    folder: &Path,
+    settings: &[(&str, &str)],
+    taken: &str,
+) -> (Vec<(String, String)>, std::process::ExitStatus) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut command = Command::new(folder.join("bootstrap"));
-    command.current_dir(HERE).env_clear().env("PATH", "/usr/bin:/bin").envs(settings.iter().copied()).env("_HANDLER", "detect");
-    command.env("AWS_LAMBDA_RUNTIME_API", listener.local_addr().unwrap().to_string()).env("LAMBDA_TASK_ROOT", folder);
+    command
+        .current_dir(HERE)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .envs(settings.iter().copied())
+        .env("_HANDLER", "detect");
+    command
+        .env("AWS_LAMBDA_RUNTIME_API", listener.local_addr().unwrap().to_string())
+        .env("LAMBDA_TASK_ROOT", folder);
     let mut function = command.stderr(Stdio::null()).spawn().unwrap();
     let end = "Content-Length: 2\r\nConnection: close\r\n\r\n{}";
-    let next = format!("HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n{end}");
+    let next = format!(
+        "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n{end}"
+    );
     let mut sent = vec![served(&listener, &next), served(&listener, &format!("HTTP/1.1 {taken}\r\n{end}"))];
     if taken.starts_with('4') {
         sent.push(served(&listener, &format!("HTTP/1.1 202 Accepted\r\n{end}")));
@@ -190,11 +244,18 @@ fn the_zip_for_lambda_answers_the_runtime_api() {
     assert!(fs::read(&package).unwrap() == first, "the same program gives the same zip");
     let folder = out.path().join("function");
     let mut zip = zip::ZipArchive::new(fs::File::open(&package).unwrap()).unwrap();
-    assert!((0..zip.len()).all(|at| zip.by_index(at).unwrap().unix_mode().is_some_and(|mode| mode & 0o111 == 0o111)));
+    assert!(
+        (0..zip.len()).all(|at| zip
+            .by_index(at)
+            .unwrap()
+            .unix_mode()
+            .is_some_and(|mode| mode & 0o111 == 0o111))
+    );
     zip.extract(&folder).unwrap();
 
     let incident = format!("{HERE}/fixtures/incident");
-    let (sent, ended) = invoked(&folder, &[("TAGFALL_SOURCES", &incident), ("TAGFALL_FAIL_ON", "high")], "202 Accepted");
+    let (sent, ended) =
+        invoked(&folder, &[("TAGFALL_SOURCES", &incident), ("TAGFALL_FAIL_ON", "high")], "202 Accepted");
     let places: Vec<&str> = sent.iter().map(|(place, _)| place.as_str()).collect();
     let invocation = "/2018-06-01/runtime/invocation";
     let next = format!("GET {invocation}/next");
@@ -219,7 +280,8 @@ fn the_zip_for_lambda_answers_the_runtime_api() {
     assert_eq!(said["errorType"], "tagfall.AnswerTooLarge");
 }
 
-/// Runs the Action's step as GitHub does. What it wrote to the summary and to the outputs, its standard output and its code.
+/// Runs the Action's step as GitHub does. What it wrote to the summary and to the outputs, its standard
+/// output and its code.
 fn action(inputs: &[(&str, &str)]) -> (String, String, String, Option<i32>) {
     let out = tempfile::tempdir().unwrap();
     let (summary, outputs) = (out.path().join("summary.md"), out.path().join("outputs"));
@@ -240,7 +302,8 @@ fn the_github_action_writes_a_summary_and_ends_as_tagfall_does() {
     let work = tempfile::tempdir().unwrap();
     let path = |name: &str| work.path().join(name).to_str().unwrap().to_owned();
     let (sarif, known) = (path("findings.sarif"), path("known.json"));
-    let inputs = [("SOURCES", "fixtures/incident\n\n"), ("FAIL_ON", "high"), ("SARIF", &sarif), ("KNOWN", &known)];
+    let inputs =
+        [("SOURCES", "fixtures/incident\n\n"), ("FAIL_ON", "high"), ("SARIF", &sarif), ("KNOWN", &known)];
     let (summary, outputs, said, code) = action(&inputs);
     assert_eq!((code, outputs.as_str()), (Some(1), "exit-code=1\n"));
     assert!(summary.contains("shop/checkout") && said.contains("::warning::"), "{summary}{said}");
@@ -248,7 +311,11 @@ fn the_github_action_writes_a_summary_and_ends_as_tagfall_does() {
     assert_eq!(sarif["version"], "2.1.0");
 
     let (_, outputs, _, code) = action(&inputs);
-    assert_eq!((code, outputs.as_str()), (Some(0), "exit-code=0\n"), "what is known does not fail the job again");
+    assert_eq!(
+        (code, outputs.as_str()),
+        (Some(0), "exit-code=0\n"),
+        "what is known does not fail the job again"
+    );
 
     let (summary, _, said, code) = action(&[("SOURCES", "no/such/folder")]);
     assert_eq!((code, summary.as_str()), (Some(2), ""));

@@ -1,4 +1,5 @@
-//! The README and the reference show what the program prints: every `console` block is run, and compared line by line.
+//! The README and the reference show what the program prints: every `console` block is run, and compared line
+//! by line.
 //!
 //! A line `…` stands for any number of lines; a line that ends in `…` for any line that begins so.
 
@@ -76,7 +77,11 @@ fn what_the_readme_shows_is_what_is_printed() {
         let printed = String::from_utf8(output.stdout).expect("text");
         let lines: Vec<&str> = printed.lines().collect();
         if let Err(difference) = fits(shown, &lines) {
-            panic!("tagfall {}\n{difference}\n\nwhole output:\n{printed}\n{}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
+            panic!(
+                "tagfall {}\n{difference}\n\nwhole output:\n{printed}\n{}",
+                arguments.join(" "),
+                String::from_utf8_lossy(&output.stderr)
+            );
         }
     }
 }

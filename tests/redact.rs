@@ -1,4 +1,5 @@
-//! `--redact`: no name of the logs is in anything that is written or said, in any format; and what is left is still the same story.
+//! `--redact`: no name of the logs is in anything that is written or said, in any format; and what is left is
+//! still the same story.
 
 #[path = "support/sim/mod.rs"]
 mod sim;
@@ -31,7 +32,11 @@ fn run(args: &[&str], source: &Path) -> Output {
 /// Everything that came out.
 fn said(args: &[&str], source: &Path) -> String {
     let output = run(args, source);
-    assert!(matches!(output.status.code(), Some(0 | 3)), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        matches!(output.status.code(), Some(0 | 3)),
+        "{args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
@@ -69,8 +74,9 @@ const NAMING: &[&str] = &[
 
 /// Words that are in our own sentences or AWS's, and say nothing wherever they come from.
 fn is_common(name: &str) -> bool {
-    let aws =
-        name.contains("amazonaws.com") || ["AWS Internal", "root", "default", "GitHubActions", "aws"].contains(&name) || name.starts_with("ecs");
+    let aws = name.contains("amazonaws.com")
+        || ["AWS Internal", "root", "default", "GitHubActions", "aws"].contains(&name)
+        || name.starts_with("ecs");
     let is_plain = name.bytes().all(|byte| byte.is_ascii_lowercase()) && name.len() < 9;
     aws || name.len() < 4 || is_plain || name.bytes().all(|byte| byte.is_ascii_digit()) && name.len() != 12
 }
@@ -83,10 +89,21 @@ fn names(value: &Value, key: &str, found: &mut BTreeSet<String>) {
         Value::String(text) if NAMING.contains(&key) => {
             found.insert(text.clone());
             if text.starts_with("arn:") || key != "userAgent" {
-                let words =
-                    ["assumed-role", "task-definition", "repository", "service", "function", "cluster", "container-instance", "job-definition"];
+                let words = [
+                    "assumed-role",
+                    "task-definition",
+                    "repository",
+                    "service",
+                    "function",
+                    "cluster",
+                    "container-instance",
+                    "job-definition",
+                ];
                 found.extend(
-                    text.split([':', '/']).skip(if text.starts_with("arn:") { 4 } else { 0 }).filter(|part| !words.contains(part)).map(str::to_owned),
+                    text.split([':', '/'])
+                        .skip(if text.starts_with("arn:") { 4 } else { 0 })
+                        .filter(|part| !words.contains(part))
+                        .map(str::to_owned),
                 );
             }
         }
@@ -107,7 +124,15 @@ fn none_of(secrets: &BTreeSet<String>, text: &str, what: &str) {
         .iter()
         .filter_map(|secret| {
             let at = text.find(secret.as_str())?;
-            let around: String = text[..at].chars().rev().take(60).collect::<Vec<_>>().into_iter().rev().chain(text[at..].chars().take(80)).collect();
+            let around: String = text[..at]
+                .chars()
+                .rev()
+                .take(60)
+                .collect::<Vec<_>>()
+                .into_iter()
+                .rev()
+                .chain(text[at..].chars().take(80))
+                .collect();
             Some(format!("{secret}: …{around}…"))
         })
         .take(5)
@@ -139,7 +164,12 @@ fn no_name_of_a_simulated_archive_gets_out_in_any_format() {
 
 fn incident(folder: &Path) -> std::path::PathBuf {
     let logs = folder.join("logs");
-    let status = Command::new("cp").arg("-r").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/incident")).arg(&logs).status().unwrap();
+    let status = Command::new("cp")
+        .arg("-r")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/incident"))
+        .arg(&logs)
+        .status()
+        .unwrap();
     assert!(status.success());
     logs
 }
@@ -172,12 +202,19 @@ fn the_incident_is_told_without_a_name() {
     for format in ["table", "json", "ndjson", "csv", "markdown"] {
         let text = said(&["explain", QUESTION, "--redact", "--format", format], &logs);
         none_of(&secrets, &text, format);
-        assert!(text.contains("release-2026.03.02") && text.contains("2026-03-10T02:26:40Z") && text.contains("eu-central-1"), "{text}");
+        assert!(
+            text.contains("release-2026.03.02")
+                && text.contains("2026-03-10T02:26:40Z")
+                && text.contains("eu-central-1"),
+            "{text}"
+        );
     }
     // What nothing tells of is hidden, too, where the question or the filter names it.
-    let absent = said(&["explain", "999988887777.dkr.ecr.eu-west-1.amazonaws.com/acme/ledger:v1", "--redact"], &logs);
+    let absent =
+        said(&["explain", "999988887777.dkr.ecr.eu-west-1.amazonaws.com/acme/ledger:v1", "--redact"], &logs);
     assert!(!absent.contains("acme") && !absent.contains("999988887777"), "{absent}");
-    let typo = String::from_utf8(run(&["detect", "--redact", "--repository", "shop/chekout"], &logs).stderr).unwrap();
+    let typo = String::from_utf8(run(&["detect", "--redact", "--repository", "shop/chekout"], &logs).stderr)
+        .unwrap();
     assert!(typo.contains("did you mean repository-") && !typo.contains("shop"), "{typo}");
 }
 
@@ -187,14 +224,20 @@ fn the_story_stays_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let logs = incident(folder.path());
     let document = |args: &[&str]| -> Value { serde_json::from_slice(&run(args, &logs).stdout).unwrap() };
-    let (plain, shown) = (document(&["detect", "--format", "json"]), document(&["detect", "--format", "json", "--redact"]));
+    let (plain, shown) =
+        (document(&["detect", "--format", "json"]), document(&["detect", "--format", "json", "--redact"]));
     let (plain, shown) = (&plain["findings"][0], &shown["findings"][0]);
     for same in ["kind", "severity", "tag", "lost", "kept", "gap_seconds", "order", "exposure_seconds"] {
         assert_eq!(plain[same], shown[same], "{same}");
     }
     assert_eq!(shown["repository"]["name"], "repository-1");
     assert_eq!(shown["summary"].as_str().unwrap().split(' ').nth(1), Some("repository-1"));
-    assert!(shown["first_push"]["actor"].as_str().unwrap().starts_with("arn:aws:sts::account-1:assumed-role/role-"));
+    assert!(
+        shown["first_push"]["actor"]
+            .as_str()
+            .unwrap()
+            .starts_with("arn:aws:sts::account-1:assumed-role/role-")
+    );
     // One name, one pseudonym; two names, two.
     let principals = shown["usage"]["principals"].as_array().unwrap();
     let distinct: BTreeSet<&str> = principals.iter().filter_map(Value::as_str).collect();
@@ -209,7 +252,8 @@ fn a_key_makes_pseudonyms_stable_and_another_key_makes_others() {
     std::fs::write(folder.path().join("other.key"), "another secret, as long as the first").unwrap();
     std::fs::write(folder.path().join("short.key"), "short").unwrap();
     let name = |args: &[&str]| -> String {
-        let document: Value = serde_json::from_slice(&run(&[args, &["--format", "json"]].concat(), &logs).stdout).unwrap();
+        let document: Value =
+            serde_json::from_slice(&run(&[args, &["--format", "json"]].concat(), &logs).stdout).unwrap();
         let first = document["findings"].get(0).or_else(|| document["timelines"].get(0)).unwrap();
         first["repository"]["name"].as_str().unwrap().to_owned()
     };
@@ -219,12 +263,18 @@ fn a_key_makes_pseudonyms_stable_and_another_key_makes_others() {
     assert!(detected.starts_with("repository-") && detected.len() == "repository-".len() + 12);
     let short = run(&["detect", "--redact-key", "short.key"], &logs);
     assert!(short.status.code() == Some(2) && short.stdout.is_empty());
-    for (name, options, code) in [("counted.json", &["--redact"][..], 2), ("keyed.json", &["--redact-key", "one.key"], 0)] {
+    for (name, options, code) in
+        [("counted.json", &["--redact"][..], 2), ("keyed.json", &["--redact-key", "one.key"], 0)]
+    {
         run(&[&["detect", "--format", "json", "-o", name], options].concat(), &logs);
         let mut diff = Command::new(env!("CARGO_BIN_EXE_tagfall"));
         let output = diff.args(["diff", name, name]).current_dir(folder.path()).output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     }
     let known = ["detect", "--redact-key", "one.key", "--known", "known.json"];
-    assert_eq!((run(&known, &logs).status.code(), run(&known, &logs).status.code()), (Some(1), Some(0)), "what is known is known by its real name");
+    assert_eq!(
+        (run(&known, &logs).status.code(), run(&known, &logs).status.code()),
+        (Some(1), Some(0)),
+        "what is known is known by its real name"
+    );
 }

@@ -22,7 +22,12 @@ fn incident() -> PathBuf {
 fn report(archive: &Path) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("report.html");
-    let output = Command::new(env!("CARGO_BIN_EXE_tagfall")).args(["report", "-o"]).arg(&page).arg(archive).output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_tagfall"))
+        .args(["report", "-o"])
+        .arg(&page)
+        .arg(archive)
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     (folder, page)
 }
@@ -39,7 +44,12 @@ fn rewritten(from: &Path, to: &Path, others: &[(&str, &str)]) {
         let stored = fs::read(entry.path()).unwrap();
         let gzip = stored.starts_with(&[0x1f, 0x8b]);
         let mut text = String::new();
-        if gzip { MultiGzDecoder::new(stored.as_slice()).read_to_string(&mut text) } else { stored.as_slice().read_to_string(&mut text) }.unwrap();
+        if gzip {
+            MultiGzDecoder::new(stored.as_slice()).read_to_string(&mut text)
+        } else {
+            stored.as_slice().read_to_string(&mut text)
+        }
+        .unwrap();
         for (old, new) in others {
             text = text.replace(old, new);
         }
@@ -64,7 +74,10 @@ fn a_browser_shows_what_was_found() {
     let (_folder, page) = report(&incident());
     browser.open(&page);
     assert_eq!(browser.ask("document.title"), "Lost container images: 1 finding: 1 critical");
-    assert_eq!(browser.ask("document.querySelector('h1').textContent"), "shop/checkout lost an image to a second push of release-2026.03.02");
+    assert_eq!(
+        browser.ask("document.querySelector('h1').textContent"),
+        "shop/checkout lost an image to a second push of release-2026.03.02"
+    );
     assert_eq!(browser.ask("document.querySelectorAll('.index li.finding.critical').length"), 1);
     assert_eq!(browser.ask("document.querySelector('.rows .what').textContent"), "release-2026.03.02");
     assert_eq!(
@@ -72,19 +85,29 @@ fn a_browser_shows_what_was_found() {
         10,
         "a row for each event of the evidence"
     );
-    // The image that lost: with the tag, without, gone. The image that won is there. The service is down until it is deployed anew.
-    let bars = "[...document.querySelectorAll('.across > rect')].map(bar => bar.getAttribute('class')).join()";
+    // The image that lost: with the tag, without, gone. The image that won is there. The service is down
+    // until it is deployed anew.
+    let bars =
+        "[...document.querySelectorAll('.across > rect')].map(bar => bar.getAttribute('class')).join()";
     assert_eq!(browser.ask(bars), "tagged,fuse,gone,tagged,service,outage,chip");
-    assert_eq!(browser.ask("document.querySelectorAll('.across line.vain').length"), 5, "each pull that found nothing");
+    assert_eq!(
+        browser.ask("document.querySelectorAll('.across line.vain').length"),
+        5,
+        "each pull that found nothing"
+    );
     // Nine seconds read beside fourteen days, and the gone image is wider than the nine seconds.
-    let widths = "[...document.querySelectorAll('.across > rect')].slice(0, 3).map(bar => +bar.getAttribute('width'))";
+    let widths =
+        "[...document.querySelectorAll('.across > rect')].slice(0, 3).map(bar => +bar.getAttribute('width'))";
     assert_eq!(browser.ask(&format!("(([a, b, c]) => a > 50 && b > a && c > b)({widths})")), true);
     let gaps = "[...document.querySelectorAll('.across .gap')].map(gap => gap.textContent).join()";
     assert_eq!(browser.ask(gaps), "9 s,7 d 12 h,14 d 6 h,2 min 10 s,45 min 17 s,11 min 41 s");
     // Nothing is written over another word, and nothing leaves the picture.
     assert_eq!(browser.ask(OVERLAPS), "");
     // The style sheet is the one that the policy names, or nothing of it would apply.
-    assert_eq!(browser.ask("getComputedStyle(document.querySelector('#details > details')).borderLeftStyle"), "solid");
+    assert_eq!(
+        browser.ask("getComputedStyle(document.querySelector('#details > details')).borderLeftStyle"),
+        "solid"
+    );
     assert_eq!(browser.complaints(), [""; 0]);
     assert_eq!(browser.requests(&page), [format!("file://{}", page.display())], "a page that loads nothing");
 }
@@ -94,7 +117,11 @@ fn folds_open_boxes_hide_and_a_small_screen_is_enough() {
     let Some(browser) = Browser::start("folds_open_boxes_hide_and_a_small_screen_is_enough") else { return };
     let (_folder, page) = report(&incident());
     browser.open(&page);
-    let shown = |selector: &str| browser.ask(&format!("document.querySelector('{selector}').checkVisibility({{contentVisibilityAuto: true}})"));
+    let shown = |selector: &str| {
+        browser.ask(&format!(
+            "document.querySelector('{selector}').checkVisibility({{contentVisibilityAuto: true}})"
+        ))
+    };
     assert_eq!(shown("article .more table"), false);
     browser.click("article .more summary");
     assert_eq!(browser.ask("document.querySelectorAll('article .more[open]').length"), 1);
@@ -112,7 +139,11 @@ fn folds_open_boxes_hide_and_a_small_screen_is_enough() {
     assert_eq!((shown(".across"), shown(".down")), (false.into(), true.into()));
     for width in [500, 800, 1400] {
         browser.narrow_to(width);
-        assert_eq!(browser.ask("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), true, "{width}");
+        assert_eq!(
+            browser.ask("document.documentElement.scrollWidth <= document.documentElement.clientWidth"),
+            true,
+            "{width}"
+        );
     }
 }
 
@@ -120,15 +151,24 @@ fn folds_open_boxes_hide_and_a_small_screen_is_enough() {
 fn organisation() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for n in 0..3 {
-        let (account, name) = (format!("22223333444{n}"), format!("\"repositoryName\":\"shop/checkout-{n}\""));
-        rewritten(&incident(), &folder.path().join(n.to_string()), &[("111122223333", &account), ("\"repositoryName\":\"shop/checkout\"", &name)]);
+        let (account, name) =
+            (format!("22223333444{n}"), format!("\"repositoryName\":\"shop/checkout-{n}\""));
+        rewritten(
+            &incident(),
+            &folder.path().join(n.to_string()),
+            &[("111122223333", &account), ("\"repositoryName\":\"shop/checkout\"", &name)],
+        );
     }
     folder
 }
 
 #[test]
 fn every_line_of_the_index_opens_its_finding_and_a_repository_can_be_chosen() {
-    let Some(browser) = Browser::start("every_line_of_the_index_opens_its_finding_and_a_repository_can_be_chosen") else { return };
+    let Some(browser) =
+        Browser::start("every_line_of_the_index_opens_its_finding_and_a_repository_can_be_chosen")
+    else {
+        return;
+    };
     let archive = organisation();
     let (_folder, page) = report(archive.path());
     browser.open(&page);
@@ -140,7 +180,8 @@ fn every_line_of_the_index_opens_its_finding_and_a_repository_can_be_chosen() {
     let opened = "document.querySelector(location.hash).closest('details').open";
     assert_eq!(browser.ask(opened), true);
     assert_eq!(browser.ask(OVERLAPS), "");
-    let groups = "[...document.querySelectorAll('.index .group')].filter(group => group.checkVisibility()).length";
+    let groups =
+        "[...document.querySelectorAll('.index .group')].filter(group => group.checkVisibility()).length";
     assert!(browser.ask(groups).as_u64().unwrap() > 1);
     browser.click("#of option.c1");
     assert_eq!(browser.ask(groups), 1);
@@ -155,14 +196,20 @@ fn the_script_that_was_asked_for_searches_and_sorts() {
     let (folder, plain) = report(archive.path());
     assert!(!fs::read_to_string(&plain).unwrap().contains("<script"));
     let page = folder.path().join("interactive.html");
-    let output = Command::new(env!("CARGO_BIN_EXE_tagfall")).args(["report", "--interactive", "-o"]).arg(&page).arg(archive.path()).output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_tagfall"))
+        .args(["report", "--interactive", "-o"])
+        .arg(&page)
+        .arg(archive.path())
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     browser.open(&page);
     let rows = "[...document.querySelectorAll('.rows > li')].filter(row => row.checkVisibility()).length";
     let all = browser.ask(rows).as_u64().unwrap();
     let search = |text: &str| {
-        let script =
-            format!("(field => {{ field.value = '{text}'; field.dispatchEvent(new Event('input')); }})(document.querySelector('.tools input'))");
+        let script = format!(
+            "(field => {{ field.value = '{text}'; field.dispatchEvent(new Event('input')); }})(document.querySelector('.tools input'))"
+        );
         browser.ask(&script);
         browser.ask(rows).as_u64().unwrap()
     };
@@ -170,7 +217,10 @@ fn the_script_that_was_asked_for_searches_and_sorts() {
     assert_eq!(search("shop/checkout-1"), 1);
     assert_eq!(search(""), all);
     browser.click(".rows a");
-    assert_eq!(browser.ask("document.querySelector(location.hash).querySelectorAll('button.copy').length > 0"), true);
+    assert_eq!(
+        browser.ask("document.querySelector(location.hash).querySelectorAll('button.copy').length > 0"),
+        true
+    );
     assert_eq!(browser.complaints(), [""; 0]);
     assert_eq!(browser.requests(&page).len(), 1);
 }
@@ -179,7 +229,9 @@ fn the_script_that_was_asked_for_searches_and_sorts() {
 #[test]
 fn nobody_is_kept_out() {
     let Some(axe) = std::env::var_os("TAGFALL_AXE") else {
-        eprintln!("SKIPPED: nobody_is_kept_out: TAGFALL_AXE names no axe.min.js (`npm pack axe-core` has it)");
+        eprintln!(
+            "SKIPPED: nobody_is_kept_out: TAGFALL_AXE names no axe.min.js (`npm pack axe-core` has it)"
+        );
         return;
     };
     let source = fs::read_to_string(axe).unwrap();
@@ -187,7 +239,11 @@ fn nobody_is_kept_out() {
         let Some(browser) = Browser::start_in("nobody_is_kept_out", dark) else { return };
         let (folder, plain) = report(&incident());
         let interactive = folder.path().join("interactive.html");
-        let output = Command::new(env!("CARGO_BIN_EXE_tagfall")).args(["report", "--interactive", "-o"]).arg(&interactive).arg(incident()).output();
+        let output = Command::new(env!("CARGO_BIN_EXE_tagfall"))
+            .args(["report", "--interactive", "-o"])
+            .arg(&interactive)
+            .arg(incident())
+            .output();
         assert_eq!(output.unwrap().status.code(), Some(0));
         for page in [plain, interactive] {
             browser.open(&page);
@@ -206,7 +262,10 @@ fn no_text_of_a_log_becomes_markup() {
     let Some(browser) = Browser::start("no_text_of_a_log_becomes_markup") else { return };
     let texts = [
         ("release-2026.03.02", "\"><img src=x onerror=\"document.title='owned'\">"),
-        ("aws-cli/2.32.3", "</small></td><script>document.title='owned'</script><iframe src=\"http://127.0.0.1:9/\"></iframe>"),
+        (
+            "aws-cli/2.32.3",
+            "</small></td><script>document.title='owned'</script><iframe src=\"http://127.0.0.1:9/\"></iframe>",
+        ),
         ("checkout-deploy/pipeline", "';!--\"<svg onload=document.title='owned'>=&{()}"),
     ];
     for (old, hostile) in texts {
@@ -218,7 +277,11 @@ fn no_text_of_a_log_becomes_markup() {
         assert_eq!(browser.ask("document.title.startsWith('Lost container images: ')"), true);
         assert_eq!(browser.ask("document.querySelectorAll('script, img, iframe, object, embed, link, a:not([href^=\"#\"])').length"), 0);
         assert_eq!(browser.ask("[...document.querySelectorAll('*')].flatMap(e => [...e.attributes]).filter(a => a.name.startsWith('on')).length"), 0);
-        assert_eq!(browser.ask(&format!("document.body.textContent.includes({quoted})")), true, "{hostile} stands there as text");
+        assert_eq!(
+            browser.ask(&format!("document.body.textContent.includes({quoted})")),
+            true,
+            "{hostile} stands there as text"
+        );
         assert_eq!(browser.complaints(), [""; 0]);
         assert_eq!(browser.requests(&page).len(), 1);
     }

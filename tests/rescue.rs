@@ -1,4 +1,5 @@
-//! A lost image comes back under its digest: which places are told, and that the commands do what they say, against a real registry.
+//! A lost image comes back under its digest: which places are told, and that the commands do what they say,
+//! against a real registry.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -59,7 +60,13 @@ impl Evidence {
     fn delete(self, time: &str, repository: &str, digest: &str) -> Self {
         let ids = json!([{"imageDigest": digest}]);
         let request = json!({"registryId": ACCOUNT, "repositoryName": repository, "imageIds": ids});
-        self.record(time, "ecr.amazonaws.com", "BatchDeleteImage", request, json!({"imageIds": ids, "failures": []}))
+        self.record(
+            time,
+            "ecr.amazonaws.com",
+            "BatchDeleteImage",
+            request,
+            json!({"imageIds": ids, "failures": []}),
+        )
     }
 
     fn with(self, name: &str, document: &Value) -> Self {
@@ -75,11 +82,15 @@ impl Evidence {
     fn listed(self, account: &str, region: &str, repository: &str, digest: &str, status: &str) -> Self {
         let image = json!({"registryId": account, "repositoryName": repository, "imageDigest": digest, "imageTags": ["kept"],
             "imagePushedAt": "2026-02-01T10:00:00+00:00", "imageStatus": status});
-        self.with(&format!("{account}/{region}/{}.json", repository.replace('/', "_")), &json!({"imageDetails": [image]}))
+        self.with(
+            &format!("{account}/{region}/{}.json", repository.replace('/', "_")),
+            &json!({"imageDetails": [image]}),
+        )
     }
 
     fn run(&self, verb: &str, what: &str) -> (Value, i32, String) {
-        fs::write(self.folder.path().join("log.json"), json!({"Records": self.records}).to_string()).expect("written");
+        fs::write(self.folder.path().join("log.json"), json!({"Records": self.records}).to_string())
+            .expect("written");
         let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
         command.current_dir(self.folder.path()).arg(verb);
         if !what.is_empty() {
@@ -87,7 +98,11 @@ impl Evidence {
         }
         let output = command.args([".", "--format", "json"]).output().expect("the binary runs");
         let document = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
-        (document, output.status.code().expect("a code"), String::from_utf8_lossy(&output.stderr).into_owned())
+        (
+            document,
+            output.status.code().expect("a code"),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
     }
 
     fn rescue(&self, what: &str) -> Value {
@@ -102,13 +117,22 @@ fn reference(repository: &str, digest: &str) -> String {
 }
 
 fn from(rescue: &Value) -> Vec<&str> {
-    rescue["sources"].as_array().expect("sources").iter().map(|source| source["from"].as_str().expect("a word")).collect()
+    rescue["sources"]
+        .as_array()
+        .expect("sources")
+        .iter()
+        .map(|source| source["from"].as_str().expect("a word"))
+        .collect()
 }
 
 /// Pushed, and deleted.
 fn lost() -> Evidence {
     let lost = digest("lost");
-    Evidence::new().push("2026-03-01T07:00:00Z", "shop/api", &lost, "v1").delete("2026-03-02T07:00:00Z", "shop/api", &lost)
+    Evidence::new().push("2026-03-01T07:00:00Z", "shop/api", &lost, "v1").delete(
+        "2026-03-02T07:00:00Z",
+        "shop/api",
+        &lost,
+    )
 }
 
 #[test]
@@ -132,28 +156,61 @@ fn every_place_that_still_has_it_is_told_newest_evidence_first() {
     assert_eq!(command, expected);
     assert_eq!(account["evidence"][0]["event_name"], "describe-images");
     let near = &rescue["sources"][3];
-    let put = near["commands"].as_array().expect("commands").last().and_then(Value::as_str).expect("a command");
-    assert!(put.starts_with("aws ecr put-image --region eu-central-1") && put.contains("batch-get-image") && put.contains("shop/mirror"), "{put}");
-    let archived = rescue["sources"].as_array().expect("sources").iter().find(|one| one["repository"]["name"] == "cold/api").expect("it");
-    assert!(archived["commands"][0].as_str().expect("a command").contains("update-image-storage-class --region us-east-1"), "{archived}");
-    assert!(rescue["repairs"][0].as_str().expect("a sentence").contains("without a new deployment"), "{rescue}");
+    let put =
+        near["commands"].as_array().expect("commands").last().and_then(Value::as_str).expect("a command");
+    assert!(
+        put.starts_with("aws ecr put-image --region eu-central-1")
+            && put.contains("batch-get-image")
+            && put.contains("shop/mirror"),
+        "{put}"
+    );
+    let archived = rescue["sources"]
+        .as_array()
+        .expect("sources")
+        .iter()
+        .find(|one| one["repository"]["name"] == "cold/api")
+        .expect("it");
+    assert!(
+        archived["commands"][0]
+            .as_str()
+            .expect("a command")
+            .contains("update-image-storage-class --region us-east-1"),
+        "{archived}"
+    );
+    assert!(
+        rescue["repairs"][0].as_str().expect("a sentence").contains("without a new deployment"),
+        "{rescue}"
+    );
 }
 
 #[test]
 fn what_the_archive_has_comes_back_from_there() {
     let lost_digest = digest("lost");
-    let evidence =
-        Evidence::new().push("2026-03-01T07:00:00Z", "shop/api", &lost_digest, "v1").listed(ACCOUNT, REGION, "shop/api", &lost_digest, "ARCHIVED");
+    let evidence = Evidence::new().push("2026-03-01T07:00:00Z", "shop/api", &lost_digest, "v1").listed(
+        ACCOUNT,
+        REGION,
+        "shop/api",
+        &lost_digest,
+        "ARCHIVED",
+    );
     let rescue = evidence.rescue(&lost_digest);
     assert_eq!(from(&rescue), ["archive"]);
     let command = rescue["sources"][0]["commands"][0].as_str().expect("a command");
-    assert!(command.starts_with("aws ecr update-image-storage-class") && command.ends_with("--target-storage-class STANDARD"), "{command}");
+    assert!(
+        command.starts_with("aws ecr update-image-storage-class")
+            && command.ends_with("--target-storage-class STANDARD"),
+        "{command}"
+    );
 }
 
 #[test]
 fn what_is_there_needs_no_rescue() {
-    let evidence =
-        Evidence::new().push("2026-03-01T07:00:00Z", "shop/api", &digest("kept"), "v1").push("2026-03-01T08:00:00Z", "shop/b", &digest("kept"), "v1");
+    let evidence = Evidence::new().push("2026-03-01T07:00:00Z", "shop/api", &digest("kept"), "v1").push(
+        "2026-03-01T08:00:00Z",
+        "shop/b",
+        &digest("kept"),
+        "v1",
+    );
     let rescue = evidence.rescue("shop/api:v1");
     assert_eq!(from(&rescue), ["here"]);
     assert_eq!((&rescue["repairs"], &rescue["does_not_repair"]), (&json!([]), &json!([])));
@@ -165,9 +222,16 @@ fn a_host_that_runs_it_has_it() {
     let image = format!("{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shop/api:v1");
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pay-1", "namespace": "shop"}, "spec": {"containers": [{"name": "app", "image": image}]},
         "status": {"phase": "Running", "containerStatuses": [{"name": "app", "image": image, "imageID": reference("shop/api", &lost_digest), "state": {"running": {}}}]}});
-    let rescue = lost().with("pods.json", &json!({"apiVersion": "v1", "kind": "List", "items": [pod]})).rescue(&reference("shop/api", &lost_digest));
+    let rescue = lost()
+        .with("pods.json", &json!({"apiVersion": "v1", "kind": "List", "items": [pod]}))
+        .rescue(&reference("shop/api", &lost_digest));
     assert_eq!(from(&rescue), ["node", "manifest"]);
-    assert!(rescue["sources"][0]["commands"][0].as_str().expect("a command").contains(&format!("grep {lost_digest}")));
+    assert!(
+        rescue["sources"][0]["commands"][0]
+            .as_str()
+            .expect("a command")
+            .contains(&format!("grep {lost_digest}"))
+    );
 }
 
 #[test]
@@ -176,14 +240,34 @@ fn where_it_is_nowhere_who_made_it_is_told() {
     let build = json!({"build": {"arn": "arn:aws:codebuild:eu-central-1:111122223333:build/shop-api:0d1c2b3a-4444-4555-8666-777788889999",
         "id": "shop-api:0d1c2b3a-4444-4555-8666-777788889999", "projectName": "shop-api", "sourceVersion": "main",
         "resolvedSourceVersion": "8c1f0c2d9a4be7d1c5a1", "environment": {"image": "aws/codebuild/standard:7.0"}}});
-    let evidence = lost().record("2026-03-01T06:55:00Z", "codebuild.amazonaws.com", "StartBuild", json!({"projectName": "shop-api"}), build);
+    let evidence = lost().record(
+        "2026-03-01T06:55:00Z",
+        "codebuild.amazonaws.com",
+        "StartBuild",
+        json!({"projectName": "shop-api"}),
+        build,
+    );
     let rescue = evidence.rescue(&lost_digest);
-    let made: Vec<&str> = rescue["made_by"].as_array().expect("sentences").iter().map(|one| one["text"].as_str().expect("text")).collect();
-    assert!(made[0].contains("build/shop-api:0d1c2b3a") && made[0].contains("8c1f0c2d9a4be7d1c5a1"), "{made:?}");
+    let made: Vec<&str> = rescue["made_by"]
+        .as_array()
+        .expect("sentences")
+        .iter()
+        .map(|one| one["text"].as_str().expect("text"))
+        .collect();
+    assert!(
+        made[0].contains("build/shop-api:0d1c2b3a") && made[0].contains("8c1f0c2d9a4be7d1c5a1"),
+        "{made:?}"
+    );
     assert!(made[1].contains("another digest"), "{made:?}");
     assert_eq!(from(&rescue), ["manifest"], "its record alone is left");
     let before = lost().rescue(&lost_digest);
-    assert!(before["made_by"][0]["text"].as_str().expect("text").contains("batch-get-builds --ids PROJECT:0d1c2b3a"), "{before}");
+    assert!(
+        before["made_by"][0]["text"]
+            .as_str()
+            .expect("text")
+            .contains("batch-get-builds --ids PROJECT:0d1c2b3a"),
+        "{before}"
+    );
 }
 
 #[test]
@@ -218,7 +302,12 @@ fn hostile_names_reach_no_shell() {
     fs::create_dir(&shell).expect("made");
     for command in commands.iter().filter_map(Value::as_str) {
         // With no program of these names on the path, a shell does nothing but take the words apart.
-        let Ok(output) = Command::new("/bin/sh").args(["-c", command]).env("PATH", &shell).current_dir(evidence.folder.path()).output() else {
+        let Ok(output) = Command::new("/bin/sh")
+            .args(["-c", command])
+            .env("PATH", &shell)
+            .current_dir(evidence.folder.path())
+            .output()
+        else {
             return;
         };
         assert!(!output.status.success());
@@ -237,7 +326,10 @@ impl Registry {
     /// `None` where no such program is installed.
     fn start() -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .expect("a port")
+            .port();
         let config = folder.path().join("config.yml");
         let text = format!(
             "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: true\nhttp:\n  addr: 127.0.0.1:{port}\n",
@@ -245,7 +337,9 @@ impl Registry {
         );
         fs::write(&config, text).expect("written");
         let quiet = |command: &mut Command| command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok();
-        let child = ["docker-registry", "registry"].iter().find_map(|program| quiet(Command::new(program).arg("serve").arg(&config)))?;
+        let child = ["docker-registry", "registry"]
+            .iter()
+            .find_map(|program| quiet(Command::new(program).arg("serve").arg(&config)))?;
         let registry = Self { child, port, _folder: folder };
         for _ in 0..200 {
             if TcpStream::connect(("127.0.0.1", port)).is_ok() {
@@ -319,7 +413,10 @@ fn a_printed_copy_command_brings_the_digest_back() {
     // The host of the registry stands for both accounts.
     let plain = |command: &str| {
         let hosts = ["444455556666", ACCOUNT].iter().fold(command.to_owned(), |command, account| {
-            command.replace(&format!("{account}.dkr.ecr.{REGION}.amazonaws.com/"), &format!("127.0.0.1:{}/a{account}/", registry.port))
+            command.replace(
+                &format!("{account}.dkr.ecr.{REGION}.amazonaws.com/"),
+                &format!("127.0.0.1:{}/a{account}/", registry.port),
+            )
         });
         hosts.replace("skopeo copy ", "skopeo copy --src-tls-verify=false --dest-tls-verify=false ")
     };

@@ -1,4 +1,5 @@
-//! Simulated worlds whose registry is asked at the end: beside their logs, and beside nothing else, the answers give the truth.
+//! Simulated worlds whose registry is asked at the end: beside their logs, and beside nothing else, the
+//! answers give the truth.
 
 #[path = "support/sim/mod.rs"]
 mod sim;
@@ -19,8 +20,14 @@ fn run(verb: &str, folder: &Path) -> Value {
 
 fn run_with(arguments: &[&str], folder: &Path) -> Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
-    let output = command.args(arguments).arg(folder).args(["--format", "json", "--quiet"]).output().expect("the binary runs");
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+    let output = command
+        .args(arguments)
+        .arg(folder)
+        .args(["--format", "json", "--quiet"])
+        .output()
+        .expect("the binary runs");
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
 /// State and tags of each image that is there, by repository and digest.
@@ -51,7 +58,8 @@ fn shown(document: &Value) -> BTreeMap<(String, String), (String, BTreeSet<Strin
     document["timelines"].as_array().expect("timelines").iter().map(one).collect()
 }
 
-/// What the answers show is what there is, whatever the logs have of it; and what they do not list is not there.
+/// What the answers show is what there is, whatever the logs have of it; and what they do not list is not
+/// there.
 #[test]
 fn what_is_there_at_the_end_is_what_the_registry_has() {
     let mut wrong = Vec::new();
@@ -61,14 +69,18 @@ fn what_is_there_at_the_end_is_what_the_registry_has() {
         for logs in [false, true] {
             let folder = tempfile::tempdir().expect("a folder");
             if logs {
-                Archive::deliver(&world, seed.is_multiple_of(2)).write(folder.path()).expect("an archive on disk");
+                Archive::deliver(&world, seed.is_multiple_of(2))
+                    .write(folder.path())
+                    .expect("an archive on disk");
             }
             sim::answers::at_the_end(&world, folder.path());
             let shown = shown(&run("timeline", folder.path()));
             for (image, (state, tags)) in &truth {
                 let found = shown.get(image);
                 if found.is_none_or(|(shown, with)| shown != state || with != tags) {
-                    wrong.push(format!("SEED={seed} logs={logs} {image:?}: {state} {tags:?}, shown {found:?}"));
+                    wrong.push(format!(
+                        "SEED={seed} logs={logs} {image:?}: {state} {tags:?}, shown {found:?}"
+                    ));
                 }
             }
             let living = |state: &str| matches!(state, "tagged" | "untagged" | "archived");
@@ -82,10 +94,17 @@ fn what_is_there_at_the_end_is_what_the_registry_has() {
                 .iter()
                 .filter(|((place, _), (state, _))| asked.contains(place) && living(state))
                 .filter(|(image, _)| !truth.contains_key(*image));
-            wrong.extend(extra.map(|(image, found)| format!("SEED={seed} logs={logs} {image:?} is not there, shown {found:?}")));
+            wrong.extend(extra.map(|(image, found)| {
+                format!("SEED={seed} logs={logs} {image:?} is not there, shown {found:?}")
+            }));
         }
     }
-    assert!(wrong.is_empty(), "{} differences\n{}", wrong.len(), wrong.iter().take(20).cloned().collect::<Vec<_>>().join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} differences\n{}",
+        wrong.len(),
+        wrong.iter().take(20).cloned().collect::<Vec<_>>().join("\n")
+    );
 }
 
 /// Where the logs are whole, the registry contradicts nothing.
@@ -98,7 +117,8 @@ fn whole_logs_and_the_registry_agree() {
         Archive::deliver(&world, false).write(folder.path()).expect("an archive on disk");
         sim::answers::at_the_end(&world, folder.path());
         let document = run("detect", folder.path());
-        let certain: BTreeSet<&str> = world.repos.iter().filter(|repo| repo.certain).map(|repo| repo.id.name.as_str()).collect();
+        let certain: BTreeSet<&str> =
+            world.repos.iter().filter(|repo| repo.certain).map(|repo| repo.id.name.as_str()).collect();
         for found in document["coverage"]["contradictions"].as_array().into_iter().flatten() {
             if found["repository"]["name"].as_str().is_some_and(|name| certain.contains(name)) {
                 wrong.push(format!("SEED={seed}: {}", found["text"]));
@@ -108,7 +128,8 @@ fn whole_logs_and_the_registry_agree() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Asked at any moment, a registry and the logs since then tell all that is there at the end, and a whole log beside them contradicts nothing.
+/// Asked at any moment, a registry and the logs since then tell all that is there at the end, and a whole log
+/// beside them contradicts nothing.
 #[test]
 fn a_snapshot_and_the_logs_since_know_what_is_there() {
     let (mut wrong, mut judged) = (Vec::new(), 0);
@@ -131,7 +152,9 @@ fn a_snapshot_and_the_logs_since_know_what_is_there() {
             let Some(repo) = certain.get(place) else { return false };
             let lives = &repo.lives[digest];
             let silent = lives.iter().any(|life| life.silent || life.is_told);
-            !silent && (lives[0].start < world.trail_start || !uncertain.contains(&(repo.id.clone(), digest.clone())))
+            !silent
+                && (lives[0].start < world.trail_start
+                    || !uncertain.contains(&(repo.id.clone(), digest.clone())))
         };
         for (image, (state, tags)) in truth.iter().filter(|(image, _)| is_certain(image)) {
             judged += 1;
@@ -142,20 +165,31 @@ fn a_snapshot_and_the_logs_since_know_what_is_there() {
         }
         let living = |state: &str| matches!(state, "tagged" | "untagged" | "archived");
         let extra = shown.iter().filter(|((place, digest), (state, _))| {
-            certain.get(place).is_some_and(|repo| repo.lives.get(digest).is_some_and(|lives| lives.iter().all(|life| !life.silent))) && living(state)
+            certain.get(place).is_some_and(|repo| {
+                repo.lives.get(digest).is_some_and(|lives| lives.iter().all(|life| !life.silent))
+            }) && living(state)
         });
         wrong.extend(
-            extra.filter(|(image, _)| !truth.contains_key(*image)).map(|(image, found)| format!("SEED={seed} {image:?} is gone, shown {found:?}")),
+            extra
+                .filter(|(image, _)| !truth.contains_key(*image))
+                .map(|(image, found)| format!("SEED={seed} {image:?} is gone, shown {found:?}")),
         );
         let document = run("detect", folder.path());
         for found in document["coverage"]["contradictions"].as_array().into_iter().flatten() {
-            let place = ["registry_id", "region", "name"].map(|key| found["repository"][key].as_str().unwrap_or_default()).join(" ");
+            let place = ["registry_id", "region", "name"]
+                .map(|key| found["repository"][key].as_str().unwrap_or_default())
+                .join(" ");
             if certain.contains_key(&place) {
                 wrong.push(format!("SEED={seed}: {}", found["text"]));
             }
         }
     }
-    assert!(wrong.is_empty(), "{} differences\n{}", wrong.len(), wrong.iter().take(20).cloned().collect::<Vec<_>>().join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} differences\n{}",
+        wrong.len(),
+        wrong.iter().take(20).cloned().collect::<Vec<_>>().join("\n")
+    );
     assert!(judged > 50, "{judged} images");
 }
 
@@ -170,19 +204,35 @@ fn a_place_that_rescue_names_has_the_image() {
         sim::answers::at_the_end(&world, folder.path());
         let truth = there(&world);
         let detected = run("detect", folder.path());
-        for finding in detected["findings"].as_array().into_iter().flatten().filter(|finding| !finding["lost"]["digest"].is_null()).take(6) {
+        for finding in detected["findings"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|finding| !finding["lost"]["digest"].is_null())
+            .take(6)
+        {
             let id = finding["id"].as_str().expect("an id");
             let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
-            let output = command.args(["rescue", id]).arg(folder.path()).args(["--format", "json", "--quiet"]).output().expect("the binary runs");
-            let document: Value =
-                serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+            let output = command
+                .args(["rescue", id])
+                .arg(folder.path())
+                .args(["--format", "json", "--quiet"])
+                .output()
+                .expect("the binary runs");
+            let document: Value = serde_json::from_slice(&output.stdout)
+                .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
             let rescue = &document["rescue"];
             let digest = rescue["digest"].as_str().expect("a digest").to_owned();
             for source in rescue["sources"].as_array().into_iter().flatten() {
-                if !matches!(source["from"].as_str(), Some("here" | "archive" | "repository" | "region" | "account")) {
+                if !matches!(
+                    source["from"].as_str(),
+                    Some("here" | "archive" | "repository" | "region" | "account")
+                ) {
                     continue;
                 }
-                let place = ["registry_id", "region", "name"].map(|key| source["repository"][key].as_str().unwrap_or_default()).join(" ");
+                let place = ["registry_id", "region", "name"]
+                    .map(|key| source["repository"][key].as_str().unwrap_or_default())
+                    .join(" ");
                 named += 1;
                 if !truth.contains_key(&(place.clone(), digest.clone())) {
                     wrong.push(format!("SEED={seed} {id}: {place} has no {digest}"));
@@ -194,7 +244,8 @@ fn a_place_that_rescue_names_has_the_image() {
     assert!(named > 0, "no world had anything to rescue");
 }
 
-/// What is suggested does what it says, by the replay that anybody can run, and never hurts more than what is in force.
+/// What is suggested does what it says, by the replay that anybody can run, and never hurts more than what is
+/// in force.
 #[test]
 fn a_suggestion_does_what_it_says() {
     let (mut wrong, mut suggested) = (Vec::new(), 0);
@@ -204,24 +255,53 @@ fn a_suggestion_does_what_it_says() {
         Archive::deliver(&world, false).write(folder.path()).expect("an archive on disk");
         let whatif = |arguments: &[&str]| -> Value {
             let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
-            let output =
-                command.arg("whatif").args(arguments).arg(folder.path()).args(["--format", "json", "--quiet"]).output().expect("the binary runs");
-            serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+            let output = command
+                .arg("whatif")
+                .args(arguments)
+                .arg(folder.path())
+                .args(["--format", "json", "--quiet"])
+                .output()
+                .expect("the binary runs");
+            serde_json::from_slice(&output.stdout)
+                .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
         };
         let document = whatif(&["--suggest"]);
-        for one in document["suggestions"].as_array().expect("suggestions").iter().filter(|one| !one["policy"].is_null()) {
+        for one in document["suggestions"]
+            .as_array()
+            .expect("suggestions")
+            .iter()
+            .filter(|one| !one["policy"].is_null())
+        {
             suggested += 1;
-            let place = ["registry_id", "region", "name"].map(|key| one["repository"][key].as_str().unwrap_or_default().to_owned());
+            let place = ["registry_id", "region", "name"]
+                .map(|key| one["repository"][key].as_str().unwrap_or_default().to_owned());
             let policy = tempfile::NamedTempFile::new().expect("a file");
             fs::write(policy.path(), one["policy"].to_string()).expect("written");
-            let replayed = whatif(&["--policy", policy.path().to_str().expect("UTF-8"), "--repository", &place[2]]);
-            let own =
-                |element: &&Value| ["registry_id", "region", "name"].iter().zip(&place).all(|(key, own)| element["repository"][key] == own.as_str());
-            let taken = replayed["whatif"].as_array().expect("elements").iter().filter(own).filter(|element| !element["would_go_at"].is_null());
-            let (harm, freed): (Vec<&Value>, Vec<&Value>) = taken.partition(|element| element["needed"] == true);
+            let replayed =
+                whatif(&["--policy", policy.path().to_str().expect("UTF-8"), "--repository", &place[2]]);
+            let own = |element: &&Value| {
+                ["registry_id", "region", "name"]
+                    .iter()
+                    .zip(&place)
+                    .all(|(key, own)| element["repository"][key] == own.as_str())
+            };
+            let taken = replayed["whatif"]
+                .as_array()
+                .expect("elements")
+                .iter()
+                .filter(own)
+                .filter(|element| !element["would_go_at"].is_null());
+            let (harm, freed): (Vec<&Value>, Vec<&Value>) =
+                taken.partition(|element| element["needed"] == true);
             let told = [one["after"]["harm"].as_u64(), one["after"]["freed"].as_u64()];
-            if told != [Some(harm.len() as u64), Some(freed.len() as u64)] || one["after"]["harm"].as_u64() > one["before"]["harm"].as_u64() {
-                wrong.push(format!("SEED={seed} {place:?}: told {told:?}, replayed {} and {}", harm.len(), freed.len()));
+            if told != [Some(harm.len() as u64), Some(freed.len() as u64)]
+                || one["after"]["harm"].as_u64() > one["before"]["harm"].as_u64()
+            {
+                wrong.push(format!(
+                    "SEED={seed} {place:?}: told {told:?}, replayed {} and {}",
+                    harm.len(),
+                    freed.len()
+                ));
             }
         }
     }

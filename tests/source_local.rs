@@ -40,9 +40,18 @@ fn names(feed: &dyn Feed) -> Vec<String> {
 #[test]
 fn a_folder_is_read_in_the_order_of_names_with_slashes() {
     let folder = tempfile::tempdir().unwrap();
-    for name in
-        ["b/2.json", "b/1.json", "a.json", "c/d/e.json.gz", "README.md", "c/notes.MD", ".hidden.json", ".git/x.json", "c/.x/y.json", "b/10.json"]
-    {
+    for name in [
+        "b/2.json",
+        "b/1.json",
+        "a.json",
+        "c/d/e.json.gz",
+        "README.md",
+        "c/notes.MD",
+        ".hidden.json",
+        ".git/x.json",
+        "c/.x/y.json",
+        "b/10.json",
+    ] {
         put(folder.path(), name, name.as_bytes());
     }
     let all = read(&*open(folder.path()));
@@ -63,8 +72,14 @@ fn names_begin_with_the_source_when_there_are_several() {
     let options = Options { many: true, ..Options::default() };
     let path = folder.path().to_str().unwrap();
     for spec in [path.to_owned(), format!("{path}/")] {
-        assert_eq!(names(&*source::open(&spec, &options, &Filter::default()).unwrap()), [format!("{path}/a/b.json")]);
-        assert_eq!(names(&*source::open(&spec, &Options::default(), &Filter::default()).unwrap()), ["a/b.json"]);
+        assert_eq!(
+            names(&*source::open(&spec, &options, &Filter::default()).unwrap()),
+            [format!("{path}/a/b.json")]
+        );
+        assert_eq!(
+            names(&*source::open(&spec, &Options::default(), &Filter::default()).unwrap()),
+            ["a/b.json"]
+        );
     }
     let file = format!("{path}/a/b.json");
     assert_eq!(names(&*source::open(&file, &options, &Filter::default()).unwrap()), [file]);
@@ -86,18 +101,39 @@ fn a_file_that_is_named_is_read_whatever_it_is_called() {
 fn other_kinds_are_delivered_unread_and_pruned_like_events() {
     let folder = tempfile::tempdir().unwrap();
     for account in ["111122223333", "444455556666"] {
-        for (kind, day) in [("CloudTrail", "01"), ("CloudTrail-Digest", "01"), ("CloudTrail", "05"), ("CloudTrail-Insight", "05")] {
-            put(folder.path(), &format!("AWSLogs/{account}/{kind}/us-east-1/2024/10/{day}/x.json.gz"), b"1234");
+        for (kind, day) in [
+            ("CloudTrail", "01"),
+            ("CloudTrail-Digest", "01"),
+            ("CloudTrail", "05"),
+            ("CloudTrail-Insight", "05"),
+        ] {
+            put(
+                folder.path(),
+                &format!("AWSLogs/{account}/{kind}/us-east-1/2024/10/{day}/x.json.gz"),
+                b"1234",
+            );
         }
     }
-    let filter = Filter { accounts: vec!["111122223333".to_owned()], since: Timestamp::parse("2024-10-04T00:00:00Z"), ..Filter::default() };
+    let filter = Filter {
+        accounts: vec!["111122223333".to_owned()],
+        since: Timestamp::parse("2024-10-04T00:00:00Z"),
+        ..Filter::default()
+    };
     let feed = source::open(folder.path().to_str().unwrap(), &Options::default(), &filter).unwrap();
     let all = read(&*feed);
     assert_eq!(
         all,
         [
-            ("AWSLogs/111122223333/CloudTrail/us-east-1/2024/10/05/x.json.gz".to_owned(), Fetched::Whole, b"1234".to_vec()),
-            ("AWSLogs/111122223333/CloudTrail-Insight/us-east-1/2024/10/05/x.json.gz".to_owned(), Fetched::OtherKind, Vec::new()),
+            (
+                "AWSLogs/111122223333/CloudTrail/us-east-1/2024/10/05/x.json.gz".to_owned(),
+                Fetched::Whole,
+                b"1234".to_vec()
+            ),
+            (
+                "AWSLogs/111122223333/CloudTrail-Insight/us-east-1/2024/10/05/x.json.gz".to_owned(),
+                Fetched::OtherKind,
+                Vec::new()
+            ),
         ]
     );
     let pruned = feed.pruned();
@@ -114,7 +150,10 @@ fn a_deep_copy_and_a_flat_copy_are_pruned_by_their_names() {
     put(folder.path(), "event_history.json", b"");
     let filter = Filter { regions: vec!["us-east-1".to_owned()], ..Filter::default() };
     let feed = source::open(folder.path().to_str().unwrap(), &Options::default(), &filter).unwrap();
-    assert_eq!(names(&*feed), ["2024/10/05/111122223333_CloudTrail_us-east-1_20241005T0000Z_a.json.gz", "event_history.json"]);
+    assert_eq!(
+        names(&*feed),
+        ["2024/10/05/111122223333_CloudTrail_us-east-1_20241005T0000Z_a.json.gz", "event_history.json"]
+    );
     assert_eq!(feed.pruned().regions.into_iter().collect::<Vec<_>>(), ["eu-west-1"]);
 }
 
@@ -122,7 +161,8 @@ fn a_deep_copy_and_a_flat_copy_are_pruned_by_their_names() {
 fn what_is_not_there_and_what_is_empty() {
     let folder = tempfile::tempdir().unwrap();
     let nowhere = folder.path().join("nowhere");
-    let error = source::open(nowhere.to_str().unwrap(), &Options::default(), &Filter::default()).err().unwrap();
+    let error =
+        source::open(nowhere.to_str().unwrap(), &Options::default(), &Filter::default()).err().unwrap();
     assert_eq!(error, OpenError::NotFound { path: nowhere.to_str().unwrap().to_owned() });
     let feed = open(folder.path());
     assert!(read(&*feed).is_empty());
@@ -147,9 +187,15 @@ fn links_are_followed_loops_are_not_and_a_link_to_nowhere_is_a_failure() {
     std::os::unix::fs::symlink(folder.path(), folder.path().join("a/loop")).unwrap();
     std::os::unix::fs::symlink(outside.path(), folder.path().join("linked")).unwrap();
     std::os::unix::fs::symlink("nowhere.json", folder.path().join("broken.json")).unwrap();
-    let all: BTreeMap<_, _> = read(&*open(folder.path())).into_iter().map(|(name, outcome, bytes)| (name, (outcome, bytes))).collect();
+    let all: BTreeMap<_, _> = read(&*open(folder.path()))
+        .into_iter()
+        .map(|(name, outcome, bytes)| (name, (outcome, bytes)))
+        .collect();
     assert_eq!(all.keys().collect::<Vec<_>>(), ["a/one.json", "broken.json", "linked/two.json"]);
-    assert!(matches!(&all["broken.json"].0, Fetched::Failed(reason) if reason.contains("No such file")), "{all:?}");
+    assert!(
+        matches!(&all["broken.json"].0, Fetched::Failed(reason) if reason.contains("No such file")),
+        "{all:?}"
+    );
     assert_eq!(all["linked/two.json"], (Fetched::Whole, b"2".to_vec()));
 }
 
@@ -165,11 +211,15 @@ fn what_cannot_be_opened_is_delivered_with_its_reason() {
         fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(0o0)).unwrap();
     }
     let refused = fs::File::open(folder.path().join("closed.json")).is_err();
-    let all: BTreeMap<_, _> = read(&*open(folder.path())).into_iter().map(|(name, outcome, _)| (name, outcome)).collect();
+    let all: BTreeMap<_, _> =
+        read(&*open(folder.path())).into_iter().map(|(name, outcome, _)| (name, outcome)).collect();
     fs::set_permissions(folder.path().join("closed"), fs::Permissions::from_mode(0o700)).unwrap();
     assert_eq!(all["open.json"], Fetched::Whole);
     if refused {
-        assert!(matches!(&all["closed.json"], Fetched::Failed(reason) if reason.contains("denied")), "{all:?}");
+        assert!(
+            matches!(&all["closed.json"], Fetched::Failed(reason) if reason.contains("denied")),
+            "{all:?}"
+        );
         assert!(matches!(&all["closed"], Fetched::Failed(reason) if reason.contains("denied")), "{all:?}");
     } else {
         eprintln!("skipped: root may open everything");
@@ -285,7 +335,8 @@ fn standard_input_is_one_object() {
     }
 }
 
-/// A measurement: `cargo test --test source_local -- --ignored --nocapture`. Listing must not dominate reading.
+/// A measurement: `cargo test --test source_local -- --ignored --nocapture`. Listing must not dominate
+/// reading.
 #[test]
 #[ignore = "a measurement"]
 fn forty_thousand_small_files() {
@@ -316,10 +367,12 @@ fn forty_thousand_small_files() {
     }
 }
 
-/// Archives of others, where they are at hand: an organisation's layout, and a flat folder that only its file names tell about.
+/// Archives of others, where they are at hand: an organisation's layout, and a flat folder that only its file
+/// names tell about.
 #[test]
 fn real_archives_are_pruned_by_account() {
-    let shared = std::env::var_os("TAGFALL_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), Into::into);
+    let shared = std::env::var_os("TAGFALL_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), Into::into);
     let archives = [
         ("data/cloud-snitch/backend/report/testdata/aws-cloudtrail-logs", "222222222222", 1, 2),
         ("data/invictus-ir_aws_dataset/CloudTrail", "218007301253", 55, 55),
@@ -331,7 +384,8 @@ fn real_archives_are_pruned_by_account() {
             continue;
         };
         let count = |accounts: &[&str]| {
-            let filter = Filter { accounts: accounts.iter().map(ToString::to_string).collect(), ..Filter::default() };
+            let filter =
+                Filter { accounts: accounts.iter().map(ToString::to_string).collect(), ..Filter::default() };
             read(&*source::open(path, &Options::default(), &filter).unwrap()).len()
         };
         assert_eq!((count(&[]), count(&[account]), count(&["000000000000"])), (all, of_account, 0), "{path}");

@@ -1,6 +1,7 @@
-//! What this crate is built from, told by Cargo.lock and by cargo itself, without a network: every crate comes from crates.io with its
-//! checksum, under a licence that allows handing the binary on, twice only for a reason, and no build script fetches anything.
-//! `cargo deny check` (deny.toml) tells the same and the advisories where it is installed.
+//! What this crate is built from, told by Cargo.lock and by cargo itself, without a network: every crate
+//! comes from crates.io with its checksum, under a licence that allows handing the binary on, twice only for
+//! a reason, and no build script fetches anything. `cargo deny check` (deny.toml) tells the same and the
+//! advisories where it is installed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -26,7 +27,10 @@ fn locked(lock: &str) -> Vec<&str> {
 fn every_crate_comes_from_the_registry_with_its_checksum() {
     for lock in ["Cargo.lock", "fuzz/Cargo.lock"] {
         let lock = text(lock);
-        let mut foreign = locked(&lock).into_iter().filter(|block| !field(block, "name").unwrap().starts_with("tagfall")).peekable();
+        let mut foreign = locked(&lock)
+            .into_iter()
+            .filter(|block| !field(block, "name").unwrap().starts_with("tagfall"))
+            .peekable();
         // One registry for all, and no repository or folder beside it.
         let registry = foreign.peek().and_then(|block| field(block, "source")).unwrap();
         assert!(registry.starts_with("registry+"), "{registry}");
@@ -56,18 +60,41 @@ fn excused(deny: &str) -> BTreeMap<&str, &str> {
 /// The crates that are built here, from cargo itself.
 fn metadata() -> Value {
     let host = Command::new("rustc").arg("-vV").output().unwrap().stdout;
-    let host = String::from_utf8(host).unwrap().lines().find_map(|line| line.strip_prefix("host: ").map(str::to_owned)).unwrap();
-    let arguments = ["metadata", "--format-version", "1", "--locked", "--offline", "--all-features", "--filter-platform", &host];
-    let output = Command::new(env!("CARGO")).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    let host = String::from_utf8(host)
+        .unwrap()
+        .lines()
+        .find_map(|line| line.strip_prefix("host: ").map(str::to_owned))
+        .unwrap();
+    let arguments = [
+        "metadata",
+        "--format-version",
+        "1",
+        "--locked",
+        "--offline",
+        "--all-features",
+        "--filter-platform",
+        &host,
+    ];
+    let output =
+        Command::new(env!("CARGO")).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// The packages that are built on this machine.
 fn built(metadata: &Value) -> Vec<&Value> {
-    let nodes: BTreeSet<&str> = metadata["resolve"]["nodes"].as_array().unwrap().iter().map(|node| node["id"].as_str().unwrap()).collect();
-    let packages: Vec<&Value> =
-        metadata["packages"].as_array().unwrap().iter().filter(|package| nodes.contains(package["id"].as_str().unwrap())).collect();
+    let nodes: BTreeSet<&str> = metadata["resolve"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| node["id"].as_str().unwrap())
+        .collect();
+    let packages: Vec<&Value> = metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|package| nodes.contains(package["id"].as_str().unwrap()))
+        .collect();
     assert!(packages.len() > 100);
     packages
 }
@@ -78,23 +105,45 @@ fn a_crate_is_there_twice_only_for_a_reason() {
     let excused = excused(&deny);
     assert!(excused.values().all(|reason| reason.len() > 10));
     // What `cargo metadata` names is more: it has crates of features that nobody switches on.
-    let arguments = ["tree", "--locked", "--offline", "--all-features", "--edges", "normal,build,dev", "--prefix", "none", "--format", "{p}"];
-    let output = Command::new(env!("CARGO")).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    let arguments = [
+        "tree",
+        "--locked",
+        "--offline",
+        "--all-features",
+        "--edges",
+        "normal,build,dev",
+        "--prefix",
+        "none",
+        "--format",
+        "{p}",
+    ];
+    let output =
+        Command::new(env!("CARGO")).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
     let tree = String::from_utf8(output.stdout).unwrap();
     let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for mut words in tree.lines().map(str::split_whitespace) {
-        if let (Some(name), Some(version)) = (words.next(), words.next().and_then(|version| version.strip_prefix('v'))) {
+        if let (Some(name), Some(version)) =
+            (words.next(), words.next().and_then(|version| version.strip_prefix('v')))
+        {
             versions.entry(name).or_default().insert(version);
         }
     }
     assert!(versions.len() > 100);
     for (name, versions) in &versions {
-        let without_reason = versions.iter().filter(|version| !excused.contains_key(format!("{name}@{version}").as_str())).count();
-        assert!(without_reason <= 1, "{name} is there as {versions:?}: have one, or say in deny.toml who brings the other");
+        let without_reason = versions
+            .iter()
+            .filter(|version| !excused.contains_key(format!("{name}@{version}").as_str()))
+            .count();
+        assert!(
+            without_reason <= 1,
+            "{name} is there as {versions:?}: have one, or say in deny.toml who brings the other"
+        );
     }
     let lock = text("Cargo.lock");
-    let there: BTreeSet<String> =
-        locked(&lock).iter().map(|block| format!("{}@{}", field(block, "name").unwrap(), field(block, "version").unwrap())).collect();
+    let there: BTreeSet<String> = locked(&lock)
+        .iter()
+        .map(|block| format!("{}@{}", field(block, "name").unwrap(), field(block, "version").unwrap()))
+        .collect();
     let stale: Vec<_> = excused.keys().filter(|name| !there.contains(**name)).collect();
     assert!(stale.is_empty(), "deny.toml excuses what is there no more: {stale:?}");
 }
@@ -102,29 +151,43 @@ fn a_crate_is_there_twice_only_for_a_reason() {
 /// The features of each crate that a command builds.
 fn features(arguments: &[&str]) -> BTreeMap<String, String> {
     let common = ["tree", "--locked", "--offline", "--prefix", "none", "--format", "{p}|{f}"];
-    let output = Command::new(env!("CARGO")).args(common).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    let output = Command::new(env!("CARGO"))
+        .args(common)
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let tree = String::from_utf8(output.stdout).unwrap();
-    let crates = tree.lines().map(|line| line.trim_end_matches(" (*)")).filter_map(|line| line.split_once('|'));
-    crates.filter(|(name, _)| !name.starts_with("tagfall ")).map(|(name, features)| (name.to_owned(), features.to_owned())).collect()
+    let crates =
+        tree.lines().map(|line| line.trim_end_matches(" (*)")).filter_map(|line| line.split_once('|'));
+    crates
+        .filter(|(name, _)| !name.starts_with("tagfall "))
+        .map(|(name, features)| (name.to_owned(), features.to_owned()))
+        .collect()
 }
 
-/// What README.md's first command has compiled, its second does not compile again. A crate whose features differ is named in Cargo.toml with
-/// those that the larger build gives it.
+/// What README.md's first command has compiled, its second does not compile again. A crate whose features
+/// differ is named in Cargo.toml with those that the larger build gives it.
 #[test]
 fn the_tests_build_no_crate_of_the_engine_a_second_time() {
     let engine = features(&["--no-default-features", "--edges", "normal,build"]);
     let tests = features(&["--edges", "normal,build,dev"]);
     assert!(engine.len() > 80 && tests.len() > 250, "{} and {}", engine.len(), tests.len());
     for (name, features) in &engine {
-        assert_eq!(tests.get(name), Some(features), "{name} has other features in `cargo test` (left) than in the engine alone (right)");
+        assert_eq!(
+            tests.get(name),
+            Some(features),
+            "{name} has other features in `cargo test` (left) than in the engine alone (right)"
+        );
     }
 }
 
 /// Whether an SPDX expression can be met by what is allowed.
 fn is_allowed(expression: &str, allowed: &BTreeSet<&str>) -> bool {
     let expression = expression.replace('/', " OR ").replace(['(', ')'], " ");
-    // Every expression here is a choice, or a list of all; brackets are around choices: each part of AND needs one that is allowed.
+    // Every expression here is a choice, or a list of all; brackets are around choices: each part of AND
+    // needs one that is allowed.
     expression.split(" AND ").all(|part| part.split(" OR ").any(|name| allowed.contains(name.trim())))
 }
 
@@ -133,7 +196,11 @@ fn every_licence_allows_the_binary_to_be_handed_on() {
     let deny = text("deny.toml");
     let list = deny.lines().find_map(|line| line.strip_prefix("allow = [")).unwrap();
     let allowed: BTreeSet<&str> = list.split('"').skip(1).step_by(2).collect();
-    assert!(!is_allowed("GPL-3.0", &allowed) && !is_allowed("MIT AND GPL-3.0", &allowed) && is_allowed("(GPL-3.0 OR MIT) AND ISC", &allowed));
+    assert!(
+        !is_allowed("GPL-3.0", &allowed)
+            && !is_allowed("MIT AND GPL-3.0", &allowed)
+            && is_allowed("(GPL-3.0 OR MIT) AND ISC", &allowed)
+    );
     let metadata = metadata();
     for package in built(&metadata) {
         let licence = package["license"].as_str().unwrap_or_default();
@@ -142,7 +209,17 @@ fn every_licence_allows_the_binary_to_be_handed_on() {
 }
 
 /// What fetches something, in the text of a build script.
-const FETCHERS: &[&str] = &["TcpStream", "reqwest", "ureq", "hyper", "curl", "wget", "git clone", "Invoke-WebRequest", "http_client"];
+const FETCHERS: &[&str] = &[
+    "TcpStream",
+    "reqwest",
+    "ureq",
+    "hyper",
+    "curl",
+    "wget",
+    "git clone",
+    "Invoke-WebRequest",
+    "http_client",
+];
 
 #[test]
 fn no_build_script_fetches_anything() {
@@ -156,11 +233,16 @@ fn no_build_script_fetches_anything() {
             scripts += 1;
             let path = PathBuf::from(target["src_path"].as_str().unwrap());
             let code = fs::read_to_string(&path).unwrap();
-            let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+            let code: String = code
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"))
+                .collect::<Vec<_>>()
+                .join("\n");
             let found: Vec<_> = FETCHERS.iter().filter(|word| code.contains(**word)).collect();
             assert!(found.is_empty(), "{} has {found:?} in {}", package["name"], path.display());
         }
-        let needs = package["dependencies"].as_array().unwrap().iter().filter(|needed| needed["kind"] == "build");
+        let needs =
+            package["dependencies"].as_array().unwrap().iter().filter(|needed| needed["kind"] == "build");
         for needed in needs.map(|needed| needed["name"].as_str().unwrap()) {
             assert!(!FETCHERS.contains(&needed), "the build of {} needs {needed}", package["name"]);
         }
@@ -168,7 +250,8 @@ fn no_build_script_fetches_anything() {
     assert!(scripts > 10, "{scripts} build scripts");
 }
 
-/// No input can name a program to be run where the program runs none. (The AWS SDK runs the `credential_process` of the user's own profile.)
+/// No input can name a program to be run where the program runs none. (The AWS SDK runs the
+/// `credential_process` of the user's own profile.)
 #[test]
 fn no_unsafe_code_and_no_process_is_started() {
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
@@ -181,7 +264,11 @@ fn no_unsafe_code_and_no_process_is_started() {
             }
             let text = fs::read_to_string(&path).unwrap();
             let code = text.split("#[cfg(test)]").next().unwrap();
-            assert!(!code.contains("process::Command") && !code.contains("Command::new("), "{} starts a process", path.display());
+            assert!(
+                !code.contains("process::Command") && !code.contains("Command::new("),
+                "{} starts a process",
+                path.display()
+            );
             files += 1;
         }
     }

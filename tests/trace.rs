@@ -1,4 +1,5 @@
-//! `trace`: who stood behind a session, over accounts and regions; what is certain, what is inferred, and what is missing.
+//! `trace`: who stood behind a session, over accounts and regions; what is certain, what is inferred, and
+//! what is missing.
 
 #[path = "support/sessions/mod.rs"]
 mod sessions;
@@ -42,11 +43,21 @@ fn trace(org: &Org, reference: &str) -> Value {
 /// Of each session its number, its parent and how it is joined.
 fn tree(trace: &Value) -> Vec<(u64, Option<u64>, Option<&str>)> {
     let sessions = trace["sessions"].as_array().expect("sessions");
-    sessions.iter().map(|one| (one["number"].as_u64().expect("a number"), one["parent"].as_u64(), one["joined"].as_str())).collect()
+    sessions
+        .iter()
+        .map(|one| {
+            (one["number"].as_u64().expect("a number"), one["parent"].as_u64(), one["joined"].as_str())
+        })
+        .collect()
 }
 
 fn gaps(session: &Value) -> Vec<&str> {
-    session["gaps"].as_array().expect("gaps").iter().map(|gap| gap["kind"].as_str().expect("a word")).collect()
+    session["gaps"]
+        .as_array()
+        .expect("gaps")
+        .iter()
+        .map(|gap| gap["kind"].as_str().expect("a word"))
+        .collect()
 }
 
 fn origin(session: &Value) -> (&str, &str) {
@@ -57,7 +68,14 @@ fn origin(session: &Value) -> (&str, &str) {
 /// GitHub → deployer in the account of pipelines → release in the account of production, which pushes.
 fn chain() -> Org {
     let mut org = Org::default();
-    org.assume("10:00:00", &github("repo:acme/shop:ref:refs/heads/main"), "111122223333", "deployer", "GitHubActions", &key(1));
+    org.assume(
+        "10:00:00",
+        &github("repo:acme/shop:ref:refs/heads/main"),
+        "111122223333",
+        "deployer",
+        "GitHubActions",
+        &key(1),
+    );
     let deployer = assumed("111122223333", "deployer", "GitHubActions", "10:00:00", &key(1));
     org.call("10:00:05", &deployer, "111122223333", "sts.amazonaws.com", "GetCallerIdentity");
     org.assume("10:01:00", &deployer, "444455556666", "release", "from-ci", &key(2));
@@ -75,16 +93,28 @@ fn a_pushers_chain_is_followed_over_accounts_by_its_keys() {
     assert_eq!(tree(&trace), [(1, None, Some("certain")), (2, Some(1), Some("certain"))]);
     let sessions = &trace["sessions"];
     assert_eq!(origin(&sessions[0]), ("pipeline", "GitHub Actions, repository acme/shop, branch main"));
-    assert_eq!((&trace["matches"], &sessions[1]["asked"], &sessions[0]["asked"]), (&json!([2]), &json!(true), &json!(false)));
+    assert_eq!(
+        (&trace["matches"], &sessions[1]["asked"], &sessions[0]["asked"]),
+        (&json!([2]), &json!(true), &json!(false))
+    );
     assert_eq!(sessions[1]["principal"], "arn:aws:sts::444455556666:assumed-role/release/from-ci");
     // The same AssumeRole is in both trails, and is one call.
     assert_eq!(sessions[1]["issued"]["copies"].as_array().map(Vec::len), Some(1));
-    assert_eq!(sessions[1]["issued"]["event"]["actor"], "arn:aws:sts::111122223333:assumed-role/deployer/GitHubActions");
+    assert_eq!(
+        sessions[1]["issued"]["event"]["actor"],
+        "arn:aws:sts::111122223333:assumed-role/deployer/GitHubActions"
+    );
     let calls: Vec<(&str, Option<u64>, Option<u64>)> = trace["calls"]
         .as_array()
         .expect("calls")
         .iter()
-        .map(|call| (call["event"]["event_name"].as_str().expect("a name"), call["session"].as_u64(), call["began"].as_u64()))
+        .map(|call| {
+            (
+                call["event"]["event_name"].as_str().expect("a name"),
+                call["session"].as_u64(),
+                call["began"].as_u64(),
+            )
+        })
         .collect();
     let expected = [
         ("AssumeRoleWithWebIdentity", None, Some(1)),
@@ -124,25 +154,58 @@ fn a_build_is_traced_to_whoever_started_it() {
     let mut org = Org::default();
     let alice = user("111122223333", "alice");
     org.start_build("09:00:00", &alice, "111122223333", "shop-image", "0d1c2b3a-4444-4555-8666-777788889999");
-    org.assume("09:00:20", &service("codebuild.amazonaws.com"), "111122223333", "codebuild-shop", BUILD, &key(7));
-    org.push("09:05:00", &assumed("111122223333", "codebuild-shop", BUILD, "09:00:20", &key(7)), "111122223333", "shop/api");
+    org.assume(
+        "09:00:20",
+        &service("codebuild.amazonaws.com"),
+        "111122223333",
+        "codebuild-shop",
+        BUILD,
+        &key(7),
+    );
+    org.push(
+        "09:05:00",
+        &assumed("111122223333", "codebuild-shop", BUILD, "09:00:20", &key(7)),
+        "111122223333",
+        "shop/api",
+    );
     let trace = trace(&org, &format!("codebuild-shop/{BUILD}"));
     let sessions = &trace["sessions"];
-    assert_eq!(tree(&trace), [(1, None, None), (2, Some(1), Some("inferred")), (3, Some(2), Some("certain"))]);
+    assert_eq!(
+        tree(&trace),
+        [(1, None, None), (2, Some(1), Some("inferred")), (3, Some(2), Some("certain"))]
+    );
     assert_eq!(origin(&sessions[0]), ("person", "user alice of 111122223333"));
-    assert_eq!(sessions[1]["principal"], "arn:aws:codebuild:eu-central-1:111122223333:build/shop-image:0d1c2b3a-4444-4555-8666-777788889999");
+    assert_eq!(
+        sessions[1]["principal"],
+        "arn:aws:codebuild:eu-central-1:111122223333:build/shop-image:0d1c2b3a-4444-4555-8666-777788889999"
+    );
     // Without the start the build itself stands at the root.
     org.records.remove(0);
     let trace = self::trace(&org, BUILD);
-    assert_eq!(origin(&trace["sessions"][0]), ("pipeline", "CodeBuild, build 0d1c2b3a-4444-4555-8666-777788889999"));
+    assert_eq!(
+        origin(&trace["sessions"][0]),
+        ("pipeline", "CodeBuild, build 0d1c2b3a-4444-4555-8666-777788889999")
+    );
 }
 
 #[test]
 fn calls_with_another_key_are_joined_by_role_name_and_beginning_and_marked() {
     let mut org = Org::default();
-    org.assume("10:00:00", &service("ec2.amazonaws.com"), "111122223333", "builder", "i-0a1b2c3d4e5f60718", &key(1));
+    org.assume(
+        "10:00:00",
+        &service("ec2.amazonaws.com"),
+        "111122223333",
+        "builder",
+        "i-0a1b2c3d4e5f60718",
+        &key(1),
+    );
     // The registry's proxy signs with a key of its own.
-    org.push("10:10:00", &assumed("111122223333", "builder", "i-0a1b2c3d4e5f60718", "10:00:00", &key(9)), "111122223333", "shop/api");
+    org.push(
+        "10:10:00",
+        &assumed("111122223333", "builder", "i-0a1b2c3d4e5f60718", "10:00:00", &key(9)),
+        "111122223333",
+        "shop/api",
+    );
     for asked in [key(9), key(1)] {
         let trace = trace(&org, &asked);
         assert_eq!(tree(&trace), [(1, None, Some("inferred"))], "{asked}");
@@ -157,17 +220,35 @@ fn calls_with_another_key_are_joined_by_role_name_and_beginning_and_marked() {
 fn what_fits_twice_is_not_guessed() {
     let mut org = Org::default();
     for number in [1, 2] {
-        org.assume("10:00:00", &github("repo:acme/shop:pull_request"), "111122223333", "ci", "GitHubActions", &key(number));
+        org.assume(
+            "10:00:00",
+            &github("repo:acme/shop:pull_request"),
+            "111122223333",
+            "ci",
+            "GitHubActions",
+            &key(number),
+        );
     }
-    org.push("10:10:00", &assumed("111122223333", "ci", "GitHubActions", "10:00:00", &key(9)), "111122223333", "shop/api");
+    org.push(
+        "10:10:00",
+        &assumed("111122223333", "ci", "GitHubActions", "10:00:00", &key(9)),
+        "111122223333",
+        "shop/api",
+    );
     let trace = trace(&org, &key(9));
     assert_eq!(tree(&trace), [(1, None, None)]);
     assert_eq!(gaps(&trace["sessions"][0]), ["ambiguous", "shared_name"]);
     assert_eq!(origin(&trace["sessions"][0]).0, "unknown");
     // By key each is told apart, and that the name is shared is said.
     let one = self::trace(&org, &key(1));
-    assert_eq!((tree(&one), gaps(&one["sessions"][0])), (vec![(1, None, Some("certain"))], vec!["shared_name"]));
-    assert_eq!(origin(&one["sessions"][0]), ("pipeline", "GitHub Actions, repository acme/shop, a pull request"));
+    assert_eq!(
+        (tree(&one), gaps(&one["sessions"][0])),
+        (vec![(1, None, Some("certain"))], vec!["shared_name"])
+    );
+    assert_eq!(
+        origin(&one["sessions"][0]),
+        ("pipeline", "GitHub Actions, repository acme/shop, a pull request")
+    );
 }
 
 #[test]
@@ -182,7 +263,11 @@ fn a_beginning_that_is_not_logged_is_said_with_where_it_may_be() {
     let mut org = Org::default();
     org.call("08:00:00", &user("444455556666", "alice"), "444455556666", "s3.amazonaws.com", "ListBuckets");
     org.push("10:00:00", &session("07:30:00"), "444455556666", "shop/api");
-    assert!(gap(&org).contains("it began at 2026-03-02T07:30:00Z, and they begin at 2026-03-02T08:00:00Z"), "{}", gap(&org));
+    assert!(
+        gap(&org).contains("it began at 2026-03-02T07:30:00Z, and they begin at 2026-03-02T08:00:00Z"),
+        "{}",
+        gap(&org)
+    );
     let mut org = Org::default();
     org.call("08:00:00", &user("444455556666", "alice"), "444455556666", "s3.amazonaws.com", "ListBuckets");
     org.push("10:00:00", &session("09:30:00"), "444455556666", "shop/api");
@@ -199,7 +284,12 @@ fn sessions_of_the_console_and_a_change_of_the_role_there() {
     org.call("09:01:00", &console(&key(1)), "111122223333", "ecr.amazonaws.com", "DescribeRepositories");
     org.call("09:02:00", &console(&key(2)), "111122223333", "ecr.amazonaws.com", "DescribeImages");
     org.switch_role("09:10:00", "111122223333", "alice", "444455556666", "admin");
-    org.push("09:12:00", &assumed("444455556666", "admin", "alice", "09:10:00", &key(3)), "444455556666", "shop/api");
+    org.push(
+        "09:12:00",
+        &assumed("444455556666", "admin", "alice", "09:10:00", &key(3)),
+        "444455556666",
+        "shop/api",
+    );
     let trace = trace(&org, &key(3));
     assert_eq!(tree(&trace), [(1, None, Some("inferred")), (2, Some(1), Some("inferred"))]);
     assert_eq!(origin(&trace["sessions"][0]), ("person", "user alice of 111122223333"));
@@ -221,7 +311,10 @@ fn people_and_workloads_at_the_root_are_named() {
     let eks = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/ABC";
     for (caller, role, session, expected) in [
         (
-            oidc("arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com", "repo:acme/shop:environment:production"),
+            oidc(
+                "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com",
+                "repo:acme/shop:environment:production",
+            ),
             "ci",
             "GitHubActions",
             "pipeline: GitHub Actions, repository acme/shop, environment production",
@@ -247,8 +340,18 @@ fn people_and_workloads_at_the_root_are_named() {
             "gitlab",
             "pipeline: GitLab, project acme/shop, ref type branch, ref main",
         ),
-        (oidc("accounts.google.com", "1234567"), "web", "x", "federation: 1234567, whom accounts.google.com vouches for"),
-        (service("ecs-tasks.amazonaws.com"), "task", "0123456789abcdef0123456789abcdef", "service: ECS, task 0123456789abcdef0123456789abcdef"),
+        (
+            oidc("accounts.google.com", "1234567"),
+            "web",
+            "x",
+            "federation: 1234567, whom accounts.google.com vouches for",
+        ),
+        (
+            service("ecs-tasks.amazonaws.com"),
+            "task",
+            "0123456789abcdef0123456789abcdef",
+            "service: ECS, task 0123456789abcdef0123456789abcdef",
+        ),
         (service("lambda.amazonaws.com"), "fn", "cleaner", "service: Lambda, function cleaner"),
         (
             sessions::record::saml("alice@example.com"),
@@ -273,11 +376,28 @@ fn what_hostile_records_claim_ends_in_time_and_is_said() {
     let own = assumed("111122223333", "loop", "x", "10:00:00", &key(1));
     org.assume("10:00:00", &own, "111122223333", "loop", "x", &key(1));
     let circle = trace(&org, &key(1));
-    assert_eq!((tree(&circle), gaps(&circle["sessions"][0])), (vec![(1, None, Some("certain"))], vec!["circle"]));
+    assert_eq!(
+        (tree(&circle), gaps(&circle["sessions"][0])),
+        (vec![(1, None, Some("certain"))], vec!["circle"])
+    );
     // Two that began each other.
     let mut org = Org::default();
-    org.assume("10:00:00", &assumed("111122223333", "b", "x", "10:00:01", &key(2)), "111122223333", "a", "x", &key(1));
-    org.assume("10:00:01", &assumed("111122223333", "a", "x", "10:00:00", &key(1)), "111122223333", "b", "x", &key(2));
+    org.assume(
+        "10:00:00",
+        &assumed("111122223333", "b", "x", "10:00:01", &key(2)),
+        "111122223333",
+        "a",
+        "x",
+        &key(1),
+    );
+    org.assume(
+        "10:00:01",
+        &assumed("111122223333", "a", "x", "10:00:00", &key(1)),
+        "111122223333",
+        "b",
+        "x",
+        &key(2),
+    );
     let circle = trace(&org, &key(2));
     assert_eq!(tree(&circle).len(), 2);
     assert_eq!(gaps(&circle["sessions"][0]), ["circle"]);
@@ -285,8 +405,22 @@ fn what_hostile_records_claim_ends_in_time_and_is_said() {
     let mut org = Org::default();
     for number in 0..3_000 {
         let caller = assumed("111122223333", "deep", &format!("s{number}"), "10:00:00", &key(number));
-        org.assume("10:00:00", &caller, "111122223333", "deep", &format!("s{}", number + 1), &key(number + 1));
-        org.assume("10:00:00", &assumed("111122223333", "deep", "s7", "10:00:00", &key(7)), "111122223333", "wide", "same", &key(10_000 + number));
+        org.assume(
+            "10:00:00",
+            &caller,
+            "111122223333",
+            "deep",
+            &format!("s{}", number + 1),
+            &key(number + 1),
+        );
+        org.assume(
+            "10:00:00",
+            &assumed("111122223333", "deep", "s7", "10:00:00", &key(7)),
+            "111122223333",
+            "wide",
+            "same",
+            &key(10_000 + number),
+        );
     }
     let deep = trace(&org, &key(3_000));
     assert_eq!(deep["sessions"].as_array().map(Vec::len), Some(3_001));
@@ -298,7 +432,12 @@ fn what_hostile_records_claim_ends_in_time_and_is_said() {
 fn late_calls_and_a_key_that_was_returned_twice_are_said() {
     let mut org = Org::default();
     org.assume("10:00:00", &service("ec2.amazonaws.com"), "111122223333", "builder", "i-1", &key(1));
-    org.push("23:00:00", &assumed("111122223333", "builder", "i-1", "10:00:00", &key(1)), "111122223333", "shop/api");
+    org.push(
+        "23:00:00",
+        &assumed("111122223333", "builder", "i-1", "10:00:00", &key(1)),
+        "111122223333",
+        "shop/api",
+    );
     assert_eq!(gaps(&trace(&org, &key(1))["sessions"][0]), ["after_expiry"]);
     org.assume("11:00:00", &service("lambda.amazonaws.com"), "111122223333", "other", "x", &key(1));
     org.push("11:30:00", &user_with("111122223333", "mallory", &key(1)), "111122223333", "shop/api");
@@ -316,12 +455,17 @@ fn user_with(account: &str, name: &str, key: &str) -> Value {
 #[test]
 fn what_matches_nothing_is_an_error_with_what_is_like_it() {
     let org = chain();
-    for (reference, near) in
-        [("from-cy", "release/from-ci"), (&key(2).replace('2', "3"), "ASIA"), ("arn:aws:iam::444455556666:role/relaese", "arn:aws")]
-    {
+    for (reference, near) in [
+        ("from-cy", "release/from-ci"),
+        (&key(2).replace('2', "3"), "ASIA"),
+        ("arn:aws:iam::444455556666:role/relaese", "arn:aws"),
+    ] {
         let (out, said, code) = run(&org, &[reference]);
         assert_eq!((out.as_str(), code), ("", 2), "{reference}: {said}");
-        assert!(said.contains("no session in these logs is that of") && said.contains(near), "{reference}: {said}");
+        assert!(
+            said.contains("no session in these logs is that of") && said.contains(near),
+            "{reference}: {said}"
+        );
     }
     let (_, said, code) = run(&org, &[""]);
     assert_eq!(code, 2);
@@ -345,7 +489,10 @@ fn the_time_line_can_be_narrowed_and_says_what_it_leaves_out() {
             .collect()
     };
     let writes = document(&[&key(2), "--writes"]);
-    assert_eq!((names(&writes), &writes["trace"]["calls_left_out"]), (vec!["PutImage".to_owned(), "PutImage".to_owned()], &json!(3)));
+    assert_eq!(
+        (names(&writes), &writes["trace"]["calls_left_out"]),
+        (vec!["PutImage".to_owned(), "PutImage".to_owned()], &json!(3))
+    );
     let web = document(&[&key(2), "--repository", "shop/w*"]);
     assert_eq!((names(&web).len(), web["trace"]["sessions"].as_array().map(Vec::len)), (1, Some(2)));
     let late = document(&[&key(2), "--since", "2026-03-02T10:01:30Z"]);
@@ -355,13 +502,18 @@ fn the_time_line_can_be_narrowed_and_says_what_it_leaves_out() {
 #[test]
 fn rows_and_lines_are_sessions_or_calls() {
     let org = chain();
-    let lines = |args: &[&str]| -> Vec<String> { run(&org, &[&[key(2).as_str()], args].concat()).0.lines().map(str::to_owned).collect() };
+    let lines = |args: &[&str]| -> Vec<String> {
+        run(&org, &[&[key(2).as_str()], args].concat()).0.lines().map(str::to_owned).collect()
+    };
     assert_eq!(lines(&["--format", "csv"]).len(), 1 + 2);
     assert_eq!(lines(&["--format", "csv", "--calls"]).len(), 1 + 5);
     assert_eq!(lines(&["--format", "ndjson"]).len(), 2);
     assert_eq!(lines(&["--format", "ndjson", "--calls"]).len(), 5);
     let page = lines(&[]).join("\n");
-    assert!(page.contains("Behind it    pipeline: GitHub Actions, repository acme/shop, branch main"), "{page}");
+    assert!(
+        page.contains("Behind it    pipeline: GitHub Actions, repository acme/shop, branch main"),
+        "{page}"
+    );
     assert!(page.contains("[1] sts.amazonaws.com AssumeRole, begins session 2"), "{page}");
 }
 
@@ -370,9 +522,18 @@ fn nothing_of_a_hostile_session_name_reaches_the_terminal() {
     let mut org = Org::default();
     let name = "x\u{1b}]0;owned\u{7}\u{202e}\r\n1. harmless";
     org.assume("10:00:00", &user("111122223333", "alice"), "111122223333", "admin", name, &key(1));
-    org.push("10:01:00", &assumed("111122223333", "admin", name, "10:00:00", &key(1)), "111122223333", "=cmd()");
+    org.push(
+        "10:01:00",
+        &assumed("111122223333", "admin", name, "10:00:00", &key(1)),
+        "111122223333",
+        "=cmd()",
+    );
     let (out, ..) = run(&org, &[&key(1)]);
-    assert!(out.contains("owned") && out.bytes().all(|byte| byte == b'\n' || byte >= b' ') && !out.contains(['\u{202e}', '\u{1b}']));
+    assert!(
+        out.contains("owned")
+            && out.bytes().all(|byte| byte == b'\n' || byte >= b' ')
+            && !out.contains(['\u{202e}', '\u{1b}'])
+    );
     assert!(!out.lines().any(|line| line == "1. harmless"));
 }
 
@@ -382,7 +543,18 @@ fn pseudonyms_hide_every_name_of_a_trace() {
     for format in ["table", "json", "csv", "ndjson"] {
         let (out, said, code) = run(&org, &[&key(2), "--format", format, "--redact"]);
         assert_eq!(code, 0, "{said}");
-        for name in ["acme", "shop", "deployer", "release", "from-ci", "111122223333", "444455556666", "198.51.100.7", &key(1), &key(2)] {
+        for name in [
+            "acme",
+            "shop",
+            "deployer",
+            "release",
+            "from-ci",
+            "111122223333",
+            "444455556666",
+            "198.51.100.7",
+            &key(1),
+            &key(2),
+        ] {
             assert!(!out.contains(name) && !said.contains(name), "{format}: {name}\n{out}{said}");
         }
         assert!(out.contains("GitHub Actions"), "{out}");
@@ -400,7 +572,12 @@ fn standard_input_is_read_once_and_says_the_same() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("the binary runs");
-    child.stdin.take().expect("stdin").write_all(&fs::read(folder.path().join("logs/all.json")).expect("read")).expect("written");
+    child
+        .stdin
+        .take()
+        .expect("stdin")
+        .write_all(&fs::read(folder.path().join("logs/all.json")).expect("read"))
+        .expect("written");
     let output = child.wait_with_output().expect("an end");
     let mut piped: Value = serde_json::from_slice(&output.stdout).expect("a document");
     let mut expected = trace(&org, &key(2));
@@ -425,13 +602,18 @@ fn scatter(records: &[Value], folder: &Path, chance: &mut Chance, double: bool) 
     }
     fs::create_dir_all(folder).expect("made");
     for (number, part) in all.chunks(17).enumerate() {
-        fs::write(folder.join(format!("{number:03}.json")), json!({"Records": part}).to_string()).expect("written");
+        fs::write(folder.join(format!("{number:03}.json")), json!({"Records": part}).to_string())
+            .expect("written");
     }
 }
 
 fn ask(folder: &Path, source: &str, args: &[&str]) -> (String, i32) {
     let command = [&["trace"], args, &[source, "--format", "json", "-q"]].concat();
-    let output = Command::new(env!("CARGO_BIN_EXE_tagfall")).args(command).current_dir(folder).output().expect("the binary runs");
+    let output = Command::new(env!("CARGO_BIN_EXE_tagfall"))
+        .args(command)
+        .current_dir(folder)
+        .output()
+        .expect("the binary runs");
     (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code().expect("a code"))
 }
 
@@ -455,7 +637,10 @@ fn without_places(document: &str) -> Value {
 /// `eventID` of the call that began each session, by number.
 fn beginnings(trace: &Value) -> Vec<Option<String>> {
     let sessions = trace["sessions"].as_array().expect("sessions");
-    sessions.iter().map(|session| session["issued"]["event"]["event_id"].as_str().map(str::to_owned)).collect()
+    sessions
+        .iter()
+        .map(|session| session["issued"]["event"]["event_id"].as_str().map(str::to_owned))
+        .collect()
 }
 
 #[test]
@@ -475,11 +660,18 @@ fn simulated_sessions_are_told_as_they_were() {
         assert_eq!(code, 0, "SEED={seed}");
         assert_eq!(one, ask(folder.path(), "a", &["*", "--jobs", "5"]).0, "SEED={seed}: threads");
         let trace = without_places(&one);
-        assert_eq!(trace, without_places(&ask(folder.path(), "b", &["*"]).0), "SEED={seed}: order and second copies");
+        assert_eq!(
+            trace,
+            without_places(&ask(folder.path(), "b", &["*"]).0),
+            "SEED={seed}: order and second copies"
+        );
         check(&world, &trace, seed);
         // Who asks for one session gets the same of it as who asks for all.
         let sessions = trace["sessions"].as_array().expect("sessions");
-        for asked in (0..4).map(|_| chance.of(sessions)).filter(|session| session["keys"].as_array().is_some_and(|keys| !keys.is_empty())) {
+        for asked in (0..4)
+            .map(|_| chance.of(sessions))
+            .filter(|session| session["keys"].as_array().is_some_and(|keys| !keys.is_empty()))
+        {
             let key = asked["keys"][0].as_str().expect("a key");
             let (own, code) = ask(folder.path(), "a", &[key]);
             assert_eq!(code, 0, "SEED={seed} {key}");
@@ -506,17 +698,33 @@ fn check(world: &World, trace: &Value, seed: u64) {
         let truth = world.truth[event].as_ref().expect("somebody began it");
         // What is certain is true. What is inferred is, unless what is true is not in the logs.
         if expected.joined == "certain" || !world.hidden.contains(truth) {
-            let copies = |id: &str| world.org.records.iter().find(|record| record["eventID"] == id).map(|record| record["sharedEventID"].clone());
+            let copies = |id: &str| {
+                world
+                    .org
+                    .records
+                    .iter()
+                    .find(|record| record["eventID"] == id)
+                    .map(|record| record["sharedEventID"].clone())
+            };
             let (own, truth) = (own.expect("a session"), truth.clone());
-            let is_same = own == truth || copies(&own).is_some_and(|shared| !shared.is_null()) && copies(&own) == copies(&truth);
+            let is_same = own == truth
+                || copies(&own).is_some_and(|shared| !shared.is_null()) && copies(&own) == copies(&truth);
             assert!(is_same, "SEED={seed}: {event} is of {truth}, and told as of {own}");
         }
     }
     assert!(compared > 20, "SEED={seed}: {compared} calls");
-    assert_eq!(trace["calls"].as_array().map(Vec::len), Some(calls.len()), "SEED={seed}: every call is there once");
+    assert_eq!(
+        trace["calls"].as_array().map(Vec::len),
+        Some(calls.len()),
+        "SEED={seed}: every call is there once"
+    );
     // A parent is the session in which the beginning was called.
     for session in trace["sessions"].as_array().expect("sessions") {
-        let (Some(event), parent) = (session["issued"]["event"]["event_id"].as_str(), number(&session["parent"])) else { continue };
+        let (Some(event), parent) =
+            (session["issued"]["event"]["event_id"].as_str(), number(&session["parent"]))
+        else {
+            continue;
+        };
         let expected = told.iter().find(|told| told.event == event).and_then(|told| told.began.clone());
         assert_eq!(parent.and_then(|at| began[at].clone()), expected, "SEED={seed}: the parent of {event}");
     }
@@ -535,13 +743,22 @@ fn is_part_of(part: &Value, whole: &Value, what: &str) {
     for session in part["sessions"].as_array().expect("sessions") {
         assert!(all.contains(&plain(session)), "{what}: {session}");
     }
-    let events = |trace: &Value| -> Vec<String> { trace["calls"].as_array().expect("calls").iter().map(|call| call["event"].to_string()).collect() };
+    let events = |trace: &Value| -> Vec<String> {
+        trace["calls"].as_array().expect("calls").iter().map(|call| call["event"].to_string()).collect()
+    };
     let all = events(whole);
     assert!(events(part).iter().all(|event| all.contains(event)), "{what}");
     let sum = |trace: &Value| -> u64 {
-        trace["sessions"].as_array().expect("sessions").iter().map(|session| session["calls"].as_u64().expect("a number")).sum()
+        trace["sessions"]
+            .as_array()
+            .expect("sessions")
+            .iter()
+            .map(|session| session["calls"].as_u64().expect("a number"))
+            .sum()
     };
-    let outside = part["calls"].as_array().expect("calls").iter().filter(|call| call["session"].is_null()).count() as u64;
+    let outside =
+        part["calls"].as_array().expect("calls").iter().filter(|call| call["session"].is_null()).count()
+            as u64;
     assert_eq!(events(part).len() as u64, sum(part) + outside, "{what}");
 }
 
@@ -552,10 +769,17 @@ fn a_lake_says_the_same_as_its_archive() {
         let world = World::new(seed, 120);
         let folder = tempfile::tempdir().expect("a folder");
         scatter(&world.org.records, &folder.path().join("a"), &mut Chance::new(seed), false);
-        let output = Command::new(env!("CARGO_BIN_EXE_tagfall")).args(["ingest", "a", "--lake", "lake", "-q"]).current_dir(folder.path()).output();
+        let output = Command::new(env!("CARGO_BIN_EXE_tagfall"))
+            .args(["ingest", "a", "--lake", "lake", "-q"])
+            .current_dir(folder.path())
+            .output();
         assert!(output.expect("the binary runs").status.success());
         for asked in ["*", "GitHubActions", "deployer", "198.51.100.7"] {
-            assert_eq!(ask(folder.path(), "a", &[asked]), ask(folder.path(), "lake", &[asked]), "seed {seed}: {asked}");
+            assert_eq!(
+                ask(folder.path(), "a", &[asked]),
+                ask(folder.path(), "lake", &[asked]),
+                "seed {seed}: {asked}"
+            );
         }
     }
 }
@@ -581,14 +805,26 @@ fn pushers_and_deleters_have_their_chain_in_explain_and_report() {
     let folder = tempfile::tempdir().expect("a folder");
     org.write(folder.path());
     let said = |args: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_tagfall")).args(args).current_dir(folder.path()).output().expect("the binary runs");
+        let output = Command::new(env!("CARGO_BIN_EXE_tagfall"))
+            .args(args)
+            .current_dir(folder.path())
+            .output()
+            .expect("the binary runs");
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
-    let reference = format!("444455556666.dkr.ecr.eu-central-1.amazonaws.com/shop/api@{}", digest.as_str().expect("a digest"));
-    let document: Value = serde_json::from_str(&said(&["explain", &reference, "logs", "--format", "json"])).expect("a document");
-    let behind: Vec<&str> =
-        document["verdict"]["behind"].as_array().expect("a list").iter().map(|one| one["text"].as_str().expect("a text")).collect();
+    let reference = format!(
+        "444455556666.dkr.ecr.eu-central-1.amazonaws.com/shop/api@{}",
+        digest.as_str().expect("a digest")
+    );
+    let document: Value = serde_json::from_str(&said(&["explain", &reference, "logs", "--format", "json"]))
+        .expect("a document");
+    let behind: Vec<&str> = document["verdict"]["behind"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| one["text"].as_str().expect("a text"))
+        .collect();
     assert_eq!(behind.len(), 2, "{behind:?}");
     assert_eq!(
         behind[0],
@@ -603,17 +839,26 @@ fn pushers_and_deleters_have_their_chain_in_explain_and_report() {
     );
     assert!(said(&["explain", &reference, "logs"]).contains("Who stood behind it:"));
     let report = said(&["report", "logs"]);
-    assert!(report.contains("Who stood behind it") && report.contains("GitHub Actions, repository acme/shop"), "{report}");
+    assert!(
+        report.contains("Who stood behind it") && report.contains("GitHub Actions, repository acme/shop"),
+        "{report}"
+    );
     let hidden = said(&["report", "logs", "--redact"]);
-    assert!(hidden.contains("Who stood behind it") && !hidden.contains("acme") && !hidden.contains("deployer"), "{hidden}");
-    let left_out: Value = serde_json::from_str(&said(&["explain", &reference, "logs", "--format", "json", "--no-trace"])).expect("a document");
+    assert!(
+        hidden.contains("Who stood behind it") && !hidden.contains("acme") && !hidden.contains("deployer"),
+        "{hidden}"
+    );
+    let left_out: Value =
+        serde_json::from_str(&said(&["explain", &reference, "logs", "--format", "json", "--no-trace"]))
+            .expect("a document");
     assert_eq!(left_out["verdict"]["behind"], json!([]));
 }
 
 /// Real records, where they are at hand. Publishers have changed keys in some of them.
 #[test]
 fn real_records_are_joined() {
-    let shared = std::env::var_os("TAGFALL_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), Into::into);
+    let shared = std::env::var_os("TAGFALL_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), Into::into);
     let folder = shared.join("data/invictus-ir_aws_dataset/CloudTrail");
     if !folder.exists() {
         eprintln!("SKIPPED: no shared data at hand (set TAGFALL_SHARED)");
@@ -624,9 +869,17 @@ fn real_records_are_joined() {
     let trace: Value = serde_json::from_str::<Value>(&out).expect("a document")["trace"].take();
     let sessions = trace["sessions"].as_array().expect("sessions");
     let below: Vec<&Value> = sessions.iter().filter(|session| session["parent"] == json!(1)).collect();
-    assert!(below.len() >= 10 && below.iter().all(|session| session["issued"]["event"]["event_name"] == "AssumeRole"), "{}", below.len());
+    assert!(
+        below.len() >= 10
+            && below.iter().all(|session| session["issued"]["event"]["event_name"] == "AssumeRole"),
+        "{}",
+        below.len()
+    );
     // A sign-in to the console returns no key: its calls are known by user and beginning.
-    let console = sessions.iter().find(|session| session["issued"]["event"]["event_name"] == "ConsoleLogin").expect("a sign-in");
+    let console = sessions
+        .iter()
+        .find(|session| session["issued"]["event"]["event_name"] == "ConsoleLogin")
+        .expect("a sign-in");
     assert_eq!(console["joined"], "inferred");
     assert!(console["keys"].as_array().is_some_and(|keys| keys.len() > 5));
 }

@@ -1,5 +1,5 @@
-//! `verify` on archives that were signed, and then changed in every way that is there: each single change is told, and no
-//! honest archive is accused.
+//! `verify` on archives that were signed, and then changed in every way that is there: each single change is
+//! told, and no honest archive is accused.
 #![cfg(feature = "signatures")]
 
 #[path = "support/integrity/mod.rs"]
@@ -12,7 +12,10 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
 
-use integrity::{BUCKET, Objects, Signer, Stored, TRAIL, Trail, Writer, at, gunzip, gzip, gzip_at, hours, sign_again, write};
+use integrity::{
+    BUCKET, Objects, Signer, Stored, TRAIL, Trail, Writer, at, gunzip, gzip, gzip_at, hours, sign_again,
+    write,
+};
 use tagfall::integrity::{self as checking, Keys, Root, Scope};
 use tagfall::model::{CheckedKind, Filter, GapCause, Severity, SignaturesChecked, Standing, Verification};
 use tagfall::pipeline::{Budget, Progress, Run};
@@ -27,9 +30,20 @@ impl Feed for RecordSource {
     fn next(&self, buffer: &mut Vec<u8>) -> Option<Delivery> {
         let (key, stored) = self.objects.lock().unwrap().pop()?;
         *buffer = stored.bytes;
-        let signed = stored.metadata.get("signature").map(|signature| Box::new(Signed { signature: signature.clone(), generated: None }));
-        let outcome = stored.metadata.get("cannot").map_or(Fetched::Whole, |reason| Fetched::Failed(reason.clone()));
-        Some(Delivery { object: key.into(), size: buffer.len() as u64, outcome, origin: None, signed, rest: None })
+        let signed = stored
+            .metadata
+            .get("signature")
+            .map(|signature| Box::new(Signed { signature: signature.clone(), generated: None }));
+        let outcome =
+            stored.metadata.get("cannot").map_or(Fetched::Whole, |reason| Fetched::Failed(reason.clone()));
+        Some(Delivery {
+            object: key.into(),
+            size: buffer.len() as u64,
+            outcome,
+            origin: None,
+            signed,
+            rest: None,
+        })
     }
 
     fn listed(&self) -> Listed {
@@ -41,7 +55,8 @@ impl Feed for RecordSource {
 
 fn run(feed: Box<dyn Feed>, keys: &Keys, scope: &Scope, jobs: usize) -> Verification {
     let (progress, cancelled) = (Progress::default(), AtomicBool::new(false));
-    let budget = Budget { jobs: NonZeroUsize::new(jobs).unwrap(), object_bytes_max: 1 << 30, kept_bytes_max: 1 << 30 };
+    let budget =
+        Budget { jobs: NonZeroUsize::new(jobs).unwrap(), object_bytes_max: 1 << 30, kept_bytes_max: 1 << 30 };
     let run = Run { feeds: &[feed], budget, progress: &progress, cancelled: &cancelled };
     let (coverage, verification) = checking::read(run).judge(keys, scope);
     assert!(coverage.balances());
@@ -66,7 +81,8 @@ fn on_disk(objects: &Objects, keys: &Keys) -> Verification {
     let folder = tempfile::tempdir().unwrap();
     write(objects, folder.path());
     let path = folder.path().to_str().unwrap();
-    let feed = source::open(path, &Options { other_kinds: true, ..Options::default() }, &Filter::default()).unwrap();
+    let feed =
+        source::open(path, &Options { other_kinds: true, ..Options::default() }, &Filter::default()).unwrap();
     run(feed, keys, &Scope::new(vec![Root::Folder(format!("{path}/"))], &Filter::default()), 2)
 }
 
@@ -77,7 +93,10 @@ fn told(verification: &Verification) -> BTreeMap<&str, Standing> {
 }
 
 fn findings(verification: &Verification) -> BTreeMap<&str, Standing> {
-    let objects = verification.objects.iter().filter(|object| object.severity.is_some_and(|severity| severity <= Severity::Medium));
+    let objects = verification
+        .objects
+        .iter()
+        .filter(|object| object.severity.is_some_and(|severity| severity <= Severity::Medium));
     objects.map(|object| (object.object.raw(), object.verdict)).collect()
 }
 
@@ -90,7 +109,8 @@ fn world(signer: &Signer) -> (Objects, Vec<String>) {
     let mut first = hours(TRAIL, signer, 4, 3);
     first.restart();
     for hour in 6..9 {
-        let listed = [first.log_file(at(hour).plus_seconds(600)), first.log_file(at(hour).plus_seconds(1800))];
+        let listed =
+            [first.log_file(at(hour).plus_seconds(600)), first.log_file(at(hour).plus_seconds(1800))];
         first.log_digest_file(at(hour), at(hour + 1), &listed);
     }
     let late = first.log_file(at(2).plus_seconds(2400));
@@ -113,14 +133,18 @@ fn an_honest_archive_in_s3_is_valid_from_end_to_end() {
     assert_eq!(verification.summary.signatures, SignaturesChecked::All);
     assert_eq!(verification.chains.len(), 2);
     let first = &verification.chains[0];
-    assert_eq!((first.trail.raw(), first.home_region.raw(), first.region.raw()), ("all_events", "us-east-1", "eu-central-1"));
+    assert_eq!(
+        (first.trail.raw(), first.home_region.raw(), first.region.raw()),
+        ("all_events", "us-east-1", "eu-central-1")
+    );
     let covered: Vec<_> = first.covered.iter().map(|time| (time.from, time.to, time.signed)).collect();
     assert_eq!(covered, [(at(0), at(4), true), (at(6), at(9), true)]);
     let gaps: Vec<_> = first.gaps.iter().map(|gap| (gap.from, gap.to, gap.cause)).collect();
     assert_eq!(gaps, [(at(4), at(6), GapCause::StartedAnew)]);
 }
 
-/// A copy has lost its metadata: every chain's last link, and what it lists, has no signature, and all before it has.
+/// A copy has lost its metadata: every chain's last link, and what it lists, has no signature, and all before
+/// it has.
 #[test]
 fn an_honest_copy_is_valid_up_to_its_last_link() {
     let signer = Signer::aws();
@@ -130,7 +154,8 @@ fn an_honest_copy_is_valid_up_to_its_last_link() {
     let open = told(&verification);
     assert!(open.values().all(|standing| *standing == Standing::SignatureNotChecked), "{open:?}");
     let digest_files: Vec<&str> = open.keys().copied().filter(|key| key.contains("Digest")).collect();
-    // The last of the first chain before its restart and after it, the backfill, the last of the second chain.
+    // The last of the first chain before its restart and after it, the backfill, the last of the second
+    // chain.
     assert_eq!(digest_files.len(), 4, "{digest_files:?}");
     assert!(digest_files.contains(&chain[6].as_str()) && digest_files.contains(&chain[9].as_str()));
     assert_eq!(verification.summary.signatures, SignaturesChecked::Some);
@@ -143,10 +168,17 @@ fn without_keys_hashes_are_checked_and_nothing_is_called_valid() {
     let verification = in_s3(&objects, &Keys::default());
     assert_eq!(verification.summary.signatures, SignaturesChecked::None);
     assert!(verification.objects.iter().all(|object| object.verdict == Standing::SignatureNotChecked));
-    assert!(verification.summary.warnings[0].contains("aws cloudtrail list-public-keys --region eu-central-1 --start-time 2026-03-02T09:00:49Z"));
+    assert!(
+        verification.summary.warnings[0].contains(
+            "aws cloudtrail list-public-keys --region eu-central-1 --start-time 2026-03-02T09:00:49Z"
+        )
+    );
     let victim = log_files(&objects)[0].clone();
     objects.get_mut(&victim).unwrap().bytes = gzip(b"{\"Records\":[]}");
-    assert_eq!(findings(&in_s3(&objects, &Keys::default())), [(victim.as_str(), Standing::HashMismatch)].into());
+    assert_eq!(
+        findings(&in_s3(&objects, &Keys::default())),
+        [(victim.as_str(), Standing::HashMismatch)].into()
+    );
 }
 
 #[test]
@@ -165,12 +197,19 @@ fn packed_anew_or_unpacked_an_archive_is_the_same() {
 fn a_flat_copy_and_one_under_another_prefix_are_the_same() {
     let signer = Signer::aws();
     let (objects, _) = world(&signer);
-    let flat: Objects = objects.iter().map(|(key, stored)| (key.rsplit('/').next().unwrap().to_owned(), stored.clone())).collect();
+    let flat: Objects = objects
+        .iter()
+        .map(|(key, stored)| (key.rsplit('/').next().unwrap().to_owned(), stored.clone()))
+        .collect();
     assert_eq!(told(&in_s3(&flat, &keys(&[&signer]))), BTreeMap::new());
-    let moved: Objects = objects.iter().map(|(key, stored)| (format!("case/7/{key}"), stored.clone())).collect();
+    let moved: Objects =
+        objects.iter().map(|(key, stored)| (format!("case/7/{key}"), stored.clone())).collect();
     let root = Root::Bucket { bucket: "copy".to_owned(), prefix: "case/".to_owned() };
     let feed = RecordSource { objects: std::sync::Mutex::new(moved.into_iter().collect()) };
-    assert_eq!(told(&run(Box::new(feed), &keys(&[&signer]), &Scope::new(vec![root], &Filter::default()), 2)), BTreeMap::new());
+    assert_eq!(
+        told(&run(Box::new(feed), &keys(&[&signer]), &Scope::new(vec![root], &Filter::default()), 2)),
+        BTreeMap::new()
+    );
 }
 
 #[test]
@@ -180,7 +219,10 @@ fn threads_and_order_of_arrival_do_not_matter() {
     objects.remove(&chain[1]);
     objects.get_mut(&chain[3]).unwrap().bytes = gzip(b"{}");
     let keys = keys(&[&signer]);
-    let scope = Scope::new(vec![Root::Bucket { bucket: BUCKET.to_owned(), prefix: String::new() }], &Filter::default());
+    let scope = Scope::new(
+        vec![Root::Bucket { bucket: BUCKET.to_owned(), prefix: String::new() }],
+        &Filter::default(),
+    );
     let mut all = Vec::new();
     for (jobs, turned) in [(1, false), (1, true), (4, false), (4, true)] {
         let mut list: Vec<_> = objects.clone().into_iter().collect();
@@ -199,7 +241,8 @@ type Change = (String, Box<dyn Fn(&mut Objects)>);
 fn changes(objects: &Objects, chain: &[String]) -> Vec<Change> {
     let mut changes: Vec<Change> = Vec::new();
     for key in objects.keys() {
-        let mut change = |name: &str, change: Box<dyn Fn(&mut Objects)>| changes.push((format!("{name} {key}"), change));
+        let mut change =
+            |name: &str, change: Box<dyn Fn(&mut Objects)>| changes.push((format!("{name} {key}"), change));
         for place in [0usize, 3, 7, 11] {
             let (key, name) = (key.clone(), format!("a letter at {place}/12 of"));
             change(
@@ -231,7 +274,10 @@ fn changes(objects: &Objects, chain: &[String]) -> Vec<Change> {
             }),
         );
         let own = key.clone();
-        change("emptied", Box::new(move |objects| objects.get_mut(&own).unwrap().bytes = gzip(b"{\"Records\":[]}")));
+        change(
+            "emptied",
+            Box::new(move |objects| objects.get_mut(&own).unwrap().bytes = gzip(b"{\"Records\":[]}")),
+        );
         let own = key.clone();
         change("removed", Box::new(move |objects| drop(objects.remove(&own))));
     }
@@ -239,17 +285,25 @@ fn changes(objects: &Objects, chain: &[String]) -> Vec<Change> {
         let mut writer = Writer::new(TRAIL, Box::leak(Box::new(Signer::aws())));
         let key = writer.log_file(at(hour).plus_seconds(900)).replace(".json.gz", "x.json.gz");
         let stored = writer.objects.values().next().unwrap().clone();
-        changes.push((format!("added {key}"), Box::new(move |objects| drop(objects.insert(key.clone(), stored.clone())))));
+        changes.push((
+            format!("added {key}"),
+            Box::new(move |objects| drop(objects.insert(key.clone(), stored.clone()))),
+        ));
     }
     for key in chain.iter().cloned() {
         let (own, other) = (key.clone(), Signer::other());
-        changes.push((format!("signed by another key {key}"), Box::new(move |objects| sign_again(objects.get_mut(&own).unwrap(), &own, &other))));
+        changes.push((
+            format!("signed by another key {key}"),
+            Box::new(move |objects| sign_again(objects.get_mut(&own).unwrap(), &own, &other)),
+        ));
         let (own, other) = (key.clone(), Signer::other());
         changes.push((
             format!("forged {key}"),
             Box::new(move |objects| {
                 let stored = objects.get_mut(&own).unwrap();
-                let content = String::from_utf8(gunzip(&stored.bytes)).unwrap().replace(Signer::aws().fingerprint, other.fingerprint);
+                let content = String::from_utf8(gunzip(&stored.bytes))
+                    .unwrap()
+                    .replace(Signer::aws().fingerprint, other.fingerprint);
                 stored.bytes = gzip(content.as_bytes());
                 sign_again(stored, &own, &other);
             }),
@@ -268,7 +322,8 @@ fn changes(objects: &Objects, chain: &[String]) -> Vec<Change> {
     changes
 }
 
-/// The property: in S3 with keys, any single change is a finding, except the removal of what nothing names any more.
+/// The property: in S3 with keys, any single change is a finding, except the removal of what nothing names
+/// any more.
 #[test]
 fn any_single_change_in_s3_is_found() {
     let signer = Signer::aws();
@@ -282,8 +337,9 @@ fn any_single_change_in_s3_is_found() {
         change(&mut changed);
         let verification = in_s3(&changed, &keys);
         let found = findings(&verification);
-        let nothing_names_it =
-            name.starts_with("removed ") && (last_links.iter().any(|last| name.ends_with(last.as_str())) || name.ends_with("_backfill.json.gz"));
+        let nothing_names_it = name.starts_with("removed ")
+            && (last_links.iter().any(|last| name.ends_with(last.as_str()))
+                || name.ends_with("_backfill.json.gz"));
         if nothing_names_it {
             // What it listed is not proven any more, and that is said.
             assert!(!told(&verification).is_empty(), "{name}");
@@ -304,14 +360,22 @@ fn any_single_change_of_a_copy_is_told() {
     for (name, change) in changes(&objects, &chain) {
         let mut changed = objects.clone();
         change(&mut changed);
-        if changed.iter().map(|(key, stored)| (key, &stored.bytes)).eq(objects.iter().map(|(key, stored)| (key, &stored.bytes))) {
+        if changed
+            .iter()
+            .map(|(key, stored)| (key, &stored.bytes))
+            .eq(objects.iter().map(|(key, stored)| (key, &stored.bytes)))
+        {
             // Metadata alone was changed, which no copy has.
             continue;
         }
         let verification = on_disk(&changed, &keys);
         let is_last = |key: &str| before.keys().any(|last| *last == key);
         let key = name.rsplit(' ').next().unwrap();
-        assert!(is_last(key) && told(&verification) != BTreeMap::new() || !findings(&verification).is_empty(), "{name}: {:?}", told(&verification));
+        assert!(
+            is_last(key) && told(&verification) != BTreeMap::new() || !findings(&verification).is_empty(),
+            "{name}: {:?}",
+            told(&verification)
+        );
     }
 }
 
@@ -324,14 +388,27 @@ fn verdicts_name_what_was_done() {
         let mut changed = objects.clone();
         change(&mut changed);
         let verification = in_s3(&changed, &keys);
-        findings(&verification).into_iter().map(|(key, standing)| (key.to_owned(), standing)).collect::<BTreeMap<_, _>>()
+        findings(&verification)
+            .into_iter()
+            .map(|(key, standing)| (key.to_owned(), standing))
+            .collect::<BTreeMap<_, _>>()
     };
     let log_file = log_files(&objects)[1].clone();
-    assert_eq!(after(&|objects| drop(objects.remove(&log_file))), [(log_file.clone(), Standing::Missing)].into());
-    assert_eq!(after(&|objects| drop(objects.remove(&chain[2]))), [(chain[2].clone(), Standing::Missing)].into());
+    assert_eq!(
+        after(&|objects| drop(objects.remove(&log_file))),
+        [(log_file.clone(), Standing::Missing)].into()
+    );
+    assert_eq!(
+        after(&|objects| drop(objects.remove(&chain[2]))),
+        [(chain[2].clone(), Standing::Missing)].into()
+    );
     let edited = after(&|objects| {
         let stored = objects.get_mut(&chain[2]).unwrap();
-        let content = String::from_utf8(gunzip(&stored.bytes)).unwrap().replacen("\"hashValue\":\"", "\"hashValue\":\"0", 1);
+        let content = String::from_utf8(gunzip(&stored.bytes)).unwrap().replacen(
+            "\"hashValue\":\"",
+            "\"hashValue\":\"0",
+            1,
+        );
         stored.bytes = gzip(content.as_bytes());
     });
     assert_eq!(edited.get(&chain[2]), Some(&Standing::SignatureInvalid));
@@ -345,17 +422,22 @@ fn verdicts_name_what_was_done() {
     });
     assert_eq!(replayed.get(&chain[6]), Some(&Standing::Misplaced));
     let added = log_file.replace(".json.gz", "x.json.gz");
-    assert_eq!(after(&|objects| drop(objects.insert(added.clone(), objects[&log_file].clone()))), [(added.clone(), Standing::Unlisted)].into());
+    assert_eq!(
+        after(&|objects| drop(objects.insert(added.clone(), objects[&log_file].clone()))),
+        [(added.clone(), Standing::Unlisted)].into()
+    );
 }
 
-/// A log digest file that somebody signed with a key of his own, and said so: AWS's key of that region is known.
+/// A log digest file that somebody signed with a key of his own, and said so: AWS's key of that region is
+/// known.
 #[test]
 fn a_key_that_nobody_gave_is_told_where_others_of_the_region_were_given() {
     let signer = Signer::aws();
     let (mut objects, chain) = world(&signer);
     let other = Signer::other();
     let stored = objects.get_mut(&chain[6]).unwrap();
-    let content = String::from_utf8(gunzip(&stored.bytes)).unwrap().replace(signer.fingerprint, other.fingerprint);
+    let content =
+        String::from_utf8(gunzip(&stored.bytes)).unwrap().replace(signer.fingerprint, other.fingerprint);
     stored.bytes = gzip(content.as_bytes());
     sign_again(stored, &chain[6], &other);
     let verification = in_s3(&objects, &keys(&[&signer]));
@@ -373,13 +455,23 @@ fn what_is_too_new_is_no_finding_and_what_is_long_overdue_is_said() {
     let soon = writer.log_file(at(3).plus_seconds(1200));
     let boundary = writer.log_file(at(3).plus_seconds(-300));
     let verification = in_s3(&writer.objects, &keys(&[&signer]));
-    assert_eq!(told(&verification), [(soon.as_str(), Standing::NotCovered), (boundary.as_str(), Standing::NotCovered)].into());
-    assert!(verification.objects.iter().all(|object| object.severity.is_none()) && verification.summary.warnings.is_empty());
+    assert_eq!(
+        told(&verification),
+        [(soon.as_str(), Standing::NotCovered), (boundary.as_str(), Standing::NotCovered)].into()
+    );
+    assert!(
+        verification.objects.iter().all(|object| object.severity.is_none())
+            && verification.summary.warnings.is_empty()
+    );
     let before = writer.log_file(at(-2));
     let late = writer.log_file(at(9));
     let verification = in_s3(&writer.objects, &keys(&[&signer]));
-    let low: Vec<&str> =
-        verification.objects.iter().filter(|object| object.severity == Some(Severity::Low)).map(|object| object.object.raw()).collect();
+    let low: Vec<&str> = verification
+        .objects
+        .iter()
+        .filter(|object| object.severity == Some(Severity::Low))
+        .map(|object| object.object.raw())
+        .collect();
     assert_eq!(low, [before.as_str(), late.as_str()]);
     assert!(verification.summary.warnings[0].starts_with("1 log file was delivered long after"));
 }
@@ -401,12 +493,21 @@ fn a_trail_without_validation_beside_one_with_it_is_not_covered() {
 fn the_wrong_folder_accuses_nobody() {
     let signer = Signer::aws();
     let (objects, _) = world(&signer);
-    let digest_files: Objects =
-        objects.iter().filter(|(key, _)| key.contains("/CloudTrail-Digest/")).map(|(key, stored)| (key.clone(), stored.clone())).collect();
-    let root = Root::Bucket { bucket: BUCKET.to_owned(), prefix: "AWSLogs/111122223333/CloudTrail-Digest/".to_owned() };
+    let digest_files: Objects = objects
+        .iter()
+        .filter(|(key, _)| key.contains("/CloudTrail-Digest/"))
+        .map(|(key, stored)| (key.clone(), stored.clone()))
+        .collect();
+    let root = Root::Bucket {
+        bucket: BUCKET.to_owned(),
+        prefix: "AWSLogs/111122223333/CloudTrail-Digest/".to_owned(),
+    };
     let feed = RecordSource { objects: std::sync::Mutex::new(digest_files.clone().into_iter().collect()) };
     let verification = run(Box::new(feed), &keys(&[&signer]), &Scope::new(vec![root], &Filter::default()), 1);
-    assert_eq!((told(&verification), verification.summary.not_in_sources), (BTreeMap::new(), log_files(&objects).len() as u64));
+    assert_eq!(
+        (told(&verification), verification.summary.not_in_sources),
+        (BTreeMap::new(), log_files(&objects).len() as u64)
+    );
     // Of a whole bucket, that everything is gone is a finding.
     let verification = in_s3(&digest_files, &keys(&[&signer]));
     assert_eq!(findings(&verification).len(), log_files(&objects).len());
@@ -421,7 +522,11 @@ fn a_signature_that_is_gone_where_others_have_theirs_is_told() {
         let mut changed = objects.clone();
         changed.get_mut(key).unwrap().metadata.clear();
         let verification = in_s3(&changed, &keys(&[&signer]));
-        let expected = if [3, 6, 9].contains(&at) { [(key.as_str(), Standing::SignatureInvalid)].into() } else { BTreeMap::new() };
+        let expected = if [3, 6, 9].contains(&at) {
+            [(key.as_str(), Standing::SignatureInvalid)].into()
+        } else {
+            BTreeMap::new()
+        };
         assert_eq!(findings(&verification), expected);
     }
 }
@@ -432,13 +537,17 @@ fn an_edited_file_cannot_choose_its_algorithm() {
     let signer = Signer::aws();
     let (mut objects, chain) = world(&signer);
     let stored = objects.get_mut(&chain[6]).unwrap();
-    stored.bytes = gzip(String::from_utf8(gunzip(&stored.bytes)).unwrap().replace("SHA256withRSA", "NONE").as_bytes());
+    stored.bytes =
+        gzip(String::from_utf8(gunzip(&stored.bytes)).unwrap().replace("SHA256withRSA", "NONE").as_bytes());
     stored.metadata.insert("signature-algorithm".to_owned(), "NONE".to_owned());
-    assert_eq!(findings(&in_s3(&objects, &keys(&[&signer]))), [(chain[6].as_str(), Standing::SignatureInvalid)].into());
+    assert_eq!(
+        findings(&in_s3(&objects, &keys(&[&signer]))),
+        [(chain[6].as_str(), Standing::SignatureInvalid)].into()
+    );
 }
 
-/// Somebody edits a list and all hashes behind it, and cannot sign. What follows an altered file has a signature in its successor,
-/// which was altered, too; it was said to have none.
+/// Somebody edits a list and all hashes behind it, and cannot sign. What follows an altered file has a
+/// signature in its successor, which was altered, too; it was said to have none.
 #[test]
 fn a_signature_in_an_altered_successor_is_said_to_be_there() {
     let signer = Signer::aws();
@@ -470,7 +579,10 @@ fn a_copy_beside_its_original_is_proven() {
     let signer = Signer::aws();
     let (mut objects, chain) = world(&signer);
     for key in &chain {
-        objects.insert(format!("copy/{key}"), Stored { bytes: objects[key].bytes.clone(), metadata: BTreeMap::new() });
+        objects.insert(
+            format!("copy/{key}"),
+            Stored { bytes: objects[key].bytes.clone(), metadata: BTreeMap::new() },
+        );
     }
     assert_eq!(told(&in_s3(&objects, &keys(&[&signer]))), BTreeMap::new());
 }
@@ -484,10 +596,16 @@ fn what_is_in_a_folder_that_cannot_be_listed_is_not_missing() {
     let before = objects.len();
     objects.retain(|key, _| !key.starts_with(folder));
     assert!(objects.len() < before);
-    objects.insert(folder.to_owned(), Stored { bytes: Vec::new(), metadata: [("cannot".to_owned(), "denied".to_owned())].into() });
+    objects.insert(
+        folder.to_owned(),
+        Stored { bytes: Vec::new(), metadata: [("cannot".to_owned(), "denied".to_owned())].into() },
+    );
     let verification = in_s3(&objects, &keys(&[&signer]));
     assert_eq!(findings(&verification), BTreeMap::new());
-    assert!(told(&verification).values().all(|standing| *standing == Standing::Unreadable) && told(&verification).len() > 2);
+    assert!(
+        told(&verification).values().all(|standing| *standing == Standing::Unreadable)
+            && told(&verification).len() > 2
+    );
 }
 
 /// Ctrl-C, or credentials that ran out: what was not read is not missing.
@@ -500,40 +618,56 @@ fn a_run_that_ended_early_accuses_nobody() {
     objects.remove(&victim);
     let added = log_files(&objects)[0].replace(".json.gz", "x.json.gz");
     objects.insert(added, objects[&log_files(&objects)[0]].clone());
-    let feed: Box<dyn Feed> = Box::new(RecordSource { objects: std::sync::Mutex::new(objects.into_iter().collect()) });
+    let feed: Box<dyn Feed> =
+        Box::new(RecordSource { objects: std::sync::Mutex::new(objects.into_iter().collect()) });
     let (progress, cancelled) = (Progress::default(), AtomicBool::new(false));
     let budget = Budget { jobs: NonZeroUsize::MIN, object_bytes_max: 1 << 30, kept_bytes_max: 1 << 30 };
-    let (keys, scope) = (keys(&[&signer]), Scope::new(vec![Root::Bucket { bucket: BUCKET.to_owned(), prefix: String::new() }], &Filter::default()));
-    let mut gathered = checking::read(Run { feeds: &[feed], budget, progress: &progress, cancelled: &cancelled });
+    let (keys, scope) = (
+        keys(&[&signer]),
+        Scope::new(
+            vec![Root::Bucket { bucket: BUCKET.to_owned(), prefix: String::new() }],
+            &Filter::default(),
+        ),
+    );
+    let mut gathered =
+        checking::read(Run { feeds: &[feed], budget, progress: &progress, cancelled: &cancelled });
     gathered.coverage.partial = true;
     assert_eq!(findings(&gathered.judge(&keys, &scope).1), BTreeMap::new());
 }
 
-/// A copy that has lost its folders, of two places that have files of one name: it is one of them, or altered.
+/// A copy that has lost its folders, of two places that have files of one name: it is one of them, or
+/// altered.
 #[test]
 fn a_name_that_is_listed_twice_is_said() {
     let signer = Signer::aws();
     let mut writer = Writer::new(TRAIL, &signer);
     let key = writer.log_file(at(0).plus_seconds(600));
     let other = key.replace("/02/1", "/03/1");
-    writer.objects.insert(other.clone(), Stored { bytes: gzip(b"{\"Records\":[1]}"), metadata: BTreeMap::new() });
+    writer
+        .objects
+        .insert(other.clone(), Stored { bytes: gzip(b"{\"Records\":[1]}"), metadata: BTreeMap::new() });
     let digest_file = writer.log_digest_file(at(0), at(1), &[key.clone(), other.clone()]);
     let keys = keys(&[&signer]);
     assert_eq!(told(&in_s3(&writer.objects, &keys)), BTreeMap::new());
     let flat = |bytes: &[u8]| {
         let copy = Stored { bytes: gzip(bytes), metadata: BTreeMap::new() };
-        let objects: Objects =
-            [(digest_file.clone(), writer.objects[&digest_file].clone()), (key.rsplit('/').next().unwrap().to_owned(), copy)].into();
+        let objects: Objects = [
+            (digest_file.clone(), writer.objects[&digest_file].clone()),
+            (key.rsplit('/').next().unwrap().to_owned(), copy),
+        ]
+        .into();
         let verification = in_s3(&objects, &keys);
         let object = &verification.objects[0];
         (object.verdict, object.reason.as_ref().map(|reason| reason.raw().to_owned()).unwrap_or_default())
     };
-    assert!(matches!(flat(b"{\"Records\":[1]}"), (Standing::Valid, reason) if reason.starts_with("several log files of its name")));
+    assert!(
+        matches!(flat(b"{\"Records\":[1]}"), (Standing::Valid, reason) if reason.starts_with("several log files of its name"))
+    );
     assert_eq!(flat(b"{\"Records\":[2]}").0, Standing::HashMismatch);
 }
 
-/// An honest archive of any shape: hours of activity and quiet ones, files that are delivered into the next hour, restarts,
-/// backfills long after, several regions, an organization, a prefix.
+/// An honest archive of any shape: hours of activity and quiet ones, files that are delivered into the next
+/// hour, restarts, backfills long after, several regions, an organization, a prefix.
 fn any_honest(rng: &mut rng::Rng, signer: &Signer) -> Objects {
     let mut objects = Objects::new();
     let (prefix, organization) = (*rng.pick(&["", "logs/", "a/b/"]), *rng.pick(&["", "o-abc123/"]));
@@ -581,7 +715,12 @@ fn no_honest_archive_is_accused() {
         let s3 = in_s3(&objects, &keys);
         let open = told(&s3);
         assert!(open.values().all(|standing| *standing == Standing::NotCovered), "SEED={seed}: {open:?}");
-        assert!(s3.objects.iter().all(|object| object.kind == CheckedKind::LogFile || object.verdict == Standing::Valid), "SEED={seed}");
+        assert!(
+            s3.objects
+                .iter()
+                .all(|object| object.kind == CheckedKind::LogFile || object.verdict == Standing::Valid),
+            "SEED={seed}"
+        );
         assert_eq!(findings(&on_disk(&objects, &keys)), BTreeMap::new(), "SEED={seed}");
         assert_eq!(findings(&on_disk(&objects, &Keys::default())), BTreeMap::new(), "SEED={seed}");
     }

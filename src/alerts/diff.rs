@@ -51,7 +51,15 @@ struct FoundLost {
 impl From<Found> for Loss {
     fn from(found: Found) -> Self {
         let Found { id, kind, severity, repository, tag, lost } = found;
-        Self { id: id_of_loss(&id).to_owned(), severity, kind, repository, tag, digest: lost.digest, gone_at: lost.gone_at }
+        Self {
+            id: id_of_loss(&id).to_owned(),
+            severity,
+            kind,
+            repository,
+            tag,
+            digest: lost.digest,
+            gone_at: lost.gone_at,
+        }
     }
 }
 

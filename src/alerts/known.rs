@@ -92,9 +92,16 @@ impl Known {
 
     /// Decides which losses are news, and stores them for the next run. `end` is where the evidence ends,
     /// `now` the time of day.
-    pub fn take(&mut self, losses: &BTreeMap<String, Loss>, end: Option<Timestamp>, now: Timestamp) -> BTreeMap<String, News> {
-        let mut accepted: BTreeMap<String, Acceptance> = self.accepted.drain(..).map(|entry| (entry.id.clone(), entry)).collect();
-        let mut known: BTreeMap<String, ReportedLoss> = self.known.drain(..).map(|told| (told.loss.id.clone(), told)).collect();
+    pub fn take(
+        &mut self,
+        losses: &BTreeMap<String, Loss>,
+        end: Option<Timestamp>,
+        now: Timestamp,
+    ) -> BTreeMap<String, News> {
+        let mut accepted: BTreeMap<String, Acceptance> =
+            self.accepted.drain(..).map(|entry| (entry.id.clone(), entry)).collect();
+        let mut known: BTreeMap<String, ReportedLoss> =
+            self.known.drain(..).map(|told| (told.loss.id.clone(), told)).collect();
         let mut news = BTreeMap::new();
         for (id, loss) in losses {
             let said = match accepted.remove(id) {
@@ -126,7 +133,12 @@ fn is_news(loss: &Loss, accepted: Option<&Loss>) -> bool {
 }
 
 /// Stores a loss at its worst, and decides whether it is news.
-fn keep(known: &mut BTreeMap<String, ReportedLoss>, loss: &Loss, end: Option<Timestamp>, said: Option<News>) -> News {
+fn keep(
+    known: &mut BTreeMap<String, ReportedLoss>,
+    loss: &Loss,
+    end: Option<Timestamp>,
+    said: Option<News>,
+) -> News {
     let Some(told) = known.get_mut(&loss.id) else {
         known.insert(loss.id.clone(), ReportedLoss { loss: loss.clone(), first_told: end });
         return said.unwrap_or(News::New);

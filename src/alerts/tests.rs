@@ -11,7 +11,11 @@ fn loss(severity: Severity, gone: Option<i64>) -> Loss {
         id: "0123456789abcdef".into(),
         severity,
         kind: if gone.is_some() { FindingKind::SameTagRace } else { FindingKind::DisplacedAlive },
-        repository: Repository { registry_id: "111122223333".into(), region: "eu-central-1".into(), name: "shop/api".into() },
+        repository: Repository {
+            registry_id: "111122223333".into(),
+            region: "eu-central-1".into(),
+            name: "shop/api".into(),
+        },
         tag: Some("v7".into()),
         digest: Digest::parse(&format!("sha256:{}", "0a".repeat(32))),
         gone_at: gone.map(time),
@@ -82,15 +86,24 @@ fn an_acceptance_ends_with_its_day_or_when_it_gets_worse() {
     // Known first and accepted later: it is reported again all the same.
     let mut known = Known::default();
     assert_eq!(take(&mut known, &loss(Severity::Medium, Some(3)), 9), News::New);
-    known.accept(Acceptance { id: loss(Severity::Medium, None).id, until: time(20), reason: "by hand".into(), as_of: None });
+    known.accept(Acceptance {
+        id: loss(Severity::Medium, None).id,
+        until: time(20),
+        reason: "by hand".into(),
+        as_of: None,
+    });
     assert_eq!(take(&mut known, &loss(Severity::Medium, Some(3)), 10), News::Accepted);
     assert_eq!(take(&mut known, &loss(Severity::Medium, Some(3)), 20), News::New);
 }
 
 #[test]
 fn of_several_ends_the_last_counts_and_of_one_the_worst() {
-    let several =
-        joined([loss(Severity::Critical, Some(3)), loss(Severity::Low, Some(9)), loss(Severity::Medium, Some(9)), loss(Severity::Critical, Some(4))]);
+    let several = joined([
+        loss(Severity::Critical, Some(3)),
+        loss(Severity::Low, Some(9)),
+        loss(Severity::Medium, Some(9)),
+        loss(Severity::Critical, Some(4)),
+    ]);
     let only = several.values().next().unwrap();
     assert_eq!((several.len(), only.severity, only.gone_at), (1, Severity::Medium, Some(time(9))));
 }
@@ -113,12 +126,21 @@ fn two_results_are_compared_by_what_was_lost() {
     let diff = diff(old, new);
     let ids = |losses: &[Loss]| losses.iter().map(|loss| loss.id.clone()).collect::<Vec<_>>();
     assert_eq!((ids(&diff.new), ids(&diff.gone), diff.same), (vec!["d".to_owned()], vec!["c".to_owned()], 1));
-    assert_eq!((&*diff.worse[0].after.id, &*diff.better[0].after.id, diff.worse.len(), diff.better.len()), ("a", "b", 1, 1));
+    assert_eq!(
+        (&*diff.worse[0].after.id, &*diff.better[0].after.id, diff.worse.len(), diff.better.len()),
+        ("a", "b", 1, 1)
+    );
 }
 
 #[test]
 fn a_file_that_is_none_of_ours_is_refused() {
-    for text in ["", "{}", "[]", r#"{"schema_version":2,"accepted":[],"known":[]}"#, r#"{"schema_version":1,"accepted":[],"known":[],"more":1}"#] {
+    for text in [
+        "",
+        "{}",
+        "[]",
+        r#"{"schema_version":2,"accepted":[],"known":[]}"#,
+        r#"{"schema_version":1,"accepted":[],"known":[],"more":1}"#,
+    ] {
         assert!(Known::parse(text.as_bytes()).is_err(), "{text}");
     }
     assert!(read(br#"{"schema_version":1,"command":"timeline","findings":[]}"#).is_err());

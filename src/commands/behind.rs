@@ -1,5 +1,5 @@
-//! Who stood behind pushes and deletions, for verbs that tell of them: the sources are read once more, for the time around these calls
-//! alone, and of their records those that begin sessions.
+//! Who stood behind pushes and deletions, for verbs that tell of them: the sources are read once more, for
+//! the time around these calls alone, and of their records those that begin sessions.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -45,8 +45,14 @@ impl Told {
 
 /// The calls of a finding whose callers are of interest: the pushes and the deletion.
 pub fn calls(finding: &Finding) -> impl Iterator<Item = &EventRef> + Clone {
-    let pushed = finding.first_push.as_ref().or_else(|| finding.evidence.iter().find(|event| event.event_name == "PutImage"));
-    pushed.into_iter().chain([&finding.second_push]).chain(finding.deletion.iter().map(|deletion| &deletion.event))
+    let pushed = finding
+        .first_push
+        .as_ref()
+        .or_else(|| finding.evidence.iter().find(|event| event.event_name == "PutImage"));
+    pushed
+        .into_iter()
+        .chain([&finding.second_push])
+        .chain(finding.deletion.iter().map(|deletion| &deletion.event))
 }
 
 impl Behind {
@@ -61,11 +67,14 @@ impl Behind {
         let mut calls: Vec<&EventRef> = calls.filter(|call| trace::is_traceable(call)).collect();
         calls.sort_by(|a, b| a.event_id.cmp(&b.event_id));
         calls.dedup_by(|a, b| a.event_id == b.event_id);
-        let Some((since, until)) = trace::window(&calls).filter(|_| !self.no_trace && !run.evidence.coverage.partial) else {
+        let Some((since, until)) =
+            trace::window(&calls).filter(|_| !self.no_trace && !run.evidence.coverage.partial)
+        else {
             return Ok(Told::default());
         };
         if common.sources.iter().any(|spec| spec == "-") {
-            run.talk.note("who stood behind pushes and deletions is not told: standard input can be read once");
+            run.talk
+                .note("who stood behind pushes and deletions is not told: standard input can be read once");
             return Ok(Told::default());
         }
         let asked = common.filter()?;
@@ -78,14 +87,19 @@ impl Behind {
         let feeds = sources::open(common, &filter)?;
         let budget = gather::budget(common.sources());
         let budget = Budget { kept_bytes_max: budget.kept_bytes_max / MEMORY_PART, ..budget };
-        let read = watched(run.talk, &feeds, &run.cancelled, budget, |run| trace::trace_of(run, &filter, &calls));
+        let read =
+            watched(run.talk, &feeds, &run.cancelled, budget, |run| trace::trace_of(run, &filter, &calls));
         if run.cancelled.load(Ordering::Relaxed) || feeds.iter().any(|feed| feed.fatal().is_some()) {
-            run.talk.warn("who stood behind pushes and deletions is not told: the sources could not be read once more");
+            run.talk.warn(
+                "who stood behind pushes and deletions is not told: the sources could not be read once more",
+            );
             return Ok(Told::default());
         }
         match read {
             Ok(trace) => {
-                redactor.iter().for_each(|redactor| trace.iter().for_each(|trace| redactor.learn_trace(trace)));
+                redactor
+                    .iter()
+                    .for_each(|redactor| trace.iter().for_each(|trace| redactor.learn_trace(trace)));
                 Ok(Told(trace.as_ref().map(trace::behind).unwrap_or_default()))
             }
             Err(overfull) => {

@@ -15,7 +15,10 @@ pub fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     let read = File::open(path)?.take(bytes_max + 1).read_to_end(&mut content)?;
     if read as u64 > bytes_max {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than such a file can be ({})", bytes(bytes_max))));
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("it is larger than such a file can be ({})", bytes(bytes_max)),
+        ));
     }
     Ok(content)
 }

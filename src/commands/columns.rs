@@ -21,7 +21,12 @@ pub fn timelines(run: &Run<'_>, timelines: impl Iterator<Item = Timeline>) -> Re
 }
 
 /// Writes the results for objects. No query has them, because queries do not check signatures.
-pub fn checked(out: &mut dyn Write, look: Look, coverage: &Coverage, objects: &[CheckedObject]) -> io::Result<()> {
+pub fn checked(
+    out: &mut dyn Write,
+    look: Look,
+    coverage: &Coverage,
+    objects: &[CheckedObject],
+) -> io::Result<()> {
     let answer = Answer::of_table(&engine::OBJECTS, &rows::checked(objects)).map_err(io::Error::other)?;
     ui::answer::write(out, look, coverage, &answer, usize::MAX)
 }

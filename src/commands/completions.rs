@@ -9,7 +9,9 @@ use crate::ui::output::Destination;
 
 /// Write a script that lets a shell complete the command line
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: tagfall completions bash > ~/.local/share/bash-completion/completions/tagfall")]
+#[command(
+    after_help = "Example: tagfall completions bash > ~/.local/share/bash-completion/completions/tagfall"
+)]
 pub struct Args {
     /// The shell
     #[arg(value_enum)]
@@ -48,10 +50,16 @@ fn command() -> Command {
     for table in tables::ALL {
         (table.columns)().iter().for_each(|column| columns.entry(column.name).or_default().push(table.name));
     }
-    let columns = columns.into_iter().map(|(column, tables)| PossibleValue::new(column).help(format!("column of {}", tables.join(", "))));
+    let columns = columns
+        .into_iter()
+        .map(|(column, tables)| PossibleValue::new(column).help(format!("column of {}", tables.join(", "))));
     let of_query: Vec<PossibleValue> = queries().chain(columns).collect();
     let of_queries: Vec<PossibleValue> = names().collect();
     Cli::command()
-        .mut_subcommand("query", |query| query.mut_arg("query", |query| query.value_parser(PossibleValuesParser::new(of_query))))
-        .mut_subcommand("queries", |queries| queries.mut_arg("name", |name| name.value_parser(PossibleValuesParser::new(of_queries))))
+        .mut_subcommand("query", |query| {
+            query.mut_arg("query", |query| query.value_parser(PossibleValuesParser::new(of_query)))
+        })
+        .mut_subcommand("queries", |queries| {
+            queries.mut_arg("name", |name| name.value_parser(PossibleValuesParser::new(of_queries)))
+        })
 }

@@ -112,7 +112,9 @@ fn environment() -> Result<Vec<(&'static Setting, String)>, Failure> {
         let shown = format!("{PREFIX}{key}");
         match SETTINGS.iter().find(|setting| setting.variable() == shown) {
             Some(setting) => {
-                let value = value.into_string().map_err(|_| Failure::new(format!("{shown} is no text")).advise("set it to plain UTF-8"))?;
+                let value = value.into_string().map_err(|_| {
+                    Failure::new(format!("{shown} is no text")).advise("set it to plain UTF-8")
+                })?;
                 values.push((setting, value));
             }
             None => near(&shown, key)?,
@@ -125,7 +127,8 @@ fn environment() -> Result<Vec<(&'static Setting, String)>, Failure> {
 /// a typing error.
 fn near(shown: &str, key: &str) -> Result<(), Failure> {
     match setting::near(key, ALMOST) {
-        Some(near) => Err(Failure::new(format!("there is no setting {shown}")).advise(format!("did you mean {}? else unset it", near.variable()))),
+        Some(near) => Err(Failure::new(format!("there is no setting {shown}"))
+            .advise(format!("did you mean {}? else unset it", near.variable()))),
         None => Ok(()),
     }
 }
@@ -142,20 +145,32 @@ fn find(
     }
     if let Some((_, value)) = environment.iter().find(|(other, _)| other.id == setting.id) {
         let values = setting.split(value);
-        setting.check(&values).map_err(|why| Failure::new(format!("{} is {value:?}", setting.variable())).because(why))?;
+        setting
+            .check(&values)
+            .map_err(|why| Failure::new(format!("{} is {value:?}", setting.variable())).because(why))?;
         return Ok(Found { setting, values, origin: Origin::Environment(setting) });
     }
     if let Some((line, values)) = file.and_then(|file| file.values(setting)) {
         return Ok(Found { setting, values: values.to_vec(), origin: Origin::File(line) });
     }
-    let default = verb.get_arguments().find(|argument| argument.get_id() == setting.id).map(|argument| argument.get_default_values().to_vec());
-    let values = default.unwrap_or_default().iter().map(|value| value.to_string_lossy().into_owned()).collect();
+    let default = verb
+        .get_arguments()
+        .find(|argument| argument.get_id() == setting.id)
+        .map(|argument| argument.get_default_values().to_vec());
+    let values =
+        default.unwrap_or_default().iter().map(|value| value.to_string_lossy().into_owned()).collect();
     Ok(Found { setting, values, origin: Origin::Default })
 }
 
 /// The values as they were typed.
 fn raw(given: &ArgMatches, id: &str) -> Vec<String> {
-    given.get_raw(id).into_iter().flatten().map(OsStr::to_string_lossy).map(|value| value.into_owned()).collect()
+    given
+        .get_raw(id)
+        .into_iter()
+        .flatten()
+        .map(OsStr::to_string_lossy)
+        .map(|value| value.into_owned())
+        .collect()
 }
 
 /// The command line with the settings appended; sources come last, after `--`.
@@ -163,7 +178,9 @@ fn with(mut arguments: Vec<OsString>, found: &[Found]) -> Vec<OsString> {
     let added = || found.iter().filter(|found| !matches!(found.origin, Origin::Flag | Origin::Default));
     let ends_options = arguments.iter().position(|argument| argument == "--");
     let options = added().filter(|found| found.setting.id != "sources");
-    let options = options.flat_map(|found| found.values.iter().map(|value| OsString::from(format!("--{}={value}", found.setting.key))));
+    let options = options.flat_map(|found| {
+        found.values.iter().map(|value| OsString::from(format!("--{}={value}", found.setting.key)))
+    });
     let at = ends_options.unwrap_or(arguments.len());
     let _ = arguments.splice(at..at, options).count();
     if let Some(sources) = added().find(|found| found.setting.id == "sources") {
@@ -178,17 +195,22 @@ fn with(mut arguments: Vec<OsString>, found: &[Found]) -> Vec<OsString> {
 /// `settings from tagfall.toml: sources, since; from the environment: fail-on`.
 fn note(found: &[Found]) -> Option<String> {
     let keys = |of: &dyn Fn(&Origin) -> bool| {
-        let keys: Vec<&str> = found.iter().filter(|found| of(&found.origin)).map(|found| found.setting.key).collect();
+        let keys: Vec<&str> =
+            found.iter().filter(|found| of(&found.origin)).map(|found| found.setting.key).collect();
         (!keys.is_empty()).then(|| keys.join(", "))
     };
-    let file = keys(&|origin| matches!(origin, Origin::File(_))).map(|keys| format!("from {}: {keys}", file_of(found)));
-    let environment = keys(&|origin| matches!(origin, Origin::Environment(_))).map(|keys| format!("from the environment: {keys}"));
+    let file = keys(&|origin| matches!(origin, Origin::File(_)))
+        .map(|keys| format!("from {}: {keys}", file_of(found)));
+    let environment = keys(&|origin| matches!(origin, Origin::Environment(_)))
+        .map(|keys| format!("from the environment: {keys}"));
     let parts: Vec<String> = file.into_iter().chain(environment).collect();
     (!parts.is_empty()).then(|| format!("settings {}", parts.join("; ")))
 }
 
 fn file_of(found: &[Found]) -> String {
-    let place = found.iter().find_map(|found| if let Origin::File(place) = &found.origin { Some(place.as_str()) } else { None });
+    let place = found
+        .iter()
+        .find_map(|found| if let Origin::File(place) = &found.origin { Some(place.as_str()) } else { None });
     place.and_then(|place| place.rsplit_once(':')).map_or(NAME, |(file, _)| file).to_owned()
 }
 

@@ -29,10 +29,17 @@ pub fn prepare<'i>(show: &Show, inputs: impl IntoIterator<Item = &'i Path>) -> R
     let or_remove = "name another file with -o, or remove this one first";
     let refused = match held(path) {
         Held::Records => refused("the file holds CloudTrail records").advise(or_remove),
-        _ if inputs.into_iter().any(|input| is_same(input, path)) => refused("it is what this run reads").advise(another),
+        _ if inputs.into_iter().any(|input| is_same(input, path)) => {
+            refused("it is what this run reads").advise(another)
+        }
         _ if is_in_lake(path) => refused("it lies in a lake, whose files are its own").advise(another),
-        Held::Known => refused("it is a file of --known, and what it holds stands nowhere else").advise(or_remove),
-        Held::Unknown => refused("the file is so large that it cannot be told whether it holds CloudTrail records").advise(or_remove),
+        Held::Known => {
+            refused("it is a file of --known, and what it holds stands nowhere else").advise(or_remove)
+        }
+        Held::Unknown => {
+            refused("the file is so large that it cannot be told whether it holds CloudTrail records")
+                .advise(or_remove)
+        }
         Held::Nothing => return Ok(destination),
     };
     Err(refused)
@@ -66,8 +73,14 @@ fn is_in_lake(path: &Path) -> bool {
     let path = folder.zip(path.file_name()).map_or_else(|| path.clone(), |(folder, name)| folder.join(name));
     path.ancestors().skip(1).filter(|folder| folder.join(LAKE).is_dir()).any(|lake| {
         let inside = path.strip_prefix(lake).unwrap_or(&path);
-        let first = inside.components().next().map(|part| part.as_os_str().to_string_lossy().into_owned()).unwrap_or_default();
-        first == LAKE || first.starts_with("account=") || inside.extension().is_some_and(|extension| extension == "parquet" || extension == "rows")
+        let first = inside
+            .components()
+            .next()
+            .map(|part| part.as_os_str().to_string_lossy().into_owned())
+            .unwrap_or_default();
+        first == LAKE
+            || first.starts_with("account=")
+            || inside.extension().is_some_and(|extension| extension == "parquet" || extension == "rows")
     })
 }
 
@@ -83,7 +96,9 @@ fn held(path: &Path) -> Held {
     let mut stored = Vec::new();
     for limit in LOOKED_AT_BYTES {
         stored.clear();
-        let Ok(_) = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut stored)) else { return Held::Nothing };
+        let Ok(_) = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut stored)) else {
+            return Held::Nothing;
+        };
         let report = Decoder::new().object(&stored, Wanted::Sources(&[]), Limits::default(), &mut Unread);
         if report.records > report.failed_total || matches!(report.outcome, Outcome::Skipped(_)) {
             return Held::Records;
@@ -91,7 +106,8 @@ fn held(path: &Path) -> Held {
         if Known::parse(&stored).is_ok() {
             return Held::Known;
         }
-        let head: Vec<u8> = stored.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).take(OURS.len()).collect();
+        let head: Vec<u8> =
+            stored.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).take(OURS.len()).collect();
         if (stored.len() as u64) < limit || head == OURS {
             return Held::Nothing;
         }

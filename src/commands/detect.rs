@@ -17,7 +17,8 @@ use crate::ui::talk::Talk;
 use crate::{detect, ui};
 
 /// Formats of this verb, besides those that every verb has.
-const MORE_FORMATS: &[ui::Format] = &[ui::Format::Markdown, ui::Format::Sarif, ui::Format::Ocsf, ui::Format::Timesketch];
+const MORE_FORMATS: &[ui::Format] =
+    &[ui::Format::Markdown, ui::Format::Sarif, ui::Format::Ocsf, ui::Format::Timesketch];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,8 +30,8 @@ Examples:
 
 /// Find every image that was lost, who did it, and who was hurt
 ///
-/// A race or an overwrite of its tag that a lifecycle rule made final; images that were expired, deleted or archived while
-/// something needed them.
+/// A race or an overwrite of its tag that a lifecycle rule made final; images that were expired, deleted or
+/// archived while something needed them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES), mut_arg("format", |format| format.value_parser(ui::Format::and(MORE_FORMATS))))]
 pub struct Args {
@@ -90,7 +91,9 @@ impl Args {
                     style: self.common.show.style(),
                     picture: &|finding| picture(history, finding, &shown),
                 };
-                run.write(|out, look, coverage| ui::findings::write_telling(out, look, coverage, shown.findings(), telling))?
+                run.write(|out, look, coverage| {
+                    ui::findings::write_telling(out, look, coverage, shown.findings(), telling)
+                })?
             }
         };
         // If the output was not read to its end, the findings do not count as reported.
@@ -99,13 +102,18 @@ impl Args {
             told.note(talk);
         }
         let limit = self.common.fail_on().or(known.map(|_| Severity::Low));
-        Ok(run.end_at(limit, &counted(findings.len() as u64, "finding", "findings"), told.severities(&findings)))
+        Ok(run.end_at(
+            limit,
+            &counted(findings.len() as u64, "finding", "findings"),
+            told.severities(&findings),
+        ))
     }
 
     fn plan(&self, talk: &Talk) -> Result<Ending, Failure> {
         self.common.show.can_write(false)?;
         if !ui::Format::PLAIN.contains(&self.common.show.format) {
-            return Err(Failure::new("a plan of what would be read has no such format").advise("leave out --format, or ask for json, ndjson or csv"));
+            return Err(Failure::new("a plan of what would be read has no such format")
+                .advise("leave out --format, or ask for json, ndjson or csv"));
         }
         let destination = destination::prepare(&self.common.show, self.common.inputs())?;
         let filter = self.common.filter()?;

@@ -23,7 +23,8 @@ Exit codes:
 
 /// Compare two results of `detect --format json`
 ///
-/// What is new, worse, better, and gone. A loss is the same in both if registry, region, repository and digest (or tag) are.
+/// What is new, worse, better, and gone. A loss is the same in both if registry, region, repository and
+/// digest (or tag) are.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -50,14 +51,16 @@ impl Args {
         let diff = alerts::diff(read(&self.old)?, read(&self.new)?);
         let look = look(&self.show, &destination);
         destination.write(|out| ui::changes::write(out, look, &diff))?;
-        let mut told = diff.new.iter().chain(diff.worse.iter().map(|change| &change.after)).map(|loss| loss.severity);
+        let mut told =
+            diff.new.iter().chain(diff.worse.iter().map(|change| &change.after)).map(|loss| loss.severity);
         let alarming = self.fail_on.is_some_and(|limit| told.any(|severity| severity <= limit));
         Ok(Ending { alarming, incomplete: false })
     }
 }
 
 fn read(path: &Path) -> Result<Vec<Loss>, Failure> {
-    let text = bounded::read(path, RESULT_BYTES_MAX).map_err(|error| Failure::new(format!("cannot read {}", path.display())).because(error))?;
+    let text = bounded::read(path, RESULT_BYTES_MAX)
+        .map_err(|error| Failure::new(format!("cannot read {}", path.display())).because(error))?;
     alerts::read(&text).map_err(|why| {
         let failure = Failure::new(format!("{} is no result of detect", path.display())).because(why);
         failure.advise("write it with `tagfall detect SOURCE… --format json -o FILE`")

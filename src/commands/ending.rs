@@ -34,7 +34,8 @@ mod tests {
 
     #[test]
     fn a_run_that_was_interrupted_is_never_allowed_for() {
-        let failed = Coverage { objects_read: 1, records_relevant: 1, objects_failed: 1, ..Coverage::default() };
+        let failed =
+            Coverage { objects_read: 1, records_relevant: 1, objects_failed: 1, ..Coverage::default() };
         let interrupted = Coverage { partial: true, ..Coverage::default() };
         assert_eq!([&failed, &interrupted].map(|coverage| Ending::lacks(coverage, true)), [false, true]);
         assert_eq!([&failed, &interrupted].map(|coverage| Ending::lacks(coverage, false)), [true, true]);
@@ -43,7 +44,8 @@ mod tests {
 
     #[test]
     fn one_comes_before_three() {
-        let codes = [(false, false), (true, false), (false, true), (true, true)].map(|(alarming, incomplete)| Ending { alarming, incomplete }.code());
+        let codes = [(false, false), (true, false), (false, true), (true, true)]
+            .map(|(alarming, incomplete)| Ending { alarming, incomplete }.code());
         assert_eq!(codes, [0, 1, 3, 1]);
     }
 }

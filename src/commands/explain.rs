@@ -26,7 +26,8 @@ Examples:
 
 /// Tell why one image cannot be pulled
 ///
-/// In three steps: does it exist, when and by what did it go, and why was it eligible. Each with its evidence.
+/// In three steps: does it exist, when and by what did it go, and why was it eligible. Each with its
+/// evidence.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES), mut_arg("format", |format| format.value_parser(ui::Format::and(MORE_FORMATS))))]
 pub struct Args {
@@ -36,7 +37,8 @@ pub struct Args {
 
     /// The moment that is asked about: what was there then. As --since
     ///
-    /// Without it, the last pull in the logs that failed, where the text tells of a failure; else the end of the logs.
+    /// Without it, the last pull in the logs that failed, where the text tells of a failure; else the end of
+    /// the logs.
     #[arg(long, value_name = "TIME", value_parser = values::moment)]
     at: Option<When>,
 
@@ -111,7 +113,9 @@ impl Args {
 
     /// Whether the last argument, where sources should be, is a reference and not a file or folder.
     fn names_a_source_last(&self) -> bool {
-        let reference = |source: &String| Question::parse(source).is_some_and(|question| !question.latest) && !Path::new(source).exists();
+        let reference = |source: &String| {
+            Question::parse(source).is_some_and(|question| !question.latest) && !Path::new(source).exists()
+        };
         self.common.sources.iter().any(reference)
     }
 }

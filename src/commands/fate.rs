@@ -23,8 +23,9 @@ Examples:
 
 /// Tell what became of one image in every registry, and what will: source, replicas and pull-through caches
 ///
-/// For each place: whether the same digest is there, with which tags, which policy takes it when, who needs that copy, and whose
-/// deletions reach it. Give the logs or snapshots of all accounts and regions: what is not among them cannot be told.
+/// For each place: whether the same digest is there, with which tags, which policy takes it when, who needs
+/// that copy, and whose deletions reach it. Give the logs or snapshots of all accounts and regions: what is
+/// not among them cannot be told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES))]
 pub struct Args {
@@ -38,7 +39,8 @@ pub struct Args {
     #[command(flatten)]
     redaction: Redaction,
 
-    /// Look from this moment: only events before it count, and what is eligible by then is due. As --since, or `now`
+    /// Look from this moment: only events before it count, and what is eligible by then is due. As --since,
+    /// or `now`
     ///
     /// Without it, from the end of the evidence.
     #[arg(long, value_name = "TIME", value_parser = values::moment, help_heading = "Which events")]
@@ -60,14 +62,22 @@ impl Args {
         let Some(as_of) = at.or(run.evidence.end) else { return Err(nothing::no_end()) };
         let history = &run.evidence.history;
         let fates = Fates::new(history, as_of);
-        let fate = asked.answer(&run, &self.common, |question| fates.of(question), |finding| fates.of_finding(finding))?;
-        let life = |place: &FatePlace| history.timeline_of(&place.repository, &fate.digest).map(|life| redacted(life, redactor));
+        let fate = asked.answer(
+            &run,
+            &self.common,
+            |question| fates.of(question),
+            |finding| fates.of_finding(finding),
+        )?;
+        let life = |place: &FatePlace| {
+            history.timeline_of(&place.repository, &fate.digest).map(|life| redacted(life, redactor))
+        };
         let lives: Vec<Option<Timeline>> = fate.places.iter().map(life).collect();
         let severities: Vec<_> = alarms(&fate.places);
         let fate = redacted(fate, redactor);
         let telling = ui::timelines::Telling { style: self.common.show.style(), evidence: self.evidence };
         run.write(|out, look, coverage| ui::fate::write(out, look, telling, coverage, &fate, &lives))?;
-        let summary = format!("{}, {} with it", counted(fate.places.len() as u64, "place", "places"), fate.copies);
+        let summary =
+            format!("{}, {} with it", counted(fate.places.len() as u64, "place", "places"), fate.copies);
         Ok(run.end_by(&summary, severities.into_iter()))
     }
 }
@@ -75,6 +85,8 @@ impl Args {
 /// What `--fail-on` judges: places where it is needed, and is gone or will go.
 fn alarms(places: &[FatePlace]) -> Vec<crate::model::Severity> {
     use crate::model::Presence;
-    let at_stake = |place: &&FatePlace| matches!(place.presence, Presence::Gone | Presence::Archived) || place.first_end.is_some();
+    let at_stake = |place: &&FatePlace| {
+        matches!(place.presence, Presence::Gone | Presence::Archived) || place.first_end.is_some()
+    };
     places.iter().filter(at_stake).filter_map(|place| place.severity).collect()
 }

@@ -24,9 +24,10 @@ Examples:
 
 /// Show what the lifecycle policies will take next, and who still needs it
 ///
-/// One entry for each living image, the most urgent first: when it becomes eligible under the policy in force, by which rule, whether
-/// another push took its tag, and who is deployed with it. A run comes within 24 hours of that moment. A rule that counts
-/// has no date: it says how many more images an image survives. `--fail-on` judges images that somebody needs and a run will take.
+/// One entry for each living image, the most urgent first: when it becomes eligible under the policy in
+/// force, by which rule, whether another push took its tag, and who is deployed with it. A run comes within
+/// 24 hours of that moment. A rule that counts has no date: it says how many more images an image survives.
+/// `--fail-on` judges images that somebody needs and a run will take.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES), mut_arg("format", |format| format.value_parser(ui::Format::and(MORE_FORMATS))))]
 pub struct Args {
@@ -36,7 +37,8 @@ pub struct Args {
     #[command(flatten)]
     redaction: Redaction,
 
-    /// Look from this moment: only events before it count, and what is eligible by then is due. As --since, or `now`
+    /// Look from this moment: only events before it count, and what is eligible by then is due. As --since,
+    /// or `now`
     ///
     /// Without it, from the last event in the logs: the same logs give the same forecast whenever it is made.
     #[arg(long, value_name = "TIME", value_parser = values::moment, help_heading = "Which events")]
@@ -59,7 +61,11 @@ impl Args {
         let forecasts = Forecasts::new(&run.evidence.history, as_of, self.within);
         let (policies, counts) = (redacted(forecasts.policies(), redactor), forecasts.counts());
         let list = || forecasts.iter().map(|forecast| redacted(forecast, redactor));
-        for unknown in policies.iter().filter_map(|policy| Some((policy, policy.unknown.as_ref()?))).take(UNKNOWN_SAID_MAX) {
+        for unknown in policies
+            .iter()
+            .filter_map(|policy| Some((policy, policy.unknown.as_ref()?)))
+            .take(UNKNOWN_SAID_MAX)
+        {
             talk.note(&format!("{}: {}", unknown.0.repository.name.raw(), unknown.1));
         }
         let source = if at.is_some() { "at" } else { "last_event" };
@@ -67,9 +73,12 @@ impl Args {
         match self.common.show.format {
             #[cfg(feature = "sql")]
             ui::Format::Parquet => super::columns::forecast(&run, list()).map(|_| ())?,
-            _ => run.write(|out, look, coverage| ui::forecast::write(out, look, coverage, &view, list())).map(|_| ())?,
+            _ => run
+                .write(|out, look, coverage| ui::forecast::write(out, look, coverage, &view, list()))
+                .map(|_| ())?,
         }
-        let summary = format!("{} there, {} due", counted(counts.images, "image", "images"), count(counts.due));
+        let summary =
+            format!("{} there, {} due", counted(counts.images, "image", "images"), count(counts.due));
         Ok(run.end_by(&summary, forecasts.alarms().iter().copied()))
     }
 }

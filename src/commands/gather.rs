@@ -71,7 +71,13 @@ impl<'a> Run<'a> {
         gathered.inspect_err(|_| withdraw(&destination, talk))
     }
 
-    fn gather_into(destination: Destination, started: Instant, common: &'a Common, talk: &'a Arc<Talk>, asked: Asked<'_>) -> Result<Self, Failure> {
+    fn gather_into(
+        destination: Destination,
+        started: Instant,
+        common: &'a Common,
+        talk: &'a Arc<Talk>,
+        asked: Asked<'_>,
+    ) -> Result<Self, Failure> {
         let filter = common.filter_until(asked.at)?;
         let cancelled = interrupt::flag(talk);
         let feeds = sources::open(common, &filter)?;
@@ -92,17 +98,37 @@ impl<'a> Run<'a> {
             learn(redactor, &evidence);
         }
         let nothing = nothing::check(&common.sources, &filter, &evidence.coverage, &evidence.seen, &pruned);
-        nothing.map_err(|failure| if asked.at.is_some() { failure.advise("name a later --at: only events before it count") } else { failure })?;
-        nothing::remarks(&filter, &evidence.coverage, &evidence.seen, &pruned).iter().for_each(|remark| talk.note(remark));
+        nothing.map_err(|failure| {
+            if asked.at.is_some() {
+                failure.advise("name a later --at: only events before it count")
+            } else {
+                failure
+            }
+        })?;
+        nothing::remarks(&filter, &evidence.coverage, &evidence.seen, &pruned)
+            .iter()
+            .for_each(|remark| talk.note(remark));
         if let Some(redactor) = asked.redactor {
             evidence.coverage.redact(redactor);
         }
         let retries = feeds.iter().map(|feed| feed.listed().retries).sum();
-        Ok(Self { common, talk, destination, started, retries, cancelled, closed: Cell::new(false), evidence: ManuallyDrop::new(evidence) })
+        Ok(Self {
+            common,
+            talk,
+            destination,
+            started,
+            retries,
+            cancelled,
+            closed: Cell::new(false),
+            evidence: ManuallyDrop::new(evidence),
+        })
     }
 
     /// Writes the output; `None` if the reader of stdout closed it early.
-    pub fn write<T>(&self, render: impl FnOnce(&mut dyn Write, Look, &Coverage) -> io::Result<T>) -> Result<Option<T>, Failure> {
+    pub fn write<T>(
+        &self,
+        render: impl FnOnce(&mut dyn Write, Look, &Coverage) -> io::Result<T>,
+    ) -> Result<Option<T>, Failure> {
         let look = look(&self.common.show, &self.destination);
         let written = self.destination.write(|out| render(out, look, &self.evidence.coverage));
         let written = written.inspect_err(|_| withdraw(&self.destination, self.talk))?;
@@ -122,17 +148,31 @@ impl<'a> Run<'a> {
     }
 
     /// The same with another threshold than `--fail-on`.
-    pub fn end_at(&self, fail_on: Option<Severity>, summary: &str, severities: impl Iterator<Item = Severity>) -> Ending {
+    pub fn end_at(
+        &self,
+        fail_on: Option<Severity>,
+        summary: &str,
+        severities: impl Iterator<Item = Severity>,
+    ) -> Ending {
         let coverage = &self.evidence.coverage;
         if !self.closed.get() {
-            self.talk.note(&format!("{}{}, {summary} in {}", read_text(coverage), self.retries_text(), elapsed(self.started.elapsed())));
+            self.talk.note(&format!(
+                "{}{}, {summary} in {}",
+                read_text(coverage),
+                self.retries_text(),
+                elapsed(self.started.elapsed())
+            ));
         }
         self.say_what_is_missing(coverage);
         ending(fail_on, self.common.allow_incomplete(), coverage, severities)
     }
 
     fn retries_text(&self) -> String {
-        if self.retries == 0 { String::new() } else { format!(", {} tried again", counted(self.retries, "request", "requests")) }
+        if self.retries == 0 {
+            String::new()
+        } else {
+            format!(", {} tried again", counted(self.retries, "request", "requests"))
+        }
     }
 
     fn say_what_is_missing(&self, coverage: &Coverage) {
@@ -150,7 +190,9 @@ pub fn say_what_is_missing(talk: &Talk, show: &Show, coverage: &Coverage) {
     } else {
         "some evidence could not be read".to_owned()
     };
-    for (number, one, many) in [(coverage.objects_failed, "object", "objects"), (coverage.records_failed, "record", "records")] {
+    for (number, one, many) in
+        [(coverage.objects_failed, "object", "objects"), (coverage.records_failed, "record", "records")]
+    {
         if number > 0 {
             text.push_str(&format!(", {} failed", counted(number, one, many)));
         }
@@ -163,14 +205,24 @@ pub fn say_what_is_missing(talk: &Talk, show: &Show, coverage: &Coverage) {
 }
 
 /// What decides the exit code: the evidence, the findings, and the user's options about both.
-pub fn ending(fail_on: Option<Severity>, allow_incomplete: bool, coverage: &Coverage, severities: impl Iterator<Item = Severity>) -> Ending {
+pub fn ending(
+    fail_on: Option<Severity>,
+    allow_incomplete: bool,
+    coverage: &Coverage,
+    severities: impl Iterator<Item = Severity>,
+) -> Ending {
     // If nothing was left to judge, missing evidence is not allowed.
     let judged = coverage.objects_read > 0 && coverage.records_relevant > 0;
     ending_of(fail_on, allow_incomplete && judged, coverage, severities)
 }
 
 /// The same for a run that judges something other than records about images.
-pub fn ending_of(fail_on: Option<Severity>, allow_incomplete: bool, coverage: &Coverage, mut severities: impl Iterator<Item = Severity>) -> Ending {
+pub fn ending_of(
+    fail_on: Option<Severity>,
+    allow_incomplete: bool,
+    coverage: &Coverage,
+    mut severities: impl Iterator<Item = Severity>,
+) -> Ending {
     // Severities are declared from worst to harmless.
     let alarming = fail_on.is_some_and(|limit| severities.any(|severity| severity <= limit));
     Ending { alarming, incomplete: Ending::lacks(coverage, allow_incomplete) }
@@ -179,7 +231,9 @@ pub fn ending_of(fail_on: Option<Severity>, allow_incomplete: bool, coverage: &C
 /// Learns every name in these logs before any is shown.
 fn learn(redactor: &Redactor, evidence: &Evidence) {
     redactor.learn_history(&evidence.history);
-    let names = |texts: &std::collections::BTreeSet<LogText>| texts.iter().map(|text| text.raw().to_owned()).collect::<Vec<_>>();
+    let names = |texts: &std::collections::BTreeSet<LogText>| {
+        texts.iter().map(|text| text.raw().to_owned()).collect::<Vec<_>>()
+    };
     redactor.learn(Kind::Account, &names(&evidence.seen.accounts));
     redactor.learn(Kind::Repository, &names(&evidence.seen.repositories));
 }
@@ -217,11 +271,21 @@ fn read(
 /// The number of workers, and memory for one object: a fraction, because its compressed form and other
 /// objects are in memory as well.
 pub fn budget(sources: Sources<'_>) -> Budget {
-    Budget { jobs: sources.jobs, object_bytes_max: sources.max_memory / OBJECT_SHARE, kept_bytes_max: sources.max_memory }
+    Budget {
+        jobs: sources.jobs,
+        object_bytes_max: sources.max_memory / OBJECT_SHARE,
+        kept_bytes_max: sources.max_memory,
+    }
 }
 
 /// Reads while a progress line is shown.
-pub fn watched<T>(talk: &Talk, feeds: &[Box<dyn Feed>], cancelled: &AtomicBool, budget: Budget, read: impl FnOnce(pipeline::Run<'_>) -> T) -> T {
+pub fn watched<T>(
+    talk: &Talk,
+    feeds: &[Box<dyn Feed>],
+    cancelled: &AtomicBool,
+    budget: Budget,
+    read: impl FnOnce(pipeline::Run<'_>) -> T,
+) -> T {
     let progress = Progress::default();
     let (finished, done) = mpsc::channel();
     thread::scope(|scope| {
@@ -236,8 +300,16 @@ pub fn watched<T>(talk: &Talk, feeds: &[Box<dyn Feed>], cancelled: &AtomicBool, 
 
 /// `read 12 of 13 objects (34.0 KiB), 1,204 records`.
 pub fn read_text(coverage: &Coverage) -> String {
-    let objects = format!("{} of {}", count(coverage.objects_read), counted(coverage.objects_listed, "object", "objects"));
-    format!("read {objects} ({}), {}", bytes(coverage.bytes_compressed), counted(coverage.records, "record", "records"))
+    let objects = format!(
+        "{} of {}",
+        count(coverage.objects_read),
+        counted(coverage.objects_listed, "object", "objects")
+    );
+    format!(
+        "read {objects} ({}), {}",
+        bytes(coverage.bytes_compressed),
+        counted(coverage.records, "record", "records")
+    )
 }
 
 #[cfg(test)]
@@ -254,8 +326,10 @@ mod tests {
 
     fn code(options: &[&str], failed: u64, severities: &[Severity]) -> u8 {
         let line = Line::try_parse_from([&["tagfall", "logs"], options].concat()).unwrap();
-        let coverage = Coverage { objects_read: 1, records_relevant: 1, objects_failed: failed, ..Coverage::default() };
-        ending(line.common.fail_on(), line.common.allow_incomplete(), &coverage, severities.iter().copied()).code()
+        let coverage =
+            Coverage { objects_read: 1, records_relevant: 1, objects_failed: failed, ..Coverage::default() };
+        ending(line.common.fail_on(), line.common.allow_incomplete(), &coverage, severities.iter().copied())
+            .code()
     }
 
     #[test]

@@ -38,7 +38,9 @@ impl Asked {
         by_finding: impl FnOnce(&Finding) -> Option<T>,
     ) -> Result<T, Failure> {
         let id = match self {
-            Self::Image(question) => return by_question(question).ok_or_else(|| not_known(&question.to_text())),
+            Self::Image(question) => {
+                return by_question(question).ok_or_else(|| not_known(&question.to_text()));
+            }
             Self::Finding(id) => id,
         };
         let findings = detect::findings(&run.evidence.history, common.settings());
@@ -48,7 +50,8 @@ impl Asked {
                 .advise("take an id that detect prints for the same sources, or name the image itself"));
         };
         by_finding(finding).ok_or_else(|| {
-            Failure::new(format!("finding {id} is about a tag, and no image of it is known")).advise("name the image itself: REPOSITORY@sha256:…")
+            Failure::new(format!("finding {id} is about a tag, and no image of it is known"))
+                .advise("name the image itself: REPOSITORY@sha256:…")
         })
     }
 }
@@ -56,7 +59,9 @@ impl Asked {
 fn not_known(reference: &str) -> Failure {
     Failure::new(format!("nothing in this evidence tells which image {reference:?} is"))
         .because("its repository is not in it, or it names a tag that the evidence does not know")
-        .advise("name the digest, and give logs or snapshots of the account and region that own the repository")
+        .advise(
+            "name the digest, and give logs or snapshots of the account and region that own the repository",
+        )
 }
 
 /// Whether this is how findings are called: `1e6aa6eb9a2ecaf3`, `1e6aa6eb9a2ecaf3-2`.

@@ -37,10 +37,11 @@ const AHEAD_SHARE: u64 = 8;
 
 /// Write events to a lake, or add the new ones to it: Parquet by account, region and day
 ///
-/// Each event stands in the lake once, on the day it happened. What the lake has already is not read again. The run may be
-/// interrupted at any time: the lake stays as its last commit left it, and the next run goes on from there. Any tool that
-/// knows Hive partitions reads one in a folder as it is; every verb of tagfall takes it as a SOURCE. --since, --until, --account and
-/// --region choose objects by their keys; of those that are read, every event is kept.
+/// Each event stands in the lake once, on the day it happened. What the lake has already is not read again.
+/// The run may be interrupted at any time: the lake stays as its last commit left it, and the next run goes
+/// on from there. Any tool that knows Hive partitions reads one in a folder as it is; every verb of tagfall
+/// takes it as a SOURCE. --since, --until, --account and --region choose objects by their keys; of those that
+/// are read, every event is kept.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES))]
 pub struct Args {
@@ -52,7 +53,8 @@ pub struct Args {
     #[arg(long, value_name = "LAKE")]
     lake: PathBuf,
 
-    /// Keep the events of these services alone: ecr,ecs or ecr.amazonaws.com. A lake keeps the same ones all its life
+    /// Keep the events of these services alone: ecr,ecs or ecr.amazonaws.com. A lake keeps the same ones all
+    /// its life
     #[arg(long, value_name = "SERVICE", value_delimiter = ',', value_parser = service, conflicts_with_all = ["shard", "merge", "commit"])]
     select: Vec<String>,
 
@@ -60,8 +62,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE", help_heading = "Many machines", conflicts_with_all = ["merge", "commit"])]
     shard: Option<String>,
 
-    /// Merge what the shards have staged for some days, before --commit: 3/8 for the third eighth of all days, or
-    /// account=…/region=…/date=…
+    /// Merge what the shards have staged for some days, before --commit: 3/8 for the third eighth of all
+    /// days, or account=…/region=…/date=…
     #[arg(long, value_name = "DAYS", help_heading = "Many machines", conflicts_with = "commit")]
     merge: Option<String>,
 
@@ -87,11 +89,13 @@ pub struct Args {
     #[command(flatten)]
     jobs: Jobs,
 
-    /// Memory for the whole run, about; one object may inflate to half of it. Files of the best size need 512MiB
+    /// Memory for the whole run, about; one object may inflate to half of it. Files of the best size need
+    /// 512MiB
     #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = values::memory, help_heading = "Limits")]
     max_memory: u64,
 
-    /// In a lake in S3: how long files that a commit has replaced stay, for readers that began before: 90s, 10m, 1h, 7d
+    /// In a lake in S3: how long files that a commit has replaced stay, for readers that began before: 90s,
+    /// 10m, 1h, 7d
     #[arg(long, value_name = "SPAN", default_value = "1d", value_parser = values::span, help_heading = "Limits")]
     keep_replaced: i64,
 
@@ -126,17 +130,22 @@ impl Args {
         self.check_sources(&options)?;
         let cancelled = interrupt::flag(talk);
         let limits = self.limits();
-        let ingest = Ingest::open(self.place(&options)?, &self.select, limits).map_err(|error| self.failure(&error))?;
+        let ingest = Ingest::open(self.place(&options)?, &self.select, limits)
+            .map_err(|error| self.failure(&error))?;
         options.known = Some(ingest.known());
         let feeds = sources::open_with(&self.sources, &options, &filter)?;
         let selected: Vec<&str> = self.select.iter().map(String::as_str).collect();
         let wanted = if selected.is_empty() { Wanted::All } else { Wanted::Sources(&selected) };
         let budget = budget(Sources { max_memory: machine::memory(self.max_memory), ..self.asked() });
-        let (mut coverage, _) = watched(talk, &feeds, &cancelled, budget, |run| pipeline::scan(run, wanted, || ingest.collector()));
+        let (mut coverage, _) = watched(talk, &feeds, &cancelled, budget, |run| {
+            pipeline::scan(run, wanted, || ingest.collector())
+        });
         let ended_early = sources::check(&feeds, &mut coverage);
         ingest.note(&coverage);
         // What has been read is kept, however reading ended.
-        let summary = ingest.finish(!coverage.partial && matches!(ended_early, Ok(None))).map_err(|error| self.failure(&error))?;
+        let summary = ingest
+            .finish(!coverage.partial && matches!(ended_early, Ok(None)))
+            .map_err(|error| self.failure(&error))?;
         if let Some(failure) = ended_early? {
             talk.failure(&failure);
         }
@@ -145,8 +154,12 @@ impl Args {
         }
         talk.note(&format!("{} in {}", text(&summary), elapsed(started.elapsed())));
         say_what_is_missing(talk, &coverage, &summary);
-        let lacks_older = (summary.objects_failed_before > 0 || !summary.damaged.is_empty()) && !self.allow_incomplete;
-        Ok(Ending { alarming: false, incomplete: lacks_older || Ending::lacks(&coverage, self.allow_incomplete) })
+        let lacks_older =
+            (summary.objects_failed_before > 0 || !summary.damaged.is_empty()) && !self.allow_incomplete;
+        Ok(Ending {
+            alarming: false,
+            incomplete: lacks_older || Ending::lacks(&coverage, self.allow_incomplete),
+        })
     }
 
     fn asked(&self) -> Sources<'_> {
@@ -169,7 +182,8 @@ impl Args {
                 None => Path::new(spec).is_dir() && lake.starts_with(absolute(Path::new(spec))),
             };
             if is_inside {
-                let failure = Failure::new(format!("cannot ingest {spec} into {}", self.lake.display())).because("the lake lies inside of it");
+                let failure = Failure::new(format!("cannot ingest {spec} into {}", self.lake.display()))
+                    .because("the lake lies inside of it");
                 return Err(failure.advise("choose a folder outside of the logs"));
             }
         }
@@ -211,7 +225,8 @@ pub fn cannot_write(lake: &Path, error: &LakeError) -> Failure {
 /// Whether the objects of a lake in S3 are among those of a source, whose prefix may end in the middle of a
 /// name.
 fn is_below(lake: &str, source: &str) -> bool {
-    let place = |spec: &str| spec.split_once("://").filter(|_| is_s3(spec)).map(|(_, place)| place.to_owned());
+    let place =
+        |spec: &str| spec.split_once("://").filter(|_| is_s3(spec)).map(|(_, place)| place.to_owned());
     let (Some(lake), Some(mut source)) = (place(lake), place(source)) else { return false };
     if !source.contains('/') {
         source.push('/');
@@ -238,21 +253,31 @@ fn absolute(path: &Path) -> PathBuf {
 
 /// `ecr` means `ecr.amazonaws.com`.
 pub(super) fn service(text: &str) -> Result<String, String> {
-    let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte));
+    let plain = |text: &str| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte))
+    };
     if !plain(text) {
         return Err("write services as CloudTrail does: ecr, ecs, or ecr.amazonaws.com".to_owned());
     }
     Ok(if text.contains('.') { text.to_owned() } else { format!("{text}.amazonaws.com") })
 }
 
-/// `read 12 objects (3 known), added 1,204 events (2 second copies left out), wrote 4 files (1.2 MiB); the lake has …`.
+/// `read 12 objects (3 known), added 1,204 events (2 second copies left out), wrote 4 files (1.2 MiB); the
+/// lake has …`.
 fn text(summary: &Summary) -> String {
     let copies = if summary.events_duplicate > 0 {
         format!(" ({} left out)", counted(summary.events_duplicate, "second copy", "second copies"))
     } else {
         String::new()
     };
-    let kept = if summary.snapshots > 0 { format!(" and {}", counted(summary.snapshots, "snapshot", "snapshots")) } else { String::new() };
+    let kept = if summary.snapshots > 0 {
+        format!(" and {}", counted(summary.snapshots, "snapshot", "snapshots"))
+    } else {
+        String::new()
+    };
     format!(
         "read {} ({} known), added {}{kept}{copies}, wrote {} ({}); the lake has {} in {}",
         counted(summary.objects_read, "object", "objects"),
@@ -276,7 +301,8 @@ fn say_what_is_missing(talk: &Talk, coverage: &Coverage, summary: &Summary) {
         } else {
             String::new()
         };
-        let (objects, records) = (counted(failed, "object", "objects"), counted(coverage.records_failed, "record", "records"));
+        let (objects, records) =
+            (counted(failed, "object", "objects"), counted(coverage.records_failed, "record", "records"));
         talk.warn(&format!("some evidence could not be read: {objects}{again} and {records} failed; what was good of them is in the lake"));
     }
     coverage.failures.iter().take(FAILURES_SAID_MAX).for_each(|failure| talk.warn(&describe(failure)));
@@ -284,13 +310,22 @@ fn say_what_is_missing(talk: &Talk, coverage: &Coverage, summary: &Summary) {
 }
 
 fn say_what_is_damaged(talk: &Talk, summary: &Summary) {
-    summary.damaged.iter().take(FAILURES_SAID_MAX).for_each(|damage| talk.warn(&format!("the lake is damaged: {}: {}", damage.file, damage.reason)));
+    summary
+        .damaged
+        .iter()
+        .take(FAILURES_SAID_MAX)
+        .for_each(|damage| talk.warn(&format!("the lake is damaged: {}: {}", damage.file, damage.reason)));
     if summary.damaged.len() > FAILURES_SAID_MAX {
-        talk.warn(&format!("{} more are damaged", counted((summary.damaged.len() - FAILURES_SAID_MAX) as u64, "file", "files")));
+        talk.warn(&format!(
+            "{} more are damaged",
+            counted((summary.damaged.len() - FAILURES_SAID_MAX) as u64, "file", "files")
+        ));
     }
     if summary.objects_held_back > 0 {
         let objects = counted(summary.objects_held_back, "object", "objects");
-        talk.warn(&format!("{objects} had events of a damaged day: these wait, and are read again in the next run"));
+        talk.warn(&format!(
+            "{objects} had events of a damaged day: these wait, and are read again in the next run"
+        ));
     }
     if !summary.damaged.is_empty() {
         talk.warn("tagfall lake repair LAKE SOURCE… reads again what is damaged");

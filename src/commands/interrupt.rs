@@ -1,5 +1,5 @@
-//! Ctrl-C: while logs are read the first finishes what is in flight, and the second stops at once. Once the answer is being
-//! written there is nothing left to finish, and the first one stops.
+//! Ctrl-C: while logs are read the first finishes what is in flight, and the second stops at once. Once the
+//! answer is being written there is nothing left to finish, and the first one stops.
 
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,8 +14,8 @@ use crate::ui::talk::Talk;
 /// Exit code of a process that was interrupted, by the shell's convention (128 + SIGINT).
 const INTERRUPTED: i32 = 130;
 
-/// Signals that come together are one: `timeout` and some terminals send theirs to the process and to its group, within
-/// microseconds. Nobody presses a key twice in this time.
+/// Signals that come together are one: `timeout` and some terminals send theirs to the process and to its
+/// group, within microseconds. Nobody presses a key twice in this time.
 const TOGETHER: Duration = Duration::from_millis(50);
 
 /// Set when somebody has asked the run to end.
@@ -57,7 +57,9 @@ pub fn flag(talk: &Arc<Talk>) -> Arc<AtomicBool> {
         if output::is_writing() {
             stop();
         }
-        talk.warn("interrupted: finishing what is in flight, then reporting what was read; once more stops at once");
+        talk.warn(
+            "interrupted: finishing what is in flight, then reporting what was read; once more stops at once",
+        );
         // Signals are handled one after another: one that came together with the first has waited while
         // that was handled.
         let _ = first.set(Instant::now());

@@ -16,14 +16,17 @@ use crate::ui::talk::Talk;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Alerts")]
 pub struct Options {
-    /// Tell only what is new or has become worse since the last run with this file, and keep in it what is told now
+    /// Tell only what is new or has become worse since the last run with this file, and keep in it what is
+    /// told now
     ///
-    /// The file (JSON, made if it is not there) is read before the run and replaced at its end. The exit code is 1 where something new or worse is
-    /// at or above --fail-on (low, unless it is given). The page tells what is known in a line; the other formats have everything.
+    /// The file (JSON, made if it is not there) is read before the run and replaced at its end. The exit code
+    /// is 1 where something new or worse is at or above --fail-on (low, unless it is given). The page tells
+    /// what is known in a line; the other formats have everything.
     #[arg(long, value_name = "FILE")]
     known: Option<PathBuf>,
 
-    /// Accept the loss with this id, in the file of --known: it is not told until the day that --until names, unless it becomes worse
+    /// Accept the loss with this id, in the file of --known: it is not told until the day that --until names,
+    /// unless it becomes worse
     #[arg(long, value_name = "ID", requires_all = ["known", "until", "reason"])]
     accept: Option<String>,
 
@@ -55,35 +58,55 @@ impl Options {
     pub fn open(&self, common: &Common) -> Result<Option<KnownFile>, Failure> {
         let Some(path) = &self.known else { return Ok(None) };
         if common.show.output.as_deref() == Some(path) {
-            return Err(Failure::new("--known and -o name the same file").advise("give each a file of its own"));
+            return Err(
+                Failure::new("--known and -o name the same file").advise("give each a file of its own")
+            );
         }
         if self.accept.is_some() && common.until()?.is_none_or(|until| until <= values::now()) {
-            let failure = Failure::new("an acceptance ends on a day to come").because("--until names a moment that has passed");
+            let failure = Failure::new("an acceptance ends on a day to come")
+                .because("--until names a moment that has passed");
             return Err(failure.advise("name a day such as --until 2030-01-31"));
         }
         let known = read(path)?;
         let destination = Destination::prepare(Some(path))?;
         if !matches!(destination, Destination::File(_)) {
-            return Err(Failure::new(format!("cannot keep what is known in {}", path.display())).because("it is no regular file"));
+            return Err(Failure::new(format!("cannot keep what is known in {}", path.display()))
+                .because("it is no regular file"));
         }
         Ok(Some(KnownFile { known, destination }))
     }
 
     /// Stores the acceptance that the user asked for.
-    fn accept(&self, known: &mut Known, losses: &BTreeMap<String, Loss>, until: Option<Timestamp>) -> Result<(), Failure> {
-        let (Some(id), Some(reason), Some(until)) = (&self.accept, &self.reason, until) else { return Ok(()) };
+    fn accept(
+        &self,
+        known: &mut Known,
+        losses: &BTreeMap<String, Loss>,
+        until: Option<Timestamp>,
+    ) -> Result<(), Failure> {
+        let (Some(id), Some(reason), Some(until)) = (&self.accept, &self.reason, until) else {
+            return Ok(());
+        };
         let loss = alerts::id_of_loss(id);
         let as_of = losses.get(loss).or_else(|| known.told(loss)).cloned();
         if as_of.is_none() {
-            let failure = Failure::new(format!("there is no loss with the id {id}")).because("neither this run nor the file of --known tells of it");
-            return Err(failure.advise("take the id from the page, where it stands in parentheses, or from the JSON document"));
+            let failure = Failure::new(format!("there is no loss with the id {id}"))
+                .because("neither this run nor the file of --known tells of it");
+            return Err(failure.advise(
+                "take the id from the page, where it stands in parentheses, or from the JSON document",
+            ));
         }
         known.accept(Acceptance { id: loss.to_owned(), until, reason: reason.clone(), as_of });
         Ok(())
     }
 
     /// Decides which losses are news, and updates the file's content.
-    pub fn judge(&self, file: &mut KnownFile, common: &Common, findings: &[Finding], end: Option<Timestamp>) -> Result<Told, Failure> {
+    pub fn judge(
+        &self,
+        file: &mut KnownFile,
+        common: &Common,
+        findings: &[Finding],
+        end: Option<Timestamp>,
+    ) -> Result<Told, Failure> {
         let losses = alerts::losses(findings);
         let until = if self.accept.is_some() { common.until()? } else { None };
         self.accept(&mut file.known, &losses, until)?;
@@ -110,13 +133,21 @@ impl Told {
 
     /// The severities that decide the exit code.
     pub fn severities<'a>(&'a self, findings: &'a [Finding]) -> impl Iterator<Item = Severity> + 'a {
-        findings.iter().filter(|finding| self.of(finding).is_none_or(News::speaks)).map(|finding| finding.severity)
+        findings
+            .iter()
+            .filter(|finding| self.of(finding).is_none_or(News::speaks))
+            .map(|finding| finding.severity)
     }
 
     /// `3 new, 1 worse, 12 known`.
     pub fn in_words(&self) -> Option<String> {
         let number = |wanted: News| self.news.values().filter(|news| **news == wanted).count() as u64;
-        let words = [(News::New, "new"), (News::Worse, "worse"), (News::Known, "known"), (News::Accepted, "accepted")];
+        let words = [
+            (News::New, "new"),
+            (News::Worse, "worse"),
+            (News::Known, "known"),
+            (News::Accepted, "accepted"),
+        ];
         let told: Vec<String> = words
             .iter()
             .filter(|(news, _)| number(*news) > 0)

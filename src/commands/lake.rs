@@ -87,10 +87,11 @@ struct Check {
 
 /// Read again from the archives what is damaged in a lake, or missing
 ///
-/// The objects that filled a damaged file are read again, whatever their names and times say; nothing new is added. What could
-/// not be repaired is said, stays noted in the lake, and is looked for again in the next repair. Files of earlier versions have
-/// no checksums: they are read again and get some. What of them no SOURCE has is taken over as it is, counted, and told by every
-/// reader (exit code 3). Without a SOURCE, that is all of them, and the manifest is mended from its copy.
+/// The objects that filled a damaged file are read again, whatever their names and times say; nothing new is
+/// added. What could not be repaired is said, stays noted in the lake, and is looked for again in the next
+/// repair. Files of earlier versions have no checksums: they are read again and get some. What of them no
+/// SOURCE has is taken over as it is, counted, and told by every reader (exit code 3). Without a SOURCE, that
+/// is all of them, and the manifest is mended from its copy.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(REPAIR_EXAMPLES))]
 struct Repair {
@@ -98,7 +99,8 @@ struct Repair {
     #[arg(value_name = "LAKE")]
     lake: PathBuf,
 
-    /// Archives that the lake was made from: `s3://bucket/prefix`, a folder or a file, named as they were for `ingest`
+    /// Archives that the lake was made from: `s3://bucket/prefix`, a folder or a file, named as they were for
+    /// `ingest`
     #[arg(value_name = "SOURCE")]
     sources: Vec<String>,
 
@@ -131,7 +133,8 @@ struct Files {
 
 impl Files {
     fn run(&self) -> Result<Ending, Failure> {
-        let files = lake::files(&place(&self.lake, &self.s3)?).map_err(|error| cannot_read(&self.lake, &error))?;
+        let files =
+            lake::files(&place(&self.lake, &self.s3)?).map_err(|error| cannot_read(&self.lake, &error))?;
         Destination::Stdout.write(|out| files.iter().try_for_each(|file| writeln!(out, "{file}")))?;
         Ok(Ending { alarming: false, incomplete: false })
     }
@@ -139,8 +142,9 @@ impl Files {
 
 /// Print the statement that makes the lake a table of Athena
 ///
-/// For a lake in S3 the table reads the lists that every commit writes, and sees each event once at any time. For a lake in a folder,
-/// name where a copy of it lies (`aws s3 sync`). Partitions are projected: nothing has to be added when days come.
+/// For a lake in S3 the table reads the lists that every commit writes, and sees each event once at any time.
+/// For a lake in a folder, name where a copy of it lies (`aws s3 sync`). Partitions are projected: nothing
+/// has to be added when days come.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(DDL_EXAMPLES))]
 struct Ddl {
@@ -162,28 +166,43 @@ struct Ddl {
 
 /// A name that needs no quotes.
 fn table(text: &str) -> Result<String, String> {
-    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.".contains(&byte));
+    let plain = !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.".contains(&byte));
     if plain {
         Ok(text.to_owned())
     } else {
-        Err("write a name of lower-case letters, digits and _, with its database before a point: logs.trail".to_owned())
+        Err("write a name of lower-case letters, digits and _, with its database before a point: logs.trail"
+            .to_owned())
     }
 }
 
 /// Where a lake is.
 fn place(lake: &std::path::Path, s3: &S3) -> Result<Location, Failure> {
-    let Some(address) = lake.to_str().filter(|lake| is_s3(lake)) else { return Ok(Location::Folder(lake.to_path_buf())) };
-    let asked = Sources { specs: &[], s3, max_memory: MEMORY_BYTES_DEFAULT, jobs: machine::workers(NonZeroUsize::MIN) };
+    let Some(address) = lake.to_str().filter(|lake| is_s3(lake)) else {
+        return Ok(Location::Folder(lake.to_path_buf()));
+    };
+    let asked = Sources {
+        specs: &[],
+        s3,
+        max_memory: MEMORY_BYTES_DEFAULT,
+        jobs: machine::workers(NonZeroUsize::MIN),
+    };
     Ok(Location::Store(sources::store(address, &sources::options(asked))?))
 }
 
 impl Ddl {
     fn run(&self) -> Result<Ending, Failure> {
         let place = place(&self.lake, &self.s3)?;
-        if self.location.as_deref().is_some_and(|location| !is_s3(location)) || (self.location.is_none() && matches!(place, Location::Folder(_))) {
-            return Err(Failure::new("Athena reads S3 alone").advise("name where a copy of the lake lies: --location s3://bucket/prefix"));
+        if self.location.as_deref().is_some_and(|location| !is_s3(location))
+            || (self.location.is_none() && matches!(place, Location::Folder(_)))
+        {
+            return Err(Failure::new("Athena reads S3 alone")
+                .advise("name where a copy of the lake lies: --location s3://bucket/prefix"));
         }
-        let text = lake::ddl(&place, &self.table, self.location.as_deref()).map_err(|error| cannot_read(&self.lake, &error))?;
+        let text = lake::ddl(&place, &self.table, self.location.as_deref())
+            .map_err(|error| cannot_read(&self.lake, &error))?;
         Destination::Stdout.write(|out| out.write_all(text.as_bytes()))?;
         Ok(Ending { alarming: false, incomplete: false })
     }
@@ -215,9 +234,14 @@ impl Args {
 impl Check {
     fn run(&self, talk: &Talk) -> Result<Ending, Failure> {
         let started = Instant::now();
-        let report = lake::check(place(&self.lake, &self.s3)?).map_err(|error| cannot_read(&self.lake, &error))?;
+        let report =
+            lake::check(place(&self.lake, &self.s3)?).map_err(|error| cannot_read(&self.lake, &error))?;
         Destination::Stdout.write(|out| ui::lake::write(out, self.format, &report))?;
-        talk.note(&format!("{} checked in {}", counted(report.files, "file", "files"), elapsed(started.elapsed())));
+        talk.note(&format!(
+            "{} checked in {}",
+            counted(report.files, "file", "files"),
+            elapsed(started.elapsed())
+        ));
         if report.without_checksums > 0 {
             let files = counted(report.without_checksums, "file", "files");
             talk.note(&format!(
@@ -227,11 +251,20 @@ impl Check {
         }
         if report.taken_over > 0 {
             let events = counted(report.taken_over, "event", "events");
-            talk.note(&format!("{events} were taken over from such files: tagfall lake repair {} SOURCE… reads them again", self.lake.display()));
+            talk.note(&format!(
+                "{events} were taken over from such files: tagfall lake repair {} SOURCE… reads them again",
+                self.lake.display()
+            ));
         }
         if !report.damaged.is_empty() {
-            let advice = format!("tagfall lake repair {} SOURCE… reads again from the archives what is damaged", self.lake.display());
-            talk.warn(&format!("{} damaged or lost: {advice}", counted(report.damaged.len() as u64, "file is", "files are")));
+            let advice = format!(
+                "tagfall lake repair {} SOURCE… reads again from the archives what is damaged",
+                self.lake.display()
+            );
+            talk.warn(&format!(
+                "{} damaged or lost: {advice}",
+                counted(report.damaged.len() as u64, "file is", "files are")
+            ));
         }
         Ok(Ending { alarming: false, incomplete: !report.damaged.is_empty() })
     }
@@ -248,14 +281,17 @@ impl Repair {
             Some(lake) => sources::store(lake, &options)?.into(),
             None => (&self.lake).into(),
         };
-        let (ingest, report) = Ingest::open_to_repair(place, limits, archives).map_err(|error| cannot_write(&self.lake, &error))?;
+        let (ingest, report) = Ingest::open_to_repair(place, limits, archives)
+            .map_err(|error| cannot_write(&self.lake, &error))?;
         report.damaged.iter().for_each(|damage| talk.note(&format!("{}: {}", damage.file, damage.reason)));
         options.known = Some(ingest.known());
         let feeds = sources::open_with(&self.sources, &options, &Filter::default())?;
         let selected = ingest.selected();
         let selected: Vec<&str> = selected.iter().map(String::as_str).collect();
         let wanted = if selected.is_empty() { Wanted::All } else { Wanted::Sources(&selected) };
-        let (mut coverage, _) = watched(talk, &feeds, &cancelled, budget(self.asked()), |run| pipeline::scan(run, wanted, || ingest.collector()));
+        let (mut coverage, _) = watched(talk, &feeds, &cancelled, budget(self.asked()), |run| {
+            pipeline::scan(run, wanted, || ingest.collector())
+        });
         let ended_early = sources::check(&feeds, &mut coverage);
         // Objects that were not looked for in this run may still be read later.
         let summary = ingest.finish(false).map_err(|error| cannot_write(&self.lake, &error))?;
@@ -264,7 +300,10 @@ impl Repair {
         }
         coverage.failures.iter().take(FAILURES_SAID_MAX).for_each(|failure| talk.warn(&describe(failure)));
         summary.repaired.iter().for_each(|file| talk.note(&format!("repaired: {file}")));
-        summary.damaged.iter().for_each(|damage| talk.warn(&format!("not repaired: {}: {}", damage.file, damage.reason)));
+        summary
+            .damaged
+            .iter()
+            .for_each(|damage| talk.warn(&format!("not repaired: {}: {}", damage.file, damage.reason)));
         if summary.events_taken_over > 0 {
             let events = counted(summary.events_taken_over, "event", "events");
             talk.warn(&format!("{events} of files without checksums were taken over as they are: whether they were damaged before cannot be told"));
@@ -276,15 +315,27 @@ impl Repair {
         }
         let (again, left) = (summary.repaired.len() as u64, summary.damaged.len() as u64);
         let read = counted(summary.objects_read, "object", "objects");
-        talk.note(&format!("read {read} again, repaired {}, {left} left in {}", counted(again, "file", "files"), elapsed(started.elapsed())));
+        talk.note(&format!(
+            "read {read} again, repaired {}, {left} left in {}",
+            counted(again, "file", "files"),
+            elapsed(started.elapsed())
+        ));
         if left > 0 && !archives {
             talk.warn("name the archives that the lake was made from: tagfall lake repair LAKE SOURCE…");
         }
-        Ok(Ending { alarming: false, incomplete: left > 0 || summary.events_taken_over > 0 || !coverage.is_complete() })
+        Ok(Ending {
+            alarming: false,
+            incomplete: left > 0 || summary.events_taken_over > 0 || !coverage.is_complete(),
+        })
     }
 
     fn asked(&self) -> Sources<'_> {
-        Sources { specs: &self.sources, s3: &self.s3, max_memory: self.max_memory / AHEAD_SHARE * 2, jobs: self.jobs.count() }
+        Sources {
+            specs: &self.sources,
+            s3: &self.s3,
+            max_memory: self.max_memory / AHEAD_SHARE * 2,
+            jobs: self.jobs.count(),
+        }
     }
 }
 
@@ -293,6 +344,7 @@ fn cannot_read(lake: &std::path::Path, error: &LakeError) -> Failure {
     match error {
         LakeError::Version { .. } => failure.advise("use the tagfall that wrote it"),
         LakeError::NotALake { .. } => failure.advise("name a folder that tagfall ingest has made"),
-        _ => failure.advise("without its manifest a lake cannot be read: move it away, and ingest its logs anew"),
+        _ => failure
+            .advise("without its manifest a lake cannot be read: move it away, and ingest its logs anew"),
     }
 }

@@ -36,19 +36,29 @@ pub fn prepare(wanted: NonZeroUsize) -> Result<(), Failure> {
     let address_bytes = address_bytes();
     if let Some(allowed) = address_bytes.filter(|&allowed| allowed < ADDRESS_BYTES_MIN) {
         let failure = Failure::new("not enough memory to begin");
-        let failure = failure.because(format!("the address space is limited to {} (ulimit -v)", bytes(allowed)));
-        return Err(failure.advise(format!("raise the limit to {} or more, or lift it: ulimit -v unlimited", bytes(2 * ADDRESS_BYTES_MIN))));
+        let failure =
+            failure.because(format!("the address space is limited to {} (ulimit -v)", bytes(allowed)));
+        return Err(failure.advise(format!(
+            "raise the limit to {} or more, or lift it: ulimit -v unlimited",
+            bytes(2 * ADDRESS_BYTES_MIN)
+        )));
     }
-    let by_memory =
-        address_bytes.map_or(usize::MAX, |allowed| usize::try_from((allowed - ADDRESS_BYTES_MIN / 2) / THREAD_BYTES / 2).unwrap_or(usize::MAX));
+    let by_memory = address_bytes.map_or(usize::MAX, |allowed| {
+        usize::try_from((allowed - ADDRESS_BYTES_MIN / 2) / THREAD_BYTES / 2).unwrap_or(usize::MAX)
+    });
     let workers = wanted.get().min(by_memory.max(1));
     // The workers, and as many again for the work after reading.
     let had = threads_to_be_had(2 * workers + OTHER_THREADS);
-    let workers_max = if had == 2 * workers + OTHER_THREADS { workers } else { had.saturating_sub(OTHER_THREADS) / 2 };
+    let workers_max =
+        if had == 2 * workers + OTHER_THREADS { workers } else { had.saturating_sub(OTHER_THREADS) / 2 };
     if workers_max < wanted.get() {
         // Otherwise rayon would start as many threads as there are processors, and panic if it cannot.
         let pool = rayon::ThreadPoolBuilder::new();
-        let pool = if workers_max < 2 { pool.num_threads(1).use_current_thread() } else { pool.num_threads(workers_max) };
+        let pool = if workers_max < 2 {
+            pool.num_threads(1).use_current_thread()
+        } else {
+            pool.num_threads(workers_max)
+        };
         pool.build_global().map_err(|error| Failure::new("cannot start a thread").because(error))?;
     }
     let _ = MACHINE.set(Machine { address_bytes, workers_max: workers_max.max(1) });

@@ -21,7 +21,8 @@ impl Args {
         Ok(Ending::default())
     }
 
-    /// The command that the page is about. `build` gives a verb the name that `man` finds it by: `tagfall-detect`.
+    /// The command that the page is about. `build` gives a verb the name that `man` finds it by:
+    /// `tagfall-detect`.
     fn subject(&self) -> Result<clap::Command, Failure> {
         let mut all = Cli::command();
         all.build();
@@ -29,7 +30,8 @@ impl Args {
         let known: Vec<_> = all.get_subcommands().map(|command| command.get_name().to_owned()).collect();
         match all.find_subcommand(name) {
             Some(found) => Ok(found.clone()),
-            None => Err(Failure::new(format!("there is no command {name}")).advise(format!("name one of: {}", known.join(", ")))),
+            None => Err(Failure::new(format!("there is no command {name}"))
+                .advise(format!("name one of: {}", known.join(", ")))),
         }
     }
 }

@@ -21,8 +21,9 @@ const JOBS_MAX: usize = 1_024;
 pub struct Common {
     /// Where the logs are: `s3://bucket/prefix`, a folder, a file, or `-` for stdin; any mix of them
     ///
-    /// Files are recognised by content: CloudTrail objects, JSON lines, `aws cloudtrail lookup-events` output, EventBridge
-    /// envelopes, exports of other tools, OCSF and CSV; plain, gzip, zstd, or in zip and tar archives. Any size will do.
+    /// Files are recognised by content: CloudTrail objects, JSON lines, `aws cloudtrail lookup-events`
+    /// output, EventBridge envelopes, exports of other tools, OCSF and CSV; plain, gzip, zstd, or in zip and
+    /// tar archives. Any size will do.
     #[arg(value_name = "SOURCE", required = true)]
     pub sources: Vec<String>,
 
@@ -49,11 +50,13 @@ pub struct Common {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Which events")]
 pub struct Window {
-    /// Only events at or after this time: 2024-10-01T12:00:00Z, 2024-10-01 (from its first second, UTC), or 14d, 36h ago
+    /// Only events at or after this time: 2024-10-01T12:00:00Z, 2024-10-01 (from its first second, UTC), or
+    /// 14d, 36h ago
     #[arg(long, value_name = "TIME", value_parser = values::when)]
     since: Option<When>,
 
-    /// Only events before this time; a day means its first second (UTC), so that `--until 2024-10-03` ends with the second
+    /// Only events before this time; a day means its first second (UTC), so that `--until 2024-10-03` ends
+    /// with the second
     #[arg(long, value_name = "TIME", value_parser = values::when)]
     until: Option<When>,
 
@@ -96,7 +99,8 @@ pub struct Judge {
     #[arg(long, value_name = "SEVERITY", value_parser = values::severity(), ignore_case = true)]
     fail_on: Option<Severity>,
 
-    /// Exit with 0 where some evidence could not be read (3 otherwise, and always when the run was interrupted)
+    /// Exit with 0 where some evidence could not be read (3 otherwise, and always when the run was
+    /// interrupted)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true, value_parser = clap::value_parser!(bool))]
     allow_incomplete: bool,
 }
@@ -109,7 +113,8 @@ pub struct FailOn {
     #[arg(long = "fail-on", value_name = "SEVERITY", value_parser = values::severity(), ignore_case = true, default_value = "medium")]
     pub severity: Severity,
 
-    /// Exit with 0 where some objects could not be read (3 otherwise, and always when the run was interrupted)
+    /// Exit with 0 where some objects could not be read (3 otherwise, and always when the run was
+    /// interrupted)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true, value_parser = clap::value_parser!(bool))]
     pub allow_incomplete: bool,
 }
@@ -125,7 +130,8 @@ pub struct Show {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Colours: where the terminal has them and NO_COLOR is not set, always, or never; CLICOLOR_FORCE asks for them, too
+    /// Colours: where the terminal has them and NO_COLOR is not set, always, or never; CLICOLOR_FORCE asks
+    /// for them, too
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
     color: Color,
 
@@ -165,13 +171,16 @@ pub struct Jobs {
     jobs: Option<NonZeroUsize>,
 }
 
-/// Where settings come from that the command line leaves open. Read before the command line is parsed for good: see `config`.
+/// Where settings come from that the command line leaves open. Read before the command line is parsed for
+/// good: see `config`.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Settings")]
 pub struct SettingsFrom {
-    /// Take settings from this file: TOML, with keys named as the options are (tagfall.toml in the working directory, if it is there)
+    /// Take settings from this file: TOML, with keys named as the options are (tagfall.toml in the working
+    /// directory, if it is there)
     ///
-    /// It can name sources, filters and thresholds; TAGFALL_* in the environment wins over it (TAGFALL_FAIL_ON=high), and options win over both.
+    /// It can name sources, filters and thresholds; TAGFALL_* in the environment wins over it
+    /// (TAGFALL_FAIL_ON=high), and options win over both.
     #[arg(long, value_name = "FILE")]
     config: Option<String>,
 
@@ -184,7 +193,8 @@ pub struct SettingsFrom {
     show_config: bool,
 }
 
-/// As in the AWS CLI. Region and credentials come from its environment variables, profiles, SSO and instance roles.
+/// As in the AWS CLI. Region and credentials come from its environment variables, profiles, SSO and instance
+/// roles.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "S3 (profile, region and credentials as in the AWS CLI)")]
 pub struct S3 {
@@ -214,7 +224,8 @@ impl Show {
     pub fn style(&self) -> Style {
         let terminal = self.writes_to_stdout() && io::stdout().is_terminal();
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty() && value != "0");
+        let forced =
+            std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty() && value != "0");
         let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         let color = match self.color {
             Color::Always => true,
@@ -234,14 +245,18 @@ impl Show {
     /// the verb has a table of rows.
     pub fn can_write(&self, rows: bool) -> Result<(), Failure> {
         if self.format == Format::Parquet && self.writes_to_stdout() && io::stdout().is_terminal() {
-            return Err(Failure::new("will not write parquet to the terminal").advise("name a file: -o FILE.parquet"));
+            return Err(
+                Failure::new("will not write parquet to the terminal").advise("name a file: -o FILE.parquet")
+            );
         }
         if self.format != Format::Parquet || rows && cfg!(feature = "sql") {
             return Ok(());
         }
         let failure = Failure::new("cannot write parquet");
         Err(match rows {
-            true => failure.because("this tagfall was built without SQL").advise("build it with the feature `sql`"),
+            true => failure
+                .because("this tagfall was built without SQL")
+                .advise("build it with the feature `sql`"),
             false => failure.because("this is no table of rows").advise("ask for --format json or csv"),
         })
     }
@@ -284,7 +299,8 @@ impl Common {
     /// The filter, with relative times resolved by the clock.
     pub fn filter(&self) -> Result<Filter, Failure> {
         let filter = self.narrow.window.filter(&self.narrow.repository)?;
-        let (snapshot_account, snapshot_region) = (self.narrow.snapshot_account.clone(), self.narrow.snapshot_region.clone());
+        let (snapshot_account, snapshot_region) =
+            (self.narrow.snapshot_account.clone(), self.narrow.snapshot_region.clone());
         Ok(Filter { snapshot_account, snapshot_region, ..filter })
     }
 
@@ -303,7 +319,8 @@ impl Common {
         let mut filter = self.filter()?;
         let Some(at) = at else { return Ok(filter) };
         if let Some(since) = filter.since.filter(|since| *since >= at) {
-            let failure = Failure::new("no time lies between --since and --at").because(format!("the first is {since}, the second is {at}"));
+            let failure = Failure::new("no time lies between --since and --at")
+                .because(format!("the first is {since}, the second is {at}"));
             return Err(failure.advise("name a later --at, or an earlier --since"));
         }
         filter.until = Some(filter.until.map_or(at, |until| until.min(at)));
@@ -312,7 +329,12 @@ impl Common {
 
     /// How to open the sources.
     pub fn sources(&self) -> Sources<'_> {
-        Sources { specs: &self.sources, s3: &self.s3, max_memory: machine::memory(self.limits.max_memory), jobs: self.jobs() }
+        Sources {
+            specs: &self.sources,
+            s3: &self.s3,
+            max_memory: machine::memory(self.limits.max_memory),
+            jobs: self.jobs(),
+        }
     }
 }
 
@@ -337,7 +359,9 @@ impl Jobs {
     /// Number of worker threads: as asked for, else one for each processor; fewer if the machine does not
     /// allow that many.
     pub fn count(&self) -> NonZeroUsize {
-        machine::workers(self.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN))
+        machine::workers(
+            self.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
+        )
     }
 }
 
@@ -348,12 +372,13 @@ impl Window {
     }
 
     fn filter_at(&self, repositories: &[WildMatch], now: Timestamp) -> Result<Filter, Failure> {
-        let (since, until) = (self.since.map(|since| since.resolve(now)), self.until.map(|until| until.resolve(now)));
+        let (since, until) =
+            (self.since.map(|since| since.resolve(now)), self.until.map(|until| until.resolve(now)));
         if let (Some(since), Some(until)) = (since, until)
             && since >= until
         {
-            let failure =
-                Failure::new("no time lies between --since and --until").because(format!("the first begins at {since}, the second ends at {until}"));
+            let failure = Failure::new("no time lies between --since and --until")
+                .because(format!("the first begins at {since}, the second ends at {until}"));
             return Err(failure.advise("swap them, or leave one out"));
         }
         Ok(Filter {
@@ -370,7 +395,8 @@ impl Window {
 /// Whether the locale says that the terminal supports UTF-8: decided by the first of the three variables
 /// that is set.
 fn has_utf8() -> bool {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
+    let locale =
+        ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
     locale.is_some_and(|locale| {
         let locale = locale.to_string_lossy().to_ascii_lowercase();
         locale.contains("utf-8") || locale.contains("utf8")
@@ -383,6 +409,10 @@ pub fn jobs(text: &str) -> Result<NonZeroUsize, String> {
 }
 
 fn endpoint_url(text: &str) -> Result<String, String> {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).filter(|host| !host.is_empty());
-    host.map(|_| text.to_owned()).ok_or_else(|| "write a URL with its scheme, such as http://127.0.0.1:9000".to_owned())
+    let host = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"))
+        .filter(|host| !host.is_empty());
+    host.map(|_| text.to_owned())
+        .ok_or_else(|| "write a URL with its scheme, such as http://127.0.0.1:9000".to_owned())
 }

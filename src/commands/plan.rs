@@ -28,13 +28,14 @@ const SHARDS_MAX: u32 = 10_000;
 
 /// List the logs once, and cut them into shards that many machines ingest
 ///
-/// Each shard is a file of its own, about as much work as any other, and has the objects of neighbouring days. Each is staged by
-/// `tagfall ingest --shard FILE --lake LAKE`, on whatever machine and in any order; `tagfall ingest --commit --lake LAKE` publishes all
-/// of them together.
+/// Each shard is a file of its own, about as much work as any other, and has the objects of neighbouring
+/// days. Each is staged by `tagfall ingest --shard FILE --lake LAKE`, on whatever machine and in any order;
+/// `tagfall ingest --commit --lake LAKE` publishes all of them together.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES))]
 pub struct Args {
-    /// Where the logs are: `s3://bucket/prefix`, a folder or a file; any mix of them, named so that each machine finds them
+    /// Where the logs are: `s3://bucket/prefix`, a folder or a file; any mix of them, named so that each
+    /// machine finds them
     #[arg(value_name = "SOURCE", required = true)]
     sources: Vec<String>,
 
@@ -81,9 +82,12 @@ impl Args {
         let (mut all, mut left_out, mut pruned) = (Vec::new(), 0, source::Pruned::default());
         for spec in &self.sources {
             if sources::is_lake(spec, &options)? {
-                return Err(Failure::new(format!("cannot plan {spec}")).because("it is a lake itself").advise("name the logs that it was made from"));
+                return Err(Failure::new(format!("cannot plan {spec}"))
+                    .because("it is a lake itself")
+                    .advise("name the logs that it was made from"));
             }
-            let inventory = source::inventory(spec, &options, &filter).map_err(|error| sources::not_planned(&error))?;
+            let inventory =
+                source::inventory(spec, &options, &filter).map_err(|error| sources::not_planned(&error))?;
             left_out += inventory.pruned.no_evidence;
             sources::add(&mut pruned, inventory.pruned);
             let mut items = inventory.items;
@@ -93,9 +97,14 @@ impl Args {
         if all.iter().all(|(_, items)| items.is_empty()) {
             return Err(nothing::no_objects(&self.sources, &filter, &pruned));
         }
-        let unlistable = all.iter().flat_map(|(_, items)| items).filter(|item| matches!(item.is, Is::Unlistable(_))).count() as u64;
+        let unlistable = all
+            .iter()
+            .flat_map(|(_, items)| items)
+            .filter(|item| matches!(item.is, Is::Unlistable(_)))
+            .count() as u64;
         let header = Header::new(self.select.clone(), &filter, options.many, self.shards);
-        let (objects, size) = (count(&all), all.iter().flat_map(|(_, items)| items).map(|item| item.size).sum::<u64>());
+        let (objects, size) =
+            (count(&all), all.iter().flat_map(|(_, items)| items).map(|item| item.size).sum::<u64>());
         let shards = cut(header, all, left_out);
         shards.iter().try_for_each(|shard| shard.save(&self.output, &options))?;
         let plan = shards.first().map(|shard| shard.header.plan.clone()).unwrap_or_default();
@@ -127,14 +136,22 @@ fn cut(header: Header, all: Vec<(String, Vec<Item>)>, left_out: u64) -> Vec<Shar
     let plan = name(&header, &all);
     let total = u128::from(all.iter().flat_map(|(_, items)| items).map(work).sum::<u64>().max(1));
     let count = u128::from(header.of);
-    let of = |number: u32| Header { plan: plan.clone(), shard: number, left_out: if number == 1 { left_out } else { 0 }, ..header.clone() };
-    let mut shards: Vec<Shard> = (1..=header.of).map(|number| Shard { header: of(number), sources: Vec::new() }).collect();
+    let of = |number: u32| Header {
+        plan: plan.clone(),
+        shard: number,
+        left_out: if number == 1 { left_out } else { 0 },
+        ..header.clone()
+    };
+    let mut shards: Vec<Shard> =
+        (1..=header.of).map(|number| Shard { header: of(number), sources: Vec::new() }).collect();
     let mut done = 0_u128;
     for (source, items) in all {
         for item in items {
             // By the middle of an object's work, so that no shard gets all objects at a boundary.
             let half = u128::from(work(&item));
-            let at = usize::try_from((done * 2 + half) * count / (total * 2)).unwrap_or(0).min(shards.len().saturating_sub(1));
+            let at = usize::try_from((done * 2 + half) * count / (total * 2))
+                .unwrap_or(0)
+                .min(shards.len().saturating_sub(1));
             done += half;
             let Some(shard) = shards.get_mut(at) else { continue };
             match shard.sources.last_mut() {
@@ -172,8 +189,16 @@ mod tests {
 
     #[test]
     fn every_object_is_in_one_shard_and_no_shard_has_much_more_than_another() {
-        let item = |number: u64| Item { key: format!("{number:04}"), size: number * 997 % 90_000, etag: String::new(), is: Is::Object };
-        let all = vec![("a".to_owned(), (0..700).map(item).collect::<Vec<_>>()), ("b".to_owned(), (0..300).map(item).collect())];
+        let item = |number: u64| Item {
+            key: format!("{number:04}"),
+            size: number * 997 % 90_000,
+            etag: String::new(),
+            is: Is::Object,
+        };
+        let all = vec![
+            ("a".to_owned(), (0..700).map(item).collect::<Vec<_>>()),
+            ("b".to_owned(), (0..300).map(item).collect()),
+        ];
         for count in [1_u32, 2, 7, 64] {
             let shards = cut(Header::new(Vec::new(), &Filter::default(), true, count), all.clone(), 3);
             let mut back: Vec<(String, Vec<Item>)> = Vec::new();
@@ -184,12 +209,23 @@ mod tests {
                 }
             }
             assert_eq!(back, all, "{count} shards");
-            let sizes: Vec<u64> = shards.iter().map(|shard| shard.sources.iter().flat_map(|(_, items)| items).map(work).sum()).collect();
+            let sizes: Vec<u64> = shards
+                .iter()
+                .map(|shard| shard.sources.iter().flat_map(|(_, items)| items).map(work).sum())
+                .collect();
             let (least, most) = (sizes.iter().min().unwrap(), sizes.iter().max().unwrap());
             assert!(most - least <= 2 * (90_000 + OBJECT_BYTES), "{sizes:?}");
             assert_eq!(shards.iter().map(|shard| shard.header.left_out).sum::<u64>(), 3);
         }
-        let few = cut(Header::new(Vec::new(), &Filter::default(), true, 9), vec![("a".to_owned(), vec![item(1)])], 0);
-        assert_eq!((few.len(), few.iter().filter(|shard| !shard.sources.is_empty()).count()), (9, 1), "an empty shard is one, too");
+        let few = cut(
+            Header::new(Vec::new(), &Filter::default(), true, 9),
+            vec![("a".to_owned(), vec![item(1)])],
+            0,
+        );
+        assert_eq!(
+            (few.len(), few.iter().filter(|shard| !shard.sources.is_empty()).count()),
+            (9, 1),
+            "an empty shard is one, too"
+        );
     }
 }

@@ -23,7 +23,9 @@ impl Args {
 /// The error of SQL commands in a build without SQL.
 #[cfg(not(feature = "sql"))]
 pub fn without_sql() -> Failure {
-    Failure::new("cannot run queries").because("this tagfall was built without SQL").advise("build it with the feature `sql`")
+    Failure::new("cannot run queries")
+        .because("this tagfall was built without SQL")
+        .advise("build it with the feature `sql`")
 }
 
 #[cfg(feature = "sql")]
@@ -43,7 +45,8 @@ mod run {
                 None => destination.write(|out| named::ALL.iter().try_for_each(|query| line(out, query)))?,
                 Some(name) => {
                     let query = named::find(name).ok_or_else(|| {
-                        Failure::new(format!("there is no query called {name}")).advise("tagfall queries, without a name, lists them")
+                        Failure::new(format!("there is no query called {name}"))
+                            .advise("tagfall queries, without a name, lists them")
                     })?;
                     destination.write(|out| out.write_all(query.sql.as_bytes()))?
                 }
@@ -54,8 +57,11 @@ mod run {
 
     /// `@tag-history (repo, tag)  What has tag T of repository R pointed to, and when?`
     fn line(out: &mut dyn Write, query: &named::Named) -> io::Result<()> {
-        let parameters = Query::parse(query.sql, &[], Timestamp::from_millis(0)).map(|query| query.params()).unwrap_or_default();
-        let names: Vec<String> = parameters.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let parameters = Query::parse(query.sql, &[], Timestamp::from_millis(0))
+            .map(|query| query.params())
+            .unwrap_or_default();
+        let names: Vec<String> =
+            parameters.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
         writeln!(out, "@{:<34} {}", query.name, query.question())?;
         if names.is_empty() { Ok(()) } else { writeln!(out, "{:36}--param {}", "", names.join(" --param ")) }
     }

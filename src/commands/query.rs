@@ -16,9 +16,10 @@ Examples:
 
 /// Ask anything in SQL, in the dialect of Athena
 ///
-/// Tables: cloudtrail_logs (also events, cloudtrail; the columns of the table that the CloudTrail console creates), steps,
-/// images, findings, policies, references, coverage. Conditions on source, name, time, account and region keep objects
-/// from being fetched and records from being parsed. An event that was delivered twice is one row.
+/// Tables: cloudtrail_logs (also events, cloudtrail; the columns of the table that the CloudTrail console
+/// creates), steps, images, findings, policies, references, coverage. Conditions on source, name, time,
+/// account and region keep objects from being fetched and records from being parsed. An event that was
+/// delivered twice is one row.
 #[derive(Debug, clap::Args)]
 #[cfg_attr(not(feature = "sql"), allow(dead_code))]
 #[command(after_help = after_help(EXAMPLES))]
@@ -48,13 +49,17 @@ pub struct Args {
 }
 
 fn param(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("write it as name=value")?;
+    let (name, value) =
+        text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("write it as name=value")?;
     Ok((name.to_owned(), value.to_owned()))
 }
 
 #[cfg(not(feature = "sql"))]
 impl Args {
-    pub fn run(&self, _talk: &std::sync::Arc<crate::ui::talk::Talk>) -> Result<super::Ending, crate::failure::Failure> {
+    pub fn run(
+        &self,
+        _talk: &std::sync::Arc<crate::ui::talk::Talk>,
+    ) -> Result<super::Ending, crate::failure::Failure> {
         Err(super::queries::without_sql())
     }
 }

@@ -23,14 +23,16 @@ const VARIABLE: &str = "TAGFALL_REDACT_KEY";
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub struct Redaction {
-    /// Give pseudonyms for accounts, repositories, roles, users, sessions, services, addresses and places of objects
+    /// Give pseudonyms for accounts, repositories, roles, users, sessions, services, addresses and places of
+    /// objects
     ///
-    /// The same name has the same pseudonym in the whole output, and on stderr. Times, regions, digests, kinds, event names and tags made of
-    /// numbers and the usual words stay.
+    /// The same name has the same pseudonym in the whole output, and on stderr. Times, regions, digests,
+    /// kinds, event names and tags made of numbers and the usual words stay.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true, value_parser = clap::value_parser!(bool))]
     redact: bool,
 
-    /// Make pseudonyms with the secret in this file (16 bytes or more), the same in every run with it; TAGFALL_REDACT_KEY may hold it instead
+    /// Make pseudonyms with the secret in this file (16 bytes or more), the same in every run with it;
+    /// TAGFALL_REDACT_KEY may hold it instead
     #[arg(long, value_name = "FILE")]
     redact_key: Option<PathBuf>,
 }
@@ -46,7 +48,8 @@ impl Redaction {
             None => std::env::var(VARIABLE).ok().filter(|secret| !secret.is_empty()).map(String::into_bytes),
         };
         if secret.as_ref().is_some_and(|secret| secret.len() < SECRET_BYTES_MIN) {
-            let failure = Failure::new("the key of --redact is too short").because(format!("it has less than {SECRET_BYTES_MIN} bytes"));
+            let failure = Failure::new("the key of --redact is too short")
+                .because(format!("it has less than {SECRET_BYTES_MIN} bytes"));
             return Err(failure.advise("make one: head -c 32 /dev/urandom | base64 > redact.key"));
         }
         if secret.is_none() {
@@ -64,7 +67,11 @@ impl Redaction {
 fn secret_in(path: &Path) -> Result<Vec<u8>, Failure> {
     let mut secret = Vec::new();
     let read = File::open(path).and_then(|file| file.take(SECRET_BYTES_MAX).read_to_end(&mut secret));
-    read.map_err(|error| Failure::new(format!("cannot read the key in {}", path.display())).because(error).advise("name a file with --redact-key"))?;
+    read.map_err(|error| {
+        Failure::new(format!("cannot read the key in {}", path.display()))
+            .because(error)
+            .advise("name a file with --redact-key")
+    })?;
     while secret.last().is_some_and(u8::is_ascii_whitespace) {
         secret.pop();
     }
@@ -80,7 +87,9 @@ pub struct Shown<'f> {
 
 impl<'f> Shown<'f> {
     pub fn of(findings: &'f [Finding], redactor: Option<&'f Redactor>) -> Self {
-        let Some(by) = redactor else { return Self { findings: Cow::Borrowed(findings), real: HashMap::new(), redactor } };
+        let Some(by) = redactor else {
+            return Self { findings: Cow::Borrowed(findings), real: HashMap::new(), redactor };
+        };
         let shown: Vec<Finding> = findings.iter().map(|finding| finding.clone().redacted(by)).collect();
         let real = shown.iter().zip(findings).map(|(shown, finding)| (shown.id.clone(), finding)).collect();
         Self { findings: Cow::Owned(shown), real, redactor }
@@ -102,7 +111,9 @@ impl<'f> Shown<'f> {
 
     /// Which losses are news, by the ids that are shown.
     pub fn news(&self, news: &BTreeMap<String, News>) -> BTreeMap<String, News> {
-        news.iter().map(|(id, news)| (self.redactor.map_or_else(|| id.clone(), |by| by.finding(id)), *news)).collect()
+        news.iter()
+            .map(|(id, news)| (self.redactor.map_or_else(|| id.clone(), |by| by.finding(id)), *news))
+            .collect()
     }
 }
 

@@ -29,9 +29,9 @@ Examples:
 
 /// Write everything on one self-contained HTML page
 ///
-/// For a ticket, a mail or an archive: findings with their evidence, the life of each lost image, repositories, what was read and
-/// what these logs cannot show. It loads nothing, and runs nothing
-/// unless --interactive asks for it.
+/// For a ticket, a mail or an archive: findings with their evidence, the life of each lost image,
+/// repositories, what was read and what these logs cannot show. It loads nothing, and runs nothing unless
+/// --interactive asks for it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES), mut_arg("format", |format| format.hide(true)))]
 pub struct Args {
@@ -44,7 +44,8 @@ pub struct Args {
     #[command(flatten)]
     behind: Behind,
 
-    /// Add one script that searches, sorts, zooms and copies: named by its hash, and the only thing that may run
+    /// Add one script that searches, sorts, zooms and copies: named by its hash, and the only thing that may
+    /// run
     #[arg(long, help_heading = "Output")]
     pub interactive: bool,
 }
@@ -57,7 +58,8 @@ impl Args {
         let run = Run::gather_for(&self.common, talk, Asked { redactor, ..Asked::default() })?;
         let history = &run.evidence.history;
         let findings = detect::findings(history, self.common.settings());
-        let behind = self.behind.told(&self.common, &run, redactor, findings.iter().flat_map(behind::calls))?;
+        let behind =
+            self.behind.told(&self.common, &run, redactor, findings.iter().flat_map(behind::calls))?;
         let shown = Shown::of(&findings, redactor);
         let repositories = redacted(repositories(history, &findings), redactor);
         let fates = run.evidence.end.map(|end| Fates::new(history, end));
@@ -65,12 +67,26 @@ impl Args {
         run.write(|out, _, coverage| {
             let story = |finding: &Finding| {
                 let real = shown.real(finding);
-                shown.redacted(Story { behind: behind.of(behind::calls(real)), ..story::story(history, real) })
+                shown
+                    .redacted(Story { behind: behind.of(behind::calls(real)), ..story::story(history, real) })
             };
-            let elsewhere = |finding: &Finding| elsewhere(fates.as_ref()?, history, shown.real(finding)).map(|found| shown.redacted(found));
+            let elsewhere = |finding: &Finding| {
+                elsewhere(fates.as_ref()?, history, shown.real(finding)).map(|found| shown.redacted(found))
+            };
             let (next, interactive) = (next.as_ref(), self.interactive);
             let findings = shown.findings();
-            write(out, &Report { coverage, findings, next, repositories: &repositories, story: &story, elsewhere: &elsewhere, interactive })
+            write(
+                out,
+                &Report {
+                    coverage,
+                    findings,
+                    next,
+                    repositories: &repositories,
+                    story: &story,
+                    elsewhere: &elsewhere,
+                    interactive,
+                },
+            )
         })?;
         Ok(run.end(&counted(findings.len() as u64, "finding", "findings"), &findings))
     }
@@ -82,7 +98,8 @@ impl Args {
             return Err(failure.advise("leave out --format; for data ask `tagfall detect --format json`"));
         }
         if show.output.is_none() && io::stdout().is_terminal() {
-            return Err(Failure::new("will not write a page of HTML to the terminal").advise("name a file: -o report.html"));
+            return Err(Failure::new("will not write a page of HTML to the terminal")
+                .advise("name a file: -o report.html"));
         }
         Ok(())
     }
@@ -91,18 +108,30 @@ impl Args {
 /// What became of a finding's image in all registries; `None` if it is in one place only, or if its losses
 /// elsewhere are unrelated.
 fn elsewhere(fates: &Fates<'_>, history: &History, finding: &Finding) -> Option<Elsewhere> {
-    let is_related = |fate: &Fate| fate.copies > 0 || fate.places.iter().any(|place| matches!(place.role, FateRole::Replica | FateRole::Cache));
+    let is_related = |fate: &Fate| {
+        fate.copies > 0
+            || fate.places.iter().any(|place| matches!(place.role, FateRole::Replica | FateRole::Cache))
+    };
     let fate = fates.of_finding(finding).filter(|fate| fate.places.len() > 1 && is_related(fate))?;
-    let lives = fate.places.iter().map(|place| history.timeline_of(&place.repository, &fate.digest)).collect();
+    let lives =
+        fate.places.iter().map(|place| history.timeline_of(&place.repository, &fate.digest)).collect();
     Some(Elsewhere { fate, lives })
 }
 
 fn next(history: &History, as_of: Timestamp) -> Next {
     let forecasts = Forecasts::new(history, as_of, None);
     let counts = forecasts.counts();
-    let is_unknown = |repository: &&RepositoryHistory| repository.logged && repository.policy.is_none() && repository.policy_deleted.is_none();
+    let is_unknown = |repository: &&RepositoryHistory| {
+        repository.logged && repository.policy.is_none() && repository.policy_deleted.is_none()
+    };
     let unknown = history.repositories().iter().filter(is_unknown).count() as u64;
-    Next { as_of, images: counts.due + counts.dated, needed: counts.needed, unknown, rows: forecasts.taken().take(NEXT_MAX).collect() }
+    Next {
+        as_of,
+        images: counts.due + counts.dated,
+        needed: counts.needed,
+        unknown,
+        rows: forecasts.taken().take(NEXT_MAX).collect(),
+    }
 }
 
 fn repositories(history: &History, findings: &[Finding]) -> Vec<RepositoryLine> {
@@ -118,7 +147,9 @@ fn repositories(history: &History, findings: &[Finding]) -> Vec<RepositoryLine> 
             findings: found.get(&name).copied().unwrap_or_default(),
             images,
             policy: match (repository.policy, repository.policy_deleted) {
-                (Some(policy), _) if policy.known_from == KnownFrom::Put => PolicyKnown::Put(history.event(policy.event)),
+                (Some(policy), _) if policy.known_from == KnownFrom::Put => {
+                    PolicyKnown::Put(history.event(policy.event))
+                }
                 (Some(policy), _) => PolicyKnown::Stated(history.event(policy.event)),
                 (None, Some(event)) => PolicyKnown::Deleted(history.event(event)),
                 (None, None) => PolicyKnown::Unknown,

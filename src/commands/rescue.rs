@@ -20,9 +20,9 @@ Examples:
 
 /// Tell where a lost image still is, and print the commands that bring it back
 ///
-/// The very same digest, wherever logs and snapshots show it: in the archive, another repository, region or account, behind a
-/// pull-through cache, or on a host that runs it; newest evidence first. Where it is nowhere: who made it, so that it can be
-/// made again. The commands are printed, and never run.
+/// The very same digest, wherever logs and snapshots show it: in the archive, another repository, region or
+/// account, behind a pull-through cache, or on a host that runs it; newest evidence first. Where it is
+/// nowhere: who made it, so that it can be made again. The commands are printed, and never run.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES))]
 pub struct Args {
@@ -40,7 +40,12 @@ impl Args {
         let asked = Asked::parse(&self.reference)?;
         let run = Run::gather_for(&self.common, talk, Wanted::default())?;
         let history = &run.evidence.history;
-        let found = asked.answer(&run, &self.common, |question| rescue(question, history), |finding| rescue_of(finding, history))?;
+        let found = asked.answer(
+            &run,
+            &self.common,
+            |question| rescue(question, history),
+            |finding| rescue_of(finding, history),
+        )?;
         run.write(|out, look, coverage| ui::rescue::write(out, look, coverage, &found))?;
         Ok(run.end(&counted(found.sources.len() as u64, "place that has it", "places that have it"), &[]))
     }

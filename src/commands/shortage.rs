@@ -42,12 +42,22 @@ impl Limit {
 
     /// The limit of a run that knows how much it may take.
     fn of_run(allowed: u64, taken: u64) -> Option<Self> {
-        (allowed > 0).then(|| Self { what: OF_RUN, total: allowed, left: allowed.saturating_sub(taken), reserve: PROGRAM_BYTES / 4 })
+        (allowed > 0).then(|| Self {
+            what: OF_RUN,
+            total: allowed,
+            left: allowed.saturating_sub(taken),
+            reserve: PROGRAM_BYTES / 4,
+        })
     }
 
     /// The limit of the address space: a list that grows exists twice for a moment.
     fn of_addresses(total: u64, used: u64, resident: u64) -> Self {
-        Self { what: "the address space (ulimit -v)", total, left: total.saturating_sub(used), reserve: (resident / 3 * 2).max(RESERVE_MAX / 8) }
+        Self {
+            what: "the address space (ulimit -v)",
+            total,
+            left: total.saturating_sub(used),
+            reserve: (resident / 3 * 2).max(RESERVE_MAX / 8),
+        }
     }
 
     const fn is_near(&self) -> bool {
@@ -95,12 +105,14 @@ pub fn watch(talk: &Arc<Talk>) {
 
 /// The error if events about images take more memory than allowed.
 pub fn overfull(overfull: EventMemoryExceeded, run: &Run<'_>) -> Failure {
-    let (read, objects) = (run.progress.bytes_compressed.load(Ordering::Relaxed), run.progress.objects.load(Ordering::Relaxed));
+    let (read, objects) =
+        (run.progress.bytes_compressed.load(Ordering::Relaxed), run.progress.objects.load(Ordering::Relaxed));
     let listed: Vec<Listed> = run.feeds.iter().map(|feed| feed.listed()).collect();
     let known = listed.iter().all(|listed| listed.complete) && objects > 0 && read > 0;
     let sized = listed.iter().all(|listed| listed.sized);
     let all = |of: fn(&Listed) -> u64| listed.iter().map(of).sum::<u64>();
-    let part = if sized { (all(|listed| listed.bytes), read) } else { (all(|listed| listed.objects), objects) };
+    let part =
+        if sized { (all(|listed| listed.bytes), read) } else { (all(|listed| listed.objects), objects) };
     let failure = Failure::new("the memory does not suffice");
     let failure = failure.because(format!(
         "what {} of logs tell about images takes {}, and --max-memory is {}",
@@ -109,7 +121,10 @@ pub fn overfull(overfull: EventMemoryExceeded, run: &Run<'_>) -> Failure {
         bytes(overfull.bytes_max)
     ));
     let failure = failure.advise(if known {
-        format!("give more: --max-memory {}, about, for all of them", needed(overfull.bytes, part.0.max(part.1), part.1))
+        format!(
+            "give more: --max-memory {}, about, for all of them",
+            needed(overfull.bytes, part.0.max(part.1), part.1)
+        )
     } else {
         format!("give more: --max-memory {} at least", needed(overfull.bytes, 1, 1))
     });
@@ -128,7 +143,12 @@ fn needed(bytes: u64, all: u64, part: u64) -> String {
 
 fn refusal(limit: &Limit, resident: u64) -> Failure {
     let failure = Failure::new("the memory does not suffice");
-    let failure = failure.because(format!("{} of {} are taken, and {} is nearly used up", bytes(resident), bytes(limit.total), limit.what));
+    let failure = failure.because(format!(
+        "{} of {} are taken, and {} is nearly used up",
+        bytes(resident),
+        bytes(limit.total),
+        limit.what
+    ));
     let failure = if limit.what == OF_RUN { failure.advise("give more: --max-memory") } else { failure };
     let failure = failure.advise("narrow what is read: --since, --until, --account, --region, --repository");
     failure.advise("or ingest it into a lake, and ask with query; or use a machine with more memory")
@@ -151,7 +171,8 @@ mod system {
         let taken = kib(&own, "RssAnon").unwrap_or(resident);
         let run = Limit::of_run(RUN_BYTES_MAX.load(Ordering::Relaxed), taken);
         let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| machine(&text));
-        let addresses = getrlimit(Resource::As).current.map(|total| Limit::of_addresses(total, used, resident));
+        let addresses =
+            getrlimit(Resource::As).current.map(|total| Limit::of_addresses(total, used, resident));
         let group = fs::read_to_string("/proc/self/cgroup").ok().and_then(|text| group(&text));
         Some((resident, [machine, addresses, group, run].into_iter().flatten().collect()))
     }
@@ -169,12 +190,20 @@ mod system {
 
     /// The control group with the least memory left. The two hierarchies use different names.
     fn group(groups: &str) -> Option<Limit> {
-        let line = |id: &dyn Fn(&str) -> bool| groups.lines().find_map(|line| line.split_once(':')?.1.split_once(':').filter(|(name, _)| id(name)));
-        let unified = line(&|name| name.is_empty()).map(|(_, path)| (Path::new("/sys/fs/cgroup"), path, ["memory.max", "memory.current"]));
+        let line = |id: &dyn Fn(&str) -> bool| {
+            groups
+                .lines()
+                .find_map(|line| line.split_once(':')?.1.split_once(':').filter(|(name, _)| id(name)))
+        };
+        let unified = line(&|name| name.is_empty())
+            .map(|(_, path)| (Path::new("/sys/fs/cgroup"), path, ["memory.max", "memory.current"]));
         let memory = line(&|name| name.split(',').any(|name| name == "memory"));
-        let memory = memory.map(|(_, path)| (Path::new("/sys/fs/cgroup/memory"), path, ["memory.limit_in_bytes", "memory.usage_in_bytes"]));
+        let memory = memory.map(|(_, path)| {
+            (Path::new("/sys/fs/cgroup/memory"), path, ["memory.limit_in_bytes", "memory.usage_in_bytes"])
+        });
         let limits = [unified, memory].into_iter().flatten().flat_map(|(root, path, files)| {
-            let folders: Vec<PathBuf> = Path::new(path.trim_start_matches('/')).ancestors().map(|path| root.join(path)).collect();
+            let folders: Vec<PathBuf> =
+                Path::new(path.trim_start_matches('/')).ancestors().map(|path| root.join(path)).collect();
             folders.into_iter().filter_map(move |folder| limit(&folder, files))
         });
         limits.min_by_key(|limit| limit.left)
@@ -186,9 +215,15 @@ mod system {
         // Without a limit it is a word, or a number larger than any machine's memory.
         let total = number(limit).filter(|total| *total < 1 << 50)?;
         let stat = fs::read_to_string(folder.join("memory.stat")).unwrap_or_default();
-        let given_back = |name: &str| stat.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
-        let given_back = given_back("total_inactive_file ").or_else(|| given_back("inactive_file ")).unwrap_or(0);
-        Some(Limit::of_pages("the memory of its control group", total, total.saturating_sub(number(usage)?.saturating_sub(given_back))))
+        let given_back =
+            |name: &str| stat.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+        let given_back =
+            given_back("total_inactive_file ").or_else(|| given_back("inactive_file ")).unwrap_or(0);
+        Some(Limit::of_pages(
+            "the memory of its control group",
+            total,
+            total.saturating_sub(number(usage)?.saturating_sub(given_back)),
+        ))
     }
 }
 
@@ -208,7 +243,10 @@ mod tests {
     #[test]
     fn memory_that_is_nearly_used_up_is_refused_to_whoever_takes_it() {
         let limit = Limit::of_pages("it", 4096 * MIB, 100 * MIB);
-        assert_eq!((limit.reserve, limit.is_reached(3000 * MIB), limit.is_reached(300 * MIB)), (128 * MIB, true, false));
+        assert_eq!(
+            (limit.reserve, limit.is_reached(3000 * MIB), limit.is_reached(300 * MIB)),
+            (128 * MIB, true, false)
+        );
         assert!(!Limit::of_pages("it", 4096 * MIB, 200 * MIB).is_reached(3000 * MIB));
         let small = Limit::of_pages("it", 128 * MIB, 20 * MIB);
         assert!(!small.is_reached(100 * MIB) && small.is_near());
@@ -218,7 +256,10 @@ mod tests {
 
     #[test]
     fn what_the_system_says_is_understood() {
-        let machine = system::machine("MemTotal:       1024 kB\nMemFree: 1 kB\nMemAvailable:    512 kB\nSwapFree:  256 kB\n").unwrap();
+        let machine = system::machine(
+            "MemTotal:       1024 kB\nMemFree: 1 kB\nMemAvailable:    512 kB\nSwapFree:  256 kB\n",
+        )
+        .unwrap();
         assert_eq!((machine.total, machine.left), (MIB, 768 << 10));
         assert_eq!(system::machine("MemTotal: 5 kB\n"), None);
         let folder = tempfile::tempdir().unwrap();

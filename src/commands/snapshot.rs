@@ -1,4 +1,5 @@
-//! `tagfall snapshot --script`: a shell script that gathers what exists now. The program itself makes no calls.
+//! `tagfall snapshot --script`: a shell script that gathers what exists now. The program itself makes no
+//! calls.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -28,10 +29,11 @@ const RIGHTS: &str = include_str!("snapshot/policy.json");
 
 /// Print a read-only shell script that gathers what exists now: images, policies, and who runs what
 ///
-/// The answers of the AWS CLI and of kubectl are sources like logs: beside them, or alone. The script asks for nothing but
-/// lists and descriptions, page by page, and writes each answer into a file of its own with the time, the account and the
-/// region in it; the rights that it needs stand at its head. It pulls nothing and changes nothing. What holds secrets in an
-/// answer (environment variables) is left out, but for kubectl's.
+/// The answers of the AWS CLI and of kubectl are sources like logs: beside them, or alone. The script asks
+/// for nothing but lists and descriptions, page by page, and writes each answer into a file of its own with
+/// the time, the account and the region in it; the rights that it needs stand at its head. It pulls nothing
+/// and changes nothing. What holds secrets in an answer (environment variables) is left out, but for
+/// kubectl's.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -83,8 +85,11 @@ impl Args {
 
     pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
         let filter = self.window.filter(&[])?;
-        let mut wanted =
-            Wanted { accounts: filter.accounts.iter().cloned().collect(), regions: filter.regions.iter().cloned().collect(), ..Wanted::default() };
+        let mut wanted = Wanted {
+            accounts: filter.accounts.iter().cloned().collect(),
+            regions: filter.regions.iter().cloned().collect(),
+            ..Wanted::default()
+        };
         let mut incomplete = false;
         if !self.sources.is_empty() {
             let coverage = self.read(&filter, talk, &mut wanted)?;
@@ -103,11 +108,18 @@ impl Args {
 
     /// What the logs name.
     fn read(&self, filter: &Filter, talk: &Arc<Talk>, wanted: &mut Wanted) -> Result<Coverage, Failure> {
-        let asked = Sources { specs: &self.sources, s3: &self.s3, max_memory: machine::memory(self.limits.max_memory), jobs: self.jobs() };
+        let asked = Sources {
+            specs: &self.sources,
+            s3: &self.s3,
+            max_memory: machine::memory(self.limits.max_memory),
+            jobs: self.jobs(),
+        };
         let feeds = sources::open_with(&self.sources, &sources::options(asked), filter)?;
         let cancelled = interrupt::flag(talk);
         shortage::limit(asked.max_memory);
-        let read = |run: pipeline::Run<'_>| pipeline::read(run, filter).map_err(|error| shortage::overfull(error, &run));
+        let read = |run: pipeline::Run<'_>| {
+            pipeline::read(run, filter).map_err(|error| shortage::overfull(error, &run))
+        };
         let mut evidence = watched(talk, &feeds, &cancelled, budget(asked), read)?;
         if cancelled.load(Ordering::Relaxed) {
             interrupt::stop();
@@ -116,7 +128,8 @@ impl Args {
             talk.failure(&failure);
         }
         for place in evidence.history.repositories_seen() {
-            let [account, region, name] = [&place.registry_id, &place.region, &place.name].map(|text| text.raw());
+            let [account, region, name] =
+                [&place.registry_id, &place.region, &place.name].map(|text| text.raw());
             if repository(name).is_err() || !is_word(account) || !is_word(region) {
                 wanted.odd += 1;
                 continue;
@@ -128,7 +141,8 @@ impl Args {
             }
         }
         if wanted.repositories.is_empty() && self.repository.is_empty() {
-            return Err(Failure::new("these logs name no repository").advise("leave out SOURCE: the script asks for all repositories then"));
+            return Err(Failure::new("these logs name no repository")
+                .advise("leave out SOURCE: the script asks for all repositories then"));
         }
         Ok(evidence.coverage)
     }
@@ -143,13 +157,28 @@ fn write(out: &mut dyn Write, wanted: &Wanted) -> io::Result<()> {
         env!("CARGO_PKG_VERSION")
     )?;
     writeln!(out, "#\n#     sh gather.sh [FOLDER]      then: tagfall detect FOLDER LOGS\n#")?;
-    writeln!(out, "# It needs the AWS CLI with credentials, and uses kubectl where there is one. It only lists and describes: it changes")?;
-    writeln!(out, "# nothing, and pulls nothing (manifests are not asked for: ECR counts that as a pull of the image). Rights:\n#")?;
+    writeln!(
+        out,
+        "# It needs the AWS CLI with credentials, and uses kubectl where there is one. It only lists and describes: it changes"
+    )?;
+    writeln!(
+        out,
+        "# nothing, and pulls nothing (manifests are not asked for: ECR counts that as a pull of the image). Rights:\n#"
+    )?;
     RIGHTS.lines().try_for_each(|line| writeln!(out, "#     {line}"))?;
-    writeln!(out, "#\n# and for kubectl: get and list of pods, deployments, statefulsets, daemonsets, cronjobs and jobs.")?;
+    writeln!(
+        out,
+        "#\n# and for kubectl: get and list of pods, deployments, statefulsets, daemonsets, cronjobs and jobs."
+    )?;
     writeln!(out, "# Exit codes: 0 all was gathered, 2 could not run, 3 some of it is missing.\n")?;
     writeln!(out, "# What to ask for; nothing stands for everything (of the CLI's own region).")?;
-    writeln!(out, "accounts='{}'\nregions='{}'\nrepositories='{}'\n", list(&wanted.accounts), list(&wanted.regions), list(&wanted.repositories))?;
+    writeln!(
+        out,
+        "accounts='{}'\nregions='{}'\nrepositories='{}'\n",
+        list(&wanted.accounts),
+        list(&wanted.regions),
+        list(&wanted.repositories)
+    )?;
     out.write_all(GATHER.as_bytes())
 }
 
@@ -163,5 +192,9 @@ fn repository(text: &str) -> Result<String, String> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._/-".contains(&byte);
     let whole = |part: &str| part.starts_with(|first: char| first.is_ascii_alphanumeric());
     let valid = text.len() <= 256 && text.bytes().all(plain) && text.split('/').all(whole);
-    if valid { Ok(text.to_owned()) } else { Err("write the whole name of a repository, such as shop/api".to_owned()) }
+    if valid {
+        Ok(text.to_owned())
+    } else {
+        Err("write the whole name of a repository, such as shop/api".to_owned())
+    }
 }

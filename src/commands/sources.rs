@@ -1,5 +1,5 @@
-//! From the SOURCE arguments to feeds: the one place that knows how sources are opened, and what people read when they
-//! cannot be.
+//! From the SOURCE arguments to feeds: the one place that knows how sources are opened, and what people read
+//! when they cannot be.
 
 use super::gather::budget;
 use super::options::{Common, Sources};
@@ -14,7 +14,11 @@ pub fn open(common: &Common, filter: &Filter) -> Result<Vec<Box<dyn Feed>>, Fail
 }
 
 /// The same with options of the caller's.
-pub fn open_with(specs: &[String], options: &Options, filter: &Filter) -> Result<Vec<Box<dyn Feed>>, Failure> {
+pub fn open_with(
+    specs: &[String],
+    options: &Options,
+    filter: &Filter,
+) -> Result<Vec<Box<dyn Feed>>, Failure> {
     if specs.iter().filter(|spec| *spec == "-").count() > 1 {
         return Err(Failure::new("standard input is named twice").advise("give - once"));
     }
@@ -54,12 +58,19 @@ pub fn lake(spec: &str, options: &Options) -> Result<Option<crate::lake::Locatio
 /// Where a lake is, or is to be.
 #[cfg(feature = "sql")]
 pub fn place(spec: &str, options: &Options) -> Result<crate::lake::Location, Failure> {
-    if source::store::is_s3(spec) { Ok(store(spec, options)?.into()) } else { Ok(std::path::Path::new(spec).into()) }
+    if source::store::is_s3(spec) {
+        Ok(store(spec, options)?.into())
+    } else {
+        Ok(std::path::Path::new(spec).into())
+    }
 }
 
 /// A place in S3.
 #[cfg(feature = "sql")]
-pub fn store(spec: &str, options: &Options) -> Result<std::sync::Arc<dyn source::store::ObjectStore>, Failure> {
+pub fn store(
+    spec: &str,
+    options: &Options,
+) -> Result<std::sync::Arc<dyn source::store::ObjectStore>, Failure> {
     source::store::open_store(spec, options).map_err(|error| not_opened(&error))
 }
 
@@ -134,8 +145,9 @@ pub fn add(all: &mut Pruned, more: Pruned) {
     };
 }
 
-/// Fails when a feed ended before its time. Credentials that ran out on the way, or a service that went away, leave what was
-/// read before: that is a partial result, and `coverage` says so. The failure to tell is given back then.
+/// Fails when a feed ended before its time. Credentials that ran out on the way, or a service that went away,
+/// leave what was read before: that is a partial result, and `coverage` says so. The failure to tell is given
+/// back then.
 pub fn check(feeds: &[Box<dyn Feed>], coverage: &mut Coverage) -> Result<Option<Failure>, Failure> {
     if let Some(error) = feeds.iter().find_map(|feed| source::could_not_run(&**feed)) {
         return Err(fatal(&error));
@@ -155,22 +167,32 @@ fn fatal(error: &FatalError) -> Failure {
 pub fn not_opened(error: &OpenError) -> Failure {
     match error {
         OpenError::NotFound { path } => {
-            let failure = Failure::new(format!("cannot read {path}")).because("there is no such file or folder");
+            let failure =
+                Failure::new(format!("cannot read {path}")).because("there is no such file or folder");
             match bucket_address(path) {
                 Some(address) => failure.advise(format!("objects in S3 are named like this: {address}")),
-                None if path.contains("/AWSLogs") => failure.advise(format!("a bucket needs its scheme: s3://{path}")),
+                None if path.contains("/AWSLogs") => {
+                    failure.advise(format!("a bucket needs its scheme: s3://{path}"))
+                }
                 None => failure.advise("check the path"),
             }
         }
-        OpenError::Unreadable { path, reason } => Failure::new(format!("cannot read {path}")).because(reason).advise("check its permissions"),
-        OpenError::BadAddress { address, reason } => {
-            Failure::new(format!("{address} is no address in S3")).because(reason).advise("write s3://bucket or s3://bucket/prefix")
+        OpenError::Unreadable { path, reason } => {
+            Failure::new(format!("cannot read {path}")).because(reason).advise("check its permissions")
         }
+        OpenError::BadAddress { address, reason } => Failure::new(format!("{address} is no address in S3"))
+            .because(reason)
+            .advise("write s3://bucket or s3://bucket/prefix"),
         OpenError::WithoutS3 { address } => {
-            let failure = Failure::new(format!("cannot read {address}")).because("this tagfall was built without S3");
-            failure.advise("build it with the feature `s3`, or copy the objects (aws s3 sync) and name the folder")
+            let failure =
+                Failure::new(format!("cannot read {address}")).because("this tagfall was built without S3");
+            failure.advise(
+                "build it with the feature `s3`, or copy the objects (aws s3 sync) and name the folder",
+            )
         }
-        OpenError::Start { address, reason } => Failure::new(format!("cannot read {address}")).because(reason),
+        OpenError::Start { address, reason } => {
+            Failure::new(format!("cannot read {address}")).because(reason)
+        }
     }
 }
 
@@ -181,9 +203,15 @@ fn bucket_address(name: &str) -> Option<String> {
     }
     let url = name.strip_prefix("https://").or_else(|| name.strip_prefix("http://"))?;
     let (host, path) = url.split_once('/').unwrap_or((url, ""));
-    let host = [".amazonaws.com", ".amazonaws.com.cn", ".aws.amazon.com"].iter().find_map(|end| host.strip_suffix(end))?;
+    let host = [".amazonaws.com", ".amazonaws.com.cn", ".aws.amazon.com"]
+        .iter()
+        .find_map(|end| host.strip_suffix(end))?;
     let (path, asked) = path.split_once('?').unwrap_or((path, ""));
-    if let Some(bucket) = path.strip_prefix("s3/buckets/").or_else(|| path.strip_prefix("s3/object/")).filter(|_| host.contains("console")) {
+    if let Some(bucket) = path
+        .strip_prefix("s3/buckets/")
+        .or_else(|| path.strip_prefix("s3/object/"))
+        .filter(|_| host.contains("console"))
+    {
         let prefix = asked.split('&').find_map(|part| part.strip_prefix("prefix=")).unwrap_or_default();
         return Some(format!("s3://{bucket}/{prefix}"));
     }
@@ -191,7 +219,10 @@ fn bucket_address(name: &str) -> Option<String> {
     if is_s3(host) {
         return Some(format!("s3://{path}"));
     }
-    let (bucket, _) = host.match_indices('.').map(|(at, _)| host.split_at(at)).find(|(_, rest)| is_s3(rest.trim_start_matches('.')))?;
+    let (bucket, _) = host
+        .match_indices('.')
+        .map(|(at, _)| host.split_at(at))
+        .find(|(_, rest)| is_s3(rest.trim_start_matches('.')))?;
     Some(format!("s3://{bucket}/{path}"))
 }
 
@@ -199,7 +230,9 @@ pub fn not_planned(error: &PlanError) -> Failure {
     match error {
         PlanError::Open(error) => not_opened(error),
         PlanError::Fatal(error) => fatal(error),
-        PlanError::Stdin => Failure::new("cannot plan standard input").because("what it holds is known only once it is read").advise("leave out -"),
+        PlanError::Stdin => Failure::new("cannot plan standard input")
+            .because("what it holds is known only once it is read")
+            .advise("leave out -"),
     }
 }
 
@@ -216,7 +249,10 @@ mod tests {
             ("https://my.trail.s3.amazonaws.com", "s3://my.trail/"),
             ("https://my-trail.s3-eu-west-1.amazonaws.com/a", "s3://my-trail/a"),
             ("https://s3.eu-west-2.amazonaws.com/my-trail/a", "s3://my-trail/a"),
-            ("https://s3.console.aws.amazon.com/s3/buckets/my-trail?region=x&prefix=AWSLogs/", "s3://my-trail/AWSLogs/"),
+            (
+                "https://s3.console.aws.amazon.com/s3/buckets/my-trail?region=x&prefix=AWSLogs/",
+                "s3://my-trail/AWSLogs/",
+            ),
         ] {
             assert_eq!(bucket_address(name).unwrap_or_default(), expected, "{name}");
         }

@@ -68,14 +68,21 @@ impl Args {
         let redactor = redactor.as_deref();
         let run = Run::gather_for(&self.common, talk, Asked { redactor, ..Asked::default() })?;
         let history = &run.evidence.history;
-        let shown = history.timelines().filter(|timeline| self.view.shows(timeline)).map(|timeline| redacted(timeline, redactor));
+        let shown = history
+            .timelines()
+            .filter(|timeline| self.view.shows(timeline))
+            .map(|timeline| redacted(timeline, redactor));
         let written = match self.common.show.format {
             #[cfg(feature = "sql")]
             ui::Format::Parquet => super::columns::timelines(&run, shown)?,
             _ => {
-                let telling = ui::timelines::Telling { style: self.common.show.style(), evidence: self.evidence };
-                let tags = history.tags().filter(|tag| self.shows_life_of(tag)).map(|tag| redacted(tag, redactor));
-                run.write(|out, look, coverage| ui::timelines::write(out, look, telling, coverage, shown, tags))?
+                let telling =
+                    ui::timelines::Telling { style: self.common.show.style(), evidence: self.evidence };
+                let tags =
+                    history.tags().filter(|tag| self.shows_life_of(tag)).map(|tag| redacted(tag, redactor));
+                run.write(|out, look, coverage| {
+                    ui::timelines::write(out, look, telling, coverage, shown, tags)
+                })?
             }
         };
         if written == Some(0) && self.view.narrows() {
@@ -90,12 +97,14 @@ impl Args {
 }
 
 impl Args {
-    /// Whether the life of a tag is shown: in JSON each that fits, on a page those that are asked for by name.
+    /// Whether the life of a tag is shown: in JSON each that fits, on a page those that are asked for by
+    /// name.
     fn shows_life_of(&self, tag: &TagTimeline) -> bool {
         let on_a_page = matches!(self.common.show.format, ui::Format::Table | ui::Format::Markdown);
         let named = self.view.tag.iter().any(|wanted| wanted.matches(tag.tag.raw()));
         let of_digest = |span: &TagSpan| self.view.fits_digest(&span.digest);
-        (named || (self.view.tag.is_empty() && !on_a_page)) && (self.view.digest.is_empty() || tag.spans.iter().any(of_digest))
+        (named || (self.view.tag.is_empty() && !on_a_page))
+            && (self.view.digest.is_empty() || tag.spans.iter().any(of_digest))
     }
 }
 

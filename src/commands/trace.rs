@@ -30,9 +30,10 @@ Examples:
 
 /// Tell who stood behind a session: a person, a pipeline or a service
 ///
-/// Which call began it, in which session that call was made, and so on. From calls that return credentials (AssumeRole and its like, sign-ins to the console), over accounts and regions; and what the
-/// sessions below it did. Certain where an access key id is the same; what is inferred from role, session name and beginning is
-/// marked, and what the logs do not show is said. The sources are read twice.
+/// Which call began it, in which session that call was made, and so on. From calls that return credentials
+/// (AssumeRole and its like, sign-ins to the console), over accounts and regions; and what the sessions below
+/// it did. Certain where an access key id is the same; what is inferred from role, session name and beginning
+/// is marked, and what the logs do not show is said. The sources are read twice.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = after_help(EXAMPLES),
@@ -41,7 +42,8 @@ Examples:
     mut_arg("repository", |option| option.help("Show only calls about repositories whose name matches; `*` also crosses `/` (repeatable)"))
 )]
 pub struct Args {
-    /// An access key id, an ARN (of a role, a session, a user), an address, or a name: SESSION, ROLE/SESSION, ROLE, USER; `*` and `?` match
+    /// An access key id, an ARN (of a role, a session, a user), an address, or a name: SESSION, ROLE/SESSION,
+    /// ROLE, USER; `*` and `?` match
     #[arg(value_name = "KEY|ARN|ADDRESS|SESSION")]
     reference: String,
 
@@ -74,7 +76,10 @@ impl Args {
         let started = Instant::now();
         let question = Question::parse(&self.reference).ok_or_else(nothing_asked)?;
         if self.names_a_source_last() {
-            return Err(nothing_asked().because(format!("{:?} is a folder or a file, and what follows it is none", self.reference)));
+            return Err(nothing_asked().because(format!(
+                "{:?} is a folder or a file, and what follows it is none",
+                self.reference
+            )));
         }
         let redactor = self.redaction.open(&self.common, talk)?;
         let redactor = redactor.as_deref();
@@ -93,17 +98,25 @@ impl Args {
         let look = look(&self.common.show, &destination);
         let written = destination.write(|out| ui::trace::write(out, look, &read.coverage, &trace, each))?;
         if written.is_some() {
-            let summary = format!("{} in {}", counted(trace.sessions.len() as u64, "session", "sessions"), elapsed(started.elapsed()));
+            let summary = format!(
+                "{} in {}",
+                counted(trace.sessions.len() as u64, "session", "sessions"),
+                elapsed(started.elapsed())
+            );
             talk.note(&format!("{}, {summary}", read_text(&read.coverage)));
         }
         gather::say_what_is_missing(talk, &self.common.show, &read.coverage);
-        Ok(Ending { alarming: false, incomplete: Ending::lacks(&read.coverage, self.common.allow_incomplete()) })
+        Ok(Ending {
+            alarming: false,
+            incomplete: Ending::lacks(&read.coverage, self.common.allow_incomplete()),
+        })
     }
 
     /// `trace logs KEY`.
     fn names_a_source_last(&self) -> bool {
         let is_there = |spec: &str| Path::new(spec).exists();
-        is_there(&self.reference) && !self.common.sources.iter().any(|spec| spec == "-" || spec.contains("://") || is_there(spec))
+        is_there(&self.reference)
+            && !self.common.sources.iter().any(|spec| spec == "-" || spec.contains("://") || is_there(spec))
     }
 
     fn not_found(&self, question: &Question, near: &[String], redactor: Option<&Redactor>) -> Failure {
@@ -122,16 +135,26 @@ fn in_words(question: &Question) -> &'static str {
         crate::model::Asked::Key => "an access key id",
         crate::model::Asked::Arn => "the ARN of a role, of a session, or of a user",
         crate::model::Asked::Address => "an address",
-        crate::model::Asked::Session | crate::model::Asked::Event => "the name of a session, of a role, or of a user",
+        crate::model::Asked::Session | crate::model::Asked::Event => {
+            "the name of a session, of a role, or of a user"
+        }
     }
 }
 
 fn nothing_asked() -> Failure {
-    Failure::new("nothing is asked for").advise("give an access key id, an ARN, an address, or the name of a session, then the sources")
+    Failure::new("nothing is asked for")
+        .advise("give an access key id, an ARN, an address, or the name of a session, then the sources")
 }
 
 /// Reads the sources twice, or, where standard input is one of them, once, and keeps everything.
-pub fn read(common: &Common, talk: &Arc<Talk>, cancelled: &AtomicBool, filter: &Filter, question: &Question, view: &View) -> Result<Read, Failure> {
+pub fn read(
+    common: &Common,
+    talk: &Arc<Talk>,
+    cancelled: &AtomicBool,
+    filter: &Filter,
+    question: &Question,
+    view: &View,
+) -> Result<Read, Failure> {
     let once = common.sources.iter().any(|spec| spec == "-");
     if once && io::stdin().is_terminal() {
         talk.note("reading standard input from the terminal; Ctrl-D ends it");
@@ -140,8 +163,10 @@ pub fn read(common: &Common, talk: &Arc<Talk>, cancelled: &AtomicBool, filter: &
     let mut survey = None;
     if !once {
         let feeds = sources::open(common, filter)?;
-        let mut first =
-            watched(talk, &feeds, cancelled, gather::budget(common.sources()), |run| Survey::read(run, filter, question)).map_err(overfull)?;
+        let mut first = watched(talk, &feeds, cancelled, gather::budget(common.sources()), |run| {
+            Survey::read(run, filter, question)
+        })
+        .map_err(overfull)?;
         // There is nothing yet that could be reported.
         if cancelled.load(Ordering::Relaxed) {
             interrupt::stop();
@@ -156,8 +181,10 @@ pub fn read(common: &Common, talk: &Arc<Talk>, cancelled: &AtomicBool, filter: &
     let wanted = survey.as_ref().map_or_else(Wanted::everything, Wanted::of);
     let known: Option<Known> = survey.map(|survey| survey.known);
     let feeds = sources::open(common, filter)?;
-    let mut collected = watched(talk, &feeds, cancelled, gather::budget(common.sources()), |run| Collected::read(run, filter, question, &wanted))
-        .map_err(overfull)?;
+    let mut collected = watched(talk, &feeds, cancelled, gather::budget(common.sources()), |run| {
+        Collected::read(run, filter, question, &wanted)
+    })
+    .map_err(overfull)?;
     if cancelled.load(Ordering::Relaxed) && !collected.coverage.partial {
         interrupt::stop();
     }
@@ -171,7 +198,8 @@ pub fn read(common: &Common, talk: &Arc<Talk>, cancelled: &AtomicBool, filter: &
     }
     let trace = collected.trace(question, known.as_ref(), view);
     // Some records are kept to tell that they are of other sessions.
-    coverage.records_relevant = trace.as_ref().map_or(0, |trace| trace.calls.len() as u64 + trace.calls_left_out);
+    coverage.records_relevant =
+        trace.as_ref().map_or(0, |trace| trace.calls.len() as u64 + trace.calls_left_out);
     Ok(Read { trace, coverage, near: Vec::new() })
 }
 
@@ -195,7 +223,10 @@ fn check(
 
 fn overfull(error: EventMemoryExceeded) -> Failure {
     Failure::new("the memory does not suffice")
-        .because(format!("what has to be kept of sessions takes more than --max-memory, which is {}", bytes(error.bytes_max)))
+        .because(format!(
+            "what has to be kept of sessions takes more than --max-memory, which is {}",
+            bytes(error.bytes_max)
+        ))
         .advise("ask for one key or one session, and not for many")
         .advise("or narrow what is read: --since, --until, --account, --region; or give more: --max-memory")
 }

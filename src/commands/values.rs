@@ -1,4 +1,5 @@
-//! What users type, parsed: times, spans, sizes, accounts, regions, globs. An error says what would be understood.
+//! What users type, parsed: times, spans, sizes, accounts, regions, globs. An error says what would be
+//! understood.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -77,7 +78,11 @@ pub fn span(text: &str) -> Result<i64, String> {
         _ => return Err(HELP.to_owned()),
     };
     // 1,000 years: enough for everybody, and far from every overflow.
-    let parsed = number.parse::<u32>().ok().map(|number| i64::from(number) * size).filter(|seconds| *seconds <= 1_000 * 366 * 86_400);
+    let parsed = number
+        .parse::<u32>()
+        .ok()
+        .map(|number| i64::from(number) * size)
+        .filter(|seconds| *seconds <= 1_000 * 366 * 86_400);
     parsed.filter(|_| number.bytes().all(|byte| byte.is_ascii_digit())).ok_or_else(|| HELP.to_owned())
 }
 
@@ -127,7 +132,9 @@ pub fn region(text: &str) -> Result<String, String> {
     let shorter = text.trim_end_matches(|character: char| character.is_ascii_lowercase());
     match text.to_ascii_lowercase() {
         lower if is_region(&lower) => Err(format!("write it in lower case: {lower}")),
-        _ if is_region(shorter) => Err(format!("this looks like an availability zone; its region is {shorter}")),
+        _ if is_region(shorter) => {
+            Err(format!("this looks like an availability zone; its region is {shorter}"))
+        }
         _ => Err("a region looks like eu-central-1 or us-gov-west-1".to_owned()),
     }
 }
@@ -136,12 +143,19 @@ fn is_region(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let Some((number, words)) = parts.split_last() else { return false };
     let word = |part: &&str| part.len() >= 2 && part.bytes().all(|byte| byte.is_ascii_lowercase());
-    words.len() >= 2 && words.iter().all(word) && (1..=2).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())
+    words.len() >= 2
+        && words.iter().all(word)
+        && (1..=2).contains(&number.len())
+        && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A glob over repository names: `*` for anything, `/` included, `?` for one character.
 pub fn repository(text: &str) -> Result<WildMatch, String> {
-    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-' | b'/' | b'*' | b'?');
+    let fits = |byte: u8| {
+        byte.is_ascii_lowercase()
+            || byte.is_ascii_digit()
+            || matches!(byte, b'.' | b'_' | b'-' | b'/' | b'*' | b'?')
+    };
     if text.contains(".dkr") || text.contains(".amazonaws.") {
         return Err("leave out the registry: only the repository's name, such as team/api; --account and --region narrow the registry".to_owned());
     }
@@ -201,15 +215,35 @@ mod tests {
 
     #[test]
     fn a_time_without_a_zone_is_not_guessed() {
-        assert_eq!(when("2024-10-01T12:00:00"), Err("a time needs its zone: write 2024-10-01T12:00:00Z for UTC".to_owned()));
-        for text in ["", "yesterday", "2024-13-01", "2024-1-1", "14", "d", "-1d", "+1d", "1.5h", "99999999999d", "4000000000w", "１d", "é"] {
+        assert_eq!(
+            when("2024-10-01T12:00:00"),
+            Err("a time needs its zone: write 2024-10-01T12:00:00Z for UTC".to_owned())
+        );
+        for text in [
+            "",
+            "yesterday",
+            "2024-13-01",
+            "2024-1-1",
+            "14",
+            "d",
+            "-1d",
+            "+1d",
+            "1.5h",
+            "99999999999d",
+            "4000000000w",
+            "１d",
+            "é",
+        ] {
             assert!(when(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn spans_have_units() {
-        assert_eq!(["90s", "10m", "1h", "2w", "0s"].map(span), [Ok(90), Ok(600), Ok(3_600), Ok(1_209_600), Ok(0)]);
+        assert_eq!(
+            ["90s", "10m", "1h", "2w", "0s"].map(span),
+            [Ok(90), Ok(600), Ok(3_600), Ok(1_209_600), Ok(0)]
+        );
         assert!(span("600").is_err());
     }
 
@@ -228,10 +262,20 @@ mod tests {
     fn accounts_and_regions_by_their_shape() {
         assert_eq!(account("1111-2222-3333"), Ok("111122223333".to_owned()));
         assert!(account("11112222333").is_err() && account("11112222333x").is_err());
-        for known in ["eu-central-1", "us-gov-west-1", "cn-north-1", "us-isob-east-1", "ap-southeast-7", "eusc-de-east-1"] {
+        for known in [
+            "eu-central-1",
+            "us-gov-west-1",
+            "cn-north-1",
+            "us-isob-east-1",
+            "ap-southeast-7",
+            "eusc-de-east-1",
+        ] {
             assert_eq!(region(known).as_deref(), Ok(known));
         }
-        assert_eq!(region("eu-west-1a"), Err("this looks like an availability zone; its region is eu-west-1".to_owned()));
+        assert_eq!(
+            region("eu-west-1a"),
+            Err("this looks like an availability zone; its region is eu-west-1".to_owned())
+        );
         assert_eq!(region("EU-West-1"), Err("write it in lower case: eu-west-1".to_owned()));
         for wrong in ["", "eu", "eu-1", "eu-west", "eu-west1", "eu--1", "*"] {
             assert!(region(wrong).is_err(), "{wrong}");
@@ -241,7 +285,15 @@ mod tests {
     #[test]
     fn a_glob_is_a_name_with_wildcards() {
         assert!(repository("team/*").unwrap().matches("team/api/v2"));
-        for wrong in ["", "Team", "api:v1", "api@sha256:0", "111122223333.dkr.ecr.eu-west-1.amazonaws.com/api", "a[bc]", "a b"] {
+        for wrong in [
+            "",
+            "Team",
+            "api:v1",
+            "api@sha256:0",
+            "111122223333.dkr.ecr.eu-west-1.amazonaws.com/api",
+            "a[bc]",
+            "a b",
+        ] {
             assert!(repository(wrong).is_err(), "{wrong}");
         }
     }
@@ -249,7 +301,11 @@ mod tests {
     #[test]
     fn a_digest_may_be_cut() {
         let prefix = digest_prefix("sha256:0A1b2c").unwrap();
-        assert!(prefix.begins("sha256:0a1b2c3d") && !prefix.begins("sha256:1a1b2c3d") && !prefix.begins("0a1b2c3d"));
+        assert!(
+            prefix.begins("sha256:0a1b2c3d")
+                && !prefix.begins("sha256:1a1b2c3d")
+                && !prefix.begins("0a1b2c3d")
+        );
         assert!(digest_prefix("0a1b2").is_err() && digest_prefix("v1.2.3").is_err());
     }
 }

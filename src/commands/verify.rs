@@ -36,13 +36,15 @@ Exit codes:
   2  could not run: usage, access, no log digest files
   3  ran, but some objects could not be read; --allow-incomplete makes this 0";
 
-/// Check that log files are what CloudTrail delivered, and that none is missing, by its signed log digest files
+/// Check that log files are what CloudTrail delivered, and that none is missing, by its signed log digest
+/// files
 ///
-/// Where log file validation is on, CloudTrail writes a log digest file every hour: the hash of each log file that it
-/// delivered, and hash and signature of the log digest file before. This checks every hash, every link of the chain, and, with
-/// the public keys of AWS, the signatures. Name a place that has both folders, CloudTrail/ and CloudTrail-Digest/. Copies on
-/// disk will do, packed anew or unpacked; they have lost the signature of the newest log digest file, which S3 keeps beside it.
-/// --since, --until, --account and --region choose objects by their keys, by day of delivery.
+/// Where log file validation is on, CloudTrail writes a log digest file every hour: the hash of each log file
+/// that it delivered, and hash and signature of the log digest file before. This checks every hash, every
+/// link of the chain, and, with the public keys of AWS, the signatures. Name a place that has both folders,
+/// CloudTrail/ and CloudTrail-Digest/. Copies on disk will do, packed anew or unpacked; they have lost the
+/// signature of the newest log digest file, which S3 keeps beside it. --since, --until, --account and
+/// --region choose objects by their keys, by day of delivery.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct Args {
@@ -94,15 +96,23 @@ impl Args {
         self.show.can_write(true)?;
         let started = Instant::now();
         let filter = self.window.filter(&[])?;
-        let destination = destination::prepare(&self.show, self.public_keys.iter().map(PathBuf::as_path).chain(self.sources.iter().map(Path::new)))?;
+        let destination = destination::prepare(
+            &self.show,
+            self.public_keys.iter().map(PathBuf::as_path).chain(self.sources.iter().map(Path::new)),
+        )?;
         let mut keys = keys(&self.public_keys)?;
         let cancelled = interrupt::flag(talk);
-        let asked = Sources { specs: &self.sources, s3: &self.s3, max_memory: machine::memory(self.limits.max_memory), jobs: self.limits.jobs() };
+        let asked = Sources {
+            specs: &self.sources,
+            s3: &self.s3,
+            max_memory: machine::memory(self.limits.max_memory),
+            jobs: self.limits.jobs(),
+        };
         let options = Options { other_kinds: true, ..sources::options(asked) };
         for spec in &self.sources {
             if sources::is_lake(spec, &options)? {
-                let failure =
-                    Failure::new(format!("cannot verify {spec}")).because("it is a lake: it holds events, and not the objects they came in");
+                let failure = Failure::new(format!("cannot verify {spec}"))
+                    .because("it is a lake: it holds events, and not the objects they came in");
                 return Err(failure.advise("name the logs that it was made from"));
             }
         }
@@ -129,19 +139,31 @@ impl Args {
         Ok(gather::ending_of(Some(self.fail_on.severity), allow_incomplete, &coverage, severities))
     }
 
-    /// Asks AWS for what nobody has given. Unless somebody asked for that, it is no failure where AWS does not tell.
-    fn fetch_keys(&self, talk: &Talk, options: &Options, gathered: &Gathered, keys: &mut Keys) -> Result<(), Failure> {
-        let by_itself =
-            keys.is_empty() && !self.s3.no_sign_request && self.sources.iter().any(|spec| matches!(root(spec), Some(Root::Bucket { .. })));
+    /// Asks AWS for what nobody has given. Unless somebody asked for that, it is no failure where AWS does
+    /// not tell.
+    fn fetch_keys(
+        &self,
+        talk: &Talk,
+        options: &Options,
+        gathered: &Gathered,
+        keys: &mut Keys,
+    ) -> Result<(), Failure> {
+        let by_itself = keys.is_empty()
+            && !self.s3.no_sign_request
+            && self.sources.iter().any(|spec| matches!(root(spec), Some(Root::Bucket { .. })));
         // AWS knows no keys of the future.
         let now = values::now();
-        let needed: Vec<_> =
-            gathered.keys_needed().into_iter().map(|asked| KeyRequest { from: asked.from.min(now), to: asked.to.min(now), ..asked }).collect();
+        let needed: Vec<_> = gathered
+            .keys_needed()
+            .into_iter()
+            .map(|asked| KeyRequest { from: asked.from.min(now), to: asked.to.min(now), ..asked })
+            .collect();
         if cfg!(not(feature = "signatures")) || needed.is_empty() || !self.fetch_public_keys && !by_itself {
             return Ok(());
         }
         let fetched = crate::source::public_keys(options, &needed);
-        let added = fetched.and_then(|answers| answers.iter().try_fold(0, |sum, answer| Ok(sum + keys.add(answer)?)));
+        let added =
+            fetched.and_then(|answers| answers.iter().try_fold(0, |sum, answer| Ok(sum + keys.add(answer)?)));
         match added {
             Ok(added) => talk.note(&format!(
                 "fetched {} of {}",
@@ -150,15 +172,25 @@ impl Args {
             )),
             Err(why) if self.fetch_public_keys => {
                 let failure = Failure::new("cannot fetch public keys from CloudTrail").because(why);
-                return Err(failure.advise("allow the IAM action cloudtrail:ListPublicKeys, or pass the keys with --public-keys"));
+                return Err(failure.advise(
+                    "allow the IAM action cloudtrail:ListPublicKeys, or pass the keys with --public-keys",
+                ));
             }
-            Err(why) => talk.warn(&format!("public keys could not be fetched from CloudTrail, signatures are not checked: {why}")),
+            Err(why) => talk.warn(&format!(
+                "public keys could not be fetched from CloudTrail, signatures are not checked: {why}"
+            )),
         }
         Ok(())
     }
 
     /// Without a log digest file there is nothing that could be said of any object.
-    fn check(&self, filter: &Filter, coverage: &Coverage, verification: &Verification, pruned: &crate::source::Pruned) -> Result<(), Failure> {
+    fn check(
+        &self,
+        filter: &Filter,
+        coverage: &Coverage,
+        verification: &Verification,
+        pruned: &crate::source::Pruned,
+    ) -> Result<(), Failure> {
         if coverage.objects_listed == 0 && !coverage.partial {
             return Err(nothing::no_objects(&self.sources, filter, pruned));
         }
@@ -169,7 +201,8 @@ impl Args {
         let objects = counted(coverage.objects_listed, "object", "objects");
         let failure = failure
             .because(format!("there is no log digest file among {objects}: they lie in AWSLogs/ACCOUNT/CloudTrail-Digest/, beside CloudTrail/"));
-        let failure = failure.advise("name the folder above both, and take CloudTrail-Digest/ along when copying");
+        let failure =
+            failure.advise("name the folder above both, and take CloudTrail-Digest/ along when copying");
         Err(failure.advise(
             "if there is no such folder, validation is off; from now on: aws cloudtrail update-trail --name TRAIL --enable-log-file-validation",
         ))
@@ -180,8 +213,15 @@ impl Args {
             talk.warn("the run ended before its time: nothing is called missing or unlisted");
         }
         if coverage.objects_failed > 0 {
-            talk.warn(&format!("{} could not be read", counted(coverage.objects_failed, "object", "objects")));
-            coverage.failures.iter().take(gather::FAILURES_SAID_MAX).for_each(|failure| talk.warn(&ui::coverage::describe(failure)));
+            talk.warn(&format!(
+                "{} could not be read",
+                counted(coverage.objects_failed, "object", "objects")
+            ));
+            coverage
+                .failures
+                .iter()
+                .take(gather::FAILURES_SAID_MAX)
+                .for_each(|failure| talk.warn(&ui::coverage::describe(failure)));
         }
     }
 }
@@ -209,7 +249,8 @@ fn keys(files: &[PathBuf]) -> Result<Keys, Failure> {
     let mut keys = Keys::default();
     for file in files {
         let failed = |why: String| {
-            let failure = Failure::new(format!("cannot read public keys from {}", file.display())).because(why);
+            let failure =
+                Failure::new(format!("cannot read public keys from {}", file.display())).because(why);
             failure.advise("make it with: aws cloudtrail list-public-keys --region REGION --start-time TIME --end-time TIME")
         };
         if cfg!(not(feature = "signatures")) {
@@ -218,19 +259,27 @@ fn keys(files: &[PathBuf]) -> Result<Keys, Failure> {
                 .advise("build it with the feature `signatures`"));
         }
         let mut json = Vec::new();
-        let read = std::fs::File::open(file).and_then(|file| file.take(KEYS_BYTES_MAX + 1).read_to_end(&mut json));
+        let read =
+            std::fs::File::open(file).and_then(|file| file.take(KEYS_BYTES_MAX + 1).read_to_end(&mut json));
         if read.map_err(|error| failed(error.to_string()))? as u64 > KEYS_BYTES_MAX {
             return Err(failed(format!("it is larger than any list of keys ({KEYS_BYTES_MAX} bytes)")));
         }
         let added = keys.add(&json).map_err(failed)?;
         if added == 0 {
-            return Err(failed("there is not one key in it: AWS lists none for that time, or for that region".to_owned()));
+            return Err(failed(
+                "there is not one key in it: AWS lists none for that time, or for that region".to_owned(),
+            ));
         }
     }
     Ok(keys)
 }
 
-fn write(out: &mut dyn std::io::Write, look: Look, coverage: &Coverage, verification: &Verification) -> std::io::Result<()> {
+fn write(
+    out: &mut dyn std::io::Write,
+    look: Look,
+    coverage: &Coverage,
+    verification: &Verification,
+) -> std::io::Result<()> {
     match look.format {
         #[cfg(feature = "sql")]
         Format::Parquet => super::columns::checked(out, look, coverage, &verification.objects),
@@ -246,7 +295,13 @@ fn summary(coverage: &Coverage, verification: &Verification) -> String {
     let of = |standings: &crate::model::Standings, one, many| {
         format!("{} of {} valid", count(standings.of(Standing::Valid)), counted(standings.total(), one, many))
     };
-    let (log_files, digest_files) =
-        (of(&summary.log_files, "log file", "log files"), of(&summary.log_digest_files, "log digest file", "log digest files"));
-    format!("read {} ({}), {log_files}, {digest_files}", counted(coverage.objects_read, "object", "objects"), bytes(coverage.bytes_compressed))
+    let (log_files, digest_files) = (
+        of(&summary.log_files, "log file", "log files"),
+        of(&summary.log_digest_files, "log digest file", "log digest files"),
+    );
+    format!(
+        "read {} ({}), {log_files}, {digest_files}",
+        counted(coverage.objects_read, "object", "objects"),
+        bytes(coverage.bytes_compressed)
+    )
 }

@@ -31,9 +31,10 @@ Examples:
 
 /// Replay history under another lifecycle policy
 ///
-/// Pushes, moved tags and deletes happen as logged; runs take what the policy takes, at the times of the logged runs. Lists which images would
-/// have gone, when and by which rule, and which of them were pulled or pinned after that; and which the logged runs took that would have
-/// been kept. Without --policy: the check that the policy in force, replayed, takes what the logged runs took.
+/// Pushes, moved tags and deletes happen as logged; runs take what the policy takes, at the times of the
+/// logged runs. Lists which images would have gone, when and by which rule, and which of them were pulled or
+/// pinned after that; and which the logged runs took that would have been kept. Without --policy: the check
+/// that the policy in force, replayed, takes what the logged runs took.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES), mut_arg("format", |format| format.value_parser(ui::Format::and(MORE_FORMATS))))]
 pub struct Args {
@@ -43,17 +44,19 @@ pub struct Args {
     #[command(flatten)]
     redaction: Redaction,
 
-    /// The policy: JSON as `aws ecr put-lifecycle-policy` takes it or `get-lifecycle-policy` prints it; `-` for stdin
+    /// The policy: JSON as `aws ecr put-lifecycle-policy` takes it or `get-lifecycle-policy` prints it; `-`
+    /// for stdin
     ///
-    /// It is for every repository that --repository selects, whichever repository it was written for: so the policy of another one is tried.
-    /// Without it, each repository's own policy is replayed.
+    /// It is for every repository that --repository selects, whichever repository it was written for: so the
+    /// policy of another one is tried. Without it, each repository's own policy is replayed.
     #[arg(long, value_name = "FILE", help_heading = "Which policy")]
     policy: Option<PathBuf>,
 
-    /// For each repository the smallest change of its policy that would have kept what was needed, and frees what nobody needed
+    /// For each repository the smallest change of its policy that would have kept what was needed, and frees
+    /// what nobody needed
     ///
-    /// Candidates are made of the policy in force (other numbers, another clock, a rule for the tags that are really deployed) and replayed
-    /// over the history. Also tells what is odd about the rules in force.
+    /// Candidates are made of the policy in force (other numbers, another clock, a rule for the tags that are
+    /// really deployed) and replayed over the history. Also tells what is odd about the rules in force.
     #[arg(long, conflicts_with_all = ["policy", "redact", "redact_key"], help_heading = "Which policy")]
     suggest: bool,
 }
@@ -70,7 +73,8 @@ impl Args {
         };
         let redactor = self.redaction.open(&self.common, talk)?;
         let redactor = redactor.as_deref();
-        let asked = Asked { scenario: Some(&scenario), input: self.policy.as_deref(), redactor, ..Asked::default() };
+        let asked =
+            Asked { scenario: Some(&scenario), input: self.policy.as_deref(), redactor, ..Asked::default() };
         let run = Run::gather_for(&self.common, talk, asked)?;
         let found = WhatIfs::new(&run.evidence.history, &scenario);
         let mut rules: Vec<serde_json::Value> = match &scenario {
@@ -80,19 +84,26 @@ impl Args {
         redactor.into_iter().for_each(|by| rules.iter_mut().for_each(|rule| by.rule(rule)));
         let notes = redacted(found.notes.clone(), redactor);
         let list = || found.iter().map(|element| redacted(element, redactor));
-        let view = ui::whatif::View { in_force: self.policy.is_none(), rules, totals: &found.totals, notes: &notes };
+        let view =
+            ui::whatif::View { in_force: self.policy.is_none(), rules, totals: &found.totals, notes: &notes };
         match self.common.show.format {
             #[cfg(feature = "sql")]
             ui::Format::Parquet => super::columns::whatif(&run, list()).map(|_| ())?,
-            _ => run.write(|out, look, coverage| ui::whatif::write(out, look, coverage, &view, list())).map(|_| ())?,
+            _ => run
+                .write(|out, look, coverage| ui::whatif::write(out, look, coverage, &view, list()))
+                .map(|_| ())?,
         }
-        Ok(run.end_by(&format!("{} would have gone", counted(found.totals.gone(), "image", "images")), found.alarms()))
+        Ok(run.end_by(
+            &format!("{} would have gone", counted(found.totals.gone(), "image", "images")),
+            found.alarms(),
+        ))
     }
 
     fn suggest(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
         self.common.show.can_write(false)?;
         if self.common.show.format == ui::Format::Markdown {
-            return Err(Failure::new("cannot write suggestions as markdown").advise("ask for --format table, json, ndjson or csv"));
+            return Err(Failure::new("cannot write suggestions as markdown")
+                .advise("ask for --format table, json, ndjson or csv"));
         }
         let mut run = Run::gather_for(&self.common, talk, Asked { keep: true, ..Asked::default() })?;
         let evidence = &mut *run.evidence;
@@ -105,7 +116,11 @@ impl Args {
 
     /// Read before the logs: an hour of reading must not end in a typing error.
     fn policy(&self, path: &Path) -> Result<Policy, Failure> {
-        let shown = if path == Path::new("-") { "the policy on stdin".to_owned() } else { format!("the policy in {}", path.display()) };
+        let shown = if path == Path::new("-") {
+            "the policy on stdin".to_owned()
+        } else {
+            format!("the policy in {}", path.display())
+        };
         let content = if path == Path::new("-") {
             if self.common.sources.iter().any(|source| source == "-") {
                 let failure = Failure::new("standard input cannot be the policy and a source");
@@ -116,7 +131,9 @@ impl Args {
             File::open(path).and_then(read)
         };
         let content = content.map_err(|error| {
-            Failure::new(format!("cannot read {shown}")).because(error).advise("name a file with the policy's JSON, or - for standard input")
+            Failure::new(format!("cannot read {shown}"))
+                .because(error)
+                .advise("name a file with the policy's JSON, or - for standard input")
         })?;
         from_file(&content).map_err(|refused| said(&shown, refused))
     }
@@ -141,7 +158,9 @@ fn said(shown: &str, refused: Refused) -> Failure {
             let failure = Failure::new(format!("ECR would not take {shown}"));
             let failure = problems.iter().take(PROBLEMS_SAID_MAX).fold(failure, Failure::because);
             match problems.len().checked_sub(PROBLEMS_SAID_MAX) {
-                Some(more @ 1..) => failure.because(format!("and {} more", counted(more as u64, "problem", "problems"))),
+                Some(more @ 1..) => {
+                    failure.because(format!("and {} more", counted(more as u64, "problem", "problems")))
+                }
                 _ => failure,
             }
         }

@@ -47,7 +47,11 @@ impl Decoder {
     }
 
     /// Reads the members of a zip archive.
-    pub(super) fn zip<S: RecordSink + ?Sized>(&mut self, mut source: impl Read + Seek, ask: &mut Ask<'_, S>) -> ObjectReport {
+    pub(super) fn zip<S: RecordSink + ?Sized>(
+        &mut self,
+        mut source: impl Read + Seek,
+        ask: &mut Ask<'_, S>,
+    ) -> ObjectReport {
         let stored_bytes = source.seek(SeekFrom::End(0)).unwrap_or(0);
         let mut allowance = self.allowance(stored_bytes);
         let listed = match members_listed(&mut source) {
@@ -61,15 +65,22 @@ impl Decoder {
         };
         let mut archive = match ZipArchive::new(source) {
             Ok(archive) => archive,
-            Err(error) => return failed(format!("a zip archive that cannot be opened: {}", zip_reason(&error))),
+            Err(error) => {
+                return failed(format!("a zip archive that cannot be opened: {}", zip_reason(&error)));
+            }
         };
         for index in 0..archive.len() {
-            let name = archive.name_for_index(index).and_then(Result::ok).map_or_else(|| format!("#{index}"), std::borrow::Cow::into_owned);
+            let name = archive
+                .name_for_index(index)
+                .and_then(Result::ok)
+                .map_or_else(|| format!("#{index}"), std::borrow::Cow::into_owned);
             if name.ends_with('/') || !self.begins(&name, ask) {
                 continue;
             }
             let read = match archive.by_index(index) {
-                Ok(member) if member.is_symlink() => continue_with(ask, failed("a link, not a file".to_owned()), 0),
+                Ok(member) if member.is_symlink() => {
+                    continue_with(ask, failed("a link, not a file".to_owned()), 0)
+                }
                 Ok(mut member) => {
                     let size = member.compressed_size();
                     self.member(&name, &mut member, size, &mut allowance, ask)
@@ -81,14 +92,20 @@ impl Decoder {
             }
         }
         match listed.map(|listed| listed.saturating_sub(archive.len() as u64)) {
-            Some(hidden @ 1..) => failed(format!("{hidden} members of the zip archive have the name of another one, and cannot be read")),
+            Some(hidden @ 1..) => failed(format!(
+                "{hidden} members of the zip archive have the name of another one, and cannot be read"
+            )),
             _ => done(),
         }
     }
 
     /// The same for an archive that can only be read from the beginning: it is held in memory if it is
     /// small enough.
-    pub(super) fn zip_in_memory<S: RecordSink + ?Sized>(&mut self, mut reader: Box<dyn Read + '_>, ask: &mut Ask<'_, S>) -> ObjectReport {
+    pub(super) fn zip_in_memory<S: RecordSink + ?Sized>(
+        &mut self,
+        mut reader: Box<dyn Read + '_>,
+        ask: &mut Ask<'_, S>,
+    ) -> ObjectReport {
         let room = std::sync::Arc::clone(&self.room);
         let limit = room.share_bytes();
         let mut bytes = Vec::new();
@@ -105,7 +122,12 @@ impl Decoder {
     }
 
     /// Reads the members of a tar archive.
-    pub(super) fn tar<S: RecordSink + ?Sized>(&mut self, reader: Box<dyn Read + '_>, stored_bytes: u64, ask: &mut Ask<'_, S>) -> ObjectReport {
+    pub(super) fn tar<S: RecordSink + ?Sized>(
+        &mut self,
+        reader: Box<dyn Read + '_>,
+        stored_bytes: u64,
+        ask: &mut Ask<'_, S>,
+    ) -> ObjectReport {
         let mut archive = tar::Archive::new(reader);
         let mut allowance = self.allowance(stored_bytes);
         let entries = match archive.entries() {
@@ -125,13 +147,22 @@ impl Decoder {
                 if let Err(error) = entry.by_ref().take(NAME_BYTES_MAX).read_to_end(&mut text) {
                     return failed(tar_reason(&error));
                 }
-                long_name = if kind.is_gnu_longname() { Some(text) } else { pax_path(&text).map(<[u8]>::to_vec).or(long_name) };
+                long_name = if kind.is_gnu_longname() {
+                    Some(text)
+                } else {
+                    pax_path(&text).map(<[u8]>::to_vec).or(long_name)
+                };
                 continue;
             }
             let name = long_name.take().unwrap_or_else(|| entry.path_bytes().into_owned());
-            let name = String::from_utf8_lossy(name.split(|&byte| byte == 0).next().unwrap_or_default()).into_owned();
+            let name = String::from_utf8_lossy(name.split(|&byte| byte == 0).next().unwrap_or_default())
+                .into_owned();
             let name = name.trim_start_matches("./");
-            if kind.is_dir() || kind.is_pax_global_extensions() || kind.is_gnu_longlink() || !self.begins(name, ask) {
+            if kind.is_dir()
+                || kind.is_pax_global_extensions()
+                || kind.is_gnu_longlink()
+                || !self.begins(name, ask)
+            {
                 continue;
             }
             let read = if kind.is_file() || kind.is_contiguous() {
@@ -182,7 +213,13 @@ impl Decoder {
                 () => None,
             };
             let inner = format!("{}{name}!", ask.prefix);
-            let mut nested = Ask { wanted: ask.wanted, limits: ask.limits, sink: &mut *ask.sink, prefix: &inner, nesting: ask.nesting + 1 };
+            let mut nested = Ask {
+                wanted: ask.wanted,
+                limits: ask.limits,
+                sink: &mut *ask.sink,
+                prefix: &inner,
+                nesting: ask.nesting + 1,
+            };
             self.object_in(Stored { bytes: &bytes, rest: rest.map(Rest::Stream) }, &mut nested)
         };
         bytes.shrink_to(usize::try_from(share).unwrap_or(usize::MAX));
@@ -191,7 +228,13 @@ impl Decoder {
         ask.sink.part(&self.identities, 0);
         self.identities.clear();
         continue_with(ask, report, stored_bytes)?;
-        if used_up { Err(format!("its members are more than {RATIO_MAX} times as large as the archive: unpack it first")) } else { Ok(()) }
+        if used_up {
+            Err(format!(
+                "its members are more than {RATIO_MAX} times as large as the archive: unpack it first"
+            ))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -217,7 +260,11 @@ pub(super) fn failed(reason: String) -> ObjectReport {
 }
 
 /// Called when a member was read or could not be. An error stops reading further members.
-fn continue_with<S: RecordSink + ?Sized>(ask: &mut Ask<'_, S>, report: ObjectReport, stored_bytes: u64) -> Result<(), String> {
+fn continue_with<S: RecordSink + ?Sized>(
+    ask: &mut Ask<'_, S>,
+    report: ObjectReport,
+    stored_bytes: u64,
+) -> Result<(), String> {
     match ask.sink.end_member(report, stored_bytes) {
         Next::GoOn => Ok(()),
         Next::Enough | Next::Stop => Err("the run was stopped before its end".to_owned()),
@@ -233,10 +280,15 @@ struct Bounded<'m> {
 impl Read for Bounded<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if *self.left == 0 && !out.is_empty() {
-            return Err(io::Error::other(format!("the archive's members are more than {RATIO_MAX} times as large as it is: unpack it first")));
+            return Err(io::Error::other(format!(
+                "the archive's members are more than {RATIO_MAX} times as large as it is: unpack it first"
+            )));
         }
         let room = out.len().min(usize::try_from(*self.left).unwrap_or(usize::MAX));
-        let read = self.reader.read(&mut out[..room]).map_err(|error| io::Error::other(format!("the member is damaged: {error}")))?;
+        let read = self
+            .reader
+            .read(&mut out[..room])
+            .map_err(|error| io::Error::other(format!("the member is damaged: {error}")))?;
         *self.left -= read as u64;
         Ok(read)
     }
@@ -262,10 +314,16 @@ impl Read for Whole<'_> {
 
 fn zip_reason(error: &ZipError) -> String {
     match error {
-        ZipError::UnsupportedArchive(reason) if reason.contains("assword") => "encrypted: unpack it with its password first".to_owned(),
+        ZipError::UnsupportedArchive(reason) if reason.contains("assword") => {
+            "encrypted: unpack it with its password first".to_owned()
+        }
         ZipError::InvalidPassword => "encrypted: unpack it with its password first".to_owned(),
-        ZipError::CompressionMethodNotSupported(method) => format!("packed with a method that is not read (number {method}): unpack it first"),
-        ZipError::UnsupportedArchive(reason) => format!("packed in a way that is not read ({reason}): unpack it first"),
+        ZipError::CompressionMethodNotSupported(method) => {
+            format!("packed with a method that is not read (number {method}): unpack it first")
+        }
+        ZipError::UnsupportedArchive(reason) => {
+            format!("packed in a way that is not read ({reason}): unpack it first")
+        }
         other => format!("damaged: {other}"),
     }
 }

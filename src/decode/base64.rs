@@ -56,8 +56,11 @@ mod tests {
 
     #[test]
     fn what_is_encoded_comes_back() {
-        for (encoded, expected) in [("eyJhIjoxfQ==", "{\"a\":1}"), ("eyJhIjoxMn0=", "{\"a\":12}"), ("eyJhIjoi\n8J-Qsy_DvyJ9", "{\"a\":\"🐳/ÿ\"}")]
-        {
+        for (encoded, expected) in [
+            ("eyJhIjoxfQ==", "{\"a\":1}"),
+            ("eyJhIjoxMn0=", "{\"a\":12}"),
+            ("eyJhIjoi\n8J-Qsy_DvyJ9", "{\"a\":\"🐳/ÿ\"}"),
+        ] {
             assert_eq!(text(encoded.as_bytes()).as_deref(), Some(expected.as_bytes()), "{encoded}");
             assert!(may_hold(encoded.as_bytes()));
         }

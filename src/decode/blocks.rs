@@ -62,8 +62,15 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    pub(super) const EMPTY: Self =
-        Self { opens: [0; BATCH], closes: [0; BATCH], marks: [0; BATCH], odd: [0; BATCH], quotes: [0; BATCH + 1], escaped: 0, inside: 0 };
+    pub(super) const EMPTY: Self = Self {
+        opens: [0; BATCH],
+        closes: [0; BATCH],
+        marks: [0; BATCH],
+        odd: [0; BATCH],
+        quotes: [0; BATCH + 1],
+        escaped: 0,
+        inside: 0,
+    };
 
     /// Reads the next blocks of a text, at least one and at most [`BATCH`].
     #[inline(always)]
@@ -77,7 +84,9 @@ impl Batch {
         }
         let odd_quotes = parity(classify.any(&inside, 1 << 63));
         let starts_inside = (odd_quotes << 1) ^ self.inside;
-        for (number, (inside, (opens, closes))) in inside.iter().zip(self.opens.iter_mut().zip(&mut self.closes)).enumerate() {
+        for (number, (inside, (opens, closes))) in
+            inside.iter().zip(self.opens.iter_mut().zip(&mut self.closes)).enumerate()
+        {
             let inside = inside ^ 0_u64.wrapping_sub(starts_inside >> number & 1);
             *opens &= !inside;
             *closes &= !inside;

@@ -77,7 +77,8 @@ impl<'d> ObjectCounts<'d> {
         self.identities.clear();
         self.failed.clear();
         (self.index, self.records, self.skipped, self.passed_over, self.failed_total) = (0, 0, 0, 0, 0);
-        (self.first, self.last, self.other, self.foreign, self.notification, self.damage) = (None, None, None, None, None, None);
+        (self.first, self.last, self.other, self.foreign, self.notification, self.damage) =
+            (None, None, None, None, None, None);
         (self.recognised, self.listed, self.repaired) = (false, false, Repairs::default());
     }
 
@@ -130,7 +131,11 @@ impl<'d> ObjectCounts<'d> {
     pub(super) fn fail_counted(&mut self, index: u64, reason: String) {
         self.failed_total += 1;
         if self.failed.len() < self.limits.failures_max {
-            let place = if self.part == 0 { String::new() } else { format!(" (in the part from byte {} on)", self.part) };
+            let place = if self.part == 0 {
+                String::new()
+            } else {
+                format!(" (in the part from byte {} on)", self.part)
+            };
             self.failed.push((index, reason + &place));
         }
     }
@@ -228,7 +233,9 @@ impl<'d> ObjectCounts<'d> {
         }
         match (recognised, self.foreign.take(), self.other) {
             (false, Some(what), _) => Outcome::Failed(format!("JSON, but not CloudTrail: {what}")),
-            (false, None, _) if self.failed_total > 0 => Outcome::Failed(self.failed.first().map(|(_, reason)| reason.clone()).unwrap_or_default()),
+            (false, None, _) if self.failed_total > 0 => {
+                Outcome::Failed(self.failed.first().map(|(_, reason)| reason.clone()).unwrap_or_default())
+            }
             (true, _, Some(kind)) if self.records == 0 => Outcome::Skipped(kind),
             _ => Outcome::Read,
         }

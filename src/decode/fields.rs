@@ -9,7 +9,8 @@ use super::json::{Fault, Members, skip_value, unescape};
 use super::names::{Kind, flattened, is_null_word, is_success_word, named, respelled};
 use crate::model::{Exported, Identity, Timestamp};
 
-/// Top-level keys that decide anything here. The last of two equal keys counts, as with every reader that builds a map.
+/// Top-level keys that decide anything here. The last of two equal keys counts, as with every reader that
+/// builds a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Key {
     EventVersion,
@@ -41,7 +42,8 @@ pub(super) enum Key {
     Region,
     Account,
     LogFiles,
-    /// Logstash moves the time of an event into a field of its own; Microsoft Sentinel has another name for it.
+    /// Logstash moves the time of an event into a field of its own; Microsoft Sentinel has another name for
+    /// it.
     Timestamp,
 }
 
@@ -173,7 +175,8 @@ impl Fields {
         self.raw(text, key).is_some_and(|raw| raw.starts_with(b"\""))
     }
 
-    /// What this object is. A category decides where there is one; then what makes a record complete; then the rest.
+    /// What this object is. A category decides where there is one; then what makes a record complete; then
+    /// the rest.
     pub(super) fn shape(&self, text: &[u8]) -> Shape {
         let has = |key| self.span(key).is_some();
         // An element of lookup-events has a record's names in other case.
@@ -188,7 +191,9 @@ impl Fields {
             Some(b"Insight") => return Shape::Other(OtherKind::Insight),
             Some(b"NetworkActivity") => return Shape::Other(OtherKind::NetworkActivity),
             Some(b"Aggregated") => return Shape::Other(OtherKind::Aggregated),
-            None if self.is(text, Key::EventType, b"AwsCloudTrailInsight") => return Shape::Other(OtherKind::Insight),
+            None if self.is(text, Key::EventType, b"AwsCloudTrailInsight") => {
+                return Shape::Other(OtherKind::Insight);
+            }
             _ => {}
         }
         let has_time = has(self.time_key());
@@ -222,12 +227,17 @@ impl Fields {
         self.check(text).is_ok()
     }
 
-    /// Checks that this is a record that can be placed: a time that is one, a source, a name. Its time, or what is wrong.
+    /// Checks that this is a record that can be placed: a time that is one, a source, a name. Its time, or
+    /// what is wrong.
     pub(super) fn check(&self, text: &[u8]) -> Result<Timestamp, String> {
         let time = self.time(text)?;
         for (key, name) in [(Key::EventSource, "eventSource"), (Key::EventName, "eventName")] {
             if !self.is_string(text, key) {
-                return Err(if self.span(key).is_some() { format!("{name} is no string") } else { format!("no {name}") });
+                return Err(if self.span(key).is_some() {
+                    format!("{name} is no string")
+                } else {
+                    format!("no {name}")
+                });
             }
         }
         Ok(time)
@@ -246,7 +256,9 @@ impl Fields {
         exported(raw).map(|read| read.time).ok_or_else(|| {
             let advice = match raw.starts_with(b"{\"0\"") {
                 true => " (columns instead of records, as pandas writes them: use orient='records')",
-                false if raw.starts_with(b"\"") && raw.get(1).is_some_and(u8::is_ascii_digit) => " (export it as 2026-03-02T10:00:00Z)",
+                false if raw.starts_with(b"\"") && raw.get(1).is_some_and(u8::is_ascii_digit) => {
+                    " (export it as 2026-03-02T10:00:00Z)"
+                }
                 false => "",
             };
             format!("eventTime is no time: {}{advice}", excerpt(raw))
@@ -255,17 +267,34 @@ impl Fields {
 
     /// What tells this record apart from others; `span` is where it stands.
     pub(super) fn identity(&self, text: &[u8], span: Range<usize>) -> Identity {
-        self.identity_by(text, span, [Key::EventId, Key::EventSource, Key::EventName, Key::AwsRegion, Key::RecipientAccount], self.time(text).ok())
+        self.identity_by(
+            text,
+            span,
+            [Key::EventId, Key::EventSource, Key::EventName, Key::AwsRegion, Key::RecipientAccount],
+            self.time(text).ok(),
+        )
     }
 
     /// The same of a native EventBridge event.
     pub(super) fn native_identity(&self, text: &[u8], span: Range<usize>) -> Identity {
-        self.identity_by(text, span, [Key::Id, Key::Source, Key::DetailType, Key::Region, Key::Account], self.native_time(text))
+        self.identity_by(
+            text,
+            span,
+            [Key::Id, Key::Source, Key::DetailType, Key::Region, Key::Account],
+            self.native_time(text),
+        )
     }
 
-    fn identity_by(&self, text: &[u8], span: Range<usize>, keys: [Key; 5], time: Option<Timestamp>) -> Identity {
+    fn identity_by(
+        &self,
+        text: &[u8],
+        span: Range<usize>,
+        keys: [Key; 5],
+        time: Option<Timestamp>,
+    ) -> Identity {
         let [id, source, name, region, account] = keys.map(|key| self.text(text, key).unwrap_or_default());
-        let told = EventKey { id: &id, time, source: &source, name: &name, region: &region, account: &account };
+        let told =
+            EventKey { id: &id, time, source: &source, name: &name, region: &region, account: &account };
         told.identity(text.get(span).unwrap_or_default())
     }
 }
@@ -291,12 +320,16 @@ pub(super) fn drifts(kind: Kind, raw: &[u8]) -> bool {
         Kind::Name => text().is_some_and(|text| text.trim_ascii().len() < text.len()),
         // Empty text is no text to anybody.
         Kind::Word => text().is_some_and(|text| !text.is_empty() && is_null_word(text)),
-        Kind::Code => text().is_some_and(|text| !text.is_empty() && (is_null_word(text) || is_success_word(text))),
+        Kind::Code => {
+            text().is_some_and(|text| !text.is_empty() && (is_null_word(text) || is_success_word(text)))
+        }
         Kind::Flag => !matches!(raw, b"true" | b"false" | b"null" | b"\"true\"" | b"\"false\""),
         Kind::Account => raw != b"null" && text().is_none_or(|text| !text.is_empty() && is_null_word(text)),
         Kind::Time => {
             !(raw.ends_with(b"Z\"")
-                && std::str::from_utf8(raw).is_ok_and(|raw| raw.get(11..12) == Some("T") && Timestamp::parse(raw.trim_matches('"')).is_some()))
+                && std::str::from_utf8(raw).is_ok_and(|raw| {
+                    raw.get(11..12) == Some("T") && Timestamp::parse(raw.trim_matches('"')).is_some()
+                }))
         }
     }
 }
@@ -314,7 +347,8 @@ pub(super) fn exported(raw: &[u8]) -> Option<Exported> {
         }
         return None;
     }
-    let text = raw.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).map_or(Cow::Borrowed(raw), plain);
+    let text =
+        raw.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).map_or(Cow::Borrowed(raw), plain);
     std::str::from_utf8(&text).ok().and_then(Exported::read)
 }
 

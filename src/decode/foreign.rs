@@ -15,8 +15,14 @@ pub(super) fn refusal(text: &[u8]) -> Option<String> {
         (b"H4sI", "base64 of gzip data: decode it first (base64 -d)"),
         (b"{'", "Python's way to write objects (str or repr), not JSON: write them with json.dumps"),
         (b"[{'", "Python's way to write objects (str or repr), not JSON: write them with json.dumps"),
-        (b"{\xe2\x80\x9c", "JSON whose quotes a word processor or a chat has changed: take it from where it came from, as a file"),
-        (b"{\xe2\x80\x9d", "JSON whose quotes a word processor or a chat has changed: take it from where it came from, as a file"),
+        (
+            b"{\xe2\x80\x9c",
+            "JSON whose quotes a word processor or a chat has changed: take it from where it came from, as a file",
+        ),
+        (
+            b"{\xe2\x80\x9d",
+            "JSON whose quotes a word processor or a chat has changed: take it from where it came from, as a file",
+        ),
         (b"{&quot;", "JSON inside HTML: take it from where it came from, as a file"),
         (b"\xff\xfe", "UTF-16 text: convert it to UTF-8 first"),
         (b"\xfe\xff", "UTF-16 text: convert it to UTF-8 first"),
@@ -28,12 +34,17 @@ pub(super) fn refusal(text: &[u8]) -> Option<String> {
     let head = text.get(..text.len().min(512)).unwrap_or(text);
     if memchr::memchr(0, head).is_some() {
         let utf16 = matches!(head, [0, 1..=255, 0, 1..=255, ..] | [1..=255, 0, 1..=255, 0, ..]);
-        let utf32 = matches!(head, [0, 0, 0, 1..=255, 0, 0, 0, 1..=255, ..] | [1..=255, 0, 0, 0, 1..=255, 0, 0, 0, ..]);
+        let utf32 = matches!(
+            head,
+            [0, 0, 0, 1..=255, 0, 0, 0, 1..=255, ..] | [1..=255, 0, 0, 0, 1..=255, 0, 0, 0, ..]
+        );
         let zeros = head.iter().all(|byte| *byte == 0);
         let reason = match () {
             () if utf16 => "UTF-16 text: convert it to UTF-8 first",
             () if utf32 => "UTF-32 text: convert it to UTF-8 first (iconv -f UTF-32 -t UTF-8)",
-            () if zeros => "nothing but zeros, not JSON: a file that was never written, or a copy that went wrong",
+            () if zeros => {
+                "nothing but zeros, not JSON: a file that was never written, or a copy that went wrong"
+            }
             () => "binary data, not JSON",
         };
         return Some(reason.to_owned());
@@ -63,8 +74,12 @@ pub(super) fn csv(text: &[u8]) -> Option<String> {
     // table.
     let behind = text.get(line.len()..text.len().min(BEHIND_BYTES)).unwrap_or_default();
     let has_objects = memchr::memmem::find(behind, b"\n{").is_some();
-    (is_wide && !has_objects && text.len() > line.len())
-        .then(|| format!("CSV with the columns {}, and none of them holds records", super::fields::excerpt(line.trim_ascii_end())))
+    (is_wide && !has_objects && text.len() > line.len()).then(|| {
+        format!(
+            "CSV with the columns {}, and none of them holds records",
+            super::fields::excerpt(line.trim_ascii_end())
+        )
+    })
 }
 
 /// Whether a line may be the header of a table: words separated by commas, or one quoted word.

@@ -53,10 +53,19 @@ impl Gunzip {
     /// as it could be read, and why it is not complete.
     pub fn content<'a>(&'a mut self, stored: &'a [u8], bytes_max: u64) -> (&'a [u8], Option<Incomplete>) {
         match self.unpack(stored, bytes_max) {
-            Some(Unpacked { text, damage, longest }) => (text, damage.map(|damage| incomplete(damage, longest, bytes_max))),
+            Some(Unpacked { text, damage, longest }) => {
+                (text, damage.map(|damage| incomplete(damage, longest, bytes_max)))
+            }
             None => {
                 let too_large = stored.len() as u64 > bytes_max;
-                (stored, too_large.then(|| Incomplete::TooLarge("larger than --max-memory allows for the text of one object".to_owned())))
+                (
+                    stored,
+                    too_large.then(|| {
+                        Incomplete::TooLarge(
+                            "larger than --max-memory allows for the text of one object".to_owned(),
+                        )
+                    }),
+                )
             }
         }
     }
@@ -91,7 +100,10 @@ mod tests {
     fn damage_and_size_are_told_apart() {
         let mut gunzip = Gunzip::default();
         let stored = gzip(&[7; 5000]);
-        assert!(matches!(gunzip.content(&stored[..stored.len() - 1], 10_000).1, Some(Incomplete::Damaged(_))));
+        assert!(matches!(
+            gunzip.content(&stored[..stored.len() - 1], 10_000).1,
+            Some(Incomplete::Damaged(_))
+        ));
         assert!(matches!(gunzip.content(&stored, 4_000).1, Some(Incomplete::TooLarge(_))));
         assert!(matches!(gunzip.content(&[7; 5000], 4_000).1, Some(Incomplete::TooLarge(_))));
     }

@@ -1,16 +1,19 @@
-//! The hot path: cuts the records out of one `{"Records":[…]}` by its brackets, and looks at a few fields of each.
+//! The hot path: cuts the records out of one `{"Records":[…]}` by its brackets, and looks at a few fields of
+//! each.
 //!
-//! It is exact for every text that is JSON: brackets and quotes are followed through the whole text, so a record is cut
-//! where it really begins and ends, whatever stands inside it and however it is written. The same pass marks every string
-//! whose second letter is a `v`; CloudTrail's own keys are among them (`eventTime`, `eventID` …), and hardly anything else.
-//! Such a mark is a key and not a piece of a string, because a quote inside a string would have a backslash before it; and
-//! it is the record's own key, not one further inside, because the brackets before it say how deep it is. Keys that are
-//! written with escapes are not found; so a record that may have one is read in full, as is every record that lacks a field.
+//! It is exact for every text that is JSON: brackets and quotes are followed through the whole text, so a
+//! record is cut where it really begins and ends, whatever stands inside it and however it is written. The
+//! same pass marks every string whose second letter is a `v`; CloudTrail's own keys are among them
+//! (`eventTime`, `eventID` …), and hardly anything else. Such a mark is a key and not a piece of a string,
+//! because a quote inside a string would have a backslash before it; and it is the record's own key, not one
+//! further inside, because the brackets before it say how deep it is. Keys that are written with escapes are
+//! not found; so a record that may have one is read in full, as is every record that lacks a field.
 //!
-//! What it takes on trust is the grammar between the brackets of records that nobody wants. So it is used only where a gzip
-//! checksum says that the bytes are what the writer wrote. Text without a checksum takes the full path, which finds damage
-//! anywhere. Everything that is odd about the whole (a number among the records, something behind the end, a bad record)
-//! makes the hot path give up before a single record is handed out; the full path then starts from the beginning.
+//! What it takes on trust is the grammar between the brackets of records that nobody wants. So it is used
+//! only where a gzip checksum says that the bytes are what the writer wrote. Text without a checksum takes
+//! the full path, which finds damage anywhere. Everything that is odd about the whole (a number among the
+//! records, something behind the end, a bad record) makes the hot path give up before a single record is
+//! handed out; the full path then starts from the beginning.
 
 mod drift;
 mod mark;
@@ -87,12 +90,28 @@ impl Default for HotPath {
 impl HotPath {
     /// Counts the records of `text` and finds the wanted ones. `None` if this text is not for the hot path;
     /// nothing has been passed on then, and `counts` must be started again.
-    pub(super) fn scan(&mut self, text: &[u8], wanted: Wanted<'_>, counts: &mut ObjectCounts<'_>) -> Option<&[Piece]> {
+    pub(super) fn scan(
+        &mut self,
+        text: &[u8],
+        wanted: Wanted<'_>,
+        counts: &mut ObjectCounts<'_>,
+    ) -> Option<&[Piece]> {
         let list = opening(text)?;
         self.pieces.clear();
         let (escape, pieces, kept) = (&self.escape, &mut self.pieces, [Block::default(); KEPT]);
         let current = Current { start: list, first: 0, kept: 0, odd: false };
-        blocks::run(Scan { text, escape, sources: Sources::of(wanted), counts, pieces, kept, minute: Minute::default(), list, end: list, current })?;
+        blocks::run(Scan {
+            text,
+            escape,
+            sources: Sources::of(wanted),
+            counts,
+            pieces,
+            kept,
+            minute: Minute::default(),
+            list,
+            end: list,
+            current,
+        })?;
         // Whoever wrote one of them in another form has written all of them so.
         (!self.pieces.iter().any(|piece| self.drift.is_in(text, piece))).then_some(&self.pieces)
     }
@@ -174,7 +193,13 @@ impl Scan<'_, '_> {
     /// Goes from bracket to bracket of block `number`. Returns how many are open after it, `Some(None)` at
     /// the end of the text, `None` if something is odd.
     #[inline(always)]
-    fn boundaries(&mut self, stretch: &mut Stretch, number: usize, mut depth: u32, classify: &impl Classify) -> Option<Option<u32>> {
+    fn boundaries(
+        &mut self,
+        stretch: &mut Stretch,
+        number: usize,
+        mut depth: u32,
+        classify: &impl Classify,
+    ) -> Option<Option<u32>> {
         let Block { base, opens, closes, .. } = stretch.block(number);
         let mut rest = opens | closes;
         while rest != 0 {
@@ -235,9 +260,13 @@ impl Scan<'_, '_> {
     /// Whether the list closes at `at`, directly after a record, and then the document, and nothing
     /// follows.
     fn closes_all(&self, at: usize) -> bool {
-        let space = |range: Range<usize>| self.text.get(range).is_some_and(|text| text.trim_ascii().is_empty());
+        let space =
+            |range: Range<usize>| self.text.get(range).is_some_and(|text| text.trim_ascii().is_empty());
         let brace = skip_space(self.text, at + 1);
-        space(self.end..at) && self.text.get(at) == Some(&b']') && self.text.get(brace) == Some(&b'}') && space(brace + 1..self.text.len())
+        space(self.end..at)
+            && self.text.get(at) == Some(&b']')
+            && self.text.get(brace) == Some(&b'}')
+            && space(brace + 1..self.text.len())
     }
 
     /// Processes the record that ends at `end`, in block `last`.
@@ -249,7 +278,11 @@ impl Scan<'_, '_> {
         if odd || stretch.odd & between(first, last) != 0 {
             may_hide_keys = self.may_hide_keys(start..end)?;
         }
-        let usual = if may_hide_keys { None } else { self.usual(end, stretch.marked(first, last), stretch, classify) };
+        let usual = if may_hide_keys {
+            None
+        } else {
+            self.usual(end, stretch.marked(first, last), stretch, classify)
+        };
         let Some(usual) = usual else { return self.unusual(start, end) };
         let index = self.counts.count(Some(usual.time), usual.identity);
         if usual.wanted {
@@ -261,7 +294,13 @@ impl Scan<'_, '_> {
     /// The fields of the record that ends at `end`, if the marks before this stretch and in its blocks
     /// `marked` are enough to find them.
     #[inline(always)]
-    fn usual(&mut self, end: usize, mut marked: u64, stretch: &Stretch, classify: &impl Classify) -> Option<Usual> {
+    fn usual(
+        &mut self,
+        end: usize,
+        mut marked: u64,
+        stretch: &Stretch,
+        classify: &impl Classify,
+    ) -> Option<Usual> {
         let mut own = Own { record: self.text.get(..end)?, values: [None; Mark::COUNT] };
         // `None` if it has more marked blocks than are kept.
         for block in self.kept.get(..self.current.kept)? {
@@ -300,7 +339,10 @@ impl Scan<'_, '_> {
                 if !fields.text(self.text, Key::EventId).is_some_and(|id| is_event_id(&id)) {
                     self.counts.repaired(&Repairs { records: 1, event_id: 1, ..Repairs::default() });
                 }
-                if fields.text(self.text, Key::EventSource).is_some_and(|source| self.sources.want_all_of(&source)) {
+                if fields
+                    .text(self.text, Key::EventSource)
+                    .is_some_and(|source| self.sources.want_all_of(&source))
+                {
                     self.pieces.push(Piece { start, end, index });
                 }
             }

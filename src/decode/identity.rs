@@ -39,7 +39,8 @@ impl EventKey<'_> {
     pub fn identity(&self, json: &[u8]) -> Identity {
         if is_event_id(self.id) {
             // In the form in which CloudTrail writes them: see `written`.
-            let place = [self.source, b"\",\"eventName\":\"", self.name, b"\",\"awsRegion\":\"", self.region].concat();
+            let place = [self.source, b"\",\"eventName\":\"", self.name, b"\",\"awsRegion\":\"", self.region]
+                .concat();
             return written(self.id, self.time, &place, self.account);
         }
         let (high, low) = fingerprint_of_record(json);
@@ -72,7 +73,11 @@ pub fn is_event_id(id: &[u8]) -> bool {
     let dashes = [8, 13, 18, 23].iter().all(|&at| id[at] == b'-');
     let [a, b, c, d, e, f, g, h, ..] = *id;
     let first = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-    digits == 32 && dashes && first != first.rotate_left(8) && first != u64::from_be_bytes(*b"12345678") && first != u64::from_be_bytes(*b"01234567")
+    digits == 32
+        && dashes
+        && first != first.rotate_left(8)
+        && first != u64::from_be_bytes(*b"12345678")
+        && first != u64::from_be_bytes(*b"01234567")
 }
 
 /// Whether a text can be a name at all; `***` and `...` cannot.
@@ -125,7 +130,11 @@ mod tests {
     fn fingerprints_stay_what_they_were() {
         // XXH3's published value for the empty text.
         assert_eq!(fingerprint(b""), 0x2d06_8005_38d3_94c2);
-        assert_eq!(told(ID).identity(b"{}"), told(ID).identity(b"{\"other\": 1}"), "with an id the text does not matter");
+        assert_eq!(
+            told(ID).identity(b"{}"),
+            told(ID).identity(b"{\"other\": 1}"),
+            "with an id the text does not matter"
+        );
     }
 
     #[test]
@@ -170,6 +179,10 @@ mod tests {
             assert_eq!(at(r#"{"a": "1 2",  "b":[1, 2]}"#), at(r#"{"a":"1 2","b":[1,2]}"#), "{id}");
         }
         assert!(is_event_id(ID) && is_event_id(b"2c347d35-fff1-53e7-abb0-7c40513bea04"));
-        assert_eq!(told(b"EXAMPLE").identity(b"{}").id, told(b"EXAMPLE").identity(b"[]").id, "a word is still seen to be shared");
+        assert_eq!(
+            told(b"EXAMPLE").identity(b"{}").id,
+            told(b"EXAMPLE").identity(b"[]").id,
+            "a word is still seen to be shared"
+        );
     }
 }

@@ -66,7 +66,8 @@ impl Inflater {
         let header = header_length(stored)?;
         let (body, trailer) = stored.split_last_chunk::<8>()?;
         let [c0, c1, c2, c3, s0, s1, s2, s3] = *trailer;
-        let (checksum, size) = (u32::from_le_bytes([c0, c1, c2, c3]), u64::from(u32::from_le_bytes([s0, s1, s2, s3])));
+        let (checksum, size) =
+            (u32::from_le_bytes([c0, c1, c2, c3]), u64::from(u32::from_le_bytes([s0, s1, s2, s3])));
         if size > bytes_max || size > (stored.len() as u64).saturating_mul(RATIO_MAX) {
             return None;
         }
@@ -78,7 +79,8 @@ impl Inflater {
         let mut crc = Crc::new();
         crc.update(out);
         let sound = written == length && crc.sum() == checksum;
-        (sound && memchr::memmem::find(stored.get(header..stored.len() - 1)?, trailer).is_none()).then_some(length)
+        (sound && memchr::memmem::find(stored.get(header..stored.len() - 1)?, trailer).is_none())
+            .then_some(length)
     }
 
     /// Frees a buffer that has grown beyond `bytes`.
@@ -114,13 +116,24 @@ impl Inflater {
                 return Inflated { length, damage: None };
             }
             if !is_gzip(rest) {
-                return Inflated { length, damage: Some(format!("{} bytes of something else stand behind the gzip data", rest.len())) };
+                return Inflated {
+                    length,
+                    damage: Some(format!(
+                        "{} bytes of something else stand behind the gzip data",
+                        rest.len()
+                    )),
+                };
             }
         }
     }
 
     /// Decompresses one member and appends it. If it has more than `bytes_max`, that counts as damage.
-    fn member(&mut self, member: &mut GzDecoder<&[u8]>, length: &mut usize, bytes_max: u64) -> Result<(), String> {
+    fn member(
+        &mut self,
+        member: &mut GzDecoder<&[u8]>,
+        length: &mut usize,
+        bytes_max: u64,
+    ) -> Result<(), String> {
         let limit = usize::try_from(bytes_max).unwrap_or(usize::MAX);
         loop {
             // One byte beyond the limit shows whether the text ends there.
@@ -137,7 +150,9 @@ impl Inflater {
             *length += read;
             if *length > limit {
                 *length = limit;
-                return Err(format!("inflates to more than --max-memory allows for the text of one object ({bytes_max} bytes)"));
+                return Err(format!(
+                    "inflates to more than --max-memory allows for the text of one object ({bytes_max} bytes)"
+                ));
             }
             if read == 0 {
                 return Ok(());

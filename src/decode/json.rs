@@ -40,7 +40,10 @@ impl Fault {
     /// There is a word or a number at the top level.
     pub(super) fn expected_object(text: &[u8], at: usize, end: usize) -> Self {
         let is_all = skip_space(text, end) == text.len();
-        Self::new(at, if is_all { "a word or a number, and no object" } else { "expected an object or a list" })
+        Self::new(
+            at,
+            if is_all { "a word or a number, and no object" } else { "expected an object or a list" },
+        )
     }
 
     pub(super) const fn expected_comma(at: usize) -> Self {
@@ -136,7 +139,9 @@ fn no_value(text: &[u8]) -> &'static str {
         () if begins(&[b"NaN", b"Infinity"]) => {
             "NaN and Infinity are no JSON (write null: df.to_json(), or json.dumps(…, allow_nan=False) to find them); expected a value"
         }
-        () if begins(&[b"None", b"True", b"False"]) => "Python's None, True and False are no JSON (write with json.dumps); expected a value",
+        () if begins(&[b"None", b"True", b"False"]) => {
+            "Python's None, True and False are no JSON (write with json.dumps); expected a value"
+        }
         () if begins(&[b"undefined"]) => "undefined is no JSON; expected a value",
         () => "expected a value",
     }
@@ -270,7 +275,9 @@ pub(crate) fn string_end(text: &[u8], at: usize) -> Result<(usize, bool), Fault>
 fn plain_run(text: &[u8]) -> usize {
     let mut run = 0;
     for chunk in text.chunks_exact(8) {
-        let special = specials(u64::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3], chunk[4], chunk[5], chunk[6], chunk[7]]));
+        let special = specials(u64::from_le_bytes([
+            chunk[0], chunk[1], chunk[2], chunk[3], chunk[4], chunk[5], chunk[6], chunk[7],
+        ]));
         if special != 0 {
             return run + (special.trailing_zeros() / 8) as usize;
         }

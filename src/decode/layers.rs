@@ -1,5 +1,5 @@
-//! What a text may be packed in, as readers one around another: gzip, zstd, UTF-16. Each reads what it is given piece by
-//! piece, and says in words where it had to stop.
+//! What a text may be packed in, as readers one around another: gzip, zstd, UTF-16. Each reads what it is
+//! given piece by piece, and says in words where it had to stop.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
@@ -9,8 +9,8 @@ use super::inflate::{STEP_BYTES, is_gzip, stream_damage};
 
 /// How much of a text is looked at to tell what it is.
 pub(super) const HEAD_BYTES: usize = 32 << 10;
-/// A zstd frame may ask for a window of this size, as a power of two: what every reader should take, and what `zstd` itself
-/// takes without being told.
+/// A zstd frame may ask for a window of this size, as a power of two: what every reader should take, and what
+/// `zstd` itself takes without being told.
 const WINDOW_LOG_MIN: u32 = 23;
 const WINDOW_LOG_MAX: u32 = 27;
 
@@ -125,7 +125,10 @@ impl Read for Unzstd<'_> {
             Err(error) if error.to_string().contains("memory") => Err(io::Error::other(
                 "the zstd data needs a larger window than --max-memory allows: give more, or decompress it first (zstd -d --long=31)",
             )),
-            Err(error) => Err(io::Error::other(format!("damaged zstd data after {} bytes of text: {error}", self.length))),
+            Err(error) => Err(io::Error::other(format!(
+                "damaged zstd data after {} bytes of text: {error}",
+                self.length
+            ))),
         }
     }
 }
@@ -153,7 +156,8 @@ impl Utf16<'_> {
         let mut bytes = Vec::with_capacity(64 << 10);
         self.reader.by_ref().take(64 << 10).read_to_end(&mut bytes)?;
         let (pairs, odd) = bytes.as_chunks::<2>();
-        let unit = |pair: &[u8; 2]| if self.big { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) };
+        let unit =
+            |pair: &[u8; 2]| if self.big { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) };
         let mut units: Vec<u16> = self.high.take().into_iter().chain(pairs.iter().map(unit)).collect();
         let more = bytes.len() == 64 << 10;
         if more && units.last().is_some_and(|unit| (0xd800..0xdc00).contains(unit)) {
@@ -165,7 +169,11 @@ impl Utf16<'_> {
             let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
             self.out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
         }
-        if odd.is_empty() { Ok(()) } else { Err(io::Error::other("the UTF-16 text ends in the middle of a character")) }
+        if odd.is_empty() {
+            Ok(())
+        } else {
+            Err(io::Error::other("the UTF-16 text ends in the middle of a character"))
+        }
     }
 }
 

@@ -40,7 +40,8 @@ pub(super) fn is_lines(head: &[u8], whole: bool) -> bool {
 
 /// Whether lines of `text` contain anything of CloudTrail's.
 pub(super) fn holds_lines(text: &[u8]) -> bool {
-    memchr::memchr(b'\n', text).is_some() && (find_document(text, 0).is_some() || memchr::memmem::find(text, b"eventName").is_some())
+    memchr::memchr(b'\n', text).is_some()
+        && (find_document(text, 0).is_some() || memchr::memmem::find(text, b"eventName").is_some())
 }
 
 /// Where the JSON of a line begins, after white space and whatever a tool writes before it.
@@ -58,7 +59,9 @@ pub(super) fn json_start(line: &[u8]) -> Option<Start> {
     let near = line.get(..line.len().min(PREFIX_BYTES_MAX + 1)).unwrap_or(line);
     let braces = || memchr::memchr_iter(b'{', near).take(BRACES_MAX);
     // An empty object belongs to the tool: labels that nobody set.
-    let is_whole = |&brace: &usize| line.get(skip_space(line, brace + 1)) != Some(&b'}') && skip_value(line, brace).is_ok();
+    let is_whole = |&brace: &usize| {
+        line.get(skip_space(line, brace + 1)) != Some(&b'}') && skip_value(line, brace).is_ok()
+    };
     let whole = braces().find(is_whole);
     let at = whole.or_else(|| braces().next())?;
     // Members of an object that began on an earlier line.
@@ -75,7 +78,8 @@ fn begins_list(line: &[u8], at: usize) -> bool {
     let Ok(end) = skip_value(line, first) else { return false };
     let is_list = matches!(line.get(skip_space(line, end)), None | Some(b',' | b']'));
     // `[7] {…}`, `[0] name: {…}`: the number of a process, say.
-    let before_other = skip_value(line, at).is_ok_and(|end| line.get(skip_between(line, end)).is_some_and(|next| !matches!(next, b'[' | b']')));
+    let before_other = skip_value(line, at)
+        .is_ok_and(|end| line.get(skip_between(line, end)).is_some_and(|next| !matches!(next, b'[' | b']')));
     is_list && !before_other
 }
 
@@ -88,7 +92,8 @@ fn is_no_record(line: &[u8]) -> bool {
     let is_row = word.len() > 3 && word.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_');
     let is_brackets = line.iter().all(|byte| matches!(byte, b'[' | b']' | b'}' | b',' | b' '));
     let is_prompt = begins(&[b"$ ", b"# ", b"% ", b"> ", b"PS ", b"C:\\"])
-        || line.contains(&b'@') && [&b"$ "[..], b"# ", b"% "].iter().any(|sign| memchr::memmem::find(line, sign).is_some());
+        || line.contains(&b'@')
+            && [&b"$ "[..], b"# ", b"% "].iter().any(|sign| memchr::memmem::find(line, sign).is_some());
     begins(&[b"#", b"//", b"--", b"===", b"==>"]) || is_row || is_brackets || is_prompt || is_dated(line)
 }
 
@@ -96,7 +101,9 @@ fn is_no_record(line: &[u8]) -> bool {
 fn is_dated(line: &[u8]) -> bool {
     let date = |text: &str| chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok();
     let starts = line.get(..10).and_then(|start| std::str::from_utf8(start).ok()).is_some_and(date);
-    starts && matches!(line.get(10), None | Some(b'T' | b' ' | b'\t')) && memchr::memchr2(b'"', b'}', line).is_none()
+    starts
+        && matches!(line.get(10), None | Some(b'T' | b' ' | b'\t'))
+        && memchr::memchr2(b'"', b'}', line).is_none()
 }
 
 /// Whether `text` begins inside of a record: the tail of a file, a part of what a terminal showed. If the
@@ -107,14 +114,20 @@ pub(super) fn begins_inside(text: &[u8]) -> bool {
     let is_whole = |line: &[u8]| line.first() == Some(&b'{') && skip_value(line, 0).is_ok();
     let begins = text.get(skip_between(text, 0)).is_some_and(|byte| !matches!(byte, b'{' | b'['));
     begins
-        && (memchr::memmem::find(first, b"\":").is_some() || matches!(first.trim_ascii().first(), Some(b'}' | b']')))
+        && (memchr::memmem::find(first, b"\":").is_some()
+            || matches!(first.trim_ascii().first(), Some(b'}' | b']')))
         && !lines.next().is_some_and(is_whole)
 }
 
 impl Reader {
     /// Reads the line at `at`, or the rest of one. A bad line fails alone; the last one is damage if it is
     /// cut off.
-    pub(super) fn line<S: RecordSink + ?Sized>(&mut self, piece: Piece<'_>, at: usize, walk: &mut Walk<'_, '_, S>) -> Way {
+    pub(super) fn line<S: RecordSink + ?Sized>(
+        &mut self,
+        piece: Piece<'_>,
+        at: usize,
+        walk: &mut Walk<'_, '_, S>,
+    ) -> Way {
         let Part { text, ended } = piece.part;
         if at >= text.len() {
             return if ended { Way::End } else { Way::Wait(at) };
@@ -122,9 +135,14 @@ impl Reader {
         let end = memchr::memchr(b'\n', text.get(at..).unwrap_or_default()).map(|length| at + length);
         if end.unwrap_or(text.len()) - at > walk.reach_bytes {
             // A list may be longer than what fits into memory: it is read as a document.
-            let start = json_start(text.get(at..at + walk.reach_bytes).unwrap_or_default()).map(|start| at + start.at);
-            if let Some(start) = start.filter(|&start| find_at(text, start) == Found::Document && begins_with_list(text, start)) {
-                return walk.step(&mut self.around, piece.part, start).map_or_else(|fault| self.lost_line(piece, start, fault, walk), Way::from);
+            let start = json_start(text.get(at..at + walk.reach_bytes).unwrap_or_default())
+                .map(|start| at + start.at);
+            if let Some(start) = start
+                .filter(|&start| find_at(text, start) == Found::Document && begins_with_list(text, start))
+            {
+                return walk
+                    .step(&mut self.around, piece.part, start)
+                    .map_or_else(|fault| self.lost_line(piece, start, fault, walk), Way::from);
             }
         }
         let end = match end {
@@ -152,7 +170,9 @@ impl Reader {
                 self.damaged(describe(fault.from(piece.base), walk.counts.records()));
                 Way::End
             }
-            Err(fault) if fault.is_cut() && before == walk.counts.seen() => self.longer_document(piece, start, end, fault, walk),
+            Err(fault) if fault.is_cut() && before == walk.counts.seen() => {
+                self.longer_document(piece, start, end, fault, walk)
+            }
             Err(fault) => {
                 walk.counts.fail(bad_line(self.lines + 1, fault.from(piece.base)));
                 walk.line_behind(line, behind(fault, start));
@@ -177,16 +197,24 @@ impl Reader {
     ) -> Way {
         let Part { text, ended } = piece.part;
         if begins_with_list(text, start) {
-            return walk.step(&mut self.around, piece.part, start).map_or_else(|fault| self.lost_line(piece, start, fault, walk), Way::from);
+            return walk
+                .step(&mut self.around, piece.part, start)
+                .map_or_else(|fault| self.lost_line(piece, start, fault, walk), Way::from);
         }
         let near = text.get(..text.len().min(start + walk.reach_bytes)).unwrap_or(text);
-        let tried = if self.may_try(piece.base + start as u64) { skip_value(near, start) } else { Err(fault) };
+        let tried =
+            if self.may_try(piece.base + start as u64) { skip_value(near, start) } else { Err(fault) };
         match tried {
-            Err(cut) if cut.is_cut() && cut.offset > end && !ended && text.len() - start < walk.reach_bytes => return Way::Wait(start),
+            Err(cut)
+                if cut.is_cut() && cut.offset > end && !ended && text.len() - start < walk.reach_bytes =>
+            {
+                return Way::Wait(start);
+            }
             Err(cut) => self.tried(cut.offset.saturating_sub(start)),
             Ok(_) => {
                 if let Ok(behind) = walk.document(text, start) {
-                    self.lines += memchr::memchr_iter(b'\n', text.get(start..behind).unwrap_or_default()).count() as u64;
+                    self.lines += memchr::memchr_iter(b'\n', text.get(start..behind).unwrap_or_default())
+                        .count() as u64;
                     return Way::On(behind);
                 }
             }
@@ -196,7 +224,13 @@ impl Reader {
     }
 
     /// A list that began on a line cannot be read further: the next line counts for itself again.
-    pub(super) fn lost_line<S: RecordSink + ?Sized>(&mut self, piece: Piece<'_>, at: usize, fault: Fault, walk: &mut Walk<'_, '_, S>) -> Way {
+    pub(super) fn lost_line<S: RecordSink + ?Sized>(
+        &mut self,
+        piece: Piece<'_>,
+        at: usize,
+        fault: Fault,
+        walk: &mut Walk<'_, '_, S>,
+    ) -> Way {
         let Part { text, .. } = piece.part;
         if fault.is_cut() {
             self.damaged(describe(fault.from(piece.base), walk.counts.records()));
@@ -236,7 +270,9 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
 fn begins_with_list(text: &[u8], start: usize) -> bool {
     match text.get(start) {
         Some(b'[') => true,
-        Some(b'{') => matches!(Members::of(text, start).next(), Ok(Some(member)) if is_container(text, &member.key, member.value)),
+        Some(b'{') => {
+            matches!(Members::of(text, start).next(), Ok(Some(member)) if is_container(text, &member.key, member.value))
+        }
         _ => false,
     }
 }

@@ -20,7 +20,10 @@ pub(super) fn json(text: &str) -> Option<String> {
             }
             '0'..='9' | '-' => {
                 // Numbers are the same in both notations, including the letter of an exponent.
-                let length = rest.bytes().take_while(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')).count();
+                let length = rest
+                    .bytes()
+                    .take_while(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'))
+                    .count();
                 let (number, behind) = rest.split_at_checked(length)?;
                 out.push_str(number);
                 behind
@@ -57,7 +60,8 @@ fn string<'t>(quote: char, text: &'t str, out: &mut String) -> Option<&'t str> {
                         'u' => 4,
                         _ => 8,
                     };
-                    let hex: String = (0..digits).map_while(|_| letters.next()).map(|(_, digit)| digit).collect();
+                    let hex: String =
+                        (0..digits).map_while(|_| letters.next()).map(|(_, digit)| digit).collect();
                     said.push(u32::from_str_radix(&hex, 16).ok().and_then(char::from_u32)?);
                 }
                 _ => return None,

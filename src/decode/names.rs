@@ -1,4 +1,5 @@
-//! The names at the top of a record, what kind of value CloudTrail writes there, and the names that other tools make of them.
+//! The names at the top of a record, what kind of value CloudTrail writes there, and the names that other
+//! tools make of them.
 
 use super::fields::Key;
 
@@ -44,7 +45,12 @@ pub(super) fn named(name: &[u8]) -> Option<(Kind, Option<Key>)> {
         | b"vpcEndpointAccountId"
         | b"sessionCredentialFromConsole" => (Word, None),
         b"requestParameters" | b"responseElements" | b"serviceEventDetails" => (Payload, None),
-        b"additionalEventData" | b"resources" | b"addendum" | b"tlsDetails" | b"edgeDeviceDetails" | b"insightDetails" => (Json, None),
+        b"additionalEventData"
+        | b"resources"
+        | b"addendum"
+        | b"tlsDetails"
+        | b"edgeDeviceDetails"
+        | b"insightDetails" => (Json, None),
         b"eventID" => (Any, Some(Key::EventId)),
         b"eventType" => (Word, Some(Key::EventType)),
         b"eventCategory" => (Word, Some(Key::EventCategory)),
@@ -122,7 +128,8 @@ const NESTED: [&str; 29] = [
     "reason",
 ];
 
-/// The name that CloudTrail has for what another tool calls `eventname`, `EventName`, `event_name` or `event-name`.
+/// The name that CloudTrail has for what another tool calls `eventname`, `EventName`, `event_name` or
+/// `event-name`.
 pub(super) fn respelled(name: &[u8]) -> Option<&'static str> {
     match name {
         // Microsoft Sentinel's.
@@ -132,9 +139,18 @@ pub(super) fn respelled(name: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Members whose own members some tools write beside one another: `requestParameters.imageTag`, `userIdentity_arn`.
-const PARENTS: [&str; 8] =
-    ["userIdentity", "requestParameters", "responseElements", "serviceEventDetails", "additionalEventData", "resources", "tlsDetails", "addendum"];
+/// Members whose own members some tools write beside one another: `requestParameters.imageTag`,
+/// `userIdentity_arn`.
+const PARENTS: [&str; 8] = [
+    "userIdentity",
+    "requestParameters",
+    "responseElements",
+    "serviceEventDetails",
+    "additionalEventData",
+    "resources",
+    "tlsDetails",
+    "addendum",
+];
 
 /// In the names of a member: it is of each element of a list.
 pub(super) const ANY_PLACE: &str = "{}";
@@ -151,8 +167,11 @@ pub(super) fn flattened(name: &[u8]) -> Option<Vec<String>> {
         // A list, as Splunk writes it (`imageIds{}`), and as others do (`imageIds[0]`).
         let (name, place) = part.split_once(['{', '[']).unwrap_or((part, ""));
         let place = place.trim_end_matches(['}', ']']);
-        let place = (name.len() < part.len()).then(|| if place.is_empty() { ANY_PLACE.to_owned() } else { place.to_owned() });
-        [Some(name.to_owned()).filter(|name| !name.is_empty() || place.is_none()), place].into_iter().flatten()
+        let place = (name.len() < part.len())
+            .then(|| if place.is_empty() { ANY_PLACE.to_owned() } else { place.to_owned() });
+        [Some(name.to_owned()).filter(|name| !name.is_empty() || place.is_none()), place]
+            .into_iter()
+            .flatten()
     });
     let parts: Vec<String> = std::iter::once((*parent).to_owned()).chain(parts.skip(1)).collect();
     parts.iter().all(|part| !part.is_empty()).then_some(parts)
@@ -265,22 +284,45 @@ const OF_PAYLOADS: [&str; 96] = [
 
 fn alike(known: &[&'static str], name: &[u8]) -> Option<&'static str> {
     // What makes no difference between two spellings.
-    let letters = |text: &'_ [u8]| text.iter().filter(|byte| !matches!(byte, b'_' | b'-' | b' ')).map(u8::to_ascii_lowercase).collect::<Vec<u8>>();
+    let letters = |text: &'_ [u8]| {
+        text.iter()
+            .filter(|byte| !matches!(byte, b'_' | b'-' | b' '))
+            .map(u8::to_ascii_lowercase)
+            .collect::<Vec<u8>>()
+    };
     if !(3..=40).contains(&name.len()) || !name.is_ascii() {
         return None;
     }
     let name = letters(name);
-    known.iter().copied().find(|known| known.len() == name.len() && known.as_bytes().eq_ignore_ascii_case(&name))
+    known
+        .iter()
+        .copied()
+        .find(|known| known.len() == name.len() && known.as_bytes().eq_ignore_ascii_case(&name))
 }
 
 /// Words that tools write where there was no error.
 pub(super) fn is_success_word(text: &[u8]) -> bool {
-    [&b"success"[..], b"succeeded", b"ok", b"0", b"200", b"false"].iter().any(|word| word.eq_ignore_ascii_case(text.trim_ascii()))
+    [&b"success"[..], b"succeeded", b"ok", b"0", b"200", b"false"]
+        .iter()
+        .any(|word| word.eq_ignore_ascii_case(text.trim_ascii()))
 }
 
 /// Words that tools write for what is not there.
 pub(super) fn is_null_word(text: &[u8]) -> bool {
-    const WORDS: [&[u8]; 12] = [b"", b"null", b"none", b"nil", b"nan", b"<na>", b"n/a", b"nat", b"(null)", b"undefined", b"-", b"\\N"];
+    const WORDS: [&[u8]; 12] = [
+        b"",
+        b"null",
+        b"none",
+        b"nil",
+        b"nan",
+        b"<na>",
+        b"n/a",
+        b"nat",
+        b"(null)",
+        b"undefined",
+        b"-",
+        b"\\N",
+    ];
     text.len() <= 9 && WORDS.iter().any(|word| word.eq_ignore_ascii_case(text.trim_ascii()))
 }
 
@@ -292,12 +334,20 @@ mod tests {
     fn every_name_is_known_and_found_under_its_other_spellings() {
         for name in NAMES {
             assert!(named(name.as_bytes()).is_some(), "{name}");
-            let snake: String = name.chars().flat_map(|c| if c.is_ascii_uppercase() { vec!['_', c.to_ascii_lowercase()] } else { vec![c] }).collect();
+            let snake: String = name
+                .chars()
+                .flat_map(
+                    |c| if c.is_ascii_uppercase() { vec!['_', c.to_ascii_lowercase()] } else { vec![c] },
+                )
+                .collect();
             for other in [name.to_lowercase(), name.to_uppercase(), snake] {
                 assert_eq!(respelled(other.as_bytes()), Some(name), "{other}");
             }
         }
-        assert_eq!((respelled(b"EventId"), respelled(b"Event Name"), respelled(b"eventNames")), (Some("eventID"), Some("eventName"), None));
+        assert_eq!(
+            (respelled(b"EventId"), respelled(b"Event Name"), respelled(b"eventNames")),
+            (Some("eventID"), Some("eventName"), None)
+        );
     }
 
     #[test]
@@ -305,7 +355,10 @@ mod tests {
         let told = |name: &str| flattened(name.as_bytes()).map(|parts| parts.join("/"));
         for (name, expected) in [
             ("requestParameters.imageTag", "requestParameters/imageTag"),
-            ("_userIdentity_sessionContext_sessionIssuer_arn", "userIdentity/sessionContext/sessionIssuer/arn"),
+            (
+                "_userIdentity_sessionContext_sessionIssuer_arn",
+                "userIdentity/sessionContext/sessionIssuer/arn",
+            ),
             ("responseelements.image.imageid.imagedigest", "responseElements/image/imageid/imagedigest"),
             ("requestParameters.imageIds{}.imageDigest", "requestParameters/imageIds/{}/imageDigest"),
             ("requestParameters.imageIds.{}.imageDigest", "requestParameters/imageIds/{}/imageDigest"),
@@ -315,14 +368,25 @@ mod tests {
         ] {
             assert_eq!(told(name).as_deref(), Some(expected), "{name}");
         }
-        for name in ["requestParameters", "eventName.x", "event_name", "requestParameters.", "p_log_type", "request_id"] {
+        for name in [
+            "requestParameters",
+            "eventName.x",
+            "event_name",
+            "requestParameters.",
+            "p_log_type",
+            "request_id",
+        ] {
             assert_eq!(told(name), None, "{name}");
         }
     }
 
     #[test]
     fn words_for_nothing() {
-        assert!(["None", "null", "NULL", "nan", "NaN", "-", "", " ", "N/A", "<NA>"].iter().all(|word| is_null_word(word.as_bytes())));
+        assert!(
+            ["None", "null", "NULL", "nan", "NaN", "-", "", " ", "N/A", "<NA>"]
+                .iter()
+                .all(|word| is_null_word(word.as_bytes()))
+        );
         assert!(!["AccessDenied", "--", "nope", "NoneSuch"].iter().any(|word| is_null_word(word.as_bytes())));
     }
 }

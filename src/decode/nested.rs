@@ -1,4 +1,5 @@
-//! Members that a tool has written beside one another (`requestParameters.imageTag`), put back into the objects that they are of.
+//! Members that a tool has written beside one another (`requestParameters.imageTag`), put back into the
+//! objects that they are of.
 
 use std::borrow::Cow;
 
@@ -49,12 +50,15 @@ impl Nested {
         }
     }
 
-    /// Gives the elements of lists their members. Which element a value is of is told only where the member has one for each; of a
-    /// list inside of a list, where the outer one has one element. What cannot be told is left out.
+    /// Gives the elements of lists their members. Which element a value is of is told only where the member
+    /// has one for each; of a list inside of a list, where the outer one has one element. What cannot be told
+    /// is left out.
     fn place_elements(&mut self) {
         let all = std::mem::take(&mut self.of_elements);
         let lists = |names: &[String]| names.iter().filter(|name| *name == ANY_PLACE).count();
-        let outer = |names: &[String]| names.iter().take_while(|name| *name != ANY_PLACE).cloned().collect::<Vec<String>>();
+        let outer = |names: &[String]| {
+            names.iter().take_while(|name| *name != ANY_PLACE).cloned().collect::<Vec<String>>()
+        };
         let length = |list: &[String]| {
             let of_it = all.iter().filter(|(names, _)| lists(names) == 1 && outer(names) == list);
             of_it.map(|(_, values)| values.len()).max().unwrap_or(1)
@@ -74,7 +78,8 @@ impl Nested {
         }
     }
 
-    /// Puts the objects among the members of the record, unless these are there already and say something. Whether there were any.
+    /// Puts the objects among the members of the record, unless these are there already and say something.
+    /// Whether there were any.
     pub(super) fn into_members(mut self, members: &mut Vec<(Cow<'_, str>, Cow<'_, str>)>) -> bool {
         self.place_elements();
         let any = !self.members.is_empty();
@@ -94,7 +99,9 @@ impl Nested {
 fn each(value: Value) -> Vec<Value> {
     match value {
         Value::Array(values) => values,
-        Value::String(text) if text.contains('\n') => text.lines().map(|line| said(line).unwrap_or_else(|| line.into())).collect(),
+        Value::String(text) if text.contains('\n') => {
+            text.lines().map(|line| said(line).unwrap_or_else(|| line.into())).collect()
+        }
         one => vec![one],
     }
 }
@@ -123,9 +130,9 @@ fn said(text: &str) -> Option<Value> {
     match text {
         "true" | "True" | "TRUE" => Some(Value::Bool(true)),
         "false" | "False" | "FALSE" => Some(Value::Bool(false)),
-        _ if text.starts_with(['{', '[']) => {
-            serde_json::from_str(text).ok().or_else(|| super::literal::json(text).and_then(|json| serde_json::from_str(&json).ok()))
-        }
+        _ if text.starts_with(['{', '[']) => serde_json::from_str(text)
+            .ok()
+            .or_else(|| super::literal::json(text).and_then(|json| serde_json::from_str(&json).ok())),
         _ => None,
     }
 }

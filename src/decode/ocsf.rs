@@ -45,7 +45,8 @@ pub(super) fn record(json: &[u8]) -> Option<String> {
     serde_json::to_string(&Value::Object(record)).ok()
 }
 
-/// What `unmapped` holds: an object, one as text, or, where a table has it as a map, pairs of names and values.
+/// What `unmapped` holds: an object, one as text, or, where a table has it as a map, pairs of names and
+/// values.
 fn pairs(unmapped: &Value) -> Vec<(String, Value)> {
     let pair = |element: &Value| match element {
         Value::Array(pair) => Some((pair.first()?.as_str()?.to_owned(), pair.get(1)?.clone())),
@@ -81,7 +82,9 @@ fn identity(event: &Value) -> Option<Value> {
         ("accessKeyId", &["/credential_uid"]),
     ];
     for (key, pointers) in members {
-        if let Some(value) = pointers.iter().find_map(|pointer| user.pointer(pointer)).filter(|value| !value.is_null()) {
+        if let Some(value) =
+            pointers.iter().find_map(|pointer| user.pointer(pointer)).filter(|value| !value.is_null())
+        {
             identity.insert(key.to_owned(), value.clone());
         }
     }
@@ -89,7 +92,8 @@ fn identity(event: &Value) -> Option<Value> {
         identity.insert("invokedBy".to_owned(), by.clone());
     }
     if let Some(issuer) = actor.pointer("/session/issuer").filter(|value| !value.is_null()) {
-        identity.insert("sessionContext".to_owned(), serde_json::json!({ "sessionIssuer": { "arn": issuer } }));
+        identity
+            .insert("sessionContext".to_owned(), serde_json::json!({ "sessionIssuer": { "arn": issuer } }));
     }
     (!identity.is_empty()).then_some(Value::Object(identity))
 }
@@ -97,7 +101,9 @@ fn identity(event: &Value) -> Option<Value> {
 /// Parses a string that contains JSON: maps of the schema contain only strings.
 fn parsed(value: Value) -> Value {
     match &value {
-        Value::String(text) if matches!(text.as_str(), "true" | "false" | "null") || text.starts_with(['{', '[']) => {
+        Value::String(text)
+            if matches!(text.as_str(), "true" | "false" | "null") || text.starts_with(['{', '[']) =>
+        {
             serde_json::from_str(text).unwrap_or(value)
         }
         _ => value,

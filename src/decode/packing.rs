@@ -63,7 +63,10 @@ impl Packing {
 /// # Errors
 ///
 /// There are too many layers, or a library cannot start.
-pub(super) fn unpacked<'r>(mut reader: Box<dyn Read + 'r>, room: &TextMemory) -> Result<Unpacked<'r>, String> {
+pub(super) fn unpacked<'r>(
+    mut reader: Box<dyn Read + 'r>,
+    room: &TextMemory,
+) -> Result<Unpacked<'r>, String> {
     for _ in 0..=PACKINGS_MAX {
         let (head, whole) = head(reader);
         reader = match Packing::of(&head) {

@@ -1,8 +1,10 @@
-//! Parquet: CloudTrail's records as Athena, Spark and DuckDB export them, and OCSF as Amazon Security Lake stores it.
+//! Parquet: CloudTrail's records as Athena, Spark and DuckDB export them, and OCSF as Amazon Security Lake
+//! stores it.
 //!
-//! What a file holds is told by its columns. One that has whole records as text in one of its columns is read as these texts;
-//! one that has CloudTrail's own columns, as records made of them; one that has OCSF's, as OCSF events. A row group is held as
-//! it is stored, a few thousand of its rows at a time are unpacked, and the records are JSON lines for the full path to read.
+//! What a file holds is told by its columns. One that has whole records as text in one of its columns is read
+//! as these texts; one that has CloudTrail's own columns, as records made of them; one that has OCSF's, as
+//! OCSF events. A row group is held as it is stored, a few thousand of its rows at a time are unpacked, and
+//! the records are JSON lines for the full path to read.
 
 mod pages;
 mod types;
@@ -12,7 +14,10 @@ use std::borrow::Cow;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
-use polars_parquet::read::{BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PageReader, column_iter_to_arrays, read_metadata};
+use polars_parquet::read::{
+    BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PageReader, column_iter_to_arrays,
+    read_metadata,
+};
 
 use super::guard::guarded;
 use super::table::{self, Known, Table};
@@ -82,17 +87,29 @@ struct Made<'r, R> {
 ///
 /// # Errors
 /// It is damaged, or its columns are no records.
-pub(super) fn records<'r>(mut source: impl Read + Seek + 'r, room: &'r TextMemory) -> Result<Table<'r>, String> {
+pub(super) fn records<'r>(
+    mut source: impl Read + Seek + 'r,
+    room: &'r TextMemory,
+) -> Result<Table<'r>, String> {
     let stored = source.seek(SeekFrom::End(0)).map_err(|error| error.to_string())?;
     footer_fits(&mut source, room.share_bytes())?;
-    let metadata = guarded(|| read_metadata(&mut source)).ok_or_else(damaged)?.map_err(|error| format!("damaged Parquet: {error}"))?;
-    let schema = guarded(|| types::schema(&metadata)).ok_or_else(damaged)?.map_err(|error| format!("damaged Parquet: {error}"))?;
+    let metadata = guarded(|| read_metadata(&mut source))
+        .ok_or_else(damaged)?
+        .map_err(|error| format!("damaged Parquet: {error}"))?;
+    let schema = guarded(|| types::schema(&metadata))
+        .ok_or_else(damaged)?
+        .map_err(|error| format!("damaged Parquet: {error}"))?;
     let rows = metadata.row_groups.iter().map(|group| group.num_rows() as u64).fold(0, u64::saturating_add);
     if rows != metadata.num_rows as u64 {
-        return Err(format!("damaged Parquet: it says it has {} rows, and its row groups have {rows}", metadata.num_rows));
+        return Err(format!(
+            "damaged Parquet: it says it has {} rows, and its row groups have {rows}",
+            metadata.num_rows
+        ));
     }
     if rows > stored.max(ROWS_SURE) {
-        return Err(format!("Parquet that says it has {rows} rows in {stored} bytes: no log is packed so well"));
+        return Err(format!(
+            "Parquet that says it has {rows} rows in {stored} bytes: no log is packed so well"
+        ));
     }
     let all: Vec<Field> = schema.iter_values().cloned().collect();
     let mut made = Made {
@@ -135,7 +152,11 @@ fn footer_fits(source: &mut (impl Read + Seek), bytes_max: u64) -> Result<(), St
     let read = source.seek(SeekFrom::End(-FOOTER_END)).and_then(|_| source.read_exact(&mut end));
     read.map_err(|_| "Parquet that is cut off: what says where things are stands at its end".to_owned())?;
     let length = u64::from(u32::from_le_bytes(end));
-    if length > bytes_max { Err(format!("Parquet with a footer of {length} bytes, more than --max-memory allows")) } else { Ok(()) }
+    if length > bytes_max {
+        Err(format!("Parquet with a footer of {length} bytes, more than --max-memory allows"))
+    } else {
+        Ok(())
+    }
 }
 
 impl<'r, R: Read + Seek> Made<'r, R> {
@@ -146,7 +167,9 @@ impl<'r, R: Read + Seek> Made<'r, R> {
         let is_known = |name: &str| known.iter().any(|known| known.name == name);
         let has = |name: &str| names.iter().any(|known| known.eq_ignore_ascii_case(name));
         for field in schema.iter_values().filter(|field| is_text(&field.dtype)) {
-            let other = !known.iter().any(|known| names.get(known.column).is_some_and(|name| field.name == name.as_str()));
+            let other = !known
+                .iter()
+                .any(|known| names.get(known.column).is_some_and(|name| field.name == name.as_str()));
             if other && self.first(field)?.is_some_and(|text| table::holds_record(text.as_bytes())) {
                 return Ok(Shape::Whole(field.name.to_string()));
             }
@@ -155,8 +178,15 @@ impl<'r, R: Read + Seek> Made<'r, R> {
             return Ok(Shape::Ocsf);
         }
         if !["eventTime", "eventSource", "eventName"].iter().all(|name| is_known(name)) {
-            let shown = names.iter().take(8).map(|name| super::fields::excerpt(name.as_bytes())).collect::<Vec<_>>().join(", ");
-            return Err(format!("Parquet with the columns {shown}, and none of them holds records of CloudTrail"));
+            let shown = names
+                .iter()
+                .take(8)
+                .map(|name| super::fields::excerpt(name.as_bytes()))
+                .collect::<Vec<_>>()
+                .join(", ");
+            return Err(format!(
+                "Parquet with the columns {shown}, and none of them holds records of CloudTrail"
+            ));
         }
         if !table::has_requests(&known) {
             return Err("Parquet without a column requestparameters, so that no image can be told: export that column, too".to_owned());
@@ -166,7 +196,9 @@ impl<'r, R: Read + Seek> Made<'r, R> {
 
     /// The text of a column in the first row.
     fn first(&mut self, field: &Field) -> Result<Option<String>, String> {
-        let Some(group) = self.metadata.row_groups.iter().position(|group| group.num_rows() > 0) else { return Ok(None) };
+        let Some(group) = self.metadata.row_groups.iter().position(|group| group.num_rows() > 0) else {
+            return Ok(None);
+        };
         let stored = self.column(group, field)?;
         self.taken = None;
         let values = unpack(&self.metadata, &stored, 0..1)?;
@@ -181,7 +213,9 @@ impl<'r, R: Read + Seek> Made<'r, R> {
             let range = chunk.byte_range();
             let length = range.end.checked_sub(range.start).ok_or_else(damaged)?;
             let mut bytes = Vec::new();
-            let read = source.seek(SeekFrom::Start(range.start)).and_then(|_| source.by_ref().take(length).read_to_end(&mut bytes));
+            let read = source
+                .seek(SeekFrom::Start(range.start))
+                .and_then(|_| source.by_ref().take(length).read_to_end(&mut bytes));
             if read.map_err(|error| error.to_string())? as u64 != length {
                 return Err("damaged Parquet: a column lies outside of the file".to_owned());
             }
@@ -196,14 +230,17 @@ impl<'r, R: Read + Seek> Made<'r, R> {
         (self.stored, self.taken, self.unpacked, self.height) = (Vec::new(), None, 0, 0);
         let Some(group) = self.metadata.row_groups.get(self.group) else { return Ok(false) };
         self.height = group.num_rows();
-        let chunks = self.fields.iter().filter_map(|field| group.columns_under_root_iter(&field.name)).flatten();
+        let chunks =
+            self.fields.iter().filter_map(|field| group.columns_under_root_iter(&field.name)).flatten();
         let rows = self.height as u64;
         let (mut bytes, mut text, mut leaves) = (0_u64, 0_u64, 0_u64);
         for chunk in chunks {
             // In a list a row may have many values, or none; everywhere else it has one.
             let values = u64::try_from(chunk.num_values()).map_err(|_| damaged())?;
             if chunk.descriptor().descriptor.max_rep_level == 0 && values != rows {
-                return Err(format!("damaged Parquet: a row group says it has {rows} rows, and a column of it {values} values"));
+                return Err(format!(
+                    "damaged Parquet: a row group says it has {rows} rows, and a column of it {values} values"
+                ));
             }
             let range = chunk.byte_range();
             bytes = bytes.saturating_add(range.end.saturating_sub(range.start));
@@ -214,7 +251,9 @@ impl<'r, R: Read + Seek> Made<'r, R> {
             format!("Parquet with a row group of {bytes} bytes, more than --max-memory allows: give more, or write it anew with smaller ones")
         })?);
         let row_bytes = (text / self.height.max(1) as u64).saturating_add(leaves * VALUE_BYTES).max(1);
-        self.step = usize::try_from(self.room.share_bytes() / row_bytes).unwrap_or(ROWS_MAX).clamp(ROWS_MIN, ROWS_MAX);
+        self.step = usize::try_from(self.room.share_bytes() / row_bytes)
+            .unwrap_or(ROWS_MAX)
+            .clamp(ROWS_MIN, ROWS_MAX);
         let group = self.group;
         self.group += 1;
         let fields = std::mem::take(&mut self.fields);
@@ -232,7 +271,11 @@ impl<'r, R: Read + Seek> Made<'r, R> {
             }
         }
         let rows = self.unpacked..self.height.min(self.unpacked + self.step);
-        self.columns = self.stored.iter().map(|stored| unpack(&self.metadata, stored, rows.clone())).collect::<Result<_, _>>()?;
+        self.columns = self
+            .stored
+            .iter()
+            .map(|stored| unpack(&self.metadata, stored, rows.clone()))
+            .collect::<Result<_, _>>()?;
         if self.columns.iter().any(|values| values.len().is_some_and(|length| length != rows.len())) {
             return Err("damaged Parquet: a column has fewer rows than its row group says".to_owned());
         }
@@ -260,7 +303,9 @@ impl<'r, R: Read + Seek> Made<'r, R> {
             let before = self.out.len();
             self.write_row(before.saturating_add(row_bytes_max));
             if self.out.len() - before > row_bytes_max {
-                return Err(format!("Parquet with a row that is larger than --max-memory allows ({row_bytes_max} bytes): give more"));
+                return Err(format!(
+                    "Parquet with a row that is larger than --max-memory allows ({row_bytes_max} bytes): give more"
+                ));
             }
             self.row += 1;
         }
@@ -284,14 +329,22 @@ impl<'r, R: Read + Seek> Made<'r, R> {
                 table::write_line(out, text.as_bytes());
             }
             Shape::Columns(known) => table::write_record(out, known, |at| {
-                columns.get(at).map_or(Cow::Borrowed(&b""[..]), |values| match values.text_within(row, limit) {
-                    Some(Cow::Borrowed(text)) => Cow::Borrowed(text.as_bytes()),
-                    Some(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
-                    None => Cow::Borrowed(&b""[..]),
+                columns.get(at).map_or(Cow::Borrowed(&b""[..]), |values| {
+                    match values.text_within(row, limit) {
+                        Some(Cow::Borrowed(text)) => Cow::Borrowed(text.as_bytes()),
+                        Some(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
+                        None => Cow::Borrowed(&b""[..]),
+                    }
                 })
             }),
             Shape::Ocsf => {
-                values::write_object(out, self.fields.iter().map(|field| field.name.as_str()).zip(columns), row, &|name| name.to_owned(), limit);
+                values::write_object(
+                    out,
+                    self.fields.iter().map(|field| field.name.as_str()).zip(columns),
+                    row,
+                    &|name| name.to_owned(),
+                    limit,
+                );
                 out.push(b'\n');
             }
         }
@@ -312,12 +365,24 @@ impl<R: Read + Seek> Read for Made<'_, R> {
 }
 
 fn is_text(dtype: &ArrowDataType) -> bool {
-    matches!(dtype, ArrowDataType::Utf8View | ArrowDataType::BinaryView | ArrowDataType::Utf8 | ArrowDataType::LargeUtf8)
+    matches!(
+        dtype,
+        ArrowDataType::Utf8View | ArrowDataType::BinaryView | ArrowDataType::Utf8 | ArrowDataType::LargeUtf8
+    )
 }
 
 /// What a row group says of everything in a column.
-fn leaves_of<'m>(metadata: &'m FileMetadata, group: usize, field: &Field) -> impl Iterator<Item = &'m ColumnChunkMetadata> {
-    metadata.row_groups.get(group).and_then(|group| group.columns_under_root_iter(&field.name)).into_iter().flatten()
+fn leaves_of<'m>(
+    metadata: &'m FileMetadata,
+    group: usize,
+    field: &Field,
+) -> impl Iterator<Item = &'m ColumnChunkMetadata> {
+    metadata
+        .row_groups
+        .get(group)
+        .and_then(|group| group.columns_under_root_iter(&field.name))
+        .into_iter()
+        .flatten()
 }
 
 /// Some rows of a column.
@@ -330,7 +395,8 @@ fn unpack(metadata: &FileMetadata, stored: &Stored, rows: std::ops::Range<usize>
         }
         column_iter_to_arrays(pages, types, stored.field.clone(), Some(Filter::Range(rows)))
     };
-    let (arrays, _) = guarded(work).ok_or_else(damaged)?.map_err(|error| format!("damaged Parquet: {error}"))?;
+    let (arrays, _) =
+        guarded(work).ok_or_else(damaged)?.map_err(|error| format!("damaged Parquet: {error}"))?;
     guarded(|| Values::of(arrays)).ok_or_else(damaged)?
 }
 

@@ -83,11 +83,23 @@ impl Reader {
     /// For a text of which at most `bytes_max` are in memory.
     pub(super) fn within(bytes_max: u64) -> Self {
         let head_bytes = usize::try_from(bytes_max).map_or(HEAD_BYTES, |max| max.min(HEAD_BYTES));
-        Self { mode: Mode::Begin, around: Vec::new(), head_bytes, start: 0, lines: 0, tried_bytes: 0, damage: None }
+        Self {
+            mode: Mode::Begin,
+            around: Vec::new(),
+            head_bytes,
+            start: 0,
+            lines: 0,
+            tried_bytes: 0,
+            damage: None,
+        }
     }
 
     /// Reads as far as possible: `Some(at)` if more text is needed from there on, `None` at the end.
-    pub(super) fn read<S: RecordSink + ?Sized>(&mut self, piece: Piece<'_>, walk: &mut Walk<'_, '_, S>) -> Option<usize> {
+    pub(super) fn read<S: RecordSink + ?Sized>(
+        &mut self,
+        piece: Piece<'_>,
+        walk: &mut Walk<'_, '_, S>,
+    ) -> Option<usize> {
         let mut at = 0;
         loop {
             let way = match self.mode {
@@ -113,7 +125,10 @@ impl Reader {
     /// Whether nothing of CloudTrail's was found so far, and the text is in memory from the first document
     /// on.
     fn is_at_first<S: RecordSink + ?Sized>(&self, piece: Piece<'_>, walk: &Walk<'_, '_, S>) -> bool {
-        self.mode == Mode::Documents && walk.counts.seen() <= 1 && !walk.counts.is_recognised() && piece.base <= self.start
+        self.mode == Mode::Documents
+            && walk.counts.seen() <= 1
+            && !walk.counts.is_recognised()
+            && piece.base <= self.start
     }
 
     pub(super) fn damaged(&mut self, reason: String) {
@@ -133,7 +148,11 @@ impl Reader {
             return Way::End;
         }
         if rest.is_empty() && ended {
-            self.damaged(if base == 0 && text.is_empty() { "empty".to_owned() } else { "empty: nothing but white space".to_owned() });
+            self.damaged(if base == 0 && text.is_empty() {
+                "empty".to_owned()
+            } else {
+                "empty: nothing but white space".to_owned()
+            });
             return Way::End;
         }
         if rest.len() < self.head_bytes && !ended {
@@ -154,7 +173,12 @@ impl Reader {
     }
 
     /// One step inside of a document, or on to the next document.
-    fn go_on<S: RecordSink + ?Sized>(&mut self, piece: Piece<'_>, at: usize, walk: &mut Walk<'_, '_, S>) -> Way {
+    fn go_on<S: RecordSink + ?Sized>(
+        &mut self,
+        piece: Piece<'_>,
+        at: usize,
+        walk: &mut Walk<'_, '_, S>,
+    ) -> Way {
         let Part { text, ended } = piece.part;
         let mut at = at;
         if self.around.is_empty() {
@@ -171,7 +195,13 @@ impl Reader {
     }
 
     /// What is being read cannot be read further.
-    fn lost<S: RecordSink + ?Sized>(&mut self, piece: Piece<'_>, at: usize, fault: Fault, walk: &mut Walk<'_, '_, S>) -> Way {
+    fn lost<S: RecordSink + ?Sized>(
+        &mut self,
+        piece: Piece<'_>,
+        at: usize,
+        fault: Fault,
+        walk: &mut Walk<'_, '_, S>,
+    ) -> Way {
         self.around.clear();
         match self.mode {
             Mode::Lines => self.lost_line(piece, at, fault, walk),
@@ -194,7 +224,12 @@ impl Reader {
 
     /// The first document is not valid: perhaps the text consists of lines of which the first are bad, or
     /// begins inside of a record.
-    fn salvage<S: RecordSink + ?Sized>(&mut self, piece: Piece<'_>, fault: Fault, walk: &mut Walk<'_, '_, S>) -> Option<Way> {
+    fn salvage<S: RecordSink + ?Sized>(
+        &mut self,
+        piece: Piece<'_>,
+        fault: Fault,
+        walk: &mut Walk<'_, '_, S>,
+    ) -> Option<Way> {
         let Part { text, ended } = piece.part;
         let start = usize::try_from(self.start - piece.base).ok()?;
         if !ended && text.len() - start < walk.reach_bytes {
@@ -204,7 +239,9 @@ impl Reader {
         if begins_inside(near) {
             find_document(near, 0)?;
             let Fault { reason, offset } = fault.from(piece.base);
-            self.damaged(format!("the text begins in the middle of a record, which cannot be read: {reason} at byte {offset}"));
+            self.damaged(format!(
+                "the text begins in the middle of a record, which cannot be read: {reason} at byte {offset}"
+            ));
             self.mode = Mode::Search;
         } else {
             holds_lines(near).then_some(())?;
@@ -215,7 +252,12 @@ impl Reader {
     }
 
     /// Goes on to the next document of CloudTrail's, whatever comes before it.
-    fn search<S: RecordSink + ?Sized>(&mut self, piece: Piece<'_>, at: usize, walk: &mut Walk<'_, '_, S>) -> Way {
+    fn search<S: RecordSink + ?Sized>(
+        &mut self,
+        piece: Piece<'_>,
+        at: usize,
+        walk: &mut Walk<'_, '_, S>,
+    ) -> Way {
         let Part { text, ended } = piece.part;
         let mut at = at;
         loop {
@@ -259,7 +301,10 @@ pub(super) fn behind(fault: Fault, at: usize) -> usize {
 }
 
 /// Reads a text that is in memory as a whole.
-pub(super) fn read_whole<S: RecordSink + ?Sized>(text: &[u8], walk: &mut Walk<'_, '_, S>) -> Result<(), String> {
+pub(super) fn read_whole<S: RecordSink + ?Sized>(
+    text: &[u8],
+    walk: &mut Walk<'_, '_, S>,
+) -> Result<(), String> {
     walk.reach_bytes = REACH_BYTES;
     let mut reader = Reader::new();
     reader.read(Piece { part: Part { text, ended: true }, base: 0 }, walk);

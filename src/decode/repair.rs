@@ -74,9 +74,12 @@ pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
         return Ok(None);
     }
     if repairs.key == 1 {
-        members.iter_mut().filter(|(name, _)| named(name.as_bytes()).is_some_and(|(kind, _)| kind == Kind::Json)).for_each(|(_, value)| {
-            *value = Cow::Owned(with_names(value));
-        });
+        members
+            .iter_mut()
+            .filter(|(name, _)| named(name.as_bytes()).is_some_and(|(kind, _)| kind == Kind::Json))
+            .for_each(|(_, value)| {
+                *value = Cow::Owned(with_names(value));
+            });
     }
     repairs.records = 1;
     let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
@@ -88,7 +91,9 @@ fn take_timestamp<'r>(members: &mut [(Cow<'r, str>, Cow<'r, str>)], repairs: &mu
     if members.iter().any(|(name, _)| name == "eventTime") {
         return;
     }
-    if let Some((name, value)) = members.iter_mut().find(|(name, _)| name == "@timestamp" || name == "TimeGenerated") {
+    if let Some((name, value)) =
+        members.iter_mut().find(|(name, _)| name == "@timestamp" || name == "TimeGenerated")
+    {
         *name = Cow::Borrowed("eventTime");
         repairs.key = 1;
         if let Some(read) = exported(value.as_bytes()) {
@@ -113,7 +118,9 @@ fn value<'r>(name: &str, kind: Kind, raw: &'r str, repairs: &mut Repairs) -> Res
             repairs.value = 1;
             Cow::Owned(serde_json::Value::from(said.trim_ascii()).to_string())
         }
-        (Kind::Word | Kind::Code | Kind::Account | Kind::Flag, Some(said)) if is_null_word(said.as_bytes()) && !said.is_empty() => {
+        (Kind::Word | Kind::Code | Kind::Account | Kind::Flag, Some(said))
+            if is_null_word(said.as_bytes()) && !said.is_empty() =>
+        {
             repairs.null_word = 1;
             Cow::Borrowed("null")
         }
@@ -126,7 +133,9 @@ fn value<'r>(name: &str, kind: Kind, raw: &'r str, repairs: &mut Repairs) -> Res
                 repairs.json_text = 1;
                 Cow::Owned(json)
             }
-            None if kind == Kind::Payload => return Err(format!("{name} is text, and no JSON: {}", excerpt(said.as_bytes()))),
+            None if kind == Kind::Payload => {
+                return Err(format!("{name} is text, and no JSON: {}", excerpt(said.as_bytes())));
+            }
             None => Cow::Borrowed(raw),
         },
         (Kind::Flag, said) => match said.unwrap_or(raw).trim().to_ascii_lowercase().as_str() {
@@ -145,7 +154,9 @@ fn value<'r>(name: &str, kind: Kind, raw: &'r str, repairs: &mut Repairs) -> Res
             None => Cow::Borrowed(raw),
         },
         (Kind::Time, _) => time(raw, repairs),
-        (Kind::Word | Kind::Code | Kind::Name | Kind::Account, _) | (Kind::Json | Kind::Payload, None) => Cow::Borrowed(raw),
+        (Kind::Word | Kind::Code | Kind::Name | Kind::Account, _) | (Kind::Json | Kind::Payload, None) => {
+            Cow::Borrowed(raw)
+        }
     })
 }
 
@@ -162,7 +173,8 @@ fn time<'r>(raw: &'r str, repairs: &mut Repairs) -> Cow<'r, str> {
 /// Twelve digits: a numeric table column has lost leading zeros, or has turned the number into a fraction.
 fn account(raw: &str) -> Option<String> {
     let digits = raw.strip_suffix(".0").unwrap_or(raw);
-    (digits.len() <= 12 && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| format!("\"{digits:0>12}\""))
+    (digits.len() <= 12 && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| format!("\"{digits:0>12}\""))
 }
 
 /// The content of a JSON string.
@@ -195,7 +207,9 @@ fn embedded(text: &str) -> Option<String> {
 fn with_names(value: &str) -> String {
     let (text, mut out, mut copied) = (value.as_bytes(), String::with_capacity(value.len()), 0);
     for key in keys(text) {
-        let Some(name) = value.get(key.clone()).and_then(|key| respelled_inside(key.as_bytes())) else { continue };
+        let Some(name) = value.get(key.clone()).and_then(|key| respelled_inside(key.as_bytes())) else {
+            continue;
+        };
         out.push_str(value.get(copied..key.start).unwrap_or_default());
         out.push_str(name);
         copied = key.end;
@@ -232,7 +246,11 @@ fn whole_characters(text: &str) -> Cow<'_, str> {
     if !may_have_half_a_character(text.as_bytes()) {
         return Cow::Borrowed(text);
     }
-    let unit = |at: usize| text.get(at..at + 6).and_then(|escape| escape.strip_prefix("\\u")).and_then(|digits| u16::from_str_radix(digits, 16).ok());
+    let unit = |at: usize| {
+        text.get(at..at + 6)
+            .and_then(|escape| escape.strip_prefix("\\u"))
+            .and_then(|digits| u16::from_str_radix(digits, 16).ok())
+    };
     let (mut whole, mut kept, mut at) = (String::new(), 0, 0);
     while let Some(found) = memchr::memchr(b'\\', text.as_bytes().get(at..).unwrap_or_default()) {
         at += found;
@@ -278,8 +296,14 @@ mod tests {
             repaired(r#"{"requestParameters":"{'a': None, 'b': [True, \"it's\"]}"}"#).0,
             r#"{"requestParameters":{"a": null, "b": [true, "it's"]}}"#
         );
-        assert!(repair(r#"{"requestParameters":"{\"a\":"}"#).is_err_and(|reason| reason.contains("requestParameters is text, and no JSON")));
-        assert!(repair(r#"{"additionalEventData":"words","requestParameters":{}}"#).is_ok_and(|repaired| repaired.is_none()));
+        assert!(
+            repair(r#"{"requestParameters":"{\"a\":"}"#)
+                .is_err_and(|reason| reason.contains("requestParameters is text, and no JSON"))
+        );
+        assert!(
+            repair(r#"{"additionalEventData":"words","requestParameters":{}}"#)
+                .is_ok_and(|repaired| repaired.is_none())
+        );
     }
 
     #[test]
@@ -303,17 +327,30 @@ mod tests {
             json,
             r#"{"eventTime":"2025-06-02T09:00:00Z","eventName":"x","userIdentity":{"accountId":"1","sessionContext":{"sessionIssuer":{}}},"recipientAccountId":"012345678901","readOnly":true,"userAgent":"so\ufffd \ud83d\ude80"}"#
         );
-        let expected = Repairs { records: 1, key: 1, time: 1, time_without_zone: 1, value: 1, character: 1, ..Repairs::default() };
+        let expected = Repairs {
+            records: 1,
+            key: 1,
+            time: 1,
+            time_without_zone: 1,
+            value: 1,
+            character: 1,
+            ..Repairs::default()
+        };
         assert_eq!(repairs, expected);
     }
 
     #[test]
     fn the_time_that_logstash_takes_out_is_put_back() {
-        let (json, repairs) = repaired(r#"{"eventName":"PutImage","@timestamp":"2020-09-14T00:41:22.000Z","@version":"1"}"#);
+        let (json, repairs) =
+            repaired(r#"{"eventName":"PutImage","@timestamp":"2020-09-14T00:41:22.000Z","@version":"1"}"#);
         assert_eq!(json, r#"{"eventName":"PutImage","eventTime":"2020-09-14T00:41:22Z","@version":"1"}"#);
         assert_eq!((repairs.key, repairs.time), (1, 1));
         // Elastic's shippers add a time of their own beside the record's.
-        assert!(repair(r#"{"eventTime":"2020-09-14T00:41:22Z","@timestamp":"2020-09-14T00:45:00.000Z"}"#).unwrap().is_none());
+        assert!(
+            repair(r#"{"eventTime":"2020-09-14T00:41:22Z","@timestamp":"2020-09-14T00:45:00.000Z"}"#)
+                .unwrap()
+                .is_none()
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Answers of services that give a table as JSON: rows of Athena under a row of headings, and rows of CloudTrail Lake and of
-//! CloudWatch Logs Insights, whose cells stand in objects of their own.
+//! Answers of services that give a table as JSON: rows of Athena under a row of headings, and rows of
+//! CloudTrail Lake and of CloudWatch Logs Insights, whose cells stand in objects of their own.
 
 use serde_json::{Map, Value};
 
@@ -34,8 +34,8 @@ pub(super) fn of_athena(json: &[u8]) -> Option<Vec<u8>> {
     Some(lines)
 }
 
-/// The row whose cells are the elements of the list at `at`, each `{"eventName":"…"}` or `{"field":"eventName","value":"…"}`, as
-/// one object; `None` where that is no row of events.
+/// The row whose cells are the elements of the list at `at`, each `{"eventName":"…"}` or
+/// `{"field":"eventName","value":"…"}`, as one object; `None` where that is no row of events.
 pub(super) fn merged(text: &[u8], at: usize) -> Option<String> {
     let mut row = Map::new();
     let mut elements = Elements::of(text, at);
@@ -57,7 +57,9 @@ fn cell(json: &[u8]) -> Option<(String, Value)> {
         members.go_on(skip_value(json, member.value).ok()?);
         count += 1;
     }
-    let Value::Object(mut object) = (count <= 2).then(|| serde_json::from_slice(json).ok()).flatten()? else { return None };
+    let Value::Object(mut object) = (count <= 2).then(|| serde_json::from_slice(json).ok()).flatten()? else {
+        return None;
+    };
     match (object.get("field").and_then(Value::as_str).map(str::to_owned), count) {
         (Some(name), 2) => Some((name, object.remove("value")?)),
         (_, 1) => object.into_iter().next(),

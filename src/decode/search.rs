@@ -20,7 +20,9 @@ pub(super) enum Found {
 
 /// What begins with the brace at `start`.
 pub(super) fn find_at(text: &[u8], start: usize) -> Found {
-    let told = |fault: Fault| if fault.is_cut() { Found::Cut } else { Found::Nothing(fault.offset.saturating_sub(start)) };
+    let told = |fault: Fault| {
+        if fault.is_cut() { Found::Cut } else { Found::Nothing(fault.offset.saturating_sub(start)) }
+    };
     match text.get(skip_space(text, start + 1)) {
         None => return Found::Cut,
         Some(b'"') => {}

@@ -185,16 +185,20 @@ impl Table {
     /// that is first read and then written is allocated twice.
     fn touch(&self, batch: &[Identity], events: u64) {
         if events > self.0.len() as u64 / SLOTS_A_PAGE_GIVEN {
-            let slot = |event: &Identity| self.0.get(self.place(event.id)).map_or(0, |slot| slot.load(Ordering::Relaxed));
+            let slot = |event: &Identity| {
+                self.0.get(self.place(event.id)).map_or(0, |slot| slot.load(Ordering::Relaxed))
+            };
             std::hint::black_box(batch.iter().fold(0, |sum, event| sum ^ slot(event)));
         }
     }
 
     /// Inserts an event unless it is there; `None` if there is no room.
     fn insert(&self, event: &Identity) -> Option<Met> {
-        self.go(event, |slot, event| match slot.compare_exchange(0, event, Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => 0,
-            Err(held) => held,
+        self.go(event, |slot, event| {
+            match slot.compare_exchange(0, event, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => 0,
+                Err(held) => held,
+            }
         })
     }
 
@@ -223,7 +227,13 @@ impl Table {
 
     /// From the position of `id` on, wrapping around; `None` if the table is full.
     #[inline(always)]
-    fn follow(&self, id: u64, event: u64, together_max: u32, look: impl Fn(&AtomicU64, u64) -> u64) -> Option<End> {
+    fn follow(
+        &self,
+        id: u64,
+        event: u64,
+        together_max: u32,
+        look: impl Fn(&AtomicU64, u64) -> u64,
+    ) -> Option<End> {
         let (before, from) = self.0.split_at_checked(self.place(id))?;
         let mut others = 0;
         for slot in from.iter().chain(before) {
@@ -258,7 +268,12 @@ mod tests {
     use crate::decode::fingerprint;
 
     fn events(range: std::ops::Range<u64>) -> Vec<Identity> {
-        range.map(|n| Identity { id: fingerprint(&n.to_le_bytes()), rest: fingerprint(&(n + 7).to_le_bytes()) }).collect()
+        range
+            .map(|n| Identity {
+                id: fingerprint(&n.to_le_bytes()),
+                rest: fingerprint(&(n + 7).to_le_bytes()),
+            })
+            .collect()
     }
 
     #[test]
@@ -287,14 +302,22 @@ mod tests {
     #[test]
     fn the_sum_is_the_same_with_any_threads_and_order() {
         // Few ids on many events, so that some ids have more events than are stored together.
-        let event = |n: u64| Identity { id: fingerprint(&(n % 630_000 * (n % 3)).to_le_bytes()), rest: fingerprint(&(n % 840_000).to_le_bytes()) };
-        let objects: Vec<Vec<Identity>> = (0..600).map(|object| (object * 1_500..object * 1_500 + 2_000).map(event).collect()).collect();
+        let event = |n: u64| Identity {
+            id: fingerprint(&(n % 630_000 * (n % 3)).to_le_bytes()),
+            rest: fingerprint(&(n % 840_000).to_le_bytes()),
+        };
+        let objects: Vec<Vec<Identity>> =
+            (0..600).map(|object| (object * 1_500..object * 1_500 + 2_000).map(event).collect()).collect();
         let mut by_id: HashMap<u64, HashSet<u64>> = HashMap::new();
         objects.iter().flatten().for_each(|event| _ = by_id.entry(event.id).or_default().insert(event.rest));
         let distinct: u64 = by_id.values().map(|events| events.len() as u64).sum();
-        let sharing: u64 = by_id.values().map(|events| events.len() as u64).filter(|events| *events > 1).sum();
+        let sharing: u64 =
+            by_id.values().map(|events| events.len() as u64).filter(|events| *events > 1).sum();
         assert!(distinct > FIRST_EVENTS + 100_000);
-        assert!(by_id.values().any(|events| events.len() > 1_000) && by_id.values().any(|events| events.len() == 1));
+        assert!(
+            by_id.values().any(|events| events.len() > 1_000)
+                && by_id.values().any(|events| events.len() == 1)
+        );
         for threads in [1, 2, 5] {
             let seen = SeenEvents::new();
             std::thread::scope(|scope| {
@@ -314,7 +337,8 @@ mod tests {
     #[test]
     fn one_id_on_very_many_events_does_not_take_long() {
         let seen = SeenEvents::new();
-        let events: Vec<Identity> = (0..300_000).map(|n: u64| Identity { id: 5, rest: fingerprint(&n.to_le_bytes()) }).collect();
+        let events: Vec<Identity> =
+            (0..300_000).map(|n: u64| Identity { id: 5, rest: fingerprint(&n.to_le_bytes()) }).collect();
         assert_eq!(seen.insert_all(&events), 0);
         assert_eq!(seen.insert_all(&events), 300_000);
         assert_eq!(seen.sharing_an_id(), 300_000);

@@ -1,11 +1,15 @@
-//! The way through the documents of a text, one step after another: past an element, into a list of records, out of it again.
+//! The way through the documents of a text, one step after another: past an element, into a list of records,
+//! out of it again.
 //!
-//! A step is the same whether the whole text is at hand or only a part of it: what cannot be told from that part waits for more.
-//! So a text says the same however it is cut. One bad element of a list costs only itself.
+//! A step is the same whether the whole text is at hand or only a part of it: what cannot be told from that
+//! part waits for more. So a text says the same however it is cut. One bad element of a list costs only
+//! itself.
 
 use super::RecordSink;
 use super::fields::{Fields, excerpt, plain};
-use super::json::{Fault, Members, Strings, member, skip_brackets, skip_space, skip_space_and_marks, skip_value};
+use super::json::{
+    Fault, Members, Strings, member, skip_brackets, skip_space, skip_space_and_marks, skip_value,
+};
 use super::walk::{Walk, is_encoded, kind_of};
 
 /// Where a broken element ends is looked for in so much text.
@@ -75,7 +79,12 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     }
 
     /// One step from `at` on. A fault: what is around cannot be read on.
-    pub(super) fn step(&mut self, around: &mut Vec<Around>, part: Part<'_>, at: usize) -> Result<Step, Fault> {
+    pub(super) fn step(
+        &mut self,
+        around: &mut Vec<Around>,
+        part: Part<'_>,
+        at: usize,
+    ) -> Result<Step, Fault> {
         match around.last().copied() {
             None => self.begin(around, part, at, ElementContext::Top),
             Some(Around::List { place, due }) => self.in_list(around, part, at, place, due),
@@ -84,7 +93,13 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     }
 
     /// An element begins at `at`.
-    fn begin(&mut self, around: &mut Vec<Around>, part: Part<'_>, at: usize, place: ElementContext) -> Result<Step, Fault> {
+    fn begin(
+        &mut self,
+        around: &mut Vec<Around>,
+        part: Part<'_>,
+        at: usize,
+        place: ElementContext,
+    ) -> Result<Step, Fault> {
         let text = part.text;
         let result = match text.get(at) {
             Some(b'{') => self.object(around, text, at, place),
@@ -94,8 +109,14 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             }
             _ => match skip_value(text, at) {
                 Ok(end) if part.may_go_on(end) => return Ok(Step::Wait(at)),
-                // Words and numbers at the beginning: perhaps what stands there are lines, which begin with a time.
-                Ok(end) if place == ElementContext::Top && !self.counts.is_recognised() && !is_encoded(text, at) && text.get(at) != Some(&b'[') => {
+                // Words and numbers at the beginning: perhaps what stands there are lines, which begin with a
+                // time.
+                Ok(end)
+                    if place == ElementContext::Top
+                        && !self.counts.is_recognised()
+                        && !is_encoded(text, at)
+                        && text.get(at) != Some(&b'[') =>
+                {
                     Err(Fault::expected_object(text, at, end))
                 }
                 Ok(end) => {
@@ -109,13 +130,20 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     }
 
     /// An object: a container, whose list comes next, or an event itself.
-    fn object(&mut self, around: &mut Vec<Around>, text: &[u8], at: usize, place: ElementContext) -> Result<usize, Fault> {
+    fn object(
+        &mut self,
+        around: &mut Vec<Around>,
+        text: &[u8],
+        at: usize,
+        place: ElementContext,
+    ) -> Result<usize, Fault> {
         let mut fields = Fields::none();
         let mut members = Members::of(text, at);
         while let Some(member) = members.next()? {
             if place != ElementContext::Contained && is_container(text, &member.key, member.value) {
                 self.counts.list();
-                around.extend([Around::Object, Around::List { place: ElementContext::Contained, due: false }]);
+                around
+                    .extend([Around::Object, Around::List { place: ElementContext::Contained, due: false }]);
                 return Ok(member.value + 1);
             }
             let end = skip_value(text, member.value)?;
@@ -126,7 +154,8 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         Ok(members.end())
     }
 
-    /// Something else where an event should stand: an event that was made a string of, events in a list of their own, or none.
+    /// Something else where an event should stand: an event that was made a string of, events in a list of
+    /// their own, or none.
     fn no_object(&mut self, text: &[u8], at: usize, end: usize) {
         let value = text.get(at..end).unwrap_or_default();
         let is_wrapped = match value.first() {
@@ -140,11 +169,22 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         if is_time_beside(text, at, end) {
             self.counts.pass_line();
         } else if !is_wrapped {
-            self.counts.fail_foreign(format!("{} where an event should stand: {}", kind_of(value), excerpt(value)));
+            self.counts.fail_foreign(format!(
+                "{} where an event should stand: {}",
+                kind_of(value),
+                excerpt(value)
+            ));
         }
     }
 
-    fn in_list(&mut self, around: &mut Vec<Around>, part: Part<'_>, at: usize, place: ElementContext, due: bool) -> Result<Step, Fault> {
+    fn in_list(
+        &mut self,
+        around: &mut Vec<Around>,
+        part: Part<'_>,
+        at: usize,
+        place: ElementContext,
+        due: bool,
+    ) -> Result<Step, Fault> {
         let text = part.text;
         let at = skip_space_and_marks(text, at);
         let set_due = |around: &mut Vec<Around>, due: bool| {
@@ -178,7 +218,8 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             Some(_) => {
                 set_due(around, true);
                 let depth = around.len();
-                let step = self.begin(around, part, at, place).or_else(|fault| self.pass_broken(part, at, fault));
+                let step =
+                    self.begin(around, part, at, place).or_else(|fault| self.pass_broken(part, at, fault));
                 if matches!(step, Ok(Step::Wait(_))) {
                     around.truncate(depth);
                     set_due(around, false);
@@ -188,7 +229,8 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         }
     }
 
-    /// Goes past an element that is no JSON if its brackets still say where it ends and the list goes on behind it.
+    /// Goes past an element that is no JSON if its brackets still say where it ends and the list goes on
+    /// behind it.
     fn pass_broken(&mut self, part: Part<'_>, at: usize, fault: Fault) -> Result<Step, Fault> {
         if fault.is_cut() {
             return Err(fault);
@@ -197,8 +239,11 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             return Ok(Step::Wait(at));
         }
         let near = part.text.get(..part.text.len().min(at + self.reach_bytes)).unwrap_or(part.text);
-        let within_lines = skip_brackets(near, at, Strings::WithinLines).filter(|&end| matches!(near.get(skip_space(near, end)), Some(b',' | b']')));
-        let end = within_lines.or_else(|| skip_brackets(near, at, Strings::OverLines).filter(|&end| goes_on(near, end))).ok_or(fault)?;
+        let within_lines = skip_brackets(near, at, Strings::WithinLines)
+            .filter(|&end| matches!(near.get(skip_space(near, end)), Some(b',' | b']')));
+        let end = within_lines
+            .or_else(|| skip_brackets(near, at, Strings::OverLines).filter(|&end| goes_on(near, end)))
+            .ok_or(fault)?;
         self.counts.fail(fault.into());
         Ok(Step::On(end))
     }
@@ -230,11 +275,13 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     }
 }
 
-/// Whether a time in seconds is the first of a list of two, and an object comes next: the time that Fluent Bit writes beside an event.
+/// Whether a time in seconds is the first of a list of two, and an object comes next: the time that Fluent
+/// Bit writes beside an event.
 fn is_time_beside(text: &[u8], at: usize, end: usize) -> bool {
     const SECONDS_MIN: f64 = 1e9;
     let seconds = text.get(at..end).and_then(|number| std::str::from_utf8(number).ok()?.parse::<f64>().ok());
-    let around = text.get(..at).unwrap_or_default().trim_ascii_end().strip_suffix(b"[").map(<[u8]>::trim_ascii_end);
+    let around =
+        text.get(..at).unwrap_or_default().trim_ascii_end().strip_suffix(b"[").map(<[u8]>::trim_ascii_end);
     let object = skip_space(text, skip_space(text, end) + 1);
     seconds.is_some_and(|seconds| seconds >= SECONDS_MIN)
         // The list of a container is a member of it.
@@ -244,8 +291,8 @@ fn is_time_beside(text: &[u8], at: usize, end: usize) -> bool {
         && skip_value(text, object).is_ok_and(|end| text.get(skip_space(text, end)) == Some(&b']'))
 }
 
-/// Whether the list really ends behind `end`, or goes on with an object: a string that runs over a line's end may as well
-/// be one that lost a quote, and then a bracket may be anything.
+/// Whether the list really ends behind `end`, or goes on with an object: a string that runs over a line's end
+/// may as well be one that lost a quote, and then a bracket may be anything.
 fn goes_on(text: &[u8], end: usize) -> bool {
     let at = skip_space(text, end);
     let next = skip_space(text, at + 1);
@@ -259,5 +306,6 @@ fn goes_on(text: &[u8], end: usize) -> bool {
 /// Whether this member is the list of a container.
 pub(super) fn is_container(text: &[u8], key: &std::ops::Range<usize>, value: usize) -> bool {
     let key = plain(text.get(key.clone()).unwrap_or_default());
-    matches!(&*key, b"Records" | b"records" | b"Events" | b"events" | b"logEvents") && text.get(value) == Some(&b'[')
+    matches!(&*key, b"Records" | b"records" | b"Events" | b"events" | b"logEvents")
+        && text.get(value) == Some(&b'[')
 }

@@ -36,11 +36,26 @@ struct Stream<'s, 'w, 'd, S: ?Sized> {
 }
 
 /// Reads all of `source`.
-pub(super) fn run<S: RecordSink + ?Sized>(source: &mut dyn Read, room: &TextMemory, walk: &mut Walk<'_, '_, S>) -> Streamed {
+pub(super) fn run<S: RecordSink + ?Sized>(
+    source: &mut dyn Read,
+    room: &TextMemory,
+    walk: &mut Walk<'_, '_, S>,
+) -> Streamed {
     walk.reach_bytes = usize::try_from(room.record_bytes()).map_or(REACH_BYTES, |max| max.min(REACH_BYTES));
     let streamed = Streamed { bytes: 0, damage: None, read_only: false };
     let (reader, wanted) = (Reader::within(room.record_bytes()), room.piece_bytes());
-    let mut stream = Stream { source, room, walk, reader, buffer: Vec::new(), wanted, turn: None, ended: false, streamed, base: 0 };
+    let mut stream = Stream {
+        source,
+        room,
+        walk,
+        reader,
+        buffer: Vec::new(),
+        wanted,
+        turn: None,
+        ended: false,
+        streamed,
+        base: 0,
+    };
     stream.run();
     let Stream { streamed, reader, .. } = stream;
     Streamed { damage: streamed.damage.or(reader.damage), ..streamed }
@@ -69,7 +84,9 @@ impl<S: RecordSink + ?Sized> Stream<'_, '_, '_, S> {
         self.wanted = self.room.piece_bytes().max(self.reader.head_bytes);
         loop {
             self.fill();
-            let way = self.reader.begin(Piece { part: Part { text: &self.buffer, ended: self.ended }, base: self.base });
+            let way = self
+                .reader
+                .begin(Piece { part: Part { text: &self.buffer, ended: self.ended }, base: self.base });
             let (Way::On(start) | Way::Wait(start)) = way else { return false };
             self.drop_front(start);
             if matches!(way, Way::On(_)) {
@@ -105,7 +122,8 @@ impl<S: RecordSink + ?Sized> Stream<'_, '_, '_, S> {
         self.walk.counts.begin_part(self.base);
         let read = self.reader.read(Piece { part: Part { text, ended }, base: self.base }, self.walk);
         let used = read.unwrap_or(held).min(held);
-        self.streamed.read_only = self.streamed.read_only || says_read_only(text.get(..used).unwrap_or_default());
+        self.streamed.read_only =
+            self.streamed.read_only || says_read_only(text.get(..used).unwrap_or_default());
         let Walk { sink, counts, .. } = &mut *self.walk;
         let next = if used == 0 { Next::GoOn } else { counts.end_part(|ids| sink.part(ids, used as u64)) };
         self.drop_front(used);

@@ -1,7 +1,8 @@
 //! Comma-separated values: what CloudTrail Lake, Athena, CloudWatch Logs Insights and Splunk export.
 //!
-//! A table that has whole records in one of its columns is read as the texts in that column. One that has CloudTrail's own
-//! columns is read as records made of these; what such a table leaves out of a record is not known, and the report says so.
+//! A table that has whole records in one of its columns is read as the texts in that column. One that has
+//! CloudTrail's own columns is read as records made of these; what such a table leaves out of a record is not
+//! known, and the report says so.
 
 use std::borrow::Cow;
 use std::io::{self, BufReader, Read};
@@ -141,7 +142,10 @@ pub(super) struct Known {
 
 /// Whether the columns have what a call asked for.
 pub(super) fn has_requests(known: &[Known]) -> bool {
-    known.iter().any(|known| known.name == "requestParameters" || known.kind == Kind::Member && known.name.starts_with("requestParameters"))
+    known.iter().any(|known| {
+        known.name == "requestParameters"
+            || known.kind == Kind::Member && known.name.starts_with("requestParameters")
+    })
 }
 
 /// The records of a table.
@@ -157,19 +161,29 @@ pub(super) fn is_table(head: &[u8]) -> bool {
     if is_row(text) {
         return true;
     }
-    let Some(length) = memchr::memchr(b'\n', text.get(..HEADING_BYTES_MAX).unwrap_or(text)) else { return false };
+    let Some(length) = memchr::memchr(b'\n', text.get(..HEADING_BYTES_MAX).unwrap_or(text)) else {
+        return false;
+    };
     let line = text.get(..length).unwrap_or_default().trim_ascii_end();
-    if !line.first().is_some_and(|first| first.is_ascii_alphabetic() || matches!(first, b'"' | b'_' | b'@' | b',' | b';' | b'\t')) {
+    if !line.first().is_some_and(|first| {
+        first.is_ascii_alphabetic() || matches!(first, b'"' | b'_' | b'@' | b',' | b';' | b'\t')
+    }) {
         return false;
     }
     let names = heading(line);
-    let wordlike =
-        |name: &String| name.len() <= 200 && name.replace("{}", "").bytes().all(|byte| byte.is_ascii_alphanumeric() || b" _@.-:/()#".contains(&byte));
+    let wordlike = |name: &String| {
+        name.len() <= 200
+            && name
+                .replace("{}", "")
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b" _@.-:/()#".contains(&byte))
+    };
     if names.is_empty() || !names.iter().all(wordlike) {
         return false;
     }
     let behind = text.get(length..).unwrap_or_default().trim_ascii_start();
-    let holds_json = behind.starts_with(b"{") || memchr::memmem::find(behind.get(..1000).unwrap_or(behind), b"\"{").is_some();
+    let holds_json = behind.starts_with(b"{")
+        || memchr::memmem::find(behind.get(..1000).unwrap_or(behind), b"\"{").is_some();
     known(&names).len() >= 3 || holds_json
 }
 
@@ -180,7 +194,8 @@ fn is_row(text: &[u8]) -> bool {
     let (before, cell) = near.split_at(at);
     // In the first row, and the cells before it are plain.
     let is_plain = before.iter().all(|byte| byte.is_ascii_alphanumeric() || b"\",;|\t -:._+/".contains(byte));
-    let is_ours = [&b"\"\"eventName\"\""[..], b"\"\"eventVersion\"\"", b"\"\"Records\"\"", b"\"\"detail-type\"\""];
+    let is_ours =
+        [&b"\"\"eventName\"\""[..], b"\"\"eventVersion\"\"", b"\"\"Records\"\"", b"\"\"detail-type\"\""];
     is_plain && is_ours.iter().any(|key| memchr::memmem::find(cell, key).is_some())
 }
 
@@ -201,14 +216,21 @@ impl Form {
         let mark = if head.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         let text = head.get(mark..).unwrap_or_default();
         let line = |text: &[u8]| memchr::memchr(b'\n', text).map_or(text.len(), |end| end + 1);
-        let said = text.strip_prefix(b"sep=").and_then(|rest| rest.first().copied()).filter(|_| line(text) <= 8);
+        let said =
+            text.strip_prefix(b"sep=").and_then(|rest| rest.first().copied()).filter(|_| line(text) <= 8);
         let preamble = mark + said.map_or(0, |_| line(text));
         let text = head.get(preamble..).unwrap_or_default();
         let bare = is_row(text);
         let first = text.get(..line(text)).unwrap_or_default();
         let behind = if bare { text } else { text.get(first.len()..).unwrap_or_default() };
-        let backslashes = memchr::memmem::find(behind, b"\"{\\\"").is_some() && memchr::memmem::find(behind, b"\"{\"\"").is_none();
-        Self { preamble, delimiter: said.unwrap_or_else(|| delimiter(if bare { b"" } else { first })), bare, backslashes }
+        let backslashes = memchr::memmem::find(behind, b"\"{\\\"").is_some()
+            && memchr::memmem::find(behind, b"\"{\"\"").is_none();
+        Self {
+            preamble,
+            delimiter: said.unwrap_or_else(|| delimiter(if bare { b"" } else { first })),
+            bare,
+            backslashes,
+        }
     }
 
     fn behind_preamble(self, head: &[u8]) -> &[u8] {
@@ -217,14 +239,19 @@ impl Form {
 }
 
 fn heading(line: &[u8]) -> Vec<String> {
-    let mut reader = ReaderBuilder::new().delimiter(delimiter(line)).has_headers(false).flexible(true).from_reader(line);
+    let mut reader =
+        ReaderBuilder::new().delimiter(delimiter(line)).has_headers(false).flexible(true).from_reader(line);
     let first = reader.byte_records().next().and_then(Result::ok).unwrap_or_default();
     first.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect()
 }
 
 fn delimiter(line: &[u8]) -> u8 {
     let count = |byte: u8| memchr::memchr_iter(byte, line).count();
-    [b',', b'\t', b';', b'|'].into_iter().max_by_key(|&byte| (count(byte), byte == b',')).filter(|&byte| count(byte) > 0).unwrap_or(b',')
+    [b',', b'\t', b';', b'|']
+        .into_iter()
+        .max_by_key(|&byte| (count(byte), byte == b','))
+        .filter(|&byte| count(byte) > 0)
+        .unwrap_or(b',')
 }
 
 pub(super) fn known(names: &[String]) -> Vec<Known> {
@@ -235,7 +262,8 @@ pub(super) fn known(names: &[String]) -> Vec<Known> {
         }
         let name = plain(written);
         let other = OTHERS.iter().find(|(other, _)| *other == name).map(|(_, known)| *known);
-        let (name, kind) = COLUMNS.iter().find(|(known, _)| Some(*known) == other || known.to_ascii_lowercase() == name)?;
+        let (name, kind) =
+            COLUMNS.iter().find(|(known, _)| Some(*known) == other || known.to_ascii_lowercase() == name)?;
         Some(Known { column, name: Cow::Borrowed(name), kind: *kind })
     };
     names.iter().enumerate().filter_map(find).collect()
@@ -251,7 +279,8 @@ pub(super) fn records<'r>(reader: Box<dyn Read + 'r>) -> Result<Table<'r>, Strin
     let text = form.behind_preamble(&head);
     let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let mut reader = BufReader::new(reader);
-    io::copy(&mut reader.by_ref().take(form.preamble as u64), &mut io::sink()).map_err(|error| error.to_string())?;
+    io::copy(&mut reader.by_ref().take(form.preamble as u64), &mut io::sink())
+        .map_err(|error| error.to_string())?;
     let mut rows = ReaderBuilder::new()
         .delimiter(form.delimiter)
         .has_headers(!form.bare)
@@ -269,9 +298,16 @@ pub(super) fn records<'r>(reader: Box<dyn Read + 'r>) -> Result<Table<'r>, Strin
     let mut row = ByteRecord::new();
     let first = rows.read_byte_record(&mut row).map_err(|error| reason(&error))?.then_some(row);
     let whole = first.as_ref().and_then(|row| row.iter().position(holds_record));
-    if whole.is_none() && !["eventTime", "eventSource", "eventName"].iter().all(|name| known.iter().any(|known| known.name == *name)) {
+    if whole.is_none()
+        && !["eventTime", "eventSource", "eventName"]
+            .iter()
+            .all(|name| known.iter().any(|known| known.name == *name))
+    {
         return Err(foreign::csv(text).unwrap_or_else(|| {
-            format!("CSV with the columns {}, and none of them holds records: export whole records, as JSON", super::fields::excerpt(line))
+            format!(
+                "CSV with the columns {}, and none of them holds records: export whole records, as JSON",
+                super::fields::excerpt(line)
+            )
         }));
     }
     if whole.is_none() && !has_requests(&known) {
@@ -387,7 +423,9 @@ pub(super) fn write_record<'c>(out: &mut Vec<u8>, known: &[Known], cell: impl Fn
         match kind {
             Kind::Flag if cell.eq_ignore_ascii_case(b"true") => out.extend_from_slice(b"true"),
             Kind::Flag if cell.eq_ignore_ascii_case(b"false") => out.extend_from_slice(b"false"),
-            Kind::Struct if is_json(cell) => out.extend(cell.iter().map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte })),
+            Kind::Struct if is_json(cell) => {
+                out.extend(cell.iter().map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }))
+            }
             Kind::Struct if matches!(cell, [b'{', .., b'}'] | [b'[', .., b']']) => {
                 let text = String::from_utf8_lossy(cell);
                 match super::literal::json(&text) {
@@ -410,7 +448,8 @@ pub(super) fn known_inside(name: &str) -> &str {
 }
 
 fn is_json(cell: &[u8]) -> bool {
-    matches!(cell.first(), Some(b'{' | b'[')) && skip_value(cell, 0).is_ok_and(|end| skip_space(cell, end) == cell.len())
+    matches!(cell.first(), Some(b'{' | b'['))
+        && skip_value(cell, 0).is_ok_and(|end| skip_space(cell, end) == cell.len())
 }
 
 fn write_text(out: &mut Vec<u8>, text: &str) {
@@ -440,7 +479,9 @@ fn write_struct(out: &mut Vec<u8>, text: &str, depth: u8) {
             write_text(out, known_inside(key));
             out.push(b':');
         }
-        let nested = value.len() >= 2 && (value.starts_with('{') && value.ends_with('}') || value.starts_with('[') && value.ends_with(']'));
+        let nested = value.len() >= 2
+            && (value.starts_with('{') && value.ends_with('}')
+                || value.starts_with('[') && value.ends_with(']'));
         if nested && depth < DEPTH_MAX { write_struct(out, value, depth + 1) } else { write_text(out, value) }
     }
     out.push(if is_list { b']' } else { b'}' });
@@ -470,15 +511,19 @@ mod tests {
 
     fn lines(csv: &str) -> Result<String, String> {
         let mut out = String::new();
-        records(Box::new(csv.as_bytes())).map(|mut table| table.records.read_to_string(&mut out).unwrap()).map(|_| out)
+        records(Box::new(csv.as_bytes()))
+            .map(|mut table| table.records.read_to_string(&mut out).unwrap())
+            .map(|_| out)
     }
 
     #[test]
     fn a_column_with_whole_records_is_the_table() {
-        let csv =
-            "timestamp,@message,n\n1,\"{\"\"eventVersion\"\":\"\"1\"\",\n \"\"a\"\":\"\"b, c\"\"}\",x\n2,\"{\"\"eventVersion\"\":\"\"2\"\"}\",y\n";
+        let csv = "timestamp,@message,n\n1,\"{\"\"eventVersion\"\":\"\"1\"\",\n \"\"a\"\":\"\"b, c\"\"}\",x\n2,\"{\"\"eventVersion\"\":\"\"2\"\"}\",y\n";
         assert!(is_table(csv.as_bytes()));
-        assert_eq!(lines(csv).unwrap(), "{\"eventVersion\":\"1\",  \"a\":\"b, c\"}\n{\"eventVersion\":\"2\"}\n");
+        assert_eq!(
+            lines(csv).unwrap(),
+            "{\"eventVersion\":\"1\",  \"a\":\"b, c\"}\n{\"eventVersion\":\"2\"}\n"
+        );
     }
 
     #[test]
@@ -488,7 +533,10 @@ mod tests {
         assert!(is_table(csv.as_bytes()));
         let value: serde_json::Value = serde_json::from_str(&lines(csv).unwrap()).unwrap();
         assert_eq!(value["userIdentity"]["sessionContext"]["attributes"]["mfaAuthenticated"], "false");
-        assert_eq!((&value["requestParameters"]["a"], &value["readOnly"]), (&serde_json::json!(1), &serde_json::json!(false)));
+        assert_eq!(
+            (&value["requestParameters"]["a"], &value["readOnly"]),
+            (&serde_json::json!(1), &serde_json::json!(false))
+        );
         assert!(value.get("errorCode").is_none());
     }
 

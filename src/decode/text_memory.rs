@@ -47,7 +47,14 @@ impl TextMemory {
 
     /// A worker's share, the pool, and the largest record, in bytes.
     pub fn of(share_bytes: u64, pool_bytes: u64, record_bytes: u64) -> Self {
-        Self { share_bytes, pool_bytes, record_bytes, free: Mutex::new(pool_bytes), given_back: Condvar::new(), large: Mutex::new(()) }
+        Self {
+            share_bytes,
+            pool_bytes,
+            record_bytes,
+            free: Mutex::new(pool_bytes),
+            given_back: Condvar::new(),
+            large: Mutex::new(()),
+        }
     }
 
     /// How much a worker may hold of an object's stored bytes, and of its text, without asking.

@@ -1,5 +1,5 @@
-//! A long string with many escapes, unescaped while its end is looked for: 64 bytes are told apart at a time, and what
-//! stands between two escapes is copied in one piece.
+//! A long string with many escapes, unescaped while its end is looked for: 64 bytes are told apart at a time,
+//! and what stands between two escapes is copied in one piece.
 
 use super::blocks::{self, Classify, Task};
 use super::json::meaning;

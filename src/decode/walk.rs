@@ -1,5 +1,5 @@
-//! The full path: what each element of a text is, and the records among them, handed out one by one. How the way leads from one
-//! element to the next is told in `steps`.
+//! The full path: what each element of a text is, and the records among them, handed out one by one. How the
+//! way leads from one element to the next is told in `steps`.
 
 use std::ops::Range;
 
@@ -41,7 +41,9 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
                 // A record that was found by its brackets may be invalid JSON: the full path gives the
                 // reason.
                 .and_then(|json| {
-                    self.sink.record(RawRecord { index: piece.index, json, native: false }).map_err(|reason| broken(text, piece).unwrap_or(reason))
+                    self.sink
+                        .record(RawRecord { index: piece.index, json, native: false })
+                        .map_err(|reason| broken(text, piece).unwrap_or(reason))
                 });
             if let Err(reason) = handed {
                 self.counts.fail_counted(piece.index, reason);
@@ -68,7 +70,9 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
                     self.counts.refuse(what);
                 }
             }
-            Shape::Foreign if is_bulk_action(text, span.start) => self.counts.pass_over("an action line of a bulk file".to_owned()),
+            Shape::Foreign if is_bulk_action(text, span.start) => {
+                self.counts.pass_over("an action line of a bulk file".to_owned())
+            }
             // A page's token is a text that may look like a wrapped event.
             Shape::Foreign if is_answer(text, span.start) => self.foreign(text, span),
             Shape::Foreign if self.unwrap(text, span.clone()) => {}
@@ -79,7 +83,8 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     /// A document that is not an event: other evidence, or nothing known.
     fn foreign(&mut self, text: &[u8], span: Range<usize>) {
         let (start, whole) = (span.start, span.clone());
-        let taken = utf8(text, span).map_or(Document::Unknown, |json| self.sink.document(json, self.counts.seen()));
+        let taken =
+            utf8(text, span).map_or(Document::Unknown, |json| self.sink.document(json, self.counts.seen()));
         match taken {
             Document::Taken => self.counts.take_document(),
             Document::Refused(reason) => self.counts.fail_foreign(reason),
@@ -105,7 +110,13 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
                     if repaired.by_columns {
                         self.counts.lossy();
                     }
-                    self.repaired_record(repaired.json.as_bytes(), 0..end, &fields, &repaired.json, &repaired.repairs);
+                    self.repaired_record(
+                        repaired.json.as_bytes(),
+                        0..end,
+                        &fields,
+                        &repaired.json,
+                        &repaired.repairs,
+                    );
                 }
                 Err(fault) => self.counts.fail(fault.into()),
             },
@@ -114,7 +125,14 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     }
 
     /// Passes on a record in CloudTrail's own form.
-    fn repaired_record(&mut self, text: &[u8], span: Range<usize>, fields: &Fields, json: &str, repairs: &Repairs) {
+    fn repaired_record(
+        &mut self,
+        text: &[u8],
+        span: Range<usize>,
+        fields: &Fields,
+        json: &str,
+        repairs: &Repairs,
+    ) {
         let time = match fields.check(text) {
             Ok(time) => time,
             Err(reason) => return self.counts.fail(reason),
@@ -138,7 +156,9 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     /// EventBridge: a CloudTrail record in `detail`, or one of EventBridge's own events about ECR or ECS,
     /// passed on as a whole.
     fn envelope(&mut self, text: &[u8], span: Range<usize>, fields: &Fields) {
-        let inner = fields.span(Key::Detail).and_then(|detail| Fields::read(text, detail.start).ok().map(|(inner, _)| (inner, detail)));
+        let inner = fields
+            .span(Key::Detail)
+            .and_then(|detail| Fields::read(text, detail.start).ok().map(|(inner, _)| (inner, detail)));
         let Some((inner, detail)) = inner else { return };
         match inner.shape(text) {
             Shape::Record => return self.record(text, detail, &inner),
@@ -148,7 +168,11 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         let source = fields.text(text, Key::Source).unwrap_or_default();
         if !matches!(&*source, b"aws.ecr" | b"aws.ecs") {
             let kind = fields.text(text, Key::DetailType).unwrap_or_default();
-            return self.counts.pass_over(format!("an EventBridge event '{}' from '{}'", excerpt(&kind), excerpt(&source)));
+            return self.counts.pass_over(format!(
+                "an EventBridge event '{}' from '{}'",
+                excerpt(&kind),
+                excerpt(&source)
+            ));
         }
         match utf8(text, span.clone()) {
             Ok(json) => {
@@ -214,7 +238,8 @@ pub(super) fn is_encoded(text: &[u8], at: usize) -> bool {
 fn is_bulk_action(text: &[u8], at: usize) -> bool {
     let mut members = Members::of(text, at);
     let Ok(Some(action)) = members.next() else { return false };
-    let is_action = matches!(text.get(action.key), Some(b"index" | b"create" | b"update" | b"delete")) && text.get(action.value) == Some(&b'{');
+    let is_action = matches!(text.get(action.key), Some(b"index" | b"create" | b"update" | b"delete"))
+        && text.get(action.value) == Some(&b'{');
     let Ok(end) = skip_value(text, action.value) else { return false };
     members.go_on(end);
     is_action && matches!(members.next(), Ok(None))
@@ -224,7 +249,8 @@ fn is_bulk_action(text: &[u8], at: usize) -> bool {
 fn utf8(text: &[u8], span: Range<usize>) -> Result<&str, String> {
     let start = span.start;
     let bytes = text.get(span).unwrap_or_default();
-    simdutf8::compat::from_utf8(bytes).map_err(|error| format!("not UTF-8 at byte {}", start + error.valid_up_to()))
+    simdutf8::compat::from_utf8(bytes)
+        .map_err(|error| format!("not UTF-8 at byte {}", start + error.valid_up_to()))
 }
 
 pub(super) fn kind_of(value: &[u8]) -> &'static str {
@@ -252,7 +278,9 @@ fn describe(text: &[u8], at: usize) -> String {
     }
     match keys.join(", ").as_str() {
         "" => "an empty object".to_owned(),
-        "columns, index, data" | "columns, data, index" => "a table as pandas splits it: write it with orient='records', lines=True".to_owned(),
+        "columns, index, data" | "columns, data, index" => {
+            "a table as pandas splits it: write it with orient='records', lines=True".to_owned()
+        }
         keys => format!("an object with {keys}"),
     }
 }

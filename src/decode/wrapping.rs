@@ -1,8 +1,9 @@
 //! Events in other people's wrapping paper: what search engines, queues and log shippers put around a record.
 //!
-//! An object that is no event of CloudTrail's may have one in a member that is known for it, as an object or as text, or a list of
-//! such objects. Where there is none of these, any member may hold some, whatever it is called. Whatever is found is
-//! read as if it stood there alone; so a queue's message may hold a topic's, and that a whole `{"Records":[…]}`.
+//! An object that is no event of CloudTrail's may have one in a member that is known for it, as an object or
+//! as text, or a list of such objects. Where there is none of these, any member may hold some, whatever it is
+//! called. Whatever is found is read as if it stood there alone; so a queue's message may hold a topic's, and
+//! that a whole `{"Records":[…]}`.
 
 use std::ops::Range;
 
@@ -75,9 +76,15 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         match text.get(value.start) {
             Some(b'"') => {
                 let inner = plain(text.get(value.start + 1..value.end - 1).unwrap_or_default());
-                let is_whole = |at: usize| skip_value(&inner, at).is_ok_and(|end| skip_space(&inner, end) == inner.len());
+                let is_whole = |at: usize| {
+                    skip_value(&inner, at).is_ok_and(|end| skip_space(&inner, end) == inner.len())
+                };
                 let at = skip_between(&inner, 0);
-                if inner.get(at) == Some(&b'{') && is_whole(at) { self.document(&inner, at).is_ok() } else { self.said(&inner) }
+                if inner.get(at) == Some(&b'{') && is_whole(at) {
+                    self.document(&inner, at).is_ok()
+                } else {
+                    self.said(&inner)
+                }
             }
             Some(b'{') => Fields::read(text, value.start).is_ok_and(|(fields, end)| {
                 self.event(text, value.start..end, &fields);
@@ -95,7 +102,9 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         while let Ok(Some(at)) = elements.next() {
             let Ok(end) = skip_value(text, at) else { break };
             any |= match text.get(at) {
-                Some(b'[') => message_field(text, at).is_some_and(|field| self.value(text, field)) || self.row(text, at),
+                Some(b'[') => {
+                    message_field(text, at).is_some_and(|field| self.value(text, field)) || self.row(text, at)
+                }
                 _ => self.value(text, at..end),
             };
             elements.go_on(end);
@@ -110,8 +119,9 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         self.document(row.as_bytes(), 0).is_ok()
     }
 
-    /// Looks for events in the object or list at `span`, whatever its members are called. What else stands in a list beside events
-    /// is counted as passed over. An event that stands there twice is one, as everywhere.
+    /// Looks for events in the object or list at `span`, whatever its members are called. What else stands in
+    /// a list beside events is counted as passed over. An event that stands there twice is one, as
+    /// everywhere.
     pub(super) fn anywhere(&mut self, text: &[u8], span: Range<usize>) -> bool {
         let near = text.get(span.clone()).unwrap_or_default();
         if self.depth >= DEPTH_MAX || !may_hold_events(near) {
@@ -121,7 +131,9 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         let found = match near.first() {
             Some(b'{') => self.any_member(text, span.start),
             Some(b'[') => self.any_element(text, span.start),
-            Some(b'"') => near.len() > 1 && self.said(&plain(near.get(1..near.len() - 1).unwrap_or_default())),
+            Some(b'"') => {
+                near.len() > 1 && self.said(&plain(near.get(1..near.len() - 1).unwrap_or_default()))
+            }
             _ => false,
         };
         self.depth -= 1;
@@ -176,13 +188,15 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     /// A text that holds events: as JSON, behind whatever stands before it, or in base64.
     fn said(&mut self, inner: &[u8]) -> bool {
         if base64::may_hold(inner) {
-            let text = base64::text(inner).filter(|text| matches!(text.get(skip_between(text, 0)), Some(b'{' | b'[')));
+            let text = base64::text(inner)
+                .filter(|text| matches!(text.get(skip_between(text, 0)), Some(b'{' | b'[')));
             return text.is_some_and(|text| {
                 self.embedded(&text);
                 true
             });
         }
-        let holds = may_hold_events(inner) && json_start(inner).is_some_and(|start| skip_value(inner, start.at).is_ok());
+        let holds = may_hold_events(inner)
+            && json_start(inner).is_some_and(|start| skip_value(inner, start.at).is_ok());
         if holds {
             self.embedded(inner);
         }
@@ -203,7 +217,10 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             match self.document(inner, at) {
                 Ok(end) => at = skip_between(inner, end),
                 Err(fault) => {
-                    self.counts.fail(format!("the event inside is not JSON: {} at byte {} of it", fault.reason, fault.offset));
+                    self.counts.fail(format!(
+                        "the event inside is not JSON: {} at byte {} of it",
+                        fault.reason, fault.offset
+                    ));
                     break;
                 }
             }
@@ -219,7 +236,9 @@ pub(super) fn is_control(message: &[u8]) -> bool {
 
 /// Whether events may be in there at all, told without a parse.
 fn may_hold_events(text: &[u8]) -> bool {
-    [&b"eventName"[..], b"eventname", b"EventName", b"\"H4sI", b"\"eyJ", b"\"ewo"].iter().any(|sign| memchr::memmem::find(text, sign).is_some())
+    [&b"eventName"[..], b"eventname", b"EventName", b"\"H4sI", b"\"eyJ", b"\"ewo"]
+        .iter()
+        .any(|sign| memchr::memmem::find(text, sign).is_some())
 }
 
 /// The value of the member that is known for holding events: of those that are there the first of the list.
@@ -246,7 +265,9 @@ fn message_field(text: &[u8], at: usize) -> Option<Range<usize>> {
     let mut fields = Elements::of(text, at);
     while let Ok(Some(field)) = fields.next() {
         let end = skip_value(text, field).ok()?;
-        if memchr::memmem::find(text.get(field..end)?, b"\"@message\"").is_some() && text.get(field) == Some(&b'{') {
+        if memchr::memmem::find(text.get(field..end)?, b"\"@message\"").is_some()
+            && text.get(field) == Some(&b'{')
+        {
             return wrapped(text, field);
         }
         fields.go_on(end);

@@ -5,7 +5,10 @@ use super::advice::{Shell, partition_region};
 use super::story::{evidence, place};
 use super::unexplained::references;
 use super::{Detector, Subject, id};
-use crate::model::{Finding, FindingKind, KeptImage, KeyChange, LostImage, Order, Severity, StepKind, Timestamp, Usage, plural};
+use crate::model::{
+    Finding, FindingKind, KeptImage, KeyChange, LostImage, Order, Severity, StepKind, Timestamp, Usage,
+    plural,
+};
 use crate::timeline::{EventNo, History, KeyStep, RepositoryHistory, Step};
 
 /// Reports every image that somebody asked for while its repository's key could not be used.
@@ -20,7 +23,11 @@ pub fn keys_in_words(change: KeyChange) -> Option<&'static str> {
         KeyChange::Deleted => "was deleted, or its material was,",
         KeyChange::PolicyChanged => "got another key policy",
         KeyChange::GrantEnded => "lost a grant",
-        KeyChange::DeletionCancelled | KeyChange::Enabled | KeyChange::Imported | KeyChange::Granted | KeyChange::Aliased => return None,
+        KeyChange::DeletionCancelled
+        | KeyChange::Enabled
+        | KeyChange::Imported
+        | KeyChange::Granted
+        | KeyChange::Aliased => return None,
     })
 }
 
@@ -60,8 +67,13 @@ pub(super) fn locked_stretches(history: &History, steps: &[KeyStep]) -> Vec<(Key
 pub fn key_advice(history: &History, repository: &RepositoryHistory, step: &KeyStep) -> String {
     let key = history.text(step.key);
     let region = partition_region(key).unwrap_or_default().to_owned();
-    let kms = |call: &str| Shell::new(&format!("aws kms {call}")).option("region", &region).option("key-id", key).to_text();
-    let was_called_off = repository.key_steps.iter().any(|later| later.change == KeyChange::DeletionCancelled && later.event != step.event);
+    let kms = |call: &str| {
+        Shell::new(&format!("aws kms {call}")).option("region", &region).option("key-id", key).to_text()
+    };
+    let was_called_off = repository
+        .key_steps
+        .iter()
+        .any(|later| later.change == KeyChange::DeletionCancelled && later.event != step.event);
     match step.change {
         KeyChange::DeletionScheduled if !was_called_off => format!(
             "Call the deletion off before its waiting time of 7 to 30 days is over, and enable the key: `{} && {}`. What a deleted key encrypts is lost for good.",
@@ -91,7 +103,8 @@ impl Detector for KeyLocked {
         }
         for (locked, until) in locked_stretches(subject.history, steps) {
             let from = subject.history.noted(locked.event).time;
-            let asked: Vec<&Step> = subject.image.steps.iter().filter(|step| asked_in_vain(subject, step, from, until)).collect();
+            let asked: Vec<&Step> =
+                subject.image.steps.iter().filter(|step| asked_in_vain(subject, step, from, until)).collect();
             if !asked.is_empty() {
                 found.push(finding(subject, &locked, until, &asked));
             }
@@ -103,14 +116,19 @@ impl Detector for KeyLocked {
 fn asked_in_vain(subject: Subject<'_>, step: &Step, from: i64, until: i64) -> bool {
     let at = subject.history.noted(step.event).time;
     let gone = |loss: &crate::timeline::Loss| (loss.at..loss.until).contains(&at);
-    let is_ask = matches!(step.kind, StepKind::Pull | StepKind::PullFailed) || (step.kind == StepKind::TaskStopped && step.denied);
+    let is_ask = matches!(step.kind, StepKind::Pull | StepKind::PullFailed)
+        || (step.kind == StepKind::TaskStopped && step.denied);
     is_ask && at > from && at < until && !subject.image.losses.iter().any(gone)
 }
 
 /// "2 pulls of it and 1 task that asked for it".
 pub(super) fn counted(pulls: usize, tasks: usize) -> String {
     let counts = [(pulls, "pull", " of it"), (tasks, "task", " that asked for it")];
-    let counts: Vec<String> = counts.into_iter().filter(|(number, ..)| *number > 0).map(|(number, what, of)| plural(number, what) + of).collect();
+    let counts: Vec<String> = counts
+        .into_iter()
+        .filter(|(number, ..)| *number > 0)
+        .map(|(number, what, of)| plural(number, what) + of)
+        .collect();
     counts.join(" and ")
 }
 
@@ -119,15 +137,18 @@ fn finding(subject: Subject<'_>, locked: &KeyStep, until: i64, asked: &[&Step]) 
     let (event, digest) = (history.event(locked.event), history.digest_or_zero(image.digest));
     let repository = history.repository(subject.repository);
     let last = asked.last().map_or(EventNo::NONE, |step| step.event);
-    let (tasks, pulls): (Vec<&Step>, Vec<&Step>) = asked.iter().partition(|step| step.kind == StepKind::TaskStopped);
-    let mut principals: Vec<_> = pulls.iter().filter_map(|step| history.log_text(history.noted(step.event).actor)).collect();
+    let (tasks, pulls): (Vec<&Step>, Vec<&Step>) =
+        asked.iter().partition(|step| step.kind == StepKind::TaskStopped);
+    let mut principals: Vec<_> =
+        pulls.iter().filter_map(|step| history.log_text(history.noted(step.event).actor)).collect();
     principals.sort_unstable();
     principals.dedup();
     let mut tags: Vec<_> = image.tags.iter().filter_map(|(tag, _)| history.log_text(*tag)).collect();
     tags.sort_unstable();
     let asked_tag = asked.iter().find_map(|step| history.log_text(step.tag));
     let who = super::story::who(history, locked.event);
-    let again = if until == i64::MAX { String::new() } else { format!(", until {}", Timestamp::from_millis(until)) };
+    let again =
+        if until == i64::MAX { String::new() } else { format!(", until {}", Timestamp::from_millis(until)) };
     let advice = if until == i64::MAX {
         vec![key_advice(history, subject.repository, locked)]
     } else {
@@ -168,7 +189,14 @@ fn finding(subject: Subject<'_>, locked: &KeyStep, until: i64, asked: &[&Step]) 
             event.event_time,
         ),
         advice,
-        evidence: evidence(history, [locked.event].into_iter().chain(asked.first().map(|step| step.event)).chain(last.some()).collect()),
+        evidence: evidence(
+            history,
+            [locked.event]
+                .into_iter()
+                .chain(asked.first().map(|step| step.event))
+                .chain(last.some())
+                .collect(),
+        ),
         second_push: event,
         repository,
     }

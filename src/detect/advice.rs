@@ -124,7 +124,11 @@ pub fn advice(situation: &Situation) -> Vec<String> {
 
 /// What to do first.
 fn advice_for_now(situation: &Situation) -> Vec<String> {
-    if situation.is_back { vec!["The image came back later: it can be pulled now.".to_owned()] } else { situation.first_aid() }
+    if situation.is_back {
+        vec!["The image came back later: it can be pulled now.".to_owned()]
+    } else {
+        situation.first_aid()
+    }
 }
 
 impl Situation {
@@ -140,12 +144,16 @@ impl Situation {
 
     /// An image that has one of its tags now, and that tag.
     fn successor(&self) -> Option<(&str, Digest)> {
-        self.tags.iter().find_map(|(tag, now)| if let TagNow::On(digest) = now { Some((tag.as_str(), *digest)) } else { None })
+        self.tags.iter().find_map(|(tag, now)| {
+            if let TagNow::On(digest) = now { Some((tag.as_str(), *digest)) } else { None }
+        })
     }
 
     fn first_aid(&self) -> Vec<String> {
         match self.lost {
-            Lost::Archived(Restore::NotAsked) => vec![format!("Restore it (up to about 20 minutes): `{}`.", self.restore())],
+            Lost::Archived(Restore::NotAsked) => {
+                vec![format!("Restore it (up to about 20 minutes): `{}`.", self.restore())]
+            }
             Lost::Archived(Restore::UnderWay) => {
                 vec!["A restore was asked for and is not done by the end of the logs: wait for it, up to about 20 minutes (ImageActivationEvent tells).".to_owned()]
             }
@@ -167,7 +175,10 @@ impl Situation {
 
     fn restore(&self) -> String {
         let id = format!("imageDigest={}", self.digest);
-        self.ecr("update-image-storage-class").option("image-id", &id).option("target-storage-class", "STANDARD").to_text()
+        self.ecr("update-image-storage-class")
+            .option("image-id", &id)
+            .option("target-storage-class", "STANDARD")
+            .to_text()
     }
 
     /// Advice to tag the image: rules for untagged images leave tagged ones alone.
@@ -185,8 +196,13 @@ impl Situation {
         };
         if let Some((registry, region, repository)) = &self.copy {
             let source = format!("docker://{}@{}", uri(registry, region, repository), self.digest);
-            let copy = Shell::new("skopeo copy --all --preserve-digests").argument(&source).argument(&format!("docker://{target}"));
-            return format!("The same digest is in {repository} ({registry}, {region}): copy it back with `{}`.", copy.to_text());
+            let copy = Shell::new("skopeo copy --all --preserve-digests")
+                .argument(&source)
+                .argument(&format!("docker://{target}"));
+            return format!(
+                "The same digest is in {repository} ({registry}, {region}): copy it back with `{}`.",
+                copy.to_text()
+            );
         }
         match self.lost {
             Lost::RepositoryDeleted if self.recreated => {
@@ -214,8 +230,12 @@ impl Situation {
     /// What keeps it from happening again.
     fn prevention(&self) -> Vec<String> {
         let mut list: Vec<String> = Vec::new();
-        if self.policy != PolicySince::Same && matches!(self.lost, Lost::Tagged(_) | Lost::Untagged | Lost::TagMoved) {
-            list.push("The lifecycle policy was changed after the loss: that brings nothing back.".to_owned());
+        if self.policy != PolicySince::Same
+            && matches!(self.lost, Lost::Tagged(_) | Lost::Untagged | Lost::TagMoved)
+        {
+            list.push(
+                "The lifecycle policy was changed after the loss: that brings nothing back.".to_owned(),
+            );
         }
         match self.lost {
             Lost::TagMoved | Lost::AtRisk if self.two_pushers => {
@@ -248,7 +268,10 @@ impl Situation {
 /// the manifest would have another digest.
 pub fn retag([registry_id, region, repository]: [&str; 3], digest: Digest, tag: &str) -> String {
     let ecr = |call: &str| {
-        Shell::new(&format!("aws ecr {call}")).option("region", region).option("registry-id", registry_id).option("repository-name", repository)
+        Shell::new(&format!("aws ecr {call}"))
+            .option("region", region)
+            .option("registry-id", registry_id)
+            .option("repository-name", repository)
     };
     let manifest = ecr("batch-get-image").option("image-ids", &format!("imageDigest={digest}"));
     let manifest = manifest.raw("--query 'images[0].imageManifest' --output text").to_text();

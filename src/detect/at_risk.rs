@@ -8,7 +8,9 @@ use super::story::{evidence, immutability, place, settled};
 use super::unexplained::{references, shown};
 use super::usage::usage_of_displaced;
 use super::{Detector, Subject, id};
-use crate::model::{Finding, FindingKind, ImageState, KeptImage, LifecycleAction, LostImage, Severity, Timestamp};
+use crate::model::{
+    Finding, FindingKind, ImageState, KeptImage, LifecycleAction, LostImage, Severity, Timestamp,
+};
 use crate::policy::Rule;
 use crate::timeline::{Displacement, PolicyInForce};
 
@@ -32,11 +34,13 @@ pub fn rule_ahead<'h>(subject: Subject<'h>) -> Option<(PolicyInForce, &'h Rule)>
     }
     let repository_forecast = subject.repository_forecast()?;
     let at = subject.repository.by_digest.get(&subject.image.digest);
-    let image_forecast =
-        at.and_then(|at| repository_forecast.images.get(*at).copied()?).filter(|image_forecast| image_forecast.eligible_at.is_some());
+    let image_forecast = at
+        .and_then(|at| repository_forecast.images.get(*at).copied()?)
+        .filter(|image_forecast| image_forecast.eligible_at.is_some());
     // Only expiry counts: a transition to the archive can be undone.
-    let rule =
-        image_forecast.and_then(|image_forecast| repository_forecast.rule(image_forecast)).filter(|rule| rule.action == LifecycleAction::Expire)?;
+    let rule = image_forecast
+        .and_then(|image_forecast| repository_forecast.rule(image_forecast))
+        .filter(|rule| rule.action == LifecycleAction::Expire)?;
     Some((repository_forecast.in_force, rule))
 }
 
@@ -61,7 +65,11 @@ fn finding(subject: Subject<'_>, displaced: &Displacement, policy: PolicyInForce
     let advice = if displaced.by_child {
         push_index_again(history.text(displaced.tag))
     } else {
-        [advice::of_displaced(subject, displaced, &harm), vec![immutability(history, subject.repository, history.text(displaced.tag))]].concat()
+        [
+            advice::of_displaced(subject, displaced, &harm),
+            vec![immutability(history, subject.repository, history.text(displaced.tag))],
+        ]
+        .concat()
     };
     let repository = history.repository(subject.repository);
     Finding {
@@ -86,7 +94,11 @@ fn finding(subject: Subject<'_>, displaced: &Displacement, policy: PolicyInForce
         exposure_seconds: None,
         usage: harm.usage,
         summary: if displaced.by_child {
-            format!("In {}, {}; {rule} will take the index.", place(&repository), lost_to_child(subject, displaced))
+            format!(
+                "In {}, {}; {rule} will take the index.",
+                place(&repository),
+                lost_to_child(subject, displaced)
+            )
         } else {
             format!(
                 "In {}, {} lost tag {} to {} and is still there; {rule} will take it.",

@@ -5,8 +5,12 @@ use std::collections::HashMap;
 use super::story::{evidence, place, role, span, who};
 use super::unexplained::{BEFORE_PUSH_MILLIS, RETRIED_MILLIS, by, frame, shown};
 use super::{Detector, Subject, id, id_of};
-use crate::model::{Finding, FindingKind, LogText, LostImage, StepKind, Timestamp, Usage, is_workload, times};
-use crate::timeline::{AskKind, EventNo, History, Image, RepositoryHistory, Step, Sym, TagLife, TagSpan, UseKind};
+use crate::model::{
+    Finding, FindingKind, LogText, LostImage, StepKind, Timestamp, Usage, is_workload, times,
+};
+use crate::timeline::{
+    AskKind, EventNo, History, Image, RepositoryHistory, Step, Sym, TagLife, TagSpan, UseKind,
+};
 
 /// Reports deployments that did not wait for the push or for replication.
 ///
@@ -60,7 +64,8 @@ fn stops(image: &Image) -> Stops {
         return stops;
     }
     let uses = image.uses.iter().filter(|found| found.kind == UseKind::TaskStopped);
-    let named: HashMap<EventNo, (Sym, Sym)> = uses.map(|found| (found.event, (found.tag, found.by))).collect();
+    let named: HashMap<EventNo, (Sym, Sym)> =
+        uses.map(|found| (found.event, (found.tag, found.by))).collect();
     for step in image.steps.iter().filter(stopped) {
         let (tag, by) = named.get(&step.event).copied().unwrap_or((step.tag, Sym::NONE));
         stops.entry(tag).or_default().push(Failure { event: step.event, is_task: true, by });
@@ -75,7 +80,9 @@ pub(super) fn was_created(history: &History, repository: &RepositoryHistory, at:
 
 /// The same, where all pushes since are known: CloudTrail left out the content of none.
 pub(super) fn is_known_since_created(history: &History, repository: &RepositoryHistory, at: i64) -> bool {
-    let unknown = |event: &EventNo| history.noted(*event).time <= at && history.text(history.noted(*event).name) == PUSH;
+    let unknown = |event: &EventNo| {
+        history.noted(*event).time <= at && history.text(history.noted(*event).name) == PUSH
+    };
     was_created(history, repository, at) && !repository.gaps.iter().any(unknown)
 }
 
@@ -102,7 +109,14 @@ fn asked_by_digest(subject: Subject<'_>, first: usize, stops: &Stops) -> Vec<Fai
     let (before, push) = (&image.steps[..first], image.steps[first].event);
     let pushed = time(push);
     let only_asks = |step: &Step| {
-        matches!(step.kind, StepKind::Pull | StepKind::PullFailed | StepKind::PushFailed | StepKind::Referenced | StepKind::TaskStopped)
+        matches!(
+            step.kind,
+            StepKind::Pull
+                | StepKind::PullFailed
+                | StepKind::PushFailed
+                | StepKind::Referenced
+                | StepKind::TaskStopped
+        )
     };
     if !before.iter().all(only_asks) || image.losses.first().is_some_and(|loss| loss.at < pushed) {
         return Vec::new();
@@ -110,9 +124,12 @@ fn asked_by_digest(subject: Subject<'_>, first: usize, stops: &Stops) -> Vec<Fai
     let soon = |at: i64| pushed - at <= BEFORE_PUSH_MILLIS || was_created(history, repository, at);
     let tasks: Vec<Failure> = stops.get(&Sym::NONE).into_iter().flatten().copied().collect();
     let calls = before.iter().filter(|step| match step.kind {
-        StepKind::PullFailed => !step.denied && soon(time(step.event)) && !is_same_role(history, step.event, push),
+        StepKind::PullFailed => {
+            !step.denied && soon(time(step.event)) && !is_same_role(history, step.event, push)
+        }
         StepKind::Pull => {
-            let is_sure = is_known_since_created(history, repository, time(step.event)) || is_told(history, step.event, &tasks);
+            let is_sure = is_known_since_created(history, repository, time(step.event))
+                || is_told(history, step.event, &tasks);
             step.caller.needs() && is_sure && is_anothers_workload(history, step.event, push)
         }
         _ => false,
@@ -125,11 +142,13 @@ fn asked_by_digest(subject: Subject<'_>, first: usize, stops: &Stops) -> Vec<Fai
     calls.chain(tasks).collect()
 }
 
-/// Whether nothing had the tag before the second of the push: of an image that must have had it first, it is known when it came.
+/// Whether nothing had the tag before the second of the push: of an image that must have had it first, it is
+/// known when it came.
 fn is_first_of_tag(history: &History, push: &Step, life: &TagLife) -> bool {
     let second = |millis: i64| millis.div_euclid(1000);
     let came = second(history.noted(push.event).time);
-    let same_second = |span: &TagSpan| span.since.is_none() && span.pushed_at.is_some_and(|pushed| second(pushed) >= came);
+    let same_second =
+        |span: &TagSpan| span.since.is_none() && span.pushed_at.is_some_and(|pushed| second(pushed) >= came);
     let place = life.spans.iter().position(|span| span.since == push.event);
     place.is_some_and(|place| life.spans.iter().take(place).all(same_second))
 }
@@ -139,22 +158,34 @@ fn was_taken_before(subject: Subject<'_>, push: &Step) -> bool {
     let Subject { history, repository, .. } = subject;
     let time = |event: EventNo| history.noted(event).time;
     let refused = repository.refused_pushes.get(&push.tag).map(Vec::as_slice).unwrap_or_default();
-    refused.iter().any(|other| time(other.event) < time(push.event) && history.text(other.why).contains("TagAlreadyExists"))
+    refused.iter().any(|other| {
+        time(other.event) < time(push.event) && history.text(other.why).contains("TagAlreadyExists")
+    })
 }
 
 fn asked_by_tag(subject: Subject<'_>, push: &Step, life: &TagLife, stops: &Stops) -> Vec<Failure> {
     let history = subject.history;
     let time = |event: EventNo| history.noted(event).time;
     let came = time(push.event);
-    let stopped = life.asks.iter().filter(|ask| ask.kind == AskKind::Stopped).map(|ask| Failure { event: ask.event, is_task: true, by: ask.by });
+    let stopped = life.asks.iter().filter(|ask| ask.kind == AskKind::Stopped).map(|ask| Failure {
+        event: ask.event,
+        is_task: true,
+        by: ask.by,
+    });
     let tasks: Vec<Failure> = stopped.chain(stops.get(&push.tag).into_iter().flatten().copied()).collect();
     let counts = |event: EventNo, kind: AskKind, in_vain: bool| match kind {
         AskKind::Stopped => true,
         AskKind::Failed => !is_same_role(history, event, push.event),
-        AskKind::Pull => (in_vain || is_told(history, event, &tasks)) && is_anothers_workload(history, event, push.event),
+        AskKind::Pull => {
+            (in_vain || is_told(history, event, &tasks)) && is_anothers_workload(history, event, push.event)
+        }
         AskKind::Denied | AskKind::StoppedOtherwise => false,
     };
-    let early = life.asks.iter().take_while(|ask| time(ask.event) <= came).filter(|ask| counts(ask.event, ask.kind, ask.in_vain));
+    let early = life
+        .asks
+        .iter()
+        .take_while(|ask| time(ask.event) <= came)
+        .filter(|ask| counts(ask.event, ask.kind, ask.in_vain));
     let early = early.map(|ask| Failure { event: ask.event, is_task: ask.kind.is_a_task(), by: ask.by });
     let late = stops.get(&push.tag).into_iter().flatten().copied();
     let late = late.filter(|stop| (came..=came + RETRIED_MILLIS).contains(&time(stop.event)));
@@ -172,16 +203,26 @@ fn finding(subject: Subject<'_>, tag: Sym, push: &Step, mut failures: Vec<Failur
     }
     let digest = history.digest_or_zero(image.digest);
     let (came, asked) = (history.noted(push.event).time, history.noted(first).time);
-    let what = tag.some().map_or_else(|| digest.short(), |tag| format!("tag {} ({})", history.text(tag), digest.short()));
+    let what = tag
+        .some()
+        .map_or_else(|| digest.short(), |tag| format!("tag {} ({})", history.text(tag), digest.short()));
     let is_replica = push.kind == StepKind::Replicate;
-    let brought = if is_replica { "replication brought it".to_owned() } else { format!("{} pushed it", who(history, push.event)) };
+    let brought = if is_replica {
+        "replication brought it".to_owned()
+    } else {
+        format!("{} pushed it", who(history, push.event))
+    };
     let again = if failures.len() > 1 {
         format!(", {} from {} on", times(failures.len()), history.time(first))
     } else {
         format!(" at {}", history.time(first))
     };
     let told = match came - asked {
-        ..=0 => format!("{brought} at {}, {} before, and it had asked for it until then", Timestamp::from_millis(came), exact(asked - came)),
+        ..=0 => format!(
+            "{brought} at {}, {} before, and it had asked for it until then",
+            Timestamp::from_millis(came),
+            exact(asked - came)
+        ),
         late => format!("{brought} only {} later, at {}", exact(late), Timestamp::from_millis(came)),
     };
     let summary = format!(
@@ -195,14 +236,24 @@ fn finding(subject: Subject<'_>, tag: Sym, push: &Step, mut failures: Vec<Failur
     } else {
         "Deploy only after the push has succeeded."
     };
-    let advice = is_there.then(|| "It can be pulled now: start anew what stopped.".to_owned()).into_iter().chain([order.to_owned()]).collect();
+    let advice = is_there
+        .then(|| "It can be pulled now: start anew what stopped.".to_owned())
+        .into_iter()
+        .chain([order.to_owned()])
+        .collect();
     let has_task = failures.iter().any(|failure| failure.is_task);
-    let events = shown(failures.iter().map(|failure| failure.event)).into_iter().chain([push.event]).collect();
+    let events =
+        shown(failures.iter().map(|failure| failure.event)).into_iter().chain([push.event]).collect();
     Finding {
         id: if tag.is_some() { id_of(history, repository, history.text(tag)) } else { id(subject) },
         kind: FindingKind::AskedBeforePushed,
         tag: history.log_text(tag),
-        lost: LostImage { digest: Some(digest), pushed_at: Some(Timestamp::from_millis(came)), untagged_at: None, gone_at: None },
+        lost: LostImage {
+            digest: Some(digest),
+            pushed_at: Some(Timestamp::from_millis(came)),
+            untagged_at: None,
+            gone_at: None,
+        },
         first_push: Some(history.event(push.event)),
         evidence: evidence(history, events),
         ..frame(history, repository, first, has_task, usage, summary, advice)
@@ -210,7 +261,8 @@ fn finding(subject: Subject<'_>, tag: Sym, push: &Step, mut failures: Vec<Failur
 }
 
 fn names(history: &History, failures: &[Failure]) -> Vec<LogText> {
-    let mut names: Vec<LogText> = failures.iter().filter_map(|failure| history.log_text(failure.by)).collect();
+    let mut names: Vec<LogText> =
+        failures.iter().filter_map(|failure| history.log_text(failure.by)).collect();
     names.sort_unstable();
     names.dedup();
     names

@@ -1,5 +1,5 @@
-//! The worked example of docs/ARCHITECTURE.md, a detector: images that were deleted within an hour of their push. It is compiled and
-//! run by the tests, and not one of [`ALL`](super::ALL).
+//! The worked example of docs/ARCHITECTURE.md, a detector: images that were deleted within an hour of their
+//! push. It is compiled and run by the tests, and not one of [`ALL`](super::ALL).
 
 // ANCHOR: detector
 use crate::model::{Finding, FindingKind, HOUR_MILLIS};
@@ -8,14 +8,16 @@ use crate::timeline::{End, Loss};
 use super::loss::report;
 use super::{Detector, Subject};
 
-/// A call deleted an image within an hour of its push, and somebody needed it: a pipeline tidies up too early.
+/// A call deleted an image within an hour of its push, and somebody needed it: a pipeline tidies up too
+/// early.
 pub struct DeletedSoon;
 
 impl Detector for DeletedSoon {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
         let called = |loss: &Loss| matches!(loss.end, End::DeletedByDigest | End::DeletedByLastTag);
         let soon = |loss: &Loss| loss.pushed_at.is_some_and(|pushed| loss.at - pushed < HOUR_MILLIS);
-        // Who needed it, how bad that is, what to do and which events say so: the same for every loss. What nobody missed is not told.
+        // Who needed it, how bad that is, what to do and which events say so: the same for every loss. What
+        // nobody missed is not told.
         report(subject, FindingKind::DeletedByCall, |loss| called(loss) && soon(loss), found);
     }
 }

@@ -16,7 +16,10 @@ pub struct IndexLostToItsChild;
 
 impl Detector for IndexLostToItsChild {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
-        let Some(displaced) = subject.image.displaced.as_deref().filter(|displaced| displaced.by_child) else { return };
+        let Some(displaced) = subject.image.displaced.as_deref().filter(|displaced| displaced.by_child)
+        else {
+            return;
+        };
         if subject.image.state != ImageState::Untagged || rule_ahead(subject).is_some() {
             return;
         }
@@ -30,8 +33,14 @@ impl Detector for IndexLostToItsChild {
 
 /// Tasks that failed to pull the tag since it points to `child`.
 pub fn failures<'h>(subject: Subject<'_>, displaced: &Displacement, child: &'h Image) -> Vec<&'h Step> {
-    let stopped = |step: &&Step| step.kind == StepKind::TaskStopped && step.missing && step.tag == displaced.tag;
-    child.steps.iter().filter(stopped).filter(|step| subject.history.noted(step.event).time >= displaced.at).collect()
+    let stopped =
+        |step: &&Step| step.kind == StepKind::TaskStopped && step.missing && step.tag == displaced.tag;
+    child
+        .steps
+        .iter()
+        .filter(stopped)
+        .filter(|step| subject.history.noted(step.event).time >= displaced.at)
+        .collect()
 }
 
 fn finding(subject: Subject<'_>, displaced: &Displacement, child: &Image, failures: &[&Step]) -> Finding {
@@ -44,7 +53,10 @@ fn finding(subject: Subject<'_>, displaced: &Displacement, child: &Image, failur
         lost_to_child(subject, displaced),
         plural(failures.len(), "task")
     );
-    let events = shown(failures.iter().map(|step| step.event)).into_iter().chain([displaced.first_push, displaced.second_push]).collect();
+    let events = shown(failures.iter().map(|step| step.event))
+        .into_iter()
+        .chain([displaced.first_push, displaced.second_push])
+        .collect();
     Finding {
         id: id(subject),
         kind: FindingKind::IndexLostToItsChild,
@@ -61,6 +73,14 @@ fn finding(subject: Subject<'_>, displaced: &Displacement, child: &Image, failur
         gap_seconds: gap(subject, displaced),
         order: order(subject, displaced),
         evidence: evidence(history, events),
-        ..frame(history, repository, failures[0].event, true, usage, summary, push_index_again(history.text(displaced.tag)))
+        ..frame(
+            history,
+            repository,
+            failures[0].event,
+            true,
+            usage,
+            summary,
+            push_index_again(history.text(displaced.tag)),
+        )
     }
 }

@@ -48,15 +48,25 @@ impl Detector for WentWithSubject {
 
 impl Detector for ExpiredWhileTagged {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
-        let tagged = |loss: &Loss| loss.presumed.is_none() && loss.end == End::Expired && loss.displaced.is_none() && !loss.tags.is_empty();
+        let tagged = |loss: &Loss| {
+            loss.presumed.is_none()
+                && loss.end == End::Expired
+                && loss.displaced.is_none()
+                && !loss.tags.is_empty()
+        };
         report(subject, FindingKind::ExpiredWhileTagged, tagged, found);
     }
 }
 
 impl Detector for DeletedByCall {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
-        let told = |loss: &Loss| super::child::is_told(subject.history, subject.repository, subject.image, loss);
-        let called = |loss: &Loss| loss.presumed.is_none() && matches!(loss.end, End::DeletedByDigest | End::DeletedByLastTag) && !told(loss);
+        let told =
+            |loss: &Loss| super::child::is_told(subject.history, subject.repository, subject.image, loss);
+        let called = |loss: &Loss| {
+            loss.presumed.is_none()
+                && matches!(loss.end, End::DeletedByDigest | End::DeletedByLastTag)
+                && !told(loss)
+        };
         report(subject, FindingKind::DeletedByCall, called, found);
     }
 }
@@ -69,17 +79,32 @@ impl Detector for RepositoryDeleted {
 
 impl Detector for Archived {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
-        report(subject, FindingKind::Archived, |loss| loss.end == End::Archived && loss.presumed.is_none(), found);
+        report(
+            subject,
+            FindingKind::Archived,
+            |loss| loss.end == End::Archived && loss.presumed.is_none(),
+            found,
+        );
     }
 }
 
 impl Detector for NotListed {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
-        report(subject, FindingKind::NotListed, |loss| loss.end == End::NotListed && loss.presumed.is_none(), found);
+        report(
+            subject,
+            FindingKind::NotListed,
+            |loss| loss.end == End::NotListed && loss.presumed.is_none(),
+            found,
+        );
     }
 }
 
-pub(super) fn report(subject: Subject<'_>, kind: FindingKind, is_kind: impl Fn(&Loss) -> bool, found: &mut Vec<Finding>) {
+pub(super) fn report(
+    subject: Subject<'_>,
+    kind: FindingKind,
+    is_kind: impl Fn(&Loss) -> bool,
+    found: &mut Vec<Finding>,
+) {
     for loss in subject.image.losses.iter().filter(|loss| is_kind(loss)) {
         let harm = usage_of_loss(subject.history, subject.image, loss, subject.is_child());
         if let Some(severity) = harm.severity {
@@ -94,7 +119,8 @@ fn finding(subject: Subject<'_>, kind: FindingKind, loss: &Loss, harm: Harm) -> 
     let history = subject.history;
     let event = history.event(loss.event);
     // Where an end is concluded from that of another image, the event and the rule are the other image's.
-    let behind = history.behind(subject.repository, subject.image, loss).map_or(loss, |(_, _, behind)| behind);
+    let behind =
+        history.behind(subject.repository, subject.image, loss).map_or(loss, |(_, _, behind)| behind);
     let deletion = deleted(history, behind);
     let why = why(history, subject.repository, subject.image, loss);
     let tags = tags_by_need(history, subject.image, loss);
@@ -132,15 +158,25 @@ fn summary(subject: Subject<'_>, kind: FindingKind, loss: &Loss, harm: &Harm) ->
     let who = super::story::who(history, loss.event);
     let what = match kind {
         _ if loss.presumed.is_some() => presumed(subject, loss, &digest),
-        FindingKind::ExpiredWhileTagged => format!("{} took {digest} while it had {}", rule_in_words(history, loss), plural(loss.tags.len(), "tag")),
+        FindingKind::ExpiredWhileTagged => format!(
+            "{} took {digest} while it had {}",
+            rule_in_words(history, loss),
+            plural(loss.tags.len(), "tag")
+        ),
         FindingKind::RepositoryDeleted => format!("{who} deleted the repository, and {digest} with it"),
-        FindingKind::Archived if loss.run.is_some() => format!("{} archived {digest}", rule_in_words(history, loss)),
+        FindingKind::Archived if loss.run.is_some() => {
+            format!("{} archived {digest}", rule_in_words(history, loss))
+        }
         FindingKind::Archived if history.noted(loss.event).snapshot => {
             format!("{} shows {digest} in the archive", history.snapshot_in_words(loss.event))
         }
         FindingKind::Archived => format!("{who} archived {digest}"),
-        FindingKind::NotListed => format!("{digest} is gone: {} does not list it", history.snapshot_in_words(loss.event)),
-        _ if loss.end == End::DeletedByLastTag => format!("{who} deleted the last tag of {digest}, and the image with it"),
+        FindingKind::NotListed => {
+            format!("{digest} is gone: {} does not list it", history.snapshot_in_words(loss.event))
+        }
+        _ if loss.end == End::DeletedByLastTag => {
+            format!("{who} deleted the last tag of {digest}, and the image with it")
+        }
         _ => format!("{who} deleted {digest}"),
     };
     let needed = harm.need();
@@ -151,12 +187,22 @@ fn summary(subject: Subject<'_>, kind: FindingKind, loss: &Loss, harm: &Harm) ->
 const TAGS_MAX: usize = 2;
 
 /// What is there again and what is not: a push brings back only the tags that it names.
-pub fn came_back(history: &History, repository: &RepositoryHistory, image: &Image, loss: &Loss) -> Vec<String> {
+pub fn came_back(
+    history: &History,
+    repository: &RepositoryHistory,
+    image: &Image,
+    loss: &Loss,
+) -> Vec<String> {
     let missing = |tag: Sym| repository.tags.get(&tag).is_none_or(|state| state.holder.is_none());
-    let mut tags: Vec<&str> = loss.tags.iter().filter(|(tag, _)| missing(*tag)).map(|(tag, _)| history.text(*tag)).collect();
+    let mut tags: Vec<&str> =
+        loss.tags.iter().filter(|(tag, _)| missing(*tag)).map(|(tag, _)| history.text(*tag)).collect();
     tags.sort_unstable();
     if image.is_gone() {
-        let again = image.losses.last().map(|last| crate::model::Timestamp::from_millis(last.at).to_string()).unwrap_or_default();
+        let again = image
+            .losses
+            .last()
+            .map(|last| crate::model::Timestamp::from_millis(last.at).to_string())
+            .unwrap_or_default();
         return vec![format!("The image came back later, and went again at {again}: see what took it then.")];
     }
     if tags.is_empty() {
@@ -164,9 +210,14 @@ pub fn came_back(history: &History, repository: &RepositoryHistory, image: &Imag
     }
     let (place, digest) = (history.repository(repository), history.digest_or_zero(image.digest));
     let place = [place.registry_id.raw(), place.region.raw(), place.name.raw()];
-    let commands: Vec<String> = tags.iter().take(TAGS_MAX).map(|tag| format!("`{}`", advice::retag(place, digest, tag))).collect();
+    let commands: Vec<String> =
+        tags.iter().take(TAGS_MAX).map(|tag| format!("`{}`", advice::retag(place, digest, tag))).collect();
     let list = tags.join(", ");
-    vec![format!("The image came back later, and tag {list} did not: tag {} {list} again, {}.", digest.short(), commands.join("; "))]
+    vec![format!(
+        "The image came back later, and tag {list} did not: tag {} {list} again, {}.",
+        digest.short(),
+        commands.join("; ")
+    )]
 }
 
 /// What most likely took the image, and by when.
@@ -174,11 +225,18 @@ fn presumed(subject: Subject<'_>, loss: &Loss, digest: &str) -> String {
     let by = crate::model::Timestamp::from_millis(loss.at);
     match loss.presumed {
         Some(Because::Source { .. }) => {
-            let source =
-                subject.history.behind(subject.repository, subject.image, loss).map(|(source, ..)| place(&subject.history.repository(source)));
-            format!("{digest} most likely went soon after {by}, with its source in {}", source.unwrap_or_default())
+            let source = subject
+                .history
+                .behind(subject.repository, subject.image, loss)
+                .map(|(source, ..)| place(&subject.history.repository(source)));
+            format!(
+                "{digest} most likely went soon after {by}, with its source in {}",
+                source.unwrap_or_default()
+            )
         }
-        _ => format!("{digest}, a reference artifact, most likely went by {by}, with the image that it is about"),
+        _ => format!(
+            "{digest}, a reference artifact, most likely went by {by}, with the image that it is about"
+        ),
     }
 }
 
@@ -190,5 +248,9 @@ fn what_to_do(subject: Subject<'_>, loss: &Loss, harm: &Harm, why: &Why) -> Vec<
     if loss.presumed.is_some() {
         return why.advice.clone();
     }
-    if why.advice.is_empty() { advice::of_loss(subject, loss, harm) } else { advice::of_loss_with(subject, loss, harm, why.advice.clone()) }
+    if why.advice.is_empty() {
+        advice::of_loss(subject, loss, harm)
+    } else {
+        advice::of_loss_with(subject, loss, harm, why.advice.clone())
+    }
 }

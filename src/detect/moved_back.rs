@@ -3,7 +3,9 @@
 
 use super::story::{evidence, place, role};
 use super::{TagDetector, TagSubject, id_of};
-use crate::model::{Finding, FindingKind, KeptImage, LostImage, Order, Severity, TagEnd, Timestamp, Usage, times};
+use crate::model::{
+    Finding, FindingKind, KeptImage, LostImage, Order, Severity, TagEnd, Timestamp, Usage, times,
+};
 use crate::timeline::{History, RepositoryHistory, TagLife, TagSpan};
 
 /// Reports one finding for a tag, about the last time that it moved back, if somebody pulled it before or
@@ -30,7 +32,8 @@ pub struct MoveBack<'h> {
 impl MoveBack<'_> {
     /// Whether the role that moved the tag back is not the role that had moved it forward.
     pub fn by_another(&self, history: &History) -> bool {
-        let pusher = |span: &TagSpan| span.since.some().map(|event| role(history.text(history.noted(event).actor)));
+        let pusher =
+            |span: &TagSpan| span.since.some().map(|event| role(history.text(history.noted(event).actor)));
         pusher(self.from).zip(pusher(self.to)).is_some_and(|(first, second)| first != second)
     }
 }
@@ -50,8 +53,11 @@ pub fn moves_back<'h>(repository: &RepositoryHistory, life: &'h TagLife) -> Vec<
 
 /// Whether the two images are an index and one of its images, or images of one index.
 fn related(repository: &RepositoryHistory, a: &TagSpan, b: &TagSpan) -> bool {
-    let parents = |span: &TagSpan| repository.parents.get(&span.digest).map(Vec::as_slice).unwrap_or_default();
-    parents(a).contains(&b.digest) || parents(b).contains(&a.digest) || parents(a).iter().any(|parent| parents(b).contains(parent))
+    let parents =
+        |span: &TagSpan| repository.parents.get(&span.digest).map(Vec::as_slice).unwrap_or_default();
+    parents(a).contains(&b.digest)
+        || parents(b).contains(&a.digest)
+        || parents(a).iter().any(|parent| parents(b).contains(parent))
 }
 
 fn finding(subject: TagSubject<'_>, back: MoveBack<'_>, went_back: usize) -> Finding {
@@ -59,10 +65,15 @@ fn finding(subject: TagSubject<'_>, back: MoveBack<'_>, went_back: usize) -> Fin
     let MoveBack { from, to } = back;
     let tag = history.text(subject.tag);
     let (newer, older) = (history.digest_or_zero(from.digest), history.digest_or_zero(to.digest));
-    let time = |at: Option<i64>| at.map_or_else(|| "before the logs".to_owned(), |at| format!("at {}", Timestamp::from_millis(at)));
+    let time = |at: Option<i64>| {
+        at.map_or_else(|| "before the logs".to_owned(), |at| format!("at {}", Timestamp::from_millis(at)))
+    };
     let mut usage = Usage { pulls_before: u64::from(from.pulls) + u64::from(to.pulls), ..Usage::default() };
     usage.last_pull = to.last_pull.some().or(from.last_pull.some()).map(|event| history.event(event));
-    for pull in [from.first_pull, from.last_pull, to.first_pull, to.last_pull].into_iter().filter(|event| event.is_some()) {
+    for pull in [from.first_pull, from.last_pull, to.first_pull, to.last_pull]
+        .into_iter()
+        .filter(|event| event.is_some())
+    {
         usage.add_principal(history.log_text(history.noted(pull).actor));
     }
     let again = if went_back > 1 { format!("; it went back {}", times(went_back)) } else { String::new() };
@@ -75,11 +86,19 @@ fn finding(subject: TagSubject<'_>, back: MoveBack<'_>, went_back: usize) -> Fin
         tag: history.log_text(subject.tag),
         tags: Vec::new(),
         reasons: Vec::new(),
-        lost: LostImage { digest: Some(newer), pushed_at: from.pushed_at.map(Timestamp::from_millis), untagged_at: None, gone_at: None },
+        lost: LostImage {
+            digest: Some(newer),
+            pushed_at: from.pushed_at.map(Timestamp::from_millis),
+            untagged_at: None,
+            gone_at: None,
+        },
         kept: KeptImage { digest: Some(older) },
         first_push: from.since.some().map(|event| history.event(event)),
         second_push: history.event(to.since),
-        gap_seconds: from.since.some().map(|first| (history.noted(to.since).time - history.noted(first).time).div_euclid(1000)),
+        gap_seconds: from
+            .since
+            .some()
+            .map(|first| (history.noted(to.since).time - history.noted(first).time).div_euclid(1000)),
         order: [from.order, to.order].into_iter().max().unwrap_or(Order::Observed),
         deletion: None,
         exposure_seconds: None,
@@ -96,7 +115,10 @@ fn finding(subject: TagSubject<'_>, back: MoveBack<'_>, went_back: usize) -> Fin
             times(u64::from(from.pulls) + u64::from(to.pulls)),
         ),
         advice: advice(subject, back),
-        evidence: evidence(history, vec![from.since, to.since, from.first_pull, from.last_pull, to.first_pull, to.last_pull]),
+        evidence: evidence(
+            history,
+            vec![from.since, to.since, from.first_pull, from.last_pull, to.first_pull, to.last_pull],
+        ),
         usage,
     }
 }
@@ -104,19 +126,24 @@ fn finding(subject: TagSubject<'_>, back: MoveBack<'_>, went_back: usize) -> Fin
 /// "ARN moved it on at …", if the tag later left the older image again.
 pub fn moved_on(history: &History, to: &TagSpan) -> Option<String> {
     let by = || super::story::who(history, to.ended_by);
-    (to.end == Some(TagEnd::Moved)).then(|| format!("{} moved it on at {}", by(), Timestamp::from_millis(to.until)))
+    (to.end == Some(TagEnd::Moved))
+        .then(|| format!("{} moved it on at {}", by(), Timestamp::from_millis(to.until)))
 }
 
 /// Advice about a tag that moved back to an older image.
 pub fn advice(subject: TagSubject<'_>, back: MoveBack<'_>) -> Vec<String> {
     let tag = subject.history.text(subject.tag);
     let order = if back.by_another(subject.history) {
-        format!("Order the pipelines that push tag {tag}, so that an older build does not come last, or let one of them alone move it.")
+        format!(
+            "Order the pipelines that push tag {tag}, so that an older build does not come last, or let one of them alone move it."
+        )
     } else {
         format!("If it was no rollback on purpose, let the pipeline move tag {tag} forward only.")
     };
     let pin = match back.to.is_open() {
-        true => "What pulled the tag in between runs another image than what pulls it now: pin digests, or give every build a tag of its own.",
+        true => {
+            "What pulled the tag in between runs another image than what pulls it now: pin digests, or give every build a tag of its own."
+        }
         false => {
             "What pulled the tag while it was on the older image may still run that: start it anew, and pin digests or give every build a tag of its own."
         }
@@ -138,6 +165,9 @@ fn forward(subject: TagSubject<'_>, back: MoveBack<'_>) -> Option<String> {
             Timestamp::from_millis(loss.at),
             history.text(subject.tag)
         ),
-        None => format!("To have the newer image, {digest}, again, move the tag forward: `{}`.", super::tag_removed::retag_command(subject, image)),
+        None => format!(
+            "To have the newer image, {digest}, again, move the tag forward: `{}`.",
+            super::tag_removed::retag_command(subject, image)
+        ),
     })
 }

@@ -16,14 +16,26 @@ pub struct TagNeverPushed;
 pub fn only_refused(image: &Image) -> bool {
     let pushed = |kind: StepKind| matches!(kind, StepKind::Push | StepKind::Replicate);
     let refused = image.steps.iter().any(|step| step.kind == StepKind::PushFailed);
-    refused && image.state == ImageState::Unknown && !image.is_there && !image.steps.iter().any(|step| pushed(step.kind))
+    refused
+        && image.state == ImageState::Unknown
+        && !image.is_there
+        && !image.steps.iter().any(|step| pushed(step.kind))
 }
 
 /// Refused pushes of a tag that no image ever had, as far as the logs show. A push that was refused because
 /// the tag exists shows that some image had it.
-pub fn refused_pushes_of<'h>(history: &History, repository: &'h RepositoryHistory, tag: Sym) -> &'h [RefusedPush] {
+pub fn refused_pushes_of<'h>(
+    history: &History,
+    repository: &'h RepositoryHistory,
+    tag: Sym,
+) -> &'h [RefusedPush] {
     let had = repository.tag_lives.get(&tag).is_some_and(|life| !life.spans.is_empty());
-    let refused = repository.refused_pushes.get(&tag).filter(|_| tag.is_some() && !had).map(Vec::as_slice).unwrap_or_default();
+    let refused = repository
+        .refused_pushes
+        .get(&tag)
+        .filter(|_| tag.is_some() && !had)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let is_taken = refused.iter().any(|push| history.text(push.why).contains("TagAlreadyExists"));
     if is_taken { &[] } else { refused }
 }
@@ -31,11 +43,22 @@ pub fn refused_pushes_of<'h>(history: &History, repository: &'h RepositoryHistor
 /// "ci/build tried to push it at …, under tag v1, and ECR refused that (ImageTagAlreadyExistsException): …".
 pub fn refusal(history: &History, repository: &RepositoryHistory, tag: Sym, refused: EventNo) -> String {
     let at = history.noted(refused).time;
-    let known = repository.refused_pushes.get(&tag).and_then(|list| list.iter().find(|push| push.event == refused));
-    let why = known.and_then(|push| push.why.some()).map(|why| format!(" ({})", history.text(why))).unwrap_or_default();
+    let known =
+        repository.refused_pushes.get(&tag).and_then(|list| list.iter().find(|push| push.event == refused));
+    let why = known
+        .and_then(|push| push.why.some())
+        .map(|why| format!(" ({})", history.text(why)))
+        .unwrap_or_default();
     let under = tag.some().map(|tag| format!(" under tag {}", history.text(tag))).unwrap_or_default();
-    let tried = format!("{} tried to push it{under} at {}, and ECR refused that{why}", who(history, refused), history.time(refused));
-    let holder = tag.some().and_then(|tag| repository.tag_lives.get(&tag)?.at(at)).filter(|span| known.is_none_or(|push| span.digest != push.digest));
+    let tried = format!(
+        "{} tried to push it{under} at {}, and ECR refused that{why}",
+        who(history, refused),
+        history.time(refused)
+    );
+    let holder = tag
+        .some()
+        .and_then(|tag| repository.tag_lives.get(&tag)?.at(at))
+        .filter(|span| known.is_none_or(|push| span.digest != push.digest));
     let immutable = history.text(repository.mutability.setting).starts_with("IMMUTABLE");
     match holder {
         Some(span) => format!(
@@ -49,18 +72,25 @@ pub fn refusal(history: &History, repository: &RepositoryHistory, tag: Sym, refu
 
 /// Advice about a push that was refused.
 pub fn advice(history: &History, repository: &RepositoryHistory, tag: Sym, refused: EventNo) -> Vec<String> {
-    let known = repository.refused_pushes.get(&tag).and_then(|list| list.iter().find(|push| push.event == refused));
+    let known =
+        repository.refused_pushes.get(&tag).and_then(|list| list.iter().find(|push| push.event == refused));
     let why = known.map_or("", |push| history.text(push.why));
     let first = match why {
-        why if why.contains("ImageTagAlreadyExists") => "Push it under a tag of its own, and deploy that: the tag is taken, and cannot be moved.",
+        why if why.contains("ImageTagAlreadyExists") => {
+            "Push it under a tag of its own, and deploy that: the tag is taken, and cannot be moved."
+        }
         why if why.contains("LayersNotFound") || why.contains("ReferencedImagesNotFound") => {
             "Push it again as a whole: what it consists of was not there when its manifest came."
         }
-        why if why.contains("LimitExceeded") => "Make room below the quota that ECR named, and push it again.",
+        why if why.contains("LimitExceeded") => {
+            "Make room below the quota that ECR named, and push it again."
+        }
         why if why.contains("Denied") || why.contains("NotAuthorized") => {
             "Give the pusher ecr:PutImage and the calls for layers on the repository, and push it again."
         }
-        why if why.to_ascii_lowercase().contains("kms") => "Look at the KMS key that encrypts the repository, and push it again.",
+        why if why.to_ascii_lowercase().contains("kms") => {
+            "Look at the KMS key that encrypts the repository, and push it again."
+        }
         _ => "See what ECR answered (errorCode and errorMessage of the refused push), and push it again.",
     };
     vec![first.to_owned(), "Let the pipeline stop when its push fails, before it deploys.".to_owned()]
@@ -69,14 +99,23 @@ pub fn advice(history: &History, repository: &RepositoryHistory, tag: Sym, refus
 impl Detector for NeverPushed {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
         let Subject { history, repository, image, .. } = subject;
-        let Some(first) = image.steps.iter().position(|step| step.kind == StepKind::PushFailed).filter(|_| only_refused(image)) else { return };
+        let Some(first) = image
+            .steps
+            .iter()
+            .position(|step| step.kind == StepKind::PushFailed)
+            .filter(|_| only_refused(image))
+        else {
+            return;
+        };
         let refused = &image.steps[first];
         // A digest from before the logs can be refused under a second tag, and be there.
         let is_sure = is_known_since_created(history, repository, history.noted(refused.event).time);
         let failed = |step: &&Step| match step.kind {
             StepKind::TaskStopped => step.missing,
             StepKind::PullFailed => step.missing && !is_same_role(history, step.event, refused.event),
-            StepKind::Pull => is_sure && step.caller.needs() && !is_same_role(history, step.event, refused.event),
+            StepKind::Pull => {
+                is_sure && step.caller.needs() && !is_same_role(history, step.event, refused.event)
+            }
             _ => false,
         };
         let failures: Vec<&Step> = image.steps[first..].iter().filter(failed).collect();
@@ -97,7 +136,8 @@ impl TagDetector for TagNeverPushed {
             AskKind::Pull => ask.in_vain && is_anothers_workload(history, ask.event, refused.event),
             AskKind::Denied | AskKind::StoppedOtherwise => false,
         };
-        let asks: Vec<&Ask> = life.asks.iter().filter(|ask| history.noted(ask.event).time >= since).filter(failed).collect();
+        let asks: Vec<&Ask> =
+            life.asks.iter().filter(|ask| history.noted(ask.event).time >= since).filter(failed).collect();
         if !asks.is_empty() {
             found.push(of_tag(subject, *refused, &asks));
         }
@@ -106,7 +146,11 @@ impl TagDetector for TagNeverPushed {
 
 /// "a task of service:shop could not have sha256:…, 3 times from … on".
 fn story(history: &History, usage: &Usage, what: &str, first: EventNo, number: usize) -> String {
-    let when = if number > 1 { format!(", {} from {} on", times(number), history.time(first)) } else { format!(" at {}", history.time(first)) };
+    let when = if number > 1 {
+        format!(", {} from {} on", times(number), history.time(first))
+    } else {
+        format!(" at {}", history.time(first))
+    };
     format!("{} could not have {what}{when}: it was never pushed here", by(history, &usage.references, first))
 }
 
@@ -117,7 +161,8 @@ fn of_image(subject: Subject<'_>, refused: &Step, failures: &[&Step]) -> Finding
         usage.add_principal(history.log_text(history.noted(step.event).actor));
     }
     let digest = history.digest_or_zero(image.digest);
-    let (first, has_task) = (failures[0].event, failures.iter().any(|step| step.kind == StepKind::TaskStopped));
+    let (first, has_task) =
+        (failures[0].event, failures.iter().any(|step| step.kind == StepKind::TaskStopped));
     let summary = format!(
         "In {}, {}; {}.",
         place(&history.repository(repository)),
@@ -153,8 +198,21 @@ fn of_tag(subject: TagSubject<'_>, refused: RefusedPush, asks: &[&Ask]) -> Findi
         id: id_of(history, repository, name),
         kind: FindingKind::NeverPushedHere,
         tag: history.log_text(tag),
-        lost: LostImage { digest: history.digest(refused.digest), pushed_at: None, untagged_at: None, gone_at: None },
+        lost: LostImage {
+            digest: history.digest(refused.digest),
+            pushed_at: None,
+            untagged_at: None,
+            gone_at: None,
+        },
         evidence: evidence(history, events),
-        ..frame(history, repository, first, asks.iter().any(|ask| ask.kind.is_a_task()), usage, summary, advice)
+        ..frame(
+            history,
+            repository,
+            first,
+            asks.iter().any(|ask| ask.kind.is_a_task()),
+            usage,
+            summary,
+            advice,
+        )
     }
 }

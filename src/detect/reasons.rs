@@ -105,7 +105,9 @@ impl<'h> Subject<'h> {
 pub fn caller(history: &History, event: EventNo) -> String {
     let actor = history.text(history.noted(event).actor);
     match IamPrincipal::of(actor) {
-        Some(_) if actor.contains(":assumed-role/") => actor.split_once(":assumed-role/").map_or(actor, |(_, session)| session).to_owned(),
+        Some(_) if actor.contains(":assumed-role/") => {
+            actor.split_once(":assumed-role/").map_or(actor, |(_, session)| session).to_owned()
+        }
         Some(principal) => principal.name.to_owned(),
         None if actor.is_empty() => "somebody".to_owned(),
         None => actor.to_owned(),
@@ -123,6 +125,10 @@ pub fn listed(words: &[impl AsRef<str>]) -> String {
     match words {
         [] => String::new(),
         [one] => one.as_ref().to_owned(),
-        [first @ .., last] => format!("{} and {}", first.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", "), last.as_ref()),
+        [first @ .., last] => format!(
+            "{} and {}",
+            first.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", "),
+            last.as_ref()
+        ),
     }
 }

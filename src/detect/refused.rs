@@ -7,7 +7,10 @@ use super::early::was_created;
 use super::story::{evidence, place, role, who};
 use super::unexplained::{frame, references, shown};
 use super::{Detector, Subject, id};
-use crate::model::{DAY_MILLIS, Finding, FindingKind, HOUR_MILLIS, IamPrincipal, LostImage, Severity, StepKind, Timestamp, Usage};
+use crate::model::{
+    DAY_MILLIS, Finding, FindingKind, HOUR_MILLIS, IamPrincipal, LostImage, Severity, StepKind, Timestamp,
+    Usage,
+};
 use crate::timeline::{EventNo, History, Image, KeyStep, RepositoryHistory, Step};
 
 /// Reports pulls that fail since the repository's policy, a role's permissions, or the policy and grants of
@@ -98,7 +101,9 @@ impl Detector for AccessRefused {
                 refused.push(step);
             }
         }
-        found.extend(by_change.into_iter().map(|((_, event, what), (severity, refused))| finding(subject, event, what, severity, &refused)));
+        found.extend(by_change.into_iter().map(|((_, event, what), (severity, refused))| {
+            finding(subject, event, what, severity, &refused)
+        }));
     }
 }
 
@@ -119,9 +124,12 @@ pub fn reason(subject: Subject<'_>, answered: &Answered<'_>, step: &Step) -> Opt
     let by_key = repository.key_refusals.contains(&step.event);
     let time = |event: &EventNo| history.noted(*event).time;
     let last = |events: &[EventNo]| events.iter().copied().rfind(|event| time(event) <= at);
-    let policy =
-        last(&repository.access_changes).filter(|event| !by_key && !is_set_up(history, repository, time(event))).map(|event| (event, What::Policy));
-    let grants = last(history.grants_of_caller(step.event)).filter(|_| !by_key && !is_task).map(|event| (event, What::Role));
+    let policy = last(&repository.access_changes)
+        .filter(|event| !by_key && !is_set_up(history, repository, time(event)))
+        .map(|event| (event, What::Policy));
+    let grants = last(history.grants_of_caller(step.event))
+        .filter(|_| !by_key && !is_task)
+        .map(|event| (event, What::Role));
     let key = repository.key_steps.iter().rposition(|step| takes(step) && time(&step.event) <= at);
     let key = key.map(|place| (repository.key_steps[place].event, What::Key(place)));
     // A refusal by KMS looks like a success in CloudTrail, so a success does not rule out a change of the
@@ -129,9 +137,16 @@ pub fn reason(subject: Subject<'_>, answered: &Answered<'_>, step: &Step) -> Opt
     // layers.
     let is_layer = history.text(noted.name) == "GetDownloadUrlForLayer";
     let void = |(event, what): &(EventNo, What)| {
-        !is_task && !is_layer && !matches!(what, What::Key(_)) && answered.within(role(caller), time(event) + 1, at)
+        !is_task
+            && !is_layer
+            && !matches!(what, What::Key(_))
+            && answered.within(role(caller), time(event) + 1, at)
     };
-    let (event, what) = [policy, grants, key].into_iter().flatten().filter(|change| !void(change)).max_by_key(|(event, _)| time(event))?;
+    let (event, what) = [policy, grants, key]
+        .into_iter()
+        .flatten()
+        .filter(|change| !void(change))
+        .max_by_key(|(event, _)| time(event))?;
     let severity = severity(history, repository, answered, step, time(&event), what)?;
     Some(Change { at: time(&event), event, what, severity })
 }
@@ -144,35 +159,63 @@ fn takes(step: &KeyStep) -> bool {
 
 /// Whether a change of permissions belongs to the repository's creation.
 pub fn is_set_up(history: &History, repository: &RepositoryHistory, at: i64) -> bool {
-    was_created(history, repository, at) && repository.creations.iter().any(|event| (0..=SET_UP_MILLIS).contains(&(at - history.noted(*event).time)))
+    was_created(history, repository, at)
+        && repository
+            .creations
+            .iter()
+            .any(|event| (0..=SET_UP_MILLIS).contains(&(at - history.noted(*event).time)))
 }
 
 /// How severe the refusal is; `None` if it does not show that the change took access.
-fn severity(history: &History, repository: &RepositoryHistory, answered: &Answered<'_>, step: &Step, changed: i64, what: What) -> Option<Severity> {
+fn severity(
+    history: &History,
+    repository: &RepositoryHistory,
+    answered: &Answered<'_>,
+    step: &Step,
+    changed: i64,
+    what: What,
+) -> Option<Severity> {
     let noted = history.noted(step.event);
     let caller = history.text(noted.actor);
     let is_soon = noted.time - changed <= SOON_MILLIS;
     let could = match step.kind {
         StepKind::TaskStopped => is_soon || answered.by_role.values().any(|times| times[0] < changed),
-        _ => answered.within(role(caller), i64::MIN, changed) || repository.key_refusals.contains(&step.event),
+        _ => {
+            answered.within(role(caller), i64::MIN, changed) || repository.key_refusals.contains(&step.event)
+        }
     };
     let account = IamPrincipal::of(caller).map(|principal| principal.account);
     let owner = history.repository(repository).registry_id;
-    let of_account = account.filter(|account| *account != owner.raw()).and_then(|account| answered.by_account.get(account));
+    let of_account = account
+        .filter(|account| *account != owner.raw())
+        .and_then(|account| answered.by_account.get(account));
     match () {
         () if could => Some(Severity::Critical),
-        () if what == What::Policy && of_account.is_some_and(|first| *first < changed) => Some(Severity::High),
+        () if what == What::Policy && of_account.is_some_and(|first| *first < changed) => {
+            Some(Severity::High)
+        }
         () if is_soon => Some(Severity::Medium),
         () => None,
     }
 }
 
-fn finding(subject: Subject<'_>, change: EventNo, what: What, severity: Severity, refused: &[&Step]) -> Finding {
+fn finding(
+    subject: Subject<'_>,
+    change: EventNo,
+    what: What,
+    severity: Severity,
+    refused: &[&Step],
+) -> Finding {
     let Subject { history, repository, image, .. } = subject;
-    let (pulls, tasks): (Vec<&Step>, Vec<&Step>) = refused.iter().partition(|step| step.kind == StepKind::PullFailed);
+    let (pulls, tasks): (Vec<&Step>, Vec<&Step>) =
+        refused.iter().partition(|step| step.kind == StepKind::PullFailed);
     let last = pulls.last().map(|step| history.event(step.event));
-    let mut usage =
-        Usage { pulls_after_gone: pulls.len() as u64, last_pull: last, references: references(history, image, &tasks), ..Usage::default() };
+    let mut usage = Usage {
+        pulls_after_gone: pulls.len() as u64,
+        last_pull: last,
+        references: references(history, image, &tasks),
+        ..Usage::default()
+    };
     pulls.iter().for_each(|step| usage.add_principal(history.log_text(history.noted(step.event).actor)));
     let tag = refused.iter().rev().find_map(|step| history.log_text(step.tag));
     let were = if refused.len() == 1 { "was" } else { "were" };
@@ -214,14 +257,24 @@ fn role_name(history: &History, call: EventNo) -> &str {
 }
 
 /// "ci/build changed who may pull at … (SetRepositoryPolicy)".
-pub fn in_words(history: &History, repository: &RepositoryHistory, change: EventNo, what: What, refused: EventNo) -> String {
+pub fn in_words(
+    history: &History,
+    repository: &RepositoryHistory,
+    change: EventNo,
+    what: What,
+    refused: EventNo,
+) -> String {
     let event = history.event(change);
     let (by, at, name) = (who(history, change), event.event_time, event.event_name.raw().to_owned());
     match what {
         What::Policy => format!("{by} changed who may pull at {at} ({name})"),
         What::Role => format!("{by} changed what {} may do at {at} ({name})", role_name(history, refused)),
         What::Key(place) => {
-            let change = repository.key_steps.get(place).and_then(|step| keys_in_words(step.change)).unwrap_or("was changed");
+            let change = repository
+                .key_steps
+                .get(place)
+                .and_then(|step| keys_in_words(step.change))
+                .unwrap_or("was changed");
             format!("the KMS key that encrypts the repository {change} at {at} by {by} ({name})")
         }
     }

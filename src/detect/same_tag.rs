@@ -3,18 +3,25 @@
 
 use super::advice;
 use super::reasons::why;
-use super::story::{add_reasons, deleted, evidence, immutability, lost, order_of, place, role, rule_in_words, settled, span, who};
+use super::story::{
+    add_reasons, deleted, evidence, immutability, lost, order_of, place, role, rule_in_words, settled, span,
+    who,
+};
 use super::usage::{Harm, usage_of_loss};
 use super::{Detector, Subject, id};
 use crate::model::{DAY_MILLIS, Finding, FindingKind, KeptImage, Order, PushOrigin, Severity, plural};
-use crate::timeline::{DigestNo, Displacement, End, EventNo, History, Image, Loss, RepositoryHistory, TagSpan};
+use crate::timeline::{
+    DigestNo, Displacement, End, EventNo, History, Image, Loss, RepositoryHistory, TagSpan,
+};
 
 /// Reports every image that was expired without a tag because another push had taken its last tag.
 pub struct SameTag;
 
 impl Detector for SameTag {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
-        for loss in subject.image.losses.iter().filter(|loss| loss.end == End::Expired && loss.presumed.is_none()) {
+        for loss in
+            subject.image.losses.iter().filter(|loss| loss.end == End::Expired && loss.presumed.is_none())
+        {
             if let Some(displaced) = &loss.displaced {
                 found.push(finding(subject, loss, displaced));
             }
@@ -35,8 +42,13 @@ pub fn kind(subject: Subject<'_>, displaced: &Displacement, pushed_at: Option<i6
     if displaced.by_child {
         return FindingKind::SameTagOverwrite;
     }
-    let gap = gap(subject, displaced).or_else(|| pushed_at.map(|pushed| (displaced.at - pushed).div_euclid(1000)));
-    if gap.is_some_and(|gap| gap <= subject.settings.race_window_seconds) { FindingKind::SameTagRace } else { FindingKind::SameTagOverwrite }
+    let gap =
+        gap(subject, displaced).or_else(|| pushed_at.map(|pushed| (displaced.at - pushed).div_euclid(1000)));
+    if gap.is_some_and(|gap| gap <= subject.settings.race_window_seconds) {
+        FindingKind::SameTagRace
+    } else {
+        FindingKind::SameTagOverwrite
+    }
 }
 
 /// How sure the order of the two pushes is: the less certain of both.
@@ -52,15 +64,22 @@ pub fn severity(harm: &Harm, kind: FindingKind) -> Severity {
 
 /// Other pushes that may have taken the tag, with what they pushed: those in the same second whose order
 /// nothing tells.
-pub fn rivals(history: &History, repository: &RepositoryHistory, displaced: &Displacement) -> Vec<(DigestNo, EventNo)> {
+pub fn rivals(
+    history: &History,
+    repository: &RepositoryHistory,
+    displaced: &Displacement,
+) -> Vec<(DigestNo, EventNo)> {
     let first = displaced.first_push.some().map(|first| history.noted(first).time);
     // If the displaced image itself was pushed in that second, its push may have been the last: then no
     // other push took the tag.
     if displaced.order != Order::Ambiguous || first == Some(displaced.at) {
         return Vec::new();
     }
-    let spans = repository.tag_lives.get(&displaced.tag).map(|life| life.spans.as_slice()).unwrap_or_default();
-    let may_be_first = |span: &&TagSpan| span.digest != displaced.by && span.order == Order::Ambiguous && span.from == displaced.at;
+    let spans =
+        repository.tag_lives.get(&displaced.tag).map(|life| life.spans.as_slice()).unwrap_or_default();
+    let may_be_first = |span: &&TagSpan| {
+        span.digest != displaced.by && span.order == Order::Ambiguous && span.from == displaced.at
+    };
     let pushes = spans.iter().filter(may_be_first).filter_map(|span| Some((span.digest, span.since.some()?)));
     let mut rivals: Vec<(DigestNo, EventNo)> = pushes.collect();
     rivals.dedup_by_key(|(digest, _)| *digest);
@@ -70,7 +89,10 @@ pub fn rivals(history: &History, repository: &RepositoryHistory, displaced: &Dis
 /// The image that took the tag, `sha256:0123456789ab`, or all that may have, `sha256:… or sha256:…`.
 pub fn takers(history: &History, repository: &RepositoryHistory, displaced: &Displacement) -> String {
     let rivals = rivals(history, repository, displaced).into_iter().map(|(digest, _)| digest);
-    let names: Vec<String> = std::iter::once(displaced.by).chain(rivals).map(|digest| history.digest_or_zero(digest).short()).collect();
+    let names: Vec<String> = std::iter::once(displaced.by)
+        .chain(rivals)
+        .map(|digest| history.digest_or_zero(digest).short())
+        .collect();
     names.join(" or ")
 }
 
@@ -99,7 +121,11 @@ fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Findi
         lost: lost(history, subject.image, loss),
         // An image whose own push of the tag is not in the logs was matched to a displacing push; where
         // several of one second fit, none of them is named.
-        kept: KeptImage { digest: history.digest(displaced.by).filter(|_| rivals.is_empty() || displaced.first_push.is_some()) },
+        kept: KeptImage {
+            digest: history
+                .digest(displaced.by)
+                .filter(|_| rivals.is_empty() || displaced.first_push.is_some()),
+        },
         first_push: displaced.first_push.some().map(|event| history.event(event)),
         second_push,
         gap_seconds: gap(subject, displaced),
@@ -114,11 +140,19 @@ fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Findi
     }
 }
 
-fn summary(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, kind: FindingKind, harm: &Harm) -> String {
+fn summary(
+    subject: Subject<'_>,
+    loss: &Loss,
+    displaced: &Displacement,
+    kind: FindingKind,
+    harm: &Harm,
+) -> String {
     let history = subject.history;
     let digest = history.digest_or_zero(subject.image.digest).short();
     let kept = match takers(history, subject.repository, displaced) {
-        several if several.contains(" or ") => format!("{several}, pushed under it in one second in an order that nothing tells,"),
+        several if several.contains(" or ") => {
+            format!("{several}, pushed under it in one second in an order that nothing tells,")
+        }
         one => one,
     };
     let tag = history.text(displaced.tag);
@@ -139,9 +173,13 @@ fn summary(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, kind: Fi
         (pulls, _) => format!("; {} after that found nothing", plural(pulls, "pull")),
     };
     if displaced.by_child {
-        let (place, told) = (place(&history.repository(subject.repository)), lost_to_child(subject, displaced));
+        let (place, told) =
+            (place(&history.repository(subject.repository)), lost_to_child(subject, displaced));
         let later = span((loss.at - displaced.at).div_euclid(1000));
-        return format!("In {place}, {told}; {} took the index {later} later{hurt}.", rule_in_words(history, loss));
+        return format!(
+            "In {place}, {told}; {} took the index {later} later{hurt}.",
+            rule_in_words(history, loss)
+        );
     }
     let untagged_for = loss.untagged_at.map_or(0, |untagged| (loss.at - untagged).div_euclid(1000));
     format!(
@@ -171,9 +209,15 @@ pub fn lost_to_child(subject: Subject<'_>, displaced: &Displacement) -> String {
     let after = gap(subject, displaced).map(|gap| format!(" {} later", span(gap))).unwrap_or_default();
     let how = match displaced.first_push.some() {
         Some(_) if role(&pushers[0]) == role(&pushers[1]) => {
-            format!("one push, by {}, gave tag {tag} to index {index} and{after} to {child}, an image that the index lists", pushers[1])
+            format!(
+                "one push, by {}, gave tag {tag} to index {index} and{after} to {child}, an image that the index lists",
+                pushers[1]
+            )
         }
-        _ => format!("{} gave tag {tag}, which index {index} had, to {child}, an image that the index lists", pushers[1]),
+        _ => format!(
+            "{} gave tag {tag}, which index {index} had, to {child}, an image that the index lists",
+            pushers[1]
+        ),
     };
     format!("{how}: the tag gives {platform} only, and every other platform fails")
 }
@@ -200,7 +244,9 @@ fn what_to_do(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, harm:
         advice.push("No grace: age counts from the push, so the image could go at the very next run after it lost its tag. Protect by count, or keep untagged images longer than the oldest deployment.".to_owned());
     }
     if displaced.first_push.is_none() {
-        advice.push("The lost image was pushed before the logs begin: widen --since to see its push.".to_owned());
+        advice.push(
+            "The lost image was pushed before the logs begin: widen --since to see its push.".to_owned(),
+        );
     }
     if !rivals(subject.history, subject.repository, displaced).is_empty() {
         advice.push(format!(

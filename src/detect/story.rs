@@ -1,7 +1,10 @@
 //! Sentences of findings, and parts that all findings share.
 
 use super::reasons::{Why, caller};
-use crate::model::{DAY_SECONDS, Deleted, EventRef, LogText, LostImage, Order, Repository, StepKind, Timestamp, Usage, caller_in_words, plural};
+use crate::model::{
+    DAY_SECONDS, Deleted, EventRef, LogText, LostImage, Order, Repository, StepKind, Timestamp, Usage,
+    caller_in_words, plural,
+};
 use crate::policy::{Rule, fits};
 use crate::timeline::{Ask, AskKind, EventNo, History, Image, Loss, RepositoryHistory, Step, Sym};
 
@@ -26,10 +29,20 @@ pub fn add_reasons(evidence: &mut Vec<EventRef>, why: &Why) {
 /// the image.
 pub fn tags_by_need(history: &History, image: &Image, loss: &Loss) -> Vec<LogText> {
     let had = |tag: Sym| loss.tags.iter().any(|(own, _)| *own == tag);
-    let asks = |step: &&Step| matches!(step.kind, StepKind::Pull | StepKind::PullFailed | StepKind::Referenced | StepKind::TaskStopped);
+    let asks = |step: &&Step| {
+        matches!(
+            step.kind,
+            StepKind::Pull | StepKind::PullFailed | StepKind::Referenced | StepKind::TaskStopped
+        )
+    };
     let last = (loss.next_life_step as usize).min(image.steps.len());
     let steps = image.steps.get(loss.first_step as usize..last).unwrap_or_default();
-    let wanted = steps.iter().rev().filter(asks).filter(|step| step.tag.is_some() && step.caller.needs()).find(|step| had(step.tag));
+    let wanted = steps
+        .iter()
+        .rev()
+        .filter(asks)
+        .filter(|step| step.tag.is_some() && step.caller.needs())
+        .find(|step| had(step.tag));
     let mut tags: Vec<LogText> = match wanted {
         Some(step) => history.log_text(step.tag).into_iter().collect(),
         None => loss.tags.iter().filter_map(|(tag, _)| history.log_text(*tag)).collect(),
@@ -40,7 +53,11 @@ pub fn tags_by_need(history: &History, image: &Image, loss: &Loss) -> Vec<LogTex
 
 /// The event that asked for a restore, if the restore is not finished by the end of the logs.
 pub fn restore_under_way(image: &Image) -> Option<EventNo> {
-    let since = image.steps.iter().rev().take_while(|step| !matches!(step.kind, StepKind::Archive | StepKind::Restore));
+    let since = image
+        .steps
+        .iter()
+        .rev()
+        .take_while(|step| !matches!(step.kind, StepKind::Archive | StepKind::Restore));
     since.filter(|step| step.kind == StepKind::RestoreRequested).last().map(|step| step.event)
 }
 
@@ -101,7 +118,8 @@ pub fn immutability(history: &History, repository: &RepositoryHistory, tag: &str
 /// The event that took the image, with the rule that the event states.
 pub fn deleted(history: &History, loss: &Loss) -> Deleted {
     let run = loss.run.as_ref();
-    let tags = run.map(|run| run.tags.to_vec()).unwrap_or_else(|| loss.tags.iter().map(|(tag, _)| *tag).collect());
+    let tags =
+        run.map(|run| run.tags.to_vec()).unwrap_or_else(|| loss.tags.iter().map(|(tag, _)| *tag).collect());
     Deleted {
         event: history.event(loss.event),
         rule_priority: run.map(|run| run.rule_priority).filter(|priority| *priority >= 0),
@@ -129,7 +147,13 @@ pub fn lost(history: &History, image: &Image, loss: &Loss) -> LostImage {
 
 /// How sure the order is in which `event` reached the image; `Observed` where the event is not known.
 pub fn order_of(image: &Image, event: EventNo) -> Order {
-    image.steps.iter().filter(|step| step.event == event).map(|step| step.order).max().unwrap_or(Order::Observed)
+    image
+        .steps
+        .iter()
+        .filter(|step| step.event == event)
+        .map(|step| step.order)
+        .max()
+        .unwrap_or(Order::Observed)
 }
 
 /// `eu-central-1/111122223333/shop/api`: enough to find the repository.
@@ -181,7 +205,9 @@ pub fn who(history: &History, event: EventNo) -> String {
 /// pipeline are alike.
 pub fn role(actor: &str) -> &str {
     match actor.split_once(":assumed-role/") {
-        Some((head, rest)) => &actor[..head.len() + ":assumed-role/".len() + rest.rfind('/').unwrap_or(rest.len())],
+        Some((head, rest)) => {
+            &actor[..head.len() + ":assumed-role/".len() + rest.rfind('/').unwrap_or(rest.len())]
+        }
         None => actor,
     }
 }
@@ -200,5 +226,8 @@ pub fn span(seconds: i64) -> String {
 pub fn rule_in_words(history: &History, loss: &Loss) -> String {
     let number = |priority: i64| format!("lifecycle rule {priority}");
     let stated = loss.run.as_ref().map(|run| run.rule_priority).filter(|priority| *priority >= 0);
-    rule_of(history, loss).map(Rule::in_words).or(stated.map(number)).unwrap_or_else(|| "a lifecycle rule".to_owned())
+    rule_of(history, loss)
+        .map(Rule::in_words)
+        .or(stated.map(number))
+        .unwrap_or_else(|| "a lifecycle rule".to_owned())
 }

@@ -2,7 +2,9 @@
 
 use super::story::{asked, evidence, place};
 use super::{TagDetector, TagSubject, id_of};
-use crate::model::{Deleted, Finding, FindingKind, KeptImage, LostImage, Order, Severity, StepKind, TagEnd, Timestamp};
+use crate::model::{
+    Deleted, Finding, FindingKind, KeptImage, LostImage, Order, Severity, StepKind, TagEnd, Timestamp,
+};
 use crate::timeline::{Ask, Image, RepositoryHistory, TagSpan};
 
 /// Reports tags removed by `BatchDeleteImage`. If it was the image's last tag, the image went as well,
@@ -17,7 +19,11 @@ impl TagDetector for TagRemoved {
             if image.is_some_and(|image| image.losses.iter().any(|loss| loss.event == span.ended_by)) {
                 continue;
             }
-            let asks: Vec<&Ask> = subject.life.asked_after(index, |event| subject.history.noted(event).time).filter(|ask| asked(ask)).collect();
+            let asks: Vec<&Ask> = subject
+                .life
+                .asked_after(index, |event| subject.history.noted(event).time)
+                .filter(|ask| asked(ask))
+                .collect();
             if !asks.is_empty() {
                 found.push(finding(subject, index, span, image, &asks));
             }
@@ -25,7 +31,13 @@ impl TagDetector for TagRemoved {
     }
 }
 
-fn finding(subject: TagSubject<'_>, index: usize, span: &TagSpan, image: Option<&Image>, asks: &[&Ask]) -> Finding {
+fn finding(
+    subject: TagSubject<'_>,
+    index: usize,
+    span: &TagSpan,
+    image: Option<&Image>,
+    asks: &[&Ask],
+) -> Finding {
     let TagSubject { history, repository, .. } = subject;
     let call = history.event(span.ended_by);
     let tag = history.text(subject.tag);
@@ -36,7 +48,11 @@ fn finding(subject: TagSubject<'_>, index: usize, span: &TagSpan, image: Option<
     let (place_of, found) = (place(&history.repository(repository)), super::story::counted_asks(asks));
     let left = match image {
         Some(image) if image.is_gone() => match image.losses.last() {
-            Some(loss) => format!("is gone since {}, too ({})", Timestamp::from_millis(loss.at), history.event(loss.event).event_name.raw()),
+            Some(loss) => format!(
+                "is gone since {}, too ({})",
+                Timestamp::from_millis(loss.at),
+                history.event(loss.event).event_name.raw()
+            ),
             None => "is gone by now, too".to_owned(),
         },
         _ if others.is_empty() => "may still be there".to_owned(),
@@ -56,7 +72,12 @@ fn finding(subject: TagSubject<'_>, index: usize, span: &TagSpan, image: Option<
         tag: history.log_text(subject.tag),
         tags: Vec::new(),
         reasons: Vec::new(),
-        lost: LostImage { digest: Some(digest), pushed_at: span.pushed_at.map(Timestamp::from_millis), untagged_at: None, gone_at: None },
+        lost: LostImage {
+            digest: Some(digest),
+            pushed_at: span.pushed_at.map(Timestamp::from_millis),
+            untagged_at: None,
+            gone_at: None,
+        },
         kept: KeptImage { digest: None },
         first_push: given,
         second_push: call.clone(),
@@ -64,7 +85,10 @@ fn finding(subject: TagSubject<'_>, index: usize, span: &TagSpan, image: Option<
         order: Order::Observed,
         exposure_seconds: None,
         summary: match source {
-            None => format!("In {place_of}, {who} took tag {tag} off {}, which {left}; {found} after that found nothing.", digest.short()),
+            None => format!(
+                "In {place_of}, {who} took tag {tag} off {}, which {left}; {found} after that found nothing.",
+                digest.short()
+            ),
             Some(source) => format!(
                 "In {place_of}, {} {left} and most likely lost tag {tag} soon after {who} took it off in {}, from where deletions are replicated; {found} after that found nothing.",
                 digest.short(),
@@ -72,7 +96,10 @@ fn finding(subject: TagSubject<'_>, index: usize, span: &TagSpan, image: Option<
             ),
         },
         advice: match back {
-            Some(back) => vec![format!("The tag came back at {}: it can be pulled now; start anew what stopped.", Timestamp::from_millis(back.from))],
+            Some(back) => vec![format!(
+                "The tag came back at {}: it can be pulled now; start anew what stopped.",
+                Timestamp::from_millis(back.from)
+            )],
             None => advice(subject, image, &others),
         },
         evidence: evidence(history, events),
@@ -89,7 +116,12 @@ fn finding(subject: TagSubject<'_>, index: usize, span: &TagSpan, image: Option<
 
 /// Tags that the image has now.
 fn other_tags<'h>(subject: TagSubject<'h>, image: &Image) -> Vec<&'h str> {
-    let mut tags: Vec<&str> = image.tags.iter().filter(|(tag, _)| *tag != subject.tag).map(|(tag, _)| subject.history.text(*tag)).collect();
+    let mut tags: Vec<&str> = image
+        .tags
+        .iter()
+        .filter(|(tag, _)| *tag != subject.tag)
+        .map(|(tag, _)| subject.history.text(*tag))
+        .collect();
     tags.sort_unstable();
     tags
 }
@@ -119,12 +151,15 @@ pub fn advice(subject: TagSubject<'_>, image: Option<&Image>, others: &[&str]) -
 }
 
 /// Why a call in another repository removes a tag here.
-pub const GOES_ALONG: &str = "from where deletions are replicated, so that it most likely went here soon after";
+pub const GOES_ALONG: &str =
+    "from where deletions are replicated, so that it most likely went here soon after";
 
 /// The source repository, if the tag was removed there and deletions are replicated to this one.
 pub fn source<'h>(subject: TagSubject<'h>, span: &TagSpan) -> Option<&'h RepositoryHistory> {
     let has = |repository: &&RepositoryHistory| {
-        repository.image(span.digest).is_some_and(|image| image.steps.iter().any(|step| step.kind == StepKind::Untag && step.event == span.ended_by))
+        repository.image(span.digest).is_some_and(|image| {
+            image.steps.iter().any(|step| step.kind == StepKind::Untag && step.event == span.ended_by)
+        })
     };
     if has(&subject.repository) {
         return None;
@@ -134,7 +169,11 @@ pub fn source<'h>(subject: TagSubject<'h>, span: &TagSpan) -> Option<&'h Reposit
 
 /// How to tag the image again.
 fn put_back(subject: TagSubject<'_>, image: &Image) -> String {
-    format!("Put tag {} back on that digest: `{}`.", subject.history.text(subject.tag), retag_command(subject, image))
+    format!(
+        "Put tag {} back on that digest: `{}`.",
+        subject.history.text(subject.tag),
+        retag_command(subject, image)
+    )
 }
 
 /// The command that puts the tag on an image that exists.

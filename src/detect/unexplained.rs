@@ -9,8 +9,8 @@ use super::refused::{Answered, is_refused, reason};
 use super::story::{asked, evidence, place};
 use super::{Detector, Subject, TagDetector, TagSubject, id, id_of};
 use crate::model::{
-    Finding, FindingKind, HOUR_MILLIS, KeptImage, LogText, LostImage, MINUTE_MILLIS, Order, Severity, StepKind, TagEnd, Timestamp, Usage,
-    needing_in_words,
+    Finding, FindingKind, HOUR_MILLIS, KeptImage, LogText, LostImage, MINUTE_MILLIS, Order, Severity,
+    StepKind, TagEnd, Timestamp, Usage, needing_in_words,
 };
 use crate::timeline::{Ask, AskKind, EventNo, History, Image, RepositoryHistory, Step, Sym, UseKind};
 
@@ -27,7 +27,9 @@ pub(super) const BEFORE_PUSH_MILLIS: i64 = HOUR_MILLIS;
 
 impl Detector for Unexplained {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
-        let failed = |step: &Step| matches!(step.kind, StepKind::TaskStopped | StepKind::PullFailed) && (step.missing || step.denied);
+        let failed = |step: &Step| {
+            matches!(step.kind, StepKind::TaskStopped | StepKind::PullFailed) && (step.missing || step.denied)
+        };
         let image = subject.image;
         if !image.steps.iter().any(failed) {
             return;
@@ -35,10 +37,19 @@ impl Detector for Unexplained {
         let reasons = Reasons::of(subject);
         // A refused call explains itself; most are attempts without a permission. Only callers that could
         // pull before are of interest.
-        let told =
-            |step: &Step| failed(step) && !(step.denied && step.kind == StepKind::PullFailed && !reasons.answered.lost_it(subject.history, step));
-        let open: Vec<&Step> =
-            image.steps.iter().enumerate().filter(|(at, step)| told(step) && !reasons.explain(*at, step)).map(|(_, step)| step).collect();
+        let told = |step: &Step| {
+            failed(step)
+                && !(step.denied
+                    && step.kind == StepKind::PullFailed
+                    && !reasons.answered.lost_it(subject.history, step))
+        };
+        let open: Vec<&Step> = image
+            .steps
+            .iter()
+            .enumerate()
+            .filter(|(at, step)| told(step) && !reasons.explain(*at, step))
+            .map(|(_, step)| step)
+            .collect();
         if !open.is_empty() {
             found.push(of_image(subject, &open));
         }
@@ -48,7 +59,8 @@ impl Detector for Unexplained {
 impl TagDetector for UnexplainedTag {
     fn detect(&self, subject: TagSubject<'_>, found: &mut Vec<Finding>) {
         let failed = |ask: &&Ask| asked(ask) && ask.kind != AskKind::Pull;
-        let open: Vec<&Ask> = subject.life.asks.iter().filter(failed).filter(|ask| !is_explained_tag(subject, ask)).collect();
+        let open: Vec<&Ask> =
+            subject.life.asks.iter().filter(failed).filter(|ask| !is_explained_tag(subject, ask)).collect();
         if !open.is_empty() {
             found.push(of_tag(subject, &open));
         }
@@ -73,10 +85,15 @@ impl<'h> Reasons<'h> {
         let Subject { history, repository, image, .. } = subject;
         let time = |event: EventNo| history.noted(event).time;
         let is_push = |step: &Step| matches!(step.kind, StepKind::Push | StepKind::Replicate);
-        let pushes = image.steps.iter().filter(|step| step.kind == StepKind::Push && is_part(repository, image, step));
+        let pushes =
+            image.steps.iter().filter(|step| step.kind == StepKind::Push && is_part(repository, image, step));
         Self {
             subject,
-            first_push: image.steps.iter().position(is_push).map(|first| (first, time(image.steps[first].event))),
+            first_push: image
+                .steps
+                .iter()
+                .position(is_push)
+                .map(|first| (first, time(image.steps[first].event))),
             part_of_index: pushes.map(|step| step.tag).collect(),
             answered: Answered::of(history, image),
             only_refused: only_refused(image),
@@ -88,36 +105,56 @@ impl<'h> Reasons<'h> {
         let Subject { history, repository, image, .. } = self.subject;
         let now = history.noted(step.event).time;
         let just_before = |event: i64| event <= now && now - event <= RETRIED_MILLIS;
-        let absent = image.losses.iter().any(|loss| (loss.end_step as usize) < at && (now < loss.until || just_before(loss.until)));
+        let absent = image
+            .losses
+            .iter()
+            .any(|loss| (loss.end_step as usize) < at && (now < loss.until || just_before(loss.until)));
         let soon = |pushed: i64| pushed - now <= BEFORE_PUSH_MILLIS || was_created(history, repository, now);
-        let before_push = self.first_push.is_some_and(|(first, pushed)| (at < first && soon(pushed)) || just_before(pushed));
+        let before_push = self
+            .first_push
+            .is_some_and(|(first, pushed)| (at < first && soon(pushed)) || just_before(pushed));
         let away = |child: &Image| child.losses.iter().any(|loss| loss.at <= now && now < loss.until);
         let without_part = || image.children.iter().filter_map(|child| repository.image(*child)).any(away);
         let span = repository.tag_lives.get(&step.tag).and_then(|life| life.at(now));
         let tag_is_new = span.is_some_and(|span| span.from > i64::MIN && just_before(span.from));
-        let refused = is_refused(step) && (self.is_locked(now) || reason(self.subject, &self.answered, step).is_some());
+        let refused =
+            is_refused(step) && (self.is_locked(now) || reason(self.subject, &self.answered, step).is_some());
         let is_a_part = self.part_of_index.contains(&step.tag);
-        let never_came = || self.only_refused && image.steps[..at].iter().any(|step| step.kind == StepKind::PushFailed);
-        absent || never_came() || before_push || tag_is_new || refused || is_a_part || without_part() || repository_ended(history, repository, now)
+        let never_came =
+            || self.only_refused && image.steps[..at].iter().any(|step| step.kind == StepKind::PushFailed);
+        absent
+            || never_came()
+            || before_push
+            || tag_is_new
+            || refused
+            || is_a_part
+            || without_part()
+            || repository_ended(history, repository, now)
     }
 
     /// Whether the repository's key was unusable at that time.
     fn is_locked(&self, now: i64) -> bool {
         let Subject { history, repository, .. } = self.subject;
-        locked_stretches(history, &repository.key_steps).iter().any(|(locked, until)| history.noted(locked.event).time <= now && now < *until)
+        locked_stretches(history, &repository.key_steps)
+            .iter()
+            .any(|(locked, until)| history.noted(locked.event).time <= now && now < *until)
     }
 }
 
 /// Whether the push moved a tag from an index to an image that the index lists, which serves only one
 /// platform.
 fn is_part(repository: &RepositoryHistory, image: &Image, push: &Step) -> bool {
-    push.tag.is_some() && repository.image(push.other).is_some_and(|former| former.children.contains(&image.digest))
+    push.tag.is_some()
+        && repository.image(push.other).is_some_and(|former| former.children.contains(&image.digest))
 }
 
 /// Whether the repository, with all its images, was deleted before `now`.
 pub(super) fn repository_ended(history: &History, repository: &RepositoryHistory, now: i64) -> bool {
-    let before = |events: &[EventNo]| events.iter().map(|event| history.noted(*event).time).filter(|time| *time <= now).max();
-    before(&repository.deletions).is_some_and(|deleted| before(&repository.creations).is_none_or(|created| created < deleted))
+    let before = |events: &[EventNo]| {
+        events.iter().map(|event| history.noted(*event).time).filter(|time| *time <= now).max()
+    };
+    before(&repository.deletions)
+        .is_some_and(|deleted| before(&repository.creations).is_none_or(|created| created < deleted))
 }
 
 fn is_explained_tag(subject: TagSubject<'_>, ask: &Ask) -> bool {
@@ -125,7 +162,10 @@ fn is_explained_tag(subject: TagSubject<'_>, ask: &Ask) -> bool {
     let ended = subject.life.before(now).is_some_and(|span| span.end != Some(TagEnd::NotLogged));
     let refused = refused_pushes_of(subject.history, subject.repository, subject.tag).first();
     let refused = refused.is_some_and(|refused| subject.history.noted(refused.event).time <= now);
-    ended || refused || subject.life.after(now).is_some() || repository_ended(subject.history, subject.repository, now)
+    ended
+        || refused
+        || subject.life.after(now).is_some()
+        || repository_ended(subject.history, subject.repository, now)
 }
 
 /// What the logs say about the time of the failure.
@@ -146,11 +186,27 @@ struct Missing {
     advice: Vec<String>,
 }
 
-fn missing(history: &History, repository: &RepositoryHistory, what: &str, first: EventNo, by: &str, times: usize, known: Known) -> Missing {
+fn missing(
+    history: &History,
+    repository: &RepositoryHistory,
+    what: &str,
+    first: EventNo,
+    by: &str,
+    times: usize,
+    known: Known,
+) -> Missing {
     let place_of = place(&history.repository(repository));
     let own = history.repository(repository);
-    let gap = repository.gaps.iter().copied().rfind(|event| history.noted(*event).time <= history.noted(first).time);
-    let again = if times > 1 { format!(", {times} times from {} on", history.time(first)) } else { format!(" at {}", history.time(first)) };
+    let gap = repository
+        .gaps
+        .iter()
+        .copied()
+        .rfind(|event| history.noted(*event).time <= history.noted(first).time);
+    let again = if times > 1 {
+        format!(", {times} times from {} on", history.time(first))
+    } else {
+        format!(" at {}", history.time(first))
+    };
     let (lacking, advice) = if !history.has_owners_trail(repository) {
         (
             format!("they hold nothing that registry {} did to the repository", own.registry_id.raw()),
@@ -187,11 +243,14 @@ fn missing(history: &History, repository: &RepositoryHistory, what: &str, first:
     } else {
         (
             "no push of it is in them, and nothing that took it".to_owned(),
-            "Widen --since to before its push; check account, region, repository and tag of the reference.".to_owned(),
+            "Widen --since to before its push; check account, region, repository and tag of the reference."
+                .to_owned(),
         )
     };
     Missing {
-        summary: format!("In {place_of}, {by} could not have {what}{again}: nothing in these logs explains it; {lacking}."),
+        summary: format!(
+            "In {place_of}, {by} could not have {what}{again}: nothing in these logs explains it; {lacking}."
+        ),
         advice: vec![advice],
     }
 }
@@ -204,7 +263,8 @@ fn of_image(subject: Subject<'_>, open: &[&Step]) -> Finding {
     let names: Vec<LogText> = references(history, image, open);
     let by = by(history, &names, first);
     let digest = history.digest_or_zero(image.digest);
-    let what = tag.map_or_else(|| digest.short(), |tag| format!("{} ({})", history.text(tag), digest.short()));
+    let what =
+        tag.map_or_else(|| digest.short(), |tag| format!("{} ({})", history.text(tag), digest.short()));
     let refused = open.iter().all(|step| step.denied && step.kind == StepKind::PullFailed);
     let known = match image.state {
         crate::model::ImageState::Unknown => Known::Nothing,
@@ -218,7 +278,12 @@ fn of_image(subject: Subject<'_>, open: &[&Step]) -> Finding {
         .for_each(|step| usage.add_principal(history.log_text(history.noted(step.event).actor)));
     Finding {
         id: id(subject),
-        lost: LostImage { digest: Some(digest), pushed_at: image.pushed_at.map(Timestamp::from_millis), untagged_at: None, gone_at: None },
+        lost: LostImage {
+            digest: Some(digest),
+            pushed_at: image.pushed_at.map(Timestamp::from_millis),
+            untagged_at: None,
+            gone_at: None,
+        },
         tag: tag.and_then(|tag| history.log_text(tag)),
         evidence: evidence(history, shown(open.iter().map(|step| step.event))),
         ..frame(history, repository, first, stopped, usage, summary, advice)
@@ -259,7 +324,10 @@ pub(super) fn shown(events: impl DoubleEndedIterator<Item = EventNo> + Clone) ->
 
 pub(super) fn references(history: &History, image: &Image, open: &[&Step]) -> Vec<LogText> {
     let of_open: HashSet<EventNo> = open.iter().map(|step| step.event).collect();
-    let stops = image.uses.iter().filter(|found| found.kind == UseKind::TaskStopped && of_open.contains(&found.event));
+    let stops = image
+        .uses
+        .iter()
+        .filter(|found| found.kind == UseKind::TaskStopped && of_open.contains(&found.event));
     let mut names: Vec<LogText> = stops.filter_map(|found| history.log_text(found.by)).collect();
     names.sort_unstable();
     names.dedup();
@@ -268,7 +336,10 @@ pub(super) fn references(history: &History, image: &Image, open: &[&Step]) -> Ve
 
 /// Who failed: the service or task, else the caller.
 pub(super) fn by(history: &History, names: &[LogText], first: EventNo) -> String {
-    names.first().map_or_else(|| super::story::who(history, first), |name| format!("a task of {}", needing_in_words(name.raw(), "")))
+    names.first().map_or_else(
+        || super::story::who(history, first),
+        |name| format!("a task of {}", needing_in_words(name.raw(), "")),
+    )
 }
 
 /// What all findings about failures have in common.

@@ -15,7 +15,10 @@ pub struct ExpiredUntagged;
 impl Detector for ExpiredUntagged {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
         for loss in subject.image.losses.iter().filter(|loss| was_untagged(loss)) {
-            if child::living_indexes(subject.history, subject.repository, subject.image, loss).next().is_some() {
+            if child::living_indexes(subject.history, subject.repository, subject.image, loss)
+                .next()
+                .is_some()
+            {
                 continue;
             }
             let harm = usage_of_loss(subject.history, subject.image, loss, subject.is_child());
@@ -52,8 +55,12 @@ pub fn why<'h>(subject: Subject<'h>, loss: &Loss) -> Untagged<'h> {
     if let Some(removed) = life.iter().rfind(|step| step.kind == crate::model::StepKind::Untag) {
         return Untagged::Removed(removed.event);
     }
-    let push = life.iter().find(|step| matches!(step.kind, crate::model::StepKind::Push | crate::model::StepKind::Replicate));
-    let Some(push) = push.filter(|_| loss.untagged_by == Some(UntaggedBy::PushedUntagged)).map(|step| step.event) else {
+    let push = life
+        .iter()
+        .find(|step| matches!(step.kind, crate::model::StepKind::Push | crate::model::StepKind::Replicate));
+    let Some(push) =
+        push.filter(|_| loss.untagged_by == Some(UntaggedBy::PushedUntagged)).map(|step| step.event)
+    else {
         return Untagged::NotKnown;
     };
     if image.origin == PushOrigin::Replication && has_immutable_tags(history, repository) {
@@ -68,22 +75,39 @@ pub fn has_immutable_tags(history: &History, repository: &RepositoryHistory) -> 
     setting.starts_with("IMMUTABLE") || setting == "MUTABLE_WITH_EXCLUSION"
 }
 
-/// The tag that the image has where it comes from, and that another image has here: told by the tags of the same digest in
-/// other repositories of that name.
-pub fn taken_tag<'h>(history: &'h History, repository: &'h RepositoryHistory, image: &Image, push: EventNo) -> Option<(Sym, &'h TagSpan)> {
+/// The tag that the image has where it comes from, and that another image has here: told by the tags of the
+/// same digest in other repositories of that name.
+pub fn taken_tag<'h>(
+    history: &'h History,
+    repository: &'h RepositoryHistory,
+    image: &Image,
+    push: EventNo,
+) -> Option<(Sym, &'h TagSpan)> {
     let name = history.repository(repository).name;
-    let source = |other: &&RepositoryHistory| !std::ptr::eq(*other, repository) && history.repository(other).name == name;
+    let source = |other: &&RepositoryHistory| {
+        !std::ptr::eq(*other, repository) && history.repository(other).name == name
+    };
     let at = history.noted(push).time;
     let of_source = history.repositories().iter().filter(source).flat_map(|other| &other.tag_lives);
-    let mut tags: Vec<Sym> =
-        of_source.filter(|(_, life)| life.spans.iter().any(|span| span.digest == image.digest && span.from <= at)).map(|(tag, _)| *tag).collect();
+    let mut tags: Vec<Sym> = of_source
+        .filter(|(_, life)| life.spans.iter().any(|span| span.digest == image.digest && span.from <= at))
+        .map(|(tag, _)| *tag)
+        .collect();
     if tags.is_empty() {
-        // Without the source's own logs: tags that were taken here when it came. One alone is what it must have been.
-        tags = repository.tag_lives.iter().filter(|(_, life)| life.at(at).is_some()).map(|(tag, _)| *tag).collect();
+        // Without the source's own logs: tags that were taken here when it came. One alone is what it must
+        // have been.
+        tags = repository
+            .tag_lives
+            .iter()
+            .filter(|(_, life)| life.at(at).is_some())
+            .map(|(tag, _)| *tag)
+            .collect();
         tags = if tags.len() == 1 { tags } else { Vec::new() };
     }
     tags.sort_unstable_by_key(|tag| history.text(*tag));
-    tags.into_iter().find_map(|tag| Some((tag, repository.tag_lives.get(&tag)?.at(at).filter(|span| span.digest != image.digest)?)))
+    tags.into_iter().find_map(|tag| {
+        Some((tag, repository.tag_lives.get(&tag)?.at(at).filter(|span| span.digest != image.digest)?))
+    })
 }
 
 /// "it never had a tag: …": why a rule for untagged images could take it, with the events that show it.
@@ -166,7 +190,8 @@ fn advice(subject: Subject<'_>, loss: &Loss, harm: &Harm) -> Vec<String> {
                 "Make the destination's tags mutable, or exempt {tag} from immutability there, or keep untagged images there longer; then replicate or push it again."
             )
         }
-        _ => "Give what is deployed by digest a tag of its own, or exempt it from the untagged rule.".to_owned(),
+        _ => "Give what is deployed by digest a tag of its own, or exempt it from the untagged rule."
+            .to_owned(),
     };
     super::advice::of_loss_with(subject, loss, harm, vec![prevention])
 }

@@ -50,7 +50,8 @@ pub fn usage_of_loss(history: &History, image: &Image, loss: &Loss, is_held: boo
 
 /// If the image came back without a tag that it had, whoever asks for that tag is affected by this loss.
 fn asked_later(history: &History, loss: &Loss, harm: &mut Harm) {
-    let counts = |(_, kind): &&(EventNo, AskKind)| matches!(kind, AskKind::Pull | AskKind::Failed | AskKind::Stopped);
+    let counts =
+        |(_, kind): &&(EventNo, AskKind)| matches!(kind, AskKind::Pull | AskKind::Failed | AskKind::Stopped);
     for (event, kind) in loss.asked_later.iter().filter(counts) {
         harm.severity = Some(Severity::Critical);
         harm.evidence.push(*event);
@@ -66,7 +67,9 @@ fn asked_later(history: &History, loss: &Loss, harm: &mut Harm) {
 fn untagged_step(loss: &Loss, is_held: bool) -> Option<usize> {
     match &loss.displaced {
         Some(displaced) => Some(displaced.step as usize),
-        None if loss.untagged_by == Some(UntaggedBy::PushedUntagged) && !is_held => Some(loss.first_step as usize),
+        None if loss.untagged_by == Some(UntaggedBy::PushedUntagged) && !is_held => {
+            Some(loss.first_step as usize)
+        }
         None => None,
     }
 }
@@ -74,14 +77,20 @@ fn untagged_step(loss: &Loss, is_held: bool) -> Option<usize> {
 /// Usage of an image whose tag moved away and which is still there.
 pub fn usage_of_displaced(history: &History, image: &Image, displaced_step: u32) -> Harm {
     let steps = image.steps.len();
-    let stretch = Stretch { first: image.life_start as usize, untagged: Some(displaced_step as usize), end: steps, next_life: steps };
+    let stretch = Stretch {
+        first: image.life_start as usize,
+        untagged: Some(displaced_step as usize),
+        end: steps,
+        next_life: steps,
+    };
     harm(history, image, stretch, i64::MAX, i64::MAX)
 }
 
 /// Usage of an image that is there and whose tag did not move: it is tagged, or never was.
 pub fn usage_of_living(history: &History, image: &Image, is_held: bool) -> Harm {
     let steps = image.steps.len();
-    let untagged = (image.untagged_by == Some(UntaggedBy::PushedUntagged) && !is_held).then_some(image.life_start as usize);
+    let untagged = (image.untagged_by == Some(UntaggedBy::PushedUntagged) && !is_held)
+        .then_some(image.life_start as usize);
     let stretch = Stretch { first: image.life_start as usize, untagged, end: steps, next_life: steps };
     harm(history, image, stretch, i64::MAX, i64::MAX)
 }
@@ -151,10 +160,14 @@ fn references(history: &History, image: &Image, stretch: Stretch, gone: i64, bac
         let severity = match found.kind {
             // If the image is there as far as the logs show, a task that stopped counts from the image's
             // push on.
-            UseKind::TaskStopped if found.from >= gone || (gone == i64::MAX && found.from >= born) => Severity::Critical,
+            UseKind::TaskStopped if found.from >= gone || (gone == i64::MAX && found.from >= born) => {
+                Severity::Critical
+            }
             // It started after the image was gone.
             UseKind::Started if found.from > gone => Severity::Critical,
-            UseKind::DeployedByDigest | UseKind::DeployedByTag | UseKind::ResolvedByTask if needed_still => Severity::Critical,
+            UseKind::DeployedByDigest | UseKind::DeployedByTag | UseKind::ResolvedByTask if needed_still => {
+                Severity::Critical
+            }
             // A task failed to pull it while it was there: whatever the reason, somebody needs it.
             UseKind::TaskStopped if found.from >= born => Severity::High,
             // A function runs on from its own copy, and a project fails only at its next build: nobody was
@@ -188,7 +201,8 @@ impl Harm {
     /// "function:orders failed for want of it", "service/prod/web and 2 more still need it".
     fn who_needs_it(&self) -> String {
         // A job that has run once needs the image no more.
-        let lasting = self.needs.iter().find(|found| found.kind.pins()).and_then(|found| self.pinned_name(found));
+        let lasting =
+            self.needs.iter().find(|found| found.kind.pins()).and_then(|found| self.pinned_name(found));
         let Some(first) = lasting.or(self.pinned.first()) else {
             return match self.usage.pulls_while_untagged {
                 0 => "something deployed still needs it".to_owned(),
@@ -196,8 +210,13 @@ impl Harm {
             };
         };
         let name = needing_in_words(first.raw(), "");
-        let more = if self.pinned.len() > 1 { format!(" and {} more", self.pinned.len() - 1) } else { String::new() };
-        let failed = self.severity == Some(Severity::Critical) && self.needs.iter().any(|found| found.kind == UseKind::TaskStopped);
+        let more = if self.pinned.len() > 1 {
+            format!(" and {} more", self.pinned.len() - 1)
+        } else {
+            String::new()
+        };
+        let failed = self.severity == Some(Severity::Critical)
+            && self.needs.iter().any(|found| found.kind == UseKind::TaskStopped);
         match failed {
             true => format!("{name}{more} failed for want of it"),
             false if more.is_empty() => format!("{name} still needs it"),
@@ -207,7 +226,10 @@ impl Harm {
 
     /// Looks up the name of a party among those that were pinned.
     fn pinned_name(&self, found: &Use) -> Option<&LogText> {
-        self.names.iter().find(|(by, _)| *by == found.by).and_then(|(_, name)| self.pinned.iter().find(|pinned| *pinned == name))
+        self.names
+            .iter()
+            .find(|(by, _)| *by == found.by)
+            .and_then(|(_, name)| self.pinned.iter().find(|pinned| *pinned == name))
     }
 
     /// `Severity` is declared from critical to harmless.

@@ -6,7 +6,10 @@ use super::moment::failures;
 use super::pasted::host::owner;
 use super::{About, Case, Registry, against, sentence, there};
 use crate::detect::{advice_on_refused_push, refusal, refused_pushes_of};
-use crate::model::{Cause, Digest, EventRef, Finding, ImageReference, LogText, Repository, Sentence, StepKind, Verdict, plural, plural_verb, times};
+use crate::model::{
+    Cause, Digest, EventRef, Finding, ImageReference, LogText, Repository, Sentence, StepKind, Verdict,
+    plural, plural_verb, times,
+};
 use crate::timeline::RepositoryHistory;
 
 /// At most so many places that have the digest, and tags of a repository, are named.
@@ -35,11 +38,14 @@ pub fn no_repository(case: Case<'_>) -> Verdict {
             "Give the whole reference, and read the logs of the account and region that own the repository, from before its push on.".to_owned(),
         ),
     };
-    verdict.narrative = vec![sentence(text, Vec::new()), unknown_end(case), elsewhere.unwrap_or_else(not_elsewhere)];
+    verdict.narrative =
+        vec![sentence(text, Vec::new()), unknown_end(case), elsewhere.unwrap_or_else(not_elsewhere)];
     if let About::Reference(wanted) = &case.question.about {
         let tag = wanted.tag.as_deref();
         let same = |finding: &&Finding| {
-            let names = wanted.digest.map_or(finding.tag.as_ref().map(LogText::raw) == tag, |digest| finding.lost.digest == Some(digest));
+            let names = wanted.digest.map_or(finding.tag.as_ref().map(LogText::raw) == tag, |digest| {
+                finding.lost.digest == Some(digest)
+            });
             is_wanted(&finding.repository, wanted) && names
         };
         verdict.why = case.findings.iter().find(same).map(|finding| finding.id.clone());
@@ -49,14 +55,22 @@ pub fn no_repository(case: Case<'_>) -> Verdict {
 }
 
 fn no_name(repository: &str, seen: &[Repository]) -> (String, String) {
-    let text = format!("No event in these logs names a repository {repository}{}.", similar(repository, seen));
+    let text =
+        format!("No event in these logs names a repository {repository}{}.", similar(repository, seen));
     (text, "Check the name, or read the logs of the account and region that own it.".to_owned())
 }
 
 /// `docker.io/library/nginx`, `localhost:5000/api`.
 fn foreign(host: &str, repository: &str) -> (String, String) {
-    let text = format!("{host} is no private registry of ECR, and what happens to {repository} there is not logged by CloudTrail.");
-    (text, format!("Ask whoever runs {host}; where it is a mirror or a cache of ECR, ask about the repository in ECR that it copies."))
+    let text = format!(
+        "{host} is no private registry of ECR, and what happens to {repository} there is not logged by CloudTrail."
+    );
+    (
+        text,
+        format!(
+            "Ask whoever runs {host}; where it is a mirror or a cache of ECR, ask about the repository in ECR that it copies."
+        ),
+    )
 }
 
 /// ECR Public's calls are logged elsewhere, and this program does not read them.
@@ -88,8 +102,12 @@ fn no_name_in(registry_id: &str, repository: &str, seen: &[Repository]) -> (Stri
 fn other_account(registry_id: &str) -> (String, String) {
     match owner(registry_id) {
         Some(what) => (
-            format!(" It is a registry of AWS's own ({what}): its trail is AWS's, and nobody else can read it."),
-            format!("Ask AWS, or look at the versions that AWS documents for {what}; keep a copy in a registry of your own if you need one to stay."),
+            format!(
+                " It is a registry of AWS's own ({what}): its trail is AWS's, and nobody else can read it."
+            ),
+            format!(
+                "Ask AWS, or look at the versions that AWS documents for {what}; keep a copy in a registry of your own if you need one to stay."
+            ),
         ),
         None => (String::new(), format!("Read the trail of account {registry_id}.")),
     }
@@ -97,19 +115,28 @@ fn other_account(registry_id: &str) -> (String, String) {
 
 /// The second step if the image is not known.
 fn unknown_end(case: Case<'_>) -> Sentence {
-    sentence(format!("When and by what it went, if it was ever there, is not in these logs. {}", covered(case)), Vec::new())
+    sentence(
+        format!("When and by what it went, if it was ever there, is not in these logs. {}", covered(case)),
+        Vec::new(),
+    )
 }
 
 /// The third step if the digest was not pushed to any repository in the logs.
 fn not_elsewhere() -> Sentence {
-    sentence("Why is open: it was pushed before the logs begin, to a place that these logs do not cover, or never.", Vec::new())
+    sentence(
+        "Why is open: it was pushed before the logs begin, to a place that these logs do not cover, or never.",
+        Vec::new(),
+    )
 }
 
 /// Which part of the reference does not match what is in the logs.
 fn mismatch(wanted: &ImageReference, seen: &[Repository]) -> (String, String) {
     let accounts: BTreeSet<&str> = seen.iter().map(|repository| repository.registry_id.raw()).collect();
-    let regions: BTreeSet<&str> =
-        seen.iter().filter(|repository| repository.registry_id == *wanted.registry_id).map(|repository| repository.region.raw()).collect();
+    let regions: BTreeSet<&str> = seen
+        .iter()
+        .filter(|repository| repository.registry_id == *wanted.registry_id)
+        .map(|repository| repository.region.raw())
+        .collect();
     let list = |names: &BTreeSet<&str>| names.iter().copied().collect::<Vec<_>>().join(", ");
     if !accounts.contains(&*wanted.registry_id) {
         let text = format!(
@@ -127,10 +154,19 @@ fn mismatch(wanted: &ImageReference, seen: &[Repository]) -> (String, String) {
             wanted.region,
             list(&regions)
         );
-        return (text, format!("Read the trail of region {}: CloudTrail logs ECR in the region of the repository.", wanted.region));
+        return (
+            text,
+            format!(
+                "Read the trail of region {}: CloudTrail logs ECR in the region of the repository.",
+                wanted.region
+            ),
+        );
     }
-    let same: Vec<&Repository> =
-        seen.iter().filter(|other| *other.name.raw() == *wanted.repository).filter(|other| !is_wanted(other, wanted)).collect();
+    let same: Vec<&Repository> = seen
+        .iter()
+        .filter(|other| *other.name.raw() == *wanted.repository)
+        .filter(|other| !is_wanted(other, wanted))
+        .collect();
     if let Some(first) = same.first() {
         let text = format!(
             "Wrong region or account: nothing that was done to {} in {} of {} is in these logs, and a repository of that name is in {} of {}.",
@@ -157,11 +193,17 @@ fn mismatch(wanted: &ImageReference, seen: &[Repository]) -> (String, String) {
         wanted.registry_id,
         similar(&wanted.repository, seen)
     );
-    (text, "Check the name; if it is right, nothing was done to it in the time these logs cover: widen --since.".to_owned())
+    (
+        text,
+        "Check the name; if it is right, nothing was done to it in the time these logs cover: widen --since."
+            .to_owned(),
+    )
 }
 
 fn is_wanted(other: &Repository, wanted: &ImageReference) -> bool {
-    *other.name.raw() == *wanted.repository && *other.region.raw() == *wanted.region && *other.registry_id.raw() == *wanted.registry_id
+    *other.name.raw() == *wanted.repository
+        && *other.region.raw() == *wanted.region
+        && *other.registry_id.raw() == *wanted.registry_id
 }
 
 fn or_none(list: String) -> String {
@@ -177,9 +219,14 @@ fn similar(name: &str, seen: &[Repository]) -> String {
 /// The names most similar to `name`, the most similar first.
 fn alike<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
     let last = name.rsplit('/').next().unwrap_or(name);
-    let related = |other: &str| other != name && (other.rsplit('/').next() == Some(last) || name.contains(other) || other.contains(last));
-    let likeness = |other: &str| strsim::jaro_winkler(name, other).max(if related(other) { ALIKE } else { 0.0 });
-    let mut found: Vec<(f64, &str)> = names.map(|other| (likeness(other), other)).filter(|(likeness, _)| *likeness >= ALIKE).collect();
+    let related = |other: &str| {
+        other != name
+            && (other.rsplit('/').next() == Some(last) || name.contains(other) || other.contains(last))
+    };
+    let likeness =
+        |other: &str| strsim::jaro_winkler(name, other).max(if related(other) { ALIKE } else { 0.0 });
+    let mut found: Vec<(f64, &str)> =
+        names.map(|other| (likeness(other), other)).filter(|(likeness, _)| *likeness >= ALIKE).collect();
     found.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(other.1)));
     found.dedup_by_key(|(_, name)| *name);
     found.truncate(SIMILAR_MAX);
@@ -191,15 +238,26 @@ fn elsewhere(case: Case<'_>) -> Option<Sentence> {
     let number = case.history.find_digest(&case.question.about.digest()?)?;
     let pushed = |repository: &RepositoryHistory| -> Option<(Repository, EventRef)> {
         let image = repository.image(number)?;
-        let push = image.steps.iter().find(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate))?;
+        let push =
+            image.steps.iter().find(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate))?;
         Some((case.history.repository(repository), case.history.event(push.event)))
     };
     let places: Vec<_> = case.history.repositories().iter().filter_map(pushed).collect();
     let told = |(place, event): &(Repository, EventRef)| {
-        format!("{} in {} of {}, at {}", place.name.raw(), place.region.raw(), place.registry_id.raw(), event.event_time)
+        format!(
+            "{} in {} of {}, at {}",
+            place.name.raw(),
+            place.region.raw(),
+            place.registry_id.raw(),
+            event.event_time
+        )
     };
     let named: Vec<String> = places.iter().take(PLACES_MAX).map(told).collect();
-    let more = places.len().checked_sub(PLACES_MAX + 1).map(|rest| format!(", and to {} more", rest + 1)).unwrap_or_default();
+    let more = places
+        .len()
+        .checked_sub(PLACES_MAX + 1)
+        .map(|rest| format!(", and to {} more", rest + 1))
+        .unwrap_or_default();
     let text = format!("The digest was pushed elsewhere: to {}{more}.", named.join("; to "));
     let evidence = places.into_iter().take(PLACES_MAX).map(|(_, event)| event).collect();
     (!named.is_empty()).then(|| sentence(text, evidence))
@@ -210,7 +268,11 @@ pub fn covered(case: Case<'_>) -> String {
     let coverage = case.coverage;
     match (coverage.first_event_time, coverage.last_event_time) {
         (Some(first), Some(last)) => {
-            format!("The logs read cover {first} to {last}, {} in {}.", plural(coverage.records, "record"), plural(coverage.objects_read, "object"))
+            format!(
+                "The logs read cover {first} to {last}, {} in {}.",
+                plural(coverage.records, "record"),
+                plural(coverage.objects_read, "object")
+            )
         }
         _ => "The logs read hold no events.".to_owned(),
     }
@@ -220,8 +282,10 @@ pub fn covered(case: Case<'_>) -> String {
 pub fn no_image(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
     let elsewhere = elsewhere(case);
     let asked_tag = case.asked_tag().filter(|_| case.question.about.digest().is_none());
-    let refused = asked_tag.and_then(|tag| Some((tag, refused_pushes_of(case.history, repository, tag).first()?.event)));
-    let replicated = repository.images.iter().any(|image| image.steps.iter().any(|step| step.kind == StepKind::Replicate));
+    let refused = asked_tag
+        .and_then(|tag| Some((tag, refused_pushes_of(case.history, repository, tag).first()?.event)));
+    let replicated =
+        repository.images.iter().any(|image| image.steps.iter().any(|step| step.kind == StepKind::Replicate));
     let cause = match (elsewhere.is_some(), replicated) {
         (true, true) => Cause::ReplicaMissing,
         (true, false) => Cause::NeverPushedHere,
@@ -232,13 +296,18 @@ pub fn no_image(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
     let mut end = there::no_event(case, repository);
     end.text = format!("{} {}", end.text, covered(case));
     let third = match refused.filter(|_| elsewhere.is_none()) {
-        Some((tag, event)) => sentence(format!("It was never pushed here: {}.", refusal(case.history, repository, tag, event)), case.event(event)),
+        Some((tag, event)) => sentence(
+            format!("It was never pushed here: {}.", refusal(case.history, repository, tag, event)),
+            case.event(event),
+        ),
         None => elsewhere.unwrap_or_else(not_elsewhere),
     };
     verdict.narrative = vec![not_known(case, repository), end, third];
     let own = case.history.repository(repository);
     let told = |finding: &&Finding| {
-        finding.repository == own && finding.tag.as_ref().map(LogText::raw) == case.question.about.tag() && finding.lost.gone_at.is_none()
+        finding.repository == own
+            && finding.tag.as_ref().map(LogText::raw) == case.question.about.tag()
+            && finding.lost.gone_at.is_none()
     };
     verdict.why = asked_tag.and_then(|_| case.findings.iter().find(told)).map(|finding| finding.id.clone());
     verdict.not_this = against::without_image(case, repository, cause);
@@ -253,7 +322,9 @@ pub fn no_image(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
         verdict.unknown.push(gap);
     }
     verdict.unknown.push(match cause {
-        Cause::Unknown => "Whether it was ever pushed here: its push may lie before the logs begin.".to_owned(),
+        Cause::Unknown => {
+            "Whether it was ever pushed here: its push may lie before the logs begin.".to_owned()
+        }
         _ => "Whether it was pushed here before the logs begin.".to_owned(),
     });
     if let Some((tag, event)) = refused.filter(|_| cause == Cause::NeverPushedHere) {
@@ -281,16 +352,24 @@ pub fn no_image(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
 /// The first step: the logs do not know the image here, except perhaps for a refused push of its tag.
 fn not_known(case: Case<'_>, repository: &RepositoryHistory) -> Sentence {
     let (own, about) = (case.history.repository(repository), &case.question.about);
-    let what = about.digest().map_or_else(|| format!("tag {}", about.tag().unwrap_or_default()), |digest| digest.to_string());
+    let what = about
+        .digest()
+        .map_or_else(|| format!("tag {}", about.tag().unwrap_or_default()), |digest| digest.to_string());
     let asks = failures(case, repository);
     let pulled = if asks.is_empty() {
         "no push, pull, expiry or deletion of it was logged there".to_owned()
     } else {
-        format!("it was asked for {}, and no push, expiry or deletion of it was logged there", times(asks.len()))
+        format!(
+            "it was asked for {}, and no push, expiry or deletion of it was logged there",
+            times(asks.len())
+        )
     };
     let mut text = format!("The logs know repository {} and not {what}: {pulled}.", own.name.raw());
     if case.question.latest {
-        text.push_str(&format!(" No tag was given, so that latest was looked for;{}", tags_there(case, repository)));
+        text.push_str(&format!(
+            " No tag was given, so that latest was looked for;{}",
+            tags_there(case, repository)
+        ));
     }
     if let (None, false, Some(tag)) = (about.digest(), case.question.latest, about.tag()) {
         let alike = alike(tag, repository.tags.keys().map(|tag| case.history.text(*tag)));
@@ -304,7 +383,11 @@ fn not_known(case: Case<'_>, repository: &RepositoryHistory) -> Sentence {
 
 /// Some tags that the repository has.
 fn tags_there(case: Case<'_>, repository: &RepositoryHistory) -> String {
-    let held = repository.tags.iter().filter(|(_, state)| state.holder.is_some()).map(|(tag, _)| case.history.text(*tag));
+    let held = repository
+        .tags
+        .iter()
+        .filter(|(_, state)| state.holder.is_some())
+        .map(|(tag, _)| case.history.text(*tag));
     let tags: BTreeSet<&str> = held.collect();
     let named: Vec<&str> = tags.iter().copied().take(TAGS_MAX).collect();
     match tags.len().checked_sub(TAGS_MAX + 1) {

@@ -29,30 +29,44 @@ pub enum Taken {
 /// image of the repository.
 pub fn taken(case: Case<'_>, repository: &RepositoryHistory, image: Option<&Image>) -> Option<Taken> {
     let time = |event: EventNo| case.history.noted(event).time;
-    let (then, later): (Vec<KeyStep>, Vec<KeyStep>) = repository.key_steps.iter().partition(|step| time(step.event) <= case.when.at);
+    let (then, later): (Vec<KeyStep>, Vec<KeyStep>) =
+        repository.key_steps.iter().partition(|step| time(step.event) <= case.when.at);
     if let Some(step) = key_locked(&then) {
-        let unlocked = later.iter().find(|step| matches!(step.change, KeyChange::Enabled | KeyChange::Imported));
+        let unlocked =
+            later.iter().find(|step| matches!(step.change, KeyChange::Enabled | KeyChange::Imported));
         return Some(unlocked.map_or(Taken::Key(step), |unlocked| Taken::KeyOnce(step, unlocked.event)));
     }
     let steps = || image.into_iter().flat_map(|image| &image.steps);
-    let failed_since = |change: EventNo| steps().any(|step| step.kind == StepKind::PullFailed && time(step.event) >= time(change));
+    let failed_since = |change: EventNo| {
+        steps().any(|step| step.kind == StepKind::PullFailed && time(step.event) >= time(change))
+    };
     let speaks = |change: &EventNo| case.question.denied || failed_since(*change);
     let before = |event: &EventNo| time(*event) <= case.when.at;
     let pulled = |until: i64| steps().any(|step| step.kind == StepKind::Pull && time(step.event) < until);
-    let takes = |event: &EventNo| !crate::detect::is_set_up(case.history, repository, time(*event)) || pulled(time(*event));
+    let takes = |event: &EventNo| {
+        !crate::detect::is_set_up(case.history, repository, time(*event)) || pulled(time(*event))
+    };
     let policy = repository.access_changes.iter().copied().rfind(|event| before(event) && takes(event));
     let policy = policy.filter(speaks).map(|event| (time(event), Taken::Policy(event)));
-    let key = repository.key_steps.iter().rfind(|step| keys_in_words(step.change).is_some() && !step.change.locks());
+    let key = repository
+        .key_steps
+        .iter()
+        .rfind(|step| keys_in_words(step.change).is_some() && !step.change.locks());
     let key = key.filter(|step| speaks(&step.event)).map(|step| (time(step.event), Taken::Key(*step)));
-    let denied = steps().rfind(|step| step.kind == StepKind::PullFailed && step.denied && before(&step.event)).map(|step| step.event);
+    let denied = steps()
+        .rfind(|step| step.kind == StepKind::PullFailed && step.denied && before(&step.event))
+        .map(|step| step.event);
     let role = denied.and_then(|call| {
-        let changed = case.history.grants_of_caller(call).iter().copied().rfind(|event| time(*event) <= time(call))?;
+        let changed =
+            case.history.grants_of_caller(call).iter().copied().rfind(|event| time(*event) <= time(call))?;
         Some((time(changed), Taken::Role(changed, call)))
     });
     let latest = [policy, key, role].into_iter().flatten().max_by_key(|(time, _)| *time);
-    let refused = steps().rfind(|step| step.kind == StepKind::PullFailed && step.denied).map(|step| step.event);
+    let refused =
+        steps().rfind(|step| step.kind == StepKind::PullFailed && step.denied).map(|step| step.event);
     // A later pull that succeeded shows that the refusal was over.
-    let answered_since = |event: EventNo| steps().any(|step| step.kind == StepKind::Pull && time(step.event) > time(event));
+    let answered_since =
+        |event: EventNo| steps().any(|step| step.kind == StepKind::Pull && time(step.event) > time(event));
     let refused = refused.filter(|&refused| case.question.denied || !answered_since(refused));
     let refused = refused.map(|event| Taken::Refused(event, repository.key_refusals.contains(&event)));
     latest.map(|(_, taken)| taken).or(refused).or_else(|| once(case, repository, image))
@@ -62,7 +76,10 @@ pub fn taken(case: Case<'_>, repository: &RepositoryHistory, image: Option<&Imag
 /// time.
 fn once(case: Case<'_>, repository: &RepositoryHistory, image: Option<&Image>) -> Option<Taken> {
     let time = |event: EventNo| case.history.noted(event).time;
-    let unlocked = repository.key_steps.iter().rposition(|step| !step.change.locks() && keys_in_words(step.change).is_none())?;
+    let unlocked = repository
+        .key_steps
+        .iter()
+        .rposition(|step| !step.change.locks() && keys_in_words(step.change).is_none())?;
     let locked = repository.key_steps[..unlocked].iter().rfind(|step| step.change.locks())?;
     let (from, until) = (time(locked.event), time(repository.key_steps[unlocked].event));
     let asked = image.is_some_and(|image| {
@@ -80,46 +97,71 @@ pub fn explain_absence(case: Case<'_>, repository: &RepositoryHistory, verdict: 
         verdict.cause = Cause::AccessTaken;
         verdict.narrative.push(taken.sentence(case, repository, None));
         verdict.advice.insert(0, taken.advice(case, repository));
-        verdict.not_this.retain(|sentence| !sentence.text.starts_with(&format!("Not {}", Cause::AccessTaken.word())));
+        verdict
+            .not_this
+            .retain(|sentence| !sentence.text.starts_with(&format!("Not {}", Cause::AccessTaken.word())));
     }
 }
 
 /// Advice to restore access, in addition to other advice.
-pub const GIVE_BACK: &str =
-    "Look at the repository policy as well: without ecr:BatchGetImage and ecr:GetDownloadUrlForLayer the image is refused when it is there again.";
+pub const GIVE_BACK: &str = "Look at the repository policy as well: without ecr:BatchGetImage and ecr:GetDownloadUrlForLayer the image is refused when it is there again.";
 
 /// The image is gone, and access to it was taken away as well: how to tell which of the two caused the
 /// failure.
 pub fn besides(case: Case<'_>, repository: &RepositoryHistory, image: &Image) -> Option<Sentence> {
     let time = |event: EventNo| case.history.noted(event).time;
     let change = repository.access_changes.iter().copied().rfind(|event| time(*event) <= case.when.at)?;
-    let refused = image.steps.iter().rfind(|step| step.kind == StepKind::PullFailed && step.denied && time(step.event) >= time(change));
+    let refused = image
+        .steps
+        .iter()
+        .rfind(|step| step.kind == StepKind::PullFailed && step.denied && time(step.event) >= time(change));
     // A later pull that succeeded shows that the refusal was over.
-    let answered = |since: EventNo| image.steps.iter().any(|step| step.kind == StepKind::Pull && time(step.event) > time(since));
+    let answered = |since: EventNo| {
+        image.steps.iter().any(|step| step.kind == StepKind::Pull && time(step.event) > time(since))
+    };
     if !case.question.denied && refused.is_none_or(|step| answered(step.event)) {
         return None;
     }
     let (name, at) = (case.history.event(change).event_name, case.history.time(change));
-    let seen = refused.map(|step| format!(", as one was at {}", case.history.time(step.event))).unwrap_or_default();
+    let seen =
+        refused.map(|step| format!(", as one was at {}", case.history.time(step.event))).unwrap_or_default();
     let text = format!(
         "There may be a second cause: {} changed who may pull at {at} ({}). What tells them apart: a pull that the policy refuses is logged with an error (AccessDenied){seen}, and one of an image that is gone looks like any other.",
         crate::detect::who(case.history, change),
         name.raw()
     );
-    Some(sentence(text, [change].into_iter().chain(refused.map(|step| step.event)).flat_map(|event| case.event(event)).collect()))
+    Some(sentence(
+        text,
+        [change]
+            .into_iter()
+            .chain(refused.map(|step| step.event))
+            .flat_map(|event| case.event(event))
+            .collect(),
+    ))
 }
 
 impl Taken {
     /// Another change of access before the failure, and how to tell which of the two caused it.
-    fn or_else(self, case: Case<'_>, repository: &RepositoryHistory, image: Option<&Image>) -> Option<(String, EventNo)> {
+    fn or_else(
+        self,
+        case: Case<'_>,
+        repository: &RepositoryHistory,
+        image: Option<&Image>,
+    ) -> Option<(String, EventNo)> {
         let time = |event: EventNo| case.history.noted(event).time;
-        let told = |what: String, event: EventNo| format!("{what} at {} by {}", case.history.time(event), crate::detect::who(case.history, event));
+        let told = |what: String, event: EventNo| {
+            format!("{what} at {} by {}", case.history.time(event), crate::detect::who(case.history, event))
+        };
         match self {
             Self::Key(step) | Self::KeyOnce(step, _) => {
                 let before = |event: &EventNo| time(*event) <= case.when.at;
                 let change = repository.access_changes.iter().copied().rfind(before)?;
                 let refused = image.into_iter().flat_map(|image| &image.steps);
-                let refused = refused.filter(|step| step.kind == StepKind::PullFailed && step.denied && time(step.event) >= time(change)).count();
+                let refused = refused
+                    .filter(|step| {
+                        step.kind == StepKind::PullFailed && step.denied && time(step.event) >= time(change)
+                    })
+                    .count();
                 let seen = match refused {
                     0 => "and none of it is logged so, which speaks for the key".to_owned(),
                     refused => format!(
@@ -138,10 +180,11 @@ impl Taken {
                 ))
             }
             Self::Policy(event) => {
-                let key = repository
-                    .key_steps
-                    .iter()
-                    .rfind(|step| step.event != event && keys_in_words(step.change).is_some() && time(step.event) <= case.when.at)?;
+                let key = repository.key_steps.iter().rfind(|step| {
+                    step.event != event
+                        && keys_in_words(step.change).is_some()
+                        && time(step.event) <= case.when.at
+                })?;
                 let what = keys_in_words(key.change).unwrap_or_default().trim_end_matches(',');
                 Some((
                     format!(
@@ -180,7 +223,12 @@ impl Taken {
         let by = |_: &EventRef| crate::detect::who(case.history, self.event());
         let happened = |step: &KeyStep| {
             let what = keys_in_words(step.change).unwrap_or("was changed");
-            format!("The KMS key that encrypts the repository ({}) {what} at {} by {}", case.history.text(step.key), event.event_time, by(&event))
+            format!(
+                "The KMS key that encrypts the repository ({}) {what} at {} by {}",
+                case.history.text(step.key),
+                event.event_time,
+                by(&event)
+            )
         };
         let text = match self {
             Self::Policy(_) => {

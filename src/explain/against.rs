@@ -17,7 +17,8 @@ pub fn without_image(case: Case<'_>, repository: &RepositoryHistory, cause: Caus
 /// The same if a call removed the tag but not the image.
 pub fn of_removed_tag(case: Case<'_>, known: Known<'_>, span: &TagSpan, cause: Cause) -> Vec<Sentence> {
     let mut list = other_causes(case, known, None, cause);
-    let deletions = [Cause::DeletedByDigest, Cause::DeletedByLastTag].map(|other| format!("Not {}:", other.word()));
+    let deletions =
+        [Cause::DeletedByDigest, Cause::DeletedByLastTag].map(|other| format!("Not {}:", other.word()));
     list.retain(|said| !deletions.iter().any(|start| said.text.starts_with(start)));
     if !known.image.is_gone() {
         list.push(sentence(
@@ -30,7 +31,11 @@ pub fn of_removed_tag(case: Case<'_>, known: Known<'_>, span: &TagSpan, cause: C
 
 fn list(facts: Facts<'_>) -> Vec<Sentence> {
     let others = Cause::ALL.iter().filter(|other| **other != facts.cause);
-    let against = |other: &Cause| facts.against(*other).map(|(text, evidence)| sentence(format!("Not {}: {text}", other.word()), evidence));
+    let against = |other: &Cause| {
+        facts
+            .against(*other)
+            .map(|(text, evidence)| sentence(format!("Not {}: {text}", other.word()), evidence))
+    };
     others.filter_map(against).collect()
 }
 
@@ -57,16 +62,23 @@ impl<'h> Facts<'h> {
             Cause::TagMovedThenExpired => self.no_move(),
             Cause::ExpiredWhileTagged => self.no_tagged_expiry(),
             Cause::ExpiredByOtherTag => self.no_other_tag(),
-            Cause::DeletedByDigest => self.no_deletion(End::DeletedByLastTag, "its last tag was deleted, and the image went with it."),
-            Cause::DeletedByLastTag => self.no_deletion(End::DeletedByDigest, "it was deleted by its digest."),
+            Cause::DeletedByDigest => self
+                .no_deletion(End::DeletedByLastTag, "its last tag was deleted, and the image went with it."),
+            Cause::DeletedByLastTag => {
+                self.no_deletion(End::DeletedByDigest, "it was deleted by its digest.")
+            }
             Cause::RepositoryDeleted => self.no_deleted_repository(),
             Cause::Archived => self.no_archive(),
-            Cause::NeverPushedHere => self.push().map(|push| ("it was pushed to this very repository.".to_owned(), push)),
-            Cause::ReplicatedDeletion | Cause::SubjectGone => None,
-            Cause::ReplicaMissing => self.other_origin(PushOrigin::Replication, "its push came from a client, not from replication."),
-            Cause::PullThroughCacheExpired => {
-                self.other_origin(PushOrigin::PullThroughCache, "its push came from a client, not from a pull-through cache.")
+            Cause::NeverPushedHere => {
+                self.push().map(|push| ("it was pushed to this very repository.".to_owned(), push))
             }
+            Cause::ReplicatedDeletion | Cause::SubjectGone => None,
+            Cause::ReplicaMissing => self
+                .other_origin(PushOrigin::Replication, "its push came from a client, not from replication."),
+            Cause::PullThroughCacheExpired => self.other_origin(
+                PushOrigin::PullThroughCache,
+                "its push came from a client, not from a pull-through cache.",
+            ),
             Cause::IndexOrChildGone => self.no_relatives(),
             Cause::AccessTaken => self.no_access_change(),
             Cause::TagMovedStillThere => self.no_move_alone(),
@@ -79,32 +91,43 @@ impl<'h> Facts<'h> {
     /// Nothing tells what took the image: only causes that would have left it in place can be ruled out.
     fn against_what_no_log_tells(self, other: Cause) -> Option<Reason> {
         match other {
-            Cause::Archived if self.case.history.list_has_archived(self.repository) => {
-                Some(("the list has what lies in the archive, too, and not this image.".to_owned(), self.ended()))
-            }
+            Cause::Archived if self.case.history.list_has_archived(self.repository) => Some((
+                "the list has what lies in the archive, too, and not this image.".to_owned(),
+                self.ended(),
+            )),
             Cause::AccessTaken => self.no_access_change(),
             Cause::TagMovedStillThere => self.no_move_alone(),
-            Cause::NeverPushedHere => self.push().map(|push| ("it was pushed to this very repository.".to_owned(), push)),
+            Cause::NeverPushedHere => {
+                self.push().map(|push| ("it was pushed to this very repository.".to_owned(), push))
+            }
             _ => None,
         }
     }
 
     fn no_move(self) -> Option<Reason> {
         match self.loss {
-            Some(loss) if loss.end == End::Expired && lists_tags(loss) => Some(("the run lists tags on the image.".to_owned(), self.ended())),
+            Some(loss) if loss.end == End::Expired && lists_tags(loss) => {
+                Some(("the run lists tags on the image.".to_owned(), self.ended()))
+            }
             // It was displaced and then expired: the cause found is more specific.
             Some(loss) if loss.end == End::Expired && loss.displaced.is_some() => None,
-            Some(loss) if loss.end == End::Expired => Some(("no push in these logs took its last tag.".to_owned(), Vec::new())),
+            Some(loss) if loss.end == End::Expired => {
+                Some(("no push in these logs took its last tag.".to_owned(), Vec::new()))
+            }
             _ => self.not_expired(),
         }
     }
 
     fn no_tagged_expiry(self) -> Option<Reason> {
         match self.loss {
-            Some(loss) if loss.end == End::Expired && !lists_tags(loss) => Some(("the run lists the image as untagged.".to_owned(), self.ended())),
-            Some(loss) if loss.end == End::Expired && self.cause == Cause::ExpiredByOtherTag => {
-                Some(("the rule does not match the tag that was asked for, but another tag of the image.".to_owned(), self.ended()))
+            Some(loss) if loss.end == End::Expired && !lists_tags(loss) => {
+                Some(("the run lists the image as untagged.".to_owned(), self.ended()))
             }
+            Some(loss) if loss.end == End::Expired && self.cause == Cause::ExpiredByOtherTag => Some((
+                "the rule does not match the tag that was asked for, but another tag of the image."
+                    .to_owned(),
+                self.ended(),
+            )),
             Some(loss) if loss.end == End::Expired => None,
             _ => self.not_expired(),
         }
@@ -112,8 +135,12 @@ impl<'h> Facts<'h> {
 
     fn no_other_tag(self) -> Option<Reason> {
         match self.loss {
-            Some(loss) if loss.end == End::Expired && !lists_tags(loss) => Some(("the run lists the image as untagged.".to_owned(), self.ended())),
-            Some(loss) if loss.end == End::Expired => Some(("the rule does not single out another of its tags.".to_owned(), self.ended())),
+            Some(loss) if loss.end == End::Expired && !lists_tags(loss) => {
+                Some(("the run lists the image as untagged.".to_owned(), self.ended()))
+            }
+            Some(loss) if loss.end == End::Expired => {
+                Some(("the rule does not single out another of its tags.".to_owned(), self.ended()))
+            }
             _ => self.not_expired(),
         }
     }
@@ -133,7 +160,10 @@ impl<'h> Facts<'h> {
         let &(run, _) = self.repository.runs.last()?;
         let runs = self.repository.runs.len();
         Some((
-            format!("{} logged, and none of them expired it.", plural_verb(runs, "lifecycle run of the repository", ["was", "were"])),
+            format!(
+                "{} logged, and none of them expired it.",
+                plural_verb(runs, "lifecycle run of the repository", ["was", "were"])
+            ),
             self.case.event(run),
         ))
     }
@@ -150,7 +180,9 @@ impl<'h> Facts<'h> {
         }
         let failed = self.steps().rfind(|(kind, _)| *kind == StepKind::DeleteFailed).map(|(_, event)| event);
         match failed {
-            Some(event) => Some(("the BatchDeleteImage that names it failed.".to_owned(), self.case.event(event))),
+            Some(event) => {
+                Some(("the BatchDeleteImage that names it failed.".to_owned(), self.case.event(event)))
+            }
             None => Some(("no BatchDeleteImage in these logs removed it.".to_owned(), Vec::new())),
         }
     }
@@ -160,8 +192,10 @@ impl<'h> Facts<'h> {
             return Some(reason);
         }
         // For an image that the logs do not know, nobody can tell whether it existed at that time.
-        let before = |event: &EventNo| self.loss.is_none_or(|loss| self.case.history.noted(*event).time <= loss.at);
-        let recreated = self.repository.creations.iter().any(before) && self.image.is_some_and(|image| image.vanished);
+        let before =
+            |event: &EventNo| self.loss.is_none_or(|loss| self.case.history.noted(*event).time <= loss.at);
+        let recreated =
+            self.repository.creations.iter().any(before) && self.image.is_some_and(|image| image.vanished);
         if recreated || self.repository.deletions.iter().any(before) {
             return None;
         }
@@ -198,13 +232,17 @@ impl<'h> Facts<'h> {
 
     fn other_origin(self, origin: PushOrigin, text: &str) -> Option<Reason> {
         let image = self.image?;
-        (image.origin != origin && image.origin == PushOrigin::Client).then(|| Some((text.to_owned(), self.push()?))).flatten()
+        (image.origin != origin && image.origin == PushOrigin::Client)
+            .then(|| Some((text.to_owned(), self.push()?)))
+            .flatten()
     }
 
     fn no_relatives(self) -> Option<Reason> {
         let image = self.image?;
         let alone = image.children.is_empty() && !self.repository.parents.contains_key(&image.digest);
-        alone.then(|| ("it lists no other images, and no index in these logs lists it.".to_owned(), Vec::new()))
+        alone.then(|| {
+            ("it lists no other images, and no index in these logs lists it.".to_owned(), Vec::new())
+        })
     }
 
     fn no_access_change(self) -> Option<Reason> {
@@ -220,22 +258,35 @@ impl<'h> Facts<'h> {
             (Some(loss), _) if loss.end == End::Archived => {
                 "the repository policy did not change before it was archived, and an image in the archive fails for everybody."
             }
-            (Some(_), _) => "the repository policy did not change before it went, and an image that is gone fails for everybody.",
-            (None, Some(_)) => "the repository policy was changed, but no pull was refused after it, nor does the text speak of a refusal.",
-            (None, None) => "the repository policy did not change in these logs, and no pull of the image was refused.",
+            (Some(_), _) => {
+                "the repository policy did not change before it went, and an image that is gone fails for everybody."
+            }
+            (None, Some(_)) => {
+                "the repository policy was changed, but no pull was refused after it, nor does the text speak of a refusal."
+            }
+            (None, None) => {
+                "the repository policy did not change in these logs, and no pull of the image was refused."
+            }
         };
-        let before = change.filter(|change| self.loss.is_none_or(|loss| self.case.history.noted(*change).time <= loss.at));
+        let before = change
+            .filter(|change| self.loss.is_none_or(|loss| self.case.history.noted(*change).time <= loss.at));
         Some((text.to_owned(), before.map(|change| self.case.event(change)).unwrap_or_default()))
     }
 
     fn no_move_alone(self) -> Option<Reason> {
         match (self.loss, self.image) {
-            (Some(loss), _) if loss.end == End::Archived => {
-                Some(("it was archived, and what lies in the archive cannot be pulled with or without a tag.".to_owned(), self.ended()))
+            (Some(loss), _) if loss.end == End::Archived => Some((
+                "it was archived, and what lies in the archive cannot be pulled with or without a tag."
+                    .to_owned(),
+                self.ended(),
+            )),
+            (Some(loss), _) if loss.back_at.is_some() => {
+                Some(("it was gone for a while, and had not only lost its tag.".to_owned(), self.ended()))
             }
-            (Some(loss), _) if loss.back_at.is_some() => Some(("it was gone for a while, and had not only lost its tag.".to_owned(), self.ended())),
             (Some(_), _) => Some(("it is gone.".to_owned(), self.ended())),
-            (None, Some(image)) if !image.tags.is_empty() => Some(("it has a tag.".to_owned(), self.case.event(image.tags[0].1))),
+            (None, Some(image)) if !image.tags.is_empty() => {
+                Some(("it has a tag.".to_owned(), self.case.event(image.tags[0].1)))
+            }
             (None, Some(_)) => Some(("no push in these logs took its last tag.".to_owned(), Vec::new())),
             (None, None) => None,
         }
@@ -250,7 +301,11 @@ impl<'h> Facts<'h> {
     }
 
     fn steps(self) -> impl DoubleEndedIterator<Item = (StepKind, EventNo)> {
-        self.image.map(|image| image.steps.as_slice()).unwrap_or_default().iter().map(|step| (step.kind, step.event))
+        self.image
+            .map(|image| image.steps.as_slice())
+            .unwrap_or_default()
+            .iter()
+            .map(|step| (step.kind, step.event))
     }
 }
 

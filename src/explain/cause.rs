@@ -32,7 +32,9 @@ fn expired(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Cause {
         PushOrigin::Replication => Cause::ReplicaMissing,
         PushOrigin::Client if listed_tags && by_other_tag(case, loss) => Cause::ExpiredByOtherTag,
         PushOrigin::Client if listed_tags => Cause::ExpiredWhileTagged,
-        PushOrigin::Client if known.repository.parents.contains_key(&known.image.digest) => Cause::IndexOrChildGone,
+        PushOrigin::Client if known.repository.parents.contains_key(&known.image.digest) => {
+            Cause::IndexOrChildGone
+        }
         PushOrigin::Client => Cause::ExpiredUntagged,
     }
 }
@@ -41,9 +43,14 @@ fn expired(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Cause {
 pub fn by_other_tag(case: Case<'_>, loss: &Loss) -> bool {
     let Some(asked) = case.question.about.tag() else { return false };
     let Some(rule) = rule_of(case.history, loss) else { return false };
-    if !matches!(&rule.tags, Tags::Tagged { prefixes, patterns } if !prefixes.is_empty() || !patterns.is_empty()) {
+    if !matches!(&rule.tags, Tags::Tagged { prefixes, patterns } if !prefixes.is_empty() || !patterns.is_empty())
+    {
         return false;
     }
-    let others = loss.run.as_ref().map(|run| run.tags.iter().any(|tag| rule.tags.speaks_of(case.history.text(*tag)))).unwrap_or_default();
+    let others = loss
+        .run
+        .as_ref()
+        .map(|run| run.tags.iter().any(|tag| rule.tags.speaks_of(case.history.text(*tag))))
+        .unwrap_or_default();
     !rule.tags.speaks_of(asked) && others
 }

@@ -6,9 +6,12 @@ use super::removed::lower;
 use super::there::{capital, exists, tagged};
 use super::{Case, Known, access, against, sentence, used_by};
 use crate::detect::{
-    self, Subject, Why, advice, broken, came_back, heading, reason_without_tag, restore_under_way, rule_in_words, span, tag_of, why,
+    self, Subject, Why, advice, broken, came_back, heading, reason_without_tag, restore_under_way,
+    rule_in_words, span, tag_of, why,
 };
-use crate::model::{Cause, DAY_MILLIS, EventRef, Gone, Order, Reason, ReasonKind, Sentence, StepKind, Timestamp, Verdict};
+use crate::model::{
+    Cause, DAY_MILLIS, EventRef, Gone, Order, Reason, ReasonKind, Sentence, StepKind, Timestamp, Verdict,
+};
 use crate::timeline::{DigestNo, End, EventNo, Image, Loss};
 
 pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
@@ -20,10 +23,19 @@ pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
     verdict.repository = Some(case.history.repository(known.repository));
     verdict.exists = case.exists(known, exists(known.image));
     let back_at = loss.back_at.map(Timestamp::from_millis);
-    verdict.gone = Some(Gone { at: Timestamp::from_millis(loss.at), by: cause, event: case.history.event(loss.event), back_at });
+    verdict.gone = Some(Gone {
+        at: Timestamp::from_millis(loss.at),
+        by: cause,
+        event: case.history.event(loss.event),
+        back_at,
+    });
     verdict.why = case.finding(known, Some(loss));
     let why = why(case.history, known.repository, known.image, loss);
-    verdict.narrative = vec![existence(case, known, loss), end(case, known, loss, &why), explanation(case, known, loss, &why)];
+    verdict.narrative = vec![
+        existence(case, known, loss),
+        end(case, known, loss, &why),
+        explanation(case, known, loss, &why),
+    ];
     verdict.not_this = against::other_causes(case, known, Some(loss), cause);
     verdict.used_by = used_by::sentences(case, known, Some(loss));
     if !loss.asked_later.is_empty() {
@@ -40,13 +52,17 @@ pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
         let step = &mut verdict.narrative[last];
         step.text = format!("{} {}", step.text, access.text);
         step.evidence.extend(access.evidence);
-        verdict.not_this.retain(|sentence| !sentence.text.starts_with(&format!("Not {}:", Cause::AccessTaken.word())));
+        verdict
+            .not_this
+            .retain(|sentence| !sentence.text.starts_with(&format!("Not {}:", Cause::AccessTaken.word())));
         verdict.advice.push(access::GIVE_BACK.to_owned());
     }
     if let Some(displaced) = &loss.displaced
         && displaced.order == Order::Ambiguous
     {
-        verdict.unknown.push("The two pushes of the tag fall into one second, and nothing tells which came last.".to_owned());
+        verdict.unknown.push(
+            "The two pushes of the tag fall into one second, and nothing tells which came last.".to_owned(),
+        );
     }
     verdict
 }
@@ -62,12 +78,17 @@ fn presumed(case: Case<'_>, known: Known<'_>, loss: &Loss, cause: Cause) -> Verd
     verdict.exists.tag_exists = verdict.exists.tag_exists.filter(|exists| *exists);
     verdict.gone = Some(Gone { at, by: cause, event: history.event(loss.event), back_at: None });
     verdict.why = case.finding(known, Some(loss));
-    let push = known.image.steps.iter().find(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate));
+    let push =
+        known.image.steps.iter().find(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate));
     let pushed = push.map(|push| format!(" It came at {}.", history.time(push.event))).unwrap_or_default();
     let is_ahead = case.coverage.last_event_time.is_some_and(|end| at > end);
     let first = match is_ahead {
-        true => format!("{digest} most likely goes within a day, if it is not gone yet; no event of these logs says so by itself.{pushed}"),
-        false => format!("{digest} most likely does not exist any more; no event of these logs says so by itself.{pushed}"),
+        true => format!(
+            "{digest} most likely goes within a day, if it is not gone yet; no event of these logs says so by itself.{pushed}"
+        ),
+        false => format!(
+            "{digest} most likely does not exist any more; no event of these logs says so by itself.{pushed}"
+        ),
     };
     let when = if is_ahead {
         format!("Most likely it is gone by {at}, after the end of these logs")
@@ -76,9 +97,13 @@ fn presumed(case: Case<'_>, known: Known<'_>, loss: &Loss, cause: Cause) -> Verd
     } else {
         format!("Most likely it went soon after {at}")
     };
-    let (own, others): (Vec<Reason>, Vec<Reason>) =
-        why.reasons.iter().cloned().partition(|reason| matches!(reason.kind, ReasonKind::SubjectGone | ReasonKind::SourceGone));
-    let text = |reasons: &[Reason]| reasons.iter().map(|reason| reason.text.as_str()).collect::<Vec<_>>().join(" ");
+    let (own, others): (Vec<Reason>, Vec<Reason>) = why
+        .reasons
+        .iter()
+        .cloned()
+        .partition(|reason| matches!(reason.kind, ReasonKind::SubjectGone | ReasonKind::SourceGone));
+    let text =
+        |reasons: &[Reason]| reasons.iter().map(|reason| reason.text.as_str()).collect::<Vec<_>>().join(" ");
     let events = |reasons: &[Reason]| {
         let mut events: Vec<EventRef> = Vec::new();
         for event in reasons.iter().flat_map(|reason| &reason.evidence) {
@@ -88,7 +113,11 @@ fn presumed(case: Case<'_>, known: Known<'_>, loss: &Loss, cause: Cause) -> Verd
         }
         events
     };
-    let third = if others.is_empty() { "Nothing else is known of why that one went.".to_owned() } else { text(&others) };
+    let third = if others.is_empty() {
+        "Nothing else is known of why that one went.".to_owned()
+    } else {
+        text(&others)
+    };
     verdict.narrative = vec![
         sentence(first, push.map(|push| case.event(push.event)).unwrap_or_default()),
         sentence(format!("{when}. {}", text(&own)), events(&own)),
@@ -104,8 +133,15 @@ fn presumed(case: Case<'_>, known: Known<'_>, loss: &Loss, cause: Cause) -> Verd
 
 /// First step: does it exist?
 fn existence(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
-    let pushed = loss.pushed_at.map(|at| format!(" It was pushed at {}.", Timestamp::from_millis(at))).unwrap_or_default();
-    let there = if exists(known.image) == Some(true) && loss.back_at.is_some() { is_back(case, known) } else { is_gone(case, known, loss) };
+    let pushed = loss
+        .pushed_at
+        .map(|at| format!(" It was pushed at {}.", Timestamp::from_millis(at)))
+        .unwrap_or_default();
+    let there = if exists(known.image) == Some(true) && loss.back_at.is_some() {
+        is_back(case, known)
+    } else {
+        is_gone(case, known, loss)
+    };
     let mut evidence = case.event(loss.event);
     let life = known.image.steps.get(loss.first_step as usize..=loss.end_step as usize).unwrap_or_default();
     let push = life.iter().find(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate));
@@ -119,9 +155,15 @@ fn is_back(case: Case<'_>, known: Known<'_>) -> String {
     let exists = case.exists(known, Some(true));
     let tag = case.question.about.tag().unwrap_or_default();
     match (exists.tag_exists, exists.tag_points_to) {
-        (Some(true), Some(other)) if other == digest => format!("Tag {tag} exists again at the end of the logs, and points to {digest}."),
-        (Some(true), Some(other)) => format!("Tag {tag} points to {other} at the end of the logs; {digest} exists again, too, {tagged}."),
-        (Some(false), _) => format!("Tag {tag} does not exist at the end of the logs; {digest}, which it pointed to, exists again, {tagged}."),
+        (Some(true), Some(other)) if other == digest => {
+            format!("Tag {tag} exists again at the end of the logs, and points to {digest}.")
+        }
+        (Some(true), Some(other)) => format!(
+            "Tag {tag} points to {other} at the end of the logs; {digest} exists again, too, {tagged}."
+        ),
+        (Some(false), _) => format!(
+            "Tag {tag} does not exist at the end of the logs; {digest}, which it pointed to, exists again, {tagged}."
+        ),
         _ => format!("{digest} exists again at the end of the logs, {tagged}."),
     }
 }
@@ -132,9 +174,14 @@ fn is_gone(case: Case<'_>, known: Known<'_>, loss: &Loss) -> String {
     let tag = case.question.about.tag().unwrap_or_default();
     match (exists.tag_exists, exists.tag_points_to) {
         (Some(true), Some(other)) if other != digest => {
-            let since = case.asked_tag().and_then(|tag| known.repository.tag_lives.get(&tag)?.open()).and_then(|span| span.since.some());
+            let since = case
+                .asked_tag()
+                .and_then(|tag| known.repository.tag_lives.get(&tag)?.open())
+                .and_then(|span| span.since.some());
             let since = since.map(|event| format!(" since {}", case.history.time(event))).unwrap_or_default();
-            format!("Tag {tag} exists, and points to {other}{since}; {digest} itself does not exist any more.")
+            format!(
+                "Tag {tag} exists, and points to {other}{since}; {digest} itself does not exist any more."
+            )
         }
         _ if loss.end == End::Archived && known.image.state == crate::model::ImageState::Archived => {
             format!("{digest} exists, and it is archived: a pull gets \"not found\", as if it did not.")
@@ -152,9 +199,15 @@ fn end(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sentence {
     let text = match loss.end {
         End::Expired => format!("It went at {at}: {} expired it.", rule_in_words(case.history, loss)),
         End::Archived if loss.run.is_some() => {
-            format!("It was archived at {at} by {}: it cannot be pulled until it is restored.", rule_in_words(case.history, loss))
+            format!(
+                "It was archived at {at} by {}: it cannot be pulled until it is restored.",
+                rule_in_words(case.history, loss)
+            )
         }
-        End::Archived => format!("It was archived at {at} by {who} ({}): it cannot be pulled until it is restored.", event.event_name.raw()),
+        End::Archived => format!(
+            "It was archived at {at} by {who} ({}): it cannot be pulled until it is restored.",
+            event.event_name.raw()
+        ),
         End::DeletedByDigest => {
             let tags = match loss.tags.len() {
                 0 => "",
@@ -164,20 +217,28 @@ fn end(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sentence {
             format!("It went at {at}: {who} deleted it by digest ({}){tags}.", event.event_name.raw())
         }
         End::DeletedByLastTag => {
-            format!("It went at {at}: {who} deleted its last tag ({}), and ECR removes an image with its last tag.", event.event_name.raw())
+            format!(
+                "It went at {at}: {who} deleted its last tag ({}), and ECR removes an image with its last tag.",
+                event.event_name.raw()
+            )
         }
         End::RepositoryDeleted => format!("It went at {at}: {who} deleted the whole repository."),
         End::NotListed => not_listed(case, known, loss),
     };
     let put = why.of_kind(ReasonKind::PolicyPut);
     let mut text = put.map_or(text.clone(), |put| format!("{text} {}", put.text));
-    let mut evidence: Vec<EventRef> =
-        put.iter().flat_map(|put| put.evidence.iter().cloned()).filter(|other| other.event_id != event.event_id).collect();
+    let mut evidence: Vec<EventRef> = put
+        .iter()
+        .flat_map(|put| put.evidence.iter().cloned())
+        .filter(|other| other.event_id != event.event_id)
+        .collect();
     evidence.push(event);
     if let Some(asked) = restore_under_way(known.image).filter(|_| loss.end == End::Archived) {
         evidence.extend(case.event(asked));
         let (by, when) = (detect::caller(case.history, asked), case.history.time(asked));
-        text = format!("{text} {by} asked for its restore at {when} (imageStatus ACTIVATING), and no event of these logs says that it is done.");
+        text = format!(
+            "{text} {by} asked for its restore at {when} (imageStatus ACTIVATING), and no event of these logs says that it is done."
+        );
     }
     let back = comeback(case, known, loss, &mut evidence);
     sentence(format!("{text}{back}"), evidence)
@@ -186,15 +247,27 @@ fn end(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sentence {
 /// It was lost between the last event that shows it and the list that lacks it.
 fn not_listed(case: Case<'_>, known: Known<'_>, loss: &Loss) -> String {
     let life = known.image.steps.get(loss.first_step as usize..=loss.end_step as usize).unwrap_or_default();
-    let shows = |kind: StepKind| !matches!(kind, StepKind::NotSeen | StepKind::Referenced | StepKind::TaskStopped | StepKind::PullFailed);
+    let shows = |kind: StepKind| {
+        !matches!(
+            kind,
+            StepKind::NotSeen | StepKind::Referenced | StepKind::TaskStopped | StepKind::PullFailed
+        )
+    };
     let last = life.iter().rev().find(|step| shows(step.kind)).map(|step| case.history.event(step.event));
     let list = case.history.snapshot_in_words(loss.event);
-    let since = last.map(|last| format!(" after {} at {}, and", last.event_name.raw(), last.event_time)).unwrap_or_default();
+    let since = last
+        .map(|last| format!(" after {} at {}, and", last.event_name.raw(), last.event_time))
+        .unwrap_or_default();
     format!("It went{since} before {list}, which does not list it; no log says when, nor what took it.")
 }
 
 /// What came back after the end: the image, or the repository under the same name.
-fn comeback(case: Case<'_>, known: Known<'_>, loss: &Loss, evidence: &mut Vec<crate::model::EventRef>) -> String {
+fn comeback(
+    case: Case<'_>,
+    known: Known<'_>,
+    loss: &Loss,
+    evidence: &mut Vec<crate::model::EventRef>,
+) -> String {
     if let Some(back) = loss.back_at {
         let step = known.image.steps.get(loss.next_life_step as usize);
         evidence.extend(step.into_iter().flat_map(|step| case.event(step.event)));
@@ -207,7 +280,12 @@ fn comeback(case: Case<'_>, known: Known<'_>, loss: &Loss, evidence: &mut Vec<cr
         };
         return format!(" {restored} at {}{alone}.", Timestamp::from_millis(back));
     }
-    let created = known.repository.creations.iter().copied().find(|event| loss.end == End::RepositoryDeleted && case.time(*event) >= loss.at);
+    let created = known
+        .repository
+        .creations
+        .iter()
+        .copied()
+        .find(|event| loss.end == End::RepositoryDeleted && case.time(*event) >= loss.at);
     let Some(created) = created else { return String::new() };
     evidence.extend(case.event(created));
     let later = crate::detect::span((case.time(created) - loss.at).div_euclid(1000));
@@ -219,9 +297,15 @@ fn comeback(case: Case<'_>, known: Known<'_>, loss: &Loss, evidence: &mut Vec<cr
 /// Third step: why; and if the image is back, that the failure was in the time when it was gone.
 fn explanation(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sentence {
     let Sentence { text, mut evidence } = eligibility(case, known, loss, why);
-    let recreated = known.repository.creations.iter().any(|event| loss.end == End::RepositoryDeleted && case.time(*event) >= loss.at);
+    let recreated = known
+        .repository
+        .creations
+        .iter()
+        .any(|event| loss.end == End::RepositoryDeleted && case.time(*event) >= loss.at);
     let lead = match the_pull(case, case.when) {
-        Some(pull) if loss.back_at.is_some_and(|back| case.when.at < back) => format!("{pull} fell into that time, and that explains it. "),
+        Some(pull) if loss.back_at.is_some_and(|back| case.when.at < back) => {
+            format!("{pull} fell into that time, and that explains it. ")
+        }
         Some(pull) if loss.back_at.is_some() => {
             let tag = case.question.about.tag().unwrap_or_default();
             format!(
@@ -237,7 +321,11 @@ fn explanation(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sent
                 Some(span) => format!("came to the second only at {}", Timestamp::from_millis(span.from)),
                 None => "was never pushed in the second".to_owned(),
             };
-            format!("{} was in the first life of the repository, and {second}: {} found nothing. ", capital(&what), lower(&pull))
+            format!(
+                "{} was in the first life of the repository, and {second}: {} found nothing. ",
+                capital(&what),
+                lower(&pull)
+            )
         }
         _ => String::new(),
     };
@@ -257,7 +345,8 @@ fn eligibility(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sent
 fn with_count(told: Sentence, why: &Why) -> Sentence {
     let kinds = [ReasonKind::Outnumbered, ReasonKind::PullTime, ReasonKind::ChangedSince];
     let more: Vec<&Reason> = kinds.iter().filter_map(|kind| why.of_kind(*kind)).collect();
-    let texts: Vec<&str> = std::iter::once(told.text.as_str()).chain(more.iter().map(|reason| reason.text.as_str())).collect();
+    let texts: Vec<&str> =
+        std::iter::once(told.text.as_str()).chain(more.iter().map(|reason| reason.text.as_str())).collect();
     let mut evidence = told.evidence.clone();
     for event in more.iter().flat_map(|reason| &reason.evidence) {
         if !evidence.contains(event) {
@@ -277,11 +366,16 @@ fn without_tag(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
         let first = displaced.first_push.some().map(|event| case.history.event(event));
         let rivals = detect::rivals(case.history, known.repository, displaced);
         // Any of these pushes may have come first.
-        let rival = |(digest, push): &(DigestNo, EventNo)| format!(" and {} {}", who(*push), case.history.digest_or_zero(*digest));
+        let rival = |(digest, push): &(DigestNo, EventNo)| {
+            format!(" and {} {}", who(*push), case.history.digest_or_zero(*digest))
+        };
         let by = rivals.iter().fold(by.to_string(), |by, other| by + &rival(other));
         let (and_took, several) = match rivals.is_empty() {
             true => (", and took", ""),
-            false => (" in an order that nothing tells, and one of them took", " in one second, in an order that nothing tells"),
+            false => (
+                " in an order that nothing tells, and one of them took",
+                " in one second, in an order that nothing tells",
+            ),
         };
         let pair = first.as_ref().map_or_else(
             || {
@@ -337,16 +431,21 @@ fn without_tag(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
 /// The reasons without the one about who put the policy, which is in the second step.
 fn by_reasons(case: Case<'_>, loss: &Loss, why: &Why) -> Option<Sentence> {
     let listed_tags = loss.run.as_ref().is_some_and(|run| !run.tags.is_empty());
-    let reasons: Vec<&Reason> = why.reasons.iter().filter(|reason| reason.kind != ReasonKind::PolicyPut).collect();
+    let reasons: Vec<&Reason> =
+        why.reasons.iter().filter(|reason| reason.kind != ReasonKind::PolicyPut).collect();
     let own = reasons.iter().any(|reason| reason.kind != ReasonKind::ChangedSince);
     if !own || (loss.end == End::Expired && !listed_tags) {
         return None;
     }
     let tags: Vec<&str> = loss.tags.iter().map(|(tag, _)| case.history.text(*tag)).collect();
-    let although =
-        if loss.end == End::Expired { format!("It was eligible although tagged ({}).", tags.join(", ")) } else { "It was eligible.".to_owned() };
+    let although = if loss.end == End::Expired {
+        format!("It was eligible although tagged ({}).", tags.join(", "))
+    } else {
+        "It was eligible.".to_owned()
+    };
     let texts: Vec<&str> = reasons.iter().map(|reason| reason.text.as_str()).collect();
-    let mut evidence: Vec<EventRef> = reasons.iter().flat_map(|reason| reason.evidence.iter().cloned()).collect();
+    let mut evidence: Vec<EventRef> =
+        reasons.iter().flat_map(|reason| reason.evidence.iter().cloned()).collect();
     evidence.sort_by(|a, b| (a.event_time, &a.event_id).cmp(&(b.event_time, &b.event_id)));
     evidence.dedup_by(|a, b| a.event_id == b.event_id);
     Some(sentence(format!("{although} {}", texts.join(" ")), evidence))
@@ -355,7 +454,9 @@ fn by_reasons(case: Case<'_>, loss: &Loss, why: &Why) -> Option<Sentence> {
 /// What the loss of an image does to its index, which still exists.
 fn of_index(case: Case<'_>, known: Known<'_>, loss: &Loss, index: &Image) -> String {
     let digest = case.history.digest_or_zero(index.digest).short();
-    let tagged = tag_of(case.history, index, loss).map(|tag| format!(", tagged {},", case.history.text(tag))).unwrap_or_default();
+    let tagged = tag_of(case.history, index, loss)
+        .map(|tag| format!(", tagged {},", case.history.text(tag)))
+        .unwrap_or_default();
     let broken = broken(case.history, known.repository, index, known.image);
     format!("The index {digest}{tagged} lists it and is still there: {broken}.")
 }
@@ -367,8 +468,10 @@ fn child(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
         return sentence(text, case.event(loss.event));
     };
     let digest = case.history.digest_or_zero(index.digest).short();
-    let named = tag_of(case.history, index, loss)
-        .map_or_else(|| format!("index {digest}"), |tag| format!("the index {digest}, tagged {},", case.history.text(tag)));
+    let named = tag_of(case.history, index, loss).map_or_else(
+        || format!("index {digest}"),
+        |tag| format!("the index {digest}, tagged {},", case.history.text(tag)),
+    );
     let push = index.steps.iter().rfind(|step| is_push(step)).map_or(EventNo::NONE, |step| step.event);
     let broken = broken(case.history, known.repository, index, known.image);
     let text = format!(
@@ -381,7 +484,9 @@ fn child(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
 /// next run.
 fn grace(loss: &Loss) -> String {
     match (loss.untagged_at, loss.pushed_at) {
-        (Some(untagged), Some(pushed)) if loss.at - untagged < DAY_MILLIS && untagged - pushed >= DAY_MILLIS => {
+        (Some(untagged), Some(pushed))
+            if loss.at - untagged < DAY_MILLIS && untagged - pushed >= DAY_MILLIS =>
+        {
             "; no grace: age counts from the push, so the very next run took it".to_owned()
         }
         _ => String::new(),
@@ -392,8 +497,13 @@ fn grace(loss: &Loss) -> String {
 fn replica(case: Case<'_>, known: Known<'_>, verdict: &Verdict) -> String {
     let at = verdict.gone.as_ref().map_or(i64::MAX, |gone| gone.at.millis());
     let deletions = match case.history.deletions_reach(known.repository, at) {
-        Some(event) => format!("Lifecycle policies are not replicated; deletions are, since {}", case.history.time(event)),
-        None => "Lifecycle policies are not replicated, nor are deletions by any rule in these logs".to_owned(),
+        Some(event) => format!(
+            "Lifecycle policies are not replicated; deletions are, since {}",
+            case.history.time(event)
+        ),
+        None => {
+            "Lifecycle policies are not replicated, nor are deletions by any rule in these logs".to_owned()
+        }
     };
     format!("{deletions}: look at the copy's own policy, and pull from the source registry meanwhile.")
 }
@@ -402,13 +512,21 @@ fn replica(case: Case<'_>, known: Known<'_>, verdict: &Verdict) -> String {
 /// the image.
 fn what_to_do(case: Case<'_>, known: Known<'_>, loss: &Loss, verdict: &Verdict, why: &Why) -> Vec<String> {
     let by_tag = case.question.about.digest().is_none();
-    if by_tag && verdict.exists.tag_exists == Some(true) && verdict.exists.tag_points_to != Some(case.digest(known)) {
-        return vec!["The tag is there again, on another image: it can be pulled now; start anew what stopped.".to_owned()];
+    if by_tag
+        && verdict.exists.tag_exists == Some(true)
+        && verdict.exists.tag_points_to != Some(case.digest(known))
+    {
+        return vec![
+            "The tag is there again, on another image: it can be pulled now; start anew what stopped."
+                .to_owned(),
+        ];
     }
     if loss.back_at.is_some() && exists(known.image) == Some(true) {
         return came_back(case.history, known.repository, known.image, loss);
     }
-    if let Some(finding) = verdict.why.as_ref().and_then(|id| case.findings.iter().find(|finding| &finding.id == id)) {
+    if let Some(finding) =
+        verdict.why.as_ref().and_then(|id| case.findings.iter().find(|finding| &finding.id == id))
+    {
         return finding.advice.clone();
     }
     let about = advice::About { history: case.history, repository: known.repository, image: known.image };

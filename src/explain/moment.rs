@@ -6,7 +6,9 @@
 
 use super::{About, Case};
 use crate::model::{Basis, HOUR_MILLIS, Moment, StepKind, TagEnd, Timestamp};
-use crate::timeline::{Ask, AskKind, End, EventNo, Image, Loss, RepositoryHistory, Step, Sym, TagLife, TagSpan};
+use crate::timeline::{
+    Ask, AskKind, End, EventNo, Image, Loss, RepositoryHistory, Step, Sym, TagLife, TagSpan,
+};
 
 /// A pull so soon before the first push in the logs is taken to have failed, unless something else shows
 /// that it did not.
@@ -53,7 +55,11 @@ impl<'h> Presence<'h> {
 
     pub fn image(self) -> &'h Image {
         match self {
-            Self::There(image) | Self::Lost(image, _) | Self::Early(image, _) | Self::TagGone(image, _) | Self::Vanished(image, _) => image,
+            Self::There(image)
+            | Self::Lost(image, _)
+            | Self::Early(image, _)
+            | Self::TagGone(image, _)
+            | Self::Vanished(image, _) => image,
         }
     }
 }
@@ -63,7 +69,11 @@ pub fn of(case: Case<'_>, repository: &RepositoryHistory) -> When {
     if let Some(at) = case.question.at {
         return When { at: at.millis(), basis: Basis::Asked, event: EventNo::NONE };
     }
-    let failed = case.question.failed.then(|| failures(case, repository).into_iter().max_by_key(|event| case.time(*event))).flatten();
+    let failed = case
+        .question
+        .failed
+        .then(|| failures(case, repository).into_iter().max_by_key(|event| case.time(*event)))
+        .flatten();
     failed.map_or(When::END, |event| When { at: case.time(event), basis: Basis::FailedPull, event })
 }
 
@@ -74,21 +84,40 @@ pub fn failures(case: Case<'_>, repository: &RepositoryHistory) -> Vec<EventNo> 
         return image.map(|image| of_image(case, repository, image, |_| true)).unwrap_or_default();
     }
     let Some(tag) = case.asked_tag() else { return Vec::new() };
-    let mut all: Vec<EventNo> = repository.images.iter().flat_map(|image| of_image(case, repository, image, |step| step.tag == tag)).collect();
+    let mut all: Vec<EventNo> = repository
+        .images
+        .iter()
+        .flat_map(|image| of_image(case, repository, image, |step| step.tag == tag))
+        .collect();
     if let Some(life) = repository.tag_lives.get(&tag) {
         all.extend(life.asks.iter().filter(|ask| was_in_vain(case, life, ask)).map(|ask| ask.event));
     }
     all
 }
 
-fn of_image(case: Case<'_>, repository: &RepositoryHistory, image: &Image, asked: impl Fn(&Step) -> bool) -> Vec<EventNo> {
+fn of_image(
+    case: Case<'_>,
+    repository: &RepositoryHistory,
+    image: &Image,
+    asked: impl Fn(&Step) -> bool,
+) -> Vec<EventNo> {
     let first = first_push(image);
     let fails = |(at, step): &(usize, &Step)| match step.kind {
         StepKind::PullFailed | StepKind::TaskStopped => true,
-        StepKind::Pull => loss_at_step(image, *at).is_some() || first.is_some_and(|first| before_push(case, repository, image, first, *at)),
+        StepKind::Pull => {
+            loss_at_step(image, *at).is_some()
+                || first.is_some_and(|first| before_push(case, repository, image, first, *at))
+        }
         _ => false,
     };
-    image.steps.iter().enumerate().filter(|(_, step)| asked(step)).filter(fails).map(|(_, step)| step.event).collect()
+    image
+        .steps
+        .iter()
+        .enumerate()
+        .filter(|(_, step)| asked(step))
+        .filter(fails)
+        .map(|(_, step)| step.event)
+        .collect()
 }
 
 /// The loss during which the step at index `at` happened.
@@ -98,7 +127,13 @@ fn loss_at_step(image: &Image, at: usize) -> Option<&Loss> {
 
 /// Whether the step at index `at` asked for the image before its first push: certainly if the repository
 /// was created in the logs, and probably if the push came soon after.
-fn before_push(case: Case<'_>, repository: &RepositoryHistory, image: &Image, push: usize, at: usize) -> bool {
+fn before_push(
+    case: Case<'_>,
+    repository: &RepositoryHistory,
+    image: &Image,
+    push: usize,
+    at: usize,
+) -> bool {
     if at >= push {
         return false;
     }
@@ -124,31 +159,50 @@ fn was_in_vain(case: Case<'_>, life: &TagLife, ask: &Ask) -> bool {
 /// What existed at that moment of what the question is about; `None` if the logs know nothing of it.
 pub fn presence<'h>(case: Case<'h>, repository: &'h RepositoryHistory, when: When) -> Option<Presence<'h>> {
     match case.question.about.digest() {
-        Some(digest) => Some(of_digest(case, repository, repository.image(case.history.find_digest(&digest)?)?, when)),
+        Some(digest) => {
+            Some(of_digest(case, repository, repository.image(case.history.find_digest(&digest)?)?, when))
+        }
         None if matches!(case.question.about, About::Digest(_) | About::Beginning) => None,
         None => of_tag(repository, case.asked_tag()?, when),
     }
 }
 
-fn of_digest<'h>(case: Case<'h>, repository: &'h RepositoryHistory, image: &'h Image, when: When) -> Presence<'h> {
+fn of_digest<'h>(
+    case: Case<'h>,
+    repository: &'h RepositoryHistory,
+    image: &'h Image,
+    when: When,
+) -> Presence<'h> {
     if when.basis == Basis::End {
-        return match (image.losses.last().filter(|_| image.gone_at.is_some()), vanished(case, repository, image, when)) {
+        return match (
+            image.losses.last().filter(|_| image.gone_at.is_some()),
+            vanished(case, repository, image, when),
+        ) {
             (Some(loss), _) => Presence::Lost(image, loss),
             (None, Some(created)) => Presence::Vanished(image, created),
             (None, None) => Presence::There(image),
         };
     }
-    let by_step = image.steps.iter().position(|step| step.event == when.event).and_then(|at| loss_at_step(image, at));
+    let by_step =
+        image.steps.iter().position(|step| step.event == when.event).and_then(|at| loss_at_step(image, at));
     let by_time = || image.losses.iter().rfind(|loss| loss.at <= when.at && when.at < loss.until);
     if let Some(loss) = by_step.or_else(by_time) {
         return Presence::Lost(image, loss);
     }
-    let early = first_push(image).filter(|push| case.time(image.steps[*push].event) > when.at).filter(|push| {
-        let known_before = image.steps[..*push].iter().any(|step| {
-            !matches!(step.kind, StepKind::Pull | StepKind::PullFailed | StepKind::PushFailed | StepKind::Referenced | StepKind::TaskStopped)
+    let early =
+        first_push(image).filter(|push| case.time(image.steps[*push].event) > when.at).filter(|push| {
+            let known_before = image.steps[..*push].iter().any(|step| {
+                !matches!(
+                    step.kind,
+                    StepKind::Pull
+                        | StepKind::PullFailed
+                        | StepKind::PushFailed
+                        | StepKind::Referenced
+                        | StepKind::TaskStopped
+                )
+            });
+            !known_before && image.losses.first().is_none_or(|loss| loss.at > when.at)
         });
-        !known_before && image.losses.first().is_none_or(|loss| loss.at > when.at)
-    });
     match (early, vanished(case, repository, image, when)) {
         (Some(_), _) => Presence::Early(image, None),
         (None, Some(created)) => Presence::Vanished(image, created),
@@ -159,7 +213,11 @@ fn of_digest<'h>(case: Case<'h>, repository: &'h RepositoryHistory, image: &'h I
 /// The event that created the repository again, since which the image is missing.
 fn vanished(case: Case<'_>, repository: &RepositoryHistory, image: &Image, when: When) -> Option<EventNo> {
     let seen = image.steps.iter().filter(|step| is_push(step)).map(|step| case.time(step.event)).max()?;
-    let created = repository.creations.iter().copied().find(|event| case.time(*event) > seen && case.time(*event) <= when.at);
+    let created = repository
+        .creations
+        .iter()
+        .copied()
+        .find(|event| case.time(*event) > seen && case.time(*event) <= when.at);
     created.filter(|_| image.vanished)
 }
 
@@ -171,9 +229,15 @@ fn of_tag<'h>(repository: &'h RepositoryHistory, tag: Sym, when: When) -> Option
     let in_vain = life.asks.iter().any(|ask| ask.event == when.event && when.event.is_some());
     if let Some(span) = open.filter(|_| !in_vain) {
         let image = repository.image(span.digest)?;
-        let archived =
-            |loss: &&Loss| loss.end == End::Archived && if at_end { loss.until == i64::MAX } else { loss.at <= when.at && when.at < loss.until };
-        let by_step = image.steps.iter().position(|step| step.event == when.event).and_then(|at| loss_at_step(image, at));
+        let archived = |loss: &&Loss| {
+            loss.end == End::Archived
+                && if at_end { loss.until == i64::MAX } else { loss.at <= when.at && when.at < loss.until }
+        };
+        let by_step = image
+            .steps
+            .iter()
+            .position(|step| step.event == when.event)
+            .and_then(|at| loss_at_step(image, at));
         return Some(match by_step.or_else(|| image.losses.iter().rfind(archived)) {
             Some(loss) => Presence::Lost(image, loss),
             None => Presence::There(image),
@@ -182,7 +246,9 @@ fn of_tag<'h>(repository: &'h RepositoryHistory, tag: Sym, when: When) -> Option
     let before = if at_end { life.spans.last() } else { life.before(when.at) };
     if let Some(span) = before {
         let image = repository.image(span.digest)?;
-        let with_it = |loss: &&Loss| loss.event == span.ended_by && loss.at == span.until && span.end != Some(TagEnd::NotLogged);
+        let with_it = |loss: &&Loss| {
+            loss.event == span.ended_by && loss.at == span.until && span.end != Some(TagEnd::NotLogged)
+        };
         return Some(match image.losses.iter().find(with_it) {
             Some(loss) => Presence::Lost(image, loss),
             None if span.end == Some(TagEnd::RepositoryDeleted) => Presence::Vanished(image, span.ended_by),
@@ -199,7 +265,9 @@ pub fn shown(case: Case<'_>, when: When, presence: Option<Presence<'_>>) -> Mome
     let at = if when.basis == Basis::End { end } else { Some(Timestamp::from_millis(when.at)) };
     let (tag, digest) = match presence {
         None => (None, None),
-        Some(Presence::There(image)) => (Some(true), (image.state != crate::model::ImageState::Unknown).then_some(true)),
+        Some(Presence::There(image)) => {
+            (Some(true), (image.state != crate::model::ImageState::Unknown).then_some(true))
+        }
         Some(Presence::Lost(_, loss)) => {
             let back = loss.back_at.is_some_and(|back| back <= when.at) && when.basis != Basis::End;
             (Some(loss.end == End::Archived), Some(loss.end == End::Archived || back))
@@ -209,7 +277,13 @@ pub fn shown(case: Case<'_>, when: When, presence: Option<Presence<'_>>) -> Mome
     };
     // A tag beside a digest may be elsewhere: only for a question about a tag alone was the tag looked up.
     let by_tag = case.question.about.digest().is_none() && case.question.about.tag().is_some();
-    Moment { at, basis: when.basis, event: case.event(when.event).pop(), tag_existed: tag.filter(|_| by_tag), digest_existed: digest }
+    Moment {
+        at,
+        basis: when.basis,
+        event: case.event(when.event).pop(),
+        tag_existed: tag.filter(|_| by_tag),
+        digest_existed: digest,
+    }
 }
 
 /// "The pull of 2026-02-01T10:05:00Z by ARN", for a moment that has an event.
@@ -217,7 +291,10 @@ pub fn the_pull(case: Case<'_>, when: When) -> Option<String> {
     let event = when.event.some()?;
     let by = crate::detect::who(case.history, event);
     let is_task = case.history.noted(event).name != Sym::NONE
-        && !matches!(case.history.text(case.history.noted(event).name), "BatchGetImage" | "GetDownloadUrlForLayer");
+        && !matches!(
+            case.history.text(case.history.noted(event).name),
+            "BatchGetImage" | "GetDownloadUrlForLayer"
+        );
     let what = if is_task { "The task that stopped at" } else { "The pull of" };
     let by = if is_task { String::new() } else { format!(" by {by}") };
     Some(format!("{what} {}{by}", case.history.time(event)))

@@ -115,17 +115,29 @@ fn found(text: &str, joined: &Joined) -> Found {
         let place = joined.place(at);
         let take = |text: &str| {
             let (region, length) = host::behind_account(text)?;
-            Some((Registry::Ecr { registry_id: registry_id.clone(), region }, length, name::take(&text[length..])?))
+            Some((
+                Registry::Ecr { registry_id: registry_id.clone(), region },
+                length,
+                name::take(&text[length..])?,
+            ))
         };
         candidate(text, place, take)
     });
     let of_ecr = chosen(ecr.collect(), text);
-    let elsewhere = if of_ecr.is_some() { None } else { chosen(words::behind_hosts(text, joined).take(REFERENCES_MAX).collect(), text) };
+    let elsewhere = if of_ecr.is_some() {
+        None
+    } else {
+        chosen(words::behind_hosts(text, joined).take(REFERENCES_MAX).collect(), text)
+    };
     Found { of_ecr, elsewhere }
 }
 
 /// Reads the name at `place`, also across line breaks if it goes on after them.
-fn candidate(text: &str, place: usize, take: impl Fn(&str) -> Option<(Registry, usize, Name)>) -> Option<Candidate> {
+fn candidate(
+    text: &str,
+    place: usize,
+    take: impl Fn(&str) -> Option<(Registry, usize, Name)>,
+) -> Option<Candidate> {
     let reach = &text[place..text.floor_char_boundary(place + NAME_REACH)];
     let mut readings: Vec<Reading> = Vec::new();
     for breaks in 0..=BREAKS_MAX {
@@ -136,18 +148,25 @@ fn candidate(text: &str, place: usize, take: impl Fn(&str) -> Option<(Registry, 
             let name = fields::completed(name, &text[..place]);
             let more = of_name(registry, &name, &part[end..]);
             // After a line break, it is another reading only if the name became longer.
-            readings.extend(more.into_iter().filter(|reading| !readings.contains(reading)).collect::<Vec<_>>());
+            readings
+                .extend(more.into_iter().filter(|reading| !readings.contains(reading)).collect::<Vec<_>>());
         }
         // It may go on after the line break only if it ends there, or at a character that something must
         // follow.
-        if next_break.is_none_or(|next| end != 0 && end < next && !matches!(&part[end..next], ":" | "@" | "/")) {
+        if next_break
+            .is_none_or(|next| end != 0 && end < next && !matches!(&part[end..next], ":" | "@" | "/"))
+        {
             break;
         }
     }
     // A complete digest is no coincidence.
     readings.sort_by_key(|reading| reading.about.digest().is_none());
     let is_followed = followed_by_a_failure(reach, readings.first());
-    (!readings.is_empty()).then(|| Candidate { failed: stands_in_a_failure(text, place), is_followed, readings })
+    (!readings.is_empty()).then(|| Candidate {
+        failed: stands_in_a_failure(text, place),
+        is_followed,
+        readings,
+    })
 }
 
 /// How far after a name words about its failure are searched for.
@@ -160,9 +179,18 @@ fn followed_by_a_failure(reach: &str, reading: Option<&Reading>) -> bool {
         About::Name { tag, .. } => tag.as_deref(),
         About::Digest(_) | About::Beginning => None,
     });
-    let Some(end) = last.and_then(|last| Some(reach.find(&format!(":{last}"))? + last.len() + 1)) else { return false };
+    let Some(end) = last.and_then(|last| Some(reach.find(&format!(":{last}"))? + last.len() + 1)) else {
+        return false;
+    };
     let behind = &reach[end..reach.floor_char_boundary(end + FOLLOWS_REACH)];
-    let behind = behind.split(".dkr").next().unwrap_or(behind).split('\n').next().unwrap_or(behind).to_ascii_lowercase();
+    let behind = behind
+        .split(".dkr")
+        .next()
+        .unwrap_or(behind)
+        .split('\n')
+        .next()
+        .unwrap_or(behind)
+        .to_ascii_lowercase();
     FAILURES.iter().any(|word| behind.contains(word))
 }
 
@@ -183,20 +211,30 @@ fn chosen(mut candidates: Vec<Candidate>, text: &str) -> Option<Vec<Reading>> {
     }
     let says = |candidate: &Candidate| {
         let first = candidate.readings.first()?;
-        Some(match (first.about.digest().is_some() && !first.only_if_known, first.cut.is_some(), first.about.tag().is_some()) {
-            _ if first.layer.is_some() => 0,
-            (true, ..) => 4,
-            (_, true, _) => 3,
-            (_, _, true) => 2,
-            _ => 1,
-        })
+        Some(
+            match (
+                first.about.digest().is_some() && !first.only_if_known,
+                first.cut.is_some(),
+                first.about.tag().is_some(),
+            ) {
+                _ if first.layer.is_some() => 0,
+                (true, ..) => 4,
+                (_, true, _) => 3,
+                (_, _, true) => 2,
+                _ => 1,
+            },
+        )
     };
     let best = candidates.iter().map(says).max()?;
     let equal = |candidate: &&Candidate| says(candidate) == best;
-    let followed = candidates.iter().filter(equal).position(|candidate| candidate.is_followed).unwrap_or_default();
-    let mut readings = candidates.into_iter().filter(|candidate| says(candidate) == best).nth(followed)?.readings;
+    let followed =
+        candidates.iter().filter(equal).position(|candidate| candidate.is_followed).unwrap_or_default();
+    let mut readings =
+        candidates.into_iter().filter(|candidate| says(candidate) == best).nth(followed)?.readings;
     let no_repository = fields::says_no_repository(text);
-    readings.iter_mut().for_each(|reading| reading.repository_only |= no_repository && reading.names_no_image());
+    readings
+        .iter_mut()
+        .for_each(|reading| reading.repository_only |= no_repository && reading.names_no_image());
     Some(readings)
 }
 
@@ -212,7 +250,12 @@ fn of_name(registry: Registry, name: &Name, behind: &str) -> Vec<Reading> {
     };
     let mut readings = vec![reading(name.tag.clone(), name.digest)];
     // A digest that is requested as a layer may be an image's, as some runtimes try both addresses.
-    readings.extend(name.layer.map(|digest| Reading { only_if_known: true, repository_only: false, layer: None, ..reading(None, Some(digest)) }));
+    readings.extend(name.layer.map(|digest| Reading {
+        only_if_known: true,
+        repository_only: false,
+        layer: None,
+        ..reading(None, Some(digest))
+    }));
     if let (Some(tag), None, None) = (&name.tag, name.digest, &name.cut) {
         let stops = name::run(behind, |byte| byte == b'.');
         readings.extend((stops > 0).then(|| reading(Some(format!("{tag}{}", &behind[..stops])), None)));
@@ -225,7 +268,13 @@ fn of_name(registry: Registry, name: &Name, behind: &str) -> Vec<Reading> {
 fn about(registry: &Registry, repository: String, tag: Option<String>, digest: Option<Digest>) -> About {
     match registry {
         Registry::Ecr { registry_id: Some(registry_id), region: Some(region) } => {
-            About::Reference(ImageReference { registry_id: registry_id.clone(), region: region.clone(), repository, tag, digest })
+            About::Reference(ImageReference {
+                registry_id: registry_id.clone(),
+                region: region.clone(),
+                repository,
+                tag,
+                digest,
+            })
         }
         _ => About::Name { repository, tag, digest },
     }

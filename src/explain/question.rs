@@ -59,12 +59,23 @@ impl Question {
     /// Parses a pasted error message, an image reference, or a digest. `None` if `text` contains none of
     /// these.
     pub fn parse(text: &str) -> Option<Self> {
-        let denied = ["403", "Forbidden", "AccessDenied", "denied", "not authorized"].iter().any(|word| text.contains(word));
-        let platform = ["no match for platform", "descriptor matching platform", "no matching manifest for", "no image found in manifest list for"];
+        let denied = ["403", "Forbidden", "AccessDenied", "denied", "not authorized"]
+            .iter()
+            .any(|word| text.contains(word));
+        let platform = [
+            "no match for platform",
+            "descriptor matching platform",
+            "no matching manifest for",
+            "no image found in manifest list for",
+        ];
         let platform = platform.iter().any(|words| text.contains(words));
         let pasted = pasted::read(text)?;
         let failed = text.trim().contains(char::is_whitespace);
-        let mut questions = pasted.readings.into_iter().map(|reading| Self { failed, platform, ..Self::of(reading, denied, &pasted.others) });
+        let mut questions = pasted.readings.into_iter().map(|reading| Self {
+            failed,
+            platform,
+            ..Self::of(reading, denied, &pasted.others)
+        });
         let mut first = questions.next()?;
         first.alternatives = questions.collect();
         Some(first)
@@ -94,7 +105,11 @@ impl Question {
     }
 
     fn assume_latest(&mut self) {
-        if self.repository_only || self.cut.is_some() || self.about.tag().is_some() || self.about.digest().is_some() {
+        if self.repository_only
+            || self.cut.is_some()
+            || self.about.tag().is_some()
+            || self.about.digest().is_some()
+        {
             return;
         }
         if let About::Reference(ImageReference { tag, .. }) | About::Name { tag, .. } = &mut self.about {
@@ -119,7 +134,9 @@ impl Question {
         let cut = self.cut.as_ref().map(|digits| format!("sha256:{digits}…"));
         let host = match &self.registry {
             Registry::Public => "public.ecr.aws/",
-            Registry::Other(host) if !matches!(self.about, About::Digest(_) | About::Beginning) => &format!("{host}/"),
+            Registry::Other(host) if !matches!(self.about, About::Digest(_) | About::Beginning) => {
+                &format!("{host}/")
+            }
             _ => "",
         };
         match (&self.about, cut) {
@@ -171,7 +188,9 @@ mod tests {
     #[test]
     fn the_line_from_the_console() {
         let image = format!("123456789012.dkr.ecr.ap-northeast-1.amazonaws.com/repo:tag@sha256:{HEX}");
-        let line = format!("CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve ref {image}: not found");
+        let line = format!(
+            "CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve ref {image}: not found"
+        );
         let question = Question::parse(&line);
         assert_eq!(question.as_ref().map(Question::to_text), Some(image));
         assert_eq!(question.map(|question| question.denied), Some(false));
@@ -183,7 +202,10 @@ mod tests {
         let digest = Digest::parse(&format!("sha256:{HEX}"));
         assert_eq!(about(HEX), digest.map(About::Digest));
         assert_eq!(about(&format!("sha256:{HEX}")), digest.map(About::Digest));
-        assert_eq!(about("shop/api:v1"), Some(About::Name { repository: "shop/api".into(), tag: Some("v1".into()), digest: None }));
+        assert_eq!(
+            about("shop/api:v1"),
+            Some(About::Name { repository: "shop/api".into(), tag: Some("v1".into()), digest: None })
+        );
         assert_eq!(
             about(&format!("shop/api:v1@sha256:{HEX}: not found")),
             Some(About::Name { repository: "shop/api".into(), tag: Some("v1".into()), digest })
@@ -224,10 +246,15 @@ mod tests {
         ];
         for (text, tag) in cases {
             let question = Question::parse(&text).unwrap();
-            assert_eq!((question.cut.as_deref(), question.about.tag(), question.latest), (Some(short), tag, false), "{text}");
+            assert_eq!(
+                (question.cut.as_deref(), question.about.tag(), question.latest),
+                (Some(short), tag, false),
+                "{text}"
+            );
         }
         let whole = format!("{host}/shop/api:v1@sha256:{HEX}");
-        let twice = Question::parse(&format!("failed to resolve ref {whole}: {}", &whole[..whole.len() - 9])).unwrap();
+        let twice = Question::parse(&format!("failed to resolve ref {whole}: {}", &whole[..whole.len() - 9]))
+            .unwrap();
         assert_eq!((twice.cut.as_deref(), twice.to_text()), (None, whole));
     }
 }

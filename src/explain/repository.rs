@@ -20,16 +20,28 @@ pub(super) fn verdict(case: Case<'_>, repository: &RepositoryHistory) -> Verdict
             let gone = case.history.event(event);
             verdict.narrative = vec![
                 sentence(format!("Repository {name} was there, and is not any more."), Vec::new()),
-                sentence(format!("It was deleted at {}, by {}.", gone.event_time, by(case, repository, &gone)), vec![gone.clone()]),
+                sentence(
+                    format!("It was deleted at {}, by {}.", gone.event_time, by(case, repository, &gone)),
+                    vec![gone.clone()],
+                ),
                 sentence("All of its images went with it.", Vec::new()),
             ];
-            verdict.gone =
-                Some(Gone { at: Timestamp::from_millis(case.history.noted(event).time), by: Cause::RepositoryDeleted, event: gone, back_at: None });
-            verdict.advice.push("Create the repository again, and push what is needed; who deleted it may have a copy.".to_owned());
+            verdict.gone = Some(Gone {
+                at: Timestamp::from_millis(case.history.noted(event).time),
+                by: Cause::RepositoryDeleted,
+                event: gone,
+                back_at: None,
+            });
+            verdict.advice.push(
+                "Create the repository again, and push what is needed; who deleted it may have a copy."
+                    .to_owned(),
+            );
         }
         None => {
             let steps = repository.images.iter().flat_map(|image| &image.steps);
-            let last = steps.filter(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate | StepKind::Pull)).map(|step| step.event);
+            let last = steps
+                .filter(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate | StepKind::Pull))
+                .map(|step| step.event);
             let last = last.max_by_key(|event| case.history.noted(*event).time);
             let evidence: Vec<_> = last.map(|event| case.history.event(event)).into_iter().collect();
             verdict.narrative = vec![
@@ -59,11 +71,16 @@ pub(super) fn verdict(case: Case<'_>, repository: &RepositoryHistory) -> Verdict
 /// Where a call went that did not find the repository.
 fn elsewhere(case: Case<'_>) -> String {
     let place = match (&case.question.about, &case.question.registry) {
-        (About::Reference(_), _) => return "A call that did not find it was made before it was created, or named it otherwise.".to_owned(),
+        (About::Reference(_), _) => {
+            return "A call that did not find it was made before it was created, or named it otherwise."
+                .to_owned();
+        }
         (_, Registry::Ecr { registry_id: Some(_), .. }) => "another region",
         _ => "another account or another region",
     };
-    format!("A call that did not find it went to {place}, where no repository has that name, or was made before this one was created.")
+    format!(
+        "A call that did not find it went to {place}, where no repository has that name, or was made before this one was created."
+    )
 }
 
 /// The text is about a refusal, and names no image.
@@ -74,21 +91,36 @@ fn denied(case: Case<'_>, repository: &RepositoryHistory, verdict: &mut Verdict)
     }
     let time = |event: crate::timeline::EventNo| case.history.noted(event).time;
     let steps = repository.images.iter().flat_map(|image| &image.steps);
-    let refused = steps.filter(|step| step.kind == StepKind::PullFailed && step.denied).map(|step| step.event).max_by_key(|event| time(*event));
+    let refused = steps
+        .filter(|step| step.kind == StepKind::PullFailed && step.denied)
+        .map(|step| step.event)
+        .max_by_key(|event| time(*event));
     let granted = refused.and_then(|call| {
-        let changed = case.history.grants_of_caller(call).iter().copied().rfind(|event| time(*event) <= time(call))?;
+        let changed =
+            case.history.grants_of_caller(call).iter().copied().rfind(|event| time(*event) <= time(call))?;
         (change.is_none_or(|change| time(change) < time(changed))).then_some((changed, call))
     });
     if let Some((changed, call)) = granted {
         verdict.cause = Cause::AccessTaken;
-        let told = crate::detect::access_in_words(case.history, repository, changed, crate::detect::AccessChange::Role, call);
+        let told = crate::detect::access_in_words(
+            case.history,
+            repository,
+            changed,
+            crate::detect::AccessChange::Role,
+            call,
+        );
         if let Some(last) = verdict.narrative.get_mut(2) {
             *last = sentence(
                 format!("{told}, and a pull of that caller was refused at {}.", case.history.time(call)),
                 [changed, call].map(|event| case.history.event(event)).to_vec(),
             );
         }
-        verdict.advice = vec![crate::detect::advice_on_access(case.history, repository, crate::detect::AccessChange::Role, call)];
+        verdict.advice = vec![crate::detect::advice_on_access(
+            case.history,
+            repository,
+            crate::detect::AccessChange::Role,
+            call,
+        )];
         return;
     }
     let third = match change {
@@ -110,7 +142,10 @@ fn denied(case: Case<'_>, repository: &RepositoryHistory, verdict: &mut Verdict)
     if let Some(last) = verdict.narrative.get_mut(2) {
         *last = third;
     }
-    verdict.advice = vec!["Compare the caller's policies and the repository's policy with the action that was refused.".to_owned()];
+    verdict.advice = vec![
+        "Compare the caller's policies and the repository's policy with the action that was refused."
+            .to_owned(),
+    ];
 }
 
 fn by(case: Case<'_>, repository: &RepositoryHistory, event: &EventRef) -> String {

@@ -26,13 +26,25 @@ pub fn completed(case: Case<'_>, digits: &str) -> Result<Question, Box<Verdict>>
 
 /// The note added to a verdict about a completed digest.
 pub fn note(digits: &str) -> String {
-    format!("The digest was cut off after {} digits: the one image in these logs that begins so was taken.", digits.len())
+    format!(
+        "The digest was cut off after {} digits: the one image in these logs that begins so was taken.",
+        digits.len()
+    )
 }
 
 fn beginning(case: Case<'_>, digits: &str, of: impl Fn(&RepositoryHistory) -> bool) -> BTreeSet<Digest> {
-    let images = case.history.repositories().iter().filter(|repository| of(repository)).flat_map(|repository| &repository.images);
+    let images = case
+        .history
+        .repositories()
+        .iter()
+        .filter(|repository| of(repository))
+        .flat_map(|repository| &repository.images);
     let digests = images.filter_map(|image| case.history.digest(image.digest));
-    digests.filter(|digest| digest.to_string().strip_prefix("sha256:").is_some_and(|hex| hex.starts_with(digits))).collect()
+    digests
+        .filter(|digest| {
+            digest.to_string().strip_prefix("sha256:").is_some_and(|hex| hex.starts_with(digits))
+        })
+        .collect()
 }
 
 fn undecided(case: Case<'_>, digits: &str, found: &BTreeSet<Digest>) -> Verdict {
@@ -41,17 +53,30 @@ fn undecided(case: Case<'_>, digits: &str, found: &BTreeSet<Digest>) -> Verdict 
         format!("No image in these logs has a digest that begins with sha256:{digits}.")
     } else {
         let named: Vec<String> = found.iter().take(NAMED_MAX).map(Digest::to_string).collect();
-        format!("{} images in these logs begin with sha256:{digits}, among them {}.", found.len(), named.join(", "))
+        format!(
+            "{} images in these logs begin with sha256:{digits}, among them {}.",
+            found.len(),
+            named.join(", ")
+        )
     };
     verdict.narrative = vec![
         sentence(first, Vec::new()),
-        sentence(format!("When and by what it went cannot be told without its whole digest. {}", absent::covered(case)), Vec::new()),
+        sentence(
+            format!(
+                "When and by what it went cannot be told without its whole digest. {}",
+                absent::covered(case)
+            ),
+            Vec::new(),
+        ),
         sentence("Why it went cannot be told either.", Vec::new()),
     ];
     verdict.unknown.push("Which image is meant: its digest is cut off.".to_owned());
     verdict.advice.push(match found.is_empty() {
         true => "Widen --since to before its push; check account, region and repository.".to_owned(),
-        false => "Give the digest with all its 64 hex digits (`aws ecs describe-tasks` has the whole stop reason).".to_owned(),
+        false => {
+            "Give the digest with all its 64 hex digits (`aws ecs describe-tasks` has the whole stop reason)."
+                .to_owned()
+        }
     });
     verdict
 }

@@ -12,7 +12,11 @@ const SPANS_MAX: usize = 4;
 pub fn narrate(case: Case<'_>, known: Known<'_>, life: &TagLife, span: &TagSpan, verdict: &mut Verdict) {
     let tag = case.question.about.tag().unwrap_or_default();
     let earlier: Vec<&TagSpan> = life.spans.iter().filter(|other| other.until <= span.from).collect();
-    verdict.narrative = vec![points_to(case, known, span, tag), before(case, &earlier, tag), comparison(case, known, life, span, &earlier, tag)];
+    verdict.narrative = vec![
+        points_to(case, known, span, tag),
+        before(case, &earlier, tag),
+        comparison(case, known, life, span, &earlier, tag),
+    ];
     let back = moves_back(known.repository, life).into_iter().rfind(|back| back.to.from <= span.from);
     verdict.advice = match back.zip(case.asked_tag()) {
         Some((back, tag)) => advice_on_moves(TagSubject { history: case.history, repository: known.repository, tag, life }, back),
@@ -23,11 +27,17 @@ pub fn narrate(case: Case<'_>, known: Known<'_>, life: &TagLife, span: &TagSpan,
 fn points_to(case: Case<'_>, known: Known<'_>, span: &TagSpan, tag: &str) -> Sentence {
     let digest = case.digest(known);
     let since = match span.since.some() {
-        Some(given) => format!("since {}, when {} pushed it under that tag", case.history.time(given), who(case.history, given)),
+        Some(given) => format!(
+            "since {}, when {} pushed it under that tag",
+            case.history.time(given),
+            who(case.history, given)
+        ),
         None => "since before these logs begin, or by a push that is not in them".to_owned(),
     };
     let at = case.when_in_words();
-    let pushed = pushed_earlier(known.image, span).map(|at| format!("; the image itself was pushed at {at}")).unwrap_or_default();
+    let pushed = pushed_earlier(known.image, span)
+        .map(|at| format!("; the image itself was pushed at {at}"))
+        .unwrap_or_default();
     sentence(format!("Tag {tag} {at} {digest}, {since}{pushed}."), case.event(span.since))
 }
 
@@ -39,12 +49,21 @@ fn pushed_earlier(image: &Image, span: &TagSpan) -> Option<Timestamp> {
 
 fn before(case: Case<'_>, earlier: &[&TagSpan], tag: &str) -> Sentence {
     if earlier.is_empty() {
-        return sentence(format!("What tag {tag} pointed to before, if anything, is not in these logs."), Vec::new());
+        return sentence(
+            format!("What tag {tag} pointed to before, if anything, is not in these logs."),
+            Vec::new(),
+        );
     }
     let told: Vec<String> = earlier.iter().rev().take(SPANS_MAX).map(|span| one(case, span)).collect();
     let more = earlier.len().saturating_sub(SPANS_MAX);
-    let more = if more > 0 { format!("; and to {} before that", plural(more, "image")) } else { String::new() };
-    let evidence = earlier.iter().rev().take(SPANS_MAX).flat_map(|span| [span.since, span.ended_by]).filter(|event| event.is_some());
+    let more =
+        if more > 0 { format!("; and to {} before that", plural(more, "image")) } else { String::new() };
+    let evidence = earlier
+        .iter()
+        .rev()
+        .take(SPANS_MAX)
+        .flat_map(|span| [span.since, span.ended_by])
+        .filter(|event| event.is_some());
     let mut events: Vec<EventNo> = evidence.collect();
     events.dedup();
     sentence(
@@ -57,7 +76,10 @@ fn before(case: Case<'_>, earlier: &[&TagSpan], tag: &str) -> Sentence {
 fn one(case: Case<'_>, span: &TagSpan) -> String {
     let digest = case.history.digest_or_zero(span.digest);
     let pushed = span.pushed_at.map(|at| format!("pushed at {}", Timestamp::from_millis(at)));
-    let tagged = span.since.some().map(|given| format!("tagged by {} at {}", who(case.history, given), case.history.time(given)));
+    let tagged = span
+        .since
+        .some()
+        .map(|given| format!("tagged by {} at {}", who(case.history, given), case.history.time(given)));
     let facts: Vec<String> = pushed.into_iter().chain(tagged).collect();
     let facts = if facts.is_empty() { String::new() } else { format!(" ({})", facts.join(", ")) };
     let by = span.ended_by.some().map(|event| who(case.history, event)).unwrap_or_default();
@@ -72,21 +94,47 @@ fn one(case: Case<'_>, span: &TagSpan) -> String {
 }
 
 /// Whether and how often the tag moved back.
-fn comparison(case: Case<'_>, known: Known<'_>, life: &TagLife, span: &TagSpan, earlier: &[&TagSpan], tag: &str) -> Sentence {
+fn comparison(
+    case: Case<'_>,
+    known: Known<'_>,
+    life: &TagLife,
+    span: &TagSpan,
+    earlier: &[&TagSpan],
+    tag: &str,
+) -> Sentence {
     let all = moves_back(known.repository, life);
     let pulls = |span: &TagSpan| match span.pulls {
         0 => "No pull by the tag is in the logs since then".to_owned(),
         pulls => format!("It was pulled by the tag {} since then", times(pulls)),
     };
     if let Some(back) = all.iter().rfind(|back| std::ptr::eq(back.to, span)) {
-        let (newer, older) = (case.history.digest_or_zero(back.from.digest).short(), case.history.digest_or_zero(back.to.digest).short());
+        let (newer, older) = (
+            case.history.digest_or_zero(back.from.digest).short(),
+            case.history.digest_or_zero(back.to.digest).short(),
+        );
         let pushers = back.from.since.some().map(|first| {
-            format!("{} had moved it to {newer}, and {} moved it to {older}", who(case.history, first), who(case.history, back.to.since))
+            format!(
+                "{} had moved it to {newer}, and {} moved it to {older}",
+                who(case.history, first),
+                who(case.history, back.to.since)
+            )
         });
-        let pushers = pushers.unwrap_or_else(|| format!("{} moved it to {older}", who(case.history, back.to.since)));
-        let times = if all.len() > 1 { format!(" It went back {} times in these logs.", all.len()) } else { String::new() };
-        let evidence = [back.from.since, back.to.since].into_iter().flat_map(|event| case.event(event)).collect();
-        return sentence(format!("The tag went back to an older image: {pushers}, which was pushed before it.{times} {}.", pulls(span)), evidence);
+        let pushers =
+            pushers.unwrap_or_else(|| format!("{} moved it to {older}", who(case.history, back.to.since)));
+        let times = if all.len() > 1 {
+            format!(" It went back {} times in these logs.", all.len())
+        } else {
+            String::new()
+        };
+        let evidence =
+            [back.from.since, back.to.since].into_iter().flat_map(|event| case.event(event)).collect();
+        return sentence(
+            format!(
+                "The tag went back to an older image: {pushers}, which was pushed before it.{times} {}.",
+                pulls(span)
+            ),
+            evidence,
+        );
     }
     if let Some(back) = all.iter().rfind(|back| back.to.from <= span.from) {
         return went_back(case, *back, earlier, all.len(), &pulls(span));
@@ -98,13 +146,21 @@ fn comparison(case: Case<'_>, known: Known<'_>, life: &TagLife, span: &TagSpan, 
     let moved = match moves {
         0 => format!("Tag {tag} was not moved in these logs"),
         _ if known_ages(life) => format!("It was moved {}, each time to a newer image", times(moves)),
-        _ => format!("It was moved {}, each time to a newer image or as these logs cannot tell", times(moves)),
+        _ => {
+            format!("It was moved {}, each time to a newer image or as these logs cannot tell", times(moves))
+        }
     };
     sentence(format!("{moved}. {}.", pulls(span)), case.event(span.last_pull))
 }
 
 /// The tag was on an older image for a while, and is not any more.
-fn went_back(case: Case<'_>, back: MoveBack<'_>, earlier: &[&TagSpan], went_back: usize, pulls: &str) -> Sentence {
+fn went_back(
+    case: Case<'_>,
+    back: MoveBack<'_>,
+    earlier: &[&TagSpan],
+    went_back: usize,
+    pulls: &str,
+) -> Sentence {
     let digest = |span: &TagSpan| case.history.digest_or_zero(span.digest).short();
     let moves = earlier.iter().filter(|span| span.end == Some(TagEnd::Moved)).count();
     let last = if went_back > 1 { ", the last time" } else { "" };
@@ -122,7 +178,13 @@ fn went_back(case: Case<'_>, back: MoveBack<'_>, earlier: &[&TagSpan], went_back
         digest(back.from),
         digest(back.to),
     );
-    sentence(text, [back.from.since, back.to.since, back.to.ended_by].into_iter().flat_map(|event| case.event(event)).collect())
+    sentence(
+        text,
+        [back.from.since, back.to.since, back.to.ended_by]
+            .into_iter()
+            .flat_map(|event| case.event(event))
+            .collect(),
+    )
 }
 
 fn known_ages(life: &TagLife) -> bool {
@@ -130,8 +192,14 @@ fn known_ages(life: &TagLife) -> bool {
 }
 
 /// The index that had the tag before, and lost it to one of its own images.
-pub fn lost_to_child<'h>(repository: &'h RepositoryHistory, life: &'h TagLife, span: &TagSpan) -> Option<(&'h Image, &'h TagSpan)> {
-    let before = life.spans.iter().rfind(|other| other.end == Some(TagEnd::Moved) && other.until == span.from && other.moved_to == span.digest)?;
+pub fn lost_to_child<'h>(
+    repository: &'h RepositoryHistory,
+    life: &'h TagLife,
+    span: &TagSpan,
+) -> Option<(&'h Image, &'h TagSpan)> {
+    let before = life.spans.iter().rfind(|other| {
+        other.end == Some(TagEnd::Moved) && other.until == span.from && other.moved_to == span.digest
+    })?;
     let index = repository.image(before.digest)?;
     index.children.contains(&span.digest).then_some((index, before))
 }

@@ -51,11 +51,20 @@ fn a_digest_alone_and_a_name_alone_find_it_too() {
 fn the_wrong_place_is_said_as_such() {
     let told = |text: &str| ask(&story(), text).narrative[0].text.clone();
     let image = format!("shop/api:v1@{}", digest(1));
-    assert!(told(&format!("444455556666.dkr.ecr.eu-central-1.amazonaws.com/{image}")).starts_with("Wrong account"));
-    assert!(told(&format!("111122223333.dkr.ecr.us-east-1.amazonaws.com/{image}")).starts_with("Wrong region"));
+    assert!(
+        told(&format!("444455556666.dkr.ecr.eu-central-1.amazonaws.com/{image}"))
+            .starts_with("Wrong account")
+    );
+    assert!(
+        told(&format!("111122223333.dkr.ecr.us-east-1.amazonaws.com/{image}")).starts_with("Wrong region")
+    );
     let verdict = ask(&story(), &format!("{HOST}/shop/web:v1@{}", digest(1)));
     assert!(verdict.narrative[0].text.starts_with("Wrong repository"));
-    assert_eq!(verdict.cause, Cause::NeverPushedHere, "the digest was pushed elsewhere, and that is said with its event");
+    assert_eq!(
+        verdict.cause,
+        Cause::NeverPushedHere,
+        "the digest was pushed elsewhere, and that is said with its event"
+    );
     assert!(verdict.narrative[2].text.contains("was pushed elsewhere: to shop/api"));
 }
 
@@ -135,7 +144,11 @@ fn every_verdict_has_three_steps_and_advice() {
 #[test]
 fn a_digest_that_is_cut_off_still_tells_its_image() {
     let whole = digest(1).to_string();
-    for cut in [format!("failed to resolve ref {HOST}/shop/api:v1@{}...", &whole[..30]), whole[..19].to_owned(), whole[7..19].to_owned()] {
+    for cut in [
+        format!("failed to resolve ref {HOST}/shop/api:v1@{}...", &whole[..30]),
+        whole[..19].to_owned(),
+        whole[7..19].to_owned(),
+    ] {
         let verdict = ask(&story(), &cut);
         assert_eq!(verdict.cause, Cause::TagMovedThenExpired, "{cut}");
         assert!(verdict.reference.raw().ends_with(&whole), "{cut}");
@@ -153,7 +166,8 @@ fn the_push_is_the_evidence_of_the_push() {
     let mut log = Log::default();
     log.pull(Some(1), None).push(1, "v1").push(2, "v1").at(90_000).expire(1, &[]);
     let verdict = ask(&log, &pinned(1));
-    let events: Vec<&str> = verdict.narrative[0].evidence.iter().map(|event| event.event_name.raw()).collect();
+    let events: Vec<&str> =
+        verdict.narrative[0].evidence.iter().map(|event| event.event_name.raw()).collect();
     assert_eq!(events, ["PolicyExecutionEvent", "PutImage"]);
 }
 
@@ -163,27 +177,45 @@ fn those_who_need_it_are_named_once_and_none_is_dropped() {
     let mut log = story();
     let image = format!("{HOST}/shop/api:v1@{}", digest(1));
     for _ in 0..25 {
-        let reason = Some(format!("CannotPullContainerError: failed to resolve ref {image}: not found").into());
+        let reason =
+            Some(format!("CannotPullContainerError: failed to resolve ref {image}: not found").into());
         let (task, group) = ("task".into(), Some("service:shop".into()));
         log.add(
             "SubmitTaskStateChange",
-            Action::TaskState { task, group, definition: None, status: Some("STOPPED".into()), images: Vec::new(), reason },
+            Action::TaskState {
+                task,
+                group,
+                definition: None,
+                status: Some("STOPPED".into()),
+                images: Vec::new(),
+                reason,
+            },
         );
         log.events.last_mut().unwrap().repository = None;
         let number = log.events.len();
         for session in [format!("execution/{number:032x}"), format!("role-{number}/x")] {
             log.pull(Some(1), None);
-            log.events.last_mut().unwrap().event.actor = Some(format!("arn:aws:sts::111122223333:assumed-role/{session}").into());
+            log.events.last_mut().unwrap().event.actor =
+                Some(format!("arn:aws:sts::111122223333:assumed-role/{session}").into());
         }
     }
     let used = ask(&log, &pinned(1)).used_by;
     let stopped: Vec<_> = used.iter().filter(|sentence| sentence.text.contains("could not start")).collect();
     assert_eq!(stopped.len(), 1, "{used:?}");
     assert!(stopped[0].text.ends_with(", 25 times.") && stopped[0].evidence.len() == 20, "{stopped:?}");
-    let tasks: Vec<_> =
-        used.iter().filter(|sentence| sentence.text.starts_with("execution of 111122223333, 25 tasks asked for it 25 times")).collect();
+    let tasks: Vec<_> = used
+        .iter()
+        .filter(|sentence| {
+            sentence.text.starts_with("execution of 111122223333, 25 tasks asked for it 25 times")
+        })
+        .collect();
     assert_eq!((tasks.len(), tasks[0].evidence.len()), (1, 20));
-    assert!(used.iter().any(|sentence| sentence.text.starts_with("7 principals more asked for it 7 times after it was gone")), "{used:?}");
+    assert!(
+        used.iter().any(|sentence| sentence
+            .text
+            .starts_with("7 principals more asked for it 7 times after it was gone")),
+        "{used:?}"
+    );
 }
 
 #[test]
@@ -191,7 +223,10 @@ fn an_archived_image_exists() {
     let mut log = Log::default();
     log.push(1, "v1").run(1, &["v1"], "transition", None);
     let verdict = ask(&log, &pinned(1));
-    assert_eq!((verdict.exists.tag_exists, verdict.exists.digest_exists, verdict.exists.tag_points_to), (Some(true), Some(true), Some(digest(1))));
+    assert_eq!(
+        (verdict.exists.tag_exists, verdict.exists.digest_exists, verdict.exists.tag_points_to),
+        (Some(true), Some(true), Some(digest(1)))
+    );
     assert!(verdict.gone.is_some());
     let denied = |sentence: &crate::model::Sentence| sentence.text.contains("no lifecycle run took it");
     assert!(!verdict.not_this.iter().any(denied), "a run took it: into the archive");
@@ -204,21 +239,39 @@ fn an_image_that_came_back_was_gone_for_a_while() {
     let mut log = story();
     log.push(1, "v1");
     let verdict = ask(&log, &pinned(1));
-    assert_eq!((verdict.cause, verdict.exists.digest_exists), (Cause::TagMovedThenExpired, Some(true)), "the pull failed while it was gone");
+    assert_eq!(
+        (verdict.cause, verdict.exists.digest_exists),
+        (Cause::TagMovedThenExpired, Some(true)),
+        "the pull failed while it was gone"
+    );
     assert!(verdict.gone.as_ref().unwrap().back_at.is_some());
-    assert_eq!((verdict.moment.basis, verdict.moment.digest_existed), (crate::model::Basis::FailedPull, Some(false)));
+    assert_eq!(
+        (verdict.moment.basis, verdict.moment.digest_existed),
+        (crate::model::Basis::FailedPull, Some(false))
+    );
     assert!(verdict.narrative[1].text.contains("It came back at "), "{}", verdict.narrative[1].text);
     assert_eq!(verdict.narrative[1].evidence[0].event_name, "PolicyExecutionEvent");
-    assert!(verdict.narrative[2].text.contains("fell into that time, and that explains it"), "{}", verdict.narrative[2].text);
+    assert!(
+        verdict.narrative[2].text.contains("fell into that time, and that explains it"),
+        "{}",
+        verdict.narrative[2].text
+    );
     let at_end = ask(&log, &format!("shop/api@{}", digest(1)));
     assert_eq!((at_end.cause, at_end.gone), (Cause::StillThere, None));
     assert!(at_end.narrative[1].text.starts_with("It was gone from "), "{}", at_end.narrative[1].text);
     assert!(at_end.not_this.iter().any(|sentence| sentence.text.contains("it came back at")));
-    assert_eq!(verdict.why.as_deref(), Some(log_finding(&log).as_str()), "the finding tells of the time when it was gone");
+    assert_eq!(
+        verdict.why.as_deref(),
+        Some(log_finding(&log).as_str()),
+        "the finding tells of the time when it was gone"
+    );
 }
 
 fn log_finding(log: &Log) -> String {
-    let finding = log.findings().into_iter().find(|finding| finding.lost.digest == Some(digest(1)) && finding.lost.gone_at.is_some());
+    let finding = log
+        .findings()
+        .into_iter()
+        .find(|finding| finding.lost.digest == Some(digest(1)) && finding.lost.gone_at.is_some());
     finding.map(|finding| finding.id).unwrap()
 }
 
@@ -228,7 +281,8 @@ fn other_images_in_the_text_are_not_passed_over_in_silence() {
     let text = format!("{}\n{}\n{}", pinned(1), pinned(2), pinned(1));
     let verdict = ask(&story(), &text);
     assert!(verdict.reference.raw().ends_with(&digest(1).to_string()));
-    let said = |verdict: &Verdict, n: u8| verdict.unknown.iter().any(|text| text.contains(&digest(n).to_string()));
+    let said =
+        |verdict: &Verdict, n: u8| verdict.unknown.iter().any(|text| text.contains(&digest(n).to_string()));
     assert!(said(&verdict, 2), "{:?}", verdict.unknown);
     assert!(!said(&verdict, 1), "{:?}", verdict.unknown);
     assert!(!said(&ask(&story(), &pinned(1)), 1));
@@ -273,7 +327,8 @@ fn a_child_whose_index_is_gone() {
 #[test]
 fn the_other_causes_are_told_apart() {
     let verdict = ask(&story(), &pinned(1));
-    let told: Vec<&str> = verdict.not_this.iter().map(|sentence| sentence.text.split(':').next().unwrap()).collect();
+    let told: Vec<&str> =
+        verdict.not_this.iter().map(|sentence| sentence.text.split(':').next().unwrap()).collect();
     let expected = [
         "Not expired-while-tagged",
         "Not expired-by-other-tag",

@@ -11,17 +11,24 @@ const KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-
 
 fn created() -> Log {
     let mut log = Log::default();
-    log.add("CreateRepository", Action::CreateRepository { mutability: None, made_by_ecr: None, key: Some(KEY.into()) });
+    log.add(
+        "CreateRepository",
+        Action::CreateRepository { mutability: None, made_by_ecr: None, key: Some(KEY.into()) },
+    );
     log
 }
 
 fn refused_push(log: &mut Log, n: u8, tag: Option<&'static str>, code: &'static str) {
-    let refusal = Refusal { code: code.into(), digest: Some(digest(n)), tag: tag.map(Into::into), proves: None };
+    let refusal =
+        Refusal { code: code.into(), digest: Some(digest(n)), tag: tag.map(Into::into), proves: None };
     log.add("PutImage", Action::PushFailed(refusal));
 }
 
 fn refused_pull(log: &mut Log, actor: &'static str, code: &'static str) {
-    log.add("BatchGetImage", Action::Pull { images: vec![ImageId { digest: None, tag: Some("v1".into()) }], failed: true });
+    log.add(
+        "BatchGetImage",
+        Action::Pull { images: vec![ImageId { digest: None, tag: Some("v1".into()) }], failed: true },
+    );
     log.events.last_mut().unwrap().event.error_code = Some(code.into());
     by(log, actor);
 }
@@ -47,7 +54,10 @@ fn a_task_that_asked_for_a_tag_too_early() {
     assert_eq!((kind, severity), (FindingKind::AskedBeforePushed, Severity::High));
     assert!(summary.contains("ci/build pushed it only 100 s later"), "{summary}");
     let verdict = ask(&log, &failed(":v2"));
-    assert_eq!((verdict.cause, verdict.why.as_deref()), (Cause::AskedBeforePushed, Some(found(&log)[0].id.as_str())));
+    assert_eq!(
+        (verdict.cause, verdict.why.as_deref()),
+        (Cause::AskedBeforePushed, Some(found(&log)[0].id.as_str()))
+    );
 }
 
 /// Clients check whether the image exists before they push it, and pipelines poll for it.
@@ -84,9 +94,15 @@ fn a_digest_whose_push_was_refused() {
     pull(&mut log, Some(2), None, TASK);
     let (kind, severity, summary) = one(&log);
     assert_eq!((kind, severity), (FindingKind::NeverPushedHere, Severity::High));
-    assert!(summary.contains("ImageTagAlreadyExistsException") && summary.contains(&digest(1).short()), "{summary}");
+    assert!(
+        summary.contains("ImageTagAlreadyExistsException") && summary.contains(&digest(1).short()),
+        "{summary}"
+    );
     let verdict = ask(&log, &failed(&format!("@{}", digest(2))));
-    assert_eq!((verdict.cause, verdict.why.as_deref()), (Cause::NeverPushedHere, Some(found(&log)[0].id.as_str())));
+    assert_eq!(
+        (verdict.cause, verdict.why.as_deref()),
+        (Cause::NeverPushedHere, Some(found(&log)[0].id.as_str()))
+    );
     assert!(said(&verdict).contains("Push it under a tag of its own"), "{}", said(&verdict));
     // It may have been pushed under another tag before the logs.
     let mut log = Log::default();
@@ -108,7 +124,10 @@ fn a_tag_whose_push_was_refused() {
     assert_eq!((kind, severity), (FindingKind::NeverPushedHere, Severity::Critical));
     assert!(summary.contains("LayersNotFoundException"), "{summary}");
     let verdict = ask(&log, &failed(":v2"));
-    assert_eq!((verdict.cause, verdict.why.as_deref()), (Cause::NeverPushedHere, Some(found(&log)[0].id.as_str())));
+    assert_eq!(
+        (verdict.cause, verdict.why.as_deref()),
+        (Cause::NeverPushedHere, Some(found(&log)[0].id.as_str()))
+    );
     // It was pushed in the end: the task had asked too early.
     log.at(900).push(2, "v2");
     assert_eq!(one(&log).0, FindingKind::AskedBeforePushed);
@@ -117,15 +136,25 @@ fn a_tag_whose_push_was_refused() {
 #[test]
 fn an_index_that_lost_its_tag_to_its_child_and_lives() {
     let mut log = Log::default();
-    log.push_image(1, None, &[]).push_image(2, None, &[]).push_image(3, Some("multi"), &[1, 2]).push_image(1, Some("multi"), &[]);
+    log.push_image(1, None, &[]).push_image(2, None, &[]).push_image(3, Some("multi"), &[1, 2]).push_image(
+        1,
+        Some("multi"),
+        &[],
+    );
     assert_eq!(kinds(&log), [], "nothing failed");
     log.at(100);
-    stopped(&mut log, format!("CannotPullContainerError: {}: no match for platform in manifest", failed(":multi")));
+    stopped(
+        &mut log,
+        format!("CannotPullContainerError: {}: no match for platform in manifest", failed(":multi")),
+    );
     let (kind, severity, summary) = one(&log);
     assert_eq!((kind, severity), (FindingKind::IndexLostToItsChild, Severity::Critical));
     assert!(summary.contains("linux/amd64 only") && summary.contains("1 task could not start"), "{summary}");
     let verdict = ask(&log, &failed(":multi"));
-    assert_eq!((verdict.cause, verdict.why.as_deref()), (Cause::IndexLostToItsChild, Some(found(&log)[0].id.as_str())));
+    assert_eq!(
+        (verdict.cause, verdict.why.as_deref()),
+        (Cause::IndexLostToItsChild, Some(found(&log)[0].id.as_str()))
+    );
 }
 
 /// A grant of the repository's key, the caller's permissions, the policy of the repository.
@@ -151,13 +180,17 @@ fn what_takes_access_is_told_whatever_it_is() {
     let mut log = Log::default();
     log.push(1, "v1").at(100);
     pull(&mut log, None, Some("v1"), TASK);
-    log.at(200).add("DetachRolePolicy", Action::GrantsChanged { principal: "111122223333:role/task-exec".into() });
+    log.at(200)
+        .add("DetachRolePolicy", Action::GrantsChanged { principal: "111122223333:role/task-exec".into() });
     log.events.last_mut().unwrap().repository = None;
     log.at(300);
     refused_pull(&mut log, TASK, "AccessDenied");
     let (kind, severity, summary) = one(&log);
     assert_eq!((kind, severity), (FindingKind::AccessTaken, Severity::Critical));
-    assert!(summary.contains("changed what task-exec may do") && summary.contains("DetachRolePolicy"), "{summary}");
+    assert!(
+        summary.contains("changed what task-exec may do") && summary.contains("DetachRolePolicy"),
+        "{summary}"
+    );
     let verdict = ask(&log, &format!("{}: 403 Forbidden", failed(":v1")));
     assert_eq!(verdict.cause, Cause::AccessTaken);
     assert!(said(&verdict).contains("Give task-exec back what a pull needs"), "{}", said(&verdict));
@@ -182,7 +215,8 @@ fn who_could_pull_and_is_refused_without_a_change_in_the_logs() {
 
 #[test]
 fn another_account_lost_access() {
-    let (old, new) = ("arn:aws:sts::444455556666:assumed-role/old/x", "arn:aws:sts::444455556666:assumed-role/new/y");
+    let (old, new) =
+        ("arn:aws:sts::444455556666:assumed-role/old/x", "arn:aws:sts::444455556666:assumed-role/new/y");
     let mut log = Log::default();
     log.push(1, "v1").at(100);
     pull(&mut log, None, Some("v1"), old);
@@ -201,10 +235,19 @@ fn another_account_lost_access() {
 fn an_image_that_is_not_for_the_platform() {
     let mut log = Log::default();
     log.push(1, "v1").at(100);
-    stopped(&mut log, format!("CannotPullContainerError: {}: no match for platform in manifest", failed(":v1")));
-    let verdict = ask(&log, &format!("Failed to pull image {}: no match for platform in manifest: not found", failed(":v1")));
+    stopped(
+        &mut log,
+        format!("CannotPullContainerError: {}: no match for platform in manifest", failed(":v1")),
+    );
+    let verdict = ask(
+        &log,
+        &format!("Failed to pull image {}: no match for platform in manifest: not found", failed(":v1")),
+    );
     let told = said(&verdict);
-    assert!(told.contains("a single image, and no index") && told.contains("--platform linux/amd64,linux/arm64"), "{told}");
+    assert!(
+        told.contains("a single image, and no index") && told.contains("--platform linux/amd64,linux/arm64"),
+        "{told}"
+    );
     assert!(!told.contains("Look at access"), "{told}");
 }
 

@@ -2,7 +2,9 @@
 
 use super::{Question, explain};
 use crate::detect::{Settings, findings};
-use crate::model::{Action, Basis, Cause, Coverage, Finding, FindingKind, PushOrigin, Severity, Timestamp, Verdict};
+use crate::model::{
+    Action, Basis, Cause, Coverage, Finding, FindingKind, PushOrigin, Severity, Timestamp, Verdict,
+};
 use crate::timeline::tests::log::{Log, START, digest};
 
 const HOST: &str = "111122223333.dkr.ecr.eu-central-1.amazonaws.com";
@@ -27,7 +29,12 @@ pub(super) fn failed(image: &str) -> String {
 }
 
 pub(super) fn said(verdict: &Verdict) -> String {
-    let sentences = verdict.narrative.iter().chain(&verdict.not_this).chain(&verdict.used_by).map(|sentence| sentence.text.as_str());
+    let sentences = verdict
+        .narrative
+        .iter()
+        .chain(&verdict.not_this)
+        .chain(&verdict.used_by)
+        .map(|sentence| sentence.text.as_str());
     sentences.chain(verdict.advice.iter().map(String::as_str)).collect::<Vec<_>>().join("\n")
 }
 
@@ -46,7 +53,14 @@ pub(super) fn stopped(log: &mut Log, reason: String) {
     let images = Vec::new();
     log.add(
         "ECS Task State Change",
-        Action::TaskState { task, group, definition: None, status: Some("STOPPED".into()), images, reason: Some(reason.into()) },
+        Action::TaskState {
+            task,
+            group,
+            definition: None,
+            status: Some("STOPPED".into()),
+            images,
+            reason: Some(reason.into()),
+        },
     );
     log.events.last_mut().unwrap().repository = None;
 }
@@ -62,10 +76,17 @@ fn a_tag_that_was_removed_and_pushed_again() {
     untag(&mut log, 1, "stable");
     log.at(200).pull(None, Some("stable")).at(300).push(2, "stable");
     let verdict = ask(&log, &failed(":stable"));
-    assert_eq!((verdict.cause, verdict.moment.basis, verdict.moment.tag_existed), (Cause::TagRemoved, Basis::FailedPull, Some(false)));
+    assert_eq!(
+        (verdict.cause, verdict.moment.basis, verdict.moment.tag_existed),
+        (Cause::TagRemoved, Basis::FailedPull, Some(false))
+    );
     assert_eq!((verdict.exists.tag_exists, verdict.exists.tag_points_to), (Some(true), Some(digest(2))));
     assert!(verdict.gone.as_ref().unwrap().back_at.is_some());
-    assert!(said(&verdict).contains("there again since") && said(&verdict).contains("start anew what stopped"), "{}", said(&verdict));
+    assert!(
+        said(&verdict).contains("there again since") && said(&verdict).contains("start anew what stopped"),
+        "{}",
+        said(&verdict)
+    );
     assert!(!said(&verdict).contains("Tag stable does not exist"), "{}", said(&verdict));
     assert_eq!(kinds(&log), [FindingKind::TagRemoved]);
     // Nobody asked in between: nothing is wrong.
@@ -90,21 +111,36 @@ fn a_tag_that_goes_to_and_fro() {
         }
         log
     };
-    let (same, another) = (story(None, true), story(Some("arn:aws:sts::111122223333:assumed-role/ci-b/agent"), true));
-    let told = |log: &Log| found(log).iter().map(|finding| (finding.kind, finding.severity, finding.lost.digest)).collect::<Vec<_>>();
+    let (same, another) =
+        (story(None, true), story(Some("arn:aws:sts::111122223333:assumed-role/ci-b/agent"), true));
+    let told = |log: &Log| {
+        found(log)
+            .iter()
+            .map(|finding| (finding.kind, finding.severity, finding.lost.digest))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(told(&same), [(FindingKind::TagMovedBack, Severity::Low, Some(digest(2)))]);
     assert_eq!(told(&another), [(FindingKind::TagMovedBack, Severity::Medium, Some(digest(2)))]);
     assert_eq!(told(&story(None, false)), [], "nobody got the one or the other");
     let session = story(Some("arn:aws:sts::111122223333:assumed-role/ci/other-session"), true);
     assert_eq!(told(&session)[0].1, Severity::Low, "another session of the same role is no other pusher");
     let verdict = ask(&another, "shop/api:prod");
-    assert!(said(&verdict).contains("went back to an older image") && said(&verdict).contains("ci-b/agent"), "{}", said(&verdict));
+    assert!(
+        said(&verdict).contains("went back to an older image") && said(&verdict).contains("ci-b/agent"),
+        "{}",
+        said(&verdict)
+    );
 }
 
 #[test]
 fn an_index_and_its_images_take_a_tag_from_each_other_without_going_back() {
     let mut log = Log::default();
-    log.push(1, "v1").push_image(3, Some("v1"), &[1]).pull(None, Some("v1")).push(1, "v1").push_image(3, Some("v1"), &[1]).pull(None, Some("v1"));
+    log.push(1, "v1")
+        .push_image(3, Some("v1"), &[1])
+        .pull(None, Some("v1"))
+        .push(1, "v1")
+        .push_image(3, Some("v1"), &[1])
+        .pull(None, Some("v1"));
     assert!(!kinds(&log).contains(&FindingKind::TagMovedBack), "{:?}", kinds(&log));
 }
 
@@ -112,7 +148,8 @@ fn an_index_and_its_images_take_a_tag_from_each_other_without_going_back() {
 fn two_lives_of_a_repository_with_one_tag() {
     let mut log = Log::default();
     log.push(1, "v1").at(100).add("DeleteRepository", Action::DeleteRepository);
-    log.at(110).add("CreateRepository", Action::CreateRepository { mutability: None, made_by_ecr: None, key: None });
+    log.at(110)
+        .add("CreateRepository", Action::CreateRepository { mutability: None, made_by_ecr: None, key: None });
     log.at(120).pull(None, Some("v1")).at(200).push(2, "v1");
     let verdict = ask(&log, &failed(":v1"));
     assert_eq!((verdict.cause, verdict.exists.tag_points_to), (Cause::RepositoryDeleted, Some(digest(2))));
@@ -128,11 +165,17 @@ fn two_lives_of_a_repository_with_one_tag() {
 #[test]
 fn a_repository_created_anew_had_been_deleted() {
     let mut log = Log::default();
-    log.push(1, "v1").at(100).add("CreateRepository", Action::CreateRepository { mutability: None, made_by_ecr: None, key: None });
+    log.push(1, "v1")
+        .at(100)
+        .add("CreateRepository", Action::CreateRepository { mutability: None, made_by_ecr: None, key: None });
     log.at(200).pull(None, Some("v1"));
     for text in [failed(":v1"), failed(&format!(":v1@{}", digest(1)))] {
         let verdict = ask(&log, &text);
-        assert_eq!((verdict.cause, verdict.exists.digest_exists), (Cause::RepositoryDeleted, Some(false)), "{text}");
+        assert_eq!(
+            (verdict.cause, verdict.exists.digest_exists),
+            (Cause::RepositoryDeleted, Some(false)),
+            "{text}"
+        );
         assert!(!said(&verdict).contains("no DeleteRepository was logged"), "{}", said(&verdict));
         assert!(verdict.unknown.iter().any(|text| text.contains("DeleteRepository is not in these logs")));
     }
@@ -143,8 +186,15 @@ fn a_digest_that_was_asked_for_before_it_came() {
     let mut log = Log::default();
     log.push(9, "v0").at(100).pull(Some(1), None).at(160).push(1, "v1");
     let verdict = ask(&log, &failed(&format!("@{}", digest(1))));
-    assert_eq!((verdict.cause, verdict.moment.digest_existed, verdict.exists.digest_exists), (Cause::AskedBeforePushed, Some(false), Some(true)));
-    assert!(verdict.narrative[2].text.contains("60 s after it was first asked for"), "{}", verdict.narrative[2].text);
+    assert_eq!(
+        (verdict.cause, verdict.moment.digest_existed, verdict.exists.digest_exists),
+        (Cause::AskedBeforePushed, Some(false), Some(true))
+    );
+    assert!(
+        verdict.narrative[2].text.contains("60 s after it was first asked for"),
+        "{}",
+        verdict.narrative[2].text
+    );
     // A replica comes by itself, minutes later.
     let mut replica = Log::default();
     replica.push(9, "v0").at(100).pull(Some(1), None).at(400).push(1, "v1");
@@ -153,7 +203,12 @@ fn a_digest_that_was_asked_for_before_it_came() {
     }
     let verdict = ask(&replica, &failed(&format!("@{}", digest(1))));
     assert_eq!(verdict.cause, Cause::AskedBeforePushed);
-    assert!(said(&verdict).contains("Replication brought it") && !said(&verdict).contains("did not wait for the push"), "{}", said(&verdict));
+    assert!(
+        said(&verdict).contains("Replication brought it")
+            && !said(&verdict).contains("did not wait for the push"),
+        "{}",
+        said(&verdict)
+    );
 }
 
 #[test]
@@ -162,9 +217,16 @@ fn an_archive_that_was_left_after_the_failure() {
     log.push(1, "v1").at(100).run(1, &["v1"], "transition", None).at(200).pull(None, Some("v1"));
     log.at(900).add("ImageActivationEvent", Action::Restored { digest: digest(1) });
     let verdict = ask(&log, &failed(":v1"));
-    assert_eq!((verdict.cause, verdict.exists.tag_exists, verdict.exists.digest_exists), (Cause::Archived, Some(true), Some(true)));
+    assert_eq!(
+        (verdict.cause, verdict.exists.tag_exists, verdict.exists.digest_exists),
+        (Cause::Archived, Some(true), Some(true))
+    );
     assert!(verdict.narrative[1].text.contains("It was restored at"), "{}", verdict.narrative[1].text);
-    assert!(verdict.narrative[2].text.contains("fell into that time, and that explains it"), "{}", verdict.narrative[2].text);
+    assert!(
+        verdict.narrative[2].text.contains("fell into that time, and that explains it"),
+        "{}",
+        verdict.narrative[2].text
+    );
     assert!(!said(&verdict).contains("Restore it:"), "{}", said(&verdict));
 }
 
@@ -175,8 +237,14 @@ fn what_is_named_by_a_tag_that_nothing_ever_had() {
     stopped(&mut log, format!("CannotPullContainerError: {}", failed(":v2")));
     let all = found(&log);
     let [finding] = all.as_slice() else { panic!("{all:?}") };
-    assert_eq!((finding.kind, finding.severity, finding.lost.digest), (FindingKind::Unexplained, Severity::Critical, None));
-    assert_eq!(finding.usage.references.iter().map(crate::model::LogText::raw).collect::<Vec<_>>(), ["service:shop"]);
+    assert_eq!(
+        (finding.kind, finding.severity, finding.lost.digest),
+        (FindingKind::Unexplained, Severity::Critical, None)
+    );
+    assert_eq!(
+        finding.usage.references.iter().map(crate::model::LogText::raw).collect::<Vec<_>>(),
+        ["service:shop"]
+    );
     let verdict = ask(&log, &failed(":v2"));
     assert!(verdict.narrative[0].text.contains("asked for once"), "{}", verdict.narrative[0].text);
     // It came afterwards: that explains it.
@@ -191,8 +259,14 @@ fn what_is_named_by_a_tag_that_nothing_ever_had() {
 fn a_network_that_fails_is_no_loss() {
     let mut log = Log::default();
     log.push(1, "v1");
-    stopped(&mut log, format!("CannotPullContainerError: pull image manifest: {HOST}/shop/api:v1: dial tcp: i/o timeout"));
-    stopped(&mut log, format!("CannotPullContainerError: pull image manifest: {HOST}/shop/api:v9: dial tcp: i/o timeout"));
+    stopped(
+        &mut log,
+        format!("CannotPullContainerError: pull image manifest: {HOST}/shop/api:v1: dial tcp: i/o timeout"),
+    );
+    stopped(
+        &mut log,
+        format!("CannotPullContainerError: pull image manifest: {HOST}/shop/api:v9: dial tcp: i/o timeout"),
+    );
     assert_eq!(kinds(&log), []);
 }
 
@@ -210,17 +284,34 @@ fn a_stop_that_comes_after_the_push_it_had_waited_for() {
 #[test]
 fn a_child_goes_and_its_index_stays() {
     let mut log = Log::default();
-    log.push_image(1, None, &[]).push_image(2, None, &[]).push_image(3, Some("v2"), &[1, 2]).at(2 * DAY).expire(1, &[]);
+    log.push_image(1, None, &[])
+        .push_image(2, None, &[])
+        .push_image(3, Some("v2"), &[1, 2])
+        .at(2 * DAY)
+        .expire(1, &[]);
     assert_eq!(kinds(&log), [], "nobody asked for it since");
     log.at(3 * DAY).pull(None, Some("v2"));
-    assert_eq!(found(&log).iter().map(|finding| (finding.kind, finding.severity)).collect::<Vec<_>>(), [(FindingKind::ChildLost, Severity::High)]);
+    assert_eq!(
+        found(&log).iter().map(|finding| (finding.kind, finding.severity)).collect::<Vec<_>>(),
+        [(FindingKind::ChildLost, Severity::High)]
+    );
     log.pull(Some(1), None);
     let finding = &found(&log)[0];
-    assert_eq!((finding.severity, finding.tag.as_ref().map(crate::model::LogText::raw)), (Severity::Critical, Some("v2")));
+    assert_eq!(
+        (finding.severity, finding.tag.as_ref().map(crate::model::LogText::raw)),
+        (Severity::Critical, Some("v2"))
+    );
     assert!(finding.summary.contains("linux/amd64 fail, linux/arm64 still works"), "{}", finding.summary);
     // Where the index goes with it, that is what a clean-up does.
     let mut whole = Log::default();
-    whole.push_image(1, None, &[]).push_image(3, Some("v2"), &[1]).push(4, "v2").at(2 * DAY).expire(1, &[]).expire(3, &[]).pull(Some(1), None);
+    whole
+        .push_image(1, None, &[])
+        .push_image(3, Some("v2"), &[1])
+        .push(4, "v2")
+        .at(2 * DAY)
+        .expire(1, &[])
+        .expire(3, &[])
+        .pull(Some(1), None);
     assert!(!kinds(&whole).contains(&FindingKind::ChildLost), "{:?}", kinds(&whole));
 }
 
@@ -248,7 +339,9 @@ fn steps_agree_with_each_other() {
     }
     for (number, log) in logs.iter().enumerate() {
         for text in [failed(":v1"), failed(&format!(":v1@{}", digest(1))), "shop/api:v1".to_owned()] {
-            for verdict in [ask(log, &text), ask_at(log, &text, 50), ask_at(log, &text, 250), ask_at(log, &text, 350)] {
+            for verdict in
+                [ask(log, &text), ask_at(log, &text, 50), ask_at(log, &text, 250), ask_at(log, &text, 350)]
+            {
                 let all = said(&verdict);
                 assert_eq!(verdict.narrative.len(), 3);
                 if verdict.exists.digest_exists == Some(true) && verdict.cause != Cause::Archived {
@@ -260,7 +353,10 @@ fn steps_agree_with_each_other() {
                     assert!(!all.contains("Tag v1 does not exist"), "log {number}, {text}\n{all}");
                 }
                 if verdict.moment.digest_existed == Some(false) {
-                    assert!(!all.contains("the image is there") && !all.contains("Look at access"), "log {number}, {text}\n{all}");
+                    assert!(
+                        !all.contains("the image is there") && !all.contains("Look at access"),
+                        "log {number}, {text}\n{all}"
+                    );
                 }
             }
         }

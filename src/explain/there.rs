@@ -3,7 +3,9 @@
 use super::cause::of_loss;
 use super::{Case, Known, access, against, pinned, sentence, tag_story, used_by};
 use crate::detect::{advice_on_refused_push, broken, only_refused, refusal, rivals, takers};
-use crate::model::{Basis, Cause, EventRef, ImageState, Order, Sentence, StepKind, Timestamp, Verdict, plural_verb};
+use crate::model::{
+    Basis, Cause, EventRef, ImageState, Order, Sentence, StepKind, Timestamp, Verdict, plural_verb,
+};
 use crate::timeline::{DigestNo, EventNo, Image, RepositoryHistory, TagLife, TagSpan};
 
 pub fn verdict(case: Case<'_>, known: Known<'_>) -> Verdict {
@@ -13,12 +15,20 @@ pub fn verdict(case: Case<'_>, known: Known<'_>) -> Verdict {
     verdict.exists = case.exists(known, exists(image));
     // What may take it next; else what kept it from being pulled until it came back.
     let back = image.losses.last().filter(|loss| loss.back_at.is_some());
-    verdict.why = case.finding(known, None).or_else(|| case.finding(known, Some(back?))).or_else(|| case.finding_of_child(known));
+    verdict.why = case
+        .finding(known, None)
+        .or_else(|| case.finding(known, Some(back?)))
+        .or_else(|| case.finding_of_child(known));
     verdict.not_this = against::other_causes(case, known, None, verdict.cause);
     verdict.used_by = used_by::sentences(case, known, None);
     match tag_alone(case, known) {
-        Some((life, span)) if verdict.cause == Cause::IndexLostToItsChild => index_lost(case, known, life, span, &mut verdict),
-        Some((life, span)) if verdict.cause == Cause::StillThere && (!case.question.failed || case.when.basis == Basis::Asked) => {
+        Some((life, span)) if verdict.cause == Cause::IndexLostToItsChild => {
+            index_lost(case, known, life, span, &mut verdict)
+        }
+        Some((life, span))
+            if verdict.cause == Cause::StillThere
+                && (!case.question.failed || case.when.basis == Basis::Asked) =>
+        {
             tag_story::narrate(case, known, life, span, &mut verdict);
             // Nobody spoke of a failure, so that there is none to be told apart.
             if case.when.basis == Basis::End {
@@ -59,12 +69,19 @@ fn index_lost(case: Case<'_>, known: Known<'_>, life: &TagLife, span: &TagSpan, 
     let tag = case.question.about.tag().unwrap_or_default();
     let (child, listed) = (case.digest(known), case.history.digest_or_zero(index.digest));
     let at = index.children.iter().position(|digest| *digest == span.digest);
-    let platform = at.and_then(|at| index.platforms.get(at)).map(|name| case.history.text(*name)).filter(|name| !name.is_empty());
+    let platform = at
+        .and_then(|at| index.platforms.get(at))
+        .map(|name| case.history.text(*name))
+        .filter(|name| !name.is_empty());
     let platform = platform.unwrap_or("a single platform");
     let [first, second] = [before.since, span.since];
     let by = crate::detect::who(case.history, second);
-    let after =
-        first.some().map(|first| format!(", {} s after the index", (case.time(second) - case.time(first)).div_euclid(1000))).unwrap_or_default();
+    let after = first
+        .some()
+        .map(|first| {
+            format!(", {} s after the index", (case.time(second) - case.time(first)).div_euclid(1000))
+        })
+        .unwrap_or_default();
     let went = index.losses.last().filter(|_| index.is_gone());
     let fate = match went {
         Some(loss) => format!(
@@ -74,11 +91,20 @@ fn index_lost(case: Case<'_>, known: Known<'_>, life: &TagLife, span: &TagSpan, 
         ),
         None => " The index itself is still there, without that tag.".to_owned(),
     };
-    let events = |list: &[EventNo]| list.iter().flat_map(|event| case.event(*event)).collect::<Vec<EventRef>>();
+    let events =
+        |list: &[EventNo]| list.iter().flat_map(|event| case.event(*event)).collect::<Vec<EventRef>>();
     verdict.narrative = vec![
-        sentence(format!("Tag {tag} {} {child}, an image for {platform}, and not to an index.", case.when_in_words()), events(&[second])),
         sentence(
-            format!("It pointed to the index {listed}, which lists that image: {by} pushed the image under the tag of its index{after}.{fate}"),
+            format!(
+                "Tag {tag} {} {child}, an image for {platform}, and not to an index.",
+                case.when_in_words()
+            ),
+            events(&[second]),
+        ),
+        sentence(
+            format!(
+                "It pointed to the index {listed}, which lists that image: {by} pushed the image under the tag of its index{after}.{fate}"
+            ),
             events(&[first, second, went.map_or(EventNo::NONE, |loss| loss.event)]),
         ),
         sentence(
@@ -100,7 +126,9 @@ fn cause(case: Case<'_>, known: Known<'_>) -> Cause {
     if gone_relative(known).is_some() {
         return Cause::IndexOrChildGone;
     }
-    if tag_alone(case, known).is_some_and(|(life, span)| tag_story::lost_to_child(known.repository, life, span).is_some()) {
+    if tag_alone(case, known)
+        .is_some_and(|(life, span)| tag_story::lost_to_child(known.repository, life, span).is_some())
+    {
         return Cause::IndexLostToItsChild;
     }
     match image.state {
@@ -118,7 +146,8 @@ fn gone_relative<'h>(known: Known<'h>) -> Option<&'h Image> {
     let image = known.image;
     let relative = |digest: &DigestNo| known.repository.image(*digest);
     let child = image.children.iter().filter_map(relative).find(|image| image.is_gone());
-    let mut parents = known.repository.parents.get(&image.digest).into_iter().flatten().filter_map(relative).peekable();
+    let mut parents =
+        known.repository.parents.get(&image.digest).into_iter().flatten().filter_map(relative).peekable();
     let orphan = image.tags.is_empty() && parents.peek().is_some() && parents.clone().all(Image::is_gone);
     child.or_else(|| parents.next().filter(|_| orphan))
 }
@@ -126,7 +155,11 @@ fn gone_relative<'h>(known: Known<'h>) -> Option<&'h Image> {
 fn narrate(case: Case<'_>, known: Known<'_>, verdict: &mut Verdict) {
     let image = known.image;
     let digest = case.digest(known);
-    let push = image.steps.iter().rfind(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate)).map_or(EventNo::NONE, |step| step.event);
+    let push = image
+        .steps
+        .iter()
+        .rfind(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate))
+        .map_or(EventNo::NONE, |step| step.event);
     let tags = tagged(case, image);
     let seen = image.steps.iter().rfind(|step| step.kind == StepKind::Seen).map(|step| step.event);
     let first = match exists(image) {
@@ -135,22 +168,42 @@ fn narrate(case: Case<'_>, known: Known<'_>, verdict: &mut Verdict) {
         }
         None => format!("Whether {digest} exists is not in the logs: no push of it was read, only mentions."),
         Some(true) => match seen {
-            Some(event) => format!("{digest} exists, {tags}: {} shows it.", case.history.snapshot_in_words(event)),
+            Some(event) => {
+                format!("{digest} exists, {tags}: {} shows it.", case.history.snapshot_in_words(event))
+            }
             None => format!("{digest} exists at the end of the logs, {tags}."),
         },
-        Some(false) => format!("{digest} was there at {}, and is gone at the end of the logs.", Timestamp::from_millis(case.when.at)),
+        Some(false) => format!(
+            "{digest} was there at {}, and is gone at the end of the logs.",
+            Timestamp::from_millis(case.when.at)
+        ),
     };
-    let shown = seen.into_iter().filter(|_| exists(image) == Some(true)).chain([push]).flat_map(|event| case.event(event)).collect();
+    let shown = seen
+        .into_iter()
+        .filter(|_| exists(image) == Some(true))
+        .chain([push])
+        .flat_map(|event| case.event(event))
+        .collect();
     verdict.narrative.push(sentence(first, shown));
     verdict.narrative.push(endings(case, known));
-    if let Some(taken) = access::taken(case, known.repository, Some(image)).filter(|_| verdict.cause == Cause::AccessTaken) {
+    if let Some(taken) =
+        access::taken(case, known.repository, Some(image)).filter(|_| verdict.cause == Cause::AccessTaken)
+    {
         verdict.narrative.push(taken.sentence(case, known.repository, Some(image)));
         verdict.advice.push(taken.advice(case, known.repository));
         return;
     }
-    if let Some(refused) = image.steps.iter().find(|step| step.kind == StepKind::PushFailed).filter(|_| verdict.cause == Cause::NeverPushedHere) {
+    if let Some(refused) = image
+        .steps
+        .iter()
+        .find(|step| step.kind == StepKind::PushFailed)
+        .filter(|_| verdict.cause == Cause::NeverPushedHere)
+    {
         let told = refusal(case.history, known.repository, refused.tag, refused.event);
-        verdict.narrative.push(sentence(format!("Every push of it to this repository was refused: {told}."), case.event(refused.event)));
+        verdict.narrative.push(sentence(
+            format!("Every push of it to this repository was refused: {told}."),
+            case.event(refused.event),
+        ));
         verdict.advice = advice_on_refused_push(case.history, known.repository, refused.tag, refused.event);
         return;
     }
@@ -173,7 +226,10 @@ fn endings(case: Case<'_>, known: Known<'_>) -> Sentence {
     }
     if let Some(loss) = known.image.losses.iter().find(|loss| loss.at > upto) {
         let cause = of_loss(case, known, loss).word();
-        return sentence(format!("It went only later, at {} ({cause}).", Timestamp::from_millis(loss.at)), case.event(loss.event));
+        return sentence(
+            format!("It went only later, at {} ({cause}).", Timestamp::from_millis(loss.at)),
+            case.event(loss.event),
+        );
     }
     if let Some(loss) = known.image.losses.last()
         && let Some(back) = loss.back_at
@@ -181,23 +237,40 @@ fn endings(case: Case<'_>, known: Known<'_>) -> Sentence {
         let (at, back) = (Timestamp::from_millis(loss.at), Timestamp::from_millis(back));
         let cause = of_loss(case, known, loss).word();
         return sentence(
-            format!("It was gone from {at} ({cause}) to {back}, when it came back; nothing took it after that."),
+            format!(
+                "It was gone from {at} ({cause}) to {back}, when it came back; nothing took it after that."
+            ),
             case.event(loss.event),
         );
     }
     no_event(case, known.repository)
 }
 
-/// The last event of the repository before the moment in question that does not say what it did, since the last sign of the image.
+/// The last event of the repository before the moment in question that does not say what it did, since the
+/// last sign of the image.
 fn unread_since(case: Case<'_>, known: Known<'_>) -> Option<EventNo> {
     let shows = |kind: StepKind| {
         !matches!(
             kind,
-            StepKind::Pull | StepKind::PullFailed | StepKind::Referenced | StepKind::TaskStopped | StepKind::PushFailed | StepKind::DeleteFailed
+            StepKind::Pull
+                | StepKind::PullFailed
+                | StepKind::Referenced
+                | StepKind::TaskStopped
+                | StepKind::PushFailed
+                | StepKind::DeleteFailed
         )
     };
-    let seen = known.image.steps.iter().filter(|step| shows(step.kind)).map(|step| case.time(step.event)).filter(|at| *at <= case.when.at).max();
-    let open = |event: &EventNo| case.time(*event) <= case.when.at && seen.is_none_or(|seen| case.time(*event) >= seen);
+    let seen = known
+        .image
+        .steps
+        .iter()
+        .filter(|step| shows(step.kind))
+        .map(|step| case.time(step.event))
+        .filter(|at| *at <= case.when.at)
+        .max();
+    let open = |event: &EventNo| {
+        case.time(*event) <= case.when.at && seen.is_none_or(|seen| case.time(*event) >= seen)
+    };
     known.repository.gaps.iter().copied().rfind(open)
 }
 
@@ -217,7 +290,11 @@ pub fn no_event(case: Case<'_>, repository: &RepositoryHistory) -> Sentence {
         None if !repository.gaps.is_empty() => sentence(
             format!(
                 "No event that can be read took it; {} content.",
-                plural_verb(repository.gaps.len(), "event", ["of this repository lacks its", "of this repository lack their"])
+                plural_verb(
+                    repository.gaps.len(),
+                    "event",
+                    ["of this repository lacks its", "of this repository lack their"]
+                )
             ),
             repository.gaps.last().into_iter().flat_map(|event| case.event(*event)).collect(),
         ),
@@ -310,16 +387,26 @@ fn third(case: Case<'_>, known: Known<'_>, cause: Cause) -> (String, Vec<EventRe
 /// It is there, and not for the platform that asked.
 fn platform(case: Case<'_>, known: Known<'_>) -> (String, Vec<EventRef>, &'static str) {
     let image = known.image;
-    let push = image.steps.iter().rfind(|step| super::moment::is_push(step)).map_or(EventNo::NONE, |step| step.event);
-    let named: Vec<&str> = image.platforms.iter().map(|name| case.history.text(*name)).filter(|name| !name.is_empty()).collect();
+    let push = image
+        .steps
+        .iter()
+        .rfind(|step| super::moment::is_push(step))
+        .map_or(EventNo::NONE, |step| step.event);
+    let named: Vec<&str> =
+        image.platforms.iter().map(|name| case.history.text(*name)).filter(|name| !name.is_empty()).collect();
     let what = match (image.children.is_empty(), named.is_empty()) {
         (true, _) => "a single image, and no index of images for several platforms".to_owned(),
         (false, true) => "an index whose platforms are not in these logs".to_owned(),
         (false, false) => format!("an index for {}", named.join(", ")),
     };
-    let by = push.some().map(|push| format!(", pushed by {}", crate::detect::who(case.history, push))).unwrap_or_default();
+    let by = push
+        .some()
+        .map(|push| format!(", pushed by {}", crate::detect::who(case.history, push)))
+        .unwrap_or_default();
     (
-        format!("The text says that it has nothing for the platform that asked: it is {what}{by}. Who runs on another platform cannot have it."),
+        format!(
+            "The text says that it has nothing for the platform that asked: it is {what}{by}. Who runs on another platform cannot have it."
+        ),
         case.event(push),
         "Build it for that platform, too, and push the whole as one (`docker buildx build --platform linux/amd64,linux/arm64 --push`), or run it on hosts of the platform that it is for.",
     )

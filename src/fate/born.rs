@@ -16,12 +16,16 @@ pub(super) struct Born {
 pub(super) fn untagged(history: &History, spot: &Spot<'_>) -> Option<Born> {
     let (repository, image) = spot.repository.zip(spot.image)?;
     let by = image.untagged_by.or_else(|| image.losses.last().and_then(|loss| loss.untagged_by));
-    if spot.role != FateRole::Replica || by != Some(UntaggedBy::PushedUntagged) || !has_immutable_tags(history, repository) {
+    if spot.role != FateRole::Replica
+        || by != Some(UntaggedBy::PushedUntagged)
+        || !has_immutable_tags(history, repository)
+    {
         return None;
     }
     let arrival = spot.arrival.some()?;
     let taken = taken_tag(history, repository, image, arrival);
-    // What its source has without a tag, too, nothing was taken from. Of the image that had the tag here the end may be concluded, wrongly.
+    // What its source has without a tag, too, nothing was taken from. Of the image that had the tag here the
+    // end may be concluded, wrongly.
     let tag = taken.map(|(tag, _)| tag).or_else(|| tag_at_source(history, spot, image, arrival))?;
     let taken_by = taken.and_then(|(_, span)| history.digest(span.digest));
     let set_by = repository.mutability_set_by.unwrap_or(EventNo::NONE);
@@ -35,7 +39,9 @@ fn tag_at_source(history: &History, spot: &Spot<'_>, image: &Image, arrival: Eve
         let place = history.repository(other);
         place.name == spot.name.name && place != spot.name
     });
-    let had = others.flat_map(|other| &other.tag_lives).filter(|(_, life)| life.at(at).is_some_and(|span| span.digest == image.digest));
+    let had = others
+        .flat_map(|other| &other.tag_lives)
+        .filter(|(_, life)| life.at(at).is_some_and(|span| span.digest == image.digest));
     had.map(|(tag, _)| *tag).min_by_key(|tag| history.text(*tag))
 }
 

@@ -4,7 +4,10 @@ use super::places::{Spot, leads_to};
 use super::{Fates, ends};
 use crate::detect::usage_of_loss;
 use crate::forecast::{of_image, why};
-use crate::model::{EventRef, FateNext, GoesWith, LifecycleAction, LogText, Outlook, Presence, Repository, Severity, Timestamp};
+use crate::model::{
+    EventRef, FateNext, GoesWith, LifecycleAction, LogText, Outlook, Presence, Repository, Severity,
+    Timestamp,
+};
 
 /// The forecast of its own repository's policy, and what needs the image there.
 #[derive(Default)]
@@ -32,7 +35,8 @@ pub(super) fn of(fates: &Fates<'_>, spot: &Spot<'_>) -> Will {
     if !spot.has_it() {
         return after(fates, spot);
     }
-    let (forecast, words) = of_image(fates.history, repository, image, fates.repository_forecast(repository), fates.as_of);
+    let (forecast, words) =
+        of_image(fates.history, repository, image, fates.repository_forecast(repository), fates.as_of);
     let next = FateNext {
         outlook: forecast.outlook,
         action: forecast.action,
@@ -56,7 +60,9 @@ pub(super) fn of(fates: &Fates<'_>, spot: &Spot<'_>) -> Will {
 /// For an image that is gone: what needed it, and still does.
 fn after(fates: &Fates<'_>, spot: &Spot<'_>) -> Will {
     let Some((repository, image)) = spot.repository.zip(spot.image) else { return Will::default() };
-    let Some(loss) = ends::last(spot).filter(|_| spot.presence == Presence::Gone) else { return Will::default() };
+    let Some(loss) = ends::last(spot).filter(|_| spot.presence == Presence::Gone) else {
+        return Will::default();
+    };
     let harm = usage_of_loss(fates.history, image, loss, repository.parents.contains_key(&image.digest));
     Will {
         severity: harm.severity,
@@ -74,7 +80,8 @@ pub(super) fn goes_with<'h>(fates: &Fates<'h>, spot: &Spot<'h>, spots: &[Spot<'h
     }
     let sources = spots.iter().filter(|other| other.has_it() && other.name != spot.name);
     let with = |other: &Spot<'h>| {
-        let rule = leads_to(fates.history, other, &spot.name, fates.as_of.millis()).filter(|rule| rule.deletes)?;
+        let rule =
+            leads_to(fates.history, other, &spot.name, fates.as_of.millis()).filter(|rule| rule.deletes)?;
         let will = of(fates, other);
         let expires = will.expires();
         let next = will.shown.filter(|_| expires.is_some());
@@ -92,7 +99,9 @@ pub(super) fn goes_with<'h>(fates: &Fates<'h>, spot: &Spot<'h>, spots: &[Spot<'h
 
 /// Places that have it and to which deletions here are replicated.
 pub(super) fn takes<'h>(fates: &Fates<'h>, spot: &Spot<'h>, spots: &[Spot<'h>]) -> Vec<Repository> {
-    let reaches = |other: &&Spot<'h>| leads_to(fates.history, spot, &other.name, fates.as_of.millis()).is_some_and(|rule| rule.deletes);
+    let reaches = |other: &&Spot<'h>| {
+        leads_to(fates.history, spot, &other.name, fates.as_of.millis()).is_some_and(|rule| rule.deletes)
+    };
     let copies = spots.iter().filter(|other| other.has_it() && other.name != spot.name);
     copies.filter(reaches).map(|other| other.name.clone()).collect()
 }

@@ -1,7 +1,9 @@
 //! Every place that has, had or should have a digest, and how the places are related.
 
 use super::Fates;
-use crate::model::{Digest, FateRole, ImageReference, ImageState, Presence, PushOrigin, Repository, StepKind};
+use crate::model::{
+    Digest, FateRole, ImageReference, ImageState, Presence, PushOrigin, Repository, StepKind,
+};
 use crate::timeline::{Destination, DigestNo, EventNo, History, Image, RepositoryHistory, Step, Upstream};
 
 /// Replication mostly takes less than half an hour (ECR User Guide).
@@ -52,12 +54,20 @@ impl Spot<'_> {
 pub(super) fn all<'h>(fates: &Fates<'h>, digest: Digest, asked: &Repository) -> Vec<Spot<'h>> {
     let history = fates.history;
     let number = history.find_digest(&digest);
-    let with = |repository: &'h RepositoryHistory| number.and_then(|number| repository.image(number)).map(|image| (repository, image));
+    let with = |repository: &'h RepositoryHistory| {
+        number.and_then(|number| repository.image(number)).map(|image| (repository, image))
+    };
     let known: Vec<(&RepositoryHistory, &Image)> = history.repositories().iter().filter_map(with).collect();
-    let mut spots: Vec<Spot<'h>> = known.iter().map(|(repository, image)| spot(history, repository, image)).collect();
+    let mut spots: Vec<Spot<'h>> =
+        known.iter().map(|(repository, image)| spot(history, repository, image)).collect();
     if !spots.iter().any(|spot| spot.name == *asked) {
         let repository = history.find_repository(asked);
-        spots.push(Spot { repository, role: FateRole::Unknown, missing: Some(Missing::NotSeen), ..nothing(asked.clone()) });
+        spots.push(Spot {
+            repository,
+            role: FateRole::Unknown,
+            missing: Some(Missing::NotSeen),
+            ..nothing(asked.clone())
+        });
     }
     relate(fates, &mut spots);
     for at in 0..spots.len() {
@@ -87,8 +97,15 @@ fn spot<'h>(history: &'h History, repository: &'h RepositoryHistory, image: &'h 
     let pushed = |step: &&Step| matches!(step.kind, StepKind::Push | StepKind::Replicate);
     let life = life(image);
     let arrival = life.iter().find(pushed);
-    let shows = |step: &&Step| matches!(step.kind, StepKind::Push | StepKind::Replicate | StepKind::Seen | StepKind::Restore);
-    let seen = image.steps.iter().filter(shows).max_by_key(|step| history.noted(step.event).time).map_or(EventNo::NONE, |step| step.event);
+    let shows = |step: &&Step| {
+        matches!(step.kind, StepKind::Push | StepKind::Replicate | StepKind::Seen | StepKind::Restore)
+    };
+    let seen = image
+        .steps
+        .iter()
+        .filter(shows)
+        .max_by_key(|step| history.noted(step.event).time)
+        .map_or(EventNo::NONE, |step| step.event);
     let role = match arrival {
         Some(_) if life.iter().any(|step| step.kind == StepKind::Replicate) => FateRole::Replica,
         Some(_) if image.origin == PushOrigin::PullThroughCache => FateRole::Cache,
@@ -112,7 +129,9 @@ fn life(image: &Image) -> &[Step] {
     let begins = |step: &Step| matches!(step.kind, StepKind::Push | StepKind::Replicate);
     let now = image.steps.get(image.life_start as usize..).unwrap_or_default();
     match image.losses.last() {
-        Some(loss) if !now.iter().any(begins) => image.steps.get(loss.first_step as usize..).unwrap_or_default(),
+        Some(loss) if !now.iter().any(begins) => {
+            image.steps.get(loss.first_step as usize..).unwrap_or_default()
+        }
         _ => now,
     }
 }
@@ -123,9 +142,15 @@ fn presence(image: &Image) -> Presence {
         ImageState::Archived => Presence::Archived,
         ImageState::Unknown if image.is_there => Presence::There,
         // It was most likely deleted with its source, or existed in an earlier life of the repository.
-        ImageState::Unknown if image.vanished || image.losses.last().is_some_and(|loss| loss.back_at.is_none()) => Presence::Gone,
+        ImageState::Unknown
+            if image.vanished || image.losses.last().is_some_and(|loss| loss.back_at.is_none()) =>
+        {
+            Presence::Gone
+        }
         ImageState::Unknown => Presence::Unknown,
-        ImageState::Expired | ImageState::Deleted | ImageState::RepositoryDeleted | ImageState::Gone => Presence::Gone,
+        ImageState::Expired | ImageState::Deleted | ImageState::RepositoryDeleted | ImageState::Gone => {
+            Presence::Gone
+        }
     }
 }
 
@@ -148,7 +173,8 @@ fn relate(fates: &Fates<'_>, spots: &mut [Spot<'_>]) {
         }
     }
     for spot in spots.iter_mut().filter(|spot| matches!(spot.role, FateRole::Own | FateRole::Unknown)) {
-        let copies = spot.repository.and_then(|repository| history.destinations(repository, fates.as_of.millis()));
+        let copies =
+            spot.repository.and_then(|repository| history.destinations(repository, fates.as_of.millis()));
         if spot.role == FateRole::Own && copies.is_some_and(|places| !places.is_empty()) {
             spot.role = FateRole::Source;
         }
@@ -162,16 +188,23 @@ fn source_of(fates: &Fates<'_>, at: usize, spots: &[Spot<'_>]) -> Option<(usize,
     let spot = spots.get(at)?;
     let moment = spot.arrival.some().map_or(fates.as_of.millis(), |event| history.noted(event).time);
     let is_logged = spot.role == FateRole::Replica;
-    let pushed = |spot: &Spot<'_>| spot.image.and_then(|image| image.losses.first().map_or(image.pushed_at, |loss| loss.pushed_at));
+    let pushed = |spot: &Spot<'_>| {
+        spot.image.and_then(|image| image.losses.first().map_or(image.pushed_at, |loss| loss.pushed_at))
+    };
     let own = pushed(spot);
     let mut found: Vec<(bool, Option<i64>, usize, EventNo)> = Vec::new();
-    for (number, other) in spots.iter().enumerate().filter(|(number, other)| *number != at && other.name.name == spot.name.name) {
+    for (number, other) in
+        spots.iter().enumerate().filter(|(number, other)| *number != at && other.name.name == spot.name.name)
+    {
         // A replica is not copied on.
         if other.role == FateRole::Replica && (other.role_logged || other.copy_of.is_some()) {
             continue;
         }
-        let rule = [moment, fates.as_of.millis()].into_iter().find_map(|moment| leads_to(history, other, &spot.name, moment));
-        let first = other.role == FateRole::Own || is_logged || (pushed(other), &other.name) < (own, &spot.name);
+        let rule = [moment, fates.as_of.millis()]
+            .into_iter()
+            .find_map(|moment| leads_to(history, other, &spot.name, moment));
+        let first =
+            other.role == FateRole::Own || is_logged || (pushed(other), &other.name) < (own, &spot.name);
         if let Some(rule) = rule.filter(|_| first) {
             found.push((other.role != FateRole::Own, pushed(other), number, rule.set_by));
         }
@@ -181,7 +214,12 @@ fn source_of(fates: &Fates<'_>, at: usize, spots: &[Spot<'_>]) -> Option<(usize,
 }
 
 /// The destination of a place's replication rules that is the other place, at that moment.
-pub(super) fn leads_to(history: &History, from: &Spot<'_>, to: &Repository, moment: i64) -> Option<Destination> {
+pub(super) fn leads_to(
+    history: &History,
+    from: &Spot<'_>,
+    to: &Repository,
+    moment: i64,
+) -> Option<Destination> {
     let repository = from.repository?;
     if from.name.name != to.name {
         return None;
@@ -194,14 +232,21 @@ pub(super) fn leads_to(history: &History, from: &Spot<'_>, to: &Repository, mome
 /// registry.
 fn caches(fates: &Fates<'_>, at: usize, spots: &mut [Spot<'_>]) {
     let history = fates.history;
-    let Some(repository) = spots[at].repository.filter(|_| matches!(spots[at].role, FateRole::Cache | FateRole::Unknown)) else { return };
+    let Some(repository) =
+        spots[at].repository.filter(|_| matches!(spots[at].role, FateRole::Cache | FateRole::Unknown))
+    else {
+        return;
+    };
     let Some(upstream) = history.upstream(repository, fates.as_of.millis()) else { return };
     let named = ImageReference::parse(&format!("{}/{}", history.text(upstream.host), upstream.name));
     let is_it = |spot: &Spot<'_>, named: &ImageReference| {
         let Repository { registry_id, region, name } = &spot.name;
-        [registry_id.raw(), region.raw(), name.raw()] == [&*named.registry_id, &*named.region, &*named.repository]
+        [registry_id.raw(), region.raw(), name.raw()]
+            == [&*named.registry_id, &*named.region, &*named.repository]
     };
-    spots[at].copy_of = named.and_then(|named| spots.iter().position(|spot| is_it(spot, &named))).filter(|source| *source != at);
+    spots[at].copy_of = named
+        .and_then(|named| spots.iter().position(|spot| is_it(spot, &named)))
+        .filter(|source| *source != at);
     spots[at].role = FateRole::Cache;
     spots[at].upstream = Some(upstream);
 }
@@ -221,14 +266,30 @@ fn destinations<'h>(fates: &Fates<'h>, number: Option<DigestNo>, at: usize, spot
         }
         let copy = history.copy_in(repository, destination);
         let missing = missing(fates, image, destination, copy);
-        let presence = if missing == Missing::NoEvidence || number.is_none() { Presence::Unknown } else { Presence::Absent };
+        let presence = if missing == Missing::NoEvidence || number.is_none() {
+            Presence::Unknown
+        } else {
+            Presence::Absent
+        };
         spots.retain(|spot| spot.name != name);
-        let spot = Spot { repository: copy, copy_of: Some(at), copied_by: destination.set_by, presence, missing: Some(missing), ..nothing(name) };
+        let spot = Spot {
+            repository: copy,
+            copy_of: Some(at),
+            copied_by: destination.set_by,
+            presence,
+            missing: Some(missing),
+            ..nothing(name)
+        };
         spots.push(spot);
     }
 }
 
-fn missing(fates: &Fates<'_>, image: &Image, destination: Destination, copy: Option<&RepositoryHistory>) -> Missing {
+fn missing(
+    fates: &Fates<'_>,
+    image: &Image,
+    destination: Destination,
+    copy: Option<&RepositoryHistory>,
+) -> Missing {
     let history = fates.history;
     let (put, pushed) = (history.noted(destination.set_by), image.pushed_at.unwrap_or(i64::MIN));
     // If a rule is known only from a snapshot, it is not known since when it holds.
@@ -254,7 +315,8 @@ fn in_order(spots: Vec<Spot<'_>>) -> Vec<Spot<'_>> {
             continue;
         }
         order.push(at);
-        let mut copies: Vec<usize> = (0..spots.len()).filter(|copy| spots[*copy].copy_of == Some(at)).collect();
+        let mut copies: Vec<usize> =
+            (0..spots.len()).filter(|copy| spots[*copy].copy_of == Some(at)).collect();
         copies.sort_by_key(key);
         waiting.extend(copies.into_iter().rev());
     }

@@ -12,7 +12,11 @@ const TAGS_MAX: usize = 5;
 pub(super) fn of(fates: &Fates<'_>, spot: &Spot<'_>, told: &FatePlace, will: &Option<String>) -> Vec<String> {
     let mut story: Vec<String> = vec![how_it_is(fates, spot, told)];
     story.extend(born(told));
-    story.extend(will.as_ref().filter(|_| told.next.as_ref().is_some_and(has_policy)).map(|words| format!("It {words}.")));
+    story.extend(
+        will.as_ref()
+            .filter(|_| told.next.as_ref().is_some_and(has_policy))
+            .map(|words| format!("It {words}.")),
+    );
     story.extend(told.goes_with.iter().map(with_source));
     story.extend(takes(told));
     story.extend(needed(told));
@@ -25,14 +29,22 @@ fn has_policy(next: &crate::model::FateNext) -> bool {
 
 fn how_it_is(fates: &Fates<'_>, spot: &Spot<'_>, told: &FatePlace) -> String {
     let history = fates.history;
-    let came = told.pushed_at.map(|at| format!("{} {at}", if told.role == FateRole::Replica { "since" } else { "pushed at" }));
+    let came = told
+        .pushed_at
+        .map(|at| format!("{} {at}", if told.role == FateRole::Replica { "since" } else { "pushed at" }));
     let came = came.map(|came| format!(", {came}")).unwrap_or_default();
     match told.presence {
-        Presence::There if told.state == crate::model::ImageState::Unknown => format!("It is there{came}; its tags are not in the logs."),
+        Presence::There if told.state == crate::model::ImageState::Unknown => {
+            format!("It is there{came}; its tags are not in the logs.")
+        }
         Presence::There => format!("It is there, {}{came}.", tags(&told.tags)),
         Presence::Archived => {
-            let how = ends::last(spot).map(|loss| format!(", {}", ended(history, spot, loss))).unwrap_or_default();
-            format!("It is in the archive, {}{how}: a pull does not find it before it is restored.", tags(&told.tags))
+            let how =
+                ends::last(spot).map(|loss| format!(", {}", ended(history, spot, loss))).unwrap_or_default();
+            format!(
+                "It is in the archive, {}{how}: a pull does not find it before it is restored.",
+                tags(&told.tags)
+            )
         }
         Presence::Gone => ends::last(spot).map_or_else(
             || "It was there before its repository was deleted and created anew, and is not.".to_owned(),
@@ -44,11 +56,19 @@ fn how_it_is(fates: &Fates<'_>, spot: &Spot<'_>, told: &FatePlace) -> String {
 
 fn missing(spot: &Spot<'_>) -> &'static str {
     match spot.missing {
-        Some(Missing::PushedBefore) => "It did not come: replication copies what is pushed after its rule was put, and this was pushed before.",
-        Some(Missing::UnderWay) => "It may be on its way: the push is less than half an hour old, and replication mostly takes less than that.",
-        Some(Missing::NotSeen) if spot.copied_by.is_some() => "It should have come by replication, and nothing shows that it did.",
+        Some(Missing::PushedBefore) => {
+            "It did not come: replication copies what is pushed after its rule was put, and this was pushed before."
+        }
+        Some(Missing::UnderWay) => {
+            "It may be on its way: the push is less than half an hour old, and replication mostly takes less than that."
+        }
+        Some(Missing::NotSeen) if spot.copied_by.is_some() => {
+            "It should have come by replication, and nothing shows that it did."
+        }
         Some(Missing::NotSeen) => "Nothing shows that it was ever here.",
-        Some(Missing::NoEvidence) => "It should have come by replication; nothing of that registry is in this evidence, so that it is not known.",
+        Some(Missing::NoEvidence) => {
+            "It should have come by replication; nothing of that registry is in this evidence, so that it is not known."
+        }
         None => "It is named, and nothing tells whether it is there.",
     }
 }
@@ -61,11 +81,14 @@ fn ended(history: &History, spot: &Spot<'_>, loss: &Loss) -> String {
         && let Some((source, _, behind)) = history.behind(repository, image, loss)
     {
         let there = place(&history.repository(source));
-        let by = if behind.run.is_some() { rule_in_words(history, behind) } else { caller(history, behind.event) };
+        let by =
+            if behind.run.is_some() { rule_in_words(history, behind) } else { caller(history, behind.event) };
         return if std::ptr::eq(source, repository) {
             format!("it most likely went by {at} with the image that it is about, which {by} took")
         } else {
-            format!("it most likely went at {at} with its source in {there}, where {by} took it: that source's deletions are replicated")
+            format!(
+                "it most likely went at {at} with its source in {there}, where {by} took it: that source's deletions are replicated"
+            )
         };
     }
     match loss.end {
@@ -73,9 +96,13 @@ fn ended(history: &History, spot: &Spot<'_>, loss: &Loss) -> String {
         End::Archived if loss.run.is_some() => format!("put there by {} at {at}", rule()),
         End::Archived => format!("put there by {} at {at}", caller(history, loss.event)),
         End::DeletedByDigest => format!("{} deleted it at {at}", caller(history, loss.event)),
-        End::DeletedByLastTag => format!("{} deleted its last tag at {at}, and it went with that", caller(history, loss.event)),
+        End::DeletedByLastTag => {
+            format!("{} deleted its last tag at {at}, and it went with that", caller(history, loss.event))
+        }
         End::RepositoryDeleted => format!("{} deleted the repository at {at}", caller(history, loss.event)),
-        End::NotListed => format!("a list of the repository of {at} does not have it, and no log says what took it"),
+        End::NotListed => {
+            format!("a list of the repository of {at} does not have it, and no log says what took it")
+        }
     }
 }
 
@@ -93,9 +120,10 @@ fn tags(tags: &[LogText]) -> String {
 fn born(told: &FatePlace) -> Option<String> {
     let born = told.born_untagged.as_ref()?;
     let tag = born.tag.as_ref().map_or("its tag", LogText::raw);
-    let taken = born
-        .taken_by
-        .map_or_else(|| " another image must have had it here, and".to_owned(), |digest| format!(" {tag} was on {} here, and", digest.short()));
+    let taken = born.taken_by.map_or_else(
+        || " another image must have had it here, and".to_owned(),
+        |digest| format!(" {tag} was on {} here, and", digest.short()),
+    );
     Some(format!(
         "Replication brought it without {tag}:{taken} tags cannot be moved here. A rule for untagged images would take it, whatever its source has."
     ))
@@ -110,14 +138,17 @@ fn with_source(with: &crate::model::GoesWith) -> String {
             )
         }
         _ => {
-            format!("Who deletes it in {source} takes it here, too: deletions there are replicated to here. No rule takes it there as things stand.")
+            format!(
+                "Who deletes it in {source} takes it here, too: deletions there are replicated to here. No rule takes it there as things stand."
+            )
         }
     }
 }
 
 fn takes(told: &FatePlace) -> Option<String> {
     let names: Vec<String> = told.takes.iter().map(place).collect();
-    (!names.is_empty()).then(|| format!("What deletes it here deletes it in {}, too.", crate::detect::listed(&names)))
+    (!names.is_empty())
+        .then(|| format!("What deletes it here deletes it in {}, too.", crate::detect::listed(&names)))
 }
 
 fn needed(told: &FatePlace) -> Option<String> {
@@ -170,7 +201,11 @@ pub(super) fn advice(fate: &Fate) -> Vec<String> {
     let reference = |told: &FatePlace| {
         format!(
             "{}@{}",
-            crate::detect::advice::uri(told.repository.registry_id.raw(), told.repository.region.raw(), told.repository.name.raw()),
+            crate::detect::advice::uri(
+                told.repository.registry_id.raw(),
+                told.repository.region.raw(),
+                told.repository.name.raw()
+            ),
             fate.digest
         )
     };
@@ -202,7 +237,10 @@ pub(super) fn advice(fate: &Fate) -> Vec<String> {
             place(only)
         ));
     } else if let (Some(by), true) = (fate.all_gone_by, fate.copies > 1) {
-        list.push(format!("By {by} all {} are gone by the policies in force.", format!("{} known copies", fate.copies)));
+        list.push(format!(
+            "By {by} all {} are gone by the policies in force.",
+            format!("{} known copies", fate.copies)
+        ));
     }
     list
 }

@@ -2,15 +2,22 @@
 
 use super::Subject;
 use crate::detect::{Harm, place, span};
-use crate::model::{ImageState, LifecycleAction, LogText, Outlook, Timestamp, needing_first, plural, plural_verb, times};
+use crate::model::{
+    ImageState, LifecycleAction, LogText, Outlook, Timestamp, needing_first, plural, plural_verb, times,
+};
 use crate::timeline::{RepositoryForecast, RepositoryHistory};
 
 /// What is not known about the policy of a repository.
-pub fn unknown(repository: &RepositoryHistory, repository_forecast: Option<&RepositoryForecast>) -> Option<String> {
+pub fn unknown(
+    repository: &RepositoryHistory,
+    repository_forecast: Option<&RepositoryForecast>,
+) -> Option<String> {
     let said = match (repository_forecast, repository.policy) {
         (Some(_), _) => return None,
         (None, Some(_)) => "The text of its policy cannot be read.",
-        (None, None) if repository.policy_deleted.is_some() => "Its policy was deleted, and none was put since: no rule takes anything.",
+        (None, None) if repository.policy_deleted.is_some() => {
+            "Its policy was deleted, and none was put since: no rule takes anything."
+        }
         (None, None) => {
             "No policy of it is in the logs: neither PutLifecyclePolicy nor a lifecycle run. That is no proof that it has none; widen --since, or ask `aws ecr get-lifecycle-policy`."
         }
@@ -20,10 +27,15 @@ pub fn unknown(repository: &RepositoryHistory, repository_forecast: Option<&Repo
 
 /// Why an image seems to be needed.
 pub fn why(harm: &Harm, owner: &str) -> Vec<String> {
-    let pinned = |name: &LogText| format!("{} is deployed with it, or could not start without it.", needing_first(name.raw(), owner));
+    let pinned = |name: &LogText| {
+        format!("{} is deployed with it, or could not start without it.", needing_first(name.raw(), owner))
+    };
     let mut why: Vec<String> = harm.pinned.iter().map(pinned).collect();
     if harm.usage.pulls_after_gone > 0 {
-        why.push(format!("It was asked for {} since it is in the archive.", times(harm.usage.pulls_after_gone)));
+        why.push(format!(
+            "It was asked for {} since it is in the archive.",
+            times(harm.usage.pulls_after_gone)
+        ));
     }
     if harm.severity.is_some() && harm.usage.pulls_while_untagged > 0 {
         why.push(format!("It was pulled {} since it has no tag.", times(harm.usage.pulls_while_untagged)));
@@ -48,7 +60,11 @@ pub fn summary(subject: &Subject<'_>, outlook: Outlook, harm: &Harm) -> String {
 fn looks(subject: &Subject<'_>) -> String {
     match (&subject.image.displaced, subject.image.state) {
         (Some(displaced), _) => {
-            format!(", which lost tag {} to {},", subject.history.text(displaced.tag), subject.history.digest_or_zero(displaced.by).short())
+            format!(
+                ", which lost tag {} to {},",
+                subject.history.text(displaced.tag),
+                subject.history.digest_or_zero(displaced.by).short()
+            )
         }
         (None, ImageState::Tagged) => format!(" with {}", plural(subject.image.tags.len(), "tag")),
         (None, ImageState::Archived) => " in the archive".to_owned(),
@@ -58,7 +74,11 @@ fn looks(subject: &Subject<'_>) -> String {
 
 pub fn will(subject: &Subject<'_>, outlook: Outlook) -> String {
     let words = subject.rule().map(|rule| rule.in_words()).unwrap_or_default();
-    let goes = if subject.rule().is_some_and(|rule| rule.action == LifecycleAction::Transition) { "is archived" } else { "is taken" };
+    let goes = if subject.rule().is_some_and(|rule| rule.action == LifecycleAction::Transition) {
+        "is archived"
+    } else {
+        "is taken"
+    };
     let eligible = subject.eligible_at().map(Timestamp::from_millis);
     if let (Some(with), Outlook::Due | Outlook::Dated) = (subject.subject(), outlook) {
         let with = subject.history.digest_or_zero(with.digest).short();
@@ -68,22 +88,39 @@ pub fn will(subject: &Subject<'_>, outlook: Outlook) -> String {
         );
     }
     match outlook {
-        Outlook::Due => format!("{goes} at the next run by {words}: eligible {}{}{}", since(eligible), unclear(subject), grace(subject)),
+        Outlook::Due => format!(
+            "{goes} at the next run by {words}: eligible {}{}{}",
+            since(eligible),
+            unclear(subject),
+            grace(subject)
+        ),
         Outlook::Dated => {
             let when = eligible.map(|at| at.to_string()).unwrap_or_default();
             format!("{goes} by {words} within a day of {when}{}{}", unclear(subject), grace(subject))
         }
         Outlook::Counted => {
-            let survives = subject.image_forecast().and_then(|image_forecast| image_forecast.survives).unwrap_or_default();
-            format!("is kept by {words} as things stand: it survives {} that the rule counts", plural(survives, "more image"))
+            let survives = subject
+                .image_forecast()
+                .and_then(|image_forecast| image_forecast.survives)
+                .unwrap_or_default();
+            format!(
+                "is kept by {words} as things stand: it survives {} that the rule counts",
+                plural(survives, "more image")
+            )
         }
         Outlook::Held => format!("stays while an index lists it, although {words} speaks of it"),
         Outlook::Safe => "is in no danger by policy: no rule speaks of it".to_owned(),
-        Outlook::Unknown if subject.repository_forecast.is_none() && subject.repository.policy_deleted.is_some() => {
+        Outlook::Unknown
+            if subject.repository_forecast.is_none() && subject.repository.policy_deleted.is_some() =>
+        {
             "is in no danger by policy: the policy was deleted".to_owned()
         }
-        Outlook::Unknown if subject.repository_forecast.is_none() => "is in no danger by a policy that the logs tell".to_owned(),
-        Outlook::Unknown if subject.image.state == ImageState::Unknown => "belongs to a rule that is not known".to_owned(),
+        Outlook::Unknown if subject.repository_forecast.is_none() => {
+            "is in no danger by a policy that the logs tell".to_owned()
+        }
+        Outlook::Unknown if subject.image.state == ImageState::Unknown => {
+            "belongs to a rule that is not known".to_owned()
+        }
         Outlook::Unknown => format!("belongs to {words}, and what that takes is not known"),
     }
 }
@@ -100,7 +137,9 @@ fn unclear(subject: &Subject<'_>) -> String {
 
 /// An image may have been eligible since before the logs.
 fn since(eligible: Option<Timestamp>) -> String {
-    eligible.filter(|at| at.millis() > 0).map_or_else(|| "since before the logs".to_owned(), |at| format!("since {at}"))
+    eligible
+        .filter(|at| at.millis() > 0)
+        .map_or_else(|| "since before the logs".to_owned(), |at| format!("since {at}"))
 }
 
 fn grace(subject: &Subject<'_>) -> String {

@@ -36,7 +36,10 @@ fn an_image_that_loses_its_tag_late_has_no_grace() {
     log.at(-5).policy(&json!([rule(1, untagged(7))]));
     log.at(0).push(1, "v1").push(2, "v2").at(2 * DAY).push(3, "v2").at(30 * DAY).push(4, "v1");
     let late = of(&log, 31, 1);
-    assert_eq!((late.outlook, late.eligible_at, late.expected_by), (Outlook::Due, Some(day(30)), Some(day(31))));
+    assert_eq!(
+        (late.outlook, late.eligible_at, late.expected_by),
+        (Outlook::Due, Some(day(30)), Some(day(31)))
+    );
     assert!(late.no_grace && late.displaced && late.displaced_by.is_some());
     let early = of(&log, 3, 2);
     assert_eq!((early.outlook, early.no_grace), (Outlook::Dated, false));
@@ -63,12 +66,16 @@ fn only_what_goes_soon_is_told_and_judged() {
 #[test]
 fn an_image_belongs_to_a_rule_since_it_lost_the_tag_that_protected_it() {
     let protecting = json!({"tagStatus": "tagged", "tagPatternList": ["prod*"], "countType": "imageCountMoreThan", "countNumber": 100});
-    let all = json!({"tagStatus": "any", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 7});
+    let all =
+        json!({"tagStatus": "any", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 7});
     let mut log = Log::default();
     log.at(-5).policy(&json!([rule(1, protecting), rule(2, all)]));
     log.at(0).push(1, "prod").push(1, "dev").at(20 * DAY).push(2, "prod");
     let exposed = of(&log, 21, 1);
-    assert_eq!((exposed.rule_priority, exposed.eligible_at, exposed.displaced), (Some(2), Some(day(20)), false));
+    assert_eq!(
+        (exposed.rule_priority, exposed.eligible_at, exposed.displaced),
+        (Some(2), Some(day(20)), false)
+    );
     assert_eq!(of(&log, 21, 2).outlook, Outlook::Counted);
 }
 
@@ -81,7 +88,11 @@ fn what_an_index_holds_goes_after_it_or_not_at_all() {
     assert_eq!((held.outlook, held.eligible_at, held.held_by), (Outlook::Held, None, vec![digest(2)]));
     log.at(20 * DAY).push(3, "v1");
     let after = of(&log, 30, 1);
-    assert_eq!((after.outlook, after.eligible_at), (Outlook::Due, Some(day(20))), "its index is due since it lost its tag");
+    assert_eq!(
+        (after.outlook, after.eligible_at),
+        (Outlook::Due, Some(day(20))),
+        "its index is due since it lost its tag"
+    );
 }
 
 #[test]
@@ -106,7 +117,8 @@ fn without_a_policy_nothing_is_said() {
 
 #[test]
 fn a_pull_keeps_an_image_from_a_rule_that_goes_by_pulls() {
-    let pulled = json!({"tagStatus": "any", "countType": "sinceImagePulled", "countUnit": "days", "countNumber": 30});
+    let pulled =
+        json!({"tagStatus": "any", "countType": "sinceImagePulled", "countUnit": "days", "countNumber": 30});
     let transition = json!({"rulePriority": 1, "selection": pulled, "action": {"type": "transition", "targetStorageClass": "archive"}});
     let mut log = Log::default();
     log.at(-5).policy(&json!([transition])).at(0).push(1, "v1").at(10 * DAY).pull(Some(1), None);
@@ -124,15 +136,23 @@ fn an_archived_image_goes_by_the_rules_of_the_archive() {
     let mut log = Log::default();
     log.at(-5).policy(&json!([rule(1, old), rule(2, untagged(1))])).at(0).push_image(1, None, &[]);
     let image = ImageId { digest: Some(digest(1)), tag: None };
-    log.at(DAY / 2).add("UpdateImageStorageClass", Event::SetStorageClass { image, class: StorageClass::Archive });
+    log.at(DAY / 2)
+        .add("UpdateImageStorageClass", Event::SetStorageClass { image, class: StorageClass::Archive });
     let archived = of(&log, 2, 1);
-    assert_eq!((archived.rule_priority, archived.eligible_at), (Some(1), Some(day(90).plus_seconds(DAY / 2))));
+    assert_eq!(
+        (archived.rule_priority, archived.eligible_at),
+        (Some(1), Some(day(90).plus_seconds(DAY / 2)))
+    );
 }
 
 /// A run reports every day that an index holds the image; the index was pushed before the logs.
 #[test]
 fn what_a_run_could_not_take_is_held() {
     let mut log = Log::default();
-    log.at(0).push_image(1, None, &[]).at(9 * DAY).whole_run(super::super::whatif::tests::untagged_rule(7), &[], &[(1, &[])]);
+    log.at(0).push_image(1, None, &[]).at(9 * DAY).whole_run(
+        super::super::whatif::tests::untagged_rule(7),
+        &[],
+        &[(1, &[])],
+    );
     assert_eq!(of(&log, 10, 1).outlook, Outlook::Held);
 }

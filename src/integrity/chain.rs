@@ -31,7 +31,11 @@ pub struct Node {
 impl Node {
     /// Whether its content cannot be trusted.
     pub fn is_altered(&self) -> bool {
-        !self.proven && matches!(self.standing, Standing::HashMismatch | Standing::SignatureInvalid | Standing::Misplaced)
+        !self.proven
+            && matches!(
+                self.standing,
+                Standing::HashMismatch | Standing::SignatureInvalid | Standing::Misplaced
+            )
     }
 }
 
@@ -50,8 +54,11 @@ pub struct Graph<'f> {
 
 impl<'f> Graph<'f> {
     pub fn new(found: &'f [Found], broken: impl Iterator<Item = &'f str>) -> Self {
-        let (mut by_name, mut misplaced, mut successors) =
-            (HashMap::<_, Vec<usize>>::new(), HashMap::<_, Vec<usize>>::new(), HashMap::<_, Vec<usize>>::new());
+        let (mut by_name, mut misplaced, mut successors) = (
+            HashMap::<_, Vec<usize>>::new(),
+            HashMap::<_, Vec<usize>>::new(),
+            HashMap::<_, Vec<usize>>::new(),
+        );
         for (at, Found { object, file, .. }) in found.iter().enumerate() {
             let (stands, belongs) = (name::file_name(object.raw()), name::file_name(&file.object));
             by_name.entry(belongs).or_default().push(at);
@@ -83,11 +90,20 @@ impl<'f> Graph<'f> {
     /// What other files say about the file `at`, and about what should be in its place.
     fn said_of(&self, at: usize) -> impl Iterator<Item = (usize, &'f Previous)> + '_ {
         let names = self.found.get(at).map(|found| {
-            let (stands, belongs) = (name::file_name(found.object.raw()), name::file_name(&found.file.object));
+            let (stands, belongs) =
+                (name::file_name(found.object.raw()), name::file_name(&found.file.object));
             [Some(belongs), (!same_place(stands, belongs)).then_some(stands)]
         });
-        let named = names.into_iter().flatten().flatten().filter_map(|name| self.successors.get(name)).flatten().copied();
-        named.filter(move |other| *other != at).filter_map(|other| Some((other, self.file(other)?.previous.as_ref()?)))
+        let named = names
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|name| self.successors.get(name))
+            .flatten()
+            .copied();
+        named
+            .filter(move |other| *other != at)
+            .filter_map(|other| Some((other, self.file(other)?.previous.as_ref()?)))
     }
 
     /// The files that may be the predecessor of `at`, and what `at` says about it.
@@ -106,12 +122,19 @@ fn same_place(stands: &str, belongs: &str) -> bool {
 
 /// Judges every file; `found` is sorted by time within each trail.
 pub fn judge(graph: &Graph<'_>, keys: &Keys) -> Vec<Node> {
-    let signed: Vec<Signed> = (0..graph.found.len()).into_par_iter().map(|at| Signed::of(graph, keys, at)).collect();
-    let (proven, known_regions, signed_places) = (proven(graph, &signed), known_regions(graph, &signed), signed_places(graph, &signed));
+    let signed: Vec<Signed> =
+        (0..graph.found.len()).into_par_iter().map(|at| Signed::of(graph, keys, at)).collect();
+    let (proven, known_regions, signed_places) =
+        (proven(graph, &signed), known_regions(graph, &signed), signed_places(graph, &signed));
     let mut judge = Judge { graph, proven, known_regions, signed_places, signed, nodes: Vec::new() };
-    judge.nodes = vec![Node { standing: Standing::Valid, reason: None, vouched_by: None, expected: None, proven: false }; graph.found.len()];
+    judge.nodes =
+        vec![
+            Node { standing: Standing::Valid, reason: None, vouched_by: None, expected: None, proven: false };
+            graph.found.len()
+        ];
     let mut latest_first: Vec<usize> = (0..graph.found.len()).collect();
-    latest_first.sort_by_key(|at| std::cmp::Reverse((graph.file(*at).map(|file| (file.end, file.backfill)), *at)));
+    latest_first
+        .sort_by_key(|at| std::cmp::Reverse((graph.file(*at).map(|file| (file.end, file.backfill)), *at)));
     for at in latest_first {
         let node = judge.node(at);
         if let Some(place) = judge.nodes.get_mut(at) {
@@ -134,9 +157,17 @@ struct Signed {
 
 impl Signed {
     fn of(graph: &Graph<'_>, keys: &Keys, at: usize) -> Self {
-        let own = graph.found.get(at).and_then(|found| Some(signature::check(keys, &found.file, found.signature.as_deref()?)));
+        let own = graph
+            .found
+            .get(at)
+            .and_then(|found| Some(signature::check(keys, &found.file, found.signature.as_deref()?)));
         let own = own.unwrap_or(Check::Not(Why::NoSignature));
-        let mut signed = Self { check: own, own_invalid: own == Check::Invalid, refuted_by: Vec::new(), bare: own == Check::Not(Why::NoSignature) };
+        let mut signed = Self {
+            check: own,
+            own_invalid: own == Check::Invalid,
+            refuted_by: Vec::new(),
+            bare: own == Check::Not(Why::NoSignature),
+        };
         let Some(file) = graph.file(at).filter(|_| own != Check::Valid) else { return signed };
         for (other, previous) in graph.said_of(at) {
             let Some(signature) = &previous.signature else { continue };
@@ -162,7 +193,12 @@ fn proven(graph: &Graph<'_>, signed: &[Signed]) -> Vec<bool> {
         // Further copies, and the predecessor.
         let before = own.previous.as_ref().and_then(|previous| Some((&previous.object, previous.sha256?)));
         for (key, sha256) in before.into_iter().chain([(&own.object, own.sha256)]) {
-            for file in graph.claimants(key).iter().copied().filter(|file| graph.file(*file).is_some_and(|file| file.sha256 == sha256)) {
+            for file in graph
+                .claimants(key)
+                .iter()
+                .copied()
+                .filter(|file| graph.file(*file).is_some_and(|file| file.sha256 == sha256))
+            {
                 if let Some(known) = proven.get_mut(file).filter(|known| !**known) {
                     *known = true;
                     open.push(file);
@@ -224,15 +260,22 @@ impl Judge<'_, '_> {
 
     fn standing(&self, at: usize, proven: bool) -> (Standing, Option<String>, Option<usize>, Option<Sha256>) {
         let plain = |standing, reason: &str| (standing, Some(reason.to_owned()), None, None);
-        let Some((file, signed)) = self.graph.file(at).zip(self.signed.get(at)) else { return plain(Standing::Unreadable, "not read") };
+        let Some((file, signed)) = self.graph.file(at).zip(self.signed.get(at)) else {
+            return plain(Standing::Unreadable, "not read");
+        };
         if proven {
-            let by = self.graph.said_of(at).find(|(other, said)| self.is_proven(*other) && said.sha256 == Some(file.sha256));
+            let by = self
+                .graph
+                .said_of(at)
+                .find(|(other, said)| self.is_proven(*other) && said.sha256 == Some(file.sha256));
             let (by, expected) = (by.map(|(other, _)| other), by.and_then(|(_, said)| said.sha256));
             return match signed.own_invalid {
                 false => (Standing::Valid, None, by, expected),
                 true => (
                     Standing::SignatureInvalid,
-                    Some("its content is proven, but the signature in its metadata is another one".to_owned()),
+                    Some(
+                        "its content is proven, but the signature in its metadata is another one".to_owned(),
+                    ),
                     by,
                     expected,
                 ),
@@ -242,13 +285,21 @@ impl Judge<'_, '_> {
             return plain(Standing::SignatureInvalid, "the signature in its metadata is not of this content");
         }
         if self.contradicts_what_is_proven(at) {
-            return plain(Standing::HashMismatch, "what it says of its predecessor is not so, and that one is signed");
+            return plain(
+                Standing::HashMismatch,
+                "what it says of its predecessor is not so, and that one is signed",
+            );
         }
-        let refuting = self.graph.said_of(at).filter(|(other, said)| said.sha256 != Some(file.sha256) && self.is_heard(*other));
+        let refuting = self
+            .graph
+            .said_of(at)
+            .filter(|(other, said)| said.sha256 != Some(file.sha256) && self.is_heard(*other));
         if let Some((other, said)) = refuting.max_by_key(|(other, _)| (self.is_proven(*other), *other)) {
             let reason = match self.is_proven(other) {
                 true => "its content is not the one that its successor, which is signed, has the hash of",
-                false => "its content is not the one that its successor has the hash of: one of the two was altered",
+                false => {
+                    "its content is not the one that its successor has the hash of: one of the two was altered"
+                }
             };
             return (Standing::HashMismatch, Some(reason.to_owned()), Some(other), said.sha256);
         }
@@ -256,7 +307,9 @@ impl Judge<'_, '_> {
             let reason = "the signature that its successor keeps of it is not of this content";
             return (Standing::SignatureInvalid, Some(reason.to_owned()), Some(other), None);
         }
-        if signed.bare && self.graph.found.get(at).is_some_and(|found| self.signed_places.contains(&place(found))) {
+        if signed.bare
+            && self.graph.found.get(at).is_some_and(|found| self.signed_places.contains(&place(found)))
+        {
             return plain(
                 Standing::SignatureInvalid,
                 "it has no signature in its metadata, though others beside it have theirs: it was written anew",
@@ -272,7 +325,11 @@ impl Judge<'_, '_> {
     }
 
     /// Nothing contradicts it, but no signature confirms it.
-    fn unsigned(&self, file: &LogDigestFile, check: Check) -> (Standing, Option<String>, Option<usize>, Option<Sha256>) {
+    fn unsigned(
+        &self,
+        file: &LogDigestFile,
+        check: Check,
+    ) -> (Standing, Option<String>, Option<usize>, Option<Sha256>) {
         let why = if let Check::Not(why) = check { why } else { Why::NoSignature };
         let standing = if why == Why::UnknownKey && self.known_regions.contains(file.trail.region.as_str()) {
             Standing::UnknownKey
@@ -285,7 +342,8 @@ impl Judge<'_, '_> {
     /// Whether it says something about a proven file that is not true.
     fn contradicts_what_is_proven(&self, at: usize) -> bool {
         let Some((previous, files)) = self.graph.predecessors(at) else { return false };
-        let fits = |file: &usize| self.graph.file(*file).is_some_and(|file| Some(file.sha256) == previous.sha256);
+        let fits =
+            |file: &usize| self.graph.file(*file).is_some_and(|file| Some(file.sha256) == previous.sha256);
         !files.iter().any(fits) && files.iter().any(|file| *file != at && self.is_proven(*file))
     }
 
@@ -293,7 +351,8 @@ impl Judge<'_, '_> {
     fn misplaced(&self, at: usize) -> Option<String> {
         let found = self.graph.found.get(at)?;
         let (stands, belongs) = (name::file_name(found.object.raw()), name::file_name(&found.file.object));
-        (!same_place(stands, belongs)).then(|| format!("what stands under this name says that it is {belongs}"))
+        (!same_place(stands, belongs))
+            .then(|| format!("what stands under this name says that it is {belongs}"))
     }
 }
 

@@ -104,7 +104,8 @@ impl LogDigestFile {
     pub fn looks_like(text: &[u8]) -> bool {
         const HEAD_BYTES: usize = 4096;
         let head = text.get(..HEAD_BYTES).unwrap_or(text);
-        memchr::memmem::find(head, b"\"digestS3Object\"").is_some() && !text.get(..64).unwrap_or(text).windows(9).any(|part| part == b"\"Records\"")
+        memchr::memmem::find(head, b"\"digestS3Object\"").is_some()
+            && !text.get(..64).unwrap_or(text).windows(9).any(|part| part == b"\"Records\"")
     }
 
     /// Parses a log digest file; an error says why `text` is not one.
@@ -112,7 +113,10 @@ impl LogDigestFile {
         let text: Text<'_> = serde_json::from_slice(text).map_err(|error| error.to_string())?;
         let time = |text: &str| Timestamp::parse(text).ok_or_else(|| "a time in it is none".to_owned());
         let file_name = name::file_name(&text.digest_s3_object);
-        let unnamed = || Trail { account: text.aws_account_id.as_deref().unwrap_or_default().to_owned(), ..Trail::default() };
+        let unnamed = || Trail {
+            account: text.aws_account_id.as_deref().unwrap_or_default().to_owned(),
+            ..Trail::default()
+        };
         let mut folders = Folders::default();
         Ok(Self {
             trail: Trail::of(file_name).unwrap_or_else(unnamed),
@@ -135,7 +139,10 @@ fn previous(text: &Text<'_>) -> Option<Previous> {
     Some(Previous {
         bucket: text.previous_digest_s3_bucket.as_deref().unwrap_or_default().into(),
         object: object.into(),
-        sha256: sha256(text.previous_digest_hash_value.as_deref().unwrap_or_default(), text.previous_digest_hash_algorithm.as_deref()),
+        sha256: sha256(
+            text.previous_digest_hash_value.as_deref().unwrap_or_default(),
+            text.previous_digest_hash_algorithm.as_deref(),
+        ),
         signature: text.previous_digest_signature.as_deref().map(Into::into),
     })
 }
@@ -180,7 +187,10 @@ mod tests {
     #[test]
     fn a_starting_file_has_no_predecessor_and_a_hash_that_is_none_is_kept_as_none() {
         let file = LogDigestFile::parse(TEXT.as_bytes(), Sha256([0; 32])).unwrap();
-        assert_eq!((file.previous, file.trail.home_region.as_str(), file.backfill), (None, "us-east-1", false));
+        assert_eq!(
+            (file.previous, file.trail.home_region.as_str(), file.backfill),
+            (None, "us-east-1", false)
+        );
         assert_eq!((file.files[0].key().as_str(), file.files[0].sha256), ("p/AWSLogs/x.json.gz", None));
     }
 

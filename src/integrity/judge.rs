@@ -10,14 +10,19 @@ use super::scope::Scope;
 use super::span::Span;
 use super::unread::Unread;
 use super::warnings;
-use crate::model::{Chain, CheckedKind, CheckedObject, LogText, Sha256, SignaturesChecked, Standing, Standings, Verification, VerificationSummary};
+use crate::model::{
+    Chain, CheckedKind, CheckedObject, LogText, Sha256, SignaturesChecked, Standing, Standings, Verification,
+    VerificationSummary,
+};
 
 /// Judges everything that was read. `whole`: reading was not ended early.
 pub fn judge(read: Read, keys: &Keys, scope: &Scope, whole: bool) -> Verification {
     let Read { log_digest_files: mut found, others } = read;
     found.retain(|found| scope.admits(&found.file.object));
     found.sort_unstable_by(|one, other| order(one).cmp(&order(other)));
-    let is_broken = |other: &Other| !matches!(other.content, Content::Hash(_)) && Trail::of(name::file_name(other.object.raw())).is_some();
+    let is_broken = |other: &Other| {
+        !matches!(other.content, Content::Hash(_)) && Trail::of(name::file_name(other.object.raw())).is_some()
+    };
     let (broken, log_files): (Vec<_>, Vec<_>) = others.into_iter().partition(is_broken);
     let graph = Graph::new(&found, broken.iter().map(|other| other.object.raw()));
     let nodes = chain::judge(&graph, keys);
@@ -137,7 +142,9 @@ impl<'c> VerificationBuilder<'c> {
             self.push(CheckedKind::LogDigestFile, found.object.clone(), verdict);
         }
         let mut named: BTreeMap<&str, usize> = BTreeMap::new();
-        for (at, previous) in self.found.iter().enumerate().filter_map(|(at, found)| Some((at, found.file.previous.as_ref()?))) {
+        for (at, previous) in
+            self.found.iter().enumerate().filter_map(|(at, found)| Some((at, found.file.previous.as_ref()?)))
+        {
             if self.nodes.get(at).is_some_and(|node| !node.is_altered()) {
                 named.entry(name::file_name(&previous.object)).or_insert(at);
             }
@@ -155,42 +162,70 @@ impl<'c> VerificationBuilder<'c> {
         let by = named.get(name::file_name(other.object.raw())).copied();
         let expected = by.and_then(|at| self.graph.file(at)?.previous.as_ref()?.sha256);
         let (reason, actual) = match &other.content {
-            Content::Unreadable(reason) => return ObjectVerdict::new(Standing::Unreadable).because(&**reason),
-            Content::NoLogDigestFile(sha256, reason) => (format!("it is no log digest file: {reason}"), Some(*sha256)),
+            Content::Unreadable(reason) => {
+                return ObjectVerdict::new(Standing::Unreadable).because(&**reason);
+            }
+            Content::NoLogDigestFile(sha256, reason) => {
+                (format!("it is no log digest file: {reason}"), Some(*sha256))
+            }
             Content::Damaged(reason) => (reason.to_string(), None),
             Content::Hash(sha256) => ("it is no log digest file".to_owned(), Some(*sha256)),
         };
-        ObjectVerdict { reason: Some(reason), by, expected, actual, ..ObjectVerdict::new(Standing::HashMismatch) }
+        ObjectVerdict {
+            reason: Some(reason),
+            by,
+            expected,
+            actual,
+            ..ObjectVerdict::new(Standing::HashMismatch)
+        }
     }
 
     fn missing_log_digest_files(&mut self, named: &BTreeMap<&str, usize>) {
         for at in named.values() {
-            let Some(previous) = self.graph.file(*at).and_then(|file| file.previous.as_ref()) else { continue };
+            let Some(previous) = self.graph.file(*at).and_then(|file| file.previous.as_ref()) else {
+                continue;
+            };
             let key = &*previous.object;
-            if !self.graph.claimants(key).is_empty() || self.graph.is_replaced(key) || !self.whole || !self.scope.holds(&previous.bucket, key) {
+            if !self.graph.claimants(key).is_empty()
+                || self.graph.is_replaced(key)
+                || !self.whole
+                || !self.scope.holds(&previous.bucket, key)
+            {
                 continue;
             }
             let verdict = self.not_there(key, "its successor names it, and it is not there");
-            self.push(CheckedKind::LogDigestFile, LogText::from(key), ObjectVerdict { by: Some(*at), expected: previous.sha256, ..verdict });
+            self.push(
+                CheckedKind::LogDigestFile,
+                LogText::from(key),
+                ObjectVerdict { by: Some(*at), expected: previous.sha256, ..verdict },
+            );
         }
     }
 
     /// Missing, unless nobody could look for it.
     pub(super) fn not_there(&self, key: &str, reason: &str) -> ObjectVerdict {
         match self.unread.reason(key) {
-            Some(why) => ObjectVerdict::new(Standing::Unreadable).because(format!("the folder it should be in could not be listed: {why}")),
+            Some(why) => ObjectVerdict::new(Standing::Unreadable)
+                .because(format!("the folder it should be in could not be listed: {why}")),
             None => ObjectVerdict::new(Standing::Missing).because(reason),
         }
     }
 
     fn spans(&self) -> Vec<Span<'c>> {
-        let new = |(trail, members): (&&'c Trail, &Vec<usize>)| Span::new(trail, members, self.found, self.graph, self.nodes, self.scope);
+        let new = |(trail, members): (&&'c Trail, &Vec<usize>)| {
+            Span::new(trail, members, self.found, self.graph, self.nodes, self.scope)
+        };
         self.trails.iter().filter_map(new).collect()
     }
 
     fn assemble(mut self, spans: &[Span<'c>], keys: &Keys) -> Verification {
         self.objects.sort_unstable_by(|one, other| {
-            (&one.object, one.kind, one.actual_sha256, one.verdict).cmp(&(&other.object, other.kind, other.actual_sha256, other.verdict))
+            (&one.object, one.kind, one.actual_sha256, one.verdict).cmp(&(
+                &other.object,
+                other.kind,
+                other.actual_sha256,
+                other.verdict,
+            ))
         });
         let signed = self.nodes.iter().filter(|node| node.proven).count();
         self.summary.signatures = match signed {
@@ -198,17 +233,22 @@ impl<'c> VerificationBuilder<'c> {
             some if some == self.nodes.len() => SignaturesChecked::All,
             _ => SignaturesChecked::Some,
         };
-        let chains: Vec<Chain> = self.trails.iter().map(|(trail, members)| self.chain(trail, members, spans)).collect();
+        let chains: Vec<Chain> =
+            self.trails.iter().map(|(trail, members)| self.chain(trail, members, spans)).collect();
         let signed = || chains.iter().flat_map(|chain| &chain.covered).filter(|time| time.signed);
         self.summary.proven_from = signed().map(|time| time.from).min();
         self.summary.proven_to = signed().map(|time| time.to).max();
-        self.summary.warnings = warnings::all(self.found, self.nodes, &chains, &self.objects, self.overdue, keys);
+        self.summary.warnings =
+            warnings::all(self.found, self.nodes, &chains, &self.objects, self.overdue, keys);
         Verification { summary: self.summary, chains, objects: self.objects }
     }
 
     fn chain(&self, trail: &Trail, members: &[usize], spans: &[Span<'c>]) -> Chain {
         let mut log_digest_files = Standings::default();
-        members.iter().filter_map(|at| self.nodes.get(*at)).for_each(|node| log_digest_files.add(node.standing));
+        members
+            .iter()
+            .filter_map(|at| self.nodes.get(*at))
+            .for_each(|node| log_digest_files.add(node.standing));
         let span = spans.iter().find(|span| span.trail == trail);
         Chain {
             account: trail.account.as_str().into(),

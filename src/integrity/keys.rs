@@ -39,8 +39,11 @@ impl Keys {
         for answer in serde_json::Deserializer::from_slice(json).into_iter::<Answer>() {
             let answer = answer.map_err(|error| error.to_string())?;
             for key in answer.keys {
-                let der = decode(key.value.trim()).ok_or_else(|| format!("the value of key {} is not base64", key.fingerprint))?;
-                let der = unwrapped(&der).ok_or_else(|| format!("the value of key {} is no RSA public key in DER", key.fingerprint))?;
+                let der = decode(key.value.trim())
+                    .ok_or_else(|| format!("the value of key {} is not base64", key.fingerprint))?;
+                let der = unwrapped(&der).ok_or_else(|| {
+                    format!("the value of key {} is no RSA public key in DER", key.fingerprint)
+                })?;
                 let known = self.by_fingerprint.entry(key.fingerprint).or_default();
                 if !known.iter().any(|known| known == der) {
                     known.push(der.to_vec());
@@ -78,7 +81,12 @@ fn value(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
         short @ ..0x80 => (short, rest),
         long => {
             let (bytes, rest) = rest.split_at_checked(long - 0x80)?;
-            (bytes.iter().try_fold(0usize, |sum, byte| sum.checked_mul(256)?.checked_add(usize::from(*byte)))?, rest)
+            (
+                bytes
+                    .iter()
+                    .try_fold(0usize, |sum, byte| sum.checked_mul(256)?.checked_add(usize::from(*byte)))?,
+                rest,
+            )
         }
     };
     rest.split_at_checked(length)
@@ -95,7 +103,8 @@ mod tests {
         let wrapped = [&[0x30, 15, 0x30, 2, 5, 0, 3, 9, 0][..], &bare].concat();
         assert_eq!(unwrapped(&bare), Some(&bare[..]));
         assert_eq!(unwrapped(&wrapped), Some(&bare[..]));
-        for broken in [&[][..], &[0x30], &[0x30, 0x82, 1], &[0x30, 9, 2, 1, 7], &[4, 1, 0], &[0x30, 0xff, 1]] {
+        for broken in [&[][..], &[0x30], &[0x30, 0x82, 1], &[0x30, 9, 2, 1, 7], &[4, 1, 0], &[0x30, 0xff, 1]]
+        {
             assert_eq!(unwrapped(broken), None, "{broken:?}");
         }
     }
@@ -103,9 +112,16 @@ mod tests {
     #[test]
     fn several_answers_may_stand_in_one_file() {
         let mut keys = Keys::default();
-        let page = |name: &str| format!(r#"{{"PublicKeyList":[{{"Value":"MAYCAQcCAQM=","ValidityStartTime":1.0,"Fingerprint":"{name}"}}]}}"#);
+        let page = |name: &str| {
+            format!(
+                r#"{{"PublicKeyList":[{{"Value":"MAYCAQcCAQM=","ValidityStartTime":1.0,"Fingerprint":"{name}"}}]}}"#
+            )
+        };
         assert_eq!(keys.add(format!("{}\n{}", page("a"), page("b")).as_bytes()), Ok(2));
         assert_eq!(keys.with_fingerprint("a").chain(keys.with_fingerprint("b")).count(), 2);
-        assert!(keys.add(b"{\"Trails\":[]}").is_err() && keys.add(page("c").replace("MAY", "!").as_bytes()).is_err());
+        assert!(
+            keys.add(b"{\"Trails\":[]}").is_err()
+                && keys.add(page("c").replace("MAY", "!").as_bytes()).is_err()
+        );
     }
 }

@@ -45,13 +45,18 @@ pub struct Listed<'f> {
 impl<'f> Listing<'f> {
     pub fn new(found: &'f [Found]) -> Self {
         let lines = found.iter().enumerate().flat_map(|(file, found)| {
-            (0..found.file.files.len()).filter_map(move |line| Some(Line { file: u32::try_from(file).ok()?, line: u32::try_from(line).ok()? }))
+            (0..found.file.files.len()).filter_map(move |line| {
+                Some(Line { file: u32::try_from(file).ok()?, line: u32::try_from(line).ok()? })
+            })
         });
         let mut listing = Self { found, lines: lines.collect(), present: Vec::new() };
         let mut lines = std::mem::take(&mut listing.lines);
         lines.sort_unstable_by(|one, other| match (listing.listed(*one), listing.listed(*other)) {
             (Some(one_listed), Some(other_listed)) => {
-                let order = one_listed.name.cmp(&other_listed.name).then_with(|| place(one_listed).cmp(place(other_listed)));
+                let order = one_listed
+                    .name
+                    .cmp(&other_listed.name)
+                    .then_with(|| place(one_listed).cmp(place(other_listed)));
                 order.then((one.file, one.line).cmp(&(other.file, other.line)))
             }
             _ => Ordering::Equal,
@@ -74,8 +79,11 @@ impl<'f> Listing<'f> {
     /// decide; a copy without its folders, or in others, is found by name alone.
     pub fn of(&mut self, object: &str) -> Listed<'f> {
         let wanted = name::file_name(object);
-        let start = self.lines.partition_point(|line| self.listed(*line).is_some_and(|listed| &*listed.name < wanted));
-        let same_name = (start..).map_while(|at| self.entry(at)).take_while(|entry| &*entry.listed.name == wanted);
+        let start = self
+            .lines
+            .partition_point(|line| self.listed(*line).is_some_and(|listed| &*listed.name < wanted));
+        let same_name =
+            (start..).map_while(|at| self.entry(at)).take_while(|entry| &*entry.listed.name == wanted);
         let mut entries: Vec<_> = same_name.collect();
         let mut elsewhere = false;
         if let Some((_, inside)) = name::split(object) {
@@ -91,20 +99,27 @@ impl<'f> Listing<'f> {
                 *present = true;
             }
         }
-        let ambiguous = entries.windows(2).any(|pair| matches!(pair, [one, other] if place(one.listed) != place(other.listed)));
+        let ambiguous = entries
+            .windows(2)
+            .any(|pair| matches!(pair, [one, other] if place(one.listed) != place(other.listed)));
         Listed { entries, elsewhere, ambiguous }
     }
 
     /// Listed objects that were not read: for each, the entry in the most trustworthy log digest file.
     pub fn absent<'a>(&'a self, nodes: &'a [Node]) -> impl Iterator<Item = Entry<'f>> + 'a {
-        let trust = |entry: &Entry<'_>| nodes.get(entry.by).map(|node| (node.proven, !node.is_altered(), std::cmp::Reverse(entry.by)));
+        let trust = |entry: &Entry<'_>| {
+            nodes.get(entry.by).map(|node| (node.proven, !node.is_altered(), std::cmp::Reverse(entry.by)))
+        };
         let mut at = 0;
         std::iter::from_fn(move || {
             loop {
                 let first = self.entry(at)?;
                 let same = (at..).map_while(|at| self.entry(at));
-                let group: Vec<_> =
-                    same.take_while(|entry| entry.listed.name == first.listed.name && place(entry.listed) == place(first.listed)).collect();
+                let group: Vec<_> = same
+                    .take_while(|entry| {
+                        entry.listed.name == first.listed.name && place(entry.listed) == place(first.listed)
+                    })
+                    .collect();
                 at += group.len().max(1);
                 if !group.iter().any(|entry| self.present.get(entry.at) == Some(&true)) {
                     return group.into_iter().max_by_key(trust);

@@ -15,7 +15,12 @@ impl<'c> VerificationBuilder<'c> {
     /// Judges every log file that was read, and then those that are missing.
     pub(super) fn log_files(&mut self, others: Vec<Other>, spans: &[Span<'c>]) {
         let mut listing = Listing::new(self.found);
-        let kinds: BTreeSet<&str> = self.found.iter().flat_map(|found| &found.file.files).filter_map(|file| name::kind(&file.folder)).collect();
+        let kinds: BTreeSet<&str> = self
+            .found
+            .iter()
+            .flat_map(|found| &found.file.files)
+            .filter_map(|file| name::kind(&file.folder))
+            .collect();
         for other in others {
             let Listed { mut entries, elsewhere, ambiguous } = listing.of(other.object.raw());
             if ambiguous && entries.iter().any(|entry| other.content.fits(entry)) {
@@ -26,12 +31,14 @@ impl<'c> VerificationBuilder<'c> {
                 false => self.listed(&other.content, &entries),
             };
             if ambiguous && verdict.reason.is_none() {
-                verdict.reason = Some("several log files of its name are listed; it is one of them".to_owned());
+                verdict.reason =
+                    Some("several log files of its name are listed; it is one of them".to_owned());
             } else if elsewhere
                 && verdict.reason.is_none()
                 && let Some(entry) = entries.first()
             {
-                verdict.reason = Some(format!("it lies elsewhere than CloudTrail put it: {}", entry.listed.folder));
+                verdict.reason =
+                    Some(format!("it lies elsewhere than CloudTrail put it: {}", entry.listed.folder));
             }
             if let Some(by) = verdict.by {
                 self.count_listed(by, verdict.standing);
@@ -57,15 +64,25 @@ impl<'c> VerificationBuilder<'c> {
             return;
         }
         let altered = self.nodes.get(entry.by).is_some_and(Node::is_altered);
-        let reason = if altered { "a log digest file that was altered lists it, and it is not there" } else { "it is listed, and not there" };
-        let verdict = ObjectVerdict { by: Some(entry.by), expected: entry.listed.sha256, ..self.not_there(&key, reason) };
+        let reason = if altered {
+            "a log digest file that was altered lists it, and it is not there"
+        } else {
+            "it is listed, and not there"
+        };
+        let verdict = ObjectVerdict {
+            by: Some(entry.by),
+            expected: entry.listed.sha256,
+            ..self.not_there(&key, reason)
+        };
         self.count_listed(entry.by, verdict.standing);
         self.push(CheckedKind::LogFile, LogText::from(key), verdict);
     }
 
     /// A log file that at least one log digest file lists.
     fn listed(&self, content: &Content, entries: &[Entry<'_>]) -> ObjectVerdict {
-        let trust = |entry: &Entry<'_>| self.nodes.get(entry.by).map_or((false, false), |node| (node.proven, !node.is_altered()));
+        let trust = |entry: &Entry<'_>| {
+            self.nodes.get(entry.by).map_or((false, false), |node| (node.proven, !node.is_altered()))
+        };
         let actual = content.sha256();
         // The most trustworthy entries decide; if one of them does not match, the file is wrong.
         let most = entries.iter().map(trust).max().unwrap_or_default();
@@ -74,7 +91,12 @@ impl<'c> VerificationBuilder<'c> {
         let Some(entry) = deciding().find(|entry| !fits(entry)).or_else(|| deciding().next()) else {
             return ObjectVerdict::new(Standing::NotCovered);
         };
-        let verdict = ObjectVerdict { by: Some(entry.by), expected: entry.listed.sha256, actual, ..ObjectVerdict::new(Standing::Valid) };
+        let verdict = ObjectVerdict {
+            by: Some(entry.by),
+            expected: entry.listed.sha256,
+            actual,
+            ..ObjectVerdict::new(Standing::Valid)
+        };
         match (content, most) {
             (Content::Unreadable(reason), _) => ObjectVerdict { standing: Standing::Unreadable, ..verdict }.because(&**reason),
             (Content::Damaged(reason), _) => ObjectVerdict { standing: Standing::HashMismatch, ..verdict }.because(&**reason),
@@ -97,7 +119,9 @@ impl<'c> VerificationBuilder<'c> {
     fn unlisted(&mut self, other: &Other, spans: &[Span<'c>], kinds: &BTreeSet<&str>) -> ObjectVerdict {
         let object = other.object.raw();
         let actual = if let Content::Hash(sha256) = &other.content { Some(*sha256) } else { None };
-        let not_covered = |reason: &str| ObjectVerdict { actual, ..ObjectVerdict::new(Standing::NotCovered) }.because(reason);
+        let not_covered = |reason: &str| {
+            ObjectVerdict { actual, ..ObjectVerdict::new(Standing::NotCovered) }.because(reason)
+        };
         if let Content::Unreadable(reason) = &other.content {
             return ObjectVerdict::new(Standing::Unreadable).because(&**reason);
         }
@@ -109,8 +133,11 @@ impl<'c> VerificationBuilder<'c> {
         }
         let place = name::split(object).map(|(before, _)| before);
         let here = |span: &&Span<'_>| span.trail.account == account && span.trail.region == region;
-        let near = |span: &&Span<'_>| place.is_none() || span.places.iter().any(|other| other.is_none() || *other == place);
-        let said: Vec<Said> = spans.iter().filter(here).filter(near).map(|span| span.say(first, last)).collect();
+        let near = |span: &&Span<'_>| {
+            place.is_none() || span.places.iter().any(|other| other.is_none() || *other == place)
+        };
+        let said: Vec<Said> =
+            spans.iter().filter(here).filter(near).map(|span| span.say(first, last)).collect();
         let rank = |said: &Said| match said {
             Said::Unlisted => 0,
             Said::NotYet => 1,

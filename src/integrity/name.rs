@@ -31,7 +31,9 @@ pub fn identity(key: &str) -> &str {
 /// The path from the last folder on that names a kind: `CloudTrail/…`, `CloudTrail-Digest/…`.
 pub fn from_kind(path: &str) -> Option<&str> {
     let starts = std::iter::once(0).chain(path.match_indices('/').map(|(at, _)| at + 1));
-    starts.filter_map(|at| path.get(at..)).rfind(|rest| rest.split_once('/').is_some_and(|(folder, _)| is_kind(folder)))
+    starts
+        .filter_map(|at| path.get(at..))
+        .rfind(|rest| rest.split_once('/').is_some_and(|(folder, _)| is_kind(folder)))
 }
 
 fn is_kind(folder: &str) -> bool {
@@ -42,7 +44,10 @@ fn is_kind(folder: &str) -> bool {
 /// `CloudTrail-Insight` …
 pub fn kind(path: &str) -> Option<&str> {
     let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
-    folders.rsplit('/').find(|folder| is_kind(folder)).or_else(|| name.split('_').nth(1).filter(|part| is_kind(part)))
+    folders
+        .rsplit('/')
+        .find(|folder| is_kind(folder))
+        .or_else(|| name.split('_').nth(1).filter(|part| is_kind(part)))
 }
 
 /// The trail of a log digest file, from its name:
@@ -65,7 +70,12 @@ impl Trail {
         let (name, home_region) = rest.rsplit_once('_')?;
         time_of_stamp(stamp)?;
         let owned = str::to_owned;
-        Some(Self { account: owned(account), name: owned(name), home_region: owned(home_region), region: owned(region) })
+        Some(Self {
+            account: owned(account),
+            name: owned(name),
+            home_region: owned(home_region),
+            region: owned(region),
+        })
     }
 }
 
@@ -80,7 +90,9 @@ pub fn delivered(file_name: &str) -> Option<Timestamp> {
 
 /// `20240301T0005Z`, `20240301T000500Z`, and the old form that continues into the rest of the name.
 fn time_of_stamp(stamp: &str) -> Option<Timestamp> {
-    let digits = |from: usize, to: usize| stamp.get(from..to).filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+    let digits = |from: usize, to: usize| {
+        stamp.get(from..to).filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
     let (date, minutes) = (digits(0, 8)?, digits(9, 13)?);
     if stamp.get(8..9)? != "T" {
         return None;
@@ -102,18 +114,36 @@ mod tests {
     fn trails_may_have_underscores_in_their_names() {
         let name = "111122223333_CloudTrail-Digest_eu-west-1_my_trail.1_us-east-1_20200911T193649Z.json.gz";
         let trail = Trail::of(name).unwrap();
-        assert_eq!((trail.name.as_str(), trail.home_region.as_str(), trail.region.as_str()), ("my_trail.1", "us-east-1", "eu-west-1"));
+        assert_eq!(
+            (trail.name.as_str(), trail.home_region.as_str(), trail.region.as_str()),
+            ("my_trail.1", "us-east-1", "eu-west-1")
+        );
         let backfill = name.replace(".json.gz", "_backfill.json");
-        assert_eq!((Trail::of(&backfill), is_backfill(&backfill), is_backfill(name)), (Some(trail), true, false));
-        assert_eq!(Trail::of("111122223333_CloudTrail_eu-west-1_20200911T1930Z_l2pGqVS53QcGdAkp.json.gz"), None);
+        assert_eq!(
+            (Trail::of(&backfill), is_backfill(&backfill), is_backfill(name)),
+            (Some(trail), true, false)
+        );
+        assert_eq!(
+            Trail::of("111122223333_CloudTrail_eu-west-1_20200911T1930Z_l2pGqVS53QcGdAkp.json.gz"),
+            None
+        );
     }
 
     #[test]
     fn names_tell_when_a_file_was_delivered() {
         let time = |text| Timestamp::parse(text);
-        assert_eq!(delivered("1_CloudTrail_us-west-2_20200911T1930Z_l2pG.json.gz"), time("2020-09-11T19:30:00Z"));
-        assert_eq!(delivered("1_CloudTrail_us-west-2_20200911T1930Zl2pG.json.gz"), time("2020-09-11T19:30:00Z"));
-        assert_eq!(delivered("1_CloudTrail-Digest_us-west-2_a_b_20200911T193649Z.json.gz"), time("2020-09-11T19:36:49Z"));
+        assert_eq!(
+            delivered("1_CloudTrail_us-west-2_20200911T1930Z_l2pG.json.gz"),
+            time("2020-09-11T19:30:00Z")
+        );
+        assert_eq!(
+            delivered("1_CloudTrail_us-west-2_20200911T1930Zl2pG.json.gz"),
+            time("2020-09-11T19:30:00Z")
+        );
+        assert_eq!(
+            delivered("1_CloudTrail-Digest_us-west-2_a_b_20200911T193649Z.json.gz"),
+            time("2020-09-11T19:36:49Z")
+        );
         assert_eq!(delivered("notes.json"), None);
         assert_eq!(delivered("1_CloudTrail_us-west-2_20209911T1930Z_a.json.gz"), None);
     }

@@ -56,7 +56,8 @@ pub fn read(run: Run<'_>, pool: Option<&ThreadPool>) -> (Coverage, Read) {
         // If no threads can be started, this thread does all the work.
         None => vec![work(run, &room)],
     };
-    let (mut coverage, mut all) = (Coverage { partial: run.cancelled.load(Ordering::Relaxed), ..Coverage::default() }, Read::default());
+    let (mut coverage, mut all) =
+        (Coverage { partial: run.cancelled.load(Ordering::Relaxed), ..Coverage::default() }, Read::default());
     all.others.reserve_exact(parts.iter().map(|part| part.read.others.len()).sum());
     for part in parts {
         all.log_digest_files.extend(part.read.log_digest_files);
@@ -88,7 +89,14 @@ fn work(run: Run<'_>, room: &TextMemory) -> Part {
 }
 
 impl Part {
-    fn object(&mut self, run: Run<'_>, room: &TextMemory, gunzip: &mut Gunzip, delivery: Delivery, stored: &[u8]) {
+    fn object(
+        &mut self,
+        run: Run<'_>,
+        room: &TextMemory,
+        gunzip: &mut Gunzip,
+        delivery: Delivery,
+        stored: &[u8],
+    ) {
         self.coverage.objects_listed += 1;
         self.coverage.bytes_compressed += delivery.size;
         let Delivery { object, outcome, signed, mut rest, .. } = delivery;
@@ -100,7 +108,9 @@ impl Part {
         let (length, sha256, content, incomplete) = match gunzip.content(stored, room.share_bytes()) {
             (_, Some(Incomplete::TooLarge(_))) => streamed(stored, &mut rest, room, named, &mut large),
             _ if rest.is_some() => streamed(stored, &mut rest, room, named, &mut large),
-            (content, incomplete) => (content.len() as u64, Sha256(sha2::Sha256::digest(content).into()), content, incomplete),
+            (content, incomplete) => {
+                (content.len() as u64, Sha256(sha2::Sha256::digest(content).into()), content, incomplete)
+            }
         };
         let rest_bytes = rest.as_ref().map_or(0, source::Rest::bytes);
         self.coverage.bytes_compressed += rest_bytes;
@@ -123,11 +133,15 @@ impl Part {
         }
         match LogDigestFile::parse(content, sha256) {
             Ok(file) => {
-                let generated = signed.as_ref().and_then(|signed| Timestamp::parse(signed.generated.as_deref()?));
+                let generated =
+                    signed.as_ref().and_then(|signed| Timestamp::parse(signed.generated.as_deref()?));
                 let signature = signed.map(|signed| signed.signature.into());
                 self.read.log_digest_files.push(Found { object, file: Box::new(file), signature, generated });
             }
-            Err(reason) if named => self.read.others.push(Other { object, content: Content::NoLogDigestFile(sha256, reason.into()) }),
+            Err(reason) if named => self
+                .read
+                .others
+                .push(Other { object, content: Content::NoLogDigestFile(sha256, reason.into()) }),
             Err(_) => self.read.others.push(Other { object, content: Content::Hash(sha256) }),
         }
     }
@@ -172,7 +186,9 @@ fn streamed<'l>(
         length += piece.len() as u64;
         if turn.is_some() && length > room.record_bytes() {
             let limit = room.record_bytes();
-            break Some(Incomplete::TooLarge(format!("a log digest file that is larger than --max-memory allows ({limit} bytes): give more")));
+            break Some(Incomplete::TooLarge(format!(
+                "a log digest file that is larger than --max-memory allows ({limit} bytes): give more"
+            )));
         }
         if turn.is_some() {
             large.extend_from_slice(piece);

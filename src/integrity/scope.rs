@@ -77,7 +77,11 @@ mod tests {
 
     #[test]
     fn what_lies_outside_of_the_sources_is_not_missing() {
-        assert!(holds(bucket("trail", "")) && holds(bucket("trail", "p/AWSLogs/1111")) && !holds(bucket("trail", "q/")));
+        assert!(
+            holds(bucket("trail", ""))
+                && holds(bucket("trail", "p/AWSLogs/1111"))
+                && !holds(bucket("trail", "q/"))
+        );
         assert!(!holds(bucket("trail", "p/AWSLogs/111122223333/CloudTrail-Digest/")));
         assert!(holds(bucket("copy", "")) && holds(bucket("copy", "q/AWSLogs/111122223333/")));
         assert!(!holds(bucket("copy", "q/AWSLogs/111122223333/CloudTrail/us-east-1/")));

@@ -39,7 +39,8 @@ pub fn check(keys: &Keys, file: &LogDigestFile, signature: &str) -> Check {
         return Check::Not(Why::UnknownKey);
     }
     let message = signed_text(file);
-    let valid = from_hex(signature).is_some_and(|signature| known.any(|key| verifies(key, message.as_bytes(), &signature)));
+    let valid = from_hex(signature)
+        .is_some_and(|signature| known.any(|key| verifies(key, message.as_bytes(), &signature)));
     if valid { Check::Valid } else { Check::Invalid }
 }
 
@@ -59,7 +60,9 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(feature = "signatures")]
 fn verifies(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
-    ring::signature::UnparsedPublicKey::new(&ring::signature::RSA_PKCS1_2048_8192_SHA256, key).verify(message, signature).is_ok()
+    ring::signature::UnparsedPublicKey::new(&ring::signature::RSA_PKCS1_2048_8192_SHA256, key)
+        .verify(message, signature)
+        .is_ok()
 }
 
 #[cfg(not(feature = "signatures"))]

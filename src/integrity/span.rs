@@ -42,13 +42,25 @@ pub enum Said {
 
 impl<'f> Span<'f> {
     /// `members`: the indexes in `nodes` of one trail's files, in order of time.
-    pub fn new(trail: &'f Trail, members: &[usize], found: &'f [Found], graph: &Graph<'f>, nodes: &[Node], scope: &Scope) -> Option<Self> {
-        let mut places: Vec<_> =
-            members.iter().filter_map(|at| Some(super::name::split(found.get(*at)?.object.raw()).map(|(before, _)| before))).collect();
+    pub fn new(
+        trail: &'f Trail,
+        members: &[usize],
+        found: &'f [Found],
+        graph: &Graph<'f>,
+        nodes: &[Node],
+        scope: &Scope,
+    ) -> Option<Self> {
+        let mut places: Vec<_> = members
+            .iter()
+            .filter_map(|at| Some(super::name::split(found.get(*at)?.object.raw()).map(|(before, _)| before)))
+            .collect();
         places.sort_unstable();
         places.dedup();
         let is_good = |at: &usize| nodes.get(*at).is_some_and(|node| !node.is_altered());
-        let mut good = members.iter().copied().filter(|at| is_good(at) && graph.file(*at).is_some_and(|file| !file.backfill));
+        let mut good = members
+            .iter()
+            .copied()
+            .filter(|at| is_good(at) && graph.file(*at).is_some_and(|file| !file.backfill));
         let first = good.next()?;
         let file = graph.file(first)?;
         let mut span = Self {
@@ -67,9 +79,13 @@ impl<'f> Span<'f> {
     }
 
     fn extend(&mut self, at: usize, graph: &Graph<'_>, nodes: &[Node], scope: &Scope) {
-        let (Some(file), Some(end)) = (graph.file(at), self.times.last().map(|(_, end)| *end)) else { return };
+        let (Some(file), Some(end)) = (graph.file(at), self.times.last().map(|(_, end)| *end)) else {
+            return;
+        };
         let before = file.previous.as_ref().map(|previous| (previous, graph.claimants(&previous.object)));
-        let linked = before.is_some_and(|(_, files)| files.iter().any(|file| nodes.get(*file).is_some_and(|node| !node.is_altered())));
+        let linked = before.is_some_and(|(_, files)| {
+            files.iter().any(|file| nodes.get(*file).is_some_and(|node| !node.is_altered()))
+        });
         let joins = linked || file.start <= end;
         if joins {
             if let Some((_, end)) = self.times.last_mut() {
@@ -102,10 +118,16 @@ impl<'f> Span<'f> {
 
     /// What to say about an unlisted file that was delivered between `first` and `last`.
     pub fn say(&self, first: Timestamp, last: Timestamp) -> Said {
-        if self.times.iter().any(|(from, to)| first >= *from && last.plus_seconds(DELIVERY_SECONDS_MAX) <= *to) {
+        if self
+            .times
+            .iter()
+            .any(|(from, to)| first >= *from && last.plus_seconds(DELIVERY_SECONDS_MAX) <= *to)
+        {
             return Said::Unlisted;
         }
-        let (Some((begin, _)), Some((_, end))) = (self.times.first(), self.times.last()) else { return Said::NotYet };
+        let (Some((begin, _)), Some((_, end))) = (self.times.first(), self.times.last()) else {
+            return Said::NotYet;
+        };
         if first < *begin {
             return Said::Before(*begin);
         }
@@ -119,10 +141,18 @@ impl<'f> Span<'f> {
 }
 
 fn begins(first: usize, graph: &Graph<'_>, nodes: &[Node], scope: &Scope) -> ChainBegin {
-    let Some(previous) = graph.file(first).and_then(|file| file.previous.as_ref()) else { return ChainBegin::StartingFile };
+    let Some(previous) = graph.file(first).and_then(|file| file.previous.as_ref()) else {
+        return ChainBegin::StartingFile;
+    };
     let files = graph.claimants(&previous.object);
-    if graph.is_replaced(&previous.object) || files.iter().any(|file| nodes.get(*file).is_some_and(Node::is_altered)) {
+    if graph.is_replaced(&previous.object)
+        || files.iter().any(|file| nodes.get(*file).is_some_and(Node::is_altered))
+    {
         return ChainBegin::Altered;
     }
-    if scope.holds(&previous.bucket, &previous.object) { ChainBegin::Missing } else { ChainBegin::NotInSources }
+    if scope.holds(&previous.bucket, &previous.object) {
+        ChainBegin::Missing
+    } else {
+        ChainBegin::NotInSources
+    }
 }

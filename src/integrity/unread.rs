@@ -39,7 +39,10 @@ mod tests {
     use super::*;
 
     fn reason(unreadable: &[(&str, &str)], key: &str) -> Option<String> {
-        let other = |(object, reason): &(&str, &str)| Other { object: (*object).into(), content: Content::Unreadable((*reason).into()) };
+        let other = |(object, reason): &(&str, &str)| Other {
+            object: (*object).into(),
+            content: Content::Unreadable((*reason).into()),
+        };
         Unread::of(&unreadable.iter().map(other).collect::<Vec<_>>()).reason(key).map(str::to_owned)
     }
 
@@ -55,9 +58,13 @@ mod tests {
     /// Objects come in any order: the reason used to be that of the first.
     #[test]
     fn the_reason_is_the_same_whichever_came_first() {
-        let mut denied = [("AWSLogs/1/", "timed out"), ("AWSLogs/1/CloudTrail/", "gone"), ("p/AWSLogs/1/", "denied")];
+        let mut denied =
+            [("AWSLogs/1/", "timed out"), ("AWSLogs/1/CloudTrail/", "gone"), ("p/AWSLogs/1/", "denied")];
         let one = reason(&denied, "AWSLogs/1/CloudTrail/a");
         denied.reverse();
-        assert_eq!((reason(&denied, "AWSLogs/1/CloudTrail/a"), one), (Some("denied".to_owned()), Some("denied".to_owned())));
+        assert_eq!(
+            (reason(&denied, "AWSLogs/1/CloudTrail/a"), one),
+            (Some("denied".to_owned()), Some("denied".to_owned()))
+        );
     }
 }

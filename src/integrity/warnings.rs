@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::chain::Node;
 use super::keys::Keys;
 use super::read::Found;
-use crate::model::{Chain, CheckedKind, CheckedObject, GapCause, LogText, Standing, Timestamp, plural_verb, times};
+use crate::model::{
+    Chain, CheckedKind, CheckedObject, GapCause, LogText, Standing, Timestamp, plural_verb, times,
+};
 use crate::source::KeyRequest;
 use crate::source::layout::is_region;
 
@@ -17,7 +19,14 @@ const SIGNED_LATER_SECONDS: i64 = 3_600;
 const NAMES_MAX: usize = 8;
 
 /// All warnings, in a fixed order.
-pub fn all(found: &[Found], nodes: &[Node], chains: &[Chain], objects: &[CheckedObject], overdue: u64, keys: &Keys) -> Vec<String> {
+pub fn all(
+    found: &[Found],
+    nodes: &[Node],
+    chains: &[Chain],
+    objects: &[CheckedObject],
+    overdue: u64,
+    keys: &Keys,
+) -> Vec<String> {
     let mut warnings = Vec::new();
     warnings.extend(unsigned(found, nodes, keys));
     warnings.extend(unknown_keys(found, nodes));
@@ -35,7 +44,8 @@ pub fn all(found: &[Found], nodes: &[Node], chains: &[Chain], objects: &[Checked
 /// A warning if no signature was checked at all.
 fn unsigned(found: &[Found], nodes: &[Node], keys: &Keys) -> Option<String> {
     if nodes.iter().any(|node| node.proven) || cfg!(not(feature = "signatures")) {
-        return cfg!(not(feature = "signatures")).then(|| "Signatures were not checked: this tagfall was built without them.".to_owned());
+        return cfg!(not(feature = "signatures"))
+            .then(|| "Signatures were not checked: this tagfall was built without them.".to_owned());
     }
     if !keys.is_empty() {
         return Some("Signatures were not checked: none of the public keys given is that of a log digest file with a signature here.".to_owned());
@@ -55,18 +65,27 @@ pub fn key_requests(found: &[&Found]) -> Vec<KeyRequest> {
         let file = &found.file;
         // A key is found by the time at which it signed, which may be later than the hour that the file
         // covers.
-        let signed = found.generated.map_or(file.end, |generated| generated.max(file.end)).plus_seconds(SIGNED_LATER_SECONDS);
+        let signed = found
+            .generated
+            .map_or(file.end, |generated| generated.max(file.end))
+            .plus_seconds(SIGNED_LATER_SECONDS);
         let known = times.entry(&file.trail.region).or_insert((file.start, signed));
         *known = (known.0.min(file.start), known.1.max(signed));
     }
-    times.into_iter().take(REGIONS_MAX).map(|(region, (from, to))| KeyRequest { region: region.to_owned(), from, to }).collect()
+    times
+        .into_iter()
+        .take(REGIONS_MAX)
+        .map(|(region, (from, to))| KeyRequest { region: region.to_owned(), from, to })
+        .collect()
 }
 
 /// One command for each region.
 fn commands(found: &[&Found]) -> String {
     let requests = key_requests(found);
     let command = |KeyRequest { region, from, to }: &KeyRequest| {
-        format!("aws cloudtrail list-public-keys --region {region} --start-time {from} --end-time {to} > keys-{region}.json")
+        format!(
+            "aws cloudtrail list-public-keys --region {region} --start-time {from} --end-time {to} > keys-{region}.json"
+        )
     };
     let mut commands: Vec<String> = requests.iter().take(NAMES_MAX).map(command).collect();
     if requests.len() > NAMES_MAX {
@@ -76,7 +95,12 @@ fn commands(found: &[&Found]) -> String {
 }
 
 fn unknown_keys(found: &[Found], nodes: &[Node]) -> Option<String> {
-    let unknown: Vec<&Found> = found.iter().zip(nodes).filter(|(_, node)| node.standing == Standing::UnknownKey).map(|(found, _)| found).collect();
+    let unknown: Vec<&Found> = found
+        .iter()
+        .zip(nodes)
+        .filter(|(_, node)| node.standing == Standing::UnknownKey)
+        .map(|(found, _)| found)
+        .collect();
     let first = unknown.first()?;
     Some(format!(
         "{} a public key that is not among those given, such as {}. If AWS does not list it either, they were forged: {}",
@@ -87,8 +111,12 @@ fn unknown_keys(found: &[Found], nodes: &[Node]) -> Option<String> {
 }
 
 fn anew(chains: &[Chain]) -> Option<String> {
-    let gaps: Vec<&LogText> =
-        chains.iter().flat_map(|chain| chain.gaps.iter().filter(|gap| gap.cause == GapCause::StartedAnew).map(|_| &chain.trail)).collect();
+    let gaps: Vec<&LogText> = chains
+        .iter()
+        .flat_map(|chain| {
+            chain.gaps.iter().filter(|gap| gap.cause == GapCause::StartedAnew).map(|_| &chain.trail)
+        })
+        .collect();
     let trails: BTreeSet<&str> = gaps.iter().map(|trail| trail.raw()).collect();
     (!gaps.is_empty()).then(|| {
         let names: Vec<&str> = trails.into_iter().take(NAMES_MAX).collect();
@@ -103,8 +131,9 @@ fn anew(chains: &[Chain]) -> Option<String> {
 /// There are lists, but no log file at all: the wrong folder was named, or everything is gone.
 fn nothing_to_compare(objects: &[CheckedObject]) -> Option<String> {
     let mut log_files = objects.iter().filter(|object| object.kind == CheckedKind::LogFile).peekable();
-    (log_files.peek().is_some() && log_files.all(|object| object.verdict == Standing::Missing))
-        .then(|| "Not one of the listed log files is here. If they are elsewhere, name that place as well.".to_owned())
+    (log_files.peek().is_some() && log_files.all(|object| object.verdict == Standing::Missing)).then(|| {
+        "Not one of the listed log files is here. If they are elsewhere, name that place as well.".to_owned()
+    })
 }
 
 #[cfg(test)]
@@ -115,11 +144,28 @@ mod tests {
     use crate::model::Sha256;
 
     fn found(region: &str) -> Found {
-        let trail = Trail { account: "111122223333".into(), name: "t".into(), home_region: "us-east-1".into(), region: region.into() };
+        let trail = Trail {
+            account: "111122223333".into(),
+            name: "t".into(),
+            home_region: "us-east-1".into(),
+            region: region.into(),
+        };
         let time = Timestamp::from_millis(1_772_442_000_000);
         let (end_text, bucket, object, fingerprint) = ("".into(), "".into(), "".into(), "".into());
         let (previous, files, sha256, backfill) = (None, Vec::new(), Sha256([0; 32]), false);
-        let file = LogDigestFile { trail, start: time, end: time, end_text, bucket, object, fingerprint, previous, files, sha256, backfill };
+        let file = LogDigestFile {
+            trail,
+            start: time,
+            end: time,
+            end_text,
+            bucket,
+            object,
+            fingerprint,
+            previous,
+            files,
+            sha256,
+            backfill,
+        };
         Found { object: "a".into(), file: Box::new(file), signature: None, generated: None }
     }
 

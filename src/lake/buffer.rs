@@ -90,7 +90,12 @@ impl Buffers {
 
     /// Every partition with waiting rows.
     pub(super) fn partitions(&self) -> Vec<Partition> {
-        let mut all: Vec<Partition> = self.slots.iter().filter(|(_, slot)| !slot.is_empty()).map(|(partition, _)| partition.clone()).collect();
+        let mut all: Vec<Partition> = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| !slot.is_empty())
+            .map(|(partition, _)| partition.clone())
+            .collect();
         all.sort_unstable();
         all
     }
@@ -120,7 +125,8 @@ impl Buffers {
         if self.held <= budget {
             return Ok(());
         }
-        let mut sizes: Vec<(usize, Partition)> = self.slots.iter().map(|(partition, slot)| (slot.bytes, partition.clone())).collect();
+        let mut sizes: Vec<(usize, Partition)> =
+            self.slots.iter().map(|(partition, slot)| (slot.bytes, partition.clone())).collect();
         sizes.sort_unstable_by(|a, b| b.cmp(a));
         for (bytes, partition) in sizes {
             if self.held <= budget / 2 || bytes == 0 {
@@ -131,7 +137,8 @@ impl Buffers {
             let Some(slot) = self.slots.get_mut(&partition) else { continue };
             let (pieces, bytes) = slot.take_pieces();
             write_all(disk, &path, &pieces).map_err(|error| LakeError::io(&path, error))?;
-            slot.spilled.push(Spilled { path, lengths: pieces.iter().map(|piece| piece.bytes().len()).collect() });
+            slot.spilled
+                .push(Spilled { path, lengths: pieces.iter().map(|piece| piece.bytes().len()).collect() });
             slot.spilled_bytes += bytes as u64;
             self.held -= bytes;
         }
@@ -179,7 +186,10 @@ impl Waiting {
                 let mut bytes = vec![0; *length];
                 file.read_at(at, &mut bytes).map_err(failed)?;
                 at += *length as u64;
-                pieces.push(Piece::of(bytes).ok_or_else(|| LakeError::io(&spilled.path, "this spill file is damaged"))?);
+                pieces.push(
+                    Piece::of(bytes)
+                        .ok_or_else(|| LakeError::io(&spilled.path, "this spill file is damaged"))?,
+                );
             }
             let _ = disk.remove(&spilled.path);
         }

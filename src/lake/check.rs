@@ -65,7 +65,8 @@ fn check_on(disk: &dyn Disk) -> Result<Report, LakeError> {
 }
 
 pub(super) fn examine(disk: &dyn Disk, manifest: &Manifest) -> Examined {
-    let looked: Vec<Result<bool, LakeError>> = manifest.files.par_iter().map(|entry| look(disk, entry)).collect();
+    let looked: Vec<Result<bool, LakeError>> =
+        manifest.files.par_iter().map(|entry| look(disk, entry)).collect();
     let rows = manifest.files.iter().filter(|entry| !entry.partition.native).map(|entry| entry.rows).sum();
     let mut report = Report {
         generation: manifest.generation,
@@ -82,7 +83,10 @@ pub(super) fn examine(disk: &dyn Disk, manifest: &Manifest) -> Examined {
             Ok(true) => {}
             Ok(false) => unsealed.push(entry.clone()),
             Err(error) => {
-                report.damaged.push(Damage { file: entry.path().to_string_lossy().into_owned(), reason: error.reason() });
+                report.damaged.push(Damage {
+                    file: entry.path().to_string_lossy().into_owned(),
+                    reason: error.reason(),
+                });
                 files.push(entry.clone());
             }
         }
@@ -113,20 +117,38 @@ fn copies(disk: &dyn Disk, manifest: &Manifest) -> Vec<Damage> {
     let [_, others @ ..] = MANIFESTS;
     let damaged = |name: &&str| read(disk, (*name).as_ref()).is_ok() && Manifest::at(disk, name).is_err();
     let others = others.iter().filter(|_| manifest.version >= VERSION).filter(|name| damaged(name));
-    others.map(|name| Damage { file: (*name).to_owned(), reason: "damaged: the next commit writes it anew".to_owned() }).collect()
+    others
+        .map(|name| Damage {
+            file: (*name).to_owned(),
+            reason: "damaged: the next commit writes it anew".to_owned(),
+        })
+        .collect()
 }
 
 /// Files with names and in folders as the lake uses them that are not in the manifest.
 fn strays(disk: &dyn Disk, manifest: &Manifest) -> Vec<String> {
-    let mut named: BTreeSet<_> =
-        manifest.files.iter().map(FileEntry::path).chain(manifest.segments.iter().map(|one| layout::objects(&one.name))).collect();
+    let mut named: BTreeSet<_> = manifest
+        .files
+        .iter()
+        .map(FileEntry::path)
+        .chain(manifest.segments.iter().map(|one| layout::objects(&one.name)))
+        .collect();
     // Files that a commit replaced stay where they were for some time, and are expected.
     named.extend(disk.awaited());
     let folder = |entry: &FileEntry| entry.path().parent().map(Path::to_path_buf);
     let folders: BTreeSet<_> = manifest.files.iter().filter_map(folder).chain([OBJECTS.into()]).collect();
     let inside = |folder: &std::path::PathBuf| {
-        let names = disk.names(folder).unwrap_or_default().into_iter().filter(|name| layout::is_rows(name) || layout::is_segment(name));
+        let names = disk
+            .names(folder)
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|name| layout::is_rows(name) || layout::is_segment(name));
         names.map(|name| folder.join(name)).collect::<Vec<_>>()
     };
-    folders.iter().flat_map(inside).filter(|path| !named.contains(path)).map(|path| path.to_string_lossy().into_owned()).collect()
+    folders
+        .iter()
+        .flat_map(inside)
+        .filter(|path| !named.contains(path))
+        .map(|path| path.to_string_lossy().into_owned())
+        .collect()
 }

@@ -1,7 +1,8 @@
 //! Checksums: of all bytes of a lake that a reader relies on.
 //!
-//! A file of rows carries one for each of its column chunks in its footer, and the manifest has one of the footer: whoever reads
-//! two columns checks the bytes of two columns. Each is made while the bytes are written, so that nothing is read twice.
+//! A file of rows carries one for each of its column chunks in its footer, and the manifest has one of the
+//! footer: whoever reads two columns checks the bytes of two columns. Each is made while the bytes are
+//! written, so that nothing is read twice.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -24,7 +25,8 @@ impl Sum {
     }
 
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let plain = text.len() == Self::DIGITS && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let plain =
+            text.len() == Self::DIGITS && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         u64::from_str_radix(text, 16).ok().filter(|_| plain).map(Self)
     }
 }

@@ -94,19 +94,28 @@ impl Texts {
         let (mut all, mut ends) = (Vec::with_capacity(page.len() - 4 * count), Vec::with_capacity(count));
         for _ in 0..count {
             let (length, rest) = page.split_first_chunk::<4>().ok_or_else(damaged)?;
-            let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(damaged)?;
+            let (text, rest) =
+                rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(damaged)?;
             all.extend_from_slice(text);
             ends.push(u32::try_from(all.len()).map_err(|_| damaged())?);
             page = rest;
         }
         let all = String::from_utf8(all).map_err(|_| damaged())?;
-        if ends.iter().all(|end| all.is_char_boundary(*end as usize)) { Ok(Self::Distinct { all, ends }) } else { Err(damaged()) }
+        if ends.iter().all(|end| all.is_char_boundary(*end as usize)) {
+            Ok(Self::Distinct { all, ends })
+        } else {
+            Err(damaged())
+        }
     }
 }
 
 /// Reads the column in `pages`, which `chunk` describes; `None` if some of its texts are not in a
 /// dictionary.
-pub(super) fn codes(mut pages: BasicDecompressor, chunk: &ColumnChunkMetadata, height: usize) -> PolarsResult<Option<Codes>> {
+pub(super) fn codes(
+    mut pages: BasicDecompressor,
+    chunk: &ColumnChunkMetadata,
+    height: usize,
+) -> PolarsResult<Option<Codes>> {
     let descriptor = &chunk.descriptor().descriptor;
     if descriptor.max_rep_level > 0 {
         return Ok(None);
@@ -122,13 +131,18 @@ pub(super) fn codes(mut pages: BasicDecompressor, chunk: &ColumnChunkMetadata, h
         if page.num_values() > height - of_row.len() {
             return Err(polars_err!(ComputeError: "a page has too many rows"));
         }
-        let all_in_dictionary = add_page(&page, u32::try_from(descriptor.max_def_level).unwrap_or(0), null, &mut of_row)?;
+        let all_in_dictionary =
+            add_page(&page, u32::try_from(descriptor.max_def_level).unwrap_or(0), null, &mut of_row)?;
         if !all_in_dictionary {
             return Ok(None);
         }
         pages.reuse_page_buffer(page);
     }
-    if of_row.len() == height { Ok(Some(Codes { of_row, texts })) } else { Err(polars_err!(ComputeError: "a column is damaged")) }
+    if of_row.len() == height {
+        Ok(Some(Codes { of_row, texts }))
+    } else {
+        Err(polars_err!(ComputeError: "a column is damaged"))
+    }
 }
 
 /// Adds the numbers of a page's rows; false if some of its texts are not in a dictionary.
@@ -140,14 +154,20 @@ fn add_page(page: &DataPage, level_max: u32, null: u32, of_row: &mut Vec<u32>) -
         if count == 0 {
             return Ok(Vec::new());
         }
-        let (width, numbers) = parts.values.split_first().filter(|(width, _)| **width <= 32).ok_or_else(damaged)?;
+        let (width, numbers) =
+            parts.values.split_first().filter(|(width, _)| **width <= 32).ok_or_else(damaged)?;
         let codes = HybridRleDecoder::new(numbers, u32::from(*width), count).collect()?;
         // NULL's number is not that of a text here.
-        if codes.len() == count && codes.iter().copied().max() < Some(null) { Ok(codes) } else { Err(damaged()) }
+        if codes.len() == count && codes.iter().copied().max() < Some(null) {
+            Ok(codes)
+        } else {
+            Err(damaged())
+        }
     };
     // In most pages either every row has a text or none has.
     let run = levels.clone().next_chunk()?;
-    let no_texts = matches!(run, Some(HybridRleChunk::Rle(level, count)) if count == rows && level != level_max);
+    let no_texts =
+        matches!(run, Some(HybridRleChunk::Rle(level, count)) if count == rows && level != level_max);
     if !no_texts && !matches!(page.encoding(), Encoding::PlainDictionary | Encoding::RleDictionary) {
         return Ok(false);
     }
@@ -162,7 +182,11 @@ fn add_page(page: &DataPage, level_max: u32, null: u32, of_row: &mut Vec<u32>) -
             if levels.len() != rows {
                 return Err(damaged());
             }
-            of_row.extend(levels.into_iter().map(|level| if level == level_max { codes.next().unwrap_or(null) } else { null }));
+            of_row.extend(
+                levels
+                    .into_iter()
+                    .map(|level| if level == level_max { codes.next().unwrap_or(null) } else { null }),
+            );
         }
     }
     Ok(true)
@@ -177,13 +201,19 @@ mod tests {
     use super::*;
 
     fn page(texts: &[&[u8]]) -> Vec<u8> {
-        texts.iter().flat_map(|text| [&u32::try_from(text.len()).unwrap().to_le_bytes(), *text].concat()).collect()
+        texts
+            .iter()
+            .flat_map(|text| [&u32::try_from(text.len()).unwrap().to_le_bytes(), *text].concat())
+            .collect()
     }
 
     #[test]
     fn texts_of_a_dictionary_and_null_behind_them() {
         let texts = Texts::of_page(&page(&[b"b", b"", "ü".as_bytes()]), 3).unwrap();
-        assert_eq!((0..5).map(|code| texts.get(code)).collect::<Vec<_>>(), [Some("b"), Some(""), Some("ü"), None, None]);
+        assert_eq!(
+            (0..5).map(|code| texts.get(code)).collect::<Vec<_>>(),
+            [Some("b"), Some(""), Some("ü"), None, None]
+        );
         assert_eq!(texts.column().iter().collect::<Vec<_>>(), [Some("b"), Some(""), Some("ü"), None]);
         assert!(!texts.is_ascending());
         assert!(Texts::of_page(&page(&[b"", b"a", b"ab"]), 3).unwrap().is_ascending());

@@ -42,7 +42,12 @@ impl<'b> ColumnWriter<'b> {
 
     /// Takes the value of a row. Rows skipped since the last call have no value.
     #[inline]
-    pub(super) fn take(&mut self, row: usize, cells: &mut Cells<'b>, packer: &mut Packer) -> PolarsResult<()> {
+    pub(super) fn take(
+        &mut self,
+        row: usize,
+        cells: &mut Cells<'b>,
+        packer: &mut Packer,
+    ) -> PolarsResult<()> {
         self.pad(row);
         self.rows = row + 1;
         self.part.take(cells, 0, packer)
@@ -77,7 +82,9 @@ impl<'b> Part<'b> {
         let list = |elements| Self::List { level, elements: Box::new(elements) };
         match shape {
             Shape::Text => Self::Text(Leaf::new(level + 1, repeats)),
-            Shape::Row(fields) => Self::Row(fields.iter().map(|field| Self::new(&field.shape, level + 1, repeats)).collect()),
+            Shape::Row(fields) => {
+                Self::Row(fields.iter().map(|field| Self::new(&field.shape, level + 1, repeats)).collect())
+            }
             Shape::List(element) => list(Self::new(&element.shape, level + 2, true)),
             Shape::Map => list(Self::Row([(); 2].map(|()| Self::new(&Shape::Text, level + 3, true)).into())),
         }
@@ -89,11 +96,15 @@ impl<'b> Part<'b> {
                 Some(text) => leaf.text(text, repetition, packer)?,
                 None => leaf.null(repetition),
             },
-            Self::Row(fields) => fields.iter_mut().try_for_each(|field| field.take(cells, repetition, packer))?,
+            Self::Row(fields) => {
+                fields.iter_mut().try_for_each(|field| field.take(cells, repetition, packer))?
+            }
             Self::List { level, elements } => match cells.count().ok_or_else(damaged)? {
                 None => elements.nulls(repetition, *level, 1),
                 Some(0) => elements.nulls(repetition, *level + 1, 1),
-                Some(length) => (0..length).try_for_each(|at| elements.take(cells, u8::from(at > 0), packer))?,
+                Some(length) => {
+                    (0..length).try_for_each(|at| elements.take(cells, u8::from(at > 0), packer))?
+                }
             },
         }
         Ok(())
@@ -102,7 +113,9 @@ impl<'b> Part<'b> {
     fn nulls(&mut self, repetition: u8, definition: u8, count: usize) {
         match self {
             Self::Text(leaf) => leaf.nulls(repetition, definition, count),
-            Self::Row(fields) => fields.iter_mut().for_each(|field| field.nulls(repetition, definition, count)),
+            Self::Row(fields) => {
+                fields.iter_mut().for_each(|field| field.nulls(repetition, definition, count))
+            }
             Self::List { elements, .. } => elements.nulls(repetition, definition, count),
         }
     }

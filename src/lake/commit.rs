@@ -41,7 +41,10 @@ impl Moving {
     }
 
     fn path(&self) -> PathBuf {
-        self.partition.as_ref().map_or_else(|| layout::objects(&self.name), |partition| layout::rows(partition.folder(), &self.name))
+        self.partition.as_ref().map_or_else(
+            || layout::objects(&self.name),
+            |partition| layout::rows(partition.folder(), &self.name),
+        )
     }
 
     fn is_ours(&self) -> bool {
@@ -80,7 +83,8 @@ impl Journal {
     /// `None` if it is damaged.
     fn parse(bytes: &[u8]) -> Option<Self> {
         let (sum, text) = std::str::from_utf8(bytes).ok()?.split_once('\n')?;
-        let journal: Self = serde_json::from_str(text).ok().filter(|_| Sum::parse(sum) == Some(Sum::of(text.as_bytes())))?;
+        let journal: Self =
+            serde_json::from_str(text).ok().filter(|_| Sum::parse(sum) == Some(Sum::of(text.as_bytes())))?;
         Some(journal).filter(|journal| journal.arriving.iter().chain(&journal.leaving).all(Moving::is_ours))
     }
 }
@@ -110,7 +114,11 @@ fn is_staged(name: &str) -> bool {
 }
 
 /// Calls `sync` for each of many files, some at the same time.
-pub(super) fn sync_all<P: AsRef<Path> + Sync>(paths: &[P], together: usize, sync: impl Fn(&Path) -> io::Result<()> + Sync) -> Result<(), LakeError> {
+pub(super) fn sync_all<P: AsRef<Path> + Sync>(
+    paths: &[P],
+    together: usize,
+    sync: impl Fn(&Path) -> io::Result<()> + Sync,
+) -> Result<(), LakeError> {
     let next = AtomicUsize::new(0);
     let work = || {
         while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)).map(AsRef::as_ref) {
@@ -123,8 +131,10 @@ pub(super) fn sync_all<P: AsRef<Path> + Sync>(paths: &[P], together: usize, sync
         return work();
     }
     std::thread::scope(|scope| {
-        let others: Vec<_> = (1..together).map_while(|_| std::thread::Builder::new().spawn_scoped(scope, work).ok()).collect();
-        let lost = || Err(LakeError::io(Path::new("the lake"), "a thread that was to bring files there ended"));
+        let others: Vec<_> =
+            (1..together).map_while(|_| std::thread::Builder::new().spawn_scoped(scope, work).ok()).collect();
+        let lost =
+            || Err(LakeError::io(Path::new("the lake"), "a thread that was to bring files there ended"));
         others.into_iter().map(|other| other.join().unwrap_or_else(|_| lost())).fold(work(), Result::and)
     })
 }

@@ -28,9 +28,15 @@ pub fn ddl(place: &Location, table: &str, location: Option<&str>) -> Result<Stri
     let mut text = format!("CREATE EXTERNAL TABLE {table} (\n");
     let members = MEMBERS.iter().map(|member| (member.column, kind(&member.field.shape)));
     let others = [("object", "string"), ("record", "bigint"), ("extra", "string"), ("original", "string")];
-    let columns: Vec<String> =
-        members.chain(others.map(|(name, kind)| (name, kind.to_owned()))).map(|(name, kind)| format!("  `{name}` {kind}")).collect();
-    let _ = write!(text, "{}\n)\nPARTITIONED BY (`account` string, `region` string, `date` string)\n", columns.join(",\n"));
+    let columns: Vec<String> = members
+        .chain(others.map(|(name, kind)| (name, kind.to_owned())))
+        .map(|(name, kind)| format!("  `{name}` {kind}"))
+        .collect();
+    let _ = write!(
+        text,
+        "{}\n)\nPARTITIONED BY (`account` string, `region` string, `date` string)\n",
+        columns.join(",\n")
+    );
     text.push_str("ROW FORMAT SERDE 'org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe'\n");
     let is_listed = location.is_none();
     text.push_str(if is_listed {
@@ -42,7 +48,8 @@ pub fn ddl(place: &Location, table: &str, location: Option<&str>) -> Result<Stri
     let own = || format!("{}/{LISTS}", place.name().to_string_lossy().trim_end_matches('/'));
     let at = location.map_or_else(own, |location| location.trim_end_matches('/').to_owned());
     let at = at.replace('\'', "\\'");
-    let _ = write!(text, "LOCATION '{at}/'\nTBLPROPERTIES (\n{}\n);\n", properties(&manifest, &at).join(",\n"));
+    let _ =
+        write!(text, "LOCATION '{at}/'\nTBLPROPERTIES (\n{}\n);\n", properties(&manifest, &at).join(",\n"));
     Ok(text)
 }
 
@@ -54,16 +61,27 @@ pub fn ddl(place: &Location, table: &str, location: Option<&str>) -> Result<Stri
 pub fn files(place: &Location) -> Result<Vec<String>, LakeError> {
     let disk = place.disk_of_lake()?;
     let manifest = Manifest::load(&*disk)?.manifest;
-    Ok(manifest.files.iter().filter(|file| !file.partition.native).map(|file| disk.address(&file.path())).collect())
+    Ok(manifest
+        .files
+        .iter()
+        .filter(|file| !file.partition.native)
+        .map(|file| disk.address(&file.path()))
+        .collect())
 }
 
 /// Partition projection: accounts and regions are those in the lake, days are generated.
 fn properties(manifest: &Manifest, at: &str) -> Vec<String> {
-    let partitions = || manifest.files.iter().map(|file| &file.partition).filter(|partition| !partition.native);
-    let all = |values: BTreeSet<String>| if values.is_empty() { NO_VALUE.to_owned() } else { values.into_iter().collect::<Vec<_>>().join(",") };
+    let partitions =
+        || manifest.files.iter().map(|file| &file.partition).filter(|partition| !partition.native);
+    let all = |values: BTreeSet<String>| {
+        if values.is_empty() { NO_VALUE.to_owned() } else { values.into_iter().collect::<Vec<_>>().join(",") }
+    };
     let plain = |value: &Option<String>| {
         let value = value.as_deref().unwrap_or(NO_VALUE);
-        value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)).then(|| value.to_owned())
+        value
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+            .then(|| value.to_owned())
     };
     let accounts = all(partitions().filter_map(|partition| plain(&partition.account)).collect());
     let regions = all(partitions().filter_map(|partition| plain(&partition.region)).collect());
@@ -78,7 +96,10 @@ fn properties(manifest: &Manifest, at: &str) -> Vec<String> {
         property("projection.date.type", "date"),
         property("projection.date.format", "yyyy-MM-dd"),
         property("projection.date.range", &format!("{first},NOW")),
-        property("storage.location.template", &format!("{at}/account=${{account}}/region=${{region}}/date=${{date}}/")),
+        property(
+            "storage.location.template",
+            &format!("{at}/account=${{account}}/region=${{region}}/date=${{date}}/"),
+        ),
     ]
 }
 
@@ -87,7 +108,8 @@ fn kind(shape: &Shape) -> String {
     match shape {
         Shape::Text => "string".to_owned(),
         Shape::Row(fields) => {
-            let fields: Vec<String> = fields.iter().map(|field| format!("{}:{}", field.name, kind(&field.shape))).collect();
+            let fields: Vec<String> =
+                fields.iter().map(|field| format!("{}:{}", field.name, kind(&field.shape))).collect();
             format!("struct<{}>", fields.join(","))
         }
         Shape::List(element) => format!("array<{}>", kind(&element.shape)),

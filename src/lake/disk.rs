@@ -156,7 +156,10 @@ fn too_large() -> io::Error {
 /// Reads a whole file.
 pub(super) fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
     let file = disk.open(path)?;
-    let size = usize::try_from(file.size()).ok().filter(|size| *size as u64 <= WHOLE_BYTES_MAX).ok_or_else(too_large)?;
+    let size = usize::try_from(file.size())
+        .ok()
+        .filter(|size| *size as u64 <= WHOLE_BYTES_MAX)
+        .ok_or_else(too_large)?;
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(size).map_err(|_| too_large())?;
     bytes.resize(size, 0);

@@ -75,20 +75,34 @@ impl fmt::Display for LakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Busy { lake } => write!(f, "{}: another run is writing to this lake", lake.display()),
-            Self::Overtaken { lake } => write!(f, "{}: another run has committed to this lake since this one began", lake.display()),
+            Self::Overtaken { lake } => {
+                write!(f, "{}: another run has committed to this lake since this one began", lake.display())
+            }
             Self::Published { plan } => write!(f, "the plan {plan} was published by another run meanwhile"),
             Self::Unconditional { lake } => {
-                write!(f, "{}: this S3 server does not keep to If-None-Match and If-Match: two runs would overwrite each other", lake.display())
+                write!(
+                    f,
+                    "{}: this S3 server does not keep to If-None-Match and If-Match: two runs would overwrite each other",
+                    lake.display()
+                )
             }
-            Self::NothingStaged { lake } => write!(f, "{}: no shard of a plan is staged there", lake.display()),
-            Self::SeveralPlans { plans } => write!(f, "shards of {} plans are staged: {}", plans.len(), plans.join(", ")),
+            Self::NothingStaged { lake } => {
+                write!(f, "{}: no shard of a plan is staged there", lake.display())
+            }
+            Self::SeveralPlans { plans } => {
+                write!(f, "shards of {} plans are staged: {}", plans.len(), plans.join(", "))
+            }
             Self::ShardsMissing { missing, shards } => {
                 let named: Vec<String> = missing.iter().take(SHARDS_NAMED_MAX).map(u32::to_string).collect();
                 let more = if missing.len() > SHARDS_NAMED_MAX { ", …" } else { "" };
                 write!(f, "{} of {shards} shards are missing: {}{more}", missing.len(), named.join(", "))
             }
-            Self::NotALake { folder } => write!(f, "{}: a folder that is not empty, and no lake", folder.display()),
-            Self::OtherSelection { kept, asked } => write!(f, "the lake keeps {}, and not {}", services(kept), services(asked)),
+            Self::NotALake { folder } => {
+                write!(f, "{}: a folder that is not empty, and no lake", folder.display())
+            }
+            Self::OtherSelection { kept, asked } => {
+                write!(f, "the lake keeps {}, and not {}", services(kept), services(asked))
+            }
             Self::Version { found } => write!(f, "the lake was written by a later version (format {found})"),
             Self::Io { path, reason } => write!(f, "{}: {reason}", path.display()),
         }

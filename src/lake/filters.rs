@@ -1,8 +1,8 @@
 //! Bloom filters: whether a column chunk may have a text, told without reading the chunk.
 //!
-//! Ids, keys and addresses are nearly all different, and lie anywhere between a chunk's least and greatest text: without a filter,
-//! whoever looks for one reads them all. These are Parquet's own (split blocks, hashed with XXH64), so that other readers use them, too. They
-//! stand behind the last chunk of a file.
+//! Ids, keys and addresses are nearly all different, and lie anywhere between a chunk's least and greatest
+//! text: without a filter, whoever looks for one reads them all. These are Parquet's own (split blocks,
+//! hashed with XXH64), so that other readers use them, too. They stand behind the last chunk of a file.
 
 use std::io::Cursor;
 use std::ops::Range;
@@ -10,7 +10,8 @@ use std::ops::Range;
 use polars_error::{PolarsResult, polars_err};
 use polars_parquet_format::thrift::protocol::{TCompactInputProtocol, TCompactOutputProtocol};
 use polars_parquet_format::{
-    BloomFilterAlgorithm, BloomFilterCompression, BloomFilterHash, BloomFilterHeader, SplitBlockAlgorithm, Uncompressed, XxHash,
+    BloomFilterAlgorithm, BloomFilterCompression, BloomFilterHash, BloomFilterHeader, SplitBlockAlgorithm,
+    Uncompressed, XxHash,
 };
 use xxhash_rust::xxh64::xxh64;
 
@@ -21,7 +22,8 @@ const BITS_EACH: usize = 10;
 const BLOCK_BYTES: usize = 32;
 
 /// What each of a block's eight words makes of a hash. The numbers are those of Parquet's specification.
-const SALT: [u32; 8] = [0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947, 0x5c6b_fb31];
+const SALT: [u32; 8] =
+    [0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947, 0x5c6b_fb31];
 
 /// The hashes of a leaf's texts, as long as a filter of them is worth having.
 #[derive(Default)]
@@ -54,7 +56,9 @@ impl Hashes {
             compression: BloomFilterCompression::UNCOMPRESSED(Uncompressed {}),
         };
         let mut out = Vec::with_capacity(size + BLOCK_BYTES);
-        header.write_to_out_protocol(&mut TCompactOutputProtocol::new(&mut out)).map_err(|error| polars_err!(ComputeError: "{error}"))?;
+        header
+            .write_to_out_protocol(&mut TCompactOutputProtocol::new(&mut out))
+            .map_err(|error| polars_err!(ComputeError: "{error}"))?;
         let start = out.len();
         out.resize(start + size, 0);
         let bits = out.get_mut(start..).unwrap_or_default();
@@ -73,15 +77,25 @@ impl Hashes {
     }
 }
 
-/// Whether a filter as it stands in a file says that `text` may be among its texts. What is no filter of this kind says so of all.
+/// Whether a filter as it stands in a file says that `text` may be among its texts. What is no filter of this
+/// kind says so of all.
 pub(super) fn may_have(filter: &[u8], text: &[u8]) -> bool {
     let mut reader = Cursor::new(filter);
-    let Ok(header) = BloomFilterHeader::read_from_in_protocol(&mut TCompactInputProtocol::new(&mut reader, usize::MAX)) else { return true };
+    let Ok(header) =
+        BloomFilterHeader::read_from_in_protocol(&mut TCompactInputProtocol::new(&mut reader, usize::MAX))
+    else {
+        return true;
+    };
     let is_known = header.algorithm == BloomFilterAlgorithm::BLOCK(SplitBlockAlgorithm {})
         && header.hash == BloomFilterHash::XXHASH(XxHash {})
         && header.compression == BloomFilterCompression::UNCOMPRESSED(Uncompressed {});
-    let bits = usize::try_from(reader.position()).ok().and_then(|start| filter.get(start..)).unwrap_or_default();
-    if !is_known || bits.is_empty() || usize::try_from(header.num_bytes) != Ok(bits.len()) || !bits.len().is_multiple_of(BLOCK_BYTES) {
+    let bits =
+        usize::try_from(reader.position()).ok().and_then(|start| filter.get(start..)).unwrap_or_default();
+    if !is_known
+        || bits.is_empty()
+        || usize::try_from(header.num_bytes) != Ok(bits.len())
+        || !bits.len().is_multiple_of(BLOCK_BYTES)
+    {
         return true;
     }
     let hash = xxh64(text, 0);

@@ -1,7 +1,8 @@
-//! The end of a file of rows: the filters of its chunks, the indexes of its pages, and the footer that says where all of that lies.
+//! The end of a file of rows: the filters of its chunks, the indexes of its pages, and the footer that says
+//! where all of that lies.
 //!
-//! The library writes indexes and footer, and no filters. So what it writes at the end is held back: the filters go first, and what
-//! the footer says is corrected by their size.
+//! The library writes indexes and footer, and no filters. So what it writes at the end is held back: the
+//! filters go first, and what the footer says is corrected by their size.
 
 use std::io::Write;
 
@@ -14,7 +15,11 @@ use super::checksum::{Cuts, Stretch, Sum, Summing};
 use super::parquet::{FILTER_SUMS_KEY, FOOTER_END, MAGIC, SUMS_KEY};
 
 /// Ends a file, whose chunks have these filters, in order. Its size, and its end: indexes and footer.
-pub(super) fn finish<W: Write>(mut writer: FileWriter<Summing<W>>, filters: Vec<Option<Vec<u8>>>, cuts: &Cuts) -> PolarsResult<(u64, Stretch)> {
+pub(super) fn finish<W: Write>(
+    mut writer: FileWriter<Summing<W>>,
+    filters: Vec<Option<Vec<u8>>>,
+    cuts: &Cuts,
+) -> PolarsResult<(u64, Stretch)> {
     let too_large = || polars_err!(ComputeError: "the file is too large");
     cuts.hold();
     // Without Arrow's own schema, readers see plain Parquet types.
@@ -31,7 +36,8 @@ pub(super) fn finish<W: Write>(mut writer: FileWriter<Summing<W>>, filters: Vec<
         filter_sums.push_str(&Sum::of(&filter).to_string());
         metadata.bloom_filter_offset = Some(at);
         metadata.bloom_filter_length = Some(i32::try_from(filter.len()).map_err(|_| too_large())?);
-        at = i64::try_from(filter.len()).ok().and_then(|bytes| at.checked_add(bytes)).ok_or_else(too_large)?;
+        at =
+            i64::try_from(filter.len()).ok().and_then(|bytes| at.checked_add(bytes)).ok_or_else(too_large)?;
     }
     cuts.cut();
     let stretches = cuts.take();
@@ -50,7 +56,11 @@ pub(super) fn finish<W: Write>(mut writer: FileWriter<Summing<W>>, filters: Vec<
 /// Writes the indexes that were held back, and a footer that knows them `by` bytes further behind.
 fn put<W: Write>(out: &mut W, held: &[u8], mut metadata: ThriftFileMetadata, by: i64) -> PolarsResult<()> {
     let damaged = || polars_err!(ComputeError: "the end of a file has no footer");
-    let length = held.len().checked_sub(FOOTER_END as usize).and_then(|at| held.get(at..)?.first_chunk::<4>()).ok_or_else(damaged)?;
+    let length = held
+        .len()
+        .checked_sub(FOOTER_END as usize)
+        .and_then(|at| held.get(at..)?.first_chunk::<4>())
+        .ok_or_else(damaged)?;
     let footer = u32::from_le_bytes(*length) as usize + FOOTER_END as usize;
     let indexes = held.len().checked_sub(footer).and_then(|end| held.get(..end)).ok_or_else(damaged)?;
     out.write_all(indexes)?;
@@ -61,7 +71,9 @@ fn put<W: Write>(out: &mut W, held: &[u8], mut metadata: ThriftFileMetadata, by:
     }
     let mut footer = Vec::new();
     let failed = |error: &dyn std::fmt::Display| PolarsError::ComputeError(error.to_string().into());
-    metadata.write_to_out_protocol(&mut TCompactOutputProtocol::new(&mut footer)).map_err(|error| failed(&error))?;
+    metadata
+        .write_to_out_protocol(&mut TCompactOutputProtocol::new(&mut footer))
+        .map_err(|error| failed(&error))?;
     let length = u32::try_from(footer.len()).map_err(|error| failed(&error))?;
     footer.extend_from_slice(&length.to_le_bytes());
     footer.extend_from_slice(MAGIC);

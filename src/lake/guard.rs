@@ -16,7 +16,9 @@ mod tests {
 
     #[test]
     fn a_panic_is_a_failure_of_the_file() {
-        let failed = guarded(Path::new("a/b.parquet"), || [0_u8; 3].get(7).map(|_| ()).ok_or(()).map_err(|()| unreachable!("at {}", 7)));
+        let failed = guarded(Path::new("a/b.parquet"), || {
+            [0_u8; 3].get(7).map(|_| ()).ok_or(()).map_err(|()| unreachable!("at {}", 7))
+        });
         assert_eq!(failed, Err(LakeError::io(Path::new("a/b.parquet"), "damaged: it cannot be taken apart")));
         assert!(!guard::is_guarded());
     }

@@ -1,12 +1,14 @@
 //! The writer: takes records object by object, makes files of them, and commits.
 //!
-//! Objects are whole or not there: workers hand in an object's rows piece by piece, and while a commit is made none is
-//! half in. A commit comes after every [`Limits::commit_bytes`] of rows and at the end; whatever stops the process, the lake
-//! is as the last commit left it, and the next run reads only what that commit does not know.
+//! Objects are whole or not there: workers hand in an object's rows piece by piece, and while a commit is
+//! made none is half in. A commit comes after every [`Limits::commit_bytes`] of rows and at the end; whatever
+//! stops the process, the lake is as the last commit left it, and the next run reads only what that commit
+//! does not know.
 //!
 //! - `limits`: how much memory a run takes;
-//! - `collector`: a worker's part; `flow`: whose turn it is; `publish`: what a commit is made of; `repair`: what is
-//!   damaged is read again; `overtaken`: where another run has committed meanwhile; `shards`: what many machines stage, and one publishes.
+//! - `collector`: a worker's part; `flow`: whose turn it is; `publish`: what a commit is made of; `repair`:
+//!   what is damaged is read again; `overtaken`: where another run has committed meanwhile; `shards`: what
+//!   many machines stage, and one publishes.
 
 mod collector;
 mod flow;
@@ -47,7 +49,8 @@ pub struct Summary {
     pub objects_known: u64,
     /// Those of them that are damaged: what could be read of them is in the lake.
     pub objects_failed_before: u64,
-    /// Objects of which records are not in the lake, because a file of their day is damaged; the next run tries again.
+    /// Objects of which records are not in the lake, because a file of their day is damaged; the next run
+    /// tries again.
     pub objects_held_back: u64,
     /// Files of the lake that are damaged.
     pub damaged: Vec<Damage>,
@@ -86,12 +89,14 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// Opens the lake at `lake`, or begins one in an empty or new folder, or where nothing is in S3, and removes what an interrupted
-    /// run left. `select` names the `eventSource`s to keep (none: all); a lake keeps the same ones all its life. In S3 two runs may
-    /// be at it at the same time: the one that comes second commits on top of the other.
+    /// Opens the lake at `lake`, or begins one in an empty or new folder, or where nothing is in S3, and
+    /// removes what an interrupted run left. `select` names the `eventSource`s to keep (none: all); a lake
+    /// keeps the same ones all its life. In S3 two runs may be at it at the same time: the one that comes
+    /// second commits on top of the other.
     ///
     /// # Errors
-    /// Another run has it open; the folder holds something else; it keeps other services; the disk or the service refuses.
+    /// Another run has it open; the folder holds something else; it keeps other services; the disk or the
+    /// service refuses.
     pub fn open(lake: impl Into<Location>, select: &[String], limits: Limits) -> Result<Self, LakeError> {
         let place = lake.into();
         place.make()?;
@@ -102,9 +107,16 @@ impl Ingest {
         Self::open_on(place.disk()?, &place.name(), select, limits)
     }
 
-    /// The same for a lake on this disk. `lake` is what errors name; `select`: `None` for what it keeps already.
-    pub(super) fn open_on(disk: Arc<dyn Disk>, lake: &Path, select: Option<&[String]>, limits: Limits) -> Result<Self, LakeError> {
-        let lock = disk.lock(WRITER.as_ref(), Lock::Alone).map_err(|error| LakeError::io(WRITER.as_ref(), error))?;
+    /// The same for a lake on this disk. `lake` is what errors name; `select`: `None` for what it keeps
+    /// already.
+    pub(super) fn open_on(
+        disk: Arc<dyn Disk>,
+        lake: &Path,
+        select: Option<&[String]>,
+        limits: Limits,
+    ) -> Result<Self, LakeError> {
+        let lock =
+            disk.lock(WRITER.as_ref(), Lock::Alone).map_err(|error| LakeError::io(WRITER.as_ref(), error))?;
         let lock = lock.ok_or_else(|| LakeError::Busy { lake: lake.to_path_buf() })?;
         let Loaded { mut manifest, damage } = Manifest::load(&*disk)?;
         if let Some(select) = select {
@@ -112,7 +124,10 @@ impl Ingest {
             select.sort_unstable();
             select.dedup();
             if manifest.generation > 0 && manifest.select != select {
-                return Err(LakeError::OtherSelection { kept: manifest.select.join(","), asked: select.join(",") });
+                return Err(LakeError::OtherSelection {
+                    kept: manifest.select.join(","),
+                    asked: select.join(","),
+                });
             }
             disk.recover(&manifest, limits.keep_replaced)?;
             manifest.select = select;
@@ -123,7 +138,10 @@ impl Ingest {
         let known = Arc::new(KnownObjects::load(&*disk, &sound)?);
         let mut files: HashMap<Partition, Vec<Present>> = HashMap::new();
         for entry in &manifest.files {
-            files.entry(entry.partition.clone()).or_default().push(Present { entry: entry.clone(), staged: false });
+            files
+                .entry(entry.partition.clone())
+                .or_default()
+                .push(Present { entry: entry.clone(), staged: false });
         }
         let mut state = State::new(manifest, files);
         state.to_be_stored = damage.is_some();
@@ -165,8 +183,8 @@ impl Ingest {
         state.told.events_sharing_an_id += coverage.events_sharing_an_id;
     }
 
-    /// Commits what is left. `complete`: every source was read to its end, so that what could not be had before and was not
-    /// met again is no longer there to be had.
+    /// Commits what is left. `complete`: every source was read to its end, so that what could not be had
+    /// before and was not met again is no longer there to be had.
     ///
     /// # Errors
     /// What stopped this run, if something did; what was committed before stands.
@@ -182,8 +200,11 @@ impl Ingest {
             state.unread_before.clear();
             state.complete = true;
         }
-        let changed =
-            state.since_commit > 0 || !state.objects.is_empty() || state.manifest.generation == 0 || state.to_be_stored || state.is_repair();
+        let changed = state.since_commit > 0
+            || !state.objects.is_empty()
+            || state.manifest.generation == 0
+            || state.to_be_stored
+            || state.is_repair();
         if state.failure.is_none() && (changed || state.all_unread() != state.manifest.unread) {
             state = self.commit(state);
         }

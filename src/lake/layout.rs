@@ -8,7 +8,8 @@ use super::checksum::Sum;
 pub(super) const OWN: &str = "_tagfall";
 
 /// The manifest, its copy, and the previous one.
-pub(super) const MANIFESTS: [&str; 3] = ["_tagfall/manifest.json", "_tagfall/manifest.copy.json", "_tagfall/manifest.previous.json"];
+pub(super) const MANIFESTS: [&str; 3] =
+    ["_tagfall/manifest.json", "_tagfall/manifest.copy.json", "_tagfall/manifest.previous.json"];
 pub(super) const STAGING: &str = "_tagfall/staging";
 pub(super) const SPILL: &str = "_tagfall/spill";
 pub(super) const OBJECTS: &str = "_tagfall/objects";
@@ -51,13 +52,18 @@ pub(super) fn name_before(replaced: &str) -> Option<&str> {
 /// `000001-00001.parquet`, `000001-00001.rows`: a data file; in S3 the number is a hash of its content.
 pub(super) fn is_rows(name: &str) -> bool {
     let Some((stem, "parquet" | "rows")) = name.rsplit_once('.') else { return false };
-    stem.split_once('-').is_some_and(|(generation, number)| is_number(generation, 6) && (is_number(number, 5) || is_content(number)))
+    stem.split_once('-').is_some_and(|(generation, number)| {
+        is_number(generation, 6) && (is_number(number, 5) || is_content(number))
+    })
 }
 
 /// `000001.ndjson.gz`: results of the objects of one commit; in S3 `000001-0123….ndjson.gz`.
 pub(super) fn is_segment(name: &str) -> bool {
     let Some(stem) = name.strip_suffix(".ndjson.gz") else { return false };
-    is_number(stem, 6) || stem.split_once('-').is_some_and(|(generation, content)| is_number(generation, 6) && is_content(content))
+    is_number(stem, 6)
+        || stem
+            .split_once('-')
+            .is_some_and(|(generation, content)| is_number(generation, 6) && is_content(content))
 }
 
 /// Whether the name contains a hash of the file's content.
@@ -117,21 +123,47 @@ mod tests {
 
     #[test]
     fn only_names_as_a_lake_gives_them_are_its_own() {
-        assert!(is_rows("000001-00001.parquet") && is_rows("1234567-123456.rows") && is_segment("000001.ndjson.gz") && is_spill("0.rows"));
-        for name in
-            ["../000001-00001.parquet", "a/000001-00001.parquet", "000001-00001.parquet/", "1-1.parquet", "000001-00001.txt", "", "..", "-.rows"]
-        {
+        assert!(
+            is_rows("000001-00001.parquet")
+                && is_rows("1234567-123456.rows")
+                && is_segment("000001.ndjson.gz")
+                && is_spill("0.rows")
+        );
+        for name in [
+            "../000001-00001.parquet",
+            "a/000001-00001.parquet",
+            "000001-00001.parquet/",
+            "1-1.parquet",
+            "000001-00001.txt",
+            "",
+            "..",
+            "-.rows",
+        ] {
             assert!(!is_rows(name) && !is_segment(name) && !is_spill(name), "{name}");
         }
         assert!(!is_segment("../000001.ndjson.gz") && !is_segment("000001.gz") && !is_spill(".rows"));
         let part = part_name("000007-00001.parquet", 0xab).unwrap_or_default();
         assert_eq!(part, "000007-000000000000000000000000000000ab.parquet");
-        assert!(is_part(&part) && is_rows(&part) && !is_part("000001-00001.parquet") && !is_part("000001.ndjson.gz"));
+        assert!(
+            is_part(&part)
+                && is_rows(&part)
+                && !is_part("000001-00001.parquet")
+                && !is_part("000001.ndjson.gz")
+        );
         let segment = part_name("000007.ndjson.gz", 1).unwrap_or_default();
         assert!(is_part(&segment) && is_segment(&segment) && !is_rows(&segment), "{segment}");
         assert_eq!(part_name("../000001-00001.parquet", 1), None);
         assert_eq!(rows("account=1".into(), &part), Path::new("_tagfall/parts/account=1").join(&part));
-        assert_eq!((commit_generation("000007-0123456789abcdef.json"), commit_generation("../7-0123456789abcdef.json")), (Some(7), None));
-        assert_eq!((name_before("000001-00001.parquet.old"), name_before("mine.old")), (Some("000001-00001.parquet"), None));
+        assert_eq!(
+            (
+                commit_generation("000007-0123456789abcdef.json"),
+                commit_generation("../7-0123456789abcdef.json")
+            ),
+            (Some(7), None)
+        );
+        assert_eq!(
+            (name_before("000001-00001.parquet.old"), name_before("mine.old")),
+            (Some("000001-00001.parquet"), None)
+        );
     }
 }

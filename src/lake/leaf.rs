@@ -1,8 +1,8 @@
 //! A leaf of a column: texts and what is NULL between them → the pages of a Parquet column, compressed.
 //!
-//! As long as texts repeat, they are numbered: a dictionary comes first and one page of numbers follows. Else they stand in pages
-//! as they are. Such a page is filled while the rows are near, and compressed when it is full, so that no more than one
-//! stands in memory uncompressed.
+//! As long as texts repeat, they are numbered: a dictionary comes first and one page of numbers follows. Else
+//! they stand in pages as they are. Such a page is filled while the rows are near, and compressed when it is
+//! full, so that no more than one stands in memory uncompressed.
 
 use polars_error::PolarsResult;
 use polars_parquet::parquet::page::CompressedPage;
@@ -32,9 +32,15 @@ pub(super) struct Chunk {
 }
 
 impl<'b> Leaf<'b> {
-    /// `level`: the definition level of a text that is there; that of a NULL is one less. `repeats`: lists cut it.
+    /// `level`: the definition level of a text that is there; that of a NULL is one less. `repeats`: lists
+    /// cut it.
     pub(super) fn new(level: u8, repeats: bool) -> Self {
-        Self { page: Page::new(level, repeats), dictionary: Some(Box::default()), hashes: Hashes::default(), done: Vec::new() }
+        Self {
+            page: Page::new(level, repeats),
+            dictionary: Some(Box::default()),
+            hashes: Hashes::default(),
+            done: Vec::new(),
+        }
     }
 
     pub(super) fn null(&mut self, repetition: u8) {
@@ -67,7 +73,9 @@ impl<'b> Leaf<'b> {
 
     /// The texts do not repeat: what has come stands as it is, and so will the rest.
     fn give_up(&mut self, packer: &mut Packer) -> PolarsResult<()> {
-        let Some(dictionary) = self.dictionary.take().filter(|dictionary| !dictionary.keys.is_empty()) else { return Ok(()) };
+        let Some(dictionary) = self.dictionary.take().filter(|dictionary| !dictionary.keys.is_empty()) else {
+            return Ok(());
+        };
         let page = Page::new(self.page.level, self.page.repeats);
         // Texts in lists are looked for by what looks at whole lists.
         self.hashes = if self.page.repeats { Hashes::default() } else { Hashes::wanted() };

@@ -32,7 +32,10 @@ pub(super) static ORIGINAL: LazyLock<u8> = LazyLock::new(|| number(LEAVES.len() 
 
 /// All leaves by number: those of [`MEMBERS`] in order, then [`EXTRA`] and [`ORIGINAL`].
 pub(super) static LEAVES: LazyLock<Vec<Leaf>> = LazyLock::new(|| {
-    let leaves = SLOT_TARGETS.iter().filter(|place| place.leaf.is_some()).map(|place| Leaf { depth: place.depth, shape: &place.field.shape });
+    let leaves = SLOT_TARGETS
+        .iter()
+        .filter(|place| place.leaf.is_some())
+        .map(|place| Leaf { depth: place.depth, shape: &place.field.shape });
     leaves.chain([(); 2].map(|()| Leaf { depth: 0, shape: &Shape::Text })).collect()
 });
 
@@ -45,7 +48,13 @@ pub(super) static SLOT_TARGETS: LazyLock<Vec<SlotTarget>> = LazyLock::new(|| {
     places
 });
 
-fn add_places(member: usize, field: &'static Field, depth: u8, leaf: &mut usize, places: &mut Vec<SlotTarget>) {
+fn add_places(
+    member: usize,
+    field: &'static Field,
+    depth: u8,
+    leaf: &mut usize,
+    places: &mut Vec<SlotTarget>,
+) {
     if let Shape::Row(fields) = &field.shape {
         places.push(SlotTarget { member, leaf: None, depth, field });
         fields.iter().for_each(|field| add_places(member, field, depth + 1, leaf, places));

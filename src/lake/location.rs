@@ -1,5 +1,5 @@
-//! Where a lake is: a folder of this machine, or a prefix of a bucket; and small lakes that are staged inside of one. No other
-//! module knows which of them it is.
+//! Where a lake is: a folder of this machine, or a prefix of a bucket; and small lakes that are staged inside
+//! of one. No other module knows which of them it is.
 
 use std::fs;
 use std::io;
@@ -56,7 +56,9 @@ impl Location {
     pub(super) fn below(&self, path: &str) -> Self {
         match self {
             Self::Folder(folder) => Self::Folder(folder.join(path)),
-            Self::Store(store) | Self::Staged(store) => Self::Staged(Arc::new(Below { store: Arc::clone(store), prefix: format!("{path}/") })),
+            Self::Store(store) | Self::Staged(store) => {
+                Self::Staged(Arc::new(Below { store: Arc::clone(store), prefix: format!("{path}/") }))
+            }
         }
     }
 
@@ -67,9 +69,10 @@ impl Location {
     pub fn is_lake(&self) -> Result<bool, StoreError> {
         match self {
             Self::Folder(folder) => Ok(MANIFESTS.iter().any(|name| folder.join(name).is_file())),
-            Self::Store(store) | Self::Staged(store) => {
-                Ok(store.list("_tagfall/manifest")?.iter().any(|entry| MANIFESTS.contains(&entry.key.as_str())))
-            }
+            Self::Store(store) | Self::Staged(store) => Ok(store
+                .list("_tagfall/manifest")?
+                .iter()
+                .any(|entry| MANIFESTS.contains(&entry.key.as_str()))),
         }
     }
 
@@ -89,7 +92,9 @@ impl Location {
         let is_lake = || fs::symlink_metadata(folder.join(OWN)).is_ok_and(|found| found.is_dir());
         match fs::read_dir(folder).map(|mut entries| entries.next().is_some()) {
             Ok(true) if !is_lake() => return Err(LakeError::NotALake { folder: folder.clone() }),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(LakeError::io(folder, error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(LakeError::io(folder, error));
+            }
             _ => {}
         }
         fs::create_dir_all(folder).map_err(|error| LakeError::io(folder, error))
@@ -98,7 +103,9 @@ impl Location {
     /// The files of a lake that is there.
     pub(super) fn disk(&self) -> Result<Arc<dyn Disk>, LakeError> {
         match self {
-            Self::Folder(folder) => Ok(Arc::new(LocalDisk::open(folder).map_err(|error| LakeError::io(folder, error))?)),
+            Self::Folder(folder) => {
+                Ok(Arc::new(LocalDisk::open(folder).map_err(|error| LakeError::io(folder, error))?))
+            }
             Self::Store(store) => Ok(Arc::new(S3Disk::new(Arc::clone(store)))),
             Self::Staged(store) => Ok(Arc::new(S3Disk::staged(Arc::clone(store)))),
         }
@@ -110,12 +117,18 @@ impl Location {
             Self::Folder(folder) => match fs::read_dir(folder.join(path)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
                 Err(error) => return Err(LakeError::io(&folder.join(path), error)),
-                Ok(entries) => entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect(),
+                Ok(entries) => {
+                    entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
+                }
             },
             Self::Store(store) | Self::Staged(store) => {
                 let prefix = format!("{path}/");
                 let keys = store.list(&prefix).map_err(|error| LakeError::io(Path::new(path), error))?;
-                keys.iter().filter_map(|Entry { key, .. }| Some(key.strip_prefix(&prefix)?.split('/').next()?.to_owned())).collect()
+                keys.iter()
+                    .filter_map(|Entry { key, .. }| {
+                        Some(key.strip_prefix(&prefix)?.split('/').next()?.to_owned())
+                    })
+                    .collect()
             }
         };
         names.sort_unstable();
@@ -127,16 +140,25 @@ impl Location {
     pub(super) fn remove(&self, path: &str) -> Result<(), LakeError> {
         match self {
             Self::Folder(folder) => match fs::remove_dir_all(folder.join(path)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(LakeError::io(&folder.join(path), error)),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    Err(LakeError::io(&folder.join(path), error))
+                }
                 _ => Ok(()),
             },
             Self::Store(store) | Self::Staged(store) => {
                 let failed = |error| LakeError::io(Path::new(path), error);
-                let keys: Vec<String> = store.list(&format!("{path}/")).map_err(failed)?.into_iter().map(|entry| entry.key).collect();
+                let keys: Vec<String> = store
+                    .list(&format!("{path}/"))
+                    .map_err(failed)?
+                    .into_iter()
+                    .map(|entry| entry.key)
+                    .collect();
                 // The manifest of a staged lake goes first: what is left of it is none any more.
-                let (manifests, others): (Vec<_>, Vec<_>) = keys.iter().partition(|key| key.contains("/_tagfall/manifest"));
+                let (manifests, others): (Vec<_>, Vec<_>) =
+                    keys.iter().partition(|key| key.contains("/_tagfall/manifest"));
                 let remove = |key: &Path| Ok(store.delete(&key.to_string_lossy())?);
-                sync_all(&manifests, REMOVED_TOGETHER, remove).and_then(|()| sync_all(&others, REMOVED_TOGETHER, remove))
+                sync_all(&manifests, REMOVED_TOGETHER, remove)
+                    .and_then(|()| sync_all(&others, REMOVED_TOGETHER, remove))
             }
         }
     }
@@ -173,7 +195,8 @@ impl ObjectStore for Below {
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
-        let below = |entry: Entry| Some(Entry { key: entry.key.strip_prefix(&self.prefix)?.to_owned(), ..entry });
+        let below =
+            |entry: Entry| Some(Entry { key: entry.key.strip_prefix(&self.prefix)?.to_owned(), ..entry });
         Ok(self.store.list(&self.key(prefix))?.into_iter().filter_map(below).collect())
     }
 

@@ -166,8 +166,10 @@ pub(super) struct Lost {
 impl Lost {
     pub(super) fn damage(&self) -> Damage {
         let what = if self.partition.is_some() { "events" } else { "objects" };
-        let reason =
-            format!("damaged, and {} {what} of it could not be had again: run tagfall lake repair with an archive that has them", self.count);
+        let reason = format!(
+            "damaged, and {} {what} of it could not be had again: run tagfall lake repair with an archive that has them",
+            self.count
+        );
         Damage { file: self.file.clone(), reason }
     }
 }
@@ -208,11 +210,17 @@ impl Manifest {
             Err(Unusable::Missing) => None,
             Err(Unusable::Damaged(reason)) => Some(reason),
         };
-        let best = others.iter().filter_map(|name| Some((Self::at(disk, name).ok()?, *name))).max_by_key(|(manifest, _)| manifest.generation);
+        let best = others
+            .iter()
+            .filter_map(|name| Some((Self::at(disk, name).ok()?, *name)))
+            .max_by_key(|(manifest, _)| manifest.generation);
         let why = reason.as_deref().unwrap_or("it is missing");
         match (best, &reason) {
             (Some((manifest, name)), _) => {
-                let reason = format!("{why}; the lake is read as of its commit {} ({name}): run tagfall lake repair", manifest.generation);
+                let reason = format!(
+                    "{why}; the lake is read as of its commit {} ({name}): run tagfall lake repair",
+                    manifest.generation
+                );
                 Ok(Loaded { manifest, damage: Some(Damage { file: first.to_owned(), reason }) })
             }
             (None, Some(reason)) => Err(LakeError::io(first.as_ref(), reason)),
@@ -230,7 +238,8 @@ impl Manifest {
 
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, Unusable> {
         let damaged = |reason: &str| Unusable::Damaged(reason.to_owned());
-        let text = std::str::from_utf8(bytes).map_err(|_| damaged("the manifest is damaged: it is no text"))?;
+        let text =
+            std::str::from_utf8(bytes).map_err(|_| damaged("the manifest is damaged: it is no text"))?;
         let sealed = sealed(text);
         if let Some((content, sum)) = sealed
             && Sum::of(content.as_bytes()) != sum
@@ -243,17 +252,24 @@ impl Manifest {
         }
         match serde_json::from_str::<Version>(text) {
             Ok(Version { version }) if version > VERSION => return Err(Unusable::Later(version)),
-            Ok(Version { version }) if version > 1 && sealed.is_none() => return Err(damaged("the manifest is damaged: it was changed by somebody")),
+            Ok(Version { version }) if version > 1 && sealed.is_none() => {
+                return Err(damaged("the manifest is damaged: it was changed by somebody"));
+            }
             Ok(_) => {}
             Err(error) => return Err(Unusable::Damaged(format!("the manifest is damaged: {error}"))),
         }
-        let manifest: Self = serde_json::from_str(text).map_err(|error| Unusable::Damaged(format!("the manifest is damaged: {error}")))?;
-        manifest.names_are_ours().then_some(manifest).ok_or_else(|| damaged("the manifest names files that are none of a lake's"))
+        let manifest: Self = serde_json::from_str(text)
+            .map_err(|error| Unusable::Damaged(format!("the manifest is damaged: {error}")))?;
+        manifest
+            .names_are_ours()
+            .then_some(manifest)
+            .ok_or_else(|| damaged("the manifest names files that are none of a lake's"))
     }
 
     /// Whether all file names in it are names that a lake uses, which cannot lead outside of the lake.
     fn names_are_ours(&self) -> bool {
-        self.files.iter().all(|file| layout::is_rows(&file.name)) && self.segments.iter().all(|segment| layout::is_segment(&segment.name))
+        self.files.iter().all(|file| layout::is_rows(&file.name))
+            && self.segments.iter().all(|segment| layout::is_segment(&segment.name))
     }
 
     /// The text to be written.
@@ -279,9 +295,23 @@ mod tests {
     fn manifest() -> Manifest {
         let partition = Partition::new(false, Some("111122223333"), Some("eu-central-1"), None);
         let tail = Some(Tail { bytes: 7, checksum: Sum::of(b"x") });
-        let file = FileEntry { name: "000001-00001.parquet".to_owned(), partition, rows: 3, bytes: 900, row_bytes: 1000, first: -5, last: 7, tail };
+        let file = FileEntry {
+            name: "000001-00001.parquet".to_owned(),
+            partition,
+            rows: 3,
+            bytes: 900,
+            row_bytes: 1000,
+            first: -5,
+            last: 7,
+            tail,
+        };
         let seal = Some(Seal { bytes: 5, objects: 2, fresh: Some(1), checksum: Sum::of(b"y") });
-        Manifest { generation: 4, files: vec![file], segments: vec![Segment { name: "000004.ndjson.gz".to_owned(), seal }], ..Manifest::new() }
+        Manifest {
+            generation: 4,
+            files: vec![file],
+            segments: vec![Segment { name: "000004.ndjson.gz".to_owned(), seal }],
+            ..Manifest::new()
+        }
     }
 
     #[test]
@@ -303,10 +333,14 @@ mod tests {
         value["version"] = 9.into();
         assert!(matches!(Manifest::parse(value.to_string().as_bytes()), Err(Unusable::Later(9))));
         let old = r#"{"version":1,"generation":1,"select":[],"records_duplicate":0,"files":[{"name":"NAME","native":false,"account":"1","region":null,"date":"2026-03-02","rows":1,"bytes":2,"json_bytes":3,"first":4,"last":5}],"segments":["000001.ndjson.gz"],"unread":[]}"#;
-        let read = Manifest::parse(old.replace("NAME", "000001-00001.parquet").as_bytes()).unwrap_or_default();
+        let read =
+            Manifest::parse(old.replace("NAME", "000001-00001.parquet").as_bytes()).unwrap_or_default();
         assert_eq!((read.files.len(), read.files[0].tail, read.segments[0].seal), (1, None, None));
         for name in ["../../../../victim/000001-00001.parquet", "x.parquet", ""] {
-            assert!(matches!(Manifest::parse(old.replace("NAME", name).as_bytes()), Err(Unusable::Damaged(_))), "{name}");
+            assert!(
+                matches!(Manifest::parse(old.replace("NAME", name).as_bytes()), Err(Unusable::Damaged(_))),
+                "{name}"
+            );
         }
     }
 }

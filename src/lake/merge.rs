@@ -1,9 +1,10 @@
 //! New rows of one partition and the files that are there → files without second copies, sorted by time.
 //!
-//! An event has one account, one region and one time (they are parts of its identity), so all copies of it meet in one
-//! partition: new rows are compared with those files whose times overlap theirs. No other state says what is in the lake, so none can
-//! disagree with it. Of two copies the one in the object (and place) that sorts first is kept, as the engine does;
-//! where that is the new one, the file with the other is written anew. So are small files, together with what is new.
+//! An event has one account, one region and one time (they are parts of its identity), so all copies of it
+//! meet in one partition: new rows are compared with those files whose times overlap theirs. No other state
+//! says what is in the lake, so none can disagree with it. Of two copies the one in the object (and place)
+//! that sorts first is kept, as the engine does; where that is the new one, the file with the other is
+//! written anew. So are small files, together with what is new.
 //!
 //! Memory: the new rows, and beside them one file of the lake at a time.
 
@@ -27,8 +28,18 @@ use super::rows::{Piece, Rows};
 use super::write::write;
 
 /// Columns that tell which event a row is, and where it stood.
-const IDENTITY: [&str; 10] =
-    ["eventid", "eventtime", "eventsource", "eventname", "awsregion", "recipientaccountid", "object", "record", "extra", "original"];
+const IDENTITY: [&str; 10] = [
+    "eventid",
+    "eventtime",
+    "eventsource",
+    "eventname",
+    "awsregion",
+    "recipientaccountid",
+    "object",
+    "record",
+    "extra",
+    "original",
+];
 
 /// A file that is there.
 #[derive(Debug, Clone)]
@@ -111,7 +122,10 @@ impl Work<'_> {
             Err(Stop::Damaged(damage)) => {
                 merged.damaged.push(damage);
                 for head in rows.heads() {
-                    *merged.held_back.entry(String::from_utf8_lossy(head.object).into_owned()).or_default() += 1;
+                    *merged
+                        .held_back
+                        .entry(String::from_utf8_lossy(head.object).into_owned())
+                        .or_default() += 1;
                 }
                 return Ok(merged);
             }
@@ -147,7 +161,12 @@ impl Work<'_> {
         }
     }
 
-    fn write(&self, rows: &Rows, merged: &mut Merged, name: &mut impl FnMut() -> String) -> Result<(), LakeError> {
+    fn write(
+        &self,
+        rows: &Rows,
+        merged: &mut Merged,
+        name: &mut impl FnMut() -> String,
+    ) -> Result<(), LakeError> {
         let parts = parts(rows, self.file_bytes);
         for part in parts {
             let name = format!("{}.{}", name(), self.partition.extension());
@@ -171,13 +190,23 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Drops new rows that are there already, and writes those files anew whose rows have to make way. The other files.
-    fn compare(&self, rows: &mut Rows, merged: &mut Merged, name: &mut impl FnMut() -> String) -> Result<Vec<&Present>, Stop> {
+    /// Drops new rows that are there already, and writes those files anew whose rows have to make way. The
+    /// other files.
+    fn compare(
+        &self,
+        rows: &mut Rows,
+        merged: &mut Merged,
+        name: &mut impl FnMut() -> String,
+    ) -> Result<Vec<&Present>, Stop> {
         let Some((first, last)) = rows.times() else { return Ok(Vec::new()) };
-        let (near, mut others): (Vec<&Present>, Vec<&Present>) =
-            self.present.iter().partition(|present| present.entry.first <= last && first <= present.entry.last);
-        let (Some(first), Some(last)) = (near.iter().map(|present| present.entry.first).min(), near.iter().map(|present| present.entry.last).max())
-        else {
+        let (near, mut others): (Vec<&Present>, Vec<&Present>) = self
+            .present
+            .iter()
+            .partition(|present| present.entry.first <= last && first <= present.entry.last);
+        let (Some(first), Some(last)) = (
+            near.iter().map(|present| present.entry.first).min(),
+            near.iter().map(|present| present.entry.last).max(),
+        ) else {
             return Ok(others);
         };
         let mut found = vec![Found::New; rows.len()];
@@ -185,7 +214,8 @@ impl Work<'_> {
         let heads = rows.heads().enumerate().filter(|(_, head)| first <= head.time && head.time <= last);
         let places: Places<'_> = heads.map(|(row, head)| ((head.time, head.id), (row, head))).collect();
         for present in near {
-            let moved = find_copies(self.disk, present, &places, &mut found).map_err(|error| Stop::Damaged(damage(present, &error)))?;
+            let moved = find_copies(self.disk, present, &places, &mut found)
+                .map_err(|error| Stop::Damaged(damage(present, &error)))?;
             if moved.is_empty() {
                 others.push(present);
             } else {
@@ -199,10 +229,18 @@ impl Work<'_> {
     }
 
     /// Writes a file anew, with the rows that take the places of theirs.
-    fn replace(&self, present: &Present, rows: &Rows, moved: &[usize], merged: &mut Merged, name: &mut impl FnMut() -> String) -> Result<(), Stop> {
+    fn replace(
+        &self,
+        present: &Present,
+        rows: &Rows,
+        moved: &[usize],
+        merged: &mut Merged,
+        name: &mut impl FnMut() -> String,
+    ) -> Result<(), Stop> {
         let there = read_rows(self.disk, present).map_err(|error| Stop::Damaged(damage(present, &error)))?;
         let taken = moved.iter().filter_map(|row| rows.row(*row)).flatten().copied().collect();
-        let taken = Piece::of(taken).ok_or_else(|| Stop::Failed(LakeError::io(&present.path(), "a waiting row is damaged")))?;
+        let taken = Piece::of(taken)
+            .ok_or_else(|| Stop::Failed(LakeError::io(&present.path(), "a waiting row is damaged")))?;
         let mut anew = Rows::of(vec![taken]);
         there.into_iter().for_each(|piece| anew.add(piece));
         let before = merged.duplicates;
@@ -221,7 +259,12 @@ fn damage(present: &Present, error: &LakeError) -> Damage {
 type Places<'r> = HashMap<(i64, &'r [u8]), (usize, Head<'r>), RandomState>;
 
 /// Marks rows that the file has. Those that should stand in the file in place of theirs.
-fn find_copies(disk: &dyn Disk, present: &Present, places: &Places<'_>, found: &mut [Found]) -> Result<Vec<usize>, LakeError> {
+fn find_copies(
+    disk: &dyn Disk,
+    present: &Present,
+    places: &Places<'_>,
+    found: &mut [Found],
+) -> Result<Vec<usize>, LakeError> {
     let (mut moved, native) = (Vec::new(), present.entry.partition.native);
     let reader = present.reader(disk)?;
     for group in reader.groups() {
@@ -260,7 +303,12 @@ pub(super) fn read_group(reader: &Reader, group: usize, native: bool) -> Result<
         records.write(row, &mut json);
         let split = Split::of(&json, native).map_err(|error| reader.error(error))?;
         let id = records.identity(row, native).to_bytes();
-        let head = Head { time: records.time(row, native), record: records.index(row), id: &id, object: records.object(row).as_bytes() };
+        let head = Head {
+            time: records.time(row, native),
+            record: records.index(row),
+            id: &id,
+            object: records.object(row).as_bytes(),
+        };
         piece.write(&head, |out| split.put(out));
     }
     Ok(piece)

@@ -1,5 +1,5 @@
-//! What became of every object that was read: lines in segments, one segment for each commit, which are merged when there are
-//! many. Of an object that was read again the last line counts.
+//! What became of every object that was read: lines in segments, one segment for each commit, which are
+//! merged when there are many. Of an object that was read again the last line counts.
 //!
 //! A segment is checked before its lines are believed. One that is damaged is told, and left out.
 
@@ -45,7 +45,8 @@ pub(super) struct ObjectState {
     pub bytes_compressed: u64,
     pub bytes_decompressed: u64,
     pub records: u64,
-    /// What was beside them, and what had another form than CloudTrail's; lakes made before say nothing of it.
+    /// What was beside them, and what had another form than CloudTrail's; lakes made before say nothing of
+    /// it.
     #[serde(default)]
     pub records_skipped: u64,
     #[serde(default)]
@@ -94,8 +95,8 @@ impl ObjectState {
     }
 }
 
-/// Writes `objects` as a new segment into the staging folder; the segments that count with it, those of `manifest` merged where
-/// there are many. `name`: of the new one; `fresh`: how many stand in no other one.
+/// Writes `objects` as a new segment into the staging folder; the segments that count with it, those of
+/// `manifest` merged where there are many. `name`: of the new one; `fresh`: how many stand in no other one.
 pub(super) fn add(
     disk: &dyn Disk,
     manifest: &Manifest,
@@ -112,9 +113,13 @@ pub(super) fn add(
         None => write_segment(disk, name, |add| objects.iter().try_for_each(add))?,
         Some(last) => {
             let fresh: HashSet<u128> = objects.iter().map(ObjectState::key).collect();
-            let stands = |at: u64, object: &ObjectState| last.get(&object.key()) == Some(&at) && !fresh.contains(&object.key());
+            let stands = |at: u64, object: &ObjectState| {
+                last.get(&object.key()) == Some(&at) && !fresh.contains(&object.key())
+            };
             write_segment(disk, name, |add| {
-                each_line(disk, &segments, &mut |at, object| if stands(at, &object) { add(&object) } else { Ok(()) })?;
+                each_line(disk, &segments, &mut |at, object| {
+                    if stands(at, &object) { add(&object) } else { Ok(()) }
+                })?;
                 objects.iter().try_for_each(add)
             })?
         }
@@ -130,7 +135,11 @@ pub(super) fn add(
 type Add<'a> = dyn FnMut(&ObjectState) -> Result<(), LakeError> + 'a;
 
 /// Writes a segment into the staging folder; its name, and what it is to be.
-fn write_segment(disk: &dyn Disk, name: String, fill: impl FnOnce(&mut Add<'_>) -> Result<(), LakeError>) -> Result<(String, Seal), LakeError> {
+fn write_segment(
+    disk: &dyn Disk,
+    name: String,
+    fill: impl FnOnce(&mut Add<'_>) -> Result<(), LakeError>,
+) -> Result<(String, Seal), LakeError> {
     let path = layout::staged(&name);
     let io = |error: io::Error| LakeError::io(&path, error);
     let (cuts, mut objects) = (Cuts::default(), 0);
@@ -157,7 +166,8 @@ fn open(disk: &dyn Disk, segment: &Segment) -> Result<Box<dyn Stored>, LakeError
         return Err(failed(&format!("damaged: it has {} bytes, and had {}", file.size(), seal.bytes)));
     }
     let cuts = Cuts::default();
-    io::copy(&mut Reading { file: &*file, at: 0 }, &mut Summing::new(io::sink(), &cuts)).map_err(|error| failed(&error))?;
+    io::copy(&mut Reading { file: &*file, at: 0 }, &mut Summing::new(io::sink(), &cuts))
+        .map_err(|error| failed(&error))?;
     cuts.cut();
     if cuts.take().first().is_some_and(|stretch| stretch.sum == seal.checksum) {
         Ok(file)
@@ -166,10 +176,18 @@ fn open(disk: &dyn Disk, segment: &Segment) -> Result<Box<dyn Stored>, LakeError
     }
 }
 
-/// A file, which has so many `bytes` where that is known, in its place or, where a commit has replaced it meanwhile, where it waits for readers like us.
-pub(super) fn open_kept(disk: &dyn Disk, path: &Path, name: &str, bytes: Option<u64>) -> io::Result<Box<dyn Stored>> {
+/// A file, which has so many `bytes` where that is known, in its place or, where a commit has replaced it
+/// meanwhile, where it waits for readers like us.
+pub(super) fn open_kept(
+    disk: &dyn Disk,
+    path: &Path,
+    name: &str,
+    bytes: Option<u64>,
+) -> io::Result<Box<dyn Stored>> {
     match bytes.map_or_else(|| disk.open(path), |bytes| disk.open_sized(path, bytes)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => disk.open(&layout::replaced(name)).map_err(|_| error),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            disk.open(&layout::replaced(name)).map_err(|_| error)
+        }
         opened => opened,
     }
 }
@@ -191,7 +209,11 @@ impl Read for Reading<'_> {
 }
 
 /// Every line of a segment.
-pub(super) fn lines(disk: &dyn Disk, segment: &Segment, each: &mut dyn FnMut(ObjectState) -> Result<(), LakeError>) -> Result<(), LakeError> {
+pub(super) fn lines(
+    disk: &dyn Disk,
+    segment: &Segment,
+    each: &mut dyn FnMut(ObjectState) -> Result<(), LakeError>,
+) -> Result<(), LakeError> {
     let path = layout::objects(&segment.name);
     let file = open(disk, segment)?;
     let reading = BufReader::with_capacity(1 << 16, Reading { file: &*file, at: 0 });
@@ -203,7 +225,11 @@ pub(super) fn lines(disk: &dyn Disk, segment: &Segment, each: &mut dyn FnMut(Obj
 }
 
 /// Every line of every segment, numbered from 0.
-fn each_line(disk: &dyn Disk, segments: &[Segment], each: &mut dyn FnMut(u64, ObjectState) -> Result<(), LakeError>) -> Result<(), LakeError> {
+fn each_line(
+    disk: &dyn Disk,
+    segments: &[Segment],
+    each: &mut dyn FnMut(u64, ObjectState) -> Result<(), LakeError>,
+) -> Result<(), LakeError> {
     let mut at = 0;
     segments.iter().try_for_each(|segment| {
         lines(disk, segment, &mut |object| {
@@ -228,18 +254,29 @@ pub(super) fn sound(disk: &dyn Disk, segments: &[Segment]) -> (Vec<Segment>, Vec
     let (mut sound, mut damaged) = (Vec::new(), Vec::new());
     for segment in segments {
         // Those without a checksum are gone through.
-        let read = if segment.seal.is_some() { open(disk, segment).map(drop) } else { lines(disk, segment, &mut |_| Ok(())) };
+        let read = if segment.seal.is_some() {
+            open(disk, segment).map(drop)
+        } else {
+            lines(disk, segment, &mut |_| Ok(()))
+        };
         match read {
             Ok(()) => sound.push(segment.clone()),
-            Err(error) => damaged.push(Damage { file: layout::objects(&segment.name).to_string_lossy().into_owned(), reason: error.reason() }),
+            Err(error) => damaged.push(Damage {
+                file: layout::objects(&segment.name).to_string_lossy().into_owned(),
+                reason: error.reason(),
+            }),
         }
     }
     (sound, damaged)
 }
 
-/// Every object once: as it was read last, or as one that could not be had, where its present version could not. What is wrong
-/// with the segments that are damaged.
-pub(super) fn for_each_object(disk: &dyn Disk, manifest: &Manifest, mut each: impl FnMut(ObjectState)) -> Vec<Damage> {
+/// Every object once: as it was read last, or as one that could not be had, where its present version could
+/// not. What is wrong with the segments that are damaged.
+pub(super) fn for_each_object(
+    disk: &dyn Disk,
+    manifest: &Manifest,
+    mut each: impl FnMut(ObjectState),
+) -> Vec<Damage> {
     let (sound, mut damaged) = sound(disk, &manifest.segments);
     let unread: HashSet<u128> = manifest.unread.iter().map(ObjectState::key).collect();
     let last = latest(disk, &sound).unwrap_or_default();

@@ -30,9 +30,21 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    pub(super) fn into_page(self, header: DataPageHeader, descriptor: Descriptor, rows: usize) -> CompressedPage {
+    pub(super) fn into_page(
+        self,
+        header: DataPageHeader,
+        descriptor: Descriptor,
+        rows: usize,
+    ) -> CompressedPage {
         let bytes = CowBuffer::Owned(self.bytes);
-        CompressedPage::Data(CompressedDataPage::new(header, bytes, Compression::Zstd, self.size, descriptor, rows))
+        CompressedPage::Data(CompressedDataPage::new(
+            header,
+            bytes,
+            Compression::Zstd,
+            self.size,
+            descriptor,
+            rows,
+        ))
     }
 }
 
@@ -59,6 +71,12 @@ impl Packer {
 
     pub(super) fn dictionary(&mut self, bytes: &[u8], count: usize) -> PolarsResult<CompressedPage> {
         let Packed { bytes, size } = self.pack(bytes)?;
-        Ok(CompressedPage::Dict(CompressedDictPage::new(CowBuffer::Owned(bytes), Compression::Zstd, size, count, false)))
+        Ok(CompressedPage::Dict(CompressedDictPage::new(
+            CowBuffer::Owned(bytes),
+            Compression::Zstd,
+            size,
+            count,
+            false,
+        )))
     }
 }

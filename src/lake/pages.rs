@@ -73,7 +73,16 @@ impl<'p> Bounds<'p> {
 impl<'p> Page<'p> {
     pub(super) fn new(level: u8, repeats: bool) -> Self {
         let (repetition, definition) = (Levels::default(), Levels::default());
-        Self { level, repeats, nulls: 0, rows: 0, repetition, definition, bounds: Bounds::default(), texts: Vec::new() }
+        Self {
+            level,
+            repeats,
+            nulls: 0,
+            rows: 0,
+            repetition,
+            definition,
+            bounds: Bounds::default(),
+            texts: Vec::new(),
+        }
     }
 
     /// Adds the levels of a text.
@@ -123,7 +132,11 @@ impl<'p> Page<'p> {
     }
 
     /// The dictionary page. This page will contain the texts' numbers, and has no texts itself.
-    pub(super) fn dictionary(&mut self, dictionary: &Dictionary<'p>, packer: &mut Packer) -> PolarsResult<CompressedPage> {
+    pub(super) fn dictionary(
+        &mut self,
+        dictionary: &Dictionary<'p>,
+        packer: &mut Packer,
+    ) -> PolarsResult<CompressedPage> {
         dictionary.values.iter().for_each(|text| put_plain(&mut self.texts, text));
         let page = packer.dictionary(&self.texts, dictionary.values.len());
         self.texts.clear();
@@ -131,7 +144,11 @@ impl<'p> Page<'p> {
     }
 
     /// Compresses the page with the numbers of all texts, and empties it.
-    pub(super) fn close_numbers(&mut self, dictionary: &Dictionary<'p>, packer: &mut Packer) -> PolarsResult<FullPage> {
+    pub(super) fn close_numbers(
+        &mut self,
+        dictionary: &Dictionary<'p>,
+        packer: &mut Packer,
+    ) -> PolarsResult<FullPage> {
         dictionary.values.iter().for_each(|text| self.bounds.note(text));
         let bits = bits(u32::try_from(dictionary.values.len()).unwrap_or(u32::MAX)).max(1);
         self.texts.resize(ROOM, 0);
@@ -219,7 +236,11 @@ fn upper_bound(text: &[u8]) -> Vec<u8> {
 /// The first characters of a text.
 fn beginning(text: &[u8]) -> &[u8] {
     let is_cut = |at: &usize| text.get(*at).is_some_and(|byte| byte & 0xc0 != 0x80);
-    let end = if text.len() <= BOUND_BYTES_MAX { text.len() } else { (0..=BOUND_BYTES_MAX).rev().find(is_cut).unwrap_or(0) };
+    let end = if text.len() <= BOUND_BYTES_MAX {
+        text.len()
+    } else {
+        (0..=BOUND_BYTES_MAX).rev().find(is_cut).unwrap_or(0)
+    };
     text.get(..end).unwrap_or(text)
 }
 
@@ -231,7 +252,9 @@ mod tests {
     fn bounds_of_long_texts_are_short_and_still_bounds() {
         let long = "é".repeat(40);
         let tilde = format!("a{}", "\u{7f}".repeat(90));
-        for text in ["", "short", &"x".repeat(200), &long, &format!("b{long}"), &tilde, &"\u{10ffff}".repeat(30)] {
+        for text in
+            ["", "short", &"x".repeat(200), &long, &format!("b{long}"), &tilde, &"\u{10ffff}".repeat(30)]
+        {
             let (least, greatest) = (lower_bound(text.as_bytes()), upper_bound(text.as_bytes()));
             assert!(least.as_slice() <= text.as_bytes() && text.as_bytes() <= greatest.as_slice(), "{text}");
             assert!(std::str::from_utf8(&least).is_ok() && std::str::from_utf8(&greatest).is_ok(), "{text}");

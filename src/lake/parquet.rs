@@ -1,5 +1,5 @@
-//! Files of rows, read back: the columns and fields that are asked for, of the rows that are asked for, and nothing else. What
-//! is read is compared with its checksum before it is taken apart.
+//! Files of rows, read back: the columns and fields that are asked for, of the rows that are asked for, and
+//! nothing else. What is read is compared with its checksum before it is taken apart.
 
 use std::io::Cursor;
 use std::ops::Range;
@@ -11,7 +11,8 @@ use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
 use polars_error::{PolarsError, PolarsResult, polars_err};
 use polars_parquet::parquet::statistics::{BinaryStatistics, Statistics};
 use polars_parquet::read::{
-    BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PageReader, PhysicalType, column_iter_to_arrays, infer_schema, read_metadata,
+    BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PageReader, PhysicalType,
+    column_iter_to_arrays, infer_schema, read_metadata,
 };
 
 use super::LakeError;
@@ -23,11 +24,11 @@ use super::guard::guarded;
 use super::manifest::FileEntry;
 use super::objects::open_kept;
 
-/// Under which key a footer tells the checksums of the column chunks, in order, 16 hex digits each. One is made of all bytes
-/// from where a chunk begins to where the next one does.
+/// Under which key a footer tells the checksums of the column chunks, in order, 16 hex digits each. One is
+/// made of all bytes from where a chunk begins to where the next one does.
 pub(super) const SUMS_KEY: &str = "tagfall.xxh3";
-/// The same of the filters that column chunks have, in the order of these. They stand behind the last chunk, whose checksum
-/// goes over them, too.
+/// The same of the filters that column chunks have, in the order of these. They stand behind the last chunk,
+/// whose checksum goes over them, too.
 pub(super) const FILTER_SUMS_KEY: &str = "tagfall.filters.xxh3";
 /// Bytes at the end of a footer: its length, and what every file ends in.
 pub(super) const FOOTER_END: u64 = 8;
@@ -88,7 +89,8 @@ impl Reader {
     /// Opens a file of a lake, which is to be what its entry in the manifest says.
     pub(super) fn of(disk: &dyn Disk, entry: &FileEntry) -> Result<Self, LakeError> {
         let path = entry.path();
-        let file = open_kept(disk, &path, &entry.name, Some(entry.bytes)).map_err(|error| LakeError::io(&path, error))?;
+        let file = open_kept(disk, &path, &entry.name, Some(entry.bytes))
+            .map_err(|error| LakeError::io(&path, error))?;
         Self::open(file, &path, entry)
     }
 
@@ -106,8 +108,10 @@ impl Reader {
             Some(tail) => tail.bytes,
             None => footer_bytes(&*file).map_err(|error| damaged(&error))?,
         };
-        let tail =
-            tail_bytes.checked_sub(FOOTER_END).and_then(|_| file.size().checked_sub(tail_bytes)).and_then(|at| read(&*file, at, tail_bytes).ok());
+        let tail = tail_bytes
+            .checked_sub(FOOTER_END)
+            .and_then(|_| file.size().checked_sub(tail_bytes))
+            .and_then(|at| read(&*file, at, tail_bytes).ok());
         let tail = tail.ok_or_else(|| damaged(&"it has no footer"))?;
         if entry.tail.is_some_and(|expected| Sum::of(&tail) != expected.checksum) {
             return Err(damaged(&"the checksum of its footer does not fit"));
@@ -120,7 +124,11 @@ impl Reader {
         let chunks = metadata.row_groups.iter().flat_map(|group| group.parquet_columns());
         let mut starts: Vec<u64> = chunks.map(|chunk| chunk.byte_range().start).collect();
         starts.push(file.size() - tail_bytes);
-        let sums = if entry.tail.is_some() { sums(&metadata, SUMS_KEY).filter(|sums| sums.len() + 1 == starts.len()) } else { Some(Vec::new()) };
+        let sums = if entry.tail.is_some() {
+            sums(&metadata, SUMS_KEY).filter(|sums| sums.len() + 1 == starts.len())
+        } else {
+            Some(Vec::new())
+        };
         let sums = sums.ok_or_else(|| damaged(&"its checksums are missing"))?;
         let chunks = metadata.row_groups.iter().flat_map(|group| group.parquet_columns());
         let filters = chunks.filter_map(ColumnChunkMetadata::bloom_filter_offset);
@@ -138,7 +146,9 @@ impl Reader {
             return Err(self.error("damaged: it does not begin as it should"));
         }
         self.expect(0..self.starts.len().saturating_sub(1));
-        (0..self.sums.len()).try_for_each(|chunk| self.chunk(chunk).map(drop)).map_err(|error| self.error(error))?;
+        (0..self.sums.len())
+            .try_for_each(|chunk| self.chunk(chunk).map(drop))
+            .map_err(|error| self.error(error))?;
         Ok(!self.sums.is_empty())
     }
 
@@ -148,7 +158,9 @@ impl Reader {
         let (start, end) = self.starts.get(at).zip(self.starts.get(at + 1)).ok_or_else(missing)?;
         let bytes = read(&*self.file, *start, end.checked_sub(*start).ok_or_else(missing)?)?;
         match self.sums.get(at) {
-            Some(sum) if *sum != Sum::of(&bytes) => Err(polars_err!(ComputeError: "damaged: the checksum of a column does not fit")),
+            Some(sum) if *sum != Sum::of(&bytes) => {
+                Err(polars_err!(ComputeError: "damaged: the checksum of a column does not fit"))
+            }
             _ => Ok(bytes),
         }
     }
@@ -159,7 +171,12 @@ impl Reader {
     }
 
     /// A row group with these columns (`None`: all), its rows where `mask` is set.
-    pub(super) fn read(&self, group: usize, columns: Option<&[Wanted<'_>]>, mask: Option<&Bitmap>) -> Result<DataFrame, LakeError> {
+    pub(super) fn read(
+        &self,
+        group: usize,
+        columns: Option<&[Wanted<'_>]>,
+        mask: Option<&Bitmap>,
+    ) -> Result<DataFrame, LakeError> {
         let all: Vec<Wanted<'_>>;
         let columns = match columns {
             Some(columns) => columns,
@@ -169,20 +186,32 @@ impl Reader {
             }
         };
         if self.file.is_remote() {
-            self.expect(columns.iter().flat_map(|wanted| self.chunks(group, wanted)).filter_map(|chunk| self.place(chunk)));
+            self.expect(
+                columns
+                    .iter()
+                    .flat_map(|wanted| self.chunks(group, wanted))
+                    .filter_map(|chunk| self.place(chunk)),
+            );
         }
         let frame = || {
             let height = self.height(group);
-            let columns = columns.iter().map(|wanted| self.column(group, wanted, mask)).collect::<PolarsResult<Vec<Column>>>()?;
+            let columns = columns
+                .iter()
+                .map(|wanted| self.column(group, wanted, mask))
+                .collect::<PolarsResult<Vec<Column>>>()?;
             DataFrame::new(mask.map_or(height, Bitmap::set_bits), columns)
         };
         guarded(&self.path, || frame().map_err(|error| self.error(error)))
     }
 
-    /// Whether a column of texts may have one of `texts` in a row group, as far as its least and greatest ones tell, and its filter.
+    /// Whether a column of texts may have one of `texts` in a row group, as far as its least and greatest
+    /// ones tell, and its filter.
     pub(super) fn may_have(&self, group: usize, column: &str, fields: &[String], texts: &[String]) -> bool {
         let Some((least, greatest)) = self.bounds(group, column, fields) else { return true };
-        let mut among = texts.iter().filter(|text| least.as_slice() <= text.as_bytes() && text.as_bytes() <= greatest.as_slice()).peekable();
+        let mut among = texts
+            .iter()
+            .filter(|text| least.as_slice() <= text.as_bytes() && text.as_bytes() <= greatest.as_slice())
+            .peekable();
         if among.peek().is_none() {
             return false;
         }
@@ -193,7 +222,12 @@ impl Reader {
     /// Texts between which those of a column lie; `None` where it is not known.
     pub(super) fn bounds(&self, group: usize, column: &str, fields: &[String]) -> Option<(Vec<u8>, Vec<u8>)> {
         let statistics = self.plain(group, column, fields)?.statistics(&self.metadata.footer_buf)?.ok()?;
-        let Statistics::Binary(BinaryStatistics { min_value: Some(least), max_value: Some(greatest), .. }) = statistics else { return None };
+        let Statistics::Binary(BinaryStatistics {
+            min_value: Some(least), max_value: Some(greatest), ..
+        }) = statistics
+        else {
+            return None;
+        };
         Some((least, greatest))
     }
 
@@ -202,7 +236,8 @@ impl Reader {
         let mut chunks = self.metadata.row_groups.get(group)?.columns_under_root_iter(column)?;
         let is_it = |chunk: &&ColumnChunkMetadata| {
             let descriptor = chunk.descriptor();
-            descriptor.descriptor.max_rep_level == 0 && descriptor.path_in_schema.iter().skip(1).map(|name| name.as_str()).eq(fields)
+            descriptor.descriptor.max_rep_level == 0
+                && descriptor.path_in_schema.iter().skip(1).map(|name| name.as_str()).eq(fields)
         };
         chunks.find(is_it)
     }
@@ -210,10 +245,16 @@ impl Reader {
     /// The filter of a chunk; `None` where it has none that can be relied on.
     fn filter(&self, chunk: &ColumnChunkMetadata) -> Option<Vec<u8>> {
         let (offset, length) = chunk.bloom_filter_offset().zip(chunk.bloom_filter_length())?;
-        let (_, sum) = self.filters.get(self.filters.binary_search_by_key(&offset, |(offset, _)| *offset).ok()?)?;
+        let (_, sum) =
+            self.filters.get(self.filters.binary_search_by_key(&offset, |(offset, _)| *offset).ok()?)?;
         let (start, bytes) = (u64::try_from(offset).ok()?, u64::try_from(length).ok()?);
-        let filter =
-            read(&*self.file, start, Some(bytes).filter(|bytes| start.checked_add(*bytes).is_some_and(|end| end <= self.file.size()))?).ok()?;
+        let filter = read(
+            &*self.file,
+            start,
+            Some(bytes)
+                .filter(|bytes| start.checked_add(*bytes).is_some_and(|end| end <= self.file.size()))?,
+        )
+        .ok()?;
         (Sum::of(&filter) == *sum).then_some(filter)
     }
 
@@ -224,17 +265,31 @@ impl Reader {
 
     /// What a column of a row group takes before compression; nothing where it has none of this name.
     pub(super) fn bytes(&self, group: usize, column: &str) -> u64 {
-        let chunks = self.metadata.row_groups.get(group).and_then(|group| group.columns_under_root_iter(column));
+        let chunks =
+            self.metadata.row_groups.get(group).and_then(|group| group.columns_under_root_iter(column));
         chunks.into_iter().flatten().map(|chunk| u64::try_from(chunk.uncompressed_size()).unwrap_or(0)).sum()
     }
 
-    /// The texts of a column, or of a field inside it, by number, in these rows (`None`: all); `None` if no texts are there,
-    /// or lists of them.
-    pub(super) fn codes(&self, group: usize, column: &str, fields: &[String], rows: Option<&[u32]>) -> Result<Option<Codes>, LakeError> {
+    /// The texts of a column, or of a field inside it, by number, in these rows (`None`: all); `None` if no
+    /// texts are there, or lists of them.
+    pub(super) fn codes(
+        &self,
+        group: usize,
+        column: &str,
+        fields: &[String],
+        rows: Option<&[u32]>,
+    ) -> Result<Option<Codes>, LakeError> {
         let read = || {
             let missing = || polars_err!(ColumnNotFound: "{column}");
-            let mut chunks = self.metadata.row_groups.get(group).and_then(|group| group.columns_under_root_iter(column)).ok_or_else(missing)?;
-            let is_it = |chunk: &&ColumnChunkMetadata| chunk.descriptor().path_in_schema.iter().skip(1).map(|name| name.as_str()).eq(fields);
+            let mut chunks = self
+                .metadata
+                .row_groups
+                .get(group)
+                .and_then(|group| group.columns_under_root_iter(column))
+                .ok_or_else(missing)?;
+            let is_it = |chunk: &&ColumnChunkMetadata| {
+                chunk.descriptor().path_in_schema.iter().skip(1).map(|name| name.as_str()).eq(fields)
+            };
             let Some(chunk) = chunks.find(is_it) else { return Ok(None) };
             if chunk.physical_type() != PhysicalType::ByteArray {
                 return Ok(None);
@@ -244,12 +299,16 @@ impl Reader {
                 return Ok(Some(codes.chosen(rows)));
             }
             let mask = rows.map(|rows| mask(rows, height));
-            let wanted = Wanted { name: column, fields: if fields.is_empty() { Vec::new() } else { vec![fields] } };
+            let wanted =
+                Wanted { name: column, fields: if fields.is_empty() { Vec::new() } else { vec![fields] } };
             let mut texts = self.column(group, &wanted, mask.as_ref())?.take_materialized_series();
             for field in fields {
                 texts = texts.struct_()?.field_by_name(field)?;
             }
-            Ok(Some(Codes { of_row: (0..).take(texts.len()).collect(), texts: Texts::Plain(texts.str()?.clone()) }))
+            Ok(Some(Codes {
+                of_row: (0..).take(texts.len()).collect(),
+                texts: Texts::Plain(texts.str()?.clone()),
+            }))
         };
         guarded(&self.path, || read().map_err(|error: PolarsError| self.error(error)))
     }
@@ -272,10 +331,16 @@ impl Reader {
     }
 
     /// The column chunks of what is asked for of a column.
-    fn chunks<'r>(&'r self, group: usize, wanted: &'r Wanted<'_>) -> impl Iterator<Item = &'r ColumnChunkMetadata> {
-        let chunks = self.metadata.row_groups.get(group).and_then(|group| group.columns_under_root_iter(wanted.name));
+    fn chunks<'r>(
+        &'r self,
+        group: usize,
+        wanted: &'r Wanted<'_>,
+    ) -> impl Iterator<Item = &'r ColumnChunkMetadata> {
+        let chunks =
+            self.metadata.row_groups.get(group).and_then(|group| group.columns_under_root_iter(wanted.name));
         chunks.into_iter().flatten().filter(|chunk| {
-            let path: Vec<&str> = chunk.descriptor().path_in_schema.iter().skip(1).map(|name| name.as_str()).collect();
+            let path: Vec<&str> =
+                chunk.descriptor().path_in_schema.iter().skip(1).map(|name| name.as_str()).collect();
             wanted.reaches(&path)
         })
     }
@@ -287,7 +352,9 @@ impl Reader {
 
     /// Tells a file that is elsewhere which chunks are read next.
     fn expect(&self, chunks: impl Iterator<Item = usize>) {
-        let parts = chunks.filter_map(|at| self.starts.get(at).zip(self.starts.get(at + 1)).map(|(start, end)| *start..*end));
+        let parts = chunks.filter_map(|at| {
+            self.starts.get(at).zip(self.starts.get(at + 1)).map(|(start, end)| *start..*end)
+        });
         let mut parts: Vec<Range<u64>> = parts.collect();
         parts.sort_unstable_by_key(|part| part.start);
         self.file.expect(&parts);
@@ -298,7 +365,11 @@ impl Reader {
         let damaged = || polars_err!(ComputeError: "damaged: a column lies outside of the file");
         let bytes = if self.sums.is_empty() {
             // What a damaged footer says of itself is no measure.
-            let length = range.end.checked_sub(range.start).filter(|_| range.end <= self.file.size()).ok_or_else(damaged)?;
+            let length = range
+                .end
+                .checked_sub(range.start)
+                .filter(|_| range.end <= self.file.size())
+                .ok_or_else(damaged)?;
             read(&*self.file, range.start, length)?
         } else {
             let mut bytes = self.chunk(self.starts.binary_search(&range.start).map_err(|_| damaged())?)?;
@@ -332,7 +403,10 @@ fn footer_bytes(file: &dyn Stored) -> std::io::Result<u64> {
 /// The checksums that a footer tells.
 fn sums(metadata: &FileMetadata, key: &str) -> Option<Vec<Sum>> {
     let text = metadata.key_value_metadata.iter().flatten().find(|pair| pair.key == key)?.value.as_deref()?;
-    text.as_bytes().chunks(Sum::DIGITS).map(|digits| std::str::from_utf8(digits).ok().and_then(Sum::parse)).collect()
+    text.as_bytes()
+        .chunks(Sum::DIGITS)
+        .map(|digits| std::str::from_utf8(digits).ok().and_then(Sum::parse))
+        .collect()
 }
 
 /// A bit for each of `height` rows: whether it is one of `rows`.

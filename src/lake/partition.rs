@@ -38,21 +38,38 @@ fn value(value: Option<&str>) -> Option<&str> {
 }
 
 impl Partition {
-    pub(super) fn new(native: bool, account: Option<&str>, region: Option<&str>, time: Option<Timestamp>) -> Self {
+    pub(super) fn new(
+        native: bool,
+        account: Option<&str>,
+        region: Option<&str>,
+        time: Option<Timestamp>,
+    ) -> Self {
         let date = time.and_then(Timestamp::to_chrono).map(|time| time.format("%Y-%m-%d").to_string());
-        Self { native, account: value(account).map(str::to_owned), region: value(region).map(str::to_owned), date }
+        Self {
+            native,
+            account: value(account).map(str::to_owned),
+            region: value(region).map(str::to_owned),
+            date,
+        }
     }
 
     /// Whether records of this account and region belong to it, if they are of its day.
     pub(super) fn is_of(&self, native: bool, account: Option<&str>, region: Option<&str>) -> bool {
-        self.native == native && self.account.as_deref() == value(account) && self.region.as_deref() == value(region)
+        self.native == native
+            && self.account.as_deref() == value(account)
+            && self.region.as_deref() == value(region)
     }
 
     /// Its folder, relative to the lake.
     pub(super) fn folder(&self) -> PathBuf {
-        let level = |name: &str, value: &Option<String>| format!("{name}={}", value.as_deref().map_or_else(|| NO_VALUE.to_owned(), escaped));
+        let level = |name: &str, value: &Option<String>| {
+            format!("{name}={}", value.as_deref().map_or_else(|| NO_VALUE.to_owned(), escaped))
+        };
         let root = if self.native { "_tagfall/native" } else { "" };
-        PathBuf::from(root).join(level("account", &self.account)).join(level("region", &self.region)).join(level("date", &self.date))
+        PathBuf::from(root)
+            .join(level("account", &self.account))
+            .join(level("region", &self.region))
+            .join(level("date", &self.date))
     }
 
     /// The value of a column of `cloudtrail_logs` that is made from the partition.
@@ -90,7 +107,8 @@ mod tests {
 
     #[test]
     fn a_value_from_a_log_never_leaves_its_folder() {
-        let partition = Partition::new(false, Some("../../etc"), Some("a/b"), Timestamp::parse("2026-03-02T23:59:59Z"));
+        let partition =
+            Partition::new(false, Some("../../etc"), Some("a/b"), Timestamp::parse("2026-03-02T23:59:59Z"));
         assert_eq!(partition.folder(), PathBuf::from("account=..%2F..%2Fetc/region=a%2Fb/date=2026-03-02"));
         let empty = Partition::new(true, Some(""), Some(&"x".repeat(500)), None);
         assert!(empty.folder().ends_with("account=__HIVE_DEFAULT_PARTITION__/region=__HIVE_DEFAULT_PARTITION__/date=__HIVE_DEFAULT_PARTITION__"));

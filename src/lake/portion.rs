@@ -51,8 +51,8 @@ impl<'p> Portion<'p> {
         is_within(filter, self.file)
     }
 
-    /// Whether a column, or a field inside it, may have one of `texts`: false only where the least and the greatest text of the
-    /// portion say so, or its filter.
+    /// Whether a column, or a field inside it, may have one of `texts`: false only where the least and the
+    /// greatest text of the portion say so, or its filter.
     pub fn may_have(&self, column: &str, fields: &[String], texts: &[String]) -> bool {
         let is_text = |(name, origin): &(&str, Origin)| *name == column && matches!(origin, Origin::Field(_));
         !ORIGINS.iter().any(is_text) || self.reader.may_have(self.group, column, fields, texts)
@@ -63,11 +63,17 @@ impl<'p> Portion<'p> {
         self.reader.bounds(self.group, column, &[])
     }
 
-    /// The texts of a column, or of a field inside it, in these rows (`None`: all); `None` if no texts are there.
+    /// The texts of a column, or of a field inside it, in these rows (`None`: all); `None` if no texts are
+    /// there.
     ///
     /// # Errors
     /// The file is damaged, or has no such column.
-    pub fn codes(&self, column: &str, fields: &[String], rows: Option<&[u32]>) -> Result<Option<Codes>, LakeError> {
+    pub fn codes(
+        &self,
+        column: &str,
+        fields: &[String],
+        rows: Option<&[u32]>,
+    ) -> Result<Option<Codes>, LakeError> {
         if !ORIGINS.iter().any(|(name, origin)| *name == column && *origin == Origin::Partition) {
             return self.reader.codes(self.group, column, fields, rows);
         }
@@ -76,15 +82,19 @@ impl<'p> Portion<'p> {
         Ok(Some(Codes { of_row: vec![0; rows.map_or_else(|| self.height(), <[u32]>::len)], texts }))
     }
 
-    /// Columns of these rows (`None`: all of them), with those of their partition. Of row columns, the fields that are asked for.
+    /// Columns of these rows (`None`: all of them), with those of their partition. Of row columns, the fields
+    /// that are asked for.
     ///
     /// # Errors
     /// The file is damaged, or has no such column.
     pub fn rows(&self, columns: &[Asked], rows: Option<&[bool]>) -> Result<Rows, LakeError> {
         let asked = |name: &str| columns.iter().any(|column| column.name == name);
         let in_file = ORIGINS.iter().filter(|(name, origin)| asked(name) && *origin != Origin::Partition);
-        let fields = |name: &str| columns.iter().find(|column| column.name == name).map_or(&[][..], |column| &column.fields);
-        let wanted = in_file.map(|(name, _)| Wanted { name, fields: fields(name).iter().map(Vec::as_slice).collect() });
+        let fields = |name: &str| {
+            columns.iter().find(|column| column.name == name).map_or(&[][..], |column| &column.fields)
+        };
+        let wanted = in_file
+            .map(|(name, _)| Wanted { name, fields: fields(name).iter().map(Vec::as_slice).collect() });
         let mask = rows.map(|rows| rows.iter().copied().collect::<Bitmap>());
         let frame = self.reader.read(self.group, Some(&wanted.collect::<Vec<_>>()), mask.as_ref())?;
         table_rows(&frame, &self.file.partition, asked).map_err(|error| self.reader.error(error))
@@ -96,6 +106,8 @@ impl<'p> Portion<'p> {
     /// The file is damaged.
     pub fn records(&self) -> Result<Int64Chunked, LakeError> {
         let rows = self.reader.read(self.group, Some(&["record".into()]), None)?;
-        rows.column("record").and_then(|column| column.i64().cloned()).map_err(|error| self.reader.error(error))
+        rows.column("record")
+            .and_then(|column| column.i64().cloned())
+            .map_err(|error| self.reader.error(error))
     }
 }

@@ -1,8 +1,9 @@
 //! A lake as a source: its records come back as they stood in their objects.
 //!
-//! Files are left out by account, region and day; row groups by `eventsource`, which is read first; only then the other
-//! columns are. Coverage is that of the objects that filled the lake, with two differences: second copies are counted for the
-//! whole lake and not read again, and a file of the lake that cannot be read counts as an object that failed.
+//! Files are left out by account, region and day; row groups by `eventsource`, which is read first; only then
+//! the other columns are. Coverage is that of the objects that filled the lake, with two differences: second
+//! copies are counted for the whole lake and not read again, and a file of the lake that cannot be read
+//! counts as an object that failed.
 
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -69,10 +70,15 @@ impl LakeFeed {
         // Lakes that nobody writes to have no such file, or none that may be locked.
         let reading = disk.lock(READERS.as_ref(), Lock::Shared).ok().flatten();
         let Loaded { manifest, damage } = Manifest::load(&*disk)?;
-        let (files, left_out): (Vec<_>, Vec<_>) = manifest.files.iter().cloned().partition(|file| admits(filter, file));
+        let (files, left_out): (Vec<_>, Vec<_>) =
+            manifest.files.iter().cloned().partition(|file| admits(filter, file));
         let mut pruned = Seen::default();
         left_out.iter().for_each(|file| pruned.add(&place(file)));
-        let failed = damage.into_iter().map(failure).chain(manifest.lost.iter().map(|lost| failure(lost.damage()))).collect();
+        let failed = damage
+            .into_iter()
+            .map(failure)
+            .chain(manifest.lost.iter().map(|lost| failure(lost.damage())))
+            .collect();
         Ok(Self {
             disk,
             manifest,
@@ -111,7 +117,12 @@ impl LakeFeed {
         self.files.get(number).map(|file| (number, file))
     }
 
-    fn read(&self, file: &FileEntry, sources: Option<&[&str]>, give: &mut dyn FnMut(SourceRecord<'_>)) -> Result<(), LakeError> {
+    fn read(
+        &self,
+        file: &FileEntry,
+        sources: Option<&[&str]>,
+        give: &mut dyn FnMut(SourceRecord<'_>),
+    ) -> Result<(), LakeError> {
         let reader = Reader::of(&*self.disk, file)?;
         let native = file.partition.native;
         let mut json = String::new();
@@ -121,15 +132,27 @@ impl LakeFeed {
             let records = guarded(&file.path(), || Records::of(&rows).map_err(|error| reader.error(error)))?;
             for row in 0..rows.height() {
                 records.write(row, &mut json);
-                give(SourceRecord { object: records.object(row), index: records.index(row), json: &json, native });
+                give(SourceRecord {
+                    object: records.object(row),
+                    index: records.index(row),
+                    json: &json,
+                    native,
+                });
             }
         }
         Ok(())
     }
 
-    /// Rows of `cloudtrail_logs` for SQL: a portion of those with these columns (`None`: all), these sources, and within the
-    /// times of `filter`; false when there is no more. What cannot be read stands in the coverage. Safe to call from many threads.
-    pub fn next_rows(&self, filter: &Filter, sources: Option<&[&str]>, columns: Option<&[Asked]>, give: &mut dyn FnMut(Rows)) -> bool {
+    /// Rows of `cloudtrail_logs` for SQL: a portion of those with these columns (`None`: all), these sources,
+    /// and within the times of `filter`; false when there is no more. What cannot be read stands in the
+    /// coverage. Safe to call from many threads.
+    pub fn next_rows(
+        &self,
+        filter: &Filter,
+        sources: Option<&[&str]>,
+        columns: Option<&[Asked]>,
+        give: &mut dyn FnMut(Rows),
+    ) -> bool {
         let Some(file) = self.take() else { return false };
         if !file.partition.native
             && let Err(error) = self.read_rows(file, filter, sources, columns, give)
@@ -148,11 +171,19 @@ impl LakeFeed {
         give: &mut dyn FnMut(Rows),
     ) -> Result<(), LakeError> {
         let reader = Reader::of(&*self.disk, file)?;
-        let asked = |name: &str| columns.is_none_or(|columns| columns.iter().any(|column| column.name == name));
+        let asked =
+            |name: &str| columns.is_none_or(|columns| columns.iter().any(|column| column.name == name));
         let cut = !is_within(filter, file);
         let needed = |name: &str| asked(name) || (cut && name == TIME);
-        let fields = |name: &str| columns.into_iter().flatten().find(|column| column.name == name).map_or(&[][..], |column| &column.fields);
-        let wanted = |name: &'static str| Wanted { name, fields: fields(name).iter().map(Vec::as_slice).collect() };
+        let fields = |name: &str| {
+            columns
+                .into_iter()
+                .flatten()
+                .find(|column| column.name == name)
+                .map_or(&[][..], |column| &column.fields)
+        };
+        let wanted =
+            |name: &'static str| Wanted { name, fields: fields(name).iter().map(Vec::as_slice).collect() };
         let in_file = ORIGINS.iter().filter(|(name, origin)| needed(name) && *origin != Origin::Partition);
         let read: Vec<Wanted<'_>> = in_file.map(|(name, _)| wanted(name)).collect();
         // Without any column of the file the rows could not be counted.
@@ -167,12 +198,20 @@ impl LakeFeed {
 
     /// The same rows in a raw state: the row groups of the next file, until `take` wants no more of it.
     /// All callers visit in one order.
-    pub fn next_portions(&self, visit: Visit, take: &mut dyn FnMut(&Portion<'_>) -> Result<(), LakeError>) -> bool {
+    pub fn next_portions(
+        &self,
+        visit: Visit,
+        take: &mut dyn FnMut(&Portion<'_>) -> Result<(), LakeError>,
+    ) -> bool {
         let Some((number, file)) = self.take_in_order(visit) else { return false };
         let read = |take: &mut dyn FnMut(&Portion<'_>) -> Result<(), LakeError>| {
             let reader = Reader::of(&*self.disk, file)?;
             let mut portion = |group| take(&Portion::new(&reader, file, Address { file: number, group }));
-            if visit == Visit::NewestFirst { reader.groups().rev().try_for_each(&mut portion) } else { reader.groups().try_for_each(&mut portion) }
+            if visit == Visit::NewestFirst {
+                reader.groups().rev().try_for_each(&mut portion)
+            } else {
+                reader.groups().try_for_each(&mut portion)
+            }
         };
         if !file.partition.native
             && let Err(error) = read(take)
@@ -210,15 +249,20 @@ impl LakeFeed {
             return None;
         }
         let what = if unsealed > 0 {
-            plural_verb(unsealed as u64, "file", ["of a lake was", "of a lake were"]) + " written by an earlier version and without checksums"
+            plural_verb(unsealed as u64, "file", ["of a lake was", "of a lake were"])
+                + " written by an earlier version and without checksums"
         } else {
-            plural_verb(taken_over, "event", ["of a lake was", "of a lake were"]) + " taken over from files of an earlier version without checksums"
+            plural_verb(taken_over, "event", ["of a lake was", "of a lake were"])
+                + " taken over from files of an earlier version without checksums"
         };
-        Some(format!("{what}: damage there cannot be told. `tagfall lake repair LAKE SOURCE…` reads them again from the archives."))
+        Some(format!(
+            "{what}: damage there cannot be told. `tagfall lake repair LAKE SOURCE…` reads them again from the archives."
+        ))
     }
 
     fn fail(&self, file: &FileEntry, error: &LakeError) {
-        let failure = failure(Damage { file: file.path().to_string_lossy().into_owned(), reason: error.reason() });
+        let failure =
+            failure(Damage { file: file.path().to_string_lossy().into_owned(), reason: error.reason() });
         self.failed.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
     }
 }
@@ -228,12 +272,20 @@ fn failure(damage: Damage) -> ReadFailure {
     ReadFailure { object: damage.file.as_str().into(), record: None, reason: damage.reason }
 }
 
-/// Rows of a row group whose `eventsource` is one of `sources`; `None` where there are none. The other columns are made of
-/// these rows alone.
-fn wanted_rows(reader: &Reader, group: usize, sources: Option<&[&str]>, columns: Option<&[Wanted<'_>]>) -> Result<Option<DataFrame>, LakeError> {
+/// Rows of a row group whose `eventsource` is one of `sources`; `None` where there are none. The other
+/// columns are made of these rows alone.
+fn wanted_rows(
+    reader: &Reader,
+    group: usize,
+    sources: Option<&[&str]>,
+    columns: Option<&[Wanted<'_>]>,
+) -> Result<Option<DataFrame>, LakeError> {
     let Some(sources) = sources else { return reader.read(group, columns, None).map(Some) };
     let of = reader.read(group, Some(&["eventsource".into()]), None)?;
-    let texts = of.column("eventsource").and_then(|column| column.as_materialized_series().str().cloned()).map_err(|error| reader.error(error))?;
+    let texts = of
+        .column("eventsource")
+        .and_then(|column| column.as_materialized_series().str().cloned())
+        .map_err(|error| reader.error(error))?;
     let mask: Bitmap = texts.iter().map(|text| text.is_some_and(|text| sources.contains(&text))).collect();
     match mask.set_bits() {
         0 => Ok(None),
@@ -246,23 +298,33 @@ const TIME: &str = "eventtime";
 
 /// Whether all rows of a file lie within the times of the filter.
 pub(super) fn is_within(filter: &Filter, file: &FileEntry) -> bool {
-    filter.since.is_none_or(|since| since.millis() <= file.first) && filter.until.is_none_or(|until| file.last < until.millis())
+    filter.since.is_none_or(|since| since.millis() <= file.first)
+        && filter.until.is_none_or(|until| file.last < until.millis())
 }
 
 /// The rows within the times of the filter. A row without a time is never left out.
 fn within(rows: &DataFrame, filter: &Filter) -> PolarsResult<DataFrame> {
     let times = rows.column(TIME)?.as_materialized_series().str()?;
-    let admitted: Vec<bool> = times.iter().map(|time| time.and_then(Timestamp::parse).is_none_or(|time| filter.admits_time(time))).collect();
+    let admitted: Vec<bool> = times
+        .iter()
+        .map(|time| time.and_then(Timestamp::parse).is_none_or(|time| filter.admits_time(time)))
+        .collect();
     rows.filter(Series::new("mask".into(), admitted).bool()?)
 }
 
 /// The same rows with the columns of their partition, under the names of `cloudtrail_logs`, in its order.
-pub(super) fn table_rows(rows: &DataFrame, partition: &Partition, asked: impl Fn(&str) -> bool) -> PolarsResult<Rows> {
+pub(super) fn table_rows(
+    rows: &DataFrame,
+    partition: &Partition,
+    asked: impl Fn(&str) -> bool,
+) -> PolarsResult<Rows> {
     let height = rows.height();
     let mut columns = Vec::new();
     for (name, origin) in ORIGINS.iter().filter(|(name, _)| asked(name)) {
         let series = match (origin, *name) {
-            (Origin::Partition, name) => Series::new(name.into(), vec![partition.value(name).as_deref(); height]),
+            (Origin::Partition, name) => {
+                Series::new(name.into(), vec![partition.value(name).as_deref(); height])
+            }
             (_, name) => rows.column(name)?.as_materialized_series().clone(),
         };
         columns.push((*name, series));
@@ -287,7 +349,9 @@ impl RecordSource for LakeFeed {
         // What is damaged stands in the coverage, which goes through all objects once more.
         drop(objects::for_each_object(&*self.disk, &self.manifest, |object| {
             if selection.admits(&KeyPosition::of(&object.object)) {
-                object.answers.iter().for_each(|one| give(&one.object, one.document, &one.json, one.modified.map(Timestamp::from_millis)));
+                object.answers.iter().for_each(|one| {
+                    give(&one.object, one.document, &one.json, one.modified.map(Timestamp::from_millis))
+                });
             }
         }));
     }
@@ -307,9 +371,11 @@ impl RecordSource for LakeFeed {
             }
         });
         let rows: u64 = self.manifest.files.iter().map(|file| file.rows).sum();
-        // Where every service is kept, what was read and is no row was a second copy, however often objects were read.
+        // Where every service is kept, what was read and is no row was a second copy, however often objects
+        // were read.
         let all = self.manifest.select.is_empty();
-        coverage.records_duplicate = if all { u64::saturating_sub(understood, rows) } else { self.manifest.records_duplicate };
+        coverage.records_duplicate =
+            if all { u64::saturating_sub(understood, rows) } else { self.manifest.records_duplicate };
         coverage.events_sharing_an_id = self.manifest.events_sharing_an_id;
         coverage.objects_left_out = self.manifest.objects_left_out;
         let own = damaged.into_iter().map(failure);
@@ -348,14 +414,16 @@ impl Feed for LakeFeed {
 
 /// Where a file's partition would stand in CloudTrail's layout.
 fn place(file: &FileEntry) -> KeyPosition<'_> {
-    let day = |millis| Timestamp::from_millis(millis).to_chrono().map(|time| time.date_naive().num_days_from_ce());
+    let day =
+        |millis| Timestamp::from_millis(millis).to_chrono().map(|time| time.date_naive().num_days_from_ce());
     let days = day(file.first).zip(day(file.last)).map(|(first, last)| Days { first, last });
     let (account, region) = (file.partition.account.as_deref(), file.partition.region.as_deref());
     KeyPosition { level: Level::Day, kind: None, account, region, days }
 }
 
-/// Whether a file may hold events that are asked for. What a partition does not say is never left out by it. EventBridge's own
-/// events are few, and come from files whose names say nothing: they are looked at one by one.
+/// Whether a file may hold events that are asked for. What a partition does not say is never left out by it.
+/// EventBridge's own events are few, and come from files whose names say nothing: they are looked at one by
+/// one.
 fn admits(filter: &Filter, file: &FileEntry) -> bool {
     let partition = &file.partition;
     let named = filter.admits_account(partition.account.as_deref().unwrap_or_default())
@@ -381,10 +449,13 @@ fn add(coverage: &mut Coverage, object: ObjectState) {
     coverage.lines_skipped += object.lines_skipped;
     coverage.records_repaired.add(&object.repaired);
     coverage.objects_lossy += u64::from(object.lossy);
-    coverage.first_event_time = coverage.first_event_time.into_iter().chain(object.first.map(Timestamp::from_millis)).min();
+    coverage.first_event_time =
+        coverage.first_event_time.into_iter().chain(object.first.map(Timestamp::from_millis)).min();
     coverage.last_event_time = coverage.last_event_time.max(object.last.map(Timestamp::from_millis));
     let failure = |record, reason| ReadFailure { object: object.object.as_str().into(), record, reason };
-    coverage.failures.extend(object.failed.iter().map(|(record, reason)| failure(Some(*record), reason.clone())));
+    coverage
+        .failures
+        .extend(object.failed.iter().map(|(record, reason)| failure(Some(*record), reason.clone())));
     if object.ending == Ending::Failed {
         coverage.failures.push(failure(None, object.reason.clone().unwrap_or_default()));
     }

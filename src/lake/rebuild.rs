@@ -23,17 +23,37 @@ pub(super) struct Records {
 
 impl Records {
     pub(super) fn of(rows: &DataFrame) -> PolarsResult<Self> {
-        let text = |name: &str| -> PolarsResult<StringChunked> { Ok(rows.column(name)?.as_materialized_series().str()?.clone()) };
+        let text = |name: &str| -> PolarsResult<StringChunked> {
+            Ok(rows.column(name)?.as_materialized_series().str()?.clone())
+        };
         let mut members = Vec::new();
         for (at, member) in MEMBERS.iter().enumerate() {
             if let Ok(column) = rows.column(member.column) {
-                members.push((at, StoredColumn::of(column.as_materialized_series(), member.column, &member.kind, member.holds)?));
+                members.push((
+                    at,
+                    StoredColumn::of(
+                        column.as_materialized_series(),
+                        member.column,
+                        &member.kind,
+                        member.holds,
+                    )?,
+                ));
             }
         }
         let record = rows.column("record")?.as_materialized_series().i64()?.clone();
         let (event_id, event_time) = (text("eventid").ok(), text("eventtime").ok());
-        let place = ["eventsource", "eventname", "awsregion", "recipientaccountid"].map(|name| text(name).ok());
-        Ok(Self { members, event_id, event_time, place, object: text("object")?, record, extra: text("extra")?, original: text("original")? })
+        let place =
+            ["eventsource", "eventname", "awsregion", "recipientaccountid"].map(|name| text(name).ok());
+        Ok(Self {
+            members,
+            event_id,
+            event_time,
+            place,
+            object: text("object")?,
+            record,
+            extra: text("extra")?,
+            original: text("original")?,
+        })
     }
 
     pub(super) fn object(&self, row: usize) -> &str {
@@ -51,8 +71,11 @@ impl Records {
             let nothing = || told("", None, "", "", "", "").identity(original.as_bytes());
             return Split::of(original, native).map_or_else(|_| nothing(), |split| split.identity());
         }
-        let cell = |column: &Option<StringChunked>| column.as_ref().and_then(|texts| texts.get(row)).unwrap_or_default().to_owned();
-        let [source, name, region, account] = [0, 1, 2, 3].map(|at| self.place.get(at).map(cell).unwrap_or_default());
+        let cell = |column: &Option<StringChunked>| {
+            column.as_ref().and_then(|texts| texts.get(row)).unwrap_or_default().to_owned()
+        };
+        let [source, name, region, account] =
+            [0, 1, 2, 3].map(|at| self.place.get(at).map(cell).unwrap_or_default());
         let time = self.event_time.as_ref().and_then(|times| times.get(row)).and_then(time_of);
         told(&cell(&self.event_id), time, &source, &name, &region, &account).identity(b"")
     }
@@ -73,7 +96,12 @@ impl Records {
             out.push_str(original);
             return;
         }
-        let extra = self.extra.get(row).and_then(|extra| serde_json::from_str::<&RawValue>(extra).ok()).and_then(members_of).unwrap_or_default();
+        let extra = self
+            .extra
+            .get(row)
+            .and_then(|extra| serde_json::from_str::<&RawValue>(extra).ok())
+            .and_then(members_of)
+            .unwrap_or_default();
         let mut value = String::new();
         for (at, column) in &self.members {
             let Some(member) = MEMBERS.get(*at) else { continue };
@@ -122,7 +150,16 @@ impl StoredColumn {
             Self::Text(texts) => texts.get(row).map(|text| add_text(out, text)).is_some(),
             Self::Json(texts) => texts.get(row).map(|text| out.push_str(text)).is_some(),
             Self::Truth(texts) => {
-                texts.get(row).map(|text| if matches!(text, "true" | "false") { out.push_str(text) } else { add_text(out, text) }).is_some()
+                texts
+                    .get(row)
+                    .map(|text| {
+                        if matches!(text, "true" | "false") {
+                            out.push_str(text)
+                        } else {
+                            add_text(out, text)
+                        }
+                    })
+                    .is_some()
             }
             Self::Row(fields) => {
                 let mut object = String::new();
@@ -168,7 +205,9 @@ fn write_list(elements: &Series, column: &'static str, kind: &Kind, out: &mut St
 
 fn write_map(entries: &Series, out: &mut String) -> bool {
     let Ok(entries) = entries.struct_() else { return false };
-    let (Ok(keys), Ok(values)) = (entries.field_by_name("key"), entries.field_by_name("value")) else { return false };
+    let (Ok(keys), Ok(values)) = (entries.field_by_name("key"), entries.field_by_name("value")) else {
+        return false;
+    };
     let (Ok(keys), Ok(values)) = (keys.str(), values.str()) else { return false };
     let mut object = String::new();
     let mut text = String::new();

@@ -72,7 +72,9 @@ struct Known {
 }
 
 static KNOWN: LazyLock<Known> = LazyLock::new(|| {
-    let slot = |column: &str| MEMBERS.iter().find(|member| member.column == column).map_or(0, |member| member.field.slots.start);
+    let slot = |column: &str| {
+        MEMBERS.iter().find(|member| member.column == column).map_or(0, |member| member.field.slots.start)
+    };
     Known {
         id: slot("eventid"),
         time: slot("eventtime"),
@@ -149,7 +151,9 @@ impl<'r> Split<'r> {
         split.twisted |= !is_event_id(split.string(KNOWN.id).as_bytes());
         // In an event's identity, a value that is not a string counts as missing, and the columns could not
         // tell the two apart.
-        let is_odd = |slot: usize| split.values.json(slot).is_some_and(|json| !json.starts_with('"') && json != "null");
+        let is_odd = |slot: usize| {
+            split.values.json(slot).is_some_and(|json| !json.starts_with('"') && json != "null")
+        };
         split.twisted |= is_odd(KNOWN.region) || is_odd(KNOWN.account);
         Ok(split)
     }
@@ -177,7 +181,8 @@ impl<'r> Split<'r> {
     fn take(&mut self, key: &'r str, at: usize, next: &mut usize) -> Result<usize, String> {
         let members = MEMBERS.as_slice();
         let name = if self.native { native_name(key) } else { key };
-        let exact = position(members.len(), *next, |at| members.get(at).is_some_and(|member| member.name == name));
+        let exact =
+            position(members.len(), *next, |at| members.get(at).is_some_and(|member| member.name == name));
         let Some((place, member)) = exact.and_then(|place| Some((place, members.get(place)?))) else {
             return self.take_other(key, at);
         };
@@ -189,7 +194,9 @@ impl<'r> Split<'r> {
     fn take_other(&mut self, key: &'r str, at: usize) -> Result<usize, String> {
         let key = said(key).ok_or("a key has half a character")?;
         let name = if self.native { native_name(&key) } else { &key };
-        if let Some((place, member)) = MEMBERS.iter().enumerate().find(|(_, member)| member.name.eq_ignore_ascii_case(name)) {
+        if let Some((place, member)) =
+            MEMBERS.iter().enumerate().find(|(_, member)| member.name.eq_ignore_ascii_case(name))
+        {
             // With escapes it may still be the very same name.
             self.twisted |= member.name != name;
             return self.note(place, member, at);
@@ -236,7 +243,8 @@ impl<'r> Split<'r> {
 
     /// The identity that two copies of one event share.
     pub(super) fn identity(&self) -> Identity {
-        let [id, source, name, region, account] = [KNOWN.id, KNOWN.source, KNOWN.name, KNOWN.region, KNOWN.account].map(|slot| self.string(slot));
+        let [id, source, name, region, account] =
+            [KNOWN.id, KNOWN.source, KNOWN.name, KNOWN.region, KNOWN.account].map(|slot| self.string(slot));
         told(&id, self.time(), &source, &name, &region, &account).identity(self.json.as_bytes())
     }
 
@@ -305,8 +313,22 @@ pub(super) fn time_of(text: &str) -> Option<Timestamp> {
 }
 
 /// The fields of an event's identity.
-pub(super) fn told<'r>(id: &'r str, time: Option<Timestamp>, source: &'r str, name: &'r str, region: &'r str, account: &'r str) -> EventKey<'r> {
-    EventKey { id: id.as_bytes(), time, source: source.as_bytes(), name: name.as_bytes(), region: region.as_bytes(), account: account.as_bytes() }
+pub(super) fn told<'r>(
+    id: &'r str,
+    time: Option<Timestamp>,
+    source: &'r str,
+    name: &'r str,
+    region: &'r str,
+    account: &'r str,
+) -> EventKey<'r> {
+    EventKey {
+        id: id.as_bytes(),
+        time,
+        source: source.as_bytes(),
+        name: name.as_bytes(),
+        region: region.as_bytes(),
+        account: account.as_bytes(),
+    }
 }
 
 /// Appends a member to an open JSON object, or begins one.
@@ -378,36 +400,57 @@ mod tests {
     #[test]
     fn what_no_column_can_hold_goes_along() {
         assert_eq!(
-            extra(r#"{"eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b","eventContext":{"x":1},"apiVersion":7}"#).as_deref(),
+            extra(
+                r#"{"eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b","eventContext":{"x":1},"apiVersion":7}"#
+            )
+            .as_deref(),
             Some(r#"{"apiVersion":7,"eventContext":{"x":1}}"#)
         );
         let identity = r#"{"userIdentity":{"type":"AWSService","inScopeOf":{"issuerType":"x"}}}"#;
-        assert_eq!(extra(&identity.replace("}}}", r#"}},"eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b"}"#)).as_deref(), Some(identity));
         assert_eq!(
-            extra(r#"{"eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b","resources":"","requestParameters":"x"}"#).as_deref(),
+            extra(&identity.replace("}}}", r#"}},"eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b"}"#))
+                .as_deref(),
+            Some(identity)
+        );
+        assert_eq!(
+            extra(
+                r#"{"eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b","resources":"","requestParameters":"x"}"#
+            )
+            .as_deref(),
             Some(r#"{"requestParameters":"x","resources":""}"#)
         );
         assert_eq!(
-            extra(r#"{"eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b","resources":[{"arn":"lower"}]}"#).as_deref(),
+            extra(r#"{"eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b","resources":[{"arn":"lower"}]}"#)
+                .as_deref(),
             Some(r#"{"resources":[{"arn":"lower"}]}"#)
         );
     }
 
     #[test]
     fn a_text_that_reads_true_is_no_truth_value() {
-        assert_eq!(extra(r#"{"eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b","readOnly":"true"}"#).as_deref(), Some(r#"{"readOnly":"true"}"#));
-        assert_eq!(extra(r#"{"eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b","readOnly":true,"managementEvent":"yes"}"#), None);
+        assert_eq!(
+            extra(r#"{"eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b","readOnly":"true"}"#).as_deref(),
+            Some(r#"{"readOnly":"true"}"#)
+        );
+        assert_eq!(
+            extra(
+                r#"{"eventID":"0828c0d2-3589-4390-b954-c78b4a7df44b","readOnly":true,"managementEvent":"yes"}"#
+            ),
+            None
+        );
     }
 
     #[test]
     fn a_text_that_matters_as_a_whole_is_kept() {
-        for json in
-            [r#"{"eventName":"x"}"#, r#"{"eventID":"...","eventName":"x"}"#, r#"{"eventID":"a","eventID":"b"}"#, r#"{"eventid":"a","eventID":"b"}"#]
-        {
+        for json in [
+            r#"{"eventName":"x"}"#,
+            r#"{"eventID":"...","eventName":"x"}"#,
+            r#"{"eventID":"a","eventID":"b"}"#,
+            r#"{"eventid":"a","eventID":"b"}"#,
+        ] {
             assert_eq!(Split::of(json, false).unwrap().original(), Some(json));
         }
-        let native =
-            r#"{"id":"n-1","time":"2026-03-02T10:00:00Z","detail-type":"ECS Task State Change","source":"aws.ecs","account":"1","detail":{}}"#;
+        let native = r#"{"id":"n-1","time":"2026-03-02T10:00:00Z","detail-type":"ECS Task State Change","source":"aws.ecs","account":"1","detail":{}}"#;
         let split = Split::of(native, true).unwrap();
         assert_eq!((split.original(), split.identity().id), (Some(native), fingerprint(b"n-1")));
         assert_eq!(split.account().as_deref(), Some("1"));

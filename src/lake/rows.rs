@@ -83,7 +83,11 @@ impl Piece {
     pub(super) fn where_object(self, keep: impl Fn(&[u8]) -> bool) -> Self {
         let mut kept = Self::with_room(self.bytes.len());
         for start in &self.starts {
-            let row = self.bytes.get(start.at as usize..).and_then(|rest| rest.get(..start.length as usize)).unwrap_or_default();
+            let row = self
+                .bytes
+                .get(start.at as usize..)
+                .and_then(|rest| rest.get(..start.length as usize))
+                .unwrap_or_default();
             if row::head_of(row).is_some_and(|head| keep(head.object)) {
                 kept.starts.push(Start { at: offset(kept.bytes.len()), ..*start });
                 kept.bytes.extend_from_slice(row);
@@ -126,8 +130,10 @@ struct RowPosition {
 impl Rows {
     /// All rows of the pieces, one after another.
     pub(super) fn of(pieces: Vec<Piece>) -> Self {
-        let mut rows =
-            Self { pieces: Vec::with_capacity(pieces.len()), places: Vec::with_capacity(pieces.iter().map(|piece| piece.starts.len()).sum()) };
+        let mut rows = Self {
+            pieces: Vec::with_capacity(pieces.len()),
+            places: Vec::with_capacity(pieces.iter().map(|piece| piece.starts.len()).sum()),
+        };
         pieces.into_iter().for_each(|piece| rows.add(piece));
         rows
     }
@@ -210,7 +216,11 @@ impl Rows {
         places.retain(|place| {
             // The rows themselves are compared only if their sort keys are equal.
             let before = last.replace(*place).filter(|before| key(before) == key(place));
-            let Some((before, head)) = before.and_then(|before| self.head_of(before).zip(self.head_of(*place))) else { return true };
+            let Some((before, head)) =
+                before.and_then(|before| self.head_of(before).zip(self.head_of(*place)))
+            else {
+                return true;
+            };
             if before.id == head.id && before.place() != head.place() {
                 dropped(head.id);
             }
@@ -245,7 +255,10 @@ mod tests {
     fn what_was_written_is_read_and_a_torn_end_is_noticed() {
         let long = "x".repeat(20_000);
         let all: [(Head<'_>, &[Option<&str>]); 2] = [
-            (Head { time: -5, record: 3, id: b"a", object: "k/ü".as_bytes() }, &[Some(""), None, Some(&long)]),
+            (
+                Head { time: -5, record: 3, id: b"a", object: "k/ü".as_bytes() },
+                &[Some(""), None, Some(&long)],
+            ),
             (Head { time: i64::MAX, record: u64::MAX, id: b"", object: b"" }, &[None, Some("é"), Some("y")]),
         ];
         let piece = piece(&all);
@@ -256,8 +269,15 @@ mod tests {
         let mut twice = Piece::of(bytes.to_vec()).unwrap();
         twice.append(&piece);
         let read = Rows::of(vec![piece]);
-        let (a, b) = (Rows::of(vec![twice]), Rows::of(vec![Piece::of(bytes_of(&read)).unwrap(), Piece::of(bytes_of(&read)).unwrap()]));
-        assert_eq!(a.heads().collect::<Vec<_>>(), b.heads().collect::<Vec<_>>(), "rows are found wherever they lie");
+        let (a, b) = (
+            Rows::of(vec![twice]),
+            Rows::of(vec![Piece::of(bytes_of(&read)).unwrap(), Piece::of(bytes_of(&read)).unwrap()]),
+        );
+        assert_eq!(
+            a.heads().collect::<Vec<_>>(),
+            b.heads().collect::<Vec<_>>(),
+            "rows are found wherever they lie"
+        );
         assert_eq!(read.heads().collect::<Vec<_>>(), all.map(|(head, _)| head));
         for (row, (_, expected)) in all.iter().enumerate() {
             let (_, mut cells) = read.parts(row).unwrap();
@@ -269,8 +289,9 @@ mod tests {
 
     #[test]
     fn of_copies_the_one_whose_place_is_first_is_kept() {
-        let head =
-            |time, id: &'static str, object: &'static str, record| (Head { time, record, id: id.as_bytes(), object: object.as_bytes() }, &[][..]);
+        let head = |time, id: &'static str, object: &'static str, record| {
+            (Head { time, record, id: id.as_bytes(), object: object.as_bytes() }, &[][..])
+        };
         let all = [
             head(5, "b", "k2", 1),
             head(7, "a", "k2", 0),

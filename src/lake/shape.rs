@@ -37,7 +37,9 @@ impl Field {
         *next += 1;
         let shape = match kind {
             Kind::Row(fields) => {
-                let field = |(name, kind): &(String, Kind)| Self::of(column, name, json_name(column, name), kind, next);
+                let field = |(name, kind): &(String, Kind)| {
+                    Self::of(column, name, json_name(column, name), kind, next)
+                };
                 Shape::Row(fields.iter().map(field).collect())
             }
             Kind::Array(element) => Shape::List(Box::new(Self::of(column, "", "", element, &mut 0))),

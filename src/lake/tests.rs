@@ -30,8 +30,19 @@ use crate::source::{Delivery, Feed, Fetched, Origin};
 pub(super) fn written_and_opened(folder: &Path, rows: &Rows, native: bool) -> Reader {
     let (disk, partition) = (LocalDisk::open(folder).unwrap(), Partition::new(native, None, None, None));
     let name = format!("000001-00001.{}", partition.extension());
-    let (mut entry, rows_all) =
-        (FileEntry { name, partition, rows: rows.len() as u64, bytes: 0, row_bytes: 0, first: 0, last: 0, tail: None }, 0..rows.len());
+    let (mut entry, rows_all) = (
+        FileEntry {
+            name,
+            partition,
+            rows: rows.len() as u64,
+            bytes: 0,
+            row_bytes: 0,
+            first: 0,
+            last: 0,
+            tail: None,
+        },
+        0..rows.len(),
+    );
     let written = write(disk.create(&entry.path()).unwrap(), &entry.path(), rows, rows_all).unwrap();
     entry.bytes = written.bytes;
     entry.tail = Some(written.tail);
@@ -65,7 +76,8 @@ fn round_trip(records: &[(String, bool)]) -> Vec<String> {
 }
 
 fn meaning(json: &str, native: bool) -> String {
-    let found = Recognizer::default().recognize(RawRecord { index: 0, json, native }, |recognized| format!("{recognized:?}"));
+    let found = Recognizer::default()
+        .recognize(RawRecord { index: 0, json, native }, |recognized| format!("{recognized:?}"));
     format!("{found:?}")
 }
 
@@ -91,10 +103,17 @@ fn anything() -> impl Strategy<Value = Value> {
         Just(json!("arn:aws:ecr:eu-central-1:111122223333:repository/shop/api")),
     ];
     leaf.prop_recursive(3, 16, 4, |inner| {
-        let key = prop_oneof!["[a-zA-Z]{1,6}", Just("arn".to_owned()), Just("ARN".to_owned()), Just("type".to_owned()), Just("accountId".to_owned())];
+        let key = prop_oneof![
+            "[a-zA-Z]{1,6}",
+            Just("arn".to_owned()),
+            Just("ARN".to_owned()),
+            Just("type".to_owned()),
+            Just("accountId".to_owned())
+        ];
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
-            proptest::collection::btree_map(key, inner, 0..4).prop_map(|members| Value::Object(members.into_iter().collect())),
+            proptest::collection::btree_map(key, inner, 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
         ]
     })
 }
@@ -161,7 +180,8 @@ fn half_a_character_and_members_that_stand_twice_come_back_as_they_were() {
     let twice = r#"{"eventID":"a-1","eventTime":"2026-03-02T13:41:07Z","eventSource":"ecr.amazonaws.com","eventName":"PutImage","eventName":"BatchGetImage"}"#;
     let without_id = r#"{ "eventTime":"2026-03-02T13:41:07Z","eventSource":"ecr.amazonaws.com","eventName":"PutImage","resources":[] }"#;
     let native = r#"{"detail-type":"ECS Task State Change","source":"aws.ecs","time":"2026-03-02T13:41:07Z","detail":{"stoppedReason":"x"}}"#;
-    let all = [(cut, false), (twice, false), (without_id, false), (native, true)].map(|(json, native)| (json.to_owned(), native));
+    let all = [(cut, false), (twice, false), (without_id, false), (native, true)]
+        .map(|(json, native)| (json.to_owned(), native));
     let back = round_trip(&all);
     assert_eq!(back[1..], all.iter().map(|(json, _)| json.clone()).collect::<Vec<_>>()[1..]);
     for ((json, native), back) in all.iter().zip(&back) {
@@ -207,10 +227,19 @@ fn event(id: &str, hour: u32) -> String {
 
 fn deliver(collector: &mut super::ingest::Collector<'_>, (name, records): &Object) {
     for (index, (id, hour)) in records.iter().enumerate() {
-        collector.record(name, RawRecord { index: index as u64, json: &event(id, *hour), native: false }).unwrap();
+        collector
+            .record(name, RawRecord { index: index as u64, json: &event(id, *hour), native: false })
+            .unwrap();
     }
     let origin = Some(Origin { address: name.clone(), stamp: "1".to_owned() });
-    let delivery = Delivery { object: name.as_str().into(), size: 1, outcome: Fetched::Whole, origin, signed: None, rest: None };
+    let delivery = Delivery {
+        object: name.as_str().into(),
+        size: 1,
+        outcome: Fetched::Whole,
+        origin,
+        signed: None,
+        rest: None,
+    };
     let report = ObjectReport {
         outcome: Outcome::Read,
         bytes_decompressed: 1,
@@ -237,7 +266,11 @@ fn run(ingest: Ingest, objects: &[Object], threads: usize) -> Result<Summary, La
             let ingest = &ingest;
             scope.spawn(move || {
                 let mut collector = ingest.collector();
-                objects.iter().skip(thread).step_by(threads).for_each(|object| deliver(&mut collector, object));
+                objects
+                    .iter()
+                    .skip(thread)
+                    .step_by(threads)
+                    .for_each(|object| deliver(&mut collector, object));
             });
         }
     });
@@ -255,7 +288,10 @@ fn contents_of(feed: LakeFeed) -> BTreeMap<String, (String, u64)> {
     while record_source.read_next(None, &mut |shelved| {
         let record: Value = serde_json::from_str(shelved.json).unwrap();
         let id = record["eventID"].as_str().unwrap().to_owned();
-        assert!(found.insert(id.clone(), (shelved.object.to_owned(), shelved.index)).is_none(), "{id} stands twice");
+        assert!(
+            found.insert(id.clone(), (shelved.object.to_owned(), shelved.index)).is_none(),
+            "{id} stands twice"
+        );
     }) {}
     assert!(record_source.coverage().failures.is_empty(), "{:?}", record_source.coverage().failures);
     found
@@ -267,7 +303,9 @@ fn archive(objects: u32, each: u32) -> Vec<Object> {
         let number = (object * each + at) * 7919 % (objects * each * 2 / 3);
         (format!("id-{number:05}"), number % 72)
     };
-    (0..objects).map(|object| (format!("key-{object:03}"), (0..each).map(|at| record(object, at)).collect())).collect()
+    (0..objects)
+        .map(|object| (format!("key-{object:03}"), (0..each).map(|at| record(object, at)).collect()))
+        .collect()
 }
 
 fn expected(objects: &[Object]) -> BTreeMap<String, (String, u64)> {
@@ -275,7 +313,9 @@ fn expected(objects: &[Object]) -> BTreeMap<String, (String, u64)> {
     for (name, records) in objects {
         for (at, (id, _)) in records.iter().enumerate() {
             let place = (name.clone(), at as u64);
-            all.entry(id.clone()).and_modify(|known| *known = place.clone().min(known.clone())).or_insert(place);
+            all.entry(id.clone())
+                .and_modify(|known| *known = place.clone().min(known.clone()))
+                .or_insert(place);
         }
     }
     all
@@ -295,7 +335,9 @@ fn the_content_does_not_depend_on_limits_threads_or_order() {
     let objects = archive(40, 12);
     let mut backwards = objects.clone();
     backwards.reverse();
-    for (limits, objects, threads) in [(Limits::default(), &objects, 1), (TIGHT, &objects, 1), (TIGHT, &objects, 4), (TIGHT, &backwards, 3)] {
+    for (limits, objects, threads) in
+        [(Limits::default(), &objects, 1), (TIGHT, &objects, 1), (TIGHT, &objects, 4), (TIGHT, &backwards, 3)]
+    {
         let folder = tempfile::tempdir().unwrap();
         let summary = ingest(folder.path(), limits, objects, threads);
         assert_eq!(contents(folder.path()), expected(objects));
@@ -307,7 +349,9 @@ fn the_content_does_not_depend_on_limits_threads_or_order() {
 }
 
 fn leftovers(lake: &Path) -> Vec<String> {
-    let files = ["staging", "spill"].iter().flat_map(|name| std::fs::read_dir(lake.join("_tagfall").join(name)).into_iter().flatten());
+    let files = ["staging", "spill"]
+        .iter()
+        .flat_map(|name| std::fs::read_dir(lake.join("_tagfall").join(name)).into_iter().flatten());
     files.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
@@ -329,7 +373,12 @@ fn run_after_run_the_same_comes_out_and_the_first_place_is_kept() {
 fn many_runs_leave_few_segments_and_files_of_a_sane_size() {
     let folder = tempfile::tempdir().unwrap();
     for run in 0..40 {
-        ingest(folder.path(), Limits::default(), &[(format!("key-{run}"), vec![(format!("id-{run}"), run % 20)])], 1);
+        ingest(
+            folder.path(),
+            Limits::default(),
+            &[(format!("key-{run}"), vec![(format!("id-{run}"), run % 20)])],
+            1,
+        );
     }
     let disk = LocalDisk::open(folder.path()).unwrap();
     let manifest = Manifest::load(&disk).unwrap().manifest;
@@ -345,7 +394,8 @@ fn a_late_event_lands_on_its_day() {
     let folder = tempfile::tempdir().unwrap();
     ingest(folder.path(), Limits::default(), &[("a".to_owned(), vec![("x-1".to_owned(), 50)])], 1);
     ingest(folder.path(), Limits::default(), &[("b".to_owned(), vec![("x-2".to_owned(), 3)])], 1);
-    let days = ["2026-03-01", "2026-03-03"].map(|day| folder.path().join(format!("account=111122223333/region=eu-central-1/date={day}")));
+    let days = ["2026-03-01", "2026-03-03"]
+        .map(|day| folder.path().join(format!("account=111122223333/region=eu-central-1/date={day}")));
     assert!(days.iter().all(|day| day.is_dir()));
     let until = Filter { until: Timestamp::parse("2026-03-02T00:00:00Z"), ..Filter::default() };
     let feed = LakeFeed::open(folder.path(), &until).unwrap();
@@ -360,7 +410,10 @@ fn one_writer_at_a_time_and_one_selection_for_life() {
     let first = Ingest::open(folder.path(), &["ecr.amazonaws.com".to_owned()], Limits::default()).unwrap();
     assert!(matches!(Ingest::open(folder.path(), &[], Limits::default()), Err(LakeError::Busy { .. })));
     first.finish(true).unwrap();
-    assert!(matches!(Ingest::open(folder.path(), &[], Limits::default()), Err(LakeError::OtherSelection { .. })));
+    assert!(matches!(
+        Ingest::open(folder.path(), &[], Limits::default()),
+        Err(LakeError::OtherSelection { .. })
+    ));
     assert!(Ingest::open(folder.path(), &["ecr.amazonaws.com".to_owned()], Limits::default()).is_ok());
 }
 
@@ -379,7 +432,11 @@ fn files_that_no_commit_of_this_lake_wrote_are_left_alone_whatever_they_are_call
     ingest(folder.path(), Limits::default(), &archive(4, 4), 1);
     let before = contents(folder.path());
     let day = folder.path().join("account=111122223333/region=eu-central-1/date=2026-03-01");
-    let others = [day.join("000002-00001.parquet"), day.join("mine.parquet"), folder.path().join("team/a/b/c/000001-00001.parquet")];
+    let others = [
+        day.join("000002-00001.parquet"),
+        day.join("mine.parquet"),
+        folder.path().join("team/a/b/c/000001-00001.parquet"),
+    ];
     for path in &others {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, "x").unwrap();
@@ -389,14 +446,18 @@ fn files_that_no_commit_of_this_lake_wrote_are_left_alone_whatever_they_are_call
     assert_eq!(contents(folder.path()).len(), before.len() + 1);
 }
 
-/// The same as `commit::local::tests`, with real files of rows, and a run that reads everything again where it was stopped.
+/// The same as `commit::local::tests`, with real files of rows, and a run that reads everything again where
+/// it was stopped.
 #[test]
 fn stopped_anywhere_a_run_leaves_a_lake_and_the_next_ends_as_an_undisturbed_one() {
     let objects = archive(24, 6);
     for seed in 0..24 {
         let (mut random, disk) = (Random(seed), SimDisk::default());
         for _ in 0..4 {
-            disk.fail_after(random.below(900), if random.below(2) == 0 { Fault::Stop } else { Fault::Once(std::io::ErrorKind::StorageFull) });
+            disk.fail_after(
+                random.below(900),
+                if random.below(2) == 0 { Fault::Stop } else { Fault::Once(std::io::ErrorKind::StorageFull) },
+            );
             if let Ok(ingest) = Ingest::open_on(Arc::new(disk.clone()), Path::new("lake"), Some(&[]), TIGHT) {
                 let _ = run(ingest, &objects, 2);
             }
@@ -404,15 +465,31 @@ fn stopped_anywhere_a_run_leaves_a_lake_and_the_next_ends_as_an_undisturbed_one(
             let there = contents_of(LakeFeed::open_on(Arc::new(disk.clone()), &Filter::default()).unwrap());
             assert!(there.keys().all(|id| expected(&objects).contains_key(id)), "seed {seed}");
         }
-        run(Ingest::open_on(Arc::new(disk.clone()), Path::new("lake"), Some(&[]), TIGHT).unwrap(), &objects, 2).unwrap();
-        assert_eq!(contents_of(LakeFeed::open_on(Arc::new(disk.clone()), &Filter::default()).unwrap()), expected(&objects), "seed {seed}");
+        run(
+            Ingest::open_on(Arc::new(disk.clone()), Path::new("lake"), Some(&[]), TIGHT).unwrap(),
+            &objects,
+            2,
+        )
+        .unwrap();
+        assert_eq!(
+            contents_of(LakeFeed::open_on(Arc::new(disk.clone()), &Filter::default()).unwrap()),
+            expected(&objects),
+            "seed {seed}"
+        );
     }
 }
 
 /// An object that could not be had this time.
 fn lose(collector: &mut super::ingest::Collector<'_>, name: &str) {
     let origin = Some(Origin { address: name.to_owned(), stamp: "2".to_owned() });
-    let delivery = Delivery { object: name.into(), size: 0, outcome: Fetched::Failed("timed out".to_owned()), origin, signed: None, rest: None };
+    let delivery = Delivery {
+        object: name.into(),
+        size: 0,
+        outcome: Fetched::Failed("timed out".to_owned()),
+        origin,
+        signed: None,
+        rest: None,
+    };
     collector.finished(&delivery, None);
 }
 
@@ -457,7 +534,11 @@ fn limits_follow_the_memory_that_is_given() {
         let limits = Limits::within(megabytes << 20);
         let taken = limits.file_bytes * 3 / 2 + limits.buffer_bytes as u64;
         assert!(taken <= (megabytes << 20).saturating_sub(48 << 20), "{megabytes} MiB: {limits:?}");
-        assert!(limits.file_bytes >= before.file_bytes && limits.buffer_bytes >= before.buffer_bytes && limits.buffer_bytes > 0);
+        assert!(
+            limits.file_bytes >= before.file_bytes
+                && limits.buffer_bytes >= before.buffer_bytes
+                && limits.buffer_bytes > 0
+        );
         before = limits;
     }
     assert!(Limits::default().file_bytes > 64 << 20, "without further ado, files have the best size");
@@ -465,7 +546,8 @@ fn limits_follow_the_memory_that_is_given() {
 
 #[test]
 fn what_has_another_time_is_no_copy_neither_in_one_run_nor_in_two() {
-    let (early, late) = (("a".to_owned(), vec![("x-1".to_owned(), 5)]), ("b".to_owned(), vec![("x-1".to_owned(), 7)]));
+    let (early, late) =
+        (("a".to_owned(), vec![("x-1".to_owned(), 5)]), ("b".to_owned(), vec![("x-1".to_owned(), 7)]));
     let between = ("c".to_owned(), vec![("x-2".to_owned(), 4), ("x-1".to_owned(), 6), ("x-3".to_owned(), 8)]);
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let once = ingest(one.path(), TIGHT, &[late.clone(), early.clone(), between.clone()], 1);

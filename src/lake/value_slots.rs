@@ -94,7 +94,9 @@ impl<'r> Slots<'r> {
         let (mut members, mut next, mut whole) = (Members::of(text, at), 0, true);
         while let Some(member) = members.next()? {
             let key = text.get(member.key).unwrap_or_default();
-            let exact = position(fields.len(), next, |at| fields.get(at).is_some_and(|field| field.json.as_bytes() == key));
+            let exact = position(fields.len(), next, |at| {
+                fields.get(at).is_some_and(|field| field.json.as_bytes() == key)
+            });
             let found = exact.or_else(|| alike(fields, key));
             whole &= exact.is_some();
             let end = match found.and_then(|at| Some((at, fields.get(at)?))) {
@@ -257,7 +259,8 @@ fn members(json: &str) -> Option<Vec<(Cow<'_, str>, Value<'_>)>> {
     let mut members = Members::of(text, json.starts_with('{').then_some(0)?);
     while let Some(member) = members.next().ok()? {
         let end = skip_value(text, member.value).ok()?;
-        found.push((said(json.get(member.key)?)?, Value { json: json.get(member.value..end)?, plain: false }));
+        found
+            .push((said(json.get(member.key)?)?, Value { json: json.get(member.value..end)?, plain: false }));
         members.go_on(end);
     }
     Some(found)

@@ -1,7 +1,9 @@
-//! Rows → a Parquet file: the columns of `cloudtrail_logs` that a partition's path does not say, and what no column can hold.
+//! Rows → a Parquet file: the columns of `cloudtrail_logs` that a partition's path does not say, and what no
+//! column can hold.
 //!
-//! A row group is as large as readers like it, where there is so much. Texts that repeat are numbered while rows are gone over,
-//! the others are compressed on the way; what is left is encoded and compressed column by column, on as many threads as are idle.
+//! A row group is as large as readers like it, where there is so much. Texts that repeat are numbered while
+//! rows are gone over, the others are compressed on the way; what is left is encoded and compressed column by
+//! column, on as many threads as are idle.
 
 use std::io::Write;
 use std::ops::Range;
@@ -12,8 +14,9 @@ use polars_arrow::array::PrimitiveArray;
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
 use polars_error::{PolarsError, PolarsResult};
 use polars_parquet::write::{
-    CompressedPage, CompressionOptions, DynIter, DynStreamingIterator, Encoding, FileWriter, StatisticsOptions, Version, WriteOptions, ZstdLevel,
-    array_to_columns, compress, fallible_streaming_iterator, to_parquet_leaves, to_parquet_type,
+    CompressedPage, CompressionOptions, DynIter, DynStreamingIterator, Encoding, FileWriter,
+    StatisticsOptions, Version, WriteOptions, ZstdLevel, array_to_columns, compress,
+    fallible_streaming_iterator, to_parquet_leaves, to_parquet_type,
 };
 use rayon::prelude::*;
 
@@ -38,15 +41,21 @@ const RECORD: &str = "record";
 const REST: [&str; 2] = ["extra", "original"];
 
 fn options() -> PolarsResult<WriteOptions> {
-    let statistics =
-        StatisticsOptions { min_value: true, max_value: true, distinct_count: false, null_count: true, binary_statistics_truncate_length: None };
+    let statistics = StatisticsOptions {
+        min_value: true,
+        max_value: true,
+        distinct_count: false,
+        null_count: true,
+        binary_statistics_truncate_length: None,
+    };
     let compression = CompressionOptions::Zstd(Some(ZstdLevel::try_new(packer::LEVEL)?));
     Ok(WriteOptions { statistics, version: Version::V1, compression, data_page_size: None })
 }
 
 static SCHEMA: LazyLock<Vec<Field>> = LazyLock::new(|| {
     let text = |name: &str| Field::new(name.into(), ArrowDataType::Utf8View, true);
-    let members = MEMBERS.iter().map(|member| Field::new(member.column.into(), dtype(&member.field.shape), true));
+    let members =
+        MEMBERS.iter().map(|member| Field::new(member.column.into(), dtype(&member.field.shape), true));
     let place = [text(OBJECT), Field::new(RECORD.into(), ArrowDataType::Int64, true)];
     members.chain(place).chain(REST.map(text)).collect()
 });
@@ -56,9 +65,12 @@ fn dtype(shape: &Shape) -> ArrowDataType {
     let list = |element| ArrowDataType::LargeList(Box::new(Field::new("item".into(), element, true)));
     match shape {
         Shape::Text => ArrowDataType::Utf8View,
-        Shape::Row(fields) => {
-            ArrowDataType::Struct(fields.iter().map(|field| Field::new(field.name.as_str().into(), dtype(&field.shape), true)).collect())
-        }
+        Shape::Row(fields) => ArrowDataType::Struct(
+            fields
+                .iter()
+                .map(|field| Field::new(field.name.as_str().into(), dtype(&field.shape), true))
+                .collect(),
+        ),
         Shape::List(element) => list(dtype(&element.shape)),
         Shape::Map => list(ArrowDataType::Struct(["key", "value"].map(text).to_vec())),
     }
@@ -72,9 +84,16 @@ pub(super) struct Written {
 }
 
 /// Writes some of the `rows`, in their order, as one file to `out`. `path` is what errors name.
-pub(super) fn write(out: Box<dyn Write + Send>, path: &Path, rows: &Rows, range: Range<usize>) -> Result<Written, LakeError> {
+pub(super) fn write(
+    out: Box<dyn Write + Send>,
+    path: &Path,
+    rows: &Rows,
+    range: Range<usize>,
+) -> Result<Written, LakeError> {
     let cuts = Cuts::default();
-    let parquet = |error: PolarsError| cuts.failure().map_or_else(|| LakeError::io(path, error), |failure| LakeError::io(path, failure));
+    let parquet = |error: PolarsError| {
+        cuts.failure().map_or_else(|| LakeError::io(path, error), |failure| LakeError::io(path, failure))
+    };
     let schema: ArrowSchema = SCHEMA.iter().map(|field| (field.name.clone(), field.clone())).collect();
     let options = options().map_err(parquet)?;
     let mut writer = FileWriter::try_new(Summing::new(out, &cuts), schema, options).map_err(parquet)?;
@@ -99,7 +118,8 @@ fn groups(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
 /// A row group, compressed.
 fn leaves(rows: &Rows, group: Range<usize>, options: WriteOptions) -> PolarsResult<Vec<Chunk>> {
     let parts = columns(rows, group)?.into_par_iter().zip(SCHEMA.par_iter());
-    let encoded: Vec<_> = parts.map_init(Packer::new, |packer, (part, field)| encode(part, field, options, packer)).collect();
+    let encoded: Vec<_> =
+        parts.map_init(Packer::new, |packer, (part, field)| encode(part, field, options, packer)).collect();
     encoded.into_iter().try_fold(Vec::new(), |mut all, leaves| {
         all.extend(leaves?);
         Ok(all)
@@ -114,7 +134,8 @@ enum Part<'b> {
 
 /// All columns of a group, in the order of [`SCHEMA`].
 fn columns(rows: &Rows, group: Range<usize>) -> PolarsResult<Vec<Part<'_>>> {
-    let mut columns: Vec<ColumnWriter<'_>> = LEAVES.iter().map(|leaf| ColumnWriter::new(leaf.shape, leaf.depth)).collect();
+    let mut columns: Vec<ColumnWriter<'_>> =
+        LEAVES.iter().map(|leaf| ColumnWriter::new(leaf.shape, leaf.depth)).collect();
     let (height, mut packer) = (group.len(), Packer::new());
     let (mut objects, mut records) = (ColumnWriter::new(&Shape::Text, 0), Vec::with_capacity(height));
     for (at, row) in group.enumerate() {
@@ -133,24 +154,43 @@ fn columns(rows: &Rows, group: Range<usize>) -> PolarsResult<Vec<Part<'_>>> {
     Ok(parts)
 }
 
-fn encode(part: Part<'_>, field: &Field, options: WriteOptions, packer: &mut Packer) -> PolarsResult<Vec<Chunk>> {
+fn encode(
+    part: Part<'_>,
+    field: &Field,
+    options: WriteOptions,
+    packer: &mut Packer,
+) -> PolarsResult<Vec<Chunk>> {
     let kind = to_parquet_type(field)?;
     match part {
-        Part::Texts(leaves) => leaves.into_iter().zip(to_parquet_leaves(kind)).map(|(leaf, kind)| leaf.finish(&kind, packer)).collect(),
+        Part::Texts(leaves) => leaves
+            .into_iter()
+            .zip(to_parquet_leaves(kind))
+            .map(|(leaf, kind)| leaf.finish(&kind, packer))
+            .collect(),
         Part::Numbers(numbers) => {
             let array = PrimitiveArray::from_slice(numbers).boxed();
             let leaves = array_to_columns(array, kind, options, &[Encoding::RleDictionary])?;
             let packed = |page: PolarsResult<_>| Ok(compress(page?, Vec::new(), options.compression)?);
-            leaves.into_iter().map(|pages| Ok(Chunk { pages: pages.map(packed).collect::<PolarsResult<_>>()?, filter: None })).collect()
+            leaves
+                .into_iter()
+                .map(|pages| {
+                    Ok(Chunk { pages: pages.map(packed).collect::<PolarsResult<_>>()?, filter: None })
+                })
+                .collect()
         }
     }
 }
 
 /// The pages as the writer takes them: it asks for a leaf when the one before is written.
-fn written<'l>(leaves: &'l [Chunk], cuts: &'l Cuts) -> DynIter<'l, PolarsResult<DynStreamingIterator<'l, CompressedPage, PolarsError>>> {
+fn written<'l>(
+    leaves: &'l [Chunk],
+    cuts: &'l Cuts,
+) -> DynIter<'l, PolarsResult<DynStreamingIterator<'l, CompressedPage, PolarsError>>> {
     DynIter::new(leaves.iter().map(|leaf| {
         cuts.cut();
-        Ok(DynStreamingIterator::new(fallible_streaming_iterator::convert(leaf.pages.iter().map(PolarsResult::Ok))))
+        Ok(DynStreamingIterator::new(fallible_streaming_iterator::convert(
+            leaf.pages.iter().map(PolarsResult::Ok),
+        )))
     }))
 }
 
@@ -165,7 +205,8 @@ mod tests {
     use crate::lake::rows::Piece;
     use crate::lake::tests::written_and_opened;
 
-    /// Texts that repeat, that never do, and that cease to; lists of them, empty ones and none; and long stretches of nothing.
+    /// Texts that repeat, that never do, and that cease to; lists of them, empty ones and none; and long
+    /// stretches of nothing.
     fn record(at: usize) -> Value {
         let mut record = json!({
             "eventID": format!("id-{at}"),
@@ -201,7 +242,10 @@ mod tests {
             let records = Records::of(&there).unwrap();
             for row in 0..there.height() {
                 records.write(row, &mut json);
-                assert_eq!((records.index(row), serde_json::from_str::<Value>(&json).unwrap()), (at as u64, record(at)));
+                assert_eq!(
+                    (records.index(row), serde_json::from_str::<Value>(&json).unwrap()),
+                    (at as u64, record(at))
+                );
                 at += 1;
             }
         }

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use super::{Digest, ImageReference, KeyEvent, Need, RepositoryRef, Timestamp};
 
-/// The meaning of a record. A call with an `errorCode` becomes one of the `…Failed` variants (or is not recognised).
+/// The meaning of a record. A call with an `errorCode` becomes one of the `…Failed` variants (or is not
+/// recognised).
 #[derive(Debug, Clone)]
 pub enum Action<'r> {
     /// An image now exists in the repository, or has another tag.
@@ -161,12 +162,14 @@ pub enum RegistryChange<'r> {
     CacheRuleDeleted(Cow<'r, str>),
 }
 
-/// Which repositories are copies of another registry's, made when somebody pulls. What an update leaves out stays as it was.
+/// Which repositories are copies of another registry's, made when somebody pulls. What an update leaves out
+/// stays as it was.
 #[derive(Debug, Clone)]
 pub struct CacheRule<'r> {
     /// Beginning of the repositories' names, up to a slash; `ROOT` for all that no other rule has.
     pub prefix: Cow<'r, str>,
-    /// Host of the registry that is copied: `registry-1.docker.io`, `111122223333.dkr.ecr.us-east-1.amazonaws.com`.
+    /// Host of the registry that is copied: `registry-1.docker.io`,
+    /// `111122223333.dkr.ecr.us-east-1.amazonaws.com`.
     pub upstream: Option<Cow<'r, str>>,
     /// What stands there in the place of the prefix; `ROOT` for nothing.
     pub upstream_prefix: Option<Cow<'r, str>>,
@@ -386,6 +389,8 @@ pub struct TaskImage<'r> {
 impl RepositoryRef<'_> {
     /// Whether `reference` points into this repository.
     pub fn holds(&self, reference: &ImageReference) -> bool {
-        *self.registry_id == *reference.registry_id && *self.region == *reference.region && *self.name == *reference.repository
+        *self.registry_id == *reference.registry_id
+            && *self.region == *reference.region
+            && *self.name == *reference.repository
     }
 }

@@ -49,26 +49,46 @@ const SCANNER_ROLES: &[&str] = &[
 ];
 
 /// Product names in the user agents of scanners, in lower case.
-const SCANNER_AGENTS: &[&str] =
-    &["trivy", "grype", "syft", "snyk", "twistcli", "prismacloud", "anchore", "anchorectl", "clair", "wizcli", "orca-cli"];
+const SCANNER_AGENTS: &[&str] = &[
+    "trivy",
+    "grype",
+    "syft",
+    "snyk",
+    "twistcli",
+    "prismacloud",
+    "anchore",
+    "anchorectl",
+    "clair",
+    "wizcli",
+    "orca-cli",
+];
 
 impl Caller {
     /// The kind of caller as the record shows it; [`Self::Excluded`] is decided elsewhere.
     pub fn of(event: &Event<'_>) -> Self {
         let actor = event.actor.as_deref().unwrap_or_default();
         let invoked_by = event.invoked_by.as_deref().unwrap_or_default();
-        let (address, agent) = (event.source_ip.as_deref().unwrap_or_default(), event.user_agent.as_deref().unwrap_or_default());
+        let (address, agent) =
+            (event.source_ip.as_deref().unwrap_or_default(), event.user_agent.as_deref().unwrap_or_default());
         let role = IamPrincipal::of(actor).map_or("", |principal| principal.name);
-        if role == INSPECTOR_ROLE || [actor, invoked_by, address].iter().any(|name| INSPECTOR.contains(name)) {
+        if role == INSPECTOR_ROLE || [actor, invoked_by, address].iter().any(|name| INSPECTOR.contains(name))
+        {
             return Self::Inspector;
         }
-        let is_inspector = |text: &[u8], at: usize| text.get(at..at + 9).is_some_and(|word| word.eq_ignore_ascii_case(b"inspector"));
-        let names_inspector = |text: &str| memchr::memchr2_iter(b'i', b'I', text.as_bytes()).any(|at| is_inspector(text.as_bytes(), at));
+        let is_inspector = |text: &[u8], at: usize| {
+            text.get(at..at + 9).is_some_and(|word| word.eq_ignore_ascii_case(b"inspector"))
+        };
+        let names_inspector = |text: &str| {
+            memchr::memchr2_iter(b'i', b'I', text.as_bytes()).any(|at| is_inspector(text.as_bytes(), at))
+        };
         if names_inspector(role) || INSPECTOR.iter().any(|service| agent.contains(service)) {
             return Self::PerhapsInspector;
         }
-        let is_scanner_role = |known: &&&str| role.get(..known.len()).is_some_and(|start| start.eq_ignore_ascii_case(known));
-        if SCANNER_ROLES.iter().find(is_scanner_role).is_some() || products(agent).any(|product| is_one_of(product, SCANNER_AGENTS)) {
+        let is_scanner_role =
+            |known: &&&str| role.get(..known.len()).is_some_and(|start| start.eq_ignore_ascii_case(known));
+        if SCANNER_ROLES.iter().find(is_scanner_role).is_some()
+            || products(agent).any(|product| is_one_of(product, SCANNER_AGENTS))
+        {
             return Self::Scanner;
         }
         match actor {
@@ -94,7 +114,10 @@ impl Caller {
 
 /// `trivy` and `linux` in `trivy/0.58 linux/amd64`.
 fn products(agent: &str) -> impl Iterator<Item = &str> {
-    agent.split([' ', '(', ')', ';', ',']).map(|word| word.split('/').next().unwrap_or_default()).filter(|product| !product.is_empty())
+    agent
+        .split([' ', '(', ')', ';', ','])
+        .map(|word| word.split('/').next().unwrap_or_default())
+        .filter(|product| !product.is_empty())
 }
 
 fn is_one_of(word: &str, known: &[&str]) -> bool {
@@ -116,7 +139,9 @@ impl<'a> IamPrincipal<'a> {
     /// `None` if it is not the ARN of a role, a session of a role, or a user.
     pub fn of(arn: &'a str) -> Option<Self> {
         let mut parts = arn.splitn(6, ':');
-        let (Some("arn"), Some(_), Some("iam" | "sts")) = (parts.next(), parts.next(), parts.next()) else { return None };
+        let (Some("arn"), Some(_), Some("iam" | "sts")) = (parts.next(), parts.next(), parts.next()) else {
+            return None;
+        };
         let (_region, account, resource) = (parts.next()?, parts.next()?, parts.next()?);
         let (kind, rest) = resource.split_once('/')?;
         let (kind, name) = match kind {
@@ -139,7 +164,13 @@ mod tests {
         assert_eq!(session, IamPrincipal::of("arn:aws:iam::111122223333:role/batch/nightly-job"));
         assert_ne!(session, IamPrincipal::of("arn:aws:iam::444455556666:role/nightly-job"));
         assert_ne!(session, IamPrincipal::of("arn:aws:iam::111122223333:user/nightly-job"));
-        for none in ["AWS Internal", "", "arn:aws:iam::111122223333:root", "arn:aws:sts::111122223333:federated-user/bob", "AIDA123"] {
+        for none in [
+            "AWS Internal",
+            "",
+            "arn:aws:iam::111122223333:root",
+            "arn:aws:sts::111122223333:federated-user/bob",
+            "AIDA123",
+        ] {
             assert_eq!(IamPrincipal::of(none), None, "{none}");
         }
     }

@@ -55,7 +55,8 @@ impl Digest {
     /// Every digest in a text, in order.
     pub fn all_in(text: &str) -> impl Iterator<Item = Self> + '_ {
         const LENGTH: usize = "sha256:".len() + 64;
-        text.match_indices("sha256:").filter_map(move |(at, _)| text.get(at..at + LENGTH).and_then(Self::parse))
+        text.match_indices("sha256:")
+            .filter_map(move |(at, _)| text.get(at..at + LENGTH).and_then(Self::parse))
     }
 
     /// The digest of a manifest: the SHA-256 of its exact text, as the OCI image specification defines it.
@@ -112,7 +113,8 @@ impl Serialize for Digest {
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("a digest looks like sha256: and 64 hex digits"))
+        Self::parse(&text)
+            .ok_or_else(|| serde::de::Error::custom("a digest looks like sha256: and 64 hex digits"))
     }
 }
 

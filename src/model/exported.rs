@@ -56,7 +56,9 @@ fn iso(text: &str) -> Option<Exported> {
 /// Parses `HH:MM`, `HH:MM:SS` or `HHMMSS`, with a fraction after a point or comma; returns what follows as
 /// well.
 fn time_of_day(text: &str) -> Option<(chrono::NaiveTime, &str)> {
-    let digits = |at: usize| text.get(at..at + 2).filter(|two| two.bytes().all(|byte| byte.is_ascii_digit()))?.parse::<u32>().ok();
+    let digits = |at: usize| {
+        text.get(at..at + 2).filter(|two| two.bytes().all(|byte| byte.is_ascii_digit()))?.parse::<u32>().ok()
+    };
     let colon = |at: usize| usize::from(text.as_bytes().get(at) == Some(&b':'));
     let hour = digits(0)?;
     let mut at = 2 + colon(2);
@@ -83,11 +85,13 @@ fn time_of_day(text: &str) -> Option<(chrono::NaiveTime, &str)> {
 /// and a name.
 fn zone_millis(text: &str) -> Option<Option<i64>> {
     let text = text.trim();
-    let text = text.strip_suffix(']').and_then(|text| text.split_once('[')).map_or(text, |(before, _)| before);
+    let text =
+        text.strip_suffix(']').and_then(|text| text.split_once('[')).map_or(text, |(before, _)| before);
     if text.is_empty() {
         return Some(None);
     }
-    let is_utc = |word: &str| ["Z", "UTC", "GMT", "Etc/UTC", "UCT"].iter().any(|utc| utc.eq_ignore_ascii_case(word));
+    let is_utc =
+        |word: &str| ["Z", "UTC", "GMT", "Etc/UTC", "UCT"].iter().any(|utc| utc.eq_ignore_ascii_case(word));
     if is_utc(text) {
         return Some(Some(0));
     }
@@ -98,7 +102,10 @@ fn zone_millis(text: &str) -> Option<Option<i64>> {
     };
     let (offset, name) = text.get(1..)?.split_once(' ').unwrap_or((text.get(1..)?, ""));
     let digits: String = offset.chars().filter(|c| *c != ':').collect();
-    if !matches!(digits.len(), 2 | 4 | 6) || !digits.bytes().all(|byte| byte.is_ascii_digit()) || !(name.is_empty() || is_utc(name.trim())) {
+    if !matches!(digits.len(), 2 | 4 | 6)
+        || !digits.bytes().all(|byte| byte.is_ascii_digit())
+        || !(name.is_empty() || is_utc(name.trim()))
+    {
         return None;
     }
     let part = |at: usize| digits.get(at..at + 2).and_then(|two| two.parse::<i64>().ok()).unwrap_or(0);
@@ -127,7 +134,9 @@ fn wordy(text: &str) -> Option<Timestamp> {
     if let Ok(time) = DateTime::parse_from_rfc2822(text) {
         return Some(Timestamp::from_millis(time.timestamp_millis()));
     }
-    let time = ["%a %b %e %H:%M:%S UTC %Y", "%a %b %e %H:%M:%S GMT %Y"].iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())?;
+    let time = ["%a %b %e %H:%M:%S UTC %Y", "%a %b %e %H:%M:%S GMT %Y"]
+        .iter()
+        .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())?;
     Some(Timestamp::from_millis(time.and_utc().timestamp_millis()))
 }
 
@@ -165,9 +174,17 @@ mod tests {
             (" 2025-06-02 09:00:07,000 ", true),
         ] {
             let read = Exported::read(text);
-            assert_eq!((read.map(|read| read.time), read.map(|read| read.without_zone)), (expected, Some(without_zone)), "{text}");
+            assert_eq!(
+                (read.map(|read| read.time), read.map(|read| read.without_zone)),
+                (expected, Some(without_zone)),
+                "{text}"
+            );
         }
-        assert_eq!(Exported::read("2025-06-02T09:00Z").map(|read| read.time), Timestamp::parse("2025-06-02T09:00:00Z"), "Java leaves out zeros");
+        assert_eq!(
+            Exported::read("2025-06-02T09:00Z").map(|read| read.time),
+            Timestamp::parse("2025-06-02T09:00:00Z"),
+            "Java leaves out zeros"
+        );
         assert_eq!(Exported::read("1748854807.25").map(|read| read.time.millis()), Some(1_748_854_807_250));
     }
 

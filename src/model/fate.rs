@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use super::timeline::words;
-use super::{Digest, EventRef, ImageState, LifecycleAction, LogText, Outlook, Repository, Severity, Timestamp};
+use super::{
+    Digest, EventRef, ImageState, LifecycleAction, LogText, Outlook, Repository, Severity, Timestamp,
+};
 
 /// What became of a digest everywhere, and what will.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

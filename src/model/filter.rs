@@ -27,7 +27,11 @@ pub struct Filter {
 impl Filter {
     /// Whether the filter leaves nothing out.
     pub fn is_everything(&self) -> bool {
-        self.since.is_none() && self.until.is_none() && self.accounts.is_empty() && self.regions.is_empty() && self.repositories.is_empty()
+        self.since.is_none()
+            && self.until.is_none()
+            && self.accounts.is_empty()
+            && self.regions.is_empty()
+            && self.repositories.is_empty()
     }
 
     /// Whether the filter admits an event at `time`.

@@ -68,7 +68,22 @@ struct Written<'f> {
 
 impl Serialize for Finding {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { id, kind, severity, repository, tag, tags, lost, kept, first_push, second_push: event, order, deletion, reasons, .. } = self;
+        let Self {
+            id,
+            kind,
+            severity,
+            repository,
+            tag,
+            tags,
+            lost,
+            kept,
+            first_push,
+            second_push: event,
+            order,
+            deletion,
+            reasons,
+            ..
+        } = self;
         let Self { exposure_seconds, usage, summary, advice, evidence, .. } = self;
         let (second_push, gap_seconds) = (self.second_push(), self.second_push().and(self.gap_seconds));
         let (kind, severity, order, exposure_seconds) = (*kind, *severity, *order, *exposure_seconds);
@@ -180,7 +195,8 @@ words! {
         ReplicatedDeletion = "replicated-deletion",
         /// Somebody asked for a tag that a call had removed; the image may still exist.
         TagRemoved = "tag-removed",
-        /// A tag moved to an older image, or back and forth between two pushers, and somebody pulled in between.
+        /// A tag moved to an older image, or back and forth between two pushers, and somebody pulled in
+        /// between.
         TagMovedBack = "tag-moved-back",
         /// A snapshot's list of the repository does not have an image that somebody needs, and no log says
         /// what took it.
@@ -224,7 +240,14 @@ impl FindingKind {
 
     /// Whether findings of this kind are about two pushes of one tag.
     pub const fn is_move(self) -> bool {
-        matches!(self, Self::SameTagRace | Self::SameTagOverwrite | Self::DisplacedAlive | Self::TagMovedBack | Self::IndexLostToItsChild)
+        matches!(
+            self,
+            Self::SameTagRace
+                | Self::SameTagOverwrite
+                | Self::DisplacedAlive
+                | Self::TagMovedBack
+                | Self::IndexLostToItsChild
+        )
     }
 
     /// What happened, in one line for people; the table in `docs/REFERENCE.md` is made of these.
@@ -233,25 +256,45 @@ impl FindingKind {
             Self::SameTagRace => {
                 "two pushes of one tag within `--race-window` (10 minutes), and a lifecycle run that took the image which lost the tag"
             }
-            Self::SameTagOverwrite => "the same, further apart; or one push that gave an index's tag to one of its own images",
-            Self::DisplacedAlive => "an image that lost its last tag to another push and is still there: the lifecycle policy in force will take it",
-            Self::ExpiredWhileTagged => "a count or age rule took an image that had a tag, and somebody needed it",
+            Self::SameTagOverwrite => {
+                "the same, further apart; or one push that gave an index's tag to one of its own images"
+            }
+            Self::DisplacedAlive => {
+                "an image that lost its last tag to another push and is still there: the lifecycle policy in force will take it"
+            }
+            Self::ExpiredWhileTagged => {
+                "a count or age rule took an image that had a tag, and somebody needed it"
+            }
             Self::DeletedByCall => "`BatchDeleteImage` took an image that somebody needed",
             Self::RepositoryDeleted => "`DeleteRepository` did",
-            Self::Archived => "a transition rule or `UpdateImageStorageClass` put it out of reach; it can be restored",
+            Self::Archived => {
+                "a transition rule or `UpdateImageStorageClass` put it out of reach; it can be restored"
+            }
             Self::ExpiredUntagged => {
                 "a rule took an image without a tag that somebody needed, and no push took the tag: it was pushed by digest, or is a replica that came without it"
             }
-            Self::ChildLost => "an index is still there, and an image that it lists is gone: its tag is broken for one platform",
-            Self::ReplicatedDeletion => "a replica is gone because its source was deleted or expired, and the replication rule replicates deletions",
+            Self::ChildLost => {
+                "an index is still there, and an image that it lists is gone: its tag is broken for one platform"
+            }
+            Self::ReplicatedDeletion => {
+                "a replica is gone because its source was deleted or expired, and the replication rule replicates deletions"
+            }
             Self::TagRemoved => "somebody asked for a tag that a call had removed; the image may live",
-            Self::TagMovedBack => "a tag moved to an image that was pushed before the one it had, and somebody pulled it around that time",
-            Self::NotListed => "a snapshot lists the repository without an image that somebody needs, and no log says what took it",
-            Self::Unexplained => "a task's stop reason or a failed call names an image, and nothing in these logs says why",
+            Self::TagMovedBack => {
+                "a tag moved to an image that was pushed before the one it had, and somebody pulled it around that time"
+            }
+            Self::NotListed => {
+                "a snapshot lists the repository without an image that somebody needs, and no log says what took it"
+            }
+            Self::Unexplained => {
+                "a task's stop reason or a failed call names an image, and nothing in these logs says why"
+            }
             Self::AskedBeforePushed => {
                 "a task's stop reason, a failed call or a task's own pull asked for an image or a tag that came only afterwards"
             }
-            Self::NeverPushedHere => "a task's stop reason, a failed call or a pull asked for an image or a tag whose every push was refused",
+            Self::NeverPushedHere => {
+                "a task's stop reason, a failed call or a pull asked for an image or a tag whose every push was refused"
+            }
             Self::IndexLostToItsChild => {
                 "a tag points to one of the images of its index, the index is still there, and a task failed for want of another platform"
             }

@@ -32,7 +32,11 @@ pub fn needing_in_words(name: &str, owner: &str) -> String {
         ("scheduler", "schedule") => format!("schedule {rest}"),
         _ => return name.to_owned(),
     };
-    if account.is_empty() || owner.is_empty() || account == owner { words } else { format!("{words} of {account}") }
+    if account.is_empty() || owner.is_empty() || account == owner {
+        words
+    } else {
+        format!("{words} of {account}")
+    }
 }
 
 /// The same with a capital letter, for the beginning of a sentence.
@@ -55,10 +59,16 @@ mod tests {
         let arn = |service: &str, rest: &str| format!("arn:aws:{service}:eu-central-1:111122223333:{rest}");
         assert_eq!(told(&arn("ecs", "service/prod/web")), "service prod/web");
         assert_eq!(told(&arn("ecs", "task-definition/web:7")), "task definition web:7");
-        assert_eq!(told("arn:aws:ecs:eu-central-1:444455556666:service/prod/web"), "service prod/web of 444455556666");
+        assert_eq!(
+            told("arn:aws:ecs:eu-central-1:444455556666:service/prod/web"),
+            "service prod/web of 444455556666"
+        );
         assert_eq!(told(&arn("lambda", "function:orders")), "function orders");
         assert_eq!(told(&arn("lambda", "function:orders:7")), "function orders:7");
-        assert_eq!(told(&arn("apprunner", "service/shop/8fe1e10304f84fd2b0df550fe98a71fa")), "App Runner service shop");
+        assert_eq!(
+            told(&arn("apprunner", "service/shop/8fe1e10304f84fd2b0df550fe98a71fa")),
+            "App Runner service shop"
+        );
         assert_eq!(told(&arn("codebuild", "project/ci")), "CodeBuild project ci");
         for same in ["somebody", "", "arn:aws:x:y:z:w/v", "arn:"] {
             assert_eq!(told(same), same);

@@ -58,9 +58,12 @@ fn parts(actor: &str) -> (Principal<'_>, Option<&str>) {
     };
     if let Some(arn) = text.strip_prefix("arn:") {
         let mut fields = arn.splitn(5, ':').skip(3);
-        let (account, resource) = (fields.next().filter(|account| !account.is_empty()), fields.next().unwrap_or(text));
+        let (account, resource) =
+            (fields.next().filter(|account| !account.is_empty()), fields.next().unwrap_or(text));
         let (name, session) = match resource.strip_prefix("assumed-role/") {
-            Some(assumed) => assumed.rsplit_once('/').map_or((assumed, None), |(role, session)| (role, Some(session))),
+            Some(assumed) => {
+                assumed.rsplit_once('/').map_or((assumed, None), |(role, session)| (role, Some(session)))
+            }
             None => (resource.split_once('/').map_or(resource, |(_, name)| name), None),
         };
         return (Principal { name, account }, session);
@@ -68,7 +71,9 @@ fn parts(actor: &str) -> (Principal<'_>, Option<&str>) {
     // The id of a role is followed by its session, that of a user is not.
     match text.split_once(':').filter(|(id, _)| account.is_some() && !id.is_empty()) {
         Some((name, session)) => (Principal { name, account }, Some(session)),
-        None if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) => (Principal { name: text, account: Some(text) }, None),
+        None if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            (Principal { name: text, account: Some(text) }, None)
+        }
         None => (Principal { name: text, account }, None),
     }
 }
@@ -77,7 +82,9 @@ fn session(name: &str) -> Session<'_> {
     let hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
     match name {
         _ if name.len() == 32 && hex(name) => Session::Task,
-        _ if name.strip_prefix("i-").is_some_and(|id| matches!(id.len(), 8 | 17) && hex(id)) => Session::Instance,
+        _ if name.strip_prefix("i-").is_some_and(|id| matches!(id.len(), 8 | 17) && hex(id)) => {
+            Session::Instance
+        }
         _ if name.starts_with("AWSCodeBuild-") => Session::CodeBuild,
         "GitHubActions" => Session::GitHub,
         _ => Session::Named(name),
@@ -109,7 +116,9 @@ pub fn folded<'t>(actors: impl IntoIterator<Item = &'t str>) -> Vec<String> {
         let (principal, session) = parts(actor);
         all.entry(principal).or_default().extend(session);
     }
-    all.into_iter().map(|(principal, sessions)| format!("{}{}", principal.in_words(), sessions_in_words(&sessions))).collect()
+    all.into_iter()
+        .map(|(principal, sessions)| format!("{}{}", principal.in_words(), sessions_in_words(&sessions)))
+        .collect()
 }
 
 /// `, 9 tasks`, `, 2 instances and 1 build`, `, session deploy-7`; empty for a caller without sessions.
@@ -145,10 +154,18 @@ mod tests {
 
     #[test]
     fn sessions_of_one_role_are_told_together() {
-        let tasks = (0..9).map(|n| format!("arn:aws:sts::111122223333:assumed-role/checkout-task-execution/{n:032x}"));
-        let others = ["arn:aws:sts::111122223333:assumed-role/NodeInstanceRole/i-0a1b2c3d4e5f60718", "arn:aws:iam::111122223333:user/build"];
+        let tasks = (0..9)
+            .map(|n| format!("arn:aws:sts::111122223333:assumed-role/checkout-task-execution/{n:032x}"));
+        let others = [
+            "arn:aws:sts::111122223333:assumed-role/NodeInstanceRole/i-0a1b2c3d4e5f60718",
+            "arn:aws:iam::111122223333:user/build",
+        ];
         let actors: Vec<String> = tasks.chain(others.map(str::to_owned)).collect();
-        let expected = ["NodeInstanceRole of 111122223333, 1 instance", "build of 111122223333", "checkout-task-execution of 111122223333, 9 tasks"];
+        let expected = [
+            "NodeInstanceRole of 111122223333, 1 instance",
+            "build of 111122223333",
+            "checkout-task-execution of 111122223333, 9 tasks",
+        ];
         assert_eq!(folded(actors.iter().map(String::as_str)), expected);
     }
 
@@ -163,9 +180,17 @@ mod tests {
     #[test]
     fn other_sessions_are_named_while_they_are_few() {
         let role = |session: &str| format!("arn:aws-cn:sts::111122223333:assumed-role/ci/{session}");
-        let told = |sessions: &[&str]| folded(sessions.iter().map(|session| role(session)).collect::<Vec<_>>().iter().map(String::as_str)).join("; ");
+        let told = |sessions: &[&str]| {
+            folded(
+                sessions.iter().map(|session| role(session)).collect::<Vec<_>>().iter().map(String::as_str),
+            )
+            .join("; ")
+        };
         assert_eq!(told(&["GitHubActions", "GitHubActions"]), "ci of 111122223333, GitHub Actions");
-        assert_eq!(told(&["AWSCodeBuild-1", "AWSCodeBuild-2", "tf-run"]), "ci of 111122223333, 2 CodeBuild builds and session tf-run");
+        assert_eq!(
+            told(&["AWSCodeBuild-1", "AWSCodeBuild-2", "tf-run"]),
+            "ci of 111122223333, 2 CodeBuild builds and session tf-run"
+        );
         assert_eq!(told(&["a", "b", "c"]), "ci of 111122223333, 3 sessions");
         for hostile in ["arn:", "arn:aws:sts::", ":", "", " (account ", "x (account )"] {
             assert_eq!(folded([hostile]).len(), 1, "{hostile}");

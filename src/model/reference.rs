@@ -13,7 +13,8 @@ pub struct ImageReference {
 }
 
 /// Characters that end a reference inside a sentence.
-const STOPS: &[char] = &[' ', '\t', '\n', '\r', '"', '\'', ',', ';', '(', ')', '[', ']', '<', '>', '`', '\\', '…'];
+const STOPS: &[char] =
+    &[' ', '\t', '\n', '\r', '"', '\'', ',', ';', '(', ')', '[', ']', '<', '>', '`', '\\', '…'];
 
 impl ImageReference {
     /// Parses a text that is a reference as a whole; `None` if it does not name an ECR private registry.
@@ -61,14 +62,26 @@ impl ImageReference {
         let (name, tag, digest, used) = split_path(path)?;
         // A sentence may go on right after the reference: `…@sha256:…: not found`.
         let left = &path[used..];
-        let after = if left.trim_end_matches([':', '.']).is_empty() && !after.is_empty() { after } else { &rest[used..] };
+        let after = if left.trim_end_matches([':', '.']).is_empty() && !after.is_empty() {
+            after
+        } else {
+            &rest[used..]
+        };
         let registry_id = registry_id.to_owned();
-        Some((Self { registry_id, region: region.to_owned(), repository: name.to_owned(), tag, digest }, after))
+        Some((
+            Self { registry_id, region: region.to_owned(), repository: name.to_owned(), tag, digest },
+            after,
+        ))
     }
 
     /// The reference as a person would write it.
     pub fn to_text(&self) -> String {
-        let suffix = match self.region.split('-').nth(usize::from(!self.region.starts_with("cn-"))).unwrap_or_default() {
+        let suffix = match self
+            .region
+            .split('-')
+            .nth(usize::from(!self.region.starts_with("cn-")))
+            .unwrap_or_default()
+        {
             _ if self.region.starts_with("cn-") => "amazonaws.com.cn",
             "iso" => "c2s.ic.gov",
             "isob" => "sc2s.sgov.gov",
@@ -100,7 +113,8 @@ const SUFFIXES: &[&str] = &[
     ".csp.hci.ic.gov",
 ];
 
-/// `111122223333.dkr.ecr[-fips].REGION.amazonaws.com[.cn]` or the dual-stack `111122223333.dkr-ecr.REGION.on.aws`.
+/// `111122223333.dkr.ecr[-fips].REGION.amazonaws.com[.cn]` or the dual-stack
+/// `111122223333.dkr-ecr.REGION.on.aws`.
 fn parse_host(host: &str) -> Option<(&str, &str)> {
     let (registry_id, rest) = host.split_at_checked(12)?;
     if !registry_id.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -143,7 +157,10 @@ fn split_path(path: &str) -> Option<(&str, Option<String>, Option<Digest>, usize
         if let Some((name, target)) = before_digest.split_once(kind) {
             let target_digest = target.get(..71).and_then(Digest::parse);
             let end = target_digest.map_or_else(|| target.find(':').unwrap_or(target.len()), |_| 71);
-            let tag = target_digest.is_none().then(|| target[..end].to_owned()).filter(|tag| !tag.is_empty() && !tag.starts_with("sha256"));
+            let tag = target_digest
+                .is_none()
+                .then(|| target[..end].to_owned())
+                .filter(|tag| !tag.is_empty() && !tag.starts_with("sha256"));
             return valid_name(name).then_some((name, tag, target_digest, name.len() + kind.len() + end));
         }
     }
@@ -162,7 +179,9 @@ fn split_path(path: &str) -> Option<(&str, Option<String>, Option<Digest>, usize
 
 /// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/...)*`, loosely: enough to tell a name from prose.
 fn valid_name(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-' | b'/');
+    let plain = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-' | b'/')
+    };
     (1..=256).contains(&name.len()) && name.bytes().all(plain) && name.as_bytes()[0].is_ascii_alphanumeric()
 }
 
@@ -188,24 +207,37 @@ mod tests {
         assert_eq!(ImageReference::parse(host), Some(reference(None, false)));
         assert_eq!(ImageReference::parse(&format!("{host}:v1.2")), Some(reference(Some("v1.2"), false)));
         assert_eq!(ImageReference::parse(&format!("{host}@sha256:{HEX}")), Some(reference(None, true)));
-        assert_eq!(ImageReference::parse(&format!("{host}:v1@sha256:{HEX}")), Some(reference(Some("v1"), true)));
+        assert_eq!(
+            ImageReference::parse(&format!("{host}:v1@sha256:{HEX}")),
+            Some(reference(Some("v1"), true))
+        );
         assert_eq!(ImageReference::parse("nginx:latest"), None);
         assert_eq!(ImageReference::parse("public.ecr.aws/nginx/nginx:latest"), None);
     }
 
     #[test]
     fn other_hosts() {
-        for host in ["111122223333.dkr.ecr-fips.us-east-1.amazonaws.com", "111122223333.dkr-ecr.us-east-1.on.aws"] {
-            assert_eq!(ImageReference::parse(&format!("{host}/team/api:v1")), Some(reference(Some("v1"), false)));
+        for host in
+            ["111122223333.dkr.ecr-fips.us-east-1.amazonaws.com", "111122223333.dkr-ecr.us-east-1.on.aws"]
+        {
+            assert_eq!(
+                ImageReference::parse(&format!("{host}/team/api:v1")),
+                Some(reference(Some("v1"), false))
+            );
         }
         let china = ImageReference::parse("111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn/a:b");
-        assert_eq!(china.map(|found| found.to_text()).as_deref(), Some("111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn/a:b"));
+        assert_eq!(
+            china.map(|found| found.to_text()).as_deref(),
+            Some("111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn/a:b")
+        );
     }
 
     #[test]
     fn a_reason_holds_the_reference_twice_and_counts_once() {
         let one = format!("111122223333.dkr.ecr.us-east-1.amazonaws.com/team/api:v1@sha256:{HEX}");
-        let text = format!("CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref {one}: {one}: not found");
+        let text = format!(
+            "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref {one}: {one}: not found"
+        );
         assert_eq!(ImageReference::find_all(&text), vec![reference(Some("v1"), true)]);
     }
 
@@ -221,7 +253,8 @@ mod tests {
     fn a_docker_daemon_error_names_only_the_tag() {
         let text = "Error response from daemon: manifest for 111122223333.dkr.ecr.us-east-1.amazonaws.com/team/api:v1 not found: manifest unknown";
         assert_eq!(ImageReference::find_all(text), vec![reference(Some("v1"), false)]);
-        let text = "failed to resolve ref 111122223333.dkr.ecr.us-east-1.amazonaws.com/team/api:v1: not found";
+        let text =
+            "failed to resolve ref 111122223333.dkr.ecr.us-east-1.amazonaws.com/team/api:v1: not found";
         assert_eq!(ImageReference::find_all(text), vec![reference(Some("v1"), false)]);
     }
 }

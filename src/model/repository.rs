@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::LogText;
 
-/// An ECR repository. The registry is the account that *owns* it, which on a cross-account call is not the caller's.
+/// An ECR repository. The registry is the account that *owns* it, which on a cross-account call is not the
+/// caller's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Repository {
     /// Twelve-digit account id of the owner.

@@ -1,4 +1,5 @@
-//! Who calls under which credentials, and which credentials a call returned: what a record says of sessions, borrowed from it.
+//! Who calls under which credentials, and which credentials a call returned: what a record says of sessions,
+//! borrowed from it.
 
 use std::borrow::Cow;
 
@@ -38,11 +39,13 @@ pub struct Session<'r> {
     pub source_identity: Option<&'r str>,
     /// `identityProvider`, or `sessionContext.webIdFederationData.federatedProvider`.
     pub provider: Option<&'r str>,
-    /// `inScopeOf.credentialsIssuedTo`, or its `sourceArn`: the function or the instance that a service obtained the credentials for.
+    /// `inScopeOf.credentialsIssuedTo`, or its `sourceArn`: the function or the instance that a service
+    /// obtained the credentials for.
     pub issued_to: Option<&'r str>,
     /// `onBehalfOf.userId`: a user of IAM Identity Center.
     pub on_behalf_of: Option<&'r str>,
-    /// A service that works for somebody, here a build: `principal_id` is then what the call that started the work is known by.
+    /// A service that works for somebody, here a build: `principal_id` is then what the call that started the
+    /// work is known by.
     pub at_work: bool,
 }
 

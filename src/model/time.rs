@@ -43,8 +43,8 @@ impl Timestamp {
         Self(self.0.saturating_add(seconds.saturating_mul(1000)))
     }
 
-    /// Parses the time of a CloudTrail record: `2026-03-02T10:00:00Z`, any RFC 3339 time, and `2020-11-20 06:19:05.000`
-    /// (UTC), which some tools write when they re-export records. `None` for anything else.
+    /// Parses the time of a CloudTrail record: `2026-03-02T10:00:00Z`, any RFC 3339 time, and `2020-11-20
+    /// 06:19:05.000` (UTC), which some tools write when they re-export records. `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(fast) = parse_cloudtrail(text.as_bytes()) {
             return Some(fast);
@@ -75,10 +75,13 @@ impl Timestamp {
 
 /// The exact form `YYYY-MM-DDTHH:MM:SSZ`, parsed without a general parser, because every record has it.
 fn parse_cloudtrail(text: &[u8]) -> Option<Timestamp> {
-    let &[y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', i0, i1, b':', s0, s1, b'Z'] = text else {
+    let &[y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', i0, i1, b':', s0, s1, b'Z'] = text
+    else {
         return None;
     };
-    let two = |a: u8, b: u8| (a.is_ascii_digit() && b.is_ascii_digit()).then(|| i64::from(a - b'0') * 10 + i64::from(b - b'0'));
+    let two = |a: u8, b: u8| {
+        (a.is_ascii_digit() && b.is_ascii_digit()).then(|| i64::from(a - b'0') * 10 + i64::from(b - b'0'))
+    };
     let year = two(y0, y1)? * 100 + two(y2, y3)?;
     let (month, day) = (two(m0, m1)?, two(d0, d1)?);
     let (hour, minute, second) = (two(h0, h1)?, two(i0, i1)?, two(s0, s1)?);

@@ -95,7 +95,8 @@ pub struct Origin {
 /// One call in a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TraceCall {
-    /// Number of the session that called; `null` where no session did, but a service, or somebody whom another provider vouches for.
+    /// Number of the session that called; `null` where no session did, but a service, or somebody whom
+    /// another provider vouches for.
     pub session: Option<u64>,
     /// How it is known that it was this one.
     pub joined: Option<Joined>,
@@ -136,7 +137,8 @@ words! {
 words! {
     /// How one thing is known to belong to another.
     Joined {
-        /// By an access key id that one record returned and the other was signed with, or by a record that both accounts have.
+        /// By an access key id that one record returned and the other was signed with, or by a record that
+        /// both accounts have.
         Certain = "certain",
         /// By role, session name and the second in which the session began: exactly one fits.
         Inferred = "inferred",

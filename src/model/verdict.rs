@@ -130,23 +130,33 @@ impl Cause {
         match self {
             Self::TagMovedThenExpired => "its tag moved to another image, and then a lifecycle rule took it",
             Self::ExpiredWhileTagged => "a lifecycle rule took it while it had this tag",
-            Self::ExpiredUntagged => "a lifecycle rule took it while it had no tag, and no push took that from it",
+            Self::ExpiredUntagged => {
+                "a lifecycle rule took it while it had no tag, and no push took that from it"
+            }
             Self::ExpiredByOtherTag => "a lifecycle rule matched another of its tags and took it",
             Self::DeletedByDigest => "someone deleted it by its digest",
             Self::DeletedByLastTag => "someone deleted its last tag, and the image went with it",
             Self::RepositoryDeleted => "its repository was deleted",
             Self::Archived => "it is archived: it cannot be pulled, and can be restored",
-            Self::NotListed => "a list of its repository does not have it any more, and no log says what took it",
-            Self::NeverPushedHere => "no push of it is in these logs: other account, other region, or every push failed",
+            Self::NotListed => {
+                "a list of its repository does not have it any more, and no log says what took it"
+            }
+            Self::NeverPushedHere => {
+                "no push of it is in these logs: other account, other region, or every push failed"
+            }
             Self::ReplicaMissing => "the replica went by its own policy, or has not arrived",
             Self::PullThroughCacheExpired => "the pull-through cache's copy expired",
-            Self::ReplicatedDeletion => "the copy most likely went with its source: the replication rule replicates deletions",
+            Self::ReplicatedDeletion => {
+                "the copy most likely went with its source: the replication rule replicates deletions"
+            }
             Self::SubjectGone => "a reference artifact: it most likely went with the image that it is about",
             Self::IndexOrChildGone => "the index, or an image that it lists, is gone",
             Self::AccessTaken => "it is there, and access to it was taken away",
             Self::TagMovedStillThere => "its tag moved to another image; the digest is still there",
             Self::TagRemoved => "a call took the tag off; the image may still be there",
-            Self::IndexLostToItsChild => "the tag points to one image of its index: one platform works, and no other",
+            Self::IndexLostToItsChild => {
+                "the tag points to one image of its index: one platform works, and no other"
+            }
             Self::AskedBeforePushed => "it was asked for before it was there, and came afterwards",
             Self::StillThere => "as far as the logs go it is there",
             Self::Unknown => "the logs cannot tell",

@@ -55,8 +55,12 @@ impl WorkerCounts {
             decoded = report.outcome;
         }
         match (outcome, decoded) {
-            (Fetched::Failed(reason), _) | (Fetched::Whole, Outcome::Failed(reason)) => coverage.fail(object, reason),
-            (Fetched::OtherKind | Fetched::Known, _) | (Fetched::Whole, Outcome::Skipped(_)) => coverage.objects_skipped += 1,
+            (Fetched::Failed(reason), _) | (Fetched::Whole, Outcome::Failed(reason)) => {
+                coverage.fail(object, reason)
+            }
+            (Fetched::OtherKind | Fetched::Known, _) | (Fetched::Whole, Outcome::Skipped(_)) => {
+                coverage.objects_skipped += 1
+            }
             (Fetched::Whole, Outcome::Read) => coverage.objects_read += 1,
         }
         self.bound_failures();
@@ -122,7 +126,11 @@ impl Coverage {
         if self.records_repaired.event_id > 0 {
             self.warnings.push(format!(
                 "{}: a second copy of one is told by its whole text.",
-                plural_verb(self.records_repaired.event_id, "record", ["has no eventID of its own", "have no eventID of their own"])
+                plural_verb(
+                    self.records_repaired.event_id,
+                    "record",
+                    ["has no eventID of its own", "have no eventID of their own"]
+                )
             ));
         }
         if self.records_repaired.time_without_zone > 0 {
@@ -147,7 +155,12 @@ impl Coverage {
 
 /// All workers' counts together, in an order that does not depend on who read what; and whether any event
 /// was read-only.
-pub fn coverage(all_counts: Vec<WorkerCounts>, relevant: u64, seen: &SeenEvents, partial: bool) -> (Coverage, bool) {
+pub fn coverage(
+    all_counts: Vec<WorkerCounts>,
+    relevant: u64,
+    seen: &SeenEvents,
+    partial: bool,
+) -> (Coverage, bool) {
     let mut coverage = Coverage { partial, records_relevant: relevant, ..Coverage::default() };
     let (mut left_out, mut read_only) = (0, false);
     for counts in all_counts {

@@ -67,7 +67,10 @@ impl EventMemory {
     /// memory is scarce, the fold is merged and emptied.
     pub(super) fn note(&self, fold: &mut Fold, before: &mut u64) {
         let now = fold.bytes_at_the_end(self.replays);
-        let all = self.bytes.fetch_add(now.wrapping_sub(*before), Ordering::Relaxed).wrapping_add(now.wrapping_sub(*before));
+        let all = self
+            .bytes
+            .fetch_add(now.wrapping_sub(*before), Ordering::Relaxed)
+            .wrapping_add(now.wrapping_sub(*before));
         *before = now;
         let scarce = all > self.bytes_max / SCARCE_PART && now > self.bytes_max / POURED_PART;
         if scarce || all > self.bytes_max {
@@ -80,7 +83,9 @@ impl EventMemory {
         let mut together = self.together.lock().unwrap_or_else(PoisonError::into_inner);
         together.fold.merge(fold);
         let mut now = together.fold.bytes_at_the_end(self.replays);
-        if now > self.bytes_max || now > together.bytes_without_copies + together.bytes_without_copies / GROWN_PART {
+        if now > self.bytes_max
+            || now > together.bytes_without_copies + together.bytes_without_copies / GROWN_PART
+        {
             together.fold.drop_copies();
             now = together.fold.bytes_at_the_end(self.replays);
             together.bytes_without_copies = now;
@@ -105,6 +110,10 @@ impl EventMemory {
             fold.drop_copies();
         }
         let bytes = fold.bytes_at_the_end(self.replays);
-        if self.is_over() || bytes > self.bytes_max { Err(EventMemoryExceeded { bytes, bytes_max: self.bytes_max }) } else { Ok(()) }
+        if self.is_over() || bytes > self.bytes_max {
+            Err(EventMemoryExceeded { bytes, bytes_max: self.bytes_max })
+        } else {
+            Ok(())
+        }
     }
 }

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::note_names;
 use crate::decode::identity::without_space;
 use crate::model::{
-    Action, Coverage, Digest, Event, Filter, Identity, LogText, PlaceFrom, Recognized, RepositoryRef, Seen, SnapshotRead, TimeFrom, Timestamp,
+    Action, Coverage, Digest, Event, Filter, Identity, LogText, PlaceFrom, Recognized, RepositoryRef, Seen,
+    SnapshotRead, TimeFrom, Timestamp,
 };
 use crate::recognize::{AccountRegion, Snapshot, Statement};
 use crate::timeline::Fold;
@@ -26,7 +27,13 @@ pub struct FoundSnapshot {
 }
 
 impl FoundSnapshot {
-    pub fn new(object: &str, document: u64, json: &str, modified: Option<Timestamp>, answer: Snapshot) -> Self {
+    pub fn new(
+        object: &str,
+        document: u64,
+        json: &str,
+        modified: Option<Timestamp>,
+        answer: Snapshot,
+    ) -> Self {
         let compact = String::from_utf8(without_space(json.as_bytes())).unwrap_or_default();
         Self { object: object.to_owned(), document, text: Digest::of_manifest(&compact), modified, answer }
     }
@@ -36,12 +43,16 @@ impl FoundSnapshot {
         let newest = self.answer.newest;
         match (self.answer.envelope.at, self.modified, newest) {
             (Some(at), _, Some(newest)) if newest > at => {
-                let note = format!("it says that it was taken at {at}, and has times up to {newest}: one of the clocks was wrong");
+                let note = format!(
+                    "it says that it was taken at {at}, and has times up to {newest}: one of the clocks was wrong"
+                );
                 (Some(at), TimeFrom::Document, Some(note))
             }
             (Some(at), ..) => (Some(at), TimeFrom::Document, None),
             (None, Some(at), Some(newest)) if newest > at => {
-                let note = format!("its file was changed at {at}, and it has times up to {newest}: taken for no older than those");
+                let note = format!(
+                    "its file was changed at {at}, and it has times up to {newest}: taken for no older than those"
+                );
                 (Some(newest), TimeFrom::Content, Some(note))
             }
             (None, Some(at), _) => (Some(at), TimeFrom::File, None),
@@ -55,9 +66,22 @@ impl FoundSnapshot {
 type Known = BTreeMap<String, BTreeSet<(String, String)>>;
 
 /// Adds the snapshots to the fold; returns the time of the newest one that counts.
-pub fn settle(mut met: Vec<FoundSnapshot>, fold: &mut Fold, seen: &mut Seen, filter: &Filter, coverage: &mut Coverage) -> Option<Timestamp> {
+pub fn settle(
+    mut met: Vec<FoundSnapshot>,
+    fold: &mut Fold,
+    seen: &mut Seen,
+    filter: &Filter,
+    coverage: &mut Coverage,
+) -> Option<Timestamp> {
     // Of identical snapshots the oldest counts: a copied file has a later time, but shows nothing newer.
-    met.sort_by(|a, b| (a.text.as_bytes(), a.time().0, &a.object, a.document).cmp(&(b.text.as_bytes(), b.time().0, &b.object, b.document)));
+    met.sort_by(|a, b| {
+        (a.text.as_bytes(), a.time().0, &a.object, a.document).cmp(&(
+            b.text.as_bytes(),
+            b.time().0,
+            &b.object,
+            b.document,
+        ))
+    });
     let known = known(fold, &met);
     let mut newest = None;
     let mut first: Option<(Digest, String)> = None;
@@ -65,7 +89,9 @@ pub fn settle(mut met: Vec<FoundSnapshot>, fold: &mut Fold, seen: &mut Seen, fil
         let copy = first.as_ref().filter(|(text, _)| *text == one.text).map(|(_, object)| object.clone());
         let mut read = blank(&one);
         match copy {
-            Some(object) => (read.left_out, read.note) = (one.answer.entries, format!("a second copy of {object}")),
+            Some(object) => {
+                (read.left_out, read.note) = (one.answer.entries, format!("a second copy of {object}"))
+            }
             None => {
                 first = Some((one.text, one.object.clone()));
                 let counts = take(one, &mut read, &known, fold, seen, filter);
@@ -98,9 +124,20 @@ fn blank(met: &FoundSnapshot) -> SnapshotRead {
 }
 
 /// Adds one snapshot; returns whether it counts.
-fn take(met: FoundSnapshot, read: &mut SnapshotRead, known: &Known, fold: &mut Fold, seen: &mut Seen, filter: &Filter) -> bool {
+fn take(
+    met: FoundSnapshot,
+    read: &mut SnapshotRead,
+    known: &Known,
+    fold: &mut Fold,
+    seen: &mut Seen,
+    filter: &Filter,
+) -> bool {
     let Some(time) = read.time else {
-        return leave_out(read, met.answer.entries, "nothing tells when it was taken: save it to a file, or let `tagfall snapshot` take it");
+        return leave_out(
+            read,
+            met.answer.entries,
+            "nothing tells when it was taken: save it to a file, or let `tagfall snapshot` take it",
+        );
     };
     if filter.until.is_some_and(|until| time >= until) {
         return leave_out(read, met.answer.entries, "it was taken after --until");
@@ -109,14 +146,20 @@ fn take(met: FoundSnapshot, read: &mut SnapshotRead, known: &Known, fold: &mut F
     let mut places: BTreeSet<(Option<String>, Option<String>)> = BTreeSet::new();
     let mut unplaced = None;
     let entries_each = if met.answer.statements.len() == 1 { met.answer.entries } else { 1 };
-    let mut counts = met.answer.statements.is_empty() && met.answer.entries == 0 && met.answer.envelope.at.is_some();
+    let mut counts =
+        met.answer.statements.is_empty() && met.answer.entries == 0 && met.answer.envelope.at.is_some();
     let whole = !met.answer.pages_missing;
     let is_raw_list = met.answer.envelope.whole.is_none() && met.answer.call == "ecr describe-images";
     for (number, statement) in met.answer.statements.into_iter().enumerate() {
-        let needs_place = statement.place.repository.is_some() || matches!(statement.action, Action::Registry(_));
+        let needs_place =
+            statement.place.repository.is_some() || matches!(statement.action, Action::Registry(_));
         // What runs an image is identified by an ARN or by the image's own name: a cluster may be in any
         // account.
-        let settled = if needs_place { place(&statement.place, &named, known, filter) } else { Ok((statement.place.clone(), PlaceFrom::Document)) };
+        let settled = if needs_place {
+            place(&statement.place, &named, known, filter)
+        } else {
+            Ok((statement.place.clone(), PlaceFrom::Document))
+        };
         let (place, from) = match settled {
             Ok(settled) => settled,
             Err(reason) => {
@@ -125,19 +168,23 @@ fn take(met: FoundSnapshot, read: &mut SnapshotRead, known: &Known, fold: &mut F
                 continue;
             }
         };
-        read.place_from = if read.place_from == PlaceFrom::Nothing { from } else { read.place_from.max(from) };
+        read.place_from =
+            if read.place_from == PlaceFrom::Nothing { from } else { read.place_from.max(from) };
         places.insert((place.account.clone(), place.region.clone()));
         let event = event(&met.text, number, &read.call, statement.at.unwrap_or(time).min(time), &place);
         let recognized = recognized(event, place, statement);
         note_names(seen, &recognized);
-        if filter.admits_account(&recognized.event.recipient_account) && filter.admits_region(&recognized.event.region) {
+        if filter.admits_account(&recognized.event.recipient_account)
+            && filter.admits_region(&recognized.event.region)
+        {
             fold.absorb(&recognized, read.object.raw(), met.document);
             counts = true;
         }
     }
     if let [(account, region)] = &places.iter().collect::<Vec<_>>()[..] {
         let text = |text: &Option<String>| text.as_deref().map(LogText::from);
-        (read.account, read.region) = (text(account).or(read.account.take()), text(region).or(read.region.take()));
+        (read.account, read.region) =
+            (text(account).or(read.account.take()), text(region).or(read.region.take()));
     }
     if let Some(reason) = unplaced {
         add_note(read, &reason);
@@ -145,7 +192,10 @@ fn take(met: FoundSnapshot, read: &mut SnapshotRead, known: &Known, fold: &mut F
     if !whole {
         add_note(read, "pages are missing: what is not in it may be there all the same");
     } else if is_raw_list && counts {
-        add_note(read, "taken for a list of the whole repository: --image-ids and --filter leave no trace in an answer");
+        add_note(
+            read,
+            "taken for a list of the whole repository: --image-ids and --filter leave no trace in an answer",
+        );
     }
     counts
 }
@@ -172,8 +222,12 @@ fn known(fold: &Fold, met: &[FoundSnapshot]) -> Known {
     for one in met {
         let named = name_place(&one.object);
         for statement in &one.answer.statements {
-            let AccountRegion { account, region, repository: Some(name) } = &statement.place else { continue };
-            if let (Some(account), Some(region)) = (account.clone().or_else(|| named.0.clone()), region.clone().or_else(|| named.1.clone())) {
+            let AccountRegion { account, region, repository: Some(name) } = &statement.place else {
+                continue;
+            };
+            if let (Some(account), Some(region)) =
+                (account.clone().or_else(|| named.0.clone()), region.clone().or_else(|| named.1.clone()))
+            {
                 known.entry(name.clone()).or_default().insert((account, region));
             }
         }
@@ -181,8 +235,9 @@ fn known(fold: &Fold, met: &[FoundSnapshot]) -> Known {
     known
 }
 
-/// Account and region of a statement: what it states itself, else what its file's name says, else what the user says, else the only
-/// place where all other evidence knows a repository of that name (for a registry: any repository of that account).
+/// Account and region of a statement: what it states itself, else what its file's name says, else what the
+/// user says, else the only place where all other evidence knows a repository of that name (for a registry:
+/// any repository of that account).
 fn place(
     told: &AccountRegion,
     named: &(Option<String>, Option<String>),
@@ -192,29 +247,45 @@ fn place(
     if told.account.is_some() && told.region.is_some() {
         return Ok((told.clone(), PlaceFrom::Document));
     }
-    let (account, region) = (told.account.clone().or_else(|| named.0.clone()), told.region.clone().or_else(|| named.1.clone()));
+    let (account, region) =
+        (told.account.clone().or_else(|| named.0.clone()), told.region.clone().or_else(|| named.1.clone()));
     if let (Some(account), Some(region)) = (&account, &region) {
-        return Ok((AccountRegion { account: Some(account.clone()), region: Some(region.clone()), ..told.clone() }, PlaceFrom::Name));
+        return Ok((
+            AccountRegion { account: Some(account.clone()), region: Some(region.clone()), ..told.clone() },
+            PlaceFrom::Name,
+        ));
     }
     let of_name = |name: &String| known.get(name).into_iter().flatten().collect::<Vec<_>>();
-    let said = (account.clone().or_else(|| filter.snapshot_account.clone()), region.clone().or_else(|| filter.snapshot_region.clone()));
+    let said = (
+        account.clone().or_else(|| filter.snapshot_account.clone()),
+        region.clone().or_else(|| filter.snapshot_region.clone()),
+    );
     if let (Some(account), Some(region)) = said {
-        return Ok((AccountRegion { account: Some(account), region: Some(region), ..told.clone() }, PlaceFrom::Option));
+        return Ok((
+            AccountRegion { account: Some(account), region: Some(region), ..told.clone() },
+            PlaceFrom::Option,
+        ));
     }
-    let candidates: Vec<&(String, String)> = told.repository.as_ref().map_or_else(|| known.values().flatten().collect(), of_name);
-    let fits = |(a, r): &&&(String, String)| account.as_ref().is_none_or(|account| account == a) && region.as_ref().is_none_or(|region| region == r);
+    let candidates: Vec<&(String, String)> =
+        told.repository.as_ref().map_or_else(|| known.values().flatten().collect(), of_name);
+    let fits = |(a, r): &&&(String, String)| {
+        account.as_ref().is_none_or(|account| account == a)
+            && region.as_ref().is_none_or(|region| region == r)
+    };
     let fitting: BTreeSet<&(String, String)> = candidates.iter().filter(fits).copied().collect();
     let what = told.repository.as_ref().map_or_else(|| "the registry".to_owned(), Clone::clone);
     let lacks = if region.is_none() { "region" } else { "account" };
     match fitting.iter().collect::<Vec<_>>()[..] {
-        [(account, region)] => {
-            Ok((AccountRegion { account: Some(account.clone()), region: Some(region.clone()), ..told.clone() }, PlaceFrom::Evidence))
-        }
+        [(account, region)] => Ok((
+            AccountRegion { account: Some(account.clone()), region: Some(region.clone()), ..told.clone() },
+            PlaceFrom::Evidence,
+        )),
         [] => Err(format!(
             "left out: nothing tells the {lacks} of {what}: name it with --snapshot-account and --snapshot-region, put the file into a folder named after both (111122223333/eu-central-1/), or let `tagfall snapshot` take it"
         )),
         _ => {
-            let places: Vec<String> = fitting.iter().map(|(account, region)| format!("{region} of {account}")).collect();
+            let places: Vec<String> =
+                fitting.iter().map(|(account, region)| format!("{region} of {account}")).collect();
             Err(format!(
                 "left out: it does not tell its {lacks}, and {what} may be that in {}: name it with --snapshot-account and --snapshot-region, or put the file into a folder named after both (111122223333/eu-central-1/)",
                 places.join(" or in ")
@@ -225,7 +296,8 @@ fn place(
 
 /// Account and region in the names of a file and its folders; the ones nearest to the end count.
 fn name_place(object: &str) -> (Option<String>, Option<String>) {
-    let words = || object.split(|char: char| !char.is_ascii_alphanumeric() && char != '-').flat_map(candidates);
+    let words =
+        || object.split(|char: char| !char.is_ascii_alphanumeric() && char != '-').flat_map(candidates);
     let is_account = |word: &&str| word.len() == 12 && word.bytes().all(|byte| byte.is_ascii_digit());
     let account = words().filter(is_account).last().map(str::to_owned);
     let region = words().filter(is_region).last().map(str::to_owned);
@@ -234,7 +306,8 @@ fn name_place(object: &str) -> (Option<String>, Option<String>) {
 
 /// `us-east-1`, `us-gov-west-1`, `eusc-de-east-1`. A looser rule would accept `shop-api-1`.
 fn is_region(word: &&str) -> bool {
-    const WAYS: &[&str] = &["central", "north", "south", "east", "west", "northeast", "northwest", "southeast", "southwest"];
+    const WAYS: &[&str] =
+        &["central", "north", "south", "east", "west", "northeast", "northwest", "southeast", "southwest"];
     let parts: Vec<&str> = word.split('-').collect();
     let (area, way, number) = match parts[..] {
         [area, way, number] => (area, way, number),
@@ -242,25 +315,40 @@ fn is_region(word: &&str) -> bool {
         _ => return false,
     };
     let is_area = (area.len() == 2 || area == "eusc") && area.bytes().all(|byte| byte.is_ascii_lowercase());
-    is_area && WAYS.contains(&way) && (1..=2).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())
+    is_area
+        && WAYS.contains(&way)
+        && (1..=2).contains(&number.len())
+        && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A word, and each run of its hyphenated parts that may be an account or region:
 /// `prod-eu-central-1-images`.
 fn candidates(word: &str) -> impl Iterator<Item = &str> {
-    let starts: Vec<usize> = std::iter::once(0).chain(word.match_indices('-').map(|(at, _)| at + 1)).collect();
+    let starts: Vec<usize> =
+        std::iter::once(0).chain(word.match_indices('-').map(|(at, _)| at + 1)).collect();
     let ends: Vec<usize> = word.match_indices('-').map(|(at, _)| at).chain([word.len()]).collect();
     let runs = move |first: usize| {
         let (starts, ends) = (starts.clone(), ends.clone());
-        (first..ends.len().min(first + 4)).filter_map(move |last| word.get(*starts.get(first)?..*ends.get(last)?)).collect::<Vec<_>>()
+        (first..ends.len().min(first + 4))
+            .filter_map(move |last| word.get(*starts.get(first)?..*ends.get(last)?))
+            .collect::<Vec<_>>()
     };
     (0..word.matches('-').count() + 1).flat_map(runs)
 }
 
-fn event(text: &Digest, number: usize, call: &LogText, time: Timestamp, place: &AccountRegion) -> Event<'static> {
+fn event(
+    text: &Digest,
+    number: usize,
+    call: &LogText,
+    time: Timestamp,
+    place: &AccountRegion,
+) -> Event<'static> {
     let [a, b, c, d, e, f, g, h, ..] = *text.as_bytes();
     let id = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-    let name = call.raw().rsplit_once(' ').map_or(call.raw(), |(service, name)| if service == "kubectl" { call.raw() } else { name });
+    let name = call
+        .raw()
+        .rsplit_once(' ')
+        .map_or(call.raw(), |(service, name)| if service == "kubectl" { call.raw() } else { name });
     Event {
         id: Cow::Owned(format!("snapshot:{id:016x}:{number}")),
         identity: Identity { id, rest: number as u64 },
@@ -282,11 +370,14 @@ fn event(text: &Digest, number: usize, call: &LogText, time: Timestamp, place: &
 }
 
 fn recognized(event: Event<'static>, place: AccountRegion, statement: Statement) -> Recognized<'static> {
-    let repository = place.repository.zip(place.account).zip(place.region).map(|((name, account), region)| RepositoryRef {
-        registry_id: Cow::Owned(account),
-        region: Cow::Owned(region),
-        name: Cow::Owned(name),
-    });
+    let repository =
+        place.repository.zip(place.account).zip(place.region).map(|((name, account), region)| {
+            RepositoryRef {
+                registry_id: Cow::Owned(account),
+                region: Cow::Owned(region),
+                name: Cow::Owned(name),
+            }
+        });
     Recognized { event, repository, action: statement.action }
 }
 
@@ -300,7 +391,10 @@ mod tests {
             let (account, region) = name_place(object);
             format!("{} {}", account.unwrap_or_default(), region.unwrap_or_default())
         };
-        assert_eq!(found("snapshot/111122223333/eu-central-1/ecr.describe-images.shop_api.json"), "111122223333 eu-central-1");
+        assert_eq!(
+            found("snapshot/111122223333/eu-central-1/ecr.describe-images.shop_api.json"),
+            "111122223333 eu-central-1"
+        );
         assert_eq!(found("prod-eu-central-1-images.json"), " eu-central-1");
         assert_eq!(found("us-east-1/111122223333_us-gov-west-1.json"), "111122223333 us-gov-west-1");
         assert_eq!(found("images-2026.json"), " ");

@@ -49,7 +49,9 @@ impl Suspects {
     pub fn note(&self, recognized: &Recognized<'_>) {
         let (Some(table), Some(repository)) = (self.table.get(), &recognized.repository) else { return };
         match &recognized.action {
-            Action::Push(push) if push.tag.is_some() => self.add(table, key(repository, &push.digest), PUSHED_WITH_TAG),
+            Action::Push(push) if push.tag.is_some() => {
+                self.add(table, key(repository, &push.digest), PUSHED_WITH_TAG)
+            }
             Action::PolicyRun(run) => {
                 let untagged = run.images.iter().filter(|image| image.tags.is_empty());
                 untagged.for_each(|image| self.add(table, key(repository, &image.digest), TAKEN_WITHOUT_TAG));
@@ -63,7 +65,9 @@ impl Suspects {
             let Some(slot) = table.get(((key >> 2) as usize + probe) & (SLOTS - 1)) else { return };
             let mut held = slot.load(Ordering::Relaxed);
             if held == 0 {
-                held = slot.compare_exchange(0, key, Ordering::Relaxed, Ordering::Relaxed).map_or_else(|held| held, |_| key);
+                held = slot
+                    .compare_exchange(0, key, Ordering::Relaxed, Ordering::Relaxed)
+                    .map_or_else(|held| held, |_| key);
             }
             if held & !BOTH == key {
                 if held & known != 0 {
@@ -80,7 +84,8 @@ impl Suspects {
 
 /// 62 bits that identify an image; never all zero.
 fn key(repository: &RepositoryRef<'_>, digest: &Digest) -> u64 {
-    let place = [&repository.registry_id, &repository.region, &repository.name].map(|part| fingerprint(part.as_bytes()));
+    let place = [&repository.registry_id, &repository.region, &repository.name]
+        .map(|part| fingerprint(part.as_bytes()));
     let [d0, d1, d2, d3, d4, d5, d6, d7, ..] = *digest.as_bytes();
     let image = u64::from_le_bytes([d0, d1, d2, d3, d4, d5, d6, d7]);
     let mixed = place.iter().fold(image, |mixed, part| mixed.rotate_left(21) ^ part);
@@ -100,7 +105,13 @@ mod tests {
     #[test]
     fn an_image_that_lost_its_tag_and_was_taken_counts_once_in_any_order() {
         let mut log = Log::default();
-        log.push(1, "v1").push(2, "v1").push_image(3, None, &[]).at(90_000).expire(1, &[]).expire(3, &[]).expire(2, &["v1"]);
+        log.push(1, "v1")
+            .push(2, "v1")
+            .push_image(3, None, &[])
+            .at(90_000)
+            .expire(1, &[])
+            .expire(3, &[])
+            .expire(2, &["v1"]);
         let suspects = Suspects::default();
         assert_eq!(noted(&log, &suspects), None, "nobody watches");
         suspects.begin();

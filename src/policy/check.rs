@@ -28,7 +28,9 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.rule {
-            Some((number, Some(priority))) => write!(f, "rule {number} (rulePriority {priority}): {}", self.what),
+            Some((number, Some(priority))) => {
+                write!(f, "rule {number} (rulePriority {priority}): {}", self.what)
+            }
             Some((number, None)) => write!(f, "rule {number}: {}", self.what),
             None => f.write_str(&self.what),
         }
@@ -37,7 +39,9 @@ impl fmt::Display for Problem {
 
 /// Everything that is wrong with a policy, rule by rule and then between them.
 pub fn check(document: &Value) -> Vec<Problem> {
-    let Some(policy) = document.as_object() else { return vec![Problem::of_all("it is no object: write {\"rules\": [ … ]}")] };
+    let Some(policy) = document.as_object() else {
+        return vec![Problem::of_all("it is no object: write {\"rules\": [ … ]}")];
+    };
     let mut problems: Vec<Problem> = policy
         .keys()
         .filter(|key| *key != "rules")
@@ -52,7 +56,8 @@ pub fn check(document: &Value) -> Vec<Problem> {
     }
     let mut read = Vec::new();
     for (index, rule) in rules.iter().enumerate() {
-        let mut checked = Checked { number: index + 1, priority: rule["rulePriority"].as_i64(), problems: &mut problems };
+        let mut checked =
+            Checked { number: index + 1, priority: rule["rulePriority"].as_i64(), problems: &mut problems };
         match rule.as_object() {
             Some(rule) => read.push(checked.rule(rule)),
             None => checked.say("it is no object"),
@@ -113,12 +118,26 @@ impl Checked<'_> {
         }
         let word = |name: &str| selection.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let class = if word("storageClass") == "archive" { "archive" } else { "standard" };
-        Read { number: self.number, priority: self.priority, class: class.to_owned(), status: word("tagStatus"), lists }
+        Read {
+            number: self.number,
+            priority: self.priority,
+            class: class.to_owned(),
+            status: word("tagStatus"),
+            lists,
+        }
     }
 
     /// The lists of prefixes and patterns, by name.
     fn tags(&mut self, selection: &Map<String, Value>) -> Vec<(&'static str, Vec<String>)> {
-        const SELECTION: &[&str] = &["tagStatus", "tagPatternList", "tagPrefixList", "storageClass", "countType", "countUnit", "countNumber"];
+        const SELECTION: &[&str] = &[
+            "tagStatus",
+            "tagPatternList",
+            "tagPrefixList",
+            "storageClass",
+            "countType",
+            "countUnit",
+            "countNumber",
+        ];
         if selection.is_empty() {
             return Vec::new();
         }
@@ -160,7 +179,10 @@ impl Checked<'_> {
         let word = |name: &str| selection.get(name).and_then(Value::as_str);
         let (kind, number) = (word("countType"), selection.get("countNumber").and_then(Value::as_i64));
         let (by_age, clock) = (kind.is_some_and(|kind| kind.starts_with("since")), kind.unwrap_or_default());
-        if !matches!(kind, Some("imageCountMoreThan" | "sinceImagePushed" | "sinceImagePulled" | "sinceImageTransitioned")) {
+        if !matches!(
+            kind,
+            Some("imageCountMoreThan" | "sinceImagePushed" | "sinceImagePulled" | "sinceImageTransitioned")
+        ) {
             self.say("countType is none of imageCountMoreThan, sinceImagePushed, sinceImagePulled and sinceImageTransitioned");
             return;
         }
@@ -176,11 +198,16 @@ impl Checked<'_> {
         let transits = action.get("type").and_then(Value::as_str) == Some("transition");
         match (clock, selection.get("storageClass").map(|_| word("storageClass"))) {
             ("sinceImageTransitioned", Some(Some("archive")))
-            | ("imageCountMoreThan" | "sinceImagePushed" | "sinceImagePulled", None | Some(Some("standard"))) => {}
-            ("sinceImageTransitioned", _) => self.say("sinceImageTransitioned needs \"storageClass\": \"archive\""),
-            (_, Some(Some("archive"))) => {
-                self.say(format!("{clock} selects images in standard storage: only sinceImageTransitioned goes with archive"))
+            | (
+                "imageCountMoreThan" | "sinceImagePushed" | "sinceImagePulled",
+                None | Some(Some("standard")),
+            ) => {}
+            ("sinceImageTransitioned", _) => {
+                self.say("sinceImageTransitioned needs \"storageClass\": \"archive\"")
             }
+            (_, Some(Some("archive"))) => self.say(format!(
+                "{clock} selects images in standard storage: only sinceImageTransitioned goes with archive"
+            )),
             _ => self.say("storageClass is neither standard nor archive"),
         }
         if clock == "sinceImagePulled" && expires {
@@ -191,8 +218,12 @@ impl Checked<'_> {
         if clock == "sinceImageTransitioned" && transits {
             self.say("sinceImageTransitioned goes with the action expire alone: the images are in the archive already");
         }
-        if clock == "sinceImageTransitioned" && number.is_some_and(|number| (1..ARCHIVE_DAYS_MIN).contains(&number)) {
-            self.say(format!("an archived image is kept for {ARCHIVE_DAYS_MIN} days at least: raise countNumber"));
+        if clock == "sinceImageTransitioned"
+            && number.is_some_and(|number| (1..ARCHIVE_DAYS_MIN).contains(&number))
+        {
+            self.say(format!(
+                "an archived image is kept for {ARCHIVE_DAYS_MIN} days at least: raise countNumber"
+            ));
         }
     }
 
@@ -203,7 +234,9 @@ impl Checked<'_> {
             (Some("expire"), None) => {}
             (Some("expire"), Some(_)) => self.say("the action expire goes without targetStorageClass"),
             (Some("transition"), Some(Value::String(class))) if class == "archive" => {}
-            (Some("transition"), _) => self.say("the action transition needs \"targetStorageClass\": \"archive\""),
+            (Some("transition"), _) => {
+                self.say("the action transition needs \"targetStorageClass\": \"archive\"")
+            }
             _ => self.say("the action's type is neither expire nor transition"),
         }
     }
@@ -211,14 +244,18 @@ impl Checked<'_> {
 
 /// A list of texts, none of them empty; sorted.
 fn texts(list: &Value) -> Option<Vec<String>> {
-    let mut texts: Vec<String> =
-        list.as_array()?.iter().map(|text| text.as_str().filter(|text| !text.is_empty()).map(str::to_owned)).collect::<Option<_>>()?;
+    let mut texts: Vec<String> = list
+        .as_array()?
+        .iter()
+        .map(|text| text.as_str().filter(|text| !text.is_empty()).map(str::to_owned))
+        .collect::<Option<_>>()?;
     texts.sort_unstable();
     Some(texts)
 }
 
 fn between(rules: &[Read], problems: &mut Vec<Problem>) {
-    let mut say = |rule: &Read, what: String| problems.push(Problem { rule: Some((rule.number, rule.priority)), what });
+    let mut say =
+        |rule: &Read, what: String| problems.push(Problem { rule: Some((rule.number, rule.priority)), what });
     let (mut priorities, mut lists, mut statuses) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for rule in rules {
         if let Some(first) = rule.priority.and_then(|priority| priorities.insert(priority, rule.number)) {
@@ -232,13 +269,27 @@ fn between(rules: &[Read], problems: &mut Vec<Problem>) {
         if matches!(rule.status.as_str(), "untagged" | "any")
             && let Some(first) = statuses.insert((&rule.class, &rule.status), rule.number)
         {
-            say(rule, format!("rule {first} is for tagStatus {} already: there can be one in a storage class", rule.status));
+            say(
+                rule,
+                format!(
+                    "rule {first} is for tagStatus {} already: there can be one in a storage class",
+                    rule.status
+                ),
+            );
         }
     }
     for any in rules.iter().filter(|rule| rule.status == "any") {
-        let later = rules.iter().find(|other| other.class == any.class && other.status != "any" && other.priority > any.priority);
+        let later = rules
+            .iter()
+            .find(|other| other.class == any.class && other.status != "any" && other.priority > any.priority);
         if let Some(later) = later {
-            say(any, format!("a rule for tagStatus any comes last: give it a higher rulePriority than rule {} has", later.number));
+            say(
+                any,
+                format!(
+                    "a rule for tagStatus any comes last: give it a higher rulePriority than rule {} has",
+                    later.number
+                ),
+            );
         }
     }
 }

@@ -42,7 +42,8 @@ pub fn forecast<K: Copy + Ord>(policy: &Policy, images: &[CurrentImage<'_, K>]) 
     for (index, rule) in policy.rules.iter().enumerate() {
         if let Count::MoreThan(keeps) = rule.count {
             let counts = |seen: &Seen<'_>| seen.class == rule.class && rule.tags.wants(seen.tags);
-            let mut counted: Vec<(usize, &CurrentImage<'_, K>)> = images.iter().enumerate().filter(|(_, image)| counts(&image.seen)).collect();
+            let mut counted: Vec<(usize, &CurrentImage<'_, K>)> =
+                images.iter().enumerate().filter(|(_, image)| counts(&image.seen)).collect();
             counted.sort_by_key(|(_, image)| (image.seen.ranked_at(), image.key));
             by_count(index, keeps, &counted, &mut found);
         }
@@ -52,14 +53,21 @@ pub fn forecast<K: Copy + Ord>(policy: &Policy, images: &[CurrentImage<'_, K>]) 
 
 /// `counted`: all images that the rule counts, oldest first. An image has been due since `keeps` newer ones
 /// were counted.
-fn by_count<K>(index: usize, keeps: u64, counted: &[(usize, &CurrentImage<'_, K>)], found: &mut [RuleForecast]) {
+fn by_count<K>(
+    index: usize,
+    keeps: u64,
+    counted: &[(usize, &CurrentImage<'_, K>)],
+    found: &mut [RuleForecast],
+) {
     // A heap of the `keeps` earliest moments at which newer images were counted.
     let mut newer: BinaryHeap<i64> = BinaryHeap::new();
     for (rank, (at, image)) in counted.iter().rev().enumerate() {
         let full = newer.len() as u64 >= keeps;
         if let Some(forecast) = found.get_mut(*at).filter(|forecast| forecast.rule == Some(index)) {
             match full {
-                true => forecast.eligible_at = Some(newer.peek().copied().unwrap_or(i64::MIN).max(image.since)),
+                true => {
+                    forecast.eligible_at = Some(newer.peek().copied().unwrap_or(i64::MIN).max(image.since))
+                }
                 false => forecast.survives = Some(keeps - 1 - rank as u64),
             }
         }

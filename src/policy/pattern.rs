@@ -32,7 +32,15 @@ mod tests {
         ] {
             assert!(fits(pattern, text), "{pattern} {text}");
         }
-        for (pattern, text) in [("prod", "prod-1"), ("prod*", "xprod"), ("a*a", "a"), ("*ab", "abx"), ("", "a"), ("a?c", "abc"), ("ab*bc", "abc")] {
+        for (pattern, text) in [
+            ("prod", "prod-1"),
+            ("prod*", "xprod"),
+            ("a*a", "a"),
+            ("*ab", "abx"),
+            ("", "a"),
+            ("a?c", "abc"),
+            ("ab*bc", "abc"),
+        ] {
             assert!(!fits(pattern, text), "{pattern} {text}");
         }
     }

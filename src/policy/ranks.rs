@@ -67,7 +67,8 @@ impl<K: Copy + Ord + Hash> Ranks<K> {
     pub fn new(policy: impl Into<Arc<Policy>>) -> Self {
         let policy = policy.into();
         let keeps = |count| if let Count::MoreThan(number) = count { Some(number) } else { None };
-        let rank = |keeps| Rank { keeps, newest: BTreeSet::new(), beyond: BTreeSet::new(), open: BTreeSet::new() };
+        let rank =
+            |keeps| Rank { keeps, newest: BTreeSet::new(), beyond: BTreeSet::new(), open: BTreeSet::new() };
         let rules = policy.rules.iter().map(|rule| rank(keeps(rule.count))).collect();
         Self { policy, rules, images: HashMap::default() }
     }
@@ -89,7 +90,13 @@ impl<K: Copy + Ord + Hash> Ranks<K> {
             }
         }
         let ripe_at = first.and_then(|index| self.policy.rules.get(index)?.ripe_at(seen));
-        let entry = Entry { pushed_at: seen.pushed_at, ranked_at: seen.ranked_at(), ripe_at, open: first.filter(|_| !seen.held), counted };
+        let entry = Entry {
+            pushed_at: seen.pushed_at,
+            ranked_at: seen.ranked_at(),
+            ripe_at,
+            open: first.filter(|_| !seen.held),
+            counted,
+        };
         self.images.insert(key, entry);
         self.open(key, entry);
         for index in bits(counted) {
@@ -126,10 +133,16 @@ impl<K: Copy + Ord + Hash> Ranks<K> {
         let mut due = Vec::new();
         for (index, rank) in self.rules.iter().enumerate() {
             let by_count = rank.keeps.is_some();
-            let near = rank.open.iter().take_while(|(at, _)| by_count || *at < now.saturating_add(SECOND_MILLIS));
+            let near =
+                rank.open.iter().take_while(|(at, _)| by_count || *at < now.saturating_add(SECOND_MILLIS));
             for (_, key) in near.filter(|(at, key)| by_count || *at < now || tied(*key)) {
                 let Some(entry) = self.images.get(key) else { continue };
-                due.push(Taken { key: *key, rule: index, pushed_at: entry.pushed_at, ripe_at: entry.ripe_at });
+                due.push(Taken {
+                    key: *key,
+                    rule: index,
+                    pushed_at: entry.pushed_at,
+                    ripe_at: entry.ripe_at,
+                });
             }
         }
         due.sort_by_key(|taken| (taken.pushed_at, taken.key));
@@ -139,7 +152,9 @@ impl<K: Copy + Ord + Hash> Ranks<K> {
     /// The earliest moment at which a run has something to take if nothing changes before it; `i64::MIN`
     /// where a count rule has something to take already.
     pub fn next_due(&self) -> Option<i64> {
-        let first = |rank: &Rank<K>| rank.open.first().map(|(at, _)| if rank.keeps.is_some() { i64::MIN } else { *at });
+        let first = |rank: &Rank<K>| {
+            rank.open.first().map(|(at, _)| if rank.keeps.is_some() { i64::MIN } else { *at })
+        };
         self.rules.iter().filter_map(first).min()
     }
 

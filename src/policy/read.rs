@@ -77,7 +77,11 @@ fn of_words(priority: i64, words: Words, class: &Value, stands: &Value) -> Rule 
     Rule {
         priority,
         tags: tags(&words),
-        class: if class.as_str().is_some_and(|class| class.eq_ignore_ascii_case("archive")) { StorageClass::Archive } else { StorageClass::Standard },
+        class: if class.as_str().is_some_and(|class| class.eq_ignore_ascii_case("archive")) {
+            StorageClass::Archive
+        } else {
+            StorageClass::Standard
+        },
         count: count(&words),
         action: action(&words),
         words,

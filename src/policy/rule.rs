@@ -101,7 +101,9 @@ pub struct Seen<'t> {
 impl Seen<'_> {
     /// The time by which a count rule sorts: the push, or the restore from the archive (ECR User Guide).
     pub fn ranked_at(&self) -> Option<i64> {
-        self.restored_at.map(|restored| self.pushed_at.map_or(restored, |pushed| pushed.max(restored))).or(self.pushed_at)
+        self.restored_at
+            .map(|restored| self.pushed_at.map_or(restored, |pushed| pushed.max(restored)))
+            .or(self.pushed_at)
     }
 }
 
@@ -143,17 +145,30 @@ impl Rule {
 
     /// `lifecycle rule 2 "old builds" (tagged, prefix sha-, sinceImagePushed 14 days)`: for people.
     pub fn in_words(&self) -> String {
-        let Words { description, tag_status, prefixes, patterns, count_type, count_number, count_unit, .. } = &self.words;
-        let described = description.as_ref().filter(|text| !text.is_empty()).map_or_else(String::new, |text| format!(" \"{text}\""));
+        let Words {
+            description, tag_status, prefixes, patterns, count_type, count_number, count_unit, ..
+        } = &self.words;
+        let described = description
+            .as_ref()
+            .filter(|text| !text.is_empty())
+            .map_or_else(String::new, |text| format!(" \"{text}\""));
         let list = |what: &str, all: &[String]| match all {
             [] => None,
             [one] => Some(format!("{what} {one}")),
             all => Some(format!("{what}s {}", all.join(" and "))),
         };
         let number = count_number.map(|number| number.to_string());
-        let unit = count_unit.as_deref().map(|unit| if *count_number == Some(1) { unit.trim_end_matches(['s', 'S']) } else { unit });
-        let counted: Vec<&str> = [count_type.as_deref(), number.as_deref(), unit].into_iter().flatten().collect();
-        let parts = [tag_status.clone(), list("prefix", prefixes), list("pattern", patterns), Some(counted.join(" "))];
+        let unit = count_unit
+            .as_deref()
+            .map(|unit| if *count_number == Some(1) { unit.trim_end_matches(['s', 'S']) } else { unit });
+        let counted: Vec<&str> =
+            [count_type.as_deref(), number.as_deref(), unit].into_iter().flatten().collect();
+        let parts = [
+            tag_status.clone(),
+            list("prefix", prefixes),
+            list("pattern", patterns),
+            Some(counted.join(" ")),
+        ];
         let selection: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
         format!("lifecycle rule {}{described} ({})", self.priority, selection.join(", "))
     }
@@ -167,7 +182,8 @@ impl Rule {
             Count::Since(_, days) => (false, days),
             Count::Unknown => (false, rule.words.count_number.unwrap_or(i64::MIN)),
         };
-        (self.priority, self.action, &self.tags, count(self)) == (other.priority, other.action, &other.tags, count(other))
+        (self.priority, self.action, &self.tags, count(self))
+            == (other.priority, other.action, &other.tags, count(other))
     }
 }
 
@@ -177,7 +193,9 @@ impl Clock {
         match self {
             Self::Pushed => Some(pushed),
             Self::Pulled => {
-                let pulled = seen.pulled_at.filter(|pulled| seen.restored_at.is_none_or(|restored| restored <= *pulled));
+                let pulled = seen
+                    .pulled_at
+                    .filter(|pulled| seen.restored_at.is_none_or(|restored| restored <= *pulled));
                 Some(pulled.or(seen.restored_at).unwrap_or(pushed))
             }
             Self::Transitioned => seen.archived_at,

@@ -22,11 +22,17 @@ pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
             let images = images(request);
             Need::new(NeedKind::Defines, registered(record)?, images)
         }
-        "DeregisterJobDefinition" => Need::new(NeedKind::Ends, definition(record, request.text("jobDefinition")?)?, Vec::new()),
+        "DeregisterJobDefinition" => {
+            Need::new(NeedKind::Ends, definition(record, request.text("jobDefinition")?)?, Vec::new())
+        }
         "SubmitJob" => {
-            let job = response.text("jobArn").map(Cow::Borrowed).or_else(|| names::arn(record, "batch", "job/", response.text("jobId")?));
+            let job = response
+                .text("jobArn")
+                .map(Cow::Borrowed)
+                .or_else(|| names::arn(record, "batch", "job/", response.text("jobId")?));
             let who = job.or_else(|| names::arn(record, "batch", "job/", request.text("jobName")?))?;
-            Need::new(NeedKind::Once, who, overridden(request)).through(definition(record, request.text("jobDefinition")?))
+            Need::new(NeedKind::Once, who, overridden(request))
+                .through(definition(record, request.text("jobDefinition")?))
         }
         _ => return None,
     };
@@ -38,7 +44,10 @@ fn registered<'r>(record: &Record<'r>) -> Option<Cow<'r, str>> {
     if let Some(arn) = record.response.text("jobDefinitionArn") {
         return Some(Cow::Borrowed(arn));
     }
-    definition(record, record.response.text("jobDefinitionName").or_else(|| record.request.text("jobDefinitionName"))?)
+    definition(
+        record,
+        record.response.text("jobDefinitionName").or_else(|| record.request.text("jobDefinitionName"))?,
+    )
 }
 
 fn definition<'r>(record: &Record<'r>, name: &'r str) -> Option<Cow<'r, str>> {
@@ -68,7 +77,11 @@ fn collect<'r>(job: Json<'r>, images: &mut Vec<TaskImage<'r>>) {
 /// A job on EKS may override the images of its definition.
 fn overridden<'r>(request: Json<'r>) -> Vec<TaskImage<'r>> {
     let pod = request.get("eksPropertiesOverride").get("podProperties");
-    [pod.get("containers"), pod.get("initContainers")].into_iter().flat_map(Json::items).filter_map(container).collect()
+    [pod.get("containers"), pod.get("initContainers")]
+        .into_iter()
+        .flat_map(Json::items)
+        .filter_map(container)
+        .collect()
 }
 
 fn container(entry: Json<'_>) -> Option<TaskImage<'_>> {

@@ -9,8 +9,15 @@ use super::record::Record;
 use super::{Meaning, names};
 
 /// The `eventName`s handled here.
-pub(super) const EVENTS: &[&str] =
-    &["CreateProject", "UpdateProject", "DeleteProject", "StartBuild", "StartBuildBatch", "RetryBuild", "RetryBuildBatch"];
+pub(super) const EVENTS: &[&str] = &[
+    "CreateProject",
+    "UpdateProject",
+    "DeleteProject",
+    "StartBuild",
+    "StartBuildBatch",
+    "RetryBuild",
+    "RetryBuildBatch",
+];
 
 pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
     if record.failed() {
@@ -18,7 +25,9 @@ pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
     }
     let need = match record.name {
         "CreateProject" | "UpdateProject" => project(record)?,
-        "DeleteProject" => Need::new(NeedKind::Ends, named(record, record.request.text("name")?)?, Vec::new()),
+        "DeleteProject" => {
+            Need::new(NeedKind::Ends, named(record, record.request.text("name")?)?, Vec::new())
+        }
         "StartBuild" | "StartBuildBatch" | "RetryBuild" | "RetryBuildBatch" => build(record)?,
         _ => return None,
     };
@@ -45,13 +54,22 @@ fn project<'r>(record: &Record<'r>) -> Option<Need<'r>> {
 /// What a build pulls: the image that it names, else the project's.
 fn build<'r>(record: &Record<'r>) -> Option<Need<'r>> {
     let (request, response) = (record.request, record.response);
-    let answered = if response.get("build").is_object() { response.get("build") } else { response.get("buildBatch") };
-    let project = request.text("projectName").or_else(|| answered.text("projectName")).and_then(|name| named(record, name));
+    let answered =
+        if response.get("build").is_object() { response.get("build") } else { response.get("buildBatch") };
+    let project = request
+        .text("projectName")
+        .or_else(|| answered.text("projectName"))
+        .and_then(|name| named(record, name));
     let who = answered.text("arn").map(Cow::Borrowed).or_else(|| project.clone())?;
     let given = request.text("imageOverride").or_else(|| answered.get("environment").text("image"));
     let images: Vec<_> = task_image(None, given, None).into_iter().collect();
     // The build names an image of another registry instead of the project's.
     let through = project.filter(|_| images.is_empty() && given.is_none());
-    let source = [answered, request].iter().find_map(|place| place.text("resolvedSourceVersion").or_else(|| place.text("sourceVersion")));
-    Some(Need { source: source.map(Cow::Borrowed), ..Need::new(NeedKind::Once, who, images).through(through) })
+    let source = [answered, request]
+        .iter()
+        .find_map(|place| place.text("resolvedSourceVersion").or_else(|| place.text("sourceVersion")));
+    Some(Need {
+        source: source.map(Cow::Borrowed),
+        ..Need::new(NeedKind::Once, who, images).through(through)
+    })
 }

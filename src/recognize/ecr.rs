@@ -51,7 +51,10 @@ pub(super) const EVENTS: &[&str] = &[
 
 /// The meaning of an ECR record. It is an error if a call changed a repository that the record does not
 /// name.
-pub(super) fn recognize<'r>(record: &Record<'r>, manifests: &mut Manifests<'r>) -> Result<Option<Meaning<'r>>, String> {
+pub(super) fn recognize<'r>(
+    record: &Record<'r>,
+    manifests: &mut Manifests<'r>,
+) -> Result<Option<Meaning<'r>>, String> {
     if record.name == "GetAuthorizationToken" {
         return Ok((!record.failed()).then_some((None, Action::Login)));
     }
@@ -77,13 +80,17 @@ fn action<'r>(record: &Record<'r>, manifests: &mut Manifests<'r>) -> Option<Acti
         _ if record.failed() => None,
         "PolicyExecutionEvent" => Some(lifecycle::execution(record)),
         "DryRunEvent" => lifecycle::preview(record),
-        "CreateRepository" => {
-            Some(Action::CreateRepository { mutability: mutability(record), made_by_ecr: push::made_by_ecr(record), key: kms::of_repository(record) })
-        }
+        "CreateRepository" => Some(Action::CreateRepository {
+            mutability: mutability(record),
+            made_by_ecr: push::made_by_ecr(record),
+            key: kms::of_repository(record),
+        }),
         "DeleteRepository" => Some(Action::DeleteRepository),
         "PutLifecyclePolicy" => Some(put_lifecycle_policy(record)),
         "DeleteLifecyclePolicy" => Some(Action::DeleteLifecyclePolicy),
-        "PutImageTagMutability" => Some(mutability(record).map_or(Action::Omitted, |mutability| Action::SetTagMutability { mutability })),
+        "PutImageTagMutability" => Some(
+            mutability(record).map_or(Action::Omitted, |mutability| Action::SetTagMutability { mutability }),
+        ),
         "UpdateImageStorageClass" => Some(storage::update(record)),
         "ImageActivationEvent" => storage::activation(record),
         "SetRepositoryPolicy" | "DeleteRepositoryPolicy" => Some(Action::AccessChanged),
@@ -93,7 +100,10 @@ fn action<'r>(record: &Record<'r>, manifests: &mut Manifests<'r>) -> Option<Acti
 
 /// Whether a timeline would be wrong without this action.
 fn changes_images(action: &Action<'_>) -> bool {
-    !matches!(action, Action::Pull { .. } | Action::PullLayer { .. } | Action::AccessChanged | Action::PolicyPreview(_))
+    !matches!(
+        action,
+        Action::Pull { .. } | Action::PullLayer { .. } | Action::AccessChanged | Action::PolicyPreview(_)
+    )
 }
 
 /// `BatchGetImage`. A call that failed as a whole often has no request; the failure is kept all the same.
@@ -113,7 +123,8 @@ fn pull_layer<'r>(record: &Record<'r>) -> Option<Action<'r>> {
 }
 
 fn put_lifecycle_policy<'r>(record: &Record<'r>) -> Action<'r> {
-    let text = record.request.text("lifecyclePolicyText").or_else(|| record.response.text("lifecyclePolicyText"));
+    let text =
+        record.request.text("lifecyclePolicyText").or_else(|| record.response.text("lifecyclePolicyText"));
     text.map_or(Action::Omitted, |text| Action::PutLifecyclePolicy { text: Cow::Borrowed(text) })
 }
 

@@ -44,11 +44,15 @@ pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
     }
     let action = match record.name {
         "RegisterTaskDefinition" | "RegisterDaemonTaskDefinition" => define(record),
-        "CreateService" | "UpdateService" | "CreateExpressGatewayService" | "UpdateExpressGatewayService" => run_service(record),
+        "CreateService" | "UpdateService" | "CreateExpressGatewayService" | "UpdateExpressGatewayService" => {
+            run_service(record)
+        }
         "CreateTaskSet" => run_task_set(record),
         "CreateDaemon" | "UpdateDaemon" => run_daemon(record),
         "RunTask" | "StartTask" => run_task(record),
-        "DeleteService" | "DeleteExpressGatewayService" => service(record).map(|runner| Action::StopRunning { runner }),
+        "DeleteService" | "DeleteExpressGatewayService" => {
+            service(record).map(|runner| Action::StopRunning { runner })
+        }
         "DeleteDaemon" => daemon(record).map(|runner| Action::StopRunning { runner }),
         "SubmitTaskStateChange" | "SubmitContainerStateChange" => task_state::submitted(record),
         _ => None,
@@ -96,7 +100,9 @@ const DEPLOYING: &[&str] = &[
 fn run_service<'r>(record: &Record<'r>) -> Option<Action<'r>> {
     let request = record.request;
     let forced = request.get("forceNewDeployment").as_bool() == Some(true);
-    let deploys = record.name.starts_with("Create") || forced || DEPLOYING.iter().any(|key| request.get(key).is_something());
+    let deploys = record.name.starts_with("Create")
+        || forced
+        || DEPLOYING.iter().any(|key| request.get(key).is_something());
     let answered = record.response.get("service").text("taskDefinition");
     Some(Action::Run {
         runner: service(record)?,
@@ -109,7 +115,12 @@ fn run_service<'r>(record: &Record<'r>) -> Option<Action<'r>> {
 fn run_task_set<'r>(record: &Record<'r>) -> Option<Action<'r>> {
     let task_set = record.response.get("taskSet");
     let definition = task_set.text("taskDefinition").or_else(|| record.request.text("taskDefinition"));
-    Some(Action::Run { runner: service(record)?, definition: definition.map(Cow::Borrowed), images: Vec::new(), deploys: true })
+    Some(Action::Run {
+        runner: service(record)?,
+        definition: definition.map(Cow::Borrowed),
+        images: Vec::new(),
+        deploys: true,
+    })
 }
 
 fn run_daemon<'r>(record: &Record<'r>) -> Option<Action<'r>> {
@@ -132,7 +143,11 @@ fn run_task<'r>(record: &Record<'r>) -> Option<Action<'r>> {
     }
     let first = first.unwrap_or(Json::NOTHING);
     let definition = first.text("taskDefinitionArn").or_else(|| record.request.text("taskDefinition"))?;
-    let runner = first.text("taskArn").or_else(|| first.text("group")).or_else(|| record.request.text("group")).unwrap_or(definition);
+    let runner = first
+        .text("taskArn")
+        .or_else(|| first.text("group"))
+        .or_else(|| record.request.text("group"))
+        .unwrap_or(definition);
     Some(Action::Run {
         runner: Cow::Borrowed(runner),
         definition: Some(Cow::Borrowed(definition)),
@@ -154,5 +169,8 @@ fn service<'r>(record: &Record<'r>) -> Option<Cow<'r, str>> {
     }
     let cluster = record.request.text("cluster").unwrap_or("default").rsplit('/').next().unwrap_or("default");
     let (region, account) = (record.region?, record.recipient_account?);
-    Some(Cow::Owned(format!("arn:{}:ecs:{region}:{account}:service/{cluster}/{name}", crate::model::partition(region))))
+    Some(Cow::Owned(format!(
+        "arn:{}:ecs:{region}:{account}:service/{cluster}/{name}",
+        crate::model::partition(region)
+    )))
 }

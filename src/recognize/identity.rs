@@ -14,19 +14,27 @@ use super::record::Record;
 /// The repository of an ECR record; `None` if the record names none.
 pub(super) fn repository<'r>(record: &Record<'r>) -> Option<RepositoryRef<'r>> {
     let arn = repository_arn(record);
-    let name = named(record, "repositoryName").or_else(|| record.details.text("repositoryName")).or_else(|| arn.map(|arn| arn.name))?;
+    let name = named(record, "repositoryName")
+        .or_else(|| record.details.text("repositoryName"))
+        .or_else(|| arn.map(|arn| arn.name))?;
     let registry_id = named(record, "registryId")
         .or_else(|| arn.map(|arn| arn.account))
         .or(record.recipient_account)
         .or_else(|| record.identity.text("accountId"))?;
     let region = arn.map(|arn| arn.region).or(record.region)?;
-    Some(RepositoryRef { registry_id: Cow::Borrowed(registry_id), region: Cow::Borrowed(region), name: Cow::Borrowed(name) })
+    Some(RepositoryRef {
+        registry_id: Cow::Borrowed(registry_id),
+        region: Cow::Borrowed(region),
+        name: Cow::Borrowed(name),
+    })
 }
 
 /// The value of `key` in the request, else in the places where a response may have it.
 fn named<'r>(record: &Record<'r>, key: &str) -> Option<&'r str> {
     let response = record.response;
-    [record.request, response.get("image"), response.get("repository"), response].iter().find_map(|place| place.text(key))
+    [record.request, response.get("image"), response.get("repository"), response]
+        .iter()
+        .find_map(|place| place.text(key))
 }
 
 /// The parts of `arn:PARTITION:ecr:REGION:ACCOUNT:repository/NAME`.
@@ -41,10 +49,16 @@ impl<'r> RepositoryArn<'r> {
     /// `None` for the ARN of anything else, and for one with an empty part.
     pub fn parse(text: &'r str) -> Option<Self> {
         let mut parts = text.splitn(6, ':');
-        let (Some("arn"), Some(_partition), Some("ecr")) = (parts.next(), parts.next(), parts.next()) else { return None };
+        let (Some("arn"), Some(_partition), Some("ecr")) = (parts.next(), parts.next(), parts.next()) else {
+            return None;
+        };
         let (region, account) = (parts.next()?, parts.next()?);
         let name = parts.next()?.strip_prefix("repository/")?;
-        (!region.is_empty() && !account.is_empty() && !name.is_empty()).then_some(Self { region, account, name })
+        (!region.is_empty() && !account.is_empty() && !name.is_empty()).then_some(Self {
+            region,
+            account,
+            name,
+        })
     }
 
     /// The first repository ARN in a sentence: the message of an access error is the only place that names
@@ -67,6 +81,11 @@ fn repository_arn<'r>(record: &Record<'r>) -> Option<RepositoryArn<'r>> {
 
 /// The key is `ARN`, in other case in copies made by some tools. EventBridge lists bare strings.
 pub(super) fn resource_arn(resource: Json<'_>) -> Option<RepositoryArn<'_>> {
-    let keyed = || resource.entries().find(|(key, _)| key.eq_ignore_ascii_case("arn")).and_then(|(_, value)| value.as_text());
+    let keyed = || {
+        resource
+            .entries()
+            .find(|(key, _)| key.eq_ignore_ascii_case("arn"))
+            .and_then(|(_, value)| value.as_text())
+    };
     resource.as_text().or_else(keyed).and_then(RepositoryArn::parse)
 }

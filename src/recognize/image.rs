@@ -23,8 +23,17 @@ pub(super) fn image_ids(list: Json<'_>) -> Vec<ImageId<'_>> {
 }
 
 /// The image of a container; `None` unless it is a reference to an ECR registry or has a resolved digest.
-pub(super) fn task_image<'r>(container: Option<&'r str>, image: Option<&str>, resolved: Option<Digest>) -> Option<TaskImage<'r>> {
+pub(super) fn task_image<'r>(
+    container: Option<&'r str>,
+    image: Option<&str>,
+    resolved: Option<Digest>,
+) -> Option<TaskImage<'r>> {
     let reference = image.and_then(ImageReference::parse);
     let digest = resolved;
-    (reference.is_some() || digest.is_some()).then_some(TaskImage { reference, digest, container: container.map(Cow::Borrowed), failed: false })
+    (reference.is_some() || digest.is_some()).then_some(TaskImage {
+        reference,
+        digest,
+        container: container.map(Cow::Borrowed),
+        failed: false,
+    })
 }

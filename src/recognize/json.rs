@@ -37,7 +37,10 @@ impl<'r> Json<'r> {
 
     /// The value of `key`, ignoring case: services differ in it, and so do copies made by tools.
     pub fn any(self, key: &str) -> Self {
-        self.entries().filter(|(name, _)| name.eq_ignore_ascii_case(key)).last().map_or(Json::NOTHING, |(_, value)| value)
+        self.entries()
+            .filter(|(name, _)| name.eq_ignore_ascii_case(key))
+            .last()
+            .map_or(Json::NOTHING, |(_, value)| value)
     }
 
     /// The string at `key`; `None` if it is empty.

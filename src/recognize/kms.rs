@@ -50,7 +50,8 @@ pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
         KeyChange::Granted => {
             let context = record.request.get("constraints");
             let subset = [context.get("encryptionContextSubset"), context.get("encryptionContextEquals")];
-            let repository = subset.iter().find_map(|subset| subset.text("aws:ecr:arn")).and_then(RepositoryArn::parse)?;
+            let repository =
+                subset.iter().find_map(|subset| subset.text("aws:ecr:arn")).and_then(RepositoryArn::parse)?;
             (Some(repository), record.response.text("grantId").map(Cow::Borrowed))
         }
         KeyChange::GrantEnded => (None, record.request.text("grantId").map(Cow::Borrowed)),
@@ -68,12 +69,21 @@ pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
 /// ARN of the key, from any place of the record.
 fn key<'r>(record: &Record<'r>) -> Option<Cow<'r, str>> {
     let is_key = |text: &&str| text.contains(":key/");
-    let listed = || record.resources.items().find_map(|resource| resource.any("arn").as_text().filter(is_key));
-    let places = [record.response.text("keyId"), record.response.text("keyArn"), record.details.text("keyId")];
+    let listed =
+        || record.resources.items().find_map(|resource| resource.any("arn").as_text().filter(is_key));
+    let places =
+        [record.response.text("keyId"), record.response.text("keyArn"), record.details.text("keyId")];
     if let Some(arn) = places.into_iter().flatten().find(|text| is_key(text)).or_else(listed) {
         return Some(Cow::Borrowed(arn));
     }
-    named(record, record.request.text("keyId").or_else(|| record.request.text("targetKeyId")).or_else(|| record.details.text("keyId"))?)
+    named(
+        record,
+        record
+            .request
+            .text("keyId")
+            .or_else(|| record.request.text("targetKeyId"))
+            .or_else(|| record.details.text("keyId"))?,
+    )
 }
 
 /// The ARN for the name in a call: `alias/NAME`, a key's id, or an ARN.

@@ -51,9 +51,13 @@ pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
     }
     let needs = match record.name {
         _ if record.failed() => failure(record, function.arn)?,
-        name if name.starts_with("CreateFunction") || name.starts_with("UpdateFunctionCode") => code(record, function)?,
+        name if name.starts_with("CreateFunction") || name.starts_with("UpdateFunctionCode") => {
+            code(record, function)?
+        }
         name if name.starts_with("PublishVersion") => vec![version(record, &function)?],
-        name if name.starts_with("DeleteFunction") => vec![Need::new(NeedKind::Ends, function.qualified(request.text("qualifier")), Vec::new())],
+        name if name.starts_with("DeleteFunction") => {
+            vec![Need::new(NeedKind::Ends, function.qualified(request.text("qualifier")), Vec::new())]
+        }
         _ => return None,
     };
     Some((None, Action::Needs(needs)))
@@ -79,7 +83,8 @@ impl<'r> Function<'r> {
 fn function<'r>(record: &Record<'r>) -> Option<Function<'r>> {
     let named = record.response.text("functionArn").or_else(|| record.request.text("functionName"))?;
     let tail = named.rsplit_once("function:").map_or(named, |(_, tail)| tail);
-    let (name, qualifier) = tail.split_once(':').map_or((tail, None), |(name, qualifier)| (name, Some(qualifier)));
+    let (name, qualifier) =
+        tail.split_once(':').map_or((tail, None), |(name, qualifier)| (name, Some(qualifier)));
     let arn = match named.starts_with("arn:") {
         true => Cow::Borrowed(named.get(..named.len() - tail.len() + name.len())?),
         false => names::arn(record, "lambda", "function:", name)?,
@@ -101,14 +106,20 @@ fn code<'r>(record: &Record<'r>, function: Function<'r>) -> Option<Vec<Need<'r>>
 fn image<'r>(record: &Record<'r>) -> Option<TaskImage<'r>> {
     let (request, response) = (record.request, record.response);
     let places = [response.get("code"), response, request.get("code"), request];
-    let resolved = places.iter().find_map(|place| place.text("resolvedImageUri")).and_then(ImageReference::parse);
-    let image = task_image(None, places.iter().find_map(|place| place.text("imageUri")), resolved.as_ref().and_then(|found| found.digest));
+    let resolved =
+        places.iter().find_map(|place| place.text("resolvedImageUri")).and_then(ImageReference::parse);
+    let image = task_image(
+        None,
+        places.iter().find_map(|place| place.text("imageUri")),
+        resolved.as_ref().and_then(|found| found.digest),
+    );
     image.or_else(|| task_image(None, places.iter().find_map(|place| place.text("resolvedImageUri")), None))
 }
 
 /// A published version keeps what the function has at that moment.
 fn version<'r>(record: &Record<'r>, function: &Function<'r>) -> Option<Need<'r>> {
-    let number = record.response.text("version").or(function.qualifier).filter(|version| *version != "$LATEST")?;
+    let number =
+        record.response.text("version").or(function.qualifier).filter(|version| *version != "$LATEST")?;
     let who = format!("{}:{number}", function.arn);
     Some(Need::new(NeedKind::Copies, who, Vec::new()).through([function.arn.clone()]))
 }
@@ -119,11 +130,24 @@ fn failure<'r>(record: &Record<'r>, function: Cow<'r, str>) -> Option<Vec<Need<'
     let message = record.error_message.unwrap_or_default();
     let speaks_of = |words: &[&str], text: &str| words.iter().any(|word| text.contains(word));
     let lower = message.to_ascii_lowercase();
-    let gone = ["deleted", "does not exist", "doesn't exist", "not found", "no longer", "missing", "cannot be found"];
+    let gone = [
+        "deleted",
+        "does not exist",
+        "doesn't exist",
+        "not found",
+        "no longer",
+        "missing",
+        "cannot be found",
+    ];
     let missing = lower.contains("image") && speaks_of(&gone, &lower);
     if !missing && !record.error_code.is_some_and(|code| code.contains("ImageDeleted")) {
         return None;
     }
-    let image = |reference| TaskImage { reference: Some(reference), digest: None, container: None, failed: false };
-    Some(vec![Need::new(NeedKind::Fails, function, ImageReference::find_all(message).into_iter().map(image).collect())])
+    let image =
+        |reference| TaskImage { reference: Some(reference), digest: None, container: None, failed: false };
+    Some(vec![Need::new(
+        NeedKind::Fails,
+        function,
+        ImageReference::find_all(message).into_iter().map(image).collect(),
+    )])
 }

@@ -44,7 +44,11 @@ impl<'r> Manifests<'r> {
 
     /// Describes the image of `manifest`. `stated` is the media type in the call itself, which takes
     /// precedence. `None` if there is neither a readable manifest nor a media type.
-    pub(super) fn describe(&mut self, manifest: Option<&str>, stated: Option<&'r str>) -> Option<ImageDescription<'r>> {
+    pub(super) fn describe(
+        &mut self,
+        manifest: Option<&str>,
+        stated: Option<&'r str>,
+    ) -> Option<ImageDescription<'r>> {
         match manifest.and_then(|text| plain::read(text).or_else(|| read_by_tape(text, self.parser))) {
             Some(mut image) => {
                 image.media_type = stated.map(Cow::Borrowed).or(image.media_type);
@@ -70,11 +74,19 @@ fn read_by_tape(text: &str, parser: &mut Parser) -> Option<ImageDescription<'sta
 
 /// The result borrows nothing from the manifest, whose buffer is not the record's.
 fn read(root: Json<'_>) -> ImageDescription<'static> {
-    let layer = |entry: Json<'_>| Some(Layer { digest: digest(entry, "digest")?, size: entry.get("size").as_size() });
-    let listed = || root.get("manifests").items().filter_map(|entry| Some((digest(entry, "digest")?, entry.get("platform"))));
+    let layer =
+        |entry: Json<'_>| Some(Layer { digest: digest(entry, "digest")?, size: entry.get("size").as_size() });
+    let listed = || {
+        root.get("manifests")
+            .items()
+            .filter_map(|entry| Some((digest(entry, "digest")?, entry.get("platform"))))
+    };
     let children = listed().map(|(digest, _)| digest).collect();
-    let platforms = listed().map(|(_, of)| platform([of.text("os"), of.text("architecture"), of.text("variant")])).collect();
-    let layers = layer(root.get("config")).into_iter().chain(root.get("layers").items().filter_map(layer)).collect();
+    let platforms = listed()
+        .map(|(_, of)| platform([of.text("os"), of.text("architecture"), of.text("variant")]))
+        .collect();
+    let layers =
+        layer(root.get("config")).into_iter().chain(root.get("layers").items().filter_map(layer)).collect();
     ImageDescription {
         media_type: root.text("mediaType").map(keep),
         kind: if root.get("manifests").is_array() { ManifestKind::Index } else { ManifestKind::Image },
@@ -95,7 +107,10 @@ fn platform([os, architecture, variant]: [Option<&str>; 3]) -> Option<String> {
 }
 
 fn keep(media_type: &str) -> Cow<'static, str> {
-    KNOWN.iter().find(|known| **known == media_type).map_or_else(|| Cow::Owned(media_type.to_owned()), |known| Cow::Borrowed(*known))
+    KNOWN
+        .iter()
+        .find(|known| **known == media_type)
+        .map_or_else(|| Cow::Owned(media_type.to_owned()), |known| Cow::Borrowed(*known))
 }
 
 /// `None` for a media type that says neither.

@@ -40,7 +40,11 @@ impl ManifestRemover {
         let (end, length) = unescape_string(first.as_bytes(), &mut self.manifest)?;
         let (written, behind) = first.split_at_checked(end)?;
         let (middle, second_stand_in, after) = match split_behind(&self.key, behind) {
-            Some((middle, second)) => (middle, STAND_IN_ESCAPED, second.strip_prefix(written).filter(|after| after.starts_with('"'))?),
+            Some((middle, second)) => (
+                middle,
+                STAND_IN_ESCAPED,
+                second.strip_prefix(written).filter(|after| after.starts_with('"'))?,
+            ),
             None => (behind, "", ""),
         };
         let pieces = [before, STAND_IN_ESCAPED, middle, second_stand_in, after];
@@ -48,7 +52,10 @@ impl ManifestRemover {
         if length == 0 || [before, middle, after].into_iter().any(has_backslash) {
             return None;
         }
-        Some(WithoutManifest { pieces, manifest: simdutf8::basic::from_utf8(self.manifest.get(..length)?).ok()? })
+        Some(WithoutManifest {
+            pieces,
+            manifest: simdutf8::basic::from_utf8(self.manifest.get(..length)?).ok()?,
+        })
     }
 }
 
@@ -84,7 +91,10 @@ mod tests {
     fn a_manifest_that_is_said_twice_is_cut_out_twice() {
         let manifest = r#"{\n \"a\":\"b\",\"c\":[\"d\"]}"#;
         let rest = record(STAND_IN_ESCAPED, STAND_IN_ESCAPED);
-        assert_eq!(cut(&record(manifest, manifest)), Some((rest, "{\n \"a\":\"b\",\"c\":[\"d\"]}".to_owned())));
+        assert_eq!(
+            cut(&record(manifest, manifest)),
+            Some((rest, "{\n \"a\":\"b\",\"c\":[\"d\"]}".to_owned()))
+        );
         // A manifest that ends with a backslash: its last quote looks escaped and is not.
         let rest = record(STAND_IN_ESCAPED, STAND_IN_ESCAPED);
         assert_eq!(cut(&record(r"a\\", r"a\\")), Some((rest, r"a\".to_owned())));
@@ -105,7 +115,11 @@ mod tests {
         assert_eq!(cut(&record("", "")), None, "empty text is no text");
         assert_eq!(cut(&record(r"\u001a", r"\u001a")), None, "it may look like the stand-in");
         assert_eq!(cut(&record("a\n", "a\n")), None, "no JSON");
-        assert_eq!(cut(&record(manifest, manifest).replace("v1", r#"v\"1"#)), None, "a backslash in the rest");
+        assert_eq!(
+            cut(&record(manifest, manifest).replace("v1", r#"v\"1"#)),
+            None,
+            "a backslash in the rest"
+        );
         assert_eq!(cut(&record(manifest, manifest).replace("xx", r"\u001a")), None, "the stand-in itself");
         assert_eq!(cut(r#"{"imageManifest":"x"}"#), None, "too near to the end");
     }

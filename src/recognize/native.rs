@@ -23,18 +23,31 @@ pub(super) fn recognize<'r>(root: Json<'r>, text: &str) -> Result<Option<Recogni
     let meaning = match name {
         "ECS Task State Change" => ecs::native_task_state(detail).map(|action| (None, action)),
         "ECR Replication Action" => pushed(root, PushOrigin::Replication, detail.text("result")),
-        "ECR Pull Through Cache Action" => pushed(root, PushOrigin::PullThroughCache, detail.text("sync-status")),
+        "ECR Pull Through Cache Action" => {
+            pushed(root, PushOrigin::PullThroughCache, detail.text("sync-status"))
+        }
         _ => None,
     };
     let time = record::time(root.get("time")).ok_or("no time that can be read")?;
-    Ok(meaning.map(|(repository, action)| Recognized { event: event(root, name, time, text), repository, action }))
+    Ok(meaning.map(|(repository, action)| Recognized {
+        event: event(root, name, time, text),
+        repository,
+        action,
+    }))
 }
 
 fn event<'r>(root: Json<'r>, name: &'r str, time: Timestamp, text: &str) -> Event<'r> {
     Event {
         id: record::event_id(root.text("id"), text),
-        identity: record::told(root.text("id"), time, root.text("source").unwrap_or_default(), name, root.text("region"), root.text("account"))
-            .identity(text.as_bytes()),
+        identity: record::told(
+            root.text("id"),
+            time,
+            root.text("source").unwrap_or_default(),
+            name,
+            root.text("region"),
+            root.text("account"),
+        )
+        .identity(text.as_bytes()),
         shared_id: None,
         time,
         name: Cow::Borrowed(name),
@@ -65,5 +78,8 @@ fn pushed<'r>(root: Json<'r>, origin: PushOrigin, result: Option<&str>) -> Optio
     };
     let digest = detail.text("image-digest").and_then(Digest::parse)?;
     let tag = detail.text("image-tag").map(Cow::Borrowed);
-    Some((Some(repository), Action::Push(Push { digest, tag, origin, manifest: None, digest_mismatch: false })))
+    Some((
+        Some(repository),
+        Action::Push(Push { digest, tag, origin, manifest: None, digest_mismatch: false }),
+    ))
 }

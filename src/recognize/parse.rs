@@ -29,7 +29,12 @@ impl Parser {
 
     /// The same for a document in pieces, which joined mean the same to the caller as `text`, and are JSON
     /// if `text` is.
-    pub fn parse_pieces<R>(&mut self, text: &str, pieces: &[&str], then: impl FnOnce(Json<'_>) -> R) -> Result<R, String> {
+    pub fn parse_pieces<R>(
+        &mut self,
+        text: &str,
+        pieces: &[&str],
+        then: impl FnOnce(Json<'_>) -> R,
+    ) -> Result<R, String> {
         self.text.clear();
         pieces.iter().for_each(|piece| self.text.extend_from_slice(piece.as_bytes()));
         let length = self.text.len();
@@ -110,7 +115,11 @@ fn mend_numbers(text: &str) -> Cow<'_, str> {
         match byte {
             b'"' => at = behind_string(bytes, at),
             b'-' | b'0'..=b'9' => {
-                let end = at + bytes[at..].iter().take_while(|byte| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')).count();
+                let end = at
+                    + bytes[at..]
+                        .iter()
+                        .take_while(|byte| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9'))
+                        .count();
                 if text[at..end].parse::<f64>().is_ok_and(f64::is_infinite) {
                     mended.push_str(&text[kept..at]);
                     mended.push_str("null");
@@ -191,10 +200,15 @@ mod tests {
     #[test]
     fn a_number_beyond_a_double_does_not_lose_the_record_either() {
         let long = "9".repeat(400);
-        let document = format!(r#"{{"a": 1e999999, "b": [-1E+400, {long}], "eventName": "Put\"1e999", "c": 1e5, "cut": "so\ud83d"}}"#);
+        let document = format!(
+            r#"{{"a": 1e999999, "b": [-1E+400, {long}], "eventName": "Put\"1e999", "c": 1e5, "cut": "so\ud83d"}}"#
+        );
         assert_eq!(text_at(&document, "eventName").as_deref(), Some("Put\"1e999"));
         assert_eq!(Parser::default().parse(&document, |root| root.get("a").is_something()), Ok(false));
-        assert!(Parser::default().parse(r#"{"a": 1e999999, "b": 1e}"#, |_| ()).is_err(), "what is no JSON stays none");
+        assert!(
+            Parser::default().parse(r#"{"a": 1e999999, "b": 1e}"#, |_| ()).is_err(),
+            "what is no JSON stays none"
+        );
     }
 
     #[test]
@@ -207,7 +221,8 @@ mod tests {
 
     #[test]
     fn both_parsers_give_the_same_view() {
-        let document = r#"{"a": [1, -2, 3.5, true, null, {"b": []}, {}], "c": {"d": "e\n"}, "f": 18446744073709551615}"#;
+        let document =
+            r#"{"a": [1, -2, 3.5, true, null, {"b": []}, {}], "c": {"d": "e\n"}, "f": 18446744073709551615}"#;
         let fast = Parser::default().parse(document, |root| format!("{root:?}")).unwrap();
         let slow = parse_slowly(document, |root| format!("{root:?}")).unwrap();
         assert_eq!(fast, slow);

@@ -55,7 +55,8 @@ impl<'r> Record<'r> {
             name,
             time,
             id: event_id(fields.id, text),
-            event: told(fields.id, time, source, name, fields.region, fields.recipient_account).identity(text.as_bytes()),
+            event: told(fields.id, time, source, name, fields.region, fields.recipient_account)
+                .identity(text.as_bytes()),
             shared_id: fields.shared_id,
             region: fields.region,
             recipient_account: fields.recipient_account,
@@ -107,8 +108,11 @@ impl<'r> Record<'r> {
         self.addendum.text("reason").filter(|reason| *reason == "UPDATED_DATA")?;
         let corrected = self.addendum.get("updatedFields");
         let names_time = |text: &str| text.contains("eventTime");
-        let corrects_time = corrected.as_text().is_some_and(names_time) || corrected.items().filter_map(Json::as_text).any(names_time);
-        self.addendum.text("originalEventID").map(|id| Addendum { original_event_id: Cow::Borrowed(id), corrects_time })
+        let corrects_time = corrected.as_text().is_some_and(names_time)
+            || corrected.items().filter_map(Json::as_text).any(names_time);
+        self.addendum
+            .text("originalEventID")
+            .map(|id| Addendum { original_event_id: Cow::Borrowed(id), corrects_time })
     }
 }
 
@@ -202,7 +206,14 @@ pub(super) fn told<'r>(
     account: Option<&'r str>,
 ) -> EventKey<'r> {
     let bytes = |text: Option<&'r str>| text.unwrap_or_default().as_bytes();
-    EventKey { id: bytes(id), time: Some(time), source: source.as_bytes(), name: name.as_bytes(), region: bytes(region), account: bytes(account) }
+    EventKey {
+        id: bytes(id),
+        time: Some(time),
+        source: source.as_bytes(),
+        name: name.as_bytes(),
+        region: bytes(region),
+        account: bytes(account),
+    }
 }
 
 /// The `eventID`, or one made from the text: see the module's documentation.
@@ -217,8 +228,16 @@ pub(super) fn event_id<'r>(given: Option<&'r str>, text: &str) -> Cow<'r, str> {
 /// ARN; its account matters most to the owner.
 fn actor(identity: Json<'_>) -> Option<Cow<'_, str>> {
     let plain = |key: &str| identity.text(key).map(Cow::Borrowed);
-    let of_account = || Some(Cow::Owned(format!("{} (account {})", identity.text("principalId")?, identity.text("accountId")?)));
-    plain("arn").or_else(of_account).or_else(|| ["principalId", "invokedBy", "accountId"].iter().find_map(|key| plain(key)))
+    let of_account = || {
+        Some(Cow::Owned(format!(
+            "{} (account {})",
+            identity.text("principalId")?,
+            identity.text("accountId")?
+        )))
+    };
+    plain("arn")
+        .or_else(of_account)
+        .or_else(|| ["principalId", "invokedBy", "accountId"].iter().find_map(|key| plain(key)))
 }
 
 /// CloudTrail replaces an object above 100 KB by `{"reason": "… too large", "omitted": true,

@@ -37,18 +37,32 @@ pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
     let part = |key: &str, kind: &str| named(record, request, key, kind);
     let need = match record.name {
         "CreateModel" => {
-            let packages = containers(request).filter_map(|container| named(record, container, "modelPackageName", "model-package/"));
-            Need::new(NeedKind::Defines, part("modelName", "model/")?, images(request)).through(packages.collect::<Vec<_>>())
+            let packages = containers(request)
+                .filter_map(|container| named(record, container, "modelPackageName", "model-package/"));
+            Need::new(NeedKind::Defines, part("modelName", "model/")?, images(request))
+                .through(packages.collect::<Vec<_>>())
         }
         "CreateModelPackage" => {
             let specification = request.get("inferenceSpecification");
-            let who = record.response.text("modelPackageArn").map(Cow::Borrowed).or_else(|| part("modelPackageName", "model-package/"))?;
-            Need::new(NeedKind::Defines, who, specification.get("containers").items().filter_map(container).collect())
+            let who = record
+                .response
+                .text("modelPackageArn")
+                .map(Cow::Borrowed)
+                .or_else(|| part("modelPackageName", "model-package/"))?;
+            Need::new(
+                NeedKind::Defines,
+                who,
+                specification.get("containers").items().filter_map(container).collect(),
+            )
         }
         "CreateEndpointConfig" => {
-            let variants = [request.get("productionVariants"), request.get("shadowProductionVariants")].into_iter().flat_map(Json::items);
-            let models: Vec<_> = variants.filter_map(|variant| named(record, variant, "modelName", "model/")).collect();
-            Need::new(NeedKind::Defines, part("endpointConfigName", "endpoint-config/")?, Vec::new()).through(models)
+            let variants = [request.get("productionVariants"), request.get("shadowProductionVariants")]
+                .into_iter()
+                .flat_map(Json::items);
+            let models: Vec<_> =
+                variants.filter_map(|variant| named(record, variant, "modelName", "model/")).collect();
+            Need::new(NeedKind::Defines, part("endpointConfigName", "endpoint-config/")?, Vec::new())
+                .through(models)
         }
         "CreateEndpoint" | "UpdateEndpoint" => {
             let config = part("endpointConfigName", "endpoint-config/")?;
@@ -61,12 +75,20 @@ pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
             if images.is_empty() && model.is_none() {
                 return None;
             }
-            Need::new(NeedKind::Keeps, part("inferenceComponentName", "inference-component/")?, images).through(model)
+            Need::new(NeedKind::Keeps, part("inferenceComponentName", "inference-component/")?, images)
+                .through(model)
         }
-        "CreateTrainingJob" => once(part("trainingJobName", "training-job/")?, request.get("algorithmSpecification").text("trainingImage")),
-        "CreateProcessingJob" => once(part("processingJobName", "processing-job/")?, request.get("appSpecification").text("imageUri")),
+        "CreateTrainingJob" => once(
+            part("trainingJobName", "training-job/")?,
+            request.get("algorithmSpecification").text("trainingImage"),
+        ),
+        "CreateProcessingJob" => once(
+            part("processingJobName", "processing-job/")?,
+            request.get("appSpecification").text("imageUri"),
+        ),
         "CreateTransformJob" => {
-            Need::new(NeedKind::Once, part("transformJobName", "transform-job/")?, Vec::new()).through(part("modelName", "model/"))
+            Need::new(NeedKind::Once, part("transformJobName", "transform-job/")?, Vec::new())
+                .through(part("modelName", "model/"))
         }
         name => Need::new(NeedKind::Ends, ended(record, name)?, Vec::new()),
     };
@@ -76,7 +98,11 @@ pub(super) fn recognize<'r>(record: &Record<'r>) -> Option<Meaning<'r>> {
 /// ARN of what `key` names; names in SageMaker's ARNs are in lower case.
 fn named<'r>(record: &Record<'r>, place: Json<'r>, key: &str, kind: &str) -> Option<Cow<'r, str>> {
     let arn = names::arn(record, "sagemaker", kind, place.text(key)?)?;
-    Some(if arn.bytes().any(|byte| byte.is_ascii_uppercase()) { Cow::Owned(arn.to_ascii_lowercase()) } else { arn })
+    Some(if arn.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(arn.to_ascii_lowercase())
+    } else {
+        arn
+    })
 }
 
 fn ended<'r>(record: &Record<'r>, name: &str) -> Option<Cow<'r, str>> {

@@ -1,4 +1,5 @@
-//! CloudTrail record → the session that called, and the session that the call began. Of any service: every record has a caller.
+//! CloudTrail record → the session that called, and the session that the call began. Of any service: every
+//! record has a caller.
 
 mod grant;
 
@@ -19,7 +20,8 @@ impl SessionReader {
     /// What the record whose text is `json` says of sessions, handed to `then`.
     ///
     /// # Errors
-    /// Why the record cannot be understood: it is no JSON object, or has no `eventTime`, `eventName` or `eventSource`.
+    /// Why the record cannot be understood: it is no JSON object, or has no `eventTime`, `eventName` or
+    /// `eventSource`.
     pub fn read<R>(&mut self, json: &str, then: impl FnOnce(SessionRecord<'_>) -> R) -> Result<R, String> {
         self.0.parse(json, |root| {
             let record = Record::read(root, json)?;
@@ -29,14 +31,21 @@ impl SessionReader {
                 caller = Session { principal_id: Some(build), at_work: true, ..caller };
             }
             let repository = record.request.text("repositoryName");
-            Ok(then(SessionRecord { event: record.event(), source: record.source, caller, grant, repository }))
+            Ok(then(SessionRecord {
+                event: record.event(),
+                source: record.source,
+                caller,
+                grant,
+                repository,
+            }))
         })?
     }
 }
 
 /// Whether a text can be an access key id: stars and `HIDDEN_DUE_TO_SECURITY_REASONS` cannot.
 pub fn is_access_key(text: &str) -> bool {
-    KEY_BYTES.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    KEY_BYTES.contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
 /// The access key id at `key`, if there is one.
@@ -58,7 +67,9 @@ fn session(identity: Json<'_>) -> Session<'_> {
         created_at: time(context.get("attributes").get("creationDate")),
         issuer: context.get("sessionIssuer").text("arn"),
         source_identity: context.text("sourceIdentity"),
-        provider: identity.text("identityProvider").or_else(|| context.get("webIdFederationData").text("federatedProvider")),
+        provider: identity
+            .text("identityProvider")
+            .or_else(|| context.get("webIdFederationData").text("federatedProvider")),
         issued_to: scope.text("credentialsIssuedTo").or_else(|| scope.text("sourceArn")),
         on_behalf_of: identity.get("onBehalfOf").text("userId"),
         at_work: false,

@@ -106,7 +106,8 @@ fn read(root: Json<'_>, manifests: &mut Parser) -> Option<Snapshot> {
     if head.is_object() && !inner.is_object() {
         return ecr::refused(head, root.text("error")?, answer);
     }
-    let token = ["nextToken", "NextToken", "NextMarker", "continue"].iter().any(|key| inner.text(key).is_some());
+    let token =
+        ["nextToken", "NextToken", "NextMarker", "continue"].iter().any(|key| inner.text(key).is_some());
     let continued = inner.get("metadata").text("continue").is_some();
     answer.pages_missing = token || continued || answer.envelope.whole == Some(false);
     let taken = ecr::read(inner, &mut answer, manifests)

@@ -31,20 +31,32 @@ impl Redactor {
     /// An ARN, part by part, so that names as short as one digit are replaced where they can only be names.
     pub(super) fn arn(&self, arn: &str) -> String {
         let fields: Vec<&str> = arn.splitn(6, ':').collect();
-        let [head, partition, service, region, account, resource] = fields.as_slice() else { return self.text(arn) };
+        let [head, partition, service, region, account, resource] = fields.as_slice() else {
+            return self.text(arn);
+        };
         let mut names = self.names();
         names.learn_arn(arn);
-        let account = if account.is_empty() || *account == "aws" { (*account).into() } else { names.pseudonym(Kind::Account, account) };
+        let account = if account.is_empty() || *account == "aws" {
+            (*account).into()
+        } else {
+            names.pseudonym(Kind::Account, account)
+        };
         let whole = names.text(resource);
         let shown = match (*service, resource.split_once('/')) {
             ("sts", Some(("assumed-role", rest))) => {
                 let (role, session) = rest.rsplit_once('/').unwrap_or((rest, ""));
-                let session = if session.is_empty() || session == "GitHubActions" { session.into() } else { names.pseudonym(Kind::Session, session) };
+                let session = if session.is_empty() || session == "GitHubActions" {
+                    session.into()
+                } else {
+                    names.pseudonym(Kind::Session, session)
+                };
                 format!("assumed-role/{}/{session}", names.pseudonym(Kind::Role, role))
             }
             ("iam", Some(("role", name))) => format!("role/{}", names.pseudonym(Kind::Role, name)),
             ("iam", Some(("user", name))) => format!("user/{}", names.pseudonym(Kind::User, name)),
-            ("ecr", Some(("repository", name))) => format!("repository/{}", names.pseudonym(Kind::Repository, name)),
+            ("ecr", Some(("repository", name))) => {
+                format!("repository/{}", names.pseudonym(Kind::Repository, name))
+            }
             _ => whole,
         };
         format!("{head}:{partition}:{service}:{region}:{account}:{shown}")
@@ -66,17 +78,27 @@ impl Redactor {
     /// kept.
     pub(super) fn object(&self, object: &LogText) -> LogText {
         let raw = object.raw();
-        let Some(at) = raw.find("AWSLogs/").filter(|at| *at == 0 || raw[..*at].ends_with('/')) else { return self.whole(Kind::Object, object) };
+        let Some(at) = raw.find("AWSLogs/").filter(|at| *at == 0 || raw[..*at].ends_with('/')) else {
+            return self.whole(Kind::Object, object);
+        };
         let parts: Vec<&str> = raw[at..].split('/').collect();
         if !parts.iter().all(|part| is_of_trail(part)) {
             return self.whole(Kind::Object, object);
         }
         let mut names = self.names();
-        let place = if at == 0 { String::new() } else { format!("{}/", names.pseudonym(Kind::Source, raw[..at].trim_end_matches('/'))) };
+        let place = if at == 0 {
+            String::new()
+        } else {
+            format!("{}/", names.pseudonym(Kind::Source, raw[..at].trim_end_matches('/')))
+        };
         let shown: Vec<String> = parts
             .iter()
             .map(|part| {
-                if part.starts_with("o-") { names.pseudonym(Kind::Name, part).into() } else { names.text(&part.replace('_', " ")).replace(' ', "_") }
+                if part.starts_with("o-") {
+                    names.pseudonym(Kind::Name, part).into()
+                } else {
+                    names.text(&part.replace('_', " ")).replace(' ', "_")
+                }
             })
             .collect();
         format!("{place}{}", shown.join("/")).into()
@@ -103,12 +125,15 @@ impl Redactor {
                 for (name, value) in members.iter_mut() {
                     match value {
                         Value::String(text) if name.to_ascii_lowercase().contains("description") => {
-                            *text = self.whole(Kind::Description, &LogText::from(text.as_str())).raw().to_owned();
+                            *text =
+                                self.whole(Kind::Description, &LogText::from(text.as_str())).raw().to_owned();
                         }
                         Value::Array(values) if name.to_ascii_lowercase().contains("list") => {
                             for value in values {
                                 match value {
-                                    Value::String(text) => *text = self.tag(&LogText::from(text.as_str())).raw().to_owned(),
+                                    Value::String(text) => {
+                                        *text = self.tag(&LogText::from(text.as_str())).raw().to_owned()
+                                    }
                                     other => self.rule(other),
                                 }
                             }
@@ -136,6 +161,9 @@ fn is_of_trail(part: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let has_form = part.len() < 120 && part.bytes().all(plain);
     let is_known = matches!(part, "AWSLogs" | "CloudTrail" | "CloudTrail-Digest" | "CloudTrail-Insight");
-    let is_file = part.contains("_CloudTrail") || part.bytes().all(|byte| byte.is_ascii_digit()) || part.starts_with("o-") || is_region(part);
+    let is_file = part.contains("_CloudTrail")
+        || part.bytes().all(|byte| byte.is_ascii_digit())
+        || part.starts_with("o-")
+        || is_region(part);
     has_form && (is_known || is_file)
 }

@@ -38,8 +38,14 @@ impl Redactor {
 /// Settings, media types, platforms: `IMMUTABLE_WITH_EXCLUSION`, `application/vnd.oci.image.index.v1+json`,
 /// `linux/amd64`, `Untagged`.
 fn is_word(text: &str) -> bool {
-    let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b' '));
-    let is_media = |text: &str| ["application/vnd.", "linux/", "windows/", "unknown/", "darwin/"].iter().any(|start| text.starts_with(start));
+    let is_plain = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b' '))
+    };
+    let is_media = |text: &str| {
+        ["application/vnd.", "linux/", "windows/", "unknown/", "darwin/"]
+            .iter()
+            .any(|start| text.starts_with(start))
+    };
     is_plain(text) || is_media(text)
 }
 
@@ -54,14 +60,17 @@ pub fn add(all: &mut BTreeSet<(Kind, String)>, kind: Kind, name: &str) {
             all.insert((kind, name.to_owned()));
             // A namespace alone reveals as much as the whole name.
             if name.contains('/') {
-                name.split('/').filter(|part| part.len() > 1).for_each(|part| _ = all.insert((Kind::Name, part.to_owned())));
+                name.split('/')
+                    .filter(|part| part.len() > 1)
+                    .for_each(|part| _ = all.insert((Kind::Name, part.to_owned())));
             }
         }
         _ => _ = all.insert((kind, name.to_owned())),
     }
 }
 
-/// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`, `AROA…:SESSION (account ACCOUNT)`, an account, a service.
+/// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`, `AROA…:SESSION (account ACCOUNT)`, an account, a
+/// service.
 fn add_principal(all: &mut BTreeSet<(Kind, String)>, actor: &str) {
     if is_aws(actor) || actor.is_empty() {
         return;
@@ -72,7 +81,8 @@ fn add_principal(all: &mut BTreeSet<(Kind, String)>, actor: &str) {
     if is_account(actor) {
         return add(all, Kind::Account, actor);
     }
-    let (name, account) = actor.split_once(" (account ").map_or((actor, None), |(name, rest)| (name, rest.strip_suffix(')')));
+    let (name, account) =
+        actor.split_once(" (account ").map_or((actor, None), |(name, rest)| (name, rest.strip_suffix(')')));
     account.iter().for_each(|account| add(all, Kind::Account, account));
     match name.split_once(':') {
         Some((id, session)) if !id.is_empty() => {
@@ -92,7 +102,8 @@ fn add_session(all: &mut BTreeSet<(Kind, String)>, session: &str) {
 /// An ARN of anything: its account, and what names it.
 fn add_arn(all: &mut BTreeSet<(Kind, String)>, arn: &str) {
     let mut fields = arn.splitn(6, ':').skip(2);
-    let (service, _, account) = (fields.next().unwrap_or_default(), fields.next(), fields.next().unwrap_or_default());
+    let (service, _, account) =
+        (fields.next().unwrap_or_default(), fields.next(), fields.next().unwrap_or_default());
     let resource = fields.next().unwrap_or_default();
     if !account.is_empty() && account != "aws" {
         add(all, Kind::Account, account);
@@ -176,7 +187,11 @@ fn add_by_shape(all: &mut BTreeSet<(Kind, String)>, text: &str) {
         _ if text.starts_with("arn:") => add_arn(all, text),
         _ if is_account(text) => add(all, Kind::Account, text),
         _ if is_address(text) => add(all, Kind::Address, text),
-        _ if is_uuid(text) || is_region(text) || is_event_name(text) || is_word(text) || text.len() > 2_048 => {}
+        _ if is_uuid(text)
+            || is_region(text)
+            || is_event_name(text)
+            || is_word(text)
+            || text.len() > 2_048 => {}
         _ => add_reference(all, text),
     }
 }
@@ -194,9 +209,14 @@ fn add_rule(all: &mut BTreeSet<(Kind, String)>, rule: &Value) {
         Value::Object(members) => {
             for (name, value) in members {
                 match (name.as_str(), value) {
-                    ("description", Value::String(text)) | ("ruleDescription", Value::String(text)) => add(all, Kind::Description, text),
+                    ("description", Value::String(text)) | ("ruleDescription", Value::String(text)) => {
+                        add(all, Kind::Description, text)
+                    }
                     (_, Value::Array(values)) if name.to_ascii_lowercase().contains("list") => {
-                        values.iter().filter_map(Value::as_str).for_each(|pattern| add(all, Kind::Tag, pattern));
+                        values
+                            .iter()
+                            .filter_map(Value::as_str)
+                            .for_each(|pattern| add(all, Kind::Tag, pattern));
                     }
                     (_, other) => add_rule(all, other),
                 }

@@ -5,9 +5,9 @@ use super::Redactor;
 use super::pseudonym::Kind;
 use super::shape::{is_event_name, is_region};
 use crate::model::{
-    BornUntagged, Contradiction, Coverage, Deleted, EventRef, Fate, FateEnd, FateNext, FatePlace, Finding, FirstEnd, Forecast, Gap, GoesWith, Gone,
-    KnownPolicy, LogText, Moment, ReadFailure, Reason, Repository, Sentence, SnapshotRead, TagSpan, TagTimeline, Timeline, TimelineStep, Usage,
-    Verdict, WhatIf,
+    BornUntagged, Contradiction, Coverage, Deleted, EventRef, Fate, FateEnd, FateNext, FatePlace, Finding,
+    FirstEnd, Forecast, Gap, GoesWith, Gone, KnownPolicy, LogText, Moment, ReadFailure, Reason, Repository,
+    Sentence, SnapshotRead, TagSpan, TagTimeline, Timeline, TimelineStep, Usage, Verdict, WhatIf,
 };
 
 /// Something that is shown and may contain names.
@@ -62,7 +62,8 @@ impl Redact for Repository {
 
 impl Redact for EventRef {
     fn redact(&mut self, by: &Redactor) {
-        let Self { event_id, event_name, event_time: _, actor, source_ip, user_agent, object, record: _ } = self;
+        let Self { event_id, event_name, event_time: _, actor, source_ip, user_agent, object, record: _ } =
+            self;
         *event_id = by.event_id(event_id);
         if !is_event_name(event_name.raw()) {
             *event_name = by.whole(Kind::Name, event_name);
@@ -76,7 +77,21 @@ impl Redact for EventRef {
 
 impl Redact for Finding {
     fn redact(&mut self, by: &Redactor) {
-        let Self { id, kind: _, severity: _, repository, tag, tags, lost: _, kept: _, first_push, second_push, gap_seconds: _, order: _, .. } = self;
+        let Self {
+            id,
+            kind: _,
+            severity: _,
+            repository,
+            tag,
+            tags,
+            lost: _,
+            kept: _,
+            first_push,
+            second_push,
+            gap_seconds: _,
+            order: _,
+            ..
+        } = self;
         let Self { deletion, reasons, exposure_seconds: _, usage, summary, advice, evidence, .. } = self;
         *id = by.finding(id);
         repository.redact(by);
@@ -112,7 +127,15 @@ impl Redact for Reason {
 
 impl Redact for Usage {
     fn redact(&mut self, by: &Redactor) {
-        let Self { pulls_before: _, pulls_while_untagged: _, pulls_after_gone: _, last_pull, scanner_pulls: _, principals, references } = self;
+        let Self {
+            pulls_before: _,
+            pulls_while_untagged: _,
+            pulls_after_gone: _,
+            last_pull,
+            scanner_pulls: _,
+            principals,
+            references,
+        } = self;
         last_pull.redact(by);
         principals.iter_mut().chain(references).for_each(|name| *name = by.actor(name));
         // Sorted again, so that their order does not reveal the real names.
@@ -122,8 +145,19 @@ impl Redact for Usage {
 
 impl Redact for Timeline {
     fn redact(&mut self, by: &Redactor) {
-        let Self { repository, digest: _, state: _, tags, pushed_at: _, untagged_at: _, untagged_by: _, gone_at: _, open_start: _, lives: _, .. } =
-            self;
+        let Self {
+            repository,
+            digest: _,
+            state: _,
+            tags,
+            pushed_at: _,
+            untagged_at: _,
+            untagged_by: _,
+            gone_at: _,
+            open_start: _,
+            lives: _,
+            ..
+        } = self;
         let Self { parents: _, children: _, media_type, steps, gaps, .. } = self;
         repository.redact(by);
         tags.iter_mut().for_each(|tag| *tag = by.tag(tag));
@@ -143,7 +177,17 @@ impl Redact for TagTimeline {
         repository.redact(by);
         *tag = by.tag(tag);
         for span in spans {
-            let TagSpan { digest: _, since: _, given_by, until: _, end: _, ended_by, moved_to: _, pulls: _, order: _ } = span;
+            let TagSpan {
+                digest: _,
+                since: _,
+                given_by,
+                until: _,
+                end: _,
+                ended_by,
+                moved_to: _,
+                pulls: _,
+                order: _,
+            } = span;
             given_by.redact(by);
             ended_by.redact(by);
         }
@@ -166,9 +210,30 @@ impl Redact for Forecast {
             displaced_tag,
             ..
         } = self;
-        let Self { outlook: _, rule_priority: _, rule, action: _, eligible_at: _, eligible_at_latest: _, expected_by: _, no_grace: _, .. } = self;
         let Self {
-            survives_pushes: _, goes_with: _, held_by: _, usage, needed: _, severity: _, needed_by, why, policy_event, summary, evidence, ..
+            outlook: _,
+            rule_priority: _,
+            rule,
+            action: _,
+            eligible_at: _,
+            eligible_at_latest: _,
+            expected_by: _,
+            no_grace: _,
+            ..
+        } = self;
+        let Self {
+            survives_pushes: _,
+            goes_with: _,
+            held_by: _,
+            usage,
+            needed: _,
+            severity: _,
+            needed_by,
+            why,
+            policy_event,
+            summary,
+            evidence,
+            ..
         } = self;
         repository.redact(by);
         tags.iter_mut().chain(displaced_tag).for_each(|tag| *tag = by.tag(tag));
@@ -185,7 +250,17 @@ impl Redact for Forecast {
 
 impl Redact for Fate {
     fn redact(&mut self, by: &Redactor) {
-        let Self { reference, digest: _, as_of: _, copies: _, last_copy, all_gone_by: _, places, unknown, advice } = self;
+        let Self {
+            reference,
+            digest: _,
+            as_of: _,
+            copies: _,
+            last_copy,
+            all_gone_by: _,
+            places,
+            unknown,
+            advice,
+        } = self;
         reference.redact(by);
         last_copy.redact(by);
         places.redact(by);
@@ -196,8 +271,32 @@ impl Redact for Fate {
 
 impl Redact for FatePlace {
     fn redact(&mut self, by: &Redactor) {
-        let Self { repository, role: _, role_logged: _, copy_of, upstream, asked: _, presence: _, state: _, tags, pushed_at: _, .. } = self;
-        let Self { untagged_at: _, arrival, born_untagged, end, next, goes_with, takes, first_end, needed: _, severity: _, .. } = self;
+        let Self {
+            repository,
+            role: _,
+            role_logged: _,
+            copy_of,
+            upstream,
+            asked: _,
+            presence: _,
+            state: _,
+            tags,
+            pushed_at: _,
+            ..
+        } = self;
+        let Self {
+            untagged_at: _,
+            arrival,
+            born_untagged,
+            end,
+            next,
+            goes_with,
+            takes,
+            first_end,
+            needed: _,
+            severity: _,
+            ..
+        } = self;
         let Self { needed_by, why, story, evidence, .. } = self;
         repository.redact(by);
         copy_of.redact(by);
@@ -217,7 +316,9 @@ impl Redact for FatePlace {
             rule.iter_mut().for_each(|rule| by.rule(rule));
             policy_event.redact(by);
         }
-        for GoesWith { repository, set_by, eligible_at: _, expected_by: _, rule_priority: _, rule } in goes_with {
+        for GoesWith { repository, set_by, eligible_at: _, expected_by: _, rule_priority: _, rule } in
+            goes_with
+        {
             repository.redact(by);
             set_by.redact(by);
             rule.iter_mut().for_each(|rule| by.rule(rule));
@@ -245,9 +346,32 @@ impl Redact for KnownPolicy {
 
 impl Redact for WhatIf {
     fn redact(&mut self, by: &Redactor) {
-        let Self { repository, digest: _, tags, pushed_at: _, untagged_at: _, displaced: _, outcome: _, would_go_at: _, run: _, run_event, .. } =
-            self;
-        let Self { rule_priority: _, rule, action: _, went_at: _, logged, usage, pulled_after: _, needed: _, severity: _, pinned_by, .. } = self;
+        let Self {
+            repository,
+            digest: _,
+            tags,
+            pushed_at: _,
+            untagged_at: _,
+            displaced: _,
+            outcome: _,
+            would_go_at: _,
+            run: _,
+            run_event,
+            ..
+        } = self;
+        let Self {
+            rule_priority: _,
+            rule,
+            action: _,
+            went_at: _,
+            logged,
+            usage,
+            pulled_after: _,
+            needed: _,
+            severity: _,
+            pinned_by,
+            ..
+        } = self;
         let Self { explanation, reasons, summary, evidence, .. } = self;
         repository.redact(by);
         tags.iter_mut().for_each(|tag| *tag = by.tag(tag));
@@ -273,8 +397,22 @@ impl Redact for Sentence {
 
 impl Redact for Verdict {
     fn redact(&mut self, by: &Redactor) {
-        let Self { reference, repository, exists: _, moment, cause: _, gone, why, narrative, reasons, not_this, used_by, behind, unknown, advice } =
-            self;
+        let Self {
+            reference,
+            repository,
+            exists: _,
+            moment,
+            cause: _,
+            gone,
+            why,
+            narrative,
+            reasons,
+            not_this,
+            used_by,
+            behind,
+            unknown,
+            advice,
+        } = self;
         let Moment { at: _, basis: _, event, tag_existed: _, digest_existed: _ } = moment;
         reference.redact(by);
         repository.redact(by);

@@ -73,7 +73,10 @@ impl Key {
     }
 
     fn hash(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let inner = parts.iter().fold(Sha256::new_with_prefix(self.inner), |hash, part| hash.chain_update(part)).finalize();
+        let inner = parts
+            .iter()
+            .fold(Sha256::new_with_prefix(self.inner), |hash, part| hash.chain_update(part))
+            .finalize();
         Sha256::new_with_prefix(self.outer).chain_update(inner).finalize().into()
     }
 }
@@ -147,7 +150,10 @@ mod tests {
         assert_eq!(made(Kind::Session, "i-0a1b2c3d4e5f60718", 3, None), "i-00000000000000003");
         assert_eq!(made(Kind::Repository, "shop/api", 4, None), "repository-4");
         let key = Key::new(b"a secret that is long");
-        let (one, other) = (made(Kind::Repository, "shop/api", 1, Some(&key)), made(Kind::Repository, "shop/api", 9, Some(&key)));
+        let (one, other) = (
+            made(Kind::Repository, "shop/api", 1, Some(&key)),
+            made(Kind::Repository, "shop/api", 9, Some(&key)),
+        );
         assert!(one == other && one.len() == "repository-".len() + 12);
         assert!(made(Kind::Address, "10.0.0.1", 1, Some(&key)).parse::<Ipv6Addr>().is_ok());
     }

@@ -39,7 +39,9 @@ impl Redactor {
     pub fn learn_trace(&self, trace: &Trace) {
         let mut all = BTreeSet::new();
         for session in &trace.sessions {
-            let mut add = |kind: Kind, text: Option<&LogText>| text.iter().for_each(|text| learn::add(&mut all, kind, text.raw()));
+            let mut add = |kind: Kind, text: Option<&LogText>| {
+                text.iter().for_each(|text| learn::add(&mut all, kind, text.raw()))
+            };
             session.keys.iter().for_each(|key| add(Kind::Key, Some(key)));
             session.addresses.iter().for_each(|address| add(Kind::Address, Some(address)));
             add(Kind::Account, session.account.as_ref());
@@ -47,19 +49,32 @@ impl Redactor {
             add(Kind::User, session.source_identity.as_ref());
             add(Kind::User, session.on_behalf_of.as_ref());
             let arns = [&session.principal, &session.role, &session.issued_to];
-            arns.into_iter().flatten().filter(|arn| arn.raw().starts_with("arn:")).for_each(|arn| self.names().learn_arn(arn.raw()));
+            arns.into_iter()
+                .flatten()
+                .filter(|arn| arn.raw().starts_with("arn:"))
+                .for_each(|arn| self.names().learn_arn(arn.raw()));
             let Some(issued) = &session.issued else { continue };
             for text in issued.subject.iter().chain(&issued.provider) {
-                text.raw().split(':').filter(|part| !SUBJECT_WORDS.contains(part)).for_each(|part| add_parts(&mut all, part));
+                text.raw()
+                    .split(':')
+                    .filter(|part| !SUBJECT_WORDS.contains(part))
+                    .for_each(|part| add_parts(&mut all, part));
             }
-            issued.tags.iter().filter_map(|tag| tag.raw().split_once('=')).for_each(|(_, value)| add_parts(&mut all, value));
+            issued
+                .tags
+                .iter()
+                .filter_map(|tag| tag.raw().split_once('='))
+                .for_each(|(_, value)| add_parts(&mut all, value));
         }
         self.names().take(all);
     }
 
     fn subject(&self, subject: &LogText) -> LogText {
-        let shown: Vec<String> =
-            subject.raw().split(':').map(|part| if SUBJECT_WORDS.contains(&part) { part.to_owned() } else { self.text(part) }).collect();
+        let shown: Vec<String> = subject
+            .raw()
+            .split(':')
+            .map(|part| if SUBJECT_WORDS.contains(&part) { part.to_owned() } else { self.text(part) })
+            .collect();
         shown.join(":").into()
     }
 }
@@ -87,15 +102,41 @@ impl Redact for Trace {
 
 impl Redact for TraceSession {
     fn redact(&mut self, by: &Redactor) {
-        let Self { number: _, parent: _, depth: _, asked: _, joined: _, origin, principal, principal_id, role, session_name, account, keys, .. } =
-            self;
-        let Self { issued, created_at: _, issued_to, on_behalf_of, source_identity, invoked_by, addresses, gaps, .. } = self;
+        let Self {
+            number: _,
+            parent: _,
+            depth: _,
+            asked: _,
+            joined: _,
+            origin,
+            principal,
+            principal_id,
+            role,
+            session_name,
+            account,
+            keys,
+            ..
+        } = self;
+        let Self {
+            issued,
+            created_at: _,
+            issued_to,
+            on_behalf_of,
+            source_identity,
+            invoked_by,
+            addresses,
+            gaps,
+            ..
+        } = self;
         origin.redact(by);
         principal.iter_mut().chain(role).for_each(|arn| *arn = by.actor(arn));
         for text in principal_id.iter_mut().chain(issued_to).chain(on_behalf_of).chain(source_identity) {
             *text = by.actor(text);
         }
-        session_name.iter_mut().filter(|name| **name != "GitHubActions").for_each(|name| *name = by.whole(Kind::Session, name));
+        session_name
+            .iter_mut()
+            .filter(|name| **name != "GitHubActions")
+            .for_each(|name| *name = by.whole(Kind::Session, name));
         account.iter_mut().for_each(|account| *account = by.whole(Kind::Account, account));
         keys.iter_mut().for_each(|key| *key = by.whole(Kind::Key, key));
         invoked_by.iter_mut().for_each(|name| *name = by.whole(Kind::Name, name));
@@ -107,7 +148,17 @@ impl Redact for TraceSession {
 
 impl Redact for Issued {
     fn redact(&mut self, by: &Redactor) {
-        let Self { event, copies, region, expires_at: _, tags, transitive_tag_keys: _, provider, subject, audience } = self;
+        let Self {
+            event,
+            copies,
+            region,
+            expires_at: _,
+            tags,
+            transitive_tag_keys: _,
+            provider,
+            subject,
+            audience,
+        } = self;
         event.redact(by);
         copies.redact(by);
         region_of(region, by);
@@ -137,12 +188,25 @@ impl Redact for TraceGap {
 
 impl Redact for TraceCall {
     fn redact(&mut self, by: &Redactor) {
-        let Self { session: _, joined: _, began: _, event, event_source, account, region, error_code, read_only: _ } = self;
+        let Self {
+            session: _,
+            joined: _,
+            began: _,
+            event,
+            event_source,
+            account,
+            region,
+            error_code,
+            read_only: _,
+        } = self;
         event.redact(by);
         *event_source = by.whole(Kind::Name, event_source);
         *account = by.whole(Kind::Account, account);
         region_of(region, by);
-        error_code.iter_mut().filter(|code| !is_event_name(code.raw())).for_each(|code| *code = by.whole(Kind::Name, code));
+        error_code
+            .iter_mut()
+            .filter(|code| !is_event_name(code.raw()))
+            .for_each(|code| *code = by.whole(Kind::Name, code));
     }
 }
 

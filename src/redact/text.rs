@@ -32,8 +32,10 @@ pub fn spellings(name: &str) -> Vec<String> {
     if escaped != name {
         all.push(escaped);
     }
-    let visible: String =
-        name.chars().flat_map(|letter| if letter.is_control() { letter.escape_unicode().collect() } else { vec![letter] }).collect();
+    let visible: String = name
+        .chars()
+        .flat_map(|letter| if letter.is_control() { letter.escape_unicode().collect() } else { vec![letter] })
+        .collect();
     if visible != name {
         all.push(visible);
     }
@@ -66,7 +68,10 @@ pub fn program(agent: &str) -> Option<&'static str> {
         "console.amazonaws.com",
         "Go-http-client",
     ];
-    PROGRAMS.iter().copied().find(|program| agent.split([' ', '/', '[', ']', '(', ')']).any(|word| word == *program))
+    PROGRAMS
+        .iter()
+        .copied()
+        .find(|program| agent.split([' ', '/', '[', ']', '(', ')']).any(|word| word == *program))
 }
 
 fn joins(letter: char) -> bool {
@@ -97,8 +102,11 @@ impl Names {
             return Some(found);
         }
         if rest.starts_with("arn:") {
-            let arn = &rest
-                [..rest.find(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '`' | ',' | ';' | ')')).unwrap_or(rest.len())];
+            let arn = &rest[..rest
+                .find(|letter: char| {
+                    letter.is_whitespace() || matches!(letter, '"' | '\'' | '`' | ',' | ';' | ')')
+                })
+                .unwrap_or(rest.len())];
             // Its parts are searched for as the text goes on.
             self.learn_arn(arn);
             return Some((4, "arn:".to_owned()));
@@ -107,7 +115,9 @@ impl Names {
         if is_account(word) {
             return Some((word.len(), self.pseudonym(Kind::Account, word).into()));
         }
-        let word = &rest[..rest.find(|letter: char| !(letter.is_ascii_hexdigit() || matches!(letter, '.' | ':'))).unwrap_or(rest.len())];
+        let word = &rest[..rest
+            .find(|letter: char| !(letter.is_ascii_hexdigit() || matches!(letter, '.' | ':')))
+            .unwrap_or(rest.len())];
         let address = word.trim_end_matches(['.', ':']);
         if address.len() > 2 && is_address(address) {
             return Some((address.len(), self.pseudonym(Kind::Address, address).into()));
@@ -119,11 +129,14 @@ impl Names {
     fn longest(&self, rest: &str, before: char) -> Option<(usize, String)> {
         let mut upper = rest;
         while !upper.is_empty() {
-            let (name, shown) = self.sought.range::<str, _>((Bound::Unbounded, Bound::Included(upper))).next_back()?;
+            let (name, shown) =
+                self.sought.range::<str, _>((Bound::Unbounded, Bound::Included(upper))).next_back()?;
             let common = common(name, rest);
             if common == name.len() {
-                let ends = name.chars().next_back().is_none_or(|last| !joins(last)) || rest[common..].chars().next().is_none_or(|next| !joins(next));
-                let is_part = || matches!(before, '/' | ':' | '@' | '=') || rest[common..].starts_with(['/', '@']);
+                let ends = name.chars().next_back().is_none_or(|last| !joins(last))
+                    || rest[common..].chars().next().is_none_or(|next| !joins(next));
+                let is_part =
+                    || matches!(before, '/' | ':' | '@' | '=') || rest[common..].starts_with(['/', '@']);
                 if ends && (!is_said(name) || is_part()) {
                     return Some((common, shown.to_string()));
                 }
@@ -140,7 +153,10 @@ impl Names {
 
 /// How many bytes two texts have in common at the beginning, in whole characters.
 fn common(one: &str, other: &str) -> usize {
-    one.char_indices().zip(other.chars()).find(|((_, a), b)| a != b).map_or(one.len().min(other.len()), |((at, _), _)| at)
+    one.char_indices()
+        .zip(other.chars())
+        .find(|((_, a), b)| a != b)
+        .map_or(one.len().min(other.len()), |((at, _), _)| at)
 }
 
 #[cfg(test)]
@@ -152,14 +168,20 @@ mod tests {
 
     fn redactor(names: &[(Kind, &str)]) -> Redactor {
         let redactor = Redactor::new(None);
-        let all: BTreeSet<(Kind, String)> = names.iter().map(|(kind, name)| (*kind, (*name).to_owned())).collect();
+        let all: BTreeSet<(Kind, String)> =
+            names.iter().map(|(kind, name)| (*kind, (*name).to_owned())).collect();
         redactor.names().take(all);
         redactor
     }
 
     #[test]
     fn the_longest_name_at_a_place_is_replaced_and_words_are_not_cut() {
-        let redactor = redactor(&[(Kind::Repository, "shop/api"), (Kind::Name, "shop"), (Kind::Name, "api"), (Kind::Repository, "shop/api-v2")]);
+        let redactor = redactor(&[
+            (Kind::Repository, "shop/api"),
+            (Kind::Name, "shop"),
+            (Kind::Name, "api"),
+            (Kind::Repository, "shop/api-v2"),
+        ]);
         let numbers = |text: &str| redactor.text(text).replace(|letter: char| letter.is_ascii_digit(), "#");
         assert_eq!(numbers("In shop/api:latest, capital shop"), "In repository-#:latest, capital name-#");
         assert_eq!(numbers("shop/api-v2 and shop/api-v3"), "repository-# and repository-#-v#");
@@ -171,14 +193,25 @@ mod tests {
         let redactor = redactor(&[]);
         let text =
             redactor.text("111122223333.dkr.ecr.eu-central-1.amazonaws.com from 10.1.2.3, arn:aws:iam::444455556666:role/ci/deployer; 2001:db8:1::7");
-        assert_eq!(text, "account-1.dkr.ecr.eu-central-1.amazonaws.com from 2001:db8::1, arn:aws:iam::account-2:role/role-2; 2001:db8::2");
+        assert_eq!(
+            text,
+            "account-1.dkr.ecr.eu-central-1.amazonaws.com from 2001:db8::1, arn:aws:iam::account-2:role/role-2; 2001:db8::2"
+        );
     }
 
     #[test]
     fn quoted_and_escaped_names_are_names_too() {
-        let redactor = redactor(&[(Kind::Name, "it's me"), (Kind::Name, "new\nline"), (Kind::Name, "7"), (Kind::Name, "rule")]);
+        let redactor = redactor(&[
+            (Kind::Name, "it's me"),
+            (Kind::Name, "new\nline"),
+            (Kind::Name, "7"),
+            (Kind::Name, "rule"),
+        ]);
         assert!(SAID.lines().is_sorted() && is_said("rule"));
         let said = redactor.text("run 'it'\\''s me' or \"new\\nline\" by rule 7");
-        assert!(said.starts_with("run 'name-") && said.ends_with("by rule 7") && !said.contains("line"), "{said}");
+        assert!(
+            said.starts_with("run 'name-") && said.ends_with("by rule 7") && !said.contains("line"),
+            "{said}"
+        );
     }
 }

@@ -11,7 +11,10 @@ const TAGS_MAX: usize = 5;
 /// The tag to bring it back with: one that it had and that no image has now, else a new one. Without a tag
 /// the next run of a rule for untagged images would take it again.
 pub(super) fn tag(missed: Missed<'_>) -> String {
-    free_tags(missed).into_iter().next().unwrap_or_else(|| format!("rescued-{}", &missed.digest.short()["sha256:".len()..]))
+    free_tags(missed)
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| format!("rescued-{}", &missed.digest.short()["sha256:".len()..]))
 }
 
 pub(super) fn other_tags(missed: Missed<'_>) -> Vec<String> {
@@ -21,10 +24,20 @@ pub(super) fn other_tags(missed: Missed<'_>) -> Vec<String> {
 /// Tags that it was lost with and that no image has now.
 fn free_tags(missed: Missed<'_>) -> Vec<String> {
     let Some(image) = missed.image else { return Vec::new() };
-    let displaced = image.losses.last().and_then(|loss| loss.displaced.as_ref()).map(|displaced| displaced.tag);
-    let went = image.losses.last().map(|loss| loss.tags.iter().map(|(tag, _)| *tag).collect::<Vec<Sym>>()).unwrap_or_default();
+    let displaced =
+        image.losses.last().and_then(|loss| loss.displaced.as_ref()).map(|displaced| displaced.tag);
+    let went = image
+        .losses
+        .last()
+        .map(|loss| loss.tags.iter().map(|(tag, _)| *tag).collect::<Vec<Sym>>())
+        .unwrap_or_default();
     let is_free = |tag: &Sym| missed.repository.tags.get(tag).is_none_or(|state| state.holder.is_none());
-    let mut tags: Vec<String> = displaced.into_iter().chain(went).filter(is_free).map(|tag| missed.history.text(tag).to_owned()).collect();
+    let mut tags: Vec<String> = displaced
+        .into_iter()
+        .chain(went)
+        .filter(is_free)
+        .map(|tag| missed.history.text(tag).to_owned())
+        .collect();
     tags.retain(|tag| is_tag(tag));
     tags.sort_unstable();
     tags.dedup();
@@ -55,22 +68,31 @@ pub(super) fn copies(from: &Repository, digest: Digest, to: &Repository, tag: &s
         Shell::new("crane copy").argument(&source).argument(&target).to_text(),
         // Without the flag a single-platform image would be wrapped into an index, which has another
         // digest.
-        Shell::new("docker buildx imagetools create --prefer-index=false").option("tag", &target).argument(&source).to_text(),
+        Shell::new("docker buildx imagetools create --prefer-index=false")
+            .option("tag", &target)
+            .argument(&source)
+            .to_text(),
     ]
 }
 
 pub(super) fn logins(repositories: &[&Repository]) -> Vec<String> {
-    let mut hosts: Vec<(String, &str)> = repositories.iter().map(|one| (host_of(one), one.region.raw())).collect();
+    let mut hosts: Vec<(String, &str)> =
+        repositories.iter().map(|one| (host_of(one), one.region.raw())).collect();
     hosts.dedup();
     let login = |(host, region): &(String, &str)| {
         let password = Shell::new("aws ecr get-login-password").option("region", region).to_text();
-        format!("`{password} | {}`", Shell::new("skopeo login --username AWS --password-stdin").argument(host).to_text())
+        format!(
+            "`{password} | {}`",
+            Shell::new("skopeo login --username AWS --password-stdin").argument(host).to_text()
+        )
     };
     hosts.iter().map(login).collect()
 }
 
 fn ecr(call: &str, of: &Repository) -> Shell {
-    let shell = Shell::new(&format!("aws ecr {call}")).option("region", of.region.raw()).option("registry-id", of.registry_id.raw());
+    let shell = Shell::new(&format!("aws ecr {call}"))
+        .option("region", of.region.raw())
+        .option("registry-id", of.registry_id.raw());
     shell.option("repository-name", of.name.raw())
 }
 
@@ -86,7 +108,10 @@ pub(super) fn put_manifest(from: &Repository, digest: Digest, to: &Repository, t
 
 pub(super) fn restore(of: &Repository, digest: Digest) -> String {
     let id = format!("imageDigest={digest}");
-    ecr("update-image-storage-class", of).option("image-id", &id).option("target-storage-class", "STANDARD").to_text()
+    ecr("update-image-storage-class", of)
+        .option("image-id", &id)
+        .option("target-storage-class", "STANDARD")
+        .to_text()
 }
 
 pub(super) fn pull(of: &Repository, digest: Digest) -> String {
@@ -95,11 +120,13 @@ pub(super) fn pull(of: &Repository, digest: Digest) -> String {
 
 /// Commands that find a host whose pods run the image, and push it from there.
 pub(super) fn from_node(digest: Digest, to: &Repository, tag: &str) -> Vec<String> {
-    let list =
-        r#"kubectl get pods --all-namespaces -o jsonpath='{range .items[*]}{.spec.nodeName}{"\t"}{.status.containerStatuses[*].imageID}{"\n"}{end}'"#;
-    let name = Shell::new("ctr --namespace k8s.io images export image.tar").argument(&format!("{}@{digest}", uri_of(to))).to_text();
+    let list = r#"kubectl get pods --all-namespaces -o jsonpath='{range .items[*]}{.spec.nodeName}{"\t"}{.status.containerStatuses[*].imageID}{"\n"}{end}'"#;
+    let name = Shell::new("ctr --namespace k8s.io images export image.tar")
+        .argument(&format!("{}@{digest}", uri_of(to)))
+        .to_text();
     let target = format!("docker://{}:{tag}", uri_of(to));
-    let push = Shell::new("skopeo copy --all --preserve-digests oci-archive:image.tar").argument(&target).to_text();
+    let push =
+        Shell::new("skopeo copy --all --preserve-digests oci-archive:image.tar").argument(&target).to_text();
     vec![format!("{list} | grep {digest}"), format!("{name} && {push}")]
 }
 

@@ -22,7 +22,8 @@ pub(super) fn of(missed: Missed<'_>) -> Vec<Sentence> {
         found.extend(pushes(repository).into_iter().map(|event| (event, name.clone())));
     }
     found.sort_by_key(|(event, name)| (history.noted(*event).time, name.clone()));
-    let mut told: Vec<Sentence> = found.into_iter().take(PUSHES_MAX).map(|(event, name)| made(missed, event, &name)).collect();
+    let mut told: Vec<Sentence> =
+        found.into_iter().take(PUSHES_MAX).map(|(event, name)| made(missed, event, &name)).collect();
     if !told.is_empty() {
         told.push(Sentence {
             text: "A new build, even of the same commit, has another digest: what names this one has to be given the new one, and deployed."
@@ -56,7 +57,9 @@ fn made(missed: Missed<'_>, event: EventNo, repository: &str) -> Sentence {
             )),
         }
     } else if let Some((_, session)) = actor.rsplit_once('/').filter(|_| actor.contains(":assumed-role/")) {
-        text.push_str(&format!(" The session is {session}: where a pipeline names its sessions, that is the run."));
+        text.push_str(&format!(
+            " The session is {session}: where a pipeline names its sessions, that is the run."
+        ));
     }
     Sentence { text, evidence }
 }

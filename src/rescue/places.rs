@@ -5,7 +5,12 @@ use crate::model::{ImageState, PushOrigin, Repository, RescueFrom, RescueSource,
 use crate::timeline::{EventNo, Image, RepositoryHistory, UseKind};
 
 pub(super) fn all(missed: Missed<'_>) -> Vec<RescueSource> {
-    let mut found: Vec<RescueSource> = here(missed).into_iter().chain(elsewhere(missed)).chain(upstream(missed)).chain(node(missed)).collect();
+    let mut found: Vec<RescueSource> = here(missed)
+        .into_iter()
+        .chain(elsewhere(missed))
+        .chain(upstream(missed))
+        .chain(node(missed))
+        .collect();
     found.extend(manifest(missed));
     found
 }
@@ -13,16 +18,42 @@ pub(super) fn all(missed: Missed<'_>) -> Vec<RescueSource> {
 /// The last event that shows the image in the repository.
 fn last_seen(missed: Missed<'_>, image: &Image) -> EventNo {
     let shows = |kind: StepKind| {
-        matches!(kind, StepKind::Push | StepKind::Replicate | StepKind::Seen | StepKind::Pull | StepKind::Restore | StepKind::Archive)
+        matches!(
+            kind,
+            StepKind::Push
+                | StepKind::Replicate
+                | StepKind::Seen
+                | StepKind::Pull
+                | StepKind::Restore
+                | StepKind::Archive
+        )
     };
-    let last = image.steps.iter().filter(|step| shows(step.kind)).max_by_key(|step| missed.history.noted(step.event).time);
+    let last = image
+        .steps
+        .iter()
+        .filter(|step| shows(step.kind))
+        .max_by_key(|step| missed.history.noted(step.event).time);
     last.map_or(EventNo::NONE, |step| step.event)
 }
 
-fn source(missed: Missed<'_>, from: RescueFrom, repository: Option<Repository>, place: String, seen: EventNo) -> RescueSource {
+fn source(
+    missed: Missed<'_>,
+    from: RescueFrom,
+    repository: Option<Repository>,
+    place: String,
+    seen: EventNo,
+) -> RescueSource {
     let evidence = seen.some().map(|event| missed.history.event(event));
     let seen_at: Option<Timestamp> = evidence.as_ref().map(|event| event.event_time);
-    RescueSource { from, repository, place, seen_at, evidence: evidence.into_iter().collect(), commands: Vec::new(), needs: Vec::new() }
+    RescueSource {
+        from,
+        repository,
+        place,
+        seen_at,
+        evidence: evidence.into_iter().collect(),
+        commands: Vec::new(),
+        needs: Vec::new(),
+    }
 }
 
 /// Its own repository, or the archive of that.
@@ -31,7 +62,13 @@ fn here(missed: Missed<'_>) -> Option<RescueSource> {
     let own = missed.history.repository(missed.repository);
     let seen = last_seen(missed, image);
     match image.state {
-        ImageState::Tagged => Some(source(missed, RescueFrom::Here, Some(own), "it is there, and has a tag: nothing is lost".to_owned(), seen)),
+        ImageState::Tagged => Some(source(
+            missed,
+            RescueFrom::Here,
+            Some(own),
+            "it is there, and has a tag: nothing is lost".to_owned(),
+            seen,
+        )),
         ImageState::Untagged => {
             let place = "it is there, without a tag: a rule for untagged images may take it".to_owned();
             let mut found = source(missed, RescueFrom::Here, Some(own.clone()), place, seen);
@@ -40,7 +77,13 @@ fn here(missed: Missed<'_>) -> Option<RescueSource> {
             Some(found)
         }
         ImageState::Archived => {
-            let mut found = source(missed, RescueFrom::Archive, Some(own.clone()), "the archive of its own repository".to_owned(), seen);
+            let mut found = source(
+                missed,
+                RescueFrom::Archive,
+                Some(own.clone()),
+                "the archive of its own repository".to_owned(),
+                seen,
+            );
             found.commands = vec![commands::restore(&own, missed.digest)];
             found.needs = vec!["ecr:UpdateImageStorageClass; it takes up to about 20 minutes".to_owned()];
             Some(found)
@@ -53,10 +96,13 @@ fn here(missed: Missed<'_>) -> Option<RescueSource> {
 fn elsewhere(missed: Missed<'_>) -> Vec<RescueSource> {
     let history = missed.history;
     let Some(number) = history.find_digest(&missed.digest) else { return Vec::new() };
-    let others = history.repositories().iter().filter(|other| other.repository != missed.repository.repository);
+    let others =
+        history.repositories().iter().filter(|other| other.repository != missed.repository.repository);
     let mut found = Vec::new();
     for other in others {
-        let whole = other.image(number).filter(|image| commands::can_be_pulled(image.state) || image.state == ImageState::Archived);
+        let whole = other
+            .image(number)
+            .filter(|image| commands::can_be_pulled(image.state) || image.state == ImageState::Archived);
         let index = || {
             other
                 .parents
@@ -68,14 +114,21 @@ fn elsewhere(missed: Missed<'_>) -> Vec<RescueSource> {
         };
         match whole {
             Some(image) => found.push(copy(missed, other, image, None)),
-            None => found.extend(index().map(|index| copy(missed, other, index, history.digest(index.digest)))),
+            None => {
+                found.extend(index().map(|index| copy(missed, other, index, history.digest(index.digest))))
+            }
         }
     }
     found
 }
 
 /// `index`: the digest of an index that lists the image there.
-fn copy(missed: Missed<'_>, other: &RepositoryHistory, image: &Image, index: Option<crate::model::Digest>) -> RescueSource {
+fn copy(
+    missed: Missed<'_>,
+    other: &RepositoryHistory,
+    image: &Image,
+    index: Option<crate::model::Digest>,
+) -> RescueSource {
     let (own, theirs) = (missed.history.repository(missed.repository), missed.history.repository(other));
     let same_account = own.registry_id == theirs.registry_id;
     let same_registry = same_account && own.region == theirs.region;
@@ -91,7 +144,8 @@ fn copy(missed: Missed<'_>, other: &RepositoryHistory, image: &Image, index: Opt
         (PushOrigin::PullThroughCache, _) => "a pull-through cache's copy in ".to_owned(),
         (PushOrigin::Client, _) => String::new(),
     };
-    let place = format!("{what}{} of {}, {}", theirs.name.raw(), theirs.registry_id.raw(), theirs.region.raw());
+    let place =
+        format!("{what}{} of {}, {}", theirs.name.raw(), theirs.registry_id.raw(), theirs.region.raw());
     let mut found = source(missed, from, Some(theirs.clone()), place, last_seen(missed, image));
     let tag = commands::tag(missed);
     let wanted = index.unwrap_or(missed.digest);
@@ -118,25 +172,39 @@ fn copy(missed: Missed<'_>, other: &RepositoryHistory, image: &Image, index: Opt
 
 /// A pull-through cache fetches it again by its digest, as long as upstream has it.
 fn upstream(missed: Missed<'_>) -> Option<RescueSource> {
-    let image = missed.image.filter(|image| image.origin == PushOrigin::PullThroughCache && image.is_gone())?;
+    let image =
+        missed.image.filter(|image| image.origin == PushOrigin::PullThroughCache && image.is_gone())?;
     let own = missed.history.repository(missed.repository);
     let place = format!("what {} is a pull-through cache of, while that has it", own.name.raw());
     let mut found = source(missed, RescueFrom::Upstream, Some(own.clone()), place, last_seen(missed, image));
     found.commands = vec![commands::pull(&own, missed.digest)];
-    found.needs = vec!["ecr:BatchImportUpstreamImage, and the cache rule with its credentials as they were".to_owned()];
+    found.needs =
+        vec!["ecr:BatchImportUpstreamImage, and the cache rule with its credentials as they were".to_owned()];
     Some(found)
 }
 
 /// Something runs it, so that its host has it.
 fn node(missed: Missed<'_>) -> Option<RescueSource> {
     let (history, image) = (missed.history, missed.image.filter(|image| image.is_gone())?);
-    let runs = |kind: UseKind| matches!(kind, UseKind::Kept | UseKind::ResolvedByTask | UseKind::DeployedByDigest);
-    let hosted = |name: &str| name.starts_with("kubernetes ") || name.contains(":ecs:") || name.starts_with("service:");
-    let uses = image.uses.iter().filter(|found| runs(found.kind) && found.until == i64::MAX && hosted(history.text(found.by)));
+    let runs =
+        |kind: UseKind| matches!(kind, UseKind::Kept | UseKind::ResolvedByTask | UseKind::DeployedByDigest);
+    let hosted = |name: &str| {
+        name.starts_with("kubernetes ") || name.contains(":ecs:") || name.starts_with("service:")
+    };
+    let uses = image
+        .uses
+        .iter()
+        .filter(|found| runs(found.kind) && found.until == i64::MAX && hosted(history.text(found.by)));
     let newest = uses.max_by_key(|found| (found.from, history.text(found.by)))?;
     let own = history.repository(missed.repository);
     let who = history.text(newest.by);
-    let mut found = source(missed, RescueFrom::Node, None, format!("the cache of a host that runs it, for {who}"), newest.event);
+    let mut found = source(
+        missed,
+        RescueFrom::Node,
+        None,
+        format!("the cache of a host that runs it, for {who}"),
+        newest.event,
+    );
     if who.starts_with("kubernetes ") {
         found.commands = commands::from_node(missed.digest, &own, &commands::tag(missed));
         found.needs = vec![

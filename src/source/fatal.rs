@@ -61,7 +61,9 @@ impl FatalError {
             FatalKind::ExpiredCredentials => format!("the AWS credentials expired while reading {origin}"),
             FatalKind::NoSuchBucket => format!("there is no bucket for {origin}"),
             FatalKind::ListDenied => format!("access denied: may not list {origin}"),
-            FatalKind::GetDenied => format!("access denied: may list {origin}, but not read any of its objects"),
+            FatalKind::GetDenied => {
+                format!("access denied: may list {origin}, but not read any of its objects")
+            }
             FatalKind::KmsDenied => format!("access denied: may not decrypt the objects of {origin}"),
             FatalKind::Unreachable => format!("cannot reach the S3 endpoint for {origin}"),
             FatalKind::Unavailable => format!("S3 keeps failing for everything in {origin}"),
@@ -79,7 +81,9 @@ impl FatalError {
             }
             FatalKind::BadCredentials => "Check the profile in use with `aws sts get-caller-identity`.",
             FatalKind::ClockSkewed => "Set the clock, best by NTP, then run the same command.",
-            FatalKind::ExpiredCredentials => "Log in again (`aws sso login`) or renew the session token, then run the same command.",
+            FatalKind::ExpiredCredentials => {
+                "Log in again (`aws sso login`) or renew the session token, then run the same command."
+            }
             FatalKind::NoSuchBucket => "Check the bucket's name, and the partition of the profile in use.",
             FatalKind::ListDenied => {
                 "Allow the IAM action s3:ListBucket on the bucket itself (arn:aws:s3:::BUCKET, not BUCKET/*), in the role's policy and, across accounts, in the bucket's policy. A requester-pays bucket needs --request-payer."

@@ -76,7 +76,10 @@ mod opened {
                 return None;
             }
             let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-            let folder = self.folder.get_or_init(|| openat(CWD, folder, flags | OFlags::DIRECTORY, Mode::empty()).ok()).as_ref()?;
+            let folder = self
+                .folder
+                .get_or_init(|| openat(CWD, folder, flags | OFlags::DIRECTORY, Mode::empty()).ok())
+                .as_ref()?;
             loop {
                 match openat(folder, name, flags, Mode::empty()) {
                     Err(rustix::io::Errno::INTR) => {}

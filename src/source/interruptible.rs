@@ -27,7 +27,10 @@ pub(super) struct Interruptible {
 
 impl Interruptible {
     /// Opening may block as well: a named pipe opens only when somebody writes to it.
-    pub(super) fn read<R: Read>(open: impl FnOnce() -> io::Result<R> + Send + 'static, stopped: Arc<AtomicBool>) -> io::Result<Self> {
+    pub(super) fn read<R: Read>(
+        open: impl FnOnce() -> io::Result<R> + Send + 'static,
+        stopped: Arc<AtomicBool>,
+    ) -> io::Result<Self> {
         let (sender, blocks) = sync_channel(BLOCKS_MAX);
         let read = move || {
             let mut source = match open() {
@@ -121,10 +124,14 @@ mod tests {
     fn everything_comes_through_and_so_does_an_error() {
         let bytes: Vec<u8> = (0..3 * BLOCK_BYTES + 5).map(|at| (at % 251) as u8).collect();
         let (stopped, copy, mut read) = (Arc::new(AtomicBool::new(false)), bytes.clone(), Vec::new());
-        Interruptible::read(move || Ok(io::Cursor::new(copy)), Arc::clone(&stopped)).unwrap().read_to_end(&mut read).unwrap();
+        Interruptible::read(move || Ok(io::Cursor::new(copy)), Arc::clone(&stopped))
+            .unwrap()
+            .read_to_end(&mut read)
+            .unwrap();
         assert_eq!(read, bytes);
         let gone = || Err::<io::Empty, _>(io::Error::from(io::ErrorKind::NotFound));
-        let error = Interruptible::read(gone, Arc::clone(&stopped)).unwrap().read_to_end(&mut read).unwrap_err();
+        let error =
+            Interruptible::read(gone, Arc::clone(&stopped)).unwrap().read_to_end(&mut read).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 }

@@ -83,8 +83,13 @@ fn of_folder(spec: &str, selection: &Selection) -> Result<Inventory, PlanError> 
             Found::Unreadable(path, reason) => (path, Is::Unlistable(reason)),
         };
         if path.to_str().is_none() {
-            let reason = "its name is no Unicode, and a plan is a text: rename it, or ingest it without a plan".to_owned();
-            return Err(PlanError::Open(OpenError::Unreadable { path: path.to_string_lossy().into_owned(), reason }));
+            let reason =
+                "its name is no Unicode, and a plan is a text: rename it, or ingest it without a plan"
+                    .to_owned();
+            return Err(PlanError::Open(OpenError::Unreadable {
+                path: path.to_string_lossy().into_owned(),
+                reason,
+            }));
         }
         let size = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
         items.push(Item { key: relative_name(root, &path), size, etag: String::new(), is });
@@ -97,7 +102,12 @@ fn of_folder(spec: &str, selection: &Selection) -> Result<Inventory, PlanError> 
 /// # Errors
 ///
 /// The source does not exist.
-pub fn open_items(spec: &str, items: Vec<Item>, options: &Options, filter: &Filter) -> Result<Box<dyn Feed>, OpenError> {
+pub fn open_items(
+    spec: &str,
+    items: Vec<Item>,
+    options: &Options,
+    filter: &Filter,
+) -> Result<Box<dyn Feed>, OpenError> {
     let selection = Selection::new(filter);
     if let Some(rest) = strip_s3(spec) {
         return open_s3(spec, rest, items, options, selection);
@@ -140,12 +150,25 @@ fn of_s3(spec: &str, _rest: &str, _options: &Options, _selection: Selection) -> 
 }
 
 #[cfg(feature = "s3")]
-fn open_s3(spec: &str, rest: &str, items: Vec<Item>, options: &Options, selection: Selection) -> Result<Box<dyn Feed>, OpenError> {
-    let address = super::s3::Address::parse(rest).map_err(|reason| OpenError::BadAddress { address: spec.to_owned(), reason })?;
+fn open_s3(
+    spec: &str,
+    rest: &str,
+    items: Vec<Item>,
+    options: &Options,
+    selection: Selection,
+) -> Result<Box<dyn Feed>, OpenError> {
+    let address = super::s3::Address::parse(rest)
+        .map_err(|reason| OpenError::BadAddress { address: spec.to_owned(), reason })?;
     Ok(Box::new(super::s3::S3::open_items(spec, address, options, items, selection)?))
 }
 
 #[cfg(not(feature = "s3"))]
-fn open_s3(spec: &str, _rest: &str, _items: Vec<Item>, _options: &Options, _selection: Selection) -> Result<Box<dyn Feed>, OpenError> {
+fn open_s3(
+    spec: &str,
+    _rest: &str,
+    _items: Vec<Item>,
+    _options: &Options,
+    _selection: Selection,
+) -> Result<Box<dyn Feed>, OpenError> {
     Err(OpenError::WithoutS3 { address: spec.to_owned() })
 }

@@ -4,11 +4,12 @@
 //! [prefix/]AWSLogs/[o-org/]ACCOUNT/CloudTrail/REGION/YYYY/MM/DD/ACCOUNT_CloudTrail_REGION_YYYYMMDDTHHmmZ_16chars.json.gz
 //! ```
 //!
-//! The prefix is free, and archives are copied in parts, so nothing is anchored at the root: the folders that are there
-//! tell what they can, and the file name fills in the rest. Where neither says anything the object is read and its content decides.
+//! The prefix is free, and archives are copied in parts, so nothing is anchored at the root: the folders that
+//! are there tell what they can, and the file name fills in the rest. Where neither says anything the object
+//! is read and its content decides.
 //!
-//! The day folder is the day of *delivery*. Every event is older than its delivery, so nothing before `--since` has to be read;
-//! for `--until` see [`DELIVERY_SLACK_DAYS`].
+//! The day folder is the day of *delivery*. Every event is older than its delivery, so nothing before
+//! `--since` has to be read; for `--until` see [`DELIVERY_SLACK_DAYS`].
 
 use std::collections::BTreeSet;
 
@@ -29,12 +30,22 @@ pub const DELIVERY_SLACK_DAYS: i32 = 1;
 pub const SEEN_MAX: usize = 64;
 
 /// Folders under an account in a log bucket with objects of other kinds. They are handed out unread.
-const OTHER_KINDS: [&str; 4] = ["CloudTrail-Digest", "CloudTrail-Insight", "CloudTrail-NetworkActivity", "CloudTrail-Aggregated"];
+const OTHER_KINDS: [&str; 4] =
+    ["CloudTrail-Digest", "CloudTrail-Insight", "CloudTrail-NetworkActivity", "CloudTrail-Aggregated"];
 
 /// Other services that write logs below the same `AWSLogs/ACCOUNT/` of a shared bucket, often far more than
 /// CloudTrail does. Unknown services are read and judged by their content.
-const OTHER_SERVICES: [&str; 9] =
-    ["Config", "elasticloadbalancing", "vpcflowlogs", "vpcdnsquerylogs", "WAFLogs", "GuardDuty", "network-firewall", "redshift", "S3"];
+const OTHER_SERVICES: [&str; 9] = [
+    "Config",
+    "elasticloadbalancing",
+    "vpcflowlogs",
+    "vpcdnsquerylogs",
+    "WAFLogs",
+    "GuardDuty",
+    "network-firewall",
+    "redshift",
+    "S3",
+];
 
 /// What an object is, by its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,11 +131,18 @@ impl<'k> KeyPosition<'k> {
         };
         place.region = Some(region);
         let date = &rest[1..];
-        let known = (0..=date.len().min(3)).rev().find(|length| *length == 0 || days_of_folders(&date[..*length]).is_some()).unwrap_or(0);
+        let known = (0..=date.len().min(3))
+            .rev()
+            .find(|length| *length == 0 || days_of_folders(&date[..*length]).is_some())
+            .unwrap_or(0);
         place.days = days_of_folders(&date[..known]);
         // A folder that is not a date is outside of the layout: its objects are listed and judged one by
         // one.
-        place.level = if known == date.len() { [Level::Region, Level::Year, Level::Month, Level::Day][known] } else { Level::Outside };
+        place.level = if known == date.len() {
+            [Level::Region, Level::Year, Level::Month, Level::Day][known]
+        } else {
+            Level::Outside
+        };
         place
     }
 
@@ -136,7 +154,9 @@ impl<'k> KeyPosition<'k> {
         let mut place = Self { level: Level::Accounts, ..Self::NOWHERE };
         match rest.next() {
             None => return place,
-            Some(account) if is_account(account) => (place.level, place.account) = (Level::Account, Some(account)),
+            Some(account) if is_account(account) => {
+                (place.level, place.account) = (Level::Account, Some(account))
+            }
             Some(_) => return Self::NOWHERE,
         }
         if let Some(service) = rest.next() {
@@ -149,12 +169,20 @@ impl<'k> KeyPosition<'k> {
     /// `ACCOUNT_CloudTrail[-Kind]_REGION_…_YYYYMMDDTHHmm…`. Folders take precedence over the name.
     fn fill_from_file_name(&mut self, file: &'k str) {
         let mut parts = file.split('_');
-        let (Some(account), Some(kind), Some(region)) = (parts.next(), parts.next(), parts.next()) else { return };
-        let (true, Some(kind), true) = (is_account(account), kind_of_folder(kind), is_region(region)) else { return };
+        let (Some(account), Some(kind), Some(region)) = (parts.next(), parts.next(), parts.next()) else {
+            return;
+        };
+        let (true, Some(kind), true) = (is_account(account), kind_of_folder(kind), is_region(region)) else {
+            return;
+        };
         self.kind = self.kind.or(Some(kind));
         self.account = self.account.or(Some(account));
         self.region = self.region.or(Some(region));
-        self.days = self.days.filter(|days| days.first == days.last).or_else(|| parts.find_map(day_of_stamp)).or(self.days);
+        self.days = self
+            .days
+            .filter(|days| days.first == days.last)
+            .or_else(|| parts.find_map(day_of_stamp))
+            .or(self.days);
     }
 }
 
@@ -182,7 +210,8 @@ pub fn is_region(part: &str) -> bool {
 
 /// `["2024"]`, `["2024", "10"]`, `["2024", "10", "01"]`.
 fn days_of_folders(date: &[&str]) -> Option<Days> {
-    let number = |at: usize, length: usize| date.get(at).map_or(Some(None), |part| digits(part, length).map(Some));
+    let number =
+        |at: usize, length: usize| date.get(at).map_or(Some(None), |part| digits(part, length).map(Some));
     let year = number(0, 4)?? as i32;
     let (month, day) = (number(1, 2)?, number(2, 2)?);
     let first = NaiveDate::from_ymd_opt(year, month.unwrap_or(1), day.unwrap_or(1))?;
@@ -207,7 +236,8 @@ fn digits(part: &str, length: usize) -> Option<u32> {
 
 /// `2024-10-01`, from days since 0001-01-01.
 pub fn day_name(day: i32) -> String {
-    NaiveDate::from_num_days_from_ce_opt(day).map_or_else(String::new, |date| date.format("%Y-%m-%d").to_string())
+    NaiveDate::from_num_days_from_ce_opt(day)
+        .map_or_else(String::new, |date| date.format("%Y-%m-%d").to_string())
 }
 
 /// Folders of a lake whose files do not count: unfinished, staged by shards, or replaced.
@@ -307,14 +337,18 @@ impl Selection {
     }
 
     fn admits_days(&self, days: Days) -> bool {
-        self.first_day.is_none_or(|first| days.last >= first) && self.last_day.is_none_or(|last| days.first <= last)
+        self.first_day.is_none_or(|first| days.last >= first)
+            && self.last_day.is_none_or(|last| days.first <= last)
     }
 
     /// Whether every delivery day in `days` (`None`: any day) is asked for, so that nothing can be pruned
     /// by day.
     pub fn takes_all_of(&self, days: Option<Days>) -> bool {
         match days {
-            Some(days) => self.first_day.is_none_or(|first| days.first >= first) && self.last_day.is_none_or(|last| days.last <= last),
+            Some(days) => {
+                self.first_day.is_none_or(|first| days.first >= first)
+                    && self.last_day.is_none_or(|last| days.last <= last)
+            }
             None => self.first_day.is_none() && self.last_day.is_none(),
         }
     }

@@ -15,7 +15,9 @@ use super::layout::{Seen, Selection};
 use super::options::cannot_open;
 use crate::model::Timestamp;
 
-use super::{Delivery, Feed, Fetched, Item, Known, Listed, MemberIs, OpenError, Options, Origin, Pruned, Rest};
+use super::{
+    Delivery, Feed, Fetched, Item, Known, Listed, MemberIs, OpenError, Options, Origin, Pruned, Rest,
+};
 
 /// How many objects the walk may be ahead. Most archives have fewer, so that their total is known early;
 /// for others this bounds the memory.
@@ -73,22 +75,43 @@ impl Local {
     }
 
     /// The same for some of its files, which were listed earlier.
-    pub(super) fn open_items(spec: &str, items: Vec<Item>, options: &Options, selection: Selection) -> Result<Self, OpenError> {
+    pub(super) fn open_items(
+        spec: &str,
+        items: Vec<Item>,
+        options: &Options,
+        selection: Selection,
+    ) -> Result<Self, OpenError> {
         Self::open_with(spec, options, selection, Some(items))
     }
 
-    fn open_with(spec: &str, options: &Options, selection: Selection, items: Option<Vec<Item>>) -> Result<Self, OpenError> {
+    fn open_with(
+        spec: &str,
+        options: &Options,
+        selection: Selection,
+        items: Option<Vec<Item>>,
+    ) -> Result<Self, OpenError> {
         std::fs::read_dir(spec).map_err(|error| cannot_open(spec, &error))?;
         let root = PathBuf::from(spec);
         let shared = Arc::new(Shared::default());
-        let walker = Walker { root: root.clone(), selection: selection.clone(), items, shared: Arc::clone(&shared) };
-        std::thread::Builder::new()
-            .name("walk".to_owned())
-            .spawn(move || walker.run())
-            .map_err(|error| OpenError::Start { address: spec.to_owned(), reason: format!("no thread can be started: {error}") })?;
+        let walker =
+            Walker { root: root.clone(), selection: selection.clone(), items, shared: Arc::clone(&shared) };
+        std::thread::Builder::new().name("walk".to_owned()).spawn(move || walker.run()).map_err(|error| {
+            OpenError::Start {
+                address: spec.to_owned(),
+                reason: format!("no thread can be started: {error}"),
+            }
+        })?;
         let label = if options.many { format!("{}/", spec.trim_end_matches('/')) } else { String::new() };
         let absolute = root.canonicalize().unwrap_or_else(|_| root.clone());
-        Ok(Self { root, label, sizes: Sizes::of(options), selection, known: options.known.clone(), absolute, shared })
+        Ok(Self {
+            root,
+            label,
+            sizes: Sizes::of(options),
+            selection,
+            known: options.known.clone(),
+            absolute,
+            shared,
+        })
     }
 
     fn name(&self, path: &Path) -> String {
@@ -104,7 +127,13 @@ impl Feed for Local {
             Found::Unreadable(path, reason) => (path, Fetched::Failed(reason).into()),
             Found::File(path, folder) => {
                 let absolute = || self.absolute.join(path.strip_prefix(&self.root).unwrap_or(&path));
-                let opened = read_unless_known(folder.file(&path), absolute, self.known.as_deref(), buffer, self.sizes);
+                let opened = read_unless_known(
+                    folder.file(&path),
+                    absolute,
+                    self.known.as_deref(),
+                    buffer,
+                    self.sizes,
+                );
                 (path, opened)
             }
         };
@@ -115,7 +144,8 @@ impl Feed for Local {
 
     fn listed(&self) -> Listed {
         let complete = lock(&self.shared.queue).complete;
-        let (objects, bytes) = (self.shared.objects.load(Ordering::Relaxed), self.shared.bytes_read.load(Ordering::Relaxed));
+        let (objects, bytes) =
+            (self.shared.objects.load(Ordering::Relaxed), self.shared.bytes_read.load(Ordering::Relaxed));
         Listed { objects, bytes, sized: false, complete, retries: 0 }
     }
 
@@ -216,7 +246,9 @@ impl Walker {
         let _ended = Ended(&self.shared);
         match self.items {
             Some(items) => self.shared.put_all(super::inventory::found(&self.root, items)),
-            None => self.shared.put_all(super::walk::Walk::new(&self.root, &self.selection, &self.shared.seen)),
+            None => {
+                self.shared.put_all(super::walk::Walk::new(&self.root, &self.selection, &self.shared.seen))
+            }
         }
     }
 }
@@ -242,7 +274,11 @@ pub(super) fn relative_name(root: &Path, path: &Path) -> String {
         return name.to_owned();
     }
     let relative = path.strip_prefix(root).unwrap_or(path).to_string_lossy();
-    if std::path::MAIN_SEPARATOR == '/' { relative.into_owned() } else { relative.replace(std::path::MAIN_SEPARATOR, "/") }
+    if std::path::MAIN_SEPARATOR == '/' {
+        relative.into_owned()
+    } else {
+        relative.replace(std::path::MAIN_SEPARATOR, "/")
+    }
 }
 
 /// Empties a buffer, and frees it if it is very large.
@@ -325,7 +361,8 @@ fn address(path: &Path) -> String {
 
 /// When a file was last changed, in whole seconds, as copies and archives keep no fractions.
 pub(super) fn modified(path: &Path) -> Option<Timestamp> {
-    let modified = std::fs::metadata(path).ok()?.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    let modified =
+        std::fs::metadata(path).ok()?.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
     Some(Timestamp::from_millis(i64::try_from(modified.as_secs()).ok()?.saturating_mul(1000)))
 }
 
@@ -391,8 +428,16 @@ mod tests {
 
     #[test]
     fn no_two_paths_have_the_same_address() {
-        let paths = [&b"/in/x\xff.json"[..], b"/in/x\xfe.json", b"/in/x%FF.json", "/in/x\u{fffd}.json".as_bytes(), b"/in/%x\xff", b"/in/%25x\xff"];
-        let addresses: std::collections::BTreeSet<String> = paths.iter().map(|path| address(Path::new(OsStr::from_bytes(path)))).collect();
+        let paths = [
+            &b"/in/x\xff.json"[..],
+            b"/in/x\xfe.json",
+            b"/in/x%FF.json",
+            "/in/x\u{fffd}.json".as_bytes(),
+            b"/in/%x\xff",
+            b"/in/%25x\xff",
+        ];
+        let addresses: std::collections::BTreeSet<String> =
+            paths.iter().map(|path| address(Path::new(OsStr::from_bytes(path)))).collect();
         assert_eq!(addresses.len(), paths.len(), "{addresses:?}");
         assert_eq!(address(Path::new("/in/é.json")), "/in/é.json");
     }

@@ -129,7 +129,10 @@ impl fmt::Display for OpenError {
             Self::NotFound { path } => write!(f, "{path}: no such file or folder"),
             Self::Unreadable { path, reason } => write!(f, "{path}: cannot be opened: {reason}"),
             Self::BadAddress { address, reason } => write!(f, "{address}: {reason}"),
-            Self::WithoutS3 { address } => write!(f, "{address}: this build of tagfall reads no S3 (it was built without the feature `s3`)"),
+            Self::WithoutS3 { address } => write!(
+                f,
+                "{address}: this build of tagfall reads no S3 (it was built without the feature `s3`)"
+            ),
             Self::Start { address, reason } => write!(f, "{address}: {reason}"),
         }
     }
@@ -180,13 +183,24 @@ pub(super) fn strip_s3(spec: &str) -> Option<&str> {
 }
 
 #[cfg(feature = "s3")]
-fn open_s3(spec: &str, rest: &str, options: &Options, selection: Selection) -> Result<Box<dyn Feed>, OpenError> {
-    let address = super::s3::Address::parse(rest).map_err(|reason| OpenError::BadAddress { address: spec.to_owned(), reason })?;
+fn open_s3(
+    spec: &str,
+    rest: &str,
+    options: &Options,
+    selection: Selection,
+) -> Result<Box<dyn Feed>, OpenError> {
+    let address = super::s3::Address::parse(rest)
+        .map_err(|reason| OpenError::BadAddress { address: spec.to_owned(), reason })?;
     Ok(Box::new(super::s3::S3::open(spec, address, options, selection)?))
 }
 
 #[cfg(not(feature = "s3"))]
-fn open_s3(spec: &str, _rest: &str, _options: &Options, _selection: Selection) -> Result<Box<dyn Feed>, OpenError> {
+fn open_s3(
+    spec: &str,
+    _rest: &str,
+    _options: &Options,
+    _selection: Selection,
+) -> Result<Box<dyn Feed>, OpenError> {
     Err(OpenError::WithoutS3 { address: spec.to_owned() })
 }
 

@@ -101,7 +101,9 @@ fn plan_folder(spec: &str, selection: &Selection) -> Plan {
     for found in super::walk::Walk::new(spec.as_ref(), selection, &seen) {
         plan.objects += 1;
         match found {
-            Found::File(path, _) => plan.bytes += std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
+            Found::File(path, _) => {
+                plan.bytes += std::fs::metadata(path).map_or(0, |metadata| metadata.len())
+            }
             Found::OtherKind(_) => plan.objects_other_kind += 1,
             Found::Unreadable(..) => plan.unlistable += 1,
         }

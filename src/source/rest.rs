@@ -41,7 +41,8 @@ impl Rest {
         Self { from: From::Far(Box::new(object)), bytes: 0, failed: None }
     }
 
-    /// Whether one can go to any place of the object: places count from its beginning, the first bytes included.
+    /// Whether one can go to any place of the object: places count from its beginning, the first bytes
+    /// included.
     pub const fn has_places(&self) -> bool {
         !matches!(self.from, From::Stream(_))
     }
@@ -94,6 +95,9 @@ impl Seek for Rest {
 
 impl fmt::Debug for Rest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rest").field("bytes", &self.bytes).field("failed", &self.failed).finish_non_exhaustive()
+        f.debug_struct("Rest")
+            .field("bytes", &self.bytes)
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
     }
 }

@@ -18,8 +18,12 @@ pub struct Policy {
 impl Policy {
     /// Eight tries within a minute and a half: long enough for an endpoint to restart, and not too long for
     /// a user.
-    pub const DEFAULT: Self =
-        Self { tries_max: 8, elapsed_max: Duration::from_secs(90), delay_first: Duration::from_millis(100), delay_max: Duration::from_secs(15) };
+    pub const DEFAULT: Self = Self {
+        tries_max: 8,
+        elapsed_max: Duration::from_secs(90),
+        delay_first: Duration::from_millis(100),
+        delay_max: Duration::from_secs(15),
+    };
 }
 
 /// A failure that may pass.

@@ -40,7 +40,10 @@ use self::list::{Found, Lister};
 use self::session::Session;
 use super::layout::{Seen, Selection};
 use super::local::{lock, prepare};
-use super::{Delivery, FatalError, FatalKind, Feed, Inventory, Is, Item, Listed, MemberIs, OpenError, Options, Plan, PlanError, Pruned};
+use super::{
+    Delivery, FatalError, FatalKind, Feed, Inventory, Is, Item, Listed, MemberIs, OpenError, Options, Plan,
+    PlanError, Pruned,
+};
 
 /// Pages of keys between listing and fetching. With 1,000 keys a page, this is how far listing may be
 /// ahead.
@@ -119,7 +122,8 @@ impl Shared {
         self.over.load(Ordering::Acquire)
     }
 
-    /// Sources are read one after the other, and each has a whole budget: before its turn, a feed lists and fetches nothing.
+    /// Sources are read one after the other, and each has a whole budget: before its turn, a feed lists and
+    /// fetches nothing.
     async fn turn(&self) {
         while !self.wanted.load(Ordering::Acquire) {
             self.woken.notified().await;
@@ -138,16 +142,29 @@ impl Shared {
 }
 
 impl S3 {
-    pub(super) fn open(spec: &str, address: Address, options: &Options, selection: Selection) -> Result<Self, OpenError> {
-        let runtime = runtime(options).map_err(|error| OpenError::Start { address: spec.to_owned(), reason: error.to_string() })?;
+    pub(super) fn open(
+        spec: &str,
+        address: Address,
+        options: &Options,
+        selection: Selection,
+    ) -> Result<Self, OpenError> {
+        let runtime = runtime(options)
+            .map_err(|error| OpenError::Start { address: spec.to_owned(), reason: error.to_string() })?;
         let shared = Arc::new(Shared::new(spec, address, options));
         runtime.spawn(run(Arc::clone(&shared), Work::List(selection.clone())));
         Ok(Self { shared, selection, runtime: Some(runtime) })
     }
 
     /// The same for some of its objects, which were listed earlier.
-    pub(super) fn open_items(spec: &str, address: Address, options: &Options, items: Vec<Item>, selection: Selection) -> Result<Self, OpenError> {
-        let runtime = runtime(options).map_err(|error| OpenError::Start { address: spec.to_owned(), reason: error.to_string() })?;
+    pub(super) fn open_items(
+        spec: &str,
+        address: Address,
+        options: &Options,
+        items: Vec<Item>,
+        selection: Selection,
+    ) -> Result<Self, OpenError> {
+        let runtime = runtime(options)
+            .map_err(|error| OpenError::Start { address: spec.to_owned(), reason: error.to_string() })?;
         let shared = Arc::new(Shared::new(spec, address, options));
         runtime.spawn(run(Arc::clone(&shared), Work::Fetch(items)));
         Ok(Self { shared, selection, runtime: Some(runtime) })
@@ -163,7 +180,9 @@ fn runtime(options: &Options) -> std::io::Result<Runtime> {
     let threads = options.jobs.get().min(RUNTIME_THREADS_MAX);
     // The runtime panics if it cannot start a thread, and what it began would wait for ever. So threads are
     // tried first.
-    let trial = (0..=threads).map(|_| std::thread::Builder::new().spawn(|| std::thread::sleep(THREAD_TRIAL))).collect::<std::io::Result<Vec<_>>>()?;
+    let trial = (0..=threads)
+        .map(|_| std::thread::Builder::new().spawn(|| std::thread::sleep(THREAD_TRIAL)))
+        .collect::<std::io::Result<Vec<_>>>()?;
     trial.into_iter().for_each(|thread| drop(thread.join()));
     tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name("s3").enable_all().build()
 }
@@ -211,7 +230,10 @@ async fn list_and_fetch(shared: &Arc<Shared>, work: Work) -> Result<(), FatalErr
         dispatch::run(session, listed).await
     };
     match work {
-        Work::List(selection) => tokio::try_join!(list::run(Arc::new(Lister::new(of_list, selection, pages))), fetching).map(|_| ()),
+        Work::List(selection) => {
+            tokio::try_join!(list::run(Arc::new(Lister::new(of_list, selection, pages))), fetching)
+                .map(|_| ())
+        }
         Work::Fetch(items) => tokio::join!(hand_out(shared, items, pages), fetching).1,
     }
 }
@@ -280,8 +302,15 @@ impl Drop for S3 {
 }
 
 /// Makes the LIST requests of a run, and counts what they show.
-pub(super) fn plan(spec: &str, address: Address, options: &Options, selection: Selection) -> Result<Plan, PlanError> {
-    let start = |error: std::io::Error| PlanError::Open(OpenError::Start { address: spec.to_owned(), reason: error.to_string() });
+pub(super) fn plan(
+    spec: &str,
+    address: Address,
+    options: &Options,
+    selection: Selection,
+) -> Result<Plan, PlanError> {
+    let start = |error: std::io::Error| {
+        PlanError::Open(OpenError::Start { address: spec.to_owned(), reason: error.to_string() })
+    };
     let shared = Arc::new(Shared::new(spec, address, options));
     let runtime = runtime(options).map_err(start)?;
     let plan = runtime.block_on(count(&shared, selection));
@@ -291,13 +320,18 @@ pub(super) fn plan(spec: &str, address: Address, options: &Options, selection: S
 
 async fn count(shared: &Arc<Shared>, selection: Selection) -> Result<Plan, FatalError> {
     let mut plan = Plan::default();
-    plan.list_requests = list_each(shared, selection, |found| add_to(&mut plan, &found, &shared.options)).await?;
+    plan.list_requests =
+        list_each(shared, selection, |found| add_to(&mut plan, &found, &shared.options)).await?;
     plan.pruned = lock(&shared.seen).pruned();
     Ok(plan)
 }
 
 /// Lists everything; returns the number of requests.
-async fn list_each(shared: &Arc<Shared>, selection: Selection, mut each: impl FnMut(Found)) -> Result<u64, FatalError> {
+async fn list_each(
+    shared: &Arc<Shared>,
+    selection: Selection,
+    mut each: impl FnMut(Found),
+) -> Result<u64, FatalError> {
     let connection = Connection::open(&shared.origin, &shared.address, &shared.options).await?;
     let session = Arc::new(Session::new(connection, Arc::clone(shared)));
     let (pages, mut listed) = mpsc::channel(PAGES_AHEAD_MAX);
@@ -312,8 +346,15 @@ async fn list_each(shared: &Arc<Shared>, selection: Selection, mut each: impl Fn
 }
 
 /// Makes the LIST requests of a run, and keeps what they show.
-pub(super) fn inventory(spec: &str, address: Address, options: &Options, selection: Selection) -> Result<Inventory, PlanError> {
-    let start = |error: std::io::Error| PlanError::Open(OpenError::Start { address: spec.to_owned(), reason: error.to_string() });
+pub(super) fn inventory(
+    spec: &str,
+    address: Address,
+    options: &Options,
+    selection: Selection,
+) -> Result<Inventory, PlanError> {
+    let start = |error: std::io::Error| {
+        PlanError::Open(OpenError::Start { address: spec.to_owned(), reason: error.to_string() })
+    };
     let shared = Arc::new(Shared::new(spec, address, options));
     let runtime = runtime(options).map_err(start)?;
     let mut items = Vec::new();
@@ -328,7 +369,9 @@ fn item(found: Found) -> Item {
     match found {
         Found::Object { key, size, etag } => Item { key, size, etag, is: Is::Object },
         Found::OtherKind { key } => Item { key, size: 0, etag: String::new(), is: Is::OtherKind },
-        Found::Unlistable { prefix, reason } => Item { key: prefix, size: 0, etag: String::new(), is: Is::Unlistable(reason) },
+        Found::Unlistable { prefix, reason } => {
+            Item { key: prefix, size: 0, etag: String::new(), is: Is::Unlistable(reason) }
+        }
     }
 }
 

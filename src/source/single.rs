@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex};
 
 use super::interruptible::Interruptible;
 use super::layout::{Seen, Selection};
-use super::local::{Opened, Sizes, failed, lock, modified, read_as_far_as_it_goes, read_part, read_unless_known};
+use super::local::{
+    Opened, Sizes, failed, lock, modified, read_as_far_as_it_goes, read_part, read_unless_known,
+};
 use super::{Delivery, Feed, Known, Listed, MemberIs, Options, Pruned, Rest};
 use crate::model::Timestamp;
 
@@ -61,7 +63,11 @@ impl Single {
 
 impl Single {
     /// Reads what somebody else is still writing, until it ends or is not wanted any more.
-    fn wait_for<R: Read>(&self, open: impl FnOnce() -> std::io::Result<R> + Send + 'static, buffer: &mut Vec<u8>) -> Opened {
+    fn wait_for<R: Read>(
+        &self,
+        open: impl FnOnce() -> std::io::Result<R> + Send + 'static,
+        buffer: &mut Vec<u8>,
+    ) -> Opened {
         let mut source = match Interruptible::read(open, Arc::clone(&self.stopped)) {
             Ok(source) => source,
             Err(error) => return failed(error).into(),
@@ -141,6 +147,9 @@ mod tests {
         assert_eq!(read_as_far_as_it_goes(&b"0123456789"[..], &mut buffer, 4), Fetched::Failed(too_large(4)));
         assert_eq!(buffer, b"0123");
         buffer.clear();
-        assert_eq!((read_as_far_as_it_goes(&b"0123"[..], &mut buffer, 4), buffer.as_slice()), (Fetched::Whole, &b"0123"[..]));
+        assert_eq!(
+            (read_as_far_as_it_goes(&b"0123"[..], &mut buffer, 4), buffer.as_slice()),
+            (Fetched::Whole, &b"0123"[..])
+        );
     }
 }

@@ -52,7 +52,8 @@ pub trait ObjectStore: Send + Sync + fmt::Debug {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub key: String,
-    /// When it was written, by the service's clock, in milliseconds since the epoch; `None` where the service does not tell.
+    /// When it was written, by the service's clock, in milliseconds since the epoch; `None` where the service
+    /// does not tell.
     pub modified: Option<i64>,
 }
 
@@ -122,13 +123,15 @@ pub fn is_s3(spec: &str) -> bool {
 /// The address is invalid, or this machine or build cannot use S3.
 pub fn open_store(spec: &str, options: &Options) -> Result<Arc<dyn ObjectStore>, OpenError> {
     let reason = "a place for objects is named like this: s3://BUCKET/PREFIX";
-    let rest = super::options::strip_s3(spec).ok_or_else(|| OpenError::BadAddress { address: spec.to_owned(), reason })?;
+    let rest = super::options::strip_s3(spec)
+        .ok_or_else(|| OpenError::BadAddress { address: spec.to_owned(), reason })?;
     open_s3(spec, rest, options)
 }
 
 #[cfg(feature = "s3")]
 fn open_s3(spec: &str, rest: &str, options: &Options) -> Result<Arc<dyn ObjectStore>, OpenError> {
-    let address = super::s3::Address::parse(rest).map_err(|reason| OpenError::BadAddress { address: spec.to_owned(), reason })?;
+    let address = super::s3::Address::parse(rest)
+        .map_err(|reason| OpenError::BadAddress { address: spec.to_owned(), reason })?;
     Ok(Arc::new(super::s3::Bucket::open(spec, address, options)?))
 }
 

@@ -34,7 +34,14 @@ fn by_name(one: &DirEntry, other: &DirEntry) -> Ordering {
 
 impl<'w> Walk<'w> {
     pub(super) fn new(root: &'w Path, selection: &'w Selection, seen: &'w Mutex<Seen>) -> Self {
-        Self { root, entries: WalkDir::new(root).follow_links(true).sort_by(by_name).into_iter(), selection, seen, folder: None, settled: false }
+        Self {
+            root,
+            entries: WalkDir::new(root).follow_links(true).sort_by(by_name).into_iter(),
+            selection,
+            seen,
+            folder: None,
+            settled: false,
+        }
     }
 
     /// Decides whether to enter a folder.
@@ -109,7 +116,8 @@ impl<'w> Walk<'w> {
 
 /// Whether a hidden folder has files named like CloudTrail's: then it is not some tool's folder.
 fn holds_log_files(folder: &Path) -> bool {
-    let entries = WalkDir::new(folder).follow_links(true).into_iter().take(HIDDEN_LOOKED_AT_MAX).filter_map(Result::ok);
+    let entries =
+        WalkDir::new(folder).follow_links(true).into_iter().take(HIDDEN_LOOKED_AT_MAX).filter_map(Result::ok);
     entries
         .filter(|entry| entry.file_type().is_file())
         .any(|entry| entry.file_name().to_str().is_some_and(|name| KeyPosition::of(name).account.is_some()))

@@ -8,7 +8,10 @@ mod numbers;
 mod pairs;
 
 use polars::prelude::Series;
-use sqlparser::ast::{DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments};
+use sqlparser::ast::{
+    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArguments,
+};
 
 use super::error::{Result, SqlError};
 use super::eval::Scope;
@@ -85,7 +88,8 @@ struct Input<'a> {
 /// The value of an aggregate for each group. `scope` is the one before grouping.
 pub(super) fn evaluate(scope: &Scope<'_>, function: &Function, groups: &Groups) -> Result<Values> {
     let name = names::of_function(function);
-    run(scope, function, &name, groups).map_err(|error| SqlError { message: format!("{name}: {}", error.message), ..error })
+    run(scope, function, &name, groups)
+        .map_err(|error| SqlError { message: format!("{name}: {}", error.message), ..error })
 }
 
 fn run(scope: &Scope<'_>, function: &Function, name: &str, groups: &Groups) -> Result<Values> {
@@ -102,7 +106,9 @@ fn run(scope: &Scope<'_>, function: &Function, name: &str, groups: &Groups) -> R
         ("sum", 1) => input.sum(),
         ("avg", 1) if matches!(input.arg(0)?.kind, Kind::Decimal { .. }) => input.mean(),
         ("avg", 1) => input.over_doubles(|values| values.iter().sum::<f64>() / values.len() as f64),
-        ("geometric_mean", 1) => input.over_doubles(|values| (values.iter().map(|value| value.ln()).sum::<f64>() / values.len() as f64).exp()),
+        ("geometric_mean", 1) => input.over_doubles(|values| {
+            (values.iter().map(|value| value.ln()).sum::<f64>() / values.len() as f64).exp()
+        }),
         ("min", 1) => input.extreme(0, 0, std::cmp::Ordering::Less),
         ("max", 1) => input.extreme(0, 0, std::cmp::Ordering::Greater),
         ("min_by", 2) => input.extreme(1, 0, std::cmp::Ordering::Less),
@@ -144,20 +150,24 @@ fn run(scope: &Scope<'_>, function: &Function, name: &str, groups: &Groups) -> R
 
 fn input<'a>(scope: &Scope<'_>, function: &Function, name: &str, groups: &'a Groups) -> Result<Input<'a>> {
     let (exprs, distinct, clauses) = match &function.args {
-        FunctionArguments::List(list) => {
-            (list.args.as_slice(), matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct)), list.clauses.as_slice())
-        }
+        FunctionArguments::List(list) => (
+            list.args.as_slice(),
+            matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct)),
+            list.clauses.as_slice(),
+        ),
         _ => (&[][..], false, &[][..]),
     };
     let mut args = Vec::new();
     for arg in exprs {
         match arg {
             FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => args.push(scope.column(expr)?),
-            FunctionArg::Unnamed(FunctionArgExpr::Wildcard | FunctionArgExpr::QualifiedWildcard(_)) if name == "count" => {}
+            FunctionArg::Unnamed(FunctionArgExpr::Wildcard | FunctionArgExpr::QualifiedWildcard(_))
+                if name == "count" => {}
             _ => return Err(SqlError::new("this argument is not supported")),
         }
     }
-    let mut rows: Vec<u32> = (0..u32::try_from(scope.height()).map_err(|_| SqlError::new("too many rows"))?).collect();
+    let mut rows: Vec<u32> =
+        (0..u32::try_from(scope.height()).map_err(|_| SqlError::new("too many rows"))?).collect();
     if let Some(filter) = &function.filter {
         let holds = scope.truth(filter)?;
         rows.retain(|row| holds.get(*row as usize) == Some(&true));
@@ -168,7 +178,10 @@ fn input<'a>(scope: &Scope<'_>, function: &Function, name: &str, groups: &'a Gro
     });
     let orders = orders.unwrap_or(&function.within_group);
     if !orders.is_empty() {
-        let keys = orders.iter().map(|key| Ok((scope.column(&key.expr)?, key.options))).collect::<Result<Vec<_>>>()?;
+        let keys = orders
+            .iter()
+            .map(|key| Ok((scope.column(&key.expr)?, key.options)))
+            .collect::<Result<Vec<_>>>()?;
         let rank = order::ranks(&keys, scope.height())?;
         rows.sort_by_key(|row| rank.get(*row as usize).copied());
     }
@@ -183,7 +196,9 @@ impl Input<'_> {
 
     /// `(group, row)` for each row that counts, in order.
     fn pairs(&self) -> impl Iterator<Item = (usize, usize)> {
-        self.rows.iter().filter_map(|row| Some((*self.groups.of_row.get(*row as usize)? as usize, *row as usize)))
+        self.rows
+            .iter()
+            .filter_map(|row| Some((*self.groups.of_row.get(*row as usize)? as usize, *row as usize)))
     }
 
     /// A slot per group.
@@ -206,9 +221,11 @@ impl Input<'_> {
         };
         let same = GroupIds { of_row: self.groups.of_row.clone(), count: self.groups.count() }.with(&args);
         let mut seen = vec![false; same.count];
-        self.rows.retain(|row| match same.of_row.get(*row as usize).and_then(|group| seen.get_mut(*group as usize)) {
-            Some(seen) => !std::mem::replace(seen, true),
-            None => false,
+        self.rows.retain(|row| {
+            match same.of_row.get(*row as usize).and_then(|group| seen.get_mut(*group as usize)) {
+                Some(seen) => !std::mem::replace(seen, true),
+                None => false,
+            }
         });
         Ok(self)
     }

@@ -33,7 +33,12 @@ impl Answer {
             let name = std::iter::once(field.name.clone()).chain(numbered).find(|name| !names.contains(name));
             names.extend(name);
         }
-        let shown = rows.fields.iter().zip(&rows.columns).map(|(field, data)| cast::Shown::of(&field.kind, data)).collect::<Result<_>>()?;
+        let shown = rows
+            .fields
+            .iter()
+            .zip(&rows.columns)
+            .map(|(field, data)| cast::Shown::of(&field.kind, data))
+            .collect::<Result<_>>()?;
         Ok(Self { rows, names, shown })
     }
 
@@ -47,7 +52,8 @@ impl Answer {
         self.rows.fields.iter().map(|field| (field.name.as_str(), &field.kind))
     }
 
-    /// Names under which each column can be told from the others: of two of one name, the second gets a number.
+    /// Names under which each column can be told from the others: of two of one name, the second gets a
+    /// number.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)
     }
@@ -88,19 +94,36 @@ impl Answer {
 /// Times as what they are; nested ones, too.
 fn outward(kind: &Kind, data: &Series) -> Result<Series> {
     Ok(match kind {
-        Kind::Timestamp { .. } | Kind::Zoned(_) => data.cast(&DataType::Datetime(TimeUnit::Milliseconds, None))?,
+        Kind::Timestamp { .. } | Kind::Zoned(_) => {
+            data.cast(&DataType::Datetime(TimeUnit::Milliseconds, None))?
+        }
         Kind::Ip => {
             let values = super::values::Values::new(kind.clone(), data.clone());
             <String as super::values::Cell>::column(cast::texts(&values, data.len())?)
         }
         // Parquet's readers all know doubles.
-        Kind::Decimal { .. } => cast::cast(&super::values::Values::new(kind.clone(), data.clone()), &Kind::Double, data.len(), false)?.data,
+        Kind::Decimal { .. } => {
+            cast::cast(
+                &super::values::Values::new(kind.clone(), data.clone()),
+                &Kind::Double,
+                data.len(),
+                false,
+            )?
+            .data
+        }
         Kind::Date => data.cast(&DataType::Int32)?.cast(&DataType::Date)?,
         Kind::Row(fields) => {
             let columns = data.struct_().map(StructChunked::fields_as_series)?;
-            let columns = columns.iter().zip(fields).map(|(column, (name, kind))| Ok(outward(kind, column)?.with_name(name.as_str().into())));
+            let columns = columns
+                .iter()
+                .zip(fields)
+                .map(|(column, (name, kind))| Ok(outward(kind, column)?.with_name(name.as_str().into())));
             let columns = columns.collect::<Result<Vec<_>>>()?;
-            polars::prelude::IntoSeries::into_series(StructChunked::from_series("".into(), data.len(), columns.iter())?)
+            polars::prelude::IntoSeries::into_series(StructChunked::from_series(
+                "".into(),
+                data.len(),
+                columns.iter(),
+            )?)
         }
         Kind::Array(element) if has_time(element) => {
             let (elements, lengths) = cast::explode(&super::values::Values::new(kind.clone(), data.clone()))?;

@@ -16,27 +16,47 @@ pub(super) fn binary(op: &Op, left: &Values, right: &Values, height: usize, leni
     }
     match (&left.kind, op, &right.kind) {
         (Kind::Bigint, _, Kind::Bigint) => wholes(op, left, right, Kind::Bigint, height, lenient),
-        (a, _, b) if decimal::digits(a).is_some() && decimal::digits(b).is_some() => decimal::binary(op, left, right, height, lenient),
+        (a, _, b) if decimal::digits(a).is_some() && decimal::digits(b).is_some() => {
+            decimal::binary(op, left, right, height, lenient)
+        }
         (a, _, b) if a.is_number() && b.is_number() => doubles(op, left, right, height),
-        (Kind::Span, Op::Plus | Op::Minus, Kind::Span) | (Kind::Months, Op::Plus | Op::Minus, Kind::Months) => {
+        (Kind::Span, Op::Plus | Op::Minus, Kind::Span)
+        | (Kind::Months, Op::Plus | Op::Minus, Kind::Months) => {
             wholes(op, left, right, left.kind.clone(), height, lenient)
         }
-        (Kind::Span | Kind::Months, Op::Multiply | Op::Divide, Kind::Bigint) => wholes(op, left, right, left.kind.clone(), height, lenient),
-        (Kind::Bigint, Op::Multiply, Kind::Span | Kind::Months) => wholes(op, right, left, right.kind.clone(), height, lenient),
-        (time, Op::Plus | Op::Minus, Kind::Span | Kind::Months) if time.is_time() => shift(left, right, *op == Op::Minus, height),
+        (Kind::Span | Kind::Months, Op::Multiply | Op::Divide, Kind::Bigint) => {
+            wholes(op, left, right, left.kind.clone(), height, lenient)
+        }
+        (Kind::Bigint, Op::Multiply, Kind::Span | Kind::Months) => {
+            wholes(op, right, left, right.kind.clone(), height, lenient)
+        }
+        (time, Op::Plus | Op::Minus, Kind::Span | Kind::Months) if time.is_time() => {
+            shift(left, right, *op == Op::Minus, height)
+        }
         (Kind::Span | Kind::Months, Op::Plus, time) if time.is_time() => shift(right, left, false, height),
         // CloudTrail's own times are texts; NULL where one is none.
-        (Kind::Varchar, Op::Plus | Op::Minus, Kind::Span | Kind::Months) => shift(left, right, *op == Op::Minus, height),
+        (Kind::Varchar, Op::Plus | Op::Minus, Kind::Span | Kind::Months) => {
+            shift(left, right, *op == Op::Minus, height)
+        }
         (a, Op::Minus, b) if a.is_time() && b.is_time() => {
             let constant = left.constant && right.constant;
             let (a, b) = (clock::millis(left, height)?, clock::millis(right, height)?);
-            Values::build(Kind::Span, height, constant, |row| Ok(a.get(row).zip(b.get(row)).map(|(a, b)| a.saturating_sub(b))))
+            Values::build(Kind::Span, height, constant, |row| {
+                Ok(a.get(row).zip(b.get(row)).map(|(a, b)| a.saturating_sub(b)))
+            })
         }
         (a, _, b) => Err(SqlError::new(format!("{a} {op} {b} is not possible"))),
     }
 }
 
-fn wholes(op: &Op, left: &Values, right: &Values, kind: Kind, height: usize, lenient: bool) -> Result<Values> {
+fn wholes(
+    op: &Op,
+    left: &Values,
+    right: &Values,
+    kind: Kind,
+    height: usize,
+    lenient: bool,
+) -> Result<Values> {
     let (a, b) = (left.wholes()?, right.wholes()?);
     Values::build(kind, height, left.constant && right.constant, |row| {
         let Some((a, b)) = a.get(row).zip(b.get(row)) else { return Ok(None) };
@@ -73,14 +93,17 @@ fn doubles(op: &Op, left: &Values, right: &Values, height: usize) -> Result<Valu
 fn shift(time: &Values, by: &Values, back: bool, height: usize) -> Result<Values> {
     let constant = time.constant && by.constant;
     let amounts = by.wholes()?;
-    let amount = |row| amounts.get(row).map(|amount: i64| if back { amount.saturating_neg() } else { amount });
+    let amount =
+        |row| amounts.get(row).map(|amount: i64| if back { amount.saturating_neg() } else { amount });
     let millis = clock::millis(time, height)?;
     let moved = |row: usize| {
         let (start, amount) = millis.get(row).zip(amount(row))?;
         if by.kind == Kind::Months { clock::plus_months(start, amount) } else { start.checked_add(amount) }
     };
     if time.kind == Kind::Date {
-        return Values::build(Kind::Date, height, constant, |row| Ok(moved(row).map(|millis| millis.div_euclid(DAY_MILLIS))));
+        return Values::build(Kind::Date, height, constant, |row| {
+            Ok(moved(row).map(|millis| millis.div_euclid(DAY_MILLIS)))
+        });
     }
     let kind = if time.kind == Kind::Varchar { clock::ZONED } else { time.kind.clone() };
     Values::build(kind, height, constant, |row| Ok(moved(row)))
@@ -95,10 +118,14 @@ pub(super) fn negate(values: &Values, height: usize, lenient: bool) -> Result<Va
         Kind::Decimal { .. } => decimal::each(values, height, |value| -value),
         Kind::Bigint | Kind::Span | Kind::Months | Kind::Unknown => {
             let cells = values.wholes()?;
-            Values::build(values.kind.clone(), height, values.constant, |row| match cells.get(row).map(i64::checked_neg) {
-                Some(None) if lenient => Ok(None),
-                Some(None) => Err(SqlError::value(format!("-({}) is out of the range of bigint", i64::MIN))),
-                negated => Ok(negated.flatten()),
+            Values::build(values.kind.clone(), height, values.constant, |row| {
+                match cells.get(row).map(i64::checked_neg) {
+                    Some(None) if lenient => Ok(None),
+                    Some(None) => {
+                        Err(SqlError::value(format!("-({}) is out of the range of bigint", i64::MIN)))
+                    }
+                    negated => Ok(negated.flatten()),
+                }
             })
         }
         ref other => Err(SqlError::new(format!("a {other} cannot be negated"))),

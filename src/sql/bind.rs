@@ -1,16 +1,18 @@
 //! What every name in a query means, and of which type everything is: found once, before anything is read.
 //!
-//! The binder goes through a query from the inside out, as rows will go. Each table in FROM and in WITH gets a name that nothing else in
-//! the query has, each column is written out with its table, GROUP BY and HAVING with the expressions that their ordinals and aliases stand for,
-//! `NATURAL JOIN` with its columns. So two expressions that mean the same are equal trees, whoever looks at them; which tables an
-//! expression looks at, and whether a subquery looks at the query around it, is seen by its names alone ([`names::free`]).
+//! The binder goes through a query from the inside out, as rows will go. Each table in FROM and in WITH gets
+//! a name that nothing else in the query has, each column is written out with its table, GROUP BY and HAVING
+//! with the expressions that their ordinals and aliases stand for, `NATURAL JOIN` with its columns. So two
+//! expressions that mean the same are equal trees, whoever looks at them; which tables an expression looks
+//! at, and whether a subquery looks at the query around it, is seen by its names alone ([`names::free`]).
 //!
 //! - this file: a query and its common tables, and what is known of them at the end ([`Bound`]);
 //! - `from`: tables and joins; `select`: a `SELECT` and its clauses; `resolve`: the names in one expression;
 //! - `needed`: which columns of the events a bound query looks at.
 //!
-//! The type of an expression is asked of the functions that it calls, with columns that have no rows: there is one place that knows what
-//! a function takes and gives. Nothing else runs: no table is made, no join tried, no subquery asked for rows.
+//! The type of an expression is asked of the functions that it calls, with columns that have no rows: there
+//! is one place that knows what a function takes and gives. Nothing else runs: no table is made, no join
+//! tried, no subquery asked for rows.
 
 mod from;
 mod needed;
@@ -20,7 +22,9 @@ mod select;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use sqlparser::ast::{Expr, Ident, LimitClause, Query, SetExpr, TableAlias, TableFactor, TableWithJoins, With};
+use sqlparser::ast::{
+    Expr, Ident, LimitClause, Query, SetExpr, TableAlias, TableFactor, TableWithJoins, With,
+};
 
 use super::error::{Result, SqlError};
 use super::eval::{Scope, Via};
@@ -110,7 +114,10 @@ impl Bound {
             (Some(alias), _) => self.binder.tables.borrow().get(&alias.name.value).cloned(),
             (None, TableFactor::NestedJoin { table_with_joins, .. }) => {
                 let first = self.table(&table_with_joins.relation);
-                table_with_joins.joins.iter().try_fold(first?, |all, join| Some(all.beside(self.table(&join.relation)?)))
+                table_with_joins
+                    .joins
+                    .iter()
+                    .try_fold(first?, |all, join| Some(all.beside(self.table(&join.relation)?)))
             }
             _ => None,
         }
@@ -148,7 +155,12 @@ impl Binder {
 
     /// Gives a table in FROM a name of its own. `table` is what it is called without an alias.
     fn give_name(&self, alias: &mut Option<TableAlias>, table: &Ident) {
-        let alias = alias.get_or_insert_with(|| TableAlias { explicit: false, name: table.clone(), columns: Vec::new(), at: None });
+        let alias = alias.get_or_insert_with(|| TableAlias {
+            explicit: false,
+            name: table.clone(),
+            columns: Vec::new(),
+            at: None,
+        });
         alias.name = Ident { quote_style: None, value: self.name(&alias.name.value), span: alias.name.span };
     }
 
@@ -181,7 +193,11 @@ impl Binder {
         let is_all = |expr: &Expr| matches!(expr, Expr::Identifier(ident) if ident.value == "all");
         match &mut query.limit_clause {
             Some(LimitClause::LimitOffset { limit, offset, .. }) => {
-                for expr in limit.iter_mut().chain(offset.iter_mut().map(|offset| &mut offset.value)).filter(|expr| !is_all(expr)) {
+                for expr in limit
+                    .iter_mut()
+                    .chain(offset.iter_mut().map(|offset| &mut offset.value))
+                    .filter(|expr| !is_all(expr))
+                {
                     self.resolve(like, Clause::Rows, expr)?;
                 }
                 if limit.iter().chain(offset.iter().map(|offset| &offset.value)).any(walk::has_subquery) {
@@ -202,10 +218,13 @@ impl Binder {
         let mut ctes = ctes.clone();
         for table in &mut with.cte_tables {
             let name = table.alias.name.value.to_lowercase();
-            let columns: Vec<String> = table.alias.columns.iter().map(|column| column.name.value.clone()).collect();
+            let columns: Vec<String> =
+                table.alias.columns.iter().map(|column| column.name.value.clone()).collect();
             let own = self.name(&name);
             let rows = match recursive::halves(&table.query, &name).is_some() && with.recursive {
-                true => self.recursive(&ctes, outer, &mut table.query, (&own, &columns)).map_err(|error| error.at_span(table.alias.name.span))?,
+                true => self
+                    .recursive(&ctes, outer, &mut table.query, (&own, &columns))
+                    .map_err(|error| error.at_span(table.alias.name.span))?,
                 false => self.query(&ctes, outer, &mut table.query)?.renamed(&own, &columns),
             };
             table.alias.name = Ident { quote_style: None, value: own.clone(), span: table.alias.name.span };
@@ -215,12 +234,20 @@ impl Binder {
     }
 
     /// A table that asks itself: it has the columns of its first half.
-    fn recursive(&self, ctes: &Ctes, outer: Outer<'_>, query: &mut Query, (name, columns): (&str, &[String])) -> Result<Relation> {
+    fn recursive(
+        &self,
+        ctes: &Ctes,
+        outer: Outer<'_>,
+        query: &mut Query,
+        (name, columns): (&str, &[String]),
+    ) -> Result<Relation> {
         let mut body = &mut *query.body;
         while let SetExpr::Query(inner) = body {
             body = &mut *inner.body;
         }
-        let SetExpr::SetOperation { left, right, op, set_quantifier } = body else { return Err(SqlError::new("UNION is needed here")) };
+        let SetExpr::SetOperation { left, right, op, set_quantifier } = body else {
+            return Err(SqlError::new("UNION is needed here"));
+        };
         let (session, nothing) = (self.session(), Relation::default());
         let like = Scope { outer, ..Scope::new(&session, ctes, &nothing) };
         let first = self.set(&like, left)?.seen().renamed(name, columns);
@@ -237,9 +264,13 @@ impl Binder {
                 self.resolve_all(like, Clause::Rows, values)?;
                 value_rows(like, values)
             }
-            SetExpr::SetOperation { left, op, set_quantifier, right } => {
-                combine(like.session.limits(), self.set(like, left)?, self.set(like, right)?, *op, *set_quantifier)
-            }
+            SetExpr::SetOperation { left, op, set_quantifier, right } => combine(
+                like.session.limits(),
+                self.set(like, left)?,
+                self.set(like, right)?,
+                *op,
+                *set_quantifier,
+            ),
             _ => Err(SqlError::new("only SELECT can be asked: logs are read, never written").at(body)),
         }
     }

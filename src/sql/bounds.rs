@@ -1,4 +1,5 @@
-//! One condition → what it says about source, name, account, region and time of the events it can be true for.
+//! One condition → what it says about source, name, account, region and time of the events it can be true
+//! for.
 
 use std::collections::BTreeSet;
 
@@ -34,9 +35,10 @@ impl Bounds {
     pub fn of(condition: &Expr, alias: &str, now: Timestamp) -> Self {
         match condition {
             Expr::Nested(inner) => Self::of(inner, alias, now),
-            expr if is_chain_of(expr, &Op::And) => {
-                walk::chain(expr, &Op::And).into_iter().map(|expr| Self::of(expr, alias, now)).fold(Self::default(), Self::and)
-            }
+            expr if is_chain_of(expr, &Op::And) => walk::chain(expr, &Op::And)
+                .into_iter()
+                .map(|expr| Self::of(expr, alias, now))
+                .fold(Self::default(), Self::and),
             expr if is_chain_of(expr, &Op::Or) => {
                 let each = walk::chain(expr, &Op::Or).into_iter().map(|expr| Self::of(expr, alias, now));
                 each.reduce(Self::or).unwrap_or_default()
@@ -47,13 +49,17 @@ impl Bounds {
             },
             Expr::InList { expr, list, negated: false } => {
                 let each = list.iter().map(|item| compare(expr, &Op::Eq, item, alias, now));
-                each.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().reduce(Self::or)).unwrap_or_default()
+                each.collect::<Option<Vec<_>>>()
+                    .and_then(|all| all.into_iter().reduce(Self::or))
+                    .unwrap_or_default()
             }
             Expr::Between { expr, low, high, negated: false } => {
                 let low = compare(expr, &Op::GtEq, low, alias, now).unwrap_or_default();
                 low.and(compare(expr, &Op::LtEq, high, alias, now).unwrap_or_default())
             }
-            Expr::Like { expr, pattern, negated: false, escape_char: None, .. } => like(expr, pattern, alias, now).unwrap_or_default(),
+            Expr::Like { expr, pattern, negated: false, escape_char: None, .. } => {
+                like(expr, pattern, alias, now).unwrap_or_default()
+            }
             _ => Self::default(),
         }
     }
@@ -98,8 +104,14 @@ impl Bounds {
     /// The partition's date as a range of time.
     fn dated(self) -> Self {
         let [Some(year), month, day] = self.date else { return Self { date: [None; 3], ..self } };
-        let Some((since, until)) = range_of(year, month, day.filter(|_| month.is_some())) else { return Self { date: [None; 3], ..self } };
-        Self { date: [None; 3], ..self }.and(Self { since: Some(since), until: Some(until), ..Self::default() })
+        let Some((since, until)) = range_of(year, month, day.filter(|_| month.is_some())) else {
+            return Self { date: [None; 3], ..self };
+        };
+        Self { date: [None; 3], ..self }.and(Self {
+            since: Some(since),
+            until: Some(until),
+            ..Self::default()
+        })
     }
 
     pub fn write(self, scan: &mut Scan) {
@@ -201,12 +213,20 @@ fn is_time_of(expr: &Expr, alias: &str) -> bool {
     match expr {
         Expr::Nested(inner) => is_time_of(inner, alias),
         Expr::Cast { expr, data_type, .. } => {
-            let time = matches!(data_type, sqlparser::ast::DataType::Timestamp(..) | sqlparser::ast::DataType::Date);
+            let time =
+                matches!(data_type, sqlparser::ast::DataType::Timestamp(..) | sqlparser::ast::DataType::Date);
             time && (is_eventtime(expr) || is_time_of(expr, alias))
         }
-        Expr::Function(function) => match (names::of_function(function).as_str(), functions::arguments(function).unwrap_or_default().as_slice()) {
-            ("from_iso8601_timestamp" | "date" | "timestamp" | "from_iso8601_date", [inner]) => is_eventtime(inner) || is_time_of(inner, alias),
-            ("parse_datetime" | "date_parse", [inner, format]) => is_eventtime(inner) && starts_with_date(format),
+        Expr::Function(function) => match (
+            names::of_function(function).as_str(),
+            functions::arguments(function).unwrap_or_default().as_slice(),
+        ) {
+            ("from_iso8601_timestamp" | "date" | "timestamp" | "from_iso8601_date", [inner]) => {
+                is_eventtime(inner) || is_time_of(inner, alias)
+            }
+            ("parse_datetime" | "date_parse", [inner, format]) => {
+                is_eventtime(inner) && starts_with_date(format)
+            }
             _ => false,
         },
         _ => false,
@@ -219,7 +239,9 @@ fn is_respelled(expr: &Expr, alias: &str) -> bool {
     let arguments = functions::arguments(function).unwrap_or_default();
     let (Some(inner), Some(letter)) = (arguments.first(), arguments.get(1)) else { return false };
     let letters = matches!(letter.to_string().as_str(), "'T'" | "'Z'");
-    names::of_function(function) == "replace" && letters && (column_of(inner, alias) == Some("eventtime") || is_respelled(inner, alias))
+    names::of_function(function) == "replace"
+        && letters
+        && (column_of(inner, alias) == Some("eventtime") || is_respelled(inner, alias))
 }
 
 fn starts_with_date(format: &Expr) -> bool {
@@ -241,8 +263,12 @@ fn constant(expr: &Expr, now: Timestamp) -> Option<Constant> {
     let session = Session { catalog: &catalog, now: now.millis(), shapes: None };
     let values = Scope::new(&session, &ctes, &row).eval(expr).ok()?;
     match values.kind {
-        Kind::Varchar => Some(Constant { text: values.texts().ok()?.get(0).map(str::to_owned), millis: None }),
-        Kind::Date | Kind::Timestamp { .. } | Kind::Zoned(_) => Some(Constant { text: None, millis: clock::millis(&values, 1).ok()?.get(0) }),
+        Kind::Varchar => {
+            Some(Constant { text: values.texts().ok()?.get(0).map(str::to_owned), millis: None })
+        }
+        Kind::Date | Kind::Timestamp { .. } | Kind::Zoned(_) => {
+            Some(Constant { text: None, millis: clock::millis(&values, 1).ok()?.get(0) })
+        }
         _ => None,
     }
 }
@@ -252,8 +278,9 @@ fn day_of(millis: i64) -> (i64, i64) {
     (start, start.saturating_add(DAY_MILLIS))
 }
 
-/// The days that a text which starts like a date can mean: `2026`, `2026-03`, `2026/03/02`, `2026-03-02T10:00:00Z`.
-/// Texts are compared letter by letter, so that only the date itself says something for sure.
+/// The days that a text which starts like a date can mean: `2026`, `2026-03`, `2026/03/02`,
+/// `2026-03-02T10:00:00Z`. Texts are compared letter by letter, so that only the date itself says something
+/// for sure.
 fn text_range(text: &str) -> Option<(i64, i64)> {
     let number = |range: std::ops::Range<usize>| {
         let digits = text.get(range)?;
@@ -264,12 +291,15 @@ fn text_range(text: &str) -> Option<(i64, i64)> {
         4 => range_of(number(0..4)?, None, None),
         7 if separator(4) => range_of(number(0..4)?, Some(number(5..7)?), None),
         8 => range_of(number(0..4)?, Some(number(4..6)?), Some(number(6..8)?)),
-        10.. if separator(4) && separator(7) => range_of(number(0..4)?, Some(number(5..7)?), Some(number(8..10)?)),
+        10.. if separator(4) && separator(7) => {
+            range_of(number(0..4)?, Some(number(5..7)?), Some(number(8..10)?))
+        }
         _ => None,
     }
 }
 
-/// The same for a column that is a text with dashes whatever the query compares it with: letters after them say nothing of days.
+/// The same for a column that is a text with dashes whatever the query compares it with: letters after them
+/// say nothing of days.
 fn dashed_range(text: &str) -> Option<(i64, i64)> {
     let is_dash = |at: usize| text.as_bytes().get(at).is_none_or(|byte| *byte == b'-');
     if is_dash(4) && is_dash(7) { text_range(text) } else { None }

@@ -24,23 +24,37 @@ use crate::tables::kind::entry;
 /// The type that a type name means. All whole numbers are `bigint`, `real` is `double`.
 pub(super) fn kind_of(data_type: &DataType) -> Result<Kind> {
     Ok(match data_type {
-        DataType::Varchar(_) | DataType::String(_) | DataType::Text | DataType::Char(_) | DataType::CharVarying(_) | DataType::Character(_) => {
-            Kind::Varchar
-        }
-        DataType::Int(_) | DataType::Integer(_) | DataType::BigInt(_) | DataType::SmallInt(_) | DataType::TinyInt(_) => Kind::Bigint,
+        DataType::Varchar(_)
+        | DataType::String(_)
+        | DataType::Text
+        | DataType::Char(_)
+        | DataType::CharVarying(_)
+        | DataType::Character(_) => Kind::Varchar,
+        DataType::Int(_)
+        | DataType::Integer(_)
+        | DataType::BigInt(_)
+        | DataType::SmallInt(_)
+        | DataType::TinyInt(_) => Kind::Bigint,
         DataType::Double(_) | DataType::DoublePrecision | DataType::Real | DataType::Float(_) => Kind::Double,
         DataType::Decimal(info) | DataType::Numeric(info) | DataType::Dec(info) => decimal_kind(info)?,
         DataType::Boolean | DataType::Bool => Kind::Boolean,
         DataType::Date => Kind::Date,
-        DataType::Timestamp(_, zone) => Kind::Timestamp { zoned: matches!(zone, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz) },
-        DataType::JSON => Kind::Json,
-        DataType::Array(ArrayElemTypeDef::AngleBracket(inner) | ArrayElemTypeDef::Parenthesis(inner) | ArrayElemTypeDef::SquareBracket(inner, _)) => {
-            Kind::array(kind_of(inner)?)
+        DataType::Timestamp(_, zone) => {
+            Kind::Timestamp { zoned: matches!(zone, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz) }
         }
+        DataType::JSON => Kind::Json,
+        DataType::Array(
+            ArrayElemTypeDef::AngleBracket(inner)
+            | ArrayElemTypeDef::Parenthesis(inner)
+            | ArrayElemTypeDef::SquareBracket(inner, _),
+        ) => Kind::array(kind_of(inner)?),
         DataType::Map(key, value) => Kind::Map(Box::new(kind_of(key)?), Box::new(kind_of(value)?)),
         DataType::Struct(fields, _) => {
             let fields = fields.iter().enumerate().map(|(at, field)| {
-                let name = field.field_name.as_ref().map_or_else(|| format!("field{at}"), |ident| ident.value.to_lowercase());
+                let name = field
+                    .field_name
+                    .as_ref()
+                    .map_or_else(|| format!("field{at}"), |ident| ident.value.to_lowercase());
                 Ok((name, kind_of(&field.field_type)?))
             });
             Kind::Row(fields.collect::<Result<_>>()?)
@@ -53,7 +67,11 @@ pub(super) fn kind_of(data_type: &DataType) -> Result<Kind> {
 
 /// Texts cut to the length that a type gives them: `CAST(eventtime AS varchar(10))`.
 pub(super) fn cut(values: Values, data_type: &DataType, height: usize) -> Result<Values> {
-    let (DataType::Varchar(length) | DataType::Char(length) | DataType::CharVarying(length) | DataType::Character(length)) = data_type else {
+    let (DataType::Varchar(length)
+    | DataType::Char(length)
+    | DataType::CharVarying(length)
+    | DataType::Character(length)) = data_type
+    else {
         return Ok(values);
     };
     let most = match length {
@@ -62,7 +80,9 @@ pub(super) fn cut(values: Values, data_type: &DataType, height: usize) -> Result
     };
     let texts = values.texts()?;
     Values::build(Kind::Varchar, height, values.constant, |row| {
-        Ok(texts.get(row).map(|text| text.char_indices().nth(most).map_or(text, |(end, _)| text.get(..end).unwrap_or(text)).to_owned()))
+        Ok(texts.get(row).map(|text| {
+            text.char_indices().nth(most).map_or(text, |(end, _)| text.get(..end).unwrap_or(text)).to_owned()
+        }))
     })
 }
 
@@ -92,7 +112,10 @@ pub(super) fn cast(values: &Values, to: &Kind, height: usize, lenient: bool) -> 
     let constant = values.constant;
     let refuse = |text: &str| match lenient {
         true => Ok(()),
-        false => Err(SqlError::value(format!("'{}' cannot be read as {to}", text.chars().take(80).collect::<String>()))),
+        false => Err(SqlError::value(format!(
+            "'{}' cannot be read as {to}",
+            text.chars().take(80).collect::<String>()
+        ))),
     };
     match (&values.kind, to) {
         (Kind::Unknown, _) => {
@@ -103,7 +126,9 @@ pub(super) fn cast(values: &Values, to: &Kind, height: usize, lenient: bool) -> 
             let texts = values.texts()?;
             Values::build(Kind::Json, height, constant, |row| Ok(texts.get(row).map(json_string)))
         }
-        (Kind::Binary, Kind::Varchar) => Err(SqlError::new("varbinary cannot be made varchar; use from_utf8(…) or to_hex(…)")),
+        (Kind::Binary, Kind::Varchar) => {
+            Err(SqlError::new("varbinary cannot be made varchar; use from_utf8(…) or to_hex(…)"))
+        }
         (_, Kind::Varchar) => {
             let texts = texts(values, height)?;
             Values::build(Kind::Varchar, height, constant, |row| Ok(texts.get(row).cloned().flatten()))
@@ -112,29 +137,43 @@ pub(super) fn cast(values: &Values, to: &Kind, height: usize, lenient: bool) -> 
             let texts = json_texts(values, height)?;
             Values::build(Kind::Json, height, constant, |row| Ok(texts.get(row).cloned().flatten()))
         }
-        (Kind::Varchar | Kind::Json, Kind::Bigint) => read(values, to, height, |text| text.parse::<i64>().ok(), refuse),
-        (Kind::Varchar | Kind::Json, Kind::Double) => read(values, to, height, |text| text.parse::<f64>().ok(), refuse),
+        (Kind::Varchar | Kind::Json, Kind::Bigint) => {
+            read(values, to, height, |text| text.parse::<i64>().ok(), refuse)
+        }
+        (Kind::Varchar | Kind::Json, Kind::Double) => {
+            read(values, to, height, |text| text.parse::<f64>().ok(), refuse)
+        }
         (Kind::Varchar | Kind::Json, Kind::Boolean) => read(values, to, height, truth, refuse),
         (Kind::Varchar, Kind::Timestamp { .. }) => read(values, to, height, clock::read, refuse),
         (Kind::Varchar, Kind::Ip) => read(values, to, height, ip::digits, refuse),
-        (Kind::Varchar, Kind::Date) => read(values, to, height, |text| clock::read(text).map(|millis| millis.div_euclid(DAY_MILLIS)), refuse),
+        (Kind::Varchar, Kind::Date) => read(
+            values,
+            to,
+            height,
+            |text| clock::read(text).map(|millis| millis.div_euclid(DAY_MILLIS)),
+            refuse,
+        ),
         (Kind::Json, Kind::Array(_) | Kind::Row(_) | Kind::Map(..)) => match without_decimals(to)? {
             Some(texts) => cast(&from_json(values, &texts, lenient)?, to, height, lenient),
             None => from_json(values, to, lenient),
         },
         (_, Kind::Decimal { precision, scale }) => {
             let cells = to_decimal(values, (*precision, *scale), height)?;
-            Values::build_decimals(to.clone(), height, constant, |row| match cells.get(row).and_then(Option::as_ref) {
-                Some(Read::Number(number)) => Ok(Some(*number)),
-                Some(Read::Other(text)) => refuse(text).map(|()| None),
-                None => Ok(None),
+            Values::build_decimals(to.clone(), height, constant, |row| {
+                match cells.get(row).and_then(Option::as_ref) {
+                    Some(Read::Number(number)) => Ok(Some(*number)),
+                    Some(Read::Other(text)) => refuse(text).map(|()| None),
+                    None => Ok(None),
+                }
             })
         }
         (Kind::Decimal { scale, .. }, Kind::Bigint) => {
             let cells = values.decimals()?;
             Values::build(Kind::Bigint, height, constant, |row| {
                 let Some(value) = cells.get(row) else { return Ok(None) };
-                match decimal::rescaled(value, *scale, decimal::DIGITS_MAX, 0)?.and_then(|value| i64::try_from(value).ok()) {
+                match decimal::rescaled(value, *scale, decimal::DIGITS_MAX, 0)?
+                    .and_then(|value| i64::try_from(value).ok())
+                {
                     None => refuse(&decimal::show(value, *scale)).map(|()| None),
                     whole => Ok(whole),
                 }
@@ -173,14 +212,22 @@ pub(super) fn cast(values: &Values, to: &Kind, height: usize, lenient: bool) -> 
             Values::build(to.clone(), height, constant, |row| Ok(cells.get(row)))
         }
         // Without a zone, a time is what the clock showed.
-        (Kind::Zoned(_), Kind::Timestamp { zoned: false }) => Ok(Values { kind: to.clone(), ..clock::wall(values)? }),
-        (from, Kind::Timestamp { .. }) if from.is_timestamp() => Ok(Values { kind: to.clone(), ..values.clone() }),
+        (Kind::Zoned(_), Kind::Timestamp { zoned: false }) => {
+            Ok(Values { kind: to.clone(), ..clock::wall(values)? })
+        }
+        (from, Kind::Timestamp { .. }) if from.is_timestamp() => {
+            Ok(Values { kind: to.clone(), ..values.clone() })
+        }
         (from, Kind::Date) if from.is_timestamp() => {
             let cells = clock::wall(values)?.wholes()?;
-            Values::build(Kind::Date, height, constant, |row| Ok(cells.get(row).map(|millis| millis.div_euclid(DAY_MILLIS))))
+            Values::build(Kind::Date, height, constant, |row| {
+                Ok(cells.get(row).map(|millis| millis.div_euclid(DAY_MILLIS)))
+            })
         }
         (Kind::Array(_), Kind::Array(element)) => cast_elements(values, element, lenient),
-        (Kind::Row(from), Kind::Row(fields)) if from.len() == fields.len() => cast_fields(values, from, fields, lenient),
+        (Kind::Row(from), Kind::Row(fields)) if from.len() == fields.len() => {
+            cast_fields(values, from, fields, lenient)
+        }
         (from, to) => Err(SqlError::new(format!("{from} cannot be made {to}"))),
     }
 }
@@ -213,7 +260,8 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// The text that a JSON value is as `varchar`: a string without quotes, everything else as it stands, `null` as NULL.
+/// The text that a JSON value is as `varchar`: a string without quotes, everything else as it stands, `null`
+/// as NULL.
 pub(super) fn scalar_text(json: &str) -> Option<String> {
     let value: &RawValue = serde_json::from_str(json).ok()?;
     text_of(value).map(|text| text.into_owned())
@@ -239,7 +287,10 @@ fn from_json(values: &Values, to: &Kind, lenient: bool) -> Result<Values> {
     let mut builder = Builder::new(to);
     for text in texts.iter() {
         let value = text.and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
-        let fits = value.is_none_or(|value| value.get() == "null" || value.get().starts_with(if matches!(to, Kind::Array(_)) { '[' } else { '{' }));
+        let fits = value.is_none_or(|value| {
+            value.get() == "null"
+                || value.get().starts_with(if matches!(to, Kind::Array(_)) { '[' } else { '{' })
+        });
         if !fits && !lenient {
             return Err(SqlError::value(format!("a JSON value cannot be read as {to}")));
         }
@@ -252,13 +303,24 @@ fn cast_elements(values: &Values, element: &Kind, lenient: bool) -> Result<Value
     let (elements, lengths) = explode(values)?;
     let height = elements.data.len();
     let elements = cast(&elements, element, height, lenient)?;
-    Ok(Values { kind: Kind::array(element.clone()), data: lists("", &elements.data, element, &lengths), constant: values.constant })
+    Ok(Values {
+        kind: Kind::array(element.clone()),
+        data: lists("", &elements.data, element, &lengths),
+        constant: values.constant,
+    })
 }
 
-fn cast_fields(values: &Values, from: &[(String, Kind)], to: &[(String, Kind)], lenient: bool) -> Result<Values> {
+fn cast_fields(
+    values: &Values,
+    from: &[(String, Kind)],
+    to: &[(String, Kind)],
+    lenient: bool,
+) -> Result<Values> {
     let height = values.data.len();
     let mut fields = Vec::new();
-    for ((field, (_, from)), (name, to)) in values.data.struct_()?.fields_as_series().into_iter().zip(from).zip(to) {
+    for ((field, (_, from)), (name, to)) in
+        values.data.struct_()?.fields_as_series().into_iter().zip(from).zip(to)
+    {
         let field = Values { kind: from.clone(), data: field, constant: false };
         fields.push(cast(&field, to, height, lenient)?.spread(height).with_name(name.as_str().into()));
     }
@@ -271,23 +333,33 @@ pub(super) fn explode(values: &Values) -> Result<(Values, Vec<Option<usize>>)> {
     let element = match &values.kind {
         Kind::Array(element) => (**element).clone(),
         Kind::Map(key, value) => entry(key, value),
-        Kind::Unknown => return Ok((Values::new(Kind::Unknown, Series::new_empty("".into(), &Physical::Boolean)), vec![None; values.data.len()])),
+        Kind::Unknown => {
+            return Ok((
+                Values::new(Kind::Unknown, Series::new_empty("".into(), &Physical::Boolean)),
+                vec![None; values.data.len()],
+            ));
+        }
         other => return Err(SqlError::new(format!("an array is needed here, and this is {other}"))),
     };
     let column = values.data.list()?.rechunk();
     let Some(array) = column.downcast_iter().next() else {
-        return Ok((Values::new(element.clone(), Series::new_empty("".into(), &element.dtype())), Vec::new()));
+        return Ok((
+            Values::new(element.clone(), Series::new_empty("".into(), &element.dtype())),
+            Vec::new(),
+        ));
     };
     let offset = |at: usize| array.offsets().get(at).and_then(|at| usize::try_from(*at).ok()).unwrap_or(0);
     let is_there = |row: usize| array.validity().is_none_or(|there| there.get_bit(row));
-    let lengths: Vec<Option<usize>> = (0..column.len()).map(|row| is_there(row).then(|| offset(row + 1) - offset(row))).collect();
+    let lengths: Vec<Option<usize>> =
+        (0..column.len()).map(|row| is_there(row).then(|| offset(row + 1) - offset(row))).collect();
     let (start, end) = (offset(0), offset(column.len()));
     let all = column.get_inner();
     // What lies under a NULL is nobody's.
     let elements = if lengths.iter().flatten().sum::<usize>() == end - start {
         all.slice(i64::try_from(start).unwrap_or(i64::MAX), end - start)
     } else {
-        let rows = (0..column.len()).filter(|row| is_there(*row)).flat_map(|row| offset(row)..offset(row + 1));
+        let rows =
+            (0..column.len()).filter(|row| is_there(*row)).flat_map(|row| offset(row)..offset(row + 1));
         super::values::take(&all, &rows.map(|at| u32::try_from(at).ok()).collect::<Vec<_>>())?
     };
     Ok((Values::new(element, elements.with_name("".into())), lengths))

@@ -55,11 +55,16 @@ pub(super) fn check(tokens: &[TokenWithSpan]) -> Result<()> {
                 _ => {}
             }
             if *tests > TESTS_MAX {
-                return Err(SqlError::new(format!("more than {TESTS_MAX} tests (IS, IN, =, LIKE …) of one another")).at_span(token.span));
+                return Err(SqlError::new(format!(
+                    "more than {TESTS_MAX} tests (IS, IN, =, LIKE …) of one another"
+                ))
+                .at_span(token.span));
             }
         }
         if operators > OPERATORS_MAX {
-            let error = SqlError::new(format!("more than {OPERATORS_MAX} operators (AND, OR, +, || …); a long list of values belongs in IN (…)"));
+            let error = SqlError::new(format!(
+                "more than {OPERATORS_MAX} operators (AND, OR, +, || …); a long list of values belongs in IN (…)"
+            ));
             return Err(error.at_span(token.span));
         }
     }
@@ -70,23 +75,68 @@ fn link(token: &Token) -> Link {
     match token {
         Token::Word(word) if word.quote_style.is_some() => Link::None,
         Token::Word(word) => match word.keyword {
-            Keyword::AND | Keyword::OR | Keyword::NOT | Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT | Keyword::XOR | Keyword::DIV => {
-                Link::Operator
-            }
-            Keyword::IS | Keyword::IN | Keyword::LIKE | Keyword::ILIKE | Keyword::RLIKE | Keyword::REGEXP | Keyword::SIMILAR => Link::Test,
-            Keyword::BETWEEN | Keyword::AT | Keyword::COLLATE | Keyword::OVERLAPS | Keyword::NOTNULL | Keyword::MATCH => Link::Test,
+            Keyword::AND
+            | Keyword::OR
+            | Keyword::NOT
+            | Keyword::UNION
+            | Keyword::INTERSECT
+            | Keyword::EXCEPT
+            | Keyword::XOR
+            | Keyword::DIV => Link::Operator,
+            Keyword::IS
+            | Keyword::IN
+            | Keyword::LIKE
+            | Keyword::ILIKE
+            | Keyword::RLIKE
+            | Keyword::REGEXP
+            | Keyword::SIMILAR => Link::Test,
+            Keyword::BETWEEN
+            | Keyword::AT
+            | Keyword::COLLATE
+            | Keyword::OVERLAPS
+            | Keyword::NOTNULL
+            | Keyword::MATCH => Link::Test,
             Keyword::CASE => Link::Open,
             Keyword::END => Link::Close,
-            Keyword::SELECT | Keyword::FROM | Keyword::WHERE | Keyword::WHEN | Keyword::THEN | Keyword::ELSE => Link::End,
-            Keyword::ON | Keyword::HAVING | Keyword::GROUP | Keyword::ORDER | Keyword::LIMIT | Keyword::JOIN | Keyword::AS => Link::End,
+            Keyword::SELECT
+            | Keyword::FROM
+            | Keyword::WHERE
+            | Keyword::WHEN
+            | Keyword::THEN
+            | Keyword::ELSE => Link::End,
+            Keyword::ON
+            | Keyword::HAVING
+            | Keyword::GROUP
+            | Keyword::ORDER
+            | Keyword::LIMIT
+            | Keyword::JOIN
+            | Keyword::AS => Link::End,
             _ => Link::None,
         },
         Token::LParen | Token::LBracket | Token::LBrace => Link::Open,
         Token::RParen | Token::RBracket | Token::RBrace => Link::Close,
         Token::Comma | Token::SemiColon => Link::End,
-        Token::Eq | Token::DoubleEq | Token::Neq | Token::Lt | Token::Gt | Token::LtEq | Token::GtEq | Token::Arrow => Link::Test,
-        Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod | Token::StringConcat | Token::DoubleColon => Link::Operator,
-        Token::Number(..) | Token::Whitespace(_) | Token::Period | Token::Colon | Token::EOF | Token::Placeholder(_) => Link::None,
+        Token::Eq
+        | Token::DoubleEq
+        | Token::Neq
+        | Token::Lt
+        | Token::Gt
+        | Token::LtEq
+        | Token::GtEq
+        | Token::Arrow => Link::Test,
+        Token::Plus
+        | Token::Minus
+        | Token::Mul
+        | Token::Div
+        | Token::Mod
+        | Token::StringConcat
+        | Token::DoubleColon => Link::Operator,
+        Token::Number(..)
+        | Token::Whitespace(_)
+        | Token::Period
+        | Token::Colon
+        | Token::EOF
+        | Token::Placeholder(_) => Link::None,
         other if is_literal(other) => Link::None,
         // Unknown operators, which the parser may know.
         _ => Link::Operator,
@@ -121,7 +171,15 @@ mod tests {
 
     #[test]
     fn tests_of_tests_are_few_and_tests_beside_each_other_many() {
-        for chained in [" IS NULL", " IN (1)", " = 1", " BETWEEN 0 AND 2", " IS DISTINCT FROM 1", " = CASE WHEN 1 = 1 THEN 2 END", " -> 1"] {
+        for chained in [
+            " IS NULL",
+            " IN (1)",
+            " = 1",
+            " BETWEEN 0 AND 2",
+            " IS DISTINCT FROM 1",
+            " = CASE WHEN 1 = 1 THEN 2 END",
+            " -> 1",
+        ] {
             assert!(!is_fine(&format!("SELECT 1{}", chained.repeat(40))), "{chained}");
             assert!(is_fine(&format!("SELECT {}", vec![format!("1{chained}"); 90].join(", "))), "{chained}");
         }

@@ -17,7 +17,9 @@ pub(super) fn millis(values: &Values, height: usize) -> Result<Wholes> {
     let built = match values.kind {
         Kind::Date => {
             let days = values.wholes()?;
-            Values::build(ZONED, height, values.constant, |row| Ok(days.get(row).and_then(|days| days.checked_mul(DAY_MILLIS))))?
+            Values::build(ZONED, height, values.constant, |row| {
+                Ok(days.get(row).and_then(|days| days.checked_mul(DAY_MILLIS)))
+            })?
         }
         Kind::Varchar => {
             let texts = values.texts()?;
@@ -33,7 +35,9 @@ pub(super) fn millis(values: &Values, height: usize) -> Result<Wholes> {
 pub(super) fn wall(values: &Values) -> Result<Values> {
     let Kind::Zoned(_) = values.kind else { return Ok(values.clone()) };
     let (zone, cells) = (Zone::of(&values.kind), values.wholes()?);
-    Values::build(UNZONED, values.data.len(), values.constant, |row| Ok(cells.get(row).map(|millis| zone.wall(millis))))
+    Values::build(UNZONED, values.data.len(), values.constant, |row| {
+        Ok(cells.get(row).map(|millis| zone.wall(millis)))
+    })
 }
 
 /// A time as people and tools write it; a zone is honoured, none means UTC.
@@ -44,10 +48,18 @@ pub(super) fn read(text: &str) -> Option<i64> {
     }
     let text = text.strip_suffix(" UTC").unwrap_or(text);
     // A partition's date may be spelt with slashes.
-    if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d").or_else(|_| NaiveDate::parse_from_str(text, "%Y/%m/%d")) {
+    if let Ok(date) =
+        NaiveDate::parse_from_str(text, "%Y-%m-%d").or_else(|_| NaiveDate::parse_from_str(text, "%Y/%m/%d"))
+    {
         return Some(date.and_time(NaiveTime::MIN).and_utc().timestamp_millis());
     }
-    for format in ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%MZ"] {
+    for format in [
+        "%Y-%m-%dT%H:%M:%S%.f",
+        "%Y-%m-%d %H:%M:%S%.f",
+        "%Y-%m-%d %H:%M",
+        "%Y-%m-%dT%H:%M",
+        "%Y-%m-%dT%H:%MZ",
+    ] {
         if let Ok(time) = NaiveDateTime::parse_from_str(text, format) {
             return Some(time.and_utc().timestamp_millis());
         }
@@ -85,7 +97,12 @@ pub(super) fn show_iso(millis: i64, kind: &Kind) -> String {
         (_, Zone::Utc) => format!("{text}Z"),
         _ => {
             let ahead = zone.ahead(millis) / 60;
-            format!("{text}{}{:02}:{:02}", if ahead < 0 { '-' } else { '+' }, ahead.abs() / 60, ahead.abs() % 60)
+            format!(
+                "{text}{}{:02}:{:02}",
+                if ahead < 0 { '-' } else { '+' },
+                ahead.abs() / 60,
+                ahead.abs() % 60
+            )
         }
     }
 }
@@ -104,7 +121,13 @@ pub(super) fn show_span(millis: i64) -> String {
     let left = millis.unsigned_abs();
     let [day, hour, minute] = [DAY_MILLIS, HOUR_MILLIS, MINUTE_MILLIS].map(i64::unsigned_abs);
     let (days, rest) = (left / day, left % day);
-    format!("{sign}{days} {:02}:{:02}:{:02}.{:03}", rest / hour, rest / minute % 60, rest / 1000 % 60, rest % 1000)
+    format!(
+        "{sign}{days} {:02}:{:02}:{:02}.{:03}",
+        rest / hour,
+        rest / minute % 60,
+        rest / 1000 % 60,
+        rest % 1000
+    )
 }
 
 /// Names that mean a moment without being called.
@@ -123,7 +146,8 @@ pub(super) fn moment(name: &str, now: i64) -> Result<Values> {
 
 /// `interval '7' day`, `interval 7 day`, `interval '1' month`.
 pub(super) fn interval(interval: &Interval) -> Result<Values> {
-    let text = amount_text(&interval.value).ok_or_else(|| SqlError::new("an interval needs a quoted number, such as interval '7' day"))?;
+    let text = amount_text(&interval.value)
+        .ok_or_else(|| SqlError::new("an interval needs a quoted number, such as interval '7' day"))?;
     if interval.last_field.is_some() {
         return Err(SqlError::new("intervals of two units (… TO …) are not supported; add two intervals"));
     }
@@ -135,12 +159,17 @@ pub(super) fn interval(interval: &Interval) -> Result<Values> {
             None => return Err(SqlError::new("an interval needs a unit, such as interval '7' day")),
         },
     };
-    let number: i64 = number.trim().parse().map_err(|_| SqlError::new(format!("{number} is no whole number")))?;
+    let number: i64 =
+        number.trim().parse().map_err(|_| SqlError::new(format!("{number} is no whole number")))?;
     let too_long = || SqlError::new("the interval is too long");
     match unit_millis(&unit) {
-        Some(millis) => Ok(Values::constant(Kind::Span, Some(number.checked_mul(millis).ok_or_else(too_long)?))),
+        Some(millis) => {
+            Ok(Values::constant(Kind::Span, Some(number.checked_mul(millis).ok_or_else(too_long)?)))
+        }
         None => match unit_months(&unit) {
-            Some(months) => Ok(Values::constant(Kind::Months, Some(number.checked_mul(months).ok_or_else(too_long)?))),
+            Some(months) => {
+                Ok(Values::constant(Kind::Months, Some(number.checked_mul(months).ok_or_else(too_long)?)))
+            }
             None => Err(SqlError::new(format!("{unit} is no unit of time"))),
         },
     }
@@ -194,8 +223,9 @@ pub(super) fn plus_months(millis: i64, months: i64) -> Option<i64> {
     moved.map(|time| time.timestamp_millis())
 }
 
-/// Whole months from one time to another, towards zero. Where the later one is the last day of its month, no day of the
-/// earlier one's month counts as later than it: from 31 January to 29 February is a month, and so is the way back.
+/// Whole months from one time to another, towards zero. Where the later one is the last day of its month, no
+/// day of the earlier one's month counts as later than it: from 31 January to 29 February is a month, and so
+/// is the way back.
 pub(super) fn months_between(from: i64, to: i64) -> Option<i64> {
     if to < from {
         return months_between(to, from).map(|months| -months);
@@ -247,16 +277,22 @@ pub(super) fn extract(unit: &str, values: &Values, height: usize) -> Result<Valu
     if values.kind == Kind::Span {
         span_part(&unit, 0).ok_or_else(|| SqlError::new(format!("an interval has no {unit}")))?;
         let cells = values.wholes()?;
-        return Values::build(Kind::Bigint, height, values.constant, |row| Ok(cells.get(row).and_then(|millis| span_part(&unit, millis))));
+        return Values::build(Kind::Bigint, height, values.constant, |row| {
+            Ok(cells.get(row).and_then(|millis| span_part(&unit, millis)))
+        });
     }
     part(&unit, 0).ok_or_else(|| SqlError::new(format!("a time has no part {unit}")))?;
     if let (Kind::Zoned(_), "timezone_hour" | "timezone_minute") = (&values.kind, unit.as_str()) {
         let (zone, cells) = (Zone::of(&values.kind), values.wholes()?);
-        let ahead = |millis| if unit == "timezone_hour" { zone.ahead(millis) / 3600 } else { zone.ahead(millis) / 60 % 60 };
+        let ahead = |millis| {
+            if unit == "timezone_hour" { zone.ahead(millis) / 3600 } else { zone.ahead(millis) / 60 % 60 }
+        };
         return Values::build(Kind::Bigint, height, values.constant, |row| Ok(cells.get(row).map(ahead)));
     }
     let cells = millis(&wall(values)?, height)?;
-    Values::build(Kind::Bigint, height, values.constant, |row| Ok(cells.get(row).and_then(|millis| part(&unit, millis))))
+    Values::build(Kind::Bigint, height, values.constant, |row| {
+        Ok(cells.get(row).and_then(|millis| part(&unit, millis)))
+    })
 }
 
 /// The start of the unit in which a time lies.
@@ -266,7 +302,9 @@ pub(super) fn truncate(unit: &str, millis: i64) -> Option<i64> {
     }
     let date = to_chrono(millis)?.date_naive();
     let start = match unit {
-        "week" => date.checked_sub_signed(TimeDelta::days(i64::from(date.weekday().num_days_from_monday())))?,
+        "week" => {
+            date.checked_sub_signed(TimeDelta::days(i64::from(date.weekday().num_days_from_monday())))?
+        }
         "month" => date.with_day(1)?,
         "quarter" => date.with_day(1)?.with_month(date.month0() / 3 * 3 + 1)?,
         "year" => date.with_ordinal(1)?,
@@ -288,5 +326,7 @@ pub(super) fn with_time_zone(values: &Values, zone: &Values, height: usize) -> R
     let name = zone.constant_text().ok_or_else(|| SqlError::new("the time zone must be a text"))?;
     let zone = zone::named(&name)?;
     let cells = millis(&wall(values)?, height)?;
-    Values::build(zone.kind(), height, values.constant, |row| Ok(cells.get(row).map(|wall| zone.moment(wall))))
+    Values::build(zone.kind(), height, values.constant, |row| {
+        Ok(cells.get(row).map(|wall| zone.moment(wall)))
+    })
 }

@@ -1,7 +1,8 @@
 //! Records → the rows that a query needs of `cloudtrail_logs`, while they are read.
 //!
-//! Each worker builds rows in chunks and lets the query drop what it does not need before the next chunk begins, so that
-//! memory holds what the query keeps and not what it has seen. Where groups are all that a query asks of a lake, no row is made.
+//! Each worker builds rows in chunks and lets the query drop what it does not need before the next chunk
+//! begins, so that memory holds what the query keeps and not what it has seen. Where groups are all that a
+//! query asks of a lake, no row is made.
 
 mod copies;
 mod differing_copies;
@@ -42,7 +43,8 @@ const CHUNK_ROWS_WITH_LIMIT: usize = 256;
 
 /// Of the memory, the part that rows may take which are being made.
 const CHUNK_PART: u64 = 32;
-/// Where rows can go to disk, those that are kept take this part of the memory; one worker's are worth it from a part of that on.
+/// Where rows can go to disk, those that are kept take this part of the memory; one worker's are worth it
+/// from a part of that on.
 const KEPT_PART: u64 = 6;
 const WORTH_PART: u64 = 16;
 
@@ -113,10 +115,11 @@ pub struct Groups(pub(super) Counted);
 pub struct Worked(pub(super) Flowed);
 
 impl<'q> Gathering<'q> {
-    /// Rows for `query`, of events that `filter` admits, in at most `memory_bytes_max`. `distinct`: there are no second copies
-    /// among them.
+    /// Rows for `query`, of events that `filter` admits, in at most `memory_bytes_max`. `distinct`: there are
+    /// no second copies among them.
     pub fn new(query: &'q Query, filter: &'q Filter, distinct: bool, memory_bytes_max: u64) -> Self {
-        let (kept_bytes, events, full) = (AtomicU64::new(0), Mutex::default(), AtomicBool::new(query.scan().is_nothing()));
+        let (kept_bytes, events, full) =
+            (AtomicU64::new(0), Mutex::default(), AtomicBool::new(query.scan().is_nothing()));
         let prefilter = Prefilter::at(query.scan().names.as_deref());
         // What a record says of account and region may differ from what its partition says.
         let is_lake = distinct && has_every_place(filter);
@@ -147,11 +150,17 @@ impl<'q> Gathering<'q> {
         }
     }
 
-    /// The same, and what does not fit into memory goes to disk; `jobs` threads work out what has been gathered.
+    /// The same, and what does not fit into memory goes to disk; `jobs` threads work out what has been
+    /// gathered.
     pub fn spilling(self, spill: &Spill, jobs: usize) -> Self {
         let limits = self.flow_room.limits.clone();
         let disk_rows = Some(DiskRows::new(spill.clone(), self.memory_bytes_max, jobs));
-        Self { flow_room: flow::Room::new(limits, Some(spill.clone()), jobs), disk_rows, jobs: jobs.max(1), ..self }
+        Self {
+            flow_room: flow::Room::new(limits, Some(spill.clone()), jobs),
+            disk_rows,
+            jobs: jobs.max(1),
+            ..self
+        }
     }
 
     /// The same, and everything is read.
@@ -189,7 +198,18 @@ impl<'q> Gathering<'q> {
         let preaggregation = self.plan.map(|plan| PreAggregation::new(plan, &self.room));
         let worker = self.flow.map(|flow| Worker::new(flow, &self.flow_room));
         let survey = self.exports.then(Survey::default);
-        Collector { shared: self, rows, text_bytes: 0, pieces: Vec::new(), pieces_bytes: 0, preaggregation, worker, survey, taken: 0, failure: None }
+        Collector {
+            shared: self,
+            rows,
+            text_bytes: 0,
+            pieces: Vec::new(),
+            pieces_bytes: 0,
+            preaggregation,
+            worker,
+            survey,
+            taken: 0,
+            failure: None,
+        }
     }
 
     /// What all workers have.
@@ -284,20 +304,28 @@ impl<'q> Gathering<'q> {
     }
 
     /// Works out `count` pieces on all threads.
-    fn worked_out(&self, flow: &Flow, count: usize, piece: &(dyn Fn(usize) -> Result<Option<Rows>> + Sync)) -> Result<Flowed> {
+    fn worked_out(
+        &self,
+        flow: &Flow,
+        count: usize,
+        piece: &(dyn Fn(usize) -> Result<Option<Rows>> + Sync),
+    ) -> Result<Flowed> {
         let next = AtomicUsize::new(0);
         let work = || {
             let mut worker = Worker::new(flow, &self.flow_room);
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
-                let Some(rows) = (if at < count { piece(at)? } else { None }) else { return Ok(worker.into_parts()) };
+                let Some(rows) = (if at < count { piece(at)? } else { None }) else {
+                    return Ok(worker.into_parts());
+                };
                 worker.add_rows(&rows)?;
             }
         };
-        let done: Vec<Result<Vec<flow::Part>>> = match rayon::ThreadPoolBuilder::new().num_threads(self.jobs).build() {
-            Ok(pool) => pool.broadcast(|_| panics::caught(work)),
-            Err(_) => vec![panics::caught(work)],
-        };
+        let done: Vec<Result<Vec<flow::Part>>> =
+            match rayon::ThreadPoolBuilder::new().num_threads(self.jobs).build() {
+                Ok(pool) => pool.broadcast(|_| panics::caught(work)),
+                Err(_) => vec![panics::caught(work)],
+            };
         let parts = done.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
         panics::caught(|| flow.finish(parts, &self.flow_room, self.jobs))
     }
@@ -360,7 +388,8 @@ impl Collector<'_> {
     /// Whether the rows that are being made are enough to be looked at.
     fn is_chunk(&self) -> bool {
         let bytes_max = self.shared.memory_bytes_max / CHUNK_PART / self.shared.jobs as u64;
-        self.rows.height() >= self.chunk() || self.shared.disk_rows.is_some() && self.text_bytes as u64 > bytes_max
+        self.rows.height() >= self.chunk()
+            || self.shared.disk_rows.is_some() && self.text_bytes as u64 > bytes_max
     }
 
     fn flush(&mut self) {
@@ -369,7 +398,8 @@ impl Collector<'_> {
             return;
         }
         let rows = self.rows.take();
-        let all = if self.shared.refused.is_some() { differing_copies::identities(&rows) } else { Vec::new() };
+        let all =
+            if self.shared.refused.is_some() { differing_copies::identities(&rows) } else { Vec::new() };
         let kept = self.shared.query.keep(rows).and_then(|kept| {
             self.shared.refused.as_ref().map_or(Ok(()), |refused| refused.note(&all, &kept))?;
             Ok(kept)
@@ -393,7 +423,10 @@ impl Collector<'_> {
         }
         self.pieces.push(kept);
         self.pieces_bytes += bytes;
-        if can_go && all > self.shared.memory_bytes_max / KEPT_PART && self.pieces_bytes > self.shared.memory_bytes_max / KEPT_PART / WORTH_PART {
+        if can_go
+            && all > self.shared.memory_bytes_max / KEPT_PART
+            && self.pieces_bytes > self.shared.memory_bytes_max / KEPT_PART / WORTH_PART
+        {
             self.put_aside();
         }
     }
@@ -411,7 +444,8 @@ impl Collector<'_> {
 
     /// How many events were kept, these included.
     fn events_with(&self, kept: &Rows) -> u64 {
-        let identities = kept.columns.iter().find(|(name, _)| *name == IDENTITY).and_then(|(_, column)| column.i64().ok());
+        let identities =
+            kept.columns.iter().find(|(name, _)| *name == IDENTITY).and_then(|(_, column)| column.i64().ok());
         let (Some(identities), Ok(mut events)) = (identities, self.shared.events.lock()) else {
             return self.shared.rows.fetch_add(kept.height as u64, Ordering::Relaxed) + kept.height as u64;
         };
@@ -445,8 +479,9 @@ impl pipeline::Collector for Collector<'_> {
         Ok(())
     }
 
-    /// A lake has the columns as they are needed, but for what tells events of several sources apart. Where the user asks for accounts or regions, rows are read one by one: what a
-    /// record says of them may differ from what its partition says.
+    /// A lake has the columns as they are needed, but for what tells events of several sources apart. Where
+    /// the user asks for accounts or regions, rows are read one by one: what a record says of them may differ
+    /// from what its partition says.
     fn portion(&mut self, record_source: &dyn RecordSource, sources: Option<&[&str]>) -> Option<bool> {
         let lake = (record_source as &dyn Any).downcast_ref::<LakeFeed>()?;
         let filter = self.shared.filter;

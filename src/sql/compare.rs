@@ -13,7 +13,13 @@ use super::values::Values;
 use crate::tables::Kind;
 
 /// `left op right`; NULL where either is NULL.
-pub(super) fn compare(op: &BinaryOperator, left: &Values, right: &Values, height: usize, lenient: bool) -> Result<Values> {
+pub(super) fn compare(
+    op: &BinaryOperator,
+    left: &Values,
+    right: &Values,
+    height: usize,
+    lenient: bool,
+) -> Result<Values> {
     let (left, right) = unify(left, right, height, lenient).map_err(|error| match error.by_value {
         true => error,
         false => SqlError::new(format!("{} and {} cannot be compared with {op}", left.kind, right.kind)),
@@ -73,7 +79,8 @@ fn holds(op: &BinaryOperator, order: Option<Ordering>) -> bool {
     }
 }
 
-/// NaN is equal to nothing, and neither less nor greater than anything; polars gives it a place among the numbers.
+/// NaN is equal to nothing, and neither less nor greater than anything; polars gives it a place among the
+/// numbers.
 fn with_nan(op: &BinaryOperator, left: &Values, right: &Values, height: usize) -> Result<Option<Values>> {
     let has_nan = |values: &Values| Ok::<_, SqlError>(values.data.f64()?.iter().flatten().any(f64::is_nan));
     if left.kind != Kind::Double || !(has_nan(left)? || has_nan(right)?) {
@@ -81,10 +88,14 @@ fn with_nan(op: &BinaryOperator, left: &Values, right: &Values, height: usize) -
     }
     let (a, b) = (left.doubles()?, right.doubles()?);
     let constant = left.constant && right.constant;
-    Values::build(Kind::Boolean, height, constant, |row| Ok(a.get(row).zip(b.get(row)).map(|(a, b)| holds(op, a.partial_cmp(&b))))).map(Some)
+    Values::build(Kind::Boolean, height, constant, |row| {
+        Ok(a.get(row).zip(b.get(row)).map(|(a, b)| holds(op, a.partial_cmp(&b))))
+    })
+    .map(Some)
 }
 
-/// Whether two values are the same, where NULLs inside of arrays, rows and maps are the same, too. NULL where either is NULL.
+/// Whether two values are the same, where NULLs inside of arrays, rows and maps are the same, too. NULL where
+/// either is NULL.
 pub(super) fn same(left: &Values, right: &Values, height: usize, lenient: bool) -> Result<Values> {
     let (a, b) = unify(left, right, height, lenient)?;
     if !matches!(a.kind, Kind::Array(_) | Kind::Row(_) | Kind::Map(..)) {
@@ -95,8 +106,8 @@ pub(super) fn same(left: &Values, right: &Values, height: usize, lenient: bool) 
     Ok(Values::booleans(cells.collect::<BooleanChunked>(), false))
 }
 
-/// Both values in the type that both fit. Trino's rules, and one more: where a table of another definition has a number,
-/// a truth value or a time and ours has its text, the text is read as that.
+/// Both values in the type that both fit. Trino's rules, and one more: where a table of another definition
+/// has a number, a truth value or a time and ours has its text, the text is read as that.
 pub(super) fn unify(left: &Values, right: &Values, height: usize, lenient: bool) -> Result<(Values, Values)> {
     let kind = common(&left.kind, &right.kind)?;
     // A text that is no number or time compares as NULL unless it is the query's own literal.
@@ -109,19 +120,28 @@ pub(super) fn common(a: &Kind, b: &Kind) -> Result<Kind> {
     Ok(match (a, b) {
         (a, b) if a == b => a.clone(),
         (Kind::Unknown, other) | (other, Kind::Unknown) => other.clone(),
-        (Kind::Bigint | Kind::Decimal { .. }, Kind::Double) | (Kind::Double, Kind::Bigint | Kind::Decimal { .. }) => Kind::Double,
+        (Kind::Bigint | Kind::Decimal { .. }, Kind::Double)
+        | (Kind::Double, Kind::Bigint | Kind::Decimal { .. }) => Kind::Double,
         (Kind::Bigint | Kind::Decimal { .. }, Kind::Bigint | Kind::Decimal { .. }) => {
             decimal::common(a, b).ok_or_else(|| SqlError::new(format!("{a} and {b} do not go together")))?
         }
         (Kind::Varchar, Kind::Decimal { .. }) | (Kind::Decimal { .. }, Kind::Varchar) => Kind::Double,
         (Kind::Varchar, Kind::Json) | (Kind::Json, Kind::Varchar) => Kind::Varchar,
-        (Kind::Date, Kind::Timestamp { zoned }) | (Kind::Timestamp { zoned }, Kind::Date) => Kind::Timestamp { zoned: *zoned },
+        (Kind::Date, Kind::Timestamp { zoned }) | (Kind::Timestamp { zoned }, Kind::Date) => {
+            Kind::Timestamp { zoned: *zoned }
+        }
         (Kind::Zoned(_), b) if b.is_time() => Kind::Timestamp { zoned: true },
         (a, Kind::Zoned(_)) if a.is_time() => Kind::Timestamp { zoned: true },
         (Kind::Timestamp { .. }, Kind::Timestamp { .. }) => Kind::Timestamp { zoned: true },
         (Kind::Varchar, Kind::Zoned(_)) | (Kind::Zoned(_), Kind::Varchar) => Kind::Timestamp { zoned: true },
-        (Kind::Varchar, other @ (Kind::Date | Kind::Timestamp { .. } | Kind::Boolean | Kind::Bigint | Kind::Double))
-        | (other @ (Kind::Date | Kind::Timestamp { .. } | Kind::Boolean | Kind::Bigint | Kind::Double), Kind::Varchar) => other.clone(),
+        (
+            Kind::Varchar,
+            other @ (Kind::Date | Kind::Timestamp { .. } | Kind::Boolean | Kind::Bigint | Kind::Double),
+        )
+        | (
+            other @ (Kind::Date | Kind::Timestamp { .. } | Kind::Boolean | Kind::Bigint | Kind::Double),
+            Kind::Varchar,
+        ) => other.clone(),
         (Kind::Varchar, Kind::Ip) | (Kind::Ip, Kind::Varchar) => Kind::Ip,
         (Kind::Array(a), Kind::Array(b)) => Kind::array(common(a, b)?),
         (Kind::Row(a), Kind::Row(b)) if a.len() == b.len() => {

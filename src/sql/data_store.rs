@@ -19,7 +19,10 @@ pub(super) const TABLE: &str = "cloudtrail_lake";
 
 /// Whether a query is for an event data store.
 pub(super) fn is_meant(query: &Query) -> bool {
-    visit_relations(query, |name| if names::last(name) == TABLE { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }).is_break()
+    visit_relations(query, |name| {
+        if names::last(name) == TABLE { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })
+    .is_break()
 }
 
 /// The rows of `cloudtrail_logs` with the types of an event data store.

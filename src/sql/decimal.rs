@@ -62,7 +62,9 @@ pub(super) fn common(a: &Kind, b: &Kind) -> Option<Kind> {
 /// is too large.
 pub(super) fn parse(text: &str, precision: u8, scale: u8) -> Option<Option<i128>> {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok().filter(|exponent| exponent.abs() < 400)?),
+        Some((mantissa, exponent)) => {
+            (mantissa, exponent.parse::<i32>().ok().filter(|exponent| exponent.abs() < 400)?)
+        }
         None => (text, 0),
     };
     let (sign, unsigned) = match mantissa.strip_prefix('-') {
@@ -76,7 +78,9 @@ pub(super) fn parse(text: &str, precision: u8, scale: u8) -> Option<Option<i128>
     }
     // How many digits come before the last one that is kept.
     let kept = i64::try_from(whole.len()).ok()? + i64::from(exponent) + i64::from(scale);
-    let digit = |at: i64| usize::try_from(at).ok().and_then(|at| digits.get(at)).map_or(0, |digit| i128::from(digit - b'0'));
+    let digit = |at: i64| {
+        usize::try_from(at).ok().and_then(|at| digits.get(at)).map_or(0, |digit| i128::from(digit - b'0'))
+    };
     let mut value = 0_i128;
     for at in 0..kept.max(0) {
         value = match value.checked_mul(10).and_then(|value| value.checked_add(digit(at))) {
@@ -99,7 +103,9 @@ fn power(exponent: u8) -> Result<i128> {
 }
 
 pub(super) fn too_many() -> SqlError {
-    SqlError::value("the number has more than the 38 digits that a decimal has; CAST(… AS double) has less digits and no end")
+    SqlError::value(
+        "the number has more than the 38 digits that a decimal has; CAST(… AS double) has less digits and no end",
+    )
 }
 
 /// `value / divisor`, rounding halves away from zero.
@@ -239,12 +245,22 @@ pub(super) fn whole(values: &Values, way: Way, height: usize) -> Result<Values> 
 }
 
 /// `round(x, digits)` keeps the scale of the type: 2.345 becomes 2.350.
-pub(super) fn to_digits(values: &Values, digits_of: &Wholes, way: Way, height: usize, constant: bool) -> Result<Values> {
+pub(super) fn to_digits(
+    values: &Values,
+    digits_of: &Wholes,
+    way: Way,
+    height: usize,
+    constant: bool,
+) -> Result<Values> {
     let (precision, scale) = digits(&values.kind).unwrap_or(OF_BIGINT);
     let cells = values.decimals()?;
-    Values::build_decimals(kind(precision.saturating_add(1), scale), height, constant, |row| match cells.get(row).zip(digits_of.get(row)) {
-        Some((value, digits)) => fit(cut(value, scale, digits, way)?, DIGITS_MAX).map(Some).ok_or_else(too_many),
-        None => Ok(None),
+    Values::build_decimals(kind(precision.saturating_add(1), scale), height, constant, |row| {
+        match cells.get(row).zip(digits_of.get(row)) {
+            Some((value, digits)) => {
+                fit(cut(value, scale, digits, way)?, DIGITS_MAX).map(Some).ok_or_else(too_many)
+            }
+            None => Ok(None),
+        }
     })
 }
 
@@ -256,7 +272,9 @@ pub(super) fn mean(sum: i128, count: i64) -> Option<i128> {
 /// `-x`, `abs(x)`: the same type.
 pub(super) fn each(values: &Values, height: usize, number: impl Fn(i128) -> i128) -> Result<Values> {
     let cells: Decimals = values.decimals()?;
-    Values::build_decimals(values.kind.clone(), height, values.constant, |row| Ok(cells.get(row).map(&number)))
+    Values::build_decimals(values.kind.clone(), height, values.constant, |row| {
+        Ok(cells.get(row).map(&number))
+    })
 }
 
 #[cfg(test)]
@@ -274,7 +292,10 @@ mod tests {
         assert_eq!(parse(".5", 10, 0), Some(Some(1)));
         assert_eq!(parse("1000", 3, 0), Some(None));
         assert_eq!(parse("1e30", 38, 0), Some(Some(10_i128.pow(30))));
-        assert_eq!((parse("1e38", 38, 0), parse("99999999999999999999999999999999999999", 38, 0)), (Some(None), Some(Some(10_i128.pow(38) - 1))));
+        assert_eq!(
+            (parse("1e38", 38, 0), parse("99999999999999999999999999999999999999", 38, 0)),
+            (Some(None), Some(Some(10_i128.pow(38) - 1)))
+        );
         for wrong in ["", "-", ".", "1.2.3", "x", "1e", "0x1"] {
             assert_eq!(parse(wrong, 10, 2), None, "{wrong}");
         }
@@ -293,7 +314,8 @@ mod tests {
 
     #[test]
     fn packed_numbers_are_in_order() {
-        let numbers = [1 - 10_i128.pow(38), -10_i128.pow(20), -1, 0, 1, 7, 10_i128.pow(20), 10_i128.pow(38) - 1];
+        let numbers =
+            [1 - 10_i128.pow(38), -10_i128.pow(20), -1, 0, 1, 7, 10_i128.pow(20), 10_i128.pow(38) - 1];
         assert!(numbers.iter().all(|number| unpacked(&packed(*number)) == Some(*number)));
         assert!(numbers.windows(2).all(|pair| packed(pair[0]) < packed(pair[1])));
     }
@@ -304,7 +326,10 @@ mod tests {
         // 99…99 * 10^10 / 3 * 10^30 and the like, checked by hand.
         assert_eq!(divided(most, 10_i128.pow(10), 3 * 10_i128.pow(30)), Some(333_333_333_333_333_333));
         assert_eq!(divided(-most, 10_i128.pow(5), most), Some(-100_000));
-        assert_eq!(divided(2 * 10_i128.pow(37), 10_i128.pow(20), 3 * 10_i128.pow(37)), Some(66_666_666_666_666_666_667));
+        assert_eq!(
+            divided(2 * 10_i128.pow(37), 10_i128.pow(20), 3 * 10_i128.pow(37)),
+            Some(66_666_666_666_666_666_667)
+        );
         assert_eq!(divided(most, 10_i128.pow(30), 1), None);
     }
 

@@ -9,7 +9,9 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;
-use sqlparser::ast::{CastKind, Cte, Expr, Ident, Query, Statement, TableAlias, TableAliasColumnDef, With, visit_relations_mut};
+use sqlparser::ast::{
+    CastKind, Cte, Expr, Ident, Query, Statement, TableAlias, TableAliasColumnDef, With, visit_relations_mut,
+};
 use sqlparser::dialect::{Dialect, GenericDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -169,13 +171,20 @@ impl Dialect for Trino {
     }
 
     /// The parser takes everything after `IS DISTINCT FROM` for its right side, including `OR` and `AND`.
-    fn parse_infix(&self, parser: &mut Parser<'_>, expr: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
+    fn parse_infix(
+        &self,
+        parser: &mut Parser<'_>,
+        expr: &Expr,
+        precedence: u8,
+    ) -> Option<Result<Expr, ParserError>> {
         let negated = parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]);
         if !negated && !parser.parse_keywords(&[Keyword::IS, Keyword::DISTINCT, Keyword::FROM]) {
             return None;
         }
         let (left, right) = (Box::new(expr.clone()), parser.parse_subexpr(precedence));
-        Some(right.map(Box::new).map(|right| if negated { Expr::IsNotDistinctFrom(left, right) } else { Expr::IsDistinctFrom(left, right) }))
+        Some(right.map(Box::new).map(|right| {
+            if negated { Expr::IsNotDistinctFrom(left, right) } else { Expr::IsDistinctFrom(left, right) }
+        }))
     }
 }
 
@@ -198,7 +207,11 @@ pub(super) fn parse(text: &str) -> super::error::Result<Query> {
     let names: Vec<String> = asked.views.iter().map(|view| view.name.clone()).collect();
     let views = asked.views.into_iter().map(common_table).collect::<super::error::Result<Vec<_>>>()?;
     if !views.is_empty() {
-        let with = query.with.get_or_insert_with(|| With { with_token: AttachedToken::empty(), recursive: false, cte_tables: Vec::new() });
+        let with = query.with.get_or_insert_with(|| With {
+            with_token: AttachedToken::empty(),
+            recursive: false,
+            cte_tables: Vec::new(),
+        });
         with.cte_tables.splice(0..0, views);
         let _ = visit_relations_mut(&mut query, |name| {
             statements::unqualify(name, &names);
@@ -210,7 +223,8 @@ pub(super) fn parse(text: &str) -> super::error::Result<Query> {
 
 fn query(tokens: Vec<TokenWithSpan>) -> super::error::Result<Query> {
     let dialect = Trino::of(tokens.len());
-    let mut statements = Parser::new(&dialect).with_tokens_with_locations(tokens).parse_statements().map_err(syntax_error)?;
+    let mut statements =
+        Parser::new(&dialect).with_tokens_with_locations(tokens).parse_statements().map_err(syntax_error)?;
     match (statements.pop(), statements.is_empty()) {
         (Some(Statement::Query(query)), true) => Ok(*query),
         _ => Err(SqlError::new("only SELECT can be asked: logs are read, never written")),
@@ -219,7 +233,11 @@ fn query(tokens: Vec<TokenWithSpan>) -> super::error::Result<Query> {
 
 /// A view as a table of `WITH`.
 fn common_table(view: View) -> super::error::Result<Cte> {
-    let columns = view.columns.into_iter().map(|name| TableAliasColumnDef { name: Ident::new(name), data_type: None }).collect();
+    let columns = view
+        .columns
+        .into_iter()
+        .map(|name| TableAliasColumnDef { name: Ident::new(name), data_type: None })
+        .collect();
     Ok(Cte {
         alias: TableAlias { explicit: true, name: Ident::new(view.name), columns, at: None },
         query: Box::new(query(view.query)?),
@@ -238,7 +256,9 @@ fn syntax_error(error: ParserError) -> SqlError {
     let Some((before, after)) = message.rsplit_once(" at Line: ") else { return SqlError::new(message) };
     let mut numbers = after.split(", Column: ").map(|number| number.trim().parse::<u64>());
     match (numbers.next(), numbers.next()) {
-        (Some(Ok(line)), Some(Ok(column))) => SqlError { place: Some(TextPosition { line, column }), ..SqlError::new(before) },
+        (Some(Ok(line)), Some(Ok(column))) => {
+            SqlError { place: Some(TextPosition { line, column }), ..SqlError::new(before) }
+        }
         _ => SqlError::new(message),
     }
 }
@@ -275,9 +295,21 @@ mod tests {
         assert!(parse(&chain(5_000, " OR ")).is_err());
         assert!(parse(&format!("SELECT {}1{}", "(".repeat(5_000), ")".repeat(5_000))).is_err());
         assert!(parse(&format!("SELECT 1{}", " IS NULL".repeat(10))).is_ok());
-        for chained in [" IS NULL", " IN (1)", " = 1", " LIKE 'x'", " BETWEEN 0 AND 2", " AT TIME ZONE 'UTC'", " COLLATE x", " IS DISTINCT FROM 1"] {
+        for chained in [
+            " IS NULL",
+            " IN (1)",
+            " = 1",
+            " LIKE 'x'",
+            " BETWEEN 0 AND 2",
+            " AT TIME ZONE 'UTC'",
+            " COLLATE x",
+            " IS DISTINCT FROM 1",
+        ] {
             assert!(parse(&format!("SELECT 1{}", chained.repeat(4_000))).is_err(), "{chained}");
-            assert!(parse(&format!("SELECT {}", vec![format!("1{chained}"); 90].join(", "))).is_ok(), "{chained}");
+            assert!(
+                parse(&format!("SELECT {}", vec![format!("1{chained}"); 90].join(", "))).is_ok(),
+                "{chained}"
+            );
         }
         assert!(parse(&format!("SELECT 1 IN ({})", vec!["1"; 5_000].join(", "))).is_ok());
     }
@@ -291,17 +323,44 @@ mod tests {
     }
 
     fn mistakes_deep_inside() {
-        for open in
-            ["CAST(", "TRY_CAST(", "CONVERT(", "ARRAY[", "SUBSTRING(", "SUBSTR(", "POSITION(", "CEIL(", "FLOOR(", "OVERLAY(", "EXTRACT(", "TRIM("]
-        {
-            for text in [format!("SELECT {} FROM events", open.repeat(40)), format!("SELECT {}x FROM", open.repeat(200))] {
+        for open in [
+            "CAST(",
+            "TRY_CAST(",
+            "CONVERT(",
+            "ARRAY[",
+            "SUBSTRING(",
+            "SUBSTR(",
+            "POSITION(",
+            "CEIL(",
+            "FLOOR(",
+            "OVERLAY(",
+            "EXTRACT(",
+            "TRIM(",
+        ] {
+            for text in [
+                format!("SELECT {} FROM events", open.repeat(40)),
+                format!("SELECT {}x FROM", open.repeat(200)),
+            ] {
                 let error = parse(&text).unwrap_err();
                 assert!(!error.message.is_empty(), "{open}");
             }
         }
         let nested = format!("SELECT {}1{} FROM t", "CAST(".repeat(60), " AS bigint)".repeat(60));
         assert!(parse(&nested).unwrap_err().message.contains("nested"));
-        for open in ["f(", "(", "CASE WHEN ", "STRUCT(", "MAP(", "EXISTS(", "NOT(", "ARRAY(", "x -> (", "(SELECT ", "FROM (", "IF("] {
+        for open in [
+            "f(",
+            "(",
+            "CASE WHEN ",
+            "STRUCT(",
+            "MAP(",
+            "EXISTS(",
+            "NOT(",
+            "ARRAY(",
+            "x -> (",
+            "(SELECT ",
+            "FROM (",
+            "IF(",
+        ] {
             assert!(parse(&format!("SELECT {} FROM events", open.repeat(40))).is_err(), "{open}");
         }
     }

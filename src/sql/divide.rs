@@ -1,12 +1,14 @@
-//! Queries that look at events with equal keys together, and never at others: joins on equal columns, windows by partition, groups.
+//! Queries that look at events with equal keys together, and never at others: joins on equal columns, windows
+//! by partition, groups.
 //!
-//! Such a query is answered share by share. Each place in its text that names the table of events gets a key; a share has the events
-//! whose keys have one hash, at each of these places; and all rows of the answer come from one share or the other. So shares are worked
-//! out side by side, and one after the other where they do not fit into memory together.
+//! Such a query is answered share by share. Each place in its text that names the table of events gets a key;
+//! a share has the events whose keys have one hash, at each of these places; and all rows of the answer come
+//! from one share or the other. So shares are worked out side by side, and one after the other where they do
+//! not fit into memory together.
 //!
-//! Whether a query is one of those is told from its text: what is asked of the rows of a query (`by` these expressions, equal
-//! ones together) becomes what is asked of the tables that it is made of, down to the events. [`inline`] writes common tables out
-//! first, so that each place stands for itself.
+//! Whether a query is one of those is told from its text: what is asked of the rows of a query (`by` these
+//! expressions, equal ones together) becomes what is asked of the tables that it is made of, down to the
+//! events. [`inline`] writes common tables out first, so that each place stands for itself.
 
 mod inline;
 mod joined;
@@ -42,7 +44,8 @@ pub(super) struct EventsTable {
 }
 
 impl Divided {
-    /// `None` if the query cannot be answered share by share. `can_merge` says whether the groups of its SELECT can be put together.
+    /// `None` if the query cannot be answered share by share. `can_merge` says whether the groups of its
+    /// SELECT can be put together.
     pub fn of(bound: &Bound, can_merge: impl FnOnce(&Query) -> bool) -> Option<Self> {
         if !matches!(bound.declared().as_slice(), [table] if table.name == cloudtrail::TABLE.name) {
             return None;
@@ -137,7 +140,9 @@ impl Divider<'_> {
     fn any_rows(&mut self, looked: &Looked<'_>) -> Option<()> {
         for by in self.candidates(&looked.select.from, looked.select.selection.as_ref()) {
             self.reset();
-            if self.rows(&looked.select.from, looked.select.selection.as_ref(), &by, false).is_some() && self.is_done() {
+            if self.rows(&looked.select.from, looked.select.selection.as_ref(), &by, false).is_some()
+                && self.is_done()
+            {
                 return Some(());
             }
         }
@@ -170,7 +175,11 @@ impl Divider<'_> {
         };
         let mut windows = Vec::new();
         for call in &calls.windows {
-            let sqlparser::ast::WindowType::WindowSpec(spec) = aggregate::as_call(call).ok()?.over.as_ref()? else { return None };
+            let sqlparser::ast::WindowType::WindowSpec(spec) =
+                aggregate::as_call(call).ok()?.over.as_ref()?
+            else {
+                return None;
+            };
             windows.push(spec.partition_by.clone());
         }
         Some(Looked { select, rows, grouped, windows })
@@ -182,7 +191,10 @@ impl Divider<'_> {
             return None;
         }
         let looked = self.look(query)?;
-        let by = by.iter().map(|expr| names::of_item(expr, looked.select, &looked.rows)).collect::<Option<Vec<_>>>()?;
+        let by = by
+            .iter()
+            .map(|expr| names::of_item(expr, looked.select, &looked.rows))
+            .collect::<Option<Vec<_>>>()?;
         self.inside(&looked, &by, exact)
     }
 
@@ -192,11 +204,15 @@ impl Divider<'_> {
         if by.is_empty() || !looked.grouped.iter().all(is_in) || !looked.windows.iter().all(is_in) {
             return None;
         }
-        let exact = exact || looked.grouped.is_some() || !looked.windows.is_empty() || looked.select.distinct.is_some();
+        let exact = exact
+            || looked.grouped.is_some()
+            || !looked.windows.is_empty()
+            || looked.select.distinct.is_some();
         self.rows(&looked.select.from, looked.select.selection.as_ref(), by, exact)
     }
 
-    /// The kind of values of an expression over rows; `None` where it looks at something else, or at no column.
+    /// The kind of values of an expression over rows; `None` where it looks at something else, or at no
+    /// column.
     fn kind(&self, rows: &Relation, expr: &Expr) -> Option<crate::tables::Kind> {
         if walk::has_subquery(expr) || !columns::are_of(expr, rows) {
             return None;

@@ -11,7 +11,8 @@ pub struct SqlError {
     pub message: String,
     /// Where in the text; `None` where nothing in it can be pointed at.
     pub place: Option<TextPosition>,
-    /// The query is fine, a value is not (a cast that fails, a division by zero). `try(…)` turns these into NULL.
+    /// The query is fine, a value is not (a cast that fails, a division by zero). `try(…)` turns these into
+    /// NULL.
     pub(super) by_value: bool,
     /// There is no room for what the query needs.
     pub(super) of_memory: bool,
@@ -75,7 +76,9 @@ fn place_of(span: Span) -> Option<TextPosition> {
 impl fmt::Display for SqlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.place {
-            Some(TextPosition { line, column }) => write!(f, "line {line}, column {column}: {}", self.message),
+            Some(TextPosition { line, column }) => {
+                write!(f, "line {line}, column {column}: {}", self.message)
+            }
             None => f.write_str(&self.message),
         }
     }

@@ -8,7 +8,9 @@ use super::memory::cell_bytes;
 use super::query::{Ctes, Session};
 use super::relation::Relation;
 use super::values::Values;
-use super::{arithmetic, cast, clock, compare, decimal, functions, like, names, partition, predicate, subquery};
+use super::{
+    arithmetic, cast, clock, compare, decimal, functions, like, names, partition, predicate, subquery,
+};
 use crate::tables::{Kind, cloudtrail};
 
 /// What an expression can see.
@@ -17,7 +19,8 @@ pub(super) struct Scope<'a> {
     pub session: &'a Session<'a>,
     pub ctes: &'a Ctes,
     pub relation: &'a Relation,
-    /// Expressions that have been computed: group keys, aggregates, window functions, columns of the `SELECT` list.
+    /// Expressions that have been computed: group keys, aggregates, window functions, columns of the `SELECT`
+    /// list.
     pub known: &'a [(Expr, Values)],
     /// After grouping, the scope before it: columns are there only if they are keys.
     pub ungrouped: Option<&'a Scope<'a>>,
@@ -38,7 +41,15 @@ pub(super) enum Via<'a> {
 
 impl<'a> Scope<'a> {
     pub fn new(session: &'a Session<'a>, ctes: &'a Ctes, relation: &'a Relation) -> Self {
-        Self { session, ctes, relation, known: &[], ungrouped: None, outer: None, lenient: session.is_typing() }
+        Self {
+            session,
+            ctes,
+            relation,
+            known: &[],
+            ungrouped: None,
+            outer: None,
+            lenient: session.is_typing(),
+        }
     }
 
     pub fn height(&self) -> usize {
@@ -79,29 +90,51 @@ impl<'a> Scope<'a> {
             Expr::UnaryOp { op, expr } => self.unary(*op, expr),
             Expr::BinaryOp { left, op, right } => self.binary(expr, left, op, right),
             Expr::Cast { kind, expr, data_type, .. } => {
-                let lenient = self.lenient || !matches!(kind, sqlparser::ast::CastKind::Cast | sqlparser::ast::CastKind::DoubleColon);
-                let values = cast::cast(&self.eval(expr)?, &cast::kind_of(data_type)?, self.height(), lenient)?;
+                let lenient = self.lenient
+                    || !matches!(
+                        kind,
+                        sqlparser::ast::CastKind::Cast | sqlparser::ast::CastKind::DoubleColon
+                    );
+                let values =
+                    cast::cast(&self.eval(expr)?, &cast::kind_of(data_type)?, self.height(), lenient)?;
                 cast::cut(values, data_type, self.height())
             }
-            Expr::AtTimeZone { timestamp, time_zone } => clock::at_time_zone(&self.eval(timestamp)?, &self.eval(time_zone)?, self.height()),
-            Expr::Extract { field, expr, .. } => clock::extract(&field.to_string(), &self.eval(expr)?, self.height()),
-            Expr::Case { operand, conditions, else_result, .. } => predicate::case(self, operand.as_deref(), conditions, else_result.as_deref()),
-            Expr::Like { negated, any: false, expr, pattern, escape_char } => like::like(self, expr, pattern, escape_char.as_ref(), *negated, false),
-            Expr::ILike { negated, any: false, expr, pattern, escape_char } => like::like(self, expr, pattern, escape_char.as_ref(), *negated, true),
+            Expr::AtTimeZone { timestamp, time_zone } => {
+                clock::at_time_zone(&self.eval(timestamp)?, &self.eval(time_zone)?, self.height())
+            }
+            Expr::Extract { field, expr, .. } => {
+                clock::extract(&field.to_string(), &self.eval(expr)?, self.height())
+            }
+            Expr::Case { operand, conditions, else_result, .. } => {
+                predicate::case(self, operand.as_deref(), conditions, else_result.as_deref())
+            }
+            Expr::Like { negated, any: false, expr, pattern, escape_char } => {
+                like::like(self, expr, pattern, escape_char.as_ref(), *negated, false)
+            }
+            Expr::ILike { negated, any: false, expr, pattern, escape_char } => {
+                like::like(self, expr, pattern, escape_char.as_ref(), *negated, true)
+            }
             Expr::RLike { negated, expr, pattern, .. } => like::rlike(self, expr, pattern, *negated),
             Expr::Function(function) => functions::call(self, function),
             Expr::Exists { subquery, negated } => subquery::exists(self, subquery, *negated),
             Expr::Subquery(query) => subquery::scalar(self, query),
-            Expr::InSubquery { expr, subquery, negated } => subquery::contains(self, expr, subquery, *negated),
+            Expr::InSubquery { expr, subquery, negated } => {
+                subquery::contains(self, expr, subquery, *negated)
+            }
             Expr::Array(array) => functions::array_of(self, &array.elem),
             Expr::Tuple(elements) => functions::row_of(self, elements),
             Expr::Position { expr, r#in } => functions::plain(self, "strpos", &[r#in, expr]),
             Expr::Substring { expr, substring_from, substring_for, .. } => {
-                let arguments: Vec<&Expr> =
-                    [Some(expr), substring_from.as_ref(), substring_for.as_ref()].into_iter().flatten().map(|e| &**e).collect();
+                let arguments: Vec<&Expr> = [Some(expr), substring_from.as_ref(), substring_for.as_ref()]
+                    .into_iter()
+                    .flatten()
+                    .map(|e| &**e)
+                    .collect();
                 functions::plain(self, "substr", &arguments)
             }
-            Expr::Trim { trim_where, trim_what, expr, .. } => functions::trim(self, *trim_where, trim_what.as_deref(), expr),
+            Expr::Trim { trim_where, trim_what, expr, .. } => {
+                functions::trim(self, *trim_where, trim_what.as_deref(), expr)
+            }
             Expr::Ceil { expr, .. } => functions::plain(self, "ceil", &[expr]),
             Expr::Floor { expr, .. } => functions::plain(self, "floor", &[expr]),
             other => predicate::eval(self, other),
@@ -113,7 +146,9 @@ impl<'a> Scope<'a> {
         match self.lookup(parts)? {
             Some(values) => Ok(values),
             None => match parts {
-                [only] if only.quote_style.is_none() && clock::is_moment(&only.value) => clock::moment(&only.value, self.session.now),
+                [only] if only.quote_style.is_none() && clock::is_moment(&only.value) => {
+                    clock::moment(&only.value, self.session.now)
+                }
                 _ => Err(SqlError::new(format!("there is no column {}", names::dotted(parts)))),
             },
         }
@@ -127,7 +162,11 @@ impl<'a> Scope<'a> {
         } else if let Some((index, used)) = names::find(self.relation, parts)? {
             let path = parts.get(used..).unwrap_or_default();
             let values = self.relation.values(index)?;
-            return if self.is_json(index, &values) { functions::members(values, path).map(Some) } else { fields(values, path).map(Some) };
+            return if self.is_json(index, &values) {
+                functions::members(values, path).map(Some)
+            } else {
+                fields(values, path).map(Some)
+            };
         }
         let Some((outer, via)) = &self.outer else { return Ok(None) };
         let Some(values) = outer.lookup(parts)? else { return Ok(None) };
@@ -164,14 +203,19 @@ impl<'a> Scope<'a> {
                 return fields(values.clone(), rest);
             }
         }
-        Err(SqlError::new(format!("{} must stand in GROUP BY, or in an aggregate such as max(…)", names::dotted(parts))))
+        Err(SqlError::new(format!(
+            "{} must stand in GROUP BY, or in an aggregate such as max(…)",
+            names::dotted(parts)
+        )))
     }
 
     fn access(&self, root: &Expr, chain: &[AccessExpr]) -> Result<Values> {
         let mut values = self.eval(root)?;
         for step in chain {
             values = match step {
-                AccessExpr::Subscript(Subscript::Index { index }) => functions::subscript(&values, &self.eval(index)?, self.height())?,
+                AccessExpr::Subscript(Subscript::Index { index }) => {
+                    functions::subscript(&values, &self.eval(index)?, self.height())?
+                }
                 AccessExpr::Dot(expr) => match names::of_field(step) {
                     Some(name) => fields(values, &[name])?,
                     None => return Err(SqlError::new("a field name is needed here").at(expr)),
@@ -193,7 +237,13 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn binary(&self, whole: &Expr, left: &Expr, op: &sqlparser::ast::BinaryOperator, right: &Expr) -> Result<Values> {
+    fn binary(
+        &self,
+        whole: &Expr,
+        left: &Expr,
+        op: &sqlparser::ast::BinaryOperator,
+        right: &Expr,
+    ) -> Result<Values> {
         use sqlparser::ast::BinaryOperator as Op;
         match op {
             Op::And | Op::Or => predicate::chain(self, whole, op),
@@ -214,9 +264,16 @@ impl<'a> Scope<'a> {
     /// Evaluates `then` over some of the rows only.
     pub fn narrowed<T>(&self, rows: &[Option<u32>], then: impl FnOnce(&Scope<'_>) -> Result<T>) -> Result<T> {
         let relation = self.relation.take(rows)?;
-        let known = self.known.iter().map(|(expr, values)| Ok((expr.clone(), values.take(rows)?))).collect::<Result<Vec<_>>>()?;
+        let known = self
+            .known
+            .iter()
+            .map(|(expr, values)| Ok((expr.clone(), values.take(rows)?)))
+            .collect::<Result<Vec<_>>>()?;
         let through: Vec<Option<u32>> = match self.outer {
-            Some((_, Via::Rows(outer))) => rows.iter().map(|row| row.and_then(|row| outer.get(row as usize).copied().flatten())).collect(),
+            Some((_, Via::Rows(outer))) => rows
+                .iter()
+                .map(|row| row.and_then(|row| outer.get(row as usize).copied().flatten()))
+                .collect(),
             _ => Vec::new(),
         };
         let outer = self.outer.map(|(scope, via)| match via {
@@ -249,11 +306,13 @@ impl<'a> Scope<'a> {
         Ok(())
     }
 
-    /// Like [`truth`](Self::truth), but a value that cannot be worked with is an error only in rows that `among` has.
+    /// Like [`truth`](Self::truth), but a value that cannot be worked with is an error only in rows that
+    /// `among` has.
     pub fn truth_among(&self, condition: &Expr, among: &[bool]) -> Result<Vec<bool>> {
         match self.truth(condition) {
             Err(error) if error.by_value => {
-                let rows: Vec<Option<u32>> = (0_u32..).zip(among).filter(|(_, keep)| **keep).map(|(row, _)| Some(row)).collect();
+                let rows: Vec<Option<u32>> =
+                    (0_u32..).zip(among).filter(|(_, keep)| **keep).map(|(row, _)| Some(row)).collect();
                 let some = self.narrowed(&rows, |scope| scope.truth(condition))?;
                 let mut all = vec![false; self.height()];
                 for (row, holds) in rows.into_iter().flatten().zip(some) {
@@ -272,10 +331,19 @@ impl<'a> Scope<'a> {
 pub(super) fn fields(mut values: Values, path: &[Ident]) -> Result<Values> {
     for ident in path {
         let Kind::Row(members) = &values.kind else {
-            let hint = if values.kind.is_text() { "; it is text: use json_extract_scalar(…, '$.…')" } else { "" };
-            return Err(SqlError::new(format!("there is no field {} in a {}{hint}", ident.value, values.kind)).at_span(ident.span));
+            let hint = if values.kind.is_text() {
+                "; it is text: use json_extract_scalar(…, '$.…')"
+            } else {
+                ""
+            };
+            return Err(SqlError::new(format!(
+                "there is no field {} in a {}{hint}",
+                ident.value, values.kind
+            ))
+            .at_span(ident.span));
         };
-        let Some((name, kind)) = members.iter().find(|(name, _)| name.eq_ignore_ascii_case(&ident.value)) else {
+        let Some((name, kind)) = members.iter().find(|(name, _)| name.eq_ignore_ascii_case(&ident.value))
+        else {
             let hint = names::suggestion(&ident.value, members.iter().map(|(name, _)| name.as_str()));
             return Err(SqlError::new(format!("there is no field {}{hint}", ident.value)).at_span(ident.span));
         };
@@ -294,16 +362,18 @@ fn literal(value: &Value) -> Result<Values> {
             Err(_) => match decimal::literal(text) {
                 Some(number) => number,
                 None => {
-                    let number: f64 = text.parse().map_err(|_| SqlError::new(format!("{text} is no number")))?;
+                    let number: f64 =
+                        text.parse().map_err(|_| SqlError::new(format!("{text} is no number")))?;
                     Values::constant(Kind::Double, Some(number))
                 }
             },
         },
-        Value::HexStringLiteral(digits) => {
-            functions::bytes_literal(digits).ok_or_else(|| SqlError::new("X'…' is bytes: two hexadecimal digits for each"))?
-        }
+        Value::HexStringLiteral(digits) => functions::bytes_literal(digits)
+            .ok_or_else(|| SqlError::new("X'…' is bytes: two hexadecimal digits for each"))?,
         Value::Placeholder(name) => {
-            return Err(SqlError::new(format!("parameter {name} has no value; put the value in its place, or in a params table")));
+            return Err(SqlError::new(format!(
+                "parameter {name} has no value; put the value in its place, or in a params table"
+            )));
         }
         other => match other.clone().into_string() {
             Some(text) => Values::constant(Kind::Varchar, Some(text)),

@@ -1,15 +1,17 @@
-//! Queries that are worked out piece by piece while a lake is read: nothing is held but what each piece leaves.
+//! Queries that are worked out piece by piece while a lake is read: nothing is held but what each piece
+//! leaves.
 //!
-//! A row group is filtered, joined with its own arrays, projected, and then reduced: to its first rows in the order that is
-//! asked for, to its distinct rows, to its groups. Workers do that side by side; what is left of all pieces is put in order, and
-//! reduced once more. Columns are read when they are needed: those of the conditions first, those that sort next, the others for the
-//! rows that are left alone.
+//! A row group is filtered, joined with its own arrays, projected, and then reduced: to its first rows in the
+//! order that is asked for, to its distinct rows, to its groups. Workers do that side by side; what is left
+//! of all pieces is put in order, and reduced once more. Columns are read when they are needed: those of the
+//! conditions first, those that sort next, the others for the rows that are left alone.
 //!
-//! The pieces are run by the same evaluator as whole queries, over a table that has the piece's rows. That is right for a query in
-//! which each event makes its rows by itself, up to the reduction at its top ([`rowwise`] says which those are).
+//! The pieces are run by the same evaluator as whole queries, over a table that has the piece's rows. That is
+//! right for a query in which each event makes its rows by itself, up to the reduction at its top
+//! ([`rowwise`] says which those are).
 //!
-//! Every row carries the place of its event, object and record, in columns that nobody can name: what has no other order has that
-//! one, whoever read what.
+//! Every row carries the place of its event, object and record, in columns that nobody can name: what has no
+//! other order has that one, whoever read what.
 
 mod aside;
 pub(super) mod export;
@@ -136,13 +138,27 @@ impl Flow {
         };
         let is_store = data_store::is_meant(tree);
         let sorted_first = match reduction {
-            Reduction::Rows { distinct: false } if wanted < usize::MAX && !is_store => read::SortedFirst::of(tree, select),
+            Reduction::Rows { distinct: false } if wanted < usize::MAX && !is_store => {
+                read::SortedFirst::of(tree, select)
+            }
             _ => None,
         };
         // There, a time is no text.
         let sought = if is_store { Vec::new() } else { read::sought(filters) };
         let (scan, filters, events_tables) = (scan.clone(), filters.clone(), None);
-        Some(Self { sought, tree: tree.clone(), now, scan, filters, is_store, reduction, wanted, sorted_first, events_tables, ranked: None })
+        Some(Self {
+            sought,
+            tree: tree.clone(),
+            now,
+            scan,
+            filters,
+            is_store,
+            reduction,
+            wanted,
+            sorted_first,
+            events_tables,
+            ranked: None,
+        })
     }
 
     /// The same of a query that looks at several events together.
@@ -160,7 +176,19 @@ impl Flow {
         let reduction = if whole { Reduction::Rows { distinct } } else { Reduction::Groups(partial?) };
         let (scan, filters, is_store) = (scan.clone(), filters.clone(), data_store::is_meant(&tree));
         let (ranked, sought) = (Ranked::of(&tree, &events_tables), Vec::new());
-        Some(Self { sought, tree, now, scan, filters, is_store, reduction, wanted, sorted_first: None, events_tables: Some(events_tables), ranked })
+        Some(Self {
+            sought,
+            tree,
+            now,
+            scan,
+            filters,
+            is_store,
+            reduction,
+            wanted,
+            sorted_first: None,
+            events_tables: Some(events_tables),
+            ranked,
+        })
     }
 
     /// Where the query names the events, if it is worked out share by share.
@@ -184,7 +212,8 @@ impl Flow {
         }
     }
 
-    /// In which order a lake's files are gone through: where the answer is the first or the last events, it is soon there.
+    /// In which order a lake's files are gone through: where the answer is the first or the last events, it
+    /// is soon there.
     pub fn visit(&self) -> Visit {
         match self.sorted_first.as_ref().and_then(|sorted| sorted.leading.as_ref()) {
             Some(leading) if leading.column == read::TIME && leading.descending => Visit::NewestFirst,
@@ -204,7 +233,12 @@ impl Flow {
 
     /// The columns by whose least and greatest values row groups of a lake are passed over.
     pub fn sought_columns(&self) -> impl Iterator<Item = String> {
-        self.sought.iter().map(|sought| std::iter::once(sought.column).chain(sought.fields.iter().map(String::as_str)).collect::<Vec<_>>().join("."))
+        self.sought.iter().map(|sought| {
+            std::iter::once(sought.column)
+                .chain(sought.fields.iter().map(String::as_str))
+                .collect::<Vec<_>>()
+                .join(".")
+        })
     }
 
     /// Whether what is left of the pieces is few rows, mostly.
@@ -217,23 +251,33 @@ impl Flow {
 
     /// Whether rows are shown as they come: neither put in another order nor reduced.
     pub fn is_export(&self) -> bool {
-        matches!(self.reduction, Reduction::Rows { distinct: false }) && self.tree.order_by.is_none() && self.wanted == usize::MAX
+        matches!(self.reduction, Reduction::Rows { distinct: false })
+            && self.tree.order_by.is_none()
+            && self.wanted == usize::MAX
     }
 
-    /// Does `work` over a table of events that has these rows, where the query's common tables are there. Share by share, there are
-    /// rows for each mention of it.
-    fn over<T>(&self, events: Vec<Relation>, limits: &Limits, work: impl FnOnce(&Scope<'_>, &Select) -> Result<T>) -> Result<T> {
+    /// Does `work` over a table of events that has these rows, where the query's common tables are there.
+    /// Share by share, there are rows for each mention of it.
+    fn over<T>(
+        &self,
+        events: Vec<Relation>,
+        limits: &Limits,
+        work: impl FnOnce(&Scope<'_>, &Select) -> Result<T>,
+    ) -> Result<T> {
         let (mut catalog, mut ctes) = (Catalog::default(), Ctes::default());
         catalog.limit(limits.clone());
         match &self.events_tables {
-            None => events.into_iter().for_each(|events| catalog.insert_relation(cloudtrail::TABLE.name, events)),
+            None => {
+                events.into_iter().for_each(|events| catalog.insert_relation(cloudtrail::TABLE.name, events))
+            }
             Some(events_tables) => {
                 for (events_table, events) in events_tables.iter().zip(events) {
                     ctes = ctes.with(events_table.name.clone(), events);
                 }
             }
         }
-        let (session, nothing) = (Session { catalog: &catalog, now: self.now.millis(), shapes: None }, Relation::single_row());
+        let (session, nothing) =
+            (Session { catalog: &catalog, now: self.now.millis(), shapes: None }, Relation::single_row());
         let ctes = select::with(&session, &ctes, None, &self.tree)?;
         let select = top(&self.tree).ok_or_else(|| SqlError::new("a SELECT is needed here"))?;
         work(&Scope::new(&session, &ctes, &nothing), select)
@@ -244,7 +288,9 @@ impl Flow {
         let nothing = placed(Relation::of_table(&cloudtrail::TABLE, &cloudtrail::TABLE.empty()))?;
         match &self.events_tables {
             None => Ok(vec![nothing]),
-            Some(events_tables) => events_tables.iter().map(|events_table| events_table.table(nothing.clone())).collect(),
+            Some(events_tables) => {
+                events_tables.iter().map(|events_table| events_table.table(nothing.clone())).collect()
+            }
         }
     }
 
@@ -257,7 +303,9 @@ impl Flow {
     fn share(&self, events: Vec<Relation>, limits: &Limits) -> Result<Part> {
         let by = self.tree.order_by.as_ref();
         let part = self.over(events, limits, |like, select| match &self.reduction {
-            Reduction::Groups(partial) => Ok(Part { rows: partial.of_rows(like, select::rows(like, select, by)?)?, keys: Vec::new() }),
+            Reduction::Groups(partial) => {
+                Ok(Part { rows: partial.of_rows(like, select::rows(like, select, by)?)?, keys: Vec::new() })
+            }
             Reduction::Rows { .. } => {
                 let Projected { rows, keys } = select::listed(like, select, by)?;
                 Ok(Part { rows: if select.distinct.is_some() { aside::numbered(rows) } else { rows }, keys })
@@ -270,7 +318,9 @@ impl Flow {
     /// The same rows, as few as are still needed.
     fn reduced(&self, part: Part, limits: &Limits) -> Result<Part> {
         match &self.reduction {
-            Reduction::Groups(partial) => Ok(Part { rows: partial.merged(part.rows, limits)?, keys: Vec::new() }),
+            Reduction::Groups(partial) => {
+                Ok(Part { rows: partial.merged(part.rows, limits)?, keys: Vec::new() })
+            }
             Reduction::Rows { distinct } => {
                 let part = if *distinct { part.distinct()? } else { part };
                 part.first(self.wanted)
@@ -344,7 +394,13 @@ const WORTH_PART: u64 = 16;
 impl Room {
     /// With `spill`, what does not fit goes to disk.
     pub fn new(limits: Limits, spill: Option<Spill>, jobs: usize) -> Self {
-        Self { limits, held: AtomicU64::new(0), aside: Aside::new(spill), jobs: jobs.max(1), frontier: Frontier::default() }
+        Self {
+            limits,
+            held: AtomicU64::new(0),
+            aside: Aside::new(spill),
+            jobs: jobs.max(1),
+            frontier: Frontier::default(),
+        }
     }
 
     /// What the rows may take that one worker reads at once.
@@ -388,7 +444,12 @@ impl<'q> Worker<'q> {
     }
 
     /// Works out a portion; how many of its rows are of `sources` and within the times of `filter`.
-    pub fn add(&mut self, portion: &Portion<'_>, sources: Option<&[&str]>, filter: &Filter) -> std::result::Result<u64, Stop> {
+    pub fn add(
+        &mut self,
+        portion: &Portion<'_>,
+        sources: Option<&[&str]>,
+        filter: &Filter,
+    ) -> std::result::Result<u64, Stop> {
         let flow = self.flow;
         let slice_bytes = self.room.slice_bytes();
         read::events(flow, portion, (sources, filter), &self.room.frontier, slice_bytes, &mut |events| {
@@ -401,7 +462,11 @@ impl<'q> Worker<'q> {
     /// Takes note of how far the first rows reach, by those of a piece, which are in order.
     fn advance(&self, part: &Part) -> Result<()> {
         let leading = self.flow.sorted_first.as_ref().and_then(|sorted| sorted.leading.as_ref());
-        let (Some(leading), Some((first, _)), Some(last)) = (leading, part.keys.first(), self.flow.wanted.checked_sub(1)) else { return Ok(()) };
+        let (Some(leading), Some((first, _)), Some(last)) =
+            (leading, part.keys.first(), self.flow.wanted.checked_sub(1))
+        else {
+            return Ok(());
+        };
         if part.rows.height >= self.flow.wanted
             && let Some(text) = first.texts()?.get(last)
         {
@@ -470,8 +535,11 @@ pub(super) fn in_order_of_events(events: Relation) -> Result<Relation> {
 
 /// The columns of an event's place, as fields of a relation.
 pub(super) fn placed(mut events: Relation) -> Result<Relation> {
-    let column = |name: &str| events.fields.iter().position(|field| field.name == name && field.qualifier.is_none());
-    let (Some(object), Some(record)) = (column("object"), column("record")) else { return Err(SqlError::new("a column is missing")) };
+    let column =
+        |name: &str| events.fields.iter().position(|field| field.name == name && field.qualifier.is_none());
+    let (Some(object), Some(record)) = (column("object"), column("record")) else {
+        return Err(SqlError::new("a column is missing"));
+    };
     let (object, record) = (events.values(object)?, events.values(record)?);
     if let Some(order) = place::order(&object, &record, events.height)? {
         events = events.take(&order)?;
@@ -485,8 +553,11 @@ pub(super) fn placed(mut events: Relation) -> Result<Relation> {
 
 /// The same in the order in which they stand.
 fn with_places(mut events: Relation) -> Result<Relation> {
-    let column = |name: &str| events.fields.iter().position(|field| field.name == name && field.qualifier.is_none());
-    let (Some(object), Some(record)) = (column("object"), column("record")) else { return Err(SqlError::new("a column is missing")) };
+    let column =
+        |name: &str| events.fields.iter().position(|field| field.name == name && field.qualifier.is_none());
+    let (Some(object), Some(record)) = (column("object"), column("record")) else {
+        return Err(SqlError::new("a column is missing"));
+    };
     let (object, record, height) = (events.values(object)?, events.values(record)?, events.height);
     events.push(Field { hidden: true, ..Field::new(OBJECT, Kind::Varchar) }, object.spread(height));
     events.push(Field { hidden: true, ..Field::new(RECORD, Kind::Bigint) }, record.spread(height));

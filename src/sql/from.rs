@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use polars::prelude::StructChunked;
 use sqlparser::ast::{
-    BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, OrderBy, Select, Spanned, TableAlias, TableFactor, TableSampleKind,
-    TableWithJoins,
+    BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, OrderBy, Select, Spanned, TableAlias,
+    TableFactor, TableSampleKind, TableWithJoins,
 };
 
 use super::cast::explode;
@@ -26,13 +26,18 @@ pub(super) fn from(like: &Scope<'_>, tables: &[TableWithJoins]) -> Result<Relati
     from_with(like, tables, None)
 }
 
-/// The rows of the FROM of a SELECT, whose query is sorted by `by`: columns that it does not look at may be missing.
+/// The rows of the FROM of a SELECT, whose query is sorted by `by`: columns that it does not look at may be
+/// missing.
 pub(super) fn used(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>) -> Result<Relation> {
     from_with(like, &select.from, unused::names(select, by).as_ref())
 }
 
 /// `names`: the columns that anybody looks at behind an UNNEST; `None`: all.
-fn from_with(like: &Scope<'_>, tables: &[TableWithJoins], names: Option<&BTreeSet<String>>) -> Result<Relation> {
+fn from_with(
+    like: &Scope<'_>,
+    tables: &[TableWithJoins],
+    names: Option<&BTreeSet<String>>,
+) -> Result<Relation> {
     let mut all: Option<Relation> = None;
     for table in tables {
         let mut rows = match all.take() {
@@ -47,15 +52,27 @@ fn from_with(like: &Scope<'_>, tables: &[TableWithJoins], names: Option<&BTreeSe
     Ok(all.unwrap_or_else(Relation::single_row))
 }
 
-fn cross(like: &Scope<'_>, left: Relation, right: &TableFactor, names: Option<&BTreeSet<String>>) -> Result<Relation> {
+fn cross(
+    like: &Scope<'_>,
+    left: Relation,
+    right: &TableFactor,
+    names: Option<&BTreeSet<String>>,
+) -> Result<Relation> {
     match right {
         TableFactor::UNNEST { .. } => unnest(like, &left, right, false, names),
-        TableFactor::Derived { lateral: true, subquery, alias, .. } => lateral::join(like, &left, subquery, alias.as_ref(), false),
+        TableFactor::Derived { lateral: true, subquery, alias, .. } => {
+            lateral::join(like, &left, subquery, alias.as_ref(), false)
+        }
         other => join::join(like, &left, &factor(like, other)?, None, Keeps { left: false, right: false }),
     }
 }
 
-fn joined(like: &Scope<'_>, left: Relation, join: &Join, names: Option<&BTreeSet<String>>) -> Result<Relation> {
+fn joined(
+    like: &Scope<'_>,
+    left: Relation,
+    join: &Join,
+    names: Option<&BTreeSet<String>>,
+) -> Result<Relation> {
     use JoinOperator as Op;
     let keeps = |left, right| Keeps { left, right };
     let (constraint, keeps) = match &join.join_operator {
@@ -75,16 +92,22 @@ fn joined(like: &Scope<'_>, left: Relation, join: &Join, names: Option<&BTreeSet
     if matches!(join.relation, TableFactor::UNNEST { .. }) {
         return unnest(like, &left, &join.relation, keeps.left, names);
     }
-    if let (TableFactor::Derived { lateral: true, subquery, alias, .. }, true) = (&join.relation, is_always(constraint)) {
+    if let (TableFactor::Derived { lateral: true, subquery, alias, .. }, true) =
+        (&join.relation, is_always(constraint))
+    {
         return lateral::join(like, &left, subquery, alias.as_ref(), keeps.left);
     }
     let right = factor(like, &join.relation)?;
     match constraint {
         JoinConstraint::On(on) => join::join(like, &left, &right, Some(on), keeps),
         JoinConstraint::None => join::join(like, &left, &right, None, keeps),
-        JoinConstraint::Using(columns) => using(like, &left, &right, columns.iter().map(names::last).collect(), keeps),
+        JoinConstraint::Using(columns) => {
+            using(like, &left, &right, columns.iter().map(names::last).collect(), keeps)
+        }
         // The binder has written out which columns both sides have.
-        JoinConstraint::Natural => Err(SqlError::new("NATURAL JOIN has not been written out").at(&join.relation)),
+        JoinConstraint::Natural => {
+            Err(SqlError::new("NATURAL JOIN has not been written out").at(&join.relation))
+        }
     }
 }
 
@@ -93,8 +116,15 @@ pub(super) fn is_always(constraint: &JoinConstraint) -> bool {
     matches!(constraint, JoinConstraint::On(Expr::Value(value)) if value.value == sqlparser::ast::Value::Boolean(true))
 }
 
-/// `USING (a, b)`: the columns stand once in the result, before all others, with the value of the side that has one.
-fn using(like: &Scope<'_>, left: &Relation, right: &Relation, columns: Vec<String>, keeps: Keeps) -> Result<Relation> {
+/// `USING (a, b)`: the columns stand once in the result, before all others, with the value of the side that
+/// has one.
+fn using(
+    like: &Scope<'_>,
+    left: &Relation,
+    right: &Relation,
+    columns: Vec<String>,
+    keeps: Keeps,
+) -> Result<Relation> {
     let condition = equal_columns(left, right, &columns)?;
     merged(like, &join::join(like, left, right, condition.as_ref(), keeps)?, left.fields.len(), &columns)
 }
@@ -103,30 +133,49 @@ fn using(like: &Scope<'_>, left: &Relation, right: &Relation, columns: Vec<Strin
 pub(super) fn equal_columns(left: &Relation, right: &Relation, columns: &[String]) -> Result<Option<Expr>> {
     let side = |relation: &Relation, name: &str| {
         let field = relation.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name));
-        let field = field.ok_or_else(|| SqlError::new(format!("USING: there is no column {name} on both sides")))?;
+        let field =
+            field.ok_or_else(|| SqlError::new(format!("USING: there is no column {name} on both sides")))?;
         let qualifier = field.qualifier.iter().map(Ident::new);
         Ok::<_, SqlError>(Expr::CompoundIdentifier(qualifier.chain([Ident::new(&field.name)]).collect()))
     };
     let mut condition: Option<Expr> = None;
     for name in columns {
-        let equal = Expr::BinaryOp { left: Box::new(side(left, name)?), op: BinaryOperator::Eq, right: Box::new(side(right, name)?) };
+        let equal = Expr::BinaryOp {
+            left: Box::new(side(left, name)?),
+            op: BinaryOperator::Eq,
+            right: Box::new(side(right, name)?),
+        };
         condition = Some(match condition {
             None => equal,
-            Some(before) => Expr::BinaryOp { left: Box::new(before), op: BinaryOperator::And, right: Box::new(equal) },
+            Some(before) => {
+                Expr::BinaryOp { left: Box::new(before), op: BinaryOperator::And, right: Box::new(equal) }
+            }
         });
     }
     Ok(condition)
 }
 
-/// The rows of both sides with the columns that stand once in the result; so many columns are those of the left.
-pub(super) fn merged(like: &Scope<'_>, rows: &Relation, lefts: usize, columns: &[String]) -> Result<Relation> {
-    let is = |at: usize, name: &str| rows.fields.get(at).is_some_and(|field| field.name.eq_ignore_ascii_case(name));
+/// The rows of both sides with the columns that stand once in the result; so many columns are those of the
+/// left.
+pub(super) fn merged(
+    like: &Scope<'_>,
+    rows: &Relation,
+    lefts: usize,
+    columns: &[String],
+) -> Result<Relation> {
+    let is = |at: usize, name: &str| {
+        rows.fields.get(at).is_some_and(|field| field.name.eq_ignore_ascii_case(name))
+    };
     let mut merged = Relation { height: rows.height, ..Relation::default() };
     for name in columns {
-        let places = [(0..lefts).find(|at| is(*at, name)), (lefts..rows.fields.len()).find(|at| is(*at, name))];
-        let [Some(first), Some(second)] = places else { return Err(SqlError::new(format!("USING: there is no column {name} on both sides"))) };
+        let places =
+            [(0..lefts).find(|at| is(*at, name)), (lefts..rows.fields.len()).find(|at| is(*at, name))];
+        let [Some(first), Some(second)] = places else {
+            return Err(SqlError::new(format!("USING: there is no column {name} on both sides")));
+        };
         let values = either(&Scope { relation: rows, ..*like }, rows.values(first)?, rows.values(second)?)?;
-        let field = rows.fields.get(first).cloned().unwrap_or_else(|| Field::new(name.clone(), values.kind.clone()));
+        let field =
+            rows.fields.get(first).cloned().unwrap_or_else(|| Field::new(name.clone(), values.kind.clone()));
         merged.push(Field { kind: values.kind, ..field }, values.data);
     }
     for (at, (field, column)) in rows.fields.iter().zip(&rows.columns).enumerate() {
@@ -139,7 +188,8 @@ pub(super) fn merged(like: &Scope<'_>, rows: &Relation, lefts: usize, columns: &
 
 /// The first value, or where that is NULL the second.
 fn either(scope: &Scope<'_>, first: Values, second: Values) -> Result<Values> {
-    let chosen: Vec<Option<usize>> = predicate::nulls(&first)?.into_iter().map(|null| Some(usize::from(null))).collect();
+    let chosen: Vec<Option<usize>> =
+        predicate::nulls(&first)?.into_iter().map(|null| Some(usize::from(null))).collect();
     predicate::merge(&[first, second], &chosen, scope)
 }
 
@@ -149,9 +199,13 @@ pub(super) fn factor(like: &Scope<'_>, factor: &TableFactor) -> Result<Relation>
 
 /// Of a table's rows those that TABLESAMPLE draws.
 pub(super) fn sampled(like: &Scope<'_>, factor: &TableFactor, rows: Relation) -> Result<Relation> {
-    let (TableFactor::Table { sample, .. } | TableFactor::Derived { sample, .. }) = factor else { return Ok(rows) };
+    let (TableFactor::Table { sample, .. } | TableFactor::Derived { sample, .. }) = factor else {
+        return Ok(rows);
+    };
     match sample {
-        Some(TableSampleKind::BeforeTableAlias(sample) | TableSampleKind::AfterTableAlias(sample)) => sample::sampled(like, rows, sample),
+        Some(TableSampleKind::BeforeTableAlias(sample) | TableSampleKind::AfterTableAlias(sample)) => {
+            sample::sampled(like, rows, sample)
+        }
         None => Ok(rows),
     }
 }
@@ -159,7 +213,9 @@ pub(super) fn sampled(like: &Scope<'_>, factor: &TableFactor, rows: Relation) ->
 /// The same without regard to TABLESAMPLE.
 fn whole(like: &Scope<'_>, factor: &TableFactor) -> Result<Relation> {
     match factor {
-        TableFactor::Table { version: Some(_), .. } => Err(SqlError::new("a log has one version: leave FOR … AS OF out").at_span(factor.span())),
+        TableFactor::Table { version: Some(_), .. } => {
+            Err(SqlError::new("a log has one version: leave FOR … AS OF out").at_span(factor.span()))
+        }
         TableFactor::Table { name, alias, args: None, .. } => {
             let table = names::last(name);
             let rows = match (like.ctes.get(&table).filter(|_| name.0.len() == 1), tables::find(&table)) {
@@ -167,11 +223,19 @@ fn whole(like: &Scope<'_>, factor: &TableFactor) -> Result<Relation> {
                 (None, Some(declared)) => match like.session.catalog.get(declared.name) {
                     Some(rows) if table == data_store::TABLE => data_store::typed((*rows).clone())?,
                     Some(rows) => (*rows).clone(),
-                    None => return Err(SqlError::new(format!("table {} has not been loaded", declared.name)).at(name)),
+                    None => {
+                        return Err(
+                            SqlError::new(format!("table {} has not been loaded", declared.name)).at(name)
+                        );
+                    }
                 },
                 (None, None) => {
                     let known: Vec<&str> = tables::ALL.iter().map(|table| table.name).collect();
-                    return Err(SqlError::new(format!("there is no table {table}; there are {}", known.join(", "))).at(name));
+                    return Err(SqlError::new(format!(
+                        "there is no table {table}; there are {}",
+                        known.join(", ")
+                    ))
+                    .at(name));
                 }
             };
             Ok(aliased(rows, alias.as_ref(), Some(&table)))
@@ -204,9 +268,15 @@ fn column_names(alias: &TableAlias) -> Vec<String> {
     alias.columns.iter().map(|column| column.name.value.clone()).collect()
 }
 
-/// `left CROSS JOIN UNNEST(array, …) [WITH ORDINALITY] AS t(x, …)`: one row for each element; arrays of different length
-/// are filled up with NULL. `keep` keeps rows of `left` whose arrays are empty.
-pub(super) fn unnest(like: &Scope<'_>, left: &Relation, factor: &TableFactor, keep: bool, names: Option<&BTreeSet<String>>) -> Result<Relation> {
+/// `left CROSS JOIN UNNEST(array, …) [WITH ORDINALITY] AS t(x, …)`: one row for each element; arrays of
+/// different length are filled up with NULL. `keep` keeps rows of `left` whose arrays are empty.
+pub(super) fn unnest(
+    like: &Scope<'_>,
+    left: &Relation,
+    factor: &TableFactor,
+    keep: bool,
+    names: Option<&BTreeSet<String>>,
+) -> Result<Relation> {
     let TableFactor::UNNEST { alias, array_exprs, with_ordinality, .. } = factor else {
         return Err(SqlError::new("UNNEST is needed here").at(factor));
     };
@@ -218,8 +288,11 @@ pub(super) fn unnest(like: &Scope<'_>, left: &Relation, factor: &TableFactor, ke
     }
     // Without rows it is asked what there is.
     let left = &unused::left_out(left, names.filter(|_| left.height > 0));
-    let longest = |row: usize| arrays.iter().filter_map(|(_, lengths)| lengths.get(row).copied().flatten()).max().unwrap_or(0);
-    let count = (0..left.height).map(|row| longest(row).max(usize::from(keep))).fold(0, usize::saturating_add);
+    let longest = |row: usize| {
+        arrays.iter().filter_map(|(_, lengths)| lengths.get(row).copied().flatten()).max().unwrap_or(0)
+    };
+    let count =
+        (0..left.height).map(|row| longest(row).max(usize::from(keep))).fold(0, usize::saturating_add);
     let elements: usize = arrays.iter().map(|(elements, _)| cell_bytes(&elements.data) + INDEX_BYTES).sum();
     like.session.limits().fits_rows(count, row_bytes(left) + elements)?;
     // For each new row: the row of `left`, and for each array the element's place.
@@ -228,7 +301,10 @@ pub(super) fn unnest(like: &Scope<'_>, left: &Relation, factor: &TableFactor, ke
     let mut ordinals: Vec<Option<i64>> = Vec::new();
     let mut starts = vec![0_u32; arrays.len()];
     for row in 0..left.height {
-        let lengths: Vec<u32> = arrays.iter().map(|(_, lengths)| lengths.get(row).copied().flatten().unwrap_or(0) as u32).collect();
+        let lengths: Vec<u32> = arrays
+            .iter()
+            .map(|(_, lengths)| lengths.get(row).copied().flatten().unwrap_or(0) as u32)
+            .collect();
         let longest = lengths.iter().copied().max().unwrap_or(0);
         let count = if longest == 0 && keep { 1 } else { longest };
         for at in 0..count {
@@ -256,12 +332,17 @@ pub(super) fn unnest(like: &Scope<'_>, left: &Relation, factor: &TableFactor, ke
     Ok(left.take(&rows)?.beside(right))
 }
 
-/// An array of rows, and a map, become a column for each field; an array of rows stays whole where one name is given for it.
+/// An array of rows, and a map, become a column for each field; an array of rows stays whole where one name
+/// is given for it.
 fn columns_of(elements: &Values, whole: bool, at: usize) -> Result<Vec<(String, Values)>> {
     match &elements.kind {
         Kind::Row(fields) if !whole || fields.len() == 1 => {
             let columns = elements.data.struct_().map(StructChunked::fields_as_series)?;
-            Ok(fields.iter().zip(columns).map(|((name, kind), data)| (name.clone(), Values::new(kind.clone(), data))).collect())
+            Ok(fields
+                .iter()
+                .zip(columns)
+                .map(|((name, kind), data)| (name.clone(), Values::new(kind.clone(), data)))
+                .collect())
         }
         _ => Ok(vec![(format!("_col{at}"), elements.clone())]),
     }

@@ -1,8 +1,8 @@
 //! Function calls: finding the function, its arguments, and what all functions share.
 //!
-//! A function is a name in one of the modules below. It gets its arguments as columns and gives a column back; those
-//! that must not look at every argument in every row (`if`, `coalesce`, `try`) and those that take a lambda are handled
-//! before their arguments are evaluated.
+//! A function is a name in one of the modules below. It gets its arguments as columns and gives a column
+//! back; those that must not look at every argument in every row (`if`, `coalesce`, `try`) and those that
+//! take a lambda are handled before their arguments are evaluated.
 
 mod array;
 mod binary;
@@ -44,10 +44,30 @@ pub(super) struct Call<'a> {
 /// A module's functions: the values, or `None` if the name is not one of its own.
 type Module = fn(&Call<'_>) -> Option<Result<Values>>;
 
-const MODULES: &[Module] = &[text::call, url::call, regexp::call, json::call, time::call, array::call, math::call, binary::call, format::call];
+const MODULES: &[Module] = &[
+    text::call,
+    url::call,
+    regexp::call,
+    json::call,
+    time::call,
+    array::call,
+    math::call,
+    binary::call,
+    format::call,
+];
 
 /// Names that [`call`] treats itself.
-const SPECIAL: &[&str] = &["if", "coalesce", "nullif", "try", "typeof", "current_timestamp", "now", "current_date", "localtimestamp"];
+const SPECIAL: &[&str] = &[
+    "if",
+    "coalesce",
+    "nullif",
+    "try",
+    "typeof",
+    "current_timestamp",
+    "now",
+    "current_date",
+    "localtimestamp",
+];
 
 /// Every name of a scalar function, for suggestions and documentation.
 pub(super) fn known_names() -> impl Iterator<Item = &'static str> {
@@ -71,10 +91,14 @@ pub(super) fn known_names() -> impl Iterator<Item = &'static str> {
 pub(super) fn call(scope: &Scope<'_>, function: &Function) -> Result<Values> {
     let name = names::of_function(function);
     if function.over.is_some() {
-        return Err(SqlError::new(format!("{name}(…) OVER (…) may stand only in SELECT and ORDER BY; put it in a subquery to filter by it")));
+        return Err(SqlError::new(format!(
+            "{name}(…) OVER (…) may stand only in SELECT and ORDER BY; put it in a subquery to filter by it"
+        )));
     }
     if aggregate::is_aggregate(&name) {
-        return Err(SqlError::new(format!("{name}(…) is an aggregate: it may stand only in SELECT, HAVING and ORDER BY")));
+        return Err(SqlError::new(format!(
+            "{name}(…) is an aggregate: it may stand only in SELECT, HAVING and ORDER BY"
+        )));
     }
     let args = arguments(function)?;
     if let Some(values) = special(scope, &name, &args)? {
@@ -95,14 +119,25 @@ pub(super) fn plain(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Val
         }
         values => values?,
     };
-    let call = Call { name, args: values, height: scope.height(), now: scope.session.now, lenient: scope.lenient, limits: scope.session.limits() };
+    let call = Call {
+        name,
+        args: values,
+        height: scope.height(),
+        now: scope.session.now,
+        lenient: scope.lenient,
+        limits: scope.session.limits(),
+    };
     let result = MODULES.iter().find_map(|module| module(&call)).map(|result| match result {
         // A constant that cannot be made, or not here, has a type all the same.
-        Err(error) if scope.session.is_typing() && (error.by_value || error.is_of_memory()) => of_no_rows(call).unwrap_or(Err(error)),
+        Err(error) if scope.session.is_typing() && (error.by_value || error.is_of_memory()) => {
+            of_no_rows(call).unwrap_or(Err(error))
+        }
         result => result,
     });
     match result {
-        Some(result) => result.map_err(|error| SqlError { message: format!("{name}: {}", error.message), ..error }),
+        Some(result) => {
+            result.map_err(|error| SqlError { message: format!("{name}: {}", error.message), ..error })
+        }
         None => Err(unknown(name)),
     }
 }
@@ -115,7 +150,10 @@ fn of_no_rows(call: Call<'_>) -> Option<Result<Values>> {
 }
 
 pub(super) fn unknown(name: &str) -> SqlError {
-    let hint = names::suggestion(name, known_names().chain(aggregate::NAMES.iter().copied()).chain(window::NAMES.iter().copied()));
+    let hint = names::suggestion(
+        name,
+        known_names().chain(aggregate::NAMES.iter().copied()).chain(window::NAMES.iter().copied()),
+    );
     SqlError::new(format!("function {name} is not supported{hint}"))
 }
 
@@ -123,14 +161,18 @@ pub(super) fn unknown(name: &str) -> SqlError {
 pub(super) fn arguments(function: &Function) -> Result<Vec<&Expr>> {
     let list = match &function.args {
         FunctionArguments::None => return Ok(Vec::new()),
-        FunctionArguments::Subquery(_) => return Err(SqlError::new("a subquery as an argument needs its own parentheses")),
+        FunctionArguments::Subquery(_) => {
+            return Err(SqlError::new("a subquery as an argument needs its own parentheses"));
+        }
         FunctionArguments::List(list) => list,
     };
     list.args
         .iter()
         .map(|arg| match arg {
             FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Ok(expr),
-            FunctionArg::Unnamed(_) => Err(SqlError::new(format!("{}(*) is not possible", names::of_function(function)))),
+            FunctionArg::Unnamed(_) => {
+                Err(SqlError::new(format!("{}(*) is not possible", names::of_function(function))))
+            }
             _ => Err(SqlError::new("named arguments are not supported")),
         })
         .collect()
@@ -139,26 +181,35 @@ pub(super) fn arguments(function: &Function) -> Result<Vec<&Expr>> {
 fn special(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Option<Values>> {
     Ok(Some(match (name, args) {
         ("if", [condition, then]) => predicate::choose(scope, &[(condition, then)], None)?,
-        ("if", [condition, then, otherwise]) => predicate::choose(scope, &[(condition, then)], Some(otherwise))?,
+        ("if", [condition, then, otherwise]) => {
+            predicate::choose(scope, &[(condition, then)], Some(otherwise))?
+        }
         ("coalesce", [_, ..]) => coalesce(scope, args)?,
         ("nullif", [value, other]) => {
-            let equal =
-                Expr::BinaryOp { left: Box::new((*value).clone()), op: sqlparser::ast::BinaryOperator::Eq, right: Box::new((*other).clone()) };
+            let equal = Expr::BinaryOp {
+                left: Box::new((*value).clone()),
+                op: sqlparser::ast::BinaryOperator::Eq,
+                right: Box::new((*other).clone()),
+            };
             let equal = scope.eval(&equal)?;
             let (equal, value) = (equal.truths()?, scope.eval(value)?);
-            let chosen: Vec<Option<usize>> = (0..scope.height()).map(|row| (equal.get(row) != Some(true)).then_some(0)).collect();
+            let chosen: Vec<Option<usize>> =
+                (0..scope.height()).map(|row| (equal.get(row) != Some(true)).then_some(0)).collect();
             predicate::merge(&[value], &chosen, scope)?
         }
         ("try", [value]) => predicate::tried(scope, value)?,
         ("typeof", [value]) => Values::constant(Kind::Varchar, Some(scope.eval(value)?.kind.to_string())),
         ("now", []) => clock::moment("current_timestamp", scope.session.now)?,
         (name, []) if clock::is_moment(name) => clock::moment(name, scope.session.now)?,
-        (name, _) if SPECIAL.contains(&name) => return Err(SqlError::new(format!("{name} does not take {} arguments", args.len()))),
+        (name, _) if SPECIAL.contains(&name) => {
+            return Err(SqlError::new(format!("{name} does not take {} arguments", args.len())));
+        }
         _ => return Ok(None),
     }))
 }
 
-/// The first value that is not NULL. Later arguments are evaluated even where they are not needed, unless they fail.
+/// The first value that is not NULL. Later arguments are evaluated even where they are not needed, unless
+/// they fail.
 fn coalesce(scope: &Scope<'_>, args: &[&Expr]) -> Result<Values> {
     let mut chosen: Vec<Option<usize>> = vec![None; scope.height()];
     let mut results: Vec<Values> = Vec::new();
@@ -178,7 +229,12 @@ fn coalesce(scope: &Scope<'_>, args: &[&Expr]) -> Result<Values> {
 }
 
 /// `trim(LEADING 'x' FROM value)` and its shorter forms.
-pub(super) fn trim(scope: &Scope<'_>, side: Option<TrimWhereField>, what: Option<&Expr>, value: &Expr) -> Result<Values> {
+pub(super) fn trim(
+    scope: &Scope<'_>,
+    side: Option<TrimWhereField>,
+    what: Option<&Expr>,
+    value: &Expr,
+) -> Result<Values> {
     let name = match side {
         None | Some(TrimWhereField::Both) => "trim",
         Some(TrimWhereField::Leading) => "ltrim",
@@ -233,20 +289,31 @@ impl Call<'_> {
 
     fn texts(&self, at: usize) -> Result<Texts> {
         if let kind @ (Kind::Ip | Kind::Binary) = &self.arg(at)?.kind {
-            return Err(SqlError::new(format!("argument {}: a text is needed here, and this is {kind}", at + 1)));
+            return Err(SqlError::new(format!(
+                "argument {}: a text is needed here, and this is {kind}",
+                at + 1
+            )));
         }
-        self.arg(at)?.texts().map_err(|error| SqlError { message: format!("argument {}: {}", at + 1, error.message), ..error })
+        self.arg(at)?
+            .texts()
+            .map_err(|error| SqlError { message: format!("argument {}: {}", at + 1, error.message), ..error })
     }
 
     fn wholes(&self, at: usize) -> Result<Wholes> {
         match self.arg(at)? {
             Values { kind: Kind::Bigint | Kind::Unknown, .. } => self.arg(at)?.wholes(),
-            other => Err(SqlError::new(format!("argument {}: a whole number is needed here, and this is {}", at + 1, other.kind))),
+            other => Err(SqlError::new(format!(
+                "argument {}: a whole number is needed here, and this is {}",
+                at + 1,
+                other.kind
+            ))),
         }
     }
 
     fn doubles(&self, at: usize) -> Result<Doubles> {
-        self.arg(at)?.doubles().map_err(|error| SqlError { message: format!("argument {}: {}", at + 1, error.message), ..error })
+        self.arg(at)?
+            .doubles()
+            .map_err(|error| SqlError { message: format!("argument {}: {}", at + 1, error.message), ..error })
     }
 
     /// Milliseconds of a time.
@@ -256,7 +323,9 @@ impl Call<'_> {
 
     /// A text that must be the same in every row.
     fn literal(&self, at: usize) -> Result<String> {
-        self.arg(at)?.constant_text().ok_or_else(|| SqlError::new(format!("argument {} must be a literal text", at + 1)))
+        self.arg(at)?
+            .constant_text()
+            .ok_or_else(|| SqlError::new(format!("argument {} must be a literal text", at + 1)))
     }
 
     /// A value that cannot be worked with: an error, or NULL inside `try(…)`.

@@ -1,4 +1,5 @@
-//! `GROUP BY`: which expressions are keys, which rows belong together; `ROLLUP`, `CUBE` and `GROUPING SETS` group several times.
+//! `GROUP BY`: which expressions are keys, which rows belong together; `ROLLUP`, `CUBE` and `GROUPING SETS`
+//! group several times.
 
 use polars::prelude::Series;
 use sqlparser::ast::{Expr, GroupByExpr, GroupByWithModifier, Select};
@@ -20,7 +21,9 @@ const SETS_MAX: usize = 64;
 /// A column by which rows can be grouped: nested values are equal when their JSON is.
 pub(super) fn key_column(values: &Values, height: usize) -> Result<Series> {
     match values.kind {
-        Kind::Array(_) | Kind::Row(_) | Kind::Map(..) => Ok(String::column(cast::json_texts(values, height)?)),
+        Kind::Array(_) | Kind::Row(_) | Kind::Map(..) => {
+            Ok(String::column(cast::json_texts(values, height)?))
+        }
         _ => Ok(values.spread(height)),
     }
 }
@@ -56,7 +59,11 @@ pub(super) fn grouping(select: &Select, calls: &Calls) -> Result<Option<Grouping
     for modifier in modifiers {
         match modifier {
             GroupByWithModifier::GroupingSets(Expr::GroupingSets(sets)) => grouping.multiply(sets)?,
-            other => return Err(SqlError::new(format!("GROUP BY … {other} is not supported; write ROLLUP (…), CUBE (…) or GROUPING SETS (…)"))),
+            other => {
+                return Err(SqlError::new(format!(
+                    "GROUP BY … {other} is not supported; write ROLLUP (…), CUBE (…) or GROUPING SETS (…)"
+                )));
+            }
         }
     }
     Ok(Some(grouping))
@@ -70,7 +77,10 @@ fn rollup(steps: &[Vec<Expr>]) -> Vec<Vec<Expr>> {
 /// Every choice of the parts.
 fn cube(parts: &[Vec<Expr>]) -> Result<Vec<Vec<Expr>>> {
     if 1 << parts.len().min(32) > SETS_MAX {
-        return Err(SqlError::new(format!("CUBE of {} keys would group more than {SETS_MAX} times", parts.len())));
+        return Err(SqlError::new(format!(
+            "CUBE of {} keys would group more than {SETS_MAX} times",
+            parts.len()
+        )));
     }
     let chosen = |choice: usize| {
         let is_chosen = |at: usize| choice & (1 << (parts.len() - 1 - at)) != 0;
@@ -90,10 +100,16 @@ impl Grouping {
             return Err(SqlError::new(format!("GROUP BY would group more than {SETS_MAX} times")));
         }
         let joined = |before: &Vec<usize>, added: &Vec<usize>| {
-            let new = added.iter().enumerate().filter(|(at, key)| !before.contains(key) && added.iter().position(|other| other == *key) == Some(*at));
+            let new = added.iter().enumerate().filter(|(at, key)| {
+                !before.contains(key) && added.iter().position(|other| other == *key) == Some(*at)
+            });
             before.iter().copied().chain(new.map(|(_, key)| *key)).collect()
         };
-        self.sets = self.sets.iter().flat_map(|before| added.iter().map(move |added| joined(before, added))).collect();
+        self.sets = self
+            .sets
+            .iter()
+            .flat_map(|before| added.iter().map(move |added| joined(before, added)))
+            .collect();
         Ok(())
     }
 
@@ -114,7 +130,8 @@ impl Grouping {
         let mut bits = 0;
         for arg in arguments(aggregate::as_call(call)?)? {
             let place = self.keys.iter().position(|key| key == unwrapped(arg));
-            let place = place.ok_or_else(|| SqlError::new("grouping(…) asks for keys of GROUP BY").at(arg))?;
+            let place =
+                place.ok_or_else(|| SqlError::new("grouping(…) asks for keys of GROUP BY").at(arg))?;
             bits = bits << 1 | i64::from(!set.contains(&place));
         }
         Ok(bits)
@@ -128,9 +145,9 @@ fn unwrapped(expr: &Expr) -> &Expr {
 /// How many groups there are, and keys and aggregates of them.
 type Known = (usize, Vec<(Expr, Values)>);
 
-/// Groups the scope's rows and computes keys and aggregates: what is known about each group. The groups of several sets
-/// stand under each other; a key that a set has not got is NULL in its groups.
-/// Where it is known, the last one says where the first event of each group stood.
+/// Groups the scope's rows and computes keys and aggregates: what is known about each group. The groups of
+/// several sets stand under each other; a key that a set has not got is NULL in its groups. Where it is
+/// known, the last one says where the first event of each group stood.
 pub(super) fn grouped(scope: &Scope<'_>, grouping: &Grouping, calls: &Calls) -> Result<(Known, Relation)> {
     let keys = grouping.keys.iter().map(|key| scope.column(key)).collect::<Result<Vec<_>>>()?;
     let columns = keys.iter().map(|values| key_column(values, scope.height())).collect::<Result<Vec<_>>>()?;
@@ -138,7 +155,8 @@ pub(super) fn grouped(scope: &Scope<'_>, grouping: &Grouping, calls: &Calls) -> 
     let mut places = Relation::default();
     for set in &grouping.sets {
         let by: Vec<Series> = set.iter().filter_map(|at| columns.get(*at).cloned()).collect();
-        let groups = if by.is_empty() { Groups::one(scope.height()) } else { Groups::by(&by, scope.height())? };
+        let groups =
+            if by.is_empty() { Groups::one(scope.height()) } else { Groups::by(&by, scope.height())? };
         let groups = match scope.relation.places() {
             Some(places) => groups.in_order(places)?,
             None => groups,
@@ -148,11 +166,16 @@ pub(super) fn grouped(scope: &Scope<'_>, grouping: &Grouping, calls: &Calls) -> 
         }
         let mut known = Vec::new();
         for (at, (key, values)) in grouping.keys.iter().zip(&keys).enumerate() {
-            let values = if set.contains(&at) { values.take(&groups.first)? } else { values.take(&vec![None; groups.count()])? };
+            let values = if set.contains(&at) {
+                values.take(&groups.first)?
+            } else {
+                values.take(&vec![None; groups.count()])?
+            };
             known.push((key.clone(), values));
         }
         for call in &calls.aggregates {
-            let values = aggregate::evaluate(scope, aggregate::as_call(call)?, &groups).map_err(|error| error.at(call))?;
+            let values = aggregate::evaluate(scope, aggregate::as_call(call)?, &groups)
+                .map_err(|error| error.at(call))?;
             known.push((call.clone(), values));
         }
         for call in &calls.groupings {

@@ -26,7 +26,9 @@ impl GroupIds {
     /// Numbers rows by all `keys`; `None` if that is better done in another way.
     pub fn of(keys: &[Series]) -> Option<Self> {
         let (first, others) = keys.split_first()?;
-        others.iter().try_fold(Self::of_column(first)?, |numbers, key| Some(numbers.with(&Self::of_column(key)?)))
+        others
+            .iter()
+            .try_fold(Self::of_column(first)?, |numbers, key| Some(numbers.with(&Self::of_column(key)?)))
     }
 
     /// NULL is a value like others.
@@ -47,7 +49,9 @@ impl GroupIds {
                 let view = chunk.validity().is_none_or(|valid| valid.get_bit(row)).then(|| view.as_u128());
                 let number = match (last, view) {
                     (Some((known, number)), view) if known == view => number,
-                    (_, Some(view)) if repeat => *by_view.entry(view).or_insert_with(|| by_text.number(chunk.get(row))),
+                    (_, Some(view)) if repeat => {
+                        *by_view.entry(view).or_insert_with(|| by_text.number(chunk.get(row)))
+                    }
                     _ => by_text.number(chunk.get(row)),
                 };
                 last = Some((view, number));
@@ -157,7 +161,9 @@ mod tests {
 
     #[test]
     fn many_texts_that_hardly_repeat_are_told_apart() {
-        let text = |row: usize| (row % 70_001 != 7).then(|| format!("a text that is no view of itself, {}", row % 70_001));
+        let text = |row: usize| {
+            (row % 70_001 != 7).then(|| format!("a text that is no view of itself, {}", row % 70_001))
+        };
         let texts: Vec<Option<String>> = (0..75_000).map(text).collect();
         let numbers = GroupIds::of(&[Series::new("".into(), texts)]).unwrap();
         assert_eq!(numbers.count, 70_001);
@@ -171,7 +177,8 @@ mod tests {
         let keys = [Series::new("".into(), wholes), Series::new("".into(), mirrored)];
         assert_eq!(GroupIds::of(&keys).unwrap().count, 3_000);
         // Each of many values with several of few, on either side.
-        let (many, few): (Vec<i64>, Vec<i64>) = (0..90_000_i64).map(|row| (row % 30_000 * 7 % 30_000, row * row % 101 / 2)).unzip();
+        let (many, few): (Vec<i64>, Vec<i64>) =
+            (0..90_000_i64).map(|row| (row % 30_000 * 7 % 30_000, row * row % 101 / 2)).unzip();
         let mut known = HashMap::new();
         let expected: Vec<u32> = many
             .iter()

@@ -61,7 +61,8 @@ mod tests {
 
     #[test]
     fn addresses_are_in_order_as_texts() {
-        let [ten, later, v6] = ["10.0.0.0", "10.255.255.255", "2001:db8::1"].map(|text| digits(text).unwrap());
+        let [ten, later, v6] =
+            ["10.0.0.0", "10.255.255.255", "2001:db8::1"].map(|text| digits(text).unwrap());
         assert!(ten < later && later < v6);
         assert_eq!((show(&ten), show(&v6)), ("10.0.0.0".to_owned(), "2001:db8::1".to_owned()));
         assert_eq!(digits("ecr.amazonaws.com"), None);
@@ -70,7 +71,8 @@ mod tests {
 
     #[test]
     fn networks() {
-        let inside = |network: &str, address: &str| Network::parse(network).unwrap().has(&digits(address).unwrap());
+        let inside =
+            |network: &str, address: &str| Network::parse(network).unwrap().has(&digits(address).unwrap());
         assert!(inside("10.0.0.0/8", "10.1.2.3"));
         assert!(!inside("10.0.0.0/8", "11.1.2.3"));
         assert!(inside("192.168.255.9/16", "192.168.0.1"));

@@ -1,7 +1,8 @@
-//! Joins: equal columns are matched by grouping both sides at once; what is left of the condition is tried on the pairs.
+//! Joins: equal columns are matched by grouping both sides at once; what is left of the condition is tried on
+//! the pairs.
 //!
-//! Pairs are made and tried a block at a time. Where only the question is whether a row has a partner (`EXISTS`, `IN`, semi joins),
-//! none is kept, and a row that has one makes no more.
+//! Pairs are made and tried a block at a time. Where only the question is whether a row has a partner
+//! (`EXISTS`, `IN`, semi joins), none is kept, and a row that has one makes no more.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -126,7 +127,9 @@ impl Matched {
             let mut column = key_column(a, left)?;
             column.append_owned(key_column(b, right)?)?;
             if column.has_nulls() {
-                null.iter_mut().zip(column.is_null().iter()).for_each(|(slot, is)| *slot = *slot || is == Some(true));
+                null.iter_mut()
+                    .zip(column.is_null().iter())
+                    .for_each(|(slot, is)| *slot = *slot || is == Some(true));
             }
             columns.push(column.rechunk());
         }
@@ -146,7 +149,12 @@ struct Join<'j> {
 }
 
 impl<'j> Join<'j> {
-    fn of(like: &'j Scope<'j>, left: &Relation, right: &Relation, condition: Option<&'j Expr>) -> Result<Self> {
+    fn of(
+        like: &'j Scope<'j>,
+        left: &Relation,
+        right: &Relation,
+        condition: Option<&'j Expr>,
+    ) -> Result<Self> {
         let (mut keys, mut rest) = (Vec::new(), Vec::new());
         for conjunct in condition.map(walk::conjuncts).unwrap_or_default() {
             match equality(like, left, right, conjunct)? {
@@ -156,7 +164,13 @@ impl<'j> Join<'j> {
         }
         let names = names_in(&rest);
         let candidates = Candidates::of(like, &keys, left.height, right.height)?;
-        Ok(Self { like, sides: (left.only(&names), right.only(&names)), candidates, rest, height: left.height })
+        Ok(Self {
+            like,
+            sides: (left.only(&names), right.only(&names)),
+            candidates,
+            rest,
+            height: left.height,
+        })
     }
 
     /// Hands on the pairs for which all holds, a block at a time.
@@ -176,11 +190,14 @@ impl<'j> Join<'j> {
         take(self.restricted(block)?)
     }
 
-    /// For each row of the left, whether it has a partner. All rows try one candidate, then those that have none yet two more,
-    /// then four: who finds one soon makes few pairs.
+    /// For each row of the left, whether it has a partner. All rows try one candidate, then those that have
+    /// none yet two more, then four: who finds one soon makes few pairs.
     fn found(&self) -> Result<Vec<bool>> {
         let count = |row: &u32| self.candidates.count(*row as usize);
-        let mut open: Vec<u32> = (0..u32::try_from(self.height).map_err(|_| SqlError::new("too many rows"))?).filter(|row| count(row) > 0).collect();
+        let mut open: Vec<u32> = (0..u32::try_from(self.height)
+            .map_err(|_| SqlError::new("too many rows"))?)
+            .filter(|row| count(row) > 0)
+            .collect();
         let mut found = vec![false; self.height];
         if self.rest.is_empty() {
             mark(&mut found, &open);
@@ -216,7 +233,9 @@ impl<'j> Join<'j> {
             let holds = scope.truth_among(condition, &keep)?;
             keep.iter_mut().zip(holds).for_each(|(slot, holds)| *slot = *slot && holds);
         }
-        let keep_of = |rows: Vec<u32>| rows.into_iter().zip(&keep).filter(|(_, keep)| **keep).map(|(row, _)| row).collect();
+        let keep_of = |rows: Vec<u32>| {
+            rows.into_iter().zip(&keep).filter(|(_, keep)| **keep).map(|(row, _)| row).collect()
+        };
         Ok(Pairs { left: keep_of(pairs.left), right: keep_of(pairs.right) })
     }
 }
@@ -236,7 +255,9 @@ fn names_in(conditions: &[&Expr]) -> Option<BTreeSet<String>> {
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
             match expr {
                 Expr::Identifier(ident) => drop(self.0.insert(ident.value.to_lowercase())),
-                Expr::CompoundIdentifier(parts) => self.0.extend(parts.iter().map(|ident| ident.value.to_lowercase())),
+                Expr::CompoundIdentifier(parts) => {
+                    self.0.extend(parts.iter().map(|ident| ident.value.to_lowercase()))
+                }
                 _ => {}
             }
             ControlFlow::Continue(())
@@ -247,7 +268,12 @@ fn names_in(conditions: &[&Expr]) -> Option<BTreeSet<String>> {
 }
 
 /// `a.x = b.y` as the two columns, left one first.
-fn equality(like: &Scope<'_>, left: &Relation, right: &Relation, condition: &Expr) -> Result<Option<(Values, Values)>> {
+fn equality(
+    like: &Scope<'_>,
+    left: &Relation,
+    right: &Relation,
+    condition: &Expr,
+) -> Result<Option<(Values, Values)>> {
     let Expr::BinaryOp { left: a, op: BinaryOperator::Eq, right: b } = condition else { return Ok(None) };
     if walk::has_subquery(condition) {
         return Ok(None);
@@ -256,7 +282,8 @@ fn equality(like: &Scope<'_>, left: &Relation, right: &Relation, condition: &Exp
         if !names::are_of(&**first, left) || !names::are_of(&**second, right) {
             continue;
         }
-        let side = |relation: &Relation, expr: &Expr| Scope::new(like.session, like.ctes, relation).eval(expr);
+        let side =
+            |relation: &Relation, expr: &Expr| Scope::new(like.session, like.ctes, relation).eval(expr);
         return match (side(left, first), side(right, second)) {
             (Ok(x), Ok(y)) => unified(&x, &y, left.height, right.height).map(Some),
             // The value at fault may be that of a row that finds no partner.
@@ -280,7 +307,13 @@ fn joined(left: &Relation, right: &Relation, pairs: &Pairs) -> Result<Relation> 
 }
 
 /// The joined rows.
-pub(super) fn join(like: &Scope<'_>, left: &Relation, right: &Relation, condition: Option<&Expr>, keeps: Keeps) -> Result<Relation> {
+pub(super) fn join(
+    like: &Scope<'_>,
+    left: &Relation,
+    right: &Relation,
+    condition: Option<&Expr>,
+    keeps: Keeps,
+) -> Result<Relation> {
     let limits = like.session.limits();
     let bytes = row_bytes(left) + row_bytes(right);
     let mut pairs = Pairs::default();
@@ -327,12 +360,24 @@ fn mark(slots: &mut [bool], rows: &[u32]) {
 }
 
 /// For each row of `left`, whether it has a partner.
-pub(super) fn found(like: &Scope<'_>, left: &Relation, right: &Relation, condition: Option<&Expr>) -> Result<Vec<bool>> {
+pub(super) fn found(
+    like: &Scope<'_>,
+    left: &Relation,
+    right: &Relation,
+    condition: Option<&Expr>,
+) -> Result<Vec<bool>> {
     Join::of(like, left, right, condition)?.found()
 }
 
 /// The rows of `left` that have a partner (or none, if `negated`).
-pub(super) fn semi(like: &Scope<'_>, left: &Relation, right: &Relation, condition: Option<&Expr>, negated: bool) -> Result<Relation> {
-    let keep: Vec<bool> = found(like, left, right, condition)?.into_iter().map(|found| found != negated).collect();
+pub(super) fn semi(
+    like: &Scope<'_>,
+    left: &Relation,
+    right: &Relation,
+    condition: Option<&Expr>,
+    negated: bool,
+) -> Result<Relation> {
+    let keep: Vec<bool> =
+        found(like, left, right, condition)?.into_iter().map(|found| found != negated).collect();
     left.filter(&mask(&keep))
 }

@@ -1,7 +1,7 @@
 //! Functions that take a lambda: `filter(resources, r -> r.type = 'AWS::S3::Bucket')` and its relatives.
 //!
-//! The body is evaluated once for all elements of all rows: the elements become a relation of their own, and columns of
-//! the surrounding query are looked up through the row that each element came from.
+//! The body is evaluated once for all elements of all rows: the elements become a relation of their own, and
+//! columns of the surrounding query are looked up through the row that each element came from.
 
 pub(super) mod fold;
 mod maps;
@@ -19,8 +19,18 @@ use super::values::Values;
 use crate::tables::Kind;
 use crate::tables::builder::lists;
 
-pub(super) const NAMES: &[&str] =
-    &["filter", "transform", "any_match", "all_match", "none_match", "reduce", "zip_with", "transform_values", "transform_keys", "map_filter"];
+pub(super) const NAMES: &[&str] = &[
+    "filter",
+    "transform",
+    "any_match",
+    "all_match",
+    "none_match",
+    "reduce",
+    "zip_with",
+    "transform_values",
+    "transform_keys",
+    "map_filter",
+];
 
 pub(super) fn call(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Values> {
     match (name, args) {
@@ -28,15 +38,23 @@ pub(super) fn call(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Valu
         ("array_sort", [array, compare]) => sorted::sort(scope, array, compare),
         ("regexp_replace", [text, pattern, with]) => replaced::replace(scope, text, pattern, with),
         ("zip_with", [first, second, body]) => fold::zip_with(scope, first, second, body),
-        ("transform_values" | "transform_keys" | "map_filter", [map, body]) => maps::call(scope, name, map, body),
-        ("filter" | "transform" | "any_match" | "all_match" | "none_match", [array, body]) => over_elements(scope, name, array, body),
+        ("transform_values" | "transform_keys" | "map_filter", [map, body]) => {
+            maps::call(scope, name, map, body)
+        }
+        ("filter" | "transform" | "any_match" | "all_match" | "none_match", [array, body]) => {
+            over_elements(scope, name, array, body)
+        }
         _ => Err(SqlError::new(format!("{name} does not take {} arguments", args.len()))),
     }
 }
 
 /// Functions that take a lambda where others take a value.
 pub(super) fn is_meant(name: &str, args: &[&Expr]) -> bool {
-    NAMES.contains(&name) || matches!((name, args), ("array_sort", [_, Expr::Lambda(_)]) | ("regexp_replace", [_, _, Expr::Lambda(_)]))
+    NAMES.contains(&name)
+        || matches!(
+            (name, args),
+            ("array_sort", [_, Expr::Lambda(_)]) | ("regexp_replace", [_, _, Expr::Lambda(_)])
+        )
 }
 
 fn over_elements(scope: &Scope<'_>, name: &str, array: &Expr, body: &Expr) -> Result<Values> {
@@ -66,7 +84,8 @@ impl<'e> Lambda<'e> {
         let Expr::Lambda(LambdaFunction { params, body, .. }) = expr else {
             return Err(SqlError::new(format!("{function} needs a lambda, such as x -> x > 1")).at(expr));
         };
-        let parameters: Vec<String> = names::parameters(params).map(|one| one.name.value.to_lowercase()).collect();
+        let parameters: Vec<String> =
+            names::parameters(params).map(|one| one.name.value.to_lowercase()).collect();
         if parameters.len() != count {
             let needed = if count == 1 { "one parameter".to_owned() } else { format!("{count} parameters") };
             return Err(SqlError::new(format!("the lambda of {function} must have {needed}")).at(expr));
@@ -80,14 +99,23 @@ impl<'e> Lambda<'e> {
         for (name, values) in self.parameters.iter().zip(arguments) {
             relation.push(Field::new(name.clone(), values.kind.clone()), values.spread(rows.len()));
         }
-        let inner = Scope { relation: &relation, known: &[], ungrouped: None, outer: Some((scope, Via::Rows(rows))), ..*scope };
+        let inner = Scope {
+            relation: &relation,
+            known: &[],
+            ungrouped: None,
+            outer: Some((scope, Via::Rows(rows))),
+            ..*scope
+        };
         inner.column(self.body)
     }
 }
 
 /// For all elements under each other, the row that each came from.
 fn rows_of(lengths: &[Option<usize>]) -> Vec<Option<u32>> {
-    (0_u32..).zip(lengths).flat_map(|(row, length)| std::iter::repeat_n(Some(row), length.unwrap_or(0))).collect()
+    (0_u32..)
+        .zip(lengths)
+        .flat_map(|(row, length)| std::iter::repeat_n(Some(row), length.unwrap_or(0)))
+        .collect()
 }
 
 fn keep(elements: &Values, lengths: &[Option<usize>], results: &Values) -> Result<Values> {

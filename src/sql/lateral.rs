@@ -9,7 +9,13 @@ use super::relation::Relation;
 use super::subquery;
 
 /// `left CROSS JOIN LATERAL (query) AS t`; with `keep`, rows of `left` without results are kept.
-pub(super) fn join(like: &Scope<'_>, left: &Relation, query: &Query, alias: Option<&TableAlias>, keep: bool) -> Result<Relation> {
+pub(super) fn join(
+    like: &Scope<'_>,
+    left: &Relation,
+    query: &Query,
+    alias: Option<&TableAlias>,
+    keep: bool,
+) -> Result<Relation> {
     let scope = Scope { relation: left, known: &[], ungrouped: None, ..*like };
     let (groups, results) = subquery::each(&scope, query)?;
     let mut right = subquery::shape(&scope, query)?;
@@ -24,7 +30,8 @@ pub(super) fn join(like: &Scope<'_>, left: &Relation, query: &Query, alias: Opti
     }
     let (mut lefts, mut rights): (Vec<Option<u32>>, Vec<Option<u32>>) = (Vec::new(), Vec::new());
     for row in 0..left.height {
-        let (start, count) = groups.of_row.get(row).and_then(|group| starts.get(*group as usize)).copied().unwrap_or_default();
+        let (start, count) =
+            groups.of_row.get(row).and_then(|group| starts.get(*group as usize)).copied().unwrap_or_default();
         lefts.extend(std::iter::repeat_n(u32::try_from(row).ok(), count.max(usize::from(keep))));
         rights.extend((start..start + count).map(|at| u32::try_from(at).ok()));
         rights.resize(lefts.len(), None);

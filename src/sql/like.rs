@@ -12,7 +12,14 @@ use crate::tables::Kind;
 /// Largest compiled pattern, in bytes.
 const PATTERN_BYTES_MAX: usize = 4 << 20;
 
-pub(super) fn like(scope: &Scope<'_>, value: &Expr, pattern: &Expr, escape: Option<&ValueWithSpan>, negated: bool, any_case: bool) -> Result<Values> {
+pub(super) fn like(
+    scope: &Scope<'_>,
+    value: &Expr,
+    pattern: &Expr,
+    escape: Option<&ValueWithSpan>,
+    negated: bool,
+    any_case: bool,
+) -> Result<Values> {
     let escape = match escape.map(|value| value.value.clone().into_string().unwrap_or_default()) {
         None => None,
         Some(text) => Some(single(&text).ok_or_else(|| SqlError::new("ESCAPE needs a single character"))?),
@@ -21,7 +28,10 @@ pub(super) fn like(scope: &Scope<'_>, value: &Expr, pattern: &Expr, escape: Opti
     let values = partition::spelt(scope, value, scope.eval(value)?, &patterns)?;
     let constant = values.constant && patterns.constant;
     let one = patterns.constant_text().map(|pattern| Matcher::new(&pattern, escape, any_case)).transpose()?;
-    let (texts, patterns) = (values.texts().map_err(|error| error.at(value))?, patterns.texts().map_err(|error| error.at(pattern))?);
+    let (texts, patterns) = (
+        values.texts().map_err(|error| error.at(value))?,
+        patterns.texts().map_err(|error| error.at(pattern))?,
+    );
     let mut last: Option<(String, Matcher)> = None;
     let matches = Values::build(Kind::Boolean, scope.height(), constant, |row| {
         let Some((text, pattern)) = texts.get(row).zip(patterns.get(row)) else { return Ok(None) };
@@ -78,7 +88,11 @@ impl Matcher {
             }
         }
         regex.push('$');
-        let built = RegexBuilder::new(&regex).dot_matches_new_line(true).case_insensitive(any_case).size_limit(PATTERN_BYTES_MAX).build();
+        let built = RegexBuilder::new(&regex)
+            .dot_matches_new_line(true)
+            .case_insensitive(any_case)
+            .size_limit(PATTERN_BYTES_MAX)
+            .build();
         built.map(Self::Regex).map_err(|error| SqlError::new(format!("LIKE pattern: {error}")))
     }
 
@@ -100,9 +114,12 @@ pub(super) fn regex(pattern: &str) -> Result<Regex> {
 }
 
 pub(super) fn rlike(scope: &Scope<'_>, value: &Expr, pattern: &Expr, negated: bool) -> Result<Values> {
-    let pattern = scope.eval(pattern)?.constant_text().ok_or_else(|| SqlError::new("RLIKE needs a literal pattern"))?;
+    let pattern =
+        scope.eval(pattern)?.constant_text().ok_or_else(|| SqlError::new("RLIKE needs a literal pattern"))?;
     let regex = regex(&pattern)?;
     let values = scope.eval(value)?;
     let texts = values.texts()?;
-    Values::build(Kind::Boolean, scope.height(), values.constant, |row| Ok(texts.get(row).map(|text| regex.is_match(text) != negated)))
+    Values::build(Kind::Boolean, scope.height(), values.constant, |row| {
+        Ok(texts.get(row).map(|text| regex.is_match(text) != negated))
+    })
 }

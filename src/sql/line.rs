@@ -44,8 +44,11 @@ pub(super) fn in_order<W: Send, T: Send>(
     work: impl Fn(W) -> Done<T> + Sync,
     mut take: impl FnMut(T) -> io::Result<()>,
 ) -> std::result::Result<u64, Interrupted> {
-    let line =
-        Line { source: Mutex::new((0, next)), state: Mutex::new(State { taken: 0, ready: BTreeMap::new(), end: None }), moved: Condvar::new() };
+    let line = Line {
+        source: Mutex::new((0, next)),
+        state: Mutex::new(State { taken: 0, ready: BTreeMap::new(), end: None }),
+        moved: Condvar::new(),
+    };
     let worker = || {
         while let Some((at, thing)) = line.begin(jobs.max(1) * AHEAD) {
             line.put(at, thing.map_err(Interrupted::from).and_then(&work));
@@ -184,7 +187,13 @@ mod tests {
         );
         assert!(matches!(done, Err(Interrupted::Query(error)) if error.message == "seven"));
         assert_eq!(count, 7);
-        let full = in_order(3, &AtomicBool::new(false), |at| Ok(Some(at)), |at| Ok((1, at)), |_| Err(io::Error::other("full")));
+        let full = in_order(
+            3,
+            &AtomicBool::new(false),
+            |at| Ok(Some(at)),
+            |at| Ok((1, at)),
+            |_| Err(io::Error::other("full")),
+        );
         assert!(matches!(full, Err(Interrupted::Output(_))));
     }
 }

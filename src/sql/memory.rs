@@ -67,7 +67,9 @@ pub(super) fn cell_bytes(column: &Series) -> usize {
             let elements = lists.inner_length();
             8 + elements.div_ceil(column.len().max(1)) * cell_bytes(&lists.get_inner().slice(0, 1))
         }
-        DataType::Struct(_) => column.struct_().map_or(8, |rows| rows.fields_as_series().iter().map(cell_bytes).sum()),
+        DataType::Struct(_) => {
+            column.struct_().map_or(8, |rows| rows.fields_as_series().iter().map(cell_bytes).sum())
+        }
         DataType::Boolean => 1,
         _ => 8,
     }
@@ -80,8 +82,12 @@ pub(super) fn held_bytes(column: &Series) -> usize {
             let texts = column.str().map_or(0, |texts| texts.iter().flatten().map(str::len).sum());
             texts + 16 * column.len()
         }
-        DataType::List(_) => column.list().map_or(0, |lists| held_bytes(&lists.get_inner())) + 8 * column.len(),
-        DataType::Struct(_) => column.struct_().map_or(0, |rows| rows.fields_as_series().iter().map(held_bytes).sum()),
+        DataType::List(_) => {
+            column.list().map_or(0, |lists| held_bytes(&lists.get_inner())) + 8 * column.len()
+        }
+        DataType::Struct(_) => {
+            column.struct_().map_or(0, |rows| rows.fields_as_series().iter().map(held_bytes).sum())
+        }
         DataType::Boolean => column.len() / 4,
         _ => 8 * column.len(),
     }

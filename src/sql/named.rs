@@ -48,7 +48,9 @@ impl Named {
     /// The comments at its beginning, without the dashes.
     pub fn head(&self) -> impl Iterator<Item = &'static str> {
         let comments = self.sql.lines().take_while(|line| line.starts_with("--"));
-        comments.map(|line| line.trim_start_matches("--").strip_prefix(' ').unwrap_or(line.trim_start_matches('-')))
+        comments.map(|line| {
+            line.trim_start_matches("--").strip_prefix(' ').unwrap_or(line.trim_start_matches('-'))
+        })
     }
 
     /// Its question: the first comment line.

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    AccessExpr, Expr, Function, Ident, LambdaFunctionParameter, ObjectName, ObjectNamePart, OneOrManyWithParens, Query, TableAlias, TableFactor,
-    Value, Visit, VisitMut, Visitor, VisitorMut,
+    AccessExpr, Expr, Function, Ident, LambdaFunctionParameter, ObjectName, ObjectNamePart,
+    OneOrManyWithParens, Query, TableAlias, TableFactor, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use super::error::{Result, SqlError};
 use super::relation::Relation;
 
-/// Makes every name in expressions lower case, so that equal expressions are equal trees. Aliases keep the case in which
-/// they are shown; they are compared without it.
+/// Makes every name in expressions lower case, so that equal expressions are equal trees. Aliases keep the
+/// case in which they are shown; they are compared without it.
 pub(super) fn lower(query: &mut Query) {
     struct Lower;
     impl VisitorMut for Lower {
@@ -32,8 +32,9 @@ pub(super) fn lower(query: &mut Query) {
     let _ = VisitMut::visit(query, &mut Lower);
 }
 
-/// What stands before the first `[` of `e.resources[1].arn` is one name, of a table, a column and fields: the parser takes
-/// `e` for all of the name, and the rest for steps. The fields after it become texts: no column is meant by them.
+/// What stands before the first `[` of `e.resources[1].arn` is one name, of a table, a column and fields: the
+/// parser takes `e` for all of the name, and the rest for steps. The fields after it become texts: no column
+/// is meant by them.
 fn join(expr: &mut Expr) {
     let Expr::CompoundFieldAccess { root, access_chain } = expr else { return };
     if let Expr::Identifier(first) = root.as_ref() {
@@ -46,7 +47,9 @@ fn join(expr: &mut Expr) {
     }
     for step in access_chain {
         if let Some(name) = field(step) {
-            *step = AccessExpr::Dot(Expr::Value(Value::SingleQuotedString(name.value.to_lowercase()).with_span(name.span)));
+            *step = AccessExpr::Dot(Expr::Value(
+                Value::SingleQuotedString(name.value.to_lowercase()).with_span(name.span),
+            ));
         }
     }
 }
@@ -82,8 +85,8 @@ fn lower_name(name: &mut ObjectName) {
     }
 }
 
-/// Ends what a query calls a table or a parameter of a lambda, in the name that it has once it is bound: behind it stands a number that
-/// nothing else in the query has. Nobody can write it.
+/// Ends what a query calls a table or a parameter of a lambda, in the name that it has once it is bound:
+/// behind it stands a number that nothing else in the query has. Nobody can write it.
 const MARK: char = '\0';
 
 /// The name of the `number`th table or parameter of a query.
@@ -177,7 +180,9 @@ pub(super) fn are_of(part: &impl Visit, rows: &Relation) -> bool {
 }
 
 /// The parameters of a lambda.
-pub(super) fn parameters(params: &OneOrManyWithParens<LambdaFunctionParameter>) -> impl Iterator<Item = &LambdaFunctionParameter> {
+pub(super) fn parameters(
+    params: &OneOrManyWithParens<LambdaFunctionParameter>,
+) -> impl Iterator<Item = &LambdaFunctionParameter> {
     match params {
         OneOrManyWithParens::One(one) => std::slice::from_ref(one).iter(),
         OneOrManyWithParens::Many(many) => many.iter(),
@@ -205,7 +210,11 @@ pub(super) fn named(parts: Vec<Ident>) -> Expr {
 
 /// The last part of a name, lower case: the table of `"db"."table"`, the function of a call.
 pub(super) fn last(name: &ObjectName) -> String {
-    name.0.last().and_then(ObjectNamePart::as_ident).map(|ident| ident.value.to_lowercase()).unwrap_or_default()
+    name.0
+        .last()
+        .and_then(ObjectNamePart::as_ident)
+        .map(|ident| ident.value.to_lowercase())
+        .unwrap_or_default()
 }
 
 /// The name of the function that is called.
@@ -213,12 +222,14 @@ pub(super) fn of_function(function: &Function) -> String {
     last(&function.name)
 }
 
-/// Finds the column that a dotted name means, and how many parts name it; the rest are fields of its row. A name with a
-/// table in front wins over a column that happens to be called like a table.
+/// Finds the column that a dotted name means, and how many parts name it; the rest are fields of its row. A
+/// name with a table in front wins over a column that happens to be called like a table.
 pub(super) fn find(relation: &Relation, parts: &[Ident]) -> Result<Option<(usize, usize)>> {
     for (qualifier, name, used) in spellings(parts) {
         let mut matches = relation.fields.iter().enumerate().filter(|(_, field)| {
-            field.name.eq_ignore_ascii_case(name) && qualifier.is_none_or(|asked| field.qualifier.as_deref().is_some_and(|own| is_called(own, asked)))
+            field.name.eq_ignore_ascii_case(name)
+                && qualifier
+                    .is_none_or(|asked| field.qualifier.as_deref().is_some_and(|own| is_called(own, asked)))
         });
         if let Some((index, _)) = matches.next() {
             if matches.next().is_some() {
@@ -247,6 +258,9 @@ fn spellings(parts: &[Ident]) -> impl Iterator<Item = (Option<&str>, &str, usize
 
 /// ", did you mean …?" if one of `names` is close to `name`.
 pub(super) fn suggestion<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> String {
-    let close = names.map(|known| (strsim::levenshtein(name, known), known)).filter(|(distance, _)| *distance <= 1 + name.len() / 4).min();
+    let close = names
+        .map(|known| (strsim::levenshtein(name, known), known))
+        .filter(|(distance, _)| *distance <= 1 + name.len() / 4)
+        .min();
     close.map(|(_, known)| format!("; did you mean {known}?")).unwrap_or_default()
 }

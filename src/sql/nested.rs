@@ -35,8 +35,14 @@ fn column(kind: &Kind, data: &Series) -> Result<Vec<Part>> {
     Ok(match kind {
         Kind::Row(fields) => {
             let columns = data.struct_()?.fields_as_series();
-            let mut columns = fields.iter().zip(&columns).map(|((_, kind), data)| Ok(column(kind, data)?.into_iter())).collect::<Result<Vec<_>>>()?;
-            (0..data.len()).map(|row| or_null(row, Part::List(columns.iter_mut().filter_map(Iterator::next).collect()))).collect()
+            let mut columns = fields
+                .iter()
+                .zip(&columns)
+                .map(|((_, kind), data)| Ok(column(kind, data)?.into_iter()))
+                .collect::<Result<Vec<_>>>()?;
+            (0..data.len())
+                .map(|row| or_null(row, Part::List(columns.iter_mut().filter_map(Iterator::next).collect())))
+                .collect()
         }
         Kind::Array(_) | Kind::Map(..) => {
             let (elements, lengths) = super::cast::explode(&Values::new(kind.clone(), data.clone()))?;
@@ -44,7 +50,9 @@ fn column(kind: &Kind, data: &Series) -> Result<Vec<Part>> {
             let is_map = matches!(kind, Kind::Map(..));
             let list = |length: Option<usize>| match length {
                 None => Part::Null,
-                Some(length) if is_map => Part::Map(elements.by_ref().take(length).filter_map(entry).collect()),
+                Some(length) if is_map => {
+                    Part::Map(elements.by_ref().take(length).filter_map(entry).collect())
+                }
                 Some(length) => Part::List(elements.by_ref().take(length).collect()),
             };
             lengths.into_iter().map(list).collect()
@@ -76,8 +84,13 @@ pub(super) fn equal(a: &Part, b: &Part) -> Option<bool> {
         (Part::Null, _) | (_, Part::Null) => None,
         (Part::List(a), Part::List(b)) => all(a.len() == b.len(), a.iter().zip(b).map(|(a, b)| equal(a, b))),
         (Part::Map(a), Part::Map(b)) => {
-            let value = |key: &Part| b.iter().find(|(other, _)| equal(key, other) == Some(true)).map(|(_, value)| value);
-            all(a.len() == b.len(), a.iter().map(|(key, own)| value(key).map_or(Some(false), |other| equal(own, other))))
+            let value = |key: &Part| {
+                b.iter().find(|(other, _)| equal(key, other) == Some(true)).map(|(_, value)| value)
+            };
+            all(
+                a.len() == b.len(),
+                a.iter().map(|(key, own)| value(key).map_or(Some(false), |other| equal(own, other))),
+            )
         }
         (a, b) => Some(simple(a, b) == Some(Ordering::Equal)),
     }
@@ -127,8 +140,10 @@ pub(super) fn places(values: &Values, height: usize) -> Result<Vec<Option<i64>>>
         return Err(SqlError::new(format!("{} values have no order", values.kind)));
     }
     let parts = parts(values, height)?;
-    let mut sorted: Vec<usize> = (0..parts.len()).filter(|at| !matches!(parts.get(*at), Some(Part::Null) | None)).collect();
-    let between = |a: usize, b: usize| parts.get(a).zip(parts.get(b)).map_or(Ordering::Equal, |(a, b)| total(a, b));
+    let mut sorted: Vec<usize> =
+        (0..parts.len()).filter(|at| !matches!(parts.get(*at), Some(Part::Null) | None)).collect();
+    let between =
+        |a: usize, b: usize| parts.get(a).zip(parts.get(b)).map_or(Ordering::Equal, |(a, b)| total(a, b));
     sorted.sort_by(|a, b| between(*a, *b));
     let mut places = vec![None; parts.len()];
     let (mut place, mut before) = (0, None);

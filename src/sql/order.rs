@@ -38,7 +38,11 @@ pub(super) fn sorted(keys: &[(Values, OrderByOptions)], height: usize) -> Result
 }
 
 /// The first `count` rows in order. Where they are few, the others are not put in order.
-pub(super) fn first_sorted(keys: &[(Values, OrderByOptions)], height: usize, count: usize) -> Result<Vec<Option<u32>>> {
+pub(super) fn first_sorted(
+    keys: &[(Values, OrderByOptions)],
+    height: usize,
+    count: usize,
+) -> Result<Vec<Option<u32>>> {
     let few = count <= height / FEW;
     let mut columns = Vec::new();
     for (values, options) in keys.iter().filter(|_| few) {
@@ -53,7 +57,12 @@ pub(super) fn first_sorted(keys: &[(Values, OrderByOptions)], height: usize, cou
         rows.truncate(count);
         return Ok(rows);
     }
-    Ok(best(height, count, |a, b| columns.iter().map(|(column, options)| compare(column, *options, a, b)).find(|ordering| ordering.is_ne())))
+    Ok(best(height, count, |a, b| {
+        columns
+            .iter()
+            .map(|(column, options)| compare(column, *options, a, b))
+            .find(|ordering| ordering.is_ne())
+    }))
 }
 
 /// As many times as many rows as are asked for are not worth a sort of all.
@@ -90,7 +99,11 @@ fn best(height: usize, count: usize, compare: impl Fn(u32, u32) -> Option<Orderi
 }
 
 /// The first `count` rows of each group, in no order; `None` where the keys are compared otherwise.
-pub(super) fn first_of_each(keys: &[(Values, OrderByOptions)], groups: &Groups, count: usize) -> Option<Vec<u32>> {
+pub(super) fn first_of_each(
+    keys: &[(Values, OrderByOptions)],
+    groups: &Groups,
+    count: usize,
+) -> Option<Vec<u32>> {
     let mut columns = Vec::new();
     for (values, options) in keys {
         match Ordered::of(values) {
@@ -99,7 +112,10 @@ pub(super) fn first_of_each(keys: &[(Values, OrderByOptions)], groups: &Groups, 
         }
     }
     let order = |a: &u32, b: &u32| {
-        let by_key = columns.iter().map(|(column, options)| compare(column, *options, *a, *b)).find(|ordering| ordering.is_ne());
+        let by_key = columns
+            .iter()
+            .map(|(column, options)| compare(column, *options, *a, *b))
+            .find(|ordering| ordering.is_ne());
         by_key.unwrap_or_else(|| a.cmp(b))
     };
     let mut best: Vec<(Vec<u32>, Option<u32>)> = vec![Default::default(); groups.count()];
@@ -149,26 +165,48 @@ mod tests {
     #[test]
     fn the_first_rows_are_those_of_all_in_order() {
         let mixed = |row: i64, salt: i64, of: i64| (row * 7_919 + salt * 104_729) % 1_009 % of;
-        let texts = |of: i64| (0..300).map(|row| Some(mixed(row, 1, of)).filter(|text| *text > 0).map(|text| format!("t{text}"))).collect();
+        let texts = |of: i64| {
+            (0..300)
+                .map(|row| Some(mixed(row, 1, of)).filter(|text| *text > 0).map(|text| format!("t{text}")))
+                .collect()
+        };
         let wholes = (0..300).map(|row| Some(mixed(row, 2, 5)).filter(|whole| *whole != 3)).collect();
-        let truths = (0..300).map(|row| Some(mixed(row, 3, 3)).filter(|truth| *truth > 0).map(|truth| truth == 1)).collect();
+        let truths = (0..300)
+            .map(|row| Some(mixed(row, 3, 3)).filter(|truth| *truth > 0).map(|truth| truth == 1))
+            .collect();
         let columns = [
             Values::new(Kind::Bigint, i64::column(wholes)),
             Values::new(Kind::Boolean, bool::column(truths)),
             Values::new(Kind::Varchar, String::column(texts(9))),
             Values::new(Kind::Varchar, String::column(texts(1_000))),
         ];
-        let options =
-            |at: usize| OrderByOptions { asc: [None, Some(true), Some(false)][at % 3], nulls_first: [None, Some(true), Some(false)][at / 3 % 3] };
+        let options = |at: usize| OrderByOptions {
+            asc: [None, Some(true), Some(false)][at % 3],
+            nulls_first: [None, Some(true), Some(false)][at / 3 % 3],
+        };
         for choice in 0..columns.len() * columns.len() * 9 {
             let (first, second) = (choice % columns.len(), choice / columns.len() % columns.len());
-            let keys = [(columns[first].clone(), options(choice / 16)), (columns[second].clone(), options(choice))];
+            let keys =
+                [(columns[first].clone(), options(choice / 16)), (columns[second].clone(), options(choice))];
             let all = sorted(&keys, 300).unwrap();
             for count in [0, 1, 7, 75, 76, 300, 1_000] {
-                assert_eq!(first_sorted(&keys, 300, count).unwrap(), all[..count.min(300)], "{choice} {count}");
-                let groups = Groups { of_row: (0..300).map(|row| mixed(i64::from(row), 5, 7) as u32).collect(), first: vec![None; 7] };
+                assert_eq!(
+                    first_sorted(&keys, 300, count).unwrap(),
+                    all[..count.min(300)],
+                    "{choice} {count}"
+                );
+                let groups = Groups {
+                    of_row: (0..300).map(|row| mixed(i64::from(row), 5, 7) as u32).collect(),
+                    first: vec![None; 7],
+                };
                 let of_row = &groups.of_row;
-                let of = |group: u32| all.iter().flatten().copied().filter(move |row| of_row[*row as usize] == group).take(count);
+                let of = |group: u32| {
+                    all.iter()
+                        .flatten()
+                        .copied()
+                        .filter(move |row| of_row[*row as usize] == group)
+                        .take(count)
+                };
                 let mut expected: Vec<u32> = (0..7).flat_map(of).collect();
                 let mut found = first_of_each(&keys, &groups, count).unwrap();
                 expected.sort_unstable();

@@ -1,17 +1,32 @@
-//! Whether the answer to a query can depend on the order of the events: where it cannot, they are not put in order.
+//! Whether the answer to a query can depend on the order of the events: where it cannot, they are not put in
+//! order.
 //!
-//! A query that groups a table and counts is such a one: but for the order of the groups themselves, which is that of their
-//! first events. Those are found by the events' places.
+//! A query that groups a table and counts is such a one: but for the order of the groups themselves, which is
+//! that of their first events. Those are found by the events' places.
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Function, FunctionArgumentClause, FunctionArguments, GroupByExpr, Query, SetExpr, TableFactor, Visit, Visitor};
+use sqlparser::ast::{
+    Expr, Function, FunctionArgumentClause, FunctionArguments, GroupByExpr, Query, SetExpr, TableFactor,
+    Visit, Visitor,
+};
 
 use super::scan::is_events;
 use super::{aggregate, names};
 
-/// Aggregates that give the same whatever the order of the rows. Adding doubles is none: the last digits differ.
-const ORDER_INSENSITIVE: &[&str] = &["count", "count_if", "min", "max", "approx_distinct", "approx_count_distinct", "bool_and", "bool_or", "every"];
+/// Aggregates that give the same whatever the order of the rows. Adding doubles is none: the last digits
+/// differ.
+const ORDER_INSENSITIVE: &[&str] = &[
+    "count",
+    "count_if",
+    "min",
+    "max",
+    "approx_distinct",
+    "approx_count_distinct",
+    "bool_and",
+    "bool_or",
+    "every",
+];
 
 /// Whether `query` groups `cloudtrail_logs` alone, and nothing in it can tell the order of its rows.
 pub(super) fn is_order_insensitive(query: &Query) -> bool {
@@ -42,8 +57,13 @@ impl Visitor for Finder {
         let name = names::of_function(function);
         let is_aggregate = aggregate::is_aggregate(&name);
         self.aggregates += usize::from(is_aggregate);
-        let order_insensitive = !is_aggregate || (ORDER_INSENSITIVE.contains(&name.as_str()) && arguments(function) <= 1);
-        if order_insensitive && function.over.is_none() && !is_ordered(function) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        let order_insensitive =
+            !is_aggregate || (ORDER_INSENSITIVE.contains(&name.as_str()) && arguments(function) <= 1);
+        if order_insensitive && function.over.is_none() && !is_ordered(function) {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
     }
 }
 
@@ -59,7 +79,8 @@ fn is_ordered(function: &Function) -> bool {
         FunctionArguments::List(list) => list.clauses.as_slice(),
         _ => &[],
     };
-    !function.within_group.is_empty() || clauses.iter().any(|clause| matches!(clause, FunctionArgumentClause::OrderBy(_)))
+    !function.within_group.is_empty()
+        || clauses.iter().any(|clause| matches!(clause, FunctionArgumentClause::OrderBy(_)))
 }
 
 #[cfg(test)]

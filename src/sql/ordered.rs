@@ -46,7 +46,10 @@ impl Cut {
 impl Ordered {
     /// At most `count` of the `rows` after the first `offset`. `columns` has their names and types.
     pub(super) fn new(rows: Merged, columns: Relation, (offset, count): (usize, usize)) -> Result<Self> {
-        Ok(Self { rows: Mutex::new(Cut { rows, skip: offset, left: count }), empty: Answer::new(columns.seen())? })
+        Ok(Self {
+            rows: Mutex::new(Cut { rows, skip: offset, left: count }),
+            empty: Answer::new(columns.seen())?,
+        })
     }
 
     /// The answer's columns, without rows.

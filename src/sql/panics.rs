@@ -26,9 +26,15 @@ pub(super) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     let done = panic::catch_unwind(AssertUnwindSafe(work));
     CAUGHT.set(outer);
     done.unwrap_or_else(|payload| {
-        let said = payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref::<&str>().copied());
-        let said: String = said.unwrap_or("no reason given").lines().next().unwrap_or_default().chars().take(200).collect();
-        Err(SqlError::new(format!("a library cannot work with these values ({said}); ask for less, or in another way")))
+        let said = payload
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| payload.downcast_ref::<&str>().copied());
+        let said: String =
+            said.unwrap_or("no reason given").lines().next().unwrap_or_default().chars().take(200).collect();
+        Err(SqlError::new(format!(
+            "a library cannot work with these values ({said}); ask for less, or in another way"
+        )))
     })
 }
 

@@ -20,18 +20,29 @@ pub(super) fn set(query: &mut Query, params: &[(String, String)]) -> Result<()> 
         return Ok(());
     }
     let Some(select) = select_of(query) else {
-        return Err(SqlError::new("this query has no parameters: it has no WITH params AS (SELECT … AS name)"));
+        return Err(SqlError::new(
+            "this query has no parameters: it has no WITH params AS (SELECT … AS name)",
+        ));
     };
     for (name, value) in params {
         let known: Vec<String> = select.projection.iter().filter_map(alias_of).collect();
-        let Some(item) = select.projection.iter_mut().find(|item| alias_of(item).is_some_and(|alias| alias == name.to_lowercase())) else {
+        let Some(item) = select
+            .projection
+            .iter_mut()
+            .find(|item| alias_of(item).is_some_and(|alias| alias == name.to_lowercase()))
+        else {
             let hint = suggestion(name, known.iter().map(String::as_str));
-            return Err(SqlError::new(format!("there is no parameter {name}; there are {}{hint}", known.join(", "))));
+            return Err(SqlError::new(format!(
+                "there is no parameter {name}; there are {}{hint}",
+                known.join(", ")
+            )));
         };
         if let SelectItem::ExprWithAlias { expr: Expr::Value(literal), .. } = item {
             literal.value = match &literal.value {
                 Value::Number(..) if value.parse::<f64>().is_ok() => Value::Number(value.clone(), false),
-                Value::Number(..) => return Err(SqlError::new(format!("parameter {name} needs a number, not '{value}'"))),
+                Value::Number(..) => {
+                    return Err(SqlError::new(format!("parameter {name} needs a number, not '{value}'")));
+                }
                 _ => Value::SingleQuotedString(value.clone()),
             };
         }

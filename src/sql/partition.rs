@@ -69,7 +69,9 @@ pub(super) fn spelt(scope: &Scope<'_>, expr: &Expr, values: Values, other: &Valu
     }
     let Some(column) = column(scope, expr)? else { return Ok(values) };
     let texts = other.texts()?;
-    let Some(wanted) = (0..other.data.len()).find_map(|row| texts.get(row)).and_then(Spelling::of) else { return Ok(values) };
+    let Some(wanted) = (0..other.data.len()).find_map(|row| texts.get(row)).and_then(Spelling::of) else {
+        return Ok(values);
+    };
     let own = values.texts()?;
     let known = (0..values.data.len()).find_map(|row| own.get(row)).and_then(Spelling::of);
     if known.is_none_or(|known| known == wanted) {
@@ -78,7 +80,9 @@ pub(super) fn spelt(scope: &Scope<'_>, expr: &Expr, values: Values, other: &Valu
     let whole = if known == Some(Spelling::Day) { beside(scope, column)? } else { Some(values.clone()) };
     let Some(whole) = whole else { return Ok(values) };
     let dates = whole.texts()?;
-    Values::build(Kind::Varchar, scope.height(), whole.constant, |row| Ok(dates.get(row).and_then(|date| wanted.spell(date))))
+    Values::build(Kind::Varchar, scope.height(), whole.constant, |row| {
+        Ok(dates.get(row).and_then(|date| wanted.spell(date)))
+    })
 }
 
 /// The index of the partition's date that `expr` names.
@@ -89,14 +93,19 @@ fn column(scope: &Scope<'_>, expr: &Expr) -> Result<Option<usize>> {
         Expr::CompoundIdentifier(parts) => parts.as_slice(),
         _ => return Ok(None),
     };
-    let found = names::find(scope.relation, parts)?.filter(|(_, used)| *used == parts.len()).map(|(index, _)| index);
+    let found =
+        names::find(scope.relation, parts)?.filter(|(_, used)| *used == parts.len()).map(|(index, _)| index);
     Ok(found.filter(|index| scope.relation.fields.get(*index).is_some_and(|field| field.is_date)))
 }
 
 /// The whole date in the same table as a day of the month.
 fn beside(scope: &Scope<'_>, day: usize) -> Result<Option<Values>> {
     let qualifier = scope.relation.fields.get(day).and_then(|field| field.qualifier.as_ref());
-    let place = scope.relation.fields.iter().position(|field| field.is_date && field.name == WHOLE && field.qualifier.as_ref() == qualifier);
+    let place = scope
+        .relation
+        .fields
+        .iter()
+        .position(|field| field.is_date && field.name == WHOLE && field.qualifier.as_ref() == qualifier);
     place.map(|index| scope.relation.values(index)).transpose()
 }
 
@@ -116,9 +125,12 @@ pub(super) fn also_needed(query: &Query) -> Option<&'static str> {
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
             let name = match expr {
                 Expr::Identifier(ident) => ident.value.to_lowercase(),
-                Expr::CompoundIdentifier(parts) => parts.last().map(|ident| ident.value.to_lowercase()).unwrap_or_default(),
+                Expr::CompoundIdentifier(parts) => {
+                    parts.last().map(|ident| ident.value.to_lowercase()).unwrap_or_default()
+                }
                 Expr::Value(value) => {
-                    let is_whole = |text: &str| Spelling::of(text).is_some_and(|spelling| spelling != Spelling::Day);
+                    let is_whole =
+                        |text: &str| Spelling::of(text).is_some_and(|spelling| spelling != Spelling::Day);
                     self.date |= matches!(&value.value, Value::SingleQuotedString(text) if is_whole(text));
                     String::new()
                 }

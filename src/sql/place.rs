@@ -39,7 +39,15 @@ pub(super) fn places(object: &Values, record: &Values, height: usize) -> Result<
     let (names, records) = (object.texts()?, record.wholes()?);
     let objects = [object.spread(height)];
     let groups = Groups::by(&objects, height)?;
-    let name = |group: u32| groups.first.get(group as usize).copied().flatten().and_then(|row| names.get(row as usize)).unwrap_or_default();
+    let name = |group: u32| {
+        groups
+            .first
+            .get(group as usize)
+            .copied()
+            .flatten()
+            .and_then(|row| names.get(row as usize))
+            .unwrap_or_default()
+    };
     let mut sorted: Vec<u32> = (0..).take(groups.count()).collect();
     sorted.sort_unstable_by(|a, b| name(*a).cmp(name(*b)));
     let mut ranks = vec![0_i64; sorted.len()];

@@ -1,12 +1,13 @@
 //! Groups that are counted while a lake is read, and no row is ever made.
 //!
-//! A lake holds a column as numbers into its distinct texts. What a query asks of single columns (a condition, a key, an
-//! argument) is worked out once for each distinct text, by the same evaluator as everywhere; for each row there are numbers to
-//! look up and to count. Each worker has groups of its own, of the whole files that it has read, and they are merged at the end.
+//! A lake holds a column as numbers into its distinct texts. What a query asks of single columns (a
+//! condition, a key, an argument) is worked out once for each distinct text, by the same evaluator as
+//! everywhere; for each row there are numbers to look up and to count. Each worker has groups of its own, of
+//! the whole files that it has read, and they are merged at the end.
 //!
-//! That goes for queries that cannot tell the order of their rows ([`super::order_insensitive`]) and ask nothing but what is in [`plan`]. Where
-//! it turns out to be no help (there are as many groups as rows) or a value is at fault, all is given up, and the query takes
-//! the way over rows.
+//! That goes for queries that cannot tell the order of their rows ([`super::order_insensitive`]) and ask
+//! nothing but what is in [`plan`]. Where it turns out to be no help (there are as many groups as rows) or a
+//! value is at fault, all is given up, and the query takes the way over rows.
 //!
 //! - [`plan`]: what a query asks of which leaves;
 //! - [`over`]: an expression over leaves, for each of their texts; [`cell`]: one value;
@@ -77,11 +78,19 @@ pub(super) struct Room {
 
 impl Room {
     pub fn new(memory_bytes_max: u64) -> Self {
-        Self { held: AtomicU64::new(0), held_max: (memory_bytes_max / HELD_BYTES).min(HELD_MAX), hasher: RandomState::default() }
+        Self {
+            held: AtomicU64::new(0),
+            held_max: (memory_bytes_max / HELD_BYTES).min(HELD_MAX),
+            hasher: RandomState::default(),
+        }
     }
 
     fn take(&self, more: u64) -> Result<(), Stop> {
-        if self.held.fetch_add(more, Ordering::Relaxed) + more > self.held_max { Err(Stop::GivenUp) } else { Ok(()) }
+        if self.held.fetch_add(more, Ordering::Relaxed) + more > self.held_max {
+            Err(Stop::GivenUp)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -97,9 +106,14 @@ impl<'q> PreAggregation<'q> {
         Self { plan, room, groups: Groups::new(room.hasher.clone()) }
     }
 
-    /// Counts the rows of a portion that are of `sources` and within the times of `filter`, as far as the query admits them;
-    /// how many they are before it is asked.
-    pub fn add(&mut self, portion: &Portion<'_>, sources: Option<&[&str]>, filter: &Filter) -> Result<u64, Stop> {
+    /// Counts the rows of a portion that are of `sources` and within the times of `filter`, as far as the
+    /// query admits them; how many they are before it is asked.
+    pub fn add(
+        &mut self,
+        portion: &Portion<'_>,
+        sources: Option<&[&str]>,
+        filter: &Filter,
+    ) -> Result<u64, Stop> {
         let plan = self.plan;
         let mut rows = Rows::new(portion, plan);
         if let Some(sources) = sources {
@@ -132,10 +146,11 @@ impl<'q> PreAggregation<'q> {
 
     /// The groups of all workers, in the order of their first events.
     pub fn finish(plan: &Plan, tallies: impl IntoIterator<Item = Self>) -> Counted {
-        let all = tallies.into_iter().map(|preaggregation| preaggregation.groups).reduce(|mut all, groups| {
-            all.merge(groups, plan);
-            all
-        });
+        let all =
+            tallies.into_iter().map(|preaggregation| preaggregation.groups).reduce(|mut all, groups| {
+                all.merge(groups, plan);
+                all
+            });
         all.unwrap_or_else(|| Groups::new(RandomState::default())).finish(plan)
     }
 }

@@ -12,8 +12,8 @@ use super::values::Values;
 use super::walk;
 use crate::tables::Kind;
 
-/// A chain of AND, or of OR. An operand whose value cannot be worked with counts only in the rows that the operands
-/// before it have left open, so that `a <> 0 AND 10 / a > 1` works as one expects.
+/// A chain of AND, or of OR. An operand whose value cannot be worked with counts only in the rows that the
+/// operands before it have left open, so that `a <> 0 AND 10 / a > 1` works as one expects.
 pub(super) fn chain(scope: &Scope<'_>, whole: &Expr, op: &Op) -> Result<Values> {
     // What decides the chain: one false for AND, one true for OR.
     let decisive = *op == Op::Or;
@@ -53,7 +53,8 @@ fn among_open(scope: &Scope<'_>, operand: &Expr, before: &Values, decisive: bool
 
 /// `expr` in the rows that `among` has, NULL in the others.
 fn scatter(scope: &Scope<'_>, expr: &Expr, among: &[bool]) -> Result<Values> {
-    let rows: Vec<Option<u32>> = (0_u32..).zip(among).filter(|(_, keep)| **keep).map(|(row, _)| Some(row)).collect();
+    let rows: Vec<Option<u32>> =
+        (0_u32..).zip(among).filter(|(_, keep)| **keep).map(|(row, _)| Some(row)).collect();
     let some = scope.narrowed(&rows, |scope| scope.column(expr))?;
     let mut next = 0_u32;
     let back: Vec<Option<u32>> = among
@@ -70,7 +71,9 @@ fn scatter(scope: &Scope<'_>, expr: &Expr, among: &[bool]) -> Result<Values> {
 
 pub(super) fn not(values: &Values) -> Result<Values> {
     let truths = values.truths()?;
-    Values::build(Kind::Boolean, values.data.len(), values.constant, |row| Ok(truths.get(row).map(|value| !value)))
+    Values::build(Kind::Boolean, values.data.len(), values.constant, |row| {
+        Ok(truths.get(row).map(|value| !value))
+    })
 }
 
 /// The conditions that are not worth a module of their own.
@@ -89,11 +92,17 @@ pub(super) fn eval(scope: &Scope<'_>, expr: &Expr) -> Result<Values> {
         Expr::IsNotDistinctFrom(a, b) => distinct(scope, a, b, false),
         Expr::Between { expr, negated, low, high } => between(scope, expr, low, high, *negated),
         Expr::InList { expr, list, negated } => in_list(scope, expr, list, *negated),
-        Expr::AnyOp { left, compare_op: Op::Eq, right, .. } if as_query(right).is_some() => quantified(scope, left, right, false),
-        Expr::AllOp { left, compare_op: Op::NotEq, right } if as_query(right).is_some() => quantified(scope, left, right, true),
+        Expr::AnyOp { left, compare_op: Op::Eq, right, .. } if as_query(right).is_some() => {
+            quantified(scope, left, right, false)
+        }
+        Expr::AllOp { left, compare_op: Op::NotEq, right } if as_query(right).is_some() => {
+            quantified(scope, left, right, true)
+        }
         Expr::AnyOp { left, compare_op, right, .. } => compared(scope, left, compare_op, right, true),
         Expr::AllOp { left, compare_op, right } => compared(scope, left, compare_op, right, false),
-        Expr::InUnnest { array_expr, .. } => Err(SqlError::new("IN UNNEST is not supported; use contains(array, value)").at(&**array_expr)),
+        Expr::InUnnest { array_expr, .. } => {
+            Err(SqlError::new("IN UNNEST is not supported; use contains(array, value)").at(&**array_expr))
+        }
         other => Err(SqlError::new(format!("this is not supported: {}", shortened(other)))),
     }
 }
@@ -143,12 +152,16 @@ pub(super) fn nulls(values: &Values) -> Result<Vec<bool>> {
 
 fn is_null(values: &Values, height: usize, wanted: bool) -> Result<Values> {
     let nulls = nulls(values)?;
-    Values::build(Kind::Boolean, height, values.constant, |row| Ok(nulls.get(row).map(|null| *null == wanted)))
+    Values::build(Kind::Boolean, height, values.constant, |row| {
+        Ok(nulls.get(row).map(|null| *null == wanted))
+    })
 }
 
 fn is(values: &Values, asked: Option<bool>, wanted: bool) -> Result<Values> {
     let truths = values.truths()?;
-    Values::build(Kind::Boolean, values.data.len(), values.constant, |row| Ok(Some((truths.get(row) == asked) == wanted)))
+    Values::build(Kind::Boolean, values.data.len(), values.constant, |row| {
+        Ok(Some((truths.get(row) == asked) == wanted))
+    })
 }
 
 fn distinct(scope: &Scope<'_>, a: &Expr, b: &Expr, wanted: bool) -> Result<Values> {
@@ -156,7 +169,9 @@ fn distinct(scope: &Scope<'_>, a: &Expr, b: &Expr, wanted: bool) -> Result<Value
     let height = scope.height();
     let equal = compare::same(&a, &b, height, scope.lenient)?;
     let (equal, a_null, b_null) = (equal.truths()?, nulls(&a)?, nulls(&b)?);
-    let null = |nulls: &[bool], constant: bool, row: usize| nulls.get(if constant { 0 } else { row }).copied().unwrap_or(true);
+    let null = |nulls: &[bool], constant: bool, row: usize| {
+        nulls.get(if constant { 0 } else { row }).copied().unwrap_or(true)
+    };
     Values::build(Kind::Boolean, height, a.constant && b.constant, |row| {
         let same = match (null(&a_null, a.constant, row), null(&b_null, b.constant, row)) {
             (true, true) => true,
@@ -185,12 +200,15 @@ fn in_list(scope: &Scope<'_>, expr: &Expr, list: &[Expr], negated: bool) -> Resu
     let any = match constant_texts(&value, &items) {
         Some(set) => {
             let texts = value.texts()?;
-            Values::build(Kind::Boolean, scope.height(), value.constant, |row| Ok(texts.get(row).map(|text| set.contains(text))))?
+            Values::build(Kind::Boolean, scope.height(), value.constant, |row| {
+                Ok(texts.get(row).map(|text| set.contains(text)))
+            })?
         }
         None => {
             let mut any = Values::constant(Kind::Boolean, Some(false));
             for (item, expr) in items.iter().zip(list) {
-                let equal = compare::compare(&Op::Eq, &value, item, scope.height(), scope.lenient).map_err(|error| error.at(expr))?;
+                let equal = compare::compare(&Op::Eq, &value, item, scope.height(), scope.lenient)
+                    .map_err(|error| error.at(expr))?;
                 any = combine(&any, &equal, true, scope.height())?;
             }
             any
@@ -208,20 +226,34 @@ fn constant_texts(value: &Values, items: &[Values]) -> Option<std::collections::
 }
 
 /// `CASE`; each branch is evaluated for its own rows only if it cannot be evaluated for all.
-pub(super) fn case(scope: &Scope<'_>, operand: Option<&Expr>, whens: &[CaseWhen], otherwise: Option<&Expr>) -> Result<Values> {
+pub(super) fn case(
+    scope: &Scope<'_>,
+    operand: Option<&Expr>,
+    whens: &[CaseWhen],
+    otherwise: Option<&Expr>,
+) -> Result<Values> {
     let conditions: Vec<Expr> = whens
         .iter()
         .map(|when| match operand {
-            Some(operand) => Expr::BinaryOp { left: Box::new(operand.clone()), op: Op::Eq, right: Box::new(when.condition.clone()) },
+            Some(operand) => Expr::BinaryOp {
+                left: Box::new(operand.clone()),
+                op: Op::Eq,
+                right: Box::new(when.condition.clone()),
+            },
             None => when.condition.clone(),
         })
         .collect();
-    let branches: Vec<(&Expr, &Expr)> = conditions.iter().zip(whens.iter().map(|when| &when.result)).collect();
+    let branches: Vec<(&Expr, &Expr)> =
+        conditions.iter().zip(whens.iter().map(|when| &when.result)).collect();
     choose(scope, &branches, otherwise)
 }
 
 /// The result of the first branch whose condition is true.
-pub(super) fn choose(scope: &Scope<'_>, branches: &[(&Expr, &Expr)], otherwise: Option<&Expr>) -> Result<Values> {
+pub(super) fn choose(
+    scope: &Scope<'_>,
+    branches: &[(&Expr, &Expr)],
+    otherwise: Option<&Expr>,
+) -> Result<Values> {
     let height = scope.height();
     let mut open = vec![true; height];
     let mut chosen: Vec<Option<usize>> = vec![None; height];
@@ -270,14 +302,22 @@ pub(super) fn tried(scope: &Scope<'_>, expr: &Expr) -> Result<Values> {
 }
 
 /// Half by half, down to the rows that are at fault.
-fn tried_among(scope: &Scope<'_>, expr: &Expr, rows: &[Option<u32>], kind: &Kind, all: &mut polars::prelude::Series) -> Result<()> {
+fn tried_among(
+    scope: &Scope<'_>,
+    expr: &Expr,
+    rows: &[Option<u32>],
+    kind: &Kind,
+    all: &mut polars::prelude::Series,
+) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
     match scope.narrowed(rows, |scope| cast::cast(&scope.column(expr)?, kind, scope.height(), false)) {
         Ok(values) => all.append_owned(values.data)?,
         Err(error) if !error.by_value => return Err(error),
-        Err(_) if rows.len() == 1 => all.append_owned(polars::prelude::Series::full_null("".into(), 1, &kind.dtype()))?,
+        Err(_) if rows.len() == 1 => {
+            all.append_owned(polars::prelude::Series::full_null("".into(), 1, &kind.dtype()))?
+        }
         Err(_) => {
             let (first, second) = rows.split_at(rows.len() / 2);
             tried_among(scope, expr, first, kind, all)?;
@@ -305,6 +345,7 @@ pub(super) fn merge(results: &[Values], chosen: &[Option<usize>], scope: &Scope<
         let (start, constant) = *starts.get(result)?;
         u32::try_from(start + if constant { 0 } else { row }).ok()
     };
-    let rows: Vec<Option<u32>> = chosen.iter().enumerate().map(|(row, result)| result.and_then(|result| place(row, result))).collect();
+    let rows: Vec<Option<u32>> =
+        chosen.iter().enumerate().map(|(row, result)| result.and_then(|result| place(row, result))).collect();
     Ok(Values::new(kind, super::values::take(&all.rechunk(), &rows)?))
 }

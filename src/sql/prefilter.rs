@@ -20,8 +20,10 @@ pub(super) struct Prefilter {
 impl Prefilter {
     /// `None` if a record's text cannot rule out these names.
     pub fn at(names: Option<&[String]>) -> Option<Self> {
-        let names = names.filter(|names| names.len() <= NAMES_MAX && names.iter().all(|name| has_one_spelling(name)))?;
-        let names = names.iter().map(|name| Finder::new(format!("\"{name}\"").as_bytes()).into_owned()).collect();
+        let names = names
+            .filter(|names| names.len() <= NAMES_MAX && names.iter().all(|name| has_one_spelling(name)))?;
+        let names =
+            names.iter().map(|name| Finder::new(format!("\"{name}\"").as_bytes()).into_owned()).collect();
         Some(Self { names, escape: Finder::new(b"\\u") })
     }
 
@@ -64,7 +66,10 @@ mod tests {
 
     #[test]
     fn other_names_are_not() {
-        for json in [r#"{"eventName":"PutImageTagMutability"}"#, r#"{"eventName":"BatchGetImage","requestParameters":{"a":"x\\PutImage\n"}}"#] {
+        for json in [
+            r#"{"eventName":"PutImageTagMutability"}"#,
+            r#"{"eventName":"BatchGetImage","requestParameters":{"a":"x\\PutImage\n"}}"#,
+        ] {
             assert!(!admits(json), "{json}");
         }
     }

@@ -1,14 +1,14 @@
 //! Conditions on the columns of a query in `FROM`, said again in the terms of that query.
 //!
 //! `SELECT … FROM (SELECT eventname AS name FROM events) WHERE name = 'PutImage'` needs only events with
-//! `eventname = 'PutImage'`. That holds where the inner query gives a row for each row it takes: no groups, no windows, no
-//! `LIMIT`. (`DISTINCT` does no harm: the condition treats equal rows alike.)
+//! `eventname = 'PutImage'`. That holds where the inner query gives a row for each row it takes: no groups,
+//! no windows, no `LIMIT`. (`DISTINCT` does no harm: the condition treats equal rows alike.)
 
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, Ident, ObjectNamePart, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Visit,
-    VisitMut, Visitor, VisitorMut,
+    Distinct, Expr, GroupByExpr, Ident, ObjectNamePart, OrderByKind, Query, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use super::bind::Bound;
@@ -37,14 +37,19 @@ impl Outputs {
         let mut outputs = Self { columns: Vec::new(), star: Star::Absent };
         for item in &select.projection {
             match (item, &outputs.star) {
-                (SelectItem::ExprWithAlias { expr, alias }, _) => outputs.columns.push((alias.value.to_lowercase(), expr.clone())),
-                (SelectItem::UnnamedExpr(expr), _) => outputs.columns.extend(own_name(expr).map(|name| (name, expr.clone()))),
+                (SelectItem::ExprWithAlias { expr, alias }, _) => {
+                    outputs.columns.push((alias.value.to_lowercase(), expr.clone()))
+                }
+                (SelectItem::UnnamedExpr(expr), _) => {
+                    outputs.columns.extend(own_name(expr).map(|name| (name, expr.clone())))
+                }
                 (SelectItem::Wildcard(options), Star::Absent) if options.to_string().is_empty() => {
                     outputs.star = Star::All(bound.relation(&select.from)?)
                 }
-                (SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options), Star::Absent)
-                    if options.to_string().is_empty() =>
-                {
+                (
+                    SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options),
+                    Star::Absent,
+                ) if options.to_string().is_empty() => {
                     let last = name.0.last().and_then(ObjectNamePart::as_ident)?;
                     outputs.star = Star::Of(last.clone());
                 }
@@ -54,8 +59,8 @@ impl Outputs {
         Some(outputs)
     }
 
-    /// `condition`, which looks at these columns under the table name `alias`, in terms of the rows they are made of.
-    /// `None` if it looks at anything else.
+    /// `condition`, which looks at these columns under the table name `alias`, in terms of the rows they are
+    /// made of. `None` if it looks at anything else.
     pub fn inside(&self, condition: &Expr, alias: &str, constants: &Constants) -> Option<Expr> {
         if walk::has_subquery(condition) || has_lambda(condition) {
             return None;
@@ -86,7 +91,9 @@ impl Outputs {
             return None;
         }
         match self.column(&column.value)? {
-            Expr::CompoundIdentifier(column) => Some(Expr::CompoundIdentifier(column.into_iter().chain(fields.iter().cloned()).collect())),
+            Expr::CompoundIdentifier(column) => {
+                Some(Expr::CompoundIdentifier(column.into_iter().chain(fields.iter().cloned()).collect()))
+            }
             other if fields.is_empty() => Some(Expr::Nested(Box::new(other))),
             _ => None,
         }
@@ -105,7 +112,10 @@ fn row_by_row(query: &Query) -> Option<&Select> {
     let SetExpr::Select(select) = &*query.body else { return None };
     let ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(exprs, _) if exprs.is_empty());
     let whole = query.limit_clause.is_none() && query.fetch.is_none() && select.top.is_none();
-    let plain = ungrouped && select.having.is_none() && select.qualify.is_none() && !matches!(select.distinct, Some(Distinct::On(_)));
+    let plain = ungrouped
+        && select.having.is_none()
+        && select.qualify.is_none()
+        && !matches!(select.distinct, Some(Distinct::On(_)));
     if !whole || !plain {
         return None;
     }
@@ -173,10 +183,18 @@ struct Constant {
 impl Constants {
     /// Takes in `query` under the name `table`, if it is such a table.
     pub fn add(&mut self, table: &str, query: &Query) {
-        let Some(select) = row_by_row(query).filter(|select| select.from.is_empty() && select.selection.is_none()) else { return };
+        let Some(select) =
+            row_by_row(query).filter(|select| select.from.is_empty() && select.selection.is_none())
+        else {
+            return;
+        };
         for item in &select.projection {
             if let SelectItem::ExprWithAlias { expr: value @ Expr::Value(_), alias } = item {
-                self.0.push(Constant { table: table.to_owned(), column: alias.value.to_lowercase(), value: value.clone() });
+                self.0.push(Constant {
+                    table: table.to_owned(),
+                    column: alias.value.to_lowercase(),
+                    value: value.clone(),
+                });
             }
         }
     }

@@ -17,7 +17,9 @@ use super::preaggregation::Counted;
 use super::preaggregation::plan::Plan;
 use super::relation::{Field, PLACE, Relation};
 use super::scan::{Filters, Scan};
-use super::{data_store, dialect, flow, names, order_insensitive, panics, params, place, scan, select, walk, window};
+use super::{
+    data_store, dialect, flow, names, order_insensitive, panics, params, place, scan, select, walk, window,
+};
 use crate::model::Timestamp;
 use crate::tables::{self, Kind, Rows, Table, cloudtrail};
 
@@ -58,7 +60,10 @@ pub struct Catalog {
 impl Catalog {
     /// One for trying a query out, or a part of it, which is not worth much memory.
     pub(super) fn trial() -> Self {
-        Self { limits: Limits { memory_bytes_max: Some(TRIAL_BYTES_MAX), cancelled: None }, ..Self::default() }
+        Self {
+            limits: Limits { memory_bytes_max: Some(TRIAL_BYTES_MAX), cancelled: None },
+            ..Self::default()
+        }
     }
 
     /// What a query makes of the tables stays within `limits`.
@@ -75,12 +80,20 @@ impl Catalog {
     ///
     /// # Errors
     /// The pieces do not fit together.
-    pub fn insert_pieces(&mut self, table: &'static Table, pieces: Vec<Rows>) -> std::result::Result<(), SqlError> {
+    pub fn insert_pieces(
+        &mut self,
+        table: &'static Table,
+        pieces: Vec<Rows>,
+    ) -> std::result::Result<(), SqlError> {
         let mut pieces = pieces.into_iter();
         let Some(mut whole) = pieces.next() else { return Ok(()) };
         for mut piece in pieces {
             for (name, column) in &mut whole.columns {
-                let more = piece.columns.iter().position(|(own, _)| own == name).map(|at| piece.columns.swap_remove(at).1);
+                let more = piece
+                    .columns
+                    .iter()
+                    .position(|(own, _)| own == name)
+                    .map(|at| piece.columns.swap_remove(at).1);
                 column.append_owned(more.ok_or_else(|| SqlError::new("a column is missing"))?)?;
             }
             whole.height += piece.height;
@@ -90,8 +103,8 @@ impl Catalog {
         Ok(())
     }
 
-    /// Puts `cloudtrail_logs` in for `query`, from pieces in any order: rows are put in order of object and record, unless
-    /// the query cannot tell. The pieces need the columns `object` and `record` for that.
+    /// Puts `cloudtrail_logs` in for `query`, from pieces in any order: rows are put in order of object and
+    /// record, unless the query cannot tell. The pieces need the columns `object` and `record` for that.
     ///
     /// # Errors
     /// The pieces do not fit together.
@@ -99,7 +112,13 @@ impl Catalog {
         let table = &tables::cloudtrail::TABLE;
         self.insert_pieces(table, pieces)?;
         let Some(rows) = self.get(table.name) else { return Ok(()) };
-        let column = |name: &str| rows.fields.iter().position(|field| field.name == name).map(|index| rows.values(index)).transpose();
+        let column = |name: &str| {
+            rows.fields
+                .iter()
+                .position(|field| field.name == name)
+                .map(|index| rows.values(index))
+                .transpose()
+        };
         let (Some(object), Some(record)) = (column("object")?, column("record")?) else { return Ok(()) };
         if query.order_insensitive {
             let places = place::places(&object, &record, rows.height)?;
@@ -115,11 +134,16 @@ impl Catalog {
         Ok(())
     }
 
-    /// Puts in what was gathered of `cloudtrail_logs` for `query`: its rows, or the groups alone that it asks for.
+    /// Puts in what was gathered of `cloudtrail_logs` for `query`: its rows, or the groups alone that it asks
+    /// for.
     ///
     /// # Errors
     /// The pieces do not fit together.
-    pub fn insert_gathered(&mut self, query: &Query, gathered: Gathered) -> std::result::Result<(), SqlError> {
+    pub fn insert_gathered(
+        &mut self,
+        query: &Query,
+        gathered: Gathered,
+    ) -> std::result::Result<(), SqlError> {
         let table = &tables::cloudtrail::TABLE;
         self.insert(table, &table.empty());
         match gathered {
@@ -180,7 +204,8 @@ pub(super) struct Session<'a> {
     pub catalog: &'a Catalog,
     /// `current_timestamp`, milliseconds.
     pub now: i64,
-    /// While names are bound, and expressions over no rows are asked for their types alone: the columns of the subqueries in them.
+    /// While names are bound, and expressions over no rows are asked for their types alone: the columns of
+    /// the subqueries in them.
     pub shapes: Option<&'a Shapes>,
 }
 
@@ -237,17 +262,25 @@ impl Ctes {
 const STACK_BYTES: usize = 16 << 20;
 
 impl Query {
-    /// Reads and checks a query. `params` replace the values of the columns of that name in the query's `params` table;
-    /// `now` is what `current_timestamp` says.
+    /// Reads and checks a query. `params` replace the values of the columns of that name in the query's
+    /// `params` table; `now` is what `current_timestamp` says.
     ///
     /// # Errors
     /// The text is not SQL, or asks for what is not there or not supported; the error says where.
-    pub fn parse(text: &str, params: &[(String, String)], now: Timestamp) -> std::result::Result<Self, SqlError> {
+    pub fn parse(
+        text: &str,
+        params: &[(String, String)],
+        now: Timestamp,
+    ) -> std::result::Result<Self, SqlError> {
         let read = || panics::caught(|| Self::parsed(text, params, now));
-        std::thread::scope(|scope| match std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, read) {
-            Ok(reading) => reading.join().unwrap_or_else(|_| Err(SqlError::new("the query could not be read: a fault of the program's own"))),
-            // No thread is to be had: on this one's stack, then.
-            Err(_) => read(),
+        std::thread::scope(|scope| {
+            match std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, read) {
+                Ok(reading) => reading.join().unwrap_or_else(|_| {
+                    Err(SqlError::new("the query could not be read: a fault of the program's own"))
+                }),
+                // No thread is to be had: on this one's stack, then.
+                Err(_) => read(),
+            }
         })
     }
 
@@ -257,16 +290,29 @@ impl Query {
         window::named::write_out(&mut tree);
         params::set(&mut tree, params)?;
         let params = params::list(&tree);
-        let (lake, order_insensitive) = (data_store::is_meant(&tree), order_insensitive::is_order_insensitive(&tree));
+        let (lake, order_insensitive) =
+            (data_store::is_meant(&tree), order_insensitive::is_order_insensitive(&tree));
         let bound = Bound::of(tree, now)?;
         let (scan, filters) = scan::scan(&bound);
-        let mut plan = if order_insensitive && !lake { Plan::of(&bound, scan.columns.as_deref()) } else { None };
+        let mut plan =
+            if order_insensitive && !lake { Plan::of(&bound, scan.columns.as_deref()) } else { None };
         if let Some(plan) = &mut plan {
             plan.sought = flow::sought(&filters);
         }
         let flow = Flow::of(&bound, &scan, &filters);
         let tables = bound.declared();
-        Ok(Self { tree: bound.into_tree(), params, now, scan, lake, filters, tables, order_insensitive, plan, flow })
+        Ok(Self {
+            tree: bound.into_tree(),
+            params,
+            now,
+            scan,
+            lake,
+            filters,
+            tables,
+            order_insensitive,
+            plan,
+            flow,
+        })
     }
 
     /// How a lake is gone through for it; not where a few rows of it are enough.
@@ -303,16 +349,20 @@ impl Query {
         &self.tables
     }
 
-    /// Whether copies of one event may differ in what the conditions on single records ask: these name something else than what
-    /// makes them copies.
+    /// Whether copies of one event may differ in what the conditions on single records ask: these name
+    /// something else than what makes them copies.
     pub(super) fn tells_copies_apart(&self) -> bool {
-        self.filters
-            .as_ref()
-            .is_some_and(|filters| filters.iter().flat_map(|(_, conditions)| conditions).any(walk::names_more_than(cloudtrail::OF_IDENTITY)))
+        self.filters.as_ref().is_some_and(|filters| {
+            filters
+                .iter()
+                .flat_map(|(_, conditions)| conditions)
+                .any(walk::names_more_than(cloudtrail::OF_IDENTITY))
+        })
     }
 
-    /// Of a piece of `cloudtrail_logs`, the rows that the query may need: conditions of its own on single records are
-    /// applied early. To be called on each piece as it comes in; [`run`](Self::run) applies every condition again.
+    /// Of a piece of `cloudtrail_logs`, the rows that the query may need: conditions of its own on single
+    /// records are applied early. To be called on each piece as it comes in; [`run`](Self::run) applies every
+    /// condition again.
     ///
     /// # Errors
     /// A condition cannot be evaluated on these rows.
@@ -323,7 +373,8 @@ impl Query {
         }
     }
 
-    /// The same for events of which there are no second copies: of those that are numbered, the first ones are enough.
+    /// The same for events of which there are no second copies: of those that are numbered, the first ones
+    /// are enough.
     pub(super) fn keep_distinct(&self, rows: Rows) -> std::result::Result<Rows, SqlError> {
         let kept = self.keep(rows)?;
         match self.flow.as_ref().and_then(Flow::ranked) {
@@ -346,7 +397,11 @@ impl Query {
         }
         let height = keep.iter().filter(|keep| **keep).count();
         let mask = keep.into_iter().map(Some).collect();
-        let columns = rows.columns.iter().map(|(name, column)| Ok((*name, column.filter(&mask)?))).collect::<Result<Vec<_>>>()?;
+        let columns = rows
+            .columns
+            .iter()
+            .map(|(name, column)| Ok((*name, column.filter(&mask)?)))
+            .collect::<Result<Vec<_>>>()?;
         Ok(Rows { columns, height })
     }
 

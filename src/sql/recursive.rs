@@ -16,25 +16,32 @@ const STEPS_MAX: usize = 1_000;
 /// Rows that may come of it.
 const ROWS_MAX: usize = 5_000_000;
 
-/// What the table begins with, what it asks itself, and whether equal rows stay; `None` if it does not ask itself.
+/// What the table begins with, what it asks itself, and whether equal rows stay; `None` if it does not ask
+/// itself.
 pub(super) fn halves<'q>(query: &'q Query, name: &str) -> Option<(&'q SetExpr, &'q SetExpr, bool)> {
     let mentions = visit_relations(query, |relation| {
-        if relation.0.len() == 1 && names::last(relation) == name { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if relation.0.len() == 1 && names::last(relation) == name {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     });
     let mut body = &*query.body;
     while let SetExpr::Query(inner) = body {
         body = &inner.body;
     }
     match body {
-        SetExpr::SetOperation { op: SetOperator::Union, set_quantifier, left, right } if mentions.is_break() => {
+        SetExpr::SetOperation { op: SetOperator::Union, set_quantifier, left, right }
+            if mentions.is_break() =>
+        {
             Some((left, right, matches!(set_quantifier, SetQuantifier::All)))
         }
         _ => None,
     }
 }
 
-/// The rows: the first ones, then those that the last step's rows lead to, until a step leads to none. Columns keep the types of
-/// the first rows.
+/// The rows: the first ones, then those that the last step's rows lead to, until a step leads to none.
+/// Columns keep the types of the first rows.
 pub(super) fn rows(
     limits: &Limits,
     ctes: &Ctes,
@@ -45,7 +52,9 @@ pub(super) fn rows(
 ) -> Result<Relation> {
     let union = |left: &Relation, right: Relation| {
         let quantifier = if all { SetQuantifier::All } else { SetQuantifier::None };
-        Ok::<_, SqlError>(combine(limits, left.clone(), right, SetOperator::Union, quantifier)?.renamed(name, columns))
+        Ok::<_, SqlError>(
+            combine(limits, left.clone(), right, SetOperator::Union, quantifier)?.renamed(name, columns),
+        )
     };
     let mut step = run(ctes, first)?.renamed(name, columns);
     let mut whole = union(&step.slice(0, 0), step.clone())?;
@@ -59,8 +68,14 @@ pub(super) fn rows(
             return Ok(whole);
         }
         if whole.height > ROWS_MAX {
-            return Err(SqlError::new(format!("WITH RECURSIVE {} makes more than {ROWS_MAX} rows", names::written(name))));
+            return Err(SqlError::new(format!(
+                "WITH RECURSIVE {} makes more than {ROWS_MAX} rows",
+                names::written(name)
+            )));
         }
     }
-    Err(SqlError::new(format!("WITH RECURSIVE {} did not come to an end in {STEPS_MAX} steps", names::written(name))))
+    Err(SqlError::new(format!(
+        "WITH RECURSIVE {} did not come to an end in {STEPS_MAX} steps",
+        names::written(name)
+    )))
 }

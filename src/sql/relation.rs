@@ -29,8 +29,8 @@ impl Field {
     }
 }
 
-/// The column that says where each event stands among all, where they are not in order (see [`super::order_insensitive`]). Nobody can
-/// write this name.
+/// The column that says where each event stands among all, where they are not in order (see
+/// [`super::order_insensitive`]). Nobody can write this name.
 pub(super) const PLACE: &str = "\0place";
 
 #[derive(Debug, Clone, Default)]
@@ -59,7 +59,14 @@ impl Relation {
         if table.name == cloudtrail::TABLE.name {
             for (other, name) in cloudtrail::OTHER_NAMES {
                 if let Some((_, data)) = rows.columns.iter().find(|(column, _)| column == name) {
-                    relation.push(Field { hidden: true, is_date: partition::is_date(other), ..Field::new(*other, Kind::Varchar) }, data.clone());
+                    relation.push(
+                        Field {
+                            hidden: true,
+                            is_date: partition::is_date(other),
+                            ..Field::new(*other, Kind::Varchar)
+                        },
+                        data.clone(),
+                    );
                 }
             }
         }
@@ -121,13 +128,20 @@ impl Relation {
     pub fn slice(&self, offset: usize, count: usize) -> Self {
         let offset = offset.min(self.height);
         let height = count.min(self.height - offset);
-        let columns = self.columns.iter().map(|column| column.slice(i64::try_from(offset).unwrap_or(i64::MAX), height)).collect();
+        let columns = self
+            .columns
+            .iter()
+            .map(|column| column.slice(i64::try_from(offset).unwrap_or(i64::MAX), height))
+            .collect();
         Self { fields: self.fields.clone(), columns, height }
     }
 
-    /// With the columns alone that have one of these names (`None`: all). A partition's dates stay: one is spelt by the other.
+    /// With the columns alone that have one of these names (`None`: all). A partition's dates stay: one is
+    /// spelt by the other.
     pub fn only(&self, names: &Option<BTreeSet<String>>) -> Self {
-        let is_kept = |field: &Field| names.as_ref().is_none_or(|names| field.is_date || names.contains(&field.name.to_lowercase()));
+        let is_kept = |field: &Field| {
+            names.as_ref().is_none_or(|names| field.is_date || names.contains(&field.name.to_lowercase()))
+        };
         let mut kept = Self { height: self.height, ..Self::default() };
         for (field, column) in self.fields.iter().zip(&self.columns).filter(|(field, _)| is_kept(field)) {
             kept.push(field.clone(), column.clone());
@@ -164,7 +178,8 @@ impl Relation {
 
 /// Rows of the same columns under each other.
 pub(super) fn under(mut above: Relation, below: Relation) -> Result<Relation> {
-    let is_same = above.fields.iter().map(|field| &field.kind).eq(below.fields.iter().map(|field| &field.kind));
+    let is_same =
+        above.fields.iter().map(|field| &field.kind).eq(below.fields.iter().map(|field| &field.kind));
     if !is_same {
         return Err(SqlError::new("pieces of one column are of several types"));
     }
@@ -211,7 +226,8 @@ impl Groups {
 
     /// The same groups, numbered by the places of their first rows.
     pub fn in_order(self, places: &Series) -> Result<Self> {
-        let mut firsts: Vec<(i64, Option<u32>, u32)> = (0..).zip(&self.first).map(|(group, first)| (i64::MAX, *first, group)).collect();
+        let mut firsts: Vec<(i64, Option<u32>, u32)> =
+            (0..).zip(&self.first).map(|(group, first)| (i64::MAX, *first, group)).collect();
         for ((row, group), place) in (0_u32..).zip(&self.of_row).zip(places.i64()?.iter()) {
             if let (Some(slot), Some(place)) = (firsts.get_mut(*group as usize), place)
                 && place < slot.0
@@ -226,7 +242,11 @@ impl Groups {
                 *slot = number;
             }
         }
-        let of_row = self.of_row.iter().map(|group| numbers.get(*group as usize).copied().unwrap_or_default()).collect();
+        let of_row = self
+            .of_row
+            .iter()
+            .map(|group| numbers.get(*group as usize).copied().unwrap_or_default())
+            .collect();
         Ok(Self { of_row, first: firsts.into_iter().map(|(_, first, _)| first).collect() })
     }
 
@@ -239,7 +259,11 @@ impl Groups {
         if let Some(numbers) = GroupIds::of(keys) {
             return Ok(Self::of_numbers(numbers));
         }
-        let columns: Vec<_> = keys.iter().enumerate().map(|(at, key)| key.clone().with_name(format!("{at}").into()).into_column()).collect();
+        let columns: Vec<_> = keys
+            .iter()
+            .enumerate()
+            .map(|(at, key)| key.clone().with_name(format!("{at}").into()).into_column())
+            .collect();
         let frame = DataFrame::new(height, columns.clone())?;
         let grouped = frame.group_by_with_series(columns, true, true)?;
         let mut of_row = vec![0_u32; height];
@@ -269,7 +293,10 @@ mod tests {
 
     #[test]
     fn a_column_under_several_names_is_taken_once() {
-        let rows = Rows { columns: vec![("timestamp", Series::new("timestamp".into(), ["2026/03/02", "2026/03/03"]))], height: 2 };
+        let rows = Rows {
+            columns: vec![("timestamp", Series::new("timestamp".into(), ["2026/03/02", "2026/03/03"]))],
+            height: 2,
+        };
         let relation = Relation::of_table(&cloudtrail::TABLE, &rows);
         assert!(relation.columns.len() > 3);
         let kept = relation.filter(&[Some(false), Some(true)].into_iter().collect()).unwrap();

@@ -1,12 +1,15 @@
 //! What a query needs of `cloudtrail_logs`: found in its text, before anything is read.
 //!
-//! Every mention of the table says by its WHERE, and by those around it, what it can use ([`table_scans`]); the scan is what any
-//! of them can. It may let in too much, never too little: times are rounded outwards to whole days, and what is not understood limits nothing.
+//! Every mention of the table says by its WHERE, and by those around it, what it can use ([`table_scans`]);
+//! the scan is what any of them can. It may let in too much, never too little: times are rounded outwards to
+//! whole days, and what is not understood limits nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use sqlparser::ast::{BinaryOperator, Expr, GroupByExpr, Ident, LimitClause, Query, SelectItem, SetExpr, TableFactor, Value};
+use sqlparser::ast::{
+    BinaryOperator, Expr, GroupByExpr, Ident, LimitClause, Query, SelectItem, SetExpr, TableFactor, Value,
+};
 
 use super::bind::{Bound, needed};
 use super::bounds::Bounds;
@@ -30,7 +33,8 @@ pub struct Scan {
     pub regions: Option<Vec<String>>,
     /// Columns of `cloudtrail_logs`; `None` for all.
     pub columns: Option<Vec<String>>,
-    /// Paths of those fields of row columns that are looked at; a column that is not listed is needed as a whole.
+    /// Paths of those fields of row columns that are looked at; a column that is not listed is needed as a
+    /// whole.
     pub fields: BTreeMap<&'static str, Vec<Vec<String>>>,
     /// Rows after which reading may stop: the query takes any, and no more.
     pub limit: Option<u64>,
@@ -39,7 +43,10 @@ pub struct Scan {
 impl Scan {
     /// The columns to read, with what is needed of them; `None` for all.
     pub fn asked(&self) -> Option<Vec<Asked>> {
-        let asked = |name: &String| Asked { name: name.clone(), fields: self.fields.get(name.as_str()).cloned().unwrap_or_default() };
+        let asked = |name: &String| Asked {
+            name: name.clone(),
+            fields: self.fields.get(name.as_str()).cloned().unwrap_or_default(),
+        };
         self.columns.as_ref().map(|columns| columns.iter().map(asked).collect())
     }
 
@@ -73,8 +80,8 @@ impl Scan {
     }
 }
 
-/// The narrower of two lists, where an empty first one means everything. If they share nothing, the first one stays: it
-/// lets in too much, and the query drops it.
+/// The narrower of two lists, where an empty first one means everything. If they share nothing, the first one
+/// stays: it lets in too much, and the query drops it.
 fn both(asked: &[String], scan: Option<&[String]>) -> Vec<String> {
     let Some(scan) = scan else { return asked.to_vec() };
     if asked.is_empty() {
@@ -102,7 +109,13 @@ impl fmt::Display for Scan {
             None => writeln!(f, "columns:      all")?,
             Some(columns) => {
                 let named: Vec<String> = columns.iter().map(|column| self.named(column)).collect();
-                writeln!(f, "columns:      {} of {}: {}", columns.len(), cloudtrail::ORIGINS.len(), named.join(", "))?
+                writeln!(
+                    f,
+                    "columns:      {} of {}: {}",
+                    columns.len(),
+                    cloudtrail::ORIGINS.len(),
+                    named.join(", ")
+                )?
             }
         }
         match self.limit {
@@ -119,12 +132,14 @@ pub(super) fn scan(bound: &Bound) -> (Scan, Filters) {
     let mut scan = Scan { limit: limit(query, &table_scans), ..Scan::default() };
     if let Some(mut needed) = needed(query) {
         needed.extend(partition::also_needed(query).map(|column| (column, None)));
-        let columns = cloudtrail::ORIGINS.iter().map(|(name, _)| *name).filter(|name| needed.contains_key(name));
+        let columns =
+            cloudtrail::ORIGINS.iter().map(|(name, _)| *name).filter(|name| needed.contains_key(name));
         scan.columns = Some(columns.map(str::to_owned).collect());
         scan.fields = needed.into_iter().filter_map(|(column, paths)| Some((column, paths?))).collect();
     }
     let bounds = table_scans.iter().map(|table_scan| {
-        let each = table_scan.conditions.iter().map(|condition| Bounds::of(condition, &table_scan.alias, now));
+        let each =
+            table_scan.conditions.iter().map(|condition| Bounds::of(condition, &table_scan.alias, now));
         each.fold(Bounds::default(), Bounds::and)
     });
     if let Some(bounds) = bounds.reduce(Bounds::or) {
@@ -148,7 +163,10 @@ fn limit(query: &Query, table_scans: &[TableScan]) -> Option<u64> {
             calls.collect(expr);
         }
     }
-    let counted = !calls.aggregates.is_empty() || !calls.windows.is_empty() || select.distinct.is_some() || select.having.is_some();
+    let counted = !calls.aggregates.is_empty()
+        || !calls.windows.is_empty()
+        || select.distinct.is_some()
+        || select.having.is_some();
     let all_early = table_scan.conditions.iter().all(|condition| is_early(condition, &table_scan.alias));
     if !plain || !ungrouped || counted || !all_early {
         return None;
@@ -169,8 +187,8 @@ fn limit(query: &Query, table_scans: &[TableScan]) -> Option<u64> {
     }
 }
 
-/// For each mention of the table, its alias and the conditions that can be tried on a record alone; `None` if some mention
-/// has none, so that every record may be needed.
+/// For each mention of the table, its alias and the conditions that can be tried on a record alone; `None` if
+/// some mention has none, so that every record may be needed.
 pub(super) type Filters = Option<Vec<(String, Vec<Expr>)>>;
 
 fn filters(table_scans: Vec<TableScan>) -> Filters {

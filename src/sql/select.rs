@@ -4,7 +4,10 @@ mod limits;
 mod list;
 mod sets;
 
-use sqlparser::ast::{Distinct, Expr, GroupByExpr, Ident, OrderBy, OrderByKind, OrderByOptions, Query, Select, SelectItem, SetExpr, Value};
+use sqlparser::ast::{
+    Distinct, Expr, GroupByExpr, Ident, OrderBy, OrderByKind, OrderByOptions, Query, Select, SelectItem,
+    SetExpr, Value,
+};
 
 use super::error::{Result, SqlError};
 use super::eval::{Scope, Via, mask};
@@ -39,18 +42,25 @@ impl First {
             return order::first_sorted(keys, height, self.rows);
         }
         let mut sorted = order::sorted(keys, height)?;
-        let columns = keys.iter().map(|(values, _)| group::key_column(values, height)).collect::<Result<Vec<_>>>()?;
+        let columns =
+            keys.iter().map(|(values, _)| group::key_column(values, height)).collect::<Result<Vec<_>>>()?;
         let groups = Groups::by(&columns, height)?;
         let alike = |row: Option<u32>| groups.of_row.get(row? as usize).copied();
         let last = sorted.get(self.rows - 1).copied().and_then(alike);
-        let more = sorted.iter().skip(self.rows).take_while(|row| last.is_some() && alike(**row) == last).count();
+        let more =
+            sorted.iter().skip(self.rows).take_while(|row| last.is_some() && alike(**row) == last).count();
         sorted.truncate(self.rows.saturating_add(more));
         Ok(sorted)
     }
 }
 
 /// The rows of a query. `outer` is the row that a correlated subquery stands at.
-pub(super) fn query(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_>, Via<'_>)>, query: &Query) -> Result<Relation> {
+pub(super) fn query(
+    session: &Session<'_>,
+    ctes: &Ctes,
+    outer: Option<(&Scope<'_>, Via<'_>)>,
+    query: &Query,
+) -> Result<Relation> {
     let ctes = with(session, ctes, outer, query)?;
     let empty = Relation::single_row();
     let like = Scope { outer, ..Scope::new(session, &ctes, &empty) };
@@ -74,15 +84,24 @@ pub(super) fn query(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_
 }
 
 /// The tables that `WITH` names, beside those that are known.
-pub(super) fn with(session: &Session<'_>, ctes: &Ctes, outer: Option<(&Scope<'_>, Via<'_>)>, query: &Query) -> Result<Ctes> {
+pub(super) fn with(
+    session: &Session<'_>,
+    ctes: &Ctes,
+    outer: Option<(&Scope<'_>, Via<'_>)>,
+    query: &Query,
+) -> Result<Ctes> {
     let mut ctes = ctes.clone();
     let Some(with) = &query.with else { return Ok(ctes) };
     for table in &with.cte_tables {
         let name = table.alias.name.value.to_lowercase();
-        let columns: Vec<String> = table.alias.columns.iter().map(|column| column.name.value.clone()).collect();
+        let columns: Vec<String> =
+            table.alias.columns.iter().map(|column| column.name.value.clone()).collect();
         let rows = match recursive::halves(&table.query, &name).filter(|_| with.recursive) {
             Some((first, next, all)) => {
-                let run = |ctes: &Ctes, body: &SetExpr| Ok(set(&Scope { outer, ..Scope::new(session, ctes, &Relation::single_row()) }, body)?.seen());
+                let run = |ctes: &Ctes, body: &SetExpr| {
+                    Ok(set(&Scope { outer, ..Scope::new(session, ctes, &Relation::single_row()) }, body)?
+                        .seen())
+                };
                 recursive::rows(session.limits(), &ctes, &name, &columns, run, (first, next, all))
                     .map_err(|error| error.at_span(table.alias.name.span))?
             }
@@ -105,7 +124,12 @@ pub(super) fn listed(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>) ->
 }
 
 /// The same of the rows of its FROM and WHERE.
-pub(super) fn listed_of(like: &Scope<'_>, rows: &Relation, select: &Select, by: Option<&OrderBy>) -> Result<Projected> {
+pub(super) fn listed_of(
+    like: &Scope<'_>,
+    rows: &Relation,
+    select: &Select,
+    by: Option<&OrderBy>,
+) -> Result<Projected> {
     let scope = Scope { relation: rows, ..*like };
     let orders = by.map(order_exprs).transpose()?.unwrap_or_default();
     let calls = calls(select, &orders);
@@ -117,7 +141,8 @@ pub(super) fn listed_of(like: &Scope<'_>, rows: &Relation, select: &Select, by: 
                 None => group::grouped(&scope, &grouping, &calls)?,
             };
             // Only the types are asked for: what is made of the one group of no rows is of no use.
-            let (count, known) = if like.session.is_typing() { (0, without_rows(known)?) } else { (count, known) };
+            let (count, known) =
+                if like.session.is_typing() { (0, without_rows(known)?) } else { (count, known) };
             let groups = Relation { height: count, ..places };
             let after = Scope { relation: &groups, known: &known, ungrouped: Some(&scope), ..*like };
             having(&after, select, |after| project(after, select, &calls, &orders))
@@ -126,19 +151,32 @@ pub(super) fn listed_of(like: &Scope<'_>, rows: &Relation, select: &Select, by: 
 }
 
 fn without_rows(known: Vec<(Expr, Values)>) -> Result<Vec<(Expr, Values)>> {
-    known.into_iter().map(|(expr, values)| Ok((expr, Values { constant: false, data: values.data.slice(0, 0), kind: values.kind }))).collect()
+    known
+        .into_iter()
+        .map(|(expr, values)| {
+            Ok((expr, Values { constant: false, data: values.data.slice(0, 0), kind: values.kind }))
+        })
+        .collect()
 }
 
 /// Does the rest over the groups that HAVING leaves.
 fn having<T>(after: &Scope<'_>, select: &Select, then: impl FnOnce(&Scope<'_>) -> Result<T>) -> Result<T> {
     let Some(having) = &select.having else { return then(after) };
     let truth = after.truth(having)?;
-    let keep: Vec<Option<u32>> = (0_u32..).zip(truth).filter(|(_, keep)| *keep).map(|(row, _)| Some(row)).collect();
+    let keep: Vec<Option<u32>> =
+        (0_u32..).zip(truth).filter(|(_, keep)| *keep).map(|(row, _)| Some(row)).collect();
     after.narrowed(&keep, then)
 }
 
-/// The rows of a `SELECT` over groups that are known, and of which `places` says where their first events stood.
-pub(super) fn projected_groups(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>, groups: &Counted, places: Relation) -> Result<Projected> {
+/// The rows of a `SELECT` over groups that are known, and of which `places` says where their first events
+/// stood.
+pub(super) fn projected_groups(
+    like: &Scope<'_>,
+    select: &Select,
+    by: Option<&OrderBy>,
+    groups: &Counted,
+    places: Relation,
+) -> Result<Projected> {
     let rows = self::rows(like, select, by)?;
     let scope = Scope { relation: &rows, ..*like };
     let orders = by.map(order_exprs).transpose()?.unwrap_or_default();
@@ -183,7 +221,10 @@ pub(super) fn refuse_unknown(select: &Select) -> Result<()> {
         (select.into.is_some(), "INTO"),
         (select.qualify.is_some(), "QUALIFY (filter in an outer query)"),
         (!select.lateral_views.is_empty(), "LATERAL VIEW (use CROSS JOIN UNNEST)"),
-        (!select.sort_by.is_empty() || !select.cluster_by.is_empty() || !select.distribute_by.is_empty(), "SORT/CLUSTER/DISTRIBUTE BY"),
+        (
+            !select.sort_by.is_empty() || !select.cluster_by.is_empty() || !select.distribute_by.is_empty(),
+            "SORT/CLUSTER/DISTRIBUTE BY",
+        ),
         (!select.connect_by.is_empty(), "CONNECT BY"),
         (matches!(select.distinct, Some(Distinct::On(_))), "DISTINCT ON"),
     ];
@@ -194,7 +235,8 @@ pub(super) fn refuse_unknown(select: &Select) -> Result<()> {
 }
 
 fn filtered(like: &Scope<'_>, mut rows: Relation, condition: Option<&Expr>) -> Result<Relation> {
-    // One condition after the other: the later ones look at fewer rows, and never at those that the first ones exclude.
+    // One condition after the other: the later ones look at fewer rows, and never at those that the first
+    // ones exclude.
     for condition in condition.map(conjuncts).unwrap_or_default() {
         let scope = Scope { relation: &rows, ..*like };
         let keep = scope.truth(condition)?;
@@ -218,11 +260,17 @@ fn calls(select: &Select, orders: &[(Expr, OrderByOptions)]) -> Calls {
 }
 
 /// Window functions, the `SELECT` list, DISTINCT, and what sorts rows.
-fn project(scope: &Scope<'_>, select: &Select, calls: &Calls, orders: &[(Expr, OrderByOptions)]) -> Result<Projected> {
+fn project(
+    scope: &Scope<'_>,
+    select: &Select,
+    calls: &Calls,
+    orders: &[(Expr, OrderByOptions)],
+) -> Result<Projected> {
     let (mut known, mut windows) = (scope.known.to_vec(), window::Windows::default());
     for call in &calls.windows {
         let scope = Scope { known: &known, ..*scope };
-        let values = window::evaluate(&scope, aggregate::as_call(call)?, &mut windows).map_err(|error| error.at(call))?;
+        let values = window::evaluate(&scope, aggregate::as_call(call)?, &mut windows)
+            .map_err(|error| error.at(call))?;
         known.push((call.clone(), values));
     }
     let Projected { rows, keys } = shown(&Scope { known: &known, ..*scope }, select, orders)?;
@@ -230,7 +278,10 @@ fn project(scope: &Scope<'_>, select: &Select, calls: &Calls, orders: &[(Expr, O
         return Ok(Projected { rows, keys });
     }
     let first = groups_of(&rows)?.first;
-    let keys = keys.iter().map(|(values, options)| Ok((values.take(&first)?, *options))).collect::<Result<Vec<_>>>()?;
+    let keys = keys
+        .iter()
+        .map(|(values, options)| Ok((values.take(&first)?, *options)))
+        .collect::<Result<Vec<_>>>()?;
     Ok(Projected { rows: rows.take(&first)?, keys })
 }
 
@@ -249,13 +300,19 @@ fn shown(scope: &Scope<'_>, select: &Select, orders: &[(Expr, OrderByOptions)]) 
 }
 
 /// What sorts the rows that a SELECT list has shown.
-pub(super) fn order_keys(scope: &Scope<'_>, orders: &[(Expr, OrderByOptions)], rows: &Relation) -> Result<Vec<(Values, OrderByOptions)>> {
+pub(super) fn order_keys(
+    scope: &Scope<'_>,
+    orders: &[(Expr, OrderByOptions)],
+    rows: &Relation,
+) -> Result<Vec<(Values, OrderByOptions)>> {
     orders.iter().map(|(expr, options)| Ok((order_key(scope, expr, rows)?, *options))).collect()
 }
 
 pub(super) fn order_exprs(by: &OrderBy) -> Result<Vec<(Expr, OrderByOptions)>> {
     match &by.kind {
-        OrderByKind::Expressions(exprs) => Ok(exprs.iter().map(|key| (key.expr.clone(), key.options)).collect()),
+        OrderByKind::Expressions(exprs) => {
+            Ok(exprs.iter().map(|key| (key.expr.clone(), key.options)).collect())
+        }
         OrderByKind::All(_) => Err(SqlError::new("ORDER BY ALL is not supported").at(by)),
     }
 }
@@ -265,10 +322,17 @@ fn order_key(scope: &Scope<'_>, expr: &Expr, rows: &Relation) -> Result<Values> 
     if let Expr::Value(value) = expr
         && let Value::Number(text, _) = &value.value
     {
-        let index = text.parse::<usize>().ok().and_then(|ordinal| ordinal.checked_sub(1)).filter(|index| *index < rows.fields.len());
+        let index = text
+            .parse::<usize>()
+            .ok()
+            .and_then(|ordinal| ordinal.checked_sub(1))
+            .filter(|index| *index < rows.fields.len());
         return match index {
             Some(index) => rows.values(index),
-            None => Err(SqlError::new(format!("ORDER BY {text}: there is no such column in the SELECT list")).at(expr)),
+            None => {
+                Err(SqlError::new(format!("ORDER BY {text}: there is no such column in the SELECT list"))
+                    .at(expr))
+            }
         };
     }
     let mut known: Vec<(Expr, Values)> = Vec::new();

@@ -17,7 +17,9 @@ fn with_numbers(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     for TokenWithSpan { token, span } in &mut tokens {
         match token {
             Token::Number(digits, _) => digits.retain(|digit| digit != '_'),
-            Token::HexStringLiteral(digits) if span.end.column - span.start.column == digits.len() as u64 + 2 => {
+            Token::HexStringLiteral(digits)
+                if span.end.column - span.start.column == digits.len() as u64 + 2 =>
+            {
                 if let Ok(number) = u64::from_str_radix(digits, 16) {
                     *token = Token::Number(number.to_string(), false);
                 }
@@ -52,8 +54,9 @@ fn with_rows(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         // Row after row, up to the end of the list.
         let (mut row, mut depth) = (Vec::new(), 0_usize);
         while let Some(token) = rest.peek() {
-            let ends =
-                depth == 0 && (matches!(token.token, Token::RParen | Token::SemiColon | Token::EOF) || keyword_of(token).is_some_and(is_after_rows));
+            let ends = depth == 0
+                && (matches!(token.token, Token::RParen | Token::SemiColon | Token::EOF)
+                    || keyword_of(token).is_some_and(is_after_rows));
             if ends {
                 break;
             }
@@ -82,7 +85,8 @@ fn with_queries(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     for (at, token) in tokens.iter().enumerate() {
         let mut before = out.iter().rev().filter(|token| is_said(token));
         let is_open = before.next().is_some_and(|token| token.token == Token::LParen);
-        let is_quantified = matches!(before.next().and_then(keyword_of), Some(Keyword::ALL | Keyword::ANY | Keyword::SOME));
+        let is_quantified =
+            matches!(before.next().and_then(keyword_of), Some(Keyword::ALL | Keyword::ANY | Keyword::SOME));
         if keyword_of(token) != Some(Keyword::VALUES) || !is_open || !is_quantified {
             out.push(token.clone());
             continue;
@@ -90,7 +94,15 @@ fn with_queries(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         let word = |text: &str| TokenWithSpan::new(Token::make_word(text, None), token.span);
         let sign = |sign| TokenWithSpan::new(sign, token.span);
         let space = || TokenWithSpan::new(Token::Whitespace(Whitespace::Space), token.span);
-        out.extend([word("SELECT"), space(), sign(Token::Mul), space(), word("FROM"), space(), sign(Token::LParen)]);
+        out.extend([
+            word("SELECT"),
+            space(),
+            sign(Token::Mul),
+            space(),
+            word("FROM"),
+            space(),
+            sign(Token::LParen),
+        ]);
         let (mut depth, mut end) = (0_usize, tokens.len());
         for (place, token) in tokens.iter().enumerate().skip(at) {
             match token.token {
@@ -115,7 +127,14 @@ fn with_queries(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
 fn is_after_rows(keyword: Keyword) -> bool {
     matches!(
         keyword,
-        Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT | Keyword::ORDER | Keyword::LIMIT | Keyword::OFFSET | Keyword::FETCH | Keyword::AS
+        Keyword::UNION
+            | Keyword::INTERSECT
+            | Keyword::EXCEPT
+            | Keyword::ORDER
+            | Keyword::LIMIT
+            | Keyword::OFFSET
+            | Keyword::FETCH
+            | Keyword::AS
     )
 }
 
@@ -126,7 +145,8 @@ fn in_parentheses(row: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     if first.token == Token::LParen && closes(&said) == Some(said.len() - 1) {
         return row;
     }
-    let (open, close) = (TokenWithSpan::new(Token::LParen, first.span), TokenWithSpan::new(Token::RParen, last.span));
+    let (open, close) =
+        (TokenWithSpan::new(Token::LParen, first.span), TokenWithSpan::new(Token::RParen, last.span));
     std::iter::once(open).chain(row).chain([close]).collect()
 }
 
@@ -158,10 +178,17 @@ fn with_addresses(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             (Token::SingleQuotedString(_), Some(at)) => {
                 let span = token.span;
                 let name = out.split_off(at).into_iter().next().map(|token| token.token);
-                let is_address = matches!(&name, Some(Token::Word(word)) if word.value.eq_ignore_ascii_case("ipaddress"));
+                let is_address =
+                    matches!(&name, Some(Token::Word(word)) if word.value.eq_ignore_ascii_case("ipaddress"));
                 let word = |text: &str| TokenWithSpan::new(Token::make_word(text, None), span);
                 if is_address {
-                    out.extend([word("CAST"), TokenWithSpan::new(Token::LParen, span), token, word("AS"), word("ipaddress")]);
+                    out.extend([
+                        word("CAST"),
+                        TokenWithSpan::new(Token::LParen, span),
+                        token,
+                        word("AS"),
+                        word("ipaddress"),
+                    ]);
                     out.push(TokenWithSpan::new(Token::RParen, span));
                 } else {
                     out.push(token);

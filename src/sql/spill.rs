@@ -39,7 +39,10 @@ impl Spill {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "there is no space left".to_owned(),
             _ => error.to_string(),
         };
-        let message = format!("a temporary file in {} for what does not fit into memory cannot be {what}: {reason}", self.folder.display());
+        let message = format!(
+            "a temporary file in {} for what does not fit into memory cannot be {what}: {reason}",
+            self.folder.display()
+        );
         SqlError { of_disk: true, ..SqlError::new(message) }
     }
 }

@@ -25,7 +25,8 @@ pub(super) fn with_tables(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         }
         if is_said(token) {
             let keyword = keyword_of(token);
-            expected = matches!(keyword, Some(Keyword::FROM | Keyword::JOIN)) && before != Some(Keyword::DISTINCT);
+            expected =
+                matches!(keyword, Some(Keyword::FROM | Keyword::JOIN)) && before != Some(Keyword::DISTINCT);
             before = keyword;
         }
         out.push(token.clone());
@@ -67,7 +68,9 @@ fn is_of_lake(tokens: &[TokenWithSpan]) -> bool {
     let text: String = tokens.iter().map(|token| token.token.to_string().to_lowercase()).collect();
     let letters: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
     let is_called = letters == "eds" || letters.contains("edsid") || letters.contains("eventdatastore");
-    is_uuid(text.trim_matches(['"', '`'])) || is_called || text.trim_start_matches(['$', '<', '{']).starts_with("eds_")
+    is_uuid(text.trim_matches(['"', '`']))
+        || is_called
+        || text.trim_start_matches(['$', '<', '{']).starts_with("eds_")
 }
 
 /// A plain name that stands for an event data store in documentation, `EDS_ID` and `event_data_store_id`,
@@ -93,7 +96,9 @@ fn own_tables(tokens: &[TokenWithSpan]) -> Vec<String> {
             next += closes(said.get(next..).unwrap_or_default()).unwrap_or(0) + 1;
         }
         let is_as = said.get(next).and_then(|token| keyword_of(token)) == Some(Keyword::AS);
-        let is_query = |token: &&TokenWithSpan| token.token == Token::LParen || matches!(keyword_of(token), Some(Keyword::SELECT | Keyword::WITH));
+        let is_query = |token: &&TokenWithSpan| {
+            token.token == Token::LParen || matches!(keyword_of(token), Some(Keyword::SELECT | Keyword::WITH))
+        };
         if is_as && said.get(next + 1).is_some_and(is_query) {
             names.push(word.value.to_lowercase());
         }
@@ -109,10 +114,15 @@ fn placeholder(tokens: &[TokenWithSpan]) -> usize {
         text.push_str(part);
         Some(text.clone())
     });
-    if let Some(at) = id.enumerate().find(|(_, text)| is_uuid(text.trim_matches(['"', '`']))).map(|(at, _)| at) {
+    if let Some(at) =
+        id.enumerate().find(|(_, text)| is_uuid(text.trim_matches(['"', '`']))).map(|(at, _)| at)
+    {
         return at + 1;
     }
-    let is_quoted = |name: &str| name.starts_with(['"', '`']) && name.get(1..).is_some_and(|name| name.starts_with(['$', '{', '<', '[']));
+    let is_quoted = |name: &str| {
+        name.starts_with(['"', '`'])
+            && name.get(1..).is_some_and(|name| name.starts_with(['$', '{', '<', '[']))
+    };
     let (open, close) = match near.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [name, ..] if is_quoted(name) => return 1,
         [name, ..] if name.len() > 1 && name.starts_with('$') => return 1,

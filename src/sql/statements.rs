@@ -38,13 +38,18 @@ pub(super) fn asked(tokens: Vec<TokenWithSpan>) -> Result<Asked> {
     let mut query: Option<Asking> = None;
     for statement in split(tokens) {
         if query.is_some() {
-            return Err(placed(&statement, "one query at a time: here begins a second one; only CREATE VIEW … AS may stand before the query"));
+            return Err(placed(
+                &statement,
+                "one query at a time: here begins a second one; only CREATE VIEW … AS may stand before the query",
+            ));
         }
         let words = words(&statement);
         match words.first().map(String::as_str) {
             Some("CREATE") => views.push(view(&statement, &words)?),
             Some("SHOW" | "DESCRIBE" | "DESC") => {
-                query = Some(Asking::Made(made(&words, &names(&statement)).map_err(|message| placed(&statement, message))?));
+                query = Some(Asking::Made(
+                    made(&words, &names(&statement)).map_err(|message| placed(&statement, message))?,
+                ));
             }
             Some(first) if refusal(first, &words).is_some() => {
                 return Err(placed(&statement, refusal(first, &words).unwrap_or_default()));
@@ -55,8 +60,13 @@ pub(super) fn asked(tokens: Vec<TokenWithSpan>) -> Result<Asked> {
     match (query, views.last()) {
         (Some(query), _) => Ok(Asked { views, query }),
         (None, Some(view)) => {
-            let begin = view.query.first().map(|token| token.span).unwrap_or_else(sqlparser::tokenizer::Span::empty);
-            Err(SqlError::new(format!("nothing is written here: run the SELECT in it, or put a SELECT … FROM {} after it", view.name)).at_span(begin))
+            let begin =
+                view.query.first().map(|token| token.span).unwrap_or_else(sqlparser::tokenizer::Span::empty);
+            Err(SqlError::new(format!(
+                "nothing is written here: run the SELECT in it, or put a SELECT … FROM {} after it",
+                view.name
+            ))
+            .at_span(begin))
         }
         (None, None) => Err(SqlError::new("the query is empty")),
     }
@@ -86,7 +96,11 @@ fn placed(statement: &[TokenWithSpan], message: impl Into<String>) -> SqlError {
 
 /// The words and symbols of a statement; names and keywords in upper case.
 fn words(statement: &[TokenWithSpan]) -> Vec<String> {
-    statement.iter().filter(|token| is_said(token)).map(|token| token.token.to_string().to_uppercase()).collect()
+    statement
+        .iter()
+        .filter(|token| is_said(token))
+        .map(|token| token.token.to_string().to_uppercase())
+        .collect()
 }
 
 /// The names in a statement, without quotes and in lower case.
@@ -101,13 +115,21 @@ fn names(statement: &[TokenWithSpan]) -> Vec<String> {
 /// Why a statement is refused, by its first words.
 fn refusal(first: &str, words: &[String]) -> Option<&'static str> {
     Some(match first {
-        "EXPLAIN" => "EXPLAIN is an option here: tagfall query --explain 'SELECT …' says what is pushed down and what is read",
-        "MSCK" | "ALTER" => "there are no partitions to load: time, account and region of a query find their objects; leave this statement out",
+        "EXPLAIN" => {
+            "EXPLAIN is an option here: tagfall query --explain 'SELECT …' says what is pushed down and what is read"
+        }
+        "MSCK" | "ALTER" => {
+            "there are no partitions to load: time, account and region of a query find their objects; leave this statement out"
+        }
         "UNLOAD" => "nothing is written by a query: run the SELECT in it with --format parquet -o FILE",
         "USE" => "there is one database: leave USE out",
         "DROP" => "only SELECT can be asked: there is nothing to drop; leave this statement out",
-        "PREPARE" | "EXECUTE" | "DEALLOCATE" => "prepared statements are not supported: write the values into the query, or use --param",
-        "INSERT" | "DELETE" | "UPDATE" | "MERGE" | "TRUNCATE" | "VACUUM" | "OPTIMIZE" => "only SELECT can be asked: logs are read, never written",
+        "PREPARE" | "EXECUTE" | "DEALLOCATE" => {
+            "prepared statements are not supported: write the values into the query, or use --param"
+        }
+        "INSERT" | "DELETE" | "UPDATE" | "MERGE" | "TRUNCATE" | "VACUUM" | "OPTIMIZE" => {
+            "only SELECT can be asked: logs are read, never written"
+        }
         "WITH" | "SELECT" | "VALUES" | "TABLE" | "(" => return None,
         _ if words.len() == 1 => "this is no SELECT; a query that comes with the program is called @NAME",
         _ => return None,
@@ -120,7 +142,10 @@ fn view(statement: &[TokenWithSpan], words: &[String]) -> Result<View> {
     let is = |at: usize, word: &str| words.get(at).is_some_and(|known| known == word);
     let kind = words.iter().take(5).position(|word| matches!(word.as_str(), "VIEW" | "TABLE"));
     let Some(kind) = kind else {
-        return Err(placed(statement, "nothing is created here: the tables are there already; leave this statement out"));
+        return Err(placed(
+            statement,
+            "nothing is created here: the tables are there already; leave this statement out",
+        ));
     };
     let mut at = kind + 1;
     if is(at, "IF") && is(at + 1, "NOT") && is(at + 2, "EXISTS") {
@@ -136,9 +161,14 @@ fn view(statement: &[TokenWithSpan], words: &[String]) -> Result<View> {
         at += 1;
     }
     let (columns, after) = columns(&said, at);
-    let query = (after..said.len()).find(|begin| is(*begin, "AS") && ["SELECT", "WITH", "(", "VALUES"].iter().any(|word| is(begin + 1, word)));
+    let query = (after..said.len()).find(|begin| {
+        is(*begin, "AS") && ["SELECT", "WITH", "(", "VALUES"].iter().any(|word| is(begin + 1, word))
+    });
     let Some(query) = query else {
-        return Err(placed(statement, "nothing is created here: the tables are there already; leave the CREATE out and run the SELECT"));
+        return Err(placed(
+            statement,
+            "nothing is created here: the tables are there already; leave the CREATE out and run the SELECT",
+        ));
     };
     Ok(View { name, columns, query: said.iter().skip(query + 1).map(|token| (*token).clone()).collect() })
 }
@@ -167,12 +197,23 @@ fn made(words: &[String], names: &[String]) -> std::result::Result<String, Strin
     match (word(0), word(1)) {
         (Some("SHOW"), Some("TABLES")) => Ok(format!(
             "SELECT tab_name, about FROM (VALUES {}) AS t(tab_name, about)",
-            rows(tables::ALL, |table| { format!("('{}', '{}')", table.name, table.about.replace('\'', "''")) })
+            rows(tables::ALL, |table| {
+                format!("('{}', '{}')", table.name, table.about.replace('\'', "''"))
+            })
         )),
-        (Some("SHOW"), Some("COLUMNS")) => Ok(format!("SELECT column_name FROM ({}) AS t(column_name, data_type)", described(names)?)),
-        (Some("SHOW"), Some("CREATE")) => Err("the tables are there already; DESCRIBE cloudtrail_logs shows the columns".to_owned()),
-        (Some("SHOW"), Some("DATABASES" | "SCHEMAS")) => Err("there is one database; SHOW TABLES shows what is in it".to_owned()),
-        (Some("SHOW"), Some("PARTITIONS")) => Err("there are no partitions: SELECT DISTINCT account, region, date FROM cloudtrail_logs".to_owned()),
+        (Some("SHOW"), Some("COLUMNS")) => {
+            Ok(format!("SELECT column_name FROM ({}) AS t(column_name, data_type)", described(names)?))
+        }
+        (Some("SHOW"), Some("CREATE")) => {
+            Err("the tables are there already; DESCRIBE cloudtrail_logs shows the columns".to_owned())
+        }
+        (Some("SHOW"), Some("DATABASES" | "SCHEMAS")) => {
+            Err("there is one database; SHOW TABLES shows what is in it".to_owned())
+        }
+        (Some("SHOW"), Some("PARTITIONS")) => {
+            Err("there are no partitions: SELECT DISTINCT account, region, date FROM cloudtrail_logs"
+                .to_owned())
+        }
         (Some("SHOW"), _) => Err("only SHOW TABLES and SHOW COLUMNS FROM … can be shown".to_owned()),
         _ => described(names),
     }

@@ -13,27 +13,40 @@ impl Query {
     pub fn way(&self, lake: bool) -> Vec<String> {
         let mut said = Vec::new();
         if lake && self.plan().is_some() {
-            said.push("counts groups while the lake is read, by the numbers of its texts: no row is made".to_owned());
+            said.push(
+                "counts groups while the lake is read, by the numbers of its texts: no row is made"
+                    .to_owned(),
+            );
             said.push("where there are nearly as many groups as events, groups each row group, and puts the groups together".to_owned());
             return said;
         }
         let Some(flow) = self.flow_of_rows() else {
-            said.push("gathers the rows, and works them out at once: they have to fit into --max-memory".to_owned());
+            said.push(
+                "gathers the rows, and works them out at once: they have to fit into --max-memory".to_owned(),
+            );
             return said;
         };
         match (flow.events_tables(), lake && self.scan().limit.is_none()) {
             (Some(events_tables), _) => {
-                said.push("gathers the rows; those that do not fit into --max-memory go to temporary files".to_owned());
+                said.push(
+                    "gathers the rows; those that do not fit into --max-memory go to temporary files"
+                        .to_owned(),
+                );
                 said.push(format!("works them out on all threads, share by share: {}", by(events_tables)));
             }
             (None, true) => {
                 let first = flow.first_columns();
                 if !first.is_empty() {
-                    said.push(format!("reads of each row group first {}, and the other columns of the rows that are left", first.join(", ")));
+                    said.push(format!(
+                        "reads of each row group first {}, and the other columns of the rows that are left",
+                        first.join(", ")
+                    ));
                 }
-                said.extend(
-                    flow.sought_columns().map(|column| format!("passes over row groups by the least and the greatest {column}, and by its filter")),
-                );
+                said.extend(flow.sought_columns().map(|column| {
+                    format!(
+                        "passes over row groups by the least and the greatest {column}, and by its filter"
+                    )
+                }));
                 match flow.visit() {
                     Visit::NewestFirst => {
                         said.push("begins with the newest events, and passes over row groups that are older than all that it keeps".to_owned())
@@ -44,7 +57,10 @@ impl Query {
                     Visit::AsTheyStand => {}
                 }
             }
-            (None, false) => said.push("gathers the rows in pieces; those that do not fit into --max-memory go to temporary files".to_owned()),
+            (None, false) => said.push(
+                "gathers the rows in pieces; those that do not fit into --max-memory go to temporary files"
+                    .to_owned(),
+            ),
         }
         said.push(match flow.said() {
             ReductionKind::Export if lake && flow.events_tables().is_none() => "hands rows on as they come".to_owned(),
@@ -65,7 +81,13 @@ fn by(events_tables: &[EventsTable]) -> String {
     let mut text = String::new();
     for events_table in events_tables {
         let keys: Vec<String> = events_table.keys.iter().map(ToString::to_string).collect();
-        let _ = write!(text, "{}{} by {}", if text.is_empty() { "" } else { "; " }, names::written(&events_table.alias), keys.join(", "));
+        let _ = write!(
+            text,
+            "{}{} by {}",
+            if text.is_empty() { "" } else { "; " },
+            names::written(&events_table.alias),
+            keys.join(", ")
+        );
     }
     text
 }

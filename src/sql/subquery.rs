@@ -1,8 +1,9 @@
 //! Subqueries inside expressions: `EXISTS (…)`, `x IN (…)`, `(SELECT …)`.
 //!
-//! A subquery that looks only at its own tables runs once. One that looks at a row of the query around it is taken apart where it
-//! can be ([`apart`]): `EXISTS` and `IN` ask which rows have partners, an aggregate is computed for all groups at once. What cannot be
-//! taken apart runs once for each different combination of the values that it looks at.
+//! A subquery that looks only at its own tables runs once. One that looks at a row of the query around it is
+//! taken apart where it can be ([`apart`]): `EXISTS` and `IN` ask which rows have partners, an aggregate is
+//! computed for all groups at once. What cannot be taken apart runs once for each different combination of
+//! the values that it looks at.
 
 mod apart;
 mod extremes;
@@ -41,12 +42,16 @@ pub(super) fn exists(scope: &Scope<'_>, query: &Query, negated: bool) -> Result<
         Some(rows) => return Ok(Values::constant(Kind::Boolean, Some((rows.height > 0) != negated))),
         None => {
             if let Some(found) = apart::exists(scope, query)? {
-                return Values::build(Kind::Boolean, scope.height(), false, |row| Ok(found.get(row).map(|found| *found != negated)));
+                return Values::build(Kind::Boolean, scope.height(), false, |row| {
+                    Ok(found.get(row).map(|found| *found != negated))
+                });
             }
         }
     }
     let (groups, results) = each(scope, query)?;
-    Values::build(Kind::Boolean, scope.height(), false, |row| Ok(result(&groups, &results, row).map(|rows| (rows.height > 0) != negated)))
+    Values::build(Kind::Boolean, scope.height(), false, |row| {
+        Ok(result(&groups, &results, row).map(|rows| (rows.height > 0) != negated))
+    })
 }
 
 pub(super) fn scalar(scope: &Scope<'_>, query: &Query) -> Result<Values> {
@@ -82,10 +87,14 @@ pub(super) fn contains(scope: &Scope<'_>, expr: &Expr, query: &Query, negated: b
     if let Some(rows) = alone(scope, query)? {
         let set = Set::of(&value, &rows)?;
         let keys = set.keys(&value, scope.height())?;
-        return Values::build(Kind::Boolean, scope.height(), false, |row| Ok(set.has(keys.get(row).cloned().flatten()).map(|has| has != negated)));
+        return Values::build(Kind::Boolean, scope.height(), false, |row| {
+            Ok(set.has(keys.get(row).cloned().flatten()).map(|has| has != negated))
+        });
     }
     if let Some(found) = apart::contains(scope, &value, query)? {
-        return Values::build(Kind::Boolean, scope.height(), false, |row| Ok(found.get(row).copied().flatten().map(|has| has != negated)));
+        return Values::build(Kind::Boolean, scope.height(), false, |row| {
+            Ok(found.get(row).copied().flatten().map(|has| has != negated))
+        });
     }
     let (groups, results) = each(scope, query)?;
     let sets = results.iter().map(|rows| Set::of(&value, rows)).collect::<Result<Vec<_>>>()?;
@@ -112,15 +121,26 @@ impl Set {
         let column = match rows.fields.len() {
             1 => rows.values(0)?,
             _ => {
-                let fields: Vec<_> =
-                    rows.columns.iter().enumerate().map(|(at, column)| column.clone().with_name(format!("field{at}").into())).collect();
-                let data = polars::prelude::StructChunked::from_series("".into(), rows.height, fields.iter())?;
-                let kinds = rows.fields.iter().enumerate().map(|(at, field)| (format!("field{at}"), field.kind.clone())).collect();
+                let fields: Vec<_> = rows
+                    .columns
+                    .iter()
+                    .enumerate()
+                    .map(|(at, column)| column.clone().with_name(format!("field{at}").into()))
+                    .collect();
+                let data =
+                    polars::prelude::StructChunked::from_series("".into(), rows.height, fields.iter())?;
+                let kinds = rows
+                    .fields
+                    .iter()
+                    .enumerate()
+                    .map(|(at, field)| (format!("field{at}"), field.kind.clone()))
+                    .collect();
                 Values::new(Kind::Row(kinds), polars::prelude::IntoSeries::into_series(data))
             }
         };
-        let kind =
-            common(&value.kind, &column.kind).map_err(|_| SqlError::new(format!("{} and {} cannot be compared with IN", value.kind, column.kind)))?;
+        let kind = common(&value.kind, &column.kind).map_err(|_| {
+            SqlError::new(format!("{} and {} cannot be compared with IN", value.kind, column.kind))
+        })?;
         let keys = cast::json_texts(&cast::cast(&column, &kind, rows.height, true)?, rows.height)?;
         let has_null = keys.iter().any(Option::is_none);
         Ok(Self { kind, keys: keys.into_iter().flatten().collect(), has_null, is_empty: rows.height == 0 })
@@ -160,7 +180,10 @@ fn unknown(scope: &Scope<'_>, kind: Kind) -> Values {
 
 fn single(rows: &Relation) -> Result<Values> {
     if rows.fields.len() != 1 {
-        return Err(SqlError::new(format!("a subquery used as a value must have one column, not {}", rows.fields.len())));
+        return Err(SqlError::new(format!(
+            "a subquery used as a value must have one column, not {}",
+            rows.fields.len()
+        )));
     }
     match rows.height {
         0 => Ok(Values::null(rows.values(0)?.kind)),
@@ -179,7 +202,8 @@ pub(super) fn each(scope: &Scope<'_>, query: &Query) -> Result<(Groups, Vec<Rela
     let mut results: Vec<Relation> = Vec::with_capacity(groups.count());
     let mut height = 0_usize;
     for first in groups.first.iter().flatten() {
-        let rows = select::query(scope.session, scope.ctes, Some((scope, Via::Row(*first as usize))), query)?.seen();
+        let rows =
+            select::query(scope.session, scope.ctes, Some((scope, Via::Row(*first as usize))), query)?.seen();
         height += rows.height;
         scope.session.limits().fits_rows(height, row_bytes(&rows))?;
         results.push(rows);
@@ -194,7 +218,9 @@ fn kinds(scope: &Scope<'_>, query: &Query) -> Result<Vec<Kind>> {
 
 /// The columns of a correlated subquery without rows, from a run for a row of NULLs.
 pub(super) fn shape(scope: &Scope<'_>, query: &Query) -> Result<Relation> {
-    let rows = scope.narrowed(&[None], |scope| select::query(scope.session, scope.ctes, Some((scope, Via::Row(0))), query))?;
+    let rows = scope.narrowed(&[None], |scope| {
+        select::query(scope.session, scope.ctes, Some((scope, Via::Row(0))), query)
+    })?;
     Ok(rows.seen().slice(0, 0))
 }
 

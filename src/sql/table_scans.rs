@@ -1,8 +1,8 @@
 //! Every mention of `cloudtrail_logs` in a query, with the conditions that each of its rows must meet.
 //!
-//! A mention may stand in a common table or a derived one: then the conditions of the queries around it count, too, where
-//! they look at columns that come through as they are (see [`pushdown`]). A common table is walked once for each place that
-//! names it: what any of these places can use has to be read.
+//! A mention may stand in a common table or a derived one: then the conditions of the queries around it
+//! count, too, where they look at columns that come through as they are (see [`pushdown`]). A common table is
+//! walked once for each place that names it: what any of these places can use has to be read.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -10,8 +10,8 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use sqlparser::ast::{
-    Expr, Ident, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SetExpr, TableAlias, TableFactor, TableWithJoins, Visit,
-    Visitor,
+    Expr, Ident, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SetExpr,
+    TableAlias, TableFactor, TableWithJoins, Visit, Visitor,
 };
 
 use super::bind::Bound;
@@ -145,10 +145,18 @@ impl Walker<'_> {
     fn tables(&mut self, from: &[TableWithJoins], around: &Around<'_>) {
         let outer = from.iter().flat_map(|table| &table.joins).any(|join| !is_inner(&join.join_operator));
         for table in from {
-            for (at, factor) in std::iter::once(&table.relation).chain(table.joins.iter().map(|join| &join.relation)).enumerate() {
+            for (at, factor) in std::iter::once(&table.relation)
+                .chain(table.joins.iter().map(|join| &join.relation))
+                .enumerate()
+            {
                 let mut conditions = Vec::new();
-                // With outer joins about, a condition in WHERE limits only the first table, which none of them can NULL.
-                if !outer || (at == 0 && from.len() == 1 && table.joins.iter().all(|join| is_left_or_inner(&join.join_operator))) {
+                // With outer joins about, a condition in WHERE limits only the first table, which none of
+                // them can NULL.
+                if !outer
+                    || (at == 0
+                        && from.len() == 1
+                        && table.joins.iter().all(|join| is_left_or_inner(&join.join_operator)))
+                {
                     conditions.extend(around.wheres.iter().cloned());
                 }
                 for (joined, join) in table.joins.iter().enumerate() {
@@ -171,10 +179,17 @@ impl Walker<'_> {
             TableFactor::Table { name, alias, args: None, .. } => {
                 self.places.insert(place(name));
                 let (table, renamed) = (names::last(name), is_renamed(alias.as_ref()));
-                let alias = alias.as_ref().map_or_else(|| table.clone(), |alias| alias.name.value.to_lowercase());
+                let alias =
+                    alias.as_ref().map_or_else(|| table.clone(), |alias| alias.name.value.to_lowercase());
                 if let Some(common) = commons.get(&table).filter(|_| name.0.len() == 1) {
                     common.is_used.set(true);
-                    self.inner(&common.query, &common.before, (&alias, renamed || common.renamed), &conditions, around);
+                    self.inner(
+                        &common.query,
+                        &common.before,
+                        (&alias, renamed || common.renamed),
+                        &conditions,
+                        around,
+                    );
                 } else if is_events(&table) {
                     conditions.retain(|_| !renamed);
                     conditions.iter_mut().for_each(|condition| around.constants.put_into(condition));
@@ -195,9 +210,21 @@ impl Walker<'_> {
     }
 
     /// A query in `FROM`, under a name.
-    fn inner(&mut self, query: &Query, commons: &Commons, (alias, renamed): (&str, bool), conditions: &[Expr], around: &Around<'_>) {
+    fn inner(
+        &mut self,
+        query: &Query,
+        commons: &Commons,
+        (alias, renamed): (&str, bool),
+        conditions: &[Expr],
+        around: &Around<'_>,
+    ) {
         let outputs = if renamed { None } else { pushdown::Outputs::of(query, self.bound) };
-        let pushed = outputs.map(|outputs| conditions.iter().filter_map(|condition| outputs.inside(condition, alias, around.constants)).collect());
+        let pushed = outputs.map(|outputs| {
+            conditions
+                .iter()
+                .filter_map(|condition| outputs.inside(condition, alias, around.constants))
+                .collect()
+        });
         self.query(query, commons, pushed.unwrap_or_default());
     }
 }
@@ -214,7 +241,10 @@ fn constants(select: &Select, commons: &Commons) -> Constants {
             TableFactor::Table { name, alias, .. } if name.0.len() == 1 && !is_renamed(alias.as_ref()) => {
                 let table = names::last(name);
                 if let Some(common) = commons.get(&table).filter(|common| !common.renamed) {
-                    constants.add(&alias.as_ref().map_or(table, |alias| alias.name.value.to_lowercase()), &common.query);
+                    constants.add(
+                        &alias.as_ref().map_or(table, |alias| alias.name.value.to_lowercase()),
+                        &common.query,
+                    );
                 }
             }
             TableFactor::Derived { subquery, alias: Some(alias), .. } if alias.columns.is_empty() => {
@@ -287,7 +317,9 @@ impl Visitor for Subqueries {
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         if self.depth == 0
-            && let Expr::Subquery(query) | Expr::Exists { subquery: query, .. } | Expr::InSubquery { subquery: query, .. } = expr
+            && let Expr::Subquery(query)
+            | Expr::Exists { subquery: query, .. }
+            | Expr::InSubquery { subquery: query, .. } = expr
         {
             self.found.push((**query).clone());
         }

@@ -1,6 +1,8 @@
 //! A column of values with its type, or a single value for all rows.
 
-use polars::prelude::{BooleanChunked, ChunkFullNull, Float64Chunked, Int64Chunked, IntoSeries, NamedFrom, Series, StringChunked};
+use polars::prelude::{
+    BooleanChunked, ChunkFullNull, Float64Chunked, Int64Chunked, IntoSeries, NamedFrom, Series, StringChunked,
+};
 
 use super::decimal;
 use super::error::{Result, SqlError};
@@ -66,7 +68,12 @@ impl Values {
     }
 
     /// Builds the values row by row. With `constant`, builds a single value for all rows.
-    pub fn build<T: Cell>(kind: Kind, height: usize, constant: bool, cell: impl FnMut(usize) -> Result<Option<T>>) -> Result<Self> {
+    pub fn build<T: Cell>(
+        kind: Kind,
+        height: usize,
+        constant: bool,
+        cell: impl FnMut(usize) -> Result<Option<T>>,
+    ) -> Result<Self> {
         let rows = if constant { 1 } else { height };
         let cells = (0..rows).map(cell).collect::<Result<Vec<_>>>();
         // A constant is computed even if no row needs it, and then an error does not matter.
@@ -106,7 +113,9 @@ impl Values {
 
     pub fn texts(&self) -> Result<Texts> {
         match &self.kind {
-            Kind::Varchar | Kind::Json | Kind::Ip | Kind::Binary => Ok(Texts(self.data.str()?.rechunk().into_owned(), self.constant)),
+            Kind::Varchar | Kind::Json | Kind::Ip | Kind::Binary => {
+                Ok(Texts(self.data.str()?.rechunk().into_owned(), self.constant))
+            }
             Kind::Unknown => Ok(Texts(StringChunked::full_null("".into(), self.data.len()), self.constant)),
             other => Err(SqlError::new(format!("a text is needed here, and this is {other}"))),
         }
@@ -120,8 +129,12 @@ impl Values {
     /// Values stored as whole numbers: `bigint`, times, intervals.
     pub fn wholes(&self) -> Result<Wholes> {
         match self.kind.dtype() {
-            polars::prelude::DataType::Int64 => Ok(Wholes(self.data.i64()?.rechunk().into_owned(), self.constant)),
-            _ if self.kind == Kind::Unknown => Ok(Wholes(Int64Chunked::full_null("".into(), self.data.len()), self.constant)),
+            polars::prelude::DataType::Int64 => {
+                Ok(Wholes(self.data.i64()?.rechunk().into_owned(), self.constant))
+            }
+            _ if self.kind == Kind::Unknown => {
+                Ok(Wholes(Int64Chunked::full_null("".into(), self.data.len()), self.constant))
+            }
             _ => Err(SqlError::new(format!("a whole number is needed here, and this is {}", self.kind))),
         }
     }
@@ -137,11 +150,18 @@ impl Values {
     }
 
     /// Decimals, built row by row from whole numbers in units of their last digit, which must fit the type.
-    pub fn build_decimals(kind: Kind, height: usize, constant: bool, mut cell: impl FnMut(usize) -> Result<Option<i128>>) -> Result<Self> {
+    pub fn build_decimals(
+        kind: Kind,
+        height: usize,
+        constant: bool,
+        mut cell: impl FnMut(usize) -> Result<Option<i128>>,
+    ) -> Result<Self> {
         if kind.dtype() == polars::prelude::DataType::String {
             return Self::build(kind, height, constant, |row| Ok(cell(row)?.map(decimal::packed)));
         }
-        let narrow = |value: i128| i64::try_from(value).map_err(|_| SqlError::new("the number has more digits than its type"));
+        let narrow = |value: i128| {
+            i64::try_from(value).map_err(|_| SqlError::new("the number has more digits than its type"))
+        };
         Self::build(kind, height, constant, |row| cell(row)?.map(narrow).transpose())
     }
 
@@ -150,18 +170,26 @@ impl Values {
             Kind::Double => Ok(Doubles(self.data.f64()?.rechunk().into_owned(), self.constant)),
             Kind::Decimal { scale, .. } => {
                 let cells = self.decimals()?;
-                let cells = (0..self.data.len()).map(|row| cells.get(row).map(|value| decimal::double(value, *scale)));
+                let cells = (0..self.data.len())
+                    .map(|row| cells.get(row).map(|value| decimal::double(value, *scale)));
                 Ok(Doubles(cells.collect(), self.constant))
             }
-            Kind::Bigint => Ok(Doubles(self.data.i64()?.iter().map(|value| value.map(|value| value as f64)).collect(), self.constant)),
-            Kind::Unknown => Ok(Doubles(Float64Chunked::full_null("".into(), self.data.len()), self.constant)),
+            Kind::Bigint => Ok(Doubles(
+                self.data.i64()?.iter().map(|value| value.map(|value| value as f64)).collect(),
+                self.constant,
+            )),
+            Kind::Unknown => {
+                Ok(Doubles(Float64Chunked::full_null("".into(), self.data.len()), self.constant))
+            }
             other => Err(SqlError::new(format!("a number is needed here, and this is {other}"))),
         }
     }
 
     pub fn truths(&self) -> Result<Truths> {
         match &self.kind {
-            Kind::Boolean | Kind::Unknown => Ok(Truths(self.data.bool()?.rechunk().into_owned(), self.constant)),
+            Kind::Boolean | Kind::Unknown => {
+                Ok(Truths(self.data.bool()?.rechunk().into_owned(), self.constant))
+            }
             other => Err(SqlError::new(format!("a condition is needed here, and this is {other}"))),
         }
     }

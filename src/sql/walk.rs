@@ -43,7 +43,9 @@ impl Visitor for Collector<'_> {
             let list = match function {
                 Function { over: Some(_), .. } => Some(&mut self.calls.windows),
                 _ if names::of_function(function) == "grouping" => Some(&mut self.calls.groupings),
-                _ if aggregate::is_aggregate(&names::of_function(function)) => Some(&mut self.calls.aggregates),
+                _ if aggregate::is_aggregate(&names::of_function(function)) => {
+                    Some(&mut self.calls.aggregates)
+                }
                 _ => None,
             };
             if let Some(list) = list
@@ -76,7 +78,9 @@ pub(super) fn names_more_than(columns: &'static [&'static str]) -> impl Fn(&Expr
             let is_known = |name: &str| self.0.contains(&name);
             let known = match expr {
                 Expr::Identifier(name) => is_known(&name.value),
-                Expr::CompoundIdentifier(parts) => parts.len() == 2 && parts.last().is_some_and(|name| is_known(&name.value)),
+                Expr::CompoundIdentifier(parts) => {
+                    parts.len() == 2 && parts.last().is_some_and(|name| is_known(&name.value))
+                }
                 _ => true,
             };
             if known { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
@@ -100,7 +104,20 @@ pub(super) fn has_subquery(expr: &Expr) -> bool {
 
 /// Whether `expr` can have a value although a part of it is NULL, as `coalesce` and `IS NULL` can.
 pub(super) fn may_hide_null(expr: &Expr) -> bool {
-    const HIDING: &[&str] = &["coalesce", "if", "concat_ws", "try", "array", "row", "map", "format", "json_format", "typeof", "zip", "repeat"];
+    const HIDING: &[&str] = &[
+        "coalesce",
+        "if",
+        "concat_ws",
+        "try",
+        "array",
+        "row",
+        "map",
+        "format",
+        "json_format",
+        "typeof",
+        "zip",
+        "repeat",
+    ];
     struct Finder;
     impl Visitor for Finder {
         type Break = ();

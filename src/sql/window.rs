@@ -10,7 +10,10 @@ use std::rc::Rc;
 use frame::Frame;
 use polars::prelude::Series;
 use running::Frames;
-use sqlparser::ast::{Expr, Function, FunctionArgumentClause, FunctionArguments, NullTreatment, OrderByExpr, WindowSpec, WindowType};
+use sqlparser::ast::{
+    Expr, Function, FunctionArgumentClause, FunctionArguments, NullTreatment, OrderByExpr, WindowSpec,
+    WindowType,
+};
 
 use super::error::{Result, SqlError};
 use super::eval::Scope;
@@ -21,8 +24,19 @@ use super::values::{Cell, Values};
 use super::{aggregate, names, order, predicate};
 use crate::tables::Kind;
 
-pub(super) const NAMES: &[&str] =
-    &["row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead", "first_value", "last_value", "nth_value"];
+pub(super) const NAMES: &[&str] = &[
+    "row_number",
+    "rank",
+    "dense_rank",
+    "percent_rank",
+    "cume_dist",
+    "ntile",
+    "lag",
+    "lead",
+    "first_value",
+    "last_value",
+    "nth_value",
+];
 
 /// The rows of each partition in order, and which of them are peers.
 struct Partitions {
@@ -85,7 +99,11 @@ fn partitions(scope: &Scope<'_>, spec: &WindowSpec) -> Result<Partitions> {
     let key = |expr: &Expr| key_column(&scope.column(expr)?, height);
     let by = spec.partition_by.iter().map(key).collect::<Result<Vec<_>>>()?;
     let groups = Groups::by(&by, height)?;
-    let keys = spec.order_by.iter().map(|key| Ok((scope.column(&key.expr)?, key.options))).collect::<Result<Vec<_>>>()?;
+    let keys = spec
+        .order_by
+        .iter()
+        .map(|key| Ok((scope.column(&key.expr)?, key.options)))
+        .collect::<Result<Vec<_>>>()?;
     let peers = keys.iter().map(|(values, _)| key_column(values, height)).collect::<Result<Vec<_>>>()?;
     let mut rows: Vec<Vec<u32>> = vec![Vec::new(); groups.count()];
     for row in order::sorted(&keys, height)?.into_iter().flatten() {
@@ -165,7 +183,8 @@ impl Partitions {
     }
 
     fn tiles(&self, scope: &Scope<'_>, args: &[&Expr]) -> Result<Values> {
-        let count = args.first().map(|arg| scope.eval(arg)).transpose()?.and_then(|values| values.constant_whole());
+        let count =
+            args.first().map(|arg| scope.eval(arg)).transpose()?.and_then(|values| values.constant_whole());
         let count = count.and_then(|count| usize::try_from(count).ok()).filter(|count| *count > 0);
         let count = count.ok_or_else(|| SqlError::new("ntile needs a whole number above 0"))?;
         let mut tiles: Vec<Option<i64>> = vec![None; self.height];
@@ -173,7 +192,8 @@ impl Partitions {
             let (size, larger) = (rows.len() / count, rows.len() % count);
             for (at, row) in rows.iter().enumerate() {
                 let in_larger = larger * (size + 1);
-                let tile = if at < in_larger { at / (size + 1) } else { larger + (at - in_larger) / size.max(1) };
+                let tile =
+                    if at < in_larger { at / (size + 1) } else { larger + (at - in_larger) / size.max(1) };
                 if let Some(slot) = tiles.get_mut(*row as usize) {
                     *slot = i64::try_from(tile + 1).ok();
                 }
@@ -187,26 +207,36 @@ impl Partitions {
         let args = arguments(function)?;
         let value = args.first().ok_or_else(|| SqlError::new("lag and lead need a value"))?;
         let values = scope.column(value)?;
-        let by = args.get(1).map(|arg| scope.eval(arg)).transpose()?.and_then(|values| values.constant_whole()).unwrap_or(1);
+        let by = args
+            .get(1)
+            .map(|arg| scope.eval(arg))
+            .transpose()?
+            .and_then(|values| values.constant_whole())
+            .unwrap_or(1);
         let by = usize::try_from(by).map_err(|_| SqlError::new("the offset must not be negative"))?;
         let passed_over = passed_over(function, &values)?;
         let mut places: Vec<Option<u32>> = vec![None; self.height];
         let mut outside = vec![true; self.height];
         for rows in &self.rows {
             // The positions of the rows that count, and how many of them come before each row.
-            let counted: Vec<usize> =
-                (0..rows.len()).filter(|at| rows.get(*at).is_some_and(|row| passed_over.get(*row as usize) != Some(&true))).collect();
+            let counted: Vec<usize> = (0..rows.len())
+                .filter(|at| rows.get(*at).is_some_and(|row| passed_over.get(*row as usize) != Some(&true)))
+                .collect();
             let mut before = 0;
             for (at, row) in rows.iter().enumerate() {
                 let is_counted = counted.get(before) == Some(&at);
                 let from = match (back, by) {
                     (_, 0) => Some(at),
                     (true, by) => before.checked_sub(by).and_then(|from| counted.get(from)).copied(),
-                    (false, by) => counted.get((before + usize::from(is_counted)).saturating_add(by - 1)).copied(),
+                    (false, by) => {
+                        counted.get((before + usize::from(is_counted)).saturating_add(by - 1)).copied()
+                    }
                 };
                 before += usize::from(is_counted);
                 let from = from.and_then(|from| rows.get(from));
-                if let (Some(slot), Some(out), Some(from)) = (places.get_mut(*row as usize), outside.get_mut(*row as usize), from) {
+                if let (Some(slot), Some(out), Some(from)) =
+                    (places.get_mut(*row as usize), outside.get_mut(*row as usize), from)
+                {
                     *slot = Some(*from);
                     *out = false;
                 }
@@ -226,7 +256,12 @@ impl Partitions {
         let (name, args) = (names::of_function(function), arguments(function)?);
         let value = args.first().ok_or_else(|| SqlError::new(format!("{name} needs a value")))?;
         let values = scope.column(value)?;
-        let nth = args.get(1).map(|arg| scope.eval(arg)).transpose()?.and_then(|values| values.constant_whole()).unwrap_or(1);
+        let nth = args
+            .get(1)
+            .map(|arg| scope.eval(arg))
+            .transpose()?
+            .and_then(|values| values.constant_whole())
+            .unwrap_or(1);
         let nth = usize::try_from(nth).unwrap_or(1).saturating_sub(1);
         let passed_over = passed_over(function, &values)?;
         let counts = |row: &&u32| passed_over.get(**row as usize) != Some(&true);
@@ -250,7 +285,11 @@ impl Partitions {
     /// Each row with its frame.
     fn frames(&self, scope: &Scope<'_>, spec: &WindowSpec) -> Result<Frames<'_>> {
         let frame = Frame::of(scope, spec)?;
-        let partitions = self.rows.iter().map(|rows| (rows.as_slice(), frame.ranges(rows, |row| self.peer(row)))).collect();
+        let partitions = self
+            .rows
+            .iter()
+            .map(|rows| (rows.as_slice(), frame.ranges(rows, |row| self.peer(row))))
+            .collect();
         Ok(Frames { partitions, height: self.height })
     }
 }
@@ -261,12 +300,23 @@ fn passed_over(function: &Function, values: &Values) -> Result<Vec<bool>> {
         FunctionArguments::List(list) => list.clauses.as_slice(),
         _ => &[],
     };
-    let inside = clauses.iter().any(|clause| matches!(clause, FunctionArgumentClause::IgnoreOrRespectNulls(NullTreatment::IgnoreNulls)));
-    if inside || function.null_treatment == Some(NullTreatment::IgnoreNulls) { predicate::nulls(values) } else { Ok(Vec::new()) }
+    let inside = clauses.iter().any(|clause| {
+        matches!(clause, FunctionArgumentClause::IgnoreOrRespectNulls(NullTreatment::IgnoreNulls))
+    });
+    if inside || function.null_treatment == Some(NullTreatment::IgnoreNulls) {
+        predicate::nulls(values)
+    } else {
+        Ok(Vec::new())
+    }
 }
 
 /// An aggregate over each row's frame. If all rows of a partition have the same frame, it is computed once.
-fn over_frames(scope: &Scope<'_>, function: &Function, spec: &WindowSpec, partitions: &Partitions) -> Result<Values> {
+fn over_frames(
+    scope: &Scope<'_>,
+    function: &Function,
+    spec: &WindowSpec,
+    partitions: &Partitions,
+) -> Result<Values> {
     let call = Function { over: None, ..function.clone() };
     if !partitions.ordered && spec.window_frame.is_none() {
         let mut of_row = vec![0_u32; partitions.height];
@@ -287,12 +337,19 @@ fn over_frames(scope: &Scope<'_>, function: &Function, spec: &WindowSpec, partit
         return Ok(values);
     }
     // Each frame becomes a group of its own, for which its rows are copied.
-    let total: usize = frames.partitions.iter().flat_map(|(_, ranges)| ranges).map(|(start, end)| end - start).sum();
+    let total: usize =
+        frames.partitions.iter().flat_map(|(_, ranges)| ranges).map(|(start, end)| end - start).sum();
     if total > FRAME_ROWS_MAX {
-        return Err(SqlError::new(format!("the window's frames hold {total} rows, more than {FRAME_ROWS_MAX}; use a smaller frame")));
+        return Err(SqlError::new(format!(
+            "the window's frames hold {total} rows, more than {FRAME_ROWS_MAX}; use a smaller frame"
+        )));
     }
-    let (mut copied, mut of_row, mut target) = (Vec::with_capacity(total), Vec::with_capacity(total), vec![None; partitions.height]);
-    let each = frames.partitions.iter().flat_map(|(rows, ranges)| rows.iter().zip(ranges).map(|(row, range)| (*rows, row, range)));
+    let (mut copied, mut of_row, mut target) =
+        (Vec::with_capacity(total), Vec::with_capacity(total), vec![None; partitions.height]);
+    let each = frames
+        .partitions
+        .iter()
+        .flat_map(|(rows, ranges)| rows.iter().zip(ranges).map(|(row, range)| (*rows, row, range)));
     for (frame, (rows, row, (start, end))) in (0_u32..).zip(each) {
         let inside = rows.get(*start..*end).unwrap_or_default();
         copied.extend(inside.iter().copied().map(Some));

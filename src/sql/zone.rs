@@ -24,7 +24,10 @@ impl Zone {
     /// Parses a name of the zone database, or an offset such as `+09:00`.
     pub fn parse(name: &str) -> Option<Self> {
         let name = name.trim();
-        if ["UTC", "Z", "GMT", "UT", "Etc/UTC", "Etc/GMT", "Zulu"].iter().any(|utc| utc.eq_ignore_ascii_case(name)) {
+        if ["UTC", "Z", "GMT", "UT", "Etc/UTC", "Etc/GMT", "Zulu"]
+            .iter()
+            .any(|utc| utc.eq_ignore_ascii_case(name))
+        {
             return Some(Self::Utc);
         }
         if name.starts_with(['+', '-']) {
@@ -32,7 +35,11 @@ impl Zone {
             let offset = FixedOffset::from_str(&padded).ok()?;
             return Some(if offset.local_minus_utc() == 0 { Self::Utc } else { Self::Fixed(offset) });
         }
-        chrono_tz::TZ_VARIANTS.iter().find(|zone| zone.name().eq_ignore_ascii_case(name)).copied().map(Self::Named)
+        chrono_tz::TZ_VARIANTS
+            .iter()
+            .find(|zone| zone.name().eq_ignore_ascii_case(name))
+            .copied()
+            .map(Self::Named)
     }
 
     /// The zone in which values of a type are displayed.
@@ -57,7 +64,9 @@ impl Zone {
         let moment = DateTime::from_timestamp_millis(millis).map(|time| time.naive_utc());
         let offset = match (self, moment) {
             (Self::Fixed(offset), _) => offset.local_minus_utc(),
-            (Self::Named(zone), Some(moment)) => zone.offset_from_utc_datetime(&moment).fix().local_minus_utc(),
+            (Self::Named(zone), Some(moment)) => {
+                zone.offset_from_utc_datetime(&moment).fix().local_minus_utc()
+            }
             _ => 0,
         };
         i64::from(offset)
@@ -72,9 +81,13 @@ impl Zone {
     /// clock had not been changed.
     pub fn moment(self, wall: i64) -> i64 {
         let Self::Named(zone) = self else { return wall.saturating_sub(self.ahead(wall) * 1000) };
-        let Some(local) = DateTime::from_timestamp_millis(wall).map(|time| time.naive_utc()) else { return wall };
+        let Some(local) = DateTime::from_timestamp_millis(wall).map(|time| time.naive_utc()) else {
+            return wall;
+        };
         match zone.offset_from_local_datetime(&local) {
-            LocalResult::Single(offset) | LocalResult::Ambiguous(offset, _) => wall.saturating_sub(i64::from(offset.fix().local_minus_utc()) * 1000),
+            LocalResult::Single(offset) | LocalResult::Ambiguous(offset, _) => {
+                wall.saturating_sub(i64::from(offset.fix().local_minus_utc()) * 1000)
+            }
             LocalResult::None => skipped(zone, local).unwrap_or(wall),
         }
     }
@@ -89,7 +102,9 @@ fn skipped(zone: Tz, local: NaiveDateTime) -> Option<i64> {
 
 /// A zone by name; an error if it is unknown.
 pub(super) fn named(name: &str) -> Result<Zone> {
-    Zone::parse(name).ok_or_else(|| SqlError::new(format!("there is no time zone {name}; write it as 'Europe/Berlin' or '+01:00'")))
+    Zone::parse(name).ok_or_else(|| {
+        SqlError::new(format!("there is no time zone {name}; write it as 'Europe/Berlin' or '+01:00'"))
+    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use polars::prelude::{AnyValue, DataType, IntoSeries, ListChunked, NamedFrom, Series, StringChunkedBuilder, StructChunked};
+use polars::prelude::{
+    AnyValue, DataType, IntoSeries, ListChunked, NamedFrom, Series, StringChunkedBuilder, StructChunked,
+};
 use polars_arrow::array::ListArray;
 use polars_arrow::offset::OffsetsBuffer;
 use serde::Deserializer as _;
@@ -43,18 +45,32 @@ impl Builder {
             Kind::Varchar | Kind::Ip | Kind::Binary => Self::Text(StringChunkedBuilder::new("".into(), 0)),
             Kind::Double => Self::Doubles(Vec::new()),
             Kind::Boolean | Kind::Unknown => Self::Booleans(Vec::new()),
-            Kind::Decimal { precision, .. } if *precision > super::kind::DIGITS_OF_WHOLE => Self::Text(StringChunkedBuilder::new("".into(), 0)),
-            Kind::Bigint | Kind::Decimal { .. } | Kind::Date | Kind::Timestamp { .. } | Kind::Zoned(_) | Kind::Span | Kind::Months => {
-                Self::Numbers(Vec::new())
+            Kind::Decimal { precision, .. } if *precision > super::kind::DIGITS_OF_WHOLE => {
+                Self::Text(StringChunkedBuilder::new("".into(), 0))
             }
-            Kind::Row(fields) => Self::Row { fields: fields.iter().map(|(name, kind)| (name.clone(), Self::new(kind))).collect(), height: 0 },
+            Kind::Bigint
+            | Kind::Decimal { .. }
+            | Kind::Date
+            | Kind::Timestamp { .. }
+            | Kind::Zoned(_)
+            | Kind::Span
+            | Kind::Months => Self::Numbers(Vec::new()),
+            Kind::Row(fields) => Self::Row {
+                fields: fields.iter().map(|(name, kind)| (name.clone(), Self::new(kind))).collect(),
+                height: 0,
+            },
             Kind::Array(element) => Self::list(element, false),
             Kind::Map(key, value) => Self::list(&entry(key, value), true),
         }
     }
 
     fn list(element: &Kind, of_entries: bool) -> Self {
-        Self::List { element: Box::new(Self::new(element)), kind: element.clone(), lengths: Vec::new(), of_entries }
+        Self::List {
+            element: Box::new(Self::new(element)),
+            kind: element.clone(),
+            lengths: Vec::new(),
+            of_entries,
+        }
     }
 
     /// Adds a value. What does not fit the type becomes NULL, as in Athena; so do an absent value and
@@ -70,7 +86,13 @@ impl Builder {
             Self::Row { fields, height } => {
                 let members = value.and_then(members_of).unwrap_or_default();
                 for (name, builder) in fields {
-                    builder.push_json(members.iter().rev().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value));
+                    builder.push_json(
+                        members
+                            .iter()
+                            .rev()
+                            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+                            .map(|(_, value)| *value),
+                    );
                 }
                 *height += 1;
             }
@@ -137,20 +159,26 @@ impl Builder {
     /// Returns the column with this name, and starts a new one.
     pub fn take(&mut self, name: &str) -> Series {
         match self {
-            Self::Text(builder) => std::mem::replace(builder, StringChunkedBuilder::new("".into(), 0)).finish().into_series().with_name(name.into()),
+            Self::Text(builder) => std::mem::replace(builder, StringChunkedBuilder::new("".into(), 0))
+                .finish()
+                .into_series()
+                .with_name(name.into()),
             Self::Json(values) => Series::new(name.into(), std::mem::take(values)),
             Self::Numbers(values) => Series::new(name.into(), std::mem::take(values)),
             Self::Doubles(values) => Series::new(name.into(), std::mem::take(values)),
             Self::Booleans(values) => Series::new(name.into(), std::mem::take(values)),
             Self::Row { fields, height } => {
-                let fields: Vec<Series> = fields.iter_mut().map(|(name, builder)| builder.take(name)).collect();
+                let fields: Vec<Series> =
+                    fields.iter_mut().map(|(name, builder)| builder.take(name)).collect();
                 let height = std::mem::take(height);
                 match StructChunked::from_series(name.into(), height, fields.iter()) {
                     Ok(column) => column.into_series(),
                     Err(_) => Series::full_null(name.into(), height, &polars::prelude::DataType::Boolean),
                 }
             }
-            Self::List { element, kind, lengths, .. } => lists(name, &element.take(""), kind, &std::mem::take(lengths)),
+            Self::List { element, kind, lengths, .. } => {
+                lists(name, &element.take(""), kind, &std::mem::take(lengths))
+            }
         }
     }
 }
@@ -175,7 +203,9 @@ pub fn lists(name: &str, elements: &Series, element_kind: &Kind, lengths: &[Opti
         let arrow = ListArray::<i64>::default_datatype(values.dtype().clone());
         ListArray::try_new(arrow, OffsetsBuffer::try_from(ends).ok()?, values, there).ok()
     };
-    let made = whole().map(|lists| ListChunked::with_chunk(name.into(), lists).into_series()).filter(|made| *made.dtype() == dtype);
+    let made = whole()
+        .map(|lists| ListChunked::with_chunk(name.into(), lists).into_series())
+        .filter(|made| *made.dtype() == dtype);
     made.unwrap_or_else(|| pieced(name, &elements, lengths, &dtype))
 }
 
@@ -190,7 +220,8 @@ fn pieced(name: &str, elements: &Series, lengths: &[Option<usize>], dtype: &Data
         });
         start += length.unwrap_or(0);
     }
-    Series::from_any_values_and_dtype(name.into(), &pieces, dtype, false).unwrap_or_else(|_| Series::full_null(name.into(), lengths.len(), dtype))
+    Series::from_any_values_and_dtype(name.into(), &pieces, dtype, false)
+        .unwrap_or_else(|_| Series::full_null(name.into(), lengths.len(), dtype))
 }
 
 /// The text of a JSON value in a text column: a string without quotes and escapes, anything else as it is.

@@ -1,7 +1,10 @@
 //! One row of a table as values, in the order of the table's columns: CSV and Parquet are written from
 //! these.
 
-use crate::model::{CheckedObject, Digest, Finding, Forecast, LogText, Repository, Sha256, StepKind, Timeline, Timestamp, WhatIf};
+use crate::model::{
+    CheckedObject, Digest, Finding, Forecast, LogText, Repository, Sha256, StepKind, Timeline, Timestamp,
+    WhatIf,
+};
 
 /// One value of a column. A time is in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,9 +75,14 @@ pub fn image(timeline: &Timeline) -> Vec<Cell<'_>> {
 
 /// A row of `findings`.
 pub fn finding(finding: &Finding) -> Vec<Cell<'_>> {
-    let (deletion, pull) = (finding.deletion.as_ref().map(|deletion| &deletion.event), finding.usage.last_pull.as_ref());
+    let (deletion, pull) =
+        (finding.deletion.as_ref().map(|deletion| &deletion.event), finding.usage.last_pull.as_ref());
     let (second, event) = (finding.second_push(), &finding.second_push);
-    let mut cells = vec![Cell::Text(Some(&finding.id)), Cell::Text(Some(finding.kind.word())), Cell::Text(Some(finding.severity.word()))];
+    let mut cells = vec![
+        Cell::Text(Some(&finding.id)),
+        Cell::Text(Some(finding.kind.word())),
+        Cell::Text(Some(finding.severity.word())),
+    ];
     cells.extend(place(&finding.repository));
     cells.extend([
         maybe(finding.tag.as_ref()),
@@ -203,7 +211,8 @@ pub fn whatif(element: &WhatIf) -> Vec<Cell<'_>> {
 
 /// A row of `objects`.
 pub fn checked(object: &CheckedObject) -> Vec<Cell<'_>> {
-    let sha256 = |sha256: Option<Sha256>| sha256.map_or(Cell::Text(None), |sha256| Cell::Owned(sha256.to_string()));
+    let sha256 =
+        |sha256: Option<Sha256>| sha256.map_or(Cell::Text(None), |sha256| Cell::Owned(sha256.to_string()));
     vec![
         Cell::Text(Some(object.kind.word())),
         log(&object.object),

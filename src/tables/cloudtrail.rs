@@ -101,7 +101,8 @@ pub const OTHER_NAMES: &[(&str, &str)] = &[
 
 /// Text columns that contain JSON: their members can be reached with a dot, as in tables that declare them
 /// as rows or maps.
-pub const JSON_COLUMNS: &[&str] = &["requestparameters", "responseelements", "additionaleventdata", "serviceeventdetails"];
+pub const JSON_COLUMNS: &[&str] =
+    &["requestparameters", "responseelements", "additionaleventdata", "serviceeventdetails"];
 
 /// The column that `name` means, if any.
 pub fn column_named(name: &str) -> Option<&'static str> {
@@ -131,7 +132,10 @@ fn row(fields: Vec<(&str, Kind)>) -> Kind {
 
 fn user_identity() -> Kind {
     let text = |name| (name, Kind::Varchar);
-    let federation = row(vec![text("federatedprovider"), ("attributes", Kind::Map(Box::new(Kind::Varchar), Box::new(Kind::Varchar)))]);
+    let federation = row(vec![
+        text("federatedprovider"),
+        ("attributes", Kind::Map(Box::new(Kind::Varchar), Box::new(Kind::Varchar))),
+    ]);
     let context = row(vec![
         ("attributes", Kind::text_row(&["mfaauthenticated", "creationdate"])),
         ("sessionissuer", Kind::text_row(&["type", "principalid", "arn", "accountid", "username"])),

@@ -3,20 +3,42 @@
 use super::kind::Kind;
 use super::{Column, Table, column};
 
-pub const STEPS: Table = Table { name: "steps", about: "One thing that happened to one image.", columns: steps };
-pub const IMAGES: Table = Table { name: "images", about: "One image: a digest in a repository, and what became of it.", columns: images };
-pub const TAGS: Table = Table { name: "tags", about: "One stretch of time in which one tag was on one image.", columns: tags };
-pub const FINDINGS: Table = Table { name: "findings", about: "One image that was lost, or is about to be.", columns: findings };
-pub const FORECAST: Table =
-    Table { name: "forecast", about: "One living image, and what the lifecycle policy in force has in store for it.", columns: forecast };
-pub const WHATIF: Table = Table { name: "whatif", about: "One image under another lifecycle policy, beside what the logs say.", columns: whatif };
-pub const POLICIES: Table =
-    Table { name: "policies", about: "One rule of a lifecycle policy that is in force when the logs end, and what it took.", columns: policies };
-pub const REFERENCES: Table =
-    Table { name: "references", about: "One mention of an image by a task definition, a service or a function.", columns: references };
+pub const STEPS: Table =
+    Table { name: "steps", about: "One thing that happened to one image.", columns: steps };
+pub const IMAGES: Table = Table {
+    name: "images",
+    about: "One image: a digest in a repository, and what became of it.",
+    columns: images,
+};
+pub const TAGS: Table =
+    Table { name: "tags", about: "One stretch of time in which one tag was on one image.", columns: tags };
+pub const FINDINGS: Table =
+    Table { name: "findings", about: "One image that was lost, or is about to be.", columns: findings };
+pub const FORECAST: Table = Table {
+    name: "forecast",
+    about: "One living image, and what the lifecycle policy in force has in store for it.",
+    columns: forecast,
+};
+pub const WHATIF: Table = Table {
+    name: "whatif",
+    about: "One image under another lifecycle policy, beside what the logs say.",
+    columns: whatif,
+};
+pub const POLICIES: Table = Table {
+    name: "policies",
+    about: "One rule of a lifecycle policy that is in force when the logs end, and what it took.",
+    columns: policies,
+};
+pub const REFERENCES: Table = Table {
+    name: "references",
+    about: "One mention of an image by a task definition, a service or a function.",
+    columns: references,
+};
 /// Written by `verify` only: queries do not check signatures.
-pub const OBJECTS: Table = Table { name: "objects", about: "One object, and how it stands.", columns: objects };
-pub const COVERAGE: Table = Table { name: "coverage", about: "What was read: a single row.", columns: coverage };
+pub const OBJECTS: Table =
+    Table { name: "objects", about: "One object, and how it stands.", columns: objects };
+pub const COVERAGE: Table =
+    Table { name: "coverage", about: "What was read: a single row.", columns: coverage };
 
 const TIME: Kind = Kind::Timestamp { zoned: true };
 
@@ -109,7 +131,14 @@ fn tags() -> Vec<Column> {
 }
 
 fn findings() -> Vec<Column> {
-    let mut columns = vec![text("id"), text("kind"), text("severity"), text("registry_id"), text("region"), text("repository")];
+    let mut columns = vec![
+        text("id"),
+        text("kind"),
+        text("severity"),
+        text("registry_id"),
+        text("region"),
+        text("repository"),
+    ];
     columns.extend([
         text("tag"),
         text("lost_digest"),
@@ -265,7 +294,9 @@ fn references() -> Vec<Column> {
 }
 
 fn objects() -> Vec<Column> {
-    ["kind", "object", "verdict", "severity", "reason", "vouched_by", "expected_sha256", "actual_sha256"].map(text).into()
+    ["kind", "object", "verdict", "severity", "reason", "vouched_by", "expected_sha256", "actual_sha256"]
+        .map(text)
+        .into()
 }
 
 fn coverage() -> Vec<Column> {

@@ -71,7 +71,11 @@ impl EventRows {
                 Origin::Place => Source::Object,
             };
             let Some(kind) = TABLE.kind_of(name) else { continue };
-            columns.push(Target { name, source, builder: Builder::new(&kind.pruned(column.map_or(&[], |column| &column.fields))) });
+            columns.push(Target {
+                name,
+                source,
+                builder: Builder::new(&kind.pruned(column.map_or(&[], |column| &column.fields))),
+            });
         }
         Self { columns, wanted, height: 0, filter: Filter::default(), identities: None }
     }
@@ -121,8 +125,13 @@ impl EventRows {
     /// Returns the rows collected so far, and starts anew.
     pub fn take(&mut self) -> Rows {
         let height = std::mem::take(&mut self.height);
-        let mut columns: Vec<_> = self.columns.iter_mut().map(|target| (target.name, target.builder.take(target.name))).collect();
-        columns.extend(self.identities.as_mut().map(|identities| (IDENTITY, Series::new(IDENTITY.into(), std::mem::take(identities)))));
+        let mut columns: Vec<_> =
+            self.columns.iter_mut().map(|target| (target.name, target.builder.take(target.name))).collect();
+        columns.extend(
+            self.identities
+                .as_mut()
+                .map(|identities| (IDENTITY, Series::new(IDENTITY.into(), std::mem::take(identities)))),
+        );
         Rows { columns, height }
     }
 }
@@ -139,11 +148,15 @@ fn position(wanted: &mut Vec<&'static str>, field: &'static str) -> usize {
 fn identity(fields: &[Option<&RawValue>], wanted: &[&str], json: &str) -> i64 {
     // Values that are not strings do not count.
     let text = |name: &str| {
-        let value = wanted.iter().position(|known| *known == name).and_then(|at| fields.get(at).copied().flatten())?;
+        let value = wanted
+            .iter()
+            .position(|known| *known == name)
+            .and_then(|at| fields.get(at).copied().flatten())?;
         value.get().starts_with('"').then(|| text_of(value)).flatten()
     };
     let [id, time, source, name, region, account] =
-        ["eventID", "eventTime", "eventSource", "eventName", "awsRegion", "recipientAccountId"].map(|name| text(name).unwrap_or_default());
+        ["eventID", "eventTime", "eventSource", "eventName", "awsRegion", "recipientAccountId"]
+            .map(|name| text(name).unwrap_or_default());
     let told = EventKey {
         id: id.as_bytes(),
         time: Timestamp::parse(&time),
@@ -177,7 +190,9 @@ impl<'r> Partition<'r> {
     }
 
     fn get(&self, name: &str) -> Option<Cow<'_, str>> {
-        let day = |range: std::ops::Range<usize>| self.time.as_deref().and_then(|time| time.get(range)).map(Cow::Borrowed);
+        let day = |range: std::ops::Range<usize>| {
+            self.time.as_deref().and_then(|time| time.get(range)).map(Cow::Borrowed)
+        };
         match name {
             "account" => self.account.as_deref().map(Cow::Borrowed),
             "region" => self.region.as_deref().map(Cow::Borrowed),
@@ -194,7 +209,9 @@ impl<'r> Partition<'r> {
 /// a name appears twice the last value counts.
 fn pick<'r>(json: &'r str, wanted: &[&str]) -> Result<Vec<Option<&'r RawValue>>, String> {
     let mut reader = serde_json::Deserializer::from_str(json);
-    let fields = reader.deserialize_map(Picker { wanted, values: vec![None; wanted.len()] }).map_err(|error| error.to_string())?;
+    let fields = reader
+        .deserialize_map(Picker { wanted, values: vec![None; wanted.len()] })
+        .map_err(|error| error.to_string())?;
     reader.end().map_err(|error| error.to_string())?;
     Ok(fields)
 }
@@ -258,12 +275,19 @@ mod tests {
         assert_eq!(column(&rows, "timestamp").str().unwrap().get(0), Some("2026/03/02"));
         assert_eq!(column(&rows, "account").str().unwrap().get(0), Some("111122223333"));
         assert_eq!(column(&rows, "record").i64().unwrap().get(0), Some(7));
-        let issuer = column(&rows, "useridentity").struct_().unwrap().field_by_name("sessioncontext").unwrap();
+        let issuer =
+            column(&rows, "useridentity").struct_().unwrap().field_by_name("sessioncontext").unwrap();
         let issuer = issuer.struct_().unwrap().field_by_name("sessionissuer").unwrap();
-        assert_eq!(issuer.struct_().unwrap().field_by_name("username").unwrap().str().unwrap().get(0), Some("ci"));
+        assert_eq!(
+            issuer.struct_().unwrap().field_by_name("username").unwrap().str().unwrap().get(0),
+            Some("ci")
+        );
         let resources = column(&rows, "resources").list().unwrap().get_as_series(0).unwrap();
         assert_eq!(resources.len(), 2);
-        assert_eq!(resources.struct_().unwrap().field_by_name("arn").unwrap().str().unwrap().get(0), Some("arn:1"));
+        assert_eq!(
+            resources.struct_().unwrap().field_by_name("arn").unwrap().str().unwrap().get(0),
+            Some("arn:1")
+        );
     }
 
     #[test]
@@ -287,14 +311,24 @@ mod tests {
     #[test]
     fn fields_that_nobody_asked_for_are_not_built() {
         let field = |path: &[&str]| path.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        let asked = [Asked { name: "useridentity".to_owned(), fields: vec![field(&["sessioncontext", "sessionissuer", "username"])] }];
+        let asked = [Asked {
+            name: "useridentity".to_owned(),
+            fields: vec![field(&["sessioncontext", "sessionissuer", "username"])],
+        }];
         let mut rows = EventRows::new(Some(&asked));
         let json = r#"{"userIdentity":{"type":"AssumedRole","sessionContext":{"sessionIssuer":{"type":"Role","userName":"ci"}}}}"#;
         rows.push("key", record(json)).unwrap();
         let rows = rows.take();
-        let context = column(&rows, "useridentity").struct_().unwrap().field_by_name("sessioncontext").unwrap();
+        let context =
+            column(&rows, "useridentity").struct_().unwrap().field_by_name("sessioncontext").unwrap();
         let issuer = context.struct_().unwrap().field_by_name("sessionissuer").unwrap();
-        let names: Vec<_> = issuer.struct_().unwrap().fields_as_series().iter().map(|field| field.name().to_string()).collect();
+        let names: Vec<_> = issuer
+            .struct_()
+            .unwrap()
+            .fields_as_series()
+            .iter()
+            .map(|field| field.name().to_string())
+            .collect();
         assert_eq!(names, ["username"]);
     }
 }

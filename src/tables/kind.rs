@@ -69,11 +69,19 @@ impl Kind {
         match self {
             Kind::Unknown | Kind::Boolean => DataType::Boolean,
             Kind::Decimal { precision, .. } if *precision > DIGITS_OF_WHOLE => DataType::String,
-            Kind::Bigint | Kind::Decimal { .. } | Kind::Date | Kind::Timestamp { .. } | Kind::Zoned(_) | Kind::Span | Kind::Months => DataType::Int64,
+            Kind::Bigint
+            | Kind::Decimal { .. }
+            | Kind::Date
+            | Kind::Timestamp { .. }
+            | Kind::Zoned(_)
+            | Kind::Span
+            | Kind::Months => DataType::Int64,
             Kind::Double => DataType::Float64,
             Kind::Varchar | Kind::Json | Kind::Ip | Kind::Binary => DataType::String,
             Kind::Array(element) => DataType::List(Box::new(element.dtype())),
-            Kind::Row(fields) => DataType::Struct(fields.iter().map(|(name, kind)| Field::new(name.as_str().into(), kind.dtype())).collect()),
+            Kind::Row(fields) => DataType::Struct(
+                fields.iter().map(|(name, kind)| Field::new(name.as_str().into(), kind.dtype())).collect(),
+            ),
             Kind::Map(key, value) => DataType::List(Box::new(entry(key, value).dtype())),
         }
     }
@@ -86,9 +94,17 @@ impl Kind {
             return self.clone();
         }
         let below = |name: &str| -> Vec<Vec<String>> {
-            paths.iter().filter_map(|path| path.split_first()).filter(|(first, _)| *first == name).map(|(_, rest)| rest.to_vec()).collect()
+            paths
+                .iter()
+                .filter_map(|path| path.split_first())
+                .filter(|(first, _)| *first == name)
+                .map(|(_, rest)| rest.to_vec())
+                .collect()
         };
-        let kept = fields.iter().map(|(name, kind)| (name, kind, below(name))).filter(|(_, _, below)| !below.is_empty());
+        let kept = fields
+            .iter()
+            .map(|(name, kind)| (name, kind, below(name)))
+            .filter(|(_, _, below)| !below.is_empty());
         Kind::Row(kept.map(|(name, kind, below)| (name.clone(), kind.pruned(&below))).collect())
     }
 
@@ -153,7 +169,11 @@ mod tests {
     #[test]
     fn a_type_keeps_the_fields_that_are_asked_for_and_what_is_below_them() {
         let inner = Kind::text_row(&["x", "y"]);
-        let whole = Kind::Row(vec![("a".to_owned(), Kind::Varchar), ("b".to_owned(), inner.clone()), ("c".to_owned(), inner.clone())]);
+        let whole = Kind::Row(vec![
+            ("a".to_owned(), Kind::Varchar),
+            ("b".to_owned(), inner.clone()),
+            ("c".to_owned(), inner.clone()),
+        ]);
         let path = |path: &str| path.split('.').map(str::to_owned).collect::<Vec<_>>();
         let expected = Kind::Row(vec![("b".to_owned(), Kind::text_row(&["y"])), ("c".to_owned(), inner)]);
         assert_eq!(whole.pruned(&[path("b.y"), path("c"), path("c.x")]), expected);

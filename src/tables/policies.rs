@@ -36,11 +36,19 @@ pub fn policies(history: &History) -> Rows {
     rows.finish()
 }
 
-fn push(rows: &mut Growing, history: &History, repository: &RepositoryHistory, in_force: PolicyInForce, rule: Option<&Rule>, stands: &str) {
+fn push(
+    rows: &mut Growing,
+    history: &History,
+    repository: &RepositoryHistory,
+    in_force: PolicyInForce,
+    rule: Option<&Rule>,
+    stands: &str,
+) {
     let since = history.event(since(repository, in_force));
     let taken = rule.map(|rule| taken(history, repository, rule)).unwrap_or_default();
     let words = rule.map(|rule| rule.words.clone()).unwrap_or_default();
-    let Words { description, action, tag_status, prefixes, patterns, count_type, count_number, count_unit } = words;
+    let Words { description, action, tag_status, prefixes, patterns, count_type, count_number, count_unit } =
+        words;
     let text = |text: Option<String>| text.map_or(Cell::Text(None), Cell::Owned);
     let name = history.repository(repository);
     let mut cells: Vec<Cell<'_>> = place(&name).into();
@@ -71,7 +79,10 @@ fn since(repository: &RepositoryHistory, in_force: PolicyInForce) -> EventNo {
         return in_force.event;
     }
     let before = repository.runs.iter().rev().skip_while(|(event, _)| *event != in_force.event);
-    before.take_while(|(_, stated)| *stated == in_force.policy).last().map_or(in_force.event, |(event, _)| *event)
+    before
+        .take_while(|(_, stated)| *stated == in_force.policy)
+        .last()
+        .map_or(in_force.event, |(event, _)| *event)
 }
 
 /// What a rule took in all of the logs. Another rule may have had its priority before.
@@ -80,7 +91,9 @@ fn taken(history: &History, repository: &RepositoryHistory, rule: &Rule) -> Take
     let mut taken = Taken::default();
     for loss in repository.images.iter().flat_map(|image| &image.losses) {
         let Some(run) = loss.run.as_ref().filter(|run| run.rule_priority == rule.priority) else { continue };
-        let same = || history.policy(run.policy).rule(run.rule_priority).is_some_and(|stated| stated.is_same_as(rule));
+        let same = || {
+            history.policy(run.policy).rule(run.rule_priority).is_some_and(|stated| stated.is_same_as(rule))
+        };
         if *known.entry(run.policy).or_insert_with(same) {
             let (first, last) = taken.span.unwrap_or((loss.at, loss.at));
             taken = Taken { images: taken.images + 1, span: Some((first.min(loss.at), last.max(loss.at))) };

@@ -3,7 +3,10 @@
 use super::builder::Builder;
 use super::cells::{self, Cell, digest, log, maybe, number, place, time};
 use super::{Rows, Table, engine};
-use crate::model::{CheckedObject, Coverage, EventRef, Finding, Forecast, StepKind, TagSpan, TagTimeline, Timeline, TimelineStep, WhatIf};
+use crate::model::{
+    CheckedObject, Coverage, EventRef, Finding, Forecast, StepKind, TagSpan, TagTimeline, Timeline,
+    TimelineStep, WhatIf,
+};
 
 /// A table that is built row by row; cells are in the order of the table's columns.
 pub(super) struct Growing {
@@ -13,7 +16,13 @@ pub(super) struct Growing {
 
 impl Growing {
     pub(super) fn new(table: &Table) -> Self {
-        Self { columns: (table.columns)().into_iter().map(|column| (column.name, Builder::new(&column.kind))).collect(), height: 0 }
+        Self {
+            columns: (table.columns)()
+                .into_iter()
+                .map(|column| (column.name, Builder::new(&column.kind)))
+                .collect(),
+            height: 0,
+        }
     }
 
     pub(super) fn push<'a>(&mut self, cells: impl IntoIterator<Item = Cell<'a>>) {
@@ -58,7 +67,8 @@ pub struct FromTimelines {
 
 /// Makes all tables that come from timelines in one pass.
 pub fn from_timelines(timelines: impl Iterator<Item = Timeline>) -> FromTimelines {
-    let (mut images, mut steps, mut references) = (Growing::new(&engine::IMAGES), Growing::new(&engine::STEPS), Growing::new(&engine::REFERENCES));
+    let (mut images, mut steps, mut references) =
+        (Growing::new(&engine::IMAGES), Growing::new(&engine::STEPS), Growing::new(&engine::REFERENCES));
     for timeline in timelines {
         images.push(cells::image(&timeline));
         for step in &timeline.steps {
@@ -87,7 +97,12 @@ fn one_step<'a>(timeline: &'a Timeline, step: &'a TimelineStep) -> Vec<Cell<'a>>
 
 fn reference<'a>(timeline: &'a Timeline, step: &'a TimelineStep) -> Vec<Cell<'a>> {
     let mut cells: Vec<Cell<'_>> = place(&timeline.repository).into();
-    cells.extend([digest(Some(timeline.digest)), time(Some(step.time)), Cell::Text(Some(step.kind.word())), maybe(step.tag.as_ref())]);
+    cells.extend([
+        digest(Some(timeline.digest)),
+        time(Some(step.time)),
+        Cell::Text(Some(step.kind.word())),
+        maybe(step.tag.as_ref()),
+    ]);
     cells.extend(event(&step.event));
     cells
 }
@@ -98,8 +113,10 @@ pub fn tags(tags: impl Iterator<Item = TagTimeline>) -> Rows {
     for tag in tags {
         for (at, span) in tag.spans.iter().enumerate() {
             let next = tag.spans.get(at + 1).and_then(|next| next.since);
-            let after =
-                |event: &&EventRef| span.until.is_some_and(|until| until <= event.event_time) && next.is_none_or(|next| event.event_time < next);
+            let after = |event: &&EventRef| {
+                span.until.is_some_and(|until| until <= event.event_time)
+                    && next.is_none_or(|next| event.event_time < next)
+            };
             rows.push(one_span(&tag, span, tag.asked_in_vain.iter().filter(after).count() as u64));
         }
     }

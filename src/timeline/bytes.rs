@@ -14,17 +14,24 @@ use super::tags::{TagLife, TagSpan};
 /// The allocator's own overhead for each allocation, about.
 const PIECE_BYTES: usize = 16;
 /// A repository: the struct, its list of images, and a map of images that starts with room for four.
-const REPOSITORY_BYTES: u64 =
-    (size_of::<RepositoryHistory>() + 4 * (16 + size_of::<(u32, TagState)>() / 2 + size_of::<(u32, TagLife)>() / 2) + 4 * PIECE_BYTES) as u64;
+const REPOSITORY_BYTES: u64 = (size_of::<RepositoryHistory>()
+    + 4 * (16 + size_of::<(u32, TagState)>() / 2 + size_of::<(u32, TagLife)>() / 2)
+    + 4 * PIECE_BYTES) as u64;
 /// An image: the struct, its entry in a map, its steps and tags, how it lost its tag, and a copy while
 /// images are sorted.
-const IMAGE_BYTES: u64 = (size_of::<Image>() + 40 + 2 * size_of::<Step>() + 32 + size_of::<Displacement>() + 48 + 4 * PIECE_BYTES) as u64;
+const IMAGE_BYTES: u64 =
+    (size_of::<Image>() + 40 + 2 * size_of::<Step>() + 32 + size_of::<Displacement>() + 48 + 4 * PIECE_BYTES)
+        as u64;
 /// A tag: its entries in two maps that grow by doubling, and a span.
-const TAG_BYTES: u64 = (3 * (size_of::<(u32, TagState)>() + size_of::<(u32, TagLife)>()) / 2 + size_of::<TagSpan>() + PIECE_BYTES) as u64;
+const TAG_BYTES: u64 = (3 * (size_of::<(u32, TagState)>() + size_of::<(u32, TagLife)>()) / 2
+    + size_of::<TagSpan>()
+    + PIECE_BYTES) as u64;
 /// A fact about an image: its entry in the repository's list of events, and a step.
 const FACT_BYTES: u64 = (size_of::<Happening<'_>>() + size_of::<Step>() + 16) as u64;
 /// A reference to an image: the mention, its list entry, and the use made of it.
-const REFERENCE_BYTES: u64 = (size_of::<Mention>() + size_of::<Happening<'_>>() + size_of::<Use>() + size_of::<Step>() + PIECE_BYTES) as u64;
+const REFERENCE_BYTES: u64 =
+    (size_of::<Mention>() + size_of::<Happening<'_>>() + size_of::<Use>() + size_of::<Step>() + PIECE_BYTES)
+        as u64;
 /// Sorting: half of the facts are copied, and calls are looked up in a map.
 const ORDER_BYTES: u64 = (size_of::<Fact>() / 2 + 64) as u64;
 
@@ -53,8 +60,12 @@ impl Fold {
         // An image in several repositories counts for each; an index names images that nobody pushed.
         let images = (self.names.digests() as u64).max(repositories).min(facts * 2);
         // Other texts take little compared with tags.
-        let tags = (self.names.strings() as u64).saturating_sub(self.names.repositories() as u64).min(facts + self.references);
+        let tags = (self.names.strings() as u64)
+            .saturating_sub(self.names.repositories() as u64)
+            .min(facts + self.references);
         let played = repositories * REPOSITORY_BYTES + images * IMAGE_BYTES + tags * TAG_BYTES;
-        self.bytes() + (facts * ORDER_BYTES).max(facts * FACT_BYTES + self.references * REFERENCE_BYTES + played * replays)
+        self.bytes()
+            + (facts * ORDER_BYTES)
+                .max(facts * FACT_BYTES + self.references * REFERENCE_BYTES + played * replays)
     }
 }

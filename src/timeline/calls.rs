@@ -28,7 +28,8 @@ pub(super) fn one_of_each(events: &mut [Noted], facts: &[Fact], names: &Names) -
         group.sort_unstable_by(|&a, &b| {
             let (left, right) = (&events[a], &events[b]);
             // Of several addenda the last one holds.
-            let newer = if left.addendum && right.addendum { right.time.cmp(&left.time) } else { Ordering::Equal };
+            let newer =
+                if left.addendum && right.addendum { right.time.cmp(&left.time) } else { Ordering::Equal };
             let rank = ranks[a].cmp(&ranks[b]).then(newer);
             rank.then_with(|| compare_ids(left.id, right.id, names))
                 .then_with(|| names.text(left.object).cmp(names.text(right.object)))
@@ -50,7 +51,9 @@ fn groups(events: &[Noted]) -> Vec<Vec<usize>> {
             Entry::Vacant(place) => {
                 place.insert(EventNo::from_index(index));
             }
-            Entry::Occupied(first) => groups.entry(*first.get()).or_insert_with(|| vec![first.get().index()]).push(index),
+            Entry::Occupied(first) => {
+                groups.entry(*first.get()).or_insert_with(|| vec![first.get().index()]).push(index)
+            }
         }
     }
     groups.into_values().collect()
@@ -142,7 +145,12 @@ fn follow_chains(events: &mut [Noted], names: &Names) {
 
 /// The end of the chain that starts at `first`. A circular chain has no end: the first of its ids is taken.
 /// `ends` holds the ends found so far, so that each id is followed once.
-fn end_of(first: EventId, corrected: &HashMap<EventId, EventId>, ends: &mut HashMap<EventId, EventId>, names: &Names) -> EventId {
+fn end_of(
+    first: EventId,
+    corrected: &HashMap<EventId, EventId>,
+    ends: &mut HashMap<EventId, EventId>,
+    names: &Names,
+) -> EventId {
     let (mut way, mut places, mut id) = (Vec::new(), HashMap::new(), first);
     let end = loop {
         if let Some(end) = ends.get(&id) {
@@ -176,7 +184,8 @@ fn corrects(event: &Noted) -> Option<EventId> {
 fn point_addenda_at_events(events: &mut [Noted]) {
     // The first event of each name, and (under `None`) the first of all.
     type Firsts = Map<Option<Sym>, Noted>;
-    let mut originals: HashMap<EventId, Firsts> = events.iter().filter_map(|event| Some((corrects(event)?, Firsts::default()))).collect();
+    let mut originals: HashMap<EventId, Firsts> =
+        events.iter().filter_map(|event| Some((corrects(event)?, Firsts::default()))).collect();
     if originals.is_empty() {
         return;
     }
@@ -207,15 +216,25 @@ mod tests {
     #[test]
     fn a_chain_of_corrections_is_followed_once_and_one_that_bites_its_tail_ends() {
         let mut names = Names::default();
-        let ids: Vec<EventId> = (0..50_000).map(|number| noted(&format!("{number:06}"), &mut names)).collect();
+        let ids: Vec<EventId> =
+            (0..50_000).map(|number| noted(&format!("{number:06}"), &mut names)).collect();
         let corrected: HashMap<EventId, EventId> = ids.windows(2).map(|pair| (pair[1], pair[0])).collect();
         let mut ends = HashMap::new();
         let begun = std::time::Instant::now();
         assert!(ids.iter().rev().all(|id| end_of(*id, &corrected, &mut ends, &names) == ids[0]));
         assert!(begun.elapsed().as_secs() < 10, "each id is looked at once");
 
-        let circle = HashMap::from([(ids[3], ids[2]), (ids[2], ids[1]), (ids[1], ids[3]), (ids[4], ids[3]), (ids[5], ids[5])]);
+        let circle = HashMap::from([
+            (ids[3], ids[2]),
+            (ids[2], ids[1]),
+            (ids[1], ids[3]),
+            (ids[4], ids[3]),
+            (ids[5], ids[5]),
+        ]);
         let mut ends = HashMap::new();
-        assert_eq!([1, 2, 3, 4, 5].map(|at: usize| end_of(ids[at], &circle, &mut ends, &names)), [ids[1], ids[1], ids[1], ids[1], ids[5]]);
+        assert_eq!(
+            [1, 2, 3, 4, 5].map(|at: usize| end_of(ids[at], &circle, &mut ends, &names)),
+            [ids[1], ids[1], ids[1], ids[1], ids[5]]
+        );
     }
 }

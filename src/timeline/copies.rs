@@ -26,8 +26,10 @@ impl Fold {
     pub(crate) fn drop_copies(&mut self) {
         let facts_of = facts_by_event(&self.facts, self.events.len());
         let same_facts = |one: usize, other: usize| {
-            let facts = |event: usize| self.facts.get(facts_of[event]..facts_of[event + 1]).unwrap_or_default();
-            let alike = |(one, other): (&Fact, &Fact)| one.repository == other.repository && one.what == other.what;
+            let facts =
+                |event: usize| self.facts.get(facts_of[event]..facts_of[event + 1]).unwrap_or_default();
+            let alike =
+                |(one, other): (&Fact, &Fact)| one.repository == other.repository && one.what == other.what;
             facts(one).len() == facts(other).len() && facts(one).iter().zip(facts(other)).all(alike)
         };
         let mut first: Map<Identity, usize> = Map::default();
@@ -68,7 +70,11 @@ impl Fold {
                 *known = (object, record);
             }
         }
-        let silenced = |event: &Noted| first.get(&event.identity).is_some_and(|&silent| place(silent) < place((event.object, event.record)));
+        let silenced = |event: &Noted| {
+            first
+                .get(&event.identity)
+                .is_some_and(|&silent| place(silent) < place((event.object, event.record)))
+        };
         let kept: Vec<bool> = self.events.iter().map(|event| !silenced(event)).collect();
         if kept.contains(&false) {
             self.keep(&kept);
@@ -133,13 +139,21 @@ mod tests {
     #[test]
     fn copies_go_and_the_history_stays_the_same() {
         let mut log = Log::default();
-        log.push(1, "v1").push(2, "v1").push_image(3, None, &[]).at(90_000).expire(1, &[]).expire(3, &[]).expire(2, &["v1"]);
+        log.push(1, "v1")
+            .push(2, "v1")
+            .push_image(3, None, &[])
+            .at(90_000)
+            .expire(1, &[])
+            .expire(3, &[])
+            .expire(2, &["v1"]);
         let mut compact = fold(&log, &["c", "a", "b", "a"]);
         let all = compact.events.len();
         compact.drop_copies();
         assert_eq!(compact.events.len(), all / 4);
         assert!(compact.facts.iter().all(|fact| fact.event.index() < compact.events.len()));
-        let told = |fold: Fold| serde_json::to_string(&fold.finish(&Filter::default()).timelines().collect::<Vec<_>>()).unwrap();
+        let told = |fold: Fold| {
+            serde_json::to_string(&fold.finish(&Filter::default()).timelines().collect::<Vec<_>>()).unwrap()
+        };
         assert_eq!(told(compact), told(fold(&log, &["c", "a", "b", "a"])));
     }
 

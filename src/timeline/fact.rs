@@ -230,7 +230,8 @@ pub struct Manifest {
     /// The first eight bytes of the digests of config and layers; used only to find an image by one of its
     /// layers.
     pub layers: Box<[u64]>,
-    /// How large each of them is, in the same order, in bytes; 0 where that is not told. Only where somebody asks for sizes.
+    /// How large each of them is, in the same order, in bytes; 0 where that is not told. Only where somebody
+    /// asks for sizes.
     pub sizes: Box<[u64]>,
 }
 
@@ -376,9 +377,29 @@ impl Noted {
     /// Whether `other` says the same in every field, apart from where it was read.
     pub fn is_copy_of(&self, other: &Self) -> bool {
         let comparable = |event: &Self| {
-            let Self { id, key, identity, time, name, actor, source_ip, user_agent, recipient, region, shared, .. } = *event;
+            let Self {
+                id,
+                key,
+                identity,
+                time,
+                name,
+                actor,
+                source_ip,
+                user_agent,
+                recipient,
+                region,
+                shared,
+                ..
+            } = *event;
             let Self { addendum, corrects_time, read_only, .. } = *event;
-            (id, key, identity, time, [name, actor, source_ip, user_agent, recipient, region, shared], [addendum, corrects_time, read_only])
+            (
+                id,
+                key,
+                identity,
+                time,
+                [name, actor, source_ip, user_agent, recipient, region, shared],
+                [addendum, corrects_time, read_only],
+            )
         };
         comparable(self) == comparable(other)
     }
@@ -449,18 +470,25 @@ impl What {
     /// Bytes of memory outside of the struct itself, about.
     pub fn heap_bytes(&self) -> u64 {
         let references = |images: &[Reference]| size_of_val(images);
-        let mutability = |mutability: &Mutability| size_of_val(mutability) + size_of_val(&*mutability.exclusions);
-        let images = |images: &[RunImage]| size_of_val(images) + images.iter().map(|image| size_of_val(&*image.tags)).sum::<usize>();
+        let mutability =
+            |mutability: &Mutability| size_of_val(mutability) + size_of_val(&*mutability.exclusions);
+        let images = |images: &[RunImage]| {
+            size_of_val(images) + images.iter().map(|image| size_of_val(&*image.tags)).sum::<usize>()
+        };
         let bytes = match self {
             Self::Push { manifest: Some(manifest), .. } => {
                 let lists = size_of_val(&*manifest.children) + size_of_val(&*manifest.platforms);
                 let lists = lists + size_of_val(&*manifest.layers) + size_of_val(&*manifest.sizes);
                 size_of_val(&**manifest) + lists
             }
-            Self::Delete(deleted) => size_of_val(&**deleted) + size_of_val(&*deleted.removed) + size_of_val(&*deleted.failed),
+            Self::Delete(deleted) => {
+                size_of_val(&**deleted) + size_of_val(&*deleted.removed) + size_of_val(&*deleted.failed)
+            }
             Self::Run(run) => size_of_val(&**run) + images(&run.images) + images(&run.failures),
             Self::Preview(images) => size_of_val(&**images),
-            Self::CreateRepository { mutability: known, .. } | Self::SetMutability { mutability: known } => mutability(known),
+            Self::CreateRepository { mutability: known, .. } | Self::SetMutability { mutability: known } => {
+                mutability(known)
+            }
             Self::Registry(change) => change.bytes(),
             Self::Define { images, .. } | Self::Deploy { images, .. } => references(images),
             Self::Task(task) => size_of_val(&**task) + references(&task.images) + references(&task.missing),
@@ -483,7 +511,8 @@ impl What {
 
     fn translate(&mut self, table: &Translation) {
         let string = |sym: &mut Sym| *sym = sym.translated(&table.strings);
-        let references = |images: &mut [Reference]| images.iter_mut().for_each(|image| image.translate(table));
+        let references =
+            |images: &mut [Reference]| images.iter_mut().for_each(|image| image.translate(table));
         match self {
             Self::Push { image, manifest, .. } => {
                 image.translate(table);
@@ -504,7 +533,9 @@ impl What {
                 run.policy = run.policy.translated(&table.policies);
                 run.images.iter_mut().chain(run.failures.iter_mut()).for_each(|image| image.translate(table));
             }
-            Self::Preview(images) => images.iter_mut().for_each(|image| image.digest = image.digest.translated(&table.digests)),
+            Self::Preview(images) => {
+                images.iter_mut().for_each(|image| image.digest = image.digest.translated(&table.digests))
+            }
             Self::Listed(listing) => {
                 for image in &mut listing.images {
                     image.seen.translate(table);
@@ -518,9 +549,10 @@ impl What {
                 *digest = digest.translated(&table.digests);
                 manifest.translate(table);
             }
-            Self::Archive { image } | Self::RestoreRequested { image } | Self::Restored { image } | Self::Pull { image, .. } => {
-                image.translate(table)
-            }
+            Self::Archive { image }
+            | Self::RestoreRequested { image }
+            | Self::Restored { image }
+            | Self::Pull { image, .. } => image.translate(table),
             Self::CreateRepository { mutability, key, .. } => {
                 mutability.translate(table);
                 string(key);
@@ -551,7 +583,12 @@ impl What {
                 references(&mut task.images);
                 references(&mut task.missing);
             }
-            Self::DeleteRepository | Self::DeletePolicy | Self::PullLayer { .. } | Self::AccessChanged | Self::Login | Self::Omitted => {}
+            Self::DeleteRepository
+            | Self::DeletePolicy
+            | Self::PullLayer { .. }
+            | Self::AccessChanged
+            | Self::Login
+            | Self::Omitted => {}
         }
     }
 }

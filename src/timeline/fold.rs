@@ -6,16 +6,16 @@
 //! by time and `eventID`.
 
 use super::fact::{
-    CallKey, Deleted, EventId, Fact, KeyFact, ListedImage, Listing, Manifest, Mutability, Named, Need, Noted, Previewed, PullOutcome, Reference, Run,
-    RunImage, StopReason, Task, What, layer_key,
+    CallKey, Deleted, EventId, Fact, KeyFact, ListedImage, Listing, Manifest, Mutability, Named, Need, Noted,
+    Previewed, PullOutcome, Reference, Run, RunImage, StopReason, Task, What, layer_key,
 };
 use super::keys::key_name;
 use super::names::{DigestNo, EventNo, Names, PolicyNo, RepositoryNo, Sym, Wording};
 use super::registry::{CacheFact, CopyRule, RegistryFact, TemplateFact};
 use crate::decode::identity::{fingerprint, is_event_id};
 use crate::model::{
-    self, Action, Caller, Event, Identity, ImageId, ImageReference, ImageRun, LifecycleAction, ManifestKind, PolicyRun, Recognized, RegistryChange,
-    TaskImage,
+    self, Action, Caller, Event, Identity, ImageId, ImageReference, ImageRun, LifecycleAction, ManifestKind,
+    PolicyRun, Recognized, RegistryChange, TaskImage,
 };
 use crate::policy::{Policy, Tags};
 use std::borrow::Cow;
@@ -116,13 +116,19 @@ impl Fold {
         }
         self.keeps_sizes |= other.keeps_sizes;
         let table = self.names.absorb(other.names);
-        self.passed_over.extend(other.passed_over.iter().map(|repository| repository.translated(&table.repositories)));
+        self.passed_over
+            .extend(other.passed_over.iter().map(|repository| repository.translated(&table.repositories)));
         self.pushes_passed_over += other.pushes_passed_over;
         self.read_only_passed_over += other.read_only_passed_over;
         self.facts_bytes += other.facts_bytes;
         self.references += other.references;
         let offset = self.events.len();
-        self.silent.extend(other.silent.drain(..).map(|(identity, object, record)| (identity, object.translated(&table.strings), record)));
+        self.silent.extend(
+            other
+                .silent
+                .drain(..)
+                .map(|(identity, object, record)| (identity, object.translated(&table.strings), record)),
+        );
         let (events, facts) = (&mut self.events, &mut self.facts);
         rayon::join(
             || {
@@ -173,26 +179,40 @@ impl Fold {
     }
 
     fn named(&mut self, image: &ImageId<'_>) -> Named {
-        Named { digest: self.names.optional_digest(image.digest), tag: self.names.optional_string(image.tag.as_deref()) }
+        Named {
+            digest: self.names.optional_digest(image.digest),
+            tag: self.names.optional_string(image.tag.as_deref()),
+        }
     }
 
     fn what(&mut self, action: &Action<'_>, event: &Event<'_>) -> Option<What> {
         Some(match action {
             Action::Push(push) => {
-                let image = Named { digest: self.names.digest(push.digest), tag: self.names.optional_string(push.tag.as_deref()) };
+                let image = Named {
+                    digest: self.names.digest(push.digest),
+                    tag: self.names.optional_string(push.tag.as_deref()),
+                };
                 let manifest = push.manifest.as_ref().map(|manifest| Box::new(self.manifest(manifest)));
                 What::Push { image, origin: push.origin, manifest, mismatch: push.digest_mismatch }
             }
             Action::PushFailed(refusal) => {
-                let image = Named { digest: self.names.optional_digest(refusal.digest), tag: self.names.optional_string(refusal.tag.as_deref()) };
-                let proves = refusal
-                    .proves
-                    .as_ref()
-                    .map_or(Named::NONE, |proof| Named { digest: self.names.digest(proof.digest), tag: self.names.string(&proof.tag) });
-                What::PushFailed { image, proves, why: self.names.optional_string(Some(&*refusal.code).filter(|code| !code.is_empty())) }
+                let image = Named {
+                    digest: self.names.optional_digest(refusal.digest),
+                    tag: self.names.optional_string(refusal.tag.as_deref()),
+                };
+                let proves = refusal.proves.as_ref().map_or(Named::NONE, |proof| Named {
+                    digest: self.names.digest(proof.digest),
+                    tag: self.names.string(&proof.tag),
+                });
+                What::PushFailed {
+                    image,
+                    proves,
+                    why: self.names.optional_string(Some(&*refusal.code).filter(|code| !code.is_empty())),
+                }
             }
             Action::Delete { removed, requested, failures } => {
-                let removed = removed.iter().map(|image| (self.named(image), by_digest(image, requested))).collect();
+                let removed =
+                    removed.iter().map(|image| (self.named(image), by_digest(image, requested))).collect();
                 let failed = failures.iter().map(|failure| self.named(&failure.image)).collect();
                 What::Delete(Box::new(Deleted { removed, failed }))
             }
@@ -203,41 +223,61 @@ impl Fold {
             Action::PolicyRun(run) => What::Run(Box::new(self.run(run))),
             Action::PolicyPreview(preview) => What::Preview(self.previewed(preview)),
             Action::CreateRepository { mutability, made_by_ecr, key } => What::CreateRepository {
-                mutability: Box::new(mutability.as_ref().map(|mutability| self.mutability(mutability)).unwrap_or_default()),
+                mutability: Box::new(
+                    mutability.as_ref().map(|mutability| self.mutability(mutability)).unwrap_or_default(),
+                ),
                 made_by_ecr: *made_by_ecr,
                 key: self.names.optional_string(key.as_deref()),
             },
-            Action::Key(event) => {
-                What::Key(KeyFact { key: self.names.string(&event.key), change: event.change, about: event.about.as_deref().map_or(0, key_name) })
-            }
+            Action::Key(event) => What::Key(KeyFact {
+                key: self.names.string(&event.key),
+                change: event.change,
+                about: event.about.as_deref().map_or(0, key_name),
+            }),
             Action::DeleteRepository => What::DeleteRepository,
-            Action::PutLifecyclePolicy { text } => What::SetPolicy { policy: self.names.policy(text, Wording::Put) },
+            Action::PutLifecyclePolicy { text } => {
+                What::SetPolicy { policy: self.names.policy(text, Wording::Put) }
+            }
             Action::DeleteLifecyclePolicy => What::DeletePolicy,
-            Action::SetTagMutability { mutability } => What::SetMutability { mutability: Box::new(self.mutability(mutability)) },
-            Action::SetStorageClass { image, class } if class.archives() => What::Archive { image: self.named(image) },
+            Action::SetTagMutability { mutability } => {
+                What::SetMutability { mutability: Box::new(self.mutability(mutability)) }
+            }
+            Action::SetStorageClass { image, class } if class.archives() => {
+                What::Archive { image: self.named(image) }
+            }
             Action::SetStorageClass { image, .. } => What::RestoreRequested { image: self.named(image) },
             Action::Registry(change) => What::Registry(Box::new(self.registry(change))),
-            Action::Restored { digest } => What::Restored { image: Named { digest: self.names.digest(*digest), tag: Sym::NONE } },
+            Action::Restored { digest } => {
+                What::Restored { image: Named { digest: self.names.digest(*digest), tag: Sym::NONE } }
+            }
             Action::PullLayer { layer, failed } => {
                 let outcome = pull_outcome(*failed, event.error_code.as_deref());
                 What::PullLayer { layer: layer_key(layer), outcome, caller: Caller::of(event) }
             }
-            Action::GrantsChanged { principal } => What::GrantsChanged { principal: self.names.string(principal) },
+            Action::GrantsChanged { principal } => {
+                What::GrantsChanged { principal: self.names.string(principal) }
+            }
             Action::AccessChanged => What::AccessChanged,
             Action::Login => What::Login,
             Action::Omitted => What::Omitted,
             Action::Listed(listing) => What::Listed(Box::new(self.listing(listing))),
-            Action::PolicyShown { text } => {
-                What::PolicyShown { policy: text.as_deref().map_or(PolicyNo::NONE, |text| self.names.policy(text, Wording::Put)) }
-            }
+            Action::PolicyShown { text } => What::PolicyShown {
+                policy: text.as_deref().map_or(PolicyNo::NONE, |text| self.names.policy(text, Wording::Put)),
+            },
             Action::RepositoryShown { mutability, created_at } => What::RepositoryShown {
-                mutability: Box::new(mutability.as_ref().map(|mutability| self.mutability(mutability)).unwrap_or_default()),
+                mutability: Box::new(
+                    mutability.as_ref().map(|mutability| self.mutability(mutability)).unwrap_or_default(),
+                ),
                 created_at: millis(*created_at),
             },
-            Action::ManifestShown { digest, manifest } => {
-                What::ManifestShown { digest: self.names.digest(*digest), manifest: Box::new(self.manifest(manifest)) }
-            }
-            Action::Define { definition, images } => What::Define { definition: self.definition(definition, event), images: self.references(images) },
+            Action::ManifestShown { digest, manifest } => What::ManifestShown {
+                digest: self.names.digest(*digest),
+                manifest: Box::new(self.manifest(manifest)),
+            },
+            Action::Define { definition, images } => What::Define {
+                definition: self.definition(definition, event),
+                images: self.references(images),
+            },
             Action::Run { runner, definition, images, deploys } => What::Deploy {
                 runner: self.names.string(runner),
                 definition: definition.as_ref().map_or(Sym::NONE, |name| self.definition(name, event)),
@@ -267,9 +307,18 @@ impl Fold {
             is_index: manifest.kind == ManifestKind::Index,
             children: manifest.children.iter().map(|child| self.names.digest(*child)).collect(),
             subject: self.names.optional_digest(manifest.subject),
-            platforms: manifest.platforms.iter().map(|platform| self.names.optional_string(platform.as_deref())).collect(),
+            platforms: manifest
+                .platforms
+                .iter()
+                .map(|platform| self.names.optional_string(platform.as_deref()))
+                .collect(),
             layers: manifest.layers.iter().map(|layer| layer_key(&layer.digest)).collect(),
-            sizes: manifest.layers.iter().filter(|_| self.keeps_sizes).map(|layer| layer.size.unwrap_or(0)).collect(),
+            sizes: manifest
+                .layers
+                .iter()
+                .filter(|_| self.keeps_sizes)
+                .map(|layer| layer.size.unwrap_or(0))
+                .collect(),
         }
     }
 
@@ -278,7 +327,10 @@ impl Fold {
     }
 
     fn mutability(&mut self, mutability: &model::Mutability<'_>) -> Mutability {
-        Mutability { setting: self.names.string(&mutability.setting), exclusions: self.strings(&mutability.exclusions) }
+        Mutability {
+            setting: self.names.string(&mutability.setting),
+            exclusions: self.strings(&mutability.exclusions),
+        }
     }
 
     fn registry(&mut self, change: &RegistryChange<'_>) -> RegistryFact {
@@ -286,21 +338,34 @@ impl Fold {
             RegistryChange::PullTimeExclusion { principal, excluded } => {
                 RegistryFact::Exclusion { principal: self.names.string(principal), excluded: *excluded }
             }
-            RegistryChange::Replication(rules) => RegistryFact::Replication(rules.iter().map(|rule| self.copy_rule(rule)).collect()),
+            RegistryChange::Replication(rules) => {
+                RegistryFact::Replication(rules.iter().map(|rule| self.copy_rule(rule)).collect())
+            }
             RegistryChange::Template(template) => RegistryFact::Template(self.template(template)),
-            RegistryChange::TemplateDeleted(prefix) => RegistryFact::TemplateDeleted { prefix: self.names.string(prefix) },
+            RegistryChange::TemplateDeleted(prefix) => {
+                RegistryFact::TemplateDeleted { prefix: self.names.string(prefix) }
+            }
             RegistryChange::CacheRule(rule) => RegistryFact::Cache(CacheFact {
                 prefix: self.names.string(&rule.prefix),
                 upstream: self.names.optional_string(rule.upstream.as_deref()),
                 upstream_prefix: self.names.optional_string(rule.upstream_prefix.as_deref()),
             }),
-            RegistryChange::CacheRuleDeleted(prefix) => RegistryFact::CacheDeleted { prefix: self.names.string(prefix) },
+            RegistryChange::CacheRuleDeleted(prefix) => {
+                RegistryFact::CacheDeleted { prefix: self.names.string(prefix) }
+            }
         }
     }
 
     fn copy_rule(&mut self, rule: &model::ReplicationRule<'_>) -> CopyRule {
-        let destinations = rule.destinations.iter().map(|(region, registry)| (self.names.string(region), self.names.string(registry)));
-        CopyRule { destinations: destinations.collect(), prefixes: self.strings(&rule.prefixes), deletes: rule.deletes }
+        let destinations = rule
+            .destinations
+            .iter()
+            .map(|(region, registry)| (self.names.string(region), self.names.string(registry)));
+        CopyRule {
+            destinations: destinations.collect(),
+            prefixes: self.strings(&rule.prefixes),
+            deletes: rule.deletes,
+        }
     }
 
     fn template(&mut self, template: &model::Template<'_>) -> TemplateFact {
@@ -310,7 +375,9 @@ impl Fold {
             prefix: self.names.string(&template.prefix),
             whole: template.whole,
             applied_for: template.applied_for.as_ref().map(|words| self.strings(words)),
-            policy: policy.map(|text| if text.trim().is_empty() { PolicyNo::NONE } else { self.names.policy(text, Wording::Put) }),
+            policy: policy.map(|text| {
+                if text.trim().is_empty() { PolicyNo::NONE } else { self.names.policy(text, Wording::Put) }
+            }),
             mutability: mutability.as_ref().map(|mutability| mutability.setting),
             exclusions: mutability.map(|mutability| mutability.exclusions),
         }
@@ -384,7 +451,9 @@ impl Fold {
 
     /// Every repository named so far: registry, region and name.
     pub fn places(&self) -> impl Iterator<Item = [&str; 3]> {
-        self.names.repository_keys().map(|key| [key.registry_id, key.region, key.name].map(|part| self.names.text(part)))
+        self.names
+            .repository_keys()
+            .map(|key| [key.registry_id, key.region, key.name].map(|part| self.names.text(part)))
     }
 
     fn need(&mut self, need: &crate::model::Need<'_>, event: &Event<'_>) -> Need {
@@ -398,7 +467,11 @@ impl Fold {
     }
 
     fn references(&mut self, images: &[TaskImage<'_>]) -> Box<[Reference]> {
-        images.iter().map(|image| self.task_image(image)).filter(|reference| reference.image != Named::NONE).collect()
+        images
+            .iter()
+            .map(|image| self.task_image(image))
+            .filter(|reference| reference.image != Named::NONE)
+            .collect()
     }
 
     fn task_image(&mut self, image: &TaskImage<'_>) -> Reference {
@@ -415,9 +488,19 @@ impl Fold {
     fn reference(&mut self, reference: &ImageReference) -> Reference {
         // A reference without tag and digest means `latest`.
         let tag = reference.tag.as_deref().or_else(|| reference.digest.is_none().then_some("latest"));
-        let image =
-            Named { digest: reference.digest.map_or(DigestNo::NONE, |digest| self.names.digest(digest)), tag: self.names.optional_string(tag) };
-        Reference { repository: self.names.repository(&reference.registry_id, &reference.region, &reference.repository), image, cut: Sym::NONE }
+        let image = Named {
+            digest: reference.digest.map_or(DigestNo::NONE, |digest| self.names.digest(digest)),
+            tag: self.names.optional_string(tag),
+        };
+        Reference {
+            repository: self.names.repository(
+                &reference.registry_id,
+                &reference.region,
+                &reference.repository,
+            ),
+            image,
+            cut: Sym::NONE,
+        }
     }
 
     /// The images that a stop reason says could not be pulled. ECS cuts reasons at a fixed length: the
@@ -428,8 +511,11 @@ impl Fold {
         let named = missing_images(reason);
         let whole = |image: &ImageReference, digits: &str| {
             let is_it = |other: &ImageReference| {
-                let fits = |digest: crate::model::Digest| digest.to_string()["sha256:".len()..].starts_with(digits);
-                other.repository == image.repository && other.registry_id == image.registry_id && other.digest.is_some_and(fits)
+                let fits =
+                    |digest: crate::model::Digest| digest.to_string()["sha256:".len()..].starts_with(digits);
+                other.repository == image.repository
+                    && other.registry_id == image.registry_id
+                    && other.digest.is_some_and(fits)
             };
             named.iter().any(|(other, _)| is_it(other))
         };
@@ -447,9 +533,12 @@ impl Fold {
             }
         }
         if missing.is_empty() && tells_of_a_pull(reason) {
-            let failed: Vec<&TaskImage<'_>> = images.iter().filter(|image| image.failed || images.len() == 1).collect();
+            let failed: Vec<&TaskImage<'_>> =
+                images.iter().filter(|image| image.failed || images.len() == 1).collect();
             let references = failed.into_iter().map(|image| self.task_image(image));
-            return references.filter(|reference| reference.repository.is_some() && reference.image != Named::NONE).collect();
+            return references
+                .filter(|reference| reference.repository.is_some() && reference.image != Named::NONE)
+                .collect();
         }
         missing.into_boxed_slice()
     }
@@ -461,7 +550,10 @@ impl Fold {
             return self.names.string(name);
         }
         let partition = crate::model::partition(&event.region);
-        self.names.string(&format!("arn:{partition}:ecs:{}:{}:task-definition/{name}", event.region, event.recipient_account))
+        self.names.string(&format!(
+            "arn:{partition}:ecs:{}:{}:task-definition/{name}",
+            event.region, event.recipient_account
+        ))
     }
 }
 
@@ -474,7 +566,10 @@ fn millis(time: Option<model::Timestamp>) -> i64 {
 /// and where that id is a placeholder, also the time.
 fn shared_by(shared: &str, event: &Event<'_>) -> Identity {
     let time = if is_event_id(shared.as_bytes()) { String::new() } else { event.time.to_string() };
-    Identity { id: fingerprint(shared.as_bytes()), rest: fingerprint(format!("{} {time}", event.name).as_bytes()) }
+    Identity {
+        id: fingerprint(shared.as_bytes()),
+        rest: fingerprint(format!("{} {time}", event.name).as_bytes()),
+    }
 }
 
 fn pull_outcome(failed: bool, code: Option<&str>) -> PullOutcome {
@@ -500,7 +595,8 @@ fn stop_reason(reason: &str) -> StopReason {
         "does not exist",
         "not exist",
     ];
-    const DENIED: &[&str] = &["403", "Forbidden", "AccessDenied", "not authorized", "denied", "no basic auth"];
+    const DENIED: &[&str] =
+        &["403", "Forbidden", "AccessDenied", "not authorized", "denied", "no basic auth"];
     let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
     match () {
         () if says(DENIED) => StopReason::Denied,
@@ -522,7 +618,9 @@ fn missing_images(reason: &str) -> Vec<(ImageReference, Option<String>)> {
 
 /// Whether a stop reason is about an image that could not be pulled, named or not.
 fn tells_of_a_pull(reason: &str) -> bool {
-    ["CannotPull", "pull image manifest", "failed to resolve ref", "ImagePull"].iter().any(|mark| reason.contains(mark))
+    ["CannotPull", "pull image manifest", "failed to resolve ref", "ImagePull"]
+        .iter()
+        .any(|mark| reason.contains(mark))
 }
 
 /// Whether an entry of the response was requested by digest. A request with digest *and* tag is one for the
@@ -539,7 +637,11 @@ fn by_digest(removed: &ImageId<'_>, requested: &[ImageId<'_>]) -> bool {
 /// was.
 fn parse_uuid(text: &str) -> Option<[u8; 16]> {
     let text: &[u8; 36] = text.as_bytes().try_into().ok()?;
-    let [.., b'-', _, _, _, _, b'-', _, _, _, _, b'-', _, _, _, _, b'-', _, _, _, _, _, _, _, _, _, _, _, _] = text else { return None };
+    let [.., b'-', _, _, _, _, b'-', _, _, _, _, b'-', _, _, _, _, b'-', _, _, _, _, _, _, _, _, _, _, _, _] =
+        text
+    else {
+        return None;
+    };
     let mut bytes = [0; 16];
     // Invalid digits are checked for once at the end: a branch for each digit would be slow.
     let mut digits = 0;

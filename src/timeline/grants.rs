@@ -28,7 +28,8 @@ impl Grants {
         if self.changes.is_empty() {
             return &[];
         }
-        let key = IamPrincipal::of(actor).map(|principal| format!("{}:{}/{}", principal.account, principal.kind, principal.name));
+        let key = IamPrincipal::of(actor)
+            .map(|principal| format!("{}:{}/{}", principal.account, principal.kind, principal.name));
         let principal = key.and_then(|key| names.find_string(&key));
         principal.and_then(|principal| self.changes.get(&principal)).map(Vec::as_slice).unwrap_or_default()
     }

@@ -20,7 +20,10 @@ use super::references::{Mention, mentions};
 use super::registry::Registries;
 use super::replay::{Happening, RepositoryHistory, replay};
 use super::simulation::{Scenario, Simulation};
-use crate::model::{Digest, EventRef, Filter, Gap, LogText, Repository, StepKind, TagSpan, TagTimeline, Timeline, TimelineStep, Timestamp};
+use crate::model::{
+    Digest, EventRef, Filter, Gap, LogText, Repository, StepKind, TagSpan, TagTimeline, Timeline,
+    TimelineStep, Timestamp,
+};
 use crate::policy::Policy;
 
 /// What the logs say about every image, sorted by repository and digest.
@@ -55,9 +58,21 @@ impl Fold {
     }
 
     /// The same, and also returns the facts that the history was made from.
-    pub fn finish_keeping(mut self, filter: &Filter, simulated: Option<Simulation<'_>>) -> (History, Materials) {
+    pub fn finish_keeping(
+        mut self,
+        filter: &Filter,
+        simulated: Option<Simulation<'_>>,
+    ) -> (History, Materials) {
         self.drop_silenced();
-        let Self { mut names, mut events, mut facts, passed_over, pushes_passed_over, read_only_passed_over, .. } = self;
+        let Self {
+            mut names,
+            mut events,
+            mut facts,
+            passed_over,
+            pushes_passed_over,
+            read_only_passed_over,
+            ..
+        } = self;
         if let Some(Simulation { scenario: Scenario::Instead(policy), .. }) = simulated {
             names.set_simulated_policy(policy);
         }
@@ -65,12 +80,21 @@ impl Fold {
         facts.retain(|fact| kept[fact.event.index()]);
         // A stable sort: facts of one event stay in their order.
         let foreign = |fact: &Fact| fact.repository.is_none();
-        facts.par_sort_by(|a, b| foreign(a).cmp(&foreign(b)).then_with(|| by_time(a.event, b.event, &events, &names)));
-        let read_only_events = events.iter().zip(&kept).filter(|(event, kept)| **kept && event.read_only).count() as u64;
+        facts.par_sort_by(|a, b| {
+            foreign(a).cmp(&foreign(b)).then_with(|| by_time(a.event, b.event, &events, &names))
+        });
+        let read_only_events =
+            events.iter().zip(&kept).filter(|(event, kept)| **kept && event.read_only).count() as u64;
         let read_only_events = read_only_events + read_only_passed_over;
-        let pushes = pushes_passed_over + facts.iter().filter(|fact| matches!(fact.what, What::Push { .. })).count() as u64;
-        let mismatched = facts.iter().filter(|fact| matches!(fact.what, What::Push { mismatch: true, .. })).map(|fact| fact.event).collect();
-        let logins = facts.iter().filter(|fact| matches!(fact.what, What::Login)).map(|fact| fact.event).collect();
+        let pushes = pushes_passed_over
+            + facts.iter().filter(|fact| matches!(fact.what, What::Push { .. })).count() as u64;
+        let mismatched = facts
+            .iter()
+            .filter(|fact| matches!(fact.what, What::Push { mismatch: true, .. }))
+            .map(|fact| fact.event)
+            .collect();
+        let logins =
+            facts.iter().filter(|fact| matches!(fact.what, What::Login)).map(|fact| fact.event).collect();
 
         let foreign = facts.split_off(facts.partition_point(|fact| fact.repository.is_some()));
         let own = facts;
@@ -84,7 +108,8 @@ impl Fold {
             let name = names.repository_key(number).map_or(Sym::NONE, |key| key.name);
             filter.admits_repository(names.text(name))
         };
-        let mut seen: Vec<RepositoryNo> = work.iter().map(|work| work.repository).chain(passed_over).collect();
+        let mut seen: Vec<RepositoryNo> =
+            work.iter().map(|work| work.repository).chain(passed_over).collect();
         seen.par_sort_unstable_by_key(|number| names.repository_texts(*number));
         seen.dedup();
         let instead = simulated.filter(|simulated| matches!(simulated.scenario, Scenario::Instead(_)));
@@ -103,8 +128,20 @@ impl Fold {
             Some(_) => work.map(|work| (play(work, None), play(work, instead))).unzip(),
         };
         presume(&mut repositories, &registries, &events, &names);
-        let history =
-            History { builds, registries, grants, names, events, repositories, logins, pushes, mismatched, read_only_events, seen, simulated };
+        let history = History {
+            builds,
+            registries,
+            grants,
+            names,
+            events,
+            repositories,
+            logins,
+            pushes,
+            mismatched,
+            read_only_events,
+            seen,
+            simulated,
+        };
         (history, Materials { own, mentions })
     }
 }
@@ -128,7 +165,11 @@ fn builds(facts: &[Fact], names: &Names) -> BTreeMap<String, Build> {
         let What::Need(need) = &fact.what else { continue };
         let Some((_, name)) = names.text(need.who).split_once(":build/") else { continue };
         if let Some((_, id)) = name.rsplit_once(':') {
-            builds.entry(id.to_owned()).or_insert(Build { event: fact.event, who: need.who, source: need.source });
+            builds.entry(id.to_owned()).or_insert(Build {
+                event: fact.event,
+                who: need.who,
+                source: need.source,
+            });
         }
     }
     builds
@@ -142,7 +183,12 @@ fn by_time(a: EventNo, b: EventNo, events: &[Noted], names: &Names) -> std::cmp:
 
 /// The facts and mentions of each repository, sorted; repositories are ordered by registry, region and
 /// name. Each repository's own are a range of the list.
-pub(super) fn by_repository<'f>(facts: &'f [Fact], mentions: &'f [Mention], events: &[Noted], names: &Names) -> (Vec<Happening<'f>>, Vec<Part>) {
+pub(super) fn by_repository<'f>(
+    facts: &'f [Fact],
+    mentions: &'f [Mention],
+    events: &[Noted],
+    names: &Names,
+) -> (Vec<Happening<'f>>, Vec<Part>) {
     let repository_of = |happening: &Happening<'_>| match happening {
         Happening::Fact(fact) => fact.repository,
         Happening::Mention(mention) => mention.repository,
@@ -161,7 +207,9 @@ pub(super) fn by_repository<'f>(facts: &'f [Fact], mentions: &'f [Mention], even
             None => work.push(Part { repository, happenings: at..at + 1 }),
         }
     }
-    work.par_sort_unstable_by(|a, b| names.repository_texts(a.repository).cmp(&names.repository_texts(b.repository)));
+    work.par_sort_unstable_by(|a, b| {
+        names.repository_texts(a.repository).cmp(&names.repository_texts(b.repository))
+    });
     (happenings, work)
 }
 
@@ -227,12 +275,15 @@ impl History {
 
     /// Timelines by repository and digest, built one at a time.
     pub fn timelines(&self) -> impl Iterator<Item = Timeline> + '_ {
-        self.repositories.iter().flat_map(move |history| history.images.iter().map(move |image| self.timeline(history, image)))
+        self.repositories
+            .iter()
+            .flat_map(move |history| history.images.iter().map(move |image| self.timeline(history, image)))
     }
 
     /// The timeline of one image, if the logs have it.
     pub fn timeline_of(&self, repository: &Repository, digest: &Digest) -> Option<Timeline> {
-        let at = self.repositories.binary_search_by(|history| self.repository(history).cmp(repository)).ok()?;
+        let at =
+            self.repositories.binary_search_by(|history| self.repository(history).cmp(repository)).ok()?;
         let history = self.repositories.get(at)?;
         let image = history.images.get(*history.by_digest.get(&self.find_digest(digest)?)?)?;
         Some(self.timeline(history, image))
@@ -242,7 +293,13 @@ impl History {
     pub fn timeline(&self, history: &RepositoryHistory, image: &Image) -> Timeline {
         let mut tags: Vec<LogText> = image.tags.iter().filter_map(|(tag, _)| self.log_text(*tag)).collect();
         tags.sort_unstable();
-        let mut parents: Vec<Digest> = history.parents.get(&image.digest).into_iter().flatten().filter_map(|digest| self.digest(*digest)).collect();
+        let mut parents: Vec<Digest> = history
+            .parents
+            .get(&image.digest)
+            .into_iter()
+            .flatten()
+            .filter_map(|digest| self.digest(*digest))
+            .collect();
         parents.sort_unstable();
         // A stable sort. References from before it was known which image they mean were added late.
         let mut steps: Vec<TimelineStep> = image.steps.iter().map(|step| self.step(step)).collect();
@@ -278,7 +335,8 @@ impl History {
     /// The life of one tag as it is shown; `None` where the logs say nothing certain about it.
     pub fn tag(&self, history: &RepositoryHistory, tag: Sym) -> Option<TagTimeline> {
         let life = history.tag_lives.get(&tag)?;
-        let vain: Vec<EventRef> = life.asks.iter().filter(|ask| ask.in_vain).map(|ask| self.event(ask.event)).collect();
+        let vain: Vec<EventRef> =
+            life.asks.iter().filter(|ask| ask.in_vain).map(|ask| self.event(ask.event)).collect();
         (!life.spans.is_empty() || !vain.is_empty()).then(|| TagTimeline {
             repository: self.repository(history),
             tag: LogText::from(self.text(tag)),
@@ -318,11 +376,15 @@ impl History {
     /// hold is not known.
     pub fn indexes_unread(&self) -> Vec<(Repository, u64)> {
         let unread = |image: &&Image| {
-            let is_index = ["image.index", "manifest.list"].iter().any(|word| self.text(image.media_type).contains(word));
+            let is_index = ["image.index", "manifest.list"]
+                .iter()
+                .any(|word| self.text(image.media_type).contains(word));
             is_index && image.children.is_empty() && !image.is_gone()
         };
         let listed = self.repositories.iter().filter(|repository| repository.listing.is_some());
-        let counted = listed.map(|repository| (self.repository(repository), repository.images.iter().filter(unread).count() as u64));
+        let counted = listed.map(|repository| {
+            (self.repository(repository), repository.images.iter().filter(unread).count() as u64)
+        });
         counted.filter(|(_, indexes)| *indexes > 0).collect()
     }
 
@@ -412,12 +474,29 @@ impl History {
     /// Whether any event of the repository comes from the trail of the account that owns it.
     pub fn has_owners_trail(&self, history: &RepositoryHistory) -> bool {
         let Some(key) = self.names.repository_key(history.repository) else { return false };
-        let owned = |event: &EventNo| !self.noted(*event).snapshot && self.noted(*event).recipient == key.registry_id;
+        let owned =
+            |event: &EventNo| !self.noted(*event).snapshot && self.noted(*event).recipient == key.registry_id;
         let speaks = |kind: StepKind| !matches!(kind, StepKind::Referenced | StepKind::TaskStopped);
-        let steps = history.images.iter().flat_map(|image| &image.steps).filter(|step| speaks(step.kind)).map(|step| step.event);
-        let pulls = history.tag_lives.values().flat_map(|life| &life.asks).filter(|ask| !ask.kind.is_a_task()).map(|ask| ask.event);
-        let others = history.runs.iter().map(|(event, _)| *event).chain(history.creations.iter().copied()).chain(history.deletions.iter().copied());
-        let settings = history.policy.map(|policy| policy.event).into_iter().chain(history.gaps.iter().copied());
+        let steps = history
+            .images
+            .iter()
+            .flat_map(|image| &image.steps)
+            .filter(|step| speaks(step.kind))
+            .map(|step| step.event);
+        let pulls = history
+            .tag_lives
+            .values()
+            .flat_map(|life| &life.asks)
+            .filter(|ask| !ask.kind.is_a_task())
+            .map(|ask| ask.event);
+        let others = history
+            .runs
+            .iter()
+            .map(|(event, _)| *event)
+            .chain(history.creations.iter().copied())
+            .chain(history.deletions.iter().copied());
+        let settings =
+            history.policy.map(|policy| policy.event).into_iter().chain(history.gaps.iter().copied());
         steps.chain(pulls).chain(others).chain(settings).any(|event| owned(&event))
     }
 
@@ -459,7 +538,9 @@ impl History {
     ) -> Option<(&'h RepositoryHistory, &'h Image, &'h Loss)> {
         let (repository, digest) = match loss.presumed? {
             Because::Subject(subject) => (repository, subject),
-            Because::Source { repository, .. } => (self.repositories.iter().find(|other| other.repository == repository)?, image.digest),
+            Because::Source { repository, .. } => {
+                (self.repositories.iter().find(|other| other.repository == repository)?, image.digest)
+            }
         };
         let image = repository.image(digest)?;
         let loss = image.losses.iter().rfind(|other| other.event == loss.event)?;
@@ -490,8 +571,13 @@ impl History {
     }
 
     fn gaps_where(&self, counts: impl Fn(&Noted) -> bool) -> Vec<Gap> {
-        let records = |history: &RepositoryHistory| history.gaps.iter().filter(|event| counts(&self.events[event.index()])).count() as u64;
-        let gap = |history: &RepositoryHistory| Gap { repository: self.repository(history), records: records(history) };
+        let records = |history: &RepositoryHistory| {
+            history.gaps.iter().filter(|event| counts(&self.events[event.index()])).count() as u64
+        };
+        let gap = |history: &RepositoryHistory| Gap {
+            repository: self.repository(history),
+            records: records(history),
+        };
         self.repositories.iter().map(gap).filter(|gap| gap.records > 0).collect()
     }
 }

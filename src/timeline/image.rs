@@ -178,7 +178,10 @@ pub enum UseKind {
 impl UseKind {
     /// Whether the image is needed until something newer replaces this use.
     pub fn pins(self) -> bool {
-        matches!(self, Self::DeployedByDigest | Self::DeployedByTag | Self::ResolvedByTask | Self::Kept | Self::Asked)
+        matches!(
+            self,
+            Self::DeployedByDigest | Self::DeployedByTag | Self::ResolvedByTask | Self::Kept | Self::Asked
+        )
     }
 }
 
@@ -239,7 +242,10 @@ impl Image {
     }
 
     pub fn is_gone(&self) -> bool {
-        matches!(self.state, ImageState::Expired | ImageState::Deleted | ImageState::RepositoryDeleted | ImageState::Gone)
+        matches!(
+            self.state,
+            ImageState::Expired | ImageState::Deleted | ImageState::RepositoryDeleted | ImageState::Gone
+        )
     }
 
     /// It was in the archive when a call removed a tag from it, and its other tags are not known: it is
@@ -268,7 +274,10 @@ impl Image {
     /// The life in which it was in the repository (not archived) at that moment. To the run that takes it,
     /// it still is.
     pub fn life_at(&self, at: i64) -> Option<Life> {
-        let ended = self.losses.iter().find(|loss| loss.at >= at && loss.pushed_at.is_some_and(|pushed| pushed <= at));
+        let ended = self
+            .losses
+            .iter()
+            .find(|loss| loss.at >= at && loss.pushed_at.is_some_and(|pushed| pushed <= at));
         let in_archive = |loss: &Loss| loss.end == End::Archived && loss.at < at && loss.until > at;
         if self.losses.iter().any(in_archive) {
             return None;
@@ -286,7 +295,11 @@ impl Image {
         let known = self.tags.iter().chain(self.losses.iter().flat_map(|loss| &loss.tags));
         let mut tags: Vec<Sym> = known.filter(|(_, given)| given.is_none()).map(|(tag, _)| *tag).collect();
         let steps = self.steps.get(life.first_step as usize..).unwrap_or_default();
-        for step in steps.iter().take_while(|step| history.noted(step.event).time <= at).filter(|step| step.tag.is_some()) {
+        for step in steps
+            .iter()
+            .take_while(|step| history.noted(step.event).time <= at)
+            .filter(|step| step.tag.is_some())
+        {
             match step.kind {
                 StepKind::Push | StepKind::Replicate if !tags.contains(&step.tag) => tags.push(step.tag),
                 StepKind::TagLost | StepKind::Untag => tags.retain(|tag| *tag != step.tag),
@@ -297,7 +310,10 @@ impl Image {
     }
 
     pub(super) fn step(&mut self, event: EventNo, kind: StepKind, tag: Sym, other: DigestNo, order: Order) {
-        push_one(&mut self.steps, Step { event, tag, other, kind, order, denied: false, missing: false, caller: Caller::Client });
+        push_one(
+            &mut self.steps,
+            Step { event, tag, other, kind, order, denied: false, missing: false, caller: Caller::Client },
+        );
     }
 
     pub(super) fn next_step(&self) -> u32 {

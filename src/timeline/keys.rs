@@ -24,8 +24,14 @@ pub fn key_name(text: &str) -> u64 {
 }
 
 /// The changes of each repository's key, in order of time. `own` and `foreign` are sorted.
-pub fn steps(own: &[Fact], foreign: &[Fact], events: &[Noted], names: &Names) -> Map<RepositoryNo, Vec<KeyStep>> {
-    let changes: Vec<(EventNo, &KeyFact)> = foreign.iter().filter_map(|fact| Some((fact.event, key_fact(&fact.what)?))).collect();
+pub fn steps(
+    own: &[Fact],
+    foreign: &[Fact],
+    events: &[Noted],
+    names: &Names,
+) -> Map<RepositoryNo, Vec<KeyStep>> {
+    let changes: Vec<(EventNo, &KeyFact)> =
+        foreign.iter().filter_map(|fact| Some((fact.event, key_fact(&fact.what)?))).collect();
     let mut steps: Map<RepositoryNo, Vec<KeyStep>> = Map::default();
     if changes.is_empty() {
         return steps;
@@ -35,8 +41,11 @@ pub fn steps(own: &[Fact], foreign: &[Fact], events: &[Noted], names: &Names) ->
     for (repository, key) in &keys {
         users.entry(*key).or_default().push(*repository);
     }
-    let grants: Map<u64, RepositoryNo> =
-        own.iter().filter_map(|fact| Some((key_fact(&fact.what)?.about, fact.repository))).filter(|(grant, _)| *grant != 0).collect();
+    let grants: Map<u64, RepositoryNo> = own
+        .iter()
+        .filter_map(|fact| Some((key_fact(&fact.what)?.about, fact.repository)))
+        .filter(|(grant, _)| *grant != 0)
+        .collect();
     for (event, fact) in changes {
         let KeyFact { key, change, about } = *fact;
         let granted = grants.get(&about).copied().filter(|_| change == KeyChange::GrantEnded);
@@ -60,14 +69,21 @@ fn key_fact(what: &What) -> Option<&KeyFact> {
 }
 
 /// The last known key of each repository.
-fn keys_of(own: &[Fact], changes: &[(EventNo, &KeyFact)], events: &[Noted], names: &Names) -> Map<RepositoryNo, Sym> {
+fn keys_of(
+    own: &[Fact],
+    changes: &[(EventNo, &KeyFact)],
+    events: &[Noted],
+    names: &Names,
+) -> Map<RepositoryNo, Sym> {
     let mut keys: Map<RepositoryNo, Sym> = Map::default();
     let mut granted: Map<RepositoryNo, EventNo> = Map::default();
     for fact in own {
         match &fact.what {
             What::CreateRepository { key, .. } if key.is_some() => {
                 // The grant made for the same repository names the key itself, and may be logged first.
-                let near = |grant: &EventNo| (events[grant.index()].time - events[fact.event.index()].time).abs() < 60_000;
+                let near = |grant: &EventNo| {
+                    (events[grant.index()].time - events[fact.event.index()].time).abs() < 60_000
+                };
                 if !names.text(*key).contains(":alias/") || !granted.get(&fact.repository).is_some_and(near) {
                     keys.insert(fact.repository, behind(*key, fact.event, changes, events, names));
                 }
@@ -87,7 +103,8 @@ fn keys_of(own: &[Fact], changes: &[(EventNo, &KeyFact)], events: &[Noted], name
 fn behind(key: Sym, event: EventNo, changes: &[(EventNo, &KeyFact)], events: &[Noted], names: &Names) -> Sym {
     let alias = key_name(names.text(key));
     let now = events[event.index()].time;
-    let pointed = || changes.iter().filter(|(_, fact)| fact.change == KeyChange::Aliased && fact.about == alias);
+    let pointed =
+        || changes.iter().filter(|(_, fact)| fact.change == KeyChange::Aliased && fact.about == alias);
     let before = pointed().rfind(|(at, _)| events[at.index()].time <= now);
     before.or_else(|| pointed().next()).map_or(key, |(_, fact)| fact.key)
 }

@@ -28,8 +28,10 @@ pub struct Work<'m> {
 
 impl Materials {
     pub fn work(&self, history: &History) -> Work<'_> {
-        let (happenings, mut parts) = by_repository(&self.own, &self.mentions, history.events(), history.names());
-        let admitted: HashSet<_> = history.repositories().iter().map(|repository| repository.repository).collect();
+        let (happenings, mut parts) =
+            by_repository(&self.own, &self.mentions, history.events(), history.names());
+        let admitted: HashSet<_> =
+            history.repositories().iter().map(|repository| repository.repository).collect();
         parts.retain(|part| admitted.contains(&part.repository));
         Work { happenings, parts }
     }
@@ -44,8 +46,9 @@ impl Work<'_> {
         self.parts.is_empty()
     }
 
-    /// The layers of each image of the repository of that number, with the config: a short name and a size in bytes, 0 where no
-    /// manifest tells it. An index has none of its own. Images without a manifest in the evidence are not among them.
+    /// The layers of each image of the repository of that number, with the config: a short name and a size in
+    /// bytes, 0 where no manifest tells it. An index has none of its own. Images without a manifest in the
+    /// evidence are not among them.
     pub fn layers(&self, number: usize) -> HashMap<DigestNo, Vec<(u64, u64)>> {
         let mut known = HashMap::new();
         for happening in &self.happenings[self.parts[number].happenings.clone()] {
@@ -58,7 +61,10 @@ impl Work<'_> {
             if manifest.is_index {
                 known.insert(digest, Vec::new());
             } else if !manifest.layers.is_empty() && manifest.layers.len() == manifest.sizes.len() {
-                known.insert(digest, manifest.layers.iter().copied().zip(manifest.sizes.iter().copied()).collect());
+                known.insert(
+                    digest,
+                    manifest.layers.iter().copied().zip(manifest.sizes.iter().copied()).collect(),
+                );
             }
         }
         known
@@ -78,7 +84,14 @@ impl Work<'_> {
         let part = &self.parts[number];
         let happenings = &self.happenings[part.happenings.clone()];
         let simulated = Some(Simulation { scenario, end });
-        let played = replay(part.repository, happenings, history.events(), history.names(), history.registries(), simulated);
+        let played = replay(
+            part.repository,
+            happenings,
+            history.events(),
+            history.names(),
+            history.registries(),
+            simulated,
+        );
         sorted(played, history.names())
     }
 }

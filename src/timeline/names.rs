@@ -150,18 +150,25 @@ impl Names {
     }
 
     pub fn repository(&mut self, registry_id: &str, region: &str, name: &str) -> RepositoryNo {
-        let key = RepositoryKey { registry_id: self.string(registry_id), region: self.string(region), name: self.string(name) };
+        let key = RepositoryKey {
+            registry_id: self.string(registry_id),
+            region: self.string(region),
+            name: self.string(name),
+        };
         RepositoryNo::from_index(self.repositories.insert_full(key).0)
     }
 
     pub fn optional_repository(&mut self, repository: Option<&RepositoryRef<'_>>) -> RepositoryNo {
-        repository.map_or(RepositoryNo::NONE, |found| self.repository(&found.registry_id, &found.region, &found.name))
+        repository.map_or(RepositoryNo::NONE, |found| {
+            self.repository(&found.registry_id, &found.region, &found.name)
+        })
     }
 
     /// The number of a policy; its text is parsed when it is first met.
     pub fn policy(&mut self, text: &str, wording: Wording) -> PolicyNo {
         let key = (self.string(text), wording);
-        let read = || if wording == Wording::Stated { Policy::from_rules(text) } else { Policy::from_text(text) };
+        let read =
+            || if wording == Wording::Stated { Policy::from_rules(text) } else { Policy::from_text(text) };
         let index = self.policies.get_index_of(&key).unwrap_or_else(|| {
             self.text_bytes += POLICY_TEXTS * text.len() as u64 + POLICY_BYTES_MIN;
             self.policies.insert_full(key, Arc::new(read())).0
@@ -223,13 +230,18 @@ impl Names {
 
     pub fn repository_of(&self, number: RepositoryNo) -> Repository {
         let text = |sym: Sym| LogText::from(self.text(sym));
-        let key = self.repository_key(number).unwrap_or(RepositoryKey { registry_id: Sym::NONE, region: Sym::NONE, name: Sym::NONE });
+        let key = self.repository_key(number).unwrap_or(RepositoryKey {
+            registry_id: Sym::NONE,
+            region: Sym::NONE,
+            name: Sym::NONE,
+        });
         Repository { registry_id: text(key.registry_id), region: text(key.region), name: text(key.name) }
     }
 
     /// Registry, region and name, for sorting repositories.
     pub fn repository_texts(&self, number: RepositoryNo) -> Option<[&str; 3]> {
-        self.repository_key(number).map(|key| [key.registry_id, key.region, key.name].map(|sym| self.text(sym)))
+        self.repository_key(number)
+            .map(|key| [key.registry_id, key.region, key.name].map(|sym| self.text(sym)))
     }
 
     /// How many strings there are.
@@ -262,8 +274,20 @@ impl Names {
         own_strings.reserve(other_strings);
         own_digests.reserve(other.digests.len());
         let (strings, digests): (Vec<Sym>, _) = rayon::join(
-            || other.strings.into_iter().map(|text| Sym::from_index(own_strings.insert_full(text).0)).collect(),
-            || other.digests.into_iter().map(|digest| DigestNo::from_index(own_digests.insert_full(digest).0)).collect(),
+            || {
+                other
+                    .strings
+                    .into_iter()
+                    .map(|text| Sym::from_index(own_strings.insert_full(text).0))
+                    .collect()
+            },
+            || {
+                other
+                    .digests
+                    .into_iter()
+                    .map(|digest| DigestNo::from_index(own_digests.insert_full(digest).0))
+                    .collect()
+            },
         );
         let new = other_strings.min(self.strings.len() - strings_before) as u64;
         self.text_bytes += (other.text_bytes * new).checked_div(other_strings as u64).unwrap_or(0);
@@ -272,7 +296,11 @@ impl Names {
             region: key.region.translated(&strings),
             name: key.name.translated(&strings),
         };
-        let repositories = other.repositories.iter().map(|key| RepositoryNo::from_index(self.repositories.insert_full(translate(key)).0)).collect();
+        let repositories = other
+            .repositories
+            .iter()
+            .map(|key| RepositoryNo::from_index(self.repositories.insert_full(translate(key)).0))
+            .collect();
         let read = |((text, wording), policy)| {
             let text: Sym = text;
             let own = self.policies.entry((text.translated(&strings), wording));

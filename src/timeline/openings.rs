@@ -21,10 +21,20 @@ pub(super) fn match_openings(state: &mut RepositoryHistory, begins: i64, events:
     if state.openings.is_empty() {
         return;
     }
-    let orphans: Vec<(usize, usize)> = state.images.iter().enumerate().flat_map(|(at, image)| orphaned(at, image, state)).collect();
+    let orphans: Vec<(usize, usize)> =
+        state.images.iter().enumerate().flat_map(|(at, image)| orphaned(at, image, state)).collect();
     let fitting: Vec<Vec<usize>> = orphans
         .iter()
-        .map(|&(at, loss)| fitting_openings(&state.images[at], &state.images[at].losses[loss], state, begins, events, strings))
+        .map(|&(at, loss)| {
+            fitting_openings(
+                &state.images[at],
+                &state.images[at].losses[loss],
+                state,
+                begins,
+                events,
+                strings,
+            )
+        })
         .collect();
     for (orphan, openings) in orphans.iter().zip(&fitting) {
         let [opening] = openings[..] else { continue };
@@ -43,21 +53,44 @@ fn orphaned(at: usize, image: &Image, state: &RepositoryHistory) -> Vec<(usize, 
     let held = |loss: &Loss| steps_of(image, loss).iter().any(|step| step.kind == StepKind::ExpireFailed);
     let unexplained = |loss: &Loss| {
         let untagged = loss.run.as_ref().is_some_and(|run| run.tags.is_empty());
-        loss.end == End::Expired && loss.open_start && loss.displaced.is_none() && loss.untagged_by.is_none() && untagged && !held(loss)
+        loss.end == End::Expired
+            && loss.open_start
+            && loss.displaced.is_none()
+            && loss.untagged_by.is_none()
+            && untagged
+            && !held(loss)
     };
     if state.parents.contains_key(&image.digest) {
         return Vec::new();
     }
-    image.losses.iter().enumerate().filter(|(_, loss)| unexplained(loss)).map(|(index, _)| (at, index)).collect()
+    image
+        .losses
+        .iter()
+        .enumerate()
+        .filter(|(_, loss)| unexplained(loss))
+        .map(|(index, _)| (at, index))
+        .collect()
 }
 
-fn fitting_openings(image: &Image, loss: &Loss, state: &RepositoryHistory, begins: i64, events: &[Noted], strings: &Names) -> Vec<usize> {
+fn fitting_openings(
+    image: &Image,
+    loss: &Loss,
+    state: &RepositoryHistory,
+    begins: i64,
+    events: &[Noted],
+    strings: &Names,
+) -> Vec<usize> {
     let life = steps_of(image, loss);
     let named = named_under(life);
     let time = |step: &Step| events[step.event.index()].time;
     // While the image was archived no rule looked at it, tagged or not.
-    let restored = life.iter().filter(|step| step.kind == StepKind::Restore).map(time).max().unwrap_or(i64::MIN);
-    let age = loss.run.as_ref().and_then(|run| age_in_days(run, strings)).map(|days| days.saturating_mul(DAY_MILLIS));
+    let restored =
+        life.iter().filter(|step| step.kind == StepKind::Restore).map(time).max().unwrap_or(i64::MIN);
+    let age = loss
+        .run
+        .as_ref()
+        .and_then(|run| age_in_days(run, strings))
+        .map(|days| days.saturating_mul(DAY_MILLIS));
     let past = Past { runs: &state.runs, begins, events, restored, age, had_a_name: !named.is_empty() };
     let untagged = seen_untagged(loss, life, events);
     let fits = |opening: &Opening| {
@@ -120,9 +153,14 @@ fn had_a_tag(loss: &Loss, at: i64, past: &Past<'_>) -> bool {
         })
     };
     let day_before = loss.at - RUN_MILLIS;
-    let taken_at_last =
-        |old_enough: i64| past.had_a_name && old_enough.max(past.restored) < day_before && day_before <= at && past.begins <= day_before;
-    let shown_by_age = |age: i64| left_alone(pushed.saturating_add(age)) || taken_at_last(pushed.saturating_add(age));
+    let taken_at_last = |old_enough: i64| {
+        past.had_a_name
+            && old_enough.max(past.restored) < day_before
+            && day_before <= at
+            && past.begins <= day_before
+    };
+    let shown_by_age =
+        |age: i64| left_alone(pushed.saturating_add(age)) || taken_at_last(pushed.saturating_add(age));
     at - pushed <= SOON_MILLIS || past.age.is_some_and(shown_by_age)
 }
 
@@ -134,7 +172,9 @@ fn age_in_days(run: &RunFacts, strings: &Names) -> Option<i64> {
 
 /// Tags under which tasks named this digest (`repo:tag@sha256:…`).
 fn named_under(life: &[Step]) -> Vec<Sym> {
-    let names = |step: &&Step| matches!(step.kind, StepKind::Referenced | StepKind::TaskStopped) && step.tag.is_some();
+    let names = |step: &&Step| {
+        matches!(step.kind, StepKind::Referenced | StepKind::TaskStopped) && step.tag.is_some()
+    };
     life.iter().filter(names).map(|step| step.tag).collect()
 }
 
@@ -143,8 +183,10 @@ fn had_before(state: &mut RepositoryHistory, at: usize, opening: Opening, events
     let (digest, pushed_at) = (state.images[at].digest, state.images[at].pushed_at);
     let Some(life) = state.tag_lives.get_mut(&opening.tag) else { return };
     let Some(place) = life.spans.iter().position(|span| span.since == opening.event) else { return };
-    let mut span = TagSpan::new(digest, EventNo::NONE, i64::MIN, pushed_at, opening.order.max(Order::Inferred));
-    (span.until, span.end, span.ended_by, span.moved_to) = (opening.at, Some(TagEnd::Moved), opening.event, opening.digest);
+    let mut span =
+        TagSpan::new(digest, EventNo::NONE, i64::MIN, pushed_at, opening.order.max(Order::Inferred));
+    (span.until, span.end, span.ended_by, span.moved_to) =
+        (opening.at, Some(TagEnd::Moved), opening.event, opening.digest);
     life.spans.insert(place, span);
     // What asked for it until then was answered, from when the image came on.
     let before = |event: EventNo| pushed_at.is_some_and(|pushed| events[event.index()].time < pushed);
@@ -152,7 +194,11 @@ fn had_before(state: &mut RepositoryHistory, at: usize, opening: Opening, events
 }
 
 fn displace(image: &mut Image, loss: usize, opening: Opening, events: &[Noted]) {
-    let at = image.steps.iter().position(|step| events[step.event.index()].time > opening.at).unwrap_or(image.steps.len());
+    let at = image
+        .steps
+        .iter()
+        .position(|step| events[step.event.index()].time > opening.at)
+        .unwrap_or(image.steps.len());
     let lost = Step {
         event: opening.event,
         tag: opening.tag,

@@ -30,7 +30,8 @@ pub fn arrange(
     state: &mut RepositoryHistory,
     evidence: &mut Option<Evidence>,
 ) -> Vec<(usize, Order)> {
-    let pushes: Vec<(usize, Named)> = group.clone().filter_map(|index| Some((index, pushed(&happenings[index])?))).collect();
+    let pushes: Vec<(usize, Named)> =
+        group.clone().filter_map(|index| Some((index, pushed(&happenings[index])?))).collect();
     let mut ranked: Vec<(u32, usize, Order)> = Vec::with_capacity(group.len());
     for index in group.clone() {
         let (rank, order) = rank(&happenings[index], &pushes, state);
@@ -39,7 +40,8 @@ pub fn arrange(
     for tag in contested(&pushes) {
         let evidence = evidence.get_or_insert_with(|| Evidence::collect(happenings));
         let (sequence, proof) = contest(tag, &pushes, happenings, group.end, state, evidence);
-        for &(index, _) in sequence.iter().filter(|(_, order)| *order == Order::Inferred && !proof.is_empty()) {
+        for &(index, _) in sequence.iter().filter(|(_, order)| *order == Order::Inferred && !proof.is_empty())
+        {
             state.settled.entry(happenings[index].event()).or_default().extend(&proof);
         }
         for (place, (index, order)) in sequence.into_iter().enumerate() {
@@ -76,7 +78,9 @@ fn rank(happening: &Happening<'_>, pushes: &[(usize, Named)], state: &Repository
         Happening::Mention(mention) => return (RANK_USE, order_of_use(mention.image, pushes, state)),
     };
     let rank = match &fact.what {
-        What::DeleteRepository if state.logged && state.deleted_by.is_none() && pushes.is_empty() => RANK_DELETE_FIRST,
+        What::DeleteRepository if state.logged && state.deleted_by.is_none() && pushes.is_empty() => {
+            RANK_DELETE_FIRST
+        }
         What::DeleteRepository => RANK_DELETE_REPOSITORY,
         What::CreateRepository { .. } => RANK_CREATE,
         What::Push { manifest: Some(manifest), .. } if manifest.is_index => RANK_PUSH_INDEX,
@@ -84,7 +88,9 @@ fn rank(happening: &Happening<'_>, pushes: &[(usize, Named)], state: &Repository
         What::PushFailed { .. } => RANK_REFUSED,
         What::Pull { image, .. } => return (RANK_USE, order_of_use(*image, pushes, state)),
         What::PullLayer { .. } => RANK_LAYER,
-        What::Delete(_) | What::Run(_) | What::Archive { .. } | What::Restored { .. } => return rank_removal(&fact.what, pushes, state),
+        What::Delete(_) | What::Run(_) | What::Archive { .. } | What::Restored { .. } => {
+            return rank_removal(&fact.what, pushes, state);
+        }
         _ => RANK_SETTING,
     };
     (rank, Order::Observed)
@@ -103,11 +109,25 @@ fn order_of_use(image: Named, pushes: &[(usize, Named)], state: &RepositoryHisto
 fn rank_removal(what: &What, pushes: &[(usize, Named)], state: &RepositoryHistory) -> (u32, Order) {
     let told: Vec<bool> = match what {
         What::Delete(deleted) => {
-            let tags =
-                |digest| deleted.removed.iter().filter(move |(image, _)| image.digest == digest).map(|(image, _)| image.tag).collect::<Vec<Sym>>();
-            deleted.removed.iter().filter_map(|(image, _)| is_before_pushes(image.digest, &tags(image.digest), pushes, state)).collect()
+            let tags = |digest| {
+                deleted
+                    .removed
+                    .iter()
+                    .filter(move |(image, _)| image.digest == digest)
+                    .map(|(image, _)| image.tag)
+                    .collect::<Vec<Sym>>()
+            };
+            deleted
+                .removed
+                .iter()
+                .filter_map(|(image, _)| is_before_pushes(image.digest, &tags(image.digest), pushes, state))
+                .collect()
         }
-        What::Run(run) => run.images.iter().filter_map(|image| is_before_pushes(image.digest, &image.tags, pushes, state)).collect(),
+        What::Run(run) => run
+            .images
+            .iter()
+            .filter_map(|image| is_before_pushes(image.digest, &image.tags, pushes, state))
+            .collect(),
         _ => Vec::new(),
     };
     match (told.contains(&true), told.is_empty()) {
@@ -118,12 +138,22 @@ fn rank_removal(what: &What, pushes: &[(usize, Named)], state: &RepositoryHistor
 }
 
 /// `None`: no push of the second concerns the image. `tags` are those that the removal lists on it.
-fn is_before_pushes(digest: DigestNo, tags: &[Sym], pushes: &[(usize, Named)], state: &RepositoryHistory) -> Option<bool> {
+fn is_before_pushes(
+    digest: DigestNo,
+    tags: &[Sym],
+    pushes: &[(usize, Named)],
+    state: &RepositoryHistory,
+) -> Option<bool> {
     let image = state.image(digest).filter(|image| image.is_alive());
     let had = |tag: Sym| image.is_some_and(|image| image.has_tag(tag));
-    let own: Vec<Sym> = pushes.iter().filter(|(_, push)| push.digest == digest).map(|(_, push)| push.tag).collect();
+    let own: Vec<Sym> =
+        pushes.iter().filter(|(_, push)| push.digest == digest).map(|(_, push)| push.tag).collect();
     let given = own.iter().any(|tag| tag.is_some() && tags.contains(tag) && !had(*tag));
-    let taken = |tag: Sym| tag.is_some() && !own.contains(&tag) && pushes.iter().any(|(_, push)| push.tag == tag && push.digest != digest);
+    let taken = |tag: Sym| {
+        tag.is_some()
+            && !own.contains(&tag)
+            && pushes.iter().any(|(_, push)| push.tag == tag && push.digest != digest)
+    };
     if given || (image.is_none() && !own.is_empty()) {
         return Some(false);
     }
@@ -179,16 +209,26 @@ fn contest(
         proof.push(event);
         Some(won)
     };
-    let said: Vec<(DigestNo, Option<bool>)> =
-        candidates.iter().map(|&digest| (digest, told(digest).or_else(|| child_first(digest, pushes, &of_tag, happenings, state)))).collect();
-    let proven: Vec<DigestNo> = said.iter().filter(|(_, won)| *won == Some(true)).map(|(digest, _)| *digest).collect();
-    let possible: Vec<DigestNo> =
-        if proven.is_empty() { said.iter().filter(|(_, won)| won.is_none()).map(|(digest, _)| *digest).collect() } else { proven };
+    let said: Vec<(DigestNo, Option<bool>)> = candidates
+        .iter()
+        .map(|&digest| {
+            (digest, told(digest).or_else(|| child_first(digest, pushes, &of_tag, happenings, state)))
+        })
+        .collect();
+    let proven: Vec<DigestNo> =
+        said.iter().filter(|(_, won)| *won == Some(true)).map(|(digest, _)| *digest).collect();
+    let possible: Vec<DigestNo> = if proven.is_empty() {
+        said.iter().filter(|(_, won)| won.is_none()).map(|(digest, _)| *digest).collect()
+    } else {
+        proven
+    };
     // Pushes that cannot have won come first, even if several candidates remain.
-    let can_win = |index: &usize| of_tag.iter().any(|(other, push)| other == index && possible.contains(&push.digest));
+    let can_win =
+        |index: &usize| of_tag.iter().any(|(other, push)| other == index && possible.contains(&push.digest));
     let (last, first): (Vec<usize>, Vec<usize>) = of_tag.iter().map(|(index, _)| *index).partition(can_win);
     let order = |known: bool| if known { Order::Inferred } else { Order::Ambiguous };
-    let (of_last, of_first) = (order(possible.len() == 1), order(possible.len() == 1 && candidates.len() == 2));
+    let (of_last, of_first) =
+        (order(possible.len() == 1), order(possible.len() == 1 && candidates.len() == 2));
     let first = first.into_iter().map(|index| (index, of_first));
     (first.chain(last.into_iter().map(|index| (index, of_last))).collect(), proof)
 }
@@ -205,7 +245,9 @@ fn child_first(
     let single = pushes.iter().filter(|(_, push)| push.digest == digest).count() == 1;
     let new = !state.image(digest).is_some_and(super::image::Image::is_alive);
     let lists = |index: usize| match &happenings[index] {
-        Happening::Fact(Fact { what: What::Push { manifest: Some(manifest), .. }, .. }) => manifest.children.contains(&digest),
+        Happening::Fact(Fact { what: What::Push { manifest: Some(manifest), .. }, .. }) => {
+            manifest.children.contains(&digest)
+        }
         _ => false,
     };
     (single && new && of_tag.iter().any(|(index, _)| lists(*index))).then_some(false)
@@ -225,7 +267,11 @@ impl Evidence {
                         evidence.tell(image.digest, index);
                     }
                 }
-                What::Run(run) => run.images.iter().chain(&run.failures).for_each(|image| evidence.tell(image.digest, index)),
+                What::Run(run) => run
+                    .images
+                    .iter()
+                    .chain(&run.failures)
+                    .for_each(|image| evidence.tell(image.digest, index)),
                 What::DeleteRepository | What::CreateRepository { .. } => evidence.ends.push(index),
                 _ => {}
             }
@@ -247,8 +293,16 @@ impl Evidence {
 
     /// Whether events from `from` on show that `digest` had `tag` after the contested second, and which
     /// event shows it; `None` if nothing does.
-    fn won(&self, digest: DigestNo, tag: Sym, from: usize, happenings: &[Happening<'_>]) -> Option<(bool, EventNo)> {
-        let next = |list: &[usize]| list[list.partition_point(|index| *index < from)..].first().copied().unwrap_or(usize::MAX);
+    fn won(
+        &self,
+        digest: DigestNo,
+        tag: Sym,
+        from: usize,
+        happenings: &[Happening<'_>],
+    ) -> Option<(bool, EventNo)> {
+        let next = |list: &[usize]| {
+            list[list.partition_point(|index| *index < from)..].first().copied().unwrap_or(usize::MAX)
+        };
         let touched = self.by_tag.get(&tag).map_or(usize::MAX, |list| next(list));
         // A delete of the tag still shows which image had it; a push does not.
         let end = touched.min(next(&self.ends));
@@ -265,8 +319,17 @@ impl Evidence {
 fn says(what: &What, digest: DigestNo, tag: Sym) -> Option<bool> {
     match what {
         What::PushFailed { proves, .. } => (proves.digest == digest && proves.tag == tag).then_some(true),
-        What::Delete(deleted) => deleted.removed.iter().any(|(image, _)| image.digest == digest && image.tag == tag).then_some(true),
-        What::Run(run) => run.images.iter().chain(&run.failures).find(|image| image.digest == digest).and_then(|image| listed(image, tag)),
+        What::Delete(deleted) => deleted
+            .removed
+            .iter()
+            .any(|(image, _)| image.digest == digest && image.tag == tag)
+            .then_some(true),
+        What::Run(run) => run
+            .images
+            .iter()
+            .chain(&run.failures)
+            .find(|image| image.digest == digest)
+            .and_then(|image| listed(image, tag)),
         _ => None,
     }
 }

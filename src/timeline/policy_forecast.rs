@@ -8,7 +8,9 @@ use super::names::EventNo;
 use super::policy::{KnownFrom, PolicyInForce};
 use super::replay::RepositoryHistory;
 use crate::model::{Caller, Digest, ImageState, StepKind, StorageClass};
-use crate::policy::{Clock, Count, CurrentImage, Policy, Rule, RuleForecast, Seen, Tags, forecast, records_pull};
+use crate::policy::{
+    Clock, Count, CurrentImage, Policy, Rule, RuleForecast, Seen, Tags, forecast, records_pull,
+};
 
 /// Indexes within indexes are followed to this depth.
 const NESTED_MAX: usize = 8;
@@ -56,8 +58,14 @@ impl RepositoryForecast {
             // A run or a snapshot states a policy that was in force already, nobody knows since when.
             KnownFrom::Run | KnownFrom::Snapshot => i64::MIN,
         };
-        let there: Vec<(usize, StorageClass)> = repository.images.iter().enumerate().filter_map(|(at, image)| Some((at, class(image)?))).collect();
-        let tags: Vec<Vec<&str>> = there.iter().map(|(at, _)| tags(history, &repository.images[*at])).collect();
+        let there: Vec<(usize, StorageClass)> = repository
+            .images
+            .iter()
+            .enumerate()
+            .filter_map(|(at, image)| Some((at, class(image)?)))
+            .collect();
+        let tags: Vec<Vec<&str>> =
+            there.iter().map(|(at, _)| tags(history, &repository.images[*at])).collect();
         let mut unclear_pulls = Vec::new();
         let joined: Vec<CurrentImage<'_, Digest>> = there
             .iter()
@@ -66,7 +74,8 @@ impl RepositoryForecast {
                 let image = &repository.images[*at];
                 let seen = seen(history, repository, image, *class, tags);
                 let rule = policy.governing(&seen).and_then(|index| policy.rules().get(index));
-                let since = since.max(rule.map_or(i64::MIN, |rule| belongs_since(history, image, &policy, rule)));
+                let since =
+                    since.max(rule.map_or(i64::MIN, |rule| belongs_since(history, image, &policy, rule)));
                 unclear_pulls.push(unclear(history, image, rule, &seen));
                 CurrentImage { key: history.digest_or_zero(image.digest), seen, since }
             })
@@ -76,7 +85,9 @@ impl RepositoryForecast {
             there.iter().zip(&joined).zip(forecast(&policy, &joined)).zip(unclear_pulls)
         {
             // An image is not eligible before it exists.
-            let eligible_at = eligible_at.map(|eligible| eligible.max(joined.seen.there_at)).filter(|eligible| *eligible < i64::MAX);
+            let eligible_at = eligible_at
+                .map(|eligible| eligible.max(joined.seen.there_at))
+                .filter(|eligible| *eligible < i64::MAX);
             images[*at] = Some(ImageForecast { rule, eligible_at, survives, unclear, subject: None });
         }
         let mut repository_forecast = Self { in_force, policy, images };
@@ -97,10 +108,14 @@ impl RepositoryForecast {
         }
         let own = self.images.clone();
         for (at, image) in repository.images.iter().enumerate() {
-            let Some(subject) = image.subject.some().and_then(|subject| repository.by_digest.get(&subject).copied()) else { continue };
-            let Some(Some(going)) =
-                own.get(subject).copied().filter(|image_forecast| image_forecast.is_some_and(|image_forecast| image_forecast.eligible_at.is_some()))
+            let Some(subject) =
+                image.subject.some().and_then(|subject| repository.by_digest.get(&subject).copied())
             else {
+                continue;
+            };
+            let Some(Some(going)) = own.get(subject).copied().filter(|image_forecast| {
+                image_forecast.is_some_and(|image_forecast| image_forecast.eligible_at.is_some())
+            }) else {
                 continue;
             };
             if let Some(image_forecast) = &mut self.images[at]
@@ -124,12 +139,20 @@ impl RepositoryForecast {
 }
 
 /// When neither its rule nor an index keeps the image any more. `known` holds the results so far.
-fn free_at(at: usize, repository: &RepositoryHistory, own: &[Option<ImageForecast>], known: &mut [Option<Option<i64>>], depth: usize) -> Option<i64> {
+fn free_at(
+    at: usize,
+    repository: &RepositoryHistory,
+    own: &[Option<ImageForecast>],
+    known: &mut [Option<Option<i64>>],
+    depth: usize,
+) -> Option<i64> {
     if let Some(known) = known[at] {
         return known;
     }
     let image = &repository.images[at];
-    let mut free = own[at].and_then(|image_forecast| image_forecast.eligible_at).filter(|_| !repository.is_held_unseen(image));
+    let mut free = own[at]
+        .and_then(|image_forecast| image_forecast.eligible_at)
+        .filter(|_| !repository.is_held_unseen(image));
     for parent in repository.holders(image.digest) {
         let parent = if depth == 0 { None } else { free_at(parent, repository, own, known, depth - 1) };
         free = free.zip(parent).map(|(free, parent)| free.max(parent));
@@ -155,14 +178,22 @@ fn life(image: &Image) -> &[Step] {
     image.steps.get(image.life_start as usize..).unwrap_or_default()
 }
 
-fn seen<'t>(history: &History, repository: &RepositoryHistory, image: &Image, class: StorageClass, tags: &'t [&'t str]) -> Seen<'t> {
+fn seen<'t>(
+    history: &History,
+    repository: &RepositoryHistory,
+    image: &Image,
+    class: StorageClass,
+    tags: &'t [&'t str],
+) -> Seen<'t> {
     let time = |step: &Step| history.time(step.event).millis();
     Seen {
         tags,
         class,
         pushed_at: image.pushed_at,
         there_at: image.pushed_at.or_else(|| life(image).first().map(time)).unwrap_or(i64::MAX),
-        pulled_at: pulled_at(history, image, |caller| caller.is_recorded() == Some(true)).map(|(at, _)| at).max(image.pull_shown),
+        pulled_at: pulled_at(history, image, |caller| caller.is_recorded() == Some(true))
+            .map(|(at, _)| at)
+            .max(image.pull_shown),
         restored_at: restored_at(history, image),
         archived_at: image.gone_at.filter(|_| class == StorageClass::Archive),
         held: repository.is_held(image.digest),
@@ -191,9 +222,17 @@ fn unclear(history: &History, image: &Image, rule: Option<&Rule>, seen: &Seen<'_
 }
 
 fn restored_at(history: &History, image: &Image) -> Option<i64> {
-    let step = life(image).iter().rev().find(|step| step.kind == StepKind::Restore).map(|step| history.time(step.event).millis());
+    let step = life(image)
+        .iter()
+        .rev()
+        .find(|step| step.kind == StepKind::Restore)
+        .map(|step| history.time(step.event).millis());
     // A push, too, takes an image out of the archive.
-    let ended = image.losses.iter().rev().find(|loss| loss.end == End::Archived && loss.first_step == image.life_start);
+    let ended = image
+        .losses
+        .iter()
+        .rev()
+        .find(|loss| loss.end == End::Archived && loss.first_step == image.life_start);
     step.max(ended.and_then(|loss| loss.back_at))
 }
 
@@ -208,13 +247,18 @@ fn belongs_since(history: &History, image: &Image, policy: &Policy, rule: &Rule)
                 let fitting = image.tags.iter().filter(|(tag, _)| alone.speaks_of(history.text(*tag)));
                 fitting.map(|(_, event)| given(*event)).min().unwrap_or(i64::MIN)
             };
-            let prefix = |prefix: &String| since(Tags::Tagged { prefixes: vec![prefix.clone()], patterns: Vec::new() });
-            let pattern = |pattern: &String| since(Tags::Tagged { prefixes: Vec::new(), patterns: vec![pattern.clone()] });
+            let prefix = |prefix: &String| {
+                since(Tags::Tagged { prefixes: vec![prefix.clone()], patterns: Vec::new() })
+            };
+            let pattern = |pattern: &String| {
+                since(Tags::Tagged { prefixes: Vec::new(), patterns: vec![pattern.clone()] })
+            };
             prefixes.iter().map(prefix).chain(patterns.iter().map(pattern)).max().unwrap_or(i64::MIN)
         }
         Tags::Any | Tags::Unknown => i64::MIN,
     };
-    let above = policy.rules().iter().filter(|other| other.priority < rule.priority && other.class == rule.class);
+    let above =
+        policy.rules().iter().filter(|other| other.priority < rule.priority && other.class == rule.class);
     let protecting: Vec<&Tags> = above.map(|other| &other.tags).collect();
     let lost = life(image).iter().rev().find(|step| {
         let taken = matches!(step.kind, StepKind::TagLost | StepKind::Untag) && step.tag.is_some();

@@ -30,7 +30,12 @@ pub enum Because {
 const NESTED_MAX: usize = 4;
 
 /// Adds the ends that no event shows.
-pub(super) fn presume(repositories: &mut [RepositoryHistory], registries: &Registries, events: &[Noted], names: &Names) {
+pub(super) fn presume(
+    repositories: &mut [RepositoryHistory],
+    registries: &Registries,
+    events: &[Noted],
+    names: &Names,
+) {
     if registries.deletes_any_copies() {
         for removal in removals(repositories, registries, events, names) {
             removal.apply(&mut repositories[removal.repository], events);
@@ -40,7 +45,9 @@ pub(super) fn presume(repositories: &mut [RepositoryHistory], registries: &Regis
         }
         listed::explain_copies(repositories, registries, events, names);
     }
-    for (number, repository) in repositories.iter_mut().enumerate().filter(|(_, repository)| !repository.artifacts.is_empty()) {
+    for (number, repository) in
+        repositories.iter_mut().enumerate().filter(|(_, repository)| !repository.artifacts.is_empty())
+    {
         for _ in 0..NESTED_MAX {
             let explained = listed::explain_artifacts(repository, number, events);
             let ends = artifacts(repository, events);
@@ -63,27 +70,45 @@ struct Removal {
 }
 
 /// Tags of copies that a call removed at their sources, while the source images stayed.
-fn removals(repositories: &[RepositoryHistory], registries: &Registries, events: &[Noted], names: &Names) -> Vec<Removal> {
+fn removals(
+    repositories: &[RepositoryHistory],
+    registries: &Registries,
+    events: &[Noted],
+    names: &Names,
+) -> Vec<Removal> {
     let places = places(repositories, names);
     let mut found = Vec::new();
     for source in repositories {
         let Some(name) = names.repository_key(source.repository).map(|key| key.name) else { continue };
         let taken = |image: &Image, step: &Step| {
-            step.kind == StepKind::Untag && step.tag.is_some() && !image.losses.iter().any(|loss| loss.event == step.event)
+            step.kind == StepKind::Untag
+                && step.tag.is_some()
+                && !image.losses.iter().any(|loss| loss.event == step.event)
         };
-        for (image, step) in
-            source.images.iter().flat_map(|image| image.steps.iter().filter(move |step| taken(image, step)).map(move |step| (image, step)))
-        {
+        for (image, step) in source.images.iter().flat_map(|image| {
+            image.steps.iter().filter(move |step| taken(image, step)).map(move |step| (image, step))
+        }) {
             let at = events[step.event.index()].time;
-            let destinations = registries.deletes_copies(source.repository, at, names).map(|(_, places)| places).unwrap_or_default();
+            let destinations = registries
+                .deletes_copies(source.repository, at, names)
+                .map(|(_, places)| places)
+                .unwrap_or_default();
             for (registry, region) in destinations {
                 let Some(&number) = places.get(&(registry, region, name)) else { continue };
                 let Some(&copy) = repositories[number].by_digest.get(&image.digest) else { continue };
-                let before = |given: EventNo| given.some().is_none_or(|given| events[given.index()].time <= at);
+                let before =
+                    |given: EventNo| given.some().is_none_or(|given| events[given.index()].time <= at);
                 let tags = &repositories[number].images[copy].tags;
-                let had = tags.len() > 1 && tags.iter().any(|(tag, given)| *tag == step.tag && before(*given));
+                let had =
+                    tags.len() > 1 && tags.iter().any(|(tag, given)| *tag == step.tag && before(*given));
                 if had && repositories[number].repository != source.repository {
-                    found.push(Removal { repository: number, image: copy, tag: step.tag, call: step.event, at });
+                    found.push(Removal {
+                        repository: number,
+                        image: copy,
+                        tag: step.tag,
+                        call: step.event,
+                        at,
+                    });
                 }
             }
         }
@@ -100,8 +125,12 @@ impl Removal {
         let life = repository.tag_lives.entry(self.tag).or_default();
         life.close(image.digest, self.at, self.call, TagEnd::Removed, DigestNo::NONE);
         recount(life, self.tag, image, events);
-        let asks =
-            |step: &&Step| step.tag == self.tag && step.kind == StepKind::Pull && step.caller.needs() && events[step.event.index()].time > self.at;
+        let asks = |step: &&Step| {
+            step.tag == self.tag
+                && step.kind == StepKind::Pull
+                && step.caller.needs()
+                && events[step.event.index()].time > self.at
+        };
         for step in image.steps.iter().filter(asks) {
             life.ask(Ask { event: step.event, kind: AskKind::Pull, by: Sym::NONE, in_vain: true });
         }
@@ -114,7 +143,12 @@ fn recount(life: &mut TagLife, tag: Sym, image: &Image, events: &[Noted]) {
     let time = |event: EventNo| events[event.index()].time;
     let counts = |step: &&Step| step.kind == StepKind::Pull && step.tag == tag && step.caller.needs();
     let (from, until) = (span.from, span.until);
-    let mut pulls = image.steps.iter().filter(counts).map(|step| step.event).filter(|event| (from..=until).contains(&time(*event)));
+    let mut pulls = image
+        .steps
+        .iter()
+        .filter(counts)
+        .map(|step| step.event)
+        .filter(|event| (from..=until).contains(&time(*event)));
     span.first_pull = pulls.next().unwrap_or(EventNo::NONE);
     let (rest, last) = pulls.fold((0, span.first_pull), |(count, _), event| (count + 1, event));
     (span.pulls, span.last_pull) = (rest + u32::from(span.first_pull.is_some()), last);
@@ -122,26 +156,49 @@ fn recount(life: &mut TagLife, tag: Sym, image: &Image, events: &[Noted]) {
 
 /// The index of each repository, by registry, region and name.
 fn places(repositories: &[RepositoryHistory], names: &Names) -> Map<(Sym, Sym, Sym), usize> {
-    let keys = repositories.iter().enumerate().map(|(number, repository)| (number, names.repository_key(repository.repository)));
-    keys.filter_map(|(number, key)| key.map(|key| ((key.registry_id, key.region, key.name), number))).collect()
+    let keys = repositories
+        .iter()
+        .enumerate()
+        .map(|(number, repository)| (number, names.repository_key(repository.repository)));
+    keys.filter_map(|(number, key)| key.map(|key| ((key.registry_id, key.region, key.name), number)))
+        .collect()
 }
 
 /// Copies of images that were deleted: index of the repository, index of the image, and the presumed end.
-fn copies(repositories: &[RepositoryHistory], registries: &Registries, events: &[Noted], names: &Names) -> Vec<(usize, usize, Loss)> {
+fn copies(
+    repositories: &[RepositoryHistory],
+    registries: &Registries,
+    events: &[Noted],
+    names: &Names,
+) -> Vec<(usize, usize, Loss)> {
     let places = places(repositories, names);
     let mut ends = Vec::new();
     for source in repositories {
         let Some(name) = names.repository_key(source.repository).map(|key| key.name) else { continue };
-        let by_rule_or_call = |loss: &&Loss| matches!(loss.end, End::Expired | End::DeletedByDigest | End::DeletedByLastTag);
-        for (image, loss) in source.images.iter().flat_map(|image| image.losses.iter().filter(by_rule_or_call).map(move |loss| (image, loss))) {
-            let Some((set_up, destinations)) = registries.deletes_copies(source.repository, loss.at, names) else { continue };
+        let by_rule_or_call =
+            |loss: &&Loss| matches!(loss.end, End::Expired | End::DeletedByDigest | End::DeletedByLastTag);
+        for (image, loss) in source
+            .images
+            .iter()
+            .flat_map(|image| image.losses.iter().filter(by_rule_or_call).map(move |loss| (image, loss)))
+        {
+            let Some((set_up, destinations)) = registries.deletes_copies(source.repository, loss.at, names)
+            else {
+                continue;
+            };
             for (registry, region) in destinations {
                 let Some(&number) = places.get(&(registry, region, name)) else { continue };
                 let copy = repositories[number].by_digest.get(&image.digest).copied();
-                let Some(at) = copy.filter(|_| repositories[number].repository != source.repository) else { continue };
+                let Some(at) = copy.filter(|_| repositories[number].repository != source.repository) else {
+                    continue;
+                };
                 if is_there_and_silent(&repositories[number].images[at], loss.at, events) {
                     let because = Because::Source { repository: source.repository, set_up };
-                    ends.push((number, at, presumed(&repositories[number].images[at], loss, loss.at, because, events)));
+                    ends.push((
+                        number,
+                        at,
+                        presumed(&repositories[number].images[at], loss, loss.at, because, events),
+                    ));
                 }
             }
         }
@@ -154,14 +211,31 @@ fn copies(repositories: &[RepositoryHistory], registries: &Registries, events: &
 
 /// Artifacts whose subject was lost.
 fn artifacts(repository: &RepositoryHistory, events: &[Noted]) -> Vec<(usize, Loss)> {
-    let subject = |image: &Image| image.subject.some().and_then(|subject| repository.image(subject)).and_then(|subject| subject.losses.last());
+    let subject = |image: &Image| {
+        image
+            .subject
+            .some()
+            .and_then(|subject| repository.image(subject))
+            .and_then(|subject| subject.losses.last())
+    };
     let mut ends = Vec::new();
     for (at, image) in repository.images.iter().enumerate() {
         // A list that lacks the subject shows itself whether the artifacts are there.
         let tells_all = |end: End| matches!(end, End::RepositoryDeleted | End::NotListed);
-        let Some(loss) = subject(image).filter(|loss| loss.back_at.is_none() && !tells_all(loss.end)) else { continue };
+        let Some(loss) = subject(image).filter(|loss| loss.back_at.is_none() && !tells_all(loss.end)) else {
+            continue;
+        };
         if is_there_and_silent(image, loss.at, events) {
-            ends.push((at, presumed(image, loss, loss.at.saturating_add(DAY_MILLIS), Because::Subject(image.subject), events)));
+            ends.push((
+                at,
+                presumed(
+                    image,
+                    loss,
+                    loss.at.saturating_add(DAY_MILLIS),
+                    Because::Subject(image.subject),
+                    events,
+                ),
+            ));
         }
     }
     ends
@@ -183,16 +257,21 @@ fn is_there_and_silent(image: &Image, at: i64, events: &[Noted]) -> bool {
                 | StepKind::TagLost
         )
     };
-    let there = matches!(image.state, ImageState::Tagged | ImageState::Untagged) && image.pushed_at.is_none_or(|pushed| pushed <= at);
+    let there = matches!(image.state, ImageState::Tagged | ImageState::Untagged)
+        && image.pushed_at.is_none_or(|pushed| pushed <= at);
     there && !image.steps.iter().any(|step| shows(step.kind) && events[step.event.index()].time > at)
 }
 
 /// The tags that the image had at that moment, as was known then, and that later pushes took; each with the
 /// event that gave it.
 fn moved_later(image: &Image, at: i64, events: &[Noted]) -> Vec<(Sym, EventNo)> {
-    let lost = image.steps.iter().filter(|step| step.kind == StepKind::TagLost && events[step.event.index()].time > at);
+    let lost = image
+        .steps
+        .iter()
+        .filter(|step| step.kind == StepKind::TagLost && events[step.event.index()].time > at);
     let given = |tag: Sym| {
-        let push = |step: &&Step| matches!(step.kind, StepKind::Push | StepKind::Replicate) && step.tag == tag;
+        let push =
+            |step: &&Step| matches!(step.kind, StepKind::Push | StepKind::Replicate) && step.tag == tag;
         image.steps.iter().find(push).map_or(EventNo::NONE, |step| step.event)
     };
     lost.map(|step| (step.tag, given(step.tag))).filter(|(tag, _)| !image.has_tag(*tag)).collect()
@@ -232,14 +311,22 @@ fn end(repository: &mut RepositoryHistory, at: usize, mut loss: Loss, events: &[
         {
             *state = TagState { holder: None, last_holder: Some(at) };
             let life = repository.tag_lives.entry(*tag).or_default();
-            life.close(repository.images[at].digest, loss.at, loss.event, TagEnd::LostWithImage, DigestNo::NONE);
+            life.close(
+                repository.images[at].digest,
+                loss.at,
+                loss.event,
+                TagEnd::LostWithImage,
+                DigestNo::NONE,
+            );
             recount(life, *tag, &repository.images[at], events);
         } else if let Some(life) = repository.tag_lives.get_mut(tag)
-            && let Some(span) =
-                life.spans.iter_mut().find(|span| span.digest == repository.images[at].digest && (span.from..span.until).contains(&loss.at))
+            && let Some(span) = life.spans.iter_mut().find(|span| {
+                span.digest == repository.images[at].digest && (span.from..span.until).contains(&loss.at)
+            })
         {
             // The push that took the tag later took it from no image.
-            (span.until, span.end, span.ended_by, span.moved_to) = (loss.at, Some(TagEnd::LostWithImage), loss.event, DigestNo::NONE);
+            (span.until, span.end, span.ended_by, span.moved_to) =
+                (loss.at, Some(TagEnd::LostWithImage), loss.event, DigestNo::NONE);
         }
     }
     let image = &mut repository.images[at];

@@ -79,7 +79,8 @@ fn homes(facts: &[Fact], others: &[Fact]) -> Map<DigestNo, Vec<RepositoryNo>> {
             What::Need(need) => &need.images,
             _ => continue,
         };
-        wanted.extend(images.iter().filter(|image| image.repository.is_none()).map(|image| image.image.digest));
+        wanted
+            .extend(images.iter().filter(|image| image.repository.is_none()).map(|image| image.image.digest));
     }
     let mut homes: Map<DigestNo, Vec<RepositoryNo>> = Map::default();
     if wanted.is_empty() {
@@ -107,7 +108,9 @@ fn digests(what: &What) -> impl Iterator<Item = DigestNo> + '_ {
         _ => &[],
     };
     let shown = if let What::Listed(listing) = what { &listing.images[..] } else { &[] };
-    one.into_iter().chain(listed.iter().map(|image| image.digest)).chain(shown.iter().map(|image| image.seen.digest))
+    one.into_iter()
+        .chain(listed.iter().map(|image| image.digest))
+        .chain(shown.iter().map(|image| image.seen.digest))
 }
 
 #[derive(Default)]
@@ -152,9 +155,14 @@ impl<'f> Reader<'f> {
         match &fact.what {
             What::Define { definition, images } => {
                 self.define(*definition, direct(images).collect());
-                self.mention_all(direct(images), Naming { event: fact.event, by: *definition, kind: MentionKind::Named });
+                self.mention_all(
+                    direct(images),
+                    Naming { event: fact.event, by: *definition, kind: MentionKind::Named },
+                );
             }
-            What::Deploy { runner, definition, images, replaces } => self.deploy(fact.event, *runner, *definition, images, *replaces),
+            What::Deploy { runner, definition, images, replaces } => {
+                self.deploy(fact.event, *runner, *definition, images, *replaces)
+            }
             What::StopRunning { runner } => self.stop(*runner, fact.event),
             What::Task(task) => self.task(fact.event, task),
             What::Need(need) => self.need(fact.event, need),
@@ -180,7 +188,8 @@ impl<'f> Reader<'f> {
 
     /// The images of a definition, each with the definition that names it.
     fn defined(&self, definition: Sym) -> Vec<(Reference, Sym)> {
-        let images = self.definitions.get(&definition).map(|known| known.images.as_slice()).unwrap_or_default();
+        let images =
+            self.definitions.get(&definition).map(|known| known.images.as_slice()).unwrap_or_default();
         images.iter().map(|(image, through)| (*image, through.some().unwrap_or(definition))).collect()
     }
 
@@ -190,14 +199,17 @@ impl<'f> Reader<'f> {
         }
         // What a snapshot shows is known already, unless it resolves the images to digests.
         let resolves = images.iter().any(|image| image.image.digest.is_some());
-        let known = |runner: &Runner| definition.some().map(|given| self.newest(given)) == runner.definition && !runner.open.is_empty();
+        let known = |runner: &Runner| {
+            definition.some().map(|given| self.newest(given)) == runner.definition && !runner.open.is_empty()
+        };
         if self.events[event.index()].snapshot && !resolves && self.runners.get(&runner).is_some_and(known) {
             return;
         }
         if self.text(runner).contains(":task/") {
             // A standalone task runs once and is never redeployed: it pins nothing.
             let naming = Naming { event, by: runner, kind: MentionKind::Started };
-            let defined = definition.some().map(|definition| self.defined(self.newest(definition))).unwrap_or_default();
+            let defined =
+                definition.some().map(|definition| self.defined(self.newest(definition))).unwrap_or_default();
             self.mention_all(defined.into_iter().chain(direct(images)), naming);
             return;
         }
@@ -218,7 +230,8 @@ impl<'f> Reader<'f> {
     fn task(&mut self, event: EventNo, task: &Task) {
         let by = task.group.some().or(task.definition.some()).unwrap_or(task.task);
         if task.missing.is_empty() && !task.stopped {
-            let made = self.mention_all(direct(&task.images), Naming { event, by, kind: MentionKind::Resolved });
+            let made =
+                self.mention_all(direct(&task.images), Naming { event, by, kind: MentionKind::Resolved });
             // The pin outlives the task: it ends when the service is deployed again. A task of no known
             // service pins nothing.
             match self.service_of(task).and_then(|runner| self.runners.get_mut(&runner)) {
@@ -226,7 +239,8 @@ impl<'f> Reader<'f> {
                 None => self.close(&made, event),
             }
         }
-        let missing = self.mention_all(direct(&task.missing), Naming { event, by, kind: MentionKind::Missing });
+        let missing =
+            self.mention_all(direct(&task.missing), Naming { event, by, kind: MentionKind::Missing });
         missing.into_iter().for_each(|at| self.mentions[at].reason = task.reason);
     }
 
@@ -236,7 +250,11 @@ impl<'f> Reader<'f> {
         let definition = task.definition.some()?;
         let name = self.text(task.group).strip_prefix("service:").unwrap_or_default();
         let named = |runner: Sym| !name.is_empty() && self.text(runner).rsplit('/').next() == Some(name);
-        let deployed = self.runners.iter().filter(|(_, runner)| runner.definition == Some(definition)).map(|(runner, _)| *runner);
+        let deployed = self
+            .runners
+            .iter()
+            .filter(|(_, runner)| runner.definition == Some(definition))
+            .map(|(runner, _)| *runner);
         // By text and not by number: the choice must not depend on who read what first.
         deployed.min_by_key(|runner| (!named(*runner), self.text(*runner)))
     }
@@ -253,20 +271,43 @@ impl<'f> Reader<'f> {
     fn homes_of(&self, digest: DigestNo, event: EventNo) -> Vec<RepositoryNo> {
         let all = self.homes.get(&digest).cloned().unwrap_or_default();
         let noted = &self.events[event.index()];
-        let is_near = |home: &&RepositoryNo| self.names.and_then(|names| names.repository_key(**home)).is_some_and(|key| key.region == noted.region);
+        let is_near = |home: &&RepositoryNo| {
+            self.names
+                .and_then(|names| names.repository_key(**home))
+                .is_some_and(|key| key.region == noted.region)
+        };
         let near: Vec<RepositoryNo> = all.iter().filter(is_near).copied().collect();
         if noted.snapshot && !near.is_empty() { near } else { all }
     }
 
-    fn mention_all(&mut self, images: impl IntoIterator<Item = (Reference, Sym)>, naming: Naming) -> Vec<usize> {
+    fn mention_all(
+        &mut self,
+        images: impl IntoIterator<Item = (Reference, Sym)>,
+        naming: Naming,
+    ) -> Vec<usize> {
         let Naming { event, by, kind } = naming;
         let first = self.mentions.len();
         for (image, through) in images {
-            let homes = if image.repository.is_some() { vec![image.repository] } else { self.homes_of(image.image.digest, event) };
+            let homes = if image.repository.is_some() {
+                vec![image.repository]
+            } else {
+                self.homes_of(image.image.digest, event)
+            };
             for repository in homes {
                 let Reference { image, cut, .. } = image;
                 let reason = StopReason::Other;
-                self.mentions.push(Mention { repository, image, cut, event, by, through, of: Sym::NONE, kind, reason, until: i64::MAX });
+                self.mentions.push(Mention {
+                    repository,
+                    image,
+                    cut,
+                    event,
+                    by,
+                    through,
+                    of: Sym::NONE,
+                    kind,
+                    reason,
+                    until: i64::MAX,
+                });
             }
         }
         (first..self.mentions.len()).collect()

@@ -60,14 +60,20 @@ impl RegistryFact {
     pub(super) fn bytes(&self) -> usize {
         let beside = match self {
             Self::Replication(rules) => {
-                let rule = |rule: &CopyRule| size_of_val(rule) + size_of_val(&*rule.destinations) + size_of_val(&*rule.prefixes);
+                let rule = |rule: &CopyRule| {
+                    size_of_val(rule) + size_of_val(&*rule.destinations) + size_of_val(&*rule.prefixes)
+                };
                 rules.iter().map(rule).sum()
             }
             Self::Template(template) => {
-                let words = |words: &Option<Box<[Sym]>>| words.as_ref().map_or(0, |words| size_of_val(&**words));
+                let words =
+                    |words: &Option<Box<[Sym]>>| words.as_ref().map_or(0, |words| size_of_val(&**words));
                 words(&template.applied_for) + words(&template.exclusions)
             }
-            Self::Exclusion { .. } | Self::TemplateDeleted { .. } | Self::Cache(_) | Self::CacheDeleted { .. } => 0,
+            Self::Exclusion { .. }
+            | Self::TemplateDeleted { .. }
+            | Self::Cache(_)
+            | Self::CacheDeleted { .. } => 0,
         };
         size_of_val(self) + beside
     }
@@ -141,12 +147,18 @@ impl Registries {
                         list.push((since(noted, list.is_empty()), fact.event, rules.clone()));
                     }
                 }
-                RegistryFact::Template(template) if noted.snapshot && registries.has_template(place, template) => {}
+                RegistryFact::Template(template)
+                    if noted.snapshot && registries.has_template(place, template) => {}
                 RegistryFact::Template(template) => {
-                    let is_first = !registries.templates.get(&place).is_some_and(|list| list.iter().any(|known| known.prefix == template.prefix));
+                    let is_first = !registries
+                        .templates
+                        .get(&place)
+                        .is_some_and(|list| list.iter().any(|known| known.prefix == template.prefix));
                     registries.put_template(place, template, since(noted, is_first), fact.event);
                 }
-                RegistryFact::TemplateDeleted { prefix } => registries.end_template(place, *prefix, noted.time),
+                RegistryFact::TemplateDeleted { prefix } => {
+                    registries.end_template(place, *prefix, noted.time)
+                }
                 RegistryFact::Cache(rule) => registries.put_cache(place, *rule, noted, fact.event),
                 RegistryFact::CacheDeleted { prefix } => {
                     registries.caches.entry(place).or_default().push((noted.time, fact.event, *prefix, None));
@@ -160,7 +172,8 @@ impl Registries {
     fn exclude(&mut self, listed: Listed<'_>, events: &[Noted], names: &Names) {
         let mut by_principal: BTreeMap<IamPrincipal<'_>, Vec<usize>> = BTreeMap::new();
         for ((place, principal), changes) in listed {
-            let mut since = changes.first().filter(|(.., excluded)| !excluded).map(|(_, event, _)| (i64::MIN, *event));
+            let mut since =
+                changes.first().filter(|(.., excluded)| !excluded).map(|(_, event, _)| (i64::MIN, *event));
             let mut spans = Vec::new();
             for (time, event, excluded) in changes {
                 match (since, excluded) {
@@ -182,7 +195,9 @@ impl Registries {
             return;
         }
         for caller in events.iter().map(|event| event.actor) {
-            if let Some(known) = IamPrincipal::of(names.text(caller)).and_then(|principal| by_principal.get(&principal)) {
+            if let Some(known) =
+                IamPrincipal::of(names.text(caller)).and_then(|principal| by_principal.get(&principal))
+            {
                 self.excluded_callers.entry(caller).or_insert_with(|| known.clone());
             }
         }
@@ -197,10 +212,18 @@ impl Registries {
             from: now,
             until: i64::MAX,
             event,
-            applied_for: fact.applied_for.clone().or_else(|| Some(kept?.applied_for.clone())).unwrap_or_default(),
+            applied_for: fact
+                .applied_for
+                .clone()
+                .or_else(|| Some(kept?.applied_for.clone()))
+                .unwrap_or_default(),
             policy: fact.policy.or_else(|| Some(kept?.policy)).unwrap_or(PolicyNo::NONE),
             mutability: fact.mutability.or_else(|| Some(kept?.mutability)).unwrap_or(Sym::NONE),
-            exclusions: fact.exclusions.clone().or_else(|| Some(kept?.exclusions.clone())).unwrap_or_default(),
+            exclusions: fact
+                .exclusions
+                .clone()
+                .or_else(|| Some(kept?.exclusions.clone()))
+                .unwrap_or_default(),
         };
         list.push(template);
     }
@@ -209,7 +232,8 @@ impl Registries {
     fn has_template(&self, place: RegistryRegion, fact: &TemplateFact) -> bool {
         let same = |known: &&Template| {
             let lists = [(&known.applied_for, &fact.applied_for), (&known.exclusions, &fact.exclusions)];
-            let settings = known.mutability == fact.mutability.unwrap_or(Sym::NONE) && known.policy == fact.policy.unwrap_or(PolicyNo::NONE);
+            let settings = known.mutability == fact.mutability.unwrap_or(Sym::NONE)
+                && known.policy == fact.policy.unwrap_or(PolicyNo::NONE);
             settings && lists.iter().all(|(known, stated)| **known == (*stated).clone().unwrap_or_default())
         };
         let holds = |known: &&Template| known.prefix == fact.prefix && known.until == i64::MAX;
@@ -223,35 +247,60 @@ impl Registries {
     /// Ends the template in force, and returns its index.
     fn end_template_at(&mut self, place: RegistryRegion, prefix: Sym, now: i64) -> Option<usize> {
         let list = self.templates.entry(place).or_default();
-        let index = list.iter().rposition(|template| template.prefix == prefix && template.until == i64::MAX)?;
+        let index =
+            list.iter().rposition(|template| template.prefix == prefix && template.until == i64::MAX)?;
         list[index].until = now;
         Some(index)
     }
 
     /// Why a pull by `caller` was not recorded in that repository: the event that put its principal on the
     /// list, and the ARN there.
-    pub fn exclusion(&self, repository: RepositoryNo, caller: Sym, at: i64, names: &Names) -> Option<(EventNo, Sym)> {
+    pub fn exclusion(
+        &self,
+        repository: RepositoryNo,
+        caller: Sym,
+        at: i64,
+        names: &Names,
+    ) -> Option<(EventNo, Sym)> {
         let known = self.excluded_callers.get(&caller)?;
         let place = place(repository, names)?;
-        let holds = |exclusion: &&Exclusion| exclusion.place == place && exclusion.from <= at && at < exclusion.until;
-        known.iter().filter_map(|index| self.exclusions.get(*index)).find(holds).map(|exclusion| exclusion.listed)
+        let holds =
+            |exclusion: &&Exclusion| exclusion.place == place && exclusion.from <= at && at < exclusion.until;
+        known
+            .iter()
+            .filter_map(|index| self.exclusions.get(*index))
+            .find(holds)
+            .map(|exclusion| exclusion.listed)
     }
 
     /// The template for a repository that ECR creates at that time: the one with the longest matching
     /// prefix.
-    pub fn template(&self, repository: RepositoryNo, made: PushOrigin, at: i64, names: &Names) -> Option<&Template> {
+    pub fn template(
+        &self,
+        repository: RepositoryNo,
+        made: PushOrigin,
+        at: i64,
+        names: &Names,
+    ) -> Option<&Template> {
         let name = names.text(names.repository_key(repository)?.name);
         let scenario = match made {
             PushOrigin::Client => "CREATE_ON_PUSH",
             PushOrigin::Replication => "REPLICATION",
             PushOrigin::PullThroughCache => "PULL_THROUGH_CACHE",
         };
-        let length = |template: &Template| rest_below(names.text(template.prefix), name).map(|rest| name.len() - rest.len());
+        let length = |template: &Template| {
+            rest_below(names.text(template.prefix), name).map(|rest| name.len() - rest.len())
+        };
         let holds = |template: &&Template| {
-            template.from <= at && at < template.until && template.applied_for.iter().any(|word| names.text(*word) == scenario)
+            template.from <= at
+                && at < template.until
+                && template.applied_for.iter().any(|word| names.text(*word) == scenario)
         };
         let fitting = self.templates.get(&place(repository, names)?)?.iter().filter(holds);
-        fitting.filter_map(|template| Some((length(template)?, template))).max_by_key(|(length, _)| *length).map(|(_, template)| template)
+        fitting
+            .filter_map(|template| Some((length(template)?, template)))
+            .max_by_key(|(length, _)| *length)
+            .map(|(_, template)| template)
     }
 
     /// The replication configuration of a registry at that time, and the event that put it.
@@ -260,14 +309,22 @@ impl Registries {
         list.iter().rev().find(|(time, ..)| *time <= at).map(|(_, event, rules)| (*event, &**rules))
     }
 
-    /// Everywhere a repository is copied to at that time, whether deletions go along, and the event that set it up.
-    pub fn copies(&self, source: RepositoryNo, at: i64, names: &Names) -> Option<(EventNo, Vec<(RegistryRegion, bool)>)> {
+    /// Everywhere a repository is copied to at that time, whether deletions go along, and the event that set
+    /// it up.
+    pub fn copies(
+        &self,
+        source: RepositoryNo,
+        at: i64,
+        names: &Names,
+    ) -> Option<(EventNo, Vec<(RegistryRegion, bool)>)> {
         let own = place(source, names)?;
         let (event, rules) = self.replication(own, at)?;
         let name = names.text(names.repository_key(source)?.name);
         let mut places: Vec<(RegistryRegion, bool)> = Vec::new();
         for rule in rules.iter().filter(|rule| rule.is_for(name, names)) {
-            for &(region, registry) in rule.destinations.iter().filter(|(region, registry)| (*registry, *region) != own) {
+            for &(region, registry) in
+                rule.destinations.iter().filter(|(region, registry)| (*registry, *region) != own)
+            {
                 match places.iter_mut().find(|(place, _)| *place == (registry, region)) {
                     Some((_, deletes)) => *deletes |= rule.deletes,
                     None => places.push(((registry, region), rule.deletes)),
@@ -277,14 +334,23 @@ impl Registries {
         Some((event, places))
     }
 
-    /// Whether the copies of a repository lose what it loses at that time: where they are, and the event that set it up.
-    pub fn deletes_copies(&self, source: RepositoryNo, at: i64, names: &Names) -> Option<(EventNo, Vec<RegistryRegion>)> {
+    /// Whether the copies of a repository lose what it loses at that time: where they are, and the event that
+    /// set it up.
+    pub fn deletes_copies(
+        &self,
+        source: RepositoryNo,
+        at: i64,
+        names: &Names,
+    ) -> Option<(EventNo, Vec<RegistryRegion>)> {
         let (event, rules) = self.replication(place(source, names)?, at)?;
         let name = names.text(names.repository_key(source)?.name);
         let fits = |rule: &&CopyRule| rule.deletes && rule.is_for(name, names);
         // A place is registry and region here, and a destination region and registry there.
-        let places: Vec<RegistryRegion> =
-            rules.iter().filter(fits).flat_map(|rule| rule.destinations.iter().map(|(region, registry)| (*registry, *region))).collect();
+        let places: Vec<RegistryRegion> = rules
+            .iter()
+            .filter(fits)
+            .flat_map(|rule| rule.destinations.iter().map(|(region, registry)| (*registry, *region)))
+            .collect();
         (!places.is_empty()).then_some((event, places))
     }
 
@@ -293,13 +359,20 @@ impl Registries {
     pub fn deletions_reach(&self, copy: RepositoryNo, at: i64, names: &Names) -> Option<EventNo> {
         let (own, name) = (place(copy, names)?, names.text(names.repository_key(copy)?.name));
         let reaches = |rule: &CopyRule| {
-            rule.deletes && rule.is_for(name, names) && rule.destinations.iter().any(|(region, registry)| (*registry, *region) == own)
+            rule.deletes
+                && rule.is_for(name, names)
+                && rule.destinations.iter().any(|(region, registry)| (*registry, *region) == own)
         };
-        let of =
-            |place: &RegistryRegion| self.replication(*place, at).filter(|(_, rules)| rules.iter().any(reaches)).map(|(event, _)| (*place, event));
+        let of = |place: &RegistryRegion| {
+            self.replication(*place, at)
+                .filter(|(_, rules)| rules.iter().any(reaches))
+                .map(|(event, _)| (*place, event))
+        };
         // If there are several sources any will do, as long as it is always the same one.
         let sources = self.replication.keys().filter_map(of);
-        sources.min_by_key(|((registry, region), _)| (names.text(*registry), names.text(*region))).map(|(_, event)| event)
+        sources
+            .min_by_key(|((registry, region), _)| (names.text(*registry), names.text(*region)))
+            .map(|(_, event)| event)
     }
 
     /// Whether any replication rule ever replicates deletions.
@@ -308,9 +381,14 @@ impl Registries {
     }
 }
 
-/// What is left of a repository's name behind a prefix, which ends at a slash; `ROOT` is the prefix of every name.
+/// What is left of a repository's name behind a prefix, which ends at a slash; `ROOT` is the prefix of every
+/// name.
 fn rest_below<'n>(prefix: &str, name: &'n str) -> Option<&'n str> {
-    if prefix == "ROOT" { Some(name) } else { name.strip_prefix(prefix.trim_end_matches('/'))?.strip_prefix('/') }
+    if prefix == "ROOT" {
+        Some(name)
+    } else {
+        name.strip_prefix(prefix.trim_end_matches('/'))?.strip_prefix('/')
+    }
 }
 
 /// Since when a setting holds. What a snapshot shows, and no log speaks of before, was set before the logs.
@@ -327,8 +405,12 @@ impl RegistryFact {
     pub(super) fn translate(&mut self, table: &super::names::Translation) {
         let string = |sym: &mut Sym| *sym = sym.translated(&table.strings);
         match self {
-            Self::Exclusion { principal: sym, .. } | Self::TemplateDeleted { prefix: sym } | Self::CacheDeleted { prefix: sym } => string(sym),
-            Self::Cache(rule) => [&mut rule.prefix, &mut rule.upstream, &mut rule.upstream_prefix].into_iter().for_each(string),
+            Self::Exclusion { principal: sym, .. }
+            | Self::TemplateDeleted { prefix: sym }
+            | Self::CacheDeleted { prefix: sym } => string(sym),
+            Self::Cache(rule) => {
+                [&mut rule.prefix, &mut rule.upstream, &mut rule.upstream_prefix].into_iter().for_each(string)
+            }
             Self::Replication(rules) => {
                 for rule in rules {
                     rule.prefixes.iter_mut().for_each(string);
@@ -341,7 +423,12 @@ impl RegistryFact {
             Self::Template(template) => {
                 string(&mut template.prefix);
                 template.mutability.iter_mut().for_each(string);
-                template.applied_for.iter_mut().chain(&mut template.exclusions).flat_map(|list| list.iter_mut()).for_each(string);
+                template
+                    .applied_for
+                    .iter_mut()
+                    .chain(&mut template.exclusions)
+                    .flat_map(|list| list.iter_mut())
+                    .for_each(string);
                 if let Some(policy) = &mut template.policy {
                     *policy = policy.translated(&table.policies);
                 }

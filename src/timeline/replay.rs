@@ -66,14 +66,18 @@ pub fn replay<'e>(
         asking: Map::default(),
         unconfirmed: Vec::new(),
         agrees: Agreement::default(),
-        simulator: simulated.map(|simulated| Box::new(LifecycleSimulator::new(simulated, happenings, events))),
+        simulator: simulated
+            .map(|simulated| Box::new(LifecycleSimulator::new(simulated, happenings, events))),
     };
     replay.know_before(happenings);
     let mut evidence = None;
     let second = |happening: &Happening<'_>| events[happening.event().index()].time.div_euclid(1000);
     let mut start = 0;
     while start < happenings.len() {
-        let length = happenings[start..].iter().take_while(|other| second(other) == second(&happenings[start])).count();
+        let length = happenings[start..]
+            .iter()
+            .take_while(|other| second(other) == second(&happenings[start]))
+            .count();
         let group = start..start + length;
         replay.make_up_runs(second(&happenings[start]) * 1000);
         if length == 1 {
@@ -139,7 +143,9 @@ impl<'e> Replay<'e> {
         self.state.logged = true;
         let event = fact.event;
         match &fact.what {
-            What::Push { image, origin, manifest, .. } => self.push(event, *image, *origin, manifest.as_deref(), order),
+            What::Push { image, origin, manifest, .. } => {
+                self.push(event, *image, *origin, manifest.as_deref(), order)
+            }
             What::PushFailed { image, proves, why } => {
                 self.state.refuse_push(event, image.tag, image.digest, *why);
                 self.push_failed(event, *image, *proves, order);
@@ -147,7 +153,9 @@ impl<'e> Replay<'e> {
             What::Delete(deleted) => self.delete(event, deleted, order),
             What::Run(run) => self.run(event, run, order),
             What::Preview(images) => self.preview(images),
-            What::CreateRepository { mutability, made_by_ecr, .. } => self.create_repository(event, mutability, *made_by_ecr),
+            What::CreateRepository { mutability, made_by_ecr, .. } => {
+                self.create_repository(event, mutability, *made_by_ecr)
+            }
             What::DeleteRepository => self.delete_repository(event, order),
             What::SetPolicy { policy } => self.set_policy(event, *policy),
             What::DeletePolicy => {
@@ -162,12 +170,16 @@ impl<'e> Replay<'e> {
             What::RestoreRequested { image } => self.request_restore(event, *image, order),
             What::Restored { image } => self.restore(event, image.digest, order),
             What::Pull { image, outcome, caller } => self.pull(event, *image, *outcome, *caller, order),
-            What::PullLayer { layer, outcome, caller } => self.pull_layer(event, *layer, *outcome, *caller, order),
+            What::PullLayer { layer, outcome, caller } => {
+                self.pull_layer(event, *layer, *outcome, *caller, order)
+            }
             What::AccessChanged => self.state.access_changes.push(event),
             What::Omitted => self.state.note_gap(event),
             What::Listed(listing) => self.listed(event, listing, order),
             What::PolicyShown { policy } => self.policy_shown(event, *policy),
-            What::RepositoryShown { mutability, created_at } => self.repository_shown(event, mutability, *created_at),
+            What::RepositoryShown { mutability, created_at } => {
+                self.repository_shown(event, mutability, *created_at)
+            }
             What::ManifestShown { digest, manifest } => self.manifest_shown(*digest, manifest),
             What::Define { .. }
             | What::Deploy { .. }
@@ -204,7 +216,8 @@ impl<'e> Replay<'e> {
         let image = &self.state.images[at];
         let gone_before = image.is_gone() && image.losses.last().is_none_or(|loss| loss.event != event);
         // What only the simulated policy took still exists in the logs.
-        let only_supposed = self.plays_another_policy() && image.losses.last().is_some_and(|loss| loss.run.is_some());
+        let only_supposed =
+            self.plays_another_policy() && image.losses.last().is_some_and(|loss| loss.run.is_some());
         if gone_before && !only_supposed {
             self.come_back_unseen(at, now);
         }

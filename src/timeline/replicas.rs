@@ -27,8 +27,8 @@ pub struct Upstream {
 }
 
 impl History {
-    /// Where the images of a repository are copied to at that time, in milliseconds; `None` where nothing tells the replication rules of
-    /// its registry.
+    /// Where the images of a repository are copied to at that time, in milliseconds; `None` where nothing
+    /// tells the replication rules of its registry.
     pub fn destinations(&self, repository: &RepositoryHistory, at: i64) -> Option<Vec<Destination>> {
         let (set_by, places) = self.registries().copies(repository.repository, at, self.names())?;
         let destination = |((registry, region), deletes)| Destination { registry, region, deletes, set_by };
@@ -38,21 +38,33 @@ impl History {
     }
 
     /// The same in that destination, where the evidence names the repository there.
-    pub fn copy_in(&self, repository: &RepositoryHistory, destination: Destination) -> Option<&RepositoryHistory> {
+    pub fn copy_in(
+        &self,
+        repository: &RepositoryHistory,
+        destination: Destination,
+    ) -> Option<&RepositoryHistory> {
         self.find_repository(&self.place_in(repository, destination))
     }
 
     /// A copy keeps its repository's name.
     pub fn place_in(&self, repository: &RepositoryHistory, destination: Destination) -> Repository {
         let Repository { name, .. } = self.repository(repository);
-        Repository { registry_id: self.text(destination.registry).into(), region: self.text(destination.region).into(), name }
+        Repository {
+            registry_id: self.text(destination.registry).into(),
+            region: self.text(destination.region).into(),
+            name,
+        }
     }
 
     /// What the repository is a pull-through cache of at that time, if a rule says so.
     pub fn upstream(&self, repository: &RepositoryHistory, at: i64) -> Option<Upstream> {
         let (set_by, rule, rest) = self.registries().cache(repository.repository, at, self.names())?;
         let prefix = self.text(rule.upstream_prefix);
-        let name = if prefix.is_empty() || prefix == "ROOT" { rest.to_owned() } else { format!("{}/{rest}", prefix.trim_end_matches('/')) };
+        let name = if prefix.is_empty() || prefix == "ROOT" {
+            rest.to_owned()
+        } else {
+            format!("{}/{rest}", prefix.trim_end_matches('/'))
+        };
         Some(Upstream { host: rule.upstream, name, set_by })
     }
 

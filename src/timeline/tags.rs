@@ -79,7 +79,13 @@ const UNSURE_MAX: usize = 64;
 
 impl TagSpan {
     /// `seen`: the time at which an event gave the tag, or showed it to be there.
-    pub(super) fn new(digest: DigestNo, since: EventNo, from: i64, pushed_at: Option<i64>, order: Order) -> Self {
+    pub(super) fn new(
+        digest: DigestNo,
+        since: EventNo,
+        from: i64,
+        pushed_at: Option<i64>,
+        order: Order,
+    ) -> Self {
         Self {
             digest,
             since,
@@ -143,7 +149,14 @@ impl TagLife {
     }
 
     /// The image `digest` loses the tag. If this end is all that is known, the image had the tag until now.
-    pub(super) fn close(&mut self, digest: DigestNo, now: i64, event: EventNo, end: TagEnd, moved_to: DigestNo) {
+    pub(super) fn close(
+        &mut self,
+        digest: DigestNo,
+        now: i64,
+        event: EventNo,
+        end: TagEnd,
+        moved_to: DigestNo,
+    ) {
         if self.open().is_none_or(|open| open.digest != digest) {
             let from = self.spans.last().map_or(i64::MIN, |last| last.until);
             push_one(&mut self.spans, TagSpan::new(digest, EventNo::NONE, from, None, Order::Observed));
@@ -162,7 +175,10 @@ impl TagLife {
     }
 
     pub(super) fn ask(&mut self, ask: Ask) {
-        if !ask.in_vain && self.asks.len() >= UNSURE_MAX && self.asks.first().is_some_and(|first| !first.in_vain) {
+        if !ask.in_vain
+            && self.asks.len() >= UNSURE_MAX
+            && self.asks.first().is_some_and(|first| !first.in_vain)
+        {
             self.asks.remove(0);
         }
         self.asks.push(ask);

@@ -5,7 +5,10 @@ use std::borrow::Cow;
 
 use super::Fold;
 use crate::detect::{Settings, findings};
-use crate::model::{Action, Addendum, Filter, FindingKind, ImageId, ImageState, Order, Severity, StepKind, Timeline, UntaggedBy};
+use crate::model::{
+    Action, Addendum, Filter, FindingKind, ImageId, ImageState, Order, Severity, StepKind, Timeline,
+    UntaggedBy,
+};
 use log::{Log, digest};
 
 mod evidence;
@@ -22,14 +25,20 @@ fn kinds(timeline: &Timeline) -> Vec<StepKind> {
 fn a_moved_tag_then_an_expiry_is_the_incident() {
     let mut log = Log::default();
     log.at(0).push(1, "v1").at(9).push(2, "v1").at(90_000).expire(1, &[]).at(100_000).pull(Some(1), None);
-    assert_eq!(log.pairs(), vec![(FindingKind::SameTagRace, digest(1), Some(digest(2)), Some(9), Order::Observed)]);
+    assert_eq!(
+        log.pairs(),
+        vec![(FindingKind::SameTagRace, digest(1), Some(digest(2)), Some(9), Order::Observed)]
+    );
     let finding = &log.findings()[0];
     assert_eq!(finding.severity, Severity::Critical);
     assert_eq!(finding.usage.pulls_after_gone, 1);
     assert_eq!(finding.exposure_seconds, Some(90_000 - 9));
     assert!(finding.advice.iter().any(|advice| advice.contains("immutable")));
     let lost = log.image(1);
-    assert_eq!((lost.state, lost.untagged_by, lost.lives), (ImageState::Expired, Some(UntaggedBy::Displaced), 1));
+    assert_eq!(
+        (lost.state, lost.untagged_by, lost.lives),
+        (ImageState::Expired, Some(UntaggedBy::Displaced), 1)
+    );
     assert_eq!(kinds(&lost), vec![StepKind::Push, StepKind::TagLost, StepKind::Expire, StepKind::Pull]);
 }
 
@@ -59,7 +68,12 @@ fn old_buildkit_orphans_nobody() {
     // Children and index under one tag: the first child loses the tag to the second, and that one to the
     // index.
     let mut log = Log::default();
-    log.push(1, "v1").push(2, "v1").push_image(3, Some("v1"), &[1, 2]).at(90_000).expire(1, &[]).expire(2, &[]);
+    log.push(1, "v1")
+        .push(2, "v1")
+        .push_image(3, Some("v1"), &[1, 2])
+        .at(90_000)
+        .expire(1, &[])
+        .expire(2, &[]);
     assert_eq!(log.pairs(), vec![]);
     assert_eq!((log.image(1).untagged_by, log.image(2).untagged_by), (Some(UntaggedBy::Displaced), None));
     assert_eq!(log.image(1).parents, vec![digest(3)]);
@@ -78,7 +92,10 @@ fn old_buildkit_within_one_second_is_settled_by_the_manifest() {
 fn one_second_is_settled_by_what_comes_later() {
     let mut by_expiry = Log::default();
     by_expiry.push(1, "v1").same_second().push(2, "v1").at(90_000).expire(2, &[]);
-    assert_eq!(by_expiry.pairs(), vec![(FindingKind::SameTagRace, digest(2), Some(digest(1)), Some(0), Order::Inferred)]);
+    assert_eq!(
+        by_expiry.pairs(),
+        vec![(FindingKind::SameTagRace, digest(2), Some(digest(1)), Some(0), Order::Inferred)]
+    );
 
     let mut by_refusal = Log::default();
     by_refusal.push(1, "v1").same_second().push(2, "v1").already_exists(1, "v1").at(90_000).expire(2, &[]);
@@ -148,7 +165,10 @@ fn a_push_before_the_logs_still_gives_a_finding() {
     log.push(2, "v1").at(90_000).run(1, &[], "expire", Some(-30));
     let finding = &log.findings()[0];
     assert_eq!((finding.lost.digest, finding.kept.digest), (Some(digest(1)), Some(digest(2))));
-    assert_eq!((finding.first_push.is_none(), finding.gap_seconds, finding.order), (true, None, Order::Inferred));
+    assert_eq!(
+        (finding.first_push.is_none(), finding.gap_seconds, finding.order),
+        (true, None, Order::Inferred)
+    );
     assert!(finding.advice.iter().any(|advice| advice.contains("--since")));
     // A push displaces at most one image: with two that fit, nothing is concluded.
     log.run(3, &[], "expire", Some(-40));
@@ -170,10 +190,12 @@ fn copies_twins_and_corrections_count_once() {
     copy.event.recipient_account = "444455556666".into();
     log.events.push(copy);
     let mut correction = log.events[1].clone();
-    correction.event.addendum = Some(Addendum { original_event_id: correction.event.id.clone(), corrects_time: false });
+    correction.event.addendum =
+        Some(Addendum { original_event_id: correction.event.id.clone(), corrects_time: false });
     correction.event.id = Cow::Borrowed("cccc");
     correction.event.identity = log::identity("cccc");
-    correction.action = Action::Pull { images: vec![ImageId { digest: Some(digest(1)), tag: None }], failed: true };
+    correction.action =
+        Action::Pull { images: vec![ImageId { digest: Some(digest(1)), tag: None }], failed: true };
     log.events.push(correction);
     let image = log.image(1);
     assert_eq!(kinds(&image), vec![StepKind::Push, StepKind::PullFailed, StepKind::Pull]);
@@ -199,7 +221,10 @@ fn the_next_victim_is_known_before_it_goes() {
     log.push(1, "v1").push(2, "v1");
     assert_eq!(log.pairs(), vec![], "without a policy nothing takes it");
     log.add("PutLifecyclePolicy", Action::PutLifecyclePolicy { text: POLICY.into() });
-    assert_eq!(log.pairs(), vec![(FindingKind::DisplacedAlive, digest(1), Some(digest(2)), Some(1), Order::Observed)]);
+    assert_eq!(
+        log.pairs(),
+        vec![(FindingKind::DisplacedAlive, digest(1), Some(digest(2)), Some(1), Order::Observed)]
+    );
     log.add("DeleteLifecyclePolicy", Action::DeleteLifecyclePolicy);
     assert_eq!(log.pairs(), vec![]);
 }

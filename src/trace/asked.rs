@@ -43,10 +43,17 @@ impl Question {
         }
         let what = if text.starts_with("arn:") {
             let role = IamPrincipal::of(text).filter(|_| text.contains(":role/"));
-            What::Arn { whole: WildMatch::new(text), role: role.map(|role| (role.account.to_owned(), WildMatch::new(role.name))) }
+            What::Arn {
+                whole: WildMatch::new(text),
+                role: role.map(|role| (role.account.to_owned(), WildMatch::new(role.name))),
+            }
         } else if let Ok(address) = text.parse() {
             What::Address(address)
-        } else if is_access_key(text) && text.bytes().any(|byte| byte.is_ascii_digit() || text.starts_with("ASIA") || text.starts_with("AKIA")) {
+        } else if is_access_key(text)
+            && text
+                .bytes()
+                .any(|byte| byte.is_ascii_digit() || text.starts_with("ASIA") || text.starts_with("AKIA"))
+        {
             What::Key
         } else if text.ends_with(".amazonaws.com") {
             What::Service
@@ -107,7 +114,11 @@ impl Question {
             What::Address(address) => is_address(event, *address),
             What::Service => [caller.invoked_by, event.source_ip.as_deref()].contains(&Some(&*self.text)),
             What::Name(name) => {
-                names(caller.arn, caller.principal_id).into_iter().flatten().chain(caller.user_name).any(|text| name.matches(text))
+                names(caller.arn, caller.principal_id)
+                    .into_iter()
+                    .flatten()
+                    .chain(caller.user_name)
+                    .any(|text| name.matches(text))
                     || role_and_session(caller.arn).is_some_and(|both| name.matches(&both))
                     || caller.source_identity.is_some_and(|text| name.matches(text))
             }
@@ -124,7 +135,8 @@ impl Question {
             What::Service => caller.key.is_none() && caller.invoked_by == Some(&self.text),
             What::Name(name) => {
                 let own = names(grant.arn.as_deref(), grant.principal_id.as_deref()).into_iter().flatten();
-                own.chain([grant.session_name, grant.subject, grant.source_identity].into_iter().flatten()).any(|text| name.matches(text))
+                own.chain([grant.session_name, grant.subject, grant.source_identity].into_iter().flatten())
+                    .any(|text| name.matches(text))
                     || role_and_session(grant.arn.as_deref()).is_some_and(|both| name.matches(&both))
             }
             What::Address(_) | What::Events(_) => false,
@@ -137,13 +149,18 @@ fn literal(text: &str) -> Option<String> {
     let last = text.rsplit(['/', ':']).next().unwrap_or(text);
     let longest = last.split(['*', '?']).max_by_key(|part| part.len()).filter(|part| !part.is_empty())?;
     // Characters that JSON would escape cannot be searched for in its text.
-    longest.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\')).then(|| longest.to_owned())
+    longest
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
+        .then(|| longest.to_owned())
 }
 
 fn is_arn(whole: &WildMatch, role: Option<&(String, WildMatch)>, arns: [Option<&str>; 2]) -> bool {
     arns.into_iter().flatten().any(|arn| {
         let is_of_role = |(account, name): &(String, WildMatch)| {
-            IamPrincipal::of(arn).is_some_and(|found| found.kind == "role" && found.account == account && name.matches(found.name))
+            IamPrincipal::of(arn).is_some_and(|found| {
+                found.kind == "role" && found.account == account && name.matches(found.name)
+            })
         };
         whole.matches(arn) || role.is_some_and(is_of_role)
     })
@@ -158,7 +175,9 @@ fn names<'r>(arn: Option<&'r str>, principal_id: Option<&'r str>) -> [Option<&'r
     let resource = arn.and_then(resource);
     let (kind, rest) = resource.and_then(|resource| resource.split_once('/')).unwrap_or_default();
     let (role, last) = match kind {
-        "assumed-role" => rest.rsplit_once('/').map_or((Some(rest), None), |(role, session)| (Some(role), Some(session))),
+        "assumed-role" => {
+            rest.rsplit_once('/').map_or((Some(rest), None), |(role, session)| (Some(role), Some(session)))
+        }
         "" => (None, None),
         _ => (None, rest.rsplit('/').next()),
     };

@@ -1,5 +1,5 @@
-//! Who stood behind single calls: a sentence for each, from the calls that began the session in which it was made. For whoever tells
-//! of a push or a deletion, and does not want the whole trace.
+//! Who stood behind single calls: a sentence for each, from the calls that began the session in which it was
+//! made. For whoever tells of a push or a deletion, and does not want the whole trace.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,13 @@ use super::closure::Wanted;
 use super::collect::Collected;
 use super::keep::EventMemoryExceeded;
 use crate::decode::Wanted as WantedRecords;
-use crate::model::{EventRef, Filter, Joined, LogText, Sentence, Timestamp, Trace, TraceCall, TraceSession, caller_in_words};
+use crate::model::{
+    EventRef, Filter, Joined, LogText, Sentence, Timestamp, Trace, TraceCall, TraceSession, caller_in_words,
+};
 use crate::pipeline;
 
-/// Where the calls are found that begin sessions, and those that push and delete images: nothing else has to be looked at.
+/// Where the calls are found that begin sessions, and those that push and delete images: nothing else has to
+/// be looked at.
 const SOURCES: &[&str] = &[
     "sts.amazonaws.com",
     "signin.amazonaws.com",
@@ -34,7 +37,10 @@ const NAMES: &[(&str, &[&str])] = &[
 
 /// Whether it can be told who stood behind a call: somebody called in a session.
 pub fn is_traceable(event: &EventRef) -> bool {
-    let in_session = |actor: &LogText| actor.raw().starts_with("arn:") && actor.raw().contains(":assumed-role/") || actor.raw().contains(":user/");
+    let in_session = |actor: &LogText| {
+        actor.raw().starts_with("arn:") && actor.raw().contains(":assumed-role/")
+            || actor.raw().contains(":user/")
+    };
     CALLS.contains(&event.event_name.raw()) && event.actor.as_ref().is_some_and(in_session)
 }
 
@@ -45,23 +51,31 @@ pub fn window(calls: &[&EventRef]) -> Option<(Timestamp, Timestamp)> {
     Some((times().min()?.plus_seconds(-2 * super::SESSION_SECONDS_MAX), times().max()?.plus_seconds(1)))
 }
 
-/// Reads the calls that begin sessions once, for the sessions of these calls; `None` where nothing is known of any.
+/// Reads the calls that begin sessions once, for the sessions of these calls; `None` where nothing is known
+/// of any.
 ///
 /// # Errors
 /// They are more than `kept_bytes_max` has room for.
-pub fn trace_of(run: pipeline::Run<'_>, filter: &Filter, calls: &[&EventRef]) -> Result<Option<Trace>, EventMemoryExceeded> {
+pub fn trace_of(
+    run: pipeline::Run<'_>,
+    filter: &Filter,
+    calls: &[&EventRef],
+) -> Result<Option<Trace>, EventMemoryExceeded> {
     let question = Question::of_events(calls.iter().map(|call| call.event_id.raw()));
     let wanted = WantedRecords::Named { sources: SOURCES, names: NAMES };
     let collected = Collected::read_of(run, wanted, filter, &question, &Wanted::beginnings())?;
     // Where no beginning is known at all, these logs are not made for the question.
-    Ok(collected.trace(&question, None, &View::default()).filter(|trace| trace.sessions.iter().any(|session| session.issued.is_some())))
+    Ok(collected
+        .trace(&question, None, &View::default())
+        .filter(|trace| trace.sessions.iter().any(|session| session.issued.is_some())))
 }
 
 /// What is to be said of each call, by its `eventID`.
 pub fn behind(trace: &Trace) -> BTreeMap<LogText, Sentence> {
     let session = |number: u64| trace.sessions.get(usize::try_from(number).ok()?.checked_sub(1)?);
     let told = trace.calls.iter().filter(|call| is_traceable(&call.event)).filter_map(|call| {
-        let chain: Vec<&TraceSession> = std::iter::successors(call.session.and_then(session), |below| session(below.parent?)).collect();
+        let chain: Vec<&TraceSession> =
+            std::iter::successors(call.session.and_then(session), |below| session(below.parent?)).collect();
         Some((call.event.event_id.clone(), sentence(call, &chain)?))
     });
     told.collect()
@@ -72,7 +86,12 @@ fn sentence(call: &TraceCall, chain: &[&TraceSession]) -> Option<Sentence> {
     let (first, root) = (chain.first()?, chain.last()?);
     let event = &call.event;
     let lead = format!("{} of {} by {}", event.event_name.raw(), event.event_time, in_words(first, call));
-    let mut evidence: Vec<EventRef> = chain.iter().rev().filter_map(|session| session.issued.as_ref()).map(|issued| issued.event.clone()).collect();
+    let mut evidence: Vec<EventRef> = chain
+        .iter()
+        .rev()
+        .filter_map(|session| session.issued.as_ref())
+        .map(|issued| issued.event.clone())
+        .collect();
     evidence.push(event.clone());
     let missing = root.gaps.iter().find(|_| root.issued.is_none()).map(|gap| &gap.text);
     let origin = root.origin.as_ref()?;
@@ -80,14 +99,30 @@ fn sentence(call: &TraceCall, chain: &[&TraceSession]) -> Option<Sentence> {
     let text = match (missing, steps.as_slice()) {
         // A user with keys of its own: the caller says it all.
         (None, []) => return None,
-        (None, steps) => format!("{lead}: behind it stands {}, which began {}.", origin.name.raw(), steps.join(", and that ")),
+        (None, steps) => format!(
+            "{lead}: behind it stands {}, which began {}.",
+            origin.name.raw(),
+            steps.join(", and that ")
+        ),
         (Some(gap), []) => format!("{lead}: who stands behind it is not known; {gap}."),
         (Some(gap), steps) => {
-            format!("{lead}: {} began {}; who stands behind that is not known: {gap}.", in_words(root, call), steps.join(", and that "))
+            format!(
+                "{lead}: {} began {}; who stands behind that is not known: {gap}.",
+                in_words(root, call),
+                steps.join(", and that ")
+            )
         }
     };
-    let inferred = call.joined.into_iter().chain(chain.iter().filter_map(|session| session.joined)).any(|joined| joined != Joined::Certain);
-    let text = if inferred { text + " Where no key is the same, role, session name and beginning are." } else { text };
+    let inferred = call
+        .joined
+        .into_iter()
+        .chain(chain.iter().filter_map(|session| session.joined))
+        .any(|joined| joined != Joined::Certain);
+    let text = if inferred {
+        text + " Where no key is the same, role, session name and beginning are."
+    } else {
+        text
+    };
     Some(Sentence { text, evidence })
 }
 
@@ -98,6 +133,7 @@ fn step(session: &TraceSession, call: &TraceCall) -> Option<String> {
 }
 
 fn in_words(session: &TraceSession, call: &TraceCall) -> String {
-    let known = session.principal.as_ref().or(session.principal_id.as_ref()).or(session.session_name.as_ref());
+    let known =
+        session.principal.as_ref().or(session.principal_id.as_ref()).or(session.session_name.as_ref());
     known.map_or_else(|| "a session".to_owned(), |actor| caller_in_words(actor.raw(), call.account.raw()))
 }

@@ -24,7 +24,11 @@ pub struct View {
 
 impl View {
     fn shows(&self, call: &Call) -> bool {
-        let named = || call.repository.as_ref().is_some_and(|name| self.repositories.iter().any(|glob| glob.matches(name.raw())));
+        let named = || {
+            call.repository
+                .as_ref()
+                .is_some_and(|name| self.repositories.iter().any(|glob| glob.matches(name.raw())))
+        };
         (!self.writes || is_write(call)) && (self.repositories.is_empty() || named())
     }
 }
@@ -47,10 +51,17 @@ impl Collected {
         let mut numbers = vec![0; nodes.all.len()];
         order.iter().zip(1..).for_each(|((node, _), number)| numbers[*node] = number);
         let answer = Answer { calls: &calls, nodes: &nodes, numbers: &numbers, known: &known };
-        let sessions: Vec<TraceSession> = order.iter().map(|(node, depth)| answer.session(*node, *depth)).collect();
-        let of_these = |at: usize| [nodes.caller[at].map(|(node, _)| node), nodes.began[at]].into_iter().flatten().any(|node| numbers[node] != 0);
+        let sessions: Vec<TraceSession> =
+            order.iter().map(|(node, depth)| answer.session(*node, *depth)).collect();
+        let of_these = |at: usize| {
+            [nodes.caller[at].map(|(node, _)| node), nodes.began[at]]
+                .into_iter()
+                .flatten()
+                .any(|node| numbers[node] != 0)
+        };
         let made = || (0..calls.len()).filter(|at| of_these(*at));
-        let shown: Vec<TraceCall> = made().filter(|at| view.shows(&calls[*at].call)).map(|at| answer.call(at)).collect();
+        let shown: Vec<TraceCall> =
+            made().filter(|at| view.shows(&calls[*at].call)).map(|at| answer.call(at)).collect();
         Some(Trace {
             reference: question.text().into(),
             asked: question.asked(),
@@ -121,7 +132,11 @@ impl Answer<'_> {
 
     /// What the calls in a session say about their caller: for each field, the first one that has it.
     pub fn caller<'s>(&'s self, node: &'s Node) -> impl Iterator<Item = &'s Caller> {
-        node.calls.iter().map(|(at, _)| &self.calls[*at].call).filter(|call| call.in_session).map(|call| &call.caller)
+        node.calls
+            .iter()
+            .map(|(at, _)| &self.calls[*at].call)
+            .filter(|call| call.in_session)
+            .map(|call| &call.caller)
     }
 
     fn session(&self, at: usize, depth: u64) -> TraceSession {
@@ -129,16 +144,23 @@ impl Answer<'_> {
         let begun = self.begun(node).map(|(_, begun)| begun);
         let first = |of: fn(&Caller) -> Option<&LogText>| self.caller(node).find_map(of).cloned();
         let made = || node.calls.iter().map(|(at, _)| &self.calls[*at].call);
-        let set = |texts: &mut dyn Iterator<Item = LogText>| texts.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>();
+        let set = |texts: &mut dyn Iterator<Item = LogText>| {
+            texts.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+        };
         let returned = begun.and_then(|begun| begun.key.clone());
-        let others = set(&mut self.caller(node).filter_map(|caller| caller.key.clone()).filter(|key| Some(key) != returned.as_ref()));
+        let others = set(&mut self
+            .caller(node)
+            .filter_map(|caller| caller.key.clone())
+            .filter(|key| Some(key) != returned.as_ref()));
         let principal = first(|caller| caller.arn.as_ref()).or_else(|| begun?.arn.clone());
         TraceSession {
             number: self.numbers[at],
             parent: node.parent.map(|parent| self.numbers[parent]).filter(|number| *number != 0),
             depth,
             asked: node.asked,
-            joined: self.begun(node).map(|_| node.calls.iter().map(|(_, joined)| *joined).max().unwrap_or(Joined::Certain)),
+            joined: self
+                .begun(node)
+                .map(|_| node.calls.iter().map(|(_, joined)| *joined).max().unwrap_or(Joined::Certain)),
             origin: node.parent.is_none().then(|| origin(self, node)),
             role: first(|caller| caller.issuer.as_ref()).or_else(|| begun?.role.clone()),
             session_name: session_name(principal.as_ref())
@@ -146,13 +168,15 @@ impl Answer<'_> {
                 .or_else(|| named(first(|caller| caller.principal_id.as_ref()))),
             account: account(principal.as_ref()).or_else(|| first(|caller| caller.account.as_ref())),
             principal,
-            principal_id: first(|caller| caller.principal_id.as_ref()).or_else(|| begun?.principal_id.clone()),
+            principal_id: first(|caller| caller.principal_id.as_ref())
+                .or_else(|| begun?.principal_id.clone()),
             keys: returned.into_iter().chain(others).collect(),
             issued: self.begun(node).map(|(joined, begun)| issued(joined, begun)),
             created_at: self.began(node),
             issued_to: first(|caller| caller.issued_to.as_ref()),
             on_behalf_of: first(|caller| caller.on_behalf_of.as_ref()),
-            source_identity: first(|caller| caller.source_identity.as_ref()).or_else(|| begun?.source_identity.clone()),
+            source_identity: first(|caller| caller.source_identity.as_ref())
+                .or_else(|| begun?.source_identity.clone()),
             invoked_by: set(&mut self.caller(node).filter_map(|caller| caller.invoked_by.clone())),
             addresses: set(&mut made().filter_map(|call| call.event.source_ip.clone())),
             calls: node.calls.len() as u64,

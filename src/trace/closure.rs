@@ -46,7 +46,12 @@ impl Wanted {
     }
 
     /// Follows `step` from place to place, visiting each once.
-    fn walk<'e>(&mut self, mut open: Vec<Place>, edges: &mut Edges<'e>, step: impl Fn(&mut Edges<'e>, Place, &mut Found)) {
+    fn walk<'e>(
+        &mut self,
+        mut open: Vec<Place>,
+        edges: &mut Edges<'e>,
+        step: impl Fn(&mut Edges<'e>, Place, &mut Found),
+    ) {
         let mut visited: HashSet<Place, RandomState> = open.iter().copied().collect();
         let mut found = Found::default();
         while let Some(place) = open.pop() {
@@ -139,7 +144,9 @@ impl<'e> Edges<'e> {
             by_key: Sorted::new(all, |edge| Some((edge.key, 0))),
             by_owner: Sorted::new(all, |edge| Some((edge.owner, edge.began))),
             by_parent_key: Sorted::new(all, |edge| Some((edge.by_key, 0))),
-            by_parent_owner: Sorted::new(all, |edge| (edge.by_began != i64::MIN).then_some((edge.by_owner, edge.by_began))),
+            by_parent_owner: Sorted::new(all, |edge| {
+                (edge.by_began != i64::MIN).then_some((edge.by_owner, edge.by_began))
+            }),
             by_parent_name: Sorted::new(all, |edge| named(edge).then_some((edge.by_owner, edge.began))),
         }
     }
@@ -149,7 +156,9 @@ impl<'e> Edges<'e> {
         let all = self.all;
         match place {
             Place::Key(key) => self.by_key.take(key, 0, 0, |at| above(&all[at], found)),
-            Place::Owned { owner, from, to } => self.by_owner.take(owner, from, to, |at| above(&all[at], found)),
+            Place::Owned { owner, from, to } => {
+                self.by_owner.take(owner, from, to, |at| above(&all[at], found))
+            }
         }
     }
 
@@ -201,7 +210,9 @@ struct Sorted {
 impl Sorted {
     fn new(all: &[Edge], of: impl Fn(&Edge) -> Option<(u64, i64)>) -> Self {
         let places = 0..u32::try_from(all.len()).unwrap_or(u32::MAX);
-        let keyed = places.zip(all).filter_map(|(at, edge)| of(edge).filter(|(number, _)| *number != 0).map(|(number, time)| (number, time, at)));
+        let keyed = places.zip(all).filter_map(|(at, edge)| {
+            of(edge).filter(|(number, _)| *number != 0).map(|(number, time)| (number, time, at))
+        });
         let mut keys: Vec<_> = keyed.collect();
         keys.sort_unstable();
         let next = (0..=u32::try_from(keys.len()).unwrap_or(u32::MAX)).collect();

@@ -12,7 +12,9 @@ use super::keep::{EventMemoryExceeded, Kept, Share};
 use super::survey::{Known, admits, begin, keys};
 use super::{calls_as_begun, is_session, owner, seconds, short};
 use crate::decode::{Document, RawRecord, Wanted as WantedRecords};
-use crate::model::{Coverage, EventRef, Filter, Grant, Identity, LogText, Seen, Session, SessionRecord, Timestamp};
+use crate::model::{
+    Coverage, EventRef, Filter, Grant, Identity, LogText, Seen, Session, SessionRecord, Timestamp,
+};
 use crate::pipeline::{self, Collector};
 use crate::recognize::{SessionReader, SnapshotParser};
 
@@ -67,7 +69,8 @@ pub(super) struct Call {
     pub error_code: Option<LogText>,
     pub read_only: Option<bool>,
     pub repository: Option<LogText>,
-    /// `None`: no session called, but a service, somebody whom another provider vouches for, or the session that begins here.
+    /// `None`: no session called, but a service, somebody whom another provider vouches for, or the session
+    /// that begins here.
     pub in_session: bool,
     pub caller: Caller,
     pub begun: Option<Box<Begun>>,
@@ -90,7 +93,12 @@ impl Collected {
     ///
     /// # Errors
     /// It is more than `kept_bytes_max` has room for.
-    pub fn read(run: pipeline::Run<'_>, filter: &Filter, question: &Question, wanted: &Wanted) -> Result<Self, EventMemoryExceeded> {
+    pub fn read(
+        run: pipeline::Run<'_>,
+        filter: &Filter,
+        question: &Question,
+        wanted: &Wanted,
+    ) -> Result<Self, EventMemoryExceeded> {
         Self::read_of(run, WantedRecords::All, filter, question, wanted)
     }
 
@@ -113,21 +121,27 @@ impl Collected {
         }
         kept.check()?;
         distinct(&mut calls);
-        let known = (wanted.is_everything() || wanted.is_of_beginnings()).then(|| known(&coverage, filter, &calls));
+        let known =
+            (wanted.is_everything() || wanted.is_of_beginnings()).then(|| known(&coverage, filter, &calls));
         Ok(Self { coverage, seen, calls, known })
     }
 
-    /// What is known of all calls that begin sessions: here, where everything was kept, else from the first reading.
+    /// What is known of all calls that begin sessions: here, where everything was kept, else from the first
+    /// reading.
     pub fn known(&self, survey: Option<&Known>) -> Known {
         self.known.clone().or_else(|| survey.cloned()).unwrap_or_default()
     }
 }
 
-/// Of second copies the first object stands, and one that says what came of the call before one that does not.
+/// Of second copies the first object stands, and one that says what came of the call before one that does
+/// not.
 fn distinct(calls: &mut Vec<Call>) {
     calls.sort_by(|a, b| {
         let place = |call: &Call| (call.identity, call.begun.is_none());
-        place(a).cmp(&place(b)).then_with(|| a.event.object.cmp(&b.event.object)).then_with(|| a.event.record.cmp(&b.event.record))
+        place(a)
+            .cmp(&place(b))
+            .then_with(|| a.event.object.cmp(&b.event.object))
+            .then_with(|| a.event.record.cmp(&b.event.record))
     });
     calls.dedup_by(|copy, first| {
         let same = copy.identity == first.identity;
@@ -145,7 +159,10 @@ fn known(coverage: &Coverage, filter: &Filter, calls: &[Call]) -> Known {
         (raw(owned), raw(&begun.key))
     };
     Known {
-        accounts: begun().map(|(call, _)| call.account.clone()).filter(|account| !account.raw().is_empty()).collect(),
+        accounts: begun()
+            .map(|(call, _)| call.account.clone())
+            .filter(|account| !account.raw().is_empty())
+            .collect(),
         keys: keys(begun().map(|(_, begun)| numbers(begun))),
         begin: begin(coverage, filter),
     }
@@ -178,7 +195,14 @@ impl<'a> Gatherer<'a> {
             wanted,
             reader: SessionReader::default(),
             key: Field::new(r#""accessKeyId""#),
-            owners: [r#""principalId""#, r#""assumedRoleId""#, r#""federatedUserId""#, r#""arn""#, r#""SwitchFrom""#].map(Field::new),
+            owners: [
+                r#""principalId""#,
+                r#""assumedRoleId""#,
+                r#""federatedUserId""#,
+                r#""arn""#,
+                r#""SwitchFrom""#,
+            ]
+            .map(Field::new),
             others: ["AssumeRoot", r#"Build""#].map(Finder::new),
             beginnings: Beginnings::new(),
             escapes: Escapes::new(),
@@ -197,14 +221,17 @@ impl<'a> Gatherer<'a> {
         }
         self.wanted.is_everything()
             || self.key.values(json).any(|key| self.wanted.has_key(short(Some(key))))
-            || self.owners.iter().any(|field| field.values(json).any(|owner| self.wanted.has_owner(short(Some(owner)))))
+            || self
+                .owners
+                .iter()
+                .any(|field| field.values(json).any(|owner| self.wanted.has_owner(short(Some(owner)))))
             || self.others.iter().any(|other| other.find(json.as_bytes()).is_some())
             || self.escapes.are_in(json)
     }
 }
 
-/// Whether a record is wanted: its caller, or the session that it begins. Of the latter's owner all sessions are, for they may be the
-/// ones that somebody means who names no key.
+/// Whether a record is wanted: its caller, or the session that it begins. Of the latter's owner all sessions
+/// are, for they may be the ones that somebody means who names no key.
 fn is_wanted(wanted: &Wanted, question: &Question, record: &SessionRecord<'_>) -> bool {
     if wanted.is_everything() {
         return true;
@@ -215,8 +242,10 @@ fn is_wanted(wanted: &Wanted, question: &Question, record: &SessionRecord<'_>) -
     let (caller, called) = (&record.caller, record.event.time.seconds());
     let calls = || {
         let owners = [caller.principal_id, caller.arn].map(short);
-        // Another account's trail does not say when the caller's session began, and its own trail does: both are needed.
-        let in_two_trails = record.event.shared_id.is_some() && owners.into_iter().any(|owner| wanted.has_owner(owner));
+        // Another account's trail does not say when the caller's session began, and its own trail does: both
+        // are needed.
+        let in_two_trails =
+            record.event.shared_id.is_some() && owners.into_iter().any(|owner| wanted.has_owner(owner));
         in_two_trails
             || caller.key.is_some_and(|key| wanted.has_key(short(Some(key))))
             || owners.into_iter().any(|owner| wanted.has_session(owner, seconds(caller.created_at), called))
@@ -252,7 +281,13 @@ impl Collector for Gatherer<'_> {
         self.calls.len() as u64
     }
 
-    fn document(&mut self, _object: &str, _index: u64, json: &str, _modified: &dyn Fn() -> Option<Timestamp>) -> Document {
+    fn document(
+        &mut self,
+        _object: &str,
+        _index: u64,
+        json: &str,
+        _modified: &dyn Fn() -> Option<Timestamp>,
+    ) -> Document {
         // Snapshots tell nothing of sessions, and are no damage.
         if self.answers.read(json).is_some() { Document::Taken } else { Document::Unknown }
     }

@@ -17,7 +17,12 @@ impl Field {
     /// Each string value of the name, as written.
     pub(super) fn values<'t>(&self, text: &'t str) -> impl Iterator<Item = &'t str> {
         self.finder.find_iter(text.as_bytes()).filter_map(|at| {
-            let rest = text.get(at + self.name.len()..)?.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
+            let rest = text
+                .get(at + self.name.len()..)?
+                .trim_start()
+                .strip_prefix(':')?
+                .trim_start()
+                .strip_prefix('"')?;
             rest.split_once('"').map(|(value, _)| value)
         })
     }
@@ -45,7 +50,10 @@ pub(super) struct Beginnings {
 
 impl Beginnings {
     pub(super) fn new() -> Self {
-        Self { marks: [r#""credential"#, "signin.amazonaws.com", r#"Build""#].map(Finder::new), escapes: Escapes::new() }
+        Self {
+            marks: [r#""credential"#, "signin.amazonaws.com", r#"Build""#].map(Finder::new),
+            escapes: Escapes::new(),
+        }
     }
 
     pub(super) fn may_be_in(&self, text: &str) -> bool {

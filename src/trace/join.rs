@@ -32,7 +32,8 @@ fn without_corrections(calls: &mut Vec<Call>) {
     if calls.iter().all(|call| call.corrects.is_none()) {
         return;
     }
-    let first: HashSet<LogText> = calls.iter().filter(|call| call.corrects.is_none()).map(|call| call.event.event_id.clone()).collect();
+    let first: HashSet<LogText> =
+        calls.iter().filter(|call| call.corrects.is_none()).map(|call| call.event.event_id.clone()).collect();
     calls.retain(|call| call.corrects.as_ref().is_none_or(|id| !first.contains(id)));
 }
 
@@ -78,5 +79,13 @@ fn put_together(first: &mut Joined, mut other: Joined) {
 fn rank(call: &Call) -> (bool, bool, bool, bool, &LogText, &LogText, u64) {
     let caller = &call.caller;
     let event = &call.event;
-    (!call.in_session, caller.key.is_none(), caller.arn.is_none(), caller.created_at.is_none(), &event.event_id, &event.object, event.record)
+    (
+        !call.in_session,
+        caller.key.is_none(),
+        caller.arn.is_none(),
+        caller.created_at.is_none(),
+        &event.event_id,
+        &event.object,
+        event.record,
+    )
 }

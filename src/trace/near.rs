@@ -84,7 +84,10 @@ fn add(best: &mut BTreeSet<(u32, LogText)>, found: (u32, LogText)) {
 /// For an ARN, `ROLE/SESSION` or the user; for a `principalId`, the session.
 fn last_parts(name: &str) -> &str {
     let resource = name.rsplit(':').next().unwrap_or(name);
-    ["assumed-role/", "federated-user/", "user/", "role/"].iter().find_map(|kind| resource.strip_prefix(kind)).unwrap_or(resource)
+    ["assumed-role/", "federated-user/", "user/", "role/"]
+        .iter()
+        .find_map(|kind| resource.strip_prefix(kind))
+        .unwrap_or(resource)
 }
 
 fn likeness(wanted: &str, name: &str) -> f64 {

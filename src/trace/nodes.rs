@@ -64,11 +64,14 @@ impl Nodes {
         let index = Index::new(calls, &all);
         let mut orphans: HashMap<Orphan, usize> = HashMap::new();
         let mut caller = vec![None; calls.len()];
-        for (at, JoinedCall { call, .. }) in calls.iter().enumerate().filter(|(_, joined)| joined.call.in_session) {
+        for (at, JoinedCall { call, .. }) in
+            calls.iter().enumerate().filter(|(_, joined)| joined.call.in_session)
+        {
             let found = match index.find(call) {
                 Ok(found) => Some(found),
                 Err(doubt) => orphan(call).map(|orphan| {
-                    let joined = if matches!(orphan, Orphan::Key(_)) { Joined::Certain } else { Joined::Inferred };
+                    let joined =
+                        if matches!(orphan, Orphan::Key(_)) { Joined::Certain } else { Joined::Inferred };
                     let node = *orphans.entry(orphan).or_insert_with(|| {
                         all.push(Node { doubt, ..Node::default() });
                         all.len() - 1
@@ -99,7 +102,8 @@ impl Nodes {
     /// that had begun.
     fn switched(&mut self, calls: &[JoinedCall]) {
         let from = |at: usize| calls[at].call.begun.as_ref().and_then(|begun| begun.switched_from.clone());
-        let switches: Vec<(usize, usize, LogText)> = (0..calls.len()).filter_map(|at| Some((at, self.began[at]?, from(at)?))).collect();
+        let switches: Vec<(usize, usize, LogText)> =
+            (0..calls.len()).filter_map(|at| Some((at, self.began[at]?, from(at)?))).collect();
         if switches.is_empty() {
             return;
         }
@@ -201,19 +205,31 @@ struct Index<'c> {
 
 impl<'c> Index<'c> {
     fn new(calls: &'c [JoinedCall], nodes: &[Node]) -> Self {
-        let mut index = Self { by_key: HashMap::new(), by_key_and_owner: HashMap::new(), by_owner: HashMap::new(), expires: Vec::new() };
+        let mut index = Self {
+            by_key: HashMap::new(),
+            by_key_and_owner: HashMap::new(),
+            by_owner: HashMap::new(),
+            expires: Vec::new(),
+        };
         for (node, begun_by) in nodes.iter().enumerate().filter_map(|(at, node)| Some((at, node.begun_by?))) {
             let call = &calls[begun_by].call;
-            let Some(Begun { key, principal_id, arn, expires_at, .. }) = call.begun.as_deref() else { continue };
+            let Some(Begun { key, principal_id, arn, expires_at, .. }) = call.begun.as_deref() else {
+                continue;
+            };
             let began = call.event.event_time.seconds();
-            index.expires.push(expires_at.map_or(began + SESSION_SECONDS_MAX, crate::model::Timestamp::seconds));
+            index
+                .expires
+                .push(expires_at.map_or(began + SESSION_SECONDS_MAX, crate::model::Timestamp::seconds));
             if let Some(key) = key {
                 index.by_key.entry(key).or_insert((node, 0)).1 += 1;
                 if let Some(owner) = principal_id.as_ref().or(arn.as_ref()) {
                     index.by_key_and_owner.entry((key, owner)).or_insert((node, 0)).1 += 1;
                 }
             }
-            [principal_id, arn].into_iter().flatten().for_each(|owner| index.by_owner.entry(owner).or_default().push((began, node)));
+            [principal_id, arn]
+                .into_iter()
+                .flatten()
+                .for_each(|owner| index.by_owner.entry(owner).or_default().push((began, node)));
         }
         index.by_owner.values_mut().for_each(|sessions| sessions.sort_unstable());
         index
@@ -223,7 +239,9 @@ impl<'c> Index<'c> {
     fn find(&self, call: &Call) -> Result<(usize, Joined), Option<Doubt>> {
         let caller = &call.caller;
         let owned = owner(caller);
-        if let Some((key, &(node, number))) = caller.key.as_ref().and_then(|key| Some((key, self.by_key.get(key)?))) {
+        if let Some((key, &(node, number))) =
+            caller.key.as_ref().and_then(|key| Some((key, self.by_key.get(key)?)))
+        {
             return match (number, owned.and_then(|owner| self.by_key_and_owner.get(&(key, owner)))) {
                 (1, _) => Ok((node, Joined::Certain)),
                 (_, Some(&(node, 1))) => Ok((node, Joined::Inferred)),
@@ -246,7 +264,11 @@ impl<'c> Index<'c> {
         if recent.len() > LIVING_MAX {
             return Err(Some(Doubt::Several(recent.len())));
         }
-        let living: Vec<_> = recent.iter().filter(|(_, node)| self.expires.get(*node).is_none_or(|end| *end >= called)).copied().collect();
+        let living: Vec<_> = recent
+            .iter()
+            .filter(|(_, node)| self.expires.get(*node).is_none_or(|end| *end >= called))
+            .copied()
+            .collect();
         one(&living)
     }
 }

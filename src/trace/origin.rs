@@ -21,7 +21,9 @@ fn of_call(answer: &Answer<'_>, node: &Node, call: &Call, begun: &Begun) -> Told
     let caller = &call.caller;
     let kind = caller.kind.as_ref().map(LogText::raw).unwrap_or_default();
     match kind {
-        _ if node.doubt.is_some() => (OriginKind::Unknown, "not known: the logs contradict themselves".to_owned()),
+        _ if node.doubt.is_some() => {
+            (OriginKind::Unknown, "not known: the logs contradict themselves".to_owned())
+        }
         "AWSService" => service(answer, node, caller, begun),
         // Services of which the record has only the name.
         "" if caller.invoked_by.is_some() => service(answer, node, caller, begun),
@@ -29,7 +31,13 @@ fn of_call(answer: &Answer<'_>, node: &Node, call: &Call, begun: &Begun) -> Told
         "SAMLUser" => saml(begun),
         "IAMUser" | "Root" => person(caller),
         _ if begun.switched_from.is_some() => match raw(&begun.switched_from).rsplit_once('/') {
-            Some((_, name)) => (OriginKind::Person, format!("{name}{}, in the console", of_account(account(begun.switched_from.as_ref()).as_ref()))),
+            Some((_, name)) => (
+                OriginKind::Person,
+                format!(
+                    "{name}{}, in the console",
+                    of_account(account(begun.switched_from.as_ref()).as_ref())
+                ),
+            ),
             None => (OriginKind::Person, "somebody in the console".to_owned()),
         },
         _ => match &caller.account {
@@ -41,24 +49,35 @@ fn of_call(answer: &Answer<'_>, node: &Node, call: &Call, begun: &Begun) -> Told
 
 /// By what its calls say, if the call that began it is not known.
 fn of_caller(answer: &Answer<'_>, node: &Node) -> Told {
-    let Some(caller) = answer.caller(node).next() else { return (OriginKind::Unknown, "not known".to_owned()) };
+    let Some(caller) = answer.caller(node).next() else {
+        return (OriginKind::Unknown, "not known".to_owned());
+    };
     let kind = caller.kind.as_ref().map(LogText::raw).unwrap_or_default();
-    let provider = answer.caller(node).find_map(|caller| caller.provider.as_ref()).map(LogText::raw).unwrap_or_default();
+    let provider =
+        answer.caller(node).find_map(|caller| caller.provider.as_ref()).map(LogText::raw).unwrap_or_default();
     let issuer = answer.caller(node).find_map(|caller| caller.issuer.as_ref());
     let session = session_name(caller.arn.as_ref());
     match kind {
         "IAMUser" | "Root" => person(caller),
-        "IdentityCenterUser" => (OriginKind::Person, format!("{}, through IAM Identity Center", raw(&caller.on_behalf_of))),
+        "IdentityCenterUser" => {
+            (OriginKind::Person, format!("{}, through IAM Identity Center", raw(&caller.on_behalf_of)))
+        }
         "FederatedUser" => (OriginKind::Federation, format!("federated user {}", last(raw(&caller.arn)))),
-        "AWSAccount" if caller.principal_id.is_none() => (OriginKind::Account, format!("account {}", raw(&caller.account))),
+        "AWSAccount" if caller.principal_id.is_none() => {
+            (OriginKind::Account, format!("account {}", raw(&caller.account)))
+        }
         _ if issuer.is_some_and(|role| is_permission_set(role.raw())) => {
             let name = session.as_ref().map(LogText::raw).unwrap_or_default();
             (OriginKind::Person, format!("{name}, through IAM Identity Center"))
         }
-        _ if !provider.is_empty() => (OriginKind::Federation, format!("somebody whom {} vouches for", last(provider))),
+        _ if !provider.is_empty() => {
+            (OriginKind::Federation, format!("somebody whom {} vouches for", last(provider)))
+        }
         _ => match answer.caller(node).find_map(|caller| caller.issued_to.as_ref()) {
             Some(to) => (OriginKind::Service, to.raw().to_owned()),
-            None => (OriginKind::Unknown, "not known: the call that began it is not in these logs".to_owned()),
+            None => {
+                (OriginKind::Unknown, "not known: the call that began it is not in these logs".to_owned())
+            }
         },
     }
 }
@@ -71,23 +90,37 @@ fn service(answer: &Answer<'_>, node: &Node, caller: &Caller, begun: &Begun) -> 
     let by = raw(&caller.invoked_by);
     match by {
         "codebuild.amazonaws.com" => {
-            let build = name.strip_prefix("AWSCodeBuild-").map_or_else(|| format!("session {name}"), |id| format!("build {id}"));
+            let build = name
+                .strip_prefix("AWSCodeBuild-")
+                .map_or_else(|| format!("session {name}"), |id| format!("build {id}"));
             (OriginKind::Pipeline, format!("CodeBuild, {build}"))
         }
         "codepipeline.amazonaws.com" => (OriginKind::Pipeline, format!("CodePipeline, session {name}")),
         "ecs-tasks.amazonaws.com" => (OriginKind::Service, format!("ECS, task {name}")),
         "ec2.amazonaws.com" => (OriginKind::Service, format!("EC2, instance {name}")),
-        "lambda.amazonaws.com" => (OriginKind::Service, format!("Lambda, function {}", issued_to.map_or(name, last_of_function))),
-        "rolesanywhere.amazonaws.com" => (OriginKind::Federation, format!("IAM Roles Anywhere, session {name}")),
+        "lambda.amazonaws.com" => {
+            (OriginKind::Service, format!("Lambda, function {}", issued_to.map_or(name, last_of_function)))
+        }
+        "rolesanywhere.amazonaws.com" => {
+            (OriginKind::Federation, format!("IAM Roles Anywhere, session {name}"))
+        }
         "pods.eks.amazonaws.com" => {
-            let parts = [("kubernetes-namespace", "namespace"), ("kubernetes-service-account", "service account"), ("kubernetes-pod-name", "pod")];
-            let told: Vec<String> = parts.iter().filter_map(|(key, word)| Some(format!("{word} {}", tag(key)?))).collect();
+            let parts = [
+                ("kubernetes-namespace", "namespace"),
+                ("kubernetes-service-account", "service account"),
+                ("kubernetes-pod-name", "pod"),
+            ];
+            let told: Vec<String> =
+                parts.iter().filter_map(|(key, word)| Some(format!("{word} {}", tag(key)?))).collect();
             let cluster = tag("eks-cluster-name").map(|name| format!(", cluster {name}")).unwrap_or_default();
             let told = if told.is_empty() { format!("session {name}") } else { told.join(", ") };
             (OriginKind::Service, format!("EKS{cluster}, {told}"))
         }
         "" => (OriginKind::Service, format!("a service of AWS, session {name}")),
-        _ => (OriginKind::Service, format!("{by}, {}", issued_to.map_or_else(|| format!("session {name}"), str::to_owned))),
+        _ => (
+            OriginKind::Service,
+            format!("{by}, {}", issued_to.map_or_else(|| format!("session {name}"), str::to_owned)),
+        ),
     }
 }
 
@@ -97,8 +130,13 @@ fn web_identity(provider: &str, subject: &str) -> Told {
     if issuer.starts_with("token.actions.githubusercontent.com") {
         return (OriginKind::Pipeline, github(subject));
     }
-    if let Some((namespace, account)) = subject.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':')) {
-        return (OriginKind::Service, format!("Kubernetes, namespace {namespace}, service account {account}, cluster {issuer}"));
+    if let Some((namespace, account)) =
+        subject.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'))
+    {
+        return (
+            OriginKind::Service,
+            format!("Kubernetes, namespace {namespace}, service account {account}, cluster {issuer}"),
+        );
     }
     let pairs = |words: &[(&str, &str)]| {
         let parts: Vec<&str> = subject.split(':').collect();
@@ -109,10 +147,21 @@ fn web_identity(provider: &str, subject: &str) -> Told {
         told.collect::<Vec<_>>().join(", ")
     };
     if subject.starts_with("project_path:") {
-        return (OriginKind::Pipeline, format!("GitLab, {}", pairs(&[("project_path", "project"), ("ref_type", "ref type"), ("ref", "ref")])));
+        return (
+            OriginKind::Pipeline,
+            format!(
+                "GitLab, {}",
+                pairs(&[("project_path", "project"), ("ref_type", "ref type"), ("ref", "ref")])
+            ),
+        );
     }
     if issuer.starts_with("app.terraform.io") {
-        let words = [("organization", "organization"), ("project", "project"), ("workspace", "workspace"), ("run_phase", "phase")];
+        let words = [
+            ("organization", "organization"),
+            ("project", "project"),
+            ("workspace", "workspace"),
+            ("run_phase", "phase"),
+        ];
         return (OriginKind::Pipeline, format!("HCP Terraform, {}", pairs(&words)));
     }
     (OriginKind::Federation, vouched_for(subject, issuer))

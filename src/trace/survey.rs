@@ -43,7 +43,11 @@ pub(super) enum Place {
 impl Place {
     /// The session that began at `began`, if its owner is known.
     pub(super) fn at(owner: u64, began: i64) -> Option<Self> {
-        (owner != 0).then_some(Self::Owned { owner, from: began - BEGAN_SECONDS_APART, to: began + BEGAN_SECONDS_APART })
+        (owner != 0).then_some(Self::Owned {
+            owner,
+            from: began - BEGAN_SECONDS_APART,
+            to: began + BEGAN_SECONDS_APART,
+        })
     }
 
     /// A session of `owner` that called at `called`.
@@ -80,11 +84,22 @@ impl Survey {
     /// # Errors
     ///
     /// The calls that begin sessions do not fit into `kept_bytes_max`.
-    pub fn read(run: pipeline::Run<'_>, filter: &Filter, question: &Question) -> Result<Self, EventMemoryExceeded> {
+    pub fn read(
+        run: pipeline::Run<'_>,
+        filter: &Filter,
+        question: &Question,
+    ) -> Result<Self, EventMemoryExceeded> {
         let kept = Kept::new(run.budget.kept_bytes_max);
         let make = || Surveyor::new(filter, question, Share::new(&kept));
         let (coverage, surveyors) = pipeline::scan(run, WantedRecords::All, make);
-        let mut all = Self { coverage, seen: Seen::default(), known: Known::default(), near: Vec::new(), edges: Vec::new(), asked: BTreeSet::new() };
+        let mut all = Self {
+            coverage,
+            seen: Seen::default(),
+            known: Known::default(),
+            near: Vec::new(),
+            edges: Vec::new(),
+            asked: BTreeSet::new(),
+        };
         let mut near = Near::new(question);
         for surveyor in surveyors {
             let Surveyor { edges, asked, seen, accounts, near: others, .. } = surveyor;
@@ -127,7 +142,9 @@ pub(super) fn keys(given: impl Iterator<Item = (u64, u64)>) -> BTreeMap<u64, u64
 /// Whether a filter admits a record.
 pub(super) fn admits(filter: &Filter, record: &SessionRecord<'_>) -> bool {
     let event = &record.event;
-    filter.admits_time(event.time) && filter.admits_account(&event.recipient_account) && filter.admits_region(&event.region)
+    filter.admits_time(event.time)
+        && filter.admits_account(&event.recipient_account)
+        && filter.admits_region(&event.region)
 }
 
 /// The session of a caller.
@@ -141,8 +158,9 @@ pub(super) fn place(caller: &Session<'_>, called: i64) -> impl Iterator<Item = P
         None => Place::before(owner, called),
     };
     // A role that was switched to in the console is known by its ARN alone.
-    let by_arn =
-        seconds(caller.created_at).filter(|_| matches!(caller.kind, Some("IAMUser" | "Root"))).and_then(|began| Place::at(short(caller.arn), began));
+    let by_arn = seconds(caller.created_at)
+        .filter(|_| matches!(caller.kind, Some("IAMUser" | "Root")))
+        .and_then(|began| Place::at(short(caller.arn), began));
     key.map(Place::Key).into_iter().chain(owned).chain(by_arn)
 }
 
@@ -212,16 +230,26 @@ impl Collector for Surveyor<'_> {
             }
             let Some(grant) = &record.grant else { return };
             note(accounts, &record.event.recipient_account);
-            let (key, owned) = (short(grant.key), short(owner(grant.principal_id.as_deref(), grant.arn.as_deref())));
+            let (key, owned) =
+                (short(grant.key), short(owner(grant.principal_id.as_deref(), grant.arn.as_deref())));
             if question.is_begun(caller, grant) || !in_session && is_caller {
-                Some(Place::Key(key)).filter(|_| key != 0).into_iter().chain(Place::at(owned, called)).for_each(&mut ask);
+                Some(Place::Key(key))
+                    .filter(|_| key != 0)
+                    .into_iter()
+                    .chain(Place::at(owned, called))
+                    .for_each(&mut ask);
             }
-            let by = if in_session { *caller } else { Session { arn: grant.switched_from, ..Session::default() } };
+            let by =
+                if in_session { *caller } else { Session { arn: grant.switched_from, ..Session::default() } };
             let by_owner = short(owner(by.principal_id, by.arn));
             let by_began = seconds(by.created_at).unwrap_or(i64::MIN);
             let edge = Edge { key, owner: owned, began: called, by_key: short(by.key), by_owner, by_began };
             // A role that was switched to in the console is known by its ARN alone.
-            let by_arn = grant.arn.as_deref().filter(|_| !in_session).map(|arn| Edge { owner: short(Some(arn)), ..edge });
+            let by_arn = grant
+                .arn
+                .as_deref()
+                .filter(|_| !in_session)
+                .map(|arn| Edge { owner: short(Some(arn)), ..edge });
             for edge in [Some(edge), by_arn].into_iter().flatten() {
                 share.take(EDGE_BYTES);
                 edges.push(edge);
@@ -233,7 +261,13 @@ impl Collector for Surveyor<'_> {
         self.relevant
     }
 
-    fn document(&mut self, _object: &str, _index: u64, json: &str, _modified: &dyn Fn() -> Option<Timestamp>) -> Document {
+    fn document(
+        &mut self,
+        _object: &str,
+        _index: u64,
+        json: &str,
+        _modified: &dyn Fn() -> Option<Timestamp>,
+    ) -> Document {
         // Snapshots say nothing about sessions, and are not damage.
         if self.answers.read(json).is_some() { Document::Taken } else { Document::Unknown }
     }

@@ -27,12 +27,22 @@ fn a_text_is_asked_for_as_what_it_looks_like() {
 
 #[test]
 fn a_text_that_every_such_record_has_is_looked_for_before_it_is_parsed() {
-    let may = |asked: &str, json: &str| Question::parse(asked).is_some_and(|question| question.may_be_in(json));
+    let may =
+        |asked: &str, json: &str| Question::parse(asked).is_some_and(|question| question.may_be_in(json));
     let json = r#"{"userIdentity":{"arn":"arn:aws:sts::111122223333:assumed-role/deployer/ci","accessKeyId":"ASIAQ000000000000002"}}"#;
-    for asked in ["ASIAQ000000000000002", "deployer/ci", "dep*/c?", "*", "arn:aws:iam::111122223333:role/team/deployer", "2001:db8::1"] {
+    for asked in [
+        "ASIAQ000000000000002",
+        "deployer/ci",
+        "dep*/c?",
+        "*",
+        "arn:aws:iam::111122223333:role/team/deployer",
+        "2001:db8::1",
+    ] {
         assert!(may(asked, json), "{asked}");
     }
-    for asked in ["ASIAQ000000000000003", "release/x", "arn:aws:iam::111122223333:role/release", "203.0.113.7"] {
+    for asked in
+        ["ASIAQ000000000000003", "release/x", "arn:aws:iam::111122223333:role/release", "203.0.113.7"]
+    {
         assert!(!may(asked, json), "{asked}");
     }
     // An escape may stand for a letter of the name.
@@ -59,7 +69,10 @@ fn begun(name: &str, caller: &str, request: &str, response: &str) -> Option<Stri
     let told = SessionReader::default().read(&json, |record| {
         record.grant.map(|grant| {
             let end = grant.expires_at.map(|end| end.to_string());
-            format!("{:?} {:?} {:?} {end:?} {:?} {:?}", grant.key, grant.principal_id, grant.arn, grant.tags, grant.subject)
+            format!(
+                "{:?} {:?} {:?} {end:?} {:?} {:?}",
+                grant.key, grant.principal_id, grant.arn, grant.tags, grant.subject
+            )
         })
     });
     told.expect("a record")
@@ -68,23 +81,40 @@ fn begun(name: &str, caller: &str, request: &str, response: &str) -> Option<Stri
 #[test]
 fn every_call_that_returns_credentials_begins_a_session() {
     let alice = r#"{"type":"IAMUser","principalId":"AIDA1","arn":"arn:aws:iam::111122223333:user/alice","accountId":"111122223333"}"#;
-    let credentials = |end: &str| format!(r#"{{"credentials":{{"accessKeyId":"ASIAQ000000000000001","expiration":"{end}"}}}}"#);
-    for end in ["Mar 2, 2026, 11:00:00 AM", "Mar 2, 2026 11:00:00 AM", "Mar 2, 2026, 11:00:00\u{202f}AM", "2026-03-02T11:00:00Z"] {
+    let credentials = |end: &str| {
+        format!(r#"{{"credentials":{{"accessKeyId":"ASIAQ000000000000001","expiration":"{end}"}}}}"#)
+    };
+    for end in [
+        "Mar 2, 2026, 11:00:00 AM",
+        "Mar 2, 2026 11:00:00 AM",
+        "Mar 2, 2026, 11:00:00\u{202f}AM",
+        "2026-03-02T11:00:00Z",
+    ] {
         let told = begun("GetSessionToken", alice, "null", &credentials(end));
-        let expected =
-            r#"Some("ASIAQ000000000000001") Some("AIDA1") Some("arn:aws:iam::111122223333:user/alice") Some("2026-03-02T11:00:00Z") [] None"#;
+        let expected = r#"Some("ASIAQ000000000000001") Some("AIDA1") Some("arn:aws:iam::111122223333:user/alice") Some("2026-03-02T11:00:00Z") [] None"#;
         assert_eq!(told.as_deref(), Some(expected), "{end}");
     }
     let request = r#"{"targetPrincipal":"arn:aws:iam::444455556666:root"}"#;
     let told = begun("AssumeRoot", alice, request, &credentials("?")).expect("a session");
     assert!(told.contains(r#"Some("444455556666") Some("arn:aws:iam::444455556666:root") None"#), "{told}");
-    let request = r#"{"tags":[{"key":"team","value":"shop"}],"principalTags":{"a":"b"},"transitiveTagKeys":["team"]}"#;
+    let request =
+        r#"{"tags":[{"key":"team","value":"shop"}],"principalTags":{"a":"b"},"transitiveTagKeys":["team"]}"#;
     let response = r#"{"credentials":{"accessKeyId":"****"},"assumedRoleUser":{"assumedRoleId":"AROA1:x","arn":"arn:aws:sts::1:assumed-role/r/x"}}"#;
     let told = begun("AssumeRole", alice, request, response).expect("a session");
-    assert!(told.starts_with(r#"None Some("AROA1:x")"#) && told.contains(r#"[("team", "shop"), ("a", "b")]"#), "{told}");
-    let anywhere = r#"{"credentialSet":[{"credentials":{"accessKeyId":"ASIAQ000000000000009"},"assumedRoleUser":{}}]}"#;
+    assert!(
+        told.starts_with(r#"None Some("AROA1:x")"#) && told.contains(r#"[("team", "shop"), ("a", "b")]"#),
+        "{told}"
+    );
+    let anywhere =
+        r#"{"credentialSet":[{"credentials":{"accessKeyId":"ASIAQ000000000000009"},"assumedRoleUser":{}}]}"#;
     assert!(begun("CreateSession", r#"{"type":"Unknown"}"#, "null", anywhere).is_some());
-    for none in ["null", "{}", r#"{"credentials":{}}"#, r#"{"credentials":"ASIAQ000000000000001"}"#, r#"{"omitted":true,"reason":"too large"}"#] {
+    for none in [
+        "null",
+        "{}",
+        r#"{"credentials":{}}"#,
+        r#"{"credentials":"ASIAQ000000000000001"}"#,
+        r#"{"omitted":true,"reason":"too large"}"#,
+    ] {
         assert_eq!(begun("AssumeRole", alice, "null", none), None, "{none}");
     }
 }

@@ -25,7 +25,13 @@ const NULL: &str = "NULL";
 
 /// Writes an answer. A table shows at most `rows_max` rows and says if there are more; the other formats
 /// have all rows.
-pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, answer: &Answer, rows_max: usize) -> io::Result<()> {
+pub fn write(
+    out: &mut dyn Write,
+    look: Look,
+    coverage: &Coverage,
+    answer: &Answer,
+    rows_max: usize,
+) -> io::Result<()> {
     match look.format {
         Format::Table => write_table(out, look.columns, answer, rows_max),
         Format::Json => write_document(out, "query", coverage, Body::of(answer)?),
@@ -55,8 +61,14 @@ struct Body<'a> {
 
 impl<'a> Body<'a> {
     fn of(answer: &'a Answer) -> io::Result<Self> {
-        let columns = answer.columns().zip(answer.keys()).map(|((_, kind), name)| AnswerColumn { name, r#type: kind.to_string() }).collect();
-        let rows = (0..answer.height()).map(|row| RawValue::from_string(answer.json(row))).collect::<Result<_, _>>()?;
+        let columns = answer
+            .columns()
+            .zip(answer.keys())
+            .map(|((_, kind), name)| AnswerColumn { name, r#type: kind.to_string() })
+            .collect();
+        let rows = (0..answer.height())
+            .map(|row| RawValue::from_string(answer.json(row)))
+            .collect::<Result<_, _>>()?;
         Ok(Self { columns, rows })
     }
 }
@@ -98,7 +110,8 @@ fn is_ours(kind: &Kind) -> bool {
 fn write_parquet(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
     let frame = answer.frame().map_err(io::Error::other)?;
     let mut out = Remembering { out, failed: None };
-    let written = parquet::Writer::new(&mut out, &frame.schema().clone()).and_then(|writer| writer.whole(frame));
+    let written =
+        parquet::Writer::new(&mut out, &frame.schema().clone()).and_then(|writer| writer.whole(frame));
     written.map_err(|error| out.failed.take().unwrap_or_else(|| io::Error::other(error)))
 }
 
@@ -131,18 +144,31 @@ impl Write for Remembering<'_> {
     }
 }
 
-fn write_table(out: &mut dyn Write, terminal: Option<usize>, answer: &Answer, rows_max: usize) -> io::Result<()> {
+fn write_table(
+    out: &mut dyn Write,
+    terminal: Option<usize>,
+    answer: &Answer,
+    rows_max: usize,
+) -> io::Result<()> {
     write_shown(out, terminal, answer, &cells_of(answer, rows_max), answer.height() as u64)
 }
 
 /// The first rows as texts.
 fn cells_of(answer: &Answer, rows_max: usize) -> Vec<Vec<String>> {
     let columns = answer.columns().count();
-    (0..answer.height().min(rows_max)).map(|row| (0..columns).map(|column| cell(answer, row, column)).collect()).collect()
+    (0..answer.height().min(rows_max))
+        .map(|row| (0..columns).map(|column| cell(answer, row, column)).collect())
+        .collect()
 }
 
 /// A table of the first rows, and the number of all rows; `columns` has the names and types.
-fn write_shown(out: &mut dyn Write, terminal: Option<usize>, columns: &Answer, cells: &[Vec<String>], height: u64) -> io::Result<()> {
+fn write_shown(
+    out: &mut dyn Write,
+    terminal: Option<usize>,
+    columns: &Answer,
+    cells: &[Vec<String>],
+    height: u64,
+) -> io::Result<()> {
     let names: Vec<String> = columns.columns().map(|(name, _)| name.for_terminal().into_owned()).collect();
     match widths(&names, cells, terminal) {
         Some(widths) => write_grid(out, columns, &names, cells, &widths)?,
@@ -150,7 +176,12 @@ fn write_shown(out: &mut dyn Write, terminal: Option<usize>, columns: &Answer, c
     }
     let shown = cells.len() as u64;
     if shown < height {
-        writeln!(out, "first {} of {} rows shown; --rows N shows more, -o FILE --format csv has all", count(shown), count(height))
+        writeln!(
+            out,
+            "first {} of {} rows shown; --rows N shows more, -o FILE --format csv has all",
+            count(shown),
+            count(height)
+        )
     } else {
         writeln!(out, "{}", counted(shown, "row", "rows"))
     }
@@ -181,7 +212,13 @@ fn widths(names: &[String], cells: &[Vec<String>], terminal: Option<usize>) -> O
     Some(widths)
 }
 
-fn write_grid(out: &mut dyn Write, answer: &Answer, names: &[String], cells: &[Vec<String>], widths: &[usize]) -> io::Result<()> {
+fn write_grid(
+    out: &mut dyn Write,
+    answer: &Answer,
+    names: &[String],
+    cells: &[Vec<String>],
+    widths: &[usize],
+) -> io::Result<()> {
     let right: Vec<bool> = answer.columns().map(|(_, kind)| kind.is_number()).collect();
     write_line(out, names, widths, &right)?;
     let rule: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
@@ -208,7 +245,12 @@ fn write_records(out: &mut dyn Write, names: &[String], cells: &[Vec<String>]) -
     for (number, row) in cells.iter().enumerate() {
         writeln!(out, "-- row {}", number + 1)?;
         for (name, cell) in names.iter().zip(row) {
-            writeln!(out, "{name}{}  {}", " ".repeat(widest.saturating_sub(width::of(name))), width::cut(cell, CELL_CHARS_MAX))?;
+            writeln!(
+                out,
+                "{name}{}  {}",
+                " ".repeat(widest.saturating_sub(width::of(name))),
+                width::cut(cell, CELL_CHARS_MAX)
+            )?;
         }
     }
     Ok(())
@@ -262,13 +304,18 @@ mod tests {
     fn parquet_is_parquet_with_times_as_times() {
         let mut out = Vec::new();
         let look = Look { format: Format::Parquet, columns: None };
-        let answer = answer("SELECT timestamp '2026-03-02 10:00:00' AS t, date '2026-03-02' AS d, ARRAY['a'] AS a, 'x' AS s, 'y' AS s");
+        let answer = answer(
+            "SELECT timestamp '2026-03-02 10:00:00' AS t, date '2026-03-02' AS d, ARRAY['a'] AS a, 'x' AS s, 'y' AS s",
+        );
         write(&mut out, look, &Coverage::default(), &answer, 9).unwrap();
         use polars_arrow::datatypes::{ArrowDataType, TimeUnit};
         let metadata = polars_parquet::read::read_metadata(&mut std::io::Cursor::new(out)).unwrap();
         assert_eq!(metadata.num_rows, 1);
         let columns = polars_parquet::read::infer_schema(&metadata).unwrap();
-        assert_eq!(columns.iter_names().map(|name| name.as_str()).collect::<Vec<_>>(), ["t", "d", "a", "s", "s_2"]);
+        assert_eq!(
+            columns.iter_names().map(|name| name.as_str()).collect::<Vec<_>>(),
+            ["t", "d", "a", "s", "s_2"]
+        );
         assert_eq!(columns.get("t").unwrap().dtype, ArrowDataType::Timestamp(TimeUnit::Millisecond, None));
         assert_eq!(columns.get("d").unwrap().dtype, ArrowDataType::Date32);
     }

@@ -17,7 +17,10 @@ impl<'w> TableRows<'w> {
     pub fn new(out: &'w mut dyn Write, table: &Table) -> io::Result<Self> {
         let columns = (table.columns)();
         let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
-        Ok(Self { rows: Rows::new(out, &names)?, kinds: columns.into_iter().map(|column| column.kind).collect() })
+        Ok(Self {
+            rows: Rows::new(out, &names)?,
+            kinds: columns.into_iter().map(|column| column.kind).collect(),
+        })
     }
 
     /// Writes a row; cells are in the order of the table's columns.
@@ -35,7 +38,9 @@ fn shown(cell: cells::Cell<'_>, kind: &Kind) -> Cell {
     match cell {
         cells::Cell::Text(text) => Cell::maybe(text, Cell::text),
         cells::Cell::Owned(text) => Cell::text(text),
-        cells::Cell::Number(Some(millis)) if kind.is_timestamp() => Cell::plain(Timestamp::from_millis(millis)),
+        cells::Cell::Number(Some(millis)) if kind.is_timestamp() => {
+            Cell::plain(Timestamp::from_millis(millis))
+        }
         cells::Cell::Number(number) => Cell::maybe(number, Cell::plain),
         cells::Cell::Flag(flag) => Cell::plain(flag),
         cells::Cell::Texts(texts) => Cell::list(texts.iter().map(String::as_str)),

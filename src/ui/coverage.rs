@@ -20,7 +20,8 @@ pub fn write(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     page.blank()
 }
 
-/// The same of a run that looks for something else than images; `what` says of what the records are that it had a use for.
+/// The same of a run that looks for something else than images; `what` says of what the records are that it
+/// had a use for.
 pub fn write_of(page: &mut Page<'_>, coverage: &Coverage, what: &str) -> io::Result<()> {
     write_summary_of(page, coverage, what)?;
     write_failures(page, coverage)?;
@@ -28,7 +29,8 @@ pub fn write_of(page: &mut Page<'_>, coverage: &Coverage, what: &str) -> io::Res
     page.blank()
 }
 
-/// The same without the objects that could not be read, for a page on which they stand at the end: there may be many.
+/// The same without the objects that could not be read, for a page on which they stand at the end: there may
+/// be many.
 pub fn write_head(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     write_summary(page, coverage)?;
     write_notes(page, coverage)?;
@@ -55,7 +57,10 @@ const PARTIAL: &str = "the run ended before its time; what follows is true, and 
 
 fn left_out(gap: &Gap) -> String {
     let records = counted(gap.records, "record", "records");
-    format!("{records} of {}: CloudTrail left out what they say (over 100 KB)", gap.repository.name.for_terminal())
+    format!(
+        "{records} of {}: CloudTrail left out what they say (over 100 KB)",
+        gap.repository.name.for_terminal()
+    )
 }
 
 fn write_summary(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
@@ -77,7 +82,8 @@ fn write_summary_of(page: &mut Page<'_>, coverage: &Coverage, what: &str) -> io:
 
 /// Objects that could not be read, a line each.
 pub fn write_failures(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
-    let objects: Vec<&[ReadFailure]> = coverage.failures.chunk_by(|one, other| one.object == other.object).collect();
+    let objects: Vec<&[ReadFailure]> =
+        coverage.failures.chunk_by(|one, other| one.object == other.object).collect();
     for failures in objects.iter().take(LISTED_MAX) {
         let Some(first) = failures.first() else { continue };
         let more = match failures.len() - 1 {
@@ -108,12 +114,18 @@ pub fn describe(failure: &ReadFailure) -> String {
 fn more(page: &mut Page<'_>, number: usize) -> io::Result<()> {
     match number.checked_sub(LISTED_MAX) {
         None | Some(0) => Ok(()),
-        Some(rest) => page.item(0, "", &format!("and {} more: --format json lists them all", count(rest as u64))),
+        Some(rest) => {
+            page.item(0, "", &format!("and {} more: --format json lists them all", count(rest as u64)))
+        }
     }
 }
 
 pub(super) fn objects(coverage: &Coverage) -> String {
-    let mut text = format!("{} of {}", count(coverage.objects_read), counted(coverage.objects_listed, "object", "objects"));
+    let mut text = format!(
+        "{} of {}",
+        count(coverage.objects_read),
+        counted(coverage.objects_listed, "object", "objects")
+    );
     let numbers = [
         (coverage.objects_skipped, "of another kind skipped"),
         (coverage.objects_failed, "failed"),
@@ -138,8 +150,14 @@ pub(super) fn records(coverage: &Coverage) -> String {
 const IMAGES: &str = "about images";
 
 fn records_of(coverage: &Coverage, what: &str) -> String {
-    let mut text = format!("{}, {} {what}", counted(coverage.records, "record", "records"), count(coverage.records_relevant));
-    for (number, words) in [(coverage.records_duplicate, "delivered twice"), (coverage.records_failed, "not understood")] {
+    let mut text = format!(
+        "{}, {} {what}",
+        counted(coverage.records, "record", "records"),
+        count(coverage.records_relevant)
+    );
+    for (number, words) in
+        [(coverage.records_duplicate, "delivered twice"), (coverage.records_failed, "not understood")]
+    {
         if number > 0 {
             text.push_str(&format!(", {} {words}", count(number)));
         }
@@ -169,9 +187,15 @@ pub(super) fn repaired(coverage: &Coverage) -> Option<String> {
         "character" => "half a character",
         _ => "without an eventID of their own",
     };
-    let kinds: Vec<String> =
-        repairs.kinds().iter().filter(|(_, number)| *number > 0).map(|(kind, number)| format!("{} {}", count(*number), words(*kind))).collect();
-    (repairs.records > 0).then(|| format!("{} of them not as CloudTrail writes them: {}", count(repairs.records), kinds.join(", ")))
+    let kinds: Vec<String> = repairs
+        .kinds()
+        .iter()
+        .filter(|(_, number)| *number > 0)
+        .map(|(kind, number)| format!("{} {}", count(*number), words(*kind)))
+        .collect();
+    (repairs.records > 0).then(|| {
+        format!("{} of them not as CloudTrail writes them: {}", count(repairs.records), kinds.join(", "))
+    })
 }
 
 pub(super) fn period(coverage: &Coverage) -> String {

@@ -78,7 +78,8 @@ fn shortened(text: &str, chars_max: usize) -> Cow<'_, str> {
 /// Whether a spreadsheet might run the text. Full-width signs count, as some programs convert them to plain
 /// ones.
 fn is_formula(text: &str) -> bool {
-    text.starts_with(['\t', '\r', '\n']) || text.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
+    text.starts_with(['\t', '\r', '\n'])
+        || text.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
 }
 
 /// Replaces every character that is not plainly visible by `\u{…}`.
@@ -132,7 +133,9 @@ impl Write for JsonText<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let plain = |byte: &u8| matches!(byte, b'\n' | b' '..=b'~');
         match std::str::from_utf8(bytes) {
-            Ok(text) if !bytes.iter().all(plain) => self.0.write_all(spell_out_json(text).as_bytes()).map(|()| bytes.len()),
+            Ok(text) if !bytes.iter().all(plain) => {
+                self.0.write_all(spell_out_json(text).as_bytes()).map(|()| bytes.len())
+            }
             _ => self.0.write(bytes),
         }
     }
@@ -148,7 +151,10 @@ fn spell_out_json(text: &str) -> String {
         if character == '\n' || is_visible(character) {
             safe.push(character);
         } else {
-            character.encode_utf16(&mut [0; 2]).iter().for_each(|unit| safe.push_str(&format!("\\u{unit:04x}")));
+            character
+                .encode_utf16(&mut [0; 2])
+                .iter()
+                .for_each(|unit| safe.push_str(&format!("\\u{unit:04x}")));
         }
     }
     safe
@@ -179,8 +185,20 @@ mod tests {
     #[test]
     fn nothing_moves_the_cursor_or_reorders_the_line() {
         let hostile = ["\u{1b}[2J", "\u{9b}31m", "a\rb", "a\nb", "\u{7}", "\u{7f}", "\u{0}", "\u{85}"];
-        let reordering = ["\u{202e}", "\u{202a}", "\u{2066}", "\u{2069}", "\u{200e}", "\u{200f}", "\u{61c}", "\u{2028}"];
-        let invisible = ["\u{200b}", "\u{200d}", "\u{feff}", "\u{2060}", "\u{ad}", "\u{180e}", "\u{e0041}", "\u{fe0f}", "\u{301}", "\u{3164}"];
+        let reordering =
+            ["\u{202e}", "\u{202a}", "\u{2066}", "\u{2069}", "\u{200e}", "\u{200f}", "\u{61c}", "\u{2028}"];
+        let invisible = [
+            "\u{200b}",
+            "\u{200d}",
+            "\u{feff}",
+            "\u{2060}",
+            "\u{ad}",
+            "\u{180e}",
+            "\u{e0041}",
+            "\u{fe0f}",
+            "\u{301}",
+            "\u{3164}",
+        ];
         for text in hostile.iter().chain(&reordering).chain(&invisible) {
             let safe = text.for_terminal();
             assert!(safe.chars().all(|shown| shown.is_ascii_graphic()), "{text:?} became {safe:?}");
@@ -192,7 +210,10 @@ mod tests {
 
     #[test]
     fn no_text_is_markup() {
-        assert_eq!("<b onclick='x'>\"&amp;\u{202e}".for_html(), "&lt;b onclick=&#39;x&#39;&gt;&quot;&amp;amp;\\u{202e}");
+        assert_eq!(
+            "<b onclick='x'>\"&amp;\u{202e}".for_html(),
+            "&lt;b onclick=&#39;x&#39;&gt;&quot;&amp;amp;\\u{202e}"
+        );
         assert!(matches!("größe 東京".for_html(), Cow::Borrowed(_)));
         assert_eq!(LogText::from("</script>").for_html(), "&lt;/script&gt;");
     }

@@ -18,9 +18,22 @@ use crate::model::{Coverage, Fate, FatePlace, FateRole, LogText, Repository, Tim
 const EVIDENCE_MAX: usize = 20;
 
 /// Writes what becomes of one image; `lives` are its lives in the places, in their order.
-pub fn write(out: &mut dyn Write, look: Look, telling: Telling, coverage: &Coverage, fate: &Fate, lives: &[Option<Timeline>]) -> io::Result<()> {
+pub fn write(
+    out: &mut dyn Write,
+    look: Look,
+    telling: Telling,
+    coverage: &Coverage,
+    fate: &Fate,
+    lives: &[Option<Timeline>],
+) -> io::Result<()> {
     match look.format {
-        Format::Table => write_page(&mut Page::new(out, look.columns).styled(telling.style), coverage, fate, lives, telling.evidence),
+        Format::Table => write_page(
+            &mut Page::new(out, look.columns).styled(telling.style),
+            coverage,
+            fate,
+            lives,
+            telling.evidence,
+        ),
         Format::Json => write_document(out, "fate", coverage, Body { fate }),
         Format::Ndjson => fate.places.iter().try_for_each(|place| write_line(out, place)),
         Format::Csv => write_rows(out, fate),
@@ -33,7 +46,13 @@ struct Body<'a> {
     fate: &'a Fate,
 }
 
-fn write_page(page: &mut Page<'_>, coverage: &Coverage, fate: &Fate, lives: &[Option<Timeline>], evidence: bool) -> io::Result<()> {
+fn write_page(
+    page: &mut Page<'_>,
+    coverage: &Coverage,
+    fate: &Fate,
+    lives: &[Option<Timeline>],
+    evidence: bool,
+) -> io::Result<()> {
     coverage::write(page, coverage)?;
     page.item(0, "Reference", &fate.reference.for_terminal())?;
     page.item(0, "Digest", &fate.digest.to_string())?;
@@ -49,8 +68,12 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, fate: &Fate, lives: &[Op
 
 /// `2 of 3 places have it; the last one …`.
 pub(super) fn copies(fate: &Fate) -> String {
-    let mut text =
-        format!("{} of {} {} it", fate.copies, counted(fate.places.len() as u64, "place", "places"), if fate.copies == 1 { "has" } else { "have" });
+    let mut text = format!(
+        "{} of {} {} it",
+        fate.copies,
+        counted(fate.places.len() as u64, "place", "places"),
+        if fate.copies == 1 { "has" } else { "have" }
+    );
     if let Some(only) = &fate.last_copy {
         text.push_str(&format!(": the last copy is in {}", in_words(only)));
     }
@@ -61,7 +84,12 @@ pub(super) fn copies(fate: &Fate) -> String {
 }
 
 fn in_words(place: &Repository) -> String {
-    format!("{} in {}, {}", place.name.for_terminal(), place.registry_id.for_terminal(), place.region.for_terminal())
+    format!(
+        "{} in {}, {}",
+        place.name.for_terminal(),
+        place.registry_id.for_terminal(),
+        place.region.for_terminal()
+    )
 }
 
 /// A lane for each place, under its number.
@@ -88,7 +116,10 @@ fn write_place(page: &mut Page<'_>, fate: &Fate, number: usize, evidence: bool) 
         page.point(indent + 3, "- ", &sentence.for_terminal())?;
     }
     let events = if evidence { place.evidence.as_slice() } else { &[] };
-    events.iter().take(EVIDENCE_MAX).try_for_each(|event| page.point(indent + 5, "| ", &event_text(event)))?;
+    events
+        .iter()
+        .take(EVIDENCE_MAX)
+        .try_for_each(|event| page.point(indent + 5, "| ", &event_text(event)))?;
     match events.len().checked_sub(EVIDENCE_MAX) {
         None | Some(0) => Ok(()),
         Some(more) => page.point(indent + 5, "| ", &format!("and {more} more")),
@@ -103,7 +134,8 @@ fn heading(fate: &Fate, place: &FatePlace) -> String {
 
 /// `replica of 1`, `cache of registry-1.docker.io/library/nginx`.
 pub(super) fn role(fate: &Fate, place: &FatePlace) -> String {
-    let of = place.copy_of.as_ref().and_then(|of| fate.places.iter().position(|other| other.repository == *of));
+    let of =
+        place.copy_of.as_ref().and_then(|of| fate.places.iter().position(|other| other.repository == *of));
     let word = if place.role == FateRole::Own { "pushed" } else { place.role.word() };
     let sure = if place.role == FateRole::Replica && !place.role_logged { " by the rules" } else { "" };
     match (of, &place.upstream) {
@@ -116,7 +148,9 @@ pub(super) fn role(fate: &Fate, place: &FatePlace) -> String {
 fn depth(fate: &Fate, place: &FatePlace) -> usize {
     let mut depth = 0;
     let mut of = place.copy_of.as_ref();
-    while let Some(source) = of.and_then(|of| fate.places.iter().find(|other| other.repository == *of)).filter(|_| depth < 4) {
+    while let Some(source) =
+        of.and_then(|of| fate.places.iter().find(|other| other.repository == *of)).filter(|_| depth < 4)
+    {
         (depth, of) = (depth + 1, source.copy_of.as_ref());
     }
     depth
@@ -153,13 +187,19 @@ const COLUMNS: &[&str] = &[
 ];
 
 fn write_rows(out: &mut dyn Write, fate: &Fate) -> io::Result<()> {
-    let text = |place: &Repository| Cell::text(format!("{}/{}/{}", place.registry_id.raw(), place.region.raw(), place.name.raw()));
+    let text = |place: &Repository| {
+        Cell::text(format!("{}/{}/{}", place.registry_id.raw(), place.region.raw(), place.name.raw()))
+    };
     let cells = |place: &FatePlace| {
         let next = place.next.as_ref();
         let mut cells = vec![Cell::plain(fate.digest)];
-        cells.extend([&place.repository.registry_id, &place.repository.region, &place.repository.name].map(Cell::log));
+        cells.extend(
+            [&place.repository.registry_id, &place.repository.region, &place.repository.name].map(Cell::log),
+        );
         cells.push(Cell::plain(place.role.word()));
-        cells.push(place.copy_of.as_ref().map_or_else(|| Cell::maybe(place.upstream.as_ref(), Cell::log), text));
+        cells.push(
+            place.copy_of.as_ref().map_or_else(|| Cell::maybe(place.upstream.as_ref(), Cell::log), text),
+        );
         cells.push(Cell::plain(place.presence.word()));
         cells.push(Cell::plain(place.state.word()));
         cells.push(Cell::list(place.tags.iter().map(LogText::raw)));

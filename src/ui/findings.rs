@@ -38,14 +38,28 @@ pub struct Telling<'a> {
 /// Writes findings, in the order given.
 #[cfg(test)]
 pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, findings: &[Finding]) -> io::Result<()> {
-    let telling = Telling { news: &BTreeMap::new(), evidence: true, limit: None, style: Style::default(), picture: &|_| None };
+    let telling = Telling {
+        news: &BTreeMap::new(),
+        evidence: true,
+        limit: None,
+        style: Style::default(),
+        picture: &|_| None,
+    };
     write_telling(out, look, coverage, findings, telling)
 }
 
 /// The same with options.
-pub fn write_telling(out: &mut dyn Write, look: Look, coverage: &Coverage, findings: &[Finding], telling: Telling<'_>) -> io::Result<()> {
+pub fn write_telling(
+    out: &mut dyn Write,
+    look: Look,
+    coverage: &Coverage,
+    findings: &[Finding],
+    telling: Telling<'_>,
+) -> io::Result<()> {
     match look.format {
-        Format::Table => page::write(&mut Page::new(out, look.columns).styled(telling.style), coverage, findings, telling),
+        Format::Table => {
+            page::write(&mut Page::new(out, look.columns).styled(telling.style), coverage, findings, telling)
+        }
         Format::Json => write_document(out, "detect", coverage, Body { news: telling.news, findings }),
         Format::Ndjson => findings.iter().try_for_each(|finding| write_line(out, finding)),
         Format::Csv => write_rows(out, findings),
@@ -71,13 +85,19 @@ pub(super) fn headline(coverage: &Coverage, findings: &[Finding]) -> String {
         // If the run ended early, nobody should read that all is well.
         [] if coverage.partial => return "No findings in what was read until the run ended.".to_owned(),
         [] if coverage.objects_read == 0 => return "No findings, for nothing could be read.".to_owned(),
-        [] if coverage.records_relevant == 0 => return "No findings, for no record in these logs is about images.".to_owned(),
+        [] if coverage.records_relevant == 0 => {
+            return "No findings, for no record in these logs is about images.".to_owned();
+        }
         [] => return "No findings.".to_owned(),
         _ => {}
     }
-    let of = |severity: Severity| findings.iter().filter(|finding| finding.severity == severity).count() as u64;
-    let each: Vec<String> =
-        Severity::ALL.iter().filter(|severity| of(**severity) > 0).map(|severity| format!("{} {}", count(of(*severity)), severity.word())).collect();
+    let of =
+        |severity: Severity| findings.iter().filter(|finding| finding.severity == severity).count() as u64;
+    let each: Vec<String> = Severity::ALL
+        .iter()
+        .filter(|severity| of(**severity) > 0)
+        .map(|severity| format!("{} {}", count(of(*severity)), severity.word()))
+        .collect();
     format!("{}: {}", counted(findings.len() as u64, "finding", "findings"), each.join(", "))
 }
 
@@ -93,19 +113,28 @@ const fn subject(kind: FindingKind) -> &'static str {
 /// Whether it never had a tag since its push, so that no push took one from it.
 pub(super) fn never_had_a_tag(finding: &Finding) -> bool {
     let kinds = [FindingKind::ExpiredUntagged, FindingKind::ChildLost];
-    kinds.contains(&finding.kind) && finding.lost.untagged_at.is_some() && finding.lost.untagged_at == finding.lost.pushed_at
+    kinds.contains(&finding.kind)
+        && finding.lost.untagged_at.is_some()
+        && finding.lost.untagged_at == finding.lost.pushed_at
 }
 
 pub(super) fn lost(finding: &Finding) -> String {
     let lost = &finding.lost;
-    let mut parts = vec![lost.digest.map_or_else(|| "an image whose digest is not known".to_owned(), |digest| digest.short())];
+    let mut parts = vec![
+        lost.digest.map_or_else(|| "an image whose digest is not known".to_owned(), |digest| digest.short()),
+    ];
     let bare = never_had_a_tag(finding);
     let untagged = lost.untagged_at.filter(|_| !bare);
-    for (word, time) in [(if bare { "pushed without a tag" } else { "pushed" }, lost.pushed_at), ("untagged", untagged), ("gone", lost.gone_at)] {
+    for (word, time) in [
+        (if bare { "pushed without a tag" } else { "pushed" }, lost.pushed_at),
+        ("untagged", untagged),
+        ("gone", lost.gone_at),
+    ] {
         parts.extend(time.map(|time| format!("{word} {time}")));
     }
     let since = if bare { "after its push" } else { "after it was untagged" };
-    let exposure = finding.exposure_seconds.map(|seconds| format!(" ({} {since})", span(seconds))).unwrap_or_default();
+    let exposure =
+        finding.exposure_seconds.map(|seconds| format!(" ({} {since})", span(seconds))).unwrap_or_default();
     parts.join(", ") + &exposure
 }
 
@@ -126,7 +155,8 @@ pub(super) const fn order(order: Order) -> &'static str {
 /// The roles and users that pulled, with their sessions together; the machine-readable formats have each
 /// ARN.
 pub(super) fn write_principals(page: &mut Page<'_>, principals: &[LogText]) -> io::Result<()> {
-    let folded: Vec<LogText> = folded(principals.iter().map(LogText::raw)).into_iter().map(LogText::from).collect();
+    let folded: Vec<LogText> =
+        folded(principals.iter().map(LogText::raw)).into_iter().map(LogText::from).collect();
     write_names(page, "pulled by", &folded)
 }
 
@@ -134,7 +164,8 @@ pub(super) fn write_names(page: &mut Page<'_>, label: &str, names: &[LogText]) -
     if names.is_empty() {
         return Ok(());
     }
-    let mut shown: Vec<_> = names.iter().take(NAMES_MAX).map(|name| name.for_terminal().into_owned()).collect();
+    let mut shown: Vec<_> =
+        names.iter().take(NAMES_MAX).map(|name| name.for_terminal().into_owned()).collect();
     if names.len() > NAMES_MAX {
         shown.push(format!("and {} more", count((names.len() - NAMES_MAX) as u64)));
     }
@@ -144,7 +175,13 @@ pub(super) fn write_names(page: &mut Page<'_>, label: &str, names: &[LogText]) -
 /// `2026-03-02T10:00:09Z PutImage by ARN in KEY#3`.
 pub(super) fn event_text(event: &EventRef) -> String {
     let actor = event.actor.as_ref().map(|actor| format!(" by {}", actor.for_terminal())).unwrap_or_default();
-    format!("{} {}{actor} in {}#{}", event.event_time, event.event_name.for_terminal(), event.object.for_terminal(), event.record)
+    format!(
+        "{} {}{actor} in {}#{}",
+        event.event_time,
+        event.event_name.for_terminal(),
+        event.object.for_terminal(),
+        event.record
+    )
 }
 
 fn write_rows(out: &mut dyn Write, findings: &[Finding]) -> io::Result<()> {

@@ -28,12 +28,19 @@ pub struct View<'a> {
 }
 
 /// Writes forecasts, in the order given.
-pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, view: &View<'_>, list: impl Iterator<Item = Forecast>) -> io::Result<()> {
+pub fn write(
+    out: &mut dyn Write,
+    look: Look,
+    coverage: &Coverage,
+    view: &View<'_>,
+    list: impl Iterator<Item = Forecast>,
+) -> io::Result<()> {
     match look.format {
         Format::Table => write_page(&mut Page::new(out, look.columns), coverage, view, list),
         Format::Json => {
             let View { as_of, as_of_source, policies, .. } = view;
-            let body = Body { as_of: *as_of, as_of_source, policies, forecast: Streamed(Slot::new(Some(list))) };
+            let body =
+                Body { as_of: *as_of, as_of_source, policies, forecast: Streamed(Slot::new(Some(list))) };
             write_document(out, "forecast", coverage, body)
         }
         Format::Ndjson => list.into_iter().try_for_each(|forecast| write_line(out, &forecast)),
@@ -51,22 +58,37 @@ struct Body<'a, L> {
     forecast: L,
 }
 
-fn write_page(page: &mut Page<'_>, coverage: &Coverage, view: &View<'_>, list: impl Iterator<Item = Forecast>) -> io::Result<()> {
+fn write_page(
+    page: &mut Page<'_>,
+    coverage: &Coverage,
+    view: &View<'_>,
+    list: impl Iterator<Item = Forecast>,
+) -> io::Result<()> {
     coverage::write(page, coverage)?;
-    let from = if view.as_of_source == "at" { "as asked for with --at" } else { "the last event; --at names another moment" };
+    let from = if view.as_of_source == "at" {
+        "as asked for with --at"
+    } else {
+        "the last event; --at names another moment"
+    };
     page.item(0, "As of", &format!("{} ({from})", view.as_of))?;
     for policy in view.policies.iter().filter(|policy| policy.unknown.is_some()) {
         let images = counted(policy.images, "image", "images");
         page.item(
             0,
             "Not known",
-            &format!("{} ({images}): {}", policy.repository.name.for_terminal(), policy.unknown.as_deref().unwrap_or_default()),
+            &format!(
+                "{} ({images}): {}",
+                policy.repository.name.for_terminal(),
+                policy.unknown.as_deref().unwrap_or_default()
+            ),
         )?;
     }
     page.blank()?;
     page.line(&headline(view.counts))?;
     // Images that stay are counted above and listed in the other formats.
-    for forecast in list.filter(|forecast| matches!(forecast.outlook, Outlook::Due | Outlook::Dated | Outlook::Counted)) {
+    for forecast in
+        list.filter(|forecast| matches!(forecast.outlook, Outlook::Due | Outlook::Dated | Outlook::Counted))
+    {
         page.blank()?;
         write_forecast(page, &forecast)?;
     }
@@ -76,8 +98,13 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, view: &View<'_>, list: i
 /// `12 images: 3 due, 4 dated, 1 by count; 2 of them needed`.
 pub(super) fn headline(counts: Counts) -> String {
     let Counts { images, due, dated, counted: by_count, needed } = counts;
-    let mut text =
-        format!("{}: {} due, {} dated, {} by count", counted(images, "living image", "living images"), count(due), count(dated), count(by_count));
+    let mut text = format!(
+        "{}: {} due, {} dated, {} by count",
+        counted(images, "living image", "living images"),
+        count(due),
+        count(dated),
+        count(by_count)
+    );
     if needed > 0 {
         text.push_str(&format!("; {} still needed will go", count(needed)));
     }
@@ -86,8 +113,18 @@ pub(super) fn headline(counts: Counts) -> String {
 
 fn write_forecast(page: &mut Page<'_>, forecast: &Forecast) -> io::Result<()> {
     let needed = if forecast.needed { "NEEDED  " } else { "" };
-    let tag = forecast.tags.first().or(forecast.displaced_tag.as_ref()).map(|tag| format!(":{}", tag.for_terminal())).unwrap_or_default();
-    page.line(&format!("{needed}{}  {}{tag}  {}", forecast.outlook.word(), forecast.repository.name.for_terminal(), forecast.digest.short()))?;
+    let tag = forecast
+        .tags
+        .first()
+        .or(forecast.displaced_tag.as_ref())
+        .map(|tag| format!(":{}", tag.for_terminal()))
+        .unwrap_or_default();
+    page.line(&format!(
+        "{needed}{}  {}{tag}  {}",
+        forecast.outlook.word(),
+        forecast.repository.name.for_terminal(),
+        forecast.digest.short()
+    ))?;
     page.point(2, "", &forecast.summary)?;
     if let (Some(eligible), Some(by)) = (forecast.eligible_at, forecast.expected_by) {
         let grace = if forecast.no_grace { "; no grace" } else { "" };
@@ -97,7 +134,11 @@ fn write_forecast(page: &mut Page<'_>, forecast: &Forecast) -> io::Result<()> {
         page.item(2, "displaced", &event_text(push))?;
     }
     if !forecast.held_by.is_empty() {
-        page.item(2, "held by", &forecast.held_by.iter().map(|digest| digest.short()).collect::<Vec<_>>().join(", "))?;
+        page.item(
+            2,
+            "held by",
+            &forecast.held_by.iter().map(|digest| digest.short()).collect::<Vec<_>>().join(", "),
+        )?;
     }
     forecast.why.iter().try_for_each(|why| page.item(2, "needed", why))?;
     if let Some(last) = &forecast.usage.last_pull {

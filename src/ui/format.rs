@@ -66,8 +66,16 @@ pub struct Document<'a, B> {
 }
 
 /// Writes a document, indented by two spaces, with a newline at its end.
-pub fn write_document<B: Serialize>(out: &mut dyn Write, command: &'static str, coverage: &Coverage, body: B) -> io::Result<()> {
-    serde_json::to_writer_pretty(JsonText(out), &Document { schema_version: SCHEMA_VERSION, command, coverage, body })?;
+pub fn write_document<B: Serialize>(
+    out: &mut dyn Write,
+    command: &'static str,
+    coverage: &Coverage,
+    body: B,
+) -> io::Result<()> {
+    serde_json::to_writer_pretty(
+        JsonText(out),
+        &Document { schema_version: SCHEMA_VERSION, command, coverage, body },
+    )?;
     writeln!(out)
 }
 
@@ -108,7 +116,11 @@ impl<'w> Rows<'w> {
     }
 
     /// Writes a header and all rows.
-    pub fn write(out: &'w mut dyn Write, heading: &[&str], mut cells: impl Iterator<Item = Vec<Cell>>) -> io::Result<()> {
+    pub fn write(
+        out: &'w mut dyn Write,
+        heading: &[&str],
+        mut cells: impl Iterator<Item = Vec<Cell>>,
+    ) -> io::Result<()> {
         let mut rows = Self::new(out, heading)?;
         cells.try_for_each(|cells| rows.row(cells))?;
         rows.finish()

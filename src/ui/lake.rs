@@ -40,12 +40,27 @@ struct Damaged<'r> {
 pub fn write(out: &mut dyn Write, format: Format, report: &Report) -> io::Result<()> {
     match format {
         Format::Json => {
-            let damaged = report.damaged.iter().map(|damage| Damaged { file: &damage.file, reason: &damage.reason }).collect();
-            let Report { generation, files, events, bytes, without_checksums, taken_over, strays, .. } = report;
+            let damaged = report
+                .damaged
+                .iter()
+                .map(|damage| Damaged { file: &damage.file, reason: &damage.reason })
+                .collect();
+            let Report { generation, files, events, bytes, without_checksums, taken_over, strays, .. } =
+                report;
             let (commits, files, events, bytes) = (*generation, *files, *events, *bytes);
             let (without_checksums, taken_over) = (*without_checksums, *taken_over);
-            let document =
-                Document { schema_version: 1, command: "lake check", commits, files, events, bytes, without_checksums, taken_over, damaged, strays };
+            let document = Document {
+                schema_version: 1,
+                command: "lake check",
+                commits,
+                files,
+                events,
+                bytes,
+                without_checksums,
+                taken_over,
+                damaged,
+                strays,
+            };
             serde_json::to_writer_pretty(&mut *out, &document)?;
             writeln!(out)
         }
@@ -54,11 +69,21 @@ pub fn write(out: &mut dyn Write, format: Format, report: &Report) -> io::Result
                 writeln!(out, "damaged  {}: {}", damage.file.for_terminal(), damage.reason.for_terminal())?;
             }
             for stray in &report.strays {
-                writeln!(out, "stray    {}: the manifest does not name it; other tools may read it", stray.for_terminal())?;
+                writeln!(
+                    out,
+                    "stray    {}: the manifest does not name it; other tools may read it",
+                    stray.for_terminal()
+                )?;
             }
-            let (events, files) = (counted(report.events, "event", "events"), counted(report.files, "file", "files"));
+            let (events, files) =
+                (counted(report.events, "event", "events"), counted(report.files, "file", "files"));
             let state = if report.damaged.is_empty() { "sound" } else { "damaged" };
-            writeln!(out, "{state}: {events} in {files} ({}), as of commit {}", bytes(report.bytes), report.generation)
+            writeln!(
+                out,
+                "{state}: {events} in {files} ({}), as of commit {}",
+                bytes(report.bytes),
+                report.generation
+            )
         }
     }
 }

@@ -92,9 +92,15 @@ impl Picture {
     /// tag. `None` if nothing is known of the first.
     pub fn of(finding: &Finding, lost: Option<&Timeline>, kept: Option<&Timeline>) -> Option<Self> {
         let lost_timeline = lost.filter(|timeline| !timeline.steps.is_empty())?;
-        let from = finding.lost.pushed_at.into_iter().chain(finding.first_push.as_ref().map(|push| push.event_time)).min();
+        let from = finding
+            .lost
+            .pushed_at
+            .into_iter()
+            .chain(finding.first_push.as_ref().map(|push| push.event_time))
+            .min();
         // Requests that came too early failed before the image existed.
-        let early = (finding.kind == FindingKind::AskedBeforePushed).then_some(finding.second_push.event_time);
+        let early =
+            (finding.kind == FindingKind::AskedBeforePushed).then_some(finding.second_push.event_time);
         let from = from.into_iter().chain(early).min().unwrap_or(lost_timeline.steps[0].time);
         let lost = Life::of(lost_timeline, from);
         let last = lost.last().max(finding.second_push.event_time).max(finding.lost.gone_at.unwrap_or(from));
@@ -104,7 +110,11 @@ impl Picture {
         let until = over.unwrap_or(last);
         let mut lanes = Vec::new();
         lanes.extend(finding.tag.as_ref().and_then(|tag| tag_lane(tag, lost_timeline, from, until)));
-        let dropped = lanes.iter().flat_map(|lane: &Lane| &lane.marks).find(|mark| mark.sign == Sign::Drops).map(|mark| mark.at);
+        let dropped = lanes
+            .iter()
+            .flat_map(|lane: &Lane| &lane.marks)
+            .find(|mark| mark.sign == Sign::Drops)
+            .map(|mark| mark.at);
         let mut lane = lost.lane(LaneKind::Lost, until);
         if let Some(at) = early {
             lane.marks.insert(0, Mark { at, sign: Sign::InVain });
@@ -121,7 +131,8 @@ impl Picture {
 
     /// The life of one image alone.
     pub fn of_life(timeline: &Timeline) -> Option<Self> {
-        let from = timeline.pushed_at.into_iter().chain(timeline.steps.first().map(|step| step.time)).min()?;
+        let from =
+            timeline.pushed_at.into_iter().chain(timeline.steps.first().map(|step| step.time)).min()?;
         let life = Life::of(timeline, from);
         let until = life.last();
         let lane = life.lane(LaneKind::Lost, until);
@@ -130,10 +141,14 @@ impl Picture {
         changes.then(|| Self::on_scale(vec![lane], from, until))
     }
 
-    /// The lives of one image in several places, a lane each under its name, until a moment. `None` where there is nothing to draw.
+    /// The lives of one image in several places, a lane each under its name, until a moment. `None` where
+    /// there is nothing to draw.
     pub fn of_places(places: &[(LogText, &Timeline)], until: Timestamp) -> Option<Self> {
-        let begins = |timeline: &Timeline| timeline.pushed_at.into_iter().chain(timeline.steps.first().map(|step| step.time)).min();
-        let from = places.iter().filter_map(|(_, timeline)| begins(timeline)).min().filter(|from| *from < until)?;
+        let begins = |timeline: &Timeline| {
+            timeline.pushed_at.into_iter().chain(timeline.steps.first().map(|step| step.time)).min()
+        };
+        let from =
+            places.iter().filter_map(|(_, timeline)| begins(timeline)).min().filter(|from| *from < until)?;
         let lane = |(name, timeline): &(LogText, &Timeline)| {
             let mut lane = Life::of(timeline, from).lane(LaneKind::Lost, until);
             // What nothing shows before its push is no bar of its own.
@@ -195,21 +210,37 @@ fn tag_lane(tag: &LogText, lost: &Timeline, from: Timestamp, until: Timestamp) -
 
 /// The service that could not start, from the first task that stopped until the first pull of the other
 /// image, else until the last task that stopped.
-fn service_lane(finding: &Finding, lost: &Timeline, from: Timestamp, until: Timestamp, over: Option<Timestamp>) -> Option<Lane> {
-    let mut stops = lost.steps.iter().filter(|step| step.kind == StepKind::TaskStopped).map(|step| step.time).filter(|time| *time >= from);
+fn service_lane(
+    finding: &Finding,
+    lost: &Timeline,
+    from: Timestamp,
+    until: Timestamp,
+    over: Option<Timestamp>,
+) -> Option<Lane> {
+    let mut stops = lost
+        .steps
+        .iter()
+        .filter(|step| step.kind == StepKind::TaskStopped)
+        .map(|step| step.time)
+        .filter(|time| *time >= from);
     let first = stops.next()?;
     let last = stops.next_back().unwrap_or(first);
     let services = finding.usage.references.iter().filter_map(|reference| service_name(reference.raw()));
     let name = services.min().unwrap_or_else(|| "tasks".to_owned());
     let ended = over.unwrap_or(last);
-    let mut spans = vec![Span { from, until: first, state: State::Quiet }, Span { from: first, until: ended, state: State::Down }];
+    let mut spans = vec![
+        Span { from, until: first, state: State::Quiet },
+        Span { from: first, until: ended, state: State::Down },
+    ];
     spans.push(Span { from: ended, until, state: State::Quiet });
     Some(Lane { kind: LaneKind::Service, name: name.into(), spans, marks: Vec::new() })
 }
 
 /// `svc checkout`, from a service's ARN or from `service:checkout`.
 fn service_name(reference: &str) -> Option<String> {
-    let name = reference.strip_prefix("service:").or_else(|| reference.split_once(":service/").map(|(_, name)| name))?;
+    let name = reference
+        .strip_prefix("service:")
+        .or_else(|| reference.split_once(":service/").map(|(_, name)| name))?;
     name.rsplit('/').next().map(|name| format!("svc {name}"))
 }
 

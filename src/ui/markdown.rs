@@ -79,7 +79,12 @@ impl<'w> Markdown<'w> {
     }
 
     /// A part that is folded until it is opened, with a summary made of `words` and `name`.
-    pub fn details(&mut self, words: &str, name: &str, write: impl FnOnce(&mut Self) -> io::Result<()>) -> io::Result<()> {
+    pub fn details(
+        &mut self,
+        words: &str,
+        name: &str,
+        write: impl FnOnce(&mut Self) -> io::Result<()>,
+    ) -> io::Result<()> {
         let name = if name.is_empty() { String::new() } else { format!(" <code>{}</code>", name.for_html()) };
         writeln!(self.0, "<details><summary>{}{name}</summary>\n", words.for_html())?;
         write(self)?;
@@ -92,7 +97,11 @@ impl<'w> Markdown<'w> {
     }
 
     /// A list with a heading of its own; nothing if it is empty.
-    pub fn texts<'t>(&mut self, heading: &'static str, texts: impl Iterator<Item = &'t str>) -> io::Result<()> {
+    pub fn texts<'t>(
+        &mut self,
+        heading: &'static str,
+        texts: impl Iterator<Item = &'t str>,
+    ) -> io::Result<()> {
         let mut texts = texts.peekable();
         if texts.peek().is_none() {
             return Ok(());
@@ -110,7 +119,8 @@ impl<'w> Markdown<'w> {
             failures.into_iter().try_for_each(|failure| page.item("Not read", &failure))?;
             match coverage.failures.len().checked_sub(LISTED_MAX) {
                 None | Some(0) => Ok(()),
-                Some(more) => page.point(None, &format!("and {}", counted(more as u64, "failure more", "failures more"))),
+                Some(more) => page
+                    .point(None, &format!("and {}", counted(more as u64, "failure more", "failures more"))),
             }
         })
     }
@@ -121,7 +131,10 @@ impl<'w> Markdown<'w> {
             return Ok(());
         }
         self.blank()?;
-        self.paragraph(&format!("{} not shown here; the other formats have everything.", counted(left as u64, one, many)))
+        self.paragraph(&format!(
+            "{} not shown here; the other formats have everything.",
+            counted(left as u64, one, many)
+        ))
     }
 }
 

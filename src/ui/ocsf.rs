@@ -104,7 +104,8 @@ fn cloud(repository: &Repository) -> Value {
 
 fn resource(finding: &Finding) -> Value {
     let repository = &finding.repository;
-    let (registry, region, name) = (repository.registry_id.raw(), repository.region.raw(), repository.name.raw());
+    let (registry, region, name) =
+        (repository.registry_id.raw(), repository.region.raw(), repository.name.raw());
     json!({
         "uid": format!("arn:{}:ecr:{region}:{registry}:repository/{name}", partition(region)),
         "name": name,

@@ -71,25 +71,34 @@ impl Destination {
     /// The width of the terminal, if output goes to one.
     pub fn columns(&self) -> Option<usize> {
         let terminal = *self == Self::Stdout && io::stdout().is_terminal();
-        terminal.then(|| terminal_size::terminal_size_of(io::stdout()).map_or(80, |(width, _)| width.0.into()))
+        terminal
+            .then(|| terminal_size::terminal_size_of(io::stdout()).map_or(80, |(width, _)| width.0.into()))
     }
 
     /// Calls `render` to write the output. `None` if the reader of stdout closed it early (`| head`), which
     /// is not an error.
-    pub fn write<T>(&self, render: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> Result<Option<T>, Failure> {
+    pub fn write<T>(
+        &self,
+        render: impl FnOnce(&mut dyn Write) -> io::Result<T>,
+    ) -> Result<Option<T>, Failure> {
         WRITING.store(true, Ordering::Relaxed);
         let written = self.write_out(render);
         WRITING.store(false, Ordering::Relaxed);
         written
     }
 
-    fn write_out<T>(&self, render: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> Result<Option<T>, Failure> {
+    fn write_out<T>(
+        &self,
+        render: impl FnOnce(&mut dyn Write) -> io::Result<T>,
+    ) -> Result<Option<T>, Failure> {
         match self {
             Self::Stdout => to_stdout(render),
             Self::File(path) => to_file(path, render).map(Some).map_err(|error| cannot_write(path, &error)),
             Self::Special(path) => {
                 let open = fs::OpenOptions::new().write(true).open(path);
-                open.and_then(|file| buffered(file, render)).map(|(written, _)| Some(written)).map_err(|error| cannot_write(path, &error))
+                open.and_then(|file| buffered(file, render))
+                    .map(|(written, _)| Some(written))
+                    .map_err(|error| cannot_write(path, &error))
             }
         }
     }
@@ -130,7 +139,11 @@ fn to_file<T>(path: &Path, render: impl FnOnce(&mut dyn Write) -> io::Result<T>)
     written
 }
 
-fn finish<T>(path: &Path, file: tempfile::NamedTempFile, render: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> io::Result<T> {
+fn finish<T>(
+    path: &Path,
+    file: tempfile::NamedTempFile,
+    render: impl FnOnce(&mut dyn Write) -> io::Result<T>,
+) -> io::Result<T> {
     let (written, file) = buffered(file, render)?;
     if let Ok(old) = fs::metadata(path) {
         fs::set_permissions(file.path(), old.permissions())?;
@@ -140,7 +153,10 @@ fn finish<T>(path: &Path, file: tempfile::NamedTempFile, render: impl FnOnce(&mu
     Ok(written)
 }
 
-fn buffered<W: Write, T>(inner: W, render: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> io::Result<(T, W)> {
+fn buffered<W: Write, T>(
+    inner: W,
+    render: impl FnOnce(&mut dyn Write) -> io::Result<T>,
+) -> io::Result<(T, W)> {
     let mut out = BufWriter::with_capacity(BUFFER_BYTES, inner);
     let written = render(&mut out)?;
     let inner = out.into_inner().map_err(io::IntoInnerError::into_error)?;
@@ -163,7 +179,9 @@ fn cannot_write(path: &Path, error: &io::Error) -> Failure {
     let failure = Failure::new(format!("cannot write to {}", path.display())).because(error.kind());
     match error.kind() {
         io::ErrorKind::NotFound => failure.advise("create the folder first, or name another file with -o"),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => failure.advise("make room there, or name a file on another disk with -o"),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            failure.advise("make room there, or name a file on another disk with -o")
+        }
         io::ErrorKind::IsADirectory => failure.advise("name a file in it: -o FOLDER/findings.json"),
         _ => failure.advise("name a file in a folder that you may write to"),
     }
@@ -174,7 +192,10 @@ mod tests {
     use super::*;
 
     fn files(folder: &Path) -> Vec<String> {
-        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -202,12 +223,16 @@ mod tests {
         let destination = Destination::prepare(Some(&path)).unwrap();
         assert_eq!(files(folder.path()), Vec::<String>::new());
 
-        let failed = destination.write(|out| out.write_all(b"half").and_then(|()| Err::<(), _>(io::Error::other("disk full"))));
+        let failed = destination
+            .write(|out| out.write_all(b"half").and_then(|()| Err::<(), _>(io::Error::other("disk full"))));
         assert!(failed.is_err());
         assert_eq!(files(folder.path()), Vec::<String>::new());
 
         assert_eq!(destination.write(|out| out.write_all(b"whole\n")), Ok(Some(())));
-        assert_eq!((files(folder.path()), fs::read_to_string(&path).unwrap()), (vec!["findings.json".to_owned()], "whole\n".to_owned()));
+        assert_eq!(
+            (files(folder.path()), fs::read_to_string(&path).unwrap()),
+            (vec!["findings.json".to_owned()], "whole\n".to_owned())
+        );
     }
 
     #[cfg(unix)]

@@ -104,7 +104,11 @@ impl<'w> Page<'w> {
             let is_command = in_command || word.contains('`');
             in_command ^= word.matches('`').count() % 2 == 1;
             let room = self.width.saturating_sub(hanging).max(LABEL);
-            let word = if self.terminal && !is_command { width::cut_in_the_middle(word, room) } else { word.to_owned() };
+            let word = if self.terminal && !is_command {
+                width::cut_in_the_middle(word, room)
+            } else {
+                word.to_owned()
+            };
             let length = width::of(&word);
             if !first && column + 1 + length > self.width {
                 write!(self.out, "\n{:hanging$}", "")?;
@@ -136,7 +140,15 @@ mod tests {
         let text = format!("{} {} short", "a".repeat(60), "b".repeat(90));
         let lines = page(|page| page.item(2, "label", &text));
         let lead = " ".repeat(2 + LABEL);
-        assert_eq!(lines, format!("  label{}{}\n{lead}{}\n{lead}short\n", " ".repeat(LABEL - 5), "a".repeat(60), "b".repeat(90)));
+        assert_eq!(
+            lines,
+            format!(
+                "  label{}{}\n{lead}{}\n{lead}short\n",
+                " ".repeat(LABEL - 5),
+                "a".repeat(60),
+                "b".repeat(90)
+            )
+        );
     }
 
     #[test]

@@ -18,11 +18,21 @@ pub struct PlannedSource {
 }
 
 /// Names and order of the fields, and of the CSV columns.
-const COLUMNS: [&str; 8] = ["source", "objects", "objects_other_kind", "bytes", "list_requests", "get_requests", "unlistable", "request_cost_usd"];
+const COLUMNS: [&str; 8] = [
+    "source",
+    "objects",
+    "objects_other_kind",
+    "bytes",
+    "list_requests",
+    "get_requests",
+    "unlistable",
+    "request_cost_usd",
+];
 
 impl PlannedSource {
     fn numbers(&self) -> [u64; 6] {
-        let Plan { objects, objects_other_kind, bytes, list_requests, get_requests, unlistable, .. } = self.plan;
+        let Plan { objects, objects_other_kind, bytes, list_requests, get_requests, unlistable, .. } =
+            self.plan;
         [objects, objects_other_kind, bytes, list_requests, get_requests, unlistable]
     }
 
@@ -54,11 +64,19 @@ struct Document<'a> {
 }
 
 /// Writes the plan, in the order of the sources.
-pub fn write(out: &mut dyn Write, look: Look, command: &'static str, plan: &[PlannedSource]) -> io::Result<()> {
+pub fn write(
+    out: &mut dyn Write,
+    look: Look,
+    command: &'static str,
+    plan: &[PlannedSource],
+) -> io::Result<()> {
     match look.format {
         Format::Table => write_page(&mut Page::new(out, look.columns), plan),
         Format::Json => {
-            serde_json::to_writer_pretty(&mut *out, &Document { schema_version: SCHEMA_VERSION, command, dry_run: plan })?;
+            serde_json::to_writer_pretty(
+                &mut *out,
+                &Document { schema_version: SCHEMA_VERSION, command, dry_run: plan },
+            )?;
             writeln!(out)
         }
         Format::Ndjson => plan.iter().try_for_each(|source| write_line(out, source)),
@@ -80,7 +98,11 @@ fn write_page(page: &mut Page<'_>, plan: &[PlannedSource]) -> io::Result<()> {
 fn write_source(page: &mut Page<'_>, source: &PlannedSource) -> io::Result<()> {
     let plan = &source.plan;
     let objects = plan.objects.saturating_sub(plan.objects_other_kind);
-    page.point(2, "", &format!("{}: {}, {}", source.source, counted(objects, "object", "objects"), bytes(plan.bytes)))?;
+    page.point(
+        2,
+        "",
+        &format!("{}: {}, {}", source.source, counted(objects, "object", "objects"), bytes(plan.bytes)),
+    )?;
     if plan.objects_other_kind > 0 {
         page.point(4, "", &format!("{} of another kind would be skipped", count(plan.objects_other_kind)))?;
     }
@@ -88,11 +110,29 @@ fn write_source(page: &mut Page<'_>, source: &PlannedSource) -> io::Result<()> {
         page.point(4, "", &format!("{} cannot be listed", counted(plan.unlistable, "folder", "folders")))?;
     }
     if plan.pruned.places > 0 {
-        page.point(4, "", &format!("{} left out by the filters", counted(plan.pruned.places, "folder or object", "folders and objects")))?;
+        page.point(
+            4,
+            "",
+            &format!(
+                "{} left out by the filters",
+                counted(plan.pruned.places, "folder or object", "folders and objects")
+            ),
+        )?;
     }
     if plan.list_requests + plan.get_requests > 0 {
-        let requests = format!("S3 requests: {} to list, {} to fetch", count(plan.list_requests), count(plan.get_requests));
-        page.point(4, "", &format!("{requests}; about ${:.4} (list prices of us-east-1, {PRICES_AS_OF}; no transfer)", source.cost_usd()))?;
+        let requests = format!(
+            "S3 requests: {} to list, {} to fetch",
+            count(plan.list_requests),
+            count(plan.get_requests)
+        );
+        page.point(
+            4,
+            "",
+            &format!(
+                "{requests}; about ${:.4} (list prices of us-east-1, {PRICES_AS_OF}; no transfer)",
+                source.cost_usd()
+            ),
+        )?;
     }
     Ok(())
 }
@@ -101,7 +141,11 @@ fn write_rows(out: &mut dyn Write, plan: &[PlannedSource]) -> io::Result<()> {
     let mut rows = Rows::new(out, &COLUMNS)?;
     for source in plan {
         let cost = Cell::plain(format!("{:.4}", source.cost_usd()));
-        rows.row(std::iter::once(Cell::text(&source.source)).chain(source.numbers().map(Cell::plain)).chain([cost]))?;
+        rows.row(
+            std::iter::once(Cell::text(&source.source))
+                .chain(source.numbers().map(Cell::plain))
+                .chain([cost]),
+        )?;
     }
     rows.finish()
 }

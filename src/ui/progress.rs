@@ -92,7 +92,12 @@ impl Look {
     /// `[####------] 1,204 of 3,000 objects, 1.2 GiB, 45.0 MiB/s, about 40 s left, 2 suspects so far,
     /// 88,000 records`: the least important comes last, because a narrow terminal cuts it off.
     fn line(&self) -> String {
-        let mut parts = vec![format!("{}{} of {}", self.bar(), count(self.objects), counted(self.listed.objects, "object", "objects"))];
+        let mut parts = vec![format!(
+            "{}{} of {}",
+            self.bar(),
+            count(self.objects),
+            counted(self.listed.objects, "object", "objects")
+        )];
         if !self.listed.complete {
             parts[0].push_str(" (still listing)");
         }
@@ -102,7 +107,9 @@ impl Look {
             _ if self.is_all_read() => parts.push("putting it together".to_owned()),
             left => parts.extend(left.map(|left| format!("about {} left", span(left)))),
         }
-        parts.extend(self.suspects.map(|suspects| format!("{} so far", counted(suspects, "suspect", "suspects"))));
+        parts.extend(
+            self.suspects.map(|suspects| format!("{} so far", counted(suspects, "suspect", "suspects"))),
+        );
         if self.records > 0 {
             parts.push(counted(self.records, "record", "records"));
         }
@@ -120,14 +127,19 @@ impl Look {
     /// The progress in tenths; empty while it is not known.
     fn bar(&self) -> String {
         let Some((done, all)) = self.share() else { return String::new() };
-        let filled = usize::try_from(done.saturating_mul(BAR as u64) / all).map_or(BAR, |filled| filled.min(BAR));
+        let filled =
+            usize::try_from(done.saturating_mul(BAR as u64) / all).map_or(BAR, |filled| filled.min(BAR));
         format!("[{}{}] ", "#".repeat(filled), "-".repeat(BAR - filled))
     }
 
     /// How much is done of how much, once the listing is complete: in bytes where sizes are known (S3),
     /// else in objects (folders). With a single object there is no progress to show before its end.
     fn share(&self) -> Option<(u64, u64)> {
-        let (done, all) = if self.listed.sized { (self.bytes, self.listed.bytes) } else { (self.objects, self.listed.objects) };
+        let (done, all) = if self.listed.sized {
+            (self.bytes, self.listed.bytes)
+        } else {
+            (self.objects, self.listed.objects)
+        };
         (self.listed.complete && self.listed.objects > 1 && all > 0).then_some((done, all))
     }
 
@@ -148,13 +160,27 @@ mod tests {
 
     fn look(complete: bool, seconds: u64) -> Look {
         let listed = Listed { objects: 3_000, bytes: 10 << 20, sized: true, complete, retries: 0 };
-        Look { listed, objects: 1_204, bytes: 4 << 20, records: 88_000, suspects: None, stopped: false, elapsed: Duration::from_secs(seconds) }
+        Look {
+            listed,
+            objects: 1_204,
+            bytes: 4 << 20,
+            records: 88_000,
+            suspects: None,
+            stopped: false,
+            elapsed: Duration::from_secs(seconds),
+        }
     }
 
     #[test]
     fn the_time_left_needs_a_complete_listing() {
-        assert_eq!(look(true, 4).line(), "[####------] 1,204 of 3,000 objects, 4.0 MiB, 1.0 MiB/s, about 6 s left, 88,000 records");
-        assert_eq!(look(false, 4).line(), "1,204 of 3,000 objects (still listing), 4.0 MiB, 1.0 MiB/s, 88,000 records");
+        assert_eq!(
+            look(true, 4).line(),
+            "[####------] 1,204 of 3,000 objects, 4.0 MiB, 1.0 MiB/s, about 6 s left, 88,000 records"
+        );
+        assert_eq!(
+            look(false, 4).line(),
+            "1,204 of 3,000 objects (still listing), 4.0 MiB, 1.0 MiB/s, 88,000 records"
+        );
         assert_eq!(look(true, 0).line(), "[####------] 1,204 of 3,000 objects, 4.0 MiB, 88,000 records");
     }
 
@@ -199,7 +225,11 @@ mod tests {
 
     #[test]
     fn stdin_has_no_size_and_no_time_left() {
-        let stdin = Look { listed: Listed { objects: 1, complete: true, ..Listed::default() }, objects: 0, ..look(true, 4) };
+        let stdin = Look {
+            listed: Listed { objects: 1, complete: true, ..Listed::default() },
+            objects: 0,
+            ..look(true, 4)
+        };
         assert_eq!(stdin.seconds_left(), None);
     }
 }

@@ -62,7 +62,11 @@ pub fn elapsed(time: Duration) -> String {
     if seconds < 0.095 {
         return format!("{:.2} s", seconds.max(0.01));
     }
-    if time < Duration::from_secs(60) { format!("{seconds:.1} s") } else { span(i64::try_from(time.as_secs()).unwrap_or(i64::MAX)) }
+    if time < Duration::from_secs(60) {
+        format!("{seconds:.1} s")
+    } else {
+        span(i64::try_from(time.as_secs()).unwrap_or(i64::MAX))
+    }
 }
 
 #[cfg(test)]
@@ -72,14 +76,23 @@ mod tests {
     #[test]
     fn counts_and_sizes() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!([0, 1023, 1024, 1536, 1_048_575, 1 << 30].map(bytes), ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "1.0 MiB", "1.0 GiB"]);
+        assert_eq!(
+            [0, 1023, 1024, 1536, 1_048_575, 1 << 30].map(bytes),
+            ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "1.0 MiB", "1.0 GiB"]
+        );
         assert_eq!(bytes(u64::MAX), "16384.0 PiB");
-        assert_eq!((counted(1, "object", "objects"), counted(2, "object", "objects")), ("1 object".into(), "2 objects".into()));
+        assert_eq!(
+            (counted(1, "object", "objects"), counted(2, "object", "objects")),
+            ("1 object".into(), "2 objects".into())
+        );
     }
 
     #[test]
     fn spans() {
-        assert_eq!([0, 9, 150, 120, 273_600, 86_401].map(span), ["0 s", "9 s", "2 min 30 s", "2 min", "3 d 4 h", "1 d"]);
+        assert_eq!(
+            [0, 9, 150, 120, 273_600, 86_401].map(span),
+            ["0 s", "9 s", "2 min 30 s", "2 min", "3 d 4 h", "1 d"]
+        );
         assert_eq!(span(-90), "-1 min 30 s");
         assert!(span(i64::MIN).starts_with('-'));
         assert_eq!(elapsed(Duration::from_millis(1_250)), "1.2 s");

@@ -39,7 +39,11 @@ const TOLD_MAX: usize = 500;
 /// At most so many findings get a row, which a browser can still scroll.
 const ROWS_MAX: usize = 10_000;
 
-const STYLE: &str = concat!(include_str!("report/style.css"), include_str!("report/picture.css"), include_str!("report/print.css"));
+const STYLE: &str = concat!(
+    include_str!("report/style.css"),
+    include_str!("report/picture.css"),
+    include_str!("report/print.css")
+);
 const SCRIPT: &str = include_str!("report/interactive.js");
 
 /// What the report shows.
@@ -84,10 +88,15 @@ pub fn write(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
 fn head(report: &Report<'_>) -> Markup {
     // These are letters and numbers made by this program.
     let choices = choice::style(report.findings).concat();
-    let hash = |parts: &[&str]| STANDARD.encode(parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize());
-    let script = if report.interactive { format!("; script-src 'sha256-{}'", hash(&[SCRIPT])) } else { String::new() };
+    let hash = |parts: &[&str]| {
+        STANDARD.encode(parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize())
+    };
+    let script =
+        if report.interactive { format!("; script-src 'sha256-{}'", hash(&[SCRIPT])) } else { String::new() };
     let style = hash(&[STYLE, &choices]);
-    let policy = format!("default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-{style}'{script}");
+    let policy = format!(
+        "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-{style}'{script}"
+    );
     html! {
         (DOCTYPE) "\n"
         (PreEscaped("<html lang=\"en\">\n"))
@@ -105,7 +114,9 @@ fn head(report: &Report<'_>) -> Markup {
 
 /// The summary at the top: what happened where, how many, how bad, when.
 fn top(report: &Report<'_>) -> Markup {
-    let of = |severity: Severity| report.findings.iter().filter(|finding| finding.severity == severity).count() as u64;
+    let of = |severity: Severity| {
+        report.findings.iter().filter(|finding| finding.severity == severity).count() as u64
+    };
     html! {
         header {
             h1 { (shown(headline::what_happened(report))) } "\n"
@@ -125,7 +136,11 @@ fn top(report: &Report<'_>) -> Markup {
     }
 }
 
-fn write_findings(put: &mut impl FnMut(Markup) -> io::Result<()>, report: &Report<'_>, numbers: &Numbers<'_>) -> io::Result<()> {
+fn write_findings(
+    put: &mut impl FnMut(Markup) -> io::Result<()>,
+    report: &Report<'_>,
+    numbers: &Numbers<'_>,
+) -> io::Result<()> {
     let (told, rest) = report.findings.split_at(report.findings.len().min(TOLD_MAX));
     let (rows, unlisted) = rest.split_at(rest.len().min(ROWS_MAX));
     if told.is_empty() {

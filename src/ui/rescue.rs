@@ -31,7 +31,8 @@ struct Body<'a> {
 fn write_page(page: &mut Page<'_>, coverage: &Coverage, rescue: &Rescue) -> io::Result<()> {
     coverage::write(page, coverage)?;
     let place = &rescue.repository;
-    let (name, account, region) = (place.name.for_terminal(), place.registry_id.for_terminal(), place.region.for_terminal());
+    let (name, account, region) =
+        (place.name.for_terminal(), place.registry_id.for_terminal(), place.region.for_terminal());
     page.item(0, "Reference", &rescue.reference.for_terminal())?;
     page.item(0, "Missed in", &format!("{name} in {account}, {region}"))?;
     page.item(0, "Digest", &rescue.digest.to_string())?;
@@ -43,7 +44,11 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, rescue: &Rescue) -> io::
     for (number, source) in rescue.sources.iter().enumerate() {
         write_source(page, number + 1, source)?;
     }
-    if rescue.sources.iter().any(|source| matches!(source.from, RescueFrom::Region | RescueFrom::Account | RescueFrom::Upstream)) {
+    if rescue
+        .sources
+        .iter()
+        .any(|source| matches!(source.from, RescueFrom::Region | RescueFrom::Account | RescueFrom::Upstream))
+    {
         page.blank()?;
         let reference = quoted(rescue.reference.raw()).into_owned();
         page.line(&format!(
@@ -68,7 +73,11 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, rescue: &Rescue) -> io::
 fn write_source(page: &mut Page<'_>, number: usize, source: &RescueSource) -> io::Result<()> {
     page.blank()?;
     let seen = source.seen_at.map(|at| format!(" (last seen {at})")).unwrap_or_default();
-    page.point(0, &format!("{number}. "), &format!("{}: {}{seen}", source.from.word(), source.place.for_terminal()))?;
+    page.point(
+        0,
+        &format!("{number}. "),
+        &format!("{}: {}{seen}", source.from.word(), source.place.for_terminal()),
+    )?;
     source.evidence.iter().try_for_each(|event| page.point(3, "| ", &event_text(event)))?;
     // A command is one line, however long, because a broken line cannot be pasted.
     source.commands.iter().try_for_each(|command| page.line(&format!("   $ {}", command.for_terminal())))?;
@@ -84,7 +93,8 @@ fn write_texts(page: &mut Page<'_>, heading: &str, texts: &[String]) -> io::Resu
     texts.iter().try_for_each(|text| page.point(0, "- ", &text.for_terminal()))
 }
 
-const COLUMNS: &[&str] = &["digest", "from", "registry_id", "region", "repository", "place", "seen_at", "commands", "needs"];
+const COLUMNS: &[&str] =
+    &["digest", "from", "registry_id", "region", "repository", "place", "seen_at", "commands", "needs"];
 
 fn write_rows(out: &mut dyn Write, rescue: &Rescue) -> io::Result<()> {
     let cells = |source: &RescueSource| {
@@ -95,7 +105,9 @@ fn write_rows(out: &mut dyn Write, rescue: &Rescue) -> io::Result<()> {
         cells.push(Cell::maybe(place, |place| Cell::log(&place.name)));
         cells.push(Cell::text(&source.place));
         cells.push(Cell::maybe(source.seen_at, Cell::plain));
-        cells.extend([&source.commands, &source.needs].map(|texts| Cell::list(texts.iter().map(String::as_str))));
+        cells.extend(
+            [&source.commands, &source.needs].map(|texts| Cell::list(texts.iter().map(String::as_str))),
+        );
         cells
     };
     Rows::write(out, COLUMNS, rescue.sources.iter().map(cells))

@@ -1,15 +1,16 @@
 //! Hand-made values for the tests of the views: one plain story, and one with hostile text.
 
 use crate::model::{
-    Cause, Coverage, Deleted, Digest, EventRef, Exists, Finding, FindingKind, Forecast, Gap, Gone, ImageState, KeptImage, LifecycleAction, LogText,
-    LostImage, Moment, Order, Outlook, ReadFailure, Repairs, Repository, Sentence, Severity, StepKind, Timeline, TimelineStep, Timestamp, UntaggedBy,
-    Usage, Verdict,
+    Cause, Coverage, Deleted, Digest, EventRef, Exists, Finding, FindingKind, Forecast, Gap, Gone,
+    ImageState, KeptImage, LifecycleAction, LogText, LostImage, Moment, Order, Outlook, ReadFailure, Repairs,
+    Repository, Sentence, Severity, StepKind, Timeline, TimelineStep, Timestamp, UntaggedBy, Usage, Verdict,
 };
 
 /// What an attacker would put into any text that he can choose: a line break followed by a forged line, a
 /// title change, a colour in C1, a bidi reversal, an invisible character, a quote, a comma, and a formula
 /// in front.
-pub const HOSTILE: &str = "=HYPERLINK(\"http://x\")\r\nNo findings.\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\u{200b}\u{feff},\"";
+pub const HOSTILE: &str =
+    "=HYPERLINK(\"http://x\")\r\nNo findings.\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\u{200b}\u{feff},\"";
 
 pub fn time(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
@@ -61,18 +62,28 @@ pub fn coverage() -> Coverage {
         first_event_time: Some(time("2026-03-01T00:00:01Z")),
         last_event_time: Some(time("2026-03-09T23:59:58Z")),
         partial: false,
-        failures: vec![ReadFailure { object: "a/b.json.gz".into(), record: Some(7), reason: "not an object".into() }],
+        failures: vec![ReadFailure {
+            object: "a/b.json.gz".into(),
+            record: Some(7),
+            reason: "not an object".into(),
+        }],
         omitted: vec![Gap { repository: repository("shop/api"), records: 2 }],
         snapshots: Vec::new(),
         contradictions: Vec::new(),
-        warnings: vec!["there is no read-only event in these logs: pulls and lifecycle runs cannot be seen".into()],
+        warnings: vec![
+            "there is no read-only event in these logs: pulls and lifecycle runs cannot be seen".into(),
+        ],
     }
 }
 
 pub fn finding() -> Finding {
-    let (first, second) = (event("PutImage", "2026-03-02T10:00:00Z", BUILD_A), event("PutImage", "2026-03-02T10:00:09Z", BUILD_B));
+    let (first, second) = (
+        event("PutImage", "2026-03-02T10:00:00Z", BUILD_A),
+        event("PutImage", "2026-03-02T10:00:09Z", BUILD_B),
+    );
     let run = event("PolicyExecutionEvent", "2026-03-05T02:00:00Z", "ecr.amazonaws.com");
-    let pull = event("BatchGetImage", "2026-03-06T08:30:00Z", "arn:aws:sts::111122223333:assumed-role/task/9");
+    let pull =
+        event("BatchGetImage", "2026-03-06T08:30:00Z", "arn:aws:sts::111122223333:assumed-role/task/9");
     Finding {
         id: "f-0123456789abcdef".into(),
         kind: FindingKind::SameTagRace,
@@ -119,14 +130,17 @@ pub fn finding() -> Finding {
 }
 
 pub fn timeline() -> Timeline {
-    let step = |at: &str, kind: StepKind, tag: Option<&str>, other: Option<Digest>, name: &str, actor: &str| TimelineStep {
-        time: time(at),
-        kind,
-        tag: tag.map(LogText::from),
-        other_digest: other,
-        order: Order::Observed,
-        event: event(name, at, actor),
-    };
+    let step =
+        |at: &str, kind: StepKind, tag: Option<&str>, other: Option<Digest>, name: &str, actor: &str| {
+            TimelineStep {
+                time: time(at),
+                kind,
+                tag: tag.map(LogText::from),
+                other_digest: other,
+                order: Order::Observed,
+                event: event(name, at, actor),
+            }
+        };
     Timeline {
         repository: repository("shop/api"),
         digest: digest(0xa1),
@@ -143,10 +157,24 @@ pub fn timeline() -> Timeline {
         media_type: Some("application/vnd.oci.image.manifest.v1+json".into()),
         steps: vec![
             step("2026-03-02T10:00:00Z", StepKind::Push, Some("v7"), None, "PutImage", BUILD_A),
-            step("2026-03-02T10:00:09Z", StepKind::TagLost, Some("v7"), Some(digest(0xb2)), "PutImage", BUILD_B),
+            step(
+                "2026-03-02T10:00:09Z",
+                StepKind::TagLost,
+                Some("v7"),
+                Some(digest(0xb2)),
+                "PutImage",
+                BUILD_B,
+            ),
             step("2026-03-03T08:00:00Z", StepKind::Pull, None, None, "BatchGetImage", "task"),
             step("2026-03-04T08:00:00Z", StepKind::Pull, None, None, "BatchGetImage", "task"),
-            step("2026-03-05T02:00:00Z", StepKind::Expire, None, None, "PolicyExecutionEvent", "ecr.amazonaws.com"),
+            step(
+                "2026-03-05T02:00:00Z",
+                StepKind::Expire,
+                None,
+                None,
+                "PolicyExecutionEvent",
+                "ecr.amazonaws.com",
+            ),
         ],
         gaps: Vec::new(),
     }
@@ -158,16 +186,28 @@ pub fn verdict() -> Verdict {
     Verdict {
         reference: "shop/api:v7".into(),
         repository: Some(repository("shop/api")),
-        exists: Exists { tag_exists: Some(true), digest_exists: Some(false), tag_points_to: Some(digest(0xb2)) },
+        exists: Exists {
+            tag_exists: Some(true),
+            digest_exists: Some(false),
+            tag_points_to: Some(digest(0xb2)),
+        },
         moment: Moment::default(),
         cause: Cause::TagMovedThenExpired,
-        gone: Some(Gone { at: run.event_time, by: Cause::TagMovedThenExpired, event: run.clone(), back_at: None }),
+        gone: Some(Gone {
+            at: run.event_time,
+            by: Cause::TagMovedThenExpired,
+            event: run.clone(),
+            back_at: None,
+        }),
         why: Some("f-0123456789abcdef".into()),
         reasons: Vec::new(),
         narrative: vec![
             sentence("The tag exists, the digest does not.", Vec::new()),
             sentence("It went on 2026-03-05T02:00:00Z, by lifecycle rule 1.", vec![run]),
-            sentence("It had lost its tag 9 s after its push.", vec![event("PutImage", "2026-03-02T10:00:09Z", BUILD_B)]),
+            sentence(
+                "It had lost its tag 9 s after its push.",
+                vec![event("PutImage", "2026-03-02T10:00:09Z", BUILD_B)],
+            ),
         ],
         not_this: vec![sentence("Not deleted by a call: there is no BatchDeleteImage of it.", Vec::new())],
         used_by: Vec::new(),
@@ -216,7 +256,8 @@ pub fn forecast() -> Forecast {
 
 pub fn hostile() -> (Coverage, Finding, Timeline, Verdict) {
     let bad = || LogText::from(HOSTILE);
-    let (mut coverage, mut finding, mut timeline, mut verdict) = (coverage(), finding(), timeline(), verdict());
+    let (mut coverage, mut finding, mut timeline, mut verdict) =
+        (coverage(), finding(), timeline(), verdict());
     let repository = Repository { registry_id: bad(), region: bad(), name: bad() };
     let taint = |event: &mut EventRef| {
         (event.event_id, event.event_name, event.object) = (bad(), bad(), bad());
@@ -227,12 +268,18 @@ pub fn hostile() -> (Coverage, Finding, Timeline, Verdict) {
     coverage.warnings = vec![HOSTILE.into()];
 
     (finding.repository, finding.tag) = (repository.clone(), Some(bad()));
-    finding.first_push.iter_mut().chain([&mut finding.second_push]).chain(&mut finding.usage.last_pull).for_each(taint);
+    finding
+        .first_push
+        .iter_mut()
+        .chain([&mut finding.second_push])
+        .chain(&mut finding.usage.last_pull)
+        .for_each(taint);
     finding.deletion.iter_mut().for_each(|deletion| taint(&mut deletion.event));
     (finding.usage.principals, finding.usage.references) = (vec![bad()], vec![bad()]);
     (finding.summary, finding.advice) = (HOSTILE.into(), vec![HOSTILE.into()]);
 
-    (timeline.repository, timeline.tags, timeline.media_type) = (repository.clone(), vec![bad()], Some(bad()));
+    (timeline.repository, timeline.tags, timeline.media_type) =
+        (repository.clone(), vec![bad()], Some(bad()));
     for step in &mut timeline.steps {
         step.tag = Some(bad());
         taint(&mut step.event);
@@ -243,6 +290,7 @@ pub fn hostile() -> (Coverage, Finding, Timeline, Verdict) {
         sentence.text = HOSTILE.into();
         sentence.evidence.iter_mut().for_each(taint);
     }
-    (verdict.unknown, verdict.advice, verdict.why) = (vec![HOSTILE.into()], vec![HOSTILE.into()], Some(HOSTILE.into()));
+    (verdict.unknown, verdict.advice, verdict.why) =
+        (vec![HOSTILE.into()], vec![HOSTILE.into()], Some(HOSTILE.into()));
     (coverage, finding, timeline, verdict)
 }

@@ -36,9 +36,15 @@ struct Run<R> {
     results: R,
 }
 
-pub fn write(out: &mut dyn Write, coverage: &Coverage, findings: &[Finding], telling: Telling<'_>) -> io::Result<()> {
+pub fn write(
+    out: &mut dyn Write,
+    coverage: &Coverage,
+    findings: &[Finding],
+    telling: Telling<'_>,
+) -> io::Result<()> {
     let results = Streamed(Slot::new(Some(findings.iter().map(|finding| result(finding, telling)))));
-    let run = Run { tool: tool(), column_kind: "unicodeCodePoints", invocations: [invocation(coverage)], results };
+    let run =
+        Run { tool: tool(), column_kind: "unicodeCodePoints", invocations: [invocation(coverage)], results };
     serde_json::to_writer_pretty(JsonText(out), &Log { schema: SCHEMA, version: "2.1.0", runs: [run] })?;
     writeln!(out)
 }
@@ -64,7 +70,8 @@ fn tool() -> Value {
 fn invocation(coverage: &Coverage) -> Value {
     let notification = |failure| json!({"level": "warning", "message": {"text": plain(&describe(failure))}});
     let failures = coverage.failures.iter().take(FAILURES_MAX).map(notification);
-    let warnings = coverage.warnings.iter().map(|warning| json!({"level": "note", "message": {"text": plain(warning)}}));
+    let warnings =
+        coverage.warnings.iter().map(|warning| json!({"level": "note", "message": {"text": plain(warning)}}));
     let notifications: Vec<Value> = failures.chain(warnings).collect();
     json!({"executionSuccessful": coverage.is_complete(), "toolExecutionNotifications": notifications})
 }
@@ -73,8 +80,13 @@ fn result(finding: &Finding, telling: Telling<'_>) -> Value {
     let repository = &finding.repository;
     let name = repository.name.raw();
     let tag = finding.tag.as_ref().map(|tag| format!(":{}", tag.raw())).unwrap_or_default();
-    let of_registry = format!("{}.dkr.ecr.{}.amazonaws.com/{name}{tag}", repository.registry_id.raw(), repository.region.raw());
-    let image = json!({"name": format!("{name}{tag}"), "fullyQualifiedName": of_registry, "kind": "resource"});
+    let of_registry = format!(
+        "{}.dkr.ecr.{}.amazonaws.com/{name}{tag}",
+        repository.registry_id.raw(),
+        repository.region.raw()
+    );
+    let image =
+        json!({"name": format!("{name}{tag}"), "fullyQualifiedName": of_registry, "kind": "resource"});
     let event = finding.deletion.as_ref().map_or(&finding.second_push, |deletion| &deletion.event);
     let mut location = location(event);
     location["logicalLocations"] = json!([image]);
@@ -154,8 +166,12 @@ fn uri(object: &str) -> String {
 
 /// `same-tag-race` → `SameTagRace`.
 fn pascal(word: &str) -> String {
-    let part =
-        |part: &str| part.chars().enumerate().map(|(at, letter)| if at == 0 { letter.to_ascii_uppercase() } else { letter }).collect::<String>();
+    let part = |part: &str| {
+        part.chars()
+            .enumerate()
+            .map(|(at, letter)| if at == 0 { letter.to_ascii_uppercase() } else { letter })
+            .collect::<String>()
+    };
     word.split('-').map(part).collect()
 }
 

@@ -10,5 +10,7 @@ const NAME: usize = 18;
 /// Writes names, values and origins in the order given.
 pub fn write(out: &mut dyn Write, columns: Option<usize>, rows: &[[String; 3]]) -> io::Result<()> {
     let page = &mut Page::new(out, columns);
-    rows.iter().try_for_each(|[name, value, origin]| page.point(0, &format!("{name:<NAME$}"), &format!("{value} ({origin})")))
+    rows.iter().try_for_each(|[name, value, origin]| {
+        page.point(0, &format!("{name:<NAME$}"), &format!("{value} ({origin})"))
+    })
 }

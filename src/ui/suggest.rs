@@ -37,22 +37,41 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, list: &[Suggestion]) -> 
 fn write_suggestion(page: &mut Page<'_>, suggestion: &Suggestion) -> io::Result<()> {
     let place = &suggestion.repository;
     page.blank()?;
-    page.line(&format!("{} in {}, {}", place.name.for_terminal(), place.registry_id.for_terminal(), place.region.for_terminal()))?;
+    page.line(&format!(
+        "{} in {}, {}",
+        place.name.for_terminal(),
+        place.registry_id.for_terminal(),
+        place.region.for_terminal()
+    ))?;
     let known = match &suggestion.in_force {
         None => "not known from this evidence".to_owned(),
         Some(rules) if rules.is_empty() => "none".to_owned(),
-        Some(rules) => format!("{}: {}", counted(rules.len() as u64, "rule", "rules"), effect(suggestion.before)),
+        Some(rules) => {
+            format!("{}: {}", counted(rules.len() as u64, "rule", "rules"), effect(suggestion.before))
+        }
     };
     page.item(2, "in force", &known)?;
     for sentence in &suggestion.lint {
         page.item(2, "odd", &sentence.text)?;
     }
     if suggestion.changes.is_empty() {
-        let text = if suggestion.before.harm == 0 { "nothing: it has hurt nobody" } else { "nothing that was tried hurts fewer" };
+        let text = if suggestion.before.harm == 0 {
+            "nothing: it has hurt nobody"
+        } else {
+            "nothing that was tried hurts fewer"
+        };
         return page.item(2, "change", text);
     }
     suggestion.changes.iter().try_for_each(|change| page.item(2, "change", &change.for_terminal()))?;
-    page.item(2, "then", &format!("{} ({} replayed)", effect(suggestion.after), counted(suggestion.replayed, "policy", "policies")))?;
+    page.item(
+        2,
+        "then",
+        &format!(
+            "{} ({} replayed)",
+            effect(suggestion.after),
+            counted(suggestion.replayed, "policy", "policies")
+        ),
+    )?;
     if let Some(command) = &suggestion.command {
         page.line(&format!("  $ {}", command.for_terminal()))?;
     }
@@ -68,11 +87,26 @@ fn effect(effect: Effect) -> String {
         (_, None, Some(size)) => format!(" ({} at most)", bytes(size)),
         (_, None, None) => " (how large they are is not known)".to_owned(),
     };
-    format!("takes {} that somebody needs, frees {}{size} that nobody does", counted(effect.harm, "image", "images"), count(effect.freed))
+    format!(
+        "takes {} that somebody needs, frees {}{size} that nobody does",
+        counted(effect.harm, "image", "images"),
+        count(effect.freed)
+    )
 }
 
-const COLUMNS: &[&str] =
-    &["registry_id", "region", "repository", "harm_before", "freed_before", "harm_after", "freed_after", "changes", "policy", "command", "lint"];
+const COLUMNS: &[&str] = &[
+    "registry_id",
+    "region",
+    "repository",
+    "harm_before",
+    "freed_before",
+    "harm_after",
+    "freed_after",
+    "changes",
+    "policy",
+    "command",
+    "lint",
+];
 
 fn write_rows(out: &mut dyn Write, list: &[Suggestion]) -> io::Result<()> {
     let cells = |one: &Suggestion| {

@@ -15,11 +15,23 @@ pub(super) fn write(page: &mut Page<'_>, timeline: &TagTimeline, evidence: bool)
     page.point(2, "", &headline(timeline))?;
     timeline.spans.iter().try_for_each(|span| page.point(4, "", &span_text(span, evidence)))?;
     for ask in timeline.asked_in_vain.iter().take(ASKS_MAX) {
-        let place = if evidence { format!(" in {}#{}", ask.object.for_terminal(), ask.record) } else { String::new() };
-        page.point(4, "", &format!("{} asked for in vain{}{place}", ask.event_time, by(Some(ask), evidence)))?;
+        let place = if evidence {
+            format!(" in {}#{}", ask.object.for_terminal(), ask.record)
+        } else {
+            String::new()
+        };
+        page.point(
+            4,
+            "",
+            &format!("{} asked for in vain{}{place}", ask.event_time, by(Some(ask), evidence)),
+        )?;
     }
     if let Some(more) = timeline.asked_in_vain.len().checked_sub(ASKS_MAX).filter(|more| *more > 0) {
-        page.point(4, "", &format!("and {} more that asked in vain", counted(more as u64, "event", "events")))?;
+        page.point(
+            4,
+            "",
+            &format!("and {} more that asked in vain", counted(more as u64, "event", "events")),
+        )?;
     }
     page.blank()
 }
@@ -37,15 +49,24 @@ pub(super) fn headline(timeline: &TagTimeline) -> String {
 pub(super) fn span_text(span: &TagSpan, evidence: bool) -> String {
     let since = span.since.map_or_else(|| "(before the logs)".to_owned(), |since| since.to_string());
     let until = span.until.map_or_else(|| "now".to_owned(), |until| until.to_string());
-    let order = if span.order == Order::Observed { String::new() } else { format!(" (order {})", span.order.word()) };
-    let pulls = if span.pulls > 0 { format!(", {}", counted(span.pulls, "pull", "pulls")) } else { String::new() };
-    format!("{since} to {until} {}{}{order}{pulls}{}", span.digest.short(), by(span.given_by.as_ref(), evidence), ending(span, evidence))
+    let order =
+        if span.order == Order::Observed { String::new() } else { format!(" (order {})", span.order.word()) };
+    let pulls =
+        if span.pulls > 0 { format!(", {}", counted(span.pulls, "pull", "pulls")) } else { String::new() };
+    format!(
+        "{since} to {until} {}{}{order}{pulls}{}",
+        span.digest.short(),
+        by(span.given_by.as_ref(), evidence),
+        ending(span, evidence)
+    )
 }
 
 fn ending(span: &TagSpan, evidence: bool) -> String {
     let how = match span.end {
         None => return String::new(),
-        Some(TagEnd::Moved) => format!("moved to {}", span.moved_to.map_or_else(String::new, |digest| digest.short())),
+        Some(TagEnd::Moved) => {
+            format!("moved to {}", span.moved_to.map_or_else(String::new, |digest| digest.short()))
+        }
         Some(TagEnd::Removed) => "removed by a call".to_owned(),
         Some(TagEnd::LostWithImage) => "lost with its image".to_owned(),
         Some(TagEnd::RepositoryDeleted) => "gone with the repository".to_owned(),
@@ -55,5 +76,8 @@ fn ending(span: &TagSpan, evidence: bool) -> String {
 }
 
 fn by(event: Option<&EventRef>, evidence: bool) -> String {
-    event.and_then(|event| event.actor.as_ref()).map(|actor| super::timelines::by(actor, evidence)).unwrap_or_default()
+    event
+        .and_then(|event| event.actor.as_ref())
+        .map(|actor| super::timelines::by(actor, evidence))
+        .unwrap_or_default()
 }

@@ -21,7 +21,12 @@ pub struct Talk {
 impl Talk {
     /// With `quiet`, only what explains the exit codes 2 and 3 is written.
     pub fn new(quiet: bool) -> Self {
-        Self { quiet, terminal: io::stderr().is_terminal(), line_drawn: Mutex::new(false), redactor: OnceLock::new() }
+        Self {
+            quiet,
+            terminal: io::stderr().is_terminal(),
+            line_drawn: Mutex::new(false),
+            redactor: OnceLock::new(),
+        }
     }
 
     /// Redacts messages from now on.
@@ -60,7 +65,8 @@ impl Talk {
 
     /// Draws a line that the next one replaces; only on a terminal.
     pub fn draw(&self, text: &str) {
-        let columns = terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| usize::from(width.0));
+        let columns =
+            terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| usize::from(width.0));
         let shown: String = self.shown(text).for_terminal().chars().take(columns.saturating_sub(1)).collect();
         let mut drawn = self.line_drawn.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = write!(io::stderr().lock(), "\r\x1b[2K{shown}");

@@ -23,7 +23,8 @@ fn shown(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> String {
 
 /// All three views in one format.
 fn views(format: Format, hostile_world: bool) -> [String; 3] {
-    let (coverage, finding, timeline, verdict) = if hostile_world { hostile() } else { (coverage(), finding(), timeline(), verdict()) };
+    let (coverage, finding, timeline, verdict) =
+        if hostile_world { hostile() } else { (coverage(), finding(), timeline(), verdict()) };
     [
         shown(|out| findings::write(out, look(format), &coverage, &[finding])),
         shown(|out| {
@@ -166,12 +167,19 @@ fn documents_have_the_promised_shape() {
         .zip(["findings", "timelines", "verdict"])
         .map(|((a, b), c)| (a, b, c))
     {
-        assert!(text.starts_with("{\n  \"schema_version\": 1,\n  \"command\": ") && text.ends_with("}\n"), "{text}");
+        assert!(
+            text.starts_with("{\n  \"schema_version\": 1,\n  \"command\": ") && text.ends_with("}\n"),
+            "{text}"
+        );
         let document: Value = serde_json::from_str(text).unwrap();
         let keys: Vec<_> = document.as_object().unwrap().keys().cloned().collect();
         assert_eq!(document["command"], command);
         let known = ["schema_version", "command", "coverage", list, "tags"];
-        assert!(keys.iter().all(|key| known.contains(&key.as_str())) && keys.len() == 4 + usize::from(command == "timeline"), "{keys:?}");
+        assert!(
+            keys.iter().all(|key| known.contains(&key.as_str()))
+                && keys.len() == 4 + usize::from(command == "timeline"),
+            "{keys:?}"
+        );
         assert_eq!(document["coverage"]["failures"][0]["object"], "a/b.json.gz");
     }
 }
@@ -180,18 +188,31 @@ fn documents_have_the_promised_shape() {
 fn an_empty_list_is_a_document_too() {
     let coverage = coverage();
     let empty = shown(|out| {
-        timelines::write(out, look(Format::Json), timelines::Telling::default(), &coverage, std::iter::empty(), std::iter::empty()).map(drop)
+        timelines::write(
+            out,
+            look(Format::Json),
+            timelines::Telling::default(),
+            &coverage,
+            std::iter::empty(),
+            std::iter::empty(),
+        )
+        .map(drop)
     });
     assert_eq!(serde_json::from_str::<Value>(&empty).unwrap()["timelines"], Value::Array(Vec::new()));
     assert_eq!(shown(|out| findings::write(out, look(Format::Ndjson), &coverage, &[])), "");
-    assert!(shown(|out| findings::write(out, look(Format::Table), &coverage, &[])).contains("\n\nNo findings.\n"));
+    assert!(
+        shown(|out| findings::write(out, look(Format::Table), &coverage, &[])).contains("\n\nNo findings.\n")
+    );
     assert_eq!(shown(|out| findings::write(out, look(Format::Csv), &coverage, &[])).lines().count(), 1);
 }
 
 #[test]
 fn lines_are_the_elements_of_the_document() {
-    for (document, line, list) in
-        views(Format::Json, false).iter().zip(views(Format::Ndjson, false)).zip(["findings", "timelines", "verdict"]).map(|((a, b), c)| (a, b, c))
+    for (document, line, list) in views(Format::Json, false)
+        .iter()
+        .zip(views(Format::Ndjson, false))
+        .zip(["findings", "timelines", "verdict"])
+        .map(|((a, b), c)| (a, b, c))
     {
         let document: Value = serde_json::from_str(document).unwrap();
         let element = document[list].as_array().map_or(&document[list], |elements| &elements[0]);
@@ -205,9 +226,15 @@ fn every_timeline_is_counted_and_written_once() {
     let coverage = coverage();
     for format in ALL {
         let mut out = Vec::new();
-        let written =
-            timelines::write(&mut out, look(format), timelines::Telling::default(), &coverage, (0..3).map(|_| timeline()), std::iter::empty())
-                .unwrap();
+        let written = timelines::write(
+            &mut out,
+            look(format),
+            timelines::Telling::default(),
+            &coverage,
+            (0..3).map(|_| timeline()),
+            std::iter::empty(),
+        )
+        .unwrap();
         assert_eq!(written, 3, "{format:?}");
     }
 }
@@ -215,9 +242,14 @@ fn every_timeline_is_counted_and_written_once() {
 #[test]
 fn hostile_text_stays_inside_its_page() {
     for (plain, page) in views(Format::Table, false).iter().zip(views(Format::Table, true)) {
-        let bad = |character: &char| *character != '\n' && (character.is_control() || "\u{202e}\u{200b}\u{feff}".contains(*character));
+        let bad = |character: &char| {
+            *character != '\n' && (character.is_control() || "\u{202e}\u{200b}\u{feff}".contains(*character))
+        };
         assert_eq!(page.chars().find(bad), None, "{page}");
-        assert!(!page.lines().any(|line| line.trim_start() == "No findings."), "a forged line stands in\n{page}");
+        assert!(
+            !page.lines().any(|line| line.trim_start() == "No findings."),
+            "a forged line stands in\n{page}"
+        );
         assert!(page.contains("\\u{1b}") && !plain.contains("\\u{"), "{page}");
     }
 }
@@ -230,16 +262,24 @@ fn hostile_text_stays_inside_its_cell() {
         assert_eq!(rows.len(), 1, "{csv}");
         let hostile: Vec<_> = rows[0].iter().filter(|cell| cell.contains("HYPERLINK")).collect();
         assert!(!hostile.is_empty() && hostile.iter().all(|cell| cell.starts_with("'=HYPERLINK")), "{csv}");
-        assert!(!csv.chars().any(|character| !matches!(character, '\n' | '\r' | '\t') && character.is_control()), "{csv}");
+        assert!(
+            !csv.chars().any(|character| !matches!(character, '\n' | '\r' | '\t') && character.is_control()),
+            "{csv}"
+        );
     }
 }
 
 #[test]
 fn documents_keep_hostile_text_as_it_was_without_its_bytes() {
     for text in views(Format::Json, true).into_iter().chain(views(Format::Ndjson, true)) {
-        assert_eq!(text.chars().find(|character| *character != '\n' && (character.is_control() || *character == '\u{202e}')), None);
+        assert_eq!(
+            text.chars()
+                .find(|character| *character != '\n' && (character.is_control() || *character == '\u{202e}')),
+            None
+        );
     }
-    let [detect, timeline, explain] = views(Format::Json, true).map(|text| serde_json::from_str::<Value>(&text).unwrap());
+    let [detect, timeline, explain] =
+        views(Format::Json, true).map(|text| serde_json::from_str::<Value>(&text).unwrap());
     assert_eq!(detect["findings"][0]["tag"], HOSTILE);
     assert_eq!(detect["findings"][0]["second_push"]["user_agent"], HOSTILE);
     assert_eq!(timeline["timelines"][0]["steps"][0]["tag"], HOSTILE);
@@ -255,8 +295,13 @@ fn the_columns_of_a_row_are_the_columns_of_the_heading() {
         let cell = |name: &str| heading.iter().position(|column| column == name).and_then(|at| row.get(at));
         assert_eq!(cell("repository"), Some("shop/api"), "{csv}");
         assert_eq!(cell("registry_id"), Some("111122223333"), "{csv}");
-        for (name, value) in [("gap_seconds", "9"), ("rule_priority", "1"), ("pulls_after_gone", "4"), ("steps", "5"), ("why", "f-0123456789abcdef")]
-        {
+        for (name, value) in [
+            ("gap_seconds", "9"),
+            ("rule_priority", "1"),
+            ("pulls_after_gone", "4"),
+            ("steps", "5"),
+            ("why", "f-0123456789abcdef"),
+        ] {
             assert!(cell(name).is_none_or(|found| found == value), "{name} in {csv}");
         }
     }
@@ -282,7 +327,8 @@ fn a_closed_pipe_is_reported_as_one() {
 
 /// A report of these findings, all with the same life.
 fn report_of(findings: &[Finding], hostile_world: bool) -> String {
-    let (coverage, _, timeline, _) = if hostile_world { hostile() } else { (coverage(), finding(), timeline(), verdict()) };
+    let (coverage, _, timeline, _) =
+        if hostile_world { hostile() } else { (coverage(), finding(), timeline(), verdict()) };
     let mut images = [0; ImageState::ALL.len()];
     images[ImageState::Expired as usize] = 1_234;
     let repositories = [RepositoryLine {
@@ -295,14 +341,28 @@ fn report_of(findings: &[Finding], hostile_world: bool) -> String {
     }];
     let mut row = forecast();
     if hostile_world {
-        (row.repository, row.displaced_tag, row.why) = (timeline.repository.clone(), Some(HOSTILE.into()), vec![HOSTILE.into()]);
+        (row.repository, row.displaced_tag, row.why) =
+            (timeline.repository.clone(), Some(HOSTILE.into()), vec![HOSTILE.into()]);
     }
     let as_of = coverage.last_event_time.unwrap();
     let next = Next { as_of, images: 1_001, needed: 1, unknown: 2, rows: vec![row] };
     let story = |_: &Finding| Story { life: Some(timeline.clone()), ..Story::default() };
     let (coverage, next) = (&coverage, Some(&next));
     let (story, elsewhere): (&dyn Fn(&Finding) -> Story, _) = (&story, &|_: &Finding| None);
-    shown(|out| report::write(out, &Report { coverage, findings, next, repositories: &repositories, story, elsewhere, interactive: false }))
+    shown(|out| {
+        report::write(
+            out,
+            &Report {
+                coverage,
+                findings,
+                next,
+                repositories: &repositories,
+                story,
+                elsewhere,
+                interactive: false,
+            },
+        )
+    })
 }
 
 /// So many findings, a day apart, with all severities in turn.
@@ -311,7 +371,8 @@ fn many(number: usize) -> Vec<Finding> {
         let mut one = finding();
         one.id = format!("f-{n:016x}");
         one.severity = Severity::ALL[n % Severity::ALL.len()];
-        one.lost.gone_at = one.lost.gone_at.map(|gone| Timestamp::from_millis(gone.millis() + n as i64 * 86_400_000));
+        one.lost.gone_at =
+            one.lost.gone_at.map(|gone| Timestamp::from_millis(gone.millis() + n as i64 * 86_400_000));
         one
     };
     (0..number).map(one).collect()
@@ -321,17 +382,28 @@ fn many(number: usize) -> Vec<Finding> {
 fn a_report_tells_what_weakens_it_before_anything_else() {
     let page = report_of(&[finding()], false);
     let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text} is missing"));
-    assert!(at("1 finding: 1 critical; somebody asked in vain for 1 image.") < at("What these logs cannot show"));
-    assert!(at("there is no read-only event in these logs") < at("<article id=\"f-f-0123456789abcdef\" class=\"critical\">"));
+    assert!(
+        at("1 finding: 1 critical; somebody asked in vain for 1 image.") < at("What these logs cannot show")
+    );
+    assert!(
+        at("there is no read-only event in these logs")
+            < at("<article id=\"f-f-0123456789abcdef\" class=\"critical\">")
+    );
     assert!(at("Some evidence could not be read: 1 object, 1 record.") < at("<article"));
     at("<code>a/b.json.gz#7</code>: not an object");
-    at("2026-03-02T10:00:00Z: pushed by build-a → 9 s later the tag is pushed again by build-b → 2 d 15 h later taken by a lifecycle rule");
+    at(
+        "2026-03-02T10:00:00Z: pushed by build-a → 9 s later the tag is pushed again by build-b → 2 d 15 h later taken by a lifecycle rule",
+    );
     at("pull, 2 times until 2026-03-04T08:00:00Z");
     at("<td class=\"number\">1,234</td>");
     at("stated by the run of 2026-03-02T10:00:00Z");
-    at("As things stand at 2026-03-09T23:59:58Z, the lifecycle policies in force will take 1,001 images, 1 of which somebody needs. \
-        The policy of 2 repositories is not in these logs");
-    at("<td>the next run</td><td><code>shop/api:v7</code><br><small>lost that tag to another push</small></td>");
+    at(
+        "As things stand at 2026-03-09T23:59:58Z, the lifecycle policies in force will take 1,001 images, 1 of which somebody needs. \
+        The policy of 2 repositories is not in these logs",
+    );
+    at(
+        "<td>the next run</td><td><code>shop/api:v7</code><br><small>lost that tag to another push</small></td>",
+    );
     at("rule 1, expire</td><td><span class=\"severity high\">high</span> service:shop is deployed with it");
     at("<p>and 1,000 more: <code>tagfall forecast</code> lists them all</p>");
 }
@@ -352,9 +424,16 @@ fn a_report_of_very_many_findings_stays_a_page() {
     assert_eq!(page.matches("<article ").count(), 500);
     assert!(page.contains("<h3>9,900 more, in short</h3>"));
     assert_eq!(page.matches("<tr id=\"f-").count(), 9_900, "each can be linked to");
-    assert!(report_of(&many(10_600), false).contains("<strong>100 more findings are not on this page</strong>"));
+    assert!(
+        report_of(&many(10_600), false).contains("<strong>100 more findings are not on this page</strong>")
+    );
     // 28 years of losses, a bar for each year: the worst at the bottom, and every image in one bar.
-    let titles: Vec<&str> = page.split("<title>from ").skip(1).filter_map(|rest| rest.split_once(" image")).map(|(title, _)| title).collect();
+    let titles: Vec<&str> = page
+        .split("<title>from ")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(" image"))
+        .map(|(title, _)| title)
+        .collect();
     assert_eq!(titles.len(), 29);
     let number = |title: &&str| title.split_once(": ").unwrap().1.replace(',', "").parse::<u64>().unwrap();
     assert_eq!(titles.iter().map(number).sum::<u64>(), 10_400);
@@ -386,10 +465,21 @@ fn a_report_of_a_hostile_world_is_well_formed() {
 #[test]
 fn no_text_is_markdown() {
     let (coverage, mut finding, ..) = hostile();
-    for harm in ["](http://x)", "<script>alert(1)</script>", "@everyone", "| a | b |", "`` ` ``", "# heading", "![x](http://x)", "<!-- "] {
+    for harm in [
+        "](http://x)",
+        "<script>alert(1)</script>",
+        "@everyone",
+        "| a | b |",
+        "`` ` ``",
+        "# heading",
+        "![x](http://x)",
+        "<!-- ",
+    ] {
         (finding.summary, finding.repository.name) = (format!("In {harm} it went"), harm.into());
         finding.advice = vec![format!("run `aws {harm}` {harm}")];
-        let page = shown(|out| findings::write(out, look(Format::Markdown), &coverage, std::slice::from_ref(&finding)));
+        let page = shown(|out| {
+            findings::write(out, look(Format::Markdown), &coverage, std::slice::from_ref(&finding))
+        });
         let mut outside = String::new();
         for line in page.lines() {
             let mut rest = line;
@@ -412,6 +502,9 @@ fn no_text_is_markdown() {
             let summaries = outside.lines().filter(|line| !line.starts_with("<details>")).collect::<String>();
             assert!(!summaries.contains(mark), "{harm}: {mark} stands in {summaries}");
         }
-        assert!(!page.contains("<script") || page.lines().filter(|line| line.contains("<script")).all(|line| !line.starts_with('<')));
+        assert!(
+            !page.contains("<script")
+                || page.lines().filter(|line| line.contains("<script")).all(|line| !line.starts_with('<'))
+        );
     }
 }

@@ -13,7 +13,10 @@ use super::lanes::{Picture, draw};
 use super::page::Page;
 use super::paint::Style;
 use super::quantity::{count, counted};
-use crate::model::{Coverage, Digest, ImageState, LogText, Order, Repository, StepKind, TagTimeline, Timeline, TimelineStep, folded};
+use crate::model::{
+    Coverage, Digest, ImageState, LogText, Order, Repository, StepKind, TagTimeline, Timeline, TimelineStep,
+    folded,
+};
 use crate::tables::{cells, engine};
 
 /// What a page of timelines shows.
@@ -38,7 +41,13 @@ pub fn write(
     let style = telling.style;
     let counted = timelines.inspect(|_| written += 1);
     match look.format {
-        Format::Table => write_page(&mut Page::new(out, look.columns).styled(style), coverage, counted, tags, telling.evidence)?,
+        Format::Table => write_page(
+            &mut Page::new(out, look.columns).styled(style),
+            coverage,
+            counted,
+            tags,
+            telling.evidence,
+        )?,
         Format::Json => {
             let (timelines, tags) = (Streamed(Slot::new(Some(counted))), Streamed(Slot::new(Some(tags))));
             write_document(out, "timeline", coverage, Body { timelines, tags })?;
@@ -87,7 +96,11 @@ fn write_page(
 }
 
 /// Each tag under the heading of its repository.
-fn write_tags(page: &mut Page<'_>, tags: impl Iterator<Item = TagTimeline>, evidence: bool) -> io::Result<()> {
+fn write_tags(
+    page: &mut Page<'_>,
+    tags: impl Iterator<Item = TagTimeline>,
+    evidence: bool,
+) -> io::Result<()> {
     let mut repository: Option<Repository> = None;
     for tag in tags {
         if repository.as_ref() != Some(&tag.repository) {
@@ -101,7 +114,12 @@ fn write_tags(page: &mut Page<'_>, tags: impl Iterator<Item = TagTimeline>, evid
 
 fn write_repository(page: &mut Page<'_>, repository: &Repository) -> io::Result<()> {
     let Repository { registry_id, region, name } = repository;
-    page.line(&format!("{} in {}, {}", name.for_terminal(), registry_id.for_terminal(), region.for_terminal()))?;
+    page.line(&format!(
+        "{} in {}, {}",
+        name.for_terminal(),
+        registry_id.for_terminal(),
+        region.for_terminal()
+    ))?;
     page.blank()
 }
 
@@ -126,14 +144,24 @@ fn write_timeline(page: &mut Page<'_>, timeline: &Timeline, evidence: bool) -> i
 pub(super) fn headline(timeline: &Timeline) -> String {
     let mut parts = vec![timeline.digest.short(), timeline.state.word().to_owned()];
     let tags: Vec<_> = timeline.tags.iter().map(|tag| tag.for_terminal()).collect();
-    parts.push(if tags.is_empty() { "without a tag".to_owned() } else { format!("tagged {}", tags.join(", ")) });
+    parts.push(if tags.is_empty() {
+        "without a tag".to_owned()
+    } else {
+        format!("tagged {}", tags.join(", "))
+    });
     let gone = if timeline.state == ImageState::Archived { "in the archive since" } else { "gone" };
-    for (word, time) in [("pushed", timeline.pushed_at), ("untagged", timeline.untagged_at), (gone, timeline.gone_at)] {
+    for (word, time) in
+        [("pushed", timeline.pushed_at), ("untagged", timeline.untagged_at), (gone, timeline.gone_at)]
+    {
         parts.extend(time.map(|time| format!("{word} {time}")));
     }
     if timeline.state == ImageState::Archived {
-        let asked =
-            timeline.steps.iter().rev().take_while(|step| step.kind != StepKind::Archive).find(|step| step.kind == StepKind::RestoreRequested);
+        let asked = timeline
+            .steps
+            .iter()
+            .rev()
+            .take_while(|step| step.kind != StepKind::Archive)
+            .find(|step| step.kind == StepKind::RestoreRequested);
         parts.extend(asked.map(|step| format!("a restore asked for {}", step.time)));
     }
     parts.extend(timeline.untagged_by.map(|cause| cause.word().replace('_', " ")));
@@ -191,7 +219,11 @@ pub(super) fn step_text(step: &TimelineStep, run: &[TimelineStep], evidence: boo
 
 /// ` by ARN`, or by a session's role.
 pub(super) fn by(actor: &LogText, evidence: bool) -> String {
-    let name = if evidence { actor.clone() } else { folded([actor.raw()]).into_iter().next().map_or_else(|| actor.clone(), LogText::from) };
+    let name = if evidence {
+        actor.clone()
+    } else {
+        folded([actor.raw()]).into_iter().next().map_or_else(|| actor.clone(), LogText::from)
+    };
     format!(" by {}", name.for_terminal())
 }
 

@@ -29,14 +29,26 @@ pub enum Each {
 }
 
 /// Writes who stood behind what was asked for.
-pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, trace: &Trace, each: Each) -> io::Result<()> {
+pub fn write(
+    out: &mut dyn Write,
+    look: Look,
+    coverage: &Coverage,
+    trace: &Trace,
+    each: Each,
+) -> io::Result<()> {
     match (look.format, each) {
         (Format::Table, _) => write_page(&mut Page::new(out, look.columns), coverage, trace),
         (Format::Json, _) => write_document(out, "trace", coverage, Body { trace }),
-        (Format::Ndjson, Each::Session) => trace.sessions.iter().try_for_each(|session| write_line(out, session)),
+        (Format::Ndjson, Each::Session) => {
+            trace.sessions.iter().try_for_each(|session| write_line(out, session))
+        }
         (Format::Ndjson, Each::Call) => trace.calls.iter().try_for_each(|call| write_line(out, call)),
-        (Format::Csv, Each::Session) => Rows::write(out, SESSION_COLUMNS, trace.sessions.iter().map(session_cells)),
-        (Format::Csv, Each::Call) => Rows::write(out, CALL_COLUMNS, trace.calls.iter().map(|call| call_cells(trace, call))),
+        (Format::Csv, Each::Session) => {
+            Rows::write(out, SESSION_COLUMNS, trace.sessions.iter().map(session_cells))
+        }
+        (Format::Csv, Each::Call) => {
+            Rows::write(out, CALL_COLUMNS, trace.calls.iter().map(|call| call_cells(trace, call)))
+        }
         _ => Err(no_such_form()),
     }
 }
@@ -70,7 +82,10 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, trace: &Trace) -> io::Re
     }
     if let Some(more @ 1..) = trace.sessions.len().checked_sub(SESSIONS_MAX) {
         page.blank()?;
-        page.line(&format!("and {}; --format json has them all", counted(more as u64, "more session", "more sessions")))?;
+        page.line(&format!(
+            "and {}; --format json has them all",
+            counted(more as u64, "more session", "more sessions")
+        ))?;
     }
     write_calls(page, trace)
 }
@@ -105,7 +120,8 @@ fn write_session(page: &mut Page<'_>, session: &TraceSession) -> io::Result<()> 
     if let Some(issued) = &session.issued {
         let parent = session.parent.map(|parent| format!(", in session {parent}")).unwrap_or_default();
         page.item(inside, "begun by", &format!("{}{parent}", event_text(&issued.event)))?;
-        let copies = issued.copies.iter().map(|copy| format!("{}#{}", copy.object.for_terminal(), copy.record));
+        let copies =
+            issued.copies.iter().map(|copy| format!("{}#{}", copy.object.for_terminal(), copy.record));
         copies.into_iter().take(LISTED_MAX).try_for_each(|copy| page.item(inside, "also in", &copy))?;
         let subject = issued.subject.as_ref().map(|subject| subject.for_terminal());
         subject.map_or(Ok(()), |subject| page.item(inside, "subject", &subject))?;
@@ -116,15 +132,29 @@ fn write_session(page: &mut Page<'_>, session: &TraceSession) -> io::Result<()> 
         page.item(inside, "begun", &created_at.to_string())?;
     }
     if !session.keys.is_empty() {
-        let end = session.issued.as_ref().and_then(|issued| issued.expires_at).map(|end| format!(", until {end}")).unwrap_or_default();
+        let end = session
+            .issued
+            .as_ref()
+            .and_then(|issued| issued.expires_at)
+            .map(|end| format!(", until {end}"))
+            .unwrap_or_default();
         page.item(inside, "key", &format!("{}{end}", listed(&session.keys)))?;
     }
-    for (label, text) in [("for", &session.issued_to), ("in the name of", &session.on_behalf_of), ("source identity", &session.source_identity)] {
-        text.as_ref().map_or(Ok(()), |text| page.item(inside, label, &format!(" {}", text.for_terminal())))?;
+    for (label, text) in [
+        ("for", &session.issued_to),
+        ("in the name of", &session.on_behalf_of),
+        ("source identity", &session.source_identity),
+    ] {
+        text.as_ref()
+            .map_or(Ok(()), |text| page.item(inside, label, &format!(" {}", text.for_terminal())))?;
     }
     page.item(inside, "calls", &calls_text(session))?;
     if let Some(joined @ (Joined::Inferred | Joined::Ambiguous)) = session.joined {
-        page.item(inside, "joined", &format!("{}: by role, session name and beginning, not by key", joined.word()))?;
+        page.item(
+            inside,
+            "joined",
+            &format!("{}: by role, session name and beginning, not by key", joined.word()),
+        )?;
     }
     session.gaps.iter().try_for_each(|gap| page.item(inside, "gap", &gap.text.for_terminal()))
 }
@@ -135,11 +165,16 @@ fn title(session: &TraceSession) -> String {
         return format!("{} of {}", name.for_terminal(), role.for_terminal());
     }
     let text = session.principal.as_ref().or(session.principal_id.as_ref()).or(session.session_name.as_ref());
-    text.map_or_else(|| "a session of which nothing is known".to_owned(), |text| text.for_terminal().into_owned())
+    text.map_or_else(
+        || "a session of which nothing is known".to_owned(),
+        |text| text.for_terminal().into_owned(),
+    )
 }
 
 fn calls_text(session: &TraceSession) -> String {
-    let (Some(first), Some(last)) = (session.first_call, session.last_call) else { return "none in these logs".to_owned() };
+    let (Some(first), Some(last)) = (session.first_call, session.last_call) else {
+        return "none in these logs".to_owned();
+    };
     let mut text = format!("{}, {} of them change something", count(session.calls), count(session.writes));
     if session.failed > 0 {
         text.push_str(&format!(", {} failed", count(session.failed)));
@@ -152,7 +187,8 @@ fn calls_text(session: &TraceSession) -> String {
 }
 
 fn listed(texts: &[LogText]) -> String {
-    let mut shown: Vec<String> = texts.iter().take(LISTED_MAX).map(|text| text.for_terminal().into_owned()).collect();
+    let mut shown: Vec<String> =
+        texts.iter().take(LISTED_MAX).map(|text| text.for_terminal().into_owned()).collect();
     if let Some(more @ 1..) = texts.len().checked_sub(LISTED_MAX) {
         shown.push(format!("and {} more", count(more as u64)));
     }
@@ -165,21 +201,33 @@ fn write_calls(page: &mut Page<'_>, trace: &Trace) -> io::Result<()> {
         0 => String::new(),
         number => format!(" ({} left out by the options)", counted(number, "call", "calls")),
     };
-    page.line(&format!("{} in order of time{left_out}:", counted(trace.calls.len() as u64, "call", "calls")))?;
+    page.line(&format!(
+        "{} in order of time{left_out}:",
+        counted(trace.calls.len() as u64, "call", "calls")
+    ))?;
     let near = near(trace);
-    let is_far = |call: &TraceCall| call.began.is_none() && call.session.is_some_and(|number| !near.contains(&number));
-    let runs: Vec<&[TraceCall]> =
-        trace.calls.chunk_by(|call, other| repeats(call, other) || is_far(call) && is_far(other) && call.session == other.session).collect();
+    let is_far =
+        |call: &TraceCall| call.began.is_none() && call.session.is_some_and(|number| !near.contains(&number));
+    let runs: Vec<&[TraceCall]> = trace
+        .calls
+        .chunk_by(|call, other| {
+            repeats(call, other) || is_far(call) && is_far(other) && call.session == other.session
+        })
+        .collect();
     for run in runs.iter().take(LINES_MAX) {
         run.first().map_or(Ok(()), |call| page.point(2, "", &call_text(call, run)))?;
     }
     if let Some(more @ 1..) = runs.len().checked_sub(LINES_MAX) {
-        page.line(&format!("and {}; --format json has them all, and csv with --calls", counted(more as u64, "more line", "more lines")))?;
+        page.line(&format!(
+            "and {}; --format json has them all, and csv with --calls",
+            counted(more as u64, "more line", "more lines")
+        ))?;
     }
     Ok(())
 }
 
-/// Sessions that were asked for, and those below them: what others above them did beside is told in few words.
+/// Sessions that were asked for, and those below them: what others above them did beside is told in few
+/// words.
 fn near(trace: &Trace) -> BTreeSet<u64> {
     let mut near = BTreeSet::new();
     for session in &trace.sessions {
@@ -274,7 +322,9 @@ fn session_cells(session: &TraceSession) -> Vec<Cell> {
         texts(&session.keys),
         log(issued.map(|issued| &issued.event.event_name)),
         Cell::maybe(issued, |issued| Cell::plain(issued.event.event_time)),
-        Cell::maybe(issued, |issued| Cell::text(format!("{}#{}", issued.event.object.raw(), issued.event.record))),
+        Cell::maybe(issued, |issued| {
+            Cell::text(format!("{}#{}", issued.event.object.raw(), issued.event.record))
+        }),
         Cell::maybe(issued.and_then(|issued| issued.expires_at), Cell::plain),
         log(issued.and_then(|issued| issued.provider.as_ref())),
         log(issued.and_then(|issued| issued.subject.as_ref())),
@@ -309,7 +359,8 @@ const CALL_COLUMNS: &[&str] = &[
 ];
 
 fn call_cells(trace: &Trace, call: &TraceCall) -> Vec<Cell> {
-    let session = call.session.and_then(|number| trace.sessions.get(usize::try_from(number).ok()?.checked_sub(1)?));
+    let session =
+        call.session.and_then(|number| trace.sessions.get(usize::try_from(number).ok()?.checked_sub(1)?));
     let log = |text: Option<&LogText>| Cell::maybe(text, Cell::log);
     vec![
         Cell::plain(call.event.event_time),

@@ -37,7 +37,11 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, verdict: &Verdict) -> io
     coverage::write(page, coverage)?;
     page.item(0, "Reference", &verdict.reference.for_terminal())?;
     if let Some(Repository { registry_id, region, name }) = &verdict.repository {
-        page.item(0, "Repository", &format!("{} in {}, {}", name.for_terminal(), registry_id.for_terminal(), region.for_terminal()))?;
+        page.item(
+            0,
+            "Repository",
+            &format!("{} in {}, {}", name.for_terminal(), registry_id.for_terminal(), region.for_terminal()),
+        )?;
     }
     if let Some(moment) = moment(verdict) {
         page.item(0, "Moment", &moment)?;
@@ -67,7 +71,14 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, verdict: &Verdict) -> io
     if verdict.gone.as_ref().is_none_or(|gone| gone.back_at.is_some()) {
         return Ok(());
     }
-    page.point(0, "- ", &format!("Look where the same digest still is: `tagfall rescue {}`, with these sources.", reference.for_terminal()))
+    page.point(
+        0,
+        "- ",
+        &format!(
+            "Look where the same digest still is: `tagfall rescue {}`, with these sources.",
+            reference.for_terminal()
+        ),
+    )
 }
 
 /// The answer lies in how registries copy from each other.
@@ -88,17 +99,30 @@ pub(super) fn moment(verdict: &Verdict) -> Option<String> {
     // An archived image exists but cannot be pulled.
     let archived = verdict.cause == Cause::Archived && moment.digest_existed == Some(true);
     let archived = if archived { ", in the archive: a pull gets \"not found\"" } else { "" };
-    Some(format!("{} ({what}); there then: {tag}digest: {}{archived}", moment.at?, tell(moment.digest_existed)))
+    Some(format!(
+        "{} ({what}); there then: {tag}digest: {}{archived}",
+        moment.at?,
+        tell(moment.digest_existed)
+    ))
 }
 
 /// The tag and the digest: whether each exists, is gone, or is not known.
 pub(super) fn exists(verdict: &Verdict) -> String {
     let tell = |known: Option<bool>| known.map_or("not known", |there| if there { "yes" } else { "no" });
-    let points = verdict.exists.tag_points_to.map(|digest| format!(" (it points to {})", digest.short())).unwrap_or_default();
+    let points = verdict
+        .exists
+        .tag_points_to
+        .map(|digest| format!(" (it points to {})", digest.short()))
+        .unwrap_or_default();
     let is_back = verdict.gone.as_ref().is_none_or(|gone| gone.back_at.is_some());
     let archived = verdict.cause == Cause::Archived && verdict.exists.digest_exists == Some(true) && !is_back;
-    let archived = if archived { ", in the archive: a pull gets \"not found\" until it is restored" } else { "" };
-    format!("tag: {}{points}; digest: {}{archived}", tell(verdict.exists.tag_exists), tell(verdict.exists.digest_exists))
+    let archived =
+        if archived { ", in the archive: a pull gets \"not found\" until it is restored" } else { "" };
+    format!(
+        "tag: {}{points}; digest: {}{archived}",
+        tell(verdict.exists.tag_exists),
+        tell(verdict.exists.digest_exists)
+    )
 }
 
 fn write_sentence(page: &mut Page<'_>, mark: &str, sentence: &Sentence) -> io::Result<()> {
@@ -178,7 +202,9 @@ fn cells(verdict: &Verdict) -> Vec<Cell> {
         [&verdict.narrative, &verdict.not_this, &verdict.used_by]
             .map(|sentences| Cell::list(sentences.iter().map(|sentence| sentence.text.as_str()))),
     );
-    cells.extend([&verdict.unknown, &verdict.advice].map(|texts| Cell::list(texts.iter().map(String::as_str))));
+    cells.extend(
+        [&verdict.unknown, &verdict.advice].map(|texts| Cell::list(texts.iter().map(String::as_str))),
+    );
     cells.push(Cell::maybe(verdict.moment.at, Cell::plain));
     cells.push(Cell::plain(verdict.moment.basis.word()));
     cells.push(Cell::maybe(gone.as_ref().and_then(|gone| gone.back_at), Cell::plain));

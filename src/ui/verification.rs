@@ -11,7 +11,8 @@ use super::format::{Format, Look, no_such_form, write_document, write_line};
 use super::page::Page;
 use super::quantity::{bytes, count, counted};
 use crate::model::{
-    Chain, ChainBegin, CheckedKind, CheckedObject, Coverage, GapCause, LogText, Severity, SignaturesChecked, Standing, Standings, Verification,
+    Chain, ChainBegin, CheckedKind, CheckedObject, Coverage, GapCause, LogText, Severity, SignaturesChecked,
+    Standing, Standings, Verification,
 };
 use crate::tables::{cells, engine};
 
@@ -23,7 +24,12 @@ const CHAINS_MAX: usize = 40;
 const TIMES_MAX: usize = 10;
 
 /// Writes a verification.
-pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, verification: &Verification) -> io::Result<()> {
+pub fn write(
+    out: &mut dyn Write,
+    look: Look,
+    coverage: &Coverage,
+    verification: &Verification,
+) -> io::Result<()> {
     match look.format {
         Format::Table => write_page(&mut Page::new(out, look.columns), coverage, verification),
         Format::Json => write_document(out, "verify", coverage, Body { verification }),
@@ -40,24 +46,45 @@ struct Body<'a> {
 
 fn write_page(page: &mut Page<'_>, coverage: &Coverage, verification: &Verification) -> io::Result<()> {
     let Verification { summary, chains, objects } = verification;
-    let mut read = format!("{} of {}", count(coverage.objects_read), counted(coverage.objects_listed, "object", "objects"));
+    let mut read = format!(
+        "{} of {}",
+        count(coverage.objects_read),
+        counted(coverage.objects_listed, "object", "objects")
+    );
     if coverage.objects_failed > 0 {
         read.push_str(&format!(", {} failed", count(coverage.objects_failed)));
     }
-    read.push_str(&format!("; {}, {} inflated", bytes(coverage.bytes_compressed), bytes(coverage.bytes_decompressed)));
+    read.push_str(&format!(
+        "; {}, {} inflated",
+        bytes(coverage.bytes_compressed),
+        bytes(coverage.bytes_decompressed)
+    ));
     page.item(0, "Read", &read)?;
     if coverage.partial {
         page.item(0, "Partial", "the run ended before its time: nothing is called missing or unlisted")?;
     }
     page.item(0, "Signatures", signatures(summary.signatures))?;
-    page.item(0, "Digest files", &standings(&summary.log_digest_files, "log digest file", "log digest files"))?;
+    page.item(
+        0,
+        "Digest files",
+        &standings(&summary.log_digest_files, "log digest file", "log digest files"),
+    )?;
     page.item(0, "Log files", &standings(&summary.log_files, "log file", "log files"))?;
-    if let (Some(from), Some(to), true) = (summary.proven_from, summary.proven_to, summary.log_files.of(Standing::Valid) > 0) {
+    if let (Some(from), Some(to), true) =
+        (summary.proven_from, summary.proven_to, summary.log_files.of(Standing::Valid) > 0)
+    {
         let valid = counted(summary.log_files.of(Standing::Valid), "log file is", "log files are");
         page.item(0, "Proven", &format!("{valid} what CloudTrail delivered between {from} and {to}"))?;
     }
     if summary.not_in_sources > 0 {
-        page.item(0, "Not judged", &format!("{} outside of the sources or filters", counted(summary.not_in_sources, "listed file", "listed files")))?;
+        page.item(
+            0,
+            "Not judged",
+            &format!(
+                "{} outside of the sources or filters",
+                counted(summary.not_in_sources, "listed file", "listed files")
+            ),
+        )?;
     }
     summary.warnings.iter().try_for_each(|warning| page.item(0, "Note", warning))?;
     page.blank()?;
@@ -71,13 +98,18 @@ const fn signatures(checked: SignaturesChecked) -> &'static str {
     match checked {
         SignaturesChecked::All => "AWS's signatures vouch for every log digest file",
         SignaturesChecked::Some => "AWS's signatures vouch for some of the log digest files",
-        SignaturesChecked::None => "NOT checked: hashes and chains alone, which anybody who can write to the place could have made to fit",
+        SignaturesChecked::None => {
+            "NOT checked: hashes and chains alone, which anybody who can write to the place could have made to fit"
+        }
     }
 }
 
 /// `24 log files: 22 valid, 2 missing`.
 fn standings(standings: &Standings, one: &str, many: &str) -> String {
-    let each: Vec<String> = standings.counted().map(|(standing, number)| format!("{} {}", count(number), words(standing))).collect();
+    let each: Vec<String> = standings
+        .counted()
+        .map(|(standing, number)| format!("{} {}", count(number), words(standing)))
+        .collect();
     let total = counted(standings.total(), one, many);
     if each.is_empty() { total } else { format!("{total}: {}", each.join(", ")) }
 }
@@ -95,7 +127,8 @@ fn is_finding(object: &CheckedObject) -> bool {
 fn headline(objects: &[CheckedObject]) -> String {
     let mut found = Standings::default();
     objects.iter().filter(|object| is_finding(object)).for_each(|object| found.add(object.verdict));
-    let each: Vec<String> = found.counted().map(|(standing, number)| format!("{} {}", count(number), words(standing))).collect();
+    let each: Vec<String> =
+        found.counted().map(|(standing, number)| format!("{} {}", count(number), words(standing))).collect();
     match found.total() {
         0 => "No findings.".to_owned(),
         total => format!("{}: {}", counted(total, "finding", "findings"), each.join(", ")),
@@ -114,7 +147,11 @@ fn write_findings(page: &mut Page<'_>, objects: &[CheckedObject]) -> io::Result<
         let rest = of_it().count().saturating_sub(LISTED_MAX);
         if rest > 0 {
             page.blank()?;
-            page.line(&format!("and {} more {}: --format json lists them all", count(rest as u64), words(standing)))?;
+            page.line(&format!(
+                "and {} more {}: --format json lists them all",
+                count(rest as u64),
+                words(standing)
+            ))?;
         }
     }
     Ok(())
@@ -158,11 +195,21 @@ fn write_rest(page: &mut Page<'_>, objects: &[CheckedObject]) -> io::Result<()> 
     page.line("Not proven:")?;
     for ((of, standing, reason), number) in reasons.iter().take(LISTED_MAX) {
         let reason = reason.map(|reason| format!(": {}", reason.for_terminal())).unwrap_or_default();
-        page.point(0, "- ", &format!("{} {}{reason}", counted(*number, kind(*of), &format!("{}s", kind(*of))), words(*standing)))?;
+        page.point(
+            0,
+            "- ",
+            &format!(
+                "{} {}{reason}",
+                counted(*number, kind(*of), &format!("{}s", kind(*of))),
+                words(*standing)
+            ),
+        )?;
     }
     match reasons.len().saturating_sub(LISTED_MAX) {
         0 => Ok(()),
-        rest => page.line(&format!("and for {} more reasons: --format json has them all", count(rest as u64))),
+        rest => {
+            page.line(&format!("and for {} more reasons: --format json has them all", count(rest as u64)))
+        }
     }
 }
 
@@ -173,21 +220,29 @@ fn write_chains(page: &mut Page<'_>, chains: &[Chain]) -> io::Result<()> {
     }
     match chains.len().saturating_sub(CHAINS_MAX) {
         0 => Ok(()),
-        rest => page.line(&format!("and {}: --format json has them all", counted(rest as u64, "more chain", "more chains"))),
+        rest => page.line(&format!(
+            "and {}: --format json has them all",
+            counted(rest as u64, "more chain", "more chains")
+        )),
     }
 }
 
 fn write_chain(page: &mut Page<'_>, chain: &Chain) -> io::Result<()> {
     let Chain { account, trail, home_region, region, .. } = chain;
-    let [account, trail, home_region, region] = [account, trail, home_region, region].map(|text| text.for_terminal());
+    let [account, trail, home_region, region] =
+        [account, trail, home_region, region].map(|text| text.for_terminal());
     page.line(&format!("Trail {trail} (home {home_region}) in {account}, {region}"))?;
     page.item(2, "digest files", &standings(&chain.log_digest_files, "log digest file", "log digest files"))?;
     page.item(2, "lists", &standings(&chain.log_files, "log file", "log files"))?;
     match chain.begins {
-        Some(ChainBegin::StartingFile) => page.item(2, "begins", "with a starting file: validation was turned on then")?,
+        Some(ChainBegin::StartingFile) => {
+            page.item(2, "begins", "with a starting file: validation was turned on then")?
+        }
         Some(ChainBegin::Missing) => page.item(2, "begins", "behind a log digest file that is missing")?,
         Some(ChainBegin::Altered) => page.item(2, "begins", "behind a log digest file that was altered")?,
-        Some(ChainBegin::NotInSources) => page.item(2, "begins", "behind a log digest file outside of the sources or filters")?,
+        Some(ChainBegin::NotInSources) => {
+            page.item(2, "begins", "behind a log digest file outside of the sources or filters")?
+        }
         None => {}
     }
     for time in chain.covered.iter().take(TIMES_MAX) {
@@ -201,7 +256,8 @@ fn write_chain(page: &mut Page<'_>, chain: &Chain) -> io::Result<()> {
             GapCause::NotInSources => "outside of the sources or filters:",
             GapCause::Altered => "a log digest file was altered:",
         };
-        let object = gap.object.as_ref().map(|object| format!(" {}", object.for_terminal())).unwrap_or_default();
+        let object =
+            gap.object.as_ref().map(|object| format!(" {}", object.for_terminal())).unwrap_or_default();
         page.item(2, "gap", &format!("{} to {}, {cause}{object}", gap.from, gap.to))?;
     }
     match chain.covered.len().max(chain.gaps.len()).saturating_sub(TIMES_MAX) {

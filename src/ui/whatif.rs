@@ -26,13 +26,24 @@ pub struct View<'a> {
 }
 
 /// Writes what would have happened, in the order given.
-pub fn write(out: &mut dyn Write, look: Look, coverage: &Coverage, view: &View<'_>, list: impl Iterator<Item = WhatIf>) -> io::Result<()> {
+pub fn write(
+    out: &mut dyn Write,
+    look: Look,
+    coverage: &Coverage,
+    view: &View<'_>,
+    list: impl Iterator<Item = WhatIf>,
+) -> io::Result<()> {
     match look.format {
         Format::Table => write_page(&mut Page::new(out, look.columns), coverage, view, list),
         Format::Json => {
             let View { totals, notes, .. } = *view;
             let policy = if view.in_force { "in_force" } else { "file" };
-            write_document(out, "whatif", coverage, Body { policy, rules: &view.rules, totals, notes, whatif: Streamed(Slot::new(Some(list))) })
+            write_document(
+                out,
+                "whatif",
+                coverage,
+                Body { policy, rules: &view.rules, totals, notes, whatif: Streamed(Slot::new(Some(list))) },
+            )
         }
         Format::Ndjson => list.into_iter().try_for_each(|element| write_line(out, &element)),
         Format::Csv => write_rows(out, list),
@@ -50,7 +61,12 @@ struct Body<'a, L> {
     whatif: L,
 }
 
-fn write_page(page: &mut Page<'_>, coverage: &Coverage, view: &View<'_>, list: impl Iterator<Item = WhatIf>) -> io::Result<()> {
+fn write_page(
+    page: &mut Page<'_>,
+    coverage: &Coverage,
+    view: &View<'_>,
+    list: impl Iterator<Item = WhatIf>,
+) -> io::Result<()> {
     coverage::write(page, coverage)?;
     view.notes.iter().try_for_each(|note| page.item(0, "Note", note))?;
     page.blank()?;
@@ -67,9 +83,17 @@ pub(super) fn headline(in_force: bool, totals: &WhatIfTotals) -> String {
     let differing = totals.other_rule + totals.other_run + totals.predicted_only + totals.logged_only;
     let runs = counted(totals.runs_logged + totals.runs_modelled, "run", "runs");
     if in_force {
-        return format!("The policy in force, replayed over {runs}: {} as logged, {} otherwise", count(totals.agrees), count(differing));
+        return format!(
+            "The policy in force, replayed over {runs}: {} as logged, {} otherwise",
+            count(totals.agrees),
+            count(differing)
+        );
     }
-    let modelled = if totals.runs_modelled > 0 { format!(" ({} of them modelled)", count(totals.runs_modelled)) } else { String::new() };
+    let modelled = if totals.runs_modelled > 0 {
+        format!(" ({} of them modelled)", count(totals.runs_modelled))
+    } else {
+        String::new()
+    };
     format!(
         "Under this policy, over {runs}{modelled}: {} would have gone, {} of them needed; {} that went would have been kept",
         counted(totals.gone(), "image", "images"),
@@ -79,10 +103,15 @@ pub(super) fn headline(in_force: bool, totals: &WhatIfTotals) -> String {
 }
 
 fn write_element(page: &mut Page<'_>, element: &WhatIf) -> io::Result<()> {
-    let severity = element.severity.map(|severity| format!("{}  ", severity.word().to_uppercase())).unwrap_or_default();
+    let severity =
+        element.severity.map(|severity| format!("{}  ", severity.word().to_uppercase())).unwrap_or_default();
     let tag = element.tags.first().map(|tag| format!(":{}", tag.for_terminal())).unwrap_or_default();
     let outcome = element.outcome.word().replace('_', " ");
-    page.line(&format!("{severity}{outcome}  {}{tag}  {}", element.repository.name.for_terminal(), element.digest.short()))?;
+    page.line(&format!(
+        "{severity}{outcome}  {}{tag}  {}",
+        element.repository.name.for_terminal(),
+        element.digest.short()
+    ))?;
     page.point(2, "", &element.summary)?;
     page.item(2, "logs", &element.explanation)?;
     if let Some(event) = &element.run_event {
@@ -94,7 +123,11 @@ fn write_element(page: &mut Page<'_>, element: &WhatIf) -> io::Result<()> {
     let usage = &element.usage;
     if element.needed || usage.pulls_after_gone > 0 {
         let pulls = [usage.pulls_before, usage.pulls_while_untagged, usage.pulls_after_gone].map(count);
-        page.item(2, "pulls", &format!("{} before, {} while untagged, {} after that", pulls[0], pulls[1], pulls[2]))?;
+        page.item(
+            2,
+            "pulls",
+            &format!("{} before, {} while untagged, {} after that", pulls[0], pulls[1], pulls[2]),
+        )?;
     }
     if let Some(last) = &usage.last_pull {
         page.item(2, "last pull", &event_text(last))?;

@@ -47,9 +47,16 @@ mod tests {
 
     #[test]
     fn columns() {
-        assert_eq!((of("abc"), of("東京"), of("한글"), of("e\u{301}"), of("Zürich"), of("🚀"), of("Ｗ")), (3, 4, 4, 1, 6, 2, 2));
         assert_eq!(
-            (cut_in_the_middle("abcdefgh", 5), cut_in_the_middle("abc", 3), cut_in_the_middle("東京都東京都", 6)),
+            (of("abc"), of("東京"), of("한글"), of("e\u{301}"), of("Zürich"), of("🚀"), of("Ｗ")),
+            (3, 4, 4, 1, 6, 2, 2)
+        );
+        assert_eq!(
+            (
+                cut_in_the_middle("abcdefgh", 5),
+                cut_in_the_middle("abc", 3),
+                cut_in_the_middle("東京都東京都", 6)
+            ),
             ("ab…gh".into(), "abc".into(), "東…都".into())
         );
         #[cfg(feature = "sql")]

@@ -24,14 +24,22 @@ pub fn notes(history: &History, scenario: &Scenario, totals: &WhatIfTotals) -> V
         notes.push("The logs have no lifecycle run: there is nothing to compare with.".to_owned());
     } else {
         let differing = totals.other_rule + totals.other_run + totals.predicted_only + totals.logged_only;
-        let verdict = if differing == 0 { "reproduces every logged expiry" } else { "does not reproduce all of the logged expiries" };
+        let verdict = if differing == 0 {
+            "reproduces every logged expiry"
+        } else {
+            "does not reproduce all of the logged expiries"
+        };
         let agree = if totals.agrees == 1 { "agrees" } else { "agree" };
         let differ = if differing == 1 { "differs" } else { "differ" };
-        notes.push(format!("The policy in force {verdict}: {} {agree}, {differing} {differ}.", totals.agrees));
+        notes
+            .push(format!("The policy in force {verdict}: {} {agree}, {differing} {differ}.", totals.agrees));
     }
     let gaps: u64 = history.gaps().iter().map(|gap| gap.records).sum();
     if gaps > 0 {
-        notes.push(format!("{} their content: what happened there is not replayed.", plural_verb(gaps, "record", ["lacks", "lack"])));
+        notes.push(format!(
+            "{} their content: what happened there is not replayed.",
+            plural_verb(gaps, "record", ["lacks", "lack"])
+        ));
     }
     notes
 }
@@ -43,9 +51,15 @@ impl Comparison<'_> {
         match pair.outcome {
             Outcome::Agrees => "The run took it.".to_owned(),
             Outcome::OtherRule => "The run took it, and names another rule.".to_owned(),
-            Outcome::OtherRun if check => format!("A run took it, and not the one that was to. {}", self.doubt(real)),
-            Outcome::LoggedOnly if check => format!("A run took it, and by its rules it was not to. {}", self.doubt(real)),
-            Outcome::PredictedOnly if check => format!("By its rules the run was to take it, and did not. {}", self.doubt(real)),
+            Outcome::OtherRun if check => {
+                format!("A run took it, and not the one that was to. {}", self.doubt(real))
+            }
+            Outcome::LoggedOnly if check => {
+                format!("A run took it, and by its rules it was not to. {}", self.doubt(real))
+            }
+            Outcome::PredictedOnly if check => {
+                format!("By its rules the run was to take it, and did not. {}", self.doubt(real))
+            }
             Outcome::OtherRun => "As logged it went in another run.".to_owned(),
             Outcome::LoggedOnly => "As logged a run took it; this policy would not have.".to_owned(),
             Outcome::PredictedOnly => format!("As logged no run took it: {}.", became(real)),
@@ -60,11 +74,16 @@ impl Comparison<'_> {
         if !self.logged.gaps.is_empty() {
             return format!(
                 "{} content: CloudTrail left it out.",
-                plural_verb(self.logged.gaps.len(), "record", ["of the repository lacks its", "of the repository lack their"])
+                plural_verb(
+                    self.logged.gaps.len(),
+                    "record",
+                    ["of the repository lacks its", "of the repository lack their"]
+                )
             );
         }
         if self.logged.images.iter().any(|image| image.open_start) {
-            return "The repository has images from before the logs, of which not everything is known.".to_owned();
+            return "The repository has images from before the logs, of which not everything is known."
+                .to_owned();
         }
         if self.logged.parents.contains_key(&real.digest) {
             return "An index lists it, or did.".to_owned();
@@ -89,12 +108,25 @@ fn became(real: &Image) -> String {
     }
 }
 
-pub fn summary(history: &History, repository: &Repository, image: &Image, pair: &Pair<'_>, rule: Option<&Rule>, harm: &Harm) -> String {
+pub fn summary(
+    history: &History,
+    repository: &Repository,
+    image: &Image,
+    pair: &Pair<'_>,
+    rule: Option<&Rule>,
+    harm: &Harm,
+) -> String {
     let digest = history.digest_or_zero(image.digest).short();
     let went = pair.loss.map(|loss| Timestamp::from_millis(loss.at));
-    let verb = if rule.is_some_and(|rule| rule.action == LifecycleAction::Transition) { "archived" } else { "taken" };
+    let verb = if rule.is_some_and(|rule| rule.action == LifecycleAction::Transition) {
+        "archived"
+    } else {
+        "taken"
+    };
     let what = match (pair.expected, rule) {
-        (Some(one), Some(rule)) => format!("would have been {verb} at {} by {}", Timestamp::from_millis(one.at), rule.in_words()),
+        (Some(one), Some(rule)) => {
+            format!("would have been {verb} at {} by {}", Timestamp::from_millis(one.at), rule.in_words())
+        }
         (Some(one), None) => format!("would have been {verb} at {}", Timestamp::from_millis(one.at)),
         (None, _) => "would have been kept".to_owned(),
     };

@@ -60,7 +60,9 @@ impl Candidate {
 /// A suggestion for each repository of the history, in its order. `end`: when the evidence ends.
 pub fn suggest(history: &mut History, materials: &Materials, end: Option<Timestamp>) -> Vec<Suggestion> {
     let work = materials.work(history);
-    let bench = |number| of(&mut Bench { history, work: &work, number, end, layers: Sizes::of(&work, number), replayed: 0 });
+    let bench = |number| {
+        of(&mut Bench { history, work: &work, number, end, layers: Sizes::of(&work, number), replayed: 0 })
+    };
     (0..work.len()).map(bench).collect()
 }
 
@@ -87,21 +89,29 @@ impl Bench<'_, '_> {
         let scenario = Scenario::Instead(Arc::clone(&policy));
         let simulated = self.work.replay(self.history, self.number, &scenario, &policy, self.end);
         let logged = &self.history.repositories()[self.number];
-        let comparison = Comparison { history: self.history, scenario: &scenario, logged, simulated: &simulated };
-        let taken: Vec<DifferenceKey> = comparison.places(0).into_iter().filter(|place| place.expected.is_some()).collect();
+        let comparison =
+            Comparison { history: self.history, scenario: &scenario, logged, simulated: &simulated };
+        let taken: Vec<DifferenceKey> =
+            comparison.places(0).into_iter().filter(|place| place.expected.is_some()).collect();
         let mut harmful = Vec::new();
         let mut effect = Effect::default();
         let mut freed = HashSet::new();
         for place in &taken {
             if place.severity.is_some() {
                 effect.harm += 1;
-                harmful.extend(place.expected.and_then(|index| simulated.expected.get(index as usize)).map(|one| one.rule_priority));
+                harmful.extend(
+                    place
+                        .expected
+                        .and_then(|index| simulated.expected.get(index as usize))
+                        .map(|one| one.rule_priority),
+                );
             } else {
                 effect.freed += 1;
                 freed.extend(simulated.images.get(place.image as usize).map(|image| image.digest));
             }
         }
-        (effect.freed_bytes, effect.freed_bytes_at_most) = (self.layers.freed(&freed, &simulated), sizes::at_most(&freed, logged, &self.layers));
+        (effect.freed_bytes, effect.freed_bytes_at_most) =
+            (self.layers.freed(&freed, &simulated), sizes::at_most(&freed, logged, &self.layers));
         harmful.sort_unstable();
         harmful.dedup();
         Tried { effect, harmful }
@@ -135,7 +145,8 @@ impl Bench<'_, '_> {
         let mut best: Option<(Candidate, Tried)> = None;
         for candidate in candidates.into_iter().filter(|candidate| Self::is_valid(&candidate.rules)) {
             let tried = self.try_rules(&candidate.rules);
-            let (candidate, tried) = if tried.effect.harm == 0 { self.refine((candidate, tried)) } else { (candidate, tried) };
+            let (candidate, tried) =
+                if tried.effect.harm == 0 { self.refine((candidate, tried)) } else { (candidate, tried) };
             let is_better = |known: &Effect| {
                 let new = &tried.effect;
                 (new.harm, std::cmp::Reverse(new.freed)) < (known.harm, std::cmp::Reverse(known.freed))
@@ -153,7 +164,10 @@ fn of(bench: &mut Bench<'_, '_>) -> Suggestion {
     let lint = lint::of(bench.history, bench.number);
     let rules = in_force.clone().unwrap_or_default();
     let before = if rules.is_empty() {
-        Tried { effect: Effect { freed_bytes: Some(0), freed_bytes_at_most: Some(0), ..Effect::default() }, harmful: Vec::new() }
+        Tried {
+            effect: Effect { freed_bytes: Some(0), freed_bytes_at_most: Some(0), ..Effect::default() },
+            harmful: Vec::new(),
+        }
     } else {
         bench.try_rules(&rules)
     };
@@ -175,7 +189,8 @@ fn of(bench: &mut Bench<'_, '_>) -> Suggestion {
         for newest in candidates::newest() {
             let tried = bench.try_rules(&newest.rules);
             let frees_more = tried.effect.freed > known.effect.freed;
-            if tried.effect.harm < known.effect.harm || (tried.effect.harm == known.effect.harm && frees_more) {
+            if tried.effect.harm < known.effect.harm || (tried.effect.harm == known.effect.harm && frees_more)
+            {
                 (best, known) = (newest, tried);
             }
             if tried_harms_nobody(&known) {
@@ -199,7 +214,8 @@ fn finish(
     lint: Vec<crate::model::Sentence>,
 ) -> Suggestion {
     let repository = bench.history.repository(&bench.history.repositories()[bench.number]);
-    let changed = !best.changes.is_empty() && (known.effect.harm < before.harm || known.effect.freed > before.freed);
+    let changed =
+        !best.changes.is_empty() && (known.effect.harm < before.harm || known.effect.freed > before.freed);
     let policy = changed.then(|| serde_json::json!({ "rules": best.rules }));
     Suggestion {
         command: policy.as_ref().map(|policy| command(&repository, policy)),
@@ -216,17 +232,28 @@ fn finish(
 }
 
 fn command(repository: &Repository, policy: &Value) -> String {
-    let shell =
-        Shell::new("aws ecr put-lifecycle-policy").option("region", repository.region.raw()).option("registry-id", repository.registry_id.raw());
-    shell.option("repository-name", repository.name.raw()).option("lifecycle-policy-text", &policy.to_string()).to_text()
+    let shell = Shell::new("aws ecr put-lifecycle-policy")
+        .option("region", repository.region.raw())
+        .option("registry-id", repository.registry_id.raw());
+    shell
+        .option("repository-name", repository.name.raw())
+        .option("lifecycle-policy-text", &policy.to_string())
+        .to_text()
 }
 
 /// A resource of Terraform's AWS provider. The end marker of the heredoc cannot occur in JSON; `${` and
 /// `%{` are escaped.
 fn terraform(repository: &Repository, policy: &Value) -> String {
-    let plain: String = repository.name.raw().chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
+    let plain: String = repository
+        .name
+        .raw()
+        .chars()
+        .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' })
+        .collect();
     let text = |text: &str| text.replace("${", "$${").replace("%{", "%%{");
     let name = text(&serde_json::Value::from(repository.name.raw()).to_string());
     let json = serde_json::to_string_pretty(policy).map(|json| text(&json)).unwrap_or_default();
-    format!("resource \"aws_ecr_lifecycle_policy\" \"r_{plain}\" {{\n  repository = {name}\n  policy     = <<POLICY\n{json}\nPOLICY\n}}\n")
+    format!(
+        "resource \"aws_ecr_lifecycle_policy\" \"r_{plain}\" {{\n  repository = {name}\n  policy     = <<POLICY\n{json}\nPOLICY\n}}\n"
+    )
 }

@@ -29,24 +29,47 @@ fn a_loss_is_told_once() {
     // The pulls in vain come after this moment: it has become worse since.
     std::fs::remove_file(world.path("known.json")).unwrap();
     let early = ["detect", "incident", "--known", "known.json", "--until", "2026-03-05"];
-    assert_eq!([world.code(&early), world.code(&early), world.code(&run), world.code(&run)], [Some(1), Some(0), Some(1), Some(0)]);
+    assert_eq!(
+        [world.code(&early), world.code(&early), world.code(&run), world.code(&run)],
+        [Some(1), Some(0), Some(1), Some(0)]
+    );
     assert_eq!(json(&world, "known.json")["known"][0]["severity"], "critical");
 }
 
 #[test]
 fn an_acceptance_is_kept_where_it_can_be_read_and_ends() {
     let world = world();
-    let accept = ["detect", "incident", "--known", "known.json", "--accept", ID, "--until", "2199-01-31", "--reason", "rebuilt, TICKET-12"];
+    let accept = [
+        "detect",
+        "incident",
+        "--known",
+        "known.json",
+        "--accept",
+        ID,
+        "--until",
+        "2199-01-31",
+        "--reason",
+        "rebuilt, TICKET-12",
+    ];
     let run = ["detect", "incident", "--known", "known.json"];
     assert_eq!([world.code(&accept), world.code(&run)], [Some(0), Some(0)]);
     let file = json(&world, "known.json");
-    assert_eq!((&file["accepted"][0]["id"], &file["accepted"][0]["reason"]), (&ID.into(), &"rebuilt, TICKET-12".into()));
+    assert_eq!(
+        (&file["accepted"][0]["id"], &file["accepted"][0]["reason"]),
+        (&ID.into(), &"rebuilt, TICKET-12".into())
+    );
     world.file("known.json", world.read("known.json").replace("2199-01-31", "2020-01-31").as_bytes());
     assert_eq!([world.code(&run), world.code(&run)], [Some(1), Some(0)]);
 
     for (wrong, said) in [
-        (vec!["--accept", ID, "--until", "2020-01-31", "--reason", "x"], "an acceptance ends on a day to come"),
-        (vec!["--accept", "0000000000000000", "--until", "2199-01-31", "--reason", "x"], "there is no loss with the id"),
+        (
+            vec!["--accept", ID, "--until", "2020-01-31", "--reason", "x"],
+            "an acceptance ends on a day to come",
+        ),
+        (
+            vec!["--accept", "0000000000000000", "--until", "2199-01-31", "--reason", "x"],
+            "there is no loss with the id",
+        ),
         (vec!["--accept", ID, "--until", "2199-01-31"], "--reason"),
     ] {
         let before = world.read("known.json");
@@ -76,7 +99,8 @@ fn after_a_run_that_could_not_be_done_no_result_of_yesterday_is_left() {
     assert_eq!(failed.status.code(), Some(2));
     assert!(!world.path("findings.json").exists(), "{failed:?}");
     assert!(
-        String::from_utf8_lossy(&failed.stderr).contains("it was not of this run") || String::from_utf8_lossy(&failed.stderr).contains("earlier run")
+        String::from_utf8_lossy(&failed.stderr).contains("it was not of this run")
+            || String::from_utf8_lossy(&failed.stderr).contains("earlier run")
     );
     // What it may not write to, it may not remove either.
     world.file("logs.json", br#"{"Records":[{"eventVersion":"1.11","eventID":"00000000-0000-4000-8000-000000000001","eventTime":"2026-03-02T10:00:00Z","eventSource":"ecr.amazonaws.com","eventName":"DescribeImages","awsRegion":"eu-central-1","recipientAccountId":"111122223333"}]}"#);
@@ -92,15 +116,25 @@ fn two_results_are_compared() {
     }
     let output = world.run(&["diff", "early.json", "late.json", "--fail-on", "HIGH", "--format", "json"]);
     let diff: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((output.status.code(), &diff["worse"][0]["after"]["id"], &diff["new"]), (Some(1), &ID.into(), &serde_json::json!([])));
+    assert_eq!(
+        (output.status.code(), &diff["worse"][0]["after"]["id"], &diff["new"]),
+        (Some(1), &ID.into(), &serde_json::json!([]))
+    );
     let page = String::from_utf8(world.run(&["diff", "late.json", "early.json"]).stdout).unwrap();
-    assert!(page.starts_with("better ") && page.ends_with("0 new, 0 worse, 1 better, 0 gone, 0 the same\n"), "{page}");
+    assert!(
+        page.starts_with("better ") && page.ends_with("0 new, 0 worse, 1 better, 0 gone, 0 the same\n"),
+        "{page}"
+    );
     let same = world.run(&["diff", "late.json", "late.json", "--fail-on", "low"]);
-    assert_eq!((same.status.code(), same.stdout.as_slice()), (Some(0), b"0 new, 0 worse, 0 better, 0 gone, 1 the same\n".as_slice()));
+    assert_eq!(
+        (same.status.code(), same.stdout.as_slice()),
+        (Some(0), b"0 new, 0 worse, 0 better, 0 gone, 1 the same\n".as_slice())
+    );
     assert_eq!(world.code(&["diff", "late.json", "incident"]), Some(2));
 }
 
-/// The script of docs/ALERTS.md, as it stands there: a loss, a quiet night, and a night on which nothing could be read.
+/// The script of docs/ALERTS.md, as it stands there: a loss, a quiet night, and a night on which nothing
+/// could be read.
 #[cfg(unix)]
 #[test]
 fn the_recipe_for_cron_mails_once_and_nothing_stale() {
@@ -115,7 +149,12 @@ fn the_recipe_for_cron_mails_once_and_nothing_stale() {
         let _ = std::fs::remove_file(world.path("mail.txt"));
         let path = format!("{}:/usr/bin:/bin", world.path("bin").display());
         let mut command = std::process::Command::new("sh");
-        command.arg(world.path("nightly")).env_clear().env("PATH", path).env("TAGFALL_HOME", world.path("")).env("TAGFALL_SOURCE", source);
+        command
+            .arg(world.path("nightly"))
+            .env_clear()
+            .env("PATH", path)
+            .env("TAGFALL_HOME", world.path(""))
+            .env("TAGFALL_SOURCE", source);
         command.env("TAGFALL_SINCE", "2026-01-01").env("TAGFALL_SEND", "tee mail.txt");
         let code = command.output().unwrap().status.code();
         (code, std::fs::read_to_string(world.path("mail.txt")).ok())
@@ -126,7 +165,10 @@ fn the_recipe_for_cron_mails_once_and_nothing_stale() {
     world.file("known.json", br#"{"schema_version":1,"accepted":[],"known":[]}"#);
     assert_eq!(night("incident").0, Some(1));
     let (code, mail) = night("no/such/folder");
-    assert!(code == Some(2) && mail.as_ref().is_some_and(|mail| mail.contains("error") && !mail.contains(ID)), "{code:?} {mail:?}");
+    assert!(
+        code == Some(2) && mail.as_ref().is_some_and(|mail| mail.contains("error") && !mail.contains(ID)),
+        "{code:?} {mail:?}"
+    );
 }
 
 /// Nothing was judged, and nobody shall read that all is well.
@@ -176,10 +218,17 @@ fn many_findings_have_a_line_each() {
     let page = String::from_utf8(world.run(&["detect", "logs.json"]).stdout).unwrap();
     let lines: Vec<&str> = page.lines().filter(|line| line.starts_with("CRITICAL")).collect();
     assert_eq!(lines.len(), 12, "{page}");
-    assert!(lines.iter().all(|line| line.contains(", gone 2026-03-10, 1 in vain") && line.chars().count() <= 100), "{page}");
+    assert!(
+        lines.iter().all(|line| line.contains(", gone 2026-03-10, 1 in vain") && line.chars().count() <= 100),
+        "{page}"
+    );
     assert!(page.trim_end().ends_with("12 findings: 12 critical"), "{page}");
-    let worst = String::from_utf8(world.run(&["detect", "logs.json", "--limit", "2", "--ascii"]).stdout).unwrap();
-    assert!(worst.is_ascii() && worst.lines().filter(|line| line.starts_with("CRITICAL")).count() == 2, "{worst}");
+    let worst =
+        String::from_utf8(world.run(&["detect", "logs.json", "--limit", "2", "--ascii"]).stdout).unwrap();
+    assert!(
+        worst.is_ascii() && worst.lines().filter(|line| line.starts_with("CRITICAL")).count() == 2,
+        "{worst}"
+    );
     let colored = String::from_utf8(world.run(&["detect", "logs.json", "--color", "always"]).stdout).unwrap();
     assert!(colored.contains("\u{1b}[31mCRITICAL") && !page.contains('\u{1b}'));
 }
@@ -190,21 +239,32 @@ fn a_comparison_counts_what_the_results_hold() {
     let world = world();
     let runs = [("all", &[][..]), ("early", &["--until", "2026-03-05"])];
     for (name, options) in runs {
-        let code = world.code(&[&["detect", "incident", "--format", "json", "-q", "-o", name], options].concat());
+        let code =
+            world.code(&[&["detect", "incident", "--format", "json", "-q", "-o", name], options].concat());
         assert_eq!(code, Some(0), "{name}");
     }
     let ids = |name: &str| {
         let findings = json(&world, name)["findings"].as_array().unwrap().clone();
-        findings.iter().map(|finding| finding["id"].as_str().unwrap().to_owned()).collect::<std::collections::BTreeSet<String>>()
+        findings
+            .iter()
+            .map(|finding| finding["id"].as_str().unwrap().to_owned())
+            .collect::<std::collections::BTreeSet<String>>()
     };
     std::fs::write(
         world.path("nothing"),
-        json(&world, "all").to_string().replace(&serde_json::to_string(&json(&world, "all")["findings"]).unwrap(), "[]"),
+        json(&world, "all")
+            .to_string()
+            .replace(&serde_json::to_string(&json(&world, "all")["findings"]).unwrap(), "[]"),
     )
     .unwrap();
-    for (old, new) in [("all", "all"), ("early", "all"), ("all", "early"), ("nothing", "all"), ("all", "nothing")] {
-        let said: Value = serde_json::from_slice(&world.run(&["diff", old, new, "--format", "json"]).stdout).unwrap();
-        let count = |name: &str| said[name].as_array().map_or_else(|| said[name].as_u64().unwrap(), |list| list.len() as u64);
+    for (old, new) in
+        [("all", "all"), ("early", "all"), ("all", "early"), ("nothing", "all"), ("all", "nothing")]
+    {
+        let said: Value =
+            serde_json::from_slice(&world.run(&["diff", old, new, "--format", "json"]).stdout).unwrap();
+        let count = |name: &str| {
+            said[name].as_array().map_or_else(|| said[name].as_u64().unwrap(), |list| list.len() as u64)
+        };
         let (before, after) = (ids(old), ids(new));
         let both = before.intersection(&after).count() as u64;
         assert_eq!(count("new"), after.len() as u64 - both, "{old} {new}: {said}");
@@ -212,12 +272,22 @@ fn a_comparison_counts_what_the_results_hold() {
         assert_eq!(count("worse") + count("better") + count("same"), both, "{old} {new}: {said}");
         let told = ["new", "worse", "better", "gone"].map(count).iter().sum::<u64>();
         let page = String::from_utf8(world.run(&["diff", old, new]).stdout).unwrap();
-        let last =
-            format!("{} new, {} worse, {} better, {} gone, {} the same", count("new"), count("worse"), count("better"), count("gone"), count("same"));
+        let last = format!(
+            "{} new, {} worse, {} better, {} gone, {} the same",
+            count("new"),
+            count("worse"),
+            count("better"),
+            count("gone"),
+            count("same")
+        );
         assert_eq!(page.lines().last(), Some(last.as_str()));
         for format in ["csv", "ndjson"] {
             let text = String::from_utf8(world.run(&["diff", old, new, "--format", format]).stdout).unwrap();
-            assert_eq!(text.lines().count() as u64 - u64::from(format == "csv"), told, "{old} {new} {format}: {text}");
+            assert_eq!(
+                text.lines().count() as u64 - u64::from(format == "csv"),
+                told,
+                "{old} {new} {format}: {text}"
+            );
         }
     }
 }

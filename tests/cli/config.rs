@@ -18,7 +18,11 @@ fn run(world: &World, args: &[&str], environment: &[(&str, &str)]) -> Output {
 /// Exit code, stdout and stderr.
 fn said(world: &World, args: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String, String) {
     let output = run(world, args, environment);
-    (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    (
+        output.status.code(),
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
 }
 
 #[test]
@@ -41,8 +45,16 @@ fn a_file_names_sources_and_thresholds_and_says_so() {
 #[test]
 fn options_win_over_the_environment_and_that_over_the_file() {
     let world = world();
-    world.file("tagfall.toml", b"sources = 'logs'\nfail-on = 'low'\nrepository = ['shop/*', 'tools']\nallow-incomplete = true\n");
-    let environment = [("TAGFALL_FAIL_ON", "critical"), ("TAGFALL_SINCE", "2030-01-01"), ("TAGFALL_VERSION", "7"), ("TAGFALL_SEND", "mail")];
+    world.file(
+        "tagfall.toml",
+        b"sources = 'logs'\nfail-on = 'low'\nrepository = ['shop/*', 'tools']\nallow-incomplete = true\n",
+    );
+    let environment = [
+        ("TAGFALL_FAIL_ON", "critical"),
+        ("TAGFALL_SINCE", "2030-01-01"),
+        ("TAGFALL_VERSION", "7"),
+        ("TAGFALL_SEND", "mail"),
+    ];
     let args = ["detect", "--since", "2026-01-01", "--allow-incomplete=false", "--show-config"];
     let (code, out, err) = said(&world, &args, &environment);
     assert_eq!((code, err.as_str()), (Some(0), ""));
@@ -59,13 +71,19 @@ allow-incomplete  false (command line)
 ";
     assert_eq!(
         out.lines()
-            .filter(|line| !line.starts_with("jobs") && !line.starts_with("max-memory") && !line.starts_with("redact"))
+            .filter(|line| !line.starts_with("jobs")
+                && !line.starts_with("max-memory")
+                && !line.starts_with("redact"))
             .map(|line| format!("{line}\n"))
             .collect::<String>(),
         expected
     );
     assert_eq!(said(&world, &args[..4], &environment).0, Some(1));
-    let other = said(&world, &["detect", "--since", "2026-01-01", "--fail-on", "HIGH", "logs"], &[("TAGFALL_SOURCES", "no/such, folder")]);
+    let other = said(
+        &world,
+        &["detect", "--since", "2026-01-01", "--fail-on", "HIGH", "logs"],
+        &[("TAGFALL_SOURCES", "no/such, folder")],
+    );
     assert_eq!(other.0, Some(1), "{}", other.2);
 }
 
@@ -84,8 +102,14 @@ fn a_file_that_was_named_is_taken_wherever_it_lies() {
 fn a_mistake_in_the_settings_is_an_error() {
     let world = world();
     for (text, expected) in [
-        ("fail_on = 'high'", "tagfall.toml, line 1: there is no setting fail_on\n  try: did you mean fail-on?"),
-        ("jobs = 1\n\nsorces = ['a']", "tagfall.toml, line 3: there is no setting sorces\n  try: did you mean sources?"),
+        (
+            "fail_on = 'high'",
+            "tagfall.toml, line 1: there is no setting fail_on\n  try: did you mean fail-on?",
+        ),
+        (
+            "jobs = 1\n\nsorces = ['a']",
+            "tagfall.toml, line 3: there is no setting sorces\n  try: did you mean sources?",
+        ),
         ("output = '/etc/passwd'", "there is no setting output\n  try: settings are sources and thresholds"),
         ("endpoint-url = 'http://127.0.0.1:1'", "there is no setting endpoint-url"),
         ("fail-on = 'urgent'", "line 1: fail-on is urgent\n  because: write critical, high, medium or low"),
@@ -106,7 +130,11 @@ fn a_mistake_in_the_settings_is_an_error() {
     assert!(said(&world, &["detect", "logs"], &[]).2.contains("larger than 64 KiB"));
     world.file("tagfall.toml", b"");
     for (name, value, expected) in [
-        ("TAGFALL_FAILON", "high", "there is no setting TAGFALL_FAILON\n  try: did you mean TAGFALL_FAIL_ON?"),
+        (
+            "TAGFALL_FAILON",
+            "high",
+            "there is no setting TAGFALL_FAILON\n  try: did you mean TAGFALL_FAIL_ON?",
+        ),
         ("TAGFALL_SINCE", "yesterday", "TAGFALL_SINCE is \"yesterday\"\n  because: write a time"),
     ] {
         let (code, _, err) = said(&world, &["detect", "logs"], &[(name, value)]);

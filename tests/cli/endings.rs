@@ -1,5 +1,5 @@
-//! How runs end that somebody ends: a signal while nothing comes, a stdout that is closed or full, a command line that would
-//! move the cursor.
+//! How runs end that somebody ends: a signal while nothing comes, a stdout that is closed or full, a command
+//! line that would move the cursor.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -45,7 +45,8 @@ fn send(signal: &str, child: &Child) {
 
 /// Exit code, whether the result is marked partial, and the number of records.
 fn outcome(output: &Output) -> (Option<i32>, bool, u64) {
-    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    let document: serde_json::Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
     let coverage = &document["coverage"];
     (output.status.code(), coverage["partial"].as_bool().unwrap(), coverage["records"].as_u64().unwrap())
 }
@@ -75,8 +76,8 @@ fn many_pushes() -> String {
     }).collect()
 }
 
-/// What the first Ctrl-C waits for: an answer of what was read until then, which nobody takes away. The second does not wait, as
-/// soon as a person can press the keys again.
+/// What the first Ctrl-C waits for: an answer of what was read until then, which nobody takes away. The
+/// second does not wait, as soon as a person can press the keys again.
 #[test]
 fn the_second_interrupt_stops_at_once() {
     let mut child = tagfall(&["timeline", "-", "--format", "json"]).stdin(Stdio::piped()).spawn().unwrap();
@@ -110,7 +111,8 @@ fn the_first_interrupt_ends_the_writing() {
     }
     let pipe = folder.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let mut child = tagfall(&["timeline", logs, "--format", "json", "-o", pipe.to_str().unwrap()]).spawn().unwrap();
+    let mut child =
+        tagfall(&["timeline", logs, "--format", "json", "-o", pipe.to_str().unwrap()]).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(1_500));
     send("-TERM", &child);
     assert_eq!(ended(&mut child), Some(130), "to a pipe without a reader");
@@ -156,7 +158,10 @@ fn what_goes_to_a_stdout_that_is_closed_or_full_is_no_success() {
     for format in ["json", "ndjson", "csv", "table"] {
         for place in [">&-", ">/dev/full"] {
             let command = format!("exec \"$0\" detect \"$1\" --format {format} -q {place}");
-            let output = Command::new("sh").args(["-c", &command, env!("CARGO_BIN_EXE_tagfall"), logs.to_str().unwrap()]).output().unwrap();
+            let output = Command::new("sh")
+                .args(["-c", &command, env!("CARGO_BIN_EXE_tagfall"), logs.to_str().unwrap()])
+                .output()
+                .unwrap();
             let said = String::from_utf8_lossy(&output.stderr);
             // Of no findings, these two formats write nothing that could be lost.
             let writes = place == ">&-" || format != "ndjson";
@@ -165,13 +170,23 @@ fn what_goes_to_a_stdout_that_is_closed_or_full_is_no_success() {
         }
     }
     for rest in ["--version >&-", "queries >&-", "queries >/dev/full", "--help >/dev/full"] {
-        let status = Command::new("sh").args(["-c", &format!("exec \"$0\" {rest}"), env!("CARGO_BIN_EXE_tagfall")]).output().unwrap().status;
+        let status = Command::new("sh")
+            .args(["-c", &format!("exec \"$0\" {rest}"), env!("CARGO_BIN_EXE_tagfall")])
+            .output()
+            .unwrap()
+            .status;
         assert_eq!(status.code(), Some(2), "{rest}");
     }
     // A file is a place of its own, and whoever sends it to /dev/null means it.
     for rest in ["-o out.json >&-", ">/dev/null", "1<>/dev/null"] {
         let command = format!("cd \"$2\" && exec \"$0\" detect \"$1\" --format json -q {rest}");
-        let arguments = ["-c", &command, env!("CARGO_BIN_EXE_tagfall"), logs.to_str().unwrap(), folder.path().to_str().unwrap()];
+        let arguments = [
+            "-c",
+            &command,
+            env!("CARGO_BIN_EXE_tagfall"),
+            logs.to_str().unwrap(),
+            folder.path().to_str().unwrap(),
+        ];
         assert_eq!(Command::new("sh").args(arguments).status().unwrap().code(), Some(0), "{rest}");
     }
     assert!(folder.path().join("out.json").exists());
@@ -180,11 +195,18 @@ fn what_goes_to_a_stdout_that_is_closed_or_full_is_no_success() {
 #[test]
 fn a_usage_error_spells_out_what_it_quotes() {
     for hostile in ["a\u{202e}b", "\u{9b}31m", "\u{1b}[2J", "\u{200b}", "a\rb"] {
-        for arguments in [vec!["detect", "logs", "--since", hostile], vec![hostile], vec!["detect", "logs", "--format", hostile]] {
+        for arguments in [
+            vec!["detect", "logs", "--since", hostile],
+            vec![hostile],
+            vec!["detect", "logs", "--format", hostile],
+        ] {
             let output = tagfall(&arguments).output().unwrap();
             let said = String::from_utf8(output.stderr).unwrap();
             assert_eq!(output.status.code(), Some(2), "{said}");
-            assert!(said.chars().all(|shown| shown == '\n' || !shown.is_control() && shown.is_ascii()), "{said:?}");
+            assert!(
+                said.chars().all(|shown| shown == '\n' || !shown.is_control() && shown.is_ascii()),
+                "{said:?}"
+            );
             assert!(said.contains("error"), "{said}");
         }
     }
@@ -195,10 +217,17 @@ fn a_usage_error_spells_out_what_it_quotes() {
 #[test]
 fn credentials_are_not_printed() {
     for extra in [&[][..], &["--dry-run"]] {
-        let mut command = tagfall(&[&["detect", "s3://trail-logs/AWSLogs/", "--endpoint-url", "http://127.0.0.1:1"][..], extra].concat());
-        command.env("AWS_ACCESS_KEY_ID", "AKIAVISIBLENAME12345").env("AWS_SECRET_ACCESS_KEY", "the-secret-itself").env("AWS_REGION", "eu-central-1");
+        let mut command = tagfall(
+            &[&["detect", "s3://trail-logs/AWSLogs/", "--endpoint-url", "http://127.0.0.1:1"][..], extra]
+                .concat(),
+        );
+        command
+            .env("AWS_ACCESS_KEY_ID", "AKIAVISIBLENAME12345")
+            .env("AWS_SECRET_ACCESS_KEY", "the-secret-itself")
+            .env("AWS_REGION", "eu-central-1");
         let output = command.env("AWS_SESSION_TOKEN", "the-token-itself").output().unwrap();
-        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(!said.contains("the-secret-itself") && !said.contains("the-token-itself"), "{said}");
     }

@@ -20,14 +20,23 @@ pub const CASES: &[(&str, &[&str])] = &[
     ("incident-account-typo", &["detect", "incident", "--account", "999999999999"]),
     ("incident-other-time", &["detect", "incident", "--until", "2001-01-01"]),
     ("incident-forecast", &["forecast", "incident"]),
-    ("incident-forecast-at-risk", &["forecast", "incident", "--at", "2026-03-09T12:00:00Z", "--fail-on", "critical"]),
+    (
+        "incident-forecast-at-risk",
+        &["forecast", "incident", "--at", "2026-03-09T12:00:00Z", "--fail-on", "critical"],
+    ),
     ("incident-forecast-json", &["forecast", "incident", "--at", "2026-03-05", "--format", "json"]),
     ("incident-forecast-csv", &["forecast", "incident", "--at", "2026-03-05", "--format", "csv"]),
     ("incident-whatif", &["whatif", "incident"]),
     ("incident-whatif-json", &["whatif", "incident", "--format", "json"]),
     ("incident-whatif-longer", &["whatif", "incident", "--policy", "policies/longer.json"]),
-    ("incident-whatif-shorter", &["whatif", "incident", "--policy", "policies/shorter.json", "--fail-on", "critical"]),
-    ("incident-whatif-shorter-csv", &["whatif", "incident", "--policy", "policies/shorter.json", "--format", "csv", "--quiet"]),
+    (
+        "incident-whatif-shorter",
+        &["whatif", "incident", "--policy", "policies/shorter.json", "--fail-on", "critical"],
+    ),
+    (
+        "incident-whatif-shorter-csv",
+        &["whatif", "incident", "--policy", "policies/shorter.json", "--format", "csv", "--quiet"],
+    ),
     ("quiet-forecast", &["forecast", "quiet"]),
     ("quiet-forecast-ndjson", &["forecast", "quiet", "--repository", "web/worker", "--format", "ndjson"]),
     ("quiet-whatif-shorter", &["whatif", "quiet", "--policy", "policies/printed.json", "--format", "ndjson"]),
@@ -38,7 +47,8 @@ pub const CASES: &[(&str, &[&str])] = &[
     ("damaged-allowed", &["detect", "damaged", "--allow-incomplete", "--format", "csv"]),
 ];
 
-/// Both archives, and the first one with a broken object in it. `None`, and a word about it, where there are none.
+/// Both archives, and the first one with a broken object in it. `None`, and a word about it, where there are
+/// none.
 fn world() -> Option<World> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let (incident, quiet): (PathBuf, PathBuf) = (fixtures.join("incident"), fixtures.join("quiet"));
@@ -62,14 +72,19 @@ fn world() -> Option<World> {
 /// A policy that expires untagged images so many days after their push.
 fn untagged(days: u32) -> String {
     let selection = serde_json::json!({"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": days});
-    serde_json::json!({"rules": [{"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}]}).to_string()
+    serde_json::json!({"rules": [{"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}]})
+        .to_string()
 }
 
 #[test]
 fn what_is_said_about_the_archives() {
     let Some(world) = world() else { return };
     compare(&world, CASES);
-    assert_eq!(world.names(), ["damaged", "incident", "policies", "quiet"], "a run wrote something that nobody asked for");
+    assert_eq!(
+        world.names(),
+        ["damaged", "incident", "policies", "quiet"],
+        "a run wrote something that nobody asked for"
+    );
 }
 
 /// 2 before 1 before 3 before 0.
@@ -125,12 +140,22 @@ fn the_same_evidence_gives_the_same_bytes() {
 fn parquet_has_the_rows_of_the_query() {
     let Some(world) = world() else { return };
     let bytes = |path: &str| std::fs::read(world.path(path)).unwrap();
-    let rows = |bytes: &[u8]| polars_parquet::read::read_metadata(&mut io::Cursor::new(bytes)).unwrap().num_rows;
-    for (verb, table) in [(&["detect", "incident"][..], "findings"), (&["timeline", "incident", "--state", "expired"], "images")] {
-        assert_eq!(world.code(&[verb, &["--format", "parquet", "-o", "a.parquet", "--jobs", "8"]].concat()), Some(0));
+    let rows =
+        |bytes: &[u8]| polars_parquet::read::read_metadata(&mut io::Cursor::new(bytes)).unwrap().num_rows;
+    for (verb, table) in [
+        (&["detect", "incident"][..], "findings"),
+        (&["timeline", "incident", "--state", "expired"], "images"),
+    ] {
+        assert_eq!(
+            world.code(&[verb, &["--format", "parquet", "-o", "a.parquet", "--jobs", "8"]].concat()),
+            Some(0)
+        );
         let filter = if table == "images" { " WHERE state = 'expired'" } else { "" };
         let query = format!("SELECT * FROM {table}{filter}");
-        assert_eq!(world.code(&["query", &query, "incident", "--format", "parquet", "-o", "b.parquet"]), Some(0));
+        assert_eq!(
+            world.code(&["query", &query, "incident", "--format", "parquet", "-o", "b.parquet"]),
+            Some(0)
+        );
         assert!(rows(&bytes("a.parquet")) > 0, "{table}");
         assert!(bytes("a.parquet") == bytes("b.parquet"), "{table}");
     }
@@ -143,7 +168,10 @@ fn parquet_has_as_many_rows_as_the_csv() {
     let Some(world) = world() else { return };
     for verb in ["forecast", "whatif"] {
         assert_eq!(world.code(&[verb, "quiet", "--format", "parquet", "-o", "a.parquet"]), Some(0));
-        let rows = polars_parquet::read::read_metadata(&mut std::fs::File::open(world.path("a.parquet")).unwrap()).unwrap().num_rows;
+        let rows =
+            polars_parquet::read::read_metadata(&mut std::fs::File::open(world.path("a.parquet")).unwrap())
+                .unwrap()
+                .num_rows;
         let csv = world.run(&[verb, "quiet", "--format", "csv"]).stdout;
         assert_eq!(rows + 1, String::from_utf8(csv).unwrap().lines().count(), "{verb}");
         assert!(rows > 3, "{verb}");
@@ -155,11 +183,23 @@ fn parquet_has_as_many_rows_as_the_csv() {
 #[test]
 fn a_condition_that_no_event_can_meet_gives_no_rows() {
     let Some(world) = world() else { return };
-    for condition in
-        ["eventname = 'PutImage' AND eventname = 'CreateUser'", "eventsource = 'a' AND eventsource IN ('b', 'c')", "region = 'x' AND region = 'y'"]
-    {
-        let output = world.run(&["query", &format!("SELECT count(*) AS n FROM events WHERE {condition}"), "incident", "--format", "csv"]);
-        assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stdout).trim()), (Some(0), "n\n0"), "{condition}");
+    for condition in [
+        "eventname = 'PutImage' AND eventname = 'CreateUser'",
+        "eventsource = 'a' AND eventsource IN ('b', 'c')",
+        "region = 'x' AND region = 'y'",
+    ] {
+        let output = world.run(&[
+            "query",
+            &format!("SELECT count(*) AS n FROM events WHERE {condition}"),
+            "incident",
+            "--format",
+            "csv",
+        ]);
+        assert_eq!(
+            (output.status.code(), String::from_utf8_lossy(&output.stdout).trim()),
+            (Some(0), "n\n0"),
+            "{condition}"
+        );
     }
 }
 
@@ -168,6 +208,10 @@ fn a_closed_pipe_does_not_hide_what_was_found() {
     let Some(world) = world() else { return };
     let (reader, writer) = io::pipe().unwrap();
     drop(reader);
-    let output = world.command(&["detect", "incident", "--fail-on", "critical", "--quiet"]).stdout(writer).output().unwrap();
+    let output = world
+        .command(&["detect", "incident", "--fail-on", "critical", "--quiet"])
+        .stdout(writer)
+        .output()
+        .unwrap();
     assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(1), ""));
 }

@@ -1,4 +1,5 @@
-//! Formats for other people's tools: each has what its readers require, and no text of a log can become markup in it.
+//! Formats for other people's tools: each has what its readers require, and no text of a log can become
+//! markup in it.
 
 use serde_json::Value;
 
@@ -24,7 +25,8 @@ fn lines(text: &str) -> Vec<Value> {
 
 #[test]
 fn sarif_has_a_rule_for_each_kind_and_a_fingerprint_for_each_finding() {
-    let log: Value = serde_json::from_str(&stdout(&world(), &["detect", "logs", "--format", "sarif"])).unwrap();
+    let log: Value =
+        serde_json::from_str(&stdout(&world(), &["detect", "logs", "--format", "sarif"])).unwrap();
     assert_eq!((&log["version"], log["runs"].as_array().unwrap().len()), (&"2.1.0".into(), 1));
     let run = &log["runs"][0];
     let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
@@ -34,11 +36,18 @@ fn sarif_has_a_rule_for_each_kind_and_a_fingerprint_for_each_finding() {
     let results = run["results"].as_array().unwrap();
     assert_eq!(results.len(), 1);
     let result = &results[0];
-    assert_eq!((&result["level"], &result["fingerprints"]["tagfall/finding/v1"]), (&"error".into(), &"556a69b2d0e360ba".into()));
+    assert_eq!(
+        (&result["level"], &result["fingerprints"]["tagfall/finding/v1"]),
+        (&"error".into(), &"556a69b2d0e360ba".into())
+    );
     assert_eq!(result["ruleId"], ids[result["ruleIndex"].as_u64().unwrap() as usize]);
-    let places = result["relatedLocations"].as_array().unwrap().iter().chain(result["locations"].as_array().unwrap());
+    let places =
+        result["relatedLocations"].as_array().unwrap().iter().chain(result["locations"].as_array().unwrap());
     for place in places {
-        assert!(place["physicalLocation"]["artifactLocation"]["uri"].as_str().unwrap().ends_with(['z', 'n']), "{place}");
+        assert!(
+            place["physicalLocation"]["artifactLocation"]["uri"].as_str().unwrap().ends_with(['z', 'n']),
+            "{place}"
+        );
         assert!(place["message"]["text"].is_string());
     }
 }
@@ -48,19 +57,43 @@ fn ocsf_has_what_a_detection_finding_requires() {
     let findings = lines(&stdout(&world(), &["detect", "logs", "--format", "ocsf"]));
     assert_eq!(findings.len(), 1);
     for finding in &findings {
-        for (name, value) in [("class_uid", 2004), ("category_uid", 2), ("activity_id", 1), ("type_uid", 200_401), ("severity_id", 5)] {
+        for (name, value) in [
+            ("class_uid", 2004),
+            ("category_uid", 2),
+            ("activity_id", 1),
+            ("type_uid", 200_401),
+            ("severity_id", 5),
+        ] {
             assert_eq!(finding[name], value, "{name}");
         }
         assert_eq!(finding["time"], 1_773_109_600_000_u64, "when it was gone, in milliseconds");
-        let texts = [&finding["metadata"]["version"], &finding["metadata"]["product"]["vendor_name"], &finding["finding_info"]["title"]];
-        let more = [&finding["finding_info"]["uid"], &finding["cloud"]["provider"], &finding["remediation"]["desc"], &finding["message"]];
-        assert!(texts.iter().chain(&more).all(|text| text.as_str().is_some_and(|text| !text.is_empty())), "{finding}");
+        let texts = [
+            &finding["metadata"]["version"],
+            &finding["metadata"]["product"]["vendor_name"],
+            &finding["finding_info"]["title"],
+        ];
+        let more = [
+            &finding["finding_info"]["uid"],
+            &finding["cloud"]["provider"],
+            &finding["remediation"]["desc"],
+            &finding["message"],
+        ];
+        assert!(
+            texts.iter().chain(&more).all(|text| text.as_str().is_some_and(|text| !text.is_empty())),
+            "{finding}"
+        );
         for evidence in finding["evidences"].as_array().unwrap() {
             assert!(evidence["api"]["operation"].is_string());
             let address = evidence["src_endpoint"]["ip"].as_str();
             assert!(address.is_none_or(|address| address.parse::<std::net::IpAddr>().is_ok()), "{evidence}");
         }
-        assert!(finding["finding_info"]["related_events"].as_array().unwrap().iter().all(|event| event["uid"].is_string()));
+        assert!(
+            finding["finding_info"]["related_events"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|event| event["uid"].is_string())
+        );
     }
 }
 
@@ -71,10 +104,16 @@ fn timesketch_has_its_three_fields_in_every_line() {
         let lines = lines(&stdout(&world, &[verb, "logs", "--format", "timesketch"]));
         assert!(lines.len() > 10, "{verb}");
         for line in &lines {
-            let (datetime, micros) = (line["datetime"].as_str().unwrap(), line["timestamp"].as_i64().unwrap());
+            let (datetime, micros) =
+                (line["datetime"].as_str().unwrap(), line["timestamp"].as_i64().unwrap());
             let parsed = chrono::DateTime::parse_from_rfc3339(datetime).unwrap();
             assert!(datetime.ends_with("+00:00") && parsed.timestamp_micros() == micros, "{line}");
-            assert!(["message", "timestamp_desc"].iter().all(|name| line[name].as_str().is_some_and(|text| !text.is_empty())), "{line}");
+            assert!(
+                ["message", "timestamp_desc"]
+                    .iter()
+                    .all(|name| line[name].as_str().is_some_and(|text| !text.is_empty())),
+                "{line}"
+            );
         }
     }
 }
@@ -99,7 +138,8 @@ fn markdown_has_a_heading_a_table_and_what_was_read() {
         }
     }
     assert!(
-        stdout(&world, &["detect", "logs", "--format", "markdown"]).contains("| critical | same-tag-race | `shop/checkout:release-2026.03.02` |")
+        stdout(&world, &["detect", "logs", "--format", "markdown"])
+            .contains("| critical | same-tag-race | `shop/checkout:release-2026.03.02` |")
     );
 }
 
@@ -107,10 +147,18 @@ fn markdown_has_a_heading_a_table_and_what_was_read() {
 #[test]
 fn a_verb_names_the_formats_that_it_has() {
     let world = world();
-    for (args, has) in [(&["timeline", "logs", "--format", "sarif"], "timesketch"), (&["explain", "a:b", "--format", "ocsf"], "markdown")] {
+    for (args, has) in [
+        (&["timeline", "logs", "--format", "sarif"], "timesketch"),
+        (&["explain", "a:b", "--format", "ocsf"], "markdown"),
+    ] {
         let output = world.run(args);
         let said = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.code() == Some(2) && said.contains("possible values: table, json") && said.contains(has), "{said}");
+        assert!(
+            output.status.code() == Some(2)
+                && said.contains("possible values: table, json")
+                && said.contains(has),
+            "{said}"
+        );
     }
     let plan = world.run(&["detect", "logs", "--dry-run", "--format", "sarif"]);
     assert_eq!((plan.status.code(), plan.stdout.len()), (Some(2), 0));

@@ -1,4 +1,5 @@
-//! What a command writes as a table has the same columns, in the same order and under the same names, whatever the format.
+//! What a command writes as a table has the same columns, in the same order and under the same names,
+//! whatever the format.
 
 use std::fs::File;
 use std::path::Path;
@@ -7,8 +8,17 @@ use std::process::Command;
 use polars_parquet::read::{infer_schema, read_metadata};
 
 fn run(arguments: &[&str]) -> Vec<u8> {
-    let output = Command::new(env!("CARGO_BIN_EXE_tagfall")).args(arguments).arg("-q").current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
-    assert!(matches!(output.status.code(), Some(0 | 1)), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(env!("CARGO_BIN_EXE_tagfall"))
+        .args(arguments)
+        .arg("-q")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(
+        matches!(output.status.code(), Some(0 | 1)),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     output.stdout
 }
 
@@ -45,7 +55,11 @@ fn csv_and_parquet_have_the_same_columns() {
         &["timeline", INCIDENT],
         &["forecast", INCIDENT],
         &["whatif", "--policy", policy.to_str().unwrap(), INCIDENT],
-        &["query", "SELECT eventname, useridentity.arn AS caller, count(*), max(eventtime) FROM events GROUP BY 1, 2", INCIDENT],
+        &[
+            "query",
+            "SELECT eventname, useridentity.arn AS caller, count(*), max(eventtime) FROM events GROUP BY 1, 2",
+            INCIDENT,
+        ],
         &["query", "SELECT * FROM findings", INCIDENT],
         &["query", "SELECT * FROM steps", INCIDENT],
         &["query", "SELECT * FROM coverage", INCIDENT],
@@ -55,17 +69,23 @@ fn csv_and_parquet_have_the_same_columns() {
     }
 }
 
-/// Rows of a query are objects of the same columns in JSON; of the engine's results the table is a view that says where each
-/// column stands in the document.
+/// Rows of a query are objects of the same columns in JSON; of the engine's results the table is a view that
+/// says where each column stands in the document.
 #[test]
 fn rows_in_json_have_the_columns_of_the_table() {
-    let query = ["query", "SELECT eventname, awsregion AS \"Region\", count(*) AS n FROM events GROUP BY 1, 2", INCIDENT];
+    let query = [
+        "query",
+        "SELECT eventname, awsregion AS \"Region\", count(*) AS n FROM events GROUP BY 1, 2",
+        INCIDENT,
+    ];
     let text = String::from_utf8(run(&[&query[..], &["--format", "ndjson"]].concat())).unwrap();
     let row: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
-    let (mut names, mut heading): (Vec<String>, _) = (row.as_object().unwrap().keys().cloned().collect(), of_csv(&query));
+    let (mut names, mut heading): (Vec<String>, _) =
+        (row.as_object().unwrap().keys().cloned().collect(), of_csv(&query));
     names.sort();
     heading.sort();
     assert_eq!(names, heading);
-    let document: serde_json::Value = serde_json::from_slice(&run(&[&query[..], &["--format", "json"]].concat())).unwrap();
+    let document: serde_json::Value =
+        serde_json::from_slice(&run(&[&query[..], &["--format", "json"]].concat())).unwrap();
     assert_eq!(document["rows"][0].as_object().unwrap().len(), heading.len());
 }

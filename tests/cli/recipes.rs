@@ -1,5 +1,5 @@
-//! The recipes of docs/ALERTS.md beside the one for cron, as they stand there, as far as they run without systemd and AWS: a loss, a quiet
-//! night, and a night on which nothing could be read.
+//! The recipes of docs/ALERTS.md beside the one for cron, as they stand there, as far as they run without
+//! systemd and AWS: a loss, a quiet night, and a night on which nothing could be read.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -31,7 +31,12 @@ fn world() -> World {
 fn shell(world: &World, script: &str, environment: &[(&str, String)]) -> Output {
     let mut command = Command::new("sh");
     let path = format!("{}:/usr/bin:/bin", world.path("bin").display());
-    command.args(["-c", script]).current_dir(world.path("")).env_clear().env("PATH", path).envs(environment.iter().cloned());
+    command
+        .args(["-c", script])
+        .current_dir(world.path(""))
+        .env_clear()
+        .env("PATH", path)
+        .envs(environment.iter().cloned());
     command.output().unwrap()
 }
 
@@ -39,18 +44,29 @@ fn shell(world: &World, script: &str, environment: &[(&str, String)]) -> Output 
 fn the_unit_runs_the_script_with_all_that_it_needs() {
     let world = world();
     let unit = recipe("systemd-recipe");
-    let section = |name: &str| unit.split_once(&format!("[{name}]\n")).unwrap().1.split("\n[").next().unwrap();
+    let section =
+        |name: &str| unit.split_once(&format!("[{name}]\n")).unwrap().1.split("\n[").next().unwrap();
     let service = section("Service");
     assert!(
-        service.contains("ExecStart=/usr/local/bin/tagfall-nightly") && service.contains("SuccessExitStatus=1") && service.contains("Type=oneshot")
+        service.contains("ExecStart=/usr/local/bin/tagfall-nightly")
+            && service.contains("SuccessExitStatus=1")
+            && service.contains("Type=oneshot")
     );
-    assert!(section("Timer").contains("OnCalendar=") && section("Install").contains("WantedBy=timers.target"));
+    assert!(
+        section("Timer").contains("OnCalendar=") && section("Install").contains("WantedBy=timers.target")
+    );
     // What the unit sets, in this world.
     let set = service.lines().filter_map(|line| line.strip_prefix("Environment=")?.split_once('='));
-    let here = |value: &str| value.replace("/var/lib/tagfall", &world.path("state").display().to_string()).replace("s3://org-trail", "../incident");
+    let here = |value: &str| {
+        value
+            .replace("/var/lib/tagfall", &world.path("state").display().to_string())
+            .replace("s3://org-trail", "../incident")
+    };
     let mut environment: Vec<(&str, String)> = set.map(|(name, value)| (name, here(value))).collect();
-    environment.extend([("TAGFALL_SINCE", "2026-01-01".to_owned()), ("TAGFALL_SEND", "tee mail.txt".to_owned())]);
-    let nights: Vec<Option<i32>> = (0..2).map(|_| shell(&world, recipe("cron-recipe"), &environment).status.code()).collect();
+    environment
+        .extend([("TAGFALL_SINCE", "2026-01-01".to_owned()), ("TAGFALL_SEND", "tee mail.txt".to_owned())]);
+    let nights: Vec<Option<i32>> =
+        (0..2).map(|_| shell(&world, recipe("cron-recipe"), &environment).status.code()).collect();
     assert_eq!(nights, [Some(1), Some(0)]);
     assert!(world.read("state/mail.txt").contains(ID));
 }
@@ -68,14 +84,25 @@ fn the_job_fails_once_and_its_summary_has_the_page() {
         let _ = std::fs::remove_file(world.path("summary.md"));
         let _ = std::fs::remove_file(world.path("page.md"));
         let environment = [("GITHUB_STEP_SUMMARY", world.path("summary.md").display().to_string())];
-        let code = shell(&world, &detect.replace("s3://org-trail", source).replace("--since 30d", "--since 2026-01-01"), &environment).status.code();
+        let code = shell(
+            &world,
+            &detect.replace("s3://org-trail", source).replace("--since 30d", "--since 2026-01-01"),
+            &environment,
+        )
+        .status
+        .code();
         assert_eq!(shell(&world, &summary, &environment).status.code(), Some(0));
         (code, std::fs::read_to_string(world.path("summary.md")).ok())
     };
     let (code, page) = night("incident");
-    assert!(code == Some(1) && page.is_some_and(|page| page.starts_with("## 1 finding") && page.contains(ID)));
+    assert!(
+        code == Some(1) && page.is_some_and(|page| page.starts_with("## 1 finding") && page.contains(ID))
+    );
     let (code, page) = night("incident");
-    assert!(code == Some(0) && page.is_some_and(|page| !page.contains(ID)), "what is known is not told again");
+    assert!(
+        code == Some(0) && page.is_some_and(|page| !page.contains(ID)),
+        "what is known is not told again"
+    );
     assert_eq!(night("no/such/folder"), (Some(2), None));
 }
 
@@ -89,15 +116,25 @@ fn the_task_s_command_ends_as_the_rule_expects() {
     // Whatever is written lies on the volume: the rest of the container is read-only, and gone with the task.
     let mounted = container["mountPoints"][0]["containerPath"].as_str().unwrap();
     assert_eq!(container["mountPoints"][0]["sourceVolume"], task["volumes"][0]["name"]);
-    let here =
-        |word: &Value| word.as_str().unwrap().replace(mounted, &world.path("state").display().to_string()).replace("s3://org-trail", "incident");
+    let here = |word: &Value| {
+        word.as_str()
+            .unwrap()
+            .replace(mounted, &world.path("state").display().to_string())
+            .replace("s3://org-trail", "incident")
+    };
     let words: Vec<String> = container["command"].as_array().unwrap().iter().map(here).collect();
-    let words: Vec<&str> = words.iter().map(|word| if word == "30d" { "2026-01-01" } else { word.as_str() }).collect();
+    let words: Vec<&str> =
+        words.iter().map(|word| if word == "30d" { "2026-01-01" } else { word.as_str() }).collect();
     let nights: Vec<Option<i32>> = (0..2).map(|_| world.run(&words).status.code()).collect();
     assert_eq!(nights, [Some(1), Some(0)]);
     assert_eq!(world.names(), ["bin", "incident", "state"]);
     let family = task["family"].as_str().unwrap();
-    assert!(schedule["Target"]["EcsParameters"]["TaskDefinitionArn"].as_str().unwrap().ends_with(&format!("task-definition/{family}")));
+    assert!(
+        schedule["Target"]["EcsParameters"]["TaskDefinitionArn"]
+            .as_str()
+            .unwrap()
+            .ends_with(&format!("task-definition/{family}"))
+    );
     let rule = &pattern["detail"];
     assert!(rule["taskDefinitionArn"][0]["prefix"].as_str().unwrap().ends_with(&format!("{family}:")));
     assert_eq!(rule["containers"]["exitCode"][0]["anything-but"][0], 0);

@@ -12,15 +12,38 @@ use crate::world::{World, compare};
 /// Runs over `honest` and `altered`.
 pub const CASES: &[(&str, &[&str])] = &[
     ("verify-honest", &["verify", "honest", "--public-keys", "keys.json"]),
-    ("verify-honest-json", &["verify", "honest", "--public-keys", "keys.json", "--format", "json", "--since", "2026-03-02", "--until", "2026-03-03"]),
+    (
+        "verify-honest-json",
+        &[
+            "verify",
+            "honest",
+            "--public-keys",
+            "keys.json",
+            "--format",
+            "json",
+            "--since",
+            "2026-03-02",
+            "--until",
+            "2026-03-03",
+        ],
+    ),
     ("verify-honest-without-keys", &["verify", "honest"]),
     ("verify-altered", &["verify", "altered", "--public-keys", "keys.json"]),
-    ("verify-altered-json", &["verify", "altered", "--public-keys", "keys.json", "--format", "json", "--quiet"]),
-    ("verify-altered-csv", &["verify", "altered", "--public-keys", "keys.json", "--format", "csv", "--fail-on", "critical"]),
+    (
+        "verify-altered-json",
+        &["verify", "altered", "--public-keys", "keys.json", "--format", "json", "--quiet"],
+    ),
+    (
+        "verify-altered-csv",
+        &["verify", "altered", "--public-keys", "keys.json", "--format", "csv", "--fail-on", "critical"],
+    ),
     ("verify-altered-ndjson", &["verify", "altered", "--public-keys", "keys.json", "--format", "ndjson"]),
     ("verify-one-file", &["verify", "honest/last.json", "--public-keys", "keys.json"]),
     ("verify-no-keys-in-it", &["verify", "honest", "--public-keys", "empty.json"]),
-    ("verify-other-keys", &["verify", "honest", "--public-keys", "other.json", "--format", "csv", "--fail-on", "low"]),
+    (
+        "verify-other-keys",
+        &["verify", "honest", "--public-keys", "other.json", "--format", "csv", "--fail-on", "low"],
+    ),
     ("verify-keys-are-no-keys", &["verify", "honest", "--public-keys", "honest/last.json"]),
     ("verify-no-key-file", &["verify", "honest", "--public-keys", "no-such-file.json"]),
     ("verify-other-account", &["verify", "honest", "--account", "444455556666"]),
@@ -46,8 +69,12 @@ fn world() -> World {
     // Whoever adds a file chooses its name.
     let hostile = files[3].replace(".json.gz", "=1+1\u{202e}\u{1b}[2J.json.gz");
     objects.insert(hostile, objects[&files[3]].clone());
-    objects.get_mut(&writer.chain[0]).unwrap().bytes =
-        gzip(String::from_utf8(gunzip(&objects[&writer.chain[0]].bytes)).unwrap().replace("eu-central-1", "=eu-central-1").as_bytes());
+    objects.get_mut(&writer.chain[0]).unwrap().bytes = gzip(
+        String::from_utf8(gunzip(&objects[&writer.chain[0]].bytes))
+            .unwrap()
+            .replace("eu-central-1", "=eu-central-1")
+            .as_bytes(),
+    );
     assert!(objects.contains_key(&soon));
     write(&objects, &world.path("altered"));
     world
@@ -61,7 +88,11 @@ fn what_is_said_about_signed_archives() {
     }
     let world = world();
     compare(&world, CASES);
-    assert_eq!(world.names(), ["altered", "empty.json", "honest", "keys.json", "other.json"], "a run wrote something that nobody asked for");
+    assert_eq!(
+        world.names(),
+        ["altered", "empty.json", "honest", "keys.json", "other.json"],
+        "a run wrote something that nobody asked for"
+    );
 }
 
 /// 2 before 1 before 3 before 0.
@@ -70,7 +101,10 @@ fn altered_evidence_fails_unless_somebody_says_otherwise() {
     let world = world();
     let codes = [
         (&["verify", "honest"][..], 0),
-        (&["verify", "honest", "--public-keys", "keys.json"], if cfg!(feature = "signatures") { 0 } else { 2 }),
+        (
+            &["verify", "honest", "--public-keys", "keys.json"],
+            if cfg!(feature = "signatures") { 0 } else { 2 },
+        ),
         (&["verify", "honest", "--fail-on", "low"], 1),
         (&["verify", "altered"], 1),
         (&["verify", "altered", "--fail-on", "critical"], 1),
@@ -98,9 +132,12 @@ fn the_same_evidence_gives_the_same_bytes() {
 #[test]
 fn parquet_has_a_row_for_each_object() {
     let world = world();
-    let rows = world.run(&["verify", "altered", "--format", "ndjson"]).stdout.split(|byte| *byte == b'\n').count() - 1;
+    let rows =
+        world.run(&["verify", "altered", "--format", "ndjson"]).stdout.split(|byte| *byte == b'\n').count()
+            - 1;
     assert_eq!(world.code(&["verify", "altered", "--format", "parquet", "-o", "a.parquet"]), Some(1));
-    let metadata = polars_parquet::read::read_metadata(&mut fs::File::open(world.path("a.parquet")).unwrap()).unwrap();
+    let metadata =
+        polars_parquet::read::read_metadata(&mut fs::File::open(world.path("a.parquet")).unwrap()).unwrap();
     let names: Vec<&str> = metadata.schema_descr.fields().iter().map(|field| field.name()).collect();
     assert_eq!((metadata.num_rows, names.len()), (rows, 8));
     let csv = world.run(&["verify", "altered", "--format", "csv"]).stdout;
@@ -111,31 +148,45 @@ fn parquet_has_a_row_for_each_object() {
 /// Numbers of the coverage of a command in JSON.
 fn numbers(world: &World, verb: &str, folder: &str) -> [u64; 6] {
     let output = world.run(&[verb, folder, "--format", "json", "-q"]);
-    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
-    ["objects_listed", "objects_read", "objects_skipped", "objects_failed", "bytes_compressed", "bytes_decompressed"]
-        .map(|name| said["coverage"][name].as_u64().unwrap_or_else(|| panic!("{name}: {said}")))
+    let said: serde_json::Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    [
+        "objects_listed",
+        "objects_read",
+        "objects_skipped",
+        "objects_failed",
+        "bytes_compressed",
+        "bytes_decompressed",
+    ]
+    .map(|name| said["coverage"][name].as_u64().unwrap_or_else(|| panic!("{name}: {said}")))
 }
 
-/// What `verify` says at its head of an archive is what `detect` says of it, and the log digest files beside, which `detect` leaves
-/// alone: every object is counted once, and so are its bytes.
+/// What `verify` says at its head of an archive is what `detect` says of it, and the log digest files beside,
+/// which `detect` leaves alone: every object is counted once, and so are its bytes.
 #[test]
 fn the_numbers_at_the_head_are_those_of_detect() {
     let signer = Signer::aws();
     for (hours_told, files, broken) in [(1, 1, 0), (2, 3, 0), (3, 2, 1), (4, 2, 3), (2, 5, 4)] {
         let world = World::new();
         let mut objects = hours(Trail { prefix: "p/", ..TRAIL }, &signer, hours_told, files).objects;
-        let (digest_files, log_files): (Vec<String>, Vec<String>) = objects.keys().cloned().partition(|key| key.contains("CloudTrail-Digest"));
+        let (digest_files, log_files): (Vec<String>, Vec<String>) =
+            objects.keys().cloned().partition(|key| key.contains("CloudTrail-Digest"));
         let altered: Vec<&String> = log_files.iter().step_by(2).take(broken).collect();
         altered.iter().for_each(|key| objects.get_mut(*key).unwrap().bytes.truncate(40));
         let stored = |keys: &[String]| keys.iter().map(|key| objects[key].bytes.len() as u64).sum::<u64>();
-        let inflated = |keys: &[String]| keys.iter().map(|key| gunzip(&objects[key].bytes).len() as u64).sum::<u64>();
+        let inflated =
+            |keys: &[String]| keys.iter().map(|key| gunzip(&objects[key].bytes).len() as u64).sum::<u64>();
         let (beside, beside_inflated) = (stored(&digest_files), inflated(&digest_files));
         write(&objects, &world.path("trail"));
         let [listed, read, skipped, failed, bytes, text] = numbers(&world, "detect", "trail");
         assert_eq!((listed, read + skipped + failed), (objects.len() as u64, objects.len() as u64));
         assert_eq!((skipped, failed as usize), (digest_files.len() as u64, altered.len()));
         let verified = numbers(&world, "verify", "trail");
-        assert_eq!(verified, [listed, read + skipped, 0, failed, bytes + beside, text + beside_inflated], "{hours_told} {files} {broken}");
+        assert_eq!(
+            verified,
+            [listed, read + skipped, 0, failed, bytes + beside, text + beside_inflated],
+            "{hours_told} {files} {broken}"
+        );
         // The page says the same in words.
         let page = String::from_utf8(world.run(&["verify", "trail", "-q"]).stdout).unwrap();
         assert!(page.contains(&format!("{} of {listed} objects", read + skipped)), "{page}");

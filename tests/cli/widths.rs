@@ -1,4 +1,5 @@
-//! Pages on a terminal of any width: nothing is wider, so that the terminal breaks no word. `script` (util-linux) makes the terminal.
+//! Pages on a terminal of any width: nothing is wider, so that the terminal breaks no word. `script`
+//! (util-linux) makes the terminal.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,7 +17,13 @@ fn on_a_terminal(world: &World, columns: usize, locale: &str, args: &[&str]) -> 
     let line = format!("stty cols {columns} rows 50; '{program}' {} 2>/dev/null", quoted.join(" "));
     let mut command = Command::new("script");
     command.args(["-qec", &line, "/dev/null"]).current_dir(world.path("")).stdin(Stdio::null());
-    let output = command.env("LANG", locale).env("LC_ALL", locale).env("TERM", "xterm").env_remove("NO_COLOR").output().ok()?;
+    let output = command
+        .env("LANG", locale)
+        .env("LC_ALL", locale)
+        .env("TERM", "xterm")
+        .env_remove("NO_COLOR")
+        .output()
+        .ok()?;
     Some(String::from_utf8(output.stdout).unwrap().replace('\r', ""))
 }
 

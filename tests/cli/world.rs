@@ -1,7 +1,8 @@
-//! A closed world for the binary: a folder of its own, no environment, and snapshots of everything that comes out.
+//! A closed world for the binary: a folder of its own, no environment, and snapshots of everything that comes
+//! out.
 //!
-//! A snapshot holds the command, its exit code, stdout and stderr. `UPDATE_SNAPSHOTS=1 cargo test --test cli` writes them anew;
-//! a missing or differing one fails.
+//! A snapshot holds the command, its exit code, stdout and stderr. `UPDATE_SNAPSHOTS=1 cargo test --test cli`
+//! writes them anew; a missing or differing one fails.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -39,13 +40,20 @@ impl World {
     pub fn copy(&self, from: &Path, to: &str) {
         for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
             let target = format!("{to}/{}", entry.file_name().to_str().unwrap());
-            if entry.file_type().unwrap().is_dir() { self.copy(&entry.path(), &target) } else { self.file(&target, &fs::read(entry.path()).unwrap()) }
+            if entry.file_type().unwrap().is_dir() {
+                self.copy(&entry.path(), &target)
+            } else {
+                self.file(&target, &fs::read(entry.path()).unwrap())
+            }
         }
     }
 
     /// Names of everything in the folder, sorted.
     pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<_> = fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = fs::read_dir(self.folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -79,7 +87,9 @@ pub fn compare(world: &World, cases: &[(&str, &[&str])]) {
         match fs::read_to_string(&path) {
             Ok(expected) if expected == actual => {}
             Ok(expected) => wrong.push(format!("=== {name}: expected\n{expected}=== {name}: got\n{actual}")),
-            Err(_) => wrong.push(format!("=== {name}: there is no snapshot (UPDATE_SNAPSHOTS=1 writes it); got\n{actual}")),
+            Err(_) => wrong.push(format!(
+                "=== {name}: there is no snapshot (UPDATE_SNAPSHOTS=1 writes it); got\n{actual}"
+            )),
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -87,7 +97,10 @@ pub fn compare(world: &World, cases: &[(&str, &[&str])]) {
 
 /// Names of all snapshots that there are.
 pub fn snapshots() -> BTreeSet<String> {
-    let files = fs::read_dir(folder()).into_iter().flatten().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let files = fs::read_dir(folder())
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
     files.map(|name| name.trim_end_matches(".txt").to_owned()).collect()
 }
 
@@ -98,7 +111,15 @@ fn folder() -> PathBuf {
 /// One run as text. How long it took is the one thing that differs from run to run.
 fn render(args: &[&str], output: &Output) -> String {
     let quoted: Vec<_> =
-        args.iter().map(|arg| if arg.contains([' ', '*']) || arg.is_empty() { format!("'{arg}'") } else { (*arg).to_owned() }).collect();
+        args.iter()
+            .map(|arg| {
+                if arg.contains([' ', '*']) || arg.is_empty() {
+                    format!("'{arg}'")
+                } else {
+                    (*arg).to_owned()
+                }
+            })
+            .collect();
     let code = output.status.code().map_or("none".to_owned(), |code| code.to_string());
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     format!(
@@ -112,7 +133,11 @@ fn render(args: &[&str], output: &Output) -> String {
 fn without_times(stderr: &str) -> String {
     let line = |line: &str| match line.rsplit_once(" in ") {
         Some((before, "under 0.1 s")) => format!("{before} in [TIME]\n"),
-        Some((before, after)) if after.ends_with(" s") && after.starts_with(|first: char| first.is_ascii_digit()) => format!("{before} in [TIME]\n"),
+        Some((before, after))
+            if after.ends_with(" s") && after.starts_with(|first: char| first.is_ascii_digit()) =>
+        {
+            format!("{before} in [TIME]\n")
+        }
         _ => format!("{line}\n"),
     };
     stderr.lines().map(line).collect()

@@ -1,5 +1,5 @@
-//! A lake in a bucket, as a user meets it: the same answers as from a folder, byte for byte; runs that are killed, and a
-//! service that fails on the way.
+//! A lake in a bucket, as a user meets it: the same answers as from a folder, byte for byte; runs that are
+//! killed, and a service that fails on the way.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -13,7 +13,8 @@ use serde_json::Value;
 const LAKE: &str = "s3://trail/lakes/one";
 
 fn generation(place: &Location) -> u64 {
-    let manifest: Value = serde_json::from_slice(&place.bucket.get("lakes/one/_tagfall/manifest.json").unwrap()).unwrap();
+    let manifest: Value =
+        serde_json::from_slice(&place.bucket.get("lakes/one/_tagfall/manifest.json").unwrap()).unwrap();
     manifest["generation"].as_u64().unwrap()
 }
 
@@ -27,12 +28,20 @@ fn a_lake_in_a_bucket_gives_byte_for_byte_what_one_in_a_folder_gives() {
         place.ok(&["ingest", source, "--lake", "lake"]);
         place.ok(&["ingest", source, "--lake", LAKE]);
     }
-    for verb in [&["detect"][..], &["timeline"], &["forecast"], &["whatif"], &["explain", "shop/checkout:release-2026.03.02"]] {
+    for verb in [
+        &["detect"][..],
+        &["timeline"],
+        &["forecast"],
+        &["whatif"],
+        &["explain", "shop/checkout:release-2026.03.02"],
+    ] {
         for format in ["json", "csv"] {
             if format == "csv" && matches!(verb[0], "whatif" | "explain") {
                 continue;
             }
-            let run = |lake: &str| String::from_utf8(place.stdout(&[verb, &[lake, "--format", format]].concat())).unwrap();
+            let run = |lake: &str| {
+                String::from_utf8(place.stdout(&[verb, &[lake, "--format", format]].concat())).unwrap()
+            };
             assert!(run("lake") == run(LAKE), "{verb:?} {format}");
         }
     }
@@ -42,10 +51,14 @@ fn a_lake_in_a_bucket_gives_byte_for_byte_what_one_in_a_folder_gives() {
         "SELECT date, useridentity.arn FROM cloudtrail_logs WHERE eventname = 'PutImage' ORDER BY eventtime, eventid",
     ];
     for sql in queries {
-        let run = |lake: &str| String::from_utf8(place.stdout(&["query", sql, lake, "--format", "csv"])).unwrap();
+        let run =
+            |lake: &str| String::from_utf8(place.stdout(&["query", sql, lake, "--format", "csv"])).unwrap();
         assert_eq!(run("lake"), run(LAKE), "{sql}");
     }
-    assert!(place.ok(&["ingest", "incident", "--lake", LAKE]).contains("read 0 objects"), "what is known is not read again");
+    assert!(
+        place.ok(&["ingest", "incident", "--lake", LAKE]).contains("read 0 objects"),
+        "what is known is not read again"
+    );
     assert!(place.ok(&["lake", "check", LAKE]).contains("checked"));
     // One layout: a copy of it in a folder is a lake, too, and goes on there.
     for key in place.keys("lakes/one/") {
@@ -90,7 +103,11 @@ fn a_question_fetches_the_days_and_the_columns_that_it_asks_for_and_lists_no_par
     place.ok(&["query", sql, LAKE]);
     let log = place.bucket.take_log();
     let of_parts: Vec<&String> = log.iter().filter(|line| line.contains("/parts/")).collect();
-    assert!(!of_parts.is_empty() && of_parts.iter().all(|line| line.contains("date=2026-03-02") && line.contains(" bytes=")), "{log:#?}");
+    assert!(
+        !of_parts.is_empty()
+            && of_parts.iter().all(|line| line.contains("date=2026-03-02") && line.contains(" bytes=")),
+        "{log:#?}"
+    );
     let bytes: usize = of_parts.iter().map(|line| length(line)).sum();
     assert!(bytes * 4 < parts, "{bytes} of {parts} bytes were fetched: {of_parts:#?}");
     assert!(of_parts.len() <= 6, "a footer and a column of each file: {of_parts:#?}");
@@ -115,19 +132,35 @@ fn the_manifest_is_written_on_a_condition_and_parts_before_it() {
     let place = Location::new();
     place.ok(&["ingest", "incident", "--lake", LAKE]);
     let log = place.bucket.take_log();
-    let at = |what: &str| log.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}: {log:#?}"));
+    let at = |what: &str| {
+        log.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}: {log:#?}"))
+    };
     let manifest = at("PUT lakes/one/_tagfall/manifest.json if-none-match");
     assert!(at("PUT lakes/one/_tagfall/commits/000001-") < at("PUT lakes/one/_tagfall/parts/"));
-    assert!(log.iter().rposition(|line| line.starts_with("PUT") && line.contains("/parts/")).unwrap() < manifest);
+    assert!(
+        log.iter().rposition(|line| line.starts_with("PUT") && line.contains("/parts/")).unwrap() < manifest
+    );
     assert!(manifest < at("PUT lakes/one/_tagfall/hive/"));
     place.ok(&["ingest", "quiet", "--lake", LAKE]);
-    assert!(place.bucket.take_log().iter().any(|line| line == "PUT lakes/one/_tagfall/manifest.json if-match"));
+    assert!(
+        place.bucket.take_log().iter().any(|line| line == "PUT lakes/one/_tagfall/manifest.json if-match")
+    );
     // Every file that counts is in the list of its partition, and nothing else is.
-    let manifest: Value = serde_json::from_slice(&place.bucket.get("lakes/one/_tagfall/manifest.json").unwrap()).unwrap();
-    let mut named: Vec<String> = manifest["files"].as_array().unwrap().iter().map(|file| file["name"].as_str().unwrap().to_owned()).collect();
-    let lists = place.keys("/_tagfall/hive/").into_iter().map(|key| String::from_utf8(place.bucket.get(&key).unwrap()).unwrap());
+    let manifest: Value =
+        serde_json::from_slice(&place.bucket.get("lakes/one/_tagfall/manifest.json").unwrap()).unwrap();
+    let mut named: Vec<String> = manifest["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["name"].as_str().unwrap().to_owned())
+        .collect();
+    let lists = place
+        .keys("/_tagfall/hive/")
+        .into_iter()
+        .map(|key| String::from_utf8(place.bucket.get(&key).unwrap()).unwrap());
     let lists: String = lists.collect();
-    let mut listed: Vec<String> = lists.lines().map(|line| line.rsplit('/').next().unwrap().to_owned()).collect();
+    let mut listed: Vec<String> =
+        lists.lines().map(|line| line.rsplit('/').next().unwrap().to_owned()).collect();
     named.sort();
     listed.sort();
     named.retain(|name| name.ends_with(".parquet"));
@@ -139,7 +172,9 @@ fn the_manifest_is_written_on_a_condition_and_parts_before_it() {
 fn tidy(place: &Location) {
     place.world.file("last/one.json", br#"{"Records":[{"eventVersion":"1.08","eventTime":"2031-03-02T00:00:01Z","eventSource":"ecr.amazonaws.com","eventName":"DescribeRepositories","awsRegion":"eu-central-1","recipientAccountId":"111122223333","eventID":"00000000-0000-4000-8000-000000000009"}]}"#);
     place.ok(&["ingest", "last", "--lake", LAKE, "--keep-replaced", "0s"]);
-    let text = |name: &str| String::from_utf8(place.bucket.get(&format!("lakes/one/_tagfall/{name}")).unwrap()).unwrap();
+    let text = |name: &str| {
+        String::from_utf8(place.bucket.get(&format!("lakes/one/_tagfall/{name}")).unwrap()).unwrap()
+    };
     let named = text("manifest.json") + &text("manifest.previous.json");
     for key in place.keys("/parts/").into_iter().chain(place.keys("/objects/")) {
         assert!(named.contains(key.rsplit('/').next().unwrap()), "{key} is left over");
@@ -153,14 +188,15 @@ fn killed_at_any_moment_a_lake_in_a_bucket_stays_whole() {
     let before = place.json(&["query", COUNT, LAKE])["rows"].clone();
     place.bucket.put("lakes/one/notes.txt", b"mine".to_vec());
     // Slow, so that there is something to be killed in.
-    let proxy = Proxy::start(
-        place.server.address,
-        |request: &Request<'_>| {
-            if request.method == "PUT" { Fault::Delay(Duration::from_millis(60)) } else { Fault::None }
-        },
-    );
+    let proxy = Proxy::start(place.server.address, |request: &Request<'_>| {
+        if request.method == "PUT" { Fault::Delay(Duration::from_millis(60)) } else { Fault::None }
+    });
     for pause in [150, 400, 700, 1_000] {
-        let mut run = place.command_at(&proxy.endpoint(), &["ingest", "incident", "--lake", LAKE]).stderr(Stdio::null()).spawn().unwrap();
+        let mut run = place
+            .command_at(&proxy.endpoint(), &["ingest", "incident", "--lake", LAKE])
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         std::thread::sleep(Duration::from_millis(pause));
         let _ = run.kill();
         run.wait().unwrap();
@@ -175,7 +211,11 @@ fn killed_at_any_moment_a_lake_in_a_bucket_stays_whole() {
     }
     for verb in ["detect", "timeline"] {
         let run = |lake: &str| place.json(&[verb, lake]);
-        assert!(run("all")["findings"] == run(LAKE)["findings"] && run("all")["timelines"] == run(LAKE)["timelines"], "{verb}");
+        assert!(
+            run("all")["findings"] == run(LAKE)["findings"]
+                && run("all")["timelines"] == run(LAKE)["timelines"],
+            "{verb}"
+        );
     }
     tidy(&place);
     assert_eq!(place.bucket.get("lakes/one/notes.txt").as_deref(), Some(&b"mine"[..]));
@@ -186,15 +226,24 @@ fn a_service_that_fails_on_the_way_changes_nothing_in_the_end() {
     let place = Location::new();
     let slow_down = error_answer(503, "SlowDown", "");
     let conflict = error_answer(409, "ConditionalRequestConflict", "");
-    let proxy = Proxy::start(place.server.address, move |request: &Request<'_>| match (request.method, request.tried) {
-        ("PUT", 0) if request.target.ends_with("manifest.json?x-id=PutObject") || request.target.ends_with("/manifest.json") => Fault::Lost,
-        ("PUT", 1) if request.target.contains("manifest") => Fault::Answer(conflict.clone()),
-        ("PUT", 0) if request.target.contains("/parts/") => Fault::Lost,
-        ("PUT", 1) if request.target.contains("/parts/") => Fault::Answer(slow_down.clone()),
-        ("GET", 0) if request.target.contains("/parts/") => Fault::ResetInBody(50),
-        ("GET", 1) if request.target.contains("/parts/") => Fault::CutBody(70),
-        ("GET", 2) if request.target.contains("/_tagfall/") && !request.is_list() => Fault::Answer(slow_down.clone()),
-        _ => Fault::None,
+    let proxy = Proxy::start(place.server.address, move |request: &Request<'_>| {
+        match (request.method, request.tried) {
+            ("PUT", 0)
+                if request.target.ends_with("manifest.json?x-id=PutObject")
+                    || request.target.ends_with("/manifest.json") =>
+            {
+                Fault::Lost
+            }
+            ("PUT", 1) if request.target.contains("manifest") => Fault::Answer(conflict.clone()),
+            ("PUT", 0) if request.target.contains("/parts/") => Fault::Lost,
+            ("PUT", 1) if request.target.contains("/parts/") => Fault::Answer(slow_down.clone()),
+            ("GET", 0) if request.target.contains("/parts/") => Fault::ResetInBody(50),
+            ("GET", 1) if request.target.contains("/parts/") => Fault::CutBody(70),
+            ("GET", 2) if request.target.contains("/_tagfall/") && !request.is_list() => {
+                Fault::Answer(slow_down.clone())
+            }
+            _ => Fault::None,
+        }
     });
     let endpoint = proxy.endpoint();
     for source in ["incident", "quiet"] {
@@ -204,7 +253,10 @@ fn a_service_that_fails_on_the_way_changes_nothing_in_the_end() {
     }
     assert!(proxy.faults() > 4);
     let far = place.run_at(&endpoint, &["detect", LAKE, "--format", "json"]);
-    assert_eq!(String::from_utf8(far.stdout).unwrap(), String::from_utf8(place.stdout(&["detect", "lake", "--format", "json"])).unwrap());
+    assert_eq!(
+        String::from_utf8(far.stdout).unwrap(),
+        String::from_utf8(place.stdout(&["detect", "lake", "--format", "json"])).unwrap()
+    );
     assert_eq!(place.run(&["lake", "check", LAKE]).status.code(), Some(0));
 }
 
@@ -224,7 +276,11 @@ fn damage_in_a_bucket_is_told_as_in_a_folder_and_repaired() {
     let gone = place.keys("/_tagfall/parts/").remove(1);
     place.bucket.remove(&gone);
     let output = place.run(&["lake", "check", LAKE]);
-    assert!(String::from_utf8_lossy(&output.stdout).contains(gone.rsplit('/').next().unwrap()), "{}", said(&output));
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains(gone.rsplit('/').next().unwrap()),
+        "{}",
+        said(&output)
+    );
     place.ok(&["lake", "repair", LAKE, "incident"]);
     assert_eq!(place.run(&["lake", "check", LAKE]).status.code(), Some(0));
     assert_eq!(place.json(&["timeline", LAKE])["timelines"], sound);

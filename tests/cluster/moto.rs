@@ -1,11 +1,13 @@
 //! A second S3 server that is not ours: moto's, in Python.
 //!
-//! Needs `moto[s3,server]`. `TAGFALL_MOTO` names a Python that has it, and then a server that does not come up is a failure; without
-//! it the test looks for `python3`, and says loudly that it is skipped where there is none.
+//! Needs `moto[s3,server]`. `TAGFALL_MOTO` names a Python that has it, and then a server that does not come
+//! up is a failure; without it the test looks for `python3`, and says loudly that it is skipped where there
+//! is none.
 //!
-//! What it lacks, and AWS has: it never answers 409 (`ConditionalRequestConflict`), it believes every signature, its listings
-//! tell times in whole seconds (as AWS's do), and between its look at a condition and its write there is no lock, so that of two
-//! writes at the very same moment both may be done. One run is held up here, therefore, while the other one commits.
+//! What it lacks, and AWS has: it never answers 409 (`ConditionalRequestConflict`), it believes every
+//! signature, its listings tell times in whole seconds (as AWS's do), and between its look at a condition and
+//! its write there is no lock, so that of two writes at the very same moment both may be done. One run is
+//! held up here, therefore, while the other one commits.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -26,16 +28,25 @@ impl Moto {
     fn start() -> Option<Self> {
         let named = std::env::var_os("TAGFALL_MOTO");
         let python = named.clone().unwrap_or_else(|| "python3".into());
-        let there = Command::new(&python).args(["-c", "import moto.server"]).output().is_ok_and(|output| output.status.success());
+        let there = Command::new(&python)
+            .args(["-c", "import moto.server"])
+            .output()
+            .is_ok_and(|output| output.status.success());
         if !there {
             assert!(named.is_none(), "TAGFALL_MOTO is set, and there is no moto");
-            eprintln!("SKIPPED: tests/cluster/moto.rs needs moto (pip install 'moto[s3,server]'); TAGFALL_MOTO names its Python");
+            eprintln!(
+                "SKIPPED: tests/cluster/moto.rs needs moto (pip install 'moto[s3,server]'); TAGFALL_MOTO names its Python"
+            );
             return None;
         }
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let port = address.port().to_string();
         let mut command = Command::new(python);
-        command.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let moto = Self { child: command.spawn().unwrap(), address };
         let begun = Instant::now();
         while TcpStream::connect(address).is_err() {
@@ -49,7 +60,8 @@ impl Moto {
     fn make_bucket(&self) {
         let mut stream = TcpStream::connect(self.address).unwrap();
         let host = self.address;
-        write!(stream, "PUT /trail HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\nConnection: close\r\n").unwrap();
+        write!(stream, "PUT /trail HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\nConnection: close\r\n")
+            .unwrap();
         write!(stream, "Authorization: AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=x\r\n\r\n")
             .unwrap();
         let mut answer = String::new();
@@ -75,7 +87,8 @@ fn a_lake_on_another_server_is_the_same_lake() {
         assert!(matches!(output.status.code(), Some(0 | 1 | 3)), "{args:?}: {}", said(&output));
         output
     };
-    let answers = |lake: &str| Location::asked(lake).map(|args| String::from_utf8(run(&args).stdout).unwrap());
+    let answers =
+        |lake: &str| Location::asked(lake).map(|args| String::from_utf8(run(&args).stdout).unwrap());
     for source in ["incident", "quiet"] {
         run(&["ingest", source, "--lake", "one"]);
         run(&["ingest", source, "--lake", "s3://trail/one"]);
@@ -86,8 +99,14 @@ fn a_lake_on_another_server_is_the_same_lake() {
     // Of two runs at once, the one that comes second goes on on top of the other.
     let (other, at, done) = (Arc::clone(&place), endpoint.clone(), AtomicBool::new(false));
     let proxy = Proxy::start(moto.address, move |request: &Request<'_>| {
-        if request.method == "PUT" && request.target.contains("two/_tagfall/manifest.json") && !done.swap(true, Ordering::SeqCst) {
-            assert_eq!(other.run_at(&at, &["ingest", "incident", "--lake", "s3://trail/two"]).status.code(), Some(3));
+        if request.method == "PUT"
+            && request.target.contains("two/_tagfall/manifest.json")
+            && !done.swap(true, Ordering::SeqCst)
+        {
+            assert_eq!(
+                other.run_at(&at, &["ingest", "incident", "--lake", "s3://trail/two"]).status.code(),
+                Some(3)
+            );
         }
         Fault::None
     });
@@ -97,7 +116,13 @@ fn a_lake_on_another_server_is_the_same_lake() {
     // Many machines.
     run(&["plan", "incident", "quiet", "--shards", "3", "-o", "s3://trail/plan"]);
     for number in [2, 1, 3, 2] {
-        run(&["ingest", "--shard", &format!("s3://trail/plan/shard-{number:05}.ndjson"), "--lake", "s3://trail/many"]);
+        run(&[
+            "ingest",
+            "--shard",
+            &format!("s3://trail/plan/shard-{number:05}.ndjson"),
+            "--lake",
+            "s3://trail/many",
+        ]);
     }
     run(&["ingest", "--merge", "1/1", "--lake", "s3://trail/many"]);
     run(&["ingest", "--commit", "--lake", "s3://trail/many"]);

@@ -10,7 +10,8 @@ use crate::s3::{self, Memory, Server};
 use crate::world::World;
 
 /// All events, in an order of their own.
-pub const ALL: &str = "SELECT * FROM cloudtrail_logs ORDER BY eventtime, eventid, eventname, requestparameters";
+pub const ALL: &str =
+    "SELECT * FROM cloudtrail_logs ORDER BY eventtime, eventid, eventname, requestparameters";
 
 /// A folder, a bucket of the name `trail`, and the server that has it.
 pub struct Location {
@@ -36,7 +37,10 @@ impl Location {
     /// The same, with a damaged object in `incident`.
     pub fn with_a_damaged_object() -> Self {
         let place = Self::new();
-        let (key, text) = ("incident/AWSLogs/111122223333/CloudTrail/eu-central-1/2026/03/05/broken.json", b"{\"Records\":[{\"eventID\":");
+        let (key, text) = (
+            "incident/AWSLogs/111122223333/CloudTrail/eu-central-1/2026/03/05/broken.json",
+            b"{\"Records\":[{\"eventID\":",
+        );
         place.world.file(key, text);
         place.bucket.put(key, text.to_vec());
         place
@@ -87,7 +91,8 @@ impl Location {
 
     pub fn json(&self, args: &[&str]) -> Value {
         let output = self.run(&[args, &["--format", "json"]].concat());
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{args:?}: {error}: {}", said(&output)))
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{args:?}: {error}: {}", said(&output)))
     }
 
     /// What a step of many told, in one line; it ends with 0, or with 3 where some evidence is damaged.

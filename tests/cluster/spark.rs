@@ -1,7 +1,9 @@
-//! A lake that a Spark cluster has filled: a standalone master and two workers on loopback, over an S3 server with conditional writes.
+//! A lake that a Spark cluster has filled: a standalone master and two workers on loopback, over an S3 server
+//! with conditional writes.
 //!
-//! Needs Java and PySpark 3.5 or 4.x. `TAGFALL_PYSPARK` names a Python that has it, and then a cluster that does not come up is a
-//! failure; without it the test looks for `python3`, and says loudly that it is skipped where there is none.
+//! Needs Java and PySpark 3.5 or 4.x. `TAGFALL_PYSPARK` names a Python that has it, and then a cluster that
+//! does not come up is a failure; without it the test looks for `python3`, and says loudly that it is skipped
+//! where there is none.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -20,13 +22,20 @@ pub fn pyspark() -> Option<(PathBuf, PathBuf)> {
     let named = std::env::var_os("TAGFALL_PYSPARK");
     let python = PathBuf::from(named.clone().unwrap_or_else(|| "python3".into()));
     let home = Command::new(&python).args(["-c", "import pyspark; print(pyspark.__path__[0])"]).output();
-    let home = home.ok().filter(|output| output.status.success()).map(|output| String::from_utf8(output.stdout).unwrap().trim().to_owned());
+    let home = home
+        .ok()
+        .filter(|output| output.status.success())
+        .map(|output| String::from_utf8(output.stdout).unwrap().trim().to_owned());
     let java = Command::new("java").arg("-version").output().is_ok_and(|output| output.status.success());
     match home {
         Some(home) if java => Some((python, home.into())),
-        _ if named.is_some() => panic!("TAGFALL_PYSPARK is set: {} has no PySpark, or there is no Java", python.display()),
+        _ if named.is_some() => {
+            panic!("TAGFALL_PYSPARK is set: {} has no PySpark, or there is no Java", python.display())
+        }
         _ => {
-            eprintln!("SKIPPED: tests/cluster/spark.rs needs Java and PySpark (pip install 'pyspark>=3.5,<3.6'); TAGFALL_PYSPARK names its Python");
+            eprintln!(
+                "SKIPPED: tests/cluster/spark.rs needs Java and PySpark (pip install 'pyspark>=3.5,<3.6'); TAGFALL_PYSPARK names its Python"
+            );
             None
         }
     }
@@ -45,14 +54,42 @@ impl Cluster {
         let (python, home) = pyspark()?;
         let log = folder.join("master.log");
         let mut cluster = Self { python, home, master: String::new(), children: Vec::new() };
-        cluster.launch(&["org.apache.spark.deploy.master.Master", "--host", "127.0.0.1", "--port", "0", "--webui-port", "0"], folder, &log);
+        cluster.launch(
+            &[
+                "org.apache.spark.deploy.master.Master",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                "0",
+                "--webui-port",
+                "0",
+            ],
+            folder,
+            &log,
+        );
         let url = wait_for(&log, "Starting Spark master at ");
         cluster.master = url.split_whitespace().next().unwrap().to_owned();
         for number in 1..=2 {
-            let (log, work) = (folder.join(format!("worker{number}.log")), folder.join(format!("work{number}")));
+            let (log, work) =
+                (folder.join(format!("worker{number}.log")), folder.join(format!("work{number}")));
             let worker = "org.apache.spark.deploy.worker.Worker";
-            let args = [worker, "--host", "127.0.0.1", "--webui-port", "0", "--cores", "1", "--memory", "700m", "--work-dir"];
-            cluster.launch(&[&args[..], &[work.to_str().unwrap(), &cluster.master.clone()]].concat(), folder, &log);
+            let args = [
+                worker,
+                "--host",
+                "127.0.0.1",
+                "--webui-port",
+                "0",
+                "--cores",
+                "1",
+                "--memory",
+                "700m",
+                "--work-dir",
+            ];
+            cluster.launch(
+                &[&args[..], &[work.to_str().unwrap(), &cluster.master.clone()]].concat(),
+                folder,
+                &log,
+            );
             wait_for(&log, "Successfully registered with master");
         }
         Some(cluster)
@@ -61,22 +98,51 @@ impl Cluster {
     fn launch(&mut self, args: &[&str], folder: &Path, log: &Path) {
         let log = fs::File::create(log).unwrap();
         let mut command = Command::new(self.home.join("bin/spark-class"));
-        command.args(args).current_dir(folder).env("SPARK_HOME", &self.home).env("SPARK_DAEMON_MEMORY", "256m").env("SPARK_LOCAL_IP", "127.0.0.1");
-        self.children.push(command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap());
+        command
+            .args(args)
+            .current_dir(folder)
+            .env("SPARK_HOME", &self.home)
+            .env("SPARK_DAEMON_MEMORY", "256m")
+            .env("SPARK_LOCAL_IP", "127.0.0.1");
+        self.children
+            .push(command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap());
     }
 
     /// The driver, about to be started.
-    fn driver(&self, place: &Location, binary: &Path, lake: &str, sources: &[&str], conf: &[&str]) -> Command {
+    fn driver(
+        &self,
+        place: &Location,
+        binary: &Path,
+        lake: &str,
+        sources: &[&str],
+        conf: &[&str],
+    ) -> Command {
         let mut command = Command::new(self.home.join("bin/spark-submit"));
-        command.env("SPARK_HOME", &self.home).env("PYSPARK_PYTHON", &self.python).env("SPARK_LOCAL_IP", "127.0.0.1");
+        command
+            .env("SPARK_HOME", &self.home)
+            .env("PYSPARK_PYTHON", &self.python)
+            .env("SPARK_LOCAL_IP", "127.0.0.1");
         command.args(["--master", &self.master, "--driver-memory", "512m", "--executor-memory", "512m"]);
-        for setting in ["spark.ui.enabled=false", "spark.driver.host=127.0.0.1", "spark.speculation=true", "spark.log.level=WARN"].iter().chain(conf)
+        for setting in [
+            "spark.ui.enabled=false",
+            "spark.driver.host=127.0.0.1",
+            "spark.speculation=true",
+            "spark.log.level=WARN",
+        ]
+        .iter()
+        .chain(conf)
         {
             command.args(["--conf", setting]);
         }
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/spark/tagfall_spark.py"));
         command.args(["--lake", lake, "--plan", &format!("{lake}-plan"), "--shards", "6", "--merges", "3"]);
-        for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_EC2_METADATA_DISABLED", "AWS_ENDPOINT_URL"] {
+        for name in [
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_REGION",
+            "AWS_EC2_METADATA_DISABLED",
+            "AWS_ENDPOINT_URL",
+        ] {
             command.args(["--env", name]);
         }
         command.arg("--ship").arg(binary).args(sources).current_dir(place.world.path(""));
@@ -107,7 +173,9 @@ fn wait_for(log: &Path, mark: &str) -> String {
     let begun = Instant::now();
     loop {
         let lines = BufReader::new(fs::File::open(log).unwrap()).lines().map_while(Result::ok);
-        if let Some(found) = lines.filter_map(|line| line.split_once(mark).map(|(_, rest)| rest.to_owned())).next() {
+        if let Some(found) =
+            lines.filter_map(|line| line.split_once(mark).map(|(_, rest)| rest.to_owned())).next()
+        {
             return found;
         }
         assert!(begun.elapsed() < SOON, "{mark:?} does not come: {}", fs::read_to_string(log).unwrap());
@@ -121,7 +189,11 @@ impl Location {
         let path = self.world.path(&format!("{name}/tagfall"));
         let marks = self.world.path(&format!("{name}/marks"));
         fs::create_dir_all(&marks).unwrap();
-        let text = format!("#!/bin/sh\nmarks={}\n{first}\nexec {} \"$@\"\n", marks.display(), env!("CARGO_BIN_EXE_tagfall"));
+        let text = format!(
+            "#!/bin/sh\nmarks={}\n{first}\nexec {} \"$@\"\n",
+            marks.display(),
+            env!("CARGO_BIN_EXE_tagfall")
+        );
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         path
@@ -132,7 +204,8 @@ fn text(output: &Output) -> String {
     format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// What the driver is written in: the grammar of the oldest Python that it is for, and modules that all of them have.
+/// What the driver is written in: the grammar of the oldest Python that it is for, and modules that all of
+/// them have.
 #[test]
 fn the_driver_is_python_of_3_9_to_3_13() {
     let program = "import ast, sys
@@ -144,7 +217,9 @@ names |= {node.module.split('.')[0] for node in ast.walk(tree) if isinstance(nod
 print(' '.join(sorted(names)))";
     let driver = concat!(env!("CARGO_MANIFEST_DIR"), "/spark/tagfall_spark.py");
     let output = match Command::new("python3").args(["-c", program, driver]).output() {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return eprintln!("SKIPPED: the driver's grammar needs python3"),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return eprintln!("SKIPPED: the driver's grammar needs python3");
+        }
         output => output.unwrap(),
     };
     let names = String::from_utf8(output.stdout).unwrap();
@@ -160,26 +235,41 @@ fn a_cluster_makes_the_lake_that_one_machine_makes_whatever_fails_on_the_way() {
     fs::create_dir_all(&folder).unwrap();
     let Some(cluster) = Cluster::start(&folder) else { return };
     let sources = ["s3://trail/incident/", "s3://trail/quiet/"];
-    assert_eq!(place.run(&[&["ingest"], &sources[..], &["--lake", "one"]].concat()).status.code(), Some(3), "an object is damaged");
+    assert_eq!(
+        place.run(&[&["ingest"], &sources[..], &["--lake", "one"]].concat()).status.code(),
+        Some(3),
+        "an object is damaged"
+    );
 
     // A child that fails once.
     let fails_once =
         place.wrapped("fails", "case \"$*\" in *shard-00002*) if mkdir $marks/failed 2>/dev/null; then echo 'out of luck' >&2; exit 7; fi;; esac");
     let output = cluster.driver(&place, &fails_once, "s3://trail/fails", &sources, &[]).output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
-    assert!(place.world.path("fails/marks/failed").exists() && text(&output).contains("out of luck"), "its stderr is kept: {}", text(&output));
+    assert!(
+        place.world.path("fails/marks/failed").exists() && text(&output).contains("out of luck"),
+        "its stderr is kept: {}",
+        text(&output)
+    );
     place.compare("one", "s3://trail/fails");
 
     // One that fails each time ends the run, and nothing counts.
     let fails = place.wrapped("never", "case \"$*\" in *--shard*) echo 'no luck at all' >&2; exit 2;; esac");
-    let output = cluster.driver(&place, &fails, "s3://trail/never", &sources, &["spark.task.maxFailures=2"]).output().unwrap();
+    let output = cluster
+        .driver(&place, &fails, "s3://trail/never", &sources, &["spark.task.maxFailures=2"])
+        .output()
+        .unwrap();
     assert!(!output.status.success() && text(&output).contains("no luck at all"), "{}", text(&output));
     assert_eq!(place.run(&["detect", "s3://trail/never"]).status.code(), Some(2));
 
-    // An executor that is killed in the middle of a shard: its Python's parent is Spark's daemon, and that one's the executor.
+    // An executor that is killed in the middle of a shard: its Python's parent is Spark's daemon, and that
+    // one's the executor.
     let kills = "case \"$*\" in *shard-00003*) if mkdir $marks/killed 2>/dev/null; then
         worker=$(ps -o ppid= -p $PPID | tr -d ' '); kill -9 $(ps -o ppid= -p $worker | tr -d ' ') $PPID; sleep 2; fi;; esac";
-    let output = cluster.driver(&place, &place.wrapped("kills", kills), "s3://trail/kills", &sources, &[]).output().unwrap();
+    let output = cluster
+        .driver(&place, &place.wrapped("kills", kills), "s3://trail/kills", &sources, &[])
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
     assert!(place.world.path("kills/marks/killed").exists());
     place.compare("one", "s3://trail/kills");
@@ -189,7 +279,11 @@ fn a_cluster_makes_the_lake_that_one_machine_makes_whatever_fails_on_the_way() {
     let binary = place.wrapped("driver", kills);
     let output = cluster.driver(&place, &binary, "s3://trail/driver", &sources, &[]).output().unwrap();
     assert!(!output.status.success(), "{}", text(&output));
-    assert_eq!(place.run(&["detect", "s3://trail/driver"]).status.code(), Some(2), "nothing counts before the commit");
+    assert_eq!(
+        place.run(&["detect", "s3://trail/driver"]).status.code(),
+        Some(2),
+        "nothing counts before the commit"
+    );
     let output = cluster.driver(&place, &binary, "s3://trail/driver", &sources, &[]).output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
     place.compare("one", "s3://trail/driver");

@@ -1,8 +1,9 @@
 //! How much faster two workers of one core each are than one: shards of a plan, each worker one at a time.
 //!
-//! `cargo test --release --test cluster speed -- --ignored --nocapture`; `OBJECTS=100000` for more of them. Objects and lake lie in
-//! folders, so that no server takes part of the two cores. On a machine that does other things, too, wall-clock time says little:
-//! processor time is told beside it, and tells how much of the work is done twice, or in vain, where there are two.
+//! `cargo test --release --test cluster speed -- --ignored --nocapture`; `OBJECTS=100000` for more of them.
+//! Objects and lake lie in folders, so that no server takes part of the two cores. On a machine that does
+//! other things, too, wall-clock time says little: processor time is told beside it, and tells how much of
+//! the work is done twice, or in vain, where there are two.
 
 use std::fs;
 use std::io::Write as _;
@@ -15,7 +16,8 @@ use serde_json::json;
 
 use crate::world::World;
 
-const SOURCES: [&str; 4] = ["s3.amazonaws.com", "kms.amazonaws.com", "sts.amazonaws.com", "ecr.amazonaws.com"];
+const SOURCES: [&str; 4] =
+    ["s3.amazonaws.com", "kms.amazonaws.com", "sts.amazonaws.com", "ecr.amazonaws.com"];
 const NAMES: [&str; 4] = ["GetObject", "Decrypt", "AssumeRole", "BatchGetImage"];
 const RECORDS: usize = 10;
 const SHARDS: usize = 16;
@@ -39,9 +41,14 @@ fn archive(world: &World, objects: usize) {
             })
         };
         let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-        packed.write_all(json!({"Records": (0..RECORDS).map(record).collect::<Vec<_>>()}).to_string().as_bytes()).unwrap();
-        let name =
-            format!("logs/AWSLogs/111122223333/CloudTrail/eu-central-1/2026/03/{day:02}/111122223333_CloudTrail_eu-central-1_{number:08}.json.gz");
+        packed
+            .write_all(
+                json!({"Records": (0..RECORDS).map(record).collect::<Vec<_>>()}).to_string().as_bytes(),
+            )
+            .unwrap();
+        let name = format!(
+            "logs/AWSLogs/111122223333/CloudTrail/eu-central-1/2026/03/{day:02}/111122223333_CloudTrail_eu-central-1_{number:08}.json.gz"
+        );
         world.file(&name, &packed.finish().unwrap());
     }
 }
@@ -54,10 +61,12 @@ fn children_seconds() -> f64 {
     fields[13..15].iter().map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum()
 }
 
-/// All shards by so many workers, each on a core of its own, and the commit: seconds by the clock, and by processors, of the shards alone.
+/// All shards by so many workers, each on a core of its own, and the commit: seconds by the clock, and by
+/// processors, of the shards alone.
 fn fill(world: &World, workers: usize) -> (f64, f64) {
     let _ = fs::remove_dir_all(world.path("lake"));
-    let shards: Mutex<Vec<String>> = Mutex::new((1..=SHARDS).map(|number| format!("plan/shard-{number:05}.ndjson")).collect());
+    let shards: Mutex<Vec<String>> =
+        Mutex::new((1..=SHARDS).map(|number| format!("plan/shard-{number:05}.ndjson")).collect());
     let (begun, cpu) = (Instant::now(), children_seconds());
     std::thread::scope(|scope| {
         for worker in 0..workers {
@@ -65,8 +74,21 @@ fn fill(world: &World, workers: usize) -> (f64, f64) {
             scope.spawn(move || {
                 while let Some(shard) = { shards.lock().unwrap().pop() } {
                     let mut command = std::process::Command::new("taskset");
-                    command.args(["-c", &worker.to_string(), env!("CARGO_BIN_EXE_tagfall"), "ingest", "--quiet", "--jobs", "1", "--shard"]);
-                    let output = command.args([&shard, "--lake", "lake"]).current_dir(world.path("")).output().unwrap();
+                    command.args([
+                        "-c",
+                        &worker.to_string(),
+                        env!("CARGO_BIN_EXE_tagfall"),
+                        "ingest",
+                        "--quiet",
+                        "--jobs",
+                        "1",
+                        "--shard",
+                    ]);
+                    let output = command
+                        .args([&shard, "--lake", "lake"])
+                        .current_dir(world.path(""))
+                        .output()
+                        .unwrap();
                     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
                 }
             });
@@ -97,7 +119,15 @@ fn speed_of_one_and_two_workers() {
     let [one, two] = best;
     let load = fs::read_to_string("/proc/loadavg").unwrap();
     println!("{objects} objects of {RECORDS} records in {SHARDS} shards; load {}", load.trim());
-    println!("1 worker: {:.0} objects/s, {:.0} µs of a processor each", objects as f64 / one.0, one.1 * 1e6 / objects as f64);
-    println!("2 workers: {:.0} objects/s, {:.0} µs of a processor each", objects as f64 / two.0, two.1 * 1e6 / objects as f64);
+    println!(
+        "1 worker: {:.0} objects/s, {:.0} µs of a processor each",
+        objects as f64 / one.0,
+        one.1 * 1e6 / objects as f64
+    );
+    println!(
+        "2 workers: {:.0} objects/s, {:.0} µs of a processor each",
+        objects as f64 / two.0,
+        two.1 * 1e6 / objects as f64
+    );
     println!("2 against 1: {:.2} by the clock, {:.2} by processor time", one.0 / two.0, 2.0 * one.1 / two.1);
 }

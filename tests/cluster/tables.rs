@@ -12,7 +12,8 @@ fn athena_gets_a_table_of_the_lists_or_of_a_copy() {
     let place = Location::new();
     place.run(&["ingest", "incident", "--lake", "lake"]);
     place.run(&["ingest", "incident", "--lake", "s3://trail/lake"]);
-    let ddl = |args: &[&str]| String::from_utf8(place.run(&[&["lake", "ddl"], args].concat()).stdout).unwrap();
+    let ddl =
+        |args: &[&str]| String::from_utf8(place.run(&[&["lake", "ddl"], args].concat()).stdout).unwrap();
     let far = ddl(&["s3://trail/lake", "--table", "logs.trail"]);
     for part in [
         "CREATE EXTERNAL TABLE logs.trail (",
@@ -27,12 +28,21 @@ fn athena_gets_a_table_of_the_lists_or_of_a_copy() {
         assert!(far.contains(part), "{part}: {far}");
     }
     let listed = |lake: &str| String::from_utf8(place.run(&["lake", "files", lake]).stdout).unwrap();
-    assert!(listed("lake").lines().count() > 3 && listed("lake").lines().all(|path| place.world.path(path).is_file()));
+    assert!(
+        listed("lake").lines().count() > 3
+            && listed("lake").lines().all(|path| place.world.path(path).is_file())
+    );
     let far_files = listed("s3://trail/lake");
     assert_eq!(far_files.lines().count(), listed("lake").lines().count());
-    assert!(far_files.lines().all(|file| place.bucket.get(file.strip_prefix("s3://trail/").unwrap()).is_some()), "{far_files}");
+    assert!(
+        far_files.lines().all(|file| place.bucket.get(file.strip_prefix("s3://trail/").unwrap()).is_some()),
+        "{far_files}"
+    );
     let copy = ddl(&["lake", "--location", "s3://copies/lake/"]);
-    assert!(copy.contains("MapredParquetInputFormat") && copy.contains("LOCATION 's3://copies/lake/'"), "{copy}");
+    assert!(
+        copy.contains("MapredParquetInputFormat") && copy.contains("LOCATION 's3://copies/lake/'"),
+        "{copy}"
+    );
     assert_eq!(place.run(&["lake", "ddl", "lake"]).status.code(), Some(2));
     assert_eq!(place.run(&["lake", "ddl", "incident", "--location", "s3://x/y"]).status.code(), Some(2));
 }
@@ -49,24 +59,36 @@ for dialect in ['athena', 'hive']:
     print(dialect, len(one.this.expressions), len(one.args['properties'].expressions))";
     let run = |text: &str| {
         let mut command = Command::new(python.clone().unwrap_or_else(|| "python3".into()));
-        let command = command.args(["-c", program]).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let command = command
+            .args(["-c", program])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped());
         let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
         std::io::Write::write_all(&mut child.stdin.take().unwrap(), text.as_bytes()).unwrap_or_default();
         child.wait_with_output().unwrap()
     };
     let place = Location::new();
     place.ok(&["ingest", "incident", "--lake", "s3://trail/lake"]);
-    let text = String::from_utf8(place.run(&["lake", "ddl", "s3://trail/lake", "--table", "logs.trail"]).stdout).unwrap();
+    let text =
+        String::from_utf8(place.run(&["lake", "ddl", "s3://trail/lake", "--table", "logs.trail"]).stdout)
+            .unwrap();
     let output = run(&text);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     if python.is_none() && said.contains("No module named") {
-        eprintln!("SKIPPED: tests/cluster/tables.rs needs sqlglot (pip install sqlglot); TAGFALL_SQLGLOT names its Python");
+        eprintln!(
+            "SKIPPED: tests/cluster/tables.rs needs sqlglot (pip install sqlglot); TAGFALL_SQLGLOT names its Python"
+        );
         return;
     }
     assert!(output.status.success(), "{said}\n{text}");
     let columns = text.lines().filter(|line| line.starts_with("  `")).count();
     let told = String::from_utf8(output.stdout).unwrap();
-    assert!(columns > 25 && told.lines().count() == 2 && told.lines().all(|line| line.split(' ').nth(1) == Some(&columns.to_string())), "{told}");
+    assert!(
+        columns > 25
+            && told.lines().count() == 2
+            && told.lines().all(|line| line.split(' ').nth(1) == Some(&columns.to_string())),
+        "{told}"
+    );
 }
 
 #[test]
@@ -83,15 +105,27 @@ fn hive_makes_the_tables_and_reads_in_them_what_is_in_the_lake() {
     let here = |text: &str, address: &str| text.replace(address, &format!("file:{folder}/"));
     for key in place.keys("lake/_tagfall/hive/") {
         let list = String::from_utf8(place.bucket.get(&key).unwrap()).unwrap();
-        assert!(list.lines().all(|line| place.bucket.get(line.strip_prefix("s3://trail/").unwrap()).is_some()), "{list}");
+        assert!(
+            list.lines().all(|line| place.bucket.get(line.strip_prefix("s3://trail/").unwrap()).is_some()),
+            "{list}"
+        );
         place.world.file(&key.replacen("lake", "listed", 1), here(&list, "s3://trail/").as_bytes());
     }
-    let ddl = |args: &[&str]| String::from_utf8(place.run(&[&["lake", "ddl"], args].concat()).stdout).unwrap();
-    let listed = here(&ddl(&["s3://trail/lake", "--table", "logs.listed"]), "s3://trail/").replace("/lake/_tagfall", "/listed/_tagfall");
+    let ddl =
+        |args: &[&str]| String::from_utf8(place.run(&[&["lake", "ddl"], args].concat()).stdout).unwrap();
+    let listed = here(&ddl(&["s3://trail/lake", "--table", "logs.listed"]), "s3://trail/")
+        .replace("/lake/_tagfall", "/listed/_tagfall");
     place.world.file("listed.sql", listed.as_bytes());
-    place.world.file("copied.sql", here(&ddl(&["lake", "--location", "s3://copies/lake", "--table", "logs.copied"]), "s3://copies/").as_bytes());
+    place.world.file(
+        "copied.sql",
+        here(&ddl(&["lake", "--location", "s3://copies/lake", "--table", "logs.copied"]), "s3://copies/")
+            .as_bytes(),
+    );
     let mut command = Command::new(python);
-    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/hive.py")).arg(&folder).env("SPARK_LOCAL_IP", "127.0.0.1");
+    command
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/hive.py"))
+        .arg(&folder)
+        .env("SPARK_LOCAL_IP", "127.0.0.1");
     let output = command.current_dir(Path::new(&folder)).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}");
@@ -99,11 +133,21 @@ fn hive_makes_the_tables_and_reads_in_them_what_is_in_the_lake() {
     let sql =
         "SELECT account, region, date, eventid, eventname, useridentity.type AS kind, useridentity.sessioncontext.sessionissuer.username AS role,
         CASE WHEN resources IS NULL THEN -1 ELSE cardinality(resources) END AS n, object, record FROM cloudtrail_logs";
-    let names = ["account", "region", "date", "eventid", "eventname", "kind", "role", "n", "object", "record"];
+    let names =
+        ["account", "region", "date", "eventid", "eventname", "kind", "role", "n", "object", "record"];
     let answer = place.json(&["query", sql, "lake"]);
-    let text = |value: &Value| value.as_str().map_or_else(|| if value.is_null() { String::new() } else { value.to_string() }, str::to_owned);
+    let text = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| if value.is_null() { String::new() } else { value.to_string() }, str::to_owned)
+    };
     let rows = answer["rows"].as_array().unwrap().iter();
-    let mut ours: Vec<Vec<String>> = rows.map(|row| names.iter().map(|name| text(&row[name])).collect()).collect();
+    let mut ours: Vec<Vec<String>> =
+        rows.map(|row| names.iter().map(|name| text(&row[name])).collect()).collect();
     ours.sort();
-    assert!(ours.len() > 300 && ours == theirs, "{:?}", ours.iter().zip(&theirs).find(|(ours, theirs)| ours != theirs));
+    assert!(
+        ours.len() > 300 && ours == theirs,
+        "{:?}",
+        ours.iter().zip(&theirs).find(|(ours, theirs)| ours != theirs)
+    );
 }

@@ -1,5 +1,5 @@
-//! Runs that are at one lake in a bucket at the same time: whoever comes second goes on on top of the other, and who reads slowly
-//! reads what it began with.
+//! Runs that are at one lake in a bucket at the same time: whoever comes second goes on on top of the other,
+//! and who reads slowly reads what it began with.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -23,11 +23,18 @@ fn object(place: &Location, name: &str, events: &[Value]) {
     place.world.file(name, json!({"Records": events}).to_string().as_bytes());
 }
 
-/// Does `work`, with how often it was done before, when a run is about to replace the manifest: the first `times` times.
-fn before_its_commit(place: &Arc<Location>, times: usize, work: impl Fn(&Location, usize) + Send + Sync + 'static) -> Proxy {
+/// Does `work`, with how often it was done before, when a run is about to replace the manifest: the first
+/// `times` times.
+fn before_its_commit(
+    place: &Arc<Location>,
+    times: usize,
+    work: impl Fn(&Location, usize) + Send + Sync + 'static,
+) -> Proxy {
     let (place, done) = (Arc::clone(place), AtomicUsize::new(0));
     Proxy::start(place.server.address, move |request: &Request<'_>| {
-        let is_commit = request.method == "PUT" && request.target.contains("/_tagfall/manifest.json") && !request.target.contains("/shards/");
+        let is_commit = request.method == "PUT"
+            && request.target.contains("/_tagfall/manifest.json")
+            && !request.target.contains("/shards/");
         if is_commit {
             let number = done.fetch_add(1, Ordering::SeqCst);
             if number < times {
@@ -43,7 +50,8 @@ fn what_a_run_tells_beside_its_events_does_not_keep_it_from_committing() {
     let place = Location::new();
     object(&place, "a/one.json", &[event(1, 1)]);
     place.ok(&["ingest", "a", "--lake", LAKE]);
-    // The first event that only reads; the first file that is left out by its name; the first events that share an id.
+    // The first event that only reads; the first file that is left out by its name; the first events that
+    // share an id.
     let mut reads = event(2, 1);
     reads["readOnly"] = true.into();
     object(&place, "b/two.json", &[reads]);
@@ -67,9 +75,16 @@ fn what_a_run_tells_beside_its_events_does_not_keep_it_from_committing() {
 }
 
 /// The lake that a slow run and those that overtake it have made is the one that they make one after another.
-fn overtaken(place: &Arc<Location>, lake: &str, select: &[&str], slow: &[&str], quick: &'static [&'static str]) {
+fn overtaken(
+    place: &Arc<Location>,
+    lake: &str,
+    select: &[&str],
+    slow: &[&str],
+    quick: &'static [&'static str],
+) {
     let far = format!("s3://trail/lakes/{lake}");
-    let (address, more): (String, Vec<String>) = (far.clone(), select.iter().map(|arg| (*arg).to_owned()).collect());
+    let (address, more): (String, Vec<String>) =
+        (far.clone(), select.iter().map(|arg| (*arg).to_owned()).collect());
     let proxy = before_its_commit(place, quick.len(), move |place, number| {
         let more: Vec<&str> = more.iter().map(String::as_str).collect();
         place.ok(&[&["ingest", quick[number], "--lake", &address], &more[..]].concat());
@@ -83,15 +98,21 @@ fn overtaken(place: &Arc<Location>, lake: &str, select: &[&str], slow: &[&str], 
     assert_eq!(place.run(&["lake", "check", &far]).status.code(), Some(0), "{lake}");
     place.compare(lake, &far);
     for source in quick.iter().chain(slow) {
-        assert!(place.ok(&[&["ingest", source, "--lake", &far], select].concat()).contains("read 0 objects"), "{lake}: {source} is known");
+        assert!(
+            place.ok(&[&["ingest", source, "--lake", &far], select].concat()).contains("read 0 objects"),
+            "{lake}: {source} is known"
+        );
     }
 }
 
 #[test]
 fn a_run_that_is_overtaken_goes_on_on_top_of_the_other() {
     let place = Arc::new(Location::new());
-    let events = |numbers: std::ops::Range<u32>, day: u32| numbers.map(|number| event(number, day)).collect::<Vec<_>>();
-    // Other days; the same day; copies of the same events in objects whose names sort before and behind; the same objects.
+    let events = |numbers: std::ops::Range<u32>, day: u32| {
+        numbers.map(|number| event(number, day)).collect::<Vec<_>>()
+    };
+    // Other days; the same day; copies of the same events in objects whose names sort before and behind; the
+    // same objects.
     object(&place, "before/m.json", &[events(0..40, 1), events(40..80, 2)].concat());
     object(&place, "mine/m.json", &[events(30..60, 3), events(100..140, 1)].concat());
     object(&place, "other/a.json", &events(200..220, 4));
@@ -102,7 +123,13 @@ fn a_run_that_is_overtaken_goes_on_on_top_of_the_other() {
         place.ok(&["ingest", "before", "--lake", &format!("s3://trail/lakes/{lake}")]);
         place.ok(&["ingest", "before", "--lake", lake]);
     };
-    for (lake, quick) in [("days", &["other"][..]), ("day", &["same"]), ("copies", &["late"]), ("originals", &["early"]), ("twice", &["mine"])] {
+    for (lake, quick) in [
+        ("days", &["other"][..]),
+        ("day", &["same"]),
+        ("copies", &["late"]),
+        ("originals", &["early"]),
+        ("twice", &["mine"]),
+    ] {
         day(lake);
         overtaken(&place, lake, &[], &["mine"], quick);
     }
@@ -118,7 +145,9 @@ fn a_run_that_is_overtaken_goes_on_on_top_of_the_other() {
 fn a_run_that_is_overtaken_by_one_that_keeps_other_services_is_refused() {
     let place = Arc::new(Location::new());
     object(&place, "mine/m.json", &[event(1, 1)]);
-    let proxy = before_its_commit(&place, 1, |place, _| drop(place.ok(&["ingest", "mine", "--select", "ecs", "--lake", LAKE])));
+    let proxy = before_its_commit(&place, 1, |place, _| {
+        drop(place.ok(&["ingest", "mine", "--select", "ecs", "--lake", LAKE]))
+    });
     let output = place.run_at(&proxy.endpoint(), &["ingest", "mine", "--lake", LAKE]);
     assert_eq!(output.status.code(), Some(2));
     assert!(said(&output).contains("the lake keeps ecs.amazonaws.com"), "{}", said(&output));
@@ -138,7 +167,11 @@ fn a_repair_that_is_overtaken_is_refused_and_made_again() {
     let proxy = before_its_commit(&place, 1, |place, _| drop(place.ok(&["ingest", "mine", "--lake", LAKE])));
     let output = place.run_at(&proxy.endpoint(), &["lake", "repair", LAKE, "incident"]);
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
-    assert!(said(&output).contains("another run has committed") && said(&output).contains("run it again"), "{}", said(&output));
+    assert!(
+        said(&output).contains("another run has committed") && said(&output).contains("run it again"),
+        "{}",
+        said(&output)
+    );
     assert_eq!(place.run(&["lake", "check", LAKE]).status.code(), Some(3), "it is damaged still");
     place.ok(&["lake", "repair", LAKE, "incident"]);
     assert_eq!(place.run(&["lake", "check", LAKE]).status.code(), Some(0));
@@ -153,9 +186,16 @@ fn a_plan_is_published_on_top_of_another_run_and_once_by_two_drivers() {
     for (lake, is_again) in [("plans", false), ("drivers", true)] {
         let far = format!("s3://trail/lakes/{lake}");
         let sources = ["s3://trail/incident/", "s3://trail/quiet/"];
-        let planned = place.step(&[&["plan"], &sources[..], &["--shards", "3", "-o", &format!("{lake}-plan")]].concat());
+        let planned = place
+            .step(&[&["plan"], &sources[..], &["--shards", "3", "-o", &format!("{lake}-plan")]].concat());
         for number in 1..=3 {
-            place.step(&["ingest", "--shard", &format!("{lake}-plan/shard-{number:05}.ndjson"), "--lake", &far]);
+            place.step(&[
+                "ingest",
+                "--shard",
+                &format!("{lake}-plan/shard-{number:05}.ndjson"),
+                "--lake",
+                &far,
+            ]);
         }
         let id = planned["plan"].as_str().unwrap().to_owned();
         let (plan, address) = (id.clone(), far.clone());
@@ -170,7 +210,10 @@ fn a_plan_is_published_on_top_of_another_run_and_once_by_two_drivers() {
         let told: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(told["already"], is_again, "{told}");
         place.ok(&["ingest", "mine", "--lake", lake]);
-        assert_eq!(place.run(&[&["ingest"], &sources[..], &["--lake", lake]].concat()).status.code(), Some(3));
+        assert_eq!(
+            place.run(&[&["ingest"], &sources[..], &["--lake", lake]].concat()).status.code(),
+            Some(3)
+        );
         place.compare(lake, &far);
     }
 }
@@ -206,9 +249,14 @@ fn a_reader_that_is_slower_than_many_commits_reads_what_it_began_with() {
     // Who keeps nothing for readers has them told, and never wrong.
     let (output, _) = slow_reader(&place, "0s");
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
-    let named = |name: &str| String::from_utf8(place.bucket.get(&format!("lakes/0s/_tagfall/{name}")).unwrap()).unwrap();
+    let named = |name: &str| {
+        String::from_utf8(place.bucket.get(&format!("lakes/0s/_tagfall/{name}")).unwrap()).unwrap()
+    };
     let named = named("manifest.json") + &named("manifest.previous.json");
-    let left: Vec<String> =
-        place.keys("lakes/0s/_tagfall/parts/").into_iter().filter(|key| !named.contains(key.rsplit('/').next().unwrap())).collect();
+    let left: Vec<String> = place
+        .keys("lakes/0s/_tagfall/parts/")
+        .into_iter()
+        .filter(|key| !named.contains(key.rsplit('/').next().unwrap()))
+        .collect();
     assert_eq!(left, Vec::<String>::new(), "nothing is left over");
 }

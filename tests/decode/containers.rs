@@ -2,7 +2,9 @@
 
 use crate::decode_world;
 use decode_world::{Reading, gzip, read, read_with};
-use tagfall::decode::{Decoder, Limits, ObjectReport, OtherKind, Outcome, RawRecord, RecordSink, Wanted, fingerprint};
+use tagfall::decode::{
+    Decoder, Limits, ObjectReport, OtherKind, Outcome, RawRecord, RecordSink, Wanted, fingerprint,
+};
 
 /// A record with this id, ten seconds after the last.
 fn record(n: u32) -> String {
@@ -23,14 +25,23 @@ fn all(stored: impl AsRef<[u8]>) -> Reading {
 #[track_caller]
 fn reads(stored: impl AsRef<[u8]>, records: u64) {
     let reading = all(stored);
-    assert_eq!((&reading.report.outcome, reading.report.records, reading.report.failed_total), (&Outcome::Read, records, 0), "{:?}", reading.report);
+    assert_eq!(
+        (&reading.report.outcome, reading.report.records, reading.report.failed_total),
+        (&Outcome::Read, records, 0),
+        "{:?}",
+        reading.report
+    );
     assert_eq!(reading.kept.len() as u64, records);
 }
 
 #[track_caller]
 fn fails(stored: impl AsRef<[u8]>, records: u64, reason: &str) {
     let reading = all(stored);
-    assert!(matches!(&reading.report.outcome, Outcome::Failed(said) if said.contains(reason)), "{:?}", reading.report.outcome);
+    assert!(
+        matches!(&reading.report.outcome, Outcome::Failed(said) if said.contains(reason)),
+        "{:?}",
+        reading.report.outcome
+    );
     assert_eq!(reading.kept.len() as u64, records);
 }
 
@@ -79,7 +90,10 @@ fn a_bad_line_costs_itself_alone() {
     }
     // The first line is the beginning of nothing: a rotated file.
     let reading = all(format!("\"x\":1}}\n{}\n{}\n", record(1), record(2)));
-    assert_eq!((reading.report.outcome, reading.kept.len(), reading.report.failed_total), (Outcome::Read, 2, 1));
+    assert_eq!(
+        (reading.report.outcome, reading.kept.len(), reading.report.failed_total),
+        (Outcome::Read, 2, 1)
+    );
 }
 
 #[test]
@@ -89,12 +103,20 @@ fn a_cut_last_line_is_damage() {
 
 #[test]
 fn lookup_events() {
-    let element = |n| format!(r#"{{"EventId":"x","EventName":"PutImage","CloudTrailEvent":{}}}"#, serde_json::Value::from(record(n)));
+    let element = |n| {
+        format!(
+            r#"{{"EventId":"x","EventName":"PutImage","CloudTrailEvent":{}}}"#,
+            serde_json::Value::from(record(n))
+        )
+    };
     let page = format!(r#"{{"Events":[{},{}],"NextToken":"t"}}"#, element(1), element(2));
     reads(format!("{page}\n{page}"), 4);
     reads(format!("{}\n{}\n", element(1), element(2)), 2);
     let reading = all(&page);
-    assert_eq!(reading.ids.iter().map(|identity| identity.id).collect::<Vec<_>>(), [fingerprint(b"id-1"), fingerprint(b"id-2")]);
+    assert_eq!(
+        reading.ids.iter().map(|identity| identity.id).collect::<Vec<_>>(),
+        [fingerprint(b"id-1"), fingerprint(b"id-2")]
+    );
     assert_eq!(reading.kept[1].1, record(2));
     let reading = all(r#"{"Events":[{"CloudTrailEvent":"{\"eventVersion\":"}]}"#);
     assert_eq!((reading.report.outcome, reading.report.failed_total), (Outcome::Read, 1));
@@ -102,13 +124,18 @@ fn lookup_events() {
 
 #[test]
 fn event_bridge() {
-    let envelope =
-        |n| format!(r#"{{"version":"0","detail-type":"AWS API Call via CloudTrail","source":"aws.ecr","time":"x","detail":{}}}"#, record(n));
+    let envelope = |n| {
+        format!(
+            r#"{{"version":"0","detail-type":"AWS API Call via CloudTrail","source":"aws.ecr","time":"x","detail":{}}}"#,
+            record(n)
+        )
+    };
     reads(envelope(1), 1);
     reads(format!("{}\n{}", envelope(1), envelope(2)), 2);
     reads(format!("[{},{}]", envelope(1), envelope(2)), 2);
     let native = r#"{"version":"0","id":"n","detail-type":"ECS Task State Change","source":"aws.ecs","time":"2026-03-02T10:00:00Z","detail":{"containers":[]}}"#;
-    let reading = read(format!("{native}\n{}", envelope(1)).as_bytes(), Wanted::Sources(&["ecr.amazonaws.com"]));
+    let reading =
+        read(format!("{native}\n{}", envelope(1)).as_bytes(), Wanted::Sources(&["ecr.amazonaws.com"]));
     assert_eq!(reading.kept.iter().map(|kept| kept.2).collect::<Vec<_>>(), [true, false]);
     assert_eq!(reading.kept[0].1, native);
     let other = r#"{"detail-type":"EC2 Instance State-change Notification","source":"aws.ec2","detail":{}}"#;
@@ -118,19 +145,28 @@ fn event_bridge() {
 
 #[test]
 fn cloud_watch_logs() {
-    let message = |n| format!(r#"{{"id":"1","timestamp":1,"message":{}}}"#, serde_json::Value::from(record(n)));
+    let message =
+        |n| format!(r#"{{"id":"1","timestamp":1,"message":{}}}"#, serde_json::Value::from(record(n)));
     reads(format!(r#"{{"messageType":"DATA_MESSAGE","logEvents":[{},{}]}}"#, message(1), message(2)), 2);
     reads(format!(r#"{{"events":[{}],"searchedLogStreams":[]}}"#, message(1)), 1);
 }
 
 #[test]
 fn other_kinds() {
-    skips(r#"{"awsAccountId":"1","digestStartTime":"x","digestS3Object":"y","logFiles":[]}"#, OtherKind::LogDigestFile);
-    let kind = |fields: &str| format!(r#"{{"Records":[{{"eventVersion":"1.11","eventTime":"2026-03-02T10:00:00Z",{fields}}}]}}"#);
+    skips(
+        r#"{"awsAccountId":"1","digestStartTime":"x","digestS3Object":"y","logFiles":[]}"#,
+        OtherKind::LogDigestFile,
+    );
+    let kind = |fields: &str| {
+        format!(r#"{{"Records":[{{"eventVersion":"1.11","eventTime":"2026-03-02T10:00:00Z",{fields}}}]}}"#)
+    };
     let cases = [
         (r#""eventType":"AwsCloudTrailInsight","insightDetails":{}"#, OtherKind::Insight),
         (r#""eventCategory":"Insight""#, OtherKind::Insight),
-        (r#""eventSource":"s3.amazonaws.com","eventName":"x","eventCategory":"NetworkActivity""#, OtherKind::NetworkActivity),
+        (
+            r#""eventSource":"s3.amazonaws.com","eventName":"x","eventCategory":"NetworkActivity""#,
+            OtherKind::NetworkActivity,
+        ),
         (r#""eventId":"x","timeWindow":{},"summary":{}"#, OtherKind::Aggregated),
         (r#""eventCategory":"Aggregated""#, OtherKind::Aggregated),
     ];
@@ -181,7 +217,11 @@ fn members_of_gzip() {
 #[test]
 fn flags_of_gzip() {
     use std::io::Write;
-    let mut encoder = flate2::GzBuilder::new().filename("a.json").comment("c").extra(vec![1, 2, 3]).write(Vec::new(), flate2::Compression::fast());
+    let mut encoder = flate2::GzBuilder::new()
+        .filename("a.json")
+        .comment("c")
+        .extra(vec![1, 2, 3])
+        .write(Vec::new(), flate2::Compression::fast());
     encoder.write_all(object(0..3).as_bytes()).expect("memory");
     reads(encoder.finish().expect("memory"), 3);
 }
@@ -203,7 +243,9 @@ fn damaged_gzip_keeps_what_came_before() {
 
 #[test]
 fn a_bad_element_costs_itself_alone() {
-    for bad in ["5", "\"x\"", "null", "{\"eventVersion\":tru}", "{\"a\":\"\\x\"}", "[1]", "{\"eventVersion\":\"1\"}"] {
+    for bad in
+        ["5", "\"x\"", "null", "{\"eventVersion\":tru}", "{\"a\":\"\\x\"}", "[1]", "{\"eventVersion\":\"1\"}"]
+    {
         let text = format!("{{\"Records\":[{},{bad},{}]}}", record(1), record(2));
         for stored in [text.clone().into_bytes(), gzip(text.as_bytes())] {
             let reading = all(stored);
@@ -243,21 +285,37 @@ fn a_raw_line_end_in_a_string_costs_its_record_alone() {
         let (plain, sound) = parse(text.as_bytes());
         assert_eq!((&plain.outcome, &sound), (&Outcome::Read, &kept), "{text}");
         let reasons: Vec<&String> = plain.failed.iter().map(|(_, reason)| reason).collect();
-        assert!(!reasons.is_empty() && reasons.iter().all(|reason| reason.contains("a control character in a string")), "{reasons:?}");
+        assert!(
+            !reasons.is_empty()
+                && reasons.iter().all(|reason| reason.contains("a control character in a string")),
+            "{reasons:?}"
+        );
         let compressed = parse(&gzip(text.as_bytes()));
         assert_eq!((compressed.0.failed, compressed.1), (plain.failed, kept), "{text}");
     }
     // A quote that was lost looks the same: what comes behind must not be swallowed without a word.
     let lost = record(1).replacen("PutImage\"", "PutImage", 1);
-    let (report, sound) = parse(format!("{{\"Records\":[{},\n{lost},\n{}]}}", record(0), record(2)).as_bytes());
-    assert!(sound.contains(&0) && (matches!(report.outcome, Outcome::Failed(_)) || report.failed_total > 0), "{report:?}");
+    let (report, sound) =
+        parse(format!("{{\"Records\":[{},\n{lost},\n{}]}}", record(0), record(2)).as_bytes());
+    assert!(
+        sound.contains(&0) && (matches!(report.outcome, Outcome::Failed(_)) || report.failed_total > 0),
+        "{report:?}"
+    );
 }
 
-/// The same damage is described in the same words, at the same place, whether or not a checksum let the hot path cut.
+/// The same damage is described in the same words, at the same place, whether or not a checksum let the hot
+/// path cut.
 #[test]
 fn a_broken_record_is_described_alike_compressed_or_not() {
-    for (good, bad) in [("\"Root\"", "fals"), ("\"Root\"", "01"), ("\"Root\"", "\"Ro\tot\""), ("\"Root\"", "\"\\x\""), ("\"Root\"", "{1:2}")] {
-        let text = format!("{{\"Records\":[{},{},{}]}}", record(0), record(1).replacen(good, bad, 1), record(2));
+    for (good, bad) in [
+        ("\"Root\"", "fals"),
+        ("\"Root\"", "01"),
+        ("\"Root\"", "\"Ro\tot\""),
+        ("\"Root\"", "\"\\x\""),
+        ("\"Root\"", "{1:2}"),
+    ] {
+        let text =
+            format!("{{\"Records\":[{},{},{}]}}", record(0), record(1).replacen(good, bad, 1), record(2));
         let (plain, compressed) = (parse(text.as_bytes()).0, parse(&gzip(text.as_bytes())).0);
         assert_eq!((plain.failed_total, &plain.failed), (1, &compressed.failed), "{bad}");
         assert_eq!((plain.records, compressed.records, plain.outcome), (3, 3, compressed.outcome), "{bad}");
@@ -281,7 +339,10 @@ fn a_record_that_is_not_utf_8_fails_alone() {
 fn failures_are_counted_beyond_those_listed() {
     let text = format!("{{\"Records\":[{}5]}}", "5,".repeat(99));
     let reading = read_with(&mut Decoder::new(), text.as_bytes(), Wanted::All, Limits { failures_max: 10 });
-    assert_eq!((reading.report.failed.len(), reading.report.failed_total, reading.report.records), (10, 100, 100));
+    assert_eq!(
+        (reading.report.failed.len(), reading.report.failed_total, reading.report.records),
+        (10, 100, 100)
+    );
 }
 
 #[test]
@@ -292,8 +353,12 @@ fn a_sink_may_refuse_a_record() {
             if record.index == 1 { Err("no".to_owned()) } else { Ok(()) }
         }
     }
-    let report = Decoder::new().object(&gzip(object(0..3).as_bytes()), Wanted::All, Limits::default(), &mut Refuse);
-    assert_eq!((report.outcome, report.records, report.failed), (Outcome::Read, 3, vec![(1, "no".to_owned())]));
+    let report =
+        Decoder::new().object(&gzip(object(0..3).as_bytes()), Wanted::All, Limits::default(), &mut Refuse);
+    assert_eq!(
+        (report.outcome, report.records, report.failed),
+        (Outcome::Read, 3, vec![(1, "no".to_owned())])
+    );
 }
 
 /// Every line opens a bracket that the next could close: looking ahead must not become quadratic.
@@ -305,8 +370,8 @@ fn hostile_lines_are_read_in_linear_time() {
     assert!(start.elapsed().as_secs() < 60);
 }
 
-/// What the hot path looks for stands where it must not be taken for a record's own: each of these is read like the same
-/// text without a checksum, by the full path.
+/// What the hot path looks for stands where it must not be taken for a record's own: each of these is read
+/// like the same text without a checksum, by the full path.
 #[test]
 fn strings_like_cloudtrails_keys_are_not_taken_for_keys() {
     let usual = record(7);
@@ -315,7 +380,8 @@ fn strings_like_cloudtrails_keys_are_not_taken_for_keys() {
             r#"{{"eventVersion":"1.11",{before}"eventTime":"2026-03-02T10:00:07Z","eventSource":"ecr.amazonaws.com","eventName":"PutImage","eventID":"a-7"{after}}}"#
         )
     };
-    let many: String = (0..3000).map(|n| format!(r#""eve{n}":["ovo","evt",{{"eventTime":"x","eventID":"y"}}],"#)).collect();
+    let many: String =
+        (0..3000).map(|n| format!(r#""eve{n}":["ovo","evt",{{"eventTime":"x","eventID":"y"}}],"#)).collect();
     let odd = [
         // The first of two equal keys counts, however it is written.
         own(r#""\u0065ventSource":"iam.amazonaws.com","#, ""),
@@ -326,7 +392,10 @@ fn strings_like_cloudtrails_keys_are_not_taken_for_keys() {
         own("", r#","eventCategory":"NetworkActivity","eventType":"AwsVpceEvents""#),
         own("", r#","eventCategory":null"#),
         // Values, and keys further inside.
-        own(r#""x":"eventTime","y":["eventID","eventSource"],"z":{"eventTime":"never","eventCategory":"Insight"},"#, ""),
+        own(
+            r#""x":"eventTime","y":["eventID","eventSource"],"z":{"eventTime":"never","eventCategory":"Insight"},"#,
+            "",
+        ),
         own(r#""eventTime":7,"#, ""),
         // More of them than are kept, and the record behind it.
         own(&many, ""),

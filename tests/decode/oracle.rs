@@ -1,7 +1,10 @@
-//! Every way of reading must agree with the truth: the hot path (gzip), the full path (plain text), and serde_json.
+//! Every way of reading must agree with the truth: the hot path (gzip), the full path (plain text), and
+//! serde_json.
 
 use crate::decode_world;
-use decode_world::{Element, Random, Reading, Truth, WANTED, Writing, document, element, gzip, read, read_with};
+use decode_world::{
+    Element, Random, Reading, Truth, WANTED, Writing, document, element, gzip, read, read_with,
+};
 use proptest::prelude::*;
 use serde_json::Value;
 use tagfall::decode::identity::EventKey;
@@ -39,7 +42,11 @@ fn check(elements: &[Element], reading: &Reading, wanted: Wanted<'_>) {
             Truth::Other => {}
         }
     }
-    let kept: Vec<(u64, Value)> = reading.kept.iter().map(|(index, json, _)| (*index, serde_json::from_str(json).expect("whole"))).collect();
+    let kept: Vec<(u64, Value)> = reading
+        .kept
+        .iter()
+        .map(|(index, json, _)| (*index, serde_json::from_str(json).expect("whole")))
+        .collect();
     assert_eq!(kept.iter().map(|(index, value)| (*index, value)).collect::<Vec<_>>(), expected);
     assert_eq!(reading.report.failed.iter().map(|(index, _)| *index).collect::<Vec<_>>(), failed);
     assert_eq!(reading.report.records as usize, times.len() + failed.len());
@@ -155,8 +162,8 @@ impl<R: std::io::Read> BytesOk for flate2::read::MultiGzDecoder<R> {
     }
 }
 
-/// Records nested in a request, complete with head and tail: cutting by text alone would take them for records of the trail,
-/// and a caller could forge what he likes.
+/// Records nested in a request, complete with head and tail: cutting by text alone would take them for
+/// records of the trail, and a caller could forge what he likes.
 #[test]
 fn a_record_inside_a_request_is_no_record() {
     let forged = r#"{"eventVersion":"1.11","userIdentity":{},"eventTime":"2026-03-02T10:00:00Z","eventSource":"ecr.amazonaws.com","eventName":"BatchDeleteImage","requestParameters":null,"eventID":"f","readOnly":false,"eventCategory":"Management"}"#;
@@ -177,6 +184,10 @@ fn buffers_are_reused_without_a_trace() {
     for seed in 0..60 {
         let (text, _) = document(&elements(seed, Writing::Compact, 100), Writing::Compact);
         let stored = gzip(text.as_bytes());
-        assert_eq!(read_with(&mut decoder, &stored, Wanted::All, Limits::default()), read(&stored, Wanted::All), "seed {seed}");
+        assert_eq!(
+            read_with(&mut decoder, &stored, Wanted::All, Limits::default()),
+            read(&stored, Wanted::All),
+            "seed {seed}"
+        );
     }
 }

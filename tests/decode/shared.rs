@@ -1,5 +1,5 @@
-//! Real records of others, where they are at hand: read without a crash, and counted right. The numbers in the table were
-//! counted by another program (Python's `json`), not by this one.
+//! Real records of others, where they are at hand: read without a crash, and counted right. The numbers in
+//! the table were counted by another program (Python's `json`), not by this one.
 
 use std::path::{Path, PathBuf};
 
@@ -18,12 +18,14 @@ impl RecordSink for Count {
 }
 
 fn shared() -> Option<PathBuf> {
-    let root = std::env::var_os("TAGFALL_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    let root = std::env::var_os("TAGFALL_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
     root.join("data").is_dir().then_some(root)
 }
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    let mut entries: Vec<_> = std::fs::read_dir(folder).expect("folder").map(|entry| entry.expect("entry").path()).collect();
+    let mut entries: Vec<_> =
+        std::fs::read_dir(folder).expect("folder").map(|entry| entry.expect("entry").path()).collect();
     entries.sort();
     for path in entries {
         if path.is_dir() { files(&path, found) } else { found.push(path) }
@@ -64,7 +66,8 @@ fn sum(folder: &Path) -> Sum {
             continue;
         }
         let mut count = Count::default();
-        let report = decoder.object(&std::fs::read(&path).expect("file"), Wanted::All, Limits::default(), &mut count);
+        let report =
+            decoder.object(&std::fs::read(&path).expect("file"), Wanted::All, Limits::default(), &mut count);
         if report.outcome != Outcome::Read || !report.failed.is_empty() {
             println!("{}: {:?} {:?}", path.display(), report.outcome, report.failed);
         }

@@ -1,11 +1,14 @@
-//! Objects that are larger than the memory for them: read piece by piece, they say the same as when they are read whole.
+//! Objects that are larger than the memory for them: read piece by piece, they say the same as when they are
+//! read whole.
 
 use crate::decode_world;
 use std::sync::Arc;
 
 use decode_world::{Element, Random, Reading, WANTED, Writing, document, element, gzip, read};
 use proptest::prelude::*;
-use tagfall::decode::{Decoder, Limits, Next, Outcome, RawRecord, RecordSink, Rest, Stored, TextMemory, Wanted};
+use tagfall::decode::{
+    Decoder, Limits, Next, Outcome, RawRecord, RecordSink, Rest, Stored, TextMemory, Wanted,
+};
 use tagfall::model::Identity;
 
 /// Keeps everything, the ids of each part too.
@@ -46,7 +49,8 @@ fn elements(random: &mut Random, writing: Writing, odd: usize) -> Vec<Element> {
     (0..random.below(24)).map(|_| element(random, writing, odd)).collect()
 }
 
-/// The text without what stands between its tokens: a record that does not fit at first is read without some of that.
+/// The text without what stands between its tokens: a record that does not fit at first is read without some
+/// of that.
 fn without_blanks(json: &str) -> String {
     let (mut inside, mut escaped) = (false, false);
     let stays = |letter: &char| {
@@ -70,19 +74,36 @@ fn told(reading: Reading) -> EventKey {
     };
     let times = [report.first_event_time, report.last_event_time].map(|time| time.map(|time| time.millis()));
     let failed = report.failed.iter().map(|(index, _)| *index).collect();
-    let kept = reading.kept.into_iter().map(|(index, json, native)| (index, without_blanks(&json), native)).collect();
-    (kept, reading.ids, [report.records, report.failed_total, report.bytes_decompressed], failed, outcome, times)
+    let kept = reading
+        .kept
+        .into_iter()
+        .map(|(index, json, native)| (index, without_blanks(&json), native))
+        .collect();
+    (
+        kept,
+        reading.ids,
+        [report.records, report.failed_total, report.bytes_decompressed],
+        failed,
+        outcome,
+        times,
+    )
 }
 
 /// The same elements in every text that may be cut.
 fn texts(elements: &[Element], writing: Writing) -> Vec<(&'static str, String)> {
-    let joined = |between: &str| elements.iter().map(|element| element.text.clone()).collect::<Vec<_>>().join(between);
-    let one_line =
-        |element: &Element| serde_json::from_str::<serde_json::Value>(&element.text).map_or_else(|_| element.text.clone(), |value| value.to_string());
+    let joined =
+        |between: &str| elements.iter().map(|element| element.text.clone()).collect::<Vec<_>>().join(between);
+    let one_line = |element: &Element| {
+        serde_json::from_str::<serde_json::Value>(&element.text)
+            .map_or_else(|_| element.text.clone(), |value| value.to_string())
+    };
     let lines: Vec<String> = elements.iter().map(one_line).collect();
     vec![
         ("Records", document(elements, writing).0),
-        ("Records, and more behind", format!("{{\"nextToken\":\"x\",\"Records\":[{}],\"a\":{{\"b\":[1]}}}}\n", joined(" ,\n"))),
+        (
+            "Records, and more behind",
+            format!("{{\"nextToken\":\"x\",\"Records\":[{}],\"a\":{{\"b\":[1]}}}}\n", joined(" ,\n")),
+        ),
         ("array", format!("[{}]", joined(","))),
         ("documents", joined("")),
         ("documents on lines", joined("\n")),
@@ -97,7 +118,14 @@ fn parts_agree(what: &str, text: &[u8], share: u64, held: usize) -> Result<(), T
         let whole = told(read(text, wanted));
         for stored in [text.to_vec(), gzip(text)] {
             let (reading, _) = in_parts(&stored, wanted, share, 1 << 20, held);
-            prop_assert_eq!(told(reading), whole.clone(), "{}, share {}: {}", what, share, String::from_utf8_lossy(text));
+            prop_assert_eq!(
+                told(reading),
+                whole.clone(),
+                "{}, share {}: {}",
+                what,
+                share,
+                String::from_utf8_lossy(text)
+            );
         }
     }
     Ok(())
@@ -135,7 +163,9 @@ fn damaged(text: &str, random: &mut Random, times: usize) -> Vec<u8> {
                 drop(bytes.splice(at..at, again));
             }
             _ if random.one_in(4) => bytes.truncate(at),
-            _ => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte = b"\"{}[],:x\n\\ "[random.below(11)]),
+            _ => {
+                bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte = b"\"{}[],:x\n\\ "[random.below(11)])
+            }
         }
     }
     bytes
@@ -191,7 +221,12 @@ fn blanks_take_no_memory_wherever_they_stand() {
     ] {
         for stored in [text.clone().into_bytes(), gzip(text.as_bytes()), gzip(&gzip(text.as_bytes()))] {
             let (reading, _) = in_parts(&stored, Wanted::All, 4096, 8192, 100);
-            assert_eq!((&reading.report.outcome, reading.kept.len(), reading.report.records), (&Outcome::Read, 9, 9), "{}", &text[..40]);
+            assert_eq!(
+                (&reading.report.outcome, reading.kept.len(), reading.report.records),
+                (&Outcome::Read, 9, 9),
+                "{}",
+                &text[..40]
+            );
             assert_eq!(reading.report.bytes_decompressed, text.len() as u64);
         }
     }
@@ -200,7 +235,10 @@ fn blanks_take_no_memory_wherever_they_stand() {
 #[test]
 fn only_a_record_has_to_fit_and_what_comes_before_a_larger_one_is_kept() {
     let large = record(7).replace("PutImage", &"x".repeat(10_000));
-    for text in [format!("{{\"Records\":[{},{large},{}]}}", records(0..20), records(8..20)), format!("{}\n{large}\n{}\n", record(0), record(1))] {
+    for text in [
+        format!("{{\"Records\":[{},{large},{}]}}", records(0..20), records(8..20)),
+        format!("{}\n{large}\n{}\n", record(0), record(1)),
+    ] {
         let (reading, _) = in_parts(text.as_bytes(), Wanted::All, 1000, 20_000, 0);
         assert_eq!((reading.report.outcome, reading.report.failed_total), (Outcome::Read, 0));
         let (reading, _) = in_parts(text.as_bytes(), Wanted::All, 1000, 5_000, 0);
@@ -218,13 +256,25 @@ fn what_comes_before_damage_is_kept() {
     let text = format!("{{\"Records\":[{}]}}", records(0..500));
     let stored = gzip(text.as_bytes());
     let (reading, parts) = in_parts(&stored[..stored.len() - 20], Wanted::All, 4096, 8192, 10);
-    assert!(matches!(&reading.report.outcome, Outcome::Failed(reason) if reason.contains("cut off")), "{:?}", reading.report.outcome);
+    assert!(
+        matches!(&reading.report.outcome, Outcome::Failed(reason) if reason.contains("cut off")),
+        "{:?}",
+        reading.report.outcome
+    );
     assert!(reading.kept.len() > 400 && parts > 3);
     let (reading, _) = in_parts(&[stored, b"and more".to_vec()].concat(), Wanted::All, 4096, 8192, 10);
-    assert!(matches!(&reading.report.outcome, Outcome::Failed(reason) if reason.contains("something else")), "{:?}", reading.report.outcome);
+    assert!(
+        matches!(&reading.report.outcome, Outcome::Failed(reason) if reason.contains("something else")),
+        "{:?}",
+        reading.report.outcome
+    );
     assert_eq!(reading.kept.len(), 500);
     let (reading, _) = in_parts(&text.as_bytes()[..text.len() - 50], Wanted::All, 4096, 8192, 10);
-    assert!(matches!(&reading.report.outcome, Outcome::Failed(reason) if reason.contains("cut off")), "{:?}", reading.report.outcome);
+    assert!(
+        matches!(&reading.report.outcome, Outcome::Failed(reason) if reason.contains("cut off")),
+        "{:?}",
+        reading.report.outcome
+    );
     assert_eq!(reading.kept.len(), 499);
 }
 
@@ -239,7 +289,12 @@ fn what_is_none_of_cloudtrails_ends_at_once() {
         let report = decoder.object_of(stored, Wanted::All, Limits::default(), &mut Kept::default());
         assert!(matches!(report.outcome, Outcome::Failed(_)), "{start}: {report:?}");
         assert_eq!(report.records, 0);
-        assert!(start.starts_with('{') || rest.len() > text.len() / 2, "{start}: {} of {} left", rest.len(), text.len());
+        assert!(
+            start.starts_with('{') || rest.len() > text.len() / 2,
+            "{start}: {} of {} left",
+            rest.len(),
+            text.len()
+        );
     }
 }
 
@@ -250,14 +305,27 @@ fn zstd_and_utf_16_are_taken_off() {
     let little = [b"\xff\xfe".to_vec(), utf16(u16::to_le_bytes)].concat();
     let big = [b"\xfe\xff".to_vec(), utf16(u16::to_be_bytes)].concat();
     let zstd = zstd::encode_all(text.as_bytes(), 3).unwrap();
-    let frames = [zstd::encode_all(&text.as_bytes()[..900], 3).unwrap(), zstd::encode_all(&text.as_bytes()[900..], 19).unwrap()].concat();
+    let frames = [
+        zstd::encode_all(&text.as_bytes()[..900], 3).unwrap(),
+        zstd::encode_all(&text.as_bytes()[900..], 19).unwrap(),
+    ]
+    .concat();
     let expected = told(read(text.as_bytes(), Wanted::All));
-    for (what, stored) in
-        [("little", little.clone()), ("big", big), ("zstd", zstd.clone()), ("frames", frames), ("gzip of both", gzip(&little)), ("zstd", gzip(&zstd))]
-    {
+    for (what, stored) in [
+        ("little", little.clone()),
+        ("big", big),
+        ("zstd", zstd.clone()),
+        ("frames", frames),
+        ("gzip of both", gzip(&little)),
+        ("zstd", gzip(&zstd)),
+    ] {
         assert_eq!(told(in_parts(&stored, Wanted::All, 1 << 20, 1 << 20, usize::MAX).0), expected, "{what}");
         assert_eq!(told(in_parts(&stored, Wanted::All, 512, 4096, 3).0), expected, "{what}");
     }
     let reading = read(&zstd[..zstd.len() - 9], Wanted::All);
-    assert!(matches!(&reading.report.outcome, Outcome::Failed(reason) if reason.contains("zstd data is cut off")), "{:?}", reading.report.outcome);
+    assert!(
+        matches!(&reading.report.outcome, Outcome::Failed(reason) if reason.contains("zstd data is cut off")),
+        "{:?}",
+        reading.report.outcome
+    );
 }

@@ -52,12 +52,23 @@ pub struct Element {
     pub truth: Truth,
 }
 
-const SOURCES: [&str; 4] = ["ecr.amazonaws.com", "ecs.amazonaws.com", "s3.amazonaws.com", "sts.amazonaws.com"];
+const SOURCES: [&str; 4] =
+    ["ecr.amazonaws.com", "ecs.amazonaws.com", "s3.amazonaws.com", "sts.amazonaws.com"];
 pub const WANTED: &[&str] = &["ecr.amazonaws.com", "ecs.amazonaws.com"];
 
 /// Keys that mean something at the top of a record, and nothing inside.
-const TRAPS: [&str; 10] =
-    ["eventSource", "eventVersion", "eventID", "eventTime", "eventName", "eventCategory", "Records", "detail", "CloudTrailEvent", "userIdentity"];
+const TRAPS: [&str; 10] = [
+    "eventSource",
+    "eventVersion",
+    "eventID",
+    "eventTime",
+    "eventName",
+    "eventCategory",
+    "Records",
+    "detail",
+    "CloudTrailEvent",
+    "userIdentity",
+];
 
 /// Texts that look like structure.
 const STRINGS: [&str; 14] = [
@@ -104,11 +115,23 @@ fn payload(random: &mut Random, depth: usize) -> Value {
 /// The fields of a record; what CloudTrail writes side by side is side by side in [`ORDER`].
 fn usual_fields(random: &mut Random, source: &str, depth: usize) -> Map<String, Value> {
     let second = random.below(86_400);
-    let time = format!("2026-03-{:02}T{:02}:{:02}:{:02}Z", 1 + random.below(31), second / 3600, second / 60 % 60, second % 60);
+    let time = format!(
+        "2026-03-{:02}T{:02}:{:02}:{:02}Z",
+        1 + random.below(31),
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    );
     let mut record = Map::new();
     record.insert("eventVersion".into(), json!("1.11"));
-    record
-        .insert("userIdentity".into(), if random.one_in(5) { payload(random, depth) } else { json!({"type": "Root", "sessionContext": {"x": {}}}) });
+    record.insert(
+        "userIdentity".into(),
+        if random.one_in(5) {
+            payload(random, depth)
+        } else {
+            json!({"type": "Root", "sessionContext": {"x": {}}})
+        },
+    );
     record.insert("eventTime".into(), json!(time));
     record.insert("eventSource".into(), json!(source));
     record.insert("eventName".into(), json!("PutImage"));
@@ -118,14 +141,21 @@ fn usual_fields(random: &mut Random, source: &str, depth: usize) -> Map<String, 
     record.insert("responseElements".into(), payload(random, depth));
     record.insert(
         "eventID".into(),
-        json!(format!("{:08x}-53e7-4bb0-8c40-513bea04{:04x}", (random.next() % 50 + 1).wrapping_mul(0x9e37_79b1) % (1 << 32), random.next() % 2)),
+        json!(format!(
+            "{:08x}-53e7-4bb0-8c40-513bea04{:04x}",
+            (random.next() % 50 + 1).wrapping_mul(0x9e37_79b1) % (1 << 32),
+            random.next() % 2
+        )),
     );
     record.insert("readOnly".into(), json!(false));
     record.insert("resources".into(), json!([{"ARN": "arn:aws:ecr:eu-west-1:111122223333:repository/x"}]));
     record.insert("eventType".into(), json!("AwsApiCall"));
     record.insert("managementEvent".into(), json!(true));
     record.insert("recipientAccountId".into(), json!(random.pick(&["111122223333", "444455556666"])));
-    record.insert("eventCategory".into(), json!(random.pick(&["Management", "Management", "Management", "Data"])));
+    record.insert(
+        "eventCategory".into(),
+        json!(random.pick(&["Management", "Management", "Management", "Data"])),
+    );
     if random.one_in(10) {
         record.insert("tlsDetails".into(), json!({"padding": "x".repeat(random.below(2000))}));
     }
@@ -163,15 +193,32 @@ pub fn element(random: &mut Random, writing: Writing, odd: usize) -> Element {
     if random.below(1000) < odd {
         match random.below(9) {
             0 => (0..order.len()).for_each(|at| order.swap(at, random.below(ORDER.len()))),
-            1 => escaped = *random.pick(&["eventSource", "eventTime", "eventID", "eventCategory", "eventName"]),
-            2 => drop(record.remove(*random.pick(&["eventCategory", "eventID", "awsRegion", "recipientAccountId", "managementEvent"]))),
-            3 => truth = record.remove(*random.pick(&["eventTime", "eventSource", "eventName"])).map(|_| Truth::Failed),
+            1 => {
+                escaped = *random.pick(&["eventSource", "eventTime", "eventID", "eventCategory", "eventName"])
+            }
+            2 => drop(record.remove(*random.pick(&[
+                "eventCategory",
+                "eventID",
+                "awsRegion",
+                "recipientAccountId",
+                "managementEvent",
+            ]))),
+            3 => {
+                truth = record
+                    .remove(*random.pick(&["eventTime", "eventSource", "eventName"]))
+                    .map(|_| Truth::Failed)
+            }
             4 => truth = record.insert("eventTime".into(), json!("yesterday")).map(|_| Truth::Failed),
-            5 => truth = record.insert("eventCategory".into(), json!("NetworkActivity")).map(|_| Truth::Other),
-            6 => drop(record.insert("eventTime".into(), json!(1_605_853_145_000_i64 + random.below(5000) as i64))),
+            5 => {
+                truth = record.insert("eventCategory".into(), json!("NetworkActivity")).map(|_| Truth::Other)
+            }
+            6 => drop(
+                record.insert("eventTime".into(), json!(1_605_853_145_000_i64 + random.below(5000) as i64)),
+            ),
             7 => drop(record.insert("eventTime".into(), json!("2020-11-20 06:19:05.000"))),
             _ => {
-                let value = random.pick(&[json!(5), json!("x"), json!(null), json!({"a": 1}), json!([1])]).clone();
+                let value =
+                    random.pick(&[json!(5), json!("x"), json!(null), json!({"a": 1}), json!([1])]).clone();
                 return Element { text: value.to_string(), truth: Truth::Failed };
             }
         }
@@ -214,7 +261,14 @@ fn gap(out: &mut String, writing: Writing, indent: usize) {
     }
 }
 
-fn write_object(out: &mut String, object: &Map<String, Value>, order: Option<&[&str]>, escaped: &str, writing: Writing, indent: usize) {
+fn write_object(
+    out: &mut String,
+    object: &Map<String, Value>,
+    order: Option<&[&str]>,
+    escaped: &str,
+    writing: Writing,
+    indent: usize,
+) {
     let keys: Vec<&str> = order.map_or_else(|| object.keys().map(String::as_str).collect(), <[&str]>::to_vec);
     out.push('{');
     let mut first = true;

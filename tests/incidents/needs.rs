@@ -1,4 +1,5 @@
-//! Who needs an image besides ECS services, told on incidents that people had (records of our own, names changed).
+//! Who needs an image besides ECS services, told on incidents that people had (records of our own, names
+//! changed).
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,8 +8,13 @@ use std::process::Command;
 use serde_json::Value;
 
 fn run(args: &[&str]) -> Value {
-    let output = Command::new(env!("CARGO_BIN_EXE_tagfall")).args(args).args(["--format", "json", "--quiet"]).output().expect("the binary runs");
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+    let output = Command::new(env!("CARGO_BIN_EXE_tagfall"))
+        .args(args)
+        .args(["--format", "json", "--quiet"])
+        .output()
+        .expect("the binary runs");
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
 /// The records of an incident, and a folder to leave them in after a change.
@@ -33,9 +39,15 @@ impl Incident {
 
     /// A copy of a record with another name, time and request.
     fn and_then(mut self, like: &str, name: &str, time: &str, request: Value) -> Self {
-        let mut record = self.records.iter().find(|record| record["eventName"] == like).expect("a record of that name").clone();
+        let mut record = self
+            .records
+            .iter()
+            .find(|record| record["eventName"] == like)
+            .expect("a record of that name")
+            .clone();
         record["eventID"] = Value::String(format!("0b6f0a3e-0000-4a54-9d5c-{:012}", self.records.len()));
-        (record["eventName"], record["eventTime"], record["requestParameters"]) = (name.into(), time.into(), request);
+        (record["eventName"], record["eventTime"], record["requestParameters"]) =
+            (name.into(), time.into(), request);
         self.records.push(record);
         self
     }
@@ -51,7 +63,10 @@ impl Incident {
         let document = self.run("detect", &[]);
         let told = |finding: &Value| {
             let text = |key: &str| finding[key].as_str().expect("text").to_owned();
-            (finding["repository"]["name"].as_str().expect("a name").to_owned(), format!("{} {}", text("severity"), text("kind")))
+            (
+                finding["repository"]["name"].as_str().expect("a name").to_owned(),
+                format!("{} {}", text("severity"), text("kind")),
+            )
         };
         document["findings"].as_array().expect("findings").iter().map(told).collect()
     }
@@ -94,7 +109,10 @@ fn what_was_replaced_or_deleted_before_needs_nothing() {
             serde_json::json!({"functionName": "orders", "imageUri": "111122223333.dkr.ecr.eu-central-1.amazonaws.com/other:v2"}),
         )
         .and_then("CreateProject", "DeleteProject", "2026-01-20T09:00:01Z", serde_json::json!({"name": "ci"}));
-    assert_eq!(incident.findings(), expected(&[("s/apprunner", "high expired-while-tagged"), ("s/ecs", "critical expired-while-tagged")]));
+    assert_eq!(
+        incident.findings(),
+        expected(&[("s/apprunner", "high expired-while-tagged"), ("s/ecs", "critical expired-while-tagged")])
+    );
 }
 
 #[test]
@@ -103,16 +121,27 @@ fn a_puller_of_another_account_is_told_with_it_and_spans_are_told_in_words() {
     let text = "111122223333.dkr.ecr.us-west-2.amazonaws.com/otel@sha256:b99747ae7bb780d0e24c4fce2929df1fc47d49afad390fc07318ad6816afe118: not found";
     let document = incident.run("explain", &[text]);
     let verdict = &document["verdict"];
-    assert!(verdict["narrative"][2]["text"].as_str().expect("text").contains("and 29 d later"), "{verdict:#}");
-    assert!(verdict["used_by"][0]["text"].as_str().expect("text").starts_with("AROAEXAMPLEWORKLOAD0 of 444455556666, 1 task asked"), "{verdict:#}");
+    assert!(
+        verdict["narrative"][2]["text"].as_str().expect("text").contains("and 29 d later"),
+        "{verdict:#}"
+    );
+    assert!(
+        verdict["used_by"][0]["text"]
+            .as_str()
+            .expect("text")
+            .starts_with("AROAEXAMPLEWORKLOAD0 of 444455556666, 1 task asked"),
+        "{verdict:#}"
+    );
     let document = incident.run("detect", &[]);
     let principals = &document["findings"][0]["usage"]["principals"];
-    assert_eq!(principals, &serde_json::json!(["AROAEXAMPLEWORKLOAD0:ffffffffffffffffffffffffffffffff (account 444455556666)"]));
+    assert_eq!(
+        principals,
+        &serde_json::json!(["AROAEXAMPLEWORKLOAD0:ffffffffffffffffffffffffffffffff (account 444455556666)"])
+    );
 }
 
 const KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/0f9de17a-6465-404e-8b1b-2356dc13c2f8";
-const REFUSED: &str =
-    "unexpected status from HEAD request to https://111122223333.dkr.ecr.eu-central-1.amazonaws.com/v2/vault/sealed/manifests/v1: 403 Forbidden";
+const REFUSED: &str = "unexpected status from HEAD request to https://111122223333.dkr.ecr.eu-central-1.amazonaws.com/v2/vault/sealed/manifests/v1: 403 Forbidden";
 
 impl Incident {
     /// The cause of a refused pull, what explains it, and the first advice.
@@ -129,33 +158,57 @@ fn a_disabled_key_explains_a_refused_pull() {
     let incident = Incident::read("kms-key-disabled");
     let (cause, why, advice) = incident.refusal();
     assert_eq!(cause, "access-taken");
-    assert!(why.contains("was disabled at 2026-02-01T08:00:00Z") && why.contains("platform-admin/ops") && why.contains(KEY), "{why}");
-    assert!(advice.contains(&format!("`aws kms enable-key --region eu-central-1 --key-id {KEY}`")), "{advice}");
+    assert!(
+        why.contains("was disabled at 2026-02-01T08:00:00Z")
+            && why.contains("platform-admin/ops")
+            && why.contains(KEY),
+        "{why}"
+    );
+    assert!(
+        advice.contains(&format!("`aws kms enable-key --region eu-central-1 --key-id {KEY}`")),
+        "{advice}"
+    );
     assert_eq!(incident.findings(), expected(&[("vault/sealed", "critical access-taken")]));
 }
 
 #[test]
 fn a_key_that_is_to_be_deleted_or_got_another_policy_explains_it_too() {
     let key = serde_json::json!({"keyId": KEY});
-    let with =
-        |name: &str| Incident::read("kms-key-disabled").and_then("DisableKey", name, "2026-02-01T09:00:00Z", key.clone()).without("DisableKey");
+    let with = |name: &str| {
+        Incident::read("kms-key-disabled")
+            .and_then("DisableKey", name, "2026-02-01T09:00:00Z", key.clone())
+            .without("DisableKey")
+    };
     let (_, why, advice) = with("ScheduleKeyDeletion").refusal();
-    assert!(why.contains("was scheduled for deletion") && advice.contains("aws kms cancel-key-deletion"), "{why} {advice}");
+    assert!(
+        why.contains("was scheduled for deletion") && advice.contains("aws kms cancel-key-deletion"),
+        "{why} {advice}"
+    );
     let (_, why, advice) = with("PutKeyPolicy").refusal();
-    assert!(why.contains("got another key policy") && advice.contains("aws kms get-key-policy"), "{why} {advice}");
+    assert!(
+        why.contains("got another key policy") && advice.contains("aws kms get-key-policy"),
+        "{why} {advice}"
+    );
     assert_eq!(with("PutKeyPolicy").findings(), expected(&[]), "a policy may have taken nothing");
 }
 
 #[test]
 fn a_key_that_was_enabled_again_locks_nobody_out() {
     let key = serde_json::json!({"keyId": KEY});
-    let enabled = |time: &str| Incident::read("kms-key-disabled").and_then("DisableKey", "EnableKey", time, key.clone());
+    let enabled = |time: &str| {
+        Incident::read("kms-key-disabled").and_then("DisableKey", "EnableKey", time, key.clone())
+    };
     let before = enabled("2026-02-01T09:00:00Z");
     assert_eq!((before.refusal().0.as_str(), before.findings()), ("still-there", expected(&[])));
     let (cause, why, _) = enabled("2026-02-03T09:00:00Z").refusal();
     assert_eq!(cause, "access-taken");
     assert!(why.contains("could be used again from 2026-02-03T09:00:00Z on"), "{why}");
-    let called_off = Incident::read("kms-key-disabled").and_then("DisableKey", "CancelKeyDeletion", "2026-02-01T09:00:00Z", key);
+    let called_off = Incident::read("kms-key-disabled").and_then(
+        "DisableKey",
+        "CancelKeyDeletion",
+        "2026-02-01T09:00:00Z",
+        key,
+    );
     assert!(called_off.refusal().1.contains("was disabled"), "it stays disabled");
 }
 
@@ -163,23 +216,36 @@ fn a_key_that_was_enabled_again_locks_nobody_out() {
 fn the_key_is_found_by_its_id_its_alias_or_the_grant_of_the_registry() {
     let named = |change: &dyn Fn(&mut Value)| {
         let mut incident = Incident::read("kms-key-disabled");
-        let creation = incident.records.iter_mut().find(|record| record["eventName"] == "CreateRepository").expect("its creation");
+        let creation = incident
+            .records
+            .iter_mut()
+            .find(|record| record["eventName"] == "CreateRepository")
+            .expect("its creation");
         change(creation);
         incident
     };
     let by = |name: &'static str| {
         named(&move |creation: &mut Value| {
-            for place in ["/requestParameters/encryptionConfiguration", "/responseElements/repository/encryptionConfiguration"] {
+            for place in [
+                "/requestParameters/encryptionConfiguration",
+                "/responseElements/repository/encryptionConfiguration",
+            ] {
                 creation.pointer_mut(place).expect("an encryption")["kmsKey"] = name.into();
             }
         })
     };
     assert_eq!(by("0f9de17a-6465-404e-8b1b-2356dc13c2f8").refusal().0, "access-taken");
     let alias = serde_json::json!({"aliasName": "alias/vault", "targetKeyId": "0f9de17a-6465-404e-8b1b-2356dc13c2f8"});
-    assert_eq!(by("alias/vault").and_then("DisableKey", "CreateAlias", "2026-01-01T08:00:00Z", alias).refusal().0, "access-taken");
+    assert_eq!(
+        by("alias/vault").and_then("DisableKey", "CreateAlias", "2026-01-01T08:00:00Z", alias).refusal().0,
+        "access-taken"
+    );
     let context = serde_json::json!({"encryptionContextSubset": {"aws:ecr:arn": "arn:aws:ecr:eu-central-1:111122223333:repository/vault/sealed"}});
     let grant = serde_json::json!({"keyId": KEY, "constraints": context});
-    assert_eq!(by("alias/vault").and_then("DisableKey", "CreateGrant", "2026-01-02T08:00:01Z", grant).refusal().0, "access-taken");
+    assert_eq!(
+        by("alias/vault").and_then("DisableKey", "CreateGrant", "2026-01-02T08:00:01Z", grant).refusal().0,
+        "access-taken"
+    );
     assert_eq!(by("alias/vault").refusal().0, "still-there", "nothing tells which key that is");
 }
 
@@ -187,7 +253,12 @@ fn the_key_is_found_by_its_id_its_alias_or_the_grant_of_the_registry() {
 fn a_deployment_that_names_the_digest_is_not_told_to_be_forced() {
     let incident = Incident::read("pinned-by-digest-advice");
     let document = incident.run("detect", &[]);
-    let advice: Vec<&str> = document["findings"][0]["advice"].as_array().expect("advice").iter().filter_map(Value::as_str).collect();
+    let advice: Vec<&str> = document["findings"][0]["advice"]
+        .as_array()
+        .expect("advice")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
     let all = advice.join("\n");
     assert!(!all.contains("--force-new-deployment"), "{all}");
     assert!(

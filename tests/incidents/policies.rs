@@ -1,4 +1,5 @@
-//! Incidents that people told in public, retold in records of our own: what lifecycle rules took, and why this image.
+//! Incidents that people told in public, retold in records of our own: what lifecycle rules took, and why
+//! this image.
 //!
 //! Each is a small log; the binary reads it as a user would have it read.
 
@@ -10,15 +11,25 @@ use serde_json::Value;
 /// What the binary says about an incident, as JSON, and its exit code.
 fn run(case: &str, args: &[&str]) -> (Value, i32) {
     let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/incidents").join(format!("{case}.json"));
-    let output = Command::new(env!("CARGO_BIN_EXE_tagfall")).args(args).arg(case).args(["--format", "json"]).env_clear().output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_tagfall"))
+        .args(args)
+        .arg(case)
+        .args(["--format", "json"])
+        .env_clear()
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    (serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{args:?}: {error}: {said}")), output.status.code().unwrap())
+    (
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{args:?}: {error}: {said}")),
+        output.status.code().unwrap(),
+    )
 }
 
 /// The page that a person sees.
 fn page(case: &str, args: &[&str]) -> String {
     let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/incidents").join(format!("{case}.json"));
-    let output = Command::new(env!("CARGO_BIN_EXE_tagfall")).args(args).arg(case).env_clear().output().unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_tagfall")).args(args).arg(case).env_clear().output().unwrap();
     // Whatever the width, in one line.
     String::from_utf8(output.stdout).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -48,7 +59,10 @@ fn inspector_does_not_move_the_pull_time() {
     let (forecast, _) = run("inspector-pull-time", &["forecast", "--at", "2026-03-01"]);
     assert_eq!(forecast["forecast"][0]["eligible_at"], "2026-03-06T09:00:00Z");
     let (whatif, _) = run("inspector-pull-time", &["whatif"]);
-    assert_eq!((&whatif["whatif"][0]["outcome"], whatif["whatif"].as_array().unwrap().len()), (&Value::from("agrees"), 1));
+    assert_eq!(
+        (&whatif["whatif"][0]["outcome"], whatif["whatif"].as_array().unwrap().len()),
+        (&Value::from("agrees"), 1)
+    );
 }
 
 /// Pulls by a principal on the exclusion list do not count either, as long as it is on it.
@@ -58,7 +72,10 @@ fn excluded_principals_do_not_move_the_pull_time() {
     assert_eq!(forecast["forecast"][0]["eligible_at"], "2026-06-01T09:00:00Z");
     let (whatif, _) = run("pull-time-exclusion", &["whatif"]);
     assert_eq!(whatif["whatif"][0]["outcome"], "agrees");
-    let (verdict, text) = explain("pull-time-exclusion", "111122223333.dkr.ecr.eu-central-1.amazonaws.com/svc/nightly:stable: not found");
+    let (verdict, text) = explain(
+        "pull-time-exclusion",
+        "111122223333.dkr.ecr.eu-central-1.amazonaws.com/svc/nightly:stable: not found",
+    );
     assert_eq!(verdict["cause"], "archived");
     let third = verdict["narrative"][2].to_string();
     holds(&third, &["nightly-job", "RegisterPullTimeUpdateExclusion"]);
@@ -80,10 +97,17 @@ fn excluded_principals_do_not_move_the_pull_time() {
 fn a_scanner_is_not_a_user() {
     let (found, code) = run("scanner-is-not-a-user", &["detect", "--fail-on", "high"]);
     let finding = &found["findings"][0];
-    assert_eq!((code, &finding["severity"], &finding["usage"]["scanner_pulls"]), (0, &Value::from("low"), &Value::from(1)));
+    assert_eq!(
+        (code, &finding["severity"], &finding["usage"]["scanner_pulls"]),
+        (0, &Value::from("low"), &Value::from(1))
+    );
     assert_eq!(finding["usage"]["pulls_while_untagged"], 0);
-    let (forecast, code) = run("scanner-is-not-a-user", &["forecast", "--at", "2026-02-12T12:00:00Z", "--fail-on", "high"]);
-    assert!(code == 0 && forecast["forecast"].as_array().unwrap().iter().all(|image| image["needed"] == false), "{forecast}");
+    let (forecast, code) =
+        run("scanner-is-not-a-user", &["forecast", "--at", "2026-02-12T12:00:00Z", "--fail-on", "high"]);
+    assert!(
+        code == 0 && forecast["forecast"].as_array().unwrap().iter().all(|image| image["needed"] == false),
+        "{forecast}"
+    );
 }
 
 const HOST: &str = "111122223333.dkr.ecr.eu-central-1.amazonaws.com";
@@ -93,7 +117,12 @@ fn reference(rest: &str) -> String {
 }
 
 fn reason<'v>(of: &'v Value, kind: &str) -> &'v Value {
-    of["reasons"].as_array().unwrap().iter().find(|reason| reason["kind"] == kind).unwrap_or_else(|| panic!("no {kind} in {}", of["reasons"]))
+    of["reasons"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|reason| reason["kind"] == kind)
+        .unwrap_or_else(|| panic!("no {kind} in {}", of["reasons"]))
 }
 
 fn records(of: &Value) -> Vec<u64> {
@@ -107,7 +136,10 @@ fn a_count_rule_says_what_outnumbered_the_image() {
     let outnumbered = reason(&verdict, "outnumbered");
     holds(&outnumbered.to_string(), &["keeps the 3 newest", "worker-0", "worker-2", "codebuild-worker"]);
     assert!(records(outnumbered).len() >= 4, "{outnumbered}");
-    holds(&reason(&verdict, "changed-since").to_string(), &["2026-07-20T11:00:00Z", "40", "brings nothing back"]);
+    holds(
+        &reason(&verdict, "changed-since").to_string(),
+        &["2026-07-20T11:00:00Z", "40", "brings nothing back"],
+    );
     holds(&verdict["advice"].to_string(), &["repository", "prefix"]);
     lacks(&text, &["raise its count", "counts or ages tagged images"]);
     holds(&verdict["narrative"][2].to_string(), &["codebuild-worker", "2026-07-20T11:00:00Z"]);
@@ -137,11 +169,17 @@ fn the_tag_that_matched_is_named() {
 #[test]
 fn a_rule_that_was_to_protect_it_says_what_it_missed() {
     let (verdict, text) = explain("protecting-rule-that-does-not-match", &reference("web/server:prod"));
-    holds(&reason(&verdict, "protection-missed").to_string(), &["Rule 1", "protected prod", "prod and staging", "none for pattern staging"]);
+    holds(
+        &reason(&verdict, "protection-missed").to_string(),
+        &["Rule 1", "protected prod", "prod and staging", "none for pattern staging"],
+    );
     holds(&verdict["advice"].to_string(), &["one rule for each of prod and staging"]);
     lacks(&text, &["a rule of higher priority that matches them protects them"]);
     let (found, _) = run("protecting-rule-that-does-not-match", &["detect"]);
-    assert_eq!((&found["findings"][0]["tag"], &found["findings"][0]["tags"]), (&Value::from("prod"), &serde_json::json!(["prod"])));
+    assert_eq!(
+        (&found["findings"][0]["tag"], &found["findings"][0]["tags"]),
+        (&Value::from("prod"), &serde_json::json!(["prod"]))
+    );
 }
 
 #[test]
@@ -160,14 +198,31 @@ fn who_put_the_policy_is_told() {
 fn a_reference_artifact_goes_with_its_subject() {
     let artifact = "sha256:0710cebe087e540f6d793f13907cda030c2df4b5e54c4cc0272a598080605069";
     let (verdict, _) = explain("reference-artifact", &format!("{HOST}/app/pay@{artifact}: not found"));
-    assert_eq!((&verdict["cause"], &verdict["gone"]["at"]), (&Value::from("subject-gone"), &Value::from("2026-04-03T04:00:00Z")));
+    assert_eq!(
+        (&verdict["cause"], &verdict["gone"]["at"]),
+        (&Value::from("subject-gone"), &Value::from("2026-04-03T04:00:00Z"))
+    );
     assert_eq!(verdict["exists"]["digest_exists"], Value::Null);
-    holds(&verdict["narrative"].to_string(), &["ost likely", "2026-04-03T04:00:00Z", "subject", "lifecycle rule 1", "2026-04-02T04:00:00Z"]);
+    holds(
+        &verdict["narrative"].to_string(),
+        &["ost likely", "2026-04-03T04:00:00Z", "subject", "lifecycle rule 1", "2026-04-02T04:00:00Z"],
+    );
     assert!(records(reason(&verdict, "subject-gone")).contains(&3), "{verdict}");
     let (forecast, _) = run("reference-artifact", &["forecast", "--at", "2026-03-15"]);
-    let of = |digest: &str| forecast["forecast"].as_array().unwrap().iter().find(|image| image["digest"] == digest).unwrap().clone();
+    let of = |digest: &str| {
+        forecast["forecast"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|image| image["digest"] == digest)
+            .unwrap()
+            .clone()
+    };
     let image = of(artifact);
-    assert_eq!((&image["eligible_at"], &image["expected_by"]), (&Value::from("2026-04-01T10:00:00Z"), &Value::from("2026-04-03T10:00:00Z")));
+    assert_eq!(
+        (&image["eligible_at"], &image["expected_by"]),
+        (&Value::from("2026-04-01T10:00:00Z"), &Value::from("2026-04-03T10:00:00Z"))
+    );
     holds(image["summary"].as_str().unwrap(), &["goes with its subject sha256:b99747ae7bb7"]);
     // Once its subject is gone it is no image that stays for another 330 days.
     let (forecast, _) = run("reference-artifact", &["forecast"]);
@@ -181,7 +236,10 @@ fn a_creation_template_brings_a_policy() {
     let image = &forecast["forecast"][0];
     assert_eq!((code, &image["needed"], &image["rule_priority"]), (1, &Value::from(true), &Value::from(1)));
     assert_eq!(image["eligible_at"], "2026-06-16T09:00:20Z");
-    assert_eq!((&image["policy_event"]["event_name"], &image["policy_event"]["record"]), (&"CreateRepositoryCreationTemplate".into(), &0.into()));
+    assert_eq!(
+        (&image["policy_event"]["event_name"], &image["policy_event"]["record"]),
+        (&"CreateRepositoryCreationTemplate".into(), &0.into())
+    );
     assert!(records(image).contains(&0), "{image}");
 }
 
@@ -190,7 +248,10 @@ fn a_creation_template_brings_a_policy() {
 fn a_copy_goes_with_its_source_where_deletions_are_replicated() {
     let copy = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/team/billing:v1: not found";
     let (verdict, text) = explain("replicated-delete", copy);
-    assert_eq!((&verdict["cause"], &verdict["gone"]["at"]), (&Value::from("replicated-deletion"), &Value::from("2026-11-01T12:00:00Z")));
+    assert_eq!(
+        (&verdict["cause"], &verdict["gone"]["at"]),
+        (&Value::from("replicated-deletion"), &Value::from("2026-11-01T12:00:00Z"))
+    );
     assert_ne!(verdict["exists"]["digest_exists"], true);
     assert_ne!(verdict["exists"]["tag_exists"], true);
     assert_eq!(records(reason(&verdict, "source-gone")), [0, 3]);
@@ -198,8 +259,14 @@ fn a_copy_goes_with_its_source_where_deletions_are_replicated() {
     lacks(&text, &["deletions are not replicated", "Nothing in the logs explains"]);
     let (found, _) = run("replicated-delete", &["detect"]);
     let finding = &found["findings"][0];
-    assert_eq!((&finding["kind"], &finding["severity"], &finding["tag"]), (&"replicated-deletion".into(), &"critical".into(), &"v1".into()));
-    assert_eq!((&finding["usage"]["pulls_after_gone"], &finding["deletion"]["rule_priority"]), (&1.into(), &1.into()));
+    assert_eq!(
+        (&finding["kind"], &finding["severity"], &finding["tag"]),
+        (&"replicated-deletion".into(), &"critical".into(), &"v1".into())
+    );
+    assert_eq!(
+        (&finding["usage"]["pulls_after_gone"], &finding["deletion"]["rule_priority"]),
+        (&1.into(), &1.into())
+    );
     assert_eq!(verdict["why"], finding["id"]);
 }
 
@@ -211,8 +278,16 @@ fn a_restore_under_way_is_told() {
     holds(&text, &["2026-02-05T10:10:00Z", "20 minutes", "ImageActivationEvent"]);
     lacks(&text, &["aws ecr update-image-storage-class", "it is gone", "that is gone", "after it was gone"]);
     holds(&text, &["asked for it once while it was archived"]);
-    holds(&page("restore-under-way", &["timeline"]), &["in the archive since 2026-02-01T10:00:00Z", "a restore asked for 2026-02-05T10:10:00Z"]);
+    holds(
+        &page("restore-under-way", &["timeline"]),
+        &["in the archive since 2026-02-01T10:00:00Z", "a restore asked for 2026-02-05T10:10:00Z"],
+    );
     let (timelines, _) = run("restore-under-way", &["timeline"]);
     let steps = timelines["timelines"][0]["steps"].as_array().unwrap();
-    assert!(steps.iter().any(|step| step["kind"] == "restore_requested" && step["time"] == "2026-02-05T10:10:00Z"), "{timelines}");
+    assert!(
+        steps
+            .iter()
+            .any(|step| step["kind"] == "restore_requested" && step["time"] == "2026-02-05T10:10:00Z"),
+        "{timelines}"
+    );
 }

@@ -1,5 +1,5 @@
-//! A lake beside what is not its own, and a lake that is damaged: nothing of others is destroyed, nothing is missed in silence,
-//! and damage is told with the file's name, never with other findings.
+//! A lake beside what is not its own, and a lake that is damaged: nothing of others is destroyed, nothing is
+//! missed in silence, and damage is told with the file's name, never with other findings.
 
 use crate::support;
 use crate::world;
@@ -40,11 +40,17 @@ fn said(output: &Output) -> String {
 }
 
 fn parquet(folder: &Path) -> Vec<PathBuf> {
-    files(folder).into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "parquet")).collect()
+    files(folder)
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|extension| extension == "parquet"))
+        .collect()
 }
 
 fn count(world: &World, source: &str) -> String {
-    String::from_utf8(world.run(&["query", "SELECT count(*) FROM events", source, "-q", "--format", "csv"]).stdout).unwrap()
+    String::from_utf8(
+        world.run(&["query", "SELECT count(*) FROM events", source, "-q", "--format", "csv"]).stdout,
+    )
+    .unwrap()
 }
 
 /// The same records with other ids.
@@ -93,7 +99,11 @@ fn a_name_that_leads_out_of_the_lake_is_refused_by_all() {
     for args in [&["ingest", "more", "--lake", "lake"][..], &["detect", "lake"], &["lake", "check", "lake"]] {
         let output = world.run(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", said(&output));
-        assert!(said(&output).contains("names files that are none of a lake's"), "{args:?}: {}", said(&output));
+        assert!(
+            said(&output).contains("names files that are none of a lake's"),
+            "{args:?}: {}",
+            said(&output)
+        );
     }
     assert_eq!(world.read("victim/000001-00001.parquet"), "mine");
 }
@@ -105,7 +115,9 @@ fn a_link_inside_of_a_lake_is_not_followed() {
     use std::os::unix::fs::symlink;
     for folder in ["staging", "spill", "objects", "replaced"] {
         let world = with_lake();
-        for name in ["thesis.txt", "000001-00001.parquet", "7.rows", "000009.ndjson.gz", "000001-00001.parquet.old"] {
+        for name in
+            ["thesis.txt", "000001-00001.parquet", "7.rows", "000009.ndjson.gz", "000001-00001.parquet.old"]
+        {
             world.file(&format!("victim/{name}"), b"mine");
         }
         let _ = fs::remove_dir_all(world.path("lake/_tagfall").join(folder));
@@ -113,19 +125,35 @@ fn a_link_inside_of_a_lake_is_not_followed() {
         world.file("more/a.json", &fs::read(case("eight.json")).unwrap());
         let output = world.run(&["ingest", "more", "--lake", "lake"]);
         assert!(matches!(output.status.code(), Some(2 | 3)), "{folder}: {}", said(&output));
-        assert!(said(&output).contains("links inside of a lake are not followed"), "{folder}: {}", said(&output));
-        assert!(files(&world.path("victim")).iter().all(|path| fs::read(path).unwrap() == b"mine") && files(&world.path("victim")).len() == 5);
+        assert!(
+            said(&output).contains("links inside of a lake are not followed"),
+            "{folder}: {}",
+            said(&output)
+        );
+        assert!(
+            files(&world.path("victim")).iter().all(|path| fs::read(path).unwrap() == b"mine")
+                && files(&world.path("victim")).len() == 5
+        );
     }
 }
 
 #[test]
 fn output_over_lake() {
     let world = with_lake();
-    let day = parquet(&world.path("lake"))[0].strip_prefix(world.path("")).unwrap().to_str().unwrap().to_owned();
-    let before: Vec<_> = files(&world.path("lake")).into_iter().map(|path| (fs::read(&path).unwrap(), path)).collect();
-    let inside = ["lake/_tagfall/manifest.json", "lake/_tagfall/objects/000001.ndjson.gz", "lake/_tagfall/new.json", "lake/x.parquet", &day];
+    let day =
+        parquet(&world.path("lake"))[0].strip_prefix(world.path("")).unwrap().to_str().unwrap().to_owned();
+    let before: Vec<_> =
+        files(&world.path("lake")).into_iter().map(|path| (fs::read(&path).unwrap(), path)).collect();
+    let inside = [
+        "lake/_tagfall/manifest.json",
+        "lake/_tagfall/objects/000001.ndjson.gz",
+        "lake/_tagfall/new.json",
+        "lake/x.parquet",
+        &day,
+    ];
     for onto in inside {
-        let output = world.run(&["query", "SELECT 1 x FROM events", "lake", "--format", "parquet", "-o", onto]);
+        let output =
+            world.run(&["query", "SELECT 1 x FROM events", "lake", "--format", "parquet", "-o", onto]);
         assert_eq!(output.status.code(), Some(2), "{onto}: {}", said(&output));
         // A Parquet file of a lake holds records wherever it lies: that is said first.
         let reason = if onto == day { "the file holds CloudTrail records" } else { "it lies in a lake" };
@@ -148,7 +176,8 @@ fn output_over_a_log_whose_first_record_is_large_or_over_an_input() {
     world.file("empty.json", b"");
     world.code(&["detect", "logs", "--known", "known.json", "-q"]);
     let known = world.read("known.json");
-    let onto_policy = ["whatif", "--policy", "policy.json", "logs", "--format", "json", "-q", "-o", "policy.json"];
+    let onto_policy =
+        ["whatif", "--policy", "policy.json", "logs", "--format", "json", "-q", "-o", "policy.json"];
     for (args, why) in [
         (&["detect", "logs", "--format", "json", "-q", "-o", "big.json"][..], "holds CloudTrail records"),
         (&onto_policy, "it is what this run reads"),
@@ -184,7 +213,12 @@ fn missed_by_name() {
         let path = world.path("in").join(OsStr::from_bytes(name));
         fs::create_dir_all(world.path("in")).unwrap();
         fs::write(&path, text).unwrap();
-        fs::File::options().write(true).open(&path).unwrap().set_modified(UNIX_EPOCH + Duration::from_secs(1_000)).unwrap();
+        fs::File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(UNIX_EPOCH + Duration::from_secs(1_000))
+            .unwrap();
     };
     let (one, other) = (with_ids(&text, "66666666"), with_ids(&text, "77777777"));
     write(b"x\xff.json", &one);
@@ -219,7 +253,9 @@ fn lake_failed_cap() {
     let archive = world.run(&["detect", "in", "--format", "json"]);
     assert_eq!(world.run(&["ingest", "in", "--lake", "lake"]).status.code(), Some(3));
     let lake = world.run(&["detect", "lake", "--format", "json"]);
-    let failed = |output: &Output| serde_json::from_slice::<Value>(&output.stdout).unwrap()["coverage"]["records_failed"].as_u64();
+    let failed = |output: &Output| {
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()["coverage"]["records_failed"].as_u64()
+    };
     assert_eq!((failed(&archive), failed(&lake)), (Some(5_000), Some(5_000)));
 }
 
@@ -232,13 +268,17 @@ fn read_while_committing() {
         let writer = scope.spawn(|| {
             for number in 0..12 {
                 world.file(&format!("in/{number}.json"), with_ids(&text, &number.to_string()).as_bytes());
-                assert!(matches!(world.run(&["ingest", "in", "--lake", "lake", "-q"]).status.code(), Some(0)));
+                assert!(matches!(
+                    world.run(&["ingest", "in", "--lake", "lake", "-q"]).status.code(),
+                    Some(0)
+                ));
             }
         });
         let mut reads = 0;
         while !writer.is_finished() {
             if world.path("lake/_tagfall/manifest.json").exists() {
-                let output = world.run(&["query", "SELECT count(*) FROM events", "lake", "-q", "--format", "csv"]);
+                let output =
+                    world.run(&["query", "SELECT count(*) FROM events", "lake", "-q", "--format", "csv"]);
                 assert_eq!(output.status.code(), Some(0), "{}", said(&output));
                 reads += 1;
             }
@@ -257,7 +297,8 @@ fn read_while_committing() {
 fn lake_swap() {
     let world = with_case("lake-swap");
     let sql = "SELECT count(*) FROM cloudtrail_logs";
-    let output = world.run(&["query", sql, "--since", "2026-03-09", "--until", "2026-03-10", "in", "--format", "csv"]);
+    let output =
+        world.run(&["query", sql, "--since", "2026-03-09", "--until", "2026-03-10", "in", "--format", "csv"]);
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
     assert!(said(&output).contains("date=2026-03-09"), "{}", said(&output));
 }
@@ -272,7 +313,10 @@ fn exchanged_files_are_noticed_however_alike_they_are() {
         let mut record = value["Records"][0].clone();
         record["eventTime"] = format!("2026-03-0{day}T10:00:00Z").into();
         record["eventID"] = format!("{day}0000000-0000-4000-8000-000000000000").into();
-        world.file(&format!("in/{day}.json"), serde_json::json!({ "Records": [record] }).to_string().as_bytes());
+        world.file(
+            &format!("in/{day}.json"),
+            serde_json::json!({ "Records": [record] }).to_string().as_bytes(),
+        );
     }
     ok(&world, &["ingest", "in", "--lake", "lake"]);
     let days = parquet(&world.path("lake"));
@@ -288,11 +332,19 @@ fn exchanged_files_are_noticed_however_alike_they_are() {
 fn lake_panic() {
     for name in ["lake-182-4", "lake-19868-6", "lake-34620-3"] {
         let world = with_case(&format!("lake-panic/{name}"));
-        for verb in
-            [&["detect"][..], &["timeline"], &["query", "SELECT * FROM events"], &["query", "SELECT eventname, count(*) FROM events GROUP BY 1"]]
-        {
+        for verb in [
+            &["detect"][..],
+            &["timeline"],
+            &["query", "SELECT * FROM events"],
+            &["query", "SELECT eventname, count(*) FROM events GROUP BY 1"],
+        ] {
             let output = world.run(&[verb, &["in"]].concat());
-            assert!(matches!(output.status.code(), Some(0 | 3)), "{name} {verb:?}: {:?} {}", output.status, said(&output));
+            assert!(
+                matches!(output.status.code(), Some(0 | 3)),
+                "{name} {verb:?}: {:?} {}",
+                output.status,
+                said(&output)
+            );
             assert!(!said(&output).contains("panicked"), "{}", said(&output));
         }
         let output = world.run(&["detect", "in"]);
@@ -318,13 +370,22 @@ fn a_lake_of_the_first_version_is_read_and_gets_checksums() {
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
     assert!(said(&output).contains("taken over as they are"), "{}", said(&output));
     let report = json(&world, &["lake", "check", "in"]);
-    assert_eq!((report["without_checksums"].as_u64(), report["damaged"].as_array().unwrap().len()), (Some(0), 0), "{report}");
+    assert_eq!(
+        (report["without_checksums"].as_u64(), report["damaged"].as_array().unwrap().len()),
+        (Some(0), 0),
+        "{report}"
+    );
     assert!(report["taken_over"].as_u64().unwrap() > 100, "{report}");
     assert_eq!(count(&world, "in"), before);
-    assert!(warnings().contains("taken over from files of an earlier version without checksums"), "{}", warnings());
+    assert!(
+        warnings().contains("taken over from files of an earlier version without checksums"),
+        "{}",
+        warnings()
+    );
 }
 
-/// A flipped bit in a file without checksums made another digest of one; `repair` gave the file checksums, and it counted as sound.
+/// A flipped bit in a file without checksums made another digest of one; `repair` gave the file checksums,
+/// and it counted as sound.
 #[test]
 fn what_has_no_checksums_is_read_again_from_the_archives() {
     for taken_over_first in [false, true] {
@@ -335,16 +396,30 @@ fn what_has_no_checksums_is_read_again_from_the_archives() {
         for segment in files(&world.path("in/_tagfall/objects")) {
             let mut text = String::new();
             let packed = fs::read(&segment).unwrap();
-            std::io::Read::read_to_string(&mut flate2::read::MultiGzDecoder::new(packed.as_slice()), &mut text).unwrap();
+            std::io::Read::read_to_string(
+                &mut flate2::read::MultiGzDecoder::new(packed.as_slice()),
+                &mut text,
+            )
+            .unwrap();
             let here = fs::canonicalize(world.path("src")).unwrap();
-            let mut gzip = flate2::write::GzEncoder::new(fs::File::create(&segment).unwrap(), flate2::Compression::fast());
-            std::io::Write::write_all(&mut gzip, text.replace("/tmp/attack/lk/src", here.to_str().unwrap()).as_bytes()).unwrap();
+            let mut gzip = flate2::write::GzEncoder::new(
+                fs::File::create(&segment).unwrap(),
+                flate2::Compression::fast(),
+            );
+            std::io::Write::write_all(
+                &mut gzip,
+                text.replace("/tmp/attack/lk/src", here.to_str().unwrap()).as_bytes(),
+            )
+            .unwrap();
             gzip.finish().unwrap();
         }
         let told = |source: &str| {
             let findings = json(&world, &["detect", source])["findings"].clone();
             let findings = findings.as_array().unwrap();
-            findings.iter().map(|finding| (finding["id"].to_string(), finding["lost"]["digest"].to_string())).collect::<Vec<_>>()
+            findings
+                .iter()
+                .map(|finding| (finding["id"].to_string(), finding["lost"]["digest"].to_string()))
+                .collect::<Vec<_>>()
         };
         assert_ne!(told("in"), told(archive), "the case is one");
         if taken_over_first {
@@ -355,9 +430,15 @@ fn what_has_no_checksums_is_read_again_from_the_archives() {
         assert_eq!(output.status.code(), Some(0), "{}", said(&output));
         assert_eq!(told("in"), told(archive));
         let report = json(&world, &["lake", "check", "in"]);
-        assert_eq!((report["taken_over"].as_u64(), report["without_checksums"].as_u64()), (Some(0), Some(0)), "{report}");
+        assert_eq!(
+            (report["taken_over"].as_u64(), report["without_checksums"].as_u64()),
+            (Some(0), Some(0)),
+            "{report}"
+        );
         assert_eq!(count(&world, "in"), count(&world, archive));
-        assert!(!json(&world, &["detect", "in"])["coverage"]["warnings"].to_string().contains("earlier version"));
+        assert!(
+            !json(&world, &["detect", "in"])["coverage"]["warnings"].to_string().contains("earlier version")
+        );
     }
 }
 
@@ -368,14 +449,24 @@ fn files_of_a_lake_that_have_no_end_are_refused() {
     let world = with_lake();
     let folder = world.path("lake/_tagfall");
     let segment = fs::read_dir(folder.join("objects")).unwrap().next().unwrap().unwrap().path();
-    let parquet = files(&world.path("lake")).into_iter().find(|path| path.extension().is_some_and(|extension| extension == "parquet")).unwrap();
-    for (file, codes) in [(segment, [Some(0), Some(3)]), (parquet, [Some(3), Some(3)]), (folder.join("manifest.json"), [Some(3), Some(2)])] {
+    let parquet = files(&world.path("lake"))
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|extension| extension == "parquet"))
+        .unwrap();
+    for (file, codes) in [
+        (segment, [Some(0), Some(3)]),
+        (parquet, [Some(3), Some(3)]),
+        (folder.join("manifest.json"), [Some(3), Some(2)]),
+    ] {
         let before = fs::read(&file).unwrap();
         // The largest that the file system takes.
-        let grown =
-            [1_u64 << 50, 1 << 43, 1 << 40].into_iter().any(|size| fs::File::options().write(true).open(&file).unwrap().set_len(size).is_ok());
+        let grown = [1_u64 << 50, 1 << 43, 1 << 40]
+            .into_iter()
+            .any(|size| fs::File::options().write(true).open(&file).unwrap().set_len(size).is_ok());
         assert!(grown);
-        for args in [&["detect", "lake", "-q"][..], &["lake", "check", "lake"], &["ingest", "logs", "--lake", "lake"]] {
+        for args in
+            [&["detect", "lake", "-q"][..], &["lake", "check", "lake"], &["ingest", "logs", "--lake", "lake"]]
+        {
             let output = world.run(args);
             let code = output.status.code();
             // What comes in elsewhere does not look at it.
@@ -392,17 +483,26 @@ fn files_of_a_lake_that_have_no_end_are_refused() {
 
 /// What the lake tells, in all its ways.
 fn told(world: &World) -> Vec<(Option<i32>, String)> {
-    let verbs = [&["timeline", "lake", "--format", "json"][..], &["query", "SELECT * FROM events", "lake", "--format", "csv"]];
-    verbs.iter().map(|args| world.run(args)).map(|output| (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())).collect()
+    let verbs = [
+        &["timeline", "lake", "--format", "json"][..],
+        &["query", "SELECT * FROM events", "lake", "--format", "csv"],
+    ];
+    verbs
+        .iter()
+        .map(|args| world.run(args))
+        .map(|output| (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned()))
+        .collect()
 }
 
-/// Flips bits all over the lake, one at a time, and compares with the undamaged lake: the same, or exit code 3 and a file named.
+/// Flips bits all over the lake, one at a time, and compares with the undamaged lake: the same, or exit code
+/// 3 and a file named.
 #[test]
 fn a_flipped_bit_anywhere_changes_nothing_or_is_told() {
     let world = with_lake();
     let undamaged = told(&world);
     assert!(undamaged.iter().all(|(code, out)| *code == Some(0) && !out.is_empty()));
-    let all: Vec<(PathBuf, Vec<u8>)> = files(&world.path("lake")).into_iter().map(|path| (path.clone(), fs::read(&path).unwrap())).collect();
+    let all: Vec<(PathBuf, Vec<u8>)> =
+        files(&world.path("lake")).into_iter().map(|path| (path.clone(), fs::read(&path).unwrap())).collect();
     let total: usize = all.iter().map(|(_, bytes)| bytes.len()).sum();
     let flips = std::env::var("FLIPS").ok().and_then(|flips| flips.parse().ok()).unwrap_or(30);
     let mut seed: u64 = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(19);
@@ -453,7 +553,9 @@ fn a_manifest_that_is_damaged_edited_or_gone_is_told_and_its_copy_read() {
     let text = fs::read_to_string(&path).unwrap();
     let mut fewer: Value = serde_json::from_str(&text).unwrap();
     fewer["files"].as_array_mut().unwrap().pop();
-    for damage in [Some(fewer.to_string()), Some(String::new()), Some(text.replace("\"rows\":", "\"rows\":1")), None] {
+    for damage in
+        [Some(fewer.to_string()), Some(String::new()), Some(text.replace("\"rows\":", "\"rows\":1")), None]
+    {
         match &damage {
             Some(text) => fs::write(&path, text).unwrap(),
             None => fs::remove_file(&path).unwrap(),
@@ -476,21 +578,47 @@ fn a_damaged_day_stops_no_other_and_is_caught_up_after_a_repair() {
     let mut bytes = fs::read(&day).unwrap();
     bytes.iter_mut().step_by(64).for_each(|byte| *byte ^= 1);
     fs::write(&day, bytes).unwrap();
-    let date = day.parent().unwrap().file_name().unwrap().to_str().unwrap().strip_prefix("date=").unwrap().to_owned();
-    let mut value: Value = serde_json::from_str(&with_ids(&fs::read_to_string(case("eight.json")).unwrap(), "cd")).unwrap();
+    let date = day
+        .parent()
+        .unwrap()
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .strip_prefix("date=")
+        .unwrap()
+        .to_owned();
+    let mut value: Value =
+        serde_json::from_str(&with_ids(&fs::read_to_string(case("eight.json")).unwrap(), "cd")).unwrap();
     for (number, record) in value["Records"].as_array_mut().unwrap().iter_mut().enumerate() {
-        let time = if number % 2 == 0 { format!("{date}T13:41:0{number}Z") } else { format!("2025-01-05T10:00:0{number}Z") };
+        let time = if number % 2 == 0 {
+            format!("{date}T13:41:0{number}Z")
+        } else {
+            format!("2025-01-05T10:00:0{number}Z")
+        };
         record["eventTime"] = time.into();
         record["recipientAccountId"] = "111122223333".into();
         record["awsRegion"] = "eu-central-1".into();
     }
     world.file("more/late.json", value.to_string().as_bytes());
-    world.file("more/other.json", with_ids(&fs::read_to_string(case("eight.json")).unwrap(), "ab").as_bytes());
+    world
+        .file("more/other.json", with_ids(&fs::read_to_string(case("eight.json")).unwrap(), "ab").as_bytes());
     let output = world.run(&["ingest", "logs", "more", "--lake", "lake"]);
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
-    assert!(said(&output).contains(&date) && said(&output).contains("1 object had events of a damaged day"), "{}", said(&output));
+    assert!(
+        said(&output).contains(&date) && said(&output).contains("1 object had events of a damaged day"),
+        "{}",
+        said(&output)
+    );
     let days = |source: &str| {
-        let output = world.run(&["query", "SELECT DISTINCT date FROM events ORDER BY 1", source, "-q", "--format", "csv"]);
+        let output = world.run(&[
+            "query",
+            "SELECT DISTINCT date FROM events ORDER BY 1",
+            source,
+            "-q",
+            "--format",
+            "csv",
+        ]);
         String::from_utf8(output.stdout).unwrap()
     };
     assert!(days("lake").contains("2025-01-05"), "{}", days("lake"));
@@ -504,7 +632,11 @@ fn a_damaged_day_stops_no_other_and_is_caught_up_after_a_repair() {
     let all = |sources: &[&str]| {
         let sql = "SELECT eventid, eventtime, eventname FROM events ORDER BY 1, 2";
         let output = world.run(&[&["query", sql, "-q", "--format", "csv"], sources].concat());
-        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect::<std::collections::BTreeSet<_>>()
     };
     let (lake, archive) = (all(&["lake"]), all(&["logs", "more"]));
     assert_eq!(lake.symmetric_difference(&archive).collect::<Vec<_>>(), Vec::<&String>::new());

@@ -1,5 +1,5 @@
-//! What goes wrong around a lake: objects that change, vanish or cannot be had, runs that are stopped, lakes of other
-//! versions, files of other people. After each the lake is the one that an undisturbed run makes.
+//! What goes wrong around a lake: objects that change, vanish or cannot be had, runs that are stopped, lakes
+//! of other versions, files of other people. After each the lake is the one that an undisturbed run makes.
 
 use crate::corpus;
 use crate::support;
@@ -47,7 +47,14 @@ fn an_object_that_changes_is_read_again_and_one_that_vanishes_keeps_its_events()
     world.file("logs/b.json", &object(&[("b-1", "2026-03-02T10:30:00Z")]));
     ok(&world, &["ingest", "logs", "--lake", "lake"]);
     // The same key with other bytes: one event more, one on another day, late.
-    world.file("logs/a.json", &object(&[("a-1", "2026-03-02T10:00:00Z"), ("a-2", "2026-03-02T11:00:00Z"), ("a-3", "2026-02-27T09:00:00Z")]));
+    world.file(
+        "logs/a.json",
+        &object(&[
+            ("a-1", "2026-03-02T10:00:00Z"),
+            ("a-2", "2026-03-02T11:00:00Z"),
+            ("a-3", "2026-02-27T09:00:00Z"),
+        ]),
+    );
     let said = ok(&world, &["ingest", "logs", "--lake", "lake"]);
     assert!(said.contains("read 1 object (1 known), added 1 event"), "{said}");
     assert_eq!(events(&world, "lake"), events(&world, "logs"));
@@ -55,7 +62,11 @@ fn an_object_that_changes_is_read_again_and_one_that_vanishes_keeps_its_events()
     assert_eq!(late.len(), 1, "the late event lies on its own day");
     let coverage = json(&world, &["detect", "lake"])["coverage"].clone();
     assert_eq!(
-        (coverage["objects_read"].as_u64(), coverage["records"].as_u64(), coverage["records_duplicate"].as_u64()),
+        (
+            coverage["objects_read"].as_u64(),
+            coverage["records"].as_u64(),
+            coverage["records_duplicate"].as_u64()
+        ),
         (Some(2), Some(4), Some(0))
     );
     fs::remove_file(world.path("logs/b.json")).unwrap();
@@ -76,7 +87,8 @@ fn copies_of_an_event_in_several_runs_are_one_and_the_first_object_keeps_it() {
     ok(&world, &["ingest", "both", "--lake", "one-go"]);
     assert_eq!(events(&world, "lake"), events(&world, "one-go"));
     assert!(
-        events(&world, "lake").contains("x-2,2026-03-02T10:00:01Z") && !events(&world, "lake").contains("x-2,2026-03-02T10:00:01Z,PutImage,,z.json")
+        events(&world, "lake").contains("x-2,2026-03-02T10:00:01Z")
+            && !events(&world, "lake").contains("x-2,2026-03-02T10:00:01Z,PutImage,,z.json")
     );
 }
 
@@ -96,7 +108,10 @@ fn addenda_and_updated_records_are_kept_beside_what_they_add_to() {
     let sql = "SELECT eventid, addendum.originaleventid FROM cloudtrail_logs ORDER BY 1";
     let found = String::from_utf8(world.run(&["query", sql, "lake", "--format", "csv"]).stdout).unwrap();
     assert_eq!(found.lines().skip(1).collect::<Vec<_>>(), ["e-1,", "e-2,e-1"]);
-    assert_eq!(json(&world, &["timeline", "lake"])["timelines"], json(&world, &["timeline", "logs"])["timelines"]);
+    assert_eq!(
+        json(&world, &["timeline", "lake"])["timelines"],
+        json(&world, &["timeline", "logs"])["timelines"]
+    );
 }
 
 #[test]
@@ -110,7 +125,11 @@ fn a_lake_of_a_later_version_is_refused_by_all_and_left_alone() {
     manifest["version"] = (version + 1).into();
     fs::write(&path, manifest.to_string()).unwrap();
     let before = files(&world.path("lake"));
-    for args in [&["ingest", "logs", "--lake", "lake"][..], &["detect", "lake"], &["query", "SELECT count(*) FROM events", "lake"]] {
+    for args in [
+        &["ingest", "logs", "--lake", "lake"][..],
+        &["detect", "lake"],
+        &["query", "SELECT count(*) FROM events", "lake"],
+    ] {
         let output = world.run(args);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
@@ -131,7 +150,10 @@ fn files_of_others_in_the_lake_are_neither_read_nor_touched() {
     fixtures(&world);
     ok(&world, &["ingest", "logs", "--lake", "lake"]);
     let before = events(&world, "lake");
-    let day = files(&world.path("lake")).into_iter().find(|path| path.extension().is_some_and(|extension| extension == "parquet")).unwrap();
+    let day = files(&world.path("lake"))
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|extension| extension == "parquet"))
+        .unwrap();
     let mine = [
         day.with_file_name("mine.parquet"),
         day.with_file_name("notes.md"),
@@ -154,7 +176,10 @@ fn a_file_of_the_lake_that_is_damaged_or_gone_is_said_and_the_rest_is_read() {
     fixtures(&world);
     ok(&world, &["ingest", "logs", "--lake", "lake"]);
     let all = count(&world, "lake");
-    let parquet: Vec<_> = files(&world.path("lake")).into_iter().filter(|path| path.extension().is_some_and(|e| e == "parquet")).collect();
+    let parquet: Vec<_> = files(&world.path("lake"))
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|e| e == "parquet"))
+        .collect();
     fs::write(&parquet[0], "not Parquet").unwrap();
     fs::remove_file(&parquet[1]).unwrap();
     let output = world.run(&["detect", "lake", "--format", "json"]);
@@ -187,7 +212,8 @@ fn archive(world: &World, objects: u64) {
     }
 }
 
-/// Ctrl-C at all moments: what was read is committed, the run says that it is partial, and the next one goes on.
+/// Ctrl-C at all moments: what was read is committed, the run says that it is partial, and the next one goes
+/// on.
 #[cfg(unix)]
 #[test]
 fn stopped_by_ctrl_c_the_lake_is_whole_and_the_next_run_goes_on() {
@@ -199,16 +225,29 @@ fn stopped_by_ctrl_c_the_lake_is_whole_and_the_next_run_goes_on() {
     let mut partial = 0;
     for round in 0..8 {
         let lake = format!("lake-{round}");
-        let mut child = world.command(&["ingest", "logs", "--lake", &lake, "--quiet"]).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = world
+            .command(&["ingest", "logs", "--lake", &lake, "--quiet"])
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         std::thread::sleep(Duration::from_millis(30 + random.below(500)));
         Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
         let code = child.wait().unwrap().code();
         assert!(matches!(code, Some(0 | 3) | None), "{code:?}");
         partial += u64::from(code == Some(3));
         if code == Some(3) {
-            // On a busy machine it may be stopped before the first object is read: then there is a lake without events.
-            let look = world.run(&["query", "SELECT eventid FROM events", &lake, "--format", "csv", "--allow-incomplete"]);
-            let nothing = look.status.code() == Some(2) && String::from_utf8_lossy(&look.stderr).contains("nothing to read");
+            // On a busy machine it may be stopped before the first object is read: then there is a lake
+            // without events.
+            let look = world.run(&[
+                "query",
+                "SELECT eventid FROM events",
+                &lake,
+                "--format",
+                "csv",
+                "--allow-incomplete",
+            ]);
+            let nothing = look.status.code() == Some(2)
+                && String::from_utf8_lossy(&look.stderr).contains("nothing to read");
             assert!(nothing || count(&world, &lake) < undisturbed.lines().count());
         }
         ok(&world, &["ingest", "logs", "--lake", &lake]);
@@ -232,7 +271,11 @@ fn killed_again_and_again_while_it_writes_the_lake_ends_as_an_undisturbed_one() 
             fs::copy(path, world.path("some").join(path.file_name().unwrap())).unwrap();
         }
         for _ in 0..4 {
-            let mut child = world.command(&["ingest", "some", "--lake", "lake", "--quiet"]).stderr(Stdio::null()).spawn().unwrap();
+            let mut child = world
+                .command(&["ingest", "some", "--lake", "lake", "--quiet"])
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
             std::thread::sleep(Duration::from_millis(random.below(400)));
             child.kill().unwrap();
             child.wait().unwrap();
@@ -244,6 +287,11 @@ fn killed_again_and_again_while_it_writes_the_lake_ends_as_an_undisturbed_one() 
     }
     ok(&world, &["ingest", "some", "--lake", "lake"]);
     assert_eq!(events(&world, "lake"), undisturbed);
-    let parquet = |lake: &str| files(&world.path(lake)).into_iter().filter(|path| path.extension().is_some_and(|e| e == "parquet")).count();
+    let parquet = |lake: &str| {
+        files(&world.path(lake))
+            .into_iter()
+            .filter(|path| path.extension().is_some_and(|e| e == "parquet"))
+            .count()
+    };
     assert_eq!(parquet("lake"), parquet("undisturbed"), "nothing is left over");
 }

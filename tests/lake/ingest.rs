@@ -1,4 +1,5 @@
-//! `tagfall ingest`, as a user meets it: the same findings from a lake as from its archives, run after run, whatever stops one.
+//! `tagfall ingest`, as a user meets it: the same findings from a lake as from its archives, run after run,
+//! whatever stops one.
 
 use crate::support;
 use crate::world;
@@ -36,8 +37,15 @@ fn a_lake_gives_what_its_archives_give() {
     for name in ["incident", "quiet"] {
         let lake = format!("lake-{name}");
         ok(&world, &["ingest", name, "--lake", &lake]);
-        for verb in [&["detect"][..], &["timeline"], &["forecast"], &["whatif"], &["explain", "shop/checkout:release-2026.03.02"]] {
-            let (from_archive, from_lake) = (json(&world, &[verb, &[name]].concat()), json(&world, &[verb, &[lake.as_str()]].concat()));
+        for verb in [
+            &["detect"][..],
+            &["timeline"],
+            &["forecast"],
+            &["whatif"],
+            &["explain", "shop/checkout:release-2026.03.02"],
+        ] {
+            let (from_archive, from_lake) =
+                (json(&world, &[verb, &[name]].concat()), json(&world, &[verb, &[lake.as_str()]].concat()));
             assert_eq!(comparable(from_archive), comparable(from_lake), "{verb:?} {name}");
         }
         let csv = |source: &str| world.run(&["detect", source, "--format", "csv"]).stdout;
@@ -45,7 +53,12 @@ fn a_lake_gives_what_its_archives_give() {
     }
     let ids = |sources: &[&str]| {
         let found = json(&world, &[&["detect"], sources].concat());
-        found["findings"].as_array().unwrap().iter().map(|finding| finding["id"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+        found["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|finding| finding["id"].as_str().unwrap().to_owned())
+            .collect::<BTreeSet<_>>()
     };
     assert_eq!(ids(&["lake-incident", "lake-quiet"]), ids(&["incident", "quiet"]));
     assert_eq!(ids(&["lake-incident", "quiet"]), ids(&["incident", "quiet"]), "lakes and archives mix");
@@ -55,18 +68,30 @@ fn a_lake_gives_what_its_archives_give() {
 fn filters_reach_the_lake() {
     let world = world();
     ok(&world, &["ingest", "incident", "--lake", "lake"]);
-    for filter in [&["--since", "2026-03-03"][..], &["--until", "2026-03-05"], &["--region", "eu-central-1"], &["--repository", "shop/*"]] {
+    for filter in [
+        &["--since", "2026-03-03"][..],
+        &["--until", "2026-03-05"],
+        &["--region", "eu-central-1"],
+        &["--repository", "shop/*"],
+    ] {
         let run = |source| json(&world, &[&["timeline", source], filter].concat())["timelines"].clone();
         assert_eq!(run("incident"), run("lake"), "{filter:?}");
     }
-    assert_eq!(world.code(&["detect", "lake", "--region", "us-east-1"]), Some(2), "a filter that nothing matches is no clean bill");
+    assert_eq!(
+        world.code(&["detect", "lake", "--region", "us-east-1"]),
+        Some(2),
+        "a filter that nothing matches is no clean bill"
+    );
 }
 
 #[test]
 fn what_the_engine_needs_is_enough_for_the_engine() {
     let world = world();
     ok(&world, &["ingest", "incident", "--lake", "lake", "--select", "ecr,ecs.amazonaws.com"]);
-    assert_eq!(json(&world, &["detect", "incident"])["findings"], json(&world, &["detect", "lake"])["findings"]);
+    assert_eq!(
+        json(&world, &["detect", "incident"])["findings"],
+        json(&world, &["detect", "lake"])["findings"]
+    );
     assert_eq!(world.code(&["ingest", "incident", "--lake", "lake"]), Some(2), "another selection");
     assert_eq!(world.code(&["ingest", "incident", "--lake", "other", "--select", "ECR!"]), Some(2));
 }
@@ -85,7 +110,10 @@ fn only_what_is_new_is_read() {
     assert!(said.contains(&format!("read 1 object ({} known)", all.len() - 1)), "{said}");
     let said = ok(&world, &["ingest", "incident", "--lake", "lake"]);
     assert!(said.contains(&format!("read 0 objects ({} known), added 0 events", all.len())), "{said}");
-    assert_eq!(comparable(json(&world, &["detect", "incident"])), comparable(json(&world, &["detect", "lake"])));
+    assert_eq!(
+        comparable(json(&world, &["detect", "incident"])),
+        comparable(json(&world, &["detect", "lake"]))
+    );
 }
 
 #[test]
@@ -119,7 +147,10 @@ fn copies_of_two_events_that_share_an_id_are_no_new_events() {
 #[test]
 fn a_damaged_object_is_remembered_and_read_again_once_it_is_mended() {
     let world = world();
-    let victim = files(&world.path("incident/AWSLogs")).into_iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
+    let victim = files(&world.path("incident/AWSLogs"))
+        .into_iter()
+        .max_by_key(|path| fs::metadata(path).unwrap().len())
+        .unwrap();
     let whole = fs::read(&victim).unwrap();
     fs::write(&victim, &whole[..whole.len() * 3 / 4]).unwrap();
     let first = world.run(&["ingest", "incident", "--lake", "lake"]);
@@ -128,11 +159,18 @@ fn a_damaged_object_is_remembered_and_read_again_once_it_is_mended() {
     assert_eq!(coverage["objects_failed"], 1);
     assert_eq!(coverage["failures"], json(&world, &["detect", "incident"])["coverage"]["failures"]);
     assert_eq!(world.code(&["detect", "lake"]), Some(3));
-    assert_eq!(world.code(&["ingest", "incident", "--lake", "lake"]), Some(3), "it is known, and still damaged");
+    assert_eq!(
+        world.code(&["ingest", "incident", "--lake", "lake"]),
+        Some(3),
+        "it is known, and still damaged"
+    );
     assert_eq!(world.code(&["ingest", "incident", "--lake", "lake", "--allow-incomplete"]), Some(0));
     fs::write(&victim, &whole).unwrap();
     ok(&world, &["ingest", "incident", "--lake", "lake"]);
-    assert_eq!(comparable(json(&world, &["timeline", "incident"])), comparable(json(&world, &["timeline", "lake"])));
+    assert_eq!(
+        comparable(json(&world, &["timeline", "incident"])),
+        comparable(json(&world, &["timeline", "lake"]))
+    );
 }
 
 #[test]
@@ -142,7 +180,11 @@ fn standard_input_and_odd_sources() {
     let mut command = world.command(&["ingest", "-", "--lake", "lake"]);
     assert!(command.stdin(Stdio::from(fs::File::open(one).unwrap())).status().unwrap().success());
     assert_eq!(world.code(&["ingest", "lake", "--lake", "other"]), Some(2), "a lake is no log");
-    assert_eq!(world.code(&["ingest", "quiet", "--lake", "incident"]), Some(2), "a folder with other things in it");
+    assert_eq!(
+        world.code(&["ingest", "quiet", "--lake", "incident"]),
+        Some(2),
+        "a folder with other things in it"
+    );
     assert_eq!(world.code(&["ingest", "no/such/folder", "--lake", "other"]), Some(2));
     fs::create_dir(world.path("quiet/lake")).unwrap();
     assert_eq!(world.code(&["ingest", "quiet", "--lake", "quiet/lake"]), Some(2), "a lake inside its source");
@@ -151,7 +193,8 @@ fn standard_input_and_odd_sources() {
 #[test]
 fn the_second_of_two_runs_is_refused() {
     let world = world();
-    let held = tagfall::lake::Ingest::open(&world.path("lake"), &[], tagfall::lake::Limits::default()).unwrap();
+    let held =
+        tagfall::lake::Ingest::open(&world.path("lake"), &[], tagfall::lake::Limits::default()).unwrap();
     let second = world.run(&["ingest", "incident", "--lake", "lake"]);
     assert_eq!(second.status.code(), Some(2));
     let said = String::from_utf8(second.stderr).unwrap();
@@ -160,7 +203,8 @@ fn the_second_of_two_runs_is_refused() {
     ok(&world, &["ingest", "incident", "--lake", "lake"]);
 }
 
-/// Runs are killed at all moments; each must leave what can be read, and the last one what an undisturbed run leaves.
+/// Runs are killed at all moments; each must leave what can be read, and the last one what an undisturbed run
+/// leaves.
 #[test]
 fn killed_at_any_moment_the_lake_stays_whole() {
     let world = world();
@@ -169,7 +213,11 @@ fn killed_at_any_moment_the_lake_stays_whole() {
     for round in 0..12_u64 {
         let lake = format!("lake-{round}");
         for wait in [round * 9, 200 - round * 13, round * 23 % 170] {
-            let mut child = world.command(&["ingest", "incident", "--lake", &lake, "--quiet"]).stderr(Stdio::null()).spawn().unwrap();
+            let mut child = world
+                .command(&["ingest", "incident", "--lake", &lake, "--quiet"])
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
             std::thread::sleep(Duration::from_millis(wait));
             child.kill().unwrap();
             child.wait().unwrap();
@@ -180,14 +228,20 @@ fn killed_at_any_moment_the_lake_stays_whole() {
         }
         ok(&world, &["ingest", "incident", "--lake", &lake]);
         assert_eq!(comparable(json(&world, &["timeline", &lake])), undisturbed);
-        let parquet = |lake: &str| files(&world.path(lake)).into_iter().filter(|path| path.extension().is_some_and(|e| e == "parquet")).count();
+        let parquet = |lake: &str| {
+            files(&world.path(lake))
+                .into_iter()
+                .filter(|path| path.extension().is_some_and(|e| e == "parquet"))
+                .count()
+        };
         assert_eq!(parquet(&lake), parquet("undisturbed"), "leftovers");
     }
 }
 
-/// The same for as long as somebody likes, beside a reader that never stops: `KILL_SECONDS=600 cargo test --test lake -- --ignored
-/// kill_storm --nocapture`. Runs of `ingest` and `lake repair` are killed, some of them by a signal that they may answer; what each
-/// leaves must be read by the others, and hold at least what the last whole run had committed.
+/// The same for as long as somebody likes, beside a reader that never stops: `KILL_SECONDS=600 cargo test
+/// --test lake -- --ignored kill_storm --nocapture`. Runs of `ingest` and `lake repair` are killed, some of
+/// them by a signal that they may answer; what each leaves must be read by the others, and hold at least what
+/// the last whole run had committed.
 #[cfg(unix)]
 #[test]
 #[ignore = "a minute, or KILL_SECONDS"]
@@ -213,10 +267,13 @@ fn kill_storm() {
                 let (lake, least) = (lake(), held.load(Ordering::Acquire));
                 if least > 0 && number.load(Ordering::Acquire).to_string() == lake["lake-".len()..] {
                     let output = world.run(&["detect", &lake, "--format", "json", "-q"]);
-                    let document: Value =
-                        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+                    let document: Value = serde_json::from_slice(&output.stdout)
+                        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
                     let records = document["coverage"]["records"].as_u64().unwrap();
-                    assert!(output.status.code() == Some(0) && (least..=all).contains(&records), "{records} of {least}: {document}");
+                    assert!(
+                        output.status.code() == Some(0) && (least..=all).contains(&records),
+                        "{records} of {least}: {document}"
+                    );
                     reads += 1;
                 }
             }
@@ -227,11 +284,18 @@ fn kill_storm() {
             let lake = lake();
             for _ in 0..1 + chance(6) {
                 let repairs = held.load(Ordering::Relaxed) > 0 && chance(4) == 0;
-                let args = if repairs { &["lake", "repair", &lake, "incident", "-q"][..] } else { &["ingest", "incident", "--lake", &lake, "-q"] };
+                let args = if repairs {
+                    &["lake", "repair", &lake, "incident", "-q"][..]
+                } else {
+                    &["ingest", "incident", "--lake", &lake, "-q"]
+                };
                 let mut child = world.command(args).stderr(Stdio::null()).spawn().unwrap();
                 std::thread::sleep(Duration::from_millis(chance(400)));
                 let signal = ["-KILL", "-KILL", "-TERM", "-INT", "-HUP"][chance(5) as usize];
-                let _ = Command::new("kill").args([signal, &child.id().to_string()]).stderr(Stdio::null()).status();
+                let _ = Command::new("kill")
+                    .args([signal, &child.id().to_string()])
+                    .stderr(Stdio::null())
+                    .status();
                 let code = child.wait().unwrap().code();
                 assert!(matches!(code, None | Some(0 | 2 | 3)), "{args:?} after {signal}: {code:?}");
                 kills += 1;
@@ -247,7 +311,10 @@ fn kill_storm() {
         }
         done.store(true, Ordering::Relaxed);
         let reads = reader.join().unwrap();
-        println!("kill storm: {kills} runs killed in {rounds} rounds, {reads} reads beside them, in {} s", begun.elapsed().as_secs());
+        println!(
+            "kill storm: {kills} runs killed in {rounds} rounds, {reads} reads beside them, in {} s",
+            begun.elapsed().as_secs()
+        );
         assert!(kills > 0 && reads > 0);
     });
 }
@@ -259,7 +326,10 @@ fn a_full_disk_ends_the_run_and_not_the_lake() {
     let world = world();
     ok(&world, &["ingest", "quiet", "--lake", "lake"]);
     let before = (files(&world.path("lake")), comparable(json(&world, &["timeline", "lake"])));
-    let script = format!("trap '' XFSZ; ulimit -f 8; exec {} ingest incident --lake lake", env!("CARGO_BIN_EXE_tagfall"));
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 8; exec {} ingest incident --lake lake",
+        env!("CARGO_BIN_EXE_tagfall")
+    );
     let output = Command::new("sh").args(["-c", &script]).current_dir(world.path(".")).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
@@ -268,13 +338,19 @@ fn a_full_disk_ends_the_run_and_not_the_lake() {
     ok(&world, &["ingest", "incident", "--lake", "lake"]);
 }
 
-/// The lake in other hands. Needs python3 with the module `duckdb` (TAGFALL_PYTHON names another interpreter).
+/// The lake in other hands. Needs python3 with the module `duckdb` (TAGFALL_PYTHON names another
+/// interpreter).
 #[test]
 fn duckdb_reads_the_lake_as_it_is() {
     let python = std::env::var("TAGFALL_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let there = Command::new(&python).args(["-c", "import duckdb"]).output().is_ok_and(|output| output.status.success());
+    let there = Command::new(&python)
+        .args(["-c", "import duckdb"])
+        .output()
+        .is_ok_and(|output| output.status.success());
     if !there {
-        eprintln!("SKIPPED: duckdb_reads_the_lake_as_it_is: {python} has no module duckdb (pip install duckdb)");
+        eprintln!(
+            "SKIPPED: duckdb_reads_the_lake_as_it_is: {python} has no module duckdb (pip install duckdb)"
+        );
         return;
     }
     let world = world();
@@ -295,28 +371,41 @@ print(json.dumps({
     let output = Command::new(&python).args(["-c", script]).arg(world.path("lake")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let dates: BTreeSet<_> =
-        files(&world.path("lake")).iter().filter_map(|path| path.to_str()?.split("date=").nth(1)?.get(..10).map(str::to_owned)).collect();
+    let dates: BTreeSet<_> = files(&world.path("lake"))
+        .iter()
+        .filter_map(|path| path.to_str()?.split("date=").nth(1)?.get(..10).map(str::to_owned))
+        .collect();
     assert_eq!(found["total"], serde_json::json!([290, 290, dates.len()]));
     assert_eq!(found["types"], serde_json::json!(["BIGINT", "DATE", "VARCHAR", "VARCHAR", "BIGINT"]));
     let arn = "arn:aws:ecr:eu-central-1:111122223333:repository/shop/checkout";
     let push = |time: &str| serde_json::json!([time, "Role", arn, "release-2026.03.02", "2026-03-02"]);
-    assert_eq!(found["push"], serde_json::json!([push("2026-03-02T13:41:07Z"), push("2026-03-02T13:41:16Z")]));
+    assert_eq!(
+        found["push"],
+        serde_json::json!([push("2026-03-02T13:41:07Z"), push("2026-03-02T13:41:16Z")])
+    );
     assert!(found["day"].as_u64().is_some_and(|rows| rows > 10));
     assert_eq!(found["sorted"], 0, "rows stand in the order of time");
     assert_eq!(found["storage"], serde_json::json!([["ZSTD", true]]));
 }
 
-/// Bloom filters of what hardly repeats: other readers take them as they are. Needs python3 with the module `duckdb`.
+/// Bloom filters of what hardly repeats: other readers take them as they are. Needs python3 with the module
+/// `duckdb`.
 #[test]
 fn filters_tell_duckdb_which_ids_are_not_there() {
     let python = std::env::var("TAGFALL_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    if !Command::new(&python).args(["-c", "import duckdb"]).output().is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: filters_tell_duckdb_which_ids_are_not_there: {python} has no module duckdb (pip install duckdb)");
+    if !Command::new(&python)
+        .args(["-c", "import duckdb"])
+        .output()
+        .is_ok_and(|output| output.status.success())
+    {
+        eprintln!(
+            "SKIPPED: filters_tell_duckdb_which_ids_are_not_there: {python} has no module duckdb (pip install duckdb)"
+        );
         return;
     }
     let world = world();
-    let id = |number: usize| format!("{:08x}-0000-4000-8000-{number:012x}", number * 0x9e37_79b1 % 0xffff_ffff);
+    let id =
+        |number: usize| format!("{:08x}-0000-4000-8000-{number:012x}", number * 0x9e37_79b1 % 0xffff_ffff);
     let record = |number: usize| {
         serde_json::json!({
             "eventVersion": "1.11", "eventID": id(number), "eventTime": format!("2026-03-02T10:{:02}:{:02}Z", number / 60 % 60, number % 60),
@@ -344,15 +433,25 @@ print(json.dumps({
 }))
 "#;
     let ids: Vec<String> = (0..60).map(|at| id(at * 149)).collect();
-    let output = Command::new(&python).args(["-c", script]).arg(world.path("lake")).arg(serde_json::json!(ids).to_string()).output().unwrap();
+    let output = Command::new(&python)
+        .args(["-c", script])
+        .arg(world.path("lake"))
+        .arg(serde_json::json!(ids).to_string())
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let excluded = |name: &str| found[name].as_array().unwrap().iter().filter(|excluded| **excluded == true).count();
+    let excluded =
+        |name: &str| found[name].as_array().unwrap().iter().filter(|excluded| **excluded == true).count();
     assert_eq!(excluded("there"), 0, "{found}");
     assert!(excluded("others") > 50, "{found}");
     assert_eq!(found["found"], serde_json::json!(vec![1; 60]));
     assert_eq!(found["filters"], serde_json::json!([["eventid", true]]));
-    for (wanted, rows) in [(format!("= '{}'", ids[7]), 1), (format!("IN ('{}', '{}', 'nobody')", ids[3], ids[59]), 2), ("= 'nobody'".to_owned(), 0)] {
+    for (wanted, rows) in [
+        (format!("= '{}'", ids[7]), 1),
+        (format!("IN ('{}', '{}', 'nobody')", ids[3], ids[59]), 2),
+        ("= 'nobody'".to_owned(), 0),
+    ] {
         for sql in [
             format!("SELECT eventtime FROM events WHERE eventid {wanted}"),
             format!("SELECT eventname FROM events WHERE eventid {wanted} GROUP BY 1, eventid"),
@@ -380,7 +479,12 @@ fn a_query_gives_from_a_lake_what_it_gives_from_the_archive() {
         for filter in [&[][..], &["--until", "2026-03-02T13:41:10Z"]] {
             let run = |source| {
                 let output = world.run(&[&["query", sql, source, "--format", "csv"], filter].concat());
-                assert_eq!(output.status.code(), Some(0), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+                assert_eq!(
+                    output.status.code(),
+                    Some(0),
+                    "{sql}: {}",
+                    String::from_utf8_lossy(&output.stderr)
+                );
                 String::from_utf8(output.stdout).unwrap()
             };
             let (from_archive, from_lake) = (run("incident"), run("lake"));
@@ -395,7 +499,12 @@ fn a_query_that_fails_names_the_same_value_from_a_lake_as_from_the_archive() {
     let world = world();
     ok(&world, &["ingest", "incident", "--lake", "lake"]);
     let run = |source| {
-        let output = world.run(&["query", "SELECT eventname, max(CAST(eventid AS bigint)) FROM events GROUP BY eventname", source, "--quiet"]);
+        let output = world.run(&[
+            "query",
+            "SELECT eventname, max(CAST(eventid AS bigint)) FROM events GROUP BY eventname",
+            source,
+            "--quiet",
+        ]);
         assert_eq!(output.status.code(), Some(2));
         String::from_utf8(output.stderr).unwrap()
     };

@@ -53,11 +53,13 @@ fn a_lake_knows_what_logs_and_snapshots_know() {
     assert!(listed["findings"].as_array().unwrap().iter().any(|one| one["kind"] == "not-listed"), "{listed}");
     assert_eq!(world.code(&["lake", "check", "lake"]), Some(0));
     // Whoever asks for records is not told of them, and nothing is missing.
-    let output = world.run(&["query", "SELECT count(*) AS n FROM cloudtrail_logs", "lake", "--format", "csv"]);
+    let output =
+        world.run(&["query", "SELECT count(*) AS n FROM cloudtrail_logs", "lake", "--format", "csv"]);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// What is there already is not read again, what came later is added, and of a file that was written anew the newer answer counts.
+/// What is there already is not read again, what came later is added, and of a file that was written anew the
+/// newer answer counts.
 #[test]
 fn a_lake_takes_snapshots_run_after_run() {
     let world = evidence();
@@ -65,7 +67,8 @@ fn a_lake_takes_snapshots_run_after_run() {
     ok(&world, &["ingest", "evidence", "--lake", "lake"]);
     let without = told(&world, "lake");
     assert_eq!(without, told(&world, "evidence"));
-    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/answers/recorded/ecr.describe-images.json");
+    let recorded =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/answers/recorded/ecr.describe-images.json");
     world.file("evidence/answers/ecr.describe-images.json", &fs::read(recorded).unwrap());
     date(&world, "evidence/answers/ecr.describe-images.json", TAKEN);
     let said = ok(&world, &["ingest", "evidence", "--lake", "lake"]);
@@ -87,7 +90,10 @@ fn a_lake_takes_snapshots_run_after_run() {
 fn snapshots_of_any_packing_are_kept() {
     let world = evidence();
     let read = |name: &str| world.read(&format!("evidence/answers/{name}.json"));
-    let lines: Vec<String> = ["ecr.describe-registry", "ecr.get-lifecycle-policy"].iter().map(|name| read(name).replace('\n', "")).collect();
+    let lines: Vec<String> = ["ecr.describe-registry", "ecr.get-lifecycle-policy"]
+        .iter()
+        .map(|name| read(name).replace('\n', ""))
+        .collect();
     world.file("mixed/several.jsonl", lines.join("\n").as_bytes());
     world.file("mixed/111122223333/eu-central-1/images.json", read("ecr.describe-images").as_bytes());
     world.file("mixed/log.json", world.read("evidence/log.json").as_bytes());
@@ -97,7 +103,11 @@ fn snapshots_of_any_packing_are_kept() {
     ok(&world, &["ingest", "mixed", "--lake", "lake"]);
     assert_eq!(told(&world, "mixed"), told(&world, "lake"));
     let both = json(&world, &["detect", "lake", "mixed"]);
-    assert_eq!(both["findings"], json(&world, &["detect", "mixed"])["findings"], "a second copy says nothing new");
+    assert_eq!(
+        both["findings"],
+        json(&world, &["detect", "mixed"])["findings"],
+        "a second copy says nothing new"
+    );
 }
 
 /// Filters mean the same over a lake and over what it was made from.
@@ -105,7 +115,12 @@ fn snapshots_of_any_packing_are_kept() {
 fn filters_mean_the_same_for_snapshots_in_a_lake() {
     let world = evidence();
     ok(&world, &["ingest", "evidence", "--lake", "lake"]);
-    for filter in [&["--until", "2026-03-03"][..], &["--since", "2026-03-02"], &["--region", "eu-central-1"], &["--repository", "shop/*"]] {
+    for filter in [
+        &["--until", "2026-03-03"][..],
+        &["--since", "2026-03-02"],
+        &["--region", "eu-central-1"],
+        &["--repository", "shop/*"],
+    ] {
         let run = |source| {
             let document = json(&world, &[&["timeline", source], filter].concat());
             (document["timelines"].clone(), document["coverage"]["snapshots"].clone())

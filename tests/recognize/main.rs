@@ -27,7 +27,8 @@ fn manifest(name: &str) -> String {
     .to_string()
 }
 
-/// A record of `source` and `name`, its other fields as they usually are; `more` replaces or adds top-level fields.
+/// A record of `source` and `name`, its other fields as they usually are; `more` replaces or adds top-level
+/// fields.
 fn record(source: &str, name: &str, more: Value) -> Value {
     let mut record = json!({
         "eventVersion": "1.11",
@@ -58,7 +59,11 @@ fn record(source: &str, name: &str, more: Value) -> Value {
 
 /// An ECR record with a repository in `resources`.
 fn ecr(name: &str, more: Value) -> Value {
-    let mut record = record("ecr.amazonaws.com", name, json!({"resources": [arn("111122223333", "eu-central-1", "shop/api")]}));
+    let mut record = record(
+        "ecr.amazonaws.com",
+        name,
+        json!({"resources": [arn("111122223333", "eu-central-1", "shop/api")]}),
+    );
     for (key, value) in more.as_object().unwrap() {
         record[key] = value.clone();
     }
@@ -83,6 +88,10 @@ fn means_nothing(record: &Value) -> bool {
     outcome(&record.to_string(), false, |_| ()).unwrap().is_none()
 }
 
-fn outcome<R>(json: &str, native: bool, look: impl FnOnce(&Recognized<'_>) -> R) -> Result<Option<R>, String> {
+fn outcome<R>(
+    json: &str,
+    native: bool,
+    look: impl FnOnce(&Recognized<'_>) -> R,
+) -> Result<Option<R>, String> {
     Recognizer::default().recognize(RawRecord { index: 0, json, native }, |recognized| look(&recognized))
 }

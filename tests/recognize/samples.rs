@@ -1,4 +1,5 @@
-//! The published and composed samples beside the specification, one by one. Skipped, loudly, where they are not at hand.
+//! The published and composed samples beside the specification, one by one. Skipped, loudly, where they are
+//! not at hand.
 
 use std::path::PathBuf;
 
@@ -7,7 +8,8 @@ use tagfall::model::Digest;
 
 use crate::outcome;
 
-/// `(sample, its meaning)`: the beginning of the action as Rust prints it, `-` for nothing, `!` for an unreadable record.
+/// `(sample, its meaning)`: the beginning of the action as Rust prints it, `-` for nothing, `!` for an
+/// unreadable record.
 const SAMPLES: &[(&str, &str)] = &[
     ("AssumeRole-sharedEventID-1", "-"),
     ("BatchGetImage-1", r#"Pull { images: [ImageId { digest: None, tag: Some("latest") }], failed: false }"#),
@@ -33,7 +35,10 @@ const SAMPLES: &[(&str, &str)] = &[
     ("EventBridge-ECRPullThroughCacheAction-1", "! no time"),
     ("EventBridge-ECRReplicationAction-1", "-"),
     ("GetAuthorizationToken-1", "Login"),
-    ("ImageActivationEvent-1", "Restored { digest: sha256:98c8b060c21d9adbb6b8c41b916e95e6307102786973ab93a41e8b86d1fc6d3e }"),
+    (
+        "ImageActivationEvent-1",
+        "Restored { digest: sha256:98c8b060c21d9adbb6b8c41b916e95e6307102786973ab93a41e8b86d1fc6d3e }",
+    ),
     ("ListImageReferrers-1", "-"),
     ("PolicyExecutionEvent-1", "PolicyRun(PolicyRun { rules: [LifecycleRule { priority: 1"),
     ("PolicyExecutionEvent-2", "PolicyRun(PolicyRun { rules: [LifecycleRule { priority: 1"),
@@ -86,9 +91,18 @@ const SAMPLES: &[(&str, &str)] = &[
     ("composed/PolicyExecutionEvent-expire", "PolicyRun("),
     ("composed/PolicyExecutionEvent-split-1of2", "PolicyRun("),
     ("composed/PolicyExecutionEvent-split-2of2", "PolicyRun("),
-    ("composed/PutImage-child-untagged", "Push(Push { digest: sha256:65bc5c8130c5b852f6d1b2ad10376f2c70e6dba44971416de765da80fd003009, tag: None"),
-    ("composed/PutImage-error-ImageAlreadyExists", "PushFailed(Refusal { code: \"ImageAlreadyExistsException\", digest: Some(sha256:65bc5c81"),
-    ("composed/PutImage-error-ImageTagAlreadyExists", "PushFailed(Refusal { code: \"ImageTagAlreadyExistsException\""),
+    (
+        "composed/PutImage-child-untagged",
+        "Push(Push { digest: sha256:65bc5c8130c5b852f6d1b2ad10376f2c70e6dba44971416de765da80fd003009, tag: None",
+    ),
+    (
+        "composed/PutImage-error-ImageAlreadyExists",
+        "PushFailed(Refusal { code: \"ImageAlreadyExistsException\", digest: Some(sha256:65bc5c81",
+    ),
+    (
+        "composed/PutImage-error-ImageTagAlreadyExists",
+        "PushFailed(Refusal { code: \"ImageTagAlreadyExistsException\"",
+    ),
     (
         "composed/PutImage-index",
         "Push(Push { digest: sha256:17cee7e0cad7335b8bb5da3c1366434b58b9456896fd6103757b7e5c6ed8501c, tag: Some(\"release-42\")",
@@ -102,7 +116,10 @@ const SAMPLES: &[(&str, &str)] = &[
         "composed/PutImage-tag-moved",
         "Push(Push { digest: sha256:798da610d8c950d2d49e7f8e759524a043e3ff47ee090ab02eb331ad6b62bdca, tag: Some(\"release-42\")",
     ),
-    ("composed/PutImageTagMutability", "SetTagMutability { mutability: Mutability { setting: \"IMMUTABLE_WITH_EXCLUSION\""),
+    (
+        "composed/PutImageTagMutability",
+        "SetTagMutability { mutability: Mutability { setting: \"IMMUTABLE_WITH_EXCLUSION\"",
+    ),
     ("composed/PutLifecyclePolicy", "PutLifecyclePolicy { text: \"{\\\"rules\\\""),
     (
         "composed/RegisterTaskDefinition",
@@ -112,7 +129,10 @@ const SAMPLES: &[(&str, &str)] = &[
         "composed/SubmitTaskStateChange-pending-digest",
         "TaskState { task: \"arn:aws:ecs:us-east-1:111122223333:task/prod/0f9de17a6465404e8b1b2356dc13c2f8\"",
     ),
-    ("composed/SubmitTaskStateChange-stopped", "TaskState { task: \"arn:aws:ecs:us-east-1:111122223333:task/prod/0f9de17a6465404e8b1b2356dc13c2f8\""),
+    (
+        "composed/SubmitTaskStateChange-stopped",
+        "TaskState { task: \"arn:aws:ecs:us-east-1:111122223333:task/prod/0f9de17a6465404e8b1b2356dc13c2f8\"",
+    ),
     (
         "composed/UpdateService",
         "Run { runner: \"arn:aws:ecs:us-east-1:111122223333:service/prod/api\", definition: Some(\"arn:aws:ecs:us-east-1:111122223333:task-definition/api:42\"), images: [], deploys: true }",
@@ -120,11 +140,16 @@ const SAMPLES: &[(&str, &str)] = &[
 ];
 
 /// Samples of containers, not of records: the decoder's business.
-const CONTAINERS: &[&str] =
-    &["Format-CloudTrail-Digest-1", "Format-CloudTrail-Insight-1", "Format-lookup-events-Event-1", "composed/Format-lookup-events"];
+const CONTAINERS: &[&str] = &[
+    "Format-CloudTrail-Digest-1",
+    "Format-CloudTrail-Insight-1",
+    "Format-lookup-events-Event-1",
+    "composed/Format-lookup-events",
+];
 
 fn samples() -> Option<PathBuf> {
-    let shared = std::env::var_os("TAGFALL_SHARED").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    let shared = std::env::var_os("TAGFALL_SHARED")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
     let found = Some(shared.join("spec/samples")).filter(|folder| folder.is_dir());
     if found.is_none() {
         eprintln!("SKIPPED: the samples are not beside this checkout, {} is no folder", shared.display());
@@ -149,7 +174,10 @@ fn every_sample_means_what_it_says() {
         let text = std::fs::read_to_string(folder.join(format!("{name}.json"))).unwrap();
         let found = meaning(&serde_json::from_str(&text).unwrap());
         let exact = *expected == "-";
-        assert!(if exact { found == *expected } else { found.starts_with(expected) }, "{name}: expected {expected}, found {found}");
+        assert!(
+            if exact { found == *expected } else { found.starts_with(expected) },
+            "{name}: expected {expected}, found {found}"
+        );
     }
 }
 
@@ -161,7 +189,10 @@ fn no_sample_is_forgotten() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "json") {
                 let name = format!("{prefix}{}", path.file_stem().unwrap().to_str().unwrap());
-                assert!(CONTAINERS.contains(&&*name) || SAMPLES.iter().any(|(known, _)| *known == name), "{name} has no expectation");
+                assert!(
+                    CONTAINERS.contains(&&*name) || SAMPLES.iter().any(|(known, _)| *known == name),
+                    "{name} has no expectation"
+                );
             }
         }
     }
@@ -172,11 +203,14 @@ fn no_sample_is_forgotten() {
 fn published_and_composed_manifests_hash_to_their_digests() {
     let Some(folder) = samples() else { return };
     for (name, expected) in SAMPLES.iter().filter(|(_, expected)| expected.starts_with("Push(")) {
-        let sample: Value = serde_json::from_str(&std::fs::read_to_string(folder.join(format!("{name}.json"))).unwrap()).unwrap();
+        let sample: Value =
+            serde_json::from_str(&std::fs::read_to_string(folder.join(format!("{name}.json"))).unwrap())
+                .unwrap();
         let elided = *name == "PutImage-3-eventbridge";
         let found = meaning(&sample);
         assert!(found.ends_with(&format!("digest_mismatch: {elided} }})")), "{name}: {found}");
-        let manifest = sample.get("detail").unwrap_or(&sample)["requestParameters"]["imageManifest"].as_str().unwrap();
+        let manifest =
+            sample.get("detail").unwrap_or(&sample)["requestParameters"]["imageManifest"].as_str().unwrap();
         assert_eq!(expected.contains(&Digest::of_manifest(manifest).to_string()), !elided);
     }
 }

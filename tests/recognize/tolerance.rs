@@ -166,7 +166,10 @@ fn a_field_of_a_wrong_type_is_a_field_that_is_absent() {
     record["requestParameters"]["repositoryName"] = json!("shop/api");
     look(&record, |found| {
         assert_eq!(&*found.repository.as_ref().unwrap().registry_id, "111122223333");
-        assert_eq!((found.event.actor.as_deref(), found.event.source_ip.as_deref(), found.event.read_only), (None, None, Some(false)));
+        assert_eq!(
+            (found.event.actor.as_deref(), found.event.source_ip.as_deref(), found.event.read_only),
+            (None, None, Some(false))
+        );
         assert!(format!("{:?}", found.action).contains("tag: None"));
     });
 }
@@ -174,7 +177,9 @@ fn a_field_of_a_wrong_type_is_a_field_that_is_absent() {
 #[test]
 fn depth_is_limited_and_no_stack_overflows() {
     let deep = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
-    let text = ecr("PutImage", json!({})).to_string().replace("\"requestParameters\":null", &format!("\"requestParameters\":{deep}"));
+    let text = ecr("PutImage", json!({}))
+        .to_string()
+        .replace("\"requestParameters\":null", &format!("\"requestParameters\":{deep}"));
     assert!(text.contains("[[["));
     assert!(outcome(&text, false, |_| ()).unwrap_err().contains("not JSON"));
 }

@@ -1,7 +1,7 @@
 //! A real browser, driven through ChromeDriver's HTTP (the WebDriver protocol).
 //!
-//! Needs Debian's `chromium` and `chromium-driver`, or another ChromeDriver named by TAGFALL_CHROMEDRIVER. Where that is set, a
-//! browser that does not start is a failure; else the tests say that they are skipped.
+//! Needs Debian's `chromium` and `chromium-driver`, or another ChromeDriver named by TAGFALL_CHROMEDRIVER.
+//! Where that is set, a browser that does not start is a failure; else the tests say that they are skipped.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -41,24 +41,34 @@ impl Browser {
     pub fn start_in(test: &str, dark: bool) -> Option<Self> {
         let named = std::env::var("TAGFALL_CHROMEDRIVER").ok();
         let program = named.clone().unwrap_or_else(|| "chromedriver".to_owned());
-        let spawned = Command::new(&program).arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let spawned =
+            Command::new(&program).arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut driver = match spawned {
             Ok(driver) => driver,
             Err(error) if named.is_some() => panic!("{program}: {error}"),
             Err(error) => {
-                eprintln!("SKIPPED: {test}: {program}: {error} (Debian: apt-get install chromium chromium-driver)");
+                eprintln!(
+                    "SKIPPED: {test}: {program}: {error} (Debian: apt-get install chromium chromium-driver)"
+                );
                 return None;
             }
         };
-        let port = BufReader::new(driver.stdout.take().unwrap()).lines().map(Result::unwrap).find_map(|line| {
-            let (_, port) = line.split_once("started successfully on port ")?;
-            port.trim_end_matches('.').parse().ok()
-        });
+        let port =
+            BufReader::new(driver.stdout.take().unwrap()).lines().map(Result::unwrap).find_map(|line| {
+                let (_, port) = line.split_once("started successfully on port ")?;
+                port.trim_end_matches('.').parse().ok()
+            });
         let profile = tempfile::tempdir().unwrap();
-        let mut browser = Self { driver, port: port.expect("ChromeDriver names its port"), session: String::new(), _profile: profile };
+        let mut browser = Self {
+            driver,
+            port: port.expect("ChromeDriver names its port"),
+            session: String::new(),
+            _profile: profile,
+        };
         let profile = format!("--user-data-dir={}", browser._profile.path().display());
         let scheme = dark.then_some("--blink-settings=preferredColorScheme=0");
-        let arguments: Vec<&str> = ARGUMENTS.iter().copied().chain([profile.as_str()]).chain(scheme).collect();
+        let arguments: Vec<&str> =
+            ARGUMENTS.iter().copied().chain([profile.as_str()]).chain(scheme).collect();
         let wanted = json!({"goog:chromeOptions": {"args": arguments}, "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}});
         let session = browser.call("POST", "", &json!({"capabilities": {"alwaysMatch": wanted}}));
         browser.session = session["sessionId"].as_str().unwrap().to_owned();
@@ -94,18 +104,31 @@ impl Browser {
     pub fn requests(&self, page: &Path) -> Vec<String> {
         let page = format!("file://{}", page.display());
         let said = self.call("POST", "/se/log", &json!({"type": "performance"}));
-        let messages = said.as_array().unwrap().iter().map(|entry| serde_json::from_str::<Value>(entry["message"].as_str().unwrap()).unwrap());
-        let sent = messages.map(|entry| entry["message"].clone()).filter(|message| message["method"] == "Network.requestWillBeSent");
+        let messages = said
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| serde_json::from_str::<Value>(entry["message"].as_str().unwrap()).unwrap());
+        let sent = messages
+            .map(|entry| entry["message"].clone())
+            .filter(|message| message["method"] == "Network.requestWillBeSent");
         let sent = sent.filter(|message| message["params"]["documentURL"] == page.as_str());
         sent.map(|message| message["params"]["request"]["url"].as_str().unwrap().to_owned()).collect()
     }
 
     /// One command; the answer's value. An error is the test's failure.
     fn call(&self, method: &str, command: &str, body: &Value) -> Value {
-        let path = if self.session.is_empty() { "/session".to_owned() } else { format!("/session/{}{command}", self.session) };
+        let path = if self.session.is_empty() {
+            "/session".to_owned()
+        } else {
+            format!("/session/{}{command}", self.session)
+        };
         let body = body.to_string();
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        let head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\n", self.port);
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\n",
+            self.port
+        );
         write!(stream, "{head}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).unwrap();
         let (status, answer) = answer(&mut BufReader::new(stream));
         let answer: Value = serde_json::from_slice(&answer).unwrap();
@@ -123,7 +146,9 @@ fn answer(stream: &mut impl BufRead) -> (String, Vec<u8>) {
         let mut line = String::new();
         stream.read_line(&mut line).unwrap();
         match line.trim_end().split_once(':') {
-            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.trim().parse().unwrap(),
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                length = value.trim().parse().unwrap()
+            }
             Some(_) => {}
             None => break,
         }

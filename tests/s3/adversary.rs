@@ -1,6 +1,7 @@
-//! S3, or whatever stands between, as an adversary: listings that break off or go in circles, answers that are not what they say,
-//! redirects to strangers, keys that nobody would choose. The rule stays: the same bytes, or the object in the coverage with
-//! its reason; never a silent loss, never an endless loop, and credentials go to nobody else.
+//! S3, or whatever stands between, as an adversary: listings that break off or go in circles, answers that
+//! are not what they say, redirects to strangers, keys that nobody would choose. The rule stays: the same
+//! bytes, or the object in the coverage with its reason; never a silent loss, never an endless loop, and
+//! credentials go to nobody else.
 
 use crate::s3;
 use std::collections::BTreeMap;
@@ -17,9 +18,22 @@ type Objects = BTreeMap<String, Vec<u8>>;
 
 /// Plain text, so that a part of it looks like a whole.
 fn objects(count: u32) -> Objects {
-    let body = |number: u32| (0..=number).map(|line| format!("{{\"eventID\":\"{number}-{line}\"}}\n")).collect::<String>().into_bytes();
+    let body = |number: u32| {
+        (0..=number)
+            .map(|line| format!("{{\"eventID\":\"{number}-{line}\"}}\n"))
+            .collect::<String>()
+            .into_bytes()
+    };
     (0..count)
-        .map(|number| (format!("AWSLogs/111122223333/CloudTrail/us-east-1/2024/10/{:02}/{number:04}.json", 1 + number % 3), body(number)))
+        .map(|number| {
+            (
+                format!(
+                    "AWSLogs/111122223333/CloudTrail/us-east-1/2024/10/{:02}/{number:04}.json",
+                    1 + number % 3
+                ),
+                body(number),
+            )
+        })
         .collect()
 }
 
@@ -46,11 +60,18 @@ fn read(proxy: &Proxy) -> Read {
 /// The same bytes, or the object, or what is above it, with a reason; or the run failed as a whole.
 fn assert_rule(objects: &Objects, read: &Read, what: &str) {
     for (key, bytes) in objects {
-        let above = || read.failed.iter().find(|(name, _)| key.starts_with(name.trim_start_matches("s3://trail").trim_start_matches('/')));
+        let above = || {
+            read.failed.iter().find(|(name, _)| {
+                key.starts_with(name.trim_start_matches("s3://trail").trim_start_matches('/'))
+            })
+        };
         match (read.whole.get(key), read.failed.get(key)) {
             (Some(whole), None) => assert!(whole == bytes, "{what}: {key} has other bytes"),
             (None, Some((reason, _))) => assert!(!reason.is_empty()),
-            (None, None) => assert!(above().is_some() || read.fatal.is_some(), "{what}: {key} was lost in silence: {read:?}"),
+            (None, None) => assert!(
+                above().is_some() || read.fatal.is_some(),
+                "{what}: {key} was lost in silence: {read:?}"
+            ),
             both => panic!("{what}: {key} {both:?}"),
         }
     }
@@ -68,7 +89,10 @@ fn faults_of_listings() -> Vec<(&'static str, Fault)> {
         ("unmeasured", Fault::Unmeasured(60)),
         ("cut", Fault::CutBody(60)),
         ("a key that is not closed", replaced("0007.json</Key>", "0007.json<Key>")),
-        ("an entry without a key", replaced("<Key>AWSLogs/111122223333/CloudTrail/us-east-1/2024/10/02/0007.json</Key>", "")),
+        (
+            "an entry without a key",
+            replaced("<Key>AWSLogs/111122223333/CloudTrail/us-east-1/2024/10/02/0007.json</Key>", ""),
+        ),
         ("no word whether there is more", replaced("<IsTruncated>false</IsTruncated>", "")),
         ("keys twice", replaced("0007.json", "0004.json")),
         ("a stranger's page", replaced("AWSLogs", "OtherLogs")),
@@ -97,13 +121,21 @@ fn a_listing_that_is_always_broken_is_never_taken_for_the_whole() {
     for (what, fault) in faults_of_listings() {
         // The levels above are whole: the run knows of the days.
         let faulty = move |request: &Request<'_>| {
-            if request.is_list() && request.target.contains("us-east-1%2F") { fault.clone() } else { Fault::None }
+            if request.is_list() && request.target.contains("us-east-1%2F") {
+                fault.clone()
+            } else {
+                Fault::None
+            }
         };
         let proxy = Proxy::start(server.address, faulty);
         let read = read(&proxy);
         assert_rule(&objects, &read, what);
         if what != "another encoding" {
-            assert!(read.fatal.is_some() || read.failed.values().any(|(reason, _)| reason.contains("could be listed")), "{what}: {read:?}");
+            assert!(
+                read.fatal.is_some()
+                    || read.failed.values().any(|(reason, _)| reason.contains("could be listed")),
+                "{what}: {read:?}"
+            );
         }
     }
 }
@@ -112,15 +144,27 @@ fn a_listing_that_is_always_broken_is_never_taken_for_the_whole() {
 #[test]
 fn the_good_part_of_a_torn_listing_is_read() {
     let (objects, _, server) = world(30);
-    let proxy = Proxy::start(server.address, |request| if request.is_list() { Fault::Shortened(70) } else { Fault::None });
-    let read = s3::read("s3://trail/AWSLogs/111122223333/CloudTrail/us-east-1/2024/10/01/", &options(&proxy.endpoint()));
+    let proxy =
+        Proxy::start(
+            server.address,
+            |request| if request.is_list() { Fault::Shortened(70) } else { Fault::None },
+        );
+    let read = s3::read(
+        "s3://trail/AWSLogs/111122223333/CloudTrail/us-east-1/2024/10/01/",
+        &options(&proxy.endpoint()),
+    );
     assert!(read.fatal.is_none() && (3..10).contains(&read.whole.len()), "{read:?}");
     assert!(read.whole.iter().all(|(key, bytes)| objects[key] == *bytes));
-    assert!(read.failed.values().any(|(reason, _)| reason.contains("not all of it could be listed")), "{:?}", read.failed);
+    assert!(
+        read.failed.values().any(|(reason, _)| reason.contains("not all of it could be listed")),
+        "{:?}",
+        read.failed
+    );
 }
 
 fn page(truncated: bool, token: &str, keys: &[&str]) -> Vec<u8> {
-    let entries: String = keys.iter().map(|key| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>")).collect();
+    let entries: String =
+        keys.iter().map(|key| format!("<Contents><Key>{key}</Key><Size>1</Size></Contents>")).collect();
     let body = format!(
         "<?xml version=\"1.0\"?><ListBucketResult><KeyCount>{}</KeyCount><IsTruncated>{truncated}</IsTruncated>\
          <NextContinuationToken>{token}</NextContinuationToken>{entries}</ListBucketResult>",
@@ -134,8 +178,10 @@ fn a_listing_that_never_ends_is_ended() {
     let (_, _, server) = world(1);
     // The same token and the same page; other tokens and the same page.
     type Answer = fn(u64) -> Vec<u8>;
-    let answers: [(&str, Answer); 2] =
-        [("one token", |_| page(true, "t", &["a/x"])), ("one page", |number| page(true, &number.to_string(), &["a/x"]))];
+    let answers: [(&str, Answer); 2] = [
+        ("one token", |_| page(true, "t", &["a/x"])),
+        ("one page", |number| page(true, &number.to_string(), &["a/x"])),
+    ];
     for (what, answer) in answers {
         let asked = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&asked);
@@ -174,14 +220,23 @@ fn an_answer_that_is_not_what_it_says_is_no_object() {
     for once in [true, false] {
         for (what, fault) in faults_of_objects() {
             let faulty = move |request: &Request<'_>| {
-                if request.target.contains("0007.json") && !request.is_list() && (!once || request.tried == 0) { fault.clone() } else { Fault::None }
+                if request.target.contains("0007.json") && !request.is_list() && (!once || request.tried == 0)
+                {
+                    fault.clone()
+                } else {
+                    Fault::None
+                }
             };
             let proxy = Proxy::start(server.address, faulty);
             let patience = Patience { silence: Duration::from_millis(300), ..quick("").patience };
             let read = s3::read("s3://trail", &Options { patience, ..options(&proxy.endpoint()) });
             assert!(read.fatal.is_none(), "{what}: {read:?}");
             assert_rule(&objects, &read, what);
-            assert!(read.whole.len() >= 11 && (!once || read.whole.len() == 12), "{what}, once: {once}: {:?}", read.failed);
+            assert!(
+                read.whole.len() >= 11 && (!once || read.whole.len() == 12),
+                "{what}, once: {once}: {:?}",
+                read.failed
+            );
         }
     }
 }
@@ -190,7 +245,8 @@ fn an_answer_that_is_not_what_it_says_is_no_object() {
 #[test]
 fn what_is_packed_on_the_way_is_unpacked() {
     let (objects, _, server) = world(12);
-    let proxy = Proxy::start(server.address, |request| if request.is_list() { Fault::None } else { Fault::Gzip });
+    let proxy =
+        Proxy::start(server.address, |request| if request.is_list() { Fault::None } else { Fault::Gzip });
     let read = read(&proxy);
     assert_eq!((read.whole, read.failed.len()), (objects, 0));
 }
@@ -212,30 +268,47 @@ fn credentials_never_follow_to_another_host() {
         }
     });
     for status in [301, 302, 303, 307, 308] {
-        for region in ["", "x-amz-bucket-region: 127.0.0.1:1/#\r\n", "x-amz-bucket-region: evil.example.net/\r\n"] {
+        for region in
+            ["", "x-amz-bucket-region: 127.0.0.1:1/#\r\n", "x-amz-bucket-region: evil.example.net/\r\n"]
+        {
             let answer = format!("HTTP/1.1 {status} Moved\r\nlocation: http://{address}/trail\r\n{region}content-length: 0\r\n\r\n").into_bytes();
             for lists in [true, false] {
                 let answer = answer.clone();
                 let proxy = Proxy::start(server.address, move |request| {
-                    if request.is_list() == lists || request.target.contains("0003") { Fault::Answer(answer.clone()) } else { Fault::None }
+                    if request.is_list() == lists || request.target.contains("0003") {
+                        Fault::Answer(answer.clone())
+                    } else {
+                        Fault::None
+                    }
                 });
                 let read = read(&proxy);
                 assert_rule(&objects, &read, "redirected");
                 assert!(read.fatal.is_some() || !read.failed.is_empty(), "{status}: {read:?}");
                 let fatal = read.fatal.map(|error| error.kind);
-                assert!(matches!(fatal, None | Some(FatalKind::OtherRegion | FatalKind::Refused | FatalKind::Unavailable)), "{status}: {fatal:?}");
+                assert!(
+                    matches!(
+                        fatal,
+                        None | Some(FatalKind::OtherRegion | FatalKind::Refused | FatalKind::Unavailable)
+                    ),
+                    "{status}: {fatal:?}"
+                );
             }
         }
     }
     assert_eq!(*seen.lock().unwrap(), Vec::<String>::new(), "a stranger was asked");
 }
 
-/// Two minutes of silence are longer than anybody waits; the patience is shorter here, and the rule is the same.
+/// Two minutes of silence are longer than anybody waits; the patience is shorter here, and the rule is the
+/// same.
 #[test]
 fn an_answer_after_two_minutes_is_not_waited_for() {
     let (objects, _, server) = world(6);
     let proxy = Proxy::start(server.address, |request| {
-        if request.target.contains("0003.json") || request.tried == 0 { Fault::Delay(Duration::from_secs(120)) } else { Fault::None }
+        if request.target.contains("0003.json") || request.tried == 0 {
+            Fault::Delay(Duration::from_secs(120))
+        } else {
+            Fault::None
+        }
     });
     let patience = Patience { response: Duration::from_millis(300), ..quick("").patience };
     let begun = Instant::now();
@@ -283,8 +356,11 @@ fn odd_keys_are_keys() {
         "trailing space .json",
         &long,
     ];
-    let objects: Objects =
-        odd.iter().enumerate().map(|(number, key)| ((*key).to_owned(), format!("{{\"number\":{number}}}\n").into_bytes())).collect();
+    let objects: Objects = odd
+        .iter()
+        .enumerate()
+        .map(|(number, key)| ((*key).to_owned(), format!("{{\"number\":{number}}}\n").into_bytes()))
+        .collect();
     let memory = Arc::new(Memory::new("trail", objects.clone()));
     let server = Server::memory(&memory);
     let read = s3::read("s3://trail", &options(&server.endpoint()));

@@ -1,4 +1,5 @@
-//! Archives of logs in a bucket and beside it: what is in them is named, pruned and taken into a lake as objects are.
+//! Archives of logs in a bucket and beside it: what is in them is named, pruned and taken into a lake as
+//! objects are.
 
 use crate::s3;
 use std::fs;
@@ -21,7 +22,10 @@ fn objects() -> Vec<(String, Vec<u8>)> {
     let mut paths = Vec::new();
     walk(&root.join("AWSLogs"), &mut paths);
     paths.sort();
-    paths.iter().map(|path| (path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned(), fs::read(path).unwrap())).collect()
+    paths
+        .iter()
+        .map(|path| (path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned(), fs::read(path).unwrap()))
+        .collect()
 }
 
 fn zipped(members: &[(String, Vec<u8>)]) -> Vec<u8> {
@@ -59,11 +63,19 @@ impl World {
     /// Exit code, and what was said in JSON.
     fn run(&self, arguments: &[&str]) -> (Option<i32>, Value) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
-        command.args(arguments).arg("-q").env("AWS_ACCESS_KEY_ID", s3::ACCESS_KEY_ID).env("AWS_SECRET_ACCESS_KEY", s3::SECRET_ACCESS_KEY);
-        command.env("AWS_REGION", "us-east-1").env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_ENDPOINT_URL", self.server.endpoint());
+        command
+            .args(arguments)
+            .arg("-q")
+            .env("AWS_ACCESS_KEY_ID", s3::ACCESS_KEY_ID)
+            .env("AWS_SECRET_ACCESS_KEY", s3::SECRET_ACCESS_KEY);
+        command
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_ENDPOINT_URL", self.server.endpoint());
         command.env_remove("AWS_PROFILE").env_remove("AWS_ENDPOINT_URL_S3").env_remove("AWS_CA_BUNDLE");
         let output = command.output().unwrap();
-        let said = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&output.stderr).into_owned()));
+        let said = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&output.stderr).into_owned()));
         (output.status.code(), said)
     }
 
@@ -88,15 +100,29 @@ fn members_in_a_bucket_are_named_and_pruned_as_keys_are() {
     for (name, bytes) in [("export/logs.zip", zipped(&objects)), ("export/logs.tar.gz", tar_gz(&objects))] {
         let world = World::holding([(name.to_owned(), bytes)]);
         let (code, said) = world.detect(&[]);
-        assert_eq!((code, number(&said, "records"), kinds(&said)), (Some(0), number(&plain.1, "records"), kinds(&plain.1)), "{name}");
-        assert_eq!(number(&said, "objects_listed"), objects.len() as u64 + 1, "the archive, and what is in it");
+        assert_eq!(
+            (code, number(&said, "records"), kinds(&said)),
+            (Some(0), number(&plain.1, "records"), kinds(&plain.1)),
+            "{name}"
+        );
+        assert_eq!(
+            number(&said, "objects_listed"),
+            objects.len() as u64 + 1,
+            "the archive, and what is in it"
+        );
         let evidence = said["findings"][0]["second_push"]["object"].as_str().unwrap();
         assert!(evidence.contains(&format!("{name}!AWSLogs/")), "{evidence}");
         // What is asked for is told by names, and nothing else is unpacked.
-        for options in [&["--account", "999999999999"][..], &["--region", "xx-none-1"], &["--since", "2031-01-01"]] {
+        for options in
+            [&["--account", "999999999999"][..], &["--region", "xx-none-1"], &["--since", "2031-01-01"]]
+        {
             let (pruned, of_keys) = (world.detect(options), World::holding(objects.clone()).detect(options));
             assert_eq!(pruned.0, of_keys.0, "{name} {options:?}: {}", pruned.1);
-            assert!(pruned.1.is_string() || number(&pruned.1, "records") < number(&said, "records"), "{name} {options:?}: {}", pruned.1);
+            assert!(
+                pruned.1.is_string() || number(&pruned.1, "records") < number(&said, "records"),
+                "{name} {options:?}: {}",
+                pruned.1
+            );
         }
         assert!(world.bucket.gets().iter().all(|key| key == name), "one GET, of the whole archive");
     }
@@ -112,7 +138,13 @@ fn a_lake_takes_an_archive_once() {
     let lake = folder.path().join("lake").to_str().unwrap().to_owned();
     let ingest = || world.run(&["ingest", "s3://trail", "--lake", &lake]).0;
     let count = || {
-        let (code, said) = world.run(&["query", "SELECT count(*) AS n, count(DISTINCT object) AS objects FROM events", &lake, "--format", "json"]);
+        let (code, said) = world.run(&[
+            "query",
+            "SELECT count(*) AS n, count(DISTINCT object) AS objects FROM events",
+            &lake,
+            "--format",
+            "json",
+        ]);
         assert_eq!(code, Some(0), "{said}");
         said["rows"][0].clone()
     };
@@ -121,7 +153,11 @@ fn a_lake_takes_an_archive_once() {
     assert!(first["objects"].as_u64().is_some_and(|objects| objects > 4), "{first}");
     let gets = world.bucket.gets().len();
     assert_eq!(ingest(), Some(0));
-    assert_eq!((count(), world.bucket.gets().len()), (first.clone(), gets), "known archives are not fetched again");
+    assert_eq!(
+        (count(), world.bucket.gets().len()),
+        (first.clone(), gets),
+        "known archives are not fetched again"
+    );
     // The same objects in another archive are second copies.
     world.bucket.put("c.zip", zipped(&objects));
     assert_eq!(ingest(), Some(0));
@@ -132,7 +168,8 @@ fn a_lake_takes_an_archive_once() {
     let source = folder.path().join("source");
     fs::create_dir(&source).unwrap();
     fs::write(source.join("a.zip"), zipped(&objects)).unwrap();
-    let (source, other) = (source.to_str().unwrap(), folder.path().join("other").to_str().unwrap().to_owned());
+    let (source, other) =
+        (source.to_str().unwrap(), folder.path().join("other").to_str().unwrap().to_owned());
     for _ in 0..2 {
         assert_eq!(world.run(&["ingest", source, "--lake", &other]).0, Some(0));
         let said = world.run(&["query", "SELECT count(*) AS n FROM events", &other, "--format", "json"]).1;
@@ -140,7 +177,8 @@ fn a_lake_takes_an_archive_once() {
     }
 }
 
-/// An archive that is larger than the memory was refused. What is no log in it fails for itself, and costs no other member.
+/// An archive that is larger than the memory was refused. What is no log in it fails for itself, and costs no
+/// other member.
 #[test]
 fn an_archive_in_a_bucket_that_is_larger_than_the_memory_is_read() {
     let objects = objects();
@@ -152,12 +190,18 @@ fn an_archive_in_a_bucket_that_is_larger_than_the_memory_is_read() {
         (state >> 56) as u8
     });
     large.push(("AWSLogs/noise.bin".to_owned(), noise.take(70 << 20).collect()));
-    let world = World::holding([("a/large.zip".to_owned(), zipped(&large)), ("b/logs.zip".to_owned(), zipped(&objects))]);
+    let world = World::holding([
+        ("a/large.zip".to_owned(), zipped(&large)),
+        ("b/logs.zip".to_owned(), zipped(&objects)),
+    ]);
     let (code, said) = world.detect(&["--max-memory", "64MiB"]);
     assert_eq!((code, number(&said, "objects_failed")), (Some(3), 1), "{}", said["coverage"]);
     let failure = &said["coverage"]["failures"][0];
     assert!(failure["object"].as_str().unwrap().ends_with("large.zip!AWSLogs/noise.bin"), "{failure}");
     let alone = World::holding([("b/logs.zip".to_owned(), zipped(&objects))]).detect(&[]).1;
-    assert_eq!((number(&said, "records"), number(&said, "records_duplicate")), (2 * number(&alone, "records"), number(&alone, "records")));
+    assert_eq!(
+        (number(&said, "records"), number(&said, "records_duplicate")),
+        (2 * number(&alone, "records"), number(&alone, "records"))
+    );
     assert_eq!(kinds(&said), kinds(&alone));
 }

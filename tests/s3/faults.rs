@@ -1,5 +1,5 @@
-//! The rule: with whatever happens between client and server, the same bytes come out as without, or the object is delivered as
-//! failed with its reason. A fault proxy stands between; `SEED=…` repeats a run.
+//! The rule: with whatever happens between client and server, the same bytes come out as without, or the
+//! object is delivered as failed with its reason. A fault proxy stands between; `SEED=…` repeats a run.
 
 use crate::s3;
 use std::collections::BTreeMap;
@@ -54,7 +54,15 @@ fn objects(count: u32, bytes_max: u64) -> Objects {
         (0..length).map(|_| next()).collect()
     };
     (0..count)
-        .map(|number| (format!("AWSLogs/111122223333/CloudTrail/us-east-1/2024/10/{:02}/{number:06}.json.gz", 1 + number % 20), body(number)))
+        .map(|number| {
+            (
+                format!(
+                    "AWSLogs/111122223333/CloudTrail/us-east-1/2024/10/{:02}/{number:06}.json.gz",
+                    1 + number % 20
+                ),
+                body(number),
+            )
+        })
         .collect()
 }
 
@@ -79,7 +87,9 @@ fn read_with(feed: &dyn Feed, each: impl Fn(u64) + Sync) -> Read {
                     let name = delivery.object.raw().to_owned();
                     let doubled = match delivery.outcome {
                         Fetched::Whole => whole.lock().unwrap().insert(name, buffer.clone()).is_some(),
-                        Fetched::Failed(reason) => failed.lock().unwrap().insert(name, (reason, buffer.clone())).is_some(),
+                        Fetched::Failed(reason) => {
+                            failed.lock().unwrap().insert(name, (reason, buffer.clone())).is_some()
+                        }
                         Fetched::OtherKind | Fetched::Known => panic!("{name} is of another kind"),
                     };
                     assert!(!doubled);
@@ -88,7 +98,11 @@ fn read_with(feed: &dyn Feed, each: impl Fn(u64) + Sync) -> Read {
             });
         }
     });
-    Read { whole: whole.into_inner().unwrap(), failed: failed.into_inner().unwrap(), retries: feed.listed().retries }
+    Read {
+        whole: whole.into_inner().unwrap(),
+        failed: failed.into_inner().unwrap(),
+        retries: feed.listed().retries,
+    }
 }
 
 fn world(count: u32, bytes_max: u64) -> (Objects, Arc<Memory>, Server) {
@@ -135,7 +149,9 @@ fn assert_rule(objects: &Objects, read: &Read) {
     for (key, bytes) in objects {
         match (read.whole.get(key), read.failed.get(key)) {
             (Some(whole), None) => assert!(whole == bytes, "{key}: other bytes than without faults"),
-            (None, Some((reason, part))) => assert!(!reason.is_empty() && bytes.starts_with(part), "{key}: {reason}"),
+            (None, Some((reason, part))) => {
+                assert!(!reason.is_empty() && bytes.starts_with(part), "{key}: {reason}")
+            }
             (one, other) => panic!("{key}: {one:?} {other:?}"),
         }
     }
@@ -152,7 +168,11 @@ fn each_kind_of_fault_passes_and_leaves_the_same_bytes() {
         assert_rule(&objects, &read);
         assert!(read.failed.is_empty(), "{fault:?}: {:?}", read.failed);
         assert!(proxy.faults() >= 60);
-        assert!(read.retries >= 60 || matches!(fault, Fault::Delay(_)), "{fault:?}: {} retries", read.retries);
+        assert!(
+            read.retries >= 60 || matches!(fault, Fault::Delay(_)),
+            "{fault:?}: {} retries",
+            read.retries
+        );
     }
 }
 
@@ -164,7 +184,12 @@ fn ten_thousand_objects_with_faults_in_every_twentieth_finish() {
     let read = read(&*open(&proxy.endpoint()));
     assert_rule(&objects, &read);
     assert!(read.failed.is_empty(), "eight faults in a row, at 5 %: {:?}", read.failed);
-    assert!(proxy.faults() > 300 && read.retries > 200, "{} faults, {} retries", proxy.faults(), read.retries);
+    assert!(
+        proxy.faults() > 300 && read.retries > 200,
+        "{} faults, {} retries",
+        proxy.faults(),
+        read.retries
+    );
 }
 
 #[test]
@@ -179,7 +204,9 @@ fn what_never_passes_fails_alone_with_its_reason() {
         (status(418, "ImATeapot"), "S3 refused (HTTP 418 ImATeapot"),
     ];
     for (fault, words) in cases {
-        let proxy = Proxy::start(server.address, move |request| if request.target.contains("000007") { fault.clone() } else { Fault::None });
+        let proxy = Proxy::start(server.address, move |request| {
+            if request.target.contains("000007") { fault.clone() } else { Fault::None }
+        });
         let read = read(&*open(&proxy.endpoint()));
         assert_rule(&objects, &read);
         let (name, (reason, _)) = read.failed.first_key_value().expect("no object failed");
@@ -189,11 +216,14 @@ fn what_never_passes_fails_alone_with_its_reason() {
     }
 }
 
-/// A scanner on the way that lets everything pass but one object: the last request of the run is no sign that S3 is gone.
+/// A scanner on the way that lets everything pass but one object: the last request of the run is no sign that
+/// S3 is gone.
 #[test]
 fn a_connection_that_always_breaks_for_the_only_object_is_that_objects_failure() {
     let (objects, _, server) = world(1, 5_000);
-    let proxy = Proxy::start(server.address, |request| if request.target.contains("000000.json") { Fault::Reset } else { Fault::None });
+    let proxy = Proxy::start(server.address, |request| {
+        if request.target.contains("000000.json") { Fault::Reset } else { Fault::None }
+    });
     let feed = open(&proxy.endpoint());
     let read = read(&*feed);
     assert_eq!((read.failed.len(), feed.fatal()), (1, None));
@@ -204,13 +234,11 @@ fn a_connection_that_always_breaks_for_the_only_object_is_that_objects_failure()
 fn a_body_that_stalls_or_drips_is_not_waited_for() {
     let (objects, _, server) = world(12, 20_000);
     for fault in [Fault::Stall, Fault::Drip(Duration::from_millis(20))] {
-        let proxy = Proxy::start(
-            server.address,
-            move |request| {
-                if request.target.contains("00000") && request.tried == 0 { fault.clone() } else { Fault::None }
-            },
-        );
-        // An empty body is whole before it stalls; what comes next on that connection waits for an answer instead.
+        let proxy = Proxy::start(server.address, move |request| {
+            if request.target.contains("00000") && request.tried == 0 { fault.clone() } else { Fault::None }
+        });
+        // An empty body is whole before it stalls; what comes next on that connection waits for an answer
+        // instead.
         let patience = Patience {
             response: Duration::from_secs(2),
             silence: Duration::from_millis(500),
@@ -231,7 +259,9 @@ fn a_body_that_stalls_or_drips_is_not_waited_for() {
 #[test]
 fn an_answer_that_does_not_come_is_asked_for_again() {
     let (objects, _, server) = world(5, 1_000);
-    let proxy = Proxy::start(server.address, |request| if request.tried == 0 { Fault::Delay(Duration::from_secs(30)) } else { Fault::None });
+    let proxy = Proxy::start(server.address, |request| {
+        if request.tried == 0 { Fault::Delay(Duration::from_secs(30)) } else { Fault::None }
+    });
     let patience = Patience { response: Duration::from_millis(400), ..options("").patience };
     let options = Options { patience, ..options(&proxy.endpoint()) };
     let read = read(&*source::open("s3://trail", &options, &Filter::default()).unwrap());
@@ -259,9 +289,14 @@ fn a_redirect_to_the_buckets_own_region_is_followed_once() {
                 return Fault::None;
             }
             count.fetch_add(1, Ordering::Relaxed);
-            let header = if request.method == "HEAD" { "x-amz-bucket-region: eu-central-1\r\n" } else { header };
+            let header =
+                if request.method == "HEAD" { "x-amz-bucket-region: eu-central-1\r\n" } else { header };
             let body = error_answer(status, code, header);
-            let end = if request.method == "HEAD" { body.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4 } else { body.len() };
+            let end = if request.method == "HEAD" {
+                body.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4
+            } else {
+                body.len()
+            };
             Fault::Answer(body[..end].to_vec())
         });
         let read = read(&*open(&proxy.endpoint()));
@@ -288,13 +323,19 @@ fn a_redirect_that_leads_nowhere_ends() {
 fn credentials_that_expire_half_way_are_asked_for_again_and_then_end_the_run() {
     let (objects, _, server) = world(300, 1_000);
     let proxy = Proxy::start(server.address, |request| {
-        if request.tried == 0 && (100..110).contains(&request.ordinal) { status(400, "ExpiredToken") } else { Fault::None }
+        if request.tried == 0 && (100..110).contains(&request.ordinal) {
+            status(400, "ExpiredToken")
+        } else {
+            Fault::None
+        }
     });
     let read_all = read(&*open(&proxy.endpoint()));
     assert_rule(&objects, &read_all);
     assert!(read_all.failed.is_empty(), "{:?}", read_all.failed);
 
-    let proxy = Proxy::start(server.address, |request| if request.ordinal >= 100 { status(400, "ExpiredToken") } else { Fault::None });
+    let proxy = Proxy::start(server.address, |request| {
+        if request.ordinal >= 100 { status(400, "ExpiredToken") } else { Fault::None }
+    });
     let feed = open(&proxy.endpoint());
     let part = read(&*feed);
     assert!(part.whole.len() < 100);
@@ -316,7 +357,10 @@ fn an_object_that_is_replaced_between_two_tries_is_one_of_the_two() {
         match request.tried {
             0 => Fault::ResetInBody(80),
             1 => {
-                assert!(request.head.to_ascii_lowercase().contains("if-match: "), "the second try asks for the version of the first");
+                assert!(
+                    request.head.to_ascii_lowercase().contains("if-match: "),
+                    "the second try asks for the version of the first"
+                );
                 inside.put(&name, bytes.clone());
                 Fault::None
             }
@@ -371,7 +415,11 @@ fn a_server_that_stays_away_ends_the_run_soon() {
 #[test]
 fn a_service_that_only_throttles_ends_the_run_and_says_so() {
     let (_, _, server) = world(500, 100);
-    let proxy = Proxy::start(server.address, |request| if request.is_list() { Fault::None } else { status(503, "SlowDown") });
+    let proxy =
+        Proxy::start(
+            server.address,
+            |request| if request.is_list() { Fault::None } else { status(503, "SlowDown") },
+        );
     let feed = open(&proxy.endpoint());
     let read = read(&*feed);
     assert!(read.whole.is_empty() && read.failed.len() < 100);
@@ -382,9 +430,16 @@ fn a_service_that_only_throttles_ends_the_run_and_says_so() {
 #[test]
 fn a_branch_that_cannot_be_listed_stands_in_coverage() {
     let (_, _, server) = world(40, 500);
-    let filter = Filter { since: Some("2024-10-03T00:00:00Z").and_then(tagfall::model::Timestamp::parse), ..Filter::default() };
+    let filter = Filter {
+        since: Some("2024-10-03T00:00:00Z").and_then(tagfall::model::Timestamp::parse),
+        ..Filter::default()
+    };
     let proxy = Proxy::start(server.address, |request| {
-        if request.is_list() && request.target.contains("2024%2F10%2F07%2F") { status(500, "InternalError") } else { Fault::None }
+        if request.is_list() && request.target.contains("2024%2F10%2F07%2F") {
+            status(500, "InternalError")
+        } else {
+            Fault::None
+        }
     });
     let feed = source::open("s3://trail", &options(&proxy.endpoint()), &filter).unwrap();
     let read = read(&*feed);
@@ -407,7 +462,11 @@ fn a_listing_that_leads_in_circles_or_astray_is_not_believed() {
     for (truncated, tokens, key) in [(true, 1, "a/x"), (true, u64::MAX, "a/x"), (false, 1, "elsewhere/x")] {
         let (_, _, server) = world(1, 1);
         let answer = move |request: &Request<'_>| {
-            if request.is_list() { Fault::Answer(page(truncated, request.ordinal % tokens, key)) } else { status(404, "NoSuchKey") }
+            if request.is_list() {
+                Fault::Answer(page(truncated, request.ordinal % tokens, key))
+            } else {
+                status(404, "NoSuchKey")
+            }
         };
         let proxy = Proxy::start(server.address, answer);
         let feed = source::open("s3://trail/a/", &options(&proxy.endpoint()), &Filter::default()).unwrap();
@@ -419,9 +478,14 @@ fn a_listing_that_leads_in_circles_or_astray_is_not_believed() {
 #[test]
 fn objects_arrive_while_listing_goes_on() {
     let (objects, _, server) = world(400, 100);
-    let filter = Filter { since: tagfall::model::Timestamp::parse("2024-10-02T12:00:00Z"), ..Filter::default() };
+    let filter =
+        Filter { since: tagfall::model::Timestamp::parse("2024-10-02T12:00:00Z"), ..Filter::default() };
     let proxy = Proxy::start(server.address, |request| {
-        if request.is_list() && request.target.contains("2024%2F10%2F07%2F") { Fault::Delay(Duration::from_secs(2)) } else { Fault::None }
+        if request.is_list() && request.target.contains("2024%2F10%2F07%2F") {
+            Fault::Delay(Duration::from_secs(2))
+        } else {
+            Fault::None
+        }
     });
     let feed = source::open("s3://trail", &options(&proxy.endpoint()), &filter).unwrap();
     let mut buffer = Vec::new();

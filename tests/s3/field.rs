@@ -1,4 +1,5 @@
-//! Buckets as they are in the field: policies that allow a part, prefixes of many teams, archived objects, several sources.
+//! Buckets as they are in the field: policies that allow a part, prefixes of many teams, archived objects,
+//! several sources.
 
 use crate::s3;
 use std::sync::{Arc, Mutex};
@@ -9,7 +10,10 @@ use tagfall::model::{Filter, Timestamp};
 use tagfall::source::{self, FatalKind, Options};
 
 fn key(account: &str, day: &str, number: u32) -> String {
-    format!("AWSLogs/{account}/CloudTrail/us-east-1/{day}/{account}_CloudTrail_us-east-1_{}T0000Z_{number:016}.json.gz", day.replace('/', ""))
+    format!(
+        "AWSLogs/{account}/CloudTrail/us-east-1/{day}/{account}_CloudTrail_us-east-1_{}T0000Z_{number:016}.json.gz",
+        day.replace('/', "")
+    )
 }
 
 fn bucket(keys: impl IntoIterator<Item = String>) -> (Arc<Memory>, Server) {
@@ -29,8 +33,11 @@ fn lists(request: &Request<'_>, prefix: &str) -> bool {
 
 #[test]
 fn an_account_that_may_not_be_listed_stands_in_coverage_and_the_others_are_read() {
-    let (_, server) = bucket(["111122223333", "444455556666", "777788889999"].map(|account| key(account, "2024/10/01", 1)));
-    let proxy = Proxy::start(server.address, |request| if lists(request, "AWSLogs/444455556666/") { denied() } else { Fault::None });
+    let (_, server) =
+        bucket(["111122223333", "444455556666", "777788889999"].map(|account| key(account, "2024/10/01", 1)));
+    let proxy = Proxy::start(server.address, |request| {
+        if lists(request, "AWSLogs/444455556666/") { denied() } else { Fault::None }
+    });
     let read = read("s3://trail", &quick(&proxy.endpoint()));
     assert_eq!(read.fatal, None);
     assert_eq!(read.names(), [key("111122223333", "2024/10/01", 1), key("777788889999", "2024/10/01", 1)]);
@@ -43,23 +50,25 @@ fn an_account_that_may_not_be_listed_stands_in_coverage_and_the_others_are_read(
 fn a_bucket_that_cannot_be_listed_to_its_end_is_named() {
     let (_, server) = bucket((0..2_500).map(|number| format!("{number:04}.json")));
     let failing = |request: &Request<'_>| request.is_list() && request.target.contains("continuation-token=");
-    let proxy = Proxy::start(
-        server.address,
-        move |request| {
-            if failing(request) { Fault::Answer(error_answer(500, "InternalError", "")) } else { Fault::None }
-        },
-    );
+    let proxy = Proxy::start(server.address, move |request| {
+        if failing(request) { Fault::Answer(error_answer(500, "InternalError", "")) } else { Fault::None }
+    });
     let read = read("s3://trail", &quick(&proxy.endpoint()));
     assert_eq!((&read.fatal, read.whole.len(), read.failed.len()), (&None, 1_000, 1));
     assert!(read.reason("s3://trail").contains("not all of it could be listed"), "{:?}", read.failed);
 }
 
-/// A policy that lets people click through the console allows the root alone: nothing is read then, and nothing is missing but a right.
+/// A policy that lets people click through the console allows the root alone: nothing is read then, and
+/// nothing is missing but a right.
 #[test]
 fn where_only_the_root_may_be_listed_the_missing_right_is_told() {
     let (_, server) = bucket(["111122223333", "444455556666"].map(|account| key(account, "2024/10/01", 1)));
-    let proxy = Proxy::start(server.address, |request| if lists(request, "AWSLogs/") { denied() } else { Fault::None });
-    let error = read("s3://trail", &quick(&proxy.endpoint())).fatal.expect("the feed ended as if all were well");
+    let proxy = Proxy::start(
+        server.address,
+        |request| if lists(request, "AWSLogs/") { denied() } else { Fault::None },
+    );
+    let error =
+        read("s3://trail", &quick(&proxy.endpoint())).fatal.expect("the feed ended as if all were well");
     assert!(error.kind == FatalKind::ListDenied && error.to_string().contains("s3:ListBucket"), "{error}");
 }
 
@@ -70,9 +79,12 @@ fn one_object_can_be_read_without_the_right_to_list() {
     memory.refuse_lists();
     let found = read(&format!("s3://trail/{name}"), &quick(&server.endpoint()));
     assert_eq!((found.fatal, found.whole.into_keys().collect::<Vec<_>>()), (None, vec![name.clone()]));
-    let plan = source::plan(&format!("s3://trail/{name}"), &quick(&server.endpoint()), &Filter::default()).unwrap();
+    let plan =
+        source::plan(&format!("s3://trail/{name}"), &quick(&server.endpoint()), &Filter::default()).unwrap();
     assert_eq!((plan.objects, plan.bytes), (1, name.len() as u64));
-    let error = read("s3://trail/AWSLogs/1111", &quick(&server.endpoint())).fatal.expect("the feed ended as if all were well");
+    let error = read("s3://trail/AWSLogs/1111", &quick(&server.endpoint()))
+        .fatal
+        .expect("the feed ended as if all were well");
     assert_eq!(error.kind, FatalKind::ListDenied);
 }
 
@@ -81,16 +93,23 @@ fn one_object_can_be_read_without_the_right_to_list() {
 fn a_prefix_for_each_of_many_teams_is_pruned_like_a_single_trail() {
     for deeper in ["", "cloudtrail/"] {
         let days = ["2024/09/01", "2024/10/01"];
-        let keys = (0..200).flat_map(|team| days.map(|day| format!("team-{team:03}/{deeper}{}", key("111122223333", day, team))));
+        let keys = (0..200).flat_map(|team| {
+            days.map(|day| format!("team-{team:03}/{deeper}{}", key("111122223333", day, team)))
+        });
         let (memory, server) = bucket(keys);
         let filter = Filter { since: Timestamp::parse("2024-09-20T00:00:00Z"), ..Filter::default() };
         let read = read_with("s3://trail", &quick(&server.endpoint()), &filter);
         assert_eq!((read.fatal, read.whole.len()), (None, 200));
-        let plain = memory.lists().iter().filter(|prefix| prefix.matches('/').count() < 2 && !prefix.is_empty()).count();
+        let plain = memory
+            .lists()
+            .iter()
+            .filter(|prefix| prefix.matches('/').count() < 2 && !prefix.is_empty())
+            .count();
         let too_early = memory.lists().iter().filter(|prefix| prefix.ends_with("2024/09/01/")).count();
         assert_eq!(too_early, 0, "what is before --since is not looked into");
         assert!(plain <= 210, "{plain} requests to find the trails of 200 teams");
-        assert!(memory.lists().iter().any(|prefix| prefix.ends_with("team-199/cloudtrail/AWSLogs/") || prefix.ends_with("team-199/AWSLogs/")));
+        assert!(memory.lists().iter().any(|prefix| prefix.ends_with("team-199/cloudtrail/AWSLogs/")
+            || prefix.ends_with("team-199/AWSLogs/")));
     }
 }
 
@@ -123,7 +142,9 @@ fn the_region_that_only_the_body_of_an_error_tells_is_followed() {
             return Fault::None;
         }
         let body = "<Error><Code>AuthorizationHeaderMalformed</Code><Message>wrong</Message><Region>garage</Region></Error>";
-        Fault::Answer(format!("HTTP/1.1 400 Bad Request\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes())
+        Fault::Answer(
+            format!("HTTP/1.1 400 Bad Request\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes(),
+        )
     });
     let read = read("s3://trail", &quick(&proxy.endpoint()));
     assert_eq!((read.fatal, read.whole.len()), (None, 1));
@@ -134,7 +155,8 @@ fn a_clock_that_is_off_is_named_as_such() {
     let (_, server) = bucket([key("111122223333", "2024/10/01", 1)]);
     let answer = error_answer(403, "RequestTimeTooSkewed", "date: Wed, 21 Oct 2015 07:28:00 GMT\r\n");
     let proxy = Proxy::start(server.address, move |_| Fault::Answer(answer.clone()));
-    let error = read("s3://trail", &quick(&proxy.endpoint())).fatal.expect("the feed ended as if all were well");
+    let error =
+        read("s3://trail", &quick(&proxy.endpoint())).fatal.expect("the feed ended as if all were well");
     assert!(error.to_string().contains("21 Oct 2015"), "{error}");
     assert!(error.what().contains("clock"), "{error}");
 }
@@ -158,11 +180,15 @@ fn of_several_sources_only_the_one_that_is_read_is_fetched() {
     assert_eq!(take(&*other), 100);
 }
 
-/// `AWSLogs/1111` is the beginning of an account, `…/2024/1` that of three months, and a name may end in the middle of its stamp.
+/// `AWSLogs/1111` is the beginning of an account, `…/2024/1` that of three months, and a name may end in the
+/// middle of its stamp.
 #[test]
 fn a_prefix_may_end_anywhere() {
-    let keys = ["2024/09/30", "2024/10/01", "2024/11/02", "2024/12/31"].map(|day| key("111122223333", day, 7));
-    let (_, server) = bucket(keys.iter().cloned().chain([key("444455556666", "2024/10/01", 1), "AWSLogs-old/x.json".to_owned()]));
+    let keys =
+        ["2024/09/30", "2024/10/01", "2024/11/02", "2024/12/31"].map(|day| key("111122223333", day, 7));
+    let (_, server) = bucket(
+        keys.iter().cloned().chain([key("444455556666", "2024/10/01", 1), "AWSLogs-old/x.json".to_owned()]),
+    );
     let region = "AWSLogs/111122223333/CloudTrail/us-east-1";
     for (prefix, expected) in [
         ("AWSLogs/1111".to_owned(), 4),
@@ -185,7 +211,9 @@ fn a_prefix_may_end_anywhere() {
 
 #[test]
 fn what_is_asked_for_is_asked_for_once() {
-    let (memory, server) = bucket((0..3_000).map(|number| key("111122223333", &format!("2024/10/{:02}", 1 + number % 30), number)));
+    let (memory, server) = bucket(
+        (0..3_000).map(|number| key("111122223333", &format!("2024/10/{:02}", 1 + number % 30), number)),
+    );
     let asked = Arc::new(Mutex::new(0));
     let count = Arc::clone(&asked);
     let proxy = Proxy::start(server.address, move |_| {
@@ -200,7 +228,9 @@ fn what_is_asked_for_is_asked_for_once() {
 /// Neither a few folders a level, nor many: what is not CloudTrail's costs no request for each folder.
 #[test]
 fn a_deep_tree_of_strangers_is_soon_listed_plainly() {
-    let (memory, server) = bucket((0..1_728).map(|number| format!("{}/{}/{}/events.json", number / 144, number / 12 % 12, number % 12)));
+    let (memory, server) = bucket(
+        (0..1_728).map(|number| format!("{}/{}/{}/events.json", number / 144, number / 12 % 12, number % 12)),
+    );
     let read = read("s3://trail", &quick(&server.endpoint()));
     assert_eq!((read.fatal, read.whole.len(), memory.gets().len()), (None, 1_728, 1_728));
     assert!(memory.lists().len() <= 600, "{} requests for 1,885 folders", memory.lists().len());

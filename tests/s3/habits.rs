@@ -1,5 +1,5 @@
-//! The AWS CLI's habits: where credentials, region and endpoint come from. Each case is a process of its own, for the
-//! environment is one per process.
+//! The AWS CLI's habits: where credentials, region and endpoint come from. Each case is a process of its own,
+//! for the environment is one per process.
 
 use crate::s3;
 use std::process::Command;
@@ -11,7 +11,8 @@ use tagfall::source::{self, Fetched, Options};
 
 const HABITS: &str = "TAGFALL_TEST_HABITS";
 
-/// Only there for the tests below, which run it with an environment. Its habits: `profile=NAME,endpoint=URL,unsigned,payer`.
+/// Only there for the tests below, which run it with an environment. Its habits:
+/// `profile=NAME,endpoint=URL,unsigned,payer`.
 #[test]
 fn habits_child() {
     let Ok(habits) = std::env::var(HABITS) else { return };
@@ -44,7 +45,8 @@ struct World {
 
 impl World {
     fn new(decide: impl Fn(&s3::Request<'_>) -> Fault + Send + Sync + 'static) -> Self {
-        let memory = Arc::new(Memory::new("trail", (0..3).map(|number| (format!("{number}.json"), vec![1; 10]))));
+        let memory =
+            Arc::new(Memory::new("trail", (0..3).map(|number| (format!("{number}.json"), vec![1; 10]))));
         let server = Server::memory(&memory);
         let heads = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&heads);
@@ -62,9 +64,10 @@ impl World {
     /// Runs the child with nothing of our own environment that the SDK would look at.
     fn run(&self, habits: &str, environment: &[(&str, &str)]) -> String {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        for (name, _) in std::env::vars_os()
-            .filter(|(name, _)| name.to_string_lossy().starts_with("AWS_") || name.to_string_lossy().to_ascii_lowercase().ends_with("_proxy"))
-        {
+        for (name, _) in std::env::vars_os().filter(|(name, _)| {
+            name.to_string_lossy().starts_with("AWS_")
+                || name.to_string_lossy().to_ascii_lowercase().ends_with("_proxy")
+        }) {
             command.env_remove(name);
         }
         let output = command
@@ -77,7 +80,8 @@ impl World {
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let result = text.lines().find_map(|line| line.split_once("RESULT ").map(|(_, result)| result.to_owned()));
+        let result =
+            text.lines().find_map(|line| line.split_once("RESULT ").map(|(_, result)| result.to_owned()));
         result.unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)))
     }
 
@@ -95,7 +99,8 @@ fn passes() -> World {
 }
 
 const WHOLE: &str = "whole=3 fatal=None";
-const KEYS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", s3::ACCESS_KEY_ID), ("AWS_SECRET_ACCESS_KEY", s3::SECRET_ACCESS_KEY)];
+const KEYS: [(&str, &str); 2] =
+    [("AWS_ACCESS_KEY_ID", s3::ACCESS_KEY_ID), ("AWS_SECRET_ACCESS_KEY", s3::SECRET_ACCESS_KEY)];
 
 fn keys_and<'e>(more: &[(&'e str, &'e str)]) -> Vec<(&'e str, &'e str)> {
     KEYS.iter().chain(more).copied().collect()
@@ -105,9 +110,13 @@ fn keys_and<'e>(more: &[(&'e str, &'e str)]) -> Vec<(&'e str, &'e str)> {
 fn keys_region_and_endpoint_come_from_the_environment() {
     let world = passes();
     let endpoint = world.proxy.endpoint();
-    for (name, region) in [("AWS_ENDPOINT_URL", "AWS_REGION"), ("AWS_ENDPOINT_URL_S3", "AWS_DEFAULT_REGION")] {
+    for (name, region) in [("AWS_ENDPOINT_URL", "AWS_REGION"), ("AWS_ENDPOINT_URL_S3", "AWS_DEFAULT_REGION")]
+    {
         assert_eq!(world.run("", &keys_and(&[(name, &endpoint), (region, "eu-west-3")])), WHOLE);
-        world.assert_all(|head| head.contains("/eu-west-3/s3/aws4_request") && (head.starts_with("get /trail/?") || head.starts_with("get /trail/")));
+        world.assert_all(|head| {
+            head.contains("/eu-west-3/s3/aws4_request")
+                && (head.starts_with("get /trail/?") || head.starts_with("get /trail/"))
+        });
     }
 }
 
@@ -115,7 +124,11 @@ fn keys_region_and_endpoint_come_from_the_environment() {
 fn the_endpoint_that_is_named_goes_before_the_environment() {
     let world = passes();
     let habits = format!("endpoint={},region=us-west-1", world.proxy.endpoint());
-    let elsewhere = [("AWS_ENDPOINT_URL", "http://127.0.0.1:9"), ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9"), ("AWS_REGION", "eu-west-3")];
+    let elsewhere = [
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+        ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9"),
+        ("AWS_REGION", "eu-west-3"),
+    ];
     assert_eq!(world.run(&habits, &keys_and(&elsewhere)), WHOLE);
     world.assert_all(|head| head.contains("/us-west-1/s3/"));
 }
@@ -135,7 +148,14 @@ fn a_profile_brings_keys_region_and_endpoint_and_goes_before_keys_in_the_environ
     let world = passes();
     let endpoint = world.proxy.endpoint();
     world.write("config", &format!("[profile audit]\nregion = ap-south-1\nendpoint_url = {endpoint}\n"));
-    world.write("credentials", &format!("[audit]\naws_access_key_id = {}\naws_secret_access_key = {}\n", s3::ACCESS_KEY_ID, s3::SECRET_ACCESS_KEY));
+    world.write(
+        "credentials",
+        &format!(
+            "[audit]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
+            s3::ACCESS_KEY_ID,
+            s3::SECRET_ACCESS_KEY
+        ),
+    );
     let wrong = [("AWS_ACCESS_KEY_ID", "AKIAWRONG"), ("AWS_SECRET_ACCESS_KEY", "wrong")];
     assert_eq!(world.run("profile=audit", &wrong), WHOLE);
     world.assert_all(|head| head.contains("/ap-south-1/s3/"));
@@ -148,7 +168,11 @@ fn a_profile_brings_keys_region_and_endpoint_and_goes_before_keys_in_the_environ
 fn a_credential_process_is_asked_and_asked_again_when_its_session_ends() {
     let world = World::new(|request| {
         let expired = request.head.contains("old-token");
-        if expired && request.ordinal >= 2 { Fault::Answer(error_answer(400, "ExpiredToken", "")) } else { Fault::None }
+        if expired && request.ordinal >= 2 {
+            Fault::Answer(error_answer(400, "ExpiredToken", ""))
+        } else {
+            Fault::None
+        }
     });
     let (counter, keys) = (world.home.path().join("counter"), [s3::ACCESS_KEY_ID, s3::SECRET_ACCESS_KEY]);
     let answer = |token: &str| {
@@ -160,24 +184,42 @@ fn a_credential_process_is_asked_and_asked_again_when_its_session_ends() {
     world.write("old", &answer("old-token"));
     world.write("new", &answer("new-token"));
     let home = world.home.path().display();
-    world.write("process", &format!("if [ -e {0} ]; then cat {home}/new; else touch {0}; cat {home}/old; fi\n", counter.display()));
-    world.write("config", &format!("[default]\nregion = us-east-1\ncredential_process = sh {home}/process\n"));
+    world.write(
+        "process",
+        &format!(
+            "if [ -e {0} ]; then cat {home}/new; else touch {0}; cat {home}/old; fi\n",
+            counter.display()
+        ),
+    );
+    world
+        .write("config", &format!("[default]\nregion = us-east-1\ncredential_process = sh {home}/process\n"));
     let habits = format!("endpoint={}", world.proxy.endpoint());
     assert_eq!(world.run(&habits, &[]), WHOLE);
     let heads = world.heads.lock().unwrap().join("");
     assert!(heads.contains("old-token") && heads.contains("new-token"));
 }
 
-/// What was read until then is there, and to log in again is what helps: the same as with a session that nobody renews.
+/// What was read until then is there, and to log in again is what helps: the same as with a session that
+/// nobody renews.
 #[cfg(unix)]
 #[test]
 fn a_credential_process_that_fails_half_way_is_a_session_that_expired() {
-    let world = World::new(|request| if request.ordinal >= 2 { Fault::Answer(error_answer(400, "ExpiredToken", "")) } else { Fault::None });
+    let world = World::new(|request| {
+        if request.ordinal >= 2 { Fault::Answer(error_answer(400, "ExpiredToken", "")) } else { Fault::None }
+    });
     let home = world.home.path().display();
-    let keys = format!(r#"{{"Version":1,"AccessKeyId":"{}","SecretAccessKey":"{}","SessionToken":"t"}}"#, s3::ACCESS_KEY_ID, s3::SECRET_ACCESS_KEY);
+    let keys = format!(
+        r#"{{"Version":1,"AccessKeyId":"{}","SecretAccessKey":"{}","SessionToken":"t"}}"#,
+        s3::ACCESS_KEY_ID,
+        s3::SECRET_ACCESS_KEY
+    );
     world.write("keys", &keys);
-    world.write("process", &format!("if [ -e {home}/asked ]; then exit 1; else touch {home}/asked; cat {home}/keys; fi\n"));
-    world.write("config", &format!("[default]\nregion = us-east-1\ncredential_process = sh {home}/process\n"));
+    world.write(
+        "process",
+        &format!("if [ -e {home}/asked ]; then exit 1; else touch {home}/asked; cat {home}/keys; fi\n"),
+    );
+    world
+        .write("config", &format!("[default]\nregion = us-east-1\ncredential_process = sh {home}/process\n"));
     let habits = format!("endpoint={}", world.proxy.endpoint());
     let result = world.run(&habits, &[]);
     assert!(result.ends_with("fatal=Some(ExpiredCredentials)"), "{result}");

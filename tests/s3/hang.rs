@@ -1,4 +1,5 @@
-//! No fault may hang a run: a server that accepts and never answers, a listing or an error that stops or drips.
+//! No fault may hang a run: a server that accepts and never answers, a listing or an error that stops or
+//! drips.
 
 use crate::s3;
 use std::sync::Arc;
@@ -12,8 +13,11 @@ use tagfall::source::{FatalKind, Options, Patience};
 const FOREVER: Duration = Duration::from_secs(50);
 
 fn world(decide: impl Fn(&Request<'_>) -> Fault + Send + Sync + 'static) -> (Server, Proxy) {
-    let key = |number: u32| format!("AWSLogs/111122223333/CloudTrail/us-east-1/2024/10/{:02}/{number:04}.json.gz", 1 + number % 3);
-    let memory = Arc::new(Memory::new("trail", (0..60).map(|number| (key(number), vec![number as u8; 3_000]))));
+    let key = |number: u32| {
+        format!("AWSLogs/111122223333/CloudTrail/us-east-1/2024/10/{:02}/{number:04}.json.gz", 1 + number % 3)
+    };
+    let memory =
+        Arc::new(Memory::new("trail", (0..60).map(|number| (key(number), vec![number as u8; 3_000]))));
     let server = Server::memory(&memory);
     let proxy = Proxy::start(server.address, decide);
     (server, proxy)
@@ -41,7 +45,12 @@ fn read_in_time(endpoint: &str) -> Read {
 #[test]
 fn a_listing_that_stops_or_drips_is_asked_for_again() {
     for fault in [Fault::Stall, Fault::Drip(Duration::from_millis(20))] {
-        let (_server, proxy) = world(move |request| if request.is_list() && request.tried == 0 { fault.clone() } else { Fault::None });
+        let (_server, proxy) =
+            world(
+                move |request| {
+                    if request.is_list() && request.tried == 0 { fault.clone() } else { Fault::None }
+                },
+            );
         let read = read_in_time(&proxy.endpoint());
         assert!(read.fatal.is_none() && read.failed.is_empty(), "{:?} {:?}", read.fatal, read.failed);
         assert_eq!(read.whole.len(), 60);
@@ -51,7 +60,8 @@ fn a_listing_that_stops_or_drips_is_asked_for_again() {
 
 #[test]
 fn a_listing_that_always_drips_ends_the_run_and_says_so() {
-    let (_server, proxy) = world(|request| if request.is_list() { Fault::Drip(Duration::from_millis(20)) } else { Fault::None });
+    let (_server, proxy) =
+        world(|request| if request.is_list() { Fault::Drip(Duration::from_millis(20)) } else { Fault::None });
     let read = read_in_time(&proxy.endpoint());
     let error = read.fatal.expect("the feed ended as if all were well");
     assert!(error.kind == FatalKind::Unavailable && error.detail.contains("bytes in"), "{error}");
@@ -60,8 +70,13 @@ fn a_listing_that_always_drips_ends_the_run_and_says_so() {
 #[test]
 fn an_error_that_never_ends_is_an_error() {
     let head = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 1000\r\n\r\n<Error>".to_vec();
-    let (_server, proxy) =
-        world(move |request| if request.target.contains("0007.json") && request.tried < 2 { Fault::Answer(head.clone()) } else { Fault::None });
+    let (_server, proxy) = world(move |request| {
+        if request.target.contains("0007.json") && request.tried < 2 {
+            Fault::Answer(head.clone())
+        } else {
+            Fault::None
+        }
+    });
     let read = read_in_time(&proxy.endpoint());
     assert!(read.fatal.is_none() && read.failed.is_empty(), "{:?} {:?}", read.fatal, read.failed);
     assert_eq!(read.whole.len(), 60);

@@ -19,8 +19,11 @@ impl Known for Remembered {
 
 /// What was read, by address and version, and how many objects were known.
 fn read(endpoint: &str, known: BTreeSet<(String, String)>) -> (BTreeSet<(String, String)>, usize) {
-    let credentials =
-        Credentials { access_key_id: s3::ACCESS_KEY_ID.to_owned(), secret_access_key: s3::SECRET_ACCESS_KEY.to_owned(), session_token: None };
+    let credentials = Credentials {
+        access_key_id: s3::ACCESS_KEY_ID.to_owned(),
+        secret_access_key: s3::SECRET_ACCESS_KEY.to_owned(),
+        session_token: None,
+    };
     let options = Options {
         endpoint_url: Some(endpoint.to_owned()),
         region: Some("us-east-1".to_owned()),
@@ -49,7 +52,8 @@ fn read(endpoint: &str, known: BTreeSet<(String, String)>) -> (BTreeSet<(String,
 
 #[test]
 fn only_new_and_changed_objects_are_fetched() {
-    let key = |number: u32| format!("AWSLogs/111122223333/CloudTrail/eu-central-1/2026/03/02/{number:04}.json.gz");
+    let key =
+        |number: u32| format!("AWSLogs/111122223333/CloudTrail/eu-central-1/2026/03/02/{number:04}.json.gz");
     let bucket = Arc::new(Memory::new("trail", (0..40).map(|number| (key(number), vec![b'x'; 100]))));
     let server = Server::memory(&bucket);
     let (known, skipped) = read(&server.endpoint(), BTreeSet::new());

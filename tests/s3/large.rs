@@ -1,4 +1,5 @@
-//! Objects that are larger than what may be held of them: their bytes come in pieces, of one version, or they fail with a reason.
+//! Objects that are larger than what may be held of them: their bytes come in pieces, of one version, or they
+//! fail with a reason.
 
 use crate::s3;
 use std::io::{Cursor, Read as _, Seek as _, SeekFrom, Write as _};
@@ -21,7 +22,10 @@ fn options(endpoint: &str) -> Options {
 
 /// Bytes that tell where they belong.
 fn object(bytes: usize) -> Vec<u8> {
-    (0..bytes.div_ceil(8)).flat_map(|number| (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()).take(bytes).collect()
+    (0..bytes.div_ceil(8))
+        .flat_map(|number| (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes())
+        .take(bytes)
+        .collect()
 }
 
 fn world(bytes: usize) -> (Vec<u8>, Arc<Memory>, Server) {
@@ -73,9 +77,14 @@ fn a_piece_that_breaks_off_goes_on_where_it_broke() {
     ] {
         let seen = Mutex::new(std::collections::HashSet::new());
         let decide = move |request: &Request<'_>| {
-            let range = request.head.lines().find(|line| line.to_ascii_lowercase().starts_with("range:")).unwrap_or_default();
+            let range = request
+                .head
+                .lines()
+                .find(|line| line.to_ascii_lowercase().starts_with("range:"))
+                .unwrap_or_default();
             // Where a piece ends stays the same, wherever the next try begins.
-            let is_first = !range.is_empty() && seen.lock().unwrap().insert(range.rsplit('-').next().unwrap_or_default().to_owned());
+            let is_first = !range.is_empty()
+                && seen.lock().unwrap().insert(range.rsplit('-').next().unwrap_or_default().to_owned());
             if is_first { fault.clone() } else { Fault::None }
         };
         let proxy = Proxy::start(server.address, decide);
@@ -83,7 +92,10 @@ fn a_piece_that_breaks_off_goes_on_where_it_broke() {
         let (all, failure) = read(&*feed);
         if name == "garbled" {
             // An answer that names no part: it is no service that gives parts.
-            assert!(failure.as_deref().is_some_and(|reason| reason.contains("gives no parts of it")), "{failure:?}");
+            assert!(
+                failure.as_deref().is_some_and(|reason| reason.contains("gives no parts of it")),
+                "{failure:?}"
+            );
             continue;
         }
         assert!(failure.is_none() && all == object, "{name}: {failure:?}, {} bytes", all.len());
@@ -103,8 +115,15 @@ fn an_object_that_is_replaced_while_it_is_read_fails_and_says_so() {
         Fault::None
     });
     let (all, failure) = read(&*open(&proxy.endpoint()));
-    assert!(failure.as_deref().is_some_and(|reason| reason.contains("replaced while it was read")), "{failure:?}");
-    assert!(all.len() >= 4 * MIB && object.starts_with(&all), "what came before is of the earlier version: {} bytes", all.len());
+    assert!(
+        failure.as_deref().is_some_and(|reason| reason.contains("replaced while it was read")),
+        "{failure:?}"
+    );
+    assert!(
+        all.len() >= 4 * MIB && object.starts_with(&all),
+        "what came before is of the earlier version: {} bytes",
+        all.len()
+    );
 }
 
 #[test]
@@ -112,10 +131,18 @@ fn a_service_that_gives_no_parts_is_told_and_one_that_stays_away_is_given_up() {
     let (_, memory, server) = world(5 * MIB);
     memory.ignore_ranges();
     let (all, failure) = read(&*open(&server.endpoint()));
-    assert!(all.is_empty() && failure.as_deref().is_some_and(|reason| reason.contains("copy it to a disk and name that")), "{failure:?}");
+    assert!(
+        all.is_empty()
+            && failure.as_deref().is_some_and(|reason| reason.contains("copy it to a disk and name that")),
+        "{failure:?}"
+    );
     let (object, _memory, server) = world(5 * MIB);
     let proxy = Proxy::start(server.address, |request: &Request<'_>| {
-        if request.head.contains("bytes=2097152-") { Fault::Answer(error_answer(500, "InternalError", "")) } else { Fault::None }
+        if request.head.contains("bytes=2097152-") {
+            Fault::Answer(error_answer(500, "InternalError", ""))
+        } else {
+            Fault::None
+        }
     });
     let (all, failure) = read(&*open(&proxy.endpoint()));
     assert!(failure.as_deref().is_some_and(|reason| reason.contains("gave up after 8 tries")), "{failure:?}");
@@ -125,13 +152,13 @@ fn a_service_that_gives_no_parts_is_told_and_one_that_stays_away_is_given_up() {
 #[test]
 fn a_run_that_is_stopped_does_not_wait_for_the_next_piece() {
     let (_, _memory, server) = world(5 * MIB);
-    let proxy =
-        Proxy::start(
-            server.address,
-            |request: &Request<'_>| {
-                if request.head.contains("bytes=1048576-") { Fault::Delay(Duration::from_secs(30)) } else { Fault::None }
-            },
-        );
+    let proxy = Proxy::start(server.address, |request: &Request<'_>| {
+        if request.head.contains("bytes=1048576-") {
+            Fault::Delay(Duration::from_secs(30))
+        } else {
+            Fault::None
+        }
+    });
     let feed = open(&proxy.endpoint());
     let begun = Instant::now();
     let failure = std::thread::scope(|scope| {
@@ -140,7 +167,11 @@ fn a_run_that_is_stopped_does_not_wait_for_the_next_piece() {
         feed.stop();
         reading.join().unwrap()
     });
-    assert!(failure.as_deref().is_some_and(|reason| reason.contains("stopped")) && begun.elapsed() < Duration::from_secs(10), "{failure:?}");
+    assert!(
+        failure.as_deref().is_some_and(|reason| reason.contains("stopped"))
+            && begun.elapsed() < Duration::from_secs(10),
+        "{failure:?}"
+    );
 }
 
 #[test]
@@ -169,7 +200,8 @@ fn any_place_of_an_object_can_be_read() {
 /// The incident's records as JSON lines, each a page long.
 fn lines() -> Vec<u8> {
     fn walk(folder: &Path, all: &mut Vec<u8>) {
-        let mut entries: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut entries: Vec<_> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         entries.sort();
         for path in entries {
             if path.is_dir() {
@@ -177,8 +209,12 @@ fn lines() -> Vec<u8> {
                 continue;
             }
             let mut text = String::new();
-            flate2::read::MultiGzDecoder::new(std::fs::File::open(&path).unwrap()).read_to_string(&mut text).unwrap_or_default();
-            let records = serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|value| value["Records"].as_array().cloned());
+            flate2::read::MultiGzDecoder::new(std::fs::File::open(&path).unwrap())
+                .read_to_string(&mut text)
+                .unwrap_or_default();
+            let records = serde_json::from_str::<serde_json::Value>(&text)
+                .ok()
+                .and_then(|value| value["Records"].as_array().cloned());
             for mut record in records.into_iter().flatten() {
                 record["additionalEventData"] = serde_json::json!({"note": "n".repeat(60_000)});
                 all.extend_from_slice(record.to_string().as_bytes());
@@ -194,20 +230,31 @@ fn lines() -> Vec<u8> {
 fn detect(source: &str, endpoint: &str) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
     command.args(["detect", source, "--format", "json", "-q", "--max-memory", "64MiB"]);
-    command.env("AWS_ACCESS_KEY_ID", s3::ACCESS_KEY_ID).env("AWS_SECRET_ACCESS_KEY", s3::SECRET_ACCESS_KEY).env("AWS_REGION", "us-east-1");
+    command
+        .env("AWS_ACCESS_KEY_ID", s3::ACCESS_KEY_ID)
+        .env("AWS_SECRET_ACCESS_KEY", s3::SECRET_ACCESS_KEY)
+        .env("AWS_REGION", "us-east-1");
     command.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_ENDPOINT_URL", endpoint);
     command.env_remove("AWS_PROFILE").env_remove("AWS_ENDPOINT_URL_S3").env_remove("AWS_CA_BUNDLE");
     let output = command.output().unwrap();
-    (output.status.code(), format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+    (
+        output.status.code(),
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)),
+    )
 }
 
-/// What is larger than memory is answered as from a disk: lines, packed or not, and a zip archive, whose contents stand at its end.
+/// What is larger than memory is answered as from a disk: lines, packed or not, and a zip archive, whose
+/// contents stand at its end.
 #[test]
 fn a_large_export_in_a_bucket_is_read_as_one_on_a_disk() {
     let lines = lines();
     assert!(lines.len() > 6 * MIB, "{}", lines.len());
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    zip.start_file("a.json", zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored)).unwrap();
+    zip.start_file(
+        "a.json",
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored),
+    )
+    .unwrap();
     zip.write_all(&lines).unwrap();
     let zip = zip.finish().unwrap().into_inner();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
@@ -217,7 +264,8 @@ fn a_large_export_in_a_bucket_is_read_as_one_on_a_disk() {
         std::fs::write(folder.path().join(name), &bytes).unwrap();
         let bucket = Arc::new(Memory::new("trail", [(name.to_owned(), bytes)]));
         let server = Server::memory(&bucket);
-        let (there, here) = (detect("s3://trail", &server.endpoint()), detect(folder.path().to_str().unwrap(), ""));
+        let (there, here) =
+            (detect("s3://trail", &server.endpoint()), detect(folder.path().to_str().unwrap(), ""));
         assert!(bucket.take_log().len() > 2, "{name} came in pieces");
         assert_eq!(there.0, Some(0), "{name}: {}", there.1);
         assert!(there.1.contains("same-tag-race") && there == here, "{name}:\n{}\n{}", there.1, here.1);

@@ -1,4 +1,5 @@
-//! The same evidence in a bucket gives the same bytes as in a folder, through the whole program; also where the network fails.
+//! The same evidence in a bucket gives the same bytes as in a folder, through the whole program; also where
+//! the network fails.
 
 use crate::s3;
 use crate::sim;
@@ -16,8 +17,14 @@ const VERBS: [&str; 4] = ["detect", "timeline", "forecast", "whatif"];
 fn tagfall(verb: &str, source: &str, endpoint: Option<&str>) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
     command.args([verb, source, "--format", "json", "--quiet", "--jobs", "3"]);
-    command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID).env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY).env("AWS_REGION", "us-east-1");
-    command.env("AWS_EC2_METADATA_DISABLED", "true").env_remove("AWS_PROFILE").env_remove("AWS_ENDPOINT_URL_S3");
+    command
+        .env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
+        .env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
+        .env("AWS_REGION", "us-east-1");
+    command
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env_remove("AWS_PROFILE")
+        .env_remove("AWS_ENDPOINT_URL_S3");
     if let Some(endpoint) = endpoint {
         command.env("AWS_ENDPOINT_URL", endpoint);
     }
@@ -82,7 +89,13 @@ fn faults_that_pass_do_not_show() {
         let memory = Arc::new(Memory::new(BUCKET, objects));
         let server = Server::memory(&memory);
         let answer = |status, code| Fault::Answer(error_answer(status, code, ""));
-        let kinds = vec![answer(503, "SlowDown"), answer(500, "InternalError"), Fault::Reset, Fault::CutBody(50), Fault::ResetInBody(30)];
+        let kinds = vec![
+            answer(503, "SlowDown"),
+            answer(500, "InternalError"),
+            Fault::Reset,
+            Fault::CutBody(50),
+            Fault::ResetInBody(30),
+        ];
         let faults = Faults { seed, per_mille: 200, in_a_row_max: 2, kinds };
         let proxy = Proxy::start(server.address, move |request| faults.decide(request));
         assert_same(seed, "a server that fails now and then", &root.path().join(BUCKET), &proxy.endpoint());

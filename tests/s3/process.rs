@@ -21,18 +21,24 @@ struct World {
 impl World {
     /// 40 objects of one record each. `decide` sees the request and how many GETs came before it.
     fn new(decide: impl Fn(&Request<'_>, u64) -> Fault + Send + Sync + 'static) -> Self {
-        let key = |number: u32| format!("AWSLogs/111122223333/CloudTrail/us-east-1/2024/10/01/{number:02}.json");
+        let key =
+            |number: u32| format!("AWSLogs/111122223333/CloudTrail/us-east-1/2024/10/01/{number:02}.json");
         let body = |number: u32| {
             format!(
                 r#"{{"Records":[{{"eventVersion":"1.08","eventTime":"2024-10-01T00:00:{number:02}Z","eventSource":"ecr.amazonaws.com","eventName":"DescribeRepositories","awsRegion":"us-east-1","recipientAccountId":"111122223333","eventID":"00000000-0000-4000-8000-0000000000{number:02}"}}]}}"#
             )
         };
-        let memory = Arc::new(Memory::new("trail", (0..40).map(|number| (key(number), body(number).into_bytes()))));
+        let memory =
+            Arc::new(Memory::new("trail", (0..40).map(|number| (key(number), body(number).into_bytes()))));
         let server = Server::memory(&memory);
         let gets = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&gets);
         let proxy = Proxy::start(server.address, move |request| {
-            let before = if request.is_list() { count.load(Ordering::Relaxed) } else { count.fetch_add(1, Ordering::Relaxed) };
+            let before = if request.is_list() {
+                count.load(Ordering::Relaxed)
+            } else {
+                count.fetch_add(1, Ordering::Relaxed)
+            };
             decide(request, before)
         });
         Self { _server: server, proxy, gets }
@@ -46,7 +52,10 @@ impl World {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
         let format = if arguments.contains(&"--format") { &[][..] } else { &["--format", "json"] };
         command.args(["detect", "s3://trail"]).args(format).args(arguments);
-        command.env("AWS_ACCESS_KEY_ID", s3::ACCESS_KEY_ID).env("AWS_SECRET_ACCESS_KEY", s3::SECRET_ACCESS_KEY).env("AWS_REGION", "us-east-1");
+        command
+            .env("AWS_ACCESS_KEY_ID", s3::ACCESS_KEY_ID)
+            .env("AWS_SECRET_ACCESS_KEY", s3::SECRET_ACCESS_KEY)
+            .env("AWS_REGION", "us-east-1");
         command.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_ENDPOINT_URL", self.proxy.endpoint());
         command.env_remove("AWS_PROFILE").env_remove("AWS_ENDPOINT_URL_S3");
         command.env_remove("AWS_CA_BUNDLE").stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -85,23 +94,34 @@ fn interrupt(child: &Child) {
 /// Exit code, whether the result is marked partial, objects read, and stderr.
 fn outcome(output: &Output) -> (Option<i32>, bool, u64, String) {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {said}"));
+    let document: serde_json::Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {said}"));
     let coverage = &document["coverage"];
-    (output.status.code(), coverage["partial"].as_bool().unwrap(), coverage["objects_read"].as_u64().unwrap(), said)
+    (
+        output.status.code(),
+        coverage["partial"].as_bool().unwrap(),
+        coverage["objects_read"].as_u64().unwrap(),
+        said,
+    )
 }
 
 const NEVER: Fault = Fault::Delay(Duration::from_secs(3_600));
 
 #[test]
 fn the_first_interrupt_while_fetching_reports_what_was_read() {
-    let world = World::new(|request, before| if !request.is_list() && before >= 10 { NEVER } else { Fault::None });
+    let world =
+        World::new(|request, before| if !request.is_list() && before >= 10 { NEVER } else { Fault::None });
     let child = world.start(&[]);
     world.wait_for_gets(15);
     std::thread::sleep(Duration::from_millis(300));
     let begun = Instant::now();
     interrupt(&child);
     let output = finish(child);
-    assert!(begun.elapsed() < Duration::from_secs(10), "what never comes is waited for: {:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "what never comes is waited for: {:?}",
+        begun.elapsed()
+    );
     let (code, partial, read, said) = outcome(&output);
     assert_eq!((code, partial), (Some(3), true), "{said}");
     assert!((1..=10).contains(&read) && said.contains("partial"), "{read} {said}");
@@ -110,7 +130,8 @@ fn the_first_interrupt_while_fetching_reports_what_was_read() {
 /// `--allow-incomplete` allows for objects that cannot be read, not for those that nobody came to.
 #[test]
 fn an_interrupted_run_is_incomplete_whatever_is_allowed() {
-    let world = World::new(|request, before| if !request.is_list() && before >= 10 { NEVER } else { Fault::None });
+    let world =
+        World::new(|request, before| if !request.is_list() && before >= 10 { NEVER } else { Fault::None });
     for (signal, format) in [("-TERM", "json"), ("-INT", "json"), ("-HUP", "table")] {
         let gets = world.gets.swap(0, Ordering::Relaxed);
         let child = world.start(&["--allow-incomplete", "--format", format]);
@@ -125,7 +146,9 @@ fn an_interrupted_run_is_incomplete_whatever_is_allowed() {
 
 #[test]
 fn an_interrupt_while_listing_ends_the_run_and_claims_nothing() {
-    let world = World::new(|request, _| if request.is_list() && request.target.contains("us-east-1") { NEVER } else { Fault::None });
+    let world = World::new(|request, _| {
+        if request.is_list() && request.target.contains("us-east-1") { NEVER } else { Fault::None }
+    });
     let listing = World::new(|_, _| NEVER);
     for world in [world, listing] {
         let child = world.start(&[]);
@@ -139,13 +162,16 @@ fn an_interrupt_while_listing_ends_the_run_and_claims_nothing() {
     }
 }
 
-/// A listing that always breaks off in the middle: what stands in it is read, and nobody takes that for all of it.
+/// A listing that always breaks off in the middle: what stands in it is read, and nobody takes that for all
+/// of it.
 #[test]
 fn a_cut_listing_is_not_taken_for_the_whole() {
     for fault in [Fault::Shortened(60), Fault::Unmeasured(60)] {
-        let world = World::new(move |request, _| match request.is_list() && request.target.contains("us-east-1%2F") {
-            true => fault.clone(),
-            false => Fault::None,
+        let world = World::new(move |request, _| {
+            match request.is_list() && request.target.contains("us-east-1%2F") {
+                true => fault.clone(),
+                false => Fault::None,
+            }
         });
         let (code, partial, read, said) = outcome(&world.run(&[]));
         assert_eq!((code, partial), (Some(3), false), "{said}");
@@ -167,7 +193,9 @@ fn an_interrupt_of_a_dry_run_stops_it() {
 
 #[test]
 fn a_service_that_goes_away_leaves_a_partial_result() {
-    let world = World::new(|request, before| if before >= 20 && !request.is_list() { Fault::Reset } else { Fault::None });
+    let world = World::new(
+        |request, before| if before >= 20 && !request.is_list() { Fault::Reset } else { Fault::None },
+    );
     let output = world.run(&["--quiet"]);
     let (code, partial, read, said) = outcome(&output);
     assert_eq!((code, partial), (Some(3), true), "{said}");
@@ -176,9 +204,11 @@ fn a_service_that_goes_away_leaves_a_partial_result() {
 
 #[test]
 fn what_could_not_run_says_nothing_on_stdout() {
-    for (status, code, action) in
-        [(403, "AccessDenied", "s3:ListBucket"), (404, "NoSuchBucket", "bucket's name"), (403, "SignatureDoesNotMatch", "profile")]
-    {
+    for (status, code, action) in [
+        (403, "AccessDenied", "s3:ListBucket"),
+        (404, "NoSuchBucket", "bucket's name"),
+        (403, "SignatureDoesNotMatch", "profile"),
+    ] {
         let world = World::new(move |_, _| Fault::Answer(error_answer(status, code, "")));
         let output = world.run(&["--quiet"]);
         let said = String::from_utf8_lossy(&output.stderr);
@@ -190,7 +220,9 @@ fn what_could_not_run_says_nothing_on_stdout() {
 #[test]
 fn one_object_that_fails_is_named_and_the_run_goes_on() {
     let denied = || Fault::Answer(error_answer(403, "AccessDenied", ""));
-    let world = World::new(move |request, _| if request.target.contains("/07.json") { denied() } else { Fault::None });
+    let world = World::new(
+        move |request, _| if request.target.contains("/07.json") { denied() } else { Fault::None },
+    );
     let output = world.run(&["--quiet"]);
     let (code, partial, read, said) = outcome(&output);
     assert_eq!((code, partial, read), (Some(3), false, 39), "{said}");
@@ -242,7 +274,10 @@ fn objects_in_flight_and_in_hand_take_the_memory_that_they_may() {
         )
     };
     let key = |number: u32| format!("AWSLogs/111122223333/CloudTrail/us-east-1/2024/10/01/{number:02}.json");
-    let body = |number: u32| [b"{\"Records\":[".to_vec(), vec![b' '; 14 << 20], record(number).into_bytes(), b"]}".to_vec()].concat();
+    let body = |number: u32| {
+        [b"{\"Records\":[".to_vec(), vec![b' '; 14 << 20], record(number).into_bytes(), b"]}".to_vec()]
+            .concat()
+    };
     let memory = Arc::new(Memory::new("trail", (0..16).map(|number| (key(number), body(number)))));
     let server = Server::memory(&memory);
     let proxy = Proxy::start(server.address, |_| Fault::None);

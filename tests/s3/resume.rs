@@ -1,4 +1,5 @@
-//! A body that breaks off goes on where it broke: nothing is fetched twice over a link that fails, and nothing is mixed.
+//! A body that breaks off goes on where it broke: nothing is fetched twice over a link that fails, and
+//! nothing is mixed.
 
 use crate::s3;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,7 +46,11 @@ impl World {
     }
 
     fn ranges(&self) -> Vec<Option<u64>> {
-        let first = |range: &Option<String>| range.as_ref().map(|range| range.trim_start_matches("bytes=").trim_end_matches('-').parse().unwrap());
+        let first = |range: &Option<String>| {
+            range
+                .as_ref()
+                .map(|range| range.trim_start_matches("bytes=").trim_end_matches('-').parse().unwrap())
+        };
         self.ranges.lock().unwrap().iter().map(first).collect()
     }
 }
@@ -67,21 +72,31 @@ fn a_body_that_breaks_goes_on_where_it_broke() {
     for fault in [Fault::CutBody(60), Fault::ResetInBody(60)] {
         let world = World::new(4_000_000, move |request, _| {
             let version = header(request, "if-match");
-            assert_eq!(version.is_some(), request.tried > 0, "a part is asked for of the version that was begun");
+            assert_eq!(
+                version.is_some(),
+                request.tried > 0,
+                "a part is asked for of the version that was begun"
+            );
             if request.tried < 3 { fault.clone() } else { Fault::None }
         });
         assert_whole(&world.read(), &world.body);
         let begins: Vec<u64> = world.ranges().into_iter().map(|first| first.unwrap_or(0)).collect();
         assert_eq!(begins.len(), 4);
-        assert!(begins.windows(2).all(|pair| pair[0] < pair[1]), "{begins:?}: each try asks for what is missing, and no more");
+        assert!(
+            begins.windows(2).all(|pair| pair[0] < pair[1]),
+            "{begins:?}: each try asks for what is missing, and no more"
+        );
     }
 }
 
-/// The link gives a twentieth of what is asked for, then breaks: far more often than a request is tried, and it goes on.
+/// The link gives a twentieth of what is asked for, then breaks: far more often than a request is tried, and
+/// it goes on.
 #[test]
 fn a_large_object_over_a_link_that_always_breaks_arrives() {
     let world = World::new(20_000_000, |request, _| {
-        let left = header(request, "range").map_or(20_000_000, |range| 20_000_000 - range[6..].trim_end_matches('-').parse::<usize>().unwrap());
+        let left = header(request, "range").map_or(20_000_000, |range| {
+            20_000_000 - range[6..].trim_end_matches('-').parse::<usize>().unwrap()
+        });
         if left > 1_000_000 { Fault::CutBody(10) } else { Fault::None }
     });
     let read = world.read();
@@ -101,7 +116,8 @@ fn a_link_that_brings_next_to_nothing_is_given_up() {
 
 #[test]
 fn a_server_without_ranges_gives_the_whole_again() {
-    let world = World::new(2_000_000, |request, _| if request.tried < 2 { Fault::CutBody(50) } else { Fault::None });
+    let world =
+        World::new(2_000_000, |request, _| if request.tried < 2 { Fault::CutBody(50) } else { Fault::None });
     world.memory.ignore_ranges();
     assert_whole(&world.read(), &world.body);
     assert_eq!(world.ranges().len(), 3);
@@ -119,7 +135,8 @@ fn a_refusal_of_the_part_only_is_no_refusal_of_the_object() {
     }
 }
 
-/// A part of one version never meets a part of another: not where the server minds `If-Match`, nor where it does not.
+/// A part of one version never meets a part of another: not where the server minds `If-Match`, nor where it
+/// does not.
 #[test]
 fn an_object_that_is_replaced_half_way_is_the_newer_one() {
     let newer = body(3_000_000, 0xA5);
@@ -140,12 +157,16 @@ fn an_object_that_is_replaced_half_way_is_the_newer_one() {
 fn a_part_that_is_not_the_part_asked_for_is_not_taken() {
     let other = |range: &str, e_tag: &str| {
         let range = if range.is_empty() { String::new() } else { format!("content-range: {range}\r\n") };
-        let head = format!("HTTP/1.1 206 Partial Content\r\ncontent-length: 4\r\netag: {e_tag}\r\n{range}\r\nevil");
+        let head =
+            format!("HTTP/1.1 206 Partial Content\r\ncontent-length: 4\r\netag: {e_tag}\r\n{range}\r\nevil");
         Fault::Answer(head.into_bytes())
     };
-    for (range, e_tag_kept) in
-        [("", true), ("bytes 999996-999999/1000000", true), ("bytes 500000-500003/2000000", true), ("bytes 500000-999999/1000000", false)]
-    {
+    for (range, e_tag_kept) in [
+        ("", true),
+        ("bytes 999996-999999/1000000", true),
+        ("bytes 500000-500003/2000000", true),
+        ("bytes 500000-999999/1000000", false),
+    ] {
         let seen = Arc::new(Mutex::new(String::new()));
         let count = AtomicU64::new(0);
         let world = World::new(1_000_000, move |request, _| {
@@ -163,8 +184,9 @@ fn a_part_that_is_not_the_part_asked_for_is_not_taken() {
     }
 }
 
-/// A second opinion on `Range`, `If-Match` and ETags: `TAGFALL_TEST_ENDPOINT=http://127.0.0.1:5000 cargo test --test s3 resume --
-/// --ignored`, with keys and region from the environment. Fills a bucket of its own there and leaves it.
+/// A second opinion on `Range`, `If-Match` and ETags: `TAGFALL_TEST_ENDPOINT=http://127.0.0.1:5000 cargo test
+/// --test s3 resume -- --ignored`, with keys and region from the environment. Fills a bucket of its own there
+/// and leaves it.
 #[test]
 #[ignore = "needs a server: TAGFALL_TEST_ENDPOINT"]
 fn another_server_gives_the_part_that_is_missing() {

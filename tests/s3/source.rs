@@ -1,5 +1,5 @@
-//! One suite for every kind of source: the same archive in a folder, in a bucket in memory, and in `s3s-fs` over the folder
-//! gives the same names, the same bytes and the same counts.
+//! One suite for every kind of source: the same archive in a folder, in a bucket in memory, and in `s3s-fs`
+//! over the folder gives the same names, the same bytes and the same counts.
 
 use crate::s3;
 use std::collections::BTreeMap;
@@ -43,7 +43,8 @@ fn read(feed: &dyn Feed) -> Read {
                 while let Some(delivery) = feed.next(&mut buffer) {
                     assert_eq!(delivery.size, buffer.len() as u64);
                     let name = delivery.object.raw().to_owned();
-                    let before = objects.lock().unwrap().insert(name.clone(), (delivery.outcome, buffer.clone()));
+                    let before =
+                        objects.lock().unwrap().insert(name.clone(), (delivery.outcome, buffer.clone()));
                     assert_eq!(before, None, "{name} came twice");
                 }
             });
@@ -61,10 +62,15 @@ fn body(key: &str, bytes: usize) -> Vec<u8> {
 
 fn key(account: &str, kind: &str, region: &str, day: &str, number: u32) -> String {
     let stamp = day.replace('/', "");
-    format!("AWSLogs/{account}/{kind}/{region}/{day}/{account}_{kind}_{region}_{stamp}T{:02}{:02}Z_{number:016}.json.gz", number % 24, number % 60)
+    format!(
+        "AWSLogs/{account}/{kind}/{region}/{day}/{account}_{kind}_{region}_{stamp}T{:02}{:02}Z_{number:016}.json.gz",
+        number % 24,
+        number % 60
+    )
 }
 
-/// 3,400 objects: two accounts and an organisation's, three regions, five months; neighbours that are no evidence.
+/// 3,400 objects: two accounts and an organisation's, three regions, five months; neighbours that are no
+/// evidence.
 fn archive() -> BTreeMap<String, Vec<u8>> {
     let mut archive = BTreeMap::new();
     let mut add = |key: String, bytes: usize| archive.insert(key.clone(), body(&key, bytes));
@@ -78,7 +84,8 @@ fn archive() -> BTreeMap<String, Vec<u8>> {
         add(key("444455556666", "CloudTrail", "us-east-1", &day, number), 100);
         add(key("444455556666", "CloudTrail-Digest", "us-east-1", &day, number), 100);
     }
-    let organisation = key("777788889999", "CloudTrail", "us-gov-west-1", "2024/12/31", 1).replace("AWSLogs/", "central/AWSLogs/o-abcdefghij/");
+    let organisation = key("777788889999", "CloudTrail", "us-gov-west-1", "2024/12/31", 1)
+        .replace("AWSLogs/", "central/AWSLogs/o-abcdefghij/");
     add(organisation, 3_000_000);
     for number in 0..100 {
         add(key("111122223333", "CloudTrail-Insight", "us-east-1", "2024/10/02", number), 50);
@@ -108,7 +115,11 @@ fn filters() -> Vec<Filter> {
         Filter::default(),
         Filter { accounts: vec!["444455556666".to_owned()], ..Filter::default() },
         Filter { regions: vec!["eu-central-1".to_owned(), "us-gov-west-1".to_owned()], ..Filter::default() },
-        Filter { since: time("2024-09-10T12:00:00Z"), until: time("2024-10-03T00:00:00Z"), ..Filter::default() },
+        Filter {
+            since: time("2024-09-10T12:00:00Z"),
+            until: time("2024-10-03T00:00:00Z"),
+            ..Filter::default()
+        },
         Filter { since: time("2024-10-28T00:00:00Z"), ..Filter::default() },
         Filter { accounts: vec!["000000000000".to_owned()], ..Filter::default() },
     ]
@@ -127,7 +138,10 @@ fn a_bucket_and_a_folder_that_mirrors_it_are_the_same_source() {
         assert_eq!(local.listed, local.objects.len() as u64);
         let bucket = read(&*source::open("s3://trail", &options(&in_memory.endpoint()), &filter).unwrap());
         assert_same("in memory", &bucket, &local, &filter);
-        assert_eq!((bucket.listed, &bucket.pruned.accounts, &bucket.pruned.regions), (local.listed, &local.pruned.accounts, &local.pruned.regions));
+        assert_eq!(
+            (bucket.listed, &bucket.pruned.accounts, &bucket.pruned.regions),
+            (local.listed, &local.pruned.accounts, &local.pruned.regions)
+        );
         assert_eq!(bucket.pruned, local.pruned, "{filter:?}");
         if filter.since.is_some() {
             // Walks the whole tree for every page, and the two branches of listing are done.
@@ -140,7 +154,9 @@ fn a_bucket_and_a_folder_that_mirrors_it_are_the_same_source() {
 
 /// Names the differences only: the whole is too long to read.
 fn assert_same(server: &str, one: &Read, other: &Read, filter: &Filter) {
-    let brief = |read: &Read, name: &String| read.objects.get(name).map(|(outcome, bytes)| (outcome.clone(), bytes.len()));
+    let brief = |read: &Read, name: &String| {
+        read.objects.get(name).map(|(outcome, bytes)| (outcome.clone(), bytes.len()))
+    };
     let names = one.objects.keys().chain(other.objects.keys());
     let differences: Vec<_> = names
         .filter(|name| one.objects.get(*name) != other.objects.get(*name))
@@ -196,14 +212,30 @@ fn what_the_filters_leave_out_is_neither_fetched_nor_listed() {
     assert_eq!(memory.gets().len(), read.objects.len());
     let lists = memory.lists();
     assert!(lists.len() <= 13, "{lists:#?}");
-    assert!(!lists.iter().any(|prefix| prefix.contains("eu-central-1") || prefix.contains("444455556666") || prefix.contains("/08/")), "{lists:#?}");
-    assert!(read.pruned.accounts.contains("444455556666") && read.pruned.regions.contains("eu-central-1"), "{:?}", read.pruned);
+    assert!(
+        !lists.iter().any(|prefix| prefix.contains("eu-central-1")
+            || prefix.contains("444455556666")
+            || prefix.contains("/08/")),
+        "{lists:#?}"
+    );
+    assert!(
+        read.pruned.accounts.contains("444455556666") && read.pruned.regions.contains("eu-central-1"),
+        "{:?}",
+        read.pruned
+    );
 }
 
 #[test]
 fn a_busy_region_is_split_and_lists_no_key_twice() {
-    let busy = (0..9_000)
-        .map(|number| key("111122223333", "CloudTrail", "us-east-1", &format!("2024/{:02}/{:02}", 1 + number / 3_000, 1 + number % 28), number));
+    let busy = (0..9_000).map(|number| {
+        key(
+            "111122223333",
+            "CloudTrail",
+            "us-east-1",
+            &format!("2024/{:02}/{:02}", 1 + number / 3_000, 1 + number % 28),
+            number,
+        )
+    });
     let archive: BTreeMap<String, Vec<u8>> = busy.map(|key| (key, Vec::new())).collect();
     let memory = Arc::new(Memory::new(BUCKET, archive.clone()));
     let server = Server::memory(&memory);
@@ -250,8 +282,16 @@ fn a_layout_that_is_not_cloudtrails_is_listed_plainly() {
 
 #[test]
 fn a_prefix_is_the_folder_of_that_name_then_the_object_then_a_beginning() {
-    let (_, server) =
-        small(&["logs/a.json", "logs/b.json", "logs-old/a.json", "one.json", "one.json.gz", "x/2024-01.json", "x/2024-02.json", "x/y.md"]);
+    let (_, server) = small(&[
+        "logs/a.json",
+        "logs/b.json",
+        "logs-old/a.json",
+        "one.json",
+        "one.json.gz",
+        "x/2024-01.json",
+        "x/2024-02.json",
+        "x/y.md",
+    ]);
     for (spec, expected) in [
         ("s3://trail/logs", vec!["logs/a.json", "logs/b.json"]),
         ("s3://trail/logs/", vec!["logs/a.json", "logs/b.json"]),
@@ -331,7 +371,9 @@ fn objects_larger_than_the_budget_go_alone_and_those_over_the_limit_fail() {
     for (key, bytes) in sizes {
         match &read.objects[key] {
             (Fetched::Whole, whole) => assert_eq!(whole.len(), bytes),
-            (Fetched::Failed(reason), rest) => assert!(key == "c" && rest.is_empty() && reason.contains("--max-memory"), "{key}: {reason}"),
+            (Fetched::Failed(reason), rest) => {
+                assert!(key == "c" && rest.is_empty() && reason.contains("--max-memory"), "{key}: {reason}")
+            }
             other => panic!("{key}: {other:?}"),
         }
     }
@@ -347,7 +389,8 @@ fn what_nobody_takes_is_not_fetched_beyond_the_budget() {
         }
         before
     };
-    let large = Arc::new(Memory::new(BUCKET, (0..100).map(|number| (format!("{number:03}"), vec![1; 1 << 20]))));
+    let large =
+        Arc::new(Memory::new(BUCKET, (0..100).map(|number| (format!("{number:03}"), vec![1; 1 << 20]))));
     let server = Server::memory(&large);
     let options = Options { memory_bytes_max: 32 << 20, ..options(&server.endpoint()) };
     let feed = source::open("s3://trail", &options, &Filter::default()).unwrap();
@@ -364,13 +407,22 @@ fn what_nobody_takes_is_not_fetched_beyond_the_budget() {
 #[test]
 fn refusals_of_single_objects_stand_in_coverage() {
     let (memory, server) = small(&["a", "b", "c", "d", "e"]);
-    for (key, refusal) in [("b", Refusal::Denied), ("c", Refusal::Gone), ("d", Refusal::KmsDisabled), ("e", Refusal::Frozen)] {
+    for (key, refusal) in
+        [("b", Refusal::Denied), ("c", Refusal::Gone), ("d", Refusal::KmsDisabled), ("e", Refusal::Frozen)]
+    {
         memory.refuse(key, refusal);
     }
     let read = read(&*open(&server, "s3://trail"));
     assert_eq!(read.objects["a"], (Fetched::Whole, body("a", 20)));
-    for (key, words) in [("b", "s3:GetObject"), ("c", "gone between listing and reading"), ("d", "kms:Decrypt"), ("e", "Glacier")] {
-        let (Fetched::Failed(reason), bytes) = &read.objects[key] else { panic!("{key}: {:?}", read.objects[key]) };
+    for (key, words) in [
+        ("b", "s3:GetObject"),
+        ("c", "gone between listing and reading"),
+        ("d", "kms:Decrypt"),
+        ("e", "Glacier"),
+    ] {
+        let (Fetched::Failed(reason), bytes) = &read.objects[key] else {
+            panic!("{key}: {:?}", read.objects[key])
+        };
         assert!(reason.contains(words) && bytes.is_empty(), "{key}: {reason}");
     }
     assert_eq!(memory.gets().len(), 5, "no retry helps against a refusal");
@@ -385,14 +437,21 @@ fn errors_that_no_retry_helps_stop_at_once_and_say_what_to_do() {
     let (error, came) = fatal(&*open(&server, "s3://other-bucket/"));
     assert_eq!((error.kind, came), (FatalKind::NoSuchBucket, 0));
     let plan = source::plan("s3://other-bucket/", &options(&server.endpoint()), &Filter::default());
-    assert!(matches!(plan, Err(source::PlanError::Fatal(source::FatalError { kind: FatalKind::NoSuchBucket, .. }))));
+    assert!(matches!(
+        plan,
+        Err(source::PlanError::Fatal(source::FatalError { kind: FatalKind::NoSuchBucket, .. }))
+    ));
 
     let mut wrong = options(&server.endpoint());
     wrong.credentials.as_mut().unwrap().secret_access_key = "wrong".to_owned();
     let (error, _) = fatal(&*source::open("s3://trail", &wrong, &Filter::default()).unwrap());
     assert_eq!(error.kind, FatalKind::BadCredentials, "{error}");
 
-    let nobody = Options { profile: Some("no-such-profile".to_owned()), credentials: None, ..options(&server.endpoint()) };
+    let nobody = Options {
+        profile: Some("no-such-profile".to_owned()),
+        credentials: None,
+        ..options(&server.endpoint())
+    };
     let (error, _) = fatal(&*source::open("s3://trail", &nobody, &Filter::default()).unwrap());
     assert_eq!(error.kind, FatalKind::NoCredentials, "{error}");
     assert!(error.to_string().contains("no-such-profile"), "{error}");
@@ -403,9 +462,10 @@ fn errors_that_no_retry_helps_stop_at_once_and_say_what_to_do() {
     assert_eq!(error.kind, FatalKind::ListDenied);
     assert!(error.to_string().contains("s3:ListBucket"), "{error}");
 
-    for (refusal, kind, action) in
-        [(Refusal::Denied, FatalKind::GetDenied, "s3:GetObject"), (Refusal::KmsDisabled, FatalKind::KmsDenied, "kms:Decrypt")]
-    {
+    for (refusal, kind, action) in [
+        (Refusal::Denied, FatalKind::GetDenied, "s3:GetObject"),
+        (Refusal::KmsDisabled, FatalKind::KmsDenied, "kms:Decrypt"),
+    ] {
         let (memory, server) = small(&keys);
         memory.refuse_all(refusal);
         let (error, _) = fatal(&*open(&server, "s3://trail/"));
@@ -425,7 +485,9 @@ fn errors_that_no_retry_helps_stop_at_once_and_say_what_to_do() {
 fn an_endpoint_that_is_not_there_is_told_soon() {
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let begun = std::time::Instant::now();
-    let (error, came) = fatal(&*source::open("s3://trail", &options(&format!("http://{address}")), &Filter::default()).unwrap());
+    let (error, came) = fatal(
+        &*source::open("s3://trail", &options(&format!("http://{address}")), &Filter::default()).unwrap(),
+    );
     assert_eq!((error.kind, came), (FatalKind::Unreachable, 0));
     assert!(begun.elapsed() < std::time::Duration::from_secs(10));
 }
@@ -438,8 +500,9 @@ fn addresses_that_cannot_be_one() {
     }
 }
 
-/// A second opinion from another server: `TAGFALL_TEST_ENDPOINT=http://127.0.0.1:5000 cargo test --test s3 source -- --ignored`, with
-/// keys and region from the environment. Fills a bucket of its own there and leaves it.
+/// A second opinion from another server: `TAGFALL_TEST_ENDPOINT=http://127.0.0.1:5000 cargo test --test s3
+/// source -- --ignored`, with keys and region from the environment. Fills a bucket of its own there and
+/// leaves it.
 #[test]
 #[ignore = "needs a server: TAGFALL_TEST_ENDPOINT"]
 fn another_server_says_the_same() {
@@ -451,7 +514,8 @@ fn another_server_says_the_same() {
     write(folder.path(), &archive);
     let options = Options { endpoint_url: Some(endpoint), ..Options::default() };
     for filter in filters() {
-        let local = read(&*source::open(folder.path().to_str().unwrap(), &Options::default(), &filter).unwrap());
+        let local =
+            read(&*source::open(folder.path().to_str().unwrap(), &Options::default(), &filter).unwrap());
         let begun = std::time::Instant::now();
         let remote = read(&*source::open(&format!("s3://{bucket}"), &options, &filter).unwrap());
         eprintln!("{} objects in {:?}", remote.listed, begun.elapsed());

@@ -1,6 +1,5 @@
-//! How fast the feed is beside a bare GET loop with the same SDK, and beside the same archive in a folder. Not a test of
-//! anything by itself: run it in release mode,
-//! alone on the machine.
+//! How fast the feed is beside a bare GET loop with the same SDK, and beside the same archive in a folder.
+//! Not a test of anything by itself: run it in release mode, alone on the machine.
 //!
 //! ```text
 //! cargo test --release --test s3 speed -- --ignored --nocapture
@@ -27,7 +26,10 @@ fn serve_child() {
     let Ok(world) = std::env::var(WORLD) else { return };
     let (count, bytes) = world.split_once('x').unwrap();
     let (count, bytes): (u32, usize) = (count.parse().unwrap(), bytes.parse().unwrap());
-    let server = Server::memory(&Arc::new(Memory::new("trail", (0..count).map(|number| (key(number), vec![number as u8; bytes])))));
+    let server = Server::memory(&Arc::new(Memory::new(
+        "trail",
+        (0..count).map(|number| (key(number), vec![number as u8; bytes])),
+    )));
     println!("SERVES {}", server.endpoint());
     std::io::stdin().lines().for_each(drop);
 }
@@ -38,18 +40,30 @@ fn key(number: u32) -> String {
 
 fn start(world: &str) -> (Child, String) {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "speed::serve_child", "--nocapture"]).env(WORLD, world).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+        .args(["--exact", "speed::serve_child", "--nocapture"])
+        .env(WORLD, world)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // Kept open: the child's test harness has a last word to say.
     let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
-    let endpoint = lines.map_while(Result::ok).find_map(|line| line.split_once("SERVES ").map(|(_, endpoint)| endpoint.to_owned()));
+    let endpoint = lines
+        .map_while(Result::ok)
+        .find_map(|line| line.split_once("SERVES ").map(|(_, endpoint)| endpoint.to_owned()));
     (child, endpoint.unwrap())
 }
 
 /// User and system time of this process, from `/proc`, in ticks of 10 ms; zero where there is no `/proc`.
 fn cpu() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<i64> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().filter_map(|field| field.parse().ok()).collect();
+    let fields: Vec<i64> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .filter_map(|field| field.parse().ok())
+        .collect();
     // Counted without the state, which is a letter: utime and stime are 11th and 12th after it.
     Duration::from_millis(10 * fields.iter().skip(10).take(2).sum::<i64>().unsigned_abs())
 }
@@ -84,7 +98,11 @@ fn measure(what: &str, count: u64, bytes: u64, run: impl FnOnce() -> (u64, u64))
 }
 
 fn feed(endpoint: &str) -> (u64, u64) {
-    let credentials = Credentials { access_key_id: s3::ACCESS_KEY_ID.into(), secret_access_key: s3::SECRET_ACCESS_KEY.into(), session_token: None };
+    let credentials = Credentials {
+        access_key_id: s3::ACCESS_KEY_ID.into(),
+        secret_access_key: s3::SECRET_ACCESS_KEY.into(),
+        session_token: None,
+    };
     let options = Options {
         endpoint_url: Some(endpoint.into()),
         region: Some("us-east-1".into()),
@@ -131,7 +149,13 @@ fn bare_loop(endpoint: &str, count: u32) -> (u64, u64) {
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(aws_sdk_s3::config::BehaviorVersion::v2026_01_12())
         .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .credentials_provider(aws_sdk_s3::config::Credentials::new(s3::ACCESS_KEY_ID, s3::SECRET_ACCESS_KEY, None, None, "test"))
+        .credentials_provider(aws_sdk_s3::config::Credentials::new(
+            s3::ACCESS_KEY_ID,
+            s3::SECRET_ACCESS_KEY,
+            None,
+            None,
+            "test",
+        ))
         .region(aws_sdk_s3::config::Region::new("us-east-1"))
         .endpoint_url(endpoint)
         .force_path_style(true)

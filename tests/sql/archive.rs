@@ -11,13 +11,13 @@ pub const NOW: i64 = 1_772_712_000_000;
 const DIGEST_A: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const DIGEST_B: &str = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 
-/// Eight events: two pushes of one tag, a pull, a failed push and a lifecycle run in ECR; a login; two calls to IAM.
+/// Eight events: two pushes of one tag, a pull, a failed push and a lifecycle run in ECR; a login; two calls
+/// to IAM.
 pub fn records() -> Vec<String> {
     let ci = r#"{"type":"AssumedRole","arn":"arn:aws:sts::111122223333:assumed-role/ci/run-1","accountId":"111122223333",
         "accessKeyId":"ASIA1","sessionContext":{"attributes":{"mfaAuthenticated":"false","creationDate":"2026-03-02T09:00:00Z"},
         "sessionIssuer":{"type":"Role","arn":"arn:aws:iam::111122223333:role/ci","userName":"ci"}}}"#;
-    let alice =
-        r#"{"type":"IAMUser","arn":"arn:aws:iam::111122223333:user/alice","userName":"alice","accountId":"111122223333","accessKeyId":"AKIA1"}"#;
+    let alice = r#"{"type":"IAMUser","arn":"arn:aws:iam::111122223333:user/alice","userName":"alice","accountId":"111122223333","accessKeyId":"AKIA1"}"#;
     let push = |id: &str, time: &str, digest: &str| {
         let request = r#"{"repositoryName": "shop/api", "imageTag": "v7", "registryId": "111122223333"}"#;
         let response = format!(
@@ -77,8 +77,22 @@ pub fn records() -> Vec<String> {
             "lifecycleEventImageActions":[{{"lifecycleEventImage":{{"digest":"{DIGEST_A}","tagStatus":"Untagged","tagList":[]}},"rulePriority":1}}]}}"#
             ),
         ),
-        event("e6", "2026-03-04T12:00:00Z", "iam.amazonaws.com", "CreateUser", alice, r#""errorCode":"AccessDenied","requestParameters":null"#),
-        event("e7", "2026-03-05T08:00:00Z", "iam.amazonaws.com", "ListUsers", alice, r#""requestParameters":{"maxItems":100}"#),
+        event(
+            "e6",
+            "2026-03-04T12:00:00Z",
+            "iam.amazonaws.com",
+            "CreateUser",
+            alice,
+            r#""errorCode":"AccessDenied","requestParameters":null"#,
+        ),
+        event(
+            "e7",
+            "2026-03-05T08:00:00Z",
+            "iam.amazonaws.com",
+            "ListUsers",
+            alice,
+            r#""requestParameters":{"maxItems":100}"#,
+        ),
     ]
 }
 
@@ -135,6 +149,10 @@ pub fn ask_over(sql: &str, records: &[String]) -> Vec<Vec<String>> {
 pub fn fails(sql: &str) -> String {
     match parse(sql) {
         Err(error) => error,
-        Ok(query) => query.run(&catalog(&query, &records())).err().map(|error| error.to_string()).unwrap_or_else(|| panic!("{sql} did not fail")),
+        Ok(query) => query
+            .run(&catalog(&query, &records()))
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_else(|| panic!("{sql} did not fail")),
     }
 }

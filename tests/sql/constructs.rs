@@ -5,9 +5,10 @@ use archive::{ask, fails};
 
 #[test]
 fn columns_fields_and_partitions() {
-    let rows =
-        ask(r#"SELECT "eventName", t.userIdentity.sessionContext.sessionIssuer.userName AS role, region, year, "month", day, "timestamp", record
-           FROM "default"."cloudtrail_logs" AS t WHERE eventname = 'PutImage' ORDER BY eventtime LIMIT 1"#);
+    let rows = ask(
+        r#"SELECT "eventName", t.userIdentity.sessionContext.sessionIssuer.userName AS role, region, year, "month", day, "timestamp", record
+           FROM "default"."cloudtrail_logs" AS t WHERE eventname = 'PutImage' ORDER BY eventtime LIMIT 1"#,
+    );
     assert_eq!(rows, [["PutImage", "ci", "eu-central-1", "2026", "03", "02", "2026/03/02", "1"]]);
 }
 
@@ -29,19 +30,28 @@ fn null_is_neither_true_nor_false() {
     assert_eq!(ask("SELECT count(*) FROM events WHERE NOT (errorcode = 'AccessDenied')"), [["1"]]);
     assert_eq!(ask("SELECT count(*) FROM events WHERE errorcode NOT IN ('AccessDenied', NULL)"), [["0"]]);
     assert_eq!(ask("SELECT count(*) FROM events WHERE errorcode IS DISTINCT FROM 'AccessDenied'"), [["7"]]);
-    assert_eq!(ask("SELECT NULL AND false, NULL OR true, NULL = NULL, coalesce(NULL, 3), nullif(1, 1)"), [["false", "true", "NULL", "3", "NULL"]]);
+    assert_eq!(
+        ask("SELECT NULL AND false, NULL OR true, NULL = NULL, coalesce(NULL, 3), nullif(1, 1)"),
+        [["false", "true", "NULL", "3", "NULL"]]
+    );
 }
 
 #[test]
 fn mistakes_are_named_with_their_place() {
     let error = fails("SELECT eventname,\n       json_extract_scala(requestparameters, '$.a')\nFROM events");
-    assert_eq!(error, "line 2, column 8: function json_extract_scala is not supported; did you mean json_extract_scalar?");
+    assert_eq!(
+        error,
+        "line 2, column 8: function json_extract_scala is not supported; did you mean json_extract_scalar?"
+    );
     let error = fails("SELECT eventnam FROM events");
     assert_eq!(error, "line 1, column 8: there is no column eventnam; did you mean eventname?");
     let error = fails("SELECT useridentity.arm FROM events");
     assert_eq!(error, "line 1, column 21: there is no field arm; did you mean arn?");
     let error = fails("SELECT * FROM vpc_flow");
-    assert!(error.starts_with("line 1, column 15: there is no table vpc_flow; there are cloudtrail_logs, steps"), "{error}");
+    assert!(
+        error.starts_with("line 1, column 15: there is no table vpc_flow; there are cloudtrail_logs, steps"),
+        "{error}"
+    );
     let error = fails("SELECT eventname, count(*) FROM events GROUP BY eventsource");
     assert!(error.contains("eventname must stand in GROUP BY"), "{error}");
     assert!(fails("SELECT eventname FROM events WHERE count(*) > 1").contains("aggregate"));
@@ -71,7 +81,15 @@ fn json_by_path_and_members_by_a_dot() {
 fn json_of_a_row_where_another_table_has_text() {
     let sql = "SELECT json_extract_scalar(useridentity, '$.sessionContext.sessionIssuer.userName'), json_value(useridentity, 'lax $.accountId'),
         json_extract_scalar(useridentity, '$.nothing'), json_extract(useridentity.sessioncontext, '$.attributes') FROM events WHERE eventid = 'e1'";
-    assert_eq!(ask(sql), [["ci", "111122223333", "NULL", r#"{"mfaauthenticated":"false","creationdate":"2026-03-02T09:00:00Z"}"#]]);
+    assert_eq!(
+        ask(sql),
+        [[
+            "ci",
+            "111122223333",
+            "NULL",
+            r#"{"mfaauthenticated":"false","creationdate":"2026-03-02T09:00:00Z"}"#
+        ]]
+    );
 }
 
 #[test]
@@ -112,21 +130,46 @@ fn times() {
     let sql = "SELECT date_trunc('hour', timestamp '2026-03-02 10:59:01'), date_format(date '2026-03-02', '%Y/%m/%d'), date_add('month', -1, date '2026-03-31'),
         date '2026-03-02' + interval '7' day, hour(timestamp '2026-03-02 10:59:01'), current_date, extract(dow FROM date '2026-03-01'),
         timestamp '2026-03-02 00:00:10' - timestamp '2026-03-01 00:00:00'";
-    let expected = ["2026-03-02 10:00:00.000", "2026/03/02", "2026-02-28", "2026-03-09", "10", "2026-03-05", "7", "1 00:00:10.000"];
+    let expected = [
+        "2026-03-02 10:00:00.000",
+        "2026/03/02",
+        "2026-02-28",
+        "2026-03-09",
+        "10",
+        "2026-03-05",
+        "7",
+        "1 00:00:10.000",
+    ];
     assert_eq!(ask(sql), [expected]);
-    assert_eq!(ask("SELECT count(*) FROM events WHERE CAST(from_iso8601_timestamp(eventtime) AS date) = date '2026-03-02'"), [["4"]]);
-    assert_eq!(ask("SELECT count(*) FROM events WHERE eventtime > current_timestamp - interval '1' day"), [["1"]]);
+    assert_eq!(
+        ask(
+            "SELECT count(*) FROM events WHERE CAST(from_iso8601_timestamp(eventtime) AS date) = date '2026-03-02'"
+        ),
+        [["4"]]
+    );
+    assert_eq!(
+        ask("SELECT count(*) FROM events WHERE eventtime > current_timestamp - interval '1' day"),
+        [["1"]]
+    );
 }
 
 #[test]
 fn values_that_cannot_be_worked_with() {
-    assert_eq!(fails("SELECT CAST(eventname AS integer) FROM events"), "line 1, column 13: 'ConsoleLogin' cannot be read as bigint");
+    assert_eq!(
+        fails("SELECT CAST(eventname AS integer) FROM events"),
+        "line 1, column 13: 'ConsoleLogin' cannot be read as bigint"
+    );
     assert_eq!(
         ask("SELECT try_cast('x' AS integer), try(CAST('x' AS integer)), try(1 / 0), 7 / 2, 7 / 2.0, -7 % 3"),
         [["NULL", "NULL", "NULL", "3", "3.5", "-1"]]
     );
     // The branch that would fail is not the row's.
-    assert_eq!(ask("SELECT CASE WHEN eventname = 'x' THEN CAST(eventname AS integer) ELSE 0 END FROM events LIMIT 1"), [["0"]]);
+    assert_eq!(
+        ask(
+            "SELECT CASE WHEN eventname = 'x' THEN CAST(eventname AS integer) ELSE 0 END FROM events LIMIT 1"
+        ),
+        [["0"]]
+    );
     assert_eq!(
         ask(
             "SELECT count(*) FROM events WHERE eventname = 'ListUsers' AND CAST(json_extract_scalar(requestparameters, '$.maxItems') AS integer) > 1"
@@ -140,7 +183,10 @@ fn values_that_cannot_be_worked_with() {
 fn text_functions_and_patterns() {
     let sql = "SELECT substr('tagfall', 4), substr('tagfall', -4, 2), strpos('tagfall', 'fall'), split_part('a/b/c', '/', 2), split('a,b', ',')[2], regexp_extract('v1.2', 'v([0-9]+)', 1),
         regexp_replace('a-b', '(.)-(.)', '$2$1'), lower('A') || upper('b'), lpad('7', 3, '0'), replace('aXb', 'X'), reverse('ab'), length('ä'), position('b' IN 'abc'), trim('  x '), concat('a', 'b', 'c')";
-    assert_eq!(ask(sql), [["fall", "fa", "4", "b", "b", "1", "ba", "aB", "007", "ab", "ba", "1", "2", "x", "abc"]]);
+    assert_eq!(
+        ask(sql),
+        [["fall", "fa", "4", "b", "b", "1", "ba", "aB", "007", "ab", "ba", "1", "2", "x", "abc"]]
+    );
     let sql = "SELECT 'a_b' LIKE 'a\\_b' ESCAPE '\\', 'axb' LIKE 'a\\_b' ESCAPE '\\', 'axb' LIKE 'a_b', 'abc' LIKE '%b%', 'abc' NOT LIKE 'b%', regexp_like('GetObject', '^Get|^List')";
     assert_eq!(ask(sql), [["true", "false", "true", "true", "true", "true"]]);
 }
@@ -151,9 +197,30 @@ fn aggregates() {
         array_join(array_agg(DISTINCT eventsource ORDER BY eventsource), ' '), count(*) FILTER (WHERE errorcode IS NOT NULL), bool_or(errorcode IS NOT NULL),
         sum(length(eventid)), avg(record), listagg(eventid, ',') WITHIN GROUP (ORDER BY eventid DESC) FROM events";
     let sources = "ecr.amazonaws.com iam.amazonaws.com signin.amazonaws.com";
-    assert_eq!(ask(sql), [["3", "3", "ListUsers", "ConsoleLogin", "eu-central-1", sources, "2", "true", "16", "3.5", "e7,e6,e5,e4,e3,e2,e1,e0"]]);
-    assert_eq!(ask("SELECT count(*), sum(record), max(eventname), array_agg(eventname) FROM events WHERE false"), [["0", "NULL", "NULL", "NULL"]]);
-    assert_eq!(ask("SELECT eventname, count(*) FROM events WHERE false GROUP BY 1"), Vec::<Vec<String>>::new());
+    assert_eq!(
+        ask(sql),
+        [[
+            "3",
+            "3",
+            "ListUsers",
+            "ConsoleLogin",
+            "eu-central-1",
+            sources,
+            "2",
+            "true",
+            "16",
+            "3.5",
+            "e7,e6,e5,e4,e3,e2,e1,e0"
+        ]]
+    );
+    assert_eq!(
+        ask("SELECT count(*), sum(record), max(eventname), array_agg(eventname) FROM events WHERE false"),
+        [["0", "NULL", "NULL", "NULL"]]
+    );
+    assert_eq!(
+        ask("SELECT eventname, count(*) FROM events WHERE false GROUP BY 1"),
+        Vec::<Vec<String>>::new()
+    );
 }
 
 #[test]
@@ -172,39 +239,62 @@ fn window_functions() {
         ]
     );
     let ranked = "SELECT eventsource, eventid FROM (SELECT *, row_number() OVER (PARTITION BY eventsource ORDER BY eventtime) AS n FROM events) WHERE n = 1 ORDER BY 1";
-    assert_eq!(ask(ranked), [["ecr.amazonaws.com", "e1"], ["iam.amazonaws.com", "e6"], ["signin.amazonaws.com", "e0"]]);
     assert_eq!(
-        ask("SELECT eventsource, rank() OVER (ORDER BY count(*) DESC) AS r FROM events GROUP BY eventsource ORDER BY r LIMIT 1"),
+        ask(ranked),
+        [["ecr.amazonaws.com", "e1"], ["iam.amazonaws.com", "e6"], ["signin.amazonaws.com", "e0"]]
+    );
+    assert_eq!(
+        ask(
+            "SELECT eventsource, rank() OVER (ORDER BY count(*) DESC) AS r FROM events GROUP BY eventsource ORDER BY r LIMIT 1"
+        ),
         [["ecr.amazonaws.com", "1"]]
     );
 }
 
 #[test]
 fn joins_and_subqueries() {
-    let pair =
-        "SELECT a.eventid, b.eventid FROM events a JOIN events b ON a.eventname = b.eventname AND a.eventid < b.eventid AND b.errorcode IS NULL";
+    let pair = "SELECT a.eventid, b.eventid FROM events a JOIN events b ON a.eventname = b.eventname AND a.eventid < b.eventid AND b.errorcode IS NULL";
     assert_eq!(ask(pair), [["e1", "e2"]]);
     let left = "SELECT a.eventid, b.eventid FROM events a LEFT JOIN events b ON b.eventid = a.eventid AND b.errorcode IS NOT NULL WHERE a.eventsource = 'iam.amazonaws.com' ORDER BY 1";
     assert_eq!(ask(left), [["e6", "e6"], ["e7", "NULL"]]);
     let exists = "SELECT eventid FROM events a WHERE EXISTS (SELECT 1 FROM events b WHERE b.eventsource = a.eventsource AND b.eventtime < a.eventtime AND eventname = 'CreateUser')";
     assert_eq!(ask(exists), [["e7"]]);
-    let not_exists =
-        "SELECT count(*) FROM events a WHERE NOT EXISTS (SELECT 1 FROM events b WHERE b.eventsource = a.eventsource AND b.eventtime > a.eventtime)";
+    let not_exists = "SELECT count(*) FROM events a WHERE NOT EXISTS (SELECT 1 FROM events b WHERE b.eventsource = a.eventsource AND b.eventtime > a.eventtime)";
     assert_eq!(ask(not_exists), [["3"]]);
-    let scalar =
-        "SELECT eventid, (SELECT count(*) FROM events b WHERE b.eventsource = a.eventsource) FROM events a WHERE eventid IN ('e0', 'e7') ORDER BY 1";
+    let scalar = "SELECT eventid, (SELECT count(*) FROM events b WHERE b.eventsource = a.eventsource) FROM events a WHERE eventid IN ('e0', 'e7') ORDER BY 1";
     assert_eq!(ask(scalar), [["e0", "1"], ["e7", "2"]]);
-    assert_eq!(ask("SELECT count(*) FROM events WHERE eventsource IN (SELECT eventsource FROM events WHERE errorcode IS NOT NULL)"), [["7"]]);
-    assert_eq!(ask("SELECT count(*) FROM events WHERE errorcode NOT IN (SELECT errorcode FROM events)"), [["0"]]);
-    assert_eq!(ask("SELECT count(*) * 100.0 / (SELECT count(*) FROM events) FROM events WHERE errorcode IS NOT NULL"), [["25.0"]]);
-    assert_eq!(ask("SELECT count(*) * 100 / (SELECT count(*) FROM events), 100.0 * count(errorcode) / count(*) FROM events"), [["100", "25.0"]]);
+    assert_eq!(
+        ask(
+            "SELECT count(*) FROM events WHERE eventsource IN (SELECT eventsource FROM events WHERE errorcode IS NOT NULL)"
+        ),
+        [["7"]]
+    );
+    assert_eq!(
+        ask("SELECT count(*) FROM events WHERE errorcode NOT IN (SELECT errorcode FROM events)"),
+        [["0"]]
+    );
+    assert_eq!(
+        ask(
+            "SELECT count(*) * 100.0 / (SELECT count(*) FROM events) FROM events WHERE errorcode IS NOT NULL"
+        ),
+        [["25.0"]]
+    );
+    assert_eq!(
+        ask(
+            "SELECT count(*) * 100 / (SELECT count(*) FROM events), 100.0 * count(errorcode) / count(*) FROM events"
+        ),
+        [["100", "25.0"]]
+    );
     assert!(fails("SELECT count(*) / (SELECT count(*) FROM events), oops FROM events").contains("oops"));
     assert!(fails("SELECT 1 / count(*) FROM events WHERE false").contains("division by zero"));
     let using = "WITH a AS (SELECT 1 AS k, 'x' AS v), b AS (SELECT 1 AS k, 'y' AS w UNION ALL SELECT 2, 'z') SELECT k, v, w FROM a FULL JOIN b USING (k) ORDER BY w";
     assert_eq!(ask(using)[0], ["1", "x", "y"]);
     assert_eq!(ask("SELECT 1 UNION ALL SELECT 1"), [["1"], ["1"]]);
     assert_eq!(ask("SELECT 1 UNION SELECT 1"), [["1"]]);
-    assert_eq!(ask("SELECT x FROM (VALUES (1), (2), (3)) AS t(x) EXCEPT SELECT 2 ORDER BY 1 DESC"), [["3"], ["1"]]);
+    assert_eq!(
+        ask("SELECT x FROM (VALUES (1), (2), (3)) AS t(x) EXCEPT SELECT 2 ORDER BY 1 DESC"),
+        [["3"], ["1"]]
+    );
 }
 
 #[test]
@@ -276,14 +366,32 @@ fn a_partitions_date_is_spelt_as_the_query_spells_it() {
     // A column of one's own is left alone.
     assert_eq!(ask("SELECT count(*) FROM (SELECT '2026/03/02' AS dt) WHERE dt = '2026-03-02'"), [["0"]]);
     let day = |sql: &str| archive::parse(sql).unwrap().scan().since.map(|since| since.to_string());
-    assert_eq!(day("SELECT 1 FROM events WHERE day >= '2026/03/02'").as_deref(), Some("2026-03-02T00:00:00Z"));
-    // Texts with other signs say nothing of eventtime's days: it is a text with dashes, and a dash comes before them.
+    assert_eq!(
+        day("SELECT 1 FROM events WHERE day >= '2026/03/02'").as_deref(),
+        Some("2026-03-02T00:00:00Z")
+    );
+    // Texts with other signs say nothing of eventtime's days: it is a text with dashes, and a dash comes
+    // before them.
     for text in ["2026/03/02", "20260302", "2026-03/02"] {
-        assert_eq!(ask(&format!("SELECT count(*) FROM events WHERE eventtime <= '{text}'")), [["8"]], "{text}");
-        assert_eq!(archive::parse(&format!("SELECT 1 FROM events WHERE eventtime <= '{text}'")).unwrap().scan().until, None, "{text}");
+        assert_eq!(
+            ask(&format!("SELECT count(*) FROM events WHERE eventtime <= '{text}'")),
+            [["8"]],
+            "{text}"
+        );
+        assert_eq!(
+            archive::parse(&format!("SELECT 1 FROM events WHERE eventtime <= '{text}'"))
+                .unwrap()
+                .scan()
+                .until,
+            None,
+            "{text}"
+        );
     }
     assert_eq!(day("SELECT 1 FROM events WHERE dt >= '20260302'").as_deref(), Some("2026-03-02T00:00:00Z"));
-    assert_eq!(day("SELECT 1 FROM events WHERE eventtime > timestamp '2026-03-02 10:00:00'").as_deref(), Some("2026-03-02T00:00:00Z"));
+    assert_eq!(
+        day("SELECT 1 FROM events WHERE eventtime > timestamp '2026-03-02 10:00:00'").as_deref(),
+        Some("2026-03-02T00:00:00Z")
+    );
 }
 
 #[test]
@@ -292,15 +400,21 @@ fn in_an_event_data_store_the_time_is_a_time() {
     assert_eq!(ask("SELECT count(*) FROM events WHERE eventtime < '2026-03-02 10:30:00'"), [["0"]]);
     for table in ["$EDS_ID", "0f4d8c3a-1234-4abc-9def-0123456789ab"] {
         assert_eq!(
-            ask(&format!("SELECT count(*), max(eventTime) FROM {table} WHERE eventTime < '2026-03-02 10:30:00'")),
+            ask(&format!(
+                "SELECT count(*), max(eventTime) FROM {table} WHERE eventTime < '2026-03-02 10:30:00'"
+            )),
             [["3", "2026-03-02 10:00:40.000"]]
         );
         assert_eq!(
-            ask(&format!("SELECT element_at(requestParameters, 'repositoryName'), typeof(eventTime) FROM {table} WHERE eventID = 'e1'")),
+            ask(&format!(
+                "SELECT element_at(requestParameters, 'repositoryName'), typeof(eventTime) FROM {table} WHERE eventID = 'e1'"
+            )),
             [["shop/api", "timestamp"]]
         );
         assert_eq!(
-            ask(&format!("SELECT date_trunc('hour', eventTime) + (minute(eventTime) / 10) * INTERVAL '10' MINUTE FROM {table} WHERE eventID = 'e0'")),
+            ask(&format!(
+                "SELECT date_trunc('hour', eventTime) + (minute(eventTime) / 10) * INTERVAL '10' MINUTE FROM {table} WHERE eventID = 'e0'"
+            )),
             [["2026-03-02 09:30:00.000"]]
         );
     }
@@ -323,10 +437,17 @@ fn tables_named_by_an_id_or_a_placeholder_are_the_trail() {
         "<db>.cloudtrail_logs",
         "my_db.{table}",
     ] {
-        assert_eq!(ask(&format!("SELECT count(*) FROM {table} AS t WHERE t.eventname = 'PutImage'")), [["3"]], "{table}");
+        assert_eq!(
+            ask(&format!("SELECT count(*) FROM {table} AS t WHERE t.eventname = 'PutImage'")),
+            [["3"]],
+            "{table}"
+        );
     }
     // Tables of the query's own keep their names.
-    assert_eq!(ask("WITH eds_x AS (SELECT 7 AS n), feeds (m) AS (SELECT 8) SELECT n, m FROM eds_x, feeds"), [["7", "8"]]);
+    assert_eq!(
+        ask("WITH eds_x AS (SELECT 7 AS n), feeds (m) AS (SELECT 8) SELECT n, m FROM eds_x, feeds"),
+        [["7", "8"]]
+    );
     assert_eq!(ask("CREATE VIEW eds_y AS SELECT 9 AS n; SELECT n FROM eds_y"), [["9"]]);
     assert!(fails("SELECT 1 FROM feeds").contains("there is no table feeds"));
     assert!(fails("SELECT 1 WHERE 1 IS DISTINCT FROM $1").contains("parameter $1 has no value"));
@@ -336,14 +457,31 @@ fn tables_named_by_an_id_or_a_placeholder_are_the_trail() {
 #[test]
 fn rows_opened_natural_joins_and_recursion() {
     assert_eq!(ask("SELECT (useridentity.sessioncontext.sessionissuer).*, (t.useridentity.sessioncontext.attributes).mfaauthenticated FROM events t WHERE eventid = 'e1'").len(), 1);
-    assert_eq!(ask("SELECT x.* FROM (SELECT CAST(ROW(1, 'a') AS ROW(n BIGINT, t VARCHAR)) AS x)"), [["1", "a"]]);
+    assert_eq!(
+        ask("SELECT x.* FROM (SELECT CAST(ROW(1, 'a') AS ROW(n BIGINT, t VARCHAR)) AS x)"),
+        [["1", "a"]]
+    );
     assert!(fails("SELECT (eventid).* FROM events").contains("only a row"));
     let natural = "WITH a AS (SELECT eventid, eventname FROM events), b AS (SELECT eventid, errorcode FROM events WHERE errorcode IS NOT NULL) SELECT * FROM a NATURAL JOIN b ORDER BY 1";
-    assert_eq!(ask(natural), [["e4", "PutImage", "ImageTagAlreadyExistsException"], ["e6", "CreateUser", "AccessDenied"]]);
+    assert_eq!(
+        ask(natural),
+        [["e4", "PutImage", "ImageTagAlreadyExistsException"], ["e6", "CreateUser", "AccessDenied"]]
+    );
     assert_eq!(ask("SELECT count(*) FROM events NATURAL JOIN (SELECT 'PutImage' AS eventname)"), [["3"]]);
-    assert_eq!(ask("WITH RECURSIVE t(n) AS (VALUES 1 UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT sum(n), count(*) FROM t"), [["15", "5"]]);
-    assert_eq!(ask("WITH RECURSIVE t(n) AS (SELECT 1 UNION SELECT (n + 1) % 3 FROM t) SELECT n FROM t ORDER BY n"), [["0"], ["1"], ["2"]]);
-    assert!(fails("WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n FROM t) SELECT count(*) FROM t").contains("did not come to an end"));
+    assert_eq!(
+        ask(
+            "WITH RECURSIVE t(n) AS (VALUES 1 UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT sum(n), count(*) FROM t"
+        ),
+        [["15", "5"]]
+    );
+    assert_eq!(
+        ask("WITH RECURSIVE t(n) AS (SELECT 1 UNION SELECT (n + 1) % 3 FROM t) SELECT n FROM t ORDER BY n"),
+        [["0"], ["1"], ["2"]]
+    );
+    assert!(
+        fails("WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n FROM t) SELECT count(*) FROM t")
+            .contains("did not come to an end")
+    );
     let chain = "WITH RECURSIVE trail_of(id, at, depth) AS (
         SELECT eventid, eventtime, 0 FROM events WHERE eventid = 'e0'
         UNION ALL
@@ -360,13 +498,17 @@ fn order_nulls_last_offset_and_distinct() {
         ask("SELECT errorcode FROM events GROUP BY errorcode ORDER BY errorcode DESC"),
         [["ImageTagAlreadyExistsException"], ["AccessDenied"], ["NULL"]]
     );
-    assert_eq!(ask("SELECT DISTINCT eventsource FROM events ORDER BY eventsource OFFSET 1 LIMIT 1"), [["iam.amazonaws.com"]]);
+    assert_eq!(
+        ask("SELECT DISTINCT eventsource FROM events ORDER BY eventsource OFFSET 1 LIMIT 1"),
+        [["iam.amazonaws.com"]]
+    );
     assert_eq!(ask("SELECT eventid FROM events ORDER BY eventtime DESC FETCH FIRST 1 ROW ONLY"), [["e7"]]);
 }
 
 #[test]
 fn what_a_query_says_about_the_events_that_it_needs() {
-    let scan = |sql: &str| archive::parse(sql).unwrap_or_else(|error| panic!("{sql}: {error}")).scan().clone();
+    let scan =
+        |sql: &str| archive::parse(sql).unwrap_or_else(|error| panic!("{sql}: {error}")).scan().clone();
     let list = |texts: &[&str]| Some(texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
     let found = scan(
         "SELECT eventname FROM events WHERE eventsource IN ('ecr.amazonaws.com', 'ecs.amazonaws.com') AND awsregion = 'eu-central-1' AND recipientaccountid = '111122223333'",
@@ -378,14 +520,26 @@ fn what_a_query_says_about_the_events_that_it_needs() {
     assert_eq!(found.columns, list(&["eventsource", "eventname", "awsregion", "recipientaccountid"]));
     // OR of different things limits nothing; of the same thing, it limits to both.
     assert_eq!(scan("SELECT 1 FROM events WHERE eventsource = 'a' OR eventname = 'b'").sources, None);
-    assert_eq!(scan("SELECT 1 FROM events WHERE eventsource = 'a' OR (eventsource = 'b' AND eventname = 'c')").sources, list(&["a", "b"]));
+    assert_eq!(
+        scan("SELECT 1 FROM events WHERE eventsource = 'a' OR (eventsource = 'b' AND eventname = 'c')")
+            .sources,
+        list(&["a", "b"])
+    );
     assert_eq!(scan("SELECT 1 FROM events WHERE NOT eventsource = 'a'").sources, None);
     // Several mentions of the table need what any of them needs.
     let two = "SELECT 1 FROM events a JOIN events b ON a.eventid = b.eventid AND b.eventsource = 'b' WHERE a.eventsource = 'a'";
     assert_eq!(scan(two).sources, list(&["a", "b"]));
-    assert_eq!(scan("SELECT 1 FROM events a LEFT JOIN events b ON a.eventid = b.eventid WHERE a.eventsource = 'a'").sources, None);
-    assert_eq!(scan("SELECT (SELECT count(*) FROM events) FROM events WHERE eventsource = 'a'").sources, None);
-    let both = "SELECT (SELECT count(*) FROM events WHERE eventsource = 'b') FROM events WHERE eventsource = 'a'";
+    assert_eq!(
+        scan("SELECT 1 FROM events a LEFT JOIN events b ON a.eventid = b.eventid WHERE a.eventsource = 'a'")
+            .sources,
+        None
+    );
+    assert_eq!(
+        scan("SELECT (SELECT count(*) FROM events) FROM events WHERE eventsource = 'a'").sources,
+        None
+    );
+    let both =
+        "SELECT (SELECT count(*) FROM events WHERE eventsource = 'b') FROM events WHERE eventsource = 'a'";
     assert_eq!(scan(both).sources, list(&["a", "b"]));
     // Times, however they are written, outwards to whole days.
     for condition in [
@@ -397,7 +551,11 @@ fn what_a_query_says_about_the_events_that_it_needs() {
     ] {
         let found = scan(&format!("SELECT count(*) FROM events WHERE {condition}"));
         let day = |text: &str| tagfall::model::Timestamp::parse(text);
-        assert_eq!((found.since, found.until), (day("2026-03-02T00:00:00Z"), day("2026-03-04T00:00:00Z")), "{condition}");
+        assert_eq!(
+            (found.since, found.until),
+            (day("2026-03-02T00:00:00Z"), day("2026-03-04T00:00:00Z")),
+            "{condition}"
+        );
     }
     let found = scan("SELECT 1 FROM events WHERE year = '2026' AND month = '03' AND region = 'eu-central-1'");
     assert_eq!(found.until.map(|until| until.to_string()).as_deref(), Some("2026-04-01T00:00:00Z"));
@@ -406,16 +564,19 @@ fn what_a_query_says_about_the_events_that_it_needs() {
         scan("SELECT eventname FROM events WHERE eventsource = 'a' LIMIT 5 OFFSET 2").limit,
         None.or(scan("SELECT eventname FROM events LIMIT 7").limit)
     );
-    for sql in
-        ["SELECT eventname FROM events ORDER BY 1 LIMIT 5", "SELECT DISTINCT eventname FROM events LIMIT 5", "SELECT count(*) FROM events LIMIT 5"]
-    {
+    for sql in [
+        "SELECT eventname FROM events ORDER BY 1 LIMIT 5",
+        "SELECT DISTINCT eventname FROM events LIMIT 5",
+        "SELECT count(*) FROM events LIMIT 5",
+    ] {
         assert_eq!(scan(sql).limit, None, "{sql}");
     }
     assert_eq!(scan("SELECT * FROM events").columns, None);
     assert_eq!(scan("SELECT count(*) FROM events").columns, list(&[]));
 }
 
-/// Event names that the query asks the scanner for; its answer was compared with that of a query without early filtering.
+/// Event names that the query asks the scanner for; its answer was compared with that of a query without
+/// early filtering.
 fn names_asked_for(sql: &str) -> Option<String> {
     ask(sql);
     archive::parse(sql).unwrap().scan().names.as_ref().map(|names| names.join(" "))
@@ -448,7 +609,12 @@ fn conditions_go_through_common_and_derived_tables() {
     assert_eq!(names_asked_for(twice).as_deref(), Some("ListUsers PutImage"));
     let either = "SELECT eventid FROM events WHERE eventname = 'A' UNION ALL SELECT n FROM (SELECT eventname AS n FROM events) WHERE n = 'PutImage'";
     assert_eq!(names_asked_for(either).as_deref(), Some("A PutImage"));
-    assert_eq!(names_asked_for("WITH t AS (SELECT eventid FROM events) SELECT eventid FROM events WHERE eventname = 'PutImage'"), None);
+    assert_eq!(
+        names_asked_for(
+            "WITH t AS (SELECT eventid FROM events) SELECT eventid FROM events WHERE eventname = 'PutImage'"
+        ),
+        None
+    );
 }
 
 #[test]
@@ -475,8 +641,14 @@ fn a_star_that_nobody_sees_costs_no_columns() {
         archive::parse(sql).unwrap().scan().columns.as_ref().map(|columns| columns.join(" "))
     };
     let inner = "WITH t AS (SELECT * FROM events WHERE eventsource = 'ecr.amazonaws.com')";
-    assert_eq!(columns(&format!("{inner} SELECT eventname, count(*) FROM t GROUP BY 1")).as_deref(), Some("eventsource eventname"));
-    assert_eq!(columns(&format!("{inner} SELECT a.eventname FROM t a JOIN t b USING (eventid)")).as_deref(), Some("eventsource eventname eventid"));
+    assert_eq!(
+        columns(&format!("{inner} SELECT eventname, count(*) FROM t GROUP BY 1")).as_deref(),
+        Some("eventsource eventname")
+    );
+    assert_eq!(
+        columns(&format!("{inner} SELECT a.eventname FROM t a JOIN t b USING (eventid)")).as_deref(),
+        Some("eventsource eventname eventid")
+    );
     for seen in [
         "SELECT * FROM t",
         "SELECT t.* FROM t",
@@ -494,14 +666,25 @@ fn a_limit_belongs_to_the_table_that_it_stands_with() {
     let limit = |sql: &str| archive::parse(sql).unwrap().scan().limit;
     assert_eq!(limit("SELECT (SELECT max(eventid) FROM events) FROM steps LIMIT 1"), None);
     assert_eq!(limit("SELECT digest FROM steps WHERE EXISTS (SELECT 1 FROM events) LIMIT 1"), None);
-    assert_eq!(limit("SELECT eventid FROM events WHERE eventid IN (SELECT event_id FROM steps) LIMIT 1"), None);
+    assert_eq!(
+        limit("SELECT eventid FROM events WHERE eventid IN (SELECT event_id FROM steps) LIMIT 1"),
+        None
+    );
 }
 
 #[test]
 fn parameters_of_a_query_limit_its_time() {
     let changes = tagfall::sql::named::find("changes-before").unwrap();
     let params = [("moment".to_owned(), "2026-03-05 00:10:00".to_owned())];
-    let query = tagfall::sql::Query::parse(changes.sql, &params, tagfall::model::Timestamp::from_millis(archive::NOW)).unwrap();
+    let query = tagfall::sql::Query::parse(
+        changes.sql,
+        &params,
+        tagfall::model::Timestamp::from_millis(archive::NOW),
+    )
+    .unwrap();
     let day = |text: &str| tagfall::model::Timestamp::parse(text);
-    assert_eq!((query.scan().since, query.scan().until), (day("2026-03-04T00:00:00Z"), day("2026-03-06T00:00:00Z")));
+    assert_eq!(
+        (query.scan().since, query.scan().until),
+        (day("2026-03-04T00:00:00Z"), day("2026-03-06T00:00:00Z"))
+    );
 }

@@ -1,15 +1,19 @@
-//! An outside oracle: generated queries over a generated lake, answered by DuckDB on the same files. Needs python3 with the module
-//! `duckdb` (TAGFALL_PYTHON names another interpreter); SEED draws other queries, and is printed.
+//! An outside oracle: generated queries over a generated lake, answered by DuckDB on the same files. Needs
+//! python3 with the module `duckdb` (TAGFALL_PYTHON names another interpreter); SEED draws other queries, and
+//! is printed.
 //!
 //! Where Trino differs from DuckDB by design, the queries say what both take to be the same, or leave it out:
 //!
-//! - `/` of whole numbers is a whole number in Trino and a double in DuckDB; sums are `bigint`, which can overflow, and not `hugeint`;
-//! - arrays count from 1 and a position beyond the end is an error or NULL by function; `substr(x, 0)` is empty in Trino;
+//! - `/` of whole numbers is a whole number in Trino and a double in DuckDB; sums are `bigint`, which can
+//!   overflow, and not `hugeint`;
+//! - arrays count from 1 and a position beyond the end is an error or NULL by function; `substr(x, 0)` is
+//!   empty in Trino;
 //! - NULLs are last in Trino unless it is said: it is said here; `greatest` with a NULL is NULL in Trino;
-//! - rows that an ORDER BY does not tell apart may come in any order: every LIMIT here has an `eventid` to tell them apart;
+//! - rows that an ORDER BY does not tell apart may come in any order: every LIMIT here has an `eventid` to
+//!   tell them apart;
 //! - `json_extract_scalar` is `json_extract_string`; `approx_distinct` is no number that two programs share;
-//! - `count(DISTINCT row)`, row comparisons with NULL inside and casts of texts that do not fit have other rules: see
-//!   `trino_edges`;
+//! - `count(DISTINCT row)`, row comparisons with NULL inside and casts of texts that do not fit have other
+//!   rules: see `trino_edges`;
 //! - TABLESAMPLE draws the same events each time here, and others in Trino and DuckDB.
 
 use std::fs;
@@ -51,7 +55,16 @@ impl Draw {
     }
 
     fn text(&mut self, t: &str, depth: usize) -> String {
-        let columns = ["eventname", "eventsource", "errorcode", "useragent", "sourceipaddress", "eventid", "useridentity.arn", "useridentity.type"];
+        let columns = [
+            "eventname",
+            "eventsource",
+            "errorcode",
+            "useragent",
+            "sourceipaddress",
+            "eventid",
+            "useridentity.arn",
+            "useridentity.type",
+        ];
         if depth == 0 || self.below(3) == 0 {
             return if self.below(6) == 0 {
                 format!("'{}'", self.of(&["a", "Event1", "", "x%", "é"]))
@@ -66,15 +79,24 @@ impl Draw {
             2 => format!("coalesce({a}, {b})"),
             3 => format!("({a} || {b})"),
             4 => format!("nullif({a}, {b})"),
-            5 => format!("replace({a}, '{}', '{}')", self.of(&["e", "Event", "."]), self.of(&["", "_", "ee"])),
+            5 => {
+                format!("replace({a}, '{}', '{}')", self.of(&["e", "Event", "."]), self.of(&["", "_", "ee"]))
+            }
             6 => format!("CASE WHEN {} THEN {a} ELSE {b} END", self.condition(t, depth - 1)),
-            _ => format!("JSON({t}.requestparameters, '$.{}')", self.of(&["name", "size", "deep.er", "nothing"])),
+            _ => format!(
+                "JSON({t}.requestparameters, '$.{}')",
+                self.of(&["name", "size", "deep.er", "nothing"])
+            ),
         }
     }
 
     fn whole(&mut self, t: &str, depth: usize) -> String {
         if depth == 0 {
-            return if self.below(2) == 0 { self.below(20).to_string() } else { format!("length({t}.eventname)") };
+            return if self.below(2) == 0 {
+                self.below(20).to_string()
+            } else {
+                format!("length({t}.eventname)")
+            };
         }
         match self.below(6) {
             0 => format!("length({})", self.text(t, depth - 1)),
@@ -99,7 +121,11 @@ impl Draw {
         let depth = depth.min(1);
         match self.below(6) {
             0 => format!("({} IS NULL)", self.text(t, depth)),
-            1 => format!("({} LIKE '{}')", self.text(t, depth), self.of(&["Event1%", "%a%", "_vent_", "", "%.com"])),
+            1 => format!(
+                "({} LIKE '{}')",
+                self.text(t, depth),
+                self.of(&["Event1%", "%a%", "_vent_", "", "%.com"])
+            ),
             2 => format!("({} IN ('Event1', 'Event2', {}))", self.text(t, depth), self.text(t, 0)),
             3 => format!("({} {op} {})", self.whole(t, depth), self.whole(t, depth)),
             4 => format!("({} BETWEEN {} AND {})", self.text(t, depth), self.text(t, 0), self.text(t, 0)),
@@ -133,9 +159,15 @@ impl Draw {
                 self.aggregate("e"),
                 self.below(4)
             ),
-            3 => format!("SELECT {}, {}, {} FROM events e WHERE {condition}", self.aggregate("e"), self.aggregate("e"), self.aggregate("e")),
+            3 => format!(
+                "SELECT {}, {}, {} FROM events e WHERE {condition}",
+                self.aggregate("e"),
+                self.aggregate("e"),
+                self.aggregate("e")
+            ),
             4 => {
-                let sorted = format!("{text} {} NULLS {}", self.of(&["ASC", "DESC"]), self.of(&["FIRST", "LAST"]));
+                let sorted =
+                    format!("{text} {} NULLS {}", self.of(&["ASC", "DESC"]), self.of(&["FIRST", "LAST"]));
                 let limit = 1 + self.below(40);
                 return (
                     format!(
@@ -171,7 +203,10 @@ impl Draw {
                 self.condition("i", 1)
             ),
             10 => {
-                let window = format!("OVER (PARTITION BY {} ORDER BY e.eventtime NULLS LAST, e.eventid", self.text("e", 1));
+                let window = format!(
+                    "OVER (PARTITION BY {} ORDER BY e.eventtime NULLS LAST, e.eventid",
+                    self.text("e", 1)
+                );
                 let rows = format!("{window} ROWS BETWEEN {} PRECEDING AND CURRENT ROW)", self.below(4));
                 format!(
                     "SELECT e.eventid, row_number() {window}), lag(e.eventname, {}) {window}), count(*) {rows}, sum({}) {rows} FROM events e",
@@ -184,17 +219,29 @@ impl Draw {
                 let column = self.of(&["eventtime", "eventid", "sourceipaddress"]);
                 let order = format!("e.{column} {} NULLS LAST, e.eventid", self.of(&["ASC", "DESC"]));
                 let limit = 1 + self.below(40);
-                let condition = if self.below(2) == 0 { String::new() } else { format!("WHERE {condition} ") };
-                return (format!("SELECT e.eventid, e.{column}, e.useragent FROM events e {condition}ORDER BY {order} LIMIT {limit}"), true);
+                let condition =
+                    if self.below(2) == 0 { String::new() } else { format!("WHERE {condition} ") };
+                return (
+                    format!(
+                        "SELECT e.eventid, e.{column}, e.useragent FROM events e {condition}ORDER BY {order} LIMIT {limit}"
+                    ),
+                    true,
+                );
             }
             12 => {
                 // The first events of each partition.
-                let (by, column) = (self.of(&["e.eventname", "e.useridentity.arn, e.eventsource"]), self.of(&["eventtime", "useragent"]));
+                let (by, column) = (
+                    self.of(&["e.eventname", "e.useridentity.arn, e.eventsource"]),
+                    self.of(&["eventtime", "useragent"]),
+                );
                 let order = format!("e.{column} {} NULLS LAST, e.eventid", self.of(&["ASC", "DESC"]));
-                let condition = if self.below(2) == 0 { String::new() } else { format!(" WHERE {condition}") };
+                let condition =
+                    if self.below(2) == 0 { String::new() } else { format!(" WHERE {condition}") };
                 let number = format!("row_number() OVER (PARTITION BY {by} ORDER BY {order}) AS n");
                 let wanted = self.of(&["n = 1", "n <= 3", "2 > q.n", "n = 2 AND q.eventid > '2'"]);
-                format!("SELECT q.eventid, q.eventname, n FROM (SELECT e.eventid, e.eventname, {number} FROM events e{condition}) q WHERE {wanted}")
+                format!(
+                    "SELECT q.eventid, q.eventname, n FROM (SELECT e.eventid, e.eventname, {number} FROM events e{condition}) q WHERE {wanted}"
+                )
             }
             _ => format!(
                 "SELECT r.type, {}, count(*), max(r.arn) FROM events e CROSS JOIN UNNEST(e.resources) AS u(r) WHERE {condition} GROUP BY 1, 2",
@@ -202,7 +249,10 @@ impl Draw {
             ),
         };
         let whole = match self.below(10) {
-            0 => format!("SELECT * FROM ({sql}) AS q {} SELECT * FROM ({sql}) AS p", self.of(&["UNION ALL", "EXCEPT", "INTERSECT", "UNION"])),
+            0 => format!(
+                "SELECT * FROM ({sql}) AS q {} SELECT * FROM ({sql}) AS p",
+                self.of(&["UNION ALL", "EXCEPT", "INTERSECT", "UNION"])
+            ),
             1 => format!("WITH q AS ({sql}) SELECT count(*) FROM q"),
             _ => sql,
         };
@@ -222,11 +272,14 @@ fn record(draw: &mut Draw, number: usize) -> Value {
         record["errorCode"] = json!(draw.of(&["AccessDenied", "Throttling", ""]));
     }
     if draw.below(4) > 0 {
-        record["userIdentity"] = json!({"type": draw.of(&["Root", "AssumedRole"]), "arn": format!("arn:{}", draw.below(30))});
+        record["userIdentity"] =
+            json!({"type": draw.of(&["Root", "AssumedRole"]), "arn": format!("arn:{}", draw.below(30))});
         record["requestParameters"] = json!({"name": format!("r{}", draw.below(9)), "size": draw.below(5), "deep": {"er": draw.below(2) == 0}});
     }
     if draw.below(2) == 0 {
-        record["resources"] = (0..draw.below(4)).map(|_| json!({"ARN": format!("arn:r{}", draw.below(9)), "type": draw.of(&["A", "B"])})).collect();
+        record["resources"] = (0..draw.below(4))
+            .map(|_| json!({"ARN": format!("arn:r{}", draw.below(9)), "type": draw.of(&["A", "B"])}))
+            .collect();
     }
     record
 }
@@ -236,10 +289,20 @@ fn lake(folder: &Path, draw: &mut Draw) {
     fs::create_dir_all(&logs).unwrap();
     for object in 0..12 {
         let records: Vec<Value> = (0..120).map(|number| record(draw, object * 120 + number)).collect();
-        fs::write(logs.join(format!("111122223333_CloudTrail_eu-central-1_20260302T{object:04}Z_x.json")), json!({ "Records": records }).to_string())
-            .unwrap();
+        fs::write(
+            logs.join(format!("111122223333_CloudTrail_eu-central-1_20260302T{object:04}Z_x.json")),
+            json!({ "Records": records }).to_string(),
+        )
+        .unwrap();
     }
-    let output = Command::new(PROGRAM).arg("ingest").arg(&logs).arg("--lake").arg(folder.join("lake")).arg("-q").output().unwrap();
+    let output = Command::new(PROGRAM)
+        .arg("ingest")
+        .arg(&logs)
+        .arg("--lake")
+        .arg(folder.join("lake"))
+        .arg("-q")
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -250,7 +313,11 @@ fn shown(value: &Value) -> String {
             Some(whole) => whole.to_string(),
             None => {
                 let double = number.as_f64().unwrap_or_default();
-                if double.fract() == 0.0 && double.abs() < 1e15 { format!("{double:.0}") } else { format!("{double:.9e}") }
+                if double.fract() == 0.0 && double.abs() < 1e15 {
+                    format!("{double:.0}")
+                } else {
+                    format!("{double:.9e}")
+                }
             }
         },
         other => other.to_string(),
@@ -258,12 +325,22 @@ fn shown(value: &Value) -> String {
 }
 
 fn ours(sql: &str, from: &Path, ordered: bool) -> Result<Vec<String>, String> {
-    let output = Command::new(PROGRAM).args(["query", sql]).arg(from).args(["--format", "json", "-q", "--allow-incomplete"]).output().unwrap();
+    let output = Command::new(PROGRAM)
+        .args(["query", sql])
+        .arg(from)
+        .args(["--format", "json", "-q", "--allow-incomplete"])
+        .output()
+        .unwrap();
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let names: Vec<&str> = document["columns"].as_array().unwrap().iter().map(|column| column["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> = document["columns"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|column| column["name"].as_str().unwrap())
+        .collect();
     let row = |row: &Value| names.iter().map(|name| shown(&row[*name])).collect::<Vec<_>>().join(" | ");
     Ok(in_order(document["rows"].as_array().unwrap().iter().map(row).collect(), ordered))
 }
@@ -278,7 +355,11 @@ fn in_order(mut rows: Vec<String>, ordered: bool) -> Vec<String> {
 #[test]
 fn duckdb_says_the_same() {
     let python = std::env::var("TAGFALL_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    if !Command::new(&python).args(["-c", "import duckdb"]).output().is_ok_and(|output| output.status.success()) {
+    if !Command::new(&python)
+        .args(["-c", "import duckdb"])
+        .output()
+        .is_ok_and(|output| output.status.success())
+    {
         eprintln!("SKIPPED: duckdb_says_the_same: {python} has no module duckdb (pip install duckdb)");
         return;
     }
@@ -287,9 +368,17 @@ fn duckdb_says_the_same() {
     let (folder, mut draw) = (tempfile::tempdir().unwrap(), Draw(seed));
     lake(folder.path(), &mut draw);
     let queries: Vec<(String, bool)> = (0..QUERIES).map(|_| draw.query()).collect();
-    let mut oracle =
-        Command::new(python).args(["-c", ORACLE]).arg(folder.path().join("lake")).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let lines: String = queries.iter().map(|(sql, _)| format!("{}\n", json!(sql.replace("JSON(", "json_extract_string(")))).collect();
+    let mut oracle = Command::new(python)
+        .args(["-c", ORACLE])
+        .arg(folder.path().join("lake"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines: String = queries
+        .iter()
+        .map(|(sql, _)| format!("{}\n", json!(sql.replace("JSON(", "json_extract_string("))))
+        .collect();
     let mut stdin = oracle.stdin.take().unwrap();
     let writer = std::thread::spawn(move || stdin.write_all(lines.as_bytes()).unwrap());
     let answers = oracle.wait_with_output().unwrap().stdout;
@@ -297,9 +386,12 @@ fn duckdb_says_the_same() {
     let (mut compared, mut wrong) = (0, Vec::new());
     for ((sql, ordered), answer) in queries.iter().zip(String::from_utf8(answers).unwrap().lines()) {
         let theirs = match serde_json::from_str(answer).unwrap() {
-            Value::Array(rows) => {
-                in_order(rows.iter().map(|row| row.as_array().unwrap().iter().map(shown).collect::<Vec<_>>().join(" | ")).collect(), *ordered)
-            }
+            Value::Array(rows) => in_order(
+                rows.iter()
+                    .map(|row| row.as_array().unwrap().iter().map(shown).collect::<Vec<_>>().join(" | "))
+                    .collect(),
+                *ordered,
+            ),
             error => {
                 println!("not for DuckDB: {sql}: {error}");
                 continue;
@@ -312,7 +404,11 @@ fn duckdb_says_the_same() {
                 Ok(rows) if rows == theirs => {}
                 Ok(rows) => {
                     let differs = rows.iter().zip(&theirs).find(|(a, b)| a != b);
-                    wrong.push(format!("{from}: {sql}\n  {} rows, DuckDB {}; first {differs:?}", rows.len(), theirs.len()));
+                    wrong.push(format!(
+                        "{from}: {sql}\n  {} rows, DuckDB {}; first {differs:?}",
+                        rows.len(),
+                        theirs.len()
+                    ));
                 }
                 Err(error) => wrong.push(format!("{from}: {sql}\n  {error}")),
             }

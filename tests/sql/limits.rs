@@ -1,4 +1,5 @@
-//! What a query may take: memory within `--max-memory` or a refusal, time that grows with the rows, and no crash.
+//! What a query may take: memory within `--max-memory` or a refusal, time that grows with the rows, and no
+//! crash.
 
 use crate::archive;
 use std::process::{Command, Output};
@@ -9,19 +10,36 @@ use polars::prelude::{IntoSeries, NamedFrom, Series, StructChunked};
 use tagfall::sql::Catalog;
 use tagfall::tables::{Rows, cloudtrail};
 
-/// Runs the program over a small archive; on Linux it is given no more address space than it can need when it keeps to its limit.
+/// Runs the program over a small archive; on Linux it is given no more address space than it can need when it
+/// keeps to its limit.
 fn query(sql: &str, memory: &str) -> Output {
     let program = env!("CARGO_BIN_EXE_tagfall");
-    let command = if cfg!(target_os = "linux") { "ulimit -v 4000000; exec \"$0\" \"$@\"" } else { "exec \"$0\" \"$@\"" };
-    let arguments = ["query", sql, concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/incident"), "--max-memory", memory, "--format", "csv", "-q"];
+    let command = if cfg!(target_os = "linux") {
+        "ulimit -v 4000000; exec \"$0\" \"$@\""
+    } else {
+        "exec \"$0\" \"$@\""
+    };
+    let arguments = [
+        "query",
+        sql,
+        concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/incident"),
+        "--max-memory",
+        memory,
+        "--format",
+        "csv",
+        "-q",
+    ];
     Command::new("sh").args(["-c", command, program]).args(arguments).output().unwrap()
 }
 
-/// `sql-memory`: each of them took gigabytes of 128 MiB. Many rows that do not fit go to disk; a single one that does not is refused.
+/// `sql-memory`: each of them took gigabytes of 128 MiB. Many rows that do not fit go to disk; a single one
+/// that does not is refused.
 #[test]
 fn what_does_not_fit_is_refused() {
     let mut doubled = "WITH t0 AS (SELECT * FROM cloudtrail_logs)".to_owned();
-    (1..23).for_each(|at| doubled.push_str(&format!(", t{at} AS (SELECT * FROM t{0} UNION ALL SELECT * FROM t{0})", at - 1)));
+    (1..23).for_each(|at| {
+        doubled.push_str(&format!(", t{at} AS (SELECT * FROM t{0} UNION ALL SELECT * FROM t{0})", at - 1))
+    });
     doubled.push_str(" SELECT count(*) FROM t22");
     for sql in [
         "SELECT a.eventid FROM cloudtrail_logs a, cloudtrail_logs b, cloudtrail_logs c",
@@ -55,14 +73,22 @@ fn what_fits_is_answered() {
     ] {
         let output = query(sql, "128MiB");
         let shown = String::from_utf8_lossy(&output.stdout);
-        assert_eq!((output.status.code(), shown.lines().nth(1)), (Some(0), Some(expected)), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            (output.status.code(), shown.lines().nth(1)),
+            (Some(0), Some(expected)),
+            "{sql}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }
 
 /// Rows of rows of columns, as `useridentity` is one.
 fn rows_of_rows(height: usize) -> Catalog {
-    let text = |name: &str| Series::new(name.into(), (0..height).map(|row| format!("{name} {row}")).collect::<Vec<_>>());
-    let kind = (cloudtrail::TABLE.columns)().into_iter().find(|column| column.name == "useridentity").unwrap().kind;
+    let text = |name: &str| {
+        Series::new(name.into(), (0..height).map(|row| format!("{name} {row}")).collect::<Vec<_>>())
+    };
+    let kind =
+        (cloudtrail::TABLE.columns)().into_iter().find(|column| column.name == "useridentity").unwrap().kind;
     let column = column(&kind, "useridentity", &text);
     let mut catalog = Catalog::default();
     catalog.insert(&cloudtrail::TABLE, &Rows { columns: vec![("useridentity", column)], height });
@@ -91,7 +117,9 @@ fn rows_of_rows_are_written_in_time_that_grows_with_them() {
     let time = |sql: &str, catalog: &Catalog| {
         let start = Instant::now();
         let answer = parse(sql).unwrap().run(catalog).unwrap();
-        let written: usize = (0..answer.height()).map(|row| answer.text(row, 0).map_or(0, |text| text.len()) + answer.json(row).len()).sum();
+        let written: usize = (0..answer.height())
+            .map(|row| answer.text(row, 0).map_or(0, |text| text.len()) + answer.json(row).len())
+            .sum();
         assert!(written > 0);
         start.elapsed()
     };

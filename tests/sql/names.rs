@@ -1,5 +1,5 @@
-//! What a name means: aliases that are called like columns, tables that are called like others, queries around queries; and that a
-//! mistake is found before anything is read, wherever it stands.
+//! What a name means: aliases that are called like columns, tables that are called like others, queries
+//! around queries; and that a mistake is found before anything is read, wherever it stands.
 
 use crate::archive::{ask, fails, parse};
 
@@ -12,19 +12,32 @@ fn refused(sql: &str) -> String {
 fn equal_expressions_are_equal_however_they_are_written() {
     // A key, and what is selected and sorted by, with the table in front or without.
     assert_eq!(
-        ask("SELECT upper(e.eventsource), count(*) FROM events AS e GROUP BY upper(eventsource) ORDER BY upper(E.eventSource) LIMIT 1"),
+        ask(
+            "SELECT upper(e.eventsource), count(*) FROM events AS e GROUP BY upper(eventsource) ORDER BY upper(E.eventSource) LIMIT 1"
+        ),
         ask("SELECT upper(eventsource), count(*) FROM events GROUP BY 1 ORDER BY 1 LIMIT 1")
     );
-    assert_eq!(ask("SELECT max(events.eventid) FROM events HAVING max(eventid) = max(events.eventid)"), ask("SELECT max(eventid) FROM events"));
-    assert_eq!(ask("SELECT DISTINCT lower(e.eventsource) AS s FROM events e ORDER BY lower(s) LIMIT 1"), [["ecr.amazonaws.com"]]);
+    assert_eq!(
+        ask("SELECT max(events.eventid) FROM events HAVING max(eventid) = max(events.eventid)"),
+        ask("SELECT max(eventid) FROM events")
+    );
+    assert_eq!(
+        ask("SELECT DISTINCT lower(e.eventsource) AS s FROM events e ORDER BY lower(s) LIMIT 1"),
+        [["ecr.amazonaws.com"]]
+    );
 }
 
 #[test]
 fn an_alias_that_is_called_like_a_column() {
     // GROUP BY and WHERE mean the column, ORDER BY the alias, HAVING the alias where no key has the name.
-    assert_eq!(ask("SELECT count(*) AS eventname FROM events WHERE eventname = 'PutImage' GROUP BY eventname").len(), 1);
     assert_eq!(
-        ask("SELECT eventsource, count(*) AS eventname FROM events GROUP BY eventsource HAVING eventname > 3 ORDER BY eventname DESC"),
+        ask("SELECT count(*) AS eventname FROM events WHERE eventname = 'PutImage' GROUP BY eventname").len(),
+        1
+    );
+    assert_eq!(
+        ask(
+            "SELECT eventsource, count(*) AS eventname FROM events GROUP BY eventsource HAVING eventname > 3 ORDER BY eventname DESC"
+        ),
         ask("SELECT eventsource, count(*) FROM events GROUP BY 1 HAVING count(*) > 3 ORDER BY count(*) DESC")
     );
     // Inside of an aggregate, a name is a column of the rows, in ORDER BY, too.
@@ -33,17 +46,30 @@ fn an_alias_that_is_called_like_a_column() {
         ask("SELECT eventsource, min(eventtime) FROM events GROUP BY 1 ORDER BY max(eventtime)")
     );
     // A lambda's parameter hides a column, and only inside of it.
-    assert_eq!(ask("SELECT transform(ARRAY[1, 2], eventid -> eventid + 1), eventid FROM events ORDER BY eventid LIMIT 1"), [["[2,3]", "e0"]]);
+    assert_eq!(
+        ask(
+            "SELECT transform(ARRAY[1, 2], eventid -> eventid + 1), eventid FROM events ORDER BY eventid LIMIT 1"
+        ),
+        [["[2,3]", "e0"]]
+    );
 }
 
 #[test]
 fn tables_that_are_called_alike() {
     // The inner table hides the outer one of the same name.
-    assert_eq!(ask("SELECT count(*) FROM events e WHERE EXISTS (SELECT 1 FROM events e WHERE e.eventid = 'e1')"), ask("SELECT count(*) FROM events"));
-    // A common table hides one of ours from there on; in it, ours is meant.
-    assert_eq!(ask("WITH events AS (SELECT eventid FROM events WHERE eventid = 'e1') SELECT events.* FROM events"), [["e1"]]);
     assert_eq!(
-        ask("SELECT count(*) FROM (SELECT eventid FROM events) t JOIN (SELECT eventid FROM events) u ON t.eventid = u.eventid"),
+        ask("SELECT count(*) FROM events e WHERE EXISTS (SELECT 1 FROM events e WHERE e.eventid = 'e1')"),
+        ask("SELECT count(*) FROM events")
+    );
+    // A common table hides one of ours from there on; in it, ours is meant.
+    assert_eq!(
+        ask("WITH events AS (SELECT eventid FROM events WHERE eventid = 'e1') SELECT events.* FROM events"),
+        [["e1"]]
+    );
+    assert_eq!(
+        ask(
+            "SELECT count(*) FROM (SELECT eventid FROM events) t JOIN (SELECT eventid FROM events) u ON t.eventid = u.eventid"
+        ),
         ask("SELECT count(*) FROM events")
     );
     // A common table that is called like a trail and asks itself is no table of events.
@@ -60,11 +86,14 @@ fn a_subquery_looks_outside_where_its_names_say_so() {
     let calls = "SELECT DISTINCT o.eventsource, (SELECT count(*) FROM events WHERE eventsource = o.eventsource) AS calls FROM events o ORDER BY 1";
     assert_eq!(ask(calls), ask("SELECT eventsource, count(*) FROM events GROUP BY 1 ORDER BY 1"));
     // Two queries further out.
-    let further = "SELECT count(*) FROM events a WHERE EXISTS (SELECT 1 FROM events b WHERE b.eventid = a.eventid
+    let further =
+        "SELECT count(*) FROM events a WHERE EXISTS (SELECT 1 FROM events b WHERE b.eventid = a.eventid
         AND EXISTS (SELECT 1 FROM events c WHERE c.eventid = a.eventid AND c.eventname = b.eventname))";
     assert_eq!(ask(further), ask("SELECT count(*) FROM events"));
     // After grouping, only keys are there.
-    let key = refused("SELECT eventsource, (SELECT max(eventid) FROM events i WHERE i.eventname = o.eventname) FROM events o GROUP BY eventsource");
+    let key = refused(
+        "SELECT eventsource, (SELECT max(eventid) FROM events i WHERE i.eventname = o.eventname) FROM events o GROUP BY eventsource",
+    );
     assert!(key.contains("line 1, column 76") && key.contains("o.eventname must stand in GROUP BY"), "{key}");
 }
 
@@ -72,23 +101,62 @@ fn a_subquery_looks_outside_where_its_names_say_so() {
 fn mistakes_are_found_before_anything_is_read() {
     for (sql, place, says) in [
         ("SELECT evntname FROM events", (1, 8), "there is no column evntname; did you mean eventname?"),
-        ("SELECT 1 FROM events e WHERE e.evntname = 'x'", (1, 30), "there is no column e.evntname; did you mean eventname?"),
-        ("SELECT 1 FROM events WHERE eventid IN (SELECT evntid FROM events)", (1, 47), "there is no column evntid"),
-        ("SELECT 1 FROM events a JOIN events b ON a.eventid = b.evntid", (1, 53), "there is no column b.evntid; did you mean eventid?"),
-        ("SELECT 1 FROM events a JOIN events b ON a.eventid = b.resources", (1, 41), "cannot be compared with ="),
+        (
+            "SELECT 1 FROM events e WHERE e.evntname = 'x'",
+            (1, 30),
+            "there is no column e.evntname; did you mean eventname?",
+        ),
+        (
+            "SELECT 1 FROM events WHERE eventid IN (SELECT evntid FROM events)",
+            (1, 47),
+            "there is no column evntid",
+        ),
+        (
+            "SELECT 1 FROM events a JOIN events b ON a.eventid = b.evntid",
+            (1, 53),
+            "there is no column b.evntid; did you mean eventid?",
+        ),
+        (
+            "SELECT 1 FROM events a JOIN events b ON a.eventid = b.resources",
+            (1, 41),
+            "cannot be compared with =",
+        ),
         ("SELECT t.useridentity.arm FROM events t", (1, 23), "there is no field arm; did you mean arn?"),
-        ("SELECT u.arm FROM (SELECT useridentity AS u FROM events)", (1, 10), "there is no field arm; did you mean arn?"),
+        (
+            "SELECT u.arm FROM (SELECT useridentity AS u FROM events)",
+            (1, 10),
+            "there is no field arm; did you mean arn?",
+        ),
         ("SELECT uper(evntname) FROM events", (1, 8), "function uper is not supported; did you mean upper?"),
         ("SELECT filter(resources, r -> q.arn = 'x') FROM events", (1, 31), "there is no column q.arn"),
         ("SELECT transform(resources, resource -> resorce) FROM events", (1, 41), "did you mean resource?"),
-        ("SELECT 1 WHERE false AND (SELECT eventid FROM events LIMIT 1) > 1 + ARRAY[1]", (1, 65), "bigint + array(bigint) is not possible"),
-        ("WITH t AS (SELECT eventid AS id FROM events) SELECT eventid FROM t", (1, 53), "there is no column eventid"),
-        ("SELECT x.nothing FROM events, LATERAL (SELECT events.eventid) AS x", (1, 8), "there is no column x.nothing"),
-        ("SELECT eventname FROM events ORDER BY evntname", (1, 39), "there is no column evntname; did you mean eventname?"),
+        (
+            "SELECT 1 WHERE false AND (SELECT eventid FROM events LIMIT 1) > 1 + ARRAY[1]",
+            (1, 65),
+            "bigint + array(bigint) is not possible",
+        ),
+        (
+            "WITH t AS (SELECT eventid AS id FROM events) SELECT eventid FROM t",
+            (1, 53),
+            "there is no column eventid",
+        ),
+        (
+            "SELECT x.nothing FROM events, LATERAL (SELECT events.eventid) AS x",
+            (1, 8),
+            "there is no column x.nothing",
+        ),
+        (
+            "SELECT eventname FROM events ORDER BY evntname",
+            (1, 39),
+            "there is no column evntname; did you mean eventname?",
+        ),
         ("SELECT eventname FROM events GROUP BY 2", (1, 39), "GROUP BY 2: there is no such column"),
     ] {
         let said = refused(sql);
-        assert!(said.starts_with(&format!("line {}, column {}: ", place.0, place.1)) && said.contains(says), "{sql}: {said}");
+        assert!(
+            said.starts_with(&format!("line {}, column {}: ", place.0, place.1)) && said.contains(says),
+            "{sql}: {said}"
+        );
     }
 }
 

@@ -1,5 +1,6 @@
-//! What a query says to the scanner must never cost a row: asked of the records that the scan admits, it gives what it gives
-//! when asked of all of them. Conditions are drawn at random, in every spelling that is understood and some that are not.
+//! What a query says to the scanner must never cost a row: asked of the records that the scan admits, it
+//! gives what it gives when asked of all of them. Conditions are drawn at random, in every spelling that is
+//! understood and some that are not.
 
 use crate::archive;
 use archive::{cells, parse};
@@ -46,11 +47,13 @@ impl Event {
             ("recipientAccountId", Self::field(ACCOUNTS, self.account)),
             ("eventTime", Self::field(TIMES, self.time)),
         ];
-        let fields = fields.iter().filter_map(|(name, value)| value.map(|value| format!(r#""{name}":"{value}","#)));
+        let fields =
+            fields.iter().filter_map(|(name, value)| value.map(|value| format!(r#""{name}":"{value}","#)));
         format!(r#"{{{}"eventID":"e{id}"}}"#, fields.collect::<String>())
     }
 
-    /// Whether the scan lets it in. A record that does not say where or when it was is never left out by place or time.
+    /// Whether the scan lets it in. A record that does not say where or when it was is never left out by
+    /// place or time.
     fn is_admitted(&self, query: &Query) -> bool {
         let scan = query.scan();
         let filter = scan.narrow(&Filter::default());
@@ -94,7 +97,12 @@ fn atom() -> impl Strategy<Value = String> {
             "{c} IS DISTINCT FROM '{a}'",
             "NULLIF({c}, '{a}') IS NULL",
         ];
-        (prop::sample::select(columns), prop::sample::select(values), prop::sample::select(values), prop::sample::select(&forms[..]))
+        (
+            prop::sample::select(columns),
+            prop::sample::select(values),
+            prop::sample::select(values),
+            prop::sample::select(&forms[..]),
+        )
             .prop_map(|(column, a, b, form)| form.replace("{c}", column).replace("{a}", a).replace("{b}", b))
     };
     prop_oneof![
@@ -130,25 +138,56 @@ fn time_atom() -> impl Strategy<Value = String> {
         "current_date - interval '4' day",
         "date_add('day', -4, now())",
     ];
-    let of_time = (prop::sample::select(&columns[..]), operator(), prop::sample::select(&moments[..]), any::<bool>()).prop_map(
-        |(column, operator, moment, flipped)| if flipped { format!("{moment} {operator} {column}") } else { format!("{column} {operator} {moment}") },
-    );
-    let between = (prop::sample::select(&columns[..]), prop::sample::select(&moments[..]), prop::sample::select(&moments[..]), any::<bool>())
-        .prop_map(|(column, low, high, not)| format!("{column} {}BETWEEN {low} AND {high}", if not { "NOT " } else { "" }));
-    let texts = &["2026-03-01T12:30:00Z", "2026-03-01", "2026-03-02T00:00:00", "2026-03", "2026-03-01T23:59:59Z", "2026-03-02 00:00:00", "2026"];
-    let of_text = (operator(), prop::sample::select(&texts[..])).prop_map(|(operator, text)| format!("@eventtime {operator} '{text}'"));
+    let of_time =
+        (prop::sample::select(&columns[..]), operator(), prop::sample::select(&moments[..]), any::<bool>())
+            .prop_map(|(column, operator, moment, flipped)| {
+                if flipped {
+                    format!("{moment} {operator} {column}")
+                } else {
+                    format!("{column} {operator} {moment}")
+                }
+            });
+    let between = (
+        prop::sample::select(&columns[..]),
+        prop::sample::select(&moments[..]),
+        prop::sample::select(&moments[..]),
+        any::<bool>(),
+    )
+        .prop_map(|(column, low, high, not)| {
+            format!("{column} {}BETWEEN {low} AND {high}", if not { "NOT " } else { "" })
+        });
+    let texts = &[
+        "2026-03-01T12:30:00Z",
+        "2026-03-01",
+        "2026-03-02T00:00:00",
+        "2026-03",
+        "2026-03-01T23:59:59Z",
+        "2026-03-02 00:00:00",
+        "2026",
+    ];
+    let of_text = (operator(), prop::sample::select(&texts[..]))
+        .prop_map(|(operator, text)| format!("@eventtime {operator} '{text}'"));
     let prefix = prop::sample::select(&texts[..]).prop_map(|text| format!("@eventtime LIKE '{text}%'"));
-    let partition = (prop::sample::select(&["@\"timestamp\"", "@dt", "@\"date\"", "@date_partition"][..]), operator(), 0..4_usize).prop_map(
-        |(column, operator, at)| {
+    let partition = (
+        prop::sample::select(&["@\"timestamp\"", "@dt", "@\"date\"", "@date_partition"][..]),
+        operator(),
+        0..4_usize,
+    )
+        .prop_map(|(column, operator, at)| {
             let day = ["2026-03-01", "2026-03-02", "2026-02-28", "2026-03-04"][at];
             let text = if column == "@\"date\"" { day.to_owned() } else { day.replace('-', "/") };
             format!("{column} {operator} '{text}'")
-        },
-    );
+        });
     let parts = (
-        prop::sample::select(&["@year = '2026'", "@year IN ('2026', '2025')", "@year >= '2026'", "@year = 2026"][..]),
-        prop::sample::select(&["@month = '03'", "@month = '3'", "@month = 3", "@month IN ('02', '03')", "@month <> '03'"][..]),
-        prop::sample::select(&["@day = '01'", "@day = 1", "@day > '01'", "@day BETWEEN '01' AND '02'", "true"][..]),
+        prop::sample::select(
+            &["@year = '2026'", "@year IN ('2026', '2025')", "@year >= '2026'", "@year = 2026"][..],
+        ),
+        prop::sample::select(
+            &["@month = '03'", "@month = '3'", "@month = 3", "@month IN ('02', '03')", "@month <> '03'"][..],
+        ),
+        prop::sample::select(
+            &["@day = '01'", "@day = 1", "@day > '01'", "@day BETWEEN '01' AND '02'", "true"][..],
+        ),
     )
         .prop_map(|(year, month, day)| format!("{year} AND {month} AND {day}"));
     prop_oneof![3 => of_time, 1 => between, 2 => of_text, 1 => prefix, 2 => partition, 1 => parts]
@@ -234,8 +273,15 @@ proptest! {
 
 #[test]
 fn a_scan_does_leave_out_what_it_can() {
-    let query = parse("SELECT eventid FROM events WHERE eventname = 'PutImage' AND \"timestamp\" = '2026/03/01'").unwrap();
-    let event = |name, time| Event { source: None, name: Some(name), region: None, account: None, time: Some(time) };
+    let query =
+        parse("SELECT eventid FROM events WHERE eventname = 'PutImage' AND \"timestamp\" = '2026/03/01'")
+            .unwrap();
+    let event =
+        |name, time| Event { source: None, name: Some(name), region: None, account: None, time: Some(time) };
     assert!(event(0, 1).is_admitted(&query) && event(0, 3).is_admitted(&query));
-    assert!(!event(1, 1).is_admitted(&query) && !event(0, 4).is_admitted(&query) && !event(0, 0).is_admitted(&query));
+    assert!(
+        !event(1, 1).is_admitted(&query)
+            && !event(0, 4).is_admitted(&query)
+            && !event(0, 0).is_admitted(&query)
+    );
 }

@@ -13,7 +13,11 @@ fn fixtures() -> PathBuf {
 
 fn tagfall(args: &[&str]) -> (Option<i32>, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_tagfall")).args(args).output().unwrap();
-    (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    (
+        output.status.code(),
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
 }
 
 /// The rows of a query over the incident.
@@ -29,7 +33,9 @@ fn rows(query: &str, params: &[&str]) -> Vec<Value> {
 }
 
 fn texts(rows: &[Value], column: &str) -> Vec<String> {
-    rows.iter().map(|row| row[column].as_str().map_or_else(|| row[column].to_string(), str::to_owned)).collect()
+    rows.iter()
+        .map(|row| row[column].as_str().map_or_else(|| row[column].to_string(), str::to_owned))
+        .collect()
 }
 
 const LOST: &str = "sha256:2d6584fa9333a12a8fa7922a8168f577b4abe34ad354c2ce5ed1b7a60b2a974e";
@@ -53,12 +59,18 @@ fn the_story_in_sql_agrees_with_detect() {
     assert_eq!(row["second_actor"], finding["second_push"]["actor"]);
     // The engine's own table says the same.
     let table = rows("SELECT lost_digest, kept_digest, kind, gap_seconds FROM findings", &[]);
-    assert_eq!((&table[0]["lost_digest"], &table[0]["gap_seconds"]), (&row["lost_digest"], &row["gap_seconds"]));
+    assert_eq!(
+        (&table[0]["lost_digest"], &table[0]["gap_seconds"]),
+        (&row["lost_digest"], &row["gap_seconds"])
+    );
 }
 
 #[test]
 fn a_narrower_window_makes_an_overwrite_of_it_and_another_repository_nothing() {
-    assert_eq!(texts(&rows("@same-tag-pairs-then-expiry", &["window_seconds=8"]), "kind"), ["same-tag-overwrite"]);
+    assert_eq!(
+        texts(&rows("@same-tag-pairs-then-expiry", &["window_seconds=8"]), "kind"),
+        ["same-tag-overwrite"]
+    );
     assert_eq!(rows("@same-tag-pairs-then-expiry", &["repo=shop/basket"]).len(), 0);
 }
 
@@ -96,7 +108,16 @@ fn before_the_expiry_the_image_is_at_risk() {
     assert_eq!(rows("@images-at-risk", &[]).len(), 0);
     // The same archive as it was on 9 March.
     let source = fixtures().join("incident/AWSLogs");
-    let (_, out, talk) = tagfall(&["query", "@images-at-risk", source.to_str().unwrap(), "--until", "2026-03-09", "--format", "ndjson", "--quiet"]);
+    let (_, out, talk) = tagfall(&[
+        "query",
+        "@images-at-risk",
+        source.to_str().unwrap(),
+        "--until",
+        "2026-03-09",
+        "--format",
+        "ndjson",
+        "--quiet",
+    ]);
     let risks: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(texts(&risks, "digest"), [LOST], "{talk}");
     assert_eq!(texts(&risks, "displaced_by"), [KEPT]);
@@ -137,9 +158,22 @@ fn the_policy_in_force_rule_by_rule() {
 fn without_the_event_that_put_it_the_policy_is_what_the_runs_state() {
     let source = fixtures().join("incident/AWSLogs");
     let sql = "SELECT since, event_name, rule_priority, tag_status, count_type, count_number, count_unit, images FROM policies ORDER BY rule_priority LIMIT 1";
-    let (_, out, talk) = tagfall(&["query", sql, source.to_str().unwrap(), "--since", "2026-03-04", "--format", "csv", "--quiet"]);
+    let (_, out, talk) = tagfall(&[
+        "query",
+        sql,
+        source.to_str().unwrap(),
+        "--since",
+        "2026-03-04",
+        "--format",
+        "csv",
+        "--quiet",
+    ]);
     // The first of the runs that are read, and the rule in the words of a policy.
-    assert_eq!(out.lines().nth(1), Some("2026-03-04 03:58:11.000 UTC,PolicyExecutionEvent,1,untagged,sinceImagePushed,7,days,1"), "{talk}");
+    assert_eq!(
+        out.lines().nth(1),
+        Some("2026-03-04 03:58:11.000 UTC,PolicyExecutionEvent,1,untagged,sinceImagePushed,7,days,1"),
+        "{talk}"
+    );
 }
 
 #[test]
@@ -165,14 +199,31 @@ fn every_query_runs_and_is_listed_with_its_question_columns_and_parameters() {
             assert!(text.contains(part), "{name} does not have {part:?}");
         }
         // Its rows have the columns that it promises, in that order.
-        let promised = text.split("-- Columns: ").nth(1).unwrap().split("\n-- Parameters").next().unwrap().replace("\n--", "");
+        let promised = text
+            .split("-- Columns: ")
+            .nth(1)
+            .unwrap()
+            .split("\n-- Parameters")
+            .next()
+            .unwrap()
+            .replace("\n--", "");
         let source = fixtures().join("incident/AWSLogs");
-        let (code, document, talk) = tagfall(&["query", &format!("@{name}"), source.to_str().unwrap(), "--format", "json", "--quiet"]);
+        let (code, document, talk) =
+            tagfall(&["query", &format!("@{name}"), source.to_str().unwrap(), "--format", "json", "--quiet"]);
         assert_eq!(code, Some(0), "{name}: {talk}");
         let document: Value = serde_json::from_str(&document).unwrap();
-        let columns: Vec<&str> = document["columns"].as_array().unwrap().iter().map(|column| column["name"].as_str().unwrap()).collect();
-        let promised: String = promised.split('(').map(|part| part.split_once(')').map_or(part, |(_, after)| after)).collect();
-        let words: Vec<&str> = promised.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| columns.contains(word)).collect();
+        let columns: Vec<&str> = document["columns"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|column| column["name"].as_str().unwrap())
+            .collect();
+        let promised: String =
+            promised.split('(').map(|part| part.split_once(')').map_or(part, |(_, after)| after)).collect();
+        let words: Vec<&str> = promised
+            .split(|c: char| !c.is_alphanumeric() && c != '_')
+            .filter(|word| columns.contains(word))
+            .collect();
         assert_eq!(words, columns, "{name} promises other columns than it gives");
     }
 }
@@ -181,7 +232,10 @@ fn every_query_runs_and_is_listed_with_its_question_columns_and_parameters() {
 fn a_mistake_costs_no_reading_and_says_where_it_is() {
     let (code, out, talk) = tagfall(&["query", "SELECT evntname FROM events", "/nowhere/at/all"]);
     assert_eq!((code, out.as_str()), (Some(2), ""));
-    assert!(talk.contains("line 1, column 8: there is no column evntname; did you mean eventname?"), "{talk}");
+    assert!(
+        talk.contains("line 1, column 8: there is no column evntname; did you mean eventname?"),
+        "{talk}"
+    );
     let (code, _, talk) = tagfall(&["query", "@no-such-query", "/nowhere/at/all"]);
     assert_eq!(code, Some(2));
     assert!(talk.contains("tagfall queries"), "{talk}");
@@ -198,7 +252,10 @@ fn explain_shows_what_the_conditions_save() {
     let (code, out, talk) = tagfall(&["query", sql, source.to_str().unwrap(), "--explain", "--quiet"]);
     assert_eq!(code, Some(0), "{talk}");
     assert!(out.contains("event source: ecr.amazonaws.com\n"), "{out}");
-    assert!(out.contains("from:         2026-03-10T00:00:00Z\nuntil:        2026-03-12T00:00:00Z\n"), "{out}");
+    assert!(
+        out.contains("from:         2026-03-10T00:00:00Z\nuntil:        2026-03-12T00:00:00Z\n"),
+        "{out}"
+    );
     assert!(out.contains("columns:      3 of 39: eventtime, eventsource, eventname\n"), "{out}");
     assert!(!out.contains("left out:     0 places"), "{out}");
 }
@@ -211,8 +268,14 @@ fn records_with_another_name_are_not_parsed() {
         out.lines().find_map(|line| line.strip_prefix("parsed:")).map(|said| said.trim().to_owned())
     };
     // Three pushes, one of them delivered twice.
-    assert_eq!(parsed("SELECT eventid FROM events WHERE eventname = 'PutImage'").as_deref(), Some("4 records of them"));
-    assert_eq!(parsed("SELECT n FROM (SELECT eventname AS n FROM events) WHERE n IN ('PutImage')").as_deref(), Some("4 records of them"));
+    assert_eq!(
+        parsed("SELECT eventid FROM events WHERE eventname = 'PutImage'").as_deref(),
+        Some("4 records of them")
+    );
+    assert_eq!(
+        parsed("SELECT n FROM (SELECT eventname AS n FROM events) WHERE n IN ('PutImage')").as_deref(),
+        Some("4 records of them")
+    );
 }
 
 #[test]
@@ -222,7 +285,8 @@ fn limit_without_order_stops_early_and_gives_the_first_rows_every_time() {
     let (_, first, _) = tagfall(&["query", sql, source.to_str().unwrap(), "--format", "csv", "--quiet"]);
     assert_eq!(first.lines().count(), 3);
     for jobs in ["1", "2", "8"] {
-        let (_, again, _) = tagfall(&["query", sql, source.to_str().unwrap(), "--format", "csv", "--quiet", "--jobs", jobs]);
+        let (_, again, _) =
+            tagfall(&["query", sql, source.to_str().unwrap(), "--format", "csv", "--quiet", "--jobs", jobs]);
         assert_eq!(first, again, "{jobs} jobs");
     }
 }
@@ -230,16 +294,27 @@ fn limit_without_order_stops_early_and_gives_the_first_rows_every_time() {
 #[test]
 fn what_a_query_leaves_out_itself_is_an_answer_without_rows() {
     let source = fixtures().join("incident/AWSLogs");
-    for condition in
-        ["eventtime >= '2031-01-01'", "from_iso8601_timestamp(eventtime) > current_timestamp - interval '1' minute", "account = '999999999999'"]
-    {
+    for condition in [
+        "eventtime >= '2031-01-01'",
+        "from_iso8601_timestamp(eventtime) > current_timestamp - interval '1' minute",
+        "account = '999999999999'",
+    ] {
         let sql = format!("SELECT count(*) AS n FROM cloudtrail_logs WHERE {condition}");
         let (code, out, talk) = tagfall(&["query", &sql, source.to_str().unwrap(), "--format", "csv"]);
         assert_eq!((code, out.as_str()), (Some(0), "n\n0\n"), "{condition}: {talk}");
-        assert!(talk.contains("the query's own conditions leave out all that is there"), "{condition}: {talk}");
+        assert!(
+            talk.contains("the query's own conditions leave out all that is there"),
+            "{condition}: {talk}"
+        );
     }
     // An option that leaves out everything is a mistake all the same.
-    let (code, _, talk) = tagfall(&["query", "SELECT count(*) FROM cloudtrail_logs", source.to_str().unwrap(), "--since", "2031-01-01"]);
+    let (code, _, talk) = tagfall(&[
+        "query",
+        "SELECT count(*) FROM cloudtrail_logs",
+        source.to_str().unwrap(),
+        "--since",
+        "2031-01-01",
+    ]);
     assert_eq!(code, Some(2), "{talk}");
 }
 
@@ -251,7 +326,8 @@ fn a_query_may_begin_with_a_comment() {
         "--- how many\nSELECT count(*) AS n FROM events WHERE eventname = 'PutImage';",
         "--how many\nSELECT count(*) AS n FROM events WHERE eventname = 'PutImage'",
     ] {
-        let (code, out, talk) = tagfall(&["query", sql, source.to_str().unwrap(), "--format", "csv", "--quiet"]);
+        let (code, out, talk) =
+            tagfall(&["query", sql, source.to_str().unwrap(), "--format", "csv", "--quiet"]);
         assert_eq!((code, out.as_str()), (Some(0), "n\n3\n"), "{sql}: {talk}");
     }
     let (code, _, talk) = tagfall(&["query", "--exlpain", "SELECT 1", source.to_str().unwrap()]);

@@ -1,5 +1,6 @@
-//! What does not fit into memory is answered from disk: the same rows in the same order, whatever the memory and the threads.
-//! Queries are drawn at random: sorted, grouped, distinct, joined and windowed ones, over an archive with second copies and over a lake.
+//! What does not fit into memory is answered from disk: the same rows in the same order, whatever the memory
+//! and the threads. Queries are drawn at random: sorted, grouped, distinct, joined and windowed ones, over an
+//! archive with second copies and over a lake.
 
 use std::num::NonZeroUsize;
 use std::sync::LazyLock;
@@ -40,8 +41,13 @@ fn record(number: u64) -> String {
     if m(9, 9) == 0 {
         json.push_str(&format!(r#""errorCode":"Error{}","#, m(10, 4)));
     }
-    json.push_str(&format!(r#""userIdentity":{{"type":"Type{}","arn":"arn:person/{}"}},"#, m(11, 3), m(12, 900)));
-    let resources: Vec<String> = (0..m(13, 4)).map(|at| format!(r#"{{"ARN":"arn:{}"}}"#, m(14 + at, 70))).collect();
+    json.push_str(&format!(
+        r#""userIdentity":{{"type":"Type{}","arn":"arn:person/{}"}},"#,
+        m(11, 3),
+        m(12, 900)
+    ));
+    let resources: Vec<String> =
+        (0..m(13, 4)).map(|at| format!(r#"{{"ARN":"arn:{}"}}"#, m(14 + at, 70))).collect();
     json.push_str(&format!(r#""resources":[{}],"#, resources.join(",")));
     json.push_str(&format!(
         r#""requestParameters":{{"size":{},"weight":{}.5,"text":"{}"}},"#,
@@ -70,7 +76,14 @@ static LAKE: LazyLock<TempDir> = LazyLock::new(|| {
             collector.record(&name, RawRecord { index, json, native: false }).unwrap();
         }
         let origin = Some(Origin { address: name.clone(), stamp: "1".to_owned() });
-        let delivery = Delivery { object: name.as_str().into(), size: 1, outcome: Fetched::Whole, origin, signed: None, rest: None };
+        let delivery = Delivery {
+            object: name.as_str().into(),
+            size: 1,
+            outcome: Fetched::Whole,
+            origin,
+            signed: None,
+            rest: None,
+        };
         let report = ObjectReport {
             outcome: Outcome::Read,
             bytes_decompressed: 1,
@@ -97,7 +110,12 @@ enum Source {
     Lake,
 }
 
-fn gather<'g>(gathering: &'g Gathering<'g>, query: &Query, source: Source, jobs: usize) -> Result<Gathered, String> {
+fn gather<'g>(
+    gathering: &'g Gathering<'g>,
+    query: &Query,
+    source: Source,
+    jobs: usize,
+) -> Result<Gathered, String> {
     let collectors = match source {
         Source::Archive => {
             let mut collectors: Vec<_> = (0..jobs).map(|_| gathering.collector()).collect();
@@ -111,12 +129,27 @@ fn gather<'g>(gathering: &'g Gathering<'g>, query: &Query, source: Source, jobs:
             collectors
         }
         Source::Lake => {
-            let feeds: Vec<Box<dyn Feed>> = vec![Box::new(LakeFeed::open(LAKE.path(), &query.scan().narrow(&Filter::default())).unwrap())];
+            let feeds: Vec<Box<dyn Feed>> = vec![Box::new(
+                LakeFeed::open(LAKE.path(), &query.scan().narrow(&Filter::default())).unwrap(),
+            )];
             let sources = query.scan().sources.clone();
-            let names: Option<Vec<&str>> = sources.as_ref().map(|sources| sources.iter().map(String::as_str).collect());
-            let budget = Budget { jobs: NonZeroUsize::new(jobs).unwrap(), object_bytes_max: 1, kept_bytes_max: u64::MAX };
-            let run = Run { feeds: &feeds, budget, progress: &Progress::default(), cancelled: &AtomicBool::new(false) };
-            pipeline::scan(run, names.as_deref().map_or(Wanted::All, Wanted::Sources), || gathering.collector()).1
+            let names: Option<Vec<&str>> =
+                sources.as_ref().map(|sources| sources.iter().map(String::as_str).collect());
+            let budget = Budget {
+                jobs: NonZeroUsize::new(jobs).unwrap(),
+                object_bytes_max: 1,
+                kept_bytes_max: u64::MAX,
+            };
+            let run = Run {
+                feeds: &feeds,
+                budget,
+                progress: &Progress::default(),
+                cancelled: &AtomicBool::new(false),
+            };
+            pipeline::scan(run, names.as_deref().map_or(Wanted::All, Wanted::Sources), || {
+                gathering.collector()
+            })
+            .1
         }
     };
     gathering.finish(collectors).map_err(|error| error.to_string())
@@ -149,7 +182,9 @@ fn is_the_same(sql: &str, memory: u64) -> Result<usize, TestCaseError> {
             let gathering = Gathering::new(&query, &filter, distinct, memory).spilling(&spill, jobs);
             let mut gathered = gather(&gathering, &query, source, jobs);
             if matches!(gathered, Ok(Gathered::GivenUp)) {
-                let gathering = Gathering::new(&query, &filter, distinct, memory).spilling(&spill, jobs).without_counting();
+                let gathering = Gathering::new(&query, &filter, distinct, memory)
+                    .spilling(&spill, jobs)
+                    .without_counting();
                 gathered = gather(&gathering, &query, source, jobs);
             }
             prop_assert!(gathered.is_ok(), "{} {:?} {} {}: {:?}", sql, source, memory, jobs, gathered);
@@ -175,16 +210,34 @@ fn single() -> impl Strategy<Value = String> {
         "DISTINCT r.arn, useridentity.arn AS who",
         "eventtime AS t, errorcode",
     ]);
-    let by = one(&["", " ORDER BY 1", " ORDER BY 2 DESC, 1", " ORDER BY 1 LIMIT 2000 OFFSET 7", " ORDER BY 2 NULLS FIRST"]);
+    let by = one(&[
+        "",
+        " ORDER BY 1",
+        " ORDER BY 2 DESC, 1",
+        " ORDER BY 1 LIMIT 2000 OFFSET 7",
+        " ORDER BY 2 NULLS FIRST",
+    ]);
     (list, by).prop_map(|(list, by)| {
-        let table = if list.contains("r.arn") { "events CROSS JOIN UNNEST(resources) AS t(r)" } else { "events" };
-        let by = if list == "*" { by.replace(" 1", " eventtime").replace(" 2", " sourceipaddress") } else { by.to_owned() };
+        let table =
+            if list.contains("r.arn") { "events CROSS JOIN UNNEST(resources) AS t(r)" } else { "events" };
+        let by = if list == "*" {
+            by.replace(" 1", " eventtime").replace(" 2", " sourceipaddress")
+        } else {
+            by.to_owned()
+        };
         format!("SELECT {list} FROM {table}{by}")
     })
 }
 
 fn grouped() -> impl Strategy<Value = String> {
-    let key = one(&["eventid", "requestparameters", "useridentity.arn", "r.arn, eventname", "sourceipaddress, errorcode", "useridentity"]);
+    let key = one(&[
+        "eventid",
+        "requestparameters",
+        "useridentity.arn",
+        "r.arn, eventname",
+        "sourceipaddress, errorcode",
+        "useridentity",
+    ]);
     let aggregates = one(&[
         "count(*)",
         "min(eventtime), count(DISTINCT eventname)",
@@ -194,7 +247,8 @@ fn grouped() -> impl Strategy<Value = String> {
     ]);
     let tail = one(&["", " HAVING count(*) > 1", " ORDER BY 2 DESC, 1 LIMIT 300", " ORDER BY count(*)"]);
     (key, aggregates, tail).prop_map(|(key, aggregates, tail)| {
-        let table = if key.contains("r.arn") { "events CROSS JOIN UNNEST(resources) AS t(r)" } else { "events" };
+        let table =
+            if key.contains("r.arn") { "events CROSS JOIN UNNEST(resources) AS t(r)" } else { "events" };
         // Rows of rows are put in order on no disk.
         let tail = if key == "useridentity" && tail.contains(", 1") { "" } else { tail };
         format!("SELECT {key}, {aggregates} FROM {table} GROUP BY {key}{tail}")
@@ -203,7 +257,11 @@ fn grouped() -> impl Strategy<Value = String> {
 
 fn joined() -> impl Strategy<Value = String> {
     let kind = one(&["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]);
-    let on = one(&["a.requestid = b.eventid", "a.eventid = b.requestid AND a.eventname < b.eventname", "lower(a.requestid) = b.eventid"]);
+    let on = one(&[
+        "a.requestid = b.eventid",
+        "a.eventid = b.requestid AND a.eventname < b.eventname",
+        "lower(a.requestid) = b.eventid",
+    ]);
     let shown = one(&[
         "SELECT a.eventid AS x, b.eventid AS y FROM {}",
         "SELECT count(*) FROM {}",
@@ -212,7 +270,8 @@ fn joined() -> impl Strategy<Value = String> {
         "SELECT DISTINCT a.eventname, b.eventname AS other FROM {}",
         "SELECT * FROM (SELECT a.*, b.errorcode AS other FROM {}) WHERE other IS NOT NULL ORDER BY eventtime, other",
     ]);
-    (kind, on, shown).prop_map(|(kind, on, shown)| shown.replace("{}", &format!("events a {kind} events b ON {on}")))
+    (kind, on, shown)
+        .prop_map(|(kind, on, shown)| shown.replace("{}", &format!("events a {kind} events b ON {on}")))
 }
 
 fn windowed() -> impl Strategy<Value = String> {
@@ -277,7 +336,15 @@ fn a_folder_for_temporary_files_has_to_be_one() {
     let run = |folder: &std::path::Path| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tagfall"));
         command
-            .args(["query", "SELECT * FROM events ORDER BY eventtime", archive, "--format", "csv", "-q", "--spill-dir"])
+            .args([
+                "query",
+                "SELECT * FROM events ORDER BY eventtime",
+                archive,
+                "--format",
+                "csv",
+                "-q",
+                "--spill-dir",
+            ])
             .arg(folder)
             .output()
             .unwrap()

@@ -1,5 +1,6 @@
-//! Groups that are counted while a lake is read are those that come of its rows, in the same order, whoever reads what.
-//! Queries are drawn at random from what can be counted, over a lake with everything that a column can look like.
+//! Groups that are counted while a lake is read are those that come of its rows, in the same order, whoever
+//! reads what. Queries are drawn at random from what can be counted, over a lake with everything that a
+//! column can look like.
 
 use crate::archive;
 use std::num::NonZeroUsize;
@@ -27,7 +28,8 @@ fn mixed(seed: u64) -> u64 {
     (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 17
 }
 
-/// A record with NULLs, empty and long texts, letters beyond ASCII, times that are none, and a partition without a name.
+/// A record with NULLs, empty and long texts, letters beyond ASCII, times that are none, and a partition
+/// without a name.
 fn record(number: u64) -> String {
     let m = |salt: u64, of: u64| mixed(number * 31 + salt) % of;
     let text = |name: &str, value: String| format!(r#""{name}":{},"#, serde_json::to_string(&value).unwrap());
@@ -37,7 +39,10 @@ fn record(number: u64) -> String {
     match m(3, 60) {
         0 => {}
         1 => json.push_str(r#""eventTime":"no time","#),
-        _ => json.push_str(&text("eventTime", format!("2026-03-{day:02}T{:02}:{:02}:{:02}Z", m(4, 24), m(5, 60), m(6, 60)))),
+        _ => json.push_str(&text(
+            "eventTime",
+            format!("2026-03-{day:02}T{:02}:{:02}:{:02}Z", m(4, 24), m(5, 60), m(6, 60)),
+        )),
     }
     let sources = ["ecr.amazonaws.com", "ecs.amazonaws.com", "iam.amazonaws.com", "", "überall.example"];
     json.push_str(&text("eventSource", sources[m(7, 5) as usize].to_owned()));
@@ -46,18 +51,39 @@ fn record(number: u64) -> String {
         json.push_str(&text("errorCode", format!("Error{}", m(10, 4))));
     }
     if m(11, 3) > 0 {
-        let issuer = if m(12, 2) == 0 { format!(r#","sessionContext":{{"sessionIssuer":{{"arn":"arn:{}"}}}}"#, m(13, 7)) } else { String::new() };
-        json.push_str(&format!(r#""userIdentity":{{"type":"Type{}","arn":"arn:person/{}"{issuer}}},"#, m(14, 3), m(15, 4000)));
+        let issuer = if m(12, 2) == 0 {
+            format!(r#","sessionContext":{{"sessionIssuer":{{"arn":"arn:{}"}}}}"#, m(13, 7))
+        } else {
+            String::new()
+        };
+        json.push_str(&format!(
+            r#""userIdentity":{{"type":"Type{}","arn":"arn:person/{}"{issuer}}},"#,
+            m(14, 3),
+            m(15, 4000)
+        ));
     }
-    json.push_str(&text("awsRegion", if m(16, 10) < 9 { "eu-central-1".to_owned() } else { "us-east-1".to_owned() }));
+    json.push_str(&text(
+        "awsRegion",
+        if m(16, 10) < 9 { "eu-central-1".to_owned() } else { "us-east-1".to_owned() },
+    ));
     if m(17, 40) > 0 {
-        json.push_str(&text("recipientAccountId", if m(18, 10) < 9 { "111122223333".to_owned() } else { "444455556666".to_owned() }));
+        json.push_str(&text(
+            "recipientAccountId",
+            if m(18, 10) < 9 { "111122223333".to_owned() } else { "444455556666".to_owned() },
+        ));
     }
-    json.push_str(&text("userAgent", format!("{}agent/{}", "long ".repeat(m(19, 9) as usize), m(20, 100_000))));
+    json.push_str(&text(
+        "userAgent",
+        format!("{}agent/{}", "long ".repeat(m(19, 9) as usize), m(20, 100_000)),
+    ));
     json.push_str(&format!(r#""requestParameters":{{"size":{},"name":"r{}"}},"#, m(21, 5), m(22, 6)));
     if m(24, 3) > 0 {
-        let resource = |at: u64| format!(r#"{{"ARN":"arn:{}","type":"Type{}"}}"#, m(25 + at, 50), m(29 + at, 4));
-        json.push_str(&format!(r#""resources":[{}],"#, (0..m(33, 4)).map(resource).collect::<Vec<_>>().join(",")));
+        let resource =
+            |at: u64| format!(r#"{{"ARN":"arn:{}","type":"Type{}"}}"#, m(25 + at, 50), m(29 + at, 4));
+        json.push_str(&format!(
+            r#""resources":[{}],"#,
+            (0..m(33, 4)).map(resource).collect::<Vec<_>>().join(",")
+        ));
     }
     json.push_str(&format!(r#""eventVersion":"1.{:02}","eventID":"id-{number}"}}"#, 5 + m(23, 4)));
     json
@@ -72,10 +98,22 @@ static LAKE: LazyLock<TempDir> = LazyLock::new(|| {
         for object in (0..OBJECTS).rev().filter(|object| object % 2 == run) {
             let name = format!("logs/{:04}.json.gz", mixed(object) % 10_000);
             for index in 0..RECORDS {
-                collector.record(&name, RawRecord { index, json: &record(object * RECORDS + index), native: false }).unwrap();
+                collector
+                    .record(
+                        &name,
+                        RawRecord { index, json: &record(object * RECORDS + index), native: false },
+                    )
+                    .unwrap();
             }
             let origin = Some(Origin { address: name.clone(), stamp: "1".to_owned() });
-            let delivery = Delivery { object: name.as_str().into(), size: 1, outcome: Fetched::Whole, origin, signed: None, rest: None };
+            let delivery = Delivery {
+                object: name.as_str().into(),
+                size: 1,
+                outcome: Fetched::Whole,
+                origin,
+                signed: None,
+                rest: None,
+            };
             let report = ObjectReport {
                 outcome: Outcome::Read,
                 bytes_decompressed: 1,
@@ -101,15 +139,27 @@ fn gathered(query: &Query, lake: &Path, filter: &Filter, jobs: usize, over_rows:
     gathered_within(u64::MAX, query, lake, filter, jobs, over_rows)
 }
 
-fn gathered_within(memory_bytes_max: u64, query: &Query, lake: &Path, filter: &Filter, jobs: usize, over_rows: bool) -> (Gathered, u64) {
-    let feeds: Vec<Box<dyn Feed>> = vec![Box::new(LakeFeed::open(lake, &query.scan().narrow(filter)).unwrap())];
+fn gathered_within(
+    memory_bytes_max: u64,
+    query: &Query,
+    lake: &Path,
+    filter: &Filter,
+    jobs: usize,
+    over_rows: bool,
+) -> (Gathered, u64) {
+    let feeds: Vec<Box<dyn Feed>> =
+        vec![Box::new(LakeFeed::open(lake, &query.scan().narrow(filter)).unwrap())];
     let gathering = Gathering::new(query, filter, true, memory_bytes_max);
     let gathering = if over_rows { gathering.over_rows() } else { gathering };
     let sources = query.scan().sources.clone();
-    let names: Option<Vec<&str>> = sources.as_ref().map(|sources| sources.iter().map(String::as_str).collect());
-    let budget = Budget { jobs: NonZeroUsize::new(jobs).unwrap(), object_bytes_max: 1, kept_bytes_max: 1 << 30 };
-    let run = Run { feeds: &feeds, budget, progress: &Progress::default(), cancelled: &AtomicBool::new(false) };
-    let (coverage, collectors) = pipeline::scan(run, names.as_deref().map_or(Wanted::All, Wanted::Sources), || gathering.collector());
+    let names: Option<Vec<&str>> =
+        sources.as_ref().map(|sources| sources.iter().map(String::as_str).collect());
+    let budget =
+        Budget { jobs: NonZeroUsize::new(jobs).unwrap(), object_bytes_max: 1, kept_bytes_max: 1 << 30 };
+    let run =
+        Run { feeds: &feeds, budget, progress: &Progress::default(), cancelled: &AtomicBool::new(false) };
+    let (coverage, collectors) =
+        pipeline::scan(run, names.as_deref().map_or(Wanted::All, Wanted::Sources), || gathering.collector());
     assert_eq!(coverage.objects_failed, 0, "{:?}", coverage.failures);
     (gathering.finish(collectors).unwrap(), coverage.records_relevant)
 }
@@ -203,18 +253,29 @@ const CONDITIONS: &[&str] = &[
     "1 = 1",
 ];
 
-fn several(of: &'static [&'static str], count: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Vec<&'static str>> {
+fn several(
+    of: &'static [&'static str],
+    count: std::ops::RangeInclusive<usize>,
+) -> impl Strategy<Value = Vec<&'static str>> {
     prop::sample::subsequence(of, count).prop_shuffle()
 }
 
 fn query() -> impl Strategy<Value = String> {
-    let tail = prop::sample::select(&["", " HAVING count(*) > 3", " ORDER BY 1 DESC LIMIT 7", " ORDER BY count(*), 1", " LIMIT 5"][..]);
-    (several(KEYS, 0..=3), several(AGGREGATES, 1..=4), several(CONDITIONS, 0..=2), tail).prop_map(|(keys, aggregates, conditions, tail)| {
-        let list: Vec<&str> = keys.iter().chain(&aggregates).copied().collect();
-        let filter = if conditions.is_empty() { String::new() } else { format!(" WHERE ({})", conditions.join(") AND (")) };
-        let by = if keys.is_empty() { String::new() } else { format!(" GROUP BY {}", keys.join(", ")) };
-        format!("SELECT {} FROM cloudtrail_logs{filter}{by}{tail}", list.join(", "))
-    })
+    let tail = prop::sample::select(
+        &["", " HAVING count(*) > 3", " ORDER BY 1 DESC LIMIT 7", " ORDER BY count(*), 1", " LIMIT 5"][..],
+    );
+    (several(KEYS, 0..=3), several(AGGREGATES, 1..=4), several(CONDITIONS, 0..=2), tail).prop_map(
+        |(keys, aggregates, conditions, tail)| {
+            let list: Vec<&str> = keys.iter().chain(&aggregates).copied().collect();
+            let filter = if conditions.is_empty() {
+                String::new()
+            } else {
+                format!(" WHERE ({})", conditions.join(") AND ("))
+            };
+            let by = if keys.is_empty() { String::new() } else { format!(" GROUP BY {}", keys.join(", ")) };
+            format!("SELECT {} FROM cloudtrail_logs{filter}{by}{tail}", list.join(", "))
+        },
+    )
 }
 
 fn filter() -> impl Strategy<Value = Filter> {
@@ -233,7 +294,8 @@ proptest! {
     }
 }
 
-/// Where rows are worked out piece by piece, the answer is that over all rows; so are rows that go out as they come.
+/// Where rows are worked out piece by piece, the answer is that over all rows; so are rows that go out as
+/// they come.
 fn flows(sql: &str, filter: &Filter) -> Result<(), TestCaseError> {
     let query = parse(sql).map_err(|error| TestCaseError::fail(format!("{sql}: {error}")))?;
     let (rows, relevant) = gathered(&query, LAKE.path(), filter, 2, true);
@@ -257,10 +319,14 @@ fn exported(query: &Query, filter: &Filter, jobs: usize) -> Option<Vec<Vec<Strin
     // With little memory, few rows are held at a time.
     let gathering = Gathering::new(query, filter, true, 20 << 20).exporting();
     let sources = query.scan().sources.clone();
-    let names: Option<Vec<&str>> = sources.as_ref().map(|sources| sources.iter().map(String::as_str).collect());
-    let budget = Budget { jobs: NonZeroUsize::new(jobs).unwrap(), object_bytes_max: 1, kept_bytes_max: 1 << 30 };
-    let run = Run { feeds: &feeds, budget, progress: &Progress::default(), cancelled: &AtomicBool::new(false) };
-    let (_, collectors) = pipeline::scan(run, names.as_deref().map_or(Wanted::All, Wanted::Sources), || gathering.collector());
+    let names: Option<Vec<&str>> =
+        sources.as_ref().map(|sources| sources.iter().map(String::as_str).collect());
+    let budget =
+        Budget { jobs: NonZeroUsize::new(jobs).unwrap(), object_bytes_max: 1, kept_bytes_max: 1 << 30 };
+    let run =
+        Run { feeds: &feeds, budget, progress: &Progress::default(), cancelled: &AtomicBool::new(false) };
+    let (_, collectors) =
+        pipeline::scan(run, names.as_deref().map_or(Wanted::All, Wanted::Sources), || gathering.collector());
     let gathered = match gathering.finish(collectors) {
         // What must be held whole is refused where it does not fit: no answer is no wrong one.
         Err(error) if error.is_of_memory() => return None,
@@ -318,28 +384,48 @@ const SUMS: &[&str] = &[
     "count(r.type)",
     "max(eventtime)",
 ];
-const GROUPED: &[&str] = &["r.type", "eventname", "requestparameters", "useridentity", "cardinality(resources)", "coalesce(r.arn, errorcode)"];
+const GROUPED: &[&str] = &[
+    "r.type",
+    "eventname",
+    "requestparameters",
+    "useridentity",
+    "cardinality(resources)",
+    "coalesce(r.arn, errorcode)",
+];
 
 fn shown() -> impl Strategy<Value = String> {
     let of = |list: &'static [&'static str]| prop::sample::select(list);
-    (of(SHOWN), of(SORTED), of(TABLES), several(CONDITIONS, 0..=2), prop::bool::ANY).prop_map(|(list, sorted, table, conditions, distinct)| {
-        let filter = if conditions.is_empty() { String::new() } else { format!(" WHERE ({})", conditions.join(") AND (")) };
-        let list = if list == "*" && sorted.contains(", 1") { "eventid, *" } else { list };
-        // What sorts distinct rows stands among them.
-        let distinct = if distinct && (sorted.is_empty() || list == "*") { "DISTINCT " } else { "" };
-        let sorted = if list.starts_with("useridentity") && sorted.contains(", 1") { "" } else { sorted };
-        format!("SELECT {distinct}{list} FROM {table}{filter}{sorted}")
-    })
+    (of(SHOWN), of(SORTED), of(TABLES), several(CONDITIONS, 0..=2), prop::bool::ANY).prop_map(
+        |(list, sorted, table, conditions, distinct)| {
+            let filter = if conditions.is_empty() {
+                String::new()
+            } else {
+                format!(" WHERE ({})", conditions.join(") AND ("))
+            };
+            let list = if list == "*" && sorted.contains(", 1") { "eventid, *" } else { list };
+            // What sorts distinct rows stands among them.
+            let distinct = if distinct && (sorted.is_empty() || list == "*") { "DISTINCT " } else { "" };
+            let sorted = if list.starts_with("useridentity") && sorted.contains(", 1") { "" } else { sorted };
+            format!("SELECT {distinct}{list} FROM {table}{filter}{sorted}")
+        },
+    )
 }
 
 fn grouped() -> impl Strategy<Value = String> {
-    (several(GROUPED, 0..=2), several(SUMS, 1..=4), several(CONDITIONS, 0..=1), prop::bool::ANY).prop_map(|(keys, sums, conditions, left)| {
-        let list: Vec<&str> = keys.iter().chain(&sums).copied().collect();
-        let filter = conditions.first().map(|condition| format!(" WHERE {condition}")).unwrap_or_default();
-        let by = if keys.is_empty() { String::new() } else { format!(" GROUP BY {}", keys.join(", ")) };
-        let join = if left { "LEFT JOIN UNNEST(resources) AS t(r) ON true" } else { "CROSS JOIN UNNEST(resources) AS t(r)" };
-        format!("SELECT {} FROM cloudtrail_logs {join}{filter}{by} ORDER BY {}", list.join(", "), sums[0])
-    })
+    (several(GROUPED, 0..=2), several(SUMS, 1..=4), several(CONDITIONS, 0..=1), prop::bool::ANY).prop_map(
+        |(keys, sums, conditions, left)| {
+            let list: Vec<&str> = keys.iter().chain(&sums).copied().collect();
+            let filter =
+                conditions.first().map(|condition| format!(" WHERE {condition}")).unwrap_or_default();
+            let by = if keys.is_empty() { String::new() } else { format!(" GROUP BY {}", keys.join(", ")) };
+            let join = if left {
+                "LEFT JOIN UNNEST(resources) AS t(r) ON true"
+            } else {
+                "CROSS JOIN UNNEST(resources) AS t(r)"
+            };
+            format!("SELECT {} FROM cloudtrail_logs {join}{filter}{by} ORDER BY {}", list.join(", "), sums[0])
+        },
+    )
 }
 
 proptest! {
@@ -408,10 +494,13 @@ fn what_cannot_be_counted_goes_over_rows() {
 
 #[test]
 fn more_groups_than_memory_has_room_for_are_not_counted() {
-    for sql in ["SELECT eventname, count(*) FROM events GROUP BY 1", "SELECT count(DISTINCT eventname) FROM events"] {
+    for sql in
+        ["SELECT eventname, count(*) FROM events GROUP BY 1", "SELECT count(DISTINCT eventname) FROM events"]
+    {
         let query = parse(sql).unwrap();
         for jobs in [1, 3] {
-            let within = |bytes| gathered_within(bytes, &query, LAKE.path(), &Filter::default(), jobs, false).0;
+            let within =
+                |bytes| gathered_within(bytes, &query, LAKE.path(), &Filter::default(), jobs, false).0;
             assert!(matches!(within(2 << 10), Gathered::GivenUp), "{sql}");
             assert!(matches!(within(1 << 20), Gathered::Counted(_)), "{sql}");
         }
@@ -435,7 +524,10 @@ fn a_lake_without_events_has_no_groups_and_one_count() {
     Ingest::open(folder.path(), &[], Limits::default()).unwrap().finish(true).unwrap();
     for (sql, expected) in [
         ("SELECT eventname, count(*) FROM events GROUP BY eventname", vec![]),
-        ("SELECT count(*), max(eventtime), count(DISTINCT eventid) FROM events", vec![vec!["0", "NULL", "0"]]),
+        (
+            "SELECT count(*), max(eventtime), count(DISTINCT eventid) FROM events",
+            vec![vec!["0", "NULL", "0"]],
+        ),
     ] {
         let query = parse(sql).unwrap();
         let (gathered, _) = gathered(&query, folder.path(), &Filter::default(), 2, false);
@@ -480,14 +572,18 @@ fn codes_say_what_columns_say() {
             let some: Vec<u32> = (0..portion.height() as u32).filter(|row| row % 3 == 1).collect();
             for rows in [None, Some(&some[..])] {
                 let codes = portion.codes(column, &fields, rows)?.unwrap();
-                let found: Vec<Option<String>> = codes.of_row.iter().map(|code| codes.texts.get(*code).map(str::to_owned)).collect();
+                let found: Vec<Option<String>> =
+                    codes.of_row.iter().map(|code| codes.texts.get(*code).map(str::to_owned)).collect();
                 let wanted: Vec<Option<String>> = match rows {
                     None => expected.clone(),
                     Some(rows) => rows.iter().map(|row| expected[*row as usize].clone()).collect(),
                 };
                 assert_eq!(found, wanted, "{column} {fields:?}");
             }
-            assert!(portion.codes("resources", &[], None)?.is_none() && portion.codes("useridentity", &[], None)?.is_none());
+            assert!(
+                portion.codes("resources", &[], None)?.is_none()
+                    && portion.codes("useridentity", &[], None)?.is_none()
+            );
             Ok(())
         }) {}
         assert!(expected.next().is_none());

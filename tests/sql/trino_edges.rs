@@ -1,5 +1,5 @@
-//! What Trino gives at the edges: a NULL inside of an array, NaN, empty delimiters, numbers of digits below zero, the last day
-//! of a month. Each line was a wrong answer once.
+//! What Trino gives at the edges: a NULL inside of an array, NaN, empty delimiters, numbers of digits below
+//! zero, the last day of a month. Each line was a wrong answer once.
 
 use crate::archive;
 use archive::{ask, fails};
@@ -8,7 +8,11 @@ use archive::{ask, fails};
 fn each(table: &[(&str, &str)]) {
     for (expression, expected) in table {
         assert_eq!(ask(&format!("SELECT {expression}")), [[*expected]], "{expression}");
-        assert_eq!(ask(&format!("SELECT {expression} FROM events WHERE eventid = 'e0'")), [[*expected]], "{expression}, in a table");
+        assert_eq!(
+            ask(&format!("SELECT {expression} FROM events WHERE eventid = 'e0'")),
+            [[*expected]],
+            "{expression}, in a table"
+        );
     }
 }
 
@@ -57,7 +61,10 @@ fn maps_are_equal_whatever_the_order_of_their_keys() {
         ("json_format(CAST(map(ARRAY['b', 'a'], ARRAY[1, 2]) AS json))", "{\"a\":2,\"b\":1}"),
         ("JSON '{\"b\": 1, \"a\": 2}' = json_parse('{\"a\":2,\"b\":1}')", "true"),
     ]);
-    queries(&[("SELECT count(*) FROM (SELECT map(ARRAY['a', 'b'], ARRAY[1, 2]) UNION SELECT map(ARRAY['b', 'a'], ARRAY[2, 1]))", "1")]);
+    queries(&[(
+        "SELECT count(*) FROM (SELECT map(ARRAY['a', 'b'], ARRAY[1, 2]) UNION SELECT map(ARRAY['b', 'a'], ARRAY[2, 1]))",
+        "1",
+    )]);
 }
 
 #[test]
@@ -69,8 +76,14 @@ fn arrays_and_rows_are_ordered_by_their_elements() {
         ("ARRAY[1, 2] > ARRAY[1]", "true"),
     ]);
     queries(&[
-        ("SELECT x FROM (VALUES ARRAY[10], ARRAY[9], NULL, ARRAY[9, 1]) AS t(x) ORDER BY x", "[9];[9,1];[10];NULL"),
-        ("SELECT i, rank() OVER (ORDER BY x DESC) FROM (VALUES (1, ARRAY[9]), (2, ARRAY[10])) AS t(i, x) ORDER BY i", "1,2;2,1"),
+        (
+            "SELECT x FROM (VALUES ARRAY[10], ARRAY[9], NULL, ARRAY[9, 1]) AS t(x) ORDER BY x",
+            "[9];[9,1];[10];NULL",
+        ),
+        (
+            "SELECT i, rank() OVER (ORDER BY x DESC) FROM (VALUES (1, ARRAY[9]), (2, ARRAY[10])) AS t(i, x) ORDER BY i",
+            "1,2;2,1",
+        ),
     ]);
 }
 
@@ -215,7 +228,10 @@ fn json_has_types() {
 fn rows_in_values_and_parentheses_in_grouping() {
     queries(&[
         ("SELECT x, y FROM (VALUES ROW(1, 'a'), ROW(2, 'b')) AS t(x, y) ORDER BY 1", "1,a;2,b"),
-        ("SELECT (k + 1), grouping((k + 1)), count(*) FROM (VALUES 1, 1, 2) AS t(k) GROUP BY ROLLUP ((k + 1)) ORDER BY 1", "2,0,2;3,0,1;NULL,1,3"),
+        (
+            "SELECT (k + 1), grouping((k + 1)), count(*) FROM (VALUES 1, 1, 2) AS t(k) GROUP BY ROLLUP ((k + 1)) ORDER BY 1",
+            "2,0,2;3,0,1;NULL,1,3",
+        ),
     ]);
 }
 
@@ -224,14 +240,23 @@ fn a_table_stands_before_a_column_with_a_position() {
     let in_a_subquery = "SELECT count(*) FROM (SELECT resources, eventname AS arn FROM events) AS t WHERE t.resources[1].arn LIKE 'arn:%'";
     let beside_a_constant = "WITH p AS (SELECT 'arn:' AS arn) SELECT count(*) FROM events, p WHERE resources[1].arn LIKE p.arn || '%'";
     queries(&[
-        ("SELECT e.resources[1].arn FROM events AS e WHERE e.eventid = 'e5'", "arn:aws:ecr:eu-central-1:111122223333:repository/shop/api"),
+        (
+            "SELECT e.resources[1].arn FROM events AS e WHERE e.eventid = 'e5'",
+            "arn:aws:ecr:eu-central-1:111122223333:repository/shop/api",
+        ),
         ("SELECT count(*) FROM events WHERE events.resources[1].arn IS NOT NULL", "2"),
-        ("SELECT e.useridentity['userName'], e.useridentity.sessioncontext.sessionissuer['username'] FROM events e WHERE eventid = 'e1'", "NULL,ci"),
+        (
+            "SELECT e.useridentity['userName'], e.useridentity.sessioncontext.sessionissuer['username'] FROM events e WHERE eventid = 'e1'",
+            "NULL,ci",
+        ),
         (
             "SELECT e.resources[1].arn, count(*) FROM events e GROUP BY e.resources[1].arn ORDER BY 2",
             "arn:aws:ecr:eu-central-1:111122223333:repository/shop/api,2;NULL,6",
         ),
-        ("SELECT t.r.a[1].b FROM (SELECT CAST(ROW(ARRAY[ROW(5)]) AS row(a array(row(b bigint)))) AS r) AS t", "5"),
+        (
+            "SELECT t.r.a[1].b FROM (SELECT CAST(ROW(ARRAY[ROW(5)]) AS row(a array(row(b bigint)))) AS r) AS t",
+            "5",
+        ),
         (in_a_subquery, "2"),
         (beside_a_constant, "2"),
     ]);
@@ -240,9 +265,18 @@ fn a_table_stands_before_a_column_with_a_position() {
 #[test]
 fn a_key_of_groups_is_known_with_its_table_and_without() {
     queries(&[
-        ("SELECT upper(e.eventname), count(*) FROM events e GROUP BY upper(eventname) ORDER BY 2 DESC LIMIT 1", "PUTIMAGE,3"),
-        ("SELECT substr(eventtime, 1, 4), count(*) FROM events e GROUP BY substr(e.eventtime, 1, 4)", "2026,8"),
-        ("SELECT lower(useridentity.type) FROM events e GROUP BY lower(e.useridentity.type) ORDER BY 1", "assumedrole;iamuser;NULL"),
+        (
+            "SELECT upper(e.eventname), count(*) FROM events e GROUP BY upper(eventname) ORDER BY 2 DESC LIMIT 1",
+            "PUTIMAGE,3",
+        ),
+        (
+            "SELECT substr(eventtime, 1, 4), count(*) FROM events e GROUP BY substr(e.eventtime, 1, 4)",
+            "2026,8",
+        ),
+        (
+            "SELECT lower(useridentity.type) FROM events e GROUP BY lower(e.useridentity.type) ORDER BY 1",
+            "assumedrole;iamuser;NULL",
+        ),
     ]);
     let other = "SELECT upper(b.eventname) FROM events a JOIN events b ON a.eventid = b.eventid GROUP BY upper(a.eventname)";
     assert!(fails(other).contains("must stand in GROUP BY"));
@@ -276,7 +310,10 @@ fn functions_that_public_queries_use() {
         ("combinations(ARRAY[1, 2], 0)", "[[]]"),
         ("trim_array(ARRAY[1, 2, 3, 4], 2)", "[1,2]"),
         ("array_sort(ARRAY[3, 2, 5, 1, 2], (x, y) -> IF(x < y, 1, IF(x = y, 0, -1)))", "[5,3,2,2,1]"),
-        ("array_sort(ARRAY['bc', 'ab', 'dc'], (x, y) -> IF(x < y, 1, IF(x = y, 0, -1)))", r#"["dc","bc","ab"]"#),
+        (
+            "array_sort(ARRAY['bc', 'ab', 'dc'], (x, y) -> IF(x < y, 1, IF(x = y, 0, -1)))",
+            r#"["dc","bc","ab"]"#,
+        ),
         ("array_sort(CAST(NULL AS array(bigint)), (x, y) -> 0)", "NULL"),
         (r"regexp_replace('new york', '(\w)(\w*)', x -> upper(x[1]) || lower(x[2]))", "New York"),
         (r"regexp_replace('1a 2b 14m', '\d+', x -> 'n')", "na nb nm"),
@@ -308,20 +345,34 @@ fn aggregates_that_public_queries_use() {
     let pairs = "FROM (VALUES (1, 2.0), (2, 4.0), (3, 6.0), (NULL, 1.0), (4, NULL)) AS t(x, y)";
     queries(&[
         (
-            &format!("SELECT corr(y, x), covar_pop(y, x), covar_samp(y, x), regr_slope(y, x), regr_intercept(y, x) {pairs}"),
+            &format!(
+                "SELECT corr(y, x), covar_pop(y, x), covar_samp(y, x), regr_slope(y, x), regr_intercept(y, x) {pairs}"
+            ),
             "1.0,1.3333333333333333,2.0,2.0,0.0",
         ),
         ("SELECT corr(y, x), covar_pop(y, x) FROM (VALUES (1, 2)) AS t(x, y)", "NULL,0.0"),
-        ("SELECT bitwise_and_agg(x), bitwise_or_agg(x), bitwise_xor_agg(x) FROM (VALUES 12, 10, NULL) AS t(x)", "8,14,6"),
+        (
+            "SELECT bitwise_and_agg(x), bitwise_or_agg(x), bitwise_xor_agg(x) FROM (VALUES 12, 10, NULL) AS t(x)",
+            "8,14,6",
+        ),
         (
             "SELECT id, reduce_agg(value, 0, (a, b) -> a + b, (a, b) -> a + b) FROM (VALUES (1, 3), (1, 4), (1, 5), (2, 6), (2, 7), (3, NULL)) AS t(id, value) GROUP BY id ORDER BY 1",
             "1,12;2,13;3,NULL",
         ),
-        ("SELECT map_union(m) FROM (VALUES map(ARRAY['a', 'b'], ARRAY[1, 2]), map(ARRAY['b', 'c'], ARRAY[3, 4])) AS t(m)", r#"{"a":1,"b":2,"c":4}"#),
+        (
+            "SELECT map_union(m) FROM (VALUES map(ARRAY['a', 'b'], ARRAY[1, 2]), map(ARRAY['b', 'c'], ARRAY[3, 4])) AS t(m)",
+            r#"{"a":1,"b":2,"c":4}"#,
+        ),
         ("SELECT numeric_histogram(2, x) FROM (VALUES 1, 2, 10, NULL) AS t(x)", r#"{"1.5":2.0,"10.0":1.0}"#),
-        ("SELECT max(a), min(a) FROM (VALUES ARRAY[1, 2], ARRAY[1, 10], ARRAY[0, 99]) AS t(a)", "[1,10],[0,99]"),
+        (
+            "SELECT max(a), min(a) FROM (VALUES ARRAY[1, 2], ARRAY[1, 10], ARRAY[0, 99]) AS t(a)",
+            "[1,10],[0,99]",
+        ),
         ("SELECT x FROM (VALUES 1, 1, 2, 3) AS t(x) ORDER BY x FETCH FIRST 1 ROW WITH TIES", "1;1"),
-        ("SELECT x FROM (VALUES 1, 1, 2, 2, 3) AS t(x) ORDER BY x DESC OFFSET 1 FETCH FIRST 1 ROW WITH TIES", "2;2"),
+        (
+            "SELECT x FROM (VALUES 1, 1, 2, 2, 3) AS t(x) ORDER BY x DESC OFFSET 1 FETCH FIRST 1 ROW WITH TIES",
+            "2;2",
+        ),
         ("SELECT x FROM (VALUES 1, 2) AS t(x) ORDER BY x FETCH FIRST 5 ROWS WITH TIES", "1;2"),
         ("SELECT count(*) FROM (VALUES 1, 2, 3) AS t(x) TABLESAMPLE BERNOULLI (100)", "3"),
         ("SELECT count(*) FROM (VALUES 1, 2, 3) AS t(x) TABLESAMPLE SYSTEM (0)", "0"),
@@ -339,16 +390,26 @@ fn correlated_subqueries_have_no_cap() {
             ),
             "30000,40000",
         ),
-        (&format!("SELECT count(*) FROM UNNEST(sequence(0, 29999)) AS o(x) WHERE x IN (SELECT n FROM {many} WHERE t.k = o.x)"), "19999"),
         (
-            &format!("SELECT count(*) FROM UNNEST(sequence(0, 29999)) AS o(x) WHERE NOT EXISTS (SELECT 1 FROM {many} WHERE t.k = o.x AND t.n > o.x)"),
+            &format!(
+                "SELECT count(*) FROM UNNEST(sequence(0, 29999)) AS o(x) WHERE x IN (SELECT n FROM {many} WHERE t.k = o.x)"
+            ),
+            "19999",
+        ),
+        (
+            &format!(
+                "SELECT count(*) FROM UNNEST(sequence(0, 29999)) AS o(x) WHERE NOT EXISTS (SELECT 1 FROM {many} WHERE t.k = o.x AND t.n > o.x)"
+            ),
             "10000",
         ),
         (
             "SELECT x, (SELECT max(b) FROM (VALUES (1, 5), (1, 7), (NULL, 9)) AS t(a, b) WHERE t.a = o.x) FROM (VALUES 1, 2, NULL) AS o(x)",
             "1,7;2,NULL;NULL,NULL",
         ),
-        ("SELECT x, (SELECT count(b) + 1 FROM (VALUES (1, 5), (1, NULL)) AS t(a, b) WHERE t.a = o.x) FROM (VALUES 1, 2) AS o(x)", "1,2;2,1"),
+        (
+            "SELECT x, (SELECT count(b) + 1 FROM (VALUES (1, 5), (1, NULL)) AS t(a, b) WHERE t.a = o.x) FROM (VALUES 1, 2) AS o(x)",
+            "1,2;2,1",
+        ),
         (
             "SELECT x, x IN (SELECT b FROM (VALUES (1, 1), (1, NULL), (2, 9)) AS t(a, b) WHERE t.a = o.x) FROM (VALUES 1, 2, 3) AS o(x)",
             "1,true;2,false;3,false",

@@ -1,10 +1,11 @@
-//! Expressions and what Trino, which Athena is made of, gives for them. Where other engines differ (the order of NULLs, division,
-//! how far a count of days reaches, what a path finds), this is which one is meant.
+//! Expressions and what Trino, which Athena is made of, gives for them. Where other engines differ (the order
+//! of NULLs, division, how far a count of days reaches, what a path finds), this is which one is meant.
 
 use crate::archive;
 use archive::{ask, fails};
 
-/// Each expression by itself, and all of them as columns of a row of a real table, where no constant can be folded.
+/// Each expression by itself, and all of them as columns of a row of a real table, where no constant can be
+/// folded.
 fn each(table: &[(&str, &str)]) {
     for (expression, expected) in table {
         let alone = ask(&format!("SELECT {expression}"));
@@ -70,8 +71,14 @@ fn null_in_subqueries() {
             "SELECT x FROM (VALUES (1), (NULL), (2)) AS t(x) WHERE NOT EXISTS (SELECT 1 FROM (VALUES (1)) AS u(y) WHERE u.y = t.x) ORDER BY x",
             "2;NULL",
         ),
-        ("SELECT x FROM (VALUES (1), (2)) AS t(x) WHERE x IN (SELECT y FROM (VALUES (2), (3)) AS u(y) WHERE y >= t.x)", "2"),
-        ("SELECT x, (SELECT max(y) FROM (VALUES (1, 5), (1, 7)) AS u(k, y) WHERE u.k = t.x) FROM (VALUES (1), (2)) AS t(x) ORDER BY 1", "1,7;2,NULL"),
+        (
+            "SELECT x FROM (VALUES (1), (2)) AS t(x) WHERE x IN (SELECT y FROM (VALUES (2), (3)) AS u(y) WHERE y >= t.x)",
+            "2",
+        ),
+        (
+            "SELECT x, (SELECT max(y) FROM (VALUES (1, 5), (1, 7)) AS u(k, y) WHERE u.k = t.x) FROM (VALUES (1), (2)) AS t(x) ORDER BY 1",
+            "1,7;2,NULL",
+        ),
         ("SELECT count(*), count(x), count(DISTINCT x) FROM (VALUES (1), (1), (NULL)) AS t(x)", "3,2,1"),
         ("SELECT x, count(*) FROM (VALUES (1), (NULL), (NULL)) AS t(x) GROUP BY x ORDER BY x", "1,1;NULL,2"),
         ("SELECT DISTINCT x FROM (VALUES (NULL), (NULL)) AS t(x)", "NULL"),
@@ -131,19 +138,31 @@ fn decimals() {
         ("12345678901.5 * 12345678901.5", "152415787538942246702.25"),
         ("typeof(12345678901.5 * 12345678901.5)", "decimal(24,2)"),
         ("CAST('12345678901234567890.123456789' AS decimal(38, 9)) + 1", "12345678901234567891.123456789"),
-        ("-CAST('99999999999999999999999999999999999999' AS decimal(38, 0))", "-99999999999999999999999999999999999999"),
+        (
+            "-CAST('99999999999999999999999999999999999999' AS decimal(38, 0))",
+            "-99999999999999999999999999999999999999",
+        ),
         ("abs(CAST('-12345678901234567890' AS decimal(38, 0)))", "12345678901234567890"),
         ("CAST('12345678901234567890' AS decimal(38, 0)) / 7", "1763668414462081127"),
         ("CAST('12345678901234567890' AS decimal(38, 0)) % 7", "1"),
         ("CAST('12345678901234567890.5' AS decimal(38, 1)) > 12345678901234567890.4", "true"),
         ("CAST('-2' AS decimal(38, 0)) < CAST('1' AS decimal(38, 0))", "true"),
         ("CAST('100' AS decimal(38, 0)) = 100", "true"),
-        ("CAST(CAST('100' AS decimal(38, 0)) AS bigint) + CAST(CAST('1.5' AS decimal(38, 1)) AS double)", "101.5"),
-        ("greatest(CAST('-5' AS decimal(30, 0)), CAST('12345678901234567890' AS decimal(30, 0)))", "12345678901234567890"),
+        (
+            "CAST(CAST('100' AS decimal(38, 0)) AS bigint) + CAST(CAST('1.5' AS decimal(38, 1)) AS double)",
+            "101.5",
+        ),
+        (
+            "greatest(CAST('-5' AS decimal(30, 0)), CAST('12345678901234567890' AS decimal(30, 0)))",
+            "12345678901234567890",
+        ),
         ("round(CAST('12345678901234567890.55' AS decimal(38, 2)), 1)", "12345678901234567890.60"),
         ("sign(CAST('-12345678901234567890' AS decimal(38, 0)))", "-1"),
         ("CAST(CAST('12345678901234567890.5' AS decimal(38, 1)) AS varchar)", "12345678901234567890.5"),
-        ("json_format(CAST(ARRAY[CAST('12345678901234567890' AS decimal(38, 0))] AS json))", "[12345678901234567890]"),
+        (
+            "json_format(CAST(ARRAY[CAST('12345678901234567890' AS decimal(38, 0))] AS json))",
+            "[12345678901234567890]",
+        ),
         ("typeof(1e0)", "double"),
         ("typeof(CAST(1 AS decimal))", "decimal(38,0)"),
         ("0.1 + 0.2", "0.3"),
@@ -202,10 +221,19 @@ fn decimals() {
         ("reduce(ARRAY[1.5, 2.25], 0, (s, x) -> s + x, s -> s)", "3.75"),
     ]);
     queries(&[
-        ("SELECT sum(x), avg(x), min(x), max(x), count(DISTINCT x) FROM (VALUES 1.5, 2.0, 2.25) AS t(x)", "5.75,1.92,1.50,2.25,3"),
-        ("SELECT round(100.0 * count_if(errorcode IS NOT NULL) / count(*), 2), 100.0 * count(*) / 3 FROM events", "25.0,266.7"),
+        (
+            "SELECT sum(x), avg(x), min(x), max(x), count(DISTINCT x) FROM (VALUES 1.5, 2.0, 2.25) AS t(x)",
+            "5.75,1.92,1.50,2.25,3",
+        ),
+        (
+            "SELECT round(100.0 * count_if(errorcode IS NOT NULL) / count(*), 2), 100.0 * count(*) / 3 FROM events",
+            "25.0,266.7",
+        ),
         ("SELECT x FROM (VALUES 1.5, 1.25, -1.5) AS t(x) ORDER BY x", "-1.50;1.25;1.50"),
-        ("SELECT i, sum(x) OVER (ORDER BY i) FROM (VALUES (1, 0.5), (2, 0.25)) AS t(i, x) ORDER BY 1", "1,0.50;2,0.75"),
+        (
+            "SELECT i, sum(x) OVER (ORDER BY i) FROM (VALUES (1, 0.5), (2, 0.25)) AS t(i, x) ORDER BY 1",
+            "1,0.50;2,0.75",
+        ),
         ("SELECT 1.5 UNION ALL SELECT 2 ORDER BY 1", "1.5;2.0"),
         ("SELECT a.x FROM (VALUES 1.5) AS a(x) JOIN (VALUES 1.50) AS b(x) ON a.x = b.x", "1.5"),
     ]);
@@ -214,7 +242,10 @@ fn decimals() {
         ("SELECT CAST(1 AS decimal(39, 0))", "1 to 38 digits"),
         ("SELECT CAST('99999999999999999999999999999999999999' AS decimal(38, 0)) + 1", "38 digits"),
         ("SELECT CAST('12345678901234567890' AS decimal(20, 10))", "cannot be read as decimal(20,10)"),
-        ("SELECT CAST(CAST('12345678901234567890' AS decimal(20, 0)) AS bigint)", "'12345678901234567890' cannot be read as bigint"),
+        (
+            "SELECT CAST(CAST('12345678901234567890' AS decimal(20, 0)) AS bigint)",
+            "'12345678901234567890' cannot be read as bigint",
+        ),
         ("SELECT 1.5 / 0", "division by zero"),
         ("SELECT ARRAY[1, 2][1.5]", "a position is a whole number"),
     ] {
@@ -282,7 +313,10 @@ fn bytes_and_formats() {
         ("from_hex('6869') = to_utf8('hi')", "true"),
         ("to_utf8('hi')", "68 69"),
         ("typeof(to_utf8('hi'))", "varbinary"),
-        ("lower(to_hex(sha256(to_utf8('abc'))))", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        (
+            "lower(to_hex(sha256(to_utf8('abc'))))",
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        ),
         ("try(from_base64('!'))", "NULL"),
         ("from_base64(NULL)", "NULL"),
         ("format('%s has %,d calls, %.1f%%', 'ecr', 1234567, 12.25)", "ecr has 1,234,567 calls, 12.3%"),
@@ -292,9 +326,15 @@ fn bytes_and_formats() {
         ("concat_ws(',', ARRAY['a', NULL, 'b'])", "a,b"),
         ("zip(ARRAY[1, 2], ARRAY['a'])", "[{\"field0\":1,\"field1\":\"a\"},{\"field0\":2,\"field1\":null}]"),
         ("zip(ARRAY[1], ARRAY['a'])[1][2]", "a"),
-        ("sequence(date '2026-01-31', date '2026-04-30', interval '1' month)", "[\"2026-01-31\",\"2026-02-28\",\"2026-03-31\",\"2026-04-30\"]"),
+        (
+            "sequence(date '2026-01-31', date '2026-04-30', interval '1' month)",
+            "[\"2026-01-31\",\"2026-02-28\",\"2026-03-31\",\"2026-04-30\"]",
+        ),
         ("cardinality(sequence(date '2026-03-01', date '2025-03-01', interval '-1' month))", "13"),
-        ("cardinality(sequence(timestamp '2026-01-01 00:00:00', timestamp '2026-01-01 02:00:00', interval '30' minute))", "5"),
+        (
+            "cardinality(sequence(timestamp '2026-01-01 00:00:00', timestamp '2026-01-01 02:00:00', interval '30' minute))",
+            "5",
+        ),
         ("format_datetime(timestamp '2026-03-02 15:04:05', 'h:mm a, hh, m, s')", "3:04 PM, 03, 4, 5"),
     ]);
     queries(&[
@@ -408,7 +448,10 @@ fn arrays_maps_and_rows() {
         ("reduce(ARRAY[5,20,NULL], 0, (s, x) -> s + coalesce(x, 0), s -> s * 2)", "50"),
         ("reduce(ARRAY[], 1, (s, x) -> s, s -> s)", "1"),
         ("reduce(ARRAY['a','b'], '', (s, x) -> s || x, s -> upper(s))", "AB"),
-        ("zip_with(ARRAY[1,3], ARRAY['a'], (x, y) -> concat(CAST(x AS varchar), coalesce(y, '?')))", "[\"1a\",\"3?\"]"),
+        (
+            "zip_with(ARRAY[1,3], ARRAY['a'], (x, y) -> concat(CAST(x AS varchar), coalesce(y, '?')))",
+            "[\"1a\",\"3?\"]",
+        ),
         ("any_match(ARRAY[1,2], x -> x = 2)", "true"),
         ("all_match(ARRAY[], x -> false)", "true"),
         ("none_match(ARRAY[1,NULL], x -> x = 2)", "NULL"),
@@ -433,7 +476,10 @@ fn arrays_maps_and_rows() {
 fn times() {
     each(&[
         ("from_iso8601_timestamp('2026-03-02T10:00:00Z')", "2026-03-02 10:00:00.000 UTC"),
-        ("from_iso8601_timestamp('2026-03-02T10:00:00+01:00') = from_iso8601_timestamp('2026-03-02T09:00:00Z')", "true"),
+        (
+            "from_iso8601_timestamp('2026-03-02T10:00:00+01:00') = from_iso8601_timestamp('2026-03-02T09:00:00Z')",
+            "true",
+        ),
         ("from_iso8601_timestamp('2026-03-02')", "2026-03-02 00:00:00.000 UTC"),
         ("from_iso8601_date('2026-03-02')", "2026-03-02"),
         ("to_iso8601(from_iso8601_timestamp('2026-03-02T10:00:00Z'))", "2026-03-02T10:00:00.000Z"),
@@ -442,9 +488,18 @@ fn times() {
         ("date_parse('2026-03-02T10:11:12Z', '%Y-%m-%dT%TZ')", "2026-03-02 10:11:12.000"),
         ("date_parse('2026-03-02 10:11:12.123', '%Y-%m-%d %H:%i:%s.%f')", "2026-03-02 10:11:12.123"),
         ("date_parse('2026/03', '%Y/%m')", "2026-03-01 00:00:00.000"),
-        ("date_format(timestamp '2026-03-02 15:04:05', '%W %d %b %Y %l:%i %p')", "Monday 02 Mar 2026 3:04 PM"),
-        ("format_datetime(timestamp '2026-03-02 15:04:05', 'yyyy-MM-dd''T''HH:mm:ss''Z''')", "2026-03-02T15:04:05Z"),
-        ("parse_datetime('2026-03-02T10:00:00Z', 'yyyy-MM-dd''T''HH:mm:ss''Z')", "2026-03-02 10:00:00.000 UTC"),
+        (
+            "date_format(timestamp '2026-03-02 15:04:05', '%W %d %b %Y %l:%i %p')",
+            "Monday 02 Mar 2026 3:04 PM",
+        ),
+        (
+            "format_datetime(timestamp '2026-03-02 15:04:05', 'yyyy-MM-dd''T''HH:mm:ss''Z''')",
+            "2026-03-02T15:04:05Z",
+        ),
+        (
+            "parse_datetime('2026-03-02T10:00:00Z', 'yyyy-MM-dd''T''HH:mm:ss''Z')",
+            "2026-03-02 10:00:00.000 UTC",
+        ),
         ("parse_datetime('2026-03-02T10:00:00Z', 'YYYY-MM-dd''T''HH:mm:ssZ')", "2026-03-02 10:00:00.000 UTC"),
         ("date_diff('day', timestamp '2026-03-01 23:00:00', timestamp '2026-03-02 01:00:00')", "0"),
         ("date_diff('day', date '2026-03-01', date '2026-03-02')", "1"),
@@ -486,18 +541,51 @@ fn times() {
 #[test]
 fn time_zones() {
     each(&[
-        ("from_iso8601_timestamp('2026-03-02T20:30:00Z') AT TIME ZONE 'Asia/Tokyo'", "2026-03-03 05:30:00.000 Asia/Tokyo"),
-        ("from_iso8601_timestamp('2026-03-02T20:30:00Z') AT TIME ZONE 'UTC' AT TIME ZONE 'Asia/Tokyo'", "2026-03-03 05:30:00.000 Asia/Tokyo"),
-        ("at_timezone(from_iso8601_timestamp('2026-07-02T20:30:00Z'), 'America/New_York')", "2026-07-02 16:30:00.000 America/New_York"),
-        ("from_iso8601_timestamp('2026-03-02T20:30:00Z') AT TIME ZONE '+05:30'", "2026-03-03 02:00:00.000 +05:30"),
+        (
+            "from_iso8601_timestamp('2026-03-02T20:30:00Z') AT TIME ZONE 'Asia/Tokyo'",
+            "2026-03-03 05:30:00.000 Asia/Tokyo",
+        ),
+        (
+            "from_iso8601_timestamp('2026-03-02T20:30:00Z') AT TIME ZONE 'UTC' AT TIME ZONE 'Asia/Tokyo'",
+            "2026-03-03 05:30:00.000 Asia/Tokyo",
+        ),
+        (
+            "at_timezone(from_iso8601_timestamp('2026-07-02T20:30:00Z'), 'America/New_York')",
+            "2026-07-02 16:30:00.000 America/New_York",
+        ),
+        (
+            "from_iso8601_timestamp('2026-03-02T20:30:00Z') AT TIME ZONE '+05:30'",
+            "2026-03-03 02:00:00.000 +05:30",
+        ),
         ("hour(from_iso8601_timestamp('2026-03-02T20:30:00Z') AT TIME ZONE 'Asia/Tokyo')", "5"),
-        ("CAST(from_iso8601_timestamp('2026-03-02T20:30:00Z') AT TIME ZONE 'Asia/Tokyo' AS date)", "2026-03-03"),
-        ("CAST(from_iso8601_timestamp('2026-03-02T20:30:00Z') AT TIME ZONE 'Asia/Tokyo' AS timestamp)", "2026-03-03 05:30:00.000"),
-        ("date_trunc('day', from_iso8601_timestamp('2026-03-02T20:30:00Z') AT TIME ZONE 'Asia/Tokyo')", "2026-03-03 00:00:00.000 Asia/Tokyo"),
-        ("date_format(from_iso8601_timestamp('2026-03-02T20:30:00Z') AT TIME ZONE 'Asia/Tokyo', '%Y-%m-%d %H:%i')", "2026-03-03 05:30"),
-        ("to_iso8601(from_iso8601_timestamp('2026-03-02T20:30:00Z') AT TIME ZONE 'Asia/Tokyo')", "2026-03-03T05:30:00.000+09:00"),
-        ("from_iso8601_timestamp('2026-03-02T20:30:00Z') AT TIME ZONE 'Asia/Tokyo' = from_iso8601_timestamp('2026-03-02T20:30:00Z')", "true"),
-        ("with_timezone(timestamp '2026-07-02 10:00:00', 'Europe/Berlin') AT TIME ZONE 'UTC'", "2026-07-02 08:00:00.000 UTC"),
+        (
+            "CAST(from_iso8601_timestamp('2026-03-02T20:30:00Z') AT TIME ZONE 'Asia/Tokyo' AS date)",
+            "2026-03-03",
+        ),
+        (
+            "CAST(from_iso8601_timestamp('2026-03-02T20:30:00Z') AT TIME ZONE 'Asia/Tokyo' AS timestamp)",
+            "2026-03-03 05:30:00.000",
+        ),
+        (
+            "date_trunc('day', from_iso8601_timestamp('2026-03-02T20:30:00Z') AT TIME ZONE 'Asia/Tokyo')",
+            "2026-03-03 00:00:00.000 Asia/Tokyo",
+        ),
+        (
+            "date_format(from_iso8601_timestamp('2026-03-02T20:30:00Z') AT TIME ZONE 'Asia/Tokyo', '%Y-%m-%d %H:%i')",
+            "2026-03-03 05:30",
+        ),
+        (
+            "to_iso8601(from_iso8601_timestamp('2026-03-02T20:30:00Z') AT TIME ZONE 'Asia/Tokyo')",
+            "2026-03-03T05:30:00.000+09:00",
+        ),
+        (
+            "from_iso8601_timestamp('2026-03-02T20:30:00Z') AT TIME ZONE 'Asia/Tokyo' = from_iso8601_timestamp('2026-03-02T20:30:00Z')",
+            "true",
+        ),
+        (
+            "with_timezone(timestamp '2026-07-02 10:00:00', 'Europe/Berlin') AT TIME ZONE 'UTC'",
+            "2026-07-02 08:00:00.000 UTC",
+        ),
         ("timestamp '2026-07-02 10:00:00 Europe/Berlin' AT TIME ZONE 'UTC'", "2026-07-02 08:00:00.000 UTC"),
         ("from_unixtime(1772445600, 'Asia/Kolkata')", "2026-03-02 15:30:00.000 Asia/Kolkata"),
         // The day on which the clocks go forward has 23 hours.
@@ -507,7 +595,10 @@ fn time_zones() {
         ),
         ("timezone_hour(from_iso8601_timestamp('2026-03-02T20:30:00Z') AT TIME ZONE 'Asia/Tokyo')", "9"),
     ]);
-    assert!(fails("SELECT current_timestamp AT TIME ZONE 'Mars/Olympus'").contains("there is no time zone Mars/Olympus"));
+    assert!(
+        fails("SELECT current_timestamp AT TIME ZONE 'Mars/Olympus'")
+            .contains("there is no time zone Mars/Olympus")
+    );
 }
 
 #[test]
@@ -548,8 +639,14 @@ fn order_and_limits() {
 fn sets_of_rows() {
     queries(&[
         ("SELECT x FROM (VALUES (1), (1), (2)) AS t(x) UNION SELECT 3 ORDER BY 1", "1;2;3"),
-        ("SELECT x FROM (VALUES (1), (1), (2)) AS t(x) INTERSECT SELECT x FROM (VALUES (1), (1)) AS u(x)", "1"),
-        ("SELECT x FROM (VALUES (1), (1), (1), (2)) AS t(x) INTERSECT ALL SELECT x FROM (VALUES (1), (1)) AS u(x)", "1;1"),
+        (
+            "SELECT x FROM (VALUES (1), (1), (2)) AS t(x) INTERSECT SELECT x FROM (VALUES (1), (1)) AS u(x)",
+            "1",
+        ),
+        (
+            "SELECT x FROM (VALUES (1), (1), (1), (2)) AS t(x) INTERSECT ALL SELECT x FROM (VALUES (1), (1)) AS u(x)",
+            "1;1",
+        ),
         ("SELECT x FROM (VALUES (1), (1), (1), (2)) AS t(x) EXCEPT ALL SELECT 1 ORDER BY 1", "1;1;2"),
         ("SELECT x FROM (VALUES (1), (NULL)) AS t(x) EXCEPT SELECT NULL", "1"),
         ("SELECT 1 UNION ALL SELECT 2 INTERSECT SELECT 2", "1;2"),
@@ -563,18 +660,39 @@ fn joins() {
         (&format!("{ab} SELECT k, v, w FROM a FULL JOIN b USING (k) ORDER BY k"), "1,x,NULL;2,y,Y;3,NULL,Z"),
         (&format!("{ab} SELECT k, v, w FROM a RIGHT JOIN b USING (k) ORDER BY k"), "2,y,Y;3,NULL,Z"),
         (&format!("{ab} SELECT * FROM b JOIN a USING (k)"), "2,Y,y"),
-        (&format!("{ab} SELECT a.k, b.k FROM a LEFT JOIN b ON a.k = b.k AND w = 'nothing' ORDER BY 1"), "1,NULL;2,NULL"),
+        (
+            &format!("{ab} SELECT a.k, b.k FROM a LEFT JOIN b ON a.k = b.k AND w = 'nothing' ORDER BY 1"),
+            "1,NULL;2,NULL",
+        ),
         (&format!("{ab} SELECT a.k, b.k FROM a LEFT JOIN b ON a.k = b.k WHERE w IS NULL"), "1,NULL"),
         (&format!("{ab} SELECT count(*) FROM a CROSS JOIN b"), "4"),
         (&format!("{ab} SELECT a.k, b.k FROM a JOIN b ON a.k < b.k ORDER BY 1, 2"), "1,2;1,3;2,3"),
-        (&format!("{ab} SELECT a.k, l.twice FROM a CROSS JOIN LATERAL (SELECT a.k * 2 AS twice) AS l ORDER BY 1"), "1,2;2,4"),
-        (&format!("{ab} SELECT a.k, l.n FROM a, LATERAL (SELECT count(*) AS n FROM b WHERE b.k > a.k) AS l ORDER BY 1"), "1,2;2,1"),
-        (&format!("{ab} SELECT a.k, l.w FROM a LEFT JOIN LATERAL (SELECT w FROM b WHERE b.k = a.k) AS l ON true ORDER BY 1"), "1,NULL;2,Y"),
+        (
+            &format!(
+                "{ab} SELECT a.k, l.twice FROM a CROSS JOIN LATERAL (SELECT a.k * 2 AS twice) AS l ORDER BY 1"
+            ),
+            "1,2;2,4",
+        ),
+        (
+            &format!(
+                "{ab} SELECT a.k, l.n FROM a, LATERAL (SELECT count(*) AS n FROM b WHERE b.k > a.k) AS l ORDER BY 1"
+            ),
+            "1,2;2,1",
+        ),
+        (
+            &format!(
+                "{ab} SELECT a.k, l.w FROM a LEFT JOIN LATERAL (SELECT w FROM b WHERE b.k = a.k) AS l ON true ORDER BY 1"
+            ),
+            "1,NULL;2,Y",
+        ),
         (
             "SELECT t.x, u.y FROM (VALUES (ARRAY[1, 2])) AS v(a) CROSS JOIN UNNEST(a, ARRAY['p']) AS t(x, y), LATERAL (SELECT coalesce(t.y, '-') AS y) u",
             "1,p;2,-",
         ),
-        ("SELECT k, v FROM (VALUES (map(ARRAY['a', 'b'], ARRAY[1, 2]))) AS t(m) CROSS JOIN UNNEST(m) AS u(k, v) ORDER BY 1", "a,1;b,2"),
+        (
+            "SELECT k, v FROM (VALUES (map(ARRAY['a', 'b'], ARRAY[1, 2]))) AS t(m) CROSS JOIN UNNEST(m) AS u(k, v) ORDER BY 1",
+            "a,1;b,2",
+        ),
         ("SELECT n, e FROM UNNEST(ARRAY['a', 'b']) WITH ORDINALITY AS t(e, n) ORDER BY n DESC", "2,b;1,a"),
     ]);
 }
@@ -585,25 +703,53 @@ fn groups() {
     queries(&[
         (&format!("SELECT k, sum(n) {t} GROUP BY k ORDER BY 1"), "a,3;b,3"),
         (&format!("SELECT k, sum(n) {t} GROUP BY ROLLUP (k) ORDER BY 1"), "a,3;b,3;NULL,6"),
-        (&format!("SELECT k, l, sum(n) {t} GROUP BY ROLLUP (k, l) ORDER BY 1, 2"), "a,x,1;a,y,2;a,NULL,3;b,x,3;b,NULL,3;NULL,NULL,6"),
-        (&format!("SELECT k, l, sum(n) {t} GROUP BY CUBE (k, l) ORDER BY 1, 2"), "a,x,1;a,y,2;a,NULL,3;b,x,3;b,NULL,3;NULL,x,4;NULL,y,2;NULL,NULL,6"),
         (
-            &format!("SELECT k, l, sum(n), grouping(k, l) {t} GROUP BY GROUPING SETS ((k), (l), ()) ORDER BY 4, 1, 2"),
+            &format!("SELECT k, l, sum(n) {t} GROUP BY ROLLUP (k, l) ORDER BY 1, 2"),
+            "a,x,1;a,y,2;a,NULL,3;b,x,3;b,NULL,3;NULL,NULL,6",
+        ),
+        (
+            &format!("SELECT k, l, sum(n) {t} GROUP BY CUBE (k, l) ORDER BY 1, 2"),
+            "a,x,1;a,y,2;a,NULL,3;b,x,3;b,NULL,3;NULL,x,4;NULL,y,2;NULL,NULL,6",
+        ),
+        (
+            &format!(
+                "SELECT k, l, sum(n), grouping(k, l) {t} GROUP BY GROUPING SETS ((k), (l), ()) ORDER BY 4, 1, 2"
+            ),
             "a,NULL,3,1;b,NULL,3,1;NULL,x,4,2;NULL,y,2,2;NULL,NULL,6,3",
         ),
-        (&format!("SELECT k, l, count(*) {t} GROUP BY k, ROLLUP (l) ORDER BY 1, 2"), "a,x,1;a,y,1;a,NULL,2;b,x,1;b,NULL,1"),
-        (&format!("SELECT upper(k), sum(n) {t} GROUP BY GROUPING SETS ((upper(k)), ()) HAVING sum(n) > 3"), "NULL,6"),
+        (
+            &format!("SELECT k, l, count(*) {t} GROUP BY k, ROLLUP (l) ORDER BY 1, 2"),
+            "a,x,1;a,y,1;a,NULL,2;b,x,1;b,NULL,1",
+        ),
+        (
+            &format!("SELECT upper(k), sum(n) {t} GROUP BY GROUPING SETS ((upper(k)), ()) HAVING sum(n) > 3"),
+            "NULL,6",
+        ),
         ("SELECT k, count(*) FROM (SELECT 1 AS k WHERE false) GROUP BY ROLLUP (k)", "NULL,0"),
         (&format!("SELECT max(n, 2), min(n, 2), max_by(l, n, 2) {t}"), "[3,2],[1,2],[\"x\",\"y\"]"),
-        (&format!("SELECT array_agg(n ORDER BY n DESC), array_agg(DISTINCT k ORDER BY k) {t}"), "[3,2,1],[\"a\",\"b\"]"),
+        (
+            &format!("SELECT array_agg(n ORDER BY n DESC), array_agg(DISTINCT k ORDER BY k) {t}"),
+            "[3,2,1],[\"a\",\"b\"]",
+        ),
         (&format!("SELECT map_agg(l, n), histogram(k) {t} WHERE k = 'a'"), "{\"x\":1,\"y\":2},{\"a\":2}"),
         (&format!("SELECT multimap_agg(k, n) {t}"), "{\"a\":[1,2],\"b\":[3]}"),
         (&format!("SELECT approx_percentile(n, 0.5), approx_percentile(n, ARRAY[0.0, 1.0]) {t}"), "2,[1,3]"),
-        (&format!("SELECT count_if(n > 1), count(*) FILTER (WHERE n > 1), bool_and(n > 0), bool_or(n > 2) {t}"), "2,2,true,true"),
-        (&format!("SELECT avg(n), sum(n) / count(*), stddev(n), stddev_pop(n), variance(n) {t}"), "2.0,2,1.0,0.816496580927726,1.0"),
+        (
+            &format!(
+                "SELECT count_if(n > 1), count(*) FILTER (WHERE n > 1), bool_and(n > 0), bool_or(n > 2) {t}"
+            ),
+            "2,2,true,true",
+        ),
+        (
+            &format!("SELECT avg(n), sum(n) / count(*), stddev(n), stddev_pop(n), variance(n) {t}"),
+            "2.0,2,1.0,0.816496580927726,1.0",
+        ),
         (&format!("SELECT stddev(n), variance(n), stddev_pop(n) {t} WHERE n = 1"), "NULL,NULL,0.0"),
         (&format!("SELECT listagg(l, '+') WITHIN GROUP (ORDER BY n DESC) {t}"), "x+y+x"),
-        ("SELECT sum(x), avg(x), min(x), array_agg(x) FROM (SELECT 1 AS x WHERE false)", "NULL,NULL,NULL,NULL"),
+        (
+            "SELECT sum(x), avg(x), min(x), array_agg(x) FROM (SELECT 1 AS x WHERE false)",
+            "NULL,NULL,NULL,NULL",
+        ),
         ("SELECT array_agg(x) FROM (VALUES (1), (NULL)) AS t(x)", "[1,null]"),
         ("SELECT arbitrary(x), any_value(x) FROM (VALUES (NULL), (5)) AS t(x)", "5,5"),
         ("SELECT (k + 1), count(*) FROM (VALUES (1), (1)) AS t(k) GROUP BY k + 1", "2,2"),
@@ -618,23 +764,65 @@ fn windows() {
         // Peers belong to the frame of each other.
         (&format!("SELECT i, sum(n) OVER (ORDER BY n) {t} ORDER BY i"), "1,10;2,50;3,80;4,50"),
         (
-            &format!("SELECT i, count(*) OVER (PARTITION BY k ORDER BY i ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) {t} ORDER BY i"),
+            &format!(
+                "SELECT i, count(*) OVER (PARTITION BY k ORDER BY i ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) {t} ORDER BY i"
+            ),
             "1,1;2,2;3,1;4,3",
         ),
-        (&format!("SELECT i, sum(n) OVER (ORDER BY i ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) {t} ORDER BY i"), "1,30;2,60;3,70;4,50"),
-        (&format!("SELECT i, avg(n) OVER (ORDER BY i ROWS BETWEEN 2 PRECEDING AND 1 PRECEDING) {t} ORDER BY i"), "1,NULL;2,10.0;3,15.0;4,25.0"),
-        (&format!("SELECT i, min(n) OVER (ORDER BY i DESC), max(n) OVER (ORDER BY i) {t} ORDER BY i"), "1,10,10;2,20,20;3,20,30;4,20,30"),
-        (&format!("SELECT i, count(*) OVER (ORDER BY n RANGE BETWEEN 10 PRECEDING AND CURRENT ROW) {t} ORDER BY i"), "1,1;2,3;3,3;4,3"),
-        (&format!("SELECT i, count(*) OVER (ORDER BY n DESC RANGE BETWEEN 5 PRECEDING AND 5 FOLLOWING) {t} ORDER BY i"), "1,1;2,2;3,1;4,2"),
-        (&format!("SELECT i, sum(n) OVER (ORDER BY n GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW) {t} ORDER BY i"), "1,10;2,50;3,70;4,50"),
-        (&format!("SELECT i, count(DISTINCT n) OVER (ORDER BY i) {t} ORDER BY i"), "1,1;2,2;3,3;4,3"),
-        (&format!("SELECT i, last_value(n) OVER (ORDER BY i), first_value(n) OVER (ORDER BY i) {t} ORDER BY i"), "1,10,10;2,20,10;3,30,10;4,20,10"),
         (
-            &format!("SELECT i, last_value(n) OVER (ORDER BY i ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) {t} ORDER BY i"),
+            &format!(
+                "SELECT i, sum(n) OVER (ORDER BY i ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) {t} ORDER BY i"
+            ),
+            "1,30;2,60;3,70;4,50",
+        ),
+        (
+            &format!(
+                "SELECT i, avg(n) OVER (ORDER BY i ROWS BETWEEN 2 PRECEDING AND 1 PRECEDING) {t} ORDER BY i"
+            ),
+            "1,NULL;2,10.0;3,15.0;4,25.0",
+        ),
+        (
+            &format!("SELECT i, min(n) OVER (ORDER BY i DESC), max(n) OVER (ORDER BY i) {t} ORDER BY i"),
+            "1,10,10;2,20,20;3,20,30;4,20,30",
+        ),
+        (
+            &format!(
+                "SELECT i, count(*) OVER (ORDER BY n RANGE BETWEEN 10 PRECEDING AND CURRENT ROW) {t} ORDER BY i"
+            ),
+            "1,1;2,3;3,3;4,3",
+        ),
+        (
+            &format!(
+                "SELECT i, count(*) OVER (ORDER BY n DESC RANGE BETWEEN 5 PRECEDING AND 5 FOLLOWING) {t} ORDER BY i"
+            ),
+            "1,1;2,2;3,1;4,2",
+        ),
+        (
+            &format!(
+                "SELECT i, sum(n) OVER (ORDER BY n GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW) {t} ORDER BY i"
+            ),
+            "1,10;2,50;3,70;4,50",
+        ),
+        (&format!("SELECT i, count(DISTINCT n) OVER (ORDER BY i) {t} ORDER BY i"), "1,1;2,2;3,3;4,3"),
+        (
+            &format!(
+                "SELECT i, last_value(n) OVER (ORDER BY i), first_value(n) OVER (ORDER BY i) {t} ORDER BY i"
+            ),
+            "1,10,10;2,20,10;3,30,10;4,20,10",
+        ),
+        (
+            &format!(
+                "SELECT i, last_value(n) OVER (ORDER BY i ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) {t} ORDER BY i"
+            ),
             "1,20;2,20;3,20;4,20",
         ),
         (&format!("SELECT i, nth_value(n, 2) OVER (ORDER BY i) {t} ORDER BY i"), "1,NULL;2,20;3,20;4,20"),
-        (&format!("SELECT i, lag(i, 2) OVER (ORDER BY i), lead(i, 1, -1) OVER (ORDER BY i) {t} ORDER BY i"), "1,NULL,2;2,NULL,3;3,1,4;4,2,-1"),
+        (
+            &format!(
+                "SELECT i, lag(i, 2) OVER (ORDER BY i), lead(i, 1, -1) OVER (ORDER BY i) {t} ORDER BY i"
+            ),
+            "1,NULL,2;2,NULL,3;3,1,4;4,2,-1",
+        ),
         (
             &format!(
                 "SELECT i, rank() OVER (ORDER BY n), dense_rank() OVER (ORDER BY n), percent_rank() OVER (ORDER BY n), cume_dist() OVER (ORDER BY n) {t} ORDER BY i"
@@ -642,13 +830,26 @@ fn windows() {
             "1,1,1,0.0,0.25;2,2,2,0.3333333333333333,0.75;3,4,3,1.0,1.0;4,2,2,0.3333333333333333,0.75",
         ),
         (&format!("SELECT i, ntile(3) OVER (ORDER BY i) {t} ORDER BY i"), "1,1;2,1;3,2;4,3"),
-        (&format!("SELECT i, sum(n) OVER w, rank() OVER (w ORDER BY i) {t} WINDOW w AS (PARTITION BY k) ORDER BY i"), "1,50,1;2,50,2;3,30,1;4,50,3"),
-        (&format!("SELECT k, sum(sum(n)) OVER (ORDER BY k), avg(count(*)) OVER () {t} GROUP BY k ORDER BY k"), "a,50,2.0;b,80,2.0"),
+        (
+            &format!(
+                "SELECT i, sum(n) OVER w, rank() OVER (w ORDER BY i) {t} WINDOW w AS (PARTITION BY k) ORDER BY i"
+            ),
+            "1,50,1;2,50,2;3,30,1;4,50,3",
+        ),
+        (
+            &format!(
+                "SELECT k, sum(sum(n)) OVER (ORDER BY k), avg(count(*)) OVER () {t} GROUP BY k ORDER BY k"
+            ),
+            "a,50,2.0;b,80,2.0",
+        ),
         (
             "SELECT i, lag(x) IGNORE NULLS OVER (ORDER BY i), last_value(x) IGNORE NULLS OVER (ORDER BY i) FROM (VALUES (1, 'a'), (2, NULL), (3, 'c')) AS t(i, x) ORDER BY i",
             "1,NULL,a;2,a,a;3,a,c",
         ),
-        ("SELECT i, lead(x) IGNORE NULLS OVER (ORDER BY i) FROM (VALUES (1, 'a'), (2, NULL), (3, 'c')) AS t(i, x) ORDER BY i", "1,c;2,c;3,NULL"),
+        (
+            "SELECT i, lead(x) IGNORE NULLS OVER (ORDER BY i) FROM (VALUES (1, 'a'), (2, NULL), (3, 'c')) AS t(i, x) ORDER BY i",
+            "1,c;2,c;3,NULL",
+        ),
         (
             "SELECT i, sum(x) OVER (ORDER BY i), count(x) OVER (ORDER BY i), max(x) OVER (ORDER BY i) FROM (VALUES (1, NULL), (2, 5), (3, NULL)) AS t(i, x) ORDER BY i",
             "1,NULL,0,NULL;2,5,1,5;3,5,1,5",
@@ -670,8 +871,17 @@ fn a_running_total_of_many_rows_is_one_walk() {
 #[test]
 fn values_of_columns_as_other_definitions_of_the_table_have_them() {
     queries(&[
-        ("SELECT useridentity['type'], requestparameters['repositoryName'] FROM events WHERE eventid = 'e1'", "AssumedRole,shop/api"),
-        ("SELECT eventid FROM events WHERE eventtime + interval '1' hour > timestamp '2026-03-05 08:30:00'", "e7"),
-        ("SELECT count(*) FROM \"amazon\".trail_111122223333 WHERE account_id = '111122223333' AND dt = '2026/03/02'", "4"),
+        (
+            "SELECT useridentity['type'], requestparameters['repositoryName'] FROM events WHERE eventid = 'e1'",
+            "AssumedRole,shop/api",
+        ),
+        (
+            "SELECT eventid FROM events WHERE eventtime + interval '1' hour > timestamp '2026-03-05 08:30:00'",
+            "e7",
+        ),
+        (
+            "SELECT count(*) FROM \"amazon\".trail_111122223333 WHERE account_id = '111122223333' AND dt = '2026/03/02'",
+            "4",
+        ),
     ]);
 }

@@ -18,7 +18,8 @@ pub fn ok(world: &World, args: &[&str]) -> String {
 pub fn json(world: &World, args: &[&str]) -> Value {
     let args = [args, &["--format", "json"]].concat();
     let output = world.run(&args);
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{args:?}: {error}: {}", String::from_utf8_lossy(&output.stderr)))
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{args:?}: {error}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
 /// All files in a folder, sorted.

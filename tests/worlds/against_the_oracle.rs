@@ -17,7 +17,9 @@ fn repo(id: &RepoId) -> Repo {
 }
 
 fn judge(archive: &Archive) -> oracle::Verdict {
-    oracle::judge(oracle::read::objects(archive.objects.iter().map(|object| (object.key.as_str(), object.bytes.as_slice()))))
+    oracle::judge(oracle::read::objects(
+        archive.objects.iter().map(|object| (object.key.as_str(), object.bytes.as_slice())),
+    ))
 }
 
 /// A world whose archive arrived whole.
@@ -58,15 +60,26 @@ fn timelines_are_what_happened() {
             if truth.uncertain.contains(&(image.repo.clone(), image.digest.clone())) {
                 continue;
             }
-            let seen = verdict.folded.repositories.get(&repo(&image.repo)).and_then(|repository| repository.images.get(&image.digest));
+            let seen = verdict
+                .folded
+                .repositories
+                .get(&repo(&image.repo))
+                .and_then(|repository| repository.images.get(&image.digest));
             let seen = seen.unwrap_or_else(|| panic!("SEED={seed}: {} is not in the logs", image.digest));
             let life = seen.lives.last().expect("a life");
             let tags: BTreeSet<String> = image.tags.iter().cloned().collect();
-            let shown =
-                (seen.state(), seen.lives.len(), life.pushed_at, life.untagged_at, life.gone.as_ref().map(|gone| gone.cause.time), seen.open_start);
+            let shown = (
+                seen.state(),
+                seen.lives.len(),
+                life.pushed_at,
+                life.untagged_at,
+                life.gone.as_ref().map(|gone| gone.cause.time),
+                seen.open_start,
+            );
             let is_open = seen.open_start && image.repo.name == "failures/app";
             // What was asked for before its push may have been there before, for all that the logs say.
-            let real = (image.state, image.lives, Some(image.pushed_at), image.untagged_at, image.gone_at, is_open);
+            let real =
+                (image.state, image.lives, Some(image.pushed_at), image.untagged_at, image.gone_at, is_open);
             assert_eq!(shown, real, "SEED={seed}: {image:?}");
             assert_eq!(seen.tags().into_iter().collect::<BTreeSet<_>>(), tags, "SEED={seed}: {image:?}");
         }
@@ -83,17 +96,35 @@ fn pairs_are_what_happened() {
             verdict.call(id).to_owned()
         };
         // What jobs, projects and endpoints need is in the logs, and in no truth of the simulator.
-        let certain =
-            |repo: &Repo, digest: &str| repo.2 != "jobs/app" && !truth.uncertain.iter().any(|(id, other)| other == digest && self::repo(id) == *repo);
+        let certain = |repo: &Repo, digest: &str| {
+            repo.2 != "jobs/app"
+                && !truth.uncertain.iter().any(|(id, other)| other == digest && self::repo(id) == *repo)
+        };
         let mut real: BTreeMap<_, _> = BTreeMap::new();
         for pair in truth.pairs.iter().filter(|pair| certain(&repo(&pair.repo), &pair.lost)) {
             let key = (repo(&pair.repo), pair.lost.clone(), pair.gone_at);
-            let events = (pair.tag.clone(), pair.kept.clone(), call(&pair.first), call(&pair.second), call(&pair.deletion));
-            let facts = (pair.gap_seconds, pair.severity, pair.pulls_before, pair.pulls_while_untagged, pair.pulls_after_gone);
+            let events = (
+                pair.tag.clone(),
+                pair.kept.clone(),
+                call(&pair.first),
+                call(&pair.second),
+                call(&pair.deletion),
+            );
+            let facts = (
+                pair.gap_seconds,
+                pair.severity,
+                pair.pulls_before,
+                pair.pulls_while_untagged,
+                pair.pulls_after_gone,
+            );
             real.insert(key, (events, facts));
         }
         let mut shown = BTreeMap::new();
-        for finding in verdict.findings.iter().filter(|finding| ["same-tag-race", "same-tag-overwrite"].contains(&finding.kind)) {
+        for finding in verdict
+            .findings
+            .iter()
+            .filter(|finding| ["same-tag-race", "same-tag-overwrite"].contains(&finding.kind))
+        {
             if !certain(&finding.repo, &finding.lost) {
                 continue;
             }
@@ -107,7 +138,19 @@ fn pairs_are_what_happened() {
                 finding.deletion.as_deref().map(call).unwrap_or_default(),
             );
             let gap = finding.gap_seconds.unwrap_or_default();
-            shown.insert(key, (events, (gap, finding.severity, finding.pulls_before, finding.pulls_while_untagged, finding.pulls_after_gone)));
+            shown.insert(
+                key,
+                (
+                    events,
+                    (
+                        gap,
+                        finding.severity,
+                        finding.pulls_before,
+                        finding.pulls_while_untagged,
+                        finding.pulls_after_gone,
+                    ),
+                ),
+            );
             assert_eq!(finding.order, "observed", "SEED={seed}");
         }
         assert_eq!(shown, real, "SEED={seed}");
@@ -127,22 +170,26 @@ fn an_inferred_order_is_true() {
             let losers = group.involved.iter().filter(|digest| **digest != group.winner);
             for loser in losers {
                 // Who lost it before the trail began may not be in the logs at all.
-                let Some(image) = verdict.folded.repositories[&repo(&group.repo)].images.get(loser) else { continue };
-                let named =
-                    image.lives.iter().filter_map(|life| life.loss.as_ref()).filter(|loss| loss.tag == group.tag && loss.second.time == group.second);
-                for loss in
-                    named.filter(|loss| loss.second.order == "inferred" && loss.second.time == loss.first.as_ref().map_or(0, |first| first.time))
-                {
+                let Some(image) = verdict.folded.repositories[&repo(&group.repo)].images.get(loser) else {
+                    continue;
+                };
+                let named = image
+                    .lives
+                    .iter()
+                    .filter_map(|life| life.loss.as_ref())
+                    .filter(|loss| loss.tag == group.tag && loss.second.time == group.second);
+                for loss in named.filter(|loss| {
+                    loss.second.order == "inferred"
+                        && loss.second.time == loss.first.as_ref().map_or(0, |first| first.time)
+                }) {
                     assert_eq!(loss.kept, group.winner, "SEED={seed}: {group:?}");
                     inferred += 1;
                 }
             }
             let winner = &verdict.folded.repositories[&repo(&group.repo)].images[&group.winner];
-            let wrongly = winner
-                .lives
-                .iter()
-                .filter_map(|life| life.loss.as_ref())
-                .find(|loss| loss.tag == group.tag && loss.second.time == group.second && loss.second.order == "inferred");
+            let wrongly = winner.lives.iter().filter_map(|life| life.loss.as_ref()).find(|loss| {
+                loss.tag == group.tag && loss.second.time == group.second && loss.second.order == "inferred"
+            });
             assert!(wrongly.is_none(), "SEED={seed}: {wrongly:?} {group:?}");
         }
     }
@@ -156,14 +203,23 @@ fn coverage_is_what_was_damaged() {
         let archive = Archive::deliver(&World::generate(seed), true);
         let coverage = judge(&archive).coverage;
         let unreadable: usize = archive.objects.iter().map(|object| object.truth.unreadable.len()).sum();
-        let failed: BTreeSet<(String, Option<usize>)> = archive.objects.iter().flat_map(sim::damage::Object::failures).collect();
+        let failed: BTreeSet<(String, Option<usize>)> =
+            archive.objects.iter().flat_map(sim::damage::Object::failures).collect();
         assert_eq!(coverage.objects_listed, archive.objects.len(), "SEED={seed}");
         assert_eq!(coverage.failures, failed, "SEED={seed}");
         assert_eq!(coverage.objects_read, archive.count(Outcome::Read), "SEED={seed}");
         assert_eq!(coverage.objects_skipped, archive.count(Outcome::Skipped), "SEED={seed}");
         assert_eq!(coverage.objects_failed, archive.count(Outcome::Failed), "SEED={seed}");
-        assert_eq!((coverage.records, coverage.records_failed), (archive.readable() + unreadable, unreadable), "SEED={seed}");
-        let ids: BTreeSet<&String> = archive.objects.iter().flat_map(|object| object.truth.readable.iter().map(|(id, _)| id)).collect();
+        assert_eq!(
+            (coverage.records, coverage.records_failed),
+            (archive.readable() + unreadable, unreadable),
+            "SEED={seed}"
+        );
+        let ids: BTreeSet<&String> = archive
+            .objects
+            .iter()
+            .flat_map(|object| object.truth.readable.iter().map(|(id, _)| id))
+            .collect();
         assert_eq!(coverage.records_duplicate, archive.readable() - ids.len(), "SEED={seed}");
     }
 }

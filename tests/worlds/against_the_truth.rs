@@ -1,7 +1,9 @@
-//! The engine in simulated worlds: every seed is lived through, delivered (every other one with damage), read by the binary, and judged.
+//! The engine in simulated worlds: every seed is lived through, delivered (every other one with damage), read
+//! by the binary, and judged.
 //!
-//! `SEED=7 cargo test --test worlds against_the_truth` replays one world, `SIM_RUNS=500` lives through more of them, and
-//! `SIM_DIR=folder SEED=7 cargo test --test worlds against_the_truth::write_world` leaves one on disk to look at.
+//! `SEED=7 cargo test --test worlds against_the_truth` replays one world, `SIM_RUNS=500` lives through more
+//! of them, and `SIM_DIR=folder SEED=7 cargo test --test worlds against_the_truth::write_world` leaves one on
+//! disk to look at.
 
 use crate::oracle;
 use crate::sim;
@@ -19,7 +21,8 @@ fn tagfall(verb: &str, folder: &Path) -> Output {
 }
 
 fn document(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
 /// Everything in which engine and oracle differ on one world.
@@ -42,7 +45,8 @@ fn differences(seed: u64) -> Vec<String> {
 fn exit_code(output: &Output, verdict: &Verdict) -> Option<String> {
     let complete = verdict.coverage.objects_failed == 0 && verdict.coverage.records_failed == 0;
     let expected = if complete { 0 } else { 3 };
-    (output.status.code() != Some(expected)).then(|| format!("exit code {:?}, expected {expected}", output.status.code()))
+    (output.status.code() != Some(expected))
+        .then(|| format!("exit code {:?}, expected {expected}", output.status.code()))
 }
 
 #[test]
@@ -54,7 +58,10 @@ fn the_engine_agrees_with_the_oracle() {
 #[test]
 fn worlds_of_which_one_was_wrong_once() {
     if std::env::var_os("SEED").is_none() {
-        agree(&[48, 74, 134, 193, 241, 242, 262, 299, 415, 459, 464, 490, 494, 496, 514, 543, 576, 608, 609, 614, 663, 666, 734, 916, 968, 994]);
+        agree(&[
+            48, 74, 134, 193, 241, 242, 262, 299, 415, 459, 464, 490, 494, 496, 514, 543, 576, 608, 609, 614,
+            663, 666, 734, 916, 968, 994,
+        ]);
     }
 }
 
@@ -74,10 +81,11 @@ fn a_beginning_outside_the_logs_is_not_made_up() {
     let mut lines = Vec::new();
     let mut seeds = sim::seeds(10);
     if seeds.len() > 1 {
-        // Here a tag lost before the logs begin was once blamed on the first push that the logs have of another tag.
+        // Here a tag lost before the logs begin was once blamed on the first push that the logs have of
+        // another tag.
         seeds.extend([64, 75]);
-        // A name from before the logs or of a later life, an image that came out of the archive, and children of an index
-        // from before the logs were taken for witnesses.
+        // A name from before the logs or of a later life, an image that came out of the archive, and children
+        // of an index from before the logs were taken for witnesses.
         seeds.extend([160, 319, 498, 618, 996]);
         // The first of two pushes within one second was taken for the one that came first.
         seeds.push(152);
@@ -90,10 +98,16 @@ fn a_beginning_outside_the_logs_is_not_made_up() {
         let folder = tempfile::tempdir().expect("a folder");
         Archive::deliver(&world, false).write(folder.path()).expect("an archive on disk");
         let truth = sim::truth::Truth::of(&world);
-        for finding in document(&tagfall("detect", folder.path()))["findings"].as_array().into_iter().flatten() {
-            if finding["first_push"].is_null() && finding["kind"].as_str().is_some_and(|kind| kind.starts_with("same-tag")) {
+        for finding in
+            document(&tagfall("detect", folder.path()))["findings"].as_array().into_iter().flatten()
+        {
+            if finding["first_push"].is_null()
+                && finding["kind"].as_str().is_some_and(|kind| kind.starts_with("same-tag"))
+            {
                 let real = |pair: &&sim::truth::PairTruth| {
-                    finding["lost"]["digest"] == pair.lost.as_str() && may_have_kept(finding, &pair.kept) && finding["tag"] == pair.tag.as_str()
+                    finding["lost"]["digest"] == pair.lost.as_str()
+                        && may_have_kept(finding, &pair.kept)
+                        && finding["tag"] == pair.tag.as_str()
                 };
                 let found = truth.half_seen.iter().find(real);
                 lines.extend(found.is_none().then(|| format!("SEED={seed}: {}", finding["summary"])));
@@ -107,7 +121,10 @@ fn a_beginning_outside_the_logs_is_not_made_up() {
 fn may_have_kept(finding: &Value, kept: &str) -> bool {
     match finding["kept"]["digest"].as_str() {
         Some(digest) => digest == kept,
-        None => finding["order"] == "ambiguous" && finding["summary"].as_str().is_some_and(|summary| summary.contains(&kept[..19])),
+        None => {
+            finding["order"] == "ambiguous"
+                && finding["summary"].as_str().is_some_and(|summary| summary.contains(&kept[..19]))
+        }
     }
 }
 
@@ -126,14 +143,19 @@ fn tags_are_what_happened() {
                     && value["region"] == repo.id.region.as_str()
                     && value["name"] == repo.id.name.as_str()
             };
-            let shown = document["tags"].as_array().into_iter().flatten().filter(|tag| id(&tag["repository"]));
+            let shown =
+                document["tags"].as_array().into_iter().flatten().filter(|tag| id(&tag["repository"]));
             for tag in shown {
                 let name = tag["tag"].as_str().expect("a name");
                 let real: Vec<_> = repo.spans.iter().filter(|span| span.tag == name).collect();
-                let contested = world.same_second.iter().any(|group| group.repo == repo.id && group.tag == name);
+                let contested =
+                    world.same_second.iter().any(|group| group.repo == repo.id && group.tag == name);
                 // Whose end is in no log is told as what most likely happened.
-                let silent =
-                    real.iter().any(|span| repo.lives.get(&span.digest).is_some_and(|lives| lives.iter().any(|life| life.silent || life.is_told)));
+                let silent = real.iter().any(|span| {
+                    repo.lives
+                        .get(&span.digest)
+                        .is_some_and(|lives| lives.iter().any(|life| life.silent || life.is_told))
+                });
                 if contested || silent || real.first().is_none_or(|first| first.from < world.trail_start) {
                     continue;
                 }
@@ -142,16 +164,39 @@ fn tags_are_what_happened() {
                     .as_array()
                     .into_iter()
                     .flatten()
-                    .map(|span| (span["digest"].as_str().unwrap_or_default(), time(&span["since"]), time(&span["until"]), span["end"].as_str()))
+                    .map(|span| {
+                        (
+                            span["digest"].as_str().unwrap_or_default(),
+                            time(&span["since"]),
+                            time(&span["until"]),
+                            span["end"].as_str(),
+                        )
+                    })
                     .collect();
                 let truth: Vec<_> = real
                     .iter()
-                    .map(|span| (span.digest.as_str(), Some(span.from), span.until.map(|(second, _)| second), span.until.map(|(_, how)| how)))
+                    .map(|span| {
+                        (
+                            span.digest.as_str(),
+                            Some(span.from),
+                            span.until.map(|(second, _)| second),
+                            span.until.map(|(_, how)| how),
+                        )
+                    })
                     .collect();
                 assert_eq!(told, truth, "SEED={seed}: {name} in {}", repo.id.name);
-                let vain: Vec<_> = tag["asked_in_vain"].as_array().into_iter().flatten().filter_map(|event| time(&event["event_time"])).collect();
+                let vain: Vec<_> = tag["asked_in_vain"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|event| time(&event["event_time"]))
+                    .collect();
                 for ask in world.tag_asks.iter().filter(|ask| ask.repo == index && ask.tag == name) {
-                    assert!(vain.contains(&ask.second), "SEED={seed}: {name} was asked for at {}: {vain:?}", ask.second);
+                    assert!(
+                        vain.contains(&ask.second),
+                        "SEED={seed}: {name} was asked for at {}: {vain:?}",
+                        ask.second
+                    );
                     asks += 1;
                 }
                 spans += told.len();
@@ -166,7 +211,11 @@ fn taken(run: &Value) -> Vec<(String, String)> {
     let details = &run["serviceEventDetails"];
     let repository = details["repositoryName"].as_str().unwrap_or_default();
     let actions = details["lifecycleEventImageActions"].as_array().into_iter().flatten();
-    let digest = |action: &Value| action["lifecycleEventImage"]["digest"].as_str().map(|digest| (repository.to_owned(), digest.to_owned()));
+    let digest = |action: &Value| {
+        action["lifecycleEventImage"]["digest"]
+            .as_str()
+            .map(|digest| (repository.to_owned(), digest.to_owned()))
+    };
     actions.filter_map(digest).collect()
 }
 
@@ -177,7 +226,8 @@ fn what_was_needed_and_taken_is_a_finding() {
     for seed in sim::seeds(9) {
         let world = World::generate(seed);
         let folder = tempfile::tempdir().expect("a folder");
-        // Not as it was delivered: `--at` leaves out what came more than a day late, and a forecast without it is another one.
+        // Not as it was delivered: `--at` leaves out what came more than a day late, and a forecast without
+        // it is another one.
         let lines: String = world.logged.iter().map(|logged| format!("{}\n", logged.record)).collect();
         std::fs::write(folder.path().join("logged.jsonl"), lines).expect("the logs on disk");
         let detected = document(&tagfall("detect", folder.path()));
@@ -185,30 +235,54 @@ fn what_was_needed_and_taken_is_a_finding() {
             .as_array()
             .into_iter()
             .flatten()
-            .map(|finding| (&finding["repository"]["name"], &finding["lost"]["digest"], &finding["lost"]["gone_at"]))
+            .map(|finding| {
+                (&finding["repository"]["name"], &finding["lost"]["digest"], &finding["lost"]["gone_at"])
+            })
             .collect();
-        let runs = world.logged.iter().map(|logged| &logged.record).filter(|record| record["eventName"] == "PolicyExecutionEvent");
+        let runs = world
+            .logged
+            .iter()
+            .map(|logged| &logged.record)
+            .filter(|record| record["eventName"] == "PolicyExecutionEvent");
         // The last runs are those before which most has happened.
         let runs: Vec<&Value> = runs.filter(|run| !taken(run).is_empty()).collect();
         for run in runs.iter().rev().take(4) {
             let time = run["eventTime"].as_str().expect("a time");
             let arguments = ["--format", "json", "--quiet", "--at", time];
-            let output = Command::new(env!("CARGO_BIN_EXE_tagfall")).arg("forecast").arg(folder.path()).args(arguments).output();
+            let output = Command::new(env!("CARGO_BIN_EXE_tagfall"))
+                .arg("forecast")
+                .arg(folder.path())
+                .args(arguments)
+                .output();
             let forecast = document(&output.expect("the binary runs"));
-            let needed = forecast["forecast"].as_array().into_iter().flatten().filter(|image| image["needed"] == true);
-            let needed: Vec<(&Value, &Value)> = needed.map(|image| (&image["repository"]["name"], &image["digest"])).collect();
+            let needed =
+                forecast["forecast"].as_array().into_iter().flatten().filter(|image| image["needed"] == true);
+            let needed: Vec<(&Value, &Value)> =
+                needed.map(|image| (&image["repository"]["name"], &image["digest"])).collect();
             // Who lost a tag within one second only the run itself tells.
-            let open = |digest: &String| world.same_second.iter().any(|group| group.involved.contains(digest));
+            let open =
+                |digest: &String| world.same_second.iter().any(|group| group.involved.contains(digest));
             for (repository, digest) in taken(run).into_iter().filter(|(_, digest)| !open(digest)) {
-                if needed.iter().any(|(of, wanted)| **of == repository.as_str() && **wanted == digest.as_str()) {
+                if needed
+                    .iter()
+                    .any(|(of, wanted)| **of == repository.as_str() && **wanted == digest.as_str())
+                {
                     checked += 1;
-                    let is_it = |(of, gone, at): &(&Value, &Value, &Value)| **of == repository.as_str() && **gone == digest.as_str() && **at == time;
-                    assert!(lost.iter().any(is_it), "SEED={seed}: {repository} {digest} was needed, and taken at {time}");
+                    let is_it = |(of, gone, at): &(&Value, &Value, &Value)| {
+                        **of == repository.as_str() && **gone == digest.as_str() && **at == time
+                    };
+                    assert!(
+                        lost.iter().any(is_it),
+                        "SEED={seed}: {repository} {digest} was needed, and taken at {time}"
+                    );
                 }
             }
         }
     }
-    assert!(checked > 0 || std::env::var("SEED").is_ok(), "the worlds hold nothing that was needed and taken");
+    assert!(
+        checked > 0 || std::env::var("SEED").is_ok(),
+        "the worlds hold nothing that was needed and taken"
+    );
 }
 
 /// The worlds hold what they are made for; a simulator that never races proves nothing.
@@ -224,9 +298,13 @@ fn worlds_hold_the_cases_they_are_made_for() {
         lives += truth.images.iter().filter(|image| image.lives > 1).count();
         failed += Archive::deliver(&world, true).count(Outcome::Failed);
     }
-    for (what, count) in
-        [("pairs", pairs), ("same-second pushes", same_second), ("twins", twins), ("second lives", lives), ("failed objects", failed)]
-    {
+    for (what, count) in [
+        ("pairs", pairs),
+        ("same-second pushes", same_second),
+        ("twins", twins),
+        ("second lives", lives),
+        ("failed objects", failed),
+    ] {
         assert!(count >= 5, "{what}: {count}");
     }
 }
@@ -238,6 +316,11 @@ fn write_world() {
     for seed in sim::seeds(1) {
         let archive = Archive::deliver(&World::generate(seed), std::env::var_os("DAMAGED").is_some());
         archive.write(Path::new(&folder)).expect("a folder that can be written");
-        println!("SEED={seed}: {} objects, {} records below {}", archive.objects.len(), archive.readable(), folder.display());
+        println!(
+            "SEED={seed}: {} objects, {} records below {}",
+            archive.objects.len(),
+            archive.readable(),
+            folder.display()
+        );
     }
 }

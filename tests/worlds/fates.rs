@@ -1,4 +1,5 @@
-//! `fate` in simulated worlds with copies: where it says that an image is, that is where it is; what it says takes a copy along does.
+//! `fate` in simulated worlds with copies: where it says that an image is, that is where it is; what it says
+//! takes a copy along does.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,16 +16,23 @@ const IMAGES_MAX: usize = 4;
 
 fn fate(digest: &str, folder: &Path) -> Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
-    let output = command.args(["fate", digest]).arg(folder).args(["--format", "json", "--quiet"]).output().expect("the binary runs");
-    let document: Value =
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+    let output = command
+        .args(["fate", digest])
+        .arg(folder)
+        .args(["--format", "json", "--quiet"])
+        .output()
+        .expect("the binary runs");
+    let document: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
     document["fate"].clone()
 }
 
 fn place<'f>(fate: &'f Value, repo: &Repo) -> Option<&'f Value> {
     let is_it = |one: &&Value| {
         let place = &one["repository"];
-        place["registry_id"] == *repo.id.registry && place["region"] == *repo.id.region && place["name"] == *repo.id.name
+        place["registry_id"] == *repo.id.registry
+            && place["region"] == *repo.id.region
+            && place["name"] == *repo.id.name
     };
     fate["places"].as_array()?.iter().find(is_it)
 }
@@ -60,32 +68,52 @@ fn every_place_is_what_it_is_in_truth() {
                 let told = fate(digest, folder.path());
                 asked += 1;
                 for repo in [source, copy] {
-                    // What went in silence, and may have, is told as most likely: that is judged by the oracle.
-                    let silent = repo.lives.get(digest).is_some_and(|lives| lives.iter().any(|life| life.silent));
+                    // What went in silence, and may have, is told as most likely: that is judged by the
+                    // oracle.
+                    let silent =
+                        repo.lives.get(digest).is_some_and(|lives| lives.iter().any(|life| life.silent));
                     if truth.uncertain.contains(&(repo.id.clone(), digest.clone())) && !silent {
                         continue;
                     }
-                    let shown = place(&told, repo).map_or("absent", |place| place["presence"].as_str().expect("a word"));
+                    let shown = place(&told, repo)
+                        .map_or("absent", |place| place["presence"].as_str().expect("a word"));
                     if shown != presence(repo, digest) && repo.certain {
-                        wrong.push(format!("SEED={seed} {} {}: {} and not {shown}", repo.id.region, digest, presence(repo, digest)));
+                        wrong.push(format!(
+                            "SEED={seed} {} {}: {} and not {shown}",
+                            repo.id.region,
+                            digest,
+                            presence(repo, digest)
+                        ));
                     }
                 }
                 let Some(near) = place(&told, copy) else { continue };
                 if near["role"] != "replica" {
                     wrong.push(format!("SEED={seed} {digest}: {} in the copy", near["role"]));
                 }
-                let there = [source, copy].iter().all(|repo| presence(repo, digest) == "there" && repo.certain);
+                let there =
+                    [source, copy].iter().all(|repo| presence(repo, digest) == "there" && repo.certain);
                 let told_so = near["goes_with"].as_array().is_some_and(|list| !list.is_empty());
                 if there && told_so != scene.deletes {
-                    wrong.push(format!("SEED={seed} {digest}: goes with its source: {}, told {told_so}", scene.deletes));
+                    wrong.push(format!(
+                        "SEED={seed} {digest}: goes with its source: {}, told {told_so}",
+                        scene.deletes
+                    ));
                 }
                 taken_along += usize::from(told_so);
-                let without = world.born_untagged.iter().find(|(at, born, _)| Some(*at) == scene.copy && born == digest);
-                let never_tagged = copy.lives[digest].len() == 1 && presence(copy, digest) == "there" && copy.lives[digest][0].tags.is_empty();
+                let without = world
+                    .born_untagged
+                    .iter()
+                    .find(|(at, born, _)| Some(*at) == scene.copy && born == digest);
+                let never_tagged = copy.lives[digest].len() == 1
+                    && presence(copy, digest) == "there"
+                    && copy.lives[digest][0].tags.is_empty();
                 if let (Some((.., tag)), true, true) = (without, never_tagged, copy.certain) {
                     born += 1;
                     if near["born_untagged"]["tag"] != tag.as_str() {
-                        wrong.push(format!("SEED={seed} {digest}: came without {tag}, told {}", near["born_untagged"]));
+                        wrong.push(format!(
+                            "SEED={seed} {digest}: came without {tag}, told {}",
+                            near["born_untagged"]
+                        ));
                     }
                 }
             }
@@ -93,5 +121,8 @@ fn every_place_is_what_it_is_in_truth() {
     }
     assert!(wrong.is_empty(), "{} differences\n{}", wrong.len(), wrong.join("\n"));
     let whole = sim::seeds(24).len() == 24;
-    assert!(!whole || (asked > 10 && born > 0 && taken_along > 0), "{asked} asked, {born} born without a tag, {taken_along} taken along");
+    assert!(
+        !whole || (asked > 10 && born > 0 && taken_along > 0),
+        "{asked} asked, {born} born without a tag, {taken_along} taken along"
+    );
 }

@@ -1,4 +1,5 @@
-//! Simulated worlds, whose truth is known: the engine against it, and against a second engine written on its own.
+//! Simulated worlds, whose truth is known: the engine against it, and against a second engine written on its
+//! own.
 
 #[path = "../support/oracle/mod.rs"]
 mod oracle;

@@ -1,4 +1,5 @@
-//! Alerts that stay quiet: thirty nights over a simulated year, each with a window that moves on and the file that the night before left.
+//! Alerts that stay quiet: thirty nights over a simulated year, each with a window that moves on and the file
+//! that the night before left.
 
 use crate::sim;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,8 +29,12 @@ fn shift(value: &mut Value, seconds: u64) {
             }
         }
         Value::Number(number) => match number.as_u64() {
-            Some(millis) if (BEGIN * 900..BEGIN * 1_100).contains(&millis) => *value = (millis + seconds * 1000).into(),
-            Some(epoch) if (BEGIN - 1_000 * DAY..BEGIN + 1_000 * DAY).contains(&epoch) => *value = (epoch + seconds).into(),
+            Some(millis) if (BEGIN * 900..BEGIN * 1_100).contains(&millis) => {
+                *value = (millis + seconds * 1000).into()
+            }
+            Some(epoch) if (BEGIN - 1_000 * DAY..BEGIN + 1_000 * DAY).contains(&epoch) => {
+                *value = (epoch + seconds).into()
+            }
             _ => {}
         },
         Value::Array(values) => values.iter_mut().for_each(|value| shift(value, seconds)),
@@ -61,14 +66,17 @@ fn lost(finding: &Value) -> Lost {
     let of_tag = ["tag-removed", "tag-moved-back"].contains(&finding["kind"].as_str().unwrap_or_default());
     // A tag that nothing had is told by its name; a failure that names a digest, by that.
     let of_tag = of_tag
-        || finding["kind"] == "unexplained" && !finding["summary"].as_str().unwrap_or_default().contains("sha256:")
-        || ["asked-before-pushed", "never-pushed-here"].contains(&finding["kind"].as_str().unwrap_or_default())
+        || finding["kind"] == "unexplained"
+            && !finding["summary"].as_str().unwrap_or_default().contains("sha256:")
+        || ["asked-before-pushed", "never-pushed-here"]
+            .contains(&finding["kind"].as_str().unwrap_or_default())
             && finding["summary"].as_str().unwrap_or_default().contains("could not have tag ");
     let what = if of_tag { &finding["tag"] } else { &finding["lost"]["digest"] };
     (text(&place["registry_id"]), text(&place["region"]), text(&place["name"]), text(what))
 }
 
-/// What a night tells of a loss, without a look at ids: the latest end, whether it was still there, and how bad it is.
+/// What a night tells of a loss, without a look at ids: the latest end, whether it was still there, and how
+/// bad it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Told {
     gone_at: Option<String>,
@@ -77,7 +85,10 @@ struct Told {
 }
 
 fn rank(finding: &Value) -> usize {
-    ["critical", "high", "medium", "low"].iter().position(|word| finding["severity"] == *word).expect("a severity")
+    ["critical", "high", "medium", "low"]
+        .iter()
+        .position(|word| finding["severity"] == *word)
+        .expect("a severity")
 }
 
 /// One night: exit code, document.
@@ -87,10 +98,20 @@ fn night(folder: &Path, known: &Path, until: u64) -> (Option<i32>, Value) {
     command
         .arg("detect")
         .arg(folder)
-        .args(["--since", &rfc3339(since), "--until", &rfc3339(until), "--quiet", "--format", "json", "--known"])
+        .args([
+            "--since",
+            &rfc3339(since),
+            "--until",
+            &rfc3339(until),
+            "--quiet",
+            "--format",
+            "json",
+            "--known",
+        ])
         .arg(known);
     let output = command.output().expect("the binary runs");
-    let document = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+    let document = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
     (output.status.code(), document)
 }
 
@@ -99,8 +120,14 @@ fn losses(document: &Value) -> BTreeMap<Lost, Vec<Told>> {
     let mut losses: BTreeMap<Lost, Vec<Told>> = BTreeMap::new();
     for finding in document["findings"].as_array().expect("findings") {
         let gone_at = finding["lost"]["gone_at"].as_str().map(str::to_owned);
-        let there = ["displaced-alive", "access-taken", "unexplained", "asked-before-pushed", "index-lost-to-its-child"]
-            .contains(&finding["kind"].as_str().unwrap_or_default());
+        let there = [
+            "displaced-alive",
+            "access-taken",
+            "unexplained",
+            "asked-before-pushed",
+            "index-lost-to-its-child",
+        ]
+        .contains(&finding["kind"].as_str().unwrap_or_default());
         losses.entry(lost(finding)).or_default().push(Told { gone_at, there, severity: rank(finding) });
     }
     losses
@@ -123,7 +150,12 @@ fn thirty_nights_over_a_year_tell_every_loss_once_and_every_worsening_once() {
         let (code, document) = night(&logs, &known, BEGIN + number * DAY);
         for finding in document["findings"].as_array().expect("findings") {
             let id = finding["id"].as_str().expect("an id").split('-').next().unwrap_or_default().to_owned();
-            assert_eq!(*ids.entry(lost(finding)).or_insert_with(|| id.clone()), id, "SEED={seed} night {number}: {}", finding["summary"]);
+            assert_eq!(
+                *ids.entry(lost(finding)).or_insert_with(|| id.clone()),
+                id,
+                "SEED={seed} night {number}: {}",
+                finding["summary"]
+            );
         }
         let mut speaks = false;
         for (lost, tellings) in losses(&document) {
@@ -136,10 +168,17 @@ fn thirty_nights_over_a_year_tell_every_loss_once_and_every_worsening_once() {
             let expected = match told.get(&lost) {
                 None => "new",
                 Some(before) if before.gone_at.is_some() && now.gone_at > before.gone_at => "new",
-                Some(before) if now.severity < before.severity || before.there && now.gone_at.is_some() => "worse",
+                Some(before) if now.severity < before.severity || before.there && now.gone_at.is_some() => {
+                    "worse"
+                }
                 Some(_) => "known",
             };
-            assert_eq!(document["news"][&ids[&lost]], expected, "SEED={seed} night {number}: {lost:?} was {:?} and is {now:?}", told.get(&lost));
+            assert_eq!(
+                document["news"][&ids[&lost]],
+                expected,
+                "SEED={seed} night {number}: {lost:?} was {:?} and is {now:?}",
+                told.get(&lost)
+            );
             match expected {
                 "new" => alerts += 1,
                 "worse" => worse += 1,
@@ -164,9 +203,17 @@ fn thirty_nights_over_a_year_tell_every_loss_once_and_every_worsening_once() {
     };
     let real: Vec<_> = weeks.iter().map(Truth::of).flat_map(certain).collect();
     for pair in &real {
-        let lost = (pair.repo.registry.clone(), pair.repo.region.clone(), pair.repo.name.clone(), pair.lost.clone());
+        let lost =
+            (pair.repo.registry.clone(), pair.repo.region.clone(), pair.repo.name.clone(), pair.lost.clone());
         assert!(heard.contains(&lost), "SEED={seed}: {lost:?} was never told");
     }
-    println!("{shown} tellings in thirty nights: {alerts} new, {worse} worse, {quiet} quiet; {} real incidents", real.len());
-    assert!(real.len() > 10 && quiet > alerts && worse > 0, "the year is worth watching: {} {alerts} {worse} {quiet}", real.len());
+    println!(
+        "{shown} tellings in thirty nights: {alerts} new, {worse} worse, {quiet} quiet; {} real incidents",
+        real.len()
+    );
+    assert!(
+        real.len() > 10 && quiet > alerts && worse > 0,
+        "the year is worth watching: {} {alerts} {worse} {quiet}",
+        real.len()
+    );
 }

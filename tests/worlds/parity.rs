@@ -1,4 +1,5 @@
-//! The same evidence gives the same answer, however it arrives: one thread or many, other names and packing, other containers.
+//! The same evidence gives the same answer, however it arrives: one thread or many, other names and packing,
+//! other containers.
 
 use crate::sim;
 use std::fs;
@@ -16,8 +17,18 @@ const VERBS: [&str; 4] = ["detect", "timeline", "forecast", "whatif"];
 fn tagfall(verb: &str, source: &Path, jobs: u64) -> Vec<u8> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
     let jobs = jobs.to_string();
-    let output = command.arg(verb).arg(source).args(["--format", "json", "--quiet", "--jobs", &jobs]).output().expect("the binary runs");
-    assert!(!output.stdout.is_empty(), "{verb} {}: {}", source.display(), String::from_utf8_lossy(&output.stderr));
+    let output = command
+        .arg(verb)
+        .arg(source)
+        .args(["--format", "json", "--quiet", "--jobs", &jobs])
+        .output()
+        .expect("the binary runs");
+    assert!(
+        !output.stdout.is_empty(),
+        "{verb} {}: {}",
+        source.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
     output.stdout
 }
 
@@ -25,7 +36,14 @@ fn tagfall(verb: &str, source: &Path, jobs: u64) -> Vec<u8> {
 pub fn without_places(bytes: &[u8]) -> Value {
     let mut document: Value = serde_json::from_slice(bytes).expect("one JSON document");
     let coverage = &mut document["coverage"];
-    for name in ["objects_listed", "objects_read", "objects_skipped", "objects_failed", "bytes_compressed", "bytes_decompressed"] {
+    for name in [
+        "objects_listed",
+        "objects_read",
+        "objects_skipped",
+        "objects_failed",
+        "bytes_compressed",
+        "bytes_decompressed",
+    ] {
         coverage[name] = Value::Null;
     }
     strip(&mut document);
@@ -46,10 +64,12 @@ fn strip(value: &mut Value) {
     }
 }
 
-/// Every answer about `sources` is the same. Another kind of source (a bucket that holds the same objects) is one more entry.
+/// Every answer about `sources` is the same. Another kind of source (a bucket that holds the same objects) is
+/// one more entry.
 fn assert_same_answers(seed: u64, sources: &[(&str, &Path)]) {
     for verb in VERBS {
-        let answers: Vec<Value> = sources.iter().map(|(_, source)| without_places(&tagfall(verb, source, 2))).collect();
+        let answers: Vec<Value> =
+            sources.iter().map(|(_, source)| without_places(&tagfall(verb, source, 2))).collect();
         for ((name, _), answer) in sources.iter().zip(&answers) {
             assert!(
                 answer == &answers[0],
@@ -66,10 +86,14 @@ fn first_difference(left: &Value, right: &Value, path: &str) -> String {
     match (left, right) {
         (Value::Object(left), Value::Object(right)) => {
             let differing = left.iter().find(|(name, value)| right.get(*name) != Some(value));
-            differing.map_or_else(|| format!("{path}: members"), |(name, value)| first_difference(value, &right[name], &format!("{path}.{name}")))
+            differing.map_or_else(
+                || format!("{path}: members"),
+                |(name, value)| first_difference(value, &right[name], &format!("{path}.{name}")),
+            )
         }
         (Value::Array(left), Value::Array(right)) if left.len() == right.len() => {
-            let differing = left.iter().zip(right).position(|(left, right)| left != right).unwrap_or_default();
+            let differing =
+                left.iter().zip(right).position(|(left, right)| left != right).unwrap_or_default();
             first_difference(&left[differing], &right[differing], &format!("{path}[{differing}]"))
         }
         _ => format!("{path}: {left} and {right}"),
@@ -112,19 +136,32 @@ fn lookup_events(records: &[Value]) -> Vec<u8> {
         json!({"EventId": record["eventID"], "EventName": record["eventName"], "ReadOnly": record["readOnly"].to_string(), "EventTime": record["eventTime"],
                "EventSource": record["eventSource"], "Username": "someone", "Resources": [], "CloudTrailEvent": record.to_string()})
     };
-    format!("{:#}", json!({"Events": records.iter().map(wrap).collect::<Vec<_>>(), "NextToken": "abc"})).into_bytes()
+    format!("{:#}", json!({"Events": records.iter().map(wrap).collect::<Vec<_>>(), "NextToken": "abc"}))
+        .into_bytes()
 }
 
 fn envelope(record: &Value) -> Value {
-    let kind = if record["eventType"] == "AwsServiceEvent" { "AWS Service Event via CloudTrail" } else { "AWS API Call via CloudTrail" };
+    let kind = if record["eventType"] == "AwsServiceEvent" {
+        "AWS Service Event via CloudTrail"
+    } else {
+        "AWS API Call via CloudTrail"
+    };
     json!({"version": "0", "id": record["eventID"], "detail-type": kind, "source": "aws.ecr", "account": record["recipientAccountId"],
            "time": record["eventTime"], "region": record["awsRegion"], "resources": [], "detail": record})
 }
 
 /// The records of a world in pieces of some size, each piece as one file.
-fn pieces(records: &[Value], size: usize, extension: &str, write: impl Fn(&[Value]) -> Vec<u8>) -> tempfile::TempDir {
-    let files: Vec<(String, Vec<u8>)> =
-        records.chunks(size).enumerate().map(|(number, piece)| (format!("{:04}{extension}", 7_919 * number % 9_973), write(piece))).collect();
+fn pieces(
+    records: &[Value],
+    size: usize,
+    extension: &str,
+    write: impl Fn(&[Value]) -> Vec<u8>,
+) -> tempfile::TempDir {
+    let files: Vec<(String, Vec<u8>)> = records
+        .chunks(size)
+        .enumerate()
+        .map(|(number, piece)| (format!("{:04}{extension}", 7_919 * number % 9_973), write(piece)))
+        .collect();
     folder_of(&files)
 }
 

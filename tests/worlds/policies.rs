@@ -1,4 +1,5 @@
-//! `forecast` and `whatif` against simulated worlds: what the runs really took, and what a naive reader of the same logs expects.
+//! `forecast` and `whatif` against simulated worlds: what the runs really took, and what a naive reader of
+//! the same logs expects.
 
 use crate::sim;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,8 +16,14 @@ use sim::{Archive, World};
 
 fn tagfall(arguments: &[&str], folder: &Path) -> Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
-    let output = command.args(arguments).arg(folder).args(["--format", "json", "--quiet"]).output().expect("the binary runs");
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+    let output = command
+        .args(arguments)
+        .arg(folder)
+        .args(["--format", "json", "--quiet"])
+        .output()
+        .expect("the binary runs");
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
 fn delivered(world: &World) -> tempfile::TempDir {
@@ -25,13 +32,15 @@ fn delivered(world: &World) -> tempfile::TempDir {
     folder
 }
 
-/// Digests about which truth and logs may part: a second that two pushes share, a record without content, a past before the trail.
+/// Digests about which truth and logs may part: a second that two pushes share, a record without content, a
+/// past before the trail.
 fn doubtful(world: &World) -> BTreeSet<String> {
     let truth = sim::truth::Truth::of(world);
     truth.uncertain.iter().map(|(_, digest)| digest.clone()).collect()
 }
 
-/// The policy in force, replayed, takes what the logged runs took: each image in its run, by its rule, and no other.
+/// The policy in force, replayed, takes what the logged runs took: each image in its run, by its rule, and no
+/// other.
 #[test]
 fn the_policy_in_force_reproduces_the_logged_expiries() {
     let (mut agreed, mut lines) = (0, Vec::new());
@@ -39,21 +48,36 @@ fn the_policy_in_force_reproduces_the_logged_expiries() {
         let world = World::generate(seed);
         let doubtful = doubtful(&world);
         // Where a count rule counts what is not known, everything is in doubt.
-        let whole: Vec<&str> =
-            world.repos.iter().filter(|repo| repo.certain && world.trail_start == sim::clock::BEGIN).map(|repo| repo.id.name.as_str()).collect();
-        let contested: BTreeSet<&str> = world.same_second.iter().map(|group| group.repo.name.as_str()).collect();
+        let whole: Vec<&str> = world
+            .repos
+            .iter()
+            .filter(|repo| repo.certain && world.trail_start == sim::clock::BEGIN)
+            .map(|repo| repo.id.name.as_str())
+            .collect();
+        let contested: BTreeSet<&str> =
+            world.same_second.iter().map(|group| group.repo.name.as_str()).collect();
         let document = tagfall(&["whatif"], delivered(&world).path());
         for element in document["whatif"].as_array().expect("a list") {
             let name = element["repository"]["name"].as_str().expect("a name");
             agreed += usize::from(element["outcome"] == "agrees");
             let digest = element["digest"].as_str().expect("a digest");
-            if element["outcome"] != "agrees" && whole.contains(&name) && !contested.contains(name) && !doubtful.contains(digest) {
-                lines.push(format!("SEED={seed} {}: {} {}", element["outcome"], element["summary"], element["explanation"]));
+            if element["outcome"] != "agrees"
+                && whole.contains(&name)
+                && !contested.contains(name)
+                && !doubtful.contains(digest)
+            {
+                lines.push(format!(
+                    "SEED={seed} {}: {} {}",
+                    element["outcome"], element["summary"], element["explanation"]
+                ));
             }
         }
     }
     assert!(lines.is_empty(), "{} differences\n{}", lines.len(), lines.join("\n"));
-    assert!(agreed > 100 || std::env::var_os("SEED").is_some(), "the worlds hold no runs to reproduce: {agreed}");
+    assert!(
+        agreed > 100 || std::env::var_os("SEED").is_some(),
+        "the worlds hold no runs to reproduce: {agreed}"
+    );
 }
 
 /// An image, as a naive reader keeps it.
@@ -76,7 +100,10 @@ struct Naive<'w> {
 
 impl Naive<'_> {
     fn push(&mut self, digest: &str, tag: Option<&str>, children: Vec<String>, second: u64) {
-        let image = self.images.entry(digest.to_owned()).or_insert_with(|| Image { pushed: second, ..Image::default() });
+        let image = self
+            .images
+            .entry(digest.to_owned())
+            .or_insert_with(|| Image { pushed: second, ..Image::default() });
         if std::mem::take(&mut image.archived) {
             image.activated = Some(second);
         }
@@ -95,7 +122,12 @@ impl Naive<'_> {
         let candidates: Vec<Candidate> = standard
             .map(|(digest, image)| {
                 let ranked_at = image.activated.unwrap_or(image.pushed);
-                Candidate { digest: digest.clone(), tags: image.tags.iter().cloned().collect(), pushed_at: image.pushed, ranked_at }
+                Candidate {
+                    digest: digest.clone(),
+                    tags: image.tags.iter().cloned().collect(),
+                    pushed_at: image.pushed,
+                    ranked_at,
+                }
             })
             .collect();
         let taken: Vec<(String, bool)> = self
@@ -119,10 +151,19 @@ impl Naive<'_> {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         match (record["eventName"].as_str().unwrap_or_default(), record["errorCode"].as_str()) {
             ("PutImage", None) => {
-                let manifest: Value = serde_json::from_str(request["imageManifest"].as_str().unwrap_or_default()).unwrap_or_default();
-                let children = manifest["manifests"].as_array().into_iter().flatten().filter_map(|child| text(&child["digest"])).collect();
+                let manifest: Value =
+                    serde_json::from_str(request["imageManifest"].as_str().unwrap_or_default())
+                        .unwrap_or_default();
+                let children = manifest["manifests"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|child| text(&child["digest"]))
+                    .collect();
                 let named = text(&response["image"]["imageId"]["imageDigest"]);
-                let digest = named.unwrap_or_else(|| digest_of(request["imageManifest"].as_str().expect("a push has a manifest or a digest")));
+                let digest = named.unwrap_or_else(|| {
+                    digest_of(request["imageManifest"].as_str().expect("a push has a manifest or a digest"))
+                });
                 self.push(&digest, request["imageTag"].as_str(), children, second);
             }
             ("PutImage", Some("ImageAlreadyExistsException")) => {
@@ -136,9 +177,15 @@ impl Naive<'_> {
             }
             ("BatchDeleteImage", None) => {
                 for removed in response["imageIds"].as_array().into_iter().flatten() {
-                    let (Some(digest), tag) = (text(&removed["imageDigest"]), text(&removed["imageTag"])) else { continue };
-                    let by_tag =
-                        request["imageIds"].as_array().into_iter().flatten().any(|asked| asked["imageTag"] == removed["imageTag"] && tag.is_some());
+                    let (Some(digest), tag) = (text(&removed["imageDigest"]), text(&removed["imageTag"]))
+                    else {
+                        continue;
+                    };
+                    let by_tag = request["imageIds"]
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .any(|asked| asked["imageTag"] == removed["imageTag"] && tag.is_some());
                     let Some(image) = self.images.get_mut(&digest) else { continue };
                     tag.filter(|_| by_tag).iter().for_each(|tag| _ = image.tags.remove(tag));
                     if !by_tag || image.tags.is_empty() {
@@ -149,12 +196,15 @@ impl Naive<'_> {
             ("CreateRepository" | "DeleteRepository", None) => self.images.clear(),
             ("UpdateImageStorageClass", None) => {
                 let archive = request["targetStorageClass"] == "ARCHIVE";
-                if let Some(image) = text(&request["imageId"]["imageDigest"]).and_then(|digest| self.images.get_mut(&digest)) {
+                if let Some(image) =
+                    text(&request["imageId"]["imageDigest"]).and_then(|digest| self.images.get_mut(&digest))
+                {
                     image.archived |= archive;
                 }
             }
             ("ImageActivationEvent", None) => {
-                let image = text(&record["serviceEventDetails"]["imageDigest"]).and_then(|digest| self.images.get_mut(&digest));
+                let image = text(&record["serviceEventDetails"]["imageDigest"])
+                    .and_then(|digest| self.images.get_mut(&digest));
                 if let Some(image) = image.filter(|image| image.archived) {
                     (image.archived, image.activated) = (false, Some(second));
                 }
@@ -165,7 +215,10 @@ impl Naive<'_> {
 }
 
 fn digest_of(manifest: &str) -> String {
-    format!("sha256:{}", Sha256::digest(manifest.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    format!(
+        "sha256:{}",
+        Sha256::digest(manifest.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    )
 }
 
 /// The runs of a repository: those of the log, and one a day where it has none for more than two days.
@@ -186,8 +239,11 @@ fn runs(logged: &[u64], begin: u64, end: u64) -> Vec<u64> {
 /// What a naive reader expects to go, and when.
 fn expected(world: &World, repo: &Repo, policy: &Policy, end: u64) -> BTreeSet<(String, u64)> {
     let of_repo = |record: &&sim::world::Logged| {
-        let name = record.record["requestParameters"]["repositoryName"].as_str().or(record.record["serviceEventDetails"]["repositoryName"].as_str());
-        name == Some(repo.id.name.as_str()) && !world.same_call.contains_key(record.record["eventID"].as_str().unwrap_or_default())
+        let name = record.record["requestParameters"]["repositoryName"]
+            .as_str()
+            .or(record.record["serviceEventDetails"]["repositoryName"].as_str());
+        name == Some(repo.id.name.as_str())
+            && !world.same_call.contains_key(record.record["eventID"].as_str().unwrap_or_default())
     };
     let mut records: Vec<_> = world.logged.iter().filter(of_repo).collect();
     records.sort_by_key(|record| record.second);
@@ -203,9 +259,12 @@ fn expected(world: &World, repo: &Repo, policy: &Policy, end: u64) -> BTreeSet<(
     let Some(begin) = records.first().map(|record| record.second) else { return naive.gone };
     let mut records = records.into_iter().peekable();
     for second in runs(&logged, begin, end) {
-        // Within its second a run comes last, and so does one of the log; a made-up one comes before everything.
+        // Within its second a run comes last, and so does one of the log; a made-up one comes before
+        // everything.
         let made_up = !logged.contains(&second);
-        while let Some(record) = records.next_if(|record| record.second < second || (record.second == second && !made_up)) {
+        while let Some(record) =
+            records.next_if(|record| record.second < second || (record.second == second && !made_up))
+        {
             naive.event(&record.record, record.second);
         }
         naive.run(second);
@@ -227,7 +286,8 @@ fn another_policy_takes_what_a_naive_replay_takes() {
         for number in 0..3 {
             let policy = Policy::any(&mut Rng::new(seed * 10 + number));
             std::fs::write(file.path(), policy.to_text()).expect("a policy on disk");
-            let document = tagfall(&["whatif", "--policy", file.path().to_str().expect("a path")], folder.path());
+            let document =
+                tagfall(&["whatif", "--policy", file.path().to_str().expect("a path")], folder.path());
             let found = compare(&world, &policy, &document, &mut lines);
             compared += found;
         }
@@ -243,25 +303,43 @@ fn compare(world: &World, policy: &Policy, document: &Value, lines: &mut Vec<Str
     let mut compared = 0;
     // What goes without an event, or against the rules, the naive reader does not know.
     let beyond = ["signed/app", "copied/app", "indexes/app"];
-    let known = |repo: &&Repo| repo.certain && !contested.contains(repo.id.name.as_str()) && !beyond.contains(&repo.id.name.as_str());
+    let known = |repo: &&Repo| {
+        repo.certain && !contested.contains(repo.id.name.as_str()) && !beyond.contains(&repo.id.name.as_str())
+    };
     for repo in world.repos.iter().filter(known) {
         let expected = expected(world, repo, policy, end);
-        let mine = document["whatif"].as_array().into_iter().flatten().filter(|element| element["repository"]["name"] == repo.id.name.as_str());
+        let mine = document["whatif"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|element| element["repository"]["name"] == repo.id.name.as_str());
         let gone: BTreeMap<(String, String), &Value> = mine
             .filter(|element| !element["would_go_at"].is_null())
-            .map(|element| ((element["digest"].as_str().unwrap().to_owned(), element["would_go_at"].as_str().unwrap().to_owned()), element))
+            .map(|element| {
+                (
+                    (
+                        element["digest"].as_str().unwrap().to_owned(),
+                        element["would_go_at"].as_str().unwrap().to_owned(),
+                    ),
+                    element,
+                )
+            })
             .collect();
-        let expected: BTreeSet<(String, String)> = expected.into_iter().map(|(digest, second)| (digest, sim::clock::rfc3339(second))).collect();
+        let expected: BTreeSet<(String, String)> =
+            expected.into_iter().map(|(digest, second)| (digest, sim::clock::rfc3339(second))).collect();
         compared += expected.len();
         let missing = expected.iter().filter(|key| !gone.contains_key(key));
         lines.extend(missing.map(|key| format!("SEED={} {}: {key:?} is missing", world.seed, repo.id.name)));
         let made_up = gone.iter().filter(|(key, _)| !expected.contains(key));
-        lines.extend(made_up.map(|(_, element)| format!("SEED={} made up: {}", world.seed, element["summary"])));
+        lines.extend(
+            made_up.map(|(_, element)| format!("SEED={} made up: {}", world.seed, element["summary"])),
+        );
     }
     compared
 }
 
-/// Seconds since the epoch of a time as the document writes it, by halving: the simulator's clock only writes.
+/// Seconds since the epoch of a time as the document writes it, by halving: the simulator's clock only
+/// writes.
 fn second_of(text: &str) -> u64 {
     let (mut low, mut high) = (sim::clock::BEGIN - 366 * DAY, sim::clock::BEGIN + 40_000 * DAY);
     while low < high {
@@ -294,17 +372,30 @@ fn a_forecast_comes_true_when_nothing_else_happens() {
                 .flatten()
                 .filter(|element| {
                     let of = &element["repository"];
-                    of["name"] == repo.id.name.as_str() && of["region"] == repo.id.region.as_str() && of["registry_id"] == repo.id.registry.as_str()
+                    of["name"] == repo.id.name.as_str()
+                        && of["region"] == repo.id.region.as_str()
+                        && of["registry_id"] == repo.id.registry.as_str()
                 })
                 .map(|element| (element["digest"].as_str().expect("a digest"), element))
                 .collect();
-            if elements.len() != living.len() || !living.iter().all(|digest| elements.contains_key(digest.as_str())) {
-                lines.push(format!("SEED={seed} {}: {} images forecast, {} living", repo.id.name, elements.len(), living.len()));
+            if elements.len() != living.len()
+                || !living.iter().all(|digest| elements.contains_key(digest.as_str()))
+            {
+                lines.push(format!(
+                    "SEED={seed} {}: {} images forecast, {} living",
+                    repo.id.name,
+                    elements.len(),
+                    living.len()
+                ));
                 continue;
             }
             let taken = |digest: &str, second: u64| {
                 let policy = repo.policy.as_ref().expect("a policy");
-                policy.evaluate(&repo.candidates(), second).into_iter().find(|(taken, _)| taken == digest).map(|(_, rule)| rule.priority)
+                policy
+                    .evaluate(&repo.candidates(), second)
+                    .into_iter()
+                    .find(|(taken, _)| taken == digest)
+                    .map(|(_, rule)| rule.priority)
             };
             for digest in &living {
                 let element = elements[digest.as_str()];
@@ -325,22 +416,28 @@ fn a_forecast_comes_true_when_nothing_else_happens() {
                     }
                 };
                 if !right {
-                    lines.push(format!("SEED={seed} {outlook} {}: {}", element["eligible_at"], element["summary"]));
+                    lines.push(format!(
+                        "SEED={seed} {outlook} {}: {}",
+                        element["eligible_at"], element["summary"]
+                    ));
                 }
             }
         }
     }
     assert!(lines.is_empty(), "{} differences\n{}", lines.len(), lines.join("\n"));
-    let varied = ["due", "dated", "counted", "safe", "unknown"].iter().all(|outlook| compared.contains_key(*outlook));
+    let varied =
+        ["due", "dated", "counted", "safe", "unknown"].iter().all(|outlook| compared.contains_key(*outlook));
     assert!(varied || std::env::var_os("SEED").is_some(), "the worlds hold too little: {compared:?}");
 }
 
-/// Whoever calls AWS writes tags, session names and descriptions of rules: none of it moves a cursor or is a formula.
+/// Whoever calls AWS writes tags, session names and descriptions of rules: none of it moves a cursor or is a
+/// formula.
 #[test]
 fn hostile_text_stays_text() {
     const HOSTILE: &str = "=HYPERLINK(1)\u{1b}[2J\u{202e}\r\n\u{9b}";
     let count = json!({"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 1});
-    let rule = json!({"rulePriority": 1, "description": HOSTILE, "selection": count, "action": {"type": "expire"}});
+    let rule =
+        json!({"rulePriority": 1, "description": HOSTILE, "selection": count, "action": {"type": "expire"}});
     let record = |number: u64, name: &str, request: Value, response: Value| {
         json!({"eventVersion": "1.10", "eventID": format!("{number:08x}-0000-4000-8000-000000000000"), "eventTime": sim::clock::rfc3339(sim::clock::BEGIN + number * DAY),
                "eventSource": "ecr.amazonaws.com", "eventName": name, "awsRegion": "eu-central-1", "recipientAccountId": "111122223333", "readOnly": false,
@@ -350,11 +447,26 @@ fn hostile_text_stays_text() {
     let push = |number: u64, manifest: &str| {
         let id = json!({"imageDigest": digest_of(manifest), "imageTag": HOSTILE});
         let request = json!({"repositoryName": HOSTILE, "imageTag": HOSTILE, "imageManifest": manifest});
-        record(number, "PutImage", request, json!({"image": {"repositoryName": HOSTILE, "registryId": "111122223333", "imageId": id}}))
+        record(
+            number,
+            "PutImage",
+            request,
+            json!({"image": {"repositoryName": HOSTILE, "registryId": "111122223333", "imageId": id}}),
+        )
     };
     let text = json!({"rules": [rule]}).to_string();
-    let put = record(1, "PutLifecyclePolicy", json!({"repositoryName": HOSTILE, "lifecyclePolicyText": text}), json!({}));
-    let mut pull = record(4, "BatchGetImage", json!({"repositoryName": HOSTILE, "imageIds": [{"imageDigest": digest_of("one")}]}), Value::Null);
+    let put = record(
+        1,
+        "PutLifecyclePolicy",
+        json!({"repositoryName": HOSTILE, "lifecyclePolicyText": text}),
+        json!({}),
+    );
+    let mut pull = record(
+        4,
+        "BatchGetImage",
+        json!({"repositoryName": HOSTILE, "imageIds": [{"imageDigest": digest_of("one")}]}),
+        Value::Null,
+    );
     pull["readOnly"] = json!(true);
     let folder = tempfile::tempdir().expect("a folder");
     let records = json!({"Records": [put, push(2, "one"), push(3, "two"), pull, record(9, "GetAuthorizationToken", json!({}), json!({}))]});
@@ -374,11 +486,19 @@ fn hostile_text_stays_text() {
             let said = String::from_utf8([output.stdout, output.stderr].concat()).expect("text");
             // Line ends stand in a cell of CSV as they are, inside of quotes.
             let line_end = |character: char| character == '\n' || (character == '\r' && format == "csv");
-            let harmless = said.chars().all(|character| line_end(character) || !character.is_control() && character != '\u{202e}');
+            let harmless = said
+                .chars()
+                .all(|character| line_end(character) || !character.is_control() && character != '\u{202e}');
             assert!(harmless, "{verb:?} {format}: {said:?}");
-            let formula = said.lines().flat_map(|line| line.split(',')).any(|cell| cell.trim_start_matches('"').starts_with('='));
+            let formula = said
+                .lines()
+                .flat_map(|line| line.split(','))
+                .any(|cell| cell.trim_start_matches('"').starts_with('='));
             assert!(format != "csv" || !formula, "{verb:?}: {said}");
-            assert!(format == "table" || verb == ["whatif"] || said.contains("HYPERLINK"), "{verb:?} {format}: it is there all the same: {said}");
+            assert!(
+                format == "table" || verb == ["whatif"] || said.contains("HYPERLINK"),
+                "{verb:?} {format}: it is there all the same: {said}"
+            );
         }
     }
 }

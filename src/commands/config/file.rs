@@ -25,22 +25,29 @@ impl File {
     /// Reads a file. Every mistake in it is an error, because a threshold that is silently ignored is none.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let name = path.display().to_string();
-        let cannot = |why: &dyn std::fmt::Display| Failure::new(format!("cannot read the settings in {name}")).because(why);
+        let cannot = |why: &dyn std::fmt::Display| {
+            Failure::new(format!("cannot read the settings in {name}")).because(why)
+        };
         // Checked before it is opened: opening a pipe would wait for ever.
-        let found = fs::metadata(path).map_err(|error| cannot(&error).advise("name another file with --config"))?;
+        let found =
+            fs::metadata(path).map_err(|error| cannot(&error).advise("name another file with --config"))?;
         if !found.is_file() {
-            return Err(cannot(&"it is no regular file").advise("name another file with --config, or leave it out with --no-config"));
+            return Err(cannot(&"it is no regular file")
+                .advise("name another file with --config, or leave it out with --no-config"));
         }
         let mut text = String::new();
         let opened = fs::File::open(path).and_then(|file| file.take(BYTES_MAX + 1).read_to_string(&mut text));
         opened.map_err(|error| cannot(&error))?;
         if text.len() as u64 > BYTES_MAX {
-            return Err(cannot(&"it is larger than 64 KiB").advise("settings are sources and thresholds: --show-config lists them"));
+            return Err(cannot(&"it is larger than 64 KiB")
+                .advise("settings are sources and thresholds: --show-config lists them"));
         }
         let mut values = Vec::new();
         let table = DeTable::parse(&text).map_err(|error| {
-            let line = error.span().map(|span| format!("line {}: ", line_of(&text, span.start))).unwrap_or_default();
-            Failure::new(format!("{name} is no TOML")).because(format!("{line}{}", error.message().replace('\n', ", ")))
+            let line =
+                error.span().map(|span| format!("line {}: ", line_of(&text, span.start))).unwrap_or_default();
+            Failure::new(format!("{name} is no TOML"))
+                .because(format!("{line}{}", error.message().replace('\n', ", ")))
         })?;
         for (key, value) in table.get_ref() {
             let line = line_of(&text, key.span().start);
@@ -49,7 +56,9 @@ impl File {
                 return Err(unknown(wrong(format!("there is no setting {}", key.get_ref())), key.get_ref()));
             };
             let own = taken(setting, value).map_err(|why| wrong(format!("{}: {why}", setting.key)))?;
-            setting.check(&own).map_err(|why| wrong(format!("{} is {}", setting.key, own.join(", "))).because(why))?;
+            setting
+                .check(&own)
+                .map_err(|why| wrong(format!("{} is {}", setting.key, own.join(", "))).because(why))?;
             values.push((setting, line, own));
         }
         Ok(Self { name, values })
@@ -72,7 +81,9 @@ fn unknown(failure: Failure, key: &str) -> Failure {
 /// The values of one key, as words of the command line.
 fn taken(setting: &Setting, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, String> {
     match value.get_ref() {
-        DeValue::Array(values) if setting.is_list() => values.iter().map(|value| one(setting, value.get_ref())).collect(),
+        DeValue::Array(values) if setting.is_list() => {
+            values.iter().map(|value| one(setting, value.get_ref())).collect()
+        }
         DeValue::Array(_) => Err("it has one value, and this is a list".to_owned()),
         value => one(setting, value).map(|value| vec![value]),
     }

@@ -54,8 +54,12 @@ pub const ALIKE: f64 = 0.8;
 /// The setting whose name is most similar to an unknown one, if it is similar enough.
 pub fn near(key: &str, alike: f64) -> Option<&'static Setting> {
     let plain = |key: &str| key.replace(['_', '-'], "").to_ascii_lowercase();
-    let scored = SETTINGS.iter().map(|setting| (strsim::jaro_winkler(&plain(key), &plain(setting.key)), setting));
-    scored.filter(|(score, _)| *score >= alike).max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, setting)| setting)
+    let scored =
+        SETTINGS.iter().map(|setting| (strsim::jaro_winkler(&plain(key), &plain(setting.key)), setting));
+    scored
+        .filter(|(score, _)| *score >= alike)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, setting)| setting)
 }
 
 impl Setting {
@@ -125,14 +129,28 @@ mod tests {
             let arguments = command.get_subcommands().flat_map(clap::Command::get_arguments);
             let own: Vec<_> = arguments.filter(|argument| argument.get_id() == setting.id).collect();
             assert!(!own.is_empty(), "{}", setting.key);
-            assert!(own.iter().all(|argument| argument.get_long().is_none_or(|long| long == setting.key)), "{}", setting.key);
+            assert!(
+                own.iter().all(|argument| argument.get_long().is_none_or(|long| long == setting.key)),
+                "{}",
+                setting.key
+            );
         }
     }
 
     #[test]
     fn a_typing_error_has_a_name_that_is_near() {
-        let near =
-            ["failon", "fail_on", "repositories", "source", "allow_incomplet", "colour"].map(|key| near(key, ALIKE).map(|setting| setting.key));
-        assert_eq!(near, [Some("fail-on"), Some("fail-on"), Some("repository"), Some("sources"), Some("allow-incomplete"), None]);
+        let near = ["failon", "fail_on", "repositories", "source", "allow_incomplet", "colour"]
+            .map(|key| near(key, ALIKE).map(|setting| setting.key));
+        assert_eq!(
+            near,
+            [
+                Some("fail-on"),
+                Some("fail-on"),
+                Some("repository"),
+                Some("sources"),
+                Some("allow-incomplete"),
+                None
+            ]
+        );
     }
 }

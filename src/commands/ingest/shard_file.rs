@@ -1,4 +1,5 @@
-//! A shard of a plan as a file: a line that tells the plan, then, for each source, a line with its name and one for each object.
+//! A shard of a plan as a file: a line that tells the plan, then, for each source, a line with its name and
+//! one for each object.
 
 use std::io::{self, BufRead, Write};
 use std::path::Path;
@@ -26,7 +27,8 @@ pub struct Header {
     pub of: u32,
     /// `eventSource`s that are kept; none for all.
     pub select: Vec<String>,
-    /// What objects were chosen by: members of archives are chosen by the same. Times in milliseconds since the epoch.
+    /// What objects were chosen by: members of archives are chosen by the same. Times in milliseconds since
+    /// the epoch.
     pub since: Option<i64>,
     pub until: Option<i64>,
     pub accounts: Vec<String>,
@@ -73,7 +75,13 @@ impl Header {
     pub fn filter(&self) -> Filter {
         let time = |millis: Option<i64>| millis.map(Timestamp::from_millis);
         let (since, until) = (time(self.since), time(self.until));
-        Filter { since, until, accounts: self.accounts.clone(), regions: self.regions.clone(), ..Filter::default() }
+        Filter {
+            since,
+            until,
+            accounts: self.accounts.clone(),
+            regions: self.regions.clone(),
+            ..Filter::default()
+        }
     }
 }
 
@@ -90,7 +98,8 @@ impl Shard {
     fn read(text: impl BufRead) -> Result<Self, String> {
         let mut lines = text.lines();
         let first = lines.next().transpose().map_err(|error| error.to_string())?.unwrap_or_default();
-        let header: Header = serde_json::from_str(&first).map_err(|_| "it is no shard of a plan that tagfall has made".to_owned())?;
+        let header: Header = serde_json::from_str(&first)
+            .map_err(|_| "it is no shard of a plan that tagfall has made".to_owned())?;
         if header.tagfall_shard != VERSION || header.shard == 0 || header.shard > header.of {
             return Err("it was made by another version of tagfall".to_owned());
         }
@@ -112,14 +121,20 @@ impl Shard {
     /// Reads one from a file or from S3.
     pub fn open(spec: &str, options: &Options) -> Result<Self, Failure> {
         let failed = |reason: String| {
-            Failure::new(format!("cannot read the shard {spec}")).because(reason).advise("name a file that tagfall plan has written")
+            Failure::new(format!("cannot read the shard {spec}"))
+                .because(reason)
+                .advise("name a file that tagfall plan has written")
         };
         let shard = match split(spec) {
             Some((folder, name)) => {
-                let got = sources::store(folder, options)?.get(name, None).map_err(|error| failed(error.to_string()))?;
+                let got = sources::store(folder, options)?
+                    .get(name, None)
+                    .map_err(|error| failed(error.to_string()))?;
                 Self::read(got.ok_or_else(|| failed("there is no such object".to_owned()))?.bytes.as_slice())
             }
-            None => Self::read(io::BufReader::new(std::fs::File::open(spec).map_err(|error| failed(error.to_string()))?)),
+            None => Self::read(io::BufReader::new(
+                std::fs::File::open(spec).map_err(|error| failed(error.to_string()))?,
+            )),
         };
         shard.map_err(failed)
     }
@@ -127,15 +142,22 @@ impl Shard {
     /// Writes it into a folder, or below a prefix of a bucket.
     pub fn save(&self, folder: &str, options: &Options) -> Result<(), Failure> {
         let failed = |reason: String| {
-            Failure::new(format!("cannot write the plan to {folder}")).because(reason).advise("name a folder, or s3://bucket/prefix, with -o")
+            Failure::new(format!("cannot write the plan to {folder}"))
+                .because(reason)
+                .advise("name a folder, or s3://bucket/prefix, with -o")
         };
         let name = format!("shard-{:05}.ndjson", self.header.shard);
         let mut text = Vec::new();
         self.write(&mut text).map_err(|error| failed(error.to_string()))?;
         if is_s3(folder) {
-            return sources::store(folder, options)?.put(&name, text, Condition::Always).map(drop).map_err(|error| failed(error.to_string()));
+            return sources::store(folder, options)?
+                .put(&name, text, Condition::Always)
+                .map(drop)
+                .map_err(|error| failed(error.to_string()));
         }
-        std::fs::create_dir_all(folder).and_then(|()| std::fs::write(Path::new(folder).join(name), text)).map_err(|error| failed(error.to_string()))
+        std::fs::create_dir_all(folder)
+            .and_then(|()| std::fs::write(Path::new(folder).join(name), text))
+            .map_err(|error| failed(error.to_string()))
     }
 }
 
@@ -157,9 +179,20 @@ mod tests {
     #[test]
     fn a_shard_comes_back_as_it_was_written_and_what_is_none_is_refused() {
         let item = |key: &str, is| Item { key: key.to_owned(), size: 7, etag: "e".to_owned(), is };
-        let header = Header { plan: "p".to_owned(), shard: 1, ..Header::new(vec!["ecr.amazonaws.com".to_owned()], &Filter::default(), true, 2) };
-        let items = vec![item("a\n\"b", Is::Object), item("c", Is::OtherKind), item("d", Is::Unlistable("why".to_owned()))];
-        let shard = Shard { header, sources: vec![("s3://trail/AWSLogs/".to_owned(), items), ("logs".to_owned(), Vec::new())] };
+        let header = Header {
+            plan: "p".to_owned(),
+            shard: 1,
+            ..Header::new(vec!["ecr.amazonaws.com".to_owned()], &Filter::default(), true, 2)
+        };
+        let items = vec![
+            item("a\n\"b", Is::Object),
+            item("c", Is::OtherKind),
+            item("d", Is::Unlistable("why".to_owned())),
+        ];
+        let shard = Shard {
+            header,
+            sources: vec![("s3://trail/AWSLogs/".to_owned(), items), ("logs".to_owned(), Vec::new())],
+        };
         let mut text = Vec::new();
         shard.write(&mut text).unwrap();
         assert_eq!(Shard::read(text.as_slice()), Ok(shard));

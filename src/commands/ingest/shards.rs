@@ -1,4 +1,5 @@
-//! `ingest --shard`, `--merge` and `--commit`: what many machines do of one ingest. Each tells what it has done in one line of JSON.
+//! `ingest --shard`, `--merge` and `--commit`: what many machines do of one ingest. Each tells what it has
+//! done in one line of JSON.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,8 @@ impl Args {
     /// One of the steps that many machines make, if it is one.
     pub(super) fn step(&self, talk: &Arc<Talk>) -> Option<Result<Ending, Failure>> {
         if self.is_step() && self.window.filter(&[]).is_ok_and(|filter| !filter.is_everything()) {
-            let failure = Failure::new("--since, --until, --account and --region choose nothing here").because("the plan has chosen the objects");
+            let failure = Failure::new("--since, --until, --account and --region choose nothing here")
+                .because("the plan has chosen the objects");
             return Some(Err(failure.advise("give them to tagfall plan")));
         }
         match (&self.shard, &self.merge, self.commit) {
@@ -54,21 +56,32 @@ impl Args {
         let options = sources::options(self.asked());
         let Shard { header, sources: parts } = Shard::open(file, &options)?;
         let (place, plan) = (self.place(&options)?, header.plan());
-        let opened = Ingest::open_shard(&place, &plan, header.shard, &header.select, self.limits()).map_err(|error| self.failure(&error))?;
+        let opened = Ingest::open_shard(&place, &plan, header.shard, &header.select, self.limits())
+            .map_err(|error| self.failure(&error))?;
         let mut told = json!({"step": "shard", "plan": plan.id, "shard": header.shard, "of": header.of});
         let Some((ingest, attempt)) = opened else {
-            return tell(told, &Summary::default(), json!({"already": true})).map(|()| Ending { alarming: false, incomplete: false });
+            return tell(told, &Summary::default(), json!({"already": true}))
+                .map(|()| Ending { alarming: false, incomplete: false });
         };
         let cancelled = interrupt::flag(talk);
         let specs: Vec<String> = parts.iter().map(|(source, _)| source.clone()).collect();
         let mut options = sources::options(Sources { specs: &specs, ..self.asked() });
         (options.many, options.known) = (header.many, Some(ingest.known()));
-        let open = |(spec, items)| source::open_items(spec, items, &options, &header.filter()).map_err(|error| sources::not_opened(&error));
-        let feeds = parts.iter().map(|(spec, items)| (spec.as_str(), items.clone())).map(open).collect::<Result<Vec<_>, _>>()?;
+        let open = |(spec, items)| {
+            source::open_items(spec, items, &options, &header.filter())
+                .map_err(|error| sources::not_opened(&error))
+        };
+        let feeds = parts
+            .iter()
+            .map(|(spec, items)| (spec.as_str(), items.clone()))
+            .map(open)
+            .collect::<Result<Vec<_>, _>>()?;
         let selected: Vec<&str> = header.select.iter().map(String::as_str).collect();
         let wanted = if selected.is_empty() { Wanted::All } else { Wanted::Sources(&selected) };
         let budget = budget(Sources { max_memory: machine::memory(self.max_memory), ..self.asked() });
-        let (mut coverage, _) = watched(talk, &feeds, &cancelled, budget, |run| pipeline::scan(run, wanted, || ingest.collector()));
+        let (mut coverage, _) = watched(talk, &feeds, &cancelled, budget, |run| {
+            pipeline::scan(run, wanted, || ingest.collector())
+        });
         if let Some(failure) = sources::check(&feeds, &mut coverage)? {
             return Err(failure);
         }
@@ -98,10 +111,15 @@ impl Args {
 
     fn publish(&self, talk: &Talk) -> Result<Ending, Failure> {
         let options = sources::options(self.asked());
-        let published = publish_shards(&self.place(&options)?, self.plan.as_deref(), self.limits()).map_err(|error| self.failure(&error))?;
+        let published = publish_shards(&self.place(&options)?, self.plan.as_deref(), self.limits())
+            .map_err(|error| self.failure(&error))?;
         say_what_is_damaged(talk, &published.summary);
         let told = json!({"step": "commit", "objects_failed": published.objects_failed});
-        tell(told, &published.summary, json!({"already": published.already, "events_total": published.summary.events_total}))?;
+        tell(
+            told,
+            &published.summary,
+            json!({"already": published.already, "events_total": published.summary.events_total}),
+        )?;
         let lacks = published.objects_failed > 0 || !published.summary.damaged.is_empty();
         Ok(Ending { alarming: false, incomplete: lacks && !self.allow_incomplete })
     }
@@ -109,7 +127,9 @@ impl Args {
 
 /// `3/8`, or the folder of a partition.
 fn chosen(days: &str) -> Result<Days, Failure> {
-    if let Some((number, of)) = days.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?))) {
+    if let Some((number, of)) =
+        days.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)))
+    {
         if number >= 1 && number <= of {
             return Ok(Days::Part { number, of });
         }

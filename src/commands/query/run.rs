@@ -20,7 +20,10 @@ use crate::lake::LakeFeed;
 use crate::model::{Coverage, Filter, Seen};
 use crate::pipeline::{self, Budget};
 use crate::source::{Feed, RecordSource};
-use crate::sql::{Answer, Catalog, Doubtful, Export, Gathered, Gathering, Limits, Ordered, Query, Settled, Spill, SqlError, named};
+use crate::sql::{
+    Answer, Catalog, Doubtful, Export, Gathered, Gathering, Limits, Ordered, Query, Settled, Spill, SqlError,
+    named,
+};
 use crate::tables::{self, rows};
 use crate::ui;
 use crate::ui::answer::parts::{self, Origin, Parts};
@@ -70,24 +73,35 @@ impl Args {
         let query = Query::parse(&self.text()?, &self.params, now).map_err(|error| not_understood(&error))?;
         let asked = self.common.filter()?;
         let destination = destination::prepare(&self.common.show, self.common.inputs())?;
-        let Reading { catalog, mut coverage, pruned, outgoing, is_lake, on_disk, cancelled } = self.read(talk, &query, &asked)?;
+        let Reading { catalog, mut coverage, pruned, outgoing, is_lake, on_disk, cancelled } =
+            self.read(talk, &query, &asked)?;
         let whole = match outgoing {
             Some(Outgoing::Disk(ordered)) if self.explain || !parts::can_be(self.common.show.format) => {
                 let whole = ordered.whole(&self.limits(&cancelled));
-                Some(whole.map_err(|error| match error.is_of_memory() {
-                    true => {
-                        Failure::new("cannot answer this query").because(error).advise("--format csv, ndjson and parquet have any number of rows")
+                Some(whole.map_err(|error| {
+                    match error.is_of_memory() {
+                        true => Failure::new("cannot answer this query")
+                            .because(error)
+                            .advise("--format csv, ndjson and parquet have any number of rows"),
+                        false => not_answered(&error),
                     }
-                    false => not_answered(&error),
                 })?)
             }
             Some(outgoing) => {
                 let rows = self.write(&outgoing, &destination, &mut coverage, &cancelled)?;
                 if let Some(rows) = rows {
-                    talk.note(&format!("{}, {} in {}", read_text(&coverage), counted(rows, "row", "rows"), elapsed(started.elapsed())));
+                    talk.note(&format!(
+                        "{}, {} in {}",
+                        read_text(&coverage),
+                        counted(rows, "row", "rows"),
+                        elapsed(started.elapsed())
+                    ));
                 }
                 self.say_what_is_missing(talk, &coverage);
-                return Ok(Ending { alarming: false, incomplete: Ending::lacks(&coverage, self.common.allow_incomplete()) });
+                return Ok(Ending {
+                    alarming: false,
+                    incomplete: Ending::lacks(&coverage, self.common.allow_incomplete()),
+                });
             }
             None => None,
         };
@@ -101,14 +115,25 @@ impl Args {
             false => ui::answer::write(out, look, &coverage, &answer, self.rows),
         })?;
         if written.is_some() {
-            talk.note(&format!("{}, {} in {}", read_text(&coverage), counted(answer.height() as u64, "row", "rows"), elapsed(started.elapsed())));
+            talk.note(&format!(
+                "{}, {} in {}",
+                read_text(&coverage),
+                counted(answer.height() as u64, "row", "rows"),
+                elapsed(started.elapsed())
+            ));
         }
         self.say_what_is_missing(talk, &coverage);
         Ok(Ending { alarming: false, incomplete: Ending::lacks(&coverage, self.common.allow_incomplete()) })
     }
 
     /// Writes rows as they come. Returns their number, or `None` if the reader of stdout closed it early.
-    fn write(&self, outgoing: &Outgoing, destination: &Destination, coverage: &mut Coverage, cancelled: &AtomicBool) -> Result<Option<u64>, Failure> {
+    fn write(
+        &self,
+        outgoing: &Outgoing,
+        destination: &Destination,
+        coverage: &mut Coverage,
+        cancelled: &AtomicBool,
+    ) -> Result<Option<u64>, Failure> {
         let lake = match outgoing {
             Outgoing::Lake { feeds, .. } => Some(lake(feeds)?),
             Outgoing::Disk(_) => None,
@@ -142,7 +167,10 @@ impl Args {
         let Some(name) = self.query.strip_prefix('@') else { return Ok(self.query.clone()) };
         match named::find(name) {
             Some(query) => Ok(query.sql.to_owned()),
-            None => Err(Failure::new(format!("there is no query called {name}")).advise("tagfall queries lists them")),
+            None => {
+                Err(Failure::new(format!("there is no query called {name}"))
+                    .advise("tagfall queries lists them"))
+            }
         }
     }
 
@@ -151,8 +179,11 @@ impl Args {
         let wants_events = query.tables().iter().any(|table| table.name == tables::cloudtrail::TABLE.name);
         let wants_engine = query.tables().iter().any(|table| table.name != tables::cloudtrail::TABLE.name);
         if wants_events && wants_engine && self.common.sources.iter().any(|spec| spec == "-") {
-            let failure = Failure::new("this query reads its sources twice, and standard input can be read once");
-            return Err(failure.advise("save it to a file and name that, or ask cloudtrail_logs and the engine's tables apart"));
+            let failure =
+                Failure::new("this query reads its sources twice, and standard input can be read once");
+            return Err(failure.advise(
+                "save it to a file and name that, or ask cloudtrail_logs and the engine's tables apart",
+            ));
         }
         let mut reading = Reading {
             catalog: Catalog::default(),
@@ -180,20 +211,30 @@ impl Args {
 
     /// The query's limits.
     fn limits(&self, cancelled: &Arc<AtomicBool>) -> Limits {
-        Limits { memory_bytes_max: Some(machine::memory(self.common.limits.max_memory)), cancelled: Some(Arc::clone(cancelled)) }
+        Limits {
+            memory_bytes_max: Some(machine::memory(self.common.limits.max_memory)),
+            cancelled: Some(Arc::clone(cancelled)),
+        }
     }
 
     /// Where rows that do not fit into memory are written.
     fn spill(&self) -> Result<Spill, Failure> {
         let folder = self.spill_dir.clone().unwrap_or_else(std::env::temp_dir);
         if self.spill_dir.is_some() && !folder.is_dir() {
-            return Err(Failure::new(format!("{} is no folder", folder.display())).advise("name one with --spill-dir, or leave it out"));
+            return Err(Failure::new(format!("{} is no folder", folder.display()))
+                .advise("name one with --spill-dir, or leave it out"));
         }
         Ok(Spill { folder })
     }
 
     /// Timelines, findings and coverage, made as by `detect`.
-    fn read_engine(&self, talk: &Arc<Talk>, asked: &Filter, cancelled: &AtomicBool, reading: &mut Reading) -> Result<(), Failure> {
+    fn read_engine(
+        &self,
+        talk: &Arc<Talk>,
+        asked: &Filter,
+        cancelled: &AtomicBool,
+        reading: &mut Reading,
+    ) -> Result<(), Failure> {
         let feeds = self.open(talk, asked)?;
         shortage::limit(self.common.sources().max_memory);
         let mut evidence = watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| {
@@ -215,17 +256,26 @@ impl Args {
         Ok(())
     }
 
-    fn read_events(&self, talk: &Arc<Talk>, query: &Query, asked: &Filter, cancelled: &AtomicBool, reading: &mut Reading) -> Result<(), Failure> {
+    fn read_events(
+        &self,
+        talk: &Arc<Talk>,
+        query: &Query,
+        asked: &Filter,
+        cancelled: &AtomicBool,
+        reading: &mut Reading,
+    ) -> Result<(), Failure> {
         let narrowed = query.scan().narrow(asked);
         let sources = query.scan().sources.clone();
-        let names: Option<Vec<&str>> = sources.as_ref().map(|sources| sources.iter().map(String::as_str).collect());
+        let names: Option<Vec<&str>> =
+            sources.as_ref().map(|sources| sources.iter().map(String::as_str).collect());
         let wanted = names.as_deref().map_or(Wanted::All, Wanted::Sources);
         let spill = self.spill()?;
         let gather = |way: Way| {
             let feeds = self.open(talk, &narrowed)?;
             // A lake has no second copies; several sources may have the same events.
             let distinct = matches!(feeds.as_slice(), [feed] if feed.record_source().is_some());
-            let gathering = Gathering::new(query, asked, distinct, machine::memory(self.common.limits.max_memory));
+            let gathering =
+                Gathering::new(query, asked, distinct, machine::memory(self.common.limits.max_memory));
             let gathering = gathering.spilling(&spill, self.jobs().get());
             let gathering = match way {
                 Way::Best if parts::can_be(self.common.show.format) && !self.explain => gathering.exporting(),
@@ -234,9 +284,10 @@ impl Args {
                 Way::Rows => gathering.over_rows(),
                 Way::All => gathering.to_the_end(),
             };
-            let (coverage, collectors) = watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| {
-                pipeline::scan(self.paced(run, query), wanted, || gathering.collector())
-            });
+            let (coverage, collectors) =
+                watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| {
+                    pipeline::scan(self.paced(run, query), wanted, || gathering.collector())
+                });
             let gathered = gathering.finish(collectors);
             Ok((feeds, coverage, gathering, gathered))
         };
@@ -249,7 +300,8 @@ impl Args {
         let (mut feeds, mut coverage, mut gathering, mut gathered) = done;
         for is_all in [false, true] {
             let Ok(Gathered::Doubtful(doubtful)) = gathered else { break };
-            let (settled, dropped) = self.settle(talk, doubtful, &coverage, (&narrowed, asked), wanted, cancelled)?;
+            let (settled, dropped) =
+                self.settle(talk, doubtful, &coverage, (&narrowed, asked), wanted, cancelled)?;
             // Rows that were dropped counted towards the LIMIT.
             if !is_all && dropped > 0 && query.scan().limit.is_some() {
                 (feeds, coverage, gathering, gathered) = gather(Way::All)?;
@@ -265,22 +317,26 @@ impl Args {
         }
         let gathered = gathered.map_err(|error| not_answered(&error))?;
         reading.coverage = coverage;
-        reading.is_lake =
-            matches!(feeds.as_slice(), [feed] if feed.record_source().is_some()) && asked.accounts.is_empty() && asked.regions.is_empty();
+        reading.is_lake = matches!(feeds.as_slice(), [feed] if feed.record_source().is_some())
+            && asked.accounts.is_empty()
+            && asked.regions.is_empty();
         match gathered {
             Gathered::Surveyed(export) => reading.outgoing = Some(Outgoing::Lake { export, feeds }),
             Gathered::Ordered(ordered) => {
                 reading.on_disk = ordered.bytes();
                 reading.outgoing = Some(Outgoing::Disk(ordered));
             }
-            gathered => reading.catalog.insert_gathered(query, gathered).map_err(|error| not_answered(&error))?,
+            gathered => {
+                reading.catalog.insert_gathered(query, gathered).map_err(|error| not_answered(&error))?
+            }
         }
         Ok(())
     }
 
     /// As many threads as were asked for, or as there is memory for.
     fn jobs(&self) -> NonZeroUsize {
-        let by_memory = usize::try_from(machine::memory(self.common.limits.max_memory) / WORKER_BYTES).unwrap_or(usize::MAX);
+        let by_memory = usize::try_from(machine::memory(self.common.limits.max_memory) / WORKER_BYTES)
+            .unwrap_or(usize::MAX);
         self.common.jobs().min(NonZeroUsize::new(by_memory).unwrap_or(NonZeroUsize::MIN))
     }
 
@@ -307,16 +363,22 @@ impl Args {
             return Err(failure.advise("save it to a file and name that, or ingest it and ask the lake"));
         }
         let feeds = self.open(talk, filters.0)?;
-        let (_, collectors) =
-            watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| pipeline::scan(run, wanted, || doubtful.collector(filters.1)));
-        let places = collectors.into_iter().map(crate::sql::Places::finish).collect::<Result<Vec<_>, _>>().map_err(refused)?;
+        let (_, collectors) = watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| {
+            pipeline::scan(run, wanted, || doubtful.collector(filters.1))
+        });
+        let places = collectors
+            .into_iter()
+            .map(crate::sql::Places::finish)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(refused)?;
         doubtful.settle(places).map_err(refused)
     }
 
     /// A query that stops early reads with one worker, because which rows come first must not depend on
     /// chance.
     fn paced<'r>(&self, run: pipeline::Run<'r>, query: &Query) -> pipeline::Run<'r> {
-        let jobs = if query.scan().limit.is_some() { NonZeroUsize::MIN } else { run.budget.jobs.min(self.jobs()) };
+        let jobs =
+            if query.scan().limit.is_some() { NonZeroUsize::MIN } else { run.budget.jobs.min(self.jobs()) };
         pipeline::Run { budget: Budget { jobs, ..run.budget }, ..run }
     }
 
@@ -346,7 +408,11 @@ impl Args {
         // that matches nothing.
         let unread = coverage.objects_listed == 0 && pruned.places > 0;
         if unread && has_no_limit(filter) {
-            let days = pruned.days.as_ref().map(|(first, last)| format!(", delivered between {first} and {last}")).unwrap_or_default();
+            let days = pruned
+                .days
+                .as_ref()
+                .map(|(first, last)| format!(", delivered between {first} and {last}"))
+                .unwrap_or_default();
             talk.note(&format!("the query's own conditions leave out all that is there{days}"));
             return Ok(());
         }
@@ -361,7 +427,11 @@ impl Args {
         }
         let failed = counted(coverage.objects_failed, "object", "objects");
         let records = counted(coverage.records_failed, "record", "records");
-        let what = if coverage.partial { "the run ended before its time: this is a partial result" } else { "some evidence could not be read" };
+        let what = if coverage.partial {
+            "the run ended before its time: this is a partial result"
+        } else {
+            "some evidence could not be read"
+        };
         talk.warn(&format!("{what}, {failed} and {records} failed"));
         coverage.failures.iter().take(3).for_each(|failure| talk.warn(&ui::coverage::describe(failure)));
     }
@@ -370,19 +440,39 @@ impl Args {
 /// The only lake that is read.
 fn lake(feeds: &[Box<dyn Feed>]) -> Result<&LakeFeed, Failure> {
     let record_source = feeds.first().and_then(|feed| feed.record_source());
-    record_source.and_then(|record_source| (record_source as &dyn Any).downcast_ref::<LakeFeed>()).ok_or_else(|| Failure::new("the lake is not open"))
+    record_source
+        .and_then(|record_source| (record_source as &dyn Any).downcast_ref::<LakeFeed>())
+        .ok_or_else(|| Failure::new("the lake is not open"))
 }
 
 fn has_no_limit(filter: &Filter) -> bool {
-    filter.since.is_none() && filter.until.is_none() && filter.accounts.is_empty() && filter.regions.is_empty()
+    filter.since.is_none()
+        && filter.until.is_none()
+        && filter.accounts.is_empty()
+        && filter.regions.is_empty()
 }
 
 fn read_text(coverage: &Coverage) -> String {
-    let objects = format!("{} of {}", count(coverage.objects_read), counted(coverage.objects_listed, "object", "objects"));
-    format!("read {objects} ({}), {}", bytes(coverage.bytes_compressed), counted(coverage.records, "record", "records"))
+    let objects = format!(
+        "{} of {}",
+        count(coverage.objects_read),
+        counted(coverage.objects_listed, "object", "objects")
+    );
+    format!(
+        "read {objects} ({}), {}",
+        bytes(coverage.bytes_compressed),
+        counted(coverage.records, "record", "records")
+    )
 }
 
-fn explain(out: &mut dyn Write, query: &Query, coverage: &Coverage, pruned: usize, answer: &Answer, (lake, on_disk): (bool, u64)) -> io::Result<()> {
+fn explain(
+    out: &mut dyn Write,
+    query: &Query,
+    coverage: &Coverage,
+    pruned: usize,
+    answer: &Answer,
+    (lake, on_disk): (bool, u64),
+) -> io::Result<()> {
     let tables: Vec<&str> = query.tables().iter().map(|table| table.name).collect();
     writeln!(out, "tables:       {}", if tables.is_empty() { "none".to_owned() } else { tables.join(", ") })?;
     if tables.contains(&tables::cloudtrail::TABLE.name) {
@@ -398,7 +488,11 @@ fn explain(out: &mut dyn Write, query: &Query, coverage: &Coverage, pruned: usiz
     for (at, step) in query.way(lake).iter().enumerate() {
         writeln!(out, "{:13} {step}", if at == 0 { "way:" } else { "" })?;
     }
-    writeln!(out, "on disk:      {}", if on_disk == 0 { "nothing".to_owned() } else { format!("{} of rows in order", bytes(on_disk)) })
+    writeln!(
+        out,
+        "on disk:      {}",
+        if on_disk == 0 { "nothing".to_owned() } else { format!("{} of rows in order", bytes(on_disk)) }
+    )
 }
 
 fn not_understood(error: &SqlError) -> Failure {
@@ -410,5 +504,9 @@ fn not_answered(error: &SqlError) -> Failure {
     if error.is_of_disk() {
         return failure.advise("make room there, or name another folder with --spill-dir; or ask for less: fewer columns, a shorter time");
     }
-    if error.is_of_memory() { failure.advise("ask for fewer columns, narrow the time, or give it more with --max-memory") } else { failure }
+    if error.is_of_memory() {
+        failure.advise("ask for fewer columns, narrow the time, or give it more with --max-memory")
+    } else {
+        failure
+    }
 }

@@ -14,7 +14,11 @@ pub fn story(history: &History, finding: &Finding) -> Story {
     let mut story = Story {
         life: image.map(|image| history.timeline(repository, image)),
         tag: finding.tag.as_ref().and_then(|tag| history.tag(repository, history.find_string(tag.raw())?)),
-        rule: source.map(|(.., loss)| loss).or(loss).filter(|loss| loss.run.is_some()).map(|loss| rule_in_words(history, loss)),
+        rule: source
+            .map(|(.., loss)| loss)
+            .or(loss)
+            .filter(|loss| loss.run.is_some())
+            .map(|loss| rule_in_words(history, loss)),
         presumed: loss.is_some_and(|loss| loss.presumed.is_some()),
         back_at: loss.and_then(|loss| loss.back_at).map(Timestamp::from_millis),
         runs: repository.runs.iter().map(|(event, _)| history.time(*event)).collect(),
@@ -22,14 +26,17 @@ pub fn story(history: &History, finding: &Finding) -> Story {
         locked: if is_about_a_policy(finding) { Vec::new() } else { locked(history, &repository.key_steps) },
         ..Story::default()
     };
-    if let Some(kept) = finding.kept.digest.and_then(|digest| repository.image(history.find_digest(&digest)?)) {
+    if let Some(kept) = finding.kept.digest.and_then(|digest| repository.image(history.find_digest(&digest)?))
+    {
         story.other = Some(history.timeline(repository, kept));
     } else if let Some((place, image, _)) = source {
         story.other_is_source = finding.kind == FindingKind::ReplicatedDeletion;
         story.other = Some(history.timeline(place, image));
     }
     match image {
-        Some(image) if !is_about_a_tag(finding, image) => story.asks = asks_of_image(history, image, loss, finding, &story.locked),
+        Some(image) if !is_about_a_tag(finding, image) => {
+            story.asks = asks_of_image(history, image, loss, finding, &story.locked)
+        }
         _ => {}
     }
     story.asks.extend(asks_of_tag(history, repository, finding, image));
@@ -48,7 +55,8 @@ fn loss_of<'h>(history: &History, image: &'h Image, finding: &Finding) -> Option
     let gone = finding.lost.gone_at?;
     let event = finding.deletion.as_ref().map(|deletion| &deletion.event.event_id);
     let same_time = |loss: &&Loss| loss.at == gone.millis();
-    let named = image.losses.iter().filter(same_time).find(|loss| Some(&history.event(loss.event).event_id) == event);
+    let named =
+        image.losses.iter().filter(same_time).find(|loss| Some(&history.event(loss.event).event_id) == event);
     named.or_else(|| image.losses.iter().find(same_time))
 }
 
@@ -56,12 +64,20 @@ fn loss_of<'h>(history: &History, image: &'h Image, finding: &Finding) -> Option
 fn is_about_a_tag(finding: &Finding, image: &Image) -> bool {
     match finding.kind {
         FindingKind::TagRemoved => true,
-        FindingKind::Unexplained => image.steps.iter().all(|step| !matches!(step.kind, StepKind::PullFailed | StepKind::TaskStopped)),
+        FindingKind::Unexplained => {
+            image.steps.iter().all(|step| !matches!(step.kind, StepKind::PullFailed | StepKind::TaskStopped))
+        }
         _ => false,
     }
 }
 
-fn asks_of_image(history: &History, image: &Image, loss: Option<&Loss>, finding: &Finding, locked: &[(Timestamp, Option<Timestamp>)]) -> Vec<Ask> {
+fn asks_of_image(
+    history: &History,
+    image: &Image,
+    loss: Option<&Loss>,
+    finding: &Finding,
+    locked: &[(Timestamp, Option<Timestamp>)],
+) -> Vec<Ask> {
     let first = loss.map_or(image.life_start, |loss| loss.first_step) as usize;
     let end = loss.map_or(usize::MAX, |loss| loss.end_step as usize);
     let next = loss.map_or(image.steps.len(), |loss| (loss.next_life_step as usize).min(image.steps.len()));
@@ -78,7 +94,11 @@ fn asks_of_image(history: &History, image: &Image, loss: Option<&Loss>, finding:
         };
         let counts = match step.kind {
             // Around unexplained failures, it is not known whether a pull succeeded.
-            StepKind::Pull if finding.kind == FindingKind::Unexplained && at >= finding.second_push.event_time => false,
+            StepKind::Pull
+                if finding.kind == FindingKind::Unexplained && at >= finding.second_push.event_time =>
+            {
+                false
+            }
             StepKind::Pull => step.caller.needs(),
             StepKind::PullFailed | StepKind::TaskStopped => in_vain,
             _ => false,
@@ -97,14 +117,18 @@ fn asks_of_image(history: &History, image: &Image, loss: Option<&Loss>, finding:
 /// all.
 fn is_about_a_policy(finding: &Finding) -> bool {
     let name = &finding.second_push.event_name;
-    finding.kind == FindingKind::AccessTaken && (*name == "SetRepositoryPolicy" || *name == "DeleteRepositoryPolicy")
+    finding.kind == FindingKind::AccessTaken
+        && (*name == "SetRepositoryPolicy" || *name == "DeleteRepositoryPolicy")
 }
 
 /// Whether one of those named by the finding was refused afterwards.
 fn refused(history: &History, step: &Step, finding: &Finding) -> bool {
     let by = history.log_text(history.noted(step.event).actor);
     let is_named = by.is_some_and(|by| finding.usage.principals.contains(&by));
-    step.kind == StepKind::PullFailed && step.denied && is_named && history.time(step.event) >= finding.second_push.event_time
+    step.kind == StepKind::PullFailed
+        && step.denied
+        && is_named
+        && history.time(step.event) >= finding.second_push.event_time
 }
 
 fn ask(history: &History, event: EventNo, stopped: bool) -> Ask {
@@ -112,14 +136,25 @@ fn ask(history: &History, event: EventNo, stopped: bool) -> Ask {
 }
 
 /// Requests for a tag that no image had, if the finding is about that.
-fn asks_of_tag(history: &History, repository: &RepositoryHistory, finding: &Finding, image: Option<&Image>) -> Vec<Ask> {
+fn asks_of_tag(
+    history: &History,
+    repository: &RepositoryHistory,
+    finding: &Finding,
+    image: Option<&Image>,
+) -> Vec<Ask> {
     if !image.is_none_or(|image| is_about_a_tag(finding, image)) {
         return Vec::new();
     }
     let tag = finding.tag.as_ref().and_then(|tag| history.find_string(tag.raw()));
     let Some(life) = tag.and_then(|tag| repository.tag_lives.get(&tag)) else { return Vec::new() };
     let since = finding.second_push.event_time;
-    let next = life.spans.iter().map(|span| span.from).filter(|from| *from > since.millis()).min().unwrap_or(i64::MAX);
+    let next = life
+        .spans
+        .iter()
+        .map(|span| span.from)
+        .filter(|from| *from > since.millis())
+        .min()
+        .unwrap_or(i64::MAX);
     let open = |at: Timestamp| at >= since && at.millis() < next;
     life.asks
         .iter()
@@ -129,9 +164,12 @@ fn asks_of_tag(history: &History, repository: &RepositoryHistory, finding: &Find
 }
 
 fn holders(history: &History, image: &Image, loss: Option<&Loss>) -> Vec<Holder> {
-    let (from, until) = loss.map_or((i64::MIN, i64::MAX), |loss| (loss.pushed_at.unwrap_or(i64::MIN), loss.until));
+    let (from, until) =
+        loss.map_or((i64::MIN, i64::MAX), |loss| (loss.pushed_at.unwrap_or(i64::MIN), loss.until));
     let gone = loss.map_or(i64::MAX, |loss| loss.at);
-    let needed = image.uses.iter().filter(|found| found.kind.pins() && found.until > from.max(gone.min(i64::MAX - 1)) && found.from < until);
+    let needed = image.uses.iter().filter(|found| {
+        found.kind.pins() && found.until > from.max(gone.min(i64::MAX - 1)) && found.from < until
+    });
     let mut holders: Vec<Holder> = needed
         .filter_map(|found| {
             let until = Some(found.until).filter(|until| *until != i64::MAX).map(Timestamp::from_millis);
@@ -148,7 +186,9 @@ fn locked(history: &History, steps: &[KeyStep]) -> Vec<(Timestamp, Option<Timest
         let open = stretches.last_mut().filter(|(_, until)| until.is_none());
         match (step.change, open) {
             (change, None) if change.locks() => stretches.push((history.time(step.event), None)),
-            (KeyChange::Enabled | KeyChange::Imported, Some((_, until))) => *until = Some(history.time(step.event)),
+            (KeyChange::Enabled | KeyChange::Imported, Some((_, until))) => {
+                *until = Some(history.time(step.event))
+            }
             _ => {}
         }
     }

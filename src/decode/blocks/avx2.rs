@@ -21,7 +21,8 @@ impl Avx2 {
     #[inline(always)]
     fn equal(&self, low: __m256i, high: __m256i, byte: u8) -> u64 {
         let wanted = self.simd.avx._mm256_set1_epi8(byte.cast_signed());
-        let (low, high) = (self.simd.avx2._mm256_cmpeq_epi8(low, wanted), self.simd.avx2._mm256_cmpeq_epi8(high, wanted));
+        let (low, high) =
+            (self.simd.avx2._mm256_cmpeq_epi8(low, wanted), self.simd.avx2._mm256_cmpeq_epi8(high, wanted));
         self.high_bits(low) | self.high_bits(high) << 32
     }
 }
@@ -32,7 +33,8 @@ impl Classify for Avx2 {
         let (low, high) = halves(block);
         // `[` and `{` differ in this bit alone, and so do `]` and `}`; no other byte comes to equal them.
         let bit = self.simd.avx._mm256_set1_epi8(0x20);
-        let (folded_low, folded_high) = (self.simd.avx2._mm256_or_si256(low, bit), self.simd.avx2._mm256_or_si256(high, bit));
+        let (folded_low, folded_high) =
+            (self.simd.avx2._mm256_or_si256(low, bit), self.simd.avx2._mm256_or_si256(high, bit));
         Raw {
             quotes: self.equal(low, high, b'"'),
             backslashes: self.equal(low, high, b'\\'),

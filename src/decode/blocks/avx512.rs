@@ -13,7 +13,9 @@ pub(super) struct Avx512 {
 impl Avx512 {
     #[inline(always)]
     fn equal(&self, bytes: __m512i, byte: u8) -> u64 {
-        self.simd.avx512bw._mm512_cmpeq_epi8_mask(bytes, self.simd.avx512f._mm512_set1_epi8(byte.cast_signed()))
+        self.simd
+            .avx512bw
+            ._mm512_cmpeq_epi8_mask(bytes, self.simd.avx512f._mm512_set1_epi8(byte.cast_signed()))
     }
 }
 

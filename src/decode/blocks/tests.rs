@@ -47,7 +47,9 @@ impl Task for All<'_> {
         let mut answers = Vec::new();
         for blocks in self.0.as_chunks::<64>().0.chunks(self.1) {
             batch.read(blocks, &classify);
-            answers.extend((0..blocks.len()).map(|n| [batch.opens[n], batch.closes[n], batch.marks[n], batch.odd[n]]));
+            answers.extend(
+                (0..blocks.len()).map(|n| [batch.opens[n], batch.closes[n], batch.marks[n], batch.odd[n]]),
+            );
         }
         answers
     }
@@ -60,7 +62,10 @@ fn agree(text: &[u8], blocks: usize) {
     assert_eq!(All(text, blocks).run(Portable), expected);
     #[cfg(target_arch = "x86_64")]
     if let Some(simd) = pulp::x86::V3::try_new() {
-        assert_eq!(simd.vectorize(Vectorized { classify: avx2::Avx2 { simd }, task: All(text, blocks) }), expected);
+        assert_eq!(
+            simd.vectorize(Vectorized { classify: avx2::Avx2 { simd }, task: All(text, blocks) }),
+            expected
+        );
     }
 }
 

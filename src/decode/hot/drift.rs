@@ -15,15 +15,21 @@ pub(super) struct Drift {
     others: [Finder<'static>; 4],
 }
 
-const NAMES: [&[u8]; 4] = [b"\"requestParameters", b"\"responseElements", b"\"serviceEventDetails", b"\"resources"];
+const NAMES: [&[u8]; 4] =
+    [b"\"requestParameters", b"\"responseElements", b"\"serviceEventDetails", b"\"resources"];
 /// Tools that flatten nested members begin with those of the caller, near the beginning of the record.
 const FLATTENED: [&[u8]; 2] = [b"\"userIdentity.", b"\"userIdentity_"];
 const BEGINNING_BYTES: usize = 200;
-const OTHERS: [&[u8]; 4] = [b"\"errorCode\":\"", b"\"sharedEventID\":\"", b"\"userIdentity\":\"", b"\"additionalEventData\":\""];
+const OTHERS: [&[u8]; 4] =
+    [b"\"errorCode\":\"", b"\"sharedEventID\":\"", b"\"userIdentity\":\"", b"\"additionalEventData\":\""];
 
 impl Default for Drift {
     fn default() -> Self {
-        Self { plural: Finder::new(b"s\":\""), flattened: FLATTENED.map(Finder::new), others: OTHERS.map(Finder::new) }
+        Self {
+            plural: Finder::new(b"s\":\""),
+            flattened: FLATTENED.map(Finder::new),
+            others: OTHERS.map(Finder::new),
+        }
     }
 }
 
@@ -31,10 +37,14 @@ impl Drift {
     /// Whether the record is in another form; a glance mostly tells that it is not.
     pub(super) fn is_in(&self, text: &[u8], piece: &Piece) -> bool {
         let Some(record) = text.get(piece.start..piece.end) else { return false };
-        let named = |at: usize| record.get(..=at).is_some_and(|before| NAMES.iter().any(|name| before.ends_with(name)));
+        let named = |at: usize| {
+            record.get(..=at).is_some_and(|before| NAMES.iter().any(|name| before.ends_with(name)))
+        };
         let beginning = record.get(..record.len().min(BEGINNING_BYTES)).unwrap_or_default();
         let flattened = self.flattened.iter().any(|name| name.find(beginning).is_some());
-        let suspected = flattened || self.plural.find_iter(record).any(named) || self.others.iter().any(|other| other.find(record).is_some());
+        let suspected = flattened
+            || self.plural.find_iter(record).any(named)
+            || self.others.iter().any(|other| other.find(record).is_some());
         suspected && Fields::read(record, 0).is_ok_and(|(fields, _)| fields.has_drifted())
     }
 }

@@ -41,10 +41,21 @@ impl Own<'_> {
 
     /// The record's fields, if all are present and written without escapes.
     #[inline(always)]
-    pub(super) fn usual(&self, sources: &Sources<'_>, minute: &mut Minute, classify: &impl Classify) -> Option<Usual> {
-        let [Some(time), Some(source), Some(name), Some(id), category, kind, _] = self.values else { return None };
+    pub(super) fn usual(
+        &self,
+        sources: &Sources<'_>,
+        minute: &mut Minute,
+        classify: &impl Classify,
+    ) -> Option<Usual> {
+        let [Some(time), Some(source), Some(name), Some(id), category, kind, _] = self.values else {
+            return None;
+        };
         match (category, kind) {
-            (Some(category), _) if !category.starts_with(b"Management\"") && !category.starts_with(b"Data\"") => return None,
+            (Some(category), _)
+                if !category.starts_with(b"Management\"") && !category.starts_with(b"Data\"") =>
+            {
+                return None;
+            }
             (None, Some(kind)) if kind.starts_with(b"AwsCloudTrailInsight\"") => return None,
             _ => {}
         }
@@ -62,12 +73,20 @@ impl Own<'_> {
     /// The text from the source to the region, if source, name and region follow each other as CloudTrail
     /// writes them. `source` and `name` start at their values.
     #[inline(always)]
-    fn place<'s>(&self, source: &'s [u8], of: &[u8], name: &[u8], classify: &impl Classify) -> Option<&'s [u8]> {
+    fn place<'s>(
+        &self,
+        source: &'s [u8],
+        of: &[u8],
+        name: &[u8],
+        classify: &impl Classify,
+    ) -> Option<&'s [u8]> {
         let called = plain(name, classify)?;
         let start = self.record.len() - source.len();
         let behind = of.len() + NAME.len();
         let region = behind + called.len() + REGION.len();
-        if self.record.len() - name.len() != start + behind || *source.get(region - REGION.len()..)?.first_chunk()? != REGION {
+        if self.record.len() - name.len() != start + behind
+            || *source.get(region - REGION.len()..)?.first_chunk()? != REGION
+        {
             return None;
         }
         source.get(..region + plain(source.get(region..)?, classify)?.len())
@@ -83,7 +102,9 @@ fn account<'t>(behind: &'t [u8], classify: &impl Classify) -> Option<&'t [u8]> {
     const ACCOUNT: &[u8; 22] = b"\"recipientAccountId\":\"";
     let behind = behind.get(plain(behind, classify)?.len()..)?.strip_prefix(b"\",")?;
     let behind = match behind.strip_prefix(b"\"managementEvent\":") {
-        Some(management) => management.strip_prefix(b"true,").or_else(|| management.strip_prefix(b"false,"))?,
+        Some(management) => {
+            management.strip_prefix(b"true,").or_else(|| management.strip_prefix(b"false,"))?
+        }
         None => behind,
     };
     let (account, [b'"', ..]) = behind.strip_prefix(ACCOUNT)?.split_first_chunk::<12>()? else { return None };
@@ -108,7 +129,10 @@ pub(super) struct Minute {
 impl Minute {
     /// Reads `YYYY-MM-DDTHH:MM:SSZ`.
     fn read(&mut self, said: &[u8; 20]) -> Option<Timestamp> {
-        let (minute, [tens, ones, b'Z']) = said.split_first_chunk::<17>().and_then(|(minute, rest)| Some((minute, rest.first_chunk::<3>()?)))? else {
+        let (minute, [tens, ones, b'Z']) = said
+            .split_first_chunk::<17>()
+            .and_then(|(minute, rest)| Some((minute, rest.first_chunk::<3>()?)))?
+        else {
             return None;
         };
         let starts = match self.starts {
@@ -148,7 +172,8 @@ fn uuid(text: &[u8]) -> Option<&[u8]> {
 /// The content of a string without escapes, given the text from its beginning on.
 #[inline(always)]
 fn plain<'t>(text: &'t [u8], classify: &impl Classify) -> Option<&'t [u8]> {
-    // Nearly all of them end within 64 bytes. No closure here: it would not be compiled for the vectors of `classify`.
+    // Nearly all of them end within 64 bytes. No closure here: it would not be compiled for the vectors of
+    // `classify`.
     let ends = match text.first_chunk() {
         Some(block) => classify.equal_to(block, b'"') | classify.equal_to(block, b'\\'),
         None => 0,
@@ -170,8 +195,20 @@ mod tests {
     }
 
     fn usual(record: &[u8]) -> Option<Usual> {
-        let keys = ["eventTime", "eventSource", "eventName", "eventID", "eventCategory", "eventType", "eventVersion"];
-        Own { record, values: keys.map(|key| value(record, key)) }.usual(&Sources::of(Wanted::All), &mut Minute::default(), &Portable)
+        let keys = [
+            "eventTime",
+            "eventSource",
+            "eventName",
+            "eventID",
+            "eventCategory",
+            "eventType",
+            "eventVersion",
+        ];
+        Own { record, values: keys.map(|key| value(record, key)) }.usual(
+            &Sources::of(Wanted::All),
+            &mut Minute::default(),
+            &Portable,
+        )
     }
 
     /// What CloudTrail writes, in its order: every such record must be read the quick way.
@@ -202,7 +239,10 @@ mod tests {
             ("111122223333", "EXAMPLE"),
             ("0828c0d2", "EXAMPLE8"),
             ("ecr.amazonaws.com", "aws:s3"),
-            (r#""eventName":"PutImage","awsRegion":"eu-central-1","#, r#""awsRegion":"eu-central-1","eventName":"PutImage","#),
+            (
+                r#""eventName":"PutImage","awsRegion":"eu-central-1","#,
+                r#""awsRegion":"eu-central-1","eventName":"PutImage","#,
+            ),
         ] {
             assert!(usual(WRITTEN.replace(from, to).as_bytes()).is_none(), "{from} → {to}");
         }

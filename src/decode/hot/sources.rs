@@ -23,7 +23,9 @@ impl<'w> Sources<'w> {
             Wanted::Named { sources, names } => {
                 let mut beginnings = Beginnings::of(names.iter().flat_map(|(_, names)| *names));
                 let is_named = |source: &&str| names.iter().any(|(of, _)| of == source);
-                if !sources.iter().all(is_named) || names.iter().any(|(_, names)| names.iter().any(|name| name.len() < LETTERS)) {
+                if !sources.iter().all(is_named)
+                    || names.iter().any(|(_, names)| names.iter().any(|name| name.len() < LETTERS))
+                {
                     beginnings = Beginnings::ALL;
                 }
                 (Beginnings::of(sources), beginnings)
@@ -84,12 +86,17 @@ mod tests {
 
     #[test]
     fn the_table_never_decides_against_what_is_wanted() {
-        const ALL: [&str; 6] = ["ecr.amazonaws.com", "ecs.amazonaws.com", "s3", "", "signin.amazonaws.com", "aws"];
+        const ALL: [&str; 6] =
+            ["ecr.amazonaws.com", "ecs.amazonaws.com", "s3", "", "signin.amazonaws.com", "aws"];
         for count in 0..=ALL.len() {
             let wanted = Wanted::Sources(&ALL[..count]);
             let sources = Sources::of(wanted);
             for source in ALL.iter().chain(&["ecr-public.amazonaws.com", "ec2.amazonaws.com", "a", "ecr"]) {
-                assert_eq!(sources.want(source.as_bytes(), b"PutImage"), wanted.source(source.as_bytes()), "{source} of {count}");
+                assert_eq!(
+                    sources.want(source.as_bytes(), b"PutImage"),
+                    wanted.source(source.as_bytes()),
+                    "{source} of {count}"
+                );
                 assert!(Sources::of(Wanted::All).want(source.as_bytes(), b""));
             }
         }
@@ -98,7 +105,8 @@ mod tests {
     #[test]
     fn names_are_told_where_every_source_has_some() {
         const SOURCES: [&str; 2] = ["ecr.amazonaws.com", "kms.amazonaws.com"];
-        const NAMES: [(&str, &[&str]); 2] = [("ecr.amazonaws.com", &["PutImage", "BatchDelete"]), ("kms.amazonaws.com", &["DisableKey"])];
+        const NAMES: [(&str, &[&str]); 2] =
+            [("ecr.amazonaws.com", &["PutImage", "BatchDelete"]), ("kms.amazonaws.com", &["DisableKey"])];
         let want = |names, source: &str, name: &str| {
             let wanted = Wanted::Named { sources: &SOURCES, names };
             let told = Sources::of(wanted).want(source.as_bytes(), name.as_bytes());
@@ -106,7 +114,11 @@ mod tests {
             told
         };
         assert!(want(&NAMES, SOURCES[0], "PutImage\"") && want(&NAMES, SOURCES[0], "BatchDeleteImage\""));
-        assert!(!want(&NAMES, SOURCES[0], "DisableKey\"") && !want(&NAMES, SOURCES[1], "Decrypt\"") && !want(&NAMES, SOURCES[1], "D\""));
+        assert!(
+            !want(&NAMES, SOURCES[0], "DisableKey\"")
+                && !want(&NAMES, SOURCES[1], "Decrypt\"")
+                && !want(&NAMES, SOURCES[1], "D\"")
+        );
         assert!(want(&NAMES[..1], SOURCES[1], "Decrypt\""), "of a source without names all are wanted");
         let short: [(&str, &[&str]); 2] = [(SOURCES[0], &["Pu"]), NAMES[1]];
         assert!(want(&short, SOURCES[0], "PutImage\"") && !want(&short, SOURCES[0], "BatchGetImage\""));
@@ -114,8 +126,15 @@ mod tests {
 
     #[test]
     fn the_most_frequent_calls_are_told_by_the_tables() {
-        let sources = Sources::of(Wanted::Named { sources: crate::recognize::SOURCES, names: crate::recognize::NAMES });
-        for source in ["ec2.amazonaws.com", "s3.amazonaws.com", "sts.amazonaws.com", "logs.amazonaws.com", "dynamodb.amazonaws.com"] {
+        let sources =
+            Sources::of(Wanted::Named { sources: crate::recognize::SOURCES, names: crate::recognize::NAMES });
+        for source in [
+            "ec2.amazonaws.com",
+            "s3.amazonaws.com",
+            "sts.amazonaws.com",
+            "logs.amazonaws.com",
+            "dynamodb.amazonaws.com",
+        ] {
             assert!(!sources.sources.may_have(source.as_bytes()), "{source}");
         }
         for name in ["Decrypt", "GenerateDataKey", "GetRolePolicy", "ListAttachedRolePolicies"] {

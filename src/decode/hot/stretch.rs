@@ -45,7 +45,8 @@ pub(super) struct Stretch {
 }
 
 impl Stretch {
-    pub(super) const EMPTY: Self = Self { base: 0, bits: Batch::EMPTY, behind: [0; BATCH], depth: 0, bracketed: 0, marked: 0, odd: 0 };
+    pub(super) const EMPTY: Self =
+        Self { base: 0, bits: Batch::EMPTY, behind: [0; BATCH], depth: 0, bracketed: 0, marked: 0, odd: 0 };
 
     /// Reads the next blocks, of which there are at most [`BATCH`].
     #[inline(always)]
@@ -60,7 +61,13 @@ impl Stretch {
     pub(super) fn block(&self, number: usize) -> Block {
         let Batch { opens, closes, marks, .. } = &self.bits;
         let at = number % BATCH;
-        Block { base: self.base + number * 64, marks: marks[at], opens: opens[at], closes: closes[at], depth: self.depth_before(number) }
+        Block {
+            base: self.base + number * 64,
+            marks: marks[at],
+            opens: opens[at],
+            closes: closes[at],
+            depth: self.depth_before(number),
+        }
     }
 
     /// Number of open brackets before block `number`.

@@ -1,5 +1,5 @@
-//! What the pages of a column say of themselves is looked at before anything is given memory for it: a few KB may say that they
-//! come to gigabytes, or that they hold a thousand million values.
+//! What the pages of a column say of themselves is looked at before anything is given memory for it: a few KB
+//! may say that they come to gigabytes, or that they hold a thousand million values.
 
 use polars_parquet::read::ColumnChunkMetadata;
 use polars_parquet_format::PageHeader;
@@ -29,19 +29,27 @@ pub(super) fn fit(bytes: &[u8], chunk: &ColumnChunkMetadata, room: &TextMemory) 
     let (mut rest, mut values) = (bytes, 0_u64);
     // Behind its last page a column may be filled up.
     while !rest.is_empty() && i64::try_from(values).unwrap_or(i64::MAX) < chunk.num_values() {
-        let head = guarded(|| PageHeader::read_from_in_protocol(&mut TCompactInputProtocol::new(&mut rest, HEAD_BYTES_MAX)).ok());
+        let head = guarded(|| {
+            PageHeader::read_from_in_protocol(&mut TCompactInputProtocol::new(&mut rest, HEAD_BYTES_MAX)).ok()
+        });
         let head = head.flatten().ok_or_else(damaged)?;
         let number = |number: i32| u64::try_from(number).map_err(|_| damaged());
         let (stored, unpacked) = (number(head.compressed_page_size)?, number(head.uncompressed_page_size)?);
         if unpacked > page_max {
-            return Err(format!("Parquet with a page that says it comes to {unpacked} bytes, more than --max-memory allows ({page_max})"));
+            return Err(format!(
+                "Parquet with a page that says it comes to {unpacked} bytes, more than --max-memory allows ({page_max})"
+            ));
         }
-        let of_page = match (&head.data_page_header, &head.data_page_header_v2, &head.dictionary_page_header) {
+        let of_page = match (&head.data_page_header, &head.data_page_header_v2, &head.dictionary_page_header)
+        {
             (Some(head), ..) => number(head.num_values)?,
             (_, Some(head), _) => number(head.num_values)?,
             // Each takes a place, however short it is.
             (.., Some(head)) if number(head.num_values)? > values_max.max(unpacked) => {
-                return Err(format!("Parquet with a dictionary that says it has {} values, more than fit into it", head.num_values));
+                return Err(format!(
+                    "Parquet with a dictionary that says it has {} values, more than fit into it",
+                    head.num_values
+                ));
             }
             _ => 0,
         };
@@ -55,7 +63,10 @@ pub(super) fn fit(bytes: &[u8], chunk: &ColumnChunkMetadata, room: &TextMemory) 
         rest = usize::try_from(stored).ok().and_then(|stored| rest.get(stored..)).ok_or_else(damaged)?;
     }
     if i64::try_from(values).ok() != Some(chunk.num_values()) {
-        return Err(format!("damaged Parquet: a column says it has {} values, and its pages have {values}", chunk.num_values()));
+        return Err(format!(
+            "damaged Parquet: a column says it has {} values, and its pages have {values}",
+            chunk.num_values()
+        ));
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! The types of a file's columns, told by its schema alone: what a writer notes for itself (that texts were categories, say) is
-//! not needed to read them.
+//! The types of a file's columns, told by its schema alone: what a writer notes for itself (that texts were
+//! categories, say) is not needed to read them.
 
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
 use polars_error::PolarsResult;
@@ -26,7 +26,9 @@ pub(super) fn schema(metadata: &FileMetadata) -> PolarsResult<ArrowSchema> {
 
 /// Maps are taken for lists of keys and values by the library; members of an object are meant.
 fn with_maps(dtype: ArrowDataType, of: &ParquetType, depth: u8) -> ArrowDataType {
-    let ParquetType::GroupType { logical_type, converted_type, fields: children, .. } = of else { return dtype };
+    let ParquetType::GroupType { logical_type, converted_type, fields: children, .. } = of else {
+        return dtype;
+    };
     if depth >= DEPTH_MAX {
         return dtype;
     }
@@ -34,7 +36,8 @@ fn with_maps(dtype: ArrowDataType, of: &ParquetType, depth: u8) -> ArrowDataType
         || matches!(converted_type, Some(GroupConvertedType::Map | GroupConvertedType::MapKeyValue));
     match dtype {
         ArrowDataType::Struct(fields) => {
-            let fixed = |field: Field| match children.iter().find(|child| child.name() == field.name.as_str()) {
+            let fixed = |field: Field| match children.iter().find(|child| child.name() == field.name.as_str())
+            {
                 Some(child) => Field { dtype: with_maps(field.dtype.clone(), child, depth + 1), ..field },
                 None => field,
             };
@@ -54,7 +57,9 @@ fn with_maps(dtype: ArrowDataType, of: &ParquetType, depth: u8) -> ArrowDataType
             };
             let pairs = matches!(&inner.dtype, ArrowDataType::Struct(pair) if pair.len() == 2);
             let inner = Box::new(match element {
-                Some(element) => Field { dtype: with_maps(inner.dtype.clone(), element, depth + 1), ..*inner },
+                Some(element) => {
+                    Field { dtype: with_maps(inner.dtype.clone(), element, depth + 1), ..*inner }
+                }
                 None => *inner,
             });
             if is_map && pairs { ArrowDataType::Map(inner, false) } else { ArrowDataType::LargeList(inner) }

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use polars_arrow::array::{
-    Array, BinaryViewArray, BooleanArray, FixedSizeListArray, ListArray, MapArray, PrimitiveArray, StructArray, Utf8ViewArray,
+    Array, BinaryViewArray, BooleanArray, FixedSizeListArray, ListArray, MapArray, PrimitiveArray,
+    StructArray, Utf8ViewArray,
 };
 use polars_arrow::bitmap::Bitmap;
 use polars_arrow::compute::concatenate::concatenate;
@@ -51,7 +52,9 @@ impl Values {
         match parts.as_slice() {
             [] => Ok(Self::Nothing),
             [one] => Ok(Self::from(*one, 0)),
-            all => concatenate(all).map(|whole| Self::from(&*whole, 0)).map_err(|error| format!("damaged Parquet: {error}")),
+            all => concatenate(all)
+                .map(|whole| Self::from(&*whole, 0))
+                .map_err(|error| format!("damaged Parquet: {error}")),
         }
     }
 
@@ -81,8 +84,9 @@ impl Values {
         let any = array.as_any();
         macro_rules! integers {
             ($native:ty) => {
-                any.downcast_ref::<PrimitiveArray<$native>>()
-                    .map(|array| Self::Integers(array.iter().map(|value| value.map(|value| i128::from(*value))).collect()))
+                any.downcast_ref::<PrimitiveArray<$native>>().map(|array| {
+                    Self::Integers(array.iter().map(|value| value.map(|value| i128::from(*value))).collect())
+                })
             };
         }
         match array.dtype() {
@@ -97,12 +101,12 @@ impl Values {
             ArrowDataType::UInt16 => integers!(u16),
             ArrowDataType::UInt32 => integers!(u32),
             ArrowDataType::UInt64 => integers!(u64),
-            ArrowDataType::Float32 => any
-                .downcast_ref::<PrimitiveArray<f32>>()
-                .map(|array| Self::Floats(array.iter().map(|value| value.map(|value| f64::from(*value))).collect())),
-            ArrowDataType::Float64 => {
-                any.downcast_ref::<PrimitiveArray<f64>>().map(|array| Self::Floats(array.iter().map(|value| value.copied()).collect()))
-            }
+            ArrowDataType::Float32 => any.downcast_ref::<PrimitiveArray<f32>>().map(|array| {
+                Self::Floats(array.iter().map(|value| value.map(|value| f64::from(*value))).collect())
+            }),
+            ArrowDataType::Float64 => any
+                .downcast_ref::<PrimitiveArray<f64>>()
+                .map(|array| Self::Floats(array.iter().map(|value| value.copied()).collect())),
             ArrowDataType::Timestamp(unit, _) => {
                 let unit = *unit;
                 let millis = move |value: &i64| match unit {
@@ -111,7 +115,8 @@ impl Values {
                     TimeUnit::Microsecond => value.div_euclid(1_000),
                     TimeUnit::Nanosecond => value.div_euclid(1_000_000),
                 };
-                any.downcast_ref::<PrimitiveArray<i64>>().map(|array| Self::Times(array.iter().map(|value| value.map(millis)).collect()))
+                any.downcast_ref::<PrimitiveArray<i64>>()
+                    .map(|array| Self::Times(array.iter().map(|value| value.map(millis)).collect()))
             }
             _ => None,
         }
@@ -120,7 +125,11 @@ impl Values {
     fn nested(array: &dyn Array, depth: u8) -> Option<Self> {
         let any = array.as_any();
         if let Some(array) = any.downcast_ref::<StructArray>() {
-            let members = array.fields().iter().zip(array.values()).map(|(field, values)| (field.name.to_string(), Self::from(&**values, depth)));
+            let members = array
+                .fields()
+                .iter()
+                .zip(array.values())
+                .map(|(field, values)| (field.name.to_string(), Self::from(&**values, depth)));
             return Some(Self::Object { validity: array.validity().cloned(), members: members.collect() });
         }
         let list = |validity: Option<&Bitmap>, of_row: Vec<Range<usize>>, values: &dyn Array| Self::List {
@@ -129,34 +138,61 @@ impl Values {
             elements: Box::new(Self::from(values, depth)),
         };
         if let Some(array) = any.downcast_ref::<ListArray<i64>>() {
-            return Some(list(array.validity(), (0..array.len()).map(|row| ranged(array.offsets().start_end(row))).collect(), &**array.values()));
+            return Some(list(
+                array.validity(),
+                (0..array.len()).map(|row| ranged(array.offsets().start_end(row))).collect(),
+                &**array.values(),
+            ));
         }
         if let Some(array) = any.downcast_ref::<ListArray<i32>>() {
-            return Some(list(array.validity(), (0..array.len()).map(|row| ranged(array.offsets().start_end(row))).collect(), &**array.values()));
+            return Some(list(
+                array.validity(),
+                (0..array.len()).map(|row| ranged(array.offsets().start_end(row))).collect(),
+                &**array.values(),
+            ));
         }
         if let Some(array) = any.downcast_ref::<FixedSizeListArray>() {
             let size = array.values().len().checked_div(array.len()).unwrap_or(0);
-            return Some(list(array.validity(), (0..array.len()).map(|row| row * size..(row + 1) * size).collect(), &**array.values()));
+            return Some(list(
+                array.validity(),
+                (0..array.len()).map(|row| row * size..(row + 1) * size).collect(),
+                &**array.values(),
+            ));
         }
         let array = any.downcast_ref::<MapArray>()?;
         let Self::Object { members, .. } = Self::from(&**array.field(), depth) else { return None };
         let [(_, keys), (_, values)] = <[(String, Self); 2]>::try_from(members).ok()?;
         let of_row = (0..array.len()).map(|row| ranged(array.offsets().start_end(row))).collect();
-        Some(Self::Map { validity: array.validity().cloned(), of_row, keys: Box::new(keys), values: Box::new(values) })
+        Some(Self::Map {
+            validity: array.validity().cloned(),
+            of_row,
+            keys: Box::new(keys),
+            values: Box::new(values),
+        })
     }
 
     pub(super) fn is_null(&self, row: usize) -> bool {
-        let invalid = |validity: &Option<Bitmap>| validity.as_ref().is_some_and(|validity| !validity.get(row).unwrap_or(false));
+        let invalid = |validity: &Option<Bitmap>| {
+            validity.as_ref().is_some_and(|validity| !validity.get(row).unwrap_or(false))
+        };
         match self {
             Self::Text(array) => row >= array.len() || array.is_null(row),
-            Self::Bytes(array) => row >= array.len() || array.is_null(row) || std::str::from_utf8(array.value(row)).is_err(),
+            Self::Bytes(array) => {
+                row >= array.len() || array.is_null(row) || std::str::from_utf8(array.value(row)).is_err()
+            }
             Self::Flags(array) => row >= array.len() || array.is_null(row),
             Self::Integers(values) => values.get(row).is_none_or(Option::is_none),
-            Self::Floats(values) => values.get(row).is_none_or(|value| value.is_none_or(|value| !value.is_finite())),
+            Self::Floats(values) => {
+                values.get(row).is_none_or(|value| value.is_none_or(|value| !value.is_finite()))
+            }
             Self::Times(values) => values.get(row).is_none_or(Option::is_none),
             // Of a struct that is not there many writers keep the members, none of which is.
-            Self::Object { validity, members } => invalid(validity) || members.iter().all(|(_, values)| values.is_null(row)),
-            Self::List { validity, of_row, .. } | Self::Map { validity, of_row, .. } => row >= of_row.len() || invalid(validity),
+            Self::Object { validity, members } => {
+                invalid(validity) || members.iter().all(|(_, values)| values.is_null(row))
+            }
+            Self::List { validity, of_row, .. } | Self::Map { validity, of_row, .. } => {
+                row >= of_row.len() || invalid(validity)
+            }
             Self::Nothing => true,
         }
     }
@@ -174,7 +210,11 @@ impl Values {
         match self {
             Self::Text(array) => Some(Cow::Borrowed(array.value(row))),
             Self::Bytes(array) => std::str::from_utf8(array.value(row)).ok().map(Cow::Borrowed),
-            Self::Times(values) => values.get(row).copied().flatten().map(|millis| Cow::Owned(Timestamp::from_millis(millis).to_string())),
+            Self::Times(values) => values
+                .get(row)
+                .copied()
+                .flatten()
+                .map(|millis| Cow::Owned(Timestamp::from_millis(millis).to_string())),
             _ => {
                 let mut out = Vec::new();
                 self.write(&mut out, row, &|name| known_inside(name).to_owned(), limit);
@@ -189,13 +229,23 @@ impl Values {
             return out.extend_from_slice(b"null");
         }
         match self {
-            Self::Text(_) | Self::Bytes(_) | Self::Times(_) => write_text(out, &self.text(row).unwrap_or_default()),
-            Self::Integers(values) => out.extend_from_slice(values.get(row).copied().flatten().unwrap_or_default().to_string().as_bytes()),
-            Self::Floats(values) => out.extend_from_slice(values.get(row).copied().flatten().unwrap_or_default().to_string().as_bytes()),
-            Self::Flags(array) => out.extend_from_slice(if array.value(row) { b"true" } else { b"false" }),
-            Self::Object { members, .. } => {
-                write_object(out, members.iter().map(|(name, _)| name.as_str()).zip(members.iter().map(|(_, values)| values)), row, respell, limit)
+            Self::Text(_) | Self::Bytes(_) | Self::Times(_) => {
+                write_text(out, &self.text(row).unwrap_or_default())
             }
+            Self::Integers(values) => out.extend_from_slice(
+                values.get(row).copied().flatten().unwrap_or_default().to_string().as_bytes(),
+            ),
+            Self::Floats(values) => out.extend_from_slice(
+                values.get(row).copied().flatten().unwrap_or_default().to_string().as_bytes(),
+            ),
+            Self::Flags(array) => out.extend_from_slice(if array.value(row) { b"true" } else { b"false" }),
+            Self::Object { members, .. } => write_object(
+                out,
+                members.iter().map(|(name, _)| name.as_str()).zip(members.iter().map(|(_, values)| values)),
+                row,
+                respell,
+                limit,
+            ),
             Self::List { of_row, elements, .. } => {
                 out.push(b'[');
                 for (number, element) in of_row.get(row).cloned().unwrap_or_default().enumerate() {
@@ -212,7 +262,9 @@ impl Values {
             Self::Map { of_row, keys, values, .. } => {
                 out.push(b'{');
                 let mut first = true;
-                for entry in of_row.get(row).cloned().unwrap_or_default().filter(|entry| !values.is_null(*entry)) {
+                for entry in
+                    of_row.get(row).cloned().unwrap_or_default().filter(|entry| !values.is_null(*entry))
+                {
                     if out.len() > limit {
                         return;
                     }

@@ -40,7 +40,8 @@ impl Situation {
     }
 
     fn asks(&self, pin: &Pin) -> Asks {
-        let resolves = |asked: &String| self.tags.iter().any(|(tag, now)| tag == asked && matches!(now, TagNow::On(_)));
+        let resolves =
+            |asked: &String| self.tags.iter().any(|(tag, now)| tag == asked && matches!(now, TagNow::On(_)));
         match pin {
             Pin::Digest => Asks::Digest,
             Pin::Unknown => Asks::Perhaps(self.successor().map(|(tag, _)| tag.to_owned())),
@@ -56,13 +57,18 @@ impl Situation {
 
     /// What to name instead of the lost digest.
     fn another(&self) -> String {
-        self.successor()
-            .map_or_else(|| "an image that is there".to_owned(), |(tag, digest)| format!("{}@{digest} (what {tag} is on now)", self.uri()))
+        self.successor().map_or_else(
+            || "an image that is there".to_owned(),
+            |(tag, digest)| format!("{}@{digest} (what {tag} is on now)", self.uri()),
+        )
     }
 
     /// How to create a tag again that is gone.
     fn push_tag(&self, tag: &str) -> String {
-        format!("push {tag} again (`{}`)", Shell::new("docker push").argument(&format!("{}:{tag}", self.uri())).to_text())
+        format!(
+            "push {tag} again (`{}`)",
+            Shell::new("docker push").argument(&format!("{}:{tag}", self.uri())).to_text()
+        )
     }
 
     fn again(&self, needed: &Needed) -> String {
@@ -143,10 +149,26 @@ impl Situation {
         }
     }
 
-    fn service(&self, asks: &Asks, region: &str, cluster: &str, service: &str, definition: Option<&str>) -> String {
-        let update = || Shell::new("aws ecs update-service").option("region", region).option("cluster", cluster).option("service", service);
-        let named = definition.map_or_else(|| "Its task definition".to_owned(), |definition| format!("Task definition {definition}"));
-        let family = definition.map(|definition| definition.rsplit_once(':').map_or(definition, |(family, _)| family));
+    fn service(
+        &self,
+        asks: &Asks,
+        region: &str,
+        cluster: &str,
+        service: &str,
+        definition: Option<&str>,
+    ) -> String {
+        let update = || {
+            Shell::new("aws ecs update-service")
+                .option("region", region)
+                .option("cluster", cluster)
+                .option("service", service)
+        };
+        let named = definition.map_or_else(
+            || "Its task definition".to_owned(),
+            |definition| format!("Task definition {definition}"),
+        );
+        let family =
+            definition.map(|definition| definition.rsplit_once(':').map_or(definition, |(family, _)| family));
         match asks {
             Asks::Resolves(tag) => {
                 format!(
@@ -174,15 +196,25 @@ impl Situation {
 
     fn function(&self, asks: &Asks, region: &str, name: &str) -> String {
         let update = |image: &str| {
-            Shell::new("aws lambda update-function-code").option("region", region).option("function-name", name).option("image-uri", image)
+            Shell::new("aws lambda update-function-code")
+                .option("region", region)
+                .option("function-name", name)
+                .option("image-uri", image)
         };
         let tagged = |tag: &str| update(&format!("{}:{tag}", self.uri())).to_text();
-        let why = format!("Function {name} runs on from a copy of its own until it is updated, or was idle for long");
+        let why = format!(
+            "Function {name} runs on from a copy of its own until it is updated, or was idle for long"
+        );
         match (asks, self.successor().map(|(_, digest)| digest)) {
             (Asks::Resolves(tag), _) => format!("{why}: give it what {tag} is on now, `{}`.", tagged(tag)),
-            (Asks::Dead(tag), _) => format!("{why}: {}, then `{}`; or give it another tag.", self.push_tag(tag), tagged(tag)),
+            (Asks::Dead(tag), _) => {
+                format!("{why}: {}, then `{}`; or give it another tag.", self.push_tag(tag), tagged(tag))
+            }
             (Asks::Digest | Asks::Perhaps(_), Some(digest)) => {
-                format!("{why}: give it an image that is there, `{}`.", update(&format!("{}@{digest}", self.uri())).to_text())
+                format!(
+                    "{why}: give it an image that is there, `{}`.",
+                    update(&format!("{}@{digest}", self.uri())).to_text()
+                )
             }
             (Asks::Digest | Asks::Perhaps(_), None) => {
                 format!("{why}: push an image, and give it that, `{}`.", tagged("TAG"))
@@ -191,17 +223,29 @@ impl Situation {
     }
 
     fn app_runner(&self, asks: &Asks, region: &str, arn: &str) -> String {
-        let call = |call: &str| Shell::new(&format!("aws apprunner {call}")).option("region", region).option("service-arn", arn);
+        let call = |call: &str| {
+            Shell::new(&format!("aws apprunner {call}")).option("region", region).option("service-arn", arn)
+        };
         let name = arn.split('/').nth(1).unwrap_or(arn);
         match asks {
             Asks::Resolves(tag) => {
-                format!("Deploy App Runner service {name} anew, so that it takes what {tag} is on now: `{}`.", call("start-deployment").to_text())
+                format!(
+                    "Deploy App Runner service {name} anew, so that it takes what {tag} is on now: `{}`.",
+                    call("start-deployment").to_text()
+                )
             }
             Asks::Dead(tag) => {
-                format!("App Runner service {name} asks for {tag}: {}, then `{}`.", self.push_tag(tag), call("start-deployment").to_text())
+                format!(
+                    "App Runner service {name} asks for {tag}: {}, then `{}`.",
+                    self.push_tag(tag),
+                    call("start-deployment").to_text()
+                )
             }
             Asks::Digest | Asks::Perhaps(_) => {
-                let image = self.successor().map_or_else(|| format!("{}:TAG", self.uri()), |(_, digest)| format!("{}@{digest}", self.uri()));
+                let image = self.successor().map_or_else(
+                    || format!("{}:TAG", self.uri()),
+                    |(_, digest)| format!("{}@{digest}", self.uri()),
+                );
                 let source = format!("ImageRepository={{ImageIdentifier={image},ImageRepositoryType=ECR}}");
                 format!(
                     "App Runner service {name} names the lost digest: point it to an image that is there, `{}`.",

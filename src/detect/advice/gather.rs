@@ -2,12 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Lost, Measure, Needed, Pin, PolicySince, Restore, Situation, TagNow, Who, advice, advice_for_now};
+use super::{
+    Lost, Measure, Needed, Pin, PolicySince, Restore, Situation, TagNow, Who, advice, advice_for_now,
+};
 use crate::detect::usage::{Harm, usage_of_loss};
 use crate::detect::{Subject, rule_of};
 use crate::model::{ImageState, Principal, PushOrigin, StepKind, Timestamp};
 use crate::policy::{Count, Rule, Tags};
-use crate::timeline::{Displacement, End, EventNo, History, Image, KnownFrom, Loss, PolicyInForce, RepositoryHistory, Sym, Use, UseKind};
+use crate::timeline::{
+    Displacement, End, EventNo, History, Image, KnownFrom, Loss, PolicyInForce, RepositoryHistory, Sym, Use,
+    UseKind,
+};
 
 /// The image that the advice is about.
 #[derive(Clone, Copy)]
@@ -47,17 +52,29 @@ pub fn of_question(about: About<'_>, loss: &Loss, tag: Option<&str>, prevention:
     if situation.needed.is_empty() {
         // Where a text names both, the tag is what somebody wrote, and the digest is what it was resolved
         // to.
-        situation.needed.push(Needed { who: Who::Other, pin: tag.map_or(Pin::Digest, |tag| Pin::Tag(tag.to_owned())) });
+        situation
+            .needed
+            .push(Needed { who: Who::Other, pin: tag.map_or(Pin::Digest, |tag| Pin::Tag(tag.to_owned())) });
         situation.copy = copy(about);
     }
-    if prevention.is_empty() { advice(&situation) } else { [advice_for_now(&situation), prevention.to_vec()].concat() }
+    if prevention.is_empty() {
+        advice(&situation)
+    } else {
+        [advice_for_now(&situation), prevention.to_vec()].concat()
+    }
 }
 
 fn of_end(about: About<'_>, loss: &Loss, harm: &Harm) -> Situation {
-    let tags: Vec<Sym> = loss.displaced.iter().map(|displaced| displaced.tag).chain(loss.tags.iter().map(|(tag, _)| *tag)).collect();
+    let tags: Vec<Sym> = loss
+        .displaced
+        .iter()
+        .map(|displaced| displaced.tag)
+        .chain(loss.tags.iter().map(|(tag, _)| *tag))
+        .collect();
     Situation {
         is_back: loss.back_at.is_some(),
-        recreated: loss.end == End::RepositoryDeleted && about.repository.creations.iter().any(|event| about.history.noted(*event).time >= loss.at),
+        recreated: loss.end == End::RepositoryDeleted
+            && about.repository.creations.iter().any(|event| about.history.noted(*event).time >= loss.at),
         two_pushers: loss.displaced.as_deref().is_some_and(|displaced| two_pushers(about, displaced)),
         policy: policy_since(about, loss),
         ..situation(about, lost(about, loss), &tags, harm)
@@ -67,28 +84,40 @@ fn of_end(about: About<'_>, loss: &Loss, harm: &Harm) -> Situation {
 /// What became of the policy since the loss. A run states the policy that was in force already, so only a
 /// policy that was put counts as a change.
 fn policy_since(about: About<'_>, loss: &Loss) -> PolicySince {
-    let put_later = |policy: &PolicyInForce| policy.known_from == KnownFrom::Put && about.history.noted(policy.since).time > loss.at;
+    let put_later = |policy: &PolicyInForce| {
+        policy.known_from == KnownFrom::Put && about.history.noted(policy.since).time > loss.at
+    };
     let Some(put) = about.repository.policy.filter(put_later) else { return PolicySince::Same };
     let named = |rule: &Rule| match &rule.tags {
         Tags::Tagged { prefixes, patterns } if prefixes.is_empty() && patterns.is_empty() => false,
         tags => loss.tags.iter().any(|(tag, _)| tags.speaks_of(about.history.text(*tag))),
     };
-    if about.history.policy(put.policy).rules().iter().any(named) { PolicySince::Protects } else { PolicySince::Changed }
+    if about.history.policy(put.policy).rules().iter().any(named) {
+        PolicySince::Protects
+    } else {
+        PolicySince::Changed
+    }
 }
 
 /// Advice about an image that lost its tag and is still there.
 pub fn of_displaced(subject: Subject<'_>, displaced: &Displacement, harm: &Harm) -> Vec<String> {
     let about = About::from(subject);
-    advice(&Situation { two_pushers: two_pushers(about, displaced), ..situation(about, Lost::AtRisk, &[displaced.tag], harm) })
+    advice(&Situation {
+        two_pushers: two_pushers(about, displaced),
+        ..situation(about, Lost::AtRisk, &[displaced.tag], harm)
+    })
 }
 
 fn situation(about: About<'_>, lost: Lost, tags: &[Sym], harm: &Harm) -> Situation {
     let repository = about.history.repository(about.repository);
-    let mut needed: Vec<Needed> = harm.needs.iter().filter_map(|found| needed(about, found, &harm.needs)).collect();
+    let mut needed: Vec<Needed> =
+        harm.needs.iter().filter_map(|found| needed(about, found, &harm.needs)).collect();
     let done = done(about, &harm.needs);
     // Pulls in vain from before the known parties were given another image are those parties' own.
     let last_pull = harm.usage.last_pull.as_ref().map_or(i64::MIN, |pull| pull.event_time.millis());
-    if done.is_empty() || harm.needs.iter().filter(|found| !is_open(found)).all(|found| found.until < last_pull) {
+    if done.is_empty()
+        || harm.needs.iter().filter(|found| !is_open(found)).all(|found| found.until < last_pull)
+    {
         needed.extend(pullers(about, harm, &needed));
     }
     needed.sort();
@@ -96,7 +125,10 @@ fn situation(about: About<'_>, lost: Lost, tags: &[Sym], harm: &Harm) -> Situati
     let text = |tag: &Sym| about.history.text(*tag).to_owned();
     let mut of_interest: Vec<String> = tags.iter().map(text).collect();
     // Tags that somebody names come first: those are what failed.
-    let named: BTreeSet<&str> = needed.iter().filter_map(|needed| if let Pin::Tag(tag) = &needed.pin { Some(tag.as_str()) } else { None }).collect();
+    let named: BTreeSet<&str> = needed
+        .iter()
+        .filter_map(|needed| if let Pin::Tag(tag) = &needed.pin { Some(tag.as_str()) } else { None })
+        .collect();
     of_interest.sort_by_key(|tag| !named.contains(tag.as_str()));
     for tag in named {
         if !of_interest.iter().any(|known| known == tag) {
@@ -111,7 +143,11 @@ fn situation(about: About<'_>, lost: Lost, tags: &[Sym], harm: &Harm) -> Situati
         lost,
         copy: if needed.is_empty() { None } else { copy(about) },
         needed,
-        tags: of_interest.into_iter().map(|tag| (now(about, &tag), tag)).map(|(now, tag)| (tag, now)).collect(),
+        tags: of_interest
+            .into_iter()
+            .map(|tag| (now(about, &tag), tag))
+            .map(|(now, tag)| (tag, now))
+            .collect(),
         is_back: false,
         recreated: false,
         done,
@@ -146,7 +182,11 @@ fn lost(about: About<'_>, loss: &Loss) -> Lost {
 /// Whether somebody asked for the image to be restored from the archive.
 fn restore(image: &Image) -> Restore {
     let since_archived = image.steps.iter().rev().take_while(|step| step.kind != StepKind::Archive);
-    if since_archived.into_iter().any(|step| step.kind == StepKind::RestoreRequested) { Restore::UnderWay } else { Restore::NotAsked }
+    if since_archived.into_iter().any(|step| step.kind == StepKind::RestoreRequested) {
+        Restore::UnderWay
+    } else {
+        Restore::NotAsked
+    }
 }
 
 /// Whether the rule that took it goes by number or by age.
@@ -161,14 +201,20 @@ fn measure(about: About<'_>, loss: &Loss) -> Measure {
 /// Whether two different principals pushed the tag; see [`Principal`] for which sessions are one principal.
 fn two_pushers(about: About<'_>, displaced: &Displacement) -> bool {
     let who = |event: EventNo| about.history.text(about.history.noted(event).actor);
-    displaced.first_push.some().is_some_and(|first| Principal::of(who(first)) != Principal::of(who(displaced.second_push)))
+    displaced
+        .first_push
+        .some()
+        .is_some_and(|first| Principal::of(who(first)) != Principal::of(who(displaced.second_push)))
 }
 
 /// Another repository that has the same digest.
 fn copy(about: About<'_>) -> Option<(String, String, String)> {
-    let others = about.history.repositories().iter().filter(|other| other.repository != about.repository.repository);
+    let others =
+        about.history.repositories().iter().filter(|other| other.repository != about.repository.repository);
     let has = |other: &&RepositoryHistory| {
-        other.image(about.image.digest).is_some_and(|image| matches!(image.state, ImageState::Tagged | ImageState::Untagged))
+        other
+            .image(about.image.digest)
+            .is_some_and(|image| matches!(image.state, ImageState::Tagged | ImageState::Untagged))
     };
     let found = about.history.repository(others.into_iter().find(has)?);
     Some((found.registry_id.raw().to_owned(), found.region.raw().to_owned(), found.name.raw().to_owned()))
@@ -182,10 +228,16 @@ fn done(about: About<'_>, uses: &[Use]) -> Vec<String> {
         let until = ended.entry(about.history.text(found.by)).or_insert(found.until);
         *until = found.until.max(*until);
     }
-    ended.retain(|name, _| !uses.iter().any(|found| is_open(found) && found.kind.pins() && about.history.text(found.by) == *name));
+    ended.retain(|name, _| {
+        !uses.iter().any(|found| is_open(found) && found.kind.pins() && about.history.text(found.by) == *name)
+    });
     let named = |name: &str| name.splitn(6, ':').nth(5).unwrap_or(name).to_owned();
     let say = |(name, until): (&str, i64)| {
-        format!("{} was deployed anew, or ended, at {}: it does not need the lost image any more.", named(name), Timestamp::from_millis(until))
+        format!(
+            "{} was deployed anew, or ended, at {}: it does not need the lost image any more.",
+            named(name),
+            Timestamp::from_millis(until)
+        )
     };
     ended.into_iter().map(say).collect()
 }
@@ -201,7 +253,10 @@ fn needed(about: About<'_>, found: &Use, all: &[Use]) -> Option<Needed> {
         return None;
     }
     // A task group `service:NAME` is the same as the service that is also known by its ARN.
-    let same_service = |other: &Use| name.strip_prefix("service:").is_some_and(|name| history.text(other.by).ends_with(&format!("/{name}")));
+    let same_service = |other: &Use| {
+        name.strip_prefix("service:")
+            .is_some_and(|name| history.text(other.by).ends_with(&format!("/{name}")))
+    };
     if all.iter().any(same_service) {
         return None;
     }
@@ -225,7 +280,10 @@ fn pullers(about: About<'_>, harm: &Harm, known: &[Needed]) -> Vec<Needed> {
         if session.len() == 32 && hex(session) {
             let is_ecs = |needed: &Needed| matches!(needed.who, Who::EcsService { .. } | Who::EcsTask { .. });
             if !known.iter().any(is_ecs) {
-                found.push(Needed { who: Who::EcsTask { region: String::new() }, pin: tag.map_or(Pin::Unknown, Pin::Tag) });
+                found.push(Needed {
+                    who: Who::EcsTask { region: String::new() },
+                    pin: tag.map_or(Pin::Unknown, Pin::Tag),
+                });
             }
         } else if session.strip_prefix("i-").is_some_and(hex) {
             let is_ecs = |needed: &Needed| matches!(needed.who, Who::EcsService { .. } | Who::EcsTask { .. });

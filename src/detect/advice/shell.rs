@@ -43,7 +43,10 @@ impl Shell {
 
 /// Quotes `value` as one word of a POSIX shell. Control characters are left out, as no AWS name has any.
 pub fn quoted(value: &str) -> Cow<'_, str> {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.' | '/' | ':' | '@' | '%' | '+' | '=' | ',');
+    let plain = |letter: char| {
+        letter.is_ascii_alphanumeric()
+            || matches!(letter, '_' | '-' | '.' | '/' | ':' | '@' | '%' | '+' | '=' | ',')
+    };
     if !value.is_empty() && value.chars().all(plain) {
         return Cow::Borrowed(value);
     }
@@ -58,18 +61,27 @@ mod tests {
     #[test]
     fn hostile_names_stay_words() {
         assert_eq!(quoted("shop/api:v1@sha256:ab"), "shop/api:v1@sha256:ab");
-        for (name, expected) in
-            [("", "''"), ("a b", "'a b'"), ("$(rm -rf ~)", "'$(rm -rf ~)'"), ("x'; rm", r"'x'\''; rm'"), ("`id`\n\u{1b}[0m", "'`id`[0m'")]
-        {
+        for (name, expected) in [
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("$(rm -rf ~)", "'$(rm -rf ~)'"),
+            ("x'; rm", r"'x'\''; rm'"),
+            ("`id`\n\u{1b}[0m", "'`id`[0m'"),
+        ] {
             assert_eq!(quoted(name), expected);
         }
-        assert_eq!(Shell::new("aws").option("name", "-x").option("none", "").flag("force").argument("a;b").to_text(), "aws --name=-x --force 'a;b'");
+        assert_eq!(
+            Shell::new("aws").option("name", "-x").option("none", "").flag("force").argument("a;b").to_text(),
+            "aws --name=-x --force 'a;b'"
+        );
     }
 
     /// A real shell reads back the name that was quoted.
     #[test]
     fn a_shell_reads_back_what_was_quoted() {
-        for name in ["plain", "a b", "x'; touch /tmp/never; '", "$HOME `id` \\ \"q\"", "\u{202e}ö*?[", "#!&|<>()"] {
+        for name in
+            ["plain", "a b", "x'; touch /tmp/never; '", "$HOME `id` \\ \"q\"", "\u{202e}ö*?[", "#!&|<>()"]
+        {
             let command = format!("printf %s {}", quoted(name));
             let Ok(output) = std::process::Command::new("sh").args(["-c", &command]).output() else { return };
             assert_eq!(String::from_utf8_lossy(&output.stdout), name);

@@ -26,12 +26,25 @@ const LOST: &[Lost] = &[
 fn everybody() -> Vec<Who> {
     let region = || "eu-central-1".to_owned();
     vec![
-        Who::EcsService { region: region(), cluster: "prod".into(), service: "cart".into(), definition: Some("cart:5".into()) },
-        Who::EcsService { region: region(), cluster: "prod".into(), service: "cart".into(), definition: None },
+        Who::EcsService {
+            region: region(),
+            cluster: "prod".into(),
+            service: "cart".into(),
+            definition: Some("cart:5".into()),
+        },
+        Who::EcsService {
+            region: region(),
+            cluster: "prod".into(),
+            service: "cart".into(),
+            definition: None,
+        },
         Who::EcsTask { region: region() },
         Who::Function { region: region(), name: "orders".into() },
         Who::FunctionVersion { region: region(), name: "orders".into(), version: "7".into() },
-        Who::AppRunner { region: region(), arn: "arn:aws:apprunner:eu-central-1:111122223333:service/front/1".into() },
+        Who::AppRunner {
+            region: region(),
+            arn: "arn:aws:apprunner:eu-central-1:111122223333:service/front/1".into(),
+        },
         Who::CodeBuild { region: region(), project: "ci".into() },
         Who::Batch { region: region(), definition: "etl:3".into() },
         Who::Endpoint { region: region(), name: "e".into() },
@@ -77,7 +90,8 @@ fn each(mut look: impl FnMut(&Situation, &Needed, &[String])) {
                         let needed = Needed { who: who.clone(), pin: pin.clone() };
                         let situation = Situation {
                             is_back: flag(0),
-                            copy: flag(1).then(|| ("444455556666".into(), "us-east-1".into(), "mirror/cart".into())),
+                            copy: flag(1)
+                                .then(|| ("444455556666".into(), "us-east-1".into(), "mirror/cart".into())),
                             two_pushers: flag(2),
                             policy: if flag(3) { PolicySince::Protects } else { PolicySince::Changed },
                             ..situation(lost, vec![needed.clone()], now)
@@ -96,22 +110,33 @@ fn what_cannot_work_is_never_advised() {
         let all = told.join("\n");
         let context = || format!("{situation:?}\n{all}");
         let resolves = needed.pin == Pin::Tag("v1".into()) && matches!(situation.tags[0].1, TagNow::On(_));
-        for sentence in told.iter().filter(|sentence| commands(sentence).iter().any(|command| command.contains("--force-new-deployment"))) {
+        for sentence in told.iter().filter(|sentence| {
+            commands(sentence).iter().any(|command| command.contains("--force-new-deployment"))
+        }) {
             let asks_first = sentence.contains("if it names the digest itself, that fails again");
             assert!(needed.pin != Pin::Digest, "a forced deployment of what names the digest: {}", context());
-            assert!(resolves || sentence.contains("docker push") || asks_first, "a deployment of a tag that is gone: {}", context());
+            assert!(
+                resolves || sentence.contains("docker push") || asks_first,
+                "a deployment of a tag that is gone: {}",
+                context()
+            );
         }
         let starts = commands(&all).into_iter().any(|command| command.contains("start-deployment"));
         assert!(!starts || resolves || all.contains("docker push"), "{}", context());
         if situation.is_back || matches!(situation.lost, Lost::Archived(_)) {
-            assert!(!all.contains("docker push") && !all.contains("update-service") && !all.contains("skopeo"), "{}", context());
+            assert!(
+                !all.contains("docker push") && !all.contains("update-service") && !all.contains("skopeo"),
+                "{}",
+                context()
+            );
         }
         if situation.is_back || situation.lost != Lost::Archived(Restore::NotAsked) {
             assert!(!all.contains("update-image-storage-class"), "{}", context());
         }
         assert!(situation.two_pushers || !all.contains("one pipeline"), "{}", context());
         assert!(
-            situation.policy != PolicySince::Protects || !all.contains("Protect tags") && !all.contains("Give each service"),
+            situation.policy != PolicySince::Protects
+                || !all.contains("Protect tags") && !all.contains("Give each service"),
             "what was done: {}",
             context()
         );
@@ -135,8 +160,10 @@ fn each_gets_the_ways_of_its_own_service() {
         for command in told.iter().flat_map(|sentence| commands(sentence)) {
             let common = ["docker ", "aws ecr ", "skopeo "].iter().any(|tool| command.starts_with(tool));
             assert!(common || own(&needed.who, command), "{command}\n{situation:?}");
-            let is_named =
-                command.contains("eu-central-1") || command.contains("CLUSTER") || command.starts_with("kubectl") || !command.contains("--");
+            let is_named = command.contains("eu-central-1")
+                || command.contains("CLUSTER")
+                || command.starts_with("kubectl")
+                || !command.contains("--");
             assert!(is_named, "{command}");
         }
     });
@@ -152,16 +179,35 @@ fn every_situation_with_a_need_has_advice_and_no_sentence_comes_twice() {
 
 #[test]
 fn commands_are_whole() {
-    let service =
-        || Who::EcsService { region: "eu-central-1".into(), cluster: "prod".into(), service: "cart".into(), definition: Some("cart:5".into()) };
-    let told = |lost: Lost, pin: Pin, now: TagNow| advice(&situation(lost, vec![Needed { who: service(), pin }], now)).join("\n");
+    let service = || Who::EcsService {
+        region: "eu-central-1".into(),
+        cluster: "prod".into(),
+        service: "cart".into(),
+        definition: Some("cart:5".into()),
+    };
+    let told = |lost: Lost, pin: Pin, now: TagNow| {
+        advice(&situation(lost, vec![Needed { who: service(), pin }], now)).join("\n")
+    };
     let update = "aws ecs update-service --region eu-central-1 --cluster prod --service cart";
     let pinned = told(Lost::TagMoved, Pin::Digest, TagNow::On(digest(2)));
-    assert!(pinned.contains("Task definition cart:5") && pinned.contains(&format!("`{update} --task-definition cart`")), "{pinned}");
-    assert!(pinned.contains(&format!("111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/cart@{}", digest(2))), "{pinned}");
-    assert!(told(Lost::TagMoved, Pin::Tag("v1".into()), TagNow::On(digest(2))).contains(&format!("`{update} --force-new-deployment`")));
+    assert!(
+        pinned.contains("Task definition cart:5")
+            && pinned.contains(&format!("`{update} --task-definition cart`")),
+        "{pinned}"
+    );
+    assert!(
+        pinned.contains(&format!("111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/cart@{}", digest(2))),
+        "{pinned}"
+    );
+    assert!(
+        told(Lost::TagMoved, Pin::Tag("v1".into()), TagNow::On(digest(2)))
+            .contains(&format!("`{update} --force-new-deployment`"))
+    );
     let gone = told(Lost::Tagged(Measure::Age), Pin::Tag("v1".into()), TagNow::Gone);
-    assert!(gone.contains("`docker push 111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/cart:v1`"), "{gone}");
+    assert!(
+        gone.contains("`docker push 111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/cart:v1`"),
+        "{gone}"
+    );
     let archived = told(Lost::Archived(Restore::NotAsked), Pin::Digest, TagNow::Gone);
     let restore = format!(
         "`aws ecr update-image-storage-class --region eu-central-1 --registry-id 111122223333 --repository-name shop/cart --image-id imageDigest={} --target-storage-class STANDARD`",
@@ -170,12 +216,25 @@ fn commands_are_whole() {
     assert!(archived.contains(&restore), "{archived}");
     assert!(told(Lost::Archived(Restore::UnderWay), Pin::Digest, TagNow::Gone).contains("wait for it"));
     let at_risk = told(Lost::AtRisk, Pin::Digest, TagNow::On(digest(2)));
-    assert!(at_risk.contains("--image-manifest \"$(aws ecr batch-get-image --region eu-central-1"), "{at_risk}");
+    assert!(
+        at_risk.contains("--image-manifest \"$(aws ecr batch-get-image --region eu-central-1"),
+        "{at_risk}"
+    );
 }
 
 #[test]
 fn hostile_names_do_not_leave_their_quotes() {
-    let who = Who::EcsService { region: "eu-central-1".into(), cluster: "x; rm -rf ~".into(), service: "$(id)".into(), definition: None };
-    let told = advice(&situation(Lost::TagMoved, vec![Needed { who, pin: Pin::Tag("v1".into()) }], TagNow::On(digest(2)))).join("\n");
+    let who = Who::EcsService {
+        region: "eu-central-1".into(),
+        cluster: "x; rm -rf ~".into(),
+        service: "$(id)".into(),
+        definition: None,
+    };
+    let told = advice(&situation(
+        Lost::TagMoved,
+        vec![Needed { who, pin: Pin::Tag("v1".into()) }],
+        TagNow::On(digest(2)),
+    ))
+    .join("\n");
     assert!(told.contains("--cluster 'x; rm -rf ~' --service '$(id)' --force-new-deployment"), "{told}");
 }

@@ -20,14 +20,29 @@ pub fn since_push(subject: Subject<'_>) -> Option<ReasonFound> {
     // The image was pushed before its first push in the logs: only the lifecycle event's `pushedAt` tells
     // when.
     let own = first.map(|step| step.event).filter(|push| subject.time(*push) - pushed <= SAME_PUSH_MILLIS);
-    let older = format!("it was pushed at {}, and is older than {days} days since {}", at(pushed), at(pushed.saturating_add(days * DAY_MILLIS)));
+    let older = format!(
+        "it was pushed at {}, and is older than {days} days since {}",
+        at(pushed),
+        at(pushed.saturating_add(days * DAY_MILLIS))
+    );
     // If its age counted from that tag on, the rule would not have taken it.
     let younger = |given: EventNo| {
-        given.is_some() && subject.time(given) - pushed > SAME_PUSH_MILLIS && subject.loss.at - subject.time(given) < days * DAY_MILLIS
+        given.is_some()
+            && subject.time(given) - pushed > SAME_PUSH_MILLIS
+            && subject.loss.at - subject.time(given) < days * DAY_MILLIS
     };
-    let retagged = subject.loss.tags.iter().filter(|(_, given)| younger(*given)).max_by_key(|(_, given)| subject.time(*given));
+    let retagged = subject
+        .loss
+        .tags
+        .iter()
+        .filter(|(_, given)| younger(*given))
+        .max_by_key(|(_, given)| subject.time(*given));
     let Some((tag, given)) = retagged.copied() else {
-        return Some(subject.told(ReasonKind::AgeFromPush, format!("Age counts from the push: {older}."), own.into_iter().collect()));
+        return Some(subject.told(
+            ReasonKind::AgeFromPush,
+            format!("Age counts from the push: {older}."),
+            own.into_iter().collect(),
+        ));
     };
     let text = format!(
         "Age counts from the first push of the digest, not from its tags: {older}. Tag {} was put on this old digest at {} by {}, {} before it went, and that made it no younger.",
@@ -36,8 +51,7 @@ pub fn since_push(subject: Subject<'_>) -> Option<ReasonFound> {
         caller(subject.history, given),
         span((subject.loss.at - subject.time(given)).div_euclid(1000)),
     );
-    let advice =
-        "Protect promoted tags by a rule of their own, with a lower number than this one: a new tag on an old digest does not make it younger.";
+    let advice = "Protect promoted tags by a rule of their own, with a lower number than this one: a new tag on an old digest does not make it younger.";
     let told = subject.told(ReasonKind::AgeFromPush, text, own.into_iter().chain([given]).collect());
     Some(ReasonFound { advice: Some(advice.to_owned()), ..told })
 }
@@ -45,17 +59,25 @@ pub fn since_push(subject: Subject<'_>) -> Option<ReasonFound> {
 pub fn since_pull(subject: Subject<'_>) -> Option<ReasonFound> {
     let Count::Since(Clock::Pulled, days) = subject.rule.count else { return None };
     let pulls = || subject.life().iter().filter(|step| step.kind == StepKind::Pull);
-    let restored = subject.life().iter().rev().find(|step| step.kind == StepKind::Restore).map(|step| step.event);
+    let restored =
+        subject.life().iter().rev().find(|step| step.kind == StepKind::Restore).map(|step| step.event);
     let mut recorded: Option<EventNo> = None;
     for pull in pulls().filter(|step| step.caller.is_recorded() == Some(true)) {
         if records_pull(recorded.map(|event| subject.time(event)), subject.time(pull.event)) {
             recorded = Some(pull.event);
         }
     }
-    let recorded = recorded.filter(|pull| restored.is_none_or(|restored| subject.time(restored) <= subject.time(*pull)));
+    let recorded =
+        recorded.filter(|pull| restored.is_none_or(|restored| subject.time(restored) <= subject.time(*pull)));
     let from = match (recorded, restored, subject.loss.pushed_at) {
-        (Some(pull), ..) => format!("the last pull that counted, at {} by {}", subject.history.time(pull), caller(subject.history, pull)),
-        (None, Some(restored), _) => format!("its restore at {}, for no pull counted since", subject.history.time(restored)),
+        (Some(pull), ..) => format!(
+            "the last pull that counted, at {} by {}",
+            subject.history.time(pull),
+            caller(subject.history, pull)
+        ),
+        (None, Some(restored), _) => {
+            format!("its restore at {}, for no pull counted since", subject.history.time(restored))
+        }
         (None, None, Some(pushed)) => format!("its push at {}, for no pull of it ever counted", at(pushed)),
         (None, None, None) => "its push, for no pull of it ever counted".to_owned(),
     };
@@ -67,16 +89,22 @@ pub fn since_pull(subject: Subject<'_>) -> Option<ReasonFound> {
 }
 
 /// The pulls that ECR did not count as use, by caller, and why.
-fn uncounted<'h>(subject: Subject<'h>, pulls: impl Iterator<Item = &'h Step>, events: &mut Vec<EventNo>) -> (String, Option<String>) {
+fn uncounted<'h>(
+    subject: Subject<'h>,
+    pulls: impl Iterator<Item = &'h Step>,
+    events: &mut Vec<EventNo>,
+) -> (String, Option<String>) {
     let mut by_caller: BTreeMap<(String, u8), (u64, &Step)> = BTreeMap::new();
     for pull in pulls.filter(|step| step.caller.is_recorded() != Some(true)) {
-        let entry = by_caller.entry((principal(subject.history, pull.event), pull.caller as u8)).or_insert((0, pull));
+        let entry =
+            by_caller.entry((principal(subject.history, pull.event), pull.caller as u8)).or_insert((0, pull));
         *entry = (entry.0 + 1, pull);
     }
     let (mut text, mut advice) = (String::new(), None);
     for ((name, _), (count, last)) in by_caller {
         events.push(last.event);
-        let times = format!("{} by {name}, the last at {}", plural(count, "pull"), subject.history.time(last.event));
+        let times =
+            format!("{} by {name}, the last at {}", plural(count, "pull"), subject.history.time(last.event));
         match last.caller {
             Caller::Excluded => {
                 let listed = subject.history.exclusion(subject.repository, last.event);

@@ -39,12 +39,17 @@ pub fn outnumbered(subject: Subject<'_>) -> Option<ReasonFound> {
         [first, .., last] => format!("{first} to {last}"),
         _ => String::new(),
     };
-    let by: Vec<String> = pushers.iter().map(|(who, count)| if pushers.len() > 1 { format!("{who} ({count})") } else { who.clone() }).collect();
+    let by: Vec<String> = pushers
+        .iter()
+        .map(|(who, count)| if pushers.len() > 1 { format!("{who} ({count})") } else { who.clone() })
+        .collect();
     let by = if by.is_empty() { String::new() } else { format!(" by {}", listed(&by)) };
     let signatures = newer.iter().filter(|one| is_signature(subject, one)).count();
     let signatures = if signatures > 0 {
         let (say, count) = if signatures == 1 { ("says", "counts") } else { ("say", "count") };
-        format!(" {signatures} of them {say} something about other images (signatures, attestations), and {count} all the same.")
+        format!(
+            " {signatures} of them {say} something about other images (signatures, attestations), and {count} all the same."
+        )
     } else {
         String::new()
     };
@@ -76,14 +81,20 @@ fn newer(subject: Subject<'_>, keeps: usize) -> Vec<Newer<'_>> {
     let own = subject.loss.pushed_at.unwrap_or(i64::MIN);
     let counted = |(pushed_at, image): (i64, &'_ Image)| {
         let life = image.life_at(at).filter(|life| life.pushed_at == Some(pushed_at))?;
-        let tags: Vec<&str> = image.tags_at(life, at, history).into_iter().map(|tag| history.text(tag)).collect();
+        let tags: Vec<&str> =
+            image.tags_at(life, at, history).into_iter().map(|tag| history.text(tag)).collect();
         subject.rule.tags.wants(&tags).then_some(life)
     };
-    let candidates = subject.repository.pushed_after(own).take_while(|(pushed_at, _)| *pushed_at <= at).take(LOOKED_AT.max(keeps.saturating_mul(2)));
+    let candidates = subject
+        .repository
+        .pushed_after(own)
+        .take_while(|(pushed_at, _)| *pushed_at <= at)
+        .take(LOOKED_AT.max(keeps.saturating_mul(2)));
     let others = candidates.filter(|(_, image)| image.digest != subject.image.digest);
     let found = others.filter_map(|(pushed_at, image)| {
         let life = counted((pushed_at, image))?;
-        let push = image.steps.get(life.first_step as usize..).unwrap_or_default().iter().find(|step| is_push(step));
+        let push =
+            image.steps.get(life.first_step as usize..).unwrap_or_default().iter().find(|step| is_push(step));
         Some(Newer { image, pushed_at, push: push.map_or(EventNo::NONE, |step| step.event) })
     });
     found.take(keeps).collect()

@@ -5,7 +5,13 @@ use crate::detect::story::{evidence, place, rule_in_words};
 use crate::model::{Reason, ReasonKind, Timestamp};
 use crate::timeline::{Because, End, EventNo, History, Image, Loss, RepositoryHistory};
 
-pub fn why(history: &History, repository: &RepositoryHistory, image: &Image, loss: &Loss, because: Because) -> Why {
+pub fn why(
+    history: &History,
+    repository: &RepositoryHistory,
+    image: &Image,
+    loss: &Loss,
+    because: Because,
+) -> Why {
     let Some((other, gone, first)) = history.behind(repository, image, loss) else { return Why::default() };
     let digest = history.digest_or_zero(gone.digest).short();
     let went = went(history, first);
@@ -15,8 +21,15 @@ pub fn why(history: &History, repository: &RepositoryHistory, image: &Image, los
             let text = format!(
                 "It is a reference artifact (a signature, an SBOM, an attestation): its manifest has {digest} as its subject, and {went}. ECR {manner} artifacts within 24 hours of their subject, whatever rules say of them, and no event of that is documented."
             );
-            let push = gone.steps.iter().chain(&image.steps).filter(|step| step.kind == crate::model::StepKind::Push).map(|step| step.event);
-            let advice = format!("Push {digest} again and sign it anew, or protect it by a rule: what says something about an image goes with it.");
+            let push = gone
+                .steps
+                .iter()
+                .chain(&image.steps)
+                .filter(|step| step.kind == crate::model::StepKind::Push)
+                .map(|step| step.event);
+            let advice = format!(
+                "Push {digest} again and sign it anew, or protect it by a rule: what says something about an image goes with it."
+            );
             (ReasonKind::SubjectGone, text, push.chain([first.event]).collect::<Vec<EventNo>>(), advice)
         }
         Because::Source { set_up, .. } => {
@@ -46,7 +59,9 @@ fn went(history: &History, loss: &Loss) -> String {
     match loss.end {
         _ if loss.presumed.is_some() => format!("it most likely went by {at}, too"),
         End::Expired => format!("{} took it at {at}", rule_in_words(history, loss)),
-        End::Archived if loss.run.is_some() => format!("{} archived it at {at}", rule_in_words(history, loss)),
+        End::Archived if loss.run.is_some() => {
+            format!("{} archived it at {at}", rule_in_words(history, loss))
+        }
         End::Archived => format!("{by} archived it at {at}"),
         End::DeletedByDigest => format!("{by} deleted it at {at}"),
         End::DeletedByLastTag => format!("{by} deleted its last tag at {at}, and the image with it"),

@@ -38,13 +38,20 @@ fn wants(rule: &Rule) -> Vec<Want<'_>> {
 
 pub fn matched(subject: Subject<'_>) -> Option<ReasonFound> {
     let (tags, wants) = (subject.tags(), wants(subject.rule));
-    let fitting: Vec<(Want<'_>, &str)> = wants.iter().filter_map(|want| Some((*want, *tags.iter().find(|tag| want.fits(tag))?))).collect();
+    let fitting: Vec<(Want<'_>, &str)> =
+        wants.iter().filter_map(|want| Some((*want, *tags.iter().find(|tag| want.fits(tag))?))).collect();
     if fitting.is_empty() {
         return None;
     }
-    let pairs: Vec<String> = fitting.iter().map(|(want, tag)| format!("{}, which tag {tag} matches", want.in_words())).collect();
-    let others: Vec<&str> = tags.iter().copied().filter(|tag| fitting.iter().all(|(_, own)| own != tag)).collect();
-    let with = if others.is_empty() { String::new() } else { format!(" The image went with all its tags, {} among them.", listed(&others)) };
+    let pairs: Vec<String> =
+        fitting.iter().map(|(want, tag)| format!("{}, which tag {tag} matches", want.in_words())).collect();
+    let others: Vec<&str> =
+        tags.iter().copied().filter(|tag| fitting.iter().all(|(_, own)| own != tag)).collect();
+    let with = if others.is_empty() {
+        String::new()
+    } else {
+        format!(" The image went with all its tags, {} among them.", listed(&others))
+    };
     let text = format!("Rule {} selects {}.{with}", subject.rule.priority, listed(&pairs));
     let advice = (!others.is_empty()).then(|| {
         format!(
@@ -53,8 +60,12 @@ pub fn matched(subject: Subject<'_>) -> Option<ReasonFound> {
             subject.rule.priority
         )
     });
-    let given =
-        subject.loss.tags.iter().filter(|(tag, _)| fitting.iter().any(|(_, own)| *own == subject.history.text(*tag))).map(|(_, given)| *given);
+    let given = subject
+        .loss
+        .tags
+        .iter()
+        .filter(|(tag, _)| fitting.iter().any(|(_, own)| *own == subject.history.text(*tag)))
+        .map(|(_, given)| *given);
     let events = given.filter(|given| given.is_some()).chain([subject.loss.event]).collect();
     Some(ReasonFound { advice, ..subject.told(ReasonKind::TagMatched, text, events) })
 }
@@ -63,10 +74,18 @@ pub fn matched(subject: Subject<'_>) -> Option<ReasonFound> {
 /// in them did not match, rules below because this rule came first.
 pub fn unprotected(subject: Subject<'_>) -> Option<ReasonFound> {
     let tags = subject.tags();
-    let others = subject.policy.rules().iter().filter(|other| other.priority != subject.rule.priority && other.class == subject.rule.class);
+    let others = subject
+        .policy
+        .rules()
+        .iter()
+        .filter(|other| other.priority != subject.rule.priority && other.class == subject.rule.class);
     let (mut texts, mut advice) = (Vec::new(), None);
     for other in others {
-        let found = if other.priority < subject.rule.priority { missed(other, &tags) } else { too_late(other, subject.rule, &tags) };
+        let found = if other.priority < subject.rule.priority {
+            missed(other, &tags)
+        } else {
+            too_late(other, subject.rule, &tags)
+        };
         if let Some((text, remedy)) = found {
             texts.push(text);
             advice = advice.or(Some(remedy));
@@ -75,14 +94,18 @@ pub fn unprotected(subject: Subject<'_>) -> Option<ReasonFound> {
     if texts.is_empty() {
         return None;
     }
-    Some(ReasonFound { advice, ..subject.told(ReasonKind::ProtectionMissed, texts.join(" "), vec![subject.loss.event]) })
+    Some(ReasonFound {
+        advice,
+        ..subject.told(ReasonKind::ProtectionMissed, texts.join(" "), vec![subject.loss.event])
+    })
 }
 
 /// For a rule above: what in it did not match. All of its prefixes and patterns have to match some tag of
 /// the image.
 fn missed(rule: &Rule, tags: &[&str]) -> Option<(String, String)> {
     let wants = wants(rule);
-    let (fitting, missing): (Vec<Want<'_>>, Vec<Want<'_>>) = wants.into_iter().partition(|want| tags.iter().any(|tag| want.fits(tag)));
+    let (fitting, missing): (Vec<Want<'_>>, Vec<Want<'_>>) =
+        wants.into_iter().partition(|want| tags.iter().any(|tag| want.fits(tag)));
     let number = rule.priority;
     if let Some(first) = fitting.first() {
         let protected = tags.iter().find(|tag| first.fits(tag))?;
@@ -98,18 +121,27 @@ fn missed(rule: &Rule, tags: &[&str]) -> Option<(String, String)> {
                 listed(&all),
                 listed(&lacking)
             ),
-            format!("Write one rule for each of {} instead of rule {number}: a rule with several asks for all of them on one image.", listed(&all)),
+            format!(
+                "Write one rule for each of {} instead of rule {number}: a rule with several asks for all of them on one image.",
+                listed(&all)
+            ),
         ));
     }
-    let (want, tag) = missing.iter().find_map(|want| Some((*want, *tags.iter().find(|tag| is_near(want.text, tag))?)))?;
+    let (want, tag) =
+        missing.iter().find_map(|want| Some((*want, *tags.iter().find(|tag| is_near(want.text, tag))?)))?;
     let how = match (want.is_prefix, want.text.contains('*')) {
         (false, false) => format!("a pattern without * matches the very tag {} alone", want.text),
         (false, true) => "* stands for any text, everything else for itself, capitals included".to_owned(),
         (true, _) => "a tag has to begin with the very prefix, capitals included".to_owned(),
     };
     Some((
-        format!("Rule {number} looks as if it protected {tag}, and did not: its {} does not match {tag}: {how}.", want.in_words()),
-        format!("Write rule {number} so that it matches {tag}, and see with `tagfall whatif --policy` what it keeps then."),
+        format!(
+            "Rule {number} looks as if it protected {tag}, and did not: its {} does not match {tag}: {how}.",
+            want.in_words()
+        ),
+        format!(
+            "Write rule {number} so that it matches {tag}, and see with `tagfall whatif --policy` what it keeps then."
+        ),
     ))
 }
 

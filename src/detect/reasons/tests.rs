@@ -8,7 +8,11 @@ use crate::timeline::tests::log::{Log, digest};
 const DAY: i64 = 86_400;
 
 /// A rule as a run's event states it.
-fn rule(priority: i64, tags: (&'static str, &[&'static str]), count: (&'static str, i64)) -> LifecycleRule<'static> {
+fn rule(
+    priority: i64,
+    tags: (&'static str, &[&'static str]),
+    count: (&'static str, i64),
+) -> LifecycleRule<'static> {
     LifecycleRule {
         priority,
         description: None,
@@ -30,11 +34,16 @@ const AGE: &str = "Time since image pushed";
 /// rules are in the policy, too.
 fn lost(log: &mut Log, rules: Vec<LifecycleRule<'static>>, tags: &[&'static str]) -> Finding {
     log.whole_run(rules[0].clone(), &[(1, tags)], &[]);
-    let crate::model::Action::PolicyRun(run) = &mut log.events.last_mut().unwrap().action else { panic!("a run") };
+    let crate::model::Action::PolicyRun(run) = &mut log.events.last_mut().unwrap().action else {
+        panic!("a run")
+    };
     run.rules = rules;
     log.pull(Some(1), None);
     let mut findings = log.findings();
-    let at = findings.iter().position(|finding| finding.lost.digest == Some(digest(1))).unwrap_or_else(|| panic!("{findings:#?}"));
+    let at = findings
+        .iter()
+        .position(|finding| finding.lost.digest == Some(digest(1)))
+        .unwrap_or_else(|| panic!("{findings:#?}"));
     findings.remove(at)
 }
 
@@ -57,15 +66,29 @@ fn signatures_count_and_what_a_rule_does_not_count_is_left_out() {
     let mut log = Log::default();
     log.at(0).push(1, "v1").push(2, "v2").push(3, "sha256-0123.sig").at(DAY);
     let finding = lost(&mut log, vec![rule(1, ("Any", &[]), (COUNT, 2))], &["v1"]);
-    holds(&told(&finding, ReasonKind::Outnumbered), &["v2 and sha256-0123.sig", "1 of them says something about other images"]);
-    assert!(finding.advice.iter().any(|advice| advice.starts_with("Keep more images")), "{:?}", finding.advice);
+    holds(
+        &told(&finding, ReasonKind::Outnumbered),
+        &["v2 and sha256-0123.sig", "1 of them says something about other images"],
+    );
+    assert!(
+        finding.advice.iter().any(|advice| advice.starts_with("Keep more images")),
+        "{:?}",
+        finding.advice
+    );
 }
 
 /// Images that were gone, archived or untagged by then did not count.
 #[test]
 fn only_what_was_there_outnumbers() {
     let mut log = Log::default();
-    log.at(0).push(1, "v1").push(2, "v2").push(3, "v3").push(4, "v4").push(5, "v4").delete((Some(2), None), &[(2, None)]).at(DAY);
+    log.at(0)
+        .push(1, "v1")
+        .push(2, "v2")
+        .push(3, "v3")
+        .push(4, "v4")
+        .push(5, "v4")
+        .delete((Some(2), None), &[(2, None)])
+        .at(DAY);
     let finding = lost(&mut log, vec![rule(1, ("Tagged", &["v*"]), (COUNT, 2))], &["v1"]);
     let text = told(&finding, ReasonKind::Outnumbered);
     holds(&text, &["v3 and v4"]);
@@ -78,20 +101,31 @@ fn rules_that_were_to_protect_it_say_what_they_missed() {
         let mut log = Log::default();
         tags.iter().for_each(|tag| _ = log.push(1, tag));
         log.at(40 * DAY);
-        told(&lost(&mut log, vec![rule(5, ("Tagged", &["*"]), (AGE, 30)), other], tags), ReasonKind::ProtectionMissed)
+        told(
+            &lost(&mut log, vec![rule(5, ("Tagged", &["*"]), (AGE, 30)), other], tags),
+            ReasonKind::ProtectionMissed,
+        )
     };
     let keeps = |priority, patterns| rule(priority, ("Tagged", patterns), (COUNT, 999));
-    holds(&missed(keeps(1, &["prod*", "eu-*"]), &["prod-1"]), &["Rule 1", "protected prod-1", "prod* and eu-*", "none for pattern eu-*"]);
-    holds(&missed(keeps(1, &["prod"]), &["prod-1"]), &["pattern prod does not match prod-1", "a pattern without *"]);
-    holds(&missed(keeps(1, &["Prod-*"]), &["prod-1"]), &["pattern Prod-* does not match prod-1", "capitals included"]);
+    holds(
+        &missed(keeps(1, &["prod*", "eu-*"]), &["prod-1"]),
+        &["Rule 1", "protected prod-1", "prod* and eu-*", "none for pattern eu-*"],
+    );
+    holds(
+        &missed(keeps(1, &["prod"]), &["prod-1"]),
+        &["pattern prod does not match prod-1", "a pattern without *"],
+    );
+    holds(
+        &missed(keeps(1, &["Prod-*"]), &["prod-1"]),
+        &["pattern Prod-* does not match prod-1", "capitals included"],
+    );
     holds(&missed(keeps(9, &["prod*"]), &["prod-1"]), &["Rule 9", "had no say", "rule 5 comes first"]);
     assert_eq!(missed(keeps(1, &["dev*"]), &["prod-1"]), "");
     assert_eq!(missed(rule(1, ("Untagged", &[]), (AGE, 1)), &["prod-1"]), "");
 }
 
 fn policy(days: i64) -> Value {
-    let selection =
-        json!({"tagStatus": "tagged", "tagPatternList": ["*"], "countType": "sinceImagePushed", "countUnit": "days", "countNumber": days});
+    let selection = json!({"tagStatus": "tagged", "tagPatternList": ["*"], "countType": "sinceImagePushed", "countUnit": "days", "countNumber": days});
     json!([{"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}])
 }
 
@@ -124,7 +158,8 @@ fn a_change_after_the_loss_is_no_advice() {
     let (text, advice) = changed(&|log| _ = log.policy(&policy(90)));
     holds(&text, &["sinceImagePushed 90 days", "brings nothing back"]);
     assert!(!advice.contains("Keep more images"), "{advice}");
-    let (text, _) = changed(&|log| _ = log.add("DeleteLifecyclePolicy", crate::model::Action::DeleteLifecyclePolicy));
+    let (text, _) =
+        changed(&|log| _ = log.add("DeleteLifecyclePolicy", crate::model::Action::DeleteLifecyclePolicy));
     holds(&text, &["deleted the policy"]);
     let (text, advice) = changed(&|_| ());
     assert!(text.is_empty() && advice.contains("Keep more images"), "{text} {advice}");

@@ -24,13 +24,16 @@ fn plain(letter: char) -> Option<char> {
 
 /// Removes terminal escape sequences, as they are and as logs and JSON write them.
 fn without_colours(text: &str) -> String {
-    const INTRODUCERS: [&str; 9] = ["\u{1b}[", "\u{9b}", "\\u001b[", "\\u001B[", "\\x1b[", "\\x1B[", "\\033[", "\\e[", "^[["];
+    const INTRODUCERS: [&str; 9] =
+        ["\u{1b}[", "\u{9b}", "\\u001b[", "\\u001B[", "\\x1b[", "\\x1B[", "\\033[", "\\e[", "^[["];
     let mut rest = text;
     let mut clean = String::with_capacity(text.len());
     while !rest.is_empty() {
         let introducer = INTRODUCERS.iter().find(|introducer| rest.starts_with(**introducer));
         if let Some(sequence) = introducer.and_then(|introducer| rest.strip_prefix(*introducer)) {
-            let parameters = sequence.find(|letter: char| !matches!(letter, '0'..='9' | ';' | ':' | '?' | ' ')).unwrap_or(sequence.len());
+            let parameters = sequence
+                .find(|letter: char| !matches!(letter, '0'..='9' | ';' | ':' | '?' | ' '))
+                .unwrap_or(sequence.len());
             let ends = sequence[parameters..].chars().next().filter(char::is_ascii_alphabetic);
             if let Some(end) = ends {
                 rest = &sequence[parameters + end.len_utf8()..];
@@ -39,7 +42,10 @@ fn without_colours(text: &str) -> String {
         }
         // Titles and links: up to BEL or ST.
         if let Some(sequence) = rest.strip_prefix("\u{1b}]") {
-            let end = [sequence.find('\u{7}').map(|at| at + 1), sequence.find("\u{1b}\\").map(|at| at + 2)].into_iter().flatten().min();
+            let end = [sequence.find('\u{7}').map(|at| at + 1), sequence.find("\u{1b}\\").map(|at| at + 2)]
+                .into_iter()
+                .flatten()
+                .min();
             if let Some(end) = end {
                 rest = &sequence[end..];
                 continue;
@@ -109,11 +115,18 @@ fn without_entities(text: &str) -> String {
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once('&') {
         clean.push_str(before);
-        let entity = behind.split_once(';').filter(|(name, _)| name.len() <= 8).and_then(|(name, after)| Some((of_entity(name)?, after)));
+        let entity = behind
+            .split_once(';')
+            .filter(|(name, _)| name.len() <= 8)
+            .and_then(|(name, after)| Some((of_entity(name)?, after)));
         match entity {
             Some((letter, after)) => {
                 // `&amp;quot;` was escaped twice.
-                let again = if letter == '&' { after.split_once(';').and_then(|(name, after)| Some((of_entity(name)?, after))) } else { None };
+                let again = if letter == '&' {
+                    after.split_once(';').and_then(|(name, after)| Some((of_entity(name)?, after)))
+                } else {
+                    None
+                };
                 let (letter, after) = again.unwrap_or((letter, after));
                 clean.push(letter);
                 rest = after;
@@ -157,7 +170,10 @@ fn without_percents(text: &str) -> String {
         let mut rest = text;
         while let Some((before, behind)) = rest.split_once('%') {
             clean.push_str(before);
-            let code = behind.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|code| matches!(code, 0x20..=0x7e));
+            let code = behind
+                .get(..2)
+                .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+                .filter(|code| matches!(code, 0x20..=0x7e));
             clean.push(code.map_or('%', char::from));
             rest = if code.is_some() { &behind[2..] } else { behind };
         }

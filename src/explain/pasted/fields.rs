@@ -17,7 +17,8 @@ const REPOSITORY: [&str; 9] = [
     "repository:",
 ];
 const REGISTRY: [&str; 5] = ["registry with id", "registryid", "registry-id", "registry_id", "registry id"];
-const TAG: [&str; 8] = ["imagetag", "image-tag", "image_tag", "image tag", "with tag", "and tag", "tag name", "tag:"];
+const TAG: [&str; 8] =
+    ["imagetag", "image-tag", "image_tag", "image tag", "with tag", "and tag", "tag name", "tag:"];
 /// What follows the name of a repository in single quotes.
 const BEHIND: [&str; 1] = ["' repository"];
 
@@ -30,11 +31,16 @@ const BETWEEN_MAX: usize = 6;
 pub(super) fn read(text: &str) -> Option<Reading> {
     let lower = text.to_ascii_lowercase();
     let (registry, repository) = of_arn(text).or_else(|| {
-        let repository = labelled(text, &lower, &REPOSITORY, is_name).or_else(|| before(text, &lower)).filter(|name| is_repository(name))?;
-        let registry_id = labelled(text, &lower, &REGISTRY, |byte| byte.is_ascii_digit()).filter(|id| id.len() == 12);
+        let repository = labelled(text, &lower, &REPOSITORY, is_name)
+            .or_else(|| before(text, &lower))
+            .filter(|name| is_repository(name))?;
+        let registry_id =
+            labelled(text, &lower, &REGISTRY, |byte| byte.is_ascii_digit()).filter(|id| id.len() == 12);
         Some((Registry::Ecr { registry_id, region: None }, repository))
     })?;
-    let tag = labelled(text, &lower, &TAG, is_tag).map(|tag| tag.trim_end_matches('.').to_owned()).filter(|tag| !is_nothing(tag));
+    let tag = labelled(text, &lower, &TAG, is_tag)
+        .map(|tag| tag.trim_end_matches('.').to_owned())
+        .filter(|tag| !is_nothing(tag));
     let (digest, cut) = match lower.find("sha256:").and_then(|at| name::digest(&text[at..])) {
         Some((digest @ Some(_), _)) => (digest, None),
         _ => (None, None),
@@ -46,7 +52,9 @@ pub(super) fn read(text: &str) -> Option<Reading> {
 
 /// Whether a text says that the repository does not exist: then it is not about `latest`.
 pub(super) fn says_no_repository(text: &str) -> bool {
-    ["RepositoryNotFound", "name unknown", "NAME_UNKNOWN", "repository with name"].iter().any(|words| text.contains(words))
+    ["RepositoryNotFound", "name unknown", "NAME_UNKNOWN", "repository with name"]
+        .iter()
+        .any(|words| text.contains(words))
 }
 
 /// `manifest X in HOST/REPOSITORY`, as CRI-O, podman and skopeo write it, with X before the name.
@@ -56,19 +64,26 @@ pub(super) fn completed(name: Name, before: &str) -> Name {
     }
     // The beginning of the host, with `docker://` and quotes, is a word of its own.
     let before = before.trim_end_matches(|letter: char| !letter.is_whitespace());
-    let mut words = before.split_whitespace().rev().map(|word| word.trim_matches(['"', '\'', '`', ':', ',', '(', ')']));
+    let mut words =
+        before.split_whitespace().rev().map(|word| word.trim_matches(['"', '\'', '`', ':', ',', '(', ')']));
     if !words.next().is_some_and(|word| ["in", "from", "of", "repository"].contains(&word)) {
         return name;
     }
     let words: Vec<&str> = words.take(6).collect();
-    let Some(at) = words.iter().position(|word| ["manifest", "tag"].contains(&word.to_ascii_lowercase().as_str())).filter(|at| *at > 0) else {
+    let Some(at) = words
+        .iter()
+        .position(|word| ["manifest", "tag"].contains(&word.to_ascii_lowercase().as_str()))
+        .filter(|at| *at > 0)
+    else {
         return name;
     };
     let word = words[at - 1];
     match name::digest(word) {
         Some((digest @ Some(_), _)) => Name { digest, ..name },
         Some((None, _)) => Name { cut: Some(word["sha256:".len()..].to_ascii_lowercase()), ..name },
-        None if !word.is_empty() && run(word, is_tag) == word.len() => Name { tag: Some(word.to_owned()), ..name },
+        None if !word.is_empty() && run(word, is_tag) == word.len() => {
+            Name { tag: Some(word.to_owned()), ..name }
+        }
         None => name,
     }
 }
@@ -82,7 +97,8 @@ fn of_arn(text: &str) -> Option<(Registry, String)> {
         let (region, account, rest) = (parts.next()?, parts.next()?, parts.next()?);
         let repository = rest.strip_prefix("repository/")?;
         let repository = repository[..run(repository, is_name)].trim_end_matches(['.', '/', '-', '_']);
-        let registry_id = Some(account.to_owned()).filter(|account| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()));
+        let registry_id = Some(account.to_owned())
+            .filter(|account| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()));
         let region = Some(region.to_owned()).filter(|region| is_region(region));
         is_repository(repository).then(|| (Registry::Ecr { registry_id, region }, repository.to_owned()))
     })
@@ -113,7 +129,9 @@ fn before(text: &str, lower: &str) -> Option<String> {
 }
 
 fn is_repository(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_ascii_alphanumeric()) && run(name, is_name) == name.len() && name.len() > 1
+    name.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && run(name, is_name) == name.len()
+        && name.len() > 1
 }
 
 fn is_nothing(value: &str) -> bool {

@@ -35,7 +35,10 @@ const ENDS: [&str; 9] = [
 
 /// Positions of `.dkr.ecr` or `.dkr-ecr` in a lower-case text.
 pub(super) fn ecr_hosts(lower: &str) -> impl Iterator<Item = usize> + '_ {
-    lower.match_indices(".dkr").map(|(at, _)| at).filter(|at| lower[at + 4..].starts_with(".ecr") || lower[at + 4..].starts_with("-ecr"))
+    lower
+        .match_indices(".dkr")
+        .map(|(at, _)| at)
+        .filter(|at| lower[at + 4..].starts_with(".ecr") || lower[at + 4..].starts_with("-ecr"))
 }
 
 /// The account at the end of `before`: exactly twelve digits.
@@ -61,9 +64,13 @@ pub(super) fn behind_account(text: &str) -> Option<(Option<String>, usize)> {
 /// `eu-central-1`, `us-gov-west-1`, `us-isob-east-1`, `eusc-de-east-1`.
 pub(super) fn is_region(text: &str) -> bool {
     let mut parts = text.split('-');
-    let first = parts.next().is_some_and(|area| (2..=4).contains(&area.len()) && area.bytes().all(|byte| byte.is_ascii_lowercase()));
+    let first = parts.next().is_some_and(|area| {
+        (2..=4).contains(&area.len()) && area.bytes().all(|byte| byte.is_ascii_lowercase())
+    });
     let rest: Vec<&str> = parts.collect();
-    let number = rest.last().is_some_and(|number| (1..=2).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit()));
+    let number = rest.last().is_some_and(|number| {
+        (1..=2).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())
+    });
     let words = rest.iter().rev().skip(1);
     first
         && number
@@ -76,12 +83,14 @@ pub(super) fn is_host(part: &str) -> bool {
     let (host, port) = part.split_once(':').unwrap_or((part, ""));
     let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-    let is_name = !host.is_empty() && run(host, plain) == host.len() && !host.starts_with('.') && !host.ends_with('.');
+    let is_name =
+        !host.is_empty() && run(host, plain) == host.len() && !host.starts_with('.') && !host.ends_with('.');
     is_name && (is_port || port.is_empty() && (host.contains('.') || host == "localhost"))
 }
 
-/// Registries of AWS's own, whose trails no customer has: the add-ons of EKS (docs.aws.amazon.com/eks, "add-ons-images") and the
-/// Deep Learning Containers (aws.github.io/deep-learning-containers, "Region Availability").
+/// Registries of AWS's own, whose trails no customer has: the add-ons of EKS (docs.aws.amazon.com/eks,
+/// "add-ons-images") and the Deep Learning Containers (aws.github.io/deep-learning-containers, "Region
+/// Availability").
 pub(in crate::explain) fn owner(registry_id: &str) -> Option<&'static str> {
     const EKS: [&str; 22] = [
         "602401143452",

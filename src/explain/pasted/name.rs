@@ -1,4 +1,5 @@
-//! Names of images as they stand in a text: where they begin is known, where they end is told by their alphabets.
+//! Names of images as they stand in a text: where they begin is known, where they end is told by their
+//! alphabets.
 
 use crate::model::Digest;
 
@@ -21,7 +22,8 @@ const TAG_MAX: usize = 128;
 /// Longest name of a repository.
 const REPOSITORY_MAX: usize = 256;
 
-/// Takes a name off the front of `text`: `shop/api`, `shop/api:v1`, `shop/api:v1@sha256:…`, `v2/shop/api/manifests/v1`.
+/// Takes a name off the front of `text`: `shop/api`, `shop/api:v1`, `shop/api:v1@sha256:…`,
+/// `v2/shop/api/manifests/v1`.
 pub(super) fn take(text: &str) -> Option<Name> {
     let (skipped, text) = text.strip_prefix("v2/").map_or((0, text), |rest| (3, rest));
     let run = run(text, is_name).min(REPOSITORY_MAX);
@@ -35,7 +37,9 @@ pub(super) fn take(text: &str) -> Option<Name> {
 
 /// The registry API's addresses: `REPOSITORY/manifests/TAG-OR-DIGEST`.
 fn of_address(text: &str, run: usize) -> Option<Name> {
-    let (kind, at) = ["/manifests/", "/blobs/", "/referrers/", "/tags/list"].iter().find_map(|kind| Some((*kind, text[..run].find(kind)?)))?;
+    let (kind, at) = ["/manifests/", "/blobs/", "/referrers/", "/tags/list"]
+        .iter()
+        .find_map(|kind| Some((*kind, text[..run].find(kind)?)))?;
     let target = &text[at + kind.len()..];
     let mut name = Name { repository: text[..at].to_owned(), length: at + kind.len(), ..Name::default() };
     if kind == "/tags/list" {
@@ -78,7 +82,8 @@ fn of_reference(text: &str, run: usize) -> Name {
     name
 }
 
-/// The tag at the front of `text`. A full stop at its end belongs to the sentence, unless somebody knows better.
+/// The tag at the front of `text`. A full stop at its end belongs to the sentence, unless somebody knows
+/// better.
 fn take_tag(name: &mut Name, text: &str) {
     let length = run(text, is_tag).min(TAG_MAX);
     let tag = text[..length].trim_end_matches('.');
@@ -141,9 +146,16 @@ mod tests {
             ("shop/api/tags/list".to_owned(), None, None),
         ] {
             let name = take(&text).unwrap();
-            assert_eq!((name.repository.as_str(), name.tag.as_deref(), name.digest), ("shop/api", tag, expected), "{text}");
+            assert_eq!(
+                (name.repository.as_str(), name.tag.as_deref(), name.digest),
+                ("shop/api", tag, expected),
+                "{text}"
+            );
         }
-        assert_eq!(take(&format!("shop/api@sha256:{}…", &HEX[..12])).unwrap().cut.as_deref(), Some(&HEX[..12]));
+        assert_eq!(
+            take(&format!("shop/api@sha256:{}…", &HEX[..12])).unwrap().cut.as_deref(),
+            Some(&HEX[..12])
+        );
         assert!(take("/x").is_none() && take("").is_none() && take("Api").is_none());
     }
 }

@@ -8,8 +8,20 @@ use crate::explain::question::{About, CUT_BARE_MIN, CUT_MIN};
 use crate::model::Digest;
 
 /// Words before a name that announce it.
-const INTRODUCTIONS: [&str; 12] =
-    ["image", "repository", "reference", "ref", "manifest", "pull", "pulling", "tag", "container", "for", "repo", "artifact"];
+const INTRODUCTIONS: [&str; 12] = [
+    "image",
+    "repository",
+    "reference",
+    "ref",
+    "manifest",
+    "pull",
+    "pulling",
+    "tag",
+    "container",
+    "for",
+    "repo",
+    "artifact",
+];
 /// Maximum number of readings of a sentence.
 const READINGS_MAX: usize = 32;
 
@@ -22,14 +34,16 @@ pub(super) fn behind_hosts<'t>(text: &'t str, joined: &'t Joined) -> impl Iterat
         let known_to_be_one = matches!(registry, Registry::Public);
         let found = candidate(text, place, |text| Some((registry.clone(), 1, name::take(text.get(1..)?)?)))?;
         let first = found.readings.first()?;
-        let names_an_image = first.about.digest().is_some() || first.cut.is_some() || first.about.tag().is_some();
+        let names_an_image =
+            first.about.digest().is_some() || first.cut.is_some() || first.about.tag().is_some();
         (names_an_image || known_to_be_one).then_some(found)
     })
 }
 
 /// The last word of `before`, without the URL scheme.
 fn host_before(before: &str) -> Option<&str> {
-    let ends = |letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '`' | '(' | ',' | '=' | '/');
+    let ends =
+        |letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '`' | '(' | ',' | '=' | '/');
     let begin = before.trim_end_matches(|letter| !ends(letter)).len();
     // A bucket is not a registry.
     Some(&before[begin..]).filter(|host| !host.is_empty() && !before[..begin].ends_with("s3://"))
@@ -37,7 +51,8 @@ fn host_before(before: &str) -> Option<&str> {
 
 fn registry_of(host: &str) -> Option<Registry> {
     let masked = host.len() >= 3 && host.bytes().all(|byte| byte == b'*');
-    let stands_for_one = host.starts_with('$') || host.ends_with(['}', '>', ']']) && host.contains(['{', '<', '[']);
+    let stands_for_one =
+        host.starts_with('$') || host.ends_with(['}', '>', ']']) && host.contains(['{', '<', '[']);
     let host = host.trim_start_matches(['<', '[', '*', '{']);
     match host.to_ascii_lowercase().as_str() {
         "public.ecr.aws" | "ecr-public.aws.com" => Some(Registry::Public),
@@ -49,9 +64,12 @@ fn registry_of(host: &str) -> Option<Registry> {
 
 /// `shop/api:v1@sha256:…`, complete or cut off.
 pub(super) fn with_digest(text: &str, joined: &str) -> Option<Vec<Reading>> {
-    let readings = || [text, joined].into_iter().flat_map(digests).filter_map(|(at, text)| named_before(text, at));
+    let readings =
+        || [text, joined].into_iter().flat_map(digests).filter_map(|(at, text)| named_before(text, at));
     let whole = readings().find(|reading| reading.about.digest().is_some()).or_else(|| readings().next())?;
-    let same = |other: &Reading| other.about.digest() == whole.about.digest() && other.cut == whole.cut && *other != whole;
+    let same = |other: &Reading| {
+        other.about.digest() == whole.about.digest() && other.cut == whole.cut && *other != whole
+    };
     let others: Vec<Reading> = readings().filter(same).take(1).collect();
     Some(std::iter::once(whole).chain(others).collect())
 }
@@ -59,7 +77,8 @@ pub(super) fn with_digest(text: &str, joined: &str) -> Option<Vec<Reading>> {
 /// The name that ends in `@` before the digest at `at`.
 fn named_before(text: &str, at: usize) -> Option<Reading> {
     let before = text[..at].strip_suffix('@')?;
-    let is_of_a_name = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-' | '/' | ':');
+    let is_of_a_name =
+        |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-' | '/' | ':');
     let word = before[before.trim_end_matches(is_of_a_name).len()..].trim_start_matches(['/', ':', '.']);
     let name = name::take(&text[at - 1 - word.len()..])?;
     (name.digest.is_some() || is_cut(name.cut.as_deref(), CUT_MIN))
@@ -73,16 +92,24 @@ fn is_cut(digits: Option<&str>, least: usize) -> bool {
 
 /// A digest alone: complete, else its beginning.
 pub(super) fn digest(text: &str, joined: &str) -> Option<Vec<Reading>> {
-    if let Some(digest) = digests_of_images(joined).next().or_else(|| digests_of_images(text).next()).or_else(|| bare_digest(joined)) {
+    if let Some(digest) = digests_of_images(joined)
+        .next()
+        .or_else(|| digests_of_images(text).next())
+        .or_else(|| bare_digest(joined))
+    {
         return Some(vec![plain(About::Digest(digest), None)]);
     }
     let cut = digests(text).find_map(|(at, text)| match name::digest(&text[at..])? {
-        (None, length) => Some(text[at + "sha256:".len()..at + length].to_ascii_lowercase()).filter(|digits| is_cut(Some(digits), CUT_MIN)),
+        (None, length) => Some(text[at + "sha256:".len()..at + length].to_ascii_lowercase())
+            .filter(|digits| is_cut(Some(digits), CUT_MIN)),
         _ => None,
     });
     let alone = text.trim().trim_end_matches(['…', '.']);
-    let alone = Some(alone).filter(|digits| is_cut(Some(digits), CUT_BARE_MIN) && digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
-    cut.or_else(|| alone.map(str::to_ascii_lowercase)).map(|digits| vec![plain(About::Beginning, Some(digits))])
+    let alone = Some(alone).filter(|digits| {
+        is_cut(Some(digits), CUT_BARE_MIN) && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    });
+    cut.or_else(|| alone.map(str::to_ascii_lowercase))
+        .map(|digits| vec![plain(About::Beginning, Some(digits))])
 }
 
 /// 64 hex digits with no other hex digits around them.
@@ -100,7 +127,9 @@ fn digests(text: &str) -> impl Iterator<Item = (usize, &str)> {
 
 /// Complete digests, except those that a URL requests as a layer.
 pub(super) fn digests_of_images(text: &str) -> impl Iterator<Item = Digest> {
-    digests(text).filter(|(at, text)| !text[..*at].ends_with("/blobs/")).filter_map(|(at, text)| name::digest(&text[at..])?.0)
+    digests(text)
+        .filter(|(at, text)| !text[..*at].ends_with("/blobs/"))
+        .filter_map(|(at, text)| name::digest(&text[at..])?.0)
 }
 
 /// Names in a sentence, or a name alone. Which word is the name is best decided by the logs.
@@ -111,10 +140,12 @@ pub(super) fn in_a_sentence(text: &str, joined: &str) -> Option<Vec<Reading>> {
     let mut readings: Vec<(bool, Reading)> = Vec::new();
     for text in [text, joined] {
         let mut before = "";
-        for word in text
-            .split(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '`' | '(' | ')' | '[' | ']' | '<' | '>' | ',' | ';' | '='))
-        {
-            let introduced = INTRODUCTIONS.contains(&before.trim_end_matches(':').to_ascii_lowercase().as_str());
+        for word in text.split(|letter: char| {
+            letter.is_whitespace()
+                || matches!(letter, '"' | '\'' | '`' | '(' | ')' | '[' | ']' | '<' | '>' | ',' | ';' | '=')
+        }) {
+            let introduced =
+                INTRODUCTIONS.contains(&before.trim_end_matches(':').to_ascii_lowercase().as_str());
             for reading in named(word, introduced) {
                 if readings.len() < READINGS_MAX && !readings.iter().any(|(_, other)| *other == reading) {
                     readings.push((introduced, reading));
@@ -131,7 +162,9 @@ pub(super) fn in_a_sentence(text: &str, joined: &str) -> Option<Vec<Reading>> {
 /// `shop/api:v1`; without a tag only if the words before it announce a name.
 fn named(word: &str, introduced: bool) -> Vec<Reading> {
     let word = word.trim_start_matches(['*', '_', '~', '{']);
-    let Some(name) = name::take(word).filter(|name| is_likely(name, word, introduced)) else { return Vec::new() };
+    let Some(name) = name::take(word).filter(|name| is_likely(name, word, introduced)) else {
+        return Vec::new();
+    };
     of_name(Registry::Unnamed, &name, &word[name.length..])
 }
 
@@ -139,7 +172,10 @@ fn named(word: &str, introduced: bool) -> Vec<Reading> {
 fn is_likely(name: &Name, word: &str, introduced: bool) -> bool {
     let letters = name.repository.bytes().any(|byte| byte.is_ascii_alphabetic());
     let rest = &word[name.length..];
-    let is_port = name.tag.as_ref().is_some_and(|tag| !name.repository.contains('/') && tag.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_port = name
+        .tag
+        .as_ref()
+        .is_some_and(|tag| !name.repository.contains('/') && tag.bytes().all(|byte| byte.is_ascii_digit()));
     let named = name.tag.is_some() || introduced && name.repository.contains('/');
     letters
         && named
@@ -152,27 +188,50 @@ fn is_likely(name: &Name, word: &str, introduced: bool) -> bool {
 
 /// A text that consists of a name alone: `shop/api:v1`, `shop/api`, `api`.
 fn alone(text: &str) -> Option<Vec<Reading>> {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-' | '/' | ':');
-    if text.is_empty() || !text.chars().all(plain) || !text.starts_with(|letter: char| letter.is_ascii_alphanumeric()) {
+    let plain =
+        |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-' | '/' | ':');
+    if text.is_empty()
+        || !text.chars().all(plain)
+        || !text.starts_with(|letter: char| letter.is_ascii_alphanumeric())
+    {
         return None;
     }
     let text_without_stop = text.trim_end_matches('.');
     let (repository, tag) = match text_without_stop.rsplit_once(':') {
-        Some((repository, tag)) if !tag.is_empty() && !tag.contains('/') => (repository.to_owned(), Some(tag.to_owned())),
+        Some((repository, tag)) if !tag.is_empty() && !tag.contains('/') => {
+            (repository.to_owned(), Some(tag.to_owned()))
+        }
         _ => (text_without_stop.to_owned(), None),
     };
     // A name ends with a letter or digit, and a colon without a tag after it belongs to something else.
-    let is_name_alone = repository.ends_with(|letter: char| letter.is_ascii_alphanumeric()) && (tag.is_some() || !repository.contains(':'));
+    let is_name_alone = repository.ends_with(|letter: char| letter.is_ascii_alphanumeric())
+        && (tag.is_some() || !repository.contains(':'));
     if !is_name_alone || repository == "sha256" {
         return None;
     }
-    let registry = repository.split_once('/').map(|(host, _)| host).filter(|host| is_host(host)).map(|host| Registry::Other(host.to_owned()));
-    let repository = if registry.is_some() { repository.split_once('/').map_or(repository.clone(), |(_, rest)| rest.to_owned()) } else { repository };
+    let registry = repository
+        .split_once('/')
+        .map(|(host, _)| host)
+        .filter(|host| is_host(host))
+        .map(|host| Registry::Other(host.to_owned()));
+    let repository = if registry.is_some() {
+        repository.split_once('/').map_or(repository.clone(), |(_, rest)| rest.to_owned())
+    } else {
+        repository
+    };
     let name = Name { length: 0, repository, tag, ..Name::default() };
     let stops = &text[text_without_stop.len()..];
-    Some(of_name(registry.unwrap_or_default(), &name, stops)).filter(|_| run(&name.repository, is_name) > 0 || name.tag.is_some())
+    Some(of_name(registry.unwrap_or_default(), &name, stops))
+        .filter(|_| run(&name.repository, is_name) > 0 || name.tag.is_some())
 }
 
 fn plain(about: About, cut: Option<String>) -> Reading {
-    Reading { registry: Registry::Unnamed, about, cut, repository_only: false, only_if_known: false, layer: None }
+    Reading {
+        registry: Registry::Unnamed,
+        about,
+        cut,
+        repository_only: false,
+        only_if_known: false,
+        layer: None,
+    }
 }

@@ -8,7 +8,8 @@ pub(super) struct Joined {
 
 impl Joined {
     pub(super) fn new(text: &str) -> Self {
-        let mut joined = Self { text: String::with_capacity(text.len()), places: Vec::with_capacity(text.len() + 1) };
+        let mut joined =
+            Self { text: String::with_capacity(text.len()), places: Vec::with_capacity(text.len() + 1) };
         let mut at = 0;
         while let Some(letter) = text[at..].chars().next() {
             if let Some(length) = wrap(&text[at..]) {
@@ -34,7 +35,8 @@ impl Joined {
 pub(super) fn wrap(text: &str) -> Option<usize> {
     const BORDERS: [char; 5] = ['|', '│', '┃', '>', '║'];
     let edge = |text: &str| text.len() - text.trim_start_matches(' ').len();
-    let border = |text: &str| text.chars().next().filter(|letter| BORDERS.contains(letter)).map_or(0, char::len_utf8);
+    let border =
+        |text: &str| text.chars().next().filter(|letter| BORDERS.contains(letter)).map_or(0, char::len_utf8);
     // A border at the end of a line, with the spaces before it.
     let filled = edge(text);
     let closing = border(&text[filled..]);
@@ -76,11 +78,20 @@ mod tests {
 
     #[test]
     fn a_wrapped_line_is_put_together() {
-        for text in ["shop/check\nout", "shop/check\n    out", "> shop/check\n> out", "| shop/check |\n| out |", "│ shop/check │\n│ out  │"] {
+        for text in [
+            "shop/check\nout",
+            "shop/check\n    out",
+            "> shop/check\n> out",
+            "| shop/check |\n| out |",
+            "│ shop/check │\n│ out  │",
+        ] {
             assert!(Joined::new(text).text.contains("shop/checkout"), "{text}: {}", Joined::new(text).text);
         }
         let joined = Joined::new("ab\n  cd");
-        assert_eq!((joined.text.as_str(), joined.place(1), joined.place(2), joined.place(4)), ("abcd", 1, 5, 7));
+        assert_eq!(
+            (joined.text.as_str(), joined.place(1), joined.place(2), joined.place(4)),
+            ("abcd", 1, 5, 7)
+        );
         assert_eq!(without_breaks("a\nb\nc", 0), Some(("a\nb\nc".to_owned(), Some(1))));
         assert_eq!(without_breaks("a\n b\nc", 1), Some(("ab\nc".to_owned(), Some(2))));
         assert_eq!(without_breaks("a\nb", 2), None);

@@ -19,7 +19,8 @@ enum Asks {
 }
 use Asks::{Lost, Repository, Stranger, Tag};
 
-/// `{I}`: host and repository; `{H}`: the host; `{T}`: the tag; `{D}`: the lost digest, `{X}`: its hex digits; `{L}`: a layer's digest.
+/// `{I}`: host and repository; `{H}`: the host; `{T}`: the tag; `{D}`: the lost digest, `{X}`: its hex
+/// digits; `{L}`: a layer's digest.
 const FORMS: &[(Asks, &str)] = &[
     // References, and hosts of every kind.
     (Lost, "{I}:{T}@{D}"),
@@ -52,9 +53,18 @@ const FORMS: &[(Asks, &str)] = &[
     (Tag, "shop/api:{T}"),
     (Tag, "shop/api:{T}."),
     // ECS and Fargate.
-    (Lost, "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref {I}:{T}@{D}: {I}:{T}@{D}: not found"),
-    (Lost, "CannotPullImageManifestError: Error response from daemon: manifest for {I}@{D} not found: manifest unknown: Requested image not found"),
-    (Tag, "CannotPullContainerError: Error response from daemon: manifest for {I}:{T} not found: manifest unknown: Requested image not found"),
+    (
+        Lost,
+        "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref {I}:{T}@{D}: {I}:{T}@{D}: not found",
+    ),
+    (
+        Lost,
+        "CannotPullImageManifestError: Error response from daemon: manifest for {I}@{D} not found: manifest unknown: Requested image not found",
+    ),
+    (
+        Tag,
+        "CannotPullContainerError: Error response from daemon: manifest for {I}:{T} not found: manifest unknown: Requested image not found",
+    ),
     (
         Tag,
         "CannotPullContainerError: pull command failed: time=\"2026-03-24T09:15:00Z\" level=fatal msg=\"failed to resolve reference \\\"{I}:{T}\\\": {I}:{T}: not found\" host={H}",
@@ -64,19 +74,34 @@ const FORMS: &[(Asks, &str)] = &[
         "CannotPullContainerError: inspect image has been retried 5 time(s): failed to resolve ref \"{I}:{T}\": failed to do request: Head \"https://{H}/v2/shop/api/manifests/{T}\": dial tcp 10.0.0.1:443: i/o timeout",
     ),
     (Lost, "unexpected status from HEAD request to https://{H}/v2/shop/api/manifests/{D}: 403 Forbidden"),
-    (Lost, "failed to resolve ref {I}:{T}@{D}: unexpected status from HEAD request to https://{H}/v2/shop/api/blobs/{D}: 403 Forbidden"),
-    (Tag, "Essential container in task exited; ResourceInitializationError: unable to pull {I}:{T}. Check your network configuration."),
+    (
+        Lost,
+        "failed to resolve ref {I}:{T}@{D}: unexpected status from HEAD request to https://{H}/v2/shop/api/blobs/{D}: 403 Forbidden",
+    ),
+    (
+        Tag,
+        "Essential container in task exited; ResourceInitializationError: unable to pull {I}:{T}. Check your network configuration.",
+    ),
     (Tag, "(service api) was unable to place a task. Reason: CannotPullContainerError: {I}:{T}: not found."),
     // docker and BuildKit.
-    (Tag, "Error response from daemon: manifest for {I}:{T} not found: manifest unknown: Requested image not found"),
+    (
+        Tag,
+        "Error response from daemon: manifest for {I}:{T} not found: manifest unknown: Requested image not found",
+    ),
     (
         Repository,
         "Error response from daemon: repository {I} not found: name unknown: The repository with name 'shop/api' does not exist in the registry with id '111122223333'",
     ),
     (Tag, "Error response from daemon: Get https://{H}/v2/shop/api/manifests/{T}: no basic auth credentials"),
-    (Tag, "Unable to find image '{I}:{T}' locally\ndocker: Error response from daemon: manifest for {I}:{T} not found: manifest unknown."),
+    (
+        Tag,
+        "Unable to find image '{I}:{T}' locally\ndocker: Error response from daemon: manifest for {I}:{T} not found: manifest unknown.",
+    ),
     (Lost, "ERROR: failed to solve: {I}@{D}: not found"),
-    (Tag, "ERROR: failed to solve: {I}:{T}: failed to resolve source metadata for {I}:{T}: {I}:{T}: not found"),
+    (
+        Tag,
+        "ERROR: failed to solve: {I}:{T}: failed to resolve source metadata for {I}:{T}: {I}:{T}: not found",
+    ),
     (
         Tag,
         "#3 ERROR: {I}:{T}: not found\n------\n > [internal] load metadata for {I}:{T}:\n------\nDockerfile:1\n--------------------\n   1 | >>> FROM {I}:{T} AS base\n",
@@ -91,8 +116,14 @@ const FORMS: &[(Asks, &str)] = &[
     (Tag, "invalid from flag value {I}:{T}: Error response from daemon: manifest unknown"),
     (Tag, "ERROR: for api  manifest for {I}:{T} not found: manifest unknown: Requested image not found"),
     // containerd, nerdctl, ctr, crictl.
-    (Tag, "failed to pull and unpack image \"{I}:{T}\": failed to resolve reference \"{I}:{T}\": {I}:{T}: not found"),
-    (Lost, "failed to pull and unpack image \"{I}@{D}\": failed to resolve reference \"{I}@{D}\": {I}@{D}: not found"),
+    (
+        Tag,
+        "failed to pull and unpack image \"{I}:{T}\": failed to resolve reference \"{I}:{T}\": {I}:{T}: not found",
+    ),
+    (
+        Lost,
+        "failed to pull and unpack image \"{I}@{D}\": failed to resolve reference \"{I}@{D}\": {I}@{D}: not found",
+    ),
     (Tag, "ctr: failed to resolve reference \"{I}:{T}\": {I}:{T}: not found"),
     (
         Tag,
@@ -107,12 +138,24 @@ const FORMS: &[(Asks, &str)] = &[
         "E0324 09:15:00.1 3267 remote_image.go:180] \"PullImage from image service failed\" err=\"rpc error: code = NotFound desc = {I}:{T}: not found\" image=\"{I}:{T}\"",
     ),
     // CRI-O, podman, skopeo, buildah.
-    (Lost, "rpc error: code = Unknown desc = reading manifest {D} in {I}: manifest unknown: Requested image not found"),
-    (Tag, "Error: initializing source docker://{I}:{T}: reading manifest {T} in {I}: manifest unknown: Requested image not found"),
+    (
+        Lost,
+        "rpc error: code = Unknown desc = reading manifest {D} in {I}: manifest unknown: Requested image not found",
+    ),
+    (
+        Tag,
+        "Error: initializing source docker://{I}:{T}: reading manifest {T} in {I}: manifest unknown: Requested image not found",
+    ),
     (Tag, "Error: initializing source: reading manifest {T} in {I}: manifest unknown"),
     (Tag, "Error reading manifest {T} in {I}: manifest unknown: Requested image not found"),
-    (Tag, "FATA[0000] Error parsing image name \"docker://{I}:{T}\": reading manifest {T} in {I}: manifest unknown"),
-    (Tag, "error creating build container: Error determining manifest MIME type for docker://{I}:{T}: Error reading manifest {T} in {I}"),
+    (
+        Tag,
+        "FATA[0000] Error parsing image name \"docker://{I}:{T}\": reading manifest {T} in {I}: manifest unknown",
+    ),
+    (
+        Tag,
+        "error creating build container: Error determining manifest MIME type for docker://{I}:{T}: Error reading manifest {T} in {I}",
+    ),
     (Lost, "copying image 1/2 from manifest list: reading manifest {D} in \"{I}\": manifest unknown"),
     (Tag, "unable to copy from source docker://{I}:{T}: initializing source docker://{I}:{T}"),
     // Kubernetes.
@@ -120,9 +163,15 @@ const FORMS: &[(Asks, &str)] = &[
         Tag,
         "Failed to pull image \"{I}:{T}\": rpc error: code = NotFound desc = failed to pull and unpack image \"{I}:{T}\": failed to resolve reference \"{I}:{T}\": {I}:{T}: not found",
     ),
-    (Tag, "  Warning  Failed     12s (x4 over 2m)  kubelet            Failed to pull image \"{I}:{T}\": not found"),
+    (
+        Tag,
+        "  Warning  Failed     12s (x4 over 2m)  kubelet            Failed to pull image \"{I}:{T}\": not found",
+    ),
     (Tag, "Back-off pulling image \"{I}:{T}\""),
-    (Tag, "{\"reason\":\"Failed\",\"message\":\"Failed to pull image \\\"{I}:{T}\\\": rpc error: code = NotFound\"}"),
+    (
+        Tag,
+        "{\"reason\":\"Failed\",\"message\":\"Failed to pull image \\\"{I}:{T}\\\": rpc error: code = NotFound\"}",
+    ),
     (Tag, "message: 'Back-off pulling image \"{I}:{T}\": ErrImagePull: not found'\nreason: ImagePullBackOff"),
     (Tag, "- image: {I}:{T}\n  imageID: \"\"\n  state:\n    waiting:\n      reason: ImagePullBackOff"),
     (Lost, "imageID: {I}@{D}"),
@@ -153,7 +202,10 @@ const FORMS: &[(Asks, &str)] = &[
         Tag,
         "ImageTagAlreadyExistsException: The image tag '{T}' already exists in the 'shop/api' repository and cannot be overwritten because the repository is immutable.",
     ),
-    (Tag, "tag invalid: The image tag '{T}' already exists in the 'shop/api' repository and cannot be overwritten because the tag is immutable."),
+    (
+        Tag,
+        "tag invalid: The image tag '{T}' already exists in the 'shop/api' repository and cannot be overwritten because the tag is immutable.",
+    ),
     (
         Tag,
         "{\"failures\":[{\"imageId\":{\"imageTag\":\"{T}\"},\"failureCode\":\"ImageNotFound\",\"failureReason\":\"Requested image not found\"}],\"repositoryName\":\"shop/api\"}",
@@ -164,25 +216,46 @@ const FORMS: &[(Asks, &str)] = &[
     ),
     (Repository, "arn:aws:ecr:eu-central-1:111122223333:repository/shop/api"),
     (Tag, "Error: reading ECR Image (shop/api:{T}): couldn't find resource"),
-    (Repository, "LayersNotFoundException: the layer is not in the repository with name 'shop/api' in the registry with id '111122223333'"),
+    (
+        Repository,
+        "LayersNotFoundException: the layer is not in the repository with name 'shop/api' in the registry with id '111122223333'",
+    ),
     // Lambda, App Runner, Batch, CodeBuild, SageMaker.
-    (Tag, "InvalidParameterValueException: Source image {I}:{T} does not exist. Provide a valid source image."),
+    (
+        Tag,
+        "InvalidParameterValueException: Source image {I}:{T} does not exist. Provide a valid source image.",
+    ),
     (
         Lost,
         "Resource handler returned message: \"Source image {I}@{D} is not valid. Provide a valid source image. (Service: Lambda, Status Code: 400)\"",
     ),
     (Tag, "[AppRunner] Failed to copy the image from ECR. Failure reason : Image not found: {I}:{T}"),
-    (Tag, "CannotPullContainerError: Error response from daemon: manifest for {I}:{T} not found: manifest unknown - job 7f7f in queue main"),
+    (
+        Tag,
+        "CannotPullContainerError: Error response from daemon: manifest for {I}:{T} not found: manifest unknown - job 7f7f in queue main",
+    ),
     (
         Tag,
         "BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE: Unable to pull customer's container image. CannotPullContainerError: Error response from daemon: manifest for {I}:{T} not found",
     ),
-    (Tag, "Failed to pull model image '{I}:{T}'. Please check that the image exists and that the role may pull it."),
+    (
+        Tag,
+        "Failed to pull model image '{I}:{T}'. Please check that the image exists and that the role may pull it.",
+    ),
     // Wrapped by consoles, tables and quotations.
-    (Lost, "failed to resolve ref 111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/api:rel-20\n26.03.02@sha256:{X}: not found"),
-    (Tag, "failed to resolve ref 111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/api:rel-20\n    26.03.02: not found"),
+    (
+        Lost,
+        "failed to resolve ref 111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/api:rel-20\n26.03.02@sha256:{X}: not found",
+    ),
+    (
+        Tag,
+        "failed to resolve ref 111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/api:rel-20\n    26.03.02: not found",
+    ),
     (Tag, "manifest for 111122223333.dkr.ecr.eu-cen\ntral-1.amazonaws.com/shop/api:{T} not found"),
-    (Tag, "| failed to resolve ref 111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop |\n| /api:{T}: not found |"),
+    (
+        Tag,
+        "| failed to resolve ref 111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop |\n| /api:{T}: not found |",
+    ),
     (Tag, "> manifest for 111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/a\n> pi:{T} not found"),
     (Tag, "{I}:{T}\nnot found"),
     (Tag, "Error: image shop/api:rel-2026\n.03.02 not found"),
@@ -204,7 +277,10 @@ const FORMS: &[(Asks, &str)] = &[
     (Lost, "##[error]manifest for {I}:\u{1b}[1m{T}\u{1b}[0m@{D} not found"),
     (Tag, "\u{1b}[31mERROR\u{1b}[0m \\u001b[1m{I}:{T}\\u001b[0m not found"),
     (Tag, "Error: image shop/api:{T} not found"),
-    (Tag, "the image 'shop/api:{T}' could not be pulled on ip-10-0-1-2.eu-central-1.compute.internal:10250 at 09:15:30"),
+    (
+        Tag,
+        "the image 'shop/api:{T}' could not be pulled on ip-10-0-1-2.eu-central-1.compute.internal:10250 at 09:15:30",
+    ),
     // Must not be confused with what the logs know.
     (Stranger, "docker.io/shop/api:{T} not found"),
     (Stranger, "public.ecr.aws/k1n1h4f5/shop/api:{T}"),
@@ -224,8 +300,16 @@ fn filled(form: &str) -> String {
     let lost = digest(1).to_string();
     let hex = lost.trim_start_matches("sha256:");
     let layer = format!("sha256:{HEX_OF_A_LAYER}");
-    let values = [("{I}", "111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/api"), ("{H}", "111122223333.dkr.ecr.eu-central-1.amazonaws.com")];
-    let values = values.into_iter().chain([("{T}", TAG), ("{D}", lost.as_str()), ("{X}", hex), ("{L}", layer.as_str())]);
+    let values = [
+        ("{I}", "111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/api"),
+        ("{H}", "111122223333.dkr.ecr.eu-central-1.amazonaws.com"),
+    ];
+    let values = values.into_iter().chain([
+        ("{T}", TAG),
+        ("{D}", lost.as_str()),
+        ("{X}", hex),
+        ("{L}", layer.as_str()),
+    ]);
     values.fold(form.to_owned(), |text, (name, value)| text.replace(name, value))
 }
 
@@ -238,11 +322,20 @@ fn world() -> Log {
 fn is_answered(asks: Asks, verdict: &Verdict) -> bool {
     match asks {
         Lost => verdict.cause == Cause::TagMovedThenExpired && verdict.gone.is_some(),
-        Tag => verdict.cause == Cause::StillThere && verdict.exists.tag_points_to == Some(digest(2)) && verdict.reference.raw().contains(TAG),
-        Repository => {
-            verdict.cause == Cause::StillThere && verdict.exists.tag_exists.is_none() && verdict.narrative[0].text.contains("Repository shop/api")
+        Tag => {
+            verdict.cause == Cause::StillThere
+                && verdict.exists.tag_points_to == Some(digest(2))
+                && verdict.reference.raw().contains(TAG)
         }
-        Stranger => matches!(verdict.cause, Cause::Unknown | Cause::NeverPushedHere) && verdict.exists.tag_points_to.is_none(),
+        Repository => {
+            verdict.cause == Cause::StillThere
+                && verdict.exists.tag_exists.is_none()
+                && verdict.narrative[0].text.contains("Repository shop/api")
+        }
+        Stranger => {
+            matches!(verdict.cause, Cause::Unknown | Cause::NeverPushedHere)
+                && verdict.exists.tag_points_to.is_none()
+        }
     }
 }
 
@@ -258,7 +351,12 @@ fn every_form_is_answered_for_what_it_asks() {
             Some(_) => {
                 let verdict = ask(&log, &text);
                 if !is_answered(*asks, &verdict) {
-                    wrong.push(format!("{asks:?}: {:?} {} ({})\n  {text}", verdict.cause, verdict.reference.raw(), verdict.narrative[0].text));
+                    wrong.push(format!(
+                        "{asks:?}: {:?} {} ({})\n  {text}",
+                        verdict.cause,
+                        verdict.reference.raw(),
+                        verdict.narrative[0].text
+                    ));
                 }
             }
         }
@@ -274,7 +372,12 @@ fn what_stands_around_a_form_changes_nothing() {
     for (asks, form) in FORMS.iter().filter(|(asks, _)| *asks != Stranger) {
         let text = filled(form);
         let json = serde_json::json!({ "log": text, "stream": "stderr" }).to_string();
-        let around = [format!("$ deploy api\n{text}"), format!("\u{1b}[31m{text}\u{1b}[0m"), format!("2026-03-24T09:15:00.000Z {text}"), json];
+        let around = [
+            format!("$ deploy api\n{text}"),
+            format!("\u{1b}[31m{text}\u{1b}[0m"),
+            format!("2026-03-24T09:15:00.000Z {text}"),
+            json,
+        ];
         // A digest or name alone counts only if there is nothing else.
         let alone = !text.contains(' ') && !text.contains(".dkr");
         for text in around.iter().filter(|_| !alone) {
@@ -293,13 +396,21 @@ fn a_text_that_can_be_read_in_two_ways_says_so() {
     // Both tags are known: the answer is about the words as they are, and the other reading is mentioned.
     let verdict = ask(&log, &filled("{H}/shop/api:rel-2026.03.0\n2 tasks failed"));
     assert_eq!(verdict.exists.tag_points_to, Some(digest(4)));
-    assert!(verdict.unknown.iter().any(|note| note.contains(TAG) && note.contains("in another way")), "{:?}", verdict.unknown);
+    assert!(
+        verdict.unknown.iter().any(|note| note.contains(TAG) && note.contains("in another way")),
+        "{:?}",
+        verdict.unknown
+    );
 }
 
 #[test]
 fn a_near_miss_is_suggested() {
     let told = |text: &str| ask(&world(), &filled(text)).narrative[0].text.clone();
-    assert!(told("{I}:rel-2026.03.2").contains("Similar tags: rel-2026.03.02"), "{}", told("{I}:rel-2026.03.2"));
+    assert!(
+        told("{I}:rel-2026.03.2").contains("Similar tags: rel-2026.03.02"),
+        "{}",
+        told("{I}:rel-2026.03.2")
+    );
     assert!(told("{H}/shop/apl:{T}").contains("similar: shop/api"), "{}", told("{H}/shop/apl:{T}"));
     assert!(told("shpo/api:{T}").contains("similar: shop/api"));
     assert!(!told("{I}:nightly").contains("Similar"));
@@ -308,9 +419,17 @@ fn a_near_miss_is_suggested() {
 #[test]
 fn registries_of_others_get_true_sentences() {
     let aws = ask(&world(), "602401143452.dkr.ecr.eu-central-1.amazonaws.com/eks/coredns:v1.11.1");
-    assert!(aws.narrative[0].text.contains("AWS's own") && !aws.advice.iter().any(|advice| advice.contains("Read the trail")), "{aws:?}");
+    assert!(
+        aws.narrative[0].text.contains("AWS's own")
+            && !aws.advice.iter().any(|advice| advice.contains("Read the trail")),
+        "{aws:?}"
+    );
     let public = ask(&world(), "public.ecr.aws/k1n1h4f5/shop/api:v1");
-    assert!(public.narrative[0].text.contains("ecr-public.amazonaws.com") && public.narrative[0].text.contains("us-east-1"), "{public:?}");
+    assert!(
+        public.narrative[0].text.contains("ecr-public.amazonaws.com")
+            && public.narrative[0].text.contains("us-east-1"),
+        "{public:?}"
+    );
     let other = ask(&world(), "docker.io/library/nginx:1.25");
     assert!(other.narrative[0].text.contains("docker.io is no private registry of ECR"), "{other:?}");
     let mirror = ask(&world(), &filled("localhost:5000/shop/api@{D}"));
@@ -323,7 +442,11 @@ fn a_layer_names_no_image() {
     assert!(verdict.narrative[0].text.contains("Repository shop/api"), "{verdict:?}");
     assert!(verdict.unknown.iter().any(|note| note.contains("is a layer")), "{:?}", verdict.unknown);
     let verdict = ask(&world(), &filled("HEAD https://{H}/v2/shop/api/blobs/{D}: 404"));
-    assert_eq!(verdict.cause, Cause::TagMovedThenExpired, "a runtime asks for a manifest at this address, too");
+    assert_eq!(
+        verdict.cause,
+        Cause::TagMovedThenExpired,
+        "a runtime asks for a manifest at this address, too"
+    );
 }
 
 /// Any text gets an answer, or none, and soon.
@@ -364,7 +487,8 @@ fn addresses_of_the_console_and_of_other_partitions() {
     let repository =
         Question::parse("https://eu-west-1.console.aws.amazon.com/ecr/repositories/private/111122223333/shop/api?region=eu-west-1").unwrap();
     assert!(
-        repository.repository_only && repository.to_text() == "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/api",
+        repository.repository_only
+            && repository.to_text() == "111122223333.dkr.ecr.eu-west-1.amazonaws.com/shop/api",
         "{}",
         repository.to_text()
     );
@@ -377,7 +501,8 @@ fn addresses_of_the_console_and_of_other_partitions() {
 fn the_failure_follows_the_image_that_it_is_about() {
     let text = format!("pulling {HOST}/other/app:latest ok; pulling {HOST}/shop/api:v1: not found");
     assert_eq!(Question::parse(&text).unwrap().to_text(), format!("{HOST}/shop/api:v1"));
-    let both =
-        format!("Failed to pull image \"{HOST}/shop/api:v1\": failed to resolve reference \"{HOST}/shop/api:v1\": {HOST}/shop/api:v1: not found");
+    let both = format!(
+        "Failed to pull image \"{HOST}/shop/api:v1\": failed to resolve reference \"{HOST}/shop/api:v1\": {HOST}/shop/api:v1: not found"
+    );
     assert_eq!(Question::parse(&both).unwrap().to_text(), format!("{HOST}/shop/api:v1"));
 }

@@ -3,7 +3,8 @@
 //! 1. New files are written into the staging folder, and brought down to the disk.
 //! 2. The journal says what is about to move: files that come, and files that go.
 //! 3. The new files take their places; their names are brought down to the disk.
-//! 4. The present manifest is kept as the one before, and the new one takes its place: from here on the change counts.
+//! 4. The present manifest is kept as the one before, and the new one takes its place: from here on the
+//!    change counts.
 //! 5. Replaced files are put aside, for readers that began before; the journal goes.
 
 #[cfg(test)]
@@ -37,7 +38,11 @@ impl Journal {
 }
 
 /// Makes `next`, whose new files are in the staging folder, the lake's manifest in place of `present`.
-pub(in crate::lake) fn publish(disk: &dyn Disk, present: &Manifest, next: &Manifest) -> Result<(), LakeError> {
+pub(in crate::lake) fn publish(
+    disk: &dyn Disk,
+    present: &Manifest,
+    next: &Manifest,
+) -> Result<(), LakeError> {
     if disk.has(JOURNAL.as_ref()) {
         settle(disk, present)?;
     }
@@ -93,7 +98,9 @@ fn settle(disk: &dyn Disk, manifest: &Manifest) -> Result<(), LakeError> {
     if manifest.generation > 0 {
         // The manifest can be read, but may not be on disk yet: nothing that an older manifest names may be
         // removed before that.
-        unless_missing(disk.sync(MANIFESTS[0].as_ref())).and_then(|()| disk.sync_folder(OWN.as_ref())).map_err(io)?;
+        unless_missing(disk.sync(MANIFESTS[0].as_ref()))
+            .and_then(|()| disk.sync_folder(OWN.as_ref()))
+            .map_err(io)?;
     }
     put_away(disk, &journal, manifest, &previous(disk)).map_err(io)?;
     disk.remove(JOURNAL.as_ref()).map_err(io)
@@ -110,7 +117,11 @@ fn put_away(disk: &dyn Disk, journal: &Journal, manifest: &Manifest, previous: &
         if counted.contains(&path) {
             continue;
         }
-        let gone = if kept.contains(&path) { disk.rename(&path, &layout::replaced(&moving.name)) } else { disk.remove(&path) };
+        let gone = if kept.contains(&path) {
+            disk.rename(&path, &layout::replaced(&moving.name))
+        } else {
+            disk.remove(&path)
+        };
         unless_missing(gone)?;
         // Even if it is gone already: whoever moved it may not have synced the folder.
         folders.extend(path.parent().map(Path::to_path_buf));
@@ -130,7 +141,8 @@ fn unless_missing(done: io::Result<()>) -> io::Result<()> {
 /// Removes replaced files that no manifest names any more, unless there are readers.
 fn drop_replaced(disk: &dyn Disk, manifest: &Manifest, previous: &Manifest) -> io::Result<()> {
     let Some(_alone) = disk.lock(layout::READERS.as_ref(), Lock::Alone)? else { return Ok(()) };
-    let named: BTreeSet<String> = [manifest, previous].into_iter().flat_map(moving).map(|moving| moving.name).collect();
+    let named: BTreeSet<String> =
+        [manifest, previous].into_iter().flat_map(moving).map(|moving| moving.name).collect();
     for replaced in disk.names(REPLACED.as_ref())? {
         if layout::name_before(&replaced).is_some_and(|name| !named.contains(name)) {
             disk.remove(&Path::new(REPLACED).join(&replaced))?;
@@ -149,7 +161,8 @@ pub(in crate::lake) fn recover(disk: &dyn Disk, manifest: &Manifest) -> Result<(
     drop_replaced(disk, manifest, &previous(disk)).map_err(io)?;
     let same = |name: &str| Manifest::at(disk, name).is_ok_and(|other| other == *manifest);
     if manifest.version == VERSION && manifest.generation > 0 && same(MANIFESTS[0]) && !same(MANIFESTS[1]) {
-        replace(disk, MANIFESTS[1].as_ref(), manifest.text().map_err(|error| io(error.into()))?.as_bytes()).map_err(io)?;
+        replace(disk, MANIFESTS[1].as_ref(), manifest.text().map_err(|error| io(error.into()))?.as_bytes())
+            .map_err(io)?;
     }
     Ok(())
 }

@@ -1,19 +1,22 @@
-//! The commit of a lake in S3: an object is there as a whole under its name, and only the manifest is ever changed.
+//! The commit of a lake in S3: an object is there as a whole under its name, and only the manifest is ever
+//! changed.
 //!
-//! 1. A journal says which objects the commit brings, and which it replaces. Its name begins with the generation that it makes.
-//! 2. The new objects are written under their own names, which begin with that generation, too. No reader looks for them yet.
-//! 3. The manifest is replaced, on the condition that it is still the one that this run has read (`If-Match`; the first one:
-//!    `If-None-Match: *`). From here on the change counts; a run that comes second is refused here, and has changed nothing: it
-//!    begins again at 1, on top of the other one.
+//! 1. A journal says which objects the commit brings, and which it replaces. Its name begins with the
+//!    generation that it makes.
+//! 2. The new objects are written under their own names, which begin with that generation, too. No reader
+//!    looks for them yet.
+//! 3. The manifest is replaced, on the condition that it is still the one that this run has read (`If-Match`;
+//!    the first one: `If-None-Match: *`). From here on the change counts; a run that comes second is refused
+//!    here, and has changed nothing: it begins again at 1, on top of the other one.
 //! 4. The copy of the manifest and the lists for other tools are written, and the journal again, as settled.
 //!
-//! Nobody can tell a run that was killed from one that is slow. But no run can bring in a generation any more that the manifest
-//! has reached: what the journal of such a one would have brought, and the manifest does not name, is left over, and removed,
-//! whoever wrote it. So no lock is needed.
+//! Nobody can tell a run that was killed from one that is slow. But no run can bring in a generation any more
+//! that the manifest has reached: what the journal of such a one would have brought, and the manifest does
+//! not name, is left over, and removed, whoever wrote it. So no lock is needed.
 //!
-//! What a commit has replaced stays for readers that began before, for as long as the one who writes says: from the time when its
-//! journal was settled, by the service's clock, to that of the last journal. What the manifest before the present one names stays
-//! in any case.
+//! What a commit has replaced stays for readers that began before, for as long as the one who writes says:
+//! from the time when its journal was settled, by the service's clock, to that of the last journal. What the
+//! manifest before the present one names stays in any case.
 
 #[cfg(test)]
 mod tests;
@@ -40,7 +43,12 @@ fn io_error(path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> LakeError {
 }
 
 /// Makes `next` the lake's manifest in place of `present`.
-pub(in crate::lake) fn publish(disk: &S3Disk, present: &Manifest, next: &Manifest, keep: Duration) -> Result<(), LakeError> {
+pub(in crate::lake) fn publish(
+    disk: &S3Disk,
+    present: &Manifest,
+    next: &Manifest,
+    keep: Duration,
+) -> Result<(), LakeError> {
     let [first, _, before] = MANIFESTS;
     let standing = standing(disk, present)?;
     let journal = Journal::between(present, next);
@@ -49,14 +57,19 @@ pub(in crate::lake) fn publish(disk: &S3Disk, present: &Manifest, next: &Manifes
     disk.put(&name, text.clone().into_bytes(), Condition::Always).map_err(io_error(&name))?;
     // Once for each lake: tests that a condition that does not hold is refused, before anything depends on
     // it.
-    if present.generation == 0 && disk.put(&name, text.into_bytes(), Condition::New).map_err(io_error(&name))? == Put::Done {
+    if present.generation == 0
+        && disk.put(&name, text.into_bytes(), Condition::New).map_err(io_error(&name))? == Put::Done
+    {
         let _ = disk.remove(&name);
         return Err(LakeError::Unconditional { lake: disk.address(Path::new("")).into() });
     }
-    let (copied, sent): (Vec<_>, Vec<_>) = journal.arriving.iter().partition(|moving| disk.is_adopted(&moving.name));
+    let (copied, sent): (Vec<_>, Vec<_>) =
+        journal.arriving.iter().partition(|moving| disk.is_adopted(&moving.name));
     for (these, together) in [(copied, COPIED_TOGETHER), (sent, TOGETHER)] {
         let paths: Vec<PathBuf> = these.iter().map(|moving| moving.path()).collect();
-        sync_all(&paths, together, |path| disk.send(path.file_name().and_then(|name| name.to_str()).unwrap_or_default(), path))?;
+        sync_all(&paths, together, |path| {
+            disk.send(path.file_name().and_then(|name| name.to_str()).unwrap_or_default(), path)
+        })?;
     }
     if present.generation > 0 {
         let text = present.text().map_err(|error| LakeError::io(before.as_ref(), error))?;
@@ -66,7 +79,11 @@ pub(in crate::lake) fn publish(disk: &S3Disk, present: &Manifest, next: &Manifes
     let condition = standing.as_deref().map_or(Condition::New, Condition::Still);
     let put = disk.put(first.as_ref(), text.clone().into_bytes(), condition).map_err(io_error(first))?;
     // Of two tries, the first may have succeeded although its answer was lost.
-    let is_ours = put == Put::Done || disk.get(first.as_ref()).map_err(io_error(first))?.is_some_and(|(bytes, _)| bytes == text.as_bytes());
+    let is_ours = put == Put::Done
+        || disk
+            .get(first.as_ref())
+            .map_err(io_error(first))?
+            .is_some_and(|(bytes, _)| bytes == text.as_bytes());
     if !is_ours {
         // What the other run has not written as well is of no use.
         let _ = settle(disk, keep).and_then(|()| discard(disk, &journal, keep));
@@ -83,7 +100,10 @@ fn standing(disk: &S3Disk, present: &Manifest) -> Result<Option<String>, LakeErr
     let [first, ..] = MANIFESTS;
     let Some((bytes, tag)) = disk.get(first.as_ref()).map_err(io_error(first))? else { return Ok(None) };
     match Manifest::parse(&bytes) {
-        Ok(manifest) if (Manifest { version: VERSION, ..manifest.clone() }) != (Manifest { version: VERSION, ..present.clone() }) => {
+        Ok(manifest)
+            if (Manifest { version: VERSION, ..manifest.clone() })
+                != (Manifest { version: VERSION, ..present.clone() }) =>
+        {
             Err(LakeError::Overtaken { lake: disk.address(Path::new("")).into() })
         }
         Err(Unusable::Later(found)) => Err(LakeError::Version { found }),
@@ -93,14 +113,24 @@ fn standing(disk: &S3Disk, present: &Manifest) -> Result<Option<String>, LakeErr
 }
 
 /// What is left to do once the new manifest is in place.
-fn finish(disk: &S3Disk, next: &Manifest, journal: Journal, name: &Path, text: &str, keep: Duration) -> io::Result<()> {
+fn finish(
+    disk: &S3Disk,
+    next: &Manifest,
+    journal: Journal,
+    name: &Path,
+    text: &str,
+    keep: Duration,
+) -> io::Result<()> {
     disk.put(MANIFESTS[1].as_ref(), text.as_bytes().to_vec(), Condition::Always)?;
     write_lists(disk, next.clone(), std::slice::from_ref(&journal))?;
     let journal = note_settled(disk, name, journal)?;
     let written = written(disk)?;
     // No other run can make this generation any more; and what was replaced long ago need not be kept.
     let others = written.iter().filter(|other| other.path != name);
-    let is_due = |other: &Written| other.generation == next.generation || (other.generation < next.generation && other.is_old(&written, keep));
+    let is_due = |other: &Written| {
+        other.generation == next.generation
+            || (other.generation < next.generation && other.is_old(&written, keep))
+    };
     match others.clone().any(is_due) {
         true => settle(disk, keep),
         false if journal.leaving.is_empty() => disk.remove(name),
@@ -146,7 +176,11 @@ impl Written {
 
 fn written(disk: &S3Disk) -> io::Result<Vec<Written>> {
     let of = |(name, modified): (String, Option<i64>)| {
-        Some(Written { path: Path::new(COMMITS).join(&name), generation: layout::commit_generation(&name)?, modified })
+        Some(Written {
+            path: Path::new(COMMITS).join(&name),
+            generation: layout::commit_generation(&name)?,
+            modified,
+        })
     };
     Ok(disk.listed(COMMITS.as_ref())?.into_iter().filter_map(of).collect())
 }
@@ -171,7 +205,11 @@ impl Staying {
 
 /// The journals that can be settled with this manifest, and the replaced objects that readers may still
 /// need.
-fn journals(disk: &S3Disk, manifest: &Manifest, keep: Duration) -> io::Result<(Vec<(PathBuf, Journal)>, BTreeSet<PathBuf>)> {
+fn journals(
+    disk: &S3Disk,
+    manifest: &Manifest,
+    keep: Duration,
+) -> io::Result<(Vec<(PathBuf, Journal)>, BTreeSet<PathBuf>)> {
     let (written, mut journals, mut awaited) = (written(disk)?, Vec::new(), BTreeSet::new());
     for one in written.iter().filter(|one| one.generation <= manifest.generation) {
         let Some(journal) = read(disk, &one.path)? else { continue };
@@ -192,7 +230,8 @@ fn settle(disk: &S3Disk, keep: Duration) -> io::Result<()> {
         return Ok(());
     }
     let staying = Staying::of(disk, &manifest, awaited);
-    let unsettled: Vec<Journal> = journals.iter().map(|(_, journal)| journal).filter(|journal| !journal.settled).cloned().collect();
+    let unsettled: Vec<Journal> =
+        journals.iter().map(|(_, journal)| journal).filter(|journal| !journal.settled).cloned().collect();
     write_lists(disk, manifest, &unsettled)?;
     journals.into_iter().try_for_each(|(path, journal)| put_away(disk, &path, journal, &staying))
 }
@@ -204,8 +243,10 @@ fn read(disk: &S3Disk, path: &Path) -> io::Result<Option<Journal>> {
 /// Removes what a journal names and that need not be kept; and the journal, once it names nothing to be
 /// removed.
 fn put_away(disk: &S3Disk, path: &Path, journal: Journal, staying: &Staying) -> io::Result<()> {
-    let names: BTreeSet<PathBuf> = journal.arriving.iter().chain(&journal.leaving).map(Moving::path).collect();
-    let (later, now): (Vec<_>, Vec<_>) = names.into_iter().filter(|path| !staying.counted.contains(path)).partition(|path| staying.has(path));
+    let names: BTreeSet<PathBuf> =
+        journal.arriving.iter().chain(&journal.leaving).map(Moving::path).collect();
+    let (later, now): (Vec<_>, Vec<_>) =
+        names.into_iter().filter(|path| !staying.counted.contains(path)).partition(|path| staying.has(path));
     sync_all(&now, TOGETHER, |path| disk.remove(path)).map_err(|error| io::Error::other(error.reason()))?;
     if later.is_empty() {
         return disk.remove(path);
@@ -229,20 +270,28 @@ fn paths(manifest: &Manifest) -> BTreeSet<PathBuf> {
 /// All objects that journals name.
 pub(in crate::lake) fn journaled(disk: &S3Disk) -> BTreeSet<PathBuf> {
     let journals = disk.names(COMMITS.as_ref()).unwrap_or_default();
-    let journals = journals.iter().filter_map(|name| read(disk, &Path::new(COMMITS).join(name)).ok().flatten());
-    journals.flat_map(|journal| journal.arriving.into_iter().chain(journal.leaving)).map(|moving| moving.path()).collect()
+    let journals =
+        journals.iter().filter_map(|name| read(disk, &Path::new(COMMITS).join(name)).ok().flatten());
+    journals
+        .flat_map(|journal| journal.arriving.into_iter().chain(journal.leaving))
+        .map(|moving| moving.path())
+        .collect()
 }
 
 /// Updates the lists of files for the partitions that commits have changed: for each, the addresses of its
 /// files.
 fn write_lists(disk: &S3Disk, mut manifest: Manifest, journals: &[Journal]) -> io::Result<()> {
     let moved = || journals.iter().flat_map(|journal| journal.arriving.iter().chain(&journal.leaving));
-    let changed: BTreeSet<&Partition> = moved().filter_map(|moving| moving.partition.as_ref()).filter(|partition| !partition.native).collect();
+    let changed: BTreeSet<&Partition> = moved()
+        .filter_map(|moving| moving.partition.as_ref())
+        .filter(|partition| !partition.native)
+        .collect();
     if !disk.is_listed() || changed.is_empty() {
         return Ok(());
     }
     loop {
-        let lists: BTreeMap<PathBuf, String> = changed.iter().map(|partition| list(disk, &manifest, partition)).collect();
+        let lists: BTreeMap<PathBuf, String> =
+            changed.iter().map(|partition| list(disk, &manifest, partition)).collect();
         let write = |path: &Path| {
             let text = lists.get(path).map_or(&[][..], |text| text.as_bytes());
             if disk.get(path)?.is_some_and(|(bytes, _)| bytes == text) {
@@ -250,7 +299,8 @@ fn write_lists(disk: &S3Disk, mut manifest: Manifest, journals: &[Journal]) -> i
             }
             disk.put(path, text.to_vec(), Condition::Always).map(drop)
         };
-        sync_all(&lists.keys().collect::<Vec<_>>(), TOGETHER, write).map_err(|error| io::Error::other(error.reason()))?;
+        sync_all(&lists.keys().collect::<Vec<_>>(), TOGETHER, write)
+            .map_err(|error| io::Error::other(error.reason()))?;
         // If another run has committed meanwhile, its lists may have been written first.
         match Manifest::at(disk, MANIFESTS[0]) {
             Ok(now) if now.generation > manifest.generation => manifest = now,

@@ -27,7 +27,12 @@ pub(super) fn empty() -> Model {
 
 /// The last of four is one of EventBridge's own events.
 pub(super) fn partition(day: u64) -> Partition {
-    Partition { native: day == 3, account: Some("1".to_owned()), region: None, date: Some(format!("2026-03-{:02}", day + 1)) }
+    Partition {
+        native: day == 3,
+        account: Some("1".to_owned()),
+        region: None,
+        date: Some(format!("2026-03-{:02}", day + 1)),
+    }
 }
 
 /// Stages a file; returns the name that it keeps.
@@ -44,7 +49,12 @@ fn stage(disk: &dyn Disk, name: String, bytes: &[u8]) -> io::Result<String> {
 
 /// A next commit: adds some files, replaces some, adds a segment, and sometimes merges all segments.
 /// `content` makes the content of a data file.
-pub(super) fn next(disk: &dyn Disk, model: &Model, random: &mut Random, content: impl Fn(&mut Random) -> Vec<u8>) -> io::Result<Model> {
+pub(super) fn next(
+    disk: &dyn Disk,
+    model: &Model,
+    random: &mut Random,
+    content: impl Fn(&mut Random) -> Vec<u8>,
+) -> io::Result<Model> {
     let mut next = model.clone();
     next.manifest.generation += 1;
     let generation = next.manifest.generation;
@@ -62,7 +72,16 @@ pub(super) fn next(disk: &dyn Disk, model: &Model, random: &mut Random, content:
         }
         let name = stage(disk, name, &bytes)?;
         let tail = Some(Tail { bytes: bytes.len() as u64, checksum: Sum::of(&bytes) });
-        let entry = FileEntry { name, partition, rows: 1, bytes: bytes.len() as u64, row_bytes: 1, first: 0, last: 0, tail };
+        let entry = FileEntry {
+            name,
+            partition,
+            rows: 1,
+            bytes: bytes.len() as u64,
+            row_bytes: 1,
+            first: 0,
+            last: 0,
+            tail,
+        };
         if next.files.insert(entry.path(), bytes).is_none() {
             next.manifest.files.push(entry);
         }
@@ -70,7 +89,10 @@ pub(super) fn next(disk: &dyn Disk, model: &Model, random: &mut Random, content:
     let bytes = [generation, random.below(3)].map(u64::to_le_bytes).concat();
     let name = stage(disk, format!("{generation:06}.ndjson.gz"), &bytes)?;
     if random.below(5) == 0 {
-        next.manifest.segments.drain(..).for_each(|segment| drop(next.files.remove(&layout::objects(&segment.name))));
+        next.manifest
+            .segments
+            .drain(..)
+            .for_each(|segment| drop(next.files.remove(&layout::objects(&segment.name))));
     }
     next.files.insert(layout::objects(&name), bytes.clone());
     let seal = Some(Seal { bytes: bytes.len() as u64, objects: 1, fresh: None, checksum: Sum::of(&bytes) });
@@ -82,7 +104,11 @@ pub(super) fn next(disk: &dyn Disk, model: &Model, random: &mut Random, content:
 pub(super) fn holds(disk: &dyn Disk, model: &Model, kept: bool, what: &str) {
     let Loaded { manifest, damage } = Manifest::load(disk).unwrap_or_else(|error| panic!("{what}: {error}"));
     assert_eq!((damage, manifest.generation), (None, model.manifest.generation), "{what}");
-    assert_eq!((&manifest.files, &manifest.segments), (&model.manifest.files, &model.manifest.segments), "{what}");
+    assert_eq!(
+        (&manifest.files, &manifest.segments),
+        (&model.manifest.files, &model.manifest.segments),
+        "{what}"
+    );
     has_all(disk, model, kept, what);
 }
 

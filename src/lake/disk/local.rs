@@ -95,7 +95,9 @@ impl Disk for LocalDisk {
                 return Ok(Some(Box::new(file)));
             }
             Lock::Alone => match self.file(path, Access::Write) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => self.new_file(path).or_else(|_| self.file(path, Access::Write))?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.new_file(path).or_else(|_| self.file(path, Access::Write))?
+                }
                 file => file?,
             },
         };
@@ -158,7 +160,8 @@ mod by_folder {
 
     use super::*;
 
-    const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+    const FOLDER: OFlags =
+        OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
     /// A folder of the lake, or the lake's folder itself.
     enum Folder<'d> {
@@ -180,7 +183,9 @@ mod by_folder {
         fn folder(&self, path: &Path, make: bool) -> io::Result<Folder<'_>> {
             let mut at = Folder::Root(self.open.as_fd());
             for part in path.components() {
-                let Component::Normal(name) = part else { return Err(io::Error::other("a path that leads out of the lake")) };
+                let Component::Normal(name) = part else {
+                    return Err(io::Error::other("a path that leads out of the lake"));
+                };
                 let below = match openat(&at, name, FOLDER, Mode::empty()) {
                     Err(Errno::NOENT) if make => {
                         match mkdirat(&at, name, Mode::from_raw_mode(0o777)) {
@@ -191,7 +196,9 @@ mod by_folder {
                     }
                     opened => opened,
                 };
-                at = Folder::Below(below.map_err(|error| if matches!(error, Errno::LOOP | Errno::NOTDIR) { no_folder(name) } else { error.into() })?);
+                at = Folder::Below(below.map_err(|error| {
+                    if matches!(error, Errno::LOOP | Errno::NOTDIR) { no_folder(name) } else { error.into() }
+                })?);
             }
             Ok(at)
         }
@@ -213,7 +220,8 @@ mod by_folder {
             let access = if access == Access::Read { OFlags::RDONLY } else { OFlags::WRONLY };
             // Opening a pipe would wait for its other end.
             let flags = access | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-            let file = openat(folder, name, flags, Mode::empty()).map_err(|error| if error == Errno::LOOP { no_file() } else { error.into() })?;
+            let file = openat(folder, name, flags, Mode::empty())
+                .map_err(|error| if error == Errno::LOOP { no_file() } else { error.into() })?;
             let kind = FileType::from_raw_mode(fstat(&file)?.st_mode);
             if kind == FileType::RegularFile { Ok(File::from(file)) } else { Err(no_file()) }
         }
@@ -253,7 +261,10 @@ mod by_folder {
     }
 
     fn no_folder(name: &OsStr) -> io::Error {
-        io::Error::other(format!("{} is no folder: links inside of a lake are not followed", name.to_string_lossy()))
+        io::Error::other(format!(
+            "{} is no folder: links inside of a lake are not followed",
+            name.to_string_lossy()
+        ))
     }
 }
 
@@ -284,7 +295,10 @@ mod by_path {
         }
 
         pub(super) fn file(&self, path: &Path, access: Access) -> io::Result<File> {
-            let file = OpenOptions::new().read(access == Access::Read).write(access == Access::Write).open(self.place(path)?)?;
+            let file = OpenOptions::new()
+                .read(access == Access::Read)
+                .write(access == Access::Write)
+                .open(self.place(path)?)?;
             if file.metadata()?.is_file() { Ok(file) } else { Err(no_file()) }
         }
 

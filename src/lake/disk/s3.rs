@@ -59,7 +59,13 @@ enum Fetched {
 
 impl S3Disk {
     pub(in crate::lake) fn new(store: Arc<dyn ObjectStore>) -> Self {
-        Self { store, is_listed: true, scratch: OnceLock::new(), fetched: Mutex::default(), adopted: Mutex::default() }
+        Self {
+            store,
+            is_listed: true,
+            scratch: OnceLock::new(),
+            fetched: Mutex::default(),
+            adopted: Mutex::default(),
+        }
     }
 
     /// The same for a lake that is not meant for other tools.
@@ -76,7 +82,10 @@ impl S3Disk {
             let folder = tempfile::Builder::new().prefix("tagfall-").tempdir()?;
             let _ = self.scratch.set(Scratch { disk: LocalDisk::open(folder.path())?, _folder: folder });
         }
-        self.scratch.get().map(|scratch| &scratch.disk).ok_or_else(|| io::Error::other("no folder for files under work"))
+        self.scratch
+            .get()
+            .map(|scratch| &scratch.disk)
+            .ok_or_else(|| io::Error::other("no folder for files under work"))
     }
 
     /// An object and its ETag; `None` if it does not exist.
@@ -84,15 +93,29 @@ impl S3Disk {
         Ok(self.store.get(&key(path), None)?.map(|got| (got.bytes, got.tag)))
     }
 
-    pub(in crate::lake) fn put(&self, path: &Path, bytes: Vec<u8>, condition: Condition<'_>) -> io::Result<Put> {
+    pub(in crate::lake) fn put(
+        &self,
+        path: &Path,
+        bytes: Vec<u8>,
+        condition: Condition<'_>,
+    ) -> io::Result<Put> {
         Ok(self.store.put(&key(path), bytes, condition)?)
     }
 
     /// Names in a folder of the lake, and when each was written.
     pub(in crate::lake) fn listed(&self, folder: &Path) -> io::Result<Vec<(String, Option<i64>)>> {
         let prefix = format!("{}/", key(folder));
-        let name = |key: &str| key.strip_prefix(&prefix).filter(|name| !name.is_empty() && !name.contains('/')).map(str::to_owned);
-        Ok(self.store.list(&prefix)?.into_iter().filter_map(|entry| Some((name(&entry.key)?, entry.modified))).collect())
+        let name = |key: &str| {
+            key.strip_prefix(&prefix)
+                .filter(|name| !name.is_empty() && !name.contains('/'))
+                .map(str::to_owned)
+        };
+        Ok(self
+            .store
+            .list(&prefix)?
+            .into_iter()
+            .filter_map(|entry| Some((name(&entry.key)?, entry.modified)))
+            .collect())
     }
 
     fn adopted(&self) -> MutexGuard<'_, HashMap<String, String>> {
@@ -160,7 +183,11 @@ fn is_here(path: &Path) -> bool {
 
 impl Disk for S3Disk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn Write + Send>> {
-        if is_here(path) { self.scratch()?.create(path) } else { Err(io::Error::other("a file in S3 is written as a whole")) }
+        if is_here(path) {
+            self.scratch()?.create(path)
+        } else {
+            Err(io::Error::other("a file in S3 is written as a whole"))
+        }
     }
 
     /// A written object is durable.
@@ -173,7 +200,11 @@ impl Disk for S3Disk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        if is_here(from) && is_here(to) { self.scratch()?.rename(from, to) } else { Err(io::Error::other("an object in S3 keeps its name")) }
+        if is_here(from) && is_here(to) {
+            self.scratch()?.rename(from, to)
+        } else {
+            Err(io::Error::other("an object in S3 keeps its name"))
+        }
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -192,11 +223,19 @@ impl Disk for S3Disk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Stored>> {
-        if is_here(path) && self.adopted_from(path).is_none() { self.scratch()?.open(path) } else { Ok(Box::new(self.fetched(path)?)) }
+        if is_here(path) && self.adopted_from(path).is_none() {
+            self.scratch()?.open(path)
+        } else {
+            Ok(Box::new(self.fetched(path)?))
+        }
     }
 
     fn open_sized(&self, path: &Path, bytes: u64) -> io::Result<Box<dyn Stored>> {
-        if is_here(path) { self.scratch()?.open(path) } else { Ok(Box::new(Part::new(Arc::clone(&self.store), key(path), bytes))) }
+        if is_here(path) {
+            self.scratch()?.open(path)
+        } else {
+            Ok(Box::new(Part::new(Arc::clone(&self.store), key(path), bytes)))
+        }
     }
 
     /// `000007-0123….parquet`: the commit that it is made for, and a hash of its content. Whoever makes the
@@ -212,7 +251,8 @@ impl Disk for S3Disk {
             hash.update(&stretch);
             at += length;
         }
-        let settled = layout::part_name(&name, hash.digest128()).ok_or_else(|| io::Error::other("no name of a lake's"))?;
+        let settled = layout::part_name(&name, hash.digest128())
+            .ok_or_else(|| io::Error::other("no name of a lake's"))?;
         scratch.rename(&path, &layout::staged(&settled))?;
         Ok(settled)
     }
@@ -239,9 +279,11 @@ impl Disk for S3Disk {
     }
 
     fn restage(&self, name: &str, generation: u64) -> io::Result<String> {
-        let content = layout::content(name).ok_or_else(|| io::Error::other("its name does not tell what is in it"))?;
+        let content =
+            layout::content(name).ok_or_else(|| io::Error::other("its name does not tell what is in it"))?;
         let end = name.split_once('.').map_or("", |(_, end)| end);
-        let anew = layout::part_name(&format!("{generation:06}-{content:032x}.{end}"), content).ok_or(io::ErrorKind::InvalidInput)?;
+        let anew = layout::part_name(&format!("{generation:06}-{content:032x}.{end}"), content)
+            .ok_or(io::ErrorKind::InvalidInput)?;
         let adopted = self.adopted().remove(name);
         match adopted {
             Some(from) => drop(self.adopted().insert(anew.clone(), from)),
@@ -281,7 +323,10 @@ impl Stored for Arc<Fetched> {
         match &**self {
             Fetched::Held(held) => {
                 let start = usize::try_from(at).map_err(io::Error::other)?;
-                let from = start.checked_add(bytes.len()).and_then(|end| held.get(start..end)).ok_or(io::ErrorKind::UnexpectedEof)?;
+                let from = start
+                    .checked_add(bytes.len())
+                    .and_then(|end| held.get(start..end))
+                    .ok_or(io::ErrorKind::UnexpectedEof)?;
                 bytes.copy_from_slice(from);
                 Ok(())
             }

@@ -1,7 +1,8 @@
-//! A disk that loses what was not brought down to it, tears it, forgets names in any order, and refuses any call.
+//! A disk that loses what was not brought down to it, tears it, forgets names in any order, and refuses any
+//! call.
 //!
-//! Every name in a folder and the content of every file exist twice: as programs see them, and as they lie on the disk. A crash
-//! leaves what lies on the disk, and any part of the rest.
+//! Every name in a folder and the content of every file exist twice: as programs see them, and as they lie on
+//! the disk. A crash leaves what lies on the disk, and any part of the rest.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -141,7 +142,8 @@ impl SimDisk {
     }
 }
 
-/// What a crash leaves of a content: what was brought down, or a part of what was not, or nothing where it stood.
+/// What a crash leaves of a content: what was brought down, or a part of what was not, or nothing where it
+/// stood.
 fn torn(content: &Content, random: &mut Random) -> Vec<u8> {
     let length = usize::try_from(random.below(content.seen.len() as u64 + 1)).unwrap();
     match random.below(4) {
@@ -180,7 +182,8 @@ impl Disk for SimDisk {
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         let mut state = self.call()?;
-        let (now, later): (Vec<_>, Vec<_>) = std::mem::take(&mut state.changes).into_iter().partition(|change| change.folder() == folder);
+        let (now, later): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut state.changes).into_iter().partition(|change| change.folder() == folder);
         state.changes = later;
         let mut kept = std::mem::take(&mut state.kept);
         now.iter().for_each(|change| change.apply(&mut kept));
@@ -255,7 +258,9 @@ impl Stored for Vec<u8> {
 
     fn read_at(&self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
         let start = usize::try_from(at).unwrap();
-        let from = self.get(start..start + bytes.len()).ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
+        let from = self
+            .get(start..start + bytes.len())
+            .ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
         bytes.copy_from_slice(from);
         Ok(())
     }

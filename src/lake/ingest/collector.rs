@@ -66,10 +66,18 @@ impl<'i> Collector<'i> {
     }
 
     /// The rows of a partition.
-    fn rows(&mut self, native: bool, account: Option<&str>, region: Option<&str>, time: Option<Timestamp>) -> &mut Piece {
+    fn rows(
+        &mut self,
+        native: bool,
+        account: Option<&str>,
+        region: Option<&str>,
+        time: Option<Timestamp>,
+    ) -> &mut Piece {
         let day = time.map(Day::of);
         let current = match self.current.take() {
-            Some(current) if current.day == day && current.partition.is_of(native, account, region) => current,
+            Some(current) if current.day == day && current.partition.is_of(native, account, region) => {
+                current
+            }
             before => {
                 let partition = Partition::new(native, account, region, time);
                 let mut rows = self.others.remove(&partition).unwrap_or_default();
@@ -89,7 +97,8 @@ impl<'i> Collector<'i> {
 }
 
 impl Drop for Collector<'_> {
-    /// A worker that panics leaves its object: the commit does not wait for it, and the object is read again next time.
+    /// A worker that panics leaves its object: the commit does not wait for it, and the object is read again
+    /// next time.
     fn drop(&mut self) {
         if std::mem::take(&mut self.inside) {
             self.ingest.failed.store(true, Ordering::Relaxed);
@@ -114,7 +123,12 @@ impl pipeline::Collector for Collector<'_> {
             self.ingest.read_only.store(true, Ordering::Relaxed);
         }
         let id = split.identity().to_bytes();
-        let head = Head { time: time.map_or(0, Timestamp::millis), record: record.index, id: &id, object: object.as_bytes() };
+        let head = Head {
+            time: time.map_or(0, Timestamp::millis),
+            record: record.index,
+            id: &id,
+            object: object.as_bytes(),
+        };
         let rows = self.rows(record.native, account, split.region().as_deref(), time);
         let before = rows.bytes().len();
         rows.write(&head, |out| split.put(out));
@@ -126,12 +140,23 @@ impl pipeline::Collector for Collector<'_> {
         Ok(())
     }
 
-    fn document(&mut self, object: &str, index: u64, json: &str, modified: &dyn Fn() -> Option<Timestamp>) -> Document {
+    fn document(
+        &mut self,
+        object: &str,
+        index: u64,
+        json: &str,
+        modified: &dyn Fn() -> Option<Timestamp>,
+    ) -> Document {
         if self.reader.read(json).is_none() {
             return Document::Unknown;
         }
         let modified = modified().map(Timestamp::millis);
-        self.answers.push(KeptAnswer { object: object.to_owned(), document: index, modified, json: json.to_owned() });
+        self.answers.push(KeptAnswer {
+            object: object.to_owned(),
+            document: index,
+            modified,
+            json: json.to_owned(),
+        });
         Document::Taken
     }
 
@@ -161,7 +186,9 @@ fn object_state(delivery: &Delivery, report: Option<&ObjectReport>) -> ObjectSta
     let transient = matches!(delivery.outcome, Fetched::Failed(_));
     let origin = delivery.origin.as_ref();
     let (ending, reason) = match (&delivery.outcome, report.map(|report| &report.outcome)) {
-        (Fetched::Failed(reason), _) | (_, Some(Outcome::Failed(reason))) => (Ending::Failed, Some(reason.clone())),
+        (Fetched::Failed(reason), _) | (_, Some(Outcome::Failed(reason))) => {
+            (Ending::Failed, Some(reason.clone()))
+        }
         (Fetched::OtherKind, _) | (_, Some(Outcome::Skipped(_))) => (Ending::Skipped, None),
         _ => (Ending::Read, None),
     };
@@ -169,8 +196,13 @@ fn object_state(delivery: &Delivery, report: Option<&ObjectReport>) -> ObjectSta
     ObjectState {
         object: delivery.object.raw().to_owned(),
         address: origin.map(|origin| origin.address.clone()),
-        // Without a stamp it is tried again whether or not it has changed: it was the way that failed, not the object.
-        stamp: if transient { None } else { Some(origin.map_or_else(String::new, |origin| origin.stamp.clone())) },
+        // Without a stamp it is tried again whether or not it has changed: it was the way that failed, not
+        // the object.
+        stamp: if transient {
+            None
+        } else {
+            Some(origin.map_or_else(String::new, |origin| origin.stamp.clone()))
+        },
         ending,
         reason,
         bytes_compressed: delivery.size,
@@ -208,7 +240,13 @@ mod tests {
                 collector.record("k", RawRecord { index: number, json: &json, native: false }).unwrap();
             }
         }
-        let held = collector.current.iter().map(|current| &current.rows).chain(collector.others.values()).map(Piece::room).sum::<usize>();
+        let held = collector
+            .current
+            .iter()
+            .map(|current| &current.rows)
+            .chain(collector.others.values())
+            .map(Piece::room)
+            .sum::<usize>();
         assert!(held <= 4 * PIECE_BYTES, "{held} bytes are held");
     }
 }

@@ -1,4 +1,5 @@
-//! Whose turn it is: objects that are half in, partitions that are being written, and the commit that waits for both.
+//! Whose turn it is: objects that are half in, partitions that are being written, and the commit that waits
+//! for both.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -78,7 +79,8 @@ impl Ingest {
             }
         }
         self.changed.notify_all();
-        let due = state.since_commit >= self.limits.commit_bytes || state.objects.len() >= self.limits.commit_objects;
+        let due = state.since_commit >= self.limits.commit_bytes
+            || state.objects.len() >= self.limits.commit_objects;
         if due && !state.closing {
             let closed = self.close(state);
             drop(self.commit(closed));
@@ -105,8 +107,11 @@ impl Ingest {
     /// Makes files of what waits in a partition, if `still` holds once it is this thread's turn.
     fn write_if(&self, partition: &Partition, still: impl Fn(&State) -> bool) {
         let mut state = self.lock_state();
-        // Who fills a partition faster than its files can be made waits here: what waits to be written stays one file's worth.
-        while state.buffers.is_busy(partition) || !state.has_room(state.buffers.waiting(partition), self.limits) {
+        // Who fills a partition faster than its files can be made waits here: what waits to be written stays
+        // one file's worth.
+        while state.buffers.is_busy(partition)
+            || !state.has_room(state.buffers.waiting(partition), self.limits)
+        {
             state = self.wait(state);
         }
         if state.failure.is_some() || !still(&state) {
@@ -120,7 +125,9 @@ impl Ingest {
         drop(state);
         // A panic must not leave the others waiting for this turn's end.
         let done = std::panic::catch_unwind(AssertUnwindSafe(|| self.merge(partition, waiting, present)))
-            .unwrap_or_else(|_| Err(LakeError::io(&partition.folder(), "a file of it could not be made: the writer panicked")));
+            .unwrap_or_else(|_| {
+                Err(LakeError::io(&partition.folder(), "a file of it could not be made: the writer panicked"))
+            });
         let mut state = self.lock_state();
         state.writing -= 1;
         state.writing_bytes -= bytes;
@@ -132,9 +139,15 @@ impl Ingest {
         self.changed.notify_all();
     }
 
-    fn merge(&self, partition: &Partition, waiting: Waiting, present: Vec<Present>) -> Result<Merged, LakeError> {
+    fn merge(
+        &self,
+        partition: &Partition,
+        waiting: Waiting,
+        present: Vec<Present>,
+    ) -> Result<Merged, LakeError> {
         let disk = &*self.disk;
-        let work = Work { disk, partition, fresh: waiting.read(disk)?, present, file_bytes: self.limits.file_bytes };
+        let work =
+            Work { disk, partition, fresh: waiting.read(disk)?, present, file_bytes: self.limits.file_bytes };
         let folder = partition.folder();
         work.run(|| {
             loop {
@@ -178,11 +191,14 @@ impl Ingest {
         drop(state);
         let next = AtomicU64::new(0);
         let work = || {
-            while let Some(partition) = usize::try_from(next.fetch_add(1, Ordering::Relaxed)).ok().and_then(|at| partitions.get(at)) {
+            while let Some(partition) =
+                usize::try_from(next.fetch_add(1, Ordering::Relaxed)).ok().and_then(|at| partitions.get(at))
+            {
                 self.write_if(partition, |_| true);
             }
         };
-        // A thread beside the pools asks the global one for help; where that is the first thread alone, which waits here, none comes.
+        // A thread beside the pools asks the global one for help; where that is the first thread alone, which
+        // waits here, none comes.
         let helper = || {
             if rayon::current_num_threads() > 1 {
                 work()
@@ -190,7 +206,8 @@ impl Ingest {
         };
         std::thread::scope(|scope| {
             // Where there are no more threads, those that are there do it.
-            (1..self.limits.writers.min(partitions.len())).for_each(|_| drop(std::thread::Builder::new().spawn_scoped(scope, helper)));
+            (1..self.limits.writers.min(partitions.len()))
+                .for_each(|_| drop(std::thread::Builder::new().spawn_scoped(scope, helper)));
             work();
         });
         self.lock_state()

@@ -13,9 +13,11 @@ pub struct Limits {
     pub commit_bytes: u64,
     /// Objects between two commits.
     pub commit_objects: usize,
-    /// Files that are made at the same time, where they are small; those of whole size are made one after another.
+    /// Files that are made at the same time, where they are small; those of whole size are made one after
+    /// another.
     pub writers: usize,
-    /// In S3, where readers take no lock: how long files that a commit has replaced stay, for readers that began before.
+    /// In S3, where readers take no lock: how long files that a commit has replaced stay, for readers that
+    /// began before.
     pub keep_replaced: Duration,
 }
 
@@ -31,15 +33,24 @@ pub const MEMORY_BYTES_DEFAULT: u64 = 512 << 20;
 const KEEP_REPLACED_DEFAULT: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Limits {
-    /// Limits with which a run takes about `memory_bytes`, reading included. Files of whole size need 256 MiB and more.
+    /// Limits with which a run takes about `memory_bytes`, reading included. Files of whole size need 256 MiB
+    /// and more.
     #[must_use]
     pub fn within(memory_bytes: u64) -> Self {
         let rows = memory_bytes.saturating_sub(REST_BYTES).max(ROWS_BYTES_MIN);
-        // A file that is made takes its rows and half as much again for its columns; meanwhile the next one's rows wait.
+        // A file that is made takes its rows and half as much again for its columns; meanwhile the next one's
+        // rows wait.
         let file_bytes = (rows / 5).min(FILE_BYTES_MAX);
         let waiting = rows - file_bytes * 3 / 2;
         let buffer_bytes = usize::try_from(waiting * 3 / 4).unwrap_or(usize::MAX);
-        Self { file_bytes, buffer_bytes, commit_bytes: 2 << 30, commit_objects: 200_000, writers: 2, keep_replaced: KEEP_REPLACED_DEFAULT }
+        Self {
+            file_bytes,
+            buffer_bytes,
+            commit_bytes: 2 << 30,
+            commit_objects: 200_000,
+            writers: 2,
+            keep_replaced: KEEP_REPLACED_DEFAULT,
+        }
     }
 }
 

@@ -56,7 +56,8 @@ pub(super) struct State {
     pub buffers: Buffers,
     /// Files of each partition: those that count, and those that will with the next commit.
     pub files: HashMap<Partition, Vec<Present>>,
-    /// Rows of objects since the last commit that are not in the lake, because a file of their day is damaged.
+    /// Rows of objects since the last commit that are not in the lake, because a file of their day is
+    /// damaged.
     pub held_back: HashMap<String, u64>,
     /// Rows that came into each partition in this run.
     pub added: HashMap<Partition, u64>,
@@ -125,9 +126,11 @@ impl State {
         }
     }
 
-    /// Whether another partition with so many bytes of rows can be written now. One can always, and small ones together.
+    /// Whether another partition with so many bytes of rows can be written now. One can always, and small
+    /// ones together.
     pub(super) fn has_room(&self, bytes: u64, limits: Limits) -> bool {
-        self.writing == 0 || (self.writing < limits.writers && self.writing_bytes + bytes <= limits.file_bytes)
+        self.writing == 0
+            || (self.writing < limits.writers && self.writing_bytes + bytes <= limits.file_bytes)
     }
 
     /// Takes in files that were made.
@@ -165,7 +168,9 @@ impl State {
     /// Objects of which rows were held back count as not to be had: the next run tries again.
     fn hold_back(&mut self) {
         let held = std::mem::take(&mut self.held_back);
-        let (back, objects) = std::mem::take(&mut self.objects).into_iter().partition(|object: &ObjectState| held.contains_key(&object.object));
+        let (back, objects) = std::mem::take(&mut self.objects)
+            .into_iter()
+            .partition(|object: &ObjectState| held.contains_key(&object.object));
         self.objects = objects;
         self.summary.objects_held_back += back.len() as u64;
         for mut object in back {
@@ -173,7 +178,9 @@ impl State {
             object.records = object.records.saturating_sub(rows);
             object.stamp = None;
             object.ending = Ending::Failed;
-            object.reason = Some(format!("{rows} of its events belong to a day of which a file of the lake is damaged: run tagfall lake repair"));
+            object.reason = Some(format!(
+                "{rows} of its events belong to a day of which a file of the lake is damaged: run tagfall lake repair"
+            ));
             self.unread.insert(object.key(), object);
         }
     }
@@ -182,38 +189,51 @@ impl State {
     fn fresh(&self, known: &KnownObjects) -> Option<u64> {
         let keys: HashSet<u128> = self.objects.iter().map(ObjectState::key).collect();
         let before = self.broken.as_ref().map_or(known, |broken| &broken.known);
-        let fresh = keys.iter().filter(|key| !before.contains(**key) && !self.committed.contains(key)).count();
+        let fresh =
+            keys.iter().filter(|key| !before.contains(**key) && !self.committed.contains(key)).count();
         self.all_known.then_some(fresh as u64)
     }
 
     /// A name for the segment of the next commit that nothing has.
     fn segment_name(&self, disk: &dyn Disk) -> String {
         let generation = self.manifest.generation + 1;
-        let names = (0..).map(|try_again| if try_again == 0 { generation } else { generation * 1_000 + try_again });
+        let names =
+            (0..).map(|try_again| if try_again == 0 { generation } else { generation * 1_000 + try_again });
         let mut names = names.map(|number| format!("{number:06}.ndjson.gz"));
         names.find(|name| !disk.has(&layout::objects(name))).unwrap_or_default()
     }
 
     /// Objects that are still to be had, in an order of their own.
     pub(super) fn all_unread(&self) -> Vec<ObjectState> {
-        let all: BTreeMap<u128, &ObjectState> = self.unread_before.iter().chain(&self.unread).map(|(key, object)| (*key, object)).collect();
+        let all: BTreeMap<u128, &ObjectState> =
+            self.unread_before.iter().chain(&self.unread).map(|(key, object)| (*key, object)).collect();
         all.into_values().cloned().collect()
     }
 
     /// Makes everything that was written count.
-    pub(super) fn publish(&mut self, disk: &dyn Disk, known: &KnownObjects, limits: Limits) -> Result<(), LakeError> {
+    pub(super) fn publish(
+        &mut self,
+        disk: &dyn Disk,
+        known: &KnownObjects,
+        limits: Limits,
+    ) -> Result<(), LakeError> {
         self.hold_back();
-        // In an order of their own, whichever was read first; of one that was read twice the last line counts.
+        // In an order of their own, whichever was read first; of one that was read twice the last line
+        // counts.
         self.objects.sort_by(|one, other| one.object.cmp(&other.object));
         let mut manifest = self.manifest.clone();
         manifest.generation += 1;
         manifest.records_duplicate += self.duplicates;
         self.told.add_to(&mut manifest);
-        manifest.answers |= self.objects.iter().chain(self.unread.values()).any(|object| !object.answers.is_empty());
-        manifest.segments = objects::add(disk, &self.manifest, self.segment_name(disk), &self.objects, self.fresh(known))?;
+        manifest.answers |=
+            self.objects.iter().chain(self.unread.values()).any(|object| !object.answers.is_empty());
+        manifest.segments =
+            objects::add(disk, &self.manifest, self.segment_name(disk), &self.objects, self.fresh(known))?;
         self.judge(&mut manifest);
         manifest.files = self.files.values().flatten().map(|present| present.entry.clone()).collect();
-        manifest.files.sort_unstable_by(|a, b| (&a.partition, a.first, &a.name).cmp(&(&b.partition, b.first, &b.name)));
+        manifest
+            .files
+            .sort_unstable_by(|a, b| (&a.partition, a.first, &a.name).cmp(&(&b.partition, b.first, &b.name)));
         manifest.unread = self.all_unread();
         disk.publish(&self.manifest, &manifest, limits.keep_replaced)?;
         self.files.values_mut().flatten().for_each(|present| present.staged = false);

@@ -1,8 +1,9 @@
 //! A lake is repaired: what is damaged or missing is read again from the archives that it came from.
 //!
-//! A damaged file is taken out, its sound row groups come in again as new rows, and all objects that may have filled it count as
-//! not known. How many events came in where it lay tells whether all is there again. A file for which nothing came stays as it
-//! is; what could not be had again is noted in the manifest, and told by every reader, until another repair finds it.
+//! A damaged file is taken out, its sound row groups come in again as new rows, and all objects that may have
+//! filled it count as not known. How many events came in where it lay tells whether all is there again. A
+//! file for which nothing came stays as it is; what could not be had again is noted in the manifest, and told
+//! by every reader, until another repair finds it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
@@ -24,7 +25,8 @@ use crate::lake::partition::Partition;
 pub(super) struct Broken {
     /// Files that were taken out: damaged, or without checksums.
     files: Vec<FileEntry>,
-    /// Those of them that can be read, and that nothing vouches for: what of them is not read again is taken over at the end.
+    /// Those of them that can be read, and that nothing vouches for: what of them is not read again is taken
+    /// over at the end.
     unsealed: Vec<FileEntry>,
     segments: Vec<Segment>,
     lost: Vec<Lost>,
@@ -33,12 +35,16 @@ pub(super) struct Broken {
 }
 
 impl Ingest {
-    /// Opens the lake at `lake` to be repaired, and looks at all of it. With `archives`, objects are to be read again: then
-    /// [`Self::known`] knows all but those that are needed.
+    /// Opens the lake at `lake` to be repaired, and looks at all of it. With `archives`, objects are to be
+    /// read again: then [`Self::known`] knows all but those that are needed.
     ///
     /// # Errors
     /// There is no lake, another run has it open, or none of its manifests can be read.
-    pub fn open_to_repair(lake: impl Into<Location>, limits: Limits, archives: bool) -> Result<(Self, Report), LakeError> {
+    pub fn open_to_repair(
+        lake: impl Into<Location>,
+        limits: Limits,
+        archives: bool,
+    ) -> Result<(Self, Report), LakeError> {
         let place = lake.into();
         // One commit: until all is there, the damaged files count.
         let limits = Limits { commit_bytes: u64::MAX, commit_objects: usize::MAX, ..limits };
@@ -49,12 +55,19 @@ impl Ingest {
         state.summary.damaged.retain(|damage| !report.damaged.contains(damage));
         report.damaged.splice(0..0, std::mem::take(&mut state.summary.damaged));
         report.damaged.extend(state.manifest.lost.iter().map(Lost::damage));
-        // What nothing vouches for is written anew whether or not there are archives, and read again where there are.
-        let taken_over = |entry: &&FileEntry| state.manifest.taken_over.iter().any(|taken| taken.partition == entry.partition);
+        // What nothing vouches for is written anew whether or not there are archives, and read again where
+        // there are.
+        let taken_over = |entry: &&FileEntry| {
+            state.manifest.taken_over.iter().any(|taken| taken.partition == entry.partition)
+        };
         let again = state.manifest.files.iter().filter(|_| archives).filter(taken_over);
-        let again = again.filter(|entry| !unsealed.contains(entry) && !files.contains(entry)).cloned().collect::<Vec<_>>();
+        let again = again
+            .filter(|entry| !unsealed.contains(entry) && !files.contains(entry))
+            .cloned()
+            .collect::<Vec<_>>();
         let unsealed: Vec<FileEntry> = unsealed.into_iter().chain(again).collect();
-        let taken: Vec<FileEntry> = unsealed.iter().chain(files.iter().filter(|_| archives)).cloned().collect();
+        let taken: Vec<FileEntry> =
+            unsealed.iter().chain(files.iter().filter(|_| archives)).cloned().collect();
         for entry in &taken {
             state.take_out(entry);
             if !unsealed.contains(entry) {
@@ -66,20 +79,29 @@ impl Ingest {
         let before = KnownObjects::load(&*disk, &sound)?;
         let mut needed = HashSet::new();
         objects::for_each_object(&*disk, &state.manifest, |object| {
-            let damaged = files.iter().chain(&unsealed).any(|file| may_have_filled(&object, file.first, file.last));
-            if damaged || state.manifest.lost.iter().any(|lost| may_have_filled(&object, lost.first, lost.last)) {
+            let damaged =
+                files.iter().chain(&unsealed).any(|file| may_have_filled(&object, file.first, file.last));
+            if damaged
+                || state.manifest.lost.iter().any(|lost| may_have_filled(&object, lost.first, lost.last))
+            {
                 known.forget(&object);
                 needed.insert(object.key());
             }
         });
         // Where it is not known what became of some objects, all that are not known are read.
-        let some_unknown = !segments.is_empty() || state.manifest.lost.iter().any(|lost| lost.partition.is_none());
+        let some_unknown =
+            !segments.is_empty() || state.manifest.lost.iter().any(|lost| lost.partition.is_none());
         known.only = if some_unknown { None } else { Some(needed) };
         let lost = state.manifest.lost.clone();
-        let left_in = files.into_iter().filter(|_| !archives).map(|file| file.path().to_string_lossy().into_owned()).collect::<HashSet<_>>();
+        let left_in = files
+            .into_iter()
+            .filter(|_| !archives)
+            .map(|file| file.path().to_string_lossy().into_owned())
+            .collect::<HashSet<_>>();
         let left = report.damaged.iter().filter(|damage| left_in.contains(&damage.file)).cloned().collect();
         state.summary.damaged = left;
-        state.to_be_stored |= report.damaged.iter().any(|damage| damage.file.starts_with("_tagfall/manifest"));
+        state.to_be_stored |=
+            report.damaged.iter().any(|damage| damage.file.starts_with("_tagfall/manifest"));
         state.broken = Some(Broken { files: taken, unsealed, segments, lost, known: before });
         ingest.known = Arc::new(known);
         Ok((ingest, report))
@@ -99,14 +121,22 @@ impl State {
         }
     }
 
-    /// The rows of a file that was taken out come in again, as far as they can be read, without those of objects that were read
-    /// again themselves; how many.
-    fn put_back(&mut self, disk: &dyn Disk, entry: &FileEntry, limits: Limits, read_again: &HashSet<String>) -> Result<u64, LakeError> {
+    /// The rows of a file that was taken out come in again, as far as they can be read, without those of
+    /// objects that were read again themselves; how many.
+    fn put_back(
+        &mut self,
+        disk: &dyn Disk,
+        entry: &FileEntry,
+        limits: Limits,
+        read_again: &HashSet<String>,
+    ) -> Result<u64, LakeError> {
         let Ok(reader) = Reader::of(disk, entry) else { return Ok(0) };
         let mut events = 0;
         for group in reader.groups() {
             let Ok(piece) = read_group(&reader, group, entry.partition.native) else { continue };
-            let mut piece = piece.where_object(|object| std::str::from_utf8(object).map_or(true, |object| !read_again.contains(object)));
+            let mut piece = piece.where_object(|object| {
+                std::str::from_utf8(object).map_or(true, |object| !read_again.contains(object))
+            });
             events += piece.len();
             self.since_commit += piece.bytes().len() as u64;
             self.buffers.add(&entry.partition, &mut piece);
@@ -115,13 +145,16 @@ impl State {
         Ok(events)
     }
 
-    /// Takes over what nothing vouches for and was not read again. Called when all that can be read again is there.
+    /// Takes over what nothing vouches for and was not read again. Called when all that can be read again is
+    /// there.
     pub(super) fn take_over(&mut self, disk: &dyn Disk, limits: Limits) -> Result<(), LakeError> {
-        let unsealed = self.broken.as_mut().map(|broken| std::mem::take(&mut broken.unsealed)).unwrap_or_default();
+        let unsealed =
+            self.broken.as_mut().map(|broken| std::mem::take(&mut broken.unsealed)).unwrap_or_default();
         let whole = |object: &&ObjectState| object.ending == Ending::Read && object.failed_total == 0;
         let keys: HashSet<u128> = self.objects.iter().filter(whole).map(ObjectState::key).collect();
         // By the names that they had when the rows came: a source has another one beside others.
-        let mut read_again: HashSet<String> = self.objects.iter().filter(whole).map(|object| object.object.clone()).collect();
+        let mut read_again: HashSet<String> =
+            self.objects.iter().filter(whole).map(|object| object.object.clone()).collect();
         if !unsealed.is_empty() {
             objects::for_each_object(disk, &self.manifest, |object| {
                 if keys.contains(&object.key()) {
@@ -130,7 +163,9 @@ impl State {
             });
         }
         let partitions: HashSet<&Partition> = unsealed.iter().map(|entry| &entry.partition).collect();
-        self.taken_over.extend(self.manifest.taken_over.iter().filter(|taken| !partitions.contains(&taken.partition)).cloned());
+        self.taken_over.extend(
+            self.manifest.taken_over.iter().filter(|taken| !partitions.contains(&taken.partition)).cloned(),
+        );
         for entry in &unsealed {
             let events = self.put_back(disk, entry, limits, &read_again)?;
             self.summary.events_taken_over += events;
@@ -146,8 +181,8 @@ impl State {
         self.broken.as_ref().is_some_and(|broken| !broken.files.is_empty() || !broken.segments.is_empty())
     }
 
-    /// Says of everything that was broken whether it is there again, and brings `manifest` up to that; called when all rows
-    /// are in their files.
+    /// Says of everything that was broken whether it is there again, and brings `manifest` up to that; called
+    /// when all rows are in their files.
     pub(super) fn judge(&mut self, manifest: &mut Manifest) {
         let Some(broken) = self.broken.take() else { return };
         let mut came: HashMap<Partition, u64> = std::mem::take(&mut self.added);
@@ -166,7 +201,10 @@ impl State {
                 0 => {
                     let reason = "damaged, and nothing of it could be had again".to_owned();
                     self.summary.damaged.push(Damage { file, reason });
-                    self.files.entry(entry.partition.clone()).or_default().push(Present { entry, staged: false });
+                    self.files
+                        .entry(entry.partition.clone())
+                        .or_default()
+                        .push(Present { entry, staged: false });
                 }
                 some => {
                     let (first, last) = (entry.first, entry.last);
@@ -194,7 +232,9 @@ impl State {
     fn judge_segments(&mut self, manifest: &mut Manifest, damaged: &[Segment], known: &KnownObjects) -> u64 {
         let read_now: HashSet<u128> = self.objects.iter().map(ObjectState::key).collect();
         let fresh = read_now.iter().filter(|key| !known.contains(**key)).count() as u64;
-        let files = damaged.iter().map(|segment| crate::lake::layout::objects(&segment.name).to_string_lossy().into_owned());
+        let files = damaged
+            .iter()
+            .map(|segment| crate::lake::layout::objects(&segment.name).to_string_lossy().into_owned());
         if fresh == 0 {
             let reason = "damaged, and none of its objects could be had again".to_owned();
             self.summary.damaged.extend(files.map(|file| Damage { file, reason: reason.clone() }));
@@ -206,7 +246,13 @@ impl State {
         manifest.segments.retain(|segment| damaged.iter().all(|other| other.name != segment.name));
         for file in files {
             if lost > 0 && manifest.lost.iter().all(|lost| lost.partition.is_some()) {
-                manifest.lost.push(Lost { file, partition: None, count: lost, first: i64::MAX, last: i64::MIN });
+                manifest.lost.push(Lost {
+                    file,
+                    partition: None,
+                    count: lost,
+                    first: i64::MAX,
+                    last: i64::MIN,
+                });
             } else {
                 self.summary.repaired.push(file);
             }

@@ -1,9 +1,11 @@
-//! A lake that is filled by many machines: each stages what its shard of a plan holds, and one publishes all of it.
+//! A lake that is filled by many machines: each stages what its shard of a plan holds, and one publishes all
+//! of it.
 //!
-//! What a shard holds is a small lake of its own, `_tagfall/shards/PLAN-OF/00001/`: one file for each day, and what became of its
-//! objects. It is there as a whole or not at all, and the same whoever makes it and how often. Several shards' files of the same
-//! days may be merged ahead, into `merged-1-of-8/`, once all shards are there. Publishing takes files as they are where nothing
-//! else has their day, and merges what is left, as any run does; then one commit makes all of it count.
+//! What a shard holds is a small lake of its own, `_tagfall/shards/PLAN-OF/00001/`: one file for each day,
+//! and what became of its objects. It is there as a whole or not at all, and the same whoever makes it and
+//! how often. Several shards' files of the same days may be merged ahead, into `merged-1-of-8/`, once all
+//! shards are there. Publishing takes files as they are where nothing else has their day, and merges what is
+//! left, as any run does; then one commit makes all of it count.
 
 mod publish;
 
@@ -55,7 +57,9 @@ pub struct Attempt {
 impl Attempt {
     fn new(root: &Location, path: &str) -> Result<(Self, Location), LakeError> {
         let place = root.below(path);
-        let Location::Folder(folder) = &place else { return Ok((Self { made: None, place: place.clone() }, place)) };
+        let Location::Folder(folder) = &place else {
+            return Ok((Self { made: None, place: place.clone() }, place));
+        };
         let failed = |error| LakeError::io(folder, error);
         let parent = folder.parent().unwrap_or(folder);
         std::fs::create_dir_all(parent).map_err(failed)?;
@@ -107,9 +111,11 @@ impl Ingest {
         let (sound, _) = objects::sound(&*disk, &present.segments);
         let known = KnownObjects::load(&*disk, &sound)?;
         let (attempt, at) = Attempt::new(lake, &path)?;
-        // One file for each day, whatever the order in which its rows came: so the same shard gives the same bytes.
+        // One file for each day, whatever the order in which its rows came: so the same shard gives the same
+        // bytes.
         let whole = u64::MAX / 4;
-        let limits = Limits { file_bytes: whole, commit_bytes: u64::MAX, commit_objects: usize::MAX, ..limits };
+        let limits =
+            Limits { file_bytes: whole, commit_bytes: u64::MAX, commit_objects: usize::MAX, ..limits };
         let mut ingest = Self::open_at(&at, Some(select), limits)?;
         if ingest.has_commits() {
             // A copy of this very step has staged it since the look above.

@@ -49,7 +49,9 @@ impl Still {
 fn matches(pattern: &[u8], text: &[u8]) -> bool {
     match (pattern, text) {
         ([], []) => true,
-        ([b'*', rest @ ..], _) => matches(rest, text) || text.split_first().is_some_and(|(_, text)| matches(pattern, text)),
+        ([b'*', rest @ ..], _) => {
+            matches(rest, text) || text.split_first().is_some_and(|(_, text)| matches(pattern, text))
+        }
         ([a, pattern @ ..], [b, text @ ..]) => a == b && matches(pattern, text),
         _ => false,
     }
@@ -62,7 +64,10 @@ fn meets(tags: &Tags, image: &[&str]) -> bool {
         Tags::Unknown => false,
         Tags::Tagged { prefixes, patterns } => {
             let patterns = patterns.iter().cloned().chain(prefixes.iter().map(|prefix| format!("{prefix}*")));
-            !image.is_empty() && patterns.into_iter().all(|pattern| image.iter().any(|tag| matches(pattern.as_bytes(), tag.as_bytes())))
+            !image.is_empty()
+                && patterns
+                    .into_iter()
+                    .all(|pattern| image.iter().any(|tag| matches(pattern.as_bytes(), tag.as_bytes())))
         }
     }
 }
@@ -73,14 +78,20 @@ pub fn evaluate(policy: &Policy, images: &[(i64, Still, Vec<&str>)], now: i64) -
     let mut gone = Vec::new();
     for (number, rule) in policy.rules().iter().enumerate() {
         let in_class = |still: &Still| still.archived.is_some() == (rule.class == StorageClass::Archive);
-        let mut selected: Vec<usize> = (0..images.len()).filter(|at| in_class(&images[*at].1) && meets(&rule.tags, &images[*at].2)).collect();
+        let mut selected: Vec<usize> = (0..images.len())
+            .filter(|at| in_class(&images[*at].1) && meets(&rule.tags, &images[*at].2))
+            .collect();
         // From the newest.
         selected.sort_by_key(|at| std::cmp::Reverse((images[*at].1.ranked(), images[*at].0)));
         let marked: Vec<usize> = match rule.count {
-            Count::MoreThan(keeps) => selected.iter().skip(usize::try_from(keeps).unwrap()).copied().collect(),
-            Count::Since(clock, days) => {
-                selected.iter().filter(|at| start(clock, &images[**at].1).is_some_and(|start| now - start > days * DAY)).copied().collect()
+            Count::MoreThan(keeps) => {
+                selected.iter().skip(usize::try_from(keeps).unwrap()).copied().collect()
             }
+            Count::Since(clock, days) => selected
+                .iter()
+                .filter(|at| start(clock, &images[**at].1).is_some_and(|start| now - start > days * DAY))
+                .copied()
+                .collect(),
             Count::Unknown => Vec::new(),
         };
         let free: Vec<usize> = selected.into_iter().filter(|at| owner[*at].is_none()).collect();

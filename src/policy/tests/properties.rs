@@ -15,7 +15,8 @@ fn selection() -> impl Strategy<Value = Value> {
         Just(json!({"tagStatus": "any"})),
         prop::sample::subsequence(vec!["prod*", "*prod*", "dev-*", "v1", "*"], 1..=2)
             .prop_map(|list| json!({"tagStatus": "tagged", "tagPatternList": list})),
-        prop::sample::subsequence(vec!["prod", "dev", "l"], 1..=2).prop_map(|list| json!({"tagStatus": "tagged", "tagPrefixList": list})),
+        prop::sample::subsequence(vec!["prod", "dev", "l"], 1..=2)
+            .prop_map(|list| json!({"tagStatus": "tagged", "tagPrefixList": list})),
     ];
     let count = prop_oneof![
         (1..6_i64).prop_map(|keeps| json!({"countType": "imageCountMoreThan", "countNumber": keeps})),
@@ -46,9 +47,14 @@ type Image = (i64, Still, Vec<&'static str>);
 fn images() -> impl Strategy<Value = Vec<Image>> {
     let maybe = || prop::option::weighted(0.3, 0..20 * DAY);
     let tags = prop::sample::subsequence(TAGS, 0..=3);
-    let image = (0..20_i64, maybe(), maybe(), maybe(), prop::bool::weighted(0.2), tags)
-        .prop_map(|(day, pulled, restored, archived, held, tags)| (Still { pushed: day * DAY, pulled, restored, archived, held }, tags));
-    prop::collection::vec(image, 0..24).prop_map(|list| list.into_iter().enumerate().map(|(at, (still, tags))| (at as i64, still, tags)).collect())
+    let image = (0..20_i64, maybe(), maybe(), maybe(), prop::bool::weighted(0.2), tags).prop_map(
+        |(day, pulled, restored, archived, held, tags)| {
+            (Still { pushed: day * DAY, pulled, restored, archived, held }, tags)
+        },
+    );
+    prop::collection::vec(image, 0..24).prop_map(|list| {
+        list.into_iter().enumerate().map(|(at, (still, tags))| (at as i64, still, tags)).collect()
+    })
 }
 
 fn ranked(policy: &Policy, images: &[Image]) -> Ranks<i64> {

@@ -19,11 +19,19 @@ pub(super) fn batch_delete_image<'r>(record: &Record<'r>) -> Action<'r> {
     if !removed.is_array() && !failures.is_array() {
         return Action::Omitted;
     }
-    Action::Delete { removed: image::image_ids(removed), requested, failures: failures.items().filter_map(failure).collect() }
+    Action::Delete {
+        removed: image::image_ids(removed),
+        requested,
+        failures: failures.items().filter_map(failure).collect(),
+    }
 }
 
 fn failure(entry: Json<'_>) -> Option<Deletion<'_>> {
     let image = image::image_id(entry.get("imageId"))?;
     let code = Cow::Borrowed(entry.text("failureCode").unwrap_or_default());
-    Some(Deletion { image, code, parents: Digest::all_in(entry.text("failureReason").unwrap_or_default()).collect() })
+    Some(Deletion {
+        image,
+        code,
+        parents: Digest::all_in(entry.text("failureReason").unwrap_or_default()).collect(),
+    })
 }

@@ -28,7 +28,13 @@ pub(super) fn preview<'r>(record: &Record<'r>) -> Option<Action<'r>> {
 fn policy_run<'r>(record: &Record<'r>) -> PolicyRun<'r> {
     let details = record.details;
     PolicyRun {
-        rules: details.get("lifecycleEventPolicy").get("lifecycleEventRules").items().take(RULES_MAX).filter_map(rule).collect(),
+        rules: details
+            .get("lifecycleEventPolicy")
+            .get("lifecycleEventRules")
+            .items()
+            .take(RULES_MAX)
+            .filter_map(rule)
+            .collect(),
         images: details.get("lifecycleEventImageActions").items().filter_map(image_run).collect(),
         failures: details.get("lifecycleEventFailureDetails").items().filter_map(run_failure).collect(),
         evaluated_before: record::time(details.get("lifecycleEventPolicy").get("lastEvaluatedAt")),
@@ -58,7 +64,11 @@ fn rule(entry: Json<'_>) -> Option<LifecycleRule<'_>> {
 fn action(entry: Json<'_>) -> Cow<'_, str> {
     let action = entry.get("action");
     let text = action.as_text().or_else(|| action.text("type")).unwrap_or_default();
-    if text.bytes().any(|byte| byte.is_ascii_uppercase()) { Cow::Owned(text.to_ascii_lowercase()) } else { Cow::Borrowed(text) }
+    if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(text.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 fn texts(list: Json<'_>) -> Vec<Cow<'_, str>> {

@@ -13,11 +13,17 @@ pub(super) fn put_image<'r>(record: &Record<'r>, manifests: &mut Manifests<'r>) 
     let stored = record.response.get("image");
     let parts = Parts {
         answered: image::digest(stored.get("imageId"), "imageDigest"),
-        unreadable: stored.get("imageId").text("imageDigest").is_some_and(|said| Digest::parse(said).is_none()),
+        unreadable: stored
+            .get("imageId")
+            .text("imageDigest")
+            .is_some_and(|said| Digest::parse(said).is_none()),
         asked: image::digest(record.request, "imageDigest"),
         tag: record.request.text("imageTag").or_else(|| stored.get("imageId").text("imageTag")),
         manifest: manifests.text(record.request).or_else(|| manifests.text(stored)),
-        media_type: record.request.text("imageManifestMediaType").or_else(|| stored.text("imageManifestMediaType")),
+        media_type: record
+            .request
+            .text("imageManifestMediaType")
+            .or_else(|| stored.text("imageManifestMediaType")),
     };
     if record.failed() {
         return Action::PushFailed(refusal(record, &parts));
@@ -59,7 +65,9 @@ impl<'r> Parts<'r> {
     /// Looks in all places where ECR events name images.
     fn anywhere(record: &Record<'r>, manifests: &Manifests<'r>) -> Self {
         let places = [record.response, record.request, record.details].map(within);
-        let text = |keys: &[&str]| places.iter().flatten().find_map(|place| keys.iter().find_map(|key| place.text(key)));
+        let text = |keys: &[&str]| {
+            places.iter().flatten().find_map(|place| keys.iter().find_map(|key| place.text(key)))
+        };
         Self {
             answered: text(&["imageDigest", "image-digest", "digest"]).and_then(Digest::parse),
             unreadable: false,
@@ -81,7 +89,8 @@ impl<'r> Parts<'r> {
         let claimed = self.answered.or(self.asked);
         let Some(digest) = self.answered.or(computed).or(self.asked) else { return Action::Omitted };
         // The hash of what is left of a manifest is no digest of any image.
-        let is_of_a_rest = self.answered.is_none() && self.manifest.is_some_and(|text| !manifests.is_whole(text));
+        let is_of_a_rest =
+            self.answered.is_none() && self.manifest.is_some_and(|text| !manifests.is_whole(text));
         if self.unreadable || is_of_a_rest {
             return Action::Omitted;
         }
@@ -107,7 +116,10 @@ fn refusal<'r>(record: &Record<'r>, parts: &Parts<'r>) -> Refusal<'r> {
     let proves = exists.then(|| stated().or_else(|| asked_for(parts))).flatten();
     Refusal {
         code: Cow::Borrowed(record.error_code.unwrap_or_default()),
-        digest: parts.asked.or_else(|| parts.computed()).or_else(|| proves.as_ref().map(|proof| proof.digest)),
+        digest: parts
+            .asked
+            .or_else(|| parts.computed())
+            .or_else(|| proves.as_ref().map(|proof| proof.digest)),
         tag: parts.tag.map(Cow::Borrowed).or_else(|| proves.as_ref().map(|proof| proof.tag.clone())),
         proves,
     }
@@ -162,7 +174,8 @@ pub(super) fn made_by_ecr(record: &Record<'_>) -> Option<PushOrigin> {
         // No client calls `CreateRepository` through the registry, which only serves pushes and pulls.
         PushOrigin::Client => {
             let by_ecr = |name: Option<&str>| name == Some("ecr.amazonaws.com");
-            (by_ecr(record.identity.text("invokedBy")) || by_ecr(record.source_ip)).then_some(PushOrigin::Client)
+            (by_ecr(record.identity.text("invokedBy")) || by_ecr(record.source_ip))
+                .then_some(PushOrigin::Client)
         }
         other => Some(other),
     }

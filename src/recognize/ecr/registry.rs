@@ -20,8 +20,12 @@ pub(super) fn change<'r>(record: &Record<'r>) -> Option<RegistryChange<'r>> {
             let prefix = places(record).into_iter().find_map(|place| place.text("prefix"));
             prefix.map(|prefix| RegistryChange::TemplateDeleted(Cow::Borrowed(prefix)))
         }
-        "CreatePullThroughCacheRule" | "UpdatePullThroughCacheRule" => cache_rule(record).map(RegistryChange::CacheRule),
-        "DeletePullThroughCacheRule" => cache_rule(record).map(|rule| RegistryChange::CacheRuleDeleted(rule.prefix)),
+        "CreatePullThroughCacheRule" | "UpdatePullThroughCacheRule" => {
+            cache_rule(record).map(RegistryChange::CacheRule)
+        }
+        "DeletePullThroughCacheRule" => {
+            cache_rule(record).map(|rule| RegistryChange::CacheRuleDeleted(rule.prefix))
+        }
         _ => None,
     }
 }
@@ -33,21 +37,33 @@ fn exclusion<'r>(record: &Record<'r>, excluded: bool) -> Option<RegistryChange<'
 
 fn replication<'r>(record: &Record<'r>) -> Option<RegistryChange<'r>> {
     let rules = |payload: Json<'r>| payload.get("replicationConfiguration").get("rules");
-    let stated = [rules(record.response), rules(record.request)].into_iter().find(|rules| rules.is_array())?;
+    let stated =
+        [rules(record.response), rules(record.request)].into_iter().find(|rules| rules.is_array())?;
     Some(RegistryChange::Replication(stated.items().map(replication_rule).collect()))
 }
 
 fn replication_rule(rule: Json<'_>) -> ReplicationRule<'_> {
     ReplicationRule {
         destinations: rule.get("destinations").items().filter_map(destination).collect(),
-        prefixes: rule.get("repositoryFilters").items().filter_map(|filter| filter.text("filter")).map(Cow::Borrowed).collect(),
+        prefixes: rule
+            .get("repositoryFilters")
+            .items()
+            .filter_map(|filter| filter.text("filter"))
+            .map(Cow::Borrowed)
+            .collect(),
         deletes: rule.get("deleteReplication").get("enabled").as_bool() == Some(true),
     }
 }
 
 fn cache_rule<'r>(record: &Record<'r>) -> Option<CacheRule<'r>> {
-    let text = |key: &str| [record.response, record.request].iter().find_map(|place| place.text(key)).map(Cow::Borrowed);
-    Some(CacheRule { prefix: text("ecrRepositoryPrefix")?, upstream: text("upstreamRegistryUrl"), upstream_prefix: text("upstreamRepositoryPrefix") })
+    let text = |key: &str| {
+        [record.response, record.request].iter().find_map(|place| place.text(key)).map(Cow::Borrowed)
+    };
+    Some(CacheRule {
+        prefix: text("ecrRepositoryPrefix")?,
+        upstream: text("upstreamRegistryUrl"),
+        upstream_prefix: text("upstreamRepositoryPrefix"),
+    })
 }
 
 fn destination(to: Json<'_>) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
@@ -67,7 +83,8 @@ fn template<'r>(record: &Record<'r>) -> Option<RegistryChange<'r>> {
     Some(RegistryChange::Template(Template {
         prefix: text("prefix")?,
         whole: places[0].is_object() || record.name == "CreateRepositoryCreationTemplate",
-        applied_for: scenarios.map(|list| list.items().filter_map(|word| word.as_text()).map(Cow::Borrowed).collect()),
+        applied_for: scenarios
+            .map(|list| list.items().filter_map(|word| word.as_text()).map(Cow::Borrowed).collect()),
         lifecycle_policy: text("lifecyclePolicy"),
         mutability: places.into_iter().find_map(mutability),
     }))

@@ -15,7 +15,9 @@ pub(super) fn update<'r>(record: &Record<'r>) -> Action<'r> {
     let tag = ids.iter().rev().find_map(|id| id.text("imageTag")).map(Into::into);
     let class = class(record.request, &places);
     match class {
-        Some(class) if digest.is_some() || tag.is_some() => Action::SetStorageClass { image: ImageId { digest, tag }, class },
+        Some(class) if digest.is_some() || tag.is_some() => {
+            Action::SetStorageClass { image: ImageId { digest, tag }, class }
+        }
         _ => Action::Omitted,
     }
 }
@@ -37,6 +39,7 @@ pub(super) fn activation<'r>(record: &Record<'r>) -> Option<Action<'r>> {
         return Some(Action::Omitted);
     }
     details.text("result").filter(|result| result.eq_ignore_ascii_case("SUCCESS"))?;
-    let digest = image::digest(details, "imageDigest").or_else(|| image::digest(details.get("imageId"), "imageDigest"));
+    let digest = image::digest(details, "imageDigest")
+        .or_else(|| image::digest(details.get("imageId"), "imageDigest"));
     Some(digest.map_or(Action::Omitted, |digest| Action::Restored { digest }))
 }

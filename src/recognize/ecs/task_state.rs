@@ -54,7 +54,8 @@ pub(in crate::recognize) fn native_task_state(detail: Json<'_>) -> Option<Action
 /// The stop reasons of the task and its containers, each once, one on each line.
 fn reasons<'r>(first: Option<&'r str>, containers: Json<'r>) -> Option<Cow<'r, str>> {
     let mut all: Vec<&str> = Vec::new();
-    for reason in first.into_iter().chain(containers.items().filter_map(|container| container.text("reason"))) {
+    for reason in first.into_iter().chain(containers.items().filter_map(|container| container.text("reason")))
+    {
         let used: usize = all.iter().map(|reason| reason.len() + 1).sum();
         if !all.contains(&reason) && used + reason.len() <= REASON_BYTES_MAX {
             all.push(reason);

@@ -144,7 +144,8 @@ impl<'t> Reader<'t> {
         })?;
         let digest = said.clone().and_then(|said| Digest::parse(self.text.get(said)?));
         let written = size.clone().and_then(|size| size_of(self.bytes.get(size)?));
-        let shape = digest.and(said).and_then(|said| self.shape(at..end, said.end - DIGEST_DIGITS..said.end, size?));
+        let shape =
+            digest.and(said).and_then(|said| self.shape(at..end, said.end - DIGEST_DIGITS..said.end, size?));
         *element = Some(Element { digest, size: written, shape, platform });
         Some(end)
     }
@@ -155,8 +156,14 @@ impl<'t> Reader<'t> {
         number(self.bytes.get(size.clone())?).filter(|&length| length == size.len())?;
         let digest_first = digest.start < size.start;
         let (first, second) = if digest_first { (digest, size) } else { (size, digest) };
-        let (before, between, behind) = (whole.start..first.start, first.end..second.start, second.end..whole.end);
-        Some(Shape { before: self.bytes.get(before)?, between: self.bytes.get(between)?, behind: self.bytes.get(behind)?, digest_first })
+        let (before, between, behind) =
+            (whole.start..first.start, first.end..second.start, second.end..whole.end);
+        Some(Shape {
+            before: self.bytes.get(before)?,
+            between: self.bytes.get(between)?,
+            behind: self.bytes.get(behind)?,
+            digest_first,
+        })
     }
 
     /// The platform in the object at `place`; the outer `None` means that the full parser has to decide.
@@ -173,7 +180,12 @@ impl<'t> Reader<'t> {
     }
 
     /// The digests of the elements of a list.
-    fn digests(self, at: usize, digests: &mut Option<Vec<Layer>>, mut platforms: Option<&mut Vec<Option<Range<usize>>>>) -> Option<usize> {
+    fn digests(
+        self,
+        at: usize,
+        digests: &mut Option<Vec<Layer>>,
+        mut platforms: Option<&mut Vec<Option<Range<usize>>>>,
+    ) -> Option<usize> {
         *digests = None;
         if let Some(platforms) = &mut platforms {
             platforms.clear();
@@ -193,7 +205,9 @@ impl<'t> Reader<'t> {
                 elements.go_on(self.digest(at, &mut last)?);
                 list.extend(last.as_ref().and_then(Element::layer));
             }
-            if let (Some(platforms), Some(element)) = (&mut platforms, last.as_ref().filter(|element| element.digest.is_some())) {
+            if let (Some(platforms), Some(element)) =
+                (&mut platforms, last.as_ref().filter(|element| element.digest.is_some()))
+            {
                 platforms.push(element.platform.clone());
             }
         }
@@ -214,8 +228,12 @@ impl Shape<'_> {
         let length = text.len() - rest.len();
         let digits = self.before.len() + if self.digest_first { 0 } else { first + self.between.len() };
         let number = self.before.len() + if self.digest_first { first + self.between.len() } else { 0 };
-        let size = size_of(text.as_bytes().get(number..number + if self.digest_first { second } else { first })?);
-        Some((Layer { digest: Digest::parse_hex(text.as_bytes().get(digits..digits + DIGEST_DIGITS)?)?, size }, length))
+        let size =
+            size_of(text.as_bytes().get(number..number + if self.digest_first { second } else { first })?);
+        Some((
+            Layer { digest: Digest::parse_hex(text.as_bytes().get(digits..digits + DIGEST_DIGITS)?)?, size },
+            length,
+        ))
     }
 
     /// The length of a gap: the digits of a digest, or of a number.

@@ -38,14 +38,20 @@ fn plain_manifests_are_read_here() {
         element["platform"] = serde_json::json!({"os": "linux"});
     }
     let text = index.to_string();
-    assert!(agrees(&text) && agrees(&text.replace(r#""digest""#, r#""adigest""#)) && agrees(&text.replace(r#""size""#, r#""a""#)));
+    assert!(
+        agrees(&text)
+            && agrees(&text.replace(r#""digest""#, r#""adigest""#))
+            && agrees(&text.replace(r#""size""#, r#""a""#))
+    );
 }
 
 /// Each element is like the one before it except for one thing.
 #[test]
 fn an_element_is_like_the_one_before_it_only_if_it_is() {
     let (a, b) = (digest("a"), digest("b"));
-    let list = |second: &str| format!(r#"{{"layers":[{{"size":10,"digest":"{a}"}},{second},{{"size":11,"digest":"{a}"}}]}}"#);
+    let list = |second: &str| {
+        format!(r#"{{"layers":[{{"size":10,"digest":"{a}"}},{second},{{"size":11,"digest":"{a}"}}]}}"#)
+    };
     let whole = list(&format!(r#"{{"size":123,"digest":"{b}"}}"#));
     assert!(agrees(&whole));
     let layer = |digest: &String, size| Layer { digest: Digest::parse(digest).unwrap(), size: Some(size) };
@@ -85,7 +91,9 @@ fn an_element_is_like_the_one_before_it_only_if_it_is() {
 fn what_is_not_plain_is_left_to_the_tape() {
     let deep = |depth: usize| format!(r#"{{"a":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
     assert!(agrees(&deep(100)));
-    for text in ["", "[]", "7", "{} {}", "{", r#"{"mediaType":"a\/b"}"#, r#"{"media\u0054ype":"a"}"#, &deep(200)] {
+    for text in
+        ["", "[]", "7", "{} {}", "{", r#"{"mediaType":"a\/b"}"#, r#"{"media\u0054ype":"a"}"#, &deep(200)]
+    {
         assert!(!agrees(text), "{text}");
     }
 }
@@ -117,8 +125,7 @@ fn document() -> impl Strategy<Value = String> {
 /// Lists of elements that hardly differ.
 fn list() -> impl Strategy<Value = String> {
     let digest = proptest::sample::select(&["a", "b", "c"][..]).prop_map(digest);
-    let size =
-        prop_oneof![3 => "[1-9][0-9]{0,9}", 1 => proptest::sample::select(&["0", "00", "-1", "1.0", "1e5", "", "\"1\""][..]).prop_map(str::to_owned)];
+    let size = prop_oneof![3 => "[1-9][0-9]{0,9}", 1 => proptest::sample::select(&["0", "00", "-1", "1.0", "1e5", "", "\"1\""][..]).prop_map(str::to_owned)];
     let element = (digest, size, any::<bool>(), 0_usize..8).prop_map(|(digest, size, first, space)| {
         let space = if space == 0 { " " } else { "" };
         if first {
@@ -127,7 +134,8 @@ fn list() -> impl Strategy<Value = String> {
             format!("{{\"size\":{size},\"digest\":{space}\"{digest}\"}}")
         }
     });
-    proptest::collection::vec(element, 0..12).prop_map(|elements| format!("{{\"layers\":[{}]}}", elements.join(",")))
+    proptest::collection::vec(element, 0..12)
+        .prop_map(|elements| format!("{{\"layers\":[{}]}}", elements.join(",")))
 }
 
 proptest! {

@@ -1,5 +1,5 @@
-//! Calls that begin a session: those that return credentials, whatever they are called, sign-ins to the console, and starts of builds,
-//! which work in a session of their own.
+//! Calls that begin a session: those that return credentials, whatever they are called, sign-ins to the
+//! console, and starts of builds, which work in a session of their own.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,8 @@ use crate::recognize::record::{Record, time};
 
 use super::access_key;
 
-/// How CloudTrail writes the end of credentials: `Mar 6, 2025, 3:28:21 AM`, and until 2020 without the second comma.
+/// How CloudTrail writes the end of credentials: `Mar 6, 2025, 3:28:21 AM`, and until 2020 without the second
+/// comma.
 const EXPIRATIONS: &[&str] = &["%b %d, %Y, %I:%M:%S %p", "%b %d, %Y %I:%M:%S %p"];
 
 /// How CodeBuild names the sessions of its builds; the build's id follows.
@@ -30,7 +31,10 @@ pub(super) fn of<'r>(record: &Record<'r>, caller: &Session<'r>, root: Json<'r>) 
     let (assumed, federated) = (response.get("assumedRoleUser"), response.get("federatedUser"));
     let mut grant = Grant {
         key,
-        principal_id: assumed.text("assumedRoleId").or_else(|| federated.text("federatedUserId")).map(Cow::Borrowed),
+        principal_id: assumed
+            .text("assumedRoleId")
+            .or_else(|| federated.text("federatedUserId"))
+            .map(Cow::Borrowed),
         arn: assumed.text("arn").or_else(|| federated.text("arn")).map(Cow::Borrowed),
         role: request.text("roleArn"),
         session_name: request.text("roleSessionName").or_else(|| request.text("name")),
@@ -55,7 +59,10 @@ pub(super) fn of<'r>(record: &Record<'r>, caller: &Session<'r>, root: Json<'r>) 
         "AssumeRoot" => {
             if let Some(account) = request.text("targetPrincipal").map(account_of) {
                 grant.principal_id = Some(Cow::Borrowed(account));
-                grant.arn = Some(Cow::Owned(format!("arn:{}:iam::{account}:root", crate::model::partition(record.region.unwrap_or_default()))));
+                grant.arn = Some(Cow::Owned(format!(
+                    "arn:{}:iam::{account}:root",
+                    crate::model::partition(record.region.unwrap_or_default())
+                )));
             }
         }
         _ => {}
@@ -66,7 +73,8 @@ pub(super) fn of<'r>(record: &Record<'r>, caller: &Session<'r>, root: Json<'r>) 
 
 /// The build for which CodeBuild obtains credentials, by the name of the session.
 pub(super) fn build_at_work<'r>(caller: &Session<'r>, grant: &Grant<'r>) -> Option<&'r str> {
-    let is_codebuild = caller.kind == Some("AWSService") && caller.invoked_by == Some("codebuild.amazonaws.com");
+    let is_codebuild =
+        caller.kind == Some("AWSService") && caller.invoked_by == Some("codebuild.amazonaws.com");
     grant.session_name.filter(|name| is_codebuild && name.starts_with(BUILD))
 }
 
@@ -83,13 +91,21 @@ fn build<'r>(record: &Record<'r>) -> Option<Grant<'r>> {
     })
 }
 
-/// Where an answer has credentials: STS's own place, that of IAM Roles Anywhere, and that of EKS Pod Identity.
+/// Where an answer has credentials: STS's own place, that of IAM Roles Anywhere, and that of EKS Pod
+/// Identity.
 fn credentials(response: Json<'_>) -> Option<Json<'_>> {
-    let set = || response.get("credentialSet").items().map(|item| item.get("credentials")).find(|found| found.is_object());
+    let set = || {
+        response
+            .get("credentialSet")
+            .items()
+            .map(|item| item.get("credentials"))
+            .find(|found| found.is_object())
+    };
     Some(response.get("credentials")).filter(|found| found.is_object()).or_else(set)
 }
 
-/// A sign-in to the console, and a change of the role there. They return no key: the session is known by its owner and its beginning.
+/// A sign-in to the console, and a change of the role there. They return no key: the session is known by its
+/// owner and its beginning.
 fn sign_in<'r>(record: &Record<'r>, caller: &Session<'r>, root: Json<'r>) -> Option<Grant<'r>> {
     let owner = || Grant {
         principal_id: caller.principal_id.map(Cow::Borrowed),
@@ -99,9 +115,12 @@ fn sign_in<'r>(record: &Record<'r>, caller: &Session<'r>, root: Json<'r>) -> Opt
     };
     let succeeded = record.response.text(record.name) == Some("Success");
     let grant = match record.name {
-        // Of a role that came by federation, the sign-in is one more call of a session that was begun elsewhere.
+        // Of a role that came by federation, the sign-in is one more call of a session that was begun
+        // elsewhere.
         "ConsoleLogin" if matches!(caller.kind, Some("IAMUser" | "Root")) => owner(),
-        "SwitchRole" => Grant { switched_from: root.get("additionalEventData").text("SwitchFrom"), ..owner() },
+        "SwitchRole" => {
+            Grant { switched_from: root.get("additionalEventData").text("SwitchFrom"), ..owner() }
+        }
         _ => return None,
     };
     (succeeded && (grant.principal_id.is_some() || grant.arn.is_some())).then_some(grant)
@@ -109,9 +128,16 @@ fn sign_in<'r>(record: &Record<'r>, caller: &Session<'r>, root: Json<'r>) -> Opt
 
 /// Tags stand as a list of pairs, or, of federation, as an object.
 fn tags<'r>(request: Json<'r>) -> Vec<(&'r str, &'r str)> {
-    let listed = request.get("tags").items().filter_map(|tag| Some((tag.text("key")?, tag.text("value").unwrap_or_default())));
-    let named = request.get("principalTags").entries().filter_map(|(key, value)| Some((key, value.as_text()?)));
-    let inherited = request.get("incomingTransitiveTags").entries().filter_map(|(key, value)| Some((key, value.as_text()?)));
+    let listed = request
+        .get("tags")
+        .items()
+        .filter_map(|tag| Some((tag.text("key")?, tag.text("value").unwrap_or_default())));
+    let named =
+        request.get("principalTags").entries().filter_map(|(key, value)| Some((key, value.as_text()?)));
+    let inherited = request
+        .get("incomingTransitiveTags")
+        .entries()
+        .filter_map(|(key, value)| Some((key, value.as_text()?)));
     listed.chain(named).chain(inherited).collect()
 }
 
@@ -123,7 +149,8 @@ fn account_of(target: &str) -> &str {
 fn expiration(value: Json<'_>) -> Option<Timestamp> {
     let parsed = |text: &str| {
         // Java writes a narrow space before AM and PM.
-        let plain: String = text.chars().map(|letter| if letter.is_whitespace() { ' ' } else { letter }).collect();
+        let plain: String =
+            text.chars().map(|letter| if letter.is_whitespace() { ' ' } else { letter }).collect();
         let found = EXPIRATIONS.iter().find_map(|form| NaiveDateTime::parse_from_str(&plain, form).ok())?;
         Some(Timestamp::from_millis(found.and_utc().timestamp_millis()))
     };

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::{AccountRegion, Snapshot};
-use crate::model::{Action, CacheRule, Digest, ListedImage, Listing, Mutability, RegistryChange, ReplicationRule, Template};
+use crate::model::{
+    Action, CacheRule, Digest, ListedImage, Listing, Mutability, RegistryChange, ReplicationRule, Template,
+};
 use crate::recognize::image::digest;
 use crate::recognize::json::Json;
 use crate::recognize::manifest::Manifests;
@@ -22,7 +24,9 @@ pub(super) fn read(root: Json<'_>, answer: &mut Snapshot, manifests: &mut Parser
         listing(std::iter::once(root), answer, false);
         return answer.is("ecr describe-images");
     }
-    if let Some(repositories) = list("repositories").filter(|list| list.items().all(|one| one.text("repositoryName").is_some())) {
+    if let Some(repositories) =
+        list("repositories").filter(|list| list.items().all(|one| one.text("repositoryName").is_some()))
+    {
         repositories.items().for_each(|one| repository(one, answer));
         return answer.is("ecr describe-repositories");
     }
@@ -33,7 +37,9 @@ pub(super) fn read(root: Json<'_>, answer: &mut Snapshot, manifests: &mut Parser
         answer.say(place(root, answer), action);
         return answer.is("ecr get-lifecycle-policy");
     }
-    if let Some(images) = list("images").filter(|list| list.items().any(|one| one.text("imageManifest").is_some())) {
+    if let Some(images) =
+        list("images").filter(|list| list.items().any(|one| one.text("imageManifest").is_some()))
+    {
         images.items().for_each(|one| manifest(one, answer, manifests));
         return answer.is("ecr batch-get-image");
     }
@@ -82,7 +88,8 @@ fn listing<'r>(images: impl Iterator<Item = Json<'r>>, answer: &mut Snapshot, wh
     let (mut whole, dated) = (whole, answer.envelope.at.is_some());
     whole &= answer.left_out == 0;
     for (place, images) in lists {
-        let with_archived = answer.envelope.with_archived || images.iter().any(|image| image.archived == Some(true));
+        let with_archived =
+            answer.envelope.with_archived || images.iter().any(|image| image.archived == Some(true));
         answer.say(place, Action::Listed(Listing { images, whole, with_archived, dated }));
     }
 }
@@ -90,7 +97,12 @@ fn listing<'r>(images: impl Iterator<Item = Json<'r>>, answer: &mut Snapshot, wh
 fn image(entry: Json<'_>, answer: &mut Snapshot) -> Option<ListedImage<'static>> {
     Some(ListedImage {
         digest: digest(entry, "imageDigest")?,
-        tags: entry.get("imageTags").items().filter_map(Json::as_text).map(|tag| Cow::Owned(tag.to_owned())).collect(),
+        tags: entry
+            .get("imageTags")
+            .items()
+            .filter_map(Json::as_text)
+            .map(|tag| Cow::Owned(tag.to_owned()))
+            .collect(),
         pushed_at: answer.time(entry.get("imagePushedAt")),
         pulled_at: answer.time(entry.get("lastRecordedPullTime")),
         archived: match entry.text("imageStatus") {
@@ -115,7 +127,11 @@ fn repository(entry: Json<'_>, answer: &mut Snapshot) {
     }
     let told = entry.text("repositoryArn").map(AccountRegion::of_arn).unwrap_or_default();
     let own = place(entry, answer);
-    let place = AccountRegion { account: told.account.or(own.account), region: told.region.or(own.region), repository: own.repository };
+    let place = AccountRegion {
+        account: told.account.or(own.account),
+        region: told.region.or(own.region),
+        repository: own.repository,
+    };
     let created_at = answer.time(entry.get("createdAt"));
     answer.say(place, Action::RepositoryShown { mutability: mutability(entry), created_at });
 }
@@ -124,7 +140,10 @@ fn mutability(entry: Json<'_>) -> Option<Mutability<'static>> {
     let filters = entry.get("imageTagMutabilityExclusionFilters").items();
     Some(Mutability {
         setting: Cow::Owned(entry.text("imageTagMutability")?.to_owned()),
-        exclusions: filters.filter_map(|filter| filter.text("filter")).map(|text| Cow::Owned(text.to_owned())).collect(),
+        exclusions: filters
+            .filter_map(|filter| filter.text("filter"))
+            .map(|text| Cow::Owned(text.to_owned()))
+            .collect(),
     })
 }
 
@@ -137,7 +156,13 @@ fn manifest(entry: Json<'_>, answer: &mut Snapshot, manifests: &mut Parser) {
     match (named, described) {
         (Some(digest), Some(manifest)) if place.repository.is_some() => {
             let media_type = manifest.media_type.map(|text| Cow::Owned(text.into_owned()));
-            answer.say(place, Action::ManifestShown { digest, manifest: crate::model::ImageDescription { media_type, ..manifest } });
+            answer.say(
+                place,
+                Action::ManifestShown {
+                    digest,
+                    manifest: crate::model::ImageDescription { media_type, ..manifest },
+                },
+            );
         }
         _ => answer.left_out += 1,
     }
@@ -158,7 +183,10 @@ fn registry(root: Json<'_>, answer: &mut Snapshot) -> bool {
         for entry in excluded.items() {
             answer.entries += 1;
             match owned(entry.as_text()) {
-                Some(principal) => answer.say(own.clone(), Action::Registry(RegistryChange::PullTimeExclusion { principal, excluded: true })),
+                Some(principal) => answer.say(
+                    own.clone(),
+                    Action::Registry(RegistryChange::PullTimeExclusion { principal, excluded: true }),
+                ),
                 None => answer.left_out += 1,
             }
         }
@@ -201,7 +229,11 @@ fn cache_rule(entry: Json<'_>, answer: &mut Snapshot) {
         return;
     };
     answer.time(entry.get("createdAt"));
-    let rule = CacheRule { prefix, upstream: text("upstreamRegistryUrl"), upstream_prefix: text("upstreamRepositoryPrefix") };
+    let rule = CacheRule {
+        prefix,
+        upstream: text("upstreamRegistryUrl"),
+        upstream_prefix: text("upstreamRepositoryPrefix"),
+    };
     let place = own(answer, entry.text("registryId"));
     answer.say(place, Action::Registry(RegistryChange::CacheRule(rule)));
 }
@@ -211,7 +243,12 @@ fn rule(rule: Json<'_>) -> ReplicationRule<'static> {
     let to = |to: Json<'_>| Some((owned(to.text("region")?), owned(to.text("registryId")?)));
     ReplicationRule {
         destinations: rule.get("destinations").items().filter_map(to).collect(),
-        prefixes: rule.get("repositoryFilters").items().filter_map(|filter| filter.text("filter")).map(owned).collect(),
+        prefixes: rule
+            .get("repositoryFilters")
+            .items()
+            .filter_map(|filter| filter.text("filter"))
+            .map(owned)
+            .collect(),
         deletes: rule.get("deleteReplication").get("enabled").as_bool() == Some(true),
     }
 }

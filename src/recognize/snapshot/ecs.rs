@@ -9,7 +9,9 @@ use crate::recognize::image::{digest, task_image};
 use crate::recognize::json::Json;
 
 pub(super) fn read(root: Json<'_>, answer: &mut Snapshot) -> bool {
-    let list = |key: &str, arn: &str| Some(root.get(key)).filter(|list| list.is_array() && list.items().all(|one| one.text(arn).is_some()));
+    let list = |key: &str, arn: &str| {
+        Some(root.get(key)).filter(|list| list.is_array() && list.items().all(|one| one.text(arn).is_some()))
+    };
     answer.left_out += root.get("failures").items().count() as u64;
     if let Some(services) = list("services", "serviceArn") {
         services.items().for_each(|one| service(one, answer));
@@ -50,7 +52,12 @@ fn service(entry: Json<'_>, answer: &mut Snapshot) {
     let primary = deployments().find(|one| one.text("status") == Some("PRIMARY")).unwrap_or(Json::NOTHING);
     let since = answer.time(primary.get("createdAt"));
     let definition = primary.text("taskDefinition").or_else(|| entry.text("taskDefinition"));
-    let action = Action::Run { runner: runner(), definition: definition.map(|text| Cow::Owned(text.to_owned())), images: Vec::new(), deploys: true };
+    let action = Action::Run {
+        runner: runner(),
+        definition: definition.map(|text| Cow::Owned(text.to_owned())),
+        images: Vec::new(),
+        deploys: true,
+    };
     answer.say_since(AccountRegion::of_arn(arn), since, action);
 }
 
@@ -58,10 +65,15 @@ fn service(entry: Json<'_>, answer: &mut Snapshot) {
 fn revision(entry: Json<'_>, answer: &mut Snapshot) {
     answer.entries += 1;
     let Some(arn) = entry.text("serviceArn") else { return };
-    let images: Vec<_> = entry.get("containerImages").items().filter_map(|one| container(one, "containerName")).collect();
+    let images: Vec<_> =
+        entry.get("containerImages").items().filter_map(|one| container(one, "containerName")).collect();
     let definition = entry.text("taskDefinition").map(|text| Cow::Owned(text.to_owned()));
     let since = answer.time(entry.get("createdAt"));
-    answer.say_since(AccountRegion::of_arn(arn), since, Action::Run { runner: Cow::Owned(arn.to_owned()), definition, images, deploys: true });
+    answer.say_since(
+        AccountRegion::of_arn(arn),
+        since,
+        Action::Run { runner: Cow::Owned(arn.to_owned()), definition, images, deploys: true },
+    );
 }
 
 fn task(entry: Json<'_>, answer: &mut Snapshot) {
@@ -70,7 +82,11 @@ fn task(entry: Json<'_>, answer: &mut Snapshot) {
     let owned = |key: &str| entry.text(key).map(|text| Cow::Owned(text.to_owned()));
     let started = answer.time(entry.get("startedAt"));
     let stopped = answer.time(entry.get("stoppedAt"));
-    let reasons = entry.get("containers").items().filter_map(|one| one.text("reason")).chain(entry.text("stoppedReason"));
+    let reasons = entry
+        .get("containers")
+        .items()
+        .filter_map(|one| one.text("reason"))
+        .chain(entry.text("stoppedReason"));
     let reason: Vec<&str> = reasons.collect();
     let images = entry.get("containers").items().filter_map(|one| {
         let failed = one.text("reason").is_some();
@@ -92,7 +108,11 @@ fn definition(entry: Json<'_>, arn: &str, answer: &mut Snapshot) {
     answer.entries += 1;
     let images = entry.get("containerDefinitions").items().filter_map(|one| container(one, "name")).collect();
     let since = answer.time(entry.get("registeredAt"));
-    answer.say_since(AccountRegion::of_arn(arn), since, Action::Define { definition: Cow::Owned(arn.to_owned()), images });
+    answer.say_since(
+        AccountRegion::of_arn(arn),
+        since,
+        Action::Define { definition: Cow::Owned(arn.to_owned()), images },
+    );
 }
 
 fn container(entry: Json<'_>, name: &str) -> Option<TaskImage<'static>> {

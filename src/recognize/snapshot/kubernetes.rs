@@ -9,7 +9,16 @@ use crate::recognize::image::task_image;
 use crate::recognize::json::Json;
 
 /// Kinds of objects that run pods, and pods.
-const KINDS: &[&str] = &["Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicationController"];
+const KINDS: &[&str] = &[
+    "Pod",
+    "Deployment",
+    "ReplicaSet",
+    "StatefulSet",
+    "DaemonSet",
+    "Job",
+    "CronJob",
+    "ReplicationController",
+];
 
 /// What each owner needs, by name: pods of one owner count once.
 type Needs = BTreeMap<(String, u8), Vec<TaskImage<'static>>>;
@@ -27,11 +36,17 @@ pub(super) fn read(root: Json<'_>, answer: &mut Snapshot) -> bool {
         return false;
     }
     let kinds = [NeedKind::Keeps, NeedKind::Asks, NeedKind::Fails];
-    let needs = needs.into_iter().map(|((who, kind), images)| Need::new(kinds[usize::from(kind.min(2))], who, images));
+    let needs = needs
+        .into_iter()
+        .map(|((who, kind), images)| Need::new(kinds[usize::from(kind.min(2))], who, images));
     let needs: Vec<Need<'static>> = needs.collect();
     if !needs.is_empty() {
         answer.say(
-            AccountRegion { account: answer.envelope.account.clone(), region: answer.envelope.region.clone(), repository: None },
+            AccountRegion {
+                account: answer.envelope.account.clone(),
+                region: answer.envelope.region.clone(),
+                repository: None,
+            },
             Action::Needs(needs),
         );
     }
@@ -58,7 +73,8 @@ fn object(item: Json<'_>, kind: Option<&str>, answer: &mut Snapshot, needs: &mut
         }
         _ => {}
     }
-    answer.left_out += u64::from(needs.values().map(Vec::len).sum::<usize>() == before && owner(item).is_none());
+    answer.left_out +=
+        u64::from(needs.values().map(Vec::len).sum::<usize>() == before && owner(item).is_none());
 }
 
 /// The containers of a template resolve their images each time a pod starts.
@@ -81,7 +97,9 @@ fn pod(item: Json<'_>, answer: &mut Snapshot, needs: &mut Needs) {
         None => name(answer, "pod", metadata, metadata.text("name").unwrap_or_default()),
     };
     for container in containers(item.get("spec")) {
-        let status = statuses(item.get("status")).find(|status| status.text("name") == container.text("name")).unwrap_or(Json::NOTHING);
+        let status = statuses(item.get("status"))
+            .find(|status| status.text("name") == container.text("name"))
+            .unwrap_or(Json::NOTHING);
         answer.time(status.get("state").get("running").get("startedAt"));
         let resolved = status.text("imageID").and_then(resolved);
         let reference = container.text("image").and_then(ImageReference::parse).or_else(|| resolved.clone());
@@ -98,7 +116,12 @@ fn pod(item: Json<'_>, answer: &mut Snapshot, needs: &mut Needs) {
         add(
             needs,
             (who.clone(), kind),
-            TaskImage { reference: Some(reference), digest: digest.filter(|_| kind != FAILS), container, failed: kind == FAILS },
+            TaskImage {
+                reference: Some(reference),
+                digest: digest.filter(|_| kind != FAILS),
+                container,
+                failed: kind == FAILS,
+            },
         );
     }
 }
@@ -119,11 +142,15 @@ fn add(needs: &mut Needs, who: (String, u8), image: TaskImage<'static>) {
 }
 
 fn containers<'r>(spec: Json<'r>) -> impl Iterator<Item = Json<'r>> {
-    ["containers", "initContainers", "ephemeralContainers"].into_iter().flat_map(move |key| spec.get(key).items())
+    ["containers", "initContainers", "ephemeralContainers"]
+        .into_iter()
+        .flat_map(move |key| spec.get(key).items())
 }
 
 fn statuses<'r>(status: Json<'r>) -> impl Iterator<Item = Json<'r>> {
-    ["containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"].into_iter().flat_map(move |key| status.get(key).items())
+    ["containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"]
+        .into_iter()
+        .flat_map(move |key| status.get(key).items())
 }
 
 /// Kind and name of an object's owner.

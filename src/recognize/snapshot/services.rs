@@ -41,7 +41,13 @@ pub(super) fn read(root: Json<'_>, answer: &mut Snapshot) -> bool {
     sagemaker(root, answer)
 }
 
-fn need(answer: &mut Snapshot, kind: NeedKind, arn: &str, images: Vec<TaskImage<'static>>, through: Vec<Cow<'static, str>>) {
+fn need(
+    answer: &mut Snapshot,
+    kind: NeedKind,
+    arn: &str,
+    images: Vec<TaskImage<'static>>,
+    through: Vec<Cow<'static, str>>,
+) {
     let need = Need::new(kind, arn.to_owned(), images).through(through);
     answer.say(AccountRegion::of_arn(arn), Action::Needs(vec![need]));
 }
@@ -52,10 +58,14 @@ fn function(entry: Json<'_>, code: Json<'_>, arn: &str, answer: &mut Snapshot) {
     answer.time(entry.get("LastModified"));
     let resolved = code.text("ResolvedImageUri").and_then(ImageReference::parse);
     let of_image = entry.text("PackageType") == Some("Image");
-    let hash = entry.text("CodeSha256").filter(|_| of_image).and_then(|hex| Digest::parse_hex(hex.as_bytes()));
+    let hash =
+        entry.text("CodeSha256").filter(|_| of_image).and_then(|hex| Digest::parse_hex(hex.as_bytes()));
     let digest = resolved.as_ref().and_then(|found| found.digest).or(hash);
     let image = task_image(None, code.text("ImageUri").or_else(|| code.text("ResolvedImageUri")), digest);
-    let who = match entry.text("Version").filter(|version| *version != "$LATEST" && !arn.ends_with(&format!(":{version}"))) {
+    let who = match entry
+        .text("Version")
+        .filter(|version| *version != "$LATEST" && !arn.ends_with(&format!(":{version}")))
+    {
         Some(version) => format!("{arn}:{version}"),
         None => arn.trim_end_matches(":$LATEST").to_owned(),
     };
@@ -74,8 +84,17 @@ fn runner(entry: Json<'_>, arn: &str, answer: &mut Snapshot) {
         answer.left_out += 1;
         return;
     };
-    let own = || image.reference.as_ref().is_some_and(|image| arn.split(':').nth(4) == Some(image.registry_id.as_str()));
-    let kind = if source.get("AutoDeploymentsEnabled").as_bool().unwrap_or_else(own) { NeedKind::Asks } else { NeedKind::Keeps };
+    let own = || {
+        image
+            .reference
+            .as_ref()
+            .is_some_and(|image| arn.split(':').nth(4) == Some(image.registry_id.as_str()))
+    };
+    let kind = if source.get("AutoDeploymentsEnabled").as_bool().unwrap_or_else(own) {
+        NeedKind::Asks
+    } else {
+        NeedKind::Keeps
+    };
     // The image that it keeps was deployed then.
     let since = answer.time(entry.get("UpdatedAt"));
     let action = Action::Needs(vec![Need::new(kind, arn.to_owned(), vec![image])]);
@@ -84,8 +103,12 @@ fn runner(entry: Json<'_>, arn: &str, answer: &mut Snapshot) {
 
 fn job_definition(entry: Json<'_>, answer: &mut Snapshot) {
     answer.entries += 1;
-    let images: Vec<TaskImage<'static>> = crate::recognize::batch::images(entry).into_iter().map(unnamed).collect();
-    match entry.text("jobDefinitionArn").filter(|_| !images.is_empty() && entry.text("status") != Some("INACTIVE")) {
+    let images: Vec<TaskImage<'static>> =
+        crate::recognize::batch::images(entry).into_iter().map(unnamed).collect();
+    match entry
+        .text("jobDefinitionArn")
+        .filter(|_| !images.is_empty() && entry.text("status") != Some("INACTIVE"))
+    {
         Some(arn) => need(answer, NeedKind::Defines, arn, images, Vec::new()),
         None => answer.left_out += 1,
     }
@@ -111,31 +134,49 @@ fn in_use(entry: Json<'_>, answer: &mut Snapshot) {
     let reference = || {
         let (repository, digest) = named?;
         let (registry_id, region) = (place.account.clone()?, place.region.clone()?);
-        Some(ImageReference { registry_id, region, repository: repository.to_owned(), tag: None, digest: Some(Digest::parse(digest)?) })
+        Some(ImageReference {
+            registry_id,
+            region,
+            repository: repository.to_owned(),
+            tag: None,
+            digest: Some(Digest::parse(digest)?),
+        })
     };
     let Some(reference) = reference() else {
         answer.left_out += 1;
         return;
     };
-    let who = format!("tasks or pods that Amazon Inspector sees ({count} of {}@{})", reference.repository, named.map_or("", |(_, digest)| digest));
+    let who = format!(
+        "tasks or pods that Amazon Inspector sees ({count} of {}@{})",
+        reference.repository,
+        named.map_or("", |(_, digest)| digest)
+    );
     let image = TaskImage { reference: Some(reference), digest: None, container: None, failed: false };
     answer.say(place, Action::Needs(vec![Need::new(NeedKind::Keeps, who, vec![image])]));
 }
 
 fn sagemaker(root: Json<'_>, answer: &mut Snapshot) -> bool {
     let container = |entry: Json<'_>| task_image(None, entry.text("Image"), None);
-    let variants = || ["ProductionVariants", "ShadowProductionVariants"].into_iter().flat_map(|key| root.get(key).items());
+    let variants = || {
+        ["ProductionVariants", "ShadowProductionVariants"].into_iter().flat_map(|key| root.get(key).items())
+    };
     answer.time(root.get("CreationTime"));
     answer.time(root.get("LastModifiedTime"));
     if let Some(arn) = root.text("ModelArn") {
         answer.entries = 1;
-        let images = root.get("Containers").items().chain([root.get("PrimaryContainer")]).filter_map(container).collect();
+        let images = root
+            .get("Containers")
+            .items()
+            .chain([root.get("PrimaryContainer")])
+            .filter_map(container)
+            .collect();
         need(answer, NeedKind::Defines, arn, images, Vec::new());
         return answer.is("sagemaker describe-model");
     }
     if let Some(arn) = root.text("EndpointConfigArn") {
         answer.entries = 1;
-        let models = variants().filter_map(|variant| sibling(arn, "model", variant.text("ModelName")?)).collect();
+        let models =
+            variants().filter_map(|variant| sibling(arn, "model", variant.text("ModelName")?)).collect();
         need(answer, NeedKind::Defines, arn, Vec::new(), models);
         return answer.is("sagemaker describe-endpoint-config");
     }

@@ -37,7 +37,12 @@ struct Queue {
 impl Arrivals {
     /// For a process that may use `memory_bytes_max`.
     pub(super) fn new(memory_bytes_max: u64) -> Self {
-        Self { queue: Mutex::default(), arrived: Condvar::new(), in_hand: Mutex::default(), buffers: Buffers::new(memory_bytes_max) }
+        Self {
+            queue: Mutex::default(),
+            arrived: Condvar::new(),
+            in_hand: Mutex::default(),
+            buffers: Buffers::new(memory_bytes_max),
+        }
     }
 
     pub(super) fn put(&self, parcel: Parcel) {

@@ -69,7 +69,11 @@ impl Right {
 }
 
 impl Bucket {
-    pub(in crate::source) fn open(spec: &str, address: Address, options: &Options) -> Result<Self, OpenError> {
+    pub(in crate::source) fn open(
+        spec: &str,
+        address: Address,
+        options: &Options,
+    ) -> Result<Self, OpenError> {
         let start = |reason: String| OpenError::Start { address: spec.to_owned(), reason };
         let runtime = runtime(options).map_err(|error| start(error.to_string()))?;
         let mut prefix = address.prefix.clone();
@@ -77,12 +81,23 @@ impl Bucket {
             prefix.push('/');
         }
         let shared = Arc::new(Shared::new(spec, address, options));
-        let connection = runtime.block_on(Connection::open(spec, &shared.address, options)).map_err(|error| start(error.detail))?;
-        Ok(Self { origin: spec.to_owned(), prefix, session: Arc::new(Session::new(connection, shared)), runtime: Some(runtime) })
+        let connection = runtime
+            .block_on(Connection::open(spec, &shared.address, options))
+            .map_err(|error| start(error.detail))?;
+        Ok(Self {
+            origin: spec.to_owned(),
+            prefix,
+            session: Arc::new(Session::new(connection, shared)),
+            runtime: Some(runtime),
+        })
     }
 
     fn wait<T>(&self, right: Right, call: impl Future<Output = Result<T, Defeat>>) -> Result<T, StoreError> {
-        let stopped = || StoreError { reason: "the part that speaks to S3 has ended".to_owned(), fatal: None, denied: false };
+        let stopped = || StoreError {
+            reason: "the part that speaks to S3 has ended".to_owned(),
+            fatal: None,
+            denied: false,
+        };
         let runtime = self.runtime.as_ref().ok_or_else(stopped)?;
         runtime.block_on(call).map_err(|defeat| self.error(right, &defeat))
     }
@@ -96,7 +111,8 @@ impl Bucket {
             TroubleKind::Passing(_) => Some(FatalKind::Unavailable),
             _ => None,
         };
-        let fatal = fatal.map(|kind| FatalError { kind, origin: self.origin.clone(), detail: detail.clone() });
+        let fatal =
+            fatal.map(|kind| FatalError { kind, origin: self.origin.clone(), detail: detail.clone() });
         let denied = *kind == TroubleKind::Denied;
         let reason = match kind {
             TroubleKind::Denied => format!("access denied: {} is missing for it ({detail})", right.name()),
@@ -113,25 +129,41 @@ impl Bucket {
     async fn put_all(&self, key: &str, bytes: Vec<u8>, condition: Condition<'_>) -> Result<Put, Defeat> {
         let patience = self.session.shared.options.patience;
         let upload = Duration::from_secs(bytes.len() as u64 / UPLOAD_BYTES_PER_SECOND);
-        let timeouts = TimeoutConfig::builder().connect_timeout(patience.connect).read_timeout(patience.response + upload).build();
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(patience.connect)
+            .read_timeout(patience.response + upload)
+            .build();
         let (body, mut request) = (SdkBody::from(bytes), self.session.tries());
         loop {
             let client = request.client();
             let body = body.try_clone().unwrap_or_else(SdkBody::empty);
-            let mut call = client.put_object().bucket(self.session.bucket()).key(key).body(body.into()).set_request_payer(self.session.payer());
+            let mut call = client
+                .put_object()
+                .bucket(self.session.bucket())
+                .key(key)
+                .body(body.into())
+                .set_request_payer(self.session.payer());
             call = match condition {
                 Condition::Always => call,
                 Condition::New => call.if_none_match("*"),
                 Condition::Still(tag) => call.if_match(tag),
             };
-            let error = match call.customize().config_override(Builder::default().timeout_config(timeouts.clone())).send().await {
+            let error = match call
+                .customize()
+                .config_override(Builder::default().timeout_config(timeouts.clone()))
+                .send()
+                .await
+            {
                 Ok(_) => {
                     self.session.answered();
                     return Ok(Put::Done);
                 }
                 Err(error) => error,
             };
-            if condition != Condition::Always && status(&error).is_some_and(|status| status == 412 || status == 404) && !no_bucket(&error) {
+            if condition != Condition::Always
+                && status(&error).is_some_and(|status| status == 412 || status == 404)
+                && !no_bucket(&error)
+            {
                 self.session.answered();
                 return Ok(Put::Refused);
             }
@@ -143,10 +175,16 @@ impl Bucket {
         let mut request = self.session.tries();
         let bucket = self.session.bucket();
         // For an access point's ARN, S3 wants `object/` before the key.
-        let source = format!("{bucket}/{}{}", if bucket.starts_with("arn:") { "object/" } else { "" }, escaped(from));
+        let source =
+            format!("{bucket}/{}{}", if bucket.starts_with("arn:") { "object/" } else { "" }, escaped(from));
         loop {
             let client = request.client();
-            let call = client.copy_object().bucket(self.session.bucket()).key(to).copy_source(&source).set_request_payer(self.session.payer());
+            let call = client
+                .copy_object()
+                .bucket(self.session.bucket())
+                .key(to)
+                .copy_source(&source)
+                .set_request_payer(self.session.payer());
             match call.send().await {
                 Ok(_) => {
                     self.session.answered();
@@ -161,7 +199,11 @@ impl Bucket {
         let mut request = self.session.tries();
         loop {
             let client = request.client();
-            let call = client.delete_object().bucket(self.session.bucket()).key(key).set_request_payer(self.session.payer());
+            let call = client
+                .delete_object()
+                .bucket(self.session.bucket())
+                .key(key)
+                .set_request_payer(self.session.payer());
             let trouble = match call.send().await {
                 Ok(_) => {
                     self.session.answered();
@@ -180,14 +222,17 @@ impl Bucket {
         let (pages, _nobody) = mpsc::channel(1);
         let lister = Lister::new(Arc::clone(&self.session), Selection::new(&Filter::default()), pages);
         let (mut entries, mut after) = (Vec::new(), None);
-        let entry = |(key, version): (String, Version)| Some(Entry { key: key.strip_prefix(&self.prefix)?.to_owned(), modified: version.modified });
+        let entry = |(key, version): (String, Version)| {
+            Some(Entry { key: key.strip_prefix(&self.prefix)?.to_owned(), modified: version.modified })
+        };
         loop {
-            let page = match lister.page(prefix, &How::Keys { after: after.take(), splits: false }, None).await {
-                Ok(page) => page,
-                Err(Stop::Defeat(defeat) | Stop::Torn(_, defeat)) => return Err(defeat),
-                // Does not occur: this call sends nothing.
-                Err(Stop::Unwanted) => return Ok(entries),
-            };
+            let page =
+                match lister.page(prefix, &How::Keys { after: after.take(), splits: false }, None).await {
+                    Ok(page) => page,
+                    Err(Stop::Defeat(defeat) | Stop::Torn(_, defeat)) => return Err(defeat),
+                    // Does not occur: this call sends nothing.
+                    Err(Stop::Unwanted) => return Ok(entries),
+                };
             after = page.objects.last().map(|(key, _)| key.clone());
             entries.extend(page.objects.into_iter().filter_map(entry));
             if page.token.is_none() || after.is_none() {

@@ -55,7 +55,9 @@ impl Buffers {
         buffer.clear();
         let capacity = buffer.capacity() as u64;
         let mut kept = lock(&self.kept[class]);
-        if self.bytes.load(Ordering::Relaxed) + capacity <= self.bytes_max && (kept.len() + 1) << (class as u32 + CLASS_MIN) <= KEPT_BYTES_MAX {
+        if self.bytes.load(Ordering::Relaxed) + capacity <= self.bytes_max
+            && (kept.len() + 1) << (class as u32 + CLASS_MIN) <= KEPT_BYTES_MAX
+        {
             self.bytes.fetch_add(capacity, Ordering::Relaxed);
             kept.push(buffer);
         }

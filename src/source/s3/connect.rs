@@ -14,7 +14,8 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    Builder, Credentials as SdkCredentials, Region, ResponseChecksumValidation, SharedHttpClient, StalledStreamProtectionConfig,
+    Builder, Credentials as SdkCredentials, Region, ResponseChecksumValidation, SharedHttpClient,
+    StalledStreamProtectionConfig,
 };
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
@@ -92,13 +93,19 @@ impl Connection {
         }
         if current >= RECONNECTS_MAX {
             let (kind, detail) = match region {
-                Some(region) => (FatalKind::OtherRegion, format!("redirected from region to region, at last to {region}")),
-                None => (FatalKind::ExpiredCredentials, "renewed again and again, and expired each time".to_owned()),
+                Some(region) => {
+                    (FatalKind::OtherRegion, format!("redirected from region to region, at last to {region}"))
+                }
+                None => (
+                    FatalKind::ExpiredCredentials,
+                    "renewed again and again, and expired each time".to_owned(),
+                ),
             };
             return Err(FatalError { kind, origin: self.origin.clone(), detail });
         }
         let known = self.region();
-        let (client, region) = client(&self.http, &self.address, &self.options, Some(region.unwrap_or(&known))).await;
+        let (client, region) =
+            client(&self.http, &self.address, &self.options, Some(region.unwrap_or(&known))).await;
         let state = State { client: Arc::new(client), generation: generation + 1, region };
         *self.state.write().unwrap_or_else(std::sync::PoisonError::into_inner) = state;
         Ok(())
@@ -107,7 +114,9 @@ impl Connection {
 
 /// The certificates in the file that `AWS_CA_BUNDLE` names, trusted instead of the system's.
 pub(super) fn ca_bundle(origin: &str) -> Result<Option<TlsContext>, FatalError> {
-    let Some(path) = std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()) else { return Ok(None) };
+    let Some(path) = std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()) else {
+        return Ok(None);
+    };
     read_bundle(Path::new(&path)).map(Some).map_err(|why| FatalError {
         kind: FatalKind::Local,
         origin: origin.to_owned(),
@@ -126,7 +135,10 @@ fn read_bundle(path: &Path) -> Result<TlsContext, String> {
     if roots.is_empty() {
         return Err("no certificate in PEM form stands in it".to_owned());
     }
-    TlsContext::builder().with_trust_store(TrustStore::empty().with_pem_certificate(bundle)).build().map_err(|error| error.to_string())
+    TlsContext::builder()
+        .with_trust_store(TrustStore::empty().with_pem_certificate(bundle))
+        .build()
+        .map_err(|error| error.to_string())
 }
 
 /// One connection pool for listing, fetching and credential providers.
@@ -141,7 +153,8 @@ pub(super) fn http_client(tls: Option<TlsContext>) -> SharedHttpClient {
 
 /// Uses the proxy in `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, if any.
 pub(super) fn connector(builder: ConnectorBuilder, tls: Option<&TlsContext>) -> Connector {
-    let builder = builder.proxy_config(ProxyConfig::from_env()).tls_provider(Provider::Rustls(CryptoMode::Ring));
+    let builder =
+        builder.proxy_config(ProxyConfig::from_env()).tls_provider(Provider::Rustls(CryptoMode::Ring));
     match tls {
         Some(tls) => builder.tls_context(tls.clone()).build(),
         None => builder.build(),
@@ -149,12 +162,18 @@ pub(super) fn connector(builder: ConnectorBuilder, tls: Option<&TlsContext>) -> 
 }
 
 /// A client, and the region that it signs for. `region` is what the service named.
-async fn client(http: &SharedHttpClient, address: &Address, options: &Options, region: Option<&str>) -> (Client, String) {
+async fn client(
+    http: &SharedHttpClient,
+    address: &Address,
+    options: &Options,
+    region: Option<&str>,
+) -> (Client, String) {
     let region = region.or(address.region.as_deref()).or(options.region.as_deref());
     let shared = shared_config(http, options, region).await;
     let region = shared.region().map_or_else(|| REGION_FIRST_ASKED.to_owned(), ToString::to_string);
     let patience = options.patience;
-    let timeouts = TimeoutConfig::builder().connect_timeout(patience.connect).read_timeout(patience.response).build();
+    let timeouts =
+        TimeoutConfig::builder().connect_timeout(patience.connect).read_timeout(patience.response).build();
     let mut builder = Builder::from(&shared)
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts)
@@ -165,7 +184,9 @@ async fn client(http: &SharedHttpClient, address: &Address, options: &Options, r
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .use_arn_region(true);
     // An access point has a host of its own, whatever the endpoint.
-    if !address.bucket.starts_with("arn:") && custom_endpoint(options, &shared).is_some_and(|endpoint| needs_path_style(&endpoint)) {
+    if !address.bucket.starts_with("arn:")
+        && custom_endpoint(options, &shared).is_some_and(|endpoint| needs_path_style(&endpoint))
+    {
         builder = builder.force_path_style(true);
     }
     // Not in the shared configuration: SSO and STS, which may provide credentials, are not at that
@@ -179,12 +200,17 @@ async fn client(http: &SharedHttpClient, address: &Address, options: &Options, r
     (Client::from_conf(builder.build()), region)
 }
 
-pub(super) async fn shared_config(http: &SharedHttpClient, options: &Options, region: Option<&str>) -> SdkConfig {
+pub(super) async fn shared_config(
+    http: &SharedHttpClient,
+    options: &Options,
+    region: Option<&str>,
+) -> SdkConfig {
     let region = match region {
         Some(region) => Some(Region::new(region.to_owned())),
         None => region_chain(options).region().await,
     };
-    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http.clone()).region(region.clone());
+    let mut loader =
+        aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http.clone()).region(region.clone());
     if let Some(profile) = &options.profile {
         loader = loader.profile_name(profile);
     }
@@ -192,12 +218,20 @@ pub(super) async fn shared_config(http: &SharedHttpClient, options: &Options, re
         loader = loader.no_credentials();
     } else if let Some(given) = &options.credentials {
         let Credentials { access_key_id, secret_access_key, session_token } = given.clone();
-        loader = loader.credentials_provider(SdkCredentials::new(access_key_id, secret_access_key, session_token, None, "tagfall"));
+        loader = loader.credentials_provider(SdkCredentials::new(
+            access_key_id,
+            secret_access_key,
+            session_token,
+            None,
+            "tagfall",
+        ));
     } else if let Some(profile) = &options.profile {
         // As with the AWS CLI, a profile that is named takes precedence over keys in the environment; in
         // the SDK's chain it does not.
         let config = ProviderConfig::without_region().with_http_client(http.clone()).with_region(region);
-        loader = loader.credentials_provider(ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build());
+        loader = loader.credentials_provider(
+            ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build(),
+        );
     }
     loader.load().await
 }
@@ -210,7 +244,9 @@ fn region_chain(options: &Options) -> RegionProviderChain {
     if let Some(name) = &options.profile {
         profile = profile.profile_name(name);
     }
-    RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).or_else(profile.build()).or_else(Region::new(REGION_FIRST_ASKED))
+    RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+        .or_else(profile.build())
+        .or_else(Region::new(REGION_FIRST_ASKED))
 }
 
 /// Whether objects come from AWS itself.
@@ -225,7 +261,12 @@ fn custom_endpoint(options: &Options, shared: &SdkConfig) -> Option<String> {
 
 /// The same for any service.
 pub(super) fn endpoint_of(shared: &SdkConfig, service: &str) -> Option<String> {
-    let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url").build().ok();
+    let key = ServiceConfigKey::builder()
+        .service_id(service)
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()
+        .ok();
     let configured = key.and_then(|key| shared.service_config()?.load_config(key));
     configured.or_else(|| shared.endpoint_url().map(str::to_owned))
 }
@@ -234,7 +275,10 @@ pub(super) fn endpoint_of(shared: &SdkConfig, service: &str) -> Option<String> {
 fn needs_path_style(endpoint: &str) -> bool {
     let host = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
     let host = host.split(['/', '?']).next().unwrap_or(host);
-    let host = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit())).map_or(host, |(host, _)| host);
+    let host = host
+        .rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+        .map_or(host, |(host, _)| host);
     let host = host.to_ascii_lowercase();
     !(host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn"))
 }
@@ -245,9 +289,13 @@ mod tests {
 
     #[test]
     fn only_aws_serves_buckets_as_host_names() {
-        for endpoint in
-            ["http://127.0.0.1:9000", "http://[::1]:9000", "https://minio.example.org/", "http://localhost", "https://amazonaws.com.example.org"]
-        {
+        for endpoint in [
+            "http://127.0.0.1:9000",
+            "http://[::1]:9000",
+            "https://minio.example.org/",
+            "http://localhost",
+            "https://amazonaws.com.example.org",
+        ] {
             assert!(needs_path_style(endpoint), "{endpoint}");
         }
         for endpoint in [
@@ -265,13 +313,23 @@ mod tests {
         let address = Address::parse(address).unwrap();
         let (client, _) = client(&http, &address, options, region).await;
         let soon = aws_sdk_s3::presigning::PresigningConfig::expires_in(Duration::from_secs(60)).unwrap();
-        let request = client.get_object().bucket(&address.bucket).key("a/b c.json").presigned(soon).await.unwrap();
+        let request =
+            client.get_object().bucket(&address.bucket).key("a/b c.json").presigned(soon).await.unwrap();
         request.uri().split('?').next().unwrap_or_default().to_owned()
     }
 
     fn given(region: &str, endpoint: Option<&str>) -> Options {
-        let credentials = Credentials { access_key_id: "AKIAIOSFODNN7EXAMPLE".into(), secret_access_key: "secret".into(), session_token: None };
-        Options { region: Some(region.into()), endpoint_url: endpoint.map(Into::into), credentials: Some(credentials), ..Options::default() }
+        let credentials = Credentials {
+            access_key_id: "AKIAIOSFODNN7EXAMPLE".into(),
+            secret_access_key: "secret".into(),
+            session_token: None,
+        };
+        Options {
+            region: Some(region.into()),
+            endpoint_url: endpoint.map(Into::into),
+            credentials: Some(credentials),
+            ..Options::default()
+        }
     }
 
     #[tokio::test]
@@ -281,17 +339,40 @@ mod tests {
         let vpc = Some("https://vpce-1a2b.s3.eu-west-1.vpce.amazonaws.com");
         for (address, options, expected) in [
             ("trail", given("eu-west-1", None), "https://trail.s3.eu-west-1.amazonaws.com/a/b%20c.json"),
-            ("dotted.trail", given("eu-west-1", None), "https://s3.eu-west-1.amazonaws.com/dotted.trail/a/b%20c.json"),
-            ("trail", given("us-gov-west-1", None), "https://trail.s3.us-gov-west-1.amazonaws.com/a/b%20c.json"),
+            (
+                "dotted.trail",
+                given("eu-west-1", None),
+                "https://s3.eu-west-1.amazonaws.com/dotted.trail/a/b%20c.json",
+            ),
+            (
+                "trail",
+                given("us-gov-west-1", None),
+                "https://trail.s3.us-gov-west-1.amazonaws.com/a/b%20c.json",
+            ),
             ("trail", given("cn-north-1", None), "https://trail.s3.cn-north-1.amazonaws.com.cn/a/b%20c.json"),
             ("trail", given("eu-west-1", minio), "http://127.0.0.1:9000/trail/a/b%20c.json"),
-            ("trail", given("eu-west-1", vpc), "https://trail.vpce-1a2b.s3.eu-west-1.vpce.amazonaws.com/a/b%20c.json"),
-            (arn, given("eu-west-1", None), "https://logs-111122223333.s3-accesspoint.eu-west-1.amazonaws.com/a/b%20c.json"),
-            (arn, given("us-east-1", None), "https://logs-111122223333.s3-accesspoint.eu-west-1.amazonaws.com/a/b%20c.json"),
+            (
+                "trail",
+                given("eu-west-1", vpc),
+                "https://trail.vpce-1a2b.s3.eu-west-1.vpce.amazonaws.com/a/b%20c.json",
+            ),
+            (
+                arn,
+                given("eu-west-1", None),
+                "https://logs-111122223333.s3-accesspoint.eu-west-1.amazonaws.com/a/b%20c.json",
+            ),
+            (
+                arn,
+                given("us-east-1", None),
+                "https://logs-111122223333.s3-accesspoint.eu-west-1.amazonaws.com/a/b%20c.json",
+            ),
         ] {
             assert_eq!(url(address, &options, None).await, expected);
         }
         // What the service named takes precedence over what the user gave.
-        assert_eq!(url("trail", &given("us-east-1", None), Some("sa-east-1")).await, "https://trail.s3.sa-east-1.amazonaws.com/a/b%20c.json");
+        assert_eq!(
+            url("trail", &given("us-east-1", None), Some("sa-east-1")).await,
+            "https://trail.s3.sa-east-1.amazonaws.com/a/b%20c.json"
+        );
     }
 }

@@ -62,7 +62,11 @@ fn whole_bytes_max(options: &Options) -> u64 {
 
 /// How many GETs an object of this size takes.
 pub(super) fn requests_for(size: u64, options: &Options) -> u64 {
-    if size <= whole_bytes_max(options) { 1 } else { size.div_ceil(pieces::piece_bytes(budget_units(options) * UNIT_BYTES)) }
+    if size <= whole_bytes_max(options) {
+        1
+    } else {
+        size.div_ceil(pieces::piece_bytes(budget_units(options) * UNIT_BYTES))
+    }
 }
 
 struct Dispatch {
@@ -77,7 +81,10 @@ struct Dispatch {
 }
 
 /// Fetches the objects in `pages`. An error if there is no point in going on.
-pub(super) async fn run(session: Arc<Session>, mut pages: mpsc::Receiver<Vec<Found>>) -> Result<(), FatalError> {
+pub(super) async fn run(
+    session: Arc<Session>,
+    mut pages: mpsc::Receiver<Vec<Found>>,
+) -> Result<(), FatalError> {
     let dispatch = Arc::new(Dispatch::new(session));
     let mut lanes = Lanes { running: JoinSet::new(), gauge: Gauge::new() };
     while let Some(page) = pages.recv().await {
@@ -101,16 +108,29 @@ impl Dispatch {
     fn new(session: Arc<Session>) -> Self {
         let units = budget_units(&session.shared.options);
         let budget = Arc::new(Semaphore::new(units as usize));
-        let (whole_bytes_max, piece_bytes) = (whole_bytes_max(&session.shared.options), pieces::piece_bytes(units * UNIT_BYTES));
+        let (whole_bytes_max, piece_bytes) =
+            (whole_bytes_max(&session.shared.options), pieces::piece_bytes(units * UNIT_BYTES));
         let parcels = Arc::new(Semaphore::new(PARCELS_MAX));
-        Self { session, counts: FetchCounts::default(), budget, budget_units: units, whole_bytes_max, piece_bytes, parcels }
+        Self {
+            session,
+            counts: FetchCounts::default(),
+            budget,
+            budget_units: units,
+            whole_bytes_max,
+            piece_bytes,
+            parcels,
+        }
     }
 
     async fn hand_on(self: &Arc<Self>, lanes: &mut Lanes, found: Found) -> Result<(), FatalError> {
         match found {
             Found::OtherKind { key } => self.arrived_unread(&key, Fetched::OtherKind, None).await,
-            Found::Unlistable { prefix, reason } => self.arrived_unread(&prefix, Fetched::Failed(reason), None).await,
-            Found::Object { key, size, .. } if size > self.session.shared.options.memory_bytes_max && self.holds_all() => {
+            Found::Unlistable { prefix, reason } => {
+                self.arrived_unread(&prefix, Fetched::Failed(reason), None).await
+            }
+            Found::Object { key, size, .. }
+                if size > self.session.shared.options.memory_bytes_max && self.holds_all() =>
+            {
                 let reason = too_large(self.session.shared.options.memory_bytes_max);
                 self.arrived_unread(&key, Fetched::Failed(reason), None).await;
             }
@@ -124,10 +144,16 @@ impl Dispatch {
                 }
                 self.wait_for_a_lane(lanes).await?;
                 let in_pieces = size > self.whole_bytes_max;
-                let bytes = if in_pieces { self.piece_bytes * PIECES_HELD } else { capacity_for(size).max(OBJECT_BYTES_MIN) };
+                let bytes = if in_pieces {
+                    self.piece_bytes * PIECES_HELD
+                } else {
+                    capacity_for(size).max(OBJECT_BYTES_MIN)
+                };
                 let permits = self.permits(bytes).await;
                 let dispatch = Arc::clone(self);
-                lanes.running.spawn(async move { dispatch.fetch(key, Version { size, etag, modified: None }, origin, permits).await });
+                lanes.running.spawn(async move {
+                    dispatch.fetch(key, Version { size, etag, modified: None }, origin, permits).await
+                });
             }
         }
         Ok(())
@@ -138,10 +164,14 @@ impl Dispatch {
         self.session.shared.options.part_bytes.is_none()
     }
 
-    /// The version that was listed. If the object changes before it is fetched, the next run sees another one.
+    /// The version that was listed. If the object changes before it is fetched, the next run sees another
+    /// one.
     fn origin(&self, key: &str, size: u64, etag: &str) -> Option<Origin> {
         self.session.shared.options.known.as_ref()?;
-        Some(Origin { address: format!("s3://{}/{key}", self.session.bucket()), stamp: format!("{etag}:{size}") })
+        Some(Origin {
+            address: format!("s3://{}/{key}", self.session.bucket()),
+            stamp: format!("{etag}:{size}"),
+        })
     }
 
     async fn wait_for_a_lane(&self, lanes: &mut Lanes) -> Result<(), FatalError> {
@@ -158,7 +188,10 @@ impl Dispatch {
         Ok(())
     }
 
-    fn check(&self, result: Result<Result<(), FatalError>, tokio::task::JoinError>) -> Result<(), FatalError> {
+    fn check(
+        &self,
+        result: Result<Result<(), FatalError>, tokio::task::JoinError>,
+    ) -> Result<(), FatalError> {
         result.map_err(|error| self.session.fatal(FatalKind::Local, error.to_string()))?
     }
 
@@ -173,7 +206,14 @@ impl Dispatch {
 
     async fn arrived_unread(&self, key: &str, outcome: Fetched, origin: Option<Origin>) {
         let permits = self.permits(0).await;
-        let delivery = Delivery { object: self.session.shared.name(key).into(), size: 0, outcome, origin, signed: None, rest: None };
+        let delivery = Delivery {
+            object: self.session.shared.name(key).into(),
+            size: 0,
+            outcome,
+            origin,
+            signed: None,
+            rest: None,
+        };
         self.session.shared.arrivals.put(Parcel { delivery, bytes: Vec::new(), permits });
     }
 
@@ -191,7 +231,9 @@ impl Dispatch {
         let (mut size, mut signed) = (listed.size, None);
         let mut bytes = buffers.take(size);
         let outcome = loop {
-            match fetch(&self.session, &key, &listed, capacity_for(size).max(OBJECT_BYTES_MIN), &mut bytes).await {
+            match fetch(&self.session, &key, &listed, capacity_for(size).max(OBJECT_BYTES_MIN), &mut bytes)
+                .await
+            {
                 Fetch::Larger(larger) if larger > self.whole_bytes_max => {
                     drop((std::mem::take(&mut bytes), permits));
                     permits = self.permits(self.piece_bytes * PIECES_HELD).await;
@@ -222,23 +264,44 @@ impl Dispatch {
                 }
             }
         };
-        let delivery = Delivery { object: self.session.shared.name(&key).into(), size: bytes.len() as u64, outcome, origin, signed, rest: None };
+        let delivery = Delivery {
+            object: self.session.shared.name(&key).into(),
+            size: bytes.len() as u64,
+            outcome,
+            origin,
+            signed,
+            rest: None,
+        };
         self.session.shared.arrivals.put(Parcel { delivery, bytes, permits });
         Ok(())
     }
 
     /// The first piece of an object that comes in pieces; the worker who gets it asks for the others.
-    async fn fetch_first(self: Arc<Self>, key: String, origin: Option<Origin>, permits: Vec<OwnedSemaphorePermit>) -> Result<(), FatalError> {
+    async fn fetch_first(
+        self: Arc<Self>,
+        key: String,
+        origin: Option<Origin>,
+        permits: Vec<OwnedSemaphorePermit>,
+    ) -> Result<(), FatalError> {
         let name = self.session.shared.name(&key);
         let arrive = |outcome, bytes: Vec<u8>, signed, rest| {
-            let delivery = Delivery { object: name.as_str().into(), size: bytes.len() as u64, outcome, origin: origin.clone(), signed, rest };
+            let delivery = Delivery {
+                object: name.as_str().into(),
+                size: bytes.len() as u64,
+                outcome,
+                origin: origin.clone(),
+                signed,
+                rest,
+            };
             self.session.shared.arrivals.put(Parcel { delivery, bytes, permits });
         };
         match pieces::first(&self.session, &key, self.piece_bytes).await {
             Ok(First { version, bytes, signed }) => {
                 self.counts.success(bytes.len());
                 let at = bytes.len() as u64;
-                let rest = (at < version.size).then(|| Rest::of_far(Pieces::new(&self.session, version, self.piece_bytes, at, self.judge())));
+                let rest = (at < version.size).then(|| {
+                    Rest::of_far(Pieces::new(&self.session, version, self.piece_bytes, at, self.judge()))
+                });
                 arrive(Fetched::Whole, bytes, signed, rest);
             }
             Err(Stop::Refused(reason)) => arrive(Fetched::Failed(reason), Vec::new(), None, None),
@@ -275,7 +338,9 @@ impl Dispatch {
             TroubleKind::Passing(cause) => {
                 let in_a_row = self.counts.defeats_in_row.fetch_add(1, Ordering::Relaxed) + 1;
                 match cause.is_answer() {
-                    false if defeat.nobody_answers || in_a_row >= DEFEATS_IN_ROW_MAX => fatal(FatalKind::Unreachable),
+                    false if defeat.nobody_answers || in_a_row >= DEFEATS_IN_ROW_MAX => {
+                        fatal(FatalKind::Unreachable)
+                    }
                     true if in_a_row >= DEFEATS_IN_ROW_MAX => fatal(FatalKind::Unavailable),
                     _ => Ok(()),
                 }
@@ -316,7 +381,8 @@ impl FetchCounts {
     }
 
     fn work(&self) -> f64 {
-        self.fetched.load(Ordering::Relaxed) as f64 + self.bytes.load(Ordering::Relaxed) as f64 / BYTES_PER_WORK
+        self.fetched.load(Ordering::Relaxed) as f64
+            + self.bytes.load(Ordering::Relaxed) as f64 / BYTES_PER_WORK
     }
 }
 
@@ -341,7 +407,12 @@ impl Gauge {
             return;
         }
         let (work, throttled) = (counts.work(), session.throttled());
-        self.pace.learn(Window { elapsed, work: work - self.work, throttled: throttled > self.throttled, limited: self.limited });
+        self.pace.learn(Window {
+            elapsed,
+            work: work - self.work,
+            throttled: throttled > self.throttled,
+            limited: self.limited,
+        });
         *self = Self { pace: self.pace.clone(), since: Instant::now(), work, throttled, limited: false };
     }
 }

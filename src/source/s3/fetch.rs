@@ -31,10 +31,27 @@ pub(super) enum Fetch {
 
 /// Fetches `key` into `buffer`, with all retries. `listed` is the version in the listing; `room` is the
 /// budget in bytes.
-pub(super) async fn fetch(session: &Session, key: &str, listed: &Version, room: u64, buffer: &mut Vec<u8>) -> Fetch {
+pub(super) async fn fetch(
+    session: &Session,
+    key: &str,
+    listed: &Version,
+    room: u64,
+    buffer: &mut Vec<u8>,
+) -> Fetch {
     let mut request = session.tries();
-    let mut object =
-        Object { session, key, listed, room, buffer, version: None, length: None, same: true, encoded: false, signed: None, credited: 0 };
+    let mut object = Object {
+        session,
+        key,
+        listed,
+        room,
+        buffer,
+        version: None,
+        length: None,
+        same: true,
+        encoded: false,
+        signed: None,
+        credited: 0,
+    };
     loop {
         let client = request.client();
         match object.try_once(&client).await {
@@ -86,8 +103,12 @@ impl Object<'_> {
     async fn try_once(&mut self, client: &Client) -> Result<(), Stop> {
         let session = self.session;
         let begun = self.begun();
-        let request =
-            client.get_object().bucket(session.bucket()).key(self.key).set_if_match(self.version.clone()).set_request_payer(session.payer());
+        let request = client
+            .get_object()
+            .bucket(session.bucket())
+            .key(self.key)
+            .set_if_match(self.version.clone())
+            .set_request_payer(session.payer());
         let request = request.set_range(begun.map(|begun| format!("bytes={begun}-")));
         let output = request.send().await.map_err(|error| Stop::Trouble(Trouble::of(&error)))?;
         session.answered();
@@ -95,7 +116,9 @@ impl Object<'_> {
             None if begun.is_none() || self.is_whole(&output) => self.begin(&output),
             range => self.go_on(&output, range.unwrap_or("a part that is not named"))?,
         }
-        if self.length.is_some_and(|length| length > session.shared.options.memory_bytes_max) && session.shared.options.part_bytes.is_none() {
+        if self.length.is_some_and(|length| length > session.shared.options.memory_bytes_max)
+            && session.shared.options.part_bytes.is_none()
+        {
             return Err(self.too_large());
         }
         if let Some(length) = self.length.filter(|length| *length > self.room) {
@@ -109,7 +132,8 @@ impl Object<'_> {
     /// Where the next try continues; only if version and length are known.
     fn begun(&self) -> Option<u64> {
         let begun = self.buffer.len() as u64;
-        (begun > 0 && self.version.is_some() && self.length.is_some_and(|length| begun < length)).then_some(begun)
+        (begun > 0 && self.version.is_some() && self.length.is_some_and(|length| begun < length))
+            .then_some(begun)
     }
 
     /// The answer is the whole object, whatever was asked for.
@@ -118,7 +142,9 @@ impl Object<'_> {
         // A weak ETag matches nothing.
         self.version = output.e_tag().filter(|e_tag| !e_tag.starts_with("W/")).map(str::to_owned);
         self.length = length_of(output);
-        self.same = output.e_tag().is_none_or(|e_tag| e_tag.starts_with("W/") || e_tag.trim_matches('"') == self.listed.etag);
+        self.same = output
+            .e_tag()
+            .is_none_or(|e_tag| e_tag.starts_with("W/") || e_tag.trim_matches('"') == self.listed.etag);
         self.encoded = output.content_encoding() == Some("gzip");
         self.signed = signed(output);
     }
@@ -131,7 +157,10 @@ impl Object<'_> {
 
     /// The answer is a part: it must be the missing one.
     fn go_on(&mut self, output: &GetObjectOutput, range: &str) -> Result<(), Stop> {
-        let expected = self.begun().zip(self.length).map(|(begun, length)| format!("bytes {begun}-{}/{length}", length - 1));
+        let expected = self
+            .begun()
+            .zip(self.length)
+            .map(|(begun, length)| format!("bytes {begun}-{}/{length}", length - 1));
         if expected.as_deref() == Some(range) && output.e_tag() == self.version.as_deref() {
             return Ok(());
         }
@@ -143,19 +172,24 @@ impl Object<'_> {
         let bytes_max = self.session.shared.options.memory_bytes_max;
         while let Some(piece) = body.next().await {
             let piece = piece.map_err(|error| Stop::Trouble(Trouble::of_body(&error)))?;
-            if (self.buffer.len() + piece.len()) as u64 > bytes_max && self.session.shared.options.part_bytes.is_none() {
+            if (self.buffer.len() + piece.len()) as u64 > bytes_max
+                && self.session.shared.options.part_bytes.is_none()
+            {
                 return Err(self.too_large());
             }
             // Its size is not known.
             if (self.buffer.len() + piece.len()) as u64 > self.room {
-                return Err(Stop::Larger((self.room + piece.len() as u64).saturating_mul(GROWTH).min(bytes_max.max(self.room + 1))));
+                return Err(Stop::Larger(
+                    (self.room + piece.len() as u64).saturating_mul(GROWTH).min(bytes_max.max(self.room + 1)),
+                ));
             }
             self.buffer.extend_from_slice(&piece);
         }
         match self.length {
-            Some(length) if length != self.buffer.len() as u64 => {
-                Err(Stop::Trouble(Trouble::passing(Cause::Short, format!("{} of {length} bytes", self.buffer.len()))))
-            }
+            Some(length) if length != self.buffer.len() as u64 => Err(Stop::Trouble(Trouble::passing(
+                Cause::Short,
+                format!("{} of {length} bytes", self.buffer.len()),
+            ))),
             _ => self.compare_with_listing(),
         }
     }
@@ -186,7 +220,9 @@ impl Object<'_> {
     /// Whether enough has arrived since the last call to count as progress.
     fn progressed(&mut self) -> bool {
         let Some(begun) = self.begun().and_then(|begun| usize::try_from(begun).ok()) else { return false };
-        let least = usize::try_from(self.length.unwrap_or(0) / PROGRESS_PARTS).unwrap_or(usize::MAX).max(PROGRESS_BYTES_MIN);
+        let least = usize::try_from(self.length.unwrap_or(0) / PROGRESS_PARTS)
+            .unwrap_or(usize::MAX)
+            .max(PROGRESS_BYTES_MIN);
         let progressed = begun.saturating_sub(self.credited) >= least;
         if progressed {
             self.credited = begun;

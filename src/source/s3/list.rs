@@ -106,7 +106,8 @@ pub(super) async fn run(lister: Arc<Lister>) -> Result<(), FatalError> {
             });
         }
         let Some(ended) = running.join_next().await else { break };
-        let (prefix, children, outcome) = ended.map_err(|error| lister.session.fatal(FatalKind::Local, error.to_string()))?;
+        let (prefix, children, outcome) =
+            ended.map_err(|error| lister.session.fatal(FatalKind::Local, error.to_string()))?;
         waiting.extend(children.into_iter().rev());
         match outcome {
             Ok(()) => {}
@@ -138,7 +139,9 @@ impl Lister {
         let how = match place.level {
             Level::Day => PLAIN,
             Level::Outside | Level::Accounts | Level::Account | Level::Kind => How::Level,
-            Level::Region | Level::Year | Level::Month if self.selection.takes_all_of(place.days) => How::Keys { after: None, splits: true },
+            Level::Region | Level::Year | Level::Month if self.selection.takes_all_of(place.days) => {
+                How::Keys { after: None, splits: true }
+            }
             Level::Region | Level::Year | Level::Month => How::Level,
         };
         Branch { prefix, how }
@@ -148,21 +151,27 @@ impl Lister {
     async fn list(&self, branch: &Branch, children: &mut Vec<Branch>) -> Result<(), Stop> {
         let Branch { prefix, how } = branch;
         let is_search = *how == How::Level && KeyPosition::of(prefix).level == Level::Outside;
-        let how = if is_search && self.vain_looks.load(Ordering::Relaxed) >= VAIN_LOOKS_MAX { &PLAIN } else { how };
+        let how =
+            if is_search && self.vain_looks.load(Ordering::Relaxed) >= VAIN_LOOKS_MAX { &PLAIN } else { how };
         let mut walk = Walk::default();
         let mut sent = None;
         loop {
             let mut page = self.next_page(prefix, how, &mut walk).await?;
             if is_search && children.is_empty() && self.is_no_way(&page).await? {
-                children.push(Branch { prefix: prefix.clone(), how: How::Keys { after: sent, splits: false } });
+                children
+                    .push(Branch { prefix: prefix.clone(), how: How::Keys { after: sent, splits: false } });
                 return Ok(());
             }
-            children.extend(page.folders.drain(..).filter(|folder| self.enters(folder)).map(|folder| self.branch(folder)));
+            children.extend(
+                page.folders.drain(..).filter(|folder| self.enters(folder)).map(|folder| self.branch(folder)),
+            );
             let last = page.objects.last().map(|(key, _)| key.clone());
             self.send_objects(page.objects).await?;
             match last {
                 _ if walk.ended()? => return Ok(()),
-                Some(last) if matches!(how, How::Keys { splits: true, .. }) => return self.split(prefix, &last, children).await,
+                Some(last) if matches!(how, How::Keys { splits: true, .. }) => {
+                    return self.split(prefix, &last, children).await;
+                }
                 last => sent = last.or(sent),
             }
         }
@@ -185,7 +194,8 @@ impl Lister {
                     children.push(child);
                 }
             }
-            self.send_objects(page.objects.into_iter().filter(|(key, _)| key.as_str() > last).collect()).await?;
+            self.send_objects(page.objects.into_iter().filter(|(key, _)| key.as_str() > last).collect())
+                .await?;
             if walk.ended()? {
                 return Ok(());
             }
@@ -248,14 +258,19 @@ impl Lister {
         if !self.admits(&place) {
             return None;
         }
-        Some(if self.selection.leaves_unread(&place) { Found::OtherKind { key } } else { Found::Object { key, size, etag } })
+        Some(if self.selection.leaves_unread(&place) {
+            Found::OtherKind { key }
+        } else {
+            Found::Object { key, size, etag }
+        })
     }
 
     pub(super) async fn send(&self, found: Vec<Found>) -> Result<(), Stop> {
         if found.is_empty() {
             return Ok(());
         }
-        let bytes: u64 = found.iter().map(|found| if let Found::Object { size, .. } = found { *size } else { 0 }).sum();
+        let bytes: u64 =
+            found.iter().map(|found| if let Found::Object { size, .. } = found { *size } else { 0 }).sum();
         let objects = found.iter().filter(|found| !matches!(found, Found::Unlistable { .. })).count();
         self.found.fetch_add(objects as u64, Ordering::Relaxed);
         self.session.shared.objects.fetch_add(found.len() as u64, Ordering::Relaxed);
@@ -275,8 +290,13 @@ impl Lister {
         loop {
             let client = request.client();
             let witness = Arc::new(Witness::default());
-            let mut call = client.list_objects_v2().bucket(self.session.bucket()).encoding_type(EncodingType::Url);
-            call = call.prefix(prefix).set_max_keys(keys_max).set_request_payer(self.session.payer()).set_continuation_token(walk.token.clone());
+            let mut call =
+                client.list_objects_v2().bucket(self.session.bucket()).encoding_type(EncodingType::Url);
+            call = call
+                .prefix(prefix)
+                .set_max_keys(keys_max)
+                .set_request_payer(self.session.payer())
+                .set_continuation_token(walk.token.clone());
             call = match how {
                 How::Level => call.delimiter("/"),
                 How::Keys { after, .. } => call.set_start_after(after.clone()),
@@ -288,7 +308,8 @@ impl Lister {
                 (None, Ok(output)) => Page::read(output, prefix, walk.token.as_deref()),
                 (None, Err(error)) => Err(Trouble::of(&error).into()),
             };
-            match page.and_then(|page| walk.order.check(prefix, &page).map(|()| page).map_err(Refused::from)) {
+            match page.and_then(|page| walk.order.check(prefix, &page).map(|()| page).map_err(Refused::from))
+            {
                 Ok(page) => {
                     self.session.answered();
                     self.pages.fetch_add(1, Ordering::Relaxed);
@@ -319,7 +340,8 @@ impl Lister {
 
 /// The page with more entries.
 fn better(one: Option<Page>, other: Option<Page>) -> Option<Page> {
-    let entries = |page: &Option<Page>| page.as_ref().map_or(0, |page| page.objects.len() + page.folders.len());
+    let entries =
+        |page: &Option<Page>| page.as_ref().map_or(0, |page| page.objects.len() + page.folders.len());
     if entries(&other) > entries(&one) { other } else { one }
 }
 

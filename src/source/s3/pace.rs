@@ -91,7 +91,12 @@ mod tests {
     fn run(pace: &mut Pace, windows: usize, latency: f64, rate_max: f64) {
         for _ in 0..windows {
             let rate = (pace.limit() as f64 / latency).min(rate_max);
-            pace.learn(Window { elapsed: WINDOW, work: rate * WINDOW.as_secs_f64(), throttled: false, limited: true });
+            pace.learn(Window {
+                elapsed: WINDOW,
+                work: rate * WINDOW.as_secs_f64(),
+                throttled: false,
+                limited: true,
+            });
         }
     }
 

@@ -41,17 +41,24 @@ impl Page {
     /// Refuses what S3 would not send: incomplete text, entries without a name, more or fewer entries than
     /// counted, keys outside of the prefix or out of order, and pages that continue with themselves. A
     /// listing is also believed about what is *not* in it, so it has to be reliable.
-    pub(super) fn read(output: ListObjectsV2Output, prefix: &str, token: Option<&str>) -> Result<Self, Refused> {
+    pub(super) fn read(
+        output: ListObjectsV2Output,
+        prefix: &str,
+        token: Option<&str>,
+    ) -> Result<Self, Refused> {
         let encoded = output.encoding_type() == Some(&EncodingType::Url);
         let text = |text: &str| if encoded { decode(text) } else { text.to_owned() };
         let object = |object: &aws_sdk_s3::types::Object| Some((text(object.key()?), Version::of(object)));
         let objects: Vec<_> = output.contents().iter().filter_map(object).collect();
-        let folders: Vec<_> = output.common_prefixes().iter().filter_map(|common| Some(text(common.prefix()?))).collect();
+        let folders: Vec<_> =
+            output.common_prefixes().iter().filter_map(|common| Some(text(common.prefix()?))).collect();
         let page = Self { objects, folders, token: None };
         page.check_names(prefix)?;
         let entries = output.contents().len() + output.common_prefixes().len();
         // Some servers count only the keys.
-        let counted = |counted: i32| usize::try_from(counted).is_ok_and(|counted| counted == entries || counted == page.objects.len());
+        let counted = |counted: i32| {
+            usize::try_from(counted).is_ok_and(|counted| counted == entries || counted == page.objects.len())
+        };
         let next = output.next_continuation_token().filter(|next| !next.is_empty());
         let refusal = if page.objects.len() + page.folders.len() != entries {
             "an entry has no name"
@@ -76,18 +83,23 @@ impl Page {
             true => Some(decode(&name)),
             false => Some(name).filter(|name| !name.contains(['%', '+'])),
         };
-        let objects = torn.objects.into_iter().filter_map(|(key, version)| Some((name(key)?, version))).collect();
-        let page = Self { objects, folders: torn.folders.into_iter().filter_map(name).collect(), token: None };
+        let objects =
+            torn.objects.into_iter().filter_map(|(key, version)| Some((name(key)?, version))).collect();
+        let page =
+            Self { objects, folders: torn.folders.into_iter().filter_map(name).collect(), token: None };
         let believed = page.check_names(prefix).is_ok() && !page.is_empty();
         Refused { trouble, page: believed.then_some(page) }
     }
 
     fn check_names(&self, prefix: &str) -> Result<(), Refused> {
         let refused = |detail: &str| Err(Refused { trouble: garbled(prefix, detail), page: None });
-        if self.objects.iter().map(|(key, _)| key).chain(&self.folders).any(|name| !name.starts_with(prefix)) {
+        if self.objects.iter().map(|(key, _)| key).chain(&self.folders).any(|name| !name.starts_with(prefix))
+        {
             return refused("a key is not below the prefix");
         }
-        if self.objects.windows(2).any(|pair| pair[0].0 >= pair[1].0) || self.folders.windows(2).any(|pair| pair[0] >= pair[1]) {
+        if self.objects.windows(2).any(|pair| pair[0].0 >= pair[1].0)
+            || self.folders.windows(2).any(|pair| pair[0] >= pair[1])
+        {
             return refused("keys are out of order");
         }
         Ok(())
@@ -109,7 +121,10 @@ impl From<Trouble> for Refused {
 }
 
 fn garbled(prefix: &str, detail: &str) -> Trouble {
-    Trouble::passing(Cause::Garbled, format!("the listing of {}: {detail}", if prefix.is_empty() { "the bucket" } else { prefix }))
+    Trouble::passing(
+        Cause::Garbled,
+        format!("the listing of {}: {detail}", if prefix.is_empty() { "the bucket" } else { prefix }),
+    )
 }
 
 /// Decodes `encoding-type=url`: `%XX`, and `+` for a space. Characters that the encoding would never leave
@@ -118,7 +133,8 @@ fn decode(text: &str) -> String {
     if !text.contains(['%', '+']) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return text.to_owned();
     }
-    let hex = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16)).map(|digit| digit as u8);
+    let hex =
+        |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16)).map(|digit| digit as u8);
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -151,8 +167,12 @@ pub(super) struct Order {
 impl Order {
     /// Whether `page` may come next.
     pub(super) fn check(&self, prefix: &str, page: &Page) -> Result<(), Trouble> {
-        let goes_on = |last: &Option<String>, first: Option<&String>| last.as_ref().zip(first).is_none_or(|(last, first)| last < first);
-        if !goes_on(&self.last_object, page.objects.first().map(|(key, _)| key)) || !goes_on(&self.last_folder, page.folders.first()) {
+        let goes_on = |last: &Option<String>, first: Option<&String>| {
+            last.as_ref().zip(first).is_none_or(|(last, first)| last < first)
+        };
+        if !goes_on(&self.last_object, page.objects.first().map(|(key, _)| key))
+            || !goes_on(&self.last_folder, page.folders.first())
+        {
             return Err(garbled(prefix, "a page begins before the last one ended"));
         }
         if self.empty_pages >= EMPTY_PAGES_MAX {
@@ -164,7 +184,9 @@ impl Order {
     /// Accepts `page` as the next one.
     pub(super) fn advance(&mut self, page: &Page) {
         self.empty_pages = if page.is_empty() { self.empty_pages + 1 } else { 0 };
-        let last = |before: &mut Option<String>, last: Option<&String>| *before = last.cloned().or_else(|| before.take());
+        let last = |before: &mut Option<String>, last: Option<&String>| {
+            *before = last.cloned().or_else(|| before.take())
+        };
         last(&mut self.last_object, page.objects.last().map(|(key, _)| key));
         last(&mut self.last_folder, page.folders.last());
     }
@@ -186,13 +208,20 @@ mod tests {
     fn answer() -> aws_sdk_s3::operation::list_objects_v2::builders::ListObjectsV2OutputBuilder {
         let object = |key: &str| aws_sdk_s3::types::Object::builder().key(key).build();
         let folder = aws_sdk_s3::types::CommonPrefix::builder().prefix("a/z/").build();
-        ListObjectsV2Output::builder().contents(object("a/x")).contents(object("a/y")).common_prefixes(folder).is_truncated(false)
+        ListObjectsV2Output::builder()
+            .contents(object("a/x"))
+            .contents(object("a/y"))
+            .common_prefixes(folder)
+            .is_truncated(false)
     }
 
     #[test]
     fn a_page_is_believed_when_it_says_that_it_is_whole() {
         for counted in [None, Some(3), Some(2)] {
-            assert!(Page::read(answer().set_key_count(counted).build(), "a/", None).is_ok_and(|page| page.token.is_none()));
+            assert!(
+                Page::read(answer().set_key_count(counted).build(), "a/", None)
+                    .is_ok_and(|page| page.token.is_none())
+            );
         }
         let nameless = aws_sdk_s3::types::Object::builder().build();
         let refused = [

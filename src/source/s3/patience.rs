@@ -97,7 +97,10 @@ impl Body for Watched {
     type Data = <SdkBody as Body>::Data;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         match Pin::new(&mut self.inner).poll_frame(context) {
             Poll::Pending => self.wait(context).map(|slow| Some(Err(slow.into()))),
             Poll::Ready(Some(Ok(frame))) => {

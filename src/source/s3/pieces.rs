@@ -1,5 +1,6 @@
-//! An object that is too large to be held: its bytes come in pieces, each asked for by its range, and a worker reads one while the
-//! next ones are on their way. All are of one version: `If-Match` says which, and an object that is replaced meanwhile fails.
+//! An object that is too large to be held: its bytes come in pieces, each asked for by its range, and a
+//! worker reads one while the next ones are on their way. All are of one version: `If-Match` says which, and
+//! an object that is replaced meanwhile fails.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -20,7 +21,8 @@ use crate::source::retry::Cause;
 /// A piece is never longer than this, nor than this part of what all objects in flight may take.
 const PIECE_BYTES_MAX: u64 = 8 << 20;
 const PIECE_PART: u64 = 8;
-/// Pieces on their way beside the one that is being read, and all that an object takes: these, that one, and its first.
+/// Pieces on their way beside the one that is being read, and all that an object takes: these, that one, and
+/// its first.
 const AHEAD: usize = 2;
 pub(super) const PIECES_HELD: u64 = AHEAD as u64 + 2;
 /// Where a reader jumps to it often needs little: the first piece there is so many times smaller.
@@ -107,7 +109,12 @@ impl Piece<'_> {
         let session = self.session;
         let begin = self.range.start + self.bytes.len() as u64;
         let e_tag = self.version.as_ref().map(|(e_tag, _)| e_tag.clone());
-        let request = client.get_object().bucket(session.bucket()).key(self.key).set_if_match(e_tag).set_request_payer(session.payer());
+        let request = client
+            .get_object()
+            .bucket(session.bucket())
+            .key(self.key)
+            .set_if_match(e_tag)
+            .set_request_payer(session.payer());
         let request = request.range(format!("bytes={begin}-{}", self.range.end.saturating_sub(1)));
         let output = request.send().await.map_err(|error| passing(Trouble::of(&error)))?;
         session.answered();
@@ -121,7 +128,10 @@ impl Piece<'_> {
         session.answered();
         let came = self.range.start + self.bytes.len() as u64;
         if came < self.range.end {
-            return Err(passing(Trouble::passing(Cause::Short, format!("{came} of {} bytes", self.range.end))));
+            return Err(passing(Trouble::passing(
+                Cause::Short,
+                format!("{came} of {} bytes", self.range.end),
+            )));
         }
         Ok(())
     }
@@ -130,7 +140,8 @@ impl Piece<'_> {
     fn agrees(&mut self, output: &GetObjectOutput, begin: u64) -> Result<(), Stop> {
         let given = output.content_range().unwrap_or_default();
         let parts = given.strip_prefix("bytes ").and_then(|given| given.split_once('/'));
-        let Some((range, size)) = parts.and_then(|(range, size)| Some((range, size.parse::<u64>().ok()?))) else {
+        let Some((range, size)) = parts.and_then(|(range, size)| Some((range, size.parse::<u64>().ok()?)))
+        else {
             return Err(Stop::Refused(
                 "larger than fits into memory as a whole, and the service gives no parts of it: copy it to a disk and name that".to_owned(),
             ));
@@ -183,7 +194,13 @@ pub(super) struct Pieces {
 
 impl Pieces {
     /// To be read from `at` on. Within the runtime that fetches.
-    pub(super) fn new(session: &Arc<Session>, version: Version, piece_bytes: u64, at: u64, judge: Judge) -> Self {
+    pub(super) fn new(
+        session: &Arc<Session>,
+        version: Version,
+        piece_bytes: u64,
+        at: u64,
+        judge: Judge,
+    ) -> Self {
         Self {
             session: Arc::clone(session),
             runtime: Handle::current(),
@@ -228,10 +245,18 @@ impl Pieces {
         let (give, coming) = sync_channel(1);
         self.coming.push_back((range.start, coming));
         self.asked_until = range.end;
-        let (session, version, judge) = (Arc::clone(&self.session), Arc::clone(&self.version), Arc::clone(&self.judge));
+        let (session, version, judge) =
+            (Arc::clone(&self.session), Arc::clone(&self.version), Arc::clone(&self.judge));
         self.runtime.spawn(async move {
             let known = Some((version.e_tag.clone(), version.size));
-            let mut piece = Piece { session: &session, key: &version.key, range, bytes: Vec::new(), version: known, signed: None };
+            let mut piece = Piece {
+                session: &session,
+                key: &version.key,
+                range,
+                bytes: Vec::new(),
+                version: known,
+                signed: None,
+            };
             let outcome = piece.fetch().await;
             let came = match &outcome {
                 Ok(()) => Ok(std::mem::take(&mut piece.bytes)),
@@ -282,7 +307,8 @@ impl Seek for Pieces {
             SeekFrom::Current(by) => self.at.checked_add_signed(by),
             SeekFrom::End(by) => self.version.size.checked_add_signed(by),
         };
-        self.at = place.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a place before the beginning"))?;
+        self.at = place
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a place before the beginning"))?;
         Ok(self.at)
     }
 }

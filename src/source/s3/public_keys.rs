@@ -40,7 +40,8 @@ pub(in crate::source) fn list(options: &Options, requests: &[KeyRequest]) -> Res
 
 async fn one(options: &Options, request: &KeyRequest) -> Result<Vec<u8>, String> {
     let tls = connect::ca_bundle("CloudTrail").map_err(|error| error.detail)?;
-    let shared = connect::shared_config(&connect::http_client(tls.clone()), options, Some(&request.region)).await;
+    let shared =
+        connect::shared_config(&connect::http_client(tls.clone()), options, Some(&request.region)).await;
     let endpoint = match connect::endpoint_of(&shared, "CloudTrail") {
         Some(endpoint) => endpoint,
         None if connect::is_aws(options, &shared) => endpoint(&request.region),
@@ -77,16 +78,20 @@ async fn ask(connector: &Connector, request: HttpRequest) -> Result<(u16, Vec<u8
 /// A request, signed if credentials are needed.
 async fn signed(shared: &SdkConfig, region: &str, endpoint: &str, body: &str) -> Result<HttpRequest, String> {
     let text = |error: &dyn std::error::Error| chain(error);
-    let provider = shared.credentials_provider().ok_or("no credentials are to be used (--no-sign-request)")?;
+    let provider =
+        shared.credentials_provider().ok_or("no credentials are to be used (--no-sign-request)")?;
     let credentials = provider.provide_credentials().await.map_err(|error| text(&error))?;
     let time = shared.time_source().ok_or("no clock")?.now();
     let uri = format!("{}/", endpoint.trim_end_matches('/'));
     let host = endpoint.split_once("://").map_or(endpoint, |(_, host)| host).trim_end_matches('/');
     let headers = [("content-type", CONTENT_TYPE), ("host", host), ("x-amz-target", TARGET)];
     let identity = credentials.into();
-    let params = v4::SigningParams::builder().identity(&identity).region(region).name("cloudtrail").time(time);
+    let params =
+        v4::SigningParams::builder().identity(&identity).region(region).name("cloudtrail").time(time);
     let params = params.settings(SigningSettings::default()).build().map_err(|error| text(&error))?.into();
-    let signable = SignableRequest::new("POST", &uri, headers.into_iter(), SignableBody::Bytes(body.as_bytes())).map_err(|error| text(&error))?;
+    let signable =
+        SignableRequest::new("POST", &uri, headers.into_iter(), SignableBody::Bytes(body.as_bytes()))
+            .map_err(|error| text(&error))?;
     let (instructions, _) = sign(signable, &params).map_err(|error| text(&error))?.into_parts();
     let mut request = HttpRequest::new(SdkBody::from(body));
     request.set_method("POST").map_err(|error| text(&error))?;

@@ -23,10 +23,12 @@ impl Lister {
         }
         match self.listed_roots(&prefix).await {
             // Naming a single object requires no permission to list.
-            Err(Stop::Defeat(defeat)) if defeat.trouble.kind == TroubleKind::Denied => match self.unlisted(&prefix).await {
-                Some(object) => self.send(vec![object]).await.map(|()| Vec::new()),
-                None => Err(Stop::Defeat(defeat)),
-            },
+            Err(Stop::Defeat(defeat)) if defeat.trouble.kind == TroubleKind::Denied => {
+                match self.unlisted(&prefix).await {
+                    Some(object) => self.send(vec![object]).await.map(|()| Vec::new()),
+                    None => Err(Stop::Defeat(defeat)),
+                }
+            }
             roots => roots,
         }
     }
@@ -49,14 +51,26 @@ impl Lister {
 
     async fn unlisted(&self, key: &str) -> Option<Found> {
         let (client, _) = self.session.client();
-        let head = client.head_object().bucket(self.session.bucket()).key(key).set_request_payer(self.session.payer()).send().await.ok()?;
+        let head = client
+            .head_object()
+            .bucket(self.session.bucket())
+            .key(key)
+            .set_request_payer(self.session.payer())
+            .send()
+            .await
+            .ok()?;
         let size = head.content_length().and_then(|length| u64::try_from(length).ok())?;
-        Some(Found::Object { key: key.to_owned(), size, etag: head.e_tag().unwrap_or_default().trim_matches('"').to_owned() })
+        Some(Found::Object {
+            key: key.to_owned(),
+            size,
+            etag: head.e_tag().unwrap_or_default().trim_matches('"').to_owned(),
+        })
     }
 
     /// Whether a folder outside of the layout is better listed plainly, judged by the first page of it.
     pub(super) async fn is_no_way(&self, page: &Page) -> Result<bool, Stop> {
-        let leads = |folders: &[String]| folders.iter().any(|folder| KeyPosition::of(folder).level != Level::Outside);
+        let leads =
+            |folders: &[String]| folders.iter().any(|folder| KeyPosition::of(folder).level != Level::Outside);
         if leads(&page.folders) {
             // The search succeeded, so searching goes on.
             self.vain_looks.store(0, Ordering::Relaxed);

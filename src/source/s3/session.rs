@@ -94,12 +94,22 @@ impl Session {
 
     /// Begins the tries of one request.
     pub(super) fn tries(&self) -> Request<'_> {
-        Request { session: self, begun: Instant::now(), tries: Tries::new(self.policy()), renewed: false, generation: 0 }
+        Request {
+            session: self,
+            begun: Instant::now(),
+            tries: Tries::new(self.policy()),
+            renewed: false,
+            generation: 0,
+        }
     }
 
     fn policy(&self) -> Policy {
         let policy = self.shared.options.retry;
-        if self.has_answered() { policy } else { Policy { tries_max: policy.tries_max.min(TRIES_UNANSWERED_MAX), ..policy } }
+        if self.has_answered() {
+            policy
+        } else {
+            Policy { tries_max: policy.tries_max.min(TRIES_UNANSWERED_MAX), ..policy }
+        }
     }
 
     fn has_answered(&self) -> bool {
@@ -168,7 +178,8 @@ impl Request<'_> {
         let jitter = lock(&self.session.jitter).draw();
         match self.tries.failed(cause, self.begun.elapsed(), jitter) {
             RetryDecision::GiveUp { tries } => {
-                if self.session.has_answered() && !cause.is_answer() && self.session.silent_since(self.begun) {
+                if self.session.has_answered() && !cause.is_answer() && self.session.silent_since(self.begun)
+                {
                     self.knock().await;
                 }
                 Err(self.defeat(trouble, tries))
@@ -189,10 +200,16 @@ impl Request<'_> {
             None => self.ask_for_region().await,
         };
         match region {
-            Some(region) if self.session.connection.region() != region || self.session.connection.client().1 != self.generation => {
+            Some(region)
+                if self.session.connection.region() != region
+                    || self.session.connection.client().1 != self.generation =>
+            {
                 self.renew(Some(&region)).await
             }
-            _ => Err(self.defeat(Trouble { kind: TroubleKind::Fatal(FatalKind::OtherRegion), detail: trouble.detail }, 1)),
+            _ => Err(self.defeat(
+                Trouble { kind: TroubleKind::Fatal(FatalKind::OtherRegion), detail: trouble.detail },
+                1,
+            )),
         }
     }
 
@@ -217,11 +234,9 @@ impl Request<'_> {
 
     async fn renew(&self, region: Option<&str>) -> Result<(), Defeat> {
         self.count_retry();
-        self.session
-            .connection
-            .renew(self.generation, region)
-            .await
-            .map_err(|error| self.defeat(Trouble { kind: TroubleKind::Fatal(error.kind), detail: error.detail }, 1))
+        self.session.connection.renew(self.generation, region).await.map_err(|error| {
+            self.defeat(Trouble { kind: TroubleKind::Fatal(error.kind), detail: error.detail }, 1)
+        })
     }
 
     fn count_retry(&self) {
@@ -238,14 +253,25 @@ impl Defeat {
     pub(super) fn reason(&self) -> String {
         let Trouble { kind, detail } = &self.trouble;
         match kind {
-            TroubleKind::Passing(cause) => format!("gave up after {} tries: {} ({detail})", self.tries, cause.words()),
-            TroubleKind::Gone => format!("gone between listing and reading ({detail})"),
-            TroubleKind::Denied => format!("access denied: s3:GetObject, or kms:Decrypt on its key, is missing for it ({detail})"),
-            TroubleKind::KmsDenied => format!("its KMS key cannot be used: kms:Decrypt is missing, or the key is disabled ({detail})"),
-            TroubleKind::Frozen => {
-                format!("archived in Glacier and not restored: restore it (aws s3api restore-object), then run the same command again ({detail})")
+            TroubleKind::Passing(cause) => {
+                format!("gave up after {} tries: {} ({detail})", self.tries, cause.words())
             }
-            TroubleKind::Expired | TroubleKind::Elsewhere(_) | TroubleKind::Fatal(_) | TroubleKind::Refused => format!("S3 refused ({detail})"),
+            TroubleKind::Gone => format!("gone between listing and reading ({detail})"),
+            TroubleKind::Denied => format!(
+                "access denied: s3:GetObject, or kms:Decrypt on its key, is missing for it ({detail})"
+            ),
+            TroubleKind::KmsDenied => format!(
+                "its KMS key cannot be used: kms:Decrypt is missing, or the key is disabled ({detail})"
+            ),
+            TroubleKind::Frozen => {
+                format!(
+                    "archived in Glacier and not restored: restore it (aws s3api restore-object), then run the same command again ({detail})"
+                )
+            }
+            TroubleKind::Expired
+            | TroubleKind::Elsewhere(_)
+            | TroubleKind::Fatal(_)
+            | TroubleKind::Refused => format!("S3 refused ({detail})"),
         }
     }
 }

@@ -55,7 +55,9 @@ impl Trouble {
             SdkError::ServiceError(context) => Self::of_answer(context.err(), context.raw()),
             SdkError::ResponseError(_) => Self::of_broken_answer(error),
             SdkError::TimeoutError(_) => Self::passing(Cause::Timeout, chain(error)),
-            SdkError::DispatchFailure(failure) if failure.is_timeout() => Self::passing(Cause::Timeout, chain(error)),
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => {
+                Self::passing(Cause::Timeout, chain(error))
+            }
             _ => Self::before_the_answer(error),
         }
     }
@@ -65,11 +67,17 @@ impl Trouble {
         let status = raw.status().as_u16();
         let code = error.code().unwrap_or_default();
         let kind = match of_code(code) {
-            Some(TroubleKind::Elsewhere(_)) => TroubleKind::Elsewhere(bucket_region(raw).or_else(|| region_in_words(raw))),
+            Some(TroubleKind::Elsewhere(_)) => {
+                TroubleKind::Elsewhere(bucket_region(raw).or_else(|| region_in_words(raw)))
+            }
             Some(kind) => kind,
             None => of_status(status, raw),
         };
-        let message = error.message().unwrap_or(if code.is_empty() { "without an error of S3's: a proxy, a login page?" } else { "" });
+        let message = error.message().unwrap_or(if code.is_empty() {
+            "without an error of S3's: a proxy, a login page?"
+        } else {
+            ""
+        });
         let date = raw.headers().get("date").filter(|_| kind == TroubleKind::Fatal(FatalKind::ClockSkewed));
         let date = date.map_or_else(String::new, |date| format!(" (there it is {date})"));
         Self { kind, detail: one_line(&format!("HTTP {status} {code} {message}{date}")) }
@@ -93,7 +101,9 @@ impl Trouble {
         if let Some(cause) = slow(error) {
             return Self::passing(cause, chain(error));
         }
-        let broken = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| error.kind() != io::ErrorKind::UnexpectedEof);
+        let broken = causes(error)
+            .filter_map(|cause| cause.downcast_ref::<io::Error>())
+            .any(|error| error.kind() != io::ErrorKind::UnexpectedEof);
         Self::passing(if broken { Cause::Reset } else { Cause::Short }, chain(error))
     }
 }
@@ -107,18 +117,28 @@ fn of_code(code: &str) -> Option<TroubleKind> {
         | "RequestLimitExceeded"
         | "TooManyRequests"
         | "BandwidthLimitExceeded" => TroubleKind::Passing(Cause::Throttled),
-        "InternalError" | "InternalFailure" | "OperationAborted" | "ConditionalRequestConflict" => TroubleKind::Passing(Cause::ServerError),
+        "InternalError" | "InternalFailure" | "OperationAborted" | "ConditionalRequestConflict" => {
+            TroubleKind::Passing(Cause::ServerError)
+        }
         "RequestTimeout" | "RequestTimeoutException" => TroubleKind::Passing(Cause::Timeout),
         "PreconditionFailed" | "InvalidRange" => TroubleKind::Passing(Cause::Changed),
-        "PermanentRedirect" | "TemporaryRedirect" | "Redirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
-            TroubleKind::Elsewhere(None)
+        "PermanentRedirect"
+        | "TemporaryRedirect"
+        | "Redirect"
+        | "AuthorizationHeaderMalformed"
+        | "IllegalLocationConstraintException" => TroubleKind::Elsewhere(None),
+        "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" | "RequestExpired" => {
+            TroubleKind::Expired
         }
-        "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" | "RequestExpired" => TroubleKind::Expired,
-        "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "UnrecognizedClientException" | "NotSignedUp" => {
-            TroubleKind::Fatal(FatalKind::BadCredentials)
-        }
+        "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "InvalidToken"
+        | "UnrecognizedClientException"
+        | "NotSignedUp" => TroubleKind::Fatal(FatalKind::BadCredentials),
         "RequestTimeTooSkewed" => TroubleKind::Fatal(FatalKind::ClockSkewed),
-        "NoSuchBucket" | "InvalidBucketName" | "NoSuchAccessPoint" => TroubleKind::Fatal(FatalKind::NoSuchBucket),
+        "NoSuchBucket" | "InvalidBucketName" | "NoSuchAccessPoint" => {
+            TroubleKind::Fatal(FatalKind::NoSuchBucket)
+        }
         "NoSuchKey" | "NoSuchVersion" => TroubleKind::Gone,
         "InvalidObjectState" => TroubleKind::Frozen,
         "AccessDenied" | "AccessDeniedException" | "AllAccessDisabled" => TroubleKind::Denied,
@@ -156,7 +176,10 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<TroubleKind> {
     }
     let error = cause.downcast_ref::<io::Error>()?;
     Some(TroubleKind::Passing(match error.kind() {
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => Cause::Reset,
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::UnexpectedEof => Cause::Reset,
         io::ErrorKind::TimedOut => Cause::Timeout,
         _ => Cause::Connect,
     }))
@@ -169,7 +192,8 @@ pub(super) fn bucket_region(raw: &HttpResponse) -> Option<String> {
 
 /// The name becomes part of the host that credentials are sent to: it must not lead to another host.
 fn is_region(name: &str) -> bool {
-    (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 /// The same if only the error's body says so: as with `AuthorizationHeaderMalformed`, and with servers like
@@ -212,7 +236,11 @@ fn chain(error: &(dyn Error + 'static)) -> String {
 
 /// Text from servers: without control characters, with single spaces, at most 300 characters.
 pub(super) fn one_line(text: &str) -> String {
-    let printable: String = text.chars().map(|character| if character.is_control() { ' ' } else { character }).take(2_000).collect();
+    let printable: String = text
+        .chars()
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .take(2_000)
+        .collect();
     let mut line = printable.split_whitespace().collect::<Vec<_>>().join(" ");
     if let Some((end, _)) = line.char_indices().nth(300) {
         line.truncate(end);

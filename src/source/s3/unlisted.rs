@@ -17,11 +17,14 @@ impl Lister {
             return Err(self.fatal(defeat));
         }
         let reason = match &defeat.trouble {
-            Trouble { kind: TroubleKind::Denied, detail } => format!("access denied: s3:ListBucket is missing for it ({detail})"),
+            Trouble { kind: TroubleKind::Denied, detail } => {
+                format!("access denied: s3:ListBucket is missing for it ({detail})")
+            }
             _ => format!("not all of it could be listed: {}", defeat.reason()),
         };
         let shared = &self.session.shared;
-        let prefix = if prefix.is_empty() && shared.label.is_empty() { shared.origin.clone() } else { prefix };
+        let prefix =
+            if prefix.is_empty() && shared.label.is_empty() { shared.origin.clone() } else { prefix };
         let _ = self.send(vec![Found::Unlistable { prefix, reason }]).await;
         if defeat.trouble.kind == TroubleKind::Denied {
             lock(&self.denied).get_or_insert(defeat);
@@ -49,7 +52,11 @@ impl Lister {
             TroubleKind::Frozen | TroubleKind::Refused => FatalKind::Refused,
         };
         let options = &self.session.shared.options;
-        let profile = options.profile.as_ref().or(options.profile_of_environment.as_ref()).filter(|_| kind == FatalKind::NoCredentials);
+        let profile = options
+            .profile
+            .as_ref()
+            .or(options.profile_of_environment.as_ref())
+            .filter(|_| kind == FatalKind::NoCredentials);
         let profile = profile.map_or_else(String::new, |profile| format!("profile {profile}: "));
         self.session.fatal(kind, profile + &defeat.trouble.detail)
     }

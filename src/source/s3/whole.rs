@@ -70,7 +70,8 @@ fn examine(bytes: &[u8]) -> Option<Torn> {
         Err(error) => (std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(), false),
     };
     let damage = Tokenizer::from(text).find_map(|token| reading.take(token).err());
-    let damage = damage.or_else(|| (!is_text).then_some("it is not UTF-8")).or_else(|| reading.end().err())?;
+    let damage =
+        damage.or_else(|| (!is_text).then_some("it is not UTF-8")).or_else(|| reading.end().err())?;
     Some(Torn { damage, ..reading.whole })
 }
 
@@ -88,7 +89,9 @@ struct Reading<'t> {
 impl<'t> Reading<'t> {
     fn take(&mut self, token: Result<Token<'t>, xmlparser::Error>) -> Result<(), &'static str> {
         match token.map_err(|_| "its XML is broken")? {
-            Token::ElementStart { local, .. } if self.ended || (self.open.is_empty() && local.as_str() != "ListBucketResult") => {
+            Token::ElementStart { local, .. }
+                if self.ended || (self.open.is_empty() && local.as_str() != "ListBucketResult") =>
+            {
                 return Err("it is no ListBucketResult");
             }
             Token::ElementStart { local, .. } => {
@@ -117,7 +120,9 @@ impl<'t> Reading<'t> {
         match (self.open.as_slice(), name) {
             ([_, "Contents"], "Key") | ([_, "CommonPrefixes"], "Prefix") => self.key = Some(text.to_owned()),
             ([_, "Contents"], "Size") => self.version.size = text.trim().parse().unwrap_or(0),
-            ([_, "Contents"], "ETag") => self.version.etag = text.replace("&quot;", "").trim_matches('"').to_owned(),
+            ([_, "Contents"], "ETag") => {
+                self.version.etag = text.replace("&quot;", "").trim_matches('"').to_owned()
+            }
             ([_], "EncodingType") => self.whole.encoded = text == "url",
             ([_], "Contents") => {
                 let version = std::mem::take(&mut self.version);
@@ -148,17 +153,31 @@ mod tests {
                          <Contents><Key>b</Key></Contents><CommonPrefixes><Prefix>c/</Prefix></CommonPrefixes><IsTruncated>false</IsTruncated></ListBucketResult>\n";
 
     fn keys(torn: &Torn) -> Vec<&str> {
-        torn.objects.iter().map(|(key, _)| key.as_str()).chain(torn.folders.iter().map(String::as_str)).collect()
+        torn.objects
+            .iter()
+            .map(|(key, _)| key.as_str())
+            .chain(torn.folders.iter().map(String::as_str))
+            .collect()
     }
 
     #[test]
     fn every_cut_is_noticed_and_what_stands_before_it_is_kept() {
         assert!(examine(WHOLE.as_bytes()).is_none());
-        let ends = ["<Key>a</Key><Size>3</Size><ETag>&quot;e&quot;</ETag></Contents>", "<Key>b</Key></Contents>", "</CommonPrefixes>"]
-            .map(|entry| WHOLE.find(entry).unwrap() + entry.len());
+        let ends = [
+            "<Key>a</Key><Size>3</Size><ETag>&quot;e&quot;</ETag></Contents>",
+            "<Key>b</Key></Contents>",
+            "</CommonPrefixes>",
+        ]
+        .map(|entry| WHOLE.find(entry).unwrap() + entry.len());
         for cut in 0..WHOLE.trim_end().len() {
-            let torn = examine(&WHOLE.as_bytes()[..cut]).unwrap_or_else(|| panic!("cut at {cut} and taken for whole"));
-            let expected: Vec<_> = ["a", "b", "c/"].into_iter().zip(ends).filter(|(_, end)| *end <= cut).map(|(key, _)| key).collect();
+            let torn = examine(&WHOLE.as_bytes()[..cut])
+                .unwrap_or_else(|| panic!("cut at {cut} and taken for whole"));
+            let expected: Vec<_> = ["a", "b", "c/"]
+                .into_iter()
+                .zip(ends)
+                .filter(|(_, end)| *end <= cut)
+                .map(|(key, _)| key)
+                .collect();
             assert_eq!(keys(&torn), expected, "{}", &WHOLE[..cut]);
         }
     }
@@ -166,11 +185,15 @@ mod tests {
     #[test]
     fn an_element_that_is_not_closed_is_noticed() {
         for broken in ["<Key>a<Key>", "<Key>a</Kez>", "<Key>a</Key", "<Key>a", "a</Key>"] {
-            let torn = examine(WHOLE.replacen("<Key>a</Key>", broken, 1).as_bytes()).unwrap_or_else(|| panic!("{broken}"));
+            let torn = examine(WHOLE.replacen("<Key>a</Key>", broken, 1).as_bytes())
+                .unwrap_or_else(|| panic!("{broken}"));
             assert!(keys(&torn).is_empty(), "{torn:?}");
         }
         let torn = examine(WHOLE.replacen("<Key>b</Key>", "<Key>b<Key>", 1).as_bytes()).unwrap();
-        assert_eq!((keys(&torn), torn.objects[0].1.size, torn.objects[0].1.etag.as_str()), (vec!["a"], 3, "e"));
+        assert_eq!(
+            (keys(&torn), torn.objects[0].1.size, torn.objects[0].1.etag.as_str()),
+            (vec!["a"], 3, "e")
+        );
         assert!(examine(b"<html><body>log in</body></html>").is_some() && examine(b"").is_some());
         assert!(examine(&[WHOLE.as_bytes(), b"<ListBucketResult></ListBucketResult>"].concat()).is_some());
     }

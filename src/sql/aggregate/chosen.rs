@@ -57,7 +57,8 @@ impl Input<'_> {
     /// last argument says how many.
     pub(super) fn first_in_order(&self, by: usize, greatest: bool) -> Result<Values> {
         let count = self.arg(self.args.len() - 1)?.wholes()?.get(0).unwrap_or(0);
-        let count = usize::try_from(count).map_err(|_| SqlError::new("the number of values must not be negative"))?;
+        let count =
+            usize::try_from(count).map_err(|_| SqlError::new("the number of values must not be negative"))?;
         let order = self.ordered(by)?;
         let mut rows = self.rows_by_group(|row| !order.is_null(row));
         for list in &mut rows {
@@ -67,10 +68,14 @@ impl Input<'_> {
             });
             list.truncate(count);
         }
-        let lengths: Vec<Option<usize>> = rows.iter().map(|rows| (!rows.is_empty()).then_some(rows.len())).collect();
+        let lengths: Vec<Option<usize>> =
+            rows.iter().map(|rows| (!rows.is_empty()).then_some(rows.len())).collect();
         let places: Vec<Option<u32>> = rows.into_iter().flatten().map(Some).collect();
         let values = self.arg(0)?;
-        Ok(Values::new(Kind::array(values.kind.clone()), lists("", &values.take(&places)?.data, &values.kind, &lengths)))
+        Ok(Values::new(
+            Kind::array(values.kind.clone()),
+            lists("", &values.take(&places)?.data, &values.kind, &lengths),
+        ))
     }
 
     /// The first or last value that is not NULL.
@@ -78,7 +83,9 @@ impl Input<'_> {
         let nulls = self.nulls(0)?;
         let mut found: Vec<Option<u32>> = self.slots(None);
         for (group, row) in self.pairs() {
-            let Some(slot) = found.get_mut(group).filter(|_| nulls.get(row) == Some(&false)) else { continue };
+            let Some(slot) = found.get_mut(group).filter(|_| nulls.get(row) == Some(&false)) else {
+                continue;
+            };
             if last || slot.is_none() {
                 *slot = u32::try_from(row).ok();
             }

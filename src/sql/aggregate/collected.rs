@@ -17,7 +17,8 @@ impl Input<'_> {
         let values = self.arg(0)?;
         let rows = self.rows_by_group(|row| keep(values, row));
         // In Trino, the array of no rows is NULL.
-        let lengths: Vec<Option<usize>> = rows.iter().map(|rows| (!rows.is_empty()).then_some(rows.len())).collect();
+        let lengths: Vec<Option<usize>> =
+            rows.iter().map(|rows| (!rows.is_empty()).then_some(rows.len())).collect();
         let places: Vec<Option<u32>> = rows.into_iter().flatten().map(Some).collect();
         let data = lists("", &values.take(&places)?.data, &values.kind, &lengths);
         Ok(Values::new(Kind::array(values.kind.clone()), data))
@@ -31,7 +32,9 @@ impl Input<'_> {
         let texts = cast::texts(self.arg(0)?, self.groups.of_row.len())?;
         let rows = self.rows_by_group(|row| texts.get(row).is_some_and(Option::is_some));
         let text = |row: &u32| texts.get(*row as usize).and_then(Option::as_deref).unwrap_or_default();
-        let cells = rows.iter().map(|rows| (!rows.is_empty()).then(|| rows.iter().map(text).collect::<Vec<_>>().join(&separator)));
+        let cells = rows.iter().map(|rows| {
+            (!rows.is_empty()).then(|| rows.iter().map(text).collect::<Vec<_>>().join(&separator))
+        });
         Ok(Values::new(Kind::Varchar, String::column(cells.collect())))
     }
 
@@ -56,13 +59,18 @@ impl Input<'_> {
         let nulls = self.nulls(0)?;
         let mut lists_of: Vec<Vec<(u32, Vec<u32>)>> = self.slots(Vec::new());
         for (group, row) in self.pairs().filter(|(_, row)| nulls.get(*row) == Some(&false)) {
-            let (Some(lists), Some(key), Ok(row)) = (lists_of.get_mut(group), same.of_row.get(row), u32::try_from(row)) else { continue };
+            let (Some(lists), Some(key), Ok(row)) =
+                (lists_of.get_mut(group), same.of_row.get(row), u32::try_from(row))
+            else {
+                continue;
+            };
             match lists.iter_mut().find(|(known, _)| known == key) {
                 Some((_, rows)) => rows.push(row),
                 None => lists.push((*key, vec![row])),
             }
         }
-        let lengths: Vec<Option<usize>> = lists_of.iter().map(|lists| (!lists.is_empty()).then_some(lists.len())).collect();
+        let lengths: Vec<Option<usize>> =
+            lists_of.iter().map(|lists| (!lists.is_empty()).then_some(lists.len())).collect();
         let all: Vec<&Vec<u32>> = lists_of.iter().flatten().map(|(_, rows)| rows).collect();
         let firsts: Vec<Option<u32>> = all.iter().map(|rows| rows.first().copied()).collect();
         let places: Vec<Option<u32>> = all.iter().flat_map(|rows| rows.iter().copied().map(Some)).collect();
@@ -76,22 +84,30 @@ impl Input<'_> {
         let keys = self.arg(0)?;
         let same = Groups::by(&[key_column(keys, height)?], height)?;
         let nulls = self.nulls(0)?;
-        let mut counts: Vec<std::collections::BTreeMap<u32, (u32, i64)>> = self.slots(std::collections::BTreeMap::new());
+        let mut counts: Vec<std::collections::BTreeMap<u32, (u32, i64)>> =
+            self.slots(std::collections::BTreeMap::new());
         for (group, row) in self.pairs().filter(|(_, row)| nulls.get(*row) == Some(&false)) {
-            if let (Some(counts), Some(key), Ok(row)) = (counts.get_mut(group), same.of_row.get(row), u32::try_from(row)) {
+            if let (Some(counts), Some(key), Ok(row)) =
+                (counts.get_mut(group), same.of_row.get(row), u32::try_from(row))
+            {
                 counts.entry(*key).or_insert((row, 0)).1 += 1;
             }
         }
-        let lengths: Vec<Option<usize>> = counts.iter().map(|counts| (!counts.is_empty()).then_some(counts.len())).collect();
-        let (rows, numbers): (Vec<_>, Vec<_>) =
-            counts.iter().flat_map(|counts| counts.values()).map(|(row, count)| (Some(*row), Some(*count))).unzip();
+        let lengths: Vec<Option<usize>> =
+            counts.iter().map(|counts| (!counts.is_empty()).then_some(counts.len())).collect();
+        let (rows, numbers): (Vec<_>, Vec<_>) = counts
+            .iter()
+            .flat_map(|counts| counts.values())
+            .map(|(row, count)| (Some(*row), Some(*count)))
+            .unzip();
         let keys = keys.take(&rows)?;
         map_of(&keys, &Values::new(Kind::Bigint, i64::column(numbers)), &lengths)
     }
 }
 
 fn entries(keys: &Values, values: &Values, rows: &[Vec<u32>]) -> Result<Values> {
-    let lengths: Vec<Option<usize>> = rows.iter().map(|rows| (!rows.is_empty()).then_some(rows.len())).collect();
+    let lengths: Vec<Option<usize>> =
+        rows.iter().map(|rows| (!rows.is_empty()).then_some(rows.len())).collect();
     let places: Vec<Option<u32>> = rows.iter().flatten().copied().map(Some).collect();
     map_of(&keys.take(&places)?, &values.take(&places)?, &lengths)
 }

@@ -12,9 +12,15 @@ use crate::sql::values::Values;
 /// Applies the function to the values of each group in the order of its rows, without NULLs. There is only
 /// one state for each group, so states are never combined.
 pub(super) fn reduce(scope: &Scope<'_>, function: &Function, groups: &Groups) -> Result<Values> {
-    let FunctionArguments::List(list) = &function.args else { return Err(SqlError::new("takes 4 arguments")) };
-    let [value, FunctionArg::Unnamed(FunctionArgExpr::Expr(start)), FunctionArg::Unnamed(FunctionArgExpr::Expr(step)), combine] =
-        list.args.as_slice()
+    let FunctionArguments::List(list) = &function.args else {
+        return Err(SqlError::new("takes 4 arguments"));
+    };
+    let [
+        value,
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(start)),
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(step)),
+        combine,
+    ] = list.args.as_slice()
     else {
         return Err(SqlError::new(format!("takes 4 arguments, not {}", list.args.len())));
     };
@@ -30,6 +36,7 @@ pub(super) fn reduce(scope: &Scope<'_>, function: &Function, groups: &Groups) ->
     let rows = Relation { height: groups.count(), ..Relation::default() };
     let over = Scope { relation: &rows, known: &[], ungrouped: None, ..*scope };
     let state = fold::folded(&over, &arrays, start, ("reduce_agg", step))?;
-    let places: Vec<Option<u32>> = (0_u32..).zip(super::predicate_nulls(&arrays)?).map(|(row, null)| (!null).then_some(row)).collect();
+    let places: Vec<Option<u32>> =
+        (0_u32..).zip(super::predicate_nulls(&arrays)?).map(|(row, null)| (!null).then_some(row)).collect();
     state.take(&places)
 }

@@ -38,7 +38,8 @@ pub(in crate::sql) fn merged(values: &Values, merge: Merge, groups: &Groups) -> 
         Merge::Lists => {
             let (elements, lengths) = explode(values)?;
             let each = groups.of_row.iter().zip(&lengths);
-            let of_row: Vec<u32> = each.flat_map(|(group, length)| std::iter::repeat_n(*group, length.unwrap_or(0))).collect();
+            let of_row: Vec<u32> =
+                each.flat_map(|(group, length)| std::iter::repeat_n(*group, length.unwrap_or(0))).collect();
             let rows = (0..u32::try_from(of_row.len()).unwrap_or(u32::MAX)).collect();
             let groups = Groups { of_row, first: groups.first.clone() };
             Input { groups: &groups, rows, args: vec![elements] }.distinct()?.list(|_, _| true)
@@ -47,7 +48,11 @@ pub(in crate::sql) fn merged(values: &Values, merge: Merge, groups: &Groups) -> 
 }
 
 /// The distinct values of a call's argument in each group, without NULL.
-pub(in crate::sql) fn distinct_list(scope: &Scope<'_>, function: &Function, groups: &Groups) -> Result<Values> {
+pub(in crate::sql) fn distinct_list(
+    scope: &Scope<'_>,
+    function: &Function,
+    groups: &Groups,
+) -> Result<Values> {
     let input = input(scope, function, &names::of_function(function), groups)?.first_only();
     let nulls = input.nulls(0)?;
     input.distinct()?.list(|_, row| nulls.get(row) == Some(&false))

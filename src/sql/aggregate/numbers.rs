@@ -11,7 +11,8 @@ use crate::tables::builder::lists;
 
 pub(super) fn variance(values: &[f64], less: usize) -> f64 {
     let mean = values.iter().sum::<f64>() / values.len() as f64;
-    values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (values.len().saturating_sub(less)) as f64
+    values.iter().map(|value| (value - mean).powi(2)).sum::<f64>()
+        / (values.len().saturating_sub(less)) as f64
 }
 
 impl Input<'_> {
@@ -45,7 +46,10 @@ impl Input<'_> {
         let mut sums: Vec<Option<i128>> = self.slots(None);
         for (group, row) in self.pairs() {
             if let (Some(value), Some(sum)) = (cells.get(row), sums.get_mut(group)) {
-                let added = sum.unwrap_or(0).checked_add(value).and_then(|sum| decimal::fit(sum, decimal::DIGITS_MAX));
+                let added = sum
+                    .unwrap_or(0)
+                    .checked_add(value)
+                    .and_then(|sum| decimal::fit(sum, decimal::DIGITS_MAX));
                 *sum = Some(added.ok_or_else(decimal::too_many)?);
             }
         }
@@ -62,17 +66,21 @@ impl Input<'_> {
         })
     }
 
-    /// A number from the numbers of each group; NULL where there are less than two, which say nothing of how they spread.
+    /// A number from the numbers of each group; NULL where there are less than two, which say nothing of how
+    /// they spread.
     pub(super) fn over_several(&self, number: impl Fn(&[f64]) -> f64) -> Result<Values> {
         let values = self.over_doubles(|values| if values.len() < 2 { f64::NAN } else { number(values) })?;
         let cells = values.doubles()?;
-        Values::build(Kind::Double, self.groups.count(), false, |group| Ok(cells.get(group).filter(|value| !value.is_nan())))
+        Values::build(Kind::Double, self.groups.count(), false, |group| {
+            Ok(cells.get(group).filter(|value| !value.is_nan()))
+        })
     }
 
     /// A number from the numbers of each group that are not NULL; NULL where there are none.
     pub(super) fn over_doubles(&self, number: impl Fn(&[f64]) -> f64) -> Result<Values> {
         let spans = self.arg(0)?.kind == Kind::Span;
-        let as_numbers = if spans { Values { kind: Kind::Bigint, ..self.arg(0)?.clone() } } else { self.arg(0)?.clone() };
+        let as_numbers =
+            if spans { Values { kind: Kind::Bigint, ..self.arg(0)?.clone() } } else { self.arg(0)?.clone() };
         let cells = as_numbers.doubles()?;
         let mut lists: Vec<Vec<f64>> = self.slots(Vec::new());
         for (group, row) in self.pairs() {
@@ -82,17 +90,25 @@ impl Input<'_> {
         }
         let numbers = lists.iter().map(|list| (!list.is_empty()).then(|| number(list)));
         if spans {
-            return Ok(Values::new(Kind::Span, i64::column(numbers.map(|number| number.map(|number| number as i64)).collect())));
+            return Ok(Values::new(
+                Kind::Span,
+                i64::column(numbers.map(|number| number.map(|number| number as i64)).collect()),
+            ));
         }
         Ok(Values::new(Kind::Double, f64::column(numbers.collect())))
     }
 
     pub(super) fn percentile(&self) -> Result<Values> {
-        let Kind::Array(_) = self.arg(1)?.kind else { return self.percentile_at(self.arg(1)?.doubles()?.get(0).unwrap_or(0.5)) };
+        let Kind::Array(_) = self.arg(1)?.kind else {
+            return self.percentile_at(self.arg(1)?.doubles()?.get(0).unwrap_or(0.5));
+        };
         // Several at once: an array of them for each group.
-        let (fractions, lengths) = cast::explode(&self.arg(1)?.take(&[(!self.groups.of_row.is_empty()).then_some(0)])?)?;
+        let (fractions, lengths) =
+            cast::explode(&self.arg(1)?.take(&[(!self.groups.of_row.is_empty()).then_some(0)])?)?;
         let (fractions, count) = (fractions.doubles()?, lengths.first().copied().flatten().unwrap_or(0));
-        let columns = (0..count).map(|at| self.percentile_at(fractions.get(at).unwrap_or(0.5))).collect::<Result<Vec<_>>>()?;
+        let columns = (0..count)
+            .map(|at| self.percentile_at(fractions.get(at).unwrap_or(0.5)))
+            .collect::<Result<Vec<_>>>()?;
         let kind = match columns.first() {
             Some(column) => column.kind.clone(),
             None => self.percentile_at(0.5)?.kind,
@@ -102,7 +118,9 @@ impl Input<'_> {
             all.append_owned(column.data)?;
         }
         let groups = self.groups.count();
-        let places: Vec<Option<u32>> = (0..groups).flat_map(|group| (0..count).map(move |at| u32::try_from(at * groups + group).ok())).collect();
+        let places: Vec<Option<u32>> = (0..groups)
+            .flat_map(|group| (0..count).map(move |at| u32::try_from(at * groups + group).ok()))
+            .collect();
         let elements = take(&all.rechunk(), &places)?;
         Ok(Values::new(Kind::array(kind.clone()), lists("", &elements, &kind, &vec![Some(count); groups])))
     }

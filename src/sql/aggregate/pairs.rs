@@ -22,7 +22,10 @@ fn means(pairs: &[Pair]) -> Pair {
 /// Sums of products of what the numbers differ from their means: y with x, y with y, x with x.
 fn products(pairs: &[Pair]) -> (f64, f64, f64) {
     let (mean_y, mean_x) = means(pairs);
-    pairs.iter().map(|(y, x)| (y - mean_y, x - mean_x)).fold((0.0, 0.0, 0.0), |(yx, yy, xx), (y, x)| (yx + y * x, yy + y * y, xx + x * x))
+    pairs
+        .iter()
+        .map(|(y, x)| (y - mean_y, x - mean_x))
+        .fold((0.0, 0.0, 0.0), |(yx, yy, xx), (y, x)| (yx + y * x, yy + y * y, xx + x * x))
 }
 
 pub(super) fn covariance(pairs: &[Pair], less: usize) -> f64 {
@@ -61,8 +64,8 @@ pub(super) fn kurtosis(pairs: &[Pair]) -> f64 {
 }
 
 impl Input<'_> {
-    /// A number from the pairs of numbers of each group in which neither is NULL; NULL where there are less than `least`. Of one
-    /// argument, the second number is 0.
+    /// A number from the pairs of numbers of each group in which neither is NULL; NULL where there are less
+    /// than `least`. Of one argument, the second number is 0.
     pub(super) fn over_pairs(&self, least: usize, number: impl Fn(&[Pair]) -> f64) -> Result<Values> {
         let y = self.arg(0)?.doubles()?;
         let x = self.args.get(1).map(Values::doubles).transpose()?;
@@ -94,25 +97,36 @@ impl Input<'_> {
     /// All entries of all maps of a group; of equal keys the first one counts.
     pub(super) fn map_union(&self) -> Result<Values> {
         let maps = self.arg(0)?;
-        let Kind::Map(key, value) = &maps.kind else { return Err(SqlError::new(format!("a map is needed here, and this is {}", maps.kind))) };
+        let Kind::Map(key, value) = &maps.kind else {
+            return Err(SqlError::new(format!("a map is needed here, and this is {}", maps.kind)));
+        };
         let order: Vec<Option<u32>> = self.rows.iter().copied().map(Some).collect();
         let (entries, lengths) = explode(&maps.take(&order)?)?;
         let fields = entries.data.struct_()?.fields_as_series();
         let [keys, values] = fields.as_slice() else { return Err(SqlError::new("a map is needed here")) };
-        let args = vec![Values::new((**key).clone(), keys.clone()), Values::new((**value).clone(), values.clone())];
+        let args =
+            vec![Values::new((**key).clone(), keys.clone()), Values::new((**value).clone(), values.clone())];
         let group = |row: &u32| self.groups.of_row.get(*row as usize).copied().unwrap_or(0);
-        let of_row: Vec<u32> =
-            self.rows.iter().zip(&lengths).flat_map(|(row, length)| std::iter::repeat_n(group(row), length.unwrap_or(0))).collect();
+        let of_row: Vec<u32> = self
+            .rows
+            .iter()
+            .zip(&lengths)
+            .flat_map(|(row, length)| std::iter::repeat_n(group(row), length.unwrap_or(0)))
+            .collect();
         let rows = (0..u32::try_from(of_row.len()).map_err(|_| SqlError::new("too many rows"))?).collect();
         let groups = Groups { of_row, first: self.groups.first.clone() };
         Input { groups: &groups, rows, args }.map()
     }
 
-    /// `numeric_histogram(buckets, value, weight)`: the nearest values become one, until there are as few as are asked for.
+    /// `numeric_histogram(buckets, value, weight)`: the nearest values become one, until there are as few as
+    /// are asked for.
     pub(super) fn numeric_histogram(&self) -> Result<Values> {
         // Without rows, nobody says how many there are to be.
         let most = if self.groups.of_row.is_empty() { 2 } else { self.arg(0)?.wholes()?.get(0).unwrap_or(0) };
-        let most = usize::try_from(most).ok().filter(|most| *most >= 2).ok_or_else(|| SqlError::new("a histogram has at least 2 buckets"))?;
+        let most = usize::try_from(most)
+            .ok()
+            .filter(|most| *most >= 2)
+            .ok_or_else(|| SqlError::new("a histogram has at least 2 buckets"))?;
         let values = self.arg(1)?.doubles()?;
         let weights = self.args.get(2).map(Values::doubles).transpose()?;
         let mut all: Vec<Vec<Pair>> = self.slots(Vec::new());
@@ -123,10 +137,18 @@ impl Input<'_> {
             }
         }
         all.iter_mut().for_each(|pairs| buckets(pairs, most));
-        let lengths: Vec<Option<usize>> = all.iter().map(|pairs| (!pairs.is_empty()).then_some(pairs.len())).collect();
-        let (keys, counts): (Vec<_>, Vec<_>) = all.iter().flatten().map(|(mean, weight)| (Some(*mean), Some(*weight))).unzip();
-        let fields = [f64::column(keys).with_name("key".into()), f64::column(counts).with_name("value".into())];
-        let data = StructChunked::from_series("".into(), fields.first().map_or(0, |keys| keys.len()), fields.iter())?.into_series();
+        let lengths: Vec<Option<usize>> =
+            all.iter().map(|pairs| (!pairs.is_empty()).then_some(pairs.len())).collect();
+        let (keys, counts): (Vec<_>, Vec<_>) =
+            all.iter().flatten().map(|(mean, weight)| (Some(*mean), Some(*weight))).unzip();
+        let fields =
+            [f64::column(keys).with_name("key".into()), f64::column(counts).with_name("value".into())];
+        let data = StructChunked::from_series(
+            "".into(),
+            fields.first().map_or(0, |keys| keys.len()),
+            fields.iter(),
+        )?
+        .into_series();
         let data = lists("", &data, &entry(&Kind::Double, &Kind::Double), &lengths);
         Ok(Values::new(Kind::Map(Box::new(Kind::Double), Box::new(Kind::Double)), data))
     }

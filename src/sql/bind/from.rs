@@ -1,6 +1,9 @@
 //! FROM: each table gets a name of its own, and the conditions of joins are bound to both sides.
 
-use sqlparser::ast::{Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Spanned, TableFactor, TableWithJoins};
+use sqlparser::ast::{
+    Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Spanned, TableFactor,
+    TableWithJoins,
+};
 
 use super::resolve::Clause;
 use super::{Binder, first_name};
@@ -56,11 +59,16 @@ impl Binder {
         match &mut join.relation {
             unnest @ TableFactor::UNNEST { .. } if !is_semi => {
                 if !from::is_always(constraint) && !matches!(constraint, JoinConstraint::None) {
-                    return Err(SqlError::new("UNNEST is joined ON true: ask in WHERE, or filter(…) the array").at(unnest));
+                    return Err(SqlError::new(
+                        "UNNEST is joined ON true: ask in WHERE, or filter(…) the array",
+                    )
+                    .at(unnest));
                 }
                 return self.unnest(like, &left, unnest);
             }
-            lateral @ TableFactor::Derived { lateral: true, .. } if !is_semi && from::is_always(constraint) => {
+            lateral @ TableFactor::Derived { lateral: true, .. }
+                if !is_semi && from::is_always(constraint) =>
+            {
                 return self.lateral(like, &left, lateral);
             }
             _ => {}
@@ -68,8 +76,12 @@ impl Binder {
         let right = self.factor(like, &mut join.relation)?;
         let both = left.clone().beside(right.clone());
         if matches!(constraint, JoinConstraint::Natural) {
-            *constraint =
-                JoinConstraint::Using(shared(&left, &right).into_iter().map(|name| ObjectName(vec![ObjectNamePart::Identifier(name)])).collect());
+            *constraint = JoinConstraint::Using(
+                shared(&left, &right)
+                    .into_iter()
+                    .map(|name| ObjectName(vec![ObjectNamePart::Identifier(name)]))
+                    .collect(),
+            );
         }
         match constraint {
             JoinConstraint::On(on) => self.condition(&Scope { relation: &both, ..*like }, on)?,
@@ -148,7 +160,9 @@ impl Binder {
     }
 
     fn lateral(&self, like: &Scope<'_>, left: &Relation, factor: &mut TableFactor) -> Result<Relation> {
-        let TableFactor::Derived { subquery, alias, .. } = factor else { return Err(SqlError::new("a subquery is needed here").at(factor)) };
+        let TableFactor::Derived { subquery, alias, .. } = factor else {
+            return Err(SqlError::new("a subquery is needed here").at(factor));
+        };
         let scope = Scope { relation: left, ..*like };
         let rows = self.query(like.ctes, Some((&scope, Via::Rows(&[]))), subquery)?.seen();
         self.give_name(alias, &Ident::new(""));
@@ -160,7 +174,9 @@ impl Binder {
 
 /// The columns that both sides have.
 fn shared(left: &Relation, right: &Relation) -> Vec<Ident> {
-    let is_there = |relation: &Relation, name: &str| relation.fields.iter().any(|field| !field.hidden && field.name.eq_ignore_ascii_case(name));
+    let is_there = |relation: &Relation, name: &str| {
+        relation.fields.iter().any(|field| !field.hidden && field.name.eq_ignore_ascii_case(name))
+    };
     let shared = left.fields.iter().filter(|field| !field.hidden && is_there(right, &field.name));
     shared.map(|field| Ident::new(field.name.to_lowercase())).collect()
 }

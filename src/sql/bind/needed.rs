@@ -1,7 +1,7 @@
 //! Which columns of `cloudtrail_logs` a bound query looks at, and which fields of those that are rows.
 //!
-//! A column is looked at where its name stands with the table's own, anywhere in the query. A `*` shows of a table what the query around
-//! it looks at: that is asked for from the outside in.
+//! A column is looked at where its name stands with the table's own, anywhere in the query. A `*` shows of a
+//! table what the query around it looks at: that is asked for from the outside in.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -9,8 +9,8 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use sqlparser::ast::{
-    Expr, JoinConstraint, JoinOperator, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, Visit,
-    Visitor,
+    Expr, JoinConstraint, JoinOperator, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
+    TableFactor, TableWithJoins, Visit, Visitor,
 };
 
 use crate::sql::names::{self, alias_of};
@@ -58,7 +58,10 @@ fn named(tree: &Query) -> BTreeMap<String, Vec<Vec<String>>> {
             if let Expr::CompoundIdentifier(parts) = expr
                 && let Some((table, path)) = parts.split_first()
             {
-                self.0.entry(table.value.clone()).or_default().push(path.iter().map(|part| part.value.clone()).collect());
+                self.0
+                    .entry(table.value.clone())
+                    .or_default()
+                    .push(path.iter().map(|part| part.value.clone()).collect());
             }
             ControlFlow::Continue(())
         }
@@ -70,7 +73,10 @@ fn named(tree: &Query) -> BTreeMap<String, Vec<Vec<String>>> {
 
 fn rows() -> Vec<(&'static str, Kind)> {
     let columns = (cloudtrail::TABLE.columns)().into_iter();
-    columns.filter(|column| matches!(column.kind, Kind::Row(_))).map(|column| (column.name, column.kind)).collect()
+    columns
+        .filter(|column| matches!(column.kind, Kind::Row(_)))
+        .map(|column| (column.name, column.kind))
+        .collect()
 }
 
 /// A table that `WITH` names, and what is looked at of it, wherever it is named.
@@ -96,14 +102,20 @@ impl Walk {
             let is_whole = is_recursive || !table.alias.columns.is_empty();
             let looked = if is_whole { Looked::All } else { Looked::nothing() };
             let name = table.alias.name.value.clone();
-            commons.push(Rc::new(Common { name, query: (*table.query).clone(), looked: RefCell::new(looked) }));
+            commons.push(Rc::new(Common {
+                name,
+                query: (*table.query).clone(),
+                looked: RefCell::new(looked),
+            }));
         }
         // An ordinal of ORDER BY is a column that has no name there.
         let all = Looked::All;
         self.set(&query.body, &commons, if query.order_by.is_some() { &all } else { looked });
         self.subqueries(&query.order_by, &commons);
         for at in (before..commons.len()).rev() {
-            if let (Some(common), Some(seen)) = (commons.get(at), commons.get(..at + usize::from(is_recursive))) {
+            if let (Some(common), Some(seen)) =
+                (commons.get(at), commons.get(..at + usize::from(is_recursive)))
+            {
                 let looked = common.looked.borrow().clone();
                 self.query(&common.query, seen, &looked);
             }
@@ -136,7 +148,9 @@ impl Walk {
         for item in &select.projection {
             match item {
                 SelectItem::Wildcard(_) => shown.push(None),
-                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => shown.push(Some(names::last(name))),
+                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
+                    shown.push(Some(names::last(name)))
+                }
                 _ => {}
             }
         }
@@ -149,7 +163,8 @@ impl Walk {
     /// `shown` says what is looked at of a table by a star.
     fn tables(&mut self, from: &[TableWithJoins], commons: &[Rc<Common>], shown: &dyn Fn(&str) -> Looked) {
         let joins = || from.iter().flat_map(|table| &table.joins);
-        let using: Vec<Vec<String>> = joins().flat_map(|join| using(&join.join_operator)).map(|name| vec![name]).collect();
+        let using: Vec<Vec<String>> =
+            joins().flat_map(|join| using(&join.join_operator)).map(|name| vec![name]).collect();
         for factor in from.iter().map(|table| &table.relation).chain(joins().map(|join| &join.relation)) {
             let Some(alias) = alias_of(factor) else {
                 if let TableFactor::NestedJoin { table_with_joins, .. } = factor {
@@ -194,7 +209,9 @@ impl Walk {
             return;
         };
         for path in &paths {
-            let Some((column, fields)) = path.split_first().and_then(|(first, rest)| Some((cloudtrail::column_named(first)?, rest))) else {
+            let Some((column, fields)) =
+                path.split_first().and_then(|(first, rest)| Some((cloudtrail::column_named(first)?, rest)))
+            else {
                 continue;
             };
             let kind = self.rows.iter().find(|(name, _)| *name == column).map(|(_, kind)| kind);
@@ -231,11 +248,21 @@ mod tests {
 
     fn fields(sql: &str) -> Vec<(&'static str, Vec<String>)> {
         let query = Query::parse(sql, &[], Timestamp::from_millis(0)).unwrap();
-        query.scan().fields.iter().map(|(column, paths)| (*column, paths.iter().map(|path| path.join(".")).collect())).collect()
+        query
+            .scan()
+            .fields
+            .iter()
+            .map(|(column, paths)| (*column, paths.iter().map(|path| path.join(".")).collect()))
+            .collect()
     }
 
     fn columns(sql: &str) -> Option<String> {
-        Query::parse(sql, &[], Timestamp::from_millis(0)).unwrap().scan().columns.as_ref().map(|columns| columns.join(" "))
+        Query::parse(sql, &[], Timestamp::from_millis(0))
+            .unwrap()
+            .scan()
+            .columns
+            .as_ref()
+            .map(|columns| columns.join(" "))
     }
 
     #[test]
@@ -247,8 +274,14 @@ mod tests {
             ("useridentity", vec!["arn".to_owned(), "sessioncontext.sessionissuer.username".to_owned()]),
         ];
         assert_eq!(fields(sql), expected);
-        assert_eq!(fields("SELECT useridentity.sessioncontext FROM events"), [("useridentity", vec!["sessioncontext".to_owned()])]);
-        assert_eq!(fields("SELECT useridentity.arn FROM (SELECT * FROM events)"), [("useridentity", vec!["arn".to_owned()])]);
+        assert_eq!(
+            fields("SELECT useridentity.sessioncontext FROM events"),
+            [("useridentity", vec!["sessioncontext".to_owned()])]
+        );
+        assert_eq!(
+            fields("SELECT useridentity.arn FROM (SELECT * FROM events)"),
+            [("useridentity", vec!["arn".to_owned()])]
+        );
     }
 
     #[test]
@@ -273,6 +306,9 @@ mod tests {
         ] {
             assert_eq!(columns(sql).as_deref(), Some(expected), "{sql}");
         }
-        assert_eq!(columns("SELECT a.eventid, b.* FROM events a JOIN (SELECT 1 AS n) b ON true").as_deref(), Some("eventid"));
+        assert_eq!(
+            columns("SELECT a.eventid, b.* FROM events a JOIN (SELECT 1 AS n) b ON true").as_deref(),
+            Some("eventid")
+        );
     }
 }

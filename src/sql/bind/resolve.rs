@@ -1,4 +1,5 @@
-//! The names in one expression: columns of the rows that it is over, of the queries around it, parameters of lambdas, aliases.
+//! The names in one expression: columns of the rows that it is over, of the queries around it, parameters of
+//! lambdas, aliases.
 
 use std::ops::ControlFlow;
 
@@ -31,8 +32,21 @@ impl Binder {
     }
 
     /// Binds every name in the expressions of `part`, and the subqueries in them.
-    pub(super) fn resolve_all(&self, scope: &Scope<'_>, clause: Clause<'_>, part: &mut impl VisitMut) -> Result<()> {
-        let mut resolver = Resolver { binder: self, scope, clause, depth: 0, within: 0, parameters: Vec::new(), unknown: Vec::new() };
+    pub(super) fn resolve_all(
+        &self,
+        scope: &Scope<'_>,
+        clause: Clause<'_>,
+        part: &mut impl VisitMut,
+    ) -> Result<()> {
+        let mut resolver = Resolver {
+            binder: self,
+            scope,
+            clause,
+            depth: 0,
+            within: 0,
+            parameters: Vec::new(),
+            unknown: Vec::new(),
+        };
         match part.visit(&mut resolver) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(error) => Err(error),
@@ -127,7 +141,9 @@ impl VisitorMut for Resolver<'_> {
         match meant {
             Ok(Some(meant)) => *expr = meant,
             Ok(None) => {}
-            Err(error) => return ControlFlow::Break(self.unknown.first().cloned().unwrap_or_else(|| error.at(expr))),
+            Err(error) => {
+                return ControlFlow::Break(self.unknown.first().cloned().unwrap_or_else(|| error.at(expr)));
+            }
         }
         ControlFlow::Continue(())
     }
@@ -139,23 +155,37 @@ fn looks_at_rows(function: &Function) -> bool {
 }
 
 fn is_known(name: &str) -> bool {
-    functions::known_names().any(|known| known == name) || aggregate::is_aggregate(name) || window::NAMES.contains(&name) || name == "grouping"
+    functions::known_names().any(|known| known == name)
+        || aggregate::is_aggregate(name)
+        || window::NAMES.contains(&name)
+        || name == "grouping"
 }
 
 impl Resolver<'_> {
     /// What a name means; `None` where it stays as it is.
     fn meant(&self, parts: &[Ident]) -> Result<Option<Expr>> {
-        let Some((first, rest)) = parts.split_first().filter(|(first, _)| !is_bound(first)) else { return Ok(None) };
+        let Some((first, rest)) = parts.split_first().filter(|(first, _)| !is_bound(first)) else {
+            return Ok(None);
+        };
         if let Some(own) = self.parameter(&first.value) {
             let first = Ident { value: own.to_owned(), ..first.clone() };
             return Ok(Some(named(std::iter::once(first).chain(rest.iter().cloned()).collect())));
         }
         match (self.clause, parts) {
-            (Clause::Order(fields), [only]) if self.within == 0 && fields.iter().any(|field| field.name.to_lowercase() == only.value) => Ok(None),
+            (Clause::Order(fields), [only])
+                if self.within == 0 && fields.iter().any(|field| field.name.to_lowercase() == only.value) =>
+            {
+                Ok(None)
+            }
             (Clause::Having { aliases, keys }, [only]) if self.within == 0 => {
-                let alias = aliases.iter().find(|(alias, _)| *alias == only.value).map(|(_, expr)| Expr::Nested(Box::new(expr.clone())));
+                let alias = aliases
+                    .iter()
+                    .find(|(alias, _)| *alias == only.value)
+                    .map(|(_, expr)| Expr::Nested(Box::new(expr.clone())));
                 match (self.column(parts), alias) {
-                    (Ok(Some(column)), Some(alias)) if self.is_own(&column) && !keys.contains(&column) => Ok(Some(alias)),
+                    (Ok(Some(column)), Some(alias)) if self.is_own(&column) && !keys.contains(&column) => {
+                        Ok(Some(alias))
+                    }
                     (Ok(Some(column)), _) => Ok(Some(column)),
                     (_, Some(alias)) => Ok(Some(alias)),
                     (column, None) => self.or_moment(parts, column?),
@@ -187,10 +217,12 @@ impl Resolver<'_> {
         let mut at = Some(self.scope);
         while let Some(scope) = at {
             if let Some((index, used)) = names::find(scope.relation, parts)? {
-                return Ok(Some(match scope.relation.fields.get(index).and_then(|field| field.qualifier.as_deref()) {
-                    Some(table) => written_out(table, parts, used),
-                    None => named(parts.get(used - 1..).unwrap_or_default().to_vec()),
-                }));
+                return Ok(Some(
+                    match scope.relation.fields.get(index).and_then(|field| field.qualifier.as_deref()) {
+                        Some(table) => written_out(table, parts, used),
+                        None => named(parts.get(used - 1..).unwrap_or_default().to_vec()),
+                    },
+                ));
             }
             at = scope.outer.map(|(outer, _)| outer);
         }
@@ -209,7 +241,8 @@ impl Resolver<'_> {
     }
 }
 
-/// A name with its table: `used` of its parts say the column, with or without the table. What the query has not written has no place.
+/// A name with its table: `used` of its parts say the column, with or without the table. What the query has
+/// not written has no place.
 fn written_out(table: &str, parts: &[Ident], used: usize) -> Expr {
     let (said, rest) = parts.split_at(used.saturating_sub(1));
     let span = Span::union_iter(said.iter().map(|part| part.span));

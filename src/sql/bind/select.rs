@@ -1,6 +1,9 @@
 //! A SELECT, clause by clause, in the order in which its rows are made.
 
-use sqlparser::ast::{Expr, GroupByExpr, GroupByWithModifier, Ident, OrderBy, Select, SelectItem, SelectItemQualifiedWildcardKind, Value};
+use sqlparser::ast::{
+    Expr, GroupByExpr, GroupByWithModifier, Ident, OrderBy, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, Value,
+};
 
 use super::Binder;
 use super::resolve::Clause;
@@ -12,7 +15,12 @@ use crate::sql::select::{listed_of, refuse_unknown};
 
 impl Binder {
     /// Binds a SELECT, and what sorts it; its columns, without rows.
-    pub(super) fn select(&self, like: &Scope<'_>, select: &mut Select, by: Option<&mut OrderBy>) -> Result<Relation> {
+    pub(super) fn select(
+        &self,
+        like: &Scope<'_>,
+        select: &mut Select,
+        by: Option<&mut OrderBy>,
+    ) -> Result<Relation> {
         refuse_unknown(select)?;
         let rows = self.from(like, &mut select.from)?;
         let scope = Scope { relation: &rows, ..*like };
@@ -33,20 +41,27 @@ impl Binder {
     }
 
     fn item(&self, scope: &Scope<'_>, item: &mut SelectItem) -> Result<()> {
-        let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) = item else {
+        let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) = item
+        else {
             return self.resolve_all(scope, Clause::Rows, item);
         };
         let table = names::last(name);
         let own = scope.relation.fields.iter().filter_map(|field| field.qualifier.as_ref());
         if let Some(own) = own.into_iter().find(|own| names::written(own) == table) {
             let last = name.0.last().and_then(|part| part.as_ident()).map(|ident| ident.span);
-            let ident = Ident { value: own.clone(), quote_style: None, span: last.unwrap_or_else(sqlparser::tokenizer::Span::empty) };
+            let ident = Ident {
+                value: own.clone(),
+                quote_style: None,
+                span: last.unwrap_or_else(sqlparser::tokenizer::Span::empty),
+            };
             name.0 = vec![sqlparser::ast::ObjectNamePart::Identifier(ident)];
             return Ok(());
         }
         // What is no table may be a row.
         let parts = name.0.iter().filter_map(|part| part.as_ident());
-        let parts = parts.map(|part| Ident { value: part.value.to_lowercase(), quote_style: None, span: part.span }).collect();
+        let parts = parts
+            .map(|part| Ident { value: part.value.to_lowercase(), quote_style: None, span: part.span })
+            .collect();
         let mut row = names::named(parts);
         if self.resolve(scope, Clause::Rows, &mut row).is_err() {
             return Err(SqlError::new(format!("there is no table {table} here")).at(name));
@@ -61,7 +76,9 @@ impl Binder {
         let GroupByExpr::Expressions(exprs, modifiers) = group_by else { return Ok(()) };
         for expr in exprs {
             match expr {
-                Expr::GroupingSets(sets) | Expr::Rollup(sets) | Expr::Cube(sets) => self.keys(scope, projection, sets.iter_mut().flatten())?,
+                Expr::GroupingSets(sets) | Expr::Rollup(sets) | Expr::Cube(sets) => {
+                    self.keys(scope, projection, sets.iter_mut().flatten())?
+                }
                 Expr::Tuple(parts) => self.keys(scope, projection, parts.iter_mut())?,
                 one => self.keys(scope, projection, std::iter::once(one))?,
             }
@@ -74,7 +91,12 @@ impl Binder {
         Ok(())
     }
 
-    fn keys<'k>(&self, scope: &Scope<'_>, list: &[SelectItem], keys: impl Iterator<Item = &'k mut Expr>) -> Result<()> {
+    fn keys<'k>(
+        &self,
+        scope: &Scope<'_>,
+        list: &[SelectItem],
+        keys: impl Iterator<Item = &'k mut Expr>,
+    ) -> Result<()> {
         for key in keys {
             match meant(scope, list, key)? {
                 Some(item) => *key = item,
@@ -84,7 +106,8 @@ impl Binder {
         Ok(())
     }
 
-    /// Trino wants the expression itself; an alias of the SELECT list is understood where nothing else has its name.
+    /// Trino wants the expression itself; an alias of the SELECT list is understood where nothing else has
+    /// its name.
     fn having(&self, scope: &Scope<'_>, select: &mut Select) -> Result<()> {
         let Some(having) = &mut select.having else { return Ok(()) };
         let alias = |item: &SelectItem| match item {
@@ -108,15 +131,28 @@ fn meant(scope: &Scope<'_>, list: &[SelectItem], key: &Expr) -> Result<Option<Ex
             Value::Number(text, _) => {
                 let item = text.parse::<usize>().ok().and_then(|ordinal| list.get(ordinal.checked_sub(1)?));
                 match item {
-                    Some(SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) => Ok(Some(expr.clone())),
-                    _ => Err(SqlError::new(format!("GROUP BY {text}: there is no such column in the SELECT list")).at(key)),
+                    Some(SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) => {
+                        Ok(Some(expr.clone()))
+                    }
+                    _ => Err(SqlError::new(format!(
+                        "GROUP BY {text}: there is no such column in the SELECT list"
+                    ))
+                    .at(key)),
                 }
             }
             _ => Ok(None),
         },
-        Expr::Identifier(ident) if names::find(scope.relation, std::slice::from_ref(ident)).map_err(|error| error.at(key))?.is_none() => {
+        Expr::Identifier(ident)
+            if names::find(scope.relation, std::slice::from_ref(ident))
+                .map_err(|error| error.at(key))?
+                .is_none() =>
+        {
             Ok(list.iter().find_map(|item| match item {
-                SelectItem::ExprWithAlias { expr, alias } if alias.value.eq_ignore_ascii_case(&ident.value) => Some(expr.clone()),
+                SelectItem::ExprWithAlias { expr, alias }
+                    if alias.value.eq_ignore_ascii_case(&ident.value) =>
+                {
+                    Some(expr.clone())
+                }
                 _ => None,
             }))
         }

@@ -15,8 +15,12 @@ pub(super) fn decimal_kind(info: &ExactNumberInfo) -> Result<Kind> {
         ExactNumberInfo::PrecisionAndScale(precision, scale) => (*precision, *scale),
     };
     match (u8::try_from(precision), u8::try_from(scale)) {
-        (Ok(precision @ 1..=decimal::DIGITS_MAX), Ok(scale)) if scale <= precision => Ok(decimal::kind(precision, scale)),
-        _ => Err(SqlError::new(format!("a decimal has 1 to 38 digits, and not more after the point: decimal({precision}, {scale})"))),
+        (Ok(precision @ 1..=decimal::DIGITS_MAX), Ok(scale)) if scale <= precision => {
+            Ok(decimal::kind(precision, scale))
+        }
+        _ => Err(SqlError::new(format!(
+            "a decimal has 1 to 38 digits, and not more after the point: decimal({precision}, {scale})"
+        ))),
     }
 }
 
@@ -28,7 +32,11 @@ pub(super) enum Read {
 }
 
 /// Each value as a decimal; `None` for NULL.
-pub(super) fn to_decimal(values: &Values, (precision, scale): (u8, u8), height: usize) -> Result<Vec<Option<Read>>> {
+pub(super) fn to_decimal(
+    values: &Values,
+    (precision, scale): (u8, u8),
+    height: usize,
+) -> Result<Vec<Option<Read>>> {
     let rows = if values.constant { 1 } else { height };
     if let Some((_, from)) = decimal::digits(&values.kind) {
         let cells = values.decimals()?;
@@ -53,7 +61,9 @@ pub(super) fn to_decimal(values: &Values, (precision, scale): (u8, u8), height: 
             let cells = values.truths()?;
             Ok((0..rows).map(|row| cells.get(row).map(|truth| read(i64::from(truth).to_string()))).collect())
         }
-        Kind::Varchar | Kind::Json => Ok(texts(values, height)?.into_iter().map(|text| text.map(read)).collect()),
+        Kind::Varchar | Kind::Json => {
+            Ok(texts(values, height)?.into_iter().map(|text| text.map(read)).collect())
+        }
         ref other => Err(SqlError::new(format!("{other} cannot be made decimal({precision},{scale})"))),
     }
 }
@@ -66,11 +76,16 @@ pub(super) fn without_decimals(kind: &Kind) -> Result<Option<Kind>> {
         Kind::Row(fields) => {
             let inner = fields.iter().map(|(_, kind)| without_decimals(kind)).collect::<Result<Vec<_>>>()?;
             let has = inner.iter().any(Option::is_some);
-            let fields = fields.iter().zip(inner).map(|((name, kind), inner)| (name.clone(), inner.unwrap_or_else(|| kind.clone())));
+            let fields = fields
+                .iter()
+                .zip(inner)
+                .map(|((name, kind), inner)| (name.clone(), inner.unwrap_or_else(|| kind.clone())));
             has.then(|| Kind::Row(fields.collect()))
         }
         Kind::Map(key, value) if without_decimals(key)?.or(without_decimals(value)?).is_some() => {
-            return Err(SqlError::new("decimals in a map that is read from JSON are not supported; use double"));
+            return Err(SqlError::new(
+                "decimals in a map that is read from JSON are not supported; use double",
+            ));
         }
         _ => None,
     })

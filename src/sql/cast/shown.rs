@@ -63,7 +63,11 @@ fn show_double(number: f64) -> String {
     if number.is_infinite() {
         return if number > 0.0 { "Infinity".to_owned() } else { "-Infinity".to_owned() };
     }
-    if number.is_finite() && number.fract() == 0.0 && number.abs() < 1e15 { format!("{number:.1}") } else { format!("{number}") }
+    if number.is_finite() && number.fract() == 0.0 && number.abs() < 1e15 {
+        format!("{number:.1}")
+    } else {
+        format!("{number}")
+    }
 }
 
 /// What the JSON is for.
@@ -112,7 +116,9 @@ impl Shown {
                     key.push(':');
                     Ok((key, Self::of(kind, column)?))
                 };
-                let there = data.has_nulls().then(|| data.is_not_null().iter().map(|there| there == Some(true)).collect());
+                let there = data
+                    .has_nulls()
+                    .then(|| data.is_not_null().iter().map(|there| there == Some(true)).collect());
                 Cells::Row(fields.iter().zip(&columns).map(field).collect::<Result<_>>()?, there)
             }
             Kind::Array(element) => {
@@ -126,16 +132,26 @@ impl Shown {
                     Cells::Row(fields, _) => fields.into_iter().map(|(_, field)| field),
                     _ => return Err(super::SqlError::new("a map is needed here")),
                 };
-                let (Some(keys), Some(values)) = (fields.next(), fields.next()) else { return Err(super::SqlError::new("a map is needed here")) };
+                let (Some(keys), Some(values)) = (fields.next(), fields.next()) else {
+                    return Err(super::SqlError::new("a map is needed here"));
+                };
                 Cells::Map(ranges(&lengths), Box::new((keys, values)))
             }
-            Kind::Decimal { .. } if kind.dtype() == polars::prelude::DataType::String => Cells::Texts(data.str()?.rechunk().into_owned()),
+            Kind::Decimal { .. } if kind.dtype() == polars::prelude::DataType::String => {
+                Cells::Texts(data.str()?.rechunk().into_owned())
+            }
             Kind::Double => Cells::Doubles(data.f64()?.rechunk().into_owned()),
             Kind::Boolean | Kind::Unknown => Cells::Truths(data.bool()?.rechunk().into_owned()),
-            Kind::Varchar | Kind::Json | Kind::Ip | Kind::Binary => Cells::Texts(data.str()?.rechunk().into_owned()),
-            Kind::Bigint | Kind::Decimal { .. } | Kind::Date | Kind::Timestamp { .. } | Kind::Zoned(_) | Kind::Span | Kind::Months => {
-                Cells::Wholes(data.i64()?.rechunk().into_owned())
+            Kind::Varchar | Kind::Json | Kind::Ip | Kind::Binary => {
+                Cells::Texts(data.str()?.rechunk().into_owned())
             }
+            Kind::Bigint
+            | Kind::Decimal { .. }
+            | Kind::Date
+            | Kind::Timestamp { .. }
+            | Kind::Zoned(_)
+            | Kind::Span
+            | Kind::Months => Cells::Wholes(data.i64()?.rechunk().into_owned()),
         };
         Ok(Self { kind: kind.clone(), cells })
     }
@@ -149,9 +165,13 @@ impl Shown {
                 Kind::Decimal { scale, .. } => shown_decimal(text, scale),
                 _ => text.to_owned(),
             }),
-            Cells::Wholes(wholes) => cell(wholes.len(), row, || wholes.get(row)).map(|whole| self.whole(whole)),
+            Cells::Wholes(wholes) => {
+                cell(wholes.len(), row, || wholes.get(row)).map(|whole| self.whole(whole))
+            }
             Cells::Doubles(doubles) => cell(doubles.len(), row, || doubles.get(row)).map(show_double),
-            Cells::Truths(truths) => cell(truths.len(), row, || truths.get(row)).map(|truth| truth.to_string()),
+            Cells::Truths(truths) => {
+                cell(truths.len(), row, || truths.get(row)).map(|truth| truth.to_string())
+            }
             Cells::Row(..) | Cells::List(..) | Cells::Map(..) => {
                 let mut json = String::new();
                 self.write(row, For::Answer, &mut json);
@@ -178,16 +198,27 @@ impl Shown {
 
     fn write(&self, row: usize, why: For, out: &mut String) {
         let written = match &self.cells {
-            Cells::Texts(texts) => cell(texts.len(), row, || texts.get(row)).map(|text| self.write_text(text, out)),
-            Cells::Wholes(wholes) => cell(wholes.len(), row, || wholes.get(row)).map(|whole| self.write_whole(whole, why, out)),
-            Cells::Doubles(doubles) => cell(doubles.len(), row, || doubles.get(row)).map(|double| write_double(double, why, out)),
-            Cells::Truths(truths) => cell(truths.len(), row, || truths.get(row)).map(|truth| out.push_str(if truth { "true" } else { "false" })),
+            Cells::Texts(texts) => {
+                cell(texts.len(), row, || texts.get(row)).map(|text| self.write_text(text, out))
+            }
+            Cells::Wholes(wholes) => {
+                cell(wholes.len(), row, || wholes.get(row)).map(|whole| self.write_whole(whole, why, out))
+            }
+            Cells::Doubles(doubles) => {
+                cell(doubles.len(), row, || doubles.get(row)).map(|double| write_double(double, why, out))
+            }
+            Cells::Truths(truths) => cell(truths.len(), row, || truths.get(row))
+                .map(|truth| out.push_str(if truth { "true" } else { "false" })),
             Cells::Row(fields, there) => {
                 let is_there = there.as_ref().is_none_or(|there| row < there.len() && there.get_bit(row));
                 is_there.then(|| write_row(fields, row, why, out))
             }
-            Cells::List(ranges, elements) => ranges.get(row).copied().flatten().map(|range| write_list(elements, range, why, out)),
-            Cells::Map(ranges, entries) => ranges.get(row).copied().flatten().map(|range| write_map(entries, range, why, out)),
+            Cells::List(ranges, elements) => {
+                ranges.get(row).copied().flatten().map(|range| write_list(elements, range, why, out))
+            }
+            Cells::Map(ranges, entries) => {
+                ranges.get(row).copied().flatten().map(|range| write_map(entries, range, why, out))
+            }
         };
         if written.is_none() {
             out.push_str("null");
@@ -207,8 +238,12 @@ impl Shown {
     fn write_whole(&self, whole: i64, why: For, out: &mut String) {
         match &self.kind {
             Kind::Bigint | Kind::Decimal { .. } => out.push_str(&self.whole(whole)),
-            Kind::Zoned(_) if why == For::Answer => push_json_string(&clock::show_iso(whole, &self.kind), out),
-            Kind::Timestamp { .. } if why == For::Answer => push_json_string(&crate::model::Timestamp::from_millis(whole).to_string(), out),
+            Kind::Zoned(_) if why == For::Answer => {
+                push_json_string(&clock::show_iso(whole, &self.kind), out)
+            }
+            Kind::Timestamp { .. } if why == For::Answer => {
+                push_json_string(&crate::model::Timestamp::from_millis(whole).to_string(), out)
+            }
             _ => push_json_string(&self.whole(whole), out),
         }
     }
@@ -268,7 +303,8 @@ fn write_list(elements: &Shown, (start, end): (usize, usize), why: For, out: &mu
 }
 
 fn write_map((keys, values): &(Shown, Shown), (start, end): (usize, usize), why: For, out: &mut String) {
-    let mut entries: Vec<(String, usize)> = (start..end).map(|at| (keys.text(at).unwrap_or_default(), at)).collect();
+    let mut entries: Vec<(String, usize)> =
+        (start..end).map(|at| (keys.text(at).unwrap_or_default(), at)).collect();
     if why == For::Value {
         entries.sort();
     }

@@ -19,7 +19,11 @@ impl<'p> Told<'p> {
             let found = piece.columns.iter().find(|(column, _)| *column == name);
             found.map(|(_, column)| column).ok_or_else(|| SqlError::new("a column is missing"))
         };
-        Ok(Self { identities: column(IDENTITY)?.i64()?, objects: column("object")?.str()?, records: column("record")?.i64()? })
+        Ok(Self {
+            identities: column(IDENTITY)?.i64()?,
+            objects: column("object")?.str()?,
+            records: column("record")?.i64()?,
+        })
     }
 
     /// Where a row's record was.
@@ -52,12 +56,18 @@ fn dropped(pieces: &[Rows]) -> Result<Vec<Vec<u32>>> {
     let told = pieces.iter().map(Told::of).collect::<Result<Vec<_>>>()?;
     let mut rows: Vec<(i64, u32, u32)> = Vec::with_capacity(pieces.iter().map(|piece| piece.height).sum());
     for (number, told) in (0_u32..).zip(&told) {
-        rows.extend(told.identities.iter().zip(0_u32..).map(|(identity, row)| (identity.unwrap_or_default(), number, row)));
+        rows.extend(
+            told.identities
+                .iter()
+                .zip(0_u32..)
+                .map(|(identity, row)| (identity.unwrap_or_default(), number, row)),
+        );
     }
     rows.sort_unstable();
     let mut dropped = vec![Vec::new(); pieces.len()];
     for copies in rows.chunk_by(|one, other| one.0 == other.0).filter(|copies| copies.len() > 1) {
-        let place = |&(_, number, row): &(i64, u32, u32)| told.get(number as usize).map(|told| told.place(row));
+        let place =
+            |&(_, number, row): &(i64, u32, u32)| told.get(number as usize).map(|told| told.place(row));
         let first = copies.iter().min_by_key(|copy| place(copy));
         for copy in copies.iter().filter(|copy| Some(*copy) != first) {
             if let Some(dropped) = dropped.get_mut(copy.1 as usize) {

@@ -65,14 +65,17 @@ impl Refused {
 
     pub(super) fn may_hold(&self, identity: i64) -> bool {
         let Some(words) = self.words.get() else { return false };
-        places(identity, words.len()).all(|(word, bit)| words.get(word).is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0))
+        places(identity, words.len())
+            .all(|(word, bit)| words.get(word).is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0))
     }
 
     /// Those of the kept events that may have such a record.
     pub(super) fn suspects(&self, pieces: &[Rows]) -> Result<HashSet<i64>> {
         let mut suspects = HashSet::new();
         for piece in pieces {
-            suspects.extend(Told::of(piece)?.identities.iter().flatten().filter(|identity| self.may_hold(*identity)));
+            suspects.extend(
+                Told::of(piece)?.identities.iter().flatten().filter(|identity| self.may_hold(*identity)),
+            );
         }
         Ok(suspects)
     }
@@ -142,7 +145,9 @@ impl Doubtful {
                 let (first_object, first_record) = first.get(&identity)?;
                 Some(object == Some(first_object) && record == Some(*first_record))
             };
-            let keep: Vec<bool> = (0..u32::try_from(piece.height).unwrap_or(u32::MAX)).map(|row| stands(row).unwrap_or(true)).collect();
+            let keep: Vec<bool> = (0..u32::try_from(piece.height).unwrap_or(u32::MAX))
+                .map(|row| stands(row).unwrap_or(true))
+                .collect();
             let gone = keep.iter().filter(|keep| !**keep).count();
             if gone == 0 {
                 continue;
@@ -224,6 +229,7 @@ impl pipeline::Collector for Places<'_> {
 
 /// The identities of a piece, before the conditions are applied.
 pub(super) fn identities(rows: &Rows) -> Vec<i64> {
-    let column = rows.columns.iter().find(|(name, _)| *name == IDENTITY).and_then(|(_, column)| column.i64().ok());
+    let column =
+        rows.columns.iter().find(|(name, _)| *name == IDENTITY).and_then(|(_, column)| column.i64().ok());
     column.map(|column| column.iter().map(Option::unwrap_or_default).collect()).unwrap_or_default()
 }

@@ -51,7 +51,11 @@ impl DiskRows {
         if let Some(files) = &*files {
             return Ok(Arc::clone(files));
         }
-        let made = Files { block_file: BlockFile::new(&self.spill)?, blocks: Mutex::default(), told: Spread::new(&self.spill, SHARES, 0)? };
+        let made = Files {
+            block_file: BlockFile::new(&self.spill)?,
+            blocks: Mutex::default(),
+            told: Spread::new(&self.spill, SHARES, 0)?,
+        };
         Ok(Arc::clone(files.insert(Arc::new(made))))
     }
 
@@ -85,12 +89,22 @@ impl DiskRows {
                 let mut told = Relation { height: piece.height, ..Relation::default() };
                 told.push(Field::new(IDENTITY, Kind::Bigint), identities.clone());
                 for name in ["object", "record"] {
-                    let at = piece.fields.iter().position(|field| field.name == name).ok_or_else(|| SqlError::new("a column is missing"))?;
+                    let at = piece
+                        .fields
+                        .iter()
+                        .position(|field| field.name == name)
+                        .ok_or_else(|| SqlError::new("a column is missing"))?;
                     let values = piece.values(at)?;
                     told.push(Field::new(name, values.kind), values.data);
                 }
-                told.push(Field::new("piece", Kind::Bigint), i64::column(vec![i64::try_from(number).ok(); piece.height]));
-                told.push(Field::new("row", Kind::Bigint), i64::column((0..).take(piece.height).map(Some).collect()));
+                told.push(
+                    Field::new("piece", Kind::Bigint),
+                    i64::column(vec![i64::try_from(number).ok(); piece.height]),
+                );
+                told.push(
+                    Field::new("row", Kind::Bigint),
+                    i64::column((0..).take(piece.height).map(Some).collect()),
+                );
                 files.told.put(&told, &[identities])?;
             }
         }
@@ -100,7 +114,9 @@ impl DiskRows {
     /// All rows written, without second copies. Events of which a record may have been `refused` are added
     /// to `suspects`.
     pub fn stored(&self, refused: Option<&Refused>, suspects: &mut HashSet<i64>) -> Result<Option<Stored>> {
-        let Some(files) = self.files.lock().unwrap_or_else(PoisonError::into_inner).take() else { return Ok(None) };
+        let Some(files) = self.files.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return Ok(None);
+        };
         let files = Arc::try_unwrap(files).map_err(|_| SqlError::new("a worker is still at work"))?;
         let (fields, blocks) = files.blocks.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut copies: Vec<Vec<bool>> = vec![Vec::new(); blocks.len()];
@@ -116,12 +132,22 @@ impl DiskRows {
             }
         }
         let names = (TABLE.columns)().iter().map(|column| column.name).collect();
-        Ok(Some(Stored { block_file: files.block_file, names, fields, pieces: blocks.into_iter().zip(copies).collect() }))
+        Ok(Some(Stored {
+            block_file: files.block_file,
+            names,
+            fields,
+            pieces: blocks.into_iter().zip(copies).collect(),
+        }))
     }
 }
 
 /// For each event in a share, all its copies but the one that comes first: piece and row.
-fn second_copies(told: &Spread, share: usize, may_differ: &dyn Fn(i64) -> bool, suspects: &mut HashSet<i64>) -> Result<Vec<(usize, usize)>> {
+fn second_copies(
+    told: &Spread,
+    share: usize,
+    may_differ: &dyn Fn(i64) -> bool,
+    suspects: &mut HashSet<i64>,
+) -> Result<Vec<(usize, usize)>> {
     struct Copy {
         identity: i64,
         object: u32,
@@ -129,13 +155,18 @@ fn second_copies(told: &Spread, share: usize, may_differ: &dyn Fn(i64) -> bool, 
         piece: usize,
         row: usize,
     }
-    let (mut names, mut copies) = (indexmap::IndexSet::<String, foldhash::fast::RandomState>::default(), Vec::new());
+    let (mut names, mut copies) =
+        (indexmap::IndexSet::<String, foldhash::fast::RandomState>::default(), Vec::new());
     for rows in told.share(share) {
         let rows = rows?;
-        let [identities, objects, records, pieces, numbers] = rows.columns.as_slice() else { return Err(SqlError::new("a column is missing")) };
-        let (identities, objects, records, pieces, numbers) = (identities.i64()?, objects.str()?, records.i64()?, pieces.i64()?, numbers.i64()?);
-        let whole =
-            |column: &polars::prelude::Int64Chunked, row: usize| column.get(row).and_then(|whole| usize::try_from(whole).ok()).unwrap_or_default();
+        let [identities, objects, records, pieces, numbers] = rows.columns.as_slice() else {
+            return Err(SqlError::new("a column is missing"));
+        };
+        let (identities, objects, records, pieces, numbers) =
+            (identities.i64()?, objects.str()?, records.i64()?, pieces.i64()?, numbers.i64()?);
+        let whole = |column: &polars::prelude::Int64Chunked, row: usize| {
+            column.get(row).and_then(|whole| usize::try_from(whole).ok()).unwrap_or_default()
+        };
         for row in 0..rows.height {
             let name = objects.get(row).unwrap_or_default();
             let object = names.get_index_of(name).unwrap_or_else(|| names.insert_full(name.to_owned()).0);
@@ -190,13 +221,21 @@ impl Stored {
         for at in 0..self.pieces.len() {
             let Some((block, copies)) = self.pieces.get_mut(at) else { continue };
             let rows = self.block_file.get(block, &self.fields)?;
-            let column = |name: &str| rows.fields.iter().position(|field| field.name == name).and_then(|at| rows.columns.get(at));
-            let (Some(identities), Some(objects), Some(records)) = (column(IDENTITY), column("object"), column("record")) else { continue };
+            let column = |name: &str| {
+                rows.fields.iter().position(|field| field.name == name).and_then(|at| rows.columns.get(at))
+            };
+            let (Some(identities), Some(objects), Some(records)) =
+                (column(IDENTITY), column("object"), column("record"))
+            else {
+                continue;
+            };
             let (identities, objects, records) = (identities.i64()?, objects.str()?, records.i64()?);
             copies.resize(block.height, false);
             for (row, copy) in copies.iter_mut().enumerate().filter(|(_, copy)| !**copy) {
                 let place = identities.get(row).and_then(|identity| first.get(&identity));
-                if place.is_some_and(|(object, record)| objects.get(row) != Some(object) || records.get(row) != Some(*record)) {
+                if place.is_some_and(|(object, record)| {
+                    objects.get(row) != Some(object) || records.get(row) != Some(*record)
+                }) {
                     *copy = true;
                     dropped += 1;
                 }
@@ -221,7 +260,8 @@ impl Stored {
             rows = rows.filter(&BooleanChunked::from_slice("".into(), &keep))?;
         }
         let name = |field: &Field| self.names.iter().find(|name| **name == field.name).copied();
-        let columns = rows.fields.iter().zip(rows.columns).filter_map(|(field, column)| Some((name(field)?, column)));
+        let columns =
+            rows.fields.iter().zip(rows.columns).filter_map(|(field, column)| Some((name(field)?, column)));
         Ok(Rows { columns: columns.collect(), height: rows.height })
     }
 }

@@ -26,14 +26,20 @@ const SHARES_EACH: usize = 8;
 /// Shares on disk, at most: each has blocks of its own.
 const SHARES_MAX: u64 = 512;
 const SHARES_MIN: u64 = 16;
-/// Of the memory, the part that the events of all shares may take that are worked out at the same time: what is made of them is more.
+/// Of the memory, the part that the events of all shares may take that are worked out at the same time: what
+/// is made of them is more.
 const EVENTS_PART: u64 = 12;
 /// A share that takes more than this part of the memory is not tried.
 const SHARE_PART_MAX: u64 = 3;
 
 impl Gathering<'_> {
     /// Works out rows that are in memory; `None` where it is better done at once.
-    pub(super) fn of_shares_in_memory(&self, flow: &Flow, events_tables: &[EventsTable], pieces: &[Rows]) -> Result<Option<Flowed>> {
+    pub(super) fn of_shares_in_memory(
+        &self,
+        flow: &Flow,
+        events_tables: &[EventsTable],
+        pieces: &[Rows],
+    ) -> Result<Option<Flowed>> {
         if self.jobs < 2 || pieces.iter().map(|piece| piece.height).sum::<usize>() < ROWS_MIN {
             return Ok(None);
         }
@@ -57,7 +63,9 @@ impl Gathering<'_> {
             tables.push((table, shares));
         }
         let take = |share: usize| {
-            let of = |(table, shares): &(Relation, Vec<Vec<Option<u32>>>)| table.take(shares.get(share).map_or(&[][..], Vec::as_slice));
+            let of = |(table, shares): &(Relation, Vec<Vec<Option<u32>>>)| {
+                table.take(shares.get(share).map_or(&[][..], Vec::as_slice))
+            };
             let tables = tables.iter().map(of).collect::<Result<Vec<_>>>()?;
             Ok(of_events_table.iter().filter_map(|kind| tables.get(*kind).cloned()).collect::<Vec<_>>())
         };
@@ -65,12 +73,21 @@ impl Gathering<'_> {
     }
 
     /// Works out rows that are on disk.
-    pub(super) fn of_shares_on_disk(&self, flow: &Flow, events_tables: &[EventsTable], stored: &Stored) -> Result<Flowed> {
+    pub(super) fn of_shares_on_disk(
+        &self,
+        flow: &Flow,
+        events_tables: &[EventsTable],
+        stored: &Stored,
+    ) -> Result<Flowed> {
         let Some(spill) = self.flow_room.spill() else { return Err(too_much(self.memory_bytes_max)) };
         let (kinds, of_events_table) = kinds(events_tables);
         let share_bytes = (self.memory_bytes_max / EVENTS_PART / self.jobs as u64).max(1);
-        let count = (stored.bytes().saturating_mul(of_events_table.len() as u64) / share_bytes).clamp(SHARES_MIN, SHARES_MAX);
-        let spreads = kinds.iter().map(|_| Spread::new(spill, usize::try_from(count).unwrap_or(16), 0)).collect::<Result<Vec<_>>>()?;
+        let count = (stored.bytes().saturating_mul(of_events_table.len() as u64) / share_bytes)
+            .clamp(SHARES_MIN, SHARES_MAX);
+        let spreads = kinds
+            .iter()
+            .map(|_| Spread::new(spill, usize::try_from(count).unwrap_or(16), 0))
+            .collect::<Result<Vec<_>>>()?;
         self.side_by_side(
             &(0..stored.count()).collect::<Vec<_>>(),
             self.jobs,
@@ -85,10 +102,22 @@ impl Gathering<'_> {
                 Ok(())
             },
         )?;
-        let bytes_of = |share: usize| of_events_table.iter().filter_map(|kind| spreads.get(*kind)).map(|spread| spread.bytes_of(share)).sum::<u64>();
-        let shares: Vec<usize> = (0..usize::try_from(count).unwrap_or(16)).filter(|share| bytes_of(*share) > 0).collect();
-        if let Some(share) = shares.iter().find(|share| bytes_of(**share) > self.memory_bytes_max / SHARE_PART_MAX) {
-            let said = format!("one value of what is joined, grouped or partitioned by has {} MiB of rows", bytes_of(*share) >> 20);
+        let bytes_of = |share: usize| {
+            of_events_table
+                .iter()
+                .filter_map(|kind| spreads.get(*kind))
+                .map(|spread| spread.bytes_of(share))
+                .sum::<u64>()
+        };
+        let shares: Vec<usize> =
+            (0..usize::try_from(count).unwrap_or(16)).filter(|share| bytes_of(*share) > 0).collect();
+        if let Some(share) =
+            shares.iter().find(|share| bytes_of(**share) > self.memory_bytes_max / SHARE_PART_MAX)
+        {
+            let said = format!(
+                "one value of what is joined, grouped or partitioned by has {} MiB of rows",
+                bytes_of(*share) >> 20
+            );
             return Err(SqlError { of_memory: true, ..SqlError::new(said) });
         }
         let take = |share: usize| {
@@ -115,7 +144,12 @@ impl Gathering<'_> {
         self.share_by_share(flow, &shares, &take)
     }
 
-    fn share_by_share(&self, flow: &Flow, shares: &[usize], take: &(dyn Fn(usize) -> Result<Vec<Relation>> + Sync)) -> Result<Flowed> {
+    fn share_by_share(
+        &self,
+        flow: &Flow,
+        shares: &[usize],
+        take: &(dyn Fn(usize) -> Result<Vec<Relation>> + Sync),
+    ) -> Result<Flowed> {
         // Each of those that are at work has its part of the memory; what needs more has all of it, later.
         let part = self.flow_room.limits.memory_bytes_max.map(|bytes| bytes / self.jobs as u64);
         let limits = Limits { memory_bytes_max: part, ..self.flow_room.limits.clone() };
@@ -127,7 +161,8 @@ impl Gathering<'_> {
             }
             done => done,
         };
-        let mut workers = self.side_by_side(shares, self.jobs, || Worker::new(flow, &self.flow_room), work)?;
+        let mut workers =
+            self.side_by_side(shares, self.jobs, || Worker::new(flow, &self.flow_room), work)?;
         let mut large = large.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         large.sort_unstable();
         workers.extend(self.side_by_side(
@@ -166,7 +201,8 @@ impl Gathering<'_> {
     /// What tells the shares of events apart.
     fn keys(&self, events_table: &EventsTable, table: &Relation) -> Result<Vec<Series>> {
         let catalog = Catalog::default();
-        let (session, ctes) = (Session { catalog: &catalog, now: self.query.now(), shapes: None }, Ctes::default());
+        let (session, ctes) =
+            (Session { catalog: &catalog, now: self.query.now(), shapes: None }, Ctes::default());
         let scope = Scope::new(&session, &ctes, table);
         events_table.keys.iter().map(|key| key_column(&scope.column(key)?, table.height)).collect()
     }
@@ -176,7 +212,9 @@ impl Gathering<'_> {
 fn kinds(events_tables: &[EventsTable]) -> (Vec<&EventsTable>, Vec<usize>) {
     let (mut kinds, mut of_events_table): (Vec<&EventsTable>, Vec<usize>) = (Vec::new(), Vec::new());
     for events_table in events_tables {
-        let known = kinds.iter().position(|known| known.keys == events_table.keys && known.is_store == events_table.is_store);
+        let known = kinds
+            .iter()
+            .position(|known| known.keys == events_table.keys && known.is_store == events_table.is_store);
         of_events_table.push(known.unwrap_or_else(|| {
             kinds.push(events_table);
             kinds.len() - 1

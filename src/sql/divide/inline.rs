@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Query, TableAlias, TableFactor, Visit, VisitMut, Visitor, VisitorMut};
+use sqlparser::ast::{
+    Ident, ObjectName, ObjectNamePart, Query, TableAlias, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
+};
 
 use super::EventsTable;
 use crate::sql::scan::is_events;
@@ -43,7 +45,8 @@ pub(super) fn inline(tree: &mut Query) -> Option<Vec<EventsTable>> {
     Inliner(&commons).visit(tree);
     let mut namer = Namer { events_tables: Vec::new(), is_plain: true };
     let _ = VisitMut::visit(tree, &mut namer);
-    (namer.is_plain && !namer.events_tables.is_empty() && namer.events_tables.len() <= MENTIONS_MAX).then_some(namer.events_tables)
+    (namer.is_plain && !namer.events_tables.is_empty() && namer.events_tables.len() <= MENTIONS_MAX)
+        .then_some(namer.events_tables)
 }
 
 fn tables_in(query: &Query, commons: &HashMap<String, usize>) -> usize {
@@ -79,16 +82,25 @@ impl VisitorMut for Inliner<'_> {
     type Break = ();
 
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
-        let TableFactor::Table { name, alias, sample, args: None, .. } = factor else { return ControlFlow::Continue(()) };
+        let TableFactor::Table { name, alias, sample, args: None, .. } = factor else {
+            return ControlFlow::Continue(());
+        };
         let table = names::last(name);
-        let Some((_, query, own)) = self.0.iter().rev().find(|(known, ..)| *known == table).filter(|_| name.0.len() == 1) else {
+        let Some((_, query, own)) =
+            self.0.iter().rev().find(|(known, ..)| *known == table).filter(|_| name.0.len() == 1)
+        else {
             return ControlFlow::Continue(());
         };
         let mut alias = alias.clone().unwrap_or_else(|| TableAlias { columns: Vec::new(), ..own.clone() });
         if alias.columns.is_empty() {
             alias.columns.clone_from(&own.columns);
         }
-        *factor = TableFactor::Derived { lateral: false, subquery: Box::new(query.clone()), alias: Some(alias), sample: sample.clone() };
+        *factor = TableFactor::Derived {
+            lateral: false,
+            subquery: Box::new(query.clone()),
+            alias: Some(alias),
+            sample: sample.clone(),
+        };
         ControlFlow::Continue(())
     }
 }
@@ -102,18 +114,28 @@ impl VisitorMut for Namer {
     type Break = ();
 
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
-        let TableFactor::Table { name, alias, sample, version, args, .. } = factor else { return ControlFlow::Continue(()) };
+        let TableFactor::Table { name, alias, sample, version, args, .. } = factor else {
+            return ControlFlow::Continue(());
+        };
         let table = names::last(name);
         if !is_events(&table) {
             return ControlFlow::Continue(());
         }
-        self.is_plain &= sample.is_none() && version.is_none() && args.is_none() && alias.as_ref().is_none_or(|alias| alias.columns.is_empty());
+        self.is_plain &= sample.is_none()
+            && version.is_none()
+            && args.is_none()
+            && alias.as_ref().is_none_or(|alias| alias.columns.is_empty());
         let own = format!("{NAME}{}", self.events_tables.len());
         let known = alias.as_ref().map_or_else(|| table.clone(), |alias| alias.name.value.to_lowercase());
         let given = TableAlias { explicit: false, name: Ident::new(&known), columns: Vec::new(), at: None };
         alias.get_or_insert(given);
         *name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(&own))]);
-        self.events_tables.push(EventsTable { name: own, alias: known, is_store: table == data_store::TABLE, keys: Vec::new() });
+        self.events_tables.push(EventsTable {
+            name: own,
+            alias: known,
+            is_store: table == data_store::TABLE,
+            keys: Vec::new(),
+        });
         ControlFlow::Continue(())
     }
 }

@@ -1,6 +1,8 @@
 //! Tables that are joined: an equality between two of them says that a key of one is a key of the other.
 
-use sqlparser::ast::{BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, TableFactor, TableWithJoins};
+use sqlparser::ast::{
+    BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, TableFactor, TableWithJoins,
+};
 
 use super::{Divider, inline, names};
 use crate::sql::relation::Relation;
@@ -29,8 +31,14 @@ struct Table<'q> {
 
 impl<'q> Table<'q> {
     fn all(from: &'q [TableWithJoins]) -> Vec<Self> {
-        let joins = |table: &'q TableWithJoins| table.joins.iter().map(|join| Self { factor: &join.relation, join: Some(join) });
-        from.iter().flat_map(|table| std::iter::once(Self { factor: &table.relation, join: None }).chain(joins(table))).collect()
+        let joins = |table: &'q TableWithJoins| {
+            table.joins.iter().map(|join| Self { factor: &join.relation, join: Some(join) })
+        };
+        from.iter()
+            .flat_map(|table| {
+                std::iter::once(Self { factor: &table.relation, join: None }).chain(joins(table))
+            })
+            .collect()
     }
 
     fn side(&self) -> Option<(Side, Option<&'q JoinConstraint>)> {
@@ -42,7 +50,10 @@ impl<'q> Table<'q> {
             Op::Left(constraint) | Op::LeftOuter(constraint) => (Side::Left, Some(constraint)),
             Op::Right(constraint) | Op::RightOuter(constraint) => (Side::Right, Some(constraint)),
             Op::FullOuter(constraint) => (Side::Full, Some(constraint)),
-            Op::Semi(constraint) | Op::LeftSemi(constraint) | Op::Anti(constraint) | Op::LeftAnti(constraint) => (Side::Semi, Some(constraint)),
+            Op::Semi(constraint)
+            | Op::LeftSemi(constraint)
+            | Op::Anti(constraint)
+            | Op::LeftAnti(constraint) => (Side::Semi, Some(constraint)),
             _ => return None,
         })
     }
@@ -51,7 +62,10 @@ impl<'q> Table<'q> {
 /// Joins that keep to each row of the left by itself, or drop it.
 pub(super) fn is_outward(operator: &JoinOperator) -> bool {
     use JoinOperator as Op;
-    matches!(operator, Op::CrossJoin(JoinConstraint::None) | Op::Join(_) | Op::Inner(_) | Op::Left(_) | Op::LeftOuter(_))
+    matches!(
+        operator,
+        Op::CrossJoin(JoinConstraint::None) | Op::Join(_) | Op::Inner(_) | Op::Left(_) | Op::LeftOuter(_)
+    )
 }
 
 /// Both sides of an equality, the left one first.
@@ -90,22 +104,33 @@ impl Divider<'_> {
         let right = self.prefix(&[Table { join: None, ..*table }])?;
         let mut equal = Vec::new();
         match constraint {
-            Some(JoinConstraint::On(on)) => equal.extend(walk::conjuncts(on).into_iter().filter_map(|on| self.equality(&left, &right, on))),
+            Some(JoinConstraint::On(on)) => equal
+                .extend(walk::conjuncts(on).into_iter().filter_map(|on| self.equality(&left, &right, on))),
             Some(JoinConstraint::Using(names)) => {
                 for name in names.iter().map(columns::last) {
                     let of = |rows: &Relation| {
-                        let field = rows.fields.iter().find(|field| field.name.eq_ignore_ascii_case(&name))?;
-                        Some(Expr::CompoundIdentifier(vec![Ident::new(field.qualifier.clone()?), Ident::new(&name)]))
+                        let field =
+                            rows.fields.iter().find(|field| field.name.eq_ignore_ascii_case(&name))?;
+                        Some(Expr::CompoundIdentifier(vec![
+                            Ident::new(field.qualifier.clone()?),
+                            Ident::new(&name),
+                        ]))
                     };
-                    equal.extend(of(&left).zip(of(&right)).filter(|(a, b)| self.are_alike((&left, a), (&right, b))));
+                    equal.extend(
+                        of(&left).zip(of(&right)).filter(|(a, b)| self.are_alike((&left, a), (&right, b))),
+                    );
                 }
             }
             Some(JoinConstraint::Natural) => return None,
             Some(JoinConstraint::None) | None => {}
         }
-        if side == Side::Inner && tables.iter().all(|table| table.side().is_some_and(|(side, _)| side == Side::Inner)) {
+        if side == Side::Inner
+            && tables.iter().all(|table| table.side().is_some_and(|(side, _)| side == Side::Inner))
+        {
             let conditions = condition.map(walk::conjuncts).unwrap_or_default();
-            equal.extend(conditions.into_iter().filter_map(|condition| self.equality(&left, &right, condition)));
+            equal.extend(
+                conditions.into_iter().filter_map(|condition| self.equality(&left, &right, condition)),
+            );
         }
         Some(equal)
     }
@@ -121,15 +146,32 @@ impl Divider<'_> {
 
     /// Whether values of both are equal where their hashes are.
     fn are_alike(&self, (left, a): (&Relation, &Expr), (right, b): (&Relation, &Expr)) -> bool {
-        let is_kept =
-            |kind: &Kind| !matches!(kind, Kind::Double | Kind::Array(_) | Kind::Row(_) | Kind::Map(..) | Kind::Unknown | Kind::Decimal { .. });
-        let is_same = self.kind(left, a).filter(is_kept).is_some_and(|kind| self.kind(right, b) == Some(kind));
+        let is_kept = |kind: &Kind| {
+            !matches!(
+                kind,
+                Kind::Double
+                    | Kind::Array(_)
+                    | Kind::Row(_)
+                    | Kind::Map(..)
+                    | Kind::Unknown
+                    | Kind::Decimal { .. }
+            )
+        };
+        let is_same =
+            self.kind(left, a).filter(is_kept).is_some_and(|kind| self.kind(right, b) == Some(kind));
         // A partition's date takes the spelling of what it is compared with.
         is_same && !is_date(left, a) && !is_date(right, b)
     }
 
-    /// Asks that rows of FROM with equal `by` come from one share; `exact`: and that rows of which a `by` is made up do, too.
-    pub(super) fn rows(&mut self, tables: &[TableWithJoins], condition: Option<&Expr>, by: &[Expr], exact: bool) -> Option<()> {
+    /// Asks that rows of FROM with equal `by` come from one share; `exact`: and that rows of which a `by` is
+    /// made up do, too.
+    pub(super) fn rows(
+        &mut self,
+        tables: &[TableWithJoins],
+        condition: Option<&Expr>,
+        by: &[Expr],
+        exact: bool,
+    ) -> Option<()> {
         let tables = Table::all(tables);
         if condition.is_some_and(inline::has_events_table) {
             return None;
@@ -137,7 +179,13 @@ impl Divider<'_> {
         self.joined(&tables, condition, by, exact)
     }
 
-    fn joined(&mut self, tables: &[Table<'_>], condition: Option<&Expr>, by: &[Expr], exact: bool) -> Option<()> {
+    fn joined(
+        &mut self,
+        tables: &[Table<'_>],
+        condition: Option<&Expr>,
+        by: &[Expr],
+        exact: bool,
+    ) -> Option<()> {
         let (last, before) = tables.split_last()?;
         if before.is_empty() {
             return self.table(last.factor, by, exact);
@@ -152,7 +200,8 @@ impl Divider<'_> {
         let right = self.prefix(&[Table { join: None, ..*last }])?;
         let equal = self.equalities(tables, tables.len() - 1, condition)?;
         if is_of(&left) {
-            let partner = |expr: &Expr| equal.iter().find(|(known, _)| known == expr).map(|(_, other)| other.clone());
+            let partner =
+                |expr: &Expr| equal.iter().find(|(known, _)| known == expr).map(|(_, other)| other.clone());
             let others = by.iter().map(partner).collect::<Option<Vec<_>>>()?;
             if exact && matches!(side, Side::Right | Side::Full) {
                 return None;
@@ -161,7 +210,8 @@ impl Divider<'_> {
             return self.table(last.factor, &others, exact || side != Side::Inner);
         }
         if is_of(&right) && side != Side::Semi {
-            let partner = |expr: &Expr| equal.iter().find(|(_, known)| known == expr).map(|(other, _)| other.clone());
+            let partner =
+                |expr: &Expr| equal.iter().find(|(_, known)| known == expr).map(|(other, _)| other.clone());
             let others = by.iter().map(partner).collect::<Option<Vec<_>>>()?;
             if exact && matches!(side, Side::Left | Side::Full) {
                 return None;
@@ -176,7 +226,10 @@ impl Divider<'_> {
         match factor {
             TableFactor::Table { name, .. } => {
                 let events_table = self.events_tables.get_mut(inline::events_table(name)?)?;
-                let keys = by.iter().map(|expr| names::of_table(expr, &events_table.alias)).collect::<Option<Vec<_>>>()?;
+                let keys = by
+                    .iter()
+                    .map(|expr| names::of_table(expr, &events_table.alias))
+                    .collect::<Option<Vec<_>>>()?;
                 if !events_table.keys.is_empty() && events_table.keys != keys {
                     return None;
                 }
@@ -184,10 +237,15 @@ impl Divider<'_> {
                 Some(())
             }
             TableFactor::Derived { lateral: false, sample: None, subquery, alias } => {
-                let by = by.iter().map(|expr| names::of_derived(expr, alias.as_ref(), subquery)).collect::<Option<Vec<_>>>()?;
+                let by = by
+                    .iter()
+                    .map(|expr| names::of_derived(expr, alias.as_ref(), subquery))
+                    .collect::<Option<Vec<_>>>()?;
                 self.query(subquery, &by, exact)
             }
-            TableFactor::NestedJoin { table_with_joins, alias: None } => self.rows(std::slice::from_ref(table_with_joins), None, by, exact),
+            TableFactor::NestedJoin { table_with_joins, alias: None } => {
+                self.rows(std::slice::from_ref(table_with_joins), None, by, exact)
+            }
             _ => None,
         }
     }
@@ -201,5 +259,9 @@ fn is_date(rows: &Relation, expr: &Expr) -> bool {
         Expr::CompoundIdentifier(parts) => parts.as_slice(),
         _ => return false,
     };
-    columns::find(rows, parts).ok().flatten().and_then(|(at, _)| rows.fields.get(at)).is_some_and(|field| field.is_date)
+    columns::find(rows, parts)
+        .ok()
+        .flatten()
+        .and_then(|(at, _)| rows.fields.get(at))
+        .is_some_and(|field| field.is_date)
 }

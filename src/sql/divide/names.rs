@@ -16,8 +16,12 @@ pub(super) fn of_item(expr: &Expr, select: &Select, rows: &Relation) -> Option<E
         let mut is_starred = false;
         for item in &select.projection {
             match item {
-                SelectItem::ExprWithAlias { expr, alias } if is_it(&alias.value) => return with_fields(expr, rest),
-                SelectItem::UnnamedExpr(expr) if name_of(expr).is_some_and(|name| is_it(&name)) => return with_fields(expr, rest),
+                SelectItem::ExprWithAlias { expr, alias } if is_it(&alias.value) => {
+                    return with_fields(expr, rest);
+                }
+                SelectItem::UnnamedExpr(expr) if name_of(expr).is_some_and(|name| is_it(&name)) => {
+                    return with_fields(expr, rest);
+                }
                 SelectItem::Wildcard(_) => is_starred = true,
                 _ => {}
             }
@@ -34,7 +38,9 @@ pub(super) fn of_item(expr: &Expr, select: &Select, rows: &Relation) -> Option<E
 pub(super) fn of_derived(expr: &Expr, alias: Option<&TableAlias>, subquery: &Query) -> Option<Expr> {
     let columns = alias.map_or(&[][..], |alias| &alias.columns);
     let inner = |parts: &[Ident]| {
-        let is_alias = alias.is_some_and(|alias| parts.first().is_some_and(|first| first.value.eq_ignore_ascii_case(&alias.name.value)));
+        let is_alias = alias.is_some_and(|alias| {
+            parts.first().is_some_and(|first| first.value.eq_ignore_ascii_case(&alias.name.value))
+        });
         let parts = if is_alias && parts.len() > 1 { parts.get(1..)? } else { parts };
         if columns.is_empty() {
             return Some(named(parts.to_vec()));
@@ -43,7 +49,8 @@ pub(super) fn of_derived(expr: &Expr, alias: Option<&TableAlias>, subquery: &Que
         let (first, rest) = parts.split_first()?;
         let at = columns.iter().position(|column| column.name.value.eq_ignore_ascii_case(&first.value))?;
         let select = crate::sql::flow::top(subquery)?;
-        let is_plain = |item: &SelectItem| matches!(item, SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. });
+        let is_plain =
+            |item: &SelectItem| matches!(item, SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. });
         if !select.projection.iter().all(is_plain) {
             return None;
         }
@@ -69,7 +76,9 @@ fn with_fields(expr: &Expr, rest: &[Ident]) -> Option<Expr> {
     match expr {
         Expr::Nested(inner) => with_fields(inner, rest),
         expr if rest.is_empty() => Some(expr.clone()),
-        Expr::Identifier(ident) => Some(named(std::iter::once(ident.clone()).chain(rest.iter().cloned()).collect())),
+        Expr::Identifier(ident) => {
+            Some(named(std::iter::once(ident.clone()).chain(rest.iter().cloned()).collect()))
+        }
         Expr::CompoundIdentifier(parts) => Some(named(parts.iter().chain(rest).cloned().collect())),
         _ => None,
     }

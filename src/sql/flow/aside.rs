@@ -1,7 +1,8 @@
 //! What does not fit into memory while a query is worked out in pieces.
 //!
-//! Rows that are to be in order are written as sorted runs. Groups and distinct rows are spread over shares by what tells them apart: equal
-//! ones meet again when their share is looked at, and what is left of the shares is put in order like other rows.
+//! Rows that are to be in order are written as sorted runs. Groups and distinct rows are spread over shares
+//! by what tells them apart: equal ones meet again when their share is looked at, and what is left of the
+//! shares is put in order like other rows.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -54,7 +55,9 @@ impl Aside {
         if let Some(place) = &*place {
             return Ok(Arc::clone(place));
         }
-        let Some(spill) = &self.spill else { return Err(too_much(limits.memory_bytes_max.unwrap_or(u64::MAX))) };
+        let Some(spill) = &self.spill else {
+            return Err(too_much(limits.memory_bytes_max.unwrap_or(u64::MAX)));
+        };
         let made = Arc::new(match &flow.reduction {
             Reduction::Rows { distinct: false } => SpilledParts::Sorted(sorting(spill, limits)?),
             _ => SpilledParts::Spread(Spread::new(spill, SHARES, 0)?),
@@ -66,7 +69,9 @@ impl Aside {
     /// Puts parts of one worker aside.
     pub fn put(&self, flow: &Flow, parts: Vec<Part>, limits: &Limits) -> Result<()> {
         match &*self.place(flow, limits)? {
-            SpilledParts::Sorted(sorting) => sorting.run(parts.into_iter().map(|part| (part.rows, part.keys)).collect()),
+            SpilledParts::Sorted(sorting) => {
+                sorting.run(parts.into_iter().map(|part| (part.rows, part.keys)).collect())
+            }
             SpilledParts::Spread(spread) => {
                 let part = Part::all(parts)?;
                 let keys = flow.told_by(&part.rows)?;
@@ -78,7 +83,9 @@ impl Aside {
     /// What has been put aside, if something was.
     fn take(&self) -> Result<Option<SpilledParts>> {
         let place = self.place.lock().unwrap_or_else(PoisonError::into_inner).take();
-        place.map(|place| Arc::try_unwrap(place).map_err(|_| SqlError::new("a worker is still at work"))).transpose()
+        place
+            .map(|place| Arc::try_unwrap(place).map_err(|_| SqlError::new("a worker is still at work")))
+            .transpose()
     }
 }
 
@@ -98,8 +105,15 @@ impl Flow {
         }
     }
 
-    /// The answer from what came of all pieces, `parts` and what was put `aside`, as rows that come in order; `None` where nothing was.
-    pub(super) fn finish_aside(&self, parts: &mut Vec<Part>, aside: &Aside, limits: &Limits, jobs: usize) -> Result<Option<Ordered>> {
+    /// The answer from what came of all pieces, `parts` and what was put `aside`, as rows that come in order;
+    /// `None` where nothing was.
+    pub(super) fn finish_aside(
+        &self,
+        parts: &mut Vec<Part>,
+        aside: &Aside,
+        limits: &Limits,
+        jobs: usize,
+    ) -> Result<Option<Ordered>> {
         if aside.place.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
             return Ok(None);
         }
@@ -112,9 +126,22 @@ impl Flow {
             Some(SpilledParts::Sorted(sorting)) => sorting,
             Some(SpilledParts::Spread(spread)) => {
                 let sorting = sorting(&spill, limits)?;
-                let shares = Shares { flow: self, spill: &spill, sorting: &sorting, limits, share_bytes_max: share_bytes_max(limits, jobs) };
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build().map_err(|error| SqlError::new(error.to_string()))?;
-                pool.install(|| (0..spread.count()).into_par_iter().try_for_each(|share| caught(|| shares.finish(&spread, share, 0))))?;
+                let shares = Shares {
+                    flow: self,
+                    spill: &spill,
+                    sorting: &sorting,
+                    limits,
+                    share_bytes_max: share_bytes_max(limits, jobs),
+                };
+                let pool = rayon::ThreadPoolBuilder::new()
+                    .num_threads(jobs)
+                    .build()
+                    .map_err(|error| SqlError::new(error.to_string()))?;
+                pool.install(|| {
+                    (0..spread.count())
+                        .into_par_iter()
+                        .try_for_each(|share| caught(|| shares.finish(&spread, share, 0)))
+                })?;
                 sorting
             }
         };
@@ -133,7 +160,10 @@ impl Flow {
         let table = if table.fields.is_empty() { self.share(nothing.clone(), limits)?.rows } else { table };
         let (places, counted) = (partial.places(&table), partial.finished(table)?);
         let by = self.tree.order_by.as_ref();
-        self.over(nothing, limits, |like, select| select::projected_groups(like, select, by, &counted, places)).map(Some)
+        self.over(nothing, limits, |like, select| {
+            select::projected_groups(like, select, by, &counted, places)
+        })
+        .map(Some)
     }
 
     /// How many rows are passed over, and how many are shown.
@@ -172,7 +202,10 @@ impl Shares<'_> {
             }
             return (0..finer.count()).try_for_each(|share| self.finish(&finer, share, depth + 1));
         }
-        let parts = spread.share(share).map(|rows| rows.map(narrowed).map(|(rows, keys)| Part { rows, keys })).collect::<Result<Vec<_>>>()?;
+        let parts = spread
+            .share(share)
+            .map(|rows| rows.map(narrowed).map(|(rows, keys)| Part { rows, keys }))
+            .collect::<Result<Vec<_>>>()?;
         if parts.is_empty() {
             return Ok(());
         }
@@ -188,6 +221,9 @@ impl Shares<'_> {
 /// Rows with their numbers, so that those of one event keep their order.
 pub(super) fn numbered(mut rows: Relation) -> Relation {
     let numbers = i64::column((0..).take(rows.height).map(Some).collect());
-    rows.push(Field { hidden: true, ..Field::new(NTH, Kind::Bigint) }, Values::new(Kind::Bigint, numbers).data);
+    rows.push(
+        Field { hidden: true, ..Field::new(NTH, Kind::Bigint) },
+        Values::new(Kind::Bigint, numbers).data,
+    );
     rows
 }

@@ -1,9 +1,10 @@
-//! Rows that go out as they come: a query that shows rows, and neither sorts nor counts them, holds few of them at a time.
+//! Rows that go out as they come: a query that shows rows, and neither sorts nor counts them, holds few of
+//! them at a time.
 //!
-//! The lake is gone over twice. The [`Survey`] finds the rows that the conditions leave, and of which object each is. The objects' names
-//! in order are cut into stretches of some thousands of rows; each stretch is then read, worked out and written by itself, on all
-//! workers, and handed on in order. So the order is that of the events' places, as everywhere, and nothing has to be sorted as a
-//! whole.
+//! The lake is gone over twice. The [`Survey`] finds the rows that the conditions leave, and of which object
+//! each is. The objects' names in order are cut into stretches of some thousands of rows; each stretch is
+//! then read, worked out and written by itself, on all workers, and handed on in order. So the order is that
+//! of the events' places, as everywhere, and nothing has to be sorted as a whole.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -43,13 +44,20 @@ pub(in crate::sql) struct Survey(Vec<Found>);
 
 impl Survey {
     /// Looks through a portion; how many of its rows are of `sources` and within the times of `filter`.
-    pub fn add(&mut self, flow: &Flow, portion: &Portion<'_>, sources: Option<&[&str]>, filter: &Filter) -> std::result::Result<u64, Stop> {
+    pub fn add(
+        &mut self,
+        flow: &Flow,
+        portion: &Portion<'_>,
+        sources: Option<&[&str]>,
+        filter: &Filter,
+    ) -> std::result::Result<u64, Stop> {
         let (taken, rows) = read::left(flow, portion, (sources, filter))?;
         if rows.is_empty() {
             return Ok(taken);
         }
         let codes = portion.codes("object", &[], Some(&rows))?.ok_or(Stop::GivenUp)?;
-        let (mut names, mut numbers): (Vec<String>, HashMap<u32, u32, RandomState>) = (Vec::new(), HashMap::default());
+        let (mut names, mut numbers): (Vec<String>, HashMap<u32, u32, RandomState>) =
+            (Vec::new(), HashMap::default());
         let mut by_name: HashMap<String, u32, RandomState> = HashMap::default();
         let mut objects = Vec::with_capacity(rows.len());
         for code in &codes.of_row {
@@ -81,7 +89,11 @@ pub struct Export {
 }
 
 impl Export {
-    pub(in crate::sql) fn of(flow: &Flow, surveys: impl IntoIterator<Item = Survey>, limits: Limits) -> Result<Self> {
+    pub(in crate::sql) fn of(
+        flow: &Flow,
+        surveys: impl IntoIterator<Item = Survey>,
+        limits: Limits,
+    ) -> Result<Self> {
         let found: Vec<Found> = surveys.into_iter().flat_map(|survey| survey.0).collect();
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
         for found in &found {
@@ -91,8 +103,11 @@ impl Export {
                 }
             }
         }
-        let rows_max = limits.memory_bytes_max.map_or(STRETCH_ROWS_MAX, |bytes| (bytes / 16 / ROW_BYTES).clamp(256, STRETCH_ROWS_MAX));
-        let (mut stretch_of, mut stretch, mut rows): (HashMap<&str, usize, RandomState>, usize, u64) = (HashMap::default(), 0, 0);
+        let rows_max = limits
+            .memory_bytes_max
+            .map_or(STRETCH_ROWS_MAX, |bytes| (bytes / 16 / ROW_BYTES).clamp(256, STRETCH_ROWS_MAX));
+        let (mut stretch_of, mut stretch, mut rows): (HashMap<&str, usize, RandomState>, usize, u64) =
+            (HashMap::default(), 0, 0);
         for (name, count) in counts {
             if rows > 0 && rows + count > rows_max {
                 (stretch, rows) = (stretch + 1, 0);
@@ -100,9 +115,11 @@ impl Export {
             rows += count;
             stretch_of.insert(name, stretch);
         }
-        let mut stretches: Vec<Vec<Share>> = vec![Vec::new(); if stretch_of.is_empty() { 0 } else { stretch + 1 }];
+        let mut stretches: Vec<Vec<Share>> =
+            vec![Vec::new(); if stretch_of.is_empty() { 0 } else { stretch + 1 }];
         for found in &found {
-            let of_object: Vec<usize> = found.names.iter().map(|name| stretch_of.get(name.as_str()).copied().unwrap_or(0)).collect();
+            let of_object: Vec<usize> =
+                found.names.iter().map(|name| stretch_of.get(name.as_str()).copied().unwrap_or(0)).collect();
             let mut shares: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
             for (row, object) in found.rows.iter().zip(&found.objects) {
                 shares.entry(of_object.get(*object as usize).copied().unwrap_or(0)).or_default().push(*row);
@@ -122,9 +139,9 @@ impl Export {
         &self.empty
     }
 
-    /// Works out all rows on `jobs` threads: `render` is called with some of them at a time, in any order, `take` with what that
-    /// gave, in order; it ends early when `cancelled` turns true. How many rows there were. What cannot be read is noted in the lake's
-    /// coverage.
+    /// Works out all rows on `jobs` threads: `render` is called with some of them at a time, in any order,
+    /// `take` with what that gave, in order; it ends early when `cancelled` turns true. How many rows there
+    /// were. What cannot be read is noted in the lake's coverage.
     ///
     /// # Errors
     /// A value cannot be worked with, or there is no room; what `render` or `take` cannot do.

@@ -1,7 +1,9 @@
-//! The first rows in an order that begins with a column of texts: what can be told of a portion by that column alone.
+//! The first rows in an order that begins with a column of texts: what can be told of a portion by that
+//! column alone.
 //!
-//! Any `n` rows that have been seen say where the last of the first `n` stands at most. What lies behind that is not of the answer:
-//! a row group whose texts do is not read, and of the others the rows that do are left out before more columns are.
+//! Any `n` rows that have been seen say where the last of the first `n` stands at most. What lies behind that
+//! is not of the answer: a row group whose texts do is not read, and of the others the rows that do are left
+//! out before more columns are.
 
 use std::sync::{PoisonError, RwLock};
 
@@ -38,7 +40,8 @@ impl Leading {
         }
     }
 
-    /// The text of the last of the first `wanted` rows that are kept; `None` where there are not as many with a text.
+    /// The text of the last of the first `wanted` rows that are kept; `None` where there are not as many with
+    /// a text.
     fn last_of_first<'t>(&self, texts: &'t StringChunked, wanted: usize, keep: &[bool]) -> Option<&'t str> {
         let order = |a: &&str, b: &&str| if self.descending { b.cmp(a) } else { a.cmp(b) };
         let mut best: Vec<&str> = Vec::new();
@@ -60,7 +63,9 @@ impl Leading {
 
     /// Whether texts between these two are all behind the last of the first rows.
     pub fn are_behind(&self, least: &[u8], greatest: &[u8], frontier: &Frontier) -> bool {
-        frontier.text().is_some_and(|last| if self.descending { greatest < last.as_bytes() } else { least > last.as_bytes() })
+        frontier.text().is_some_and(|last| {
+            if self.descending { greatest < last.as_bytes() } else { least > last.as_bytes() }
+        })
     }
 
     /// Takes note of the text of the last of `wanted` rows.
@@ -103,6 +108,10 @@ mod tests {
         leading.advance("b", &known);
         leading.advance("c", &known);
         assert_eq!(kept(false, 4, &known, all), [1, 2, 3], "what others have seen counts");
-        assert!(leading.are_behind(b"ba", b"z", &known) && !leading.are_behind(b"b", b"z", &known) && !leading.are_behind(b"c", b"z", &nothing));
+        assert!(
+            leading.are_behind(b"ba", b"z", &known)
+                && !leading.are_behind(b"b", b"z", &known)
+                && !leading.are_behind(b"c", b"z", &nothing)
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Groups of pieces, and groups of those: counts are added up, the least of the least is the least.
 //!
-//! What a piece leaves is a table of its groups: the keys, a column for each aggregate, and the place of each group's first event.
-//! Such tables under each other, in the order of places, are grouped again by the keys.
+//! What a piece leaves is a table of its groups: the keys, a column for each aggregate, and the place of each
+//! group's first event. Such tables under each other, in the order of places, are grouped again by the keys.
 
 use polars::prelude::Series;
 use sqlparser::ast::{Expr, OrderBy, Select};
@@ -44,7 +44,9 @@ impl Partial {
             return None;
         }
         let keys = grouping?.only_keys()?.to_vec();
-        let aggregate = |scope: &Scope<'_>| calls.aggregates.iter().map(|call| Aggregate::of(scope, call)).collect::<Option<Vec<_>>>();
+        let aggregate = |scope: &Scope<'_>| {
+            calls.aggregates.iter().map(|call| Aggregate::of(scope, call)).collect::<Option<Vec<_>>>()
+        };
         let aggregates = bound.typed(&bound.relation(&select.from)?, aggregate)?;
         Some(Self { keys, aggregates })
     }
@@ -53,7 +55,8 @@ impl Partial {
     pub fn of_rows(&self, like: &Scope<'_>, rows: Relation) -> Result<Relation> {
         let scope = Scope { relation: &rows, ..*like };
         let keys = self.keys.iter().map(|key| scope.column(key)).collect::<Result<Vec<_>>>()?;
-        let columns = keys.iter().map(|values| key_column(values, rows.height)).collect::<Result<Vec<_>>>()?;
+        let columns =
+            keys.iter().map(|values| key_column(values, rows.height)).collect::<Result<Vec<_>>>()?;
         let groups = in_order(Groups::by(&columns, rows.height)?, &rows)?;
         let mut table = Relation { height: groups.count(), ..Relation::default() };
         for values in keys {
@@ -144,10 +147,14 @@ impl Partial {
 
 /// The same groups in the order of their first events. Rows that were made of several events are in order.
 fn in_order(groups: Groups, rows: &Relation) -> Result<Groups> {
-    let column = |name: &str| rows.fields.iter().position(|field| field.name == name).map(|at| rows.values(at)).transpose();
+    let column = |name: &str| {
+        rows.fields.iter().position(|field| field.name == name).map(|at| rows.values(at)).transpose()
+    };
     let events = rows.fields.iter().filter(|field| field.name == OBJECT).count();
     match (column(OBJECT)?, column(RECORD)?) {
-        (Some(object), Some(record)) if events == 1 && groups.count() > 0 => groups.in_order(&place::places(&object, &record, rows.height)?),
+        (Some(object), Some(record)) if events == 1 && groups.count() > 0 => {
+            groups.in_order(&place::places(&object, &record, rows.height)?)
+        }
         _ => Ok(groups),
     }
 }
@@ -157,18 +164,27 @@ impl Aggregate {
         let function = aggregate::as_call(call).ok()?;
         let name = names::of_function(function);
         let (argument, distinct) = argument(function)?;
-        let kind = argument.map(|argument| scope.eval(argument).map(|values| values.kind)).transpose().ok()?;
+        let kind =
+            argument.map(|argument| scope.eval(argument).map(|values| values.kind)).transpose().ok()?;
         let of = |merge| Some(Self { call: call.clone(), merge, of_distinct: None });
         match (name.as_str(), argument) {
-            ("count", Some(argument)) if distinct => Some(Self { call: call.clone(), merge: Merge::Lists, of_distinct: Some(argument.clone()) }),
+            ("count", Some(argument)) if distinct => {
+                Some(Self { call: call.clone(), merge: Merge::Lists, of_distinct: Some(argument.clone()) })
+            }
             ("approx_distinct" | "approx_count_distinct", Some(argument)) => {
                 Some(Self { call: call.clone(), merge: Merge::Lists, of_distinct: Some(argument.clone()) })
             }
             ("count", _) => of(Merge::Count),
             ("count_if", Some(_)) if !distinct => of(Merge::Count),
             // The digits of added doubles depend on their order.
-            ("sum", Some(_)) if !distinct && matches!(kind, Some(Kind::Bigint | Kind::Decimal { .. })) => of(Merge::Sum),
-            ("min" | "max", Some(_)) if matches!(kind, Some(Kind::Array(_) | Kind::Row(_) | Kind::Map(..))) => None,
+            ("sum", Some(_)) if !distinct && matches!(kind, Some(Kind::Bigint | Kind::Decimal { .. })) => {
+                of(Merge::Sum)
+            }
+            ("min" | "max", Some(_))
+                if matches!(kind, Some(Kind::Array(_) | Kind::Row(_) | Kind::Map(..))) =>
+            {
+                None
+            }
             ("min", Some(_)) => of(Merge::Least),
             ("max", Some(_)) => of(Merge::Greatest),
             ("bool_and" | "every", Some(_)) => of(Merge::Every),

@@ -1,10 +1,11 @@
-//! `SELECT … FROM (SELECT …, row_number() OVER (PARTITION BY k ORDER BY t) AS n FROM events) WHERE n <= 3`: of any events the first
-//! three of each partition are enough, and the others can go before all are there.
+//! `SELECT … FROM (SELECT …, row_number() OVER (PARTITION BY k ORDER BY t) AS n FROM events) WHERE n <= 3`:
+//! of any events the first three of each partition are enough, and the others can go before all are there.
 
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, Expr, GroupByExpr, OrderByOptions, Query, Select, SelectItem, SetExpr, TableFactor, Value, Visit, Visitor, WindowType,
+    BinaryOperator, Expr, GroupByExpr, OrderByOptions, Query, Select, SelectItem, SetExpr, TableFactor,
+    Value, Visit, Visitor, WindowType,
 };
 
 use super::sure::is_sure;
@@ -58,21 +59,44 @@ impl Ranked {
     /// A SELECT over the numbered events, and nothing else.
     fn of_select(select: &Select, events_table: &EventsTable) -> Option<Self> {
         let [table] = select.from.as_slice() else { return None };
-        let TableFactor::Derived { lateral: false, sample: None, subquery, alias } = &table.relation else { return None };
-        let is_plain = subquery.with.is_none() && subquery.order_by.is_none() && subquery.limit_clause.is_none() && subquery.fetch.is_none();
-        if !is_plain || !table.joins.is_empty() || alias.as_ref().is_some_and(|alias| !alias.columns.is_empty()) {
+        let TableFactor::Derived { lateral: false, sample: None, subquery, alias } = &table.relation else {
+            return None;
+        };
+        let is_plain = subquery.with.is_none()
+            && subquery.order_by.is_none()
+            && subquery.limit_clause.is_none()
+            && subquery.fetch.is_none();
+        if !is_plain
+            || !table.joins.is_empty()
+            || alias.as_ref().is_some_and(|alias| !alias.columns.is_empty())
+        {
             return None;
         }
         let SetExpr::Select(inner) = &*subquery.body else { return None };
         let (number, rest) = numbered(inner)?;
         let alias = alias.as_ref().map(|alias| alias.name.value.to_lowercase());
-        let first = walk::conjuncts(select.selection.as_ref()?).into_iter().find_map(|condition| limit(condition, &number.name, alias.as_deref()))?;
+        let first = walk::conjuncts(select.selection.as_ref()?)
+            .into_iter()
+            .find_map(|condition| limit(condition, &number.name, alias.as_deref()))?;
         let events = Self::of_events(inner, events_table)?;
         let by = &number.spec.partition_by;
-        let order_by: Vec<_> = number.spec.order_by.iter().map(|key| (key.expr.clone(), key.options)).collect();
+        let order_by: Vec<_> =
+            number.spec.order_by.iter().map(|key| (key.expr.clone(), key.options)).collect();
         let is_told = |expr: &Expr| is_early(expr, &events) && is_sure(expr);
-        let all = rest.iter().copied().chain(by).chain(order_by.iter().map(|(expr, _)| expr)).chain(&inner.selection).all(is_told);
-        all.then(|| Self { alias: events, condition: inner.selection.clone(), partition_by: by.clone(), order_by, first })
+        let all = rest
+            .iter()
+            .copied()
+            .chain(by)
+            .chain(order_by.iter().map(|(expr, _)| expr))
+            .chain(&inner.selection)
+            .all(is_told);
+        all.then(|| Self {
+            alias: events,
+            condition: inner.selection.clone(),
+            partition_by: by.clone(),
+            order_by,
+            first,
+        })
     }
 
     /// What the events are called, where a SELECT is made of them and takes them as they are.
@@ -80,7 +104,11 @@ impl Ranked {
         let [table] = select.from.as_slice() else { return None };
         let TableFactor::Table { name, sample: None, .. } = &table.relation else { return None };
         let is_ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(exprs, more) if exprs.is_empty() && more.is_empty());
-        let is_plain = table.joins.is_empty() && is_ungrouped && select.having.is_none() && select.distinct.is_none() && select.qualify.is_none();
+        let is_plain = table.joins.is_empty()
+            && is_ungrouped
+            && select.having.is_none()
+            && select.distinct.is_none()
+            && select.qualify.is_none();
         (is_plain && names::last(name) == events_table.name).then(|| events_table.alias.clone())
     }
 
@@ -98,28 +126,60 @@ impl Ranked {
             }
         });
         let mask = mask.into_iter().map(Some).collect();
-        let columns = rows.columns.iter().map(|(name, column)| Ok((*name, column.filter(&mask)?))).collect::<Result<Vec<_>>>()?;
+        let columns = rows
+            .columns
+            .iter()
+            .map(|(name, column)| Ok((*name, column.filter(&mask)?)))
+            .collect::<Result<Vec<_>>>()?;
         Ok(Rows { columns, height: kept.len() })
     }
 
     fn kept(&self, rows: &Rows, now: Timestamp) -> Result<Option<Vec<u32>>> {
         let relation = Relation::of_table(&TABLE, rows).renamed(&self.alias, &[]);
-        let column = |name: &str| relation.fields.iter().position(|field| field.name == name).map(|at| relation.values(at)).transpose();
+        let column = |name: &str| {
+            relation
+                .fields
+                .iter()
+                .position(|field| field.name == name)
+                .map(|at| relation.values(at))
+                .transpose()
+        };
         let (Some(object), Some(record)) = (column("object")?, column("record")?) else { return Ok(None) };
         let catalog = Catalog::default();
-        let (session, ctes) = (Session { catalog: &catalog, now: now.millis(), shapes: None }, Ctes::default());
+        let (session, ctes) =
+            (Session { catalog: &catalog, now: now.millis(), shapes: None }, Ctes::default());
         let scope = Scope::new(&session, &ctes, &relation);
         if let Some(condition) = &self.condition {
-            let numbered: Vec<u32> = (0_u32..).zip(scope.truth(condition)?).filter(|(_, holds)| *holds).map(|(row, _)| row).collect();
+            let numbered: Vec<u32> = (0_u32..)
+                .zip(scope.truth(condition)?)
+                .filter(|(_, holds)| *holds)
+                .map(|(row, _)| row)
+                .collect();
             if numbered.len() < rows.height {
-                let mask = (0..rows.height).map(|row| Some(numbered.binary_search(&(row as u32)).is_ok())).collect();
-                let columns = rows.columns.iter().map(|(name, column)| Ok((*name, column.filter(&mask)?))).collect::<Result<Vec<_>>>()?;
-                let kept = Self { condition: None, ..self.clone() }.kept(&Rows { columns, height: numbered.len() }, now)?;
-                return Ok(kept.map(|kept| kept.into_iter().filter_map(|row| numbered.get(row as usize).copied()).collect()));
+                let mask =
+                    (0..rows.height).map(|row| Some(numbered.binary_search(&(row as u32)).is_ok())).collect();
+                let columns = rows
+                    .columns
+                    .iter()
+                    .map(|(name, column)| Ok((*name, column.filter(&mask)?)))
+                    .collect::<Result<Vec<_>>>()?;
+                let kept = Self { condition: None, ..self.clone() }
+                    .kept(&Rows { columns, height: numbered.len() }, now)?;
+                return Ok(kept.map(|kept| {
+                    kept.into_iter().filter_map(|row| numbered.get(row as usize).copied()).collect()
+                }));
             }
         }
-        let by = self.partition_by.iter().map(|key| key_column(&scope.column(key)?, relation.height)).collect::<Result<Vec<_>>>()?;
-        let mut keys = self.order_by.iter().map(|(key, options)| Ok((scope.column(key)?, *options))).collect::<Result<Vec<_>>>()?;
+        let by = self
+            .partition_by
+            .iter()
+            .map(|key| key_column(&scope.column(key)?, relation.height))
+            .collect::<Result<Vec<_>>>()?;
+        let mut keys = self
+            .order_by
+            .iter()
+            .map(|(key, options)| Ok((scope.column(key)?, *options)))
+            .collect::<Result<Vec<_>>>()?;
         // Rows that nothing else tells apart are numbered in the order of their events.
         let places = Values::new(Kind::Bigint, places(&object, &record, relation.height)?);
         keys.push((places, OrderByOptions { asc: None, nulls_first: None }));
@@ -138,9 +198,13 @@ fn numbered(select: &Select) -> Option<(Number<'_>, Vec<&Expr>)> {
     let (mut number, mut rest) = (None, Vec::new());
     for item in &select.projection {
         match item {
-            SelectItem::ExprWithAlias { expr: Expr::Function(function), alias } if function.over.is_some() => {
+            SelectItem::ExprWithAlias { expr: Expr::Function(function), alias }
+                if function.over.is_some() =>
+            {
                 let Some(WindowType::WindowSpec(spec)) = &function.over else { return None };
-                let is_it = names::of_function(function) == "row_number" && spec.window_name.is_none() && spec.window_frame.is_none();
+                let is_it = names::of_function(function) == "row_number"
+                    && spec.window_name.is_none()
+                    && spec.window_frame.is_none();
                 if !is_it || number.is_some() || function.filter.is_some() {
                     return None;
                 }
@@ -162,7 +226,9 @@ fn limit(condition: &Expr, name: &str, table: Option<&str>) -> Option<usize> {
     let is_name = |expr: &Expr| match expr {
         Expr::Identifier(ident) => ident.value.eq_ignore_ascii_case(name),
         Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-            [first, second] => Some(first.value.to_lowercase().as_str()) == table && second.value.eq_ignore_ascii_case(name),
+            [first, second] => {
+                Some(first.value.to_lowercase().as_str()) == table && second.value.eq_ignore_ascii_case(name)
+            }
             _ => false,
         },
         _ => false,

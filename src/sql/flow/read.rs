@@ -1,9 +1,13 @@
-//! The rows of a portion that a query needs: columns of its conditions are read first, the others for what these leave.
+//! The rows of a portion that a query needs: columns of its conditions are read first, the others for what
+//! these leave.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{BinaryOperator, Expr, OrderByKind, OrderByOptions, Query, Select, SelectItem, TableFactor, Value, Visit, Visitor};
+use sqlparser::ast::{
+    BinaryOperator, Expr, OrderByKind, OrderByOptions, Query, Select, SelectItem, TableFactor, Value, Visit,
+    Visitor,
+};
 
 use super::frontier::{Frontier, Leading};
 use super::sure;
@@ -24,7 +28,8 @@ use crate::tables::{Asked, Kind, Rows};
 const SLICES_MAX: usize = 16;
 const SOURCE: &str = "eventsource";
 pub(super) const TIME: &str = "eventtime";
-/// More rows than so many times those that are wanted may be the first ones by the leading column, and the others are asked.
+/// More rows than so many times those that are wanted may be the first ones by the leading column, and the
+/// others are asked.
 const LEADING_USE: usize = 4;
 const LEADING_ROWS: usize = 1 << 10;
 
@@ -43,7 +48,10 @@ impl SortedFirst {
     pub fn of(tree: &Query, select: &Select) -> Option<Self> {
         let [table] = select.from.as_slice() else { return None };
         let TableFactor::Table { name, alias, .. } = &table.relation else { return None };
-        if tree.with.is_some() || !table.joins.is_empty() || alias.as_ref().is_some_and(|alias| !alias.columns.is_empty()) {
+        if tree.with.is_some()
+            || !table.joins.is_empty()
+            || alias.as_ref().is_some_and(|alias| !alias.columns.is_empty())
+        {
             return None;
         }
         let alias = alias.as_ref().map_or_else(|| names::last(name), |alias| alias.name.value.to_lowercase());
@@ -52,15 +60,20 @@ impl SortedFirst {
             return None;
         }
         let OrderByKind::Expressions(exprs) = &tree.order_by.as_ref()?.kind else { return None };
-        let keys = exprs.iter().map(|key| Some((meant(&key.expr, select)?, key.options))).collect::<Option<Vec<_>>>()?;
+        let keys = exprs
+            .iter()
+            .map(|key| Some((meant(&key.expr, select)?, key.options)))
+            .collect::<Option<Vec<_>>>()?;
         let mut columns = BTreeSet::new();
         let is_told = keys.iter().all(|(key, _)| !walk::has_subquery(key) && add_columns(key, &mut columns));
         let shown = select.projection.iter().filter_map(|item| match item {
             SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr),
             _ => None,
         });
-        let is_sure = shown.chain(keys.iter().map(|(key, _)| key)).chain(&select.selection).all(sure::is_sure);
-        let leading = keys.first().filter(|_| is_sure).and_then(|(key, options)| leading(key, *options, &alias));
+        let is_sure =
+            shown.chain(keys.iter().map(|(key, _)| key)).chain(&select.selection).all(sure::is_sure);
+        let leading =
+            keys.first().filter(|_| is_sure).and_then(|(key, options)| leading(key, *options, &alias));
         is_told.then_some(Self { keys, columns, alias, leading })
     }
 }
@@ -89,10 +102,15 @@ fn meant(key: &Expr, select: &Select) -> Option<Expr> {
         SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr.clone()),
         _ => None,
     };
-    let is_starred = select.projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
+    let is_starred = select
+        .projection
+        .iter()
+        .any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
     match key {
         Expr::Value(value) => match &value.value {
-            Value::Number(text, _) if !is_starred => item(select.projection.get(text.parse::<usize>().ok()?.checked_sub(1)?)?),
+            Value::Number(text, _) if !is_starred => {
+                item(select.projection.get(text.parse::<usize>().ok()?.checked_sub(1)?)?)
+            }
             _ => None,
         },
         _ => {
@@ -101,7 +119,9 @@ fn meant(key: &Expr, select: &Select) -> Option<Expr> {
             add_names(key, &mut names);
             match key {
                 Expr::Identifier(ident) if aliases.contains(&ident.value.to_lowercase()) => {
-                    let is_it = |item: &&SelectItem| alias_of(item).is_some_and(|alias| alias.eq_ignore_ascii_case(&ident.value));
+                    let is_it = |item: &&SelectItem| {
+                        alias_of(item).is_some_and(|alias| alias.eq_ignore_ascii_case(&ident.value))
+                    };
                     item(select.projection.iter().find(is_it)?)
                 }
                 // An alias inside of a key means what it stands for: left to the evaluator.
@@ -127,7 +147,9 @@ fn add_names(expr: &Expr, names: &mut BTreeSet<String>) {
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
             match expr {
                 Expr::Identifier(ident) => drop(self.0.insert(ident.value.to_lowercase())),
-                Expr::CompoundIdentifier(parts) => self.0.extend(parts.iter().map(|ident| ident.value.to_lowercase())),
+                Expr::CompoundIdentifier(parts) => {
+                    self.0.extend(parts.iter().map(|ident| ident.value.to_lowercase()))
+                }
                 _ => {}
             }
             ControlFlow::Continue(())
@@ -147,14 +169,23 @@ fn add_columns(expr: &Expr, columns: &mut BTreeSet<&'static str>) -> bool {
 /// The columns that the query needs of every event.
 pub(super) fn all_columns(flow: &Flow) -> Vec<Asked> {
     let asked = flow.scan.asked();
-    let is_needed = |name: &str| asked.as_ref().is_none_or(|asked| asked.iter().any(|column| column.name == name));
-    let names = ORIGINS.iter().map(|(name, _)| *name).filter(|name| is_needed(name) || matches!(*name, "object" | "record"));
+    let is_needed =
+        |name: &str| asked.as_ref().is_none_or(|asked| asked.iter().any(|column| column.name == name));
+    let names = ORIGINS
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| is_needed(name) || matches!(*name, "object" | "record"));
     names.map(|name| column(asked.as_deref(), name)).collect()
 }
 
 /// What is to be read of a column.
 fn column(asked: Option<&[Asked]>, name: &str) -> Asked {
-    asked.into_iter().flatten().find(|column| column.name == name).cloned().unwrap_or_else(|| Asked::whole(name))
+    asked
+        .into_iter()
+        .flatten()
+        .find(|column| column.name == name)
+        .cloned()
+        .unwrap_or_else(|| Asked::whole(name))
 }
 
 /// The sources of which rows are, and within the times of which filter.
@@ -170,15 +201,27 @@ struct Left {
 }
 
 impl Left {
-    fn of(flow: &Flow, portion: &Portion<'_>, (sources, filter): Admitted<'_>, frontier: &Frontier) -> std::result::Result<Self, Stop> {
+    fn of(
+        flow: &Flow,
+        portion: &Portion<'_>,
+        (sources, filter): Admitted<'_>,
+        frontier: &Frontier,
+    ) -> std::result::Result<Self, Stop> {
         let (height, filter) = (portion.height(), (!portion.is_within(filter)).then_some(filter));
-        let mut left = Self { taken: height as u64, keep: vec![true; height], rows: Rows { columns: Vec::new(), height } };
+        let mut left = Self {
+            taken: height as u64,
+            keep: vec![true; height],
+            rows: Rows { columns: Vec::new(), height },
+        };
         left.read(flow, portion, sources.map(|_| SOURCE).into_iter().chain(filter.map(|_| TIME)))?;
         narrow(&left.rows, sources, filter, &mut left.keep)?;
         left.taken = left.count() as u64;
         let leading = flow.sorted_first.as_ref().and_then(|sorted| sorted.leading.as_ref());
-        let is_behind =
-            |leading: &Leading| portion.bounds(leading.column).is_some_and(|(least, greatest)| leading.are_behind(&least, &greatest, frontier));
+        let is_behind = |leading: &Leading| {
+            portion
+                .bounds(leading.column)
+                .is_some_and(|(least, greatest)| leading.are_behind(&least, &greatest, frontier))
+        };
         if leading.is_some_and(is_behind) || !flow.sought.iter().all(|sought| sought.may_be_in(portion)) {
             left.keep.iter_mut().for_each(|slot| *slot = false);
         }
@@ -204,10 +247,16 @@ impl Left {
     }
 
     /// Reads columns of all rows, as far as they have not been read.
-    fn read(&mut self, flow: &Flow, portion: &Portion<'_>, columns: impl IntoIterator<Item = &'static str>) -> std::result::Result<(), Stop> {
+    fn read(
+        &mut self,
+        flow: &Flow,
+        portion: &Portion<'_>,
+        columns: impl IntoIterator<Item = &'static str>,
+    ) -> std::result::Result<(), Stop> {
         let asked = flow.scan.asked();
         let is_new = |name: &&str| !self.rows.columns.iter().any(|(known, _)| known == name);
-        let columns: Vec<Asked> = columns.into_iter().filter(is_new).map(|name| column(asked.as_deref(), name)).collect();
+        let columns: Vec<Asked> =
+            columns.into_iter().filter(is_new).map(|name| column(asked.as_deref(), name)).collect();
         if !columns.is_empty() {
             self.rows.columns.extend(portion.rows(&columns, None)?.columns);
         }
@@ -220,13 +269,18 @@ impl Left {
 }
 
 /// The rows of a portion that the conditions leave; how many there are before that.
-pub(super) fn left(flow: &Flow, portion: &Portion<'_>, admitted: Admitted<'_>) -> std::result::Result<(u64, Vec<u32>), Stop> {
+pub(super) fn left(
+    flow: &Flow,
+    portion: &Portion<'_>,
+    admitted: Admitted<'_>,
+) -> std::result::Result<(u64, Vec<u32>), Stop> {
     let left = Left::of(flow, portion, admitted, &Frontier::default())?;
     Ok((left.taken, (0_u32..).zip(left.keep).filter(|(_, keep)| *keep).map(|(row, _)| row).collect()))
 }
 
-/// Gives the events of a portion that are of `sources`, within the times of `filter` and may meet the query's conditions, in the
-/// order of their places, if rows are made of them; how many there are before the conditions. Where they take more than `slice_bytes`, some at a time.
+/// Gives the events of a portion that are of `sources`, within the times of `filter` and may meet the query's
+/// conditions, in the order of their places, if rows are made of them; how many there are before the
+/// conditions. Where they take more than `slice_bytes`, some at a time.
 pub(super) fn events(
     flow: &Flow,
     portion: &Portion<'_>,
@@ -268,7 +322,11 @@ pub(super) fn events(
         }
         let events = Relation::of_table(&TABLE, &some);
         // Groups are put in order when they are made.
-        give(if matches!(flow.reduction, Reduction::Groups(_)) { with_places(events)? } else { placed(events)? })?;
+        give(if matches!(flow.reduction, Reduction::Groups(_)) {
+            with_places(events)?
+        } else {
+            placed(events)?
+        })?;
     }
     Ok(taken)
 }
@@ -286,7 +344,8 @@ pub(super) fn first_columns(flow: &Flow) -> BTreeSet<&'static str> {
     first
 }
 
-/// A column of texts, or a field inside it, of which the query wants some texts alone: `eventid = 'x'`, `requestid IN ('x', 'y')`.
+/// A column of texts, or a field inside it, of which the query wants some texts alone: `eventid = 'x'`,
+/// `requestid IN ('x', 'y')`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::sql) struct Sought {
     pub column: &'static str,
@@ -316,10 +375,16 @@ pub(in crate::sql) fn sought(filters: &Filters) -> Vec<Sought> {
             (Some(path), Some(text)) => Some((path, vec![text])),
             _ => Some((path_of(right, alias)?, vec![text(left)?])),
         },
-        Expr::InList { expr, list, negated: false } => Some((path_of(expr, alias)?, list.iter().map(text).collect::<Option<_>>()?)),
+        Expr::InList { expr, list, negated: false } => {
+            Some((path_of(expr, alias)?, list.iter().map(text).collect::<Option<_>>()?))
+        }
         _ => None,
     };
-    conditions.iter().filter_map(sought).map(|((column, fields), texts)| Sought { column, fields, texts }).collect()
+    conditions
+        .iter()
+        .filter_map(sought)
+        .map(|((column, fields), texts)| Sought { column, fields, texts })
+        .collect()
 }
 
 /// The column that an expression is, or of which it is a field, and the names on the way to that.
@@ -327,7 +392,9 @@ fn path_of(expr: &Expr, alias: &str) -> Option<(&'static str, Vec<String>)> {
     let parts = match expr {
         Expr::Nested(inner) => return path_of(inner, alias),
         Expr::Identifier(ident) => std::slice::from_ref(ident),
-        Expr::CompoundIdentifier(parts) if parts.first().is_some_and(|first| first.value == alias) => parts.get(1..)?,
+        Expr::CompoundIdentifier(parts) if parts.first().is_some_and(|first| first.value == alias) => {
+            parts.get(1..)?
+        }
         Expr::CompoundIdentifier(parts) => parts.as_slice(),
         _ => return None,
     };
@@ -337,13 +404,15 @@ fn path_of(expr: &Expr, alias: &str) -> Option<(&'static str, Vec<String>)> {
 
 /// Keeps the rows of some sources, and within the times of a filter. A row without a time is never left out.
 fn narrow(rows: &Rows, sources: Option<&[&str]>, filter: Option<&Filter>, keep: &mut [bool]) -> Result<()> {
-    let texts = |name: &str| rows.columns.iter().find(|(known, _)| *known == name).map(|(_, column)| column.str());
+    let texts =
+        |name: &str| rows.columns.iter().find(|(known, _)| *known == name).map(|(_, column)| column.str());
     if let (Some(sources), Some(texts)) = (sources, texts(SOURCE)) {
         let holds = |text: Option<&str>| text.is_some_and(|text| sources.contains(&text));
         keep.iter_mut().zip(texts?.iter()).for_each(|(slot, text)| *slot = *slot && holds(text));
     }
     if let (Some(filter), Some(texts)) = (filter, texts(TIME)) {
-        let holds = |text: Option<&str>| text.and_then(Timestamp::parse).is_none_or(|time| filter.admits_time(time));
+        let holds =
+            |text: Option<&str>| text.and_then(Timestamp::parse).is_none_or(|time| filter.admits_time(time));
         keep.iter_mut().zip(texts?.iter()).for_each(|(slot, text)| *slot = *slot && holds(text));
     }
     Ok(())
@@ -355,7 +424,8 @@ fn conditions(flow: &Flow, rows: &Rows, keep: &mut [bool]) -> Result<()> {
     let relation = Relation::of_table(&TABLE, rows);
     let relation = if flow.is_store { data_store::typed(relation)? } else { relation };
     let catalog = Catalog::default();
-    let (session, ctes) = (Session { catalog: &catalog, now: flow.now.millis(), shapes: None }, Ctes::default());
+    let (session, ctes) =
+        (Session { catalog: &catalog, now: flow.now.millis(), shapes: None }, Ctes::default());
     let mut meets = vec![false; rows.height];
     for (alias, conditions) in filters {
         let relation = relation.clone().renamed(alias, &[]);
@@ -379,18 +449,27 @@ fn conditions(flow: &Flow, rows: &Rows, keep: &mut [bool]) -> Result<()> {
 /// Keeps the rows that can be among the first of the answer.
 fn best(flow: &Flow, rows: &Rows, keep: &mut [bool]) -> Result<()> {
     let Some(sorted) = &flow.sorted_first else { return Ok(()) };
-    let kept: Vec<Option<u32>> = (0_u32..).zip(keep.iter()).filter(|(_, keep)| **keep).map(|(row, _)| Some(row)).collect();
+    let kept: Vec<Option<u32>> =
+        (0_u32..).zip(keep.iter()).filter(|(_, keep)| **keep).map(|(row, _)| Some(row)).collect();
     if kept.len() <= flow.wanted {
         return Ok(());
     }
     let relation = Relation::of_table(&TABLE, rows).renamed(&sorted.alias, &[]).take(&kept)?;
     let catalog = Catalog::default();
-    let (session, ctes) = (Session { catalog: &catalog, now: flow.now.millis(), shapes: None }, Ctes::default());
+    let (session, ctes) =
+        (Session { catalog: &catalog, now: flow.now.millis(), shapes: None }, Ctes::default());
     let scope = Scope::new(&session, &ctes, &relation);
-    let mut keys = sorted.keys.iter().map(|(key, options)| Ok((scope.column(key)?, *options))).collect::<Result<Vec<_>>>()?;
-    let column = |name: &str| relation.fields.iter().position(|field| field.name == name).map(|at| relation.values(at)).transpose();
+    let mut keys = sorted
+        .keys
+        .iter()
+        .map(|(key, options)| Ok((scope.column(key)?, *options)))
+        .collect::<Result<Vec<_>>>()?;
+    let column = |name: &str| {
+        relation.fields.iter().position(|field| field.name == name).map(|at| relation.values(at)).transpose()
+    };
     if let (Some(object), Some(record)) = (column("object")?, column("record")?) {
-        let places = Values::new(crate::tables::Kind::Bigint, place::places(&object, &record, relation.height)?);
+        let places =
+            Values::new(crate::tables::Kind::Bigint, place::places(&object, &record, relation.height)?);
         keys.push((places, OrderByOptions { asc: None, nulls_first: None }));
     }
     let first = order::first_sorted(&keys, relation.height, flow.wanted)?;

@@ -1,4 +1,5 @@
-//! Rows of several pieces as one: under each other, in the order of their events, the first ones, the distinct ones.
+//! Rows of several pieces as one: under each other, in the order of their events, the first ones, the
+//! distinct ones.
 
 use polars::prelude::{DataType, IntoSeries, NamedFrom, Series, StructChunked};
 use sqlparser::ast::OrderByOptions;
@@ -16,7 +17,8 @@ use crate::sql::{order, place};
 use crate::tables::Kind;
 use crate::tables::builder::lists;
 
-/// Fewer rows than one in so many, and they are copied: else they would keep in memory what they were taken from.
+/// Fewer rows than one in so many, and they are copied: else they would keep in memory what they were taken
+/// from.
 const TIGHT: usize = 4;
 
 impl Part {
@@ -47,8 +49,11 @@ impl Part {
     }
 
     pub(super) fn distinct(self) -> Result<Self> {
-        let seen = (0..self.rows.fields.len()).filter(|at| self.rows.fields.get(*at).is_some_and(|field| !field.hidden));
-        let keys = seen.map(|at| key_column(&self.rows.values(at)?, self.rows.height)).collect::<Result<Vec<_>>>()?;
+        let seen = (0..self.rows.fields.len())
+            .filter(|at| self.rows.fields.get(*at).is_some_and(|field| !field.hidden));
+        let keys = seen
+            .map(|at| key_column(&self.rows.values(at)?, self.rows.height))
+            .collect::<Result<Vec<_>>>()?;
         let groups = Groups::by(&keys, self.rows.height)?;
         if groups.count() == self.rows.height { Ok(self) } else { self.take(&groups.first) }
     }
@@ -56,7 +61,11 @@ impl Part {
     /// The first rows, put in order if there is one.
     pub(super) fn first(self, wanted: usize) -> Result<Self> {
         if self.keys.is_empty() {
-            return if wanted < self.rows.height { self.take(&(0_u32..).take(wanted).map(Some).collect::<Vec<_>>()) } else { Ok(self) };
+            return if wanted < self.rows.height {
+                self.take(&(0_u32..).take(wanted).map(Some).collect::<Vec<_>>())
+            } else {
+                Ok(self)
+            };
         }
         let height = self.rows.height;
         let first = order::first_sorted(&self.keys, height, wanted)?;
@@ -69,7 +78,11 @@ impl Part {
     fn take(&self, rows: &[Option<u32>]) -> Result<Self> {
         let is_tight = rows.len() < self.rows.height / TIGHT;
         let mut taken = self.rows.take(rows)?;
-        let mut keys = self.keys.iter().map(|(values, options)| Ok((values.take(rows)?, *options))).collect::<Result<Vec<_>>>()?;
+        let mut keys = self
+            .keys
+            .iter()
+            .map(|(values, options)| Ok((values.take(rows)?, *options)))
+            .collect::<Result<Vec<_>>>()?;
         if is_tight {
             for (field, column) in taken.fields.iter().zip(&mut taken.columns) {
                 *column = tight(&field.kind, column)?;
@@ -97,7 +110,9 @@ pub(super) fn in_order(rows: &Relation) -> Result<Option<Vec<Option<u32>>>> {
         let keys = places().map(|(at, _)| Ok((rows.values(at)?, options))).collect::<Result<Vec<_>>>()?;
         return Ok(Some(Keys::of(&keys, rows.height)?.order()));
     }
-    let column = |name: &str| rows.fields.iter().position(|field| field.name == name).map(|at| rows.values(at)).transpose();
+    let column = |name: &str| {
+        rows.fields.iter().position(|field| field.name == name).map(|at| rows.values(at)).transpose()
+    };
     match (column(OBJECT)?, column(RECORD)?) {
         (Some(object), Some(record)) => place::order(&object, &record, rows.height),
         _ => Err(SqlError::new("rows have no places")),
@@ -113,7 +128,9 @@ fn tight(kind: &Kind, column: &Series) -> Result<Series> {
             let columns = column.struct_()?.fields_as_series();
             // A row of which some fields alone were read has those alone.
             let kind_of = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, kind)| kind);
-            let made = columns.iter().map(|column| kind_of(column.name()).map_or(Ok(column.clone()), |kind| tight(kind, column)));
+            let made = columns
+                .iter()
+                .map(|column| kind_of(column.name()).map_or(Ok(column.clone()), |kind| tight(kind, column)));
             let made = made.collect::<Result<Vec<_>>>()?;
             if column.has_nulls() {
                 return Ok(column.clone());

@@ -2,7 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, GroupByExpr, JoinConstraint, JoinOperator, Query, SelectItem, TableFactor, TableWithJoins, Visit, Visitor};
+use sqlparser::ast::{
+    Expr, GroupByExpr, JoinConstraint, JoinOperator, Query, SelectItem, TableFactor, TableWithJoins, Visit,
+    Visitor,
+};
 
 use super::top;
 use crate::sql::bind::Bound;
@@ -17,7 +20,9 @@ pub(super) fn is_reduced(bound: &Bound) -> bool {
     let is_recursive = tree.with.as_ref().is_some_and(|with| with.recursive);
     // Tables of the engine are not there for pieces.
     let is_alone = bound.declared().len() == 1;
-    top(tree).is_some_and(|select| is_one && is_alone && !is_recursive && !has_windows(tree) && Walk(tree).from(&select.from))
+    top(tree).is_some_and(|select| {
+        is_one && is_alone && !is_recursive && !has_windows(tree) && Walk(tree).from(&select.from)
+    })
 }
 
 fn has_windows(tree: &Query) -> bool {
@@ -38,10 +43,12 @@ fn has_windows(tree: &Query) -> bool {
 struct Walk<'t>(&'t Query);
 
 impl Walk<'_> {
-    /// Whether the rows of a FROM are made by each event: it stands first, and what is joined to it keeps to each row.
+    /// Whether the rows of a FROM are made by each event: it stands first, and what is joined to it keeps to
+    /// each row.
     fn from(&self, from: &[TableWithJoins]) -> bool {
         let Some(first) = from.first() else { return false };
-        self.factor(&first.relation) && from.iter().flat_map(|table| &table.joins).all(|join| is_outward(&join.join_operator))
+        self.factor(&first.relation)
+            && from.iter().flat_map(|table| &table.joins).all(|join| is_outward(&join.join_operator))
     }
 
     fn factor(&self, factor: &TableFactor) -> bool {
@@ -60,12 +67,18 @@ impl Walk<'_> {
 
     fn common(&self, name: &str) -> Option<&Query> {
         let tables = self.0.with.iter().flat_map(|with| &with.cte_tables);
-        tables.into_iter().find(|table| table.alias.name.value.eq_ignore_ascii_case(name)).map(|table| &*table.query)
+        tables
+            .into_iter()
+            .find(|table| table.alias.name.value.eq_ignore_ascii_case(name))
+            .map(|table| &*table.query)
     }
 
     /// Whether each event makes the rows of a query by itself.
     fn query(&self, query: &Query) -> bool {
-        let is_plain = query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none() && query.fetch.is_none();
+        let is_plain = query.with.is_none()
+            && query.order_by.is_none()
+            && query.limit_clause.is_none()
+            && query.fetch.is_none();
         let Some(select) = top(query).filter(|_| is_plain) else { return false };
         let is_ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(exprs, more) if exprs.is_empty() && more.is_empty());
         let mut calls = walk::Calls::default();
@@ -74,7 +87,11 @@ impl Walk<'_> {
                 calls.collect(expr);
             }
         }
-        select.distinct.is_none() && select.having.is_none() && is_ungrouped && calls.aggregates.is_empty() && self.from(&select.from)
+        select.distinct.is_none()
+            && select.having.is_none()
+            && is_ungrouped
+            && calls.aggregates.is_empty()
+            && self.from(&select.from)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Expressions that have a value in every row: none that a cast or a division could stop.
 //!
-//! Where rows are left out because others have come before them, it is a matter of chance which ones are looked at. What could fail
-//! on one of them is worked out in the way that looks at all.
+//! Where rows are left out because others have come before them, it is a matter of chance which ones are
+//! looked at. What could fail on one of them is worked out in the way that looks at all.
 
 use std::ops::ControlFlow;
 
@@ -10,8 +10,20 @@ use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Visit, Visitor};
 use crate::sql::names;
 
 /// Functions that fail on no text.
-const SURE: &[&str] =
-    &["coalesce", "concat", "json_extract", "json_extract_scalar", "length", "lower", "replace", "reverse", "starts_with", "strpos", "trim", "upper"];
+const SURE: &[&str] = &[
+    "coalesce",
+    "concat",
+    "json_extract",
+    "json_extract_scalar",
+    "length",
+    "lower",
+    "replace",
+    "reverse",
+    "starts_with",
+    "strpos",
+    "trim",
+    "upper",
+];
 
 /// Whether an expression has a value (or NULL) whatever is in the row.
 pub(super) fn is_sure(expr: &Expr) -> bool {
@@ -27,10 +39,28 @@ pub(super) fn is_sure(expr: &Expr) -> bool {
             use BinaryOperator as Op;
             let sure = match expr {
                 Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_) | Expr::Nested(_) => true,
-                Expr::IsNull(_) | Expr::IsNotNull(_) | Expr::InList { .. } | Expr::Between { .. } | Expr::Like { .. } => true,
+                Expr::IsNull(_)
+                | Expr::IsNotNull(_)
+                | Expr::InList { .. }
+                | Expr::Between { .. }
+                | Expr::Like { .. } => true,
                 Expr::UnaryOp { op: UnaryOperator::Not, .. } => true,
-                Expr::BinaryOp { op: Op::And | Op::Or | Op::Eq | Op::NotEq | Op::Lt | Op::LtEq | Op::Gt | Op::GtEq | Op::StringConcat, .. } => true,
-                Expr::Function(function) => function.over.is_none() && SURE.contains(&names::of_function(function).as_str()),
+                Expr::BinaryOp {
+                    op:
+                        Op::And
+                        | Op::Or
+                        | Op::Eq
+                        | Op::NotEq
+                        | Op::Lt
+                        | Op::LtEq
+                        | Op::Gt
+                        | Op::GtEq
+                        | Op::StringConcat,
+                    ..
+                } => true,
+                Expr::Function(function) => {
+                    function.over.is_none() && SURE.contains(&names::of_function(function).as_str())
+                }
                 _ => false,
             };
             if sure { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
@@ -46,11 +76,26 @@ mod tests {
 
     #[test]
     fn what_a_value_could_stop_is_not_sure() {
-        let is_sure = |text: &str| super::is_sure(&Parser::new(&GenericDialect {}).try_with_sql(text).unwrap().parse_expr().unwrap());
-        for text in ["a.b", "a = 'x' AND b LIKE '%y' OR NOT c IN ('z')", "lower(json_extract_scalar(a, '$.b')) || 'c'", "a IS NULL"] {
+        let is_sure = |text: &str| {
+            super::is_sure(&Parser::new(&GenericDialect {}).try_with_sql(text).unwrap().parse_expr().unwrap())
+        };
+        for text in [
+            "a.b",
+            "a = 'x' AND b LIKE '%y' OR NOT c IN ('z')",
+            "lower(json_extract_scalar(a, '$.b')) || 'c'",
+            "a IS NULL",
+        ] {
             assert!(is_sure(text), "{text}");
         }
-        for text in ["CAST(a AS bigint)", "a / b", "from_iso8601_timestamp(a)", "a = (SELECT 1)", "a[1]", "lower(CAST(a AS varchar))", "-a"] {
+        for text in [
+            "CAST(a AS bigint)",
+            "a / b",
+            "from_iso8601_timestamp(a)",
+            "a = (SELECT 1)",
+            "a[1]",
+            "lower(CAST(a AS varchar))",
+            "-a",
+        ] {
             assert!(!is_sure(text), "{text}");
         }
     }

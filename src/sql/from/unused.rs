@@ -1,31 +1,43 @@
-//! Columns that nobody looks at behind an UNNEST: an array that has been taken apart is mostly not asked for again, and is not to be
-//! copied into every row that comes of it.
+//! Columns that nobody looks at behind an UNNEST: an array that has been taken apart is mostly not asked for
+//! again, and is not to be copied into every row that comes of it.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, JoinConstraint, JoinOperator, OrderBy, OrderByKind, Select, SelectItem, TableFactor, Visit, Visitor};
+use sqlparser::ast::{
+    Expr, JoinConstraint, JoinOperator, OrderBy, OrderByKind, Select, SelectItem, TableFactor, Visit, Visitor,
+};
 
 use crate::sql::place::is_place;
 use crate::sql::relation::{PLACE, Relation};
 
-/// All parts of all names that a SELECT uses, but for those in its one UNNEST, which is the last table of FROM; `None` where that
-/// is not so, or where it may use any column.
+/// All parts of all names that a SELECT uses, but for those in its one UNNEST, which is the last table of
+/// FROM; `None` where that is not so, or where it may use any column.
 pub(super) fn names(select: &Select, by: Option<&OrderBy>) -> Option<BTreeSet<String>> {
     let joins = || select.from.iter().flat_map(|table| &table.joins);
     let is_unnest = |factor: &TableFactor| matches!(factor, TableFactor::UNNEST { .. });
-    let tables = select.from.iter().flat_map(|table| std::iter::once(&table.relation).chain(table.joins.iter().map(|join| &join.relation)));
+    let tables = select.from.iter().flat_map(|table| {
+        std::iter::once(&table.relation).chain(table.joins.iter().map(|join| &join.relation))
+    });
     let tables: Vec<&TableFactor> = tables.collect();
-    let is_last = tables.last().is_some_and(|last| is_unnest(last)) && tables.iter().filter(|table| is_unnest(table)).count() == 1;
-    let is_starred = select.projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
-    let is_by_name = joins().any(|join| matches!(constraint(&join.join_operator), Some(JoinConstraint::Using(_) | JoinConstraint::Natural)));
+    let is_last = tables.last().is_some_and(|last| is_unnest(last))
+        && tables.iter().filter(|table| is_unnest(table)).count() == 1;
+    let is_starred = select
+        .projection
+        .iter()
+        .any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
+    let is_by_name = joins().any(|join| {
+        matches!(constraint(&join.join_operator), Some(JoinConstraint::Using(_) | JoinConstraint::Natural))
+    });
     let is_by_all = by.is_some_and(|by| !matches!(by.kind, OrderByKind::Expressions(_)));
     if !is_last || is_starred || is_by_name || is_by_all {
         return None;
     }
     let mut alone = select.clone();
     for table in &mut alone.from {
-        for factor in std::iter::once(&mut table.relation).chain(table.joins.iter_mut().map(|join| &mut join.relation)) {
+        for factor in
+            std::iter::once(&mut table.relation).chain(table.joins.iter_mut().map(|join| &mut join.relation))
+        {
             if let TableFactor::UNNEST { array_exprs, .. } = factor {
                 array_exprs.clear();
             }
@@ -40,9 +52,11 @@ pub(super) fn names(select: &Select, by: Option<&OrderBy>) -> Option<BTreeSet<St
 fn constraint(operator: &JoinOperator) -> Option<&JoinConstraint> {
     use JoinOperator as Op;
     match operator {
-        Op::Join(constraint) | Op::Inner(constraint) | Op::Left(constraint) | Op::LeftOuter(constraint) | Op::CrossJoin(constraint) => {
-            Some(constraint)
-        }
+        Op::Join(constraint)
+        | Op::Inner(constraint)
+        | Op::Left(constraint)
+        | Op::LeftOuter(constraint)
+        | Op::CrossJoin(constraint) => Some(constraint),
         // Of others it is taken that they may name any column.
         _ => Some(&JoinConstraint::Natural),
     }
@@ -56,7 +70,9 @@ impl Visitor for Names {
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         match expr {
             Expr::Identifier(ident) => drop(self.0.insert(ident.value.to_lowercase())),
-            Expr::CompoundIdentifier(parts) => self.0.extend(parts.iter().map(|ident| ident.value.to_lowercase())),
+            Expr::CompoundIdentifier(parts) => {
+                self.0.extend(parts.iter().map(|ident| ident.value.to_lowercase()))
+            }
             _ => {}
         }
         ControlFlow::Continue(())
@@ -68,7 +84,11 @@ pub(super) fn left_out(rows: &Relation, names: Option<&BTreeSet<String>>) -> Rel
     let Some(names) = names else { return rows.clone() };
     let mut kept = Relation { height: rows.height, ..Relation::default() };
     for (field, column) in rows.fields.iter().zip(&rows.columns) {
-        if field.is_date || is_place(field) || field.name == PLACE || names.contains(&field.name.to_lowercase()) {
+        if field.is_date
+            || is_place(field)
+            || field.name == PLACE
+            || names.contains(&field.name.to_lowercase())
+        {
             kept.push(field.clone(), column.clone());
         }
     }

@@ -113,7 +113,9 @@ fn array_values(values: &[Values], height: usize) -> Result<Values> {
         all.append_owned(cast::cast(value, &kind, height, false)?.spread(rows))?;
     }
     // Column after column lies there; row after row is needed.
-    let order: Vec<Option<u32>> = (0..rows).flat_map(|row| (0..values.len()).map(move |at| u32::try_from(at * rows + row).ok())).collect();
+    let order: Vec<Option<u32>> = (0..rows)
+        .flat_map(|row| (0..values.len()).map(move |at| u32::try_from(at * rows + row).ok()))
+        .collect();
     let elements = super::super::values::take(&all.rechunk(), &order)?;
     let data = lists("", &elements, &kind, &vec![Some(values.len()); rows]);
     Ok(Values { kind: Kind::array(kind), data, constant })
@@ -127,13 +129,23 @@ pub(in super::super) fn row_of(scope: &Scope<'_>, elements: &[Expr]) -> Result<V
 
 fn row_values(values: &[Values], height: usize) -> Result<Values> {
     let names: Vec<String> = (0..values.len()).map(|at| format!("field{at}")).collect();
-    let fields: Vec<Series> = values.iter().zip(&names).map(|(value, name)| value.spread(height).with_name(name.as_str().into())).collect();
+    let fields: Vec<Series> = values
+        .iter()
+        .zip(&names)
+        .map(|(value, name)| value.spread(height).with_name(name.as_str().into()))
+        .collect();
     let data = StructChunked::from_series("".into(), height, fields.iter())?.into_series();
-    Ok(Values::new(Kind::Row(names.into_iter().zip(values.iter().map(|value| value.kind.clone())).collect()), data))
+    Ok(Values::new(
+        Kind::Row(names.into_iter().zip(values.iter().map(|value| value.kind.clone())).collect()),
+        data,
+    ))
 }
 
 /// A column of arrays of text, built row by row.
-pub(super) fn lists_of_texts(call: &Call<'_>, mut list: impl FnMut(usize) -> Option<Vec<Option<String>>>) -> Result<Values> {
+pub(super) fn lists_of_texts(
+    call: &Call<'_>,
+    mut list: impl FnMut(usize) -> Option<Vec<Option<String>>>,
+) -> Result<Values> {
     let constant = call.constant();
     let rows = if constant { 1 } else { call.height };
     let (mut all, mut lengths) = (Vec::new(), Vec::with_capacity(rows));
@@ -143,7 +155,11 @@ pub(super) fn lists_of_texts(call: &Call<'_>, mut list: impl FnMut(usize) -> Opt
         all.extend(list.into_iter().flatten());
     }
     let elements = <String as super::super::values::Cell>::column(all);
-    Ok(Values { kind: Kind::array(Kind::Varchar), data: lists("", &elements, &Kind::Varchar, &lengths), constant })
+    Ok(Values {
+        kind: Kind::array(Kind::Varchar),
+        data: lists("", &elements, &Kind::Varchar, &lengths),
+        constant,
+    })
 }
 
 /// Where each row's elements lie among all of them.
@@ -173,11 +189,15 @@ impl Ranges {
 /// `array[n]`, `map['key']`.
 pub(in super::super) fn subscript(values: &Values, index: &Values, height: usize) -> Result<Values> {
     match (&values.kind, index.constant_whole()) {
-        (Kind::Varchar | Kind::Json, _) if index.kind == Kind::Varchar => return super::json::member_named(values, index, height),
+        (Kind::Varchar | Kind::Json, _) if index.kind == Kind::Varchar => {
+            return super::json::member_named(values, index, height);
+        }
         (Kind::Row(fields), Some(at)) => return nth_field(values, fields, at),
         // What is a map in another table's definition.
         (Kind::Row(_), None) if index.kind == Kind::Varchar => {
-            let name = index.constant_text().ok_or_else(|| SqlError::new("a field's name must be a literal text"))?;
+            let name = index
+                .constant_text()
+                .ok_or_else(|| SqlError::new("a field's name must be a literal text"))?;
             return eval::fields(values.clone(), &[sqlparser::ast::Ident::new(name)]);
         }
         _ => {}
@@ -192,13 +212,18 @@ pub(in super::super) fn subscript(values: &Values, index: &Values, height: usize
             let (keys, wanted) = (cast::texts(&keys, keys.data.len())?, cast::texts(index, height)?);
             let place = |row: usize| {
                 let wanted = wanted.get(if index.constant { 0 } else { row })?.as_ref()?;
-                ranges.get(row, values.constant)?.find(|at| keys.get(*at).and_then(Option::as_ref) == Some(wanted))
+                ranges
+                    .get(row, values.constant)?
+                    .find(|at| keys.get(*at).and_then(Option::as_ref) == Some(wanted))
             };
             (data, (0..rows).map(|row| place(row).and_then(|at| u32::try_from(at).ok())).collect())
         }
         _ => {
             if !matches!(index.kind, Kind::Bigint | Kind::Unknown) {
-                return Err(SqlError::new(format!("a position is a whole number, and this is {}", index.kind)));
+                return Err(SqlError::new(format!(
+                    "a position is a whole number, and this is {}",
+                    index.kind
+                )));
             }
             let indices = index.wholes()?;
             let place = |row: usize| {
@@ -220,8 +245,11 @@ pub(in super::super) fn subscript(values: &Values, index: &Values, height: usize
 /// `row[1]`: a field by its position.
 fn nth_field(values: &Values, fields: &[(String, Kind)], at: i64) -> Result<Values> {
     let at = usize::try_from(at - 1).ok();
-    let field = at.and_then(|at| Some((fields.get(at)?, values.data.struct_().ok()?.fields_as_series().get(at)?.clone())));
-    let ((_, kind), data) = field.ok_or_else(|| SqlError::new(format!("a {} has no such field", values.kind)))?;
+    let field = at.and_then(|at| {
+        Some((fields.get(at)?, values.data.struct_().ok()?.fields_as_series().get(at)?.clone()))
+    });
+    let ((_, kind), data) =
+        field.ok_or_else(|| SqlError::new(format!("a {} has no such field", values.kind)))?;
     Ok(Values { kind: kind.clone(), data, constant: values.constant })
 }
 
@@ -229,7 +257,9 @@ fn nth_field(values: &Values, fields: &[(String, Kind)], at: i64) -> Result<Valu
 fn halves(entries: &Values) -> Result<(Values, Values)> {
     let Kind::Row(fields) = &entries.kind else { return Err(SqlError::new("a map is needed here")) };
     match (fields.as_slice(), entries.data.struct_()?.fields_as_series().as_slice()) {
-        ([(_, key), (_, value)], [keys, values]) => Ok((Values::new(key.clone(), keys.clone()), Values::new(value.clone(), values.clone()))),
+        ([(_, key), (_, value)], [keys, values]) => {
+            Ok((Values::new(key.clone(), keys.clone()), Values::new(value.clone(), values.clone())))
+        }
         _ => Err(SqlError::new("a map is needed here")),
     }
 }
@@ -237,10 +267,13 @@ fn halves(entries: &Values) -> Result<(Values, Values)> {
 fn lengths_of(call: &Call<'_>) -> Result<Values> {
     call.arity(1, 1)?;
     let (_, lengths) = explode(call.arg(0)?)?;
-    call.build(Kind::Bigint, |row| Ok(lengths.get(row).copied().flatten().and_then(|length| i64::try_from(length).ok())))
+    call.build(Kind::Bigint, |row| {
+        Ok(lengths.get(row).copied().flatten().and_then(|length| i64::try_from(length).ok()))
+    })
 }
 
-/// All elements, how many each row has, and the value to look for in each row; texts that are equal when the values are.
+/// All elements, how many each row has, and the value to look for in each row; texts that are equal when the
+/// values are.
 type Keyed = (Vec<Option<String>>, Vec<Option<usize>>, Vec<Option<String>>);
 
 fn keyed(call: &Call<'_>) -> Result<Keyed> {
@@ -257,7 +290,10 @@ fn contains(call: &Call<'_>) -> Result<Values> {
     let (keys, lengths, wanted) = keyed(call)?;
     let (ranges, constant) = (Ranges::of(&lengths), call.arg(0)?.constant);
     call.build(Kind::Boolean, |row| {
-        let Some((range, wanted)) = ranges.get(row, constant).zip(wanted.get(row).and_then(Option::as_ref)) else { return Ok(None) };
+        let Some((range, wanted)) = ranges.get(row, constant).zip(wanted.get(row).and_then(Option::as_ref))
+        else {
+            return Ok(None);
+        };
         let elements = keys.get(range).unwrap_or_default();
         if elements.iter().flatten().any(|key| key == wanted) {
             return Ok(Some(true));
@@ -270,7 +306,8 @@ fn contains(call: &Call<'_>) -> Result<Values> {
 fn in_network(call: &Call<'_>) -> Result<Values> {
     call.arity(2, 2)?;
     let network = call.literal(0)?;
-    let network = Network::parse(&network).ok_or_else(|| SqlError::new(format!("'{network}' is no network, such as '10.0.0.0/8'")))?;
+    let network = Network::parse(&network)
+        .ok_or_else(|| SqlError::new(format!("'{network}' is no network, such as '10.0.0.0/8'")))?;
     let addresses = call.arg(1)?.texts()?;
     call.build(Kind::Boolean, |row| Ok(addresses.get(row).map(|digits| network.has(digits))))
 }
@@ -279,7 +316,10 @@ fn position(call: &Call<'_>) -> Result<Values> {
     let (keys, lengths, wanted) = keyed(call)?;
     let (ranges, constant) = (Ranges::of(&lengths), call.arg(0)?.constant);
     call.build(Kind::Bigint, |row| {
-        let Some((range, wanted)) = ranges.get(row, constant).zip(wanted.get(row).and_then(Option::as_ref)) else { return Ok(None) };
+        let Some((range, wanted)) = ranges.get(row, constant).zip(wanted.get(row).and_then(Option::as_ref))
+        else {
+            return Ok(None);
+        };
         let at = keys.get(range).unwrap_or_default().iter().position(|key| key.as_ref() == Some(wanted));
         Ok(i64::try_from(at.map_or(0, |at| at + 1)).ok())
     })
@@ -302,8 +342,15 @@ fn array_join(call: &Call<'_>) -> Result<Values> {
     let (texts, separators) = (cast::texts(&elements, elements.data.len())?, call.texts(1)?);
     let null = if call.args.len() > 2 { Some(call.literal(2)?) } else { None };
     call.build(Kind::Varchar, |row| {
-        let Some((range, separator)) = ranges.get(row, constant).zip(separators.get(row)) else { return Ok(None) };
-        let parts: Vec<&str> = texts.get(range).unwrap_or_default().iter().filter_map(|text| text.as_deref().or(null.as_deref())).collect();
+        let Some((range, separator)) = ranges.get(row, constant).zip(separators.get(row)) else {
+            return Ok(None);
+        };
+        let parts: Vec<&str> = texts
+            .get(range)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|text| text.as_deref().or(null.as_deref()))
+            .collect();
         call.fits(parts.iter().map(|part| part.len() + separator.len()).sum())?;
         Ok(Some(parts.join(separator)))
     })
@@ -314,7 +361,11 @@ fn entries(call: &Call<'_>, half: usize) -> Result<Values> {
     let (entries, lengths) = explode(call.arg(0)?)?;
     let (keys, values) = halves(&entries)?;
     let chosen = if half == 0 { keys } else { values };
-    Ok(Values { data: lists("", &chosen.data, &chosen.kind, &lengths), kind: Kind::array(chosen.kind), constant: call.constant() })
+    Ok(Values {
+        data: lists("", &chosen.data, &chosen.kind, &lengths),
+        kind: Kind::array(chosen.kind),
+        constant: call.constant(),
+    })
 }
 
 fn map(call: &Call<'_>) -> Result<Values> {
@@ -327,5 +378,9 @@ fn map(call: &Call<'_>) -> Result<Values> {
     let fields = [keys.data.clone().with_name("key".into()), values.data.clone().with_name("value".into())];
     let data = StructChunked::from_series("".into(), keys.data.len(), fields.iter())?.into_series();
     let data = lists("", &data, &entry(&keys.kind, &values.kind), &lengths);
-    Ok(Values { kind: Kind::Map(Box::new(keys.kind), Box::new(values.kind)), data, constant: call.constant() })
+    Ok(Values {
+        kind: Kind::Map(Box::new(keys.kind), Box::new(values.kind)),
+        data,
+        constant: call.constant(),
+    })
 }

@@ -1,5 +1,5 @@
-//! Bytes: what is written in base64 or hexadecimal digits, and sums over it. User data of instances, policies and tokens
-//! stand so in CloudTrail.
+//! Bytes: what is written in base64 or hexadecimal digits, and sums over it. User data of instances, policies
+//! and tokens stand so in CloudTrail.
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -32,10 +32,13 @@ pub(super) const NAMES: &[&str] = &[
     "crc32",
 ];
 
-/// What users paste is cut and joined by hand: the `=` at the end may be missing, and bits of the last letter may be left over.
+/// What users paste is cut and joined by hand: the `=` at the end may be missing, and bits of the last letter
+/// may be left over.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
 );
 
 pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
@@ -45,8 +48,12 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
         "to_hex" => of_bytes(call, Kind::Varchar, |bytes| hex::encode(bytes).to_uppercase()),
         "to_base64" => of_bytes(call, Kind::Varchar, |bytes| BASE64.encode(bytes)),
         "to_base64url" => of_bytes(call, Kind::Varchar, |bytes| URL_SAFE.encode(bytes)),
-        "sha256" => of_bytes(call, Kind::Binary, |bytes| hex::encode(<Sha256 as sha2::Digest>::digest(bytes))),
-        "sha512" => of_bytes(call, Kind::Binary, |bytes| hex::encode(<Sha512 as sha2::Digest>::digest(bytes))),
+        "sha256" => {
+            of_bytes(call, Kind::Binary, |bytes| hex::encode(<Sha256 as sha2::Digest>::digest(bytes)))
+        }
+        "sha512" => {
+            of_bytes(call, Kind::Binary, |bytes| hex::encode(<Sha512 as sha2::Digest>::digest(bytes)))
+        }
         "sha1" => of_bytes(call, Kind::Binary, |bytes| hex::encode(Sha1::digest(bytes))),
         "md5" => of_bytes(call, Kind::Binary, |bytes| hex::encode(Md5::digest(bytes))),
         "xxhash64" => of_bytes(call, Kind::Binary, |bytes| hex::encode(xxh64(bytes, 0).to_be_bytes())),
@@ -75,7 +82,10 @@ fn of_bytes(call: &Call<'_>, kind: Kind, cell: impl Fn(&[u8]) -> String) -> Resu
     call.arity(1, if call.name == "from_utf8" { 2 } else { 1 })?;
     let values = call.arg(0)?;
     if !matches!(values.kind, Kind::Binary | Kind::Unknown) {
-        return Err(SqlError::new(format!("bytes are needed here, such as to_utf8('…'), and this is {}", values.kind)));
+        return Err(SqlError::new(format!(
+            "bytes are needed here, such as to_utf8('…'), and this is {}",
+            values.kind
+        )));
     }
     let cells = values.texts()?;
     call.build(kind, |row| Ok(cells.get(row).and_then(bytes).map(|bytes| cell(&bytes))))
@@ -88,7 +98,9 @@ fn to_bytes(call: &Call<'_>, spelling: &str, read: impl Fn(&str) -> Option<Vec<u
     call.build(Kind::Binary, |row| match texts.get(row).map(|text| (text, read(text))) {
         None => Ok(None),
         Some((_, Some(bytes))) => Ok(Some(hex::encode(bytes))),
-        Some((text, None)) => call.refuse(|| format!("'{}' is no {spelling}", text.chars().take(80).collect::<String>())),
+        Some((text, None)) => {
+            call.refuse(|| format!("'{}' is no {spelling}", text.chars().take(80).collect::<String>()))
+        }
     })
 }
 
@@ -99,7 +111,8 @@ fn from_base64(text: &str) -> Option<Vec<u8>> {
         '_' => '/',
         letter => letter,
     };
-    let letters = text.trim_end_matches('=').chars().filter(|letter| !letter.is_ascii_whitespace()).map(standard);
+    let letters =
+        text.trim_end_matches('=').chars().filter(|letter| !letter.is_ascii_whitespace()).map(standard);
     BASE64.decode(letters.collect::<String>()).ok()
 }
 
@@ -109,7 +122,9 @@ mod tests {
 
     #[test]
     fn base64_there_and_back() {
-        for (bytes, text) in [(&b""[..], ""), (b"f", "Zg=="), (b"fo", "Zm8="), (b"foo", "Zm9v"), (b"\xfb\xff", "+/8=")] {
+        for (bytes, text) in
+            [(&b""[..], ""), (b"f", "Zg=="), (b"fo", "Zm8="), (b"foo", "Zm9v"), (b"\xfb\xff", "+/8=")]
+        {
             assert_eq!(BASE64.encode(bytes), text);
             assert_eq!(from_base64(text).as_deref(), Some(bytes));
         }

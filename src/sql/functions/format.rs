@@ -33,7 +33,10 @@ fn format(call: &Call<'_>) -> Result<Values> {
         columns.push(match piece {
             Piece::Text(_) => None,
             Piece::Field { letter, at, .. } => {
-                let arg = call.args.get(*at).ok_or_else(|| SqlError::new(format!("there are more fields than values: %{letter}")))?;
+                let arg = call
+                    .args
+                    .get(*at)
+                    .ok_or_else(|| SqlError::new(format!("there are more fields than values: %{letter}")))?;
                 Some((column(arg, *letter, call.height)?, arg.constant))
             }
         });
@@ -64,7 +67,9 @@ fn pieces(text: &str) -> Result<Vec<Piece>> {
         }
         let flags: String = std::iter::from_fn(|| chars.next_if(|char| "-+ 0,(".contains(*char))).collect();
         let width: String = std::iter::from_fn(|| chars.next_if(char::is_ascii_digit)).collect();
-        let precision = chars.next_if_eq(&'.').map(|_| std::iter::from_fn(|| chars.next_if(char::is_ascii_digit)).collect::<String>());
+        let precision = chars
+            .next_if_eq(&'.')
+            .map(|_| std::iter::from_fn(|| chars.next_if(char::is_ascii_digit)).collect::<String>());
         match chars.next() {
             Some('%') => plain.push('%'),
             Some('n') => plain.push('\n'),
@@ -72,9 +77,19 @@ fn pieces(text: &str) -> Result<Vec<Piece>> {
                 at += 1;
                 all.push(Piece::Text(std::mem::take(&mut plain)));
                 let width = width.parse().unwrap_or(0).min(WIDTH_MAX);
-                all.push(Piece::Field { flags, width, precision: precision.and_then(|digits| digits.parse().ok()), letter, at });
+                all.push(Piece::Field {
+                    flags,
+                    width,
+                    precision: precision.and_then(|digits| digits.parse().ok()),
+                    letter,
+                    at,
+                });
             }
-            Some(other) => return Err(SqlError::new(format!("%{other} is not supported: there are %s, %d, %f, %x, %b, %n and %%"))),
+            Some(other) => {
+                return Err(SqlError::new(format!(
+                    "%{other} is not supported: there are %s, %d, %f, %x, %b, %n and %%"
+                )));
+            }
             None => return Err(SqlError::new("the format ends with %")),
         }
     }
@@ -84,8 +99,12 @@ fn pieces(text: &str) -> Result<Vec<Piece>> {
 
 fn column(arg: &Values, letter: char, height: usize) -> Result<FormatArgument> {
     Ok(match letter {
-        'd' | 'x' | 'X' if matches!(arg.kind, Kind::Bigint | Kind::Unknown) => FormatArgument::Wholes(arg.wholes()?),
-        'd' | 'x' | 'X' => return Err(SqlError::new(format!("%{letter} needs a whole number, and this is {}", arg.kind))),
+        'd' | 'x' | 'X' if matches!(arg.kind, Kind::Bigint | Kind::Unknown) => {
+            FormatArgument::Wholes(arg.wholes()?)
+        }
+        'd' | 'x' | 'X' => {
+            return Err(SqlError::new(format!("%{letter} needs a whole number, and this is {}", arg.kind)));
+        }
         'f' if !arg.kind.is_number() || arg.kind == Kind::Bigint => {
             return Err(SqlError::new(format!("%f needs a double or a decimal, and this is {}", arg.kind)));
         }
@@ -98,7 +117,9 @@ impl FormatArgument {
         match self {
             Self::Wholes(cells) => match (cells.get(row), letter) {
                 (None, _) => "null".to_owned(),
-                (Some(value), 'd') => signed(value < 0, grouped(value.unsigned_abs().to_string(), flags), flags),
+                (Some(value), 'd') => {
+                    signed(value < 0, grouped(value.unsigned_abs().to_string(), flags), flags)
+                }
                 (Some(value), 'x') => format!("{value:x}"),
                 (Some(value), _) => format!("{value:X}"),
             },
@@ -118,10 +139,13 @@ impl FormatArgument {
 fn number(text: &str, precision: u8, flags: &str) -> String {
     let shown = match decimal::parse(text, decimal::DIGITS_MAX, precision).flatten() {
         Some(value) => decimal::show(value, precision),
-        None => text.parse::<f64>().map_or_else(|_| text.to_owned(), |value| format!("{value:.*}", usize::from(precision))),
+        None => text
+            .parse::<f64>()
+            .map_or_else(|_| text.to_owned(), |value| format!("{value:.*}", usize::from(precision))),
     };
     let (negative, digits) = shown.strip_prefix('-').map_or((false, shown.as_str()), |digits| (true, digits));
-    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));
+    let (whole, fraction) =
+        digits.split_once('.').map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));
     let whole = grouped(whole.to_owned(), flags);
     signed(negative, fraction.map_or(whole.clone(), |fraction| format!("{whole}.{fraction}")), flags)
 }
@@ -156,7 +180,9 @@ fn padded(text: String, flags: &str, width: usize) -> String {
     match text.strip_prefix(['-', '+']) {
         _ if missing == 0 => text,
         _ if flags.contains('-') => text + &" ".repeat(missing),
-        Some(digits) if flags.contains('0') => format!("{}{}{digits}", text.get(..1).unwrap_or_default(), "0".repeat(missing)),
+        Some(digits) if flags.contains('0') => {
+            format!("{}{}{digits}", text.get(..1).unwrap_or_default(), "0".repeat(missing))
+        }
         _ if flags.contains('0') => "0".repeat(missing) + &text,
         _ => " ".repeat(missing) + &text,
     }

@@ -51,12 +51,18 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
         }),
         "json_array_contains" => array_contains(call),
         "json_array_get" => array_get(call),
-        "is_json_scalar" => call.text_to(Kind::Boolean, |text| Some(!matches!(text.trim_start().chars().next(), Some('{' | '[')))),
+        "is_json_scalar" => call.text_to(Kind::Boolean, |text| {
+            Some(!matches!(text.trim_start().chars().next(), Some('{' | '[')))
+        }),
         _ => return None,
     })
 }
 
-fn at_path<T: super::super::values::Cell>(call: &Call<'_>, kind: Kind, cell: impl Fn(&RawValue) -> Option<T>) -> Result<Values> {
+fn at_path<T: super::super::values::Cell>(
+    call: &Call<'_>,
+    kind: Kind,
+    cell: impl Fn(&RawValue) -> Option<T>,
+) -> Result<Values> {
     call.arity(2, 2)?;
     let texts = json_of(call)?;
     // Fields of a row type have lost their case.
@@ -85,7 +91,10 @@ fn json_of(call: &Call<'_>) -> Result<Texts> {
     match &call.arg(0)?.kind {
         Kind::Row(_) | Kind::Map(..) => {
             let texts = cast::json_texts(call.arg(0)?, call.height)?;
-            Values::build(Kind::Json, call.height, call.arg(0)?.constant, |row| Ok(texts.get(row).cloned().flatten()))?.texts()
+            Values::build(Kind::Json, call.height, call.arg(0)?.constant, |row| {
+                Ok(texts.get(row).cloned().flatten())
+            })?
+            .texts()
         }
         _ => call.texts(0),
     }
@@ -147,10 +156,15 @@ fn array_contains(call: &Call<'_>) -> Result<Values> {
     // `2` and `"2"` are different elements.
     let is_text = call.arg(1)?.kind.is_text();
     let equals = |json: &str, wanted: &str| {
-        json.starts_with('"') == is_text && scalar(json).is_some_and(|found| found == wanted || is_same_number(&found, wanted))
+        json.starts_with('"') == is_text
+            && scalar(json).is_some_and(|found| found == wanted || is_same_number(&found, wanted))
     };
     call.build(Kind::Boolean, |row| {
-        let Some((array, wanted)) = arrays.get(row).zip(wanted.get(if one { 0 } else { row }).and_then(Option::as_deref)) else { return Ok(None) };
+        let Some((array, wanted)) =
+            arrays.get(row).zip(wanted.get(if one { 0 } else { row }).and_then(Option::as_deref))
+        else {
+            return Ok(None);
+        };
         let Ok(value) = serde_json::from_str::<&RawValue>(array) else { return Ok(None) };
         Ok(elements_of(value).map(|elements| elements.iter().any(|element| equals(element.get(), wanted))))
     })
@@ -169,13 +183,17 @@ fn array_get(call: &Call<'_>) -> Result<Values> {
         let Ok(value) = serde_json::from_str::<&RawValue>(array) else { return Ok(None) };
         let elements = elements_of(value).unwrap_or_default();
         let index = if index < 0 { index + elements.len() as i64 } else { index };
-        Ok(usize::try_from(index).ok().and_then(|index| elements.get(index)).map(|element| element.get().to_owned()))
+        Ok(usize::try_from(index)
+            .ok()
+            .and_then(|index| elements.get(index))
+            .map(|element| element.get().to_owned()))
     })
 }
 
 /// A JSON object of texts.
 pub(in super::super) fn object_json<'p>(members: impl Iterator<Item = (&'p str, &'p str)>) -> String {
-    let members: Vec<String> = members.map(|(key, value)| format!("{}:{}", json_string(key), json_string(value))).collect();
+    let members: Vec<String> =
+        members.map(|(key, value)| format!("{}:{}", json_string(key), json_string(value))).collect();
     format!("{{{}}}", members.join(","))
 }
 

@@ -205,7 +205,9 @@ fn whole_to_digits(call: &Call<'_>) -> Result<Values> {
     let (cells, digits) = (call.wholes(0)?, call.wholes(1)?);
     call.build(Kind::Bigint, |row| {
         let Some((value, digits)) = cells.get(row).zip(digits.get(row)) else { return Ok(None) };
-        let Some(unit) = u32::try_from(-digits).ok().filter(|digits| *digits > 0) else { return Ok(Some(value)) };
+        let Some(unit) = u32::try_from(-digits).ok().filter(|digits| *digits > 0) else {
+            return Ok(Some(value));
+        };
         let rounded = 10_i128.checked_pow(unit).map_or(0, |unit| {
             let half = if call.name == "round" { unit / 2 * i128::from(value.signum()) } else { 0 };
             (i128::from(value) + half) / unit * unit
@@ -220,7 +222,9 @@ fn whole_to_digits(call: &Call<'_>) -> Result<Values> {
 fn power(call: &Call<'_>) -> Result<Values> {
     call.arity(2, 2)?;
     let (base, exponent) = (call.doubles(0)?, call.doubles(1)?);
-    call.build(Kind::Double, |row| Ok(base.get(row).zip(exponent.get(row)).map(|(base, exponent)| base.powf(exponent))))
+    call.build(Kind::Double, |row| {
+        Ok(base.get(row).zip(exponent.get(row)).map(|(base, exponent)| base.powf(exponent)))
+    })
 }
 
 /// `log(base, value)`.
@@ -228,7 +232,10 @@ fn log(call: &Call<'_>) -> Result<Values> {
     call.arity(2, 2)?;
     let (base, value) = (call.doubles(0)?, call.doubles(1)?);
     call.build(Kind::Double, |row| {
-        Ok(base.get(row).zip(value.get(row)).map(|(base, value)| if base == 2.0 { value.log2() } else { value.log(base) }))
+        Ok(base
+            .get(row)
+            .zip(value.get(row))
+            .map(|(base, value)| if base == 2.0 { value.log2() } else { value.log(base) }))
     })
 }
 
@@ -278,7 +285,11 @@ fn width_bucket(call: &Call<'_>) -> Result<Values> {
     call.arity(4, 4)?;
     let (value, low, high, count) = (call.doubles(0)?, call.doubles(1)?, call.doubles(2)?, call.wholes(3)?);
     call.build(Kind::Bigint, |row| {
-        let Some(((value, low), (high, count))) = value.get(row).zip(low.get(row)).zip(high.get(row).zip(count.get(row))) else { return Ok(None) };
+        let Some(((value, low), (high, count))) =
+            value.get(row).zip(low.get(row)).zip(high.get(row).zip(count.get(row)))
+        else {
+            return Ok(None);
+        };
         if count <= 0 || low == high {
             return call.refuse(|| "the range has no parts".to_owned());
         }
@@ -296,7 +307,13 @@ fn width_bucket(call: &Call<'_>) -> Result<Values> {
 
 fn modulo(call: &Call<'_>) -> Result<Values> {
     call.arity(2, 2)?;
-    super::super::arithmetic::binary(&sqlparser::ast::BinaryOperator::Modulo, call.arg(0)?, call.arg(1)?, call.height, call.lenient)
+    super::super::arithmetic::binary(
+        &sqlparser::ast::BinaryOperator::Modulo,
+        call.arg(0)?,
+        call.arg(1)?,
+        call.height,
+        call.lenient,
+    )
 }
 
 /// NULL if any argument is, as in Trino.
@@ -336,7 +353,11 @@ fn from_base(call: &Call<'_>) -> Result<Values> {
     let (texts, radix) = (call.texts(0)?, call.wholes(1)?);
     call.build(Kind::Bigint, |row| {
         let Some((text, radix)) = texts.get(row).zip(radix.get(row)) else { return Ok(None) };
-        match u32::try_from(radix).ok().filter(|radix| (2..=36).contains(radix)).and_then(|radix| i64::from_str_radix(text, radix).ok()) {
+        match u32::try_from(radix)
+            .ok()
+            .filter(|radix| (2..=36).contains(radix))
+            .and_then(|radix| i64::from_str_radix(text, radix).ok())
+        {
             Some(number) => Ok(Some(number)),
             None => call.refuse(|| format!("'{text}' is no number in base {radix}")),
         }
@@ -348,7 +369,10 @@ fn to_base(call: &Call<'_>) -> Result<Values> {
     let (numbers, radix) = (call.wholes(0)?, call.wholes(1)?);
     call.build(Kind::Varchar, |row| {
         let Some((number, radix)) = numbers.get(row).zip(radix.get(row)) else { return Ok(None) };
-        let radix = u32::try_from(radix).ok().filter(|radix| (2..=36).contains(radix)).ok_or_else(|| SqlError::new("the base must be 2 to 36"))?;
+        let radix = u32::try_from(radix)
+            .ok()
+            .filter(|radix| (2..=36).contains(radix))
+            .ok_or_else(|| SqlError::new("the base must be 2 to 36"))?;
         let mut left = number.unsigned_abs();
         let mut digits = Vec::new();
         loop {

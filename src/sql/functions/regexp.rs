@@ -9,18 +9,32 @@ use super::Call;
 use super::array::lists_of_texts;
 use crate::tables::Kind;
 
-pub(super) const NAMES: &[&str] =
-    &["regexp_like", "regexp_extract", "regexp_extract_all", "regexp_replace", "regexp_count", "regexp_split", "regexp_position"];
+pub(super) const NAMES: &[&str] = &[
+    "regexp_like",
+    "regexp_extract",
+    "regexp_extract_all",
+    "regexp_replace",
+    "regexp_count",
+    "regexp_split",
+    "regexp_position",
+];
 
 pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
     Some(match call.name {
         "regexp_like" => each(call, Kind::Boolean, |text, regex, _| Some(regex.is_match(text))),
-        "regexp_count" => each(call, Kind::Bigint, |text, regex, _| i64::try_from(regex.find_iter(text).count()).ok()),
-        "regexp_extract" => extract(call),
-        "regexp_extract_all" => {
-            lists(call, |text, regex, group| regex.captures_iter(text).map(|found| found.get(group).map(|part| part.as_str().to_owned())).collect())
+        "regexp_count" => {
+            each(call, Kind::Bigint, |text, regex, _| i64::try_from(regex.find_iter(text).count()).ok())
         }
-        "regexp_split" => lists(call, |text, regex, _| regex.split(text).map(|part| Some(part.to_owned())).collect()),
+        "regexp_extract" => extract(call),
+        "regexp_extract_all" => lists(call, |text, regex, group| {
+            regex
+                .captures_iter(text)
+                .map(|found| found.get(group).map(|part| part.as_str().to_owned()))
+                .collect()
+        }),
+        "regexp_split" => {
+            lists(call, |text, regex, _| regex.split(text).map(|part| Some(part.to_owned())).collect())
+        }
         "regexp_replace" => replace(call),
         "regexp_position" => position(call),
         _ => return None,
@@ -52,7 +66,11 @@ impl Pattern {
     }
 }
 
-fn each<T: super::super::values::Cell>(call: &Call<'_>, kind: Kind, cell: impl Fn(&str, &Regex, usize) -> Option<T>) -> Result<Values> {
+fn each<T: super::super::values::Cell>(
+    call: &Call<'_>,
+    kind: Kind,
+    cell: impl Fn(&str, &Regex, usize) -> Option<T>,
+) -> Result<Values> {
     call.arity(2, 3)?;
     let (texts, mut pattern) = (call.texts(0)?, Pattern::of(call)?);
     call.build(kind, |row| match (texts.get(row), pattern.get(row)?) {
@@ -77,17 +95,25 @@ fn position(call: &Call<'_>) -> Result<Values> {
     let (starts, occurrences) = (numbers(2)?, numbers(3)?);
     call.build(Kind::Bigint, |row| {
         let number = |numbers: &Option<Wholes>| numbers.as_ref().map_or(Some(1), |numbers| numbers.get(row));
-        let (Some(text), Some((start, occurrence))) = (texts.get(row), number(&starts).zip(number(&occurrences))) else { return Ok(None) };
+        let (Some(text), Some((start, occurrence))) =
+            (texts.get(row), number(&starts).zip(number(&occurrences)))
+        else {
+            return Ok(None);
+        };
         let Some(regex) = pattern.get(row)? else { return Ok(None) };
         let (Ok(skipped), Ok(before)) = (usize::try_from(start - 1), usize::try_from(occurrence - 1)) else {
             return call.refuse(|| "positions and occurrences count from 1".to_owned());
         };
-        let Some(from) = text.char_indices().map(|(at, _)| at).chain([text.len()]).nth(skipped) else { return Ok(Some(-1)) };
+        let Some(from) = text.char_indices().map(|(at, _)| at).chain([text.len()]).nth(skipped) else {
+            return Ok(Some(-1));
+        };
         // `^` and `\b` still see what is before the first position.
         let next = |last: Option<regex::Match<'_>>| {
             let at = match last {
                 None => from,
-                Some(last) if last.is_empty() => last.end() + text.get(last.end()..)?.chars().next()?.len_utf8(),
+                Some(last) if last.is_empty() => {
+                    last.end() + text.get(last.end()..)?.chars().next()?.len_utf8()
+                }
                 Some(last) => last.end(),
             };
             regex.find_at(text, at)
@@ -102,7 +128,13 @@ fn lists(call: &Call<'_>, cell: impl Fn(&str, &Regex, usize) -> Vec<Option<Strin
     call.arity(2, 3)?;
     let (texts, mut pattern) = (call.texts(0)?, Pattern::of(call)?);
     let groups = if call.args.len() > 2 { Some(call.wholes(2)?) } else { None };
-    let group = |row| groups.as_ref().map_or(Some(0), |groups| groups.get(row)).and_then(|group| usize::try_from(group).ok()).unwrap_or(0);
+    let group = |row| {
+        groups
+            .as_ref()
+            .map_or(Some(0), |groups| groups.get(row))
+            .and_then(|group| usize::try_from(group).ok())
+            .unwrap_or(0)
+    };
     let mut failure = None;
     let lists = lists_of_texts(call, |row| match (texts.get(row), pattern.get(row)) {
         (Some(text), Ok(Some(regex))) => Some(cell(text, regex, group(row))),

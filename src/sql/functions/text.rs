@@ -52,8 +52,12 @@ pub(super) const NAMES: &[&str] = &[
 pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
     Some(match call.name {
         "lower" | "lcase" => call.text_to(Kind::Varchar, |text| Some(text.to_lowercase())),
-        "upper" | "ucase" => call.text_to(Kind::Varchar, |text| Some(text.chars().map(upper).collect::<String>())),
-        "length" | "char_length" | "character_length" => call.text_to(Kind::Bigint, |text| i64::try_from(text.chars().count()).ok()),
+        "upper" | "ucase" => {
+            call.text_to(Kind::Varchar, |text| Some(text.chars().map(upper).collect::<String>()))
+        }
+        "length" | "char_length" | "character_length" => {
+            call.text_to(Kind::Bigint, |text| i64::try_from(text.chars().count()).ok())
+        }
         "trim" | "btrim" | "ltrim" | "rtrim" => trim(call),
         "substr" | "substring" => substr(call),
         "concat" if call.args.iter().any(|arg| matches!(arg.kind, Kind::Array(_))) => array::concat(call),
@@ -69,7 +73,9 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
         "starts_with" => pair(call, |text, part| text.starts_with(part)),
         "ends_with" => pair(call, |text, part| text.ends_with(part)),
         "chr" => chr(call),
-        "codepoint" => call.text_to(Kind::Bigint, |text| text.chars().next().map(|char| i64::from(u32::from(char)))),
+        "codepoint" => {
+            call.text_to(Kind::Bigint, |text| text.chars().next().map(|char| i64::from(u32::from(char))))
+        }
         "translate" => translate(call),
         "left" => part(call, |chars, count| chars.iter().take(count).collect()),
         "right" => part(call, |chars, count| chars.iter().skip(chars.len().saturating_sub(count)).collect()),
@@ -92,7 +98,8 @@ fn upper(letter: char) -> char {
 
 /// White space as Trino's `trim` knows it: spaces that do not break a line stay.
 fn is_space(letter: char) -> bool {
-    (letter.is_whitespace() && !matches!(letter, '\u{85}' | '\u{a0}' | '\u{2007}' | '\u{202f}')) || matches!(letter, '\u{1c}'..='\u{1f}')
+    (letter.is_whitespace() && !matches!(letter, '\u{85}' | '\u{a0}' | '\u{2007}' | '\u{202f}'))
+        || matches!(letter, '\u{1c}'..='\u{1f}')
 }
 
 fn trim(call: &Call<'_>) -> Result<Values> {
@@ -108,7 +115,8 @@ fn trim(call: &Call<'_>) -> Result<Values> {
             },
             None => None,
         };
-        let goes = |letter: char| chars.as_ref().map_or_else(|| is_space(letter), |chars| chars.contains(&letter));
+        let goes =
+            |letter: char| chars.as_ref().map_or_else(|| is_space(letter), |chars| chars.contains(&letter));
         Ok(Some(match call.name {
             "ltrim" => text.trim_start_matches(goes).to_owned(),
             "rtrim" => text.trim_end_matches(goes).to_owned(),
@@ -148,7 +156,10 @@ fn substr(call: &Call<'_>) -> Result<Values> {
 fn concat(call: &Call<'_>) -> Result<Values> {
     let parts = call.args.iter().map(|arg| cast::texts(arg, call.height)).collect::<Result<Vec<_>>>()?;
     call.build(Kind::Varchar, |row| {
-        let cells = parts.iter().zip(&call.args).map(|(part, arg)| part.get(if arg.constant { 0 } else { row }).and_then(Option::as_deref));
+        let cells = parts
+            .iter()
+            .zip(&call.args)
+            .map(|(part, arg)| part.get(if arg.constant { 0 } else { row }).and_then(Option::as_deref));
         let Some(cells) = cells.collect::<Option<Vec<_>>>() else { return Ok(None) };
         call.fits(cells.iter().map(|cell| cell.len()).sum())?;
         Ok(Some(cells.concat()))
@@ -162,10 +173,13 @@ fn concat_ws(call: &Call<'_>) -> Result<Values> {
         return array::call(&joined).unwrap_or_else(|| Err(SqlError::new("array_join is missing")));
     }
     let separators = call.texts(0)?;
-    let parts = call.args.iter().skip(1).map(|arg| cast::texts(arg, call.height)).collect::<Result<Vec<_>>>()?;
+    let parts =
+        call.args.iter().skip(1).map(|arg| cast::texts(arg, call.height)).collect::<Result<Vec<_>>>()?;
     call.build(Kind::Varchar, |row| {
         let cells = parts.iter().zip(call.args.iter().skip(1));
-        let cells: Vec<&str> = cells.filter_map(|(part, arg)| part.get(if arg.constant { 0 } else { row }).and_then(Option::as_deref)).collect();
+        let cells: Vec<&str> = cells
+            .filter_map(|(part, arg)| part.get(if arg.constant { 0 } else { row }).and_then(Option::as_deref))
+            .collect();
         Ok(separators.get(row).map(|separator| cells.join(separator)))
     })
 }
@@ -199,7 +213,11 @@ fn split(call: &Call<'_>) -> Result<Values> {
             failure = Some(if limit < 1 { "the limit must be positive" } else { "the delimiter is empty" });
             return None;
         }
-        Some(text.splitn(usize::try_from(limit).unwrap_or(usize::MAX), separator).map(|part| Some(part.to_owned())).collect())
+        Some(
+            text.splitn(usize::try_from(limit).unwrap_or(usize::MAX), separator)
+                .map(|part| Some(part.to_owned()))
+                .collect(),
+        )
     })?;
     match failure.filter(|_| !call.lenient) {
         Some(failure) => Err(SqlError::value(failure)),
@@ -211,13 +229,24 @@ fn split_part(call: &Call<'_>) -> Result<Values> {
     call.arity(3, 3)?;
     let (texts, separators, indices) = (call.texts(0)?, call.texts(1)?, call.wholes(2)?);
     call.build(Kind::Varchar, |row| {
-        let Some(((text, separator), index)) = texts.get(row).zip(separators.get(row)).zip(indices.get(row)) else { return Ok(None) };
+        let Some(((text, separator), index)) = texts.get(row).zip(separators.get(row)).zip(indices.get(row))
+        else {
+            return Ok(None);
+        };
         match index {
             // Then every character is a part.
-            1.. if separator.is_empty() => Ok(text.chars().nth(usize::try_from(index - 1).unwrap_or(usize::MAX)).map(String::from)),
-            1.. => Ok(text.split(separator).nth(usize::try_from(index - 1).unwrap_or(usize::MAX)).map(str::to_owned)),
+            1.. if separator.is_empty() => {
+                Ok(text.chars().nth(usize::try_from(index - 1).unwrap_or(usize::MAX)).map(String::from))
+            }
+            1.. => Ok(text
+                .split(separator)
+                .nth(usize::try_from(index - 1).unwrap_or(usize::MAX))
+                .map(str::to_owned)),
             // Spark counts from the end.
-            ..0 => Ok(text.rsplit(separator).nth(usize::try_from(-(index + 1)).unwrap_or(usize::MAX)).map(str::to_owned)),
+            ..0 => Ok(text
+                .rsplit(separator)
+                .nth(usize::try_from(-(index + 1)).unwrap_or(usize::MAX))
+                .map(str::to_owned)),
             0 => call.refuse(|| "parts count from 1".to_owned()),
         }
     })
@@ -229,7 +258,9 @@ fn strpos(call: &Call<'_>) -> Result<Values> {
     let instances = if call.args.len() > 2 { Some(call.wholes(2)?) } else { None };
     call.build(Kind::Bigint, |row| {
         let Some((text, part)) = texts.get(row).zip(parts.get(row)) else { return Ok(None) };
-        let Some(instance) = instances.as_ref().map_or(Some(1), |instances| instances.get(row)) else { return Ok(None) };
+        let Some(instance) = instances.as_ref().map_or(Some(1), |instances| instances.get(row)) else {
+            return Ok(None);
+        };
         let Some(after) = usize::try_from(instance).ok().and_then(|instance| instance.checked_sub(1)) else {
             return call.refuse(|| "instances count from 1".to_owned());
         };
@@ -241,5 +272,7 @@ fn strpos(call: &Call<'_>) -> Result<Values> {
 fn pair(call: &Call<'_>, test: impl Fn(&str, &str) -> bool) -> Result<Values> {
     call.arity(2, 2)?;
     let (texts, parts) = (call.texts(0)?, call.texts(1)?);
-    call.build(Kind::Boolean, |row| Ok(texts.get(row).zip(parts.get(row)).map(|(text, part)| test(text, part))))
+    call.build(Kind::Boolean, |row| {
+        Ok(texts.get(row).zip(parts.get(row)).map(|(text, part)| test(text, part)))
+    })
 }

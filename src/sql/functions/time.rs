@@ -60,7 +60,9 @@ pub(super) const NAMES: &[&str] = &[
 pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
     Some(match call.name {
         "from_iso8601_timestamp" => from_text(call, ZONED, clock::read),
-        "from_iso8601_date" => from_text(call, Kind::Date, |text| clock::read(text).map(|millis| millis.div_euclid(DAY_MILLIS))),
+        "from_iso8601_date" => {
+            from_text(call, Kind::Date, |text| clock::read(text).map(|millis| millis.div_euclid(DAY_MILLIS)))
+        }
         "date" => call.arg(0).and_then(|arg| cast::cast(arg, &Kind::Date, call.height, call.lenient)),
         "timestamp" => call.arg(0).and_then(|arg| cast::cast(arg, &UNZONED, call.height, call.lenient)),
         "to_iso8601" => to_iso8601(call),
@@ -73,14 +75,22 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
         "date_trunc" => date_trunc(call),
         "from_unixtime" => from_unixtime(call),
         "to_unixtime" => to_unixtime(call),
-        "unix_timestamp" => to_unixtime(call).and_then(|values| cast::cast(&values, &Kind::Bigint, call.height, true)),
-        "at_timezone" => call.arity(2, 2).and_then(|()| clock::at_time_zone(call.arg(0)?, call.arg(1)?, call.height)),
-        "with_timezone" => call.arity(2, 2).and_then(|()| clock::with_time_zone(call.arg(0)?, call.arg(1)?, call.height)),
+        "unix_timestamp" => {
+            to_unixtime(call).and_then(|values| cast::cast(&values, &Kind::Bigint, call.height, true))
+        }
+        "at_timezone" => {
+            call.arity(2, 2).and_then(|()| clock::at_time_zone(call.arg(0)?, call.arg(1)?, call.height))
+        }
+        "with_timezone" => {
+            call.arity(2, 2).and_then(|()| clock::with_time_zone(call.arg(0)?, call.arg(1)?, call.height))
+        }
         "current_timezone" => call.arity(0, 0).map(|()| Values::constant(Kind::Varchar, Some("UTC"))),
         "last_day_of_month" => last_day(call),
         "human_readable_seconds" => human_readable_seconds(call),
         "to_milliseconds" => call.arg(0).map(|arg| Values { kind: Kind::Bigint, ..arg.clone() }),
-        name if NAMES.contains(&name) => call.arity(1, 1).and_then(|()| clock::extract(name, call.arg(0)?, call.height)),
+        name if NAMES.contains(&name) => {
+            call.arity(1, 1).and_then(|()| clock::extract(name, call.arg(0)?, call.height))
+        }
         _ => return None,
     })
 }
@@ -92,7 +102,9 @@ fn from_text(call: &Call<'_>, kind: Kind, read: impl Fn(&str) -> Option<i64>) ->
         None => Ok(None),
         Some(text) => match read(text) {
             Some(value) => Ok(Some(value)),
-            None => call.refuse(|| format!("'{}' is no ISO 8601 time", text.chars().take(80).collect::<String>())),
+            None => {
+                call.refuse(|| format!("'{}' is no ISO 8601 time", text.chars().take(80).collect::<String>()))
+            }
         },
     })
 }
@@ -115,7 +127,9 @@ fn parse_with(call: &Call<'_>, kind: Kind, format: fn(&str) -> Result<String>) -
         None => Ok(None),
         Some(text) => match parse_as(text, &format).or_else(|| parse_as(&with_other_signs(text)?, &format)) {
             Some(millis) => Ok(Some(millis)),
-            None => call.refuse(|| format!("'{}' does not have the form {format}", text.chars().take(80).collect::<String>())),
+            None => call.refuse(|| {
+                format!("'{}' does not have the form {format}", text.chars().take(80).collect::<String>())
+            }),
         },
     })
 }
@@ -126,7 +140,9 @@ fn format_with(call: &Call<'_>, format: fn(&str) -> Result<String>) -> Result<Va
     call.build(Kind::Varchar, |row| {
         let Some(millis) = millis.get(row) else { return Ok(None) };
         let offset = i32::try_from(zone.ahead(millis)).ok().and_then(FixedOffset::east_opt);
-        Ok(to_chrono(millis).zip(offset).map(|(time, offset)| time.with_timezone(&offset).format(&format).to_string()))
+        Ok(to_chrono(millis)
+            .zip(offset)
+            .map(|(time, offset)| time.with_timezone(&offset).format(&format).to_string()))
     })
 }
 
@@ -143,13 +159,18 @@ fn date_add(call: &Call<'_>) -> Result<Values> {
         match (unit_millis, unit_months) {
             (Some(length), _) if length < DAY_MILLIS => start.checked_add(amount.checked_mul(length)?),
             // Days and months keep the hands of the clock where they are.
-            (Some(length), _) => zone.wall(start).checked_add(amount.checked_mul(length)?).map(|wall| zone.moment(wall)),
-            (_, Some(months)) => clock::plus_months(zone.wall(start), amount.checked_mul(months)?).map(|wall| zone.moment(wall)),
+            (Some(length), _) => {
+                zone.wall(start).checked_add(amount.checked_mul(length)?).map(|wall| zone.moment(wall))
+            }
+            (_, Some(months)) => clock::plus_months(zone.wall(start), amount.checked_mul(months)?)
+                .map(|wall| zone.moment(wall)),
             _ => None,
         }
     };
     match &time.kind {
-        Kind::Date => call.build(Kind::Date, |row| Ok(moved(row).map(|millis| millis.div_euclid(DAY_MILLIS)))),
+        Kind::Date => {
+            call.build(Kind::Date, |row| Ok(moved(row).map(|millis| millis.div_euclid(DAY_MILLIS))))
+        }
         kind if kind.is_timestamp() => call.build(kind.clone(), |row| Ok(moved(row))),
         _ => call.build(ZONED, |row| Ok(moved(row))),
     }
@@ -160,7 +181,10 @@ fn date_diff(call: &Call<'_>) -> Result<Values> {
         // Spark's form counts days: the end first.
         let (end, start) = (call.millis(0)?, call.millis(1)?);
         return call.build(Kind::Bigint, |row| {
-            Ok(end.get(row).zip(start.get(row)).map(|(end, start)| end.div_euclid(DAY_MILLIS) - start.div_euclid(DAY_MILLIS)))
+            Ok(end
+                .get(row)
+                .zip(start.get(row))
+                .map(|(end, start)| end.div_euclid(DAY_MILLIS) - start.div_euclid(DAY_MILLIS)))
         });
     }
     call.arity(3, 3)?;
@@ -184,9 +208,16 @@ fn date_trunc(call: &Call<'_>) -> Result<Values> {
     let unit = call.literal(0)?.to_ascii_lowercase();
     clock::truncate(&unit, 0).ok_or_else(|| SqlError::new(format!("'{unit}' is no unit of time")))?;
     let (zone, millis) = (Zone::of(&call.arg(1)?.kind), call.millis(1)?);
-    let start = |row| millis.get(row).and_then(|millis| clock::truncate(&unit, zone.wall(millis))).map(|wall| zone.moment(wall));
+    let start = |row| {
+        millis
+            .get(row)
+            .and_then(|millis| clock::truncate(&unit, zone.wall(millis)))
+            .map(|wall| zone.moment(wall))
+    };
     match &call.arg(1)?.kind {
-        Kind::Date => call.build(Kind::Date, |row| Ok(start(row).map(|millis| millis.div_euclid(DAY_MILLIS)))),
+        Kind::Date => {
+            call.build(Kind::Date, |row| Ok(start(row).map(|millis| millis.div_euclid(DAY_MILLIS))))
+        }
         kind if kind.is_timestamp() => call.build(kind.clone(), |row| Ok(start(row))),
         _ => call.build(ZONED, |row| Ok(start(row))),
     }
@@ -196,7 +227,12 @@ fn from_unixtime(call: &Call<'_>) -> Result<Values> {
     call.arity(1, 2)?;
     let seconds = call.doubles(0)?;
     let kind = if call.args.len() > 1 { zone::named(&call.literal(1)?)?.kind() } else { ZONED };
-    call.build(kind, |row| Ok(seconds.get(row).filter(|seconds| seconds.abs() < 1e12).map(|seconds| (seconds * 1000.0).round() as i64)))
+    call.build(kind, |row| {
+        Ok(seconds
+            .get(row)
+            .filter(|seconds| seconds.abs() < 1e12)
+            .map(|seconds| (seconds * 1000.0).round() as i64))
+    })
 }
 
 fn to_unixtime(call: &Call<'_>) -> Result<Values> {
@@ -233,7 +269,10 @@ fn last_day(call: &Call<'_>) -> Result<Values> {
     call.arity(1, 1)?;
     let millis = clock::millis(&clock::wall(call.arg(0)?)?, call.height)?;
     call.build(Kind::Date, |row| {
-        let next = millis.get(row).and_then(|millis| clock::truncate("month", millis)).and_then(|start| clock::plus_months(start, 1));
+        let next = millis
+            .get(row)
+            .and_then(|millis| clock::truncate("month", millis))
+            .and_then(|start| clock::plus_months(start, 1));
         Ok(next.map(|next| next.div_euclid(DAY_MILLIS) - 1))
     })
 }

@@ -20,7 +20,9 @@ pub(super) const NAMES: &[&str] = &[
 ];
 
 pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
-    let part = |part: fn(Url<'_>) -> Option<&str>| call.text_to(Kind::Varchar, |text| part(Url::of(text)?).map(str::to_owned));
+    let part = |part: fn(Url<'_>) -> Option<&str>| {
+        call.text_to(Kind::Varchar, |text| part(Url::of(text)?).map(str::to_owned))
+    };
     Some(match call.name {
         "url_decode" => call.text_to(Kind::Varchar, |text| Some(url_decode(text))),
         "url_encode" => call.text_to(Kind::Varchar, |text| Some(url_encode(text))),
@@ -39,7 +41,11 @@ fn parameter(call: &Call<'_>) -> Result<Values> {
     call.arity(2, 2)?;
     let (urls, names) = (call.texts(0)?, call.texts(1)?);
     call.build(Kind::Varchar, |row| {
-        let Some((query, name)) = urls.get(row).and_then(Url::of).and_then(|url| url.query).zip(names.get(row)) else { return Ok(None) };
+        let Some((query, name)) =
+            urls.get(row).and_then(Url::of).and_then(|url| url.query).zip(names.get(row))
+        else {
+            return Ok(None);
+        };
         let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         Ok(pairs.find(|(key, _)| url_decode(key) == name).map(|(_, value)| url_decode(value)))
     })
@@ -70,7 +76,8 @@ fn split(text: &str, at: char) -> (&str, Option<&str>) {
 }
 
 fn url_encode(text: &str) -> String {
-    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b' ');
+    const PLAIN: &AsciiSet =
+        &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b' ');
     utf8_percent_encode(text, PLAIN).to_string().replace(' ', "+")
 }
 

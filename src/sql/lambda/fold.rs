@@ -12,7 +12,13 @@ use crate::tables::Kind;
 use crate::tables::builder::lists;
 
 /// Processes the first elements of all rows together, then the second ones, and so on.
-pub(super) fn reduce(scope: &Scope<'_>, array: &Expr, start: &Expr, step: &Expr, finish: &Expr) -> Result<Values> {
+pub(super) fn reduce(
+    scope: &Scope<'_>,
+    array: &Expr,
+    start: &Expr,
+    step: &Expr,
+    finish: &Expr,
+) -> Result<Values> {
     let finish = Lambda::of("reduce", finish, 1)?;
     let array = scope.column(array)?;
     let state = folded(scope, &array, start, ("reduce", step))?;
@@ -24,7 +30,12 @@ pub(super) fn reduce(scope: &Scope<'_>, array: &Expr, start: &Expr, step: &Expr,
 }
 
 /// Applies the function to the elements of each array one after another, beginning with the start value.
-pub(in crate::sql) fn folded(scope: &Scope<'_>, array: &Values, start: &Expr, (name, step): (&str, &Expr)) -> Result<Values> {
+pub(in crate::sql) fn folded(
+    scope: &Scope<'_>,
+    array: &Values,
+    start: &Expr,
+    (name, step): (&str, &Expr),
+) -> Result<Values> {
     let step = Lambda::of(name, step, 2)?;
     let (elements, lengths) = explode(array)?;
     let starts = starts(&lengths);
@@ -32,10 +43,17 @@ pub(in crate::sql) fn folded(scope: &Scope<'_>, array: &Values, start: &Expr, (n
     // First over no rows, so that the state has the type that all later states have.
     state = replaced(&state, &step.over(scope, &[], &[&state.take(&[])?, &elements.take(&[])?])?, &[])?;
     for at in 0..lengths.iter().flatten().copied().max().unwrap_or(0) {
-        let rows: Vec<Option<u32>> =
-            (0_u32..).zip(&lengths).filter(|(_, length)| length.is_some_and(|length| length > at)).map(|(row, _)| Some(row)).collect();
-        let places: Vec<Option<u32>> =
-            rows.iter().map(|row| starts.get(row.map(|row| row as usize)?).and_then(|start| u32::try_from(start + at).ok())).collect();
+        let rows: Vec<Option<u32>> = (0_u32..)
+            .zip(&lengths)
+            .filter(|(_, length)| length.is_some_and(|length| length > at))
+            .map(|(row, _)| Some(row))
+            .collect();
+        let places: Vec<Option<u32>> = rows
+            .iter()
+            .map(|row| {
+                starts.get(row.map(|row| row as usize)?).and_then(|start| u32::try_from(start + at).ok())
+            })
+            .collect();
         let next = step.over(scope, &rows, &[&state.take(&rows)?, &elements.take(&places)?])?;
         state = replaced(&state, &next, &rows)?;
     }
@@ -72,11 +90,13 @@ pub(super) fn zip_with(scope: &Scope<'_>, first: &Expr, second: &Expr, body: &Ex
     let body = Lambda::of("zip_with", body, 2)?;
     let (first, first_lengths) = explode(&scope.column(first)?)?;
     let (second, second_lengths) = explode(&scope.column(second)?)?;
-    let lengths: Vec<Option<usize>> = first_lengths.iter().zip(&second_lengths).map(|(a, b)| Some((*a)?.max((*b)?))).collect();
+    let lengths: Vec<Option<usize>> =
+        first_lengths.iter().zip(&second_lengths).map(|(a, b)| Some((*a)?.max((*b)?))).collect();
     let places = |own: &[Option<usize>]| {
         let starts = starts(own);
         let of_row = |(row, length): (usize, &Option<usize>)| {
-            let (start, own) = (starts.get(row).copied().unwrap_or(0), own.get(row).copied().flatten().unwrap_or(0));
+            let (start, own) =
+                (starts.get(row).copied().unwrap_or(0), own.get(row).copied().flatten().unwrap_or(0));
             (0..length.unwrap_or(0)).map(move |at| u32::try_from(start + at).ok().filter(|_| at < own))
         };
         lengths.iter().enumerate().flat_map(of_row).collect::<Vec<_>>()

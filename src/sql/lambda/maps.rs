@@ -34,7 +34,8 @@ pub(super) fn call(scope: &Scope<'_>, name: &str, map: &Expr, body: &Expr) -> Re
 }
 
 fn of(keys: &Values, values: &Values, lengths: &[Option<usize>]) -> Result<Values> {
-    let fields: [Series; 2] = [keys.data.clone().with_name("key".into()), values.data.clone().with_name("value".into())];
+    let fields: [Series; 2] =
+        [keys.data.clone().with_name("key".into()), values.data.clone().with_name("value".into())];
     let data = StructChunked::from_series("".into(), keys.data.len(), fields.iter())?.into_series();
     let data = lists("", &data, &entry(&keys.kind, &values.kind), lengths);
     Ok(Values::new(Kind::Map(Box::new(keys.kind.clone()), Box::new(values.kind.clone())), data))

@@ -13,7 +13,9 @@ use crate::tables::builder::lists;
 pub(super) fn replace(scope: &Scope<'_>, text: &Expr, pattern: &Expr, with: &Expr) -> Result<Values> {
     let with = Lambda::of("regexp_replace", with, 1)?;
     let (texts, pattern) = (scope.column(text)?, scope.eval(pattern)?);
-    let pattern = pattern.constant_text().ok_or_else(|| SqlError::new("regexp_replace: the pattern must be a literal text"))?;
+    let pattern = pattern
+        .constant_text()
+        .ok_or_else(|| SqlError::new("regexp_replace: the pattern must be a literal text"))?;
     let (pattern, texts) = (regex(&pattern)?, texts.texts()?);
     // The groups of all matches under each other, the row of each match, and where it stands there.
     let (mut groups, mut lengths, mut rows, mut ranges) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());

@@ -18,9 +18,11 @@ pub(super) fn sort(scope: &Scope<'_>, array: &Expr, compare: &Expr) -> Result<Va
     let compare = Lambda::of("array_sort", compare, 2)?;
     let array = scope.column(array)?;
     let (elements, lengths) = explode(&array)?;
-    let pairs = lengths.iter().flatten().map(|length| length.saturating_mul(*length)).fold(0, usize::saturating_add);
+    let pairs =
+        lengths.iter().flatten().map(|length| length.saturating_mul(*length)).fold(0, usize::saturating_add);
     scope.session.limits().fits_rows(pairs, 2 * cell_bytes(&elements.data) + 16)?;
-    let (mut rows, mut firsts, mut seconds) = (Vec::with_capacity(pairs), Vec::with_capacity(pairs), Vec::with_capacity(pairs));
+    let (mut rows, mut firsts, mut seconds) =
+        (Vec::with_capacity(pairs), Vec::with_capacity(pairs), Vec::with_capacity(pairs));
     let mut start = 0;
     for (row, length) in (0_u32..).zip(&lengths) {
         let range = start..start + length.unwrap_or(0);
@@ -42,7 +44,8 @@ pub(super) fn sort(scope: &Scope<'_>, array: &Expr, compare: &Expr) -> Result<Va
     if !scope.lenient && (0..rows.len()).any(is_null) {
         return Err(SqlError::value("the lambda of array_sort gave NULL"));
     }
-    let (mut places, mut sorted, mut start, mut first_pair) = (Vec::with_capacity(elements.data.len()), Vec::new(), 0, 0);
+    let (mut places, mut sorted, mut start, mut first_pair) =
+        (Vec::with_capacity(elements.data.len()), Vec::new(), 0, 0);
     for length in &lengths {
         let is_known = length.is_some_and(|length| !(first_pair..first_pair + length * length).any(is_null));
         sorted.push(length.filter(|_| is_known));
@@ -53,7 +56,9 @@ pub(super) fn sort(scope: &Scope<'_>, array: &Expr, compare: &Expr) -> Result<Va
             continue;
         }
         let mut order: Vec<usize> = (0..length).collect();
-        let between = |a: usize, b: usize| cells.get(first_pair + a * length + b).map_or(Ordering::Equal, |whole| whole.cmp(&0));
+        let between = |a: usize, b: usize| {
+            cells.get(first_pair + a * length + b).map_or(Ordering::Equal, |whole| whole.cmp(&0))
+        };
         merge_sort(&mut order, &between);
         places.extend(order.into_iter().map(|at| u32::try_from(start + at).ok()));
         start += length;

@@ -46,9 +46,15 @@ pub(super) fn fits(kind: &Kind) -> bool {
 /// A column made of cells.
 pub(super) fn column<'c>(kind: &Kind, cells: impl Iterator<Item = Cell<&'c str>>) -> Series {
     match kind.dtype() {
-        DataType::String => <&str as Column>::column(cells.map(|cell| if let Cell::Text(text) = cell { Some(text) } else { None }).collect()),
-        DataType::Int64 => i64::column(cells.map(|cell| if let Cell::Whole(whole) = cell { Some(whole) } else { None }).collect()),
-        _ => bool::column(cells.map(|cell| if let Cell::Truth(truth) = cell { Some(truth) } else { None }).collect()),
+        DataType::String => <&str as Column>::column(
+            cells.map(|cell| if let Cell::Text(text) = cell { Some(text) } else { None }).collect(),
+        ),
+        DataType::Int64 => i64::column(
+            cells.map(|cell| if let Cell::Whole(whole) = cell { Some(whole) } else { None }).collect(),
+        ),
+        _ => bool::column(
+            cells.map(|cell| if let Cell::Truth(truth) = cell { Some(truth) } else { None }).collect(),
+        ),
     }
 }
 

@@ -191,7 +191,9 @@ impl Groups {
                 *known = place;
             }
             let held = self.held.iter_mut().skip(at * each);
-            held.zip(more).zip(&plan.aggregates).for_each(|((held, more), aggregate)| held.merge(more, aggregate.what));
+            held.zip(more)
+                .zip(&plan.aggregates)
+                .for_each(|((held, more), aggregate)| held.merge(more, aggregate.what));
         }
     }
 
@@ -205,12 +207,23 @@ impl Groups {
         let each = plan.aggregates.len();
         let mut known = Vec::new();
         for (number, (expr, over)) in plan.keys.iter().enumerate() {
-            let cell = |at: &usize| self.keys.get_index(*at).and_then(|key| key.cells.as_slice().get(number)).map_or(Cell::Null, Kept::seen);
-            known.push((expr.clone(), Values::new(over.kind.clone(), cell::column(&over.kind, order.iter().map(cell)))));
+            let cell = |at: &usize| {
+                self.keys
+                    .get_index(*at)
+                    .and_then(|key| key.cells.as_slice().get(number))
+                    .map_or(Cell::Null, Kept::seen)
+            };
+            known.push((
+                expr.clone(),
+                Values::new(over.kind.clone(), cell::column(&over.kind, order.iter().map(cell))),
+            ));
         }
         for (number, aggregate) in plan.aggregates.iter().enumerate() {
             let cell = |at: &usize| self.held.get(at * each + number).map_or(Cell::Null, Held::result);
-            known.push((aggregate.call.clone(), Values::new(aggregate.kind.clone(), cell::column(&aggregate.kind, order.iter().map(cell)))));
+            known.push((
+                aggregate.call.clone(),
+                Values::new(aggregate.kind.clone(), cell::column(&aggregate.kind, order.iter().map(cell))),
+            ));
         }
         Counted { count: order.len(), known }
     }
@@ -219,14 +232,20 @@ impl Groups {
     /// are compared once, and not for every group.
     fn in_order(&self) -> Vec<usize> {
         let pointer = |object: &Arc<str>| object.as_ptr() as usize;
-        let objects: HashMap<usize, &str, RandomState> = self.places.iter().map(|(object, _)| (pointer(object), &**object)).collect();
+        let objects: HashMap<usize, &str, RandomState> =
+            self.places.iter().map(|(object, _)| (pointer(object), &**object)).collect();
         let names: BTreeMap<&str, u64> = objects.values().map(|name| (*name, 0)).collect();
         let ranks: HashMap<&str, u64, RandomState> = names.into_keys().zip(0..).collect();
-        let ranks: HashMap<usize, u64, RandomState> = objects.iter().filter_map(|(pointer, name)| Some((*pointer, *ranks.get(name)?))).collect();
-        let place = |(object, record): &FirstEvent| ranks.get(&pointer(object)).copied().unwrap_or(0) << RECORD_BITS | *record as u64;
+        let ranks: HashMap<usize, u64, RandomState> =
+            objects.iter().filter_map(|(pointer, name)| Some((*pointer, *ranks.get(name)?))).collect();
+        let place = |(object, record): &FirstEvent| {
+            ranks.get(&pointer(object)).copied().unwrap_or(0) << RECORD_BITS | *record as u64
+        };
         let mut order: Vec<(u64, usize)> = self.places.iter().map(place).zip(0..).collect();
         let key = |at: usize| self.keys.get_index(at).map(|key| key.cells.as_slice());
-        order.sort_unstable_by(|(a, first), (b, second)| a.cmp(b).then_with(|| key(*first).cmp(&key(*second))));
+        order.sort_unstable_by(|(a, first), (b, second)| {
+            a.cmp(b).then_with(|| key(*first).cmp(&key(*second)))
+        });
         order.into_iter().map(|(_, at)| at).collect()
     }
 }

@@ -40,17 +40,22 @@ pub(super) struct Over {
 }
 
 impl Over {
-    /// `expr`, as `scope` understands it over a table without rows; `None` if it looks at anything else. `leaves` are those that
-    /// the plan has so far.
-    pub fn of(scope: &Scope<'_>, expr: &Expr, leaves: &mut Vec<Leaf>, loaded: &dyn Fn(&str) -> bool) -> Option<Self> {
+    /// `expr`, as `scope` understands it over a table without rows; `None` if it looks at anything else.
+    /// `leaves` are those that the plan has so far.
+    pub fn of(
+        scope: &Scope<'_>,
+        expr: &Expr,
+        leaves: &mut Vec<Leaf>,
+        loaded: &dyn Fn(&str) -> bool,
+    ) -> Option<Self> {
         let kind = scope.eval(expr).ok()?.kind;
         let mut finder = Finder { scope, found: Vec::new(), names: Vec::new(), by_column: false };
         if expr.visit(&mut finder).is_break() {
             return None;
         }
         let Finder { mut found, names: named, by_column, .. } = finder;
-        // How a partition's date is spelt depends on what it is compared with, and may differ from portion to portion if that is
-        // no literal.
+        // How a partition's date is spelt depends on what it is compared with, and may differ from portion to
+        // portion if that is no literal.
         let dates = found.iter().filter(|leaf| partition::is_date(leaf.column)).count();
         if dates > 0 && dates < found.len() {
             return None;
@@ -77,14 +82,23 @@ impl Over {
     /// Its values, given those of its leaves, one column each. `alias` is what the table is called.
     pub fn evaluate(&self, plan: &super::Plan, columns: &[StringChunked]) -> Result<Values> {
         let height = columns.first().map_or(1, |column| column.len());
-        let column = |at: &usize| self.leaves.iter().position(|leaf| leaf == at).and_then(|at| columns.get(at)).cloned();
+        let column = |at: &usize| {
+            self.leaves.iter().position(|leaf| leaf == at).and_then(|at| columns.get(at)).cloned()
+        };
         let values = |texts: StringChunked| Values::new(Kind::Varchar, texts.into_series());
-        let known: Vec<(Expr, Values)> = self.names.iter().filter_map(|(name, at)| Some((name.clone(), values(column(at)?)))).collect();
+        let known: Vec<(Expr, Values)> =
+            self.names.iter().filter_map(|(name, at)| Some((name.clone(), values(column(at)?)))).collect();
         let mut relation = Relation { height, ..Relation::default() };
         if self.by_column {
-            let named = self.leaves.iter().filter_map(|at| plan.leaves.get(*at)).zip(columns).filter(|(leaf, _)| leaf.fields.is_empty());
+            let named = self
+                .leaves
+                .iter()
+                .filter_map(|at| plan.leaves.get(*at))
+                .zip(columns)
+                .filter(|(leaf, _)| leaf.fields.is_empty());
             let columns = named.map(|(leaf, texts)| (leaf.column, texts.clone().into_series())).collect();
-            relation = Relation::of_table(&cloudtrail::TABLE, &tables::Rows { columns, height }).renamed(&plan.alias, &[]);
+            relation = Relation::of_table(&cloudtrail::TABLE, &tables::Rows { columns, height })
+                .renamed(&plan.alias, &[]);
         }
         let (catalog, ctes) = (Catalog::default(), Ctes::default());
         let session = Session { catalog: &catalog, now: plan.now.millis(), shapes: None };

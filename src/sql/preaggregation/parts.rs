@@ -34,14 +34,21 @@ enum Part<'r> {
 /// Adds rows, of which there is at least one. Everything that can fail comes first.
 pub(super) fn add(rows: &mut Rows<'_>, plan: &Plan, groups: &mut Groups) -> Result<(), Stop> {
     rows.load(&[OBJECT])?;
-    for over in
-        plan.keys.iter().map(|(_, over)| over).chain(plan.aggregates.iter().flat_map(|aggregate| aggregate.arg.iter().chain(&aggregate.filter)))
+    for over in plan
+        .keys
+        .iter()
+        .map(|(_, over)| over)
+        .chain(plan.aggregates.iter().flat_map(|aggregate| aggregate.arg.iter().chain(&aggregate.filter)))
     {
         rows.load(&over.leaves)?;
     }
     let records = rows.records()?;
     let grouped = Grouped::of(rows, plan)?;
-    let mut parts = plan.aggregates.iter().map(|aggregate| part(rows, &grouped, aggregate)).collect::<Result<Vec<_>, _>>()?;
+    let mut parts = plan
+        .aggregates
+        .iter()
+        .map(|aggregate| part(rows, &grouped, aggregate))
+        .collect::<Result<Vec<_>, _>>()?;
     let objects = rows.leaf(OBJECT)?;
     let records = match records.cont_slice() {
         Ok(records) => Cow::Borrowed(records),
@@ -77,7 +84,9 @@ impl<'r> Grouped<'r> {
             [] => Self { of_row: Cow::Owned(vec![0; rows.height()]), count: 1, keys, firsts: Vec::new() },
             [key] => Self { of_row: key.of_row.clone(), count: key.cells.count(), keys, firsts: Vec::new() },
             several => {
-                let numbers = several.iter().map(|key| GroupIds { of_row: key.of_row.to_vec(), count: key.cells.count() });
+                let numbers = several
+                    .iter()
+                    .map(|key| GroupIds { of_row: key.of_row.to_vec(), count: key.cells.count() });
                 let numbers = numbers.reduce(|numbers, more| numbers.with(&more)).ok_or(Stop::GivenUp)?;
                 let firsts = numbers.firsts();
                 Self { of_row: Cow::Owned(numbers.of_row), count: numbers.count, keys, firsts }
@@ -138,10 +147,15 @@ fn part<'r>(rows: &'r Rows<'_>, grouped: &Grouped<'_>, aggregate: &Aggregate) ->
     let pairs = of_row.iter().zip(numbers.iter());
     match aggregate.what {
         What::Count | What::CountTrue => {
-            let counted = |cell: Cell<&str>| if aggregate.what == What::Count { cell != Cell::Null } else { cell == Cell::Truth(true) };
-            let counted: Vec<i64> = (0..).take(cells.count()).map(|number| i64::from(counted(cells.get(number)))).collect();
+            let counted = |cell: Cell<&str>| {
+                if aggregate.what == What::Count { cell != Cell::Null } else { cell == Cell::Truth(true) }
+            };
+            let counted: Vec<i64> =
+                (0..).take(cells.count()).map(|number| i64::from(counted(cells.get(number)))).collect();
             for (group, number) in pairs {
-                if let (Some(count), Some(counted)) = (counts.get_mut(*group as usize), counted.get(*number as usize)) {
+                if let (Some(count), Some(counted)) =
+                    (counts.get_mut(*group as usize), counted.get(*number as usize))
+                {
                     *count += counted;
                 }
             }
@@ -164,7 +178,13 @@ fn part<'r>(rows: &'r Rows<'_>, grouped: &Grouped<'_>, aggregate: &Aggregate) ->
 }
 
 /// The number of the smallest or greatest cell of each group; [`NONE`] where all are NULL.
-fn best<'p>(pairs: impl Iterator<Item = (&'p u32, &'p u32)>, count: usize, cells: &Cells<'_>, greatest: bool, rows: usize) -> Vec<u32> {
+fn best<'p>(
+    pairs: impl Iterator<Item = (&'p u32, &'p u32)>,
+    count: usize,
+    cells: &Cells<'_>,
+    greatest: bool,
+    rows: usize,
+) -> Vec<u32> {
     let mut best = vec![NONE; count];
     let mut improve = |group: u32, rank: u32| {
         if let Some(best) = best.get_mut(group as usize) {
@@ -179,14 +199,19 @@ fn best<'p>(pairs: impl Iterator<Item = (&'p u32, &'p u32)>, count: usize, cells
                 false => pairs.for_each(|(group, number)| improve(*group, *number)),
                 true => pairs.for_each(|(group, number)| improve(*group, last.wrapping_sub(*number))),
             }
-            return best.into_iter().map(|rank| if greatest { last.wrapping_sub(rank) } else { rank }).collect();
+            return best
+                .into_iter()
+                .map(|rank| if greatest { last.wrapping_sub(rank) } else { rank })
+                .collect();
         }
         cells if cells.count() > rows / 2 => None,
         cells => Some(ranked(cells, greatest)),
     };
     match ranked {
         Some((ranks, by_rank)) => {
-            pairs.for_each(|(group, number)| improve(*group, ranks.get(*number as usize).copied().unwrap_or(NONE)));
+            pairs.for_each(|(group, number)| {
+                improve(*group, ranks.get(*number as usize).copied().unwrap_or(NONE))
+            });
             best.into_iter().map(|rank| by_rank.get(rank as usize).copied().unwrap_or(NONE)).collect()
         }
         // Nearly every row has a different text, so they are compared directly.
@@ -206,7 +231,8 @@ fn best<'p>(pairs: impl Iterator<Item = (&'p u32, &'p u32)>, count: usize, cells
 
 /// The rank of each cell, and the cells by rank; NULL has none.
 fn ranked(cells: &Cells<'_>, greatest: bool) -> (Vec<u32>, Vec<u32>) {
-    let mut by_rank: Vec<u32> = (0..).take(cells.count()).filter(|number| cells.get(*number) != Cell::Null).collect();
+    let mut by_rank: Vec<u32> =
+        (0..).take(cells.count()).filter(|number| cells.get(*number) != Cell::Null).collect();
     by_rank.sort_unstable_by(|a, b| {
         let ordering = cells.get(*a).cmp(&cells.get(*b));
         if greatest { ordering.reverse() } else { ordering }

@@ -1,6 +1,9 @@
 //! Which queries can be answered by counting, and what has to be counted.
 
-use sqlparser::ast::{self, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, SetExpr, TableFactor, Value};
+use sqlparser::ast::{
+    self, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, SetExpr,
+    TableFactor, Value,
+};
 
 use super::cell::fits;
 use super::over::{Leaf, Over};
@@ -56,18 +59,22 @@ pub(super) enum What {
 }
 
 impl Plan {
-    /// The plan of a query over `cloudtrail_logs` alone that cannot tell the order of its rows. `columns` are those that the query
-    /// needs, `None` for all.
+    /// The plan of a query over `cloudtrail_logs` alone that cannot tell the order of its rows. `columns` are
+    /// those that the query needs, `None` for all.
     pub fn of(bound: &Bound, columns: Option<&[String]>) -> Option<Self> {
         let query = bound.tree();
         let SetExpr::Select(select) = &*query.body else { return None };
         let [table] = select.from.as_slice() else { return None };
-        let TableFactor::Table { alias: Some(alias), sample: None, .. } = &table.relation else { return None };
+        let TableFactor::Table { alias: Some(alias), sample: None, .. } = &table.relation else {
+            return None;
+        };
         if !alias.columns.is_empty() {
             return None;
         }
         let relation = bound.relation(&select.from)?;
-        bound.typed(&relation, |scope| Self::over(scope, query, select, columns, (alias.name.value.clone(), bound.now())))
+        bound.typed(&relation, |scope| {
+            Self::over(scope, query, select, columns, (alias.name.value.clone(), bound.now()))
+        })
     }
 
     fn over(
@@ -86,10 +93,15 @@ impl Plan {
         let mut over = |expr: &Expr| Over::of(scope, expr, &mut leaves, &loaded);
         let conditions = select.selection.as_ref().map(walk::conjuncts).unwrap_or_default();
         let conditions = conditions.into_iter().map(&mut over).collect::<Option<Vec<_>>>()?;
-        let key = |key: &Expr| over(key).filter(|over| fits(&over.kind) && !over.leaves.is_empty()).map(|over| (key.clone(), over));
+        let key = |key: &Expr| {
+            over(key)
+                .filter(|over| fits(&over.kind) && !over.leaves.is_empty())
+                .map(|over| (key.clone(), over))
+        };
         let grouping = grouping?;
         let keys = grouping.only_keys()?.iter().map(key).collect::<Option<Vec<_>>>()?;
-        let aggregates = calls.aggregates.iter().map(|call| aggregated(call, &mut over)).collect::<Option<Vec<_>>>()?;
+        let aggregates =
+            calls.aggregates.iter().map(|call| aggregated(call, &mut over)).collect::<Option<Vec<_>>>()?;
         Some(Self { alias, now, leaves, conditions, sought: Vec::new(), keys, aggregates })
     }
 }
@@ -111,7 +123,9 @@ fn aggregated(call: &Expr, over: &mut dyn FnMut(&Expr) -> Option<Over>) -> Optio
     };
     let filter = function.filter.as_deref().map(|filter| over(filter).ok_or(())).transpose().ok()?;
     // A literal is there in every row.
-    let arg = arg.filter(|arg| !matches!((what, arg), (What::Count, Expr::Value(value)) if value.value != Value::Null));
+    let arg = arg.filter(
+        |arg| !matches!((what, arg), (What::Count, Expr::Value(value)) if value.value != Value::Null),
+    );
     let arg = arg.map(|arg| over(arg).filter(|over| !over.leaves.is_empty()).ok_or(())).transpose().ok()?;
     let kind = match (what, &arg) {
         (What::Least | What::Greatest, Some(arg)) => arg.kind.clone(),

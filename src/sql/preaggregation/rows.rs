@@ -79,7 +79,9 @@ impl<'p> Rows<'p> {
     /// Reads the leaves that an expression uses.
     pub fn load(&mut self, leaves: &[usize]) -> Result<(), Stop> {
         for at in leaves {
-            let (Some(slot), Some(leaf)) = (self.leaves.get_mut(*at), self.plan.leaves.get(*at)) else { return Err(Stop::GivenUp) };
+            let (Some(slot), Some(leaf)) = (self.leaves.get_mut(*at), self.plan.leaves.get(*at)) else {
+                return Err(Stop::GivenUp);
+            };
             if slot.is_none() {
                 let codes = self.portion.codes(leaf.column, &leaf.fields, self.kept.as_deref())?;
                 *slot = Some(codes.ok_or(Stop::GivenUp)?);
@@ -97,7 +99,8 @@ impl<'p> Rows<'p> {
     pub fn keep_texts(&mut self, at: usize, meets: impl Fn(Option<&str>) -> bool) -> Result<(), Stop> {
         self.load(&[at])?;
         let codes = self.leaf(at)?;
-        let holds: Vec<bool> = (0..).take(codes.texts.len() + 1).map(|code| meets(codes.texts.get(code))).collect();
+        let holds: Vec<bool> =
+            (0..).take(codes.texts.len() + 1).map(|code| meets(codes.texts.get(code))).collect();
         let kept = holding(&codes.of_row, &holds);
         self.retain(kept)
     }
@@ -122,7 +125,10 @@ impl<'p> Rows<'p> {
     pub fn column(&self, over: &Over) -> Result<CodedColumn<'_>, Stop> {
         if let ([leaf], true) = (over.leaves.as_slice(), over.is_leaf()) {
             let codes = self.leaf(*leaf)?;
-            return Ok(CodedColumn { of_row: Cow::Borrowed(&codes.of_row), cells: Cells::Leaf(&codes.texts) });
+            return Ok(CodedColumn {
+                of_row: Cow::Borrowed(&codes.of_row),
+                cells: Cells::Leaf(&codes.texts),
+            });
         }
         let (of_row, columns) = self.numbered(&over.leaves)?;
         let values = over.evaluate(self.plan, &columns)?;
@@ -134,7 +140,13 @@ impl<'p> Rows<'p> {
             None => of_row,
             Some(numbers) => {
                 let firsts = numbers.firsts();
-                let first = |code: &u32| numbers.of_row.get(*code as usize).and_then(|number| firsts.get(*number as usize)).copied();
+                let first = |code: &u32| {
+                    numbers
+                        .of_row
+                        .get(*code as usize)
+                        .and_then(|number| firsts.get(*number as usize))
+                        .copied()
+                };
                 of_row.iter().map(|code| first(code).unwrap_or(*code)).collect()
             }
         };
@@ -149,10 +161,16 @@ impl<'p> Rows<'p> {
             return Ok((Cow::Borrowed(&codes.of_row), vec![codes.texts.column()]));
         }
         let leaves = leaves.iter().map(|leaf| self.leaf(*leaf)).collect::<Result<Vec<_>, _>>()?;
-        let numbers = leaves.iter().map(|codes| GroupIds { of_row: codes.of_row.clone(), count: codes.texts.len() + 1 });
-        let Some(numbers) = numbers.reduce(|numbers, more| numbers.with(&more)) else { return Ok((Cow::Owned(vec![0; self.height()]), Vec::new())) };
+        let numbers = leaves
+            .iter()
+            .map(|codes| GroupIds { of_row: codes.of_row.clone(), count: codes.texts.len() + 1 });
+        let Some(numbers) = numbers.reduce(|numbers, more| numbers.with(&more)) else {
+            return Ok((Cow::Owned(vec![0; self.height()]), Vec::new()));
+        };
         let firsts = numbers.firsts();
-        let texts = |codes: &&Codes| firsts.iter().map(|row| codes.texts.get(*codes.of_row.get(*row as usize)?)).collect();
+        let texts = |codes: &&Codes| {
+            firsts.iter().map(|row| codes.texts.get(*codes.of_row.get(*row as usize)?)).collect()
+        };
         Ok((Cow::Owned(numbers.of_row), leaves.iter().map(texts).collect()))
     }
 
@@ -180,7 +198,11 @@ impl<'p> Rows<'p> {
 
 /// The rows whose number satisfies the condition.
 fn holding(of_row: &[u32], holds: &[bool]) -> Vec<u32> {
-    (0..).zip(of_row).filter(|(_, code)| holds.get(**code as usize) == Some(&true)).map(|(row, _)| row).collect()
+    (0..)
+        .zip(of_row)
+        .filter(|(_, code)| holds.get(**code as usize) == Some(&true))
+        .map(|(row, _)| row)
+        .collect()
 }
 
 /// The elements at these indexes.

@@ -58,7 +58,11 @@ fn number(like: &Scope<'_>, expr: &Expr) -> Result<usize> {
         return Ok(usize::MAX);
     }
     let values = like.eval(expr)?;
-    match (values.kind == Kind::Bigint).then(|| values.constant_whole()).flatten().and_then(|number| usize::try_from(number).ok()) {
+    match (values.kind == Kind::Bigint)
+        .then(|| values.constant_whole())
+        .flatten()
+        .and_then(|number| usize::try_from(number).ok())
+    {
         Some(number) => Ok(number),
         None => Err(SqlError::new("LIMIT and OFFSET need a whole number").at(expr)),
     }

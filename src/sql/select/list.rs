@@ -28,16 +28,32 @@ pub(super) fn list_item(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relatio
             if before || scope.relation.fields.is_empty() {
                 return Err(SqlError::new("SELECT * needs a table, and no GROUP BY").at(item));
             }
-            for (field, column) in scope.relation.fields.iter().zip(&scope.relation.columns).filter(|(field, _)| !field.hidden) {
-                rows.push(Field { is_date: field.is_date, ..Field::new(field.name.clone(), field.kind.clone()) }, column.clone());
+            for (field, column) in
+                scope.relation.fields.iter().zip(&scope.relation.columns).filter(|(field, _)| !field.hidden)
+            {
+                rows.push(
+                    Field { is_date: field.is_date, ..Field::new(field.name.clone(), field.kind.clone()) },
+                    column.clone(),
+                );
             }
         }
-        SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), _) => return fields_of(scope, expr, rows),
+        SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), _) => {
+            return fields_of(scope, expr, rows);
+        }
         SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
             let table = names::last(name);
             let is_of_table = |field: &Field| field.qualifier.as_deref() == Some(&table) && !field.hidden;
-            for (field, column) in scope.relation.fields.iter().zip(&scope.relation.columns).filter(|(field, _)| is_of_table(field)) {
-                rows.push(Field { is_date: field.is_date, ..Field::new(field.name.clone(), field.kind.clone()) }, column.clone());
+            for (field, column) in scope
+                .relation
+                .fields
+                .iter()
+                .zip(&scope.relation.columns)
+                .filter(|(field, _)| is_of_table(field))
+            {
+                rows.push(
+                    Field { is_date: field.is_date, ..Field::new(field.name.clone(), field.kind.clone()) },
+                    column.clone(),
+                );
             }
         }
         _ => return Err(SqlError::new("this is not supported in a SELECT list").at(item)),
@@ -49,7 +65,11 @@ pub(super) fn list_item(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relatio
 fn fields_of(scope: &Scope<'_>, expr: &Expr, rows: &mut Relation) -> Result<()> {
     let values = scope.column(expr)?;
     let Kind::Row(fields) = &values.kind else {
-        return Err(SqlError::new(format!("only a row has fields that * can show, and this is {}", values.kind)).at(expr));
+        return Err(SqlError::new(format!(
+            "only a row has fields that * can show, and this is {}",
+            values.kind
+        ))
+        .at(expr));
     };
     for ((name, kind), data) in fields.iter().zip(values.data.struct_()?.fields_as_series()) {
         rows.push(Field::new(name.clone(), kind.clone()), data);
@@ -59,7 +79,9 @@ fn fields_of(scope: &Scope<'_>, expr: &Expr, rows: &mut Relation) -> Result<()> 
 
 /// Where each row's event stood goes along, where that is known.
 pub(super) fn places(scope: &Scope<'_>, rows: &mut Relation) {
-    for (field, column) in scope.relation.fields.iter().zip(&scope.relation.columns).filter(|(field, _)| is_place(field)) {
+    for (field, column) in
+        scope.relation.fields.iter().zip(&scope.relation.columns).filter(|(field, _)| is_place(field))
+    {
         rows.push(Field { qualifier: None, ..field.clone() }, column.clone());
     }
 }
@@ -68,12 +90,27 @@ pub(super) fn places(scope: &Scope<'_>, rows: &mut Relation) {
 pub(super) fn other_names(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relation) {
     let table = match item {
         SelectItem::Wildcard(_) => None,
-        SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => Some(names::last(name)),
+        SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
+            Some(names::last(name))
+        }
         _ => return,
     };
-    for (field, column) in scope.relation.fields.iter().zip(&scope.relation.columns).filter(|(field, _)| field.hidden && !is_place(field)) {
+    for (field, column) in scope
+        .relation
+        .fields
+        .iter()
+        .zip(&scope.relation.columns)
+        .filter(|(field, _)| field.hidden && !is_place(field))
+    {
         if table.is_none() || field.qualifier == table {
-            rows.push(Field { hidden: true, is_date: field.is_date, ..Field::new(field.name.clone(), field.kind.clone()) }, column.clone());
+            rows.push(
+                Field {
+                    hidden: true,
+                    is_date: field.is_date,
+                    ..Field::new(field.name.clone(), field.kind.clone())
+                },
+                column.clone(),
+            );
         }
     }
 }
@@ -83,7 +120,9 @@ pub(in crate::sql) fn name_of(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Identifier(ident) => Some(ident.value.clone()),
         Expr::CompoundIdentifier(parts) => parts.last().map(|ident| ident.value.clone()),
-        Expr::CompoundFieldAccess { access_chain, .. } => access_chain.last().and_then(names::of_field).map(|field| field.value),
+        Expr::CompoundFieldAccess { access_chain, .. } => {
+            access_chain.last().and_then(names::of_field).map(|field| field.value)
+        }
         Expr::Nested(inner) => name_of(inner),
         _ => None,
     }

@@ -36,7 +36,9 @@ pub(in crate::sql) fn value_rows(like: &Scope<'_>, values: &ValueRows) -> Result
         }
         all = Some(match all {
             None => one,
-            Some(before) => combine(like.session.limits(), before, one, SetOperator::Union, SetQuantifier::All)?,
+            Some(before) => {
+                combine(like.session.limits(), before, one, SetOperator::Union, SetQuantifier::All)?
+            }
         });
     }
     all.ok_or_else(|| SqlError::new("VALUES needs a row"))
@@ -50,17 +52,33 @@ fn cells(row: &[Expr]) -> Vec<&Expr> {
     }
 }
 
-pub(in crate::sql) fn combine(limits: &Limits, left: Relation, right: Relation, op: SetOperator, quantifier: SetQuantifier) -> Result<Relation> {
+pub(in crate::sql) fn combine(
+    limits: &Limits,
+    left: Relation,
+    right: Relation,
+    op: SetOperator,
+    quantifier: SetQuantifier,
+) -> Result<Relation> {
     let (left, right) = (left.seen(), right.seen());
     limits.fits_rows(left.height.saturating_add(right.height), row_bytes(&left).max(row_bytes(&right)))?;
     if left.fields.len() != right.fields.len() {
-        return Err(SqlError::new(format!("{op}: one side has {} columns and the other {}", left.fields.len(), right.fields.len())));
+        return Err(SqlError::new(format!(
+            "{op}: one side has {} columns and the other {}",
+            left.fields.len(),
+            right.fields.len()
+        )));
     }
     let mut rows = Relation { height: left.height + right.height, ..Relation::default() };
     for at in 0..left.fields.len() {
         let (a, b) = (left.values(at)?, right.values(at)?);
-        let kind = common(&a.kind, &b.kind)
-            .map_err(|_| SqlError::new(format!("{op}: column {} is {} on one side and {} on the other", at + 1, a.kind, b.kind)))?;
+        let kind = common(&a.kind, &b.kind).map_err(|_| {
+            SqlError::new(format!(
+                "{op}: column {} is {} on one side and {} on the other",
+                at + 1,
+                a.kind,
+                b.kind
+            ))
+        })?;
         let mut column = cast::cast(&a, &kind, left.height, false)?.data;
         column.append_owned(cast::cast(&b, &kind, right.height, false)?.data)?;
         let name = left.fields.get(at).map(|field| field.name.clone()).unwrap_or_default();
@@ -71,7 +89,8 @@ pub(in crate::sql) fn combine(limits: &Limits, left: Relation, right: Relation, 
         return Ok(rows);
     }
     let groups = groups_of(&rows)?;
-    // How many equal rows there are on the left and on the right, and how many of the left have been looked at.
+    // How many equal rows there are on the left and on the right, and how many of the left have been looked
+    // at.
     let mut counts = vec![(0_usize, 0_usize, 0_usize); groups.count()];
     for (row, group) in groups.of_row.iter().enumerate() {
         if let Some((on_left, on_right, _)) = counts.get_mut(*group as usize) {

@@ -45,11 +45,14 @@ impl BlockFile {
     pub fn put(&self, rows: &Relation) -> Result<Block> {
         let mut bytes = Vec::new();
         rows.columns.iter().try_for_each(|column| pack(column, &mut bytes))?;
-        let packed = zstd::bulk::compress(&bytes, LEVEL).map_err(|error| self.spill.failed("written", &error))?;
+        let packed =
+            zstd::bulk::compress(&bytes, LEVEL).map_err(|error| self.spill.failed("written", &error))?;
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let (file, end) = &mut *file;
         let at = *end;
-        file.seek(SeekFrom::Start(at)).and_then(|_| file.write_all(&packed)).map_err(|error| self.spill.failed("written", &error))?;
+        file.seek(SeekFrom::Start(at))
+            .and_then(|_| file.write_all(&packed))
+            .map_err(|error| self.spill.failed("written", &error))?;
         *end += packed.len() as u64;
         Ok(Block { at, length: packed.len(), bytes: bytes.len(), height: rows.height })
     }
@@ -62,9 +65,13 @@ impl BlockFile {
             let read = file.0.seek(SeekFrom::Start(block.at)).and_then(|_| file.0.read_exact(&mut packed));
             read.map_err(|error| self.spill.failed("read", &error))?;
         }
-        let bytes = zstd::bulk::decompress(&packed, block.bytes).map_err(|error| self.spill.failed("read", &error))?;
+        let bytes = zstd::bulk::decompress(&packed, block.bytes)
+            .map_err(|error| self.spill.failed("read", &error))?;
         let mut packed = Packed(&bytes);
-        let columns = fields.iter().map(|field| packed.column(&field.name, block.height)).collect::<Result<Vec<_>>>()?;
+        let columns = fields
+            .iter()
+            .map(|field| packed.column(&field.name, block.height))
+            .collect::<Result<Vec<_>>>()?;
         Ok(Relation { fields: fields.to_vec(), columns, height: block.height })
     }
 

@@ -22,9 +22,16 @@ impl Keys {
     ///
     /// The order of these values cannot be expressed in bytes.
     pub fn of(keys: &[(Values, OrderByOptions)], height: usize) -> Result<Self> {
-        let columns = keys.iter().map(|(values, options)| Ok((column(values, height)?, *options))).collect::<Result<Vec<_>>>()?;
-        let columns = columns.iter().map(|(column, options)| Ok((KeyColumn::of(column)?, *options))).collect::<Result<Vec<_>>>()?;
-        let mut all = Self { bytes: Vec::with_capacity(height * 9 * columns.len()), ends: Vec::with_capacity(height) };
+        let columns = keys
+            .iter()
+            .map(|(values, options)| Ok((column(values, height)?, *options)))
+            .collect::<Result<Vec<_>>>()?;
+        let columns = columns
+            .iter()
+            .map(|(column, options)| Ok((KeyColumn::of(column)?, *options)))
+            .collect::<Result<Vec<_>>>()?;
+        let mut all =
+            Self { bytes: Vec::with_capacity(height * 9 * columns.len()), ends: Vec::with_capacity(height) };
         for row in 0..height {
             columns.iter().for_each(|(column, options)| column.push(row, *options, &mut all.bytes));
             all.ends.push(all.bytes.len());
@@ -46,8 +53,11 @@ impl Keys {
             first.iter_mut().zip(key).for_each(|(slot, byte)| *slot = *byte);
             u64::from_be_bytes(first)
         };
-        let mut rows: Vec<(u64, u32)> = (0_u32..).take(self.ends.len()).map(|row| (prefix(row), row)).collect();
-        rows.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| self.get(a.1 as usize).cmp(self.get(b.1 as usize))).then(a.1.cmp(&b.1)));
+        let mut rows: Vec<(u64, u32)> =
+            (0_u32..).take(self.ends.len()).map(|row| (prefix(row), row)).collect();
+        rows.sort_unstable_by(|a, b| {
+            a.0.cmp(&b.0).then_with(|| self.get(a.1 as usize).cmp(self.get(b.1 as usize))).then(a.1.cmp(&b.1))
+        });
         rows.into_iter().map(|(_, row)| Some(row)).collect()
     }
 }
@@ -59,7 +69,10 @@ pub(in crate::sql) fn can_be(kind: &Kind) -> bool {
 
 fn column(values: &Values, height: usize) -> Result<Series> {
     if !can_be(&values.kind) {
-        return Err(SqlError { of_memory: true, ..SqlError::new(format!("rows that do not fit into memory cannot be sorted by {}", values.kind)) });
+        return Err(SqlError {
+            of_memory: true,
+            ..SqlError::new(format!("rows that do not fit into memory cannot be sorted by {}", values.kind))
+        });
     }
     Ok(key_column(values, height)?.rechunk())
 }
@@ -89,8 +102,12 @@ impl<'c> KeyColumn<'c> {
             out.push(u8::from(nulls_first));
             match self {
                 Self::Texts(texts) => texts.get(row).map(|text| push_text(text, out)),
-                Self::Wholes(wholes) => wholes.get(row).map(|whole| out.extend((whole.cast_unsigned() ^ (1 << 63)).to_be_bytes())),
-                Self::Doubles(doubles) => doubles.get(row).map(|number| out.extend(ordered(number).to_be_bytes())),
+                Self::Wholes(wholes) => {
+                    wholes.get(row).map(|whole| out.extend((whole.cast_unsigned() ^ (1 << 63)).to_be_bytes()))
+                }
+                Self::Doubles(doubles) => {
+                    doubles.get(row).map(|number| out.extend(ordered(number).to_be_bytes()))
+                }
                 Self::Truths(truths) => truths.get(row).map(|truth| out.push(u8::from(truth))),
             }
         };
@@ -135,17 +152,35 @@ mod tests {
         let columns = [
             Values::new(
                 Kind::Varchar,
-                String::column((0..300).map(|row| some(row, 1).then(|| texts[mixed(row, 5, 8) as usize].to_owned())).collect()),
+                String::column(
+                    (0..300)
+                        .map(|row| some(row, 1).then(|| texts[mixed(row, 5, 8) as usize].to_owned()))
+                        .collect(),
+                ),
             ),
-            Values::new(Kind::Double, f64::column((0..300).map(|row| some(row, 2).then(|| doubles[mixed(row, 6, 8) as usize])).collect())),
-            Values::new(Kind::Bigint, i64::column((0..300).map(|row| some(row, 3).then(|| mixed(row, 7, 5) - 2)).collect())),
-            Values::new(Kind::Boolean, bool::column((0..300).map(|row| some(row, 4).then(|| mixed(row, 8, 2) == 1)).collect())),
+            Values::new(
+                Kind::Double,
+                f64::column(
+                    (0..300).map(|row| some(row, 2).then(|| doubles[mixed(row, 6, 8) as usize])).collect(),
+                ),
+            ),
+            Values::new(
+                Kind::Bigint,
+                i64::column((0..300).map(|row| some(row, 3).then(|| mixed(row, 7, 5) - 2)).collect()),
+            ),
+            Values::new(
+                Kind::Boolean,
+                bool::column((0..300).map(|row| some(row, 4).then(|| mixed(row, 8, 2) == 1)).collect()),
+            ),
         ];
-        let options =
-            |at: usize| OrderByOptions { asc: [None, Some(true), Some(false)][at % 3], nulls_first: [None, Some(true), Some(false)][at / 3 % 3] };
+        let options = |at: usize| OrderByOptions {
+            asc: [None, Some(true), Some(false)][at % 3],
+            nulls_first: [None, Some(true), Some(false)][at / 3 % 3],
+        };
         for choice in 0..16 * 9 {
             let (first, second) = (choice % 4, choice / 4 % 4);
-            let keys = [(columns[first].clone(), options(choice / 16)), (columns[second].clone(), options(choice))];
+            let keys =
+                [(columns[first].clone(), options(choice / 16)), (columns[second].clone(), options(choice))];
             assert_eq!(Keys::of(&keys, 300).unwrap().order(), order::sorted(&keys, 300).unwrap(), "{choice}");
         }
     }

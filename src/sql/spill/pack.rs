@@ -8,7 +8,8 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use indexmap::IndexSet;
 use polars::prelude::{
-    BooleanChunked, DataType, Int64Chunked, IntoSeries, ListChunked, NamedFrom, NewChunkedArray, Series, StringChunked, StructChunked,
+    BooleanChunked, DataType, Int64Chunked, IntoSeries, ListChunked, NamedFrom, NewChunkedArray, Series,
+    StringChunked, StructChunked,
 };
 use polars_arrow::array::ListArray;
 use polars_arrow::bitmap::Bitmap;
@@ -35,7 +36,10 @@ pub(super) fn pack(column: &Series, out: &mut Vec<u8>) -> Result<()> {
         DataType::Float64 => {
             out.push(b'f');
             validity(column, out);
-            column.f64()?.iter().for_each(|number| out.extend(number.unwrap_or_default().to_bits().to_le_bytes()));
+            column
+                .f64()?
+                .iter()
+                .for_each(|number| out.extend(number.unwrap_or_default().to_bits().to_le_bytes()));
         }
         DataType::String => {
             out.push(b's');
@@ -47,7 +51,8 @@ pub(super) fn pack(column: &Series, out: &mut Vec<u8>) -> Result<()> {
             validity(column, out);
             let mut ends = vec![0_usize];
             let array = lists.downcast_iter().next().ok_or_else(damaged)?;
-            let offset = |at: usize| array.offsets().get(at).and_then(|at| usize::try_from(*at).ok()).unwrap_or(0);
+            let offset =
+                |at: usize| array.offsets().get(at).and_then(|at| usize::try_from(*at).ok()).unwrap_or(0);
             (0..lists.len()).for_each(|row| ends.push(offset(row + 1) - offset(0)));
             ends.iter().try_for_each(|end| number(*end, out))?;
             let count = ends.last().copied().unwrap_or(0);
@@ -88,7 +93,8 @@ fn texts(texts: &StringChunked, out: &mut Vec<u8>) -> Result<()> {
     for text in texts.iter() {
         codes.push(match text {
             None => NONE,
-            Some(text) => u32::try_from(known.insert_full(text).0).map_err(|_| SqlError::new("too much in one block"))?,
+            Some(text) => u32::try_from(known.insert_full(text).0)
+                .map_err(|_| SqlError::new("too much in one block"))?,
         });
     }
     number(known.len(), out)?;
@@ -136,29 +142,45 @@ impl<'b> Packed<'b> {
 
     /// The next column, with `height` rows.
     pub fn column(&mut self, name: &str, height: usize) -> Result<Series> {
-        let is_there = |there: &Option<Bitmap>, row: usize| there.as_ref().is_none_or(|there| there.get_bit(row));
+        let is_there =
+            |there: &Option<Bitmap>, row: usize| there.as_ref().is_none_or(|there| there.get_bit(row));
         Ok(match self.byte()? {
-            b'b' => BooleanChunked::from_iter_options(name.into(), self.bytes(height)?.iter().map(|truth| (*truth < 2).then_some(*truth == 1)))
-                .into_series(),
+            b'b' => BooleanChunked::from_iter_options(
+                name.into(),
+                self.bytes(height)?.iter().map(|truth| (*truth < 2).then_some(*truth == 1)),
+            )
+            .into_series(),
             b'i' => {
                 let (cells, there) = self.wholes(height)?;
-                let cells = cells.into_iter().enumerate().map(|(row, cell)| is_there(&there, row).then_some(cell.cast_signed()));
+                let cells = cells
+                    .into_iter()
+                    .enumerate()
+                    .map(|(row, cell)| is_there(&there, row).then_some(cell.cast_signed()));
                 Int64Chunked::from_iter_options(name.into(), cells).into_series()
             }
             b'f' => {
                 let (cells, there) = self.wholes(height)?;
-                let cells = cells.into_iter().enumerate().map(|(row, cell)| is_there(&there, row).then_some(f64::from_bits(cell)));
+                let cells = cells
+                    .into_iter()
+                    .enumerate()
+                    .map(|(row, cell)| is_there(&there, row).then_some(f64::from_bits(cell)));
                 polars::prelude::Float64Chunked::from_iter_options(name.into(), cells).into_series()
             }
             b's' => self.texts(name, height)?,
             b'l' => {
                 let there = self.validity(height)?;
-                let ends = (0..=height).map(|_| self.number().map(|end| i64::try_from(end).unwrap_or(i64::MAX))).collect::<Result<Vec<_>>>()?;
+                let ends = (0..=height)
+                    .map(|_| self.number().map(|end| i64::try_from(end).unwrap_or(i64::MAX)))
+                    .collect::<Result<Vec<_>>>()?;
                 let count = ends.last().and_then(|end| usize::try_from(*end).ok()).unwrap_or(0);
                 let elements = self.column("", count)?.rechunk();
                 let values = elements.chunks().first().ok_or_else(damaged)?.clone();
                 let arrow = ListArray::<i64>::default_datatype(values.dtype().clone());
-                ListChunked::with_chunk(name.into(), ListArray::try_new(arrow, OffsetsBuffer::try_from(ends)?, values, there)?).into_series()
+                ListChunked::with_chunk(
+                    name.into(),
+                    ListArray::try_new(arrow, OffsetsBuffer::try_from(ends)?, values, there)?,
+                )
+                .into_series()
             }
             b'r' => {
                 let there = self.validity(height)?;
@@ -187,8 +209,10 @@ impl<'b> Packed<'b> {
             known.push(std::str::from_utf8(self.bytes(length)?).map_err(|_| damaged())?);
         }
         let codes = self.bytes(height.saturating_mul(4))?.chunks_exact(4);
-        let codes: Vec<Option<u32>> =
-            codes.map(|code| code.try_into().map_or(NONE, u32::from_le_bytes)).map(|code| (code != NONE).then_some(code)).collect();
+        let codes: Vec<Option<u32>> = codes
+            .map(|code| code.try_into().map_or(NONE, u32::from_le_bytes))
+            .map(|code| (code != NONE).then_some(code))
+            .collect();
         let known = Series::new(name.into(), known);
         // Mostly each row has a text of its own.
         if known.len() == height && codes.iter().zip(0..).all(|(code, row)| *code == Some(row)) {
@@ -201,16 +225,21 @@ impl<'b> Packed<'b> {
 /// A hash for each row: equal for rows that are equal in these columns, in all processes.
 pub(super) fn hashes(columns: &[Series], height: usize, seed: u64) -> Result<Vec<u64>> {
     let mut all = vec![seed; height];
-    let mix = |slot: &mut u64, hash: u64| *slot = (slot.rotate_left(23) ^ hash).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mix =
+        |slot: &mut u64, hash: u64| *slot = (slot.rotate_left(23) ^ hash).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     for column in columns {
         match column.dtype() {
             DataType::String => all.iter_mut().zip(column.str()?.iter()).for_each(|(slot, text)| {
                 mix(slot, text.map_or(1, |text| xxhash_rust::xxh3::xxh3_64_with_seed(text.as_bytes(), seed)));
             }),
-            DataType::Int64 => all.iter_mut().zip(column.i64()?.iter()).for_each(|(slot, whole)| mix(slot, whole.map_or(1, hash_of))),
-            DataType::Boolean => {
-                all.iter_mut().zip(column.bool()?.iter()).for_each(|(slot, truth)| mix(slot, truth.map_or(1, |truth| 2 + u64::from(truth))))
-            }
+            DataType::Int64 => all
+                .iter_mut()
+                .zip(column.i64()?.iter())
+                .for_each(|(slot, whole)| mix(slot, whole.map_or(1, hash_of))),
+            DataType::Boolean => all
+                .iter_mut()
+                .zip(column.bool()?.iter())
+                .for_each(|(slot, truth)| mix(slot, truth.map_or(1, |truth| 2 + u64::from(truth)))),
             DataType::Float64 => all.iter_mut().zip(column.f64()?.iter()).for_each(|(slot, number)| {
                 // Both zeros are equal, and so are all NaNs.
                 let bits = number.map(|number| if number.is_nan() { 3 } else { (number + 0.0).to_bits() });
@@ -247,13 +276,20 @@ mod tests {
     fn what_is_packed_comes_back() {
         let kind = Kind::Row(vec![
             ("a".to_owned(), Kind::Varchar),
-            ("l".to_owned(), Kind::array(Kind::Row(vec![("x".to_owned(), Kind::Bigint), ("y".to_owned(), Kind::Boolean)]))),
+            (
+                "l".to_owned(),
+                Kind::array(Kind::Row(vec![("x".to_owned(), Kind::Bigint), ("y".to_owned(), Kind::Boolean)])),
+            ),
             ("d".to_owned(), Kind::Double),
         ]);
         let mut builder = Builder::new(&kind);
-        for text in
-            [r#"{"a":"one","l":[{"x":1},{"x":-2,"y":"true"}],"d":1.5}"#, "{}", r#"{"a":"one","l":[],"d":-0.0}"#, r#"{"a":"","l":null}"#, "null"]
-        {
+        for text in [
+            r#"{"a":"one","l":[{"x":1},{"x":-2,"y":"true"}],"d":1.5}"#,
+            "{}",
+            r#"{"a":"one","l":[],"d":-0.0}"#,
+            r#"{"a":"","l":null}"#,
+            "null",
+        ] {
             builder.push_json(Some(&serde_json::value::RawValue::from_string(text.to_owned()).unwrap()));
         }
         let column = builder.take("c");

@@ -32,7 +32,10 @@ pub(in crate::sql) type Keyed = (Relation, Vec<(Values, OrderByOptions)>);
 /// The name of a key column says how it is sorted.
 fn key_field(kind: &Kind, options: OrderByOptions) -> Field {
     let letter = |option: Option<bool>| option.map_or('-', |option| if option { 't' } else { 'f' });
-    Field { hidden: true, ..Field::new(format!("{KEY}{}{}", letter(options.asc), letter(options.nulls_first)), kind.clone()) }
+    Field {
+        hidden: true,
+        ..Field::new(format!("{KEY}{}{}", letter(options.asc), letter(options.nulls_first)), kind.clone())
+    }
 }
 
 /// Rows with their keys as additional columns.
@@ -51,8 +54,13 @@ pub(in crate::sql) fn narrowed(wide: Relation) -> Keyed {
         match field.name.strip_prefix(KEY) {
             None => rows.push(field, column),
             Some(said) => {
-                let option = |at: usize| said.as_bytes().get(at).filter(|letter| **letter != b'-').map(|letter| *letter == b't');
-                keys.push((Values::new(field.kind, column), OrderByOptions { asc: option(0), nulls_first: option(1) }));
+                let option = |at: usize| {
+                    said.as_bytes().get(at).filter(|letter| **letter != b'-').map(|letter| *letter == b't')
+                };
+                keys.push((
+                    Values::new(field.kind, column),
+                    OrderByOptions { asc: option(0), nulls_first: option(1) },
+                ));
             }
         }
     }
@@ -68,7 +76,12 @@ struct Shape {
 
 impl Shape {
     fn of((rows, keys): &Keyed) -> Self {
-        let fields = rows.fields.iter().cloned().chain(keys.iter().map(|(values, options)| key_field(&values.kind, *options))).collect();
+        let fields = rows
+            .fields
+            .iter()
+            .cloned()
+            .chain(keys.iter().map(|(values, options)| key_field(&values.kind, *options)))
+            .collect();
         Self { fields, options: keys.iter().map(|(_, options)| *options).collect() }
     }
 
@@ -104,7 +117,12 @@ impl Sorting {
     pub fn new(spill: &Spill, bytes_max: u64) -> Result<Self> {
         let runs_max = (bytes_max / BLOCK_BYTES / 2).clamp(RUNS_MIN, RUNS_MAX);
         let block_bytes = (bytes_max / runs_max / 2).clamp(BLOCK_BYTES_MIN, BLOCK_BYTES);
-        Ok(Self { block_file: BlockFile::new(spill)?, runs: Mutex::default(), block_bytes, runs_max: usize::try_from(runs_max).unwrap_or(4) })
+        Ok(Self {
+            block_file: BlockFile::new(spill)?,
+            runs: Mutex::default(),
+            block_bytes,
+            runs_max: usize::try_from(runs_max).unwrap_or(4),
+        })
     }
 
     /// Sorts rows and writes them as a run; rows of one event are in one run, in their order.
@@ -127,8 +145,12 @@ impl Sorting {
             run.push(self.block_file.put(&whole.take(rows)?)?);
         }
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_same = |known: &Shape| known.fields.iter().map(|field| &field.kind).eq(shape.fields.iter().map(|field| &field.kind));
-        if !runs.0.get_or_insert_with(|| shape.clone()).fields.is_empty() && !runs.0.as_ref().is_some_and(is_same) {
+        let is_same = |known: &Shape| {
+            known.fields.iter().map(|field| &field.kind).eq(shape.fields.iter().map(|field| &field.kind))
+        };
+        if !runs.0.get_or_insert_with(|| shape.clone()).fields.is_empty()
+            && !runs.0.as_ref().is_some_and(is_same)
+        {
             return Err(SqlError::new("pieces of one column are of several types"));
         }
         runs.1.push(run);
@@ -192,7 +214,8 @@ impl Merged {
     fn new(block_file: BlockFile, shape: Shape, runs: Vec<Run>) -> Result<Self> {
         let (mut heads, mut next) = (Vec::new(), BinaryHeap::new());
         for (at, run) in runs.into_iter().enumerate() {
-            let mut head = Head { blocks: run.into_iter(), rows: Relation::default(), keys: Keys::default(), at: 0 };
+            let mut head =
+                Head { blocks: run.into_iter(), rows: Relation::default(), keys: Keys::default(), at: 0 };
             if head.load(&block_file, &shape)? {
                 next.push(Reverse((head.keys.get(0).to_vec(), at)));
             }
@@ -252,7 +275,9 @@ impl Merged {
         }
         let Some(mut all) = all else { return Ok(None) };
         all.columns.iter_mut().for_each(|column| *column = column.rechunk());
-        let place = |(source, nth): (usize, usize)| u32::try_from(starts.get(source).copied().unwrap_or(0) + nth).ok();
+        let place = |(source, nth): (usize, usize)| {
+            u32::try_from(starts.get(source).copied().unwrap_or(0) + nth).ok()
+        };
         Ok(Some(all.take(&order.into_iter().map(place).collect::<Vec<_>>())?))
     }
 

@@ -11,7 +11,12 @@ use crate::sql::error::{Result, SqlError};
 use crate::sql::relation::{Field, Relation};
 
 /// Divides rows into `count` shares by their keys.
-pub(in crate::sql) fn shares_of(keys: &[Series], height: usize, seed: u64, count: usize) -> Result<Vec<Vec<Option<u32>>>> {
+pub(in crate::sql) fn shares_of(
+    keys: &[Series],
+    height: usize,
+    seed: u64,
+    count: usize,
+) -> Result<Vec<Vec<Option<u32>>>> {
     let mut of_share: Vec<Vec<Option<u32>>> = vec![Vec::new(); count];
     for (row, hash) in (0_u32..).zip(hashes(keys, height, seed)?) {
         let share = usize::try_from(hash % count.max(1) as u64).unwrap_or(0);
@@ -39,7 +44,11 @@ struct State {
 impl Spread {
     /// With another `seed`, rows that are in one share here are divided differently.
     pub fn new(spill: &Spill, shares: usize, seed: u64) -> Result<Self> {
-        Ok(Self { block_file: BlockFile::new(spill)?, seed, state: Mutex::new(State { fields: None, shares: vec![Vec::new(); shares.max(1)] }) })
+        Ok(Self {
+            block_file: BlockFile::new(spill)?,
+            seed,
+            state: Mutex::new(State { fields: None, shares: vec![Vec::new(); shares.max(1)] }),
+        })
     }
 
     /// Adds rows to their shares.
@@ -55,7 +64,9 @@ impl Spread {
         }
         for (share, list) in of_share.into_iter().enumerate().filter(|(_, list)| !list.is_empty()) {
             let block = self.block_file.put(&rows.take(&list)?)?;
-            if let Some(share) = self.state.lock().unwrap_or_else(PoisonError::into_inner).shares.get_mut(share) {
+            if let Some(share) =
+                self.state.lock().unwrap_or_else(PoisonError::into_inner).shares.get_mut(share)
+            {
                 share.push(block);
             }
         }

@@ -1,4 +1,5 @@
-//! Correlated subqueries taken apart: the rows of their own tables, and the conditions that look at the row outside.
+//! Correlated subqueries taken apart: the rows of their own tables, and the conditions that look at the row
+//! outside.
 //!
 //! Both sides are met once then, as in a join, and not once for each row outside.
 
@@ -69,7 +70,9 @@ impl<'q> Apart<'q> {
     /// The one value that is selected, if it is that of inner tables alone.
     fn selected(&self, scope: &Scope<'_>) -> Result<Option<(Expr, Kind)>> {
         match self.item {
-            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } if names::are_of(expr, &self.inner) => {
+            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }
+                if names::are_of(expr, &self.inner) =>
+            {
                 let values = (Scope { relation: &self.inner, ..own(scope) }).eval(expr)?;
                 Ok(Some((expr.clone(), values.kind)))
             }
@@ -97,25 +100,38 @@ pub(super) fn exists(scope: &Scope<'_>, query: &Query) -> Result<Option<Vec<bool
         return Ok(None);
     }
     match Apart::of(scope, query)? {
-        Some(apart) if apart.calls.aggregates.is_empty() => apart.found(scope, scope.relation, None).map(Some),
+        Some(apart) if apart.calls.aggregates.is_empty() => {
+            apart.found(scope, scope.relation, None).map(Some)
+        }
         _ => Ok(None),
     }
 }
 
 /// `value IN (…)` for each row outside; unknown where a NULL leaves it open.
-pub(super) fn contains(scope: &Scope<'_>, value: &Values, query: &Query) -> Result<Option<Vec<Option<bool>>>> {
+pub(super) fn contains(
+    scope: &Scope<'_>,
+    value: &Values,
+    query: &Query,
+) -> Result<Option<Vec<Option<bool>>>> {
     let one_column = plain(query).is_some_and(|select| select.projection.len() == 1);
     if scope.ungrouped.is_some() || !one_column || matches!(value.kind, Kind::Row(_)) {
         return Ok(None);
     }
-    let Some(apart) = Apart::of(scope, query)?.filter(|apart| apart.calls.aggregates.is_empty() && apart.calls.windows.is_empty()) else {
+    let Some(apart) = Apart::of(scope, query)?
+        .filter(|apart| apart.calls.aggregates.is_empty() && apart.calls.windows.is_empty())
+    else {
         return Ok(None);
     };
     let Some((item, kind)) = apart.selected(scope)? else { return Ok(None) };
-    common(&value.kind, &kind).map_err(|_| SqlError::new(format!("{} and {kind} cannot be compared with IN", value.kind)))?;
+    common(&value.kind, &kind)
+        .map_err(|_| SqlError::new(format!("{} and {kind} cannot be compared with IN", value.kind)))?;
     let mut outer = scope.relation.clone();
     outer.push(Field::new(VALUE, value.kind.clone()), scope.spread(value)?);
-    let equal = Expr::BinaryOp { left: Box::new(Expr::Identifier(Ident::new(VALUE))), op: BinaryOperator::Eq, right: Box::new(item.clone()) };
+    let equal = Expr::BinaryOp {
+        left: Box::new(Expr::Identifier(Ident::new(VALUE))),
+        op: BinaryOperator::Eq,
+        right: Box::new(item.clone()),
+    };
     let is_in = apart.found(scope, &outer, Some(equal))?;
     let has_null = apart.found(scope, scope.relation, Some(Expr::IsNull(Box::new(item))))?;
     let has_any = apart.found(scope, scope.relation, None)?;
@@ -136,9 +152,15 @@ pub(super) fn aggregated(scope: &Scope<'_>, query: &Query) -> Result<Option<Valu
         return Ok(None);
     }
     let Some(apart) = Apart::of(scope, query)? else { return Ok(None) };
-    let (SelectItem::UnnamedExpr(item) | SelectItem::ExprWithAlias { expr: item, .. }) = apart.item else { return Ok(None) };
+    let (SelectItem::UnnamedExpr(item) | SelectItem::ExprWithAlias { expr: item, .. }) = apart.item else {
+        return Ok(None);
+    };
     let is_own = names::are_of(item, &apart.inner);
-    if apart.calls.aggregates.is_empty() || !apart.calls.windows.is_empty() || walk::has_subquery(item) || !is_own {
+    if apart.calls.aggregates.is_empty()
+        || !apart.calls.windows.is_empty()
+        || walk::has_subquery(item)
+        || !is_own
+    {
         return Ok(None);
     }
     let mut keys = Vec::new();
@@ -175,7 +197,11 @@ fn equal_sides(scope: &Scope<'_>, inner: &Relation, condition: &Expr) -> Result<
 fn by_group(scope: &Scope<'_>, apart: &Apart<'_>, item: &Expr, keys: &[(Values, Values)]) -> Result<Values> {
     let (height, inner) = (scope.height(), &apart.inner);
     let matched = match keys {
-        [] => Matched { groups: vec![0; inner.height + height], count: 1, null: vec![false; inner.height + height] },
+        [] => Matched {
+            groups: vec![0; inner.height + height],
+            count: 1,
+            null: vec![false; inner.height + height],
+        },
         keys => Matched::of(keys, inner.height, height)?,
     };
     // Two groups more: one for rows outside that have no partner, one for rows inside that are nobody's.
@@ -189,7 +215,11 @@ fn by_group(scope: &Scope<'_>, apart: &Apart<'_>, item: &Expr, keys: &[(Values, 
     let inside = Scope { relation: inner, ..own(scope) };
     let mut known = Vec::new();
     for call in &apart.calls.aggregates {
-        known.push((call.clone(), aggregate::evaluate(&inside, aggregate::as_call(call)?, &groups).map_err(|error| error.at(call))?));
+        known.push((
+            call.clone(),
+            aggregate::evaluate(&inside, aggregate::as_call(call)?, &groups)
+                .map_err(|error| error.at(call))?,
+        ));
     }
     let rows = Relation { height: groups.count(), ..Relation::default() };
     let after = Scope { relation: &rows, known: &known, ungrouped: Some(&inside), ..inside };

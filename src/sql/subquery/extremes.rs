@@ -19,7 +19,13 @@ struct Extremes {
     is_empty: Vec<bool>,
 }
 
-pub(in crate::sql) fn quantified(scope: &Scope<'_>, left: &Expr, op: &Op, query: &Query, any: bool) -> Result<Values> {
+pub(in crate::sql) fn quantified(
+    scope: &Scope<'_>,
+    left: &Expr,
+    op: &Op,
+    query: &Query,
+    any: bool,
+) -> Result<Values> {
     let (value, height) = (scope.column(left)?, scope.height());
     let (groups, results) = match alone(scope, query)? {
         Some(rows) => (Groups::one(height), vec![rows]),
@@ -31,8 +37,12 @@ pub(in crate::sql) fn quantified(scope: &Scope<'_>, left: &Expr, op: &Op, query:
         let truths = compared.truths()?;
         Ok((0..height).map(|row| truths.get(row)).collect())
     };
-    let and = |a: Vec<Option<bool>>, b: Vec<Option<bool>>| a.into_iter().zip(b).map(|(a, b)| Some(a? && b?)).collect::<Vec<_>>();
-    let or = |a: Vec<Option<bool>>, b: Vec<Option<bool>>| a.into_iter().zip(b).map(|(a, b)| Some(a? || b?)).collect::<Vec<_>>();
+    let and = |a: Vec<Option<bool>>, b: Vec<Option<bool>>| {
+        a.into_iter().zip(b).map(|(a, b)| Some(a? && b?)).collect::<Vec<_>>()
+    };
+    let or = |a: Vec<Option<bool>>, b: Vec<Option<bool>>| {
+        a.into_iter().zip(b).map(|(a, b)| Some(a? || b?)).collect::<Vec<_>>()
+    };
     // The value for which the comparison holds if it holds for any (or for all) of them.
     let holds = match (op, any) {
         (Op::Lt | Op::LtEq, true) | (Op::Gt | Op::GtEq, false) => test(op, &with.greatest)?,
@@ -58,11 +68,15 @@ impl Extremes {
         let (mut nulls, mut empties) = (Vec::new(), Vec::new());
         for rows in results {
             if rows.fields.len() != 1 {
-                return Err(SqlError::new(format!("a subquery with ANY or ALL must have one column, not {}", rows.fields.len())));
+                return Err(SqlError::new(format!(
+                    "a subquery with ANY or ALL must have one column, not {}",
+                    rows.fields.len()
+                )));
             }
             let column = rows.values(0)?;
-            let kind =
-                common(&value.kind, &column.kind).map_err(|_| SqlError::new(format!("{} and {} cannot be compared", value.kind, column.kind)))?;
+            let kind = common(&value.kind, &column.kind).map_err(|_| {
+                SqlError::new(format!("{} and {} cannot be compared", value.kind, column.kind))
+            })?;
             let column = cast::cast(&column, &kind, rows.height, true)?;
             let (order, is_null) = (Ordered::of(&column)?, predicate::nulls(&column)?);
             let there = || (0..rows.height).filter(|row| is_null.get(*row) == Some(&false));
@@ -73,9 +87,18 @@ impl Extremes {
             empties.push(rows.height == 0);
         }
         let of_row: Vec<Option<u32>> = groups.of_row.iter().copied().map(Some).collect();
-        let spread = |values: Option<Values>| values.unwrap_or_else(|| Values::new(value.kind.clone(), value.data.slice(0, 0))).take(&of_row);
-        let flags = |flags: &[bool]| groups.of_row.iter().map(|group| flags.get(*group as usize) == Some(&true)).collect();
-        Ok(Self { least: spread(least)?, greatest: spread(greatest)?, has_null: flags(&nulls), is_empty: flags(&empties) })
+        let spread = |values: Option<Values>| {
+            values.unwrap_or_else(|| Values::new(value.kind.clone(), value.data.slice(0, 0))).take(&of_row)
+        };
+        let flags = |flags: &[bool]| {
+            groups.of_row.iter().map(|group| flags.get(*group as usize) == Some(&true)).collect()
+        };
+        Ok(Self {
+            least: spread(least)?,
+            greatest: spread(greatest)?,
+            has_null: flags(&nulls),
+            is_empty: flags(&empties),
+        })
     }
 }
 

@@ -51,7 +51,13 @@ impl Frame {
     pub fn of(scope: &Scope<'_>, spec: &WindowSpec) -> Result<Self> {
         let Some(frame) = &spec.window_frame else {
             let end = if spec.order_by.is_empty() { Bound::Unbounded } else { Bound::Current };
-            return Ok(Self { units: WindowFrameUnits::Range, start: Bound::Unbounded, end, keys: Vec::new(), descending: false });
+            return Ok(Self {
+                units: WindowFrameUnits::Range,
+                start: Bound::Unbounded,
+                end,
+                keys: Vec::new(),
+                descending: false,
+            });
         };
         let key = range_key(scope, spec, frame)?;
         let kind = key.as_ref().map(|key| &key.kind);
@@ -73,7 +79,8 @@ impl Frame {
     pub fn ranges(&self, rows: &[u32], peer: impl Fn(u32) -> u32) -> Vec<(usize, usize)> {
         let ordered = Ordered { valued: self.valued(rows), ..Ordered::of(rows, peer) };
         let range = |at| {
-            let (from, until) = (self.edge(&ordered, at, &self.start, true), self.edge(&ordered, at, &self.end, false));
+            let (from, until) =
+                (self.edge(&ordered, at, &self.start, true), self.edge(&ordered, at, &self.end, false));
             (from, until.max(from))
         };
         (0..rows.len()).map(range).collect()
@@ -105,15 +112,30 @@ impl Frame {
                 let first = at.saturating_add(*count).min(length);
                 side((first, first.saturating_add(1).min(length)))
             }
-            Bound::Before(Distance::Count(count)) => ordered.group(at).checked_sub(*count).map_or(0, |group| side(ordered.bounds(group))),
-            Bound::After(Distance::Count(count)) => side(ordered.bounds(ordered.group(at).saturating_add(*count))),
-            Bound::Before(distance) => self.edge_by_value(ordered, at, *distance, true, is_start).unwrap_or_else(|| side(own)),
-            Bound::After(distance) => self.edge_by_value(ordered, at, *distance, false, is_start).unwrap_or_else(|| side(own)),
+            Bound::Before(Distance::Count(count)) => {
+                ordered.group(at).checked_sub(*count).map_or(0, |group| side(ordered.bounds(group)))
+            }
+            Bound::After(Distance::Count(count)) => {
+                side(ordered.bounds(ordered.group(at).saturating_add(*count)))
+            }
+            Bound::Before(distance) => {
+                self.edge_by_value(ordered, at, *distance, true, is_start).unwrap_or_else(|| side(own))
+            }
+            Bound::After(distance) => {
+                self.edge_by_value(ordered, at, *distance, false, is_start).unwrap_or_else(|| side(own))
+            }
         }
     }
 
     /// `None` for a row whose value is NULL: its frame consists of its peers.
-    fn edge_by_value(&self, ordered: &Ordered<'_>, at: usize, distance: Distance, back: bool, is_start: bool) -> Option<usize> {
+    fn edge_by_value(
+        &self,
+        ordered: &Ordered<'_>,
+        at: usize,
+        distance: Distance,
+        back: bool,
+        is_start: bool,
+    ) -> Option<usize> {
         let key = |at: usize| ordered.rows.get(at).and_then(|row| self.key(*row));
         let target = distance.from(key(at)?, back != self.descending)?;
         let is_before = |value: f64| if self.descending { value > target } else { value < target };
@@ -146,7 +168,8 @@ impl Distance {
 
 impl<'r> Ordered<'r> {
     fn of(rows: &'r [u32], peer: impl Fn(u32) -> u32) -> Self {
-        let mut ordered = Self { group_of: Vec::with_capacity(rows.len()), groups: Vec::new(), rows, valued: (0, 0) };
+        let mut ordered =
+            Self { group_of: Vec::with_capacity(rows.len()), groups: Vec::new(), rows, valued: (0, 0) };
         let mut last = None;
         for (at, row) in rows.iter().enumerate() {
             if last != Some(peer(*row)) {
@@ -176,8 +199,12 @@ impl<'r> Ordered<'r> {
 
 /// The value by which a `RANGE` with a distance measures; `None` if there is no such distance.
 fn range_key(scope: &Scope<'_>, spec: &WindowSpec, frame: &WindowFrame) -> Result<Option<Values>> {
-    let has_distance = |bound: &WindowFrameBound| matches!(bound, WindowFrameBound::Preceding(Some(_)) | WindowFrameBound::Following(Some(_)));
-    if frame.units != WindowFrameUnits::Range || !(has_distance(&frame.start_bound) || frame.end_bound.as_ref().is_some_and(has_distance)) {
+    let has_distance = |bound: &WindowFrameBound| {
+        matches!(bound, WindowFrameBound::Preceding(Some(_)) | WindowFrameBound::Following(Some(_)))
+    };
+    if frame.units != WindowFrameUnits::Range
+        || !(has_distance(&frame.start_bound) || frame.end_bound.as_ref().is_some_and(has_distance))
+    {
         return Ok(None);
     }
     match spec.order_by.as_slice() {
@@ -189,9 +216,15 @@ fn range_key(scope: &Scope<'_>, spec: &WindowSpec, frame: &WindowFrame) -> Resul
 fn distance(scope: &Scope<'_>, expr: &Expr, key: Option<&Kind>) -> Result<Distance> {
     let value = scope.eval(expr)?;
     let found = match (key, &value.kind) {
-        (None, Kind::Bigint) => value.constant_whole().and_then(|count| usize::try_from(count).ok()).map(Distance::Count),
-        (Some(key), number) if key.is_number() && number.is_number() && value.constant => value.doubles()?.get(0).map(Distance::Value),
-        (Some(key), Kind::Span) if is_time(key) => value.wholes()?.get(0).map(|millis| Distance::Value(millis as f64)),
+        (None, Kind::Bigint) => {
+            value.constant_whole().and_then(|count| usize::try_from(count).ok()).map(Distance::Count)
+        }
+        (Some(key), number) if key.is_number() && number.is_number() && value.constant => {
+            value.doubles()?.get(0).map(Distance::Value)
+        }
+        (Some(key), Kind::Span) if is_time(key) => {
+            value.wholes()?.get(0).map(|millis| Distance::Value(millis as f64))
+        }
         (Some(key), Kind::Months) if is_time(key) => value.wholes()?.get(0).map(Distance::Months),
         _ => None,
     };

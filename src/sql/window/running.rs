@@ -31,7 +31,12 @@ struct Input {
 }
 
 /// The aggregate for each row; `None` if it cannot be computed in one pass.
-pub(super) fn evaluate(scope: &Scope<'_>, call: &Function, name: &str, frames: &Frames<'_>) -> Result<Option<Values>> {
+pub(super) fn evaluate(
+    scope: &Scope<'_>,
+    call: &Function,
+    name: &str,
+    frames: &Frames<'_>,
+) -> Result<Option<Values>> {
     let Some(input) = Input::of(scope, call, name)? else { return Ok(None) };
     let whole = input.value.as_ref().is_some_and(|value| value.kind == Kind::Bigint);
     Ok(Some(match name {
@@ -41,7 +46,9 @@ pub(super) fn evaluate(scope: &Scope<'_>, call: &Function, name: &str, frames: &
         })?,
         "sum" if whole => frames.numbers(Kind::Bigint, |rows| input.total(rows))?,
         "avg" if whole => frames.average(&input)?,
-        "min" | "max" | "min_by" | "max_by" if frames.begin_with_partition() => frames.extreme(&input, name.starts_with("max"))?,
+        "min" | "max" | "min_by" | "max_by" if frames.begin_with_partition() => {
+            frames.extreme(&input, name.starts_with("max"))?
+        }
         _ => return Ok(None),
     }))
 }
@@ -49,7 +56,11 @@ pub(super) fn evaluate(scope: &Scope<'_>, call: &Function, name: &str, frames: &
 impl Input {
     fn of(scope: &Scope<'_>, call: &Function, name: &str) -> Result<Option<Self>> {
         let args = match &call.args {
-            FunctionArguments::List(list) if list.duplicate_treatment.is_none() && list.clauses.is_empty() => list.args.as_slice(),
+            FunctionArguments::List(list)
+                if list.duplicate_treatment.is_none() && list.clauses.is_empty() =>
+            {
+                list.args.as_slice()
+            }
             _ => return Ok(None),
         };
         let mut values = Vec::new();
@@ -76,7 +87,10 @@ impl Input {
         let value = values.pop();
         if let (Some(value), "count_if") = (&value, name) {
             let truths = value.truths()?;
-            counts.iter_mut().enumerate().for_each(|(row, slot)| *slot = *slot && truths.get(row) == Some(true));
+            counts
+                .iter_mut()
+                .enumerate()
+                .for_each(|(row, slot)| *slot = *slot && truths.get(row) == Some(true));
         } else if let Some(seen) = by.as_ref().or(value.as_ref()) {
             counts.iter_mut().zip(predicate::nulls(seen)?).for_each(|(slot, null)| *slot = *slot && !null);
         }
@@ -91,19 +105,33 @@ impl Input {
     fn total(&self, rows: &[u32]) -> impl Fn(usize, usize) -> Result<Option<i64>> + use<> {
         let counts = before_each(rows, |row| i128::from(self.counts(row)));
         let cells = self.value.as_ref().and_then(|value| value.wholes().ok());
-        let number = |row: u32| cells.as_ref().filter(|_| self.counts(row)).and_then(|cells| cells.get(row as usize)).unwrap_or(0);
+        let number = |row: u32| {
+            cells.as_ref().filter(|_| self.counts(row)).and_then(|cells| cells.get(row as usize)).unwrap_or(0)
+        };
         let sums = before_each(rows, |row| i128::from(number(row)));
-        move |start, end| if difference(&counts, start, end)? == 0 { Ok(None) } else { difference(&sums, start, end).map(Some) }
+        move |start, end| {
+            if difference(&counts, start, end)? == 0 {
+                Ok(None)
+            } else {
+                difference(&sums, start, end).map(Some)
+            }
+        }
     }
 }
 
 impl Frames<'_> {
     fn begin_with_partition(&self) -> bool {
-        self.partitions.iter().all(|(_, ranges)| ranges.iter().all(|(start, _)| *start == 0) && ranges.is_sorted_by_key(|(_, end)| *end))
+        self.partitions.iter().all(|(_, ranges)| {
+            ranges.iter().all(|(start, _)| *start == 0) && ranges.is_sorted_by_key(|(_, end)| *end)
+        })
     }
 
     /// A whole number for each row, from the start and end of its frame.
-    fn numbers<F: Fn(usize, usize) -> Result<Option<i64>>>(&self, kind: Kind, number: impl Fn(&[u32]) -> F) -> Result<Values> {
+    fn numbers<F: Fn(usize, usize) -> Result<Option<i64>>>(
+        &self,
+        kind: Kind,
+        number: impl Fn(&[u32]) -> F,
+    ) -> Result<Values> {
         let mut cells: Vec<Option<i64>> = vec![None; self.height];
         for (rows, ranges) in &self.partitions {
             let number = number(rows);
@@ -123,7 +151,9 @@ impl Frames<'_> {
             move |start, end| Ok(Some(difference(&counts, start, end)?))
         })?;
         let (sums, counts) = (sums.doubles()?, counts.doubles()?);
-        Values::build(Kind::Double, self.height, false, |row| Ok(sums.get(row).zip(counts.get(row)).map(|(sum, count)| sum / count)))
+        Values::build(Kind::Double, self.height, false, |row| {
+            Ok(sums.get(row).zip(counts.get(row)).map(|(sum, count)| sum / count))
+        })
     }
 
     /// The smallest or greatest value so far; if there are equal ones, the first.

@@ -1,5 +1,5 @@
-//! Ends that a list has shown and that need no gap in the logs: a copy that is not listed any more went with its source where deletions
-//! are replicated, and an artifact with the image that it is about.
+//! Ends that a list has shown and that need no gap in the logs: a copy that is not listed any more went with
+//! its source where deletions are replicated, and an artifact with the image that it is about.
 
 use super::{Because, places, recount};
 use crate::model::{DAY_MILLIS, Order, StepKind};
@@ -24,21 +24,46 @@ struct Explained {
 }
 
 /// Copies that a list lacks, and whose sources went before it.
-pub(super) fn explain_copies(repositories: &mut [RepositoryHistory], registries: &Registries, events: &[Noted], names: &Names) {
+pub(super) fn explain_copies(
+    repositories: &mut [RepositoryHistory],
+    registries: &Registries,
+    events: &[Noted],
+    names: &Names,
+) {
     let places = places(repositories, names);
     let mut found: Vec<Explained> = Vec::new();
     for source in repositories.iter() {
         let Some(name) = names.repository_key(source.repository).map(|key| key.name) else { continue };
-        let by_rule_or_call = |loss: &&Loss| matches!(loss.end, End::Expired | End::DeletedByDigest | End::DeletedByLastTag);
-        for (image, loss) in source.images.iter().flat_map(|image| image.losses.iter().filter(by_rule_or_call).map(move |loss| (image, loss))) {
-            let Some((set_up, destinations)) = registries.deletes_copies(source.repository, loss.at, names) else { continue };
+        let by_rule_or_call =
+            |loss: &&Loss| matches!(loss.end, End::Expired | End::DeletedByDigest | End::DeletedByLastTag);
+        for (image, loss) in source
+            .images
+            .iter()
+            .flat_map(|image| image.losses.iter().filter(by_rule_or_call).map(move |loss| (image, loss)))
+        {
+            let Some((set_up, destinations)) = registries.deletes_copies(source.repository, loss.at, names)
+            else {
+                continue;
+            };
             for (registry, region) in destinations {
                 let Some(&number) = places.get(&(registry, region, name)) else { continue };
                 let copy = repositories[number].by_digest.get(&image.digest).copied();
-                let Some(at) = copy.filter(|at| is_not_listed_since(&repositories[number].images[*at], loss.at, events)) else { continue };
+                let Some(at) =
+                    copy.filter(|at| is_not_listed_since(&repositories[number].images[*at], loss.at, events))
+                else {
+                    continue;
+                };
                 let because = Because::Source { repository: source.repository, set_up };
                 let Loss { end, event, order, .. } = *loss;
-                found.push(Explained { repository: number, image: at, end, event, at: loss.at, order, because });
+                found.push(Explained {
+                    repository: number,
+                    image: at,
+                    end,
+                    event,
+                    at: loss.at,
+                    order,
+                    because,
+                });
             }
         }
     }
@@ -53,13 +78,20 @@ pub(super) fn explain_copies(repositories: &mut [RepositoryHistory], registries:
 pub(super) fn explain_artifacts(repository: &mut RepositoryHistory, number: usize, events: &[Noted]) -> bool {
     let mut found = Vec::new();
     for (at, image) in repository.images.iter().enumerate() {
-        let subject = image.subject.some().and_then(|subject| repository.image(subject)).and_then(|subject| subject.losses.last());
+        let subject = image
+            .subject
+            .some()
+            .and_then(|subject| repository.image(subject))
+            .and_then(|subject| subject.losses.last());
         let tells_all = |end: End| matches!(end, End::RepositoryDeleted | End::NotListed);
-        let Some(loss) = subject.filter(|loss| loss.back_at.is_none() && !tells_all(loss.end)) else { continue };
+        let Some(loss) = subject.filter(|loss| loss.back_at.is_none() && !tells_all(loss.end)) else {
+            continue;
+        };
         if is_not_listed_since(image, loss.at, events) {
             let listed = image.losses.last().map_or(i64::MAX, |loss| loss.at);
             let ended = loss.at.saturating_add(DAY_MILLIS).min(listed);
-            let (end, event, order, because) = (loss.end, loss.event, loss.order, Because::Subject(image.subject));
+            let (end, event, order, because) =
+                (loss.end, loss.event, loss.order, Because::Subject(image.subject));
             found.push(Explained { repository: number, image: at, end, event, at: ended, order, because });
         }
     }
@@ -69,12 +101,27 @@ pub(super) fn explain_artifacts(repository: &mut RepositoryHistory, number: usiz
 
 /// It was there at that moment, nothing has shown it since, and a list after that lacks it.
 fn is_not_listed_since(image: &Image, at: i64, events: &[Noted]) -> bool {
-    let Some(loss) = image.losses.last().filter(|loss| loss.end == End::NotListed && loss.back_at.is_none() && loss.at >= at) else { return false };
+    let Some(loss) = image
+        .losses
+        .last()
+        .filter(|loss| loss.end == End::NotListed && loss.back_at.is_none() && loss.at >= at)
+    else {
+        return false;
+    };
     let shows = |kind: StepKind| {
-        matches!(kind, StepKind::Push | StepKind::Replicate | StepKind::Untag | StepKind::Seen | StepKind::Restore | StepKind::Archive)
+        matches!(
+            kind,
+            StepKind::Push
+                | StepKind::Replicate
+                | StepKind::Untag
+                | StepKind::Seen
+                | StepKind::Restore
+                | StepKind::Archive
+        )
     };
     let later = |event: EventNo| events[event.index()].time > at;
-    loss.pushed_at.is_none_or(|pushed| pushed <= at) && !image.steps.iter().any(|step| shows(step.kind) && later(step.event))
+    loss.pushed_at.is_none_or(|pushed| pushed <= at)
+        && !image.steps.iter().any(|step| shows(step.kind) && later(step.event))
 }
 
 impl Explained {
@@ -85,31 +132,40 @@ impl Explained {
         let before = image.steps.iter().take_while(|step| events[step.event.index()].time <= self.at).count();
         let Some(loss) = image.losses.last_mut() else { return };
         let listed = loss.event;
-        (loss.end, loss.event, loss.at, loss.order, loss.presumed) = (self.end, self.event, self.at, self.order, Some(self.because));
+        (loss.end, loss.event, loss.at, loss.order, loss.presumed) =
+            (self.end, self.event, self.at, self.order, Some(self.because));
         loss.end_step = u32::try_from(before.saturating_sub(1)).unwrap_or(u32::MAX);
         image.gone_at = Some(self.at);
         for (tag, life) in &mut repository.tag_lives {
-            let mut spans = life.spans.iter_mut().filter(|span| span.digest == digest && span.ended_by == listed);
+            let mut spans =
+                life.spans.iter_mut().filter(|span| span.digest == digest && span.ended_by == listed);
             if let Some(span) = spans.next_back() {
                 (span.until, span.ended_by) = (self.at, self.event);
                 recount(life, *tag, &repository.images[self.image], events);
             }
         }
-        repository.contradictions.retain(|found| !(found.what == Disagreement::NotListed && found.image.digest == digest && found.shown == listed));
+        repository.contradictions.retain(|found| {
+            !(found.what == Disagreement::NotListed && found.image.digest == digest && found.shown == listed)
+        });
     }
 }
 
-/// A tag that a list shows on another image is in no contradiction to the logs, where the image that had it is concluded to be gone.
+/// A tag that a list shows on another image is in no contradiction to the logs, where the image that had it
+/// is concluded to be gone.
 fn forget_tags(repository: &mut RepositoryHistory, events: &[Noted]) {
     let images = &repository.images;
     let went_before = |given: EventNo, tag, shown: EventNo| {
-        let holder = images.iter().find(|image| image.steps.iter().any(|step| step.event == given && step.tag == tag));
+        let holder =
+            images.iter().find(|image| image.steps.iter().any(|step| step.event == given && step.tag == tag));
         let losses = holder.map(|image| image.losses.as_slice()).unwrap_or_default();
         losses.iter().any(|loss| loss.presumed.is_some() && loss.at <= events[shown.index()].time)
     };
     let is_explained = |found: &crate::timeline::contradictions::Contradicts| {
-        found.what == Disagreement::TagElsewhere && found.logged.is_some() && went_before(found.logged, found.image.tag, found.shown)
+        found.what == Disagreement::TagElsewhere
+            && found.logged.is_some()
+            && went_before(found.logged, found.image.tag, found.shown)
     };
-    let kept: Vec<_> = repository.contradictions.iter().filter(|found| !is_explained(found)).copied().collect();
+    let kept: Vec<_> =
+        repository.contradictions.iter().filter(|found| !is_explained(found)).copied().collect();
     repository.contradictions = kept;
 }

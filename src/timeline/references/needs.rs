@@ -13,7 +13,11 @@ use crate::timeline::names::{EventNo, Sym};
 impl Reader<'_> {
     pub(super) fn need(&mut self, event: EventNo, need: &Need) {
         match need.kind {
-            NeedKind::Asks if need.through.contains(&need.who) && !self.definitions.contains_key(&need.who) => self.resume(event, need.who),
+            NeedKind::Asks
+                if need.through.contains(&need.who) && !self.definitions.contains_key(&need.who) =>
+            {
+                self.resume(event, need.who)
+            }
             NeedKind::Keeps => self.take_up(event, need, MentionKind::Kept),
             NeedKind::Asks => self.take_up(event, need, MentionKind::Asked),
             NeedKind::Defines => self.offer(event, need),
@@ -39,7 +43,9 @@ impl Reader<'_> {
         }
         self.stop(need.who, event);
         // An image named by its digest is fixed: there is nothing to resolve again.
-        let (fixed, asked): (Vec<_>, Vec<_>) = images.into_iter().partition(|(image, _)| image.image.digest.is_some() || kind == MentionKind::Kept);
+        let (fixed, asked): (Vec<_>, Vec<_>) = images
+            .into_iter()
+            .partition(|(image, _)| image.image.digest.is_some() || kind == MentionKind::Kept);
         let mut open = self.mention_all(fixed, Naming { event, by: need.who, kind: MentionKind::Kept });
         open.extend(self.mention_all(asked, Naming { event, by: need.who, kind }));
         self.runners.insert(need.who, Runner { definition: None, open });
@@ -47,9 +53,14 @@ impl Reader<'_> {
 
     /// A definition that jobs may use; new jobs do not use its older revisions.
     fn offer(&mut self, event: EventNo, need: &Need) {
-        let before = self.text(need.who).rsplit_once(':').and_then(|(family, _)| self.families.get(family).copied());
+        let before =
+            self.text(need.who).rsplit_once(':').and_then(|(family, _)| self.families.get(family).copied());
         for older in before.into_iter().chain([need.who]) {
-            let open = self.definitions.get_mut(&older).map(|older| std::mem::take(&mut older.open)).unwrap_or_default();
+            let open = self
+                .definitions
+                .get_mut(&older)
+                .map(|older| std::mem::take(&mut older.open))
+                .unwrap_or_default();
             self.close(&open, event);
             self.stop(older, event);
         }
@@ -70,7 +81,13 @@ impl Reader<'_> {
                 let through = Box::new([definition]);
                 self.take_up(
                     event,
-                    &Need { who: definition, kind: NeedKind::Asks, images: Box::default(), through, source: Sym::NONE },
+                    &Need {
+                        who: definition,
+                        kind: NeedKind::Asks,
+                        images: Box::default(),
+                        through,
+                        source: Sym::NONE,
+                    },
                     MentionKind::Asked,
                 );
             }
@@ -80,7 +97,8 @@ impl Reader<'_> {
     /// A published version keeps what its function has at that moment.
     fn copy(&mut self, event: EventNo, need: &Need) {
         let Some(&of) = need.through.first() else { return };
-        let kept: Vec<usize> = self.runners.get(&of).map(|function| function.open.clone()).unwrap_or_default();
+        let kept: Vec<usize> =
+            self.runners.get(&of).map(|function| function.open.clone()).unwrap_or_default();
         let open = self.mention_again(&kept, of, Naming { event, by: need.who, kind: MentionKind::Kept });
         self.stop(need.who, event);
         self.runners.insert(need.who, Runner { definition: None, open });
@@ -90,7 +108,14 @@ impl Reader<'_> {
     /// Repeats the mentions of the images that `of` holds at that time.
     fn mention_again(&mut self, kept: &[usize], of: Sym, naming: Naming) -> Vec<usize> {
         let Naming { event, by, kind } = naming;
-        let again = kept.iter().map(|at| super::Mention { event, by, kind, of, until: i64::MAX, ..self.mentions[*at].clone() });
+        let again = kept.iter().map(|at| super::Mention {
+            event,
+            by,
+            kind,
+            of,
+            until: i64::MAX,
+            ..self.mentions[*at].clone()
+        });
         let again: Vec<_> = again.collect();
         let first = self.mentions.len();
         self.mentions.extend(again);
@@ -104,7 +129,8 @@ impl Reader<'_> {
             return Vec::new();
         }
         let rule = format!("{rule} (target ");
-        let mut targets: Vec<Sym> = self.definitions.keys().copied().filter(|target| self.text(*target).starts_with(&rule)).collect();
+        let mut targets: Vec<Sym> =
+            self.definitions.keys().copied().filter(|target| self.text(*target).starts_with(&rule)).collect();
         targets.sort_by_key(|target| self.text(*target));
         targets
     }
@@ -112,7 +138,13 @@ impl Reader<'_> {
     /// A disabled rule is enabled again: its targets run what they ran before.
     fn resume(&mut self, event: EventNo, rule: Sym) {
         for target in self.targets(rule) {
-            let need = Need { who: target, kind: NeedKind::Asks, images: Box::default(), through: Box::new([target]), source: Sym::NONE };
+            let need = Need {
+                who: target,
+                kind: NeedKind::Asks,
+                images: Box::default(),
+                through: Box::new([target]),
+                source: Sym::NONE,
+            };
             self.take_up(event, &need, MentionKind::Asked);
         }
     }
@@ -138,7 +170,8 @@ impl Reader<'_> {
             self.mention_all(direct(&need.images), naming);
             return;
         }
-        let kept: Vec<usize> = self.runners.get(&need.who).map(|runner| runner.open.clone()).unwrap_or_default();
+        let kept: Vec<usize> =
+            self.runners.get(&need.who).map(|runner| runner.open.clone()).unwrap_or_default();
         self.mention_again(&kept, need.who, naming);
     }
 }

@@ -16,11 +16,18 @@ pub struct CacheFact {
     pub upstream_prefix: Sym,
 }
 
-/// A rule of the pull-through cache, since when it holds, and the event that made it what it is; none where one deleted it.
+/// A rule of the pull-through cache, since when it holds, and the event that made it what it is; none where
+/// one deleted it.
 pub(super) type Cache = (i64, EventNo, Sym, Option<CacheFact>);
 
 impl Registries {
-    pub(super) fn put_cache(&mut self, place: RegistryRegion, fact: CacheFact, noted: &Noted, event: EventNo) {
+    pub(super) fn put_cache(
+        &mut self,
+        place: RegistryRegion,
+        fact: CacheFact,
+        noted: &Noted,
+        event: EventNo,
+    ) {
         let list = self.caches.entry(place).or_default();
         let before = list.iter().rev().find(|(.., prefix, _)| *prefix == fact.prefix);
         let kept = before.and_then(|(.., rule)| *rule).unwrap_or(fact);
@@ -37,15 +44,23 @@ impl Registries {
         }
     }
 
-    /// The rule by which a repository is a pull-through cache at that time: the one with the longest prefix. With what is left of the name.
-    pub fn cache<'n>(&self, repository: RepositoryNo, at: i64, names: &'n Names) -> Option<(EventNo, CacheFact, &'n str)> {
+    /// The rule by which a repository is a pull-through cache at that time: the one with the longest prefix.
+    /// With what is left of the name.
+    pub fn cache<'n>(
+        &self,
+        repository: RepositoryNo,
+        at: i64,
+        names: &'n Names,
+    ) -> Option<(EventNo, CacheFact, &'n str)> {
         let name = names.text(names.repository_key(repository)?.name);
         let list = self.caches.get(&place(repository, names)?)?;
         let mut latest: BTreeMap<&str, &Cache> = BTreeMap::new();
         for rule in list.iter().filter(|(since, ..)| *since <= at) {
             latest.insert(names.text(rule.2), rule);
         }
-        let fitting = latest.into_iter().filter_map(|(prefix, (_, event, _, rule))| Some((*event, (*rule)?, rest_below(prefix, name)?)));
+        let fitting = latest
+            .into_iter()
+            .filter_map(|(prefix, (_, event, _, rule))| Some((*event, (*rule)?, rest_below(prefix, name)?)));
         fitting.min_by_key(|(.., rest)| rest.len())
     }
 }

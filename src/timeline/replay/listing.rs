@@ -39,7 +39,8 @@ impl WholeListing {
     /// Whether the list shows that the image does not exist. A list that may be older than its file says
     /// nothing about images pushed after the newest image in it.
     fn lacks(&self, image: &Image) -> bool {
-        let may_be_newer = self.newest.is_some_and(|newest| image.pushed_at.is_some_and(|pushed| pushed > newest));
+        let may_be_newer =
+            self.newest.is_some_and(|newest| image.pushed_at.is_some_and(|pushed| pushed > newest));
         !self.listed.contains(&image.digest) && !may_be_newer
     }
 }
@@ -64,7 +65,9 @@ impl<'e> Replay<'e> {
                 }),
                 What::CreateRepository { .. } | What::DeleteRepository => return,
                 What::Listed(listing) if self.time(*event) >= begins => {
-                    for image in listing.images.iter().filter(|image| is_from_before(image, begins) && !spoken_of.contains(&image.seen.digest)) {
+                    for image in listing.images.iter().filter(|image| {
+                        is_from_before(image, begins) && !spoken_of.contains(&image.seen.digest)
+                    }) {
                         self.was_there(*event, image, &moved);
                     }
                 }
@@ -102,7 +105,9 @@ impl<'e> Replay<'e> {
             for at in 0..self.state.images.len() {
                 let image = &self.state.images[at];
                 let in_archive = image.state == ImageState::Archived && whole.with_archived;
-                let is_there = matches!(image.state, ImageState::Tagged | ImageState::Untagged) || image.is_there || in_archive;
+                let is_there = matches!(image.state, ImageState::Tagged | ImageState::Untagged)
+                    || image.is_there
+                    || in_archive;
                 if is_there && whole.lacks(image) {
                     self.not_listed(at, &whole, order);
                 }
@@ -114,14 +119,20 @@ impl<'e> Replay<'e> {
     fn listed_image(&mut self, event: EventNo, listed: &ListedImage, order: Order) {
         let at = self.at(listed.seen.digest);
         let image = &self.state.images[at];
-        let by_supposition = self.plays_another_policy() && image.losses.last().is_some_and(|loss| loss.run.is_some());
+        let by_supposition =
+            self.plays_another_policy() && image.losses.last().is_some_and(|loss| loss.run.is_some());
         if image.is_gone() && by_supposition {
             return;
         }
         if image.is_gone() {
             let logged = image.losses.last().map_or(EventNo::NONE, |loss| loss.event);
             let again = image.gone_at.is_some_and(|gone| listed.seen.pushed_at > gone);
-            self.disagree(event, listed.seen.digest, logged, if again { Disagreement::PushedAgain } else { Disagreement::ShownAfterItsEnd });
+            self.disagree(
+                event,
+                listed.seen.digest,
+                logged,
+                if again { Disagreement::PushedAgain } else { Disagreement::ShownAfterItsEnd },
+            );
             self.come_back_unseen(at, self.time(event));
         }
         self.elsewhere(event, listed);
@@ -131,7 +142,8 @@ impl<'e> Replay<'e> {
         let image = &mut self.state.images[at];
         image.step(event, StepKind::Seen, tag, DigestNo::NONE, order);
         if listed.pulled_at != i64::MIN {
-            image.pull_shown = Some(image.pull_shown.map_or(listed.pulled_at, |known| known.max(listed.pulled_at)));
+            image.pull_shown =
+                Some(image.pull_shown.map_or(listed.pulled_at, |known| known.max(listed.pulled_at)));
         }
         if image.media_type.is_none() {
             image.media_type = listed.media_type;
@@ -150,11 +162,22 @@ impl<'e> Replay<'e> {
     /// Notes tags that, by the logs, are on another image.
     fn elsewhere(&mut self, event: EventNo, listed: &ListedImage) {
         for &tag in &listed.seen.tags {
-            let Some(TagState { holder: Some(holder), .. }) = self.state.tags.get(&tag).copied() else { continue };
+            let Some(TagState { holder: Some(holder), .. }) = self.state.tags.get(&tag).copied() else {
+                continue;
+            };
             if self.state.images[holder].digest != listed.seen.digest {
-                let given = self.state.images[holder].tags.iter().find(|(own, _)| *own == tag).map_or(EventNo::NONE, |(_, given)| *given);
+                let given = self.state.images[holder]
+                    .tags
+                    .iter()
+                    .find(|(own, _)| *own == tag)
+                    .map_or(EventNo::NONE, |(_, given)| *given);
                 let shown = Named { digest: listed.seen.digest, tag };
-                self.state.contradictions.push(Contradicts { what: Disagreement::TagElsewhere, image: shown, logged: given, shown: event });
+                self.state.contradictions.push(Contradicts {
+                    what: Disagreement::TagElsewhere,
+                    image: shown,
+                    logged: given,
+                    shown: event,
+                });
             }
         }
     }
@@ -166,9 +189,15 @@ impl<'e> Replay<'e> {
             Some(true) if !is_archived && self.state.images[at].is_alive() => {
                 self.disagree(event, listed.seen.digest, EventNo::NONE, Disagreement::Archived);
                 self.state.images[at].step(event, StepKind::Archive, tag, DigestNo::NONE, order);
-                let last = self.state.images[at].steps.iter().rev().nth(1).map_or(i64::MIN, |step| self.time(step.event));
+                let last = self.state.images[at]
+                    .steps
+                    .iter()
+                    .rev()
+                    .nth(1)
+                    .map_or(i64::MIN, |step| self.time(step.event));
                 let now = self.time(event);
-                let told = Some(listed.archived_at).filter(|told| (last..=now).contains(told) && *told != i64::MIN);
+                let told =
+                    Some(listed.archived_at).filter(|told| (last..=now).contains(told) && *told != i64::MIN);
                 self.end_at(at, told.unwrap_or(now), event, End::Archived, order, None);
             }
             Some(false) if is_archived && !self.plays_another_policy() => {
@@ -188,7 +217,12 @@ impl<'e> Replay<'e> {
     /// As far as was known the image existed, but the list of its repository does not have it.
     fn not_listed(&mut self, at: usize, whole: &WholeListing, order: Order) {
         let image = &self.state.images[at];
-        let last = image.steps.iter().rev().find(|step| step.kind != StepKind::Referenced).map_or(EventNo::NONE, |step| step.event);
+        let last = image
+            .steps
+            .iter()
+            .rev()
+            .find(|step| step.kind != StepKind::Referenced)
+            .map_or(EventNo::NONE, |step| step.event);
         let (digest, tag) = (image.digest, image.tags.first().map_or(Sym::NONE, |(tag, _)| *tag));
         self.disagree(whole.event, digest, last, Disagreement::NotListed);
         self.state.images[at].step(whole.event, StepKind::NotSeen, tag, DigestNo::NONE, order);
@@ -207,7 +241,13 @@ impl<'e> Replay<'e> {
             // An event after the list (a push, or a run that mentions it) shows that it exists.
             let by_mention = image.state == ImageState::Unknown && !image.is_there && !image.vanished;
             if by_mention && whole.lacks(image) {
-                self.state.images[at].step(whole.event, StepKind::NotSeen, Sym::NONE, DigestNo::NONE, Order::Observed);
+                self.state.images[at].step(
+                    whole.event,
+                    StepKind::NotSeen,
+                    Sym::NONE,
+                    DigestNo::NONE,
+                    Order::Observed,
+                );
                 self.end(at, whole.event, End::NotListed, Order::Observed, None);
             }
         }
@@ -224,13 +264,18 @@ impl<'e> Replay<'e> {
             self.state.policy_deleted.get_or_insert(event);
             return;
         }
-        if known.is_some_and(|known| known.policy == policy || self.agrees.with(policy, known.policy, self.names)) {
+        if known
+            .is_some_and(|known| known.policy == policy || self.agrees.with(policy, known.policy, self.names))
+        {
             return;
         }
         if let Some(logged) = known.map(|known| known.event).or(self.state.policy_deleted) {
             self.disagree(event, DigestNo::NONE, logged, Disagreement::OtherPolicy);
         }
-        self.state.change_policy(event, Some(PolicyInForce { event, policy, known_from: KnownFrom::Snapshot, since: event }));
+        self.state.change_policy(
+            event,
+            Some(PolicyInForce { event, policy, known_from: KnownFrom::Snapshot, since: event }),
+        );
         self.state.policy_deleted = None;
     }
 
@@ -256,13 +301,22 @@ impl<'e> Replay<'e> {
     }
 
     fn disagree(&mut self, shown: EventNo, digest: DigestNo, logged: EventNo, what: Disagreement) {
-        self.state.contradictions.push(Contradicts { what, image: Named { digest, tag: Sym::NONE }, logged, shown });
+        self.state.contradictions.push(Contradicts {
+            what,
+            image: Named { digest, tag: Sym::NONE },
+            logged,
+            shown,
+        });
     }
 }
 
 /// When the events of the logs begin, snapshots aside.
 pub(super) fn log_begins(happenings: &[Happening<'_>], events: &[Noted]) -> Option<i64> {
-    happenings.iter().map(|happening| &events[happening.event().index()]).find(|event| !event.snapshot).map(|event| event.time)
+    happenings
+        .iter()
+        .map(|happening| &events[happening.event().index()])
+        .find(|event| !event.snapshot)
+        .map(|event| event.time)
 }
 
 fn is_from_before(image: &ListedImage, begins: i64) -> bool {

@@ -10,7 +10,14 @@ use crate::timeline::references::MentionKind;
 use crate::timeline::replay::state::Opening;
 
 impl<'e> Replay<'e> {
-    pub(super) fn push(&mut self, event: EventNo, image: Named, origin: PushOrigin, manifest: Option<&'e Manifest>, order: Order) {
+    pub(super) fn push(
+        &mut self,
+        event: EventNo,
+        image: Named,
+        origin: PushOrigin,
+        manifest: Option<&'e Manifest>,
+        order: Order,
+    ) {
         let now = self.time(event);
         let at = self.arrive(image.digest, now);
         if let Some(manifest) = manifest {
@@ -30,14 +37,23 @@ impl<'e> Replay<'e> {
         }
     }
 
-    /// Replication moves no tag that cannot be moved: the image comes without it (ECR User Guide). Where deletions reach this repository
-    /// the tag may have been free, for its holder goes without an event of its own: then what the event names counts.
+    /// Replication moves no tag that cannot be moved: the image comes without it (ECR User Guide). Where
+    /// deletions reach this repository the tag may have been free, for its holder goes without an event of
+    /// its own: then what the event names counts.
     fn keeps_tag_from(&self, image: Named, now: i64) -> bool {
-        if image.tag.is_none() || self.registries.deletions_reach(self.state.repository, now, self.names).is_some() {
+        if image.tag.is_none()
+            || self.registries.deletions_reach(self.state.repository, now, self.names).is_some()
+        {
             return false;
         }
-        let holder = self.state.tags.get(&image.tag).and_then(|tag| tag.holder).and_then(|at| self.state.images.get(at));
-        holder.is_some_and(|holder| holder.digest != image.digest) && self.state.is_immutable(image.tag, self.names)
+        let holder = self
+            .state
+            .tags
+            .get(&image.tag)
+            .and_then(|tag| tag.holder)
+            .and_then(|at| self.state.images.get(at));
+        holder.is_some_and(|holder| holder.digest != image.digest)
+            && self.state.is_immutable(image.tag, self.names)
     }
 
     /// The image is there now: for the first time, again after it was gone, or as before.
@@ -48,7 +64,9 @@ impl<'e> Replay<'e> {
         let image = &mut self.state.images[at];
         let fresh = !listed
             && !image.is_there
-            && image.steps.iter().all(|step| matches!(step.kind, StepKind::PushFailed | StepKind::PullFailed | StepKind::DeleteFailed));
+            && image.steps.iter().all(|step| {
+                matches!(step.kind, StepKind::PushFailed | StepKind::PullFailed | StepKind::DeleteFailed)
+            });
         if image.is_gone() || image.vanished {
             image.revive(now);
             image.lives += 1;
@@ -123,7 +141,13 @@ impl<'e> Replay<'e> {
                 self.lose_tag(event, loser, tag, at, order);
             }
             Some(_) => {}
-            None => self.state.openings.push(Opening { tag, event, digest: image.digest, at: self.time(event), order }),
+            None => self.state.openings.push(Opening {
+                tag,
+                event,
+                digest: image.digest,
+                at: self.time(event),
+                order,
+            }),
         }
         self.give_tag(at, tag, event, event, order);
         from
@@ -151,7 +175,9 @@ impl<'e> Replay<'e> {
                 // service's first task still has to resolve it. Likewise for calls that resolve a tag at
                 // once.
                 Some(_) if matches!(mention.kind, MentionKind::Kept | MentionKind::Started) => {}
-                Some(_) if mention.kind == MentionKind::Deployed => self.unconfirmed.push(Unconfirmed { mention, bound: None }),
+                Some(_) if mention.kind == MentionKind::Deployed => {
+                    self.unconfirmed.push(Unconfirmed { mention, bound: None })
+                }
                 _ => self.note_use(at, &mention, Order::Observed),
             }
         }
@@ -165,7 +191,8 @@ impl<'e> Replay<'e> {
         let by_child = self.state.images[loser].children.contains(&by);
         let held = taken_by_index || self.state.is_held(lost);
         let image = &mut self.state.images[loser];
-        let first_push = image.tags.iter().find(|(own, _)| *own == tag).map_or(EventNo::NONE, |(_, given)| *given);
+        let first_push =
+            image.tags.iter().find(|(own, _)| *own == tag).map_or(EventNo::NONE, |(_, given)| *given);
         image.tags.retain(|(own, _)| *own != tag);
         let step = image.next_step();
         image.step(event, StepKind::TagLost, tag, by, order);
@@ -180,7 +207,9 @@ impl<'e> Replay<'e> {
         }
         image.untagged_at = Some(now);
         image.untagged_by = (!taken_by_index).then_some(UntaggedBy::Displaced);
-        image.displaced = (!held).then(|| Box::new(Displacement { tag, first_push, second_push: event, by, by_child, order, at: now, step }));
+        image.displaced = (!held).then(|| {
+            Box::new(Displacement { tag, first_push, second_push: event, by, by_child, order, at: now, step })
+        });
     }
 
     /// A failed push changes nothing, but `ImageAlreadyExistsException` shows where a tag is.
@@ -199,12 +228,17 @@ impl<'e> Replay<'e> {
         {
             self.state.images[at].is_there = true;
         }
-        if self.plays_another_policy() && proves.digest.some().is_some_and(|digest| self.state.image(digest).is_some_and(Image::is_gone)) {
+        if self.plays_another_policy()
+            && proves.digest.some().is_some_and(|digest| self.state.image(digest).is_some_and(Image::is_gone))
+        {
             // It was refused because of an image that the simulated policy had taken: then it is a push
             // like any other.
             return self.push(event, proves, PushOrigin::Client, None, order);
         }
-        if proves.digest.is_some() && proves.tag.is_some() && self.state.tags.get(&proves.tag).is_none_or(|tag| tag.holder.is_none()) {
+        if proves.digest.is_some()
+            && proves.tag.is_some()
+            && self.state.tags.get(&proves.tag).is_none_or(|tag| tag.holder.is_none())
+        {
             let at = self.there(proves.digest, event);
             if self.state.images[at].is_alive() {
                 self.give_tag(at, proves.tag, EventNo::NONE, event, Order::Observed);

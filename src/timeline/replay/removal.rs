@@ -11,16 +11,24 @@ use crate::timeline::policy::{KnownFrom, PolicyInForce};
 impl Replay<'_> {
     pub(super) fn delete(&mut self, event: EventNo, deleted: &Deleted, order: Order) {
         // The response states which image had which tag, whatever was thought before, and in any order.
-        for (image, _) in deleted.removed.iter().filter(|(image, _)| image.digest.is_some() && image.tag.is_some()) {
+        for (image, _) in
+            deleted.removed.iter().filter(|(image, _)| image.digest.is_some() && image.tag.is_some())
+        {
             self.correct_holder(*image, event);
         }
-        for (image, _) in deleted.removed.iter().filter(|(image, by_digest)| *by_digest && image.digest.is_some() && image.tag.is_some()) {
+        for (image, _) in deleted
+            .removed
+            .iter()
+            .filter(|(image, by_digest)| *by_digest && image.digest.is_some() && image.tag.is_some())
+        {
             self.learn_tag(*image, event);
         }
         let mut touched: Vec<usize> = Vec::new();
         for &(image, by_digest) in &deleted.removed {
             let holder = self.state.tags.get(&image.tag).and_then(|tag| tag.holder);
-            let Some(at) = image.digest.some().map(|digest| self.there(digest, event)).or(holder) else { continue };
+            let Some(at) = image.digest.some().map(|digest| self.there(digest, event)).or(holder) else {
+                continue;
+            };
             if by_digest {
                 if !self.state.images[at].is_gone() {
                     self.state.images[at].step(event, StepKind::Delete, image.tag, DigestNo::NONE, order);
@@ -106,7 +114,15 @@ impl Replay<'_> {
     }
 
     /// The same at a given time: a simulated run has no event that tells the time.
-    pub(super) fn end_at(&mut self, at: usize, now: i64, event: EventNo, end: End, order: Order, run: Option<RunFacts>) {
+    pub(super) fn end_at(
+        &mut self,
+        at: usize,
+        now: i64,
+        event: EventNo,
+        end: End,
+        order: Order,
+        run: Option<RunFacts>,
+    ) {
         self.touch(at);
         self.asked_for_at_the_end(at, now);
         if end != End::Archived {
@@ -156,7 +172,8 @@ impl Replay<'_> {
 
     /// The image's tags end with it.
     fn lose_tags_with(&mut self, at: usize, now: i64, event: EventNo, end: End) {
-        let how = if end == End::RepositoryDeleted { TagEnd::RepositoryDeleted } else { TagEnd::LostWithImage };
+        let how =
+            if end == End::RepositoryDeleted { TagEnd::RepositoryDeleted } else { TagEnd::LostWithImage };
         let Self { state, .. } = self;
         let image = &state.images[at];
         for (tag, _) in &image.tags {
@@ -170,7 +187,12 @@ impl Replay<'_> {
     }
 
     /// A name that can be created was free: whatever existed there is gone, and no event says since when.
-    pub(super) fn create_repository(&mut self, event: EventNo, mutability: &Mutability, made_by_ecr: Option<PushOrigin>) {
+    pub(super) fn create_repository(
+        &mut self,
+        event: EventNo,
+        mutability: &Mutability,
+        made_by_ecr: Option<PushOrigin>,
+    ) {
         let now = self.time(event);
         self.state.creations.push(event);
         for image in self.state.images.iter_mut().filter(|image| !image.is_gone()) {
@@ -182,7 +204,13 @@ impl Replay<'_> {
         let RepositoryHistory { tags, tag_lives, images, .. } = &mut self.state;
         for (tag, state) in tags.iter_mut() {
             if let Some(holder) = state.holder.take() {
-                tag_lives.entry(*tag).or_default().close(images[holder].digest, now, event, TagEnd::RepositoryDeleted, DigestNo::NONE);
+                tag_lives.entry(*tag).or_default().close(
+                    images[holder].digest,
+                    now,
+                    event,
+                    TagEnd::RepositoryDeleted,
+                    DigestNo::NONE,
+                );
             }
             state.last_holder = state.last_holder.filter(|at| images[*at].is_gone());
         }
@@ -198,13 +226,23 @@ impl Replay<'_> {
     /// so.
     fn apply_template(&mut self, event: EventNo, made_by_ecr: Option<PushOrigin>) {
         let Some(made) = made_by_ecr else { return };
-        let Some(template) = self.registries.template(self.state.repository, made, self.time(event), self.names) else { return };
+        let Some(template) =
+            self.registries.template(self.state.repository, made, self.time(event), self.names)
+        else {
+            return;
+        };
         if self.state.mutability.setting.is_none() && template.mutability.is_some() {
-            *self.state.mutability = Mutability { setting: template.mutability, exclusions: template.exclusions.clone() };
+            *self.state.mutability =
+                Mutability { setting: template.mutability, exclusions: template.exclusions.clone() };
             self.state.mutability_set_by = Some(template.event);
         }
         if let Some(policy) = template.policy.some() {
-            let given = PolicyInForce { event: template.event, policy, known_from: KnownFrom::Template, since: event };
+            let given = PolicyInForce {
+                event: template.event,
+                policy,
+                known_from: KnownFrom::Template,
+                since: event,
+            };
             self.state.change_policy(event, Some(given));
         }
     }
@@ -212,7 +250,9 @@ impl Replay<'_> {
     pub(super) fn delete_repository(&mut self, event: EventNo, order: Order) {
         for at in 0..self.state.images.len() {
             let image = &mut self.state.images[at];
-            if matches!(image.state, ImageState::Tagged | ImageState::Untagged | ImageState::Archived) || image.is_there {
+            if matches!(image.state, ImageState::Tagged | ImageState::Untagged | ImageState::Archived)
+                || image.is_there
+            {
                 let tag = image.tags.first().map_or(Sym::NONE, |(tag, _)| *tag);
                 image.step(event, StepKind::RepositoryDeleted, tag, DigestNo::NONE, order);
                 self.end(at, event, End::RepositoryDeleted, order, None);

@@ -33,19 +33,31 @@ impl Replay<'_> {
             };
             let tag = image.tags.first().copied().unwrap_or(Sym::NONE);
             self.state.images[at].step(event, kind, tag, DigestNo::NONE, order);
-            let facts = RunFacts { policy: run.policy, rule_priority: image.rule_priority, tag_status: image.tag_status, tags: image.tags.clone() };
+            let facts = RunFacts {
+                policy: run.policy,
+                rule_priority: image.rule_priority,
+                tag_status: image.tag_status,
+                tags: image.tags.clone(),
+            };
             if !self.state.images[at].is_gone() {
                 self.end(at, event, end, order, Some(facts));
             }
         }
         for image in &run.failures {
             let at = self.known_from_run(event, image);
-            self.state.images[at].step(event, StepKind::ExpireFailed, image.tags.first().copied().unwrap_or(Sym::NONE), DigestNo::NONE, order);
+            self.state.images[at].step(
+                event,
+                StepKind::ExpireFailed,
+                image.tags.first().copied().unwrap_or(Sym::NONE),
+                DigestNo::NONE,
+                order,
+            );
         }
     }
 
-    /// A preview changes nothing, and saw the repository itself: what it names was there, since when it says. In the order of its
-    /// second it may come before a push that it has seen, so that it says nothing of tags.
+    /// A preview changes nothing, and saw the repository itself: what it names was there, since when it says.
+    /// In the order of its second it may come before a push that it has seen, so that it says nothing of
+    /// tags.
     pub(super) fn preview(&mut self, images: &[Previewed]) {
         for image in images {
             let at = self.at(image.digest);
@@ -57,7 +69,8 @@ impl Replay<'_> {
         }
     }
 
-    /// Every run carries the whole policy in force. Where that is the one that was put, its own text says it better.
+    /// Every run carries the whole policy in force. Where that is the one that was put, its own text says it
+    /// better.
     fn learn_policy(&mut self, event: EventNo, stated: PolicyNo) {
         let known = self.state.policy.is_some_and(|known| self.agrees.with(known.policy, stated, self.names));
         if !known && !self.names.policy_of(stated).rules().is_empty() {
@@ -107,7 +120,8 @@ impl Replay<'_> {
     /// Whether this run shows that the image had not been deleted with its last tag: it had another tag,
     /// which is not in the logs.
     fn was_not_its_last_tag(&self, at: usize, event: EventNo) -> bool {
-        let by_last_tag = |loss: &Loss| loss.end == End::DeletedByLastTag && self.time(event) - loss.at > SAME_RUN_MILLIS;
+        let by_last_tag =
+            |loss: &Loss| loss.end == End::DeletedByLastTag && self.time(event) - loss.at > SAME_RUN_MILLIS;
         let image = &self.state.images[at];
         image.is_gone() && image.losses.last().is_some_and(by_last_tag)
     }
@@ -132,16 +146,20 @@ impl Replay<'_> {
         image.is_there = true;
     }
 
-    /// Whoever asked for the tag after the step `from` asked for a tag that nothing had, and not for the image.
+    /// Whoever asked for the tag after the step `from` asked for a tag that nothing had, and not for the
+    /// image.
     fn give_back_asks(&mut self, at: usize, tag: Sym, from: usize, since: i64) {
         if let Some(state) = self.state.tags.get_mut(&tag) {
             state.last_holder = state.last_holder.filter(|holder| *holder != at);
         }
         let by_tag = |used: &Use| used.tag == tag && used.from >= since;
         let image = &mut self.state.images[at];
-        let mut asked: Vec<EventNo> = image.uses.iter().filter(|used| by_tag(used)).map(|used| used.event).collect();
+        let mut asked: Vec<EventNo> =
+            image.uses.iter().filter(|used| by_tag(used)).map(|used| used.event).collect();
         image.uses.retain(|used| !by_tag(used));
-        asked.extend(self.state.tag_lives.get(&tag).into_iter().flat_map(|life| &life.asks).map(|ask| ask.event));
+        asked.extend(
+            self.state.tag_lives.get(&tag).into_iter().flat_map(|life| &life.asks).map(|ask| ask.event),
+        );
         let mut place = 0;
         image.steps.retain(|step| {
             place += 1;
@@ -183,13 +201,19 @@ impl Replay<'_> {
             return;
         }
         let life = image.life_start;
-        for archived in image.losses.iter_mut().filter(|loss| loss.first_step == life && loss.pushed_at.is_none()) {
+        for archived in
+            image.losses.iter_mut().filter(|loss| loss.first_step == life && loss.pushed_at.is_none())
+        {
             archived.pushed_at = Some(pushed_at);
         }
-        let ended_before = image.losses.iter().filter(|loss| loss.first_step != life).map(|loss| loss.at).max();
+        let ended_before =
+            image.losses.iter().filter(|loss| loss.first_step != life).map(|loss| loss.at).max();
         match image.pushed_at {
             None => image.pushed_at = Some(pushed_at),
-            Some(known) if known - pushed_at >= SAME_PUSH_MILLIS && ended_before.is_none_or(|ended| ended < pushed_at) => {
+            Some(known)
+                if known - pushed_at >= SAME_PUSH_MILLIS
+                    && ended_before.is_none_or(|ended| ended < pushed_at) =>
+            {
                 image.pushed_at = Some(pushed_at);
                 // How a later life began does not open the beginning of the first.
                 image.open_start |= image.lives == 1;

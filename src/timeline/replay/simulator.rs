@@ -9,7 +9,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{Happening, Replay};
-use crate::model::{DAY_MILLIS, Digest, ImageState, LifecycleAction, MINUTE_MILLIS, Order, StepKind, StorageClass};
+use crate::model::{
+    DAY_MILLIS, Digest, ImageState, LifecycleAction, MINUTE_MILLIS, Order, StepKind, StorageClass,
+};
 use crate::policy::{Ranks, Seen, Taken, records_pull};
 use crate::timeline::fact::{Fact, Noted, Run, What};
 use crate::timeline::image::{End, RunFacts};
@@ -70,7 +72,8 @@ impl<'e> LifecycleSimulator<'e> {
         for happening in happenings {
             let Happening::Fact(Fact { event, what: What::Run(run), .. }) = happening else { continue };
             let now = events[event.index()].time;
-            let goes_on = latest.filter(|(_, before, other)| now - before <= PARTS_MILLIS && run.goes_on_from(other));
+            let goes_on =
+                latest.filter(|(_, before, other)| now - before <= PARTS_MILLIS && run.goes_on_from(other));
             let first = goes_on.map_or(*event, |(first, ..)| first);
             parts.entry(first).or_default().push((*event, run));
             if goes_on.is_none() {
@@ -124,7 +127,8 @@ impl<'e> LifecycleSimulator<'e> {
         let Scenario::Instead(_) = self.simulated.scenario else { return None };
         let end = self.simulated.end.map_or(i64::MIN, |end| end.millis().saturating_add(1));
         let logged = self.runs.get(self.over).copied();
-        let silent = self.runs.is_empty() || logged.unwrap_or(end).saturating_sub(self.last_logged) > SILENCE_MILLIS;
+        let silent =
+            self.runs.is_empty() || logged.unwrap_or(end).saturating_sub(self.last_logged) > SILENCE_MILLIS;
         let until = until.min(logged.unwrap_or(end));
         (silent && self.last_run.saturating_add(DAY_MILLIS) < until).then_some(until)
     }
@@ -132,7 +136,12 @@ impl<'e> LifecycleSimulator<'e> {
     /// Skips the simulated runs that would take nothing, and returns the time of the next one that takes
     /// something before `until`.
     fn next_made_up(&mut self, until: i64) -> Option<i64> {
-        let idle = self.ranks.as_ref().and_then(|(_, ranks)| ranks.next_due()).unwrap_or(i64::MAX).min(until.saturating_sub(1));
+        let idle = self
+            .ranks
+            .as_ref()
+            .and_then(|(_, ranks)| ranks.next_due())
+            .unwrap_or(i64::MAX)
+            .min(until.saturating_sub(1));
         let passed = idle.saturating_sub(self.last_run).div_euclid(DAY_MILLIS).max(0);
         self.last_run = self.last_run.saturating_add(passed * DAY_MILLIS);
         self.passed += passed.unsigned_abs();
@@ -194,14 +203,18 @@ impl<'e> Replay<'e> {
     /// A run of the logs begins: what it says about images is applied first, then it is worked out what it
     /// should take.
     pub(super) fn begin_run(&mut self, event: EventNo, stated: PolicyNo) {
-        let Some(parts) = self.simulator.as_mut().and_then(|simulator| simulator.parts.remove(&event)) else { return };
+        let Some(parts) = self.simulator.as_mut().and_then(|simulator| simulator.parts.remove(&event)) else {
+            return;
+        };
         for image in parts.iter().flat_map(|(_, run)| run.images.iter().chain(&run.failures)) {
             self.known_from_run(event, image);
         }
         let failures = parts.iter().flat_map(|(_, run)| &run.failures).map(|image| image.digest);
-        let refused: HashSet<DigestNo> = failures.filter(|digest| !self.state.parents.contains_key(digest)).collect();
+        let refused: HashSet<DigestNo> =
+            failures.filter(|digest| !self.state.parents.contains_key(digest)).collect();
         let now = self.time(event);
-        let taken: HashSet<DigestNo> = parts.iter().flat_map(|(_, run)| &run.images).map(|image| image.digest).collect();
+        let taken: HashSet<DigestNo> =
+            parts.iter().flat_map(|(_, run)| &run.images).map(|image| image.digest).collect();
         self.expect_removals(now, event, stated, LoggedRun { taken, refused });
         if let Some(simulator) = &mut self.simulator {
             (simulator.last_run, simulator.last_logged, simulator.over) = (now, now, simulator.over + 1);
@@ -226,7 +239,13 @@ impl<'e> Replay<'e> {
             if action == LifecycleAction::Unknown || said.refused.contains(&self.state.images[at].digest) {
                 continue;
             }
-            self.state.expected.push(expected(self.state.images[at].digest, &taken, now, event, (policy, priority)));
+            self.state.expected.push(expected(
+                self.state.images[at].digest,
+                &taken,
+                now,
+                event,
+                (policy, priority),
+            ));
             if in_force {
                 simulator.told.insert(at, self.state.images[at].losses.len());
             } else {
@@ -249,7 +268,12 @@ impl<'e> Replay<'e> {
             simulator.touched = (0..self.state.images.len()).collect();
         }
         let mut touched = std::mem::take(&mut simulator.touched);
-        let children = |at: &usize| self.state.images[*at].children.iter().filter_map(|child| self.state.by_digest.get(child).copied());
+        let children = |at: &usize| {
+            self.state.images[*at]
+                .children
+                .iter()
+                .filter_map(|child| self.state.by_digest.get(child).copied())
+        };
         let held: Vec<usize> = touched.iter().flat_map(children).collect();
         touched.extend(held);
         touched.sort_unstable();
@@ -279,8 +303,12 @@ impl<'e> Replay<'e> {
             _ => return ranks.remove(key),
         };
         let tags: Vec<&str> = image.tags.iter().map(|(tag, _)| self.names.text(*tag)).collect();
-        let there_at = image.pushed_at.or_else(|| image.steps.get(image.life_start as usize).map(|step| self.time(step.event)));
-        let of_this_life = |times: &Map<usize, i64>| times.get(&at).copied().filter(|time| image.pushed_at.is_none_or(|pushed| pushed <= *time));
+        let there_at = image
+            .pushed_at
+            .or_else(|| image.steps.get(image.life_start as usize).map(|step| self.time(step.event)));
+        let of_this_life = |times: &Map<usize, i64>| {
+            times.get(&at).copied().filter(|time| image.pushed_at.is_none_or(|pushed| pushed <= *time))
+        };
         let seen = Seen {
             tags: &tags,
             class,
@@ -289,18 +317,35 @@ impl<'e> Replay<'e> {
             pulled_at: of_this_life(&simulator.pulled),
             restored_at: of_this_life(&simulator.restored),
             archived_at: image.gone_at.filter(|_| class == StorageClass::Archive),
-            held: simulator.told.get(&at) == Some(&image.losses.len()) || self.state.is_held(image.digest) || self.state.is_held_unseen(image),
+            held: simulator.told.get(&at) == Some(&image.losses.len())
+                || self.state.is_held(image.digest)
+                || self.state.is_held_unseen(image),
         };
         ranks.set(key, &seen);
     }
 
     /// Artifacts about an image that a simulated run took are deleted within a day after it.
-    fn take_artifacts(&mut self, subject: usize, now: i64, action: LifecycleAction, by: (PolicyNo, i64), simulator: &mut LifecycleSimulator<'e>) {
+    fn take_artifacts(
+        &mut self,
+        subject: usize,
+        now: i64,
+        action: LifecycleAction,
+        by: (PolicyNo, i64),
+        simulator: &mut LifecycleSimulator<'e>,
+    ) {
         let after = now.saturating_add(DAY_MILLIS);
         for at in self.artifacts_of(subject) {
             let (digest, pushed_at) = (self.state.images[at].digest, self.state.images[at].pushed_at);
             let (policy, rule_priority) = by;
-            self.state.expected.push(ExpectedRemoval { digest, pushed_at, event: EventNo::NONE, at: after, policy, rule_priority, ripe_at: None });
+            self.state.expected.push(ExpectedRemoval {
+                digest,
+                pushed_at,
+                event: EventNo::NONE,
+                at: after,
+                policy,
+                rule_priority,
+                ripe_at: None,
+            });
             self.take(at, after, EventNo::NONE, action, by);
             simulator.touched.push(at);
         }
@@ -309,8 +354,11 @@ impl<'e> Replay<'e> {
     /// Indexes of the existing artifacts that are about the image at an index.
     pub(super) fn artifacts_of(&self, subject: usize) -> Vec<usize> {
         let artifacts = self.state.artifacts.get(&self.state.images[subject].digest);
-        let places = artifacts.into_iter().flatten().filter_map(|digest| self.state.by_digest.get(digest).copied());
-        places.filter(|at| matches!(self.state.images[*at].state, ImageState::Tagged | ImageState::Untagged)).collect()
+        let places =
+            artifacts.into_iter().flatten().filter_map(|digest| self.state.by_digest.get(digest).copied());
+        places
+            .filter(|at| matches!(self.state.images[*at].state, ImageState::Tagged | ImageState::Untagged))
+            .collect()
     }
 
     /// The image at an index was lost: its artifacts will be deleted, too, without an event.
@@ -333,18 +381,49 @@ impl<'e> Replay<'e> {
     }
 
     /// A simulated run takes an image.
-    fn take(&mut self, at: usize, now: i64, event: EventNo, action: LifecycleAction, (policy, rule_priority): (PolicyNo, i64)) {
-        let (kind, end) = if action == LifecycleAction::Transition { (StepKind::Archive, End::Archived) } else { (StepKind::Expire, End::Expired) };
+    fn take(
+        &mut self,
+        at: usize,
+        now: i64,
+        event: EventNo,
+        action: LifecycleAction,
+        (policy, rule_priority): (PolicyNo, i64),
+    ) {
+        let (kind, end) = if action == LifecycleAction::Transition {
+            (StepKind::Archive, End::Archived)
+        } else {
+            (StepKind::Expire, End::Expired)
+        };
         let image = &mut self.state.images[at];
         let tags: Box<[Sym]> = image.tags.iter().map(|(tag, _)| *tag).collect();
         if event.is_some() {
-            image.step(event, kind, tags.first().copied().unwrap_or(Sym::NONE), DigestNo::NONE, Order::Observed);
+            image.step(
+                event,
+                kind,
+                tags.first().copied().unwrap_or(Sym::NONE),
+                DigestNo::NONE,
+                Order::Observed,
+            );
         }
         let facts = RunFacts { policy, rule_priority, tag_status: Sym::NONE, tags };
         self.end_at(at, now, event, end, Order::Observed, Some(facts));
     }
 }
 
-fn expected(digest: DigestNo, taken: &Taken<Key>, at: i64, event: EventNo, (policy, rule_priority): (PolicyNo, i64)) -> ExpectedRemoval {
-    ExpectedRemoval { digest, pushed_at: taken.pushed_at, event, at, policy, rule_priority, ripe_at: taken.ripe_at }
+fn expected(
+    digest: DigestNo,
+    taken: &Taken<Key>,
+    at: i64,
+    event: EventNo,
+    (policy, rule_priority): (PolicyNo, i64),
+) -> ExpectedRemoval {
+    ExpectedRemoval {
+        digest,
+        pushed_at: taken.pushed_at,
+        event,
+        at,
+        policy,
+        rule_priority,
+        ripe_at: taken.ripe_at,
+    }
 }

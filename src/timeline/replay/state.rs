@@ -174,7 +174,8 @@ impl RepositoryHistory {
 
     /// Whether that tag cannot be moved, as the repository is set up; as far as the logs tell.
     pub fn is_immutable(&self, tag: Sym, names: &Names) -> bool {
-        let is_exempt = self.mutability.exclusions.iter().any(|filter| fits(names.text(*filter), names.text(tag)));
+        let is_exempt =
+            self.mutability.exclusions.iter().any(|filter| fits(names.text(*filter), names.text(tag)));
         match names.text(self.mutability.setting) {
             "IMMUTABLE" => true,
             "IMMUTABLE_WITH_EXCLUSION" => !is_exempt,
@@ -190,7 +191,9 @@ impl RepositoryHistory {
     /// Sets the policy from now on; `None` if there is none any more.
     pub(super) fn change_policy(&mut self, event: EventNo, policy: Option<PolicyInForce>) {
         let known_from = policy.map(|policy| policy.known_from);
-        let put_by = policy.filter(|policy| policy.known_from == KnownFrom::Template).map_or(event, |policy| policy.event);
+        let put_by = policy
+            .filter(|policy| policy.known_from == KnownFrom::Template)
+            .map_or(event, |policy| policy.event);
         let number = policy.map_or(PolicyNo::NONE, |policy| policy.policy);
         self.policies.push(PolicyChange { event, policy: number, known_from, put_by });
         self.policy = policy;
@@ -200,7 +203,8 @@ impl RepositoryHistory {
     pub fn pushed_after(&self, pushed_at: i64) -> impl Iterator<Item = (i64, &Image)> {
         let all = self.by_push.get_or_init(|| {
             let lives = |(at, image): (usize, &Image)| {
-                let ended: Vec<(i64, usize)> = image.losses.iter().filter_map(|loss| Some((loss.pushed_at?, at))).collect();
+                let ended: Vec<(i64, usize)> =
+                    image.losses.iter().filter_map(|loss| Some((loss.pushed_at?, at))).collect();
                 ended.into_iter().chain(image.pushed_at.map(|pushed| (pushed, at)))
             };
             let mut all: Vec<(i64, usize)> = self.images.iter().enumerate().flat_map(lives).collect();
@@ -224,8 +228,13 @@ impl RepositoryHistory {
 
     /// Indexes that exist, if only in the archive, and list `digest`.
     pub fn holders(&self, digest: DigestNo) -> impl Iterator<Item = usize> + '_ {
-        let there = |image: &Image| matches!(image.state, ImageState::Tagged | ImageState::Untagged | ImageState::Archived);
+        let there = |image: &Image| {
+            matches!(image.state, ImageState::Tagged | ImageState::Untagged | ImageState::Archived)
+        };
         let parents = self.parents.get(&digest).map(Vec::as_slice).unwrap_or_default();
-        parents.iter().filter_map(|parent| self.by_digest.get(parent).copied()).filter(move |&at| there(&self.images[at]))
+        parents
+            .iter()
+            .filter_map(|parent| self.by_digest.get(parent).copied())
+            .filter(move |&at| there(&self.images[at]))
     }
 }

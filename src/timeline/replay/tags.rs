@@ -18,19 +18,31 @@ impl Replay<'_> {
         let from = if since.is_none() && is_first { i64::MIN } else { now };
         life.begin(TagSpan::new(digest, since, from, pushed_at, order));
         if from == i64::MIN {
-            // What asked for it until now was answered, for all the logs say, where no call or task says otherwise.
+            // What asked for it until now was answered, for all the logs say, where no call or task says
+            // otherwise.
             life.asks.retain(|ask| ask.in_vain && ask.kind != AskKind::Pull);
         }
     }
 
-    pub(super) fn close_span(&mut self, at: usize, tag: Sym, event: EventNo, end: TagEnd, moved_to: DigestNo) {
+    pub(super) fn close_span(
+        &mut self,
+        at: usize,
+        tag: Sym,
+        event: EventNo,
+        end: TagEnd,
+        moved_to: DigestNo,
+    ) {
         let (now, digest) = (self.time(event), self.state.images[at].digest);
         let life = self.state.tag_lives.entry(tag).or_default();
         let known = life.spans.len();
         life.close(digest, now, event, end, moved_to);
         // The tag came to that image without an event. Since when is not known, so requests since the last
         // span may have been answered.
-        let unseen = life.spans.last().filter(|span| life.spans.len() > known && span.from > i64::MIN).map(|span| span.from);
+        let unseen = life
+            .spans
+            .last()
+            .filter(|span| life.spans.len() > known && span.from > i64::MIN)
+            .map(|span| span.from);
         if let Some(from) = unseen {
             let since = |ask: &&mut Ask| self.events[ask.event.index()].time >= from;
             let pulls = life.asks.iter_mut().rev().take_while(since).filter(|ask| ask.kind == AskKind::Pull);
@@ -62,7 +74,8 @@ impl Replay<'_> {
         let refused = state.refused_pushes.get(&tag).map(Vec::as_slice).unwrap_or_default();
         let is_taken = refused.iter().any(|push| self.names.text(push.why).contains("TagAlreadyExists"));
         let left_out = |event: &EventNo| self.names.text(self.events[event.index()].name) == PUSH;
-        let never = last.is_none() && !is_taken && !state.creations.is_empty() && !state.gaps.iter().any(left_out);
+        let never =
+            last.is_none() && !is_taken && !state.creations.is_empty() && !state.gaps.iter().any(left_out);
         let sure = went.is_some() || matches!(kind, AskKind::Failed | AskKind::Stopped) || never;
         let in_vain = sure && kind != AskKind::StoppedOtherwise;
         life.ask(Ask { event, kind, by, in_vain });

@@ -30,7 +30,9 @@ pub(super) struct Layers {
 
 impl Layers {
     pub(super) fn new(happenings: &[Happening<'_>]) -> Self {
-        let asks = |happening: &Happening<'_>| matches!(happening, Happening::Fact(Fact { what: What::PullLayer { .. }, .. }));
+        let asks = |happening: &Happening<'_>| {
+            matches!(happening, Happening::Fact(Fact { what: What::PullLayer { .. }, .. }))
+        };
         Self { owners: Map::default(), asked: happenings.iter().any(asks) }
     }
 
@@ -69,7 +71,14 @@ impl Replay<'_> {
         }
     }
 
-    pub(super) fn pull(&mut self, event: EventNo, image: Named, outcome: PullOutcome, caller: Caller, order: Order) {
+    pub(super) fn pull(
+        &mut self,
+        event: EventNo,
+        image: Named,
+        outcome: PullOutcome,
+        caller: Caller,
+        order: Order,
+    ) {
         let caller = self.excluded(event).unwrap_or(caller);
         let answered = outcome == PullOutcome::Answered;
         let there = self.resolve(image);
@@ -79,7 +88,9 @@ impl Replay<'_> {
             PullOutcome::Denied | PullOutcome::KeyRefused => AskKind::Denied,
         };
         let at = match there {
-            None if image.tag.is_some() && caller.needs() => self.ask_in_vain(image.tag, event, kind, Sym::NONE),
+            None if image.tag.is_some() && caller.needs() => {
+                self.ask_in_vain(image.tag, event, kind, Sym::NONE)
+            }
             at => at,
         };
         if there.is_some() && image.digest.is_none() && answered && caller.needs() {
@@ -87,7 +98,13 @@ impl Replay<'_> {
         }
         let Some(at) = at else { return };
         let found = &mut self.state.images[at];
-        found.step(event, if answered { StepKind::Pull } else { StepKind::PullFailed }, image.tag, DigestNo::NONE, order);
+        found.step(
+            event,
+            if answered { StepKind::Pull } else { StepKind::PullFailed },
+            image.tag,
+            DigestNo::NONE,
+            order,
+        );
         if let Some(step) = found.steps.last_mut() {
             step.denied = matches!(outcome, PullOutcome::Denied | PullOutcome::KeyRefused);
             step.caller = caller;
@@ -106,12 +123,21 @@ impl Replay<'_> {
 
     fn excluded(&self, event: EventNo) -> Option<Caller> {
         let caller = self.events[event.index()].actor;
-        self.registries.exclusion(self.state.repository, caller, self.time(event), self.names).map(|_| Caller::Excluded)
+        self.registries
+            .exclusion(self.state.repository, caller, self.time(event), self.names)
+            .map(|_| Caller::Excluded)
     }
 
     /// A pull of a layer counts for an image only if no other image has the layer, and if the same
     /// principal did not request the manifest just before: else one pull would count once for each layer.
-    pub(super) fn pull_layer(&mut self, event: EventNo, layer: u64, outcome: PullOutcome, caller: Caller, order: Order) {
+    pub(super) fn pull_layer(
+        &mut self,
+        event: EventNo,
+        layer: u64,
+        outcome: PullOutcome,
+        caller: Caller,
+        order: Order,
+    ) {
         let Some(at) = self.layers.owner(layer) else { return };
         let (now, actor) = (self.time(event), self.events[event.index()].actor);
         let failed = outcome != PullOutcome::Answered;
@@ -159,9 +185,11 @@ impl Replay<'_> {
         // A request for a tag that was lost with its image is a request in vain for that image. For a
         // deployment by an existing definition the call succeeds and fails only later, so the call itself
         // says nothing.
-        let started = mention.kind == MentionKind::Started || (mention.kind == MentionKind::Kept && mention.through.is_some());
+        let started = mention.kind == MentionKind::Started
+            || (mention.kind == MentionKind::Kept && mention.through.is_some());
         let in_vain = asks || started || mention.kind == MentionKind::Missing;
-        let is_known = state_of_tag.is_some_and(|tag| tag.holder.is_some() || (in_vain && tag.last_holder.is_some()));
+        let is_known =
+            state_of_tag.is_some_and(|tag| tag.holder.is_some() || (in_vain && tag.last_holder.is_some()));
         if mention.image.digest.is_none() && !is_known && mention.kind != MentionKind::Missing {
             if !asks {
                 self.waiting.entry(mention.image.tag).or_default().push(mention.clone());
@@ -170,10 +198,16 @@ impl Replay<'_> {
         }
         let at = match self.resolve(mention.image) {
             // It starts by resolving the tag, which no image has.
-            None if mention.kind == MentionKind::Started => self.ask_in_vain(mention.image.tag, mention.event, AskKind::Stopped, mention.by),
+            None if mention.kind == MentionKind::Started => {
+                self.ask_in_vain(mention.image.tag, mention.event, AskKind::Stopped, mention.by)
+            }
             None if asks => state_of_tag.and_then(|tag| tag.last_holder),
             None if mention.image.tag.is_some() && mention.kind == MentionKind::Missing => {
-                let kind = if mention.reason == StopReason::Other { AskKind::StoppedOtherwise } else { AskKind::Stopped };
+                let kind = if mention.reason == StopReason::Other {
+                    AskKind::StoppedOtherwise
+                } else {
+                    AskKind::Stopped
+                };
                 self.ask_in_vain(mention.image.tag, mention.event, kind, mention.by)
             }
             None if in_vain && mention.image.digest.is_none() => self.went_with(mention.image.tag),
@@ -184,7 +218,8 @@ impl Replay<'_> {
         }
     }
 
-    /// Who takes up an image keeps the one before no more, also where the logs do not tell which image the new one is.
+    /// Who takes up an image keeps the one before no more, also where the logs do not tell which image the
+    /// new one is.
     fn let_go(&mut self, mention: &Mention) {
         let held = self.held.entry(mention.by).or_insert((mention.event, Vec::new()));
         if held.0 != mention.event {
@@ -204,7 +239,8 @@ impl Replay<'_> {
     }
 
     pub(super) fn note_use(&mut self, at: usize, mention: &Mention, order: Order) {
-        let kind = if mention.kind == MentionKind::Missing { StepKind::TaskStopped } else { StepKind::Referenced };
+        let kind =
+            if mention.kind == MentionKind::Missing { StepKind::TaskStopped } else { StepKind::Referenced };
         let by_digest = mention.image.digest.is_some();
         let use_kind = match mention.kind {
             MentionKind::Named => UseKind::Named,
@@ -258,8 +294,11 @@ impl Replay<'_> {
             let asking = self.asking.get(tag).map(Vec::as_slice).unwrap_or_default();
             for mention in asking.iter().filter(|mention| mention.until > now) {
                 let from = self.events[mention.event.index()].time.max(given);
-                let kind = if mention.kind == MentionKind::Offered { UseKind::Offered } else { UseKind::Asked };
-                let again = |known: &Use| known.event == mention.event && known.by == mention.by && known.kind == kind;
+                let kind =
+                    if mention.kind == MentionKind::Offered { UseKind::Offered } else { UseKind::Asked };
+                let again = |known: &Use| {
+                    known.event == mention.event && known.by == mention.by && known.kind == kind
+                };
                 if image.losses.is_empty() || !image.uses.iter().any(again) {
                     image.uses.push(made_of(mention, kind, from));
                 }
@@ -271,9 +310,11 @@ impl Replay<'_> {
     /// that image.
     fn confirm(&mut self, tag: Sym, holder: usize, now: i64) {
         let events = self.events;
-        self.unconfirmed.retain(|deployment| now - events[deployment.mention.event.index()].time <= FIRST_TASK_MILLIS);
-        let (asked, others): (Vec<Unconfirmed>, Vec<Unconfirmed>) =
-            std::mem::take(&mut self.unconfirmed).into_iter().partition(|deployment| deployment.mention.image.tag == tag);
+        self.unconfirmed
+            .retain(|deployment| now - events[deployment.mention.event.index()].time <= FIRST_TASK_MILLIS);
+        let (asked, others): (Vec<Unconfirmed>, Vec<Unconfirmed>) = std::mem::take(&mut self.unconfirmed)
+            .into_iter()
+            .partition(|deployment| deployment.mention.image.tag == tag);
         self.unconfirmed = others;
         for Unconfirmed { mention, bound } in asked {
             match bound {

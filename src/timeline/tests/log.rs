@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use crate::decode::fingerprint;
 use crate::detect::{Settings, findings};
 use crate::model::{
-    Action, AlreadyExists, Digest, Event, Filter, Finding, FindingKind, Identity, ImageDescription, ImageId, ImageRun, LifecycleRule, ManifestKind,
-    Order, PolicyRun, Push, PushOrigin, Recognized, Refusal, RepositoryRef, RunFailure, Timeline, Timestamp,
+    Action, AlreadyExists, Digest, Event, Filter, Finding, FindingKind, Identity, ImageDescription, ImageId,
+    ImageRun, LifecycleRule, ManifestKind, Order, PolicyRun, Push, PushOrigin, Recognized, Refusal,
+    RepositoryRef, RunFailure, Timeline, Timestamp,
 };
 use crate::timeline::{Fold, History, Scenario, Simulation};
 
@@ -67,7 +68,11 @@ impl Log {
             snapshot: false,
             addendum: None,
         };
-        let repository = RepositoryRef { registry_id: "111122223333".into(), region: "eu-central-1".into(), name: "shop/api".into() };
+        let repository = RepositoryRef {
+            registry_id: "111122223333".into(),
+            region: "eu-central-1".into(),
+            name: "shop/api".into(),
+        };
         self.events.push(Recognized { event, repository: Some(repository), action });
         self
     }
@@ -78,16 +83,39 @@ impl Log {
 
     pub fn push_image(&mut self, n: u8, tag: Option<&'static str>, children: &[u8]) -> &mut Self {
         let kind = if children.is_empty() { ManifestKind::Image } else { ManifestKind::Index };
-        let platforms = PLATFORMS.iter().map(|name| Some((*name).to_owned())).chain(std::iter::repeat(None)).take(children.len()).collect();
+        let platforms = PLATFORMS
+            .iter()
+            .map(|name| Some((*name).to_owned()))
+            .chain(std::iter::repeat(None))
+            .take(children.len())
+            .collect();
         let children = children.iter().map(|child| digest(*child)).collect();
-        let manifest = Some(ImageDescription { media_type: None, kind, children, platforms, subject: None, layers: Vec::new() });
-        let push = Push { digest: digest(n), tag: tag.map(Cow::Borrowed), origin: PushOrigin::Client, manifest, digest_mismatch: false };
+        let manifest = Some(ImageDescription {
+            media_type: None,
+            kind,
+            children,
+            platforms,
+            subject: None,
+            layers: Vec::new(),
+        });
+        let push = Push {
+            digest: digest(n),
+            tag: tag.map(Cow::Borrowed),
+            origin: PushOrigin::Client,
+            manifest,
+            digest_mismatch: false,
+        };
         self.add("PutImage", Action::Push(push))
     }
 
     pub fn already_exists(&mut self, n: u8, tag: &'static str) -> &mut Self {
         let proves = Some(AlreadyExists { digest: digest(n), tag: tag.into() });
-        let refusal = Refusal { code: "ImageAlreadyExistsException".into(), digest: Some(digest(n)), tag: Some(tag.into()), proves };
+        let refusal = Refusal {
+            code: "ImageAlreadyExistsException".into(),
+            digest: Some(digest(n)),
+            tag: Some(tag.into()),
+            proves,
+        };
         self.add("PutImage", Action::PushFailed(refusal))
     }
 
@@ -95,7 +123,13 @@ impl Log {
         self.run(n, tags, "expire", None)
     }
 
-    pub fn run(&mut self, n: u8, tags: &[&'static str], action: &'static str, pushed_at: Option<i64>) -> &mut Self {
+    pub fn run(
+        &mut self,
+        n: u8,
+        tags: &[&'static str],
+        action: &'static str,
+        pushed_at: Option<i64>,
+    ) -> &mut Self {
         let rule = LifecycleRule {
             priority: 1,
             description: Some("clean up".into()),
@@ -119,16 +153,29 @@ impl Log {
         };
         self.add(
             "PolicyExecutionEvent",
-            Action::PolicyRun(PolicyRun { rules: vec![rule], images: vec![image], failures: Vec::new(), evaluated_before: None }),
+            Action::PolicyRun(PolicyRun {
+                rules: vec![rule],
+                images: vec![image],
+                failures: Vec::new(),
+                evaluated_before: None,
+            }),
         )
     }
 
     pub fn policy(&mut self, rules: &serde_json::Value) -> &mut Self {
-        self.add("PutLifecyclePolicy", Action::PutLifecyclePolicy { text: serde_json::json!({"rules": rules}).to_string().into() })
+        self.add(
+            "PutLifecyclePolicy",
+            Action::PutLifecyclePolicy { text: serde_json::json!({"rules": rules}).to_string().into() },
+        )
     }
 
     /// A run with one rule, which took some images and failed to take others, each with its tags.
-    pub fn whole_run(&mut self, rule: LifecycleRule<'static>, took: &[(u8, &[&'static str])], failed: &[(u8, &[&'static str])]) -> &mut Self {
+    pub fn whole_run(
+        &mut self,
+        rule: LifecycleRule<'static>,
+        took: &[(u8, &[&'static str])],
+        failed: &[(u8, &[&'static str])],
+    ) -> &mut Self {
         let image = |(n, tags): &(u8, &[&'static str])| ImageRun {
             digest: digest(*n),
             rule_priority: Some(rule.priority),
@@ -137,9 +184,13 @@ impl Log {
             has_tag_list: true,
             pushed_at: None,
         };
-        let refused = |one: &(u8, &[&'static str])| RunFailure { image: image(one), code: None, parents: Vec::new() };
+        let refused =
+            |one: &(u8, &[&'static str])| RunFailure { image: image(one), code: None, parents: Vec::new() };
         let (images, failures) = (took.iter().map(image).collect(), failed.iter().map(refused).collect());
-        self.add("PolicyExecutionEvent", Action::PolicyRun(PolicyRun { rules: vec![rule], images, failures, evaluated_before: None }))
+        self.add(
+            "PolicyExecutionEvent",
+            Action::PolicyRun(PolicyRun { rules: vec![rule], images, failures, evaluated_before: None }),
+        )
     }
 
     /// The history with a simulation whose logs end `days` after the start.
@@ -148,8 +199,15 @@ impl Log {
         self.fold().finish_simulating(&Filter::default(), Some(Simulation { scenario, end }))
     }
 
-    pub fn delete(&mut self, requested: (Option<u8>, Option<&'static str>), removed: &[(u8, Option<&'static str>)]) -> &mut Self {
-        let id = |n: Option<u8>, tag: Option<&'static str>| ImageId { digest: n.map(digest), tag: tag.map(Cow::Borrowed) };
+    pub fn delete(
+        &mut self,
+        requested: (Option<u8>, Option<&'static str>),
+        removed: &[(u8, Option<&'static str>)],
+    ) -> &mut Self {
+        let id = |n: Option<u8>, tag: Option<&'static str>| ImageId {
+            digest: n.map(digest),
+            tag: tag.map(Cow::Borrowed),
+        };
         let removed = removed.iter().map(|(n, tag)| id(Some(*n), *tag)).collect();
         let requested = vec![id(requested.0, requested.1)];
         self.add("BatchDeleteImage", Action::Delete { removed, requested, failures: Vec::new() })
@@ -185,7 +243,15 @@ impl Log {
         let mut pairs: Vec<_> = self
             .findings()
             .into_iter()
-            .map(|finding| (finding.kind, finding.lost.digest.unwrap_or(Digest::ZERO), finding.kept.digest, finding.gap_seconds, finding.order))
+            .map(|finding| {
+                (
+                    finding.kind,
+                    finding.lost.digest.unwrap_or(Digest::ZERO),
+                    finding.kept.digest,
+                    finding.gap_seconds,
+                    finding.order,
+                )
+            })
             .collect();
         pairs.sort();
         pairs

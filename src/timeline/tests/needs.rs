@@ -10,7 +10,13 @@ const PROJECT: &str = "arn:aws:codebuild:eu-central-1:111122223333:project/ci";
 const JOBS: &str = "arn:aws:batch:eu-central-1:111122223333:job-definition/etl:1";
 const NEXT_JOBS: &str = "arn:aws:batch:eu-central-1:111122223333:job-definition/etl:2";
 
-fn need(log: &mut Log, kind: NeedKind, who: &'static str, tag: Option<&'static str>, through: &[&'static str]) {
+fn need(
+    log: &mut Log,
+    kind: NeedKind,
+    who: &'static str,
+    tag: Option<&'static str>,
+    through: &[&'static str],
+) {
     let images = tag.map(|tag| reference(Some(tag), None)).into_iter().collect();
     let need = Need::new(kind, who, images).through(through.iter().map(|name| (*name).into()));
     log.add("Need", Action::Needs(vec![need]));
@@ -63,7 +69,11 @@ fn a_published_version_outlives_the_next_update_and_goes_with_its_function() {
     need(&mut log, NeedKind::Keeps, FUNCTION, Some("v2"), &[]);
     log.at(DAY).expire(1, &["v1"]);
     assert_eq!(told(&log), Some((FindingKind::ExpiredWhileTagged, Severity::High)));
-    assert!(log.findings()[0].usage.references.iter().any(|name| *name == *VERSION), "{:?}", log.findings()[0].usage);
+    assert!(
+        log.findings()[0].usage.references.iter().any(|name| *name == *VERSION),
+        "{:?}",
+        log.findings()[0].usage
+    );
     log.at(100);
     need(&mut log, NeedKind::Ends, FUNCTION, None, &[]);
     assert_eq!(told(&log), None);
@@ -75,11 +85,19 @@ fn a_project_asks_for_its_tag_anew_and_needs_what_the_tag_is_on() {
     log.push(1, "v1");
     need(&mut log, NeedKind::Asks, PROJECT, Some("v1"), &[]);
     log.at(9 * DAY).push(2, "v1").at(10 * DAY).expire(1, &[]);
-    assert_eq!(told(&log), Some((FindingKind::SameTagOverwrite, Severity::Low)), "nobody needs the image that lost the tag");
+    assert_eq!(
+        told(&log),
+        Some((FindingKind::SameTagOverwrite, Severity::Low)),
+        "nobody needs the image that lost the tag"
+    );
     let mut log = Log::default();
     need(&mut log, NeedKind::Asks, PROJECT, Some("v1"), &[]);
     log.push(1, "v0").at(50).push(2, "v1").at(DAY).expire(2, &["v1"]);
-    assert_eq!(told(&log), Some((FindingKind::ExpiredWhileTagged, Severity::High)), "and what was pushed after it was made");
+    assert_eq!(
+        told(&log),
+        Some((FindingKind::ExpiredWhileTagged, Severity::High)),
+        "and what was pushed after it was made"
+    );
     log.at(40);
     need(&mut log, NeedKind::Ends, PROJECT, None, &[]);
     assert_eq!(told(&log), None);
@@ -91,7 +109,11 @@ fn a_job_that_was_to_run_what_is_gone_is_hurt() {
     log.push(1, "v1");
     need(&mut log, NeedKind::Defines, JOBS, Some("v1"), &[]);
     log.at(DAY).expire(1, &["v1"]);
-    assert_eq!(told(&log), Some((FindingKind::ExpiredWhileTagged, Severity::Low)), "a definition that nothing is known to run");
+    assert_eq!(
+        told(&log),
+        Some((FindingKind::ExpiredWhileTagged, Severity::Low)),
+        "a definition that nothing is known to run"
+    );
     log.at(100);
     need(
         &mut log,
@@ -100,10 +122,18 @@ fn a_job_that_was_to_run_what_is_gone_is_hurt() {
         None,
         &["arn:aws:batch:eu-central-1:111122223333:job-definition/etl"],
     );
-    assert_eq!(told(&log), Some((FindingKind::ExpiredWhileTagged, Severity::High)), "a definition that jobs run");
+    assert_eq!(
+        told(&log),
+        Some((FindingKind::ExpiredWhileTagged, Severity::High)),
+        "a definition that jobs run"
+    );
     log.at(2 * DAY);
     need(&mut log, NeedKind::Once, "arn:aws:batch:eu-central-1:111122223333:job/2", None, &[JOBS]);
-    assert_eq!(told(&log), Some((FindingKind::ExpiredWhileTagged, Severity::Critical)), "a job after the end");
+    assert_eq!(
+        told(&log),
+        Some((FindingKind::ExpiredWhileTagged, Severity::Critical)),
+        "a job after the end"
+    );
 }
 
 #[test]
@@ -145,8 +175,11 @@ fn a_rule_that_is_off_runs_none_of_its_targets() {
     need(&mut log, NeedKind::Defines, JOBS, Some("v1"), &[]);
     need(&mut log, NeedKind::Asks, target, None, &[JOBS]);
     log.at(DAY).expire(1, &["v1"]);
-    let of_target =
-        |log: &Log| log.findings().first().map(|finding| (finding.severity, finding.usage.references.iter().any(|name| *name == *target)));
+    let of_target = |log: &Log| {
+        log.findings()
+            .first()
+            .map(|finding| (finding.severity, finding.usage.references.iter().any(|name| *name == *target)))
+    };
     assert_eq!(of_target(&log), Some((Severity::High, true)));
     log.at(100);
     need(&mut log, NeedKind::Ends, rule, None, &[]);
@@ -170,5 +203,8 @@ fn a_deployment_that_is_started_for_an_image_that_is_gone_fails() {
     need(&mut log, NeedKind::Keeps, RUNNER, None, &[RUNNER]);
     assert_eq!(told(&log), Some((FindingKind::ExpiredWhileTagged, Severity::Critical)));
     let advice = log.findings()[0].advice.join("\n");
-    assert!(advice.contains("aws apprunner start-deployment") && !advice.contains("was deployed anew"), "{advice}");
+    assert!(
+        advice.contains("aws apprunner start-deployment") && !advice.contains("was deployed anew"),
+        "{advice}"
+    );
 }

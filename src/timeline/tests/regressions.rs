@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::kinds;
 use super::log::{Log, START, digest};
 use crate::model::{
-    Action, Addendum, FindingKind, ImageId, ImageReference, ImageState, Mutability, Order, PolicyRun, Recognized, Severity, StepKind, TaskImage,
-    Timestamp,
+    Action, Addendum, FindingKind, ImageId, ImageReference, ImageState, Mutability, Order, PolicyRun,
+    Recognized, Severity, StepKind, TaskImage, Timestamp,
 };
 
 pub(super) const DAY: i64 = 86_400;
@@ -45,7 +45,10 @@ pub(super) fn reference(tag: Option<&str>, image: Option<u8>) -> TaskImage<'stat
 }
 
 fn deploy(log: &mut Log, image: TaskImage<'static>) {
-    log.add("CreateService", Action::Run { runner: "service/web".into(), definition: None, images: vec![image], deploys: true });
+    log.add(
+        "CreateService",
+        Action::Run { runner: "service/web".into(), definition: None, images: vec![image], deploys: true },
+    );
     log.events.last_mut().unwrap().repository = None;
 }
 
@@ -58,7 +61,10 @@ fn a_twin_without_its_payload_does_not_hide_the_one_that_has_it() {
     let first = twin(&mut log, "aaaa");
     log.events[first].action = Action::Omitted;
     log.at(2 * DAY).expire(1, &[]);
-    assert_eq!(log.pairs(), vec![(FindingKind::SameTagRace, digest(1), Some(digest(2)), Some(8), Order::Observed)]);
+    assert_eq!(
+        log.pairs(),
+        vec![(FindingKind::SameTagRace, digest(1), Some(digest(2)), Some(8), Order::Observed)]
+    );
     assert!(log.history().gaps().is_empty());
 }
 
@@ -68,7 +74,8 @@ fn a_correction_is_the_event_that_it_corrects() {
     let mut log = Log::default();
     log.push(1, "v1").at(9).push(2, "v1");
     let mut correction = log.events[1].clone();
-    correction.event.addendum = Some(Addendum { original_event_id: correction.event.id.clone(), corrects_time: false });
+    correction.event.addendum =
+        Some(Addendum { original_event_id: correction.event.id.clone(), corrects_time: false });
     correction.event.id = Cow::Borrowed("cccc");
     correction.event.identity = super::log::identity("cccc");
     correction.event.time = Timestamp::from_millis((START + 7200) * 1000);
@@ -131,7 +138,8 @@ fn a_run_without_a_list_of_tags_says_nothing_about_them() {
     let mut log = Log::default();
     log.push(1, "v1").at(DAY).expire(1, &[]).pull(Some(1), None);
     let run = run_of(&mut log.events[1]);
-    (run.rules[0].tag_status, run.images[0].tag_status, run.images[0].has_tag_list) = (Some("Any".into()), None, false);
+    (run.rules[0].tag_status, run.images[0].tag_status, run.images[0].has_tag_list) =
+        (Some("Any".into()), None, false);
     assert_eq!(log.findings()[0].kind, FindingKind::ExpiredWhileTagged);
     assert_eq!(log.image(1).tags, vec!["v1"]);
     run_of(&mut log.events[1]).images[0].has_tag_list = true;
@@ -213,7 +221,9 @@ fn a_restored_image_whose_tags_are_not_known_is_not_called_untagged() {
     log.add("DeleteRepository", Action::DeleteRepository);
     assert_eq!(log.image(1).state, ImageState::RepositoryDeleted, "it was there, under whatever tags");
     let mut listed = Log::default();
-    listed.run(1, &[], "transition", None).add("ImageActivationEvent", Action::Restored { digest: digest(1) });
+    listed
+        .run(1, &[], "transition", None)
+        .add("ImageActivationEvent", Action::Restored { digest: digest(1) });
     assert_eq!(listed.image(1).state, ImageState::Untagged, "the run said so");
 }
 
@@ -221,15 +231,21 @@ fn a_restored_image_whose_tags_are_not_known_is_not_called_untagged() {
 fn the_policy_in_force_is_the_newest_that_is_stated() {
     // A policy that was put long ago hid what every later run states.
     let mut log = Log::default();
-    log.push(1, "v1").push(2, "v1").add("PutLifecyclePolicy", Action::PutLifecyclePolicy { text: TAGGED_ONLY.into() });
+    log.push(1, "v1")
+        .push(2, "v1")
+        .add("PutLifecyclePolicy", Action::PutLifecyclePolicy { text: TAGGED_ONLY.into() });
     log.at(DAY).expire(9, &[]);
     assert_eq!(log.pairs()[0].0, FindingKind::DisplacedAlive);
     let run = &mut log.events[3];
     run_of(run).rules.clear();
     assert_eq!(log.pairs(), vec![], "a run that states no rules changes nothing");
-    log.add("PutLifecyclePolicy", Action::PutLifecyclePolicy { text: UNTAGGED_AFTER_A_DAY.into() }).expire(8, &[]);
+    log.add("PutLifecyclePolicy", Action::PutLifecyclePolicy { text: UNTAGGED_AFTER_A_DAY.into() })
+        .expire(8, &[]);
     let finding = &log.findings()[0];
-    assert!(finding.evidence.iter().any(|event| event.event_name == "PutLifecyclePolicy"), "the run agrees: the text stays");
+    assert!(
+        finding.evidence.iter().any(|event| event.event_name == "PutLifecyclePolicy"),
+        "the run agrees: the text stays"
+    );
 }
 
 #[test]
@@ -250,8 +266,14 @@ fn an_archive_ends_where_the_image_goes_for_good() {
     log.at(DAY).run(1, &["v1"], "transition", None);
     log.at(2 * DAY).delete((Some(1), None), &[(1, Some("v1"))]).push(2, "v1");
     deploy(&mut log, reference(Some("v1"), None));
-    let severity = |kind| log.findings().into_iter().find(|finding| finding.kind == kind).map(|finding| finding.severity);
-    assert_eq!(severity(FindingKind::Archived), Some(Severity::Critical), "pinned for as long as it lay there");
+    let severity = |kind| {
+        log.findings().into_iter().find(|finding| finding.kind == kind).map(|finding| finding.severity)
+    };
+    assert_eq!(
+        severity(FindingKind::Archived),
+        Some(Severity::Critical),
+        "pinned for as long as it lay there"
+    );
     assert_eq!(severity(FindingKind::DeletedByCall), Some(Severity::High), "and replaced after it went");
 }
 
@@ -268,8 +290,19 @@ fn a_definition_is_known_to_what_runs_it_within_the_second() {
     let mut log = Log::default();
     log.push(1, "v1");
     let definition = || Cow::Borrowed("arn:aws:ecs:eu-central-1:111122223333:task-definition/web:1");
-    log.add("CreateService", Action::Run { runner: "service/web".into(), definition: Some(definition()), images: Vec::new(), deploys: true });
-    log.same_second().add("RegisterTaskDefinition", Action::Define { definition: definition(), images: vec![reference(Some("v1"), None)] });
+    log.add(
+        "CreateService",
+        Action::Run {
+            runner: "service/web".into(),
+            definition: Some(definition()),
+            images: Vec::new(),
+            deploys: true,
+        },
+    );
+    log.same_second().add(
+        "RegisterTaskDefinition",
+        Action::Define { definition: definition(), images: vec![reference(Some("v1"), None)] },
+    );
     log.events.iter_mut().skip(1).for_each(|recognized| recognized.repository = None);
     log.push(2, "v1").at(DAY).expire(1, &[]);
     assert_eq!(log.findings()[0].severity, Severity::Critical);
@@ -282,8 +315,19 @@ fn a_family_is_found_in_every_partition() {
     let mut log = Log::default();
     log.push(1, "v1");
     let definition = Cow::Borrowed("arn:aws-cn:ecs:cn-north-1:111122223333:task-definition/web:1");
-    log.add("RegisterTaskDefinition", Action::Define { definition, images: vec![reference(Some("v1"), None)] });
-    log.add("CreateService", Action::Run { runner: "service/web".into(), definition: Some("web:1".into()), images: Vec::new(), deploys: true });
+    log.add(
+        "RegisterTaskDefinition",
+        Action::Define { definition, images: vec![reference(Some("v1"), None)] },
+    );
+    log.add(
+        "CreateService",
+        Action::Run {
+            runner: "service/web".into(),
+            definition: Some("web:1".into()),
+            images: Vec::new(),
+            deploys: true,
+        },
+    );
     for recognized in log.events.iter_mut().skip(1) {
         (recognized.repository, recognized.event.region) = (None, "cn-north-1".into());
     }
@@ -305,12 +349,18 @@ fn a_life_that_began_unseen_ends_again() {
     // The second push was above 100 KB; the run that took the image again was mistaken for a repetition of
     // the first.
     let mut log = Log::default();
-    log.push(1, "v1").push(2, "v1").at(DAY).run(1, &[], "expire", Some(0)).at(2 * DAY).add("PutImage", Action::Omitted);
+    log.push(1, "v1")
+        .push(2, "v1")
+        .at(DAY)
+        .run(1, &[], "expire", Some(0))
+        .at(2 * DAY)
+        .add("PutImage", Action::Omitted);
     log.at(4 * DAY).run(1, &["v9"], "expire", Some(2 * DAY)).pull(Some(1), None);
     let image = log.image(1);
     assert_eq!((image.state, image.lives), (ImageState::Expired, 2));
     assert_eq!(image.gone_at, Some(Timestamp::from_millis((START + 4 * DAY) * 1000)));
-    let kinds: Vec<_> = log.findings().into_iter().map(|finding| (finding.kind, finding.usage.pulls_after_gone)).collect();
+    let kinds: Vec<_> =
+        log.findings().into_iter().map(|finding| (finding.kind, finding.usage.pulls_after_gone)).collect();
     assert!(kinds.contains(&(FindingKind::ExpiredWhileTagged, 1)), "{kinds:?}");
     // Another part of the same run says nothing new.
     let mut parts = Log::default();
@@ -341,15 +391,29 @@ fn a_service_pinned_to_a_digest_needs_all_its_lives() {
     let mut log = Log::default();
     log.push(1, "v1");
     deploy(&mut log, reference(Some("v1"), None));
-    log.delete((Some(1), None), &[(1, Some("v1"))]).at(DAY).push(1, "v1").push(2, "v1").at(3 * DAY).expire(1, &[]);
-    let severity = log.findings().iter().find(|finding| finding.kind == FindingKind::SameTagRace).map(|finding| finding.severity);
+    log.delete((Some(1), None), &[(1, Some("v1"))])
+        .at(DAY)
+        .push(1, "v1")
+        .push(2, "v1")
+        .at(3 * DAY)
+        .expire(1, &[]);
+    let severity = log
+        .findings()
+        .iter()
+        .find(|finding| finding.kind == FindingKind::SameTagRace)
+        .map(|finding| finding.severity);
     assert_eq!(severity, Some(Severity::Critical));
 }
 
 #[test]
 fn an_index_in_the_archive_still_holds_its_children() {
     let mut log = Log::default();
-    log.push(1, "child").push_image(3, Some("v1"), &[1]).at(DAY).run(3, &["v1"], "transition", None).at(2 * DAY).push(2, "child");
+    log.push(1, "child")
+        .push_image(3, Some("v1"), &[1])
+        .at(DAY)
+        .run(3, &["v1"], "transition", None)
+        .at(2 * DAY)
+        .push(2, "child");
     log.add("PutLifecyclePolicy", Action::PutLifecyclePolicy { text: UNTAGGED_AFTER_A_DAY.into() });
     assert_eq!(log.pairs(), vec![]);
 }
@@ -369,7 +433,10 @@ fn a_child_was_there_before_its_index() {
 fn an_archived_image_gets_the_push_time_that_a_later_run_states() {
     let mut log = Log::default();
     let class = crate::model::StorageClass::Archive;
-    log.pull(Some(1), None).add("UpdateImageStorageClass", Action::SetStorageClass { image: ImageId { digest: Some(digest(1)), tag: None }, class });
+    log.pull(Some(1), None).add(
+        "UpdateImageStorageClass",
+        Action::SetStorageClass { image: ImageId { digest: Some(digest(1)), tag: None }, class },
+    );
     log.pull(Some(1), None).at(DAY).run(1, &[], "expire", Some(-DAY));
     assert_eq!(log.findings()[0].kind, FindingKind::Archived);
     assert_eq!(log.findings()[0].lost.pushed_at, Some(Timestamp::from_millis((START - DAY) * 1000)));
@@ -379,13 +446,24 @@ fn an_archived_image_gets_the_push_time_that_a_later_run_states() {
 fn a_task_that_names_a_displaced_image_as_missing_is_hurt() {
     // The run that took it may not be in the logs.
     let mut log = Log::default();
-    log.push(1, "v1").push(2, "v1").add("PutLifecyclePolicy", Action::PutLifecyclePolicy { text: UNTAGGED_AFTER_A_DAY.into() });
+    log.push(1, "v1")
+        .push(2, "v1")
+        .add("PutLifecyclePolicy", Action::PutLifecyclePolicy { text: UNTAGGED_AFTER_A_DAY.into() });
     let named = format!("111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/api:v1@{}", digest(1));
     let reason = Some(format!("CannotPullContainerError: failed to resolve ref {named}: not found").into());
-    let state =
-        Action::TaskState { task: "task/a".into(), group: None, definition: None, status: Some("STOPPED".into()), images: Vec::new(), reason };
+    let state = Action::TaskState {
+        task: "task/a".into(),
+        group: None,
+        definition: None,
+        status: Some("STOPPED".into()),
+        images: Vec::new(),
+        reason,
+    };
     log.add("SubmitTaskStateChange", state).events.last_mut().unwrap().repository = None;
-    assert_eq!((log.findings()[0].kind, log.findings()[0].severity), (FindingKind::DisplacedAlive, Severity::Critical));
+    assert_eq!(
+        (log.findings()[0].kind, log.findings()[0].severity),
+        (FindingKind::DisplacedAlive, Severity::Critical)
+    );
 }
 
 #[test]
@@ -408,7 +486,10 @@ fn the_order_of_a_response_does_not_matter() {
     for asked in [ask((Some(1), None), (None, Some("v1"))), ask((None, Some("v1")), (Some(1), None))] {
         let mut log = Log::default();
         log.push(1, "v1").pull(Some(2), None);
-        let id = |n: Option<u8>, tag: Option<&'static str>| ImageId { digest: n.map(digest), tag: tag.map(Cow::Borrowed) };
+        let id = |n: Option<u8>, tag: Option<&'static str>| ImageId {
+            digest: n.map(digest),
+            tag: tag.map(Cow::Borrowed),
+        };
         let requested: Vec<_> = asked.iter().map(|(n, tag)| id(*n, *tag)).collect();
         // The tag was not on the image that the logs had last seen with it.
         let removed = asked.iter().map(|(n, tag)| id(Some(n.unwrap_or(2)), *tag)).collect();
@@ -420,8 +501,14 @@ fn the_order_of_a_response_does_not_matter() {
 /// The reason of a task that could not start, as the agent reports it.
 fn stopped(log: &mut Log, image: &str) {
     let reason = Some(format!("CannotPullContainerError: failed to resolve ref 111122223333.dkr.ecr.eu-central-1.amazonaws.com/{image}").into());
-    let state =
-        Action::TaskState { task: "task/a".into(), group: None, definition: None, status: Some("STOPPED".into()), images: Vec::new(), reason };
+    let state = Action::TaskState {
+        task: "task/a".into(),
+        group: None,
+        definition: None,
+        status: Some("STOPPED".into()),
+        images: Vec::new(),
+        reason,
+    };
     log.add("SubmitTaskStateChange", state).events.last_mut().unwrap().repository = None;
 }
 
@@ -434,7 +521,8 @@ fn a_reason_cut_inside_its_digest_speaks_of_that_image_or_of_none() {
         let mut log = Log::default();
         log.push(1, "v1").push(2, "v1").at(2 * DAY).expire(1, &[]);
         stopped(&mut log, &image);
-        let stops = |n: u8| kinds(&log.image(n)).iter().filter(|kind| **kind == StepKind::TaskStopped).count();
+        let stops =
+            |n: u8| kinds(&log.image(n)).iter().filter(|kind| **kind == StepKind::TaskStopped).count();
         let lost = log.findings().into_iter().find(|finding| finding.lost.digest == Some(digest(1))).unwrap();
         (stops(1), stops(2), lost.severity)
     };
@@ -443,7 +531,13 @@ fn a_reason_cut_inside_its_digest_speaks_of_that_image_or_of_none() {
     assert_eq!(told(format!("shop/api:v1@{}...", &whole[..19])), (1, 0, critical));
     assert_eq!(told(format!("shop/api:v1@{whole}: shop/api:v1@{}", &whole[..40])), (1, 0, critical));
     assert_eq!(told(format!("shop/api@{}", &whole[..20])), (1, 0, critical));
-    for unclear in ["shop/api:v1@sha256:", "shop/api:v1@sha2", "shop/api:v1@", "shop/api@sha256:0", "shop/api:v1@sha256:0000000000"] {
+    for unclear in [
+        "shop/api:v1@sha256:",
+        "shop/api:v1@sha2",
+        "shop/api:v1@",
+        "shop/api@sha256:0",
+        "shop/api:v1@sha256:0000000000",
+    ] {
         assert_eq!(told(unclear.to_owned()), (0, 0, medium), "{unclear}");
     }
     assert_eq!(told("shop/api:v1: not found".to_owned()), (0, 1, medium));
@@ -458,16 +552,34 @@ fn a_tag_lost_before_the_logs_is_not_blamed_on_the_first_push_that_takes_it_agai
     stopped(&mut named, &format!("shop/api:v1@{}", digest(1)));
     let blamed = |log: &Log| log.pairs().into_iter().filter(|pair| pair.2.is_some()).collect::<Vec<_>>();
     assert_eq!(blamed(&named), vec![]);
-    assert_eq!(named.findings()[0].kind, FindingKind::ExpiredUntagged, "a task missed it: how it lost its tag is not known");
+    assert_eq!(
+        named.findings()[0].kind,
+        FindingKind::ExpiredUntagged,
+        "a task missed it: how it lost its tag is not known"
+    );
     // A reference by digest in a later life says nothing about this one.
     let mut later = Log::default();
-    later.at(1).pull(Some(7), None).at(3600).push(2, "v1").at(DAY).run(1, &[], "expire", Some(-DAY / 2)).at(2 * DAY).push(1, "v1");
+    later
+        .at(1)
+        .pull(Some(7), None)
+        .at(3600)
+        .push(2, "v1")
+        .at(DAY)
+        .run(1, &[], "expire", Some(-DAY / 2))
+        .at(2 * DAY)
+        .push(1, "v1");
     deploy(&mut later, reference(Some("v1"), None));
     let lost: Vec<_> = later.pairs().into_iter().filter(|pair| pair.1 == digest(1)).collect();
     assert_eq!(lost, vec![]);
     // While it was archived no rule looked at it, tagged or not.
     let mut restored = Log::default();
-    restored.at(60).run(9, &[], "expire", Some(50)).at(90).push(2, "v1").at(100).add("ImageActivationEvent", Action::Restored { digest: digest(1) });
+    restored
+        .at(60)
+        .run(9, &[], "expire", Some(50))
+        .at(90)
+        .push(2, "v1")
+        .at(100)
+        .add("ImageActivationEvent", Action::Restored { digest: digest(1) });
     restored.at(DAY).run(1, &[], "expire", Some(-5 * DAY));
     assert_eq!(restored.pairs(), vec![]);
 }
@@ -478,7 +590,12 @@ fn a_tag_lost_before_the_logs_is_not_blamed_on_the_first_push_that_takes_it_agai
 fn an_old_image_that_is_taken_at_last_lost_its_tag_the_day_before() {
     let told = |begins: i64, second: i64, named: bool| {
         let mut log = Log::default();
-        log.at(begins).pull(Some(7), None).at(second).push(2, "v1").at(3 * DAY).run(1, &[], "expire", Some(-9 * DAY));
+        log.at(begins).pull(Some(7), None).at(second).push(2, "v1").at(3 * DAY).run(
+            1,
+            &[],
+            "expire",
+            Some(-9 * DAY),
+        );
         if named {
             stopped(&mut log, &format!("shop/api:v1@{}", digest(1)));
         }
@@ -497,17 +614,32 @@ fn a_run_that_takes_an_image_shows_that_its_last_tag_was_not_its_last() {
     // A push of another tag was lost: the image was reported as deleted, and what had taken it was not
     // reported.
     let mut log = Log::default();
-    log.push(1, "v1").at(DAY).delete((None, Some("v1")), &[(1, Some("v1"))]).at(3 * DAY).run(1, &[], "expire", Some(1));
+    log.push(1, "v1").at(DAY).delete((None, Some("v1")), &[(1, Some("v1"))]).at(3 * DAY).run(
+        1,
+        &[],
+        "expire",
+        Some(1),
+    );
     let image = log.image(1);
     assert_eq!((image.state, image.lives, image.tags.len()), (ImageState::Expired, 1, 0));
     assert_eq!(image.gone_at, Some(Timestamp::from_millis((START + 3 * DAY) * 1000)));
     assert_eq!(kinds(&image), vec![StepKind::Push, StepKind::Untag, StepKind::Expire]);
     // A run's event may come a little after a call that deleted the image while the run was under way.
     let mut midst = Log::default();
-    midst.push(1, "v1").at(DAY).delete((None, Some("v1")), &[(1, Some("v1"))]).at(DAY + 60).run(1, &[], "expire", Some(1));
+    midst.push(1, "v1").at(DAY).delete((None, Some("v1")), &[(1, Some("v1"))]).at(DAY + 60).run(
+        1,
+        &[],
+        "expire",
+        Some(1),
+    );
     assert_eq!(midst.image(1).state, ImageState::Deleted);
     let mut by_digest = Log::default();
-    by_digest.push(1, "v1").at(DAY).delete((Some(1), None), &[(1, Some("v1"))]).at(3 * DAY).run(1, &[], "expire", Some(1));
+    by_digest.push(1, "v1").at(DAY).delete((Some(1), None), &[(1, Some("v1"))]).at(3 * DAY).run(
+        1,
+        &[],
+        "expire",
+        Some(1),
+    );
     assert_eq!(by_digest.image(1).state, ImageState::Deleted, "that was said, not inferred");
 }
 
@@ -518,7 +650,12 @@ fn what_exists_already_began_before_its_first_push_in_the_logs() {
     log.push(2, "v1").at(50).already_exists(1, "v1").at(90).push(1, "v2");
     assert!(log.image(1).open_start);
     let mut refused = Log::default();
-    let refusal = crate::model::Refusal { code: "AccessDenied".into(), digest: Some(digest(1)), tag: Some("v1".into()), proves: None };
+    let refusal = crate::model::Refusal {
+        code: "AccessDenied".into(),
+        digest: Some(digest(1)),
+        tag: Some("v1".into()),
+        proves: None,
+    };
     refused.add("PutImage", Action::PushFailed(refusal)).at(90).push(1, "v2");
     assert!(!refused.image(1).open_start, "a push that was refused shows nothing");
 }
@@ -528,7 +665,14 @@ fn who_won_a_second_does_not_tell_the_order_of_those_who_lost() {
     // The last of three pushes was known, and the first was said to have lost to the second because of
     // their ids.
     let mut log = Log::default();
-    log.push(1, "v1").same_second().push(2, "v1").same_second().push(3, "v1").at(50).already_exists(3, "v1").at(2 * DAY);
+    log.push(1, "v1")
+        .same_second()
+        .push(2, "v1")
+        .same_second()
+        .push(3, "v1")
+        .at(50)
+        .already_exists(3, "v1")
+        .at(2 * DAY);
     log.expire(1, &[]).expire(2, &[]);
     assert_eq!(log.image(3).tags, vec!["v1"]);
     assert_eq!(log.image(3).steps[0].order, Order::Inferred, "that it came last is known");
@@ -552,7 +696,15 @@ fn what_settled_an_order_is_evidence_of_it() {
     assert_eq!(ids, expected);
     // A delete that lists the tag, and the first push being the contested one.
     let mut log = Log::default();
-    log.push(1, "v1").same_second().push(2, "v1").at(50).already_exists(2, "v1").at(60).push(3, "v1").at(2 * DAY).expire(2, &[]);
+    log.push(1, "v1")
+        .same_second()
+        .push(2, "v1")
+        .at(50)
+        .already_exists(2, "v1")
+        .at(60)
+        .push(3, "v1")
+        .at(2 * DAY)
+        .expire(2, &[]);
     let findings = log.findings();
     let finding = findings.iter().find(|finding| finding.lost.digest == Some(digest(2))).unwrap();
     assert_eq!(finding.order, Order::Inferred);
@@ -564,7 +716,12 @@ fn what_settled_an_order_is_evidence_of_it() {
 fn of_several_corrections_the_last_one_holds() {
     // Which of them counted depended on their ids, and an addendum to an addendum counted as a second
     // action.
-    for (chained, ids) in [(false, ["aaaa", "bbbb"]), (false, ["bbbb", "aaaa"]), (true, ["aaaa", "bbbb"]), (true, ["bbbb", "aaaa"])] {
+    for (chained, ids) in [
+        (false, ["aaaa", "bbbb"]),
+        (false, ["bbbb", "aaaa"]),
+        (true, ["aaaa", "bbbb"]),
+        (true, ["bbbb", "aaaa"]),
+    ] {
         let mut log = Log::default();
         log.push(1, "v1").at(9).push(2, "v1").at(2 * DAY).expire(1, &[]);
         let mut corrected = log.events[1].event.id.to_string();
@@ -572,7 +729,8 @@ fn of_several_corrections_the_last_one_holds() {
             let mut other = Log::default();
             other.at(100 + i64::from(n)).push(n, "v1");
             let mut correction = other.events.remove(0);
-            correction.event.addendum = Some(Addendum { original_event_id: corrected.clone().into(), corrects_time: false });
+            correction.event.addendum =
+                Some(Addendum { original_event_id: corrected.clone().into(), corrects_time: false });
             correction.event.id = Cow::Borrowed(id);
             correction.event.identity = super::log::identity(id);
             log.events.insert(1, correction);
@@ -594,7 +752,9 @@ fn nobody_is_told_to_make_tags_immutable_that_are() {
         if let Some(mutability) = mutability {
             log.add(
                 "PutImageTagMutability",
-                Action::SetTagMutability { mutability: Mutability { setting: mutability.into(), exclusions: Vec::new() } },
+                Action::SetTagMutability {
+                    mutability: Mutability { setting: mutability.into(), exclusions: Vec::new() },
+                },
             );
         }
         log.findings()[0].advice.join(" ")
@@ -627,7 +787,11 @@ fn which_push_of_one_second_took_the_tag_is_not_made_up() {
     assert_eq!((kept, order), (None, Order::Ambiguous));
     let both = [digest(2), digest(3)].map(|digest| digest.short());
     assert!(both.iter().all(|short| summary.contains(short) && advice.contains(short)), "{summary} {advice}");
-    assert!(summary.contains("in one second in an order that nothing tells") && !advice.contains("the other way round"), "{summary} {advice}");
+    assert!(
+        summary.contains("in one second in an order that nothing tells")
+            && !advice.contains("the other way round"),
+        "{summary} {advice}"
+    );
     let (kept, order, summary, ..) = story(true);
     assert_eq!((kept, order), (Some(digest(2)), Order::Inferred), "{summary}");
     assert!(events >= 3);

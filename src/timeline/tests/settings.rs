@@ -6,8 +6,8 @@ use serde_json::json;
 use super::log::{Log, START, digest};
 use super::regressions::DAY;
 use crate::model::{
-    Action, Digest, FindingKind, ImageDescription, ManifestKind, Mutability, Push, PushOrigin, RegistryChange, ReplicationRule, RepositoryRef,
-    Severity, Template,
+    Action, Digest, FindingKind, ImageDescription, ManifestKind, Mutability, Push, PushOrigin,
+    RegistryChange, ReplicationRule, RepositoryRef, Severity, Template,
 };
 use crate::timeline::{History, KnownFrom, RepositoryForecast};
 
@@ -26,14 +26,24 @@ fn by<'l>(log: &'l mut Log, actor: &'static str) -> &'l mut Log {
 fn elsewhere(log: &mut Log) -> &mut Log {
     let last = log.events.last_mut().unwrap();
     last.event.region = "eu-west-1".into();
-    last.repository = Some(RepositoryRef { registry_id: "111122223333".into(), region: "eu-west-1".into(), name: "shop/api".into() });
+    last.repository = Some(RepositoryRef {
+        registry_id: "111122223333".into(),
+        region: "eu-west-1".into(),
+        name: "shop/api".into(),
+    });
     log
 }
 
 const NIGHTLY: &str = "arn:aws:sts::111122223333:assumed-role/nightly/run";
 
 fn exclude(log: &mut Log, excluded: bool) {
-    registry(log, RegistryChange::PullTimeExclusion { principal: "arn:aws:iam::111122223333:role/jobs/nightly".into(), excluded });
+    registry(
+        log,
+        RegistryChange::PullTimeExclusion {
+            principal: "arn:aws:iam::111122223333:role/jobs/nightly".into(),
+            excluded,
+        },
+    );
 }
 
 /// When the only image is due by a rule for images not pulled for ten days, in seconds after the start.
@@ -42,11 +52,15 @@ fn due(log: &Log) -> (Option<i64>, Option<i64>) {
     let repository_forecast = RepositoryForecast::of(&history, &history.repositories()[0]).unwrap();
     let image_forecast = repository_forecast.images[0].unwrap();
     let seconds = |millis: i64| millis / 1000 - START;
-    (image_forecast.eligible_at.map(seconds), image_forecast.unclear.map(|unclear| seconds(unclear.eligible_at)))
+    (
+        image_forecast.eligible_at.map(seconds),
+        image_forecast.unclear.map(|unclear| seconds(unclear.eligible_at)),
+    )
 }
 
 fn unpulled() -> serde_json::Value {
-    let selection = json!({"tagStatus": "any", "countType": "sinceImagePulled", "countUnit": "days", "countNumber": 10});
+    let selection =
+        json!({"tagStatus": "any", "countType": "sinceImagePulled", "countUnit": "days", "countNumber": 10});
     json!([{"rulePriority": 1, "selection": selection, "action": {"type": "transition", "targetStorageClass": "archive"}}])
 }
 
@@ -72,10 +86,16 @@ fn a_pull_counts_or_not_by_who_pulls_and_when() {
     assert_eq!(log(&[(DAY, true)], "arn:aws:sts::444455556666:assumed-role/nightly/run"), counts);
     // A scanner does not need the image, but its pulls count all the same; those of Inspector do not.
     assert_eq!(log(&[], "arn:aws:sts::111122223333:assumed-role/SnykServiceRole/scan"), counts);
-    assert_eq!(log(&[], "arn:aws:sts::111122223333:assumed-role/AWSServiceRoleForAmazonInspector2/scan"), not);
+    assert_eq!(
+        log(&[], "arn:aws:sts::111122223333:assumed-role/AWSServiceRoleForAmazonInspector2/scan"),
+        not
+    );
     // Nothing says who it was: both dates are given.
     assert_eq!(log(&[], "AWS Internal"), (Some(10 * DAY), Some(13 * DAY)));
-    assert_eq!(log(&[], "arn:aws:sts::111122223333:assumed-role/our-inspector/run"), (Some(10 * DAY), Some(13 * DAY)));
+    assert_eq!(
+        log(&[], "arn:aws:sts::111122223333:assumed-role/our-inspector/run"),
+        (Some(10 * DAY), Some(13 * DAY))
+    );
 }
 
 #[test]
@@ -93,13 +113,18 @@ fn scanners_and_the_excluded_are_counted_apart() {
         log.push(1, "v1").push(2, "v1").at(2 * DAY).expire(1, &[]).pull(Some(1), None);
         by(&mut log, actor);
         let finding = &log.findings()[0];
-        assert_eq!((finding.severity, finding.usage.scanner_pulls), (severity, u64::from(severity == Severity::Medium)), "{actor}");
+        assert_eq!(
+            (finding.severity, finding.usage.scanner_pulls),
+            (severity, u64::from(severity == Severity::Medium)),
+            "{actor}"
+        );
     }
 }
 
 fn template(prefix: &'static str, days: i64, applied_for: &'static str) -> Template<'static> {
     let selection = json!({"tagStatus": "any", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": days});
-    let text = json!({"rules": [{"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}]}).to_string();
+    let text = json!({"rules": [{"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}]})
+        .to_string();
     Template {
         prefix: prefix.into(),
         whole: true,
@@ -124,7 +149,11 @@ fn the_longest_prefix_that_fits_sets_up_what_ecr_makes() {
     let log = |made: Option<PushOrigin>, changes: Vec<RegistryChange<'static>>| {
         let mut log = Log::default();
         log.at(0);
-        for template in [template("ROOT", 1, "CREATE_ON_PUSH"), template("shop", 2, "CREATE_ON_PUSH"), template("shop/ap", 3, "CREATE_ON_PUSH")] {
+        for template in [
+            template("ROOT", 1, "CREATE_ON_PUSH"),
+            template("shop", 2, "CREATE_ON_PUSH"),
+            template("shop/ap", 3, "CREATE_ON_PUSH"),
+        ] {
             registry(&mut log, RegistryChange::Template(template));
         }
         registry(&mut log, RegistryChange::Template(template("shop/api", 4, "REPLICATION")));
@@ -141,7 +170,12 @@ fn the_longest_prefix_that_fits_sets_up_what_ecr_makes() {
     assert_eq!(found(Some(PushOrigin::Client), vec![gone()]), given(1));
     // An update states only what changes.
     let update = |policy: Option<&'static str>| {
-        let changed = Template { whole: false, applied_for: None, lifecycle_policy: policy.map(Into::into), ..template("shop", 9, "") };
+        let changed = Template {
+            whole: false,
+            applied_for: None,
+            lifecycle_policy: policy.map(Into::into),
+            ..template("shop", 9, "")
+        };
         RegistryChange::Template(changed)
     };
     assert_eq!(found(Some(PushOrigin::Client), vec![update(None)]), given(2));
@@ -162,7 +196,11 @@ fn replicate(log: &mut Log, deletes: bool, prefix: Option<&'static str>) {
     let destinations = vec![("eu-west-1".into(), "111122223333".into())];
     registry(
         log,
-        RegistryChange::Replication(vec![ReplicationRule { destinations, prefixes: prefix.into_iter().map(Into::into).collect(), deletes }]),
+        RegistryChange::Replication(vec![ReplicationRule {
+            destinations,
+            prefixes: prefix.into_iter().map(Into::into).collect(),
+            deletes,
+        }]),
     );
 }
 
@@ -172,7 +210,13 @@ fn copied(deletes: bool, prefix: Option<&'static str>, after: impl Fn(&mut Log))
     log.at(0);
     replicate(&mut log, deletes, prefix);
     log.push(1, "v1");
-    let copy = Push { digest: digest(1), tag: Some("v1".into()), origin: PushOrigin::Replication, manifest: None, digest_mismatch: false };
+    let copy = Push {
+        digest: digest(1),
+        tag: Some("v1".into()),
+        origin: PushOrigin::Replication,
+        manifest: None,
+        digest_mismatch: false,
+    };
     log.add("ReplicateImage", Action::Push(copy));
     elsewhere(&mut log).at(3 * DAY).expire(1, &["v1"]);
     after(log.at(4 * DAY));
@@ -209,12 +253,21 @@ fn a_removed_tag_goes_from_the_copy_too() {
         replicate(&mut log, deletes, None);
         log.push(1, "v1").push(1, "latest");
         for tag in ["v1", "latest"] {
-            let copy = Push { digest: digest(1), tag: Some(tag.into()), origin: PushOrigin::Replication, manifest: None, digest_mismatch: false };
+            let copy = Push {
+                digest: digest(1),
+                tag: Some(tag.into()),
+                origin: PushOrigin::Replication,
+                manifest: None,
+                digest_mismatch: false,
+            };
             elsewhere(log.add("ReplicateImage", Action::Push(copy)));
         }
         log.at(DAY).delete((None, Some("latest")), &[(1, Some("latest"))]);
         elsewhere(log.at(2 * DAY).pull(None, Some("latest")));
-        log.findings().into_iter().map(|finding| (finding.kind, finding.repository.region.raw().to_owned())).collect::<Vec<_>>()
+        log.findings()
+            .into_iter()
+            .map(|finding| (finding.kind, finding.repository.region.raw().to_owned()))
+            .collect::<Vec<_>>()
     };
     assert_eq!(found(true), [(FindingKind::TagRemoved, "eu-west-1".to_owned())]);
     assert_eq!(found(false), []);
@@ -229,7 +282,13 @@ fn artifact(log: &mut Log, n: u8, subject: Digest) -> &mut Log {
         subject: Some(subject),
         layers: Vec::new(),
     };
-    let push = Push { digest: digest(n), tag: None, origin: PushOrigin::Client, manifest: Some(manifest), digest_mismatch: false };
+    let push = Push {
+        digest: digest(n),
+        tag: None,
+        origin: PushOrigin::Client,
+        manifest: Some(manifest),
+        digest_mismatch: false,
+    };
     log.add("PutImage", Action::Push(push))
 }
 
@@ -239,11 +298,21 @@ fn an_artifact_goes_with_its_subject_and_what_is_about_it_too() {
     artifact(log.at(0).push(1, "v1"), 2, digest(1));
     artifact(&mut log, 3, digest(2)).at(5 * DAY).expire(1, &["v1"]);
     let history = log.history();
-    let gone = |n| history.repositories()[0].image(history.find_digest(&digest(n)).unwrap()).unwrap().gone_at.map(|gone| gone / 1000 - START);
+    let gone = |n| {
+        history.repositories()[0]
+            .image(history.find_digest(&digest(n)).unwrap())
+            .unwrap()
+            .gone_at
+            .map(|gone| gone / 1000 - START)
+    };
     assert_eq!((gone(1), gone(2), gone(3)), (Some(5 * DAY), Some(6 * DAY), Some(7 * DAY)));
     // A pull within a day after the subject's end may have succeeded; a later one did not.
     log.at(5 * DAY + 3600).pull(Some(2), None).at(8 * DAY).pull(Some(2), None);
-    let found: Vec<_> = log.findings().iter().map(|finding| (finding.kind, finding.lost.digest, finding.usage.pulls_after_gone)).collect();
+    let found: Vec<_> = log
+        .findings()
+        .iter()
+        .map(|finding| (finding.kind, finding.lost.digest, finding.usage.pulls_after_gone))
+        .collect();
     assert_eq!(found, [(FindingKind::ExpiredUntagged, Some(digest(2)), 1)]);
     // The subject came back with a push, and so did the artifact.
     artifact(log.at(9 * DAY).push(1, "v1"), 2, digest(1));
@@ -270,11 +339,21 @@ fn exclusion_filters_are_read_where_tags_are_to_be_made_immutable() {
 fn a_refresh_by_the_pull_through_cache_is_told_as_one() {
     let mut log = Log::default();
     for n in [1, 2] {
-        let push = Push { digest: digest(n), tag: Some("3".into()), origin: PushOrigin::PullThroughCache, manifest: None, digest_mismatch: false };
+        let push = Push {
+            digest: digest(n),
+            tag: Some("3".into()),
+            origin: PushOrigin::PullThroughCache,
+            manifest: None,
+            digest_mismatch: false,
+        };
         log.add("BatchImportUpstreamImage", Action::Push(push)).at(2 * DAY);
     }
     log.at(4 * DAY).expire(1, &[]);
     let finding = &log.findings()[0];
     assert!(finding.summary.contains("pull-through cache"), "{}", finding.summary);
-    assert!(finding.advice.iter().all(|advice| !advice.contains("one pipeline") && !advice.starts_with("Make")), "{:?}", finding.advice);
+    assert!(
+        finding.advice.iter().all(|advice| !advice.contains("one pipeline") && !advice.starts_with("Make")),
+        "{:?}",
+        finding.advice
+    );
 }

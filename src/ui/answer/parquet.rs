@@ -1,4 +1,5 @@
-//! Rows of an answer → a Parquet file: a row group for each part that comes, its columns encoded and compressed side by side.
+//! Rows of an answer → a Parquet file: a row group for each part that comes, its columns encoded and
+//! compressed side by side.
 
 use std::io::Write;
 
@@ -7,8 +8,9 @@ use polars::prelude::{CompatLevel, DataFrame, Schema, SchemaExt as _};
 use polars_arrow::array::ArrayRef;
 use polars_error::{PolarsError, PolarsResult};
 use polars_parquet::write::{
-    CompressedPage, CompressionOptions, DynIter, DynStreamingIterator, Encoding, FileWriter, ParquetType, StatisticsOptions, Version, WriteOptions,
-    array_to_columns, compress, fallible_streaming_iterator, get_dtype_encoding,
+    CompressedPage, CompressionOptions, DynIter, DynStreamingIterator, Encoding, FileWriter, ParquetType,
+    StatisticsOptions, Version, WriteOptions, array_to_columns, compress, fallible_streaming_iterator,
+    get_dtype_encoding,
 };
 use rayon::prelude::*;
 
@@ -43,7 +45,8 @@ impl<W: Write> Writer<W> {
             let height = batch.len() as u64;
             let types = self.file.parquet_schema().fields();
             let columns = batch.columns().par_iter().zip(types).zip(&self.encodings);
-            let packed = columns.map(|((array, kind), encodings)| packed(array, kind, encodings, self.options));
+            let packed =
+                columns.map(|((array, kind), encodings)| packed(array, kind, encodings, self.options));
             let packed: Vec<_> = packed.collect::<PolarsResult<Vec<_>>>()?.into_iter().flatten().collect();
             let pages = packed.iter().map(|pages| {
                 let pages = fallible_streaming_iterator::convert(pages.iter().map(PolarsResult::Ok));
@@ -68,9 +71,17 @@ impl<W: Write> Writer<W> {
 }
 
 /// The pages of each leaf of a column.
-fn packed(array: &ArrayRef, kind: &ParquetType, encodings: &[Encoding], options: WriteOptions) -> PolarsResult<Vec<Vec<CompressedPage>>> {
+fn packed(
+    array: &ArrayRef,
+    kind: &ParquetType,
+    encodings: &[Encoding],
+    options: WriteOptions,
+) -> PolarsResult<Vec<Vec<CompressedPage>>> {
     let leaves = array_to_columns(array, kind.clone(), options, encodings)?;
-    leaves.into_iter().map(|pages| pages.map(|page| Ok(compress(page?, Vec::new(), options.compression)?)).collect()).collect()
+    leaves
+        .into_iter()
+        .map(|pages| pages.map(|page| Ok(compress(page?, Vec::new(), options.compression)?)).collect())
+        .collect()
 }
 
 #[cfg(test)]
@@ -78,7 +89,9 @@ mod tests {
     use std::io::Cursor;
 
     use polars::prelude::{Column, IntoColumn, IntoSeries, NamedFrom, Series, StructChunked};
-    use polars_parquet::read::{BasicDecompressor, PageReader, column_iter_to_arrays, infer_schema, read_metadata};
+    use polars_parquet::read::{
+        BasicDecompressor, PageReader, column_iter_to_arrays, infer_schema, read_metadata,
+    };
 
     use super::*;
 
@@ -93,23 +106,37 @@ mod tests {
                 for chunk in group.columns_under_root_iter(&field.name).unwrap() {
                     let range = chunk.byte_range();
                     let stored = bytes[range.start as usize..range.end as usize].to_vec();
-                    pages.push(BasicDecompressor::new(PageReader::new(Cursor::new(stored.into()), chunk, Vec::new(), usize::MAX), Vec::new()));
+                    pages.push(BasicDecompressor::new(
+                        PageReader::new(Cursor::new(stored.into()), chunk, Vec::new(), usize::MAX),
+                        Vec::new(),
+                    ));
                     types.push(&chunk.descriptor().descriptor.primitive_type);
                 }
                 let (arrays, _) = column_iter_to_arrays(pages, types, field.clone(), None).unwrap();
                 Series::try_from((field, arrays)).unwrap().into_column()
             };
-            DataFrame::new(group.num_rows(), schema.iter_values().map(column).collect::<Vec<Column>>()).unwrap()
+            DataFrame::new(group.num_rows(), schema.iter_values().map(column).collect::<Vec<Column>>())
+                .unwrap()
         };
         (1..metadata.row_groups.len()).fold(group(0), |all, at| all.vstack(&group(at)).unwrap())
     }
 
     fn rows(range: std::ops::Range<i64>) -> DataFrame {
-        let number = Series::new("n".into(), range.clone().map(|n| (n % 3 != 0).then_some(n)).collect::<Vec<_>>());
-        let text = Series::new("t".into(), range.clone().map(|n| (n % 5 != 0).then(|| format!("text {n}"))).collect::<Vec<_>>());
-        let inner = [Series::new("a".into(), range.clone().map(|n| n % 2 == 0).collect::<Vec<_>>()), text.clone().with_name("b".into())];
-        let nested = StructChunked::from_series("s".into(), number.len(), inner.iter()).unwrap().into_series();
-        let lists: Vec<Series> = range.map(|n| Series::new("".into(), (0..n % 4).map(|k| format!("{n}/{k}")).collect::<Vec<_>>())).collect();
+        let number =
+            Series::new("n".into(), range.clone().map(|n| (n % 3 != 0).then_some(n)).collect::<Vec<_>>());
+        let text = Series::new(
+            "t".into(),
+            range.clone().map(|n| (n % 5 != 0).then(|| format!("text {n}"))).collect::<Vec<_>>(),
+        );
+        let inner = [
+            Series::new("a".into(), range.clone().map(|n| n % 2 == 0).collect::<Vec<_>>()),
+            text.clone().with_name("b".into()),
+        ];
+        let nested =
+            StructChunked::from_series("s".into(), number.len(), inner.iter()).unwrap().into_series();
+        let lists: Vec<Series> = range
+            .map(|n| Series::new("".into(), (0..n % 4).map(|k| format!("{n}/{k}")).collect::<Vec<_>>()))
+            .collect();
         let height = number.len();
         let columns = [number, text, nested, Series::new("l".into(), lists)];
         DataFrame::new(height, columns.into_iter().map(IntoColumn::into_column).collect()).unwrap()

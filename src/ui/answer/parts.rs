@@ -47,7 +47,10 @@ impl Parts<'_> {
         match look.format {
             Format::Csv => {
                 write_csv(out, columns)?;
-                self.each(|part| text(part, |out, part| csv_rows(Rows::below(out), part)), |text| out.write_all(&text))
+                self.each(
+                    |part| text(part, |out, part| csv_rows(Rows::below(out), part)),
+                    |text| out.write_all(&text),
+                )
             }
             Format::Ndjson => self.each(|part| text(part, write_lines), |text| out.write_all(&text)),
             Format::Parquet => {
@@ -72,7 +75,11 @@ impl Parts<'_> {
         }
     }
 
-    fn each<T: Send>(&self, render: impl Fn(&Answer) -> io::Result<T> + Sync, take: impl FnMut(T) -> io::Result<()>) -> io::Result<u64> {
+    fn each<T: Send>(
+        &self,
+        render: impl Fn(&Answer) -> io::Result<T> + Sync,
+        take: impl FnMut(T) -> io::Result<()>,
+    ) -> io::Result<u64> {
         let done = match self.origin {
             Origin::Lake { export, lake } => export.each(lake, self.jobs, self.cancelled, render, take),
             Origin::Disk(ordered) => ordered.each(self.jobs, self.cancelled, render, take),

@@ -11,7 +11,8 @@ use crate::ui::page::Page;
 use crate::ui::quantity::{count, counted};
 
 pub(super) fn write(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
-    let (plain, told): (Vec<_>, Vec<_>) = coverage.snapshots.iter().partition(|snapshot| snapshot.note.is_empty() && snapshot.left_out == 0);
+    let (plain, told): (Vec<_>, Vec<_>) =
+        coverage.snapshots.iter().partition(|snapshot| snapshot.note.is_empty() && snapshot.left_out == 0);
     let mut alike: BTreeMap<_, Vec<&SnapshotRead>> = BTreeMap::new();
     for snapshot in plain {
         let place = (snapshot.account.as_ref(), snapshot.region.as_ref(), snapshot.place_from);
@@ -31,7 +32,8 @@ pub(super) fn write(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> 
     more(page, coverage.contradictions.len())
 }
 
-/// `ecr describe-images, ecs describe-services of 111122223333 eu-central-1 at 2026-03-04T10:00:00Z (the file's time), 14 entries`.
+/// `ecr describe-images, ecs describe-services of 111122223333 eu-central-1 at 2026-03-04T10:00:00Z (the
+/// file's time), 14 entries`.
 fn together(snapshots: &[&SnapshotRead]) -> String {
     let Some(first) = snapshots.first() else { return String::new() };
     let calls: BTreeSet<_> = snapshots.iter().map(|snapshot| snapshot.call.for_terminal()).collect();
@@ -41,15 +43,21 @@ fn together(snapshots: &[&SnapshotRead]) -> String {
 }
 
 fn by_itself(snapshot: &SnapshotRead) -> String {
-    let left_out = if snapshot.left_out > 0 { format!(", {} left out", count(snapshot.left_out)) } else { String::new() };
-    let note = if snapshot.note.is_empty() { String::new() } else { format!(" ({})", snapshot.note.for_terminal()) };
+    let left_out = if snapshot.left_out > 0 {
+        format!(", {} left out", count(snapshot.left_out))
+    } else {
+        String::new()
+    };
+    let note =
+        if snapshot.note.is_empty() { String::new() } else { format!(" ({})", snapshot.note.for_terminal()) };
     let entries = counted(snapshot.entries, "entry", "entries");
     let (call, object) = (snapshot.call.for_terminal(), snapshot.object.for_terminal());
     format!("{call}{}, {entries}{left_out}: {object}{note}", place_and_time(snapshot))
 }
 
 fn place_and_time(snapshot: &SnapshotRead) -> String {
-    let place: Vec<_> = [&snapshot.account, &snapshot.region].into_iter().flatten().map(|text| text.for_terminal()).collect();
+    let place: Vec<_> =
+        [&snapshot.account, &snapshot.region].into_iter().flatten().map(|text| text.for_terminal()).collect();
     let of = if place.is_empty() { String::new() } else { format!(" of {}", place.join(" ")) };
     let from = match snapshot.place_from {
         PlaceFrom::Name => " (by its name)",

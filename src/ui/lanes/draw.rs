@@ -18,7 +18,8 @@ pub type Line = Vec<(Paint, String)>;
 pub fn lines(picture: &Picture, columns: usize, style: Style) -> Vec<Line> {
     let name = NAME.min(columns / 3);
     let lane = columns.saturating_sub(name + 1).max(LANE_MIN);
-    let mut lines: Vec<Line> = picture.lanes.iter().map(|drawn| line(picture, drawn, name, lane, style)).collect();
+    let mut lines: Vec<Line> =
+        picture.lanes.iter().map(|drawn| line(picture, drawn, name, lane, style)).collect();
     lines.push(gaps(picture, name, lane));
     lines.push(ends(picture, name, lane));
     lines.retain(|line| line.iter().any(|(_, text)| !text.trim().is_empty()));
@@ -45,12 +46,15 @@ fn line(picture: &Picture, lane: &Lane, name: usize, columns: usize, style: Styl
     let column = |time| (picture.scale.place(time) * (columns - 1) as f64).round() as usize;
     let mut cells = vec![(Paint::Plain, ' ', None); columns];
     // Spans within one column are drawn last, or they would be hidden.
-    let (wide, narrow): (Vec<&Span>, Vec<&Span>) = lane.spans.iter().partition(|span| column(span.from) < column(span.until));
+    let (wide, narrow): (Vec<&Span>, Vec<&Span>) =
+        lane.spans.iter().partition(|span| column(span.from) < column(span.until));
     for span in wide.into_iter().chain(narrow.into_iter().filter(|span| span.state != State::Quiet)) {
         // The last column of a span is the first of the next one.
         let (from, until) = (column(span.from), column(span.until));
         let until = if until == columns - 1 { columns } else { until.max(from + 1) };
-        cells[from..until].iter_mut().for_each(|cell| *cell = (paint(span.state), fill(span.state, style), None));
+        cells[from..until]
+            .iter_mut()
+            .for_each(|cell| *cell = (paint(span.state), fill(span.state, style), None));
     }
     for mark in &lane.marks {
         let cell = &mut cells[column(mark.at)];
@@ -88,12 +92,17 @@ fn gaps(picture: &Picture, name: usize, columns: usize) -> Line {
             words.chars().enumerate().for_each(|(at, letter)| text[start + at] = letter);
         }
     }
-    vec![(Paint::Plain, " ".repeat(name + 1)), (Paint::Dim, text.into_iter().collect::<String>().trim_end().to_owned())]
+    vec![
+        (Paint::Plain, " ".repeat(name + 1)),
+        (Paint::Dim, text.into_iter().collect::<String>().trim_end().to_owned()),
+    ]
 }
 
 /// The times at which the picture begins and ends.
 fn ends(picture: &Picture, name: usize, columns: usize) -> Line {
-    let day = |time: Option<crate::model::Timestamp>| time.map(|time| time.to_string().chars().take(10).collect::<String>()).unwrap_or_default();
+    let day = |time: Option<crate::model::Timestamp>| {
+        time.map(|time| time.to_string().chars().take(10).collect::<String>()).unwrap_or_default()
+    };
     let (first, last) = (day(picture.scale.first()), day(picture.scale.last()));
     let text = if first == last || columns < first.len() + last.len() + 1 {
         first

@@ -20,14 +20,27 @@ impl Life {
     pub fn of(timeline: &Timeline, from: Timestamp) -> Self {
         let hex = timeline.digest.to_string();
         let name = hex.trim_start_matches("sha256:").chars().take(12).collect::<String>();
-        let mut life = Self { name: name.as_str().into(), changes: Vec::new(), pulls: Vec::new(), marks: Vec::new(), last: from };
+        let mut life = Self {
+            name: name.as_str().into(),
+            changes: Vec::new(),
+            pulls: Vec::new(),
+            marks: Vec::new(),
+            last: from,
+        };
         let mut tags: BTreeSet<&LogText> = BTreeSet::new();
         let mut state = if timeline.open_start { State::Unknown } else { State::Absent };
         if timeline.open_start && timeline.pushed_at.is_some_and(|pushed| pushed <= from) {
             // A lifecycle event tells when it was pushed, and the first step whether it had a tag until
             // then.
-            let tagged = timeline.steps.iter().find(|step| matches!(step.kind, StepKind::TagLost | StepKind::Untag | StepKind::Push));
-            state = if tagged.is_some_and(|step| step.kind != StepKind::Push) { State::Tagged } else { State::Unknown };
+            let tagged = timeline
+                .steps
+                .iter()
+                .find(|step| matches!(step.kind, StepKind::TagLost | StepKind::Untag | StepKind::Push));
+            state = if tagged.is_some_and(|step| step.kind != StepKind::Push) {
+                State::Tagged
+            } else {
+                State::Unknown
+            };
         }
         life.changes.push((from, state));
         let mut silent = silent_end(timeline);
@@ -41,11 +54,19 @@ impl Life {
                 StepKind::Push | StepKind::Replicate => {
                     tags.extend(&step.tag);
                     state = if tags.is_empty() { State::Untagged } else { State::Tagged };
-                    life.mark(step.time, from, Sign::Push, matches!(before, State::Unknown | State::Absent | State::Gone));
+                    life.mark(
+                        step.time,
+                        from,
+                        Sign::Push,
+                        matches!(before, State::Unknown | State::Absent | State::Gone),
+                    );
                 }
                 StepKind::TagLost | StepKind::Untag => {
                     step.tag.as_ref().map(|tag| tags.remove(tag));
-                    let last = tags.is_empty() && timeline.untagged_at.is_none_or(|untagged| step.time >= untagged || before != State::Unknown);
+                    let last = tags.is_empty()
+                        && timeline
+                            .untagged_at
+                            .is_none_or(|untagged| step.time >= untagged || before != State::Unknown);
                     state = if last { State::Untagged } else { before };
                 }
                 StepKind::Delete | StepKind::Expire | StepKind::RepositoryDeleted => {
@@ -101,7 +122,11 @@ impl Life {
     /// The lane of this image, up to a moment.
     pub fn lane(&self, kind: LaneKind, until: Timestamp) -> Lane {
         let ends = self.changes.iter().skip(1).map(|(at, _)| *at).chain([until.max(self.last)]);
-        let spans = self.changes.iter().zip(ends).map(|((from, state), end)| Span { from: *from, until: end.min(until), state: *state });
+        let spans = self.changes.iter().zip(ends).map(|((from, state), end)| Span {
+            from: *from,
+            until: end.min(until),
+            state: *state,
+        });
         let spans = spans.filter(|span| span.from < span.until || span.from == until).collect();
         let marks = self.marks.iter().copied().filter(|mark| mark.at <= until).collect();
         Lane { kind, name: self.name.clone(), spans, marks }
@@ -110,7 +135,15 @@ impl Life {
 
 /// When the image was lost, if that was concluded from the end of another image and no event shows it.
 pub fn silent_end(timeline: &Timeline) -> Option<Timestamp> {
-    let ends =
-        |kind: StepKind| matches!(kind, StepKind::Delete | StepKind::Expire | StepKind::RepositoryDeleted | StepKind::Archive | StepKind::Untag);
+    let ends = |kind: StepKind| {
+        matches!(
+            kind,
+            StepKind::Delete
+                | StepKind::Expire
+                | StepKind::RepositoryDeleted
+                | StepKind::Archive
+                | StepKind::Untag
+        )
+    };
     timeline.gone_at.filter(|gone| !timeline.steps.iter().any(|step| ends(step.kind) && step.time == *gone))
 }

@@ -44,9 +44,12 @@ impl Scale {
     /// The position of a moment, from 0 to 1.
     pub fn place(&self, time: Timestamp) -> f64 {
         let after = self.moments.partition_point(|(moment, _)| *moment <= time);
-        let Some((before, start)) = after.checked_sub(1).and_then(|at| self.moments.get(at)) else { return 0.0 };
+        let Some((before, start)) = after.checked_sub(1).and_then(|at| self.moments.get(at)) else {
+            return 0.0;
+        };
         let Some((next, end)) = self.moments.get(after) else { return *start };
-        let share = (time.millis() - before.millis()) as f64 / (next.millis() - before.millis()).max(1) as f64;
+        let share =
+            (time.millis() - before.millis()) as f64 / (next.millis() - before.millis()).max(1) as f64;
         start + (end - start) * share
     }
 
@@ -60,6 +63,10 @@ impl Scale {
 
     /// The gaps between the moments.
     pub fn gaps(&self) -> impl Iterator<Item = Gap> + '_ {
-        self.moments.windows(2).map(|pair| Gap { from: pair[0].1, until: pair[1].1, seconds: pair[1].0.seconds_since(pair[0].0) })
+        self.moments.windows(2).map(|pair| Gap {
+            from: pair[0].1,
+            until: pair[1].1,
+            seconds: pair[1].0.seconds_since(pair[0].0),
+        })
     }
 }

@@ -9,14 +9,23 @@ use crate::ui::escape::Escape;
 use crate::ui::findings::{Telling, headline, lost, order, taken_by};
 use crate::ui::quantity::{count, counted, span};
 
-pub fn write(out: &mut dyn Write, coverage: &Coverage, findings: &[Finding], telling: Telling<'_>) -> io::Result<()> {
+pub fn write(
+    out: &mut dyn Write,
+    coverage: &Coverage,
+    findings: &[Finding],
+    telling: Telling<'_>,
+) -> io::Result<()> {
     let page = &mut Markdown::new(out);
-    let speaks = |finding: &&Finding| telling.news.get(id_of_loss(&finding.id)).is_none_or(|news| news.speaks());
+    let speaks =
+        |finding: &&Finding| telling.news.get(id_of_loss(&finding.id)).is_none_or(|news| news.speaks());
     let told: Vec<&Finding> = findings.iter().filter(speaks).collect();
     page.heading(2, &headline(coverage, findings))?;
     let quiet = findings.len() - told.len();
     if quiet > 0 {
-        page.paragraph(&format!("{} known before or accepted, and not told again.", counted(quiet as u64, "finding is", "findings are")))?;
+        page.paragraph(&format!(
+            "{} known before or accepted, and not told again.",
+            counted(quiet as u64, "finding is", "findings are")
+        ))?;
     }
     if !told.is_empty() {
         let shown = told.len().min(telling.limit.unwrap_or(ROWS_MAX)).min(ROWS_MAX);
@@ -62,14 +71,20 @@ fn write_finding(page: &mut Markdown<'_>, finding: &Finding) -> io::Result<()> {
         write_facts(page, finding)?;
         page.texts("Why it was this image", finding.reasons.iter().map(|reason| reason.text.as_str()))?;
         page.texts("What to do", finding.advice.iter().map(String::as_str))?;
-        page.texts("Evidence", std::iter::once(counted(finding.evidence.len() as u64, "event", "events").as_str()))?;
+        page.texts(
+            "Evidence",
+            std::iter::once(counted(finding.evidence.len() as u64, "event", "events").as_str()),
+        )?;
         finding.evidence.iter().take(LISTED_MAX).try_for_each(|event| page.below(&event_text(event)))
     })
 }
 
 fn write_facts(page: &mut Markdown<'_>, finding: &Finding) -> io::Result<()> {
     let repository = &finding.repository;
-    page.item("Registry", &format!("{}, {}", repository.registry_id.for_terminal(), repository.region.for_terminal()))?;
+    page.item(
+        "Registry",
+        &format!("{}, {}", repository.registry_id.for_terminal(), repository.region.for_terminal()),
+    )?;
     page.item("Lost", &lost(finding))?;
     if let Some(kept) = finding.kept.digest {
         page.item("Kept the tag", &kept.short())?;
@@ -82,19 +97,31 @@ fn write_facts(page: &mut Markdown<'_>, finding: &Finding) -> io::Result<()> {
     }
     let usage = &finding.usage;
     let pulls = [usage.pulls_before, usage.pulls_while_untagged, usage.pulls_after_gone].map(count);
-    page.item("Pulls", &format!("{} before, {} while untagged, {} after it was gone", pulls[0], pulls[1], pulls[2]))?;
+    page.item(
+        "Pulls",
+        &format!("{} before, {} while untagged, {} after it was gone", pulls[0], pulls[1], pulls[2]),
+    )?;
     let principals = folded(usage.principals.iter().map(LogText::raw));
     write_names(page, "Pulled by", principals.iter().map(String::as_str))?;
     write_names(page, "Needed by", usage.references.iter().map(LogText::raw))
 }
 
 /// A list of names, as long as a ticket can hold.
-pub(super) fn write_names<'t>(page: &mut Markdown<'_>, label: &'static str, names: impl Iterator<Item = &'t str>) -> io::Result<()> {
+pub(super) fn write_names<'t>(
+    page: &mut Markdown<'_>,
+    label: &'static str,
+    names: impl Iterator<Item = &'t str>,
+) -> io::Result<()> {
     let names: Vec<&str> = names.collect();
     if names.is_empty() {
         return Ok(());
     }
-    let mut shown = names.iter().take(LISTED_MAX).map(|name| LogText::from(*name).for_terminal().into_owned()).collect::<Vec<_>>().join(", ");
+    let mut shown = names
+        .iter()
+        .take(LISTED_MAX)
+        .map(|name| LogText::from(*name).for_terminal().into_owned())
+        .collect::<Vec<_>>()
+        .join(", ");
     if let Some(more @ 1..) = names.len().checked_sub(LISTED_MAX) {
         shown.push_str(&format!(" and {} more", count(more as u64)));
     }

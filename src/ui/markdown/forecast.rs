@@ -7,9 +7,15 @@ use crate::model::{Coverage, Forecast, Outlook};
 use crate::ui::escape::Escape;
 use crate::ui::forecast::{View, headline};
 
-pub fn write(out: &mut dyn Write, coverage: &Coverage, view: &View<'_>, list: impl Iterator<Item = Forecast>) -> io::Result<()> {
+pub fn write(
+    out: &mut dyn Write,
+    coverage: &Coverage,
+    view: &View<'_>,
+    list: impl Iterator<Item = Forecast>,
+) -> io::Result<()> {
     let page = &mut Markdown::new(out);
-    let mut going = list.filter(|forecast| matches!(forecast.outlook, Outlook::Due | Outlook::Dated | Outlook::Counted));
+    let mut going =
+        list.filter(|forecast| matches!(forecast.outlook, Outlook::Due | Outlook::Dated | Outlook::Counted));
     let first: Vec<Forecast> = going.by_ref().take(ROWS_MAX).collect();
     let rest = going.count();
     page.heading(2, &headline(view.counts))?;
@@ -20,21 +26,39 @@ pub fn write(out: &mut dyn Write, coverage: &Coverage, view: &View<'_>, list: im
         page.more(rest, "image is", "images are")?;
         page.blank()?;
     }
-    first.iter().filter(|forecast| forecast.needed).take(TOLD_MAX).try_for_each(|forecast| write_one(page, forecast))?;
+    first
+        .iter()
+        .filter(|forecast| forecast.needed)
+        .take(TOLD_MAX)
+        .try_for_each(|forecast| write_one(page, forecast))?;
     for policy in view.policies.iter().filter(|policy| policy.unknown.is_some()).take(TOLD_MAX) {
-        page.point(None, &format!("{}: {}", policy.repository.name.for_terminal(), policy.unknown.as_deref().unwrap_or_default()))?;
+        page.point(
+            None,
+            &format!(
+                "{}: {}",
+                policy.repository.name.for_terminal(),
+                policy.unknown.as_deref().unwrap_or_default()
+            ),
+        )?;
     }
     page.blank()?;
     page.coverage(coverage)
 }
 
 fn name(forecast: &Forecast) -> String {
-    let tag = forecast.tags.first().or(forecast.displaced_tag.as_ref()).map(|tag| format!(":{}", tag.for_terminal())).unwrap_or_default();
+    let tag = forecast
+        .tags
+        .first()
+        .or(forecast.displaced_tag.as_ref())
+        .map(|tag| format!(":{}", tag.for_terminal()))
+        .unwrap_or_default();
     format!("{}{tag}", forecast.repository.name.for_terminal())
 }
 
 fn row(forecast: &Forecast) -> [Cell; 7] {
-    let time = |time: Option<crate::model::Timestamp>| Cell::code(&time.map(|time| time.to_string()).unwrap_or_default());
+    let time = |time: Option<crate::model::Timestamp>| {
+        Cell::code(&time.map(|time| time.to_string()).unwrap_or_default())
+    };
     [
         Cell::prose(if forecast.needed { "yes" } else { "no" }),
         Cell::prose(forecast.outlook.word()),

@@ -51,7 +51,8 @@ fn push_word(written: &mut String, word: &str) {
     let core = inner.trim_end_matches(['.', ',', ';', ':', ')', '"', '\'', '?']);
     let (before, after) = (&word[..word.len() - inner.len()], &inner[core.len()..]);
     // `1.` at the start of a line would begin a list.
-    let is_number_of_list = written.is_empty() && core.bytes().all(|byte| byte.is_ascii_digit()) && after.starts_with(['.', ')']);
+    let is_number_of_list =
+        written.is_empty() && core.bytes().all(|byte| byte.is_ascii_digit()) && after.starts_with(['.', ')']);
     if is_plain(core) && !is_number_of_list {
         written.push_str(word);
         return;
@@ -63,10 +64,16 @@ fn push_word(written: &mut String, word: &str) {
 /// markup.
 fn is_plain(core: &str) -> bool {
     let has_digit = core.bytes().any(|byte| byte.is_ascii_digit());
-    if core.starts_with(|letter: char| letter.is_ascii_digit()) && core.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',')) {
+    if core.starts_with(|letter: char| letter.is_ascii_digit())
+        && core.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b','))
+    {
         return true;
     }
-    let fits = |letter: char| letter.is_alphanumeric() || matches!(letter, '–' | '…' | '×' | '\'' | ',') || letter == '-' && !has_digit;
+    let fits = |letter: char| {
+        letter.is_alphanumeric()
+            || matches!(letter, '–' | '…' | '×' | '\'' | ',')
+            || letter == '-' && !has_digit
+    };
     core.chars().all(fits) && !core.starts_with('-')
 }
 

@@ -33,7 +33,9 @@ pub fn write(
 }
 
 fn row(timeline: &Timeline) -> [Cell; 7] {
-    let time = |time: Option<crate::model::Timestamp>| Cell::code(&time.map(|time| time.to_string()).unwrap_or_default());
+    let time = |time: Option<crate::model::Timestamp>| {
+        Cell::code(&time.map(|time| time.to_string()).unwrap_or_default())
+    };
     let tags: Vec<_> = timeline.tags.iter().map(|tag| tag.for_terminal()).collect();
     [
         Cell::log(Some(&timeline.repository.name)),
@@ -48,28 +50,43 @@ fn row(timeline: &Timeline) -> [Cell; 7] {
 
 fn write_timeline(page: &mut Markdown<'_>, timeline: &Timeline) -> io::Result<()> {
     let runs = runs_of_steps(&timeline.steps);
-    page.details("The life of", &format!("{} {}", timeline.repository.name.for_terminal(), timeline.digest.short()), |page| {
-        page.paragraph(&headline(timeline))?;
-        let left_out = runs.len().saturating_sub(STEPS_MAX);
-        for (at, run) in runs.iter().enumerate() {
-            if left_out > 0 && at == STEPS_MAX / 2 {
-                page.point(None, &format!("{} are left out here", counted(left_out as u64, "step", "steps")))?;
+    page.details(
+        "The life of",
+        &format!("{} {}", timeline.repository.name.for_terminal(), timeline.digest.short()),
+        |page| {
+            page.paragraph(&headline(timeline))?;
+            let left_out = runs.len().saturating_sub(STEPS_MAX);
+            for (at, run) in runs.iter().enumerate() {
+                if left_out > 0 && at == STEPS_MAX / 2 {
+                    page.point(
+                        None,
+                        &format!("{} are left out here", counted(left_out as u64, "step", "steps")),
+                    )?;
+                }
+                if let Some(step) =
+                    run.first().filter(|_| at < STEPS_MAX / 2 || at >= STEPS_MAX / 2 + left_out)
+                {
+                    page.point(None, &step_text(step, run, true))?;
+                }
             }
-            if let Some(step) = run.first().filter(|_| at < STEPS_MAX / 2 || at >= STEPS_MAX / 2 + left_out) {
-                page.point(None, &step_text(step, run, true))?;
-            }
-        }
-        Ok(())
-    })
+            Ok(())
+        },
+    )
 }
 
 fn write_tag(page: &mut Markdown<'_>, tag: &TagTimeline) -> io::Result<()> {
-    page.details("The life of tag", &format!("{}:{}", tag.repository.name.for_terminal(), tag.tag.for_terminal()), |page| {
-        page.paragraph(&crate::ui::tags::headline(tag))?;
-        tag.spans.iter().try_for_each(|span| page.point(None, &crate::ui::tags::span_text(span, true)))?;
-        match tag.asked_in_vain.len() {
-            0 => Ok(()),
-            number => page.point(None, &format!("asked for in vain {} times", count(number as u64))),
-        }
-    })
+    page.details(
+        "The life of tag",
+        &format!("{}:{}", tag.repository.name.for_terminal(), tag.tag.for_terminal()),
+        |page| {
+            page.paragraph(&crate::ui::tags::headline(tag))?;
+            tag.spans
+                .iter()
+                .try_for_each(|span| page.point(None, &crate::ui::tags::span_text(span, true)))?;
+            match tag.asked_in_vain.len() {
+                0 => Ok(()),
+                number => page.point(None, &format!("asked for in vain {} times", count(number as u64))),
+            }
+        },
+    )
 }

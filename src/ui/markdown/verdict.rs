@@ -17,7 +17,14 @@ pub fn write(out: &mut dyn Write, coverage: &Coverage, verdict: &Verdict) -> io:
     let mut row = |label: &'static str, cell: Cell| page.row(&[Cell::prose(label), cell]);
     if let Some(repository) = &verdict.repository {
         row("repository", Cell::log(Some(&repository.name)))?;
-        row("registry", Cell::prose(&format!("{}, {}", repository.registry_id.for_terminal(), repository.region.for_terminal())))?;
+        row(
+            "registry",
+            Cell::prose(&format!(
+                "{}, {}",
+                repository.registry_id.for_terminal(),
+                repository.region.for_terminal()
+            )),
+        )?;
     }
     row("cause", Cell::code(verdict.cause.word()))?;
     row("exists", Cell::prose(&exists(verdict)))?;
@@ -31,7 +38,11 @@ pub fn write(out: &mut dyn Write, coverage: &Coverage, verdict: &Verdict) -> io:
         row("finding", Cell::code(finding))?;
     }
     page.blank()?;
-    verdict.narrative.iter().enumerate().try_for_each(|(at, sentence)| write_sentence(page, Some(at + 1), sentence))?;
+    verdict
+        .narrative
+        .iter()
+        .enumerate()
+        .try_for_each(|(at, sentence)| write_sentence(page, Some(at + 1), sentence))?;
     write_sentences(page, "Who needs it", &verdict.used_by)?;
     write_sentences(page, "Who stood behind it", &verdict.behind)?;
     page.texts("What to do", verdict.advice.iter().map(String::as_str))?;

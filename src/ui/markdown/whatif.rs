@@ -8,7 +8,12 @@ use crate::ui::escape::Escape;
 use crate::ui::quantity::count;
 use crate::ui::whatif::{View, headline};
 
-pub fn write(out: &mut dyn Write, coverage: &Coverage, view: &View<'_>, list: impl Iterator<Item = WhatIf>) -> io::Result<()> {
+pub fn write(
+    out: &mut dyn Write,
+    coverage: &Coverage,
+    view: &View<'_>,
+    list: impl Iterator<Item = WhatIf>,
+) -> io::Result<()> {
     let page = &mut Markdown::new(out);
     // When the policy in force is checked, images on which it agrees with the logs are only counted.
     let mut told = list.filter(|element| !view.in_force || element.outcome != Outcome::Agrees);
@@ -21,7 +26,11 @@ pub fn write(out: &mut dyn Write, coverage: &Coverage, view: &View<'_>, list: im
         page.more(rest, "image is", "images are")?;
         page.blank()?;
     }
-    first.iter().filter(|element| element.needed).take(TOLD_MAX).try_for_each(|element| write_one(page, element))?;
+    first
+        .iter()
+        .filter(|element| element.needed)
+        .take(TOLD_MAX)
+        .try_for_each(|element| write_one(page, element))?;
     page.texts("Notes", view.notes.iter().map(String::as_str))?;
     page.blank()?;
     page.coverage(coverage)
@@ -33,7 +42,9 @@ fn name(element: &WhatIf) -> String {
 }
 
 fn row(element: &WhatIf) -> [Cell; 7] {
-    let time = |time: Option<crate::model::Timestamp>| Cell::code(&time.map(|time| time.to_string()).unwrap_or_default());
+    let time = |time: Option<crate::model::Timestamp>| {
+        Cell::code(&time.map(|time| time.to_string()).unwrap_or_default())
+    };
     [
         Cell::prose(element.severity.map_or("", |severity| severity.word())),
         Cell::prose(&element.outcome.word().replace('_', " ")),

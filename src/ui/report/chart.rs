@@ -19,13 +19,20 @@ fn when(finding: &Finding) -> Option<Timestamp> {
 
 /// The chart; empty if fewer than two losses have a time.
 pub fn page(findings: &[Finding]) -> Markup {
-    let days: Vec<(i64, Severity)> =
-        findings.iter().filter_map(|finding| Some((when(finding)?.seconds().div_euclid(DAY_SECONDS), finding.severity))).collect();
-    let (Some(first), Some(last)) = (days.iter().map(|(day, _)| *day).min(), days.iter().map(|(day, _)| *day).max()) else { return html! {} };
+    let days: Vec<(i64, Severity)> = findings
+        .iter()
+        .filter_map(|finding| Some((when(finding)?.seconds().div_euclid(DAY_SECONDS), finding.severity)))
+        .collect();
+    let (Some(first), Some(last)) =
+        (days.iter().map(|(day, _)| *day).min(), days.iter().map(|(day, _)| *day).max())
+    else {
+        return html! {};
+    };
     if days.len() < 2 {
         return html! {};
     }
-    let (width, word) = WIDTHS.into_iter().find(|(width, _)| (last - first) / width < BARS_MAX).unwrap_or(WIDTHS[3]);
+    let (width, word) =
+        WIDTHS.into_iter().find(|(width, _)| (last - first) / width < BARS_MAX).unwrap_or(WIDTHS[3]);
     let bars = (last - first) / width + 1;
     let mut heights = vec![[0_u64; Severity::ALL.len()]; usize::try_from(bars).unwrap_or(0)];
     for (day, severity) in days {
@@ -35,7 +42,9 @@ pub fn page(findings: &[Finding]) -> Markup {
         }
     }
     let highest = heights.iter().map(|bar| bar.iter().sum::<u64>()).max().unwrap_or(1).max(1);
-    let title = |n: i64, bar: &Bar| format!("from {}: {}", day_text(first + n * width), counted(bar.iter().sum(), "image", "images"));
+    let title = |n: i64, bar: &Bar| {
+        format!("from {}: {}", day_text(first + n * width), counted(bar.iter().sum(), "image", "images"))
+    };
     html! {
         figure {
             figcaption { "Images lost, a bar for every " (word) "; the highest is " (highest) } "\n"
@@ -56,7 +65,9 @@ type Bar = [u64; Severity::ALL.len()];
 
 /// The worst severity is at the bottom, where heights are easiest to compare.
 fn bar(title: &str, (x, width): (i64, i64), bar: &Bar, highest: u64) -> Markup {
-    let top = |number: u64| HEIGHT - i64::try_from(u128::from(number) * HEIGHT as u128 / u128::from(highest)).unwrap_or(0);
+    let top = |number: u64| {
+        HEIGHT - i64::try_from(u128::from(number) * HEIGHT as u128 / u128::from(highest)).unwrap_or(0)
+    };
     let mut below = 0;
     let mut pieces = Vec::new();
     for (severity, number) in Severity::ALL.iter().zip(bar) {

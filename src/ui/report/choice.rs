@@ -44,11 +44,14 @@ impl<'f> Numbers<'f> {
 pub fn style(findings: &[Finding]) -> Vec<String> {
     let number = repositories(findings).len();
     let chosen = 0..if number > 1 { number.min(CHOICES_MAX) } else { 0 };
-    chosen.map(|n| format!(".choice:has(option.c{n}:checked) ~ * .of:not(.r{n}) {{ display: none; }} ")).collect()
+    chosen
+        .map(|n| format!(".choice:has(option.c{n}:checked) ~ * .of:not(.r{n}) {{ display: none; }} "))
+        .collect()
 }
 
 pub fn page(findings: &[Finding]) -> Markup {
-    let severities = Severity::ALL.iter().filter(|severity| findings.iter().any(|finding| finding.severity == **severity));
+    let severities =
+        Severity::ALL.iter().filter(|severity| findings.iter().any(|finding| finding.severity == **severity));
     let repositories = repositories(findings);
     html! {
         form class="choice" autocomplete="off" {

@@ -56,21 +56,33 @@ fn row(fate: &Fate, at: usize, place: &FatePlace) -> Markup {
 }
 
 fn drawing(elsewhere: &Elsewhere) -> Markup {
-    let named = elsewhere.fate.places.iter().zip(&elsewhere.lives).enumerate().filter_map(|(at, (place, life))| {
-        let name = format!("{} {} {}", at + 1, place.repository.registry_id.raw(), place.repository.region.raw());
-        Some((LogText::from(name), life.as_ref()?))
-    });
+    let named =
+        elsewhere.fate.places.iter().zip(&elsewhere.lives).enumerate().filter_map(|(at, (place, life))| {
+            let name = format!(
+                "{} {} {}",
+                at + 1,
+                place.repository.registry_id.raw(),
+                place.repository.region.raw()
+            );
+            Some((LogText::from(name), life.as_ref()?))
+        });
     let named: Vec<(LogText, &Timeline)> = named.collect();
     let Some(picture) = Picture::of_places(&named, elsewhere.fate.as_of) else { return html! {} };
     let height = LANE * i64::try_from(picture.lanes.len()).unwrap_or(1) + 24;
     let lanes = html! { @for (at, lane) in (0..).zip(&picture.lanes) { (bar(&picture, lane, LANE * at)) } };
-    let days = [picture.scale.first(), picture.scale.last()].map(|time| time.map_or_else(String::new, |time| time.to_string()[..10].to_owned()));
+    let days = [picture.scale.first(), picture.scale.last()]
+        .map(|time| time.map_or_else(String::new, |time| time.to_string()[..10].to_owned()));
     let marks = html! {
         (lanes)
         (svg::text("date", (NAME, height - 6), svg::Anchor::Start, &days[0]))
         (svg::text("date", (WIDTH, height - 6), svg::Anchor::End, &days[1]))
     };
-    wide(&svg::drawing("across", (WIDTH, height), &format!("The image in {} places over time", picture.lanes.len()), &marks))
+    wide(&svg::drawing(
+        "across",
+        (WIDTH, height),
+        &format!("The image in {} places over time", picture.lanes.len()),
+        &marks,
+    ))
 }
 
 fn bar(picture: &Picture, lane: &Lane, top: i64) -> Markup {

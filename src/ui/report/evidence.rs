@@ -27,12 +27,20 @@ pub fn doubts(coverage: &Coverage) -> Markup {
         doubts.push("The run ended before its time: what stands here is true, and not all.".to_owned());
     }
     if coverage.objects_failed > 0 || coverage.records_failed > 0 {
-        let (objects, records) = (counted(coverage.objects_failed, "object", "objects"), counted(coverage.records_failed, "record", "records"));
-        doubts.push(format!("Some evidence could not be read: {objects}, {records}. They are listed under “What was read”."));
+        let (objects, records) = (
+            counted(coverage.objects_failed, "object", "objects"),
+            counted(coverage.records_failed, "record", "records"),
+        );
+        doubts.push(format!(
+            "Some evidence could not be read: {objects}, {records}. They are listed under “What was read”."
+        ));
     }
     if !coverage.omitted.is_empty() {
         let number = coverage.omitted.iter().map(|gap| gap.records).sum();
-        doubts.push(format!("CloudTrail left out what {} say (over 100 KB).", counted(number, "record", "records")));
+        doubts.push(format!(
+            "CloudTrail left out what {} say (over 100 KB).",
+            counted(number, "record", "records")
+        ));
     }
     doubts.extend(coverage.warnings.iter().cloned());
     html! {

@@ -56,9 +56,11 @@ fn name(finding: &Finding) -> Markup {
 
 fn facts(finding: &Finding) -> Markup {
     let usage = &finding.usage;
-    let principals: Vec<LogText> = folded(usage.principals.iter().map(LogText::raw)).into_iter().map(LogText::from).collect();
+    let principals: Vec<LogText> =
+        folded(usage.principals.iter().map(LogText::raw)).into_iter().map(LogText::from).collect();
     let owner = finding.repository.registry_id.raw();
-    let needing: Vec<LogText> = usage.references.iter().map(|name| LogText::from(needing_in_words(name.raw(), owner))).collect();
+    let needing: Vec<LogText> =
+        usage.references.iter().map(|name| LogText::from(needing_in_words(name.raw(), owner))).collect();
     let pulls = html! {
         (count(usage.pulls_before)) " before, " (count(usage.pulls_while_untagged)) " while untagged, "
         strong { (count(usage.pulls_after_gone)) " after it was gone" }

@@ -8,7 +8,9 @@ use crate::ui::html::{item, part};
 /// What each severity means for those who use the image.
 pub const fn meaning(severity: Severity) -> &'static str {
     match severity {
-        Severity::Critical => "pulled after it was gone, named by a task that stopped, or pinned by a running service",
+        Severity::Critical => {
+            "pulled after it was gone, named by a task that stopped, or pinned by a running service"
+        }
         Severity::High => "pulled by digest while it had no tag, or pinned by a deployment when it went",
         Severity::Medium => "a race, and no evidence of use",
         Severity::Low => "an overwrite, and no evidence of use",
@@ -17,23 +19,47 @@ pub const fn meaning(severity: Severity) -> &'static str {
 
 const fn story(kind: FindingKind) -> &'static str {
     match kind {
-        FindingKind::SameTagRace => "two pushes of one tag shortly after another; a lifecycle run took the image that lost the tag",
+        FindingKind::SameTagRace => {
+            "two pushes of one tag shortly after another; a lifecycle run took the image that lost the tag"
+        }
         FindingKind::SameTagOverwrite => "the same, further apart",
-        FindingKind::DisplacedAlive => "an image lost its last tag to another push and is still there: the lifecycle policy in force will take it",
-        FindingKind::ExpiredWhileTagged => "a count or age rule took an image that had a tag, and somebody needed it",
+        FindingKind::DisplacedAlive => {
+            "an image lost its last tag to another push and is still there: the lifecycle policy in force will take it"
+        }
+        FindingKind::ExpiredWhileTagged => {
+            "a count or age rule took an image that had a tag, and somebody needed it"
+        }
         FindingKind::DeletedByCall => "BatchDeleteImage took an image that somebody needed",
         FindingKind::RepositoryDeleted => "DeleteRepository took an image that somebody needed",
-        FindingKind::NotListed => "a snapshot lists the repository without an image that somebody needs, and no log says what took it",
-        FindingKind::Archived => "a transition rule or UpdateImageStorageClass put the image out of reach; it can be restored",
-        FindingKind::ExpiredUntagged => "a rule took an image that never had a tag here, and somebody needed it",
+        FindingKind::NotListed => {
+            "a snapshot lists the repository without an image that somebody needs, and no log says what took it"
+        }
+        FindingKind::Archived => {
+            "a transition rule or UpdateImageStorageClass put the image out of reach; it can be restored"
+        }
+        FindingKind::ExpiredUntagged => {
+            "a rule took an image that never had a tag here, and somebody needed it"
+        }
         FindingKind::ChildLost => "an index is still there, and an image that it lists is gone",
-        FindingKind::ReplicatedDeletion => "a replica is gone because its source was deleted or expired, and deletions are replicated",
+        FindingKind::ReplicatedDeletion => {
+            "a replica is gone because its source was deleted or expired, and deletions are replicated"
+        }
         FindingKind::TagRemoved => "somebody asked for a tag that a call had removed",
-        FindingKind::TagMovedBack => "a tag moved to an older image, or back and forth between two pushers, and somebody pulled in between",
-        FindingKind::Unexplained => "a task's stop reason or a failed call names an image, and nothing in these logs says why",
-        FindingKind::AskedBeforePushed => "something failed for want of an image or a tag that came only afterwards",
-        FindingKind::NeverPushedHere => "something failed for want of an image or a tag whose every push was refused",
-        FindingKind::IndexLostToItsChild => "a tag points to one image of its index, and a task failed for want of another platform",
+        FindingKind::TagMovedBack => {
+            "a tag moved to an older image, or back and forth between two pushers, and somebody pulled in between"
+        }
+        FindingKind::Unexplained => {
+            "a task's stop reason or a failed call names an image, and nothing in these logs says why"
+        }
+        FindingKind::AskedBeforePushed => {
+            "something failed for want of an image or a tag that came only afterwards"
+        }
+        FindingKind::NeverPushedHere => {
+            "something failed for want of an image or a tag whose every push was refused"
+        }
+        FindingKind::IndexLostToItsChild => {
+            "a tag points to one image of its index, and a task failed for want of another platform"
+        }
         FindingKind::AccessTaken => {
             "the image is there, and was asked for while the KMS key of its repository could not be used, or is refused since the repository policy was changed"
         }

@@ -96,6 +96,9 @@ fn harm(row: &Row<'_>) -> String {
     match (usage.pulls_while_untagged, usage.pulls_before) {
         (0, 0) => "no use of it in these logs".to_owned(),
         (0, before) => format!("{} before", counted(before, "pull", "pulls")),
-        (bare, _) => format!("pulled {} while it had no tag", if bare == 1 { "once".to_owned() } else { format!("{} times", count(bare)) }),
+        (bare, _) => format!(
+            "pulled {} while it had no tag",
+            if bare == 1 { "once".to_owned() } else { format!("{} times", count(bare)) }
+        ),
     }
 }

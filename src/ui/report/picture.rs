@@ -34,9 +34,15 @@ pub fn told(scene: &Scene) -> String {
     let mut parts = Vec::new();
     let mut before = None;
     for moment in scene.moments.iter().filter(|moment| !moment.words.is_empty()) {
-        let later = before.map(|before| moment.at.seconds_since(before)).filter(|gap| *gap > 0 && !moment.words.contains(" later "));
+        let later = before
+            .map(|before| moment.at.seconds_since(before))
+            .filter(|gap| *gap > 0 && !moment.words.contains(" later "));
         let later = later.map(|gap| format!("{} later ", span(gap))).unwrap_or_default();
-        parts.push(if before.is_none() { format!("{}: {}", moment.at, moment.words) } else { format!("{later}{}", moment.words) });
+        parts.push(if before.is_none() {
+            format!("{}: {}", moment.at, moment.words)
+        } else {
+            format!("{later}{}", moment.words)
+        });
         before = Some(moment.at);
     }
     parts.join(" → ")

@@ -7,7 +7,21 @@ use crate::redact::{Redact, Redactor};
 
 impl Redact for Story {
     fn redact(&mut self, by: &Redactor) {
-        let Self { life, other, other_is_source: _, tag, asks, holders, rule, presumed: _, back_at: _, runs: _, policies: _, locked: _, .. } = self;
+        let Self {
+            life,
+            other,
+            other_is_source: _,
+            tag,
+            asks,
+            holders,
+            rule,
+            presumed: _,
+            back_at: _,
+            runs: _,
+            policies: _,
+            locked: _,
+            ..
+        } = self;
         let Self { behind, .. } = self;
         life.redact(by);
         other.redact(by);
@@ -28,7 +42,9 @@ impl Redact for RepositoryLine {
         let Self { repository, images: _, findings: _, policy, last_run, runs: _ } = self;
         repository.redact(by);
         match policy {
-            PolicyKnown::Put(event) | PolicyKnown::Stated(event) | PolicyKnown::Deleted(event) => event.redact(by),
+            PolicyKnown::Put(event) | PolicyKnown::Stated(event) | PolicyKnown::Deleted(event) => {
+                event.redact(by)
+            }
             PolicyKnown::Unknown => {}
         }
         last_run.redact(by);

@@ -54,8 +54,10 @@ fn as_put(rule: &Rule) -> Value {
     if rule.text.get("selection").is_some() {
         return rule.text.clone();
     }
-    let Words { description, action, tag_status, prefixes, patterns, count_type, count_number, count_unit } = &rule.words;
-    let mut selection = json!({ "tagStatus": tag_status, "countType": count_type, "countNumber": count_number });
+    let Words { description, action, tag_status, prefixes, patterns, count_type, count_number, count_unit } =
+        &rule.words;
+    let mut selection =
+        json!({ "tagStatus": tag_status, "countType": count_type, "countNumber": count_number });
     if count_type.as_deref().is_some_and(|kind| kind.starts_with("since")) {
         selection["countUnit"] = json!(count_unit.as_deref().unwrap_or("days"));
     }
@@ -73,7 +75,9 @@ fn as_put(rule: &Rule) -> Value {
 
 /// Changes of the rule with that priority, the smallest first.
 pub(super) fn changes(of: &Candidate, priority: i64, needed_tags: &[Mark]) -> Vec<Candidate> {
-    let Some(at) = of.rules.iter().position(|rule| rule["rulePriority"].as_i64() == Some(priority)) else { return Vec::new() };
+    let Some(at) = of.rules.iter().position(|rule| rule["rulePriority"].as_i64() == Some(priority)) else {
+        return Vec::new();
+    };
     let with = |rule: Value, above: i64, number: i64, words: String| {
         let mut rules = of.rules.clone();
         rules[at] = rule;
@@ -82,14 +86,22 @@ pub(super) fn changes(of: &Candidate, priority: i64, needed_tags: &[Mark]) -> Ve
         Candidate { rules, changes, number: Some(Number { rule: at, above, words }) }
     };
     let rule = &of.rules[at];
-    let (kind, known) = (rule["selection"]["countType"].as_str().unwrap_or_default(), rule["selection"]["countNumber"].as_i64().unwrap_or(0));
+    let (kind, known) = (
+        rule["selection"]["countType"].as_str().unwrap_or_default(),
+        rule["selection"]["countNumber"].as_i64().unwrap_or(0),
+    );
     let (steps, unit) = if kind == "imageCountMoreThan" { (COUNTS, "images") } else { (DAYS, "days") };
     let mut list = Vec::new();
     for &number in steps.iter().filter(|number| **number > known) {
         let mut changed = rule.clone();
         changed["selection"]["countNumber"] = json!(number);
         let below = steps.iter().rev().find(|step| **step < number).copied().unwrap_or(0).max(known);
-        list.push(with(changed, below, number, format!("rule {priority}: {{number}} {unit} instead of {known}")));
+        list.push(with(
+            changed,
+            below,
+            number,
+            format!("rule {priority}: {{number}} {unit} instead of {known}"),
+        ));
     }
     if kind == "sinceImagePushed" {
         for &days in DAYS.iter().filter(|days| **days >= known) {
@@ -97,13 +109,30 @@ pub(super) fn changes(of: &Candidate, priority: i64, needed_tags: &[Mark]) -> Ve
             changed["selection"]["countType"] = json!("sinceImagePulled");
             changed["selection"]["countNumber"] = json!(days);
             let below = DAYS.iter().rev().find(|step| **step < days).copied().unwrap_or(0);
-            list.push(with(changed, below, days, format!("rule {priority}: {{number}} days since the last pull instead of {known} since the push")));
+            list.push(with(
+                changed,
+                below,
+                days,
+                format!(
+                    "rule {priority}: {{number}} days since the last pull instead of {known} since the push"
+                ),
+            ));
         }
     }
     list.extend(needed_tags.iter().flat_map(|mark| protected(of, mark)));
     if of.rules.len() > 1 {
-        let rules = of.rules.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, rule)| rule.clone()).collect();
-        list.push(Candidate { rules, changes: of.changes.iter().cloned().chain([format!("rule {priority}: left out")]).collect(), number: None });
+        let rules = of
+            .rules
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != at)
+            .map(|(_, rule)| rule.clone())
+            .collect();
+        list.push(Candidate {
+            rules,
+            changes: of.changes.iter().cloned().chain([format!("rule {priority}: left out")]).collect(),
+            number: None,
+        });
     }
     list
 }
@@ -127,7 +156,8 @@ fn protected(of: &Candidate, mark: &Mark) -> Vec<Candidate> {
             "selection": { "tagStatus": "tagged", key: [value], "countType": "imageCountMoreThan", "countNumber": number },
             "action": { "type": "expire" },
         });
-        let words = format!("a rule of its own above the others: of tags that {in_words} the newest {{number}} stay");
+        let words =
+            format!("a rule of its own above the others: of tags that {in_words} the newest {{number}} stay");
         let change = words.replace("{number}", &number.to_string());
         Candidate {
             rules: std::iter::once(rule).chain(shifted.iter().cloned()).collect(),
@@ -164,7 +194,9 @@ pub(super) fn newest() -> Vec<Candidate> {
 /// Beginnings and ends of the tags of images that somebody needs or needed, each the most frequent first.
 pub(super) fn needed_tags(history: &History, number: usize) -> Vec<Mark> {
     let Some(repository) = history.repositories().get(number) else { return Vec::new() };
-    let needed = |image: &&Image| image.uses.iter().any(|found| found.kind.pins() || found.kind == UseKind::TaskStopped);
+    let needed = |image: &&Image| {
+        image.uses.iter().any(|found| found.kind.pins() || found.kind == UseKind::TaskStopped)
+    };
     let (mut begins, mut ends): (BTreeMap<Mark, usize>, BTreeMap<Mark, usize>) = Default::default();
     for image in repository.images.iter().filter(needed) {
         let went = image.losses.iter().flat_map(|loss| loss.tags.iter().map(|(tag, _)| *tag));

@@ -11,14 +11,21 @@ pub(super) fn of(history: &History, number: usize) -> Vec<Sentence> {
     let policy = history.policy(in_force.policy);
     let rules = policy.rules();
     let mut found = Vec::new();
-    let mut say = |text: String, evidence: &Vec<EventRef>| found.push(Sentence { text, evidence: evidence.clone() });
+    let mut say =
+        |text: String, evidence: &Vec<EventRef>| found.push(Sentence { text, evidence: evidence.clone() });
     for (at, rule) in rules.iter().enumerate() {
         for text in of_rule(history, repository, rule) {
             say(format!("Rule {}: {text}", rule.priority), &evidence);
         }
         let below = rules[at + 1..].iter().filter(|other| other.class == rule.class).count();
         if rule.tags == Tags::Any && below > 0 {
-            say(format!("Rule {} is for any image, and stands above {below} more: no image is left for those.", rule.priority), &evidence);
+            say(
+                format!(
+                    "Rule {} is for any image, and stands above {below} more: no image is left for those.",
+                    rule.priority
+                ),
+                &evidence,
+            );
         }
     }
     if !rules.is_empty() && !rules.iter().any(|rule| matches!(rule.tags, Tags::Untagged | Tags::Any)) {
@@ -38,7 +45,8 @@ fn of_rule(history: &History, repository: &RepositoryHistory, rule: &Rule) -> Ve
         }
         let fits = |image: &Image| {
             let went = image.losses.iter().flat_map(|loss| loss.tags.iter().map(|(tag, _)| *tag));
-            let tags: Vec<&str> = image.tags.iter().map(|(tag, _)| *tag).chain(went).map(|tag| history.text(tag)).collect();
+            let tags: Vec<&str> =
+                image.tags.iter().map(|(tag, _)| *tag).chain(went).map(|tag| history.text(tag)).collect();
             rule.tags.wants(&tags)
         };
         if entries > 0 && !repository.images.iter().any(fits) {

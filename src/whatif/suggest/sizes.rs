@@ -12,10 +12,11 @@ impl Sizes {
         Self(work.layers(number))
     }
 
-    /// Layers of the images that went, without those that an image has that is there at the end. `None` where the manifest of one
-    /// of them is not known, or a size in it.
+    /// Layers of the images that went, without those that an image has that is there at the end. `None` where
+    /// the manifest of one of them is not known, or a size in it.
     pub fn freed(&self, gone: &HashSet<DigestNo>, after: &RepositoryHistory) -> Option<u64> {
-        let of = |digest: DigestNo| self.0.get(&digest).filter(|layers| layers.iter().all(|(_, size)| *size > 0));
+        let of =
+            |digest: DigestNo| self.0.get(&digest).filter(|layers| layers.iter().all(|(_, size)| *size > 0));
         let mut freed: HashMap<u64, u64> = HashMap::new();
         for digest in gone {
             freed.extend(of(*digest)?.iter().copied());

@@ -40,15 +40,30 @@ fn ask(name: &str, records: &[Value], params: &[&str]) -> Vec<Vec<String>> {
     assert_eq!(code, Some(0), "{name}: {talk}");
     let document: Value = serde_json::from_str(&out).unwrap();
     let cell = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let columns: Vec<&str> = document["columns"].as_array().unwrap().iter().map(|column| column["name"].as_str().unwrap()).collect();
-    document["rows"].as_array().unwrap().iter().map(|row| columns.iter().map(|column| cell(&row[*column])).collect()).collect()
+    let columns: Vec<&str> = document["columns"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|column| column["name"].as_str().unwrap())
+        .collect();
+    document["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| columns.iter().map(|column| cell(&row[*column])).collect())
+        .collect()
 }
 
 #[test]
 fn pushes_that_an_immutable_tag_refused() {
     let push = |minute, tag: &str, error: Value| {
         let request = json!({"repositoryName": "shop/api", "imageTag": tag, "registryId": US});
-        record(minute, "ecr", "PutImage", json!({"requestParameters": request, "errorCode": error, "errorMessage": "it is there"}))
+        record(
+            minute,
+            "ecr",
+            "PutImage",
+            json!({"requestParameters": request, "errorCode": error, "errorMessage": "it is there"}),
+        )
     };
     let records = [
         push(3, "v1", json!("ImageTagAlreadyExistsException")),
@@ -57,10 +72,13 @@ fn pushes_that_an_immutable_tag_refused() {
         push(4, "v4", json!("LayersNotFoundException")),
     ];
     let alice = "arn:aws:iam::111122223333:user/alice";
-    let line =
-        |time: &str, tag: &str, error: &str| [time, US, "eu-central-1", "shop/api", tag, error, alice, "it is there"].map(str::to_owned).to_vec();
-    let expected =
-        [line("2026-03-02T10:01:00Z", "v2", "ImageAlreadyExistsException"), line("2026-03-02T10:03:00Z", "v1", "ImageTagAlreadyExistsException")];
+    let line = |time: &str, tag: &str, error: &str| {
+        [time, US, "eu-central-1", "shop/api", tag, error, alice, "it is there"].map(str::to_owned).to_vec()
+    };
+    let expected = [
+        line("2026-03-02T10:01:00Z", "v2", "ImageAlreadyExistsException"),
+        line("2026-03-02T10:03:00Z", "v1", "ImageTagAlreadyExistsException"),
+    ];
     assert_eq!(ask("immutable-tag-refusals", &records, &[]), expected);
     assert!(ask("immutable-tag-refusals", &records, &["repo=shop/web"]).is_empty());
 }
@@ -68,8 +86,14 @@ fn pushes_that_an_immutable_tag_refused() {
 #[test]
 fn pulls_from_other_accounts() {
     let pull = |minute, account: &str, name: &str| {
-        let caller = json!({"type": "AWSAccount", "accountId": account, "principalId": format!("AROA:{account}")});
-        record(minute, "ecr", name, json!({"userIdentity": caller, "requestParameters": {"repositoryName": "shop/api"}, "readOnly": true}))
+        let caller =
+            json!({"type": "AWSAccount", "accountId": account, "principalId": format!("AROA:{account}")});
+        record(
+            minute,
+            "ecr",
+            name,
+            json!({"userIdentity": caller, "requestParameters": {"repositoryName": "shop/api"}, "readOnly": true}),
+        )
     };
     let records = [
         pull(1, OTHERS, "BatchGetImage"),
@@ -77,7 +101,16 @@ fn pulls_from_other_accounts() {
         pull(3, US, "BatchGetImage"),
         pull(4, OTHERS, "DescribeImages"),
     ];
-    let row = [US, "eu-central-1", "shop/api", OTHERS, "AROA:444455556666", "2", "2026-03-02T10:01:00Z", "2026-03-02T10:02:00Z"];
+    let row = [
+        US,
+        "eu-central-1",
+        "shop/api",
+        OTHERS,
+        "AROA:444455556666",
+        "2",
+        "2026-03-02T10:01:00Z",
+        "2026-03-02T10:02:00Z",
+    ];
     assert_eq!(ask("cross-account-pulls", &records, &[]), [row]);
     assert!(ask("cross-account-pulls", &records, &["repo=web/%"]).is_empty());
 }
@@ -85,7 +118,8 @@ fn pulls_from_other_accounts() {
 #[test]
 fn logins_with_and_without_a_second_factor() {
     let login = |minute, name: &str, outcome: &str, mfa: &str| {
-        let (response, data) = (json!({"ConsoleLogin": outcome}), json!({"MFAUsed": mfa, "MobileVersion": "No"}));
+        let (response, data) =
+            (json!({"ConsoleLogin": outcome}), json!({"MFAUsed": mfa, "MobileVersion": "No"}));
         let more = json!({"userIdentity": user(name), "responseElements": response, "additionalEventData": data, "eventType": "AwsConsoleSignIn"});
         record(minute, "signin", "ConsoleLogin", more)
     };
@@ -122,7 +156,11 @@ fn one_key_in_two_networks() {
         cells.extend([time(first), time(last)]);
         cells
     };
-    let expected = [line("198.51", "2", "2", "01", "02"), line("203.0", "1", "1", "03", "03"), line("ecs.amazonaws.com", "1", "1", "04", "04")];
+    let expected = [
+        line("198.51", "2", "2", "01", "02"),
+        line("203.0", "1", "1", "03", "03"),
+        line("ecs.amazonaws.com", "1", "1", "04", "04"),
+    ];
     assert_eq!(ask("key-use-by-network", &records, &[]), expected);
     let sessions = ask("key-use-by-network", &records, &["key_pattern=ASIA%"]);
     assert_eq!(sessions.iter().map(|row| row[2].as_str()).collect::<Vec<_>>(), ["192.0"]);
@@ -131,7 +169,12 @@ fn one_key_in_two_networks() {
 #[test]
 fn whose_calls_fail() {
     let failed = |minute, caller: Value, source: &str, name: &str, message: &str| {
-        record(minute, source, name, json!({"userIdentity": caller, "errorCode": "AccessDenied", "errorMessage": message}))
+        record(
+            minute,
+            source,
+            name,
+            json!({"userIdentity": caller, "errorCode": "AccessDenied", "errorMessage": message}),
+        )
     };
     let service = json!({"type": "AWSService", "invokedBy": "ecs.amazonaws.com"});
     let records = [
@@ -142,9 +185,30 @@ fn whose_calls_fail() {
         record(5, "ecr", "BatchGetImage", json!({})),
     ];
     let alice = "arn:aws:iam::111122223333:user/alice";
-    let alices = [alice, "ecr", "BatchGetImage", "AccessDenied", "2", "2026-03-02T10:01:00Z", "2026-03-02T10:02:00Z", "no, the second"];
-    let services = ["ecs.amazonaws.com", "ecr", "BatchGetImage", "AccessDenied", "1", "2026-03-02T10:03:00Z", "2026-03-02T10:03:00Z", "no"];
+    let alices = [
+        alice,
+        "ecr",
+        "BatchGetImage",
+        "AccessDenied",
+        "2",
+        "2026-03-02T10:01:00Z",
+        "2026-03-02T10:02:00Z",
+        "no, the second",
+    ];
+    let services = [
+        "ecs.amazonaws.com",
+        "ecr",
+        "BatchGetImage",
+        "AccessDenied",
+        "1",
+        "2026-03-02T10:03:00Z",
+        "2026-03-02T10:03:00Z",
+        "no",
+    ];
     assert_eq!(ask("failed-calls-by-principal", &records, &["service=ecr"]), [alices, services]);
     let all = ask("failed-calls-by-principal", &records, &[]);
-    assert_eq!(all.iter().map(|row| row[2].as_str()).collect::<Vec<_>>(), ["BatchGetImage", "CreateUser", "BatchGetImage"]);
+    assert_eq!(
+        all.iter().map(|row| row[2].as_str()).collect::<Vec<_>>(),
+        ["BatchGetImage", "CreateUser", "BatchGetImage"]
+    );
 }

@@ -1,5 +1,5 @@
-//! Small lakes whose files are changed: one as it is written today, and one of the first version. Its files have no checksums, so
-//! that changed bytes come as far as to the Parquet library.
+//! Small lakes whose files are changed: one as it is written today, and one of the first version. Its files
+//! have no checksums, so that changed bytes come as far as to the Parquet library.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,19 +25,30 @@ pub fn files() -> &'static [LakeFile] {
     FILES.get_or_init(|| {
         // Both stay until the process ends.
         let folder: &'static Path = Box::leak(tempfile::tempdir().unwrap().keep().into_boxed_path());
-        let lakes: [&'static Path; 2] = ["today", "first"].map(|name| &*Box::leak(folder.join(name).into_boxed_path()));
+        let lakes: [&'static Path; 2] =
+            ["today", "first"].map(|name| &*Box::leak(folder.join(name).into_boxed_path()));
         let [today, first] = lakes;
         fs::create_dir(today).unwrap();
         ingest(today, vec![Box::new(targets::Memory::of(&seeds::records()[..6]))]);
         copy(&seeds::root().join("tests/lake_cases/lake-bit-flip"), first);
-        lakes.into_iter().flat_map(|lake| paths(lake).into_iter().map(move |path| LakeFile { lake, bytes: fs::read(&path).unwrap(), path })).collect()
+        lakes
+            .into_iter()
+            .flat_map(|lake| {
+                paths(lake).into_iter().map(move |path| LakeFile {
+                    lake,
+                    bytes: fs::read(&path).unwrap(),
+                    path,
+                })
+            })
+            .collect()
     })
 }
 
 pub fn ingest(lake: &Path, feeds: Vec<Box<dyn Feed>>) {
     let ingest = Ingest::open(lake, &[], Limits::default()).unwrap();
     let (progress, cancelled) = (Progress::default(), AtomicBool::new(false));
-    let (coverage, _) = pipeline::scan(targets::run(&feeds, 1, &progress, &cancelled), Wanted::All, || ingest.collector());
+    let (coverage, _) =
+        pipeline::scan(targets::run(&feeds, 1, &progress, &cancelled), Wanted::All, || ingest.collector());
     ingest.note(&coverage);
     ingest.finish(true).unwrap();
 }

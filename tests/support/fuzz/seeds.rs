@@ -1,4 +1,5 @@
-//! What mutation begins with: one seed for every case that once went wrong, the queries, and the forms of pasted texts.
+//! What mutation begins with: one seed for every case that once went wrong, the queries, and the forms of
+//! pasted texts.
 
 use std::fs;
 use std::io::Read;
@@ -11,7 +12,8 @@ pub fn root() -> PathBuf {
 }
 
 fn files(folder: &str) -> Vec<Vec<u8>> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(root().join(folder)).into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(root().join(folder)).into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.is_file());
     paths.sort();
     paths.into_iter().map(|path| fs::read(path).unwrap()).collect()
@@ -25,7 +27,8 @@ pub fn gunzipped(bytes: &[u8]) -> Vec<u8> {
 
 /// Log files, plain.
 pub fn records() -> Vec<Vec<u8>> {
-    let mut seeds: Vec<Vec<u8>> = files("fuzz/seeds/records").iter().map(|packed| gunzipped(packed)).collect();
+    let mut seeds: Vec<Vec<u8>> =
+        files("fuzz/seeds/records").iter().map(|packed| gunzipped(packed)).collect();
     seeds.extend(files("tests/incidents").into_iter().filter(|bytes| bytes.starts_with(b"{")));
     seeds
 }
@@ -48,7 +51,10 @@ pub fn pasted() -> Vec<Vec<u8>> {
 
 /// Parquet as other programs write it, the small ones.
 pub fn parquets() -> Vec<Vec<u8>> {
-    files("tests/inputs/parquet-of-others").into_iter().filter(|bytes| bytes.starts_with(b"PAR1") && bytes.len() < 30_000).collect()
+    files("tests/inputs/parquet-of-others")
+        .into_iter()
+        .filter(|bytes| bytes.starts_with(b"PAR1") && bytes.len() < 30_000)
+        .collect()
 }
 
 pub fn queries() -> Vec<Vec<u8>> {
@@ -56,7 +62,11 @@ pub fn queries() -> Vec<Vec<u8>> {
 }
 
 pub fn listings() -> Vec<Vec<u8>> {
-    let entry = |number: u32| format!("<Contents><Key>a/{number}.json</Key><Size>{number}</Size><ETag>&quot;{number}&quot;</ETag></Contents>");
+    let entry = |number: u32| {
+        format!(
+            "<Contents><Key>a/{number}.json</Key><Size>{number}</Size><ETag>&quot;{number}&quot;</ETag></Contents>"
+        )
+    };
     let entries: String = (0..20).map(entry).collect();
     let whole = format!(
         "<?xml version=\"1.0\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><KeyCount>21</KeyCount><EncodingType>url</EncodingType>\

@@ -1,4 +1,5 @@
-//! Entry points for bytes of strangers, each with what must hold whatever the bytes: not only that nothing panics.
+//! Entry points for bytes of strangers, each with what must hold whatever the bytes: not only that nothing
+//! panics.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -22,8 +23,10 @@ struct Kept(Vec<(u64, bool, String)>);
 
 impl RecordSink for Kept {
     fn record(&mut self, record: RawRecord<'_>) -> Result<(), String> {
-        // As every sink does: whoever asked for it reads it, and says what cannot be read. What nobody asks for, nobody checks.
-        serde_json::from_str::<&serde_json::value::RawValue>(record.json).map_err(|error| error.to_string())?;
+        // As every sink does: whoever asked for it reads it, and says what cannot be read. What nobody asks
+        // for, nobody checks.
+        serde_json::from_str::<&serde_json::value::RawValue>(record.json)
+            .map_err(|error| error.to_string())?;
         self.0.push((record.index, record.native, record.json.to_owned()));
         Ok(())
     }
@@ -60,8 +63,8 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     packed.finish().unwrap()
 }
 
-/// Every container, packed and plain, whole and damaged: the fast path and the full one agree, and so do a scan for everything
-/// and a scan for what is wanted.
+/// Every container, packed and plain, whole and damaged: the fast path and the full one agree, and so do a
+/// scan for everything and a scan for what is wanted.
 pub fn containers(bytes: &[u8]) {
     let all = decoded(bytes, Wanted::All);
     assert_eq!(all, decoded(bytes, Wanted::All), "the same bytes twice");
@@ -75,13 +78,21 @@ pub fn containers(bytes: &[u8]) {
     let wanted: BTreeSet<_> = wanted.kept.0.iter().map(position).collect();
     for kept in &all.kept.0 {
         if let Some(source) = source(&kept.2) {
-            assert_eq!(wanted.contains(&position(kept)), kept.1 || SOURCES.contains(&source.as_str()), "{}", kept.2);
+            assert_eq!(
+                wanted.contains(&position(kept)),
+                kept.1 || SOURCES.contains(&source.as_str()),
+                "{}",
+                kept.2
+            );
         }
     }
     if !bytes.starts_with(b"\x1f\x8b") && bytes.len() < 1 << 20 {
         // Around damage the two may keep different parts; neither may be silent about it.
         let packed = decoded(&gzip(bytes), Wanted::All);
-        assert!(packed == all || packed.damaged && all.damaged, "packed, it is the same: {packed:?} and {all:?}");
+        assert!(
+            packed == all || packed.damaged && all.damaged,
+            "packed, it is the same: {packed:?} and {all:?}"
+        );
     }
 }
 
@@ -129,8 +140,8 @@ pub fn archives(objects: &[Vec<u8>]) {
     assert_eq!(told(&one), told(&read(objects, 4)), "one thread and four");
 }
 
-/// Parquet of others: read from memory and from a stream, whatever the bytes, it says the same; and within little memory it is
-/// refused rather than guessed at.
+/// Parquet of others: read from memory and from a stream, whatever the bytes, it says the same; and within
+/// little memory it is refused rather than guessed at.
 #[cfg(feature = "sql")]
 pub fn parquet(bytes: &[u8]) {
     let all = decoded(bytes, Wanted::All);
@@ -156,8 +167,8 @@ pub fn sql(bytes: &[u8]) {
     assert_eq!(one.is_ok(), other.is_ok());
 }
 
-/// A lake of which one file was changed: told, or the same; never a panic. The file is the one that `changed` looks most like, and
-/// has these bytes for as long as they are tried.
+/// A lake of which one file was changed: told, or the same; never a panic. The file is the one that `changed`
+/// looks most like, and has these bytes for as long as they are tried.
 #[cfg(feature = "sql")]
 pub fn lake(changed: &[u8]) {
     let alike = |whole: &[u8]| whole.iter().zip(changed).take_while(|(one, other)| one == other).count();
@@ -182,8 +193,21 @@ pub fn lakes_of_archives(objects: &[Vec<u8>]) {
         let findings = detect::findings(&evidence.history, Settings { race_window_seconds: 600 });
         let timelines: Vec<_> = evidence.history.timelines().collect();
         let c = &evidence.coverage;
-        let counts = [c.objects_listed, c.objects_read, c.objects_skipped, c.objects_failed, c.records, c.records_failed, c.records_duplicate];
-        (serde_json::to_string(&(findings, timelines)).unwrap(), counts, c.first_event_time, c.last_event_time)
+        let counts = [
+            c.objects_listed,
+            c.objects_read,
+            c.objects_skipped,
+            c.objects_failed,
+            c.records,
+            c.records_failed,
+            c.records_duplicate,
+        ];
+        (
+            serde_json::to_string(&(findings, timelines)).unwrap(),
+            counts,
+            c.first_event_time,
+            c.last_event_time,
+        )
     };
     let lake = tagfall::lake::LakeFeed::open(folder.path(), &Filter::default()).unwrap();
     assert_eq!(told(&read(objects, 1)), told(&read_from(vec![Box::new(lake)], 1)), "archive and lake");
@@ -241,10 +265,25 @@ fn read(objects: &[Vec<u8>], jobs: usize) -> Evidence {
 }
 
 fn read_from(feeds: Vec<Box<dyn Feed>>, jobs: usize) -> Evidence {
-    pipeline::read(run(&feeds, jobs, &Progress::default(), &AtomicBool::new(false)), &Filter::default()).unwrap()
+    pipeline::read(run(&feeds, jobs, &Progress::default(), &AtomicBool::new(false)), &Filter::default())
+        .unwrap()
 }
 
 /// A run over feeds that nobody watches.
-pub fn run<'r>(feeds: &'r [Box<dyn Feed>], jobs: usize, progress: &'r Progress, cancelled: &'r AtomicBool) -> Run<'r> {
-    Run { feeds, budget: Budget { jobs: jobs.try_into().unwrap(), object_bytes_max: OBJECT_BYTES_MAX, kept_bytes_max: 1 << 30 }, progress, cancelled }
+pub fn run<'r>(
+    feeds: &'r [Box<dyn Feed>],
+    jobs: usize,
+    progress: &'r Progress,
+    cancelled: &'r AtomicBool,
+) -> Run<'r> {
+    Run {
+        feeds,
+        budget: Budget {
+            jobs: jobs.try_into().unwrap(),
+            object_bytes_max: OBJECT_BYTES_MAX,
+            kept_bytes_max: 1 << 30,
+        },
+        progress,
+        cancelled,
+    }
 }

@@ -1,8 +1,8 @@
-//! Signed archives: log files, and the chains of log digest files that CloudTrail would write about them. Included with
-//! `#[path]`; not every test uses all of it.
+//! Signed archives: log files, and the chains of log digest files that CloudTrail would write about them.
+//! Included with `#[path]`; not every test uses all of it.
 //!
-//! The two keys were made for these tests and protect nothing (`openssl genpkey -algorithm RSA`, PKCS #8). Signatures of
-//! PKCS #1 are the same every time, so that archives are, too.
+//! The two keys were made for these tests and protect nothing (`openssl genpkey -algorithm RSA`, PKCS #8).
+//! Signatures of PKCS #1 are the same every time, so that archives are, too.
 #![allow(dead_code)]
 
 use std::collections::BTreeMap;
@@ -27,12 +27,18 @@ pub struct Signer {
 impl Signer {
     /// AWS's, in this world.
     pub fn aws() -> Self {
-        Self { pair: RsaKeyPair::from_pkcs8(include_bytes!("signing-key.pk8")).unwrap(), fingerprint: "0f1e2d3c4b5a69788796a5b4c3d2e1f0" }
+        Self {
+            pair: RsaKeyPair::from_pkcs8(include_bytes!("signing-key.pk8")).unwrap(),
+            fingerprint: "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+        }
     }
 
     /// Somebody else's.
     pub fn other() -> Self {
-        Self { pair: RsaKeyPair::from_pkcs8(include_bytes!("other-key.pk8")).unwrap(), fingerprint: "ffffffffffffffffffffffffffffffff" }
+        Self {
+            pair: RsaKeyPair::from_pkcs8(include_bytes!("other-key.pk8")).unwrap(),
+            fingerprint: "ffffffffffffffffffffffffffffffff",
+        }
     }
 
     /// Hex digits of the signature.
@@ -71,8 +77,14 @@ pub struct Trail {
     pub home: &'static str,
 }
 
-pub const TRAIL: Trail =
-    Trail { prefix: "", organization: "", account: "111122223333", region: "eu-central-1", name: "all_events", home: "us-east-1" };
+pub const TRAIL: Trail = Trail {
+    prefix: "",
+    organization: "",
+    account: "111122223333",
+    region: "eu-central-1",
+    name: "all_events",
+    home: "us-east-1",
+};
 
 /// The chain of one trail while it is written.
 pub struct Writer<'w> {
@@ -95,7 +107,8 @@ impl<'w> Writer<'w> {
     pub fn log_file(&mut self, time: Timestamp) -> String {
         self.number += 1;
         let record = json!({ "eventVersion": "1.11", "eventTime": time.plus_seconds(-240).to_string(), "eventSource": "ecr.amazonaws.com", "eventName": "BatchGetImage", "awsRegion": self.trail.region, "recipientAccountId": self.trail.account, "eventID": format!("{}-{}-{}", self.trail.account, self.trail.region, self.number), "userAgent": "x".repeat(40) });
-        let random = &hex(&Sha256::digest(format!("{}{}{}", self.trail.prefix, self.trail.region, self.number)))[..16];
+        let random =
+            &hex(&Sha256::digest(format!("{}{}{}", self.trail.prefix, self.trail.region, self.number)))[..16];
         let Trail { prefix, organization, account, region, .. } = &self.trail;
         let key = format!(
             "{prefix}AWSLogs/{organization}{account}/CloudTrail/{region}/{}/{account}_CloudTrail_{region}_{}Z_{random}.json.gz",
@@ -146,7 +159,13 @@ impl<'w> Writer<'w> {
         )
     }
 
-    fn signed(&self, start: Timestamp, end: Timestamp, listed: &[String], backfill: bool) -> (String, String) {
+    fn signed(
+        &self,
+        start: Timestamp,
+        end: Timestamp,
+        listed: &[String],
+        backfill: bool,
+    ) -> (String, String) {
         let key = self.key(end, if backfill { "_backfill" } else { "" });
         let files: Vec<Value> = listed.iter().map(|key| {
             json!({ "s3Bucket": BUCKET, "s3Object": key, "hashValue": sha256(&gunzip(&self.objects[key].bytes)), "hashAlgorithm": "SHA-256", "newestEventTime": start.to_string(), "oldestEventTime": start.to_string() })
@@ -165,7 +184,8 @@ impl<'w> Writer<'w> {
         })
         .to_string();
         let before = last.map_or("null", |last| &last.2);
-        let signature = self.signer.sign(&format!("{end}\n{BUCKET}/{key}\n{}\n{before}", sha256(content.as_bytes())));
+        let signature =
+            self.signer.sign(&format!("{end}\n{BUCKET}/{key}\n{}\n{before}", sha256(content.as_bytes())));
         (content, signature)
     }
 }
@@ -175,12 +195,18 @@ pub fn sign_again(stored: &mut Stored, key: &str, signer: &Signer) {
     let content = gunzip(&stored.bytes);
     let value: Value = serde_json::from_slice(&content).unwrap();
     let before = value["previousDigestSignature"].as_str().unwrap_or("null");
-    let text = format!("{}\n{BUCKET}/{key}\n{}\n{before}", value["digestEndTime"].as_str().unwrap(), sha256(&content));
+    let text = format!(
+        "{}\n{BUCKET}/{key}\n{}\n{before}",
+        value["digestEndTime"].as_str().unwrap(),
+        sha256(&content)
+    );
     stored.metadata.insert("signature".to_owned(), signer.sign(&text));
 }
 
 fn metadata(signature: &str) -> BTreeMap<String, String> {
-    [("signature", signature), ("signature-algorithm", "SHA256withRSA")].map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+    [("signature", signature), ("signature-algorithm", "SHA256withRSA")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
 }
 
 /// `hours` from 09:00:49 on, each with log files `per_hour` (and none in the second hour).
@@ -189,7 +215,8 @@ pub fn hours<'w>(trail: Trail, signer: &'w Signer, hours: i64, per_hour: i64) ->
     for hour in 0..hours {
         let (start, end) = (at(hour), at(hour + 1));
         let number = if hour == 1 { 0 } else { per_hour };
-        let listed: Vec<String> = (0..number).map(|file| writer.log_file(start.plus_seconds(300 + file * 300))).collect();
+        let listed: Vec<String> =
+            (0..number).map(|file| writer.log_file(start.plus_seconds(300 + file * 300))).collect();
         writer.log_digest_file(start, end, &listed);
     }
     writer
@@ -247,7 +274,8 @@ fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
-        let number = chunk.iter().fold(0u32, |sum, byte| sum << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        let number =
+            chunk.iter().fold(0u32, |sum, byte| sum << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
         for place in 0..4 {
             let letter = LETTERS[(number >> (18 - 6 * place) & 63) as usize];
             text.push(if place > chunk.len() { '=' } else { char::from(letter) });

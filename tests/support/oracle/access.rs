@@ -24,17 +24,33 @@ pub fn caller(actor: Option<&String>) -> String {
 }
 
 pub fn refusals(image: &Image) -> Vec<Refusal> {
-    let pulls = image.refusals.iter().map(|(cause, actor)| Refusal { cause: cause.clone(), actor: actor.clone(), is_task: false });
+    let pulls = image.refusals.iter().map(|(cause, actor)| Refusal {
+        cause: cause.clone(),
+        actor: actor.clone(),
+        is_task: false,
+    });
     let tasks = image.failures.iter().filter(|failure| failure.refused);
-    pulls.chain(tasks.map(|failure| Refusal { cause: failure.cause.clone(), actor: None, is_task: true })).collect()
+    pulls
+        .chain(tasks.map(|failure| Refusal { cause: failure.cause.clone(), actor: None, is_task: true }))
+        .collect()
 }
 
 fn answered<'i>(image: &'i Image, who: &'i str) -> impl Iterator<Item = u64> + 'i {
-    image.answered.iter().filter(move |asked| caller(asked.actor.as_ref()) == who).map(|asked| asked.cause.time)
+    image
+        .answered
+        .iter()
+        .filter(move |asked| caller(asked.actor.as_ref()) == who)
+        .map(|asked| asked.cause.time)
 }
 
 /// The change that most likely took it, and how bad that is.
-pub fn reason(folded: &Folded, repo: &Repo, repository: &Repository, image: &Image, refusal: &Refusal) -> Option<(Cause, &'static str)> {
+pub fn reason(
+    folded: &Folded,
+    repo: &Repo,
+    repository: &Repository,
+    image: &Image,
+    refusal: &Refusal,
+) -> Option<(Cause, &'static str)> {
     let (time, who) = (refusal.cause.time, caller(refusal.actor.as_ref()));
     if was_away(image, time, 0) {
         return None;
@@ -47,15 +63,27 @@ pub fn reason(folded: &Folded, repo: &Repo, repository: &Repository, image: &Ima
         let since = |created: &u64| change.time.checked_sub(*created).is_some_and(|since| since <= HOUR);
         repository.creations.iter().any(since)
     };
-    let policy = repository.access_changes.iter().rfind(|change| change.time <= time).filter(|change| !set_up(change));
-    let own = folded.roles.get(&who).filter(|_| !refusal.is_task).and_then(|changes| changes.iter().rfind(|change| change.time <= time));
-    let stands = |change: &&Cause| refusal.is_task || !answered(image, &who).any(|pull| pull > change.time && pull < time);
+    let policy =
+        repository.access_changes.iter().rfind(|change| change.time <= time).filter(|change| !set_up(change));
+    let own = folded
+        .roles
+        .get(&who)
+        .filter(|_| !refusal.is_task)
+        .and_then(|changes| changes.iter().rfind(|change| change.time <= time));
+    let stands = |change: &&Cause| {
+        refusal.is_task || !answered(image, &who).any(|pull| pull > change.time && pull < time)
+    };
     let change = policy.into_iter().chain(own).filter(stands).max_by_key(|change| change.time)?;
     let is_soon = time - change.time <= WEEK;
     let account = |who: &str| who.split_once('/').map(|(account, _)| account.to_owned());
     let of_account = || {
         let own = account(&who).filter(|own| *own != repo.0)?;
-        image.answered.iter().filter(|asked| account(&caller(asked.actor.as_ref())).as_ref() == Some(&own)).map(|asked| asked.cause.time).min()
+        image
+            .answered
+            .iter()
+            .filter(|asked| account(&caller(asked.actor.as_ref())).as_ref() == Some(&own))
+            .map(|asked| asked.cause.time)
+            .min()
     };
     let could = match refusal.is_task {
         true => is_soon || image.answered.iter().any(|asked| asked.cause.time < change.time),
@@ -81,7 +109,13 @@ pub fn lost_it(image: &Image, refusal: &Refusal) -> bool {
 type ByChange = BTreeMap<(u64, String), (Vec<&'static str>, Vec<Refusal>)>;
 
 /// One finding for each change and the image that it took access to.
-pub fn find(folded: &Folded, repo: &Repo, repository: &Repository, digest: &str, image: &Image) -> Vec<Finding> {
+pub fn find(
+    folded: &Folded,
+    repo: &Repo,
+    repository: &Repository,
+    digest: &str,
+    image: &Image,
+) -> Vec<Finding> {
     let mut by_change = ByChange::new();
     for refusal in refusals(image) {
         if let Some((change, severity)) = reason(folded, repo, repository, image, &refusal) {
@@ -93,10 +127,16 @@ pub fn find(folded: &Folded, repo: &Repo, repository: &Repository, digest: &str,
     let life = image.lives.last();
     let mut findings = Vec::new();
     for ((_, second), (severities, refused)) in by_change {
-        let severity = ["critical", "high", "medium"].into_iter().find(|word| severities.contains(word)).unwrap_or("medium");
+        let severity = ["critical", "high", "medium"]
+            .into_iter()
+            .find(|word| severities.contains(word))
+            .unwrap_or("medium");
         let pulls = refused.iter().filter(|refusal| !refusal.is_task);
-        let principals: BTreeSet<String> = pulls.clone().filter_map(|refusal| refusal.actor.clone()).collect();
-        let tags = life.map(|life| life.ever_tags.iter().chain(life.tags.keys()).cloned().collect()).unwrap_or_default();
+        let principals: BTreeSet<String> =
+            pulls.clone().filter_map(|refusal| refusal.actor.clone()).collect();
+        let tags = life
+            .map(|life| life.ever_tags.iter().chain(life.tags.keys()).cloned().collect())
+            .unwrap_or_default();
         findings.push(Finding {
             kind: "access-taken",
             severity,

@@ -18,7 +18,8 @@ fn text<'v>(value: &'v Value, name: &str) -> &'v str {
 
 /// What two copies of one event have in common, and no two events.
 pub fn event(value: &Value) -> [String; 6] {
-    ["eventID", "eventTime", "eventSource", "eventName", "awsRegion", "recipientAccountId"].map(|name| text(value, name).to_owned())
+    ["eventID", "eventTime", "eventSource", "eventName", "awsRegion", "recipientAccountId"]
+        .map(|name| text(value, name).to_owned())
 }
 
 /// Keeps one record of each call.

@@ -10,8 +10,8 @@ use super::findings::Finding;
 use super::fold::Image;
 use super::meaning::{Repo, seconds};
 
-/// What tells findings apart: repository, digest, kind, and when it went (a digest may be lost more than once).
-/// What is told of a tag is told once a tag.
+/// What tells findings apart: repository, digest, kind, and when it went (a digest may be lost more than
+/// once). What is told of a tag is told once a tag.
 type Key = (Repo, String, String, Option<u64>, Option<String>);
 
 fn text(value: &Value) -> Option<String> {
@@ -50,11 +50,16 @@ pub fn findings(engine: &Value, verdict: &Verdict) -> Vec<String> {
     let mut lines = Vec::new();
     let mut theirs: BTreeMap<Key, &Value> = BTreeMap::new();
     for finding in engine["findings"].as_array().into_iter().flatten() {
-        let (lost, kind) = (text(&finding["lost"]["digest"]).unwrap_or_default(), text(&finding["kind"]).unwrap_or_default());
+        let (lost, kind) = (
+            text(&finding["lost"]["digest"]).unwrap_or_default(),
+            text(&finding["kind"]).unwrap_or_default(),
+        );
         let tag = match kind.as_str() {
             // An image may be refused since more than one change.
             // And a tag be taken off more than once.
-            "access-taken" | "tag-removed" => text(&finding["event"]["event_id"]).map(|id| verdict.call(&id).to_owned()),
+            "access-taken" | "tag-removed" => {
+                text(&finding["event"]["event_id"]).map(|id| verdict.call(&id).to_owned())
+            }
             "unexplained" | "asked-before-pushed" => text(&finding["tag"]).filter(|_| lost.is_empty()),
             _ => text(&finding["tag"]).filter(|_| kind.starts_with("tag-")),
         };
@@ -63,35 +68,57 @@ pub fn findings(engine: &Value, verdict: &Verdict) -> Vec<String> {
             lines.push(format!("{key:?}: twice in the engine's findings"));
         }
     }
-    let inferred: BTreeSet<(Repo, String)> =
-        theirs.iter().filter(|(_, value)| is_inferred(value)).map(|(key, _)| (key.0.clone(), key.1.clone())).collect();
+    let inferred: BTreeSet<(Repo, String)> = theirs
+        .iter()
+        .filter(|(_, value)| is_inferred(value))
+        .map(|(key, _)| (key.0.clone(), key.1.clone()))
+        .collect();
     for finding in &verdict.findings {
         let tag = match finding.kind {
             "access-taken" | "tag-removed" => Some(verdict.call(&finding.second).to_owned()),
-            "unexplained" | "asked-before-pushed" => finding.tags.first().cloned().filter(|_| finding.lost.is_empty()),
+            "unexplained" | "asked-before-pushed" => {
+                finding.tags.first().cloned().filter(|_| finding.lost.is_empty())
+            }
             _ => finding.tags.first().cloned().filter(|_| finding.kind.starts_with("tag-")),
         };
         let key = (finding.repo.clone(), finding.lost.clone(), finding.kind.to_owned(), finding.gone_at, tag);
         match theirs.remove(&key) {
-            Some(engine) => compare_finding(engine, finding, verdict, inferred.contains(&(key.0.clone(), key.1.clone())), &mut lines),
-            // What the engine infers of the time before the logs, the oracle does not try: to it, the image had no tag.
-            // Whose tag that was shows later, where the tag was there before the logs: the engine names the image.
-            None if finding.kind == "unexplained" && finding.lost.is_empty() && take_named(&mut theirs, finding) => {}
+            Some(engine) => compare_finding(
+                engine,
+                finding,
+                verdict,
+                inferred.contains(&(key.0.clone(), key.1.clone())),
+                &mut lines,
+            ),
+            // What the engine infers of the time before the logs, the oracle does not try: to it, the image
+            // had no tag. Whose tag that was shows later, where the tag was there before the logs: the engine
+            // names the image.
+            None if finding.kind == "unexplained"
+                && finding.lost.is_empty()
+                && take_named(&mut theirs, finding) => {}
             None if finding.kind == "asked-before-pushed" && had_before(&theirs, finding) => {}
-            None if finding.kind == "expired-untagged" && theirs.iter().any(|(other, value)| is_inferred(value) && same_loss(other, &key)) => {}
+            None if finding.kind == "expired-untagged"
+                && theirs.iter().any(|(other, value)| is_inferred(value) && same_loss(other, &key)) => {}
             None => lines.push(format!("{key:?}: only the oracle finds it: {finding:?}")),
         }
     }
-    // What lies before the logs the engine may infer where they leave one possibility; the oracle does not try.
+    // What lies before the logs the engine may infer where they leave one possibility; the oracle does not
+    // try.
     theirs.retain(|_, finding| !is_inferred(finding));
-    lines.extend(theirs.into_iter().map(|(key, finding)| format!("{key:?}: only the engine finds it: {}", finding["summary"])));
+    lines.extend(
+        theirs
+            .into_iter()
+            .map(|(key, finding)| format!("{key:?}: only the engine finds it: {}", finding["summary"])),
+    );
     lines
 }
 
 /// Takes the engine's finding about the same failure, which names an image.
 fn take_named(theirs: &mut BTreeMap<Key, &Value>, finding: &Finding) -> bool {
     let same = |(key, value): &(&Key, &&Value)| {
-        key.0 == finding.repo && key.2 == "unexplained" && value["tag"].as_str().is_some_and(|tag| finding.tags.iter().any(|own| own == tag))
+        key.0 == finding.repo
+            && key.2 == "unexplained"
+            && value["tag"].as_str().is_some_and(|tag| finding.tags.iter().any(|own| own == tag))
     };
     let key = theirs.iter().find(same).map(|(key, _)| key.clone());
     key.is_some_and(|key| theirs.remove(&key).is_some())
@@ -99,12 +126,17 @@ fn take_named(theirs: &mut BTreeMap<Key, &Value>, finding: &Finding) -> bool {
 
 /// The engine infers that another image had the tag before the push that seems to be its first.
 fn had_before(theirs: &BTreeMap<Key, &Value>, finding: &Finding) -> bool {
-    let took = |value: &Value| value["kept"]["digest"] == finding.lost.as_str() && finding.tags.iter().any(|tag| value["tag"] == tag.as_str());
+    let took = |value: &Value| {
+        value["kept"]["digest"] == finding.lost.as_str()
+            && finding.tags.iter().any(|tag| value["tag"] == tag.as_str())
+    };
     theirs.iter().any(|(key, value)| key.0 == finding.repo && is_inferred(value) && took(value))
 }
 
 fn is_inferred(finding: &Value) -> bool {
-    finding["first_push"].is_null() && (finding["order"] == "inferred" || finding["kept"]["digest"].is_null()) && finding["kind"] != "displaced-alive"
+    finding["first_push"].is_null()
+        && (finding["order"] == "inferred" || finding["kept"]["digest"].is_null())
+        && finding["kind"] != "displaced-alive"
 }
 
 fn same_loss(a: &Key, b: &Key) -> bool {
@@ -112,15 +144,28 @@ fn same_loss(a: &Key, b: &Key) -> bool {
 }
 
 /// `is_inferred`: the engine infers how the image lost its tag, and so when.
-fn compare_finding(engine: &Value, finding: &Finding, verdict: &Verdict, is_inferred: bool, lines: &mut Vec<String>) {
-    let mut differences = Differences { subject: format!("finding {} {} {}", finding.kind, finding.repo.2, short(&finding.lost)), lines };
+fn compare_finding(
+    engine: &Value,
+    finding: &Finding,
+    verdict: &Verdict,
+    is_inferred: bool,
+    lines: &mut Vec<String>,
+) {
+    let mut differences = Differences {
+        subject: format!("finding {} {} {}", finding.kind, finding.repo.2, short(&finding.lost)),
+        lines,
+    };
     let event = |value: &Value| value["event_id"].as_str().map(|id| verdict.call(id).to_owned());
     let call = |id: &Option<String>| id.as_deref().map(|id| verdict.call(id).to_owned());
     let has_pair = finding.kept.is_some();
     if !hurts_by_layers(engine, finding) {
         differences.check("severity", text(&engine["severity"]), Some(finding.severity.to_owned()));
     }
-    differences.check("tag is one of", text(&engine["tag"]).is_none_or(|tag| finding.tags.contains(&tag)), true);
+    differences.check(
+        "tag is one of",
+        text(&engine["tag"]).is_none_or(|tag| finding.tags.contains(&tag)),
+        true,
+    );
     if finding.kind != "tag-removed" {
         differences.check("pushed_at", time(&engine["lost"]["pushed_at"]), finding.pushed_at);
     }
@@ -129,7 +174,8 @@ fn compare_finding(engine: &Value, finding: &Finding, verdict: &Verdict, is_infe
         differences.check("untagged_at", time(&engine["lost"]["untagged_at"]), finding.untagged_at);
     }
     differences.check("event", event(&engine["event"]), call(&Some(finding.second.clone())));
-    let is_move = ["same-tag-race", "same-tag-overwrite", "displaced-alive", "tag-moved-back"].contains(&finding.kind);
+    let is_move =
+        ["same-tag-race", "same-tag-overwrite", "displaced-alive", "tag-moved-back"].contains(&finding.kind);
     differences.check("second_push is a push", engine["second_push"].is_null(), !is_move);
     if has_pair {
         differences.check("kept", text(&engine["kept"]["digest"]), finding.kept.clone());
@@ -145,7 +191,8 @@ fn compare_finding(engine: &Value, finding: &Finding, verdict: &Verdict, is_infe
 
 /// Layers that were asked for hurt as manifests do; the oracle only counts them.
 fn hurts_by_layers(engine: &Value, finding: &Finding) -> bool {
-    let more = |name: &str, oracle: usize| engine["usage"][name].as_u64().unwrap_or_default() as usize > oracle;
+    let more =
+        |name: &str, oracle: usize| engine["usage"][name].as_u64().unwrap_or_default() as usize > oracle;
     let by_layers = match engine["severity"].as_str() {
         Some("critical") => more("pulls_after_gone", finding.pulls_after_gone),
         Some("high") => more("pulls_while_untagged", finding.pulls_while_untagged),
@@ -168,14 +215,19 @@ fn compare_usage(usage: &Value, finding: &Finding, differences: &mut Differences
         check("pulls_while_untagged", count("pulls_while_untagged"), finding.pulls_while_untagged);
     }
     if !finding.kind.starts_with("tag-") {
-        check("pulls while it was there", count("pulls_before") + count("pulls_while_untagged"), finding.pulls_before + finding.pulls_while_untagged);
+        check(
+            "pulls while it was there",
+            count("pulls_before") + count("pulls_while_untagged"),
+            finding.pulls_before + finding.pulls_while_untagged,
+        );
     }
     check("pulls_after_gone", count("pulls_after_gone"), finding.pulls_after_gone);
     let missing: Vec<String> = finding.principals.difference(&texts(&usage["principals"])).cloned().collect();
     differences.check("principals that only the oracle names", missing, Vec::new());
 }
 
-/// All differences between the timelines and the oracle's. Digests known by mention alone may have one or not.
+/// All differences between the timelines and the oracle's. Digests known by mention alone may have one or
+/// not.
 pub fn timelines(engine: &Value, verdict: &Verdict) -> Vec<String> {
     let mut lines = Vec::new();
     let mut theirs: BTreeMap<(Repo, String), &Value> = BTreeMap::new();
@@ -185,27 +237,45 @@ pub fn timelines(engine: &Value, verdict: &Verdict) -> Vec<String> {
     for (repo, repository) in &verdict.folded.repositories {
         for (digest, image) in &repository.images {
             match theirs.remove(&(repo.clone(), digest.clone())) {
-                Some(timeline) => compare_timeline(timeline, (&repo.2, digest), image, repository.is_child_since(digest, 0), &mut lines),
+                Some(timeline) => compare_timeline(
+                    timeline,
+                    (&repo.2, digest),
+                    image,
+                    repository.is_child_since(digest, 0),
+                    &mut lines,
+                ),
                 None if image.state() == "unknown" => {}
-                None => lines.push(format!("timeline {} {}: only the oracle has it, {}", repo.2, short(digest), image.state())),
+                None => lines.push(format!(
+                    "timeline {} {}: only the oracle has it, {}",
+                    repo.2,
+                    short(digest),
+                    image.state()
+                )),
             }
         }
     }
     let known = theirs.into_iter().filter(|(_, timeline)| timeline["state"] != "unknown");
-    lines.extend(
-        known.map(|((repo, digest), timeline)| format!("timeline {} {}: only the engine has it, {}", repo.2, short(&digest), timeline["state"])),
-    );
+    lines.extend(known.map(|((repo, digest), timeline)| {
+        format!("timeline {} {}: only the engine has it, {}", repo.2, short(&digest), timeline["state"])
+    }));
     lines
 }
 
-fn compare_timeline(engine: &Value, (repo, digest): (&str, &str), image: &Image, is_child: bool, lines: &mut Vec<String>) {
+fn compare_timeline(
+    engine: &Value,
+    (repo, digest): (&str, &str),
+    image: &Image,
+    is_child: bool,
+    lines: &mut Vec<String>,
+) {
     let mut differences = Differences { subject: format!("timeline {repo} {}", short(digest)), lines };
     let Some(life) = image.lives.last() else { return };
     differences.check("state", text(&engine["state"]), Some(image.state().to_owned()));
     if image.state() == "unknown" {
         return;
     }
-    // A task that resolved a digest tells no repository; the engine finds it all the same, the oracle does not look for it.
+    // A task that resolved a digest tells no repository; the engine finds it all the same, the oracle does
+    // not look for it.
     let resolved_before = engine["steps"][0]["event"]["event_name"] == "SubmitTaskStateChange";
     if !resolved_before {
         differences.check("open_start", engine["open_start"].as_bool(), Some(image.open_start));
@@ -213,7 +283,11 @@ fn compare_timeline(engine: &Value, (repo, digest): (&str, &str), image: &Image,
     differences.check("lives", engine["lives"].as_u64(), Some(image.lives.len() as u64));
     differences.check("tags", texts(&engine["tags"]), image.tags().into_iter().collect());
     differences.check("pushed_at", time(&engine["pushed_at"]), life.pushed_at);
-    let inferred = engine["steps"].as_array().into_iter().flatten().any(|step| step["kind"] == "tag_lost" && step["order"] != "observed");
+    let inferred = engine["steps"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .any(|step| step["kind"] == "tag_lost" && step["order"] != "observed");
     if image.open_start && inferred {
         return;
     }
@@ -222,7 +296,11 @@ fn compare_timeline(engine: &Value, (repo, digest): (&str, &str), image: &Image,
         differences.check("untagged_by", text(&engine["untagged_by"]), life.untagged_by.map(str::to_owned));
     }
     if image.state() != "archived" {
-        differences.check("gone_at", time(&engine["gone_at"]), life.gone.as_ref().map(|gone| gone.cause.time));
+        differences.check(
+            "gone_at",
+            time(&engine["gone_at"]),
+            life.gone.as_ref().map(|gone| gone.cause.time),
+        );
     }
     differences.check("children", texts(&engine["children"]), image.children.iter().cloned().collect());
 }
@@ -243,8 +321,14 @@ pub fn coverage(engine: &Value, verdict: &Verdict) -> Vec<String> {
     differences.check("first_event_time", text(&engine["first_event_time"]), oracle.first_event_time.clone());
     differences.check("last_event_time", text(&engine["last_event_time"]), oracle.last_event_time.clone());
     let named = engine["failures"].as_array().into_iter().flatten();
-    let named: BTreeSet<(String, Option<usize>)> =
-        named.map(|failure| (key(&text(&failure["object"]).unwrap_or_default()), failure["record"].as_u64().map(|record| record as usize))).collect();
+    let named: BTreeSet<(String, Option<usize>)> = named
+        .map(|failure| {
+            (
+                key(&text(&failure["object"]).unwrap_or_default()),
+                failure["record"].as_u64().map(|record| record as usize),
+            )
+        })
+        .collect();
     let expected = oracle.failures.iter().map(|(object, record)| (key(object), *record)).collect();
     differences.check("failures", named, expected);
     lines

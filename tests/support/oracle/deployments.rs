@@ -46,26 +46,50 @@ impl Deployments {
     }
 
     /// A deployment of a named definition, or of the one in use. A tag is resolved as it stands now.
-    pub fn deploy(&mut self, service: &str, named: Option<&str>, time: u64, repositories: &BTreeMap<Repo, Repository>) {
+    pub fn deploy(
+        &mut self,
+        service: &str,
+        named: Option<&str>,
+        time: u64,
+        repositories: &BTreeMap<Repo, Repository>,
+    ) {
         let history = self.services.entry(service.to_owned()).or_default();
         let named = named.map(|name| self.newest.get(name).cloned().unwrap_or_else(|| name.to_owned()));
         let definition = named.or_else(|| history.last()?.definition.clone());
-        let images = definition.as_ref().and_then(|definition| self.definitions.get(definition)).cloned().unwrap_or_default();
+        let images = definition
+            .as_ref()
+            .and_then(|definition| self.definitions.get(definition))
+            .cloned()
+            .unwrap_or_default();
         let resolve = |image: Reference| {
-            let digest = image.digest.or_else(|| repositories.get(&image.repo)?.tags.get(&image.tag?).cloned())?;
+            let digest =
+                image.digest.or_else(|| repositories.get(&image.repo)?.tags.get(&image.tag?).cloned())?;
             Some((image.repo, digest))
         };
         let unknown = |image: &Reference| {
             let tag = image.tag.clone().filter(|_| image.digest.is_none())?;
-            let known = repositories.get(&image.repo).is_some_and(|repository| repository.tags.contains_key(&tag));
+            let known =
+                repositories.get(&image.repo).is_some_and(|repository| repository.tags.contains_key(&tag));
             (!known).then(|| (image.repo.clone(), tag))
         };
         let unresolved = images.iter().filter_map(unknown).collect();
-        history.push(Deployment { time, definition, pins: images.into_iter().filter_map(resolve).collect(), unresolved });
+        history.push(Deployment {
+            time,
+            definition,
+            pins: images.into_iter().filter_map(resolve).collect(),
+            unresolved,
+        });
     }
 
     /// A function or the like takes an image up. One that follows a tag has no image of its own.
-    pub fn keep(&mut self, who: &str, image: &Reference, follows: bool, time: u64, repositories: &BTreeMap<Repo, Repository>) {
+    pub fn keep(
+        &mut self,
+        who: &str,
+        image: &Reference,
+        follows: bool,
+        time: u64,
+        repositories: &BTreeMap<Repo, Repository>,
+    ) {
         self.named.insert(who.to_owned(), vec![image.clone()]);
         self.unfollow(who, time);
         let tag = image.tag.clone().filter(|_| image.digest.is_none());
@@ -76,7 +100,8 @@ impl Deployments {
         let digest = image.digest.clone().or_else(|| held(tag.as_ref()?)).filter(|_| !follows);
         let unresolved = tag.filter(|_| digest.is_none() && !follows).map(|tag| (image.repo.clone(), tag));
         let pins = digest.map(|digest| (image.repo.clone(), digest)).into_iter().collect();
-        let deployment = Deployment { time, definition: None, pins, unresolved: unresolved.into_iter().collect() };
+        let deployment =
+            Deployment { time, definition: None, pins, unresolved: unresolved.into_iter().collect() };
         self.keepers.entry(who.to_owned()).or_default().push(deployment);
     }
 
@@ -87,7 +112,9 @@ impl Deployments {
 
     /// All images of a need, those of definitions included.
     pub fn images_of(&self, images: &[Reference], through: &[String]) -> Vec<Reference> {
-        let defined = through.iter().flat_map(|name| self.named.get(&self.newest_of(name)).cloned().unwrap_or_default());
+        let defined = through
+            .iter()
+            .flat_map(|name| self.named.get(&self.newest_of(name)).cloned().unwrap_or_default());
         images.iter().cloned().chain(defined).collect()
     }
 
@@ -100,7 +127,12 @@ impl Deployments {
             self.stop(&former, time);
         }
         let images = self.images_of(images, through);
-        self.offers.extend(images.iter().map(|image| Offer { who: who.to_owned(), image: image.clone(), from: time, until: u64::MAX }));
+        self.offers.extend(images.iter().map(|image| Offer {
+            who: who.to_owned(),
+            image: image.clone(),
+            from: time,
+            until: u64::MAX,
+        }));
         self.named.insert(who.to_owned(), images);
         if let Some(family) = family {
             self.newest.insert(family, who.to_owned());
@@ -114,7 +146,15 @@ impl Deployments {
     }
 
     /// Somebody takes up what it names, itself or by definitions.
-    pub fn take_up(&mut self, who: &str, images: &[Reference], through: &[String], asks: bool, time: u64, repositories: &BTreeMap<Repo, Repository>) {
+    pub fn take_up(
+        &mut self,
+        who: &str,
+        images: &[Reference],
+        through: &[String],
+        asks: bool,
+        time: u64,
+        repositories: &BTreeMap<Repo, Repository>,
+    ) {
         let images = self.images_of(images, through);
         if !through.iter().any(|name| name == who) {
             self.named.insert(who.to_owned(), images.clone());
@@ -124,10 +164,14 @@ impl Deployments {
         for image in images {
             match (image.digest, image.tag) {
                 (Some(digest), _) => pins.push((image.repo, digest)),
-                (None, Some(tag)) if asks => self.followers.push((who.to_owned(), image.repo, tag, time, u64::MAX)),
+                (None, Some(tag)) if asks => {
+                    self.followers.push((who.to_owned(), image.repo, tag, time, u64::MAX))
+                }
                 (None, Some(tag)) => {
                     let repository = repositories.get(&image.repo);
-                    let held = repository.and_then(|repository| repository.tags.get(&tag).or_else(|| Some(&repository.lost_tags.get(&tag)?.0)));
+                    let held = repository.and_then(|repository| {
+                        repository.tags.get(&tag).or_else(|| Some(&repository.lost_tags.get(&tag)?.0))
+                    });
                     match held {
                         Some(digest) => pins.push((image.repo.clone(), digest.clone())),
                         None => unresolved.push((image.repo, tag)),
@@ -136,13 +180,22 @@ impl Deployments {
                 _ => {}
             }
         }
-        self.keepers.entry(who.to_owned()).or_default().push(Deployment { time, definition: None, pins, unresolved });
+        self.keepers.entry(who.to_owned()).or_default().push(Deployment {
+            time,
+            definition: None,
+            pins,
+            unresolved,
+        });
     }
 
     /// A job runs a definition, which shows that it is used: from now on it asks for what it names.
     pub fn use_definition(&mut self, name: &str, time: u64, repositories: &BTreeMap<Repo, Repository>) {
         let who = self.newest_of(name);
-        let runs = self.keepers.get(&who).and_then(|history| history.last()).is_some_and(|last| last.definition.is_some());
+        let runs = self
+            .keepers
+            .get(&who)
+            .and_then(|history| history.last())
+            .is_some_and(|last| last.definition.is_some());
         if !runs && self.named.contains_key(&who) {
             self.take_up(&who, &[], std::slice::from_ref(&who), true, time, repositories);
             if let Some(last) = self.keepers.get_mut(&who).and_then(|history| history.last_mut()) {
@@ -158,24 +211,37 @@ impl Deployments {
     }
 
     /// Whether somebody offers the digest, or one of these tags of it, at `time`.
-    pub fn offered_at<'t>(&self, repo: &Repo, digest: &str, tags: impl Iterator<Item = &'t String>, time: u64) -> bool {
+    pub fn offered_at<'t>(
+        &self,
+        repo: &Repo,
+        digest: &str,
+        tags: impl Iterator<Item = &'t String>,
+        time: u64,
+    ) -> bool {
         let tags: Vec<&String> = tags.collect();
         self.offers.iter().any(|offer| {
             let by_digest = offer.image.digest.as_deref() == Some(digest);
-            let by_tag = offer.image.digest.is_none() && offer.image.tag.as_ref().is_some_and(|tag| tags.contains(&tag));
+            let by_tag = offer.image.digest.is_none()
+                && offer.image.tag.as_ref().is_some_and(|tag| tags.contains(&tag));
             offer.image.repo == *repo && (by_digest || by_tag) && offer.from <= time && time < offer.until
         })
     }
 
     fn unfollow(&mut self, who: &str, time: u64) {
-        for (_, _, _, _, until) in self.followers.iter_mut().filter(|(other, .., until)| other == who && *until == u64::MAX) {
+        for (_, _, _, _, until) in
+            self.followers.iter_mut().filter(|(other, .., until)| other == who && *until == u64::MAX)
+        {
             *until = time;
         }
     }
 
     /// What somebody keeps now.
     pub fn kept_by(&self, who: &str) -> Vec<(Repo, String)> {
-        self.keepers.get(who).and_then(|history| history.last()).map(|last| last.pins.clone()).unwrap_or_default()
+        self.keepers
+            .get(who)
+            .and_then(|history| history.last())
+            .map(|last| last.pins.clone())
+            .unwrap_or_default()
     }
 
     /// Whether somebody keeps the digest just before `time`.
@@ -184,11 +250,21 @@ impl Deployments {
     }
 
     /// Whether somebody follows one of these tags at `time`.
-    pub fn followed_at<'t>(&self, repo: &Repo, mut tags: impl Iterator<Item = &'t String>, time: u64) -> bool {
-        tags.any(|tag| self.followers.iter().any(|(_, of, followed, from, until)| of == repo && followed == tag && *from <= time && time < *until))
+    pub fn followed_at<'t>(
+        &self,
+        repo: &Repo,
+        mut tags: impl Iterator<Item = &'t String>,
+        time: u64,
+    ) -> bool {
+        tags.any(|tag| {
+            self.followers.iter().any(|(_, of, followed, from, until)| {
+                of == repo && followed == tag && *from <= time && time < *until
+            })
+        })
     }
 
-    /// A tag is shown to have been on an image since before the logs: what was deployed with it runs that image.
+    /// A tag is shown to have been on an image since before the logs: what was deployed with it runs that
+    /// image.
     pub fn prove(&mut self, repo: &Repo, tag: &str, digest: &str) {
         for deployment in self.services.values_mut().chain(self.keepers.values_mut()).flatten() {
             if deployment.unresolved.iter().any(|(of, unresolved)| of == repo && unresolved == tag) {
@@ -207,19 +283,33 @@ impl Deployments {
 
     pub fn stop(&mut self, service: &str, time: u64) {
         self.unfollow(service, time);
-        self.keepers.entry(service.to_owned()).or_default().push(Deployment { time, definition: None, pins: Vec::new(), unresolved: Vec::new() });
-        self.services.entry(service.to_owned()).or_default().push(Deployment { time, definition: None, pins: Vec::new(), unresolved: Vec::new() });
+        self.keepers.entry(service.to_owned()).or_default().push(Deployment {
+            time,
+            definition: None,
+            pins: Vec::new(),
+            unresolved: Vec::new(),
+        });
+        self.services.entry(service.to_owned()).or_default().push(Deployment {
+            time,
+            definition: None,
+            pins: Vec::new(),
+            unresolved: Vec::new(),
+        });
     }
 
     /// Whether some service is deployed with the digest at `time`, or comes to be so later.
     pub fn pinned_since(&self, repo: &Repo, digest: &str, time: u64) -> bool {
-        let pins = |deployment: &Deployment| deployment.pins.iter().any(|(of, pinned)| of == repo && pinned == digest);
-        let later = |history: &Vec<Deployment>| history.iter().any(|deployment| deployment.time > time && pins(deployment));
+        let pins = |deployment: &Deployment| {
+            deployment.pins.iter().any(|(of, pinned)| of == repo && pinned == digest)
+        };
+        let later = |history: &Vec<Deployment>| {
+            history.iter().any(|deployment| deployment.time > time && pins(deployment))
+        };
         self.pinned_at(repo, digest, time + 1) || self.services.values().any(later)
     }
 
-    /// Whether some service's newest deployment just before `time` pins the digest. What a task alone says it resolved is no
-    /// base for a verdict: nobody has seen a real record of it.
+    /// Whether some service's newest deployment just before `time` pins the digest. What a task alone says it
+    /// resolved is no base for a verdict: nobody has seen a real record of it.
     pub fn pinned_at(&self, repo: &Repo, digest: &str, time: u64) -> bool {
         self.services.values().any(|history| pins(history, repo, digest, time))
     }

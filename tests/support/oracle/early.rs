@@ -28,10 +28,17 @@ pub fn find(folded: &Folded) -> Vec<Finding> {
 
 /// A session of a task (32 hex digits) or of an instance.
 fn is_workload(actor: Option<&String>) -> bool {
-    let session = actor.and_then(|actor| actor.strip_suffix(')').and_then(|rest| rest.split_once(" (account ")).map(|(id, _)| id).or(Some(actor)));
+    let session = actor.and_then(|actor| {
+        actor
+            .strip_suffix(')')
+            .and_then(|rest| rest.split_once(" (account "))
+            .map(|(id, _)| id)
+            .or(Some(actor))
+    });
     let session = session.and_then(|actor| actor.rsplit(['/', ':']).next()).unwrap_or_default();
     let hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    (session.len() == 32 && hex(session)) || session.strip_prefix("i-").is_some_and(|id| matches!(id.len(), 8 | 17) && hex(id))
+    (session.len() == 32 && hex(session))
+        || session.strip_prefix("i-").is_some_and(|id| matches!(id.len(), 8 | 17) && hex(id))
 }
 
 /// A task that stops tells of pulls some minutes before.
@@ -48,17 +55,29 @@ fn all_known(repository: &Repository, time: u64) -> bool {
     created(repository, time) && !repository.unknown_pushes.iter().any(|push| *push <= time)
 }
 
-fn finding(kind: &'static str, repo: &Repo, digest: &str, tag: &str, mut failures: Vec<(Cause, bool, Option<String>)>) -> Option<Finding> {
+fn finding(
+    kind: &'static str,
+    repo: &Repo,
+    digest: &str,
+    tag: &str,
+    mut failures: Vec<(Cause, bool, Option<String>)>,
+) -> Option<Finding> {
     failures.sort_by_key(|(cause, ..)| cause.time);
     let (first, ..) = failures.first()?;
     let severity = if failures.iter().any(|(_, is_task, _)| *is_task) { "critical" } else { "high" };
-    let principals = failures.iter().filter(|(_, is_task, _)| !is_task).filter_map(|(.., actor)| actor.clone()).collect();
+    let principals =
+        failures.iter().filter(|(_, is_task, _)| !is_task).filter_map(|(.., actor)| actor.clone()).collect();
     Some(Finding { kind, severity, second: first.id.clone(), principals, ..Finding::bare(repo, digest, tag) })
 }
 
 fn early_digest(repo: &Repo, repository: &Repository, digest: &str, image: &Image) -> Option<Finding> {
     let (push, pusher, false) = image.first_push.as_ref()? else { return None };
-    let told = |time: u64| image.failures.iter().any(|failure| failure.by_digest && !failure.refused && within(failure.cause.time, time));
+    let told = |time: u64| {
+        image
+            .failures
+            .iter()
+            .any(|failure| failure.by_digest && !failure.refused && within(failure.cause.time, time))
+    };
     let soon = |time: u64| push.time - time.min(push.time) <= HOUR || created(repository, time);
     let pulls = image.answered.iter().filter(|asked| {
         let other = caller(asked.actor.as_ref()) != caller(pusher.as_ref());
@@ -69,13 +88,15 @@ fn early_digest(repo: &Repo, repository: &Repository, digest: &str, image: &Imag
             && is_workload(asked.actor.as_ref())
             && other
     });
-    let before =
-        image.answered.iter().any(|asked| asked.cause.time < push.time) || image.failures.iter().any(|failure| failure.cause.time < push.time);
+    let before = image.answered.iter().any(|asked| asked.cause.time < push.time)
+        || image.failures.iter().any(|failure| failure.cause.time < push.time);
     let until = if before { push.time + TRIED_SECONDS } else { push.time };
-    let tasks =
-        image.failures.iter().filter(|failure| failure.by_digest && !failure.refused && failure.cause.time <= until && soon(failure.cause.time));
-    let failures =
-        pulls.map(|asked| (asked.cause.clone(), false, asked.actor.clone())).chain(tasks.map(|failure| (failure.cause.clone(), true, None)));
+    let tasks = image.failures.iter().filter(|failure| {
+        failure.by_digest && !failure.refused && failure.cause.time <= until && soon(failure.cause.time)
+    });
+    let failures = pulls
+        .map(|asked| (asked.cause.clone(), false, asked.actor.clone()))
+        .chain(tasks.map(|failure| (failure.cause.clone(), true, None)));
     let found = finding("asked-before-pushed", repo, digest, "", failures.collect())?;
     Some(Finding { pushed_at: Some(push.time), tags: Vec::new(), ..found })
 }
@@ -89,21 +110,34 @@ fn early_tag(repo: &Repo, repository: &Repository, tag: &str) -> Option<Finding>
     }
     let digest = turn.digest.as_ref()?;
     let asks = repository.tag_asks.get(tag).map(Vec::as_slice).unwrap_or_default();
-    let late_stops =
-        repository.images[digest].failures.iter().filter(|failure| !failure.by_digest && !failure.refused && failure.tag.as_deref() == Some(tag));
-    let stops: Vec<u64> =
-        asks.iter().filter(|asked| asked.is_task).map(|asked| asked.cause.time).chain(late_stops.map(|failure| failure.cause.time)).collect();
+    let late_stops = repository.images[digest]
+        .failures
+        .iter()
+        .filter(|failure| !failure.by_digest && !failure.refused && failure.tag.as_deref() == Some(tag));
+    let stops: Vec<u64> = asks
+        .iter()
+        .filter(|asked| asked.is_task)
+        .map(|asked| asked.cause.time)
+        .chain(late_stops.map(|failure| failure.cause.time))
+        .collect();
     let told = |time: u64| stops.iter().any(|stop| within(*stop, time));
     let asks = asks.iter().filter(|asked| asked.cause.time <= turn.time).filter(|asked| {
         let other = caller(asked.actor.as_ref()) != caller(turn.actor.as_ref());
-        asked.is_task || ((all_known(repository, asked.cause.time) || told(asked.cause.time)) && is_workload(asked.actor.as_ref()) && other)
+        asked.is_task
+            || ((all_known(repository, asked.cause.time) || told(asked.cause.time))
+                && is_workload(asked.actor.as_ref())
+                && other)
     });
     let late = repository.images[digest].failures.iter().filter(|failure| {
         let since = failure.cause.time.checked_sub(turn.time);
-        !failure.by_digest && !failure.refused && failure.tag.as_deref() == Some(tag) && since.is_some_and(|since| since <= TRIED_SECONDS)
+        !failure.by_digest
+            && !failure.refused
+            && failure.tag.as_deref() == Some(tag)
+            && since.is_some_and(|since| since <= TRIED_SECONDS)
     });
-    let failures =
-        asks.map(|asked| (asked.cause.clone(), asked.is_task, asked.actor.clone())).chain(late.map(|failure| (failure.cause.clone(), true, None)));
+    let failures = asks
+        .map(|asked| (asked.cause.clone(), asked.is_task, asked.actor.clone()))
+        .chain(late.map(|failure| (failure.cause.clone(), true, None)));
     let found = finding("asked-before-pushed", repo, digest, tag, failures.collect())?;
     Some(Finding { pushed_at: Some(turn.time), ..found })
 }
@@ -119,33 +153,48 @@ fn never_digest(repo: &Repo, repository: &Repository, digest: &str, image: &Imag
         after(asked.cause.time) && asked.needs && all_known(repository, refused.time) && other
     });
     let tasks = image.failures.iter().filter(|failure| after(failure.cause.time) && !failure.refused);
-    let failures =
-        pulls.map(|asked| (asked.cause.clone(), false, asked.actor.clone())).chain(tasks.map(|failure| (failure.cause.clone(), true, None)));
+    let failures = pulls
+        .map(|asked| (asked.cause.clone(), false, asked.actor.clone()))
+        .chain(tasks.map(|failure| (failure.cause.clone(), true, None)));
     finding("never-pushed-here", repo, digest, tag.as_deref().unwrap_or_default(), failures.collect())
 }
 
 /// Whether anything had the tag, for all that the logs say.
 fn was_had(repository: &Repository, tag: &str) -> bool {
     let by = |life: &super::fold::Life| life.ever_tags.contains(tag);
-    repository.turns.contains_key(tag) || repository.taken.contains_key(tag) || repository.images.values().any(|image| image.lives.iter().any(by))
+    repository.turns.contains_key(tag)
+        || repository.taken.contains_key(tag)
+        || repository.images.values().any(|image| image.lives.iter().any(by))
 }
 
 fn never_tag(repo: &Repo, repository: &Repository, tag: &str, asks: &[Asked]) -> Option<Finding> {
-    let (refused, digest, pusher) = repository.refused_pushes.get(tag).filter(|_| !was_had(repository, tag))?.first()?;
+    let (refused, digest, pusher) =
+        repository.refused_pushes.get(tag).filter(|_| !was_had(repository, tag))?.first()?;
     let failures = asks.iter().filter(|asked| asked.cause.time >= refused.time).filter(|asked| {
         let other = caller(asked.actor.as_ref()) != caller(pusher.as_ref());
-        asked.is_task || (all_known(repository, asked.cause.time) && is_workload(asked.actor.as_ref()) && other)
+        asked.is_task
+            || (all_known(repository, asked.cause.time) && is_workload(asked.actor.as_ref()) && other)
     });
-    finding("never-pushed-here", repo, digest, tag, failures.map(|asked| (asked.cause.clone(), asked.is_task, asked.actor.clone())).collect())
+    finding(
+        "never-pushed-here",
+        repo,
+        digest,
+        tag,
+        failures.map(|asked| (asked.cause.clone(), asked.is_task, asked.actor.clone())).collect(),
+    )
 }
 
 /// A task named a tag that nothing ever had, and nothing says why.
 fn unknown_tag(repo: &Repo, repository: &Repository, tag: &str, asks: &[Asked]) -> Option<Finding> {
     let open = asks.iter().filter(|asked| asked.is_task).filter(|asked| {
         let time = asked.cause.time;
-        let refused = repository.refused_pushes.get(tag).is_some_and(|list| list.iter().any(|(cause, ..)| cause.time <= time));
+        let refused = repository
+            .refused_pushes
+            .get(tag)
+            .is_some_and(|list| list.iter().any(|(cause, ..)| cause.time <= time));
         let last = |times: &[u64]| times.iter().copied().filter(|event| *event <= time).max();
-        let ended = last(&repository.deletions).is_some_and(|deleted| last(&repository.creations).is_none_or(|created| created < deleted));
+        let ended = last(&repository.deletions)
+            .is_some_and(|deleted| last(&repository.creations).is_none_or(|created| created < deleted));
         (!refused || repository.taken.contains_key(tag)) && !ended && !repository.turns.contains_key(tag)
     });
     finding("unexplained", repo, "", tag, open.map(|asked| (asked.cause.clone(), true, None)).collect())

@@ -106,9 +106,15 @@ impl Finding {
 /// A task that stops tells of a pull up to so many seconds before.
 const TRIED_SECONDS: u64 = 600;
 
-/// Tasks that could not find the image at a time when, for all that the logs say, it was there, or of which they say nothing; and
-/// who was refused what it could pull before, with no change of access in the logs.
-fn unexplained(folded: &Folded, repo: &Repo, repository: &Repository, digest: &str, image: &Image) -> Option<Finding> {
+/// Tasks that could not find the image at a time when, for all that the logs say, it was there, or of which
+/// they say nothing; and who was refused what it could pull before, with no change of access in the logs.
+fn unexplained(
+    folded: &Folded,
+    repo: &Repo,
+    repository: &Repository,
+    digest: &str,
+    image: &Image,
+) -> Option<Finding> {
     let explained = |refusal: &Refusal| access::reason(folded, repo, repository, image, refusal).is_some();
     let tasks = image.failures.iter().filter(|failure| {
         let refusal = Refusal { cause: failure.cause.clone(), actor: None, is_task: true };
@@ -116,7 +122,10 @@ fn unexplained(folded: &Folded, repo: &Repo, repository: &Repository, digest: &s
     });
     let refused = access::refusals(image).into_iter().filter(|refusal| {
         let failure = Failure { cause: refusal.cause.clone(), tag: None, by_digest: true, refused: true };
-        !refusal.is_task && access::lost_it(image, refusal) && !explained(refusal) && !is_explained(repository, image, &failure)
+        !refusal.is_task
+            && access::lost_it(image, refusal)
+            && !explained(refusal)
+            && !is_explained(repository, image, &failure)
     });
     let mut open: Vec<(Cause, Option<String>, bool, Option<String>)> =
         tasks.map(|failure| (failure.cause.clone(), failure.tag.clone(), true, None)).collect();
@@ -127,7 +136,14 @@ fn unexplained(folded: &Folded, repo: &Repo, repository: &Repository, digest: &s
     let pushed_at = image.lives.last().and_then(|life| life.pushed_at);
     let severity = if open.iter().any(|(_, _, is_task, _)| *is_task) { "critical" } else { "high" };
     let principals = open.iter().filter_map(|(.., actor)| actor.clone()).collect();
-    Some(Finding { kind: "unexplained", severity, pushed_at, second: first.id.clone(), principals, ..Finding::bare(repo, digest, &tag) })
+    Some(Finding {
+        kind: "unexplained",
+        severity,
+        pushed_at,
+        second: first.id.clone(),
+        principals,
+        ..Finding::bare(repo, digest, &tag)
+    })
 }
 
 fn is_explained(repository: &Repository, image: &Image, failure: &Failure) -> bool {
@@ -135,28 +151,45 @@ fn is_explained(repository: &Repository, image: &Image, failure: &Failure) -> bo
     let just_before = |event: u64| event <= time && time - event <= TRIED_SECONDS;
     let created = repository.creations.iter().any(|created| *created <= time);
     // Nobody knows a digest long before it is made.
-    let not_yet = image.first_push.as_ref().is_some_and(|(push, ..)| time < push.time && (push.time - time <= 3_600 || created));
+    let not_yet = image
+        .first_push
+        .as_ref()
+        .is_some_and(|(push, ..)| time < push.time && (push.time - time <= 3_600 || created));
     let just_pushed = image.lives.iter().filter_map(|life| life.start).any(just_before);
-    let part_gone = image.children.iter().filter_map(|child| repository.images.get(child)).any(|child| was_away(child, time, 0));
+    let part_gone = image
+        .children
+        .iter()
+        .filter_map(|child| repository.images.get(child))
+        .any(|child| was_away(child, time, 0));
     let just_tagged = tag.and_then(|tag| repository.turns.get(tag)).is_some_and(|turns| {
         let turn = turns.iter().rfind(|turn| turn.time <= time);
         turn.is_some_and(|turn| turn.digest.is_some() && just_before(turn.time))
     });
     let last = |times: &[u64]| times.iter().copied().filter(|event| *event <= time).max();
-    let ended = last(&repository.deletions).is_some_and(|deleted| last(&repository.creations).is_none_or(|created| created < deleted));
-    let never_came = image.first_push.is_none() && !image.exists && image.refused_pushes.iter().any(|(refused, ..)| refused.time < time);
+    let ended = last(&repository.deletions)
+        .is_some_and(|deleted| last(&repository.creations).is_none_or(|created| created < deleted));
+    let never_came = image.first_push.is_none()
+        && !image.exists
+        && image.refused_pushes.iter().any(|(refused, ..)| refused.time < time);
     // The tag was taken from an index by one of its images.
     let is_a_part = tag.and_then(|tag| repository.turns.get(tag)).is_some_and(|turns| {
         turns.iter().any(|turn| {
             let former = turn.was_on.as_ref().and_then(|former| repository.images.get(former));
             turn.how == "pushed"
-                && turn
-                    .digest
-                    .as_ref()
-                    .is_some_and(|digest| is_image(repository, digest, image) && former.is_some_and(|former| former.children.contains(digest)))
+                && turn.digest.as_ref().is_some_and(|digest| {
+                    is_image(repository, digest, image)
+                        && former.is_some_and(|former| former.children.contains(digest))
+                })
         })
     });
-    was_away(image, time, TRIED_SECONDS) || not_yet || just_pushed || part_gone || just_tagged || ended || never_came || is_a_part
+    was_away(image, time, TRIED_SECONDS)
+        || not_yet
+        || just_pushed
+        || part_gone
+        || just_tagged
+        || ended
+        || never_came
+        || is_a_part
 }
 
 fn is_image(repository: &Repository, digest: &str, image: &Image) -> bool {
@@ -164,19 +197,39 @@ fn is_image(repository: &Repository, digest: &str, image: &Image) -> bool {
 }
 
 /// An end that no log has.
-fn presumed(folded: &Folded, repo: &Repo, repository: &Repository, digest: &str, image: &Image) -> Option<Finding> {
+fn presumed(
+    folded: &Folded,
+    repo: &Repo,
+    repository: &Repository,
+    digest: &str,
+    image: &Image,
+) -> Option<Finding> {
     let (presumed, life) = (image.presumed.as_ref()?, image.lives.last()?);
     let case = Case { folded, repo, repository, digest, life, until: u64::MAX };
     let absence = Absence { from: Some(presumed.time), until: u64::MAX };
     let found = case.needed(presumed.kind, &presumed.cause, presumed.rule_priority, absence)?;
     // It may seem to have lost a tag later: by then it was gone.
     let untagged_at = life.untagged_at.filter(|untagged| *untagged <= presumed.time);
-    Some(Finding { untagged_at, tags: life.ever_tags.iter().chain(life.tags.keys()).cloned().collect(), ..found })
+    Some(Finding {
+        untagged_at,
+        tags: life.ever_tags.iter().chain(life.tags.keys()).cloned().collect(),
+        ..found
+    })
 }
 
-/// The index is still there, its tag is on one of its images, and tasks failed for that; no rule takes the index.
-fn one_platform(folded: &Folded, repo: &Repo, repository: &Repository, digest: &str, image: &Image) -> Option<Finding> {
-    let life = image.lives.last().filter(|life| life.known && life.gone.is_none() && !life.is_archived() && life.tags.is_empty())?;
+/// The index is still there, its tag is on one of its images, and tasks failed for that; no rule takes the
+/// index.
+fn one_platform(
+    folded: &Folded,
+    repo: &Repo,
+    repository: &Repository,
+    digest: &str,
+    image: &Image,
+) -> Option<Finding> {
+    let life = image
+        .lives
+        .last()
+        .filter(|life| life.known && life.gone.is_none() && !life.is_archived() && life.tags.is_empty())?;
     let case = Case { folded, repo, repository, digest, life, until: u64::MAX };
     let loss = case.orphaned().filter(|loss| image.children.contains(&loss.kept))?;
     let failed = case.failed_for_its_child(loss);
@@ -205,8 +258,14 @@ impl Case<'_> {
             if !index.children.iter().any(|child| child == self.digest) {
                 continue;
             }
-            let there = |life: &&Life| !life.over && life.known && life.gone.as_ref().is_none_or(|end| end.cause.time > gone + 600);
-            let Some(life) = index.lives.iter().rfind(|life| life.start.is_none_or(|start| start <= gone)).filter(there) else { continue };
+            let there = |life: &&Life| {
+                !life.over && life.known && life.gone.as_ref().is_none_or(|end| end.cause.time > gone + 600)
+            };
+            let Some(life) =
+                index.lives.iter().rfind(|life| life.start.is_none_or(|start| start <= gone)).filter(there)
+            else {
+                continue;
+            };
             let had_tag = self.repository.turns.values().any(|turns| {
                 let turn = turns.iter().rfind(|turn| turn.time <= gone);
                 // Where a tag left without an event, it may have left before.
@@ -226,7 +285,8 @@ impl Case<'_> {
         let own = self.evidence(absence);
         let time = gone.cause.time;
         let used = |(digest, life): &(&String, &Life)| {
-            life.pulls.iter().any(|pull| pull.time > time) || self.folded.deployments.pinned_since(self.repo, digest, time)
+            life.pulls.iter().any(|pull| pull.time > time)
+                || self.folded.deployments.pinned_since(self.repo, digest, time)
         };
         let severity = match own {
             Some("critical") => "critical",
@@ -236,25 +296,48 @@ impl Case<'_> {
         let tags = indexes.iter().flat_map(|(_, life)| life.ever_tags.iter().cloned()).collect();
         let rule_priority = gone.run.as_ref().and_then(|run| run.rule_priority);
         let (second, deletion) = (gone.cause.id.clone(), Some(gone.cause.id.clone()));
-        Some(Finding { kind: "child-lost", severity, tags, second, deletion, rule_priority, ..self.frame(absence) })
+        Some(Finding {
+            kind: "child-lost",
+            severity,
+            tags,
+            second,
+            deletion,
+            rule_priority,
+            ..self.frame(absence)
+        })
     }
 
     /// What became of the image in the end.
     fn judge(&self) -> Option<Finding> {
-        let absence = Absence { from: self.life.gone.as_ref().map(|gone| gone.cause.time), until: self.until };
+        let absence =
+            Absence { from: self.life.gone.as_ref().map(|gone| gone.cause.time), until: self.until };
         match (&self.life.gone, self.orphaned()) {
-            (Some(gone), Some(loss)) if gone.state == "expired" && !went_tagged(gone) => Some(self.displaced(loss, self.kind_of_pair(loss), absence)),
-            (Some(gone), _) if gone.state == "expired" && !went_tagged(gone) && !self.living_indexes(gone.cause.time).is_empty() => {
+            (Some(gone), Some(loss)) if gone.state == "expired" && !went_tagged(gone) => {
+                Some(self.displaced(loss, self.kind_of_pair(loss), absence))
+            }
+            (Some(gone), _)
+                if gone.state == "expired"
+                    && !went_tagged(gone)
+                    && !self.living_indexes(gone.cause.time).is_empty() =>
+            {
                 self.child_lost(gone, &self.living_indexes(gone.cause.time), absence)
             }
-            (Some(gone), None) if gone.state == "deleted" && self.life.tags_at_end.is_empty() && !self.living_indexes(gone.cause.time).is_empty() => {
+            (Some(gone), None)
+                if gone.state == "deleted"
+                    && self.life.tags_at_end.is_empty()
+                    && !self.living_indexes(gone.cause.time).is_empty() =>
+            {
                 self.child_lost(gone, &self.living_indexes(gone.cause.time), absence)
             }
             (Some(gone), _) => {
                 let rule = gone.run.as_ref().and_then(|run| run.rule_priority);
                 self.needed(gone_kind(gone)?, &gone.cause, rule, absence)
             }
-            (None, Some(loss)) if !self.life.is_archived() && !self.is_held_unseen() && policy::will_take_untagged(self.repository, self.digest) => {
+            (None, Some(loss))
+                if !self.life.is_archived()
+                    && !self.is_held_unseen()
+                    && policy::will_take_untagged(self.repository, self.digest) =>
+            {
                 Some(self.displaced(loss, "displaced-alive", absence))
             }
             (None, _) => None,
@@ -264,13 +347,19 @@ impl Case<'_> {
     /// An archive that something still needed: pulls fail as if the image were gone.
     fn archived(&self, stay: &Archived) -> Option<Finding> {
         let gone = self.life.gone.as_ref().map_or(u64::MAX, |gone| gone.cause.time);
-        let absence = Absence { from: Some(stay.cause.time), until: stay.until.unwrap_or(u64::MAX).min(gone) };
+        let absence =
+            Absence { from: Some(stay.cause.time), until: stay.until.unwrap_or(u64::MAX).min(gone) };
         self.needed("archived", &stay.cause, stay.rule_priority, absence)
     }
 
     /// A run could not take it, for an index that is in no log: of one that is, its end is known, too.
     fn is_held_unseen(&self) -> bool {
-        self.life.is_held && !self.repository.images.values().any(|index| index.children.iter().any(|child| child == self.digest))
+        self.life.is_held
+            && !self
+                .repository
+                .images
+                .values()
+                .any(|index| index.children.iter().any(|child| child == self.digest))
     }
 
     fn orphaned(&self) -> Option<&Loss> {
@@ -300,7 +389,13 @@ impl Case<'_> {
     }
 
     /// A finding about an image that went another way: only where something needs it.
-    fn needed(&self, kind: &'static str, taken_by: &Cause, rule_priority: Option<i64>, absence: Absence) -> Option<Finding> {
+    fn needed(
+        &self,
+        kind: &'static str,
+        taken_by: &Cause,
+        rule_priority: Option<i64>,
+        absence: Absence,
+    ) -> Option<Finding> {
         let severity = self.evidence(absence)?;
         let tags = self.life.ever_tags.iter().chain(&self.life.tags_at_end).cloned().collect();
         let (second, deletion) = (taken_by.id.clone(), Some(taken_by.id.clone()));
@@ -349,9 +444,14 @@ impl Case<'_> {
     fn evidence(&self, absence: Absence) -> Option<&'static str> {
         let missed = |time: u64| absence.from.is_some_and(|from| (from..absence.until).contains(&time));
         let after_gone = self.life.pulls.iter().any(|pull| missed(pull.time));
-        let named = self.life.stops.iter().any(|stop| (absence.from.unwrap_or(0)..absence.until).contains(stop));
+        let named =
+            self.life.stops.iter().any(|stop| (absence.from.unwrap_or(0)..absence.until).contains(stop));
         let pinned = |time: u64| self.folded.deployments.pinned_at(self.repo, self.digest, time);
-        let started = self.life.starts.iter().any(|start| absence.from.is_some_and(|from| (from + 1..absence.until).contains(start)));
+        let started = self
+            .life
+            .starts
+            .iter()
+            .any(|start| absence.from.is_some_and(|from| (from + 1..absence.until).contains(start)));
         if after_gone || named || started || pinned(absence.until) || self.asked_later(absence) > 0 {
             return Some("critical");
         }
@@ -388,7 +488,11 @@ impl Case<'_> {
         let failures = child.map(|child| child.failures.as_slice()).unwrap_or_default();
         failures
             .iter()
-            .filter(|failure| !failure.refused && failure.tag.as_ref() == Some(&loss.tag) && failure.cause.time >= loss.second.time)
+            .filter(|failure| {
+                !failure.refused
+                    && failure.tag.as_ref() == Some(&loss.tag)
+                    && failure.cause.time >= loss.second.time
+            })
             .collect()
     }
 
@@ -403,12 +507,18 @@ impl Case<'_> {
     fn followed(&self, absence: Absence) -> bool {
         let Some(from) = absence.from else { return false };
         let archived = self.life.archives.iter().find(|stay| stay.cause.time == from).map(|stay| &stay.tags);
-        self.folded.deployments.followed_at(self.repo, archived.unwrap_or(&self.life.tags_at_end).iter(), from)
+        self.folded.deployments.followed_at(
+            self.repo,
+            archived.unwrap_or(&self.life.tags_at_end).iter(),
+            from,
+        )
     }
 }
 
 fn went_tagged(gone: &Gone) -> bool {
-    gone.run.as_ref().is_some_and(|run| !run.tag_list.is_empty() || run.tag_status.eq_ignore_ascii_case("tagged"))
+    gone.run
+        .as_ref()
+        .is_some_and(|run| !run.tag_list.is_empty() || run.tag_status.eq_ignore_ascii_case("tagged"))
 }
 
 fn gone_kind(gone: &Gone) -> Option<&'static str> {

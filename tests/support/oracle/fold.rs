@@ -66,7 +66,8 @@ pub struct Life {
     pub tags_at_end: Vec<String>,
     pub archives: Vec<Archived>,
     pub pulls: Vec<Pull>,
-    /// Layers asked for: parts of pulls, or all that is left of pulls whose manifest requests are not in the logs.
+    /// Layers asked for: parts of pulls, or all that is left of pulls whose manifest requests are not in the
+    /// logs.
     pub layer_pulls: usize,
     /// It went with its last tag, as far as the tags are known.
     pub by_last_tag: bool,
@@ -198,20 +199,27 @@ impl Folded {
         self.repositories.entry(repo.clone()).or_default()
     }
 
-    /// Whether some registry copies to this repository with its deletions: then what has a tag there may be gone, and no log says so.
+    /// Whether some registry copies to this repository with its deletions: then what has a tag there may be
+    /// gone, and no log says so.
     fn deletions_reach(&self, repo: &Repo, time: u64) -> bool {
         let reaches = |rule: &CopyRule| {
-            let fits = rule.prefixes.is_empty() || rule.prefixes.iter().any(|prefix| repo.2.starts_with(prefix.as_str()));
-            rule.deletes && fits && rule.destinations.iter().any(|(account, region)| (account, region) == (&repo.0, &repo.1))
+            let fits = rule.prefixes.is_empty()
+                || rule.prefixes.iter().any(|prefix| repo.2.starts_with(prefix.as_str()));
+            rule.deletes
+                && fits
+                && rule.destinations.iter().any(|(account, region)| (account, region) == (&repo.0, &repo.1))
         };
-        let in_force = self.replication.values().filter_map(|list| list.iter().rfind(|(since, _)| *since <= time));
+        let in_force =
+            self.replication.values().filter_map(|list| list.iter().rfind(|(since, _)| *since <= time));
         in_force.flat_map(|(_, rules)| rules).any(reaches)
     }
 
     /// The policy of the template with the longest prefix that the name has.
     fn template(&self, repo: &Repo) -> Option<Value> {
         let templates = self.templates.get(&(repo.0.clone(), repo.1.clone()))?;
-        let fitting = templates.iter().filter(|(prefix, _)| repo.2.starts_with(&format!("{prefix}/")) || *prefix == "ROOT");
+        let fitting = templates
+            .iter()
+            .filter(|(prefix, _)| repo.2.starts_with(&format!("{prefix}/")) || *prefix == "ROOT");
         fitting.max_by_key(|(prefix, _)| if *prefix == "ROOT" { 0 } else { prefix.len() })?.1.clone()
     }
 
@@ -225,10 +233,14 @@ impl Folded {
 
     /// Tells the deployments whose tag was on nothing known so far.
     fn learn_tags(&mut self, act: &Act) {
-        let known = |repo: &Repo, tag: &str| self.repositories.get(repo).is_some_and(|repository| repository.tags.contains_key(tag));
+        let known = |repo: &Repo, tag: &str| {
+            self.repositories.get(repo).is_some_and(|repository| repository.tags.contains_key(tag))
+        };
         match act {
             Act::Push { repo, tag: Some(tag), .. } => self.deployments.forget(repo, tag),
-            Act::AlreadyThere { repo, digest, tag } if !known(repo, tag) => self.deployments.prove(repo, tag, digest),
+            Act::AlreadyThere { repo, digest, tag } if !known(repo, tag) => {
+                self.deployments.prove(repo, tag, digest)
+            }
             Act::Delete { repo, images, listed, .. } => {
                 let gone = listed.iter().filter(|(digest, tag)| images.contains(digest) && !known(repo, tag));
                 for (digest, tag) in gone.collect::<Vec<_>>() {
@@ -236,7 +248,9 @@ impl Folded {
                 }
             }
             Act::Run { repo, images, .. } => {
-                let listed = images.iter().flat_map(|image| image.tag_list.iter().map(move |tag| (tag, &image.digest)));
+                let listed = images
+                    .iter()
+                    .flat_map(|image| image.tag_list.iter().map(move |tag| (tag, &image.digest)));
                 for (tag, digest) in listed.filter(|(tag, _)| !known(repo, tag)).collect::<Vec<_>>() {
                     self.deployments.prove(repo, tag, digest);
                 }
@@ -260,7 +274,9 @@ impl Folded {
             Act::Push { repo, digest, tag, children, layers, subject, replica } => {
                 // Replication leaves a tag where it is that cannot be moved.
                 let may_be_free = *replica && self.deletions_reach(repo, event.time);
-                let tag = tag.as_ref().filter(|tag| !*replica || may_be_free || !self.repository(repo).keeps(tag, digest));
+                let tag = tag
+                    .as_ref()
+                    .filter(|tag| !*replica || may_be_free || !self.repository(repo).keeps(tag, digest));
                 let shows = |image: &Image| image.shown > 0 || image.lives.iter().any(|life| life.known);
                 let known = self.repository(repo).images.get(digest).is_some_and(shows);
                 let image = self.repository(repo).images.entry(digest.clone()).or_default();
@@ -300,8 +316,12 @@ impl Folded {
                 self.repository(repo).mutability = mutability.clone();
                 self.repository(repo).policy = policy;
             }
-            Act::Exclude { registry, role, excluded: true } => _ = self.excluded.insert((registry.clone(), role.clone())),
-            Act::Exclude { registry, role, excluded: false } => _ = self.excluded.remove(&(registry.clone(), role.clone())),
+            Act::Exclude { registry, role, excluded: true } => {
+                _ = self.excluded.insert((registry.clone(), role.clone()))
+            }
+            Act::Exclude { registry, role, excluded: false } => {
+                _ = self.excluded.remove(&(registry.clone(), role.clone()))
+            }
             Act::Template { registry, prefix, policy } => {
                 self.templates.entry(registry.clone()).or_default().insert(prefix.clone(), policy.clone());
             }
@@ -318,8 +338,14 @@ impl Folded {
             Act::Pull { repo, digest, tag } => {
                 let needs = self.needs(repo, event.actor.as_deref());
                 let pull = Pull { time: event.time, by_digest: digest.is_some(), actor: event.actor.clone() };
-                let asked =
-                    Asked { cause: cause.clone(), actor: event.actor.clone(), needs, is_task: false, by_digest: digest.is_some(), tag: tag.clone() };
+                let asked = Asked {
+                    cause: cause.clone(),
+                    actor: event.actor.clone(),
+                    needs,
+                    is_task: false,
+                    by_digest: digest.is_some(),
+                    tag: tag.clone(),
+                };
                 self.repository(repo).ask(digest.as_deref(), tag.as_deref(), asked);
                 self.repository(repo).pull(digest.as_deref(), tag.as_deref(), needs.then_some(pull));
             }
@@ -335,21 +361,34 @@ impl Folded {
                     }
                 }
                 if let Some(tag) = tag {
-                    self.repository(repo).refused_pushes.entry(tag.clone()).or_default().push((cause, digest.clone(), pusher));
+                    self.repository(repo).refused_pushes.entry(tag.clone()).or_default().push((
+                        cause,
+                        digest.clone(),
+                        pusher,
+                    ));
                 }
             }
             Act::RefusedPull { repo, digest, tag } => {
                 let held = |tag: &String| self.repositories.get(repo)?.tags.get(tag).cloned();
                 if let Some(digest) = digest.clone().or_else(|| tag.as_ref().and_then(held)) {
-                    self.repository(repo).images.entry(digest).or_default().refusals.push((cause, event.actor.clone()));
+                    self.repository(repo)
+                        .images
+                        .entry(digest)
+                        .or_default()
+                        .refusals
+                        .push((cause, event.actor.clone()));
                 }
             }
             Act::UnknownPush { repo } => self.repository(repo).unknown_pushes.push(event.time),
             Act::AccessChanged { repo } => self.repository(repo).access_changes.push(cause),
             Act::RoleChanged { role } => self.roles.entry(role.clone()).or_default().push(cause),
-            Act::Replication { registry, rules } => self.replication.entry(registry.clone()).or_default().push((event.time, rules.clone())),
+            Act::Replication { registry, rules } => {
+                self.replication.entry(registry.clone()).or_default().push((event.time, rules.clone()))
+            }
             Act::Offer { who, images, through } => self.deployments.offer(who, images, through, event.time),
-            Act::TakeUp { who, images, through, asks } => self.deployments.take_up(who, images, through, *asks, event.time, &self.repositories),
+            Act::TakeUp { who, images, through, asks } => {
+                self.deployments.take_up(who, images, through, *asks, event.time, &self.repositories)
+            }
             Act::Start { images, through, uses } => {
                 for image in self.deployments.images_of(images, through) {
                     self.start(&image, event.time);
@@ -359,12 +398,16 @@ impl Folded {
                 }
             }
             Act::Define { definition, family, images } => self.deployments.define(definition, family, images),
-            Act::Deploy { service, definition } => self.deployments.deploy(service, definition.as_deref(), event.time, &self.repositories),
+            Act::Deploy { service, definition } => {
+                self.deployments.deploy(service, definition.as_deref(), event.time, &self.repositories)
+            }
             Act::StopService { service } => {
                 self.deployments.stop(service, event.time);
                 self.deployments.forget_named(service, event.time);
             }
-            Act::Keep { who, image, follows } => self.deployments.keep(who, image, *follows, event.time, &self.repositories),
+            Act::Keep { who, image, follows } => {
+                self.deployments.keep(who, image, *follows, event.time, &self.repositories)
+            }
             Act::Failed { who } => {
                 for (repo, digest) in self.deployments.kept_by(who) {
                     self.repository(&repo).mention(&digest).stops.push(event.time);
@@ -378,16 +421,30 @@ impl Folded {
     /// A task could not have an image: by its digest, else by the tag of whatever had it or went with it.
     fn fail(&mut self, image: &Reference, refused: bool, cause: &Cause) {
         let repository = self.repository(&image.repo);
-        let by_tag = |tag: &String| repository.tags.get(tag).cloned().or_else(|| Some(repository.lost_tags.get(tag)?.0.clone()));
+        let by_tag = |tag: &String| {
+            repository.tags.get(tag).cloned().or_else(|| Some(repository.lost_tags.get(tag)?.0.clone()))
+        };
         match image.digest.clone().or_else(|| image.tag.as_ref().and_then(by_tag)) {
             Some(digest) => {
                 repository.mention(&digest).stops.push(cause.time);
-                let failure = Failure { cause: cause.clone(), tag: image.tag.clone(), by_digest: image.digest.is_some(), refused };
+                let failure = Failure {
+                    cause: cause.clone(),
+                    tag: image.tag.clone(),
+                    by_digest: image.digest.is_some(),
+                    refused,
+                };
                 repository.images.entry(digest).or_default().failures.push(failure);
             }
             None => {
                 let Some(tag) = image.tag.clone() else { return };
-                let asked = Asked { cause: cause.clone(), actor: None, needs: true, is_task: true, by_digest: false, tag: None };
+                let asked = Asked {
+                    cause: cause.clone(),
+                    actor: None,
+                    needs: true,
+                    is_task: true,
+                    by_digest: false,
+                    tag: None,
+                };
                 repository.tag_asks.entry(tag).or_default().push(asked);
             }
         }
@@ -396,12 +453,15 @@ impl Folded {
     /// A job or a build runs an image: it is there, or what went with its tag is missed.
     fn start(&mut self, image: &Reference, time: u64) {
         let repository = self.repository(&image.repo);
-        let lost = |tag: &String| (!repository.tags.contains_key(tag)).then(|| repository.lost_tags.get(tag).cloned()).flatten();
+        let lost = |tag: &String| {
+            (!repository.tags.contains_key(tag)).then(|| repository.lost_tags.get(tag).cloned()).flatten()
+        };
         match (&image.digest, &image.tag) {
             (Some(digest), _) => repository.mention(digest).starts.push(time),
             (None, Some(tag)) => {
                 if let Some((digest, life)) = lost(tag)
-                    && let Some(life) = repository.images.get_mut(&digest).and_then(|image| image.lives.get_mut(life))
+                    && let Some(life) =
+                        repository.images.get_mut(&digest).and_then(|image| image.lives.get_mut(life))
                 {
                     life.starts.push(time);
                 }
@@ -412,12 +472,15 @@ impl Folded {
 }
 
 impl Repository {
-    /// Whether the tag is on another image and cannot be taken from it. A wildcard's star stands at its end in these worlds.
+    /// Whether the tag is on another image and cannot be taken from it. A wildcard's star stands at its end
+    /// in these worlds.
     fn keeps(&self, tag: &str, digest: &str) -> bool {
         let filters = self.mutability["imageTagMutabilityExclusionFilters"].as_array().into_iter().flatten();
-        let is_exempt = filters.filter_map(|filter| filter["filter"].as_str()).any(|filter| match filter.strip_suffix('*') {
-            Some(start) => tag.starts_with(start),
-            None => tag == filter,
+        let is_exempt = filters.filter_map(|filter| filter["filter"].as_str()).any(|filter| {
+            match filter.strip_suffix('*') {
+                Some(start) => tag.starts_with(start),
+                None => tag == filter,
+            }
         });
         let fixed = match self.mutability["imageTagMutability"].as_str() {
             Some("IMMUTABLE") => true,
@@ -443,7 +506,11 @@ impl Repository {
             return self.images.entry(holder).or_default().answered.push(asked);
         }
         if let Some((digest, _)) = self.lost_tags.get(tag).cloned().filter(|_| asked.needs) {
-            let gone = self.images.get(&digest).and_then(|image| image.lives.last()).is_some_and(|life| life.gone.is_some());
+            let gone = self
+                .images
+                .get(&digest)
+                .and_then(|image| image.lives.last())
+                .is_some_and(|life| life.gone.is_some());
             if gone {
                 self.images.entry(digest).or_default().answered.push(asked.clone());
             }
@@ -477,7 +544,8 @@ impl Repository {
         }
     }
 
-    /// It was pushed before its first push in the logs. How a later life began does not open the beginning of the first.
+    /// It was pushed before its first push in the logs. How a later life began does not open the beginning of
+    /// the first.
     fn opened_before(&mut self, digest: &str) {
         if let Some(image) = self.images.get_mut(digest) {
             image.open_start |= image.lives.len() == 1;
@@ -533,7 +601,8 @@ impl Repository {
         if life.tags.is_empty() {
             life.untagged_at = Some(cause.time);
             life.untagged_by = Some("displaced");
-            life.loss = Some(Loss { tag: tag.to_owned(), first, second: cause.clone(), kept: taker.to_owned() });
+            life.loss =
+                Some(Loss { tag: tag.to_owned(), first, second: cause.clone(), kept: taker.to_owned() });
         }
     }
 
@@ -613,18 +682,28 @@ impl Repository {
         match image.action.as_str() {
             "expire" => self.remove(&image.digest, "expired", cause, Some(image.clone())),
             "transition" => {
-                if life.start.is_none() && life.tags.is_empty() && image.tag_status.eq_ignore_ascii_case("untagged") {
+                if life.start.is_none()
+                    && life.tags.is_empty()
+                    && image.tag_status.eq_ignore_ascii_case("untagged")
+                {
                     life.untagged_by = life.untagged_by.or(Some("unknown"));
                 }
                 self.archive(&image.digest, cause, image.rule_priority);
             }
-            "failed" if life.start.is_none() && life.tags.is_empty() && image.tag_status.eq_ignore_ascii_case("untagged") => {
+            "failed"
+                if life.start.is_none()
+                    && life.tags.is_empty()
+                    && image.tag_status.eq_ignore_ascii_case("untagged") =>
+            {
                 life.is_held = true;
                 life.untagged_by = life.untagged_by.or(Some("unknown"));
             }
             "failed" => life.is_held = true,
             // Nothing changes, but what was not known before is known to be here, and as what.
-            _ if life.start.is_none() && life.tags.is_empty() && image.tag_status.eq_ignore_ascii_case("untagged") => {
+            _ if life.start.is_none()
+                && life.tags.is_empty()
+                && image.tag_status.eq_ignore_ascii_case("untagged") =>
+            {
                 life.untagged_by = life.untagged_by.or(Some("unknown"));
             }
             _ => {}
@@ -635,12 +714,19 @@ impl Repository {
     fn lived_on(&mut self, digest: &str, ended: u64) {
         self.lost_tags.retain(|_, (lost, _)| lost != digest);
         let turns = self.turns.values_mut().flatten();
-        for turn in turns.filter(|turn| turn.time == ended && turn.digest.is_none() && turn.was_on.as_deref() == Some(digest)) {
+        for turn in turns.filter(|turn| {
+            turn.time == ended && turn.digest.is_none() && turn.was_on.as_deref() == Some(digest)
+        }) {
             turn.how = "removed";
         }
         let Some(image) = self.images.get_mut(digest) else { return };
         let by_tag = |failure: &Failure| !failure.by_digest && failure.cause.time > ended;
-        let told: Vec<u64> = image.failures.iter().filter(|failure| by_tag(failure)).map(|failure| failure.cause.time).collect();
+        let told: Vec<u64> = image
+            .failures
+            .iter()
+            .filter(|failure| by_tag(failure))
+            .map(|failure| failure.cause.time)
+            .collect();
         image.failures.retain(|failure| !by_tag(failure));
         image.answered.retain(|asked| asked.by_digest || asked.cause.time <= ended);
         let Some(life) = image.lives.last_mut() else { return };
@@ -657,14 +743,17 @@ impl Repository {
         let life = self.images[digest].lives.len() - 1;
         self.lost_tags.extend(held.into_iter().map(|tag| (tag, (digest.to_owned(), life))));
         let life = self.open(digest);
-        life.tags_at_end = run.as_ref().map_or_else(|| life.tags.keys().cloned().collect(), |run| run.tag_list.clone());
+        life.tags_at_end =
+            run.as_ref().map_or_else(|| life.tags.keys().cloned().collect(), |run| run.tag_list.clone());
         life.gone = Some(Gone { state, cause: cause.clone(), run });
     }
 
-    /// A run states when the image was pushed and which tags it has: that is evidence, and stands above what was folded.
+    /// A run states when the image was pushed and which tags it has: that is evidence, and stands above what
+    /// was folded.
     fn correct(&mut self, image: &RunImage) {
         let life = self.open(&image.digest);
-        let earlier = life.pushed_at.is_none_or(|pushed| image.pushed_at.is_some_and(|stated| stated < pushed));
+        let earlier =
+            life.pushed_at.is_none_or(|pushed| image.pushed_at.is_some_and(|stated| stated < pushed));
         if earlier {
             life.pushed_at = image.pushed_at;
             self.opened_before(&image.digest);
@@ -679,7 +768,9 @@ impl Repository {
         }
         self.tags.retain(|tag, holder| *holder != image.digest || image.tag_list.contains(tag));
         for tag in &image.tag_list {
-            if let Some(former) = self.tags.insert(tag.clone(), image.digest.clone()).filter(|former| *former != image.digest) {
+            if let Some(former) =
+                self.tags.insert(tag.clone(), image.digest.clone()).filter(|former| *former != image.digest)
+            {
                 self.mention(&former).tags.remove(tag);
             }
         }
@@ -701,7 +792,8 @@ impl Repository {
 
     fn delete_all(&mut self, cause: &Cause) {
         let here = |image: &Image| image.lives.last().is_some_and(|life| life.known && life.gone.is_none());
-        let living: Vec<String> = self.images.iter().filter(|(_, image)| here(image)).map(|(digest, _)| digest.clone()).collect();
+        let living: Vec<String> =
+            self.images.iter().filter(|(_, image)| here(image)).map(|(digest, _)| digest.clone()).collect();
         for digest in living {
             self.remove(&digest, "repository_deleted", cause, None);
         }
@@ -734,7 +826,8 @@ impl Repository {
     /// A layer is asked for: a part of pulling the image that has it, if only one has.
     fn pull_layer(&mut self, layer: &str) {
         let has = |image: &Image| image.layers.iter().any(|held| held == layer);
-        let mut holders = self.images.iter().filter(|(_, image)| has(image)).map(|(digest, _)| digest.clone());
+        let mut holders =
+            self.images.iter().filter(|(_, image)| has(image)).map(|(digest, _)| digest.clone());
         if let (Some(digest), None) = (holders.next(), holders.next()) {
             self.mention(&digest).layer_pulls += 1;
         }
@@ -742,7 +835,12 @@ impl Repository {
 
     /// The repository is created: whatever was thought to be in it is not, and when it went is not known.
     fn begin_again(&mut self, time: u64) {
-        for life in self.images.values_mut().filter_map(|image| image.lives.last_mut()).filter(|life| life.gone.is_none()) {
+        for life in self
+            .images
+            .values_mut()
+            .filter_map(|image| image.lives.last_mut())
+            .filter(|life| life.gone.is_none())
+        {
             life.over |= life.known;
             life.known = false;
             life.tags.clear();
@@ -756,7 +854,8 @@ impl Repository {
         self.policy = None;
     }
 
-    /// The digest is listed by an index that was here at `time` or came later: it stays and goes with that, and is no orphan.
+    /// The digest is listed by an index that was here at `time` or came later: it stays and goes with that,
+    /// and is no orphan.
     pub fn is_child_since(&self, digest: &str, time: u64) -> bool {
         let lists = |parent: &&Image| parent.children.iter().any(|child| child == digest);
         let lasts = |life: &Life| life.gone.as_ref().is_none_or(|gone| gone.cause.time > time);
@@ -778,7 +877,9 @@ impl Image {
             Some(_) if self.presumed.is_some() => "unknown",
             Some(life) if !life.known => "unknown",
             Some(life) if life.is_archived() => "archived",
-            Some(life) if life.tags.is_empty() && life.start.is_none() && life.untagged_by.is_none() => "unknown",
+            Some(life) if life.tags.is_empty() && life.start.is_none() && life.untagged_by.is_none() => {
+                "unknown"
+            }
             Some(life) if life.tags.is_empty() => "untagged",
             Some(_) => "tagged",
             None => "unknown",

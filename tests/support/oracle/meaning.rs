@@ -135,7 +135,8 @@ pub enum Act {
     DeleteRepository {
         repo: Repo,
     },
-    /// A new life of the name: what was here before is not here any more, whether or not the logs show its end.
+    /// A new life of the name: what was here before is not here any more, whether or not the logs show its
+    /// end.
     CreateRepository {
         repo: Repo,
         /// By ECR itself, on a push.
@@ -214,8 +215,13 @@ impl Act {
     /// The one repository that it is about, if its tags may move.
     pub fn repo(&self) -> Option<&Repo> {
         match self {
-            Self::Push { repo, .. } | Self::AlreadyThere { repo, .. } | Self::Delete { repo, .. } | Self::Run { repo, .. } => Some(repo),
-            Self::DeleteRepository { repo } | Self::CreateRepository { repo, .. } | Self::Mutability { repo, .. } => Some(repo),
+            Self::Push { repo, .. }
+            | Self::AlreadyThere { repo, .. }
+            | Self::Delete { repo, .. }
+            | Self::Run { repo, .. } => Some(repo),
+            Self::DeleteRepository { repo }
+            | Self::CreateRepository { repo, .. }
+            | Self::Mutability { repo, .. } => Some(repo),
             _ => None,
         }
     }
@@ -235,13 +241,18 @@ pub fn is_omitted(value: &Value) -> bool {
 
 /// `2026-03-02T10:00:09Z` → seconds since the epoch.
 pub fn seconds(time: &str) -> u64 {
-    let number = |from: usize, to: usize| time.get(from..to).and_then(|part| part.parse::<u64>().ok()).unwrap_or_default();
+    let number = |from: usize, to: usize| {
+        time.get(from..to).and_then(|part| part.parse::<u64>().ok()).unwrap_or_default()
+    };
     let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));
     let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let lengths = [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let years: u64 = (1970..year).map(|year| if leap(year) { 366 } else { 365 }).sum();
     let months: u64 = lengths.iter().take(month.saturating_sub(1) as usize).sum();
-    (years + months + day.saturating_sub(1)) * 86_400 + number(11, 13) * 3_600 + number(14, 16) * 60 + number(17, 19)
+    (years + months + day.saturating_sub(1)) * 86_400
+        + number(11, 13) * 3_600
+        + number(14, 16) * 60
+        + number(17, 19)
 }
 
 /// What all kept records mean; in no order yet.
@@ -273,8 +284,10 @@ pub fn events(records: &[Record]) -> Vec<Event> {
 /// The caller's ARN; in the owner's copy of a foreign call only the principal's id, and its account.
 fn actor(value: &Value) -> Option<String> {
     let identity = &value["userIdentity"];
-    let account = text(&identity["accountId"]).map(|account| format!(" (account {account})")).unwrap_or_default();
-    text(&identity["arn"]).or_else(|| text(&identity["principalId"]).map(|principal| format!("{principal}{account}")))
+    let account =
+        text(&identity["accountId"]).map(|account| format!(" (account {account})")).unwrap_or_default();
+    text(&identity["arn"])
+        .or_else(|| text(&identity["principalId"]).map(|principal| format!("{principal}{account}")))
 }
 
 /// The repository a record speaks of, from the first place that names it.
@@ -282,7 +295,9 @@ fn repository(value: &Value) -> Option<Repo> {
     let (request, response) = (&value["requestParameters"], &value["responseElements"]);
     let region = text(&value["awsRegion"])?;
     let arn = list(&value["resources"]).find_map(|resource| text(&resource["ARN"])).unwrap_or_default();
-    let from_arn = arn.split_once(":repository/").map(|(head, name)| (head.rsplit(':').next().unwrap_or_default().to_owned(), name.to_owned()));
+    let from_arn = arn
+        .split_once(":repository/")
+        .map(|(head, name)| (head.rsplit(':').next().unwrap_or_default().to_owned(), name.to_owned()));
     let name = text(&request["repositoryName"])
         .or_else(|| text(&value["serviceEventDetails"]["repositoryName"]))
         .or_else(|| from_arn.as_ref().map(|(_, name)| name.clone()))?;
@@ -314,17 +329,30 @@ fn registry(value: &Value) -> Option<Act> {
     match value["eventName"].as_str()? {
         _ if value["errorCode"].is_string() => None,
         name @ ("RegisterPullTimeUpdateExclusion" | "DeregisterPullTimeUpdateExclusion") => {
-            Some(Act::Exclude { registry, role: role(request["principalArn"].as_str()?)?, excluded: name.starts_with("Register") })
+            Some(Act::Exclude {
+                registry,
+                role: role(request["principalArn"].as_str()?)?,
+                excluded: name.starts_with("Register"),
+            })
         }
         "PutReplicationConfiguration" => {
             let rule = |rule: &Value| CopyRule {
-                destinations: list(&rule["destinations"]).filter_map(|to| Some((text(&to["registryId"])?, text(&to["region"])?))).collect(),
-                prefixes: list(&rule["repositoryFilters"]).filter_map(|filter| text(&filter["filter"])).collect(),
+                destinations: list(&rule["destinations"])
+                    .filter_map(|to| Some((text(&to["registryId"])?, text(&to["region"])?)))
+                    .collect(),
+                prefixes: list(&rule["repositoryFilters"])
+                    .filter_map(|filter| text(&filter["filter"]))
+                    .collect(),
                 deletes: rule["deleteReplication"]["enabled"] == Value::Bool(true),
             };
-            Some(Act::Replication { registry, rules: list(&request["replicationConfiguration"]["rules"]).map(rule).collect() })
+            Some(Act::Replication {
+                registry,
+                rules: list(&request["replicationConfiguration"]["rules"]).map(rule).collect(),
+            })
         }
-        "CreateRepositoryCreationTemplate" if list(&request["appliedFor"]).any(|word| word == "CREATE_ON_PUSH") => {
+        "CreateRepositoryCreationTemplate"
+            if list(&request["appliedFor"]).any(|word| word == "CREATE_ON_PUSH") =>
+        {
             let policy = text(&request["lifecyclePolicy"]).and_then(|text| serde_json::from_str(&text).ok());
             Some(Act::Template { registry, prefix: text(&request["prefix"])?, policy })
         }
@@ -341,14 +369,21 @@ fn ecr(value: &Value, acts: &mut Vec<Act>) {
         return;
     }
     match value["eventName"].as_str().unwrap_or_default() {
-        "PutImage" | "ReplicateImage" => acts.push(push(value, repo.clone()).unwrap_or(Act::UnknownPush { repo })),
+        "PutImage" | "ReplicateImage" => {
+            acts.push(push(value, repo.clone()).unwrap_or(Act::UnknownPush { repo }))
+        }
         "SetRepositoryPolicy" | "DeleteRepositoryPolicy" => acts.push(Act::AccessChanged { repo }),
         "BatchDeleteImage" => acts.push(delete(value, repo)),
         "PolicyExecutionEvent" if !is_omitted(details) => {
-            acts.push(Act::Run { repo, images: run_images(details), policy: details["lifecycleEventPolicy"].clone() });
+            acts.push(Act::Run {
+                repo,
+                images: run_images(details),
+                policy: details["lifecycleEventPolicy"].clone(),
+            });
         }
         "DryRunEvent" => {
-            let images = run_images(details).into_iter().map(|image| (image.digest, image.pushed_at)).collect();
+            let images =
+                run_images(details).into_iter().map(|image| (image.digest, image.pushed_at)).collect();
             acts.push(Act::Preview { repo, images });
         }
         "DeleteRepository" => acts.push(Act::DeleteRepository { repo }),
@@ -358,22 +393,31 @@ fn ecr(value: &Value, acts: &mut Vec<Act>) {
         }
         "PutImageTagMutability" => acts.push(Act::Mutability { repo, setting: request.clone() }),
         "PutLifecyclePolicy" => {
-            let policy = text(&request["lifecyclePolicyText"]).and_then(|text| serde_json::from_str(&text).ok());
+            let policy =
+                text(&request["lifecyclePolicyText"]).and_then(|text| serde_json::from_str(&text).ok());
             acts.push(Act::Policy { repo, policy });
         }
         "DeleteLifecyclePolicy" => acts.push(Act::Policy { repo, policy: None }),
         "UpdateImageStorageClass" if request["targetStorageClass"] == "ARCHIVE" => {
-            acts.extend(text(&request["imageId"]["imageDigest"]).map(|digest| Act::Archived { repo, digest }));
+            acts.extend(
+                text(&request["imageId"]["imageDigest"]).map(|digest| Act::Archived { repo, digest }),
+            );
         }
         "ImageActivationEvent" if details["result"] == "SUCCESS" => {
             acts.extend(text(&details["imageDigest"]).map(|digest| Act::Restored { repo, digest }));
         }
         "BatchGetImage" => {
             for id in list(&request["imageIds"]) {
-                acts.push(Act::Pull { repo: repo.clone(), digest: text(&id["imageDigest"]), tag: text(&id["imageTag"]) });
+                acts.push(Act::Pull {
+                    repo: repo.clone(),
+                    digest: text(&id["imageDigest"]),
+                    tag: text(&id["imageTag"]),
+                });
             }
         }
-        "GetDownloadUrlForLayer" => acts.extend(text(&request["layerDigest"]).map(|layer| Act::PullLayer { repo, layer })),
+        "GetDownloadUrlForLayer" => {
+            acts.extend(text(&request["layerDigest"]).map(|layer| Act::PullLayer { repo, layer }))
+        }
         _ => {}
     }
 }
@@ -386,19 +430,26 @@ fn manifest_digest(manifest: &str) -> String {
 fn push(value: &Value, repo: Repo) -> Option<Act> {
     let (request, image) = (&value["requestParameters"], &value["responseElements"]["image"]);
     let manifest = text(&request["imageManifest"]).or_else(|| text(&image["imageManifest"]));
-    let digest = text(&image["imageId"]["imageDigest"]).or_else(|| manifest.as_deref().map(manifest_digest))?;
+    let digest =
+        text(&image["imageId"]["imageDigest"]).or_else(|| manifest.as_deref().map(manifest_digest))?;
     let tag = text(&request["imageTag"]).or_else(|| text(&image["imageId"]["imageTag"]));
-    let parsed: Value = manifest.and_then(|manifest| serde_json::from_str(&manifest).ok()).unwrap_or_default();
+    let parsed: Value =
+        manifest.and_then(|manifest| serde_json::from_str(&manifest).ok()).unwrap_or_default();
     let children = list(&parsed["manifests"]).filter_map(|child| text(&child["digest"])).collect();
     let (subject, replica) = (text(&parsed["subject"]["digest"]), value["eventName"] == "ReplicateImage");
-    let layers = list(&parsed["layers"]).chain([&parsed["config"]]).filter_map(|layer| text(&layer["digest"])).collect();
+    let layers = list(&parsed["layers"])
+        .chain([&parsed["config"]])
+        .filter_map(|layer| text(&layer["digest"]))
+        .collect();
     Some(Act::Push { repo, digest, tag, children, layers, subject, replica })
 }
 
 /// A refused call changes nothing; one kind of refusal proves something.
 fn refusal(value: &Value, repo: Repo) -> Option<Act> {
     let request = &value["requestParameters"];
-    if value["eventName"] == "BatchGetImage" && value["errorCode"].as_str().is_some_and(|code| code.contains("AccessDenied")) {
+    if value["eventName"] == "BatchGetImage"
+        && value["errorCode"].as_str().is_some_and(|code| code.contains("AccessDenied"))
+    {
         let id = list(&request["imageIds"]).next()?;
         return Some(Act::RefusedPull { repo, digest: text(&id["imageDigest"]), tag: text(&id["imageTag"]) });
     }
@@ -408,8 +459,15 @@ fn refusal(value: &Value, repo: Repo) -> Option<Act> {
     let digest = manifest_digest(&text(&request["imageManifest"])?);
     let tag = text(&request["imageTag"]);
     match tag {
-        Some(tag) if value["errorCode"] == "ImageAlreadyExistsException" => Some(Act::AlreadyThere { repo, digest, tag }),
-        tag => Some(Act::RefusedPush { repo, digest, tag, is_taken: value["errorCode"] == "ImageTagAlreadyExistsException" }),
+        Some(tag) if value["errorCode"] == "ImageAlreadyExistsException" => {
+            Some(Act::AlreadyThere { repo, digest, tag })
+        }
+        tag => Some(Act::RefusedPush {
+            repo,
+            digest,
+            tag,
+            is_taken: value["errorCode"] == "ImageTagAlreadyExistsException",
+        }),
     }
 }
 
@@ -417,15 +475,20 @@ fn refusal(value: &Value, repo: Repo) -> Option<Act> {
 fn role_changed(value: &Value) -> Option<Act> {
     let name = value["eventName"].as_str()?;
     let changes = name.ends_with("RolePolicy") || name.ends_with("RolePermissionsBoundary");
-    let role = format!("{}/{}", text(&value["recipientAccountId"])?, text(&value["requestParameters"]["roleName"])?);
+    let role =
+        format!("{}/{}", text(&value["recipientAccountId"])?, text(&value["requestParameters"]["roleName"])?);
     (changes && value["errorCode"].is_null()).then_some(Act::RoleChanged { role })
 }
 
 fn delete(value: &Value, repo: Repo) -> Act {
     let response = &value["responseElements"];
     let by_digest = |id: &Value| id["imageTag"].is_null().then(|| text(&id["imageDigest"])).flatten();
-    let refused: Vec<String> = list(&response["failures"]).filter_map(|failure| by_digest(&failure["imageId"])).collect();
-    let asked: Vec<String> = list(&value["requestParameters"]["imageIds"]).filter_map(by_digest).filter(|digest| !refused.contains(digest)).collect();
+    let refused: Vec<String> =
+        list(&response["failures"]).filter_map(|failure| by_digest(&failure["imageId"])).collect();
+    let asked: Vec<String> = list(&value["requestParameters"]["imageIds"])
+        .filter_map(by_digest)
+        .filter(|digest| !refused.contains(digest))
+        .collect();
     let (mut images, mut tags, mut listed) = (Vec::new(), Vec::new(), Vec::new());
     for id in list(&response["imageIds"]) {
         let (Some(digest), tag) = (text(&id["imageDigest"]), text(&id["imageTag"])) else { continue };
@@ -456,7 +519,9 @@ fn run_images(details: &Value) -> Vec<RunImage> {
             pushed_at: image["pushedAt"].as_u64().map(|milliseconds| milliseconds / 1_000),
         })
     };
-    let failed = list(&details["lifecycleEventFailureDetails"]).filter_map(image).map(|image| RunImage { action: "failed".to_owned(), ..image });
+    let failed = list(&details["lifecycleEventFailureDetails"])
+        .filter_map(image)
+        .map(|image| RunImage { action: "failed".to_owned(), ..image });
     list(&details["lifecycleEventImageActions"]).filter_map(image).chain(failed).collect()
 }
 
@@ -465,30 +530,44 @@ fn ecs(value: &Value, acts: &mut Vec<Act>) {
         return;
     }
     let (request, response) = (&value["requestParameters"], &value["responseElements"]);
-    let (Some(account), Some(region)) = (text(&value["recipientAccountId"]), text(&value["awsRegion"])) else { return };
+    let (Some(account), Some(region)) = (text(&value["recipientAccountId"]), text(&value["awsRegion"]))
+    else {
+        return;
+    };
     let place = |what: &str, name: &str| format!("arn:aws:ecs:{region}:{account}:{what}/{name}");
     match value["eventName"].as_str().unwrap_or_default() {
         "RegisterTaskDefinition" => {
             let Some(definition) = text(&response["taskDefinition"]["taskDefinitionArn"]) else { return };
             let family = place("task-definition", &text(&request["family"]).unwrap_or_default());
-            let images = list(&request["containerDefinitions"]).filter_map(|container| reference(container["image"].as_str()?)).collect();
+            let images = list(&request["containerDefinitions"])
+                .filter_map(|container| reference(container["image"].as_str()?))
+                .collect();
             acts.push(Act::Define { definition, family, images });
         }
         "CreateService" | "UpdateService" => {
-            let Some(name) = text(&request["service"]).or_else(|| text(&request["serviceName"])) else { return };
-            let service = format!("{}/{name}", place("service", request["cluster"].as_str().unwrap_or("default")));
+            let Some(name) = text(&request["service"]).or_else(|| text(&request["serviceName"])) else {
+                return;
+            };
+            let service =
+                format!("{}/{name}", place("service", request["cluster"].as_str().unwrap_or("default")));
             let named = text(&request["taskDefinition"]);
             if named.is_none() && request["forceNewDeployment"] != Value::Bool(true) {
                 return;
             }
             // The answer names the revision that a family stood for.
             let named = text(&response["service"]["taskDefinition"]).or(named);
-            let definition = named.map(|name| if name.starts_with("arn:") { name } else { place("task-definition", &name) });
+            let definition = named
+                .map(|name| if name.starts_with("arn:") { name } else { place("task-definition", &name) });
             acts.push(Act::Deploy { service, definition });
         }
         "DeleteService" => {
             let name = text(&request["service"]).unwrap_or_default();
-            acts.push(Act::StopService { service: format!("{}/{name}", place("service", request["cluster"].as_str().unwrap_or("default"))) });
+            acts.push(Act::StopService {
+                service: format!(
+                    "{}/{name}",
+                    place("service", request["cluster"].as_str().unwrap_or("default"))
+                ),
+            });
         }
         "SubmitTaskStateChange" | "SubmitContainerStateChange" => {
             let (named, refused) = reasons(request);
@@ -501,14 +580,20 @@ fn ecs(value: &Value, acts: &mut Vec<Act>) {
 /// Functions by their names: each account and region of these worlds has one of a name.
 fn lambda(value: &Value, acts: &mut Vec<Act>) {
     let request = &value["requestParameters"];
-    let (Some(name), Some(call)) = (text(&request["functionName"]), value["eventName"].as_str()) else { return };
+    let (Some(name), Some(call)) = (text(&request["functionName"]), value["eventName"].as_str()) else {
+        return;
+    };
     let who = format!("{}/{}/{name}", value["recipientAccountId"], value["awsRegion"]);
     if value["errorCode"].is_string() {
         let gone = value["errorMessage"].as_str().is_some_and(|message| message.contains("deleted image"));
         acts.extend(gone.then_some(Act::Failed { who }));
     } else if call.starts_with("DeleteFunction") {
         acts.push(Act::StopService { service: who });
-    } else if let Some(image) = text(&request["imageUri"]).or_else(|| text(&request["code"]["imageUri"])).as_deref().and_then(reference) {
+    } else if let Some(image) = text(&request["imageUri"])
+        .or_else(|| text(&request["code"]["imageUri"]))
+        .as_deref()
+        .and_then(reference)
+    {
         acts.push(Act::Keep { who, image, follows: false });
     }
 }
@@ -535,8 +620,15 @@ fn reasons(request: &Value) -> (Vec<Reference>, bool) {
     let refused = texts.iter().any(|text| text.contains("403"));
     let mut found: Vec<Reference> = Vec::new();
     for word in texts.iter().flat_map(|text| text.split_whitespace()) {
-        let Some(named) = reference(word.trim_end_matches(':')).filter(|named| named.digest.is_some() || named.tag.is_some()) else { continue };
-        if !found.iter().any(|other| (&other.repo, &other.digest, &other.tag) == (&named.repo, &named.digest, &named.tag)) {
+        let Some(named) = reference(word.trim_end_matches(':'))
+            .filter(|named| named.digest.is_some() || named.tag.is_some())
+        else {
+            continue;
+        };
+        if !found
+            .iter()
+            .any(|other| (&other.repo, &other.digest, &other.tag) == (&named.repo, &named.digest, &named.tag))
+        {
             found.push(named);
         }
     }

@@ -1,7 +1,9 @@
-//! A naive reader of CloudTrail archives: one thread, plain maps, `serde_json` for everything, written to be checked by eye.
+//! A naive reader of CloudTrail archives: one thread, plain maps, `serde_json` for everything, written to be
+//! checked by eye.
 //!
-//! It shares nothing with the engine but the specification. `read` turns a folder into records and coverage, `meaning` says what each
-//! record means, `order` settles pushes within one second, `fold` lives through all of it, `findings` judges. The engine must agree.
+//! It shares nothing with the engine but the specification. `read` turns a folder into records and coverage,
+//! `meaning` says what each record means, `order` settles pushes within one second, `fold` lives through all
+//! of it, `findings` judges. The engine must agree.
 #![allow(dead_code, reason = "each test binary uses its own part of the oracle")]
 
 pub mod access;
@@ -41,7 +43,8 @@ pub fn judge(archive: read::Archive) -> Verdict {
     order::settle(&mut events);
     let mut folded = fold::fold(&events);
     presumed::conclude(&mut folded);
-    let findings = findings::find(&folded).into_iter().chain(tags::find(&folded)).chain(early::find(&folded)).collect();
+    let findings =
+        findings::find(&folded).into_iter().chain(tags::find(&folded)).chain(early::find(&folded)).collect();
     Verdict { coverage: archive.coverage, folded, findings, calls: calls.names }
 }
 

@@ -11,13 +11,16 @@ enum Says {
     Lost,
 }
 
-/// Brings events into the order in which they are to be lived through, and labels pushes whose order is not observed.
+/// Brings events into the order in which they are to be lived through, and labels pushes whose order is not
+/// observed.
 pub fn settle(events: &mut [Event]) {
     events.sort_by(|left, right| (left.time, &left.id).cmp(&(right.time, &right.id)));
     for ((repo, tag, second), candidates) in groups(events) {
         let winner = winner(events, &repo, &tag, second, &candidates);
         // Who came last does not tell in which order several others came before.
-        let order = |won: bool| if winner.is_some() && (won || candidates.len() == 2) { "inferred" } else { "ambiguous" };
+        let order = |won: bool| {
+            if winner.is_some() && (won || candidates.len() == 2) { "inferred" } else { "ambiguous" }
+        };
         let mut members: Vec<(bool, String, usize)> = Vec::new();
         for (at, event) in events.iter().enumerate() {
             if let Some(digest) = pushed(event, &repo, &tag).filter(|_| event.time == second) {
@@ -53,13 +56,21 @@ fn pushed<'e>(event: &'e Event, of: &Repo, under: &str) -> Option<&'e String> {
 }
 
 /// The one candidate that can have won, if there is exactly one.
-fn winner(events: &[Event], repo: &Repo, tag: &str, second: u64, candidates: &BTreeSet<String>) -> Option<String> {
+fn winner(
+    events: &[Event],
+    repo: &Repo,
+    tag: &str,
+    second: u64,
+    candidates: &BTreeSet<String>,
+) -> Option<String> {
     let mut says: BTreeMap<String, Says> = BTreeMap::new();
     for child in listed_children(events, repo, second, candidates) {
         says.insert(child, Says::Lost);
     }
     for event in events.iter().filter(|event| event.time > second) {
-        if pushed(event, repo, tag).is_some() || matches!(&event.act, Act::DeleteRepository { repo: deleted } if deleted == repo) {
+        if pushed(event, repo, tag).is_some()
+            || matches!(&event.act, Act::DeleteRepository { repo: deleted } if deleted == repo)
+        {
             break;
         }
         for (digest, verdict) in evidence(event, repo, tag) {
@@ -70,7 +81,9 @@ fn winner(events: &[Event], repo: &Repo, tag: &str, second: u64, candidates: &BT
             break;
         }
     }
-    let all = |verdict: Option<Says>| candidates.iter().filter(|digest| says.get(*digest).copied() == verdict).cloned().collect::<Vec<_>>();
+    let all = |verdict: Option<Says>| {
+        candidates.iter().filter(|digest| says.get(*digest).copied() == verdict).cloned().collect::<Vec<_>>()
+    };
     let (won, open) = (all(Some(Says::Won)), all(None));
     match (won.as_slice(), open.as_slice()) {
         ([only], _) => Some(only.clone()),
@@ -79,8 +92,14 @@ fn winner(events: &[Event], repo: &Repo, tag: &str, second: u64, candidates: &BT
     }
 }
 
-/// An index can only be pushed when its children are there: a candidate that another one lists came before it.
-fn listed_children(events: &[Event], of: &Repo, second: u64, candidates: &BTreeSet<String>) -> BTreeSet<String> {
+/// An index can only be pushed when its children are there: a candidate that another one lists came before
+/// it.
+fn listed_children(
+    events: &[Event],
+    of: &Repo,
+    second: u64,
+    candidates: &BTreeSet<String>,
+) -> BTreeSet<String> {
     let mut listed = BTreeSet::new();
     for event in events.iter().filter(|event| event.time == second) {
         if let Act::Push { repo, digest, children, .. } = &event.act
@@ -102,12 +121,21 @@ fn evidence(event: &Event, of: &Repo, tag: &str) -> Vec<(String, Says)> {
     match &event.act {
         Act::Run { repo, images, .. } if repo == of => images
             .iter()
-            .map(|image| (image.digest.clone(), if image.tag_list.iter().any(|held| held == tag) { Says::Won } else { Says::Lost }))
+            .map(|image| {
+                (
+                    image.digest.clone(),
+                    if image.tag_list.iter().any(|held| held == tag) { Says::Won } else { Says::Lost },
+                )
+            })
             .collect(),
-        Act::Delete { repo, listed, .. } if repo == of => {
-            listed.iter().filter(|(_, held)| held == tag).map(|(digest, _)| (digest.clone(), Says::Won)).collect()
+        Act::Delete { repo, listed, .. } if repo == of => listed
+            .iter()
+            .filter(|(_, held)| held == tag)
+            .map(|(digest, _)| (digest.clone(), Says::Won))
+            .collect(),
+        Act::AlreadyThere { repo, digest, tag: held } if repo == of && held == tag => {
+            vec![(digest.clone(), Says::Won)]
         }
-        Act::AlreadyThere { repo, digest, tag: held } if repo == of && held == tag => vec![(digest.clone(), Says::Won)],
         _ => Vec::new(),
     }
 }

@@ -1,4 +1,5 @@
-//! Whether the policy in force will take an untagged image as it lies there: age always comes, a count only when it is exceeded now.
+//! Whether the policy in force will take an untagged image as it lies there: age always comes, a count only
+//! when it is exceeded now.
 
 use serde_json::Value;
 
@@ -26,7 +27,8 @@ fn rules(policy: &Value) -> Vec<Rule> {
 }
 
 fn rule(value: &Value) -> Rule {
-    let selection = if value["selection"].is_object() { &value["selection"] } else { &value["lifecycleEventSelection"] };
+    let selection =
+        if value["selection"].is_object() { &value["selection"] } else { &value["lifecycleEventSelection"] };
     let action = if value["action"].is_object() { &value["action"]["type"] } else { &value["action"] };
     Rule {
         priority: value["rulePriority"].as_i64().unwrap_or(i64::MAX),
@@ -37,10 +39,14 @@ fn rule(value: &Value) -> Rule {
     }
 }
 
-/// The first rule whose tag requirement an untagged image meets decides about it; the rules below cannot reach it.
+/// The first rule whose tag requirement an untagged image meets decides about it; the rules below cannot
+/// reach it.
 pub fn will_take_untagged(repository: &Repository, digest: &str) -> bool {
     let Some(policy) = &repository.policy else { return false };
-    let Some(rule) = rules(policy).into_iter().find(|rule| rule.status == "untagged" || rule.status == "any") else { return false };
+    let Some(rule) = rules(policy).into_iter().find(|rule| rule.status == "untagged" || rule.status == "any")
+    else {
+        return false;
+    };
     rule.expires && (!rule.by_count || newer(repository, digest, rule.status == "any") >= rule.number)
 }
 
@@ -48,7 +54,9 @@ pub fn will_take_untagged(repository: &Repository, digest: &str) -> bool {
 fn newer(repository: &Repository, digest: &str, counts_tagged: bool) -> u64 {
     // Of what is there under tags that nobody knows, no rule can be foretold.
     let sure = |image: &Image| image.state() != "unknown";
-    let here = |image: &Image| image.lives.last().filter(|life| sure(image) && life.gone.is_none() && !life.is_archived()).cloned();
+    let here = |image: &Image| {
+        image.lives.last().filter(|life| sure(image) && life.gone.is_none() && !life.is_archived()).cloned()
+    };
     // A restore makes an image new again for those who count.
     let restored = |life: &Life| life.archives.last().and_then(|stay| stay.until);
     let age = |digest: &str, life: &Life| (life.pushed_at.max(restored(life)), digest.to_owned());

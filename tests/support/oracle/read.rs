@@ -50,7 +50,8 @@ pub fn folder(folder: &Path) -> Archive {
     list(folder, &mut paths);
     paths.sort();
     let name = |path: &PathBuf| path.strip_prefix(folder).unwrap_or(path).display().to_string();
-    let files: Vec<(String, Vec<u8>)> = paths.iter().map(|path| (name(path), fs::read(path).unwrap_or_default())).collect();
+    let files: Vec<(String, Vec<u8>)> =
+        paths.iter().map(|path| (name(path), fs::read(path).unwrap_or_default())).collect();
     objects(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())))
 }
 
@@ -103,7 +104,8 @@ fn object_into(object: &str, bytes: &[u8], archive: &mut Archive) {
     }
 }
 
-/// The bytes inside the gzip members, as far as they go, and whether they went to a proper end. Plain bytes are what they are.
+/// The bytes inside the gzip members, as far as they go, and whether they went to a proper end. Plain bytes
+/// are what they are.
 fn inflate(bytes: &[u8]) -> (Vec<u8>, bool) {
     if !bytes.starts_with(&[0x1f, 0x8b]) {
         return (bytes.to_vec(), !bytes.is_empty());
@@ -127,7 +129,8 @@ fn inflate(bytes: &[u8]) -> (Vec<u8>, bool) {
 
 /// A file that is JSON from its first byte to its last: one value or many. `None` when it is not.
 fn whole(text: &[u8], elements: &mut Vec<Option<Value>>) -> Option<Content> {
-    let documents: Vec<Value> = serde_json::Deserializer::from_slice(text).into_iter().collect::<Result<_, _>>().ok()?;
+    let documents: Vec<Value> =
+        serde_json::Deserializer::from_slice(text).into_iter().collect::<Result<_, _>>().ok()?;
     let mut kind = (!documents.is_empty()).then_some(Content::Events)?;
     for document in documents {
         match value_elements(document, elements) {
@@ -152,7 +155,10 @@ fn value_elements(mut document: Value, elements: &mut Vec<Option<Value>>) -> Con
     match document {
         Value::Array(records) => elements.extend(records.into_iter().map(Some)),
         _ if document["digestS3Object"].is_string() => return Content::Other,
-        _ if document["eventName"].is_string() || document["detail"].is_object() || document["CloudTrailEvent"].is_string() => {
+        _ if document["eventName"].is_string()
+            || document["detail"].is_object()
+            || document["CloudTrailEvent"].is_string() =>
+        {
             elements.push(Some(document))
         }
         _ => return Content::Damaged,
@@ -260,7 +266,8 @@ fn count(archive: &mut Archive) {
             coverage.records_duplicate += 1;
         }
     }
-    let times = || archive.records.iter().filter_map(|record| record.value["eventTime"].as_str().map(str::to_owned));
+    let times =
+        || archive.records.iter().filter_map(|record| record.value["eventTime"].as_str().map(str::to_owned));
     coverage.first_event_time = times().min();
     coverage.last_event_time = times().max();
     coverage.records = archive.records.len() + coverage.records_failed;

@@ -1,4 +1,5 @@
-//! Tags as things of their own: a list of turns per tag, read off the difference between before and after an event.
+//! Tags as things of their own: a list of turns per tag, read off the difference between before and after an
+//! event.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +32,9 @@ pub fn note(repository: &mut Repository, before: &BTreeMap<String, String>, even
     let (untagged, listed): (Vec<(String, String)>, Vec<(String, String)>) = match &event.act {
         Act::Delete { tags, listed, .. } => (tags.clone(), listed.clone()),
         Act::Run { images, .. } => {
-            let held = images.iter().flat_map(|image| image.tag_list.iter().map(|tag| (image.digest.clone(), tag.clone())));
+            let held = images
+                .iter()
+                .flat_map(|image| image.tag_list.iter().map(|tag| (image.digest.clone(), tag.clone())));
             (Vec::new(), held.collect())
         }
         _ => Default::default(),
@@ -50,13 +53,19 @@ pub fn note(repository: &mut Repository, before: &BTreeMap<String, String>, even
     };
     for (digest, tag) in &untagged {
         // With its last tag an image goes as a whole: that is no removal of a tag.
-        let stays = repository.images.get(digest).and_then(|image| image.lives.last()).is_some_and(|life| life.gone.is_none());
+        let stays = repository
+            .images
+            .get(digest)
+            .and_then(|image| image.lives.last())
+            .is_some_and(|life| life.gone.is_none());
         if stays && !after.contains_key(tag) {
             turns.push((tag.clone(), turn(None, "removed", Some(digest.clone()))));
         }
     }
     // It went with its image, on which nobody had seen it.
-    for (digest, tag) in listed.iter().filter(|(_, tag)| !before.contains_key(tag) && !after.contains_key(tag)) {
+    for (digest, tag) in
+        listed.iter().filter(|(_, tag)| !before.contains_key(tag) && !after.contains_key(tag))
+    {
         if !turns.iter().any(|(other, _)| other == tag) {
             turns.push((tag.clone(), turn(None, "other", Some(digest.clone()))));
         }
@@ -78,7 +87,12 @@ pub fn find(folded: &Folded) -> Vec<Finding> {
     for (repo, repository) in &folded.repositories {
         for (tag, turns) in &repository.turns {
             findings.extend(moved_back(repo, repository, tag, turns));
-            findings.extend(turns.windows(2).chain(turns.last().map(std::slice::from_ref)).filter_map(|pair| removed(repo, tag, pair)));
+            findings.extend(
+                turns
+                    .windows(2)
+                    .chain(turns.last().map(std::slice::from_ref))
+                    .filter_map(|pair| removed(repo, tag, pair)),
+            );
         }
     }
     findings
@@ -101,7 +115,8 @@ fn removed(repo: &Repo, tag: &str, turns: &[Turn]) -> Option<Finding> {
     })
 }
 
-/// The last time that a push gave the tag to an image older than the one that had it, if somebody pulled either by it.
+/// The last time that a push gave the tag to an image older than the one that had it, if somebody pulled
+/// either by it.
 fn moved_back(repo: &Repo, repository: &Repository, tag: &str, turns: &[Turn]) -> Option<Finding> {
     let back = |at: usize| {
         let (from, to) = (&turns[at], &turns[at + 1]);
@@ -116,7 +131,11 @@ fn moved_back(repo: &Repo, repository: &Repository, tag: &str, turns: &[Turn]) -
     let all: Vec<(&Turn, &Turn)> = (0..turns.len().saturating_sub(1)).filter_map(back).collect();
     let (from, to) = all.into_iter().rfind(|(from, to)| from.pulls + to.pulls > 0)?;
     let given = (from.how == "pushed").then_some(&from.cause);
-    let role = |turn: &Turn| turn.actor.as_ref().map(|actor| actor.rsplit_once('/').map_or(actor.clone(), |(role, _)| role.to_owned()));
+    let role = |turn: &Turn| {
+        turn.actor
+            .as_ref()
+            .map(|actor| actor.rsplit_once('/').map_or(actor.clone(), |(role, _)| role.to_owned()))
+    };
     let by_another = given.is_some() && role(from) != role(to);
     let orders = [given.map_or("observed", |given| given.order), to.cause.order];
     Some(Finding {
@@ -127,7 +146,10 @@ fn moved_back(repo: &Repo, repository: &Repository, tag: &str, turns: &[Turn]) -
         first: given.map(|given| given.id.clone()),
         second: to.cause.id.clone(),
         gap_seconds: given.map(|given| to.time - given.time),
-        order: ["ambiguous", "inferred"].into_iter().find(|order| orders.contains(order)).unwrap_or("observed"),
+        order: ["ambiguous", "inferred"]
+            .into_iter()
+            .find(|order| orders.contains(order))
+            .unwrap_or("observed"),
         pulls_before: from.pulls + to.pulls,
         ..Finding::bare(repo, from.digest.as_deref()?, tag)
     })
@@ -136,6 +158,7 @@ fn moved_back(repo: &Repo, repository: &Repository, tag: &str, turns: &[Turn]) -
 /// One lists the other, or both are listed by a third: one push moves the tag between them.
 fn related(repository: &Repository, a: &str, b: &str) -> bool {
     let lists = |image: &Image, digest: &str| image.children.iter().any(|child| child == digest);
-    let of = |parent: &str, child: &str| repository.images.get(parent).is_some_and(|image| lists(image, child));
+    let of =
+        |parent: &str, child: &str| repository.images.get(parent).is_some_and(|image| lists(image, child));
     of(a, b) || of(b, a) || repository.images.values().any(|image| lists(image, a) && lists(image, b))
 }

@@ -1,5 +1,5 @@
-//! A bucket in memory, behind `s3s` (which checks SigV4). As real S3 does: pages of 1,000 keys at most, `start-after`,
-//! delimiters, `encoding-type=url`, ETags, `If-Match`, `Range`.
+//! A bucket in memory, behind `s3s` (which checks SigV4). As real S3 does: pages of 1,000 keys at most,
+//! `start-after`, delimiters, `encoding-type=url`, ETags, `If-Match`, `Range`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -121,7 +121,11 @@ impl Memory {
     }
 
     fn check_bucket(&self, bucket: &str) -> S3Result<()> {
-        if bucket == self.bucket { Ok(()) } else { Err(s3_error!(NoSuchBucket, "The specified bucket does not exist")) }
+        if bucket == self.bucket {
+            Ok(())
+        } else {
+            Err(s3_error!(NoSuchBucket, "The specified bucket does not exist"))
+        }
     }
 }
 
@@ -139,7 +143,12 @@ impl Object {
     fn new(bytes: Vec<u8>) -> Self {
         let mut hasher = DefaultHasher::new();
         bytes.hash(&mut hasher);
-        Self { bytes: Bytes::from(bytes), e_tag: format!("{:032x}", hasher.finish()), metadata: HashMap::new(), written: SystemTime::now() }
+        Self {
+            bytes: Bytes::from(bytes),
+            e_tag: format!("{:032x}", hasher.finish()),
+            metadata: HashMap::new(),
+            written: SystemTime::now(),
+        }
     }
 }
 
@@ -147,9 +156,14 @@ fn refused(refusal: Refusal) -> S3Error {
     match refusal {
         Refusal::Denied => s3_error!(AccessDenied, "Access Denied"),
         Refusal::Gone => s3_error!(NoSuchKey, "The specified key does not exist."),
-        Refusal::Frozen => s3_error!(InvalidObjectState, "The operation is not valid for the object's storage class"),
+        Refusal::Frozen => {
+            s3_error!(InvalidObjectState, "The operation is not valid for the object's storage class")
+        }
         Refusal::KmsDisabled => {
-            let mut error = S3Error::with_message(S3ErrorCode::from_bytes(b"KMS.DisabledException").unwrap(), "the key is disabled");
+            let mut error = S3Error::with_message(
+                S3ErrorCode::from_bytes(b"KMS.DisabledException").unwrap(),
+                "the key is disabled",
+            );
             error.set_status_code(hyper::StatusCode::BAD_REQUEST);
             error
         }
@@ -158,24 +172,36 @@ fn refused(refusal: Refusal) -> S3Error {
 
 fn percent_encoded(key: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~/*".contains(&byte);
-    key.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    key.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 #[async_trait::async_trait]
 impl S3 for Memory {
-    async fn head_bucket(&self, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
+    async fn head_bucket(
+        &self,
+        request: S3Request<HeadBucketInput>,
+    ) -> S3Result<S3Response<HeadBucketOutput>> {
         self.check_bucket(&request.input.bucket)?;
         Ok(S3Response::new(HeadBucketOutput::default()))
     }
 
-    async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+    async fn head_object(
+        &self,
+        request: S3Request<HeadObjectInput>,
+    ) -> S3Result<S3Response<HeadObjectOutput>> {
         let input = request.input;
         self.check_bucket(&input.bucket)?;
         let object = self.objects.read().unwrap().get(&input.key).cloned();
         // Without the right to list, S3 does not tell what is not there.
         let missing = if *self.refuses_lists.lock().unwrap() { Refusal::Denied } else { Refusal::Gone };
         let Object { bytes, e_tag, .. } = object.ok_or_else(|| refused(missing))?;
-        Ok(S3Response::new(HeadObjectOutput { content_length: Some(bytes.len() as i64), e_tag: Some(ETag::Strong(e_tag)), ..Default::default() }))
+        Ok(S3Response::new(HeadObjectOutput {
+            content_length: Some(bytes.len() as i64),
+            e_tag: Some(ETag::Strong(e_tag)),
+            ..Default::default()
+        }))
     }
 
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
@@ -184,22 +210,31 @@ impl S3 for Memory {
         self.gets.lock().unwrap().push(input.key.clone());
         let range = input.range.as_ref().map(|range| format!(" {}", range.to_header_string()));
         self.log.lock().unwrap().push(format!("GET {}{}", input.key, range.unwrap_or_default()));
-        let refusal = self.refuses_all.lock().unwrap().or_else(|| self.refusals.read().unwrap().get(&input.key).copied());
+        let refusal = self
+            .refuses_all
+            .lock()
+            .unwrap()
+            .or_else(|| self.refusals.read().unwrap().get(&input.key).copied());
         if let Some(refusal) = refusal {
             return Err(refused(refusal));
         }
-        let Object { bytes, e_tag, metadata, .. } = self.objects.read().unwrap().get(&input.key).cloned().ok_or_else(|| refused(Refusal::Gone))?;
+        let Object { bytes, e_tag, metadata, .. } =
+            self.objects.read().unwrap().get(&input.key).cloned().ok_or_else(|| refused(Refusal::Gone))?;
         if let Some(ETagCondition::ETag(wanted)) = &input.if_match
             && wanted.value() != e_tag
         {
-            return Err(s3_error!(PreconditionFailed, "At least one of the pre-conditions you specified did not hold"));
+            return Err(s3_error!(
+                PreconditionFailed,
+                "At least one of the pre-conditions you specified did not hold"
+            ));
         }
         let whole = bytes.len();
         let part = match input.range.filter(|_| !*self.ignores_ranges.lock().unwrap()) {
             Some(range) => Some(range.check(whole as u64)?),
             None => None,
         };
-        let content_range = part.as_ref().map(|part| format!("bytes {}-{}/{whole}", part.start, part.end - 1));
+        let content_range =
+            part.as_ref().map(|part| format!("bytes {}-{}/{whole}", part.start, part.end - 1));
         let bytes = part.map_or(bytes.clone(), |part| bytes.slice(part.start as usize..part.end as usize));
         Ok(S3Response::new(GetObjectOutput {
             content_length: Some(bytes.len() as i64),
@@ -221,7 +256,9 @@ impl S3 for Memory {
         let mut bytes = Vec::new();
         if let Some(body) = input.body {
             let mut body = s3s::Body::from(body);
-            while let Some(frame) = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+            while let Some(frame) =
+                std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await
+            {
                 let frame = frame.map_err(|_| s3_error!(IncompleteBody, "the body broke off"))?;
                 bytes.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
             }
@@ -229,14 +266,19 @@ impl S3 for Memory {
         if input.content_length.is_some_and(|length| length as usize != bytes.len()) {
             return Err(s3_error!(IncompleteBody, "not as many bytes as announced"));
         }
-        let conditional = [input.if_match.is_some().then_some(" if-match"), input.if_none_match.is_some().then_some(" if-none-match")];
+        let conditional = [
+            input.if_match.is_some().then_some(" if-match"),
+            input.if_none_match.is_some().then_some(" if-none-match"),
+        ];
         let conditional: String = conditional.into_iter().flatten().collect();
         self.log.lock().unwrap().push(format!("PUT {}{conditional}", input.key));
         // Held from the look to the write: of two at once, one comes first.
         let mut objects = self.objects.write().unwrap();
         let there = objects.get(&input.key).map(|object| object.e_tag.clone());
         if !*self.ignores_conditions.lock().unwrap() {
-            let failed = || s3_error!(PreconditionFailed, "At least one of the pre-conditions you specified did not hold");
+            let failed = || {
+                s3_error!(PreconditionFailed, "At least one of the pre-conditions you specified did not hold")
+            };
             match &input.if_match {
                 Some(ETagCondition::ETag(wanted)) if there.as_deref() != Some(wanted.value()) => {
                     return Err(if there.is_none() { refused(Refusal::Gone) } else { failed() });
@@ -253,18 +295,29 @@ impl S3 for Memory {
         Ok(S3Response::new(PutObjectOutput { e_tag: Some(ETag::Strong(e_tag)), ..Default::default() }))
     }
 
-    async fn copy_object(&self, request: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
+    async fn copy_object(
+        &self,
+        request: S3Request<CopyObjectInput>,
+    ) -> S3Result<S3Response<CopyObjectOutput>> {
         let input = request.input;
         self.check_bucket(&input.bucket)?;
-        let CopySource::Bucket { key, .. } = &input.copy_source else { return Err(s3_error!(NotImplemented, "copies from a bucket alone")) };
+        let CopySource::Bucket { key, .. } = &input.copy_source else {
+            return Err(s3_error!(NotImplemented, "copies from a bucket alone"));
+        };
         self.log.lock().unwrap().push(format!("COPY {key} {}", input.key));
         let mut objects = self.objects.write().unwrap();
         let object = objects.get(&**key).cloned().ok_or_else(|| refused(Refusal::Gone))?;
         objects.insert(input.key, object);
-        Ok(S3Response::new(CopyObjectOutput { copy_object_result: Some(CopyObjectResult::default()), ..Default::default() }))
+        Ok(S3Response::new(CopyObjectOutput {
+            copy_object_result: Some(CopyObjectResult::default()),
+            ..Default::default()
+        }))
     }
 
-    async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
+    async fn delete_object(
+        &self,
+        request: S3Request<DeleteObjectInput>,
+    ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let input = request.input;
         self.check_bucket(&input.bucket)?;
         if *self.refuses_writes.lock().unwrap() {
@@ -275,7 +328,10 @@ impl S3 for Memory {
         Ok(S3Response::new(DeleteObjectOutput::default()))
     }
 
-    async fn list_objects_v2(&self, request: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
+    async fn list_objects_v2(
+        &self,
+        request: S3Request<ListObjectsV2Input>,
+    ) -> S3Result<S3Response<ListObjectsV2Output>> {
         let input = request.input;
         self.check_bucket(&input.bucket)?;
         let prefix = input.prefix.clone().unwrap_or_default();
@@ -297,7 +353,9 @@ impl S3 for Memory {
         });
         Ok(S3Response::new(ListObjectsV2Output {
             contents: Some(objects.collect()),
-            common_prefixes: Some(page.folders.iter().map(|folder| CommonPrefix { prefix: Some(text(folder)) }).collect()),
+            common_prefixes: Some(
+                page.folders.iter().map(|folder| CommonPrefix { prefix: Some(text(folder)) }).collect(),
+            ),
             encoding_type: url.then(|| EncodingType::from_static(EncodingType::URL)),
             is_truncated: Some(page.next.is_some()),
             next_continuation_token: page.next,
@@ -323,13 +381,16 @@ impl Memory {
         let mut last = String::new();
         let mut from = std::cmp::max(prefix, after).to_owned();
         loop {
-            let next = objects.range(from.clone()..).find(|(key, _)| key.as_str() > after || after.is_empty());
+            let next =
+                objects.range(from.clone()..).find(|(key, _)| key.as_str() > after || after.is_empty());
             let Some((key, object)) = next.filter(|(key, _)| key.starts_with(prefix)) else { return page };
             let folder = delimiter.and_then(|delimiter| {
                 let end = key[prefix.len()..].find(delimiter)? + prefix.len() + delimiter.len();
                 Some(key[..end].to_owned())
             });
-            let counted = folder.as_ref().is_none_or(|folder| folder.as_str() > after && !page.folders.contains(folder));
+            let counted = folder
+                .as_ref()
+                .is_none_or(|folder| folder.as_str() > after && !page.folders.contains(folder));
             if counted && page.objects.len() + page.folders.len() == keys_max {
                 page.next = Some(last);
                 return page;

@@ -1,5 +1,6 @@
-//! S3 on loopback for tests and benchmarks: a server that keeps its objects in memory, `s3s-fs` over a folder, and a proxy that
-//! breaks things between client and server. Included with `#[path]`; not every test uses all of it.
+//! S3 on loopback for tests and benchmarks: a server that keeps its objects in memory, `s3s-fs` over a
+//! folder, and a proxy that breaks things between client and server. Included with `#[path]`; not every test
+//! uses all of it.
 #![allow(dead_code, unused_imports)]
 
 mod memory;

@@ -1,5 +1,5 @@
-//! A proxy that breaks things between client and server. What it does to a request depends on the seed, the request's target and
-//! how often that was tried, never on who comes first: a run can be repeated.
+//! A proxy that breaks things between client and server. What it does to a request depends on the seed, the
+//! request's target and how often that was tried, never on who comes first: a run can be repeated.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -65,8 +65,13 @@ impl Request<'_> {
 
 /// An S3 error as raw HTTP. `headers` are whole lines, each with its `\r\n`.
 pub fn error_answer(status: u16, code: &str, headers: &str) -> Vec<u8> {
-    let body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>from the proxy</Message></Error>");
-    let head = format!("HTTP/1.1 {status} Trouble\r\ncontent-type: application/xml\r\ncontent-length: {}\r\n{headers}\r\n", body.len());
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>from the proxy</Message></Error>"
+    );
+    let head = format!(
+        "HTTP/1.1 {status} Trouble\r\ncontent-type: application/xml\r\ncontent-length: {}\r\n{headers}\r\n",
+        body.len()
+    );
     [head.into_bytes(), body.into_bytes()].concat()
 }
 
@@ -113,10 +118,19 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    pub fn start(upstream: SocketAddr, decide: impl Fn(&Request<'_>) -> Fault + Send + Sync + 'static) -> Self {
-        let shared =
-            Arc::new(Shared { upstream, decide: Box::new(decide), tried: Mutex::default(), ordinal: AtomicU64::new(0), faults: AtomicU64::new(0) });
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    pub fn start(
+        upstream: SocketAddr,
+        decide: impl Fn(&Request<'_>) -> Fault + Send + Sync + 'static,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            upstream,
+            decide: Box::new(decide),
+            tried: Mutex::default(),
+            ordinal: AtomicU64::new(0),
+            faults: AtomicU64::new(0),
+        });
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let accepting = Arc::clone(&shared);
@@ -163,7 +177,9 @@ async fn converse(mut client: TcpStream, shared: &Shared) -> Option<()> {
             }
             fault => {
                 // A server that is gone looks to the client as if the proxy were gone.
-                let Some((head, body)) = exchange(&mut upstream, shared.upstream, &request).await else { return reset(&client) };
+                let Some((head, body)) = exchange(&mut upstream, shared.upstream, &request).await else {
+                    return reset(&client);
+                };
                 relay(&mut client, &head, &body, fault).await?;
             }
         }
@@ -196,7 +212,8 @@ impl Shared {
     }
 }
 
-/// A whole request, and how long its head is, the empty line included. Whoever writes tells the length of the body.
+/// A whole request, and how long its head is, the empty line included. Whoever writes tells the length of the
+/// body.
 async fn read_request(stream: &mut TcpStream) -> Option<(Vec<u8>, usize)> {
     let mut request = Vec::with_capacity(2048);
     let head = loop {
@@ -208,7 +225,10 @@ async fn read_request(stream: &mut TcpStream) -> Option<(Vec<u8>, usize)> {
         }
     };
     let lines = String::from_utf8_lossy(&request[..head]).to_ascii_lowercase();
-    let length = lines.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok()).unwrap_or(0);
+    let length = lines
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok())
+        .unwrap_or(0);
     if lines.contains("expect: 100-continue") && request.len() == head {
         stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await.ok()?;
     }
@@ -221,7 +241,11 @@ async fn read_request(stream: &mut TcpStream) -> Option<(Vec<u8>, usize)> {
 }
 
 /// Sends a request and reads its whole response.
-async fn exchange(upstream: &mut Option<TcpStream>, address: SocketAddr, request: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+async fn exchange(
+    upstream: &mut Option<TcpStream>,
+    address: SocketAddr,
+    request: &[u8],
+) -> Option<(Vec<u8>, Vec<u8>)> {
     let mut stream = match upstream.take() {
         Some(stream) => stream,
         None => TcpStream::connect(address).await.ok()?,
@@ -239,8 +263,10 @@ async fn exchange(upstream: &mut Option<TcpStream>, address: SocketAddr, request
     };
     let mut body = bytes.split_off(end);
     let head = String::from_utf8_lossy(&bytes).to_ascii_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
-    let is_whole = |body: &[u8]| length.map_or_else(|| body.ends_with(b"0\r\n\r\n"), |length| body.len() >= length);
+    let length =
+        head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    let is_whole =
+        |body: &[u8]| length.map_or_else(|| body.ends_with(b"0\r\n\r\n"), |length| body.len() >= length);
     let has_body = length.is_some() || head.contains("transfer-encoding: chunked");
     while has_body && !request.starts_with(b"HEAD") && !is_whole(&body) {
         if stream.read_buf(&mut body).await.ok()? == 0 {
@@ -255,14 +281,20 @@ async fn exchange(upstream: &mut Option<TcpStream>, address: SocketAddr, request
 fn changed(head: &[u8], body: &[u8], fault: &Fault) -> Option<(Vec<u8>, Vec<u8>)> {
     let (dropped, added, body) = match fault {
         Fault::Shortened(per_cent) => ("content-length", None, body[..body.len() * per_cent / 100].to_vec()),
-        Fault::Unmeasured(per_cent) => ("content-length", Some("connection: close".to_owned()), body[..body.len() * per_cent / 100].to_vec()),
+        Fault::Unmeasured(per_cent) => (
+            "content-length",
+            Some("connection: close".to_owned()),
+            body[..body.len() * per_cent / 100].to_vec(),
+        ),
         Fault::Header(name, value) => (*name, Some(format!("{name}: {value}")), body.to_vec()),
         Fault::Gzip => {
             let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
             packed.write_all(body).ok()?;
             ("content-encoding", Some("content-encoding: gzip".to_owned()), packed.finish().ok()?)
         }
-        Fault::Replaced(from, to) => ("content-length", None, String::from_utf8_lossy(body).replace(from, to).into_bytes()),
+        Fault::Replaced(from, to) => {
+            ("content-length", None, String::from_utf8_lossy(body).replace(from, to).into_bytes())
+        }
         _ => return None,
     };
     let text = String::from_utf8_lossy(head);
@@ -285,7 +317,10 @@ fn unchunked(head: &[u8], body: Vec<u8>) -> Vec<u8> {
     }
     let (mut whole, mut rest) = (Vec::new(), &body[..]);
     while let Some(end) = rest.windows(2).position(|pair| pair == b"\r\n") {
-        let length = std::str::from_utf8(&rest[..end]).ok().and_then(|text| usize::from_str_radix(text.trim(), 16).ok()).unwrap_or(0);
+        let length = std::str::from_utf8(&rest[..end])
+            .ok()
+            .and_then(|text| usize::from_str_radix(text.trim(), 16).ok())
+            .unwrap_or(0);
         if length == 0 {
             break;
         }

@@ -11,7 +11,11 @@ use super::server::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
 
 /// Quick tries and little patience: the rules are the same, the waits are not.
 pub fn quick(endpoint: &str) -> Options {
-    let credentials = Credentials { access_key_id: ACCESS_KEY_ID.to_owned(), secret_access_key: SECRET_ACCESS_KEY.to_owned(), session_token: None };
+    let credentials = Credentials {
+        access_key_id: ACCESS_KEY_ID.to_owned(),
+        secret_access_key: SECRET_ACCESS_KEY.to_owned(),
+        session_token: None,
+    };
     Options {
         endpoint_url: Some(endpoint.to_owned()),
         region: Some("us-east-1".to_owned()),
@@ -22,7 +26,11 @@ pub fn quick(endpoint: &str) -> Options {
             delay_first: Duration::from_millis(4),
             delay_max: Duration::from_millis(100),
         },
-        patience: Patience { response: Duration::from_secs(5), silence: Duration::from_secs(5), ..Patience::DEFAULT },
+        patience: Patience {
+            response: Duration::from_secs(5),
+            silence: Duration::from_secs(5),
+            ..Patience::DEFAULT
+        },
         jobs: std::num::NonZeroUsize::new(2).unwrap(),
         ..Options::default()
     }
@@ -53,7 +61,13 @@ impl Read {
 /// Reads `spec` with two workers.
 pub fn read_with(spec: &str, options: &Options, filter: &Filter) -> Read {
     let feed = source::open(spec, options, filter).unwrap();
-    let read = Mutex::new(Read { whole: BTreeMap::new(), other_kind: Vec::new(), failed: BTreeMap::new(), retries: 0, fatal: None });
+    let read = Mutex::new(Read {
+        whole: BTreeMap::new(),
+        other_kind: Vec::new(),
+        failed: BTreeMap::new(),
+        retries: 0,
+        fatal: None,
+    });
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| take_all(&*feed, &read));

@@ -35,13 +35,17 @@ impl Server {
 
     /// `s3s-fs`: every folder in `root` is a bucket.
     pub fn folder(root: &Path) -> Self {
-        Self::start(S3ServiceBuilder::new(s3s_fs::FileSystem::new(root).unwrap()), "127.0.0.1:0".parse().unwrap())
+        Self::start(
+            S3ServiceBuilder::new(s3s_fs::FileSystem::new(root).unwrap()),
+            "127.0.0.1:0".parse().unwrap(),
+        )
     }
 
     fn start(mut builder: S3ServiceBuilder, address: SocketAddr) -> Self {
         builder.set_auth(SimpleAuth::from_single(ACCESS_KEY_ID, SECRET_ACCESS_KEY));
         let service = builder.build();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind(address)).unwrap();
         let address = listener.local_addr().unwrap();
         runtime.spawn(serve(listener, service));
@@ -78,23 +82,38 @@ struct Shared(Arc<Memory>);
 
 #[async_trait::async_trait]
 impl s3s::S3 for Shared {
-    async fn head_bucket(&self, request: s3s::S3Request<s3s::dto::HeadBucketInput>) -> s3s::S3Result<s3s::S3Response<s3s::dto::HeadBucketOutput>> {
+    async fn head_bucket(
+        &self,
+        request: s3s::S3Request<s3s::dto::HeadBucketInput>,
+    ) -> s3s::S3Result<s3s::S3Response<s3s::dto::HeadBucketOutput>> {
         self.0.head_bucket(request).await
     }
 
-    async fn head_object(&self, request: s3s::S3Request<s3s::dto::HeadObjectInput>) -> s3s::S3Result<s3s::S3Response<s3s::dto::HeadObjectOutput>> {
+    async fn head_object(
+        &self,
+        request: s3s::S3Request<s3s::dto::HeadObjectInput>,
+    ) -> s3s::S3Result<s3s::S3Response<s3s::dto::HeadObjectOutput>> {
         self.0.head_object(request).await
     }
 
-    async fn get_object(&self, request: s3s::S3Request<s3s::dto::GetObjectInput>) -> s3s::S3Result<s3s::S3Response<s3s::dto::GetObjectOutput>> {
+    async fn get_object(
+        &self,
+        request: s3s::S3Request<s3s::dto::GetObjectInput>,
+    ) -> s3s::S3Result<s3s::S3Response<s3s::dto::GetObjectOutput>> {
         self.0.get_object(request).await
     }
 
-    async fn put_object(&self, request: s3s::S3Request<s3s::dto::PutObjectInput>) -> s3s::S3Result<s3s::S3Response<s3s::dto::PutObjectOutput>> {
+    async fn put_object(
+        &self,
+        request: s3s::S3Request<s3s::dto::PutObjectInput>,
+    ) -> s3s::S3Result<s3s::S3Response<s3s::dto::PutObjectOutput>> {
         self.0.put_object(request).await
     }
 
-    async fn copy_object(&self, request: s3s::S3Request<s3s::dto::CopyObjectInput>) -> s3s::S3Result<s3s::S3Response<s3s::dto::CopyObjectOutput>> {
+    async fn copy_object(
+        &self,
+        request: s3s::S3Request<s3s::dto::CopyObjectInput>,
+    ) -> s3s::S3Result<s3s::S3Response<s3s::dto::CopyObjectOutput>> {
         self.0.copy_object(request).await
     }
 

@@ -1,4 +1,5 @@
-//! Sessions of an organisation: their records, worlds of them with known truth, and a second way to join them.
+//! Sessions of an organisation: their records, worlds of them with known truth, and a second way to join
+//! them.
 
 pub mod oracle;
 pub mod record;

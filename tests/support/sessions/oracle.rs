@@ -1,4 +1,5 @@
-//! A second way to join calls to sessions: every call against every other one, without any index. Its own reasoning, from the rules.
+//! A second way to join calls to sessions: every call against every other one, without any index. Its own
+//! reasoning, from the rules.
 
 use serde_json::Value;
 
@@ -39,14 +40,20 @@ fn begun(call: &Value) -> Option<(Option<&str>, Option<&str>)> {
 pub fn joined(calls: &[&Value]) -> Vec<Told> {
     let event = |call: &Value| text(call, &["eventID"]).expect("an id").to_owned();
     let mut told = Vec::new();
-    for call in calls.iter().filter(|call| !matches!(text(call, &["userIdentity", "type"]), Some("AWSService" | "WebIdentityUser" | "SAMLUser"))) {
+    for call in calls.iter().filter(|call| {
+        !matches!(text(call, &["userIdentity", "type"]), Some("AWSService" | "WebIdentityUser" | "SAMLUser"))
+    }) {
         let in_console = text(call, &["eventName"]) == Some("ConsoleLogin");
         if in_console {
             continue;
         }
         let caller = &call["userIdentity"];
-        let by_key: Vec<&&Value> =
-            calls.iter().filter(|other| begun(other).is_some_and(|(key, _)| key.is_some() && key == text(caller, &["accessKeyId"]))).collect();
+        let by_key: Vec<&&Value> = calls
+            .iter()
+            .filter(|other| {
+                begun(other).is_some_and(|(key, _)| key.is_some() && key == text(caller, &["accessKeyId"]))
+            })
+            .collect();
         if let [one] = by_key.as_slice() {
             told.push(Told { event: event(call), began: Some(event(one)), joined: "certain" });
             continue;
@@ -54,8 +61,10 @@ pub fn joined(calls: &[&Value]) -> Vec<Told> {
         let Some(created) = text(caller, &["sessionContext", "attributes", "creationDate"]) else { continue };
         let near = |apart: i64| -> Vec<String> {
             let fits = |other: &&&Value| {
-                begun(other).is_some_and(|(_, owner)| owner.is_some() && owner == text(caller, &["principalId"]))
-                    && (seconds(text(other, &["eventTime"]).expect("a time")) - seconds(created)).abs() <= apart
+                begun(other)
+                    .is_some_and(|(_, owner)| owner.is_some() && owner == text(caller, &["principalId"]))
+                    && (seconds(text(other, &["eventTime"]).expect("a time")) - seconds(created)).abs()
+                        <= apart
             };
             calls.iter().filter(fits).map(|other| event(other)).collect()
         };

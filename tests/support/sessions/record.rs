@@ -19,7 +19,9 @@ pub fn role(account: &str, name: &str) -> String {
 
 /// What a role has as id: the same for the same role.
 pub fn role_id(account: &str, name: &str) -> String {
-    let sum = format!("{account}{name}").bytes().fold(7_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    let sum = format!("{account}{name}")
+        .bytes()
+        .fold(7_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
     format!("AROA{:017}", sum % 100_000_000_000_000_000)
 }
 
@@ -80,7 +82,8 @@ pub fn at(time: &str) -> String {
 fn expiration(time: &str) -> String {
     let (hour, rest) = time.split_once(':').expect("a time of the day");
     let hour: u32 = hour.parse::<u32>().expect("an hour") + 1;
-    let (shown, half) = (if hour % 12 == 0 { 12 } else { hour % 12 }, if hour % 24 < 12 { "AM" } else { "PM" });
+    let (shown, half) =
+        (if hour % 12 == 0 { 12 } else { hour % 12 }, if hour % 24 < 12 { "AM" } else { "PM" });
     let day = 2 + hour / 24;
     format!("Mar {day}, 2026, {shown}:{rest}\u{202f}{half}")
 }
@@ -94,10 +97,18 @@ pub struct Org {
 impl Org {
     pub fn write(&self, folder: &Path) {
         fs::create_dir_all(folder.join("logs")).expect("made");
-        fs::write(folder.join("logs/all.json"), json!({"Records": self.records}).to_string()).expect("written");
+        fs::write(folder.join("logs/all.json"), json!({"Records": self.records}).to_string())
+            .expect("written");
     }
 
-    pub fn record(&mut self, time: &str, caller: &Value, account: &str, source: &str, name: &str) -> &mut Value {
+    pub fn record(
+        &mut self,
+        time: &str,
+        caller: &Value,
+        account: &str,
+        source: &str,
+        name: &str,
+    ) -> &mut Value {
         let number = self.records.len();
         let address = caller["invokedBy"].as_str().unwrap_or("198.51.100.7");
         self.records.push(json!({
@@ -117,13 +128,24 @@ impl Org {
         let digest = format!("sha256:{:064x}", self.records.len());
         let record = self.record(time, caller, account, "ecr.amazonaws.com", "PutImage");
         record["readOnly"] = json!(false);
-        record["requestParameters"] = json!({"registryId": account, "repositoryName": repository, "imageTag": "latest"});
+        record["requestParameters"] =
+            json!({"registryId": account, "repositoryName": repository, "imageTag": "latest"});
         let id = json!({"imageDigest": digest, "imageTag": "latest"});
-        record["responseElements"] = json!({"image": {"registryId": account, "repositoryName": repository, "imageId": id}});
+        record["responseElements"] =
+            json!({"image": {"registryId": account, "repositoryName": repository, "imageId": id}});
     }
 
-    /// A role of `account` is assumed. Where the caller is of another account, its own trail has the call, too.
-    pub fn assume(&mut self, time: &str, caller: &Value, account: &str, role: &str, session: &str, key: &str) {
+    /// A role of `account` is assumed. Where the caller is of another account, its own trail has the call,
+    /// too.
+    pub fn assume(
+        &mut self,
+        time: &str,
+        caller: &Value,
+        account: &str,
+        role: &str,
+        session: &str,
+        key: &str,
+    ) {
         let name = match caller["type"].as_str() {
             Some("WebIdentityUser") => "AssumeRoleWithWebIdentity",
             Some("SAMLUser") => "AssumeRoleWithSAML",
@@ -145,11 +167,14 @@ impl Org {
         }
         let own = caller["accountId"].as_str().unwrap_or(account).to_owned();
         let shared = format!("9b9b9b9b-0000-4000-8000-{:012}", self.records.len());
-        let trails = if own == account { vec![account.to_owned()] } else { vec![own.clone(), account.to_owned()] };
+        let trails =
+            if own == account { vec![account.to_owned()] } else { vec![own.clone(), account.to_owned()] };
         for trail in trails {
             let seen = match trail == own || caller["principalId"].is_null() {
                 true => caller.clone(),
-                false => json!({"type": "AWSAccount", "principalId": caller["principalId"], "accountId": own}),
+                false => {
+                    json!({"type": "AWSAccount", "principalId": caller["principalId"], "accountId": own})
+                }
             };
             let record = self.record(time, &seen, &trail, "sts.amazonaws.com", name);
             record["requestParameters"] = request.clone();
@@ -187,8 +212,7 @@ impl Org {
         let record = self.record(time, &caller, account, "signin.amazonaws.com", "SwitchRole");
         record["readOnly"] = json!(false);
         record["responseElements"] = json!({"SwitchRole": "Success"});
-        record["additionalEventData"] =
-            json!({"SwitchFrom": format!("arn:aws:iam::{from}:user/{name}"), "RedirectTo": "https://console.aws.amazon.com"});
+        record["additionalEventData"] = json!({"SwitchFrom": format!("arn:aws:iam::{from}:user/{name}"), "RedirectTo": "https://console.aws.amazon.com"});
         record["eventType"] = json!("AwsConsoleSignIn");
     }
 }

@@ -1,5 +1,5 @@
-//! A day in an organisation, from a seed: who began which session, and which call was made in which. Names are few, so that sessions of
-//! one name begin in one second; some calls that begin sessions are not logged.
+//! A day in an organisation, from a seed: who began which session, and which call was made in which. Names
+//! are few, so that sessions of one name begin in one second; some calls that begin sessions are not logged.
 
 use std::collections::BTreeMap;
 
@@ -86,7 +86,11 @@ impl World {
                     let name = *chance.of(&["alice", "bob"]);
                     world.org.sign_in(&time, account, name);
                     let began = Some(id(&world.org, first));
-                    living.push(Living { began, caller: console(account, name, &time)(&key(keys)), account: account.to_owned() });
+                    living.push(Living {
+                        began,
+                        caller: console(account, name, &time)(&key(keys)),
+                        account: account.to_owned(),
+                    });
                 }
                 2 | 3 => {
                     let by = chance.below(living.len());
@@ -101,7 +105,8 @@ impl World {
                 other => {
                     let by = &living[chance.below(living.len())];
                     let mut caller = by.caller.clone();
-                    // Keys that nobody was given, and none, where there is a session that can be known without.
+                    // Keys that nobody was given, and none, where there is a session that can be known
+                    // without.
                     if by.began.is_some() && other > 7 {
                         match chance.below(2) {
                             0 => caller["accessKeyId"] = Value::from(key(50_000 + keys)),
@@ -117,11 +122,22 @@ impl World {
         world
     }
 
-    fn assume(&mut self, chance: &mut Chance, time: &str, caller: &Value, account: &str, number: usize) -> Living {
+    fn assume(
+        &mut self,
+        chance: &mut Chance,
+        time: &str,
+        caller: &Value,
+        account: &str,
+        number: usize,
+    ) -> Living {
         let (role, name) = (*chance.of(&ROLES), *chance.of(&NAMES));
         let first = self.org.records.len();
         self.org.assume(time, caller, account, role, name, &key(number));
-        Living { began: Some(id(&self.org, first)), caller: assumed(account, role, name, time, &key(number)), account: account.to_owned() }
+        Living {
+            began: Some(id(&self.org, first)),
+            caller: assumed(account, role, name, time, &key(number)),
+            account: account.to_owned(),
+        }
     }
 
     /// Takes away some of the calls that began sessions, with their copies in other trails.

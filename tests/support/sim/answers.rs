@@ -1,4 +1,5 @@
-//! What the registries of a world answer when they are asked what they have: files as the script of `tagfall snapshot` writes them.
+//! What the registries of a world answer when they are asked what they have: files as the script of `tagfall
+//! snapshot` writes them.
 
 use std::fs;
 use std::path::Path;

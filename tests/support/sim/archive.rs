@@ -23,7 +23,8 @@ impl Archive {
         let mut rng = Rng::new(world.seed ^ 0x0d37_1f3e);
         let delivery = Delivery::any(&mut rng);
         let parcels = delivery.pack(world, &mut rng);
-        let mut objects: Vec<Object> = parcels.iter().map(|parcel| write_one(parcel, damaged, &mut rng)).collect();
+        let mut objects: Vec<Object> =
+            parcels.iter().map(|parcel| write_one(parcel, damaged, &mut rng)).collect();
         objects.extend(neighbours(&delivery.prefix, &mut rng));
         Self { objects }
     }
@@ -59,11 +60,14 @@ fn write_one(parcel: &Parcel, damaged: bool, rng: &mut Rng) -> Object {
 
 /// Objects that hold no events of this kind, or none at all.
 fn neighbours(prefix: &str, rng: &mut Rng) -> Vec<Object> {
-    let (region, day, stamp) = ("eu-central-1", clock::day_folder(clock::BEGIN), clock::name_stamp(clock::BEGIN));
+    let (region, day, stamp) =
+        ("eu-central-1", clock::day_folder(clock::BEGIN), clock::name_stamp(clock::BEGIN));
     let base = format!("{prefix}AWSLogs/{OWNER}");
     let mut object = |kind: &str, value: &Value, outcome, damage| {
-        let key = format!("{base}/{kind}/{region}/{day}/{OWNER}_{kind}_{region}_{stamp}_{}.json.gz", rng.word(16));
-        let truth = ObjectTruth { outcome, readable: Vec::new(), unreadable: Vec::new(), lost: Vec::new(), damage };
+        let key =
+            format!("{base}/{kind}/{region}/{day}/{OWNER}_{kind}_{region}_{stamp}_{}.json.gz", rng.word(16));
+        let truth =
+            ObjectTruth { outcome, readable: Vec::new(), unreadable: Vec::new(), lost: Vec::new(), damage };
         Object { key, bytes: damage::gzip(value.to_string().as_bytes()), truth }
     };
     vec![

@@ -40,11 +40,17 @@ pub fn name_stamp(second: u64) -> String {
 
 /// The text that stands in responses, with the narrow space of newer Java: `Mar 2, 2026, 10:00:09\u{202f}AM`.
 pub fn java_locale(second: u64) -> String {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (year, month, day) = civil(second / DAY);
     let rest = second % DAY;
     let hour = rest / HOUR;
     let half = if hour < 12 { "AM" } else { "PM" };
     let month = MONTHS[month as usize - 1];
-    format!("{month} {day}, {year}, {}:{:02}:{:02}\u{202f}{half}", (hour + 11) % 12 + 1, rest / 60 % 60, rest % 60)
+    format!(
+        "{month} {day}, {year}, {}:{:02}:{:02}\u{202f}{half}",
+        (hour + 11) % 12 + 1,
+        rest / 60 % 60,
+        rest % 60
+    )
 }

@@ -40,7 +40,8 @@ pub struct ObjectTruth {
 impl Object {
     /// (key, index of the record when only that cannot be read) of everything that must be named.
     pub fn failures(&self) -> Vec<(String, Option<usize>)> {
-        let mut failures: Vec<_> = self.truth.unreadable.iter().map(|index| (self.key.clone(), Some(*index))).collect();
+        let mut failures: Vec<_> =
+            self.truth.unreadable.iter().map(|index| (self.key.clone(), Some(*index))).collect();
         if self.truth.outcome == Outcome::Failed {
             failures.push((self.key.clone(), None));
         }
@@ -64,7 +65,8 @@ pub const DAMAGES: &[&str] = &[
     "not_gzip",
 ];
 
-/// Big objects are only stored, not squeezed: an unoptimised compressor would be most of the time of a test run.
+/// Big objects are only stored, not squeezed: an unoptimised compressor would be most of the time of a test
+/// run.
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let level = if bytes.len() < 8_000 { Compression::fast() } else { Compression::none() };
     let mut encoder = GzEncoder::new(Vec::new(), level);
@@ -101,13 +103,17 @@ pub fn write(parcel: &Parcel, kind: &'static str, rng: &mut Rng) -> Object {
     let keep = rng.index(texts.len().max(1)).min(texts.len().saturating_sub(1));
     let (bytes, truth) = match kind {
         "plain" => (whole.into_bytes(), all(Outcome::Read)),
-        "pretty" => (gzip(format!("{:#}\n", json!({"Records": parcel.records})).as_bytes()), all(Outcome::Read)),
+        "pretty" => {
+            (gzip(format!("{:#}\n", json!({"Records": parcel.records})).as_bytes()), all(Outcome::Read))
+        }
         "multi_member" => (members(&whole, rng), all(Outcome::Read)),
         "no_newline" => (gzip(format!(" {whole}").as_bytes()), all(Outcome::Read)),
         "cut_gzip" => (cut_gzip(&texts, keep), first(keep)),
         "cut_member" => (cut_member(&texts, keep), first(keep)),
         "bad_crc" => (bad_crc(&whole), all(Outcome::Failed)),
-        "trailing_garbage" => ([gzip(whole.as_bytes()), b"garbage, not a member".to_vec()].concat(), all(Outcome::Failed)),
+        "trailing_garbage" => {
+            ([gzip(whole.as_bytes()), b"garbage, not a member".to_vec()].concat(), all(Outcome::Failed))
+        }
         "not_json" => (gzip(b"<?xml version=\"1.0\"?><Error><Code>SlowDown</Code></Error>"), first(0)),
         "not_gzip" => (b"\x1f\x8bthis is no gzip member".to_vec(), first(0)),
         "empty_file" => (Vec::new(), first(0)),
@@ -139,7 +145,10 @@ fn cut_text(texts: &[String], keep: usize) -> String {
 /// A gzip stream that ends behind the flushed head: any reader that streams gets exactly the head.
 fn cut_gzip(texts: &[String], keep: usize) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(cut_text(texts, keep).as_bytes()).and_then(|()| encoder.flush()).expect("gzip into memory");
+    encoder
+        .write_all(cut_text(texts, keep).as_bytes())
+        .and_then(|()| encoder.flush())
+        .expect("gzip into memory");
     let flushed = encoder.get_ref().len();
     encoder.write_all(texts.join(",").as_bytes()).expect("gzip into memory");
     let mut bytes = encoder.finish().expect("gzip into memory");
@@ -171,15 +180,19 @@ fn wrong_types(texts: &[String], ids: &[String], rng: &mut Rng) -> (Vec<u8>, Obj
         "{\"eventSource\":\"ecr.amazonaws.com\",\"eventName\":\"PutImage\",\"eventTime\":17,\"eventID\":\"x\"}",
         "{\"eventSource\":\"ecr.amazonaws.com\",\"eventName\":[\"PutImage\"],\"eventTime\":\"2026-03-04T00:00:00Z\",\"eventID\":\"y\"}",
     ];
-    let mut parts: Vec<(String, Option<String>)> = texts.iter().cloned().zip(ids.iter().cloned().map(Some)).collect();
+    let mut parts: Vec<(String, Option<String>)> =
+        texts.iter().cloned().zip(ids.iter().cloned().map(Some)).collect();
     for _ in 0..rng.range(1, 4) {
         let at = rng.index(parts.len() + 1);
         parts.insert(at, ((*rng.pick(STRANGERS)).to_owned(), None));
     }
-    let readable = parts.iter().enumerate().filter_map(|(index, (_, id))| Some((id.clone()?, index))).collect();
-    let unreadable = parts.iter().enumerate().filter(|(_, (_, id))| id.is_none()).map(|(index, _)| index).collect();
+    let readable =
+        parts.iter().enumerate().filter_map(|(index, (_, id))| Some((id.clone()?, index))).collect();
+    let unreadable =
+        parts.iter().enumerate().filter(|(_, (_, id))| id.is_none()).map(|(index, _)| index).collect();
     let texts: Vec<String> = parts.into_iter().map(|(text, _)| text).collect();
-    let truth = ObjectTruth { outcome: Outcome::Read, readable, unreadable, lost: Vec::new(), damage: "wrong_types" };
+    let truth =
+        ObjectTruth { outcome: Outcome::Read, readable, unreadable, lost: Vec::new(), damage: "wrong_types" };
     (gzip(document(&texts).as_bytes()), truth)
 }
 
@@ -198,5 +211,14 @@ fn not_utf8(texts: &[String], ids: &[String], at: usize) -> (Vec<u8>, ObjectTrut
         readable.push((ids[index].clone(), index + usize::from(index >= at)));
     }
     bytes.push(b'}');
-    (gzip(&bytes), ObjectTruth { outcome: Outcome::Read, readable, unreadable: vec![at], lost: Vec::new(), damage: "not_utf8" })
+    (
+        gzip(&bytes),
+        ObjectTruth {
+            outcome: Outcome::Read,
+            readable,
+            unreadable: vec![at],
+            lost: Vec::new(),
+            damage: "not_utf8",
+        },
+    )
 }

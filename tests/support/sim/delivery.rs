@@ -1,4 +1,5 @@
-//! CloudTrail's delivery: objects per account, region and day, late, twice, unordered, in small and big pieces.
+//! CloudTrail's delivery: objects per account, region and day, late, twice, unordered, in small and big
+//! pieces.
 
 use serde_json::Value;
 
@@ -33,19 +34,31 @@ impl Delivery {
 
     /// Packs everything the world has logged.
     pub fn pack(&self, world: &World, rng: &mut Rng) -> Vec<Parcel> {
-        let mut trails: Vec<(String, String)> = world.logged.iter().map(|logged| (logged.account.clone(), logged.region.clone())).collect();
+        let mut trails: Vec<(String, String)> =
+            world.logged.iter().map(|logged| (logged.account.clone(), logged.region.clone())).collect();
         trails.sort();
         trails.dedup();
         let mut parcels = Vec::new();
         for (account, region) in trails {
-            let logged: Vec<&Logged> = world.logged.iter().filter(|logged| logged.account == account && logged.region == region).collect();
+            let logged: Vec<&Logged> = world
+                .logged
+                .iter()
+                .filter(|logged| logged.account == account && logged.region == region)
+                .collect();
             self.pack_trail(&account, &region, &logged, rng, &mut parcels);
         }
         rng.shuffle(&mut parcels);
         parcels
     }
 
-    fn pack_trail(&self, account: &str, region: &str, logged: &[&Logged], rng: &mut Rng, parcels: &mut Vec<Parcel>) {
+    fn pack_trail(
+        &self,
+        account: &str,
+        region: &str,
+        logged: &[&Logged],
+        rng: &mut Rng,
+        parcels: &mut Vec<Parcel>,
+    ) {
         let mut due: Vec<(u64, &Value)> = Vec::new();
         for logged in logged {
             due.push((logged.second + delay(rng), &logged.record));
@@ -68,7 +81,10 @@ impl Delivery {
 
     fn key(&self, account: &str, region: &str, delivered: u64, rng: &mut Rng) -> String {
         let (day, stamp, word) = (clock::day_folder(delivered), clock::name_stamp(delivered), rng.word(16));
-        format!("{}AWSLogs/{account}/CloudTrail/{region}/{day}/{account}_CloudTrail_{region}_{stamp}_{word}.json.gz", self.prefix)
+        format!(
+            "{}AWSLogs/{account}/CloudTrail/{region}/{day}/{account}_CloudTrail_{region}_{stamp}_{word}.json.gz",
+            self.prefix
+        )
     }
 }
 
@@ -84,7 +100,8 @@ fn delay(rng: &mut Rng) -> u64 {
 /// A record as text, its members in any order: nothing may hang on where a member stands.
 pub fn to_text(record: &Value, rng: &mut Rng) -> String {
     let Some(members) = record.as_object() else { return record.to_string() };
-    let mut members: Vec<String> = members.iter().map(|(name, value)| format!("{}:{value}", Value::from(name.as_str()))).collect();
+    let mut members: Vec<String> =
+        members.iter().map(|(name, value)| format!("{}:{value}", Value::from(name.as_str()))).collect();
     rng.shuffle(&mut members);
     format!("{{{}}}", members.join(","))
 }

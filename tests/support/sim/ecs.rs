@@ -26,7 +26,8 @@ pub struct Service {
     pub region: String,
     /// The tag its task definition names.
     pub tag: String,
-    /// Launched on EC2: the agent reports digests and stop reasons. Otherwise Fargate: the session is the task.
+    /// Launched on EC2: the agent reports digests and stop reasons. Otherwise Fargate: the session is the
+    /// task.
     pub on_ec2: bool,
     pub revision: u64,
     pub deployments: Vec<Deployment>,
@@ -184,7 +185,11 @@ impl World {
 
     fn download_layer(&mut self, repo: usize, caller: &Caller, digest: &str, second: u64) {
         let id = self.repos[repo].id.clone();
-        let Some(layer) = self.repos[repo].manifests.get(digest).and_then(|manifest| manifest.layers.first().cloned()) else { return };
+        let Some(layer) =
+            self.repos[repo].manifests.get(digest).and_then(|manifest| manifest.layers.first().cloned())
+        else {
+            return;
+        };
         let request = json!({"registryId": id.registry, "repositoryName": id.name, "layerDigest": layer});
         let call = Call {
             source: "ecr.amazonaws.com",
@@ -229,21 +234,31 @@ impl World {
     fn stop_tasks(&mut self, service: usize, now: u64) {
         for task in std::mem::take(&mut self.services[service].tasks) {
             let second = self.tick(self.services[service].repo, now);
-            let request =
-                json!({"cluster": "prod", "task": task, "status": "STOPPED", "reason": "Scaling activity initiated by (deployment ecs-svc/123)"});
+            let request = json!({"cluster": "prod", "task": task, "status": "STOPPED", "reason": "Scaling activity initiated by (deployment ecs-svc/123)"});
             self.ecs_call(service, "SubmitTaskStateChange", second, request, Value::Null);
         }
     }
 
     /// The agent of an EC2 task reports.
-    fn task_state(&mut self, service: usize, task: &str, digest: &str, status: &str, reason: Option<String>, now: u64) {
+    fn task_state(
+        &mut self,
+        service: usize,
+        task: &str,
+        digest: &str,
+        status: &str,
+        reason: Option<String>,
+        now: u64,
+    ) {
         let repo = self.services[service].repo;
         let second = self.tick(repo, now);
         let container = match &reason {
-            Some(_) => json!({"containerName": "app", "status": status, "reason": "CannotPullContainerError: ..."}),
+            Some(_) => {
+                json!({"containerName": "app", "status": status, "reason": "CannotPullContainerError: ..."})
+            }
             None => json!({"containerName": "app", "imageDigest": digest, "status": status}),
         };
-        let mut request = json!({"cluster": "prod", "task": task, "status": status, "containers": [container]});
+        let mut request =
+            json!({"cluster": "prod", "task": task, "status": status, "containers": [container]});
         if let Some(reason) = &reason {
             request["reason"] = json!(reason);
             if second >= self.trail_start
@@ -262,11 +277,17 @@ impl World {
             self.at(again, Job::ScaleOut(service));
         }
         let repo = self.services[service].repo;
-        let Some(digest) = self.services[service].pinned().cloned().filter(|_| self.repos[repo].exists) else { return };
+        let Some(digest) = self.services[service].pinned().cloned().filter(|_| self.repos[repo].exists)
+        else {
+            return;
+        };
         let second = self.tick(repo, now);
         self.task_pull(service, json!({"imageDigest": digest}), &digest, true, second);
         if self.repos[repo].pullable(&digest) {
-            let child = self.repos[repo].manifests.get(&digest).and_then(|manifest| manifest.children.first().cloned());
+            let child = self.repos[repo]
+                .manifests
+                .get(&digest)
+                .and_then(|manifest| manifest.children.first().cloned());
             if let Some(child) = child {
                 let second = self.tick(repo, second + 1);
                 self.task_pull(service, json!({"imageDigest": child}), &child, true, second);
@@ -292,7 +313,12 @@ impl World {
         let account = if self.rng.chance(25) { other(&registry) } else { &registry };
         let scanner = self.rng.chance(15);
         let caller = match scanner {
-            true => Caller::new(&registry, SCANNERS[self.rng.range(0, SCANNERS.len() as u64) as usize], "scan", false),
+            true => Caller::new(
+                &registry,
+                SCANNERS[self.rng.range(0, SCANNERS.len() as u64) as usize],
+                "scan",
+                false,
+            ),
             false => Caller::new(account, "NodeInstanceRole", "i-07b5e96ee6f17fb92", true),
         };
         let tags: Vec<(String, String)> = self.repos[repo].tags.clone().into_iter().collect();
@@ -312,8 +338,8 @@ impl World {
         }
     }
 
-    /// Nodes that still name a tag ask for it when nothing has it any more. Added at the end, with chance of its own: what a seed
-    /// was made for stays as it was.
+    /// Nodes that still name a tag ask for it when nothing has it any more. Added at the end, with chance of
+    /// its own: what a seed was made for stays as it was.
     pub fn ask_for_departed_tags(&mut self) {
         let mut own = Rng::new(self.seed.wrapping_mul(31).wrapping_add(17));
         let mut taken: BTreeSet<u64> = self.logged.iter().map(|logged| logged.second).collect();
@@ -321,10 +347,18 @@ impl World {
         for (index, repo) in self.repos.iter().enumerate() {
             for span in &repo.spans {
                 let Some((from, how)) = span.until.filter(|(_, how)| *how != "moved") else { continue };
-                let next = repo.spans.iter().filter(|other| other.tag == span.tag && other.from >= from).map(|other| other.from).min();
+                let next = repo
+                    .spans
+                    .iter()
+                    .filter(|other| other.tag == span.tag && other.from >= from)
+                    .map(|other| other.from)
+                    .min();
                 let from = from.max(self.trail_start);
                 let second = own.range(from + 1, next.unwrap_or(self.end));
-                let is_free = second > from && second < next.unwrap_or(self.end) && repo.existed(second) && !taken.contains(&second);
+                let is_free = second > from
+                    && second < next.unwrap_or(self.end)
+                    && repo.existed(second)
+                    && !taken.contains(&second);
                 if is_free && own.chance(if how == "removed" { 80 } else { 15 }) {
                     taken.insert(second);
                     chosen.push((index, span.tag.clone(), second));
@@ -334,7 +368,12 @@ impl World {
         std::mem::swap(&mut self.rng, &mut own);
         for (repo, tag, second) in chosen {
             // A role that no registry excludes.
-            let caller = Caller::new(&self.repos[repo].id.registry.clone(), "KubernetesNode", "i-07b5e96ee6f17fb92", true);
+            let caller = Caller::new(
+                &self.repos[repo].id.registry.clone(),
+                "KubernetesNode",
+                "i-07b5e96ee6f17fb92",
+                true,
+            );
             self.batch_get(repo, &caller, json!({"imageTag": tag}), second);
             self.tag_asks.push(TagAsk { repo, tag, second });
         }
@@ -388,10 +427,19 @@ impl World {
         let account = if self.rng.chance(70) { OWNER } else { OTHER };
         let region = if self.rng.chance(70) { "eu-central-1" } else { "us-east-1" };
         let caller = Caller::new(account, "engineer", "someone", self.rng.chance(30));
-        let request =
-            json!({"nested": {"text": "{\"Records\":[{\"eventName\":\"PutImage\"}]}", "braces": "}]{["}, "repositoryName": "not-a-repository"});
-        let call =
-            Call { source, name, caller: &caller, region, second: now, request, response: Value::Null, repo: None, read_only: true, error: None };
+        let request = json!({"nested": {"text": "{\"Records\":[{\"eventName\":\"PutImage\"}]}", "braces": "}]{["}, "repositoryName": "not-a-repository"});
+        let call = Call {
+            source,
+            name,
+            caller: &caller,
+            region,
+            second: now,
+            request,
+            response: Value::Null,
+            repo: None,
+            read_only: true,
+            error: None,
+        };
         self.log_call(&call);
     }
 }

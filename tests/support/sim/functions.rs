@@ -31,7 +31,15 @@ impl World {
             let id = self.repos[repo].id.clone();
             let (is_service, follows) = (self.rng.chance(40), self.rng.chance(50));
             let name = format!("fn-{}", id.name.replace('/', "-"));
-            let function = Function { repo, name, account: id.registry, region: id.region, is_service, follows, deployments: Vec::new() };
+            let function = Function {
+                repo,
+                name,
+                account: id.registry,
+                region: id.region,
+                is_service,
+                follows,
+                deployments: Vec::new(),
+            };
             let number = self.functions.len();
             self.functions.push(function);
             let delay = self.rng.range(9 * HOUR, 40 * HOUR);
@@ -39,11 +47,30 @@ impl World {
         }
     }
 
-    fn function_call(&mut self, number: usize, name: &str, second: u64, request: Value, response: Value, error: Option<(&str, String)>) {
+    fn function_call(
+        &mut self,
+        number: usize,
+        name: &str,
+        second: u64,
+        request: Value,
+        response: Value,
+        error: Option<(&str, String)>,
+    ) {
         let Function { account, region, is_service, .. } = self.functions[number].clone();
         let source = if is_service { "apprunner.amazonaws.com" } else { "lambda.amazonaws.com" };
         let caller = Caller::new(&account, "deployer", "pipeline", false);
-        let call = Call { source, name, caller: &caller, region: &region, second, request, response, repo: None, read_only: false, error };
+        let call = Call {
+            source,
+            name,
+            caller: &caller,
+            region: &region,
+            second,
+            request,
+            response,
+            repo: None,
+            read_only: false,
+            error,
+        };
         self.log_call(&call);
     }
 
@@ -68,7 +95,8 @@ impl World {
             _ => {}
         }
         let tags: Vec<(String, String)> = self.repos[repo].tags.clone().into_iter().collect();
-        let pullable: Vec<_> = tags.into_iter().filter(|(_, digest)| self.repos[repo].pullable(digest)).collect();
+        let pullable: Vec<_> =
+            tags.into_iter().filter(|(_, digest)| self.repos[repo].pullable(digest)).collect();
         if pullable.is_empty() {
             return;
         }
@@ -76,14 +104,24 @@ impl World {
         let by_digest = self.rng.chance(20);
         let second = self.tick(repo, now);
         self.update_function(number, second, &tag, &digest, by_digest, is_made);
-        let pins = (!self.functions[number].follows || by_digest || !self.functions[number].is_service).then_some(digest);
+        let pins = (!self.functions[number].follows || by_digest || !self.functions[number].is_service)
+            .then_some(digest);
         self.functions[number].deployments.push(Deployment { second, pins });
         let later = now + self.rng.range(30 * MINUTE, 60 * HOUR);
         self.at(later, Job::Configure(number));
     }
 
-    fn update_function(&mut self, number: usize, second: u64, tag: &str, digest: &str, by_digest: bool, is_made: bool) {
-        let (arn, Function { repo, name, is_service, follows, .. }) = (self.arn(number), self.functions[number].clone());
+    fn update_function(
+        &mut self,
+        number: usize,
+        second: u64,
+        tag: &str,
+        digest: &str,
+        by_digest: bool,
+        is_made: bool,
+    ) {
+        let (arn, Function { repo, name, is_service, follows, .. }) =
+            (self.arn(number), self.functions[number].clone());
         let uri = self.repos[repo].id.uri();
         let image = if by_digest { format!("{uri}@{digest}") } else { format!("{uri}:{tag}") };
         if is_service {
@@ -106,8 +144,11 @@ impl World {
         let second = self.tick(self.functions[number].repo, now);
         let (arn, name) = (self.arn(number), self.functions[number].name.clone());
         let is_service = self.functions[number].is_service;
-        let (call, request) =
-            if is_service { ("DeleteService", json!({"serviceArn": arn})) } else { ("DeleteFunction20150331", json!({"functionName": name})) };
+        let (call, request) = if is_service {
+            ("DeleteService", json!({"serviceArn": arn}))
+        } else {
+            ("DeleteFunction20150331", json!({"functionName": name}))
+        };
         self.function_call(number, call, second, request, Value::Null, None);
         self.functions[number].deployments.push(Deployment { second, pins: None });
     }
@@ -115,17 +156,34 @@ impl World {
     /// A change of its configuration: it fails if the image is gone.
     pub fn configure_function(&mut self, number: usize, now: u64) {
         let Function { repo, name, is_service, deployments, .. } = self.functions[number].clone();
-        let Some(Deployment { second: deployed, pins: Some(digest) }) = deployments.last().cloned() else { return };
+        let Some(Deployment { second: deployed, pins: Some(digest) }) = deployments.last().cloned() else {
+            return;
+        };
         if is_service {
             return;
         }
         let second = self.tick(repo, now);
         let request = json!({"functionName": name, "memorySize": 512});
         if self.repos[repo].pullable(&digest) {
-            return self.function_call(number, "UpdateFunctionConfiguration20150331v2", second, request, Value::Null, None);
+            return self.function_call(
+                number,
+                "UpdateFunctionConfiguration20150331v2",
+                second,
+                request,
+                Value::Null,
+                None,
+            );
         }
-        let error = ("InvalidParameterValueException", "The function is trying to use a deleted image.".to_owned());
-        self.function_call(number, "UpdateFunctionConfiguration20150331v2", second, request, Value::Null, Some(error));
+        let error =
+            ("InvalidParameterValueException", "The function is trying to use a deleted image.".to_owned());
+        self.function_call(
+            number,
+            "UpdateFunctionConfiguration20150331v2",
+            second,
+            request,
+            Value::Null,
+            Some(error),
+        );
         if second >= self.trail_start
             && deployed >= self.trail_start
             && let Some(life) = self.repos[repo].last_life(&digest)

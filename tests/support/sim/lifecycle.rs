@@ -1,4 +1,5 @@
-//! What ECR and its administrators do: lifecycle runs, previews, archive, policies, mutability, repositories that come and go.
+//! What ECR and its administrators do: lifecycle runs, previews, archive, policies, mutability, repositories
+//! that come and go.
 
 use serde_json::{Value, json};
 
@@ -20,7 +21,9 @@ impl World {
     pub fn policy_run(&mut self, repo: usize, now: u64) {
         let again = now + self.rng.range(9 * HOUR, 24 * HOUR);
         self.at(again, Job::Policy(repo));
-        let Some(policy) = self.repos[repo].policy.clone().filter(|_| self.repos[repo].exists) else { return };
+        let Some(policy) = self.repos[repo].policy.clone().filter(|_| self.repos[repo].exists) else {
+            return;
+        };
         let second = self.tick(repo, now);
         let (taken, failures) = evaluate(&self.repos[repo], &policy, second);
         let chunk = if taken.len() < 10 { taken.len().max(1) } else { self.rng.range(4, 9) as usize };
@@ -32,8 +35,7 @@ impl World {
         for (number, part) in chunks.into_iter().enumerate() {
             let second = if number == 0 { second } else { self.tick(repo, second) };
             let entries: Vec<&Value> = part.iter().map(|taken| &taken.entry).collect();
-            let mut details =
-                json!({"repositoryName": self.repos[repo].id.name, "lifecycleEventPolicy": policy_part, "lifecycleEventImageActions": entries});
+            let mut details = json!({"repositoryName": self.repos[repo].id.name, "lifecycleEventPolicy": policy_part, "lifecycleEventImageActions": entries});
             if number == 0 {
                 details["lifecycleEventFailureDetails"] = json!(failures);
             }
@@ -84,7 +86,13 @@ impl World {
             75..85 => self.restore(repo, second),
             85..90 => self.delete_repository(repo, second),
             90..96 => self.exclude(repo, second),
-            _ => self.admin_call(repo, "SetRepositoryPolicy", second, json!({"policyText": "{\"Version\":\"2012-10-17\"}"}), json!({})),
+            _ => self.admin_call(
+                repo,
+                "SetRepositoryPolicy",
+                second,
+                json!({"policyText": "{\"Version\":\"2012-10-17\"}"}),
+                json!({}),
+            ),
         }
     }
 
@@ -124,7 +132,13 @@ impl World {
                 "DeregisterPullTimeUpdateExclusion"
             }
             None => {
-                self.excluded.push((id.registry.clone(), id.region.clone(), role.to_owned(), second, u64::MAX));
+                self.excluded.push((
+                    id.registry.clone(),
+                    id.region.clone(),
+                    role.to_owned(),
+                    second,
+                    u64::MAX,
+                ));
                 "RegisterPullTimeUpdateExclusion"
             }
         };
@@ -155,7 +169,8 @@ impl World {
         let id = self.repos[repo].id.clone();
         let policy = Policy::any(&mut self.rng);
         let prefix = id.name.split_once('/').map_or("ROOT", |(prefix, _)| prefix);
-        let template = json!({"prefix": prefix, "appliedFor": ["CREATE_ON_PUSH"], "lifecyclePolicy": policy.to_text()});
+        let template =
+            json!({"prefix": prefix, "appliedFor": ["CREATE_ON_PUSH"], "lifecyclePolicy": policy.to_text()});
         let response = json!({"registryId": id.registry, "repositoryCreationTemplate": template});
         self.registry_call(&id, "CreateRepositoryCreationTemplate", second, template, response);
         policy
@@ -169,7 +184,8 @@ impl World {
     pub fn put_this_policy(&mut self, repo: usize, policy: Policy, second: u64) {
         let id = self.repos[repo].id.clone();
         let text = policy.to_text();
-        let response = json!({"registryId": id.registry, "repositoryName": id.name, "lifecyclePolicyText": text});
+        let response =
+            json!({"registryId": id.registry, "repositoryName": id.name, "lifecyclePolicyText": text});
         self.admin_call(repo, "PutLifecyclePolicy", second, json!({"lifecyclePolicyText": text}), response);
         self.repos[repo].policy = Some(policy);
         self.repos[repo].policy_version += 1;
@@ -184,11 +200,16 @@ impl World {
     }
 
     fn set_mutability(&mut self, repo: usize, second: u64) {
-        let (word, excluded) =
-            *self.rng.pick(&[("MUTABLE", None), ("MUTABLE", None), ("IMMUTABLE", Some("")), ("IMMUTABLE_WITH_EXCLUSION", Some("latest"))]);
+        let (word, excluded) = *self.rng.pick(&[
+            ("MUTABLE", None),
+            ("MUTABLE", None),
+            ("IMMUTABLE", Some("")),
+            ("IMMUTABLE_WITH_EXCLUSION", Some("latest")),
+        ]);
         let mut request = json!({"imageTagMutability": word});
         if word == "IMMUTABLE_WITH_EXCLUSION" {
-            request["imageTagMutabilityExclusionFilters"] = json!([{"filterType": "WILDCARD", "filter": "latest*"}]);
+            request["imageTagMutabilityExclusionFilters"] =
+                json!([{"filterType": "WILDCARD", "filter": "latest*"}]);
         }
         self.admin_call(repo, "PutImageTagMutability", second, request.clone(), request);
         self.repos[repo].immutable = excluded.map(str::to_owned);
@@ -196,7 +217,9 @@ impl World {
 
     /// An image is archived by hand. Children of an index are left alone.
     fn archive(&mut self, repo: usize, second: u64) {
-        let free = |digest: &String| self.repos[repo].pullable(digest) && self.repos[repo].parents(digest).is_empty();
+        let free = |digest: &String| {
+            self.repos[repo].pullable(digest) && self.repos[repo].parents(digest).is_empty()
+        };
         let living: Vec<String> = self.repos[repo].living().into_iter().filter(free).collect();
         if living.is_empty() {
             return;
@@ -209,7 +232,11 @@ impl World {
     }
 
     fn restore(&mut self, repo: usize, second: u64) {
-        let archived: Vec<String> = self.repos[repo].living().into_iter().filter(|digest| !self.repos[repo].pullable(digest)).collect();
+        let archived: Vec<String> = self.repos[repo]
+            .living()
+            .into_iter()
+            .filter(|digest| !self.repos[repo].pullable(digest))
+            .collect();
         if archived.is_empty() {
             return;
         }
@@ -271,7 +298,13 @@ impl World {
         if self.rng.chance(20) && second > self.trail_start {
             return self.create_on_push(repo, second);
         }
-        self.admin_call(repo, "CreateRepository", second, json!({"imageTagMutability": "MUTABLE"}), json!({"repository": described(&id, second)}));
+        self.admin_call(
+            repo,
+            "CreateRepository",
+            second,
+            json!({"imageTagMutability": "MUTABLE"}),
+            json!({"repository": described(&id, second)}),
+        );
         self.repos[repo].exists = true;
         self.repos[repo].existence.push((second, true));
         if self.rng.chance(90) {
@@ -323,7 +356,8 @@ fn evaluate(repo: &Repo, policy: &Policy, second: u64) -> (Vec<Taken>, Vec<Value
             taken.push(Taken { entry, digest, transition: rule.transition });
         } else {
             entry["failureCode"] = json!("ImageReferencedByManifestList");
-            entry["failureReason"] = json!(format!("Requested image referenced by manifest list: [{}]", parents.join(", ")));
+            entry["failureReason"] =
+                json!(format!("Requested image referenced by manifest list: [{}]", parents.join(", ")));
             failures.push(entry);
         }
     }

@@ -1,8 +1,9 @@
 //! A seeded simulator of ECR, ECS and CloudTrail's delivery, that keeps the truth.
 //!
-//! `World::generate(seed)` lives through some days of pushes, races, lifecycle runs, deployments and deletions. `Truth::of` says
-//! what really became of each image, from the registry alone. `Archive::deliver` packs what the trail saw into objects and says what a reader
-//! can still get out of each. The same seed gives the same bytes for ever.
+//! `World::generate(seed)` lives through some days of pushes, races, lifecycle runs, deployments and
+//! deletions. `Truth::of` says what really became of each image, from the registry alone. `Archive::deliver`
+//! packs what the trail saw into objects and says what a reader can still get out of each. The same seed
+//! gives the same bytes for ever.
 #![allow(dead_code, reason = "each test binary uses its own part of the simulator")]
 
 pub mod answers;

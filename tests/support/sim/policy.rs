@@ -1,4 +1,5 @@
-//! Lifecycle policies as ECR runs them: all rules at once, applied by priority, newest kept, oldest first to go.
+//! Lifecycle policies as ECR runs them: all rules at once, applied by priority, newest kept, oldest first to
+//! go.
 
 use serde_json::{Value, json};
 
@@ -51,8 +52,10 @@ impl Rule {
             TagStatus::Any => true,
             TagStatus::Untagged => tags.is_empty(),
             TagStatus::Tagged => {
-                let prefixes = self.prefixes.iter().all(|prefix| tags.iter().any(|tag| tag.starts_with(prefix)));
-                let patterns = self.patterns.iter().all(|pattern| tags.iter().any(|tag| wildcard(pattern, tag)));
+                let prefixes =
+                    self.prefixes.iter().all(|prefix| tags.iter().any(|tag| tag.starts_with(prefix)));
+                let patterns =
+                    self.patterns.iter().all(|pattern| tags.iter().any(|tag| wildcard(pattern, tag)));
                 !tags.is_empty() && prefixes && patterns
             }
         }
@@ -63,7 +66,10 @@ impl Rule {
         match self.count {
             Count::Days(days) => image.pushed_at + days * DAY < now,
             Count::MoreThan(keep) => {
-                let newer = matching.iter().filter(|other| (other.ranked_at, &other.digest) > (image.ranked_at, &image.digest)).count();
+                let newer = matching
+                    .iter()
+                    .filter(|other| (other.ranked_at, &other.digest) > (image.ranked_at, &image.digest))
+                    .count();
                 newer as u64 >= keep
             }
         }
@@ -94,7 +100,11 @@ impl Rule {
                 selection["countNumber"] = json!(keep);
             }
         }
-        let action = if self.transition { json!({"type": "transition", "targetStorageClass": "archive"}) } else { json!({"type": "expire"}) };
+        let action = if self.transition {
+            json!({"type": "transition", "targetStorageClass": "archive"})
+        } else {
+            json!({"type": "expire"})
+        };
         json!({"rulePriority": self.priority, "description": format!("rule {}", self.priority), "selection": selection, "action": action})
     }
 
@@ -105,7 +115,8 @@ impl Rule {
             TagStatus::Tagged => "Tagged",
             TagStatus::Any => "Any",
         };
-        let mut selection = json!({"tagStatus": status, "tagPrefixList": self.prefixes, "tagPatternList": self.patterns});
+        let mut selection =
+            json!({"tagStatus": status, "tagPrefixList": self.prefixes, "tagPatternList": self.patterns});
         match self.count {
             Count::Days(days) => {
                 selection["countType"] = json!("Time since image pushed");
@@ -139,13 +150,15 @@ impl Policy {
         json!({"rules": rules}).to_string()
     }
 
-    /// What a run at `now` would take, oldest push first: (digest, the rule that takes it). The guard of indexes is the registry's.
+    /// What a run at `now` would take, oldest push first: (digest, the rule that takes it). The guard of
+    /// indexes is the registry's.
     pub fn evaluate(&self, images: &[Candidate], now: u64) -> Vec<(String, Rule)> {
         let mut rules = self.rules.clone();
         rules.sort_by_key(|rule| rule.priority);
         let mut taken: Vec<(u64, String, Rule)> = Vec::new();
         for image in images {
-            // Whatever a higher rule's tag requirement matches is out of reach of the lower rules, taken or not.
+            // Whatever a higher rule's tag requirement matches is out of reach of the lower rules, taken or
+            // not.
             let Some(rule) = rules.iter().find(|rule| rule.wants(&image.tags)) else { continue };
             let matching: Vec<&Candidate> = images.iter().filter(|other| rule.wants(&other.tags)).collect();
             if rule.selects(&matching, image, now) {
@@ -158,7 +171,14 @@ impl Policy {
 
     /// A policy as people write them.
     pub fn any(rng: &mut Rng) -> Self {
-        let rule = |status, count, transition| Rule { priority: 0, status, prefixes: Vec::new(), patterns: Vec::new(), count, transition };
+        let rule = |status, count, transition| Rule {
+            priority: 0,
+            status,
+            prefixes: Vec::new(),
+            patterns: Vec::new(),
+            count,
+            transition,
+        };
         let mut rules = Vec::new();
         if rng.chance(30) {
             let mut tagged = rule(TagStatus::Tagged, Count::MoreThan(rng.range(2, 5)), rng.chance(25));
@@ -170,11 +190,13 @@ impl Policy {
             rules.push(tagged);
         }
         if rng.chance(85) {
-            let count = if rng.chance(75) { Count::Days(rng.range(1, 3)) } else { Count::MoreThan(rng.range(1, 4)) };
+            let count =
+                if rng.chance(75) { Count::Days(rng.range(1, 3)) } else { Count::MoreThan(rng.range(1, 4)) };
             rules.push(rule(TagStatus::Untagged, count, rng.chance(8)));
         }
         if rng.chance(25) || rules.is_empty() {
-            let count = if rng.chance(50) { Count::Days(rng.range(2, 5)) } else { Count::MoreThan(rng.range(4, 9)) };
+            let count =
+                if rng.chance(50) { Count::Days(rng.range(2, 5)) } else { Count::MoreThan(rng.range(4, 9)) };
             rules.push(rule(TagStatus::Any, count, false));
         }
         let mut priority = 0;

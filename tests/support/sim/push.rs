@@ -32,8 +32,13 @@ impl World {
 
     fn ci(&mut self, repo: usize) -> Caller {
         let registry = self.repos[repo].id.registry.clone();
-        let (role, session) = *self.rng.pick(&[("ci-push", "GitHubActions"), ("codebuild-a", "AWSCodeBuild-1f"), ("codebuild-b", "AWSCodeBuild-2e")]);
-        let account = if self.rng.chance(12) { if registry == OWNER { OTHER } else { OWNER } } else { &registry };
+        let (role, session) = *self.rng.pick(&[
+            ("ci-push", "GitHubActions"),
+            ("codebuild-a", "AWSCodeBuild-1f"),
+            ("codebuild-b", "AWSCodeBuild-2e"),
+        ]);
+        let account =
+            if self.rng.chance(12) { if registry == OWNER { OTHER } else { OWNER } } else { &registry };
         let through_proxy = self.rng.chance(80);
         Caller::new(account, role, session, through_proxy)
     }
@@ -62,7 +67,8 @@ impl World {
         let manifest = manifest::image(&mut self.rng);
         let other = self.ci(repo);
         self.at(now + gap, Job::Push { repo, manifest, tag: tag.to_owned(), caller: other });
-        let served: Vec<usize> = (0..self.services.len()).filter(|service| self.services[*service].repo == repo).collect();
+        let served: Vec<usize> =
+            (0..self.services.len()).filter(|service| self.services[*service].repo == repo).collect();
         if let Some(service) = served.first().copied()
             && self.rng.chance(60)
         {
@@ -102,7 +108,8 @@ impl World {
 
     /// Children by digest, then the index with the tag.
     fn modern_multi_arch(&mut self, repo: usize, tag: &str, caller: &Caller, now: u64) {
-        let children: Vec<Manifest> = (0..self.rng.range(2, 4)).map(|_| manifest::image(&mut self.rng)).collect();
+        let children: Vec<Manifest> =
+            (0..self.rng.range(2, 4)).map(|_| manifest::image(&mut self.rng)).collect();
         let second = self.tick(repo, now);
         for child in &children {
             self.push(repo, child, None, caller, second);
@@ -154,7 +161,9 @@ impl World {
 
     /// The tag goes to a new build and comes back to the old one.
     fn revert(&mut self, repo: usize, tag: &str, caller: &Caller, now: u64) {
-        let Some(former) = self.repos[repo].tags.get(tag).cloned() else { return self.build(repo, tag, caller, now) };
+        let Some(former) = self.repos[repo].tags.get(tag).cloned() else {
+            return self.build(repo, tag, caller, now);
+        };
         self.build(repo, tag, caller, now);
         let second = self.tick(repo, now + 120);
         self.push_again(repo, &former, tag, caller, second);
@@ -208,7 +217,10 @@ impl World {
     pub fn push(&mut self, repo: usize, image: &Manifest, tag: Option<&str>, caller: &Caller, second: u64) {
         let id = self.repos[repo].id.clone();
         if !self.repos[repo].exists {
-            let message = format!("The repository with name '{}' does not exist in the registry with id '{}'", id.name, id.registry);
+            let message = format!(
+                "The repository with name '{}' does not exist in the registry with id '{}'",
+                id.name, id.registry
+            );
             return self.refuse(repo, image, tag, caller, second, "RepositoryNotFoundException", message);
         }
         if let Some(tag) = tag.filter(|tag| self.repos[repo].refuses(tag)) {
@@ -216,14 +228,30 @@ impl World {
                 "The image tag '{tag}' already exists in the '{}' repository and cannot be overwritten because the tag is immutable.",
                 id.name
             );
-            return self.refuse(repo, image, Some(tag), caller, second, "ImageTagAlreadyExistsException", message);
+            return self.refuse(
+                repo,
+                image,
+                Some(tag),
+                caller,
+                second,
+                "ImageTagAlreadyExistsException",
+                message,
+            );
         }
         if let Some(tag) = tag.filter(|tag| self.repos[repo].tags.get(*tag) == Some(&image.digest)) {
             let message = format!(
                 "Image with digest '{}' and tag '{tag}' already exists in the repository with name '{}' in registry with id '{}'",
                 image.digest, id.name, id.registry
             );
-            return self.refuse(repo, image, Some(tag), caller, second, "ImageAlreadyExistsException", message);
+            return self.refuse(
+                repo,
+                image,
+                Some(tag),
+                caller,
+                second,
+                "ImageAlreadyExistsException",
+                message,
+            );
         }
         let (request, response) = put_image(&id, image, tag);
         let stamp = self.log_call(&put_call(&id, caller, second, request, response, None));
@@ -231,7 +259,16 @@ impl World {
     }
 
     #[expect(clippy::too_many_arguments, reason = "a refused call has all of these parts")]
-    pub fn refuse(&mut self, repo: usize, image: &Manifest, tag: Option<&str>, caller: &Caller, second: u64, code: &str, message: String) {
+    pub fn refuse(
+        &mut self,
+        repo: usize,
+        image: &Manifest,
+        tag: Option<&str>,
+        caller: &Caller,
+        second: u64,
+        code: &str,
+        message: String,
+    ) {
         let id = self.repos[repo].id.clone();
         let (request, _) = put_image(&id, image, tag);
         self.log_call(&put_call(&id, caller, second, request, Value::Null, Some((code, message))));
@@ -299,7 +336,8 @@ fn delete_answer(repo: &mut Repo, ids: &[Value], at: &Stamp) -> (Vec<Value>, Vec
             failures.push(json!({"imageId": id, "failureCode": "ImageNotFound", "failureReason": "Requested image not found"}));
             continue;
         };
-        let tags: Vec<String> = repo.alive(&digest).map(|life| life.tags.keys().cloned().collect()).unwrap_or_default();
+        let tags: Vec<String> =
+            repo.alive(&digest).map(|life| life.tags.keys().cloned().collect()).unwrap_or_default();
         if let Some(tag) = tag
             && !tags.iter().any(|held| held == tag)
         {
@@ -332,8 +370,7 @@ fn delete_answer(repo: &mut Repo, ids: &[Value], at: &Stamp) -> (Vec<Value>, Vec
 
 /// Request and response of a PutImage.
 fn put_image(id: &record::RepoId, image: &Manifest, tag: Option<&str>) -> (Value, Value) {
-    let mut request =
-        json!({"registryId": id.registry, "repositoryName": id.name, "imageManifest": image.text, "imageManifestMediaType": image.media_type});
+    let mut request = json!({"registryId": id.registry, "repositoryName": id.name, "imageManifest": image.text, "imageManifestMediaType": image.media_type});
     let mut image_id = json!({"imageDigest": image.digest});
     if let Some(tag) = tag {
         request["imageTag"] = json!(tag);

@@ -44,7 +44,10 @@ impl Caller {
     }
 
     fn identity(&self, second: u64) -> Value {
-        let id = format!("AROA{:0>16}", self.role.to_uppercase().replace(|letter: char| !letter.is_ascii_alphanumeric(), ""));
+        let id = format!(
+            "AROA{:0>16}",
+            self.role.to_uppercase().replace(|letter: char| !letter.is_ascii_alphanumeric(), "")
+        );
         let mut identity = json!({
             "type": "AssumedRole",
             "principalId": format!("{id}:{}", self.session),
@@ -81,9 +84,17 @@ pub struct Call<'a> {
 
 impl Call<'_> {
     pub fn to_record(&self, rng: &mut Rng) -> Value {
-        let agents = ["aws-cli/2.32.3 md/command#ecr", "Boto3/1.44 \"quoted\" {brace", "curl/8 [\"Records\":[", "terraform \u{e9}\u{202e}\u{1f600}"];
-        let (address, agent) =
-            if self.caller.through_proxy { ("ecr.amazonaws.com", "ecr.amazonaws.com") } else { ("203.0.113.12", *rng.pick(&agents)) };
+        let agents = [
+            "aws-cli/2.32.3 md/command#ecr",
+            "Boto3/1.44 \"quoted\" {brace",
+            "curl/8 [\"Records\":[",
+            "terraform \u{e9}\u{202e}\u{1f600}",
+        ];
+        let (address, agent) = if self.caller.through_proxy {
+            ("ecr.amazonaws.com", "ecr.amazonaws.com")
+        } else {
+            ("203.0.113.12", *rng.pick(&agents))
+        };
         let mut record = json!({
             "eventVersion": "1.11",
             "userIdentity": self.caller.identity(self.second),
@@ -141,7 +152,8 @@ pub fn service_event(rng: &mut Rng, name: &str, repo: &RepoId, second: u64, deta
     })
 }
 
-/// The owner's copy of a call from another account: other eventID, same sharedEventID, and only the caller's account by way of identity.
+/// The owner's copy of a call from another account: other eventID, same sharedEventID, and only the caller's
+/// account by way of identity.
 pub fn owner_twin(rng: &mut Rng, record: &mut Value, owner: &str) -> Value {
     let shared = rng.uuid();
     record["sharedEventID"] = json!(shared);
@@ -158,8 +170,10 @@ pub fn owner_twin(rng: &mut Rng, record: &mut Value, owner: &str) -> Value {
 pub fn omit(rng: &mut Rng, record: &mut Value, member: &str) {
     let size = rng.range(102_401, 900_000);
     let strings = rng.chance(30);
-    let (omitted, size) = if strings { (json!("true"), json!(size.to_string())) } else { (json!(true), json!(size)) };
-    record[member] = json!({"reason": format!("{member} too large"), "omitted": omitted, "originalSize": size});
+    let (omitted, size) =
+        if strings { (json!("true"), json!(size.to_string())) } else { (json!(true), json!(size)) };
+    record[member] =
+        json!({"reason": format!("{member} too large"), "omitted": omitted, "originalSize": size});
 }
 
 /// A late correction of `original`: not a second action.

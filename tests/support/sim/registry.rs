@@ -1,4 +1,5 @@
-//! ECR as it really is: who holds which tag, and every life of every image. This is the truth that the logs are judged by.
+//! ECR as it really is: who holds which tag, and every life of every image. This is the truth that the logs
+//! are judged by.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -131,7 +132,8 @@ impl Repo {
     }
 
     pub fn refuses(&self, tag: &str) -> bool {
-        self.immutable.as_deref().is_some_and(|excluded| excluded.is_empty() || !tag.starts_with(excluded)) && self.tags.contains_key(tag)
+        self.immutable.as_deref().is_some_and(|excluded| excluded.is_empty() || !tag.starts_with(excluded))
+            && self.tags.contains_key(tag)
     }
 
     /// A successful PutImage.
@@ -157,7 +159,12 @@ impl Repo {
         let Some(tag) = tag else { return };
         if self.tags.get(tag) != Some(&digest) {
             self.end_span(tag, at.second, "moved");
-            self.spans.push(TagSpan { tag: tag.to_owned(), digest: digest.clone(), from: at.second, until: None });
+            self.spans.push(TagSpan {
+                tag: tag.to_owned(),
+                digest: digest.clone(),
+                from: at.second,
+                until: None,
+            });
         }
         if let Some(former) = self.tags.insert(tag.to_owned(), digest.clone())
             && former != digest
@@ -176,13 +183,15 @@ impl Repo {
         let Some(first) = life.tags.remove(tag) else { return };
         if life.tags.is_empty() {
             life.untagged_at = Some(at.second);
-            life.loss = Some(Loss { tag: tag.to_owned(), first, second: at.clone(), kept: taker.digest.clone() });
+            life.loss =
+                Some(Loss { tag: tag.to_owned(), first, second: at.clone(), kept: taker.digest.clone() });
         }
     }
 
     /// The image is gone, with all the tags it still has.
     pub fn remove(&mut self, digest: &str, state: &'static str, at: &Stamp) {
-        let held: Vec<String> = self.tags.iter().filter(|(_, holder)| *holder == digest).map(|(tag, _)| tag.clone()).collect();
+        let held: Vec<String> =
+            self.tags.iter().filter(|(_, holder)| *holder == digest).map(|(tag, _)| tag.clone()).collect();
         let how = if state == "repository_deleted" { state } else { "lost_with_image" };
         held.iter().for_each(|tag| self.end_span(tag, at.second, how));
         self.tags.retain(|_, holder| holder != digest);
@@ -238,15 +247,22 @@ impl Repo {
 
     /// Living indexes that list the digest.
     pub fn parents(&self, digest: &str) -> Vec<String> {
-        let lists = |parent: &String| self.manifests.get(parent).is_some_and(|manifest| manifest.children.iter().any(|child| child == digest));
+        let lists = |parent: &String| {
+            self.manifests
+                .get(parent)
+                .is_some_and(|manifest| manifest.children.iter().any(|child| child == digest))
+        };
         self.living().into_iter().filter(lists).collect()
     }
 
-    /// Whether an index lists it that was here at `second` or came later: such an image stays and goes with its index.
+    /// Whether an index lists it that was here at `second` or came later: such an image stays and goes with
+    /// its index.
     pub fn is_child_since(&self, digest: &str, second: u64) -> bool {
         let lists = |manifest: &Manifest| manifest.children.iter().any(|child| child == digest);
         let lasts = |life: &Life| life.gone.as_ref().is_none_or(|gone| gone.at.second > second);
-        self.lives.iter().any(|(parent, lives)| self.manifests.get(parent).is_some_and(lists) && lives.iter().any(lasts))
+        self.lives
+            .iter()
+            .any(|(parent, lives)| self.manifests.get(parent).is_some_and(lists) && lives.iter().any(lasts))
     }
 
     /// What a lifecycle run looks at: living images outside the archive.

@@ -45,7 +45,8 @@ pub struct Truth {
     pub pairs: Vec<PairTruth>,
     /// Those whose first push lies before the trail: a reader may find them, and must not make others up.
     pub half_seen: Vec<PairTruth>,
-    /// Images that hang on the order within a second, or whose repository has a gap or a past before the trail: (repository, digest).
+    /// Images that hang on the order within a second, or whose repository has a gap or a past before the
+    /// trail: (repository, digest).
     pub uncertain: BTreeSet<(RepoId, String)>,
 }
 
@@ -54,7 +55,10 @@ impl Truth {
         let mut truth = Self::default();
         for (index, repo) in world.repos.iter().enumerate() {
             for (digest, lives) in &repo.lives {
-                if !repo.certain || lives[0].start < world.trail_start || lives.iter().any(|life| life.silent || life.is_told) {
+                if !repo.certain
+                    || lives[0].start < world.trail_start
+                    || lives.iter().any(|life| life.silent || life.is_told)
+                {
                     truth.uncertain.insert((repo.id.clone(), digest.clone()));
                 }
                 truth.images.push(image(repo, digest, lives));
@@ -78,7 +82,8 @@ fn image(repo: &Repo, digest: &str, lives: &[Life]) -> ImageTruth {
         None if life.tags.is_empty() => "untagged",
         None => "tagged",
     };
-    let tags = life.gone.as_ref().map_or_else(|| life.tags.keys().cloned().collect(), |gone| gone.tags.clone());
+    let tags =
+        life.gone.as_ref().map_or_else(|| life.tags.keys().cloned().collect(), |gone| gone.tags.clone());
     let gone_at = life.gone.as_ref().map(|gone| gone.at.second);
     ImageTruth {
         repo: repo.id.clone(),
@@ -101,7 +106,8 @@ fn pairs(world: &World, repo: usize, digest: &str, lives: &[Life]) -> (Vec<PairT
             continue;
         }
         let next_start = lives.get(number + 1).map_or(u64::MAX, |next| next.start);
-        let count = |from: u64, to: u64| life.pulls.iter().filter(|pull| (from..to).contains(&pull.second)).count();
+        let count =
+            |from: u64, to: u64| life.pulls.iter().filter(|pull| (from..to).contains(&pull.second)).count();
         let gap_seconds = loss.second.second - loss.first.second;
         let mut pair = PairTruth {
             repo: world.repos[repo].id.clone(),
@@ -125,27 +131,46 @@ fn pairs(world: &World, repo: usize, digest: &str, lives: &[Life]) -> (Vec<PairT
     found
 }
 
-fn severity(world: &World, repo: usize, life: &Life, loss: &Loss, pair: &PairTruth, next_start: u64) -> &'static str {
+fn severity(
+    world: &World,
+    repo: usize,
+    life: &Life,
+    loss: &Loss,
+    pair: &PairTruth,
+    next_start: u64,
+) -> &'static str {
     let pinned_at = |second: u64| {
         world.services.iter().filter(|service| service.repo == repo).any(|service| {
             let latest = service.deployments.iter().rfind(|deployment| deployment.second < second);
-            latest.is_some_and(|latest| latest.second >= world.trail_start && latest.pins.as_deref() == Some(&pair.lost))
+            latest.is_some_and(|latest| {
+                latest.second >= world.trail_start && latest.pins.as_deref() == Some(&pair.lost)
+            })
         })
     };
     // A function runs on from a copy of its own: its need hurts nobody yet.
     let kept_at = |second: u64| {
         world.functions.iter().filter(|function| function.repo == repo).any(|function| {
             let latest = function.deployments.iter().rfind(|deployment| deployment.second < second);
-            latest.is_some_and(|latest| latest.second >= world.trail_start && latest.pins.as_deref() == Some(&pair.lost))
+            latest.is_some_and(|latest| {
+                latest.second >= world.trail_start && latest.pins.as_deref() == Some(&pair.lost)
+            })
         })
     };
     // One push that gave an index's tag to one of its own images raced with nobody.
     let is_by_child = world.repos[repo].manifests[&pair.lost].children.contains(&pair.kept);
     let untagged = loss.second.second..pair.gone_at;
     let used_untagged = life.pulls.iter().any(|pull| pull.by_digest && untagged.contains(&pull.second));
-    if pair.pulls_after_gone > 0 || life.stops.iter().any(|stop| *stop >= pair.gone_at) || pinned_at(next_start) {
+    if pair.pulls_after_gone > 0
+        || life.stops.iter().any(|stop| *stop >= pair.gone_at)
+        || pinned_at(next_start)
+    {
         "critical"
-    } else if used_untagged || !life.stops.is_empty() || pinned_at(pair.gone_at) || kept_at(pair.gone_at) || kept_at(next_start) {
+    } else if used_untagged
+        || !life.stops.is_empty()
+        || pinned_at(pair.gone_at)
+        || kept_at(pair.gone_at)
+        || kept_at(next_start)
+    {
         "high"
     } else if pair.gap_seconds <= 600 && !is_by_child {
         "medium"

@@ -149,14 +149,20 @@ impl World {
         for name in names.iter().take(self.rng.range(2, 5) as usize) {
             let registry = if self.rng.chance(75) { OWNER } else { OTHER };
             let region = if self.rng.chance(70) { "eu-central-1" } else { "us-east-1" };
-            self.repos.push(Repo::new(RepoId { registry: registry.into(), region: region.into(), name: (*name).into() }));
+            self.repos.push(Repo::new(RepoId {
+                registry: registry.into(),
+                region: region.into(),
+                name: (*name).into(),
+            }));
         }
         for repo in 0..self.repos.len() {
             self.later(repo as u64 * 7, Job::Recreate(repo));
             for service in 0..self.rng.range(0, 3) {
                 self.services.push(Service::new(&mut self.rng, repo, &self.repos[repo].id, service));
             }
-            for job in [Job::Pipeline(repo), Job::Pull(repo), Job::Clean(repo), Job::Admin(repo), Job::Policy(repo)] {
+            for job in
+                [Job::Pipeline(repo), Job::Pull(repo), Job::Clean(repo), Job::Admin(repo), Job::Policy(repo)]
+            {
                 let delay = self.rng.range(10 * MINUTE, 6 * HOUR);
                 self.later(delay, job);
             }
@@ -229,7 +235,8 @@ impl World {
         self.queue.insert((second, self.queued), job);
     }
 
-    /// A second in which nothing has happened to the repository yet: only races share one, and they do so on purpose.
+    /// A second in which nothing has happened to the repository yet: only races share one, and they do so on
+    /// purpose.
     pub fn tick(&mut self, repo: usize, wanted: u64) -> u64 {
         let repo = &mut self.repos[repo];
         repo.last_second = wanted.max(repo.last_second + 1);

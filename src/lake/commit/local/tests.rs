@@ -1,5 +1,5 @@
-//! Commits over a disk that loses, tears, reorders and refuses: whatever happens, the lake opens, holds the last commit, and
-//! goes on.
+//! Commits over a disk that loses, tears, reorders and refuses: whatever happens, the lake opens, holds the
+//! last commit, and goes on.
 //!
 //! `SEED=7 cargo test --lib lake::commit::local` plays one seed again, `SEEDS=100000` plays more of them.
 
@@ -20,7 +20,11 @@ fn is_tidy(disk: &SimDisk, model: &Model, what: &str) {
     let folders = (0..4).map(|day| partition(day).folder()).chain([layout::OBJECTS.into(), STAGING.into()]);
     for folder in folders {
         for name in disk.names(&folder).unwrap() {
-            assert!(model.files.contains_key(&folder.join(&name)), "{what}: {} is left over", folder.join(name).display());
+            assert!(
+                model.files.contains_key(&folder.join(&name)),
+                "{what}: {} is left over",
+                folder.join(name).display()
+            );
         }
     }
 }
@@ -38,7 +42,11 @@ fn live(seed: u64) {
     for round in 0..4 {
         let what = format!("SEED={seed}, round {round}");
         let kinds = [io::ErrorKind::StorageFull, io::ErrorKind::Other];
-        let fault = if random.below(2) == 0 { Fault::Stop } else { Fault::Once(kinds[usize::try_from(random.below(2)).unwrap()]) };
+        let fault = if random.below(2) == 0 {
+            Fault::Stop
+        } else {
+            Fault::Once(kinds[usize::try_from(random.below(2)).unwrap()])
+        };
         disk.fail_after(random.below(130), fault);
         let mut tried = None;
         // As a run does: open, commit, and end with the first error.
@@ -60,7 +68,10 @@ fn live(seed: u64) {
         // A commit that failed on its way may be there or not, until somebody opens the lake and settles it.
         let which = || {
             let found = Manifest::load(&disk).unwrap_or_else(|error| panic!("{what}: {error}")).manifest;
-            tried.clone().filter(|tried| tried.manifest.generation == found.generation).unwrap_or_else(|| model.clone())
+            tried
+                .clone()
+                .filter(|tried| tried.manifest.generation == found.generation)
+                .unwrap_or_else(|| model.clone())
         };
         holds(&disk, &which(), true, &what);
         // The one who opens it next may be stopped, too, and more than once.
@@ -117,7 +128,10 @@ fn stopped_at_any_call_a_commit_is_there_as_a_whole_or_not_at_all() {
             let what = format!("stopped at call {at}, crash {crash}");
             let generation = Manifest::load(&disk).unwrap().manifest.generation;
             let there = if generation == new.manifest.generation { &new } else { &old };
-            assert!(done.is_err() || generation == new.manifest.generation, "{what}: a commit that was told is lost");
+            assert!(
+                done.is_err() || generation == new.manifest.generation,
+                "{what}: a commit that was told is lost"
+            );
             holds(&disk, there, true, &what);
             open(&disk).unwrap();
             holds(&disk, there, false, &what);

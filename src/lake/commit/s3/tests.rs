@@ -1,5 +1,5 @@
-//! Commits to a bucket that fails at any call, done or not, with runs that are killed and runs that come second: whatever happens,
-//! the lake opens, holds the last commit, goes on, and nothing is left over.
+//! Commits to a bucket that fails at any call, done or not, with runs that are killed and runs that come
+//! second: whatever happens, the lake opens, holds the last commit, goes on, and nothing is left over.
 //!
 //! `SEED=7 cargo test --lib lake::commit::s3` plays one seed again, `SEEDS=100000` plays more of them.
 
@@ -33,21 +33,31 @@ fn publish(disk: &S3Disk, present: &Manifest, next: &Manifest) -> Result<(), Lak
     super::publish(disk, present, next, Duration::ZERO)
 }
 
-/// Nothing is there but what counts, what counted before, and what a run may still bring in; and the lists say what counts.
+/// Nothing is there but what counts, what counted before, and what a run may still bring in; and the lists
+/// say what counts.
 fn is_tidy(store: &SimStore, model: &Model, what: &str) {
     let disk = disk(store);
     let before = paths(&previous(&disk));
-    for key in store.keys().iter().filter(|key| key.starts_with("_tagfall/parts/") || key.starts_with("_tagfall/objects/")) {
+    for key in store
+        .keys()
+        .iter()
+        .filter(|key| key.starts_with("_tagfall/parts/") || key.starts_with("_tagfall/objects/"))
+    {
         let path = Path::new(key);
         let pending = || {
-            let generation = path.file_name().and_then(|name| name.to_str()?.split('-').next()?.parse::<u64>().ok());
+            let generation =
+                path.file_name().and_then(|name| name.to_str()?.split('-').next()?.parse::<u64>().ok());
             generation.is_some_and(|generation| generation > model.manifest.generation)
         };
-        assert!(model.files.contains_key(path) || before.contains(path) || pending(), "{what}: {key} is left over");
+        assert!(
+            model.files.contains_key(path) || before.contains(path) || pending(),
+            "{what}: {key} is left over"
+        );
     }
     for day in 0..3 {
         let (path, text) = list(&disk, &model.manifest, &partition(day));
-        let there = disk.get(&path).unwrap().map(|(bytes, _)| String::from_utf8(bytes).unwrap()).unwrap_or_default();
+        let there =
+            disk.get(&path).unwrap().map(|(bytes, _)| String::from_utf8(bytes).unwrap()).unwrap_or_default();
         assert_eq!(there, text, "{what}: {}", path.display());
     }
 }
@@ -93,10 +103,15 @@ fn live(seed: u64) {
         let late = next(&slow, &read_by_slow, &mut random);
         match publish(&slow, &read_by_slow.manifest, &late.manifest) {
             Ok(()) => {
-                assert_eq!(model.manifest.generation, read_by_slow.manifest.generation, "{what}: a commit is overwritten");
+                assert_eq!(
+                    model.manifest.generation, read_by_slow.manifest.generation,
+                    "{what}: a commit is overwritten"
+                );
                 model = late;
             }
-            Err(LakeError::Overtaken { .. }) => assert_ne!(model.manifest.generation, read_by_slow.manifest.generation, "{what}"),
+            Err(LakeError::Overtaken { .. }) => {
+                assert_ne!(model.manifest.generation, read_by_slow.manifest.generation, "{what}")
+            }
             Err(error) => panic!("{what}: {error}"),
         }
         holds(&store, &model, &what);
@@ -150,7 +165,10 @@ fn stopped_at_any_call_a_commit_to_a_bucket_is_there_as_a_whole_or_not_at_all() 
             let what = format!("stopped at call {at}, done {is_done}");
             let generation = Manifest::load(&disk(&store)).unwrap().manifest.generation;
             let there = if generation == new.manifest.generation { &new } else { &old };
-            assert!(done.is_err() || generation == new.manifest.generation, "{what}: a commit that was told is lost");
+            assert!(
+                done.is_err() || generation == new.manifest.generation,
+                "{what}: a commit that was told is lost"
+            );
             holds(&store, there, &what);
             // One who began to read before.
             has_all(&disk(&store), &old, &what);
@@ -206,7 +224,9 @@ fn a_run_that_is_slow_at_any_call_is_neither_robbed_of_its_parts_nor_in_the_way(
                     second_won += 1;
                     theirs
                 }
-                (done, theirs) => panic!("{what}: {done:?}, and the other one has committed: {}", theirs.is_some()),
+                (done, theirs) => {
+                    panic!("{what}: {done:?}, and the other one has committed: {}", theirs.is_some())
+                }
             };
             holds(&store, &there, &what);
             has_all(&disk(&store), &model, &what);
@@ -229,13 +249,18 @@ fn of_a_run_that_was_killed_everything_goes_once_it_cannot_commit_any_more() {
     store.fail_after(5, Fault::Stop, true);
     publish(&run, &one.manifest, &killed.manifest).unwrap_err();
     store.restart();
-    let strangers = ["_tagfall/parts/000002-00000000000000000000000000000000.parquet", "notes.txt", "_tagfall/parts/mine.parquet"];
+    let strangers = [
+        "_tagfall/parts/000002-00000000000000000000000000000000.parquet",
+        "notes.txt",
+        "_tagfall/parts/mine.parquet",
+    ];
     for key in strangers {
         disk(&store).put(Path::new(key), b"x".to_vec(), Condition::Always).unwrap();
     }
     let orphans = |model: &Model| {
         let named: BTreeSet<PathBuf> = model.files.keys().cloned().collect();
-        let parts = store.keys().into_iter().filter(|key| key.contains("/parts/") || key.contains("/objects/"));
+        let parts =
+            store.keys().into_iter().filter(|key| key.contains("/parts/") || key.contains("/objects/"));
         parts.filter(|key| !named.contains(Path::new(key)) && !strangers.contains(&key.as_str())).count()
     };
     assert!(orphans(&one) > 0, "the killed run has left something");
@@ -243,7 +268,14 @@ fn of_a_run_that_was_killed_everything_goes_once_it_cannot_commit_any_more() {
     open(&run).unwrap();
     assert!(orphans(&one) > 0, "it may still be at work");
     let mut two = next(&run, &one, &mut random);
-    two.manifest.files.extend(one.manifest.files.iter().filter(|file| !two.manifest.files.contains(file)).cloned().collect::<Vec<_>>());
+    two.manifest.files.extend(
+        one.manifest
+            .files
+            .iter()
+            .filter(|file| !two.manifest.files.contains(file))
+            .cloned()
+            .collect::<Vec<_>>(),
+    );
     two.files.extend(one.files.clone());
     publish(&run, &one.manifest, &two.manifest).unwrap();
     assert_eq!(orphans(&two), 0, "it has lost, and nothing of it is left");
@@ -252,8 +284,8 @@ fn of_a_run_that_was_killed_everything_goes_once_it_cannot_commit_any_more() {
     }
 }
 
-/// Readers begin and end at any time, while runs commit, are killed and are overtaken: what a reader began with is there until
-/// its time is over, and then it goes.
+/// Readers begin and end at any time, while runs commit, are killed and are overtaken: what a reader began
+/// with is there until its time is over, and then it goes.
 #[test]
 fn what_was_replaced_stays_for_readers_for_the_time_that_was_said_and_no_longer() {
     let keep = Duration::from_millis(300);

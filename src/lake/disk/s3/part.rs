@@ -102,7 +102,10 @@ fn together(parts: &[Range<u64>]) -> Vec<Range<u64>> {
     let mut stretches: Vec<Range<u64>> = Vec::new();
     for part in parts {
         match stretches.last_mut() {
-            Some(last) if part.start <= last.end + GAP_BYTES_MAX && part.end.saturating_sub(last.start) <= TOGETHER_BYTES_MAX => {
+            Some(last)
+                if part.start <= last.end + GAP_BYTES_MAX
+                    && part.end.saturating_sub(last.start) <= TOGETHER_BYTES_MAX =>
+            {
                 last.end = last.end.max(part.end);
             }
             _ => stretches.push(part.clone()),
@@ -119,7 +122,11 @@ mod tests {
     fn parts_near_each_other_are_fetched_together_and_never_too_much() {
         let mib = 1 << 20;
         assert_eq!(together(&[4..10, 10..20, 100..200]), vec![Range { start: 4, end: 200 }]);
-        assert_eq!(together(&[4..10, mib..2 * mib]), [4..10, mib..2 * mib], "what lies between is not fetched in vain");
+        assert_eq!(
+            together(&[4..10, mib..2 * mib]),
+            [4..10, mib..2 * mib],
+            "what lies between is not fetched in vain"
+        );
         assert_eq!(together(&[0..5 * mib, 5 * mib..10 * mib]), [0..5 * mib, 5 * mib..10 * mib]);
     }
 }

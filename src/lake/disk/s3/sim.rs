@@ -1,4 +1,5 @@
-//! A bucket in memory that fails at any call, with or without having done what was asked, and answers conditions as S3 does.
+//! A bucket in memory that fails at any call, with or without having done what was asked, and answers
+//! conditions as S3 does.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -141,7 +142,11 @@ impl ObjectStore for SimStore {
             let bytes = state.objects.get(from).cloned();
             bytes.map(|bytes| state.objects.insert(to.to_owned(), bytes))
         })?;
-        copied.map(drop).ok_or_else(|| StoreError { reason: "it is not there".to_owned(), fatal: None, denied: false })
+        copied.map(drop).ok_or_else(|| StoreError {
+            reason: "it is not there".to_owned(),
+            fatal: None,
+            denied: false,
+        })
     }
 
     fn delete(&self, key: &str) -> Result<(), StoreError> {
@@ -149,7 +154,8 @@ impl ObjectStore for SimStore {
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<Entry>, StoreError> {
-        let modified = |state: &State, key: &str| state.modified.get(key).and_then(|calls| i64::try_from(*calls).ok());
+        let modified =
+            |state: &State, key: &str| state.modified.get(key).and_then(|calls| i64::try_from(*calls).ok());
         self.call(|state| {
             let keys = state.objects.keys().filter(|key| key.starts_with(prefix));
             keys.map(|key| Entry { key: key.clone(), modified: modified(state, key) }).collect()

@@ -48,12 +48,17 @@ impl Staged {
 
 /// All shards of the one plan that is staged, or of the one that is named.
 fn shards(lake: &Location, plan: Option<&str>) -> Result<(PlanName, Vec<Staged>), LakeError> {
-    let mut plans: Vec<PlanName> = lake.folders(SHARDS)?.iter().filter_map(|folder| PlanName::parse(folder)).collect();
+    let mut plans: Vec<PlanName> =
+        lake.folders(SHARDS)?.iter().filter_map(|folder| PlanName::parse(folder)).collect();
     plans.retain(|found| plan.is_none_or(|plan| found.id == plan));
     let found = match plans.as_slice() {
         [] => return Err(LakeError::NothingStaged { lake: lake.name() }),
         [one] => one.clone(),
-        several => return Err(LakeError::SeveralPlans { plans: several.iter().map(|plan| plan.id.clone()).collect() }),
+        several => {
+            return Err(LakeError::SeveralPlans {
+                plans: several.iter().map(|plan| plan.id.clone()).collect(),
+            });
+        }
     };
     let (mut staged, mut missing) = (Vec::new(), Vec::new());
     for number in 1..=found.shards {
@@ -63,7 +68,11 @@ fn shards(lake: &Location, plan: Option<&str>) -> Result<(PlanName, Vec<Staged>)
             missing.push(number);
         }
     }
-    if missing.is_empty() { Ok((found, staged)) } else { Err(LakeError::ShardsMissing { missing, shards: found.shards }) }
+    if missing.is_empty() {
+        Ok((found, staged))
+    } else {
+        Err(LakeError::ShardsMissing { missing, shards: found.shards })
+    }
 }
 
 /// Which days are merged.
@@ -86,7 +95,9 @@ impl Days {
     /// Those of `all` that are meant.
     fn chosen(&self, all: BTreeSet<Partition>) -> BTreeSet<Partition> {
         match self {
-            Self::One(folder) => all.into_iter().filter(|partition| partition.folder() == Path::new(folder)).collect(),
+            Self::One(folder) => {
+                all.into_iter().filter(|partition| partition.folder() == Path::new(folder)).collect()
+            }
             Self::Part { number, of } => {
                 let (count, number, of) = (all.len() as u64, u64::from(*number), u64::from(*of).max(1));
                 let bound = |part: u64| usize::try_from(count * part / of).unwrap_or(usize::MAX);
@@ -97,18 +108,27 @@ impl Days {
     }
 }
 
-/// Merges what the shards of a plan have staged for some days; how many days that were, and what was done. Days that one shard
-/// alone has are left as they are.
+/// Merges what the shards of a plan have staged for some days; how many days that were, and what was done.
+/// Days that one shard alone has are left as they are.
 ///
 /// # Errors
 /// Shards are missing, something staged is damaged, the disk or the service refuses.
-pub fn merge_days(lake: &Location, plan: Option<&str>, days: &Days, limits: Limits) -> Result<(u64, Summary), LakeError> {
+pub fn merge_days(
+    lake: &Location,
+    plan: Option<&str>,
+    days: &Days,
+    limits: Limits,
+) -> Result<(u64, Summary), LakeError> {
     let (plan, shards) = shards(lake, plan)?;
     let path = format!("{}/{}", plan.folder(), days.name());
     let mut makers: BTreeMap<&Partition, u32> = BTreeMap::new();
-    shards.iter().flat_map(Staged::partitions).for_each(|partition| *makers.entry(partition).or_default() += 1);
+    shards
+        .iter()
+        .flat_map(Staged::partitions)
+        .for_each(|partition| *makers.entry(partition).or_default() += 1);
     let chosen = days.chosen(makers.keys().map(|partition| (*partition).clone()).collect());
-    let shared: BTreeSet<Partition> = chosen.iter().filter(|partition| makers.get(partition) > Some(&1)).cloned().collect();
+    let shared: BTreeSet<Partition> =
+        chosen.iter().filter(|partition| makers.get(partition) > Some(&1)).cloned().collect();
     let count = chosen.len() as u64;
     if shared.is_empty() || lake.below(&path).has_lake()? {
         return Ok((count, Summary::default()));
@@ -122,21 +142,29 @@ pub fn merge_days(lake: &Location, plan: Option<&str>, days: &Days, limits: Limi
     }
     for partition in &shared {
         for shard in &shards {
-            ingest.take_rows(&*shard.disk, shard.manifest.files.iter().filter(|file| file.partition == *partition))?;
+            ingest.take_rows(
+                &*shard.disk,
+                shard.manifest.files.iter().filter(|file| file.partition == *partition),
+            )?;
         }
     }
     Ok((count, attempt.keep(ingest.finish(true))?))
 }
 
-/// Makes everything that the shards of a plan have staged the lake's own, in one commit, and removes what was staged.
+/// Makes everything that the shards of a plan have staged the lake's own, in one commit, and removes what was
+/// staged.
 ///
 /// # Errors
-/// Shards are missing; another run has the lake, or has changed it; something staged is damaged; the disk or the service refuses.
+/// Shards are missing; another run has the lake, or has changed it; something staged is damaged; the disk or
+/// the service refuses.
 pub fn publish_shards(lake: &Location, plan: Option<&str>, limits: Limits) -> Result<Published, LakeError> {
     if let Some(plan) = plan
         && is_published(lake, plan)?
     {
-        lake.folders(SHARDS)?.iter().filter(|folder| folder.starts_with(plan)).try_for_each(|folder| lake.remove(&format!("{SHARDS}/{folder}")))?;
+        lake.folders(SHARDS)?
+            .iter()
+            .filter(|folder| folder.starts_with(plan))
+            .try_for_each(|folder| lake.remove(&format!("{SHARDS}/{folder}")))?;
         return Ok(Published { already: true, ..Published::default() });
     }
     let (plan, shards) = shards(lake, plan)?;
@@ -149,13 +177,20 @@ pub fn publish_shards(lake: &Location, plan: Option<&str>, limits: Limits) -> Re
 
 /// Whether a lake has what the shards of a plan have staged.
 fn is_published(lake: &Location, plan: &str) -> Result<bool, LakeError> {
-    Ok(lake.has_lake()? && Manifest::load(&*lake.disk()?)?.manifest.plans.iter().any(|published| published == plan))
+    Ok(lake.has_lake()?
+        && Manifest::load(&*lake.disk()?)?.manifest.plans.iter().any(|published| published == plan))
 }
 
-fn publish_all(lake: &Location, plan: &PlanName, shards: &[Staged], limits: Limits) -> Result<Published, LakeError> {
+fn publish_all(
+    lake: &Location,
+    plan: &PlanName,
+    shards: &[Staged],
+    limits: Limits,
+) -> Result<Published, LakeError> {
     let folder = plan.folder();
     let names = lake.folders(&folder)?;
-    let names = names.iter().filter(|name| name.starts_with("merged-")).map(|name| format!("{folder}/{name}"));
+    let names =
+        names.iter().filter(|name| name.starts_with("merged-")).map(|name| format!("{folder}/{name}"));
     let mut merged = Vec::new();
     for path in names {
         if lake.below(&path).has_lake()? {
@@ -174,7 +209,12 @@ fn publish_all(lake: &Location, plan: &PlanName, shards: &[Staged], limits: Limi
 
 impl Ingest {
     /// Takes in what became of all objects, and what else the shards tell.
-    fn take_objects(&self, plan: &PlanName, shards: &[Staged], merged: &[Staged]) -> Result<Published, LakeError> {
+    fn take_objects(
+        &self,
+        plan: &PlanName,
+        shards: &[Staged],
+        merged: &[Staged],
+    ) -> Result<Published, LakeError> {
         let mut published = Published::default();
         let mut state = self.lock_state();
         let mut left_out = 0;
@@ -198,7 +238,8 @@ impl Ingest {
             state.told.events_sharing_an_id += manifest.events_sharing_an_id;
             left_out += manifest.objects_left_out;
         }
-        state.duplicates += shards.iter().chain(merged).map(|staged| staged.manifest.records_duplicate).sum::<u64>();
+        state.duplicates +=
+            shards.iter().chain(merged).map(|staged| staged.manifest.records_duplicate).sum::<u64>();
         state.told.objects_left_out = Some(left_out);
         state.told.plans.push(plan.id.clone());
         state.summary.objects_read = published.objects;
@@ -228,7 +269,11 @@ impl Ingest {
     }
 
     /// Takes in the rows of files that are staged.
-    fn take_rows<'f>(&self, disk: &dyn Disk, files: impl Iterator<Item = &'f FileEntry>) -> Result<(), LakeError> {
+    fn take_rows<'f>(
+        &self,
+        disk: &dyn Disk,
+        files: impl Iterator<Item = &'f FileEntry>,
+    ) -> Result<(), LakeError> {
         for entry in files {
             let reader = Reader::of(disk, entry)?;
             for group in reader.groups() {
@@ -245,7 +290,12 @@ impl Ingest {
     fn adopt(&self, path: &str, entry: &FileEntry) -> Result<(), LakeError> {
         let mut state = self.lock_state();
         state.names += 1;
-        let name = format!("{:06}-{:05}.{}", state.manifest.generation + 1, state.names, entry.partition.extension());
+        let name = format!(
+            "{:06}-{:05}.{}",
+            state.manifest.generation + 1,
+            state.names,
+            entry.partition.extension()
+        );
         let from: PathBuf = Path::new(path).join(entry.path());
         let name = self.disk.adopt(&from, &entry.name, name).map_err(|error| LakeError::io(&from, error))?;
         state.summary.files_written += 1;

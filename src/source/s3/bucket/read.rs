@@ -24,10 +24,20 @@ impl Bucket {
         }
     }
 
-    async fn get_once(&self, client: &Client, key: &str, part: Option<&Range<u64>>) -> Result<Option<Got>, Trouble> {
+    async fn get_once(
+        &self,
+        client: &Client,
+        key: &str,
+        part: Option<&Range<u64>>,
+    ) -> Result<Option<Got>, Trouble> {
         let session = &self.session;
         let range = part.map(|part| format!("bytes={}-{}", part.start, part.end.saturating_sub(1)));
-        let request = client.get_object().bucket(session.bucket()).key(key).set_range(range).set_request_payer(session.payer());
+        let request = client
+            .get_object()
+            .bucket(session.bucket())
+            .key(key)
+            .set_range(range)
+            .set_request_payer(session.payer());
         let output = match request.send().await {
             Ok(output) => output,
             Err(error) => {
@@ -37,15 +47,17 @@ impl Bucket {
                         session.answered();
                         Ok(None)
                     }
-                    Some(416) => {
-                        Err(Trouble { kind: TroubleKind::Refused, detail: format!("it ends before byte {}", part.map_or(0, |part| part.end)) })
-                    }
+                    Some(416) => Err(Trouble {
+                        kind: TroubleKind::Refused,
+                        detail: format!("it ends before byte {}", part.map_or(0, |part| part.end)),
+                    }),
                     _ => Err(trouble),
                 };
             }
         };
         session.answered();
-        let (tag, given) = (output.e_tag().unwrap_or_default().to_owned(), output.content_range().map(str::to_owned));
+        let (tag, given) =
+            (output.e_tag().unwrap_or_default().to_owned(), output.content_range().map(str::to_owned));
         let length = output.content_length().and_then(|length| u64::try_from(length).ok());
         let mut body = output.body;
         let mut bytes = Vec::new();
@@ -62,18 +74,35 @@ impl Bucket {
     }
 
     /// The part that was asked for, from an answer that is that part or the whole.
-    fn cut(&self, part: &Range<u64>, given: Option<&str>, mut bytes: Vec<u8>, tag: String) -> Result<Got, Trouble> {
-        let garbled = || Trouble::passing(Cause::Garbled, format!("asked for bytes {}-{}, given {given:?}", part.start, part.end));
+    fn cut(
+        &self,
+        part: &Range<u64>,
+        given: Option<&str>,
+        mut bytes: Vec<u8>,
+        tag: String,
+    ) -> Result<Got, Trouble> {
+        let garbled = || {
+            Trouble::passing(
+                Cause::Garbled,
+                format!("asked for bytes {}-{}, given {given:?}", part.start, part.end),
+            )
+        };
         let came = bytes.len() as u64;
         if let Some(given) = given {
-            let (range, size) = given.strip_prefix("bytes ").and_then(|given| given.split_once('/')).ok_or_else(garbled)?;
+            let (range, size) =
+                given.strip_prefix("bytes ").and_then(|given| given.split_once('/')).ok_or_else(garbled)?;
             let size: u64 = size.parse().map_err(|_| garbled())?;
-            let (start, end) =
-                range.split_once('-').and_then(|(start, end)| Some((start.parse::<u64>().ok()?, end.parse::<u64>().ok()?))).ok_or_else(garbled)?;
+            let (start, end) = range
+                .split_once('-')
+                .and_then(|(start, end)| Some((start.parse::<u64>().ok()?, end.parse::<u64>().ok()?)))
+                .ok_or_else(garbled)?;
             let fits = start == part.start && end + 1 == part.end.min(size) && end + 1 - start == came;
             return if fits { Ok(Got { bytes, tag, size }) } else { Err(garbled()) };
         }
-        let place = usize::try_from(part.start).ok().zip(usize::try_from(part.end.min(came)).ok()).filter(|(start, end)| start <= end);
+        let place = usize::try_from(part.start)
+            .ok()
+            .zip(usize::try_from(part.end.min(came)).ok())
+            .filter(|(start, end)| start <= end);
         let (start, end) = place.ok_or_else(garbled)?;
         bytes.truncate(end);
         bytes.drain(..start);

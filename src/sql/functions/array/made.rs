@@ -19,7 +19,11 @@ use crate::tables::kind::entry;
 const LENGTH_MAX: i64 = 100_000;
 
 /// New arrays of existing elements: for each row, the indexes of the elements in order.
-pub(super) fn gather(call: &Call<'_>, elements: &Values, mut rows: impl FnMut(usize, bool) -> Option<Vec<usize>>) -> Result<Values> {
+pub(super) fn gather(
+    call: &Call<'_>,
+    elements: &Values,
+    mut rows: impl FnMut(usize, bool) -> Option<Vec<usize>>,
+) -> Result<Values> {
     let constant = call.constant();
     let count = if constant { 1 } else { call.height };
     let first_constant = call.arg(0)?.constant;
@@ -36,7 +40,10 @@ pub(super) fn gather(call: &Call<'_>, elements: &Values, mut rows: impl FnMut(us
 }
 
 /// Arrays made of some of their own elements; equal elements have equal ids.
-pub(super) fn pick(call: &Call<'_>, choose: impl Fn(&[u32], std::ops::Range<usize>) -> Vec<usize>) -> Result<Values> {
+pub(super) fn pick(
+    call: &Call<'_>,
+    choose: impl Fn(&[u32], std::ops::Range<usize>) -> Vec<usize>,
+) -> Result<Values> {
     call.arity(1, 1)?;
     let (elements, lengths) = explode(call.arg(0)?)?;
     let ids = identities(&elements)?;
@@ -47,7 +54,9 @@ pub(super) fn pick(call: &Call<'_>, choose: impl Fn(&[u32], std::ops::Range<usiz
 fn identities(elements: &Values) -> Result<Vec<u32>> {
     let count = elements.data.len();
     let key = match &elements.kind {
-        Kind::Array(_) | Kind::Row(_) | Kind::Map(..) => <String as Cell>::column(cast::json_texts(elements, count)?),
+        Kind::Array(_) | Kind::Row(_) | Kind::Map(..) => {
+            <String as Cell>::column(cast::json_texts(elements, count)?)
+        }
         _ => elements.data.clone(),
     };
     Ok(Groups::by(&[key], count)?.of_row)
@@ -86,7 +95,8 @@ pub(super) fn extreme(call: &Call<'_>, wanted: std::cmp::Ordering) -> Result<Val
         }
         best.and_then(|at| u32::try_from(at).ok())
     };
-    let places: Vec<Option<u32>> = (0..lengths.len()).map(|row| ranges.get(row, false).and_then(best)).collect();
+    let places: Vec<Option<u32>> =
+        (0..lengths.len()).map(|row| ranges.get(row, false).and_then(best)).collect();
     Ok(Values { constant: call.constant(), ..elements.take(&places)? })
 }
 
@@ -151,7 +161,11 @@ pub(super) fn slice(call: &Call<'_>) -> Result<Values> {
     }
     gather(call, &elements, |row, constant| {
         let (range, (start, count)) = ranges.get(row, constant).zip(starts.get(row).zip(counts.get(row)))?;
-        let skip = if start < 0 { range.len().checked_sub(usize::try_from(start.unsigned_abs()).ok()?)? } else { usize::try_from(start - 1).ok()? };
+        let skip = if start < 0 {
+            range.len().checked_sub(usize::try_from(start.unsigned_abs()).ok()?)?
+        } else {
+            usize::try_from(start - 1).ok()?
+        };
         Some(range.skip(skip).take(usize::try_from(count).unwrap_or(0)).collect())
     })
 }
@@ -165,22 +179,32 @@ pub(super) fn sequence(call: &Call<'_>) -> Result<Values> {
     let scale = if kind == Kind::Date { crate::model::DAY_MILLIS } else { 1 };
     let end = &call.arg(1)?.kind;
     let is_kind = matches!(kind, Kind::Bigint | Kind::Unknown) || kind.is_time();
-    let is_pair = *end == kind || *end == Kind::Unknown || kind == Kind::Unknown || (end.is_timestamp() && kind.is_timestamp());
+    let is_pair = *end == kind
+        || *end == Kind::Unknown
+        || kind == Kind::Unknown
+        || (end.is_timestamp() && kind.is_timestamp());
     if !is_kind || !is_pair {
-        return Err(SqlError::new(format!("a sequence is of whole numbers, dates or timestamps, not from {kind} to {end}")));
+        return Err(SqlError::new(format!(
+            "a sequence is of whole numbers, dates or timestamps, not from {kind} to {end}"
+        )));
     }
     let by_months = steps.is_some_and(|step| step.kind == Kind::Months);
     let step_of = |row: usize| -> Option<i64> {
         match steps {
             // Downwards if the end is below the start.
-            None => from.get(row).zip(to.get(row)).map(|(from, to)| if to < from { -default } else { default }),
-            Some(step) if step.kind == Kind::Span => step.wholes().ok()?.get(row).map(|millis| millis / scale),
+            None => {
+                from.get(row).zip(to.get(row)).map(|(from, to)| if to < from { -default } else { default })
+            }
+            Some(step) if step.kind == Kind::Span => {
+                step.wholes().ok()?.get(row).map(|millis| millis / scale)
+            }
             Some(step) => step.wholes().ok()?.get(row),
         }
     };
     // The n-th element: months differ in length.
     let nth = |from: i64, step: i64, at: i64| match by_months {
-        true => super::super::super::clock::plus_months(from.checked_mul(scale)?, step.checked_mul(at)?).map(|millis| millis / scale),
+        true => super::super::super::clock::plus_months(from.checked_mul(scale)?, step.checked_mul(at)?)
+            .map(|millis| millis / scale),
         false => from.checked_add(step.checked_mul(at)?),
     };
     let constant = call.constant();
@@ -194,7 +218,9 @@ pub(super) fn sequence(call: &Call<'_>) -> Result<Values> {
         let is_inside = |value: i64| if step > 0 { value <= to } else { value >= to };
         let count = match step {
             0 => 0,
-            _ if by_months => (0..=LENGTH_MAX).take_while(|at| nth(from, step, *at).is_some_and(is_inside)).count() as i64,
+            _ if by_months => {
+                (0..=LENGTH_MAX).take_while(|at| nth(from, step, *at).is_some_and(is_inside)).count() as i64
+            }
             _ => (to.saturating_sub(from) / step).saturating_add(1).max(0),
         };
         if step != 0 && from != to && (step > 0) != (to > from) {
@@ -220,7 +246,9 @@ pub(super) fn flatten(call: &Call<'_>) -> Result<Values> {
     let (inner, lengths) = explode(call.arg(0)?)?;
     let (elements, inner_lengths) = explode(&inner)?;
     let (outer, inner) = (Ranges::of(&lengths), Ranges::of(&inner_lengths));
-    gather(call, &elements, |row, constant| Some(outer.get(row, constant)?.filter_map(|at| inner.get(at, false)).flatten().collect()))
+    gather(call, &elements, |row, constant| {
+        Some(outer.get(row, constant)?.filter_map(|at| inner.get(at, false)).flatten().collect())
+    })
 }
 
 /// `a || b` and `concat(a, b)` on arrays; a value that is not an array counts as an array of one.
@@ -264,7 +292,9 @@ pub(super) fn map_concat(call: &Call<'_>) -> Result<Values> {
     let all = concat(&call)?;
     let (entries, lengths) = explode(&all)?;
     let Kind::Row(fields) = &entries.kind else { return Err(SqlError::new("a map is needed here")) };
-    let Some(((_, key), keys)) = fields.first().zip(entries.data.struct_()?.fields_as_series().first().cloned()) else {
+    let Some(((_, key), keys)) =
+        fields.first().zip(entries.data.struct_()?.fields_as_series().first().cloned())
+    else {
         return Err(SqlError::new("a map is needed here"));
     };
     let ids = identities(&Values::new(key.clone(), keys))?;
@@ -300,21 +330,34 @@ pub(super) fn zip(call: &Call<'_>) -> Result<Values> {
     let arrays = call.args.iter().map(|arg| Ok((explode(arg)?, arg.constant))).collect::<Result<Vec<_>>>()?;
     let constant = call.constant();
     let rows = if constant { 1 } else { call.height };
-    let ranges: Vec<(Ranges, bool)> = arrays.iter().map(|((_, lengths), constant)| (Ranges::of(lengths), *constant)).collect();
+    let ranges: Vec<(Ranges, bool)> =
+        arrays.iter().map(|((_, lengths), constant)| (Ranges::of(lengths), *constant)).collect();
     let mut places: Vec<Vec<Option<u32>>> = vec![Vec::new(); arrays.len()];
     let mut lengths = Vec::new();
     for row in 0..rows {
-        let own: Option<Vec<_>> = ranges.iter().map(|(ranges, constant)| ranges.get(row, *constant)).collect();
+        let own: Option<Vec<_>> =
+            ranges.iter().map(|(ranges, constant)| ranges.get(row, *constant)).collect();
         let longest = own.as_ref().map(|own| own.iter().map(ExactSizeIterator::len).max().unwrap_or(0));
         lengths.push(longest);
         for (range, places) in own.iter().flatten().zip(&mut places) {
-            places.extend((0..longest.unwrap_or(0)).map(|at| range.clone().nth(at).and_then(|place| u32::try_from(place).ok())));
+            places.extend(
+                (0..longest.unwrap_or(0))
+                    .map(|at| range.clone().nth(at).and_then(|place| u32::try_from(place).ok())),
+            );
         }
     }
-    let fields = arrays.iter().zip(&places).map(|(((elements, _), _), places)| elements.take(places)).collect::<Result<Vec<_>>>()?;
+    let fields = arrays
+        .iter()
+        .zip(&places)
+        .map(|(((elements, _), _), places)| elements.take(places))
+        .collect::<Result<Vec<_>>>()?;
     let height = places.first().map_or(0, Vec::len);
     let rows = super::row_values(&fields, height)?;
-    Ok(Values { kind: Kind::array(rows.kind.clone()), data: lists("", &rows.data, &rows.kind, &lengths), constant })
+    Ok(Values {
+        kind: Kind::array(rows.kind.clone()),
+        data: lists("", &rows.data, &rows.kind, &lengths),
+        constant,
+    })
 }
 
 /// Makes a map of an array of pairs.
@@ -325,5 +368,9 @@ pub(super) fn map_from_entries(call: &Call<'_>) -> Result<Values> {
     let fields = [keys.data.clone().with_name("key".into()), values.data.clone().with_name("value".into())];
     let data = StructChunked::from_series("".into(), keys.data.len(), fields.iter())?.into_series();
     let data = lists("", &data, &entry(&keys.kind, &values.kind), &lengths);
-    Ok(Values { kind: Kind::Map(Box::new(keys.kind), Box::new(values.kind)), data, constant: call.constant() })
+    Ok(Values {
+        kind: Kind::Map(Box::new(keys.kind), Box::new(values.kind)),
+        data,
+        constant: call.constant(),
+    })
 }

@@ -21,7 +21,10 @@ pub(super) fn ngrams(call: &Call<'_>) -> Result<Values> {
     let sizes = call.wholes(1)?;
     several(call, |row, range| {
         let Some(size) = sizes.get(row) else { return Ok(None) };
-        let size = usize::try_from(size).ok().filter(|size| *size > 0).ok_or_else(|| SqlError::value("n must be positive"))?;
+        let size = usize::try_from(size)
+            .ok()
+            .filter(|size| *size > 0)
+            .ok_or_else(|| SqlError::value("n must be positive"))?;
         let all: Vec<u32> = range.filter_map(|at| u32::try_from(at).ok()).collect();
         Ok(Some(if all.len() <= size { vec![all] } else { all.windows(size).map(<[u32]>::to_vec).collect() }))
     })
@@ -73,7 +76,10 @@ pub(super) fn trim_array(call: &Call<'_>) -> Result<Values> {
     let (ranges, counts) = (Ranges::of(&lengths), call.wholes(1)?);
     let wrong = |row: usize| {
         let length = ranges.get(row, call.arg(0).is_ok_and(|arg| arg.constant)).map(|range| range.len());
-        counts.get(row).zip(length).is_some_and(|(count, length)| usize::try_from(count).map_or(true, |count| count > length))
+        counts
+            .get(row)
+            .zip(length)
+            .is_some_and(|(count, length)| usize::try_from(count).map_or(true, |count| count > length))
     };
     if !call.lenient && (0..if call.constant() { 1 } else { call.height }).any(wrong) {
         return Err(SqlError::value("as many elements as are trimmed must be there"));
@@ -85,7 +91,10 @@ pub(super) fn trim_array(call: &Call<'_>) -> Result<Values> {
 }
 
 /// Arrays of arrays, from indexes of an array's elements.
-fn several(call: &Call<'_>, mut make: impl FnMut(usize, std::ops::Range<usize>) -> Result<Option<Vec<Vec<u32>>>>) -> Result<Values> {
+fn several(
+    call: &Call<'_>,
+    mut make: impl FnMut(usize, std::ops::Range<usize>) -> Result<Option<Vec<Vec<u32>>>>,
+) -> Result<Values> {
     let (elements, lengths) = explode(call.arg(0)?)?;
     let (ranges, first_constant) = (Ranges::of(&lengths), call.arg(0)?.constant);
     let constant = call.constant();

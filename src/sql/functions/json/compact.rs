@@ -26,7 +26,9 @@ fn compact_at(value: &RawValue, sorted: bool, depth: usize) -> String {
             if sorted {
                 members.sort_by(|(a, _), (b, _)| a.cmp(b));
             }
-            let members = members.iter().map(|(name, value)| format!("{}:{}", json_string(name), compact_at(value, sorted, below)));
+            let members = members
+                .iter()
+                .map(|(name, value)| format!("{}:{}", json_string(name), compact_at(value, sorted, below)));
             format!("{{{}}}", members.collect::<Vec<_>>().join(","))
         }
         Some('[') if depth > 0 => {

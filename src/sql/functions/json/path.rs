@@ -20,9 +20,15 @@ pub(super) enum Step {
 /// Parses `$.a.b[0]["c d"]`, with `lax` or `strict` in front for the SQL/JSON functions; a leading `$` may
 /// be missing.
 pub(super) fn parse_path(path: &str) -> Result<Vec<Step>> {
-    let wrong = || SqlError::new(format!("'{path}' is no JSON path that is supported: $.member, $[index], $['member']"));
+    let wrong = || {
+        SqlError::new(format!("'{path}' is no JSON path that is supported: $.member, $[index], $['member']"))
+    };
     let trimmed = path.trim();
-    let trimmed = trimmed.strip_prefix("lax").or_else(|| trimmed.strip_prefix("strict")).unwrap_or(trimmed).trim_start();
+    let trimmed = trimmed
+        .strip_prefix("lax")
+        .or_else(|| trimmed.strip_prefix("strict"))
+        .unwrap_or(trimmed)
+        .trim_start();
     let mut rest = trimmed.strip_prefix('$').unwrap_or(trimmed);
     let mut steps = Vec::new();
     if !rest.is_empty() && !rest.starts_with(['.', '[']) {
@@ -34,7 +40,8 @@ pub(super) fn parse_path(path: &str) -> Result<Vec<Step>> {
         if let Some(after) = rest.strip_prefix('[') {
             let (inner, after) = after.split_once(']').ok_or_else(wrong)?;
             let inner = inner.trim();
-            let unquoted = ['"', '\''].iter().find_map(|quote| inner.strip_prefix(*quote)?.strip_suffix(*quote));
+            let unquoted =
+                ['"', '\''].iter().find_map(|quote| inner.strip_prefix(*quote)?.strip_suffix(*quote));
             steps.push(match (unquoted, inner.parse()) {
                 (Some(name), _) => Step::Member(name.to_owned()),
                 (None, Ok(index)) => Step::Element(index),
@@ -72,9 +79,15 @@ pub(super) fn at<'t>(text: &'t str, steps: &[Step]) -> Option<&'t RawValue> {
     for step in steps {
         let mut reader = serde_json::Deserializer::from_str(value.get());
         value = match step {
-            Step::Member(name) if value.get().starts_with('{') => reader.deserialize_map(One { name, any_case: false }).ok()??,
-            Step::AnyCase(name) if value.get().starts_with('{') => reader.deserialize_map(One { name, any_case: true }).ok()??,
-            Step::Element(index) if value.get().starts_with('[') => reader.deserialize_seq(Nth { index: *index }).ok()??,
+            Step::Member(name) if value.get().starts_with('{') => {
+                reader.deserialize_map(One { name, any_case: false }).ok()??
+            }
+            Step::AnyCase(name) if value.get().starts_with('{') => {
+                reader.deserialize_map(One { name, any_case: true }).ok()??
+            }
+            Step::Element(index) if value.get().starts_with('[') => {
+                reader.deserialize_seq(Nth { index: *index }).ok()??
+            }
             _ => return None,
         };
     }

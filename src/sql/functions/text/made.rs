@@ -20,7 +20,11 @@ pub(super) fn pad(call: &Call<'_>) -> Result<Values> {
     call.build(Kind::Varchar, |row| {
         let Some((text, size)) = texts.get(row).zip(sizes.get(row)) else { return Ok(None) };
         let Some(size) = usize::try_from(size).ok().filter(|size| *size <= TEXT_LENGTH_MAX) else {
-            return call.refuse(|| format!("a text cannot be padded to a negative length, nor to more than {TEXT_LENGTH_MAX} letters"));
+            return call.refuse(|| {
+                format!(
+                    "a text cannot be padded to a negative length, nor to more than {TEXT_LENGTH_MAX} letters"
+                )
+            });
         };
         let length = text.chars().count();
         if length >= size {
@@ -34,13 +38,20 @@ pub(super) fn pad(call: &Call<'_>) -> Result<Values> {
 pub(super) fn chr(call: &Call<'_>) -> Result<Values> {
     call.arity(1, 1)?;
     let codes = call.wholes(0)?;
-    call.build(Kind::Varchar, |row| Ok(codes.get(row).and_then(|code| u32::try_from(code).ok()).and_then(char::from_u32).map(String::from)))
+    call.build(Kind::Varchar, |row| {
+        Ok(codes
+            .get(row)
+            .and_then(|code| u32::try_from(code).ok())
+            .and_then(char::from_u32)
+            .map(String::from))
+    })
 }
 
 pub(super) fn translate(call: &Call<'_>) -> Result<Values> {
     call.arity(3, 3)?;
     let texts = call.texts(0)?;
-    let (from, to): (Vec<char>, Vec<char>) = (call.literal(1)?.chars().collect(), call.literal(2)?.chars().collect());
+    let (from, to): (Vec<char>, Vec<char>) =
+        (call.literal(1)?.chars().collect(), call.literal(2)?.chars().collect());
     call.build(Kind::Varchar, |row| {
         let map = |char: char| match from.iter().position(|known| *known == char) {
             Some(at) => to.get(at).copied(),
@@ -55,7 +66,8 @@ pub(super) fn part(call: &Call<'_>, cut: impl Fn(&[char], usize) -> String) -> R
     let (texts, counts) = (call.texts(0)?, call.wholes(1)?);
     call.build(Kind::Varchar, |row| {
         let cells = texts.get(row).zip(counts.get(row));
-        Ok(cells.map(|(text, count)| cut(&text.chars().collect::<Vec<_>>(), usize::try_from(count).unwrap_or(0))))
+        Ok(cells
+            .map(|(text, count)| cut(&text.chars().collect::<Vec<_>>(), usize::try_from(count).unwrap_or(0))))
     })
 }
 
@@ -73,13 +85,16 @@ pub(super) fn initcap(text: &str) -> String {
 pub(super) fn levenshtein_distance(call: &Call<'_>) -> Result<Values> {
     call.arity(2, 2)?;
     let (left, right) = (call.texts(0)?, call.texts(1)?);
-    call.build(Kind::Bigint, |row| Ok(left.get(row).zip(right.get(row)).and_then(|(a, b)| i64::try_from(strsim::levenshtein(a, b)).ok())))
+    call.build(Kind::Bigint, |row| {
+        Ok(left.get(row).zip(right.get(row)).and_then(|(a, b)| i64::try_from(strsim::levenshtein(a, b)).ok()))
+    })
 }
 
 /// `ip_prefix(address, 24)`: the network in which an address lies.
 pub(super) fn ip_prefix(call: &Call<'_>) -> Result<Values> {
     call.arity(2, 2)?;
-    let (addresses, bits) = (cast::cast(call.arg(0)?, &Kind::Ip, call.height, call.lenient)?, call.wholes(1)?);
+    let (addresses, bits) =
+        (cast::cast(call.arg(0)?, &Kind::Ip, call.height, call.lenient)?, call.wholes(1)?);
     let addresses = addresses.texts()?;
     call.build(Kind::Varchar, |row| {
         let Some((digits, bits)) = addresses.get(row).zip(bits.get(row)) else { return Ok(None) };

@@ -5,9 +5,11 @@ use chrono::{NaiveDate, NaiveTime};
 
 use super::super::super::error::{Result, SqlError};
 
-/// A date with dashes in the place of slashes, and the other way round: what a partition's date is in another definition.
+/// A date with dashes in the place of slashes, and the other way round: what a partition's date is in another
+/// definition.
 pub(super) fn with_other_signs(text: &str) -> Option<String> {
-    let is_date = text.len() == 10 && text.bytes().enumerate().all(|(at, byte)| matches!(at, 4 | 7) == !byte.is_ascii_digit());
+    let is_date = text.len() == 10
+        && text.bytes().enumerate().all(|(at, byte)| matches!(at, 4 | 7) == !byte.is_ascii_digit());
     match text.as_bytes().get(4) {
         Some(b'/') if is_date => Some(text.replace('/', "-")),
         Some(b'-') if is_date => Some(text.replace('-', "/")),
@@ -19,7 +21,8 @@ pub(super) fn with_other_signs(text: &str) -> Option<String> {
 pub(super) fn parse_as(text: &str, format: &str) -> Option<i64> {
     let mut parsed = Parsed::new();
     // Where a zone is read, `Z` is one, too.
-    let format = format.replace("%:z", "%#z").replace("%z", "%#z").replace(".%6f", "%.f").replace(".%3f", "%.f");
+    let format =
+        format.replace("%:z", "%#z").replace("%z", "%#z").replace(".%6f", "%.f").replace(".%3f", "%.f");
     parse(&mut parsed, text, StrftimeItems::new(&format)).ok()?;
     let date = parsed.to_naive_date().ok().or_else(|| {
         let year = parsed.year().unwrap_or(1970);
@@ -120,7 +123,9 @@ pub(super) fn joda_format(format: &str) -> Result<String> {
             ('Z' | 'z' | 'X', 1) => "%z",
             ('Z' | 'z' | 'X', _) => "%:z",
             ('%', _) => "%%",
-            (letter, _) if letter.is_ascii_alphabetic() => return Err(SqlError::new(format!("format letter {letter} is not supported"))),
+            (letter, _) if letter.is_ascii_alphabetic() => {
+                return Err(SqlError::new(format!("format letter {letter} is not supported")));
+            }
             (other, count) => {
                 out.extend(std::iter::repeat_n(other, count));
                 continue;
@@ -139,11 +144,23 @@ mod tests {
     #[test]
     fn formats_of_both_families() {
         let noon = 1_772_452_800_000; // 2026-03-02T12:00:00Z
-        assert_eq!(parse_as("2026-03-02T12:00:00Z", &mysql_format("%Y-%m-%dT%H:%i:%sZ").unwrap()), Some(noon));
-        assert_eq!(parse_as("2026/03/02", &mysql_format("%Y/%m/%d").unwrap()), Some(noon - noon % DAY_MILLIS));
+        assert_eq!(
+            parse_as("2026-03-02T12:00:00Z", &mysql_format("%Y-%m-%dT%H:%i:%sZ").unwrap()),
+            Some(noon)
+        );
+        assert_eq!(
+            parse_as("2026/03/02", &mysql_format("%Y/%m/%d").unwrap()),
+            Some(noon - noon % DAY_MILLIS)
+        );
         assert_eq!(parse_as("2026-03-02 12", &joda_format("yyyy-MM-dd HH").unwrap()), Some(noon));
-        assert_eq!(parse_as("2026-03-02T12:00:00Z", &joda_format("yyyy-MM-dd'T'HH:mm:ss'Z'").unwrap()), Some(noon));
-        assert_eq!(parse_as("2026-03-02:13:00:00 +0100", &joda_format("yyyy-MM-dd:HH:mm:ss Z").unwrap()), Some(noon));
+        assert_eq!(
+            parse_as("2026-03-02T12:00:00Z", &joda_format("yyyy-MM-dd'T'HH:mm:ss'Z'").unwrap()),
+            Some(noon)
+        );
+        assert_eq!(
+            parse_as("2026-03-02:13:00:00 +0100", &joda_format("yyyy-MM-dd:HH:mm:ss Z").unwrap()),
+            Some(noon)
+        );
         assert!(mysql_format("%Q").is_err());
     }
 }

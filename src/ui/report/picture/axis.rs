@@ -31,7 +31,10 @@ impl Axis {
         let after = self.places.partition_point(|(moment, _)| *moment <= time);
         match (after.checked_sub(1).and_then(|before| self.places.get(before)), self.places.get(after)) {
             (Some((start, low)), Some((end, high))) => {
-                let (part, whole) = (i128::from(time.millis() - start.millis()), i128::from(end.millis() - start.millis()).max(1));
+                let (part, whole) = (
+                    i128::from(time.millis() - start.millis()),
+                    i128::from(end.millis() - start.millis()).max(1),
+                );
                 low + i64::try_from(part * i128::from(high - low) / whole).unwrap_or(0)
             }
             (Some((_, place)), None) | (None, Some((_, place))) => *place,
@@ -64,7 +67,11 @@ mod tests {
         assert_eq!((axis.place(at(0)), axis.last()), (100, 900));
         let (short, long) = (axis.place(at(9)) - 100, 900 - axis.place(at(9)));
         assert!(short > 100 && long > 3 * short, "{short} {long}");
-        assert_eq!(axis.place(at(9 + 7 * 86_400)), axis.place(at(9)) + long / 2, "in proportion between two moments");
+        assert_eq!(
+            axis.place(at(9 + 7 * 86_400)),
+            axis.place(at(9)) + long / 2,
+            "in proportion between two moments"
+        );
     }
 
     #[test]

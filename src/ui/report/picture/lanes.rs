@@ -11,7 +11,9 @@ type Span = (Timestamp, Timestamp);
 pub fn lost_lane(finding: &Finding, story: &Story, (first, last): Span) -> Lane {
     let lost = &finding.lost;
     // Findings about a tag do not have the image's end, but its life does.
-    let life = story.life.as_ref().filter(|_| matches!(finding.kind, FindingKind::TagRemoved | FindingKind::TagMovedBack | FindingKind::AccessTaken));
+    let life = story.life.as_ref().filter(|_| {
+        matches!(finding.kind, FindingKind::TagRemoved | FindingKind::TagMovedBack | FindingKind::AccessTaken)
+    });
     let since = |at: &Timestamp| *at >= finding.second_push.event_time;
     let untagged = lost.untagged_at.or(life.and_then(|life| life.untagged_at).filter(since));
     let gone = lost.gone_at.or(life.and_then(|life| life.gone_at).filter(since));
@@ -26,21 +28,46 @@ pub fn lost_lane(finding: &Finding, story: &Story, (first, last): Span) -> Lane 
     let (alive, bare) = looks(finding, story);
     let end = gone.unwrap_or(last);
     let bare_from = untagged.unwrap_or(end).clamp(begin, end);
-    add(alive, begin, bare_from, if alive == Look::Unknown { "what became of it is not in these logs".to_owned() } else { String::new() });
+    add(
+        alive,
+        begin,
+        bare_from,
+        if alive == Look::Unknown {
+            "what became of it is not in these logs".to_owned()
+        } else {
+            String::new()
+        },
+    );
     let label = match bare {
         Look::Held => "no tag of its own, listed by the index".to_owned(),
         _ => format!("no tag for {}", span(end.seconds_since(bare_from))),
     };
     add(bare, bare_from, end, label);
-    let (look, word) = if finding.kind == FindingKind::Archived { (Look::Archived, "in the archive") } else { (Look::Gone, "gone") };
+    let (look, word) = if finding.kind == FindingKind::Archived {
+        (Look::Archived, "in the archive")
+    } else {
+        (Look::Gone, "gone")
+    };
     let word = if story.presumed { "most likely gone" } else { word };
     add(look, end, back.max(end), word.to_owned());
     add(Look::Tagged, back.max(end), last, "back".to_owned());
-    for (from, until) in if finding.kind == FindingKind::AccessTaken { story.locked.as_slice() } else { &[] } {
-        add(Look::Locked, (*from).max(begin), until.unwrap_or(last).min(last), "there, and locked away".to_owned());
+    for (from, until) in if finding.kind == FindingKind::AccessTaken { story.locked.as_slice() } else { &[] }
+    {
+        add(
+            Look::Locked,
+            (*from).max(begin),
+            until.unwrap_or(last).min(last),
+            "there, and locked away".to_owned(),
+        );
     }
-    let pushed = finding.first_push.as_ref().filter(|push| lost.pushed_at.is_some_and(|at| at.seconds() == push.event_time.seconds()));
-    let actor = pushed.and_then(|push| push.actor.as_ref()).map(short_name).or_else(|| pusher(story.life.as_ref(), lost.pushed_at));
+    let pushed = finding
+        .first_push
+        .as_ref()
+        .filter(|push| lost.pushed_at.is_some_and(|at| at.seconds() == push.event_time.seconds()));
+    let actor = pushed
+        .and_then(|push| push.actor.as_ref())
+        .map(short_name)
+        .or_else(|| pusher(story.life.as_ref(), lost.pushed_at));
     let note = match (lost.pushed_at, actor) {
         (Some(_), Some(actor)) => format!("pushed by {actor}"),
         (Some(at), None) => format!("pushed {}", day(at)),
@@ -64,13 +91,19 @@ fn looks(finding: &Finding, story: &Story) -> (Look, Look) {
 
 /// The lane of the image that has the tag instead, of the index, or of the source.
 pub fn other_lane(finding: &Finding, story: &Story, (first, last): Span) -> Option<Lane> {
-    let Some(life) = &story.other else { return finding.kept.digest.map(|kept| known_by_name(finding, kept, (first, last))) };
+    let Some(life) = &story.other else {
+        return finding.kept.digest.map(|kept| known_by_name(finding, kept, (first, last)));
+    };
     let pushed = life.pushed_at.or(life.steps.iter().map(|step| step.time).min());
     let begin = pushed.unwrap_or(first).clamp(first, last);
     let gone = life.gone_at.filter(|at| *at > begin).unwrap_or(last).min(last);
     let bare = life.untagged_at.unwrap_or(gone).clamp(begin, gone);
     let mut stretches = Vec::new();
-    for (look, from, to, label) in [(Look::Tagged, begin, bare, ""), (Look::Fuse, bare, gone, "no tag"), (Look::Gone, gone, last, "gone")] {
+    for (look, from, to, label) in [
+        (Look::Tagged, begin, bare, ""),
+        (Look::Fuse, bare, gone, "no tag"),
+        (Look::Gone, gone, last, "gone"),
+    ] {
         if from < to {
             stretches.push(Stretch { look, from, to, label: label.to_owned() });
         }
@@ -78,7 +111,9 @@ pub fn other_lane(finding: &Finding, story: &Story, (first, last): Span) -> Opti
     let note = match finding.kind {
         FindingKind::ChildLost => "the index that lists it".to_owned(),
         _ if story.other_is_source => format!("the source, in {}", life.repository.name.raw()),
-        FindingKind::ExpiredUntagged | FindingKind::Archived | FindingKind::DeletedByCall => "the image that it is about".to_owned(),
+        FindingKind::ExpiredUntagged | FindingKind::Archived | FindingKind::DeletedByCall => {
+            "the image that it is about".to_owned()
+        }
         _ => match (pusher(Some(life), life.pushed_at), pushed) {
             (_, Some(at)) if at < first => format!("pushed {}", day(at)),
             (Some(actor), _) => format!("pushed by {actor}"),

@@ -42,7 +42,8 @@ impl Shared {
 }
 
 pub fn page(scene: &Scene, shared: &Shared) -> Markup {
-    let vain: Vec<Timestamp> = scene.need.iter().flat_map(|need| &need.asks).filter(|ask| ask.in_vain).map(|ask| ask.at).collect();
+    let vain: Vec<Timestamp> =
+        scene.need.iter().flat_map(|need| &need.asks).filter(|ask| ask.in_vain).map(|ask| ask.at).collect();
     html! {
         svg class="mini" viewBox="0 0 240 20" aria-hidden="true" {
             @for (class, times) in [("line-run", &shared.runs), ("line-policy", &shared.policies)] {

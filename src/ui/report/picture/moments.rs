@@ -12,7 +12,8 @@ pub fn moments(finding: &Finding, story: &Story, coverage: &Coverage, need: Opti
     let mut add = |at: Timestamp, sign: Sign, words: String| all.push(Moment { at, sign, words });
     begin(finding, story, &mut add);
     middle(finding, story, &mut add);
-    for (from, until) in if finding.kind == FindingKind::AccessTaken { story.locked.as_slice() } else { &[] } {
+    for (from, until) in if finding.kind == FindingKind::AccessTaken { story.locked.as_slice() } else { &[] }
+    {
         add(*from, Sign::Lock, "the repository’s key can no longer be used".to_owned());
         until.map(|until| add(until, Sign::Unlock, "the key can be used again".to_owned()));
     }
@@ -51,18 +52,32 @@ fn begin(finding: &Finding, story: &Story, add: &mut impl FnMut(Timestamp, Sign,
     let from_before = finding.kind == FindingKind::TagMovedBack && story.other_is_source;
     match finding.lost.pushed_at.filter(|_| !from_before) {
         Some(at) => {
-            let push = steps.iter().find(|step| matches!(step.kind, StepKind::Push | StepKind::Replicate) && step.time.seconds() == at.seconds());
-            let word = if push.is_some_and(|step| step.kind == StepKind::Replicate) { "replicated" } else { "pushed" };
+            let push = steps.iter().find(|step| {
+                matches!(step.kind, StepKind::Push | StepKind::Replicate)
+                    && step.time.seconds() == at.seconds()
+            });
+            let word = if push.is_some_and(|step| step.kind == StepKind::Replicate) {
+                "replicated"
+            } else {
+                "pushed"
+            };
             add(at, Sign::Push, format!("{word}{}", push.map(|step| by(&step.event)).unwrap_or_default()));
         }
         None => {
-            let first = steps.iter().map(|step| step.time).min().or(finding.evidence.first().map(|event| event.event_time));
-            if let Some(at) = first.filter(|at| finding.first_push.as_ref().is_none_or(|push| push.event_time >= *at)) {
+            let first = steps
+                .iter()
+                .map(|step| step.time)
+                .min()
+                .or(finding.evidence.first().map(|event| event.event_time));
+            if let Some(at) =
+                first.filter(|at| finding.first_push.as_ref().is_none_or(|push| push.event_time >= *at))
+            {
                 add(at, Sign::Start, "the first that these logs have of it".to_owned());
             }
         }
     }
-    let later = |push: &&EventRef| finding.lost.pushed_at.is_none_or(|at| at.seconds() != push.event_time.seconds());
+    let later =
+        |push: &&EventRef| finding.lost.pushed_at.is_none_or(|at| at.seconds() != push.event_time.seconds());
     if let Some(push) = finding.first_push.as_ref().filter(later) {
         let tag = finding.tag.as_ref().map(|tag| format!(" {}", tag.raw())).unwrap_or_default();
         add(push.event_time, Sign::Given, format!("gets tag{tag}{}", by(push)));
@@ -81,7 +96,11 @@ fn middle(finding: &Finding, story: &Story, add: &mut impl FnMut(Timestamp, Sign
         SameTagRace | SameTagOverwrite | DisplacedAlive => {
             add(second.event_time, Sign::Drop, format!("{later}the tag is pushed again{}", by(second)));
         }
-        TagMovedBack => add(second.event_time, Sign::Drop, format!("{later}the tag is moved to the older image{}", by(second))),
+        TagMovedBack => add(
+            second.event_time,
+            Sign::Drop,
+            format!("{later}the tag is moved to the older image{}", by(second)),
+        ),
         TagRemoved => add(second.event_time, Sign::Untag, format!("the tag is taken off{}", by(second))),
         _ => {}
     }
@@ -90,7 +109,11 @@ fn middle(finding: &Finding, story: &Story, add: &mut impl FnMut(Timestamp, Sign
         add(gone, sign, words);
     }
     if let Some(back) = story.back_at {
-        add(back, Sign::Back, if finding.kind == FindingKind::Archived { "restored" } else { "the image is back" }.to_owned());
+        add(
+            back,
+            Sign::Back,
+            if finding.kind == FindingKind::Archived { "restored" } else { "the image is back" }.to_owned(),
+        );
     }
 }
 
@@ -102,8 +125,12 @@ fn end(finding: &Finding, story: &Story) -> (Sign, String) {
     match (&story.rule, finding.kind) {
         (Some(rule), _) => (if archived { Sign::Archive } else { Sign::Rule }, format!("{likely}{rule}")),
         (None, FindingKind::Archived) => (Sign::Archive, format!("{likely}archived{}", by(event))),
-        (None, FindingKind::RepositoryDeleted) => (Sign::Call, format!("{likely}repository deleted{}", by(event))),
-        (None, _) if event.event_name == "PolicyExecutionEvent" => (Sign::Rule, format!("{likely}taken by a lifecycle rule")),
+        (None, FindingKind::RepositoryDeleted) => {
+            (Sign::Call, format!("{likely}repository deleted{}", by(event)))
+        }
+        (None, _) if event.event_name == "PolicyExecutionEvent" => {
+            (Sign::Rule, format!("{likely}taken by a lifecycle rule"))
+        }
         (None, _) => (Sign::Call, format!("{likely}{}{}", event.event_name.raw(), by(event))),
     }
 }

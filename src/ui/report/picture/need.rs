@@ -36,7 +36,13 @@ pub fn need(finding: &Finding, story: &Story) -> Option<Need> {
     let holder = chosen(&story.holders, failed);
     let names: Vec<String> = match holder {
         Some(holder) => vec![short_name(&holder.by)],
-        None => finding.usage.references.iter().map(short_name).chain(asks.iter().filter_map(|ask| ask.by.as_ref()).map(short_name)).collect(),
+        None => finding
+            .usage
+            .references
+            .iter()
+            .map(short_name)
+            .chain(asks.iter().filter_map(|ask| ask.by.as_ref()).map(short_name))
+            .collect(),
     };
     let name = names.first().cloned().or_else(|| failed.map(|_| "somebody".to_owned()))?;
     let outage = failed.zip(holder).map(|(from, holder)| {
@@ -44,7 +50,9 @@ pub fn need(finding: &Finding, story: &Story) -> Option<Need> {
         (from, until)
     });
     let ending = outage.map(|(from, until)| match until {
-        Some(until) if Some(until) == story.back_at => format!("{} until the image was back", span(until.seconds_since(from))),
+        Some(until) if Some(until) == story.back_at => {
+            format!("{} until the image was back", span(until.seconds_since(from)))
+        }
         Some(until) => format!("{} until something newer was deployed", span(until.seconds_since(from))),
         None => "nothing newer was deployed in these logs".to_owned(),
     });
@@ -61,7 +69,9 @@ pub fn need(finding: &Finding, story: &Story) -> Option<Need> {
 
 /// The holder that kept the image when a request failed, else the first that still keeps it.
 fn chosen(holders: &[Holder], failed: Option<Timestamp>) -> Option<&Holder> {
-    let held = |holder: &&Holder| failed.is_none_or(|at| holder.from <= at && holder.until.is_none_or(|until| until > at));
+    let held = |holder: &&Holder| {
+        failed.is_none_or(|at| holder.from <= at && holder.until.is_none_or(|until| until > at))
+    };
     holders.iter().find(held)
 }
 

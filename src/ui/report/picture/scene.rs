@@ -119,7 +119,8 @@ impl Scene {
         let mut lanes = vec![lost_lane(finding, story, (first, last))];
         lanes.extend(other_lane(finding, story, (first, last)));
         let inside = |times: &[Timestamp]| -> Vec<Timestamp> {
-            let mut all: Vec<Timestamp> = times.iter().copied().filter(|at| *at >= first && *at <= last).collect();
+            let mut all: Vec<Timestamp> =
+                times.iter().copied().filter(|at| *at >= first && *at <= last).collect();
             all.dedup();
             all
         };
@@ -149,7 +150,12 @@ impl Scene {
 }
 
 /// Which image of the picture had the tag, and when.
-fn rides(finding: &Finding, story: &Story, lanes: &[Lane], (first, last): (Timestamp, Timestamp)) -> Vec<Ride> {
+fn rides(
+    finding: &Finding,
+    story: &Story,
+    lanes: &[Lane],
+    (first, last): (Timestamp, Timestamp),
+) -> Vec<Ride> {
     let other = story.other.as_ref().filter(|_| !story.other_is_source).map(|life| life.digest);
     let mut rides = Vec::new();
     for span in story.tag.iter().flat_map(|tag| &tag.spans) {
@@ -159,7 +165,8 @@ fn rides(finding: &Finding, story: &Story, lanes: &[Lane], (first, last): (Times
             _ => continue,
         };
         let (from, to) = (span.since.unwrap_or(first).max(first), span.until.unwrap_or(last).min(last));
-        let moved = span.end == Some(TagEnd::Moved) && span.moved_to.is_some_and(|to| Some(to) == other || Some(to) == finding.lost.digest);
+        let moved = span.end == Some(TagEnd::Moved)
+            && span.moved_to.is_some_and(|to| Some(to) == other || Some(to) == finding.lost.digest);
         if from <= to {
             rides.push(Ride { lane, from, to, cut: span.until.is_some_and(|until| until <= last) && !moved });
         }

@@ -122,7 +122,13 @@ impl Wide<'_> {
                 path.push_str(&format!("H{}M{x} {y}", end.max(start).min(x)));
             } else {
                 let (from, height) = (level(before), (level(before) + y) / 2);
-                path.push_str(&format!("H{}C{x} {from} {} {height} {} {height}S{x} {y} {} {y}", (x - 8).max(start), x + 1, x + 2, x + 12));
+                path.push_str(&format!(
+                    "H{}C{x} {from} {} {height} {} {height}S{x} {y} {} {y}",
+                    (x - 8).max(start),
+                    x + 1,
+                    x + 2,
+                    x + 12
+                ));
             }
             path.push_str(&format!("H{}", frame.place_of(ride.lane, ride.to).max(x)));
             before = ride;
@@ -155,10 +161,21 @@ impl Wide<'_> {
 /// long.
 fn falls(start: i64, level: i64) -> String {
     if start < LEFT + 60 {
-        return format!("M{} 26H{}C{start} 26 {start} 40 {start} {level}", LEFT - 10, (start - 14).max(LEFT - 8));
+        return format!(
+            "M{} 26H{}C{start} 26 {start} 40 {start} {level}",
+            LEFT - 10,
+            (start - 14).max(LEFT - 8)
+        );
     }
     let (from, low) = (LEFT - 10, 58);
-    format!("M{from} 26C{} 26 {} {low} {} {low}H{}C{start} {low} {start} {} {start} {level}", from + 10, from + 4, from + 18, start - 14, low + 6)
+    format!(
+        "M{from} 26C{} 26 {} {low} {} {low}H{}C{start} {low} {start} {} {start} {level}",
+        from + 10,
+        from + 4,
+        from + 18,
+        start - 14,
+        low + 6
+    )
 }
 
 /// The sign drawn above a moment.

@@ -1,4 +1,5 @@
-//! Who may pull changes: by the repository's policy, and by what a role may do. Some are refused then, and some were before.
+//! Who may pull changes: by the repository's policy, and by what a role may do. Some are refused then, and
+//! some were before.
 
 use serde_json::{Value, json};
 
@@ -21,12 +22,24 @@ impl World {
             3 => {
                 let name = *self.rng.pick(&["SetRepositoryPolicy", "DeleteRepositoryPolicy"]);
                 let second = self.tick(repo, now);
-                self.admin_call(repo, name, second, json!({"policyText": "{\"Version\":\"2012-10-17\"}"}), json!({}));
+                self.admin_call(
+                    repo,
+                    name,
+                    second,
+                    json!({"policyText": "{\"Version\":\"2012-10-17\"}"}),
+                    json!({}),
+                );
             }
             4 => {
                 let (name, request) = match self.rng.range(0, 3) {
-                    0 => ("DetachRolePolicy", json!({"roleName": "task-exec", "policyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"})),
-                    1 => ("PutRolePolicy", json!({"roleName": "web-node", "policyName": "pull", "policyDocument": "{}"})),
+                    0 => (
+                        "DetachRolePolicy",
+                        json!({"roleName": "task-exec", "policyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}),
+                    ),
+                    1 => (
+                        "PutRolePolicy",
+                        json!({"roleName": "web-node", "policyName": "pull", "policyDocument": "{}"}),
+                    ),
                     _ => ("DeleteRolePolicy", json!({"roleName": "somebody-else", "policyName": "pull"})),
                 };
                 let second = self.tick(repo, now);

@@ -1,4 +1,5 @@
-//! Signatures, and signatures of signatures: each goes a day after the image that it is about, and no event says so.
+//! Signatures, and signatures of signatures: each goes a day after the image that it is about, and no event
+//! says so.
 
 use serde_json::json;
 
@@ -16,7 +17,10 @@ impl World {
             }
             5 => {
                 let living = self.repos[repo].living();
-                let subjects: Vec<String> = living.into_iter().filter(|digest| self.repos[repo].manifests[digest].subject.is_none()).collect();
+                let subjects: Vec<String> = living
+                    .into_iter()
+                    .filter(|digest| self.repos[repo].manifests[digest].subject.is_none())
+                    .collect();
                 if !subjects.is_empty() {
                     let digest = self.rng.pick(&subjects).clone();
                     let second = self.tick(repo, now);
@@ -48,12 +52,15 @@ impl World {
             let Some(subject) = self.repos[repo].manifests[&digest].subject.clone() else { continue };
             let last = self.repos[repo].lives.get(&subject).and_then(|lives| lives.last()).cloned();
             // What is about an artifact that is to go is told of as well.
-            let follows = last.as_ref().is_some_and(|life| (life.silent || life.is_told) && life.gone.is_none());
+            let follows =
+                last.as_ref().is_some_and(|life| (life.silent || life.is_told) && life.gone.is_none());
             if follows && let Some(life) = self.repos[repo].last_life(&digest) {
                 life.is_told = true;
             }
             let Some(gone) = last.and_then(|life| life.gone) else { continue };
-            let Some(life) = self.repos[repo].last_life(&digest).filter(|life| !life.silent) else { continue };
+            let Some(life) = self.repos[repo].last_life(&digest).filter(|life| !life.silent) else {
+                continue;
+            };
             life.silent = true;
             self.at(gone.at.second + DAY, Job::Follow { repo, digest, archives: false });
         }

@@ -1,4 +1,5 @@
-//! A repository that is copied to another region, of the same account or another, with its deletions or without.
+//! A repository that is copied to another region, of the same account or another, with its deletions or
+//! without.
 
 use serde_json::{Value, json};
 
@@ -10,9 +11,16 @@ use crate::sim::world::{Job, OTHER, OWNER, World};
 impl World {
     pub fn found_copy(&mut self, number: usize, begin: u64) {
         let registry = if self.rng.chance(60) { OWNER } else { OTHER };
-        // In every third world tags cannot be moved where the copies go. No chance is drawn for it: other worlds stay as they were.
+        // In every third world tags cannot be moved where the copies go. No chance is drawn for it: other
+        // worlds stay as they were.
         let immutable = self.seed % 3 == 1;
-        let copy = self.found_repository_as("copied/app", "us-east-1", registry, begin, if immutable { "IMMUTABLE" } else { "MUTABLE" });
+        let copy = self.found_repository_as(
+            "copied/app",
+            "us-east-1",
+            registry,
+            begin,
+            if immutable { "IMMUTABLE" } else { "MUTABLE" },
+        );
         self.scenes[number].copy = Some(copy);
         let deletes = self.rng.chance(80);
         self.set_replication(number, deletes, begin + 2);
@@ -22,7 +30,11 @@ impl World {
         let repo = self.scenes[number].repo;
         let Some(copy) = self.scenes[number].copy else { return };
         let (id, copy) = (self.repos[repo].id.clone(), self.repos[copy].id.clone());
-        let filters = if self.rng.chance(50) { json!([{"filter": "copied/", "filterType": "PREFIX_MATCH"}]) } else { json!([]) };
+        let filters = if self.rng.chance(50) {
+            json!([{"filter": "copied/", "filterType": "PREFIX_MATCH"}])
+        } else {
+            json!([])
+        };
         let rule = json!({"destinations": [{"region": copy.region, "registryId": copy.registry}], "repositoryFilters": filters,
                           "deleteReplication": {"enabled": deletes}});
         let request = json!({"replicationConfiguration": {"rules": [rule]}});
@@ -61,7 +73,10 @@ impl World {
         }
         let digest = self.rng.pick(&living).clone();
         let tags = |world: &Self, repo: usize| -> Vec<String> {
-            world.repos[repo].alive(&digest).map(|life| life.tags.keys().cloned().collect()).unwrap_or_default()
+            world.repos[repo]
+                .alive(&digest)
+                .map(|life| life.tags.keys().cloned().collect())
+                .unwrap_or_default()
         };
         let alike = tags(self, repo) == tags(self, copy);
         let id = match tags(self, repo).first() {
@@ -76,7 +91,8 @@ impl World {
     pub fn replicate(&mut self, number: usize, digest: &str, tag: Option<&str>, now: u64) {
         let repo = self.scenes[number].repo;
         let Some(copy) = self.scenes[number].copy else { return };
-        let holds = tag.is_none_or(|tag| self.repos[repo].tags.get(tag).is_some_and(|holder| holder == digest));
+        let holds =
+            tag.is_none_or(|tag| self.repos[repo].tags.get(tag).is_some_and(|holder| holder == digest));
         if self.repos[repo].alive(digest).is_none() || !holds {
             return;
         }
@@ -84,11 +100,15 @@ impl World {
         let id = self.repos[copy].id.clone();
         let caller = Caller::new(&id.registry, "AWSServiceRoleForECRReplication", "ecr-replication", true);
         // A tag that cannot be moved stays where it is; whether the event names it all the same is not known.
-        let kept = tag.filter(|tag| self.repos[copy].refuses(tag) && self.repos[copy].tags.get(*tag).is_none_or(|holder| holder != digest));
+        let kept = tag.filter(|tag| {
+            self.repos[copy].refuses(tag)
+                && self.repos[copy].tags.get(*tag).is_none_or(|holder| holder != digest)
+        });
         if let Some(kept) = kept {
             self.born_untagged.push((copy, digest.to_owned(), kept.to_owned()));
         }
-        // Where deletions go along the tag may be free for all that the logs tell: there an event names no tag that stayed.
+        // Where deletions go along the tag may be free for all that the logs tell: there an event names no
+        // tag that stayed.
         let tag = tag.filter(|_| kept.is_none() || (self.seed % 2 == 1 && !self.scenes[number].deletes));
         let had = |life: &Life| life.silent && tag.is_some_and(|tag| life.tags.contains_key(tag));
         if self.repos[copy].immutable.is_some() && self.repos[copy].lives.values().flatten().any(had) {
@@ -123,9 +143,14 @@ impl World {
         let repo = self.scenes[number].repo;
         let Some(copy) = self.scenes[number].copy.filter(|_| self.scenes[number].deletes) else { return };
         for digest in self.repos[copy].living() {
-            let Some(source) = self.repos[repo].lives.get(&digest).and_then(|lives| lives.last()).cloned() else { continue };
+            let Some(source) = self.repos[repo].lives.get(&digest).and_then(|lives| lives.last()).cloned()
+            else {
+                continue;
+            };
             let Some(own) = self.repos[copy].alive(&digest).cloned() else { continue };
-            if let Some(gone) = source.gone.filter(|gone| gone.at.second >= own.start && gone.state != "repository_deleted" && !own.silent) {
+            if let Some(gone) = source.gone.filter(|gone| {
+                gone.at.second >= own.start && gone.state != "repository_deleted" && !own.silent
+            }) {
                 let at = Stamp { event: String::new(), second: gone.at.second };
                 if let Some(life) = self.repos[copy].last_life(&digest) {
                     life.silent = true;

@@ -1,4 +1,5 @@
-//! Something fails for want of what is not there: asked for before it is pushed, or after its push was refused.
+//! Something fails for want of what is not there: asked for before it is pushed, or after its push was
+//! refused.
 
 use serde_json::{Value, json};
 
@@ -43,7 +44,13 @@ impl World {
             self.task_pull_of(repo, id, now);
         }
         if self.rng.chance(60) {
-            self.scene_stop(repo, &format!("CannotPullContainerError: failed to resolve ref {reference}: {reference}: not found"), now + 9);
+            self.scene_stop(
+                repo,
+                &format!(
+                    "CannotPullContainerError: failed to resolve ref {reference}: {reference}: not found"
+                ),
+                now + 9,
+            );
         }
         let caller = self.pusher(repo);
         let later = now + self.rng.range(30, 20 * MINUTE);
@@ -54,7 +61,8 @@ impl World {
         let repo = self.scenes[number].repo;
         self.scenes[number].builds += 1;
         let tag = format!("r-{}", self.scenes[number].builds);
-        let (image, caller, uri) = (manifest::image(&mut self.rng), self.pusher(repo), self.repos[repo].id.uri());
+        let (image, caller, uri) =
+            (manifest::image(&mut self.rng), self.pusher(repo), self.repos[repo].id.uri());
         let code = *self.rng.pick(&["LayersNotFoundException", "LimitExceededException"]);
         let second = self.tick(repo, now);
         self.refuse(repo, &image, Some(&tag), &caller, second, code, "refused".to_owned());
@@ -65,7 +73,13 @@ impl World {
             self.task_pull_of(repo, id, now + 60);
         }
         if self.rng.chance(60) {
-            self.scene_stop(repo, &format!("CannotPullContainerError: failed to resolve ref {reference}: {reference}: not found"), now + 90);
+            self.scene_stop(
+                repo,
+                &format!(
+                    "CannotPullContainerError: failed to resolve ref {reference}: {reference}: not found"
+                ),
+                now + 90,
+            );
         }
     }
 }

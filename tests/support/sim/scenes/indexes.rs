@@ -1,4 +1,5 @@
-//! Indexes that lose their tag to one of their own images, and images that a run takes although their index lives.
+//! Indexes that lose their tag to one of their own images, and images that a run takes although their index
+//! lives.
 
 use serde_json::json;
 
@@ -37,12 +38,16 @@ impl World {
         }
     }
 
-    /// The next run takes an image although its index lives: users tell of that, and ECR's documentation does not.
+    /// The next run takes an image although its index lives: users tell of that, and ECR's documentation does
+    /// not.
     fn unguard_child(&mut self, repo: usize) {
         let children: Vec<String> = self.repos[repo]
             .living()
             .into_iter()
-            .filter(|digest| self.repos[repo].alive(digest).is_some_and(|life| life.tags.is_empty()) && !self.repos[repo].parents(digest).is_empty())
+            .filter(|digest| {
+                self.repos[repo].alive(digest).is_some_and(|life| life.tags.is_empty())
+                    && !self.repos[repo].parents(digest).is_empty()
+            })
             .collect();
         if children.is_empty() {
             return;
@@ -63,7 +68,9 @@ impl World {
         let tag = self.rng.pick(&tags).clone();
         let digest = self.repos[repo].tags[&tag].clone();
         let reference = format!("{}:{tag}", self.repos[repo].id.uri());
-        let reason = format!("CannotPullContainerError: failed to resolve ref {reference}: no match for platform in manifest: not found");
+        let reason = format!(
+            "CannotPullContainerError: failed to resolve ref {reference}: no match for platform in manifest: not found"
+        );
         self.scene_stop(repo, &reason, now);
         self.note_stop(repo, &digest);
     }

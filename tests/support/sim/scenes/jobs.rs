@@ -1,4 +1,5 @@
-//! Batch, SageMaker, CodeBuild, and App Runner services that are told to deploy: each names images, and its end ends that need.
+//! Batch, SageMaker, CodeBuild, and App Runner services that are told to deploy: each names images, and its
+//! end ends that need.
 
 use serde_json::{Value, json};
 
@@ -39,7 +40,8 @@ impl World {
     fn batch(&mut self, number: usize, now: u64) {
         let second = self.tick(self.scenes[number].repo, now);
         let family = *self.rng.pick(&["nightly", "hourly"]);
-        let arn = |revision: u64| format!("arn:aws:batch:{REGION}:{OWNER}:job-definition/{family}:{revision}");
+        let arn =
+            |revision: u64| format!("arn:aws:batch:{REGION}:{OWNER}:job-definition/{family}:{revision}");
         let made = self.scenes[number].made;
         match self.rng.range(0, 5) {
             0 | 1 => {
@@ -47,17 +49,41 @@ impl World {
                 self.scenes[number].made += 1;
                 let request = json!({"jobDefinitionName": family, "type": "container", "containerProperties": {"image": image, "vcpus": 1}});
                 let response = json!({"jobDefinitionName": family, "jobDefinitionArn": arn(made + 1), "revision": made + 1});
-                self.service_call("batch.amazonaws.com", "RegisterJobDefinition", REGION, second, request, response, None);
+                self.service_call(
+                    "batch.amazonaws.com",
+                    "RegisterJobDefinition",
+                    REGION,
+                    second,
+                    request,
+                    response,
+                    None,
+                );
             }
             2 | 3 => {
                 let id = self.rng.uuid();
                 let request = json!({"jobName": "job", "jobDefinition": family, "jobQueue": "queue"});
                 let response = json!({"jobName": "job", "jobId": id, "jobArn": format!("arn:aws:batch:{REGION}:{OWNER}:job/{id}")});
-                self.service_call("batch.amazonaws.com", "SubmitJob", REGION, second, request, response, None);
+                self.service_call(
+                    "batch.amazonaws.com",
+                    "SubmitJob",
+                    REGION,
+                    second,
+                    request,
+                    response,
+                    None,
+                );
             }
             _ if made > 0 => {
                 let request = json!({"jobDefinition": arn(made)});
-                self.service_call("batch.amazonaws.com", "DeregisterJobDefinition", REGION, second, request, Value::Null, None);
+                self.service_call(
+                    "batch.amazonaws.com",
+                    "DeregisterJobDefinition",
+                    REGION,
+                    second,
+                    request,
+                    Value::Null,
+                    None,
+                );
             }
             _ => {}
         }
@@ -70,15 +96,40 @@ impl World {
             choice @ 0..3 => {
                 let Some(image) = self.some_image(number) else { return };
                 let name = if choice == 0 { "CreateProject" } else { "UpdateProject" };
-                let request = json!({"name": "build", "environment": {"image": image, "type": "LINUX_CONTAINER"}});
-                self.service_call("codebuild.amazonaws.com", name, REGION, second, request, json!({"project": {"name": "build", "arn": arn}}), None);
+                let request =
+                    json!({"name": "build", "environment": {"image": image, "type": "LINUX_CONTAINER"}});
+                self.service_call(
+                    "codebuild.amazonaws.com",
+                    name,
+                    REGION,
+                    second,
+                    request,
+                    json!({"project": {"name": "build", "arn": arn}}),
+                    None,
+                );
             }
             3 | 4 => {
                 let build = format!("arn:aws:codebuild:{REGION}:{OWNER}:build/build:{}", self.rng.uuid());
                 let response = json!({"build": {"arn": build, "projectName": "build"}});
-                self.service_call("codebuild.amazonaws.com", "StartBuild", REGION, second, json!({"projectName": "build"}), response, None);
+                self.service_call(
+                    "codebuild.amazonaws.com",
+                    "StartBuild",
+                    REGION,
+                    second,
+                    json!({"projectName": "build"}),
+                    response,
+                    None,
+                );
             }
-            _ => self.service_call("codebuild.amazonaws.com", "DeleteProject", REGION, second, json!({"name": "build"}), Value::Null, None),
+            _ => self.service_call(
+                "codebuild.amazonaws.com",
+                "DeleteProject",
+                REGION,
+                second,
+                json!({"name": "build"}),
+                Value::Null,
+                None,
+            ),
         }
     }
 
@@ -94,11 +145,26 @@ impl World {
         let Some(image) = self.some_image(number) else { return };
         self.scenes[number].made += 1;
         let made = self.scenes[number].made;
-        call(self, "CreateModel", json!({"modelName": format!("model-{made}"), "primaryContainer": {"image": image}}), now);
+        call(
+            self,
+            "CreateModel",
+            json!({"modelName": format!("model-{made}"), "primaryContainer": {"image": image}}),
+            now,
+        );
         let variants = json!([{"variantName": "all", "modelName": format!("model-{made}")}]);
-        call(self, "CreateEndpointConfig", json!({"endpointConfigName": format!("config-{made}"), "productionVariants": variants}), now + 2);
+        call(
+            self,
+            "CreateEndpointConfig",
+            json!({"endpointConfigName": format!("config-{made}"), "productionVariants": variants}),
+            now + 2,
+        );
         let name = if self.rng.chance(50) { "CreateEndpoint" } else { "UpdateEndpoint" };
-        call(self, name, json!({"endpointName": "endpoint", "endpointConfigName": format!("config-{made}")}), now + 4);
+        call(
+            self,
+            name,
+            json!({"endpointName": "endpoint", "endpointConfigName": format!("config-{made}")}),
+            now + 4,
+        );
     }
 
     /// A service that follows no tag, and is told when to deploy it anew.
@@ -111,13 +177,37 @@ impl World {
                 let source = json!({"autoDeploymentsEnabled": false, "imageRepository": {"imageIdentifier": image, "imageRepositoryType": "ECR"}});
                 let request = json!({"serviceArn": arn, "sourceConfiguration": source});
                 let response = json!({"service": {"serviceName": "told", "serviceArn": arn}});
-                self.service_call("apprunner.amazonaws.com", "UpdateService", REGION, second, request, response, None);
+                self.service_call(
+                    "apprunner.amazonaws.com",
+                    "UpdateService",
+                    REGION,
+                    second,
+                    request,
+                    response,
+                    None,
+                );
             }
             2 | 3 => {
                 let response = json!({"operationId": self.rng.uuid()});
-                self.service_call("apprunner.amazonaws.com", "StartDeployment", REGION, second, json!({"serviceArn": arn}), response, None);
+                self.service_call(
+                    "apprunner.amazonaws.com",
+                    "StartDeployment",
+                    REGION,
+                    second,
+                    json!({"serviceArn": arn}),
+                    response,
+                    None,
+                );
             }
-            _ => self.service_call("apprunner.amazonaws.com", "DeleteService", REGION, second, json!({"serviceArn": arn}), Value::Null, None),
+            _ => self.service_call(
+                "apprunner.amazonaws.com",
+                "DeleteService",
+                REGION,
+                second,
+                json!({"serviceArn": arn}),
+                Value::Null,
+                None,
+            ),
         }
     }
 }

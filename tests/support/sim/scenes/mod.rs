@@ -1,6 +1,7 @@
-//! What the main world lacks, a repository each: reference artifacts, copies that go with their sources, jobs and endpoints, broken
-//! indexes, access that is taken, and failures of what is not there. Played after the main world and with chance of their own, so
-//! that what a seed was made for stays as it was; and from their first event on in the trail.
+//! What the main world lacks, a repository each: reference artifacts, copies that go with their sources, jobs
+//! and endpoints, broken indexes, access that is taken, and failures of what is not there. Played after the
+//! main world and with chance of their own, so that what a seed was made for stays as it was; and from their
+//! first event on in the trail.
 
 mod access;
 mod artifacts;
@@ -50,7 +51,9 @@ impl World {
         let mut own = Rng::new(self.seed.wrapping_mul(43).wrapping_add(29));
         std::mem::swap(&mut self.rng, &mut own);
         self.forget_jobs();
-        for scene in [Scene::Artifacts, Scene::Copies, Scene::Jobs, Scene::Indexes, Scene::Access, Scene::Failures] {
+        for scene in
+            [Scene::Artifacts, Scene::Copies, Scene::Jobs, Scene::Indexes, Scene::Access, Scene::Failures]
+        {
             if self.rng.chance(35) {
                 self.found_scene(scene);
             }
@@ -90,12 +93,29 @@ impl World {
     }
 
     /// With tags that can be moved, or not.
-    pub fn found_repository_as(&mut self, name: &str, region: &str, registry: &str, second: u64, mutability: &str) -> usize {
-        self.repos.push(Repo::new(RepoId { registry: registry.into(), region: region.into(), name: name.into() }));
+    pub fn found_repository_as(
+        &mut self,
+        name: &str,
+        region: &str,
+        registry: &str,
+        second: u64,
+        mutability: &str,
+    ) -> usize {
+        self.repos.push(Repo::new(RepoId {
+            registry: registry.into(),
+            region: region.into(),
+            name: name.into(),
+        }));
         let repo = self.repos.len() - 1;
         let second = self.tick(repo, second);
         let id = self.repos[repo].id.clone();
-        self.admin_call(repo, "CreateRepository", second, json!({"imageTagMutability": mutability}), json!({"repository": described(&id, second)}));
+        self.admin_call(
+            repo,
+            "CreateRepository",
+            second,
+            json!({"imageTagMutability": mutability}),
+            json!({"repository": described(&id, second)}),
+        );
         self.repos[repo].immutable = (mutability == "IMMUTABLE").then(String::new);
         self.repos[repo].exists = true;
         self.repos[repo].existence.push((second, true));
@@ -115,13 +135,21 @@ impl World {
             transition: false,
         };
         match scene {
-            Scene::Artifacts => Policy { rules: vec![rule(1, TagStatus::Tagged, &["v-"], Count::MoreThan(keep))] },
-            Scene::Indexes => {
-                Policy { rules: vec![rule(1, TagStatus::Tagged, &["v-"], Count::MoreThan(8)), rule(9, TagStatus::Untagged, &[], Count::Days(1))] }
+            Scene::Artifacts => {
+                Policy { rules: vec![rule(1, TagStatus::Tagged, &["v-"], Count::MoreThan(keep))] }
             }
+            Scene::Indexes => Policy {
+                rules: vec![
+                    rule(1, TagStatus::Tagged, &["v-"], Count::MoreThan(8)),
+                    rule(9, TagStatus::Untagged, &[], Count::Days(1)),
+                ],
+            },
             Scene::Jobs => Policy { rules: vec![rule(1, TagStatus::Any, &[], Count::MoreThan(keep))] },
             _ => Policy {
-                rules: vec![rule(1, TagStatus::Untagged, &[], Count::Days(days)), rule(2, TagStatus::Tagged, &["v-"], Count::MoreThan(keep + 2))],
+                rules: vec![
+                    rule(1, TagStatus::Untagged, &[], Count::Days(days)),
+                    rule(2, TagStatus::Tagged, &["v-"], Count::MoreThan(keep + 2)),
+                ],
             },
         }
     }
@@ -159,7 +187,11 @@ impl World {
     pub fn scene_build(&mut self, number: usize, now: u64) -> (String, String) {
         let repo = self.scenes[number].repo;
         self.scenes[number].builds += 1;
-        let tag = if self.rng.chance(70) { format!("v-{}", self.scenes[number].builds) } else { "latest".to_owned() };
+        let tag = if self.rng.chance(70) {
+            format!("v-{}", self.scenes[number].builds)
+        } else {
+            "latest".to_owned()
+        };
         let (image, caller) = (manifest::image(&mut self.rng), self.pusher(repo));
         let second = self.tick(repo, now);
         self.push(repo, &image, Some(&tag), &caller, second);
@@ -168,7 +200,8 @@ impl World {
 
     /// A node asks for a digest.
     pub fn node_pull(&mut self, repo: usize, image_id: Value, digest: &str, by_digest: bool, now: u64) {
-        let caller = Caller::new(&self.repos[repo].id.registry.clone(), "KubernetesNode", "i-07b5e96ee6f17fb92", true);
+        let caller =
+            Caller::new(&self.repos[repo].id.registry.clone(), "KubernetesNode", "i-07b5e96ee6f17fb92", true);
         let second = self.tick(repo, now);
         self.batch_get(repo, &caller, image_id, second);
         self.note_pull(repo, digest, by_digest, second, &caller);
@@ -193,7 +226,18 @@ impl World {
         error: Option<(&str, String)>,
     ) {
         let caller = Caller::new(OWNER, "deployer", "pipeline", false);
-        let call = Call { source, name, caller: &caller, region, second, request, response, repo: None, read_only: false, error };
+        let call = Call {
+            source,
+            name,
+            caller: &caller,
+            region,
+            second,
+            request,
+            response,
+            repo: None,
+            read_only: false,
+            error,
+        };
         self.log_call(&call);
     }
 
@@ -211,6 +255,14 @@ impl World {
         let task = format!("arn:aws:ecs:eu-central-1:{OWNER}:task/prod/{}", self.rng.hex(32));
         let request = json!({"cluster": "prod", "task": task, "status": "STOPPED", "reason": reason,
                              "containers": [{"containerName": "app", "status": "STOPPED", "reason": "CannotPullContainerError: ..."}]});
-        self.service_call("ecs.amazonaws.com", "SubmitTaskStateChange", "eu-central-1", second, request, Value::Null, None);
+        self.service_call(
+            "ecs.amazonaws.com",
+            "SubmitTaskStateChange",
+            "eu-central-1",
+            second,
+            request,
+            Value::Null,
+            None,
+        );
     }
 }

@@ -27,7 +27,8 @@ impl Wide<'_> {
 
     fn asks(&self, need: &Need) -> Markup {
         let frame = &self.0;
-        let (top, bottom) = (self.top(0) + BAR, self.need_top() + if need.held.is_some() { 0 } else { BAR / 2 });
+        let (top, bottom) =
+            (self.top(0) + BAR, self.need_top() + if need.held.is_some() { 0 } else { BAR / 2 });
         let mut asks = frame.asks(need, [4, 2, 2]);
         // Failures are drawn over requests that were served.
         asks.sort_by_key(|(came, ..)| *came != Came::Served);
@@ -56,7 +57,13 @@ impl Wide<'_> {
         let from = need.first_failure().map_or(LEFT, |at| frame.axis.place(at));
         let to = match need.outage {
             Some((_, until)) => frame.until(until),
-            None => need.asks.iter().filter(|ask| ask.in_vain).map(|ask| frame.axis.place(ask.at)).max().unwrap_or(from),
+            None => need
+                .asks
+                .iter()
+                .filter(|ask| ask.in_vain)
+                .map(|ask| frame.axis.place(ask.at))
+                .max()
+                .unwrap_or(from),
         };
         let wide = need.ending.as_ref().map_or(0, |ending| width_of(ending)).max(width_of(harm) * 11 / 10);
         let middle = ((from + to) / 2).min(RIGHT - wide / 2).max(LEFT + wide / 2);

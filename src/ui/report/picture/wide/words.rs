@@ -16,7 +16,9 @@ impl Wide<'_> {
     /// The texts between the lanes.
     pub(super) fn labels(&self) -> Markup {
         let y = self.top(0) + BAR + 22;
-        let said = [Sign::Drop, Sign::Untag].into_iter().filter_map(|sign| Some((sign, self.0.scene.moment(sign)?.1)));
+        let said = [Sign::Drop, Sign::Untag]
+            .into_iter()
+            .filter_map(|sign| Some((sign, self.0.scene.moment(sign)?.1)));
         html! {
             @for (sign, moment) in said {
                 @let x = self.0.at(sign, moment.at);
@@ -29,7 +31,13 @@ impl Wide<'_> {
     }
 
     pub(super) fn signs(&self) -> Markup {
-        let signs = self.0.scene.moments.iter().enumerate().filter_map(|(number, moment)| Some((number, moment, sign_of(moment.sign)?)));
+        let signs = self
+            .0
+            .scene
+            .moments
+            .iter()
+            .enumerate()
+            .filter_map(|(number, moment)| Some((number, moment, sign_of(moment.sign)?)));
         html! {
             @for (number, moment, id) in signs {
                 @let x = self.0.axis.of(number);
@@ -51,7 +59,9 @@ impl Wide<'_> {
                 let gap = moment.at.seconds_since(before);
                 let words = if gap == 0 { "0 s".to_owned() } else { span(gap) };
                 let fits = width_of(&words) < x - from;
-                marks.extend(fits.then(|| svg::text("gap halo", ((x + from) / 2, y - 6), Anchor::Middle, &words)));
+                marks.extend(
+                    fits.then(|| svg::text("gap halo", ((x + from) / 2, y - 6), Anchor::Middle, &words)),
+                );
             }
             if last.is_none_or(|(before, _)| before.seconds() != moment.at.seconds()) {
                 marks.push(dated(moment.at, (x, y), &mut ends));
