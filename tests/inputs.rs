@@ -890,6 +890,8 @@ fn members_of_elements_in_one_column() {
     let actions = run["serviceEventDetails"]["lifecycleEventImageActions"].as_array_mut().expect("actions");
     let mut other = actions[0].clone();
     other["lifecycleEventImage"]["digest"] = json!(format!("sha256:{}", "7".repeat(64)));
+    // It was pushed long before the logs begin.
+    other["lifecycleEventImage"]["pushedAt"] = json!(1_746_000_000_000_u64);
     actions.push(other);
     let flat: Vec<std::collections::BTreeMap<String, Vec<String>>> = records
         .iter()

@@ -211,6 +211,18 @@ struct Form {
     backslashes: bool,
 }
 
+/// Whether the first cell that holds an object writes its quotes with a backslash, and not twice. What stands in
+/// a string of such an object has both.
+fn has_backslashes(text: &[u8]) -> bool {
+    let begins = |at: &usize| at.checked_sub(1).and_then(|before| text.get(before)) != Some(&b'"');
+    let quote = |at: usize| text.get(at + 2..).unwrap_or_default().trim_ascii_start();
+    memchr::memmem::find_iter(text, b"\"{").filter(begins).map(quote).find_map(|quote| match quote {
+        [b'\\', b'"', ..] => Some(true),
+        [b'"', b'"', ..] => Some(false),
+        _ => None,
+    }) == Some(true)
+}
+
 impl Form {
     fn of(head: &[u8]) -> Self {
         let mark = if head.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
@@ -223,8 +235,7 @@ impl Form {
         let bare = is_row(text);
         let first = text.get(..line(text)).unwrap_or_default();
         let behind = if bare { text } else { text.get(first.len()..).unwrap_or_default() };
-        let backslashes = memchr::memmem::find(behind, b"\"{\\\"").is_some()
-            && memchr::memmem::find(behind, b"\"{\"\"").is_none();
+        let backslashes = has_backslashes(behind);
         Self {
             preamble,
             delimiter: said.unwrap_or_else(|| delimiter(if bare { b"" } else { first })),
@@ -538,6 +549,19 @@ mod tests {
             (&serde_json::json!(1), &serde_json::json!(false))
         );
         assert!(value.get("errorCode").is_none());
+    }
+
+    #[test]
+    fn how_quotes_are_written_is_told_by_the_first_cell_with_an_object() {
+        for (cell, expected) in [
+            (r#"a,"{""b"":""{""c"":1}""}""#, false),
+            ("a,\"{\n  \"\"b\"\": \"\"{\\\"\"c\\\"\":1}\"\"}\"", false),
+            (r#"a,"{\"b\":\"{\\\"c\\\":1}\"}""#, true),
+            ("\"{\n  \\\"b\\\": 1}\"", true),
+            ("a,b", false),
+        ] {
+            assert_eq!(has_backslashes(cell.as_bytes()), expected, "{cell}");
+        }
     }
 
     #[test]

@@ -221,7 +221,9 @@ fn single() -> impl Strategy<Value = String> {
         let table =
             if list.contains("r.arn") { "events CROSS JOIN UNNEST(resources) AS t(r)" } else { "events" };
         let by = if list == "*" {
-            by.replace(" 1", " eventtime").replace(" 2", " sourceipaddress")
+            by.replace("BY 1", "BY eventtime")
+                .replace("BY 2", "BY sourceipaddress")
+                .replace(", 1", ", eventtime")
         } else {
             by.to_owned()
         };
