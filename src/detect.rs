@@ -24,7 +24,7 @@ pub use access::{key_advice, key_locked, keys_in_words};
 pub use child::{broken, heading, tag_of};
 pub use loss::came_back;
 pub use moved_back::{MoveBack, advice as advice_on_moves, moved_on, moves_back};
-pub use never::{advice as advice_on_refused_push, only_refused, refusal, refused_pushes_of};
+pub use never::{advice as advice_on_refused_push, refusal, refused_pushes_of};
 pub use reasons::{Why, caller, listed, why};
 pub use refused::{
     Answered, Change, What as AccessChange, advice as advice_on_access, in_words as access_in_words,

@@ -196,7 +196,7 @@ fn gather_evidence(
     event_memory.check(&mut fold)?;
     let end = end(&coverage, filter).max(shown);
     let (history, materials) =
-        fold.finish_keeping(filter, scenario.map(|scenario| Simulation { scenario, end }));
+        fold.finish_keeping(filter, scenario.map(|scenario| Simulation { scenario, end }), end);
     counts::describe(&mut coverage, &history, read_only);
     Ok(Evidence { coverage, history, end, seen, materials: Some(materials) })
 }

@@ -1,26 +1,17 @@
-//! Something failed because it needed an image of which ECR refused every push.
+//! Something failed, or will, because it needs an image of which ECR refused every push.
 
 use super::early::{is_anothers_workload, is_known_since_created, is_same_role};
 use super::story::{evidence, place, usage_of_asks, who};
 use super::unexplained::{by, frame, references, shown};
+use super::usage::usage_of_absent;
 use super::{Detector, Subject, TagDetector, TagSubject, id, id_of};
-use crate::model::{Finding, FindingKind, ImageState, LostImage, StepKind, Usage, times};
-use crate::timeline::{Ask, AskKind, EventNo, History, Image, RefusedPush, RepositoryHistory, Step, Sym};
+use crate::model::{Finding, FindingKind, LostImage, StepKind, Usage, times};
+use crate::timeline::{Ask, AskKind, EventNo, History, RefusedPush, RepositoryHistory, Step, Sym};
 
 /// Reports digests that were built and deployed, but could not be pushed.
 pub struct NeverPushed;
 /// Reports tags that were deployed, but could not be pushed.
 pub struct TagNeverPushed;
-
-/// Whether every push of the image was refused, and nothing shows that it ever was in the repository.
-pub fn only_refused(image: &Image) -> bool {
-    let pushed = |kind: StepKind| matches!(kind, StepKind::Push | StepKind::Replicate);
-    let refused = image.steps.iter().any(|step| step.kind == StepKind::PushFailed);
-    refused
-        && image.state == ImageState::Unknown
-        && !image.is_there
-        && !image.steps.iter().any(|step| pushed(step.kind))
-}
 
 /// Refused pushes of a tag that no image ever had, as far as the logs show. A push that was refused because
 /// the tag exists shows that some image had it.
@@ -103,24 +94,30 @@ impl Detector for NeverPushed {
             .steps
             .iter()
             .position(|step| step.kind == StepKind::PushFailed)
-            .filter(|_| only_refused(image))
+            .filter(|_| image.was_only_refused())
         else {
             return;
         };
-        let refused = &image.steps[first];
+        let (refused, list) = (&image.steps[first], image.never_listed());
+        let listed_before =
+            |step: &Step| list.is_some_and(|list| history.noted(list).time < history.noted(step.event).time);
         // A digest from before the logs can be refused under a second tag, and be there.
         let is_sure = is_known_since_created(history, repository, history.noted(refused.event).time);
         let failed = |step: &&Step| match step.kind {
             StepKind::TaskStopped => step.missing,
             StepKind::PullFailed => step.missing && !is_same_role(history, step.event, refused.event),
             StepKind::Pull => {
-                is_sure && step.caller.needs() && !is_same_role(history, step.event, refused.event)
+                (is_sure || listed_before(step))
+                    && step.caller.needs()
+                    && !is_same_role(history, step.event, refused.event)
             }
             _ => false,
         };
         let failures: Vec<&Step> = image.steps[first..].iter().filter(failed).collect();
         if !failures.is_empty() {
             found.push(of_image(subject, refused, &failures));
+        } else if let Some(list) = list {
+            found.extend(of_need(subject, refused, list));
         }
     }
 }
@@ -163,14 +160,19 @@ fn of_image(subject: Subject<'_>, refused: &Step, failures: &[&Step]) -> Finding
     let digest = history.digest_or_zero(image.digest);
     let (first, has_task) =
         (failures[0].event, failures.iter().any(|step| step.kind == StepKind::TaskStopped));
+    let list = image.never_listed();
+    let confirmed = list
+        .map(|list| format!("; {} does not list it, either", history.snapshot_in_words(list)))
+        .unwrap_or_default();
     let summary = format!(
-        "In {}, {}; {}.",
+        "In {}, {}; {}{confirmed}.",
         place(&history.repository(repository)),
         story(history, &usage, &digest.short(), first, failures.len()),
         refusal(history, repository, refused.tag, refused.event)
     );
     let advice = advice(history, repository, refused.tag, refused.event);
-    let events = shown(failures.iter().map(|step| step.event)).into_iter().chain([refused.event]).collect();
+    let failed = shown(failures.iter().map(|step| step.event));
+    let events = failed.into_iter().chain([refused.event]).chain(list).collect();
     Finding {
         id: id(subject),
         kind: FindingKind::NeverPushedHere,
@@ -179,6 +181,34 @@ fn of_image(subject: Subject<'_>, refused: &Step, failures: &[&Step]) -> Finding
         evidence: evidence(history, events),
         ..frame(history, repository, first, has_task, usage, summary, advice)
     }
+}
+
+/// Nothing failed yet, but something needs an image that the list shows not to be there.
+fn of_need(subject: Subject<'_>, refused: &Step, list: EventNo) -> Option<Finding> {
+    let Subject { history, repository, image, .. } = subject;
+    let harm = usage_of_absent(history, image, history.noted(list).time);
+    let severity = harm.severity?;
+    let digest = history.digest_or_zero(image.digest);
+    let summary = format!(
+        "In {}, {} was never pushed, and {}; {}; {} does not list it, either.",
+        place(&history.repository(repository)),
+        digest.short(),
+        harm.need(),
+        refusal(history, repository, refused.tag, refused.event),
+        history.snapshot_in_words(list)
+    );
+    let advice = advice(history, repository, refused.tag, refused.event);
+    let events = harm.evidence.iter().copied().chain([refused.event, list]).collect();
+    Some(Finding {
+        id: id(subject),
+        kind: FindingKind::NeverPushedHere,
+        severity,
+        tag: history.log_text(refused.tag),
+        lost: LostImage { digest: Some(digest), pushed_at: None, untagged_at: None, gone_at: None },
+        evidence: evidence(history, events),
+        // So far only its push failed.
+        ..frame(history, repository, refused.event, false, harm.usage, summary, advice)
+    })
 }
 
 fn of_tag(subject: TagSubject<'_>, refused: RefusedPush, asks: &[&Ask]) -> Finding {

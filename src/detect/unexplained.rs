@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::access::locked_stretches;
 use super::early::was_created;
-use super::never::{only_refused, refused_pushes_of};
+use super::never::refused_pushes_of;
 use super::refused::{Answered, is_refused, reason};
 use super::story::{asked, evidence, place};
 use super::{Detector, Subject, TagDetector, TagSubject, id, id_of};
@@ -96,7 +96,7 @@ impl<'h> Reasons<'h> {
                 .map(|first| (first, time(image.steps[first].event))),
             part_of_index: pushes.map(|step| step.tag).collect(),
             answered: Answered::of(history, image),
-            only_refused: only_refused(image),
+            only_refused: image.was_only_refused(),
         }
     }
 

@@ -48,6 +48,12 @@ pub fn usage_of_loss(history: &History, image: &Image, loss: &Loss, is_held: boo
     harm
 }
 
+/// Usage of an image that never was there, as a list at that moment (in milliseconds) shows.
+pub fn usage_of_absent(history: &History, image: &Image, at: i64) -> Harm {
+    let steps = image.steps.len();
+    harm(history, image, Stretch { first: 0, untagged: None, end: steps, next_life: steps }, at, i64::MAX)
+}
+
 /// If the image came back without a tag that it had, whoever asks for that tag is affected by this loss.
 fn asked_later(history: &History, loss: &Loss, harm: &mut Harm) {
     let counts =

@@ -2,7 +2,7 @@
 
 use super::cause::of_loss;
 use super::{Case, Known, access, against, pinned, sentence, tag_story, used_by};
-use crate::detect::{advice_on_refused_push, broken, only_refused, refusal, rivals, takers};
+use crate::detect::{advice_on_refused_push, broken, refusal, rivals, takers};
 use crate::model::{
     Basis, Cause, EventRef, ImageState, Order, Sentence, StepKind, Timestamp, Verdict, plural_verb,
 };
@@ -43,7 +43,7 @@ pub fn verdict(case: Case<'_>, known: Known<'_>) -> Verdict {
 /// Whether the image is there at the end of the logs, if only in the archive; none where they do not tell.
 pub fn exists(image: &Image) -> Option<bool> {
     match image.state {
-        ImageState::Unknown => image.vanished.then_some(false),
+        ImageState::Unknown => (image.vanished || image.never_listed().is_some()).then_some(false),
         _ => Some(!image.is_gone()),
     }
 }
@@ -132,7 +132,7 @@ fn cause(case: Case<'_>, known: Known<'_>) -> Cause {
         return Cause::IndexLostToItsChild;
     }
     match image.state {
-        ImageState::Unknown if only_refused(image) => Cause::NeverPushedHere,
+        ImageState::Unknown if image.was_only_refused() => Cause::NeverPushedHere,
         ImageState::Unknown => Cause::Unknown,
         ImageState::Untagged if image.displaced.is_some() => Cause::TagMovedStillThere,
         // What nobody can read may have taken it.
@@ -163,7 +163,7 @@ fn narrate(case: Case<'_>, known: Known<'_>, verdict: &mut Verdict) {
     let tags = tagged(case, image);
     let seen = image.steps.iter().rfind(|step| step.kind == StepKind::Seen).map(|step| step.event);
     let first = match exists(image) {
-        None if verdict.cause == Cause::NeverPushedHere => {
+        _ if verdict.cause == Cause::NeverPushedHere => {
             format!("{digest} was to be pushed here, and no push of it that succeeded is in the logs.")
         }
         None => format!("Whether {digest} exists is not in the logs: no push of it was read, only mentions."),
@@ -200,10 +200,13 @@ fn narrate(case: Case<'_>, known: Known<'_>, verdict: &mut Verdict) {
         .filter(|_| verdict.cause == Cause::NeverPushedHere)
     {
         let told = refusal(case.history, known.repository, refused.tag, refused.event);
-        verdict.narrative.push(sentence(
-            format!("Every push of it to this repository was refused: {told}."),
-            case.event(refused.event),
-        ));
+        let mut text = format!("Every push of it to this repository was refused: {told}.");
+        let mut evidence = case.event(refused.event);
+        if let Some(list) = image.never_listed() {
+            text.push_str(&format!(" {} does not list it, either.", case.history.snapshot_in_words(list)));
+            evidence.extend(case.event(list));
+        }
+        verdict.narrative.push(sentence(text, evidence));
         verdict.advice = advice_on_refused_push(case.history, known.repository, refused.tag, refused.event);
         return;
     }

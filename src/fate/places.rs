@@ -120,6 +120,7 @@ fn spot<'h>(history: &'h History, repository: &'h RepositoryHistory, image: &'h 
         presence: presence(image),
         arrival: arrival.map_or(EventNo::NONE, |step| step.event),
         seen,
+        missing: image.never_listed().map(|_| Missing::NotSeen),
         ..nothing(history.repository(repository))
     }
 }
@@ -147,6 +148,7 @@ fn presence(image: &Image) -> Presence {
         {
             Presence::Gone
         }
+        ImageState::Unknown if image.never_listed().is_some() => Presence::Absent,
         ImageState::Unknown => Presence::Unknown,
         ImageState::Expired | ImageState::Deleted | ImageState::RepositoryDeleted | ImageState::Gone => {
             Presence::Gone

@@ -293,7 +293,7 @@ impl FindingKind {
                 "a task's stop reason, a failed call or a task's own pull asked for an image or a tag that came only afterwards"
             }
             Self::NeverPushedHere => {
-                "a task's stop reason, a failed call or a pull asked for an image or a tag whose every push was refused"
+                "a task's stop reason, a failed call or a pull asked for an image or a tag whose every push was refused, or something deployed needs such an image and a list lacks it"
             }
             Self::IndexLostToItsChild => {
                 "a tag points to one of the images of its index, the index is still there, and a task failed for want of another platform"

@@ -54,14 +54,16 @@ impl Fold {
 
     /// The same, and replays the events once more in a simulation.
     pub fn finish_simulating(self, filter: &Filter, simulated: Option<Simulation<'_>>) -> History {
-        self.finish_keeping(filter, simulated).0
+        self.finish_keeping(filter, simulated, None).0
     }
 
-    /// The same, and also returns the facts that the history was made from.
+    /// The same, and also returns the facts that the history was made from. The evidence ends at `end`, with
+    /// the last event of any service or snapshot; `None` if that is the last event collected.
     pub fn finish_keeping(
         mut self,
         filter: &Filter,
         simulated: Option<Simulation<'_>>,
+        end: Option<Timestamp>,
     ) -> (History, Materials) {
         self.drop_silenced();
         let Self {
@@ -127,7 +129,9 @@ impl Fold {
             None => (work.map(|work| play(work, in_force)).collect(), Vec::new()),
             Some(_) => work.map(|work| (play(work, None), play(work, instead))).unzip(),
         };
-        presume(&mut repositories, &registries, &events, &names);
+        let last = || events.iter().map(|event| event.time).max().unwrap_or(i64::MIN);
+        let evidence_ends = end.map_or_else(last, Timestamp::millis);
+        presume(&mut repositories, &registries, &events, &names, evidence_ends);
         let history = History {
             builds,
             registries,

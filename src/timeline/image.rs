@@ -248,6 +248,22 @@ impl Image {
         )
     }
 
+    /// Whether every push of it was refused, and nothing shows that it ever was in the repository.
+    pub fn was_only_refused(&self) -> bool {
+        let pushed = |kind: StepKind| matches!(kind, StepKind::Push | StepKind::Replicate);
+        self.state == ImageState::Unknown
+            && !self.is_there
+            && self.losses.is_empty()
+            && self.steps.iter().any(|step| step.kind == StepKind::PushFailed)
+            && !self.steps.iter().any(|step| pushed(step.kind))
+    }
+
+    /// The list of the repository that does not have it, where that ended nothing: it never was there.
+    pub fn never_listed(&self) -> Option<EventNo> {
+        let lacking = || self.steps.iter().rfind(|step| step.kind == StepKind::NotSeen);
+        lacking().filter(|_| self.was_only_refused()).map(|step| step.event)
+    }
+
     /// It was in the archive when a call removed a tag from it, and its other tags are not known: it is
     /// there still, or gone.
     pub fn may_be_in_archive(&self) -> bool {

@@ -29,12 +29,13 @@ pub enum Because {
 /// Signatures of signatures are followed to this depth.
 const NESTED_MAX: usize = 4;
 
-/// Adds the ends that no event shows.
+/// Adds the ends that no event shows; the evidence ends at `evidence_ends`, in milliseconds.
 pub(super) fn presume(
     repositories: &mut [RepositoryHistory],
     registries: &Registries,
     events: &[Noted],
     names: &Names,
+    evidence_ends: i64,
 ) {
     if registries.deletes_any_copies() {
         for removal in removals(repositories, registries, events, names) {
@@ -50,7 +51,7 @@ pub(super) fn presume(
     {
         for _ in 0..NESTED_MAX {
             let explained = listed::explain_artifacts(repository, number, events);
-            let ends = artifacts(repository, events);
+            let ends = artifacts(repository, events, evidence_ends);
             if ends.is_empty() && !explained {
                 break;
             }
@@ -192,7 +193,7 @@ fn copies(
                 let Some(at) = copy.filter(|_| repositories[number].repository != source.repository) else {
                     continue;
                 };
-                if is_there_and_silent(&repositories[number].images[at], loss.at, events) {
+                if is_there_and_silent(&repositories[number].images[at], loss.at, loss.at, events) {
                     let because = Because::Source { repository: source.repository, set_up };
                     ends.push((
                         number,
@@ -210,7 +211,10 @@ fn copies(
 }
 
 /// Artifacts whose subject was lost.
-fn artifacts(repository: &RepositoryHistory, events: &[Noted]) -> Vec<(usize, Loss)> {
+///
+/// A list that still shows one within the day says nothing against its end, except where the evidence ends
+/// within that day, too: then the artifact is there at its end.
+fn artifacts(repository: &RepositoryHistory, events: &[Noted], evidence_ends: i64) -> Vec<(usize, Loss)> {
     let subject = |image: &Image| {
         image
             .subject
@@ -225,24 +229,18 @@ fn artifacts(repository: &RepositoryHistory, events: &[Noted]) -> Vec<(usize, Lo
         let Some(loss) = subject(image).filter(|loss| loss.back_at.is_none() && !tells_all(loss.end)) else {
             continue;
         };
-        if is_there_and_silent(image, loss.at, events) {
-            ends.push((
-                at,
-                presumed(
-                    image,
-                    loss,
-                    loss.at.saturating_add(DAY_MILLIS),
-                    Because::Subject(image.subject),
-                    events,
-                ),
-            ));
+        let due = loss.at.saturating_add(DAY_MILLIS);
+        let listed_until = if due <= evidence_ends { due } else { loss.at };
+        if is_there_and_silent(image, loss.at, listed_until, events) {
+            ends.push((at, presumed(image, loss, due, Because::Subject(image.subject), events)));
         }
     }
     ends
 }
 
-/// Whether the image existed at that moment and no later event shows that it still does.
-fn is_there_and_silent(image: &Image, at: i64, events: &[Noted]) -> bool {
+/// Whether the image existed at that moment and no later event shows that it still does. A list may show it
+/// until `listed_until`.
+fn is_there_and_silent(image: &Image, at: i64, listed_until: i64, events: &[Noted]) -> bool {
     let shows = |kind: StepKind| {
         !matches!(
             kind,
@@ -259,7 +257,12 @@ fn is_there_and_silent(image: &Image, at: i64, events: &[Noted]) -> bool {
     };
     let there = matches!(image.state, ImageState::Tagged | ImageState::Untagged)
         && image.pushed_at.is_none_or(|pushed| pushed <= at);
-    there && !image.steps.iter().any(|step| shows(step.kind) && events[step.event.index()].time > at)
+    let from = |kind: StepKind| if kind == StepKind::Seen { listed_until } else { at };
+    there
+        && !image
+            .steps
+            .iter()
+            .any(|step| shows(step.kind) && events[step.event.index()].time > from(step.kind))
 }
 
 /// The tags that the image had at that moment, as was known then, and that later pushes took; each with the

@@ -12,6 +12,7 @@ use crate::model::{
 use log::{Log, digest};
 
 mod evidence;
+mod lists;
 pub mod log;
 mod needs;
 mod regressions;

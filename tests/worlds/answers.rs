@@ -8,7 +8,9 @@ use serde_json::Value;
 use crate::oracle;
 use crate::sim;
 use oracle::compare;
-use sim::clock::BEGIN;
+use oracle::findings::Finding;
+use sim::clock::{BEGIN, rfc3339};
+use sim::registry::Repo;
 use sim::{Archive, World};
 
 #[test]
@@ -24,7 +26,7 @@ fn a_true_answer_beside_whole_logs_changes_no_finding() {
             (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
         Archive::deliver(&world, false).write(logs.path()).expect("an archive on disk");
         sim::answers::in_the_midst(&world, answers.path());
-        let verdict = oracle::judge(oracle::read::folder(logs.path()));
+        let mut verdict = oracle::judge(oracle::read::folder(logs.path()));
         let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
         let output = command
             .arg("detect")
@@ -34,13 +36,10 @@ fn a_true_answer_beside_whole_logs_changes_no_finding() {
             .expect("the binary runs");
         let detected: Value = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+        verdict.findings.retain(|finding| !is_still_there(&world, &detected, finding));
         worlds += 1;
         findings += verdict.findings.len();
-        // Not judged: artifacts that a list still shows within the day in which they follow their subject,
-        // and images that were never there because their pushes were refused. There a list is evidence of its
-        // own, and the oracle reads none.
-        let judged = |line: &String| !["signed/app", "failures/app"].iter().any(|name| line.contains(name));
-        let lines = compare::findings(&detected, &verdict).into_iter().filter(judged);
+        let lines = compare::findings(&detected, &verdict).into_iter();
         wrong.extend(lines.map(|line| format!("SEED={seed} {line}")));
     }
     assert!(wrong.is_empty(), "{} differences\n{}", wrong.len(), wrong.join("\n"));
@@ -48,4 +47,25 @@ fn a_true_answer_beside_whole_logs_changes_no_finding() {
         sim::seeds(24).len() < 24 || (worlds > 2 && findings > 10),
         "{worlds} worlds, {findings} findings"
     );
+}
+
+/// An artifact that a list shows, while neither the logs nor any list reach to the end of the day within which
+/// it follows its subject: then it is there, as far as anybody knows. The oracle, which reads no list, knows
+/// only that it will go.
+fn is_still_there(world: &World, detected: &Value, finding: &Finding) -> bool {
+    let is_ahead = finding.gone_at.is_some_and(|gone| {
+        Some(&*rfc3339(gone)) > detected["coverage"]["last_event_time"].as_str()
+            && world.asked.values().all(|(at, _)| *at < gone)
+    });
+    let shows = |(_, repo): &(u64, Repo)| {
+        let lives = repo.lives.get(&finding.lost).filter(|_| {
+            [&repo.id.registry, &repo.id.region, &repo.id.name]
+                == [&finding.repo.0, &finding.repo.1, &finding.repo.2]
+        });
+        lives.and_then(|lives| lives.last()).is_some_and(|life| life.gone.is_none())
+    };
+    let mut found = detected["findings"].as_array().into_iter().flatten();
+    is_ahead
+        && world.asked.values().any(shows)
+        && !found.any(|found| found["lost"]["digest"] == *finding.lost && found["kind"] == finding.kind)
 }

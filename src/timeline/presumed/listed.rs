@@ -6,7 +6,7 @@ use crate::model::{DAY_MILLIS, Order, StepKind};
 
 use crate::timeline::contradictions::Disagreement;
 use crate::timeline::fact::Noted;
-use crate::timeline::image::{End, Image, Loss};
+use crate::timeline::image::{End, Image, Loss, Step};
 use crate::timeline::names::{EventNo, Names};
 use crate::timeline::registry::Registries;
 use crate::timeline::replay::RepositoryHistory;
@@ -48,9 +48,9 @@ pub(super) fn explain_copies(
             for (registry, region) in destinations {
                 let Some(&number) = places.get(&(registry, region, name)) else { continue };
                 let copy = repositories[number].by_digest.get(&image.digest).copied();
-                let Some(at) =
-                    copy.filter(|at| is_not_listed_since(&repositories[number].images[*at], loss.at, events))
-                else {
+                let Some(at) = copy.filter(|at| {
+                    is_not_listed_since(&repositories[number].images[*at], loss.at, loss.at, events)
+                }) else {
                     continue;
                 };
                 let because = Because::Source { repository: source.repository, set_up };
@@ -87,9 +87,10 @@ pub(super) fn explain_artifacts(repository: &mut RepositoryHistory, number: usiz
         let Some(loss) = subject.filter(|loss| loss.back_at.is_none() && !tells_all(loss.end)) else {
             continue;
         };
-        if is_not_listed_since(image, loss.at, events) {
+        let due = loss.at.saturating_add(DAY_MILLIS);
+        if is_not_listed_since(image, loss.at, due, events) {
             let listed = image.losses.last().map_or(i64::MAX, |loss| loss.at);
-            let ended = loss.at.saturating_add(DAY_MILLIS).min(listed);
+            let ended = due.min(listed);
             let (end, event, order, because) =
                 (loss.end, loss.event, loss.order, Because::Subject(image.subject));
             found.push(Explained { repository: number, image: at, end, event, at: ended, order, because });
@@ -99,8 +100,9 @@ pub(super) fn explain_artifacts(repository: &mut RepositoryHistory, number: usiz
     !found.is_empty()
 }
 
-/// It was there at that moment, nothing has shown it since, and a list after that lacks it.
-fn is_not_listed_since(image: &Image, at: i64, events: &[Noted]) -> bool {
+/// It was there at that moment, nothing has shown it since, and a list after that lacks it. Lists before that
+/// one may have shown it until `listed_until`.
+fn is_not_listed_since(image: &Image, at: i64, listed_until: i64, events: &[Noted]) -> bool {
     let Some(loss) = image
         .losses
         .last()
@@ -119,9 +121,10 @@ fn is_not_listed_since(image: &Image, at: i64, events: &[Noted]) -> bool {
                 | StepKind::Archive
         )
     };
-    let later = |event: EventNo| events[event.index()].time > at;
+    let from = |kind: StepKind| if kind == StepKind::Seen { listed_until } else { at };
+    let later = |step: &Step| events[step.event.index()].time > from(step.kind);
     loss.pushed_at.is_none_or(|pushed| pushed <= at)
-        && !image.steps.iter().any(|step| shows(step.kind) && later(step.event))
+        && !image.steps.iter().any(|step| shows(step.kind) && later(step))
 }
 
 impl Explained {

@@ -230,7 +230,8 @@ impl<'e> Replay<'e> {
     }
 
     /// Settles images that are known only from mentions and that the last list of the repository does not
-    /// have.
+    /// have. It takes nothing from the repository where every push was refused: then it only confirms that
+    /// the image never was there.
     pub(super) fn settle_mentioned(&mut self) {
         if self.plays_another_policy() {
             return;
@@ -248,7 +249,9 @@ impl<'e> Replay<'e> {
                     DigestNo::NONE,
                     Order::Observed,
                 );
-                self.end(at, whole.event, End::NotListed, Order::Observed, None);
+                if !self.state.images[at].was_only_refused() {
+                    self.end(at, whole.event, End::NotListed, Order::Observed, None);
+                }
             }
         }
         self.state.listing = Some(whole);

@@ -92,7 +92,7 @@ impl<'e> Replay<'e> {
             image.state = if image.tags.is_empty() { ImageState::Untagged } else { ImageState::Tagged };
         }
         self.touch(at);
-        self.spare(at);
+        self.spare(at, None);
         at
     }
 

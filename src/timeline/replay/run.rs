@@ -2,7 +2,7 @@
 
 use super::{Replay, TagState};
 use crate::model::{HOUR_MILLIS, ImageState, LifecycleAction, Order, StepKind, TagEnd};
-use crate::timeline::fact::{Previewed, Run, RunImage};
+use crate::timeline::fact::{Noted, Previewed, Run, RunImage};
 use crate::timeline::image::{End, Loss, RunFacts, Use};
 use crate::timeline::names::{DigestNo, EventNo, PolicyNo, Sym};
 use crate::timeline::policy::{KnownFrom, PolicyInForce};
@@ -91,7 +91,8 @@ impl Replay<'_> {
             self.come_back_unseen(at, self.time(event));
         }
         self.touch(at);
-        self.spare(at);
+        let Noted { snapshot, time: now, .. } = self.events[event.index()];
+        self.spare(at, snapshot.then_some(now));
         if self.was_not_its_last_tag(at, event) {
             self.undo_last_tag(at);
         }

@@ -372,11 +372,12 @@ impl<'e> Replay<'e> {
         }
     }
 
-    /// An event shows that the artifact exists, so it was not deleted with its subject.
-    pub(super) fn spare(&mut self, at: usize) {
+    /// An event shows that the artifact exists, so it was not deleted with its subject. A list, taken at
+    /// `listed`, may still show it until its time is over.
+    pub(super) fn spare(&mut self, at: usize, listed: Option<i64>) {
         if let Some(simulator) = &mut self.simulator {
             simulator.followed.remove(&at);
-            simulator.doomed.retain(|(_, doomed)| *doomed != at);
+            simulator.doomed.retain(|(due, doomed)| *doomed != at || listed.is_some_and(|now| now <= *due));
         }
     }
 

@@ -44,7 +44,7 @@ pub(super) fn reference(tag: Option<&str>, image: Option<u8>) -> TaskImage<'stat
     TaskImage { reference: Some(reference), digest: None, container: None, failed: false }
 }
 
-fn deploy(log: &mut Log, image: TaskImage<'static>) {
+pub(super) fn deploy(log: &mut Log, image: TaskImage<'static>) {
     log.add(
         "CreateService",
         Action::Run { runner: "service/web".into(), definition: None, images: vec![image], deploys: true },
@@ -499,7 +499,7 @@ fn the_order_of_a_response_does_not_matter() {
 }
 
 /// The reason of a task that could not start, as the agent reports it.
-fn stopped(log: &mut Log, image: &str) {
+pub(super) fn stopped(log: &mut Log, image: &str) {
     let reason = Some(format!("CannotPullContainerError: failed to resolve ref 111122223333.dkr.ecr.eu-central-1.amazonaws.com/{image}").into());
     let state = Action::TaskState {
         task: "task/a".into(),

@@ -1,0 +1,180 @@
+//! What a list of the repository, beside whole logs, confirms, and what it ends.
+
+use super::kinds;
+use super::log::{Log, START, digest};
+use super::regressions::{DAY, deploy, reference, stopped};
+use crate::model::{
+    Action, Finding, FindingKind, ImageState, ListedImage, Listing, Refusal, Severity, StepKind, Timestamp,
+};
+
+/// A list of the whole repository.
+fn list(log: &mut Log, images: &[u8]) {
+    let listed = |n: &u8| ListedImage {
+        digest: digest(*n),
+        tags: Vec::new(),
+        pushed_at: None,
+        pulled_at: None,
+        archived: Some(false),
+        archived_at: None,
+        media_type: None,
+        subject: None,
+        size_bytes: None,
+    };
+    let images = images.iter().map(listed).collect();
+    log.add(
+        "describe-images",
+        Action::Listed(Listing { images, whole: true, with_archived: true, dated: true }),
+    );
+    log.events.last_mut().unwrap().event.snapshot = true;
+}
+
+fn refused(log: &mut Log, n: u8) {
+    let refusal = Refusal {
+        code: "LayersNotFoundException".into(),
+        digest: Some(digest(n)),
+        tag: Some("v1".into()),
+        proves: None,
+    };
+    log.add("PutImage", Action::PushFailed(refusal));
+}
+
+fn one(log: &Log) -> Finding {
+    let mut found = log.findings();
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0)
+}
+
+/// The list was taken for the image's end, and the finding went with it.
+#[test]
+fn a_list_that_lacks_what_was_never_pushed_takes_no_finding_away() {
+    let story = |listed: Option<i64>| {
+        let mut log = Log::default();
+        log.at(0).push_image(2, None, &[]).at(60);
+        refused(&mut log, 1);
+        log.at(120);
+        stopped(&mut log, &format!("shop/api@{}: not found", digest(1)));
+        if let Some(at) = listed {
+            log.at(at);
+            list(&mut log, &[2]);
+        }
+        log
+    };
+    let alone = one(&story(None));
+    assert_eq!((alone.kind, alone.severity), (FindingKind::NeverPushedHere, Severity::Critical));
+    for at in [30, 90, DAY] {
+        let log = story(Some(at));
+        let found = one(&log);
+        assert_eq!((found.kind, found.severity), (alone.kind, alone.severity), "{found:?}");
+        assert_eq!((&found.id, &found.lost), (&alone.id, &alone.lost));
+        assert!(found.summary.contains("does not list it, either"), "{}", found.summary);
+        assert!(found.evidence.iter().any(|event| event.event_name.raw() == "describe-images"));
+        let image = log.image(1);
+        assert_eq!((image.state, image.gone_at), (ImageState::Unknown, None));
+        assert!(kinds(&image).contains(&StepKind::NotSeen), "{image:?}");
+        assert_eq!(log.history().contradictions(), []);
+    }
+}
+
+/// A pull of a digest that may be older than the logs says nothing, until a list shows that it is not there.
+#[test]
+fn a_list_makes_sure_that_a_pull_of_what_was_refused_was_in_vain() {
+    let story = |listed: bool| {
+        let mut log = Log::default();
+        log.at(0).push_image(2, None, &[]).at(60);
+        refused(&mut log, 1);
+        if listed {
+            list(&mut log, &[2]);
+        }
+        log.at(DAY).pull(Some(1), None);
+        let actor = "arn:aws:sts::111122223333:assumed-role/node/i-07b5e96ee6f17fb92";
+        log.events.last_mut().unwrap().event.actor = Some(actor.into());
+        log.findings().iter().map(|finding| finding.kind).collect::<Vec<_>>()
+    };
+    assert_eq!(story(false), []);
+    assert_eq!(story(true), [FindingKind::NeverPushedHere]);
+}
+
+/// Nothing has failed yet: a list alone tells that what is deployed is not there.
+#[test]
+fn what_is_deployed_and_was_never_pushed_is_found_by_a_list() {
+    let mut log = Log::default();
+    log.at(0).push_image(2, None, &[]).at(60);
+    refused(&mut log, 1);
+    deploy(&mut log, reference(None, Some(1)));
+    assert_eq!(log.findings(), []);
+    list(&mut log, &[2]);
+    let found = one(&log);
+    assert_eq!((found.kind, found.severity), (FindingKind::NeverPushedHere, Severity::Critical));
+    assert!(found.summary.contains("web still needs it"), "{}", found.summary);
+}
+
+/// What a list shows, or a run, was there before its push was refused, and ends when a list lacks it.
+#[test]
+fn what_was_shown_before_its_push_was_refused_ends_with_the_list_that_lacks_it() {
+    let mut log = Log::default();
+    log.at(0).push_image(2, None, &[]);
+    list(&mut log, &[1, 2]);
+    log.at(60);
+    refused(&mut log, 1);
+    log.at(DAY);
+    list(&mut log, &[2]);
+    assert_eq!(log.image(1).state, ImageState::Gone);
+}
+
+/// An image and its signature, which somebody pulls; the image is deleted after a day.
+fn signed() -> Log {
+    let mut log = Log::default();
+    log.at(0).push_image(3, None, &[]).push(1, "v1").push_image(2, None, &[]);
+    let Action::Push(push) = &mut log.events[2].action else { panic!("a push") };
+    push.manifest.as_mut().unwrap().subject = Some(digest(1));
+    log.at(3_600).pull(Some(2), None).at(DAY).delete((Some(1), None), &[(1, Some("v1"))]);
+    log
+}
+
+fn at(second: i64) -> Option<Timestamp> {
+    Some(Timestamp::from_millis((START + second) * 1000))
+}
+
+/// A list that still showed it was taken for proof that it stays.
+#[test]
+fn an_artifact_that_is_listed_within_its_day_goes_all_the_same() {
+    for listed in [None, Some(DAY + 60), Some(2 * DAY)] {
+        let mut log = signed();
+        if let Some(second) = listed {
+            log.at(second);
+            list(&mut log, &[2, 3]);
+        }
+        log.at(3 * DAY).push(4, "v2");
+        assert_eq!(log.image(2).gone_at, at(2 * DAY), "{listed:?}");
+        let found = one(&log);
+        assert_eq!((found.kind, found.lost.digest), (FindingKind::DeletedByCall, Some(digest(2))));
+        assert_eq!((found.lost.gone_at, found.severity), (at(2 * DAY), Severity::High));
+    }
+}
+
+/// What came after the day tells that it stays; and where the evidence ends within it, it is still there.
+#[test]
+fn an_artifact_that_is_listed_last_is_there() {
+    for second in [DAY + 60, 2 * DAY - 1, 2 * DAY + 1, 3 * DAY] {
+        let mut log = signed();
+        log.at(second);
+        list(&mut log, &[2, 3]);
+        assert_eq!((log.image(2).state, log.findings()), (ImageState::Untagged, vec![]), "{second}");
+    }
+}
+
+/// Two lists, of which the first one shows it within its day: it was called missing without a reason.
+#[test]
+fn an_artifact_that_a_list_shows_and_the_next_one_lacks_went_with_its_subject() {
+    for (second, gone) in [(DAY + 7_200, DAY + 7_200), (3 * DAY, 2 * DAY)] {
+        let mut log = signed();
+        log.at(DAY + 60);
+        list(&mut log, &[2, 3]);
+        log.at(second);
+        list(&mut log, &[3]);
+        log.at(4 * DAY).push(4, "v2");
+        assert_eq!(log.history().contradictions(), [], "{second}");
+        let found = one(&log);
+        assert_eq!((found.kind, found.lost.gone_at), (FindingKind::DeletedByCall, at(gone)), "{found:?}");
+    }
+}
