@@ -147,6 +147,10 @@ pub trait Known: Send + Sync + std::fmt::Debug {
     fn knows(&self, origin: &Origin) -> bool;
 }
 
+/// Takes a document that is no record: its object, which document of that, its text, and when the object was last
+/// changed.
+pub type GiveDocument<'g> = dyn FnMut(&str, u64, &str, Option<Timestamp>) + 'g;
+
 /// A source that has single records and no objects: a lake. Its feed hands out no objects.
 pub trait RecordSource: Sync + std::any::Any {
     /// Reads the next portion and passes its records to `give`: those of `sources` (`None`: all), and
@@ -155,7 +159,7 @@ pub trait RecordSource: Sync + std::any::Any {
 
     /// Hands out what was kept and is no record, each document once, whoever asks: its object, which document
     /// of that, its text, and when the object was last changed.
-    fn documents(&self, _give: &mut dyn FnMut(&str, u64, &str, Option<Timestamp>)) {}
+    fn documents(&self, _give: &mut GiveDocument<'_>) {}
 
     /// What was read to make the lake, and what could not be. Complete once nothing more is read.
     fn coverage(&self) -> Coverage;

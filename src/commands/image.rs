@@ -11,7 +11,7 @@ use crate::model::Finding;
 const ID_DIGITS: usize = 16;
 
 pub enum Asked {
-    Image(Question),
+    Image(Box<Question>),
     /// The id of a finding.
     Finding(String),
 }
@@ -26,7 +26,7 @@ impl Asked {
             Failure::new(format!("no image reference, no digest and no id of a finding in {text:?}"))
                 .advise("give REPOSITORY:TAG, REPOSITORY@sha256:…, a digest, the whole error line in quotes, or the id that detect prints")
         };
-        Question::parse(text).map(Self::Image).ok_or_else(nothing)
+        Question::parse(text).map(|question| Self::Image(Box::new(question))).ok_or_else(nothing)
     }
 
     /// What is known of the image, by a question or by a finding.

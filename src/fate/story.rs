@@ -237,10 +237,7 @@ pub(super) fn advice(fate: &Fate) -> Vec<String> {
             place(only)
         ));
     } else if let (Some(by), true) = (fate.all_gone_by, fate.copies > 1) {
-        list.push(format!(
-            "By {by} all {} are gone by the policies in force.",
-            format!("{} known copies", fate.copies)
-        ));
+        list.push(format!("By {by} all {} known copies are gone by the policies in force.", fate.copies));
     }
     list
 }

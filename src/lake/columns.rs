@@ -19,7 +19,7 @@ pub(super) struct ColumnWriter<'b> {
 
 /// A column or a part of one.
 enum Part<'b> {
-    Text(Leaf<'b>),
+    Text(Box<Leaf<'b>>),
     Row(Vec<Part<'b>>),
     /// `level`: the definition level of a list that is NULL; that of an empty list is one more. There are
     /// no lists of lists.
@@ -81,7 +81,7 @@ impl<'b> Part<'b> {
     fn new(shape: &Shape, level: u8, repeats: bool) -> Self {
         let list = |elements| Self::List { level, elements: Box::new(elements) };
         match shape {
-            Shape::Text => Self::Text(Leaf::new(level + 1, repeats)),
+            Shape::Text => Self::Text(Box::new(Leaf::new(level + 1, repeats))),
             Shape::Row(fields) => {
                 Self::Row(fields.iter().map(|field| Self::new(&field.shape, level + 1, repeats)).collect())
             }
@@ -129,7 +129,7 @@ impl<'b> Part<'b> {
 
     fn add_leaves(self, leaves: &mut Vec<Leaf<'b>>) {
         match self {
-            Self::Text(leaf) => leaves.push(leaf),
+            Self::Text(leaf) => leaves.push(*leaf),
             Self::Row(fields) => fields.into_iter().for_each(|field| field.add_leaves(leaves)),
             Self::List { elements, .. } => elements.add_leaves(leaves),
         }

@@ -110,7 +110,7 @@ pub(super) fn may_have(filter: &[u8], text: &[u8]) -> bool {
 /// Where the block of a hash lies in so many bytes of blocks.
 fn block(hash: u64, size: usize) -> Range<usize> {
     let blocks = (size / BLOCK_BYTES) as u64;
-    let at = ((hash >> 32) * blocks >> 32) as usize * BLOCK_BYTES;
+    let at = (((hash >> 32) * blocks) >> 32) as usize * BLOCK_BYTES;
     at..at + BLOCK_BYTES
 }
 

@@ -25,7 +25,7 @@ use super::portion::{Address, Portion};
 use super::rebuild::Records;
 use crate::model::{Coverage, Filter, ReadFailure, Timestamp, plural_verb};
 use crate::source::layout::{Days, KeyPosition, Level, Seen, Selection};
-use crate::source::{Delivery, Feed, Listed, Pruned, RecordSource, SourceRecord};
+use crate::source::{Delivery, Feed, GiveDocument, Listed, Pruned, RecordSource, SourceRecord};
 use crate::tables::cloudtrail::{ORIGINS, Origin};
 use crate::tables::{Asked, Rows};
 
@@ -341,7 +341,7 @@ impl RecordSource for LakeFeed {
         true
     }
 
-    fn documents(&self, give: &mut dyn FnMut(&str, u64, &str, Option<Timestamp>)) {
+    fn documents(&self, give: &mut GiveDocument<'_>) {
         if !self.manifest.answers || self.told.swap(true, Ordering::Relaxed) {
             return;
         }

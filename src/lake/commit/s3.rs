@@ -203,13 +203,12 @@ impl Staying {
     }
 }
 
+/// Journals with their paths, and the objects that readers may still need.
+type Journals = (Vec<(PathBuf, Journal)>, BTreeSet<PathBuf>);
+
 /// The journals that can be settled with this manifest, and the replaced objects that readers may still
 /// need.
-fn journals(
-    disk: &S3Disk,
-    manifest: &Manifest,
-    keep: Duration,
-) -> io::Result<(Vec<(PathBuf, Journal)>, BTreeSet<PathBuf>)> {
+fn journals(disk: &S3Disk, manifest: &Manifest, keep: Duration) -> io::Result<Journals> {
     let (written, mut journals, mut awaited) = (written(disk)?, Vec::new(), BTreeSet::new());
     for one in written.iter().filter(|one| one.generation <= manifest.generation) {
         let Some(journal) = read(disk, &one.path)? else { continue };

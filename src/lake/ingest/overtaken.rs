@@ -61,7 +61,7 @@ impl State {
         let met: HashSet<u128> =
             self.objects.iter().map(ObjectState::key).chain(self.committed.iter().copied()).collect();
         let before: HashSet<u128> = self.manifest.unread.iter().map(ObjectState::key).collect();
-        let is_left = |key: &u128| !met.contains(key) && !(self.complete && before.contains(key));
+        let is_left = |key: &u128| !(met.contains(key) || self.complete && before.contains(key));
         let unread = now.unread.iter().map(|object| (object.key(), object.clone()));
         self.unread_before = unread.filter(|(key, _)| is_left(key)).collect();
         for segment in &sound {

@@ -187,10 +187,14 @@ pub(super) struct Pieces {
     at: u64,
     /// The piece that it reads, and where that begins.
     held: (u64, Vec<u8>),
-    coming: VecDeque<(u64, Receiver<Result<Vec<u8>, String>>)>,
+    /// Where each piece that was asked for begins, and where it will come.
+    coming: VecDeque<(u64, Coming)>,
     /// Where the last piece that was asked for ends.
     asked_until: u64,
 }
+
+/// A piece that is being fetched, or why it cannot be.
+type Coming = Receiver<Result<Vec<u8>, String>>;
 
 impl Pieces {
     /// To be read from `at` on. Within the runtime that fetches.

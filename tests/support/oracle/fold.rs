@@ -355,10 +355,8 @@ impl Folded {
                 let pusher = event.actor.clone();
                 let image = self.repository(repo).images.entry(digest.clone()).or_default();
                 image.refused_pushes.push((cause.clone(), tag.clone(), pusher.clone()));
-                if *is_taken {
-                    if let Some(tag) = tag {
-                        self.repository(repo).taken.entry(tag.clone()).or_insert(event.time);
-                    }
+                if let (true, Some(tag)) = (*is_taken, tag) {
+                    self.repository(repo).taken.entry(tag.clone()).or_insert(event.time);
                 }
                 if let Some(tag) = tag {
                     self.repository(repo).refused_pushes.entry(tag.clone()).or_default().push((

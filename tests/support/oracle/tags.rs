@@ -23,13 +23,16 @@ pub struct Turn {
     pub pulls: usize,
 }
 
+/// An image, or a tag, and what is held with it.
+type Held = (String, String);
+
 /// What an event made of the tags of a repository that had `before`.
 pub fn note(repository: &mut Repository, before: &BTreeMap<String, String>, event: &Event, cause: &Cause) {
     let after = repository.tags.clone();
     let mut tags: Vec<&String> = before.keys().chain(after.keys()).collect();
     tags.sort();
     tags.dedup();
-    let (untagged, listed): (Vec<(String, String)>, Vec<(String, String)>) = match &event.act {
+    let (untagged, listed): (Vec<Held>, Vec<Held>) = match &event.act {
         Act::Delete { tags, listed, .. } => (tags.clone(), listed.clone()),
         Act::Run { images, .. } => {
             let held = images

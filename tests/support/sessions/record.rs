@@ -83,7 +83,7 @@ fn expiration(time: &str) -> String {
     let (hour, rest) = time.split_once(':').expect("a time of the day");
     let hour: u32 = hour.parse::<u32>().expect("an hour") + 1;
     let (shown, half) =
-        (if hour % 12 == 0 { 12 } else { hour % 12 }, if hour % 24 < 12 { "AM" } else { "PM" });
+        (if hour.is_multiple_of(12) { 12 } else { hour % 12 }, if hour % 24 < 12 { "AM" } else { "PM" });
     let day = 2 + hour / 24;
     format!("Mar {day}, 2026, {shown}:{rest}\u{202f}{half}")
 }
