@@ -11,7 +11,7 @@ use super::findings::event_text;
 use super::format::{Cell, Format, Look, Rows, no_such_form, write_document, write_line};
 use super::page::Page;
 use super::quantity::{count, counted};
-use crate::model::{Coverage, Joined, LogText, Origin, Trace, TraceCall, TraceSession};
+use crate::model::{Coverage, Joined, LogText, Origin, OriginKind, Trace, TraceCall, TraceSession};
 
 /// How many sessions and how many lines of calls a page has; the JSON document has them all.
 const SESSIONS_MAX: usize = 100;
@@ -105,7 +105,11 @@ fn behind(trace: &Trace) -> Vec<String> {
 
 /// `pipeline: GitHub Actions, repository acme/shop`.
 fn origin(origin: &Origin) -> String {
-    format!("{}: {}", origin.kind.word(), origin.name.for_terminal())
+    match origin.kind {
+        // Its name says so already.
+        OriginKind::Unknown => origin.name.for_terminal().to_string(),
+        kind => format!("{}: {}", kind.word(), origin.name.for_terminal()),
+    }
 }
 
 fn write_session(page: &mut Page<'_>, session: &TraceSession) -> io::Result<()> {
