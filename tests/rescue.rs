@@ -234,6 +234,46 @@ fn a_host_that_runs_it_has_it() {
     );
 }
 
+/// Where a rule tells what a cache copies, its address is named; it was told that there is one, and no more.
+#[test]
+fn a_cache_fetches_it_again_from_the_upstream_that_its_rule_names() {
+    let lost_digest = digest("lost");
+    let rule = json!({"ecrRepositoryPrefix": "hub", "upstreamRegistryUrl": "registry-1.docker.io"});
+    let cached = |evidence: Evidence| {
+        let response = json!({"image": {"registryId": ACCOUNT, "repositoryName": "hub/library/nginx", "imageId": {"imageDigest": lost_digest, "imageTag": "1.27"}}});
+        let request = json!({"registryId": ACCOUNT, "repositoryName": "hub/library/nginx"});
+        let evidence = evidence.record(
+            "2026-03-02T07:00:00Z",
+            "ecr.amazonaws.com",
+            "BatchImportUpstreamImage",
+            request,
+            response,
+        );
+        evidence.delete("2026-03-20T07:00:00Z", "hub/library/nginx", &lost_digest)
+    };
+    let place = |evidence: &Evidence| {
+        let rescue = evidence.rescue(&reference("hub/library/nginx", &lost_digest));
+        assert!(from(&rescue).contains(&"upstream"), "{rescue:#}");
+        let upstream =
+            rescue["sources"].as_array().unwrap().iter().find(|source| source["from"] == "upstream");
+        upstream.unwrap()["place"].as_str().unwrap().to_owned()
+    };
+    let unruled = cached(Evidence::new());
+    assert!(place(&unruled).starts_with("what hub/library/nginx is a pull-through cache of"));
+    let ruled = cached(Evidence::new().record(
+        "2026-03-01T07:00:00Z",
+        "ecr.amazonaws.com",
+        "CreatePullThroughCacheRule",
+        rule.clone(),
+        rule,
+    ));
+    assert!(
+        place(&ruled).starts_with("registry-1.docker.io/library/nginx, of which hub/library/nginx"),
+        "{}",
+        place(&ruled)
+    );
+}
+
 #[test]
 fn where_it_is_nowhere_who_made_it_is_told() {
     let lost_digest = digest("lost");

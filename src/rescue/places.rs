@@ -2,7 +2,7 @@
 
 use super::{Missed, commands};
 use crate::model::{ImageState, PushOrigin, Repository, RescueFrom, RescueSource, StepKind, Timestamp};
-use crate::timeline::{EventNo, Image, RepositoryHistory, UseKind};
+use crate::timeline::{EventNo, Image, RepositoryHistory, Upstream, UseKind};
 
 pub(super) fn all(missed: Missed<'_>) -> Vec<RescueSource> {
     let mut found: Vec<RescueSource> = here(missed)
@@ -175,7 +175,13 @@ fn upstream(missed: Missed<'_>) -> Option<RescueSource> {
     let image =
         missed.image.filter(|image| image.origin == PushOrigin::PullThroughCache && image.is_gone())?;
     let own = missed.history.repository(missed.repository);
-    let place = format!("what {} is a pull-through cache of, while that has it", own.name.raw());
+    let place = match missed.history.upstream(missed.repository, i64::MAX) {
+        Some(Upstream { host, name, .. }) => {
+            let host = missed.history.text(host);
+            format!("{host}/{name}, of which {} is a pull-through cache, while that has it", own.name.raw())
+        }
+        None => format!("what {} is a pull-through cache of, while that has it", own.name.raw()),
+    };
     let mut found = source(missed, RescueFrom::Upstream, Some(own.clone()), place, last_seen(missed, image));
     found.commands = vec![commands::pull(&own, missed.digest)];
     found.needs =
