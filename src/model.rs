@@ -62,7 +62,7 @@ pub use reason::{Reason, ReasonKind};
 pub use reference::ImageReference;
 pub use repository::{Repository, RepositoryRef, partition};
 pub use rescue::{Rescue, RescueFrom, RescueSource};
-pub use seen::Seen;
+pub use seen::{Seen, note_name};
 pub use session::{Grant, Session, SessionRecord};
 pub use snapshot::{Contradiction, PlaceFrom, SnapshotRead, TimeFrom};
 pub use suggestion::{Effect, Suggestion};

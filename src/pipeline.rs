@@ -10,7 +10,6 @@ mod event_memory;
 mod snapshots;
 mod suspects;
 
-use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,7 +21,7 @@ use crate::decode::{
     Decoder, Document, Limits, Member, Next, ObjectReport, RawRecord, RecordSink, Rest, Stored, TextMemory,
     Wanted,
 };
-use crate::model::{Coverage, Filter, Identity, LogText, Recognized, RepositoryRef, Seen, Timestamp};
+use crate::model::{Coverage, Filter, Identity, Recognized, RepositoryRef, Seen, Timestamp, note_name};
 use crate::recognize::{NAMES, Recognizer, SOURCES, SnapshotParser};
 use crate::source::{Delivery, Feed, Fetched, MemberIs, Origin, RecordSource, SourceRecord};
 use crate::timeline::{Fold, History, Materials, Scenario, Simulation};
@@ -478,7 +477,7 @@ impl Collector for StepCollector<'_> {
         let (fold, filter, seen, suspects) = (&mut self.fold, self.filter, &mut self.seen, self.suspects);
         let taken = self.recognizer.recognize(record, |recognized| {
             note_names(seen, &recognized);
-            let admitted = admits(filter, &recognized);
+            let admitted = filter.admits_event(&recognized.event);
             if admitted {
                 let asked_for = |repository: &RepositoryRef<'_>| filter.admits_repository(&repository.name);
                 if recognized.repository.as_ref().is_none_or(asked_for) {
@@ -487,6 +486,7 @@ impl Collector for StepCollector<'_> {
                     }
                     fold.absorb(&recognized, object, record.index);
                 } else {
+                    // Of a repository that the filter leaves out, only the name is kept.
                     fold.pass_over(&recognized, object, record.index);
                 }
             }
@@ -533,24 +533,11 @@ impl Collector for StepCollector<'_> {
     }
 }
 
-/// Whether the filter admits the record. Of a repository that it leaves out, only the name is kept.
-fn admits(filter: &Filter, recognized: &Recognized<'_>) -> bool {
-    let event = &recognized.event;
-    filter.admits_time(event.time)
-        && filter.admits_account(&event.recipient_account)
-        && filter.admits_region(&event.region)
-}
-
 fn note_names(seen: &mut Seen, recognized: &Recognized<'_>) {
-    let note = |names: &mut BTreeSet<LogText>, name: &str| {
-        if !names.contains(name) {
-            names.insert(name.into());
-        }
-    };
-    note(&mut seen.accounts, &recognized.event.recipient_account);
-    note(&mut seen.regions, &recognized.event.region);
+    note_name(&mut seen.accounts, &recognized.event.recipient_account);
+    note_name(&mut seen.regions, &recognized.event.region);
     if let Some(repository) = &recognized.repository {
-        note(&mut seen.repositories, &repository.name);
+        note_name(&mut seen.repositories, &repository.name);
     }
 }
 

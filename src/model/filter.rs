@@ -2,7 +2,7 @@
 
 use wildmatch::WildMatch;
 
-use super::Timestamp;
+use super::{Event, Timestamp};
 
 /// Narrows a run. Time, account and region prune objects by key before anything is read, and then filter
 /// events exactly.
@@ -46,6 +46,13 @@ impl Filter {
 
     pub fn admits_region(&self, region: &str) -> bool {
         self.regions.is_empty() || region.is_empty() || self.regions.iter().any(|wanted| wanted == region)
+    }
+
+    /// Whether the filter admits an event, whatever repository it is about.
+    pub fn admits_event(&self, event: &Event<'_>) -> bool {
+        self.admits_time(event.time)
+            && self.admits_account(&event.recipient_account)
+            && self.admits_region(&event.region)
     }
 
     pub fn admits_repository(&self, name: &str) -> bool {

@@ -23,3 +23,10 @@ impl Seen {
         self.repositories.append(&mut other.repositories);
     }
 }
+
+/// Adds a name; one that is known already is not copied.
+pub fn note_name(names: &mut BTreeSet<LogText>, name: &str) {
+    if !names.contains(name) {
+        names.insert(name.into());
+    }
+}
