@@ -21,6 +21,7 @@ mod keep;
 mod near;
 mod nodes;
 mod origin;
+mod reading;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -60,9 +61,11 @@ fn is_session(caller: &Session<'_>) -> bool {
         || !is_vouched_for && (caller.key.is_some() || owner(caller.principal_id, caller.arn).is_some())
 }
 
-/// Whether a record that begins a session names that session as its caller: console sign-ins do.
-fn calls_as_begun(record: &SessionRecord<'_>) -> bool {
-    record.grant.is_some() && record.source == "signin.amazonaws.com"
+/// Whether a call was made in a session. Sign-ins to the console are made in none: they name the session that
+/// they begin as their caller.
+fn in_session(record: &SessionRecord<'_>) -> bool {
+    let calls_as_begun = record.grant.is_some() && record.source == "signin.amazonaws.com";
+    is_session(&record.caller) && !calls_as_begun
 }
 
 /// Seconds since 1970.

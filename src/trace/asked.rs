@@ -7,6 +7,7 @@ use memchr::memmem::Finder;
 use wildmatch::WildMatch;
 
 use super::fields::{Escapes, Field};
+use super::in_session;
 use crate::model::{Asked, Event, Grant, IamPrincipal, Session, SessionRecord};
 use crate::recognize::is_access_key;
 
@@ -18,6 +19,14 @@ pub struct Question {
     literal: Option<Finder<'static>>,
     event_id: Field,
     escapes: Escapes,
+}
+
+/// Which sessions of a record are asked for.
+pub(super) struct AskedFor {
+    /// The one in which its call was made.
+    pub caller: bool,
+    /// The one that its call began: also where whoever is asked for began it without a session of its own.
+    pub begun: bool,
 }
 
 enum What {
@@ -105,6 +114,13 @@ impl Question {
         told || self.escapes.are_in(json)
     }
 
+    /// What of a record is asked for.
+    pub(super) fn asks(&self, record: &SessionRecord<'_>) -> AskedFor {
+        let (in_session, is_caller) = (in_session(record), self.is_caller(record));
+        let is_begun = || record.grant.as_ref().is_some_and(|grant| self.is_begun(&record.caller, grant));
+        AskedFor { caller: in_session && is_caller, begun: !in_session && is_caller || is_begun() }
+    }
+
     /// Whether the caller of a record is the one asked for.
     pub(super) fn is_caller(&self, record: &SessionRecord<'_>) -> bool {
         let (event, caller) = (&record.event, &record.caller);
@@ -127,7 +143,7 @@ impl Question {
     }
 
     /// Whether the session that a record begins is the one asked for.
-    pub(super) fn is_begun(&self, caller: &Session<'_>, grant: &Grant<'_>) -> bool {
+    fn is_begun(&self, caller: &Session<'_>, grant: &Grant<'_>) -> bool {
         match &self.what {
             What::Key => grant.key == Some(&self.text),
             What::Arn { whole, role } => is_arn(whole, role.as_ref(), [grant.arn.as_deref(), grant.role]),

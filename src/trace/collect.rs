@@ -1,6 +1,6 @@
 //! The second reading: the records of the sessions that are wanted, and nothing else.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use foldhash::fast::RandomState;
 use memchr::memmem::Finder;
@@ -8,15 +8,15 @@ use memchr::memmem::Finder;
 use super::asked::Question;
 use super::closure::Wanted;
 use super::fields::{Beginnings, Escapes, Field};
-use super::keep::{EventMemoryExceeded, Kept, Share};
-use super::survey::{Known, admits, begin, keys};
-use super::{calls_as_begun, is_session, owner, seconds, short};
-use crate::decode::{Document, RawRecord, Wanted as WantedRecords};
+use super::keep::{EventMemoryExceeded, Share};
+use super::reading::{Pass, Reading};
+use super::survey::{Known, begin, keys};
+use super::{in_session, is_session, seconds, short};
+use crate::decode::Wanted as WantedRecords;
 use crate::model::{
     Coverage, EventRef, Filter, Grant, Identity, LogText, Seen, Session, SessionRecord, Timestamp,
 };
-use crate::pipeline::{self, Collector};
-use crate::recognize::{SessionReader, SnapshotParser};
+use crate::pipeline;
 
 /// A caller, kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,16 +110,9 @@ impl Collected {
         question: &Question,
         wanted: &Wanted,
     ) -> Result<Self, EventMemoryExceeded> {
-        let kept = Kept::new(run.budget.kept_bytes_max);
-        let make = || Gatherer::new(filter, question, wanted, Share::new(&kept));
-        let (coverage, gatherers) = pipeline::scan(run, records, make);
-        let (mut calls, mut seen) = (Vec::new(), Seen::default());
-        for gatherer in gatherers {
-            let Gatherer { calls: more, seen: others, .. } = gatherer;
-            calls.extend(more);
-            seen.merge(others);
-        }
-        kept.check()?;
+        let make = || Gatherer::new(question, wanted);
+        let Reading { coverage, seen, passes } = Reading::read(run, records, filter, make)?;
+        let mut calls: Vec<Call> = passes.into_iter().flat_map(|gatherer| gatherer.calls).collect();
         distinct(&mut calls);
         let known =
             (wanted.is_everything() || wanted.is_of_beginnings()).then(|| known(&coverage, filter, &calls));
@@ -170,10 +163,8 @@ fn known(coverage: &Coverage, filter: &Filter, calls: &[Call]) -> Known {
 
 /// One worker's part.
 struct Gatherer<'a> {
-    filter: &'a Filter,
     question: &'a Question,
     wanted: &'a Wanted,
-    reader: SessionReader,
     key: Field,
     owners: [Field; 5],
     /// Calls that tell of a session otherwise than by a name of these fields.
@@ -182,18 +173,13 @@ struct Gatherer<'a> {
     escapes: Escapes,
     texts: HashSet<LogText, RandomState>,
     calls: Vec<Call>,
-    seen: Seen,
-    answers: SnapshotParser,
-    share: Share<'a>,
 }
 
 impl<'a> Gatherer<'a> {
-    fn new(filter: &'a Filter, question: &'a Question, wanted: &'a Wanted, share: Share<'a>) -> Self {
+    fn new(question: &'a Question, wanted: &'a Wanted) -> Self {
         Self {
-            filter,
             question,
             wanted,
-            reader: SessionReader::default(),
             key: Field::new(r#""accessKeyId""#),
             owners: [
                 r#""principalId""#,
@@ -208,14 +194,12 @@ impl<'a> Gatherer<'a> {
             escapes: Escapes::new(),
             texts: HashSet::default(),
             calls: Vec::new(),
-            seen: Seen::default(),
-            answers: SnapshotParser::default(),
-            share,
         }
     }
+}
 
-    /// Whether a record may be one of those that are wanted, told without parsing it.
-    fn may_be_wanted(&self, json: &str) -> bool {
+impl Pass for Gatherer<'_> {
+    fn may_need(&mut self, json: &str) -> bool {
         if self.wanted.is_of_beginnings() {
             return self.question.may_be_in(json) || self.beginnings.may_be_in(json);
         }
@@ -227,6 +211,17 @@ impl<'a> Gatherer<'a> {
                 .any(|field| field.values(json).any(|owner| self.wanted.has_owner(short(Some(owner)))))
             || self.others.iter().any(|other| other.find(json.as_bytes()).is_some())
             || self.escapes.are_in(json)
+    }
+
+    fn take(&mut self, object: &str, index: u64, record: &SessionRecord<'_>, share: &mut Share<'_>) -> bool {
+        let Self { question, wanted, texts, calls, .. } = self;
+        if !is_wanted(wanted, question, record) {
+            return false;
+        }
+        let mut keep = Keeper { texts, bytes: 2 * size_of::<Call>() };
+        calls.push(keep.call(question, object, index, record));
+        share.take(keep.bytes);
+        true
     }
 }
 
@@ -252,55 +247,11 @@ fn is_wanted(wanted: &Wanted, question: &Question, record: &SessionRecord<'_>) -
     };
     let begins = || {
         record.grant.as_ref().is_some_and(|grant| {
-            let owners = [owner(grant.principal_id.as_deref(), None), grant.arn.as_deref()].map(short);
+            let owners = [grant.principal_id.as_deref(), grant.arn.as_deref()].map(short);
             wanted.has_key(short(grant.key)) || owners.into_iter().any(|owner| wanted.has_owner(owner))
         })
     };
     is_session(caller) && calls() || begins()
-}
-
-impl Collector for Gatherer<'_> {
-    fn record(&mut self, object: &str, raw: RawRecord<'_>) -> Result<(), String> {
-        if raw.native || !self.may_be_wanted(raw.json) {
-            return Ok(());
-        }
-        let Self { filter, question, wanted, reader, texts, calls, seen, share, .. } = self;
-        reader.read(raw.json, |record| {
-            note(&mut seen.accounts, &record.event.recipient_account);
-            note(&mut seen.regions, &record.event.region);
-            if !admits(filter, &record) || !is_wanted(wanted, question, &record) {
-                return;
-            }
-            let mut keep = Keeper { texts, bytes: 2 * size_of::<Call>() };
-            calls.push(keep.call(question, object, raw.index, &record));
-            share.take(keep.bytes);
-        })
-    }
-
-    fn relevant(&self) -> u64 {
-        self.calls.len() as u64
-    }
-
-    fn document(
-        &mut self,
-        _object: &str,
-        _index: u64,
-        json: &str,
-        _modified: &dyn Fn() -> Option<Timestamp>,
-    ) -> Document {
-        // Snapshots tell nothing of sessions, and are no damage.
-        if self.answers.read(json).is_some() { Document::Taken } else { Document::Unknown }
-    }
-
-    fn is_full(&self) -> bool {
-        self.share.is_over()
-    }
-}
-
-fn note(all: &mut BTreeSet<LogText>, name: &str) {
-    if !name.is_empty() && !all.contains(name) {
-        all.insert(name.into());
-    }
 }
 
 /// Makes kept texts of borrowed ones, each text once.
@@ -326,9 +277,7 @@ impl Keeper<'_> {
 
     fn call(&mut self, question: &Question, object: &str, index: u64, record: &SessionRecord<'_>) -> Call {
         let event = &record.event;
-        let in_session = is_session(&record.caller) && !calls_as_begun(record);
-        let is_caller = question.is_caller(record);
-        let is_begun = record.grant.as_ref().is_some_and(|grant| question.is_begun(&record.caller, grant));
+        let asks = question.asks(record);
         Call {
             identity: event.identity,
             shared_id: self.maybe(event.shared_id.as_deref()),
@@ -349,11 +298,11 @@ impl Keeper<'_> {
             error_code: self.maybe(event.error_code.as_deref()),
             read_only: event.read_only,
             repository: self.maybe(record.repository),
-            in_session,
+            in_session: in_session(record),
             caller: self.caller(&record.caller),
             begun: record.grant.as_ref().map(|grant| Box::new(self.begun(grant))),
-            asks_caller: in_session && is_caller,
-            asks_begun: is_begun || !in_session && is_caller,
+            asks_caller: asks.caller,
+            asks_begun: asks.begun,
         }
     }
 

@@ -6,13 +6,13 @@ use foldhash::fast::RandomState;
 
 use super::asked::Question;
 use super::fields::Beginnings;
-use super::keep::{EventMemoryExceeded, Kept, Share};
+use super::keep::{EventMemoryExceeded, Share};
 use super::near::Near;
-use super::{BEGAN_SECONDS_APART, SESSION_SECONDS_MAX, calls_as_begun, is_session, owner, seconds, short};
-use crate::decode::{Document, RawRecord, Wanted as WantedRecords};
-use crate::model::{Coverage, Filter, LogText, Seen, Session, SessionRecord, Timestamp};
-use crate::pipeline::{self, Collector};
-use crate::recognize::{SessionReader, SnapshotParser};
+use super::reading::{Pass, Reading};
+use super::{BEGAN_SECONDS_APART, SESSION_SECONDS_MAX, in_session, owner, seconds, short};
+use crate::decode::Wanted as WantedRecords;
+use crate::model::{Coverage, Filter, LogText, Seen, Session, SessionRecord, Timestamp, note_name};
+use crate::pipeline;
 
 /// A call that began a session. Unknown fields are 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,27 +89,23 @@ impl Survey {
         filter: &Filter,
         question: &Question,
     ) -> Result<Self, EventMemoryExceeded> {
-        let kept = Kept::new(run.budget.kept_bytes_max);
-        let make = || Surveyor::new(filter, question, Share::new(&kept));
-        let (coverage, surveyors) = pipeline::scan(run, WantedRecords::All, make);
+        let make = || Surveyor::new(question);
+        let Reading { coverage, seen, passes } = Reading::read(run, WantedRecords::All, filter, make)?;
         let mut all = Self {
             coverage,
-            seen: Seen::default(),
+            seen,
             known: Known::default(),
             near: Vec::new(),
             edges: Vec::new(),
             asked: BTreeSet::new(),
         };
         let mut near = Near::new(question);
-        for surveyor in surveyors {
-            let Surveyor { edges, asked, seen, accounts, near: others, .. } = surveyor;
+        for Surveyor { edges, asked, accounts, near: others, .. } in passes {
             all.edges.extend(edges);
             all.asked.extend(asked);
-            all.seen.merge(seen);
             all.known.accounts.extend(accounts);
             near.merge(others);
         }
-        kept.check()?;
         all.edges.sort_unstable();
         all.edges.dedup();
         all.near = near.best();
@@ -139,14 +135,6 @@ pub(super) fn keys(given: impl Iterator<Item = (u64, u64)>) -> BTreeMap<u64, u64
     keys
 }
 
-/// Whether a filter admits a record.
-pub(super) fn admits(filter: &Filter, record: &SessionRecord<'_>) -> bool {
-    let event = &record.event;
-    filter.admits_time(event.time)
-        && filter.admits_account(&event.recipient_account)
-        && filter.admits_region(&event.region)
-}
-
 /// The session of a caller.
 pub(super) fn place(caller: &Session<'_>, called: i64) -> impl Iterator<Item = Place> + use<> {
     let owner = short(owner(caller.principal_id, caller.arn));
@@ -166,119 +154,78 @@ pub(super) fn place(caller: &Session<'_>, called: i64) -> impl Iterator<Item = P
 
 /// One worker's part.
 struct Surveyor<'a> {
-    filter: &'a Filter,
     question: &'a Question,
-    reader: SessionReader,
     beginnings: Beginnings,
     edges: Vec<Edge>,
     asked: HashSet<Place, RandomState>,
-    seen: Seen,
     accounts: BTreeSet<LogText>,
     near: Near,
-    answers: SnapshotParser,
-    relevant: u64,
-    share: Share<'a>,
 }
 
 impl<'a> Surveyor<'a> {
-    fn new(filter: &'a Filter, question: &'a Question, share: Share<'a>) -> Self {
+    fn new(question: &'a Question) -> Self {
         Self {
-            filter,
             question,
-            reader: SessionReader::default(),
             beginnings: Beginnings::new(),
             edges: Vec::new(),
             asked: HashSet::default(),
-            seen: Seen::default(),
             accounts: BTreeSet::new(),
             near: Near::new(question),
-            answers: SnapshotParser::default(),
-            relevant: 0,
-            share,
         }
     }
 }
 
-impl Collector for Surveyor<'_> {
-    fn record(&mut self, _object: &str, record: RawRecord<'_>) -> Result<(), String> {
-        if record.native {
-            return Ok(());
-        }
-        self.near.look(record.json);
-        if !self.question.may_be_in(record.json) && !self.beginnings.may_be_in(record.json) {
-            return Ok(());
-        }
-        let Self { filter, question, reader, edges, asked, seen, accounts, share, relevant, .. } = self;
-        reader.read(record.json, |record| {
-            // Names that the filters leave out are noted as well, as everywhere.
-            note(&mut seen.accounts, &record.event.recipient_account);
-            note(&mut seen.regions, &record.event.region);
-            if !admits(filter, &record) {
-                return;
-            }
-            *relevant += 1;
-            let (caller, called) = (&record.caller, record.event.time.seconds());
-            let mut ask = |place: Place| {
-                if asked.insert(place) {
-                    share.take(2 * size_of::<Place>());
-                }
-            };
-            let is_caller = question.is_caller(&record);
-            let in_session = is_session(caller) && !calls_as_begun(&record);
-            if in_session && is_caller {
-                place(caller, called).for_each(&mut ask);
-            }
-            let Some(grant) = &record.grant else { return };
-            note(accounts, &record.event.recipient_account);
-            let (key, owned) =
-                (short(grant.key), short(owner(grant.principal_id.as_deref(), grant.arn.as_deref())));
-            if question.is_begun(caller, grant) || !in_session && is_caller {
-                Some(Place::Key(key))
-                    .filter(|_| key != 0)
-                    .into_iter()
-                    .chain(Place::at(owned, called))
-                    .for_each(&mut ask);
-            }
-            let by =
-                if in_session { *caller } else { Session { arn: grant.switched_from, ..Session::default() } };
-            let by_owner = short(owner(by.principal_id, by.arn));
-            let by_began = seconds(by.created_at).unwrap_or(i64::MIN);
-            let edge = Edge { key, owner: owned, began: called, by_key: short(by.key), by_owner, by_began };
-            // A role that was switched to in the console is known by its ARN alone.
-            let by_arn = grant
-                .arn
-                .as_deref()
-                .filter(|_| !in_session)
-                .map(|arn| Edge { owner: short(Some(arn)), ..edge });
-            for edge in [Some(edge), by_arn].into_iter().flatten() {
-                share.take(EDGE_BYTES);
-                edges.push(edge);
-            }
-        })
+impl Pass for Surveyor<'_> {
+    fn may_need(&mut self, json: &str) -> bool {
+        self.near.look(json);
+        self.question.may_be_in(json) || self.beginnings.may_be_in(json)
     }
 
-    fn relevant(&self) -> u64 {
-        self.relevant
-    }
-
-    fn document(
+    fn take(
         &mut self,
         _object: &str,
         _index: u64,
-        json: &str,
-        _modified: &dyn Fn() -> Option<Timestamp>,
-    ) -> Document {
-        // Snapshots say nothing about sessions, and are not damage.
-        if self.answers.read(json).is_some() { Document::Taken } else { Document::Unknown }
-    }
-
-    fn is_full(&self) -> bool {
-        self.share.is_over()
-    }
-}
-
-fn note(all: &mut BTreeSet<LogText>, name: &str) {
-    if !name.is_empty() && !all.contains(name) {
-        all.insert(name.into());
+        record: &SessionRecord<'_>,
+        share: &mut Share<'_>,
+    ) -> bool {
+        let Self { question, asked, edges, accounts, .. } = self;
+        let mut ask = |place: Place| {
+            if asked.insert(place) {
+                share.take(2 * size_of::<Place>());
+            }
+        };
+        let (caller, called) = (&record.caller, record.event.time.seconds());
+        let asks = question.asks(record);
+        if asks.caller {
+            place(caller, called).for_each(&mut ask);
+        }
+        let Some(grant) = &record.grant else { return true };
+        let account = &record.event.recipient_account;
+        if !account.is_empty() {
+            note_name(accounts, account);
+        }
+        let (key, owned) =
+            (short(grant.key), short(owner(grant.principal_id.as_deref(), grant.arn.as_deref())));
+        if asks.begun {
+            Some(Place::Key(key))
+                .filter(|_| key != 0)
+                .into_iter()
+                .chain(Place::at(owned, called))
+                .for_each(&mut ask);
+        }
+        let in_session = in_session(record);
+        let by =
+            if in_session { *caller } else { Session { arn: grant.switched_from, ..Session::default() } };
+        let by_owner = short(owner(by.principal_id, by.arn));
+        let by_began = seconds(by.created_at).unwrap_or(i64::MIN);
+        let edge = Edge { key, owner: owned, began: called, by_key: short(by.key), by_owner, by_began };
+        // A role that was switched to in the console is known by its ARN alone.
+        let by_arn =
+            grant.arn.as_deref().filter(|_| !in_session).map(|arn| Edge { owner: short(Some(arn)), ..edge });
+        for edge in [Some(edge), by_arn].into_iter().flatten() {
+            share.take(EDGE_BYTES);
+            edges.push(edge);
+        }
+        true
     }
 }
