@@ -11,6 +11,7 @@
 
 mod asked;
 mod behind;
+mod calls;
 mod chain;
 mod closure;
 mod collect;
@@ -18,6 +19,7 @@ mod fields;
 mod gaps;
 mod join;
 mod keep;
+mod known;
 mod near;
 mod nodes;
 mod origin;
@@ -29,10 +31,11 @@ mod tests;
 pub use asked::Question;
 pub use behind::{behind, is_traceable, trace_of, window};
 pub use chain::View;
-pub use closure::Wanted;
+pub use closure::{Connected, Wanted};
 pub use collect::Collected;
 pub use keep::EventMemoryExceeded;
-pub use survey::{Known, Survey};
+pub use known::Known;
+pub use survey::Survey;
 
 use crate::decode::fingerprint;
 use crate::model::{Session, SessionRecord, Timestamp};
@@ -50,7 +53,7 @@ fn short(text: Option<&str>) -> u64 {
 }
 
 /// What identifies the owner of a session, apart from its key: `principalId`, else the ARN.
-fn owner<'r>(principal_id: Option<&'r str>, arn: Option<&'r str>) -> Option<&'r str> {
+fn owner<T>(principal_id: Option<T>, arn: Option<T>) -> Option<T> {
     principal_id.or(arn)
 }
 

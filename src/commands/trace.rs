@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::model::{Coverage, Filter, Trace};
 use crate::redact::{Redact, Redactor};
 use crate::source::Feed;
-use crate::trace::{Collected, EventMemoryExceeded, Known, Question, Survey, View, Wanted};
+use crate::trace::{Collected, EventMemoryExceeded, Question, Survey, View, Wanted};
 use crate::ui;
 use crate::ui::escape::Escape;
 use crate::ui::quantity::{bytes, counted, elapsed};
@@ -178,8 +178,8 @@ pub fn read(
         }
         survey = Some(first);
     }
-    let wanted = survey.as_ref().map_or_else(Wanted::everything, Wanted::of);
-    let known: Option<Known> = survey.map(|survey| survey.known);
+    let wanted = survey.as_ref().map_or(Wanted::Everything, Wanted::of);
+    let known = survey.map(|survey| survey.known);
     let feeds = sources::open(common, filter)?;
     let mut collected = watched(talk, &feeds, cancelled, gather::budget(common.sources()), |run| {
         Collected::read(run, filter, question, &wanted)
@@ -196,7 +196,7 @@ pub fn read(
     if once {
         nothing::check(&common.sources, filter, &coverage, &seen, &sources::pruned(&feeds))?;
     }
-    let trace = collected.trace(question, known.as_ref(), view);
+    let trace = collected.trace(question, known, view);
     // Some records are kept to tell that they are of other sessions.
     coverage.records_relevant =
         trace.as_ref().map_or(0, |trace| trace.calls.len() as u64 + trace.calls_left_out);

@@ -63,7 +63,7 @@ pub fn trace_of(
 ) -> Result<Option<Trace>, EventMemoryExceeded> {
     let question = Question::of_events(calls.iter().map(|call| call.event_id.raw()));
     let wanted = WantedRecords::Named { sources: SOURCES, names: NAMES };
-    let collected = Collected::read_of(run, wanted, filter, &question, &Wanted::beginnings())?;
+    let collected = Collected::read_of(run, wanted, filter, &question, &Wanted::Beginnings)?;
     // Where no beginning is known at all, these logs are not made for the question.
     Ok(collected
         .trace(&question, None, &View::default())

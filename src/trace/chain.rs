@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use wildmatch::WildMatch;
 
 use super::asked::Question;
-use super::collect::{Begun, Call, Caller, Collected};
+use super::calls::{Begun, Call, Caller};
+use super::collect::Collected;
 use super::gaps::gaps;
 use super::join::{Joined as JoinedCall, joined};
+use super::known::Known;
 use super::nodes::{Node, Nodes};
 use super::origin::origin;
-use super::survey::Known;
 use crate::model::{Issued, Joined, LogText, Timestamp, Trace, TraceCall, TraceSession};
 
 /// Which calls are shown. Sessions are shown whatever was done in them.
@@ -39,9 +40,10 @@ fn is_write(call: &Call) -> bool {
 }
 
 impl Collected {
-    /// The answer; `None` if there is no session that was asked for.
-    pub fn trace(self, question: &Question, survey: Option<&Known>, view: &View) -> Option<Trace> {
-        let known = self.known(survey);
+    /// The answer; `None` if there is no session that was asked for. `survey`: what the first reading has found
+    /// of all calls that begin sessions, where this one has kept some of them only.
+    pub fn trace(self, question: &Question, survey: Option<Known>, view: &View) -> Option<Trace> {
+        let known = self.known.or(survey).unwrap_or_default();
         let calls = joined(self.calls);
         let nodes = Nodes::of(&calls);
         let order = nodes.related();

@@ -13,38 +13,37 @@ use super::SESSION_SECONDS_MAX;
 use super::survey::{Edge, Place, Survey};
 
 /// Which sessions the second reading keeps.
-#[derive(Debug, Default)]
-pub struct Wanted {
-    /// Everything, because the logs cannot be read a second time.
-    all: bool,
+#[derive(Debug)]
+pub enum Wanted {
+    /// All, because the logs cannot be read a second time.
+    Everything,
     /// All calls that begin sessions, and of others only those that were asked for.
-    beginnings: bool,
-    keys: HashSet<u64, RandomState>,
-    /// For each owner, the times in which its wanted sessions began.
-    owned: HashMap<u64, Vec<(i64, i64)>, RandomState>,
+    Beginnings,
+    /// Everything connected with what was asked for.
+    Connected(Connected),
 }
 
 impl Wanted {
-    /// All sessions.
-    pub fn everything() -> Self {
-        Self { all: true, ..Self::default() }
-    }
-
-    /// All calls that begin sessions, and of others only those that were asked for.
-    pub fn beginnings() -> Self {
-        Self { beginnings: true, ..Self::default() }
-    }
-
     /// Everything connected with what was asked for.
     pub fn of(survey: &Survey) -> Self {
-        let mut wanted = Self::default();
+        let mut connected = Connected::default();
         let asked = || survey.asked.iter().copied().collect::<Vec<_>>();
-        wanted.walk(asked(), &mut Edges::new(&survey.edges), Edges::above);
-        wanted.walk(asked(), &mut Edges::new(&survey.edges), Edges::below);
-        wanted.owned.values_mut().for_each(join);
-        wanted
+        connected.walk(asked(), &mut Edges::new(&survey.edges), Edges::above);
+        connected.walk(asked(), &mut Edges::new(&survey.edges), Edges::below);
+        connected.owned.values_mut().for_each(join);
+        Self::Connected(connected)
     }
+}
 
+/// Sessions that are connected with each other.
+#[derive(Debug, Default)]
+pub struct Connected {
+    keys: HashSet<u64, RandomState>,
+    /// For each owner, the times in which its sessions began.
+    owned: HashMap<u64, Vec<(i64, i64)>, RandomState>,
+}
+
+impl Connected {
     /// Follows `step` from place to place, visiting each once.
     fn walk<'e>(
         &mut self,
@@ -75,24 +74,16 @@ impl Wanted {
         }
     }
 
-    pub(super) const fn is_everything(&self) -> bool {
-        self.all
-    }
-
-    pub(super) const fn is_of_beginnings(&self) -> bool {
-        self.beginnings
-    }
-
     pub(super) fn has_key(&self, key: u64) -> bool {
         self.keys.contains(&key)
     }
 
-    /// Whether any session of this owner is wanted.
+    /// Whether any session of this owner is among them.
     pub(super) fn has_owner(&self, owner: u64) -> bool {
         self.owned.contains_key(&owner)
     }
 
-    /// Whether a session of this owner is wanted, given when it began, or, if that is not known, when it
+    /// Whether a session of this owner is among them, given when it began, or, if that is not known, when it
     /// called.
     pub(super) fn has_session(&self, owner: u64, began: Option<i64>, called: i64) -> bool {
         let Some(spans) = self.owned.get(&owner) else { return false };

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use super::calls::Caller;
 use super::chain::Answer;
-use super::collect::Caller;
 use super::nodes::{Doubt, Node};
 use super::short;
 use crate::model::{LogText, TraceGap, TraceGapKind, plural, plural_verb};

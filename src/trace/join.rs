@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::collect::Call;
+use super::calls::Call;
 use crate::model::{EventRef, LogText};
 
 /// A call, once.

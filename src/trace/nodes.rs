@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::collect::{Begun, Call, Caller};
+use super::calls::{Begun, Call, Caller};
 use super::join::Joined as JoinedCall;
 use super::{BEGAN_SECONDS_APART, SESSION_SECONDS_MAX};
 use crate::model::{Joined, LogText};
@@ -179,17 +179,13 @@ fn orphan(call: &Call) -> Option<Orphan> {
     // The console uses many keys in one sign-in. Sessions of one role and name that begin together may be
     // two.
     let one_person = kind.as_ref().is_some_and(|kind| *kind == "IAMUser" || *kind == "Root");
-    match (key, began, owner(&call.caller)) {
+    match (key, began, call.caller.owner()) {
         (Some(_), Some(began), Some(owner)) if one_person => Some(Orphan::Began(owner.clone(), began)),
         (Some(key), ..) => Some(Orphan::Key(key.clone())),
         (None, Some(began), Some(owner)) => Some(Orphan::Began(owner.clone(), began)),
         (None, None, Some(owner)) => Some(Orphan::Owner(owner.clone())),
         (None, _, None) => None,
     }
-}
-
-pub(super) fn owner(caller: &Caller) -> Option<&LogText> {
-    caller.principal_id.as_ref().or(caller.arn.as_ref())
 }
 
 /// Sessions that calls began, for lookups.
@@ -213,16 +209,15 @@ impl<'c> Index<'c> {
         };
         for (node, begun_by) in nodes.iter().enumerate().filter_map(|(at, node)| Some((at, node.begun_by?))) {
             let call = &calls[begun_by].call;
-            let Some(Begun { key, principal_id, arn, expires_at, .. }) = call.begun.as_deref() else {
-                continue;
-            };
+            let Some(begun) = call.begun.as_deref() else { continue };
+            let Begun { key, principal_id, arn, expires_at, .. } = begun;
             let began = call.event.event_time.seconds();
             index
                 .expires
                 .push(expires_at.map_or(began + SESSION_SECONDS_MAX, crate::model::Timestamp::seconds));
             if let Some(key) = key {
                 index.by_key.entry(key).or_insert((node, 0)).1 += 1;
-                if let Some(owner) = principal_id.as_ref().or(arn.as_ref()) {
+                if let Some(owner) = begun.owner() {
                     index.by_key_and_owner.entry((key, owner)).or_insert((node, 0)).1 += 1;
                 }
             }
@@ -238,7 +233,7 @@ impl<'c> Index<'c> {
     /// The session in which a call was made, or why it is not known.
     fn find(&self, call: &Call) -> Result<(usize, Joined), Option<Doubt>> {
         let caller = &call.caller;
-        let owned = owner(caller);
+        let owned = caller.owner();
         if let Some((key, &(node, number))) =
             caller.key.as_ref().and_then(|key| Some((key, self.by_key.get(key)?)))
         {

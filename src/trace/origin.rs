@@ -1,7 +1,7 @@
 //! Who is at the root of a chain, in words.
 
+use super::calls::{Begun, Call, Caller};
 use super::chain::{Answer, account, session_name};
-use super::collect::{Begun, Call, Caller};
 use super::nodes::Node;
 use crate::model::{LogText, Origin, OriginKind};
 

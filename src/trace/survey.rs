@@ -1,17 +1,18 @@
 //! The first reading: who began which session, as numbers, and which sessions were asked for.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use foldhash::fast::RandomState;
 
 use super::asked::Question;
 use super::fields::Beginnings;
 use super::keep::{EventMemoryExceeded, Share};
+use super::known::Known;
 use super::near::Near;
 use super::reading::{Pass, Reading};
 use super::{BEGAN_SECONDS_APART, SESSION_SECONDS_MAX, in_session, owner, seconds, short};
 use crate::decode::Wanted as WantedRecords;
-use crate::model::{Coverage, Filter, LogText, Seen, Session, SessionRecord, Timestamp, note_name};
+use crate::model::{Coverage, Filter, LogText, Seen, Session, SessionRecord, note_name};
 use crate::pipeline;
 
 /// A call that began a session. Unknown fields are 0.
@@ -56,17 +57,6 @@ impl Place {
     }
 }
 
-/// What the logs have of calls that begin sessions, as far as it is needed for gaps.
-#[derive(Debug, Clone, Default)]
-pub struct Known {
-    /// Accounts whose trails have such calls.
-    pub(super) accounts: BTreeSet<LogText>,
-    /// How many keys were returned for each owner.
-    pub(super) keys: BTreeMap<u64, u64>,
-    /// When the evidence begins.
-    pub(super) begin: Option<Timestamp>,
-}
-
 /// The result of the first reading.
 pub struct Survey {
     pub coverage: Coverage,
@@ -91,48 +81,25 @@ impl Survey {
     ) -> Result<Self, EventMemoryExceeded> {
         let make = || Surveyor::new(question);
         let Reading { coverage, seen, passes } = Reading::read(run, WantedRecords::All, filter, make)?;
-        let mut all = Self {
-            coverage,
-            seen,
-            known: Known::default(),
-            near: Vec::new(),
-            edges: Vec::new(),
-            asked: BTreeSet::new(),
-        };
+        let (mut edges, mut asked, mut accounts) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
         let mut near = Near::new(question);
-        for Surveyor { edges, asked, accounts, near: others, .. } in passes {
-            all.edges.extend(edges);
-            all.asked.extend(asked);
-            all.known.accounts.extend(accounts);
-            near.merge(others);
+        for surveyor in passes {
+            edges.extend(surveyor.edges);
+            asked.extend(surveyor.asked);
+            accounts.extend(surveyor.accounts);
+            near.merge(surveyor.near);
         }
-        all.edges.sort_unstable();
-        all.edges.dedup();
-        all.near = near.best();
-        all.known.begin = begin(&all.coverage, filter);
-        all.known.keys = keys(all.edges.iter().map(|edge| (edge.owner, edge.key)));
-        Ok(all)
+        edges.sort_unstable();
+        edges.dedup();
+        let given = edges.iter().map(|edge: &Edge| (edge.owner, edge.key));
+        let known = Known::of(accounts, given, &coverage, filter);
+        Ok(Self { coverage, seen, known, near: near.best(), edges, asked })
     }
 
     /// Whether there is a session that was asked for.
     pub fn found(&self) -> bool {
         !self.asked.is_empty()
     }
-}
-
-/// When the evidence begins.
-pub(super) fn begin(coverage: &Coverage, filter: &Filter) -> Option<Timestamp> {
-    let first = coverage.first_event_time?;
-    Some(filter.since.map_or(first, |since| since.max(first)))
-}
-
-/// For owners that were given more than one key, how many.
-pub(super) fn keys(given: impl Iterator<Item = (u64, u64)>) -> BTreeMap<u64, u64> {
-    let given: BTreeSet<(u64, u64)> = given.filter(|(owner, key)| *owner != 0 && *key != 0).collect();
-    let mut keys = BTreeMap::new();
-    given.into_iter().for_each(|(owner, _)| *keys.entry(owner).or_default() += 1);
-    keys.retain(|_, number| *number > 1);
-    keys
 }
 
 /// The session of a caller.
