@@ -5,16 +5,18 @@
 //! How either is logged is not documented, so no such event is waited for. Anything that shows the image to
 //! exist later (a push, a tag, a run that mentions it) shows that it did not go; a pull does not show that.
 
+mod copies;
 mod listed;
 
 use super::bytes::push_one;
 use super::fact::Noted;
 use super::image::{End, Image, Loss, Step};
-use super::names::{DigestNo, EventNo, Map, Names, RepositoryNo, Sym};
+use super::names::{DigestNo, EventNo, Names, RepositoryNo, Sym};
 use super::registry::Registries;
 use super::replay::{RepositoryHistory, TagState};
 use super::tags::{Ask, AskKind, TagLife};
 use crate::model::{DAY_MILLIS, ImageState, StepKind, TagEnd};
+use copies::Copies;
 
 /// What the end of an image is concluded from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,13 +40,14 @@ pub(super) fn presume(
     evidence_ends: i64,
 ) {
     if registries.deletes_any_copies() {
-        for removal in removals(repositories, registries, events, names) {
+        let copies = Copies::new(repositories, registries, names);
+        for removal in removals(repositories, &copies, events) {
             removal.apply(&mut repositories[removal.repository], events);
         }
-        for (repository, at, loss) in copies(repositories, registries, events, names) {
+        for (repository, at, loss) in with_sources(repositories, &copies, events) {
             end(&mut repositories[repository], at, loss, events);
         }
-        listed::explain_copies(repositories, registries, events, names);
+        listed::explain_copies(repositories, &copies, events);
     }
     for (number, repository) in
         repositories.iter_mut().enumerate().filter(|(_, repository)| !repository.artifacts.is_empty())
@@ -71,41 +74,25 @@ struct Removal {
 }
 
 /// Tags of copies that a call removed at their sources, while the source images stayed.
-fn removals(
-    repositories: &[RepositoryHistory],
-    registries: &Registries,
-    events: &[Noted],
-    names: &Names,
-) -> Vec<Removal> {
-    let places = places(repositories, names);
+fn removals(repositories: &[RepositoryHistory], copies: &Copies<'_>, events: &[Noted]) -> Vec<Removal> {
+    let taken = |image: &Image, step: &Step| {
+        step.kind == StepKind::Untag
+            && step.tag.is_some()
+            && !image.losses.iter().any(|loss| loss.event == step.event)
+    };
     let mut found = Vec::new();
     for source in repositories {
-        let Some(name) = names.repository_key(source.repository).map(|key| key.name) else { continue };
-        let taken = |image: &Image, step: &Step| {
-            step.kind == StepKind::Untag
-                && step.tag.is_some()
-                && !image.losses.iter().any(|loss| loss.event == step.event)
-        };
         for (image, step) in source.images.iter().flat_map(|image| {
             image.steps.iter().filter(move |step| taken(image, step)).map(move |step| (image, step))
         }) {
             let at = events[step.event.index()].time;
-            let destinations = registries
-                .deletes_copies(source.repository, at, names)
-                .map(|(_, places)| places)
-                .unwrap_or_default();
-            for (registry, region) in destinations {
-                let Some(&number) = places.get(&(registry, region, name)) else { continue };
-                let Some(&copy) = repositories[number].by_digest.get(&image.digest) else { continue };
-                let before =
-                    |given: EventNo| given.some().is_none_or(|given| events[given.index()].time <= at);
-                let tags = &repositories[number].images[copy].tags;
-                let had =
-                    tags.len() > 1 && tags.iter().any(|(tag, given)| *tag == step.tag && before(*given));
-                if had && repositories[number].repository != source.repository {
+            let before = |given: EventNo| given.some().is_none_or(|given| events[given.index()].time <= at);
+            for copy in copies.of(repositories, source, image.digest, at) {
+                let tags = &repositories[copy.repository].images[copy.image].tags;
+                if tags.len() > 1 && tags.iter().any(|(tag, given)| *tag == step.tag && before(*given)) {
                     found.push(Removal {
-                        repository: number,
-                        image: copy,
+                        repository: copy.repository,
+                        image: copy.image,
                         tag: step.tag,
                         call: step.event,
                         at,
@@ -155,53 +142,18 @@ fn recount(life: &mut TagLife, tag: Sym, image: &Image, events: &[Noted]) {
     (span.pulls, span.last_pull) = (rest + u32::from(span.first_pull.is_some()), last);
 }
 
-/// The index of each repository, by registry, region and name.
-fn places(repositories: &[RepositoryHistory], names: &Names) -> Map<(Sym, Sym, Sym), usize> {
-    let keys = repositories
-        .iter()
-        .enumerate()
-        .map(|(number, repository)| (number, names.repository_key(repository.repository)));
-    keys.filter_map(|(number, key)| key.map(|key| ((key.registry_id, key.region, key.name), number)))
-        .collect()
-}
-
-/// Copies of images that were deleted: index of the repository, index of the image, and the presumed end.
-fn copies(
+/// Copies whose sources were deleted: index of the repository, index of the image, and the presumed end.
+fn with_sources(
     repositories: &[RepositoryHistory],
-    registries: &Registries,
+    copies: &Copies<'_>,
     events: &[Noted],
-    names: &Names,
 ) -> Vec<(usize, usize, Loss)> {
-    let places = places(repositories, names);
     let mut ends = Vec::new();
-    for source in repositories {
-        let Some(name) = names.repository_key(source.repository).map(|key| key.name) else { continue };
-        let by_rule_or_call =
-            |loss: &&Loss| matches!(loss.end, End::Expired | End::DeletedByDigest | End::DeletedByLastTag);
-        for (image, loss) in source
-            .images
-            .iter()
-            .flat_map(|image| image.losses.iter().filter(by_rule_or_call).map(move |loss| (image, loss)))
-        {
-            let Some((set_up, destinations)) = registries.deletes_copies(source.repository, loss.at, names)
-            else {
-                continue;
-            };
-            for (registry, region) in destinations {
-                let Some(&number) = places.get(&(registry, region, name)) else { continue };
-                let copy = repositories[number].by_digest.get(&image.digest).copied();
-                let Some(at) = copy.filter(|_| repositories[number].repository != source.repository) else {
-                    continue;
-                };
-                if is_there_and_silent(&repositories[number].images[at], loss.at, loss.at, events) {
-                    let because = Because::Source { repository: source.repository, set_up };
-                    ends.push((
-                        number,
-                        at,
-                        presumed(&repositories[number].images[at], loss, loss.at, because, events),
-                    ));
-                }
-            }
+    for (source, loss, copy) in copies.of_losses(repositories) {
+        let image = &repositories[copy.repository].images[copy.image];
+        if is_there_and_silent(image, loss.at, loss.at, events) {
+            let because = Because::Source { repository: source.repository, set_up: copy.set_up };
+            ends.push((copy.repository, copy.image, presumed(image, loss, loss.at, because, events)));
         }
     }
     // If there are several sources, the first that was deleted counts.
@@ -215,20 +167,9 @@ fn copies(
 /// A list that still shows one within the day says nothing against its end, except where the evidence ends
 /// within that day, too: then the artifact is there at its end.
 fn artifacts(repository: &RepositoryHistory, events: &[Noted], evidence_ends: i64) -> Vec<(usize, Loss)> {
-    let subject = |image: &Image| {
-        image
-            .subject
-            .some()
-            .and_then(|subject| repository.image(subject))
-            .and_then(|subject| subject.losses.last())
-    };
     let mut ends = Vec::new();
     for (at, image) in repository.images.iter().enumerate() {
-        // A list that lacks the subject shows itself whether the artifacts are there.
-        let tells_all = |end: End| matches!(end, End::RepositoryDeleted | End::NotListed);
-        let Some(loss) = subject(image).filter(|loss| loss.back_at.is_none() && !tells_all(loss.end)) else {
-            continue;
-        };
+        let Some(loss) = subject_loss(repository, image) else { continue };
         let due = loss.at.saturating_add(DAY_MILLIS);
         let listed_until = if due <= evidence_ends { due } else { loss.at };
         if is_there_and_silent(image, loss.at, listed_until, events) {
@@ -236,6 +177,20 @@ fn artifacts(repository: &RepositoryHistory, events: &[Noted], evidence_ends: i6
         }
     }
     ends
+}
+
+/// The end of the image that an artifact is about. A list that lacks that image, and the end of the whole
+/// repository, show themselves whether the artifact is there: they are none from which its end is concluded.
+fn subject_loss<'r>(repository: &'r RepositoryHistory, artifact: &Image) -> Option<&'r Loss> {
+    let loss = repository.image(artifact.subject.some()?)?.losses.last()?;
+    let tells_all = matches!(loss.end, End::RepositoryDeleted | End::NotListed);
+    (loss.back_at.is_none() && !tells_all).then_some(loss)
+}
+
+/// The place of the last step of an image until that moment.
+fn last_step_until(image: &Image, at: i64, events: &[Noted]) -> u32 {
+    let before = image.steps.iter().take_while(|step| events[step.event.index()].time <= at).count();
+    u32::try_from(before.saturating_sub(1)).unwrap_or(u32::MAX)
 }
 
 /// Whether the image existed at that moment and no later event shows that it still does. A list may show it
@@ -333,8 +288,7 @@ fn end(repository: &mut RepositoryHistory, at: usize, mut loss: Loss, events: &[
         }
     }
     let image = &mut repository.images[at];
-    let before = image.steps.iter().take_while(|step| events[step.event.index()].time <= loss.at).count();
-    loss.end_step = u32::try_from(before.saturating_sub(1)).unwrap_or(u32::MAX);
+    loss.end_step = last_step_until(image, loss.at, events);
     image.gone_at = Some(loss.at);
     image.state = ImageState::Unknown;
     image.is_there = false;

@@ -334,26 +334,6 @@ impl Registries {
         Some((event, places))
     }
 
-    /// Whether the copies of a repository lose what it loses at that time: where they are, and the event that
-    /// set it up.
-    pub fn deletes_copies(
-        &self,
-        source: RepositoryNo,
-        at: i64,
-        names: &Names,
-    ) -> Option<(EventNo, Vec<RegistryRegion>)> {
-        let (event, rules) = self.replication(place(source, names)?, at)?;
-        let name = names.text(names.repository_key(source)?.name);
-        let fits = |rule: &&CopyRule| rule.deletes && rule.is_for(name, names);
-        // A place is registry and region here, and a destination region and registry there.
-        let places: Vec<RegistryRegion> = rules
-            .iter()
-            .filter(fits)
-            .flat_map(|rule| rule.destinations.iter().map(|(region, registry)| (*registry, *region)))
-            .collect();
-        (!places.is_empty()).then_some((event, places))
-    }
-
     /// The event that set up that deletions elsewhere are replicated to this repository, if they are at
     /// that time.
     pub fn deletions_reach(&self, copy: RepositoryNo, at: i64, names: &Names) -> Option<EventNo> {

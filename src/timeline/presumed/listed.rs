@@ -1,14 +1,13 @@
 //! Ends that a list has shown and that need no gap in the logs: a copy that is not listed any more went with
 //! its source where deletions are replicated, and an artifact with the image that it is about.
 
-use super::{Because, places, recount};
+use super::copies::Copies;
+use super::{Because, last_step_until, recount, subject_loss};
 use crate::model::{DAY_MILLIS, Order, StepKind};
-
 use crate::timeline::contradictions::Disagreement;
 use crate::timeline::fact::Noted;
 use crate::timeline::image::{End, Image, Loss, Step};
-use crate::timeline::names::{EventNo, Names};
-use crate::timeline::registry::Registries;
+use crate::timeline::names::EventNo;
 use crate::timeline::replay::RepositoryHistory;
 
 /// What explains that an image is not listed.
@@ -24,47 +23,22 @@ struct Explained {
 }
 
 /// Copies that a list lacks, and whose sources went before it.
-pub(super) fn explain_copies(
-    repositories: &mut [RepositoryHistory],
-    registries: &Registries,
-    events: &[Noted],
-    names: &Names,
-) {
-    let places = places(repositories, names);
+pub(super) fn explain_copies(repositories: &mut [RepositoryHistory], copies: &Copies<'_>, events: &[Noted]) {
     let mut found: Vec<Explained> = Vec::new();
-    for source in repositories.iter() {
-        let Some(name) = names.repository_key(source.repository).map(|key| key.name) else { continue };
-        let by_rule_or_call =
-            |loss: &&Loss| matches!(loss.end, End::Expired | End::DeletedByDigest | End::DeletedByLastTag);
-        for (image, loss) in source
-            .images
-            .iter()
-            .flat_map(|image| image.losses.iter().filter(by_rule_or_call).map(move |loss| (image, loss)))
-        {
-            let Some((set_up, destinations)) = registries.deletes_copies(source.repository, loss.at, names)
-            else {
-                continue;
-            };
-            for (registry, region) in destinations {
-                let Some(&number) = places.get(&(registry, region, name)) else { continue };
-                let copy = repositories[number].by_digest.get(&image.digest).copied();
-                let Some(at) = copy.filter(|at| {
-                    is_not_listed_since(&repositories[number].images[*at], loss.at, loss.at, events)
-                }) else {
-                    continue;
-                };
-                let because = Because::Source { repository: source.repository, set_up };
-                let Loss { end, event, order, .. } = *loss;
-                found.push(Explained {
-                    repository: number,
-                    image: at,
-                    end,
-                    event,
-                    at: loss.at,
-                    order,
-                    because,
-                });
-            }
+    for (source, loss, copy) in copies.of_losses(repositories) {
+        let image = &repositories[copy.repository].images[copy.image];
+        if is_not_listed_since(image, loss.at, loss.at, events) {
+            let Loss { end, event, at, order, .. } = *loss;
+            let because = Because::Source { repository: source.repository, set_up: copy.set_up };
+            found.push(Explained {
+                repository: copy.repository,
+                image: copy.image,
+                end,
+                event,
+                at,
+                order,
+                because,
+            });
         }
     }
     // Of several sources the first that went counts.
@@ -78,15 +52,7 @@ pub(super) fn explain_copies(
 pub(super) fn explain_artifacts(repository: &mut RepositoryHistory, number: usize, events: &[Noted]) -> bool {
     let mut found = Vec::new();
     for (at, image) in repository.images.iter().enumerate() {
-        let subject = image
-            .subject
-            .some()
-            .and_then(|subject| repository.image(subject))
-            .and_then(|subject| subject.losses.last());
-        let tells_all = |end: End| matches!(end, End::RepositoryDeleted | End::NotListed);
-        let Some(loss) = subject.filter(|loss| loss.back_at.is_none() && !tells_all(loss.end)) else {
-            continue;
-        };
+        let Some(loss) = subject_loss(repository, image) else { continue };
         let due = loss.at.saturating_add(DAY_MILLIS);
         if is_not_listed_since(image, loss.at, due, events) {
             let listed = image.losses.last().map_or(i64::MAX, |loss| loss.at);
@@ -132,12 +98,12 @@ impl Explained {
     fn apply(&self, repository: &mut RepositoryHistory, events: &[Noted]) {
         let image = &mut repository.images[self.image];
         let digest = image.digest;
-        let before = image.steps.iter().take_while(|step| events[step.event.index()].time <= self.at).count();
+        let end_step = last_step_until(image, self.at, events);
         let Some(loss) = image.losses.last_mut() else { return };
         let listed = loss.event;
         (loss.end, loss.event, loss.at, loss.order, loss.presumed) =
             (self.end, self.event, self.at, self.order, Some(self.because));
-        loss.end_step = u32::try_from(before.saturating_sub(1)).unwrap_or(u32::MAX);
+        loss.end_step = end_step;
         image.gone_at = Some(self.at);
         for (tag, life) in &mut repository.tag_lives {
             let mut spans =
