@@ -53,7 +53,7 @@ impl Moving {
 }
 
 /// The files that a commit moves.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Journal {
     arriving: Vec<Moving>,
     leaving: Vec<Moving>,

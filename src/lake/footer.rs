@@ -25,19 +25,20 @@ pub(super) fn finish<W: Write>(
     // Without Arrow's own schema, readers see plain Parquet types.
     let end = writer.end(Some(Vec::new()))?;
     let held = cuts.release();
-    let start = end.checked_sub(held.len() as u64).ok_or_else(too_large)?;
+    let start = end.checked_sub(held.len() as u64).and_then(|start| i64::try_from(start).ok());
+    let start = start.ok_or_else(too_large)?;
     let (mut out, mut metadata) = writer.into_inner_and_metadata();
-    let mut at = i64::try_from(start).map_err(|_| too_large())?;
+    let mut at = start;
     let mut filter_sums = String::new();
     let chunks = metadata.row_groups.iter_mut().flat_map(|group| &mut group.columns).zip(filters);
     for (chunk, filter) in chunks {
         let (Some(filter), Some(metadata)) = (filter, &mut chunk.meta_data) else { continue };
         out.write_all(&filter)?;
         filter_sums.push_str(&Sum::of(&filter).to_string());
+        let length = i32::try_from(filter.len()).map_err(|_| too_large())?;
         metadata.bloom_filter_offset = Some(at);
-        metadata.bloom_filter_length = Some(i32::try_from(filter.len()).map_err(|_| too_large())?);
-        at =
-            i64::try_from(filter.len()).ok().and_then(|bytes| at.checked_add(bytes)).ok_or_else(too_large)?;
+        metadata.bloom_filter_length = Some(length);
+        at += i64::from(length);
     }
     cuts.cut();
     let stretches = cuts.take();
@@ -45,8 +46,7 @@ pub(super) fn finish<W: Write>(
     let sums = stretches.iter().skip(1).map(|stretch| stretch.sum.to_string()).collect();
     let pair = |key: &str, value: String| KeyValue { key: key.to_owned(), value: Some(value) };
     metadata.key_value_metadata = Some(vec![pair(SUMS_KEY, sums), pair(FILTER_SUMS_KEY, filter_sums)]);
-    let by = at - i64::try_from(start).map_err(|_| too_large())?;
-    put(&mut out, &held, metadata, by)?;
+    put(&mut out, &held, metadata, at - start)?;
     cuts.cut();
     let tail = cuts.take().pop().ok_or_else(|| polars_err!(ComputeError: "nothing was written"))?;
     let bytes = stretches.iter().map(|stretch| stretch.bytes).sum::<u64>() + tail.bytes;

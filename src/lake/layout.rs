@@ -80,6 +80,12 @@ pub(super) fn part_name(name: &str, content: u128) -> Option<String> {
     Some(format!("{generation}-{content:032x}.{end}"))
 }
 
+/// The name that such a file has as part of another commit.
+pub(super) fn renumbered(name: &str, generation: u64) -> Option<String> {
+    let (_, content) = name.split_once('-').filter(|_| is_part(name))?;
+    Some(format!("{generation:06}-{content}"))
+}
+
 /// The hash of the content in a file's name.
 pub(super) fn content(name: &str) -> Option<u128> {
     let content = name.split_once('-')?.1.split_once('.')?.0;
@@ -153,6 +159,10 @@ mod tests {
         let segment = part_name("000007.ndjson.gz", 1).unwrap_or_default();
         assert!(is_part(&segment) && is_segment(&segment) && !is_rows(&segment), "{segment}");
         assert_eq!(part_name("../000001-00001.parquet", 1), None);
+        assert_eq!(
+            (renumbered(&part, 12), renumbered(&segment, 1_234_567), renumbered("000001-00001.parquet", 2)),
+            (Some(part.replace("000007", "000012")), Some(segment.replace("000007", "1234567")), None)
+        );
         assert_eq!(rows("account=1".into(), &part), Path::new("_tagfall/parts/account=1").join(&part));
         assert_eq!(
             (

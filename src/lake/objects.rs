@@ -54,7 +54,7 @@ pub(super) struct ObjectState {
     #[serde(default)]
     pub repaired: Repairs,
     /// It was in another schema, which may lack parts of a record.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lossy: bool,
     /// Records that could not be understood: index and reason.
     pub failed: Vec<(u64, String)>,
@@ -77,11 +77,6 @@ pub(super) struct KeptAnswer {
     /// When the object was last changed, in milliseconds.
     pub modified: Option<i64>,
     pub json: String,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-const fn is_false(flag: &bool) -> bool {
-    !*flag
 }
 
 impl ObjectState {

@@ -245,17 +245,11 @@ impl Reader {
     /// The filter of a chunk; `None` where it has none that can be relied on.
     fn filter(&self, chunk: &ColumnChunkMetadata) -> Option<Vec<u8>> {
         let (offset, length) = chunk.bloom_filter_offset().zip(chunk.bloom_filter_length())?;
-        let (_, sum) =
-            self.filters.get(self.filters.binary_search_by_key(&offset, |(offset, _)| *offset).ok()?)?;
+        let number = self.filters.binary_search_by_key(&offset, |(offset, _)| *offset).ok()?;
+        let (_, sum) = self.filters.get(number)?;
         let (start, bytes) = (u64::try_from(offset).ok()?, u64::try_from(length).ok()?);
-        let filter = read(
-            &*self.file,
-            start,
-            Some(bytes)
-                .filter(|bytes| start.checked_add(*bytes).is_some_and(|end| end <= self.file.size()))?,
-        )
-        .ok()?;
-        (Sum::of(&filter) == *sum).then_some(filter)
+        start.checked_add(bytes).filter(|end| *end <= self.file.size())?;
+        read(&*self.file, start, bytes).ok().filter(|filter| Sum::of(filter) == *sum)
     }
 
     /// How many rows a row group has.

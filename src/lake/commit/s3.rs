@@ -21,6 +21,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -122,19 +123,20 @@ fn finish(
     keep: Duration,
 ) -> io::Result<()> {
     disk.put(MANIFESTS[1].as_ref(), text.as_bytes().to_vec(), Condition::Always)?;
-    write_lists(disk, next.clone(), std::slice::from_ref(&journal))?;
+    write_lists(disk, next, &[&journal])?;
     let journal = note_settled(disk, name, journal)?;
     let written = written(disk)?;
     // No other run can make this generation any more; and what was replaced long ago need not be kept.
-    let others = written.iter().filter(|other| other.path != name);
     let is_due = |other: &Written| {
         other.generation == next.generation
             || (other.generation < next.generation && other.is_old(&written, keep))
     };
-    match others.clone().any(is_due) {
-        true => settle(disk, keep),
-        false if journal.leaving.is_empty() => disk.remove(name),
-        false => Ok(()),
+    if written.iter().any(|other| other.path != name && is_due(other)) {
+        settle(disk, keep)
+    } else if journal.leaving.is_empty() {
+        disk.remove(name)
+    } else {
+        Ok(())
     }
 }
 
@@ -187,19 +189,17 @@ fn written(disk: &S3Disk) -> io::Result<Vec<Written>> {
 
 /// Which objects are kept.
 struct Staying {
-    /// Those of the present and previous manifest, and those that readers may still need.
+    /// Those of the present manifest.
     counted: BTreeSet<PathBuf>,
-    before: BTreeSet<PathBuf>,
-    awaited: BTreeSet<PathBuf>,
+    /// Those of the previous manifest, and those that readers may still need.
+    replaced: BTreeSet<PathBuf>,
 }
 
 impl Staying {
     fn of(disk: &S3Disk, manifest: &Manifest, awaited: BTreeSet<PathBuf>) -> Self {
-        Self { counted: paths(manifest), before: paths(&previous(disk)), awaited }
-    }
-
-    fn has(&self, path: &Path) -> bool {
-        self.counted.contains(path) || self.before.contains(path) || self.awaited.contains(path)
+        let mut replaced = awaited;
+        replaced.append(&mut paths(&previous(disk)));
+        Self { counted: paths(manifest), replaced }
     }
 }
 
@@ -229,9 +229,9 @@ fn settle(disk: &S3Disk, keep: Duration) -> io::Result<()> {
         return Ok(());
     }
     let staying = Staying::of(disk, &manifest, awaited);
-    let unsettled: Vec<Journal> =
-        journals.iter().map(|(_, journal)| journal).filter(|journal| !journal.settled).cloned().collect();
-    write_lists(disk, manifest, &unsettled)?;
+    let unsettled: Vec<&Journal> =
+        journals.iter().map(|(_, journal)| journal).filter(|journal| !journal.settled).collect();
+    write_lists(disk, &manifest, &unsettled)?;
     journals.into_iter().try_for_each(|(path, journal)| put_away(disk, &path, journal, &staying))
 }
 
@@ -244,8 +244,10 @@ fn read(disk: &S3Disk, path: &Path) -> io::Result<Option<Journal>> {
 fn put_away(disk: &S3Disk, path: &Path, journal: Journal, staying: &Staying) -> io::Result<()> {
     let names: BTreeSet<PathBuf> =
         journal.arriving.iter().chain(&journal.leaving).map(Moving::path).collect();
-    let (later, now): (Vec<_>, Vec<_>) =
-        names.into_iter().filter(|path| !staying.counted.contains(path)).partition(|path| staying.has(path));
+    let (later, now): (Vec<_>, Vec<_>) = names
+        .into_iter()
+        .filter(|path| !staying.counted.contains(path))
+        .partition(|path| staying.replaced.contains(path));
     sync_all(&now, TOGETHER, |path| disk.remove(path)).map_err(|error| io::Error::other(error.reason()))?;
     if later.is_empty() {
         return disk.remove(path);
@@ -257,8 +259,12 @@ fn put_away(disk: &S3Disk, path: &Path, journal: Journal, staying: &Staying) -> 
 fn discard(disk: &S3Disk, journal: &Journal, keep: Duration) -> io::Result<()> {
     let Ok(manifest) = Manifest::at(disk, MANIFESTS[0]) else { return Ok(()) };
     let (_, awaited) = journals(disk, &manifest, keep)?;
-    let staying = Staying::of(disk, &manifest, awaited);
-    let mut gone = journal.arriving.iter().map(Moving::path).filter(|path| !staying.has(path));
+    let Staying { counted, replaced } = Staying::of(disk, &manifest, awaited);
+    let mut gone = journal
+        .arriving
+        .iter()
+        .map(Moving::path)
+        .filter(|path| !counted.contains(path) && !replaced.contains(path));
     gone.try_for_each(|path| disk.remove(&path))
 }
 
@@ -279,7 +285,7 @@ pub(in crate::lake) fn journaled(disk: &S3Disk) -> BTreeSet<PathBuf> {
 
 /// Updates the lists of files for the partitions that commits have changed: for each, the addresses of its
 /// files.
-fn write_lists(disk: &S3Disk, mut manifest: Manifest, journals: &[Journal]) -> io::Result<()> {
+fn write_lists(disk: &S3Disk, manifest: &Manifest, journals: &[&Journal]) -> io::Result<()> {
     let moved = || journals.iter().flat_map(|journal| journal.arriving.iter().chain(&journal.leaving));
     let changed: BTreeSet<&Partition> = moved()
         .filter_map(|moving| moving.partition.as_ref())
@@ -288,6 +294,7 @@ fn write_lists(disk: &S3Disk, mut manifest: Manifest, journals: &[Journal]) -> i
     if !disk.is_listed() || changed.is_empty() {
         return Ok(());
     }
+    let mut manifest = Cow::Borrowed(manifest);
     loop {
         let lists: BTreeMap<PathBuf, String> =
             changed.iter().map(|partition| list(disk, &manifest, partition)).collect();
@@ -302,7 +309,7 @@ fn write_lists(disk: &S3Disk, mut manifest: Manifest, journals: &[Journal]) -> i
             .map_err(|error| io::Error::other(error.reason()))?;
         // If another run has committed meanwhile, its lists may have been written first.
         match Manifest::at(disk, MANIFESTS[0]) {
-            Ok(now) if now.generation > manifest.generation => manifest = now,
+            Ok(now) if now.generation > manifest.generation => manifest = Cow::Owned(now),
             _ => return Ok(()),
         }
     }

@@ -176,6 +176,10 @@ fn key(path: &Path) -> String {
     path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
+fn nameless() -> io::Error {
+    io::Error::other("its name does not tell what is in it")
+}
+
 /// Whether a file is unfinished, and so on this machine.
 fn is_here(path: &Path) -> bool {
     path.starts_with(STAGING) || path.starts_with(SPILL)
@@ -260,7 +264,7 @@ impl Disk for S3Disk {
     /// The service copies it when it is published.
     fn adopt(&self, from: &Path, its_name: &str, name: String) -> io::Result<String> {
         let settled = layout::content(its_name).and_then(|content| layout::part_name(&name, content));
-        let settled = settled.ok_or_else(|| io::Error::other("its name does not tell what is in it"))?;
+        let settled = settled.ok_or_else(nameless)?;
         self.adopted().insert(settled.clone(), key(from));
         Ok(settled)
     }
@@ -279,11 +283,7 @@ impl Disk for S3Disk {
     }
 
     fn restage(&self, name: &str, generation: u64) -> io::Result<String> {
-        let content =
-            layout::content(name).ok_or_else(|| io::Error::other("its name does not tell what is in it"))?;
-        let end = name.split_once('.').map_or("", |(_, end)| end);
-        let anew = layout::part_name(&format!("{generation:06}-{content:032x}.{end}"), content)
-            .ok_or(io::ErrorKind::InvalidInput)?;
+        let anew = layout::renumbered(name, generation).ok_or_else(nameless)?;
         let adopted = self.adopted().remove(name);
         match adopted {
             Some(from) => drop(self.adopted().insert(anew.clone(), from)),
