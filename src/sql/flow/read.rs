@@ -2,11 +2,9 @@
 //! these leave.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, Expr, OrderByKind, OrderByOptions, Query, Select, SelectItem, TableFactor, Value, Visit,
-    Visitor,
+    BinaryOperator, Expr, OrderByKind, OrderByOptions, Query, Select, SelectItem, TableFactor, Value,
 };
 
 use super::frontier::{Frontier, Leading};
@@ -115,8 +113,6 @@ fn meant(key: &Expr, select: &Select) -> Option<Expr> {
         },
         _ => {
             let aliases: Vec<String> = select.projection.iter().filter_map(alias_of).collect();
-            let mut names = BTreeSet::new();
-            add_names(key, &mut names);
             match key {
                 Expr::Identifier(ident) if aliases.contains(&ident.value.to_lowercase()) => {
                     let is_it = |item: &&SelectItem| {
@@ -125,7 +121,7 @@ fn meant(key: &Expr, select: &Select) -> Option<Expr> {
                     item(select.projection.iter().find(is_it)?)
                 }
                 // An alias inside of a key means what it stands for: left to the evaluator.
-                _ if names.iter().any(|name| aliases.contains(name)) => None,
+                _ if names::parts_in(key).iter().any(|name| aliases.contains(name)) => None,
                 _ => Some(key.clone()),
             }
         }
@@ -139,29 +135,9 @@ fn alias_of(item: &SelectItem) -> Option<String> {
     }
 }
 
-fn add_names(expr: &Expr, names: &mut BTreeSet<String>) {
-    struct Names<'n>(&'n mut BTreeSet<String>);
-    impl Visitor for Names<'_> {
-        type Break = ();
-
-        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            match expr {
-                Expr::Identifier(ident) => drop(self.0.insert(ident.value.to_lowercase())),
-                Expr::CompoundIdentifier(parts) => {
-                    self.0.extend(parts.iter().map(|ident| ident.value.to_lowercase()))
-                }
-                _ => {}
-            }
-            ControlFlow::Continue(())
-        }
-    }
-    let _ = expr.visit(&mut Names(names));
-}
-
 /// Adds the columns of events that an expression may look at; false if it may look at something else.
 fn add_columns(expr: &Expr, columns: &mut BTreeSet<&'static str>) -> bool {
-    let mut names = BTreeSet::new();
-    add_names(expr, &mut names);
+    let names = names::parts_in(expr);
     columns.extend(names.iter().filter_map(|name| column_named(name)));
     !names.is_empty()
 }
