@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{BinaryOperator, Expr, Function, Query, Visit, Visitor};
+use sqlparser::ast::{BinaryOperator, Expr, Function, Query, Select, SelectItem, Visit, Visitor};
 
 use super::aggregate;
 use super::names;
@@ -19,8 +19,12 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    pub fn collect(&mut self, expr: &Expr) {
-        outside_of_queries(expr, |expr| self.note(expr));
+    pub fn of<'e>(exprs: impl IntoIterator<Item = &'e Expr>) -> Self {
+        let mut calls = Self::default();
+        for expr in exprs {
+            outside_of_queries(expr, |expr| calls.note(expr));
+        }
+        calls
     }
 
     fn note(&mut self, expr: &Expr) {
@@ -35,6 +39,14 @@ impl Calls {
             list.push(expr.clone());
         }
     }
+}
+
+/// The expressions of a SELECT list; a star has none.
+pub(super) fn list_exprs(select: &Select) -> impl Iterator<Item = &Expr> {
+    select.projection.iter().filter_map(|item| match item {
+        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr),
+        _ => None,
+    })
 }
 
 /// Shows `look` the expressions in `part`, each before those in it; a subquery itself, but nothing in it.

@@ -4,8 +4,8 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, Expr, GroupByExpr, OrderByOptions, Query, Select, SelectItem, SetExpr, TableFactor,
-    Value, Visit, Visitor, WindowType,
+    BinaryOperator, Expr, OrderByOptions, Query, Select, SelectItem, SetExpr, TableFactor, Value, Visit,
+    Visitor, WindowType,
 };
 
 use super::sure::is_sure;
@@ -20,7 +20,7 @@ use crate::sql::query::{Catalog, Ctes, Session};
 use crate::sql::relation::{Groups, Relation};
 use crate::sql::scan::is_early;
 use crate::sql::values::Values;
-use crate::sql::{names, order, walk};
+use crate::sql::{names, order, select, walk};
 use crate::tables::cloudtrail::TABLE;
 use crate::tables::{Kind, Rows};
 
@@ -103,10 +103,8 @@ impl Ranked {
     fn of_events(select: &Select, events_table: &EventsTable) -> Option<String> {
         let [table] = select.from.as_slice() else { return None };
         let TableFactor::Table { name, sample: None, .. } = &table.relation else { return None };
-        let is_ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(exprs, more) if exprs.is_empty() && more.is_empty());
         let is_plain = table.joins.is_empty()
-            && is_ungrouped
-            && select.having.is_none()
+            && !select::is_grouped(select, None)
             && select.distinct.is_none()
             && select.qualify.is_none();
         (is_plain && names::last(name) == events_table.name).then(|| events_table.alias.clone())

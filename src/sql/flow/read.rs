@@ -64,12 +64,8 @@ impl SortedFirst {
             .collect::<Option<Vec<_>>>()?;
         let mut columns = BTreeSet::new();
         let is_told = keys.iter().all(|(key, _)| !walk::has_subquery(key) && add_columns(key, &mut columns));
-        let shown = select.projection.iter().filter_map(|item| match item {
-            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr),
-            _ => None,
-        });
-        let is_sure =
-            shown.chain(keys.iter().map(|(key, _)| key)).chain(&select.selection).all(sure::is_sure);
+        let by = keys.iter().map(|(key, _)| key);
+        let is_sure = walk::list_exprs(select).chain(by).chain(&select.selection).all(sure::is_sure);
         let leading =
             keys.first().filter(|_| is_sure).and_then(|(key, options)| leading(key, *options, &alias));
         is_told.then_some(Self { keys, columns, alias, leading })
