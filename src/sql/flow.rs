@@ -533,33 +533,25 @@ pub(super) fn in_order_of_events(events: Relation) -> Result<Relation> {
     }
 }
 
-/// The columns of an event's place, as fields of a relation.
-pub(super) fn placed(mut events: Relation) -> Result<Relation> {
-    let column =
-        |name: &str| events.fields.iter().position(|field| field.name == name && field.qualifier.is_none());
-    let (Some(object), Some(record)) = (column("object"), column("record")) else {
-        return Err(SqlError::new("a column is missing"));
-    };
-    let (object, record) = (events.values(object)?, events.values(record)?);
-    if let Some(order) = place::order(&object, &record, events.height)? {
-        events = events.take(&order)?;
-        let (object, record) = (object.take(&order)?, record.take(&order)?);
-        events.push(Field { hidden: true, ..Field::new(OBJECT, Kind::Varchar) }, object.data);
-        events.push(Field { hidden: true, ..Field::new(RECORD, Kind::Bigint) }, record.data);
-        return Ok(events);
+/// Events in the order of their places, with columns of these.
+pub(super) fn placed(events: Relation) -> Result<Relation> {
+    let (object, record) = place_of(&events)?;
+    match place::order(&object, &record, events.height)? {
+        Some(order) => with_places(events.take(&order)?),
+        None => with_places(events),
     }
-    with_places(events)
 }
 
 /// The same in the order in which they stand.
 fn with_places(mut events: Relation) -> Result<Relation> {
-    let column =
-        |name: &str| events.fields.iter().position(|field| field.name == name && field.qualifier.is_none());
-    let (Some(object), Some(record)) = (column("object"), column("record")) else {
-        return Err(SqlError::new("a column is missing"));
-    };
-    let (object, record, height) = (events.values(object)?, events.values(record)?, events.height);
-    events.push(Field { hidden: true, ..Field::new(OBJECT, Kind::Varchar) }, object.spread(height));
-    events.push(Field { hidden: true, ..Field::new(RECORD, Kind::Bigint) }, record.spread(height));
+    let (object, record) = place_of(&events)?;
+    events.push(Field { hidden: true, ..Field::new(OBJECT, Kind::Varchar) }, object.data);
+    events.push(Field { hidden: true, ..Field::new(RECORD, Kind::Bigint) }, record.data);
     Ok(events)
+}
+
+/// The object and the record of each event.
+fn place_of(events: &Relation) -> Result<(Values, Values)> {
+    let place = events.named("object")?.zip(events.named("record")?);
+    place.ok_or_else(|| SqlError::new("a column is missing"))
 }

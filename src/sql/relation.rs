@@ -84,6 +84,11 @@ impl Relation {
         }
     }
 
+    /// The first column of this name.
+    pub fn named(&self, name: &str) -> Result<Option<Values>> {
+        self.fields.iter().position(|field| field.name == name).map(|at| self.values(at)).transpose()
+    }
+
     /// Every column made anew; what is one column under several names is made once.
     fn each(&self, make: impl Fn(&Series) -> Result<Series>) -> Result<Vec<Series>> {
         let mut made: Vec<Series> = Vec::with_capacity(self.columns.len());

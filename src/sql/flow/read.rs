@@ -282,12 +282,9 @@ pub(super) fn events(
             continue;
         }
         let is_cut = count < keep.len();
-        let mut some = Rows { columns: rows.columns.clone(), height: count };
+        let mut some = rows.clone();
         if is_cut {
-            let mask = mask.iter().copied().map(Some).collect();
-            for (_, column) in &mut some.columns {
-                *column = column.filter(&mask).map_err(SqlError::from)?;
-            }
+            some.retain(&mask).map_err(SqlError::from)?;
         }
         if !rest.is_empty() {
             some.columns.extend(portion.rows(&rest, is_cut.then_some(mask.as_slice()))?.columns);
@@ -436,12 +433,8 @@ fn best(flow: &Flow, rows: &Rows, keep: &mut [bool]) -> Result<()> {
         .iter()
         .map(|(key, options)| Ok((scope.column(key)?, *options)))
         .collect::<Result<Vec<_>>>()?;
-    let column = |name: &str| {
-        relation.fields.iter().position(|field| field.name == name).map(|at| relation.values(at)).transpose()
-    };
-    if let (Some(object), Some(record)) = (column("object")?, column("record")?) {
-        let places =
-            Values::new(crate::tables::Kind::Bigint, place::places(&object, &record, relation.height)?);
+    if let (Some(object), Some(record)) = (relation.named("object")?, relation.named("record")?) {
+        let places = Values::new(Kind::Bigint, place::places(&object, &record, relation.height)?);
         keys.push((places, OrderByOptions { asc: None, nulls_first: None }));
     }
     let first = order::first_sorted(&keys, relation.height, flow.wanted)?;
