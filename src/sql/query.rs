@@ -289,12 +289,10 @@ impl Query {
             (data_store::is_meant(&tree), order_insensitive::is_order_insensitive(&tree));
         let bound = Bound::of(tree, now)?;
         let (scan, filters) = scan::scan(&bound);
-        let mut plan =
-            if order_insensitive && !lake { Plan::of(&bound, scan.columns.as_deref()) } else { None };
-        if let Some(plan) = &mut plan {
-            plan.sought = flow::sought(&filters);
-        }
-        let flow = Flow::of(&bound, &scan, &filters);
+        let plan = (order_insensitive && !lake)
+            .then(|| Plan::of(&bound, scan.columns.as_deref(), flow::sought(&filters)))
+            .flatten();
+        let flow = Flow::of(&bound, &scan, &filters, lake);
         let tables = bound.declared();
         Ok(Self {
             tree: bound.into_tree(),
