@@ -31,7 +31,7 @@ pub use kind::Kind;
 #[cfg(feature = "sql")]
 use builder::Builder;
 #[cfg(feature = "sql")]
-use polars::prelude::Series;
+use polars::prelude::{BooleanChunked, NewChunkedArray, PolarsResult, Series};
 
 /// A table's declaration.
 #[derive(Debug)]
@@ -57,6 +57,22 @@ pub struct Column {
 pub struct Rows {
     pub columns: Vec<(&'static str, Series)>,
     pub height: usize,
+}
+
+#[cfg(feature = "sql")]
+impl Rows {
+    /// Keeps the rows where `keep`, which is as long as the columns, is true.
+    ///
+    /// # Errors
+    /// A column is not as long.
+    pub(crate) fn retain(&mut self, keep: &[bool]) -> PolarsResult<()> {
+        let mask = BooleanChunked::from_slice("".into(), keep);
+        for (_, column) in &mut self.columns {
+            *column = column.filter(&mask)?;
+        }
+        self.height = keep.iter().filter(|keep| **keep).count();
+        Ok(())
+    }
 }
 
 /// A column that is needed, or some of its fields.

@@ -36,18 +36,18 @@ use super::eval::Scope;
 use super::memory::{Limits, too_much};
 use super::ordered::Ordered;
 use super::place::{self, OBJECT, RECORD};
+use super::preaggregation;
 use super::query::{Catalog, Ctes, Session};
 use super::relation::{Field, Relation};
 use super::scan::{Filters, Scan};
 use super::select::{self, Projected};
 use super::spill::Spill;
 use super::values::Values;
-use super::{data_store, preaggregation};
 use crate::lake::{LakeError, Portion, Visit};
 use crate::model::{Filter, Timestamp};
 use crate::tables::{Kind, Rows, cloudtrail};
 use aside::Aside;
-use frontier::Frontier;
+use frontier::{Frontier, Leading};
 use partial::Partial;
 use ranked::Ranked;
 
@@ -118,13 +118,13 @@ impl From<SqlError> for Stop {
 
 impl Flow {
     /// `None` if the query cannot be worked out in pieces.
-    pub fn of(bound: &Bound, scan: &Scan, filters: &Filters) -> Option<Self> {
-        let (tree, now) = (bound.tree(), bound.now());
+    pub fn of(bound: &Bound, scan: &Scan, filters: &Filters, is_store: bool) -> Option<Self> {
+        let tree = bound.tree();
         if select::has_ties(tree) {
             return None;
         }
         if !rowwise::is_reduced(bound) {
-            return Self::of_shares(bound, scan, filters);
+            return Self::of_shares(bound, scan, filters, is_store);
         }
         let select = top(tree)?;
         let wanted = bound.typed(&Relation::default(), |like| select::wanted(like, tree));
@@ -132,11 +132,10 @@ impl Flow {
             true => match Partial::of(bound, select, tree.order_by.as_ref()) {
                 Some(partial) => Reduction::Groups(partial),
                 // Groups of pieces cannot be put together: each has to be in one share.
-                None => return Self::of_shares(bound, scan, filters),
+                None => return Self::of_shares(bound, scan, filters, is_store),
             },
             false => Reduction::Rows { distinct: select.distinct.is_some() },
         };
-        let is_store = data_store::is_meant(tree);
         let sorted_first = match reduction {
             Reduction::Rows { distinct: false } if wanted < usize::MAX && !is_store => {
                 read::SortedFirst::of(tree, select)
@@ -145,47 +144,44 @@ impl Flow {
         };
         // There, a time is no text.
         let sought = if is_store { Vec::new() } else { read::sought(filters) };
-        let (scan, filters, events_tables) = (scan.clone(), filters.clone(), None);
         Some(Self {
-            sought,
             tree: tree.clone(),
-            now,
-            scan,
-            filters,
+            now: bound.now(),
+            scan: scan.clone(),
+            filters: filters.clone(),
             is_store,
             reduction,
             wanted,
             sorted_first,
-            events_tables,
+            sought,
+            events_tables: None,
             ranked: None,
         })
     }
 
     /// The same of a query that looks at several events together.
-    fn of_shares(bound: &Bound, scan: &Scan, filters: &Filters) -> Option<Self> {
+    fn of_shares(bound: &Bound, scan: &Scan, filters: &Filters, is_store: bool) -> Option<Self> {
         let mut partial = None;
         let divided = Divided::of(bound, |tree| {
             let select = top(tree).filter(|select| select::is_grouped(select, tree.order_by.as_ref()));
             partial = select.and_then(|select| Partial::of(bound, select, tree.order_by.as_ref()));
             partial.is_some()
         })?;
-        let now = bound.now();
         let Divided { tree, events_tables, whole } = divided;
         let wanted = bound.typed(&Relation::default(), |like| select::wanted(like, &tree));
         let distinct = top(&tree)?.distinct.is_some();
         let reduction = if whole { Reduction::Rows { distinct } } else { Reduction::Groups(partial?) };
-        let (scan, filters, is_store) = (scan.clone(), filters.clone(), data_store::is_meant(&tree));
-        let (ranked, sought) = (Ranked::of(&tree, &events_tables), Vec::new());
+        let ranked = Ranked::of(&tree, &events_tables);
         Some(Self {
-            sought,
             tree,
-            now,
-            scan,
-            filters,
+            now: bound.now(),
+            scan: scan.clone(),
+            filters: filters.clone(),
             is_store,
             reduction,
             wanted,
             sorted_first: None,
+            sought: Vec::new(),
             events_tables: Some(events_tables),
             ranked,
         })
@@ -212,10 +208,15 @@ impl Flow {
         }
     }
 
+    /// What comes first in the order of its rows, where the first rows are asked for by a column of texts.
+    fn leading(&self) -> Option<&Leading> {
+        self.sorted_first.as_ref()?.leading.as_ref()
+    }
+
     /// In which order a lake's files are gone through: where the answer is the first or the last events, it
     /// is soon there.
     pub fn visit(&self) -> Visit {
-        match self.sorted_first.as_ref().and_then(|sorted| sorted.leading.as_ref()) {
+        match self.leading() {
             Some(leading) if leading.column == read::TIME && leading.descending => Visit::NewestFirst,
             Some(leading) if leading.column == read::TIME => Visit::OldestFirst,
             _ => Visit::AsTheyStand,
@@ -243,17 +244,12 @@ impl Flow {
 
     /// Whether what is left of the pieces is few rows, mostly.
     pub fn is_small(&self) -> bool {
-        match &self.reduction {
-            Reduction::Groups(_) => true,
-            Reduction::Rows { distinct } => *distinct || self.wanted < usize::MAX,
-        }
+        !matches!(self.said(), ReductionKind::Export | ReductionKind::Sorted)
     }
 
     /// Whether rows are shown as they come: neither put in another order nor reduced.
     pub fn is_export(&self) -> bool {
-        matches!(self.reduction, Reduction::Rows { distinct: false })
-            && self.tree.order_by.is_none()
-            && self.wanted == usize::MAX
+        self.said() == ReductionKind::Export
     }
 
     /// Does `work` over a table of events that has these rows, where the query's common tables are there.
@@ -461,9 +457,8 @@ impl<'q> Worker<'q> {
 
     /// Takes note of how far the first rows reach, by those of a piece, which are in order.
     fn advance(&self, part: &Part) -> Result<()> {
-        let leading = self.flow.sorted_first.as_ref().and_then(|sorted| sorted.leading.as_ref());
         let (Some(leading), Some((first, _)), Some(last)) =
-            (leading, part.keys.first(), self.flow.wanted.checked_sub(1))
+            (self.flow.leading(), part.keys.first(), self.flow.wanted.checked_sub(1))
         else {
             return Ok(());
         };
@@ -533,33 +528,25 @@ pub(super) fn in_order_of_events(events: Relation) -> Result<Relation> {
     }
 }
 
-/// The columns of an event's place, as fields of a relation.
-pub(super) fn placed(mut events: Relation) -> Result<Relation> {
-    let column =
-        |name: &str| events.fields.iter().position(|field| field.name == name && field.qualifier.is_none());
-    let (Some(object), Some(record)) = (column("object"), column("record")) else {
-        return Err(SqlError::new("a column is missing"));
-    };
-    let (object, record) = (events.values(object)?, events.values(record)?);
-    if let Some(order) = place::order(&object, &record, events.height)? {
-        events = events.take(&order)?;
-        let (object, record) = (object.take(&order)?, record.take(&order)?);
-        events.push(Field { hidden: true, ..Field::new(OBJECT, Kind::Varchar) }, object.data);
-        events.push(Field { hidden: true, ..Field::new(RECORD, Kind::Bigint) }, record.data);
-        return Ok(events);
+/// Events in the order of their places, with columns of these.
+pub(super) fn placed(events: Relation) -> Result<Relation> {
+    let (object, record) = place_of(&events)?;
+    match place::order(&object, &record, events.height)? {
+        Some(order) => with_places(events.take(&order)?),
+        None => with_places(events),
     }
-    with_places(events)
 }
 
 /// The same in the order in which they stand.
 fn with_places(mut events: Relation) -> Result<Relation> {
-    let column =
-        |name: &str| events.fields.iter().position(|field| field.name == name && field.qualifier.is_none());
-    let (Some(object), Some(record)) = (column("object"), column("record")) else {
-        return Err(SqlError::new("a column is missing"));
-    };
-    let (object, record, height) = (events.values(object)?, events.values(record)?, events.height);
-    events.push(Field { hidden: true, ..Field::new(OBJECT, Kind::Varchar) }, object.spread(height));
-    events.push(Field { hidden: true, ..Field::new(RECORD, Kind::Bigint) }, record.spread(height));
+    let (object, record) = place_of(&events)?;
+    events.push(Field { hidden: true, ..Field::new(OBJECT, Kind::Varchar) }, object.data);
+    events.push(Field { hidden: true, ..Field::new(RECORD, Kind::Bigint) }, record.data);
     Ok(events)
+}
+
+/// The object and the record of each event.
+fn place_of(events: &Relation) -> Result<(Values, Values)> {
+    let place = events.named("object")?.zip(events.named("record")?);
+    place.ok_or_else(|| SqlError::new("a column is missing"))
 }

@@ -5,10 +5,9 @@
 //! (`EXISTS`, `IN`, semi joins), none is kept, and a row that has one makes no more.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 
 use polars::prelude::Series;
-use sqlparser::ast::{BinaryOperator, Expr, Visit, Visitor};
+use sqlparser::ast::{BinaryOperator, Expr};
 
 use super::compare;
 use super::error::{Result, SqlError};
@@ -162,15 +161,15 @@ impl<'j> Join<'j> {
                 None => rest.push(conjunct),
             }
         }
-        let names = names_in(&rest);
+        // What a subquery looks at is its own matter.
+        let names = (!rest.iter().any(|condition| walk::has_subquery(condition)))
+            .then(|| rest.iter().flat_map(|condition| names::parts_in(*condition)).collect::<BTreeSet<_>>());
+        let sides = [left, right].map(|side| match &names {
+            Some(names) => side.only(|field| names.contains(&field.name.to_lowercase())),
+            None => side.clone(),
+        });
         let candidates = Candidates::of(like, &keys, left.height, right.height)?;
-        Ok(Self {
-            like,
-            sides: (left.only(&names), right.only(&names)),
-            candidates,
-            rest,
-            height: left.height,
-        })
+        Ok(Self { like, sides: sides.into(), candidates, rest, height: left.height })
     }
 
     /// Hands on the pairs for which all holds, a block at a time.
@@ -238,33 +237,6 @@ impl<'j> Join<'j> {
         };
         Ok(Pairs { left: keep_of(pairs.left), right: keep_of(pairs.right) })
     }
-}
-
-/// The last parts of all names in some conditions.
-fn names_in(conditions: &[&Expr]) -> Option<BTreeSet<String>> {
-    #[derive(Default)]
-    struct Names(BTreeSet<String>);
-    impl Visitor for Names {
-        type Break = ();
-
-        fn pre_visit_query(&mut self, _query: &sqlparser::ast::Query) -> ControlFlow<()> {
-            // What a subquery looks at is its own matter.
-            ControlFlow::Break(())
-        }
-
-        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            match expr {
-                Expr::Identifier(ident) => drop(self.0.insert(ident.value.to_lowercase())),
-                Expr::CompoundIdentifier(parts) => {
-                    self.0.extend(parts.iter().map(|ident| ident.value.to_lowercase()))
-                }
-                _ => {}
-            }
-            ControlFlow::Continue(())
-        }
-    }
-    let mut names = Names::default();
-    conditions.iter().all(|condition| condition.visit(&mut names).is_continue()).then_some(names.0)
 }
 
 /// `a.x = b.y` as the two columns, left one first.

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{
     AccessExpr, Expr, Function, Ident, LambdaFunctionParameter, ObjectName, ObjectNamePart,
     OneOrManyWithParens, Query, TableAlias, TableFactor, Value, Visit, VisitMut, Visitor, VisitorMut,
+    visit_expressions,
 };
 
 use super::error::{Result, SqlError};
@@ -172,6 +173,22 @@ pub(super) fn free(part: &impl Visit) -> Vec<Vec<Ident>> {
     let Names { mut found, own } = names;
     found.retain(|parts| parts.first().is_some_and(|first| !own.contains(&first.value)));
     found
+}
+
+/// All parts of all names in a part of a query, in its subqueries, too.
+pub(super) fn parts_in(part: &impl Visit) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let _ = visit_expressions(part, |expr| {
+        match expr {
+            Expr::Identifier(ident) => drop(names.insert(ident.value.to_lowercase())),
+            Expr::CompoundIdentifier(parts) => {
+                names.extend(parts.iter().map(|ident| ident.value.to_lowercase()))
+            }
+            _ => {}
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    names
 }
 
 /// Whether a part of a bound query looks at nothing but these rows, and no query around it.

@@ -43,30 +43,60 @@ pub(super) fn first_sorted(
     height: usize,
     count: usize,
 ) -> Result<Vec<Option<u32>>> {
-    let few = count <= height / FEW;
-    let mut columns = Vec::new();
-    for (values, options) in keys.iter().filter(|_| few) {
-        match Ordered::of(values) {
-            // Polars has an order of its own for zeros and what is no number.
-            Ok(Ordered::Doubles(_)) | Err(_) => break,
-            Ok(column) => columns.push((column, *options)),
-        }
-    }
-    if !few || columns.len() < keys.len() {
+    let keys_of_few = if count <= height / FEW { RowOrder::of(keys) } else { None };
+    let Some(order) = keys_of_few else {
         let mut rows = sorted(keys, height)?;
         rows.truncate(count);
         return Ok(rows);
-    }
-    Ok(best(height, count, |a, b| {
-        columns
-            .iter()
-            .map(|(column, options)| compare(column, *options, a, b))
-            .find(|ordering| ordering.is_ne())
-    }))
+    };
+    let (compare, mut least) = (|a: &u32, b: &u32| order.compare(*a, *b), Least::default());
+    (0_u32..).take(height).for_each(|row| least.add(row, count, compare));
+    Ok(least.finish(count, compare).into_iter().map(Some).collect())
 }
 
 /// As many times as many rows as are asked for are not worth a sort of all.
 const FEW: usize = 4;
+
+/// The first `count` rows of each group, in no order; `None` where the keys are compared otherwise.
+pub(super) fn first_of_each(
+    keys: &[(Values, OrderByOptions)],
+    groups: &Groups,
+    count: usize,
+) -> Option<Vec<u32>> {
+    let order = RowOrder::of(keys)?;
+    let compare = |a: &u32, b: &u32| order.compare(*a, *b);
+    let mut least: Vec<Least<u32>> = vec![Least::default(); groups.count()];
+    for (row, group) in (0_u32..).zip(&groups.of_row) {
+        if let Some(least) = least.get_mut(*group as usize) {
+            least.add(row, count, compare);
+        }
+    }
+    Some(least.into_iter().flat_map(|least| least.finish(count, compare)).collect())
+}
+
+/// Keys by which two rows are compared, without a sort of all.
+struct RowOrder(Vec<(Ordered, OrderByOptions)>);
+
+impl RowOrder {
+    /// `None` where a sort has an order of its own: Polars has one for zeros and what is no number.
+    fn of(keys: &[(Values, OrderByOptions)]) -> Option<Self> {
+        let column = |(values, options): &(Values, OrderByOptions)| match Ordered::of(values) {
+            Ok(Ordered::Doubles(_)) | Err(_) => None,
+            Ok(column) => Some((column, *options)),
+        };
+        keys.iter().map(column).collect::<Option<Vec<_>>>().map(Self)
+    }
+
+    /// Of rows that the keys do not tell apart, the first comes first.
+    fn compare(&self, a: u32, b: u32) -> Ordering {
+        let by_key = self
+            .0
+            .iter()
+            .map(|(column, options)| compare(column, *options, a, b))
+            .find(|ordering| ordering.is_ne());
+        by_key.unwrap_or_else(|| a.cmp(&b))
+    }
+}
 
 /// The first of two rows by one key.
 fn compare(column: &Ordered, options: OrderByOptions, a: u32, b: u32) -> Ordering {
@@ -79,63 +109,38 @@ fn compare(column: &Ordered, options: OrderByOptions, a: u32, b: u32) -> Orderin
     }
 }
 
-/// The least `count` rows; of rows that `compare` does not tell apart, the first.
-fn best(height: usize, count: usize, compare: impl Fn(u32, u32) -> Option<Ordering>) -> Vec<Option<u32>> {
-    let compare = |a: &u32, b: &u32| compare(*a, *b).unwrap_or_else(|| a.cmp(b));
-    let mut best: Vec<u32> = Vec::with_capacity(2 * count);
-    let mut worst = None;
-    for row in (0_u32..).take(if count == 0 { 0 } else { height }) {
-        if worst.is_none_or(|worst| compare(&row, &worst).is_lt()) {
-            best.push(row);
-        }
-        if best.len() == 2 * count {
-            best.sort_unstable_by(compare);
-            best.truncate(count);
-            worst = best.last().copied();
-        }
-    }
-    best.sort_unstable_by(compare);
-    best.into_iter().take(count).map(Some).collect()
+/// The least `count` of the items that are added one by one, and fewer than as many others.
+#[derive(Debug, Clone)]
+pub(super) struct Least<T> {
+    items: Vec<T>,
+    /// Once there were more: the greatest of the least. What is not less is none of them.
+    worst: Option<T>,
 }
 
-/// The first `count` rows of each group, in no order; `None` where the keys are compared otherwise.
-pub(super) fn first_of_each(
-    keys: &[(Values, OrderByOptions)],
-    groups: &Groups,
-    count: usize,
-) -> Option<Vec<u32>> {
-    let mut columns = Vec::new();
-    for (values, options) in keys {
-        match Ordered::of(values) {
-            Ok(Ordered::Doubles(_)) | Err(_) => return None,
-            Ok(column) => columns.push((column, *options)),
+impl<T> Default for Least<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), worst: None }
+    }
+}
+
+impl<T: Copy> Least<T> {
+    pub fn add(&mut self, item: T, count: usize, compare: impl Fn(&T, &T) -> Ordering) {
+        if self.worst.is_none_or(|worst| compare(&item, &worst).is_lt()) {
+            self.items.push(item);
+        }
+        if self.items.len() >= count.saturating_mul(2) {
+            self.items.sort_unstable_by(compare);
+            self.items.truncate(count);
+            self.worst = self.items.last().copied();
         }
     }
-    let order = |a: &u32, b: &u32| {
-        let by_key = columns
-            .iter()
-            .map(|(column, options)| compare(column, *options, *a, *b))
-            .find(|ordering| ordering.is_ne());
-        by_key.unwrap_or_else(|| a.cmp(b))
-    };
-    let mut best: Vec<(Vec<u32>, Option<u32>)> = vec![Default::default(); groups.count()];
-    for (row, group) in (0_u32..).zip(&groups.of_row).take(if count == 0 { 0 } else { usize::MAX }) {
-        let Some((rows, worst)) = best.get_mut(*group as usize) else { continue };
-        if worst.is_none_or(|worst| order(&row, &worst).is_lt()) {
-            rows.push(row);
-        }
-        if rows.len() >= 2 * count {
-            rows.sort_unstable_by(order);
-            rows.truncate(count);
-            *worst = rows.last().copied();
-        }
+
+    /// They, in order.
+    pub fn finish(mut self, count: usize, compare: impl Fn(&T, &T) -> Ordering) -> Vec<T> {
+        self.items.sort_unstable_by(compare);
+        self.items.truncate(count);
+        self.items
     }
-    let first = |(mut rows, _): (Vec<u32>, Option<u32>)| {
-        rows.sort_unstable_by(order);
-        rows.truncate(count);
-        rows
-    };
-    Some(best.into_iter().flat_map(first).collect())
 }
 
 const ROW: &str = "row";

@@ -7,14 +7,14 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, Ident, ObjectNamePart, OrderByKind, Query, Select, SelectItem,
+    Distinct, Expr, Ident, ObjectNamePart, OrderByKind, Query, Select, SelectItem,
     SelectItemQualifiedWildcardKind, SetExpr, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use super::bind::Bound;
 use super::relation::Relation;
 use super::table_scans::qualified;
-use super::{names, walk};
+use super::{names, select, walk};
 
 /// The columns that a query gives, by the expressions they are made of.
 pub(super) struct Outputs {
@@ -110,27 +110,20 @@ fn own_name(expr: &Expr) -> Option<String> {
 /// The `SELECT` of a query that gives at most one row for each row it takes, each for itself.
 fn row_by_row(query: &Query) -> Option<&Select> {
     let SetExpr::Select(select) = &*query.body else { return None };
-    let ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(exprs, _) if exprs.is_empty());
     let whole = query.limit_clause.is_none() && query.fetch.is_none() && select.top.is_none();
-    let plain = ungrouped
+    let plain = !select::has_keys(select)
         && select.having.is_none()
         && select.qualify.is_none()
-        && !matches!(select.distinct, Some(Distinct::On(_)));
+        && !matches!(select.distinct, Some(Distinct::On(_)))
+        && !walk::list_exprs(select).any(|expr| walk::has_subquery(expr) || has_lambda(expr));
     if !whole || !plain {
         return None;
     }
-    let mut calls = walk::Calls::default();
-    for item in &select.projection {
-        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
-            calls.collect(expr);
-            if walk::has_subquery(expr) || has_lambda(expr) {
-                return None;
-            }
-        }
-    }
-    if let Some(OrderByKind::Expressions(exprs)) = query.order_by.as_ref().map(|by| &by.kind) {
-        exprs.iter().for_each(|by| calls.collect(&by.expr));
-    }
+    let by = match query.order_by.as_ref().map(|by| &by.kind) {
+        Some(OrderByKind::Expressions(exprs)) => exprs.as_slice(),
+        _ => &[],
+    };
+    let calls = walk::Calls::of(walk::list_exprs(select).chain(by.iter().map(|by| &by.expr)));
     (calls.aggregates.is_empty() && calls.windows.is_empty()).then_some(select)
 }
 

@@ -112,14 +112,9 @@ impl Catalog {
         let table = &tables::cloudtrail::TABLE;
         self.insert_pieces(table, pieces)?;
         let Some(rows) = self.get(table.name) else { return Ok(()) };
-        let column = |name: &str| {
-            rows.fields
-                .iter()
-                .position(|field| field.name == name)
-                .map(|index| rows.values(index))
-                .transpose()
+        let (Some(object), Some(record)) = (rows.named("object")?, rows.named("record")?) else {
+            return Ok(());
         };
-        let (Some(object), Some(record)) = (column("object")?, column("record")?) else { return Ok(()) };
         if query.order_insensitive {
             let places = place::places(&object, &record, rows.height)?;
             let mut placed = (*rows).clone();
@@ -294,12 +289,10 @@ impl Query {
             (data_store::is_meant(&tree), order_insensitive::is_order_insensitive(&tree));
         let bound = Bound::of(tree, now)?;
         let (scan, filters) = scan::scan(&bound);
-        let mut plan =
-            if order_insensitive && !lake { Plan::of(&bound, scan.columns.as_deref()) } else { None };
-        if let Some(plan) = &mut plan {
-            plan.sought = flow::sought(&filters);
-        }
-        let flow = Flow::of(&bound, &scan, &filters);
+        let plan = (order_insensitive && !lake)
+            .then(|| Plan::of(&bound, scan.columns.as_deref(), flow::sought(&filters)))
+            .flatten();
+        let flow = Flow::of(&bound, &scan, &filters, lake);
         let tables = bound.declared();
         Ok(Self {
             tree: bound.into_tree(),
@@ -383,7 +376,7 @@ impl Query {
         }
     }
 
-    fn kept(&self, filters: &[(String, Vec<ast::Expr>)], rows: Rows) -> Result<Rows> {
+    fn kept(&self, filters: &[(String, Vec<ast::Expr>)], mut rows: Rows) -> Result<Rows> {
         let relation = Relation::of_table(&tables::cloudtrail::TABLE, &rows);
         let relation = if self.lake { data_store::typed(relation)? } else { relation };
         let catalog = Catalog::default();
@@ -395,14 +388,8 @@ impl Query {
             let scope = Scope::new(&session, &ctes, &relation);
             scope.mark(conditions, &mut keep)?;
         }
-        let height = keep.iter().filter(|keep| **keep).count();
-        let mask = keep.into_iter().map(Some).collect();
-        let columns = rows
-            .columns
-            .iter()
-            .map(|(name, column)| Ok((*name, column.filter(&mask)?)))
-            .collect::<Result<Vec<_>>>()?;
-        Ok(Rows { columns, height })
+        rows.retain(&keep)?;
+        Ok(rows)
     }
 
     /// Answers the query over `catalog`.

@@ -1,6 +1,5 @@
 //! Rows with named columns: what `FROM` gives and every stage after it hands on.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use polars::prelude::{BooleanChunked, DataFrame, IntoColumn, Series};
@@ -85,6 +84,11 @@ impl Relation {
         }
     }
 
+    /// The first column of this name.
+    pub fn named(&self, name: &str) -> Result<Option<Values>> {
+        self.fields.iter().position(|field| field.name == name).map(|at| self.values(at)).transpose()
+    }
+
     /// Every column made anew; what is one column under several names is made once.
     fn each(&self, make: impl Fn(&Series) -> Result<Series>) -> Result<Vec<Series>> {
         let mut made: Vec<Series> = Vec::with_capacity(self.columns.len());
@@ -136,15 +140,13 @@ impl Relation {
         Self { fields: self.fields.clone(), columns, height }
     }
 
-    /// With the columns alone that have one of these names (`None`: all). A partition's dates stay: one is
-    /// spelt by the other.
-    pub fn only(&self, names: &Option<BTreeSet<String>>) -> Self {
-        let is_kept = |field: &Field| {
-            names.as_ref().is_none_or(|names| field.is_date || names.contains(&field.name.to_lowercase()))
-        };
+    /// With the columns alone that are asked for. A partition's dates stay: one is spelt by the other.
+    pub fn only(&self, is_kept: impl Fn(&Field) -> bool) -> Self {
         let mut kept = Self { height: self.height, ..Self::default() };
-        for (field, column) in self.fields.iter().zip(&self.columns).filter(|(field, _)| is_kept(field)) {
-            kept.push(field.clone(), column.clone());
+        for (field, column) in self.fields.iter().zip(&self.columns) {
+            if field.is_date || is_kept(field) {
+                kept.push(field.clone(), column.clone());
+            }
         }
         kept
     }

@@ -7,14 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use sqlparser::ast::{
-    BinaryOperator, Expr, GroupByExpr, Ident, LimitClause, Query, SelectItem, SetExpr, TableFactor, Value,
-};
+use sqlparser::ast::{BinaryOperator, Expr, Ident, LimitClause, Query, SetExpr, TableFactor, Value};
 
 use super::bind::{Bound, needed};
 use super::bounds::Bounds;
 use super::table_scans::{self, TableScan};
-use super::{names, partition, walk};
+use super::{names, partition, select, walk};
 use crate::model::{Filter, Timestamp};
 use crate::tables::{self, Asked, cloudtrail};
 
@@ -156,19 +154,11 @@ fn limit(query: &Query, table_scans: &[TableScan]) -> Option<u64> {
     // The only mention of the table is this one, and not in a subquery beside it.
     let events = matches!(&table.relation, TableFactor::Table { name, sample: None, .. } if is_events(&names::last(name)));
     let plain = table.joins.is_empty() && events && query.with.is_none() && query.order_by.is_none();
-    let ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(exprs, _) if exprs.is_empty());
-    let mut calls = walk::Calls::default();
-    for item in &select.projection {
-        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
-            calls.collect(expr);
-        }
-    }
-    let counted = !calls.aggregates.is_empty()
-        || !calls.windows.is_empty()
-        || select.distinct.is_some()
-        || select.having.is_some();
+    let counted = select::is_grouped(select, None)
+        || !walk::Calls::of(walk::list_exprs(select)).windows.is_empty()
+        || select.distinct.is_some();
     let all_early = table_scan.conditions.iter().all(|condition| is_early(condition, &table_scan.alias));
-    if !plain || !ungrouped || counted || !all_early {
+    if !plain || counted || !all_early {
         return None;
     }
     let number = |expr: &Expr| match expr {

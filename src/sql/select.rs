@@ -5,8 +5,7 @@ mod list;
 mod sets;
 
 use sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, Ident, OrderBy, OrderByKind, OrderByOptions, Query, Select, SelectItem,
-    SetExpr, Value,
+    Distinct, Expr, GroupByExpr, Ident, OrderBy, OrderByKind, OrderByOptions, Query, Select, SetExpr, Value,
 };
 
 use super::error::{Result, SqlError};
@@ -16,7 +15,7 @@ use super::preaggregation::Counted;
 use super::query::{Ctes, Session};
 use super::relation::{Groups, Relation};
 use super::values::Values;
-use super::walk::{Calls, conjuncts};
+use super::walk::{Calls, conjuncts, list_exprs};
 use super::{aggregate, from, order, recursive, window};
 use limits::limited;
 pub(super) use limits::{has_ties, limits, wanted};
@@ -199,8 +198,12 @@ pub(super) fn cut(session: &Session<'_>, query: &Query, rows: Relation) -> Resul
 /// Whether a `SELECT` is grouped, and not only shows rows.
 pub(super) fn is_grouped(select: &Select, by: Option<&OrderBy>) -> bool {
     let calls = calls(select, &by.and_then(|by| order_exprs(by).ok()).unwrap_or_default());
-    let has_keys = !matches!(&select.group_by, GroupByExpr::Expressions(exprs, more) if exprs.is_empty() && more.is_empty());
-    has_keys || !calls.aggregates.is_empty() || select.having.is_some()
+    has_keys(select) || !calls.aggregates.is_empty() || select.having.is_some()
+}
+
+/// Whether a `SELECT` has a GROUP BY.
+pub(super) fn has_keys(select: &Select) -> bool {
+    !matches!(&select.group_by, GroupByExpr::Expressions(exprs, more) if exprs.is_empty() && more.is_empty())
 }
 
 /// The columns that a `SELECT` shows of rows, and what sorts them; not in order yet.
@@ -248,15 +251,7 @@ fn filtered(like: &Scope<'_>, mut rows: Relation, condition: Option<&Expr>) -> R
 }
 
 fn calls(select: &Select, orders: &[(Expr, OrderByOptions)]) -> Calls {
-    let mut calls = Calls::default();
-    for item in &select.projection {
-        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
-            calls.collect(expr);
-        }
-    }
-    select.having.iter().for_each(|having| calls.collect(having));
-    orders.iter().for_each(|(expr, _)| calls.collect(expr));
-    calls
+    Calls::of(list_exprs(select).chain(&select.having).chain(orders.iter().map(|(expr, _)| expr)))
 }
 
 /// Window functions, the `SELECT` list, DISTINCT, and what sorts rows.

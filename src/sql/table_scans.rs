@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use sqlparser::ast::{
     Expr, Ident, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SetExpr,
-    TableAlias, TableFactor, TableWithJoins, Visit, Visitor,
+    TableAlias, TableFactor, TableWithJoins, Visit,
 };
 
 use super::bind::Bound;
@@ -129,7 +129,7 @@ impl Walker<'_> {
 
     /// Subqueries in expressions: they have the conditions of their own WHERE.
     fn subqueries(&mut self, part: &impl Visit, commons: &Commons) {
-        for query in Subqueries::of(part) {
+        for query in walk::subqueries(part) {
             self.query(&query, commons, Vec::new());
         }
     }
@@ -285,45 +285,6 @@ fn on(operator: &JoinOperator) -> Option<&Expr> {
     match constraint(operator) {
         Some(JoinConstraint::On(on)) => Some(on),
         _ => None,
-    }
-}
-
-/// Subqueries that stand in expressions, but not those inside other queries.
-pub(super) struct Subqueries {
-    depth: usize,
-    found: Vec<Query>,
-}
-
-impl Subqueries {
-    pub fn of(part: &impl Visit) -> Vec<Query> {
-        let mut finder = Self { depth: 0, found: Vec::new() };
-        let _ = part.visit(&mut finder);
-        finder.found
-    }
-}
-
-impl Visitor for Subqueries {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
-        self.depth += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        if self.depth == 0
-            && let Expr::Subquery(query)
-            | Expr::Exists { subquery: query, .. }
-            | Expr::InSubquery { subquery: query, .. } = expr
-        {
-            self.found.push((**query).clone());
-        }
-        ControlFlow::Continue(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{BinaryOperator, Expr, Function, Query, Visit, Visitor};
+use sqlparser::ast::{BinaryOperator, Expr, Function, Query, Select, SelectItem, Visit, Visitor};
 
 use super::aggregate;
 use super::names;
@@ -18,50 +18,78 @@ pub(super) struct Calls {
     pub groupings: Vec<Expr>,
 }
 
-struct Collector<'c> {
-    calls: &'c mut Calls,
-    depth: usize,
-}
-
-impl Visitor for Collector<'_> {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
-        self.depth += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        if self.depth == 0
-            && let Expr::Function(function) = expr
-        {
-            let list = match function {
-                Function { over: Some(_), .. } => Some(&mut self.calls.windows),
-                _ if names::of_function(function) == "grouping" => Some(&mut self.calls.groupings),
-                _ if aggregate::is_aggregate(&names::of_function(function)) => {
-                    Some(&mut self.calls.aggregates)
-                }
-                _ => None,
-            };
-            if let Some(list) = list
-                && !list.contains(expr)
-            {
-                list.push(expr.clone());
-            }
-        }
-        ControlFlow::Continue(())
-    }
-}
-
 impl Calls {
-    pub fn collect(&mut self, expr: &Expr) {
-        let _ = expr.visit(&mut Collector { calls: self, depth: 0 });
+    pub fn of<'e>(exprs: impl IntoIterator<Item = &'e Expr>) -> Self {
+        let mut calls = Self::default();
+        for expr in exprs {
+            outside_of_queries(expr, |expr| calls.note(expr));
+        }
+        calls
     }
+
+    fn note(&mut self, expr: &Expr) {
+        let Expr::Function(function) = expr else { return };
+        let list = match function {
+            Function { over: Some(_), .. } => &mut self.windows,
+            _ if names::of_function(function) == "grouping" => &mut self.groupings,
+            _ if aggregate::is_aggregate(&names::of_function(function)) => &mut self.aggregates,
+            _ => return,
+        };
+        if !list.contains(expr) {
+            list.push(expr.clone());
+        }
+    }
+}
+
+/// The expressions of a SELECT list; a star has none.
+pub(super) fn list_exprs(select: &Select) -> impl Iterator<Item = &Expr> {
+    select.projection.iter().filter_map(|item| match item {
+        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr),
+        _ => None,
+    })
+}
+
+/// Shows `look` the expressions in `part`, each before those in it; a subquery itself, but nothing in it.
+fn outside_of_queries(part: &impl Visit, look: impl FnMut(&Expr)) {
+    struct Outside<F> {
+        look: F,
+        depth: usize,
+    }
+    impl<F: FnMut(&Expr)> Visitor for Outside<F> {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
+            self.depth += 1;
+            ControlFlow::Continue(())
+        }
+
+        fn post_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
+            self.depth -= 1;
+            ControlFlow::Continue(())
+        }
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            if self.depth == 0 {
+                (self.look)(expr);
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let _ = part.visit(&mut Outside { look, depth: 0 });
+}
+
+/// Subqueries that stand in expressions, but not those inside other queries.
+pub(super) fn subqueries(part: &impl Visit) -> Vec<Query> {
+    let mut found = Vec::new();
+    outside_of_queries(part, |expr| {
+        if let Expr::Subquery(query)
+        | Expr::Exists { subquery: query, .. }
+        | Expr::InSubquery { subquery: query, .. } = expr
+        {
+            found.push((**query).clone());
+        }
+    });
+    found
 }
 
 /// Whether an expression names a column that is not in `columns`. If in doubt, yes.

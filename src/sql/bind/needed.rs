@@ -10,12 +10,13 @@ use std::rc::Rc;
 
 use sqlparser::ast::{
     Expr, JoinConstraint, JoinOperator, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
-    TableFactor, TableWithJoins, Visit, Visitor,
+    TableFactor, TableWithJoins, Visit, visit_expressions,
 };
 
 use crate::sql::names::{self, alias_of};
 use crate::sql::scan::is_events;
-use crate::sql::table_scans::{Subqueries, constraint};
+use crate::sql::table_scans::constraint;
+use crate::sql::walk;
 use crate::tables::{Kind, cloudtrail};
 
 /// Column → paths of its fields; `None`: the whole column.
@@ -50,25 +51,17 @@ pub(in crate::sql) fn needed(tree: &Query) -> Option<Needed> {
 
 /// For each table in FROM the columns that stand with its name.
 fn named(tree: &Query) -> BTreeMap<String, Vec<Vec<String>>> {
-    struct Names(BTreeMap<String, Vec<Vec<String>>>);
-    impl Visitor for Names {
-        type Break = ();
-
-        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            if let Expr::CompoundIdentifier(parts) = expr
-                && let Some((table, path)) = parts.split_first()
-            {
-                self.0
-                    .entry(table.value.clone())
-                    .or_default()
-                    .push(path.iter().map(|part| part.value.clone()).collect());
-            }
-            ControlFlow::Continue(())
+    let mut names: BTreeMap<String, Vec<Vec<String>>> = BTreeMap::new();
+    let _ = visit_expressions(tree, |expr| {
+        if let Expr::CompoundIdentifier(parts) = expr
+            && let Some((table, path)) = parts.split_first()
+        {
+            let paths = names.entry(table.value.clone()).or_default();
+            paths.push(path.iter().map(|part| part.value.clone()).collect());
         }
-    }
-    let mut names = Names(BTreeMap::new());
-    let _ = tree.visit(&mut names);
-    names.0
+        ControlFlow::<()>::Continue(())
+    });
+    names
 }
 
 fn rows() -> Vec<(&'static str, Kind)> {
@@ -136,7 +129,7 @@ impl Walk {
 
     /// Subqueries in expressions.
     fn subqueries(&mut self, part: &impl Visit, commons: &[Rc<Common>]) {
-        for query in Subqueries::of(part) {
+        for query in walk::subqueries(part) {
             self.query(&query, commons, &Looked::All);
         }
     }

@@ -1,6 +1,6 @@
 //! Second copies of events: keeps the row whose object and index come first.
 
-use polars::prelude::{BooleanChunked, Int64Chunked, NewChunkedArray, StringChunked};
+use polars::prelude::{Int64Chunked, StringChunked};
 
 use super::super::error::{Result, SqlError};
 use crate::tables::Rows;
@@ -42,11 +42,7 @@ pub(super) fn first_of_each(mut pieces: Vec<Rows>) -> Result<Vec<Rows>> {
         }
         let mut keep = vec![true; piece.height];
         dropped.iter().filter_map(|row| keep.get_mut(*row as usize).map(|keep| *keep = false)).for_each(drop);
-        let mask = BooleanChunked::from_slice("".into(), &keep);
-        for (_, column) in &mut piece.columns {
-            *column = column.filter(&mask)?;
-        }
-        piece.height -= dropped.len();
+        piece.retain(&keep)?;
     }
     Ok(pieces)
 }

@@ -11,8 +11,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use polars::prelude::{BooleanChunked, NewChunkedArray};
-
 use super::super::error::{Result, SqlError};
 use super::CHUNK_ROWS;
 use super::copies::{Told, first_of_each};
@@ -152,11 +150,7 @@ impl Doubtful {
             if gone == 0 {
                 continue;
             }
-            let mask = BooleanChunked::from_slice("".into(), &keep);
-            for (_, column) in &mut piece.columns {
-                *column = column.filter(&mask)?;
-            }
-            piece.height -= gone;
+            piece.retain(&keep)?;
             dropped += gone;
         }
         if let Some(stored) = &mut self.stored {

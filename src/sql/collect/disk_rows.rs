@@ -89,12 +89,7 @@ impl DiskRows {
                 let mut told = Relation { height: piece.height, ..Relation::default() };
                 told.push(Field::new(IDENTITY, Kind::Bigint), identities.clone());
                 for name in ["object", "record"] {
-                    let at = piece
-                        .fields
-                        .iter()
-                        .position(|field| field.name == name)
-                        .ok_or_else(|| SqlError::new("a column is missing"))?;
-                    let values = piece.values(at)?;
+                    let values = piece.named(name)?.ok_or_else(|| SqlError::new("a column is missing"))?;
                     told.push(Field::new(name, values.kind), values.data);
                 }
                 told.push(

@@ -9,6 +9,8 @@ use std::sync::{PoisonError, RwLock};
 
 use polars::prelude::StringChunked;
 
+use crate::sql::order::Least;
+
 /// The column that comes first in an order.
 #[derive(Debug, Clone)]
 pub(super) struct Leading {
@@ -44,21 +46,10 @@ impl Leading {
     /// a text.
     fn last_of_first<'t>(&self, texts: &'t StringChunked, wanted: usize, keep: &[bool]) -> Option<&'t str> {
         let order = |a: &&str, b: &&str| if self.descending { b.cmp(a) } else { a.cmp(b) };
-        let mut best: Vec<&str> = Vec::new();
-        let mut last: Option<&str> = None;
+        let mut first = Least::default();
         let kept = texts.iter().zip(keep).filter(|(_, keep)| **keep).filter_map(|(text, _)| text);
-        for text in kept {
-            if last.is_none_or(|last| self.is_behind(last, text)) {
-                best.push(text);
-            }
-            if best.len() >= 2 * wanted.max(1) {
-                best.sort_unstable_by(order);
-                best.truncate(wanted);
-                last = best.last().copied();
-            }
-        }
-        best.sort_unstable_by(order);
-        best.get(wanted.checked_sub(1)?).copied()
+        kept.for_each(|text| first.add(text, wanted, order));
+        first.finish(wanted, order).get(wanted.checked_sub(1)?).copied()
     }
 
     /// Whether texts between these two are all behind the last of the first rows.

@@ -147,11 +147,8 @@ impl Partial {
 
 /// The same groups in the order of their first events. Rows that were made of several events are in order.
 fn in_order(groups: Groups, rows: &Relation) -> Result<Groups> {
-    let column = |name: &str| {
-        rows.fields.iter().position(|field| field.name == name).map(|at| rows.values(at)).transpose()
-    };
     let events = rows.fields.iter().filter(|field| field.name == OBJECT).count();
-    match (column(OBJECT)?, column(RECORD)?) {
+    match (rows.named(OBJECT)?, rows.named(RECORD)?) {
         (Some(object), Some(record)) if events == 1 && groups.count() > 0 => {
             groups.in_order(&place::places(&object, &record, rows.height)?)
         }

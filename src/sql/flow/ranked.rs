@@ -4,8 +4,8 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, Expr, GroupByExpr, OrderByOptions, Query, Select, SelectItem, SetExpr, TableFactor,
-    Value, Visit, Visitor, WindowType,
+    BinaryOperator, Expr, OrderByOptions, Query, Select, SelectItem, SetExpr, TableFactor, Value, Visit,
+    Visitor, WindowType,
 };
 
 use super::sure::is_sure;
@@ -13,14 +13,14 @@ use super::top;
 use crate::model::Timestamp;
 use crate::sql::divide::EventsTable;
 use crate::sql::error::Result;
-use crate::sql::eval::Scope;
+use crate::sql::eval::{Scope, mask};
 use crate::sql::group::key_column;
 use crate::sql::place::places;
 use crate::sql::query::{Catalog, Ctes, Session};
 use crate::sql::relation::{Groups, Relation};
 use crate::sql::scan::is_early;
 use crate::sql::values::Values;
-use crate::sql::{names, order, walk};
+use crate::sql::{names, order, select, walk};
 use crate::tables::cloudtrail::TABLE;
 use crate::tables::{Kind, Rows};
 
@@ -103,17 +103,15 @@ impl Ranked {
     fn of_events(select: &Select, events_table: &EventsTable) -> Option<String> {
         let [table] = select.from.as_slice() else { return None };
         let TableFactor::Table { name, sample: None, .. } = &table.relation else { return None };
-        let is_ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(exprs, more) if exprs.is_empty() && more.is_empty());
         let is_plain = table.joins.is_empty()
-            && is_ungrouped
-            && select.having.is_none()
+            && !select::is_grouped(select, None)
             && select.distinct.is_none()
             && select.qualify.is_none();
         (is_plain && names::last(name) == events_table.name).then(|| events_table.alias.clone())
     }
 
     /// Of some events, those that are among the first ones of these.
-    pub fn keep(&self, rows: Rows, now: Timestamp) -> Result<Rows> {
+    pub fn keep(&self, mut rows: Rows, now: Timestamp) -> Result<Rows> {
         let kept = match self.kept(&rows, now) {
             Ok(Some(kept)) => kept,
             // Whatever is wrong with a value, the evaluation of all finds it.
@@ -125,51 +123,28 @@ impl Ranked {
                 *slot = true;
             }
         });
-        let mask = mask.into_iter().map(Some).collect();
-        let columns = rows
-            .columns
-            .iter()
-            .map(|(name, column)| Ok((*name, column.filter(&mask)?)))
-            .collect::<Result<Vec<_>>>()?;
-        Ok(Rows { columns, height: kept.len() })
+        rows.retain(&mask)?;
+        Ok(rows)
     }
 
     fn kept(&self, rows: &Rows, now: Timestamp) -> Result<Option<Vec<u32>>> {
-        let relation = Relation::of_table(&TABLE, rows).renamed(&self.alias, &[]);
-        let column = |name: &str| {
-            relation
-                .fields
-                .iter()
-                .position(|field| field.name == name)
-                .map(|at| relation.values(at))
-                .transpose()
-        };
-        let (Some(object), Some(record)) = (column("object")?, column("record")?) else { return Ok(None) };
+        let mut relation = Relation::of_table(&TABLE, rows).renamed(&self.alias, &[]);
         let catalog = Catalog::default();
         let (session, ctes) =
             (Session { catalog: &catalog, now: now.millis(), shapes: None }, Ctes::default());
-        let scope = Scope::new(&session, &ctes, &relation);
+        let mut numbered: Vec<u32> = (0_u32..).take(rows.height).collect();
         if let Some(condition) = &self.condition {
-            let numbered: Vec<u32> = (0_u32..)
-                .zip(scope.truth(condition)?)
-                .filter(|(_, holds)| *holds)
-                .map(|(row, _)| row)
-                .collect();
-            if numbered.len() < rows.height {
-                let mask =
-                    (0..rows.height).map(|row| Some(numbered.binary_search(&(row as u32)).is_ok())).collect();
-                let columns = rows
-                    .columns
-                    .iter()
-                    .map(|(name, column)| Ok((*name, column.filter(&mask)?)))
-                    .collect::<Result<Vec<_>>>()?;
-                let kept = Self { condition: None, ..self.clone() }
-                    .kept(&Rows { columns, height: numbered.len() }, now)?;
-                return Ok(kept.map(|kept| {
-                    kept.into_iter().filter_map(|row| numbered.get(row as usize).copied()).collect()
-                }));
+            let holds = Scope::new(&session, &ctes, &relation).truth(condition)?;
+            if holds.contains(&false) {
+                relation = relation.filter(&mask(&holds))?;
+                numbered =
+                    numbered.into_iter().zip(holds).filter(|(_, holds)| *holds).map(|(row, _)| row).collect();
             }
         }
+        let (Some(object), Some(record)) = (relation.named("object")?, relation.named("record")?) else {
+            return Ok(None);
+        };
+        let scope = Scope::new(&session, &ctes, &relation);
         let by = self
             .partition_by
             .iter()
@@ -183,7 +158,9 @@ impl Ranked {
         // Rows that nothing else tells apart are numbered in the order of their events.
         let places = Values::new(Kind::Bigint, places(&object, &record, relation.height)?);
         keys.push((places, OrderByOptions { asc: None, nulls_first: None }));
-        Ok(order::first_of_each(&keys, &Groups::by(&by, relation.height)?, self.first))
+        let first = order::first_of_each(&keys, &Groups::by(&by, relation.height)?, self.first);
+        let row = |row: u32| numbered.get(row as usize).copied();
+        Ok(first.map(|first| first.into_iter().filter_map(row).collect()))
     }
 }
 

@@ -2,11 +2,9 @@
 //! these leave.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, Expr, OrderByKind, OrderByOptions, Query, Select, SelectItem, TableFactor, Value, Visit,
-    Visitor,
+    BinaryOperator, Expr, OrderByKind, OrderByOptions, Query, Select, SelectItem, TableFactor, Value,
 };
 
 use super::frontier::{Frontier, Leading};
@@ -66,12 +64,8 @@ impl SortedFirst {
             .collect::<Option<Vec<_>>>()?;
         let mut columns = BTreeSet::new();
         let is_told = keys.iter().all(|(key, _)| !walk::has_subquery(key) && add_columns(key, &mut columns));
-        let shown = select.projection.iter().filter_map(|item| match item {
-            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr),
-            _ => None,
-        });
-        let is_sure =
-            shown.chain(keys.iter().map(|(key, _)| key)).chain(&select.selection).all(sure::is_sure);
+        let by = keys.iter().map(|(key, _)| key);
+        let is_sure = walk::list_exprs(select).chain(by).chain(&select.selection).all(sure::is_sure);
         let leading =
             keys.first().filter(|_| is_sure).and_then(|(key, options)| leading(key, *options, &alias));
         is_told.then_some(Self { keys, columns, alias, leading })
@@ -115,8 +109,6 @@ fn meant(key: &Expr, select: &Select) -> Option<Expr> {
         },
         _ => {
             let aliases: Vec<String> = select.projection.iter().filter_map(alias_of).collect();
-            let mut names = BTreeSet::new();
-            add_names(key, &mut names);
             match key {
                 Expr::Identifier(ident) if aliases.contains(&ident.value.to_lowercase()) => {
                     let is_it = |item: &&SelectItem| {
@@ -125,7 +117,7 @@ fn meant(key: &Expr, select: &Select) -> Option<Expr> {
                     item(select.projection.iter().find(is_it)?)
                 }
                 // An alias inside of a key means what it stands for: left to the evaluator.
-                _ if names.iter().any(|name| aliases.contains(name)) => None,
+                _ if names::parts_in(key).iter().any(|name| aliases.contains(name)) => None,
                 _ => Some(key.clone()),
             }
         }
@@ -139,29 +131,9 @@ fn alias_of(item: &SelectItem) -> Option<String> {
     }
 }
 
-fn add_names(expr: &Expr, names: &mut BTreeSet<String>) {
-    struct Names<'n>(&'n mut BTreeSet<String>);
-    impl Visitor for Names<'_> {
-        type Break = ();
-
-        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            match expr {
-                Expr::Identifier(ident) => drop(self.0.insert(ident.value.to_lowercase())),
-                Expr::CompoundIdentifier(parts) => {
-                    self.0.extend(parts.iter().map(|ident| ident.value.to_lowercase()))
-                }
-                _ => {}
-            }
-            ControlFlow::Continue(())
-        }
-    }
-    let _ = expr.visit(&mut Names(names));
-}
-
 /// Adds the columns of events that an expression may look at; false if it may look at something else.
 fn add_columns(expr: &Expr, columns: &mut BTreeSet<&'static str>) -> bool {
-    let mut names = BTreeSet::new();
-    add_names(expr, &mut names);
+    let names = names::parts_in(expr);
     columns.extend(names.iter().filter_map(|name| column_named(name)));
     !names.is_empty()
 }
@@ -310,12 +282,9 @@ pub(super) fn events(
             continue;
         }
         let is_cut = count < keep.len();
-        let mut some = Rows { columns: rows.columns.clone(), height: count };
+        let mut some = rows.clone();
         if is_cut {
-            let mask = mask.iter().copied().map(Some).collect();
-            for (_, column) in &mut some.columns {
-                *column = column.filter(&mask).map_err(SqlError::from)?;
-            }
+            some.retain(&mask).map_err(SqlError::from)?;
         }
         if !rest.is_empty() {
             some.columns.extend(portion.rows(&rest, is_cut.then_some(mask.as_slice()))?.columns);
@@ -464,12 +433,8 @@ fn best(flow: &Flow, rows: &Rows, keep: &mut [bool]) -> Result<()> {
         .iter()
         .map(|(key, options)| Ok((scope.column(key)?, *options)))
         .collect::<Result<Vec<_>>>()?;
-    let column = |name: &str| {
-        relation.fields.iter().position(|field| field.name == name).map(|at| relation.values(at)).transpose()
-    };
-    if let (Some(object), Some(record)) = (column("object")?, column("record")?) {
-        let places =
-            Values::new(crate::tables::Kind::Bigint, place::places(&object, &record, relation.height)?);
+    if let (Some(object), Some(record)) = (relation.named("object")?, relation.named("record")?) {
+        let places = Values::new(Kind::Bigint, place::places(&object, &record, relation.height)?);
         keys.push((places, OrderByOptions { asc: None, nulls_first: None }));
     }
     let first = order::first_sorted(&keys, relation.height, flow.wanted)?;

@@ -110,10 +110,7 @@ pub(super) fn in_order(rows: &Relation) -> Result<Option<Vec<Option<u32>>>> {
         let keys = places().map(|(at, _)| Ok((rows.values(at)?, options))).collect::<Result<Vec<_>>>()?;
         return Ok(Some(Keys::of(&keys, rows.height)?.order()));
     }
-    let column = |name: &str| {
-        rows.fields.iter().position(|field| field.name == name).map(|at| rows.values(at)).transpose()
-    };
-    match (column(OBJECT)?, column(RECORD)?) {
+    match (rows.named(OBJECT)?, rows.named(RECORD)?) {
         (Some(object), Some(record)) => place::order(&object, &record, rows.height),
         _ => Err(SqlError::new("rows have no places")),
     }

@@ -3,14 +3,13 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, GroupByExpr, JoinConstraint, JoinOperator, Query, SelectItem, TableFactor, TableWithJoins, Visit,
-    Visitor,
+    Expr, JoinConstraint, JoinOperator, Query, TableFactor, TableWithJoins, Visit, Visitor,
 };
 
 use super::top;
 use crate::sql::bind::Bound;
 use crate::sql::scan::is_events;
-use crate::sql::{names, table_scans, walk};
+use crate::sql::{names, select, table_scans};
 
 /// Whether a query reduces rows that events make by themselves, at its top and nowhere else.
 pub(super) fn is_reduced(bound: &Bound) -> bool {
@@ -80,18 +79,7 @@ impl Walk<'_> {
             && query.limit_clause.is_none()
             && query.fetch.is_none();
         let Some(select) = top(query).filter(|_| is_plain) else { return false };
-        let is_ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(exprs, more) if exprs.is_empty() && more.is_empty());
-        let mut calls = walk::Calls::default();
-        for item in &select.projection {
-            if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
-                calls.collect(expr);
-            }
-        }
-        select.distinct.is_none()
-            && select.having.is_none()
-            && is_ungrouped
-            && calls.aggregates.is_empty()
-            && self.from(&select.from)
+        select.distinct.is_none() && !select::is_grouped(select, None) && self.from(&select.from)
     }
 }
 

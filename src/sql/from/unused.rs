@@ -2,12 +2,10 @@
 //! again, and is not to be copied into every row that comes of it.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 
-use sqlparser::ast::{
-    Expr, JoinConstraint, JoinOperator, OrderBy, OrderByKind, Select, SelectItem, TableFactor, Visit, Visitor,
-};
+use sqlparser::ast::{JoinConstraint, JoinOperator, OrderBy, OrderByKind, Select, SelectItem, TableFactor};
 
+use crate::sql::names;
 use crate::sql::place::is_place;
 use crate::sql::relation::{PLACE, Relation};
 
@@ -26,9 +24,7 @@ pub(super) fn names(select: &Select, by: Option<&OrderBy>) -> Option<BTreeSet<St
         .projection
         .iter()
         .any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
-    let is_by_name = joins().any(|join| {
-        matches!(constraint(&join.join_operator), Some(JoinConstraint::Using(_) | JoinConstraint::Natural))
-    });
+    let is_by_name = joins().any(|join| is_by_name(&join.join_operator));
     let is_by_all = by.is_some_and(|by| !matches!(by.kind, OrderByKind::Expressions(_)));
     if !is_last || is_starred || is_by_name || is_by_all {
         return None;
@@ -43,54 +39,28 @@ pub(super) fn names(select: &Select, by: Option<&OrderBy>) -> Option<BTreeSet<St
             }
         }
     }
-    let mut names = Names(BTreeSet::new());
-    let _ = alone.visit(&mut names);
-    let _ = by.map(|by| by.visit(&mut names));
-    Some(names.0)
+    let mut parts = names::parts_in(&alone);
+    parts.extend(by.into_iter().flat_map(names::parts_in));
+    Some(parts)
 }
 
-fn constraint(operator: &JoinOperator) -> Option<&JoinConstraint> {
+/// Whether a join names columns of both sides at once; of other kinds it is taken that they may.
+fn is_by_name(operator: &JoinOperator) -> bool {
     use JoinOperator as Op;
     match operator {
         Op::Join(constraint)
         | Op::Inner(constraint)
         | Op::Left(constraint)
         | Op::LeftOuter(constraint)
-        | Op::CrossJoin(constraint) => Some(constraint),
-        // Of others it is taken that they may name any column.
-        _ => Some(&JoinConstraint::Natural),
-    }
-}
-
-struct Names(BTreeSet<String>);
-
-impl Visitor for Names {
-    type Break = ();
-
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        match expr {
-            Expr::Identifier(ident) => drop(self.0.insert(ident.value.to_lowercase())),
-            Expr::CompoundIdentifier(parts) => {
-                self.0.extend(parts.iter().map(|ident| ident.value.to_lowercase()))
-            }
-            _ => {}
+        | Op::CrossJoin(constraint) => {
+            matches!(constraint, JoinConstraint::Using(_) | JoinConstraint::Natural)
         }
-        ControlFlow::Continue(())
+        _ => true,
     }
 }
 
 /// The columns that have one of these names (`None`: all), and those that say where rows stand.
 pub(super) fn left_out(rows: &Relation, names: Option<&BTreeSet<String>>) -> Relation {
     let Some(names) = names else { return rows.clone() };
-    let mut kept = Relation { height: rows.height, ..Relation::default() };
-    for (field, column) in rows.fields.iter().zip(&rows.columns) {
-        if field.is_date
-            || is_place(field)
-            || field.name == PLACE
-            || names.contains(&field.name.to_lowercase())
-        {
-            kept.push(field.clone(), column.clone());
-        }
-    }
-    kept
+    rows.only(|field| is_place(field) || field.name == PLACE || names.contains(&field.name.to_lowercase()))
 }

@@ -29,7 +29,7 @@ pub(in crate::sql) struct Plan {
     /// All of them hold for a row that counts.
     pub(super) conditions: Vec<Over>,
     /// Texts without which a portion has no rows for it, by column.
-    pub(in crate::sql) sought: Vec<Sought>,
+    pub(super) sought: Vec<Sought>,
     pub(super) keys: Vec<(Expr, Over)>,
     pub(super) aggregates: Vec<Aggregate>,
 }
@@ -60,8 +60,8 @@ pub(super) enum What {
 
 impl Plan {
     /// The plan of a query over `cloudtrail_logs` alone that cannot tell the order of its rows. `columns` are
-    /// those that the query needs, `None` for all.
-    pub fn of(bound: &Bound, columns: Option<&[String]>) -> Option<Self> {
+    /// those that the query needs, `None` for all; `sought` are texts without which nothing is counted.
+    pub fn of(bound: &Bound, columns: Option<&[String]>, sought: Vec<Sought>) -> Option<Self> {
         let query = bound.tree();
         let SetExpr::Select(select) = &*query.body else { return None };
         let [table] = select.from.as_slice() else { return None };
@@ -72,9 +72,10 @@ impl Plan {
             return None;
         }
         let relation = bound.relation(&select.from)?;
-        bound.typed(&relation, |scope| {
+        let plan = bound.typed(&relation, |scope| {
             Self::over(scope, query, select, columns, (alias.name.value.clone(), bound.now()))
-        })
+        });
+        Some(Self { sought, ..plan? })
     }
 
     fn over(

@@ -3,7 +3,7 @@
 //!
 //! Both sides are met once then, as in a join, and not once for each row outside.
 
-use sqlparser::ast::{BinaryOperator, Expr, GroupByExpr, Ident, Query, Select, SelectItem, SetExpr};
+use sqlparser::ast::{BinaryOperator, Expr, Ident, Query, Select, SelectItem, SetExpr};
 
 use crate::sql::compare::common;
 use crate::sql::error::{Result, SqlError};
@@ -11,7 +11,7 @@ use crate::sql::eval::{Scope, mask};
 use crate::sql::join::{self, Matched};
 use crate::sql::relation::{Field, Groups, Relation};
 use crate::sql::values::Values;
-use crate::sql::{aggregate, from, names, predicate, walk};
+use crate::sql::{aggregate, from, names, predicate, select, walk};
 use crate::tables::Kind;
 
 /// A name that nobody can write, for the value to the left of `IN`.
@@ -31,12 +31,7 @@ impl<'q> Apart<'q> {
     /// `None` if it cannot be taken apart.
     fn of(scope: &Scope<'_>, query: &'q Query) -> Result<Option<Self>> {
         let Some(select) = plain(query) else { return Ok(None) };
-        let mut calls = walk::Calls::default();
-        for item in &select.projection {
-            if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
-                calls.collect(expr);
-            }
-        }
+        let calls = walk::Calls::of(walk::list_exprs(select));
         let Some(item) = select.projection.first() else { return Ok(None) };
         let like = own(scope);
         if !names::free(&select.from).is_empty() {
@@ -89,9 +84,8 @@ fn own<'s>(scope: &Scope<'s>) -> Scope<'s> {
 /// A subquery that is nothing but FROM and WHERE.
 fn plain(query: &Query) -> Option<&Select> {
     let SetExpr::Select(select) = &*query.body else { return None };
-    let ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(exprs, more) if exprs.is_empty() && more.is_empty());
     let whole = query.with.is_none() && query.limit_clause.is_none() && query.fetch.is_none();
-    (whole && ungrouped && select.having.is_none()).then_some(select)
+    (whole && !select::has_keys(select) && select.having.is_none()).then_some(select)
 }
 
 /// `EXISTS`: for each row outside, whether the subquery has a row for it; `None` if it cannot be taken apart.
