@@ -90,9 +90,14 @@ impl Redact for Finding {
             second_push,
             gap_seconds: _,
             order: _,
-            ..
+            deletion,
+            reasons,
+            exposure_seconds: _,
+            usage,
+            summary,
+            advice,
+            evidence,
         } = self;
-        let Self { deletion, reasons, exposure_seconds: _, usage, summary, advice, evidence, .. } = self;
         *id = by.finding(id);
         repository.redact(by);
         tag.iter_mut().chain(tags).for_each(|tag| *tag = by.tag(tag));
@@ -156,9 +161,12 @@ impl Redact for Timeline {
             gone_at: _,
             open_start: _,
             lives: _,
-            ..
+            parents: _,
+            children: _,
+            media_type,
+            steps,
+            gaps,
         } = self;
-        let Self { parents: _, children: _, media_type, steps, gaps, .. } = self;
         repository.redact(by);
         tags.iter_mut().for_each(|tag| *tag = by.tag(tag));
         media_type.redact(by);
@@ -208,9 +216,6 @@ impl Redact for Forecast {
             displaced: _,
             displaced_by,
             displaced_tag,
-            ..
-        } = self;
-        let Self {
             outlook: _,
             rule_priority: _,
             rule,
@@ -219,9 +224,6 @@ impl Redact for Forecast {
             eligible_at_latest: _,
             expected_by: _,
             no_grace: _,
-            ..
-        } = self;
-        let Self {
             survives_pushes: _,
             goes_with: _,
             held_by: _,
@@ -233,7 +235,6 @@ impl Redact for Forecast {
             policy_event,
             summary,
             evidence,
-            ..
         } = self;
         repository.redact(by);
         tags.iter_mut().chain(displaced_tag).for_each(|tag| *tag = by.tag(tag));
@@ -282,9 +283,6 @@ impl Redact for FatePlace {
             state: _,
             tags,
             pushed_at: _,
-            ..
-        } = self;
-        let Self {
             untagged_at: _,
             arrival,
             born_untagged,
@@ -295,9 +293,11 @@ impl Redact for FatePlace {
             first_end,
             needed: _,
             severity: _,
-            ..
+            needed_by,
+            why,
+            story,
+            evidence,
         } = self;
-        let Self { needed_by, why, story, evidence, .. } = self;
         repository.redact(by);
         copy_of.redact(by);
         upstream.redact(by);
@@ -312,7 +312,17 @@ impl Redact for FatePlace {
             rule.iter_mut().for_each(|rule| by.rule(rule));
             with.redact(by);
         }
-        if let Some(FateNext { rule, policy_event, .. }) = next {
+        if let Some(FateNext {
+            outlook: _,
+            action: _,
+            rule_priority: _,
+            rule,
+            eligible_at: _,
+            expected_by: _,
+            survives_pushes: _,
+            policy_event,
+        }) = next
+        {
             rule.iter_mut().for_each(|rule| by.rule(rule));
             policy_event.redact(by);
         }
@@ -357,9 +367,6 @@ impl Redact for WhatIf {
             would_go_at: _,
             run: _,
             run_event,
-            ..
-        } = self;
-        let Self {
             rule_priority: _,
             rule,
             action: _,
@@ -370,9 +377,11 @@ impl Redact for WhatIf {
             needed: _,
             severity: _,
             pinned_by,
-            ..
+            explanation,
+            reasons,
+            summary,
+            evidence,
         } = self;
-        let Self { explanation, reasons, summary, evidence, .. } = self;
         repository.redact(by);
         tags.iter_mut().for_each(|tag| *tag = by.tag(tag));
         run_event.redact(by);
