@@ -97,9 +97,9 @@ impl Behind {
         }
         match read {
             Ok(trace) => {
-                redactor
-                    .iter()
-                    .for_each(|redactor| trace.iter().for_each(|trace| redactor.learn_trace(trace)));
+                if let (Some(redactor), Some(trace)) = (redactor, &trace) {
+                    redactor.learn_trace(trace);
+                }
                 Ok(Told(trace.as_ref().map(trace::behind).unwrap_or_default()))
             }
             Err(overfull) => {

@@ -11,6 +11,7 @@ use super::values::{self, When};
 use super::{Ending, after_help};
 use crate::explain::{About, Question, Registry, explain};
 use crate::failure::Failure;
+use crate::model::Finding;
 use crate::redact::{Kind, Redactor};
 use crate::ui::talk::Talk;
 use crate::{detect, ui};
@@ -65,16 +66,16 @@ impl Args {
         let run = Run::gather_for(&self.common, talk, Asked { redactor, ..Asked::default() })?;
         let findings = detect::findings(&run.evidence.history, self.common.settings());
         let mut verdict = explain(&question, &run.evidence.history, &findings, &run.evidence.coverage);
-        let about = findings.iter().filter(|finding| Some(&finding.id) == verdict.why.as_ref());
-        let calls = about.flat_map(behind::calls).chain(verdict.gone.iter().map(|gone| &gone.event));
+        let about: Vec<&Finding> =
+            findings.iter().filter(|finding| Some(&finding.id) == verdict.why.as_ref()).collect();
+        let calls = about.iter().copied().flat_map(behind::calls);
+        let calls = calls.chain(verdict.gone.iter().map(|gone| &gone.event));
         // And those that the answer itself rests on.
-        let told = verdict.narrative.clone();
-        let calls = calls.chain(told.iter().flat_map(|sentence| &sentence.evidence));
+        let calls = calls.chain(verdict.narrative.iter().flat_map(|sentence| &sentence.evidence));
         verdict.behind = self.behind.told(&self.common, &run, redactor, calls.clone())?.of(calls);
         let shown = redacted(verdict.clone(), redactor);
         run.write(|out, look, coverage| ui::verdict::write(out, look, coverage, &shown))?;
         // `--fail-on` judges only the finding that the verdict is about.
-        let about = findings.iter().filter(|finding| Some(&finding.id) == verdict.why.as_ref());
         Ok(run.end(verdict.cause.word(), about))
     }
 

@@ -83,9 +83,9 @@ impl Args {
         }
         let redactor = self.redaction.open(&self.common, talk)?;
         let redactor = redactor.as_deref();
-        let filter = Filter { repositories: Vec::new(), ..self.common.filter()? };
+        let mut filter = self.common.filter()?;
+        let view = View { writes: self.writes, repositories: std::mem::take(&mut filter.repositories) };
         let destination = destination::prepare(&self.common.show, self.common.inputs())?;
-        let view = View { writes: self.writes, repositories: self.common.filter()?.repositories };
         let cancelled = interrupt::flag(talk);
         let mut read = read(&self.common, talk, &cancelled, &filter, &question, &view)?;
         if let Some(redactor) = redactor {

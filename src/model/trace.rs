@@ -67,6 +67,20 @@ pub struct TraceSession {
     pub gaps: Vec<TraceGap>,
 }
 
+impl Trace {
+    /// The session with this number.
+    pub fn session(&self, number: u64) -> Option<&TraceSession> {
+        self.sessions.get(usize::try_from(number).ok()?.checked_sub(1)?)
+    }
+}
+
+impl TraceSession {
+    /// The most that is known of who it is: the ARN, else the `principalId`, else the name of the session.
+    pub fn name(&self) -> Option<&LogText> {
+        self.principal.as_ref().or(self.principal_id.as_ref()).or(self.session_name.as_ref())
+    }
+}
+
 /// The call that began a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Issued {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::pseudonym::Kind;
-use super::shape::{is_address, is_aws, is_region, is_telling, is_uuid};
+use super::shape::{is_address, is_aws, is_event_name, is_region, is_telling, is_usual_session, is_uuid};
 use super::{Redactor, text};
 use crate::model::LogText;
 
@@ -45,7 +45,7 @@ impl Redactor {
         let shown = match (*service, resource.split_once('/')) {
             ("sts", Some(("assumed-role", rest))) => {
                 let (role, session) = rest.rsplit_once('/').unwrap_or((rest, ""));
-                let session = if session.is_empty() || session == "GitHubActions" {
+                let session = if session.is_empty() || is_usual_session(session) {
                     session.into()
                 } else {
                     names.pseudonym(Kind::Session, session)
@@ -102,6 +102,20 @@ impl Redactor {
             })
             .collect();
         format!("{place}{}", shown.join("/")).into()
+    }
+
+    pub(super) fn region(&self, region: &LogText) -> LogText {
+        if is_region(region.raw()) { region.clone() } else { self.whole(Kind::Name, region) }
+    }
+
+    /// The name of an event, or of an error, which has the same form.
+    pub(super) fn event_name(&self, name: &LogText) -> LogText {
+        if is_event_name(name.raw()) { name.clone() } else { self.whole(Kind::Name, name) }
+    }
+
+    /// The name of a session.
+    pub(super) fn session(&self, name: &LogText) -> LogText {
+        if is_usual_session(name.raw()) { name.clone() } else { self.whole(Kind::Session, name) }
     }
 
     pub(super) fn event_id(&self, id: &LogText) -> LogText {

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::pseudonym::Kind;
-use super::shape::{is_account, is_address, is_aws, is_event_name, is_region, is_telling, is_uuid};
+use super::shape::{
+    is_account, is_address, is_aws, is_event_name, is_region, is_telling, is_usual_session, is_uuid,
+};
 use super::{Names, Redactor};
 use crate::timeline::{History, Role};
 
@@ -93,8 +95,8 @@ fn add_principal(all: &mut BTreeSet<(Kind, String)>, actor: &str) {
     }
 }
 
-fn add_session(all: &mut BTreeSet<(Kind, String)>, session: &str) {
-    if session != "GitHubActions" {
+pub fn add_session(all: &mut BTreeSet<(Kind, String)>, session: &str) {
+    if !is_usual_session(session) {
         add(all, Kind::Session, session);
     }
 }

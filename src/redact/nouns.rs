@@ -3,7 +3,6 @@
 
 use super::Redactor;
 use super::pseudonym::Kind;
-use super::shape::{is_event_name, is_region};
 use crate::model::{
     BornUntagged, Contradiction, Coverage, Deleted, EventRef, Fate, FateEnd, FateNext, FatePlace, Finding,
     FirstEnd, Forecast, Gap, GoesWith, Gone, KnownPolicy, LogText, Moment, ReadFailure, Reason, Repository,
@@ -53,9 +52,7 @@ impl Redact for Repository {
     fn redact(&mut self, by: &Redactor) {
         let Self { registry_id, region, name } = self;
         *registry_id = by.whole(Kind::Account, registry_id);
-        if !is_region(region.raw()) {
-            *region = by.whole(Kind::Name, region);
-        }
+        *region = by.region(region);
         *name = by.whole(Kind::Repository, name);
     }
 }
@@ -65,9 +62,7 @@ impl Redact for EventRef {
         let Self { event_id, event_name, event_time: _, actor, source_ip, user_agent, object, record: _ } =
             self;
         *event_id = by.event_id(event_id);
-        if !is_event_name(event_name.raw()) {
-            *event_name = by.whole(Kind::Name, event_name);
-        }
+        *event_name = by.event_name(event_name);
         actor.iter_mut().for_each(|actor| *actor = by.actor(actor));
         source_ip.iter_mut().for_each(|address| *address = by.address(address));
         user_agent.iter_mut().for_each(|agent| *agent = by.agent(agent));

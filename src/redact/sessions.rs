@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use super::nouns::Redact;
 use super::pseudonym::Kind;
-use super::shape::{is_event_name, is_region};
 use super::{Redactor, learn};
 use crate::model::{Issued, LogText, Origin, Trace, TraceCall, TraceGap, TraceSession};
 
@@ -45,9 +44,9 @@ impl Redactor {
             session.keys.iter().for_each(|key| add(Kind::Key, Some(key)));
             session.addresses.iter().for_each(|address| add(Kind::Address, Some(address)));
             add(Kind::Account, session.account.as_ref());
-            add(Kind::Session, session.session_name.as_ref().filter(|name| *name != "GitHubActions"));
             add(Kind::User, session.source_identity.as_ref());
             add(Kind::User, session.on_behalf_of.as_ref());
+            session.session_name.iter().for_each(|name| learn::add_session(&mut all, name.raw()));
             let arns = [&session.principal, &session.role, &session.issued_to];
             arns.into_iter()
                 .flatten()
@@ -133,10 +132,7 @@ impl Redact for TraceSession {
         for text in principal_id.iter_mut().chain(issued_to).chain(on_behalf_of).chain(source_identity) {
             *text = by.actor(text);
         }
-        session_name
-            .iter_mut()
-            .filter(|name| **name != "GitHubActions")
-            .for_each(|name| *name = by.whole(Kind::Session, name));
+        session_name.iter_mut().for_each(|name| *name = by.session(name));
         account.iter_mut().for_each(|account| *account = by.whole(Kind::Account, account));
         keys.iter_mut().for_each(|key| *key = by.whole(Kind::Key, key));
         invoked_by.iter_mut().for_each(|name| *name = by.whole(Kind::Name, name));
@@ -161,7 +157,7 @@ impl Redact for Issued {
         } = self;
         event.redact(by);
         copies.redact(by);
-        region_of(region, by);
+        *region = by.region(region);
         tags.iter_mut().for_each(|tag| {
             if let Some((key, value)) = tag.raw().split_once('=') {
                 *tag = format!("{key}={}", by.text(value)).into();
@@ -202,16 +198,7 @@ impl Redact for TraceCall {
         event.redact(by);
         *event_source = by.whole(Kind::Name, event_source);
         *account = by.whole(Kind::Account, account);
-        region_of(region, by);
-        error_code
-            .iter_mut()
-            .filter(|code| !is_event_name(code.raw()))
-            .for_each(|code| *code = by.whole(Kind::Name, code));
-    }
-}
-
-fn region_of(region: &mut LogText, by: &Redactor) {
-    if !is_region(region.raw()) {
-        *region = by.whole(Kind::Name, region);
+        *region = by.region(region);
+        error_code.iter_mut().for_each(|code| *code = by.event_name(code));
     }
 }

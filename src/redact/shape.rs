@@ -24,6 +24,11 @@ pub fn is_aws(text: &str) -> bool {
     service.is_some_and(is_plain) || matches!(text, "AWS Internal" | "AWS Service" | "AWSService")
 }
 
+/// The name that every session of GitHub Actions has by default, which identifies nobody.
+pub fn is_usual_session(name: &str) -> bool {
+    name == "GitHubActions"
+}
+
 pub fn is_region(text: &str) -> bool {
     let mut parts = text.rsplit('-');
     let number = parts

@@ -72,7 +72,7 @@ pub fn trace_of(
 
 /// What is to be said of each call, by its `eventID`.
 pub fn behind(trace: &Trace) -> BTreeMap<LogText, Sentence> {
-    let session = |number: u64| trace.sessions.get(usize::try_from(number).ok()?.checked_sub(1)?);
+    let session = |number: u64| trace.session(number);
     let told = trace.calls.iter().filter(|call| is_traceable(&call.event)).filter_map(|call| {
         let chain: Vec<&TraceSession> =
             std::iter::successors(call.session.and_then(session), |below| session(below.parent?)).collect();
@@ -118,12 +118,9 @@ fn sentence(call: &TraceCall, chain: &[&TraceSession]) -> Option<Sentence> {
         .into_iter()
         .chain(chain.iter().filter_map(|session| session.joined))
         .any(|joined| joined != Joined::Certain);
-    let text = if inferred {
-        text + " Where no key is the same, role, session name and beginning are."
-    } else {
-        text
-    };
-    Some(Sentence { text, evidence })
+    let caveat =
+        if inferred { " Where no key is the same, role, session name and beginning are." } else { "" };
+    Some(Sentence { text: text + caveat, evidence })
 }
 
 /// `release/from-ci of 444455556666 at TIME (AssumeRole)`; nothing for a session that no call began.
@@ -133,7 +130,7 @@ fn step(session: &TraceSession, call: &TraceCall) -> Option<String> {
 }
 
 fn in_words(session: &TraceSession, call: &TraceCall) -> String {
-    let known =
-        session.principal.as_ref().or(session.principal_id.as_ref()).or(session.session_name.as_ref());
-    known.map_or_else(|| "a session".to_owned(), |actor| caller_in_words(actor.raw(), call.account.raw()))
+    session
+        .name()
+        .map_or_else(|| "a session".to_owned(), |actor| caller_in_words(actor.raw(), call.account.raw()))
 }

@@ -50,16 +50,19 @@ impl Collected {
         if order.is_empty() {
             return None;
         }
-        let mut numbers = vec![0; nodes.all.len()];
-        order.iter().zip(1..).for_each(|((node, _), number)| numbers[*node] = number);
+        let mut numbers = vec![None; nodes.all.len()];
+        order.iter().zip(1..).for_each(|((node, _), number)| numbers[*node] = Some(number));
         let answer = Answer { calls: &calls, nodes: &nodes, numbers: &numbers, known: &known };
-        let sessions: Vec<TraceSession> =
-            order.iter().map(|(node, depth)| answer.session(*node, *depth)).collect();
+        let sessions: Vec<TraceSession> = order
+            .iter()
+            .zip(1..)
+            .map(|((node, depth), number)| answer.session(*node, number, *depth))
+            .collect();
         let of_these = |at: usize| {
             [nodes.caller[at].map(|(node, _)| node), nodes.began[at]]
                 .into_iter()
                 .flatten()
-                .any(|node| numbers[node] != 0)
+                .any(|node| numbers[node].is_some())
         };
         let made = || (0..calls.len()).filter(|at| of_these(*at));
         let shown: Vec<TraceCall> =
@@ -120,8 +123,8 @@ impl Nodes {
 pub(super) struct Answer<'a> {
     pub calls: &'a [JoinedCall],
     pub nodes: &'a Nodes,
-    /// For each session its number in the answer; 0 if it is not part of it.
-    pub numbers: &'a [u64],
+    /// For each session its number in the answer, if it is part of it.
+    pub numbers: &'a [Option<u64>],
     pub known: &'a Known,
 }
 
@@ -141,7 +144,7 @@ impl Answer<'_> {
             .map(|call| &call.caller)
     }
 
-    fn session(&self, at: usize, depth: u64) -> TraceSession {
+    fn session(&self, at: usize, number: u64, depth: u64) -> TraceSession {
         let node = &self.nodes.all[at];
         let begun = self.begun(node).map(|(_, begun)| begun);
         let first = |of: fn(&Caller) -> Option<&LogText>| self.caller(node).find_map(of).cloned();
@@ -156,8 +159,8 @@ impl Answer<'_> {
             .filter(|key| Some(key) != returned.as_ref()));
         let principal = first(|caller| caller.arn.as_ref()).or_else(|| begun?.arn.clone());
         TraceSession {
-            number: self.numbers[at],
-            parent: node.parent.map(|parent| self.numbers[parent]).filter(|number| *number != 0),
+            number,
+            parent: node.parent.and_then(|parent| self.numbers[parent]),
             depth,
             asked: node.asked,
             joined: self
@@ -198,12 +201,11 @@ impl Answer<'_> {
 
     fn call(&self, at: usize) -> TraceCall {
         let call = &self.calls[at].call;
-        let in_answer = |node: usize| Some(self.numbers[node]).filter(|number| *number != 0);
-        let caller = self.nodes.caller[at].and_then(|(node, joined)| Some((in_answer(node)?, joined)));
+        let caller = self.nodes.caller[at].and_then(|(node, joined)| Some((self.numbers[node]?, joined)));
         TraceCall {
             session: caller.map(|(number, _)| number),
             joined: caller.map(|(_, joined)| joined),
-            began: self.nodes.began[at].and_then(in_answer),
+            began: self.nodes.began[at].and_then(|node| self.numbers[node]),
             event: call.event.clone(),
             event_source: call.source.clone(),
             account: call.account.clone(),

@@ -28,8 +28,10 @@ impl Wanted {
     pub fn of(survey: &Survey) -> Self {
         let mut connected = Connected::default();
         let asked = || survey.asked.iter().copied().collect::<Vec<_>>();
-        connected.walk(asked(), &mut Edges::new(&survey.edges), Edges::above);
-        connected.walk(asked(), &mut Edges::new(&survey.edges), Edges::below);
+        let mut edges = Edges::new(&survey.edges);
+        connected.walk(asked(), &mut edges, Edges::above);
+        edges.give_again();
+        connected.walk(asked(), &mut edges, Edges::below);
         connected.owned.values_mut().for_each(join);
         Self::Connected(connected)
     }
@@ -142,6 +144,14 @@ impl<'e> Edges<'e> {
         }
     }
 
+    /// What was returned may be returned once more.
+    fn give_again(&mut self) {
+        let Self { all: _, by_key, by_owner, by_parent_key, by_parent_owner, by_parent_name } = self;
+        [by_key, by_owner, by_parent_key, by_parent_owner, by_parent_name]
+            .into_iter()
+            .for_each(Sorted::give_again);
+    }
+
     /// Sessions above a place.
     fn above(&mut self, place: Place, found: &mut Found) {
         let all = self.all;
@@ -206,8 +216,13 @@ impl Sorted {
         });
         let mut keys: Vec<_> = keyed.collect();
         keys.sort_unstable();
-        let next = (0..=u32::try_from(keys.len()).unwrap_or(u32::MAX)).collect();
-        Self { keys, next }
+        let mut sorted = Self { next: vec![0; keys.len() + 1], keys };
+        sorted.give_again();
+        sorted
+    }
+
+    fn give_again(&mut self) {
+        self.next.iter_mut().zip(0..=u32::MAX).for_each(|(next, at)| *next = at);
     }
 
     /// Returns those whose first number is `number` and whose second is within `from..=to`, unless they

@@ -35,14 +35,13 @@ pub(super) fn gaps(answer: &Answer<'_>, node: &Node) -> Vec<TraceGap> {
     if node.begun_by.is_none() && node.doubt.is_none() && is_temporary(answer, node) {
         add(TraceGapKind::NotLogged, not_logged(answer, node));
     }
-    if let Some(text) = other_keys(answer, node) {
-        add(TraceGapKind::OtherKey, text);
-    }
-    if let Some(text) = shared_name(answer, node) {
-        add(TraceGapKind::SharedName, text);
-    }
-    if let Some(text) = after_expiry(answer, node) {
-        add(TraceGapKind::AfterExpiry, text);
+    let others = [
+        (TraceGapKind::OtherKey, other_keys(answer, node)),
+        (TraceGapKind::SharedName, shared_name(answer, node)),
+        (TraceGapKind::AfterExpiry, after_expiry(answer, node)),
+    ];
+    for (kind, text) in others {
+        text.into_iter().for_each(|text| add(kind, text));
     }
     gaps
 }
@@ -99,16 +98,12 @@ fn other_keys(answer: &Answer<'_>, node: &Node) -> Option<String> {
         return None;
     }
     let how = if returned.is_some() {
-        "are signed with another key than the one that was returned, or with none"
+        "signed with another key than the one that was returned, or with none"
     } else {
-        "are of a session whose key no call returned"
+        "of a session whose key no call returned"
     };
-    let is = if returned.is_some() {
-        "is signed with another key than the one that was returned, or with none"
-    } else {
-        "is of a session whose key no call returned"
-    };
-    Some(format!("{}: role, session name and beginning are the same", plural_verb(number, "call", [is, how])))
+    let calls = plural_verb(number, "call", ["is", "are"]);
+    Some(format!("{calls} {how}: role, session name and beginning are the same"))
 }
 
 fn shared_name(answer: &Answer<'_>, node: &Node) -> Option<String> {

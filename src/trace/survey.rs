@@ -62,7 +62,7 @@ pub struct Survey {
     pub coverage: Coverage,
     pub seen: Seen,
     pub known: Known,
-    /// Names similar to what was asked for, best first.
+    /// Names similar to what was asked for, best first; none where that was found.
     pub near: Vec<LogText>,
     pub(super) edges: Vec<Edge>,
     pub(super) asked: BTreeSet<Place>,
@@ -93,7 +93,8 @@ impl Survey {
         edges.dedup();
         let given = edges.iter().map(|edge: &Edge| (edge.owner, edge.key));
         let known = Known::of(accounts, given, &coverage, filter);
-        Ok(Self { coverage, seen, known, near: near.best(), edges, asked })
+        let near = if asked.is_empty() { near.best() } else { Vec::new() };
+        Ok(Self { coverage, seen, known, near, edges, asked })
     }
 
     /// Whether there is a session that was asked for.
@@ -144,7 +145,10 @@ impl<'a> Surveyor<'a> {
 
 impl Pass for Surveyor<'_> {
     fn may_need(&mut self, json: &str) -> bool {
-        self.near.look(json);
+        // Names that are like it matter only where there is nothing that was asked for.
+        if self.asked.is_empty() {
+            self.near.look(json);
+        }
         self.question.may_be_in(json) || self.beginnings.may_be_in(json)
     }
 

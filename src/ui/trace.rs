@@ -168,8 +168,7 @@ fn title(session: &TraceSession) -> String {
     if let (None, Some(role), Some(name)) = (&session.principal, &session.role, &session.session_name) {
         return format!("{} of {}", name.for_terminal(), role.for_terminal());
     }
-    let text = session.principal.as_ref().or(session.principal_id.as_ref()).or(session.session_name.as_ref());
-    text.map_or_else(
+    session.name().map_or_else(
         || "a session of which nothing is known".to_owned(),
         |text| text.for_terminal().into_owned(),
     )
@@ -363,8 +362,7 @@ const CALL_COLUMNS: &[&str] = &[
 ];
 
 fn call_cells(trace: &Trace, call: &TraceCall) -> Vec<Cell> {
-    let session =
-        call.session.and_then(|number| trace.sessions.get(usize::try_from(number).ok()?.checked_sub(1)?));
+    let session = call.session.and_then(|number| trace.session(number));
     let log = |text: Option<&LogText>| Cell::maybe(text, Cell::log);
     vec![
         Cell::plain(call.event.event_time),
