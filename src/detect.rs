@@ -199,9 +199,7 @@ fn id_of(history: &History, repository: &RepositoryHistory, what: &str) -> Strin
         repository.region.raw(),
         repository.name.raw()
     );
-    let mut digits = hex::encode(Sha256::digest(text.as_bytes()));
-    digits.truncate(16);
-    digits
+    hex::encode(&Sha256::digest(text.as_bytes())[..8])
 }
 
 /// An image that was lost more than once has one finding for each loss: the newest has the plain id,

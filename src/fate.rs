@@ -14,8 +14,13 @@ mod story;
 use std::cell::OnceCell;
 
 use crate::explain::{About, Question, subject};
-use crate::model::{Digest, Fate, FatePlace, Finding, FirstEnd, LogText, Presence, Repository, Timestamp};
+use crate::forecast;
+use crate::model::{
+    Digest, EventRef, Fate, FatePlace, Finding, FirstEnd, GoesWith, ImageState, LogText, Repository,
+    Timeline, Timestamp,
+};
 use crate::timeline::{History, RepositoryForecast, RepositoryHistory, Upstream};
+use next::Will;
 use places::Spot;
 
 /// A history at its end, with the forecasts of its policies, which are computed for a repository when first
@@ -56,9 +61,13 @@ impl<'h> Fates<'h> {
 
     fn fate(&self, reference: LogText, digest: Digest, asked: &Repository) -> Fate {
         let spots = places::all(self, digest, asked);
-        let places: Vec<FatePlace> = spots.iter().map(|spot| self.place(spot, &spots, asked)).collect();
-        let has_it = |place: &&FatePlace| matches!(place.presence, Presence::There | Presence::Archived);
-        let there: Vec<&FatePlace> = places.iter().filter(has_it).collect();
+        let wills: Vec<Will> = spots.iter().map(|spot| next::of(self, spot)).collect();
+        let goes_with: Vec<Vec<GoesWith>> =
+            spots.iter().map(|spot| next::goes_with(self, spot, &spots, &wills)).collect();
+        let places: Vec<FatePlace> = (spots.iter().zip(wills).zip(goes_with))
+            .map(|((spot, will), goes_with)| self.place(spot, will, goes_with, &spots, asked))
+            .collect();
+        let there: Vec<&FatePlace> = places.iter().filter(|place| place.presence.has_it()).collect();
         let ends: Option<Vec<Timestamp>> =
             there.iter().map(|place| place.first_end.as_ref().map(|end| end.expected_by)).collect();
         let last_copy = if let [only] = there[..] { Some(only.repository.clone()) } else { None };
@@ -77,19 +86,27 @@ impl<'h> Fates<'h> {
         fate
     }
 
+    /// The lives of the image in the places of a fate, in their order.
+    pub fn lives(&self, fate: &Fate) -> Vec<Option<Timeline>> {
+        fate.places.iter().map(|place| self.history.timeline_of(&place.repository, &fate.digest)).collect()
+    }
+
     /// The forecast of a repository's policy for its images.
     fn repository_forecast(&self, repository: &'h RepositoryHistory) -> Option<&RepositoryForecast> {
         let at = self.history.repositories().iter().position(|other| std::ptr::eq(other, repository))?;
-        let known = self.repository_forecast.get(at)?.get_or_init(|| {
-            RepositoryForecast::of(self.history, repository).filter(|known| !known.policy.rules().is_empty())
-        });
-        known.as_ref()
+        let known = self.repository_forecast.get(at)?;
+        known.get_or_init(|| forecast::of_repository(self.history, repository)).as_ref()
     }
 
-    fn place(&self, spot: &Spot<'h>, spots: &[Spot<'h>], asked: &Repository) -> FatePlace {
+    fn place(
+        &self,
+        spot: &Spot<'h>,
+        will: Will,
+        goes_with: Vec<GoesWith>,
+        spots: &[Spot<'h>],
+        asked: &Repository,
+    ) -> FatePlace {
         let born = born::untagged(self.history, spot);
-        let will = next::of(self, spot);
-        let goes_with = next::goes_with(self, spot, spots);
         let first_end = first_end(&spot.name, &will, &goes_with);
         let end = ends::of(self.history, spot);
         let takes = if spot.has_it() { next::takes(self, spot, spots) } else { Vec::new() };
@@ -102,7 +119,7 @@ impl<'h> Fates<'h> {
             upstream: spot.upstream.as_ref().map(|upstream| self.upstream_text(upstream)),
             asked: spot.name == *asked,
             presence: spot.presence,
-            state: image.map_or(crate::model::ImageState::Unknown, |image| image.state),
+            state: image.map_or(ImageState::Unknown, |image| image.state),
             tags: ends::tags(self.history, spot),
             pushed_at: image.and_then(|image| image.pushed_at).map(Timestamp::from_millis),
             untagged_at: image.and_then(|image| image.untagged_at).map(Timestamp::from_millis),
@@ -133,13 +150,8 @@ impl<'h> Fates<'h> {
     }
 
     /// Every event that the answer about a place rests on, in order of time.
-    fn evidence(
-        &self,
-        spot: &Spot<'h>,
-        place: &FatePlace,
-        more: Vec<crate::model::EventRef>,
-    ) -> Vec<crate::model::EventRef> {
-        let mut all: Vec<crate::model::EventRef> = place.arrival.iter().cloned().chain(more).collect();
+    fn evidence(&self, spot: &Spot<'h>, place: &FatePlace, more: Vec<EventRef>) -> Vec<EventRef> {
+        let mut all: Vec<EventRef> = place.arrival.iter().cloned().chain(more).collect();
         all.extend(place.end.iter().map(|end| end.event.clone()));
         all.extend(place.goes_with.iter().map(|with| with.set_by.clone()));
         all.extend(place.born_untagged.iter().filter_map(|born| born.set_by.clone()));
@@ -157,7 +169,7 @@ impl<'h> Fates<'h> {
 }
 
 /// The earliest of the ends by its own rule and by those of its sources.
-fn first_end(own: &Repository, will: &next::Will, goes_with: &[crate::model::GoesWith]) -> Option<FirstEnd> {
+fn first_end(own: &Repository, will: &Will, goes_with: &[GoesWith]) -> Option<FirstEnd> {
     let end = |eligible: Option<Timestamp>, by: Option<Timestamp>, of: &Repository| {
         Some(FirstEnd { eligible_at: eligible?, expected_by: by?, by: of.clone() })
     };

@@ -67,9 +67,7 @@ impl<'h> Forecasts<'h> {
         let repository_forecast: Vec<Option<RepositoryForecast>> = history
             .repositories()
             .par_iter()
-            .map(|repository| {
-                RepositoryForecast::of(history, repository).filter(|known| !known.policy.rules().is_empty())
-            })
+            .map(|repository| of_repository(history, repository))
             .collect();
         let places = |(number, repository): (usize, &RepositoryHistory)| {
             let of = repository_forecast.get(number).and_then(Option::as_ref);
@@ -162,6 +160,11 @@ impl<'h> Forecasts<'h> {
         };
         repositories.filter_map(known).collect()
     }
+}
+
+/// The forecast of a repository's policy; `None` where no policy is known, and where its rules cannot be read.
+pub fn of_repository(history: &History, repository: &RepositoryHistory) -> Option<RepositoryForecast> {
+    RepositoryForecast::of(history, repository).filter(|known| !known.policy.rules().is_empty())
 }
 
 /// What is in store for one image that is there, and the same in words: `is taken by rule 1 … within a day of

@@ -10,7 +10,7 @@ use super::values::{self, When};
 use super::{Ending, after_help, nothing};
 use crate::failure::Failure;
 use crate::fate::Fates;
-use crate::model::{FatePlace, Timeline};
+use crate::model::FatePlace;
 use crate::ui;
 use crate::ui::quantity::counted;
 use crate::ui::talk::Talk;
@@ -60,18 +60,14 @@ impl Args {
         let redactor = redactor.as_deref();
         let run = Run::gather_for(&self.common, talk, Wanted { at, redactor, ..Wanted::default() })?;
         let Some(as_of) = at.or(run.evidence.end) else { return Err(nothing::no_end()) };
-        let history = &run.evidence.history;
-        let fates = Fates::new(history, as_of);
+        let fates = Fates::new(&run.evidence.history, as_of);
         let fate = asked.answer(
             &run,
             &self.common,
             |question| fates.of(question),
             |finding| fates.of_finding(finding),
         )?;
-        let life = |place: &FatePlace| {
-            history.timeline_of(&place.repository, &fate.digest).map(|life| redacted(life, redactor))
-        };
-        let lives: Vec<Option<Timeline>> = fate.places.iter().map(life).collect();
+        let lives = redacted(fates.lives(&fate), redactor);
         let severities: Vec<_> = alarms(&fate.places);
         let fate = redacted(fate, redactor);
         let telling = ui::timelines::Telling { style: self.common.show.style(), evidence: self.evidence };

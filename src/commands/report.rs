@@ -71,7 +71,7 @@ impl Args {
                     .redacted(Story { behind: behind.of(behind::calls(real)), ..story::story(history, real) })
             };
             let elsewhere = |finding: &Finding| {
-                elsewhere(fates.as_ref()?, history, shown.real(finding)).map(|found| shown.redacted(found))
+                elsewhere(fates.as_ref()?, shown.real(finding)).map(|found| shown.redacted(found))
             };
             let (next, interactive) = (next.as_ref(), self.interactive);
             let findings = shown.findings();
@@ -107,15 +107,13 @@ impl Args {
 
 /// What became of a finding's image in all registries; `None` if it is in one place only, or if its losses
 /// elsewhere are unrelated.
-fn elsewhere(fates: &Fates<'_>, history: &History, finding: &Finding) -> Option<Elsewhere> {
+fn elsewhere(fates: &Fates<'_>, finding: &Finding) -> Option<Elsewhere> {
     let is_related = |fate: &Fate| {
         fate.copies > 0
             || fate.places.iter().any(|place| matches!(place.role, FateRole::Replica | FateRole::Cache))
     };
     let fate = fates.of_finding(finding).filter(|fate| fate.places.len() > 1 && is_related(fate))?;
-    let lives =
-        fate.places.iter().map(|place| history.timeline_of(&place.repository, &fate.digest)).collect();
-    Some(Elsewhere { fate, lives })
+    Some(Elsewhere { lives: fates.lives(&fate), fate })
 }
 
 fn next(history: &History, as_of: Timestamp) -> Next {

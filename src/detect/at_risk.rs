@@ -105,7 +105,7 @@ fn finding(subject: Subject<'_>, displaced: &Displacement, policy: PolicyInForce
                 place(&repository),
                 digest.short(),
                 history.text(displaced.tag),
-                takers(history, subject.repository, displaced),
+                takers(history, subject.repository, displaced).join(" or "),
             )
         },
         advice,

@@ -19,8 +19,6 @@ use crate::timeline::{
 /// others the image may have been there before.
 pub struct AskedBeforePushed;
 
-const PUSH: &str = "PutImage";
-
 /// Something that failed: who by, and whether that is a task.
 #[derive(Clone, Copy)]
 struct Failure {
@@ -78,14 +76,6 @@ pub(super) fn was_created(history: &History, repository: &RepositoryHistory, at:
     repository.creations.iter().any(|event| history.noted(*event).time <= at)
 }
 
-/// The same, where all pushes since are known: CloudTrail left out the content of none.
-pub(super) fn is_known_since_created(history: &History, repository: &RepositoryHistory, at: i64) -> bool {
-    let unknown = |event: &EventNo| {
-        history.noted(*event).time <= at && history.text(history.noted(*event).name) == PUSH
-    };
-    was_created(history, repository, at) && !repository.gaps.iter().any(unknown)
-}
-
 /// Whether `event` is a call of the role that made the call `other`.
 pub(super) fn is_same_role(history: &History, event: EventNo, other: EventNo) -> bool {
     let of = |event: EventNo| role(history.text(history.noted(event).actor));
@@ -128,7 +118,7 @@ fn asked_by_digest(subject: Subject<'_>, first: usize, stops: &Stops) -> Vec<Fai
             !step.denied && soon(time(step.event)) && !is_same_role(history, step.event, push)
         }
         StepKind::Pull => {
-            let is_sure = is_known_since_created(history, repository, time(step.event))
+            let is_sure = history.knows_all_pushes(repository, time(step.event))
                 || is_told(history, step.event, &tasks);
             step.caller.needs() && is_sure && is_anothers_workload(history, step.event, push)
         }

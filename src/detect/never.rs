@@ -1,6 +1,6 @@
 //! Something failed, or will, because it needs an image of which ECR refused every push.
 
-use super::early::{is_anothers_workload, is_known_since_created, is_same_role};
+use super::early::{is_anothers_workload, is_same_role};
 use super::story::{evidence, place, usage_of_asks, who};
 use super::unexplained::{by, frame, references, shown};
 use super::usage::usage_of_absent;
@@ -102,7 +102,7 @@ impl Detector for NeverPushed {
         let listed_before =
             |step: &Step| list.is_some_and(|list| history.noted(list).time < history.noted(step.event).time);
         // A digest from before the logs can be refused under a second tag, and be there.
-        let is_sure = is_known_since_created(history, repository, history.noted(refused.event).time);
+        let is_sure = history.knows_all_pushes(repository, history.noted(refused.event).time);
         let failed = |step: &&Step| match step.kind {
             StepKind::TaskStopped => step.missing,
             StepKind::PullFailed => step.missing && !is_same_role(history, step.event, refused.event),

@@ -86,14 +86,13 @@ pub fn rivals(
     rivals
 }
 
-/// The image that took the tag, `sha256:0123456789ab`, or all that may have, `sha256:… or sha256:…`.
-pub fn takers(history: &History, repository: &RepositoryHistory, displaced: &Displacement) -> String {
+/// The image that took the tag, `sha256:0123456789ab`, or all that may have.
+pub fn takers(history: &History, repository: &RepositoryHistory, displaced: &Displacement) -> Vec<String> {
     let rivals = rivals(history, repository, displaced).into_iter().map(|(digest, _)| digest);
-    let names: Vec<String> = std::iter::once(displaced.by)
+    std::iter::once(displaced.by)
         .chain(rivals)
         .map(|digest| history.digest_or_zero(digest).short())
-        .collect();
-    names.join(" or ")
+        .collect()
 }
 
 fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Finding {
@@ -149,12 +148,11 @@ fn summary(
 ) -> String {
     let history = subject.history;
     let digest = history.digest_or_zero(subject.image.digest).short();
-    let kept = match takers(history, subject.repository, displaced) {
-        several if several.contains(" or ") => {
-            format!("{several}, pushed under it in one second in an order that nothing tells,")
-        }
-        one => one,
-    };
+    let takers = takers(history, subject.repository, displaced);
+    let mut kept = takers.join(" or ");
+    if takers.len() > 1 {
+        kept.push_str(", pushed under it in one second in an order that nothing tells,");
+    }
     let tag = history.text(displaced.tag);
     let after = match gap(subject, displaced) {
         Some(gap) => format!("{} after it was pushed", span(gap)),
@@ -248,10 +246,11 @@ fn what_to_do(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, harm:
             "The lost image was pushed before the logs begin: widen --since to see its push.".to_owned(),
         );
     }
-    if !rivals(subject.history, subject.repository, displaced).is_empty() {
+    let takers = takers(subject.history, subject.repository, displaced);
+    if takers.len() > 1 {
         advice.push(format!(
             "{} were pushed under {} in one second, and nothing tells which came first: either may have taken the tag from this image.",
-            takers(subject.history, subject.repository, displaced).replace(" or ", " and "),
+            takers.join(" and "),
             subject.history.text(displaced.tag)
         ));
     } else if displaced.order == Order::Ambiguous {

@@ -83,12 +83,8 @@ pub fn taken_tag<'h>(
     image: &Image,
     push: EventNo,
 ) -> Option<(Sym, &'h TagSpan)> {
-    let name = history.repository(repository).name;
-    let source = |other: &&RepositoryHistory| {
-        !std::ptr::eq(*other, repository) && history.repository(other).name == name
-    };
     let at = history.noted(push).time;
-    let of_source = history.repositories().iter().filter(source).flat_map(|other| &other.tag_lives);
+    let of_source = history.namesakes(repository).flat_map(|other| &other.tag_lives);
     let mut tags: Vec<Sym> = of_source
         .filter(|(_, life)| life.spans.iter().any(|span| span.digest == image.digest && span.from <= at))
         .map(|(tag, _)| *tag)

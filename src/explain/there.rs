@@ -2,7 +2,7 @@
 
 use super::cause::of_loss;
 use super::{Case, Known, access, against, pinned, sentence, tag_story, used_by};
-use crate::detect::{advice_on_refused_push, broken, refusal, rivals, takers};
+use crate::detect::{advice_on_refused_push, broken, refusal, takers};
 use crate::model::{
     Basis, Cause, EventRef, ImageState, Order, Sentence, StepKind, Timestamp, Verdict, plural_verb,
 };
@@ -327,16 +327,13 @@ fn third(case: Case<'_>, known: Known<'_>, cause: Cause) -> (String, Vec<EventRe
             let displaced = image.displaced.as_deref();
             let event = displaced.map_or(EventNo::NONE, |displaced| displaced.second_push);
             let tag = displaced.map_or("", |displaced| case.history.text(displaced.tag));
+            let takers = displaced.map(|displaced| takers(case.history, known.repository, displaced)).unwrap_or_default();
             (
                 match displaced.map(|displaced| displaced.order) {
-                    Some(Order::Ambiguous)
-                        if let Some(displaced) = displaced.filter(|displaced| !rivals(case.history, known.repository, displaced).is_empty()) =>
-                    {
-                        format!(
-                            "It has lost its tag {tag} to {}, pushed under it in one second in an order that nothing tells: it can be pulled by digest today, and is the next victim of an untagged rule.",
-                            takers(case.history, known.repository, displaced)
-                        )
-                    }
+                    Some(Order::Ambiguous) if takers.len() > 1 => format!(
+                        "It has lost its tag {tag} to {}, pushed under it in one second in an order that nothing tells: it can be pulled by digest today, and is the next victim of an untagged rule.",
+                        takers.join(" or ")
+                    ),
                     Some(Order::Ambiguous) => format!(
                         "It and {} were pushed under tag {tag} in the same second, and nothing in the logs tells which came last: one has the tag, and the other is the next victim of an untagged rule. `aws ecr describe-images` tells which; both can be pulled by digest today.",
                         displaced.map_or_else(String::new, |displaced| case.history.digest_or_zero(displaced.by).short())

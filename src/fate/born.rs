@@ -3,7 +3,7 @@
 use super::places::Spot;
 use crate::detect::{has_immutable_tags, taken_tag};
 use crate::model::{BornUntagged, Digest, FateRole, UntaggedBy};
-use crate::timeline::{EventNo, History, Image, Sym};
+use crate::timeline::{EventNo, History, Image, RepositoryHistory, Sym};
 
 /// How a replica came to have no tag.
 pub(super) struct Born {
@@ -26,20 +26,22 @@ pub(super) fn untagged(history: &History, spot: &Spot<'_>) -> Option<Born> {
     let taken = taken_tag(history, repository, image, arrival);
     // What its source has without a tag, too, nothing was taken from. Of the image that had the tag here the
     // end may be concluded, wrongly.
-    let tag = taken.map(|(tag, _)| tag).or_else(|| tag_at_source(history, spot, image, arrival))?;
+    let tag = taken.map(|(tag, _)| tag).or_else(|| tag_at_source(history, repository, image, arrival))?;
     let taken_by = taken.and_then(|(_, span)| history.digest(span.digest));
     let set_by = repository.mutability_set_by.unwrap_or(EventNo::NONE);
     Some(Born { tag: Some(tag), taken_by, set_by })
 }
 
 /// A tag that the image had elsewhere, in a repository of the same name, when it came.
-fn tag_at_source(history: &History, spot: &Spot<'_>, image: &Image, arrival: EventNo) -> Option<Sym> {
+fn tag_at_source(
+    history: &History,
+    repository: &RepositoryHistory,
+    image: &Image,
+    arrival: EventNo,
+) -> Option<Sym> {
     let at = history.noted(arrival).time;
-    let others = history.repositories().iter().filter(|other| {
-        let place = history.repository(other);
-        place.name == spot.name.name && place != spot.name
-    });
-    let had = others
+    let had = history
+        .namesakes(repository)
         .flat_map(|other| &other.tag_lives)
         .filter(|(_, life)| life.at(at).is_some_and(|span| span.digest == image.digest));
     had.map(|(tag, _)| *tag).min_by_key(|tag| history.text(*tag))

@@ -9,11 +9,9 @@ use crate::timeline::{Because, End, History, Loss};
 pub(super) fn of(history: &History, spot: &Spot<'_>) -> Option<FateEnd> {
     let loss = last(spot)?;
     let with = match loss.presumed {
-        Some(Because::Source { repository, .. }) => history
-            .repositories()
-            .iter()
-            .find(|other| other.repository == repository)
-            .map(|other| history.repository(other)),
+        Some(Because::Source { repository, .. }) => {
+            history.numbered(repository).map(|source| history.repository(source))
+        }
         _ => None,
     };
     let how = match (loss.presumed, loss.end) {

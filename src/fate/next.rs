@@ -8,6 +8,7 @@ use crate::model::{
     EventRef, FateNext, GoesWith, LifecycleAction, LogText, Outlook, Presence, Repository, Severity,
     Timestamp,
 };
+use crate::timeline::{Image, RepositoryHistory};
 
 /// The forecast of its own repository's policy, and what needs the image there.
 #[derive(Default)]
@@ -33,7 +34,7 @@ impl Will {
 pub(super) fn of(fates: &Fates<'_>, spot: &Spot<'_>) -> Will {
     let Some((repository, image)) = spot.repository.zip(spot.image) else { return Will::default() };
     if !spot.has_it() {
-        return after(fates, spot);
+        return after(fates, spot, repository, image);
     }
     let (forecast, words) =
         of_image(fates.history, repository, image, fates.repository_forecast(repository), fates.as_of);
@@ -58,8 +59,7 @@ pub(super) fn of(fates: &Fates<'_>, spot: &Spot<'_>) -> Will {
 }
 
 /// For an image that is gone: what needed it, and still does.
-fn after(fates: &Fates<'_>, spot: &Spot<'_>) -> Will {
-    let Some((repository, image)) = spot.repository.zip(spot.image) else { return Will::default() };
+fn after(fates: &Fates<'_>, spot: &Spot<'_>, repository: &RepositoryHistory, image: &Image) -> Will {
     let Some(loss) = ends::last(spot).filter(|_| spot.presence == Presence::Gone) else {
         return Will::default();
     };
@@ -73,25 +73,29 @@ fn after(fates: &Fates<'_>, spot: &Spot<'_>) -> Will {
     }
 }
 
-/// Places that have it and whose deletions are replicated to this one.
-pub(super) fn goes_with<'h>(fates: &Fates<'h>, spot: &Spot<'h>, spots: &[Spot<'h>]) -> Vec<GoesWith> {
+/// Places that have it and whose deletions are replicated to this one; `wills` are those of `spots`.
+pub(super) fn goes_with<'h>(
+    fates: &Fates<'h>,
+    spot: &Spot<'h>,
+    spots: &[Spot<'h>],
+    wills: &[Will],
+) -> Vec<GoesWith> {
     if !spot.has_it() {
         return Vec::new();
     }
-    let sources = spots.iter().filter(|other| other.has_it() && other.name != spot.name);
-    let with = |other: &Spot<'h>| {
+    let sources = spots.iter().zip(wills).filter(|(other, _)| other.has_it() && other.name != spot.name);
+    let with = |(other, will): (&Spot<'h>, &Will)| {
         let rule =
             leads_to(fates.history, other, &spot.name, fates.as_of.millis()).filter(|rule| rule.deletes)?;
-        let will = of(fates, other);
         let expires = will.expires();
-        let next = will.shown.filter(|_| expires.is_some());
+        let next = will.shown.as_ref().filter(|_| expires.is_some());
         Some(GoesWith {
             repository: other.name.clone(),
             set_by: fates.history.event(rule.set_by),
             eligible_at: expires.map(|(eligible, _)| eligible),
             expected_by: expires.map(|(_, by)| by),
-            rule_priority: next.as_ref().and_then(|next| next.rule_priority),
-            rule: next.and_then(|next| next.rule),
+            rule_priority: next.and_then(|next| next.rule_priority),
+            rule: next.and_then(|next| next.rule.clone()),
         })
     };
     sources.filter_map(with).collect()

@@ -2,12 +2,12 @@
 
 use super::Fates;
 use crate::model::{
-    Digest, FateRole, ImageReference, ImageState, Presence, PushOrigin, Repository, StepKind,
+    Digest, FateRole, ImageReference, ImageState, MINUTE_MILLIS, Presence, PushOrigin, Repository, StepKind,
 };
 use crate::timeline::{Destination, DigestNo, EventNo, History, Image, RepositoryHistory, Step, Upstream};
 
 /// Replication mostly takes less than half an hour (ECR User Guide).
-const UNDER_WAY_MILLIS: i64 = 30 * 60 * 1000;
+const UNDER_WAY_MILLIS: i64 = 30 * MINUTE_MILLIS;
 
 /// A repository and the digest in it, before it is put into words.
 pub(super) struct Spot<'h> {
@@ -45,9 +45,8 @@ pub(super) enum Missing {
 }
 
 impl Spot<'_> {
-    /// Whether it could be pulled there, if necessary after a restore.
     pub fn has_it(&self) -> bool {
-        matches!(self.presence, Presence::There | Presence::Archived)
+        self.presence.has_it()
     }
 }
 

@@ -161,6 +161,13 @@ words! {
     }
 }
 
+impl Presence {
+    /// Whether the image could be pulled there, if necessary after a restore.
+    pub const fn has_it(self) -> bool {
+        matches!(self, Self::There | Self::Archived)
+    }
+}
+
 words! {
     /// How an image ended.
     FateEndKind {

@@ -1,5 +1,6 @@
 //! What went wrong, who did it, and who was affected.
 
+use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
 use super::timeline::words;
@@ -41,75 +42,32 @@ pub struct Finding {
     pub evidence: Vec<EventRef>,
 }
 
-/// The JSON form of a finding: `second_push` is written only where the event is a push.
-#[derive(Serialize)]
-struct Written<'f> {
-    id: &'f str,
-    kind: FindingKind,
-    severity: Severity,
-    repository: &'f Repository,
-    tag: &'f Option<LogText>,
-    tags: &'f [LogText],
-    lost: &'f LostImage,
-    kept: &'f KeptImage,
-    first_push: &'f Option<EventRef>,
-    second_push: Option<&'f EventRef>,
-    event: &'f EventRef,
-    gap_seconds: Option<i64>,
-    order: Order,
-    deletion: &'f Option<Deleted>,
-    reasons: &'f [Reason],
-    exposure_seconds: Option<i64>,
-    usage: &'f Usage,
-    summary: &'f str,
-    advice: &'f [String],
-    evidence: &'f [EventRef],
-}
-
+/// `second_push` and `gap_seconds` are written only where the event is a push; the event itself always is.
 impl Serialize for Finding {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self {
-            id,
-            kind,
-            severity,
-            repository,
-            tag,
-            tags,
-            lost,
-            kept,
-            first_push,
-            second_push: event,
-            order,
-            deletion,
-            reasons,
-            ..
-        } = self;
-        let Self { exposure_seconds, usage, summary, advice, evidence, .. } = self;
-        let (second_push, gap_seconds) = (self.second_push(), self.second_push().and(self.gap_seconds));
-        let (kind, severity, order, exposure_seconds) = (*kind, *severity, *order, *exposure_seconds);
-        Written {
-            id,
-            kind,
-            severity,
-            repository,
-            tag,
-            tags,
-            lost,
-            kept,
-            first_push,
-            second_push,
-            event,
-            gap_seconds,
-            order,
-            deletion,
-            reasons,
-            exposure_seconds,
-            usage,
-            summary,
-            advice,
-            evidence,
-        }
-        .serialize(serializer)
+        let second_push = self.second_push();
+        let mut written = serializer.serialize_struct("Finding", 20)?;
+        written.serialize_field("id", &self.id)?;
+        written.serialize_field("kind", &self.kind)?;
+        written.serialize_field("severity", &self.severity)?;
+        written.serialize_field("repository", &self.repository)?;
+        written.serialize_field("tag", &self.tag)?;
+        written.serialize_field("tags", &self.tags)?;
+        written.serialize_field("lost", &self.lost)?;
+        written.serialize_field("kept", &self.kept)?;
+        written.serialize_field("first_push", &self.first_push)?;
+        written.serialize_field("second_push", &second_push)?;
+        written.serialize_field("event", &self.second_push)?;
+        written.serialize_field("gap_seconds", &second_push.and(self.gap_seconds))?;
+        written.serialize_field("order", &self.order)?;
+        written.serialize_field("deletion", &self.deletion)?;
+        written.serialize_field("reasons", &self.reasons)?;
+        written.serialize_field("exposure_seconds", &self.exposure_seconds)?;
+        written.serialize_field("usage", &self.usage)?;
+        written.serialize_field("summary", &self.summary)?;
+        written.serialize_field("advice", &self.advice)?;
+        written.serialize_field("evidence", &self.evidence)?;
+        written.end()
     }
 }
 

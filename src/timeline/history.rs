@@ -253,6 +253,21 @@ impl History {
         &self.repositories
     }
 
+    /// The repository with that number, if the history has it.
+    pub fn numbered(&self, number: RepositoryNo) -> Option<&RepositoryHistory> {
+        self.repositories.iter().find(|repository| repository.repository == number)
+    }
+
+    /// Repositories of that name in other registries and regions, where copies of its images may be.
+    pub fn namesakes<'h>(
+        &'h self,
+        repository: &'h RepositoryHistory,
+    ) -> impl Iterator<Item = &'h RepositoryHistory> {
+        let name = |one: &RepositoryHistory| self.names.repository_key(one.repository).map(|key| key.name);
+        let own = name(repository);
+        self.repositories.iter().filter(move |other| !std::ptr::eq(*other, repository) && name(other) == own)
+    }
+
     /// The same repositories in the same order as another policy would have left them; empty unless a
     /// simulation was asked for.
     pub fn simulated(&self) -> &[RepositoryHistory] {
@@ -261,10 +276,6 @@ impl History {
 
     pub(super) fn names(&self) -> &Names {
         &self.names
-    }
-
-    pub(super) fn all_events(&self) -> &[Noted] {
-        &self.events
     }
 
     /// A lifecycle policy by its number; an empty one for [`PolicyNo::NONE`].
@@ -542,9 +553,7 @@ impl History {
     ) -> Option<(&'h RepositoryHistory, &'h Image, &'h Loss)> {
         let (repository, digest) = match loss.presumed? {
             Because::Subject(subject) => (repository, subject),
-            Because::Source { repository, .. } => {
-                (self.repositories.iter().find(|other| other.repository == repository)?, image.digest)
-            }
+            Because::Source { repository, .. } => (self.numbered(repository)?, image.digest),
         };
         let image = repository.image(digest)?;
         let loss = image.losses.iter().rfind(|other| other.event == loss.event)?;
@@ -556,6 +565,11 @@ impl History {
     /// time.
     pub fn deletions_reach(&self, repository: &RepositoryHistory, at: i64) -> Option<EventNo> {
         self.registries.deletions_reach(repository.repository, at, &self.names)
+    }
+
+    /// Whether all pushes to the repository until `at`, in milliseconds, are known.
+    pub fn knows_all_pushes(&self, repository: &RepositoryHistory, at: i64) -> bool {
+        repository.knows_all_pushes(at, &self.events, &self.names)
     }
 
     /// `GetAuthorizationToken` calls, in order of time.

@@ -260,8 +260,8 @@ impl Image {
 
     /// The list of the repository that does not have it, where that ended nothing: it never was there.
     pub fn never_listed(&self) -> Option<EventNo> {
-        let lacking = || self.steps.iter().rfind(|step| step.kind == StepKind::NotSeen);
-        lacking().filter(|_| self.was_only_refused()).map(|step| step.event)
+        let lacking = self.steps.iter().rfind(|step| step.kind == StepKind::NotSeen)?;
+        self.was_only_refused().then_some(lacking.event)
     }
 
     /// It was in the archive when a call removed a tag from it, and its other tags are not known: it is

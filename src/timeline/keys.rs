@@ -6,7 +6,7 @@
 use super::fact::{Fact, KeyFact, Noted, What};
 use super::names::{EventNo, Map, Names, RepositoryNo, Sym};
 use crate::decode::fingerprint;
-use crate::model::KeyChange;
+use crate::model::{KeyChange, MINUTE_MILLIS};
 
 /// A change of the key of a repository.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +82,7 @@ fn keys_of(
             What::CreateRepository { key, .. } if key.is_some() => {
                 // The grant made for the same repository names the key itself, and may be logged first.
                 let near = |grant: &EventNo| {
-                    (events[grant.index()].time - events[fact.event.index()].time).abs() < 60_000
+                    (events[grant.index()].time - events[fact.event.index()].time).abs() < MINUTE_MILLIS
                 };
                 if !names.text(*key).contains(":alias/") || !granted.get(&fact.repository).is_some_and(near) {
                     keys.insert(fact.repository, behind(*key, fact.event, changes, events, names));

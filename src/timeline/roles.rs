@@ -45,7 +45,7 @@ impl History {
             }
         };
         names.policy_texts().for_each(|text| is(text, Role::Policy));
-        for event in self.all_events() {
+        for event in self.events() {
             for (sym, role) in [
                 (event.name, Role::Word),
                 (event.region, Role::Word),

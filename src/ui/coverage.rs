@@ -14,16 +14,13 @@ const LISTED_MAX: usize = 20;
 
 /// What was read and what was not.
 pub fn write(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
-    write_summary(page, coverage)?;
-    write_failures(page, coverage)?;
-    write_notes(page, coverage)?;
-    page.blank()
+    write_of(page, coverage, IMAGES)
 }
 
 /// The same of a run that looks for something else than images; `what` says of what the records are that it
 /// had a use for.
 pub fn write_of(page: &mut Page<'_>, coverage: &Coverage, what: &str) -> io::Result<()> {
-    write_summary_of(page, coverage, what)?;
+    write_summary(page, coverage, what)?;
     write_failures(page, coverage)?;
     write_notes(page, coverage)?;
     page.blank()
@@ -32,7 +29,7 @@ pub fn write_of(page: &mut Page<'_>, coverage: &Coverage, what: &str) -> io::Res
 /// The same without the objects that could not be read, for a page on which they stand at the end: there may
 /// be many.
 pub fn write_head(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
-    write_summary(page, coverage)?;
+    write_summary(page, coverage, IMAGES)?;
     write_notes(page, coverage)?;
     page.blank()
 }
@@ -63,11 +60,7 @@ fn left_out(gap: &Gap) -> String {
     )
 }
 
-fn write_summary(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
-    write_summary_of(page, coverage, IMAGES)
-}
-
-fn write_summary_of(page: &mut Page<'_>, coverage: &Coverage, what: &str) -> io::Result<()> {
+fn write_summary(page: &mut Page<'_>, coverage: &Coverage, what: &str) -> io::Result<()> {
     page.item(0, "Read", &objects(coverage))?;
     page.item(0, "", &records_of(coverage, what))?;
     for line in [beside(coverage), repaired(coverage)].iter().flatten() {

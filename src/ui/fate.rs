@@ -62,8 +62,8 @@ fn write_page(
     for number in 0..fate.places.len() {
         write_place(page, fate, number, evidence)?;
     }
-    write_texts(page, "What this evidence does not tell:", &fate.unknown)?;
-    write_texts(page, "What to do:", &fate.advice)
+    page.texts("What this evidence does not tell:", &fate.unknown)?;
+    page.texts("What to do:", &fate.advice)
 }
 
 /// `2 of 3 places have it; the last one …`.
@@ -92,14 +92,23 @@ fn in_words(place: &Repository) -> String {
     )
 }
 
-/// A lane for each place, under its number.
-fn draw_lives(page: &mut Page<'_>, fate: &Fate, lives: &[Option<Timeline>]) -> io::Result<()> {
+/// A lane for each place, under its number and its name.
+pub(super) fn picture(
+    fate: &Fate,
+    lives: &[Option<Timeline>],
+    name: impl Fn(&Repository) -> String,
+) -> Option<Picture> {
     let named = fate.places.iter().zip(lives).enumerate().filter_map(|(at, (place, life))| {
-        let name = format!("{} {}", at + 1, place.repository.region.raw());
+        let name = format!("{} {}", at + 1, name(&place.repository));
         Some((LogText::from(name), life.as_ref()?))
     });
     let named: Vec<(LogText, &Timeline)> = named.collect();
-    let Some(picture) = Picture::of_places(&named, fate.as_of) else { return Ok(()) };
+    Picture::of_places(&named, fate.as_of)
+}
+
+fn draw_lives(page: &mut Page<'_>, fate: &Fate, lives: &[Option<Timeline>]) -> io::Result<()> {
+    let name = |place: &Repository| place.region.raw().to_owned();
+    let Some(picture) = picture(fate, lives, name) else { return Ok(()) };
     page.blank()?;
     let drawn = draw::lines(&picture, page.width() - 2, page.style());
     drawn.iter().try_for_each(|line| page.painted(2, line))?;
@@ -154,15 +163,6 @@ fn depth(fate: &Fate, place: &FatePlace) -> usize {
         (depth, of) = (depth + 1, source.copy_of.as_ref());
     }
     depth
-}
-
-fn write_texts(page: &mut Page<'_>, heading: &str, texts: &[String]) -> io::Result<()> {
-    if texts.is_empty() {
-        return Ok(());
-    }
-    page.blank()?;
-    page.line(heading)?;
-    texts.iter().try_for_each(|text| page.point(0, "- ", &text.for_terminal()))
 }
 
 const COLUMNS: &[&str] = &[

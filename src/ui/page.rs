@@ -80,6 +80,16 @@ impl<'w> Page<'w> {
         self.wrapped(&lead, text)
     }
 
+    /// A paragraph of texts under a heading, a mark before each; nothing if there are none.
+    pub fn texts(&mut self, heading: &str, texts: &[String]) -> io::Result<()> {
+        if texts.is_empty() {
+            return Ok(());
+        }
+        self.blank()?;
+        self.line(heading)?;
+        texts.iter().try_for_each(|text| self.point(0, "- ", text))
+    }
+
     fn wrapped(&mut self, lead: &str, text: &str) -> io::Result<()> {
         let lead = lead.for_terminal();
         self.flow(Paint::Plain, &lead, width::of(&lead), text)

@@ -56,8 +56,8 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, rescue: &Rescue) -> io::
             reference.for_terminal()
         ))?;
     }
-    write_texts(page, "What that repairs:", &rescue.repairs)?;
-    write_texts(page, "What it does not repair:", &rescue.does_not_repair)?;
+    page.texts("What that repairs:", &rescue.repairs)?;
+    page.texts("What it does not repair:", &rescue.does_not_repair)?;
     if rescue.made_by.is_empty() {
         return Ok(());
     }
@@ -82,15 +82,6 @@ fn write_source(page: &mut Page<'_>, number: usize, source: &RescueSource) -> io
     // A command is one line, however long, because a broken line cannot be pasted.
     source.commands.iter().try_for_each(|command| page.line(&format!("   $ {}", command.for_terminal())))?;
     source.needs.iter().try_for_each(|need| page.item(3, "needs", &need.for_terminal()))
-}
-
-fn write_texts(page: &mut Page<'_>, heading: &str, texts: &[String]) -> io::Result<()> {
-    if texts.is_empty() {
-        return Ok(());
-    }
-    page.blank()?;
-    page.line(heading)?;
-    texts.iter().try_for_each(|text| page.point(0, "- ", &text.for_terminal()))
 }
 
 const COLUMNS: &[&str] =

@@ -58,8 +58,8 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, verdict: &Verdict) -> io
     write_sentences(page, "Who needs it:", &verdict.used_by)?;
     write_sentences(page, "Who stood behind it:", &verdict.behind)?;
     write_sentences(page, "Not this:", &verdict.not_this)?;
-    write_texts(page, "What the logs cannot show:", &verdict.unknown)?;
-    write_texts(page, "What to do:", &verdict.advice)?;
+    page.texts("What the logs cannot show:", &verdict.unknown)?;
+    page.texts("What to do:", &verdict.advice)?;
     let reference = quoted(verdict.reference.raw()).into_owned();
     if is_about_a_copy(verdict.cause) {
         let text = format!(
@@ -143,15 +143,6 @@ fn write_sentences(page: &mut Page<'_>, heading: &str, sentences: &[Sentence]) -
     page.blank()?;
     page.line(heading)?;
     sentences.iter().try_for_each(|sentence| write_sentence(page, "- ", sentence))
-}
-
-fn write_texts(page: &mut Page<'_>, heading: &str, texts: &[String]) -> io::Result<()> {
-    if texts.is_empty() {
-        return Ok(());
-    }
-    page.blank()?;
-    page.line(heading)?;
-    texts.iter().try_for_each(|text| page.point(0, "- ", text))
 }
 
 /// The columns of the CSV: one row.

@@ -111,7 +111,7 @@ impl Bench<'_, '_> {
             }
         }
         (effect.freed_bytes, effect.freed_bytes_at_most) =
-            (self.layers.freed(&freed, &simulated), sizes::at_most(&freed, logged, &self.layers));
+            (self.layers.freed(&freed, &simulated), self.layers.at_most(&freed, logged));
         harmful.sort_unstable();
         harmful.dedup();
         Tried { effect, harmful }

@@ -1,12 +1,9 @@
 //! Registries that are asked at some moment, beside whole logs: what they answer changes nothing of what the
 //! oracle reads in the logs alone.
 
-use std::process::Command;
-
 use serde_json::Value;
 
-use crate::oracle;
-use crate::sim;
+use crate::{json_of, oracle, sim};
 use oracle::compare;
 use oracle::findings::Finding;
 use sim::clock::{BEGIN, rfc3339};
@@ -27,15 +24,8 @@ fn a_true_answer_beside_whole_logs_changes_no_finding() {
         Archive::deliver(&world, false).write(logs.path()).expect("an archive on disk");
         sim::answers::in_the_midst(&world, answers.path());
         let mut verdict = oracle::judge(oracle::read::folder(logs.path()));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
-        let output = command
-            .arg("detect")
-            .args([logs.path(), answers.path()])
-            .args(["--format", "json", "--quiet"])
-            .output()
-            .expect("the binary runs");
-        let detected: Value = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+        let logs = logs.path().to_str().expect("a path in UTF-8");
+        let detected = json_of(&["detect", logs], answers.path());
         verdict.findings.retain(|finding| !is_still_there(&world, &detected, finding));
         worlds += 1;
         findings += verdict.findings.len();

@@ -1,31 +1,15 @@
 //! `fate` in simulated worlds with copies: where it says that an image is, that is where it is; what it says
 //! takes a copy along does.
 
-use std::path::Path;
-use std::process::Command;
-
 use serde_json::Value;
 
-use crate::sim;
+use crate::{json_of, sim};
 use sim::registry::Repo;
 use sim::truth::Truth;
 use sim::{Archive, World};
 
 /// How many images of a world are asked about.
 const IMAGES_MAX: usize = 4;
-
-fn fate(digest: &str, folder: &Path) -> Value {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
-    let output = command
-        .args(["fate", digest])
-        .arg(folder)
-        .args(["--format", "json", "--quiet"])
-        .output()
-        .expect("the binary runs");
-    let document: Value = serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
-    document["fate"].clone()
-}
 
 fn place<'f>(fate: &'f Value, repo: &Repo) -> Option<&'f Value> {
     let is_it = |one: &&Value| {
@@ -65,7 +49,7 @@ fn every_place_is_what_it_is_in_truth() {
             // Those that came without their tag first.
             digests.sort_by_key(|digest| !world.born_untagged.iter().any(|(_, born, _)| born == *digest));
             for digest in digests.into_iter().take(IMAGES_MAX) {
-                let told = fate(digest, folder.path());
+                let told = json_of(&["fate", digest], folder.path())["fate"].take();
                 asked += 1;
                 for repo in [source, copy] {
                     // What went in silence, and may have, is told as most likely: that is judged by the

@@ -1,9 +1,8 @@
 //! `forecast` and `whatif` against simulated worlds: what the runs really took, and what a naive reader of
 //! the same logs expects.
 
-use crate::sim;
+use crate::{json_of, sim};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -13,18 +12,6 @@ use sim::policy::{Candidate, Policy};
 use sim::registry::Repo;
 use sim::rng::Rng;
 use sim::{Archive, World};
-
-fn tagfall(arguments: &[&str], folder: &Path) -> Value {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
-    let output = command
-        .args(arguments)
-        .arg(folder)
-        .args(["--format", "json", "--quiet"])
-        .output()
-        .expect("the binary runs");
-    serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
-}
 
 fn delivered(world: &World) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
@@ -56,7 +43,7 @@ fn the_policy_in_force_reproduces_the_logged_expiries() {
             .collect();
         let contested: BTreeSet<&str> =
             world.same_second.iter().map(|group| group.repo.name.as_str()).collect();
-        let document = tagfall(&["whatif"], delivered(&world).path());
+        let document = json_of(&["whatif"], delivered(&world).path());
         for element in document["whatif"].as_array().expect("a list") {
             let name = element["repository"]["name"].as_str().expect("a name");
             agreed += usize::from(element["outcome"] == "agrees");
@@ -287,7 +274,7 @@ fn another_policy_takes_what_a_naive_replay_takes() {
             let policy = Policy::any(&mut Rng::new(seed * 10 + number));
             std::fs::write(file.path(), policy.to_text()).expect("a policy on disk");
             let document =
-                tagfall(&["whatif", "--policy", file.path().to_str().expect("a path")], folder.path());
+                json_of(&["whatif", "--policy", file.path().to_str().expect("a path")], folder.path());
             let found = compare(&world, &policy, &document, &mut lines);
             compared += found;
         }
@@ -358,7 +345,7 @@ fn a_forecast_comes_true_when_nothing_else_happens() {
         if world.trail_start != sim::clock::BEGIN {
             continue;
         }
-        let document = tagfall(&["forecast"], delivered(&world).path());
+        let document = json_of(&["forecast"], delivered(&world).path());
         let now = document["as_of"].as_str().expect("a time").to_owned();
         let doubtful = doubtful(&world);
         for repo in world.repos.iter().filter(|repo| repo.certain && repo.exists) {

@@ -41,19 +41,9 @@ impl<'e> Replay<'e> {
     /// deletions reach this repository the tag may have been free, for its holder goes without an event of
     /// its own: then what the event names counts.
     fn keeps_tag_from(&self, image: Named, now: i64) -> bool {
-        if image.tag.is_none()
-            || self.registries.deletions_reach(self.state.repository, now, self.names).is_some()
-        {
-            return false;
-        }
-        let holder = self
-            .state
-            .tags
-            .get(&image.tag)
-            .and_then(|tag| tag.holder)
-            .and_then(|at| self.state.images.get(at));
-        holder.is_some_and(|holder| holder.digest != image.digest)
+        self.state.holder(image.tag).is_some_and(|holder| holder.digest != image.digest)
             && self.state.is_immutable(image.tag, self.names)
+            && self.registries.deletions_reach(self.state.repository, now, self.names).is_none()
     }
 
     /// The image is there now: for the first time, again after it was gone, or as before.

@@ -6,13 +6,16 @@ use super::WholeListing;
 use crate::model::{ImageState, Order};
 use crate::policy::fits;
 use crate::timeline::contradictions::Contradicts;
-use crate::timeline::fact::Mutability;
+use crate::timeline::fact::{Mutability, Noted};
 use crate::timeline::image::Image;
 use crate::timeline::keys::KeyStep;
 use crate::timeline::names::{DigestNo, EventNo, Map, Names, PolicyNo, RepositoryNo, Sym};
 use crate::timeline::policy::{KnownFrom, PolicyChange, PolicyInForce};
 use crate::timeline::simulation::ExpectedRemoval;
 use crate::timeline::tags::TagLife;
+
+/// The event name of a push.
+const PUSH: &str = "PutImage";
 
 /// One repository after its last event.
 #[derive(Debug)]
@@ -134,6 +137,15 @@ impl RepositoryHistory {
             run_starts: Vec::new(),
             runs_made_up: 0,
         }
+    }
+
+    /// Whether all pushes until `at`, in milliseconds, are known: the logs show that the repository was
+    /// created before, and CloudTrail left out the content of no push since.
+    pub(in crate::timeline) fn knows_all_pushes(&self, at: i64, events: &[Noted], names: &Names) -> bool {
+        let noted = |event: &EventNo| &events[event.index()];
+        let unknown = |event: &Noted| event.time <= at && names.text(event.name) == PUSH;
+        self.creations.iter().any(|event| noted(event).time <= at)
+            && !self.gaps.iter().map(noted).any(unknown)
     }
 
     /// Shrinks lists: a list of one element has room for four, and with a million repositories of one image

@@ -5,8 +5,6 @@ use crate::model::{Order, TagEnd};
 use crate::timeline::names::{DigestNo, EventNo, Sym};
 use crate::timeline::tags::{Ask, AskKind, TagSpan};
 
-const PUSH: &str = "PutImage";
-
 impl Replay<'_> {
     /// Begins a span of `tag` on the image at `at`: since the event `since`, or, without one, since before
     /// `seen` showed it.
@@ -65,20 +63,20 @@ impl Replay<'_> {
     /// A request for a tag that no image has. Returns the image that the tag was lost with, while that
     /// image is gone.
     pub(super) fn ask_in_vain(&mut self, tag: Sym, event: EventNo, kind: AskKind, by: Sym) -> Option<usize> {
-        let state = &mut self.state;
-        let life = state.tag_lives.entry(tag).or_default();
-        let last = life.spans.last().copied();
+        let state = &self.state;
+        let last = state.tag_lives.get(&tag).and_then(|life| life.spans.last().copied());
         // If a tag left its image without an event, nobody knows where it is.
         let went = last.filter(|last| last.end != Some(TagEnd::NotLogged));
         // A push that ECR refused because the tag exists shows that some image has it.
         let refused = state.refused_pushes.get(&tag).map(Vec::as_slice).unwrap_or_default();
         let is_taken = refused.iter().any(|push| self.names.text(push.why).contains("TagAlreadyExists"));
-        let left_out = |event: &EventNo| self.names.text(self.events[event.index()].name) == PUSH;
-        let never =
-            last.is_none() && !is_taken && !state.creations.is_empty() && !state.gaps.iter().any(left_out);
+        // What has been replayed lies before this event, whatever its time.
+        let all_known = || state.knows_all_pushes(i64::MAX, self.events, self.names);
+        let never = last.is_none() && !is_taken && all_known();
         let sure = went.is_some() || matches!(kind, AskKind::Failed | AskKind::Stopped) || never;
         let in_vain = sure && kind != AskKind::StoppedOtherwise;
-        life.ask(Ask { event, kind, by, in_vain });
+        let state = &mut self.state;
+        state.tag_lives.entry(tag).or_default().ask(Ask { event, kind, by, in_vain });
         let last = went?;
         let at = *state.by_digest.get(&last.digest)?;
         let image = &mut state.images[at];

@@ -3,9 +3,9 @@
 use maud::{Markup, html};
 
 use super::picture::svg;
-use crate::model::{Fate, FatePlace, LogText, Repository, Timeline};
+use crate::model::{Fate, FatePlace, Repository, Timeline};
 use crate::redact::{Redact, Redactor};
-use crate::ui::fate::{copies, role};
+use crate::ui::fate::{copies, picture, role};
 use crate::ui::html::{list, maybe, prose, shown, table, wide};
 use crate::ui::lanes::{Lane, Picture, State};
 
@@ -56,18 +56,8 @@ fn row(fate: &Fate, at: usize, place: &FatePlace) -> Markup {
 }
 
 fn drawing(elsewhere: &Elsewhere) -> Markup {
-    let named =
-        elsewhere.fate.places.iter().zip(&elsewhere.lives).enumerate().filter_map(|(at, (place, life))| {
-            let name = format!(
-                "{} {} {}",
-                at + 1,
-                place.repository.registry_id.raw(),
-                place.repository.region.raw()
-            );
-            Some((LogText::from(name), life.as_ref()?))
-        });
-    let named: Vec<(LogText, &Timeline)> = named.collect();
-    let Some(picture) = Picture::of_places(&named, elsewhere.fate.as_of) else { return html! {} };
+    let name = |place: &Repository| format!("{} {}", place.registry_id.raw(), place.region.raw());
+    let Some(picture) = picture(&elsewhere.fate, &elsewhere.lives, name) else { return html! {} };
     let height = LANE * i64::try_from(picture.lanes.len()).unwrap_or(1) + 24;
     let lanes = html! { @for (at, lane) in (0..).zip(&picture.lanes) { (bar(&picture, lane, LANE * at)) } };
     let days = [picture.scale.first(), picture.scale.last()]

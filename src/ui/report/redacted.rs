@@ -20,9 +20,8 @@ impl Redact for Story {
             runs: _,
             policies: _,
             locked: _,
-            ..
+            behind,
         } = self;
-        let Self { behind, .. } = self;
         life.redact(by);
         other.redact(by);
         tag.redact(by);

@@ -203,10 +203,8 @@ impl Folded {
     /// gone, and no log says so.
     fn deletions_reach(&self, repo: &Repo, time: u64) -> bool {
         let reaches = |rule: &CopyRule| {
-            let fits = rule.prefixes.is_empty()
-                || rule.prefixes.iter().any(|prefix| repo.2.starts_with(prefix.as_str()));
             rule.deletes
-                && fits
+                && rule.is_for(repo)
                 && rule.destinations.iter().any(|(account, region)| (account, region) == (&repo.0, &repo.1))
         };
         let in_force =

@@ -28,6 +28,13 @@ pub struct CopyRule {
     pub deletes: bool,
 }
 
+impl CopyRule {
+    /// Whether the rule copies that repository.
+    pub fn is_for(&self, repo: &Repo) -> bool {
+        self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| repo.2.starts_with(prefix.as_str()))
+    }
+}
+
 /// An image of a lifecycle run.
 #[derive(Debug, Clone)]
 pub struct RunImage {

@@ -34,10 +34,7 @@ fn reaches(folded: &Folded, repo: &Repo, time: u64) -> Vec<Repo> {
     else {
         return Vec::new();
     };
-    let fits = |prefixes: &[String]| {
-        prefixes.is_empty() || prefixes.iter().any(|prefix| repo.2.starts_with(prefix.as_str()))
-    };
-    let rules = rules.iter().filter(|rule| rule.deletes && fits(&rule.prefixes));
+    let rules = rules.iter().filter(|rule| rule.deletes && rule.is_for(repo));
     rules
         .flat_map(|rule| {
             rule.destinations
