@@ -72,7 +72,7 @@ impl Behind {
         else {
             return Ok(Told::default());
         };
-        if common.sources.iter().any(|spec| spec == "-") {
+        if common.reads_stdin() {
             run.talk
                 .note("who stood behind pushes and deletions is not told: standard input can be read once");
             return Ok(Told::default());

@@ -2,7 +2,7 @@
 //! summarise.
 
 use std::cell::Cell;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::sync::Arc;
@@ -81,9 +81,7 @@ impl<'a> Run<'a> {
         let filter = common.filter_until(asked.at)?;
         let cancelled = interrupt::flag(talk);
         let feeds = sources::open(common, &filter)?;
-        if common.sources.iter().any(|spec| spec == "-") && io::stdin().is_terminal() {
-            talk.note("reading standard input from the terminal; Ctrl-D ends it");
-        }
+        sources::note_stdin(common, talk);
         let mut evidence = read(common, talk, &feeds, &filter, asked, &cancelled)?;
         // Whoever interrupts the reading wants an answer from what has been read; whoever interrupts what
         // follows wants no answer.
@@ -163,7 +161,7 @@ impl<'a> Run<'a> {
                 elapsed(self.started.elapsed())
             ));
         }
-        self.say_what_is_missing(coverage);
+        say_what_is_missing(self.talk, &self.common.show, coverage);
         ending(fail_on, self.common.allow_incomplete(), coverage, severities)
     }
 
@@ -173,10 +171,6 @@ impl<'a> Run<'a> {
         } else {
             format!(", {} tried again", counted(self.retries, "request", "requests"))
         }
-    }
-
-    fn say_what_is_missing(&self, coverage: &Coverage) {
-        say_what_is_missing(self.talk, &self.common.show, coverage);
     }
 }
 

@@ -130,7 +130,7 @@ impl Args {
         self.check_sources(&options)?;
         let cancelled = interrupt::flag(talk);
         let limits = self.limits();
-        let ingest = Ingest::open(self.place(&options)?, &self.select, limits)
+        let ingest = Ingest::open(sources::place(&self.lake, &options)?, &self.select, limits)
             .map_err(|error| self.failure(&error))?;
         options.known = Some(ingest.known());
         let feeds = sources::open_with(&self.sources, &options, &filter)?;

@@ -180,16 +180,13 @@ fn table(text: &str) -> Result<String, String> {
 
 /// Where a lake is.
 fn place(lake: &std::path::Path, s3: &S3) -> Result<Location, Failure> {
-    let Some(address) = lake.to_str().filter(|lake| is_s3(lake)) else {
-        return Ok(Location::Folder(lake.to_path_buf()));
-    };
     let asked = Sources {
         specs: &[],
         s3,
         max_memory: MEMORY_BYTES_DEFAULT,
         jobs: machine::workers(NonZeroUsize::MIN),
     };
-    Ok(Location::Store(sources::store(address, &sources::options(asked))?))
+    sources::place(lake, &sources::options(asked))
 }
 
 impl Ddl {
@@ -277,10 +274,7 @@ impl Repair {
         let archives = !self.sources.is_empty();
         let limits = Limits::within(self.max_memory);
         let mut options = sources::options(self.asked());
-        let place: Location = match self.lake.to_str().filter(|lake| is_s3(lake)) {
-            Some(lake) => sources::store(lake, &options)?.into(),
-            None => (&self.lake).into(),
-        };
+        let place = sources::place(&self.lake, &options)?;
         let (ingest, report) = Ingest::open_to_repair(place, limits, archives)
             .map_err(|error| cannot_write(&self.lake, &error))?;
         report.damaged.iter().for_each(|damage| talk.note(&format!("{}: {}", damage.file, damage.reason)));

@@ -304,6 +304,11 @@ impl Common {
         Ok(Filter { snapshot_account, snapshot_region, ..filter })
     }
 
+    /// Whether standard input, which can be read once, is a source.
+    pub fn reads_stdin(&self) -> bool {
+        self.sources.iter().any(|spec| spec == "-")
+    }
+
     /// The globs of `--repository`.
     pub fn repositories(&self) -> Vec<String> {
         self.narrow.repository.iter().map(ToString::to_string).collect()

@@ -1,12 +1,17 @@
 //! From the SOURCE arguments to feeds: the one place that knows how sources are opened, and what people read
 //! when they cannot be.
 
+use std::io::{self, IsTerminal};
+#[cfg(feature = "sql")]
+use std::path::Path;
+
 use super::gather::budget;
 use super::options::{Common, Sources};
 use crate::failure::Failure;
 use crate::model::{Coverage, Filter};
 use crate::source::{self, FatalError, Feed, OpenError, Options, PlanError, Pruned};
 use crate::ui::plan::PlannedSource;
+use crate::ui::talk::Talk;
 
 /// Opens every source, in the order given.
 pub fn open(common: &Common, filter: &Filter) -> Result<Vec<Box<dyn Feed>>, Failure> {
@@ -25,6 +30,13 @@ pub fn open_with(
     specs.iter().map(|spec| open_one(spec, options, filter)).collect()
 }
 
+/// Tells who sits at the terminal that what they type is read.
+pub fn note_stdin(common: &Common, talk: &Talk) {
+    if common.reads_stdin() && io::stdin().is_terminal() {
+        talk.note("reading standard input from the terminal; Ctrl-D ends it");
+    }
+}
+
 fn open_one(spec: &str, options: &Options, filter: &Filter) -> Result<Box<dyn Feed>, Failure> {
     #[cfg(feature = "sql")]
     if let Some(lake) = lake(spec, options)? {
@@ -38,7 +50,7 @@ fn open_one(spec: &str, options: &Options, filter: &Filter) -> Result<Box<dyn Fe
 /// The lake that a source is, where `ingest` made it; `None` for anything else.
 #[cfg(feature = "sql")]
 pub fn lake(spec: &str, options: &Options) -> Result<Option<crate::lake::Location>, Failure> {
-    let place = place(spec, options)?;
+    let place = place(Path::new(spec), options)?;
     if !source::store::is_s3(spec) {
         return Ok(place.is_lake().unwrap_or(false).then_some(place));
     }
@@ -57,11 +69,10 @@ pub fn lake(spec: &str, options: &Options) -> Result<Option<crate::lake::Locatio
 
 /// Where a lake is, or is to be.
 #[cfg(feature = "sql")]
-pub fn place(spec: &str, options: &Options) -> Result<crate::lake::Location, Failure> {
-    if source::store::is_s3(spec) {
-        Ok(store(spec, options)?.into())
-    } else {
-        Ok(std::path::Path::new(spec).into())
+pub fn place(lake: &Path, options: &Options) -> Result<crate::lake::Location, Failure> {
+    match lake.to_str().filter(|lake| source::store::is_s3(lake)) {
+        Some(address) => Ok(store(address, options)?.into()),
+        None => Ok(lake.into()),
     }
 }
 

@@ -1,6 +1,5 @@
 //! `tagfall trace KEY|ARN|ADDRESS|SESSION SOURCE…`.
 
-use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -155,10 +154,8 @@ pub fn read(
     question: &Question,
     view: &View,
 ) -> Result<Read, Failure> {
-    let once = common.sources.iter().any(|spec| spec == "-");
-    if once && io::stdin().is_terminal() {
-        talk.note("reading standard input from the terminal; Ctrl-D ends it");
-    }
+    let once = common.reads_stdin();
+    sources::note_stdin(common, talk);
     shortage::limit(common.sources().max_memory);
     let mut survey = None;
     if !once {

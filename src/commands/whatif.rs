@@ -122,7 +122,7 @@ impl Args {
             format!("the policy in {}", path.display())
         };
         let content = if path == Path::new("-") {
-            if self.common.sources.iter().any(|source| source == "-") {
+            if self.common.reads_stdin() {
                 let failure = Failure::new("standard input cannot be the policy and a source");
                 return Err(failure.advise("put the policy into a file: --policy policy.json"));
             }

@@ -134,7 +134,7 @@ mod tests {
     fn every_text_that_is_there_may_be_there_and_hardly_any_other() {
         let texts: Vec<String> = (0..20_000).map(|at| format!("{at:08x}-id")).collect();
         let filter = filter(&texts);
-        assert_eq!(filter.len(), 32_768 + 17, "the next power of two to a byte a text, and the header");
+        assert_eq!(filter.len(), 32_768 + 17, "20,000 as a power of two, and the header");
         assert!(texts.iter().all(|text| may_have(&filter, text.as_bytes())));
         let others = (0..20_000).filter(|at| may_have(&filter, format!("{at:08x}-other").as_bytes())).count();
         assert!(others < 600, "{others}");

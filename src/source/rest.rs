@@ -13,9 +13,7 @@ pub struct Rest {
 }
 
 enum From {
-    File(File),
-    /// Elsewhere, and to be read from any place.
-    Far(Box<dyn Place>),
+    Places(Box<dyn Place>),
     Stream(Box<dyn Read + Send>),
 }
 
@@ -28,32 +26,28 @@ impl Rest {
     /// From the position up to which the file was read. A named pipe is read as a stream.
     pub fn of_file(file: File) -> Self {
         let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
-        let from = if is_file { From::File(file) } else { From::Stream(Box::new(file)) };
-        Self { from, bytes: 0, failed: None }
+        if is_file { Self::of_places(file) } else { Self::of_stream(file) }
     }
 
     pub fn of_stream(stream: impl Read + Send + 'static) -> Self {
         Self { from: From::Stream(Box::new(stream)), bytes: 0, failed: None }
     }
 
-    /// What can be read from any place, too, and is to be read from where the first bytes end.
-    pub fn of_far(object: impl Read + Seek + Send + 'static) -> Self {
-        Self { from: From::Far(Box::new(object)), bytes: 0, failed: None }
+    /// What can be read from any place, and stands where the first bytes end.
+    pub fn of_places(object: impl Read + Seek + Send + 'static) -> Self {
+        Self { from: From::Places(Box::new(object)), bytes: 0, failed: None }
     }
 
     /// Whether one can go to any place of the object: places count from its beginning, the first bytes
     /// included.
     pub const fn has_places(&self) -> bool {
-        !matches!(self.from, From::Stream(_))
+        matches!(self.from, From::Places(_))
     }
 
-    /// How long the whole object is, its first bytes included, where that can be told.
+    /// How long the whole object is, its first bytes included, where that can be told. Reading goes on at its
+    /// end.
     pub fn length(&mut self) -> Option<u64> {
-        match &mut self.from {
-            From::File(file) => file.metadata().ok().map(|metadata| metadata.len()),
-            From::Far(object) => object.seek(SeekFrom::End(0)).ok(),
-            From::Stream(_) => None,
-        }
+        self.seek(SeekFrom::End(0)).ok()
     }
 
     /// How many bytes were read.
@@ -70,8 +64,7 @@ impl Rest {
 impl Read for Rest {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let read = match &mut self.from {
-            From::File(file) => file.read(out),
-            From::Far(object) => object.read(out),
+            From::Places(object) => object.read(out),
             From::Stream(stream) => stream.read(out),
         };
         match &read {
@@ -86,8 +79,7 @@ impl Read for Rest {
 impl Seek for Rest {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         match &mut self.from {
-            From::File(file) => file.seek(to),
-            From::Far(object) => object.seek(to),
+            From::Places(object) => object.seek(to),
             From::Stream(_) => Err(io::Error::new(io::ErrorKind::Unsupported, "a stream has one place")),
         }
     }

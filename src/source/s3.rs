@@ -122,6 +122,11 @@ impl Shared {
         self.over.load(Ordering::Acquire)
     }
 
+    /// The largest object that is read. What is handed out in parts may be larger than the memory.
+    const fn object_bytes_max(&self) -> u64 {
+        if self.options.part_bytes.is_some() { u64::MAX } else { self.options.memory_bytes_max }
+    }
+
     /// Sources are read one after the other, and each has a whole budget: before its turn, a feed lists and
     /// fetches nothing.
     async fn turn(&self) {

@@ -46,20 +46,9 @@ impl Location {
         place
     }
 
-    /// What a program needs to reach the bucket through `endpoint`.
-    pub fn credentials(endpoint: &str) -> [(&'static str, String); 5] {
-        [
-            ("AWS_ACCESS_KEY_ID", s3::ACCESS_KEY_ID.to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", s3::SECRET_ACCESS_KEY.to_owned()),
-            ("AWS_REGION", "us-east-1".to_owned()),
-            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-            ("AWS_ENDPOINT_URL", endpoint.to_owned()),
-        ]
-    }
-
     pub fn command_at(&self, endpoint: &str, args: &[&str]) -> Command {
         let mut command = self.world.command(args);
-        command.envs(Self::credentials(endpoint));
+        command.envs(s3::environment(endpoint));
         command
     }
 

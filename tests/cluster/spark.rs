@@ -13,6 +13,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::place::Location;
+use crate::s3;
 
 /// Far more than starting a machine of Java takes.
 const SOON: Duration = Duration::from_secs(240);
@@ -146,7 +147,7 @@ impl Cluster {
             command.args(["--env", name]);
         }
         command.arg("--ship").arg(binary).args(sources).current_dir(place.world.path(""));
-        command.envs(Location::credentials(&place.server.endpoint()));
+        command.envs(s3::environment(&place.server.endpoint()));
         command
     }
 }

@@ -63,17 +63,8 @@ impl World {
     /// Exit code, and what was said in JSON.
     fn run(&self, arguments: &[&str]) -> (Option<i32>, Value) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
-        command
-            .args(arguments)
-            .arg("-q")
-            .env("AWS_ACCESS_KEY_ID", s3::ACCESS_KEY_ID)
-            .env("AWS_SECRET_ACCESS_KEY", s3::SECRET_ACCESS_KEY);
-        command
-            .env("AWS_REGION", "us-east-1")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("AWS_ENDPOINT_URL", self.server.endpoint());
-        command.env_remove("AWS_PROFILE").env_remove("AWS_ENDPOINT_URL_S3").env_remove("AWS_CA_BUNDLE");
-        let output = command.output().unwrap();
+        command.args(arguments).arg("-q");
+        let output = s3::point(&mut command, &self.server.endpoint()).output().unwrap();
         let said = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&output.stderr).into_owned()));
         (output.status.code(), said)

@@ -15,29 +15,8 @@ const BUCKET: &str = "trail";
 
 /// Quick tries: the rules are the same, the waits are not.
 fn options(endpoint: &str) -> Options {
-    Options {
-        endpoint_url: Some(endpoint.to_owned()),
-        region: Some("us-east-1".to_owned()),
-        credentials: Some(Credentials {
-            access_key_id: s3::ACCESS_KEY_ID.to_owned(),
-            secret_access_key: s3::SECRET_ACCESS_KEY.to_owned(),
-            session_token: None,
-        }),
-        retry: retry::Policy {
-            tries_max: 8,
-            elapsed_max: Duration::from_secs(60),
-            delay_first: Duration::from_millis(4),
-            delay_max: Duration::from_millis(100),
-        },
-        patience: Patience {
-            connect: Duration::from_secs(5),
-            response: Duration::from_secs(20),
-            silence: Duration::from_secs(20),
-            ..Patience::DEFAULT
-        },
-        jobs: std::num::NonZeroUsize::new(2).unwrap(),
-        ..Options::default()
-    }
+    let patience = Patience { silence: Duration::from_secs(20), ..Patience::DEFAULT };
+    Options { patience, ..s3::quick(endpoint) }
 }
 
 type Objects = BTreeMap<String, Vec<u8>>;

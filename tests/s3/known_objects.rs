@@ -19,18 +19,7 @@ impl Known for Remembered {
 
 /// What was read, by address and version, and how many objects were known.
 fn read(endpoint: &str, known: BTreeSet<(String, String)>) -> (BTreeSet<(String, String)>, usize) {
-    let credentials = Credentials {
-        access_key_id: s3::ACCESS_KEY_ID.to_owned(),
-        secret_access_key: s3::SECRET_ACCESS_KEY.to_owned(),
-        session_token: None,
-    };
-    let options = Options {
-        endpoint_url: Some(endpoint.to_owned()),
-        region: Some("us-east-1".to_owned()),
-        credentials: Some(credentials),
-        known: Some(Arc::new(Remembered(known))),
-        ..Options::default()
-    };
+    let options = Options { known: Some(Arc::new(Remembered(known))), ..s3::options(endpoint) };
     let feed = source::open("s3://trail/AWSLogs/", &options, &Filter::default()).unwrap();
     let (mut found, mut skipped, mut buffer) = (BTreeSet::new(), 0, Vec::new());
     while let Some(delivery) = feed.next(&mut buffer) {

@@ -230,13 +230,7 @@ fn lines() -> Vec<u8> {
 fn detect(source: &str, endpoint: &str) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
     command.args(["detect", source, "--format", "json", "-q", "--max-memory", "64MiB"]);
-    command
-        .env("AWS_ACCESS_KEY_ID", s3::ACCESS_KEY_ID)
-        .env("AWS_SECRET_ACCESS_KEY", s3::SECRET_ACCESS_KEY)
-        .env("AWS_REGION", "us-east-1");
-    command.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_ENDPOINT_URL", endpoint);
-    command.env_remove("AWS_PROFILE").env_remove("AWS_ENDPOINT_URL_S3").env_remove("AWS_CA_BUNDLE");
-    let output = command.output().unwrap();
+    let output = s3::point(&mut command, endpoint).output().unwrap();
     (
         output.status.code(),
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)),

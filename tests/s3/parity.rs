@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use s3::{ACCESS_KEY_ID, Fault, Faults, Memory, Proxy, SECRET_ACCESS_KEY, Server, error_answer};
+use s3::{Fault, Faults, Memory, Proxy, Server, error_answer};
 use sim::{Archive, World};
 
 const BUCKET: &str = "trail";
@@ -17,16 +17,8 @@ const VERBS: [&str; 4] = ["detect", "timeline", "forecast", "whatif"];
 fn tagfall(verb: &str, source: &str, endpoint: Option<&str>) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
     command.args([verb, source, "--format", "json", "--quiet", "--jobs", "3"]);
-    command
-        .env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
-        .env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
-        .env("AWS_REGION", "us-east-1");
-    command
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .env_remove("AWS_PROFILE")
-        .env_remove("AWS_ENDPOINT_URL_S3");
     if let Some(endpoint) = endpoint {
-        command.env("AWS_ENDPOINT_URL", endpoint);
+        s3::point(&mut command, endpoint);
     }
     command.output().expect("the binary runs")
 }

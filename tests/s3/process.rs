@@ -52,13 +52,7 @@ impl World {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
         let format = if arguments.contains(&"--format") { &[][..] } else { &["--format", "json"] };
         command.args(["detect", "s3://trail"]).args(format).args(arguments);
-        command
-            .env("AWS_ACCESS_KEY_ID", s3::ACCESS_KEY_ID)
-            .env("AWS_SECRET_ACCESS_KEY", s3::SECRET_ACCESS_KEY)
-            .env("AWS_REGION", "us-east-1");
-        command.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_ENDPOINT_URL", self.proxy.endpoint());
-        command.env_remove("AWS_PROFILE").env_remove("AWS_ENDPOINT_URL_S3");
-        command.env_remove("AWS_CA_BUNDLE").stdout(Stdio::piped()).stderr(Stdio::piped());
+        s3::point(&mut command, &self.proxy.endpoint()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 

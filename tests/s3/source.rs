@@ -6,25 +6,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use s3::{Memory, Refusal, Server};
+use s3::{Memory, Refusal, Server, options};
 use tagfall::model::{Filter, Timestamp};
 use tagfall::source::{self, Credentials, FatalKind, Feed, Fetched, Listed, Options, Pruned};
 
 const BUCKET: &str = "trail";
-
-fn options(endpoint: &str) -> Options {
-    Options {
-        endpoint_url: Some(endpoint.to_owned()),
-        region: Some("us-east-1".to_owned()),
-        credentials: Some(Credentials {
-            access_key_id: s3::ACCESS_KEY_ID.to_owned(),
-            secret_access_key: s3::SECRET_ACCESS_KEY.to_owned(),
-            session_token: None,
-        }),
-        jobs: std::num::NonZeroUsize::new(2).unwrap(),
-        ..Options::default()
-    }
-}
 
 #[derive(Debug, PartialEq, Eq)]
 struct Read {

@@ -98,19 +98,7 @@ fn measure(what: &str, count: u64, bytes: u64, run: impl FnOnce() -> (u64, u64))
 }
 
 fn feed(endpoint: &str) -> (u64, u64) {
-    let credentials = Credentials {
-        access_key_id: s3::ACCESS_KEY_ID.into(),
-        secret_access_key: s3::SECRET_ACCESS_KEY.into(),
-        session_token: None,
-    };
-    let options = Options {
-        endpoint_url: Some(endpoint.into()),
-        region: Some("us-east-1".into()),
-        credentials: Some(credentials),
-        jobs: std::num::NonZeroUsize::new(2).unwrap(),
-        ..Options::default()
-    };
-    drain(&*source::open("s3://trail/AWSLogs/", &options, &Filter::default()).unwrap())
+    drain(&*source::open("s3://trail/AWSLogs/", &s3::options(endpoint), &Filter::default()).unwrap())
 }
 
 /// The same objects in a folder.

@@ -48,16 +48,7 @@ impl World {
         if !more.contains(&"--format") {
             command.args(["--format", "json"]);
         }
-        command
-            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
-            .env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
-            .env("AWS_REGION", "us-east-1");
-        command
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env_remove("AWS_PROFILE")
-            .env_remove("AWS_ENDPOINT_URL_S3")
-            .env("AWS_ENDPOINT_URL", endpoint);
-        command.output().unwrap()
+        s3::point(&mut command, endpoint).output().unwrap()
     }
 }
 

@@ -13,9 +13,9 @@ use crate::commands::options::Sources;
 use crate::commands::{Ending, interrupt, machine, sources};
 use crate::decode::Wanted;
 use crate::failure::Failure;
-use crate::lake::{Days, Ingest, Limits, Location, Summary, merge_days, publish_shards};
+use crate::lake::{Days, Ingest, Limits, Summary, merge_days, publish_shards};
 use crate::pipeline;
-use crate::source::{self, Options};
+use crate::source;
 use crate::ui::coverage::describe;
 use crate::ui::output::Destination;
 use crate::ui::talk::Talk;
@@ -44,18 +44,11 @@ impl Args {
         Limits { keep_replaced, ..Limits::within(machine::memory(self.max_memory)) }
     }
 
-    pub(super) fn place(&self, options: &Options) -> Result<Location, Failure> {
-        Ok(match self.in_s3() {
-            Some(lake) => sources::store(lake, options)?.into(),
-            None => (&self.lake).into(),
-        })
-    }
-
     /// Reads one shard, and stages what it holds.
     fn stage(&self, talk: &Arc<Talk>, file: &str) -> Result<Ending, Failure> {
         let options = sources::options(self.asked());
         let Shard { header, sources: parts } = Shard::open(file, &options)?;
-        let (place, plan) = (self.place(&options)?, header.plan());
+        let (place, plan) = (sources::place(&self.lake, &options)?, header.plan());
         let opened = Ingest::open_shard(&place, &plan, header.shard, &header.select, self.limits())
             .map_err(|error| self.failure(&error))?;
         let mut told = json!({"step": "shard", "plan": plan.id, "shard": header.shard, "of": header.of});
@@ -103,7 +96,8 @@ impl Args {
     fn merge(&self, days: &str) -> Result<Ending, Failure> {
         let options = sources::options(self.asked());
         let days = chosen(days)?;
-        let merged = merge_days(&self.place(&options)?, self.plan.as_deref(), &days, self.limits());
+        let merged =
+            merge_days(&sources::place(&self.lake, &options)?, self.plan.as_deref(), &days, self.limits());
         let (count, summary) = merged.map_err(|error| self.failure(&error))?;
         tell(json!({"step": "merge", "days": count}), &summary, json!({}))?;
         Ok(Ending { alarming: false, incomplete: false })
@@ -111,8 +105,9 @@ impl Args {
 
     fn publish(&self, talk: &Talk) -> Result<Ending, Failure> {
         let options = sources::options(self.asked());
-        let published = publish_shards(&self.place(&options)?, self.plan.as_deref(), self.limits())
-            .map_err(|error| self.failure(&error))?;
+        let published =
+            publish_shards(&sources::place(&self.lake, &options)?, self.plan.as_deref(), self.limits())
+                .map_err(|error| self.failure(&error))?;
         say_what_is_damaged(talk, &published.summary);
         let told = json!({"step": "commit", "objects_failed": published.objects_failed});
         tell(

@@ -1,15 +1,14 @@
 //! Runs a query: decides what to read, reads it, and shows the answer.
 
 use std::any::Any;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::Args;
-use crate::commands::gather::look;
-use crate::commands::gather::{budget, watched};
+use crate::commands::gather::{budget, look, read_text, watched};
 use crate::commands::machine;
 use crate::commands::{Ending, destination, interrupt, nothing, shortage, sources, values};
 use crate::decode::Wanted;
@@ -178,7 +177,7 @@ impl Args {
         let cancelled = interrupt::flag(talk);
         let wants_events = query.tables().iter().any(|table| table.name == tables::cloudtrail::TABLE.name);
         let wants_engine = query.tables().iter().any(|table| table.name != tables::cloudtrail::TABLE.name);
-        if wants_events && wants_engine && self.common.sources.iter().any(|spec| spec == "-") {
+        if wants_events && wants_engine && self.common.reads_stdin() {
             let failure =
                 Failure::new("this query reads its sources twice, and standard input can be read once");
             return Err(failure.advise(
@@ -356,7 +355,7 @@ impl Args {
         if coverage.records_duplicate == 0 && coverage.records <= SeenEvents::EVENTS_MAX {
             return Ok((doubtful.as_they_are().map_err(refused)?, 0));
         }
-        if self.common.sources.iter().any(|spec| spec == "-") {
+        if self.common.reads_stdin() {
             let failure = Failure::new(
                 "some events come more than once, and the copies differ in what is asked: to tell which of them stands, the sources have to be read twice, and standard input can be read once",
             );
@@ -384,9 +383,7 @@ impl Args {
 
     fn open(&self, talk: &Talk, filter: &Filter) -> Result<Vec<Box<dyn Feed>>, Failure> {
         let feeds = sources::open(&self.common, filter)?;
-        if self.common.sources.iter().any(|spec| spec == "-") && io::stdin().is_terminal() {
-            talk.note("reading standard input from the terminal; Ctrl-D ends it");
-        }
+        sources::note_stdin(&self.common, talk);
         Ok(feeds)
     }
 
@@ -450,19 +447,6 @@ fn has_no_limit(filter: &Filter) -> bool {
         && filter.until.is_none()
         && filter.accounts.is_empty()
         && filter.regions.is_empty()
-}
-
-fn read_text(coverage: &Coverage) -> String {
-    let objects = format!(
-        "{} of {}",
-        count(coverage.objects_read),
-        counted(coverage.objects_listed, "object", "objects")
-    );
-    format!(
-        "read {objects} ({}), {}",
-        bytes(coverage.bytes_compressed),
-        counted(coverage.records, "record", "records")
-    )
 }
 
 fn explain(

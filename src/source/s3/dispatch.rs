@@ -17,7 +17,7 @@ use super::pieces::{self, First, Judge, PIECES_HELD, Pieces, Stop};
 use super::session::{Defeat, Session};
 use super::trouble::TroubleKind;
 use crate::source::local::too_large;
-use crate::source::{Delivery, FatalError, FatalKind, Fetched, Options, Origin, Rest};
+use crate::source::{Delivery, FatalError, FatalKind, Fetched, Options, Origin, Rest, Signed};
 
 /// Objects in flight and arrived together, at most.
 const PARCELS_MAX: usize = 1024;
@@ -98,6 +98,20 @@ pub(super) async fn run(
     dispatch.verdict_of_all()
 }
 
+/// What came of an object.
+struct Came {
+    outcome: Fetched,
+    bytes: Vec<u8>,
+    signed: Option<Box<Signed>>,
+    rest: Option<Rest>,
+}
+
+impl From<Fetched> for Came {
+    fn from(outcome: Fetched) -> Self {
+        Self { outcome, bytes: Vec::new(), signed: None, rest: None }
+    }
+}
+
 /// Requests in flight, and how many there should be.
 struct Lanes {
     running: JoinSet<Result<(), FatalError>>,
@@ -128,9 +142,7 @@ impl Dispatch {
             Found::Unlistable { prefix, reason } => {
                 self.arrived_unread(&prefix, Fetched::Failed(reason), None).await
             }
-            Found::Object { key, size, .. }
-                if size > self.session.shared.options.memory_bytes_max && self.holds_all() =>
-            {
+            Found::Object { key, size, .. } if size > self.session.shared.object_bytes_max() => {
                 let reason = too_large(self.session.shared.options.memory_bytes_max);
                 self.arrived_unread(&key, Fetched::Failed(reason), None).await;
             }
@@ -157,11 +169,6 @@ impl Dispatch {
             }
         }
         Ok(())
-    }
-
-    /// Whoever reads wants objects as a whole.
-    fn holds_all(&self) -> bool {
-        self.session.shared.options.part_bytes.is_none()
     }
 
     /// The version that was listed. If the object changes before it is fetched, the next run sees another
@@ -206,15 +213,20 @@ impl Dispatch {
 
     async fn arrived_unread(&self, key: &str, outcome: Fetched, origin: Option<Origin>) {
         let permits = self.permits(0).await;
+        self.arrived(key, outcome.into(), origin, permits);
+    }
+
+    fn arrived(&self, key: &str, came: Came, origin: Option<Origin>, permits: Vec<OwnedSemaphorePermit>) {
+        let Came { outcome, bytes, signed, rest } = came;
         let delivery = Delivery {
             object: self.session.shared.name(key).into(),
-            size: 0,
+            size: bytes.len() as u64,
             outcome,
             origin,
-            signed: None,
-            rest: None,
+            signed,
+            rest,
         };
-        self.session.shared.arrivals.put(Parcel { delivery, bytes: Vec::new(), permits });
+        self.session.shared.arrivals.put(Parcel { delivery, bytes, permits });
     }
 
     async fn fetch(
@@ -224,93 +236,70 @@ impl Dispatch {
         origin: Option<Origin>,
         mut permits: Vec<OwnedSemaphorePermit>,
     ) -> Result<(), FatalError> {
-        if listed.size > self.whole_bytes_max {
-            return self.fetch_first(key, origin, permits).await;
-        }
-        let buffers = &self.session.shared.arrivals.buffers;
-        let (mut size, mut signed) = (listed.size, None);
-        let mut bytes = buffers.take(size);
-        let outcome = loop {
-            match fetch(&self.session, &key, &listed, capacity_for(size).max(OBJECT_BYTES_MIN), &mut bytes)
-                .await
-            {
-                Fetch::Larger(larger) if larger > self.whole_bytes_max => {
-                    drop((std::mem::take(&mut bytes), permits));
-                    permits = self.permits(self.piece_bytes * PIECES_HELD).await;
-                    return self.fetch_first(key, origin, permits).await;
-                }
-                Fetch::Larger(larger) => {
-                    // Nothing is held while waiting for a larger budget, so that others can proceed. Asks
-                    // for at least twice as much, so that an object that turns out larger each time comes
-                    // to an end.
-                    bytes = Vec::new();
-                    drop(permits);
-                    size = larger.max(size.saturating_mul(2));
-                    permits = self.permits(capacity_for(size)).await;
-                    bytes.try_reserve_exact(usize::try_from(larger).unwrap_or(0)).unwrap_or_default();
-                }
-                Fetch::Whole(metadata) => {
-                    signed = metadata;
-                    self.counts.success(bytes.len());
-                    break Fetched::Whole;
-                }
-                Fetch::TooLarge(reason) => {
-                    bytes = Vec::new();
-                    break Fetched::Failed(reason);
-                }
-                Fetch::Defeated(defeat) => {
-                    self.after(&defeat)?;
-                    break Fetched::Failed(defeat.reason());
-                }
-            }
+        let came = if listed.size > self.whole_bytes_max {
+            self.fetch_first(&key).await?
+        } else {
+            self.fetch_whole(&key, &listed, &mut permits).await?
         };
-        let delivery = Delivery {
-            object: self.session.shared.name(&key).into(),
-            size: bytes.len() as u64,
-            outcome,
-            origin,
-            signed,
-            rest: None,
-        };
-        self.session.shared.arrivals.put(Parcel { delivery, bytes, permits });
+        self.arrived(&key, came, origin, permits);
         Ok(())
     }
 
+    async fn fetch_whole(
+        self: &Arc<Self>,
+        key: &str,
+        listed: &Version,
+        permits: &mut Vec<OwnedSemaphorePermit>,
+    ) -> Result<Came, FatalError> {
+        let mut size = listed.size;
+        let mut bytes = self.session.shared.arrivals.buffers.take(size);
+        loop {
+            let room = capacity_for(size).max(OBJECT_BYTES_MIN);
+            match fetch(&self.session, key, listed, room, &mut bytes).await {
+                Fetch::Larger(larger) => {
+                    // Nothing is held while waiting for a larger budget, so that others can proceed.
+                    bytes = Vec::new();
+                    permits.clear();
+                    if larger > self.whole_bytes_max {
+                        *permits = self.permits(self.piece_bytes * PIECES_HELD).await;
+                        return self.fetch_first(key).await;
+                    }
+                    // Asks for at least twice as much, so that an object that turns out larger each time
+                    // comes to an end.
+                    size = larger.max(size.saturating_mul(2));
+                    *permits = self.permits(capacity_for(size)).await;
+                    bytes.try_reserve_exact(usize::try_from(larger).unwrap_or(0)).unwrap_or_default();
+                }
+                Fetch::Whole(signed) => {
+                    self.counts.success(bytes.len());
+                    return Ok(Came { bytes, signed, ..Fetched::Whole.into() });
+                }
+                Fetch::TooLarge(reason) => return Ok(Fetched::Failed(reason).into()),
+                Fetch::Defeated(defeat) => {
+                    self.after(&defeat)?;
+                    return Ok(Came { bytes, ..Fetched::Failed(defeat.reason()).into() });
+                }
+            }
+        }
+    }
+
     /// The first piece of an object that comes in pieces; the worker who gets it asks for the others.
-    async fn fetch_first(
-        self: Arc<Self>,
-        key: String,
-        origin: Option<Origin>,
-        permits: Vec<OwnedSemaphorePermit>,
-    ) -> Result<(), FatalError> {
-        let name = self.session.shared.name(&key);
-        let arrive = |outcome, bytes: Vec<u8>, signed, rest| {
-            let delivery = Delivery {
-                object: name.as_str().into(),
-                size: bytes.len() as u64,
-                outcome,
-                origin: origin.clone(),
-                signed,
-                rest,
-            };
-            self.session.shared.arrivals.put(Parcel { delivery, bytes, permits });
-        };
-        match pieces::first(&self.session, &key, self.piece_bytes).await {
+    async fn fetch_first(self: &Arc<Self>, key: &str) -> Result<Came, FatalError> {
+        match pieces::first(&self.session, key, self.piece_bytes).await {
             Ok(First { version, bytes, signed }) => {
                 self.counts.success(bytes.len());
                 let at = bytes.len() as u64;
                 let rest = (at < version.size).then(|| {
-                    Rest::of_far(Pieces::new(&self.session, version, self.piece_bytes, at, self.judge()))
+                    Rest::of_places(Pieces::new(&self.session, version, self.piece_bytes, at, self.judge()))
                 });
-                arrive(Fetched::Whole, bytes, signed, rest);
+                Ok(Came { outcome: Fetched::Whole, bytes, signed, rest })
             }
-            Err(Stop::Refused(reason)) => arrive(Fetched::Failed(reason), Vec::new(), None, None),
+            Err(Stop::Refused(reason)) => Ok(Fetched::Failed(reason).into()),
             Err(Stop::Defeated(defeat)) => {
                 self.after(&defeat)?;
-                arrive(Fetched::Failed(defeat.reason()), Vec::new(), None, None);
+                Ok(Fetched::Failed(defeat.reason()).into())
             }
         }
-        Ok(())
     }
 
     /// For pieces that are fetched when this has no part in it any more.

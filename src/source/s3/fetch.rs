@@ -13,7 +13,7 @@ use crate::source::local::too_large;
 use crate::source::retry::Cause;
 
 /// Less than this is not progress, and the tries go on counting.
-const PROGRESS_BYTES_MIN: usize = 64 * 1024;
+pub(super) const PROGRESS_BYTES_MIN: usize = 64 * 1024;
 /// Nor is less than this fraction of the object, so that the number of tries is limited.
 const PROGRESS_PARTS: u64 = 32;
 
@@ -103,22 +103,17 @@ impl Object<'_> {
     async fn try_once(&mut self, client: &Client) -> Result<(), Stop> {
         let session = self.session;
         let begun = self.begun();
-        let request = client
-            .get_object()
-            .bucket(session.bucket())
-            .key(self.key)
+        let request = session
+            .get(client, self.key)
             .set_if_match(self.version.clone())
-            .set_request_payer(session.payer());
-        let request = request.set_range(begun.map(|begun| format!("bytes={begun}-")));
+            .set_range(begun.map(|begun| format!("bytes={begun}-")));
         let output = request.send().await.map_err(|error| Stop::Trouble(Trouble::of(&error)))?;
         session.answered();
         match output.content_range() {
             None if begun.is_none() || self.is_whole(&output) => self.begin(&output),
             range => self.go_on(&output, range.unwrap_or("a part that is not named"))?,
         }
-        if self.length.is_some_and(|length| length > session.shared.options.memory_bytes_max)
-            && session.shared.options.part_bytes.is_none()
-        {
+        if self.length.is_some_and(|length| length > session.shared.object_bytes_max()) {
             return Err(self.too_large());
         }
         if let Some(length) = self.length.filter(|length| *length > self.room) {
@@ -139,8 +134,7 @@ impl Object<'_> {
     /// The answer is the whole object, whatever was asked for.
     fn begin(&mut self, output: &GetObjectOutput) {
         self.buffer.clear();
-        // A weak ETag matches nothing.
-        self.version = output.e_tag().filter(|e_tag| !e_tag.starts_with("W/")).map(str::to_owned);
+        self.version = strong_tag(output).map(str::to_owned);
         self.length = length_of(output);
         self.same = output
             .e_tag()
@@ -169,18 +163,17 @@ impl Object<'_> {
 
     async fn read_body(&mut self, output: GetObjectOutput) -> Result<(), Stop> {
         let mut body = output.body;
-        let bytes_max = self.session.shared.options.memory_bytes_max;
+        let shared = &self.session.shared;
         while let Some(piece) = body.next().await {
             let piece = piece.map_err(|error| Stop::Trouble(Trouble::of_body(&error)))?;
-            if (self.buffer.len() + piece.len()) as u64 > bytes_max
-                && self.session.shared.options.part_bytes.is_none()
-            {
+            if (self.buffer.len() + piece.len()) as u64 > shared.object_bytes_max() {
                 return Err(self.too_large());
             }
             // Its size is not known.
             if (self.buffer.len() + piece.len()) as u64 > self.room {
+                let bytes_max = shared.options.memory_bytes_max.max(self.room + 1);
                 return Err(Stop::Larger(
-                    (self.room + piece.len() as u64).saturating_mul(GROWTH).min(bytes_max.max(self.room + 1)),
+                    (self.room + piece.len() as u64).saturating_mul(GROWTH).min(bytes_max),
                 ));
             }
             self.buffer.extend_from_slice(&piece);
@@ -256,6 +249,11 @@ fn unpacked(packed: &[u8], listed: u64) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     flate2::read::MultiGzDecoder::new(packed).take(listed + 1).read_to_end(&mut bytes).ok()?;
     (bytes.len() as u64 == listed).then_some(bytes)
+}
+
+/// The ETag of an answer, if it can be asked for: a weak one matches nothing.
+pub(super) fn strong_tag(output: &GetObjectOutput) -> Option<&str> {
+    output.e_tag().filter(|e_tag| !e_tag.starts_with("W/"))
 }
 
 /// The length that an answer states.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use tokio::runtime::Handle;
 
-use super::fetch::signed;
+use super::fetch::{PROGRESS_BYTES_MIN, signed, strong_tag};
 use super::session::{Defeat, Session};
 use super::trouble::{Trouble, TroubleKind};
 use crate::source::Signed;
@@ -27,8 +27,6 @@ const AHEAD: usize = 2;
 pub(super) const PIECES_HELD: u64 = AHEAD as u64 + 2;
 /// Where a reader jumps to it often needs little: the first piece there is so many times smaller.
 const JUMP_PART: u64 = 16;
-/// So many bytes more are progress: the tries begin anew.
-const PROGRESS_BYTES_MIN: usize = 64 << 10;
 /// How often a reader that waits looks whether the run was stopped.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -70,6 +68,18 @@ pub(super) async fn first(session: &Session, key: &str, bytes: u64) -> Result<Fi
     Ok(First { version: Version { key: key.to_owned(), e_tag, size }, bytes, signed })
 }
 
+/// Why a try has not brought all of a piece.
+enum Halt {
+    Trouble(Trouble),
+    Refused(String),
+}
+
+impl From<Trouble> for Halt {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
 /// A range of an object, as far as it has come.
 struct Piece<'s> {
     session: &'s Session,
@@ -89,8 +99,8 @@ impl Piece<'_> {
             let (client, before) = (request.client(), self.bytes.len());
             let trouble = match self.try_once(&client).await {
                 Ok(()) => return Ok(()),
-                Err(Stop::Defeated(defeat)) => defeat.trouble,
-                Err(refused) => return Err(refused),
+                Err(Halt::Trouble(trouble)) => trouble,
+                Err(Halt::Refused(reason)) => return Err(Stop::Refused(reason)),
             };
             if trouble.kind == TroubleKind::Passing(Cause::Changed) && self.version.is_some() {
                 return Err(Stop::Refused(format!(
@@ -98,6 +108,7 @@ impl Piece<'_> {
                     trouble.detail
                 )));
             }
+            // Where enough has come, the tries begin anew.
             if self.bytes.len() - before >= PROGRESS_BYTES_MIN {
                 request.progressed();
             }
@@ -105,64 +116,56 @@ impl Piece<'_> {
         }
     }
 
-    async fn try_once(&mut self, client: &aws_sdk_s3::Client) -> Result<(), Stop> {
+    async fn try_once(&mut self, client: &aws_sdk_s3::Client) -> Result<(), Halt> {
         let session = self.session;
         let begin = self.range.start + self.bytes.len() as u64;
         let e_tag = self.version.as_ref().map(|(e_tag, _)| e_tag.clone());
-        let request = client
-            .get_object()
-            .bucket(session.bucket())
-            .key(self.key)
+        let request = session
+            .get(client, self.key)
             .set_if_match(e_tag)
-            .set_request_payer(session.payer());
-        let request = request.range(format!("bytes={begin}-{}", self.range.end.saturating_sub(1)));
-        let output = request.send().await.map_err(|error| passing(Trouble::of(&error)))?;
+            .range(format!("bytes={begin}-{}", self.range.end.saturating_sub(1)));
+        let output = request.send().await.map_err(|error| Trouble::of(&error))?;
         session.answered();
         self.agrees(&output, begin)?;
         let mut body = output.body;
         while let Some(piece) = body.next().await {
-            let piece = piece.map_err(|error| passing(Trouble::of_body(&error)))?;
+            let piece = piece.map_err(|error| Trouble::of_body(&error))?;
             let room = (self.range.end - self.range.start) as usize - self.bytes.len();
             self.bytes.extend_from_slice(piece.get(..room.min(piece.len())).unwrap_or_default());
         }
         session.answered();
         let came = self.range.start + self.bytes.len() as u64;
         if came < self.range.end {
-            return Err(passing(Trouble::passing(
-                Cause::Short,
-                format!("{came} of {} bytes", self.range.end),
-            )));
+            return Err(Trouble::passing(Cause::Short, format!("{came} of {} bytes", self.range.end)).into());
         }
         Ok(())
     }
 
     /// Whether the answer is the part that was asked for, of the version that was begun.
-    fn agrees(&mut self, output: &GetObjectOutput, begin: u64) -> Result<(), Stop> {
+    fn agrees(&mut self, output: &GetObjectOutput, begin: u64) -> Result<(), Halt> {
         let given = output.content_range().unwrap_or_default();
         let parts = given.strip_prefix("bytes ").and_then(|given| given.split_once('/'));
         let Some((range, size)) = parts.and_then(|(range, size)| Some((range, size.parse::<u64>().ok()?)))
         else {
-            return Err(Stop::Refused(
+            return Err(Halt::Refused(
                 "larger than fits into memory as a whole, and the service gives no parts of it: copy it to a disk and name that".to_owned(),
             ));
         };
-        let e_tag = output.e_tag().filter(|e_tag| !e_tag.starts_with("W/"));
-        let Some(e_tag) = e_tag else {
-            return Err(Stop::Refused(
+        let Some(e_tag) = strong_tag(output) else {
+            return Err(Halt::Refused(
                 "larger than fits into memory as a whole, and without an ETag nothing tells whether its parts are of one version".to_owned(),
             ));
         };
         let is_other = self.version.as_ref().is_some_and(|(known, length)| known != e_tag || *length != size);
         if is_other {
-            return Err(passing(Trouble::passing(Cause::Changed, format!("ETag {e_tag}, {size} bytes"))));
+            return Err(Trouble::passing(Cause::Changed, format!("ETag {e_tag}, {size} bytes")).into());
         }
         // The first range may be longer than the object.
         self.range.end = self.range.end.min(size);
         if range != format!("{begin}-{}", self.range.end.saturating_sub(1)) {
-            return Err(passing(Trouble::passing(
-                Cause::Garbled,
-                format!("asked for bytes {begin}-{}, given {given}", self.range.end.saturating_sub(1)),
-            )));
+            let detail =
+                format!("asked for bytes {begin}-{}, given {given}", self.range.end.saturating_sub(1));
+            return Err(Trouble::passing(Cause::Garbled, detail).into());
         }
         if self.version.is_none() {
             self.signed = signed(output);
@@ -170,10 +173,6 @@ impl Piece<'_> {
         }
         Ok(())
     }
-}
-
-fn passing(trouble: Trouble) -> Stop {
-    Stop::Defeated(Defeat { trouble, tries: 1, nobody_answers: false })
 }
 
 /// Reads an object piece by piece, on a worker's thread, from any place of it.
@@ -261,17 +260,17 @@ impl Pieces {
                 version: known,
                 signed: None,
             };
-            let outcome = piece.fetch().await;
-            let came = match &outcome {
-                Ok(()) => Ok(std::mem::take(&mut piece.bytes)),
-                Err(Stop::Refused(reason)) => Err(reason.clone()),
-                Err(Stop::Defeated(defeat)) => Err(defeat.reason()),
+            let came = match piece.fetch().await {
+                Ok(()) => {
+                    judge(Ok(piece.bytes.len()));
+                    Ok(piece.bytes)
+                }
+                Err(Stop::Refused(reason)) => Err(reason),
+                Err(Stop::Defeated(defeat)) => {
+                    judge(Err(&defeat));
+                    Err(defeat.reason())
+                }
             };
-            match &outcome {
-                Ok(()) => judge(Ok(came.as_ref().map_or(0, Vec::len))),
-                Err(Stop::Defeated(defeat)) => judge(Err(defeat)),
-                Err(Stop::Refused(_)) => {}
-            }
             // Nobody waits for it any more: the reader went elsewhere.
             let _ = give.send(came);
         });

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::types::RequestPayer;
 use tokio::time::Instant;
 
@@ -63,6 +64,11 @@ impl Session {
     /// Who pays for a request, where the user says so.
     pub(super) fn payer(&self) -> Option<RequestPayer> {
         self.shared.options.request_payer.then_some(RequestPayer::Requester)
+    }
+
+    /// Begins to ask for an object.
+    pub(super) fn get(&self, client: &Client, key: &str) -> GetObjectFluentBuilder {
+        client.get_object().bucket(self.bucket()).key(key).set_request_payer(self.payer())
     }
 
     /// The present client, for a request that is not retried.

@@ -12,5 +12,5 @@ mod server;
 pub use memory::{Memory, Refusal};
 pub use other::fill;
 pub use proxy::{Fault, Faults, Proxy, Request, error_answer};
-pub use reader::{Read, quick, read, read_with};
+pub use reader::{Read, environment, options, point, quick, read, read_with};
 pub use server::{ACCESS_KEY_ID, SECRET_ACCESS_KEY, Server};

@@ -1,6 +1,7 @@
 //! Reads a feed as a run would, and keeps everything.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -9,8 +10,27 @@ use tagfall::source::{self, Credentials, FatalError, Feed, Fetched, Options, Pat
 
 use super::server::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
 
-/// Quick tries and little patience: the rules are the same, the waits are not.
-pub fn quick(endpoint: &str) -> Options {
+/// What a program finds in its environment that is to use the S3 at `endpoint`.
+pub fn environment(endpoint: &str) -> [(&'static str, String); 5] {
+    [
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY.to_owned()),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ("AWS_ENDPOINT_URL", endpoint.to_owned()),
+    ]
+}
+
+/// Lets a command use the S3 at `endpoint`, whatever our own environment says of another one.
+pub fn point<'c>(command: &'c mut Command, endpoint: &str) -> &'c mut Command {
+    for name in ["AWS_PROFILE", "AWS_ENDPOINT_URL_S3", "AWS_CA_BUNDLE"] {
+        command.env_remove(name);
+    }
+    command.envs(environment(endpoint))
+}
+
+/// Keys and region for the S3 at `endpoint`.
+pub fn options(endpoint: &str) -> Options {
     let credentials = Credentials {
         access_key_id: ACCESS_KEY_ID.to_owned(),
         secret_access_key: SECRET_ACCESS_KEY.to_owned(),
@@ -20,6 +40,14 @@ pub fn quick(endpoint: &str) -> Options {
         endpoint_url: Some(endpoint.to_owned()),
         region: Some("us-east-1".to_owned()),
         credentials: Some(credentials),
+        jobs: std::num::NonZeroUsize::new(2).unwrap(),
+        ..Options::default()
+    }
+}
+
+/// Quick tries and little patience: the rules are the same, the waits are not.
+pub fn quick(endpoint: &str) -> Options {
+    Options {
         retry: retry::Policy {
             tries_max: 8,
             elapsed_max: Duration::from_secs(60),
@@ -31,8 +59,7 @@ pub fn quick(endpoint: &str) -> Options {
             silence: Duration::from_secs(5),
             ..Patience::DEFAULT
         },
-        jobs: std::num::NonZeroUsize::new(2).unwrap(),
-        ..Options::default()
+        ..options(endpoint)
     }
 }
 

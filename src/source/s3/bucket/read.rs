@@ -32,13 +32,7 @@ impl Bucket {
     ) -> Result<Option<Got>, Trouble> {
         let session = &self.session;
         let range = part.map(|part| format!("bytes={}-{}", part.start, part.end.saturating_sub(1)));
-        let request = client
-            .get_object()
-            .bucket(session.bucket())
-            .key(key)
-            .set_range(range)
-            .set_request_payer(session.payer());
-        let output = match request.send().await {
+        let output = match session.get(client, key).set_range(range).send().await {
             Ok(output) => output,
             Err(error) => {
                 let trouble = Trouble::of(&error);
