@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::Args;
-use crate::commands::gather::look;
-use crate::commands::gather::{budget, watched};
+use crate::commands::gather::{budget, look, read_text, watched};
 use crate::commands::machine;
 use crate::commands::{Ending, destination, interrupt, nothing, shortage, sources, values};
 use crate::decode::Wanted;
@@ -450,19 +449,6 @@ fn has_no_limit(filter: &Filter) -> bool {
         && filter.until.is_none()
         && filter.accounts.is_empty()
         && filter.regions.is_empty()
-}
-
-fn read_text(coverage: &Coverage) -> String {
-    let objects = format!(
-        "{} of {}",
-        count(coverage.objects_read),
-        counted(coverage.objects_listed, "object", "objects")
-    );
-    format!(
-        "read {objects} ({}), {}",
-        bytes(coverage.bytes_compressed),
-        counted(coverage.records, "record", "records")
-    )
 }
 
 fn explain(
