@@ -472,9 +472,7 @@ fn asked_of_both(question: &Question, lake: &Path, id: &str, rounds: usize) -> (
         Some(format) => format!("COPY ({theirs}) TO '{}' (FORMAT {format})", other_file.display()),
         None => theirs,
     };
-    if peer(&["duckdb", &path, &theirs]).is_none() {
-        return (own(), None);
-    }
+    let Some(mut theirs) = peer(&["duckdb", &path, &theirs]) else { return (own(), None) };
     let (mut own_peak, mut other_peak) = (0.0_f64, 0.0_f64);
     let numbers = pair(
         rounds,
@@ -484,7 +482,7 @@ fn asked_of_both(question: &Question, lake: &Path, id: &str, rounds: usize) -> (
             run
         },
         || {
-            let mut run = run(&mut peer(&["duckdb", &path, &theirs]).expect("it was there"));
+            let mut run = run(&mut theirs);
             other_peak = other_peak.max(run.peak_mib);
             // How many rows it has written.
             if question.to_file.is_some() {

@@ -218,7 +218,7 @@ fn whole(like: &Scope<'_>, factor: &TableFactor) -> Result<Relation> {
         }
         TableFactor::Table { name, alias, args: None, .. } => {
             let table = names::last(name);
-            let rows = match (like.ctes.get(&table).filter(|_| name.0.len() == 1), tables::find(&table)) {
+            let rows = match (like.ctes.get(&table), tables::find(&table)) {
                 (Some(rows), _) => (*rows).clone(),
                 (None, Some(declared)) => match like.session.catalog.get(declared.name) {
                     Some(rows) if table == data_store::TABLE => data_store::typed((*rows).clone())?,

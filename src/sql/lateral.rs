@@ -18,7 +18,10 @@ pub(super) fn join(
 ) -> Result<Relation> {
     let scope = Scope { relation: left, known: &[], ungrouped: None, ..*like };
     let (groups, results) = subquery::each(&scope, query)?;
-    let mut right = subquery::shape(&scope, query)?;
+    let mut right = match results.first() {
+        Some(rows) => rows.slice(0, 0),
+        None => subquery::shape(&scope, query)?,
+    };
     // All results one after another, and where each begins.
     let mut starts = Vec::with_capacity(results.len());
     for rows in results {

@@ -205,12 +205,21 @@ pub(super) fn is_early(condition: &Expr, alias: &str) -> bool {
 
 /// The column of this mention that an expression is.
 pub(super) fn column_of(expr: &Expr, alias: &str) -> Option<&'static str> {
+    path_of(expr, alias).filter(|(_, fields)| fields.is_empty()).map(|(column, _)| column)
+}
+
+/// The column of this mention that an expression is, or of which it is a field, and the names on the way to
+/// that.
+pub(super) fn path_of(expr: &Expr, alias: &str) -> Option<(&'static str, Vec<String>)> {
     match expr {
         Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-            [table, column] if table.value == alias => cloudtrail::column_named(&column.value),
+            [table, column, fields @ ..] if table.value == alias => Some((
+                cloudtrail::column_named(&column.value)?,
+                fields.iter().map(|field| field.value.clone()).collect(),
+            )),
             _ => None,
         },
-        Expr::Nested(inner) => column_of(inner, alias),
+        Expr::Nested(inner) => path_of(inner, alias),
         _ => None,
     }
 }

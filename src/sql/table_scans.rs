@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use sqlparser::ast::{
     Expr, Ident, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SetExpr,
-    TableAlias, TableFactor, TableWithJoins, Visit,
+    TableFactor, TableWithJoins, Visit,
 };
 
 use super::bind::Bound;
@@ -99,7 +99,7 @@ impl Walker<'_> {
         let mut own = Vec::new();
         for table in query.with.iter().flat_map(|with| &with.cte_tables) {
             let common = Rc::new(Common {
-                name: table.alias.name.value.to_lowercase(),
+                name: table.alias.name.value.clone(),
                 query: (*table.query).clone(),
                 renamed: !table.alias.columns.is_empty(),
                 before: commons.clone(),
@@ -176,29 +176,23 @@ impl Walker<'_> {
     fn factor(&mut self, factor: &TableFactor, mut conditions: Vec<Expr>, around: &Around<'_>) {
         let commons = around.commons;
         match factor {
-            TableFactor::Table { name, alias, args: None, .. } => {
+            TableFactor::Table { name, alias: Some(alias), args: None, .. } => {
                 self.places.insert(place(name));
-                let (table, renamed) = (names::last(name), is_renamed(alias.as_ref()));
-                let alias =
-                    alias.as_ref().map_or_else(|| table.clone(), |alias| alias.name.value.to_lowercase());
-                if let Some(common) = commons.get(&table).filter(|_| name.0.len() == 1) {
+                let (table, renamed) = (names::last(name), !alias.columns.is_empty());
+                let alias = alias.name.value.as_str();
+                if let Some(common) = commons.get(&table) {
                     common.is_used.set(true);
-                    self.inner(
-                        &common.query,
-                        &common.before,
-                        (&alias, renamed || common.renamed),
-                        &conditions,
-                        around,
-                    );
+                    let renamed = renamed || common.renamed;
+                    self.inner(&common.query, &common.before, (alias, renamed), &conditions, around);
                 } else if is_events(&table) {
                     conditions.retain(|_| !renamed);
                     conditions.iter_mut().for_each(|condition| around.constants.put_into(condition));
-                    self.found.push(TableScan { alias, conditions });
+                    self.found.push(TableScan { alias: alias.to_owned(), conditions });
                 }
             }
-            TableFactor::Derived { subquery, alias, .. } => {
-                let name = alias.as_ref().map(|alias| alias.name.value.to_lowercase()).unwrap_or_default();
-                self.inner(subquery, commons, (&name, is_renamed(alias.as_ref())), &conditions, around);
+            TableFactor::Derived { subquery, alias: Some(alias), .. } => {
+                let renamed = !alias.columns.is_empty();
+                self.inner(subquery, commons, (&alias.name.value, renamed), &conditions, around);
             }
             TableFactor::NestedJoin { table_with_joins, .. } => {
                 let nothing = Constants::default();
@@ -238,26 +232,18 @@ fn constants(select: &Select, commons: &Commons) -> Constants {
     }
     for factor in select.from.iter().map(|table| &table.relation).chain(joins().map(|join| &join.relation)) {
         match factor {
-            TableFactor::Table { name, alias, .. } if name.0.len() == 1 && !is_renamed(alias.as_ref()) => {
-                let table = names::last(name);
-                if let Some(common) = commons.get(&table).filter(|common| !common.renamed) {
-                    constants.add(
-                        &alias.as_ref().map_or(table, |alias| alias.name.value.to_lowercase()),
-                        &common.query,
-                    );
+            TableFactor::Table { name, alias: Some(alias), .. } if alias.columns.is_empty() => {
+                if let Some(common) = commons.get(&names::last(name)).filter(|common| !common.renamed) {
+                    constants.add(&alias.name.value, &common.query);
                 }
             }
             TableFactor::Derived { subquery, alias: Some(alias), .. } if alias.columns.is_empty() => {
-                constants.add(&alias.name.value.to_lowercase(), subquery);
+                constants.add(&alias.name.value, subquery);
             }
             _ => {}
         }
     }
     constants
-}
-
-fn is_renamed(alias: Option<&TableAlias>) -> bool {
-    alias.is_some_and(|alias| !alias.columns.is_empty())
 }
 
 fn is_inner(operator: &JoinOperator) -> bool {

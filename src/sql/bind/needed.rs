@@ -182,7 +182,7 @@ impl Walk {
         match factor {
             TableFactor::Table { name, .. } => {
                 let table = names::last(name);
-                match commons.iter().rev().find(|common| common.name == table).filter(|_| name.0.len() == 1) {
+                match commons.iter().find(|common| common.name == table) {
                     Some(common) => common.looked.borrow_mut().and(looked),
                     None if is_events(&table) => self.events(looked),
                     None => {}

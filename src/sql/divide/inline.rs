@@ -30,7 +30,7 @@ pub(super) fn inline(tree: &mut Query) -> Option<Vec<EventsTable>> {
     // no end to it.
     let mut tables: HashMap<String, usize> = HashMap::new();
     for table in with.into_iter().flat_map(|with| with.cte_tables) {
-        let (mut query, name) = (*table.query, table.alias.name.value.to_lowercase());
+        let (mut query, name) = (*table.query, table.alias.name.value.clone());
         let count = tables_in(&query, &tables);
         if has_with(&query) || count > TABLES_MAX {
             return None;
@@ -82,16 +82,14 @@ impl VisitorMut for Inliner<'_> {
     type Break = ();
 
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
-        let TableFactor::Table { name, alias, sample, args: None, .. } = factor else {
+        let TableFactor::Table { name, alias: Some(alias), sample, args: None, .. } = factor else {
             return ControlFlow::Continue(());
         };
         let table = names::last(name);
-        let Some((_, query, own)) =
-            self.0.iter().rev().find(|(known, ..)| *known == table).filter(|_| name.0.len() == 1)
-        else {
+        let Some((_, query, own)) = self.0.iter().find(|(known, ..)| *known == table) else {
             return ControlFlow::Continue(());
         };
-        let mut alias = alias.clone().unwrap_or_else(|| TableAlias { columns: Vec::new(), ..own.clone() });
+        let mut alias = alias.clone();
         if alias.columns.is_empty() {
             alias.columns.clone_from(&own.columns);
         }
@@ -114,25 +112,19 @@ impl VisitorMut for Namer {
     type Break = ();
 
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
-        let TableFactor::Table { name, alias, sample, version, args, .. } = factor else {
+        let TableFactor::Table { name, alias: Some(alias), sample, version, args, .. } = factor else {
             return ControlFlow::Continue(());
         };
         let table = names::last(name);
         if !is_events(&table) {
             return ControlFlow::Continue(());
         }
-        self.is_plain &= sample.is_none()
-            && version.is_none()
-            && args.is_none()
-            && alias.as_ref().is_none_or(|alias| alias.columns.is_empty());
+        self.is_plain &= sample.is_none() && version.is_none() && args.is_none() && alias.columns.is_empty();
         let own = format!("{NAME}{}", self.events_tables.len());
-        let known = alias.as_ref().map_or_else(|| table.clone(), |alias| alias.name.value.to_lowercase());
-        let given = TableAlias { explicit: false, name: Ident::new(&known), columns: Vec::new(), at: None };
-        alias.get_or_insert(given);
         *name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(&own))]);
         self.events_tables.push(EventsTable {
             name: own,
-            alias: known,
+            alias: alias.name.value.clone(),
             is_store: table == data_store::TABLE,
             keys: Vec::new(),
         });

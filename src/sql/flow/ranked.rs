@@ -59,25 +59,23 @@ impl Ranked {
     /// A SELECT over the numbered events, and nothing else.
     fn of_select(select: &Select, events_table: &EventsTable) -> Option<Self> {
         let [table] = select.from.as_slice() else { return None };
-        let TableFactor::Derived { lateral: false, sample: None, subquery, alias } = &table.relation else {
+        let TableFactor::Derived { lateral: false, sample: None, subquery, alias: Some(alias) } =
+            &table.relation
+        else {
             return None;
         };
         let is_plain = subquery.with.is_none()
             && subquery.order_by.is_none()
             && subquery.limit_clause.is_none()
             && subquery.fetch.is_none();
-        if !is_plain
-            || !table.joins.is_empty()
-            || alias.as_ref().is_some_and(|alias| !alias.columns.is_empty())
-        {
+        if !is_plain || !table.joins.is_empty() || !alias.columns.is_empty() {
             return None;
         }
         let SetExpr::Select(inner) = &*subquery.body else { return None };
         let (number, rest) = numbered(inner)?;
-        let alias = alias.as_ref().map(|alias| alias.name.value.to_lowercase());
         let first = walk::conjuncts(select.selection.as_ref()?)
             .into_iter()
-            .find_map(|condition| limit(condition, &number.name, alias.as_deref()))?;
+            .find_map(|condition| limit(condition, &number.name, &alias.name.value))?;
         let events = Self::of_events(inner, events_table)?;
         let by = &number.spec.partition_by;
         let order_by: Vec<_> =
@@ -199,15 +197,11 @@ fn numbered(select: &Select) -> Option<(Number<'_>, Vec<&Expr>)> {
 }
 
 /// The number that a condition allows at most.
-fn limit(condition: &Expr, name: &str, table: Option<&str>) -> Option<usize> {
+fn limit(condition: &Expr, name: &str, table: &str) -> Option<usize> {
     let is_name = |expr: &Expr| match expr {
-        Expr::Identifier(ident) => ident.value.eq_ignore_ascii_case(name),
-        Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-            [first, second] => {
-                Some(first.value.to_lowercase().as_str()) == table && second.value.eq_ignore_ascii_case(name)
-            }
-            _ => false,
-        },
+        Expr::CompoundIdentifier(parts) => {
+            matches!(parts.as_slice(), [first, second] if first.value == table && second.value == name)
+        }
         _ => false,
     };
     let number = |expr: &Expr| match expr {

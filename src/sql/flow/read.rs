@@ -16,7 +16,7 @@ use crate::sql::error::{Result, SqlError};
 use crate::sql::eval::Scope;
 use crate::sql::query::{Catalog, Ctes, Session};
 use crate::sql::relation::Relation;
-use crate::sql::scan::{Filters, column_of, is_early};
+use crate::sql::scan::{Filters, column_of, is_early, path_of};
 use crate::sql::values::Values;
 use crate::sql::{data_store, names, order, place, walk};
 use crate::tables::cloudtrail::{ORIGINS, Origin, TABLE, column_named};
@@ -45,14 +45,11 @@ impl SortedFirst {
     /// `None` if the rows of events have to be made to know what sorts them.
     pub fn of(tree: &Query, select: &Select) -> Option<Self> {
         let [table] = select.from.as_slice() else { return None };
-        let TableFactor::Table { name, alias, .. } = &table.relation else { return None };
-        if tree.with.is_some()
-            || !table.joins.is_empty()
-            || alias.as_ref().is_some_and(|alias| !alias.columns.is_empty())
-        {
+        let TableFactor::Table { alias: Some(alias), .. } = &table.relation else { return None };
+        if tree.with.is_some() || !table.joins.is_empty() || !alias.columns.is_empty() {
             return None;
         }
-        let alias = alias.as_ref().map_or_else(|| names::last(name), |alias| alias.name.value.to_lowercase());
+        let alias = alias.name.value.clone();
         // What is tried on events alone must be all that is asked of them.
         if !select.selection.iter().flat_map(walk::conjuncts).all(|condition| is_early(condition, &alias)) {
             return None;
@@ -188,7 +185,7 @@ impl Left {
         left.read(flow, portion, sources.map(|_| SOURCE).into_iter().chain(filter.map(|_| TIME)))?;
         narrow(&left.rows, sources, filter, &mut left.keep)?;
         left.taken = left.count() as u64;
-        let leading = flow.sorted_first.as_ref().and_then(|sorted| sorted.leading.as_ref());
+        let leading = flow.leading();
         let is_behind = |leading: &Leading| {
             portion
                 .bounds(leading.column)
@@ -354,21 +351,6 @@ pub(in crate::sql) fn sought(filters: &Filters) -> Vec<Sought> {
         .filter_map(sought)
         .map(|((column, fields), texts)| Sought { column, fields, texts })
         .collect()
-}
-
-/// The column that an expression is, or of which it is a field, and the names on the way to that.
-fn path_of(expr: &Expr, alias: &str) -> Option<(&'static str, Vec<String>)> {
-    let parts = match expr {
-        Expr::Nested(inner) => return path_of(inner, alias),
-        Expr::Identifier(ident) => std::slice::from_ref(ident),
-        Expr::CompoundIdentifier(parts) if parts.first().is_some_and(|first| first.value == alias) => {
-            parts.get(1..)?
-        }
-        Expr::CompoundIdentifier(parts) => parts.as_slice(),
-        _ => return None,
-    };
-    let (column, fields) = parts.split_first()?;
-    Some((column_named(&column.value)?, fields.iter().map(|field| field.value.to_lowercase()).collect()))
 }
 
 /// Keeps the rows of some sources, and within the times of a filter. A row without a time is never left out.

@@ -15,12 +15,12 @@ use crate::sql::{names, select, table_scans};
 pub(super) fn is_reduced(bound: &Bound) -> bool {
     let tree = bound.tree();
     // One mention: where it stands first in FROM, nothing else looks at events.
-    let is_one = table_scans::of(bound).is_some_and(|table_scans| table_scans.len() == 1);
+    let is_one = || table_scans::of(bound).is_some_and(|table_scans| table_scans.len() == 1);
     let is_recursive = tree.with.as_ref().is_some_and(|with| with.recursive);
     // Tables of the engine are not there for pieces.
     let is_alone = bound.declared().len() == 1;
     top(tree).is_some_and(|select| {
-        is_one && is_alone && !is_recursive && !has_windows(tree) && Walk(tree).from(&select.from)
+        is_alone && !is_recursive && !has_windows(tree) && Walk(tree).from(&select.from) && is_one()
     })
 }
 
@@ -54,7 +54,7 @@ impl Walk<'_> {
         match factor {
             TableFactor::Table { sample: None, name, .. } => {
                 let table = names::last(name);
-                match self.common(&table).filter(|_| name.0.len() == 1) {
+                match self.common(&table) {
                     Some(query) => self.query(query),
                     None => is_events(&table),
                 }
@@ -66,10 +66,7 @@ impl Walk<'_> {
 
     fn common(&self, name: &str) -> Option<&Query> {
         let tables = self.0.with.iter().flat_map(|with| &with.cte_tables);
-        tables
-            .into_iter()
-            .find(|table| table.alias.name.value.eq_ignore_ascii_case(name))
-            .map(|table| &*table.query)
+        tables.into_iter().find(|table| table.alias.name.value == name).map(|table| &*table.query)
     }
 
     /// Whether each event makes the rows of a query by itself.
