@@ -2,6 +2,7 @@
 //! objects that they are of.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
@@ -56,15 +57,13 @@ impl Nested {
     fn place_elements(&mut self) {
         let all = std::mem::take(&mut self.of_elements);
         let lists = |names: &[String]| names.iter().filter(|name| *name == ANY_PLACE).count();
-        let outer = |names: &[String]| {
-            names.iter().take_while(|name| *name != ANY_PLACE).cloned().collect::<Vec<String>>()
-        };
-        let length = |list: &[String]| {
-            let of_it = all.iter().filter(|(names, _)| lists(names) == 1 && outer(names) == list);
-            of_it.map(|(_, values)| values.len()).max().unwrap_or(1)
-        };
+        let mut lengths: HashMap<&[String], usize> = HashMap::new();
+        for (names, values) in all.iter().filter(|(names, _)| lists(names) == 1) {
+            let length = lengths.entry(outer_list(names)).or_default();
+            *length = values.len().max(*length);
+        }
         for (names, values) in &all {
-            let elements = length(&outer(names));
+            let elements = lengths.get(outer_list(names)).copied().unwrap_or(1);
             let is_told = if lists(names) == 1 { values.len() == elements } else { elements == 1 };
             for (place, value) in values.iter().enumerate().take(if is_told { PLACES_MAX } else { 0 }) {
                 let innermost = names.iter().rposition(|name| name == ANY_PLACE);
@@ -93,6 +92,11 @@ impl Nested {
         }
         any
     }
+}
+
+/// The names on the way to the outermost list among them.
+fn outer_list(names: &[String]) -> &[String] {
+    names.split(|name| name == ANY_PLACE).next().unwrap_or_default()
 }
 
 /// The values of a member of several elements: a list, or lines of a cell.

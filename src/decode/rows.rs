@@ -56,10 +56,11 @@ fn cell(json: &[u8]) -> Option<(String, Value)> {
     while let Ok(Some(member)) = members.next() {
         members.go_on(skip_value(json, member.value).ok()?);
         count += 1;
+        if count > 2 {
+            return None;
+        }
     }
-    let Value::Object(mut object) = (count <= 2).then(|| serde_json::from_slice(json).ok()).flatten()? else {
-        return None;
-    };
+    let Value::Object(mut object) = serde_json::from_slice(json).ok()? else { return None };
     match (object.get("field").and_then(Value::as_str).map(str::to_owned), count) {
         (Some(name), 2) => Some((name, object.remove("value")?)),
         (_, 1) => object.into_iter().next(),

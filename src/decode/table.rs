@@ -11,7 +11,7 @@ use csv::{ByteRecord, Reader, ReaderBuilder};
 
 use super::foreign;
 use super::json::{skip_space, skip_value};
-use super::names::flattened;
+use super::names::{flattened, known_inside};
 
 /// Longest heading that is believed, in bytes: some exporters give every member of a record a column.
 const HEADING_BYTES_MAX: usize = 30_000;
@@ -59,67 +59,6 @@ const OTHERS: &[(&str, &str)] = &[
     ("awsrequestid", "requestID"),
     ("eventtypename", "eventType"),
     ("sourceipaddress", "sourceIPAddress"),
-];
-
-/// Keys inside of structs, whose upper case the tables have lost.
-const INNER: &[&str] = &[
-    "type",
-    "principalId",
-    "arn",
-    "accountId",
-    "invokedBy",
-    "accessKeyId",
-    "userName",
-    "sessionContext",
-    "sessionIssuer",
-    "attributes",
-    "creationDate",
-    "mfaAuthenticated",
-    "identityProvider",
-    "ARN",
-    "webIdFederationData",
-    "federatedProvider",
-    "reason",
-    "updatedFields",
-    "originalRequestID",
-    "originalEventID",
-    "onBehalfOf",
-    "identityStoreArn",
-    "userId",
-    "credentialId",
-    // What requests and answers say of images, where a table has them as structs.
-    "repositoryName",
-    "registryId",
-    "repositoryUri",
-    "imageTag",
-    "imageDigest",
-    "imageId",
-    "imageIds",
-    "imageManifest",
-    "imageManifestMediaType",
-    "lifecyclePolicyText",
-    "lifecycleEventPolicy",
-    "lifecycleEventRules",
-    "lifecycleEventImageActions",
-    "lifecycleEventImage",
-    "lifecycleEventFailureDetails",
-    "lastEvaluatedAt",
-    "dryRun",
-    "rulePriority",
-    "tagStatus",
-    "tagList",
-    "tagPrefixList",
-    "tagPatternList",
-    "countType",
-    "countUnit",
-    "countNumber",
-    "pushedAt",
-    "taskDefinition",
-    "taskDefinitionArn",
-    "containerDefinitions",
-    "functionName",
-    "functionArn",
-    "imageUri",
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -448,14 +387,6 @@ pub(super) fn write_record<'c>(out: &mut Vec<u8>, known: &[Known], cell: impl Fn
         }
     }
     out.extend_from_slice(b"}\n");
-}
-
-/// The name that CloudTrail has for a member whose upper case may be lost.
-pub(super) fn known_inside(name: &str) -> &str {
-    match INNER.contains(&name) {
-        true => name,
-        false => INNER.iter().find(|known| known.eq_ignore_ascii_case(name)).copied().unwrap_or(name),
-    }
 }
 
 fn is_json(cell: &[u8]) -> bool {

@@ -110,8 +110,7 @@ fn is_ours(kind: &Kind) -> bool {
 fn write_parquet(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
     let frame = answer.frame().map_err(io::Error::other)?;
     let mut out = Remembering { out, failed: None };
-    let written =
-        parquet::Writer::new(&mut out, &frame.schema().clone()).and_then(|writer| writer.whole(frame));
+    let written = parquet::Writer::new(&mut out, frame.schema()).and_then(|writer| writer.whole(frame));
     written.map_err(|error| out.failed.take().unwrap_or_else(|| io::Error::other(error)))
 }
 

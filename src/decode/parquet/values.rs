@@ -11,7 +11,7 @@ use polars_arrow::bitmap::Bitmap;
 use polars_arrow::compute::concatenate::concatenate;
 use polars_arrow::datatypes::{ArrowDataType, TimeUnit};
 
-use crate::decode::table::known_inside;
+use crate::decode::names::known_inside;
 use crate::model::Timestamp;
 
 /// Lists and objects in one another: what records of CloudTrail have is a third of it.

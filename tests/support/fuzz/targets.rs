@@ -1,6 +1,8 @@
 //! Entry points for bytes of strangers, each with what must hold whatever the bytes: not only that nothing
 //! panics.
 
+#[cfg(feature = "sql")]
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
@@ -12,7 +14,7 @@ use tagfall::detect::{self, Settings};
 use tagfall::explain::{Question, explain};
 use tagfall::model::Filter;
 #[cfg(feature = "sql")]
-use tagfall::model::{Coverage, Identity, ReadFailure};
+use tagfall::model::{Coverage, ReadFailure};
 use tagfall::pipeline::{self, Budget, Evidence, Progress, Run};
 use tagfall::policy;
 use tagfall::recognize::{Recognizer, SOURCES};
@@ -221,8 +223,8 @@ pub fn lakes_of_archives(objects: &[Vec<u8>]) {
     records_failed(&archive.coverage, &lake.coverage, objects);
 }
 
-/// What fails in a lake fails in its archive. What fails there alone is a later copy of an event: each copy of
-/// one that means nothing understandable is a failure in an archive, and a lake keeps the first.
+/// In a lake fails what fails in its archive, but for later copies of an event: each is a failure of its own
+/// there, and a lake keeps the first copy alone.
 #[cfg(feature = "sql")]
 fn records_failed(archive: &Coverage, lake: &Coverage, objects: &[Vec<u8>]) {
     if archive.records_failed > Limits::default().failures_max as u64 {
@@ -238,27 +240,25 @@ fn records_failed(archive: &Coverage, lake: &Coverage, objects: &[Vec<u8>]) {
         assert_eq!(listed.len() as u64, coverage.records_failed, "each record once");
         listed
     };
-    let (in_archive, in_lake) = (listed(archive), listed(lake));
-    for (place, reason) in &in_lake {
-        assert_eq!(in_archive.get(place), Some(reason), "{place:?} in the archive");
-    }
-    let identities = |bytes: &Vec<u8>| -> BTreeMap<u64, Identity> {
-        let identity = |(index, native, json): &(u64, bool, String)| {
-            (*index, identity_of(RawRecord { index: *index, json, native: *native }))
-        };
-        decoded(bytes, Wanted::All).kept.0.iter().map(identity).collect()
-    };
-    let identities: Vec<_> = objects.iter().map(identities).collect();
-    let identity = |(object, index): &Place| identities[*object].get(index);
-    for (copy, reason) in in_archive.iter().filter(|(place, _)| !in_lake.contains_key(place)) {
-        let is_first = |place: &Place| identity(place).is_some_and(|first| identity(copy) == Some(first));
-        let Some((first, said)) = in_lake.iter().find(|(place, _)| is_first(place)) else {
-            panic!("{copy:?} is no copy of what fails in the lake: {reason}");
-        };
-        assert!(first < copy && said == reason, "{copy:?} ({reason}) and {first:?} ({said})");
-        if objects[first.0] == objects[copy.0] {
-            assert_eq!(in_archive.get(&(first.0, copy.1)), Some(reason), "the same bytes as {copy:?}");
+    let (mut first, mut copies) = (BTreeMap::new(), BTreeMap::new());
+    for (number, bytes) in objects.iter().enumerate() {
+        for (index, native, json) in decoded(bytes, Wanted::All).kept.0 {
+            let identity = identity_of(RawRecord { index, json: &json, native });
+            match first.entry(identity) {
+                Entry::Vacant(entry) => drop(entry.insert(((number, index), json))),
+                Entry::Occupied(entry) => {
+                    let (place, of_first): &(Place, String) = entry.get();
+                    copies.insert((number, index), (*place, *of_first == json));
+                }
+            }
         }
+    }
+    let (of_copies, kept): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        listed(archive).into_iter().partition(|(place, _)| copies.contains_key(place));
+    assert_eq!(kept, listed(lake), "archive and lake");
+    for (place, reason) in of_copies {
+        let (first, is_same) = copies[&place];
+        assert!(!is_same || kept.get(&first) == Some(&reason), "{place:?} is {first:?} again: {reason}");
     }
 }
 
