@@ -64,11 +64,8 @@ impl<'h> Forecasts<'h> {
         let limit = within.map(|seconds| as_of.plus_seconds(seconds).millis());
         let asked =
             |place: &UrgencyKey| limit.is_none_or(|limit| place.class == DATED && place.eligible_at <= limit);
-        let repository_forecast: Vec<Option<RepositoryForecast>> = history
-            .repositories()
-            .par_iter()
-            .map(|repository| of_repository(history, repository))
-            .collect();
+        let repository_forecast: Vec<Option<RepositoryForecast>> =
+            history.repositories().par_iter().map(|repository| of_repository(history, repository)).collect();
         let places = |(number, repository): (usize, &RepositoryHistory)| {
             let of = repository_forecast.get(number).and_then(Option::as_ref);
             let place = |(at, image): (usize, &Image)| {

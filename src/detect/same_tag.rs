@@ -89,10 +89,7 @@ pub fn rivals(
 /// The image that took the tag, `sha256:0123456789ab`, or all that may have.
 pub fn takers(history: &History, repository: &RepositoryHistory, displaced: &Displacement) -> Vec<String> {
     let rivals = rivals(history, repository, displaced).into_iter().map(|(digest, _)| digest);
-    std::iter::once(displaced.by)
-        .chain(rivals)
-        .map(|digest| history.digest_or_zero(digest).short())
-        .collect()
+    std::iter::once(displaced.by).chain(rivals).map(|digest| history.digest_or_zero(digest).short()).collect()
 }
 
 fn finding(subject: Subject<'_>, loss: &Loss, displaced: &Displacement) -> Finding {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use s3::{Fault, Faults, Memory, Proxy, Request, Server, error_answer};
 use tagfall::model::Filter;
-use tagfall::source::{self, Credentials, FatalKind, Feed, Fetched, Options, Patience, retry};
+use tagfall::source::{self, FatalKind, Feed, Fetched, Options, Patience, retry};
 
 const BUCKET: &str = "trail";
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use s3::{Memory, Server};
 use tagfall::model::Filter;
-use tagfall::source::{self, Credentials, Fetched, Known, Options, Origin};
+use tagfall::source::{self, Fetched, Known, Options, Origin};
 
 #[derive(Debug)]
 struct Remembered(BTreeSet<(String, String)>);

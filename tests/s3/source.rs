@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use s3::{Memory, Refusal, Server, options};
 use tagfall::model::{Filter, Timestamp};
-use tagfall::source::{self, Credentials, FatalKind, Feed, Fetched, Listed, Options, Pruned};
+use tagfall::source::{self, FatalKind, Feed, Fetched, Listed, Options, Pruned};
 
 const BUCKET: &str = "trail";
 

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use s3::{Memory, Server};
 use tagfall::model::Filter;
-use tagfall::source::{self, Credentials, Feed, Fetched, Options};
+use tagfall::source::{self, Feed, Fetched, Options};
 use tokio::task::JoinSet;
 
 const WORLD: &str = "TAGFALL_TEST_SPEED";
