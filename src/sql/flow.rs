@@ -21,6 +21,8 @@ mod ranked;
 mod read;
 mod reduce;
 pub(super) mod rowwise;
+pub(super) mod sequence;
+pub(super) mod shown;
 mod sure;
 
 pub(super) use read::{Sought, sought};
@@ -50,6 +52,7 @@ use aside::Aside;
 use frontier::{Frontier, Leading};
 use partial::Partial;
 use ranked::Ranked;
+use sequence::Sequence;
 
 /// Rows that a worker gathers before it reduces them.
 const GATHERED_ROWS: usize = 1 << 17;
@@ -85,6 +88,8 @@ pub(super) struct Flow {
     events_tables: Option<Vec<EventsTable>>,
     /// Of such a query, which events of each partition it wants.
     ranked: Option<Ranked>,
+    /// What numbers all rows, of a query over these.
+    sequence: Option<Sequence>,
 }
 
 /// What came of one piece, or of several.
@@ -124,7 +129,8 @@ impl Flow {
             return None;
         }
         if !rowwise::is_reduced(bound) {
-            return Self::of_shares(bound, scan, filters, is_store);
+            return Self::of_shares(bound, scan, filters, is_store)
+                .or_else(|| Self::of_sequence(bound, scan, filters, is_store));
         }
         let select = top(tree)?;
         let wanted = bound.typed(&Relation::default(), |like| select::wanted(like, tree));
@@ -156,6 +162,7 @@ impl Flow {
             sought,
             events_tables: None,
             ranked: None,
+            sequence: None,
         })
     }
 
@@ -184,12 +191,18 @@ impl Flow {
             sought: Vec::new(),
             events_tables: Some(events_tables),
             ranked,
+            sequence: None,
         })
     }
 
     /// Where the query names the events, if it is worked out share by share.
     pub fn events_tables(&self) -> Option<&[EventsTable]> {
         self.events_tables.as_deref()
+    }
+
+    /// What numbers all rows, if the query is worked out in their order.
+    pub fn sequence(&self) -> Option<&Sequence> {
+        self.sequence.as_ref()
     }
 
     /// Which events of each partition the query wants, if it wants the first ones alone.
@@ -282,6 +295,9 @@ impl Flow {
     /// No events, as often as the query names them.
     fn nothing(&self) -> Result<Vec<Relation>> {
         let nothing = placed(Relation::of_table(&cloudtrail::TABLE, &cloudtrail::TABLE.empty()))?;
+        if let Some(sequence) = &self.sequence {
+            return Ok(vec![sequence.nothing(nothing, &Limits::default())?]);
+        }
         match &self.events_tables {
             None => Ok(vec![nothing]),
             Some(events_tables) => {

@@ -176,7 +176,7 @@ impl Gathering<'_> {
     }
 
     /// Does some work for each of `things`, on as many threads, each with a state of its own.
-    fn side_by_side<S: Send>(
+    pub(super) fn side_by_side<S: Send>(
         &self,
         things: &[usize],
         jobs: usize,
