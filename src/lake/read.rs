@@ -5,6 +5,8 @@
 //! copies are counted for the whole lake and not read again, and a file of the lake that cannot be read
 //! counts as an object that failed.
 
+pub mod portion;
+
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -14,20 +16,20 @@ use polars::prelude::{DataFrame, NamedFrom, PolarsResult, Series};
 use polars_arrow::bitmap::Bitmap;
 
 use super::LakeError;
+use super::commit::manifest::{Damage, FileEntry, Loaded, Manifest};
+use super::commit::objects::{self, Ending, ObjectState};
 use super::disk::{Disk, Held, Lock};
+use super::file::{Reader, Wanted};
 use super::guard::guarded;
 use super::layout::READERS;
-use super::manifest::{Damage, FileEntry, Loaded, Manifest};
-use super::objects::{self, Ending, ObjectState};
-use super::parquet::{Reader, Wanted};
 use super::partition::Partition;
-use super::portion::{Address, Portion};
-use super::rebuild::Records;
+use super::record::rebuild::Records;
 use crate::model::{Coverage, Filter, ReadFailure, Timestamp, plural_verb};
 use crate::source::layout::{Days, KeyPosition, Level, Seen, Selection};
 use crate::source::{Delivery, Feed, GiveDocument, Listed, Pruned, RecordSource, SourceRecord};
 use crate::tables::cloudtrail::{ORIGINS, Origin};
 use crate::tables::{Asked, Rows};
+use portion::{Address, Portion};
 
 /// In which order files are gone through, and the row groups of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
