@@ -63,12 +63,12 @@ impl LakeFeed {
     ///
     /// # Errors
     /// The manifest cannot be read.
-    pub fn open(lake: impl Into<super::Location>, filter: &Filter) -> Result<Self, LakeError> {
+    pub fn open(lake: impl Into<super::Location>, filter: &Filter) -> Result<Arc<Self>, LakeError> {
         Self::open_on(lake.into().disk()?, filter)
     }
 
     /// The same for a lake on this disk.
-    pub(super) fn open_on(disk: Arc<dyn Disk>, filter: &Filter) -> Result<Self, LakeError> {
+    pub(super) fn open_on(disk: Arc<dyn Disk>, filter: &Filter) -> Result<Arc<Self>, LakeError> {
         // Lakes that nobody writes to have no such file, or none that may be locked.
         let reading = disk.lock(READERS.as_ref(), Lock::Shared).ok().flatten();
         let Loaded { manifest, damage } = Manifest::load(&*disk)?;
@@ -81,7 +81,7 @@ impl LakeFeed {
             .map(failure)
             .chain(manifest.lost.iter().map(|lost| failure(lost.damage())))
             .collect();
-        Ok(Self {
+        Ok(Arc::new(Self {
             disk,
             manifest,
             filter: filter.clone(),
@@ -93,7 +93,7 @@ impl LakeFeed {
             told: AtomicBool::new(false),
             failed: Mutex::new(failed),
             _reading: reading,
-        })
+        }))
     }
 
     fn take(&self) -> Option<&FileEntry> {
@@ -392,7 +392,8 @@ impl RecordSource for LakeFeed {
     }
 }
 
-impl Feed for LakeFeed {
+/// Whoever reads its columns has it, too, beside the run.
+impl Feed for Arc<LakeFeed> {
     fn next(&self, _buffer: &mut Vec<u8>) -> Option<Delivery> {
         None
     }
@@ -410,7 +411,7 @@ impl Feed for LakeFeed {
     }
 
     fn record_source(&self) -> Option<&dyn RecordSource> {
-        Some(self)
+        Some(&**self)
     }
 }
 

@@ -282,7 +282,7 @@ fn contents(lake: &Path) -> BTreeMap<String, (String, u64)> {
     contents_of(LakeFeed::open(lake, &Filter::default()).unwrap())
 }
 
-fn contents_of(feed: LakeFeed) -> BTreeMap<String, (String, u64)> {
+fn contents_of(feed: Arc<LakeFeed>) -> BTreeMap<String, (String, u64)> {
     let mut found = BTreeMap::new();
     let record_source = feed.record_source().unwrap();
     while record_source.read_next(None, &mut |shelved| {
