@@ -16,69 +16,43 @@
 //! that tell what is in them; `_tagfall/hive/…/files.txt` lists those that count for tools that know no
 //! manifest, and `_tagfall/commits/*.json` is what each commit has brought and replaced.
 //!
-//! - [`record`]: one record and what of it the columns can hold; the rest goes along as JSON;
-//! - `rebuild`: the way back, from columns to the record;
-//! - `shape`, `value_slots`, `row`, `buffer`: records on their way, cut up for the columns, in memory and
-//!   spilled;
-//! - `columns`, `dictionary`, `filters`, `levels`, `packer`, `pages`, `footer`, `write`: rows → files;
-//!   `parquet`: files read back;
-//! - `disk`, `layout`: the calls that a lake makes to its disk, or to its place in S3, and what lies where;
-//!   `commit`: their order, so that a change is there as a whole or not at all;
-//! - `manifest`, `objects`, `checksum`: what counts, what became of every object, and how damage to either is
-//!   noticed; `guard`;
-//! - [`location`]: a folder or a prefix of a bucket, and lakes staged inside of it;
-//! - `merge`: new records and the files of one partition → files without second copies;
+//! - [`record`]: what a record in a lake is: its cells and what no column can hold, rows of it in memory, and
+//!   the way back;
+//! - `file`: rows ↔ Parquet; no other module knows pages and columns;
+//! - `commit`: what counts (the manifest, and what became of every object), and the order of calls by which a
+//!   change is there as a whole or not at all;
+//! - `disk`: the calls themselves; it alone knows a folder from a prefix in S3; `layout`: what lies where;
+//! - `partition`; `checksum`, `guard`: how damage is noticed;
 //! - [`ingest`]: the writer, and what repairs; [`check()`]: whether all is as it was written; [`read`]: the
-//!   reader, and [`portion`], [`codes`]: columns as they lie in the files.
+//!   reader.
 //!
 //! Invariants: a file that the manifest does not name does not count. An object stands in the state only in a
 //! commit that has all of its records. Nothing here prints, reads the environment or the clock.
 
-mod buffer;
 mod check;
 mod checksum;
-pub mod codes;
-mod columns;
 mod commit;
 mod ddl;
-mod dictionary;
 mod disk;
 mod error;
-mod filters;
-mod footer;
+mod file;
 mod guard;
 pub mod ingest;
 mod layout;
-mod leaf;
-mod leaves;
-mod levels;
-pub mod location;
-mod manifest;
-mod merge;
-mod objects;
-mod packer;
-mod pages;
-mod parquet;
 mod partition;
-pub mod portion;
 pub mod read;
-mod rebuild;
 pub mod record;
-mod row;
-mod rows;
-mod shape;
 #[cfg(test)]
 mod tests;
-mod value_slots;
-mod write;
 
 pub use check::{Report, check};
+pub use commit::manifest::Damage;
 pub use ddl::{ddl, files};
+pub use disk::Location;
 pub use error::LakeError;
+pub use file::codes;
 pub use ingest::{
     Days, Ingest, Limits, MEMORY_BYTES_DEFAULT, PlanName, Published, Summary, merge_days, publish_shards,
 };
-pub use location::Location;
-pub use manifest::Damage;
-pub use portion::Portion;
+pub use read::portion::{self, Portion};
 pub use read::{LakeFeed, Visit};

@@ -111,9 +111,10 @@ pub trait Collector: Send {
         false
     }
 
-    /// Lets the collector read the next portion of a lake file itself, column by column, and returns
-    /// whether there are more portions. `None`: it wants the records one by one.
-    fn portion(&mut self, _shelf: &dyn RecordSource, _sources: Option<&[&str]>) -> Option<bool> {
+    /// Lets a collector that has a lake of its own read the next portion of it, column by column, and
+    /// returns whether there are more portions. `None`: it wants the records one by one. Called for a feed of
+    /// records; a collector that has a lake is given no other feed.
+    fn portion(&mut self, _sources: Option<&[&str]>) -> Option<bool> {
         None
     }
 
@@ -265,7 +266,7 @@ fn empty<C: Collector>(
     }
     let mut more = true;
     while more && !run.cancelled.load(Ordering::Relaxed) && !collector.is_full() {
-        if let Some(goes_on) = collector.portion(record_source, sources) {
+        if let Some(goes_on) = collector.portion(sources) {
             more = goes_on;
             continue;
         }

@@ -2,9 +2,12 @@
 //!
 //! Whoever opens a lake for writing first settles what its journals name; nothing else in the folders of
 //! partitions is ever moved or removed. Only these modules know the order of the steps: `local` for a
-//! folder, and `s3` for S3, where files cannot be renamed.
+//! folder, and `s3` for S3, where files cannot be renamed. What a commit publishes is a `manifest`; it names
+//! the files that count, and what became of the `objects`.
 
 pub(super) mod local;
+pub(super) mod manifest;
+pub(super) mod objects;
 pub(super) mod s3;
 #[cfg(test)]
 mod worlds;
@@ -20,8 +23,8 @@ use super::LakeError;
 use super::checksum::Sum;
 use super::disk::Disk;
 use super::layout::{self, MANIFESTS, SPILL, STAGING};
-use super::manifest::{FileEntry, Manifest, Segment};
 use super::partition::Partition;
+use manifest::{FileEntry, Manifest, Segment};
 
 /// A file that a commit moves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

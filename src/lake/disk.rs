@@ -1,11 +1,12 @@
-//! The operations that a lake needs for its files. Nothing else in the lake's modules calls the file
-//! system.
+//! Where a lake is, and the operations that it needs for its files. Nothing else in the lake's modules calls
+//! the file system or S3.
 //!
 //! Paths are relative to the lake. The order of operations that makes a commit durable depends on the kind
 //! of disk, and is described in [`super::commit`]. Tests use a disk that forgets, tears and refuses
 //! (`sim`).
 
 mod local;
+mod location;
 mod s3;
 #[cfg(test)]
 pub(super) mod sim;
@@ -19,13 +20,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(super) use local::LocalDisk;
+pub use location::Location;
 pub(super) use s3::S3Disk;
 #[cfg(test)]
 pub(super) use s3::sim as far_sim;
 
 use super::LakeError;
+use super::commit::manifest::Manifest;
 use super::layout;
-use super::manifest::Manifest;
 
 /// So many bytes of a file are copied at a time.
 const ADOPTED_BYTES: u64 = 1 << 20;

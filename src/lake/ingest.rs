@@ -5,14 +5,17 @@
 //! stops the process, the lake is as the last commit left it, and the next run reads only what that commit
 //! does not know.
 //!
-//! - `limits`: how much memory a run takes;
+//! - `limits`: how much memory a run takes; `buffer`: rows that wait; `merge`: rows and the files of their
+//!   partition → files without second copies;
 //! - `collector`: a worker's part; `flow`: whose turn it is; `publish`: what a commit is made of; `repair`:
 //!   what is damaged is read again; `overtaken`: where another run has committed meanwhile; `shards`: what
 //!   many machines stage, and one publishes.
 
+mod buffer;
 mod collector;
 mod flow;
 mod limits;
+mod merge;
 mod overtaken;
 mod publish;
 mod repair;
@@ -25,15 +28,15 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use super::LakeError;
 use super::commit;
+use super::commit::manifest::{Damage, Loaded, Manifest};
+use super::commit::objects::{self, KnownObjects};
+use super::disk::Location;
 use super::disk::{Disk, Held, Lock};
 use super::layout::WRITER;
-use super::location::Location;
-use super::manifest::{Damage, Loaded, Manifest};
-use super::merge::Present;
-use super::objects::{self, KnownObjects};
 use super::partition::Partition;
 use crate::model::Coverage;
 use crate::source::Known;
+use merge::Present;
 use publish::State;
 
 pub use collector::Collector;

@@ -9,10 +9,9 @@ mod differing_copies;
 mod disk_rows;
 mod shares;
 
-use std::any::Any;
 use std::collections::HashSet;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::error::{Result, SqlError};
 use super::flow::export::{Export, Survey};
@@ -31,7 +30,6 @@ use crate::decode::RawRecord;
 use crate::lake::{LakeFeed, Visit};
 use crate::model::Filter;
 use crate::pipeline;
-use crate::source::RecordSource;
 use crate::tables::events::IDENTITY;
 use crate::tables::{Asked, EventRows, Rows};
 pub use differing_copies::{Doubtful, First, Places, Settled};
@@ -55,8 +53,8 @@ const ALWAYS: &[&str] = &["object", "record"];
 pub struct Gathering<'q> {
     query: &'q Query,
     filter: &'q Filter,
-    /// There are no second copies among the records: they come from one lake.
-    distinct: bool,
+    /// What all records come from, if that is a lake: then there are no second copies among them.
+    lake: Option<Arc<LakeFeed>>,
     /// Leaves out records by their text.
     prefilter: Option<Prefilter>,
     /// Kept rows may take this much memory, in bytes.
@@ -115,21 +113,27 @@ pub struct Groups(pub(super) Counted);
 pub struct Worked(pub(super) Flowed);
 
 impl<'q> Gathering<'q> {
-    /// Rows for `query`, of events that `filter` admits, in at most `memory_bytes_max`. `distinct`: there are
-    /// no second copies among them.
-    pub fn new(query: &'q Query, filter: &'q Filter, distinct: bool, memory_bytes_max: u64) -> Self {
+    /// Rows for `query`, of events that `filter` admits, in at most `memory_bytes_max`. `lake`: the only
+    /// source of the run, if that is a lake.
+    pub fn new(
+        query: &'q Query,
+        filter: &'q Filter,
+        lake: Option<Arc<LakeFeed>>,
+        memory_bytes_max: u64,
+    ) -> Self {
         let (kept_bytes, events, full) =
             (AtomicU64::new(0), Mutex::default(), AtomicBool::new(query.scan().is_nothing()));
         let prefilter = Prefilter::at(query.scan().names.as_deref());
         // What a record says of account and region may differ from what its partition says.
-        let is_lake = distinct && has_every_place(filter);
+        let may_repeat = lake.is_none();
+        let is_lake = !may_repeat && has_every_place(filter);
         let plan = query.plan().filter(|_| is_lake);
         let flow = query.flow().filter(|_| is_lake && plan.is_none());
         let limits = Limits { memory_bytes_max: Some(memory_bytes_max), cancelled: None };
         Self {
             query,
             filter,
-            distinct,
+            lake,
             prefilter,
             memory_bytes_max,
             kept_bytes,
@@ -146,7 +150,7 @@ impl<'q> Gathering<'q> {
             exports: false,
             given_up: AtomicBool::new(false),
             limit: query.scan().limit,
-            refused: (!distinct && query.tells_copies_apart()).then(|| Refused::within(memory_bytes_max)),
+            refused: (may_repeat && query.tells_copies_apart()).then(|| Refused::within(memory_bytes_max)),
         }
     }
 
@@ -170,7 +174,7 @@ impl<'q> Gathering<'q> {
 
     /// The same, and nothing is counted.
     pub fn without_counting(self) -> Self {
-        let flow = self.query.flow().filter(|_| self.distinct && has_every_place(self.filter));
+        let flow = self.query.flow().filter(|_| self.lake.is_some() && has_every_place(self.filter));
         Self { plan: None, flow, ..self }
     }
 
@@ -194,7 +198,7 @@ impl<'q> Gathering<'q> {
     pub fn collector(&self) -> Collector<'_> {
         let columns = self.columns();
         let rows = EventRows::new(columns.as_deref()).within(self.filter.clone());
-        let rows = if self.distinct { rows } else { rows.with_identities() };
+        let rows = if self.lake.is_some() { rows } else { rows.with_identities() };
         let preaggregation = self.plan.map(|plan| PreAggregation::new(plan, &self.room));
         let worker = self.flow.map(|flow| Worker::new(flow, &self.flow_room));
         let survey = self.exports.then(Survey::default);
@@ -250,7 +254,7 @@ impl<'q> Gathering<'q> {
         }
         match (stored, suspects.is_empty()) {
             (stored, false) => Ok(Gathered::Doubtful(Doubtful { pieces, stored, suspects })),
-            (None, true) if self.distinct => self.of_pieces(pieces),
+            (None, true) if self.lake.is_some() => self.of_pieces(pieces),
             (stored, true) => self.settled(Settled { pieces: copies::first_of_each(pieces)?, stored }),
         }
     }
@@ -482,10 +486,9 @@ impl pipeline::Collector for Collector<'_> {
     /// A lake has the columns as they are needed, but for what tells events of several sources apart. Where
     /// the user asks for accounts or regions, rows are read one by one: what a record says of them may differ
     /// from what its partition says.
-    fn portion(&mut self, record_source: &dyn RecordSource, sources: Option<&[&str]>) -> Option<bool> {
-        let lake = (record_source as &dyn Any).downcast_ref::<LakeFeed>()?;
-        let filter = self.shared.filter;
-        if !has_every_place(filter) || !self.shared.distinct {
+    fn portion(&mut self, sources: Option<&[&str]>) -> Option<bool> {
+        let (lake, filter) = (self.shared.lake.as_deref()?, self.shared.filter);
+        if !has_every_place(filter) {
             return None;
         }
         if let Some(preaggregation) = &mut self.preaggregation {

@@ -13,11 +13,11 @@ use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::LakeError;
-use super::checksum::{Cuts, Summing};
-use super::disk::{Disk, Stored};
-use super::layout;
 use super::manifest::{Damage, Manifest, Seal, Segment};
+use crate::lake::LakeError;
+use crate::lake::checksum::{Cuts, Summing};
+use crate::lake::disk::{Disk, Stored};
+use crate::lake::layout;
 use crate::model::Repairs;
 use crate::source::{Known, Origin};
 
@@ -27,7 +27,7 @@ const SEGMENTS_MAX: usize = 32;
 /// How reading an object ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Ending {
+pub(in crate::lake) enum Ending {
     Read,
     Skipped,
     Failed,
@@ -35,7 +35,7 @@ pub(super) enum Ending {
 
 /// What became of one object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct ObjectState {
+pub(in crate::lake) struct ObjectState {
     /// Its name as evidence gives it.
     pub object: String,
     pub address: Option<String>,
@@ -69,7 +69,7 @@ pub(super) struct ObjectState {
 
 /// A snapshot as it stood in its object: an answer of the AWS CLI or of kubectl.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct KeptAnswer {
+pub(in crate::lake) struct KeptAnswer {
     /// The object, or the member of it.
     pub object: String,
     /// Which document of that it is.
@@ -81,7 +81,7 @@ pub(super) struct KeptAnswer {
 
 impl ObjectState {
     /// The same for two readings of one object.
-    pub(super) fn key(&self) -> u128 {
+    pub(in crate::lake) fn key(&self) -> u128 {
         xxh3_128(self.address.as_deref().unwrap_or(&self.object).as_bytes())
     }
 
@@ -92,7 +92,7 @@ impl ObjectState {
 
 /// Writes `objects` as a new segment into the staging folder; the segments that count with it, those of
 /// `manifest` merged where there are many. `name`: of the new one; `fresh`: how many stand in no other one.
-pub(super) fn add(
+pub(in crate::lake) fn add(
     disk: &dyn Disk,
     manifest: &Manifest,
     name: String,
@@ -173,7 +173,7 @@ fn open(disk: &dyn Disk, segment: &Segment) -> Result<Box<dyn Stored>, LakeError
 
 /// A file, which has so many `bytes` where that is known, in its place or, where a commit has replaced it
 /// meanwhile, where it waits for readers like us.
-pub(super) fn open_kept(
+pub(in crate::lake) fn open_kept(
     disk: &dyn Disk,
     path: &Path,
     name: &str,
@@ -204,7 +204,7 @@ impl Read for Reading<'_> {
 }
 
 /// Every line of a segment.
-pub(super) fn lines(
+pub(in crate::lake) fn lines(
     disk: &dyn Disk,
     segment: &Segment,
     each: &mut dyn FnMut(ObjectState) -> Result<(), LakeError>,
@@ -245,7 +245,7 @@ fn latest(disk: &dyn Disk, segments: &[Segment]) -> Option<HashMap<u128, u64>> {
 }
 
 /// The segments that are as they were written, and what is wrong with the others.
-pub(super) fn sound(disk: &dyn Disk, segments: &[Segment]) -> (Vec<Segment>, Vec<Damage>) {
+pub(in crate::lake) fn sound(disk: &dyn Disk, segments: &[Segment]) -> (Vec<Segment>, Vec<Damage>) {
     let (mut sound, mut damaged) = (Vec::new(), Vec::new());
     for segment in segments {
         // Those without a checksum are gone through.
@@ -267,7 +267,7 @@ pub(super) fn sound(disk: &dyn Disk, segments: &[Segment]) -> (Vec<Segment>, Vec
 
 /// Every object once: as it was read last, or as one that could not be had, where its present version could
 /// not. What is wrong with the segments that are damaged.
-pub(super) fn for_each_object(
+pub(in crate::lake) fn for_each_object(
     disk: &dyn Disk,
     manifest: &Manifest,
     mut each: impl FnMut(ObjectState),
@@ -291,7 +291,7 @@ pub(super) fn for_each_object(
 
 /// Versions of objects that are in the lake.
 #[derive(Debug, Default)]
-pub(super) struct KnownObjects {
+pub(in crate::lake) struct KnownObjects {
     /// Object → version, as fingerprints: 32 bytes an object.
     versions: HashMap<u128, u128>,
     failed: HashSet<u128>,
@@ -301,7 +301,7 @@ pub(super) struct KnownObjects {
 
 impl KnownObjects {
     /// Those of the segments that are sound.
-    pub(super) fn load(disk: &dyn Disk, sound: &[Segment]) -> Result<Self, LakeError> {
+    pub(in crate::lake) fn load(disk: &dyn Disk, sound: &[Segment]) -> Result<Self, LakeError> {
         let mut known = Self::default();
         each_line(disk, sound, &mut |_, object| {
             known.versions.insert(object.key(), object.version());
@@ -316,25 +316,25 @@ impl KnownObjects {
     }
 
     /// Whether the object could not be read to its end.
-    pub(super) fn has_failed(&self, origin: &Origin) -> bool {
+    pub(in crate::lake) fn has_failed(&self, origin: &Origin) -> bool {
         self.failed.contains(&xxh3_128(origin.address.as_bytes()))
     }
 
     /// Whether there is anything about this object already, in this version.
-    pub(super) fn has(&self, object: &ObjectState) -> bool {
+    pub(in crate::lake) fn has(&self, object: &ObjectState) -> bool {
         self.versions.get(&object.key()) == Some(&object.version())
     }
 
-    pub(super) fn len(&self) -> u64 {
+    pub(in crate::lake) fn len(&self) -> u64 {
         self.versions.len() as u64
     }
 
-    pub(super) fn contains(&self, key: u128) -> bool {
+    pub(in crate::lake) fn contains(&self, key: u128) -> bool {
         self.versions.contains_key(&key)
     }
 
     /// Forgets an object: it is read again where it is met.
-    pub(super) fn forget(&mut self, object: &ObjectState) {
+    pub(in crate::lake) fn forget(&mut self, object: &ObjectState) {
         self.versions.remove(&object.key());
     }
 }

@@ -29,12 +29,12 @@ pub(super) struct Hashes(Option<Vec<u64>>);
 
 impl Hashes {
     /// Those of texts that are going to come.
-    pub(super) fn wanted() -> Self {
+    pub(in crate::lake) fn wanted() -> Self {
         Self(Some(Vec::new()))
     }
 
     #[inline]
-    pub(super) fn note(&mut self, text: &[u8]) {
+    pub(in crate::lake) fn note(&mut self, text: &[u8]) {
         if text.len() > TEXT_BYTES_MAX {
             self.0 = None;
         }
@@ -44,7 +44,7 @@ impl Hashes {
     }
 
     /// The filter as it stands in a file; `None` where there is to be none.
-    pub(super) fn filter(self) -> PolarsResult<Option<Vec<u8>>> {
+    pub(in crate::lake) fn filter(self) -> PolarsResult<Option<Vec<u8>>> {
         let Some(hashes) = self.0.filter(|hashes| !hashes.is_empty()) else { return Ok(None) };
         // 8 to 16 bits for each text: of 100 texts that are not there, at most three are taken for one that may
         // be. Parquet allows any number of blocks; others write powers of two, and some read nothing else.
@@ -79,7 +79,7 @@ impl Hashes {
 
 /// Whether a filter as it stands in a file says that `text` may be among its texts. What is no filter of this
 /// kind says so of all.
-pub(super) fn may_have(filter: &[u8], text: &[u8]) -> bool {
+pub(in crate::lake) fn may_have(filter: &[u8], text: &[u8]) -> bool {
     let mut reader = Cursor::new(filter);
     let Ok(header) =
         BloomFilterHeader::read_from_in_protocol(&mut TCompactInputProtocol::new(&mut reader, usize::MAX))
