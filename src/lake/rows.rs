@@ -114,7 +114,7 @@ fn offset(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
-/// The rows of several pieces, in an order of their own.
+/// The rows of several pieces, with an order of their own.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     pieces: Vec<Piece>,
