@@ -22,7 +22,7 @@ use crate::timeline::{
     EventNo, History, Image, ImageForecast, RepositoryForecast, RepositoryHistory, Unclear,
 };
 
-/// ECR runs policies within so many seconds of the moment at which an image becomes eligible (ECR User
+/// ECR runs policies within this many seconds of the moment at which an image becomes eligible (ECR User
 /// Guide).
 const RUN_SECONDS: i64 = DAY_SECONDS;
 
@@ -58,7 +58,7 @@ pub struct Counts {
 }
 
 impl<'h> Forecasts<'h> {
-    /// As of `as_of`; the history must not have later events. Only images taken `within` so many seconds,
+    /// As of `as_of`; the history must not have later events. Only images taken `within` this many seconds,
     /// or all existing images.
     pub fn new(history: &'h History, as_of: Timestamp, within: Option<i64>) -> Self {
         let limit = within.map(|seconds| as_of.plus_seconds(seconds).millis());

@@ -31,7 +31,7 @@ pub use event_memory::EventMemoryExceeded;
 use snapshots::FoundSnapshot;
 use suspects::Suspects;
 
-/// A worker gathers so many event identities before it looks up whether they are new.
+/// Number of event identities that a worker collects before it looks up whether they are new.
 const IDS_TOGETHER: usize = 256;
 
 /// Limits of a run.
@@ -469,7 +469,7 @@ struct StepCollector<'f> {
     bytes: u64,
 }
 
-/// Memory is checked after so many records; each takes some hundred bytes.
+/// Number of records after which memory is checked; each takes some hundred bytes.
 const RECORDS_UNNOTED_MAX: u32 = 512;
 
 impl Collector for StepCollector<'_> {

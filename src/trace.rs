@@ -43,7 +43,7 @@ use crate::model::{Session, SessionRecord, Timestamp};
 /// Credentials of a session last at most so long: those of GetSessionToken and GetFederationToken up to 36
 /// hours.
 const SESSION_SECONDS_MAX: i64 = 36 * 3600;
-/// The time at which a session says that it began may differ so much from the time of the call that began
+/// The time at which a session says that it began may differ by this much from the time of the call that began
 /// it.
 const BEGAN_SECONDS_APART: i64 = 1;
 

@@ -31,7 +31,7 @@ const ROWS_MIN: usize = 256;
 const VALUE_BYTES: u64 = 48;
 /// Approximate bytes of record text that are made at a time.
 const STEP_BYTES: usize = 64 << 10;
-/// The records of a file may together be so many times larger than the file …
+/// The records of a file may together be this many times larger than the file …
 const RATIO_MAX: u64 = 1_000;
 /// … and this large in any case.
 const TEXT_SURE: u64 = 256 << 20;

@@ -10,7 +10,7 @@ use crate::model::{
 };
 use crate::timeline::{End, EventNo, Loss, Sym, TagLife, Use, UseKind};
 
-/// A login counts for the pulls within so many milliseconds after it: an authorization token lives 12 hours.
+/// A login counts for the pulls within this many milliseconds after it: an authorization token lives 12 hours.
 const TOKEN_MILLIS: i64 = 12 * HOUR_MILLIS;
 /// Principals that are named one by one.
 const PRINCIPALS_MAX: usize = 20;

@@ -6,7 +6,7 @@ use crate::detect::{caller, place, rule_in_words};
 use crate::model::{Fate, FatePlace, FateRole, LogText, Outlook, Presence, needing_in_words};
 use crate::timeline::{End, History, Loss, RepositoryHistory};
 
-/// At most so many tags are named.
+/// Maximum number of tags that are named.
 const TAGS_MAX: usize = 5;
 
 pub(super) fn of(fates: &Fates<'_>, spot: &Spot<'_>, told: &FatePlace, will: &Option<String>) -> Vec<String> {

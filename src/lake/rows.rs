@@ -55,7 +55,7 @@ impl Piece {
         self.starts.extend(other.starts.iter().map(|start| Start { at: start.at + by, ..*start }));
     }
 
-    /// Grows its capacity to exactly so many bytes.
+    /// Grows its capacity to exactly `bytes`.
     pub(super) fn grow_to(&mut self, bytes: usize) {
         self.bytes.reserve_exact(bytes.saturating_sub(self.bytes.len()));
     }

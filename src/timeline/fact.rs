@@ -299,7 +299,7 @@ pub struct ListedImage {
     pub size_bytes: Option<u64>,
 }
 
-/// A lifecycle event lists at most so many tags of an image: a full list does not prove that another tag
+/// A lifecycle event lists at most this many tags of an image: a full list does not prove that another tag
 /// was not there.
 const TAGS_LISTED_MAX: usize = 100;
 

@@ -7,7 +7,7 @@ use super::join::Joined as JoinedCall;
 use super::{BEGAN_SECONDS_APART, SESSION_SECONDS_MAX};
 use crate::model::{Joined, LogText};
 
-/// So many sessions of one name are checked for one that had not expired at the time of the call.
+/// Number of sessions with one name that are searched for one that had not expired at the time of the call.
 const LIVING_MAX: usize = 64;
 
 /// A session.

@@ -16,7 +16,7 @@ use crate::timeline::tests::log::{Log, START, digest};
 const DAY: i64 = 86_400;
 const HALF: i64 = DAY / 2;
 
-/// The rule of a run's event: untagged images, so many days after their push.
+/// The rule of a run's event: untagged images, this many days after their push.
 pub fn untagged_rule(days: i64) -> LifecycleRule<'static> {
     LifecycleRule {
         priority: 1,

@@ -3,7 +3,7 @@
 
 use super::{Needed, Pin, Shell, Situation, TagNow, Who};
 
-/// At most so many parties get advice of their own.
+/// Maximum number of parties that get advice of their own.
 const NEEDED_MAX: usize = 5;
 
 /// What the name that somebody asks by refers to now.

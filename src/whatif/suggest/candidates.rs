@@ -168,7 +168,7 @@ fn protected(of: &Candidate, mark: &Mark) -> Vec<Candidate> {
     COUNTS.iter().map(with).collect()
 }
 
-/// A suggestion to keep the newest images keeps at least so many.
+/// A suggestion to keep the newest images keeps at least this many.
 const NEWEST_MIN: i64 = 10;
 const NEWEST: &str = "one rule in the place of all: the newest {number} images stay";
 

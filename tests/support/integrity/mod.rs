@@ -222,7 +222,7 @@ pub fn hours<'w>(trail: Trail, signer: &'w Signer, hours: i64, per_hour: i64) ->
     writer
 }
 
-/// So many hours after 2026-03-02T09:00:49Z.
+/// This many hours after 2026-03-02T09:00:49Z.
 pub fn at(hour: i64) -> Timestamp {
     Timestamp::parse("2026-03-02T09:00:49Z").unwrap().plus_seconds(hour * 3600)
 }

@@ -103,7 +103,7 @@ impl Finding {
     }
 }
 
-/// A task that stops tells of a pull up to so many seconds before.
+/// A task that stops indicates a pull up to this many seconds before.
 const TRIED_SECONDS: u64 = 600;
 
 /// Tasks that could not find the image at a time when, for all that the logs say, it was there, or of which

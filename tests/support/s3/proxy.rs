@@ -23,9 +23,9 @@ pub enum Fault {
     Reset,
     /// The server does what is asked; its answer is lost, and RST comes in its place.
     Lost,
-    /// So much of the body in per cent, then RST.
+    /// This percentage of the body, then RST.
     ResetInBody(usize),
-    /// So much of the body in per cent, then a clean end.
+    /// This percentage of the body, then a clean end.
     CutBody(usize),
     /// Nothing for so long, then the response.
     Delay(Duration),
@@ -33,9 +33,9 @@ pub enum Fault {
     Stall,
     /// The body byte by byte, with a pause after each.
     Drip(Duration),
-    /// So much of the body in per cent, under a length that fits.
+    /// This percentage of the body, under a length that fits.
     Shortened(usize),
-    /// So much of the body in per cent, without a length: it ends with the connection.
+    /// This percentage of the body, without a length: it ends with the connection.
     Unmeasured(usize),
     /// Another value for a header of the answer, or one that it has not.
     Header(&'static str, String),
@@ -81,7 +81,7 @@ pub struct Faults {
     pub seed: u64,
     /// Of 1,000 first tries.
     pub per_mille: u64,
-    /// A target is left in peace after so many faults; 0: never.
+    /// A target is left in peace after this many faults; 0: never.
     pub in_a_row_max: u64,
     pub kinds: Vec<Fault>,
 }
