@@ -164,8 +164,7 @@ pub fn of_repository(history: &History, repository: &RepositoryHistory) -> Optio
     RepositoryForecast::of(history, repository).filter(|known| !known.policy.rules().is_empty())
 }
 
-/// What is in store for one image that is there, and the same in words: `is taken by rule 1 … within a day of
-/// …`.
+/// The forecast for one existing image, and the same in words: `is taken by rule 1 … within a day of …`.
 pub fn of_image(
     history: &History,
     repository: &RepositoryHistory,

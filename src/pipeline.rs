@@ -346,8 +346,7 @@ impl Worker<'_> {
             noted: 0,
             noted_bytes: 0,
         };
-        // What is in a zip archive is told at its end, and in Parquet, too: they are read from any place of
-        // the file.
+        // The directory of a zip archive, and of a Parquet file, is at its end, so these need random access.
         let from_any_place = stored.starts_with(b"PK") || stored.starts_with(b"PAR1");
         let rest = delivery.rest.as_mut().map(|rest| {
             if from_any_place && rest.has_places() { Rest::Places(rest) } else { Rest::Stream(rest) }

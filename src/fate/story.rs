@@ -1,4 +1,4 @@
-//! A fate in sentences: what there is to know about each place, and what to do.
+//! A fate in sentences: what is known about each place, and what to do.
 
 use super::places::{Missing, Spot};
 use super::{Fates, ends};

@@ -242,7 +242,7 @@ impl Checked<'_> {
     }
 }
 
-/// A list of texts, none of them empty; sorted.
+/// A list of non-empty texts, sorted.
 fn texts(list: &Value) -> Option<Vec<String>> {
     let mut texts: Vec<String> = list
         .as_array()?

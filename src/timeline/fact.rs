@@ -230,8 +230,8 @@ pub struct Manifest {
     /// The first eight bytes of the digests of config and layers; used only to find an image by one of its
     /// layers.
     pub layers: Box<[u64]>,
-    /// How large each of them is, in the same order, in bytes; 0 where that is not told. Only where somebody
-    /// asks for sizes.
+    /// The size of each of them in bytes, in the same order; 0 if it is not known. Only kept if sizes are
+    /// asked for.
     pub sizes: Box<[u64]>,
 }
 
