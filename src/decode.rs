@@ -244,7 +244,7 @@ pub struct ObjectReport {
 /// Limits for one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// At most so many failed records of one object are listed; more are only counted.
+    /// Maximum number of failed records of one object that are listed; more are only counted.
     pub failures_max: usize,
 }
 

@@ -31,7 +31,7 @@ pub use event_memory::EventMemoryExceeded;
 use snapshots::FoundSnapshot;
 use suspects::Suspects;
 
-/// A worker gathers so many event identities before it looks up whether they are new.
+/// Number of event identities that a worker collects before it looks up whether they are new.
 const IDS_TOGETHER: usize = 256;
 
 /// Limits of a run.
@@ -347,8 +347,7 @@ impl Worker<'_> {
             noted: 0,
             noted_bytes: 0,
         };
-        // What is in a zip archive is told at its end, and in Parquet, too: they are read from any place of
-        // the file.
+        // The directory of a zip archive, and of a Parquet file, is at its end, so these need random access.
         let from_any_place = stored.starts_with(b"PK") || stored.starts_with(b"PAR1");
         let rest = delivery.rest.as_mut().map(|rest| {
             if from_any_place && rest.has_places() { Rest::Places(rest) } else { Rest::Stream(rest) }
@@ -470,7 +469,7 @@ struct StepCollector<'f> {
     bytes: u64,
 }
 
-/// Memory is checked after so many records; each takes some hundred bytes.
+/// Number of records after which memory is checked; each takes some hundred bytes.
 const RECORDS_UNNOTED_MAX: u32 = 512;
 
 impl Collector for StepCollector<'_> {

@@ -100,7 +100,7 @@ impl Case {
         all.into_iter().next().expect("a form")
     }
 
-    /// So many records, all of them understood, and the incident that is in them.
+    /// This many records, all of them understood, and the incident that is in them.
     #[track_caller]
     fn shows_the_incident(&self, records: u64) -> Value {
         let (said, code) = self.detected();

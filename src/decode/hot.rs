@@ -47,8 +47,8 @@ const INSIDE: u32 = AROUND + 1;
 const DEPTH_MAX: u32 = 100;
 /// Below this depth, a block that consists of opening brackets does not reach [`DEPTH_MAX`].
 const DEPTH_SURE: u32 = DEPTH_MAX - 64;
-/// So many blocks with marks are kept of a record that began in an earlier stretch. CloudTrail's records
-/// have seven marks; a record with too many is parsed in full.
+/// Number of blocks with marks that are kept of a record that began in an earlier stretch. CloudTrail's
+/// records have seven marks; a record with too many is parsed in full.
 const KEPT: usize = 64;
 
 /// What the hot path reuses from object to object.

@@ -6,7 +6,7 @@ use crate::model::{Coverage, LogText, ReadFailure, Timestamp, plural, plural_ver
 use crate::source::{Delivery, Fetched};
 use crate::timeline::History;
 
-/// At most so many failures are listed; more are only counted, which the coverage says.
+/// Maximum number of failures that are listed; more are only counted, which the coverage says.
 const FAILURES_LISTED_MAX: usize = 10_000;
 
 /// One worker's counts.

@@ -1,18 +1,18 @@
-//! Groups that are counted while a lake is read, and no row is ever made.
+//! Counts groups while a lake is read, without building rows.
 //!
-//! A lake holds a column as numbers into its distinct texts. What a query asks of single columns (a
-//! condition, a key, an argument) is worked out once for each distinct text, by the same evaluator as
-//! everywhere; for each row there are numbers to look up and to count. Each worker has groups of its own, of
-//! the whole files that it has read, and they are merged at the end.
+//! A lake stores text columns as numbers into their distinct texts. Expressions of single columns
+//! (conditions, keys, arguments) are evaluated once for each distinct text, by the normal evaluator; for each
+//! row only numbers have to be looked up and counted. Each worker has its own groups, which are merged at the
+//! end.
 //!
-//! That goes for queries that cannot tell the order of their rows ([`super::order_insensitive`]) and ask
-//! nothing but what is in [`plan`]. Where it turns out to be no help (there are as many groups as rows) or a
-//! value is at fault, all is given up, and the query takes the way over rows.
+//! This is possible for queries that do not depend on the order of rows ([`super::order_insensitive`]) and
+//! consist only of what [`plan`] supports. If it turns out to be useless (with nearly as many groups as rows)
+//! or a value is invalid, everything is discarded, and the query is evaluated over rows.
 //!
-//! - [`plan`]: what a query asks of which leaves;
-//! - [`over`]: an expression over leaves, for each of their texts; [`cell`]: one value;
-//! - `rows`: the rows of a portion that count, as numbers;
-//! - `groups`: what is known of each group; `parts`: what one portion adds to that.
+//! - [`plan`]: which queries can be counted, and what is counted;
+//! - [`over`]: expressions over columns, evaluated for each of their texts; [`cell`]: one value;
+//! - `rows`: the selected rows of a row group, as numbers;
+//! - `groups`: the state of each group; `parts`: adds a row group to it.
 
 mod cell;
 mod groups;
@@ -35,11 +35,11 @@ use crate::lake::{LakeError, Portion};
 use crate::model::{Filter, Timestamp};
 use sqlparser::ast::Expr;
 
-/// Why a portion is not counted.
+/// Why a row group could not be counted.
 pub(super) enum Stop {
     /// It cannot be read.
     Damaged(LakeError),
-    /// This is no way for this query.
+    /// The query cannot be counted in this way.
     GivenUp,
 }
 
@@ -49,7 +49,7 @@ impl From<LakeError> for Stop {
     }
 }
 
-/// Whatever is wrong with a value, the way over rows finds it, and the words for it.
+/// If a value is invalid, the evaluation over rows finds it and reports the proper error.
 impl From<SqlError> for Stop {
     fn from(_: SqlError) -> Self {
         Self::GivenUp
@@ -63,12 +63,12 @@ pub(super) struct Counted {
     pub known: Vec<(Expr, Values)>,
 }
 
-/// Groups, and different values in them, at most: with more of them, the way over rows is as quick.
+/// Maximum number of groups and distinct values: beyond this, evaluation over rows is as fast.
 const HELD_MAX: u64 = 1 << 20;
-/// What one of them takes in memory, about.
+/// Approximate memory of one of them.
 const HELD_BYTES: u64 = 256;
 
-/// What all workers hold together.
+/// The memory that all workers share.
 #[derive(Debug)]
 pub(super) struct Room {
     held: AtomicU64,
@@ -106,8 +106,8 @@ impl<'q> PreAggregation<'q> {
         Self { plan, room, groups: Groups::new(room.hasher.clone()) }
     }
 
-    /// Counts the rows of a portion that are of `sources` and within the times of `filter`, as far as the
-    /// query admits them; how many they are before it is asked.
+    /// Counts the rows of a row group that are of `sources`, within the times of `filter`, and meet the
+    /// conditions of the query. Returns their number before the conditions were applied.
     pub fn add(
         &mut self,
         portion: &Portion<'_>,

@@ -33,19 +33,19 @@ use crate::ui::talk::Talk;
 /// Minimum memory of a worker: pages, rows made from them, and intermediate results.
 const WORKER_BYTES: u64 = 24 << 20;
 
-/// How events are gathered; where one is not the way for a query, the next one is tried.
+/// How events are collected; if a query does not support one way, the next one is tried.
 #[derive(Clone, Copy)]
 enum Way {
     Best,
     Uncounted,
     Rows,
-    /// Everything that is there, whatever the query's LIMIT.
+    /// Everything, whatever the query's LIMIT.
     All,
 }
 
 type Feeds = Vec<Box<dyn Feed>>;
 
-/// Rows that go out as they come, and where they come from.
+/// Rows that are passed on as they come, and their origin.
 enum Outgoing {
     Lake { export: Box<Export>, lake: Arc<LakeFeed> },
     Disk(Box<Ordered>),
@@ -55,15 +55,15 @@ enum Outgoing {
 struct Reading {
     catalog: Catalog,
     coverage: Coverage,
-    /// Places that were left out by their key.
+    /// Number of folders and objects that were left out by key.
     pruned: usize,
-    /// What goes out as it comes, and from where.
+    /// Rows that are passed on as they come.
     outgoing: Option<Outgoing>,
-    /// The events were all of one lake.
+    /// Whether all events came from one lake.
     is_lake: bool,
-    /// Bytes that went to temporary files, if some did.
+    /// Number of bytes written to temporary files.
     on_disk: u64,
-    /// Turns true when the user interrupts what follows the reading.
+    /// Becomes true when the user interrupts what follows the reading.
     cancelled: Arc<AtomicBool>,
 }
 
@@ -205,7 +205,7 @@ impl Args {
         Ok(reading)
     }
 
-    /// The query's limits.
+    /// The limits for evaluating the query.
     fn limits(&self, cancelled: &Arc<AtomicBool>) -> Limits {
         Limits {
             memory_bytes_max: Some(machine::memory(self.common.limits.max_memory)),
@@ -327,15 +327,15 @@ impl Args {
         Ok(())
     }
 
-    /// As many threads as were asked for, or as there is memory for.
+    /// The requested number of threads, or fewer if there is not enough memory.
     fn jobs(&self) -> NonZeroUsize {
         let by_memory = usize::try_from(machine::memory(self.common.limits.max_memory) / WORKER_BYTES)
             .unwrap_or(usize::MAX);
         self.common.jobs().min(NonZeroUsize::new(by_memory).unwrap_or(NonZeroUsize::MIN))
     }
 
-    /// Drops rows of copies that do not count, and returns how many. `filters`: what is read, and what of
-    /// that is admitted.
+    /// Drops rows of copies that do not count, and returns how many. `filters`: the filter for reading, and
+    /// the user's own.
     fn settle(
         &self,
         talk: &Arc<Talk>,
