@@ -82,6 +82,10 @@ impl Own<'_> {
         classify: &impl Classify,
     ) -> Option<&'s [u8]> {
         let called = plain(name, classify)?;
+        // A name with a space around it is another name of the same call.
+        if [of, called].iter().any(|name| matches!(name, [] | [..=b' ', ..] | [.., ..=b' '])) {
+            return None;
+        }
         let start = self.record.len() - source.len();
         let behind = of.len() + NAME.len();
         let region = behind + called.len() + REGION.len();
