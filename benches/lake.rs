@@ -501,7 +501,7 @@ fn given(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
 
-/// A lake of so many events, or one more object's.
+/// A lake of this many events, or one more object's.
 fn lake_of(events: u64, lake: &Path) -> u64 {
     let corpus = Corpus { objects: events.div_ceil(BUSY.records), ..BUSY };
     let logs = tempfile::tempdir_in(lake.parent().unwrap_or(lake)).expect("a folder");

@@ -28,6 +28,7 @@ mod inflate;
 pub(crate) mod json;
 mod layers;
 mod lines;
+mod listed;
 mod literal;
 mod names;
 mod nested;
@@ -244,7 +245,7 @@ pub struct ObjectReport {
 /// Limits for one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// At most so many failed records of one object are listed; more are only counted.
+    /// Maximum number of failed records of one object that are listed; more are only counted.
     pub failures_max: usize,
 }
 

@@ -104,7 +104,7 @@ pub fn subject<'h>(question: &Question, history: &'h History) -> Option<(&'h Rep
         .map(|repository| (repository, digest))
 }
 
-/// At most so many other digests in the text are named.
+/// Maximum number of other digests in the text that are named.
 const OTHERS_MAX: usize = 5;
 
 /// A note if the text, which may be a whole log, names other images: the answer is about the first one.

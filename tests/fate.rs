@@ -88,7 +88,7 @@ impl Evidence {
         self.ecr(day, place, "CreateRepository", json!({"imageTagMutability": mutability}), response)
     }
 
-    /// Images go after so many days, whatever tags they have; or untagged ones alone.
+    /// Images expire after this many days, whatever tags they have; or untagged ones alone.
     fn policy(self, day: u32, place: Place<'_>, status: &str, days: u32) -> Self {
         let rule = json!({"rulePriority": 1, "selection": {"tagStatus": status, "countType": "sinceImagePushed", "countUnit": "days", "countNumber": days},
             "action": {"type": "expire"}});

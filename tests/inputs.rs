@@ -11,6 +11,9 @@ use std::process::{Command, Output};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+#[path = "inputs/exporters.rs"]
+mod exporters;
+
 fn tagfall(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tagfall"))
         .args(arguments)
@@ -100,7 +103,7 @@ impl Case {
         all.into_iter().next().expect("a form")
     }
 
-    /// So many records, all of them understood, and the incident that is in them.
+    /// This many records, all of them understood, and the incident that is in them.
     #[track_caller]
     fn shows_the_incident(&self, records: u64) -> Value {
         let (said, code) = self.detected();

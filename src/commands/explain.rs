@@ -70,7 +70,7 @@ impl Args {
             findings.iter().filter(|finding| Some(&finding.id) == verdict.why.as_ref()).collect();
         let calls = about.iter().copied().flat_map(behind::calls);
         let calls = calls.chain(verdict.gone.iter().map(|gone| &gone.event));
-        // And those that the answer itself rests on.
+        // And the calls that the answer itself is based on.
         let calls = calls.chain(verdict.narrative.iter().flat_map(|sentence| &sentence.evidence));
         verdict.behind = self.behind.told(&self.common, &run, redactor, calls.clone())?.of(calls);
         let shown = redacted(verdict.clone(), redactor);

@@ -83,5 +83,5 @@ impl Args {
     }
 }
 
-/// At most so many repositories without a known policy are written to stderr; the document has them all.
+/// Maximum number of repositories without a known policy that are written to stderr; the document has all.
 const UNKNOWN_SAID_MAX: usize = 3;

@@ -1,4 +1,4 @@
-//! `tagfall ingest SOURCE… --lake DIR`: every event into Parquet, for the second question.
+//! `tagfall ingest SOURCE… --lake DIR`: writes every event to Parquet, for further queries.
 
 pub(super) mod shard_file;
 mod shards;
@@ -30,7 +30,7 @@ Examples:
   tagfall detect ./lake
   tagfall ingest --shard plan/shard-00001.ndjson --lake ./lake      what one of many machines does (tagfall plan)";
 
-/// At most so many failures are written to stderr.
+/// Maximum number of failures that are written to stderr.
 const FAILURES_SAID_MAX: usize = 3;
 /// The fraction of `--max-memory` for objects in flight; writing files takes the rest.
 const AHEAD_SHARE: u64 = 8;
@@ -142,7 +142,7 @@ impl Args {
         });
         let ended_early = sources::check(&feeds, &mut coverage);
         ingest.note(&coverage);
-        // What has been read is kept, however reading ended.
+        // What has been read is kept, even if reading failed.
         let summary = ingest
             .finish(!coverage.partial && matches!(ended_early, Ok(None)))
             .map_err(|error| self.failure(&error))?;

@@ -41,10 +41,10 @@ pub struct KnownFile {
     destination: Destination,
 }
 
-/// What a run's findings are to whoever reads them.
+/// Which findings are news.
 #[derive(Debug, Default)]
 pub struct Told {
-    /// By id of the loss; nothing where nobody asked for news.
+    /// By id of the loss; empty without `--known`.
     pub news: BTreeMap<String, News>,
 }
 

@@ -43,7 +43,7 @@ const FILES_EXAMPLES: &str = "\
 Examples:
   tagfall lake files s3://my-lakes/trail > files.txt";
 
-/// At most so many failures are written to stderr.
+/// Maximum number of failures that are written to stderr.
 const FAILURES_SAID_MAX: usize = 3;
 /// As for `ingest`: the fraction of memory for objects in flight.
 const AHEAD_SHARE: u64 = 8;
@@ -178,7 +178,7 @@ fn table(text: &str) -> Result<String, String> {
     }
 }
 
-/// Where a lake is.
+/// The place of the lake.
 fn place(lake: &std::path::Path, s3: &S3) -> Result<Location, Failure> {
     let asked = Sources {
         specs: &[],

@@ -13,7 +13,7 @@ use crate::ui::quantity::counted;
 
 /// Names that are at least this similar may be meant (Jaro-Winkler; 1 is the same).
 const ALIKE: f64 = 0.8;
-/// At most so many similar names, or names in the logs, are shown.
+/// Maximum number of similar names, or names in the logs, that are shown.
 const TOLD_MAX: usize = 5;
 
 /// An error if there was nothing to judge. A run that lost evidence is a different case, which its coverage

@@ -144,7 +144,7 @@ pub struct Show {
     quiet: bool,
 }
 
-/// When there are colours.
+/// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Color {
     Auto,
@@ -171,7 +171,7 @@ pub struct Jobs {
     jobs: Option<NonZeroUsize>,
 }
 
-/// Where settings come from that the command line leaves open. Read before the command line is parsed for
+/// Where settings come from that are not on the command line. Read before the command line is parsed for
 /// good: see `config`.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Settings")]

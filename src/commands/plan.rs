@@ -21,9 +21,9 @@ Examples:
   tagfall plan s3://my-trail/AWSLogs/ --shards 64 -o s3://my-lakes/plan
   tagfall plan ./logs --shards 4 -o plan && ls plan/* | xargs -P 4 -I{} tagfall ingest --shard {} --lake ./lake";
 
-/// The cost of an object besides its bytes: a request, and everything around it.
+/// The cost of an object in addition to its bytes: a request, and everything around it.
 const OBJECT_BYTES: u64 = 16 << 10;
-/// More shards than anybody has machines for.
+/// Maximum number of shards.
 const SHARDS_MAX: u32 = 10_000;
 
 /// List the logs once, and cut them into shards that many machines ingest
@@ -125,7 +125,7 @@ fn count(all: &[(String, Vec<Item>)]) -> u64 {
     all.iter().map(|(_, items)| items.len() as u64).sum()
 }
 
-/// The amount of work for an object, about.
+/// The approximate amount of work for an object.
 fn work(item: &Item) -> u64 {
     if item.is == Is::Object { item.size + OBJECT_BYTES } else { 1 }
 }

@@ -16,7 +16,7 @@ use crate::ui::quantity::counted;
 use crate::ui::talk::Talk;
 use crate::{detect, ui};
 
-/// Formats of this verb beside those that every verb has.
+/// Formats of this verb, besides those that every verb has.
 const MORE_FORMATS: &[ui::Format] = &[ui::Format::Markdown, ui::Format::Timesketch];
 
 const EXAMPLES: &str = "\
@@ -97,7 +97,7 @@ impl Args {
 }
 
 impl Args {
-    /// Whether the life of a tag is shown: in JSON each that fits, on a page those that are asked for by
+    /// Whether the life of a tag is shown: in JSON if the tag matches, on a page only if it was asked for by
     /// name.
     fn shows_life_of(&self, tag: &TagTimeline) -> bool {
         let on_a_page = matches!(self.common.show.format, ui::Format::Table | ui::Format::Markdown);

@@ -61,11 +61,11 @@ pub struct Args {
     calls: bool,
 }
 
-/// What reading the sources twice gave.
+/// The result of reading the sources twice.
 pub struct Read {
     pub trace: Option<Trace>,
     pub coverage: Coverage,
-    /// Names that are like what was asked for.
+    /// Names similar to what was asked for.
     near: Vec<String>,
 }
 
@@ -111,7 +111,7 @@ impl Args {
         })
     }
 
-    /// `trace logs KEY`.
+    /// Whether the last argument, where sources should be, is what is searched for: `trace logs KEY`.
     fn names_a_source_last(&self) -> bool {
         let is_there = |spec: &str| Path::new(spec).exists();
         is_there(&self.reference)
@@ -145,7 +145,7 @@ fn nothing_asked() -> Failure {
         .advise("give an access key id, an ARN, an address, or the name of a session, then the sources")
 }
 
-/// Reads the sources twice, or, where standard input is one of them, once, and keeps everything.
+/// Reads the sources twice; or, if standard input is one of them, once, keeping everything.
 pub fn read(
     common: &Common,
     talk: &Arc<Talk>,
@@ -164,7 +164,7 @@ pub fn read(
             Survey::read(run, filter, question)
         })
         .map_err(overfull)?;
-        // There is nothing yet that could be reported.
+        // There is no partial result yet that could be reported.
         if cancelled.load(Ordering::Relaxed) {
             interrupt::stop();
         }
@@ -194,13 +194,13 @@ pub fn read(
         nothing::check(&common.sources, filter, &coverage, &seen, &sources::pruned(&feeds))?;
     }
     let trace = collected.trace(question, known, view);
-    // Some records are kept to tell that they are of other sessions.
+    // Some records were kept only because they might have belonged to the sessions.
     coverage.records_relevant =
         trace.as_ref().map_or(0, |trace| trace.calls.len() as u64 + trace.calls_left_out);
     Ok(Read { trace, coverage, near: Vec::new() })
 }
 
-/// What every verb looks at when everything is read.
+/// The checks of every verb when everything has been read.
 fn check(
     common: &Common,
     talk: &Talk,

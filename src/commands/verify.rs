@@ -1,4 +1,4 @@
-//! `tagfall verify SOURCE…`: is this what CloudTrail delivered, and all of it?
+//! `tagfall verify SOURCE…`: whether the objects are what CloudTrail delivered, and whether any are missing.
 
 use std::io::Read as _;
 use std::num::NonZeroUsize;
@@ -139,8 +139,8 @@ impl Args {
         Ok(gather::ending_of(Some(self.fail_on.severity), allow_incomplete, &coverage, severities))
     }
 
-    /// Asks AWS for what nobody has given. Unless somebody asked for that, it is no failure where AWS does
-    /// not tell.
+    /// Asks AWS for keys that were not given. Unless the user asked for that, it is not an error if AWS does
+    /// not answer.
     fn fetch_keys(
         &self,
         talk: &Talk,
@@ -151,7 +151,7 @@ impl Args {
         let by_itself = keys.is_empty()
             && !self.s3.no_sign_request
             && self.sources.iter().any(|spec| matches!(root(spec), Some(Root::Bucket { .. })));
-        // AWS knows no keys of the future.
+        // AWS has no keys for the future.
         let now = values::now();
         let needed: Vec<_> = gathered
             .keys_needed()
@@ -183,7 +183,7 @@ impl Args {
         Ok(())
     }
 
-    /// Without a log digest file there is nothing that could be said of any object.
+    /// Without a log digest file no object can be checked.
     fn check(
         &self,
         filter: &Filter,
@@ -226,7 +226,7 @@ impl Args {
     }
 }
 
-/// Where a source begins; a file holds nothing but itself.
+/// The place at which a source begins; a file contains only itself.
 fn root(spec: &str) -> Option<Root> {
     if let Some((scheme, rest)) = spec.split_once("://")
         && scheme.eq_ignore_ascii_case("s3")
@@ -242,7 +242,7 @@ fn root(spec: &str) -> Option<Root> {
     })
 }
 
-/// Far beyond the keys of all regions and years: one has half a KiB.
+/// Maximum size of key files, far more than the keys of all regions and years need: one key has half a KiB.
 const KEYS_BYTES_MAX: u64 = 4 << 20;
 
 fn keys(files: &[PathBuf]) -> Result<Keys, Failure> {

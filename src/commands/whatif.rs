@@ -17,7 +17,7 @@ use crate::ui::quantity::counted;
 use crate::ui::talk::Talk;
 use crate::whatif::{WhatIfs, suggest};
 
-/// Formats of this verb beside those that every verb has.
+/// Formats of this verb, besides those that every verb has.
 const MORE_FORMATS: &[ui::Format] = &[ui::Format::Markdown];
 
 const EXAMPLES: &str = "\
@@ -114,7 +114,8 @@ impl Args {
         Ok(run.end(&format!("{} to change", counted(changed, "policy", "policies")), &[]))
     }
 
-    /// Read before the logs: an hour of reading must not end in a typing error.
+    /// Reads the policy before the logs, so that a typing error is found at once and not after an hour of
+    /// reading.
     fn policy(&self, path: &Path) -> Result<Policy, Failure> {
         let shown = if path == Path::new("-") {
             "the policy on stdin".to_owned()
@@ -139,9 +140,10 @@ impl Args {
     }
 }
 
-/// Far beyond what ECR takes, with room for white space and for what the AWS CLI prints around it.
+/// Maximum size of a policy file, far more than ECR accepts, with room for white space and for the AWS CLI's
+/// output around it.
 const POLICY_BYTES_MAX: u64 = 4 << 20;
-/// How many problems are said at once.
+/// Maximum number of problems that are reported at once.
 const PROBLEMS_SAID_MAX: usize = 10;
 
 fn read(from: impl Read) -> io::Result<String> {

@@ -52,7 +52,7 @@ pub(super) fn refusal(text: &[u8]) -> Option<String> {
     csv(text)
 }
 
-/// So much of a text is examined to tell a table from lines of JSON.
+/// Number of bytes that are examined to tell a table from lines of JSON.
 const BEHIND_BYTES: usize = 64 << 10;
 
 /// Recognises CSV exports of events by their header line.

@@ -1,12 +1,12 @@
-//! Answers of services that give a table as JSON: rows of Athena under a row of headings, and rows of
-//! CloudTrail Lake and of CloudWatch Logs Insights, whose cells stand in objects of their own.
+//! Tables as JSON, as services return them: Athena's rows after a row of column names, and rows of CloudTrail
+//! Lake and CloudWatch Logs Insights, with an object for each cell.
 
 use serde_json::{Map, Value};
 
 use super::json::{Elements, Members, skip_value};
 use super::table;
 
-/// What tells an answer of Athena's.
+/// The key of a cell in Athena's results.
 const CELL: &[u8] = b"\"VarCharValue\"";
 
 /// The records of `athena get-query-results`, as JSON lines; `None` for anything else.
@@ -34,8 +34,8 @@ pub(super) fn of_athena(json: &[u8]) -> Option<Vec<u8>> {
     Some(lines)
 }
 
-/// The row whose cells are the elements of the list at `at`, each `{"eventName":"…"}` or
-/// `{"field":"eventName","value":"…"}`, as one object; `None` where that is no row of events.
+/// Converts a row to one object. The elements of the list at `at` are its cells: `{"eventName":"…"}` or
+/// `{"field":"eventName","value":"…"}`. `None` if it is not a row of events.
 pub(super) fn merged(text: &[u8], at: usize) -> Option<String> {
     let mut row = Map::new();
     let mut elements = Elements::of(text, at);
@@ -50,7 +50,7 @@ pub(super) fn merged(text: &[u8], at: usize) -> Option<String> {
 }
 
 fn cell(json: &[u8]) -> Option<(String, Value)> {
-    // Told without a parse: one member, or the two of a field.
+    // Recognised without a full parse: one member, or the two of a field.
     let mut members = Members::of(json, 0);
     let mut count = 0;
     while let Ok(Some(member)) = members.next() {

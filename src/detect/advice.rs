@@ -43,7 +43,7 @@ pub enum Lost {
     Child,
 }
 
-/// What a rule decides by: the number of images, or their age.
+/// The criterion of a rule: the number of images, or their age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measure {
     Count,
@@ -164,7 +164,7 @@ impl Situation {
                 if self.all_resolve() {
                     return anew;
                 }
-                // Those who ask by the tag have been told to push it again; that is not said twice.
+                // Users of the tag have been advised to push it again; that is not repeated.
                 let is_said = |command: &str| anew.iter().any(|sentence| sentence.contains(command));
                 let back = self.bring_back();
                 let back = Some(back).filter(|back| !back.split('`').nth(1).is_some_and(is_said));

@@ -75,8 +75,8 @@ pub fn has_immutable_tags(history: &History, repository: &RepositoryHistory) -> 
     setting.starts_with("IMMUTABLE") || setting == "MUTABLE_WITH_EXCLUSION"
 }
 
-/// The tag that the image has where it comes from, and that another image has here: told by the tags of the
-/// same digest in other repositories of that name.
+/// The tag that the image has at its source, and that another image has here. It is found through the tags of
+/// the same digest in other repositories with that name.
 pub fn taken_tag<'h>(
     history: &'h History,
     repository: &'h RepositoryHistory,
@@ -90,8 +90,8 @@ pub fn taken_tag<'h>(
         .map(|(tag, _)| *tag)
         .collect();
     if tags.is_empty() {
-        // Without the source's own logs: tags that were taken here when it came. One alone is what it must
-        // have been.
+        // Without the source's own logs: the tags that were taken here when it was replicated. If there is
+        // only one, it must be that.
         tags = repository
             .tag_lives
             .iter()

@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::timeline::RepositoryHistory;
 
-/// At most so many places that have the digest, and tags of a repository, are named.
+/// Maximum number of places that have the digest, and tags of a repository, that are named.
 const PLACES_MAX: usize = 5;
 const TAGS_MAX: usize = 10;
 /// Names that are at least this similar may be meant (Jaro-Winkler; 1 is the same), and how many of them

@@ -88,7 +88,7 @@ impl<'h> Facts<'h> {
         }
     }
 
-    /// Nothing tells what took the image: only causes that would have left it in place can be ruled out.
+    /// Nothing shows what took the image: only causes that would have left it in place can be ruled out.
     fn against_what_no_log_tells(self, other: Cause) -> Option<Reason> {
         match other {
             Cause::Archived if self.case.history.list_has_archived(self.repository) => Some((

@@ -4,7 +4,7 @@ use super::question::{About, Question, Registry};
 use super::{Case, short_digest};
 use crate::model::Repository;
 
-/// At most so many other readings are named.
+/// Maximum number of other readings that are named.
 const NAMED_MAX: usize = 3;
 
 pub(super) struct Settled {

@@ -5,7 +5,7 @@ use crate::detect::{MoveBack, TagSubject, advice_on_moves, moved_on, moves_back,
 use crate::model::{Sentence, TagEnd, Timestamp, Verdict, plural, times};
 use crate::timeline::{EventNo, Image, RepositoryHistory, TagLife, TagSpan};
 
-/// At most so many earlier images are described.
+/// Maximum number of earlier images that are described.
 const SPANS_MAX: usize = 4;
 
 /// The answer if nothing failed: three steps and advice.

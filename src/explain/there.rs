@@ -30,7 +30,7 @@ pub fn verdict(case: Case<'_>, known: Known<'_>) -> Verdict {
                 && (!case.question.failed || case.when.basis == Basis::Asked) =>
         {
             tag_story::narrate(case, known, life, span, &mut verdict);
-            // Nobody spoke of a failure, so that there is none to be told apart.
+            // The question is not about a failure.
             if case.when.basis == Basis::End {
                 verdict.not_this.clear();
             }
@@ -40,7 +40,7 @@ pub fn verdict(case: Case<'_>, known: Known<'_>) -> Verdict {
     verdict
 }
 
-/// Whether the image is there at the end of the logs, if only in the archive; none where they do not tell.
+/// Whether the image exists at the end of the logs, possibly archived; `None` if that is not known.
 pub fn exists(image: &Image) -> Option<bool> {
     match image.state {
         ImageState::Unknown => (image.vanished || image.never_listed().is_some()).then_some(false),
@@ -63,7 +63,7 @@ fn tag_alone<'h>(case: Case<'h>, known: Known<'h>) -> Option<(&'h TagLife, &'h T
     Some((life, span.filter(|span| span.digest == known.image.digest)?))
 }
 
-/// The tag points to one image of its index: the others of it cannot be had by the tag.
+/// The tag points to one image of its index, so the other platforms' images cannot be pulled by the tag.
 fn index_lost(case: Case<'_>, known: Known<'_>, life: &TagLife, span: &TagSpan, verdict: &mut Verdict) {
     let Some((index, before)) = tag_story::lost_to_child(known.repository, life, span) else { return };
     let tag = case.question.about.tag().unwrap_or_default();
@@ -135,7 +135,7 @@ fn cause(case: Case<'_>, known: Known<'_>) -> Cause {
         ImageState::Unknown if image.was_only_refused() => Cause::NeverPushedHere,
         ImageState::Unknown => Cause::Unknown,
         ImageState::Untagged if image.displaced.is_some() => Cause::TagMovedStillThere,
-        // What nobody can read may have taken it.
+        // An event that could not be read may have taken it.
         _ if case.question.failed && unread_since(case, known).is_some() => Cause::Unknown,
         _ => Cause::StillThere,
     }

@@ -1,4 +1,4 @@
-//! A fate in sentences: what there is to know about each place, and what to do.
+//! A fate in sentences: what is known about each place, and what to do.
 
 use super::places::{Missing, Spot};
 use super::{Fates, ends};
@@ -6,7 +6,7 @@ use crate::detect::{caller, place, rule_in_words};
 use crate::model::{Fate, FatePlace, FateRole, LogText, Outlook, Presence, needing_in_words};
 use crate::timeline::{End, History, Loss, RepositoryHistory};
 
-/// At most so many tags are named.
+/// Maximum number of tags that are named.
 const TAGS_MAX: usize = 5;
 
 pub(super) fn of(fates: &Fates<'_>, spot: &Spot<'_>, told: &FatePlace, will: &Option<String>) -> Vec<String> {

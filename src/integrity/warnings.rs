@@ -15,7 +15,7 @@ use crate::source::layout::is_region;
 const REGIONS_MAX: usize = 64;
 /// A log digest file may be signed so long after the end of its time.
 const SIGNED_LATER_SECONDS: i64 = 3_600;
-/// A sentence lists at most so many names.
+/// Maximum number of names in a sentence.
 const NAMES_MAX: usize = 8;
 
 /// All warnings, in a fixed order.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 const RULES_MAX: usize = 50;
 const STARS_MAX: usize = 4;
-/// ECR keeps an archived image for at least so many days.
+/// ECR keeps an archived image for at least this many days.
 const ARCHIVE_DAYS_MIN: i64 = 90;
 
 /// Something that ECR would refuse.
@@ -242,7 +242,7 @@ impl Checked<'_> {
     }
 }
 
-/// A list of texts, none of them empty; sorted.
+/// A list of non-empty texts, sorted.
 fn texts(list: &Value) -> Option<Vec<String>> {
     let mut texts: Vec<String> = list
         .as_array()?

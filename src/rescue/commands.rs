@@ -5,7 +5,7 @@ use crate::detect::advice::{Shell, uri};
 use crate::model::{Digest, ImageState, Repository};
 use crate::timeline::Sym;
 
-/// At most so many other tags are named.
+/// Maximum number of other tags that are named.
 const TAGS_MAX: usize = 5;
 
 /// The tag to bring it back with: one that it had and that no image has now, else a new one. Without a tag

@@ -4,7 +4,7 @@ use super::Missed;
 use crate::model::{Sentence, StepKind};
 use crate::timeline::{EventNo, RepositoryHistory};
 
-/// At most so many pushes are shown.
+/// Maximum number of pushes that are shown.
 const PUSHES_MAX: usize = 3;
 
 /// The pushes of the digest in all repositories and the builds behind them; the last sentence says that a

@@ -9,9 +9,9 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 use super::error::{Result, SqlError};
 use super::spelling::{is_said, keyword_of};
 
-/// A query may chain at most so many operators.
+/// Maximum number of operators in one chain.
 const OPERATORS_MAX: usize = 500;
-/// At most so many tests may be applied one to another, as in `a IS NULL IS NULL`.
+/// Maximum number of tests applied one to another, as in `a IS NULL IS NULL`.
 const TESTS_MAX: usize = 30;
 
 enum Link {

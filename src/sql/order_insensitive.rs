@@ -1,8 +1,7 @@
-//! Whether the answer to a query can depend on the order of the events: where it cannot, they are not put in
-//! order.
+//! Whether the answer to a query can depend on the order of the events: if not, they need not be sorted.
 //!
-//! A query that groups a table and counts is such a one: but for the order of the groups themselves, which is
-//! that of their first events. Those are found by the events' places.
+//! An example is a query that groups a table and counts. Only the order of its groups depends on that of the
+//! events: they are in the order of their first events, which are found by the events' positions.
 
 use std::ops::ControlFlow;
 
@@ -14,8 +13,7 @@ use sqlparser::ast::{
 use super::scan::is_events;
 use super::{aggregate, names};
 
-/// Aggregates that give the same whatever the order of the rows. Adding doubles is none: the last digits
-/// differ.
+/// Aggregates that do not depend on the order of rows. Sums of doubles do, in the last digits.
 const ORDER_INSENSITIVE: &[&str] = &[
     "count",
     "count_if",
@@ -28,7 +26,7 @@ const ORDER_INSENSITIVE: &[&str] = &[
     "every",
 ];
 
-/// Whether `query` groups `cloudtrail_logs` alone, and nothing in it can tell the order of its rows.
+/// Whether `query` groups only `cloudtrail_logs`, and no part of it depends on the order of rows.
 pub(super) fn is_order_insensitive(query: &Query) -> bool {
     let SetExpr::Select(select) = &*query.body else { return false };
     let [table] = select.from.as_slice() else { return false };

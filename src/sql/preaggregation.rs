@@ -1,21 +1,21 @@
-//! Groups that are counted while a lake is read, and no row is ever made.
+//! Counts groups while a lake is read, without building rows.
 //!
-//! A lake holds a column as numbers into its distinct texts. What a query asks of single columns (a
-//! condition, a key, an argument) is worked out once for each distinct text, by the same evaluator as
-//! everywhere; for each row there are numbers to look up and to count. Where texts hardly repeat there is no
-//! dictionary, and each row has a number of its own. Each worker has groups of its own, of the whole files
-//! that it has read; they are divided by their hashes, and put together part by part on all threads. What
-//! does not fit into memory goes to disk in the same parts.
+//! A lake stores text columns as numbers into their distinct texts. Expressions of single columns
+//! (conditions, keys, arguments) are evaluated once for each distinct text, by the normal evaluator; for each
+//! row only numbers have to be looked up and counted. A column whose texts hardly repeat has no dictionary:
+//! there, each row has a number of its own. Each worker has its own groups, in hash partitions, which are
+//! merged at the end, partition by partition on all threads. If they do not fit into memory, they are written
+//! to disk in the same partitions.
 //!
-//! That goes for queries that cannot tell the order of their rows ([`super::order_insensitive`]) and ask
-//! nothing but what is in [`plan`]. Where a value is at fault, all is given up, and the query takes the way
-//! over rows.
+//! This is possible for queries that do not depend on the order of rows ([`super::order_insensitive`]) and
+//! consist only of what [`plan`] supports. If a value is invalid, everything is discarded, and the query is
+//! evaluated over rows.
 //!
-//! - [`plan`]: what a query asks of which leaves;
-//! - [`over`]: an expression over leaves, for each of their texts; [`cell`]: one value;
-//! - `rows`: the rows of a portion that count, as numbers;
-//! - `groups`: what a worker knows of each group, in a [`text_set`]; `parts`: what one portion adds to that;
-//! - `aside`: groups on disk; [`merge`]: the groups of all workers.
+//! - [`plan`]: which queries can be counted, and what is counted;
+//! - [`over`]: expressions over columns, evaluated for each of their texts; [`cell`]: one value;
+//! - `rows`: the selected rows of a row group, as numbers;
+//! - `groups`: the state of each group of a worker, in a [`text_set`]; `parts`: adds a row group to it;
+//! - `aside`: groups on disk; [`merge`]: merges the groups of all workers.
 
 mod aside;
 mod cell;
@@ -45,13 +45,13 @@ use crate::lake::{LakeError, Portion};
 use crate::model::{Filter, Timestamp};
 use sqlparser::ast::Expr;
 
-/// Why a portion is not counted.
+/// Why a row group could not be counted.
 pub(super) enum Stop {
     /// It cannot be read.
     Damaged(LakeError),
     /// A temporary file cannot be used.
     Refused(SqlError),
-    /// This is no way for this query.
+    /// The query cannot be counted in this way.
     GivenUp,
 }
 
@@ -61,7 +61,7 @@ impl From<LakeError> for Stop {
     }
 }
 
-/// Whatever is wrong with a value, the way over rows finds it, and the words for it.
+/// If a value is invalid, the evaluation over rows finds it and reports the proper error.
 impl From<SqlError> for Stop {
     fn from(error: SqlError) -> Self {
         if error.of_disk { Self::Refused(error) } else { Self::GivenUp }
@@ -75,12 +75,12 @@ pub(super) struct Counted {
     pub known: Vec<(Expr, Values)>,
 }
 
-/// Of the memory, the part that the groups of all workers may take before they go to disk, and of that, the
-/// part from which on one worker's are worth it.
+/// The fraction of the memory that the groups of all workers may use before they are written to disk, and the
+/// fraction of that from which one worker's groups are worth writing.
 const HELD_PART: u64 = 5;
 const WORTH_PART: u64 = 16;
 
-/// What all workers hold together.
+/// The memory that all workers share.
 #[derive(Debug)]
 pub(super) struct Room {
     memory_bytes_max: u64,
@@ -129,8 +129,8 @@ impl<'q> PreAggregation<'q> {
         Self { plan, room, groups: Groups::new(plan, worker, room.hasher.clone()), bytes: 0 }
     }
 
-    /// Counts the rows of a portion that are of `sources` and within the times of `filter`, as far as the
-    /// query admits them; how many they are before it is asked.
+    /// Counts the rows of a row group that are of `sources`, within the times of `filter`, and meet the
+    /// conditions of the query. Returns their number before the conditions were applied.
     pub fn add(
         &mut self,
         portion: &Portion<'_>,

@@ -1,4 +1,4 @@
-//! Which way a query takes, in sentences: for whoever wonders why it is slow, or where its memory goes.
+//! Describes in sentences how a query is evaluated, to explain its time and memory.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use super::query::Query;
 use crate::lake::Visit;
 
 impl Query {
-    /// How the query is worked out over `cloudtrail_logs`. `lake`: all of it is one lake.
+    /// How the query is evaluated over `cloudtrail_logs`. `lake`: the only source is a lake.
     pub fn way(&self, lake: bool) -> Vec<String> {
         let mut said = Vec::new();
         if lake && self.plan().is_some() {
@@ -83,7 +83,7 @@ impl Query {
     }
 }
 
-/// What is equal in a share.
+/// The expressions that are equal within a share.
 fn by(events_tables: &[EventsTable]) -> String {
     let mut text = String::new();
     for events_table in events_tables {

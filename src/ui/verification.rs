@@ -16,11 +16,11 @@ use crate::model::{
 };
 use crate::tables::{cells, engine};
 
-/// A page lists at most so many objects of one result.
+/// Maximum number of objects of one result that a page lists.
 const LISTED_MAX: usize = 20;
-/// A page shows at most so many chains in full.
+/// Maximum number of chains in full that a page shows.
 const CHAINS_MAX: usize = 40;
-/// For one chain, at most so many times or gaps.
+/// Maximum number of times or gaps for one chain.
 const TIMES_MAX: usize = 10;
 
 /// Writes a verification.

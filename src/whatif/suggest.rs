@@ -22,7 +22,7 @@ use crate::policy::{Policy, from_file};
 use crate::timeline::{History, Materials, Scenario};
 use sizes::Sizes;
 
-/// At most so many rules are changed: each costs a replay for every candidate.
+/// Maximum number of rules that are changed: each costs a replay for every candidate.
 const CHANGES_MAX: usize = 4;
 
 /// A policy to try.

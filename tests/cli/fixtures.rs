@@ -69,7 +69,7 @@ fn world() -> Option<World> {
     Some(world)
 }
 
-/// A policy that expires untagged images so many days after their push.
+/// A policy that expires untagged images this many days after their push.
 fn untagged(days: u32) -> String {
     let selection = serde_json::json!({"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": days});
     serde_json::json!({"rules": [{"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}]})

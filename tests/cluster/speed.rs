@@ -61,7 +61,7 @@ fn children_seconds() -> f64 {
     fields[13..15].iter().map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum()
 }
 
-/// All shards by so many workers, each on a core of its own, and the commit: seconds by the clock, and by
+/// All shards by this many workers, each on a core of its own, and the commit: seconds by the clock, and by
 /// processors, of the shards alone.
 fn fill(world: &World, workers: usize) -> (f64, f64) {
     let _ = fs::remove_dir_all(world.path("lake"));

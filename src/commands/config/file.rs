@@ -28,7 +28,7 @@ impl File {
         let cannot = |why: &dyn std::fmt::Display| {
             Failure::new(format!("cannot read the settings in {name}")).because(why)
         };
-        // Checked before it is opened: opening a pipe would wait for ever.
+        // Checked before it is opened: opening a pipe would wait forever.
         let found =
             fs::metadata(path).map_err(|error| cannot(&error).advise("name another file with --config"))?;
         if !found.is_file() {

@@ -4,7 +4,7 @@ use crate::decode::Wanted;
 
 /// Size of a table in bits.
 const BITS: usize = 256;
-/// So many letters of a text are used.
+/// Number of letters of a text that are used.
 const LETTERS: usize = 4;
 
 /// [`Wanted`] with tables of the first letters of its sources and names. Most records are of other services

@@ -3,10 +3,10 @@
 
 use super::{Needed, Pin, Shell, Situation, TagNow, Who};
 
-/// At most so many parties get advice of their own.
+/// Maximum number of parties that get advice of their own.
 const NEEDED_MAX: usize = 5;
 
-/// What the name that somebody asks by refers to now.
+/// What the reference that somebody uses resolves to now.
 enum Asks {
     /// A tag that points to another image now: deploying again is enough.
     Resolves(String),

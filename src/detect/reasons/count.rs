@@ -9,10 +9,10 @@ use crate::timeline::{EventNo, Image, Step};
 
 /// How advice begins that no longer makes sense once the rule has been changed.
 pub const KEEP_MORE: &str = "Keep more images";
-/// At least so many newer images are looked at. Limited, as repositories may be very large and findings
+/// Minimum number of newer images that are examined. Limited, as repositories may be very large and findings
 /// many.
 const LOOKED_AT: usize = 1_000;
-/// At most so many events are shown, and tags named.
+/// Maximum number of events that are shown, and tags named.
 const SHOWN_MAX: usize = 10;
 const NAMED_MAX: usize = 4;
 

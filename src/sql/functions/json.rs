@@ -198,8 +198,8 @@ pub(in super::super) fn object_json<'p>(members: impl Iterator<Item = (&'p str, 
     format!("{{{}}}", members.join(","))
 }
 
-/// A path of members of JSON text, with names compared ignoring case: the meaning of dots in table
-/// definitions that declare such a column as a row.
+/// The value of a path of members in JSON text, with names compared ignoring case. This is what a dotted name
+/// means if another table definition declares the column as a row.
 pub(in super::super) fn members(values: Values, path: &[sqlparser::ast::Ident]) -> Result<Values> {
     if path.is_empty() {
         return Ok(values);

@@ -96,8 +96,7 @@ pub(in crate::sql) fn combine(
         return Ok(rows);
     }
     let groups = groups_of(&rows)?;
-    // How many equal rows there are on the left and on the right, and how many of the left have been looked
-    // at.
+    // The numbers of equal rows on the left and the right, and how many of the left have been processed.
     let mut counts = vec![(0_usize, 0_usize, 0_usize); groups.count()];
     for (row, group) in groups.of_row.iter().enumerate() {
         if let Some((on_left, on_right, _)) = counts.get_mut(*group as usize) {
@@ -160,7 +159,7 @@ fn both_places(left: &Relation, right: &Relation) -> Result<Option<Places>> {
     Ok(Some(all))
 }
 
-/// Equal rows of a relation.
+/// Groups the equal rows of a relation.
 pub(super) fn groups_of(rows: &Relation) -> Result<Groups> {
     let told = rows.fields.iter().enumerate().filter(|(_, field)| !is_place(field));
     let keys = told.map(|(at, _)| key_column(&rows.values(at)?, rows.height)).collect::<Result<Vec<_>>>()?;

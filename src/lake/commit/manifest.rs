@@ -1,35 +1,35 @@
 //! The manifest: which files belong to a lake.
 //!
-//! It is replaced as a whole, and its last member is a checksum of everything before it. There is a copy
-//! beside it, and the previous manifest. If the first one is damaged, the lake is read by the best of the
-//! others, and that is reported.
+//! It is replaced as a whole, and its last member is a checksum of everything before it. There are a copy of
+//! it and the previous manifest. If the manifest is damaged, the most recent of the others is used, and the
+//! damage is reported.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::LakeError;
-use super::checksum::Sum;
-use super::disk::{Disk, read};
-use super::layout::{self, MANIFESTS};
 use super::objects::ObjectState;
-use super::partition::Partition;
+use crate::lake::LakeError;
+use crate::lake::checksum::Sum;
+use crate::lake::disk::{Disk, read};
+use crate::lake::layout::{self, MANIFESTS};
+use crate::lake::partition::Partition;
 
 /// The version of the format that this code writes, and the latest that it can read. Version 1 has no
 /// checksums.
-pub(super) const VERSION: u32 = 2;
+pub(in crate::lake) const VERSION: u32 = 2;
 
-/// The text before the checksum, which only `"}` follows.
+/// The text before the checksum. After the checksum comes only `"}`.
 const MARK: &str = ",\"checksum\":\"";
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Manifest {
+pub(in crate::lake) struct Manifest {
     pub version: u32,
     /// Number of commits so far.
     pub generation: u64,
     /// The `eventSource`s that the lake keeps, sorted; empty for all.
     pub select: Vec<String>,
-    /// Number of second copies that were left out.
+    /// Number of duplicates that were left out.
     pub records_duplicate: u64,
     /// Number of events that share their `eventID` with another event read in the same run.
     #[serde(default)]
@@ -40,7 +40,7 @@ pub(super) struct Manifest {
     /// Whether any of the events has `readOnly: true`.
     #[serde(default)]
     pub read_only: bool,
-    /// Whether snapshots were kept with some object: without, nobody has to look for them.
+    /// Whether snapshots were stored with any object: if not, readers need not look for them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub answers: bool,
     pub files: Vec<FileEntry>,
@@ -51,8 +51,8 @@ pub(super) struct Manifest {
     /// What was damaged and could not be restored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<Lost>,
-    /// Events taken over from files without checksums and not read again: nobody can tell whether they were
-    /// damaged before.
+    /// Events copied from files without checksums that were not read again: they may have been damaged
+    /// before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taken_over: Vec<TakenOver>,
     /// Plans that were published recently.
@@ -60,50 +60,51 @@ pub(super) struct Manifest {
     pub plans: Vec<String>,
 }
 
-/// Events of a partition that were taken over unchecked.
+/// Number of events of a partition that were copied unchecked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct TakenOver {
+pub(in crate::lake) struct TakenOver {
     #[serde(flatten)]
     pub partition: Partition,
     pub events: u64,
 }
 
 impl Manifest {
-    pub(super) fn events_taken_over(&self) -> u64 {
+    pub(in crate::lake) fn events_taken_over(&self) -> u64 {
         self.taken_over.iter().map(|taken| taken.events).sum()
     }
 }
 
 /// A data file of the lake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct FileEntry {
+pub(in crate::lake) struct FileEntry {
     pub name: String,
     #[serde(flatten)]
     pub partition: Partition,
     pub rows: u64,
     /// Its size.
     pub bytes: u64,
-    /// Size of its rows before they became columns; the JSON name is from when rows were JSON.
+    /// Size of its rows before they became columns. The name in JSON is from a version in which rows were
+    /// JSON.
     #[serde(rename = "json_bytes")]
     pub row_bytes: u64,
-    /// Times of its first and last row, in milliseconds since 1970.
+    /// Time of its first row (and of its last one, below), in milliseconds since 1970.
     pub first: i64,
     pub last: i64,
-    /// Its end with the checksums of everything else; files of version 1 have none.
+    /// The end of the file, which contains the checksums of everything else; `None` in files of version 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tail: Option<Tail>,
 }
 
 /// The end of a file, after its last column chunk: size and checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Tail {
+pub(in crate::lake) struct Tail {
     pub bytes: u64,
     pub checksum: Sum,
 }
 
 impl FileEntry {
     /// Its path in the lake.
-    pub(super) fn path(&self) -> PathBuf {
+    pub(in crate::lake) fn path(&self) -> PathBuf {
         layout::rows(self.partition.folder(), &self.name)
     }
 }
@@ -111,15 +112,15 @@ impl FileEntry {
 /// A file with the results of objects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written")]
-pub(super) struct Segment {
+pub(in crate::lake) struct Segment {
     pub name: String,
     #[serde(flatten)]
     pub seal: Option<Seal>,
 }
 
-/// What a segment's content must be.
+/// The expected content of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Seal {
+pub(in crate::lake) struct Seal {
     pub bytes: u64,
     pub objects: u64,
     /// How many of its objects are in no earlier segment; `None` if an earlier one was damaged.
@@ -128,7 +129,7 @@ pub(super) struct Seal {
     pub checksum: Sum,
 }
 
-/// In version 1 a segment was written as its name alone.
+/// A segment in JSON: in version 1, only its name.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Written {
@@ -151,7 +152,7 @@ impl From<Written> for Segment {
 
 /// A part of a lake that was damaged and could not be restored from any archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Lost {
+pub(in crate::lake) struct Lost {
     /// The file that contained it, relative to the lake.
     pub file: String,
     /// The partition of a data file; `None` for results of objects.
@@ -164,7 +165,7 @@ pub(super) struct Lost {
 }
 
 impl Lost {
-    pub(super) fn damage(&self) -> Damage {
+    pub(in crate::lake) fn damage(&self) -> Damage {
         let what = if self.partition.is_some() { "events" } else { "objects" };
         let reason = format!(
             "damaged, and {} {what} of it could not be had again: run tagfall lake repair with an archive that has them",
@@ -174,9 +175,9 @@ impl Lost {
     }
 }
 
-/// A manifest, and what is wrong with the one that should have been read.
+/// A manifest, and the damage of those that should have been used instead.
 #[derive(Debug)]
-pub(super) struct Loaded {
+pub(in crate::lake) struct Loaded {
     pub manifest: Manifest,
     pub damage: Option<Damage>,
 }
@@ -190,19 +191,19 @@ pub struct Damage {
 }
 
 /// Why a manifest cannot be used.
-pub(super) enum Unusable {
+pub(in crate::lake) enum Unusable {
     Missing,
     Later(u32),
     Damaged(String),
 }
 
 impl Manifest {
-    pub(super) fn new() -> Self {
+    pub(in crate::lake) fn new() -> Self {
         Self { version: VERSION, ..Self::default() }
     }
 
     /// Reads the manifest of a lake; an empty one if nothing was committed yet.
-    pub(super) fn load(disk: &dyn Disk) -> Result<Loaded, LakeError> {
+    pub(in crate::lake) fn load(disk: &dyn Disk) -> Result<Loaded, LakeError> {
         let [first, others @ ..] = MANIFESTS;
         let reason = match Self::at(disk, first) {
             Ok(manifest) => return Ok(Loaded { manifest, damage: None }),
@@ -228,7 +229,7 @@ impl Manifest {
         }
     }
 
-    pub(super) fn at(disk: &dyn Disk, name: &str) -> Result<Self, Unusable> {
+    pub(in crate::lake) fn at(disk: &dyn Disk, name: &str) -> Result<Self, Unusable> {
         match read(disk, name.as_ref()) {
             Ok(bytes) => Self::parse(&bytes),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Unusable::Missing),
@@ -236,7 +237,7 @@ impl Manifest {
         }
     }
 
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Unusable> {
+    pub(in crate::lake) fn parse(bytes: &[u8]) -> Result<Self, Unusable> {
         let damaged = |reason: &str| Unusable::Damaged(reason.to_owned());
         let text =
             std::str::from_utf8(bytes).map_err(|_| damaged("the manifest is damaged: it is no text"))?;
@@ -266,14 +267,14 @@ impl Manifest {
             .ok_or_else(|| damaged("the manifest names files that are none of a lake's"))
     }
 
-    /// Whether all file names in it are names that a lake uses, which cannot lead outside of the lake.
+    /// Whether all file names in it are a lake's own, which cannot lead out of the lake.
     fn names_are_ours(&self) -> bool {
         self.files.iter().all(|file| layout::is_rows(&file.name))
             && self.segments.iter().all(|segment| layout::is_segment(&segment.name))
     }
 
     /// The text to be written.
-    pub(super) fn text(&self) -> Result<String, serde_json::Error> {
+    pub(in crate::lake) fn text(&self) -> Result<String, serde_json::Error> {
         let mut text = serde_json::to_string(&Self { version: VERSION, ..self.clone() })?;
         text.pop();
         let sum = Sum::of(text.as_bytes());

@@ -2,7 +2,7 @@
 //! for which there is a column (its slot); then the cells are written in the order of the columns.
 //!
 //! A value that does not fit its column becomes NULL there, as in Athena; what a column cannot represent is
-//! stored elsewhere (see [`super::record`]).
+//! stored elsewhere (see [`crate::lake::record`]).
 
 use std::borrow::Cow;
 
@@ -41,7 +41,7 @@ struct Value<'r> {
     plain: bool,
 }
 
-/// What was found out about a value.
+/// What was learnt about a value.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Noted {
     /// Position of its end.
@@ -51,13 +51,13 @@ pub(super) struct Noted {
 }
 
 impl<'r> Slots<'r> {
-    pub(super) fn new(json: &'r str, count: usize) -> Self {
+    pub(in crate::lake) fn new(json: &'r str, count: usize) -> Self {
         Self { json, spans: vec![NOWHERE; count], noted: 0 }
     }
 
     /// Notes the value at `at`, and those of the fields inside it. If a slot gets two values the last one
-    /// counts, as in Athena; the row then does not represent everything.
-    pub(super) fn note(&mut self, field: &Field, at: usize) -> Result<Noted, Fault> {
+    /// counts, as in Athena, and the row does not represent everything.
+    pub(in crate::lake) fn note(&mut self, field: &Field, at: usize) -> Result<Noted, Fault> {
         let again = self.has(field.slots.start);
         if again {
             field.slots.clone().for_each(|slot| self.noted &= !bit(slot));
@@ -113,7 +113,7 @@ impl<'r> Slots<'r> {
         Ok(Noted { end: members.end(), whole })
     }
 
-    pub(super) fn has(&self, slot: usize) -> bool {
+    pub(in crate::lake) fn has(&self, slot: usize) -> bool {
         self.noted & bit(slot) != 0
     }
 
@@ -123,7 +123,7 @@ impl<'r> Slots<'r> {
     }
 
     /// The slots that have a value, in order.
-    pub(super) fn noted(&self) -> impl Iterator<Item = usize> {
+    pub(in crate::lake) fn noted(&self) -> impl Iterator<Item = usize> {
         let mut rest = self.noted;
         std::iter::from_fn(move || {
             let slot = (rest != 0).then(|| rest.trailing_zeros() as usize)?;
@@ -133,12 +133,12 @@ impl<'r> Slots<'r> {
     }
 
     /// The value of a slot, as JSON.
-    pub(super) fn json(&self, slot: usize) -> Option<&'r str> {
+    pub(in crate::lake) fn json(&self, slot: usize) -> Option<&'r str> {
         self.value(slot).map(|value| value.json)
     }
 
     /// The value of a slot, as the text for a text column.
-    pub(super) fn text(&self, slot: usize) -> Option<Cow<'r, str>> {
+    pub(in crate::lake) fn text(&self, slot: usize) -> Option<Cow<'r, str>> {
         self.value(slot)?.text()
     }
 
@@ -174,7 +174,7 @@ impl<'r> Slots<'r> {
 }
 
 const fn bit(slot: usize) -> u128 {
-    // There are at most so many slots; a test of `leaves` checks that.
+    // There are at most `SLOTS_MAX` slots; a test of `leaves` checks that.
     1 << (slot % SLOTS_MAX)
 }
 
@@ -200,7 +200,7 @@ pub(super) fn said(raw: &str) -> Option<Cow<'_, str>> {
     String::from_utf8(text).ok().map(Cow::Owned)
 }
 
-/// The field for a key that is not spelt as CloudTrail spells it.
+/// The field for a key that differs from its name in case or by escapes.
 fn alike(fields: &[Field], key: &[u8]) -> Option<usize> {
     let key = said(std::str::from_utf8(key).ok()?)?;
     fields.iter().position(|field| field.name.eq_ignore_ascii_case(&key))

@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 
 /// Maximum size of a dictionary in bytes: readers keep it in memory.
 const BYTES_MAX: usize = 1 << 20;
-/// After so many texts, half of them must have been repetitions.
+/// After this many texts, at least half of them must have been repetitions.
 const PROBE: usize = 4_096;
 
 /// Distinct texts, numbered in order of first appearance.
@@ -24,7 +24,7 @@ pub(super) struct Dictionary<'b> {
 impl<'b> Dictionary<'b> {
     /// Adds a text; false once it is clear that texts do not repeat enough.
     #[inline]
-    pub(super) fn push(&mut self, text: &'b [u8]) -> bool {
+    pub(in crate::lake) fn push(&mut self, text: &'b [u8]) -> bool {
         let key = match self.last {
             // Rows are sorted by time, and equal values are often adjacent.
             Some((known, key)) if known == text => key,
@@ -47,13 +47,13 @@ impl<'b> Dictionary<'b> {
         }
     }
 
-    /// Whether a dictionary is worth it, when all texts have been added.
+    /// Whether texts repeat enough for a dictionary, asked when all texts have been added.
     pub(super) fn is_worth_it(&self) -> bool {
         !self.values.is_empty() && (self.values.len() <= self.keys.len() / 2 || self.keys.len() < PROBE)
     }
 
     /// The distinct texts, by number.
-    pub(super) fn texts(&self) -> impl Iterator<Item = &'b [u8]> {
+    pub(in crate::lake) fn texts(&self) -> impl Iterator<Item = &'b [u8]> {
         self.keys.iter().filter_map(|key| self.values.get(*key as usize).copied())
     }
 }

@@ -1,7 +1,8 @@
-//! A page of a Parquet column while it is filled, and as it is written.
+//! A page of a Parquet column, while it is filled and when it is complete.
 //!
-//! First come the levels, mostly as runs of one number: what is NULL, and where lists begin. Then come the
-//! texts themselves, or their numbers in a dictionary. Each page states its smallest and greatest text.
+//! First come the levels, mostly as runs of equal numbers: which values are NULL, and where lists begin. Then
+//! come the texts themselves, or their numbers in a dictionary. Each page's metadata has its smallest and
+//! greatest text.
 
 use polars_error::PolarsResult;
 use polars_parquet::parquet::encoding::hybrid_rle::encode;
@@ -14,11 +15,11 @@ use polars_parquet::write::Encoding;
 use super::dictionary::Dictionary;
 use super::levels::{Levels, bits};
 use super::packer::{Packed, Packer};
-use super::row::prefix;
+use crate::lake::record::row::prefix;
 
-/// Bytes of texts in a page, about.
+/// Approximate bytes of texts in a page.
 pub(super) const PAGE_BYTES: usize = 1 << 20;
-/// Longer texts are cut in a page's statement of its smallest and greatest text.
+/// Longer texts are truncated in the metadata's smallest and greatest text.
 const BOUND_BYTES_MAX: usize = 64;
 
 /// Room for the levels before the texts; if they take more, the texts are moved.
@@ -71,7 +72,7 @@ impl<'p> Bounds<'p> {
 }
 
 impl<'p> Page<'p> {
-    pub(super) fn new(level: u8, repeats: bool) -> Self {
+    pub(in crate::lake) fn new(level: u8, repeats: bool) -> Self {
         let (repetition, definition) = (Levels::default(), Levels::default());
         Self {
             level,
@@ -96,7 +97,7 @@ impl<'p> Page<'p> {
     }
 
     /// Adds the levels of several values.
-    pub(super) fn levels(&mut self, repetition: u8, definition: u8, count: usize) {
+    pub(in crate::lake) fn levels(&mut self, repetition: u8, definition: u8, count: usize) {
         if self.repeats {
             self.repetition.push_many(repetition, count);
         }
@@ -107,14 +108,14 @@ impl<'p> Page<'p> {
     }
 
     /// The repetition and definition levels of all values, in order.
-    pub(super) fn both(&self) -> impl Iterator<Item = (u8, u8)> {
+    pub(in crate::lake) fn both(&self) -> impl Iterator<Item = (u8, u8)> {
         let without = if self.repeats { 0 } else { self.definition.len() };
         self.repetition.iter().chain(std::iter::repeat_n(0, without)).zip(self.definition.iter())
     }
 
     /// Adds a text; its levels are added separately.
     #[inline]
-    pub(super) fn text(&mut self, text: &'p [u8]) {
+    pub(in crate::lake) fn text(&mut self, text: &'p [u8]) {
         if self.texts.is_empty() {
             self.texts.resize(ROOM, 0);
         }
@@ -126,12 +127,12 @@ impl<'p> Page<'p> {
         self.bounds.note(text);
     }
 
-    /// Bytes of its texts, about.
-    pub(super) const fn bytes(&self) -> usize {
+    /// Approximate bytes of its texts.
+    pub(in crate::lake) const fn bytes(&self) -> usize {
         self.texts.len()
     }
 
-    /// The dictionary page. This page will contain the texts' numbers, and has no texts itself.
+    /// Returns the dictionary page. This page then contains no texts but their numbers.
     pub(super) fn dictionary(
         &mut self,
         dictionary: &Dictionary<'p>,
@@ -158,7 +159,7 @@ impl<'p> Page<'p> {
     }
 
     /// Compresses the page, and empties it.
-    pub(super) fn close(&mut self, packer: &mut Packer) -> PolarsResult<FullPage> {
+    pub(in crate::lake) fn close(&mut self, packer: &mut Packer) -> PolarsResult<FullPage> {
         self.pack(Encoding::Plain, packer)
     }
 
@@ -187,7 +188,7 @@ impl<'p> Page<'p> {
 }
 
 impl FullPage {
-    /// In the form that the file writer takes; `kind` is the column's type in the file.
+    /// Converts it to the type of the file writer; `kind` is the Parquet type of the column.
     pub(super) fn into_page(self, kind: &PrimitiveType) -> CompressedPage {
         let statistics = BinaryStatistics {
             primitive_type: kind.clone(),
