@@ -27,6 +27,7 @@
 mod aggregate;
 mod answer;
 mod arithmetic;
+mod around;
 mod bind;
 mod bounds;
 mod cast;

@@ -18,7 +18,7 @@ use super::values::Values;
 use super::walk::{Calls, conjuncts, list_exprs};
 use super::{aggregate, from, order, recursive, window};
 use limits::limited;
-pub(super) use limits::{has_ties, limits, wanted};
+pub(super) use limits::{has_offset, has_ties, limits, wanted};
 pub(super) use list::name_of;
 use list::{list_item, other_names, places};
 pub(super) use sets::{combine, value_rows};

@@ -11,13 +11,24 @@ use crate::lake::Visit;
 impl Query {
     /// How the query is evaluated over `cloudtrail_logs`. `lake`: the only source is a lake.
     pub fn way(&self, lake: bool) -> Vec<String> {
+        let mut said = self.way_of_inner(lake);
+        if self.has_outer() {
+            said.push("answers the query around it from the rows that are left".to_owned());
+        }
+        said
+    }
+
+    fn way_of_inner(&self, lake: bool) -> Vec<String> {
         let mut said = Vec::new();
         if lake && self.plan().is_some() {
             said.push(
                 "counts groups while the lake is read, by the numbers of its texts: no row is made"
                     .to_owned(),
             );
-            said.push("where there are nearly as many groups as events, groups each row group, and puts the groups together".to_owned());
+            said.push(
+                "puts the groups of all threads together in parts; what does not fit into --max-memory goes to temporary files"
+                    .to_owned(),
+            );
             return said;
         }
         let Some(flow) = self.flow_of_rows() else {

@@ -14,6 +14,15 @@ pub(super) fn limited(like: &Scope<'_>, query: &Query, rows: Relation) -> Result
     Ok(if offset == 0 && count >= rows.height { rows } else { rows.slice(offset, count) })
 }
 
+/// Whether the first rows are passed over.
+pub(in crate::sql) fn has_offset(query: &Query) -> bool {
+    match &query.limit_clause {
+        None => false,
+        Some(LimitClause::LimitOffset { offset, .. }) => offset.is_some(),
+        Some(_) => true,
+    }
+}
+
 /// Whether rows equal to the last one are included (`WITH TIES`).
 pub(in crate::sql) fn has_ties(query: &Query) -> bool {
     query.fetch.as_ref().is_some_and(|fetch| fetch.with_ties)
