@@ -27,11 +27,14 @@ pub mod world;
 pub use archive::Archive;
 pub use world::World;
 
-/// The seeds of a run: `SEED=7` replays one, `SIM_RUNS=n` asks for more.
+/// The seeds of a run: `SEED=7` replays one, `SIM_RUNS=n` asks for more, `SIM_FROM=n` for others.
 pub fn seeds(default: u64) -> Vec<u64> {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     match number("SEED") {
         Some(seed) => vec![seed],
-        None => (1..=number("SIM_RUNS").unwrap_or(default)).collect(),
+        None => {
+            let from = number("SIM_FROM").unwrap_or(1);
+            (from..from + number("SIM_RUNS").unwrap_or(default)).collect()
+        }
     }
 }
