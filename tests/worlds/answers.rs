@@ -1,5 +1,5 @@
-//! Registries that are asked at some moment, beside whole logs: what they answer changes nothing of what the
-//! oracle reads in the logs alone.
+//! Registries that are asked at some time, together with complete logs: their answers change nothing of the
+//! oracle's results from the logs alone.
 
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ fn a_true_answer_beside_whole_logs_changes_no_finding() {
     let (mut wrong, mut worlds, mut findings) = (Vec::new(), 0, 0);
     for seed in sim::seeds(24) {
         let world = World::generate(seed);
-        // What is left out of the logs, or lies before them, an answer may tell.
+        // Answers may show what is missing in the logs or before them.
         if world.trail_start > BEGIN || world.repos.iter().any(|repo| !repo.certain) {
             continue;
         }
@@ -39,9 +39,9 @@ fn a_true_answer_beside_whole_logs_changes_no_finding() {
     );
 }
 
-/// An artifact that a list shows, while neither the logs nor any list reach to the end of the day within which
-/// it follows its subject: then it is there, as far as anybody knows. The oracle, which reads no list, knows
-/// only that it will go.
+/// An artifact in a list, if neither the logs nor any list cover the end of the day within which it follows
+/// its subject: then it still exists as far as is known. The oracle, which reads no lists, only knows that it
+/// will be removed.
 fn is_still_there(world: &World, detected: &Value, finding: &Finding) -> bool {
     let is_ahead = finding.gone_at.is_some_and(|gone| {
         Some(&*rfc3339(gone)) > detected["coverage"]["last_event_time"].as_str()
