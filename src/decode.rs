@@ -28,6 +28,7 @@ mod inflate;
 pub(crate) mod json;
 mod layers;
 mod lines;
+mod listed;
 mod literal;
 mod names;
 mod nested;

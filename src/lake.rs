@@ -17,68 +17,44 @@
 //! read the manifest, and `_tagfall/commits/*.json` are the journals of commits: what each one adds and
 //! replaces.
 //!
-//! - [`record`]: which members of a record fit into columns; the rest is stored as JSON;
-//! - `rebuild`: the way back, from columns to the record;
-//! - `shape`, `value_slots`, `row`, `buffer`: records cut up for the columns, in memory and in spill files;
-//! - `columns`, `dictionary`, `filters`, `levels`, `packer`, `pages`, `footer`, `write`: rows → files;
-//!   `parquet`: reads files back;
-//! - `disk`, `layout`: the file operations of a lake, on a local disk or in S3, and its paths; `commit`: the
-//!   order of operations that makes a change take effect completely or not at all;
-//! - `manifest`, `objects`, `checksum`: the files in effect, the results of objects, and how damage to either
-//!   is noticed; `guard`: panics of the Parquet library become errors;
-//! - [`location`]: a folder or a prefix of a bucket, and lakes staged inside of another one;
-//! - `merge`: new records and the files of one partition → files without duplicates;
+//! - [`record`]: which members of a record fit into columns (the rest is stored as JSON), rows of records in
+//!   memory, and the way back from columns to the record;
+//! - `file`: rows to Parquet and back; no other module handles pages and columns;
+//! - `commit`: the manifest, the results of reading objects, and the order of operations that makes a change
+//!   take effect completely or not at all;
+//! - `disk`: the file operations, in a folder or under a prefix of a bucket; `layout`: the paths of files;
+//! - `partition`: the partitions; `checksum`, `guard`: how damage is noticed, and how panics of the Parquet
+//!   library become errors;
 //! - [`ingest`]: the writer, including repairs; [`check()`]: compares everything with its checksums;
-//!   [`read`]: the reader; [`portion`], [`codes`]: row groups and dictionary-encoded columns for SQL.
+//!   [`read`]: the reader.
 //!
 //! Invariants: a file that the manifest does not name is not part of the lake. A commit that records an
 //! object as read contains all of its records. Nothing here prints, reads the environment or the clock.
 
-mod buffer;
 mod check;
 mod checksum;
-pub mod codes;
-mod columns;
 mod commit;
 mod ddl;
-mod dictionary;
 mod disk;
 mod error;
-mod filters;
-mod footer;
+mod file;
 mod guard;
 pub mod ingest;
 mod layout;
-mod leaf;
-mod leaves;
-mod levels;
-pub mod location;
-mod manifest;
-mod merge;
-mod objects;
-mod packer;
-mod pages;
-mod parquet;
 mod partition;
-pub mod portion;
 pub mod read;
-mod rebuild;
 pub mod record;
-mod row;
-mod rows;
-mod shape;
 #[cfg(test)]
 mod tests;
-mod value_slots;
-mod write;
 
 pub use check::{Report, check};
+pub use commit::manifest::Damage;
 pub use ddl::{ddl, files};
+pub use disk::Location;
 pub use error::LakeError;
+pub use file::codes;
 pub use ingest::{
     Days, Ingest, Limits, MEMORY_BYTES_DEFAULT, PlanName, Published, Summary, merge_days, publish_shards,
 };
-pub use location::Location;
-pub use manifest::Damage;
-pub use portion::Portion;
+pub use read::portion::{self, Portion};
 pub use read::{LakeFeed, Visit};

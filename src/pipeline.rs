@@ -25,7 +25,7 @@ use crate::model::{Coverage, Filter, Identity, Recognized, RepositoryRef, Seen, 
 use crate::recognize::{NAMES, Recognizer, SOURCES, SnapshotParser};
 use crate::source::{Delivery, Feed, Fetched, MemberIs, Origin, RecordSource, SourceRecord};
 use crate::timeline::{Fold, History, Materials, Scenario, Simulation};
-use counts::WorkerCounts;
+use counts::{Counted, WorkerCounts};
 use event_memory::EventMemory;
 pub use event_memory::EventMemoryExceeded;
 use snapshots::FoundSnapshot;
@@ -76,7 +76,7 @@ pub struct Evidence {
     pub materials: Option<Materials>,
 }
 
-/// Takes the records of one worker. An error means that one record failed; it is noted in the coverage.
+/// Takes the records of one worker. An error means that one record is damaged; it is noted in the coverage.
 pub trait Collector: Send {
     fn record(&mut self, object: &str, record: RawRecord<'_>) -> Result<(), String>;
 
@@ -112,9 +112,10 @@ pub trait Collector: Send {
         false
     }
 
-    /// Lets the collector read the next portion of a lake file itself, column by column, and returns
-    /// whether there are more portions. `None`: it wants the records one by one.
-    fn portion(&mut self, _shelf: &dyn RecordSource, _sources: Option<&[&str]>) -> Option<bool> {
+    /// Lets a collector that has a lake of its own read the next portion of it, column by column, and
+    /// returns whether there are more portions. `None`: it wants the records one by one. Called for a feed of
+    /// records; a collector that has a lake is given no other feed.
+    fn portion(&mut self, _sources: Option<&[&str]>) -> Option<bool> {
         None
     }
 
@@ -181,8 +182,8 @@ fn gather_evidence(
         absorbed: 0,
         bytes: 0,
     };
-    let (mut coverage, read_only, mut collectors) =
-        gather(run, Wanted::Named { sources: SOURCES, names: NAMES }, make);
+    let (counted, mut collectors) = gather(run, Wanted::Named { sources: SOURCES, names: NAMES }, make);
+    let Counted { mut coverage, failures_unlisted, read_only } = counted;
     let mut met = Vec::new();
     collectors.iter_mut().for_each(|collector| met.append(&mut collector.met));
     let parts = collectors.into_par_iter().map(|collector| (collector.fold, collector.seen));
@@ -192,6 +193,8 @@ fn gather_evidence(
         (fold, seen)
     });
     fold.merge(event_memory.take());
+    coverage.fail_events(fold.not_understood());
+    coverage.bound_failures(failures_unlisted);
     let shown = snapshots::settle(met, &mut fold, &mut seen, filter, &mut coverage);
     event_memory.check(&mut fold)?;
     let end = end(&coverage, filter).max(shown);
@@ -213,16 +216,13 @@ pub fn scan<C: Collector>(
     wanted: Wanted<'_>,
     make: impl Fn() -> C + Sync,
 ) -> (Coverage, Vec<C>) {
-    let (coverage, _, collectors) = gather(run, wanted, make);
+    let (Counted { mut coverage, failures_unlisted, .. }, collectors) = gather(run, wanted, make);
+    coverage.bound_failures(failures_unlisted);
     (coverage, collectors)
 }
 
-/// The same, and whether any record was that of a read-only event.
-fn gather<C: Collector>(
-    run: Run<'_>,
-    wanted: Wanted<'_>,
-    make: impl Fn() -> C + Sync,
-) -> (Coverage, bool, Vec<C>) {
+/// The same, before failures are put in order.
+fn gather<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C + Sync) -> (Counted, Vec<C>) {
     let (seen, room) = (SeenEvents::default(), Arc::new(run.budget.room()));
     let work =
         || work(Worker { run, wanted, seen: &seen, decoder: Decoder::sharing(Arc::clone(&room)) }, make());
@@ -239,12 +239,11 @@ fn gather<C: Collector>(
         }),
     );
     let relevant = collectors.iter().map(Collector::relevant).sum();
-    let (mut coverage, read_only) =
-        counts::coverage(all_counts, relevant, &seen, run.cancelled.load(Ordering::Relaxed));
-    coverage.objects_left_out += run.feeds.iter().map(|feed| feed.pruned().no_evidence).sum::<u64>();
+    let mut counted = counts::all(all_counts, relevant, &seen, run.cancelled.load(Ordering::Relaxed));
+    counted.coverage.objects_left_out += run.feeds.iter().map(|feed| feed.pruned().no_evidence).sum::<u64>();
     // Freeing thousands of pages takes time that nobody has to wait for.
     rayon::spawn(move || drop(seen));
-    (coverage, read_only, collectors)
+    (counted, collectors)
 }
 
 /// One worker's share of reading a lake.
@@ -266,7 +265,7 @@ fn empty<C: Collector>(
     }
     let mut more = true;
     while more && !run.cancelled.load(Ordering::Relaxed) && !collector.is_full() {
-        if let Some(goes_on) = collector.portion(record_source, sources) {
+        if let Some(goes_on) = collector.portion(sources) {
             more = goes_on;
             continue;
         }
@@ -492,12 +491,17 @@ impl Collector for StepCollector<'_> {
             }
             admitted
         });
+        // Damage, of whatever event: it counts for each copy.
+        if taken.is_err() && !self.recognizer.has_parsed() {
+            return taken.map(drop);
+        }
         // A copy without content may be the first copy, and then it is the one that counts.
         if !matches!(taken, Ok(Some(_))) && self.recognizer.has_looked_into() {
-            self.fold.absorb_nothing(crate::decode::identity_of(record), object, record.index);
+            let failed = taken.as_ref().err().map(String::as_str);
+            self.fold.absorb_nothing(crate::decode::identity_of(record), object, record.index, failed);
             self.absorbed += 1;
         }
-        if taken? == Some(true) {
+        if matches!(taken, Ok(Some(true))) {
             self.relevant += 1;
             self.absorbed += 1;
         }

@@ -152,7 +152,7 @@ pub trait Known: Send + Sync + std::fmt::Debug {
 pub type GiveDocument<'g> = dyn FnMut(&str, u64, &str, Option<Timestamp>) + 'g;
 
 /// A source that has single records and no objects: a lake. Its feed hands out no objects.
-pub trait RecordSource: Sync + std::any::Any {
+pub trait RecordSource: Sync {
     /// Reads the next portion and passes its records to `give`: those of `sources` (`None`: all), and
     /// EventBridge's own events. Returns false when there are no more. Can be called from many threads.
     fn read_next(&self, sources: Option<&[&str]>, give: &mut dyn FnMut(SourceRecord<'_>)) -> bool;

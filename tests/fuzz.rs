@@ -75,6 +75,8 @@ fn run_some(name: &str, seeds: &[Vec<u8>], inputs: usize, target: impl Fn(&[u8])
 #[test]
 fn containers() {
     run("containers", &seeds::objects(), targets::containers);
+    let listed = seeds::listed();
+    run_some("containers-of-lists", &listed, listed.len() + 200, targets::containers);
 }
 
 #[test]

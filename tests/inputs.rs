@@ -11,6 +11,9 @@ use std::process::{Command, Output};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+#[path = "inputs/exporters.rs"]
+mod exporters;
+
 fn tagfall(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tagfall"))
         .args(arguments)

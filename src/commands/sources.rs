@@ -4,10 +4,14 @@
 use std::io::{self, IsTerminal};
 #[cfg(feature = "sql")]
 use std::path::Path;
+#[cfg(feature = "sql")]
+use std::sync::Arc;
 
 use super::gather::budget;
 use super::options::{Common, Sources};
 use crate::failure::Failure;
+#[cfg(feature = "sql")]
+use crate::lake::LakeFeed;
 use crate::model::{Coverage, Filter};
 use crate::source::{self, FatalError, Feed, OpenError, Options, PlanError, Pruned};
 use crate::ui::plan::PlannedSource;
@@ -24,6 +28,11 @@ pub fn open_with(
     options: &Options,
     filter: &Filter,
 ) -> Result<Vec<Box<dyn Feed>>, Failure> {
+    Ok(open_each(specs, options, filter)?.into_iter().map(Opened::into_feed).collect())
+}
+
+/// The same, each as what it is.
+pub fn open_each(specs: &[String], options: &Options, filter: &Filter) -> Result<Vec<Opened>, Failure> {
     if specs.iter().filter(|spec| *spec == "-").count() > 1 {
         return Err(Failure::new("standard input is named twice").advise("give - once"));
     }
@@ -37,14 +46,41 @@ pub fn note_stdin(common: &Common, talk: &Talk) {
     }
 }
 
-fn open_one(spec: &str, options: &Options, filter: &Filter) -> Result<Box<dyn Feed>, Failure> {
+/// A source that is open.
+pub enum Opened {
+    #[cfg(feature = "sql")]
+    Lake(Arc<LakeFeed>),
+    Objects(Box<dyn Feed>),
+}
+
+impl Opened {
+    /// The lake, if it is one.
+    #[cfg(feature = "sql")]
+    pub fn lake(&self) -> Option<&Arc<LakeFeed>> {
+        match self {
+            Self::Lake(lake) => Some(lake),
+            Self::Objects(_) => None,
+        }
+    }
+
+    /// The same as a feed; a lake is shared with it.
+    pub fn into_feed(self) -> Box<dyn Feed> {
+        match self {
+            #[cfg(feature = "sql")]
+            Self::Lake(lake) => Box::new(lake),
+            Self::Objects(feed) => feed,
+        }
+    }
+}
+
+fn open_one(spec: &str, options: &Options, filter: &Filter) -> Result<Opened, Failure> {
     #[cfg(feature = "sql")]
     if let Some(lake) = lake(spec, options)? {
-        return crate::lake::LakeFeed::open(lake, filter)
-            .map(|feed| Box::new(feed) as Box<dyn Feed>)
+        return LakeFeed::open(lake, filter)
+            .map(Opened::Lake)
             .map_err(|error| Failure::new(format!("cannot read {spec}")).because(error));
     }
-    source::open(spec, options, filter).map_err(|error| not_opened(&error))
+    source::open(spec, options, filter).map(Opened::Objects).map_err(|error| not_opened(&error))
 }
 
 /// The location of the lake, if the source is one that `ingest` has made; otherwise `None`.
@@ -78,10 +114,7 @@ pub fn place(lake: &Path, options: &Options) -> Result<crate::lake::Location, Fa
 
 /// A place in S3.
 #[cfg(feature = "sql")]
-pub fn store(
-    spec: &str,
-    options: &Options,
-) -> Result<std::sync::Arc<dyn source::store::ObjectStore>, Failure> {
+pub fn store(spec: &str, options: &Options) -> Result<Arc<dyn source::store::ObjectStore>, Failure> {
     source::store::open_store(spec, options).map_err(|error| not_opened(&error))
 }
 

@@ -313,10 +313,14 @@ fn notification(source: &[u8]) -> Option<&'static str> {
 /// Whether `raw` differs from what CloudTrail writes as a value of this kind.
 pub(super) fn drifts(kind: Kind, raw: &[u8]) -> bool {
     let text = || raw.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    if is_list(kind, raw) {
+        return true;
+    }
     match kind {
         Kind::Any => false,
-        Kind::Json | Kind::Payload => raw.starts_with(b"\""),
-        Kind::Name => text().is_some_and(|text| text.trim_ascii().len() < text.len()),
+        Kind::Json | Kind::Object | Kind::Payload => raw.starts_with(b"\""),
+        // A space may be written as an escape.
+        Kind::Name => text().map(plain).is_some_and(|text| text.trim_ascii().len() < text.len()),
         // Empty text is left as it is.
         Kind::Word => text().is_some_and(|text| !text.is_empty() && is_null_word(text)),
         Kind::Code => {
@@ -331,6 +335,11 @@ pub(super) fn drifts(kind: Kind, raw: &[u8]) -> bool {
                 }))
         }
     }
+}
+
+/// Whether there is a list where CloudTrail writes none.
+pub(super) fn is_list(kind: Kind, raw: &[u8]) -> bool {
+    raw.starts_with(b"[") && kind != Kind::Json
 }
 
 /// A time as exporters write it: a string, a number, or MongoDB's `{"$date": …}` around either.

@@ -32,9 +32,8 @@ use super::fields::{Fields, Key, Shape};
 use super::identity::is_event_id;
 use super::json::skip_space;
 use super::repair::may_have_half_a_character;
-use drift::Drift;
 use mark::Mark;
-use own::{Minute, Own, Usual};
+use own::{Last, Own, Usual};
 use sources::Sources;
 use stretch::{Block, Stretch, between};
 
@@ -56,7 +55,6 @@ const KEPT: usize = 64;
 pub(super) struct HotPath {
     /// Finds `\u` escapes of ASCII letters.
     escape: Finder<'static>,
-    drift: Drift,
     pieces: Vec<Piece>,
 }
 
@@ -83,7 +81,7 @@ struct Current {
 
 impl Default for HotPath {
     fn default() -> Self {
-        Self { escape: Finder::new(b"\\u00"), drift: Drift::default(), pieces: Vec::new() }
+        Self { escape: Finder::new(b"\\u00"), pieces: Vec::new() }
     }
 }
 
@@ -107,13 +105,13 @@ impl HotPath {
             counts,
             pieces,
             kept,
-            minute: Minute::default(),
+            last: Last::default(),
             list,
             end: list,
             current,
         })?;
         // Whoever wrote one of them in another form has written all of them so.
-        (!self.pieces.iter().any(|piece| self.drift.is_in(text, piece))).then_some(&self.pieces)
+        (!self.pieces.iter().any(|piece| drift::is_in(text, piece))).then_some(&self.pieces)
     }
 }
 
@@ -137,7 +135,7 @@ struct Scan<'s, 'd> {
     pieces: &'s mut Vec<Piece>,
     /// The blocks with marks of the current record from earlier stretches.
     kept: [Block; KEPT],
-    minute: Minute,
+    last: Last,
     /// Where the list of records begins.
     list: usize,
     /// Where the last record ended, or the list began.
@@ -310,7 +308,7 @@ impl Scan<'_, '_> {
             own.look(&stretch.block(marked.trailing_zeros() as usize))?;
             marked &= marked - 1;
         }
-        own.usual(&self.sources, &mut self.minute, classify)
+        own.usual(&self.sources, &mut self.last, classify)
     }
 
     /// Whether a key may be written with escapes, for a record with `\u` or with a byte that is not ASCII;

@@ -41,7 +41,7 @@ impl EventKey<'_> {
             // In the form in which CloudTrail writes them: see `written`.
             let place = [self.source, b"\",\"eventName\":\"", self.name, b"\",\"awsRegion\":\"", self.region]
                 .concat();
-            return written(self.id, self.time, &place, self.account);
+            return written(self.id, self.time, &place, hash_of_account(self.account));
         }
         let (high, low) = fingerprint_of_record(json);
         Identity { id: if is_word(self.id) { fingerprint(self.id) } else { high }, rest: low }
@@ -49,12 +49,17 @@ impl EventKey<'_> {
 }
 
 /// The same for a record that has an [`eventID`](is_event_id); `place` is its text from the source to the
-/// region: `SOURCE","eventName":"NAME","awsRegion":"REGION`.
+/// region: `SOURCE","eventName":"NAME","awsRegion":"REGION`, and `account` the [hash](hash_of_account) of its
+/// account.
 #[inline]
-pub(super) fn written(id: &[u8], time: Option<Timestamp>, place: &[u8], account: &[u8]) -> Identity {
+pub(super) fn written(id: &[u8], time: Option<Timestamp>, place: &[u8], account: u64) -> Identity {
     let millis = time.map_or(u64::MAX, |time| time.millis().cast_unsigned());
-    let rest = mixed(mixed(xxh3_64(place), millis), if account.is_empty() { 0 } else { xxh3_64(account) });
-    Identity { id: fingerprint(id), rest }
+    Identity { id: fingerprint(id), rest: mixed(mixed(xxh3_64(place), millis), account) }
+}
+
+/// What an account contributes to an identity; 0 if the record has none.
+pub(super) fn hash_of_account(account: &[u8]) -> u64 {
+    if account.is_empty() { 0 } else { xxh3_64(account) }
 }
 
 /// Mixes two numbers so that every bit of both matters.
@@ -158,7 +163,10 @@ mod tests {
     #[test]
     fn the_text_as_cloudtrail_writes_it_gives_the_same() {
         let place = b"ecr.amazonaws.com\",\"eventName\":\"PutImage\",\"awsRegion\":\"eu-central-1";
-        assert_eq!(written(ID, told(ID).time, place, b"111122223333"), told(ID).identity(b"{}"));
+        assert_eq!(
+            written(ID, told(ID).time, place, hash_of_account(b"111122223333")),
+            told(ID).identity(b"{}")
+        );
     }
 
     #[test]

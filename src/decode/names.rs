@@ -10,6 +10,8 @@ pub(super) enum Kind {
     Any,
     /// An object or a list.
     Json,
+    /// An object.
+    Object,
     /// The same; a string that contains no JSON is an error.
     Payload,
     /// A string; words for null count as absent.
@@ -27,10 +29,10 @@ pub(super) enum Kind {
 
 /// The kind of a top-level member by its exact name.
 pub(super) fn named(name: &[u8]) -> Option<(Kind, Option<Key>)> {
-    use Kind::{Account, Any, Code, Flag, Json, Name, Payload, Time, Word};
+    use Kind::{Account, Any, Code, Flag, Json, Name, Object, Payload, Time, Word};
     Some(match name {
         b"eventVersion" => (Any, Some(Key::EventVersion)),
-        b"userIdentity" => (Json, None),
+        b"userIdentity" => (Object, None),
         b"eventTime" => (Time, Some(Key::EventTime)),
         b"eventSource" => (Name, Some(Key::EventSource)),
         b"eventName" => (Name, Some(Key::EventName)),
@@ -45,12 +47,10 @@ pub(super) fn named(name: &[u8]) -> Option<(Kind, Option<Key>)> {
         | b"vpcEndpointAccountId"
         | b"sessionCredentialFromConsole" => (Word, None),
         b"requestParameters" | b"responseElements" | b"serviceEventDetails" => (Payload, None),
-        b"additionalEventData"
-        | b"resources"
-        | b"addendum"
-        | b"tlsDetails"
-        | b"edgeDeviceDetails"
-        | b"insightDetails" => (Json, None),
+        b"resources" => (Json, None),
+        b"additionalEventData" | b"addendum" | b"tlsDetails" | b"edgeDeviceDetails" | b"insightDetails" => {
+            (Object, None)
+        }
         b"eventID" => (Any, Some(Key::EventId)),
         b"eventType" => (Word, Some(Key::EventType)),
         b"eventCategory" => (Word, Some(Key::EventCategory)),
@@ -284,6 +284,40 @@ pub(super) fn flattened(name: &[u8]) -> Option<Vec<String>> {
 /// CloudTrail's name for a nested member that another tool spells differently.
 pub(super) fn respelled_inside(name: &[u8]) -> Option<&'static str> {
     alike(&INSIDE, name).or_else(|| alike(&INSIDE_LINES, name))
+}
+
+/// Names among all these under which CloudTrail has lists, or sometimes a list and sometimes one value.
+const LISTS_INSIDE: [&str; 19] = [
+    "updatedFields",
+    "attributes",
+    "imageIds",
+    "images",
+    "imageTagMutabilityExclusionFilters",
+    "failures",
+    "lifecycleEventRules",
+    "lifecycleEventImageActions",
+    "lifecycleEventFailureDetails",
+    "tagList",
+    "tagPrefixList",
+    "tagPatternList",
+    "containerDefinitions",
+    "containers",
+    "rules",
+    "destinations",
+    "repositoryFilters",
+    "appliedFor",
+    "tasks",
+];
+
+/// Whether a member inside of objects is known by this name.
+pub(super) fn is_named_inside(name: &[u8]) -> bool {
+    INSIDE.iter().chain(&INSIDE_LINES).any(|known| known.as_bytes() == name)
+}
+
+/// Whether CloudTrail has a list under this name inside of objects, or may have one.
+pub(super) fn is_list_inside(name: &[u8]) -> bool {
+    LISTS_INSIDE.iter().any(|known| known.as_bytes() == name)
+        || [&b"environment"[..], b"productionVariants"].contains(&name)
 }
 
 /// CloudTrail's name for a field of a table's struct, which may be in lower case.

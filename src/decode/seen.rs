@@ -194,11 +194,9 @@ impl Table {
 
     /// Inserts an event unless it is there; `None` if there is no room.
     fn insert(&self, event: &Identity) -> Option<Met> {
-        self.go(event, |slot, event| {
-            match slot.compare_exchange(0, event, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => 0,
-                Err(held) => held,
-            }
+        self.go(event, |slot, event| match slot.load(Ordering::Relaxed) {
+            0 => slot.compare_exchange(0, event, Ordering::Relaxed, Ordering::Relaxed).err().unwrap_or(0),
+            held => held,
         })
     }
 

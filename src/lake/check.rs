@@ -7,14 +7,14 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::LakeError;
+use super::commit::manifest::{Damage, FileEntry, Loaded, Manifest, Segment, VERSION};
+use super::commit::objects;
+use super::disk::Location;
 use super::disk::{Disk, Lock, read};
+use super::file::Reader;
 use super::guard::guarded;
 use super::layout::{self, MANIFESTS, OBJECTS, READERS};
-use super::location::Location;
-use super::manifest::{Damage, FileEntry, Loaded, Manifest, Segment, VERSION};
-use super::objects;
-use super::parquet::Reader;
-use super::rebuild::Records;
+use super::record::rebuild::Records;
 
 /// The result of a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,7 +60,7 @@ fn check_on(disk: &dyn Disk) -> Result<Report, LakeError> {
     let Loaded { manifest, damage } = Manifest::load(disk)?;
     let mut report = examine(disk, &manifest).report;
     report.damaged.splice(0..0, damage);
-    report.damaged.extend(manifest.lost.iter().map(super::manifest::Lost::damage));
+    report.damaged.extend(manifest.lost.iter().map(crate::lake::commit::manifest::Lost::damage));
     Ok(report)
 }
 

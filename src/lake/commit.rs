@@ -3,9 +3,12 @@
 //!
 //! Opening a lake for writing first settles what the journals of unfinished commits name; no other file in
 //! the partitions' folders is ever moved or removed. Only these modules know the order of the steps: `local`
-//! for a folder, and `s3` for S3, where files cannot be renamed.
+//! for a folder, and `s3` for S3, where files cannot be renamed. A commit publishes a `manifest`, which names
+//! the files in effect and the results of reading `objects`.
 
 pub(super) mod local;
+pub(super) mod manifest;
+pub(super) mod objects;
 pub(super) mod s3;
 #[cfg(test)]
 mod worlds;
@@ -21,8 +24,8 @@ use super::LakeError;
 use super::checksum::Sum;
 use super::disk::Disk;
 use super::layout::{self, MANIFESTS, SPILL, STAGING};
-use super::manifest::{FileEntry, Manifest, Segment};
 use super::partition::Partition;
+use manifest::{FileEntry, Manifest, Segment};
 
 /// A file that a commit moves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

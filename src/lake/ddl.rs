@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::LakeError;
+use super::commit::manifest::Manifest;
+use super::disk::Location;
 use super::layout::LISTS;
-use super::location::Location;
-use super::manifest::Manifest;
 use super::partition::NO_VALUE;
 use super::record::MEMBERS;
-use super::shape::Shape;
+use super::record::shape::Shape;
 
 /// If no day is known, projection begins with CloudTrail's first day.
 const FIRST_DAY: &str = "2013-11-13";

@@ -1,10 +1,12 @@
-//! The file operations of a lake. No other module of the lake calls the file system.
+//! The location of a lake, and the file operations that it needs. No other module of the lake calls the file
+//! system or S3.
 //!
 //! Paths are relative to the lake. The order of operations that makes a commit durable depends on the kind of
 //! disk, and is described in [`super::commit`]. Tests use a simulated disk that loses and tears writes and
 //! fails calls (`sim`).
 
 mod local;
+mod location;
 mod s3;
 #[cfg(test)]
 pub(super) mod sim;
@@ -18,13 +20,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(super) use local::LocalDisk;
+pub use location::Location;
 pub(super) use s3::S3Disk;
 #[cfg(test)]
 pub(super) use s3::sim as far_sim;
 
 use super::LakeError;
+use super::commit::manifest::Manifest;
 use super::layout;
-use super::manifest::Manifest;
 
 /// Bytes of a file that are copied at a time.
 const ADOPTED_BYTES: u64 = 1 << 20;

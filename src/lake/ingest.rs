@@ -5,14 +5,17 @@
 //! and at the end. If the process stops, the lake is as the last commit left it, and the next run reads only
 //! what that commit does not contain.
 //!
-//! - `limits`: memory of a run;
+//! - `limits`: memory of a run; `buffer`: rows that wait to be written; `merge`: new rows and the files of
+//!   their partition become files without duplicates;
 //! - `collector`: the part of a worker; `flow`: how workers take turns with a commit; `publish`: what a
 //!   commit consists of; `repair`: reads damaged parts again; `overtaken`: what happens if another run has
 //!   committed meanwhile; `shards`: lakes staged by several machines and published by one.
 
+mod buffer;
 mod collector;
 mod flow;
 mod limits;
+mod merge;
 mod overtaken;
 mod publish;
 mod repair;
@@ -25,15 +28,15 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use super::LakeError;
 use super::commit;
+use super::commit::manifest::{Damage, Loaded, Manifest};
+use super::commit::objects::{self, KnownObjects};
+use super::disk::Location;
 use super::disk::{Disk, Held, Lock};
 use super::layout::WRITER;
-use super::location::Location;
-use super::manifest::{Damage, Loaded, Manifest};
-use super::merge::Present;
-use super::objects::{self, KnownObjects};
 use super::partition::Partition;
 use crate::model::Coverage;
 use crate::source::Known;
+use merge::Present;
 use publish::State;
 
 pub use collector::Collector;

@@ -5,6 +5,8 @@
 //! differences: duplicates are counted for the whole lake and are not read again, and a file of the lake that
 //! cannot be read counts as an object that failed.
 
+pub mod portion;
+
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -14,20 +16,20 @@ use polars::prelude::{DataFrame, NamedFrom, PolarsResult, Series};
 use polars_arrow::bitmap::Bitmap;
 
 use super::LakeError;
+use super::commit::manifest::{Damage, FileEntry, Loaded, Manifest};
+use super::commit::objects::{self, Ending, ObjectState};
 use super::disk::{Disk, Held, Lock};
+use super::file::{Reader, Wanted};
 use super::guard::guarded;
 use super::layout::READERS;
-use super::manifest::{Damage, FileEntry, Loaded, Manifest};
-use super::objects::{self, Ending, ObjectState};
-use super::parquet::{Reader, Wanted};
 use super::partition::Partition;
-use super::portion::{Address, Portion};
-use super::rebuild::Records;
+use super::record::rebuild::Records;
 use crate::model::{Coverage, Filter, ReadFailure, Timestamp, plural_verb};
 use crate::source::layout::{Days, KeyPosition, Level, Seen, Selection};
 use crate::source::{Delivery, Feed, GiveDocument, Listed, Pruned, RecordSource, SourceRecord};
 use crate::tables::cloudtrail::{ORIGINS, Origin};
 use crate::tables::{Asked, Rows};
+use portion::{Address, Portion};
 
 /// The order in which files, and the row groups of each file, are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,12 +63,12 @@ impl LakeFeed {
     ///
     /// # Errors
     /// The manifest cannot be read.
-    pub fn open(lake: impl Into<super::Location>, filter: &Filter) -> Result<Self, LakeError> {
+    pub fn open(lake: impl Into<super::Location>, filter: &Filter) -> Result<Arc<Self>, LakeError> {
         Self::open_on(lake.into().disk()?, filter)
     }
 
     /// Opens the lake on this disk.
-    pub(super) fn open_on(disk: Arc<dyn Disk>, filter: &Filter) -> Result<Self, LakeError> {
+    pub(super) fn open_on(disk: Arc<dyn Disk>, filter: &Filter) -> Result<Arc<Self>, LakeError> {
         // A lake that is never written to may have no lock file, or one that may not be opened.
         let reading = disk.lock(READERS.as_ref(), Lock::Shared).ok().flatten();
         let Loaded { manifest, damage } = Manifest::load(&*disk)?;
@@ -79,7 +81,7 @@ impl LakeFeed {
             .map(failure)
             .chain(manifest.lost.iter().map(|lost| failure(lost.damage())))
             .collect();
-        Ok(Self {
+        Ok(Arc::new(Self {
             disk,
             manifest,
             filter: filter.clone(),
@@ -91,7 +93,7 @@ impl LakeFeed {
             told: AtomicBool::new(false),
             failed: Mutex::new(failed),
             _reading: reading,
-        })
+        }))
     }
 
     fn take(&self) -> Option<&FileEntry> {
@@ -392,7 +394,8 @@ impl RecordSource for LakeFeed {
     }
 }
 
-impl Feed for LakeFeed {
+/// Whoever reads its columns has it, too, beside the run.
+impl Feed for Arc<LakeFeed> {
     fn next(&self, _buffer: &mut Vec<u8>) -> Option<Delivery> {
         None
     }
@@ -410,7 +413,7 @@ impl Feed for LakeFeed {
     }
 
     fn record_source(&self) -> Option<&dyn RecordSource> {
-        Some(self)
+        Some(&**self)
     }
 }
 

@@ -6,18 +6,24 @@
 //! without an `eventID` (which are distinguished by their text), records in which a member appears twice, and
 //! EventBridge's own events.
 
+pub(super) mod leaves;
+pub(super) mod rebuild;
+pub(super) mod row;
+pub(super) mod rows;
+pub(super) mod shape;
+mod value_slots;
+
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use super::leaves::{EXTRA, ORIGINAL, SLOT_TARGETS};
-use super::row;
-use super::shape::{Field, position};
-use super::value_slots::{Slots, said};
 use crate::decode::identity::{EventKey, is_event_id};
 use crate::decode::json::{Members, skip_space, skip_value};
 use crate::model::{Identity, Timestamp};
 use crate::tables::Kind;
 use crate::tables::cloudtrail::{JSON_COLUMNS, ORIGINS, Origin, TABLE};
+use leaves::{EXTRA, ORIGINAL, SLOT_TARGETS};
+use shape::{Field, position};
+use value_slots::{Slots, said};
 
 /// A member of a record that has a column.
 pub(super) struct Member {

@@ -9,16 +9,16 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::commit::manifest::{FileEntry, Manifest};
 use super::disk::sim::{Fault, Random, SimDisk};
 use super::disk::{Disk, LocalDisk};
-use super::manifest::{FileEntry, Manifest};
-use super::parquet::Reader;
+use super::file::Reader;
+use super::file::write;
 use super::partition::Partition;
-use super::rebuild::Records;
 use super::record::Split;
-use super::row::Head;
-use super::rows::{Piece, Rows};
-use super::write::write;
+use super::record::rebuild::Records;
+use super::record::row::Head;
+use super::record::rows::{Piece, Rows};
 use super::{Ingest, LakeError, LakeFeed, Limits, Summary};
 use crate::decode::{ObjectReport, Outcome, RawRecord};
 use crate::model::{Filter, Repairs, Timestamp};
@@ -282,7 +282,7 @@ fn contents(lake: &Path) -> BTreeMap<String, (String, u64)> {
     contents_of(LakeFeed::open(lake, &Filter::default()).unwrap())
 }
 
-fn contents_of(feed: LakeFeed) -> BTreeMap<String, (String, u64)> {
+fn contents_of(feed: Arc<LakeFeed>) -> BTreeMap<String, (String, u64)> {
     let mut found = BTreeMap::new();
     let record_source = feed.record_source().unwrap();
     while record_source.read_next(None, &mut |shelved| {
@@ -385,7 +385,7 @@ fn many_runs_leave_few_segments_and_files_of_a_sane_size() {
     assert_eq!(manifest.files.len(), 1, "one day's crumbs are one file");
     assert!(manifest.segments.len() <= 32);
     let mut objects = 0;
-    assert!(super::objects::for_each_object(&disk, &manifest, |_| objects += 1).is_empty());
+    assert!(crate::lake::commit::objects::for_each_object(&disk, &manifest, |_| objects += 1).is_empty());
     assert_eq!(objects, 40);
 }
 

@@ -85,6 +85,12 @@ impl Coverage {
         self.failures.push(ReadFailure { object, record: None, reason });
     }
 
+    /// Adds events that were read and could not be understood, each once, however often it was delivered.
+    pub(crate) fn fail_events(&mut self, failures: Vec<ReadFailure>) {
+        self.records_failed += failures.len() as u64;
+        self.failures.extend(failures);
+    }
+
     fn widen(&mut self, time: Option<Timestamp>) {
         let Some(time) = time else { return };
         self.first_event_time = Some(self.first_event_time.map_or(time, |first| first.min(time)));
@@ -158,22 +164,25 @@ impl Coverage {
     }
 }
 
-/// All workers' counts together, in an order that does not depend on who read what; and whether any event
-/// was read-only.
-pub fn coverage(
-    all_counts: Vec<WorkerCounts>,
-    relevant: u64,
-    seen: &SeenEvents,
-    partial: bool,
-) -> (Coverage, bool) {
+/// What all workers have counted.
+pub struct Counted {
+    /// Failures are in no order yet.
+    pub coverage: Coverage,
+    /// Failed records that are not among them.
+    pub failures_unlisted: u64,
+    /// Whether any event was read-only.
+    pub read_only: bool,
+}
+
+/// All workers' counts together.
+pub fn all(all_counts: Vec<WorkerCounts>, relevant: u64, seen: &SeenEvents, partial: bool) -> Counted {
     let mut coverage = Coverage { partial, records_relevant: relevant, ..Coverage::default() };
-    let (mut left_out, mut read_only) = (0, false);
+    let (mut failures_unlisted, mut read_only) = (0, false);
     for counts in all_counts {
-        left_out += counts.failures_unlisted;
+        failures_unlisted += counts.failures_unlisted;
         read_only |= counts.read_only;
         coverage.merge(counts.coverage);
     }
-    coverage.bound_failures(left_out);
     match seen.duplicates() {
         Some(duplicates) => coverage.records_duplicate += duplicates,
         None => coverage.warnings.push(
@@ -192,7 +201,7 @@ pub fn coverage(
     }
     coverage.events_sharing_an_id += seen.sharing_an_id();
     coverage.warn_of_odd_records();
-    (coverage, read_only)
+    Counted { coverage, failures_unlisted, read_only }
 }
 
 /// Adds what the history shows: content that CloudTrail left out, and what such logs cannot show.

@@ -9,10 +9,9 @@ mod differing_copies;
 mod disk_rows;
 mod shares;
 
-use std::any::Any;
 use std::collections::HashSet;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::error::{Result, SqlError};
 use super::flow::export::{Export, Survey};
@@ -31,7 +30,6 @@ use crate::decode::RawRecord;
 use crate::lake::{LakeFeed, Visit};
 use crate::model::Filter;
 use crate::pipeline;
-use crate::source::RecordSource;
 use crate::tables::events::IDENTITY;
 use crate::tables::{Asked, EventRows, Rows};
 pub use differing_copies::{Doubtful, First, Places, Settled};
@@ -56,7 +54,7 @@ pub struct Gathering<'q> {
     query: &'q Query,
     filter: &'q Filter,
     /// Whether there are no duplicates among the records, because they come from one lake.
-    distinct: bool,
+    lake: Option<Arc<LakeFeed>>,
     /// Rules out records by their text.
     prefilter: Option<Prefilter>,
     /// Bytes of memory that the kept rows may use.
@@ -117,19 +115,25 @@ pub struct Worked(pub(super) Flowed);
 impl<'q> Gathering<'q> {
     /// Collects rows for `query` from the events that `filter` admits, in at most `memory_bytes_max`.
     /// `distinct`: there are no duplicates among the records.
-    pub fn new(query: &'q Query, filter: &'q Filter, distinct: bool, memory_bytes_max: u64) -> Self {
+    pub fn new(
+        query: &'q Query,
+        filter: &'q Filter,
+        lake: Option<Arc<LakeFeed>>,
+        memory_bytes_max: u64,
+    ) -> Self {
         let (kept_bytes, events, full) =
             (AtomicU64::new(0), Mutex::default(), AtomicBool::new(query.scan().is_nothing()));
         let prefilter = Prefilter::at(query.scan().names.as_deref());
         // The account and region in a record may differ from those of its partition.
-        let is_lake = distinct && has_every_place(filter);
+        let may_repeat = lake.is_none();
+        let is_lake = !may_repeat && has_every_place(filter);
         let plan = query.plan().filter(|_| is_lake);
         let flow = query.flow().filter(|_| is_lake && plan.is_none());
         let limits = Limits { memory_bytes_max: Some(memory_bytes_max), cancelled: None };
         Self {
             query,
             filter,
-            distinct,
+            lake,
             prefilter,
             memory_bytes_max,
             kept_bytes,
@@ -146,7 +150,7 @@ impl<'q> Gathering<'q> {
             exports: false,
             given_up: AtomicBool::new(false),
             limit: query.scan().limit,
-            refused: (!distinct && query.tells_copies_apart()).then(|| Refused::within(memory_bytes_max)),
+            refused: (may_repeat && query.tells_copies_apart()).then(|| Refused::within(memory_bytes_max)),
         }
     }
 
@@ -169,7 +173,7 @@ impl<'q> Gathering<'q> {
 
     /// Does not count groups.
     pub fn without_counting(self) -> Self {
-        let flow = self.query.flow().filter(|_| self.distinct && has_every_place(self.filter));
+        let flow = self.query.flow().filter(|_| self.lake.is_some() && has_every_place(self.filter));
         Self { plan: None, flow, ..self }
     }
 
@@ -193,7 +197,7 @@ impl<'q> Gathering<'q> {
     pub fn collector(&self) -> Collector<'_> {
         let columns = self.columns();
         let rows = EventRows::new(columns.as_deref()).within(self.filter.clone());
-        let rows = if self.distinct { rows } else { rows.with_identities() };
+        let rows = if self.lake.is_some() { rows } else { rows.with_identities() };
         let preaggregation = self.plan.map(|plan| PreAggregation::new(plan, &self.room));
         let worker = self.flow.map(|flow| Worker::new(flow, &self.flow_room));
         let survey = self.exports.then(Survey::default);
@@ -249,7 +253,7 @@ impl<'q> Gathering<'q> {
         }
         match (stored, suspects.is_empty()) {
             (stored, false) => Ok(Gathered::Doubtful(Doubtful { pieces, stored, suspects })),
-            (None, true) if self.distinct => self.of_pieces(pieces),
+            (None, true) if self.lake.is_some() => self.of_pieces(pieces),
             (stored, true) => self.settled(Settled { pieces: copies::first_of_each(pieces)?, stored }),
         }
     }
@@ -481,10 +485,9 @@ impl pipeline::Collector for Collector<'_> {
     /// Takes rows from a lake, whose columns are stored as they are needed; only the identity for comparing
     /// several sources is missing. If the user asks for accounts or regions, records are read one by one
     /// instead, because a record's own values may differ from those of its partition.
-    fn portion(&mut self, record_source: &dyn RecordSource, sources: Option<&[&str]>) -> Option<bool> {
-        let lake = (record_source as &dyn Any).downcast_ref::<LakeFeed>()?;
-        let filter = self.shared.filter;
-        if !has_every_place(filter) || !self.shared.distinct {
+    fn portion(&mut self, sources: Option<&[&str]>) -> Option<bool> {
+        let (lake, filter) = (self.shared.lake.as_deref()?, self.shared.filter);
+        if !has_every_place(filter) {
             return None;
         }
         if let Some(preaggregation) = &mut self.preaggregation {

@@ -177,6 +177,7 @@ pub(super) fn repaired(coverage: &Coverage) -> Option<String> {
         "time_without_zone" => "times without a zone, taken as UTC",
         "key" => "names in another spelling",
         "value" => "numbers and flags in another form",
+        "list" => "lists in place of one value",
         "character" => "half a character",
         _ => "without an eventID of their own",
     };

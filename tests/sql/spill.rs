@@ -3,8 +3,8 @@
 //! with duplicates and on a lake.
 
 use std::num::NonZeroUsize;
-use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, LazyLock};
 
 use crate::archive::{cells, parse};
 use proptest::prelude::*;
@@ -113,11 +113,11 @@ enum Source {
 fn gather<'g>(
     gathering: &'g Gathering<'g>,
     query: &Query,
-    source: Source,
+    lake: Option<Arc<LakeFeed>>,
     jobs: usize,
 ) -> Result<Gathered, String> {
-    let collectors = match source {
-        Source::Archive => {
+    let collectors = match lake {
+        None => {
             let mut collectors: Vec<_> = (0..jobs).map(|_| gathering.collector()).collect();
             for number in 0..OBJECTS {
                 let (name, records) = object(number);
@@ -128,10 +128,8 @@ fn gather<'g>(
             }
             collectors
         }
-        Source::Lake => {
-            let feeds: Vec<Box<dyn Feed>> = vec![Box::new(
-                LakeFeed::open(LAKE.path(), &query.scan().narrow(&Filter::default())).unwrap(),
-            )];
+        Some(lake) => {
+            let feeds: Vec<Box<dyn Feed>> = vec![Box::new(lake)];
             let sources = query.scan().sources.clone();
             let names: Option<Vec<&str>> =
                 sources.as_ref().map(|sources| sources.iter().map(String::as_str).collect());
@@ -174,18 +172,24 @@ fn is_the_same(sql: &str, memory: u64) -> Result<usize, TestCaseError> {
     let spill = Spill { folder: std::env::temp_dir() };
     let filter = Filter::default();
     for source in [Source::Archive, Source::Lake] {
-        let distinct = matches!(source, Source::Lake);
-        let whole = Gathering::new(&query, &filter, distinct, u64::MAX).over_rows();
-        let expected = rows(&query, gather(&whole, &query, source, 1).unwrap());
+        let open = || match source {
+            Source::Archive => None,
+            Source::Lake => Some(LakeFeed::open(LAKE.path(), &query.scan().narrow(&filter)).unwrap()),
+        };
+        let lake = open();
+        let whole = Gathering::new(&query, &filter, lake.clone(), u64::MAX).over_rows();
+        let expected = rows(&query, gather(&whole, &query, lake, 1).unwrap());
         prop_assert!(expected.is_ok(), "{} {:?}", sql, expected);
         for (memory, jobs) in [(memory, 1), (memory, 3), (u64::MAX, 3)] {
-            let gathering = Gathering::new(&query, &filter, distinct, memory).spilling(&spill, jobs);
-            let mut gathered = gather(&gathering, &query, source, jobs);
+            let lake = open();
+            let gathering = Gathering::new(&query, &filter, lake.clone(), memory).spilling(&spill, jobs);
+            let mut gathered = gather(&gathering, &query, lake, jobs);
             if matches!(gathered, Ok(Gathered::GivenUp)) {
-                let gathering = Gathering::new(&query, &filter, distinct, memory)
+                let lake = open();
+                let gathering = Gathering::new(&query, &filter, lake.clone(), memory)
                     .spilling(&spill, jobs)
                     .without_counting();
-                gathered = gather(&gathering, &query, source, jobs);
+                gathered = gather(&gathering, &query, lake, jobs);
             }
             prop_assert!(gathered.is_ok(), "{} {:?} {} {}: {:?}", sql, source, memory, jobs, gathered);
             let gathered = gathered.unwrap();

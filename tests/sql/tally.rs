@@ -146,9 +146,9 @@ fn gathered_within(
     jobs: usize,
     over_rows: bool,
 ) -> (Gathered, u64) {
-    let feeds: Vec<Box<dyn Feed>> =
-        vec![Box::new(LakeFeed::open(lake, &query.scan().narrow(filter)).unwrap())];
-    let gathering = Gathering::new(query, filter, true, memory_bytes_max);
+    let lake = LakeFeed::open(lake, &query.scan().narrow(filter)).unwrap();
+    let feeds: Vec<Box<dyn Feed>> = vec![Box::new(lake.clone())];
+    let gathering = Gathering::new(query, filter, Some(lake), memory_bytes_max);
     let gathering = if over_rows { gathering.over_rows() } else { gathering };
     let sources = query.scan().sources.clone();
     let names: Option<Vec<&str>> =
@@ -313,9 +313,10 @@ fn flows(sql: &str, filter: &Filter) -> Result<(), TestCaseError> {
 /// The rows of a query that are passed on as they come, if it does that.
 fn exported(query: &Query, filter: &Filter, jobs: usize) -> Option<Vec<Vec<String>>> {
     let open = || LakeFeed::open(LAKE.path(), &query.scan().narrow(filter)).unwrap();
-    let feeds: Vec<Box<dyn Feed>> = vec![Box::new(open())];
+    let lake = open();
+    let feeds: Vec<Box<dyn Feed>> = vec![Box::new(lake.clone())];
     // With little memory, few rows are held at a time.
-    let gathering = Gathering::new(query, filter, true, 20 << 20).exporting();
+    let gathering = Gathering::new(query, filter, Some(lake), 20 << 20).exporting();
     let sources = query.scan().sources.clone();
     let names: Option<Vec<&str>> =
         sources.as_ref().map(|sources| sources.iter().map(String::as_str).collect());

@@ -14,10 +14,10 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::manifest::{Manifest, VERSION};
 use super::{Journal, LakeError, Moving, moving, previous, sweep, sync_all};
 use crate::lake::disk::{Disk, Lock, read};
 use crate::lake::layout::{self, JOURNAL, MANIFESTS, OWN, REPLACED};
-use crate::lake::manifest::{Manifest, VERSION};
 
 impl Journal {
     fn write(&self, disk: &dyn Disk) -> io::Result<()> {

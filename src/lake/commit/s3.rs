@@ -30,10 +30,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::manifest::{FileEntry, Manifest, Unusable, VERSION};
 use super::{Journal, LakeError, Moving, moving, previous, sync_all};
 use crate::lake::disk::{Disk, S3Disk};
 use crate::lake::layout::{self, COMMITS, LISTS, MANIFESTS, OWN};
-use crate::lake::manifest::{FileEntry, Manifest, Unusable, VERSION};
 use crate::lake::partition::Partition;
 use crate::source::store::{Condition, Put};
 

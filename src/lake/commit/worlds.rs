@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
+use super::manifest::{FileEntry, Loaded, Manifest, Seal, Segment, Tail};
+use super::objects::open_kept;
 use crate::lake::checksum::Sum;
 use crate::lake::disk::Disk;
 use crate::lake::disk::sim::Random;
 use crate::lake::layout;
-use crate::lake::manifest::{FileEntry, Loaded, Manifest, Seal, Segment, Tail};
-use crate::lake::objects::open_kept;
 use crate::lake::partition::Partition;
 
 /// What a lake should contain.

@@ -19,9 +19,9 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::{Disk, Held, LocalDisk, Lock, Stored};
 use crate::lake::LakeError;
+use crate::lake::commit::manifest::Manifest;
 use crate::lake::commit::s3;
 use crate::lake::layout::{self, SPILL, STAGING};
-use crate::lake::manifest::Manifest;
 use crate::source::store::{Condition, ObjectStore, Put};
 use part::Part;
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::{Disk, Held, Lock, Stored};
 use crate::lake::LakeError;
 use crate::lake::commit::local;
-use crate::lake::manifest::Manifest;
+use crate::lake::commit::manifest::Manifest;
 
 /// Pseudo-random numbers from a seed.
 #[derive(Debug, Clone)]

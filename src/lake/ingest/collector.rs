@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use super::Ingest;
+use super::buffer::PIECE_BYTES;
 use crate::decode::{Document, ObjectReport, Outcome, RawRecord};
-use crate::lake::buffer::PIECE_BYTES;
-use crate::lake::objects::{Ending, KeptAnswer, ObjectState};
+use crate::lake::commit::objects::{Ending, KeptAnswer, ObjectState};
 use crate::lake::partition::{Day, Partition};
 use crate::lake::record::Split;
-use crate::lake::row::Head;
-use crate::lake::rows::Piece;
+use crate::lake::record::row::Head;
+use crate::lake::record::rows::Piece;
 use crate::model::{Repairs, Timestamp};
 use crate::pipeline;
 use crate::recognize::SnapshotParser;

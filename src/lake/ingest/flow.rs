@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{MutexGuard, PoisonError};
 
 use super::Ingest;
+use super::buffer::Waiting;
+use super::merge::{Merged, Present, Work};
 use super::publish::State;
 use crate::lake::LakeError;
-use crate::lake::buffer::Waiting;
-use crate::lake::merge::{Merged, Present, Work};
-use crate::lake::objects::{Ending, ObjectState};
+use crate::lake::commit::objects::{Ending, ObjectState};
 use crate::lake::partition::Partition;
-use crate::lake::rows::Piece;
+use crate::lake::record::rows::Piece;
 
 /// A run that was overtaken this often gives up.
 const OVERTAKEN_MAX: u32 = 20;

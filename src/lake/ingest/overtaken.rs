@@ -10,12 +10,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::Limits;
+use super::merge::{Present, read_group};
 use super::publish::State;
 use crate::lake::LakeError;
+use crate::lake::commit::manifest::{FileEntry, Loaded, Manifest, Segment};
+use crate::lake::commit::objects::{self, ObjectState};
 use crate::lake::disk::Disk;
-use crate::lake::manifest::{FileEntry, Loaded, Manifest, Segment};
-use crate::lake::merge::{Present, read_group};
-use crate::lake::objects::{self, ObjectState};
 use crate::lake::partition::Partition;
 
 impl State {

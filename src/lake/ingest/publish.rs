@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::buffer::Buffers;
+use super::merge::{Merged, Present};
 use super::repair::Broken;
 use super::{Limits, Summary};
 use crate::lake::LakeError;
-use crate::lake::buffer::Buffers;
+use crate::lake::commit::manifest::{Manifest, TakenOver};
+use crate::lake::commit::objects::{self, Ending, KnownObjects, ObjectState};
 use crate::lake::disk::Disk;
 use crate::lake::layout;
-use crate::lake::manifest::{Manifest, TakenOver};
-use crate::lake::merge::{Merged, Present};
-use crate::lake::objects::{self, Ending, KnownObjects, ObjectState};
 use crate::lake::partition::Partition;
 
 /// Number of published plans that a manifest lists.

@@ -9,16 +9,16 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 
+use super::merge::{Present, read_group};
 use super::publish::State;
 use super::{Ingest, Limits};
 use crate::lake::LakeError;
 use crate::lake::check::{Examined, Report, examine};
+use crate::lake::commit::manifest::{Damage, FileEntry, Lost, Manifest, Segment, TakenOver};
+use crate::lake::commit::objects::{self, Ending, KnownObjects, ObjectState};
 use crate::lake::disk::Disk;
-use crate::lake::location::Location;
-use crate::lake::manifest::{Damage, FileEntry, Lost, Manifest, Segment, TakenOver};
-use crate::lake::merge::{Present, read_group};
-use crate::lake::objects::{self, Ending, KnownObjects, ObjectState};
-use crate::lake::parquet::Reader;
+use crate::lake::disk::Location;
+use crate::lake::file::Reader;
 use crate::lake::partition::Partition;
 
 /// What a repair has to restore.

@@ -14,9 +14,9 @@ use std::sync::Arc;
 
 use super::{Ingest, Limits, Summary};
 use crate::lake::LakeError;
-use crate::lake::location::Location;
-use crate::lake::manifest::Manifest;
-use crate::lake::objects::{self, KnownObjects};
+use crate::lake::commit::manifest::Manifest;
+use crate::lake::commit::objects::{self, KnownObjects};
+use crate::lake::disk::Location;
 
 pub use publish::{Days, Published, merge_days, publish_shards};
 

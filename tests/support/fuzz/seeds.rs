@@ -38,6 +38,44 @@ pub fn objects() -> Vec<Vec<u8>> {
     records().into_iter().step_by(2).chain(packed).collect()
 }
 
+/// The same, in which a tool has written objects and names as lists of one element.
+pub fn listed() -> Vec<Vec<u8>> {
+    let names = [
+        "requestParameters",
+        "responseElements",
+        "serviceEventDetails",
+        "userIdentity",
+        "errorCode",
+        "eventName",
+    ];
+    let seeds = records().into_iter().enumerate().filter_map(|(number, seed)| {
+        let mut text = String::from_utf8(seed).ok()?;
+        // One of them alone, or all.
+        for (place, name) in names.iter().enumerate() {
+            if number % 7 == place || number % 7 == names.len() {
+                text = with_lists(&text, name);
+            }
+        }
+        Some(text.into_bytes())
+    });
+    seeds.collect()
+}
+
+fn with_lists(text: &str, name: &str) -> String {
+    let key = format!("\"{name}\":");
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some((before, behind)) = rest.split_once(&key) {
+        let mut values = serde_json::Deserializer::from_str(behind).into_iter::<serde_json::Value>();
+        let end = values.next().filter(Result::is_ok).map_or(0, |_| values.byte_offset());
+        let (value, behind) = behind.split_at(end);
+        out += before;
+        out += &key;
+        out += &if value.is_empty() { String::new() } else { format!("[{value}]") };
+        rest = behind;
+    }
+    out + rest
+}
+
 pub fn policies() -> Vec<Vec<u8>> {
     files("fuzz/seeds/policies")
 }

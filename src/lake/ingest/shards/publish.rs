@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use super::{Attempt, PlanName, SHARDS};
 use crate::lake::LakeError;
+use crate::lake::commit::manifest::{FileEntry, Manifest};
+use crate::lake::commit::objects;
 use crate::lake::disk::Disk;
+use crate::lake::disk::Location;
+use crate::lake::file::Reader;
+use crate::lake::ingest::merge::{Present, read_group};
 use crate::lake::ingest::{Ingest, Limits, Summary};
-use crate::lake::location::Location;
-use crate::lake::manifest::{FileEntry, Manifest};
-use crate::lake::merge::{Present, read_group};
-use crate::lake::objects;
-use crate::lake::parquet::Reader;
 use crate::lake::partition::Partition;
 
 /// What was published.

@@ -4,11 +4,11 @@
 
 use std::sync::LazyLock;
 
-use super::record::{MEMBERS, Member};
 use super::shape::{Field, Shape};
+use crate::lake::record::{MEMBERS, Member};
 
 /// A column, or a field of one, that can have a cell.
-pub(super) struct Leaf {
+pub(in crate::lake) struct Leaf {
     /// Number of struct levels around it.
     pub depth: u8,
     pub shape: &'static Shape,
@@ -31,7 +31,7 @@ pub(super) static EXTRA: LazyLock<u8> = LazyLock::new(|| number(LEAVES.len() - 2
 pub(super) static ORIGINAL: LazyLock<u8> = LazyLock::new(|| number(LEAVES.len() - 1));
 
 /// All leaves by number: those of [`MEMBERS`] in order, then [`EXTRA`] and [`ORIGINAL`].
-pub(super) static LEAVES: LazyLock<Vec<Leaf>> = LazyLock::new(|| {
+pub(in crate::lake) static LEAVES: LazyLock<Vec<Leaf>> = LazyLock::new(|| {
     let leaves = SLOT_TARGETS
         .iter()
         .filter(|place| place.leaf.is_some())
@@ -72,7 +72,7 @@ fn number(leaf: usize) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lake::value_slots::SLOTS_MAX;
+    use crate::lake::record::value_slots::SLOTS_MAX;
 
     #[test]
     fn slots_and_leaves_can_be_numbered_and_stand_in_the_same_order() {

@@ -2,7 +2,7 @@
 //! for which there is a column (its slot); then the cells are written in the order of the columns.
 //!
 //! A value that does not fit its column becomes NULL there, as in Athena; what a column cannot represent is
-//! stored elsewhere (see [`super::record`]).
+//! stored elsewhere (see [`crate::lake::record`]).
 
 use std::borrow::Cow;
 
@@ -51,13 +51,13 @@ pub(super) struct Noted {
 }
 
 impl<'r> Slots<'r> {
-    pub(super) fn new(json: &'r str, count: usize) -> Self {
+    pub(in crate::lake) fn new(json: &'r str, count: usize) -> Self {
         Self { json, spans: vec![NOWHERE; count], noted: 0 }
     }
 
     /// Notes the value at `at`, and those of the fields inside it. If a slot gets two values the last one
     /// counts, as in Athena, and the row does not represent everything.
-    pub(super) fn note(&mut self, field: &Field, at: usize) -> Result<Noted, Fault> {
+    pub(in crate::lake) fn note(&mut self, field: &Field, at: usize) -> Result<Noted, Fault> {
         let again = self.has(field.slots.start);
         if again {
             field.slots.clone().for_each(|slot| self.noted &= !bit(slot));
@@ -113,7 +113,7 @@ impl<'r> Slots<'r> {
         Ok(Noted { end: members.end(), whole })
     }
 
-    pub(super) fn has(&self, slot: usize) -> bool {
+    pub(in crate::lake) fn has(&self, slot: usize) -> bool {
         self.noted & bit(slot) != 0
     }
 
@@ -123,7 +123,7 @@ impl<'r> Slots<'r> {
     }
 
     /// The slots that have a value, in order.
-    pub(super) fn noted(&self) -> impl Iterator<Item = usize> {
+    pub(in crate::lake) fn noted(&self) -> impl Iterator<Item = usize> {
         let mut rest = self.noted;
         std::iter::from_fn(move || {
             let slot = (rest != 0).then(|| rest.trailing_zeros() as usize)?;
@@ -133,12 +133,12 @@ impl<'r> Slots<'r> {
     }
 
     /// The value of a slot, as JSON.
-    pub(super) fn json(&self, slot: usize) -> Option<&'r str> {
+    pub(in crate::lake) fn json(&self, slot: usize) -> Option<&'r str> {
         self.value(slot).map(|value| value.json)
     }
 
     /// The value of a slot, as the text for a text column.
-    pub(super) fn text(&self, slot: usize) -> Option<Cow<'r, str>> {
+    pub(in crate::lake) fn text(&self, slot: usize) -> Option<Cow<'r, str>> {
         self.value(slot)?.text()
     }
 

@@ -5,8 +5,8 @@ use polars_error::{PolarsError, PolarsResult};
 
 use super::leaf::Leaf;
 use super::packer::Packer;
-use super::row::Cells;
-use super::shape::Shape;
+use crate::lake::record::row::Cells;
+use crate::lake::record::shape::Shape;
 
 /// A column that is being filled from rows.
 pub(super) struct ColumnWriter<'b> {
@@ -30,19 +30,19 @@ enum Part<'b> {
 }
 
 /// The error for bytes that are not a valid row.
-pub(super) fn damaged() -> PolarsError {
+pub(in crate::lake) fn damaged() -> PolarsError {
     PolarsError::ComputeError("a waiting row is damaged".into())
 }
 
 impl<'b> ColumnWriter<'b> {
     /// `depth`: the number of struct levels around the column, none of which is ever NULL.
-    pub(super) fn new(shape: &Shape, depth: u8) -> Self {
+    pub(in crate::lake) fn new(shape: &Shape, depth: u8) -> Self {
         Self { rows: 0, absent: depth, part: Part::new(shape, depth, false) }
     }
 
     /// Takes the value of `row`. Rows skipped since the last call are NULL.
     #[inline]
-    pub(super) fn take(
+    pub(in crate::lake) fn take(
         &mut self,
         row: usize,
         cells: &mut Cells<'b>,

@@ -49,7 +49,7 @@ impl Packed {
 }
 
 impl Packer {
-    pub(super) const fn new() -> Self {
+    pub(in crate::lake) const fn new() -> Self {
         Self { zstd: None, packed: Vec::new() }
     }
 

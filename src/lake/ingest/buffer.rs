@@ -9,11 +9,11 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::LakeError;
-use super::disk::Disk;
-use super::layout::SPILL;
-use super::partition::Partition;
-use super::rows::Piece;
+use crate::lake::LakeError;
+use crate::lake::disk::Disk;
+use crate::lake::layout::SPILL;
+use crate::lake::partition::Partition;
+use crate::lake::record::rows::Piece;
 
 /// Size in bytes at which a piece is full; its last row may exceed it.
 pub(super) const PIECE_BYTES: usize = 1 << 20;
@@ -51,7 +51,7 @@ struct Spilled {
 
 impl Buffers {
     /// Moves all rows out of `piece`, which keeps its capacity.
-    pub(super) fn add(&mut self, partition: &Partition, piece: &mut Piece) {
+    pub(in crate::lake) fn add(&mut self, partition: &Partition, piece: &mut Piece) {
         let bytes = piece.bytes().len();
         self.held += bytes;
         if !self.slots.contains_key(partition) {
@@ -79,7 +79,7 @@ impl Buffers {
     }
 
     /// Bytes of the rows that wait in this partition.
-    pub(super) fn waiting(&self, partition: &Partition) -> u64 {
+    pub(in crate::lake) fn waiting(&self, partition: &Partition) -> u64 {
         self.slots.get(partition).map_or(0, |slot| slot.bytes as u64 + slot.spilled_bytes)
     }
 
@@ -89,7 +89,7 @@ impl Buffers {
     }
 
     /// Every partition with waiting rows.
-    pub(super) fn partitions(&self) -> Vec<Partition> {
+    pub(in crate::lake) fn partitions(&self) -> Vec<Partition> {
         let mut all: Vec<Partition> = self
             .slots
             .iter()
@@ -101,7 +101,7 @@ impl Buffers {
     }
 
     /// Removes and returns the rows of a partition, which counts as busy until [`Self::release`].
-    pub(super) fn take(&mut self, partition: &Partition) -> Waiting {
+    pub(in crate::lake) fn take(&mut self, partition: &Partition) -> Waiting {
         let Some(slot) = self.slots.get_mut(partition) else { return Waiting::default() };
         slot.busy = true;
         slot.spilled_bytes = 0;
@@ -110,7 +110,7 @@ impl Buffers {
         Waiting { pieces, spilled: std::mem::take(&mut slot.spilled) }
     }
 
-    pub(super) fn release(&mut self, partition: &Partition) {
+    pub(in crate::lake) fn release(&mut self, partition: &Partition) {
         if let Some(slot) = self.slots.get_mut(partition) {
             slot.busy = false;
             if slot.is_empty() {
@@ -121,7 +121,7 @@ impl Buffers {
 
     /// Brings memory below the budget: writes the largest partitions to disk until half of the budget is
     /// free.
-    pub(super) fn spill(&mut self, budget: usize, disk: &dyn Disk) -> Result<(), LakeError> {
+    pub(in crate::lake) fn spill(&mut self, budget: usize, disk: &dyn Disk) -> Result<(), LakeError> {
         if self.held <= budget {
             return Ok(());
         }
@@ -177,7 +177,7 @@ pub(super) struct Waiting {
 
 impl Waiting {
     /// Returns all of the rows; spill files are read back and removed.
-    pub(super) fn read(self, disk: &dyn Disk) -> Result<Vec<Piece>, LakeError> {
+    pub(in crate::lake) fn read(self, disk: &dyn Disk) -> Result<Vec<Piece>, LakeError> {
         let mut pieces = self.pieces;
         for spilled in &self.spilled {
             let failed = |error| LakeError::io(&spilled.path, error);
@@ -199,10 +199,10 @@ impl Waiting {
 
 #[cfg(test)]
 mod tests {
-    use super::super::disk::LocalDisk;
-    use super::super::row::{Head, put_text};
-    use super::super::rows::Rows;
     use super::*;
+    use crate::lake::disk::LocalDisk;
+    use crate::lake::record::row::{Head, put_text};
+    use crate::lake::record::rows::Rows;
 
     fn piece(records: std::ops::Range<u64>, text: &str) -> Piece {
         let mut piece = Piece::default();

@@ -19,7 +19,7 @@ pub struct Codes {
 
 impl Codes {
     /// Keeps only these rows; `None`: all rows.
-    pub(super) fn chosen(self, rows: Option<&[u32]>) -> Self {
+    pub(in crate::lake) fn chosen(self, rows: Option<&[u32]>) -> Self {
         let Some(rows) = rows else { return self };
         let of_row = rows.iter().filter_map(|row| self.of_row.get(*row as usize)).copied().collect();
         Self { of_row, ..self }
@@ -78,7 +78,7 @@ impl Texts {
     }
 
     /// One text for all rows, or NULL for all.
-    pub(super) fn single(text: Option<&str>) -> Self {
+    pub(in crate::lake) fn single(text: Option<&str>) -> Self {
         let all = text.unwrap_or_default().to_owned();
         let ends = text.and_then(|text| u32::try_from(text.len()).ok()).into_iter().collect();
         Self::Distinct { all, ends }
@@ -111,7 +111,7 @@ impl Texts {
 
 /// Reads the column in `pages`, whose metadata is `chunk`; `None` if some of its texts are not in a
 /// dictionary.
-pub(super) fn codes(
+pub(in crate::lake) fn codes(
     mut pages: BasicDecompressor,
     chunk: &ColumnChunkMetadata,
     height: usize,

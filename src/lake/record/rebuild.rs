@@ -3,13 +3,13 @@
 use polars::prelude::{DataFrame, Int64Chunked, ListChunked, PolarsResult, Series, StringChunked};
 use serde_json::value::RawValue;
 
-use super::record::{Holds, MEMBERS, Split, add_member, add_text, json_name, time_of, told};
+use crate::lake::record::{Holds, MEMBERS, Split, add_member, add_text, json_name, time_of, told};
 use crate::model::{Identity, Timestamp};
 use crate::tables::Kind;
 use crate::tables::builder::members_of;
 
 /// Rows with the columns needed to make records. Missing columns count as missing members.
-pub(super) struct Records {
+pub(in crate::lake) struct Records {
     members: Vec<(usize, StoredColumn)>,
     event_id: Option<StringChunked>,
     event_time: Option<StringChunked>,
@@ -22,7 +22,7 @@ pub(super) struct Records {
 }
 
 impl Records {
-    pub(super) fn of(rows: &DataFrame) -> PolarsResult<Self> {
+    pub(in crate::lake) fn of(rows: &DataFrame) -> PolarsResult<Self> {
         let text = |name: &str| -> PolarsResult<StringChunked> {
             Ok(rows.column(name)?.as_materialized_series().str()?.clone())
         };
@@ -56,17 +56,17 @@ impl Records {
         })
     }
 
-    pub(super) fn object(&self, row: usize) -> &str {
+    pub(in crate::lake) fn object(&self, row: usize) -> &str {
         self.object.get(row).unwrap_or_default()
     }
 
     /// Index of the record in its object.
-    pub(super) fn index(&self, row: usize) -> u64 {
+    pub(in crate::lake) fn index(&self, row: usize) -> u64 {
         self.record.get(row).and_then(|record| u64::try_from(record).ok()).unwrap_or_default()
     }
 
     /// See [`Split::identity`].
-    pub(super) fn identity(&self, row: usize, native: bool) -> Identity {
+    pub(in crate::lake) fn identity(&self, row: usize, native: bool) -> Identity {
         if let Some(original) = self.original.get(row) {
             let nothing = || told("", None, "", "", "", "").identity(original.as_bytes());
             return Split::of(original, native).map_or_else(|_| nothing(), |split| split.identity());
@@ -81,7 +81,7 @@ impl Records {
     }
 
     /// Milliseconds since 1970; 0 if the record has no time.
-    pub(super) fn time(&self, row: usize, native: bool) -> i64 {
+    pub(in crate::lake) fn time(&self, row: usize, native: bool) -> i64 {
         let time = match self.original.get(row) {
             Some(original) => Split::of(original, native).ok().and_then(|split| split.time()),
             None => self.event_time.as_ref().and_then(|times| times.get(row)).and_then(time_of),
@@ -90,7 +90,7 @@ impl Records {
     }
 
     /// Writes the record's text to `out`, which is cleared first.
-    pub(super) fn write(&self, row: usize, out: &mut String) {
+    pub(in crate::lake) fn write(&self, row: usize, out: &mut String) {
         out.clear();
         if let Some(original) = self.original.get(row) {
             out.push_str(original);

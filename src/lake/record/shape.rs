@@ -3,12 +3,12 @@
 
 use std::ops::Range;
 
-use super::record::json_name;
+use crate::lake::record::json_name;
 use crate::tables::Kind;
 
 /// The structure of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(in crate::lake) enum Shape {
     Text,
     Row(Vec<Field>),
     /// The elements have slots of their own, numbered from 0.
@@ -19,7 +19,7 @@ pub(super) enum Shape {
 
 /// A column, a field of a struct, or an element of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Field {
+pub(in crate::lake) struct Field {
     pub name: String,
     /// Its name in JSON.
     pub json: String,
@@ -32,7 +32,7 @@ pub(super) struct Field {
 
 impl Field {
     /// `name`, called `json` in JSON, in the column `column`; `next` is the next free slot.
-    pub(super) fn of(column: &str, name: &str, json: &str, kind: &Kind, next: &mut usize) -> Self {
+    pub(in crate::lake) fn of(column: &str, name: &str, json: &str, kind: &Kind, next: &mut usize) -> Self {
         let start = *next;
         *next += 1;
         let shape = match kind {
@@ -56,6 +56,6 @@ impl Field {
 
 /// The first index for which `is_it` is true, searched from `start` on and then from the beginning: members
 /// mostly come in the same order as before.
-pub(super) fn position(count: usize, start: usize, is_it: impl Fn(usize) -> bool) -> Option<usize> {
+pub(in crate::lake) fn position(count: usize, start: usize, is_it: impl Fn(usize) -> bool) -> Option<usize> {
     (start..count).chain(0..start.min(count)).find(|at| is_it(*at))
 }

@@ -8,22 +8,22 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::LakeError;
-use super::checksum::Sum;
-use super::disk::{Disk, read};
-use super::layout::{self, MANIFESTS};
 use super::objects::ObjectState;
-use super::partition::Partition;
+use crate::lake::LakeError;
+use crate::lake::checksum::Sum;
+use crate::lake::disk::{Disk, read};
+use crate::lake::layout::{self, MANIFESTS};
+use crate::lake::partition::Partition;
 
 /// The version of the format that this code writes, and the latest that it can read. Version 1 has no
 /// checksums.
-pub(super) const VERSION: u32 = 2;
+pub(in crate::lake) const VERSION: u32 = 2;
 
 /// The text before the checksum. After the checksum comes only `"}`.
 const MARK: &str = ",\"checksum\":\"";
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Manifest {
+pub(in crate::lake) struct Manifest {
     pub version: u32,
     /// Number of commits so far.
     pub generation: u64,
@@ -62,21 +62,21 @@ pub(super) struct Manifest {
 
 /// Number of events of a partition that were copied unchecked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct TakenOver {
+pub(in crate::lake) struct TakenOver {
     #[serde(flatten)]
     pub partition: Partition,
     pub events: u64,
 }
 
 impl Manifest {
-    pub(super) fn events_taken_over(&self) -> u64 {
+    pub(in crate::lake) fn events_taken_over(&self) -> u64 {
         self.taken_over.iter().map(|taken| taken.events).sum()
     }
 }
 
 /// A data file of the lake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct FileEntry {
+pub(in crate::lake) struct FileEntry {
     pub name: String,
     #[serde(flatten)]
     pub partition: Partition,
@@ -97,14 +97,14 @@ pub(super) struct FileEntry {
 
 /// The end of a file, after its last column chunk: size and checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Tail {
+pub(in crate::lake) struct Tail {
     pub bytes: u64,
     pub checksum: Sum,
 }
 
 impl FileEntry {
     /// Its path in the lake.
-    pub(super) fn path(&self) -> PathBuf {
+    pub(in crate::lake) fn path(&self) -> PathBuf {
         layout::rows(self.partition.folder(), &self.name)
     }
 }
@@ -112,7 +112,7 @@ impl FileEntry {
 /// A file with the results of objects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written")]
-pub(super) struct Segment {
+pub(in crate::lake) struct Segment {
     pub name: String,
     #[serde(flatten)]
     pub seal: Option<Seal>,
@@ -120,7 +120,7 @@ pub(super) struct Segment {
 
 /// The expected content of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Seal {
+pub(in crate::lake) struct Seal {
     pub bytes: u64,
     pub objects: u64,
     /// How many of its objects are in no earlier segment; `None` if an earlier one was damaged.
@@ -152,7 +152,7 @@ impl From<Written> for Segment {
 
 /// A part of a lake that was damaged and could not be restored from any archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Lost {
+pub(in crate::lake) struct Lost {
     /// The file that contained it, relative to the lake.
     pub file: String,
     /// The partition of a data file; `None` for results of objects.
@@ -165,7 +165,7 @@ pub(super) struct Lost {
 }
 
 impl Lost {
-    pub(super) fn damage(&self) -> Damage {
+    pub(in crate::lake) fn damage(&self) -> Damage {
         let what = if self.partition.is_some() { "events" } else { "objects" };
         let reason = format!(
             "damaged, and {} {what} of it could not be had again: run tagfall lake repair with an archive \
@@ -178,7 +178,7 @@ impl Lost {
 
 /// A manifest, and the damage of those that should have been used instead.
 #[derive(Debug)]
-pub(super) struct Loaded {
+pub(in crate::lake) struct Loaded {
     pub manifest: Manifest,
     pub damage: Option<Damage>,
 }
@@ -192,19 +192,19 @@ pub struct Damage {
 }
 
 /// Why a manifest cannot be used.
-pub(super) enum Unusable {
+pub(in crate::lake) enum Unusable {
     Missing,
     Later(u32),
     Damaged(String),
 }
 
 impl Manifest {
-    pub(super) fn new() -> Self {
+    pub(in crate::lake) fn new() -> Self {
         Self { version: VERSION, ..Self::default() }
     }
 
     /// Reads the manifest of a lake; an empty one if nothing was committed yet.
-    pub(super) fn load(disk: &dyn Disk) -> Result<Loaded, LakeError> {
+    pub(in crate::lake) fn load(disk: &dyn Disk) -> Result<Loaded, LakeError> {
         let [first, others @ ..] = MANIFESTS;
         let reason = match Self::at(disk, first) {
             Ok(manifest) => return Ok(Loaded { manifest, damage: None }),
@@ -230,7 +230,7 @@ impl Manifest {
         }
     }
 
-    pub(super) fn at(disk: &dyn Disk, name: &str) -> Result<Self, Unusable> {
+    pub(in crate::lake) fn at(disk: &dyn Disk, name: &str) -> Result<Self, Unusable> {
         match read(disk, name.as_ref()) {
             Ok(bytes) => Self::parse(&bytes),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Unusable::Missing),
@@ -238,7 +238,7 @@ impl Manifest {
         }
     }
 
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Unusable> {
+    pub(in crate::lake) fn parse(bytes: &[u8]) -> Result<Self, Unusable> {
         let damaged = |reason: &str| Unusable::Damaged(reason.to_owned());
         let text =
             std::str::from_utf8(bytes).map_err(|_| damaged("the manifest is damaged: it is no text"))?;
@@ -275,7 +275,7 @@ impl Manifest {
     }
 
     /// The text to be written.
-    pub(super) fn text(&self) -> Result<String, serde_json::Error> {
+    pub(in crate::lake) fn text(&self) -> Result<String, serde_json::Error> {
         let mut text = serde_json::to_string(&Self { version: VERSION, ..self.clone() })?;
         text.pop();
         let sum = Sum::of(text.as_bytes());

@@ -20,17 +20,17 @@ use polars_parquet::write::{
 };
 use rayon::prelude::*;
 
-use super::LakeError;
-use super::checksum::{Cuts, Summing};
 use super::columns::{ColumnWriter, damaged};
 use super::footer;
 use super::leaf::{Chunk, Leaf};
-use super::leaves::LEAVES;
-use super::manifest::Tail;
 use super::packer::{self, Packer};
-use super::record::MEMBERS;
-use super::rows::Rows;
-use super::shape::Shape;
+use crate::lake::LakeError;
+use crate::lake::checksum::{Cuts, Summing};
+use crate::lake::commit::manifest::Tail;
+use crate::lake::record::MEMBERS;
+use crate::lake::record::leaves::LEAVES;
+use crate::lake::record::rows::Rows;
+use crate::lake::record::shape::Shape;
 
 /// Maximum number of rows in a row group.
 const GROUP_ROWS_MAX: usize = 200_000;
@@ -79,13 +79,13 @@ fn dtype(shape: &Shape) -> ArrowDataType {
 
 /// The size of a file that was written, and its end.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Written {
+pub(in crate::lake) struct Written {
     pub bytes: u64,
     pub tail: Tail,
 }
 
 /// Writes some of the `rows`, in their order, as one file to `out`. `path` is the name for errors.
-pub(super) fn write(
+pub(in crate::lake) fn write(
     out: Box<dyn Write + Send>,
     path: &Path,
     rows: &Rows,
@@ -200,10 +200,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::lake::rebuild::Records;
     use crate::lake::record::Split;
-    use crate::lake::row::Head;
-    use crate::lake::rows::Piece;
+    use crate::lake::record::rebuild::Records;
+    use crate::lake::record::row::Head;
+    use crate::lake::record::rows::Piece;
     use crate::lake::tests::written_and_opened;
 
     /// Records with texts that repeat, that never do, and that cease to; with lists of them, empty and absent

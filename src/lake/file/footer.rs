@@ -11,12 +11,12 @@ use polars_parquet::parquet::metadata::ThriftFileMetadata;
 use polars_parquet::write::{FileWriter, KeyValue};
 use polars_parquet_format::thrift::protocol::TCompactOutputProtocol;
 
-use super::checksum::{Cuts, Stretch, Sum, Summing};
-use super::parquet::{FILTER_SUMS_KEY, FOOTER_END, MAGIC, SUMS_KEY};
+use super::reader::{FILTER_SUMS_KEY, FOOTER_END, MAGIC, SUMS_KEY};
+use crate::lake::checksum::{Cuts, Stretch, Sum, Summing};
 
 /// Ends a file with the filters of its chunks, in order. Returns the size of the file, and size and checksum
 /// of its end (indexes and footer).
-pub(super) fn finish<W: Write>(
+pub(in crate::lake) fn finish<W: Write>(
     mut writer: FileWriter<Summing<W>>,
     filters: Vec<Option<Vec<u8>>>,
     cuts: &Cuts,

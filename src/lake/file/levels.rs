@@ -15,7 +15,7 @@ pub(super) struct Levels {
 
 impl Levels {
     #[inline]
-    pub(super) fn push(&mut self, level: u8) {
+    pub(in crate::lake) fn push(&mut self, level: u8) {
         if self.all.is_empty() { self.push_many(level, 1) } else { self.all.push(level) }
     }
 
@@ -32,17 +32,17 @@ impl Levels {
         self.all.resize(self.all.len() + count, level);
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::lake) fn len(&self) -> usize {
         if self.all.is_empty() { self.count } else { self.all.len() }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = u8> {
+    pub(in crate::lake) fn iter(&self) -> impl Iterator<Item = u8> {
         let same = if self.all.is_empty() { self.count } else { 0 };
         std::iter::repeat_n(self.same, same).chain(self.all.iter().copied())
     }
 
     /// Appends the encoded levels, which are at most `max`, preceded by their length.
-    pub(super) fn put(&self, max: u8, out: &mut Vec<u8>) -> PolarsResult<()> {
+    pub(in crate::lake) fn put(&self, max: u8, out: &mut Vec<u8>) -> PolarsResult<()> {
         let start = out.len();
         out.extend_from_slice(&[0; 4]);
         if self.all.is_empty() {
@@ -69,6 +69,6 @@ impl Levels {
 }
 
 /// Number of bits that a number needs.
-pub(super) const fn bits(number: u32) -> u32 {
+pub(in crate::lake) const fn bits(number: u32) -> u32 {
     u32::BITS - number.leading_zeros()
 }

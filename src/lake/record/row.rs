@@ -14,19 +14,19 @@ const HEAD: usize = 4 + 8 + 8 + 4 + 4;
 
 /// The sort key of a row, and the position of its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Head<'b> {
+pub(in crate::lake) struct Head<'b> {
     /// Milliseconds since 1970.
     pub time: i64,
     /// Index in the object.
     pub record: u64,
-    /// Equal in copies of one event: see [`super::record::Split::identity`].
+    /// Equal in copies of one event: see [`crate::lake::record::Split::identity`].
     pub id: &'b [u8],
     pub object: &'b [u8],
 }
 
 impl<'b> Head<'b> {
     /// The position of the record: of two copies, the one that sorts first by this is kept.
-    pub(super) fn place(&self) -> RecordPosition<'b> {
+    pub(in crate::lake) fn place(&self) -> RecordPosition<'b> {
         (self.object, self.record)
     }
 }
@@ -40,19 +40,19 @@ pub(super) fn head_of(row: &[u8]) -> Option<Head<'_>> {
 }
 
 /// The row at the beginning of `bytes`; `None` if it is not complete.
-pub(super) fn first(bytes: &[u8]) -> Option<&[u8]> {
+pub(in crate::lake) fn first(bytes: &[u8]) -> Option<&[u8]> {
     let length = u32::from_le_bytes(bytes.get(..4)?.try_into().ok()?);
     bytes.get(..length as usize).filter(|row| row.len() >= HEAD)
 }
 
 /// A row's head and cells.
-pub(super) fn parts(row: &[u8]) -> Option<(Head<'_>, Cells<'_>)> {
+pub(in crate::lake) fn parts(row: &[u8]) -> Option<(Head<'_>, Cells<'_>)> {
     let head = head_of(row)?;
     Some((head, Cells { bytes: row, at: HEAD + head.id.len() + head.object.len() }))
 }
 
 /// Appends a row; `cells` appends its cells. Rows above 4 GiB do not occur, as objects are smaller.
-pub(super) fn write(head: &Head<'_>, out: &mut Vec<u8>, cells: impl FnOnce(&mut Vec<u8>)) {
+pub(in crate::lake) fn write(head: &Head<'_>, out: &mut Vec<u8>, cells: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&[0; 4]);
     out.extend_from_slice(&head.time.to_le_bytes());
@@ -75,7 +75,7 @@ pub(super) fn put_leaf(leaf: u8, out: &mut Vec<u8>) {
 }
 
 #[inline]
-pub(super) fn put_text(text: Option<&str>, out: &mut Vec<u8>) {
+pub(in crate::lake) fn put_text(text: Option<&str>, out: &mut Vec<u8>) {
     let Some(text) = text else { return out.push(0) };
     put_count(text.len(), out);
     out.extend_from_slice(text.as_bytes());
@@ -98,7 +98,7 @@ pub(super) fn put_count(count: usize, out: &mut Vec<u8>) {
 
 /// Reads the cells of a row one after another.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Cells<'b> {
+pub(in crate::lake) struct Cells<'b> {
     bytes: &'b [u8],
     at: usize,
 }
@@ -106,7 +106,7 @@ pub(super) struct Cells<'b> {
 impl<'b> Cells<'b> {
     /// The column of the next cell; `None` after the last one.
     #[inline]
-    pub(super) fn leaf(&mut self) -> Option<u8> {
+    pub(in crate::lake) fn leaf(&mut self) -> Option<u8> {
         let leaf = self.bytes.get(self.at).copied();
         self.at += 1;
         leaf
@@ -114,7 +114,7 @@ impl<'b> Cells<'b> {
 
     /// The next cell's length or count. The inner `None` is NULL, the outer one means damage.
     #[inline]
-    pub(super) fn count(&mut self) -> Option<Option<usize>> {
+    pub(in crate::lake) fn count(&mut self) -> Option<Option<usize>> {
         let (mut value, mut shift) = (0_usize, 0);
         loop {
             let byte = *self.bytes.get(self.at)?;
@@ -129,7 +129,7 @@ impl<'b> Cells<'b> {
 
     /// The next text.
     #[inline]
-    pub(super) fn text(&mut self) -> Option<Option<&'b [u8]>> {
+    pub(in crate::lake) fn text(&mut self) -> Option<Option<&'b [u8]>> {
         let Some(length) = self.count()? else { return Some(None) };
         let start = self.at;
         self.at = start.checked_add(length)?;
@@ -140,7 +140,7 @@ impl<'b> Cells<'b> {
 /// The first bytes of a text as a number, for comparing: if the numbers differ, they compare like the
 /// texts.
 #[inline]
-pub(super) fn prefix(text: &[u8]) -> u64 {
+pub(in crate::lake) fn prefix(text: &[u8]) -> u64 {
     if let Some(bytes) = text.first_chunk() {
         return u64::from_be_bytes(*bytes);
     }

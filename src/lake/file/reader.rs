@@ -15,14 +15,14 @@ use polars_parquet::read::{
     column_iter_to_arrays, infer_schema, read_metadata,
 };
 
-use super::LakeError;
-use super::checksum::Sum;
 use super::codes::{self, Codes, Texts};
-use super::disk::{Disk, Stored};
 use super::filters;
-use super::guard::guarded;
-use super::manifest::FileEntry;
-use super::objects::open_kept;
+use crate::lake::LakeError;
+use crate::lake::checksum::Sum;
+use crate::lake::commit::manifest::FileEntry;
+use crate::lake::commit::objects::open_kept;
+use crate::lake::disk::{Disk, Stored};
+use crate::lake::guard::guarded;
 
 /// The footer's key for the checksums of the column chunks, in order, 16 hex digits each. Each covers the
 /// bytes from the beginning of a chunk to that of the next one.
@@ -37,7 +37,7 @@ pub(super) const MAGIC: &[u8] = b"PAR1";
 
 /// A requested column, or some of its fields.
 #[derive(Debug, Clone)]
-pub(super) struct Wanted<'w> {
+pub(in crate::lake) struct Wanted<'w> {
     pub name: &'w str,
     /// Paths of the requested fields; empty for all fields.
     pub fields: Vec<&'w [String]>,
@@ -72,7 +72,7 @@ impl Wanted<'_> {
 }
 
 /// An open file.
-pub(super) struct Reader {
+pub(in crate::lake) struct Reader {
     path: PathBuf,
     file: Box<dyn Stored>,
     metadata: FileMetadata,
@@ -87,7 +87,7 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Opens a data file, which must have the size and checksum of its entry in the manifest.
-    pub(super) fn of(disk: &dyn Disk, entry: &FileEntry) -> Result<Self, LakeError> {
+    pub(in crate::lake) fn of(disk: &dyn Disk, entry: &FileEntry) -> Result<Self, LakeError> {
         let path = entry.path();
         let file = open_kept(disk, &path, &entry.name, Some(entry.bytes))
             .map_err(|error| LakeError::io(&path, error))?;
@@ -95,7 +95,11 @@ impl Reader {
     }
 
     /// Reads the footer of a file that was opened. `path` is the name for errors.
-    pub(super) fn open(file: Box<dyn Stored>, path: &Path, entry: &FileEntry) -> Result<Self, LakeError> {
+    pub(in crate::lake) fn open(
+        file: Box<dyn Stored>,
+        path: &Path,
+        entry: &FileEntry,
+    ) -> Result<Self, LakeError> {
         guarded(path, || Self::open_unguarded(file, path, entry))
     }
 
@@ -140,7 +144,7 @@ impl Reader {
     ///
     /// # Errors
     /// A part of it does not have its checksum.
-    pub(super) fn check(&self) -> Result<bool, LakeError> {
+    pub(in crate::lake) fn check(&self) -> Result<bool, LakeError> {
         let magic = read(&*self.file, 0, MAGIC.len() as u64).map_err(|error| self.error(error))?;
         if magic != MAGIC || self.starts.first() != Some(&(MAGIC.len() as u64)) {
             return Err(self.error("damaged: it does not begin as it should"));
@@ -166,12 +170,12 @@ impl Reader {
     }
 
     /// The row groups.
-    pub(super) fn groups(&self) -> Range<usize> {
+    pub(in crate::lake) fn groups(&self) -> Range<usize> {
         0..self.metadata.row_groups.len()
     }
 
     /// Reads these columns of a row group (`None`: all), and the rows whose bit in `mask` is set.
-    pub(super) fn read(
+    pub(in crate::lake) fn read(
         &self,
         group: usize,
         columns: Option<&[Wanted<'_>]>,
@@ -206,7 +210,13 @@ impl Reader {
 
     /// Whether a text column may contain one of `texts` in a row group, according to its smallest and
     /// greatest text and its filter.
-    pub(super) fn may_have(&self, group: usize, column: &str, fields: &[String], texts: &[String]) -> bool {
+    pub(in crate::lake) fn may_have(
+        &self,
+        group: usize,
+        column: &str,
+        fields: &[String],
+        texts: &[String],
+    ) -> bool {
         let Some((least, greatest)) = self.bounds(group, column, fields) else { return true };
         let mut among = texts
             .iter()
@@ -220,7 +230,12 @@ impl Reader {
     }
 
     /// A lower and an upper bound for the texts of a column; `None` if they are not known.
-    pub(super) fn bounds(&self, group: usize, column: &str, fields: &[String]) -> Option<(Vec<u8>, Vec<u8>)> {
+    pub(in crate::lake) fn bounds(
+        &self,
+        group: usize,
+        column: &str,
+        fields: &[String],
+    ) -> Option<(Vec<u8>, Vec<u8>)> {
         let statistics = self.plain(group, column, fields)?.statistics(&self.metadata.footer_buf)?.ok()?;
         let Statistics::Binary(BinaryStatistics {
             min_value: Some(least), max_value: Some(greatest), ..
@@ -253,12 +268,12 @@ impl Reader {
     }
 
     /// Number of rows in a row group.
-    pub(super) fn height(&self, group: usize) -> usize {
+    pub(in crate::lake) fn height(&self, group: usize) -> usize {
         self.metadata.row_groups.get(group).map_or(0, |group| group.num_rows())
     }
 
     /// Uncompressed bytes of a column in a row group; 0 if there is no such column.
-    pub(super) fn bytes(&self, group: usize, column: &str) -> u64 {
+    pub(in crate::lake) fn bytes(&self, group: usize, column: &str) -> u64 {
         let chunks =
             self.metadata.row_groups.get(group).and_then(|group| group.columns_under_root_iter(column));
         chunks.into_iter().flatten().map(|chunk| u64::try_from(chunk.uncompressed_size()).unwrap_or(0)).sum()
@@ -266,7 +281,7 @@ impl Reader {
 
     /// The texts of a column, or of a field inside it, by number, for these rows (`None`: all). `None` if it
     /// is not a text column, or a list of texts.
-    pub(super) fn codes(
+    pub(in crate::lake) fn codes(
         &self,
         group: usize,
         column: &str,
@@ -374,7 +389,7 @@ impl Reader {
         Ok(BasicDecompressor::new(pages, Vec::new()))
     }
 
-    pub(super) fn error(&self, error: impl std::fmt::Display) -> LakeError {
+    pub(in crate::lake) fn error(&self, error: impl std::fmt::Display) -> LakeError {
         LakeError::io(&self.path, error)
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Dictionary<'b> {
 impl<'b> Dictionary<'b> {
     /// Adds a text; false once it is clear that texts do not repeat enough.
     #[inline]
-    pub(super) fn push(&mut self, text: &'b [u8]) -> bool {
+    pub(in crate::lake) fn push(&mut self, text: &'b [u8]) -> bool {
         let key = match self.last {
             // Rows are sorted by time, and equal values are often adjacent.
             Some((known, key)) if known == text => key,
@@ -53,7 +53,7 @@ impl<'b> Dictionary<'b> {
     }
 
     /// The distinct texts, by number.
-    pub(super) fn texts(&self) -> impl Iterator<Item = &'b [u8]> {
+    pub(in crate::lake) fn texts(&self) -> impl Iterator<Item = &'b [u8]> {
         self.keys.iter().filter_map(|key| self.values.get(*key as usize).copied())
     }
 }

@@ -3,11 +3,11 @@
 use polars::prelude::Int64Chunked;
 use polars_arrow::bitmap::Bitmap;
 
-use super::LakeError;
-use super::codes::{Codes, Texts};
-use super::manifest::FileEntry;
-use super::parquet::{Reader, Wanted};
-use super::read::{is_within, table_rows};
+use crate::lake::LakeError;
+use crate::lake::commit::manifest::FileEntry;
+use crate::lake::file::codes::{Codes, Texts};
+use crate::lake::file::{Reader, Wanted};
+use crate::lake::read::{is_within, table_rows};
 use crate::model::Filter;
 use crate::tables::cloudtrail::{ORIGINS, Origin};
 use crate::tables::{Asked, Rows};
@@ -23,12 +23,12 @@ pub struct Portion<'p> {
 /// Identifies a portion while its lake is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Address {
-    pub(super) file: usize,
-    pub(super) group: usize,
+    pub(in crate::lake) file: usize,
+    pub(in crate::lake) group: usize,
 }
 
 impl<'p> Portion<'p> {
-    pub(super) fn new(reader: &'p Reader, file: &'p FileEntry, address: Address) -> Self {
+    pub(in crate::lake) fn new(reader: &'p Reader, file: &'p FileEntry, address: Address) -> Self {
         Self { reader, group: address.group, file, address }
     }
 

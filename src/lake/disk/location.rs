@@ -7,10 +7,10 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::LakeError;
-use super::commit::sync_all;
-use super::disk::{Disk, LocalDisk, S3Disk};
-use super::layout::{MANIFESTS, OWN};
+use crate::lake::LakeError;
+use crate::lake::commit::sync_all;
+use crate::lake::disk::{Disk, LocalDisk, S3Disk};
+use crate::lake::layout::{MANIFESTS, OWN};
 use crate::source::store::{Condition, Entry, Got, ObjectStore, Put, StoreError};
 
 /// Objects that are removed at the same time.
@@ -53,7 +53,7 @@ impl Location {
     }
 
     /// The place of a lake inside of this one.
-    pub(super) fn below(&self, path: &str) -> Self {
+    pub(in crate::lake) fn below(&self, path: &str) -> Self {
         match self {
             Self::Folder(folder) => Self::Folder(folder.join(path)),
             Self::Store(store) | Self::Staged(store) => {
@@ -77,17 +77,17 @@ impl Location {
     }
 
     /// The same with the error type of lakes.
-    pub(super) fn has_lake(&self) -> Result<bool, LakeError> {
+    pub(in crate::lake) fn has_lake(&self) -> Result<bool, LakeError> {
         self.is_lake().map_err(|error| LakeError::io(&self.name(), error))
     }
 
     /// The files of a lake; an error if there is none.
-    pub(super) fn disk_of_lake(&self) -> Result<Arc<dyn Disk>, LakeError> {
+    pub(in crate::lake) fn disk_of_lake(&self) -> Result<Arc<dyn Disk>, LakeError> {
         if self.has_lake()? { self.disk() } else { Err(LakeError::NotALake { folder: self.name() }) }
     }
 
     /// Creates the folder if needed; an error if it contains something other than a lake.
-    pub(super) fn make(&self) -> Result<(), LakeError> {
+    pub(in crate::lake) fn make(&self) -> Result<(), LakeError> {
         let Self::Folder(folder) = self else { return Ok(()) };
         let is_lake = || fs::symlink_metadata(folder.join(OWN)).is_ok_and(|found| found.is_dir());
         match fs::read_dir(folder).map(|mut entries| entries.next().is_some()) {
@@ -101,7 +101,7 @@ impl Location {
     }
 
     /// The files of a lake that may not exist yet.
-    pub(super) fn disk(&self) -> Result<Arc<dyn Disk>, LakeError> {
+    pub(in crate::lake) fn disk(&self) -> Result<Arc<dyn Disk>, LakeError> {
         match self {
             Self::Folder(folder) => {
                 Ok(Arc::new(LocalDisk::open(folder).map_err(|error| LakeError::io(folder, error))?))
@@ -112,7 +112,7 @@ impl Location {
     }
 
     /// Names directly below a folder: those of folders, or of keys up to the next `/`.
-    pub(super) fn folders(&self, path: &str) -> Result<Vec<String>, LakeError> {
+    pub(in crate::lake) fn folders(&self, path: &str) -> Result<Vec<String>, LakeError> {
         let mut names: Vec<String> = match self {
             Self::Folder(folder) => match fs::read_dir(folder.join(path)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -137,7 +137,7 @@ impl Location {
     }
 
     /// Removes a folder with everything in it.
-    pub(super) fn remove(&self, path: &str) -> Result<(), LakeError> {
+    pub(in crate::lake) fn remove(&self, path: &str) -> Result<(), LakeError> {
         match self {
             Self::Folder(folder) => match fs::remove_dir_all(folder.join(path)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {

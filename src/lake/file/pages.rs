@@ -15,7 +15,7 @@ use polars_parquet::write::Encoding;
 use super::dictionary::Dictionary;
 use super::levels::{Levels, bits};
 use super::packer::{Packed, Packer};
-use super::row::prefix;
+use crate::lake::record::row::prefix;
 
 /// Approximate bytes of texts in a page.
 pub(super) const PAGE_BYTES: usize = 1 << 20;
@@ -72,7 +72,7 @@ impl<'p> Bounds<'p> {
 }
 
 impl<'p> Page<'p> {
-    pub(super) fn new(level: u8, repeats: bool) -> Self {
+    pub(in crate::lake) fn new(level: u8, repeats: bool) -> Self {
         let (repetition, definition) = (Levels::default(), Levels::default());
         Self {
             level,
@@ -97,7 +97,7 @@ impl<'p> Page<'p> {
     }
 
     /// Adds the levels of several values.
-    pub(super) fn levels(&mut self, repetition: u8, definition: u8, count: usize) {
+    pub(in crate::lake) fn levels(&mut self, repetition: u8, definition: u8, count: usize) {
         if self.repeats {
             self.repetition.push_many(repetition, count);
         }
@@ -108,14 +108,14 @@ impl<'p> Page<'p> {
     }
 
     /// The repetition and definition levels of all values, in order.
-    pub(super) fn both(&self) -> impl Iterator<Item = (u8, u8)> {
+    pub(in crate::lake) fn both(&self) -> impl Iterator<Item = (u8, u8)> {
         let without = if self.repeats { 0 } else { self.definition.len() };
         self.repetition.iter().chain(std::iter::repeat_n(0, without)).zip(self.definition.iter())
     }
 
     /// Adds a text; its levels are added separately.
     #[inline]
-    pub(super) fn text(&mut self, text: &'p [u8]) {
+    pub(in crate::lake) fn text(&mut self, text: &'p [u8]) {
         if self.texts.is_empty() {
             self.texts.resize(ROOM, 0);
         }
@@ -128,7 +128,7 @@ impl<'p> Page<'p> {
     }
 
     /// Approximate bytes of its texts.
-    pub(super) const fn bytes(&self) -> usize {
+    pub(in crate::lake) const fn bytes(&self) -> usize {
         self.texts.len()
     }
 
@@ -159,7 +159,7 @@ impl<'p> Page<'p> {
     }
 
     /// Compresses the page, and empties it.
-    pub(super) fn close(&mut self, packer: &mut Packer) -> PolarsResult<FullPage> {
+    pub(in crate::lake) fn close(&mut self, packer: &mut Packer) -> PolarsResult<FullPage> {
         self.pack(Encoding::Plain, packer)
     }
 

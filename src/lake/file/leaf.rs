@@ -14,7 +14,7 @@ use super::packer::Packer;
 use super::pages::{FullPage, PAGE_BYTES, Page};
 
 /// A leaf that is being filled.
-pub(super) struct Leaf<'b> {
+pub(in crate::lake) struct Leaf<'b> {
     /// The page that is being filled.
     page: Page<'b>,
     dictionary: Option<Box<Dictionary<'b>>>,
@@ -34,7 +34,7 @@ pub(super) struct Chunk {
 impl<'b> Leaf<'b> {
     /// `level`: the definition level of a text; that of a NULL is one less. `repeats`: whether it is in a
     /// list.
-    pub(super) fn new(level: u8, repeats: bool) -> Self {
+    pub(in crate::lake) fn new(level: u8, repeats: bool) -> Self {
         Self {
             page: Page::new(level, repeats),
             dictionary: Some(Box::default()),
@@ -43,7 +43,7 @@ impl<'b> Leaf<'b> {
         }
     }
 
-    pub(super) fn null(&mut self, repetition: u8) {
+    pub(in crate::lake) fn null(&mut self, repetition: u8) {
         self.nulls(repetition, self.page.level - 1, 1);
     }
 
@@ -54,7 +54,12 @@ impl<'b> Leaf<'b> {
     }
 
     #[inline]
-    pub(super) fn text(&mut self, text: &'b [u8], repetition: u8, packer: &mut Packer) -> PolarsResult<()> {
+    pub(in crate::lake) fn text(
+        &mut self,
+        text: &'b [u8],
+        repetition: u8,
+        packer: &mut Packer,
+    ) -> PolarsResult<()> {
         let Some(dictionary) = &mut self.dictionary else { return self.plain(text, repetition, packer) };
         self.page.level_of_text(repetition);
         if dictionary.push(text) { Ok(()) } else { self.give_up(packer) }
@@ -92,7 +97,11 @@ impl<'b> Leaf<'b> {
     }
 
     /// Ends the leaf. `kind` is its Parquet type.
-    pub(super) fn finish(mut self, kind: &PrimitiveType, packer: &mut Packer) -> PolarsResult<Chunk> {
+    pub(in crate::lake) fn finish(
+        mut self,
+        kind: &PrimitiveType,
+        packer: &mut Packer,
+    ) -> PolarsResult<Chunk> {
         let mut pages = Vec::new();
         match self.dictionary.take_if(|dictionary| dictionary.is_worth_it()) {
             Some(dictionary) => {

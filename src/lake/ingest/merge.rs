@@ -15,17 +15,17 @@ use std::path::PathBuf;
 
 use foldhash::fast::RandomState;
 
-use super::LakeError;
-use super::disk::Disk;
-use super::layout;
-use super::manifest::{Damage, FileEntry};
-use super::parquet::{Reader, Wanted};
-use super::partition::Partition;
-use super::rebuild::Records;
-use super::record::Split;
-use super::row::Head;
-use super::rows::{Piece, Rows};
-use super::write::write;
+use crate::lake::LakeError;
+use crate::lake::commit::manifest::{Damage, FileEntry};
+use crate::lake::disk::Disk;
+use crate::lake::file::write;
+use crate::lake::file::{Reader, Wanted};
+use crate::lake::layout;
+use crate::lake::partition::Partition;
+use crate::lake::record::Split;
+use crate::lake::record::rebuild::Records;
+use crate::lake::record::row::Head;
+use crate::lake::record::rows::{Piece, Rows};
 
 /// The columns that identify an event, and say where its record was.
 const IDENTITY: [&str; 10] = [
@@ -50,11 +50,11 @@ pub(super) struct Present {
 }
 
 impl Present {
-    pub(super) fn path(&self) -> PathBuf {
+    pub(in crate::lake) fn path(&self) -> PathBuf {
         if self.staged { layout::staged(&self.entry.name) } else { self.entry.path() }
     }
 
-    pub(super) fn reader(&self, disk: &dyn Disk) -> Result<Reader, LakeError> {
+    pub(in crate::lake) fn reader(&self, disk: &dyn Disk) -> Result<Reader, LakeError> {
         if !self.staged {
             return Reader::of(disk, &self.entry);
         }
@@ -112,7 +112,7 @@ enum Stop {
 
 impl Work<'_> {
     /// `name` gives a new name for each file.
-    pub(super) fn run(mut self, mut name: impl FnMut() -> String) -> Result<Merged, LakeError> {
+    pub(in crate::lake) fn run(mut self, mut name: impl FnMut() -> String) -> Result<Merged, LakeError> {
         let mut merged = Merged::default();
         let mut rows = Rows::of(std::mem::take(&mut self.fresh));
         rows.settle(|_| merged.duplicates += 1);

@@ -30,12 +30,12 @@ pub(super) struct Hashes(Option<Vec<u64>>);
 
 impl Hashes {
     /// Starts to collect the hashes of texts.
-    pub(super) fn wanted() -> Self {
+    pub(in crate::lake) fn wanted() -> Self {
         Self(Some(Vec::new()))
     }
 
     #[inline]
-    pub(super) fn note(&mut self, text: &[u8]) {
+    pub(in crate::lake) fn note(&mut self, text: &[u8]) {
         if text.len() > TEXT_BYTES_MAX {
             self.0 = None;
         }
@@ -45,7 +45,7 @@ impl Hashes {
     }
 
     /// The filter as it is stored in a file; `None` if there is to be none.
-    pub(super) fn filter(self) -> PolarsResult<Option<Vec<u8>>> {
+    pub(in crate::lake) fn filter(self) -> PolarsResult<Option<Vec<u8>>> {
         let Some(hashes) = self.0.filter(|hashes| !hashes.is_empty()) else { return Ok(None) };
         // 8 to 16 bits for each text, so that at most three of 100 absent texts are reported as possibly
         // present. Parquet allows any number of blocks, but some readers expect a power of two.
@@ -80,7 +80,7 @@ impl Hashes {
 
 /// Whether `text` may be among the texts of a stored filter. True for anything that is not a filter of this
 /// kind.
-pub(super) fn may_have(filter: &[u8], text: &[u8]) -> bool {
+pub(in crate::lake) fn may_have(filter: &[u8], text: &[u8]) -> bool {
     let mut reader = Cursor::new(filter);
     let Ok(header) =
         BloomFilterHeader::read_from_in_protocol(&mut TCompactInputProtocol::new(&mut reader, usize::MAX))

@@ -13,11 +13,11 @@ use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::LakeError;
-use super::checksum::{Cuts, Summing};
-use super::disk::{Disk, Stored};
-use super::layout;
 use super::manifest::{Damage, Manifest, Seal, Segment};
+use crate::lake::LakeError;
+use crate::lake::checksum::{Cuts, Summing};
+use crate::lake::disk::{Disk, Stored};
+use crate::lake::layout;
 use crate::model::Repairs;
 use crate::source::{Known, Origin};
 
@@ -27,7 +27,7 @@ const SEGMENTS_MAX: usize = 32;
 /// How reading an object ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Ending {
+pub(in crate::lake) enum Ending {
     Read,
     Skipped,
     Failed,
@@ -35,7 +35,7 @@ pub(super) enum Ending {
 
 /// The result of reading one object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct ObjectState {
+pub(in crate::lake) struct ObjectState {
     /// Its name in evidence.
     pub object: String,
     pub address: Option<String>,
@@ -69,7 +69,7 @@ pub(super) struct ObjectState {
 
 /// A snapshot as its object contained it: an answer of the AWS CLI or of kubectl.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct KeptAnswer {
+pub(in crate::lake) struct KeptAnswer {
     /// The object, or the member of an archive.
     pub object: String,
     /// Number of the document in it.
@@ -81,7 +81,7 @@ pub(super) struct KeptAnswer {
 
 impl ObjectState {
     /// The fingerprint of its name, equal for two readings of one object.
-    pub(super) fn key(&self) -> u128 {
+    pub(in crate::lake) fn key(&self) -> u128 {
         xxh3_128(self.address.as_deref().unwrap_or(&self.object).as_bytes())
     }
 
@@ -93,7 +93,7 @@ impl ObjectState {
 /// Writes `objects` as a new segment called `name` into the staging folder. Returns the segments of the next
 /// manifest: those of `manifest`, merged if there are many, and the new one. `fresh`: how many of the objects
 /// are in no other segment.
-pub(super) fn add(
+pub(in crate::lake) fn add(
     disk: &dyn Disk,
     manifest: &Manifest,
     name: String,
@@ -174,7 +174,7 @@ fn open(disk: &dyn Disk, segment: &Segment) -> Result<Box<dyn Stored>, LakeError
 
 /// Opens a file (of `bytes` size, if known), or, if a commit has replaced it meanwhile, the replaced file
 /// that is kept for readers.
-pub(super) fn open_kept(
+pub(in crate::lake) fn open_kept(
     disk: &dyn Disk,
     path: &Path,
     name: &str,
@@ -205,7 +205,7 @@ impl Read for Reading<'_> {
 }
 
 /// Calls `each` for every line of a segment.
-pub(super) fn lines(
+pub(in crate::lake) fn lines(
     disk: &dyn Disk,
     segment: &Segment,
     each: &mut dyn FnMut(ObjectState) -> Result<(), LakeError>,
@@ -246,7 +246,7 @@ fn latest(disk: &dyn Disk, segments: &[Segment]) -> Option<HashMap<u128, u64>> {
 }
 
 /// The intact segments, and the damage of the others.
-pub(super) fn sound(disk: &dyn Disk, segments: &[Segment]) -> (Vec<Segment>, Vec<Damage>) {
+pub(in crate::lake) fn sound(disk: &dyn Disk, segments: &[Segment]) -> (Vec<Segment>, Vec<Damage>) {
     let (mut sound, mut damaged) = (Vec::new(), Vec::new());
     for segment in segments {
         // A segment without a checksum is read completely.
@@ -268,7 +268,7 @@ pub(super) fn sound(disk: &dyn Disk, segments: &[Segment]) -> (Vec<Segment>, Vec
 
 /// Calls `each` once for every object: with the last successful result, or the failure of its present
 /// version. Returns the damage of segments.
-pub(super) fn for_each_object(
+pub(in crate::lake) fn for_each_object(
     disk: &dyn Disk,
     manifest: &Manifest,
     mut each: impl FnMut(ObjectState),
@@ -292,7 +292,7 @@ pub(super) fn for_each_object(
 
 /// The versions of objects that are in the lake.
 #[derive(Debug, Default)]
-pub(super) struct KnownObjects {
+pub(in crate::lake) struct KnownObjects {
     /// Object → version, both as fingerprints: 32 bytes for each object.
     versions: HashMap<u128, u128>,
     failed: HashSet<u128>,
@@ -302,7 +302,7 @@ pub(super) struct KnownObjects {
 
 impl KnownObjects {
     /// Loads the objects of intact segments.
-    pub(super) fn load(disk: &dyn Disk, sound: &[Segment]) -> Result<Self, LakeError> {
+    pub(in crate::lake) fn load(disk: &dyn Disk, sound: &[Segment]) -> Result<Self, LakeError> {
         let mut known = Self::default();
         each_line(disk, sound, &mut |_, object| {
             known.versions.insert(object.key(), object.version());
@@ -317,25 +317,25 @@ impl KnownObjects {
     }
 
     /// Whether the object could not be read to its end.
-    pub(super) fn has_failed(&self, origin: &Origin) -> bool {
+    pub(in crate::lake) fn has_failed(&self, origin: &Origin) -> bool {
         self.failed.contains(&xxh3_128(origin.address.as_bytes()))
     }
 
     /// Whether there is a result for this version of the object.
-    pub(super) fn has(&self, object: &ObjectState) -> bool {
+    pub(in crate::lake) fn has(&self, object: &ObjectState) -> bool {
         self.versions.get(&object.key()) == Some(&object.version())
     }
 
-    pub(super) fn len(&self) -> u64 {
+    pub(in crate::lake) fn len(&self) -> u64 {
         self.versions.len() as u64
     }
 
-    pub(super) fn contains(&self, key: u128) -> bool {
+    pub(in crate::lake) fn contains(&self, key: u128) -> bool {
         self.versions.contains_key(&key)
     }
 
     /// Forgets an object, so that it is read again.
-    pub(super) fn forget(&mut self, object: &ObjectState) {
+    pub(in crate::lake) fn forget(&mut self, object: &ObjectState) {
         self.versions.remove(&object.key());
     }
 }

@@ -16,19 +16,19 @@ struct Start {
 
 /// Rows one after another.
 #[derive(Debug, Default)]
-pub(super) struct Piece {
+pub(in crate::lake) struct Piece {
     bytes: Vec<u8>,
     starts: Vec<Start>,
 }
 
 impl Piece {
     /// An empty piece with capacity for `bytes` of rows.
-    pub(super) fn with_room(bytes: usize) -> Self {
+    pub(in crate::lake) fn with_room(bytes: usize) -> Self {
         Self { bytes: Vec::with_capacity(bytes), starts: Vec::new() }
     }
 
     /// The rows in `bytes`; `None` if they are damaged.
-    pub(super) fn of(bytes: Vec<u8>) -> Option<Self> {
+    pub(in crate::lake) fn of(bytes: Vec<u8>) -> Option<Self> {
         let mut piece = Self { bytes, starts: Vec::new() };
         let mut at = 0;
         while at < piece.bytes.len() {
@@ -42,45 +42,45 @@ impl Piece {
     }
 
     /// Appends a row; `cells` appends its cells.
-    pub(super) fn write(&mut self, head: &Head<'_>, cells: impl FnOnce(&mut Vec<u8>)) {
+    pub(in crate::lake) fn write(&mut self, head: &Head<'_>, cells: impl FnOnce(&mut Vec<u8>)) {
         let at = self.bytes.len();
         row::write(head, &mut self.bytes, cells);
         self.starts.push(Start::of(head, at, self.bytes.len() - at));
     }
 
     /// Appends the rows of another piece.
-    pub(super) fn append(&mut self, other: &Self) {
+    pub(in crate::lake) fn append(&mut self, other: &Self) {
         let by = offset(self.bytes.len());
         self.bytes.extend_from_slice(&other.bytes);
         self.starts.extend(other.starts.iter().map(|start| Start { at: start.at + by, ..*start }));
     }
 
     /// Grows its capacity to exactly `bytes`.
-    pub(super) fn grow_to(&mut self, bytes: usize) {
+    pub(in crate::lake) fn grow_to(&mut self, bytes: usize) {
         self.bytes.reserve_exact(bytes.saturating_sub(self.bytes.len()));
     }
 
     /// Removes the rows but keeps the memory.
-    pub(super) fn clear(&mut self) {
+    pub(in crate::lake) fn clear(&mut self) {
         self.bytes.clear();
         self.starts.clear();
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(in crate::lake) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::lake) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
     /// How many rows there are.
-    pub(super) fn len(&self) -> u64 {
+    pub(in crate::lake) fn len(&self) -> u64 {
         self.starts.len() as u64
     }
 
     /// Only the rows of objects for which `keep` is true.
-    pub(super) fn where_object(self, keep: impl Fn(&[u8]) -> bool) -> Self {
+    pub(in crate::lake) fn where_object(self, keep: impl Fn(&[u8]) -> bool) -> Self {
         let mut kept = Self::with_room(self.bytes.len());
         for start in &self.starts {
             let row = self
@@ -98,7 +98,7 @@ impl Piece {
 
     /// Its capacity in bytes.
     #[cfg(test)]
-    pub(super) fn room(&self) -> usize {
+    pub(in crate::lake) fn room(&self) -> usize {
         self.bytes.capacity()
     }
 }
@@ -116,7 +116,7 @@ fn offset(bytes: usize) -> u32 {
 
 /// The rows of several pieces, with an order of their own.
 #[derive(Debug, Default)]
-pub(super) struct Rows {
+pub(in crate::lake) struct Rows {
     pieces: Vec<Piece>,
     places: Vec<RowPosition>,
 }
@@ -129,7 +129,7 @@ struct RowPosition {
 
 impl Rows {
     /// All rows of the pieces, one after another.
-    pub(super) fn of(pieces: Vec<Piece>) -> Self {
+    pub(in crate::lake) fn of(pieces: Vec<Piece>) -> Self {
         let mut rows = Self {
             pieces: Vec::with_capacity(pieces.len()),
             places: Vec::with_capacity(pieces.iter().map(|piece| piece.starts.len()).sum()),
@@ -139,7 +139,7 @@ impl Rows {
     }
 
     /// Adds the rows of a piece after the others.
-    pub(super) fn add(&mut self, piece: Piece) {
+    pub(in crate::lake) fn add(&mut self, piece: Piece) {
         let number = offset(self.pieces.len());
         self.places.extend(piece.starts.iter().map(|start| RowPosition { start: *start, piece: number }));
         self.pieces.push(piece);
@@ -154,51 +154,51 @@ impl Rows {
         self.bytes_of(place).and_then(row::head_of)
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::lake) fn len(&self) -> usize {
         self.places.len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::lake) fn is_empty(&self) -> bool {
         self.places.is_empty()
     }
 
     /// The heads of all rows, in order.
-    pub(super) fn heads(&self) -> impl Iterator<Item = Head<'_>> {
+    pub(in crate::lake) fn heads(&self) -> impl Iterator<Item = Head<'_>> {
         // Rows were checked when they were added.
         self.places.iter().filter_map(|place| self.head_of(*place))
     }
 
     /// The bytes of a row.
-    pub(super) fn row(&self, row: usize) -> Option<&[u8]> {
+    pub(in crate::lake) fn row(&self, row: usize) -> Option<&[u8]> {
         self.places.get(row).and_then(|place| self.bytes_of(*place))
     }
 
     /// The time of a row's event, in milliseconds since 1970.
-    pub(super) fn time(&self, row: usize) -> Option<i64> {
+    pub(in crate::lake) fn time(&self, row: usize) -> Option<i64> {
         self.places.get(row).map(|place| place.start.time)
     }
 
     /// The first and last time of sorted rows; `None` if there are none.
-    pub(super) fn times(&self) -> Option<(i64, i64)> {
+    pub(in crate::lake) fn times(&self) -> Option<(i64, i64)> {
         Some((self.places.first()?.start.time, self.places.last()?.start.time))
     }
 
     /// The size of a row in bytes.
-    pub(super) fn size(&self, row: usize) -> u64 {
+    pub(in crate::lake) fn size(&self, row: usize) -> u64 {
         self.places.get(row).map_or(0, |place| place.start.length.into())
     }
 
-    pub(super) fn total(&self) -> u64 {
+    pub(in crate::lake) fn total(&self) -> u64 {
         self.places.iter().map(|place| u64::from(place.start.length)).sum()
     }
 
     /// A row's head and cells.
-    pub(super) fn parts(&self, row: usize) -> Option<(Head<'_>, Cells<'_>)> {
+    pub(in crate::lake) fn parts(&self, row: usize) -> Option<(Head<'_>, Cells<'_>)> {
         row::parts(self.row(row)?)
     }
 
     /// Keeps the rows for which `keep` is true.
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
+    pub(in crate::lake) fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
         let mut at = 0;
         self.places.retain(|_| {
             at += 1;
@@ -208,7 +208,7 @@ impl Rows {
 
     /// Sorts by time and identity, and keeps one copy of each event: the one whose object and index sort
     /// first. Calls `dropped` with the object of every other copy.
-    pub(super) fn settle(&mut self, mut dropped: impl FnMut(&[u8])) {
+    pub(in crate::lake) fn settle(&mut self, mut dropped: impl FnMut(&[u8])) {
         let mut places = std::mem::take(&mut self.places);
         let key = |place: &RowPosition| (place.start.time, place.start.prefix);
         places.sort_unstable_by(|a, b| key(a).cmp(&key(b)).then_with(|| self.by_id_and_place(*a, *b)));
