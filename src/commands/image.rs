@@ -23,8 +23,10 @@ impl Asked {
             return Ok(Self::Finding(text.to_owned()));
         }
         let nothing = || {
-            Failure::new(format!("no image reference, no digest and no id of a finding in {text:?}"))
-                .advise("give REPOSITORY:TAG, REPOSITORY@sha256:…, a digest, the whole error line in quotes, or the id that detect prints")
+            Failure::new(format!("no image reference, no digest and no id of a finding in {text:?}")).advise(
+                "give REPOSITORY:TAG, REPOSITORY@sha256:…, a digest, the whole error line in quotes, or the \
+                 id that detect prints",
+            )
         };
         Question::parse(text).map(|question| Self::Image(Box::new(question))).ok_or_else(nothing)
     }

@@ -156,13 +156,19 @@ pub fn repository(text: &str) -> Result<WildMatch, String> {
             || matches!(byte, b'.' | b'_' | b'-' | b'/' | b'*' | b'?')
     };
     if text.contains(".dkr") || text.contains(".amazonaws.") {
-        return Err("leave out the registry: only the repository's name, such as team/api; --account and --region narrow the registry".to_owned());
+        return Err("leave out the registry: only the repository's name, such as team/api; --account and \
+            --region narrow the registry"
+            .to_owned());
     }
     if text.contains([':', '@']) {
         return Err("leave out tag and digest: only the repository's name, such as team/api".to_owned());
     }
     if text.is_empty() || !text.bytes().all(fits) {
-        return Err("a repository's name has lower-case letters, digits and . _ - /; the glob's wildcards are * and ?".to_owned());
+        return Err(
+            "a repository's name has lower-case letters, digits and . _ - /; the glob's wildcards are * and \
+             ?"
+            .to_owned(),
+        );
     }
     Ok(WildMatch::new(text))
 }

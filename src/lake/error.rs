@@ -82,7 +82,8 @@ impl fmt::Display for LakeError {
             Self::Unconditional { lake } => {
                 write!(
                     f,
-                    "{}: this S3 server does not keep to If-None-Match and If-Match: two runs would overwrite each other",
+                    "{}: this S3 server does not keep to If-None-Match and If-Match: two runs would overwrite \
+                     each other",
                     lake.display()
                 )
             }

@@ -63,7 +63,8 @@ pub(super) fn check(tokens: &[TokenWithSpan]) -> Result<()> {
         }
         if operators > OPERATORS_MAX {
             let error = SqlError::new(format!(
-                "more than {OPERATORS_MAX} operators (AND, OR, +, || …); a long list of values belongs in IN (…)"
+                "more than {OPERATORS_MAX} operators (AND, OR, +, || …); a long list of values belongs in IN \
+                 (…)"
             ));
             return Err(error.at_span(token.span));
         }

@@ -97,7 +97,8 @@ mod tests {
         for sql in [
             "SELECT eventname, count(*) FROM cloudtrail_logs GROUP BY 1",
             "SELECT count(DISTINCT eventid), MAX(eventtime) FROM events e WHERE e.eventname LIKE 'Put%'",
-            "SELECT useridentity.arn, min(eventtime) FILTER (WHERE errorcode IS NULL) FROM events GROUP BY useridentity.arn HAVING count(*) > 1 ORDER BY 2",
+            "SELECT useridentity.arn, min(eventtime) FILTER (WHERE errorcode IS NULL) FROM events GROUP BY \
+             useridentity.arn HAVING count(*) > 1 ORDER BY 2",
         ] {
             assert!(order_insensitive(sql), "{sql}");
         }
@@ -109,13 +110,15 @@ mod tests {
             "SELECT eventname FROM events",
             "SELECT eventname, arbitrary(eventid) FROM events GROUP BY 1",
             "SELECT array_agg(eventid) FROM events",
-            "SELECT eventname, sum(CAST(json_extract_scalar(requestparameters, '$.x') AS double)) FROM events GROUP BY 1",
+            "SELECT eventname, sum(CAST(json_extract_scalar(requestparameters, '$.x') AS double)) FROM events \
+             GROUP BY 1",
             "SELECT max_by(eventid, eventtime) FROM events",
             "SELECT max(eventtime, 3) FROM events",
             "SELECT eventname, row_number() OVER (ORDER BY count(*)) FROM events GROUP BY 1",
             "SELECT a.eventname, count(*) FROM events a JOIN events b ON a.eventid = b.requestid GROUP BY 1",
             "SELECT n, count(*) FROM (SELECT eventname n FROM events) GROUP BY n",
-            "SELECT eventname, count(*) FROM events WHERE eventid IN (SELECT requestid FROM events) GROUP BY 1",
+            "SELECT eventname, count(*) FROM events WHERE eventid IN (SELECT requestid FROM events) GROUP BY \
+             1",
             "SELECT kind, count(*) FROM steps GROUP BY kind",
             "WITH events AS (SELECT 1 AS n) SELECT n, count(*) FROM events GROUP BY n",
         ] {

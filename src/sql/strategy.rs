@@ -17,7 +17,11 @@ impl Query {
                 "counts groups while the lake is read, by the numbers of its texts: no row is made"
                     .to_owned(),
             );
-            said.push("where there are nearly as many groups as events, groups each row group, and puts the groups together".to_owned());
+            said.push(
+                "where there are nearly as many groups as events, groups each row group, and puts the groups \
+                 together"
+                    .to_owned(),
+            );
             return said;
         }
         let Some(flow) = self.flow_of_rows() else {
@@ -48,12 +52,16 @@ impl Query {
                     )
                 }));
                 match flow.visit() {
-                    Visit::NewestFirst => {
-                        said.push("begins with the newest events, and passes over row groups that are older than all that it keeps".to_owned())
-                    }
-                    Visit::OldestFirst => {
-                        said.push("begins with the oldest events, and passes over row groups that are newer than all that it keeps".to_owned())
-                    }
+                    Visit::NewestFirst => said.push(
+                        "begins with the newest events, and passes over row groups that are older than all \
+                         that it keeps"
+                            .to_owned(),
+                    ),
+                    Visit::OldestFirst => said.push(
+                        "begins with the oldest events, and passes over row groups that are newer than all \
+                         that it keeps"
+                            .to_owned(),
+                    ),
                     Visit::AsTheyStand => {}
                 }
             }
@@ -66,10 +74,13 @@ impl Query {
             ReductionKind::Export if lake && flow.events_tables().is_none() => "hands rows on as they come".to_owned(),
             ReductionKind::Export => "puts rows in the order of their events".to_owned(),
             ReductionKind::First(rows) => format!("keeps the first {rows} rows of each piece"),
-            ReductionKind::Sorted => "puts rows in order; what does not fit into --max-memory is sorted in temporary files, and merged".to_owned(),
-            ReductionKind::Distinct => "keeps distinct rows; what does not fit into --max-memory goes to temporary files".to_owned(),
+            ReductionKind::Sorted => "puts rows in order; what does not fit into --max-memory is sorted in \
+                temporary files, and merged".to_owned(),
+            ReductionKind::Distinct => "keeps distinct rows; what does not fit into --max-memory goes to \
+                temporary files".to_owned(),
             ReductionKind::Groups => {
-                "groups each piece, and puts the groups together; what does not fit into --max-memory goes to temporary files".to_owned()
+                "groups each piece, and puts the groups together; what does not fit into --max-memory goes to \
+                 temporary files".to_owned()
             }
         });
         said

@@ -74,7 +74,10 @@ impl File {
 fn unknown(failure: Failure, key: &str) -> Failure {
     match setting::near(key, setting::ALIKE) {
         Some(near) => failure.advise(format!("did you mean {}?", near.key)),
-        None => failure.advise("settings are sources and thresholds: --show-config lists them; everything else is an option of the command line"),
+        None => failure.advise(
+            "settings are sources and thresholds: --show-config lists them; everything else is an option of \
+             the command line",
+        ),
     }
 }
 

@@ -352,7 +352,8 @@ impl Args {
         }
         if self.common.reads_stdin() {
             let failure = Failure::new(
-                "some events come more than once, and the copies differ in what is asked: to tell which of them stands, the sources have to be read twice, and standard input can be read once",
+                "some events come more than once, and the copies differ in what is asked: to tell which of \
+                 them stands, the sources have to be read twice, and standard input can be read once",
             );
             return Err(failure.advise("save it to a file and name that, or ingest it and ask the lake"));
         }
@@ -480,7 +481,10 @@ fn not_understood(error: &SqlError) -> Failure {
 fn not_answered(error: &SqlError) -> Failure {
     let failure = Failure::new("cannot answer this query").because(error);
     if error.is_of_disk() {
-        return failure.advise("make room there, or name another folder with --spill-dir; or ask for less: fewer columns, a shorter time");
+        return failure.advise(
+            "make room there, or name another folder with --spill-dir; or ask for less: fewer columns, a \
+             shorter time",
+        );
     }
     if error.is_of_memory() {
         failure.advise("ask for fewer columns, narrow the time, or give it more with --max-memory")
