@@ -276,10 +276,18 @@ pub fn not_planned(error: &PlanError) -> Failure {
     match error {
         PlanError::Open(error) => not_opened(error),
         PlanError::Fatal(error) => fatal(error),
+        PlanError::Disk(reason) => not_sorted(reason),
         PlanError::Stdin => Failure::new("cannot plan standard input")
             .because("its contents are known only when it is read")
             .advise("leave out -"),
     }
+}
+
+/// Why the list of objects could not be put in order.
+pub fn not_sorted(reason: impl std::fmt::Display) -> Failure {
+    Failure::new("cannot sort the list of objects")
+        .because(reason)
+        .advise("make room in the folder for temporary files, or name another one with TMPDIR")
 }
 
 #[cfg(test)]

@@ -120,13 +120,14 @@ pub fn platforms<'h>(
     (own, others.collect())
 }
 
-/// The first event since the loss that shows that the index is needed: a pull or a deployment.
+/// The first event since the loss that shows that the index is needed: a deployment, or a pull by anybody but a
+/// scanner or an excluded principal.
 fn used_since(history: &History, index: &Image, loss: &Loss) -> Option<EventNo> {
     let time = |event: EventNo| history.noted(event).time;
     let pulled = index
         .steps
         .iter()
-        .find(|step| step.kind == StepKind::Pull && time(step.event) > loss.at)
+        .find(|step| step.kind == StepKind::Pull && step.caller.needs() && time(step.event) > loss.at)
         .map(|step| step.event);
     let deploys = |kind: UseKind| {
         matches!(kind, UseKind::DeployedByDigest | UseKind::DeployedByTag | UseKind::ResolvedByTask)

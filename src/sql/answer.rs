@@ -62,6 +62,11 @@ impl Answer {
         self.shown.get(column)?.text(row)
     }
 
+    /// The same, borrowed if there is such a text; otherwise it is written into `made`.
+    pub fn text_in<'t>(&'t self, row: usize, column: usize, made: &'t mut String) -> Option<&'t str> {
+        self.shown.get(column)?.text_in(row, made)
+    }
+
     /// One row as a JSON object, with times in RFC 3339.
     pub fn json(&self, row: usize) -> String {
         let mut out = String::from("{");

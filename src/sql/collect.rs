@@ -5,8 +5,10 @@
 //! needs groups, no rows are built.
 
 mod copies;
+mod counted;
 mod differing_copies;
 mod disk_rows;
+mod sequence;
 mod shares;
 
 use std::collections::HashSet;
@@ -41,9 +43,9 @@ const CHUNK_ROWS_WITH_LIMIT: usize = 256;
 
 /// The fraction of the memory that the rows under construction may use.
 const CHUNK_PART: u64 = 32;
-/// If rows can be written to disk, the fraction of the memory that kept rows may use, and the fraction of
-/// that from which one worker's rows are worth writing.
-const KEPT_PART: u64 = 6;
+/// If rows can be written to disk, the fraction of the memory that kept rows may use (two ninths: evaluating
+/// them takes as much again), and the fraction of that from which one worker's rows are worth writing.
+const KEPT_PARTS: (u64, u64) = (2, 9);
 const WORTH_PART: u64 = 16;
 
 /// Columns that define the order of rows, read for every query.
@@ -141,7 +143,7 @@ impl<'q> Gathering<'q> {
             rows: AtomicU64::new(0),
             full,
             plan,
-            room: Room::new(memory_bytes_max),
+            room: Room::new(memory_bytes_max, None),
             flow,
             flow_room: flow::Room::new(limits, None, 1),
             flow_of_rows: query.flow_of_rows().filter(|_| plan.is_none() && flow.is_none()),
@@ -160,6 +162,7 @@ impl<'q> Gathering<'q> {
         let disk_rows = Some(DiskRows::new(spill.clone(), self.memory_bytes_max, jobs));
         Self {
             flow_room: flow::Room::new(limits, Some(spill.clone()), jobs),
+            room: Room::new(self.memory_bytes_max, Some(spill.clone())),
             disk_rows,
             jobs: jobs.max(1),
             ..self
@@ -221,11 +224,17 @@ impl<'q> Gathering<'q> {
     /// A condition could not be evaluated, or the rows do not fit into memory.
     pub fn finish(&self, collectors: Vec<Collector<'_>>) -> Result<Gathered> {
         if let Some(plan) = self.plan {
-            let tallies = collectors.into_iter().filter_map(|collector| collector.preaggregation);
-            return Ok(match self.given_up.load(Ordering::Relaxed) {
-                true => Gathered::GivenUp,
-                false => Gathered::Counted(Groups(PreAggregation::finish(plan, tallies))),
-            });
+            let mut workers = Vec::new();
+            for collector in collectors {
+                match collector.failure {
+                    Some(failure) => return Err(failure),
+                    None => workers.extend(collector.preaggregation),
+                }
+            }
+            return match self.given_up.load(Ordering::Relaxed) {
+                true => Ok(Gathered::GivenUp),
+                false => self.counted(plan, workers),
+            };
         }
         if let Some(flow) = self.flow {
             return self.flowed(flow, collectors);
@@ -275,6 +284,9 @@ impl<'q> Gathering<'q> {
             return Ok(Gathered::Rows { pieces });
         };
         let piece = |at: usize| Ok(pieces.get(at).cloned());
+        if flow.sequence().is_some() {
+            return Ok(Gathered::Rows { pieces });
+        }
         if let Some(events_tables) = flow.events_tables() {
             return match self.of_shares_in_memory(flow, events_tables, &pieces) {
                 Ok(Some(flowed)) => Ok(self.flowed_as(flowed)),
@@ -292,6 +304,9 @@ impl<'q> Gathering<'q> {
     /// The result for rows that do not fit into memory.
     fn of_stored(&self, stored: &Stored) -> Result<Gathered> {
         let Some(flow) = self.flow_of_rows else { return Err(too_much(self.memory_bytes_max)) };
+        if let Some(sequence) = flow.sequence() {
+            return Ok(self.flowed_as(self.of_sequence_on_disk(flow, sequence, stored)?));
+        }
         let flowed = match flow.events_tables() {
             Some(events_tables) => self.of_shares_on_disk(flow, events_tables, stored)?,
             None => self.worked_out(flow, stored.count(), &|at| stored.piece(at).map(Some))?,
@@ -418,6 +433,7 @@ impl Collector<'_> {
         let bytes = kept.columns.iter().map(|(_, column)| column.estimated_size()).sum::<usize>() as u64;
         let all = self.shared.kept_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let can_go = self.shared.disk_rows.is_some();
+        let kept_bytes_max = self.shared.memory_bytes_max / KEPT_PARTS.1 * KEPT_PARTS.0;
         if all > self.shared.memory_bytes_max && !can_go {
             return self.stop(too_much(self.shared.memory_bytes_max));
         }
@@ -426,10 +442,7 @@ impl Collector<'_> {
         }
         self.pieces.push(kept);
         self.pieces_bytes += bytes;
-        if can_go
-            && all > self.shared.memory_bytes_max / KEPT_PART
-            && self.pieces_bytes > self.shared.memory_bytes_max / KEPT_PART / WORTH_PART
-        {
+        if can_go && all > kept_bytes_max && self.pieces_bytes > kept_bytes_max / WORTH_PART {
             self.put_aside();
         }
     }
@@ -491,14 +504,20 @@ impl pipeline::Collector for Collector<'_> {
             return None;
         }
         if let Some(preaggregation) = &mut self.preaggregation {
-            return Some(lake.next_portions(Visit::AsTheyStand, &mut |portion| {
+            let mut failure = None;
+            let more = lake.next_portions(Visit::AsTheyStand, &mut |portion| {
                 match preaggregation.add(portion, sources, filter) {
                     Ok(taken) => self.taken += taken,
                     Err(Stop::Damaged(error)) => return Err(error),
+                    Err(Stop::Refused(error)) => failure = Some(error),
                     Err(Stop::GivenUp) => self.shared.give_up(),
                 }
                 Ok(())
-            }));
+            });
+            if let Some(failure) = failure {
+                self.stop(failure);
+            }
+            return Some(more);
         }
         if let Some(worker) = &mut self.worker {
             let (mut taken, mut failure) = (0, None);

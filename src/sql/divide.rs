@@ -13,8 +13,12 @@
 mod inline;
 mod joined;
 mod names;
+mod sides;
 
-use sqlparser::ast::{Expr, Query, Select, SetExpr, TableFactor};
+use sqlparser::ast::{Expr, OrderBy, Query, Select, SetExpr, TableFactor};
+
+pub(super) use inline::{inline as mentions, is_mention};
+pub(super) use sides::as_select;
 
 use super::bind::Bound;
 use super::flow::top;
@@ -109,6 +113,9 @@ impl Divider<'_> {
         if query.order_by.is_some() || query.limit_clause.is_some() || query.fetch.is_some() {
             return None;
         }
+        if query.with.is_none() && matches!(&*query.body, SetExpr::SetOperation { .. }) {
+            return self.any_sides(&query.body);
+        }
         let looked = self.look(query)?;
         if looked.select.distinct.is_some() {
             return None;
@@ -162,9 +169,12 @@ impl Divider<'_> {
 
     fn look<'q>(&self, query: &'q Query) -> Option<Looked<'q>> {
         let is_plain = query.with.is_none() && matches!(&*query.body, SetExpr::Select(_));
-        let select = top(query).filter(|_| is_plain)?;
+        self.look_at(top(query).filter(|_| is_plain)?, query.order_by.as_ref())
+    }
+
+    fn look_at<'q>(&self, select: &'q Select, by: Option<&OrderBy>) -> Option<Looked<'q>> {
         let rows = self.bound.relation(&select.from)?;
-        let (grouping, calls) = select::grouping(select, query.order_by.as_ref()).ok()?;
+        let (grouping, calls) = select::grouping(select, by).ok()?;
         if !calls.groupings.is_empty() {
             return None;
         }
@@ -189,6 +199,9 @@ impl Divider<'_> {
     fn query(&mut self, query: &Query, by: &[Expr], exact: bool) -> Option<()> {
         if query.order_by.is_some() || query.limit_clause.is_some() || query.fetch.is_some() {
             return None;
+        }
+        if query.with.is_none() && matches!(&*query.body, SetExpr::SetOperation { .. }) {
+            return self.sides_by_name(&query.body, by);
         }
         let looked = self.look(query)?;
         let by = by

@@ -20,6 +20,8 @@ mod ranked;
 mod read;
 mod reduce;
 pub(super) mod rowwise;
+pub(super) mod sequence;
+pub(super) mod shown;
 mod sure;
 
 pub(super) use read::{Sought, sought};
@@ -49,6 +51,7 @@ use aside::Aside;
 use frontier::{Frontier, Leading};
 use partial::Partial;
 use ranked::Ranked;
+use sequence::Sequence;
 
 /// Number of rows that a worker collects before it reduces them.
 const GATHERED_ROWS: usize = 1 << 17;
@@ -85,6 +88,8 @@ pub(super) struct Flow {
     events_tables: Option<Vec<EventsTable>>,
     /// For such a query, which events of each partition it needs.
     ranked: Option<Ranked>,
+    /// What numbers all rows, of a query over these.
+    sequence: Option<Sequence>,
 }
 
 /// The result of one or several pieces.
@@ -124,7 +129,8 @@ impl Flow {
             return None;
         }
         if !rowwise::is_reduced(bound) {
-            return Self::of_shares(bound, scan, filters, is_store);
+            return Self::of_shares(bound, scan, filters, is_store)
+                .or_else(|| Self::of_sequence(bound, scan, filters, is_store));
         }
         let select = top(tree)?;
         let wanted = bound.typed(&Relation::default(), |like| select::wanted(like, tree));
@@ -156,6 +162,7 @@ impl Flow {
             sought,
             events_tables: None,
             ranked: None,
+            sequence: None,
         })
     }
 
@@ -184,12 +191,18 @@ impl Flow {
             sought: Vec::new(),
             events_tables: Some(events_tables),
             ranked,
+            sequence: None,
         })
     }
 
     /// The occurrences of the events table, if the query is evaluated by shares.
     pub fn events_tables(&self) -> Option<&[EventsTable]> {
         self.events_tables.as_deref()
+    }
+
+    /// The SELECT with windows over all rows, if the query is evaluated in their order.
+    pub fn sequence(&self) -> Option<&Sequence> {
+        self.sequence.as_ref()
     }
 
     /// Which events of each partition the query needs, if it only needs the first ones.
@@ -282,6 +295,9 @@ impl Flow {
     /// No events, for each occurrence of the table.
     fn nothing(&self) -> Result<Vec<Relation>> {
         let nothing = placed(Relation::of_table(&cloudtrail::TABLE, &cloudtrail::TABLE.empty()))?;
+        if let Some(sequence) = &self.sequence {
+            return Ok(vec![sequence.nothing(nothing, &Limits::default())?]);
+        }
         match &self.events_tables {
             None => Ok(vec![nothing]),
             Some(events_tables) => {

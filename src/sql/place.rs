@@ -13,10 +13,13 @@ pub(super) const OBJECT: &str = "\0object";
 pub(super) const RECORD: &str = "\0record";
 /// The number of a row among those made from the same event.
 pub(super) const NTH: &str = "\0nth";
+/// Of which side of a UNION rows are: 0 for the left, which comes first, and 1 for the right. Where a side is
+/// a UNION itself, there is a column for each.
+pub(super) const SIDE: &str = "\0side";
 
 /// Whether a column is one of the hidden columns with positions.
 pub(super) fn is_place(field: &Field) -> bool {
-    matches!(field.name.as_str(), OBJECT | RECORD | NTH)
+    matches!(field.name.as_str(), OBJECT | RECORD | NTH | SIDE)
 }
 
 /// The index of a record is in the lower bits of a position, so an object has at most 2 to this power

@@ -18,7 +18,8 @@ use super::preaggregation::plan::Plan;
 use super::relation::{Field, PLACE, Relation};
 use super::scan::{Filters, Scan};
 use super::{
-    data_store, dialect, flow, names, order_insensitive, panics, params, place, scan, select, walk, window,
+    data_store, dialect, divide, flow, names, order_insensitive, panics, params, place, scan, select, walk,
+    window,
 };
 use crate::model::Timestamp;
 use crate::tables::{self, Kind, Rows, Table, cloudtrail};
@@ -288,12 +289,19 @@ impl Query {
         let params = params::list(&tree);
         let (lake, order_insensitive) =
             (data_store::is_meant(&tree), order_insensitive::is_order_insensitive(&tree));
+        let as_select = divide::as_select(&tree);
         let bound = Bound::of(tree, now)?;
         let (scan, filters) = scan::scan(&bound);
         let plan = (order_insensitive && !lake)
             .then(|| Plan::of(&bound, scan.columns.as_deref(), flow::sought(&filters)))
             .flatten();
-        let flow = Flow::of(&bound, &scan, &filters, lake);
+        let flow = match as_select.and_then(|tree| Bound::of(tree, now).ok()) {
+            None => Flow::of(&bound, &scan, &filters, lake),
+            Some(bound) => {
+                let (scan, filters) = scan::scan(&bound);
+                Flow::of(&bound, &scan, &filters, lake)
+            }
+        };
         let tables = bound.declared();
         Ok(Self {
             tree: bound.into_tree(),

@@ -280,6 +280,24 @@ fn project(
     Ok(Projected { rows: rows.take(&first)?, keys })
 }
 
+/// Evaluates the `SELECT` list for some of the scope's rows, the `own` ones. `adjust` gets the values of each
+/// window function over the scope's rows, and returns those over all rows.
+pub(super) fn windowed(
+    scope: &Scope<'_>,
+    select: &Select,
+    calls: &[&Expr],
+    own: &[Option<u32>],
+    mut adjust: impl FnMut(usize, Values) -> Result<Values>,
+) -> Result<Relation> {
+    let (mut known, mut windows) = (Vec::new(), window::Windows::default());
+    for (at, call) in calls.iter().enumerate() {
+        let values = window::evaluate(scope, aggregate::as_call(call)?, &mut windows)
+            .map_err(|error| error.at(*call))?;
+        known.push(((*call).clone(), adjust(at, values)?));
+    }
+    Scope { known: &known, ..*scope }.narrowed(own, |own| Ok(shown(own, select, &[])?.rows))
+}
+
 /// Evaluates the `SELECT` list and the sort keys.
 fn shown(scope: &Scope<'_>, select: &Select, orders: &[(Expr, OrderByOptions)]) -> Result<Projected> {
     let mut rows = Relation { height: scope.height(), ..Relation::default() };

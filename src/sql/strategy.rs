@@ -31,6 +31,13 @@ impl Query {
             return said;
         };
         match (flow.events_tables(), lake && self.scan().limit.is_none()) {
+            (Some(_), _) if flow.sequence().is_some() => {
+                said.push(
+                    "gathers the rows, and works them out at once; where they do not fit into --max-memory, they are sorted in temporary files as the windows want them, and gone through once"
+                        .to_owned(),
+                );
+                return said;
+            }
             (Some(events_tables), _) => {
                 said.push(
                     "gathers the rows; those that do not fit into --max-memory go to temporary files"

@@ -1,5 +1,6 @@
 //! Window functions: `row_number() OVER (PARTITION BY … ORDER BY …)` and others.
 
+pub(super) mod carried;
 mod frame;
 pub(super) mod named;
 mod running;

@@ -131,6 +131,24 @@ impl<'w> Rows<'w> {
         self.0.write_record(&cells).map_err(io_error)
     }
 
+    /// Writes a text as the next cell of a row.
+    #[cfg(feature = "sql")]
+    pub fn text(&mut self, text: &str) -> io::Result<()> {
+        self.plain(&text.for_csv())
+    }
+
+    /// The same of a value that cannot be a formula.
+    #[cfg(feature = "sql")]
+    pub fn plain(&mut self, value: &str) -> io::Result<()> {
+        self.0.write_field(value).map_err(io_error)
+    }
+
+    /// Ends a row that was written cell by cell.
+    #[cfg(feature = "sql")]
+    pub fn end_row(&mut self) -> io::Result<()> {
+        self.0.write_record(std::iter::empty::<&[u8]>()).map_err(io_error)
+    }
+
     pub fn finish(mut self) -> io::Result<()> {
         self.0.flush()
     }

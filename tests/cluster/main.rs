@@ -10,6 +10,7 @@ mod world;
 mod bucket;
 mod moto;
 mod place;
+mod plans;
 mod shards;
 #[cfg(unix)]
 mod spark;

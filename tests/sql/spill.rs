@@ -297,6 +297,93 @@ fn windowed() -> impl Strategy<Value = String> {
     (window, shown).prop_map(|(window, shown)| shown.replace("{}", window))
 }
 
+/// Groups and distinct values that a lake is counted by, whether its texts repeat or not.
+fn counted() -> impl Strategy<Value = String> {
+    let key = one(&[
+        "eventid",
+        "substr(eventid, 1, 6), errorcode",
+        "sourceipaddress",
+        "eventname",
+        "requestparameters, length(eventid)",
+        "errorcode IS NULL, useridentity.arn",
+    ]);
+    let aggregates = || {
+        one(&[
+            "count(*)",
+            "count(sourceipaddress), min(eventtime), max(requestparameters)",
+            "count(DISTINCT eventid)",
+            "count(DISTINCT requestid), count(DISTINCT errorcode), max(eventid)",
+            "count(DISTINCT length(requestparameters)) FILTER (WHERE eventname < 'Event2'), bool_or(errorcode = 'Error1')",
+        ])
+    };
+    let tail = one(&[
+        "",
+        " HAVING count(*) > 1",
+        " ORDER BY 2 DESC, 1 LIMIT 30",
+        " ORDER BY count(*)",
+        " ORDER BY 2 LIMIT 9 OFFSET 5",
+    ]);
+    let with_keys = (key, aggregates(), tail).prop_map(|(key, aggregates, tail)| {
+        format!("SELECT {key}, {aggregates} FROM events GROUP BY {key}{tail}")
+    });
+    prop_oneof![4 => with_keys, 1 => aggregates().prop_map(|aggregates| format!("SELECT {aggregates} FROM events"))]
+}
+
+/// UNION, INTERSECT and EXCEPT.
+fn sets() -> impl Strategy<Value = String> {
+    let operator = one(&["UNION", "UNION ALL", "INTERSECT", "INTERSECT ALL", "EXCEPT", "EXCEPT ALL"]);
+    let sides = one(&[
+        "SELECT eventid, eventname FROM events {} SELECT requestid, eventname FROM events WHERE eventname < 'Event2'",
+        "SELECT * FROM events WHERE errorcode IS NULL {} SELECT * FROM events WHERE eventname < 'Event2'",
+        "SELECT sourceipaddress AS a, 'x' AS b FROM events {} SELECT useridentity.arn, errorcode FROM events",
+        "SELECT eventid, 1.5 AS n FROM events {} (SELECT requestid, 2 FROM events UNION SELECT eventname, 1 FROM events)",
+        "SELECT eventname, count(*) AS n FROM events GROUP BY eventname {} SELECT eventname, length(eventid) FROM events",
+    ]);
+    let shown = one(&[
+        "{}",
+        "{} ORDER BY 2 DESC, 1 LIMIT 700",
+        "{} LIMIT 100 OFFSET 10",
+        "SELECT count(*) FROM ({}) AS t",
+        "WITH t AS ({}) SELECT * FROM t ORDER BY 1",
+    ]);
+    // Rows of rows are put in order on no disk.
+    (operator, sides, shown).prop_map(|(operator, sides, shown)| {
+        let shown = if sides.starts_with("SELECT *") {
+            shown.replace("ORDER BY 2 DESC, 1", "ORDER BY eventid")
+        } else {
+            shown.to_owned()
+        };
+        let shown = if sides.starts_with("SELECT *") {
+            shown.replace("ORDER BY 1", "ORDER BY eventtime")
+        } else {
+            shown
+        };
+        shown.replace("{}", &sides.replace("{}", operator))
+    })
+}
+
+/// Windows over all rows.
+fn sequences() -> impl Strategy<Value = String> {
+    let window = one(&[
+        "row_number() OVER (ORDER BY eventtime DESC)",
+        "row_number() OVER ()",
+        "rank() OVER (ORDER BY substr(eventtime, 1, 13), eventname)",
+        "dense_rank() OVER (ORDER BY eventname, sourceipaddress)",
+        "lag(eventid, 3, 'none') OVER (ORDER BY eventtime)",
+        "lead(eventtime) OVER (ORDER BY eventtime)",
+        "count(errorcode) OVER (ORDER BY substr(eventtime, 1, 13), eventname)",
+        "sum(length(sourceipaddress)) FILTER (WHERE eventname <> 'Event1') OVER (ORDER BY eventtime ROWS UNBOUNDED PRECEDING)",
+        "lag(eventid) OVER (ORDER BY eventtime), row_number() OVER (ORDER BY eventtime) AS n, sum(1) OVER (ORDER BY eventtime)",
+    ]);
+    let shown = one(&[
+        "SELECT eventid, eventname, {} AS w FROM events",
+        "SELECT eventid, {} AS w FROM events WHERE eventname <> 'Event3' ORDER BY w DESC, 1 LIMIT 500",
+        "SELECT eventid, w FROM (SELECT *, {} AS w FROM events) WHERE w IS NOT NULL ORDER BY 2 DESC, eventtime LIMIT 500",
+        "WITH t AS (SELECT eventid, eventname, {} AS w FROM events) SELECT eventname, max(w), count(*) FROM t GROUP BY 1",
+    ]);
+    (window, shown).prop_map(|(window, shown)| shown.replace("{}", window))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -319,6 +406,22 @@ proptest! {
     fn windows(sql in windowed()) {
         is_the_same(&sql, 3 << 20)?;
     }
+
+    #[test]
+    fn counts(sql in counted()) {
+        is_the_same(&sql, 1 << 20)?;
+        is_the_same(&sql, 1 << 18)?;
+    }
+
+    #[test]
+    fn both_sides(sql in sets()) {
+        is_the_same(&sql, 3 << 20)?;
+    }
+
+    #[test]
+    fn windows_over_all_rows(sql in sequences()) {
+        is_the_same(&sql, 3 << 20)?;
+    }
 }
 
 /// Without this, the properties above would also hold if the disk were never used.
@@ -330,6 +433,9 @@ fn little_memory_means_disk() {
         "SELECT a.eventid, b.eventtime FROM events a JOIN events b ON a.requestid = b.eventid",
         "SELECT eventid, lag(eventid) OVER (PARTITION BY useridentity.arn ORDER BY eventtime) FROM events",
         "SELECT useridentity.arn, array_agg(eventid) FROM events GROUP BY 1",
+        "SELECT eventid FROM events UNION SELECT requestid FROM events",
+        "SELECT * FROM events WHERE errorcode IS NULL EXCEPT SELECT * FROM events WHERE eventname = 'Event1'",
+        "SELECT eventid, row_number() OVER (ORDER BY eventtime) AS n FROM events",
     ] {
         // For the archive and the lake, with one thread and with several.
         assert_eq!(is_the_same(sql, 1 << 19).unwrap(), 4, "{sql}");

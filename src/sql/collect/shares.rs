@@ -178,7 +178,7 @@ impl Gathering<'_> {
     }
 
     /// Calls `work` for each of `things` on several threads, each with a state of its own.
-    fn side_by_side<S: Send>(
+    pub(super) fn side_by_side<S: Send>(
         &self,
         things: &[usize],
         jobs: usize,

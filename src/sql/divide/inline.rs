@@ -20,7 +20,7 @@ const TABLES_MAX: usize = 200;
 const NAME: &str = "\0events";
 
 /// The occurrences of the events table in a query, without keys; `None` if they cannot be distinguished.
-pub(super) fn inline(tree: &mut Query) -> Option<Vec<EventsTable>> {
+pub(in crate::sql) fn inline(tree: &mut Query) -> Option<Vec<EventsTable>> {
     let with = tree.with.take();
     if has_with(tree) || with.as_ref().is_some_and(|with| with.recursive) {
         return None;
@@ -138,6 +138,11 @@ pub(super) fn events_table(name: &ObjectName) -> Option<usize> {
         [ObjectNamePart::Identifier(ident)] => ident.value.strip_prefix(NAME)?.parse().ok(),
         _ => None,
     }
+}
+
+/// Whether a table's name is that of an occurrence of the events table.
+pub(in crate::sql) fn is_mention(name: &ObjectName) -> bool {
+    events_table(name).is_some()
 }
 
 /// Whether `node` contains an occurrence of the events table.

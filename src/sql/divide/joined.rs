@@ -146,6 +146,12 @@ impl Divider<'_> {
 
     /// Whether equal values of both expressions have equal hashes.
     fn are_alike(&self, (left, a): (&Relation, &Expr), (right, b): (&Relation, &Expr)) -> bool {
+        let kind = self.kind_to_divide_by(left, a);
+        kind.is_some() && kind == self.kind_to_divide_by(right, b)
+    }
+
+    /// The kind of an expression's values, where those that are equal have equal hashes.
+    pub(super) fn kind_to_divide_by(&self, rows: &Relation, expr: &Expr) -> Option<Kind> {
         let is_kept = |kind: &Kind| {
             !matches!(
                 kind,
@@ -157,10 +163,8 @@ impl Divider<'_> {
                     | Kind::Decimal { .. }
             )
         };
-        let is_same =
-            self.kind(left, a).filter(is_kept).is_some_and(|kind| self.kind(right, b) == Some(kind));
         // The date of a partition is converted to the notation of what it is compared with.
-        is_same && !is_date(left, a) && !is_date(right, b)
+        self.kind(rows, expr).filter(is_kept).filter(|_| !is_date(rows, expr))
     }
 
     /// Requires that rows of FROM with equal `by` are in one share; `exact`: this must also hold for rows in

@@ -89,7 +89,7 @@ impl Aside {
     }
 }
 
-fn sorting(spill: &Spill, limits: &Limits) -> Result<Sorting> {
+pub(super) fn sorting(spill: &Spill, limits: &Limits) -> Result<Sorting> {
     Sorting::new(spill, limits.memory_bytes_max.map_or(1 << 30, |bytes| bytes / SHARE_PART))
 }
 
@@ -154,7 +154,7 @@ impl Flow {
     }
 
     /// The rows of the answer for a table of groups; `None` if there is no grouping.
-    fn shown_groups(&self, table: Relation, limits: &Limits) -> Result<Option<Projected>> {
+    pub(super) fn shown_groups(&self, table: Relation, limits: &Limits) -> Result<Option<Projected>> {
         let Reduction::Groups(partial) = &self.reduction else { return Ok(None) };
         let nothing = self.nothing()?;
         let table = if table.fields.is_empty() { self.share(nothing.clone(), limits)?.rows } else { table };
@@ -167,7 +167,7 @@ impl Flow {
     }
 
     /// OFFSET and LIMIT.
-    fn cut(&self, limits: &Limits) -> Result<(usize, usize)> {
+    pub(super) fn cut(&self, limits: &Limits) -> Result<(usize, usize)> {
         self.over(self.nothing()?, limits, |like, _| select::limits(like, &self.tree))
     }
 

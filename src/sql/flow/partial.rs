@@ -13,7 +13,7 @@ use crate::sql::error::Result;
 use crate::sql::eval::Scope;
 use crate::sql::group::key_column;
 use crate::sql::memory::Limits;
-use crate::sql::place::{NTH, OBJECT, RECORD, is_place};
+use crate::sql::place::{NTH, OBJECT, RECORD, SIDE, is_place};
 use crate::sql::preaggregation::Counted;
 use crate::sql::preaggregation::plan::argument;
 use crate::sql::relation::{Field, Groups, Relation};
@@ -146,11 +146,12 @@ impl Partial {
     }
 }
 
-/// Sorts groups by their first events. Rows that are made from several events are already in order.
+/// Sorts groups by their first events. Rows that are made from several events, or come from several sides of
+/// a UNION, are already in order.
 fn in_order(groups: Groups, rows: &Relation) -> Result<Groups> {
     let events = rows.fields.iter().filter(|field| field.name == OBJECT).count();
     match (rows.named(OBJECT)?, rows.named(RECORD)?) {
-        (Some(object), Some(record)) if events == 1 && groups.count() > 0 => {
+        (Some(object), Some(record)) if events == 1 && groups.count() > 0 && rows.named(SIDE)?.is_none() => {
             groups.in_order(&place::places(&object, &record, rows.height)?)
         }
         _ => Ok(groups),

@@ -9,7 +9,7 @@ use crate::sql::cast::explode;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::group::key_column;
 use crate::sql::memory::held_bytes;
-use crate::sql::place::{OBJECT, RECORD, is_place};
+use crate::sql::place::{OBJECT, RECORD, SIDE, is_place};
 use crate::sql::relation::{Groups, Relation, under};
 use crate::sql::spill::keys::Keys;
 use crate::sql::values::Values;
@@ -104,8 +104,8 @@ impl Part {
 /// The permutation that sorts rows by their events; `None` if they are already sorted.
 pub(super) fn in_order(rows: &Relation) -> Result<Option<Vec<Option<u32>>>> {
     let places = || rows.fields.iter().enumerate().filter(|(_, field)| is_place(field));
-    if places().count() > 3 {
-        // Each row was made from several events.
+    if places().count() > 3 || places().any(|(_, field)| field.name == SIDE) {
+        // Each row was made from several events, or the rows come from several sides of a UNION.
         let options = OrderByOptions { asc: None, nulls_first: None };
         let keys = places().map(|(at, _)| Ok((rows.values(at)?, options))).collect::<Result<Vec<_>>>()?;
         return Ok(Some(Keys::of(&keys, rows.height)?.order()));

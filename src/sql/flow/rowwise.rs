@@ -24,7 +24,7 @@ pub(super) fn is_reduced(bound: &Bound) -> bool {
     })
 }
 
-fn has_windows(tree: &Query) -> bool {
+pub(super) fn has_windows(tree: &Query) -> bool {
     struct Finder;
     impl Visitor for Finder {
         type Break = ();

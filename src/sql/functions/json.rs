@@ -9,7 +9,7 @@ mod path;
 use std::borrow::Cow;
 
 use compact::compact;
-use path::{Step, at, follow, parse_path};
+use path::{Needed, Step, at, follow, parse_path};
 use serde_json::value::RawValue;
 
 use super::super::cast::{self, json_string, scalar_text};
@@ -74,8 +74,9 @@ fn at_path<T: super::super::values::Cell>(
     };
     let one = call.arg(1)?.constant_text().map(|path| parse_path(&path)).transpose()?;
     let paths = call.texts(1)?;
+    let needed = Needed::of(one.as_deref().unwrap_or_default());
     call.build(kind, |row| {
-        let Some(text) = texts.get(row) else { return Ok(None) };
+        let Some(text) = texts.get(row).filter(|text| needed.may_be_in(text)) else { return Ok(None) };
         let steps = match (&one, paths.get(row)) {
             (Some(steps), _) => Cow::Borrowed(steps),
             (None, Some(path)) => Cow::Owned(parse_path(path)?),

@@ -9,13 +9,16 @@ use polars_arrow::array::ArrayRef;
 use polars_error::{PolarsError, PolarsResult};
 use polars_parquet::write::{
     CompressedPage, CompressionOptions, DynIter, DynStreamingIterator, Encoding, FileWriter, ParquetType,
-    StatisticsOptions, Version, WriteOptions, array_to_columns, compress, fallible_streaming_iterator,
-    get_dtype_encoding,
+    StatisticsOptions, Version, WriteOptions, ZstdLevel, array_to_columns, compress,
+    fallible_streaming_iterator, get_dtype_encoding,
 };
 use rayon::prelude::*;
 
 /// Maximum number of rows in a row group if all rows are in memory.
 const GROUP_ROWS_MAX: usize = 512 * 512;
+
+/// The quickest level of zstd that is worth it: what is handed on is read a few times.
+const LEVEL: i32 = 1;
 
 /// A file that is being written to `W`.
 pub(super) struct Writer<W: Write> {
@@ -33,7 +36,7 @@ impl<W: Write> Writer<W> {
         let options = WriteOptions {
             statistics: StatisticsOptions::default(),
             version: Version::V1,
-            compression: CompressionOptions::Zstd(None),
+            compression: CompressionOptions::Zstd(Some(ZstdLevel::try_new(LEVEL)?)),
             data_page_size: None,
         };
         Ok(Self { file: FileWriter::try_new(out, schema, options)?, encodings, options })
