@@ -31,7 +31,7 @@ pub use event_memory::EventMemoryExceeded;
 use snapshots::FoundSnapshot;
 use suspects::Suspects;
 
-/// A worker gathers so many event identities before it looks up whether they are new.
+/// Number of event identities that a worker collects before it looks up whether they are new.
 const IDS_TOGETHER: usize = 256;
 
 /// Limits of a run.
@@ -94,7 +94,8 @@ pub trait Collector: Send {
     ) -> Document {
         match SnapshotParser::default().read(json) {
             Some(answer) => Document::Refused(format!(
-                "a snapshot ({}), and no log: what keeps records alone leaves it out; give it to detect, explain, forecast, whatif or timeline as a source of its own",
+                "a snapshot ({}), and no log: what keeps records alone leaves it out; give it to detect, \
+                 explain, forecast, whatif or timeline as a source of its own",
                 answer.call
             )),
             None => Document::Unknown,
@@ -111,9 +112,10 @@ pub trait Collector: Send {
         false
     }
 
-    /// Lets the collector read the next portion of a lake file itself, column by column, and returns
-    /// whether there are more portions. `None`: it wants the records one by one.
-    fn portion(&mut self, _shelf: &dyn RecordSource, _sources: Option<&[&str]>) -> Option<bool> {
+    /// Lets a collector that has a lake of its own read the next portion of it, column by column, and
+    /// returns whether there are more portions. `None`: it wants the records one by one. Called for a feed of
+    /// records; a collector that has a lake is given no other feed.
+    fn portion(&mut self, _sources: Option<&[&str]>) -> Option<bool> {
         None
     }
 
@@ -263,7 +265,7 @@ fn empty<C: Collector>(
     }
     let mut more = true;
     while more && !run.cancelled.load(Ordering::Relaxed) && !collector.is_full() {
-        if let Some(goes_on) = collector.portion(record_source, sources) {
+        if let Some(goes_on) = collector.portion(sources) {
             more = goes_on;
             continue;
         }
@@ -344,8 +346,7 @@ impl Worker<'_> {
             noted: 0,
             noted_bytes: 0,
         };
-        // What is in a zip archive is told at its end, and in Parquet, too: they are read from any place of
-        // the file.
+        // The directory of a zip archive, and of a Parquet file, is at its end, so these need random access.
         let from_any_place = stored.starts_with(b"PK") || stored.starts_with(b"PAR1");
         let rest = delivery.rest.as_mut().map(|rest| {
             if from_any_place && rest.has_places() { Rest::Places(rest) } else { Rest::Stream(rest) }
@@ -467,7 +468,7 @@ struct StepCollector<'f> {
     bytes: u64,
 }
 
-/// Memory is checked after so many records; each takes some hundred bytes.
+/// Number of records after which memory is checked; each takes some hundred bytes.
 const RECORDS_UNNOTED_MAX: u32 = 512;
 
 impl Collector for StepCollector<'_> {

@@ -18,14 +18,16 @@ pub mod retry;
 #[cfg(feature = "s3")]
 mod s3;
 mod single;
+mod sorted;
 pub mod store;
 mod walk;
 
 pub use fatal::{FatalError, FatalKind};
-pub use inventory::{Inventory, Is, Item, inventory, open_items};
+pub use inventory::{Inventory, Is, Item, Totals, inventory, open_items};
 pub use options::{Credentials, MEMORY_BYTES_DEFAULT, OpenError, Options, Patience, open, public_keys};
 pub use plan::{GET_USD_PER_1000, LIST_USD_PER_1000, PRICES_AS_OF, Plan, PlanError, plan};
 pub use rest::Rest;
+pub use sorted::Sorted;
 
 #[cfg(feature = "s3")]
 #[doc(hidden)]
@@ -66,8 +68,8 @@ pub trait Feed: Sync {
         None
     }
 
-    /// What an archive member is, by its path in the archive. A feed that prunes by name prunes members
-    /// like objects, and counts them.
+    /// What kind of object an archive member is, by its path in the archive. A feed that prunes by name
+    /// prunes members like objects, and counts them.
     fn member(&self, name: &str) -> MemberIs {
         if layout::is_member(name) { MemberIs::Asked } else { MemberIs::LeftOut }
     }
@@ -147,18 +149,18 @@ pub trait Known: Send + Sync + std::fmt::Debug {
     fn knows(&self, origin: &Origin) -> bool;
 }
 
-/// Takes a document that is no record: its object, which document of that, its text, and when the object was last
-/// changed.
+/// Receives a document that is not a record: the name of its object, its number in the object, its text, and
+/// the time at which the object was last changed.
 pub type GiveDocument<'g> = dyn FnMut(&str, u64, &str, Option<Timestamp>) + 'g;
 
 /// A source that has single records and no objects: a lake. Its feed hands out no objects.
-pub trait RecordSource: Sync + std::any::Any {
+pub trait RecordSource: Sync {
     /// Reads the next portion and passes its records to `give`: those of `sources` (`None`: all), and
     /// EventBridge's own events. Returns false when there are no more. Can be called from many threads.
     fn read_next(&self, sources: Option<&[&str]>, give: &mut dyn FnMut(SourceRecord<'_>)) -> bool;
 
-    /// Hands out what was kept and is no record, each document once, whoever asks: its object, which document
-    /// of that, its text, and when the object was last changed.
+    /// Passes the stored documents that are not records to `give`, each of them once in total, even if
+    /// several threads call this.
     fn documents(&self, _give: &mut GiveDocument<'_>) {}
 
     /// What was read to make the lake, and what could not be. Complete once nothing more is read.

@@ -1,5 +1,5 @@
-//! What the documentation says of this repository is so: each test that a page names is there and runs, each
-//! file that it points to exists, and no promise stands without its test.
+//! Checks the documentation: each test that a page names exists, each file that it refers to exists, and each
+//! promise names a test.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,7 +23,7 @@ fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Functions under `#[test]`, those of property tests as well, but none that is always passed over.
+/// Functions with `#[test]`, including property tests, except those that are always ignored.
 fn tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for path in files("src", "rs").into_iter().chain(files("tests", "rs")) {
@@ -48,12 +48,12 @@ fn tests() -> BTreeSet<String> {
     names
 }
 
-/// What stands between backticks.
+/// The texts between backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// Tests that a page names: in brackets behind a rule, and in the last cell of tables whose last heading is
+/// Tests that a page names: in brackets after a rule, and in the last column of tables whose last heading is
 /// `test`.
 fn named(page: &str) -> Vec<String> {
     let brackets = page
@@ -88,8 +88,7 @@ fn page(name: &str) -> String {
 fn pages() -> Vec<PathBuf> {
     let mut pages = files("docs", "md");
     pages.extend(
-        ["README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "fuzz/README.md"]
-            .map(|name| root().join(name)),
+        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "fuzz/README.md"].map(|name| root().join(name)),
     );
     pages
 }
@@ -106,7 +105,8 @@ fn every_test_that_a_page_names_is_there() {
         }
     }
     assert!(missing.is_empty(), "no such test:\n{}", missing.join("\n"));
-    for (name, at_least) in [("docs/SEMANTICS.md", 50), ("docs/RELIABILITY.md", 30), ("SECURITY.md", 12)] {
+    for (name, at_least) in [("docs/SEMANTICS.md", 50), ("docs/RELIABILITY.md", 30), ("docs/SECURITY.md", 12)]
+    {
         let count = named(&page(name)).len();
         assert!(count >= at_least, "{name} names {count} tests");
     }
@@ -114,7 +114,7 @@ fn every_test_that_a_page_names_is_there() {
 
 #[test]
 fn every_promise_of_security_has_its_test() {
-    let text = page("SECURITY.md");
+    let text = page("docs/SECURITY.md");
     let (_, promised) = text.split_once("## What is promised").unwrap();
     let (promised, _) = promised.split_once("\n## ").unwrap();
     let promises: Vec<&str> = promised.split("\n- **").skip(1).collect();
@@ -172,8 +172,8 @@ fn anchored(file: &str, name: &str) -> String {
         .to_owned()
 }
 
-/// The page, with the code behind each `<!-- FILE: NAME -->` as it stands in that file now, and how often
-/// that is.
+/// The page with the code after each `<!-- FILE: NAME -->` replaced by that file's present code; and the
+/// number of replacements.
 fn with_code(page: &str) -> (String, usize) {
     let (mut out, mut rest, mut examples) = (String::new(), page, 0);
     while let Some((before, after)) = rest.split_once("<!-- src/") {

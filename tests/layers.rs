@@ -1,9 +1,9 @@
-//! The arrows between modules, kept by a test and not by memory.
+//! Checks which modules may use which.
 
 use std::fs;
 use std::path::Path;
 
-/// From top to bottom. A module may use those that stand further down, and those on its own line.
+/// From top to bottom. A module may use those further down, and those on its own line.
 const LAYERS: &[&[&str]] = &[
     &["main", "lib"],
     &["commands"],
@@ -22,7 +22,7 @@ const LAYERS: &[&[&str]] = &[
     &["model"],
 ];
 
-/// Uses that go up, and why they are no arrow of the design.
+/// Exceptions, and why they do not violate the design.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("timeline", "detect", "the tests of the fold look at findings, too"),
     ("timeline", "whatif", "and at what a replay says of them"),
@@ -62,7 +62,7 @@ fn module(path: &str) -> &str {
     path.split(['/', '.']).next().expect("a name")
 }
 
-/// Modules named behind `crate::` in code (not in comments).
+/// Modules used by `crate::` in code (not in comments).
 fn used(text: &str) -> Vec<&str> {
     let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     code.flat_map(|line| line.split("crate::").skip(1))

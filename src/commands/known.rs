@@ -16,21 +16,20 @@ use crate::ui::talk::Talk;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Alerts")]
 pub struct Options {
-    /// Tell only what is new or has become worse since the last run with this file, and keep in it what is
-    /// told now
+    /// Report only what is new or has become worse since the last run with this file, and update the file
     ///
-    /// The file (JSON, made if it is not there) is read before the run and replaced at its end. The exit code
-    /// is 1 where something new or worse is at or above --fail-on (low, unless it is given). The page tells
-    /// what is known in a line; the other formats have everything.
+    /// The file (JSON, created if it does not exist) is read at the beginning of the run and replaced at its
+    /// end. The exit code is 1 if anything new or worse is at or above --fail-on (default here: low). The
+    /// page has one line about known losses; the other formats have all of them.
     #[arg(long, value_name = "FILE")]
     known: Option<PathBuf>,
 
-    /// Accept the loss with this id, in the file of --known: it is not told until the day that --until names,
-    /// unless it becomes worse
+    /// Accept the loss with this id, in the file of --known: it is not reported until the day given by
+    /// --until, unless it becomes worse
     #[arg(long, value_name = "ID", requires_all = ["known", "until", "reason"])]
     accept: Option<String>,
 
-    /// Why it is accepted, for whoever reads the file
+    /// Why it is accepted; stored in the file
     #[arg(long, value_name = "TEXT", requires = "accept")]
     reason: Option<String>,
 }
@@ -41,10 +40,10 @@ pub struct KnownFile {
     destination: Destination,
 }
 
-/// What a run's findings are to whoever reads them.
+/// Which findings are news.
 #[derive(Debug, Default)]
 pub struct Told {
-    /// By id of the loss; nothing where nobody asked for news.
+    /// By id of the loss; empty without `--known`.
     pub news: BTreeMap<String, News>,
 }
 

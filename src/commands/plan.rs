@@ -1,17 +1,21 @@
 //! `tagfall plan SOURCE… --shards N -o DIR`: lists the objects once, and divides them into shards for many
 //! machines.
 
+mod cut;
+mod place;
+
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use serde_json::json;
-use xxhash_rust::xxh3::Xxh3;
 
-use super::ingest::shard_file::{Header, Shard};
+use self::cut::Cut;
+use self::place::Place;
+use super::ingest::shard_file::Header;
 use super::options::{Jobs, S3, Sources, Window};
 use super::{Ending, after_help, ingest, machine, nothing, sources, values};
 use crate::failure::Failure;
-use crate::source::{self, Is, Item};
+use crate::source::{self, Inventory};
 use crate::ui::output::Destination;
 use crate::ui::quantity::{bytes, counted};
 use crate::ui::talk::Talk;
@@ -21,33 +25,33 @@ Examples:
   tagfall plan s3://my-trail/AWSLogs/ --shards 64 -o s3://my-lakes/plan
   tagfall plan ./logs --shards 4 -o plan && ls plan/* | xargs -P 4 -I{} tagfall ingest --shard {} --lake ./lake";
 
-/// The cost of an object besides its bytes: a request, and everything around it.
+/// The cost of an object in addition to its bytes: a request, and everything around it.
 const OBJECT_BYTES: u64 = 16 << 10;
-/// More shards than anybody has machines for.
+/// Maximum number of shards.
 const SHARDS_MAX: u32 = 10_000;
 
-/// List the logs once, and cut them into shards that many machines ingest
+/// List the logs once, and divide them into shards that several machines ingest
 ///
-/// Each shard is a file of its own, about as much work as any other, and has the objects of neighbouring
-/// days. Each is staged by `tagfall ingest --shard FILE --lake LAKE`, on whatever machine and in any order;
-/// `tagfall ingest --commit --lake LAKE` publishes all of them together.
+/// Each shard is a file with about the same amount of work, and has the objects of neighbouring days. Stage
+/// each with `tagfall ingest --shard FILE --lake LAKE`, on any machine and in any order; then publish all of
+/// them with `tagfall ingest --commit --lake LAKE`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES))]
 pub struct Args {
-    /// Where the logs are: `s3://bucket/prefix`, a folder or a file; any mix of them, named so that each
-    /// machine finds them
+    /// Where the logs are: `s3://bucket/prefix`, a folder or a file, under names that are valid on every
+    /// machine; several can be given
     #[arg(value_name = "SOURCE", required = true)]
     sources: Vec<String>,
 
-    /// How many shards
+    /// Number of shards
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(SHARDS_MAX)))]
     shards: u32,
 
-    /// Where the shards are written to: a folder, or s3://bucket/prefix
+    /// Where to write the shards: a folder, or s3://bucket/prefix
     #[arg(short, long, value_name = "DIR")]
     output: String,
 
-    /// Keep the events of these services alone, as with `ingest`
+    /// Keep only the events of these services, as for `ingest`
     #[arg(long, value_name = "SERVICE", value_delimiter = ',', value_parser = ingest::service)]
     select: Vec<String>,
 
@@ -80,35 +84,30 @@ impl Args {
         let asked = Sources { specs: &self.sources, s3: &self.s3, max_memory, jobs: self.jobs.count() };
         let options = sources::options(asked);
         let (mut all, mut left_out, mut pruned) = (Vec::new(), 0, source::Pruned::default());
+        let (mut objects, mut size, mut unlistable) = (0, 0, 0);
         for spec in &self.sources {
             if sources::is_lake(spec, &options)? {
                 return Err(Failure::new(format!("cannot plan {spec}"))
                     .because("it is a lake itself")
                     .advise("name the logs that it was made from"));
             }
-            let inventory =
+            let Inventory { items, totals, pruned: of_this } =
                 source::inventory(spec, &options, &filter).map_err(|error| sources::not_planned(&error))?;
-            left_out += inventory.pruned.no_evidence;
-            sources::add(&mut pruned, inventory.pruned);
-            let mut items = inventory.items;
-            items.sort_unstable_by(|one, other| one.key.cmp(&other.key));
-            all.push((spec.clone(), items));
+            left_out += of_this.no_evidence;
+            sources::add(&mut pruned, of_this);
+            objects += totals.count();
+            size += totals.bytes;
+            unlistable += totals.unlistable;
+            all.push((spec.clone(), items, totals));
         }
-        if all.iter().all(|(_, items)| items.is_empty()) {
+        if objects == 0 {
             return Err(nothing::no_objects(&self.sources, &filter, &pruned));
         }
-        let unlistable = all
-            .iter()
-            .flat_map(|(_, items)| items)
-            .filter(|item| matches!(item.is, Is::Unlistable(_)))
-            .count() as u64;
         let header = Header::new(self.select.clone(), &filter, options.many, self.shards);
-        let (objects, size) =
-            (count(&all), all.iter().flat_map(|(_, items)| items).map(|item| item.size).sum::<u64>());
-        let shards = cut(header, all, left_out);
-        shards.iter().try_for_each(|shard| shard.save(&self.output, &options))?;
-        let plan = shards.first().map(|shard| shard.header.plan.clone()).unwrap_or_default();
-        let line = json!({"step": "plan", "plan": plan, "shards": self.shards, "objects": objects, "bytes": size, "unlistable": unlistable});
+        let mut cut = Cut::new(Header { left_out, ..header }, all).map_err(sources::not_sorted)?;
+        let place = Place::open(&self.output, &options)?;
+        cut.write(&place)?;
+        let line = json!({"step": "plan", "plan": cut.plan(), "shards": self.shards, "objects": objects, "bytes": size, "unlistable": unlistable});
         Destination::Stdout.write(|out| writeln!(out, "{line}"))?;
         talk.note(&format!(
             "{} ({}) in {} at {}",
@@ -117,15 +116,15 @@ impl Args {
             counted(self.shards.into(), "shard", "shards"),
             self.output
         ));
+        self.tidy(&place, talk)?;
         Ok(Ending { alarming: false, incomplete: unlistable > 0 })
     }
-}
 
 fn count(all: &[(String, Vec<Item>)]) -> u64 {
     all.iter().map(|(_, items)| items.len() as u64).sum()
 }
 
-/// The amount of work for an object, about.
+/// The approximate amount of work for an object.
 fn work(item: &Item) -> u64 {
     if item.is == Is::Object { item.size + OBJECT_BYTES } else { 1 }
 }
@@ -195,37 +194,11 @@ mod tests {
             etag: String::new(),
             is: Is::Object,
         };
-        let all = vec![
-            ("a".to_owned(), (0..700).map(item).collect::<Vec<_>>()),
-            ("b".to_owned(), (0..300).map(item).collect()),
-        ];
-        for count in [1_u32, 2, 7, 64] {
-            let shards = cut(Header::new(Vec::new(), &Filter::default(), true, count), all.clone(), 3);
-            let mut back: Vec<(String, Vec<Item>)> = Vec::new();
-            for (source, items) in shards.iter().flat_map(|shard| shard.sources.clone()) {
-                match back.last_mut() {
-                    Some((last, there)) if *last == source => there.extend(items),
-                    _ => back.push((source, items)),
-                }
-            }
-            assert_eq!(back, all, "{count} shards");
-            let sizes: Vec<u64> = shards
-                .iter()
-                .map(|shard| shard.sources.iter().flat_map(|(_, items)| items).map(work).sum())
-                .collect();
-            let (least, most) = (sizes.iter().min().unwrap(), sizes.iter().max().unwrap());
-            assert!(most - least <= 2 * (90_000 + OBJECT_BYTES), "{sizes:?}");
-            assert_eq!(shards.iter().map(|shard| shard.header.left_out).sum::<u64>(), 3);
+        stale.iter().try_for_each(|name| place.remove(name))?;
+        if !stale.is_empty() {
+            let shards = counted(stale.len() as u64, "shard", "shards");
+            talk.note(&format!("removed {shards} of an earlier plan from {}", self.output));
         }
-        let few = cut(
-            Header::new(Vec::new(), &Filter::default(), true, 9),
-            vec![("a".to_owned(), vec![item(1)])],
-            0,
-        );
-        assert_eq!(
-            (few.len(), few.iter().filter(|shard| !shard.sources.is_empty()).count()),
-            (9, 1),
-            "an empty shard is one, too"
-        );
+        Ok(())
     }
 }

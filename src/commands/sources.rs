@@ -1,13 +1,17 @@
-//! From the SOURCE arguments to feeds: the one place that knows how sources are opened, and what people read
-//! when they cannot be.
+//! From the SOURCE arguments to feeds: the only place that opens sources, and that explains why one cannot be
+//! opened.
 
 use std::io::{self, IsTerminal};
 #[cfg(feature = "sql")]
 use std::path::Path;
+#[cfg(feature = "sql")]
+use std::sync::Arc;
 
 use super::gather::budget;
 use super::options::{Common, Sources};
 use crate::failure::Failure;
+#[cfg(feature = "sql")]
+use crate::lake::LakeFeed;
 use crate::model::{Coverage, Filter};
 use crate::source::{self, FatalError, Feed, OpenError, Options, PlanError, Pruned};
 use crate::ui::plan::PlannedSource;
@@ -18,36 +22,68 @@ pub fn open(common: &Common, filter: &Filter) -> Result<Vec<Box<dyn Feed>>, Fail
     open_with(common.sources.as_slice(), &options(common.sources()), filter)
 }
 
-/// The same with options of the caller's.
+/// Opens sources with the given options.
 pub fn open_with(
     specs: &[String],
     options: &Options,
     filter: &Filter,
 ) -> Result<Vec<Box<dyn Feed>>, Failure> {
+    Ok(open_each(specs, options, filter)?.into_iter().map(Opened::into_feed).collect())
+}
+
+/// The same, each as what it is.
+pub fn open_each(specs: &[String], options: &Options, filter: &Filter) -> Result<Vec<Opened>, Failure> {
     if specs.iter().filter(|spec| *spec == "-").count() > 1 {
         return Err(Failure::new("standard input is named twice").advise("give - once"));
     }
     specs.iter().map(|spec| open_one(spec, options, filter)).collect()
 }
 
-/// Tells who sits at the terminal that what they type is read.
+/// Tells a user at a terminal that standard input is being read.
 pub fn note_stdin(common: &Common, talk: &Talk) {
     if common.reads_stdin() && io::stdin().is_terminal() {
         talk.note("reading standard input from the terminal; Ctrl-D ends it");
     }
 }
 
-fn open_one(spec: &str, options: &Options, filter: &Filter) -> Result<Box<dyn Feed>, Failure> {
+/// A source that is open.
+pub enum Opened {
     #[cfg(feature = "sql")]
-    if let Some(lake) = lake(spec, options)? {
-        return crate::lake::LakeFeed::open(lake, filter)
-            .map(|feed| Box::new(feed) as Box<dyn Feed>)
-            .map_err(|error| Failure::new(format!("cannot read {spec}")).because(error));
-    }
-    source::open(spec, options, filter).map_err(|error| not_opened(&error))
+    Lake(Arc<LakeFeed>),
+    Objects(Box<dyn Feed>),
 }
 
-/// The lake that a source is, where `ingest` made it; `None` for anything else.
+impl Opened {
+    /// The lake, if it is one.
+    #[cfg(feature = "sql")]
+    pub fn lake(&self) -> Option<&Arc<LakeFeed>> {
+        match self {
+            Self::Lake(lake) => Some(lake),
+            Self::Objects(_) => None,
+        }
+    }
+
+    /// The same as a feed; a lake is shared with it.
+    pub fn into_feed(self) -> Box<dyn Feed> {
+        match self {
+            #[cfg(feature = "sql")]
+            Self::Lake(lake) => Box::new(lake),
+            Self::Objects(feed) => feed,
+        }
+    }
+}
+
+fn open_one(spec: &str, options: &Options, filter: &Filter) -> Result<Opened, Failure> {
+    #[cfg(feature = "sql")]
+    if let Some(lake) = lake(spec, options)? {
+        return LakeFeed::open(lake, filter)
+            .map(Opened::Lake)
+            .map_err(|error| Failure::new(format!("cannot read {spec}")).because(error));
+    }
+    source::open(spec, options, filter).map(Opened::Objects).map_err(|error| not_opened(&error))
+}
+
+/// The location of the lake, if the source is one that `ingest` has made; otherwise `None`.
 #[cfg(feature = "sql")]
 pub fn lake(spec: &str, options: &Options) -> Result<Option<crate::lake::Location>, Failure> {
     let place = place(Path::new(spec), options)?;
@@ -55,19 +91,19 @@ pub fn lake(spec: &str, options: &Options) -> Result<Option<crate::lake::Locatio
         return Ok(place.is_lake().unwrap_or(false).then_some(place));
     }
     let asked = place.clone();
-    // Where the run is interrupted meanwhile, whoever reads finds nothing.
+    // If the run is interrupted meanwhile, nothing is read at all.
     let Some(found) = super::interrupt::unless_asked(move || asked.is_lake()) else { return Ok(None) };
     match found {
         Ok(is_lake) => Ok(is_lake.then_some(place)),
         Err(error) => match error.fatal {
             Some(error) => Err(fatal(&error)),
-            // Whoever lists it as an archive says why that may not be.
+            // If it cannot be listed, opening it as an archive gives the proper error.
             None => Ok(None),
         },
     }
 }
 
-/// Where a lake is, or is to be.
+/// The place of a lake that may not exist yet.
 #[cfg(feature = "sql")]
 pub fn place(lake: &Path, options: &Options) -> Result<crate::lake::Location, Failure> {
     match lake.to_str().filter(|lake| source::store::is_s3(lake)) {
@@ -78,10 +114,7 @@ pub fn place(lake: &Path, options: &Options) -> Result<crate::lake::Location, Fa
 
 /// A place in S3.
 #[cfg(feature = "sql")]
-pub fn store(
-    spec: &str,
-    options: &Options,
-) -> Result<std::sync::Arc<dyn source::store::ObjectStore>, Failure> {
+pub fn store(spec: &str, options: &Options) -> Result<Arc<dyn source::store::ObjectStore>, Failure> {
     source::store::open_store(spec, options).map_err(|error| not_opened(&error))
 }
 
@@ -138,7 +171,7 @@ pub fn pruned(feeds: &[Box<dyn Feed>]) -> Pruned {
     all
 }
 
-/// The same over the sources of a plan.
+/// The same for the sources of a plan.
 pub fn pruned_by(plan: &[PlannedSource]) -> Pruned {
     let mut all = Pruned::default();
     plan.iter().for_each(|source| add(&mut all, source.plan.pruned.clone()));
@@ -156,9 +189,9 @@ pub fn add(all: &mut Pruned, more: Pruned) {
     };
 }
 
-/// Fails when a feed ended before its time. Credentials that ran out on the way, or a service that went away,
-/// leave what was read before: that is a partial result, and `coverage` says so. The failure to tell is given
-/// back then.
+/// Handles feeds that ended early. If credentials expired or the service became unavailable on the way, what
+/// was read before is a partial result: `coverage` is marked, and the failure is returned to be reported.
+/// Other errors are the result of the run.
 pub fn check(feeds: &[Box<dyn Feed>], coverage: &mut Coverage) -> Result<Option<Failure>, Failure> {
     if let Some(error) = feeds.iter().find_map(|feed| source::could_not_run(&**feed)) {
         return Err(fatal(&error));
@@ -207,7 +240,7 @@ pub fn not_opened(error: &OpenError) -> Failure {
     }
 }
 
-/// The `s3://` address that an ARN, a URL of S3 or of its console means.
+/// The `s3://` address for an ARN, or for a URL of S3 or its console.
 fn bucket_address(name: &str) -> Option<String> {
     if let Some((partition, rest)) = name.strip_prefix("arn:").and_then(|rest| rest.split_once(":s3:::")) {
         return partition.starts_with("aws").then(|| format!("s3://{rest}"));
@@ -241,10 +274,18 @@ pub fn not_planned(error: &PlanError) -> Failure {
     match error {
         PlanError::Open(error) => not_opened(error),
         PlanError::Fatal(error) => fatal(error),
+        PlanError::Disk(reason) => not_sorted(reason),
         PlanError::Stdin => Failure::new("cannot plan standard input")
             .because("what it holds is known only once it is read")
             .advise("leave out -"),
     }
+}
+
+/// Why the list of objects could not be put in order.
+pub fn not_sorted(reason: impl std::fmt::Display) -> Failure {
+    Failure::new("cannot sort the list of objects")
+        .because(reason)
+        .advise("make room in the folder for temporary files, or name another one with TMPDIR")
 }
 
 #[cfg(test)]

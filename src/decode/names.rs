@@ -1,35 +1,35 @@
-//! The names at the top of a record, what kind of value CloudTrail writes there, and the names that other
-//! tools make of them.
+//! The names of a record's top-level members, the kind of value that CloudTrail writes for each, and the
+//! spellings of other tools.
 
 use super::fields::Key;
 
-/// What CloudTrail writes under a name.
+/// The kind of value that CloudTrail writes for a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Anything: it stays as it stands.
+    /// Anything; left unchanged.
     Any,
     /// An object or a list.
     Json,
     /// An object.
     Object,
-    /// The same; a text that holds none cannot be understood.
+    /// The same; a string that contains no JSON is an error.
     Payload,
-    /// A text which no word for "nothing" can be.
+    /// A string; words for null count as absent.
     Word,
-    /// The same; what says that all went well is no error.
+    /// The same; words for success count as absent, too.
     Code,
-    /// A name without a space before or behind it.
+    /// A string without a space at its ends.
     Name,
     /// The name of a service's host.
     Source,
     /// `true` or `false`.
     Flag,
-    /// Twelve digits, as text.
+    /// Twelve digits, as a string.
     Account,
     Time,
 }
 
-/// Names that CloudTrail writes at the top of a record.
+/// The kind of a top-level member by its exact name.
 pub(super) fn named(name: &[u8]) -> Option<(Kind, Option<Key>)> {
     use Kind::{Account, Any, Code, Flag, Json, Name, Object, Payload, Source, Time, Word};
     Some(match name {
@@ -62,7 +62,7 @@ pub(super) fn named(name: &[u8]) -> Option<(Kind, Option<Key>)> {
     })
 }
 
-/// All of them.
+/// The names of all top-level members.
 const NAMES: [&str; 31] = [
     "eventVersion",
     "userIdentity",
@@ -97,9 +97,9 @@ const NAMES: [&str; 31] = [
     "eventContext",
 ];
 
-/// Names inside of objects at the top that tables write in lower case, and lines of JSON, too.
+/// Names of nested members that tables, and lines of JSON made from them, write in lower case.
 const INSIDE: [&str; 56] = [
-    // Of callers and resources; where `arn` may be `ARN`, it is `arn`.
+    // Of callers and resources; `arn` is the spelling for names that may be `arn` or `ARN`.
     "principalId",
     "accountId",
     "invokedBy",
@@ -124,7 +124,7 @@ const INSIDE: [&str; 56] = [
     "ARN",
     "attributes",
     "reason",
-    // What requests, answers and details say of images.
+    // Of requests, responses and details about images.
     "repositoryName",
     "registryId",
     "repositoryUri",
@@ -159,7 +159,7 @@ const INSIDE: [&str; 56] = [
     "functionArn",
 ];
 
-/// Names that are told in lines of JSON alone.
+/// Further names of nested members, for lines of JSON only.
 const INSIDE_LINES: [&str; 70] = [
     "ec2RoleDelivery",
     "sourceIdentity",
@@ -167,7 +167,7 @@ const INSIDE_LINES: [&str; 70] = [
     "tlsVersion",
     "cipherSuite",
     "clientProvidedHostHeader",
-    // Of images, and of those who run them.
+    // Of images, and of the services that run them.
     "repositoryArn",
     "repository",
     "image",
@@ -234,7 +234,7 @@ const INSIDE_LINES: [&str; 70] = [
     "name",
 ];
 
-/// The name that CloudTrail has for what another tool calls `eventname`, `EventName`, `event_name` or
+/// CloudTrail's name for a top-level member that another tool calls `eventname`, `EventName`, `event_name` or
 /// `event-name`.
 pub(super) fn respelled(name: &[u8]) -> Option<&'static str> {
     match name {
@@ -245,7 +245,7 @@ pub(super) fn respelled(name: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Members whose own members some tools write beside one another: `requestParameters.imageTag`,
+/// Top-level members whose own members some tools move to the top: `requestParameters.imageTag`,
 /// `userIdentity_arn`.
 const PARENTS: [&str; 8] = [
     "userIdentity",
@@ -258,22 +258,22 @@ const PARENTS: [&str; 8] = [
     "addendum",
 ];
 
-/// In the names of a member: it is of each element of a list.
+/// In a path of names: every element of a list.
 pub(super) const ANY_PLACE: &str = "{}";
 
-/// Whether a name at the top is that of a member further inside: the names on the way to it, outermost first.
+/// For a top-level name that is the path to a nested member: the names of the path, outermost first.
 pub(super) fn flattened(name: &[u8]) -> Option<Vec<String>> {
     let name = std::str::from_utf8(name).ok()?.trim_start_matches('_');
     if let Some(parts) = joined(name) {
         return Some(parts);
     }
-    // Where both are used, an underscore belongs to a name.
+    // In a name with dots, an underscore is part of a name.
     let between = if name.contains('.') { '.' } else { '_' };
     let (outermost, _) = name.split_once(between)?;
     let outermost = outermost.split(['{', '[']).next()?;
     let parent = PARENTS.iter().find(|known| known.eq_ignore_ascii_case(&outermost.replace('_', "")))?;
     let parts = name.split(between).flat_map(|part| {
-        // A list, as Splunk writes it (`imageIds{}`), and as others do (`imageIds[0]`).
+        // A list as Splunk writes it (`imageIds{}`), and as others do (`imageIds[0]`).
         let (name, place) = part.split_once(['{', '[']).unwrap_or((part, ""));
         let place = place.trim_end_matches(['}', ']']);
         let place = (name.len() < part.len())
@@ -316,12 +316,12 @@ fn with_places(parts: Vec<String>) -> Vec<String> {
     all
 }
 
-/// The same inside of objects.
+/// CloudTrail's name for a nested member that another tool spells differently.
 pub(super) fn respelled_inside(name: &[u8]) -> Option<&'static str> {
     alike(&INSIDE, name).or_else(|| alike(&INSIDE_LINES, name))
 }
 
-/// Those of all these names under which CloudTrail has lists, or now a list and now one value.
+/// Names among all these under which CloudTrail has lists, or sometimes a list and sometimes one value.
 const LISTS_INSIDE: [&str; 19] = [
     "updatedFields",
     "attributes",
@@ -361,7 +361,7 @@ pub(super) fn is_list_inside(name: &[u8]) -> bool {
         || [&b"environment"[..], b"productionVariants"].contains(&name)
 }
 
-/// The name that CloudTrail has for a member of a table's struct, whose upper case may be lost.
+/// CloudTrail's name for a field of a table's struct, which may be in lower case.
 pub(super) fn known_inside(name: &str) -> &str {
     match INSIDE.contains(&name) {
         true => name,
@@ -370,7 +370,7 @@ pub(super) fn known_inside(name: &str) -> &str {
 }
 
 fn alike(known: &[&'static str], name: &[u8]) -> Option<&'static str> {
-    // What makes no difference between two spellings.
+    // The letters and digits, which two spellings have in common.
     let letters = |text: &'_ [u8]| {
         text.iter()
             .filter(|byte| !matches!(byte, b'_' | b'-' | b' '))
@@ -387,8 +387,7 @@ fn alike(known: &[&'static str], name: &[u8]) -> Option<&'static str> {
         .find(|known| known.len() == name.len() && known.as_bytes().eq_ignore_ascii_case(&name))
 }
 
-/// Words that tools write where there was no error. An error of AWS has letters: quotes and brackets around
-/// nothing are none.
+/// Words that tools write if there was no error. An error code has letters: quotes or brackets alone are none.
 pub(super) fn is_success_word(text: &[u8]) -> bool {
     const WORDS: [&[u8]; 16] = [
         b"",
@@ -440,7 +439,7 @@ pub(super) fn source_written_so(text: &str) -> Option<String> {
     (whole != text).then_some(whole)
 }
 
-/// Words that tools write for what is not there.
+/// Words that tools write for absent values.
 pub(super) fn is_null_word(text: &[u8]) -> bool {
     const WORDS: [&[u8]; 12] = [
         b"",

@@ -24,7 +24,8 @@ pub(super) struct Repaired {
     pub json: String,
     /// The changes made: 1 for each kind.
     pub repairs: Repairs,
-    /// It was a row of a table, by the names of its members: what the table had no column for is not in it.
+    /// Whether it was a row of a table, recognisable by the names of its members: it lacks what the table has
+    /// no column for.
     pub by_columns: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Answers of services that give a table as JSON: rows of Athena under a row of headings, and rows of
-//! CloudTrail Lake and of CloudWatch Logs Insights, whose cells stand in objects of their own.
+//! Tables as JSON, as services return them: Athena's rows after a row of column names, and rows of CloudTrail
+//! Lake and CloudWatch Logs Insights, with an object for each cell.
 
 use serde_json::{Map, Value};
 
@@ -14,7 +14,7 @@ pub(super) struct Made {
     pub lossy: bool,
 }
 
-/// What tells an answer of Athena's.
+/// The key of a cell in Athena's results.
 const CELL: &[u8] = b"\"VarCharValue\"";
 
 /// The records of `athena get-query-results`; `None` for anything else.
@@ -92,8 +92,8 @@ fn lines(heading: &[String], rows: &[Vec<String>]) -> Option<Made> {
     Some(Made { lines, lossy: true })
 }
 
-/// The row whose cells are the elements of the list at `at`, each `{"eventName":"…"}` or
-/// `{"field":"eventName","value":"…"}`, as one object; `None` where that is no row of events.
+/// Converts a row to one object. The elements of the list at `at` are its cells: `{"eventName":"…"}` or
+/// `{"field":"eventName","value":"…"}`. `None` if it is not a row of events.
 pub(super) fn merged(text: &[u8], at: usize) -> Option<String> {
     let mut row = Map::new();
     let mut elements = Elements::of(text, at);
@@ -108,7 +108,7 @@ pub(super) fn merged(text: &[u8], at: usize) -> Option<String> {
 }
 
 fn cell(json: &[u8]) -> Option<(String, Value)> {
-    // Told without a parse: one member, or the two of a field.
+    // Recognised without a full parse: one member, or the two of a field.
     let mut members = Members::of(json, 0);
     let mut count = 0;
     while let Ok(Some(member)) = members.next() {

@@ -185,7 +185,8 @@ fn finding(subject: Subject<'_>, loss: &Loss, index: &Image, harm: Harm, used: O
         order: loss.order,
         exposure_seconds: None,
         summary: format!(
-            "In {}, {named} is broken: {} took {} although the index lists it and is still there; {}; {asked}.",
+            "In {}, {named} is broken: {} took {} although the index lists it and is still there; {}; \
+             {asked}.",
             place(&history.repository(repository)),
             if was_deleted(loss) {
                 format!("a call of {}", super::story::who(history, loss.event))

@@ -1,4 +1,4 @@
-//! The Athena statement that makes a lake a table.
+//! Prints the Athena statement that makes a lake available as a table.
 //!
 //! Athena does not read the manifest. For a lake in S3 it reads, for each partition, the list of files in
 //! effect (`SymlinkTextInputFormat`). A list is replaced as a whole after each commit, so no event is seen
@@ -8,17 +8,18 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::LakeError;
+use super::commit::manifest::Manifest;
+use super::disk::Location;
 use super::layout::LISTS;
-use super::location::Location;
-use super::manifest::Manifest;
 use super::partition::NO_VALUE;
 use super::record::MEMBERS;
-use super::shape::Shape;
+use super::record::shape::Shape;
 
 /// If no day is known, projection begins with CloudTrail's first day.
 const FIRST_DAY: &str = "2013-11-13";
 
-/// The statement for the lake at `location`. `location`: where a copy of it is.
+/// The `CREATE EXTERNAL TABLE` statement for the lake at `place`. `location` is the address of a copy of it,
+/// if it is to be used instead.
 ///
 /// # Errors
 ///

@@ -1,11 +1,12 @@
-//! The operations that a lake needs for its files. Nothing else in the lake's modules calls the file
-//! system.
+//! The location of a lake, and the file operations that it needs. No other module of the lake calls the file
+//! system or S3.
 //!
-//! Paths are relative to the lake. The order of operations that makes a commit durable depends on the kind
-//! of disk, and is described in [`super::commit`]. Tests use a disk that forgets, tears and refuses
-//! (`sim`).
+//! Paths are relative to the lake. The order of operations that makes a commit durable depends on the kind of
+//! disk, and is described in [`super::commit`]. Tests use a simulated disk that loses and tears writes and
+//! fails calls (`sim`).
 
 mod local;
+mod location;
 mod s3;
 #[cfg(test)]
 pub(super) mod sim;
@@ -19,19 +20,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(super) use local::LocalDisk;
+pub use location::Location;
 pub(super) use s3::S3Disk;
 #[cfg(test)]
 pub(super) use s3::sim as far_sim;
 
 use super::LakeError;
+use super::commit::manifest::Manifest;
 use super::layout;
-use super::manifest::Manifest;
 
-/// So many bytes of a file are copied at a time.
+/// Bytes of a file that are copied at a time.
 const ADOPTED_BYTES: u64 = 1 << 20;
 
-/// Files in folders, written as a whole and renamed. Every call may fail; what it should do may then be
-/// done or not.
+/// Files in folders, written as a whole and renamed. A call that returns an error may or may not have had its
+/// effect.
 pub(super) trait Disk: Send + Sync + fmt::Debug {
     /// Creates or replaces a file, and creates its folders. It is durable only after [`Self::sync`].
     fn create(&self, path: &Path) -> io::Result<Box<dyn Write + Send>>;
@@ -62,14 +64,14 @@ pub(super) trait Disk: Send + Sync + fmt::Debug {
         self.open(path)
     }
 
-    /// The final name of a finished file, which is in the staging folder under `name` and from now on under
-    /// this one.
+    /// The final name of a finished file in the staging folder. It was written as `name`, and is in the
+    /// staging folder under the returned name from now on.
     fn settled(&self, name: String) -> io::Result<String> {
         Ok(name)
     }
 
-    /// Brings a file of another lake, which is inside of this one at `from` and is called `its_name` there,
-    /// into the staging folder for `name`. Returns its final name.
+    /// Copies a file of a lake that is staged inside of this one, at `from` and called `its_name` there, into
+    /// the staging folder as `name`. Returns its final name.
     fn adopt(&self, from: &Path, _its_name: &str, name: String) -> io::Result<String> {
         let (file, mut out) = (self.open(from)?, self.create(&layout::staged(&name))?);
         let (mut at, mut stretch) = (0, Vec::new());
@@ -84,8 +86,8 @@ pub(super) trait Disk: Send + Sync + fmt::Debug {
         Ok(name)
     }
 
-    /// Makes `next`, whose new files are in the staging folder, the manifest in place of `present`,
-    /// completely or not at all. Where readers take no locks, replaced files are kept for `keep`.
+    /// Puts the manifest `next`, whose new files are in the staging folder, into effect in place of
+    /// `present`, completely or not at all. Where readers take no locks, replaced files are kept for `keep`.
     fn publish(&self, present: &Manifest, next: &Manifest, keep: Duration) -> Result<(), LakeError>;
 
     /// Cleans up a lake that was just opened for writing: settles what an unfinished commit has left.
@@ -146,7 +148,7 @@ pub(super) trait Stored: Send + Sync {
     fn expect(&self, _parts: &[Range<u64>]) {}
 }
 
-/// Files read as a whole are manifests, journals and results of objects, which are never nearly this large.
+/// Files that are read as a whole are manifests, journals and results of objects, which are much smaller.
 const WHOLE_BYTES_MAX: u64 = 4 << 30;
 
 fn too_large() -> io::Error {

@@ -37,7 +37,7 @@ pub struct Coverage {
     pub lines_skipped: u64,
     /// Records that another tool had rewritten, by kind of change; they are counted in `records`.
     pub records_repaired: Repairs,
-    /// Objects in another schema, which may lack parts of a record. A warning tells people of them.
+    /// Objects in another schema, which may lack parts of a record. There is a warning about them.
     #[serde(skip)]
     pub objects_lossy: u64,
     /// Events whose `eventID` another event has, too. In a lake: the sum over the runs and shards that
@@ -50,7 +50,7 @@ pub struct Coverage {
     pub failures: Vec<ReadFailure>,
     /// Records whose payload CloudTrail left out (above 100 KB), by repository.
     pub omitted: Vec<Gap>,
-    /// Output of the AWS CLI and kubectl that was read beside the logs.
+    /// Output of the AWS CLI and kubectl that was read in addition to the logs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub snapshots: Vec<SnapshotRead>,
     /// Where snapshots and logs disagree.

@@ -109,7 +109,7 @@ fn names_a_repository(record: &Record<'_>, action: &Action<'_>) -> bool {
 fn pull<'r>(record: &Record<'r>) -> Option<Action<'r>> {
     let images = image::image_ids(record.request.get("imageIds"));
     let failed = record.failed();
-    // A pull that names nothing is one of which somebody has taken the request away.
+    // A pull without an image id is one whose request parameters were removed.
     if !failed && (record.request_left_out || !record.request.is_object()) {
         return Some(Action::Omitted);
     }

@@ -4,7 +4,7 @@ use super::Missed;
 use crate::model::{Sentence, StepKind};
 use crate::timeline::{EventNo, RepositoryHistory};
 
-/// At most so many pushes are shown.
+/// Maximum number of pushes that are shown.
 const PUSHES_MAX: usize = 3;
 
 /// The pushes of the digest in all repositories and the builds behind them; the last sentence says that a
@@ -26,7 +26,8 @@ pub(super) fn of(missed: Missed<'_>) -> Vec<Sentence> {
         found.into_iter().take(PUSHES_MAX).map(|(event, name)| made(missed, event, &name)).collect();
     if !told.is_empty() {
         told.push(Sentence {
-            text: "A new build, even of the same commit, has another digest: what names this one has to be given the new one, and deployed."
+            text: "A new build, even of the same commit, has another digest: what names this one has to be \
+                given the new one, and deployed."
                 .to_owned(),
             evidence: Vec::new(),
         });
@@ -48,12 +49,15 @@ fn made(missed: Missed<'_>, event: EventNo, repository: &str) -> Sentence {
         match history.build(id) {
             Some(build) => {
                 let source = history.text(build.source);
-                let source = if source.is_empty() { String::new() } else { format!(", of source version {source}") };
+                let source = if source.is_empty() { String::new() } else { format!(", of source version \
+                    {source}") };
                 text.push_str(&format!(" That is the CodeBuild build {}{source}.", history.text(build.who)));
                 evidence.push(history.event(build.event));
             }
             None => text.push_str(&format!(
-                " That is a build of CodeBuild, PROJECT:{id}: its start is not in these logs; `aws codebuild batch-get-builds --ids PROJECT:{id}` tells its source version, PROJECT being the one of that role."
+                " That is a build of CodeBuild, PROJECT:{id}: its start is not in these logs; `aws codebuild \
+                 batch-get-builds --ids PROJECT:{id}` tells its source version, PROJECT being the one of that \
+                 role."
             )),
         }
     } else if let Some((_, session)) = actor.rsplit_once('/').filter(|_| actor.contains(":assumed-role/")) {

@@ -10,7 +10,7 @@ use super::folder::Folder;
 use super::layout::{self, KeyPosition, Seen, Selection};
 use super::local::{Found, lock, relative_name};
 
-/// So many entries of a hidden folder are checked for log files.
+/// Number of entries of a hidden folder that are checked for log files.
 const HIDDEN_LOOKED_AT_MAX: usize = 20_000;
 
 /// Yields what is to be handed out, sorted by name. Symbolic links are followed, except those that lead

@@ -77,15 +77,15 @@ pub(super) fn is_aggregate(name: &str) -> bool {
     NAMES.contains(&name)
 }
 
-/// One aggregate call, made ready: which rows count, in which order, and the arguments' values.
+/// A prepared aggregate call: its rows in order, and the values of its arguments.
 struct Input<'a> {
     groups: &'a Groups,
-    /// Rows that count.
+    /// The rows that are aggregated.
     rows: Vec<u32>,
     args: Vec<Values>,
 }
 
-/// The value of an aggregate for each group. `scope` is the one before grouping.
+/// The value of an aggregate for each group. `scope` is the scope before grouping.
 pub(super) fn evaluate(scope: &Scope<'_>, function: &Function, groups: &Groups) -> Result<Values> {
     let name = names::of_function(function);
     run(scope, function, &name, groups)
@@ -194,14 +194,14 @@ impl Input<'_> {
         self.args.get(at).ok_or_else(|| SqlError::new("an argument is missing"))
     }
 
-    /// `(group, row)` for each row that counts, in order.
+    /// `(group, row)` for each aggregated row, in order.
     fn pairs(&self) -> impl Iterator<Item = (usize, usize)> {
         self.rows
             .iter()
             .filter_map(|row| Some((*self.groups.of_row.get(*row as usize)? as usize, *row as usize)))
     }
 
-    /// A slot per group.
+    /// A state for each group, initially `start`.
     fn slots<T: Clone>(&self, start: T) -> Vec<T> {
         vec![start; self.groups.count()]
     }
@@ -257,7 +257,7 @@ impl Input<'_> {
         Ok(Values::new(Kind::Bigint, i64::column(counts.into_iter().map(Some).collect())))
     }
 
-    /// Rows of each group that `keep` keeps.
+    /// For each group, the rows for which `keep` is true.
     fn rows_by_group(&self, keep: impl Fn(usize) -> bool) -> Vec<Vec<u32>> {
         let mut rows: Vec<Vec<u32>> = self.slots(Vec::new());
         for (group, row) in self.pairs().filter(|(_, row)| keep(*row)) {
@@ -284,7 +284,7 @@ fn predicate_nulls(values: &Values) -> Result<Vec<bool>> {
     super::predicate::nulls(values)
 }
 
-/// The call inside an expression that is known to be one.
+/// The function call of an expression that is known to be one.
 pub(super) fn as_call(expr: &Expr) -> Result<&Function> {
     match expr {
         Expr::Function(function) => Ok(function),

@@ -34,7 +34,7 @@ pub(super) fn binary(op: &Op, left: &Values, right: &Values, height: usize, leni
             shift(left, right, *op == Op::Minus, height)
         }
         (Kind::Span | Kind::Months, Op::Plus, time) if time.is_time() => shift(right, left, false, height),
-        // CloudTrail's own times are texts; NULL where one is none.
+        // CloudTrail's times are texts; the result is NULL if a text is not a time.
         (Kind::Varchar, Op::Plus | Op::Minus, Kind::Span | Kind::Months) => {
             shift(left, right, *op == Op::Minus, height)
         }
@@ -89,7 +89,7 @@ fn doubles(op: &Op, left: &Values, right: &Values, height: usize) -> Result<Valu
     })
 }
 
-/// A time moved by an interval. A date stays a date if it is moved by whole days or months.
+/// Moves a time by an interval. A date stays a date if it is moved by whole days or months.
 fn shift(time: &Values, by: &Values, back: bool, height: usize) -> Result<Values> {
     let constant = time.constant && by.constant;
     let amounts = by.wholes()?;

@@ -1,5 +1,5 @@
-//! One condition → what it says about source, name, account, region and time of the events it can be true
-//! for.
+//! Derives bounds from a condition: the event source, event name, account, region and time of the events for
+//! which it can be true.
 
 use std::collections::BTreeSet;
 
@@ -26,12 +26,12 @@ pub(super) struct Bounds {
     regions: Allowed,
     since: Option<i64>,
     until: Option<i64>,
-    /// `year = '2026'`, `month = '03'`, `day = '02'`: a time only together.
+    /// `year = '2026'`, `month = '03'`, `day = '02'`, which bound the time only together.
     date: [Option<u32>; 3],
 }
 
 impl Bounds {
-    /// What `condition` allows of the rows of the table called `alias`.
+    /// The bounds of `condition` for rows of the table called `alias`.
     pub fn of(condition: &Expr, alias: &str, now: Timestamp) -> Self {
         match condition {
             Expr::Nested(inner) => Self::of(inner, alias, now),
@@ -64,7 +64,7 @@ impl Bounds {
         }
     }
 
-    /// Both hold.
+    /// The bounds if both conditions hold.
     pub fn and(self, other: Self) -> Self {
         let both = |a: Allowed, b: Allowed| match (a, b) {
             (Some(a), Some(b)) => Some(a.intersection(&b).cloned().collect()),
@@ -86,7 +86,7 @@ impl Bounds {
         }
     }
 
-    /// One of them holds.
+    /// The bounds if one of the conditions holds.
     pub fn or(self, other: Self) -> Self {
         let (a, b) = (self.dated(), other.dated());
         let either = |a: Allowed, b: Allowed| Some(a?.union(&b?).cloned().collect());
@@ -101,7 +101,7 @@ impl Bounds {
         }
     }
 
-    /// The partition's date as a range of time.
+    /// Converts the date of the partition to a range of time.
     fn dated(self) -> Self {
         let [Some(year), month, day] = self.date else { return Self { date: [None; 3], ..self } };
         let Some((since, until)) = range_of(year, month, day.filter(|_| month.is_some())) else {
@@ -137,7 +137,7 @@ fn flipped(op: &Op) -> Option<Op> {
     })
 }
 
-/// `column op value`, where the value does not depend on the row. `None`: it is not of that form.
+/// `column op value`, where the value is the same for all rows. `None`: the condition has another form.
 fn compare(column: &Expr, op: &Op, value: &Expr, alias: &str, now: Timestamp) -> Option<Bounds> {
     flipped(op)?;
     if let Some(name) = column_of(column, alias) {
@@ -207,7 +207,7 @@ fn like(column: &Expr, pattern: &Expr, alias: &str, now: Timestamp) -> Option<Bo
     }
 }
 
-/// Whether an expression is the event's time, or rises with it and stays on the same day.
+/// Whether an expression is the event's time, or a function of it that is monotonic and keeps the day.
 fn is_time_of(expr: &Expr, alias: &str) -> bool {
     let is_eventtime = |expr: &Expr| column_of(expr, alias) == Some("eventtime") || is_respelled(expr, alias);
     match expr {
@@ -233,7 +233,7 @@ fn is_time_of(expr: &Expr, alias: &str) -> bool {
     }
 }
 
-/// `replace(replace(eventtime, 'T', ' '), 'Z', '')`: the same moment in the spelling that a cast takes.
+/// `replace(replace(eventtime, 'T', ' '), 'Z', '')`: the same time in the notation that a cast accepts.
 fn is_respelled(expr: &Expr, alias: &str) -> bool {
     let Expr::Function(function) = expr else { return false };
     let arguments = functions::arguments(function).unwrap_or_default();
@@ -249,7 +249,7 @@ fn starts_with_date(format: &Expr) -> bool {
     text.starts_with("'%Y-%m-%d") || text.starts_with("'yyyy-MM-dd") || text.starts_with("'YYYY-MM-dd")
 }
 
-/// What an expression is that looks at no column.
+/// The value of an expression that uses no columns.
 struct Constant {
     text: Option<String>,
     millis: Option<i64>,
@@ -278,9 +278,8 @@ fn day_of(millis: i64) -> (i64, i64) {
     (start, start.saturating_add(DAY_MILLIS))
 }
 
-/// The days that a text which starts like a date can mean: `2026`, `2026-03`, `2026/03/02`,
-/// `2026-03-02T10:00:00Z`. Texts are compared letter by letter, so that only the date itself says something
-/// for sure.
+/// The range of days for a text that begins like a date: `2026`, `2026-03`, `2026/03/02`,
+/// `2026-03-02T10:00:00Z`. Texts are compared letter by letter, so only the date can be relied on.
 fn text_range(text: &str) -> Option<(i64, i64)> {
     let number = |range: std::ops::Range<usize>| {
         let digits = text.get(range)?;
@@ -298,14 +297,14 @@ fn text_range(text: &str) -> Option<(i64, i64)> {
     }
 }
 
-/// The same for a column that is a text with dashes whatever the query compares it with: letters after them
-/// say nothing of days.
+/// The same for a column that always has the form `2026-03-02`: any further letters in `text` say nothing
+/// about the day.
 fn dashed_range(text: &str) -> Option<(i64, i64)> {
     let is_dash = |at: usize| text.as_bytes().get(at).is_none_or(|byte| *byte == b'-');
     if is_dash(4) && is_dash(7) { text_range(text) } else { None }
 }
 
-/// A year, a month or a day, from its first millisecond to the first after it.
+/// The range of a year, month or day: its first millisecond, and that of the next one.
 fn range_of(year: u32, month: Option<u32>, day: Option<u32>) -> Option<(i64, i64)> {
     let start = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month.unwrap_or(1), day.unwrap_or(1))?;
     let end = match (month, day) {

@@ -1,4 +1,4 @@
-//! `CAST` and `TRY_CAST`, and typed literals; `shown`: values → text.
+//! `CAST` and `TRY_CAST`, and typed literals. `shown`: values → text.
 
 mod decimals;
 mod shown;
@@ -65,7 +65,7 @@ pub(super) fn kind_of(data_type: &DataType) -> Result<Kind> {
     })
 }
 
-/// Texts cut to the length that a type gives them: `CAST(eventtime AS varchar(10))`.
+/// Truncates texts to the length of a type: `CAST(eventtime AS varchar(10))`.
 pub(super) fn cut(values: Values, data_type: &DataType, height: usize) -> Result<Values> {
     let (DataType::Varchar(length)
     | DataType::Char(length)
@@ -104,7 +104,7 @@ pub(super) fn typed_literal(data_type: &DataType, value: &Value) -> Result<Value
     cast(&Values::constant(Kind::Varchar, Some(text)), &kind_of(data_type)?, 1, false)
 }
 
-/// Values as another type. What cannot be read as that type is an error, or NULL if `lenient`.
+/// Converts values to another type. A value that cannot be converted is an error, or NULL if `lenient`.
 pub(super) fn cast(values: &Values, to: &Kind, height: usize, lenient: bool) -> Result<Values> {
     if values.kind == *to {
         return Ok(values.clone());
@@ -211,7 +211,7 @@ pub(super) fn cast(values: &Values, to: &Kind, height: usize, lenient: bool) -> 
             let cells = clock::millis(values, height)?;
             Values::build(to.clone(), height, constant, |row| Ok(cells.get(row)))
         }
-        // Without a zone, a time is what the clock showed.
+        // Without a zone, a time is the wall clock time of its zone.
         (Kind::Zoned(_), Kind::Timestamp { zoned: false }) => {
             Ok(Values { kind: to.clone(), ..clock::wall(values)? })
         }
@@ -260,8 +260,7 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// The text that a JSON value is as `varchar`: a string without quotes, everything else as it stands, `null`
-/// as NULL.
+/// A JSON value as `varchar`: a string without quotes, other values as they are, `null` as NULL.
 pub(super) fn scalar_text(json: &str) -> Option<String> {
     let value: &RawValue = serde_json::from_str(json).ok()?;
     text_of(value).map(|text| text.into_owned())
@@ -328,7 +327,7 @@ fn cast_fields(
     Ok(Values { kind: Kind::Row(to.to_vec()), data, constant: values.constant })
 }
 
-/// All elements of a column of arrays or maps under each other, and how many each row has; `None` for a NULL.
+/// All elements of a column of arrays or maps in one column, and their number for each row; `None` for NULL.
 pub(super) fn explode(values: &Values) -> Result<(Values, Vec<Option<usize>>)> {
     let element = match &values.kind {
         Kind::Array(element) => (**element).clone(),
@@ -354,7 +353,7 @@ pub(super) fn explode(values: &Values) -> Result<(Values, Vec<Option<usize>>)> {
         (0..column.len()).map(|row| is_there(row).then(|| offset(row + 1) - offset(row))).collect();
     let (start, end) = (offset(0), offset(column.len()));
     let all = column.get_inner();
-    // What lies under a NULL is nobody's.
+    // The elements of a NULL do not count.
     let elements = if lengths.iter().flatten().sum::<usize>() == end - start {
         all.slice(i64::try_from(start).unwrap_or(i64::MAX), end - start)
     } else {

@@ -9,9 +9,9 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 use super::error::{Result, SqlError};
 use super::spelling::{is_said, keyword_of};
 
-/// A query may chain at most so many operators.
+/// Maximum number of operators in one chain.
 const OPERATORS_MAX: usize = 500;
-/// At most so many tests may be applied one to another, as in `a IS NULL IS NULL`.
+/// Maximum number of tests applied one to another, as in `a IS NULL IS NULL`.
 const TESTS_MAX: usize = 30;
 
 enum Link {
@@ -63,7 +63,8 @@ pub(super) fn check(tokens: &[TokenWithSpan]) -> Result<()> {
         }
         if operators > OPERATORS_MAX {
             let error = SqlError::new(format!(
-                "more than {OPERATORS_MAX} operators (AND, OR, +, || …); a long list of values belongs in IN (…)"
+                "more than {OPERATORS_MAX} operators (AND, OR, +, || …); a long list of values belongs in IN \
+                 (…)"
             ));
             return Err(error.at_span(token.span));
         }

@@ -1,4 +1,4 @@
-//! Times: literals, intervals, parts, truncation, formats. Everything is UTC, like CloudTrail.
+//! Times: literals, intervals, fields, truncation, formats. Everything is in UTC, like CloudTrail.
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
 use sqlparser::ast::{Interval, UnaryOperator};
@@ -12,7 +12,7 @@ use crate::tables::Kind;
 pub(super) const ZONED: Kind = Kind::Timestamp { zoned: true };
 pub(super) const UNZONED: Kind = Kind::Timestamp { zoned: false };
 
-/// Milliseconds of a time, whatever kind of time it is. A text is read as a time, NULL where it is none.
+/// Times of any type in milliseconds. Texts are parsed; a text that is not a time becomes NULL.
 pub(super) fn millis(values: &Values, height: usize) -> Result<Wholes> {
     let built = match values.kind {
         Kind::Date => {
@@ -31,7 +31,7 @@ pub(super) fn millis(values: &Values, height: usize) -> Result<Wholes> {
     built.wholes()
 }
 
-/// What the clock shows in the zone that the times are read in; milliseconds as [`millis`] gives them.
+/// The wall clock times in the zone of the type, as [`millis`] returns them.
 pub(super) fn wall(values: &Values) -> Result<Values> {
     let Kind::Zoned(_) = values.kind else { return Ok(values.clone()) };
     let (zone, cells) = (Zone::of(&values.kind), values.wholes()?);
@@ -40,14 +40,14 @@ pub(super) fn wall(values: &Values) -> Result<Values> {
     })
 }
 
-/// A time as people and tools write it; a zone is honoured, none means UTC.
+/// Parses a time in the notations of people and tools. Without a zone it is UTC.
 pub(super) fn read(text: &str) -> Option<i64> {
     let text = text.trim();
     if let Some(time) = Timestamp::parse(text) {
         return Some(time.millis());
     }
     let text = text.strip_suffix(" UTC").unwrap_or(text);
-    // A partition's date may be spelt with slashes.
+    // The date of a partition may be written with slashes.
     if let Ok(date) =
         NaiveDate::parse_from_str(text, "%Y-%m-%d").or_else(|_| NaiveDate::parse_from_str(text, "%Y/%m/%d"))
     {
@@ -74,7 +74,7 @@ pub(super) fn to_chrono(millis: i64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_millis(millis)
 }
 
-/// `2026-03-02 10:00:00.000`, and ` UTC` after it where the type has a zone.
+/// `2026-03-02 10:00:00.000`, followed by ` UTC` if the type has a zone.
 pub(super) fn show(millis: i64, kind: &Kind) -> String {
     let Some(time) = to_chrono(millis) else { return format!("{millis} ms") };
     match kind {
@@ -87,7 +87,7 @@ pub(super) fn show(millis: i64, kind: &Kind) -> String {
     }
 }
 
-/// RFC 3339 with milliseconds; without a zone, without one.
+/// RFC 3339 with milliseconds; without an offset if the type has no zone.
 pub(super) fn show_iso(millis: i64, kind: &Kind) -> String {
     let zone = Zone::of(kind);
     let Some(wall) = to_chrono(zone.wall(millis)) else { return format!("{millis} ms") };
@@ -107,7 +107,7 @@ pub(super) fn show_iso(millis: i64, kind: &Kind) -> String {
     }
 }
 
-/// `2026-03-02` from days.
+/// A number of days as `2026-03-02`.
 pub(super) fn show_date(days: i64) -> String {
     match days.checked_mul(DAY_MILLIS).and_then(to_chrono) {
         Some(time) => time.format("%Y-%m-%d").to_string(),
@@ -115,7 +115,7 @@ pub(super) fn show_date(days: i64) -> String {
     }
 }
 
-/// `3 04:05:06.000`, as Trino shows an interval.
+/// An interval as Trino writes it: `3 04:05:06.000`.
 pub(super) fn show_span(millis: i64) -> String {
     let sign = if millis < 0 { "-" } else { "" };
     let left = millis.unsigned_abs();
@@ -130,7 +130,7 @@ pub(super) fn show_span(millis: i64) -> String {
     )
 }
 
-/// Names that mean a moment without being called.
+/// Whether a name is a function of the current time that is called without parentheses.
 pub(super) fn is_moment(name: &str) -> bool {
     matches!(name, "current_timestamp" | "current_date" | "localtimestamp")
 }
@@ -153,7 +153,7 @@ pub(super) fn interval(interval: &Interval) -> Result<Values> {
     }
     let (number, unit) = match &interval.leading_field {
         Some(unit) => (text.as_str(), unit.to_string()),
-        // Spark lets the unit stand inside the quotes.
+        // In Spark the unit may be inside of the quotes.
         None => match text.trim().split_once(' ') {
             Some((number, unit)) => (number, unit.to_owned()),
             None => return Err(SqlError::new("an interval needs a unit, such as interval '7' day")),
@@ -188,7 +188,7 @@ fn amount_text(value: &sqlparser::ast::Expr) -> Option<String> {
     }
 }
 
-/// Length of a unit in milliseconds, if it always has the same.
+/// The length of a unit in milliseconds, if it is constant.
 pub(super) fn unit_millis(unit: &str) -> Option<i64> {
     Some(match singular(unit).as_str() {
         "millisecond" => 1,
@@ -201,7 +201,7 @@ pub(super) fn unit_millis(unit: &str) -> Option<i64> {
     })
 }
 
-/// Length of a unit in months, if it is one of those.
+/// The length of a unit in months, if it consists of months.
 pub(super) fn unit_months(unit: &str) -> Option<i64> {
     Some(match singular(unit).as_str() {
         "month" => 1,
@@ -223,9 +223,9 @@ pub(super) fn plus_months(millis: i64, months: i64) -> Option<i64> {
     moved.map(|time| time.timestamp_millis())
 }
 
-/// Whole months from one time to another, towards zero. Where the later one is the last day of its month, no
-/// day of the earlier one's month counts as later than it: from 31 January to 29 February is a month, and so
-/// is the way back.
+/// Whole months from one time to another, rounded towards zero. If the later time is on the last day of its
+/// month, it counts as a whole month even if that month is shorter: 31 January to 29 February is one month,
+/// and so is the way back.
 pub(super) fn months_between(from: i64, to: i64) -> Option<i64> {
     if to < from {
         return months_between(to, from).map(|months| -months);
@@ -238,7 +238,7 @@ pub(super) fn months_between(from: i64, to: i64) -> Option<i64> {
     Some(months - i64::from(unfinished))
 }
 
-/// One part of a time, by its name in `extract(… FROM …)`.
+/// A field of a time, by its name in `extract(… FROM …)`.
 pub(super) fn part(name: &str, millis: i64) -> Option<i64> {
     let time = to_chrono(millis)?;
     Some(match name {
@@ -259,7 +259,7 @@ pub(super) fn part(name: &str, millis: i64) -> Option<i64> {
     })
 }
 
-/// One part of an interval.
+/// A field of an interval.
 fn span_part(name: &str, millis: i64) -> Option<i64> {
     Some(match name {
         "day" => millis / DAY_MILLIS,
@@ -271,7 +271,7 @@ fn span_part(name: &str, millis: i64) -> Option<i64> {
     })
 }
 
-/// `extract(unit FROM value)`, also under the unit's own name: `hour(value)`.
+/// `extract(unit FROM value)`, also called by the name of the unit: `hour(value)`.
 pub(super) fn extract(unit: &str, values: &Values, height: usize) -> Result<Values> {
     let unit = unit.to_ascii_lowercase();
     if values.kind == Kind::Span {
@@ -295,7 +295,7 @@ pub(super) fn extract(unit: &str, values: &Values, height: usize) -> Result<Valu
     })
 }
 
-/// The start of the unit in which a time lies.
+/// The beginning of the unit that contains a time.
 pub(super) fn truncate(unit: &str, millis: i64) -> Option<i64> {
     if let Some(length) = unit_millis(unit).filter(|length| *length < 7 * DAY_MILLIS) {
         return Some(millis.div_euclid(length) * length);
@@ -313,7 +313,7 @@ pub(super) fn truncate(unit: &str, millis: i64) -> Option<i64> {
     Some(start.and_time(NaiveTime::MIN).and_utc().timestamp_millis())
 }
 
-/// The same moments, read in another zone.
+/// The same points in time, displayed in another zone.
 pub(super) fn at_time_zone(values: &Values, zone: &Values, height: usize) -> Result<Values> {
     let name = zone.constant_text().ok_or_else(|| SqlError::new("the time zone must be a text"))?;
     let kind = zone::named(&name)?.kind();
@@ -321,7 +321,7 @@ pub(super) fn at_time_zone(values: &Values, zone: &Values, height: usize) -> Res
     Values::build(kind, height, values.constant, |row| Ok(cells.get(row)))
 }
 
-/// The moments at which the clock of a zone shows these times.
+/// The points in time at which the wall clock of a zone shows these times.
 pub(super) fn with_time_zone(values: &Values, zone: &Values, height: usize) -> Result<Values> {
     let name = zone.constant_text().ok_or_else(|| SqlError::new("the time zone must be a text"))?;
     let zone = zone::named(&name)?;

@@ -1,4 +1,4 @@
-//! Comparisons, and making two values of one type first.
+//! Comparisons, and conversion of two values to a common type.
 
 use std::cmp::Ordering;
 
@@ -45,12 +45,13 @@ pub(super) fn compare(
     Ok(Values::booleans(data, constant))
 }
 
-/// A single value stays single, so that polars' kernels compare against a scalar; without rows there is none.
+/// A constant stays a single value, so that polars' kernels compare with a scalar; without rows there is
+/// none.
 fn side(values: &Values, height: usize) -> Series {
     if values.constant && height == 0 { values.spread(0) } else { values.data.clone() }
 }
 
-/// Arrays and rows, part by part; maps can only be equal or not.
+/// Compares arrays and rows part by part; maps can only be equal or not.
 fn nested(op: &BinaryOperator, left: &Values, right: &Values, height: usize) -> Result<Values> {
     if matches!(left.kind, Kind::Map(..)) && !matches!(op, BinaryOperator::Eq | BinaryOperator::NotEq) {
         return Err(SqlError::new(format!("{} values cannot be compared with {op}", left.kind)));
@@ -67,7 +68,7 @@ fn nested(op: &BinaryOperator, left: &Values, right: &Values, height: usize) -> 
     })
 }
 
-/// Whether `op` holds of two values in this order; of a NaN and anything else (`None`), only `<>` does.
+/// Whether `op` is true for two values with this order; if one is NaN (`None`), only `<>` is.
 fn holds(op: &BinaryOperator, order: Option<Ordering>) -> bool {
     match op {
         BinaryOperator::Eq => order == Some(Ordering::Equal),
@@ -79,8 +80,7 @@ fn holds(op: &BinaryOperator, order: Option<Ordering>) -> bool {
     }
 }
 
-/// NaN is equal to nothing, and neither less nor greater than anything; polars gives it a place among the
-/// numbers.
+/// NaN is not equal to, less than or greater than anything; polars sorts it among the numbers.
 fn with_nan(op: &BinaryOperator, left: &Values, right: &Values, height: usize) -> Result<Option<Values>> {
     let has_nan = |values: &Values| Ok::<_, SqlError>(values.data.f64()?.iter().flatten().any(f64::is_nan));
     if left.kind != Kind::Double || !(has_nan(left)? || has_nan(right)?) {
@@ -94,7 +94,7 @@ fn with_nan(op: &BinaryOperator, left: &Values, right: &Values, height: usize) -
     .map(Some)
 }
 
-/// Whether two values are the same, where NULLs inside of arrays, rows and maps are the same, too. NULL where
+/// Whether two values are the same, with NULLs inside of arrays, rows and maps counting as the same. NULL if
 /// either is NULL.
 pub(super) fn same(left: &Values, right: &Values, height: usize, lenient: bool) -> Result<Values> {
     let (a, b) = unify(left, right, height, lenient)?;
@@ -106,16 +106,16 @@ pub(super) fn same(left: &Values, right: &Values, height: usize, lenient: bool) 
     Ok(Values::booleans(cells.collect::<BooleanChunked>(), false))
 }
 
-/// Both values in the type that both fit. Trino's rules, and one more: where a table of another definition
-/// has a number, a truth value or a time and ours has its text, the text is read as that.
+/// Converts both values to their common type by Trino's rules. In addition, a text is converted if another
+/// table definition has a number, boolean or time where this one has its text.
 pub(super) fn unify(left: &Values, right: &Values, height: usize, lenient: bool) -> Result<(Values, Values)> {
     let kind = common(&left.kind, &right.kind)?;
-    // A text that is no number or time compares as NULL unless it is the query's own literal.
+    // A text that is not a number or time compares as NULL, unless it is a literal of the query.
     let coerce = |values: &Values| cast::cast(values, &kind, height, lenient || !values.constant);
     Ok((coerce(left)?, coerce(right)?))
 }
 
-/// The type that both fit.
+/// The common type of two types.
 pub(super) fn common(a: &Kind, b: &Kind) -> Result<Kind> {
     Ok(match (a, b) {
         (a, b) if a == b => a.clone(),
@@ -152,7 +152,7 @@ pub(super) fn common(a: &Kind, b: &Kind) -> Result<Kind> {
     })
 }
 
-/// Compares rows of one column, NULLs left out by the caller.
+/// Compares the rows of one column; the caller handles NULLs.
 pub(super) enum Ordered {
     Wholes(super::values::Wholes),
     Doubles(super::values::Doubles),
@@ -180,7 +180,7 @@ impl Ordered {
         }
     }
 
-    /// NULL comes before everything.
+    /// Compares two rows; NULL comes first.
     pub fn compare(&self, a: usize, b: usize) -> Ordering {
         match self {
             Self::Wholes(cells) => cells.get(a).cmp(&cells.get(b)),

@@ -2,8 +2,8 @@
 //! creates in Athena.
 //!
 //! In an event data store, the time of an event is a timestamp and not a text: `eventTime < '2026-03-02
-//! 10:00:00'` compares times there, and texts in Athena. A query is taken to mean an event data store if it
-//! names its table as people do there (by the id, by `$EDS_ID`).
+//! 10:00:00'` compares times there, and texts in Athena. A query is considered to be for an event data store
+//! if it names its table like one (by its id, or by `$EDS_ID`).
 
 use std::ops::ControlFlow;
 
@@ -14,7 +14,7 @@ use super::relation::Relation;
 use super::values::Values;
 use super::{cast, clock, names};
 
-/// The name given to a table that is called by an id, or by a placeholder for one.
+/// The internal name of a table that a query calls by an id or a placeholder for one.
 pub(super) const TABLE: &str = "cloudtrail_lake";
 
 /// Whether a query is for an event data store.

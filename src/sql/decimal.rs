@@ -104,7 +104,8 @@ fn power(exponent: u8) -> Result<i128> {
 
 pub(super) fn too_many() -> SqlError {
     SqlError::value(
-        "the number has more than the 38 digits that a decimal has; CAST(… AS double) has less digits and no end",
+        "the number has more than the 38 digits that a decimal has; CAST(… AS double) has less digits and no \
+         end",
     )
 }
 

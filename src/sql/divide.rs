@@ -1,20 +1,24 @@
-//! Queries that look at events with equal keys together, and never at others: joins on equal columns, windows
-//! by partition, groups.
+//! Queries that only compare events with equal keys: joins on equal columns, windows with partitions, groups.
 //!
-//! Such a query is answered share by share. Each place in its text that names the table of events gets a key;
-//! a share has the events whose keys have one hash, at each of these places; and all rows of the answer come
-//! from one share or the other. So shares are worked out side by side, and one after the other where they do
-//! not fit into memory together.
+//! Such a query can be evaluated by hash partitions (shares). Each occurrence of the events table in the
+//! query gets a key; a share consists of the events whose keys have the same hash, for each occurrence; and
+//! every row of the answer depends on one share only. So shares can be evaluated in parallel, and one after
+//! another if they do not fit into memory together.
 //!
-//! Whether a query is one of those is told from its text: what is asked of the rows of a query (`by` these
-//! expressions, equal ones together) becomes what is asked of the tables that it is made of, down to the
-//! events. [`inline`] writes common tables out first, so that each place stands for itself.
+//! Whether a query can be divided is determined from its syntax tree: a requirement on the rows of a query
+//! (rows with equal `by` expressions must be in one share) becomes a requirement on its tables, down to the
+//! events. Before that, [`inline`] replaces common table expressions by their definitions, so that each
+//! occurrence of the events table can have its own key.
 
 mod inline;
 mod joined;
 mod names;
+mod sides;
 
-use sqlparser::ast::{Expr, Query, Select, SetExpr, TableFactor};
+use sqlparser::ast::{Expr, OrderBy, Query, Select, SetExpr, TableFactor};
+
+pub(super) use inline::{inline as mentions, is_mention};
+pub(super) use sides::as_select;
 
 use super::bind::Bound;
 use super::flow::top;
@@ -22,30 +26,29 @@ use super::relation::Relation;
 use super::{aggregate, data_store, names as columns, select, walk};
 use crate::tables::cloudtrail;
 
-/// A query whose mentions of events have names of their own.
+/// A query in which every occurrence of the events table has a unique name.
 #[derive(Debug, Clone)]
 pub(super) struct Divided {
     pub tree: Query,
     pub events_tables: Vec<EventsTable>,
-    /// Each group is of one share. Else, groups of the shares have to be put together.
+    /// Whether each group is in one share. Otherwise, groups of different shares have to be combined.
     pub whole: bool,
 }
 
-/// A place that names the table of events.
+/// An occurrence of the events table.
 #[derive(Debug, Clone)]
 pub(super) struct EventsTable {
-    /// The name that it has been given.
+    /// Its unique name.
     pub name: String,
-    /// By which its columns are known there.
+    /// The alias of its columns.
     pub alias: String,
     pub is_store: bool,
-    /// Events in which these are equal must be looked at together.
+    /// Events for which these expressions are equal must be in one share.
     pub keys: Vec<Expr>,
 }
 
 impl Divided {
-    /// `None` if the query cannot be answered share by share. `can_merge` says whether the groups of its
-    /// SELECT can be put together.
+    /// `None` if the query cannot be divided. `can_merge`: whether the groups of its SELECT can be combined.
     pub fn of(bound: &Bound, can_merge: impl FnOnce(&Query) -> bool) -> Option<Self> {
         if !matches!(bound.declared().as_slice(), [table] if table.name == cloudtrail::TABLE.name) {
             return None;
@@ -60,31 +63,31 @@ impl Divided {
 }
 
 impl EventsTable {
-    /// The events as they are seen there.
+    /// The events with the columns and the alias of this occurrence.
     pub fn table(&self, events: Relation) -> super::error::Result<Relation> {
         if self.is_store { data_store::typed(events) } else { Ok(events) }
     }
 }
 
-/// Finds the keys of mentions.
+/// Determines the keys of all occurrences.
 struct Divider<'d> {
     bound: &'d Bound,
     events_tables: Vec<EventsTable>,
 }
 
-/// A SELECT that has been looked at.
+/// An analysed SELECT.
 struct Looked<'q> {
     select: &'q Select,
-    /// What it is made of, without rows.
+    /// The rows of its FROM clause; they are empty.
     rows: Relation,
-    /// The keys of GROUP BY, if it is grouped.
+    /// The keys of GROUP BY, if there are any.
     grouped: Option<Vec<Expr>>,
-    /// By what its windows are partitioned, for each of them.
+    /// For each of its windows, the PARTITION BY expressions.
     windows: Vec<Vec<Expr>>,
 }
 
 impl Divider<'_> {
-    /// Gives every mention its keys; whether each group is of one share.
+    /// Determines the keys of all occurrences. Returns whether each group is in one share.
     fn top(&mut self, query: &Query, can_merge: bool) -> Option<bool> {
         let looked = self.look(query)?;
         let is_grouped = looked.grouped.is_some();
@@ -105,10 +108,13 @@ impl Divider<'_> {
         self.events_tables.iter_mut().for_each(|events_table| events_table.keys.clear());
     }
 
-    /// Divides a derived table by whatever it can be divided by.
+    /// Divides a derived table by any possible key.
     fn any(&mut self, query: &Query) -> Option<()> {
         if query.order_by.is_some() || query.limit_clause.is_some() || query.fetch.is_some() {
             return None;
+        }
+        if query.with.is_none() && matches!(&*query.body, SetExpr::SetOperation { .. }) {
+            return self.any_sides(&query.body);
         }
         let looked = self.look(query)?;
         if looked.select.distinct.is_some() {
@@ -120,7 +126,7 @@ impl Divider<'_> {
         }
     }
 
-    /// Divides a SELECT by its keys and the partitions of its windows.
+    /// Divides a SELECT by its GROUP BY keys and the partitions of its windows.
     fn by_itself(&mut self, looked: &Looked<'_>) -> Option<()> {
         let mut candidates: Vec<Vec<Expr>> = Vec::new();
         for list in looked.grouped.iter().chain(looked.windows.first()).filter(|list| !list.is_empty()) {
@@ -136,7 +142,7 @@ impl Divider<'_> {
         None
     }
 
-    /// Divides what a SELECT is made of by whatever it can be divided by.
+    /// Divides the FROM clause of a SELECT by any possible key.
     fn any_rows(&mut self, looked: &Looked<'_>) -> Option<()> {
         for by in self.candidates(&looked.select.from, looked.select.selection.as_ref()) {
             self.reset();
@@ -153,7 +159,7 @@ impl Divider<'_> {
                 if !looked.select.selection.iter().any(inline::has_events_table)
                     && table.joins.iter().all(|join| joined::is_outward(&join.join_operator)) =>
             {
-                // What is joined to each row by itself has no events.
+                // Tables that are joined to each row separately must not contain events.
                 (!table.joins.iter().any(|join| inline::has_events_table(&join.relation))).then_some(())?;
                 self.any(subquery)
             }
@@ -163,9 +169,12 @@ impl Divider<'_> {
 
     fn look<'q>(&self, query: &'q Query) -> Option<Looked<'q>> {
         let is_plain = query.with.is_none() && matches!(&*query.body, SetExpr::Select(_));
-        let select = top(query).filter(|_| is_plain)?;
+        self.look_at(top(query).filter(|_| is_plain)?, query.order_by.as_ref())
+    }
+
+    fn look_at<'q>(&self, select: &'q Select, by: Option<&OrderBy>) -> Option<Looked<'q>> {
         let rows = self.bound.relation(&select.from)?;
-        let (grouping, calls) = select::grouping(select, query.order_by.as_ref()).ok()?;
+        let (grouping, calls) = select::grouping(select, by).ok()?;
         if !calls.groupings.is_empty() {
             return None;
         }
@@ -185,10 +194,14 @@ impl Divider<'_> {
         Some(Looked { select, rows, grouped, windows })
     }
 
-    /// Asks that rows of a query's with equal `by` come from one share; `exact`: and that no others do.
+    /// Requires that rows of a query with equal `by` are in one share; `exact`: no other rows may be in
+    /// between.
     fn query(&mut self, query: &Query, by: &[Expr], exact: bool) -> Option<()> {
         if query.order_by.is_some() || query.limit_clause.is_some() || query.fetch.is_some() {
             return None;
+        }
+        if query.with.is_none() && matches!(&*query.body, SetExpr::SetOperation { .. }) {
+            return self.sides_by_name(&query.body, by);
         }
         let looked = self.look(query)?;
         let by = by
@@ -198,7 +211,7 @@ impl Divider<'_> {
         self.inside(&looked, &by, exact)
     }
 
-    /// The same of the rows that it is made of: groups and windows must not tear them apart.
+    /// The same for the rows that the query is made from: groups and windows must not be divided.
     fn inside(&mut self, looked: &Looked<'_>, by: &[Expr], exact: bool) -> Option<()> {
         let is_in = |list: &Vec<Expr>| by.iter().all(|expr| list.contains(expr));
         if by.is_empty() || !looked.grouped.iter().all(is_in) || !looked.windows.iter().all(is_in) {
@@ -211,8 +224,7 @@ impl Divider<'_> {
         self.rows(&looked.select.from, looked.select.selection.as_ref(), by, exact)
     }
 
-    /// The kind of values of an expression over rows; `None` where it looks at something else, or at no
-    /// column.
+    /// The type of an expression over rows; `None` if it uses anything else, or no column.
     fn kind(&self, rows: &Relation, expr: &Expr) -> Option<crate::tables::Kind> {
         if walk::has_subquery(expr) || !columns::are_of(expr, rows) {
             return None;

@@ -1,4 +1,4 @@
-//! Expressions → values, a column at a time.
+//! Evaluates expressions, column by column.
 
 use polars::prelude::{BooleanChunked, Series};
 use sqlparser::ast::{AccessExpr, Expr, Ident, Spanned, Subscript, UnaryOperator, Value};
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::tables::{Kind, cloudtrail};
 
-/// What an expression can see.
+/// What an expression can refer to.
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'a> {
     pub session: &'a Session<'a>,
@@ -22,20 +22,20 @@ pub(super) struct Scope<'a> {
     /// Expressions that have been computed: group keys, aggregates, window functions, columns of the `SELECT`
     /// list.
     pub known: &'a [(Expr, Values)],
-    /// After grouping, the scope before it: columns are there only if they are keys.
+    /// After grouping, the scope before it: only columns that are keys can be used.
     pub ungrouped: Option<&'a Scope<'a>>,
-    /// Where a subquery or a lambda stands, and which of its rows are meant.
+    /// For a subquery or a lambda, the scope around it, and how its rows relate to those of this one.
     pub outer: Option<(&'a Scope<'a>, Via<'a>)>,
-    /// Inside `try(…)`: a value that cannot be worked with is NULL.
+    /// Inside of `try(…)`: an invalid value becomes NULL.
     pub lenient: bool,
 }
 
-/// How rows of this scope stand to rows of the outer one.
+/// How the rows of a scope relate to those of the outer scope.
 #[derive(Clone, Copy)]
 pub(super) enum Via<'a> {
-    /// All to one.
+    /// All rows belong to this one.
     Row(usize),
-    /// One to one, by index.
+    /// Each row belongs to the row with this index.
     Rows(&'a [Option<u32>]),
 }
 
@@ -56,7 +56,7 @@ impl<'a> Scope<'a> {
         self.relation.height
     }
 
-    /// The value of `expr` for every row. Errors are placed where they arose.
+    /// The value of `expr` for every row. Errors get the position of the expression.
     pub fn eval(&self, expr: &Expr) -> Result<Values> {
         if let Some((_, values)) = self.known.iter().find(|(known, _)| known == expr) {
             return Ok(values.clone());
@@ -64,13 +64,13 @@ impl<'a> Scope<'a> {
         self.dispatch(expr).map_err(|error| error.at(expr))
     }
 
-    /// `expr` as a column of this scope's height.
+    /// `expr` as a column with one entry for each row.
     pub fn column(&self, expr: &Expr) -> Result<Values> {
         let values = self.eval(expr)?;
         Ok(Values::new(values.kind.clone(), self.spread(&values)?))
     }
 
-    /// One entry per row; one that stands for all of them is repeated, if there is room.
+    /// One entry for each row: a constant is repeated, if there is enough memory.
     pub fn spread(&self, values: &Values) -> Result<Series> {
         if values.constant {
             self.session.limits().fits(self.height(), cell_bytes(&values.data))?;
@@ -141,7 +141,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// A dotted name: a column here, a field of it, or a column of an outer query.
+    /// A dotted name: a column of this query or an outer one, or a field of it.
     fn name(&self, parts: &[Ident]) -> Result<Values> {
         match self.lookup(parts)? {
             Some(values) => Ok(values),
@@ -181,13 +181,13 @@ impl<'a> Scope<'a> {
         }))
     }
 
-    /// Whether a column's text is JSON whose members have names of their own.
+    /// Whether a column contains JSON texts, whose members can be used like fields.
     fn is_json(&self, index: usize, values: &Values) -> bool {
         let name = self.relation.fields.get(index).map(|field| field.name.as_str());
         values.kind == Kind::Varchar && name.is_some_and(|name| cloudtrail::JSON_COLUMNS.contains(&name))
     }
 
-    /// After grouping, a column is what the group key says that names it, or a field of that.
+    /// After grouping: the column of a group key, or a field of it.
     fn key(&self, before: &Scope<'_>, parts: &[Ident], (index, used): (usize, usize)) -> Result<Values> {
         let path = parts.get(used..).unwrap_or_default();
         for (key, values) in self.known {
@@ -297,7 +297,8 @@ impl<'a> Scope<'a> {
         for condition in conditions {
             match self.truth_among(condition, &all) {
                 Ok(truth) => all.iter_mut().zip(truth).for_each(|(slot, holds)| *slot = *slot && holds),
-                // A condition that is not tried here may exclude the row whose value is at fault.
+                // Another condition, which has not been evaluated yet, may exclude the row with the invalid
+                // value.
                 Err(error) if error.by_value => {}
                 Err(error) => return Err(error),
             }
@@ -306,8 +307,7 @@ impl<'a> Scope<'a> {
         Ok(())
     }
 
-    /// Like [`truth`](Self::truth), but a value that cannot be worked with is an error only in rows that
-    /// `among` has.
+    /// Like [`truth`](Self::truth), but an invalid value is only an error in the rows of `among`.
     pub fn truth_among(&self, condition: &Expr, among: &[bool]) -> Result<Vec<bool>> {
         match self.truth(condition) {
             Err(error) if error.by_value => {

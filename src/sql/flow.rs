@@ -1,17 +1,16 @@
-//! Queries that are worked out piece by piece while a lake is read: nothing is held but what each piece
-//! leaves.
+//! Evaluates queries piece by piece while a lake is read: only the results of the pieces are kept in memory.
 //!
 //! A row group is filtered, joined with its own arrays, projected, and then reduced: to its first rows in the
-//! order that is asked for, to its distinct rows, to its groups. Workers do that side by side; what is left
-//! of all pieces is put in order, and reduced once more. Columns are read when they are needed: those of the
-//! conditions first, those that sort next, the others for the rows that are left alone.
+//! requested order, to its distinct rows, or to its groups. Workers do that in parallel; the results of all
+//! pieces are then sorted and reduced again. Columns are read when they are needed: first those of the
+//! conditions, then those of the order, and the others only for the remaining rows.
 //!
-//! The pieces are run by the same evaluator as whole queries, over a table that has the piece's rows. That is
-//! right for a query in which each event makes its rows by itself, up to the reduction at its top
-//! ([`rowwise`] says which those are).
+//! Pieces are evaluated like whole queries, over a table with the piece's rows. That is correct for queries
+//! in which every row of the result depends on a single event, up to the reduction at the top (see
+//! [`rowwise`]).
 //!
-//! Every row carries the place of its event, object and record, in columns that nobody can name: what has no
-//! other order has that one, whoever read what.
+//! Hidden columns contain the position of each row's event: object and index. It is the order of rows that
+//! have no other order, so the answer does not depend on which worker read them.
 
 mod aside;
 pub(super) mod export;
@@ -21,6 +20,8 @@ mod ranked;
 mod read;
 mod reduce;
 pub(super) mod rowwise;
+pub(super) mod sequence;
+pub(super) mod shown;
 mod sure;
 
 pub(super) use read::{Sought, sought};
@@ -50,23 +51,24 @@ use aside::Aside;
 use frontier::{Frontier, Leading};
 use partial::Partial;
 use ranked::Ranked;
+use sequence::Sequence;
 
-/// Rows that a worker gathers before it reduces them.
+/// Number of rows that a worker collects before it reduces them.
 const GATHERED_ROWS: usize = 1 << 17;
 
-/// Less than one row in so many has to go, that it is of use to reduce them before all are there.
+/// Reducing early is useless if less than one row in this many is removed.
 const USE: usize = 4;
 
-/// What is done with the rows of all pieces.
+/// How the rows of all pieces are combined.
 #[derive(Debug, Clone)]
 enum Reduction {
-    /// Put in order; equal ones may go, and all but the first.
+    /// Sorted; duplicates may be removed, and all rows but the first ones.
     Rows { distinct: bool },
-    /// Grouped.
+    /// Combined to groups.
     Groups(Partial),
 }
 
-/// A query that is worked out piece by piece.
+/// A query that can be evaluated piece by piece.
 #[derive(Debug, Clone)]
 pub(super) struct Flow {
     tree: Query,
@@ -75,32 +77,35 @@ pub(super) struct Flow {
     filters: Filters,
     is_store: bool,
     reduction: Reduction,
-    /// Rows of the answer, from the first on, that anybody sees.
+    /// Number of rows of the answer that are used, from the first one on.
     wanted: usize,
-    /// What sorts them can be told from the events' own columns, before others are read.
+    /// Set if the sort keys can be computed from the events' columns before other columns are read.
     sorted_first: Option<read::SortedFirst>,
-    /// Texts without which a portion has no rows for it, by column.
+    /// For some columns, the texts that the query needs: row groups without them are skipped.
     sought: Vec<read::Sought>,
-    /// Of a query that is worked out share by share, where it names the events. Else, a piece is any events.
+    /// For a query that is evaluated by shares, its occurrences of the events table. Otherwise a piece can be
+    /// any set of events.
     events_tables: Option<Vec<EventsTable>>,
-    /// Of such a query, which events of each partition it wants.
+    /// For such a query, which events of each partition it needs.
     ranked: Option<Ranked>,
+    /// What numbers all rows, of a query over these.
+    sequence: Option<Sequence>,
 }
 
-/// What came of one piece, or of several.
+/// The result of one or several pieces.
 #[derive(Debug, Default)]
 pub(super) struct Part {
     rows: Relation,
-    /// What sorts the rows, one column for each key.
+    /// The sort keys of the rows, one column for each key.
     keys: Vec<(Values, OrderByOptions)>,
 }
 
-/// Why a piece is not worked out.
+/// Why a piece could not be evaluated.
 pub(super) enum Stop {
     Damaged(LakeError),
-    /// No room, or nobody waits.
+    /// There is not enough memory, or the query was cancelled.
     Refused(SqlError),
-    /// This way does not lead there; that over rows does, or has words for what is wrong.
+    /// The query cannot be evaluated in this way. Evaluating it over rows works, or gives the proper error.
     GivenUp,
 }
 
@@ -117,21 +122,22 @@ impl From<SqlError> for Stop {
 }
 
 impl Flow {
-    /// `None` if the query cannot be worked out in pieces.
+    /// `None` if the query cannot be evaluated in pieces.
     pub fn of(bound: &Bound, scan: &Scan, filters: &Filters, is_store: bool) -> Option<Self> {
         let tree = bound.tree();
         if select::has_ties(tree) {
             return None;
         }
         if !rowwise::is_reduced(bound) {
-            return Self::of_shares(bound, scan, filters, is_store);
+            return Self::of_shares(bound, scan, filters, is_store)
+                .or_else(|| Self::of_sequence(bound, scan, filters, is_store));
         }
         let select = top(tree)?;
         let wanted = bound.typed(&Relation::default(), |like| select::wanted(like, tree));
         let reduction = match select::is_grouped(select, tree.order_by.as_ref()) {
             true => match Partial::of(bound, select, tree.order_by.as_ref()) {
                 Some(partial) => Reduction::Groups(partial),
-                // Groups of pieces cannot be put together: each has to be in one share.
+                // The groups of pieces cannot be combined, so each must be in one share.
                 None => return Self::of_shares(bound, scan, filters, is_store),
             },
             false => Reduction::Rows { distinct: select.distinct.is_some() },
@@ -142,7 +148,7 @@ impl Flow {
             }
             _ => None,
         };
-        // There, a time is no text.
+        // In an event data store, times are not texts.
         let sought = if is_store { Vec::new() } else { read::sought(filters) };
         Some(Self {
             tree: tree.clone(),
@@ -156,10 +162,11 @@ impl Flow {
             sought,
             events_tables: None,
             ranked: None,
+            sequence: None,
         })
     }
 
-    /// The same of a query that looks at several events together.
+    /// The same for queries that compare several events.
     fn of_shares(bound: &Bound, scan: &Scan, filters: &Filters, is_store: bool) -> Option<Self> {
         let mut partial = None;
         let divided = Divided::of(bound, |tree| {
@@ -184,20 +191,26 @@ impl Flow {
             sought: Vec::new(),
             events_tables: Some(events_tables),
             ranked,
+            sequence: None,
         })
     }
 
-    /// Where the query names the events, if it is worked out share by share.
+    /// The occurrences of the events table, if the query is evaluated by shares.
     pub fn events_tables(&self) -> Option<&[EventsTable]> {
         self.events_tables.as_deref()
     }
 
-    /// Which events of each partition the query wants, if it wants the first ones alone.
+    /// The SELECT with windows over all rows, if the query is evaluated in their order.
+    pub fn sequence(&self) -> Option<&Sequence> {
+        self.sequence.as_ref()
+    }
+
+    /// Which events of each partition the query needs, if it only needs the first ones.
     pub fn ranked(&self) -> Option<&Ranked> {
         self.ranked.as_ref()
     }
 
-    /// What is done with the rows, for whoever asks.
+    /// The kind of reduction, for explanations.
     pub fn said(&self) -> ReductionKind {
         match &self.reduction {
             Reduction::Groups(_) => ReductionKind::Groups,
@@ -208,13 +221,13 @@ impl Flow {
         }
     }
 
-    /// What comes first in the order of its rows, where the first rows are asked for by a column of texts.
+    /// The leading sort key, if only the first rows are needed and that key is a text column.
     fn leading(&self) -> Option<&Leading> {
         self.sorted_first.as_ref()?.leading.as_ref()
     }
 
-    /// In which order a lake's files are gone through: where the answer is the first or the last events, it
-    /// is soon there.
+    /// The order in which the files of a lake are read: if the answer consists of the first or last events,
+    /// these come first.
     pub fn visit(&self) -> Visit {
         match self.leading() {
             Some(leading) if leading.column == read::TIME && leading.descending => Visit::NewestFirst,
@@ -223,7 +236,7 @@ impl Flow {
         }
     }
 
-    /// The columns by which rows of a lake are left out before others are read.
+    /// The columns that decide which rows of a lake are needed, before others are read.
     pub fn first_columns(&self) -> Vec<&'static str> {
         let mut first = read::first_columns(self);
         if let Some(sorted) = &self.sorted_first {
@@ -232,7 +245,7 @@ impl Flow {
         first.into_iter().collect()
     }
 
-    /// The columns by whose least and greatest values row groups of a lake are passed over.
+    /// The columns whose smallest and greatest values decide whether a row group is skipped.
     pub fn sought_columns(&self) -> impl Iterator<Item = String> {
         self.sought.iter().map(|sought| {
             std::iter::once(sought.column)
@@ -242,18 +255,18 @@ impl Flow {
         })
     }
 
-    /// Whether what is left of the pieces is few rows, mostly.
+    /// Whether the results of the pieces usually have few rows.
     pub fn is_small(&self) -> bool {
         !matches!(self.said(), ReductionKind::Export | ReductionKind::Sorted)
     }
 
-    /// Whether rows are shown as they come: neither put in another order nor reduced.
+    /// Whether rows are passed on as they come: neither sorted nor reduced.
     pub fn is_export(&self) -> bool {
         self.said() == ReductionKind::Export
     }
 
-    /// Does `work` over a table of events that has these rows, where the query's common tables are there.
-    /// Share by share, there are rows for each mention of it.
+    /// Calls `work` with a scope in which the events table has these rows, and in which common table
+    /// expressions are defined. With shares, there are rows for each occurrence of the table.
     fn over<T>(
         &self,
         events: Vec<Relation>,
@@ -279,9 +292,12 @@ impl Flow {
         work(&Scope::new(&session, &ctes, &nothing), select)
     }
 
-    /// No events, as often as the query names them.
+    /// No events, for each occurrence of the table.
     fn nothing(&self) -> Result<Vec<Relation>> {
         let nothing = placed(Relation::of_table(&cloudtrail::TABLE, &cloudtrail::TABLE.empty()))?;
+        if let Some(sequence) = &self.sequence {
+            return Ok(vec![sequence.nothing(nothing, &Limits::default())?]);
+        }
         match &self.events_tables {
             None => Ok(vec![nothing]),
             Some(events_tables) => {
@@ -290,12 +306,12 @@ impl Flow {
         }
     }
 
-    /// What the rows of a piece leave.
+    /// Evaluates the rows of a piece.
     fn piece(&self, events: Relation, limits: &Limits) -> Result<Part> {
         self.share(vec![events], limits)
     }
 
-    /// What the rows of a share leave, which has events for each mention of them.
+    /// Evaluates the rows of a share, given for each occurrence of the table.
     fn share(&self, events: Vec<Relation>, limits: &Limits) -> Result<Part> {
         let by = self.tree.order_by.as_ref();
         let part = self.over(events, limits, |like, select| match &self.reduction {
@@ -307,11 +323,11 @@ impl Flow {
                 Ok(Part { rows: if select.distinct.is_some() { aside::numbered(rows) } else { rows }, keys })
             }
         })?;
-        // Groups have just been made.
+        // Groups have just been reduced.
         if matches!(self.reduction, Reduction::Groups(_)) { Ok(part) } else { self.reduced(part, limits) }
     }
 
-    /// The same rows, as few as are still needed.
+    /// Reduces the rows to those that are still needed.
     fn reduced(&self, part: Part, limits: &Limits) -> Result<Part> {
         match &self.reduction {
             Reduction::Groups(partial) => {
@@ -324,7 +340,7 @@ impl Flow {
         }
     }
 
-    /// The answer to the query, or the groups of which it is made, from what came of all pieces.
+    /// Combines the results of all pieces to the answer, or to the groups that it is made from.
     pub fn finish(&self, mut parts: Vec<Part>, room: &Room, jobs: usize) -> Result<Flowed> {
         let Room { limits, aside, .. } = room;
         if let Some(ordered) = self.finish_aside(&mut parts, aside, limits, jobs)? {
@@ -341,7 +357,7 @@ impl Flow {
     }
 }
 
-/// What is done with rows.
+/// The kind of reduction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ReductionKind {
     Export,
@@ -351,7 +367,7 @@ pub(super) enum ReductionKind {
     Groups,
 }
 
-/// What a flow gives.
+/// The result of a query that was evaluated in pieces.
 #[derive(Debug)]
 pub(super) enum Flowed {
     /// The rows of the answer, before OFFSET and LIMIT.
@@ -361,7 +377,7 @@ pub(super) enum Flowed {
     Ordered(Box<Ordered>),
 }
 
-/// The `SELECT` whose rows the query gives.
+/// The `SELECT` that returns the rows of the query.
 pub(super) fn top(tree: &Query) -> Option<&Select> {
     match &*tree.body {
         SetExpr::Select(select) => Some(select),
@@ -369,26 +385,26 @@ pub(super) fn top(tree: &Query) -> Option<&Select> {
     }
 }
 
-/// What all workers hold together.
+/// The memory that all workers share.
 #[derive(Debug)]
 pub(super) struct Room {
     pub limits: Limits,
     held: AtomicU64,
     aside: Aside,
     jobs: usize,
-    /// How far the first rows reach, where a query wants those alone.
+    /// The bound on the leading sort key, if the query needs only the first rows.
     frontier: Frontier,
 }
 
-/// Where parts can be put aside, all of them together hold this part of the memory.
+/// The fraction of the memory that all parts may use, if they can be written to disk.
 const HELD_PART: u64 = 8;
-/// And those that are being read this one.
+/// The fraction of the memory for rows that are being read.
 const SLICE_PART: u64 = 12;
-/// Of which one worker's are worth a run where they are more than this part.
+/// The fraction of that from which the rows of one worker are worth a run on disk.
 const WORTH_PART: u64 = 16;
 
 impl Room {
-    /// With `spill`, what does not fit goes to disk.
+    /// With `spill`, what does not fit into memory is written to disk.
     pub fn new(limits: Limits, spill: Option<Spill>, jobs: usize) -> Self {
         Self {
             limits,
@@ -399,18 +415,19 @@ impl Room {
         }
     }
 
-    /// What the rows may take that one worker reads at once.
+    /// Memory for the rows that one worker reads at once.
     fn slice_bytes(&self) -> u64 {
         let bytes = self.limits.memory_bytes_max.filter(|_| self.aside.spill.is_some());
         bytes.map_or(u64::MAX, |bytes| bytes / SLICE_PART / self.jobs as u64)
     }
 
-    /// Where what does not fit goes.
+    /// Where rows are written that do not fit into memory.
     pub fn spill(&self) -> Option<&Spill> {
         self.aside.spill.as_ref()
     }
 
-    /// In the place of `before` bytes, a worker holds `after`; whether they are to be put aside.
+    /// Records that a worker now holds `after` bytes instead of `before`; returns whether it should write
+    /// them to disk.
     fn exchange(&self, before: u64, after: u64, flow: &Flow) -> Result<bool> {
         self.held.fetch_add(after, Ordering::Relaxed);
         let held = self.held.fetch_sub(before, Ordering::Relaxed) - before;
@@ -423,12 +440,12 @@ impl Room {
     }
 }
 
-/// One worker's parts.
+/// The results of one worker.
 pub(super) struct Worker<'q> {
     flow: &'q Flow,
     room: &'q Room,
     parts: Vec<Part>,
-    /// Rows in them, and how many there may be before they are reduced.
+    /// Number of rows in them, and the number at which they are reduced.
     rows: usize,
     rows_max: usize,
     bytes: u64,
@@ -439,7 +456,7 @@ impl<'q> Worker<'q> {
         Self { flow, room, parts: Vec::new(), rows: 0, rows_max: GATHERED_ROWS, bytes: 0 }
     }
 
-    /// Works out a portion; how many of its rows are of `sources` and within the times of `filter`.
+    /// Evaluates a row group. Returns how many of its rows are of `sources` and within the times of `filter`.
     pub fn add(
         &mut self,
         portion: &Portion<'_>,
@@ -455,7 +472,7 @@ impl<'q> Worker<'q> {
         })
     }
 
-    /// Takes note of how far the first rows reach, by those of a piece, which are in order.
+    /// Updates the bound on the leading sort key from the sorted rows of a piece.
     fn advance(&self, part: &Part) -> Result<()> {
         let (Some(leading), Some((first, _)), Some(last)) =
             (self.flow.leading(), part.keys.first(), self.flow.wanted.checked_sub(1))
@@ -484,7 +501,7 @@ impl<'q> Worker<'q> {
             let few = self.flow.reduced(all, &self.room.limits)?;
             let bytes = few.bytes();
             is_too_much = self.room.exchange(self.bytes, bytes, self.flow)?;
-            // Where hardly any rows are equal, it is of no use to look for such again and again.
+            // If hardly any rows are removed, it is useless to try again and again.
             let is_of_use = few.rows.height < self.rows / USE * (USE - 1);
             (self.bytes, self.rows) = (bytes, few.rows.height);
             self.rows_max = if is_of_use { GATHERED_ROWS.max(2 * self.rows) } else { usize::MAX };
@@ -498,13 +515,13 @@ impl<'q> Worker<'q> {
         Ok(())
     }
 
-    /// Works out a share.
+    /// Evaluates a share.
     pub fn add_share(&mut self, events: Vec<Relation>, limits: &Limits) -> Result<()> {
         let part = super::panics::caught(|| self.flow.share(events, limits))?;
         self.gather(part)
     }
 
-    /// Works out rows that have been read, in the order of nothing.
+    /// Evaluates rows that have been read, in any order.
     pub fn add_rows(&mut self, rows: &Rows) -> Result<()> {
         let events = placed(Relation::of_table(&cloudtrail::TABLE, rows))?;
         let part = super::panics::caught(|| self.flow.piece(events, &self.room.limits))?;
@@ -520,7 +537,7 @@ impl<'q> Worker<'q> {
     }
 }
 
-/// The same rows in the order of their events' places, which they have.
+/// The rows sorted by the positions of their events, which are in hidden columns.
 pub(super) fn in_order_of_events(events: Relation) -> Result<Relation> {
     match reduce::in_order(&events)? {
         Some(order) => events.take(&order),
@@ -528,7 +545,7 @@ pub(super) fn in_order_of_events(events: Relation) -> Result<Relation> {
     }
 }
 
-/// Events in the order of their places, with columns of these.
+/// Events sorted by their positions, which are added as hidden columns.
 pub(super) fn placed(events: Relation) -> Result<Relation> {
     let (object, record) = place_of(&events)?;
     match place::order(&object, &record, events.height)? {
@@ -537,7 +554,7 @@ pub(super) fn placed(events: Relation) -> Result<Relation> {
     }
 }
 
-/// The same in the order in which they stand.
+/// The same without sorting.
 fn with_places(mut events: Relation) -> Result<Relation> {
     let (object, record) = place_of(&events)?;
     events.push(Field { hidden: true, ..Field::new(OBJECT, Kind::Varchar) }, object.data);
@@ -545,7 +562,7 @@ fn with_places(mut events: Relation) -> Result<Relation> {
     Ok(events)
 }
 
-/// The object and the record of each event.
+/// The position of each event: object and index.
 fn place_of(events: &Relation) -> Result<(Values, Values)> {
     let place = events.named("object")?.zip(events.named("record")?);
     place.ok_or_else(|| SqlError::new("a column is missing"))

@@ -21,18 +21,17 @@ use super::values::{Cell, Values};
 use super::{data_store, lateral, names, predicate, select};
 use crate::tables::{self, Kind};
 
-/// The rows of a `FROM` clause. `like` lends session, common tables and outer scopes.
+/// The rows of a `FROM` clause. Session, common table expressions and outer scopes are those of `like`.
 pub(super) fn from(like: &Scope<'_>, tables: &[TableWithJoins]) -> Result<Relation> {
     from_with(like, tables, None)
 }
 
-/// The rows of the FROM of a SELECT, whose query is sorted by `by`: columns that it does not look at may be
-/// missing.
+/// The rows of the FROM of a SELECT, whose query is sorted by `by`. Columns that neither uses may be missing.
 pub(super) fn used(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>) -> Result<Relation> {
     from_with(like, &select.from, unused::names(select, by).as_ref())
 }
 
-/// `names`: the columns that anybody looks at behind an UNNEST; `None`: all.
+/// `names`: the column names that are used after an UNNEST; `None`: all.
 fn from_with(
     like: &Scope<'_>,
     tables: &[TableWithJoins],
@@ -104,7 +103,7 @@ fn joined(
         JoinConstraint::Using(columns) => {
             using(like, &left, &right, columns.iter().map(names::last).collect(), keeps)
         }
-        // The binder has written out which columns both sides have.
+        // The binder has replaced it by the common columns.
         JoinConstraint::Natural => {
             Err(SqlError::new("NATURAL JOIN has not been written out").at(&join.relation))
         }
@@ -116,8 +115,8 @@ pub(super) fn is_always(constraint: &JoinConstraint) -> bool {
     matches!(constraint, JoinConstraint::On(Expr::Value(value)) if value.value == sqlparser::ast::Value::Boolean(true))
 }
 
-/// `USING (a, b)`: the columns stand once in the result, before all others, with the value of the side that
-/// has one.
+/// `USING (a, b)`: the columns occur once in the result, before all others, with the value of the side that
+/// is not NULL.
 fn using(
     like: &Scope<'_>,
     left: &Relation,
@@ -155,8 +154,8 @@ pub(super) fn equal_columns(left: &Relation, right: &Relation, columns: &[String
     Ok(condition)
 }
 
-/// The rows of both sides with the columns that stand once in the result; so many columns are those of the
-/// left.
+/// The rows of both sides, with each of these columns once. The first `lefts` columns of `rows` belong to the
+/// left side.
 pub(super) fn merged(
     like: &Scope<'_>,
     rows: &Relation,
@@ -186,7 +185,7 @@ pub(super) fn merged(
     Ok(merged)
 }
 
-/// The first value, or where that is NULL the second.
+/// The first value, or the second if that is NULL.
 fn either(scope: &Scope<'_>, first: Values, second: Values) -> Result<Values> {
     let chosen: Vec<Option<usize>> =
         predicate::nulls(&first)?.into_iter().map(|null| Some(usize::from(null))).collect();
@@ -197,7 +196,7 @@ pub(super) fn factor(like: &Scope<'_>, factor: &TableFactor) -> Result<Relation>
     sampled(like, factor, whole(like, factor)?)
 }
 
-/// Of a table's rows those that TABLESAMPLE draws.
+/// The rows of a table that TABLESAMPLE selects.
 pub(super) fn sampled(like: &Scope<'_>, factor: &TableFactor, rows: Relation) -> Result<Relation> {
     let (TableFactor::Table { sample, .. } | TableFactor::Derived { sample, .. }) = factor else {
         return Ok(rows);
@@ -210,7 +209,7 @@ pub(super) fn sampled(like: &Scope<'_>, factor: &TableFactor, rows: Relation) ->
     }
 }
 
-/// The same without regard to TABLESAMPLE.
+/// The rows of a table without TABLESAMPLE.
 fn whole(like: &Scope<'_>, factor: &TableFactor) -> Result<Relation> {
     match factor {
         TableFactor::Table { version: Some(_), .. } => {
@@ -268,8 +267,8 @@ fn column_names(alias: &TableAlias) -> Vec<String> {
     alias.columns.iter().map(|column| column.name.value.clone()).collect()
 }
 
-/// `left CROSS JOIN UNNEST(array, …) [WITH ORDINALITY] AS t(x, …)`: one row for each element; arrays of
-/// different length are filled up with NULL. `keep` keeps rows of `left` whose arrays are empty.
+/// `left CROSS JOIN UNNEST(array, …) [WITH ORDINALITY] AS t(x, …)`: one row for each element. Shorter arrays
+/// are filled with NULL. `keep` keeps rows of `left` whose arrays are empty.
 pub(super) fn unnest(
     like: &Scope<'_>,
     left: &Relation,
@@ -286,7 +285,7 @@ pub(super) fn unnest(
         let (elements, lengths) = explode(&scope.column(expr)?).map_err(|error| error.at(expr))?;
         arrays.push((elements, lengths));
     }
-    // Without rows it is asked what there is.
+    // Without rows, only the columns are asked for.
     let left = &unused::left_out(left, names.filter(|_| left.height > 0));
     let longest = |row: usize| {
         arrays.iter().filter_map(|(_, lengths)| lengths.get(row).copied().flatten()).max().unwrap_or(0)
@@ -295,7 +294,7 @@ pub(super) fn unnest(
         (0..left.height).map(|row| longest(row).max(usize::from(keep))).fold(0, usize::saturating_add);
     let elements: usize = arrays.iter().map(|(elements, _)| cell_bytes(&elements.data) + INDEX_BYTES).sum();
     like.session.limits().fits_rows(count, row_bytes(left) + elements)?;
-    // For each new row: the row of `left`, and for each array the element's place.
+    // For each new row, its row of `left`; and for each array, the position of the element.
     let mut rows: Vec<Option<u32>> = Vec::new();
     let mut places: Vec<Vec<Option<u32>>> = vec![Vec::new(); arrays.len()];
     let mut ordinals: Vec<Option<i64>> = Vec::new();
@@ -332,8 +331,8 @@ pub(super) fn unnest(
     Ok(left.take(&rows)?.beside(right))
 }
 
-/// An array of rows, and a map, become a column for each field; an array of rows stays whole where one name
-/// is given for it.
+/// An array of rows, or a map, becomes a column for each field; an array of rows becomes one column if only
+/// one name is given for it.
 fn columns_of(elements: &Values, whole: bool, at: usize) -> Result<Vec<(String, Values)>> {
     match &elements.kind {
         Kind::Row(fields) if !whole || fields.len() == 1 => {

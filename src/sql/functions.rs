@@ -1,8 +1,8 @@
-//! Function calls: finding the function, its arguments, and what all functions share.
+//! Function calls: looks up functions, evaluates their arguments, and what all functions share.
 //!
-//! A function is a name in one of the modules below. It gets its arguments as columns and gives a column
-//! back; those that must not look at every argument in every row (`if`, `coalesce`, `try`) and those that
-//! take a lambda are handled before their arguments are evaluated.
+//! Each function is defined in one of the modules below. It receives its arguments as columns and returns a
+//! column. Functions that must not evaluate every argument for every row (`if`, `coalesce`, `try`), and those
+//! with a lambda, are handled before their arguments are evaluated.
 
 mod array;
 mod binary;
@@ -29,19 +29,19 @@ pub(super) use array::{array_of, row_of, subscript};
 pub(super) use binary::literal as bytes_literal;
 pub(super) use json::{canonical as canonical_json, members, object_json};
 
-/// One call: the arguments' values, and what the function may need to know.
+/// One call: the values of the arguments, and its context.
 pub(super) struct Call<'a> {
     pub name: &'a str,
     pub args: Vec<Values>,
     pub height: usize,
-    /// Milliseconds.
+    /// The current time in milliseconds.
     pub now: i64,
-    /// Inside `try(…)`.
+    /// Whether the call is inside of `try(…)`.
     pub lenient: bool,
     pub limits: &'a Limits,
 }
 
-/// A module's functions: the values, or `None` if the name is not one of its own.
+/// A module of functions: returns the values, or `None` if it has no function of that name.
 type Module = fn(&Call<'_>) -> Option<Result<Values>>;
 
 const MODULES: &[Module] = &[
@@ -56,7 +56,7 @@ const MODULES: &[Module] = &[
     format::call,
 ];
 
-/// Names that [`call`] treats itself.
+/// Functions that [`call`] handles itself.
 const SPECIAL: &[&str] = &[
     "if",
     "coalesce",
@@ -87,7 +87,7 @@ pub(super) fn known_names() -> impl Iterator<Item = &'static str> {
     modules.into_iter().flatten().copied()
 }
 
-/// Calls a scalar function by its place in the query.
+/// Calls a scalar function as it occurs in a query.
 pub(super) fn call(scope: &Scope<'_>, function: &Function) -> Result<Values> {
     let name = names::of_function(function);
     if function.over.is_some() {
@@ -110,7 +110,7 @@ pub(super) fn call(scope: &Scope<'_>, function: &Function) -> Result<Values> {
     plain(scope, &name, &args)
 }
 
-/// Calls a scalar function that looks at all its arguments.
+/// Calls a scalar function that evaluates all its arguments.
 pub(super) fn plain(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Values> {
     let values = match args.iter().map(|arg| scope.eval(arg)).collect::<Result<Vec<_>>>() {
         Err(_) if !known_names().any(|known| known == name) => return Err(unknown(name)),
@@ -128,7 +128,7 @@ pub(super) fn plain(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Val
         limits: scope.session.limits(),
     };
     let result = MODULES.iter().find_map(|module| module(&call)).map(|result| match result {
-        // A constant that cannot be made, or not here, has a type all the same.
+        // A constant expression that fails has a type all the same.
         Err(error) if scope.session.is_typing() && (error.by_value || error.is_of_memory()) => {
             of_no_rows(call).unwrap_or(Err(error))
         }
@@ -142,7 +142,7 @@ pub(super) fn plain(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Val
     }
 }
 
-/// What the same call gives over columns of no rows, whose type it is.
+/// The same call over columns without rows, which determines its type.
 fn of_no_rows(call: Call<'_>) -> Option<Result<Values>> {
     let empty = |arg: Values| Values::new(arg.kind, arg.data.slice(0, 0));
     let call = Call { args: call.args.into_iter().map(empty).collect(), height: 0, ..call };
@@ -157,7 +157,7 @@ pub(super) fn unknown(name: &str) -> SqlError {
     SqlError::new(format!("function {name} is not supported{hint}"))
 }
 
-/// The arguments of a call, which are plain expressions or lambdas.
+/// The arguments of a call, which must be expressions or lambdas.
 pub(super) fn arguments(function: &Function) -> Result<Vec<&Expr>> {
     let list = match &function.args {
         FunctionArguments::None => return Ok(Vec::new()),
@@ -208,8 +208,8 @@ fn special(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Option<Value
     }))
 }
 
-/// The first value that is not NULL. Later arguments are evaluated even where they are not needed, unless
-/// they fail.
+/// The first value that is not NULL. Later arguments are evaluated even if they are not needed; an error in
+/// them is ignored then.
 fn coalesce(scope: &Scope<'_>, args: &[&Expr]) -> Result<Values> {
     let mut chosen: Vec<Option<usize>> = vec![None; scope.height()];
     let mut results: Vec<Values> = Vec::new();
@@ -247,7 +247,7 @@ pub(super) fn trim(
 }
 
 impl Call<'_> {
-    /// Whether one row stands for all.
+    /// Whether all arguments are constants.
     fn constant(&self) -> bool {
         self.args.iter().all(|arg| arg.constant)
     }
@@ -267,7 +267,7 @@ impl Call<'_> {
         Values::build(kind, self.height, self.constant(), cell)
     }
 
-    /// Whether there is room for a text of so many bytes, before it is made.
+    /// Checks that there is enough memory for a text of this size, before it is made.
     fn fits(&self, bytes: usize) -> Result<()> {
         self.limits.fits(bytes, 1)
     }
@@ -276,7 +276,7 @@ impl Call<'_> {
         self.args.get(at).ok_or_else(|| SqlError::new(format!("argument {} is missing", at + 1)))
     }
 
-    /// Refuses a wrong number of arguments.
+    /// Checks the number of arguments.
     fn arity(&self, least: usize, most: usize) -> Result<()> {
         match self.args.len() {
             count if (least..=most).contains(&count) => Ok(()),
@@ -316,19 +316,19 @@ impl Call<'_> {
             .map_err(|error| SqlError { message: format!("argument {}: {}", at + 1, error.message), ..error })
     }
 
-    /// Milliseconds of a time.
+    /// An argument as times in milliseconds.
     fn millis(&self, at: usize) -> Result<Wholes> {
         clock::millis(self.arg(at)?, self.height)
     }
 
-    /// A text that must be the same in every row.
+    /// A text argument that must be the same for all rows.
     fn literal(&self, at: usize) -> Result<String> {
         self.arg(at)?
             .constant_text()
             .ok_or_else(|| SqlError::new(format!("argument {} must be a literal text", at + 1)))
     }
 
-    /// A value that cannot be worked with: an error, or NULL inside `try(…)`.
+    /// Handles an invalid value: an error, or NULL inside of `try(…)`.
     fn refuse<T>(&self, message: impl FnOnce() -> String) -> Result<Option<T>> {
         if self.lenient { Ok(None) } else { Err(SqlError::value(message())) }
     }

@@ -1,5 +1,5 @@
-//! `GROUP BY`: which expressions are keys, which rows belong together; `ROLLUP`, `CUBE` and `GROUPING SETS`
-//! group several times.
+//! `GROUP BY`: determines the keys and groups the rows; `ROLLUP`, `CUBE` and `GROUPING SETS` group several
+//! times.
 
 use polars::prelude::Series;
 use sqlparser::ast::{Expr, GroupByExpr, GroupByWithModifier, Select};
@@ -15,10 +15,10 @@ use super::values::{Cell, Values, take};
 use super::walk::Calls;
 use crate::tables::Kind;
 
-/// Sets of keys that one query may group by: `CUBE` doubles them with each key.
+/// Maximum number of grouping sets: `CUBE` doubles them with each key.
 const SETS_MAX: usize = 64;
 
-/// A column by which rows can be grouped: nested values are equal when their JSON is.
+/// A column by which rows can be grouped: nested values become JSON, which is equal if the values are.
 pub(super) fn key_column(values: &Values, height: usize) -> Result<Series> {
     match values.kind {
         Kind::Array(_) | Kind::Row(_) | Kind::Map(..) => {
@@ -28,15 +28,15 @@ pub(super) fn key_column(values: &Values, height: usize) -> Result<Series> {
     }
 }
 
-/// What a `SELECT` is grouped by.
+/// The grouping of a `SELECT`.
 pub(super) struct Grouping {
     /// The keys, each once.
     keys: Vec<Expr>,
-    /// By which of them rows are grouped; mostly once, by all.
+    /// The grouping sets, as indexes of keys; mostly one, with all keys.
     sets: Vec<Vec<usize>>,
 }
 
-/// How a `SELECT` is grouped. `None`: it is not.
+/// The grouping of a `SELECT`; `None` if there is none.
 pub(super) fn grouping(select: &Select, calls: &Calls) -> Result<Option<Grouping>> {
     let (exprs, modifiers) = match &select.group_by {
         GroupByExpr::All(_) => return Err(SqlError::new("GROUP BY ALL is not supported")),
@@ -69,12 +69,12 @@ pub(super) fn grouping(select: &Select, calls: &Calls) -> Result<Option<Grouping
     Ok(Some(grouping))
 }
 
-/// `(a, b, c)`: by all, by `a, b`, by `a`, by nothing.
+/// The sets of `ROLLUP (a, b, c)`: `(a, b, c)`, `(a, b)`, `(a)`, `()`.
 fn rollup(steps: &[Vec<Expr>]) -> Vec<Vec<Expr>> {
     (0..=steps.len()).rev().map(|count| steps.iter().take(count).flatten().cloned().collect()).collect()
 }
 
-/// Every choice of the parts.
+/// The sets of `CUBE`: all subsets of the parts.
 fn cube(parts: &[Vec<Expr>]) -> Result<Vec<Vec<Expr>>> {
     if 1 << parts.len().min(32) > SETS_MAX {
         return Err(SqlError::new(format!(
@@ -90,7 +90,7 @@ fn cube(parts: &[Vec<Expr>]) -> Result<Vec<Vec<Expr>>> {
 }
 
 impl Grouping {
-    /// Each set there is, with each of `more` added to it.
+    /// Combines each existing set with each of `more`.
     fn multiply(&mut self, more: &[Vec<Expr>]) -> Result<()> {
         let mut added = Vec::new();
         for set in more {
@@ -113,7 +113,7 @@ impl Grouping {
         Ok(())
     }
 
-    /// The keys, if rows are grouped once, by all of them.
+    /// The keys, if there is only one set, with all of them.
     pub(super) fn only_keys(&self) -> Option<&[Expr]> {
         matches!(self.sets.as_slice(), [set] if set.len() == self.keys.len()).then_some(&self.keys)
     }
@@ -125,7 +125,7 @@ impl Grouping {
         })
     }
 
-    /// `grouping(a, b)` in the groups of a set: a bit for each argument, 1 where the set has not got it.
+    /// `grouping(a, b)` for the groups of a set: a bit for each argument, 1 if it is not in the set.
     fn bits(&self, set: &[usize], call: &Expr) -> Result<i64> {
         let mut bits = 0;
         for arg in arguments(aggregate::as_call(call)?)? {
@@ -142,12 +142,12 @@ fn unwrapped(expr: &Expr) -> &Expr {
     if let Expr::Nested(inner) = expr { unwrapped(inner) } else { expr }
 }
 
-/// How many groups there are, and keys and aggregates of them.
+/// Number of groups, and their keys and aggregates.
 type Known = (usize, Vec<(Expr, Values)>);
 
-/// Groups the scope's rows and computes keys and aggregates: what is known about each group. The groups of
-/// several sets stand under each other; a key that a set has not got is NULL in its groups. Where it is
-/// known, the last one says where the first event of each group stood.
+/// Groups the scope's rows, and computes keys and aggregates. The groups of several sets are concatenated; a
+/// key that is not in a set is NULL. The second result has the positions of the groups' first events, if rows
+/// have positions.
 pub(super) fn grouped(scope: &Scope<'_>, grouping: &Grouping, calls: &Calls) -> Result<(Known, Relation)> {
     let keys = grouping.keys.iter().map(|key| scope.column(key)).collect::<Result<Vec<_>>>()?;
     let columns = keys.iter().map(|values| key_column(values, scope.height())).collect::<Result<Vec<_>>>()?;
@@ -190,7 +190,7 @@ pub(super) fn grouped(scope: &Scope<'_>, grouping: &Grouping, calls: &Calls) -> 
     Ok((all.unwrap_or_default(), places))
 }
 
-/// Where the first event of each group stood, in the columns that say so of rows.
+/// The positions of the first events of the groups, in the hidden columns for positions.
 fn places_of(rows: &Relation, groups: &Groups) -> Result<Relation> {
     let mut places = Relation { height: groups.count(), ..Relation::default() };
     for (field, column) in rows.fields.iter().zip(&rows.columns).filter(|(field, _)| is_place(field)) {

@@ -11,9 +11,9 @@ use indexmap::IndexSet;
 use polars::prelude::{DataType, Int64Chunked, Series, StringChunked};
 use polars_arrow::array::Array;
 
-/// After so many different texts, most rows must have been repetitions for views to be useful.
+/// After this many different texts, most rows must have been repetitions for views to be useful.
 const DISTINCT_PROBE: usize = 1 << 16;
-/// Pairs of numbers are looked up in a table of at most so many cells.
+/// Maximum number of cells in the table in which pairs of numbers are looked up.
 const TABLE_CELLS_MAX: usize = 1 << 20;
 
 /// A number for each row, counting from 0 in order of first appearance.

@@ -47,7 +47,7 @@ impl Network {
         u128::from_str_radix(digits, 16).is_ok_and(|address| address & self.mask == self.first)
     }
 
-    /// The network with so many bits that contains an address.
+    /// The network with a prefix of `bits` bits that contains an address.
     pub fn around(digits: &str, bits: u32) -> Option<String> {
         let shown = show(digits);
         let network = Self::parse(&format!("{shown}/{bits}"))?;

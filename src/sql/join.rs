@@ -1,8 +1,8 @@
-//! Joins: equal columns are matched by grouping both sides at once; what is left of the condition is tried on
-//! the pairs.
+//! Joins: rows with equal keys are found by grouping both sides at once; the rest of the condition is
+//! evaluated for these pairs.
 //!
-//! Pairs are made and tried a block at a time. Where only the question is whether a row has a partner
-//! (`EXISTS`, `IN`, semi joins), none is kept, and a row that has one makes no more.
+//! Pairs are made and evaluated in blocks. If it only matters whether a row has a match (`EXISTS`, `IN`, semi
+//! joins), pairs are not kept, and no more pairs are made for a row that has one.
 
 use std::collections::BTreeSet;
 
@@ -19,10 +19,10 @@ use super::relation::{Groups, Relation};
 use super::values::Values;
 use super::walk;
 
-/// Pairs that are tried at once.
+/// Number of pairs in a block.
 const BLOCK_PAIRS: usize = 1 << 17;
 
-/// Which rows without a partner stay.
+/// From which sides rows without a match are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Keeps {
     pub left: bool,
@@ -36,15 +36,15 @@ struct Pairs {
     right: Vec<u32>,
 }
 
-/// Which rows of the right side may be partners of one of the left.
+/// Which rows of the right side are candidates for a row of the left.
 enum Candidates {
-    /// All of them: there is no equality.
+    /// All of them: the condition contains no equality.
     All(u32),
     /// Those with the same keys.
     Equal {
-        /// For each row of the left, its group; `None` where a key is NULL.
+        /// For each row of the left side, its group; `None` if a key is NULL.
         groups: Vec<Option<u32>>,
-        /// Where the rows of a group begin in `rows`; one more than there are groups.
+        /// Where the rows of each group begin in `rows`, followed by the end of the last group.
         starts: Vec<u32>,
         rows: Vec<u32>,
     },
@@ -82,7 +82,7 @@ impl Candidates {
         Ok(Self::Equal { groups: (0..left).map(of).collect(), starts, rows })
     }
 
-    /// How many there are for a row of the left.
+    /// Number of candidates for a row of the left side.
     fn count(&self, row: usize) -> usize {
         match self {
             Self::All(count) => *count as usize,
@@ -99,7 +99,7 @@ impl Candidates {
         range.unwrap_or_default()
     }
 
-    /// Adds the pairs of a row of the left with its candidates from the `from`-th on, up to `most` of them.
+    /// Adds up to `most` pairs of a row of the left side with its candidates, from the `from`-th on.
     fn add(&self, row: u32, from: usize, most: usize, pairs: &mut Pairs) {
         let before = pairs.right.len();
         match self {
@@ -110,11 +110,12 @@ impl Candidates {
     }
 }
 
-/// Rows of two sides, those of the right behind those of the left: equal keys have equal numbers.
+/// The rows of both sides, the right ones after the left ones, numbered so that equal keys have equal
+/// numbers.
 pub(super) struct Matched {
     pub groups: Vec<u32>,
     pub count: usize,
-    /// Whether one of a row's keys is NULL, which is equal to nothing.
+    /// Whether a key of the row is NULL, which is not equal to anything.
     pub null: Vec<bool>,
 }
 
@@ -137,10 +138,10 @@ impl Matched {
     }
 }
 
-/// A join of two sides that has been looked at: which columns are equal, and what else must hold.
+/// An analysed join: the equal columns, and the rest of the condition.
 struct Join<'j> {
     like: &'j Scope<'j>,
-    /// Of both sides, the columns that the rest of the condition looks at.
+    /// The columns of both sides that the rest of the condition uses.
     sides: (Relation, Relation),
     candidates: Candidates,
     rest: Vec<&'j Expr>,
@@ -161,7 +162,7 @@ impl<'j> Join<'j> {
                 None => rest.push(conjunct),
             }
         }
-        // What a subquery looks at is its own matter.
+        // The columns that a subquery uses cannot be determined here.
         let names = (!rest.iter().any(|condition| walk::has_subquery(condition)))
             .then(|| rest.iter().flat_map(|condition| names::parts_in(*condition)).collect::<BTreeSet<_>>());
         let sides = [left, right].map(|side| match &names {
@@ -172,7 +173,7 @@ impl<'j> Join<'j> {
         Ok(Self { like, sides: sides.into(), candidates, rest, height: left.height })
     }
 
-    /// Hands on the pairs for which all holds, a block at a time.
+    /// Calls `take` with the pairs for which the whole condition is true, block by block.
     fn each(&self, mut take: impl FnMut(Pairs) -> Result<()>) -> Result<()> {
         let mut block = Pairs::default();
         for row in 0..u32::try_from(self.height).map_err(|_| SqlError::new("too many rows"))? {
@@ -189,8 +190,9 @@ impl<'j> Join<'j> {
         take(self.restricted(block)?)
     }
 
-    /// For each row of the left, whether it has a partner. All rows try one candidate, then those that have
-    /// none yet two more, then four: who finds one soon makes few pairs.
+    /// For each row of the left side, whether it has a match. All rows are tried with one candidate, then
+    /// those without a match with two more, then four, so that few pairs are made for rows with an early
+    /// match.
     fn found(&self) -> Result<Vec<bool>> {
         let count = |row: &u32| self.candidates.count(*row as usize);
         let mut open: Vec<u32> = (0..u32::try_from(self.height)
@@ -239,7 +241,7 @@ impl<'j> Join<'j> {
     }
 }
 
-/// `a.x = b.y` as the two columns, left one first.
+/// `a.x = b.y` as two columns, the left side's first.
 fn equality(
     like: &Scope<'_>,
     left: &Relation,
@@ -258,7 +260,7 @@ fn equality(
             |relation: &Relation, expr: &Expr| Scope::new(like.session, like.ctes, relation).eval(expr);
         return match (side(left, first), side(right, second)) {
             (Ok(x), Ok(y)) => unified(&x, &y, left.height, right.height).map(Some),
-            // The value at fault may be that of a row that finds no partner.
+            // The invalid value may be in a row that has no match.
             (Err(error), _) | (_, Err(error)) if error.by_value => Ok(None),
             (Err(error), _) | (_, Err(error)) => Err(error),
         };
@@ -266,7 +268,7 @@ fn equality(
     Ok(None)
 }
 
-/// Two columns that are to be equal, of one type and of the height of their sides.
+/// Converts two columns that are compared to a common type, each with the height of its side.
 pub(super) fn unified(x: &Values, y: &Values, left: usize, right: usize) -> Result<(Values, Values)> {
     let (x, y) = compare::unify(x, y, left.max(right), true)?;
     let spread = |values: Values, height: usize| Values::new(values.kind.clone(), values.spread(height));
@@ -303,7 +305,7 @@ pub(super) fn join(
         limits.fits_rows(pairs.left.len() + alone.len(), bytes)?;
         rights.extend(std::iter::repeat_n(None, alone.len()));
         lefts.extend(alone);
-        // Rows stay in the order of the left side.
+        // Sorts the rows in the order of the left side.
         let mut order: Vec<usize> = (0..lefts.len()).collect();
         order.sort_by_key(|at| lefts.get(*at).copied().flatten());
         lefts = order.iter().map(|at| lefts.get(*at).copied().flatten()).collect();
@@ -331,7 +333,7 @@ fn mark(slots: &mut [bool], rows: &[u32]) {
     }
 }
 
-/// For each row of `left`, whether it has a partner.
+/// For each row of `left`, whether it has a match.
 pub(super) fn found(
     like: &Scope<'_>,
     left: &Relation,
@@ -341,7 +343,7 @@ pub(super) fn found(
     Join::of(like, left, right, condition)?.found()
 }
 
-/// The rows of `left` that have a partner (or none, if `negated`).
+/// The rows of `left` that have a match (or none, if `negated`).
 pub(super) fn semi(
     like: &Scope<'_>,
     left: &Relation,

@@ -48,7 +48,7 @@ pub(super) fn call(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Valu
     }
 }
 
-/// Functions that take a lambda where others take a value.
+/// Functions that accept a lambda as well as a value.
 pub(super) fn is_meant(name: &str, args: &[&Expr]) -> bool {
     NAMES.contains(&name)
         || matches!(
@@ -79,7 +79,7 @@ struct Lambda<'e> {
 }
 
 impl<'e> Lambda<'e> {
-    /// The argument of `function` that must be a lambda of so many parameters.
+    /// The argument of `function` that must be a lambda with `count` parameters.
     fn of(function: &str, expr: &'e Expr, count: usize) -> Result<Self> {
         let Expr::Lambda(LambdaFunction { params, body, .. }) = expr else {
             return Err(SqlError::new(format!("{function} needs a lambda, such as x -> x > 1")).at(expr));
@@ -110,7 +110,7 @@ impl<'e> Lambda<'e> {
     }
 }
 
-/// For all elements under each other, the row that each came from.
+/// For the concatenated elements of all rows, the row of each.
 fn rows_of(lengths: &[Option<usize>]) -> Vec<Option<u32>> {
     (0_u32..)
         .zip(lengths)

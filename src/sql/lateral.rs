@@ -22,7 +22,7 @@ pub(super) fn join(
         Some(rows) => rows.slice(0, 0),
         None => subquery::shape(&scope, query)?,
     };
-    // All results one after another, and where each begins.
+    // All results concatenated, and where each begins.
     let mut starts = Vec::with_capacity(results.len());
     for rows in results {
         starts.push((right.height, rows.height));

@@ -51,7 +51,7 @@ fn single(text: &str) -> Option<char> {
     chars.next().filter(|_| chars.next().is_none())
 }
 
-/// A `LIKE` pattern. The plain shapes, which are nearly all there are, need no regular expression.
+/// A compiled `LIKE` pattern. The common simple forms need no regular expression.
 enum Matcher {
     Equal(String),
     Starts(String),
@@ -107,7 +107,7 @@ impl Matcher {
     }
 }
 
-/// A regular expression as the query has it.
+/// Compiles a regular expression of a query.
 pub(super) fn regex(pattern: &str) -> Result<Regex> {
     let built = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
     built.map_err(|error| SqlError::new(format!("regular expression: {error}")))

@@ -13,7 +13,7 @@ use super::error::{Result, SqlError};
 use super::relation::Relation;
 
 /// Makes every name in expressions lower case, so that equal expressions are equal trees. Aliases keep the
-/// case in which they are shown; they are compared without it.
+/// case in which they are shown; they are compared ignoring case.
 pub(super) fn lower(query: &mut Query) {
     struct Lower;
     impl VisitorMut for Lower {
@@ -33,9 +33,9 @@ pub(super) fn lower(query: &mut Query) {
     let _ = VisitMut::visit(query, &mut Lower);
 }
 
-/// What stands before the first `[` of `e.resources[1].arn` is one name, of a table, a column and fields: the
-/// parser takes `e` for all of the name, and the rest for steps. The fields after it become texts: no column
-/// is meant by them.
+/// In `e.resources[1].arn`, everything before the first `[` is one name, of a table, a column and fields, but
+/// the parser treats `e` as the name and the rest as steps. The fields after `[` become texts, as they are
+/// not columns.
 fn join(expr: &mut Expr) {
     let Expr::CompoundFieldAccess { root, access_chain } = expr else { return };
     if let Expr::Identifier(first) = root.as_ref() {
@@ -86,37 +86,37 @@ fn lower_name(name: &mut ObjectName) {
     }
 }
 
-/// Ends what a query calls a table or a parameter of a lambda, in the name that it has once it is bound:
-/// behind it stands a number that nothing else in the query has. Nobody can write it.
+/// Separates the name that the query uses for a table or a lambda's parameter from a unique number. Queries
+/// cannot contain this character.
 const MARK: char = '\0';
 
-/// The name of the `number`th table or parameter of a query.
+/// The unique name of the `number`th table or parameter of a query.
 pub(super) fn marked(written: &str, number: usize) -> String {
     format!("{}{MARK}{number}", written.to_lowercase())
 }
 
-/// What the query calls it.
+/// The original part of a unique name.
 pub(super) fn written(name: &str) -> &str {
     name.split_once(MARK).map_or(name, |(written, _)| written)
 }
 
-/// Whether it is a name that the binder has given.
+/// Whether a name was made unique by the binder.
 pub(super) fn is_marked(name: &str) -> bool {
     name.contains(MARK)
 }
 
-/// Whether it is known what a name means that begins so.
+/// Whether a name with this first part has been resolved.
 pub(super) fn is_bound(first: &Ident) -> bool {
     is_marked(&first.value)
 }
 
-/// A name as it stands in the query: a table that has been put in front of a column is left out.
+/// A name as in the query's text, without a table name that the binder has added.
 pub(super) fn dotted(parts: &[Ident]) -> String {
     let is_written = |part: &&Ident| !is_bound(part) || part.span.start.line > 0;
     parts.iter().filter(is_written).map(|ident| written(&ident.value)).collect::<Vec<_>>().join(".")
 }
 
-/// An expression as it stands in the query.
+/// An expression as in the query's text.
 pub(super) fn as_written(expr: &Expr) -> Expr {
     struct Unmark;
     impl VisitorMut for Unmark {
@@ -137,7 +137,7 @@ pub(super) fn as_written(expr: &Expr) -> Expr {
     expr
 }
 
-/// The names in a part of a bound query that mean something outside of it, each once.
+/// The names in a part of a bound query that are defined outside of it, each once.
 pub(super) fn free(part: &impl Visit) -> Vec<Vec<Ident>> {
     #[derive(Default)]
     struct Names {
@@ -175,7 +175,7 @@ pub(super) fn free(part: &impl Visit) -> Vec<Vec<Ident>> {
     found
 }
 
-/// All parts of all names in a part of a query, in its subqueries, too.
+/// All parts of all names in a part of a query, including its subqueries.
 pub(super) fn parts_in(part: &impl Visit) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let _ = visit_expressions(part, |expr| {
@@ -191,7 +191,7 @@ pub(super) fn parts_in(part: &impl Visit) -> BTreeSet<String> {
     names
 }
 
-/// Whether a part of a bound query looks at nothing but these rows, and no query around it.
+/// Whether a part of a bound query uses only these rows, and no surrounding query.
 pub(super) fn are_of(part: &impl Visit, rows: &Relation) -> bool {
     free(part).iter().all(|parts| parts.first().is_some_and(|first| rows.knows(&first.value)))
 }
@@ -206,7 +206,7 @@ pub(super) fn parameters(
     }
 }
 
-/// What a table in FROM is called.
+/// The alias of a table in FROM.
 pub(super) fn alias_of(factor: &TableFactor) -> Option<&TableAlias> {
     match factor {
         TableFactor::Table { alias, .. }
@@ -217,7 +217,7 @@ pub(super) fn alias_of(factor: &TableFactor) -> Option<&TableAlias> {
     }
 }
 
-/// An expression that is nothing but a name.
+/// An expression that consists of a name.
 pub(super) fn named(parts: Vec<Ident>) -> Expr {
     match <[Ident; 1]>::try_from(parts) {
         Ok([only]) => Expr::Identifier(only),
@@ -239,8 +239,8 @@ pub(super) fn of_function(function: &Function) -> String {
     last(&function.name)
 }
 
-/// Finds the column that a dotted name means, and how many parts name it; the rest are fields of its row. A
-/// name with a table in front wins over a column that happens to be called like a table.
+/// Finds the column that a dotted name refers to, and how many parts name it; the rest are fields. A name
+/// that begins with a table takes precedence over a column with the same name as a table.
 pub(super) fn find(relation: &Relation, parts: &[Ident]) -> Result<Option<(usize, usize)>> {
     for (qualifier, name, used) in spellings(parts) {
         let mut matches = relation.fields.iter().enumerate().filter(|(_, field)| {
@@ -258,18 +258,18 @@ pub(super) fn find(relation: &Relation, parts: &[Ident]) -> Result<Option<(usize
     Ok(None)
 }
 
-/// Whether a table is called so: by its own name, or by what the query calls it.
+/// Whether a table has this name: its unique name, or the name in the query.
 fn is_called(own: &str, asked: &str) -> bool {
     own == asked || written(own).eq_ignore_ascii_case(asked)
 }
 
-/// `db.table.column`, `table.column`, `column`: whichever the parts allow.
+/// The possible readings as `db.table.column`, `table.column` and `column`.
 fn spellings(parts: &[Ident]) -> impl Iterator<Item = (Option<&str>, &str, usize)> {
     let at = |index: usize| parts.get(index).map(|ident| ident.value.as_str());
     let three = at(1).zip(at(2)).map(|(table, column)| (Some(table), column, 3));
     let two = at(0).zip(at(1)).map(|(table, column)| (Some(table), column, 2));
     let one = at(0).map(|column| (None, column, 1));
-    // `a.b.c` is first `table.column.field`: a database in front is the rarer case.
+    // `a.b.c` is first read as `table.column.field`, because names with a database are rarer.
     [two, three, one].into_iter().flatten()
 }
 

@@ -1,4 +1,4 @@
-//! Comparing arrays, rows and maps as Trino does: element by element, and unknown if a NULL decides.
+//! Compares arrays, rows and maps as Trino does: element by element, with the result NULL if a NULL decides.
 
 use std::cmp::Ordering;
 

@@ -13,7 +13,7 @@ use super::relation::Groups;
 use super::values::{Cell, Values};
 use crate::tables::Kind;
 
-/// The rows in order; equal rows keep their order.
+/// The sorted rows; equal rows keep their order.
 pub(super) fn sorted(keys: &[(Values, OrderByOptions)], height: usize) -> Result<Vec<Option<u32>>> {
     let rows = numbered(height);
     if keys.is_empty() || height == 0 {
@@ -37,7 +37,7 @@ pub(super) fn sorted(keys: &[(Values, OrderByOptions)], height: usize) -> Result
     Ok(frame.column(ROW)?.u32()?.iter().collect())
 }
 
-/// The first `count` rows in order. Where they are few, the others are not put in order.
+/// The first `count` rows in order. If these are few, the others are not sorted.
 pub(super) fn first_sorted(
     keys: &[(Values, OrderByOptions)],
     height: usize,
@@ -54,10 +54,10 @@ pub(super) fn first_sorted(
     Ok(least.finish(count, compare).into_iter().map(Some).collect())
 }
 
-/// As many times as many rows as are asked for are not worth a sort of all.
+/// Sorting everything is avoided if there are at least this many times the wanted rows.
 const FEW: usize = 4;
 
-/// The first `count` rows of each group, in no order; `None` where the keys are compared otherwise.
+/// The first `count` rows of each group, unsorted; `None` if the keys cannot be compared row by row.
 pub(super) fn first_of_each(
     keys: &[(Values, OrderByOptions)],
     groups: &Groups,
@@ -74,11 +74,11 @@ pub(super) fn first_of_each(
     Some(least.into_iter().flat_map(|least| least.finish(count, compare)).collect())
 }
 
-/// Keys by which two rows are compared, without a sort of all.
+/// Sort keys that can be compared for two rows, without sorting everything.
 struct RowOrder(Vec<(Ordered, OrderByOptions)>);
 
 impl RowOrder {
-    /// `None` where a sort has an order of its own: Polars has one for zeros and what is no number.
+    /// `None` for types whose order in a sort differs: polars has its own for zeros and NaN.
     fn of(keys: &[(Values, OrderByOptions)]) -> Option<Self> {
         let column = |(values, options): &(Values, OrderByOptions)| match Ordered::of(values) {
             Ok(Ordered::Doubles(_)) | Err(_) => None,
@@ -87,7 +87,7 @@ impl RowOrder {
         keys.iter().map(column).collect::<Option<Vec<_>>>().map(Self)
     }
 
-    /// Of rows that the keys do not tell apart, the first comes first.
+    /// Compares two rows; of equal rows the one with the lower index comes first.
     fn compare(&self, a: u32, b: u32) -> Ordering {
         let by_key = self
             .0
@@ -98,7 +98,7 @@ impl RowOrder {
     }
 }
 
-/// The first of two rows by one key.
+/// Compares two rows by one key.
 fn compare(column: &Ordered, options: OrderByOptions, a: u32, b: u32) -> Ordering {
     let (a, b) = (a as usize, b as usize);
     match (column.is_null(a), column.is_null(b)) {
@@ -109,11 +109,11 @@ fn compare(column: &Ordered, options: OrderByOptions, a: u32, b: u32) -> Orderin
     }
 }
 
-/// The least `count` of the items that are added one by one, and fewer than as many others.
+/// Selects the smallest `count` items, in memory for at most twice as many.
 #[derive(Debug, Clone)]
 pub(super) struct Least<T> {
     items: Vec<T>,
-    /// Once there were more: the greatest of the least. What is not less is none of them.
+    /// The greatest of the smallest items, once there were more: items that are not less are ignored.
     worst: Option<T>,
 }
 
@@ -135,7 +135,7 @@ impl<T: Copy> Least<T> {
         }
     }
 
-    /// They, in order.
+    /// The selected items in order.
     pub fn finish(mut self, count: usize, compare: impl Fn(&T, &T) -> Ordering) -> Vec<T> {
         self.items.sort_unstable_by(compare);
         self.items.truncate(count);
@@ -150,7 +150,7 @@ fn numbered(height: usize) -> Series {
     Series::new(ROW.into(), (0_u32..).take(height).collect::<Vec<_>>())
 }
 
-/// For each row its position in the order; equal rows have positions one after the other.
+/// The position of each row in the order; equal rows have consecutive positions.
 pub(super) fn ranks(keys: &[(Values, OrderByOptions)], height: usize) -> Result<Vec<u32>> {
     let mut ranks = vec![0_u32; height];
     for (rank, row) in (0_u32..).zip(sorted(keys, height)?.into_iter().flatten()) {

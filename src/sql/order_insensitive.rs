@@ -1,8 +1,7 @@
-//! Whether the answer to a query can depend on the order of the events: where it cannot, they are not put in
-//! order.
+//! Whether the answer to a query can depend on the order of the events: if not, they need not be sorted.
 //!
-//! A query that groups a table and counts is such a one: but for the order of the groups themselves, which is
-//! that of their first events. Those are found by the events' places.
+//! An example is a query that groups a table and counts. Only the order of its groups depends on that of the
+//! events: they are in the order of their first events, which are found by the events' positions.
 
 use std::ops::ControlFlow;
 
@@ -14,8 +13,7 @@ use sqlparser::ast::{
 use super::scan::is_events;
 use super::{aggregate, names};
 
-/// Aggregates that give the same whatever the order of the rows. Adding doubles is none: the last digits
-/// differ.
+/// Aggregates that do not depend on the order of rows. Sums of doubles do, in the last digits.
 const ORDER_INSENSITIVE: &[&str] = &[
     "count",
     "count_if",
@@ -28,7 +26,7 @@ const ORDER_INSENSITIVE: &[&str] = &[
     "every",
 ];
 
-/// Whether `query` groups `cloudtrail_logs` alone, and nothing in it can tell the order of its rows.
+/// Whether `query` groups only `cloudtrail_logs`, and no part of it depends on the order of rows.
 pub(super) fn is_order_insensitive(query: &Query) -> bool {
     let SetExpr::Select(select) = &*query.body else { return false };
     let [table] = select.from.as_slice() else { return false };
@@ -99,7 +97,8 @@ mod tests {
         for sql in [
             "SELECT eventname, count(*) FROM cloudtrail_logs GROUP BY 1",
             "SELECT count(DISTINCT eventid), MAX(eventtime) FROM events e WHERE e.eventname LIKE 'Put%'",
-            "SELECT useridentity.arn, min(eventtime) FILTER (WHERE errorcode IS NULL) FROM events GROUP BY useridentity.arn HAVING count(*) > 1 ORDER BY 2",
+            "SELECT useridentity.arn, min(eventtime) FILTER (WHERE errorcode IS NULL) FROM events GROUP BY \
+             useridentity.arn HAVING count(*) > 1 ORDER BY 2",
         ] {
             assert!(order_insensitive(sql), "{sql}");
         }
@@ -111,13 +110,15 @@ mod tests {
             "SELECT eventname FROM events",
             "SELECT eventname, arbitrary(eventid) FROM events GROUP BY 1",
             "SELECT array_agg(eventid) FROM events",
-            "SELECT eventname, sum(CAST(json_extract_scalar(requestparameters, '$.x') AS double)) FROM events GROUP BY 1",
+            "SELECT eventname, sum(CAST(json_extract_scalar(requestparameters, '$.x') AS double)) FROM events \
+             GROUP BY 1",
             "SELECT max_by(eventid, eventtime) FROM events",
             "SELECT max(eventtime, 3) FROM events",
             "SELECT eventname, row_number() OVER (ORDER BY count(*)) FROM events GROUP BY 1",
             "SELECT a.eventname, count(*) FROM events a JOIN events b ON a.eventid = b.requestid GROUP BY 1",
             "SELECT n, count(*) FROM (SELECT eventname n FROM events) GROUP BY n",
-            "SELECT eventname, count(*) FROM events WHERE eventid IN (SELECT requestid FROM events) GROUP BY 1",
+            "SELECT eventname, count(*) FROM events WHERE eventid IN (SELECT requestid FROM events) GROUP BY \
+             1",
             "SELECT kind, count(*) FROM steps GROUP BY kind",
             "WITH events AS (SELECT 1 AS n) SELECT n, count(*) FROM events GROUP BY n",
         ] {

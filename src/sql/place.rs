@@ -1,4 +1,4 @@
-//! The order of events: by object and index of their records, whatever order they were read in.
+//! The order of events: by the object and index of their records, whatever the order of reading.
 //!
 //! There are few objects and their names are long, so names are sorted once, and rows by number.
 
@@ -8,15 +8,18 @@ use super::error::Result;
 use super::relation::{Field, Groups};
 use super::values::Values;
 
-/// Columns for where an event's record was; no query can contain such names.
+/// Hidden columns with the position of an event's record; queries cannot contain such names.
 pub(super) const OBJECT: &str = "\0object";
 pub(super) const RECORD: &str = "\0record";
-/// If an event made several rows, the number of the row.
+/// The number of a row among those made from the same event.
 pub(super) const NTH: &str = "\0nth";
+/// Of which side of a UNION rows are: 0 for the left, which comes first, and 1 for the right. Where a side is
+/// a UNION itself, there is a column for each.
+pub(super) const SIDE: &str = "\0side";
 
-/// Whether a column says where a row's record was.
+/// Whether a column is one of the hidden columns with positions.
 pub(super) fn is_place(field: &Field) -> bool {
-    matches!(field.name.as_str(), OBJECT | RECORD | NTH)
+    matches!(field.name.as_str(), OBJECT | RECORD | NTH | SIDE)
 }
 
 /// The index of a record is in the lower bits of a position, so an object has at most 2 to this power

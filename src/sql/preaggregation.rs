@@ -1,45 +1,57 @@
-//! Groups that are counted while a lake is read, and no row is ever made.
+//! Counts groups while a lake is read, without building rows.
 //!
-//! A lake holds a column as numbers into its distinct texts. What a query asks of single columns (a
-//! condition, a key, an argument) is worked out once for each distinct text, by the same evaluator as
-//! everywhere; for each row there are numbers to look up and to count. Each worker has groups of its own, of
-//! the whole files that it has read, and they are merged at the end.
+//! A lake stores text columns as numbers into their distinct texts. Expressions of single columns
+//! (conditions, keys, arguments) are evaluated once for each distinct text, by the normal evaluator; for each
+//! row only numbers have to be looked up and counted. A column whose texts hardly repeat has no dictionary:
+//! there, each row has a number of its own. Each worker has its own groups, in hash partitions, which are
+//! merged at the end, partition by partition on all threads. If they do not fit into memory, they are written
+//! to disk in the same partitions.
 //!
-//! That goes for queries that cannot tell the order of their rows ([`super::order_insensitive`]) and ask
-//! nothing but what is in [`plan`]. Where it turns out to be no help (there are as many groups as rows) or a
-//! value is at fault, all is given up, and the query takes the way over rows.
+//! This is possible for queries that do not depend on the order of rows ([`super::order_insensitive`]) and
+//! consist only of what [`plan`] supports. If a value is invalid, everything is discarded, and the query is
+//! evaluated over rows.
 //!
-//! - [`plan`]: what a query asks of which leaves;
-//! - [`over`]: an expression over leaves, for each of their texts; [`cell`]: one value;
-//! - `rows`: the rows of a portion that count, as numbers;
-//! - `groups`: what is known of each group; `parts`: what one portion adds to that.
+//! - [`plan`]: which queries can be counted, and what is counted;
+//! - [`over`]: expressions over columns, evaluated for each of their texts; [`cell`]: one value;
+//! - `rows`: the selected rows of a row group, as numbers;
+//! - `groups`: the state of each group of a worker, in a [`text_set`]; `parts`: adds a row group to it;
+//! - `aside`: groups on disk; [`merge`]: merges the groups of all workers.
 
+mod aside;
 mod cell;
 mod groups;
+mod merge;
 mod over;
 mod parts;
 pub(super) mod plan;
 mod rows;
+mod text_set;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use foldhash::fast::RandomState;
 
+use aside::Aside;
 use groups::Groups;
+pub(super) use merge::Show;
 use plan::Plan;
 use rows::Rows;
 
 use super::error::SqlError;
+use super::memory::too_much;
+use super::spill::Spill;
 use super::values::Values;
 use crate::lake::{LakeError, Portion};
 use crate::model::{Filter, Timestamp};
 use sqlparser::ast::Expr;
 
-/// Why a portion is not counted.
+/// Why a row group could not be counted.
 pub(super) enum Stop {
     /// It cannot be read.
     Damaged(LakeError),
-    /// This is no way for this query.
+    /// A temporary file cannot be used.
+    Refused(SqlError),
+    /// The query cannot be counted in this way.
     GivenUp,
 }
 
@@ -49,10 +61,10 @@ impl From<LakeError> for Stop {
     }
 }
 
-/// Whatever is wrong with a value, the way over rows finds it, and the words for it.
+/// If a value is invalid, the evaluation over rows finds it and reports the proper error.
 impl From<SqlError> for Stop {
-    fn from(_: SqlError) -> Self {
-        Self::GivenUp
+    fn from(error: SqlError) -> Self {
+        if error.of_disk { Self::Refused(error) } else { Self::GivenUp }
     }
 }
 
@@ -63,34 +75,43 @@ pub(super) struct Counted {
     pub known: Vec<(Expr, Values)>,
 }
 
-/// Groups, and different values in them, at most: with more of them, the way over rows is as quick.
-const HELD_MAX: u64 = 1 << 20;
-/// What one of them takes in memory, about.
-const HELD_BYTES: u64 = 256;
+/// The fraction of the memory that the groups of all workers may use before they are written to disk, and the
+/// fraction of that from which one worker's groups are worth writing.
+const HELD_PART: u64 = 5;
+const WORTH_PART: u64 = 16;
 
-/// What all workers hold together.
+/// The memory that all workers share.
 #[derive(Debug)]
 pub(super) struct Room {
+    memory_bytes_max: u64,
     held: AtomicU64,
-    held_max: u64,
+    workers: AtomicUsize,
     hasher: RandomState,
+    aside: Aside,
 }
 
 impl Room {
-    pub fn new(memory_bytes_max: u64) -> Self {
+    /// With `spill`, what does not fit goes to disk.
+    pub fn new(memory_bytes_max: u64, spill: Option<Spill>) -> Self {
         Self {
+            memory_bytes_max,
             held: AtomicU64::new(0),
-            held_max: (memory_bytes_max / HELD_BYTES).min(HELD_MAX),
+            workers: AtomicUsize::new(0),
             hasher: RandomState::default(),
+            aside: Aside::new(spill),
         }
     }
 
-    fn take(&self, more: u64) -> Result<(), Stop> {
-        if self.held.fetch_add(more, Ordering::Relaxed) + more > self.held_max {
-            Err(Stop::GivenUp)
-        } else {
-            Ok(())
-        }
+    /// In the place of `before` bytes, a worker holds `after`; whether that is too much.
+    fn exchange(&self, before: u64, after: u64) -> bool {
+        self.held.fetch_add(after, Ordering::Relaxed);
+        let held = self.held.fetch_sub(before, Ordering::Relaxed) - before;
+        let most = self.memory_bytes_max / HELD_PART;
+        held > most && after > most / WORTH_PART
+    }
+
+    fn too_much(&self) -> SqlError {
+        too_much(self.memory_bytes_max)
     }
 }
 
@@ -99,15 +120,17 @@ pub(super) struct PreAggregation<'q> {
     plan: &'q Plan,
     room: &'q Room,
     groups: Groups,
+    bytes: u64,
 }
 
 impl<'q> PreAggregation<'q> {
     pub fn new(plan: &'q Plan, room: &'q Room) -> Self {
-        Self { plan, room, groups: Groups::new(room.hasher.clone()) }
+        let worker = room.workers.fetch_add(1, Ordering::Relaxed);
+        Self { plan, room, groups: Groups::new(plan, worker, room.hasher.clone()), bytes: 0 }
     }
 
-    /// Counts the rows of a portion that are of `sources` and within the times of `filter`, as far as the
-    /// query admits them; how many they are before it is asked.
+    /// Counts the rows of a row group that are of `sources`, within the times of `filter`, and meet the
+    /// conditions of the query. Returns their number before the conditions were applied.
     pub fn add(
         &mut self,
         portion: &Portion<'_>,
@@ -137,20 +160,38 @@ impl<'q> PreAggregation<'q> {
             rows.keep(condition)?;
         }
         if rows.height() > 0 {
-            let before = self.groups.held();
             parts::add(&mut rows, plan, &mut self.groups)?;
-            self.room.take((self.groups.held() - before) as u64)?;
+            self.make_room()?;
         }
         Ok(taken)
     }
 
-    /// The groups of all workers, in the order of their first events.
-    pub fn finish(plan: &Plan, tallies: impl IntoIterator<Item = Self>) -> Counted {
-        let all =
-            tallies.into_iter().map(|preaggregation| preaggregation.groups).reduce(|mut all, groups| {
-                all.merge(groups, plan);
-                all
-            });
-        all.unwrap_or_else(|| Groups::new(RandomState::default())).finish(plan)
+    /// Puts groups aside where all workers hold too much.
+    fn make_room(&mut self) -> Result<(), Stop> {
+        let bytes = |groups: &Groups| groups.bytes().0 as u64 + groups.bytes().1 as u64;
+        let before = std::mem::replace(&mut self.bytes, bytes(&self.groups));
+        if !self.room.exchange(before, self.bytes) {
+            return Ok(());
+        }
+        if !self.room.aside.is_possible() {
+            return Err(Stop::GivenUp);
+        }
+        self.room.aside.put_all(&mut self.groups, self.plan)?;
+        let before = std::mem::replace(&mut self.bytes, bytes(&self.groups));
+        // The groups themselves stay where they have distinct values.
+        if self.room.exchange(before, self.bytes) { Err(Stop::GivenUp) } else { Ok(()) }
+    }
+
+    /// The groups of all workers, in the order of their first events. Where they are many, they are given to
+    /// `show`, and there are none here.
+    pub fn finish(
+        plan: &Plan,
+        room: &Room,
+        workers: impl IntoIterator<Item = Self>,
+        jobs: usize,
+        show: Option<Show<'_>>,
+    ) -> super::error::Result<Option<Counted>> {
+        let workers = workers.into_iter().map(|worker| worker.groups).collect();
+        merge::finish(plan, room, workers, jobs, show)
     }
 }

@@ -12,8 +12,8 @@ use super::values::Values;
 use super::walk;
 use crate::tables::Kind;
 
-/// A chain of AND, or of OR. An operand whose value cannot be worked with counts only in the rows that the
-/// operands before it have left open, so that `a <> 0 AND 10 / a > 1` works as one expects.
+/// A chain of AND, or of OR. An operand with an invalid value is only evaluated for the rows that the
+/// operands before it have not decided, so that `a <> 0 AND 10 / a > 1` works as expected.
 pub(super) fn chain(scope: &Scope<'_>, whole: &Expr, op: &Op) -> Result<Values> {
     // What decides the chain: one false for AND, one true for OR.
     let decisive = *op == Op::Or;
@@ -51,7 +51,7 @@ fn among_open(scope: &Scope<'_>, operand: &Expr, before: &Values, decisive: bool
     scatter(scope, operand, &open)
 }
 
-/// `expr` in the rows that `among` has, NULL in the others.
+/// `expr` for the rows of `among`, and NULL for the others.
 fn scatter(scope: &Scope<'_>, expr: &Expr, among: &[bool]) -> Result<Values> {
     let rows: Vec<Option<u32>> =
         (0_u32..).zip(among).filter(|(_, keep)| **keep).map(|(row, _)| Some(row)).collect();
@@ -76,7 +76,7 @@ pub(super) fn not(values: &Values) -> Result<Values> {
     })
 }
 
-/// The conditions that are not worth a module of their own.
+/// Evaluates all conditions that have no module of their own.
 pub(super) fn eval(scope: &Scope<'_>, expr: &Expr) -> Result<Values> {
     let height = scope.height();
     match expr {
@@ -131,13 +131,14 @@ fn compared(scope: &Scope<'_>, left: &Expr, op: &Op, right: &Expr, any: bool) ->
     }
 }
 
-/// Enough of an expression to recognise it.
+/// The beginning of an expression, for error messages.
 pub(super) fn shortened(expr: &Expr) -> String {
     let text: String = names::as_written(expr).to_string().chars().take(60).collect();
     text
 }
 
-/// Which rows are NULL. A row value is NULL when all its fields are: that is how an absent JSON object looks.
+/// Which rows are NULL. A row value is NULL if all its fields are, because an absent JSON object looks like
+/// that.
 pub(super) fn nulls(values: &Values) -> Result<Vec<bool>> {
     if let Kind::Row(members) = &values.kind {
         let mut all = vec![true; values.data.len()];
@@ -217,7 +218,7 @@ fn in_list(scope: &Scope<'_>, expr: &Expr, list: &[Expr], negated: bool) -> Resu
     if negated { not(&any) } else { Ok(any) }
 }
 
-/// The common case, a column of text in a list of literals, as one look-up.
+/// The texts of the list in the common case, a text column in a list of literals.
 fn constant_texts(value: &Values, items: &[Values]) -> Option<std::collections::HashSet<String>> {
     if value.kind != Kind::Varchar {
         return None;
@@ -284,12 +285,13 @@ fn value_among(scope: &Scope<'_>, expr: &Expr, rows: &[bool]) -> Result<Values> 
     }
 }
 
-/// `try(…)`: NULL in the rows in which any part of the expression cannot be worked with.
+/// `try(…)`: NULL for the rows in which any part of the expression is invalid.
 pub(super) fn tried(scope: &Scope<'_>, expr: &Expr) -> Result<Values> {
     let forgiving = || Scope { lenient: true, ..*scope }.eval(expr);
     match scope.eval(expr) {
         Err(error) if error.by_value && !scope.lenient && walk::may_hide_null(expr) => {
-            // The part would be NULL, but not what is made of it: `coalesce(CAST('x' AS bigint), 5)`.
+            // With the invalid part as NULL, the whole could be something else: `coalesce(CAST('x' AS
+            // bigint), 5)`.
             let kind = forgiving()?.kind;
             let mut all = polars::prelude::Series::new_empty("".into(), &kind.dtype());
             let rows: Vec<Option<u32>> = (0_u32..).take(scope.height()).map(Some).collect();
@@ -301,7 +303,7 @@ pub(super) fn tried(scope: &Scope<'_>, expr: &Expr) -> Result<Values> {
     }
 }
 
-/// Half by half, down to the rows that are at fault.
+/// Evaluates halves of the rows, down to the rows with invalid values.
 fn tried_among(
     scope: &Scope<'_>,
     expr: &Expr,
@@ -327,14 +329,14 @@ fn tried_among(
     Ok(())
 }
 
-/// Puts a column together from several: for each row, the value that `chosen` names.
+/// Combines several columns: for each row, the value of the column that `chosen` selects.
 pub(super) fn merge(results: &[Values], chosen: &[Option<usize>], scope: &Scope<'_>) -> Result<Values> {
     let height = scope.height();
     let mut kind = Kind::Unknown;
     for result in results {
         kind = common(&kind, &result.kind)?;
     }
-    // All results under each other, and for each row where its value lies.
+    // All results concatenated, and for each row the position of its value.
     let mut all = polars::prelude::Series::new_empty("".into(), &kind.dtype());
     let mut starts = Vec::with_capacity(results.len());
     for result in results {

@@ -1,8 +1,9 @@
-//! Conditions on the columns of a query in `FROM`, said again in the terms of that query.
+//! Translates conditions on the columns of a query in `FROM` to conditions on that query's own rows.
 //!
 //! `SELECT … FROM (SELECT eventname AS name FROM events) WHERE name = 'PutImage'` needs only events with
-//! `eventname = 'PutImage'`. That holds where the inner query gives a row for each row it takes: no groups,
-//! no windows, no `LIMIT`. (`DISTINCT` does no harm: the condition treats equal rows alike.)
+//! `eventname = 'PutImage'`. That is correct if the inner query returns a row for each of its rows: without
+//! groups, windows and `LIMIT`. (`DISTINCT` does not matter, because a condition has the same value for equal
+//! rows.)
 
 use std::ops::ControlFlow;
 
@@ -16,7 +17,7 @@ use super::relation::Relation;
 use super::table_scans::qualified;
 use super::{names, select, walk};
 
-/// The columns that a query gives, by the expressions they are made of.
+/// The columns of a query, with their expressions.
 pub(super) struct Outputs {
     columns: Vec<(String, Expr)>,
     star: Star,
@@ -24,14 +25,14 @@ pub(super) struct Outputs {
 
 enum Star {
     Absent,
-    /// `*`, of these rows
+    /// `*`, with the columns of these rows.
     All(Relation),
     /// `t.*`
     Of(Ident),
 }
 
 impl Outputs {
-    /// `None` if conditions on the result are none on the rows it is made of, or if that is hard to tell.
+    /// `None` if conditions on the result do not translate to its rows, or if that is hard to determine.
     pub fn of(query: &Query, bound: &Bound) -> Option<Self> {
         let select = row_by_row(query)?;
         let mut outputs = Self { columns: Vec::new(), star: Star::Absent };
@@ -59,8 +60,8 @@ impl Outputs {
         Some(outputs)
     }
 
-    /// `condition`, which looks at these columns under the table name `alias`, in terms of the rows they are
-    /// made of. `None` if it looks at anything else.
+    /// Translates `condition`, which uses these columns with the table name `alias`. `None` if it uses
+    /// anything else.
     pub fn inside(&self, condition: &Expr, alias: &str, constants: &Constants) -> Option<Expr> {
         if walk::has_subquery(condition) || has_lambda(condition) {
             return None;
@@ -84,7 +85,7 @@ impl Outputs {
         })
     }
 
-    /// What a name in the outer query means here.
+    /// The expression of a name of the outer query.
     fn meaning(&self, parts: &[Ident], alias: &str) -> Option<Expr> {
         let [table, column, fields @ ..] = parts else { return None };
         if table.value != alias {
@@ -107,7 +108,7 @@ fn own_name(expr: &Expr) -> Option<String> {
     }
 }
 
-/// The `SELECT` of a query that gives at most one row for each row it takes, each for itself.
+/// The `SELECT` of a query that returns at most one row for each of its rows, independently of others.
 fn row_by_row(query: &Query) -> Option<&Select> {
     let SetExpr::Select(select) = &*query.body else { return None };
     let whole = query.limit_clause.is_none() && query.fetch.is_none() && select.top.is_none();
@@ -147,7 +148,7 @@ struct Rewrite<'o> {
 impl VisitorMut for Rewrite<'_> {
     type Break = ();
 
-    // On the way out: what has been put in is not looked at again.
+    // After the children, so that replacements are not processed again.
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         let meaning = match expr {
             Expr::CompoundIdentifier(parts) => self.outputs.meaning(parts, self.alias),
@@ -163,7 +164,7 @@ impl VisitorMut for Rewrite<'_> {
     }
 }
 
-/// Columns of tables that are one row of literals: `WITH params AS (SELECT 'shop/api' AS repo)`.
+/// The columns of tables that consist of one row of literals: `WITH params AS (SELECT 'shop/api' AS repo)`.
 #[derive(Default)]
 pub(super) struct Constants(Vec<Constant>);
 
@@ -174,7 +175,7 @@ struct Constant {
 }
 
 impl Constants {
-    /// Takes in `query` under the name `table`, if it is such a table.
+    /// Adds `query`, with the name `table`, if it is such a table.
     pub fn add(&mut self, table: &str, query: &Query) {
         let Some(select) =
             row_by_row(query).filter(|select| select.from.is_empty() && select.selection.is_none())
@@ -192,7 +193,7 @@ impl Constants {
         }
     }
 
-    /// Puts the values in the place of the names.
+    /// Replaces names by their values.
     pub fn put_into(&self, condition: &mut Expr) {
         if !self.0.is_empty() && !walk::has_subquery(condition) && !has_lambda(condition) {
             let _ = VisitMut::visit(condition, &mut PutConstants(self));

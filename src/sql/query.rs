@@ -18,29 +18,30 @@ use super::preaggregation::plan::Plan;
 use super::relation::{Field, PLACE, Relation};
 use super::scan::{Filters, Scan};
 use super::{
-    data_store, dialect, flow, names, order_insensitive, panics, params, place, scan, select, walk, window,
+    data_store, dialect, divide, flow, names, order_insensitive, panics, params, place, scan, select, walk,
+    window,
 };
 use crate::model::Timestamp;
 use crate::tables::{self, Kind, Rows, Table, cloudtrail};
 
-/// A query that has been read and checked.
+/// A parsed and checked query.
 #[derive(Debug, Clone)]
 pub struct Query {
-    /// Its names are bound.
+    /// The bound syntax tree.
     tree: ast::Query,
     params: Vec<(String, String)>,
     now: Timestamp,
     scan: Scan,
-    /// The table is that of an event data store.
+    /// Whether the table is that of an event data store.
     lake: bool,
-    /// What a record alone must meet.
+    /// Conditions that can be evaluated for single records.
     filters: Filters,
     tables: Vec<&'static Table>,
-    /// Nothing in it can tell in which order the events stand.
+    /// Whether the answer does not depend on the order of events.
     order_insensitive: bool,
-    /// How it is answered by counting alone, if it can be.
+    /// How it is answered by counting, if that is possible.
     plan: Option<Plan>,
-    /// How it is worked out piece by piece, if it can be.
+    /// How it is evaluated piece by piece, if that is possible.
     flow: Option<Flow>,
 }
 
@@ -48,17 +49,17 @@ pub struct Query {
 #[derive(Debug, Default)]
 pub struct Catalog {
     tables: HashMap<&'static str, Arc<Relation>>,
-    /// The events are not in order, but have a column of places.
+    /// Whether the events are unsorted, with a column of positions instead.
     unordered: bool,
-    /// What stands in the place of events, where a query has been answered by counting.
+    /// Groups that replace the events, if a query has been answered by counting.
     counted: Option<Counted>,
-    /// What stands in the place of all rows but the answer's, where a query has been worked out in pieces.
+    /// Rows that replace all others, if a query has been evaluated in pieces.
     flowed: Option<Relation>,
     limits: Limits,
 }
 
 impl Catalog {
-    /// One for trying a query out, or a part of it, which is not worth much memory.
+    /// A catalog for binding a query or evaluating a part of it, with little memory.
     pub(super) fn trial() -> Self {
         Self {
             limits: Limits { memory_bytes_max: Some(TRIAL_BYTES_MAX), cancelled: None },
@@ -66,20 +67,20 @@ impl Catalog {
         }
     }
 
-    /// What a query makes of the tables stays within `limits`.
+    /// Sets the limits for the evaluation.
     pub fn limit(&mut self, limits: Limits) {
         self.limits = limits;
     }
 
-    /// Puts a table in, in place of what was there under its name.
+    /// Inserts a table, replacing one with the same name.
     pub fn insert(&mut self, table: &'static Table, rows: &Rows) {
         self.tables.insert(table.name, Arc::new(Relation::of_table(table, rows)));
     }
 
-    /// Puts a table in piece by piece: the pieces have the same columns.
+    /// Inserts a table in pieces, which must have the same columns.
     ///
     /// # Errors
-    /// The pieces do not fit together.
+    /// The columns of the pieces differ.
     pub fn insert_pieces(
         &mut self,
         table: &'static Table,
@@ -103,11 +104,11 @@ impl Catalog {
         Ok(())
     }
 
-    /// Puts `cloudtrail_logs` in for `query`, from pieces in any order: rows are put in order of object and
-    /// record, unless the query cannot tell. The pieces need the columns `object` and `record` for that.
+    /// Inserts `cloudtrail_logs` for `query`, from pieces in any order. Rows are sorted by object and index
+    /// (columns `object` and `record`), unless the order does not matter.
     ///
     /// # Errors
-    /// The pieces do not fit together.
+    /// The columns of the pieces differ.
     pub fn insert_events(&mut self, query: &Query, pieces: Vec<Rows>) -> std::result::Result<(), SqlError> {
         let table = &tables::cloudtrail::TABLE;
         self.insert_pieces(table, pieces)?;
@@ -129,11 +130,11 @@ impl Catalog {
         Ok(())
     }
 
-    /// Puts in what was gathered of `cloudtrail_logs` for `query`: its rows, or the groups alone that it asks
-    /// for.
+    /// Inserts the result of collecting `cloudtrail_logs` for `query`: its rows, or only the groups that it
+    /// needs.
     ///
     /// # Errors
-    /// The pieces do not fit together.
+    /// The columns of the pieces differ.
     pub fn insert_gathered(
         &mut self,
         query: &Query,
@@ -176,7 +177,7 @@ impl Catalog {
         self.tables.get(name).cloned()
     }
 
-    /// The same with the events in order.
+    /// The same tables with the events sorted.
     fn ordered(&self) -> Result<Self> {
         let mut tables = self.tables.clone();
         for relation in tables.values_mut() {
@@ -191,16 +192,16 @@ impl Catalog {
     }
 }
 
-/// What a query may take that runs over nothing.
+/// Memory for evaluating expressions without rows.
 const TRIAL_BYTES_MAX: u64 = 16 << 20;
 
-/// What does not change while a query runs.
+/// What is constant while a query is evaluated.
 pub(super) struct Session<'a> {
     pub catalog: &'a Catalog,
-    /// `current_timestamp`, milliseconds.
+    /// `current_timestamp`, in milliseconds.
     pub now: i64,
-    /// While names are bound, and expressions over no rows are asked for their types alone: the columns of
-    /// the subqueries in them.
+    /// While names are bound, and expressions are evaluated without rows to determine their types: the
+    /// columns of subqueries.
     pub shapes: Option<&'a Shapes>,
 }
 
@@ -213,7 +214,7 @@ impl Shapes {
         self.0.borrow_mut().push((query, columns));
     }
 
-    /// Bound queries that are equal have equal columns: every table in them has a name that nothing else has.
+    /// Equal bound queries have equal columns, because every table in them has a unique name.
     pub fn of(&self, query: &ast::Query) -> Result<Relation> {
         let shapes = self.0.borrow();
         let found = shapes.iter().find(|(known, _)| known == query).map(|(_, columns)| columns.clone());
@@ -226,13 +227,13 @@ impl Session<'_> {
         &self.catalog.limits
     }
 
-    /// Nothing but types is asked for.
+    /// Whether only types are determined.
     pub fn is_typing(&self) -> bool {
         self.shapes.is_some()
     }
 }
 
-/// The tables that `WITH` names, innermost last.
+/// The common table expressions, innermost last.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ctes(Vec<(String, Arc<Relation>)>);
 
@@ -243,7 +244,7 @@ impl Ctes {
         Self(all)
     }
 
-    /// The name of the table that a query calls so.
+    /// The unique name of the table that a query calls `written`.
     pub fn called(&self, written: &str) -> Option<&str> {
         self.0.iter().rev().map(|(known, _)| known.as_str()).find(|known| names::written(known) == written)
     }
@@ -253,15 +254,16 @@ impl Ctes {
     }
 }
 
-/// Reading a query goes as deep as its parentheses: it has a stack of its own, whichever thread asks.
+/// Stack for parsing, which recurses as deep as the query's parentheses, independent of the calling thread's.
 const STACK_BYTES: usize = 16 << 20;
 
 impl Query {
-    /// Reads and checks a query. `params` replace the values of the columns of that name in the query's
-    /// `params` table; `now` is what `current_timestamp` says.
+    /// Parses and checks a query. `params` replace the values of the columns with these names in the query's
+    /// `params` table; `now` is the value of `current_timestamp`.
     ///
     /// # Errors
-    /// The text is not SQL, or asks for what is not there or not supported; the error says where.
+    /// The text is not valid SQL, or uses something that does not exist or is not supported; the error has
+    /// the position.
     pub fn parse(
         text: &str,
         params: &[(String, String)],
@@ -273,7 +275,7 @@ impl Query {
                 Ok(reading) => reading.join().unwrap_or_else(|_| {
                     Err(SqlError::new("the query could not be read: a fault of the program's own"))
                 }),
-                // No thread is to be had: on this one's stack, then.
+                // If no thread can be started, the stack of this one has to do.
                 Err(_) => read(),
             }
         })
@@ -287,12 +289,19 @@ impl Query {
         let params = params::list(&tree);
         let (lake, order_insensitive) =
             (data_store::is_meant(&tree), order_insensitive::is_order_insensitive(&tree));
+        let as_select = divide::as_select(&tree);
         let bound = Bound::of(tree, now)?;
         let (scan, filters) = scan::scan(&bound);
         let plan = (order_insensitive && !lake)
             .then(|| Plan::of(&bound, scan.columns.as_deref(), flow::sought(&filters)))
             .flatten();
-        let flow = Flow::of(&bound, &scan, &filters, lake);
+        let flow = match as_select.and_then(|tree| Bound::of(tree, now).ok()) {
+            None => Flow::of(&bound, &scan, &filters, lake),
+            Some(bound) => {
+                let (scan, filters) = scan::scan(&bound);
+                Flow::of(&bound, &scan, &filters, lake)
+            }
+        };
         let tables = bound.declared();
         Ok(Self {
             tree: bound.into_tree(),
@@ -308,12 +317,12 @@ impl Query {
         })
     }
 
-    /// How a lake is gone through for it; not where a few rows of it are enough.
+    /// The plan for evaluating a lake piece by piece; `None` if only a few of its rows are needed.
     pub(super) fn flow(&self) -> Option<&Flow> {
         self.flow.as_ref().filter(|flow| self.scan.limit.is_none() && flow.events_tables().is_none())
     }
 
-    /// How rows are gone through for it that have been gathered.
+    /// The plan for evaluating collected rows piece by piece.
     pub(super) fn flow_of_rows(&self) -> Option<&Flow> {
         self.flow.as_ref()
     }
@@ -322,12 +331,12 @@ impl Query {
         self.plan.as_ref()
     }
 
-    /// `current_timestamp`, milliseconds.
+    /// `current_timestamp`, in milliseconds.
     pub(super) fn now(&self) -> i64 {
         self.now.millis()
     }
 
-    /// What the query needs of `cloudtrail_logs`.
+    /// The part of `cloudtrail_logs` that the query needs.
     pub fn scan(&self) -> &Scan {
         &self.scan
     }
@@ -337,13 +346,13 @@ impl Query {
         self.params.clone()
     }
 
-    /// The tables that the query names.
+    /// The tables that the query uses.
     pub fn tables(&self) -> &[&'static Table] {
         &self.tables
     }
 
-    /// Whether copies of one event may differ in what the conditions on single records ask: these name
-    /// something else than what makes them copies.
+    /// Whether the conditions on single records may differ between copies of one event, because they use more
+    /// than the columns that identify the event.
     pub(super) fn tells_copies_apart(&self) -> bool {
         self.filters.as_ref().is_some_and(|filters| {
             filters
@@ -353,12 +362,12 @@ impl Query {
         })
     }
 
-    /// Of a piece of `cloudtrail_logs`, the rows that the query may need: conditions of its own on single
-    /// records are applied early. To be called on each piece as it comes in; [`run`](Self::run) applies every
-    /// condition again.
+    /// The rows of a piece of `cloudtrail_logs` that the query may need, according to its conditions on
+    /// single records. Call it for each piece as it is read; [`run`](Self::run) applies every condition
+    /// again.
     ///
     /// # Errors
-    /// A condition cannot be evaluated on these rows.
+    /// A condition cannot be evaluated for these rows.
     pub fn keep(&self, rows: Rows) -> std::result::Result<Rows, SqlError> {
         match &self.filters {
             Some(filters) => panics::caught(|| self.kept(filters, rows)),
@@ -366,8 +375,7 @@ impl Query {
         }
     }
 
-    /// The same for events of which there are no second copies: of those that are numbered, the first ones
-    /// are enough.
+    /// The same for events without duplicates: if the query numbers events, only the first ones may be kept.
     pub(super) fn keep_distinct(&self, rows: Rows) -> std::result::Result<Rows, SqlError> {
         let kept = self.keep(rows)?;
         match self.flow.as_ref().and_then(Flow::ranked) {
@@ -392,17 +400,17 @@ impl Query {
         Ok(rows)
     }
 
-    /// Answers the query over `catalog`.
+    /// Evaluates the query over `catalog`.
     ///
     /// # Errors
-    /// A value cannot be worked with (a cast that fails, a division by zero), or a table is missing.
+    /// A value is invalid (a cast that fails, a division by zero), or a table is missing.
     pub fn run(&self, catalog: &Catalog) -> std::result::Result<Answer, SqlError> {
         let session = Session { catalog, now: self.now.millis(), shapes: None };
         if let Some(rows) = &catalog.flowed {
             return Answer::new(select::cut(&session, &self.tree, rows.clone())?);
         }
         match panics::caught(|| select::query(&session, &Ctes::default(), None, &self.tree)) {
-            // Which of several values an error names must not depend on chance.
+            // Which invalid value an error names must not depend on the order of reading.
             Err(_) if catalog.unordered => self.run(&catalog.ordered()?),
             relation => Answer::new(relation?.seen()),
         }

@@ -1,4 +1,5 @@
-//! `WITH RECURSIVE`: a common table that asks itself for more rows until there are none.
+//! `WITH RECURSIVE`: a common table expression that refers to itself is evaluated until it returns no more
+//! rows.
 
 use sqlparser::ast::{Query, SetExpr, SetOperator, SetQuantifier, visit_relations};
 use std::ops::ControlFlow;
@@ -10,14 +11,14 @@ use super::query::Ctes;
 use super::relation::Relation;
 use super::select::combine;
 
-/// How often a table may ask itself; Trino stops at ten.
+/// Maximum number of steps; Trino stops after ten.
 const STEPS_MAX: usize = 1_000;
 
-/// Rows that may come of it.
+/// Maximum number of rows.
 const ROWS_MAX: usize = 5_000_000;
 
-/// What the table begins with, what it asks itself, and whether equal rows stay; `None` if it does not ask
-/// itself.
+/// The first and the recursive part of the query, and whether duplicates are kept (`UNION ALL`); `None` if it
+/// does not refer to itself.
 pub(super) fn halves<'q>(query: &'q Query, name: &str) -> Option<(&'q SetExpr, &'q SetExpr, bool)> {
     let mentions = visit_relations(query, |relation| {
         if relation.0.len() == 1 && names::last(relation) == name {
@@ -40,8 +41,8 @@ pub(super) fn halves<'q>(query: &'q Query, name: &str) -> Option<(&'q SetExpr, &
     }
 }
 
-/// The rows: the first ones, then those that the last step's rows lead to, until a step leads to none.
-/// Columns keep the types of the first rows.
+/// The rows: those of the first part, then repeatedly those that the recursive part returns for the rows of
+/// the last step. Columns have the types of the first part.
 pub(super) fn rows(
     limits: &Limits,
     ctes: &Ctes,
@@ -62,7 +63,7 @@ pub(super) fn rows(
         let more = run(&ctes.with(name.to_owned(), step.clone()), next)?.renamed(name, columns);
         let before = whole.height;
         whole = union(&whole, more.clone())?;
-        // Where equal rows go, only new ones can lead on.
+        // Without duplicates, only new rows are used for the next step.
         step = if all { more } else { whole.slice(before, usize::MAX) };
         if step.height == 0 {
             return Ok(whole);

@@ -1,4 +1,4 @@
-//! Rows with named columns: what `FROM` gives and every stage after it hands on.
+//! Rows with named columns: the result of `FROM` and of every later stage.
 
 use std::sync::Arc;
 
@@ -16,9 +16,9 @@ pub(super) struct Field {
     pub qualifier: Option<String>,
     pub name: String,
     pub kind: Kind,
-    /// Another name of a column: left out of `SELECT *`.
+    /// Whether it is another name of a column, which `SELECT *` leaves out.
     pub hidden: bool,
-    /// A partition's date, which a query may spell in its own way.
+    /// Whether it is the date of a partition, whose notation the query may choose.
     pub is_date: bool,
 }
 
@@ -28,8 +28,8 @@ impl Field {
     }
 }
 
-/// The column that says where each event stands among all, where they are not in order (see
-/// [`super::order_insensitive`]). Nobody can write this name.
+/// The hidden column with the position of each event among all, if events are not sorted (see
+/// [`super::order_insensitive`]). Queries cannot contain this name.
 pub(super) const PLACE: &str = "\0place";
 
 #[derive(Debug, Clone, Default)]
@@ -41,12 +41,12 @@ pub(super) struct Relation {
 }
 
 impl Relation {
-    /// One row without columns: what a `SELECT` without `FROM` works on.
+    /// One row without columns: the rows of a `SELECT` without `FROM`.
     pub fn single_row() -> Self {
         Self { height: 1, ..Self::default() }
     }
 
-    /// Rows of a declared table. A column that was not loaded is not there.
+    /// The rows of a declared table; columns that were not loaded are missing.
     pub fn of_table(table: &Table, rows: &Rows) -> Self {
         let mut relation = Self { height: rows.height, ..Self::default() };
         for column in (table.columns)() {
@@ -84,12 +84,12 @@ impl Relation {
         }
     }
 
-    /// The first column of this name.
+    /// The first column with this name.
     pub fn named(&self, name: &str) -> Result<Option<Values>> {
         self.fields.iter().position(|field| field.name == name).map(|at| self.values(at)).transpose()
     }
 
-    /// Every column made anew; what is one column under several names is made once.
+    /// Converts every column; a column with several names is converted once.
     fn each(&self, make: impl Fn(&Series) -> Result<Series>) -> Result<Vec<Series>> {
         let mut made: Vec<Series> = Vec::with_capacity(self.columns.len());
         for (at, (field, column)) in self.fields.iter().zip(&self.columns).enumerate() {
@@ -104,12 +104,12 @@ impl Relation {
         Ok(made)
     }
 
-    /// Whether a bound name that begins so is one of its columns.
+    /// Whether a bound name with this first part is one of its columns.
     pub fn knows(&self, first: &str) -> bool {
         self.fields.iter().any(|field| field.qualifier.as_deref().unwrap_or(&field.name) == first)
     }
 
-    /// Where its rows stand, if they are not in order.
+    /// The positions of its rows, if they are not sorted.
     pub fn places(&self) -> Option<&Series> {
         self.fields.iter().position(|field| field.name == PLACE).and_then(|at| self.columns.get(at))
     }
@@ -117,12 +117,12 @@ impl Relation {
     /// The rows where `mask` is true.
     pub fn filter(&self, mask: &BooleanChunked) -> Result<Self> {
         let columns = self.each(|column| Ok(column.filter(mask)?))?;
-        // A NULL in the mask is not true; both counts leave it out.
+        // NULLs in the mask count as false.
         let height = mask.iter().filter(|keep| *keep == Some(true)).count();
         Ok(Self { fields: self.fields.clone(), columns, height })
     }
 
-    /// The rows that `rows` names, in that order; `None` gives a row of NULLs.
+    /// The rows with these indexes, in that order; `None` gives a row of NULLs.
     pub fn take(&self, rows: &[Option<u32>]) -> Result<Self> {
         let columns = self.each(|column| take(column, rows))?;
         Ok(Self { fields: self.fields.clone(), columns, height: rows.len() })
@@ -140,7 +140,8 @@ impl Relation {
         Self { fields: self.fields.clone(), columns, height }
     }
 
-    /// With the columns alone that are asked for. A partition's dates stay: one is spelt by the other.
+    /// Only the columns for which `is_kept` is true, and all dates of partitions: their notations depend on
+    /// each other.
     pub fn only(&self, is_kept: impl Fn(&Field) -> bool) -> Self {
         let mut kept = Self { height: self.height, ..Self::default() };
         for (field, column) in self.fields.iter().zip(&self.columns) {
@@ -159,14 +160,14 @@ impl Relation {
         self
     }
 
-    /// Columns of both, side by side; both have the same height.
+    /// The columns of both, which have the same height.
     pub fn beside(mut self, other: Self) -> Self {
         self.fields.extend(other.fields);
         self.columns.extend(other.columns);
         self
     }
 
-    /// The same columns under another table name, and other names if given.
+    /// The same columns with another table name, and other names if given.
     pub fn renamed(mut self, qualifier: &str, names: &[String]) -> Self {
         for (at, field) in self.fields.iter_mut().enumerate() {
             field.qualifier = Some(qualifier.to_owned());
@@ -178,7 +179,7 @@ impl Relation {
     }
 }
 
-/// Rows of the same columns under each other.
+/// Concatenates the rows of two relations with the same columns.
 pub(super) fn under(mut above: Relation, below: Relation) -> Result<Relation> {
     let is_same =
         above.fields.iter().map(|field| &field.kind).eq(below.fields.iter().map(|field| &field.kind));
@@ -198,7 +199,8 @@ impl From<Groups> for GroupIds {
     }
 }
 
-/// Equal rows get equal numbers, from 0 in order of first appearance; NULLs are equal to each other here.
+/// Rows numbered by group: equal rows have equal numbers, from 0 in order of first appearance; NULLs are
+/// equal to each other here.
 #[derive(Debug, Clone)]
 pub(super) struct Groups {
     pub of_row: Vec<u32>,
@@ -207,7 +209,7 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    /// All rows in one group; one group even if there are no rows.
+    /// All rows in one group, which exists even if there are no rows.
     pub fn one(height: usize) -> Self {
         Self { of_row: vec![0; height], first: vec![(height > 0).then_some(0)] }
     }
@@ -226,7 +228,7 @@ impl Groups {
         Self { of_row: numbers.of_row, first }
     }
 
-    /// The same groups, numbered by the places of their first rows.
+    /// The same groups, numbered in the order of the positions of their first rows.
     pub fn in_order(self, places: &Series) -> Result<Self> {
         let mut firsts: Vec<(i64, Option<u32>, u32)> =
             (0..).zip(&self.first).map(|(group, first)| (i64::MAX, *first, group)).collect();

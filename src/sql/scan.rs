@@ -1,8 +1,9 @@
-//! What a query needs of `cloudtrail_logs`: found in its text, before anything is read.
+//! Determines from its text what a query needs of `cloudtrail_logs`, before anything is read.
 //!
-//! Every mention of the table says by its WHERE, and by those around it, what it can use ([`table_scans`]);
-//! the scan is what any of them can. It may let in too much, never too little: times are rounded outwards to
-//! whole days, and what is not understood limits nothing.
+//! Each occurrence of the table is limited by its own WHERE, and by those of surrounding queries
+//! ([`table_scans`]); the scan is the union of all occurrences. It may include too much, but never too
+//! little: times are rounded outwards to whole days, and conditions that are not understood do not limit
+//! anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -31,15 +32,15 @@ pub struct Scan {
     pub regions: Option<Vec<String>>,
     /// Columns of `cloudtrail_logs`; `None` for all.
     pub columns: Option<Vec<String>>,
-    /// Paths of those fields of row columns that are looked at; a column that is not listed is needed as a
+    /// For struct columns, the paths of the fields that are used; a column that is not listed is needed as a
     /// whole.
     pub fields: BTreeMap<&'static str, Vec<Vec<String>>>,
-    /// Rows after which reading may stop: the query takes any, and no more.
+    /// Number of rows after which reading may stop, because the query accepts any rows.
     pub limit: Option<u64>,
 }
 
 impl Scan {
-    /// The columns to read, with what is needed of them; `None` for all.
+    /// The columns to read, with their fields; `None`: all.
     pub fn asked(&self) -> Option<Vec<Asked>> {
         let asked = |name: &String| Asked {
             name: name.clone(),
@@ -55,7 +56,7 @@ impl Scan {
         format!("{column}({})", paths.into_iter().collect::<Vec<_>>().join(", "))
     }
 
-    /// The limits by which objects and events can be left out, inside those of `filter`.
+    /// `filter`, narrowed by the limits of this scan.
     pub fn narrow(&self, filter: &Filter) -> Filter {
         let later = |a: Option<Timestamp>, b: Option<Timestamp>| a.max(b);
         let earlier = |a: Option<Timestamp>, b: Option<Timestamp>| match (a, b) {
@@ -71,15 +72,15 @@ impl Scan {
         }
     }
 
-    /// Whether `WHERE` can be true for no event at all.
+    /// Whether `WHERE` cannot be true for any event.
     pub fn is_nothing(&self) -> bool {
         let none = |list: &Option<Vec<String>>| list.as_ref().is_some_and(Vec::is_empty);
         none(&self.sources) || none(&self.names) || none(&self.accounts) || none(&self.regions)
     }
 }
 
-/// The narrower of two lists, where an empty first one means everything. If they share nothing, the first one
-/// stays: it lets in too much, and the query drops it.
+/// The intersection of two lists, where an empty first one means everything. If they have nothing in common,
+/// the first one is used: it includes too much, and the query drops it.
 fn both(asked: &[String], scan: Option<&[String]>) -> Vec<String> {
     let Some(scan) = scan else { return asked.to_vec() };
     if asked.is_empty() {
@@ -123,7 +124,7 @@ impl fmt::Display for Scan {
     }
 }
 
-/// The scan of a query, and what [`filters`] says of it.
+/// The scan of a query, and its conditions on single records.
 pub(super) fn scan(bound: &Bound) -> (Scan, Filters) {
     let (query, now) = (bound.tree(), bound.now());
     let Some(table_scans) = table_scans::of(bound) else { return (Scan::default(), None) };
@@ -146,12 +147,12 @@ pub(super) fn scan(bound: &Bound) -> (Scan, Filters) {
     (scan, filters(table_scans))
 }
 
-/// LIMIT (and OFFSET) of a query that takes any rows: nothing sorts, groups, joins or counts them.
+/// LIMIT (and OFFSET) of a query that accepts any rows, because nothing sorts, groups, joins or counts them.
 fn limit(query: &Query, table_scans: &[TableScan]) -> Option<u64> {
     let SetExpr::Select(select) = &*query.body else { return None };
     let [table_scan] = table_scans else { return None };
     let [table] = select.from.as_slice() else { return None };
-    // The only mention of the table is this one, and not in a subquery beside it.
+    // The table must occur only here, and not in a subquery of an expression.
     let events = matches!(&table.relation, TableFactor::Table { name, sample: None, .. } if is_events(&names::last(name)));
     let plain = table.joins.is_empty() && events && query.with.is_none() && query.order_by.is_none();
     let counted = select::is_grouped(select, None)
@@ -177,8 +178,8 @@ fn limit(query: &Query, table_scans: &[TableScan]) -> Option<u64> {
     }
 }
 
-/// For each mention of the table, its alias and the conditions that can be tried on a record alone; `None` if
-/// some mention has none, so that every record may be needed.
+/// For each occurrence of the table, its alias and its conditions that can be evaluated for a single record;
+/// `None` if one of them has no such conditions, so that every record may be needed.
 pub(super) type Filters = Option<Vec<(String, Vec<Expr>)>>;
 
 fn filters(table_scans: Vec<TableScan>) -> Filters {
@@ -192,24 +193,23 @@ fn filters(table_scans: Vec<TableScan>) -> Filters {
     (!filters.is_empty() && filters.iter().all(|(_, conditions)| !conditions.is_empty())).then_some(filters)
 }
 
-/// Whether a table of a bound query is `cloudtrail_logs`, and no common table, whatever the query calls that.
+/// Whether a table of a bound query is `cloudtrail_logs`, and not a common table expression with that name.
 pub(super) fn is_events(name: &str) -> bool {
     !names::is_marked(name) && tables::find(name).is_some_and(|table| table.name == cloudtrail::TABLE.name)
 }
 
-/// Whether a condition looks at nothing but columns of this mention of the table.
+/// Whether a condition uses only columns of this occurrence of the table.
 pub(super) fn is_early(condition: &Expr, alias: &str) -> bool {
     let is_own = |parts: &Vec<Ident>| parts.first().is_some_and(|first| first.value == alias);
     !walk::has_subquery(condition) && names::free(condition).iter().all(is_own)
 }
 
-/// The column of this mention that an expression is.
+/// The column of this occurrence that an expression names.
 pub(super) fn column_of(expr: &Expr, alias: &str) -> Option<&'static str> {
     path_of(expr, alias).filter(|(_, fields)| fields.is_empty()).map(|(column, _)| column)
 }
 
-/// The column of this mention that an expression is, or of which it is a field, and the names on the way to
-/// that.
+/// The column of this occurrence that an expression names, and the path to a field in it.
 pub(super) fn path_of(expr: &Expr, alias: &str) -> Option<(&'static str, Vec<String>)> {
     match expr {
         Expr::CompoundIdentifier(parts) => match parts.as_slice() {

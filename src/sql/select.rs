@@ -1,4 +1,4 @@
-//! `SELECT` and what is around it: WITH, UNION, ORDER BY, LIMIT.
+//! Evaluates `SELECT` and the clauses around it: WITH, UNION, ORDER BY, LIMIT.
 
 mod limits;
 mod list;
@@ -24,11 +24,11 @@ use list::{list_item, other_names, places};
 pub(super) use sets::{combine, value_rows};
 use sets::{groups_of, set};
 
-/// How many rows anybody sees, from the first on.
+/// How many rows are used, from the first one on.
 #[derive(Debug, Clone, Copy)]
 struct First {
     rows: usize,
-    /// Rows that are like the last one are seen, too.
+    /// Whether rows equal to the last one are included (`WITH TIES`).
     ties: bool,
 }
 
@@ -53,7 +53,7 @@ impl First {
     }
 }
 
-/// The rows of a query. `outer` is the row that a correlated subquery stands at.
+/// Evaluates a query. `outer` is the scope of a correlated subquery.
 pub(super) fn query(
     session: &Session<'_>,
     ctes: &Ctes,
@@ -82,7 +82,7 @@ pub(super) fn query(
     limited(&like, query, sorted)
 }
 
-/// The tables that `WITH` names, beside those that are known.
+/// The common table expressions of `WITH`, added to `ctes`.
 pub(super) fn with(
     session: &Session<'_>,
     ctes: &Ctes,
@@ -111,18 +111,18 @@ pub(super) fn with(
     Ok(ctes)
 }
 
-/// One `SELECT`, sorted by what its query says, of which the first rows are `wanted`.
+/// Evaluates one `SELECT`, sorted by `by`; only the rows in `wanted` are needed.
 fn select(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>, wanted: First) -> Result<Relation> {
     let Projected { rows, keys } = listed(like, select, by)?;
     if keys.is_empty() { Ok(rows) } else { rows.take(&wanted.of(&keys, rows.height)?) }
 }
 
-/// The rows of a `SELECT`, and what sorts them; not in order yet.
+/// The unsorted rows of a `SELECT`, and its sort keys.
 pub(super) fn listed(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>) -> Result<Projected> {
     listed_of(like, &rows(like, select, by)?, select, by)
 }
 
-/// The same of the rows of its FROM and WHERE.
+/// The same, given the rows after FROM and WHERE.
 pub(super) fn listed_of(
     like: &Scope<'_>,
     rows: &Relation,
@@ -139,7 +139,7 @@ pub(super) fn listed_of(
                 Some(counted) => ((counted.count, counted.known.clone()), Relation::default()),
                 None => group::grouped(&scope, &grouping, &calls)?,
             };
-            // Only the types are asked for: what is made of the one group of no rows is of no use.
+            // Only types are determined, so the single group without rows is not needed.
             let (count, known) =
                 if like.session.is_typing() { (0, without_rows(known)?) } else { (count, known) };
             let groups = Relation { height: count, ..places };
@@ -158,7 +158,7 @@ fn without_rows(known: Vec<(Expr, Values)>) -> Result<Vec<(Expr, Values)>> {
         .collect()
 }
 
-/// Does the rest over the groups that HAVING leaves.
+/// Continues with the groups for which HAVING is true.
 fn having<T>(after: &Scope<'_>, select: &Select, then: impl FnOnce(&Scope<'_>) -> Result<T>) -> Result<T> {
     let Some(having) = &select.having else { return then(after) };
     let truth = after.truth(having)?;
@@ -167,8 +167,8 @@ fn having<T>(after: &Scope<'_>, select: &Select, then: impl FnOnce(&Scope<'_>) -
     after.narrowed(&keep, then)
 }
 
-/// The rows of a `SELECT` over groups that are known, and of which `places` says where their first events
-/// stood.
+/// The rows of a `SELECT` over groups that have been computed. `places` are the positions of their first
+/// events.
 pub(super) fn projected_groups(
     like: &Scope<'_>,
     select: &Select,
@@ -183,19 +183,19 @@ pub(super) fn projected_groups(
     having(&after, select, |after| shown(after, select, &orders))
 }
 
-/// The rows of FROM for which WHERE is true, with the columns that the SELECT and `by` look at.
+/// The rows of FROM for which WHERE is true, with the columns that the SELECT and `by` use.
 pub(super) fn rows(like: &Scope<'_>, select: &Select, by: Option<&OrderBy>) -> Result<Relation> {
     refuse_unknown(select)?;
     filtered(like, from::used(like, select, by)?, select.selection.as_ref())
 }
 
-/// The rows of a query that has been worked out up to its OFFSET and LIMIT.
+/// Applies OFFSET and LIMIT to the result of a query.
 pub(super) fn cut(session: &Session<'_>, query: &Query, rows: Relation) -> Result<Relation> {
     let (ctes, nothing) = (Ctes::default(), Relation::single_row());
     limited(&Scope::new(session, &ctes, &nothing), query, rows)
 }
 
-/// Whether a `SELECT` is grouped, and not only shows rows.
+/// Whether a `SELECT` has groups or aggregates.
 pub(super) fn is_grouped(select: &Select, by: Option<&OrderBy>) -> bool {
     let calls = calls(select, &by.and_then(|by| order_exprs(by).ok()).unwrap_or_default());
     has_keys(select) || !calls.aggregates.is_empty() || select.having.is_some()
@@ -206,13 +206,13 @@ pub(super) fn has_keys(select: &Select) -> bool {
     !matches!(&select.group_by, GroupByExpr::Expressions(exprs, more) if exprs.is_empty() && more.is_empty())
 }
 
-/// The columns that a `SELECT` shows of rows, and what sorts them; not in order yet.
+/// The columns of a `SELECT` list and its sort keys, unsorted.
 pub(super) struct Projected {
     pub rows: Relation,
     pub keys: Vec<(Values, OrderByOptions)>,
 }
 
-/// How a `SELECT` is grouped, and the calls in it and in what sorts it.
+/// The grouping of a `SELECT`, and the aggregates and window functions in it and in `by`.
 pub(super) fn grouping(select: &Select, by: Option<&OrderBy>) -> Result<(Option<Grouping>, Calls)> {
     let calls = calls(select, &by.map(order_exprs).transpose()?.unwrap_or_default());
     Ok((group::grouping(select, &calls)?, calls))
@@ -238,7 +238,7 @@ pub(super) fn refuse_unknown(select: &Select) -> Result<()> {
 }
 
 fn filtered(like: &Scope<'_>, mut rows: Relation, condition: Option<&Expr>) -> Result<Relation> {
-    // One condition after the other: the later ones look at fewer rows, and never at those that the first
+    // One condition after another: later ones are evaluated for fewer rows, and never for rows that earlier
     // ones exclude.
     for condition in condition.map(conjuncts).unwrap_or_default() {
         let scope = Scope { relation: &rows, ..*like };
@@ -254,7 +254,7 @@ fn calls(select: &Select, orders: &[(Expr, OrderByOptions)]) -> Calls {
     Calls::of(list_exprs(select).chain(&select.having).chain(orders.iter().map(|(expr, _)| expr)))
 }
 
-/// Window functions, the `SELECT` list, DISTINCT, and what sorts rows.
+/// Evaluates window functions, the `SELECT` list, DISTINCT, and the sort keys.
 fn project(
     scope: &Scope<'_>,
     select: &Select,
@@ -280,7 +280,25 @@ fn project(
     Ok(Projected { rows: rows.take(&first)?, keys })
 }
 
-/// The list of a `SELECT`, and what sorts its rows.
+/// Evaluates the `SELECT` list for some of the scope's rows, the `own` ones. `adjust` gets the values of each
+/// window function over the scope's rows, and returns those over all rows.
+pub(super) fn windowed(
+    scope: &Scope<'_>,
+    select: &Select,
+    calls: &[&Expr],
+    own: &[Option<u32>],
+    mut adjust: impl FnMut(usize, Values) -> Result<Values>,
+) -> Result<Relation> {
+    let (mut known, mut windows) = (Vec::new(), window::Windows::default());
+    for (at, call) in calls.iter().enumerate() {
+        let values = window::evaluate(scope, aggregate::as_call(call)?, &mut windows)
+            .map_err(|error| error.at(*call))?;
+        known.push(((*call).clone(), adjust(at, values)?));
+    }
+    Scope { known: &known, ..*scope }.narrowed(own, |own| Ok(shown(own, select, &[])?.rows))
+}
+
+/// Evaluates the `SELECT` list and the sort keys.
 fn shown(scope: &Scope<'_>, select: &Select, orders: &[(Expr, OrderByOptions)]) -> Result<Projected> {
     let mut rows = Relation { height: scope.height(), ..Relation::default() };
     for item in &select.projection {
@@ -294,7 +312,7 @@ fn shown(scope: &Scope<'_>, select: &Select, orders: &[(Expr, OrderByOptions)]) 
     Ok(Projected { rows, keys })
 }
 
-/// What sorts the rows that a SELECT list has shown.
+/// Evaluates the sort keys for the rows of a SELECT list.
 pub(super) fn order_keys(
     scope: &Scope<'_>,
     orders: &[(Expr, OrderByOptions)],
@@ -312,7 +330,7 @@ pub(super) fn order_exprs(by: &OrderBy) -> Result<Vec<(Expr, OrderByOptions)>> {
     }
 }
 
-/// What a key of ORDER BY means: the number of a column, its name in the `SELECT` list, or an expression.
+/// A sort key: the number of a column, its name in the `SELECT` list, or an expression.
 fn order_key(scope: &Scope<'_>, expr: &Expr, rows: &Relation) -> Result<Values> {
     if let Expr::Value(value) = expr
         && let Value::Number(text, _) = &value.value

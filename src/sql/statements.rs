@@ -40,7 +40,8 @@ pub(super) fn asked(tokens: Vec<TokenWithSpan>) -> Result<Asked> {
         if query.is_some() {
             return Err(placed(
                 &statement,
-                "one query at a time: here begins a second one; only CREATE VIEW … AS may stand before the query",
+                "one query at a time: here begins a second one; only CREATE VIEW … AS may stand before the \
+                 query",
             ));
         }
         let words = words(&statement);
@@ -116,10 +117,12 @@ fn names(statement: &[TokenWithSpan]) -> Vec<String> {
 fn refusal(first: &str, words: &[String]) -> Option<&'static str> {
     Some(match first {
         "EXPLAIN" => {
-            "EXPLAIN is an option here: tagfall query --explain 'SELECT …' says what is pushed down and what is read"
+            "EXPLAIN is an option here: tagfall query --explain 'SELECT …' says what is pushed down and what \
+             is read"
         }
         "MSCK" | "ALTER" => {
-            "there are no partitions to load: time, account and region of a query find their objects; leave this statement out"
+            "there are no partitions to load: time, account and region of a query find their objects; leave \
+             this statement out"
         }
         "UNLOAD" => "nothing is written by a query: run the SELECT in it with --format parquet -o FILE",
         "USE" => "there is one database: leave USE out",

@@ -1,9 +1,8 @@
 //! Subqueries inside expressions: `EXISTS (…)`, `x IN (…)`, `(SELECT …)`.
 //!
-//! A subquery that looks only at its own tables runs once. One that looks at a row of the query around it is
-//! taken apart where it can be ([`apart`]): `EXISTS` and `IN` ask which rows have partners, an aggregate is
-//! computed for all groups at once. What cannot be taken apart runs once for each different combination of
-//! the values that it looks at.
+//! An uncorrelated subquery is evaluated once. A correlated one is decorrelated if possible ([`apart`]):
+//! `EXISTS` and `IN` become semi joins, and an aggregate is computed for all groups at once. Otherwise the
+//! subquery is evaluated once for each different combination of the outer values that it uses.
 
 mod apart;
 mod extremes;
@@ -24,11 +23,11 @@ use super::values::{Values, take};
 use super::{cast, names, select};
 use crate::tables::Kind;
 
-/// The columns of a subquery, where nothing but types is asked for.
+/// The columns of a subquery, if only types are determined.
 fn typed(scope: &Scope<'_>, query: &Query) -> Result<Option<Relation>> {
     let Some(shapes) = scope.session.shapes else { return Ok(None) };
     for parts in names::free(query) {
-        // After grouping, not every column is there.
+        // After grouping, not every column can be used.
         scope.eval(&names::named(parts))?;
     }
     shapes.of(query).map(Some)
@@ -108,7 +107,7 @@ pub(super) fn contains(scope: &Scope<'_>, expr: &Expr, query: &Query, negated: b
     })
 }
 
-/// What a subquery of one column (or several, for row values) gave, to look values up in.
+/// The result of a subquery with one column (or several, for row values), in which values are searched.
 struct Set {
     kind: Kind,
     keys: HashSet<String>,
@@ -150,7 +149,7 @@ impl Set {
         cast::json_texts(&cast::cast(value, &self.kind, height, true)?, height)
     }
 
-    /// Three-valued: NULL in the set makes "not found" unknown.
+    /// Three-valued: if the set contains NULL, "not found" is unknown.
     fn has(&self, key: Option<String>) -> Option<bool> {
         match key {
             _ if self.is_empty => Some(false),
@@ -161,7 +160,7 @@ impl Set {
     }
 }
 
-/// The subquery's rows, if it needs nothing from outside.
+/// The subquery's rows, if it is uncorrelated.
 fn alone(scope: &Scope<'_>, query: &Query) -> Result<Option<Relation>> {
     if let Some(rows) = typed(scope, query)? {
         return Ok(Some(rows));
@@ -172,7 +171,7 @@ fn alone(scope: &Scope<'_>, query: &Query) -> Result<Option<Relation>> {
     Ok(Some(select::query(scope.session, scope.ctes, None, query)?.seen()))
 }
 
-/// Values that nobody looks at, of a type.
+/// Placeholder values of a type.
 fn unknown(scope: &Scope<'_>, kind: Kind) -> Values {
     let data = polars::prelude::Series::full_null("".into(), scope.height(), &kind.dtype());
     Values::new(kind, data)
@@ -192,7 +191,7 @@ fn single(rows: &Relation) -> Result<Values> {
     }
 }
 
-/// Runs the subquery for each combination of outer values that it may look at.
+/// Evaluates the subquery for each combination of outer values that it may use.
 pub(super) fn each(scope: &Scope<'_>, query: &Query) -> Result<(Groups, Vec<Relation>)> {
     let mut keys = Vec::new();
     for parts in names::free(query) {
@@ -216,7 +215,7 @@ fn kinds(scope: &Scope<'_>, query: &Query) -> Result<Vec<Kind>> {
     Ok(shape(scope, query)?.fields.into_iter().map(|field| field.kind).collect())
 }
 
-/// The columns of a correlated subquery without rows, from a run for a row of NULLs.
+/// The columns of a correlated subquery, from an evaluation for a row of NULLs.
 pub(super) fn shape(scope: &Scope<'_>, query: &Query) -> Result<Relation> {
     let rows = scope.narrowed(&[None], |scope| {
         select::query(scope.session, scope.ctes, Some((scope, Via::Row(0))), query)

@@ -1,8 +1,9 @@
-//! Every mention of `cloudtrail_logs` in a query, with the conditions that each of its rows must meet.
+//! Finds every occurrence of `cloudtrail_logs` in a query, with the conditions that its rows must meet.
 //!
-//! A mention may stand in a common table or a derived one: then the conditions of the queries around it
-//! count, too, where they look at columns that come through as they are (see [`pushdown`]). A common table is
-//! walked once for each place that names it: what any of these places can use has to be read.
+//! For an occurrence in a common table expression or a derived table, the conditions of the surrounding
+//! queries count as well, if they use columns that are passed through unchanged (see [`pushdown`]). A common
+//! table expression is processed once for each place that uses it: what any of these places needs has to be
+//! read.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -19,17 +20,18 @@ use super::pushdown::{self, Constants};
 use super::scan::is_events;
 use super::{names, walk};
 
-/// Common tables that name each other double with each step; beyond this nothing is concluded.
+/// Maximum number of occurrences: common table expressions that use each other may double them with each
+/// step. Beyond this no conditions are derived.
 const MENTIONS_MAX: usize = 200;
 const STEPS_MAX: usize = 2_000;
 
-/// One mention of `cloudtrail_logs`.
+/// One occurrence of `cloudtrail_logs`.
 pub(super) struct TableScan {
     pub alias: String,
     pub conditions: Vec<Expr>,
 }
 
-/// The mentions in a query. `None`: some cannot be followed, and nothing may be concluded.
+/// The occurrences in a query. `None`: some cannot be followed, so no conditions can be derived.
 pub(super) fn of(bound: &Bound) -> Option<Vec<TableScan>> {
     let query = bound.tree();
     let mut walker = Walker { bound, found: Vec::new(), places: BTreeSet::new(), steps: 0 };
@@ -42,13 +44,13 @@ pub(super) fn of(bound: &Bound) -> Option<Vec<TableScan>> {
     followed.then_some(walker.found)
 }
 
-/// Where a name stands in the text: line and column.
+/// The position of a name in the text: line and column.
 fn place(name: &ObjectName) -> (u64, u64) {
     let start = name.0.last().and_then(ObjectNamePart::as_ident).map(|ident| ident.span.start);
     start.map_or((0, 0), |start| (start.line, start.column))
 }
 
-/// A table that `WITH` names, and those that it can see itself.
+/// A common table expression, and those that it can refer to.
 struct Common {
     name: String,
     query: Query,
@@ -73,7 +75,7 @@ impl Commons {
     }
 }
 
-/// What the query around a `FROM` says of the rows that it takes from there.
+/// The conditions of the query around a `FROM` on its rows.
 struct Around<'s> {
     wheres: &'s [Expr],
     constants: &'s Constants,
@@ -83,13 +85,13 @@ struct Around<'s> {
 struct Walker<'b> {
     bound: &'b Bound,
     found: Vec<TableScan>,
-    /// Where the names stand that were followed.
+    /// The positions of the names that were followed.
     places: BTreeSet<(u64, u64)>,
     steps: usize,
 }
 
 impl Walker<'_> {
-    /// `more` holds in every row of the query that anybody needs.
+    /// `more` is true for every row of the query that is needed.
     fn query(&mut self, query: &Query, commons: &Commons, more: Vec<Expr>) {
         self.steps += 1;
         if self.steps > STEPS_MAX || self.found.len() > MENTIONS_MAX {
@@ -127,7 +129,7 @@ impl Walker<'_> {
         }
     }
 
-    /// Subqueries in expressions: they have the conditions of their own WHERE.
+    /// Processes subqueries in expressions, which have only the conditions of their own WHERE.
     fn subqueries(&mut self, part: &impl Visit, commons: &Commons) {
         for query in walk::subqueries(part) {
             self.query(&query, commons, Vec::new());
@@ -150,8 +152,8 @@ impl Walker<'_> {
                 .enumerate()
             {
                 let mut conditions = Vec::new();
-                // With outer joins about, a condition in WHERE limits only the first table, which none of
-                // them can NULL.
+                // With outer joins, a condition in WHERE limits only the first table, which they cannot fill
+                // with NULLs.
                 if !outer
                     || (at == 0
                         && from.len() == 1
@@ -203,7 +205,7 @@ impl Walker<'_> {
         }
     }
 
-    /// A query in `FROM`, under a name.
+    /// Processes a query in `FROM`.
     fn inner(
         &mut self,
         query: &Query,
@@ -223,7 +225,8 @@ impl Walker<'_> {
     }
 }
 
-/// What tables of one row, such as `params`, say in this `FROM`. An outer join may make them NULL.
+/// The constants of tables with one row, such as `params`, in this `FROM`. An outer join may turn them into
+/// NULL.
 fn constants(select: &Select, commons: &Commons) -> Constants {
     let mut constants = Constants::default();
     let joins = || select.from.iter().flat_map(|table| &table.joins);

@@ -49,7 +49,8 @@ pub(super) fn list_exprs(select: &Select) -> impl Iterator<Item = &Expr> {
     })
 }
 
-/// Shows `look` the expressions in `part`, each before those in it; a subquery itself, but nothing in it.
+/// Calls `look` with the expressions in `part`, outer ones first; with a subquery itself, but nothing inside
+/// it.
 fn outside_of_queries(part: &impl Visit, look: impl FnMut(&Expr)) {
     struct Outside<F> {
         look: F,

@@ -1,5 +1,6 @@
 //! Window functions: `row_number() OVER (PARTITION BY … ORDER BY …)` and others.
 
+pub(super) mod carried;
 mod frame;
 pub(super) mod named;
 mod running;
@@ -363,5 +364,5 @@ fn over_frames(
     values.take(&target)
 }
 
-/// All frames of a window may together contain at most so many rows.
+/// Maximum total number of rows in all frames of a window.
 const FRAME_ROWS_MAX: usize = 20_000_000;

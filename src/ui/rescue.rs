@@ -39,7 +39,10 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, rescue: &Rescue) -> io::
     page.item(0, "There", rescue.state.word())?;
     if rescue.sources.is_empty() {
         page.blank()?;
-        page.line("Nothing in this evidence has it any more. Snapshots of other accounts and regions, and of what runs it, may know a place: tagfall snapshot --script gathers them.")?;
+        page.line(
+            "Nothing in this evidence has it any more. Snapshots of other accounts and regions, and of what \
+             runs it, may know a place: tagfall snapshot --script gathers them.",
+        )?;
     }
     for (number, source) in rescue.sources.iter().enumerate() {
         write_source(page, number + 1, source)?;

@@ -95,7 +95,8 @@ pub(super) fn headline(in_force: bool, totals: &WhatIfTotals) -> String {
         String::new()
     };
     format!(
-        "Under this policy, over {runs}{modelled}: {} would have gone, {} of them needed; {} that went would have been kept",
+        "Under this policy, over {runs}{modelled}: {} would have gone, {} of them needed; {} that went would \
+         have been kept",
         counted(totals.gone(), "image", "images"),
         count(totals.needed),
         count(totals.logged_only)

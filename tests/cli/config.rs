@@ -1,4 +1,5 @@
-//! Settings from `tagfall.toml` and `TAGFALL_*`: options win over the environment, and that over the file.
+//! Settings from `tagfall.toml` and `TAGFALL_*`: options take precedence over the environment, and that over
+//! the file.
 
 use std::path::Path;
 use std::process::Output;
@@ -33,10 +34,10 @@ fn a_file_names_sources_and_thresholds_and_says_so() {
     assert_eq!((code, out.lines().count()), (Some(1), 2), "{err}");
     assert!(err.starts_with("tagfall: settings from tagfall.toml: sources, fail-on, jobs\n"), "{err}");
     assert_eq!(said(&world, &["detect", "--format", "csv", "--quiet"], &[]).2, "");
-    // Without the file there is nothing to read.
+    // Without the file there is no source.
     let (code, _, err) = said(&world, &["detect", "--no-config"], &[]);
     assert!(code == Some(2) && err.contains("<SOURCE>"), "{err}");
-    // And elsewhere it is not looked for.
+    // The file is not used in other folders.
     world.file("elsewhere/x", b"");
     let mut below = world.command(&["detect"]);
     assert_eq!(below.current_dir(world.path("elsewhere")).output().unwrap().status.code(), Some(2));
@@ -97,7 +98,7 @@ fn a_file_that_was_named_is_taken_wherever_it_lies() {
     assert!(code == Some(2) && err.contains("etc/none.toml") && err.contains("--config"), "{err}");
 }
 
-/// A threshold that is not heeded is none: every mistake is told, with where it stands and what may be meant.
+/// Every mistake is an error, with its position and a suggestion, because an ignored threshold is useless.
 #[test]
 fn a_mistake_in_the_settings_is_an_error() {
     let world = world();

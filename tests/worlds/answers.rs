@@ -1,5 +1,5 @@
-//! Registries that are asked at some moment, beside whole logs: what they answer changes nothing of what the
-//! oracle reads in the logs alone.
+//! Registries that are asked at some time, together with complete logs: their answers change nothing of the
+//! oracle's results from the logs alone.
 
 use std::collections::BTreeSet;
 

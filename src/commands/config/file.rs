@@ -28,7 +28,7 @@ impl File {
         let cannot = |why: &dyn std::fmt::Display| {
             Failure::new(format!("cannot read the settings in {name}")).because(why)
         };
-        // Checked before it is opened: opening a pipe would wait for ever.
+        // Checked before it is opened: opening a pipe would wait forever.
         let found =
             fs::metadata(path).map_err(|error| cannot(&error).advise("name another file with --config"))?;
         if !found.is_file() {
@@ -74,7 +74,10 @@ impl File {
 fn unknown(failure: Failure, key: &str) -> Failure {
     match setting::near(key, setting::ALIKE) {
         Some(near) => failure.advise(format!("did you mean {}?", near.key)),
-        None => failure.advise("settings are sources and thresholds: --show-config lists them; everything else is an option of the command line"),
+        None => failure.advise(
+            "settings are sources and thresholds: --show-config lists them; everything else is an option of \
+             the command line",
+        ),
     }
 }
 

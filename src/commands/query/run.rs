@@ -1,6 +1,5 @@
 //! Runs a query: decides what to read, reads it, and shows the answer.
 
-use std::any::Any;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -10,6 +9,7 @@ use std::time::Instant;
 use super::Args;
 use crate::commands::gather::{budget, look, read_text, watched};
 use crate::commands::machine;
+use crate::commands::sources::Opened;
 use crate::commands::{Ending, destination, interrupt, nothing, shortage, sources, values};
 use crate::decode::Wanted;
 use crate::decode::seen::SeenEvents;
@@ -33,19 +33,21 @@ use crate::ui::talk::Talk;
 /// Minimum memory of a worker: pages, rows made from them, and intermediate results.
 const WORKER_BYTES: u64 = 24 << 20;
 
-/// How events are gathered; where one is not the way for a query, the next one is tried.
+/// How events are collected; if a query does not support one way, the next one is tried.
 #[derive(Clone, Copy)]
 enum Way {
     Best,
     Uncounted,
     Rows,
-    /// Everything that is there, whatever the query's LIMIT.
+    /// Everything, whatever the query's LIMIT.
     All,
 }
 
-/// Rows that go out as they come, and where they come from.
+type Feeds = Vec<Box<dyn Feed>>;
+
+/// Rows that are passed on as they come, and their origin.
 enum Outgoing {
-    Lake { export: Box<Export>, feeds: Vec<Box<dyn Feed>> },
+    Lake { export: Box<Export>, lake: Arc<LakeFeed> },
     Disk(Box<Ordered>),
 }
 
@@ -53,15 +55,15 @@ enum Outgoing {
 struct Reading {
     catalog: Catalog,
     coverage: Coverage,
-    /// Places that were left out by their key.
+    /// Number of folders and objects that were left out by key.
     pruned: usize,
-    /// What goes out as it comes, and from where.
+    /// Rows that are passed on as they come.
     outgoing: Option<Outgoing>,
-    /// The events were all of one lake.
+    /// Whether all events came from one lake.
     is_lake: bool,
-    /// Bytes that went to temporary files, if some did.
+    /// Number of bytes written to temporary files.
     on_disk: u64,
-    /// Turns true when the user interrupts what follows the reading.
+    /// Becomes true when the user interrupts what follows the reading.
     cancelled: Arc<AtomicBool>,
 }
 
@@ -133,14 +135,9 @@ impl Args {
         coverage: &mut Coverage,
         cancelled: &AtomicBool,
     ) -> Result<Option<u64>, Failure> {
-        let lake = match outgoing {
-            Outgoing::Lake { feeds, .. } => Some(lake(feeds)?),
-            Outgoing::Disk(_) => None,
-        };
-        let origin = match (outgoing, lake) {
-            (Outgoing::Lake { export, .. }, Some(lake)) => Origin::Lake { export, lake },
-            (Outgoing::Disk(ordered), _) => Origin::Disk(ordered),
-            _ => return Err(Failure::new("the lake is not open")),
+        let (origin, lake) = match outgoing {
+            Outgoing::Lake { export, lake } => (Origin::Lake { export, lake }, Some(lake)),
+            Outgoing::Disk(ordered) => (Origin::Disk(ordered), None),
         };
         let parts = Parts { origin, jobs: self.jobs().get(), cancelled, failure: None.into() };
         let before = lake.map_or(0, |lake| lake.coverage().objects_failed);
@@ -208,7 +205,7 @@ impl Args {
         Ok(reading)
     }
 
-    /// The query's limits.
+    /// The limits for evaluating the query.
     fn limits(&self, cancelled: &Arc<AtomicBool>) -> Limits {
         Limits {
             memory_bytes_max: Some(machine::memory(self.common.limits.max_memory)),
@@ -234,7 +231,7 @@ impl Args {
         cancelled: &AtomicBool,
         reading: &mut Reading,
     ) -> Result<(), Failure> {
-        let feeds = self.open(talk, asked)?;
+        let (feeds, _) = self.open(talk, asked)?;
         shortage::limit(self.common.sources().max_memory);
         let mut evidence = watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| {
             pipeline::read(run, asked).map_err(|error| shortage::overfull(error, &run))
@@ -270,11 +267,9 @@ impl Args {
         let wanted = names.as_deref().map_or(Wanted::All, Wanted::Sources);
         let spill = self.spill()?;
         let gather = |way: Way| {
-            let feeds = self.open(talk, &narrowed)?;
-            // A lake has no second copies; several sources may have the same events.
-            let distinct = matches!(feeds.as_slice(), [feed] if feed.record_source().is_some());
-            let gathering =
-                Gathering::new(query, asked, distinct, machine::memory(self.common.limits.max_memory));
+            let (feeds, lake) = self.open(talk, &narrowed)?;
+            let memory = machine::memory(self.common.limits.max_memory);
+            let gathering = Gathering::new(query, asked, lake.clone(), memory);
             let gathering = gathering.spilling(&spill, self.jobs().get());
             let gathering = match way {
                 Way::Best if parts::can_be(self.common.show.format) && !self.explain => gathering.exporting(),
@@ -288,7 +283,7 @@ impl Args {
                     pipeline::scan(self.paced(run, query), wanted, || gathering.collector())
                 });
             let gathered = gathering.finish(collectors);
-            Ok((feeds, coverage, gathering, gathered))
+            Ok(((feeds, lake), coverage, gathering, gathered))
         };
         let mut done = gather(Way::Best)?;
         for way in [Way::Uncounted, Way::Rows] {
@@ -296,14 +291,14 @@ impl Args {
                 done = gather(way)?;
             }
         }
-        let (mut feeds, mut coverage, mut gathering, mut gathered) = done;
+        let ((mut feeds, mut lake), mut coverage, mut gathering, mut gathered) = done;
         for is_all in [false, true] {
             let Ok(Gathered::Doubtful(doubtful)) = gathered else { break };
             let (settled, dropped) =
                 self.settle(talk, doubtful, &coverage, (&narrowed, asked), wanted, cancelled)?;
             // Rows that were dropped counted towards the LIMIT.
             if !is_all && dropped > 0 && query.scan().limit.is_some() {
-                (feeds, coverage, gathering, gathered) = gather(Way::All)?;
+                ((feeds, lake), coverage, gathering, gathered) = gather(Way::All)?;
                 continue;
             }
             gathered = gathering.settled(settled);
@@ -316,31 +311,31 @@ impl Args {
         }
         let gathered = gathered.map_err(|error| not_answered(&error))?;
         reading.coverage = coverage;
-        reading.is_lake = matches!(feeds.as_slice(), [feed] if feed.record_source().is_some())
-            && asked.accounts.is_empty()
-            && asked.regions.is_empty();
-        match gathered {
-            Gathered::Surveyed(export) => reading.outgoing = Some(Outgoing::Lake { export, feeds }),
-            Gathered::Ordered(ordered) => {
+        reading.is_lake = lake.is_some() && asked.accounts.is_empty() && asked.regions.is_empty();
+        match (gathered, lake) {
+            (Gathered::Surveyed(export), Some(lake)) => {
+                reading.outgoing = Some(Outgoing::Lake { export, lake })
+            }
+            (Gathered::Ordered(ordered), _) => {
                 reading.on_disk = ordered.bytes();
                 reading.outgoing = Some(Outgoing::Disk(ordered));
             }
-            gathered => {
+            (gathered, _) => {
                 reading.catalog.insert_gathered(query, gathered).map_err(|error| not_answered(&error))?
             }
         }
         Ok(())
     }
 
-    /// As many threads as were asked for, or as there is memory for.
+    /// The requested number of threads, or fewer if there is not enough memory.
     fn jobs(&self) -> NonZeroUsize {
         let by_memory = usize::try_from(machine::memory(self.common.limits.max_memory) / WORKER_BYTES)
             .unwrap_or(usize::MAX);
         self.common.jobs().min(NonZeroUsize::new(by_memory).unwrap_or(NonZeroUsize::MIN))
     }
 
-    /// Drops rows of copies that do not count, and returns how many. `filters`: what is read, and what of
-    /// that is admitted.
+    /// Drops rows of copies that do not count, and returns how many. `filters`: the filter for reading, and
+    /// the user's own.
     fn settle(
         &self,
         talk: &Arc<Talk>,
@@ -357,11 +352,12 @@ impl Args {
         }
         if self.common.reads_stdin() {
             let failure = Failure::new(
-                "some events come more than once, and the copies differ in what is asked: to tell which of them stands, the sources have to be read twice, and standard input can be read once",
+                "some events come more than once, and the copies differ in what is asked: to tell which of \
+                 them stands, the sources have to be read twice, and standard input can be read once",
             );
             return Err(failure.advise("save it to a file and name that, or ingest it and ask the lake"));
         }
-        let feeds = self.open(talk, filters.0)?;
+        let (feeds, _) = self.open(talk, filters.0)?;
         let (_, collectors) = watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| {
             pipeline::scan(run, wanted, || doubtful.collector(filters.1))
         });
@@ -381,10 +377,17 @@ impl Args {
         pipeline::Run { budget: Budget { jobs, ..run.budget }, ..run }
     }
 
-    fn open(&self, talk: &Talk, filter: &Filter) -> Result<Vec<Box<dyn Feed>>, Failure> {
-        let feeds = sources::open(&self.common, filter)?;
+    /// All sources; and the lake, if there is no other one: it has no second copies, while several sources may
+    /// have the same events.
+    fn open(&self, talk: &Talk, filter: &Filter) -> Result<(Feeds, Option<Arc<LakeFeed>>), Failure> {
+        let options = sources::options(self.common.sources());
+        let opened = sources::open_each(&self.common.sources, &options, filter)?;
         sources::note_stdin(&self.common, talk);
-        Ok(feeds)
+        let lake = match opened.as_slice() {
+            [one] => one.lake().cloned(),
+            _ => None,
+        };
+        Ok((opened.into_iter().map(Opened::into_feed).collect(), lake))
     }
 
     fn finish(
@@ -434,14 +437,6 @@ impl Args {
     }
 }
 
-/// The only lake that is read.
-fn lake(feeds: &[Box<dyn Feed>]) -> Result<&LakeFeed, Failure> {
-    let record_source = feeds.first().and_then(|feed| feed.record_source());
-    record_source
-        .and_then(|record_source| (record_source as &dyn Any).downcast_ref::<LakeFeed>())
-        .ok_or_else(|| Failure::new("the lake is not open"))
-}
-
 fn has_no_limit(filter: &Filter) -> bool {
     filter.since.is_none()
         && filter.until.is_none()
@@ -486,7 +481,10 @@ fn not_understood(error: &SqlError) -> Failure {
 fn not_answered(error: &SqlError) -> Failure {
     let failure = Failure::new("cannot answer this query").because(error);
     if error.is_of_disk() {
-        return failure.advise("make room there, or name another folder with --spill-dir; or ask for less: fewer columns, a shorter time");
+        return failure.advise(
+            "make room there, or name another folder with --spill-dir; or ask for less: fewer columns, a \
+             shorter time",
+        );
     }
     if error.is_of_memory() {
         failure.advise("ask for fewer columns, narrow the time, or give it more with --max-memory")

@@ -52,7 +52,7 @@ pub(super) fn import_upstream<'r>(record: &Record<'r>, manifests: &mut Manifests
 struct Parts<'r> {
     /// The digest in the response.
     answered: Option<Digest>,
-    /// There is one, and somebody has made it illegible: what was done to the manifest, too, nobody knows.
+    /// Whether there is a manifest that was made unreadable: then it may also have been changed.
     unreadable: bool,
     /// The digest in the request.
     asked: Option<Digest>,
@@ -88,7 +88,7 @@ impl<'r> Parts<'r> {
         let computed = self.computed();
         let claimed = self.answered.or(self.asked);
         let Some(digest) = self.answered.or(computed).or(self.asked) else { return Action::Omitted };
-        // The hash of what is left of a manifest is no digest of any image.
+        // The hash of a shortened manifest is not the digest of any image.
         let is_of_a_rest =
             self.answered.is_none() && self.manifest.is_some_and(|text| !manifests.is_whole(text));
         if self.unreadable || is_of_a_rest {

@@ -66,8 +66,8 @@ impl Input<'_> {
         })
     }
 
-    /// A number from the numbers of each group; NULL where there are less than two, which say nothing of how
-    /// they spread.
+    /// A number computed from the numbers of each group; NULL for fewer than two numbers, for which variance
+    /// is not defined.
     pub(super) fn over_several(&self, number: impl Fn(&[f64]) -> f64) -> Result<Values> {
         let values = self.over_doubles(|values| if values.len() < 2 { f64::NAN } else { number(values) })?;
         let cells = values.doubles()?;
@@ -76,7 +76,7 @@ impl Input<'_> {
         })
     }
 
-    /// A number from the numbers of each group that are not NULL; NULL where there are none.
+    /// A number computed from the non-NULL numbers of each group; NULL if there are none.
     pub(super) fn over_doubles(&self, number: impl Fn(&[f64]) -> f64) -> Result<Values> {
         let spans = self.arg(0)?.kind == Kind::Span;
         let as_numbers =
@@ -102,7 +102,7 @@ impl Input<'_> {
         let Kind::Array(_) = self.arg(1)?.kind else {
             return self.percentile_at(self.arg(1)?.doubles()?.get(0).unwrap_or(0.5));
         };
-        // Several at once: an array of them for each group.
+        // Several percentiles at once: an array for each group.
         let (fractions, lengths) =
             cast::explode(&self.arg(1)?.take(&[(!self.groups.of_row.is_empty()).then_some(0)])?)?;
         let (fractions, count) = (fractions.doubles()?, lengths.first().copied().flatten().unwrap_or(0));

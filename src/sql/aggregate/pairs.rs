@@ -1,4 +1,5 @@
-//! Aggregates of two numbers of each row, of the bits of numbers, of maps, and histograms.
+//! Aggregates of pairs of numbers (correlation, regression), bitwise aggregates, unions of maps, and
+//! histograms.
 
 use polars::prelude::{IntoSeries, StructChunked};
 
@@ -19,7 +20,7 @@ fn means(pairs: &[Pair]) -> Pair {
     (pairs.iter().map(|(y, _)| y).sum::<f64>() / count, pairs.iter().map(|(_, x)| x).sum::<f64>() / count)
 }
 
-/// Sums of products of what the numbers differ from their means: y with x, y with y, x with x.
+/// Sums of products of the deviations from the means: y·x, y·y, x·x.
 fn products(pairs: &[Pair]) -> (f64, f64, f64) {
     let (mean_y, mean_x) = means(pairs);
     pairs
@@ -64,8 +65,8 @@ pub(super) fn kurtosis(pairs: &[Pair]) -> f64 {
 }
 
 impl Input<'_> {
-    /// A number from the pairs of numbers of each group in which neither is NULL; NULL where there are less
-    /// than `least`. Of one argument, the second number is 0.
+    /// A number computed from the pairs of each group in which neither number is NULL; NULL for fewer than
+    /// `least` pairs. For calls with one argument, the second number is 0.
     pub(super) fn over_pairs(&self, least: usize, number: impl Fn(&[Pair]) -> f64) -> Result<Values> {
         let y = self.arg(0)?.doubles()?;
         let x = self.args.get(1).map(Values::doubles).transpose()?;
@@ -94,7 +95,7 @@ impl Input<'_> {
         Ok(Values::new(Kind::Bigint, i64::column(made)))
     }
 
-    /// All entries of all maps of a group; of equal keys the first one counts.
+    /// All entries of all maps of a group; if keys are equal, the first one counts.
     pub(super) fn map_union(&self) -> Result<Values> {
         let maps = self.arg(0)?;
         let Kind::Map(key, value) = &maps.kind else {
@@ -118,10 +119,10 @@ impl Input<'_> {
         Input { groups: &groups, rows, args }.map()
     }
 
-    /// `numeric_histogram(buckets, value, weight)`: the nearest values become one, until there are as few as
-    /// are asked for.
+    /// `numeric_histogram(buckets, value, weight)`: merges the two nearest values until there are no more
+    /// than the requested number.
     pub(super) fn numeric_histogram(&self) -> Result<Values> {
-        // Without rows, nobody says how many there are to be.
+        // Without rows the number of buckets is not known.
         let most = if self.groups.of_row.is_empty() { 2 } else { self.arg(0)?.wholes()?.get(0).unwrap_or(0) };
         let most = usize::try_from(most)
             .ok()
@@ -154,10 +155,10 @@ impl Input<'_> {
     }
 }
 
-/// Values that are looked at together before the nearest become one.
+/// Number of values that are collected before the nearest are merged.
 const BUFFERED: usize = 256;
 
-/// Values with their weights as so many at most, each the mean of those that it stands for.
+/// Merges weighted values until there are at most `most`, each the mean of those that it represents.
 fn buckets(pairs: &mut Vec<Pair>, most: usize) {
     let mut all: Vec<Pair> = Vec::new();
     for some in pairs.chunks(BUFFERED) {

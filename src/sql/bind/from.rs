@@ -1,4 +1,4 @@
-//! FROM: each table gets a name of its own, and the conditions of joins are bound to both sides.
+//! FROM: gives each table a unique name, and binds join conditions to both sides.
 
 use sqlparser::ast::{
     Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Spanned, TableFactor,
@@ -15,7 +15,7 @@ use crate::sql::{names, walk};
 use crate::tables;
 
 impl Binder {
-    /// Binds a FROM; its columns, without rows.
+    /// Binds a FROM clause; returns its columns, without rows.
     pub(super) fn from(&self, like: &Scope<'_>, tables: &mut [TableWithJoins]) -> Result<Relation> {
         let mut all = Relation::default();
         for table in &mut *tables {
@@ -30,7 +30,7 @@ impl Binder {
         Ok(all)
     }
 
-    /// A table beside those to its left, which UNNEST and LATERAL look at.
+    /// Binds a table that may use those to its left, as UNNEST and LATERAL do.
     fn beside(&self, like: &Scope<'_>, left: Relation, right: &mut TableFactor) -> Result<Relation> {
         match right {
             TableFactor::UNNEST { .. } => self.unnest(like, &left, right),
@@ -97,7 +97,7 @@ impl Binder {
         Ok(if is_semi { left } else { both })
     }
 
-    /// Binds a condition, which must be one.
+    /// Binds a condition, whose type must be boolean.
     pub(super) fn condition(&self, scope: &Scope<'_>, condition: &mut Expr) -> Result<()> {
         self.resolve(scope, Clause::Rows, condition)?;
         walk::conjuncts(condition).into_iter().try_for_each(|condition| scope.truth(condition).map(|_| ()))
@@ -172,7 +172,7 @@ impl Binder {
     }
 }
 
-/// The columns that both sides have.
+/// The columns with the same name on both sides.
 fn shared(left: &Relation, right: &Relation) -> Vec<Ident> {
     let is_there = |relation: &Relation, name: &str| {
         relation.fields.iter().any(|field| !field.hidden && field.name.eq_ignore_ascii_case(name))

@@ -1,7 +1,7 @@
-//! Which columns of `cloudtrail_logs` a bound query looks at, and which fields of those that are rows.
+//! Which columns of `cloudtrail_logs` a bound query uses, and which fields of struct columns.
 //!
-//! A column is looked at where its name stands with the table's own, anywhere in the query. A `*` shows of a
-//! table what the query around it looks at: that is asked for from the outside in.
+//! A column is used if its name occurs with the unique name of the table anywhere in the query. Which columns
+//! a `*` stands for depends on what the surrounding query uses, so queries are processed from the outside in.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ use crate::tables::{Kind, cloudtrail};
 /// Column → paths of its fields; `None`: the whole column.
 pub(in crate::sql) type Needed = BTreeMap<&'static str, Option<Vec<Vec<String>>>>;
 
-/// What is looked at of the rows of a table: a column, and fields one in the other.
+/// The used part of a table: a column, and the path to a field in it.
 #[derive(Debug, Clone)]
 enum Looked {
     All,
@@ -42,14 +42,14 @@ impl Looked {
     }
 }
 
-/// The columns that are needed; `None` for all.
+/// The columns that are needed; `None`: all.
 pub(in crate::sql) fn needed(tree: &Query) -> Option<Needed> {
     let mut walk = Walk { named: named(tree), rows: rows(), needed: Some(Needed::new()) };
     walk.query(tree, &[], &Looked::All);
     walk.needed
 }
 
-/// For each table in FROM the columns that stand with its name.
+/// For each table in FROM, the columns that occur with its name.
 fn named(tree: &Query) -> BTreeMap<String, Vec<Vec<String>>> {
     let mut names: BTreeMap<String, Vec<Vec<String>>> = BTreeMap::new();
     let _ = visit_expressions(tree, |expr| {
@@ -72,7 +72,7 @@ fn rows() -> Vec<(&'static str, Kind)> {
         .collect()
 }
 
-/// A table that `WITH` names, and what is looked at of it, wherever it is named.
+/// A common table expression, and which of its columns are used anywhere.
 struct Common {
     name: String,
     query: Query,
@@ -81,13 +81,13 @@ struct Common {
 
 struct Walk {
     named: BTreeMap<String, Vec<Vec<String>>>,
-    /// The columns that are rows.
+    /// The struct columns.
     rows: Vec<(&'static str, Kind)>,
     needed: Option<Needed>,
 }
 
 impl Walk {
-    /// `looked` is what anybody looks at of the query's rows.
+    /// `looked`: the columns of the query that are used.
     fn query(&mut self, query: &Query, commons: &[Rc<Common>], looked: &Looked) {
         let mut commons = commons.to_vec();
         let (before, is_recursive) = (commons.len(), query.with.as_ref().is_some_and(|with| with.recursive));
@@ -101,7 +101,7 @@ impl Walk {
                 looked: RefCell::new(looked),
             }));
         }
-        // An ordinal of ORDER BY is a column that has no name there.
+        // An ordinal in ORDER BY may stand for any column of the list.
         let all = Looked::All;
         self.set(&query.body, &commons, if query.order_by.is_some() { &all } else { looked });
         self.subqueries(&query.order_by, &commons);
@@ -127,7 +127,7 @@ impl Walk {
         }
     }
 
-    /// Subqueries in expressions.
+    /// Processes subqueries in expressions.
     fn subqueries(&mut self, part: &impl Visit, commons: &[Rc<Common>]) {
         for query in walk::subqueries(part) {
             self.query(&query, commons, &Looked::All);
@@ -153,7 +153,7 @@ impl Walk {
         });
     }
 
-    /// `shown` says what is looked at of a table by a star.
+    /// `shown`: the columns of a table that are used through a star.
     fn tables(&mut self, from: &[TableWithJoins], commons: &[Rc<Common>], shown: &dyn Fn(&str) -> Looked) {
         let joins = || from.iter().flat_map(|table| &table.joins);
         let using: Vec<Vec<String>> =
@@ -173,7 +173,7 @@ impl Walk {
             let mut looked = shown(&alias.name.value);
             looked.and(Looked::At(using.clone()));
             looked.and(Looked::At(self.named.get(&alias.name.value).cloned().unwrap_or_default()));
-            // Columns that are named anew are told by their places.
+            // Renamed columns are identified by position.
             self.table(factor, commons, if alias.columns.is_empty() { looked } else { Looked::All });
         }
     }
@@ -218,7 +218,7 @@ impl Walk {
     }
 }
 
-/// Whether these are names of fields, one in the other.
+/// Whether these names are a path to a field of a type.
 fn are_fields(kind: &Kind, names: &[String]) -> bool {
     let below = names.iter().try_fold(kind, |kind, name| match kind {
         Kind::Row(fields) => fields.iter().find(|(known, _)| known == name).map(|(_, kind)| kind),

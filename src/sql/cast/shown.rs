@@ -180,6 +180,24 @@ impl Shown {
         }
     }
 
+    /// The same, without a copy where there is such a text: else, it is put into `made`.
+    pub fn text_in<'t>(&'t self, row: usize, made: &'t mut String) -> Option<&'t str> {
+        match &self.cells {
+            Cells::Texts(texts) if matches!(self.kind, Kind::Varchar | Kind::Json) => {
+                cell(texts.len(), row, || texts.get(row))
+            }
+            Cells::Row(..) | Cells::List(..) | Cells::Map(..) => {
+                made.clear();
+                self.write(row, For::Answer, made);
+                (made != "null").then_some(made.as_str())
+            }
+            _ => {
+                *made = self.text(row)?;
+                Some(made)
+            }
+        }
+    }
+
     fn whole(&self, whole: i64) -> String {
         match &self.kind {
             Kind::Date => clock::show_date(whole),

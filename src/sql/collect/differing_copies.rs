@@ -21,13 +21,13 @@ use crate::pipeline;
 use crate::tables::events::IDENTITY;
 use crate::tables::{Asked, EventRows, Rows};
 
-/// Upper and lower limits of the filter's size, in bytes.
+/// Maximum size of the filter in bytes.
 const BYTES_MAX: u64 = 64 << 20;
 const BYTES_MIN: u64 = 1 << 20;
 /// Number of bits set for an event.
 const BITS: u32 = 4;
 
-/// Events of which a record did not meet the conditions.
+/// Events with a record that did not meet the conditions.
 pub(super) struct Refused {
     words: OnceLock<Box<[AtomicU64]>>,
     length: usize,
@@ -67,7 +67,7 @@ impl Refused {
             .all(|(word, bit)| words.get(word).is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0))
     }
 
-    /// Those of the kept events that may have such a record.
+    /// The kept events that may have such a record.
     pub(super) fn suspects(&self, pieces: &[Rows]) -> Result<HashSet<i64>> {
         let mut suspects = HashSet::new();
         for piece in pieces {

@@ -1,4 +1,5 @@
-//! Rows that have been gathered, in shares of equal keys: each worker works out one share after the other.
+//! Evaluates collected rows by hash partitions (shares): rows with equal keys are in one share, and each
+//! worker evaluates one share after another.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -19,21 +20,21 @@ use crate::sql::spill::spread::{Spread, shares_of};
 use crate::tables::Rows;
 use crate::tables::cloudtrail::TABLE;
 
-/// Fewer rows are worked out at once.
+/// Fewer rows than this are evaluated at once.
 const ROWS_MIN: usize = 1 << 11;
-/// Shares for each worker: they are of different sizes.
+/// Number of shares for each worker: they differ in size.
 const SHARES_EACH: usize = 8;
-/// Shares on disk, at most: each has blocks of its own.
+/// Maximum number of shares on disk: each has blocks of its own.
 const SHARES_MAX: u64 = 512;
 const SHARES_MIN: u64 = 16;
-/// Of the memory, the part that the events of all shares may take that are worked out at the same time: what
-/// is made of them is more.
+/// The fraction of the memory for the events of all shares that are evaluated at the same time; the results
+/// need more.
 const EVENTS_PART: u64 = 12;
-/// A share that takes more than this part of the memory is not tried.
+/// The fraction of the memory above which a share is not evaluated.
 const SHARE_PART_MAX: u64 = 3;
 
 impl Gathering<'_> {
-    /// Works out rows that are in memory; `None` where it is better done at once.
+    /// Evaluates rows in memory; `None` if it is better to evaluate them all at once.
     pub(super) fn of_shares_in_memory(
         &self,
         flow: &Flow,
@@ -72,7 +73,7 @@ impl Gathering<'_> {
         self.share_by_share(flow, &(0..count).collect::<Vec<_>>(), &take).map(Some)
     }
 
-    /// Works out rows that are on disk.
+    /// Evaluates rows on disk.
     pub(super) fn of_shares_on_disk(
         &self,
         flow: &Flow,
@@ -150,7 +151,8 @@ impl Gathering<'_> {
         shares: &[usize],
         take: &(dyn Fn(usize) -> Result<Vec<Relation>> + Sync),
     ) -> Result<Flowed> {
-        // Each of those that are at work has its part of the memory; what needs more has all of it, later.
+        // Each share that is being evaluated has a part of the memory. Those that need more are evaluated
+        // later, with all of it.
         let part = self.flow_room.limits.memory_bytes_max.map(|bytes| bytes / self.jobs as u64);
         let limits = Limits { memory_bytes_max: part, ..self.flow_room.limits.clone() };
         let large = std::sync::Mutex::new(Vec::new());
@@ -175,8 +177,8 @@ impl Gathering<'_> {
         caught(|| flow.finish(parts, &self.flow_room, self.jobs))
     }
 
-    /// Does some work for each of `things`, on as many threads, each with a state of its own.
-    fn side_by_side<S: Send>(
+    /// Calls `work` for each of `things` on several threads, each with a state of its own.
+    pub(super) fn side_by_side<S: Send>(
         &self,
         things: &[usize],
         jobs: usize,
@@ -198,7 +200,7 @@ impl Gathering<'_> {
         done.into_iter().collect()
     }
 
-    /// What tells the shares of events apart.
+    /// The columns by which events are divided into shares.
     fn keys(&self, events_table: &EventsTable, table: &Relation) -> Result<Vec<Series>> {
         let catalog = Catalog::default();
         let (session, ctes) =
@@ -208,7 +210,7 @@ impl Gathering<'_> {
     }
 }
 
-/// Mentions with different keys, and which of them each mention is like.
+/// The events tables with different keys, and for each table which of those has its keys.
 fn kinds(events_tables: &[EventsTable]) -> (Vec<&EventsTable>, Vec<usize>) {
     let (mut kinds, mut of_events_table): (Vec<&EventsTable>, Vec<usize>) = (Vec::new(), Vec::new());
     for events_table in events_tables {

@@ -1,5 +1,5 @@
-//! Writes common table expressions out wherever they are named, and gives each mention of the table of
-//! events a name of its own.
+//! Replaces common table expressions by their definitions, and gives each occurrence of the events table a
+//! unique name.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -12,22 +12,22 @@ use super::EventsTable;
 use crate::sql::scan::is_events;
 use crate::sql::{data_store, names};
 
-/// Maximum number of mentions: a common table that names another one twice doubles them.
+/// Maximum number of occurrences: a common table expression that uses another one twice doubles them.
 const MENTIONS_MAX: usize = 16;
-/// Maximum number of tables of all kinds once common tables are written out.
+/// Maximum number of tables of all kinds after common table expressions are replaced.
 const TABLES_MAX: usize = 200;
 /// A name that no query can contain.
 const NAME: &str = "\0events";
 
-/// The mentions of a query, without keys; `None` if they cannot be distinguished.
-pub(super) fn inline(tree: &mut Query) -> Option<Vec<EventsTable>> {
+/// The occurrences of the events table in a query, without keys; `None` if they cannot be distinguished.
+pub(in crate::sql) fn inline(tree: &mut Query) -> Option<Vec<EventsTable>> {
     let with = tree.with.take();
     if has_with(tree) || with.as_ref().is_some_and(|with| with.recursive) {
         return None;
     }
     let mut commons: Vec<(String, Query, TableAlias)> = Vec::new();
-    // How many tables each common table becomes when it is written out. Counted first, because there may be
-    // no end to it.
+    // The number of tables that each common table expression expands to. Counted first, because the expansion
+    // could be exponential.
     let mut tables: HashMap<String, usize> = HashMap::new();
     for table in with.into_iter().flat_map(|with| with.cte_tables) {
         let (mut query, name) = (*table.query, table.alias.name.value.clone());
@@ -132,7 +132,7 @@ impl VisitorMut for Namer {
     }
 }
 
-/// Which mention a table's name stands for.
+/// The number of the occurrence that a table's name stands for.
 pub(super) fn events_table(name: &ObjectName) -> Option<usize> {
     match name.0.as_slice() {
         [ObjectNamePart::Identifier(ident)] => ident.value.strip_prefix(NAME)?.parse().ok(),
@@ -140,7 +140,12 @@ pub(super) fn events_table(name: &ObjectName) -> Option<usize> {
     }
 }
 
-/// Whether the table of events is mentioned anywhere in `node`.
+/// Whether a table's name is that of an occurrence of the events table.
+pub(in crate::sql) fn is_mention(name: &ObjectName) -> bool {
+    events_table(name).is_some()
+}
+
+/// Whether `node` contains an occurrence of the events table.
 pub(super) fn has_events_table(node: &impl Visit) -> bool {
     struct Finder;
     impl Visitor for Finder {

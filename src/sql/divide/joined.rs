@@ -1,4 +1,4 @@
-//! Tables that are joined: an equality between two of them says that a key of one is a key of the other.
+//! Joined tables: an equality between two tables makes a key of one a key of the other.
 
 use sqlparser::ast::{
     BinaryOperator, Expr, Ident, Join, JoinConstraint, JoinOperator, TableFactor, TableWithJoins,
@@ -9,16 +9,16 @@ use crate::sql::relation::Relation;
 use crate::sql::{names as columns, walk};
 use crate::tables::Kind;
 
-/// How a table stands to those before it.
+/// How a table is joined to those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
-    /// Rows of both, as the condition says.
+    /// Pairs of rows for which the condition is true.
     Inner,
-    /// Rows of the left without a partner stay.
+    /// The same, and the rows of the left side without a match.
     Left,
     Right,
     Full,
-    /// Rows of the left, by whether they have a partner.
+    /// Rows of the left side, depending on whether they have a match.
     Semi,
 }
 
@@ -59,7 +59,7 @@ impl<'q> Table<'q> {
     }
 }
 
-/// Joins that keep to each row of the left by itself, or drop it.
+/// Whether a join handles each row of the left side separately, or drops it.
 pub(super) fn is_outward(operator: &JoinOperator) -> bool {
     use JoinOperator as Op;
     matches!(
@@ -68,17 +68,17 @@ pub(super) fn is_outward(operator: &JoinOperator) -> bool {
     )
 }
 
-/// Both sides of an equality, the left one first.
+/// Both sides of an equality, the left table's first.
 type Equal = (Expr, Expr);
 
 impl Divider<'_> {
-    /// What some tables of FROM give, without rows.
+    /// The rows of the first tables of FROM; they are empty.
     fn prefix(&self, tables: &[Table<'_>]) -> Option<Relation> {
         let each = tables.iter().map(|table| self.bound.table(table.factor)).collect::<Option<Vec<_>>>()?;
         each.into_iter().reduce(Relation::beside)
     }
 
-    /// By what rows of FROM may be divided: what is equal in its joins.
+    /// The expressions by which the rows of FROM may be divided: those that are equal in its joins.
     pub(super) fn candidates(&self, tables: &[TableWithJoins], condition: Option<&Expr>) -> Vec<Vec<Expr>> {
         let tables = Table::all(tables);
         let mut found = Vec::new();
@@ -144,8 +144,14 @@ impl Divider<'_> {
         is((a, b)).or_else(|| is((b, a)))
     }
 
-    /// Whether values of both are equal where their hashes are.
+    /// Whether equal values of both expressions have equal hashes.
     fn are_alike(&self, (left, a): (&Relation, &Expr), (right, b): (&Relation, &Expr)) -> bool {
+        let kind = self.kind_to_divide_by(left, a);
+        kind.is_some() && kind == self.kind_to_divide_by(right, b)
+    }
+
+    /// The kind of an expression's values, where those that are equal have equal hashes.
+    pub(super) fn kind_to_divide_by(&self, rows: &Relation, expr: &Expr) -> Option<Kind> {
         let is_kept = |kind: &Kind| {
             !matches!(
                 kind,
@@ -157,14 +163,12 @@ impl Divider<'_> {
                     | Kind::Decimal { .. }
             )
         };
-        let is_same =
-            self.kind(left, a).filter(is_kept).is_some_and(|kind| self.kind(right, b) == Some(kind));
-        // A partition's date takes the spelling of what it is compared with.
-        is_same && !is_date(left, a) && !is_date(right, b)
+        // The date of a partition is converted to the notation of what it is compared with.
+        self.kind(rows, expr).filter(is_kept).filter(|_| !is_date(rows, expr))
     }
 
-    /// Asks that rows of FROM with equal `by` come from one share; `exact`: and that rows of which a `by` is
-    /// made up do, too.
+    /// Requires that rows of FROM with equal `by` are in one share; `exact`: this must also hold for rows in
+    /// which a `by` is filled with NULL by an outer join.
     pub(super) fn rows(
         &mut self,
         tables: &[TableWithJoins],
@@ -251,7 +255,7 @@ impl Divider<'_> {
     }
 }
 
-/// Whether an expression is a partition's date.
+/// Whether an expression is the date of a partition.
 fn is_date(rows: &Relation, expr: &Expr) -> bool {
     let parts = match expr {
         Expr::Nested(inner) => return is_date(rows, inner),

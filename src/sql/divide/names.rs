@@ -1,4 +1,4 @@
-//! What a name means one step further down: the item of a SELECT list for a column of its rows.
+//! Translates expressions over the result of a SELECT to expressions over its own rows.
 
 use std::ops::ControlFlow;
 
@@ -8,7 +8,7 @@ use crate::sql::names::{find, named};
 use crate::sql::relation::Relation;
 use crate::sql::select::name_of;
 
-/// `expr`, over the rows that a SELECT gives, as it is over those that it is made of.
+/// `expr`, over the result of a SELECT, as an expression over the rows of its FROM.
 pub(super) fn of_item(expr: &Expr, select: &Select, rows: &Relation) -> Option<Expr> {
     let item = |parts: &[Ident]| {
         let (first, rest) = parts.split_first()?;
@@ -26,7 +26,7 @@ pub(super) fn of_item(expr: &Expr, select: &Select, rows: &Relation) -> Option<E
                 _ => {}
             }
         }
-        // A star shows columns under their own names.
+        // A star returns columns under their own names.
         let (at, _) = find(rows, parts).ok().flatten().filter(|_| is_starred)?;
         let table = rows.fields.get(at)?.qualifier.as_ref().map(Ident::new)?;
         Some(named(std::iter::once(table).chain(parts.iter().cloned()).collect()))
@@ -34,7 +34,7 @@ pub(super) fn of_item(expr: &Expr, select: &Select, rows: &Relation) -> Option<E
     replaced(expr, &item)
 }
 
-/// `expr`, over a FROM that has a derived table, as it is over the derived table's own rows.
+/// `expr`, over a FROM with a derived table, as an expression over the result of the derived table's query.
 pub(super) fn of_derived(expr: &Expr, alias: Option<&TableAlias>, subquery: &Query) -> Option<Expr> {
     let columns = alias.map_or(&[][..], |alias| &alias.columns);
     let inner = |parts: &[Ident]| {
@@ -45,7 +45,7 @@ pub(super) fn of_derived(expr: &Expr, alias: Option<&TableAlias>, subquery: &Que
         if columns.is_empty() {
             return Some(named(parts.to_vec()));
         }
-        // Columns that are named anew are told by their places.
+        // Renamed columns are identified by position.
         let (first, rest) = parts.split_first()?;
         let at = columns.iter().position(|column| column.name.value.eq_ignore_ascii_case(&first.value))?;
         let select = crate::sql::flow::top(subquery)?;
@@ -84,7 +84,7 @@ fn with_fields(expr: &Expr, rest: &[Ident]) -> Option<Expr> {
     }
 }
 
-/// `expr` with other expressions for its names; `None` where a name means nothing that is known.
+/// `expr` with its names replaced; `None` if the meaning of a name is not known.
 fn replaced(expr: &Expr, with: &dyn Fn(&[Ident]) -> Option<Expr>) -> Option<Expr> {
     struct Replacer<'w>(&'w dyn Fn(&[Ident]) -> Option<Expr>);
     impl VisitorMut for Replacer<'_> {
@@ -94,7 +94,7 @@ fn replaced(expr: &Expr, with: &dyn Fn(&[Ident]) -> Option<Expr>) -> Option<Expr
             let replaced = match expr {
                 Expr::Identifier(ident) => (self.0)(std::slice::from_ref(ident)),
                 Expr::CompoundIdentifier(parts) => (self.0)(parts),
-                // Its parameters are names, too.
+                // The parameters of a lambda are names, too.
                 Expr::Lambda(_) => None,
                 _ => return ControlFlow::Continue(()),
             };

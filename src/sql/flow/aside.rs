@@ -1,8 +1,8 @@
-//! What does not fit into memory while a query is worked out in pieces.
+//! What does not fit into memory while a query is evaluated in pieces.
 //!
-//! Rows that are to be in order are written as sorted runs. Groups and distinct rows are spread over shares
-//! by what tells them apart: equal ones meet again when their share is looked at, and what is left of the
-//! shares is put in order like other rows.
+//! Rows that have an order are written as sorted runs. Groups and distinct rows are divided into hash
+//! partitions (shares) by their keys, so that equal ones are in one share; the results of the shares are then
+//! sorted like other rows.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,15 +24,15 @@ use crate::sql::spill::spread::Spread;
 use crate::sql::values::{Cell, Values};
 use crate::tables::Kind;
 
-/// Shares of the first spreading, and of those that follow where a share is too large.
+/// Number of shares, and of the parts into which a share is divided again if it is too large.
 const SHARES: usize = 64;
 const SHARES_MORE: usize = 16;
-/// As often is a share spread again; what is still too large has too much of one key.
+/// Maximum number of divisions; a share that is still too large has too many rows with one key.
 const DEPTH_MAX: u64 = 4;
-/// Of the memory, the part that all shares may take that are looked at at the same time.
+/// The fraction of the memory for all shares that are loaded at the same time.
 const SHARE_PART: u64 = 8;
 
-/// Where a flow's workers put what does not fit.
+/// The rows that the workers of a flow have written to disk.
 #[derive(Debug, Default)]
 pub(super) struct Aside {
     pub spill: Option<Spill>,
@@ -66,7 +66,7 @@ impl Aside {
         Ok(made)
     }
 
-    /// Puts parts of one worker aside.
+    /// Writes parts of one worker to disk.
     pub fn put(&self, flow: &Flow, parts: Vec<Part>, limits: &Limits) -> Result<()> {
         match &*self.place(flow, limits)? {
             SpilledParts::Sorted(sorting) => {
@@ -80,7 +80,7 @@ impl Aside {
         }
     }
 
-    /// What has been put aside, if something was.
+    /// The rows on disk, if there are any.
     fn take(&self) -> Result<Option<SpilledParts>> {
         let place = self.place.lock().unwrap_or_else(PoisonError::into_inner).take();
         place
@@ -89,12 +89,12 @@ impl Aside {
     }
 }
 
-fn sorting(spill: &Spill, limits: &Limits) -> Result<Sorting> {
+pub(super) fn sorting(spill: &Spill, limits: &Limits) -> Result<Sorting> {
     Sorting::new(spill, limits.memory_bytes_max.map_or(1 << 30, |bytes| bytes / SHARE_PART))
 }
 
 impl Flow {
-    /// What tells groups or distinct rows apart.
+    /// The keys by which groups or distinct rows are divided.
     fn told_by(&self, rows: &Relation) -> Result<Vec<Series>> {
         match &self.reduction {
             Reduction::Groups(partial) => partial.key_columns(rows),
@@ -105,8 +105,8 @@ impl Flow {
         }
     }
 
-    /// The answer from what came of all pieces, `parts` and what was put `aside`, as rows that come in order;
-    /// `None` where nothing was.
+    /// Combines `parts` and the rows in `aside` to the answer, which is read from disk in order; `None` if
+    /// nothing was written to disk.
     pub(super) fn finish_aside(
         &self,
         parts: &mut Vec<Part>,
@@ -153,8 +153,8 @@ impl Flow {
         Ordered::new(sorting.merged()?, columns, self.cut(limits)?).map(Some)
     }
 
-    /// The rows of the answer that a table of groups makes; `None` where nothing is grouped.
-    fn shown_groups(&self, table: Relation, limits: &Limits) -> Result<Option<Projected>> {
+    /// The rows of the answer for a table of groups; `None` if there is no grouping.
+    pub(super) fn shown_groups(&self, table: Relation, limits: &Limits) -> Result<Option<Projected>> {
         let Reduction::Groups(partial) = &self.reduction else { return Ok(None) };
         let nothing = self.nothing()?;
         let table = if table.fields.is_empty() { self.share(nothing.clone(), limits)?.rows } else { table };
@@ -166,12 +166,12 @@ impl Flow {
         .map(Some)
     }
 
-    /// How many rows are passed over, and how many are shown.
-    fn cut(&self, limits: &Limits) -> Result<(usize, usize)> {
+    /// OFFSET and LIMIT.
+    pub(super) fn cut(&self, limits: &Limits) -> Result<(usize, usize)> {
         self.over(self.nothing()?, limits, |like, _| select::limits(like, &self.tree))
     }
 
-    /// Whether groups can be shown share by share: nothing looks at several of them.
+    /// Whether groups can be processed share by share, because no expression uses several of them.
     pub(super) fn can_be_put_aside(&self) -> bool {
         let is_distinct = top(&self.tree).is_some_and(|select| select.distinct.is_some());
         !(matches!(self.reduction, Reduction::Groups(_)) && is_distinct)
@@ -182,7 +182,7 @@ fn share_bytes_max(limits: &Limits, jobs: usize) -> u64 {
     limits.memory_bytes_max.map_or(u64::MAX, |bytes| bytes / SHARE_PART / 2 / jobs.max(1) as u64)
 }
 
-/// Groups or distinct rows, share by share.
+/// Processes groups or distinct rows share by share.
 struct Shares<'f> {
     flow: &'f Flow,
     spill: &'f Spill,
@@ -218,7 +218,7 @@ impl Shares<'_> {
     }
 }
 
-/// Rows with their numbers, so that those of one event keep their order.
+/// Numbers the rows, so that those of one event keep their order.
 pub(super) fn numbered(mut rows: Relation) -> Relation {
     let numbers = i64::column((0..).take(rows.height).map(Some).collect());
     rows.push(

@@ -1,10 +1,10 @@
-//! Rows that go out as they come: a query that shows rows, and neither sorts nor counts them, holds few of
-//! them at a time.
+//! Passes rows on as they come: a query that only shows rows, without sorting or counting, keeps few of them
+//! in memory.
 //!
-//! The lake is gone over twice. The [`Survey`] finds the rows that the conditions leave, and of which object
-//! each is. The objects' names in order are cut into stretches of some thousands of rows; each stretch is
-//! then read, worked out and written by itself, on all workers, and handed on in order. So the order is that
-//! of the events' places, as everywhere, and nothing has to be sorted as a whole.
+//! The lake is read twice. First, the [`Survey`] finds the rows that meet the conditions, and the object of
+//! each. The objects are sorted by name and divided into sections of some thousands of rows; each section is
+//! then read, evaluated and written by itself, by all workers in parallel, and the sections are passed on in
+//! order. So rows are in the order of their events' positions, as everywhere, without sorting all of them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -24,26 +24,26 @@ use crate::sql::panics::caught;
 use crate::sql::relation::{Relation, under};
 use crate::tables::cloudtrail::TABLE;
 
-/// Rows of a stretch: at most so many, or as many as a sixteenth of the memory holds of long ones.
+/// Maximum number of rows in a section; fewer if they would use more than a sixteenth of the memory.
 const STRETCH_ROWS_MAX: u64 = 16_384;
 const ROW_BYTES: u64 = 4_096;
 
-/// Rows of one row group that the conditions leave.
+/// The rows of a row group that meet the conditions.
 #[derive(Debug)]
 struct Found {
     address: Address,
     rows: Vec<u32>,
-    /// For each of them, its object in `names`.
+    /// For each row, the index of its object in `names`.
     objects: Vec<u32>,
     names: Vec<String>,
 }
 
-/// One worker's findings.
+/// The rows found by one worker.
 #[derive(Debug, Default)]
 pub(in crate::sql) struct Survey(Vec<Found>);
 
 impl Survey {
-    /// Looks through a portion; how many of its rows are of `sources` and within the times of `filter`.
+    /// Searches a row group. Returns how many of its rows are of `sources` and within the times of `filter`.
     pub fn add(
         &mut self,
         flow: &Flow,
@@ -75,16 +75,16 @@ impl Survey {
     }
 }
 
-/// Rows of one row group in one stretch.
+/// The rows of one row group in one section.
 type Share = (Address, Vec<u32>);
 
-/// All rows that go out, in stretches.
+/// All rows to be passed on, in sections.
 #[derive(Debug)]
 pub struct Export {
     flow: Flow,
     stretches: Vec<Vec<Share>>,
     limits: Limits,
-    /// The answer without rows.
+    /// The columns of the answer, without rows.
     empty: Answer,
 }
 
@@ -134,17 +134,17 @@ impl Export {
         Ok(Self { flow: flow.clone(), stretches, limits, empty: Answer::new(none.rows.seen())? })
     }
 
-    /// The answer's columns, without rows.
+    /// The columns of the answer, without rows.
     pub fn columns(&self) -> &Answer {
         &self.empty
     }
 
-    /// Works out all rows on `jobs` threads: `render` is called with some of them at a time, in any order,
-    /// `take` with what that gave, in order; it ends early when `cancelled` turns true. How many rows there
-    /// were. What cannot be read is noted in the lake's coverage.
+    /// Evaluates all rows on `jobs` threads. `render` is called with some of the rows at a time, in any
+    /// order, and `take` with its results, in order. Ends early when `cancelled` becomes true. Returns the
+    /// number of rows. Errors in reading are recorded in the lake's coverage.
     ///
     /// # Errors
-    /// A value cannot be worked with, or there is no room; what `render` or `take` cannot do.
+    /// A value is invalid, or there is not enough memory; the errors of `render` and `take`.
     pub fn each<T: Send>(
         &self,
         lake: &LakeFeed,

@@ -1,9 +1,8 @@
-//! The first rows in an order that begins with a column of texts: what can be told of a portion by that
-//! column alone.
+//! Finds the first rows of an order that begins with a text column, with as little reading as possible.
 //!
-//! Any `n` rows that have been seen say where the last of the first `n` stands at most. What lies behind that
-//! is not of the answer: a row group whose texts do is not read, and of the others the rows that do are left
-//! out before more columns are.
+//! Any `n` rows that have been read give a bound: the last of the first `n` rows of the answer cannot come
+//! after the last of these. A row group whose texts all come after the bound is not read, and in other row
+//! groups the rows after it are dropped before more columns are read.
 
 use std::sync::{PoisonError, RwLock};
 
@@ -11,24 +10,24 @@ use polars::prelude::StringChunked;
 
 use crate::sql::order::Least;
 
-/// The column that comes first in an order.
+/// The first sort key, a column.
 #[derive(Debug, Clone)]
 pub(super) struct Leading {
     pub column: &'static str,
     pub descending: bool,
 }
 
-/// The text of the last of the first rows, at most: any row behind it is none of them. NULLs come last.
+/// The bound: rows with a text after this one are not among the first. NULLs come last.
 #[derive(Debug, Default)]
 pub(super) struct Frontier(RwLock<Option<Box<str>>>);
 
 impl Leading {
-    /// Whether a text stands behind another one.
+    /// Whether `text` comes after `other` in the order.
     fn is_behind(&self, text: &str, other: &str) -> bool {
         if self.descending { text < other } else { text > other }
     }
 
-    /// Leaves out of the rows that are kept those that cannot be among the first `wanted`.
+    /// Drops the rows that cannot be among the first `wanted`.
     pub fn narrow(&self, texts: &StringChunked, wanted: usize, frontier: &Frontier, keep: &mut [bool]) {
         let known = frontier.text();
         let last = self.last_of_first(texts, wanted, keep);
@@ -42,8 +41,7 @@ impl Leading {
         }
     }
 
-    /// The text of the last of the first `wanted` rows that are kept; `None` where there are not as many with
-    /// a text.
+    /// The text of the last of the first `wanted` kept rows; `None` if fewer rows have a text.
     fn last_of_first<'t>(&self, texts: &'t StringChunked, wanted: usize, keep: &[bool]) -> Option<&'t str> {
         let order = |a: &&str, b: &&str| if self.descending { b.cmp(a) } else { a.cmp(b) };
         let mut first = Least::default();
@@ -52,14 +50,14 @@ impl Leading {
         first.finish(wanted, order).get(wanted.checked_sub(1)?).copied()
     }
 
-    /// Whether texts between these two are all behind the last of the first rows.
+    /// Whether all texts in this range come after the bound.
     pub fn are_behind(&self, least: &[u8], greatest: &[u8], frontier: &Frontier) -> bool {
         frontier.text().is_some_and(|last| {
             if self.descending { greatest < last.as_bytes() } else { least > last.as_bytes() }
         })
     }
 
-    /// Takes note of the text of the last of `wanted` rows.
+    /// Updates the bound with the text of the last of `wanted` rows.
     pub fn advance(&self, text: &str, frontier: &Frontier) {
         let mut known = frontier.0.write().unwrap_or_else(PoisonError::into_inner);
         if known.as_deref().is_none_or(|known| self.is_behind(known, text)) {
@@ -87,11 +85,11 @@ mod tests {
             (0..6).filter(|at| keep[*at]).collect::<Vec<_>>()
         };
         let (nothing, all) = (Frontier::default(), [true; 6]);
-        // Rows that are alike stay all.
+        // Rows equal to the bound are all kept.
         assert_eq!(kept(false, 1, &nothing, all), [1, 3]);
         assert_eq!(kept(false, 3, &nothing, all), [1, 2, 3]);
         assert_eq!(kept(true, 2, &nothing, all), [0, 4]);
-        // NULL is of use where there are no others.
+        // NULLs are needed if there are not enough other rows.
         assert_eq!(kept(true, 6, &nothing, all), [0, 1, 2, 3, 4, 5]);
         assert_eq!(kept(false, 1, &nothing, [true, false, false, false, true, true]), [0]);
         let known = Frontier::default();

@@ -1,7 +1,8 @@
-//! Groups of pieces, and groups of those: counts are added up, the least of the least is the least.
+//! Groups of pieces, and their combination: counts are added, and the minimum of minima is the minimum.
 //!
-//! What a piece leaves is a table of its groups: the keys, a column for each aggregate, and the place of each
-//! group's first event. Such tables under each other, in the order of places, are grouped again by the keys.
+//! The result of a piece is a table of its groups: the keys, a column for each aggregate, and the position of
+//! each group's first event. These tables are concatenated in the order of positions, and grouped again by
+//! the keys.
 
 use polars::prelude::Series;
 use sqlparser::ast::{Expr, OrderBy, Select};
@@ -12,7 +13,7 @@ use crate::sql::error::Result;
 use crate::sql::eval::Scope;
 use crate::sql::group::key_column;
 use crate::sql::memory::Limits;
-use crate::sql::place::{NTH, OBJECT, RECORD, is_place};
+use crate::sql::place::{NTH, OBJECT, RECORD, SIDE, is_place};
 use crate::sql::preaggregation::Counted;
 use crate::sql::preaggregation::plan::argument;
 use crate::sql::relation::{Field, Groups, Relation};
@@ -21,7 +22,7 @@ use crate::sql::values::{Cell, Values};
 use crate::sql::{names, place};
 use crate::tables::Kind;
 
-/// A `GROUP BY` whose aggregates can be put together from those of pieces.
+/// A `GROUP BY` whose aggregates can be computed from those of pieces.
 #[derive(Debug, Clone)]
 pub(super) struct Partial {
     keys: Vec<Expr>,
@@ -32,12 +33,12 @@ pub(super) struct Partial {
 struct Aggregate {
     call: Expr,
     merge: Merge,
-    /// Of `count(DISTINCT x)`, the argument: a piece leaves a list of the distinct ones.
+    /// For `count(DISTINCT x)`, the argument: a piece returns the list of distinct values.
     of_distinct: Option<Expr>,
 }
 
 impl Partial {
-    /// `None` if some aggregate cannot be put together.
+    /// `None` if some aggregate cannot be combined.
     pub fn of(bound: &Bound, select: &Select, by: Option<&OrderBy>) -> Option<Self> {
         let (grouping, calls) = select::grouping(select, by).ok()?;
         if !calls.groupings.is_empty() {
@@ -51,7 +52,7 @@ impl Partial {
         Some(Self { keys, aggregates })
     }
 
-    /// The groups of a piece's rows, in the order of the places of their first events.
+    /// The groups of a piece's rows, in the order of their first events.
     pub fn of_rows(&self, like: &Scope<'_>, rows: Relation) -> Result<Relation> {
         let scope = Scope { relation: &rows, ..*like };
         let keys = self.keys.iter().map(|key| scope.column(key)).collect::<Result<Vec<_>>>()?;
@@ -81,12 +82,12 @@ impl Partial {
         Ok(table)
     }
 
-    /// What tells groups apart, as columns.
+    /// The keys of the groups, as columns.
     pub fn key_columns(&self, table: &Relation) -> Result<Vec<Series>> {
         (0..self.keys.len()).map(|at| key_column(&table.values(at)?, table.height)).collect()
     }
 
-    /// Groups with equal keys as one. The tables stand under each other in the order of places.
+    /// Combines groups with equal keys. The tables have been concatenated in the order of positions.
     pub fn merged(&self, table: Relation, limits: &Limits) -> Result<Relation> {
         limits.fits(0, 0)?;
         let groups = Groups::by(&self.key_columns(&table)?, table.height)?;
@@ -105,9 +106,9 @@ impl Partial {
         Ok(merged)
     }
 
-    /// What is known of each group, as the query wants it.
+    /// The keys and aggregates of each group, as the query needs them.
     pub fn finished(&self, table: Relation) -> Result<Counted> {
-        // Without keys there is one group, even of no rows: nothing is known of it here.
+        // Without GROUP BY there is one group even if there are no rows; it is added here.
         let table = if table.height == 0 { self.of_nothing(table)? } else { table };
         let mut known = Vec::new();
         for (at, key) in self.keys.iter().enumerate() {
@@ -121,7 +122,7 @@ impl Partial {
         Ok(Counted { count: table.height, known })
     }
 
-    /// Where the first event of each group stood.
+    /// The position of the first event of each group.
     pub fn places(&self, table: &Relation) -> Relation {
         let mut places = Relation { height: table.height, ..Relation::default() };
         for (field, column) in table.fields.iter().zip(&table.columns).filter(|(field, _)| is_place(field)) {
@@ -130,7 +131,7 @@ impl Partial {
         places
     }
 
-    /// Where no row came: no group, or the one of a query without keys, in which nothing is counted.
+    /// The groups if there are no rows: none, or the single group of a query without GROUP BY.
     fn of_nothing(&self, table: Relation) -> Result<Relation> {
         if !self.keys.is_empty() || table.fields.is_empty() {
             return Ok(table);
@@ -145,11 +146,12 @@ impl Partial {
     }
 }
 
-/// The same groups in the order of their first events. Rows that were made of several events are in order.
+/// Sorts groups by their first events. Rows that are made from several events, or come from several sides of
+/// a UNION, are already in order.
 fn in_order(groups: Groups, rows: &Relation) -> Result<Groups> {
     let events = rows.fields.iter().filter(|field| field.name == OBJECT).count();
     match (rows.named(OBJECT)?, rows.named(RECORD)?) {
-        (Some(object), Some(record)) if events == 1 && groups.count() > 0 => {
+        (Some(object), Some(record)) if events == 1 && groups.count() > 0 && rows.named(SIDE)?.is_none() => {
             groups.in_order(&place::places(&object, &record, rows.height)?)
         }
         _ => Ok(groups),
@@ -173,7 +175,7 @@ impl Aggregate {
             }
             ("count", _) => of(Merge::Count),
             ("count_if", Some(_)) if !distinct => of(Merge::Count),
-            // The digits of added doubles depend on their order.
+            // The last digits of a sum of doubles depend on the order of addition.
             ("sum", Some(_)) if !distinct && matches!(kind, Some(Kind::Bigint | Kind::Decimal { .. })) => {
                 of(Merge::Sum)
             }

@@ -1,5 +1,5 @@
-//! `SELECT … FROM (SELECT …, row_number() OVER (PARTITION BY k ORDER BY t) AS n FROM events) WHERE n <= 3`:
-//! of any events the first three of each partition are enough, and the others can go before all are there.
+//! `SELECT … FROM (SELECT …, row_number() OVER (PARTITION BY k ORDER BY t) AS n FROM events) WHERE n <= 3`
+//! needs only the first three events of each partition; the others can be dropped before all have been read.
 
 use std::ops::ControlFlow;
 
@@ -24,11 +24,11 @@ use crate::sql::{names, order, select, walk};
 use crate::tables::cloudtrail::TABLE;
 use crate::tables::{Kind, Rows};
 
-/// Which events of each partition are asked for.
+/// Which events of each partition are needed.
 #[derive(Debug, Clone)]
 pub(in crate::sql) struct Ranked {
     alias: String,
-    /// Which events are numbered.
+    /// The condition for events that are numbered.
     condition: Option<Expr>,
     partition_by: Vec<Expr>,
     order_by: Vec<(Expr, OrderByOptions)>,
@@ -36,7 +36,7 @@ pub(in crate::sql) struct Ranked {
 }
 
 impl Ranked {
-    /// `None` if the query, which names the events once, may need more.
+    /// `None` if the query, in which the events table occurs once, may need more.
     pub fn of(tree: &Query, events_tables: &[EventsTable]) -> Option<Self> {
         struct Finder<'m>(&'m EventsTable, Option<Ranked>);
         impl Visitor for Finder<'_> {
@@ -56,7 +56,7 @@ impl Ranked {
         finder.1
     }
 
-    /// A SELECT over the numbered events, and nothing else.
+    /// From a SELECT over numbered events only.
     fn of_select(select: &Select, events_table: &EventsTable) -> Option<Self> {
         let [table] = select.from.as_slice() else { return None };
         let TableFactor::Derived { lateral: false, sample: None, subquery, alias: Some(alias) } =
@@ -97,7 +97,7 @@ impl Ranked {
         })
     }
 
-    /// What the events are called, where a SELECT is made of them and takes them as they are.
+    /// The alias of the events, if a SELECT reads them directly.
     fn of_events(select: &Select, events_table: &EventsTable) -> Option<String> {
         let [table] = select.from.as_slice() else { return None };
         let TableFactor::Table { name, sample: None, .. } = &table.relation else { return None };
@@ -108,11 +108,11 @@ impl Ranked {
         (is_plain && names::last(name) == events_table.name).then(|| events_table.alias.clone())
     }
 
-    /// Of some events, those that are among the first ones of these.
+    /// Keeps the events that are among the first ones of these.
     pub fn keep(&self, mut rows: Rows, now: Timestamp) -> Result<Rows> {
         let kept = match self.kept(&rows, now) {
             Ok(Some(kept)) => kept,
-            // Whatever is wrong with a value, the evaluation of all finds it.
+            // If a value is invalid, the evaluation of all events reports it.
             Ok(None) | Err(_) => return Ok(rows),
         };
         let mut mask = vec![false; rows.height];
@@ -153,7 +153,7 @@ impl Ranked {
             .iter()
             .map(|(key, options)| Ok((scope.column(key)?, *options)))
             .collect::<Result<Vec<_>>>()?;
-        // Rows that nothing else tells apart are numbered in the order of their events.
+        // Events with equal keys are numbered in the order of their positions.
         let places = Values::new(Kind::Bigint, places(&object, &record, relation.height)?);
         keys.push((places, OrderByOptions { asc: None, nulls_first: None }));
         let first = order::first_of_each(&keys, &Groups::by(&by, relation.height)?, self.first);
@@ -168,7 +168,7 @@ struct Number<'s> {
     spec: &'s sqlparser::ast::WindowSpec,
 }
 
-/// The one window of a SELECT, and what else it shows.
+/// The only window function of a SELECT, and the other expressions of its list.
 fn numbered(select: &Select) -> Option<(Number<'_>, Vec<&Expr>)> {
     let (mut number, mut rest) = (None, Vec::new());
     for item in &select.projection {
@@ -191,12 +191,12 @@ fn numbered(select: &Select) -> Option<(Number<'_>, Vec<&Expr>)> {
         }
     }
     let number = number?;
-    // A column of the same name would be meant, too.
+    // A column of the events with the same name would be ambiguous.
     let is_alone = crate::tables::cloudtrail::column_named(&number.name).is_none();
     is_alone.then_some((number, rest))
 }
 
-/// The number that a condition allows at most.
+/// The upper bound that a condition sets for the number.
 fn limit(condition: &Expr, name: &str, table: &str) -> Option<usize> {
     let is_name = |expr: &Expr| match expr {
         Expr::CompoundIdentifier(parts) => {

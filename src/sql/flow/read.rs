@@ -1,5 +1,5 @@
-//! The rows of a portion that a query needs: columns of its conditions are read first, the others for what
-//! these leave.
+//! Reads the rows of a row group that a query needs: first the columns of its conditions, then the others for
+//! the remaining rows.
 
 use std::collections::BTreeSet;
 
@@ -22,27 +22,27 @@ use crate::sql::{data_store, names, order, place, walk};
 use crate::tables::cloudtrail::{ORIGINS, Origin, TABLE, column_named};
 use crate::tables::{Asked, Kind, Rows};
 
-/// Slices of a portion, at most: its pages are read once for each.
+/// Maximum number of slices of a row group: its pages are read once for each.
 const SLICES_MAX: usize = 16;
 const SOURCE: &str = "eventsource";
 pub(super) const TIME: &str = "eventtime";
-/// More rows than so many times those that are wanted may be the first ones by the leading column, and the
-/// others are asked.
+/// If more than this many times the wanted rows may be the first ones according to the leading sort key, the
+/// other sort keys are read, too.
 const LEADING_USE: usize = 4;
 const LEADING_ROWS: usize = 1 << 10;
 
-/// `ORDER BY` keys that look at nothing but columns of the one table of events.
+/// `ORDER BY` keys that use only columns of the events table.
 #[derive(Debug, Clone)]
 pub(super) struct SortedFirst {
     keys: Vec<(Expr, OrderByOptions)>,
     columns: BTreeSet<&'static str>,
     alias: String,
-    /// The first key, where it is a column of texts and NULLs come last.
+    /// The first key, if it is a text column and NULLs come last.
     pub leading: Option<Leading>,
 }
 
 impl SortedFirst {
-    /// `None` if the rows of events have to be made to know what sorts them.
+    /// `None` if the sort keys cannot be computed from events alone.
     pub fn of(tree: &Query, select: &Select) -> Option<Self> {
         let [table] = select.from.as_slice() else { return None };
         let TableFactor::Table { alias: Some(alias), .. } = &table.relation else { return None };
@@ -50,7 +50,7 @@ impl SortedFirst {
             return None;
         }
         let alias = alias.name.value.clone();
-        // What is tried on events alone must be all that is asked of them.
+        // All conditions of the query must be evaluated on events alone.
         if !select.selection.iter().flat_map(walk::conjuncts).all(|condition| is_early(condition, &alias)) {
             return None;
         }
@@ -70,7 +70,7 @@ impl SortedFirst {
 }
 
 impl SortedFirst {
-    /// The columns that tell which rows can be the first ones, before others are read.
+    /// The columns of conditions and sort keys, which are read before others.
     pub fn first_columns(&self) -> Vec<&'static str> {
         match &self.leading {
             Some(leading) => vec![leading.column],
@@ -79,7 +79,7 @@ impl SortedFirst {
     }
 }
 
-/// The first key of an order, if it is the name of a column of texts.
+/// The first sort key, if it is a text column.
 fn leading(key: &Expr, options: OrderByOptions, alias: &str) -> Option<Leading> {
     let column = column_of(key, alias).filter(|_| options.nulls_first != Some(true))?;
     let kind = (TABLE.columns)().iter().find(|known| known.name == column).map(|known| known.kind.clone())?;
@@ -87,7 +87,7 @@ fn leading(key: &Expr, options: OrderByOptions, alias: &str) -> Option<Leading> 
     (is_there && kind == Kind::Varchar).then_some(Leading { column, descending: options.asc == Some(false) })
 }
 
-/// The expression that a key of ORDER BY means; `None` where that takes more than a look at the list.
+/// The expression that a key of ORDER BY stands for; `None` if that is not obvious from the SELECT list.
 fn meant(key: &Expr, select: &Select) -> Option<Expr> {
     let item = |item: &SelectItem| match item {
         SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr.clone()),
@@ -113,7 +113,7 @@ fn meant(key: &Expr, select: &Select) -> Option<Expr> {
                     };
                     item(select.projection.iter().find(is_it)?)
                 }
-                // An alias inside of a key means what it stands for: left to the evaluator.
+                // An alias inside of an expression stands for another one; this is left to the evaluator.
                 _ if names::parts_in(key).iter().any(|name| aliases.contains(name)) => None,
                 _ => Some(key.clone()),
             }
@@ -128,14 +128,14 @@ fn alias_of(item: &SelectItem) -> Option<String> {
     }
 }
 
-/// Adds the columns of events that an expression may look at; false if it may look at something else.
+/// Adds the event columns that an expression uses; false if it may use anything else.
 fn add_columns(expr: &Expr, columns: &mut BTreeSet<&'static str>) -> bool {
     let names = names::parts_in(expr);
     columns.extend(names.iter().filter_map(|name| column_named(name)));
     !names.is_empty()
 }
 
-/// The columns that the query needs of every event.
+/// The columns of events that the query needs.
 pub(super) fn all_columns(flow: &Flow) -> Vec<Asked> {
     let asked = flow.scan.asked();
     let is_needed =
@@ -147,7 +147,7 @@ pub(super) fn all_columns(flow: &Flow) -> Vec<Asked> {
     names.map(|name| column(asked.as_deref(), name)).collect()
 }
 
-/// What is to be read of a column.
+/// The requested part of a column.
 fn column(asked: Option<&[Asked]>, name: &str) -> Asked {
     asked
         .into_iter()
@@ -157,15 +157,15 @@ fn column(asked: Option<&[Asked]>, name: &str) -> Asked {
         .unwrap_or_else(|| Asked::whole(name))
 }
 
-/// The sources of which rows are, and within the times of which filter.
+/// The event sources, and the filter for times.
 pub(super) type Admitted<'a> = (Option<&'a [&'a str]>, &'a Filter);
 
-/// What the conditions leave of a portion.
+/// The rows of a row group that meet the conditions.
 struct Left {
-    /// Rows of `sources` and within the times of the filter.
+    /// Number of rows of `sources` within the times of the filter.
     taken: u64,
     keep: Vec<bool>,
-    /// The columns that were read to know that, of all rows.
+    /// The columns that have been read so far, of all rows.
     rows: Rows,
 }
 
@@ -215,7 +215,7 @@ impl Left {
         Ok(left)
     }
 
-    /// Reads columns of all rows, as far as they have not been read.
+    /// Reads columns of all rows, unless they have been read.
     fn read(
         &mut self,
         flow: &Flow,
@@ -237,7 +237,7 @@ impl Left {
     }
 }
 
-/// The rows of a portion that the conditions leave; how many there are before that.
+/// The rows of a row group that meet the conditions, and the number of rows before that.
 pub(super) fn left(
     flow: &Flow,
     portion: &Portion<'_>,
@@ -247,9 +247,10 @@ pub(super) fn left(
     Ok((left.taken, (0_u32..).zip(left.keep).filter(|(_, keep)| *keep).map(|(row, _)| row).collect()))
 }
 
-/// Gives the events of a portion that are of `sources`, within the times of `filter` and may meet the query's
-/// conditions, in the order of their places, if rows are made of them; how many there are before the
-/// conditions. Where they take more than `slice_bytes`, some at a time.
+/// Calls `give` with the events of a row group that are of `sources`, within the times of `filter`, and may
+/// meet the query's conditions, sorted by their positions if the query returns rows. Returns the number of
+/// events before the conditions were applied. If the events need more than `slice_bytes`, `give` is called
+/// with some at a time.
 pub(super) fn events(
     flow: &Flow,
     portion: &Portion<'_>,
@@ -269,7 +270,7 @@ pub(super) fn events(
     let slices = usize::try_from(bytes / slice_bytes.max(1)).unwrap_or(SLICES_MAX).clamp(1, SLICES_MAX);
     let mut start = 0;
     for slice in 1..=slices {
-        // The rows of this slice, among those that are left.
+        // The remaining rows of this slice.
         let end = if slice == slices { keep.len() } else { keep.len() * slice / slices };
         let is_in = |at: usize| at >= start && at < end && keep.get(at) == Some(&true);
         let mask: Vec<bool> = (0..keep.len()).map(is_in).collect();
@@ -287,7 +288,7 @@ pub(super) fn events(
             some.columns.extend(portion.rows(&rest, is_cut.then_some(mask.as_slice()))?.columns);
         }
         let events = Relation::of_table(&TABLE, &some);
-        // Groups are put in order when they are made.
+        // Groups are sorted when they are made.
         give(if matches!(flow.reduction, Reduction::Groups(_)) {
             with_places(events)?
         } else {
@@ -297,20 +298,20 @@ pub(super) fn events(
     Ok(taken)
 }
 
-/// The columns by which rows are left out.
+/// The columns that decide which rows are needed.
 pub(super) fn first_columns(flow: &Flow) -> BTreeSet<&'static str> {
     let mut first = BTreeSet::new();
     for condition in flow.filters.iter().flatten().flat_map(|(_, conditions)| conditions) {
         add_columns(condition, &mut first);
     }
-    // A day of the month may be a whole date.
+    // `day` may contain a whole date.
     if first.contains("day") {
         first.extend(["timestamp", "date"]);
     }
     first
 }
 
-/// A column of texts, or a field inside it, of which the query wants some texts alone: `eventid = 'x'`,
+/// A text column, or a field inside it, of which the query needs certain texts only: `eventid = 'x'`,
 /// `requestid IN ('x', 'y')`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::sql) struct Sought {
@@ -320,13 +321,13 @@ pub(in crate::sql) struct Sought {
 }
 
 impl Sought {
-    /// Whether a portion may have one of the texts.
+    /// Whether a row group may contain one of the texts.
     pub fn may_be_in(&self, portion: &Portion<'_>) -> bool {
         portion.may_have(self.column, &self.fields, &self.texts)
     }
 }
 
-/// What is sought by the conditions of the one mention of the events.
+/// The texts that the conditions on the only occurrence of the events table require.
 pub(in crate::sql) fn sought(filters: &Filters) -> Vec<Sought> {
     let Some([(alias, conditions)]) = filters.as_deref() else { return Vec::new() };
     let text = |expr: &Expr| match expr {
@@ -353,7 +354,7 @@ pub(in crate::sql) fn sought(filters: &Filters) -> Vec<Sought> {
         .collect()
 }
 
-/// Keeps the rows of some sources, and within the times of a filter. A row without a time is never left out.
+/// Keeps the rows of some event sources, within the times of a filter. Rows without a time are kept.
 fn narrow(rows: &Rows, sources: Option<&[&str]>, filter: Option<&Filter>, keep: &mut [bool]) -> Result<()> {
     let texts =
         |name: &str| rows.columns.iter().find(|(known, _)| *known == name).map(|(_, column)| column.str());
@@ -385,7 +386,7 @@ fn conditions(flow: &Flow, rows: &Rows, keep: &mut [bool]) -> Result<()> {
             scope.mark(conditions, &mut meets)?;
             continue;
         }
-        // Nothing tries these rows again: a value at fault is one.
+        // The conditions are not evaluated again for these rows, so an invalid value is an error.
         let mut all = vec![true; rows.height];
         for condition in conditions {
             let truth = scope.truth_among(condition, &all)?;

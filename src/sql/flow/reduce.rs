@@ -1,5 +1,5 @@
-//! Rows of several pieces as one: under each other, in the order of their events, the first ones, the
-//! distinct ones.
+//! Combines the rows of several pieces: concatenated, sorted by their events, the first ones, the distinct
+//! ones.
 
 use polars::prelude::{DataType, IntoSeries, NamedFrom, Series, StructChunked};
 use sqlparser::ast::OrderByOptions;
@@ -9,7 +9,7 @@ use crate::sql::cast::explode;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::group::key_column;
 use crate::sql::memory::held_bytes;
-use crate::sql::place::{OBJECT, RECORD, is_place};
+use crate::sql::place::{OBJECT, RECORD, SIDE, is_place};
 use crate::sql::relation::{Groups, Relation, under};
 use crate::sql::spill::keys::Keys;
 use crate::sql::values::Values;
@@ -17,12 +17,12 @@ use crate::sql::{order, place};
 use crate::tables::Kind;
 use crate::tables::builder::lists;
 
-/// Fewer rows than one in so many, and they are copied: else they would keep in memory what they were taken
-/// from.
+/// If fewer than one row in this many is kept, the rows are copied. Otherwise they would keep the memory of
+/// all rows.
 const TIGHT: usize = 4;
 
 impl Part {
-    /// The rows of all parts under each other.
+    /// Concatenates the rows of all parts.
     pub(super) fn all(parts: Vec<Self>) -> Result<Self> {
         let mut parts = parts.into_iter();
         let Some(mut whole) = parts.next() else { return Ok(Self::default()) };
@@ -40,7 +40,7 @@ impl Part {
         Ok(whole)
     }
 
-    /// The rows in the order of their events; those of one event as they came.
+    /// The rows in the order of their events; those of one event keep their order.
     pub(super) fn in_order(self) -> Result<Self> {
         match in_order(&self.rows)? {
             Some(order) => self.take(&order),
@@ -58,7 +58,7 @@ impl Part {
         if groups.count() == self.rows.height { Ok(self) } else { self.take(&groups.first) }
     }
 
-    /// The first rows, put in order if there is one.
+    /// The first rows, sorted if there is an order.
     pub(super) fn first(self, wanted: usize) -> Result<Self> {
         if self.keys.is_empty() {
             return if wanted < self.rows.height {
@@ -94,18 +94,18 @@ impl Part {
         Ok(Self { rows: taken, keys })
     }
 
-    /// What it holds in memory, about.
+    /// Approximate memory of the rows.
     pub(super) fn bytes(&self) -> u64 {
         let keys = self.keys.iter().map(|(values, _)| held_bytes(&values.data)).sum::<usize>();
         (self.rows.columns.iter().map(held_bytes).sum::<usize>() + keys) as u64
     }
 }
 
-/// How rows come into the order of their events; `None`: they are in it.
+/// The permutation that sorts rows by their events; `None` if they are already sorted.
 pub(super) fn in_order(rows: &Relation) -> Result<Option<Vec<Option<u32>>>> {
     let places = || rows.fields.iter().enumerate().filter(|(_, field)| is_place(field));
-    if places().count() > 3 {
-        // Each row was made of several events.
+    if places().count() > 3 || places().any(|(_, field)| field.name == SIDE) {
+        // Each row was made from several events, or the rows come from several sides of a UNION.
         let options = OrderByOptions { asc: None, nulls_first: None };
         let keys = places().map(|(at, _)| Ok((rows.values(at)?, options))).collect::<Result<Vec<_>>>()?;
         return Ok(Some(Keys::of(&keys, rows.height)?.order()));
@@ -116,14 +116,14 @@ pub(super) fn in_order(rows: &Relation) -> Result<Option<Vec<Option<u32>>>> {
     }
 }
 
-/// A copy of a column that shares nothing with what it was taken from.
+/// A copy of a column that shares no memory with the original.
 fn tight(kind: &Kind, column: &Series) -> Result<Series> {
     Ok(match column.dtype() {
         DataType::String => Series::new(column.name().clone(), column.str()?.iter().collect::<Vec<_>>()),
         DataType::Struct(_) => {
             let Kind::Row(fields) = kind else { return Ok(column.clone()) };
             let columns = column.struct_()?.fields_as_series();
-            // A row of which some fields alone were read has those alone.
+            // A struct of which only some fields were read has only these.
             let kind_of = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, kind)| kind);
             let made = columns
                 .iter()

@@ -1,4 +1,4 @@
-//! Which queries can be worked out in pieces: each event makes its rows by itself, whatever the others are.
+//! Which queries can be evaluated in pieces: those in which every row depends on a single event.
 
 use std::ops::ControlFlow;
 
@@ -11,20 +11,20 @@ use crate::sql::bind::Bound;
 use crate::sql::scan::is_events;
 use crate::sql::{names, select, table_scans};
 
-/// Whether a query reduces rows that events make by themselves, at its top and nowhere else.
+/// Whether all rows of a query depend on single events, except for a reduction at the top.
 pub(super) fn is_reduced(bound: &Bound) -> bool {
     let tree = bound.tree();
-    // One mention: where it stands first in FROM, nothing else looks at events.
+    // The events table occurs once: if it is first in FROM, nothing else reads events.
     let is_one = || table_scans::of(bound).is_some_and(|table_scans| table_scans.len() == 1);
     let is_recursive = tree.with.as_ref().is_some_and(|with| with.recursive);
-    // Tables of the engine are not there for pieces.
+    // Tables of the engine are not available for pieces.
     let is_alone = bound.declared().len() == 1;
     top(tree).is_some_and(|select| {
         is_alone && !is_recursive && !has_windows(tree) && Walk(tree).from(&select.from) && is_one()
     })
 }
 
-fn has_windows(tree: &Query) -> bool {
+pub(super) fn has_windows(tree: &Query) -> bool {
     struct Finder;
     impl Visitor for Finder {
         type Break = ();
@@ -42,8 +42,8 @@ fn has_windows(tree: &Query) -> bool {
 struct Walk<'t>(&'t Query);
 
 impl Walk<'_> {
-    /// Whether the rows of a FROM are made by each event: it stands first, and what is joined to it keeps to
-    /// each row.
+    /// Whether each row of a FROM depends on a single event: the events table comes first, and joins handle
+    /// each row separately.
     fn from(&self, from: &[TableWithJoins]) -> bool {
         let Some(first) = from.first() else { return false };
         self.factor(&first.relation)
@@ -69,7 +69,7 @@ impl Walk<'_> {
         tables.into_iter().find(|table| table.alias.name.value == name).map(|table| &*table.query)
     }
 
-    /// Whether each event makes the rows of a query by itself.
+    /// Whether each row of a query depends on a single event.
     fn query(&self, query: &Query) -> bool {
         let is_plain = query.with.is_none()
             && query.order_by.is_none()
@@ -80,7 +80,7 @@ impl Walk<'_> {
     }
 }
 
-/// Joins that keep to each row of the left by itself.
+/// Whether a join handles each row of the left side separately.
 fn is_outward(operator: &JoinOperator) -> bool {
     use JoinOperator as Op;
     matches!(

@@ -1,7 +1,7 @@
-//! Expressions that have a value in every row: none that a cast or a division could stop.
+//! Expressions that cannot fail: without casts, divisions and the like.
 //!
-//! Where rows are left out because others have come before them, it is a matter of chance which ones are
-//! looked at. What could fail on one of them is worked out in the way that looks at all.
+//! If rows are dropped because others come first, it depends on chance which rows are evaluated. Expressions
+//! that may fail for a row are therefore evaluated in a way that looks at all rows.
 
 use std::ops::ControlFlow;
 
@@ -9,7 +9,7 @@ use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Visit, Visitor};
 
 use crate::sql::names;
 
-/// Functions that fail on no text.
+/// Functions that cannot fail for any text.
 const SURE: &[&str] = &[
     "coalesce",
     "concat",
@@ -25,7 +25,7 @@ const SURE: &[&str] = &[
     "upper",
 ];
 
-/// Whether an expression has a value (or NULL) whatever is in the row.
+/// Whether an expression can be evaluated for any row.
 pub(super) fn is_sure(expr: &Expr) -> bool {
     struct Sure;
     impl Visitor for Sure {

@@ -1,7 +1,7 @@
-//! `TABLESAMPLE BERNOULLI (10)`: some of the rows.
+//! `TABLESAMPLE BERNOULLI (10)`: a random sample of the rows.
 //!
-//! Trino draws other rows each time. Here the same events are drawn whenever they are asked for: an event is
-//! drawn by its place, so that what is shown can be shown again.
+//! Trino selects different rows each time. Here the selection depends only on the positions of the events, so
+//! that results can be reproduced.
 
 use sqlparser::ast::{Spanned, TableSample, TableSampleMethod, TableSampleUnit};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -46,7 +46,7 @@ pub(super) fn sampled(like: &Scope<'_>, rows: Relation, sample: &TableSample) ->
             }
             None => xxh3_64_with_seed(&number.to_le_bytes(), seed),
         };
-        // 53 bits of it are a double from 0 to 1.
+        // 53 bits of the hash as a double from 0 to 1.
         ((hash >> 11) as f64 / (1_u64 << 53) as f64) * 100.0 < percent
     };
     let keep: Vec<bool> = (0..rows.height).map(drawn).collect();

@@ -1,5 +1,5 @@
-//! Columns that nobody looks at behind an UNNEST: an array that has been taken apart is mostly not asked for
-//! again, and is not to be copied into every row that comes of it.
+//! Columns that are not used after an UNNEST: an array that has been unnested is mostly not used again, and
+//! must not be copied to every resulting row.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ use crate::sql::names;
 use crate::sql::place::is_place;
 use crate::sql::relation::{PLACE, Relation};
 
-/// All parts of all names that a SELECT uses, but for those in its one UNNEST, which is the last table of
-/// FROM; `None` where that is not so, or where it may use any column.
+/// All parts of all names that a SELECT uses outside of its only UNNEST, which is the last table of FROM;
+/// `None` if it has another form, or may use any column.
 pub(super) fn names(select: &Select, by: Option<&OrderBy>) -> Option<BTreeSet<String>> {
     let joins = || select.from.iter().flat_map(|table| &table.joins);
     let is_unnest = |factor: &TableFactor| matches!(factor, TableFactor::UNNEST { .. });
@@ -44,7 +44,7 @@ pub(super) fn names(select: &Select, by: Option<&OrderBy>) -> Option<BTreeSet<St
     Some(parts)
 }
 
-/// Whether a join names columns of both sides at once; of other kinds it is taken that they may.
+/// Whether a join condition names columns of both sides at once; assumed for joins of other kinds.
 fn is_by_name(operator: &JoinOperator) -> bool {
     use JoinOperator as Op;
     match operator {
@@ -59,7 +59,7 @@ fn is_by_name(operator: &JoinOperator) -> bool {
     }
 }
 
-/// The columns that have one of these names (`None`: all), and those that say where rows stand.
+/// The columns with one of these names (`None`: all), and those with positions.
 pub(super) fn left_out(rows: &Relation, names: Option<&BTreeSet<String>>) -> Relation {
     let Some(names) = names else { return rows.clone() };
     rows.only(|field| is_place(field) || field.name == PLACE || names.contains(&field.name.to_lowercase()))

@@ -112,7 +112,7 @@ fn array_values(values: &[Values], height: usize) -> Result<Values> {
     for value in values {
         all.append_owned(cast::cast(value, &kind, height, false)?.spread(rows))?;
     }
-    // Column after column lies there; row after row is needed.
+    // The values are concatenated column by column, but are needed row by row.
     let order: Vec<Option<u32>> = (0..rows)
         .flat_map(|row| (0..values.len()).map(move |at| u32::try_from(at * rows + row).ok()))
         .collect();
@@ -162,7 +162,7 @@ pub(super) fn lists_of_texts(
     })
 }
 
-/// Where each row's elements lie among all of them.
+/// For each row, the range of its elements among all elements.
 struct Ranges(Vec<Option<std::ops::Range<usize>>>);
 
 impl Ranges {
@@ -193,7 +193,7 @@ pub(in super::super) fn subscript(values: &Values, index: &Values, height: usize
             return super::json::member_named(values, index, height);
         }
         (Kind::Row(fields), Some(at)) => return nth_field(values, fields, at),
-        // What is a map in another table's definition.
+        // In another table definition this column is a map.
         (Kind::Row(_), None) if index.kind == Kind::Varchar => {
             let name = index
                 .constant_text()
@@ -272,8 +272,8 @@ fn lengths_of(call: &Call<'_>) -> Result<Values> {
     })
 }
 
-/// All elements, how many each row has, and the value to look for in each row; texts that are equal when the
-/// values are.
+/// All elements, their number for each row, and the value to search for in each row, as texts that are equal
+/// if the values are.
 type Keyed = (Vec<Option<String>>, Vec<Option<usize>>, Vec<Option<String>>);
 
 fn keyed(call: &Call<'_>) -> Result<Keyed> {

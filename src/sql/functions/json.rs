@@ -9,7 +9,7 @@ mod path;
 use std::borrow::Cow;
 
 use compact::compact;
-use path::{Step, at, follow, parse_path};
+use path::{Needed, Step, at, follow, parse_path};
 use serde_json::value::RawValue;
 
 use super::super::cast::{self, json_string, scalar_text};
@@ -74,8 +74,9 @@ fn at_path<T: super::super::values::Cell>(
     };
     let one = call.arg(1)?.constant_text().map(|path| parse_path(&path)).transpose()?;
     let paths = call.texts(1)?;
+    let needed = Needed::of(one.as_deref().unwrap_or_default());
     call.build(kind, |row| {
-        let Some(text) = texts.get(row) else { return Ok(None) };
+        let Some(text) = texts.get(row).filter(|text| needed.may_be_in(text)) else { return Ok(None) };
         let steps = match (&one, paths.get(row)) {
             (Some(steps), _) => Cow::Borrowed(steps),
             (None, Some(path)) => Cow::Owned(parse_path(path)?),
@@ -197,8 +198,8 @@ pub(in super::super) fn object_json<'p>(members: impl Iterator<Item = (&'p str, 
     format!("{{{}}}", members.join(","))
 }
 
-/// A path of members of JSON text, with names compared ignoring case: the meaning of dots in table
-/// definitions that declare such a column as a row.
+/// The value of a path of members in JSON text, with names compared ignoring case. This is what a dotted name
+/// means if another table definition declares the column as a row.
 pub(in super::super) fn members(values: Values, path: &[sqlparser::ast::Ident]) -> Result<Values> {
     if path.is_empty() {
         return Ok(values);

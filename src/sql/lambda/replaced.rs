@@ -17,7 +17,7 @@ pub(super) fn replace(scope: &Scope<'_>, text: &Expr, pattern: &Expr, with: &Exp
         .constant_text()
         .ok_or_else(|| SqlError::new("regexp_replace: the pattern must be a literal text"))?;
     let (pattern, texts) = (regex(&pattern)?, texts.texts()?);
-    // The groups of all matches under each other, the row of each match, and where it stands there.
+    // For all matches together: their groups, number of groups, row, and position.
     let (mut groups, mut lengths, mut rows, mut ranges) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for row in 0..scope.height() {
         for found in texts.get(row).into_iter().flat_map(|text| pattern.captures_iter(text)) {

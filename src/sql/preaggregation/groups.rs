@@ -1,251 +1,258 @@
-//! The state of each group so far.
+//! What one worker knows of each group so far.
+//!
+//! Groups are divided by their hashes, the same way in all workers: the parts of all workers are put together
+//! side by side, and go to disk one by one.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use indexmap::{Equivalent, IndexSet};
+use indexmap::IndexSet;
 
-use super::Counted;
-use super::cell::{self, Cell, Kept};
+use super::cell::{Cell, Kept, write_number};
 use super::plan::{Plan, What};
+use super::text_set::TextSet;
 use crate::sql::place::RECORD_BITS;
-use crate::sql::values::Values;
 
-/// The keys of a group; mostly one.
-#[derive(Debug, PartialEq, Eq)]
-enum Cells {
-    One(Kept),
-    Several(Box<[Kept]>),
+/// Parts of the groups, and of the distinct values of an aggregate.
+pub(super) const PARTS: usize = 1 << PART_BITS;
+const PART_BITS: u32 = 6;
+/// Bits of a hash that say of which part it is. Tables look at the first and at the last ones.
+const PART_SHIFT: u32 = 32;
+/// Letters of a group's number before a value of it.
+pub(super) const GROUP_DIGITS: u32 = 7;
+
+/// Which part a group or a value is of.
+pub(super) fn part_of(hash: u64) -> usize {
+    (hash >> PART_SHIFT) as usize % PARTS
 }
 
-impl Cells {
-    fn as_slice(&self) -> &[Kept] {
-        match self {
-            Self::One(cell) => std::slice::from_ref(cell),
-            Self::Several(cells) => cells,
-        }
-    }
-}
-
-/// The keys of a group with their hash, which is computed once.
-#[derive(Debug, PartialEq, Eq)]
-struct Key {
-    hash: u64,
-    cells: Cells,
-}
-
-/// The same, borrowed.
-struct Seen<'k> {
-    hash: u64,
-    cells: &'k [Cell<&'k str>],
-}
-
-impl Seen<'_> {
-    fn keep(&self) -> Key {
-        let cells = match self.cells {
-            [cell] => Cells::One(cell.keep()),
-            cells => Cells::Several(cells.iter().map(|cell| cell.keep()).collect()),
-        };
-        Key { hash: self.hash, cells }
-    }
-}
-
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
-impl Hash for Seen<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
-impl Equivalent<Key> for Seen<'_> {
-    fn equivalent(&self, key: &Key) -> bool {
-        self.hash == key.hash && self.cells.iter().copied().eq(key.cells.as_slice().iter().map(Kept::seen))
-    }
-}
-
-/// Where the first event of a group is: its object, and its index there.
-pub(super) type FirstEvent = (Arc<str>, i64);
-
-/// The state of an aggregate.
+/// The state of an aggregate, by group.
 #[derive(Debug)]
 pub(super) enum Held {
-    Count(i64),
-    Best(Kept),
-    Distinct(HashSet<Kept, RandomState>),
+    /// Distinct values are counted at last: until then, there are none.
+    Counts(Vec<i64>),
+    /// `text_bytes`: of all texts that have been the best ones.
+    Best { cells: Vec<Kept>, text_bytes: usize },
 }
 
 impl Held {
     fn new(what: What) -> Self {
         match what {
-            What::Count | What::CountTrue => Self::Count(0),
-            What::CountDistinct => Self::Distinct(HashSet::default()),
-            What::Least | What::Greatest => Self::Best(Cell::Null),
+            What::Count | What::CountTrue | What::CountDistinct => Self::Counts(Vec::new()),
+            What::Least | What::Greatest => Self::Best { cells: Vec::new(), text_bytes: 0 },
         }
     }
 
-    pub fn count(&mut self, more: i64) {
-        if let Self::Count(count) = self {
+    fn push(&mut self) {
+        match self {
+            Self::Counts(counts) => counts.push(0),
+            Self::Best { cells, .. } => cells.push(Cell::Null),
+        }
+    }
+
+    pub fn count(&mut self, group: u32, more: i64) {
+        if let Self::Counts(counts) = self
+            && let Some(count) = counts.get_mut(group as usize)
+        {
             *count += more;
         }
     }
 
-    /// Takes a value that is not NULL, if it is better than the one so far.
-    pub fn improve(&mut self, what: What, cell: Cell<&str>) {
-        let Self::Best(known) = self else { return };
+    /// Takes a value if it is better than the one so far.
+    pub fn improve(&mut self, group: u32, what: What, cell: Cell<&str>) {
+        let Self::Best { cells, text_bytes } = self else { return };
+        let Some(known) = cells.get_mut(group as usize).filter(|_| cell != Cell::Null) else { return };
         let is_better = match what {
             What::Least => cell < known.seen(),
             _ => cell > known.seen(),
         };
         if *known == Cell::Null || is_better {
+            *text_bytes += if let Cell::Text(text) = cell { text.len() } else { 0 };
             *known = cell.keep();
         }
     }
 
-    /// Adds to the distinct values; returns whether this one is new.
-    pub fn add(&mut self, cell: Cell<&str>) -> bool {
-        if let Self::Distinct(known) = self { known.insert(cell.keep()) } else { false }
-    }
-
-    fn merge(&mut self, other: Self, what: What) {
-        match (self, other) {
-            (Self::Count(count), Self::Count(more)) => *count += more,
-            (Self::Distinct(known), Self::Distinct(more)) => known.extend(more),
-            (held, Self::Best(cell)) if cell != Cell::Null => held.improve(what, cell.seen()),
-            _ => {}
+    pub fn result(&self, group: u32) -> Cell<&str> {
+        match self {
+            Self::Counts(counts) => {
+                counts.get(group as usize).map_or(Cell::Null, |count| Cell::Whole(*count))
+            }
+            Self::Best { cells, .. } => cells.get(group as usize).map_or(Cell::Null, Kept::seen),
         }
     }
 
-    fn result(&self) -> Cell<&str> {
+    fn bytes(&self) -> usize {
         match self {
-            Self::Count(count) => Cell::Whole(*count),
-            Self::Best(cell) => cell.seen(),
-            Self::Distinct(known) => Cell::Whole(i64::try_from(known.len()).unwrap_or(i64::MAX)),
+            Self::Counts(counts) => size_of_val(counts.as_slice()),
+            Self::Best { cells, text_bytes } => size_of_val(cells.as_slice()) + text_bytes,
         }
     }
 }
 
-/// The groups, by their keys.
+/// Some of the groups.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// Their keys, each list of them as one text.
+    pub keys: TextSet,
+    /// Where the first event of each stands: the number of its object, and its index there.
+    pub places: Vec<u64>,
+    /// The plan's aggregates.
+    pub held: Vec<Held>,
+}
+
+impl Part {
+    pub fn new(plan: &Plan) -> Self {
+        let held = plan.aggregates.iter().map(|aggregate| Held::new(aggregate.what)).collect();
+        Self { keys: TextSet::default(), places: Vec::new(), held }
+    }
+
+    /// The group of these keys, which has an event at `place`.
+    pub fn at(&mut self, hash: u64, keys: &str, place: u64, is_before: impl Fn(u64, u64) -> bool) -> u32 {
+        let (group, is_new) = self.keys.add(hash, keys);
+        if is_new {
+            self.places.push(place);
+            self.held.iter_mut().for_each(Held::push);
+        } else if let Some(known) =
+            self.places.get_mut(group as usize).filter(|known| is_before(place, **known))
+        {
+            *known = place;
+        }
+        group
+    }
+
+    fn bytes(&self) -> usize {
+        self.keys.bytes()
+            + size_of_val(self.places.as_slice())
+            + self.held.iter().map(Held::bytes).sum::<usize>()
+    }
+}
+
+/// A group of one worker.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Group {
+    pub part: usize,
+    pub number: u32,
+}
+
+impl Group {
+    pub fn as_number(self) -> u64 {
+        u64::from(self.number) << PART_BITS | self.part as u64
+    }
+
+    pub fn of_number(number: u64) -> Self {
+        Self { part: number as usize % PARTS, number: u32::try_from(number >> PART_BITS).unwrap_or(u32::MAX) }
+    }
+}
+
+/// The groups of one worker.
 #[derive(Debug)]
 pub(super) struct Groups {
+    /// Which worker's.
+    pub worker: usize,
     /// The same in all workers.
     hasher: RandomState,
-    keys: IndexSet<Key, RandomState>,
-    places: Vec<FirstEvent>,
-    /// For each group, the states of the plan's aggregates.
-    held: Vec<Held>,
-    /// Number of distinct values that are stored for aggregates.
-    distinct: usize,
+    pub objects: IndexSet<Arc<str>, RandomState>,
+    pub parts: Vec<Part>,
+    /// For each aggregate that counts distinct values, these; where there are keys, after the number of their
+    /// group. By the hash of the value.
+    pub distinct: Vec<Option<Vec<TextSet>>>,
+    has_keys: bool,
+    /// A value that is being looked up.
+    written: String,
+    /// The groups of a portion that are to be looked up, by part: so those of one part are looked up together.
+    waiting: Vec<Waiting>,
+}
+
+/// Groups of a portion.
+#[derive(Debug, Default)]
+struct Waiting {
+    keys: String,
+    /// For each of them its hash, the end of its keys, its number in the portion and its first event.
+    groups: Vec<(u64, usize, u32, u64)>,
 }
 
 impl Groups {
-    pub fn new(hasher: RandomState) -> Self {
-        Self { hasher, keys: IndexSet::default(), places: Vec::new(), held: Vec::new(), distinct: 0 }
+    pub fn new(plan: &Plan, worker: usize, hasher: RandomState) -> Self {
+        let sets = |what| (what == What::CountDistinct).then(no_values);
+        Self {
+            worker,
+            hasher,
+            objects: IndexSet::default(),
+            parts: no_groups(plan),
+            distinct: plan.aggregates.iter().map(|aggregate| sets(aggregate.what)).collect(),
+            has_keys: !plan.keys.is_empty(),
+            written: String::new(),
+            waiting: (0..PARTS).map(|_| Waiting::default()).collect(),
+        }
     }
 
-    /// How much is stored: groups, and distinct values in them.
-    pub fn held(&self) -> usize {
-        self.keys.len() + self.distinct
+    /// The number of an object.
+    pub fn object(&mut self, name: &str) -> u64 {
+        let known = self.objects.get_index_of(name);
+        known.unwrap_or_else(|| self.objects.insert_full(name.into()).0) as u64
     }
 
-    pub fn note_distinct(&mut self, more: usize) {
-        self.distinct += more;
+    /// Asks for the group of these keys, which has an event at `place`; `number` is the one that it has in
+    /// its portion.
+    pub fn ask<'k>(&mut self, keys: impl ExactSizeIterator<Item = Cell<&'k str>>, number: u32, place: u64) {
+        self.written.clear();
+        let count = keys.len();
+        (1..).zip(keys).for_each(|(at, key)| key.write(at == count, &mut self.written));
+        let hash = self.hasher.hash_one(self.written.as_str());
+        if let Some(waiting) = self.waiting.get_mut(part_of(hash)) {
+            waiting.keys.push_str(&self.written);
+            waiting.groups.push((hash, waiting.keys.len(), number, place));
+        }
     }
 
-    /// The state of the group with these keys, which has an event at `place`.
-    pub fn at(&mut self, keys: &[Cell<&str>], place: FirstEvent, plan: &Plan) -> &mut [Held] {
-        let keys = Seen { hash: self.hasher.hash_one(keys), cells: keys };
-        let at = match self.keys.get_index_of(&keys) {
-            Some(at) => at,
-            None => {
-                self.held.extend(plan.aggregates.iter().map(|aggregate| Held::new(aggregate.what)));
-                self.places.push(place.clone());
-                self.keys.insert_full(keys.keep()).0
-            }
+    /// Looks up the groups that were asked for. `found` gets the number of each in its portion, and the
+    /// aggregates of its part.
+    pub fn answer(&mut self, mut found: impl FnMut(u32, Group, &mut [Held])) {
+        let objects = &self.objects;
+        let name = |place: u64| objects.get_index((place >> RECORD_BITS) as usize);
+        let is_before = |a: u64, b: u64| {
+            if a >> RECORD_BITS == b >> RECORD_BITS { a < b } else { name(a) < name(b) }
         };
-        if let Some(known) = self.places.get_mut(at).filter(|known| place < **known) {
-            *known = place;
-        }
-        let each = plan.aggregates.len();
-        self.held.get_mut(at * each..(at + 1) * each).unwrap_or_default()
-    }
-
-    pub fn merge(&mut self, other: Self, plan: &Plan) {
-        let each = plan.aggregates.len();
-        let mut more = other.held.into_iter();
-        for (key, place) in other.keys.into_iter().zip(other.places) {
-            let more = more.by_ref().take(each);
-            let (at, is_new) = self.keys.insert_full(key);
-            if is_new {
-                self.places.push(place);
-                self.held.extend(more);
-                continue;
+        for (part, (waiting, groups)) in self.waiting.iter_mut().zip(&mut self.parts).enumerate() {
+            let mut start = 0;
+            for (hash, end, in_portion, place) in waiting.groups.drain(..) {
+                let keys = waiting.keys.get(start..end).unwrap_or_default();
+                let number = groups.at(hash, keys, place, is_before);
+                found(in_portion, Group { part, number }, &mut groups.held);
+                start = end;
             }
-            if let Some(known) = self.places.get_mut(at).filter(|known| place < **known) {
-                *known = place;
-            }
-            let held = self.held.iter_mut().skip(at * each);
-            held.zip(more)
-                .zip(&plan.aggregates)
-                .for_each(|((held, more), aggregate)| held.merge(more, aggregate.what));
+            waiting.keys.clear();
         }
     }
 
-    /// The groups as columns, in the order of their first events. Without keys there is one group, even if
-    /// there are no rows.
-    pub fn finish(mut self, plan: &Plan) -> Counted {
-        if plan.keys.is_empty() {
-            self.at(&[], ("".into(), 0), plan);
+    /// Adds to the distinct values of a group.
+    pub fn add_distinct(&mut self, group: Group, aggregate: usize, cell: Cell<&str>) {
+        let Some(Some(sets)) = self.distinct.get_mut(aggregate) else { return };
+        self.written.clear();
+        if self.has_keys {
+            write_number(group.as_number(), GROUP_DIGITS, &mut self.written);
         }
-        let order = self.in_order();
-        let each = plan.aggregates.len();
-        let mut known = Vec::new();
-        for (number, (expr, over)) in plan.keys.iter().enumerate() {
-            let cell = |at: &usize| {
-                self.keys
-                    .get_index(*at)
-                    .and_then(|key| key.cells.as_slice().get(number))
-                    .map_or(Cell::Null, Kept::seen)
-            };
-            known.push((
-                expr.clone(),
-                Values::new(over.kind.clone(), cell::column(&over.kind, order.iter().map(cell))),
-            ));
+        let start = self.written.len();
+        cell.write(true, &mut self.written);
+        let of_value = self.hasher.hash_one(self.written.get(start..).unwrap_or_default());
+        let hash = if start == 0 { of_value } else { self.hasher.hash_one(self.written.as_str()) };
+        if let Some(set) = sets.get_mut(part_of(of_value)) {
+            set.add(hash, &self.written);
         }
-        for (number, aggregate) in plan.aggregates.iter().enumerate() {
-            let cell = |at: &usize| self.held.get(at * each + number).map_or(Cell::Null, Held::result);
-            known.push((
-                aggregate.call.clone(),
-                Values::new(aggregate.kind.clone(), cell::column(&aggregate.kind, order.iter().map(cell))),
-            ));
-        }
-        Counted { count: order.len(), known }
     }
 
-    /// The groups sorted by their first events. There are few objects and their names are long, so names
-    /// are compared once, and not for every group.
-    fn in_order(&self) -> Vec<usize> {
-        let pointer = |object: &Arc<str>| object.as_ptr() as usize;
-        let objects: HashMap<usize, &str, RandomState> =
-            self.places.iter().map(|(object, _)| (pointer(object), &**object)).collect();
-        let names: BTreeMap<&str, u64> = objects.values().map(|name| (*name, 0)).collect();
-        let ranks: HashMap<&str, u64, RandomState> = names.into_keys().zip(0..).collect();
-        let ranks: HashMap<usize, u64, RandomState> =
-            objects.iter().filter_map(|(pointer, name)| Some((*pointer, *ranks.get(name)?))).collect();
-        let place = |(object, record): &FirstEvent| {
-            ranks.get(&pointer(object)).copied().unwrap_or(0) << RECORD_BITS | *record as u64
-        };
-        let mut order: Vec<(u64, usize)> = self.places.iter().map(place).zip(0..).collect();
-        let key = |at: usize| self.keys.get_index(at).map(|key| key.cells.as_slice());
-        order.sort_unstable_by(|(a, first), (b, second)| {
-            a.cmp(b).then_with(|| key(*first).cmp(&key(*second)))
-        });
-        order.into_iter().map(|(_, at)| at).collect()
+    /// Memory that the groups take, and the distinct values in them, about.
+    pub fn bytes(&self) -> (usize, usize) {
+        let values = self.distinct.iter().flatten().flatten().map(TextSet::bytes).sum();
+        (self.parts.iter().map(Part::bytes).sum(), values)
     }
+}
+
+pub(super) fn no_groups(plan: &Plan) -> Vec<Part> {
+    (0..PARTS).map(|_| Part::new(plan)).collect()
+}
+
+pub(super) fn no_values() -> Vec<TextSet> {
+    (0..PARTS).map(|_| TextSet::default()).collect()
 }

@@ -1,4 +1,4 @@
-//! An expression over the texts of leaves.
+//! Expressions over text columns, evaluated once for each text.
 
 use std::ops::ControlFlow;
 
@@ -13,7 +13,7 @@ use crate::sql::values::Values;
 use crate::sql::{clock, names, partition};
 use crate::tables::{self, Kind, cloudtrail};
 
-/// A column of texts, or a field of a row that is one.
+/// A text column, or a text field of a struct column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Leaf {
     pub column: &'static str,
@@ -26,22 +26,22 @@ impl Leaf {
     }
 }
 
-/// An expression that looks at nothing but leaves.
+/// An expression that uses only leaves.
 #[derive(Debug, Clone)]
 pub(super) struct Over {
     expr: Expr,
     pub kind: Kind,
-    /// Which of the plan's leaves, each once.
+    /// The plan's leaves that it uses, each once.
     pub leaves: Vec<usize>,
-    /// Names in it that mean a whole leaf, and which.
+    /// Names in it that stand for a whole leaf, and the leaf.
     names: Vec<(Expr, usize)>,
-    /// Columns are looked up by other names as well: members of JSON, dates of partitions.
+    /// Whether columns can be found by other names as well: members of JSON, dates of partitions.
     by_column: bool,
 }
 
 impl Over {
-    /// `expr`, as `scope` understands it over a table without rows; `None` if it looks at anything else.
-    /// `leaves` are those that the plan has so far.
+    /// `expr`, as resolved by `scope` over a table without rows; `None` if it uses anything else. `leaves`
+    /// are those of the plan so far.
     pub fn of(
         scope: &Scope<'_>,
         expr: &Expr,
@@ -54,13 +54,13 @@ impl Over {
             return None;
         }
         let Finder { mut found, names: named, by_column, .. } = finder;
-        // How a partition's date is spelt depends on what it is compared with, and may differ from portion to
-        // portion if that is no literal.
+        // The notation of a partition's date depends on what it is compared with. If that is not a literal,
+        // it may differ between row groups.
         let dates = found.iter().filter(|leaf| partition::is_date(leaf.column)).count();
         if dates > 0 && dates < found.len() {
             return None;
         }
-        // What a day is spelt like may depend on the whole date beside it.
+        // The notation of `day` may depend on the column with the whole date.
         if dates > 0 && loaded(partition::WHOLE) && !found.contains(&Leaf::column(partition::WHOLE)) {
             found.push(Leaf::column(partition::WHOLE));
         }
@@ -74,12 +74,12 @@ impl Over {
         Some(Self { expr: expr.clone(), kind, leaves: found.iter().map(place).collect(), names, by_column })
     }
 
-    /// Whether it is nothing but the name of a leaf.
+    /// Whether it is just the name of a leaf.
     pub fn is_leaf(&self) -> bool {
         self.names.iter().any(|(name, _)| *name == self.expr)
     }
 
-    /// Its values, given those of its leaves, one column each. `alias` is what the table is called.
+    /// Evaluates it, given the values of its leaves, one column each. `alias` is the alias of the table.
     pub fn evaluate(&self, plan: &super::Plan, columns: &[StringChunked]) -> Result<Values> {
         let height = columns.first().map_or(1, |column| column.len());
         let column = |at: &usize| {
@@ -154,7 +154,7 @@ impl Visitor for Finder<'_> {
         let understood = match expr {
             Expr::Identifier(ident) => self.name(expr, std::slice::from_ref(ident)),
             Expr::CompoundIdentifier(parts) => self.name(expr, parts),
-            // Names in these are no names of columns.
+            // Names inside of these are not names of columns.
             Expr::CompoundFieldAccess { .. } | Expr::Lambda(_) => None,
             _ => Some(()),
         };

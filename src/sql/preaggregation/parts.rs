@@ -1,11 +1,10 @@
 //! Adds the rows of one portion to the groups.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use super::Stop;
 use super::cell::Cell;
-use super::groups::{Groups, Held};
+use super::groups::{Group, Groups};
 use super::plan::{Aggregate, OBJECT, Plan, What};
 use super::rows::{Cells, CodedColumn, Rows, chosen};
 use crate::lake::codes::Texts;
@@ -27,8 +26,15 @@ struct Grouped<'r> {
 /// An aggregate over each group of a portion.
 enum Part<'r> {
     Counts(Vec<i64>),
-    Best { numbers: Vec<u32>, cells: Cells<'r> },
-    Distinct { pairs: Vec<(u32, u32)>, cells: Cells<'r>, next: usize },
+    Best {
+        numbers: Vec<u32>,
+        cells: Cells<'r>,
+    },
+    /// Group and number of each, most of them once.
+    Distinct {
+        pairs: Vec<(u32, u32)>,
+        cells: Cells<'r>,
+    },
 }
 
 /// Adds rows, of which there is at least one. Everything that can fail comes first.
@@ -44,7 +50,7 @@ pub(super) fn add(rows: &mut Rows<'_>, plan: &Plan, groups: &mut Groups) -> Resu
     }
     let records = rows.records()?;
     let grouped = Grouped::of(rows, plan)?;
-    let mut parts = plan
+    let parts = plan
         .aggregates
         .iter()
         .map(|aggregate| part(rows, &grouped, aggregate))
@@ -55,31 +61,49 @@ pub(super) fn add(rows: &mut Rows<'_>, plan: &Plan, groups: &mut Groups) -> Resu
         Err(_) => records.iter().map(Option::unwrap_or_default).collect(),
     };
     let (places, by_rank) = places(&grouped, &objects.of_row, &objects.texts, &records);
-    let mut names: Vec<Option<Arc<str>>> = vec![None; by_rank.len()];
-    let (mut new, mut keys) = (0, Vec::with_capacity(grouped.keys.len()));
-    for (number, place) in (0_u32..).zip(&places).filter(|(_, place)| **place != u64::MAX) {
+    let mut numbers: Vec<Option<u64>> = vec![None; by_rank.len()];
+    for (number, place) in (0_u32..).zip(&places) {
         let rank = (place >> RECORD_BITS) as usize;
+        let Some(object) = numbers.get_mut(rank).filter(|_| *place != u64::MAX) else { continue };
         let code = by_rank.get(rank).copied().unwrap_or(NONE);
-        let Some(name) = names.get_mut(rank) else { continue };
-        let name = name.get_or_insert_with(|| objects.texts.get(code).unwrap_or_default().into());
-        let place = (name.clone(), (place & ((1 << RECORD_BITS) - 1)) as i64);
-        keys.clear();
-        keys.extend(grouped.keys.iter().map(|key| grouped.cell(key, number)));
-        let held = groups.at(&keys, place, plan);
-        for ((part, aggregate), held) in parts.iter_mut().zip(&plan.aggregates).zip(held) {
-            new += part.put(number, aggregate.what, held);
+        let object =
+            *object.get_or_insert_with(|| groups.object(objects.texts.get(code).unwrap_or_default()));
+        let place = object << RECORD_BITS | place & ((1 << RECORD_BITS) - 1);
+        groups.ask(grouped.keys.iter().map(|key| grouped.cell(key, number)), number, place);
+    }
+    let mut found: Vec<Option<Group>> = vec![None; grouped.count];
+    groups.answer(|number, group, held| {
+        if let Some(slot) = found.get_mut(number as usize) {
+            *slot = Some(group);
+        }
+        for ((part, aggregate), held) in parts.iter().zip(&plan.aggregates).zip(held) {
+            match part {
+                Part::Counts(counts) => {
+                    held.count(group.number, counts.get(number as usize).copied().unwrap_or(0))
+                }
+                Part::Best { numbers, cells } => {
+                    let cell = numbers.get(number as usize).map_or(Cell::Null, |number| cells.get(*number));
+                    held.improve(group.number, aggregate.what, cell);
+                }
+                Part::Distinct { .. } => {}
+            }
+        }
+    });
+    for (at, part) in parts.iter().enumerate() {
+        let Part::Distinct { pairs, cells } = part else { continue };
+        for (group, number) in pairs {
+            let cell = cells.get(*number);
+            if let (Some(Some(group)), true) = (found.get(*group as usize), cell != Cell::Null) {
+                groups.add_distinct(*group, at, cell);
+            }
         }
     }
-    groups.note_distinct(new);
     Ok(())
 }
 
 impl<'r> Grouped<'r> {
     fn of(rows: &'r Rows<'_>, plan: &Plan) -> Result<Self, Stop> {
         let keys = plan.keys.iter().map(|(_, over)| rows.column(over)).collect::<Result<Vec<_>, _>>()?;
-        if keys.iter().any(|key| key.cells.hardly_repeat()) {
-            return Err(Stop::GivenUp);
-        }
         Ok(match keys.as_slice() {
             [] => Self { of_row: Cow::Owned(vec![0; rows.height()]), count: 1, keys, firsts: Vec::new() },
             [key] => Self { of_row: key.of_row.clone(), count: key.cells.count(), keys, firsts: Vec::new() },
@@ -165,14 +189,15 @@ fn part<'r>(rows: &'r Rows<'_>, grouped: &Grouped<'_>, aggregate: &Aggregate) ->
             let numbers = best(pairs, grouped.count, &cells, aggregate.what == What::Greatest, of_row.len());
             Ok(Part::Best { numbers, cells })
         }
-        What::CountDistinct if cells.hardly_repeat() => Err(Stop::GivenUp),
+        // Nothing is found twice by the numbers of texts that each row has for itself.
+        What::CountDistinct if cells.are_of_rows() => {
+            Ok(Part::Distinct { pairs: pairs.map(|(group, number)| (*group, *number)).collect(), cells })
+        }
         What::CountDistinct => {
             let groups = GroupIds { of_row: of_row.to_vec(), count: grouped.count };
             let both = groups.with(&GroupIds { of_row: numbers.to_vec(), count: cells.count() });
             let pair = |row: &u32| Some((*of_row.get(*row as usize)?, *numbers.get(*row as usize)?));
-            let mut pairs: Vec<(u32, u32)> = both.firsts().iter().filter_map(pair).collect();
-            pairs.sort_unstable();
-            Ok(Part::Distinct { pairs, cells, next: 0 })
+            Ok(Part::Distinct { pairs: both.firsts().iter().filter_map(pair).collect(), cells })
         }
     }
 }
@@ -244,30 +269,4 @@ fn ranked(cells: &Cells<'_>, greatest: bool) -> (Vec<u32>, Vec<u32>) {
         }
     }
     (ranks, by_rank)
-}
-
-impl Part<'_> {
-    /// Adds the result for one of its groups; groups come in order. Returns how many distinct values are
-    /// new.
-    fn put(&mut self, group: u32, what: What, held: &mut Held) -> usize {
-        match self {
-            Self::Counts(counts) => held.count(counts.get(group as usize).copied().unwrap_or(0)),
-            Self::Best { numbers, cells } => {
-                let cell = numbers.get(group as usize).map_or(Cell::Null, |number| cells.get(*number));
-                if cell != Cell::Null {
-                    held.improve(what, cell);
-                }
-            }
-            Self::Distinct { pairs, cells, next } => {
-                let mut new = 0;
-                while let Some((_, number)) = pairs.get(*next).filter(|(of, _)| *of <= group) {
-                    let cell = cells.get(*number);
-                    new += usize::from(cell != Cell::Null && held.add(cell));
-                    *next += 1;
-                }
-                return new;
-            }
-        }
-        0
-    }
 }

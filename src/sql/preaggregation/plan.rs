@@ -1,4 +1,4 @@
-//! Which queries can be answered by counting, and what has to be counted.
+//! Determines whether a query can be answered by counting, and what has to be counted.
 
 use sqlparser::ast::{
     self, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, SetExpr,
@@ -14,7 +14,7 @@ use crate::sql::flow::Sought;
 use crate::sql::{aggregate, names, select, walk};
 use crate::tables::Kind;
 
-/// Leaves that every plan has, by their places.
+/// Indexes of the leaves that every plan has.
 pub(super) const SOURCE: usize = 0;
 pub(super) const TIME: usize = 1;
 pub(super) const OBJECT: usize = 2;
@@ -26,41 +26,42 @@ pub(in crate::sql) struct Plan {
     pub(super) alias: String,
     pub(super) now: Timestamp,
     pub(super) leaves: Vec<Leaf>,
-    /// All of them hold for a row that counts.
+    /// All of them must be true for a row that counts.
     pub(super) conditions: Vec<Over>,
-    /// Texts without which a portion has no rows for it, by column.
+    /// For some columns, the texts that the query needs: row groups without them are skipped.
     pub(super) sought: Vec<Sought>,
     pub(super) keys: Vec<(Expr, Over)>,
     pub(super) aggregates: Vec<Aggregate>,
 }
 
-/// An aggregate of each group.
+/// An aggregate that is computed for each group.
 #[derive(Debug, Clone)]
 pub(super) struct Aggregate {
     pub call: Expr,
     pub what: What,
     pub kind: Kind,
-    /// `None`: rows are counted, whatever is in them.
+    /// The argument; `None` for `count(*)`.
     pub arg: Option<Over>,
     pub filter: Option<Over>,
 }
 
-/// What is wanted of an aggregate's argument.
+/// What is computed from an aggregate's argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum What {
-    /// How many rows have it.
+    /// The number of rows in which it is not NULL.
     Count,
-    /// In how many rows it is true.
+    /// The number of rows in which it is true.
     CountTrue,
-    /// How many different ones there are.
+    /// The number of distinct values.
     CountDistinct,
     Least,
     Greatest,
 }
 
 impl Plan {
-    /// The plan of a query over `cloudtrail_logs` alone that cannot tell the order of its rows. `columns` are
-    /// those that the query needs, `None` for all; `sought` are texts without which nothing is counted.
+    /// The plan for a query over `cloudtrail_logs` alone that does not depend on the order of rows; `None` if
+    /// it cannot be counted. `columns` are those that the query needs, `None` for all. `sought` are the texts
+    /// that row groups must contain.
     pub fn of(bound: &Bound, columns: Option<&[String]>, sought: Vec<Sought>) -> Option<Self> {
         let query = bound.tree();
         let SetExpr::Select(select) = &*query.body else { return None };
@@ -117,13 +118,13 @@ fn aggregated(call: &Expr, over: &mut dyn FnMut(&Expr) -> Option<Over>) -> Optio
         ("count", _) => What::Count,
         ("count_if", Some(_)) if !distinct => What::CountTrue,
         ("approx_distinct" | "approx_count_distinct", Some(_)) => What::CountDistinct,
-        // Of truths, true is the greater.
+        // For booleans, true is greater than false.
         ("min" | "bool_and" | "every", Some(_)) => What::Least,
         ("max" | "bool_or", Some(_)) => What::Greatest,
         _ => return None,
     };
     let filter = function.filter.as_deref().map(|filter| over(filter).ok_or(())).transpose().ok()?;
-    // A literal is there in every row.
+    // A literal is never NULL.
     let arg = arg.filter(
         |arg| !matches!((what, arg), (What::Count, Expr::Value(value)) if value.value != Value::Null),
     );
@@ -137,7 +138,8 @@ fn aggregated(call: &Expr, over: &mut dyn FnMut(&Expr) -> Option<Over>) -> Optio
     fitting.then(|| Aggregate { call: call.clone(), what, kind, arg, filter })
 }
 
-/// The argument of a call, if it has one, and whether equal ones count once; `None` where more is said.
+/// The argument of a call, if there is one, and whether it is DISTINCT; `None` if the call has any other
+/// clause.
 pub(in crate::sql) fn argument(function: &Function) -> Option<(Option<&Expr>, bool)> {
     if function.null_treatment.is_some() || !function.within_group.is_empty() || function.over.is_some() {
         return None;

@@ -12,9 +12,6 @@ use crate::lake::Portion;
 use crate::lake::codes::{Codes, Texts};
 use crate::sql::group_ids::GroupIds;
 
-/// With fewer texts than this, comparing them is quick whether or not they repeat.
-const PLAIN_MAX: usize = 1 << 12;
-
 /// The rows of a portion; columns (leaves) are read when they are first needed.
 pub(super) struct Rows<'p> {
     portion: &'p Portion<'p>,
@@ -44,9 +41,9 @@ impl Cells<'_> {
         }
     }
 
-    /// Whether few texts repeat, so that the writer made no dictionary.
-    pub fn hardly_repeat(&self) -> bool {
-        matches!(self, Self::Leaf(Texts::Plain(texts)) if texts.len() - texts.null_count() > PLAIN_MAX)
+    /// Whether each row has a number of its own: few texts repeat, so that the writer made no dictionary.
+    pub fn are_of_rows(&self) -> bool {
+        matches!(self, Self::Leaf(Texts::Plain(_)))
     }
 
     /// How many numbers there are: every row's number is below this.

@@ -9,17 +9,17 @@ use crate::tables::Kind;
 
 pub(super) fn limited(like: &Scope<'_>, query: &Query, rows: Relation) -> Result<Relation> {
     let (offset, count) = limits(like, query)?;
-    // Which of the last ones are alike was seen when they were put in order.
+    // Rows equal to the last one have been included when the rows were sorted.
     let count = if has_ties(query) { usize::MAX } else { count };
     Ok(if offset == 0 && count >= rows.height { rows } else { rows.slice(offset, count) })
 }
 
-/// Whether rows that are like the last one stay, too.
+/// Whether rows equal to the last one are included (`WITH TIES`).
 pub(in crate::sql) fn has_ties(query: &Query) -> bool {
     query.fetch.as_ref().is_some_and(|fetch| fetch.with_ties)
 }
 
-/// How many rows of a query's, from the first on, anybody sees.
+/// The number of rows that are used, from the first one on.
 pub(in crate::sql) fn wanted(like: &Scope<'_>, query: &Query) -> usize {
     limits(like, query).map_or(usize::MAX, |(offset, count)| offset.saturating_add(count))
 }

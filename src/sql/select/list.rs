@@ -77,7 +77,7 @@ fn fields_of(scope: &Scope<'_>, expr: &Expr, rows: &mut Relation) -> Result<()> 
     Ok(())
 }
 
-/// Where each row's event stood goes along, where that is known.
+/// Copies the hidden columns with positions, if there are any.
 pub(super) fn places(scope: &Scope<'_>, rows: &mut Relation) {
     for (field, column) in
         scope.relation.fields.iter().zip(&scope.relation.columns).filter(|(field, _)| is_place(field))
@@ -86,7 +86,7 @@ pub(super) fn places(scope: &Scope<'_>, rows: &mut Relation) {
     }
 }
 
-/// `*` takes the columns' other names along, unseen, so that a query around this one can still ask for them.
+/// `*` also copies the other names of columns, hidden, so that a surrounding query can use them.
 pub(super) fn other_names(scope: &Scope<'_>, item: &SelectItem, rows: &mut Relation) {
     let table = match item {
         SelectItem::Wildcard(_) => None,

@@ -1,5 +1,6 @@
 //! UNION, INTERSECT and EXCEPT, and bare VALUES.
 
+use polars::prelude::Series;
 use sqlparser::ast::{Expr, SetExpr, SetOperator, SetQuantifier, Values as ValueRows};
 
 use super::{First, query, select};
@@ -9,9 +10,11 @@ use crate::sql::eval::Scope;
 use crate::sql::functions::arguments;
 use crate::sql::group::key_column;
 use crate::sql::memory::{Limits, row_bytes};
-use crate::sql::place::is_place;
+use crate::sql::place::{NTH, OBJECT, RECORD, SIDE, is_place};
 use crate::sql::relation::{Field, Groups, Relation};
+use crate::sql::values::Cell;
 use crate::sql::{cast, names};
+use crate::tables::Kind;
 
 pub(super) fn set(like: &Scope<'_>, body: &SetExpr) -> Result<Relation> {
     match body {
@@ -59,6 +62,7 @@ pub(in crate::sql) fn combine(
     op: SetOperator,
     quantifier: SetQuantifier,
 ) -> Result<Relation> {
+    let places = both_places(&left, &right)?;
     let (left, right) = (left.seen(), right.seen());
     limits.fits_rows(left.height.saturating_add(right.height), row_bytes(&left).max(row_bytes(&right)))?;
     if left.fields.len() != right.fields.len() {
@@ -84,13 +88,15 @@ pub(in crate::sql) fn combine(
         let name = left.fields.get(at).map(|field| field.name.clone()).unwrap_or_default();
         rows.push(Field::new(name, kind), column.rechunk());
     }
+    for (field, column) in places.into_iter().flatten() {
+        rows.push(field, column);
+    }
     let all = matches!(quantifier, SetQuantifier::All);
     if op == SetOperator::Union && all {
         return Ok(rows);
     }
     let groups = groups_of(&rows)?;
-    // How many equal rows there are on the left and on the right, and how many of the left have been looked
-    // at.
+    // The numbers of equal rows on the left and the right, and how many of the left have been processed.
     let mut counts = vec![(0_usize, 0_usize, 0_usize); groups.count()];
     for (row, group) in groups.of_row.iter().enumerate() {
         if let Some((on_left, on_right, _)) = counts.get_mut(*group as usize) {
@@ -113,7 +119,47 @@ pub(in crate::sql) fn combine(
     rows.take(&kept)
 }
 
-/// Equal rows of a relation.
+/// Columns that say where rows stand.
+type Places = Vec<(Field, Series)>;
+
+/// Where the rows of both sides stand, under each other; `None` where that is not known of one event for each.
+fn both_places(left: &Relation, right: &Relation) -> Result<Option<Places>> {
+    let of = |rows: &Relation, name: &str| -> Vec<Series> {
+        let columns = rows.fields.iter().zip(&rows.columns);
+        columns.filter(|(field, _)| field.name == name).map(|(_, column)| column.clone()).collect()
+    };
+    let is_told = |rows: &Relation| {
+        of(rows, OBJECT).len() == 1 && of(rows, RECORD).len() == 1 && of(rows, NTH).is_empty()
+    };
+    if !is_told(left) || !is_told(right) {
+        return Ok(None);
+    }
+    let sides = |rows: &Relation, side: i64, count: usize| {
+        let whole = |side: i64| i64::column(vec![Some(side); rows.height]);
+        let mut sides = vec![whole(side)];
+        sides.extend(of(rows, SIDE));
+        sides.resize_with(count, || whole(0));
+        sides
+    };
+    let count = 1 + of(left, SIDE).len().max(of(right, SIDE).len());
+    let places = |rows: &Relation, side| {
+        sides(rows, side, count)
+            .into_iter()
+            .chain(of(rows, OBJECT))
+            .chain(of(rows, RECORD))
+            .collect::<Vec<_>>()
+    };
+    let names = std::iter::repeat_n(SIDE, count).chain([OBJECT, RECORD]);
+    let mut all = Places::new();
+    for ((name, mut column), more) in names.zip(places(left, 0)).zip(places(right, 1)) {
+        column.append_owned(more)?;
+        let kind = if name == OBJECT { Kind::Varchar } else { Kind::Bigint };
+        all.push((Field { hidden: true, ..Field::new(name, kind) }, column.rechunk()));
+    }
+    Ok(Some(all))
+}
+
+/// Groups the equal rows of a relation.
 pub(super) fn groups_of(rows: &Relation) -> Result<Groups> {
     let told = rows.fields.iter().enumerate().filter(|(_, field)| !is_place(field));
     let keys = told.map(|(at, _)| key_column(&rows.values(at)?, rows.height)).collect::<Result<Vec<_>>>()?;

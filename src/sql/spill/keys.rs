@@ -45,10 +45,24 @@ impl Keys {
         self.bytes.get(start..end).unwrap_or_default()
     }
 
+    /// So many bytes are the same in the beginning of all keys: those of times are, mostly.
+    fn same(&self) -> usize {
+        let first = self.get(0);
+        let same = |count: usize, row: usize| {
+            let (first, key) = (first.get(..count).unwrap_or_default(), self.get(row));
+            if key.starts_with(first) {
+                return count;
+            }
+            first.iter().zip(key).take_while(|(a, b)| a == b).count()
+        };
+        (1..self.ends.len()).fold(first.len(), same)
+    }
+
     /// The rows in order; equal rows stay in their order.
     pub fn order(&self) -> Vec<Option<u32>> {
+        let same = self.same();
         let prefix = |row: u32| {
-            let key = self.get(row as usize);
+            let key = self.get(row as usize).get(same..).unwrap_or_default();
             let mut first = [0; 8];
             first.iter_mut().zip(key).for_each(|(slot, byte)| *slot = *byte);
             u64::from_be_bytes(first)
@@ -122,11 +136,11 @@ impl<'c> KeyColumn<'c> {
 /// A zero in the text is followed by 255, and the text's end is two zeros: so a text sorts before those
 /// that it is a prefix of.
 fn push_text(text: &str, out: &mut Vec<u8>) {
-    for byte in text.bytes() {
-        out.push(byte);
-        if byte == 0 {
-            out.push(255);
+    for (at, piece) in text.split('\0').enumerate() {
+        if at > 0 {
+            out.extend([0, 255]);
         }
+        out.extend_from_slice(piece.as_bytes());
     }
     out.extend([0, 0]);
 }

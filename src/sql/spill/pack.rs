@@ -87,19 +87,32 @@ fn validity(column: &Series, out: &mut Vec<u8>) {
     }
 }
 
+/// After so many texts, of which hardly any have come twice, no others are looked for.
+const PROBED: usize = 256;
+
 fn texts(texts: &StringChunked, out: &mut Vec<u8>) -> Result<()> {
     let mut known: IndexSet<&str, RandomState> = IndexSet::with_hasher(RandomState::default());
-    let mut codes = Vec::with_capacity(texts.len());
+    // The texts in the order of their numbers.
+    let (mut all, mut codes) = (Vec::new(), Vec::with_capacity(texts.len()));
+    let mut repeat = true;
     for text in texts.iter() {
-        codes.push(match text {
-            None => NONE,
-            Some(text) => u32::try_from(known.insert_full(text).0)
-                .map_err(|_| SqlError::new("too much in one block"))?,
-        });
+        let Some(text) = text else {
+            codes.push(NONE);
+            continue;
+        };
+        let number = match repeat {
+            true => known.insert_full(text).0,
+            false => all.len(),
+        };
+        if number == all.len() {
+            all.push(text);
+        }
+        codes.push(u32::try_from(number).map_err(|_| SqlError::new("too much in one block"))?);
+        repeat &= codes.len() < PROBED || all.len() < codes.len() / 8 * 7;
     }
-    number(known.len(), out)?;
-    known.iter().try_for_each(|text| number(text.len(), out))?;
-    known.iter().for_each(|text| out.extend(text.as_bytes()));
+    number(all.len(), out)?;
+    all.iter().try_for_each(|text| number(text.len(), out))?;
+    all.iter().for_each(|text| out.extend(text.as_bytes()));
     codes.iter().for_each(|code| out.extend(code.to_le_bytes()));
     Ok(())
 }
@@ -302,6 +315,15 @@ mod tests {
         // A row that is NULL is not a row of NULLs.
         let absent = take(&column, &[Some(0), None]).unwrap();
         assert_eq!(again(&absent).null_count(), absent.null_count());
+    }
+
+    #[test]
+    fn texts_come_back_whether_they_repeat_or_not() {
+        for different in [1, 7, PROBED, 10 * PROBED] {
+            let text = |row: usize| (row % 11 != 5).then(|| format!("text {}", row * row % different));
+            let column = Series::new("c".into(), (0..3 * PROBED).map(text).collect::<Vec<_>>());
+            assert!(again(&column).equals_missing(&column), "{different}");
+        }
     }
 
     #[test]

@@ -281,6 +281,11 @@ impl Merged {
         Ok(Some(all.take(&order.into_iter().map(place).collect::<Vec<_>>())?))
     }
 
+    /// The next rows with the places of their events, and their keys.
+    pub fn placed_rows(&mut self) -> Result<Option<Keyed>> {
+        Ok(self.wide(2 * BLOCK_BYTES)?.map(narrowed))
+    }
+
     /// The next rows without their keys.
     pub fn rows(&mut self) -> Result<Option<Relation>> {
         Ok(self.wide(2 * BLOCK_BYTES)?.map(Relation::seen))

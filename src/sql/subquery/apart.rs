@@ -1,7 +1,7 @@
-//! Correlated subqueries taken apart: the rows of their own tables, and the conditions that look at the row
-//! outside.
+//! Decorrelates subqueries: separates the rows of their own tables from the conditions that use the outer
+//! row.
 //!
-//! Both sides are met once then, as in a join, and not once for each row outside.
+//! Both sides are then evaluated once, as in a join, and not once for each outer row.
 
 use sqlparser::ast::{BinaryOperator, Expr, Ident, Query, Select, SelectItem, SetExpr};
 
@@ -14,21 +14,21 @@ use crate::sql::values::Values;
 use crate::sql::{aggregate, from, names, predicate, select, walk};
 use crate::tables::Kind;
 
-/// A name that nobody can write, for the value to the left of `IN`.
+/// A hidden name for the value on the left side of `IN`.
 const VALUE: &str = "\0value";
 
-/// A subquery of FROM and WHERE.
+/// A subquery that consists of FROM and WHERE.
 struct Apart<'q> {
-    /// Its rows, as far as its own conditions say.
+    /// Its rows, with its own conditions applied.
     inner: Relation,
-    /// Conditions that look at the row outside.
+    /// Conditions that use the outer row.
     outward: Vec<Expr>,
     item: &'q SelectItem,
     calls: walk::Calls,
 }
 
 impl<'q> Apart<'q> {
-    /// `None` if it cannot be taken apart.
+    /// `None` if it cannot be decorrelated.
     fn of(scope: &Scope<'_>, query: &'q Query) -> Result<Option<Self>> {
         let Some(select) = plain(query) else { return Ok(None) };
         let calls = walk::Calls::of(walk::list_exprs(select));
@@ -52,7 +52,7 @@ impl<'q> Apart<'q> {
         Ok(Some(Self { inner, outward, item, calls }))
     }
 
-    /// For each row of `outer`, whether there is a row for which its conditions and `more` are true.
+    /// For each row of `outer`, whether there is an inner row for which the conditions and `more` are true.
     fn found(&self, scope: &Scope<'_>, outer: &Relation, more: Option<Expr>) -> Result<Vec<bool>> {
         let condition = self.outward.iter().cloned().chain(more).reduce(|before, next| Expr::BinaryOp {
             left: Box::new(before),
@@ -62,7 +62,7 @@ impl<'q> Apart<'q> {
         join::found(&Scope { known: &[], ..*scope }, outer, &self.inner, condition.as_ref())
     }
 
-    /// The one value that is selected, if it is that of inner tables alone.
+    /// The selected expression, if it uses only inner tables.
     fn selected(&self, scope: &Scope<'_>) -> Result<Option<(Expr, Kind)>> {
         match self.item {
             SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }
@@ -76,19 +76,19 @@ impl<'q> Apart<'q> {
     }
 }
 
-/// A scope that sees nothing outside.
+/// The scope without its outer scopes.
 fn own<'s>(scope: &Scope<'s>) -> Scope<'s> {
     Scope { outer: None, known: &[], ungrouped: None, ..*scope }
 }
 
-/// A subquery that is nothing but FROM and WHERE.
+/// The SELECT of a query that consists only of FROM and WHERE.
 fn plain(query: &Query) -> Option<&Select> {
     let SetExpr::Select(select) = &*query.body else { return None };
     let whole = query.with.is_none() && query.limit_clause.is_none() && query.fetch.is_none();
     (whole && !select::has_keys(select) && select.having.is_none()).then_some(select)
 }
 
-/// `EXISTS`: for each row outside, whether the subquery has a row for it; `None` if it cannot be taken apart.
+/// `EXISTS`: for each outer row, whether the subquery has a row; `None` if it cannot be decorrelated.
 pub(super) fn exists(scope: &Scope<'_>, query: &Query) -> Result<Option<Vec<bool>>> {
     if scope.ungrouped.is_some() {
         return Ok(None);
@@ -101,7 +101,7 @@ pub(super) fn exists(scope: &Scope<'_>, query: &Query) -> Result<Option<Vec<bool
     }
 }
 
-/// `value IN (…)` for each row outside; unknown where a NULL leaves it open.
+/// `value IN (…)` for each outer row; unknown if a NULL leaves it open.
 pub(super) fn contains(
     scope: &Scope<'_>,
     value: &Values,
@@ -165,7 +165,7 @@ pub(super) fn aggregated(scope: &Scope<'_>, query: &Query) -> Result<Option<Valu
         }
     }
     match by_group(scope, &apart, item, &keys) {
-        // The value may be at fault in a group that no row outside asks for.
+        // The invalid value may be in a group that no outer row needs.
         Err(error) if error.by_value => Ok(None),
         values => values.map(Some),
     }
@@ -198,7 +198,7 @@ fn by_group(scope: &Scope<'_>, apart: &Apart<'_>, item: &Expr, keys: &[(Values, 
         },
         keys => Matched::of(keys, inner.height, height)?,
     };
-    // Two groups more: one for rows outside that have no partner, one for rows inside that are nobody's.
+    // Two more groups: for outer rows without a match, and for inner rows without a match.
     let count = u32::try_from(matched.count).map_err(|_| SqlError::new("too many groups"))?;
     let group = |row: usize, other: u32| match matched.null.get(row) {
         Some(false) => matched.groups.get(row).copied().unwrap_or(other),

@@ -8,7 +8,7 @@ use super::super::eval::Scope;
 use super::super::values::Values;
 use crate::tables::Kind;
 
-/// A frame as the query has it.
+/// The frame clause of a window.
 pub(super) struct Frame {
     units: WindowFrameUnits,
     start: Bound,

@@ -1,5 +1,4 @@
-//! What mutation begins with: one seed for every case that once went wrong, the queries, and the forms of
-//! pasted texts.
+//! The seeds of mutation: one for every past bug, the named queries, and the forms of pasted texts.
 
 use std::fs;
 use std::io::Read;
@@ -25,7 +24,7 @@ pub fn gunzipped(bytes: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// Log files, plain.
+/// Log files, uncompressed.
 pub fn records() -> Vec<Vec<u8>> {
     let mut seeds: Vec<Vec<u8>> =
         files("fuzz/seeds/records").iter().map(|packed| gunzipped(packed)).collect();
@@ -33,7 +32,7 @@ pub fn records() -> Vec<Vec<u8>> {
     seeds
 }
 
-/// Log files as they are stored: every other one packed.
+/// Log files as stored, every other one compressed.
 pub fn objects() -> Vec<Vec<u8>> {
     let packed = files("fuzz/seeds/records");
     records().into_iter().step_by(2).chain(packed).collect()
@@ -87,7 +86,7 @@ pub fn pasted() -> Vec<Vec<u8>> {
     forms.iter().map(|form| form["text"].as_str().unwrap().as_bytes().to_vec()).collect()
 }
 
-/// Parquet as other programs write it, the small ones.
+/// Small Parquet files as other programs write them.
 pub fn parquets() -> Vec<Vec<u8>> {
     files("tests/inputs/parquet-of-others")
         .into_iter()

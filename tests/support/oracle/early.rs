@@ -1,4 +1,4 @@
-//! Something failed for want of what was not there yet, or whose push was refused.
+//! Failures because something did not exist yet, or because its push was refused.
 
 use super::access::caller;
 use super::findings::Finding;
@@ -27,7 +27,7 @@ pub fn find(folded: &Folded) -> Vec<Finding> {
     findings
 }
 
-/// A session of a task (32 hex digits) or of an instance.
+/// Whether the session name is that of a task (32 hex digits) or an instance.
 fn is_workload(actor: Option<&String>) -> bool {
     let session = actor.and_then(|actor| {
         actor
@@ -42,7 +42,7 @@ fn is_workload(actor: Option<&String>) -> bool {
         || session.strip_prefix("i-").is_some_and(|id| matches!(id.len(), 8 | 17) && hex(id))
 }
 
-/// A task that stops tells of pulls some minutes before.
+/// A stopped task indicates a pull within some minutes before.
 fn within(stop: u64, pull: u64) -> bool {
     pull <= stop && stop - pull <= TRIED_SECONDS
 }
@@ -51,7 +51,7 @@ fn created(repository: &Repository, time: u64) -> bool {
     repository.creations.iter().any(|created| *created <= time)
 }
 
-/// The same, and every push since is known.
+/// The same, if all pushes since then are known.
 fn all_known(repository: &Repository, time: u64) -> bool {
     created(repository, time) && !repository.unknown_pushes.iter().any(|push| *push <= time)
 }
@@ -107,10 +107,10 @@ fn early_digest(repo: &Repo, repository: &Repository, digest: &str, image: &Imag
     Some(Finding { pushed_at: Some(push.time), tags: Vec::new(), ..found })
 }
 
-/// The first time that anything had the tag, by a push.
+/// The first push of the tag, requested before it.
 fn early_tag(repo: &Repo, repository: &Repository, tag: &str) -> Option<Finding> {
     let turn = repository.turns.get(tag)?.first().filter(|turn| turn.how == "pushed")?;
-    // Something had it before.
+    // Something had the tag before.
     if repository.taken.get(tag).is_some_and(|taken| *taken < turn.time) {
         return None;
     }
@@ -165,7 +165,7 @@ fn never_digest(repo: &Repo, repository: &Repository, digest: &str, image: &Imag
     finding("never-pushed-here", repo, digest, tag.as_deref().unwrap_or_default(), failures.collect())
 }
 
-/// Whether anything had the tag, for all that the logs say.
+/// Whether any image may have had the tag, according to the logs.
 fn was_had(repository: &Repository, tag: &str) -> bool {
     let by = |life: &super::fold::Life| life.ever_tags.contains(tag);
     repository.turns.contains_key(tag)
@@ -215,7 +215,7 @@ fn has_ended(repository: &Repository, time: u64) -> bool {
         .is_some_and(|deleted| last(&repository.creations).is_none_or(|created| created < deleted))
 }
 
-/// A task named a tag that nothing ever had, and nothing says why.
+/// A task requested a tag that never existed, for no known reason.
 fn unknown_tag(repo: &Repo, repository: &Repository, tag: &str, asks: &[Asked]) -> Option<Finding> {
     let open = asks.iter().filter(|asked| asked.is_task).filter(|asked| {
         let time = asked.cause.time;

@@ -1,4 +1,4 @@
-//! What shards have staged is merged by days, and published in one commit.
+//! Merges the staged files of shards by days, and publishes them in one commit.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -6,29 +6,29 @@ use std::sync::Arc;
 
 use super::{Attempt, PlanName, SHARDS};
 use crate::lake::LakeError;
+use crate::lake::commit::manifest::{FileEntry, Manifest};
+use crate::lake::commit::objects;
 use crate::lake::disk::Disk;
+use crate::lake::disk::Location;
+use crate::lake::file::Reader;
+use crate::lake::ingest::merge::{Present, read_group};
 use crate::lake::ingest::{Ingest, Limits, Summary};
-use crate::lake::location::Location;
-use crate::lake::manifest::{FileEntry, Manifest};
-use crate::lake::merge::{Present, read_group};
-use crate::lake::objects;
-use crate::lake::parquet::Reader;
 use crate::lake::partition::Partition;
 
-/// What is published, or would be.
+/// What was published.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Published {
     pub summary: Summary,
-    /// Objects of the shards, and those of them that could not be read.
+    /// Number of the shards' objects, and of those that could not be read.
     pub objects: u64,
     pub objects_failed: u64,
-    /// The plan had been published before; nothing was done.
+    /// Whether the plan had been published before, so that nothing was done.
     pub already: bool,
 }
 
-/// A lake that is staged in another one.
+/// A lake that is staged inside of another one.
 struct Staged {
-    /// Where it is, relative to that one.
+    /// Its path in that lake.
     path: String,
     disk: Arc<dyn Disk>,
     manifest: Manifest,
@@ -46,7 +46,7 @@ impl Staged {
     }
 }
 
-/// All shards of the one plan that is staged, or of the one that is named.
+/// All shards of the plan that is staged, or of the plan that is named.
 fn shards(lake: &Location, plan: Option<&str>) -> Result<(PlanName, Vec<Staged>), LakeError> {
     let mut plans: Vec<PlanName> =
         lake.folders(SHARDS)?.iter().filter_map(|folder| PlanName::parse(folder)).collect();
@@ -75,12 +75,12 @@ fn shards(lake: &Location, plan: Option<&str>) -> Result<(PlanName, Vec<Staged>)
     }
 }
 
-/// Which days are merged.
+/// The days to be merged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Days {
-    /// One, as its folder is called: `account=…/region=…/date=…`.
+    /// One day, by the name of its folder: `account=…/region=…/date=…`.
     One(String),
-    /// Of all days in their order, cut into so many parts, one part, counted from 1.
+    /// One of `of` equal parts of all days in order; `number` counts from 1.
     Part { number: u32, of: u32 },
 }
 
@@ -92,7 +92,7 @@ impl Days {
         }
     }
 
-    /// Those of `all` that are meant.
+    /// The chosen ones of `all` days.
     fn chosen(&self, all: BTreeSet<Partition>) -> BTreeSet<Partition> {
         match self {
             Self::One(folder) => {
@@ -108,11 +108,11 @@ impl Days {
     }
 }
 
-/// Merges what the shards of a plan have staged for some days; how many days that were, and what was done.
-/// Days that one shard alone has are left as they are.
+/// Merges the staged files of a plan's shards for some days. Returns the number of days, and the counts of
+/// the run. Days that only one shard has are left as they are.
 ///
 /// # Errors
-/// Shards are missing, something staged is damaged, the disk or the service refuses.
+/// Shards are missing, something staged is damaged, or the disk or the service fails.
 pub fn merge_days(
     lake: &Location,
     plan: Option<&str>,
@@ -151,12 +151,12 @@ pub fn merge_days(
     Ok((count, attempt.keep(ingest.finish(true))?))
 }
 
-/// Makes everything that the shards of a plan have staged the lake's own, in one commit, and removes what was
-/// staged.
+/// Makes everything that the shards of a plan have staged part of the lake in one commit, and removes the
+/// staged files.
 ///
 /// # Errors
-/// Shards are missing; another run has the lake, or has changed it; something staged is damaged; the disk or
-/// the service refuses.
+/// Shards are missing; another run has the lake open or has changed it; something staged is damaged; the disk
+/// or the service fails.
 pub fn publish_shards(lake: &Location, plan: Option<&str>, limits: Limits) -> Result<Published, LakeError> {
     if let Some(plan) = plan
         && is_published(lake, plan)?
@@ -169,13 +169,13 @@ pub fn publish_shards(lake: &Location, plan: Option<&str>, limits: Limits) -> Re
     }
     let (plan, shards) = shards(lake, plan)?;
     match publish_all(lake, &plan, &shards, limits) {
-        // Another one has published it meanwhile, and taken away what was staged.
+        // Another process has published it meanwhile, and removed the staged files.
         Err(_) if is_published(lake, &plan.id)? => Ok(Published { already: true, ..Published::default() }),
         published => published,
     }
 }
 
-/// Whether a lake has what the shards of a plan have staged.
+/// Whether a plan has been published to the lake.
 fn is_published(lake: &Location, plan: &str) -> Result<bool, LakeError> {
     Ok(lake.has_lake()?
         && Manifest::load(&*lake.disk()?)?.manifest.plans.iter().any(|published| published == plan))
@@ -208,7 +208,7 @@ fn publish_all(
 }
 
 impl Ingest {
-    /// Takes in what became of all objects, and what else the shards tell.
+    /// Takes over the results of all objects, and the shards' counts.
     fn take_objects(
         &self,
         plan: &PlanName,
@@ -246,7 +246,7 @@ impl Ingest {
         Ok(published)
     }
 
-    /// Takes in all rows, day by day: from where they were merged, or from each shard.
+    /// Takes over all rows, day by day: from the merged files if there are any, or from each shard.
     fn take_days(&self, shards: &[Staged], merged: &[Staged]) -> Result<(), LakeError> {
         let days: BTreeSet<&Partition> = shards.iter().flat_map(Staged::partitions).collect();
         for day in days {
@@ -268,7 +268,7 @@ impl Ingest {
         Ok(())
     }
 
-    /// Takes in the rows of files that are staged.
+    /// Takes over the rows of staged files.
     fn take_rows<'f>(
         &self,
         disk: &dyn Disk,
@@ -286,7 +286,7 @@ impl Ingest {
         Ok(())
     }
 
-    /// Takes in a file as it is.
+    /// Takes over a file unchanged.
     fn adopt(&self, path: &str, entry: &FileEntry) -> Result<(), LakeError> {
         let mut state = self.lock_state();
         state.names += 1;

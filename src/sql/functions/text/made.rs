@@ -1,4 +1,4 @@
-//! Texts that are longer, shorter or others than what they are made of.
+//! Functions that pad, repeat, replace or otherwise make new texts.
 
 use super::super::super::cast;
 use super::super::super::error::{Result, SqlError};
@@ -90,7 +90,7 @@ pub(super) fn levenshtein_distance(call: &Call<'_>) -> Result<Values> {
     })
 }
 
-/// `ip_prefix(address, 24)`: the network in which an address lies.
+/// `ip_prefix(address, 24)`: the network that contains an address.
 pub(super) fn ip_prefix(call: &Call<'_>) -> Result<Values> {
     call.arity(2, 2)?;
     let (addresses, bits) =
