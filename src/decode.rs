@@ -15,6 +15,7 @@ mod archive;
 mod base64;
 mod blocks;
 mod counts;
+mod elastic;
 #[cfg(test)]
 mod example;
 mod fields;
@@ -79,8 +80,11 @@ pub enum Wanted<'a> {
     Sources(&'a [&'a str]),
     /// The same. For a source listed in `names`, records whose `eventName` begins with none of the names
     /// are left out where that can be told cheaply; some may be passed on all the same.
-    Named { sources: &'a [&'a str], names: &'a [(&'a str, &'a [&'a str])] },
+    Named { sources: &'static [&'static str], names: &'static [Named] },
 }
+
+/// A source and the beginnings of the names that are wanted of it.
+pub type Named = (&'static str, &'static [&'static str]);
 
 impl Wanted<'_> {
     /// Whether records of this `eventSource` are wanted.

@@ -145,7 +145,8 @@ fn answer(case: Case<'_>) -> Verdict {
     let also = repositories.iter().skip(1).filter(|other| case.image_in(other).is_some()).count();
     if also > 0 {
         verdict.unknown.push(format!(
-            "{also} more repositories have an image that fits; name the registry (ACCOUNT.dkr.ecr.REGION.amazonaws.com/…) to ask about one of them."
+            "{also} more repositories have an image that fits; name the registry \
+             (ACCOUNT.dkr.ecr.REGION.amazonaws.com/…) to ask about one of them."
         ));
     }
     verdict

@@ -94,7 +94,8 @@ pub trait Collector: Send {
     ) -> Document {
         match SnapshotParser::default().read(json) {
             Some(answer) => Document::Refused(format!(
-                "a snapshot ({}), and no log: what keeps records alone leaves it out; give it to detect, explain, forecast, whatif or timeline as a source of its own",
+                "a snapshot ({}), and no log: what keeps records alone leaves it out; give it to detect, \
+                 explain, forecast, whatif or timeline as a source of its own",
                 answer.call
             )),
             None => Document::Unknown,

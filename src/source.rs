@@ -18,14 +18,16 @@ pub mod retry;
 #[cfg(feature = "s3")]
 mod s3;
 mod single;
+mod sorted;
 pub mod store;
 mod walk;
 
 pub use fatal::{FatalError, FatalKind};
-pub use inventory::{Inventory, Is, Item, inventory, open_items};
+pub use inventory::{Inventory, Is, Item, Totals, inventory, open_items};
 pub use options::{Credentials, MEMORY_BYTES_DEFAULT, OpenError, Options, Patience, open, public_keys};
 pub use plan::{GET_USD_PER_1000, LIST_USD_PER_1000, PRICES_AS_OF, Plan, PlanError, plan};
 pub use rest::Rest;
+pub use sorted::Sorted;
 
 #[cfg(feature = "s3")]
 #[doc(hidden)]

@@ -1,5 +1,5 @@
-//! What the documentation says of this repository is so: each test that a page names is there and runs, each
-//! file that it points to exists, and no promise stands without its test.
+//! Checks the documentation: each test that a page names exists, each file that it refers to exists, and each
+//! promise names a test.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,7 +23,7 @@ fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Functions under `#[test]`, those of property tests as well, but none that is always passed over.
+/// Functions with `#[test]`, including property tests, except those that are always ignored.
 fn tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for path in files("src", "rs").into_iter().chain(files("tests", "rs")) {
@@ -48,12 +48,12 @@ fn tests() -> BTreeSet<String> {
     names
 }
 
-/// What stands between backticks.
+/// The texts between backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// Tests that a page names: in brackets behind a rule, and in the last cell of tables whose last heading is
+/// Tests that a page names: in brackets after a rule, and in the last column of tables whose last heading is
 /// `test`.
 fn named(page: &str) -> Vec<String> {
     let brackets = page
@@ -172,8 +172,8 @@ fn anchored(file: &str, name: &str) -> String {
         .to_owned()
 }
 
-/// The page, with the code behind each `<!-- FILE: NAME -->` as it stands in that file now, and how often
-/// that is.
+/// The page with the code after each `<!-- FILE: NAME -->` replaced by that file's present code; and the
+/// number of replacements.
 fn with_code(page: &str) -> (String, usize) {
     let (mut out, mut rest, mut examples) = (String::new(), page, 0);
     while let Some((before, after)) = rest.split_once("<!-- src/") {

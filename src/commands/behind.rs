@@ -19,7 +19,7 @@ const MEMORY_PART: u64 = 4;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub struct Behind {
-    /// Do not look for who stood behind pushes and deletions: the sources are read once
+    /// Do not look for who was behind pushes and deletions, which reads the sources once more
     #[arg(long)]
     no_trace: bool,
 }
@@ -91,7 +91,7 @@ impl Behind {
             watched(run.talk, &feeds, &run.cancelled, budget, |run| trace::trace_of(run, &filter, &calls));
         if run.cancelled.load(Ordering::Relaxed) || feeds.iter().any(|feed| feed.fatal().is_some()) {
             run.talk.warn(
-                "who stood behind pushes and deletions is not told: the sources could not be read once more",
+                "who was behind pushes and deletions is not shown: the sources could not be read a second time",
             );
             return Ok(Told::default());
         }
@@ -103,7 +103,10 @@ impl Behind {
                 Ok(Told(trace.as_ref().map(trace::behind).unwrap_or_default()))
             }
             Err(overfull) => {
-                run.talk.note(&format!("who stood behind pushes and deletions is not told: {overfull}; tagfall trace takes one caller at a time"));
+                run.talk.note(&format!(
+                    "who was behind pushes and deletions is not shown: {overfull}; tagfall trace examines one \
+                     caller at a time"
+                ));
                 Ok(Told::default())
             }
         }

@@ -24,7 +24,7 @@ Examples:
   tagfall timeline ./logs --repository shop/api --tag v7
   tagfall timeline s3://my-trail/AWSLogs/ --since 30d --state expired --format csv -o expired.csv";
 
-/// Show the life of each image
+/// Show the history of each image
 ///
 /// Its pushes, the tags it got and lost, its pulls, who referred to it, and how it ended.
 #[derive(Debug, clap::Args)]
@@ -39,24 +39,24 @@ pub struct Args {
     #[command(flatten)]
     redaction: Redaction,
 
-    /// On the page: every step with its event, its object and record
+    /// On the page: show every step with its event, object and record
     #[arg(long, help_heading = "Output")]
     evidence: bool,
 }
 
-/// Everything is read all the same; these only choose what is shown.
+/// Everything is read in any case; these options only select what is shown.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Which timelines")]
 struct View {
-    /// Only this image; the first digits are enough (repeatable)
+    /// Only this image, given by the first digits of its digest or all of them (repeatable)
     #[arg(long, value_name = "DIGEST", value_parser = values::digest_prefix)]
     digest: Vec<DigestPrefix>,
 
-    /// The life of this tag, and the images that have or once had it; `*` and `?` match (repeatable)
+    /// The history of this tag, and of the images that have or had it; `*` and `?` match (repeatable)
     #[arg(long, value_name = "TAG", value_parser = values::tag)]
     tag: Vec<WildMatch>,
 
-    /// Only images that ended in this state (repeatable)
+    /// Only images whose final state is this (repeatable)
     #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state())]
     state: Vec<ImageState>,
 }

@@ -156,13 +156,19 @@ pub fn repository(text: &str) -> Result<WildMatch, String> {
             || matches!(byte, b'.' | b'_' | b'-' | b'/' | b'*' | b'?')
     };
     if text.contains(".dkr") || text.contains(".amazonaws.") {
-        return Err("leave out the registry: only the repository's name, such as team/api; --account and --region narrow the registry".to_owned());
+        return Err("leave out the registry: only the repository's name, such as team/api; --account and \
+            --region narrow the registry"
+            .to_owned());
     }
     if text.contains([':', '@']) {
         return Err("leave out tag and digest: only the repository's name, such as team/api".to_owned());
     }
     if text.is_empty() || !text.bytes().all(fits) {
-        return Err("a repository's name has lower-case letters, digits and . _ - /; the glob's wildcards are * and ?".to_owned());
+        return Err(
+            "a repository's name has lower-case letters, digits and . _ - /; the glob's wildcards are * and \
+             ?"
+            .to_owned(),
+        );
     }
     Ok(WildMatch::new(text))
 }
@@ -170,7 +176,9 @@ pub fn repository(text: &str) -> Result<WildMatch, String> {
 /// A glob for tags. Tags cannot contain wildcards, so a plain tag matches only itself.
 pub fn tag(text: &str) -> Result<WildMatch, String> {
     if text.is_empty() || text.contains([':', '@', '/', ' ']) {
-        return Err("write the tag alone, such as v1.2 or v1.*".to_owned());
+        return Err(
+            "write only the tag, such as v1.2 or v1.*; --repository selects the repository".to_owned()
+        );
     }
     Ok(WildMatch::new(text))
 }

@@ -55,6 +55,8 @@ const KEPT: usize = 64;
 pub(super) struct HotPath {
     /// Finds `\u` escapes of ASCII letters.
     escape: Finder<'static>,
+    /// The tables of the last object's [`Wanted::Named`].
+    named: Option<Sources<'static>>,
     pieces: Vec<Piece>,
 }
 
@@ -81,7 +83,7 @@ struct Current {
 
 impl Default for HotPath {
     fn default() -> Self {
-        Self { escape: Finder::new(b"\\u00"), pieces: Vec::new() }
+        Self { escape: Finder::new(b"\\u00"), named: None, pieces: Vec::new() }
     }
 }
 
@@ -95,13 +97,14 @@ impl HotPath {
         counts: &mut ObjectCounts<'_>,
     ) -> Option<&[Piece]> {
         let list = opening(text)?;
+        let sources = self.sources(wanted);
         self.pieces.clear();
         let (escape, pieces, kept) = (&self.escape, &mut self.pieces, [Block::default(); KEPT]);
         let current = Current { start: list, first: 0, kept: 0, odd: false };
         blocks::run(Scan {
             text,
             escape,
-            sources: Sources::of(wanted),
+            sources,
             counts,
             pieces,
             kept,
@@ -112,6 +115,17 @@ impl HotPath {
         })?;
         // Whoever wrote one of them in another form has written all of them so.
         (!self.pieces.iter().any(|piece| drift::is_in(text, piece))).then_some(&self.pieces)
+    }
+}
+
+impl HotPath {
+    /// The tables for `wanted`. Small objects take less time than making them.
+    fn sources<'w>(&mut self, wanted: Wanted<'w>) -> Sources<'w> {
+        let Wanted::Named { sources, names } = wanted else { return Sources::of(wanted) };
+        match self.named.filter(|named| named.are_of(sources, names)) {
+            Some(named) => named,
+            None => *self.named.insert(Sources::of(Wanted::Named { sources, names })),
+        }
     }
 }
 

@@ -73,17 +73,23 @@ fn mixed(one: u64, other: u64) -> u64 {
 #[inline]
 pub fn is_event_id(id: &[u8]) -> bool {
     let Some(id) = id.first_chunk::<36>().filter(|_| id.len() == 36) else { return false };
-    // No early exit, so that the compiler can compare many bytes at once.
-    let digits = id.iter().fold(0, |digits, byte| digits + u8::from(byte.is_ascii_hexdigit()));
-    let dashes = [8, 13, 18, 23].iter().all(|&at| id[at] == b'-');
     let [a, b, c, d, e, f, g, h, ..] = *id;
     let first = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-    digits == 32
-        && dashes
+    // The halves have bytes in common, so that each can be compared at once and nothing is left over.
+    let is_uuid = |at: usize| match (id[at..].first_chunk::<32>(), UUID[at..].first_chunk::<32>()) {
+        (Some(part), Some(form)) => part.iter().zip(form).fold(true, |fits, (byte, form)| {
+            fits & if *form == b'-' { *byte == b'-' } else { byte.is_ascii_hexdigit() }
+        }),
+        _ => false,
+    };
+    is_uuid(0)
+        && is_uuid(4)
         && first != first.rotate_left(8)
         && first != u64::from_be_bytes(*b"12345678")
         && first != u64::from_be_bytes(*b"01234567")
 }
+
+const UUID: [u8; 36] = *b"xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
 
 /// Whether a text can be a name at all; `***` and `...` cannot.
 pub fn is_word(id: &[u8]) -> bool {

@@ -123,7 +123,8 @@ impl Read for Unzstd<'_> {
                 Err(io::Error::other(format!("the zstd data is cut off after {} bytes of text", self.length)))
             }
             Err(error) if error.to_string().contains("memory") => Err(io::Error::other(
-                "the zstd data needs a larger window than --max-memory allows: give more, or decompress it first (zstd -d --long=31)",
+                "the zstd data needs a larger window than --max-memory allows: give more, or decompress it \
+                 first (zstd -d --long=31)",
             )),
             Err(error) => Err(io::Error::other(format!(
                 "damaged zstd data after {} bytes of text: {error}",

@@ -189,7 +189,11 @@ impl<'r, R: Read + Seek> Made<'r, R> {
             ));
         }
         if !table::has_requests(&known) {
-            return Err("Parquet without a column requestparameters, so that no image can be told: export that column, too".to_owned());
+            return Err(
+                "Parquet without a column requestparameters, so that no image can be told: export that \
+                 column, too"
+                    .to_owned(),
+            );
         }
         Ok(Shape::Columns(known))
     }
@@ -248,7 +252,10 @@ impl<'r, R: Read + Seek> Made<'r, R> {
             leaves += 1;
         }
         self.taken = Some(self.room.whole(bytes).ok_or_else(|| {
-            format!("Parquet with a row group of {bytes} bytes, more than --max-memory allows: give more, or write it anew with smaller ones")
+            format!(
+                "Parquet with a row group of {bytes} bytes, more than --max-memory allows: give more, or \
+                 write it anew with smaller ones"
+            )
         })?);
         let row_bytes = (text / self.height.max(1) as u64).saturating_add(leaves * VALUE_BYTES).max(1);
         self.step = usize::try_from(self.room.share_bytes() / row_bytes)
@@ -304,15 +311,18 @@ impl<'r, R: Read + Seek> Made<'r, R> {
             self.write_row(before.saturating_add(row_bytes_max));
             if self.out.len() - before > row_bytes_max {
                 return Err(format!(
-                    "Parquet with a row that is larger than --max-memory allows ({row_bytes_max} bytes): give more"
+                    "Parquet with a row that is larger than --max-memory allows ({row_bytes_max} bytes): give \
+                     more"
                 ));
             }
             self.row += 1;
         }
-        self.allowed = self
-            .allowed
-            .checked_sub(self.out.len() as u64)
-            .ok_or_else(|| format!("Parquet whose records are more than {RATIO_MAX} times as large as it is: no log comes near that"))?;
+        self.allowed = self.allowed.checked_sub(self.out.len() as u64).ok_or_else(|| {
+            format!(
+                "Parquet whose records are more than {RATIO_MAX} times as large as it is: no log comes near \
+                 that"
+            )
+        })?;
         Ok(())
     }
 

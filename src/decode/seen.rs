@@ -194,9 +194,12 @@ impl Table {
 
     /// Inserts an event unless it is there; `None` if there is no room.
     fn insert(&self, event: &Identity) -> Option<Met> {
-        self.go(event, |slot, event| match slot.load(Ordering::Relaxed) {
-            0 => slot.compare_exchange(0, event, Ordering::Relaxed, Ordering::Relaxed).err().unwrap_or(0),
-            held => held,
+        // Not read before it is written, for the same reason as in `touch`.
+        self.go(event, |slot, event| {
+            match slot.compare_exchange(0, event, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => 0,
+                Err(held) => held,
+            }
         })
     }
 

@@ -238,7 +238,8 @@ impl LakeFeed {
         let several = *generation > 1 || !plans.is_empty();
         (*events > 0 && several).then(|| {
             format!(
-                "events_sharing_an_id is {events} at least: a lake that several runs or shards have filled has the sum of what each of them has met."
+                "events_sharing_an_id is {events} at least: a lake that several runs or shards have filled \
+                 has the sum of what each of them has met."
             )
         })
     }
@@ -258,7 +259,8 @@ impl LakeFeed {
                 + " taken over from files of an earlier version without checksums"
         };
         Some(format!(
-            "{what}: damage there cannot be told. `tagfall lake repair LAKE SOURCE…` reads them again from the archives."
+            "{what}: damage there cannot be told. `tagfall lake repair LAKE SOURCE…` reads them again from \
+             the archives."
         ))
     }
 

@@ -125,8 +125,13 @@ impl Coverage {
     fn warn_of_odd_records(&mut self) {
         if self.events_sharing_an_id > 0 {
             self.warnings.push(format!(
-                "{} with another event (a placeholder, or records that were changed): each of them counts, and only what has the same id, time, source, name, region and account is a second copy.",
-                plural_verb(self.events_sharing_an_id, "event", ["shares its eventID", "share their eventID"])
+                "{} with another event (a placeholder, or records that were changed): each of them counts, \
+                 and only what has the same id, time, source, name, region and account is a second copy.",
+                plural_verb(
+                    self.events_sharing_an_id,
+                    "event",
+                    ["shares its eventID", "share their eventID"]
+                )
             ));
         }
         if self.records_repaired.event_id > 0 {
@@ -181,14 +186,16 @@ pub fn all(all_counts: Vec<WorkerCounts>, relevant: u64, seen: &SeenEvents, part
     match seen.duplicates() {
         Some(duplicates) => coverage.records_duplicate += duplicates,
         None => coverage.warnings.push(
-            "More records than the set of events can hold: records_duplicate is not known. No event counts twice for an image all the same."
+            "More records than the set of events can hold: records_duplicate is not known. No event counts \
+             twice for an image all the same."
                 .to_owned(),
         ),
     }
     let lossy = coverage.objects_lossy;
     if lossy > 0 {
         coverage.warnings.push(format!(
-            "{} records in another schema (OCSF, a table with CloudTrail's columns): what it has no place for is lost, and how much that is cannot be told.",
+            "{} records in another schema (OCSF, a table with CloudTrail's columns): what it has no place for \
+             is lost, and how much that is cannot be told.",
             plural_verb(lossy, "object", ["holds", "hold"])
         ));
     }
@@ -203,7 +210,8 @@ pub fn describe(coverage: &mut Coverage, history: &History, read_only: bool) {
     for (repository, indexes) in history.indexes_unread() {
         let many = if indexes == 1 { "1 index".to_owned() } else { format!("{indexes} indexes") };
         coverage.warnings.push(format!(
-            "A snapshot of {} lists {many} of which nothing tells what they hold (ecr batch-get-image would): images without a tag may be parts of them, which no rule takes.",
+            "A snapshot of {} lists {many} of which nothing tells what they hold (ecr batch-get-image would): \
+             images without a tag may be parts of them, which no rule takes.",
             repository.name.raw()
         ));
     }
@@ -211,7 +219,8 @@ pub fn describe(coverage: &mut Coverage, history: &History, read_only: bool) {
     let omitted: u64 = coverage.omitted.iter().map(|gap| gap.records).sum();
     if omitted > 0 {
         coverage.warnings.push(format!(
-            "CloudTrail left out the content of {} of {} (over 100 KB): something was done there, and what is unknown.",
+            "CloudTrail left out the content of {} of {} (over 100 KB): something was done there, and what is \
+             unknown.",
             plural(omitted, "record"),
             if coverage.omitted.len() == 1 { "1 repository".to_owned() } else { format!("{} repositories", coverage.omitted.len()) }
         ));
@@ -219,14 +228,16 @@ pub fn describe(coverage: &mut Coverage, history: &History, read_only: bool) {
     let unclear = history.gaps().iter().map(|gap| gap.records).sum::<u64>() - omitted;
     if unclear > 0 {
         coverage.warnings.push(format!(
-            "{} not say what was done in a repository, as such a call does: it was changed, or is of an early version. Something was done there, and what is unknown.",
+            "{} not say what was done in a repository, as such a call does: it was changed, or is of an early \
+             version. Something was done there, and what is unknown.",
             plural_verb(unclear, "record", ["does", "do"])
         ));
     }
     for &push in history.mismatched() {
         let event = history.event(push);
         coverage.warnings.push(format!(
-            "The digest in the response of {} is not the SHA-256 of the pushed manifest ({}, record {}): the record was changed, or is not ECR's.",
+            "The digest in the response of {} is not the SHA-256 of the pushed manifest ({}, record {}): the \
+             record was changed, or is not ECR's.",
             event.event_id.raw(),
             event.object.raw(),
             event.record
@@ -234,7 +245,10 @@ pub fn describe(coverage: &mut Coverage, history: &History, read_only: bool) {
     }
     if history.pushes() > 0 && !read_only && history.read_only_events() == 0 {
         coverage.warnings.push(
-            "Blind trail: pushes, and not a single read-only event. PolicyExecutionEvent and BatchGetImage are read-only events, so a trail of write events alone shows neither expiries nor pulls: no finding here is not a clean bill.".to_owned(),
+            "Blind trail: pushes, and not a single read-only event. PolicyExecutionEvent and BatchGetImage \
+             are read-only events, so a trail of write events alone shows neither expiries nor pulls: no \
+             finding here is not a clean bill."
+                .to_owned(),
         );
     }
 }

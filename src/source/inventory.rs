@@ -1,6 +1,7 @@
 //! A listing that is made once and then read in parts by many machines: all objects of a source, and a feed
 //! of some of them.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::layout::{Seen, Selection};
 use super::local::{Found, Local, lock, relative_name};
 use super::options::{cannot_open, strip_s3};
+use super::sorted::{Sorted, Sorter};
 use super::{Feed, OpenError, Options, PlanError, Pruned, single};
 use crate::model::Filter;
 
@@ -48,15 +50,67 @@ impl Is {
 /// All objects of a source.
 #[derive(Debug, Default)]
 pub struct Inventory {
-    pub items: Vec<Item>,
+    /// In the order of their keys.
+    pub items: Sorted,
+    pub totals: Totals,
     pub pruned: Pruned,
 }
 
-/// Lists what `spec` holds. For S3 it makes the LIST requests of a real run, and no others.
+/// How much a listing has found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Objects to be read, and their stored size.
+    pub objects: u64,
+    pub bytes: u64,
+    /// Objects of other kinds.
+    pub other_kinds: u64,
+    /// Branches that could not be listed.
+    pub unlistable: u64,
+}
+
+impl Totals {
+    /// All of them.
+    pub const fn count(&self) -> u64 {
+        self.objects + self.other_kinds + self.unlistable
+    }
+
+    pub fn add(&mut self, item: &Item) {
+        match item.is {
+            Is::Object => {
+                self.objects += 1;
+                self.bytes += item.size;
+            }
+            Is::OtherKind => self.other_kinds += 1,
+            Is::Unlistable(_) => self.unlistable += 1,
+        }
+    }
+}
+
+/// An inventory that is being made.
+#[derive(Default)]
+pub(super) struct Making {
+    sorter: Sorter,
+    totals: Totals,
+}
+
+impl Making {
+    pub(super) fn push(&mut self, item: Item) -> io::Result<()> {
+        self.totals.add(&item);
+        self.sorter.push(item)
+    }
+
+    pub(super) fn finish(self, pruned: Pruned) -> Result<Inventory, PlanError> {
+        let items = self.sorter.finish().map_err(|error| PlanError::of_disk(&error))?;
+        Ok(Inventory { items, totals: self.totals, pruned })
+    }
+}
+
+/// Lists what `spec` holds, in bounded memory. For S3 it makes the LIST requests of a real run, and no others.
 ///
 /// # Errors
 ///
-/// The source does not exist, may not be listed, or is standard input.
+/// The source does not exist, may not be listed, or is standard input; or the list does not fit into the folder
+/// for temporary files.
 pub fn inventory(spec: &str, options: &Options, filter: &Filter) -> Result<Inventory, PlanError> {
     if spec == "-" {
         return Err(PlanError::Stdin);
@@ -70,12 +124,14 @@ pub fn inventory(spec: &str, options: &Options, filter: &Filter) -> Result<Inven
         return of_folder(spec, &selection);
     }
     let item = Item { key: spec.to_owned(), size: metadata.len(), etag: String::new(), is: Is::Object };
-    Ok(Inventory { items: vec![item], pruned: Pruned::default() })
+    let mut making = Making::default();
+    making.push(item).map_err(|error| PlanError::of_disk(&error))?;
+    making.finish(Pruned::default())
 }
 
 fn of_folder(spec: &str, selection: &Selection) -> Result<Inventory, PlanError> {
     let (root, seen) = (Path::new(spec), Mutex::new(Seen::default()));
-    let mut items = Vec::new();
+    let mut making = Making::default();
     for found in super::walk::Walk::new(root, selection, &seen) {
         let (path, is) = match found {
             Found::File(path, _) => (path, Is::Object),
@@ -92,9 +148,11 @@ fn of_folder(spec: &str, selection: &Selection) -> Result<Inventory, PlanError> 
             }));
         }
         let size = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
-        items.push(Item { key: relative_name(root, &path), size, etag: String::new(), is });
+        let item = Item { key: relative_name(root, &path), size, etag: String::new(), is };
+        making.push(item).map_err(|error| PlanError::of_disk(&error))?;
     }
-    Ok(Inventory { items, pruned: lock(&seen).pruned() })
+    let pruned = lock(&seen).pruned();
+    making.finish(pruned)
 }
 
 /// A feed of `items`, which were found by a listing of `spec`.

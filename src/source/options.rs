@@ -18,7 +18,7 @@ pub const MEMORY_BYTES_DEFAULT: u64 = 1 << 30;
 pub struct Options {
     /// `--endpoint-url`. `None`: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, the profile's, or AWS.
     pub endpoint_url: Option<String>,
-    /// `--region`. `None`: the SDK's chain; if it has no region, the bucket's own is determined.
+    /// The region to connect to. `None`: that of the SDK's chain, or else the bucket's own.
     pub region: Option<String>,
     /// `--profile`. `None`: `AWS_PROFILE`, or the default profile.
     pub profile: Option<String>,

@@ -65,6 +65,14 @@ pub enum PlanError {
     Fatal(FatalError),
     /// Standard input cannot be listed without reading it.
     Stdin,
+    /// A temporary file for the list cannot be written or read.
+    Disk(String),
+}
+
+impl PlanError {
+    pub(super) fn of_disk(error: &std::io::Error) -> Self {
+        Self::Disk(error.to_string())
+    }
 }
 
 impl fmt::Display for PlanError {
@@ -72,6 +80,7 @@ impl fmt::Display for PlanError {
         match self {
             Self::Open(error) => error.fmt(f),
             Self::Fatal(error) => error.fmt(f),
+            Self::Disk(reason) => f.write_str(reason),
             Self::Stdin => f.write_str("standard input cannot be planned: it is known only once it is read"),
         }
     }

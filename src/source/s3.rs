@@ -28,6 +28,7 @@ pub(super) use address::Address;
 pub(super) use bucket::Bucket;
 pub use whole::is_whole_listing;
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -38,6 +39,7 @@ use self::arrivals::Arrivals;
 use self::connect::Connection;
 use self::list::{Found, Lister};
 use self::session::Session;
+use super::inventory::Making;
 use super::layout::{Seen, Selection};
 use super::local::{lock, prepare};
 use super::{
@@ -326,17 +328,20 @@ pub(super) fn plan(
 
 async fn count(shared: &Arc<Shared>, selection: Selection) -> Result<Plan, FatalError> {
     let mut plan = Plan::default();
-    plan.list_requests =
-        list_each(shared, selection, |found| add_to(&mut plan, &found, &shared.options)).await?;
+    let each = |found| {
+        add_to(&mut plan, &found, &shared.options);
+        ControlFlow::Continue(())
+    };
+    plan.list_requests = list_each(shared, selection, each).await?;
     plan.pruned = lock(&shared.seen).pruned();
     Ok(plan)
 }
 
-/// Lists everything; returns the number of requests.
+/// Lists everything, until `each` wants no more; returns the number of requests.
 async fn list_each(
     shared: &Arc<Shared>,
     selection: Selection,
-    mut each: impl FnMut(Found),
+    mut each: impl FnMut(Found) -> ControlFlow<()>,
 ) -> Result<u64, FatalError> {
     let connection = Connection::open(&shared.origin, &shared.address, &shared.options).await?;
     let session = Arc::new(Session::new(connection, Arc::clone(shared)));
@@ -344,7 +349,10 @@ async fn list_each(
     let lister = Arc::new(Lister::new(Arc::clone(&session), selection, pages));
     let taking = async {
         while let Some(page) = listed.recv().await {
-            page.into_iter().for_each(&mut each);
+            if page.into_iter().try_for_each(&mut each).is_break() {
+                // Whoever lists finds that nobody takes pages any more.
+                listed.close();
+            }
         }
     };
     tokio::join!(list::run(lister), taking).0?;
@@ -363,12 +371,22 @@ pub(super) fn inventory(
     };
     let shared = Arc::new(Shared::new(spec, address, options));
     let runtime = runtime(options).map_err(start)?;
-    let mut items = Vec::new();
-    let listed = runtime.block_on(list_each(&shared, selection, |found| items.push(item(found))));
+    let (mut making, mut failed) = (Making::default(), None);
+    let each = |found| match making.push(item(found)) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            failed.get_or_insert(error);
+            ControlFlow::Break(())
+        }
+    };
+    let listed = runtime.block_on(list_each(&shared, selection, each));
     runtime.shutdown_background();
+    if let Some(error) = failed {
+        return Err(PlanError::of_disk(&error));
+    }
     listed.map_err(PlanError::Fatal)?;
     let pruned = lock(&shared.seen).pruned();
-    Ok(Inventory { items, pruned })
+    making.finish(pruned)
 }
 
 fn item(found: Found) -> Item {

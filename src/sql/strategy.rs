@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use super::divide::EventsTable;
-use super::flow::ReductionKind;
-use super::names;
-use super::query::Query;
 use crate::lake::Visit;
+use crate::sql::plan::divide::EventsTable;
+use crate::sql::query::Query;
+use crate::sql::stream::flow::ReductionKind;
+use crate::sql::syntax::names;
 
 impl Query {
     /// How the query is evaluated over `cloudtrail_logs`. `lake`: the only source is a lake.
@@ -66,12 +66,16 @@ impl Query {
                     )
                 }));
                 match flow.visit() {
-                    Visit::NewestFirst => {
-                        said.push("begins with the newest events, and passes over row groups that are older than all that it keeps".to_owned())
-                    }
-                    Visit::OldestFirst => {
-                        said.push("begins with the oldest events, and passes over row groups that are newer than all that it keeps".to_owned())
-                    }
+                    Visit::NewestFirst => said.push(
+                        "begins with the newest events, and passes over row groups that are older than all \
+                         that it keeps"
+                            .to_owned(),
+                    ),
+                    Visit::OldestFirst => said.push(
+                        "begins with the oldest events, and passes over row groups that are newer than all \
+                         that it keeps"
+                            .to_owned(),
+                    ),
                     Visit::AsTheyStand => {}
                 }
             }
@@ -84,10 +88,13 @@ impl Query {
             ReductionKind::Export if lake && flow.events_tables().is_none() => "hands rows on as they come".to_owned(),
             ReductionKind::Export => "puts rows in the order of their events".to_owned(),
             ReductionKind::First(rows) => format!("keeps the first {rows} rows of each piece"),
-            ReductionKind::Sorted => "puts rows in order; what does not fit into --max-memory is sorted in temporary files, and merged".to_owned(),
-            ReductionKind::Distinct => "keeps distinct rows; what does not fit into --max-memory goes to temporary files".to_owned(),
+            ReductionKind::Sorted => "puts rows in order; what does not fit into --max-memory is sorted in \
+                temporary files, and merged".to_owned(),
+            ReductionKind::Distinct => "keeps distinct rows; what does not fit into --max-memory goes to \
+                temporary files".to_owned(),
             ReductionKind::Groups => {
-                "groups each piece, and puts the groups together; what does not fit into --max-memory goes to temporary files".to_owned()
+                "groups each piece, and puts the groups together; what does not fit into --max-memory goes to \
+                 temporary files".to_owned()
             }
         });
         said

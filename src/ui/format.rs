@@ -16,17 +16,17 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// How data is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// For people: what was read, then what was found
+    /// Text: what was read, then the results
     Table,
-    /// One document with coverage and everything that was found
+    /// One document with coverage and all results
     Json,
-    /// What was found, one JSON value a line
+    /// The results, one JSON value a line
     Ndjson,
-    /// What was found, one row each
+    /// The results, one row each
     Csv,
-    /// What was found in typed columns, as `query` has them; not of `explain`
+    /// The results in typed columns, as in `query`; not for `explain`
     Parquet,
-    /// For tickets and step summaries: a heading, a table, and the worst in full
+    /// For tickets and job summaries: a heading, a table, and the most severe results in full
     Markdown,
     /// For code scanning: SARIF 2.1.0
     Sarif,

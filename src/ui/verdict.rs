@@ -63,7 +63,8 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, verdict: &Verdict) -> io
     let reference = quoted(verdict.reference.raw()).into_owned();
     if is_about_a_copy(verdict.cause) {
         let text = format!(
-            "Look what becomes of it in every registry: `tagfall fate {}`, with the logs or snapshots of all of them.",
+            "Look what becomes of it in every registry: `tagfall fate {}`, with the logs or snapshots of all \
+             of them.",
             reference.for_terminal()
         );
         page.point(0, "- ", &text)?;

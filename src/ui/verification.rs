@@ -99,7 +99,8 @@ const fn signatures(checked: SignaturesChecked) -> &'static str {
         SignaturesChecked::All => "AWS's signatures vouch for every log digest file",
         SignaturesChecked::Some => "AWS's signatures vouch for some of the log digest files",
         SignaturesChecked::None => {
-            "NOT checked: hashes and chains alone, which anybody who can write to the place could have made to fit"
+            "NOT checked: hashes and chains alone, which anybody who can write to the place could have made \
+             to fit"
         }
     }
 }

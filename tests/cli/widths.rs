@@ -1,4 +1,4 @@
-//! Pages on a terminal of any width: nothing is wider, so that the terminal breaks no word. `script`
+//! Pages on a terminal of any width: no line is wider, so the terminal does not break words. `script`
 //! (util-linux) makes the terminal.
 
 use std::path::Path;
@@ -66,7 +66,7 @@ fn nothing_is_wider_than_the_terminal() {
                 return;
             };
             assert!(page.lines().count() > 1 || args[0] == "diff", "{args:?}: {page}");
-            // A command is to be copied, whatever its length.
+            // Commands are not broken, whatever their length, so that they can be copied.
             for line in page.lines().map(plain).filter(|line| !line.contains('`')) {
                 assert!(line.chars().count() <= *columns, "{columns} columns, {args:?}: {line}");
             }

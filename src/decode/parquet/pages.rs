@@ -37,7 +37,8 @@ pub(super) fn fit(bytes: &[u8], chunk: &ColumnChunkMetadata, room: &TextMemory) 
         let (stored, unpacked) = (number(head.compressed_page_size)?, number(head.uncompressed_page_size)?);
         if unpacked > page_max {
             return Err(format!(
-                "Parquet with a page that says it comes to {unpacked} bytes, more than --max-memory allows ({page_max})"
+                "Parquet with a page that says it comes to {unpacked} bytes, more than --max-memory allows \
+                 ({page_max})"
             ));
         }
         let of_page = match (&head.data_page_header, &head.data_page_header_v2, &head.dictionary_page_header)
@@ -56,8 +57,8 @@ pub(super) fn fit(bytes: &[u8], chunk: &ColumnChunkMetadata, room: &TextMemory) 
         values = values.saturating_add(of_page);
         if repeated && values > values_max {
             return Err(format!(
-                "Parquet with more than {values_max} values in lists of one row group, more than --max-memory allows: give more, or write it anew with \
-                 smaller ones"
+                "Parquet with more than {values_max} values in lists of one row group, more than --max-memory \
+                 allows: give more, or write it anew with smaller ones"
             ));
         }
         rest = usize::try_from(stored).ok().and_then(|stored| rest.get(stored..)).ok_or_else(damaged)?;

@@ -168,7 +168,8 @@ impl Lost {
     pub(in crate::lake) fn damage(&self) -> Damage {
         let what = if self.partition.is_some() { "events" } else { "objects" };
         let reason = format!(
-            "damaged, and {} {what} of it could not be had again: run tagfall lake repair with an archive that has them",
+            "damaged, and {} {what} of it could not be had again: run tagfall lake repair with an archive \
+             that has them",
             self.count
         );
         Damage { file: self.file.clone(), reason }

@@ -180,7 +180,8 @@ impl State {
             object.stamp = None;
             object.ending = Ending::Failed;
             object.reason = Some(format!(
-                "{rows} of its events belong to a day of which a file of the lake is damaged: run tagfall lake repair"
+                "{rows} of its events belong to a day of which a file of the lake is damaged: run tagfall \
+                 lake repair"
             ));
             self.unread.insert(object.key(), object);
         }

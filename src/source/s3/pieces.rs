@@ -149,12 +149,14 @@ impl Piece<'_> {
         let Some((range, size)) = parts.and_then(|(range, size)| Some((range, size.parse::<u64>().ok()?)))
         else {
             return Err(Halt::Refused(
-                "larger than fits into memory as a whole, and the service gives no parts of it: copy it to a disk and name that".to_owned(),
+                "larger than fits into memory as a whole, and the service gives no parts of it: copy it to a \
+                 disk and name that".to_owned(),
             ));
         };
         let Some(e_tag) = strong_tag(output) else {
             return Err(Halt::Refused(
-                "larger than fits into memory as a whole, and without an ETag nothing tells whether its parts are of one version".to_owned(),
+                "larger than fits into memory as a whole, and without an ETag nothing tells whether its parts \
+                 are of one version".to_owned(),
             ));
         };
         let is_other = self.version.as_ref().is_some_and(|(known, length)| known != e_tag || *length != size);

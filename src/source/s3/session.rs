@@ -271,7 +271,8 @@ impl Defeat {
             ),
             TroubleKind::Frozen => {
                 format!(
-                    "archived in Glacier and not restored: restore it (aws s3api restore-object), then run the same command again ({detail})"
+                    "archived in Glacier and not restored: restore it (aws s3api restore-object), then run \
+                     the same command again ({detail})"
                 )
             }
             TroubleKind::Expired

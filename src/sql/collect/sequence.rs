@@ -3,13 +3,14 @@
 use super::Gathering;
 use super::disk_rows::Stored;
 use crate::sql::error::{Result, SqlError};
-use crate::sql::flow::sequence::Sequence;
-use crate::sql::flow::{Flow, Flowed, Worker, placed};
 use crate::sql::memory::{held_bytes, too_much};
 use crate::sql::panics::caught;
-use crate::sql::relation::{Relation, under};
-use crate::sql::spill::keys::Keys;
-use crate::sql::spill::sorted::{Keyed, Sorting};
+use crate::sql::run::window::carried::SoFar;
+use crate::sql::stream::flow::sequence::Sequence;
+use crate::sql::stream::flow::{Flow, Flowed, Worker, placed};
+use crate::sql::stream::spill::keys::Keys;
+use crate::sql::stream::spill::sorted::{Keyed, Sorting};
+use crate::sql::types::relation::{Relation, under};
 use crate::tables::cloudtrail::TABLE;
 
 /// Of the memory, the part that sorting takes, that of the rows which are looked at together, and the most of
@@ -70,8 +71,9 @@ struct Ahead<'s> {
     /// The last of those that have been looked at, followed by those that have not.
     rows: Option<Keyed>,
     known: usize,
-    /// How many rows come before all these.
-    before: usize,
+    /// The partition of the last row that has been looked at, and how many of its rows have been.
+    partition: Option<Vec<u8>>,
+    partition_rows: usize,
     /// For each window function, its value in the last row that has been looked at.
     last: Vec<Option<i64>>,
 }
@@ -79,7 +81,7 @@ struct Ahead<'s> {
 impl<'s> Ahead<'s> {
     fn new(sequence: &'s Sequence, memory_bytes_max: u64) -> Self {
         let last = vec![None; sequence.calls().len()];
-        Self { sequence, memory_bytes_max, rows: None, known: 0, before: 0, last }
+        Self { sequence, memory_bytes_max, rows: None, known: 0, partition: None, partition_rows: 0, last }
     }
 
     fn push(&mut self, (rows, keys): Keyed) -> Result<()> {
@@ -135,7 +137,10 @@ impl<'s> Ahead<'s> {
         shown: impl FnOnce(
             &Relation,
             &[Option<u32>],
-            &mut dyn FnMut(usize, crate::sql::values::Values) -> Result<crate::sql::values::Values>,
+            &mut dyn FnMut(
+                usize,
+                crate::sql::types::values::Values,
+            ) -> Result<crate::sql::types::values::Values>,
         ) -> Result<Relation>,
     ) -> Result<Relation> {
         let Some((mut rows, keys)) = self.rows.take() else { return Ok(Relation::default()) };
@@ -143,27 +148,43 @@ impl<'s> Ahead<'s> {
         let (reach, behind) = self.sequence.reach();
         let seen = rows.slice(0, end.saturating_add(behind));
         let own: Vec<Option<u32>> = (self.known..end).map(|row| u32::try_from(row).ok()).collect();
-        let (known, before, last) = (self.known, self.before, self.last.clone());
+        let by = keys.get(..self.sequence.partition_keys()).unwrap_or_default();
+        let by = Keys::of(by, rows.height)?;
+        let partition = |row: usize| if row < rows.height { Some(by.get(row)) } else { None };
+        let ends_at = |from: usize, of: Option<&[u8]>| {
+            (from..rows.height).find(|row| partition(*row) != of).unwrap_or(rows.height)
+        };
+        let is_same = self.partition.is_some() && partition(0) == self.partition.as_deref();
+        let so_far = SoFar {
+            known: self.known,
+            count: if is_same { self.partition_rows - self.known } else { 0 },
+            count_end: ends_at(0, partition(0)),
+            value_end: ends_at(self.known, self.partition.as_deref()),
+        };
+        let last = self.last.clone();
         let mut next = last.clone();
         let made = shown(&seen, &own, &mut |at, values| {
             let carry = self.sequence.calls().get(at).map(|(_, carry)| *carry);
             let carry = carry.ok_or_else(|| SqlError::new("a window function is missing"))?;
-            let values = carry.adjusted(values, known, before, last.get(at).copied().flatten())?;
+            let values = carry.adjusted(values, &so_far, last.get(at).copied().flatten())?;
             if let (Some(slot), true) = (next.get_mut(at), carry.is_value()) {
                 *slot = values.wholes()?.get(end - 1);
             }
             Ok(values)
         })?;
         self.last = next;
+        let begins =
+            (0..end).rev().find(|row| partition(*row) != partition(end - 1)).map_or(0, |row| row + 1);
+        self.partition_rows = end - begins + if begins == 0 { so_far.count } else { 0 };
+        self.partition = partition(end - 1).map(<[u8]>::to_vec);
         let start = end.saturating_sub(reach);
-        self.before += start;
         self.known = end - start;
         let rest = rows.slice(start, usize::MAX);
         let keys = keys
             .into_iter()
             .map(|(values, options)| {
                 let data = values.data.slice(i64::try_from(start).unwrap_or(i64::MAX), rest.height);
-                (crate::sql::values::Values { data, ..values }, options)
+                (crate::sql::types::values::Values { data, ..values }, options)
             })
             .collect();
         self.rows = Some((rest, keys));

@@ -22,7 +22,7 @@ fn time(value: &Value) -> Option<u64> {
     value.as_str().map(seconds)
 }
 
-fn repository(value: &Value) -> Repo {
+pub fn repository(value: &Value) -> Repo {
     let part = |name: &str| text(&value["repository"][name]).unwrap_or_default();
     Repo(part("registry_id"), part("region"), part("name"))
 }
@@ -60,7 +60,9 @@ pub fn findings(engine: &Value, verdict: &Verdict) -> Vec<String> {
             "access-taken" | "tag-removed" => {
                 text(&finding["event"]["event_id"]).map(|id| verdict.call(&id).to_owned())
             }
-            "unexplained" | "asked-before-pushed" => text(&finding["tag"]).filter(|_| lost.is_empty()),
+            // Of an image, and of its tag when that was on nothing any more.
+            "unexplained" => text(&finding["event"]["event_id"]).map(|id| verdict.call(&id).to_owned()),
+            "asked-before-pushed" => text(&finding["tag"]).filter(|_| lost.is_empty()),
             _ => text(&finding["tag"]).filter(|_| kind.starts_with("tag-")),
         };
         let key = (repository(finding), lost, kind, time(&finding["lost"]["gone_at"]), tag);
@@ -75,10 +77,8 @@ pub fn findings(engine: &Value, verdict: &Verdict) -> Vec<String> {
         .collect();
     for finding in &verdict.findings {
         let tag = match finding.kind {
-            "access-taken" | "tag-removed" => Some(verdict.call(&finding.second).to_owned()),
-            "unexplained" | "asked-before-pushed" => {
-                finding.tags.first().cloned().filter(|_| finding.lost.is_empty())
-            }
+            "access-taken" | "tag-removed" | "unexplained" => Some(verdict.call(&finding.second).to_owned()),
+            "asked-before-pushed" => finding.tags.first().cloned().filter(|_| finding.lost.is_empty()),
             _ => finding.tags.first().cloned().filter(|_| finding.kind.starts_with("tag-")),
         };
         let key = (finding.repo.clone(), finding.lost.clone(), finding.kind.to_owned(), finding.gone_at, tag);

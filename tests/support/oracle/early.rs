@@ -18,6 +18,7 @@ pub fn find(folded: &Folded) -> Vec<Finding> {
         for (tag, asks) in &repository.tag_asks {
             findings.extend(never_tag(repo, repository, tag, asks));
             findings.extend(unknown_tag(repo, repository, tag, asks));
+            findings.extend(left_tag(repo, repository, tag, asks));
         }
         for tag in repository.turns.keys() {
             findings.extend(early_tag(repo, repository, tag));
@@ -94,9 +95,14 @@ fn early_digest(repo: &Repo, repository: &Repository, digest: &str, image: &Imag
     let tasks = image.failures.iter().filter(|failure| {
         failure.by_digest && !failure.refused && failure.cause.time <= until && soon(failure.cause.time)
     });
+    // An index is refused until all that it lists is there.
+    let indexes =
+        repository.images.values().filter(|index| index.children.iter().any(|child| child == digest));
+    let listed = indexes.filter_map(|index| index.first_push.as_ref()).map(|(push, ..)| push.time).min();
     let failures = pulls
         .map(|asked| (asked.cause.clone(), false, asked.actor.clone()))
-        .chain(tasks.map(|failure| (failure.cause.clone(), true, None)));
+        .chain(tasks.map(|failure| (failure.cause.clone(), true, None)))
+        .filter(|(cause, ..)| listed.is_none_or(|listed| listed > cause.time.min(push.time)));
     let found = finding("asked-before-pushed", repo, digest, "", failures.collect())?;
     Some(Finding { pushed_at: Some(push.time), tags: Vec::new(), ..found })
 }
@@ -184,6 +190,31 @@ fn never_tag(repo: &Repo, repository: &Repository, tag: &str, asks: &[Asked]) ->
     )
 }
 
+/// A task named a tag that was on nothing any more, and nothing says what took it off its image.
+fn left_tag(repo: &Repo, repository: &Repository, tag: &str, asks: &[Asked]) -> Option<Finding> {
+    let turns = repository.turns.get(tag)?;
+    let open = asks.iter().filter(|asked| asked.is_task).filter(|asked| {
+        let time = asked.cause.time;
+        let last = turns.iter().rfind(|turn| turn.time <= time);
+        let left = last.is_some_and(|turn| turn.digest.is_none() && turn.how == "other");
+        let refused =
+            |list: &Vec<(Cause, String, Option<String>)>| list.iter().any(|(cause, ..)| cause.time <= time);
+        left && !turns.iter().any(|turn| turn.time > time)
+            && !repository.refused_pushes.get(tag).is_some_and(refused)
+            && !has_ended(repository, time)
+    });
+    let open: Vec<_> = open.map(|asked| (asked.cause.clone(), true, None)).collect();
+    let lost = turns.last()?.was_on.clone()?;
+    finding("unexplained", repo, &lost, tag, open)
+}
+
+/// The repository was deleted, and not created since.
+fn has_ended(repository: &Repository, time: u64) -> bool {
+    let last = |times: &[u64]| times.iter().copied().filter(|event| *event <= time).max();
+    last(&repository.deletions)
+        .is_some_and(|deleted| last(&repository.creations).is_none_or(|created| created < deleted))
+}
+
 /// A task requested a tag that never existed, for no known reason.
 fn unknown_tag(repo: &Repo, repository: &Repository, tag: &str, asks: &[Asked]) -> Option<Finding> {
     let open = asks.iter().filter(|asked| asked.is_task).filter(|asked| {
@@ -192,10 +223,9 @@ fn unknown_tag(repo: &Repo, repository: &Repository, tag: &str, asks: &[Asked]) 
             .refused_pushes
             .get(tag)
             .is_some_and(|list| list.iter().any(|(cause, ..)| cause.time <= time));
-        let last = |times: &[u64]| times.iter().copied().filter(|event| *event <= time).max();
-        let ended = last(&repository.deletions)
-            .is_some_and(|deleted| last(&repository.creations).is_none_or(|created| created < deleted));
-        (!refused || repository.taken.contains_key(tag)) && !ended && !repository.turns.contains_key(tag)
+        (!refused || repository.taken.contains_key(tag))
+            && !has_ended(repository, time)
+            && !repository.turns.contains_key(tag)
     });
     finding("unexplained", repo, "", tag, open.map(|asked| (asked.cause.clone(), true, None)).collect())
 }

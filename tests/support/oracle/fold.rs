@@ -269,6 +269,19 @@ impl Folded {
     fn change(&mut self, event: &Event, cause: &Cause) {
         let cause = cause.clone();
         self.learn_tags(&event.act);
+        let named = match &event.act {
+            Act::Define { images, .. } | Act::Offer { images, .. } | Act::TakeUp { images, .. } => {
+                images.as_slice()
+            }
+            Act::Keep { image, .. } => std::slice::from_ref(image),
+            _ => &[],
+        };
+        // Whoever names a digest before its push knows it from before the logs.
+        for image in named {
+            if let Some(digest) = &image.digest {
+                self.repository(&image.repo).mention(digest);
+            }
+        }
         match &event.act {
             Act::Push { repo, digest, tag, children, layers, subject, replica } => {
                 // Replication does not overwrite an immutable tag.

@@ -248,11 +248,18 @@ fn value_end(text: &[u8], at: usize) -> Option<usize> {
 
 /// The record in an element, with wrappers removed.
 fn record(value: Value) -> Option<Value> {
-    let value = match value["CloudTrailEvent"].as_str() {
+    let mut value = match value["CloudTrailEvent"].as_str() {
         Some(inner) => serde_json::from_str(inner).ok()?,
         None if value["detail"].is_object() => value["detail"].clone(),
         None => value,
     };
+    // Some tools write an object as a list of it.
+    for name in ["requestParameters", "responseElements", "serviceEventDetails", "userIdentity"] {
+        let only = value.get(name).and_then(Value::as_array).filter(|list| list.len() == 1);
+        if let Some(object) = only.map(|list| list[0].clone()) {
+            value[name] = object;
+        }
+    }
     let is_text = |name: &str| value[name].is_string();
     let timely = value["eventTime"].as_str().is_some_and(|time| time.len() == 20 && time.ends_with('Z'));
     (is_text("eventSource") && is_text("eventName") && is_text("eventID") && timely).then_some(value)

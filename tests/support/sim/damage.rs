@@ -178,7 +178,7 @@ fn wrong_types(texts: &[String], ids: &[String], rng: &mut Rng) -> (Vec<u8>, Obj
         "null",
         "[]",
         "{\"eventSource\":\"ecr.amazonaws.com\",\"eventName\":\"PutImage\",\"eventTime\":17,\"eventID\":\"x\"}",
-        "{\"eventSource\":\"ecr.amazonaws.com\",\"eventName\":[\"PutImage\"],\"eventTime\":\"2026-03-04T00:00:00Z\",\"eventID\":\"y\"}",
+        "{\"eventSource\":\"ecr.amazonaws.com\",\"eventName\":{\"is\":\"PutImage\"},\"eventTime\":\"2026-03-04T00:00:00Z\",\"eventID\":\"y\"}",
     ];
     let mut parts: Vec<(String, Option<String>)> =
         texts.iter().cloned().zip(ids.iter().cloned().map(Some)).collect();

@@ -97,11 +97,21 @@ fn delay(rng: &mut Rng) -> u64 {
     }
 }
 
-/// A record as text, with its members in random order: nothing may depend on their order.
+/// A record as text, with its members in random order: nothing may depend on their order. The objects in some
+/// records are written as lists of one element, as some tools do.
 pub fn to_text(record: &Value, rng: &mut Rng) -> String {
     let Some(members) = record.as_object() else { return record.to_string() };
-    let mut members: Vec<String> =
-        members.iter().map(|(name, value)| format!("{}:{value}", Value::from(name.as_str()))).collect();
+    let with_lists = record["eventID"].as_str().is_some_and(|id| id.ends_with("3f"));
+    let payloads = ["requestParameters", "responseElements", "serviceEventDetails", "userIdentity"];
+    let written = |(name, value): (&String, &Value)| {
+        let is_list = with_lists && value.is_object() && payloads.contains(&name.as_str());
+        format!(
+            "{}:{}",
+            Value::from(name.as_str()),
+            if is_list { format!("[{value}]") } else { value.to_string() }
+        )
+    };
+    let mut members: Vec<String> = members.iter().map(written).collect();
     rng.shuffle(&mut members);
     format!("{{{}}}", members.join(","))
 }

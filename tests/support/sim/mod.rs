@@ -27,11 +27,14 @@ pub mod world;
 pub use archive::Archive;
 pub use world::World;
 
-/// The seeds of a run: `SEED=7` repeats one, `SIM_RUNS=n` sets their number.
+/// The seeds of a run: `SEED=7` repeats one, `SIM_RUNS=n` sets their number, `SIM_FROM=n` the first of them.
 pub fn seeds(default: u64) -> Vec<u64> {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     match number("SEED") {
         Some(seed) => vec![seed],
-        None => (1..=number("SIM_RUNS").unwrap_or(default)).collect(),
+        None => {
+            let from = number("SIM_FROM").unwrap_or(1);
+            (from..from + number("SIM_RUNS").unwrap_or(default)).collect()
+        }
     }
 }

@@ -45,7 +45,8 @@ impl Part {
 }
 
 fn gone() -> io::Error {
-    let reason = "it is not there: it was removed, or another run has replaced it since this one began; run the same command again";
+    let reason = "it is not there: it was removed, or another run has replaced it since this one began; run \
+        the same command again";
     io::Error::new(io::ErrorKind::NotFound, reason)
 }
 
