@@ -15,6 +15,7 @@ mod archive;
 mod base64;
 mod blocks;
 mod counts;
+mod elastic;
 #[cfg(test)]
 mod example;
 mod fields;

@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 
 #[path = "inputs/exporters.rs"]
 mod exporters;
+#[path = "inputs/tools.rs"]
+mod tools;
 
 fn tagfall(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tagfall"))

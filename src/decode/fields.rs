@@ -6,7 +6,9 @@ use std::ops::Range;
 use super::OtherKind;
 use super::identity::EventKey;
 use super::json::{Fault, Members, skip_value, unescape};
-use super::names::{Kind, flattened, is_null_word, is_success_word, named, respelled};
+use super::names::{
+    Kind, ends_like_a_source, flattened, is_null_word, is_success_word, named, respelled, source_written_so,
+};
 use crate::model::{Exported, Identity, Timestamp};
 
 /// The top-level keys that are read. Of two equal keys the last one counts, as in every parser that builds a
@@ -223,7 +225,19 @@ impl Fields {
 
     /// Whether it has a valid time, and the source and name of an event.
     pub(super) fn has_place(&self, text: &[u8]) -> bool {
-        self.check(text).is_ok()
+        self.check(text).is_ok() || self.drifted && self.has_listed_place(text)
+    }
+
+    /// The same, where a tool has made a list of each value.
+    fn has_listed_place(&self, text: &[u8]) -> bool {
+        let one = |key| {
+            let raw = std::str::from_utf8(self.raw(text, key)?).ok()?;
+            if raw.starts_with('[') { super::listed::scalar(raw, false) } else { Some(raw) }
+        };
+        one(self.time_key()).is_some_and(|time| exported(time.as_bytes()).is_some())
+            && [Key::EventSource, Key::EventName]
+                .iter()
+                .all(|key| one(*key).is_some_and(|name| name.starts_with('"')))
     }
 
     /// Checks that this record has a valid time, a source and a name. Returns the time, or what is wrong.
@@ -321,6 +335,10 @@ pub(super) fn drifts(kind: Kind, raw: &[u8]) -> bool {
         Kind::Json | Kind::Object | Kind::Payload => raw.starts_with(b"\""),
         // A space may be written as an escape.
         Kind::Name => text().map(plain).is_some_and(|text| text.trim_ascii().len() < text.len()),
+        Kind::Source => text().map(plain).is_some_and(|text| {
+            !(ends_like_a_source(&text) && text.first().is_some_and(u8::is_ascii_lowercase))
+                && std::str::from_utf8(&text).is_ok_and(|text| source_written_so(text).is_some())
+        }),
         // Empty text is left as it is.
         Kind::Word => text().is_some_and(|text| !text.is_empty() && is_null_word(text)),
         Kind::Code => {

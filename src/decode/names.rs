@@ -20,6 +20,8 @@ pub(super) enum Kind {
     Code,
     /// A string without a space at its ends.
     Name,
+    /// The name of a service's host.
+    Source,
     /// `true` or `false`.
     Flag,
     /// Twelve digits, as a string.
@@ -29,12 +31,12 @@ pub(super) enum Kind {
 
 /// The kind of a top-level member by its exact name.
 pub(super) fn named(name: &[u8]) -> Option<(Kind, Option<Key>)> {
-    use Kind::{Account, Any, Code, Flag, Json, Name, Object, Payload, Time, Word};
+    use Kind::{Account, Any, Code, Flag, Json, Name, Object, Payload, Source, Time, Word};
     Some(match name {
         b"eventVersion" => (Any, Some(Key::EventVersion)),
         b"userIdentity" => (Object, None),
         b"eventTime" => (Time, Some(Key::EventTime)),
-        b"eventSource" => (Name, Some(Key::EventSource)),
+        b"eventSource" => (Source, Some(Key::EventSource)),
         b"eventName" => (Name, Some(Key::EventName)),
         b"awsRegion" => (Word, Some(Key::AwsRegion)),
         b"sourceIPAddress" | b"userAgent" | b"eventContext" => (Any, None),
@@ -262,6 +264,9 @@ pub(super) const ANY_PLACE: &str = "{}";
 /// For a top-level name that is the path to a nested member: the names of the path, outermost first.
 pub(super) fn flattened(name: &[u8]) -> Option<Vec<String>> {
     let name = std::str::from_utf8(name).ok()?.trim_start_matches('_');
+    if let Some(parts) = joined(name) {
+        return Some(parts);
+    }
     // In a name with dots, an underscore is part of a name.
     let between = if name.contains('.') { '.' } else { '_' };
     let (outermost, _) = name.split_once(between)?;
@@ -278,7 +283,37 @@ pub(super) fn flattened(name: &[u8]) -> Option<Vec<String>> {
             .flatten()
     });
     let parts: Vec<String> = std::iter::once((*parent).to_owned()).chain(parts.skip(1)).collect();
-    parts.iter().all(|part| !part.is_empty()).then_some(parts)
+    parts.iter().all(|part| !part.is_empty()).then(|| with_places(parts))
+}
+
+/// The same of the names that Microsoft Sentinel has for the members of the caller: `UserIdentityArn`.
+fn joined(name: &str) -> Option<Vec<String>> {
+    const BEGINNINGS: [(&str, &[&str]); 2] = [
+        ("UserIdentity", &["userIdentity"]),
+        ("SessionIssuer", &["userIdentity", "sessionContext", "sessionIssuer"]),
+    ];
+    let (rest, outer) =
+        BEGINNINGS.iter().find_map(|(beginning, outer)| Some((name.strip_prefix(beginning)?, *outer)))?;
+    let first = rest.chars().next().filter(char::is_ascii_uppercase)?;
+    let last = first.to_ascii_lowercase().to_string() + &rest[1..];
+    Some(outer.iter().map(|part| (*part).to_owned()).chain([last]).collect())
+}
+
+/// Where the name of a list is followed by that of a member (`imageIds.imageDigest`, as Elasticsearch flattens),
+/// this is a member of each element.
+fn with_places(parts: Vec<String>) -> Vec<String> {
+    let is_place = |part: &String| part == ANY_PLACE || part.bytes().all(|byte| byte.is_ascii_digit());
+    let mut all: Vec<String> = Vec::with_capacity(parts.len());
+    for part in parts {
+        let follows_a_list = all.last().is_some_and(|before| {
+            is_list_inside(respelled_inside(before.as_bytes()).unwrap_or(before).as_bytes())
+        });
+        if follows_a_list && !is_place(&part) {
+            all.push(ANY_PLACE.to_owned());
+        }
+        all.push(part);
+    }
+    all
 }
 
 /// CloudTrail's name for a nested member that another tool spells differently.
@@ -308,6 +343,12 @@ const LISTS_INSIDE: [&str; 19] = [
     "appliedFor",
     "tasks",
 ];
+
+/// Whether the elements of a list of this name, in whatever case, are texts.
+pub(super) fn is_list_of_texts(name: &str) -> bool {
+    let known = respelled_inside(name.as_bytes()).unwrap_or(name);
+    ["tagList", "tagPrefixList", "tagPatternList", "updatedFields", "appliedFor"].contains(&known)
+}
 
 /// Whether a member inside of objects is known by this name.
 pub(super) fn is_named_inside(name: &[u8]) -> bool {
@@ -346,11 +387,56 @@ fn alike(known: &[&'static str], name: &[u8]) -> Option<&'static str> {
         .find(|known| known.len() == name.len() && known.as_bytes().eq_ignore_ascii_case(&name))
 }
 
-/// Words that tools write if there was no error.
+/// Words that tools write if there was no error. An error code has letters: quotes or brackets alone are none.
 pub(super) fn is_success_word(text: &[u8]) -> bool {
-    [&b"success"[..], b"succeeded", b"ok", b"0", b"200", b"false"]
+    const WORDS: [&[u8]; 16] = [
+        b"",
+        b"success",
+        b"successful",
+        b"succeeded",
+        b"ok",
+        b"noerror",
+        b"noerrors",
+        b"none",
+        b"null",
+        b"nil",
+        b"na",
+        b"empty",
+        b"undefined",
+        b"0",
+        b"200",
+        b"false",
+    ];
+    let letters: Vec<u8> = text
         .iter()
-        .any(|word| word.eq_ignore_ascii_case(text.trim_ascii()))
+        .take(24)
+        .copied()
+        .filter(u8::is_ascii_alphanumeric)
+        .map(|byte| byte.to_ascii_lowercase())
+        .collect();
+    text.len() <= 24 && text.is_ascii() && WORDS.contains(&letters.as_slice())
+}
+
+/// The end of the names of all services, in the clouds that there are.
+pub(super) fn ends_like_a_source(text: &[u8]) -> bool {
+    text.ends_with(b".com") || text.ends_with(b".cn")
+}
+
+/// The name of a service as CloudTrail writes it: `ecr.amazonaws.com` for `ecr`, `ECR` and `ECR.AMAZONAWS.COM`.
+/// `None` where it is so written.
+pub(super) fn source_written_so(text: &str) -> Option<String> {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    let said = text.trim_ascii();
+    if said.is_empty() || !said.bytes().all(is_word) {
+        return (said.len() < text.len()).then(|| said.to_owned());
+    }
+    let lower = if said.starts_with(|first: char| first.is_ascii_uppercase()) {
+        said.to_ascii_lowercase()
+    } else {
+        said.to_owned()
+    };
+    let whole = if lower.contains('.') { lower } else { lower + ".amazonaws.com" };
+    (whole != text).then_some(whole)
 }
 
 /// Words that tools write for absent values.
@@ -410,7 +496,11 @@ mod tests {
             ("requestParameters.imageIds.{}.imageDigest", "requestParameters/imageIds/{}/imageDigest"),
             ("requestParameters.imageIds.1.imageDigest", "requestParameters/imageIds/1/imageDigest"),
             ("resources[0].ARN", "resources/0/ARN"),
+            ("UserIdentityArn", "userIdentity/arn"),
+            ("SessionIssuerUserName", "userIdentity/sessionContext/sessionIssuer/userName"),
             ("request_parameters.a_b", "requestParameters/a_b"),
+            ("responseElements.imageIds.imageDigest", "responseElements/imageIds/{}/imageDigest"),
+            ("responseElements_imageids_imagedigest", "responseElements/imageids/{}/imagedigest"),
         ] {
             assert_eq!(told(name).as_deref(), Some(expected), "{name}");
         }
@@ -423,6 +513,30 @@ mod tests {
             "request_id",
         ] {
             assert_eq!(told(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn sources_are_names_of_hosts() {
+        for text in ["ecr", "ECR", "Ecr", " ecr.amazonaws.com", "ECR.amazonaws.com", "ECR.AMAZONAWS.COM\t"] {
+            assert_eq!(source_written_so(text).as_deref(), Some("ecr.amazonaws.com"), "{text}");
+        }
+        for text in ["ecr.amazonaws.com", "signin.amazonaws.cn", "", "two words", "aws:s3"] {
+            assert_eq!(source_written_so(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn words_for_no_error() {
+        for text in [
+            "Success", "no error", "NoError", "N/A", "NA", "\"\"", "''", "{}", "[]", "(none)", "<null>",
+            "OK.", "--",
+        ] {
+            assert!(is_success_word(text.as_bytes()), "{text}");
+        }
+        for text in ["AccessDenied", "None.Such", "Unknown", "404", "ImageAlreadyExistsException", "Ünknown"]
+        {
+            assert!(!is_success_word(text.as_bytes()), "{text}");
         }
     }
 

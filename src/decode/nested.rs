@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::names::{ANY_PLACE, is_null_word};
+use super::names::{ANY_PLACE, is_list_of_texts, is_null_word};
 
 /// Maximum length of a list: indexes in names may be arbitrary numbers.
 const PLACES_MAX: usize = 10_000;
@@ -38,7 +38,9 @@ impl Nested {
         self.place(names, value);
     }
 
-    fn place(&mut self, names: impl IntoIterator<Item = String>, value: Value) {
+    fn place(&mut self, names: Vec<String>, value: Value) {
+        // One element of a list of texts was a text for itself.
+        let is_list = !value.is_object() && names.last().is_some_and(|last| is_list_of_texts(last));
         let mut names = names.into_iter().take(DEPTH_MAX);
         let Some(first) = names.next() else { return };
         let mut place = self.members.entry(first).or_insert(Value::Null);
@@ -47,7 +49,7 @@ impl Nested {
             place = inner;
         }
         if place.is_null() {
-            *place = value;
+            *place = if is_list && !value.is_array() { Value::Array(vec![value]) } else { value };
         }
     }
 

@@ -11,6 +11,7 @@ use super::json::{Members, skip_space, skip_value};
 use super::listed;
 use super::names::{
     Kind, flattened, is_named_inside, is_null_word, is_success_word, named, respelled, respelled_inside,
+    source_written_so,
 };
 use super::nested::Nested;
 use crate::model::Repairs;
@@ -134,10 +135,17 @@ fn value<'r>(name: &str, kind: Kind, raw: &'r str, repairs: &mut Repairs) -> Res
     let said = text.as_deref();
     Ok(match (kind, said) {
         (Kind::Any, _) => Cow::Borrowed(raw),
-        (Kind::Code, Some(said)) if is_success_word(said.as_bytes()) => {
+        (Kind::Code, Some(said)) if !said.is_empty() && is_success_word(said.as_bytes()) => {
             repairs.null_word = 1;
             Cow::Borrowed("null")
         }
+        (Kind::Source, Some(said)) => match source_written_so(said) {
+            Some(source) => {
+                repairs.value = 1;
+                Cow::Owned(serde_json::Value::from(source).to_string())
+            }
+            None => Cow::Borrowed(raw),
+        },
         (Kind::Name, Some(said)) if said.trim_ascii().len() < said.len() => {
             repairs.value = 1;
             Cow::Owned(serde_json::Value::from(said.trim_ascii()).to_string())
@@ -180,7 +188,7 @@ fn value<'r>(name: &str, kind: Kind, raw: &'r str, repairs: &mut Repairs) -> Res
             None => Cow::Borrowed(raw),
         },
         (Kind::Time, _) => time(raw, repairs),
-        (Kind::Word | Kind::Code | Kind::Name | Kind::Account, _)
+        (Kind::Word | Kind::Code | Kind::Name | Kind::Source | Kind::Account, _)
         | (Kind::Json | Kind::Object | Kind::Payload, None) => Cow::Borrowed(raw),
     })
 }

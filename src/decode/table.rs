@@ -191,7 +191,14 @@ fn heading(line: &[u8]) -> Vec<String> {
     let mut reader =
         ReaderBuilder::new().delimiter(delimiter(line)).has_headers(false).flexible(true).from_reader(line);
     let first = reader.byte_records().next().and_then(Result::ok).unwrap_or_default();
-    first.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect()
+    first.iter().map(column_name).collect()
+}
+
+/// The name of a column, without what stands around it: a byte order mark, Microsoft's word for the time zone.
+fn column_name(written: &[u8]) -> String {
+    let name = String::from_utf8_lossy(written);
+    let name = name.trim_start_matches('\u{feff}').trim();
+    name.strip_suffix(" [UTC]").unwrap_or(name).to_owned()
 }
 
 fn delimiter(line: &[u8]) -> u8 {
@@ -205,7 +212,9 @@ fn delimiter(line: &[u8]) -> u8 {
 
 pub(super) fn known(names: &[String]) -> Vec<Known> {
     let plain = |name: &str| name.rsplit('.').next().unwrap_or(name).replace('_', "").to_ascii_lowercase();
+    // Datadog's columns of attributes.
     let find = |(column, written): (usize, &String)| {
+        let written = written.strip_prefix('@').filter(|_| written != "@timestamp").unwrap_or(written);
         if let Some(names) = flattened(written.as_bytes()) {
             return Some(Known { column, name: Cow::Owned(names.join(".")), kind: Kind::Member });
         }
@@ -237,12 +246,8 @@ pub(super) fn records<'r>(reader: Box<dyn Read + 'r>) -> Result<Table<'r>, Strin
         .double_quote(!form.backslashes)
         .escape(form.backslashes.then_some(b'\\'))
         .from_reader(reader);
-    let names: Vec<String> = rows
-        .byte_headers()
-        .map_err(|error| reason(&error))?
-        .iter()
-        .map(|name| String::from_utf8_lossy(name).trim_start_matches('\u{feff}').trim().to_owned())
-        .collect();
+    let names: Vec<String> =
+        rows.byte_headers().map_err(|error| reason(&error))?.iter().map(column_name).collect();
     let known = if form.bare { Vec::new() } else { known(&names) };
     let mut row = ByteRecord::new();
     let first = rows.read_byte_record(&mut row).map_err(|error| reason(&error))?.then_some(row);
@@ -397,6 +402,15 @@ fn is_json(cell: &[u8]) -> bool {
 
 fn write_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
+}
+
+/// The same as JSON; `None` if the text is nothing of the kind.
+pub(super) fn struct_as_json(text: &str) -> Option<String> {
+    let text = text.trim();
+    matches!(text.as_bytes(), [b'{', .., b'}']).then_some(())?;
+    let mut out = Vec::new();
+    write_struct(&mut out, text, 0);
+    String::from_utf8(out).ok()
 }
 
 /// Converts Athena's notation for a struct, `{type=Root, sessioncontext={…}}`, or an array to JSON.

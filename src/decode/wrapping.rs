@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use super::RecordSink;
 use super::base64;
+use super::elastic;
 use super::fields::{Fields, Shape, excerpt, plain};
 use super::json::{Elements, Members, skip_between, skip_space, skip_value};
 use super::lines::json_start;
@@ -36,7 +37,7 @@ const WRAPPERS: &[&[u8]] = &[
     b"raw_data",       // OCSF
 ];
 /// Maximum nesting of wrappers.
-const DEPTH_MAX: u8 = 12;
+const DEPTH_MAX: u8 = 24;
 
 impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     /// Reads the events in the object at `span`; returns whether there were any.
@@ -59,8 +60,19 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
                 true
             });
         }
-        if let Some(lines) = rows::of_athena(text.get(span.clone()).unwrap_or_default()) {
+        if let Some(record) = elastic::record(text.get(span.clone()).unwrap_or_default()) {
             self.counts.lossy();
+            let record = record.as_bytes();
+            return Fields::read(record, 0).is_ok_and(|(fields, end)| {
+                self.event(record, 0..end, &fields);
+                true
+            });
+        }
+        let json = text.get(span.clone()).unwrap_or_default();
+        if let Some(rows::Made { lines, lossy }) = rows::of_athena(json).or_else(|| rows::of_columns(json)) {
+            if lossy {
+                self.counts.lossy();
+            }
             let mut at = skip_between(&lines, 0);
             while at < lines.len() {
                 let Ok(end) = self.document(&lines, at) else { break };

@@ -204,7 +204,9 @@ fn an_event_that_cannot_be_understood_fails_once_however_often_it_was_delivered(
 /// Words of exporters for "no error": each made a call that succeeded a failed one.
 #[test]
 fn an_error_code_of_success_is_none() {
-    for word in ["Success", "SUCCEEDED", "ok", "0", "200", "false", "None", "-"] {
+    for word in
+        ["Success", "SUCCEEDED", "ok", "0", "200", "false", "None", "-", "NA", "No error", "\"\"", "{}"]
+    {
         let records = changed(|record| record["errorCode"] = json!(word));
         for coverage in shows_the_incident(&records) {
             assert_eq!(coverage["records_repaired"]["null_word"].as_u64(), Some(6), "{word}: {coverage}");
@@ -310,4 +312,49 @@ fn illegible_digests_are_gaps() {
                 json!("{\"schemaVersion\":2,\"mediaType\":\"appl...");
         }
     }));
+}
+
+/// The names of services without their host, and in upper case: every such record was one of a service that nobody
+/// asks for.
+#[test]
+fn sources_are_hosts_again() {
+    for form in [
+        |source: &str| source.split('.').next().unwrap().to_owned(),
+        |source: &str| source.to_uppercase(),
+        |source: &str| source.split('.').next().unwrap().to_uppercase(),
+    ] {
+        let records =
+            changed(|record| record["eventSource"] = json!(form(record["eventSource"].as_str().unwrap())));
+        for coverage in shows_the_incident(&records) {
+            assert_eq!(coverage["records_repaired"]["value"].as_u64(), Some(6), "{coverage}");
+        }
+    }
+}
+
+#[test]
+fn digests_without_their_algorithm_are_digests() {
+    for written in ["", "SHA256:"] {
+        let text = |record: &Value| record.to_string().replace("sha256:", written);
+        let records: Vec<Value> =
+            incident().iter().map(|record| serde_json::from_str(&text(record)).unwrap()).collect();
+        shows_the_incident(&records);
+    }
+}
+
+/// A pull tells who needs an image: one of which nobody can tell the repository was passed over in silence.
+#[test]
+fn a_pull_that_names_no_repository_fails_and_says_so() {
+    let records = changed(|record| {
+        if record["eventName"] == "BatchGetImage" {
+            record["requestParameters"] = Value::Null;
+            record["resources"] = Value::Null;
+        }
+    });
+    for bytes in [lines(&records), document(&records)] {
+        for (said, code) in told(&Case::holding(&[("a.json", bytes)])) {
+            let coverage = &said["coverage"];
+            assert_eq!((coverage["records_failed"].as_u64(), code), (Some(1), 3), "{coverage}");
+            assert!(coverage["failures"][0]["reason"].as_str().unwrap().contains("names no repository"));
+        }
+    }
 }

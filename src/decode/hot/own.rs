@@ -8,6 +8,7 @@ use super::stretch::Block;
 use crate::decode::blocks::Classify;
 use crate::decode::identity::{hash_of_account, is_event_id, written};
 use crate::decode::json::skip_space;
+use crate::decode::names::ends_like_a_source;
 use crate::model::{Identity, Timestamp};
 
 /// The values of a record's own keys.
@@ -82,8 +83,11 @@ impl Own<'_> {
         classify: &impl Classify,
     ) -> Option<&'s [u8]> {
         let called = plain(name, classify)?;
-        // A name with a space around it is another name of the same call.
-        if [of, called].iter().any(|name| matches!(name, [] | [..=b' ', ..] | [.., ..=b' '])) {
+        // What a tool has made of the names of a service and a call is read in full.
+        if !of.first()?.is_ascii_lowercase()
+            || !ends_like_a_source(of)
+            || matches!(called, [..=b' ', ..] | [.., ..=b' '])
+        {
             return None;
         }
         let start = self.record.len() - source.len();

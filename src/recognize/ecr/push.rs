@@ -16,7 +16,7 @@ pub(super) fn put_image<'r>(record: &Record<'r>, manifests: &mut Manifests<'r>) 
         unreadable: stored
             .get("imageId")
             .text("imageDigest")
-            .is_some_and(|said| Digest::parse(said).is_none()),
+            .is_some_and(|said| image::written_digest(said).is_none()),
         asked: image::digest(record.request, "imageDigest"),
         tag: record.request.text("imageTag").or_else(|| stored.get("imageId").text("imageTag")),
         manifest: manifests.text(record.request).or_else(|| manifests.text(stored)),
@@ -69,7 +69,7 @@ impl<'r> Parts<'r> {
             places.iter().flatten().find_map(|place| keys.iter().find_map(|key| place.text(key)))
         };
         Self {
-            answered: text(&["imageDigest", "image-digest", "digest"]).and_then(Digest::parse),
+            answered: text(&["imageDigest", "image-digest", "digest"]).and_then(image::written_digest),
             unreadable: false,
             asked: None,
             tag: text(&["imageTag", "image-tag", "tag"]),
