@@ -215,6 +215,10 @@ pub fn cannot_write(lake: &Path, error: &LakeError) -> Failure {
         LakeError::NothingStaged { .. } => failure.advise("stage the shards of a plan first: tagfall plan, then tagfall ingest --shard FILE"),
         LakeError::SeveralPlans { .. } => failure.advise("name the one to go on with: --plan ID"),
         LakeError::ShardsMissing { .. } => failure.advise("stage them (tagfall ingest --shard FILE), then do this again: nothing is lost meanwhile"),
+        LakeError::Staged { place, .. } => failure.advise(format!(
+            "remove {} as a whole and stage its shard again, if it is damaged; else run this again: the lake is as the last commit left it",
+            place.display()
+        )),
         LakeError::NotALake { .. } => failure.advise("name an empty folder, or one that is not there yet"),
         LakeError::OtherSelection { .. } => failure.advise("give the same --select, or another --lake"),
         LakeError::Version { .. } => failure.advise("use the tagfall that wrote it"),

@@ -40,7 +40,7 @@ const OBJECT: &str = "object";
 const RECORD: &str = "record";
 const REST: [&str; 2] = ["extra", "original"];
 
-fn options() -> PolarsResult<WriteOptions> {
+pub(super) fn options() -> PolarsResult<WriteOptions> {
     let statistics = StatisticsOptions {
         min_value: true,
         max_value: true,
@@ -52,7 +52,7 @@ fn options() -> PolarsResult<WriteOptions> {
     Ok(WriteOptions { statistics, version: Version::V1, compression, data_page_size: None })
 }
 
-static SCHEMA: LazyLock<Vec<Field>> = LazyLock::new(|| {
+pub(super) static SCHEMA: LazyLock<Vec<Field>> = LazyLock::new(|| {
     let text = |name: &str| Field::new(name.into(), ArrowDataType::Utf8View, true);
     let members =
         MEMBERS.iter().map(|member| Field::new(member.column.into(), dtype(&member.field.shape), true));
@@ -127,13 +127,13 @@ fn leaves(rows: &Rows, group: Range<usize>, options: WriteOptions) -> PolarsResu
 }
 
 /// A column on its way.
-enum Part<'b> {
+pub(super) enum Part<'b> {
     Texts(Vec<Leaf<'b>>),
     Numbers(Vec<i64>),
 }
 
 /// All columns of a group, in the order of [`SCHEMA`].
-fn columns(rows: &Rows, group: Range<usize>) -> PolarsResult<Vec<Part<'_>>> {
+pub(super) fn columns(rows: &Rows, group: Range<usize>) -> PolarsResult<Vec<Part<'_>>> {
     let mut columns: Vec<ColumnWriter<'_>> =
         LEAVES.iter().map(|leaf| ColumnWriter::new(leaf.shape, leaf.depth)).collect();
     let (height, mut packer) = (group.len(), Packer::new());
@@ -154,7 +154,7 @@ fn columns(rows: &Rows, group: Range<usize>) -> PolarsResult<Vec<Part<'_>>> {
     Ok(parts)
 }
 
-fn encode(
+pub(super) fn encode(
     part: Part<'_>,
     field: &Field,
     options: WriteOptions,
@@ -182,7 +182,7 @@ fn encode(
 }
 
 /// The pages as the writer takes them: it asks for a leaf when the one before is written.
-fn written<'l>(
+pub(super) fn written<'l>(
     leaves: &'l [Chunk],
     cuts: &'l Cuts,
 ) -> DynIter<'l, PolarsResult<DynStreamingIterator<'l, CompressedPage, PolarsError>>> {
