@@ -196,7 +196,7 @@ fn the_output_never_replaces_a_file_with_records() {
         let run = world.run(&["detect", "logs/a.json", "-o", "logs/a.json", "--format", format]);
         let stderr = String::from_utf8_lossy(&run.stderr).into_owned();
         assert!(
-            run.status.code() == Some(2) && stderr.contains("the file holds CloudTrail records"),
+            run.status.code() == Some(2) && stderr.contains("the file contains CloudTrail records"),
             "{stderr}"
         );
         assert_eq!(world.read("logs/a.json"), record);

@@ -225,7 +225,7 @@ fn command_and_terraform_hold_the_policy_as_it_is() {
     assert_eq!(serde_json::from_str::<Value>(put).expect("JSON"), found["policy"]);
     let terraform = found["terraform"].as_str().expect("a resource");
     let json = terraform
-        .split_once("<<POLICY\n")
+        .split_once("<<-POLICY\n")
         .and_then(|(_, rest)| rest.split_once("\nPOLICY\n"))
         .expect("a heredoc")
         .0;

@@ -463,13 +463,13 @@ fn what_matches_nothing_is_an_error_with_what_is_like_it() {
         let (out, said, code) = run(&org, &[reference]);
         assert_eq!((out.as_str(), code), ("", 2), "{reference}: {said}");
         assert!(
-            said.contains("no session in these logs is that of") && said.contains(near),
+            said.contains("no session in these logs belongs to") && said.contains(near),
             "{reference}: {said}"
         );
     }
     let (_, said, code) = run(&org, &[""]);
     assert_eq!(code, 2);
-    assert!(said.contains("nothing is asked for"), "{said}");
+    assert!(said.contains("nothing to trace"), "{said}");
 }
 
 #[test]

@@ -91,7 +91,7 @@ impl Behind {
             watched(run.talk, &feeds, &run.cancelled, budget, |run| trace::trace_of(run, &filter, &calls));
         if run.cancelled.load(Ordering::Relaxed) || feeds.iter().any(|feed| feed.fatal().is_some()) {
             run.talk.warn(
-                "who stood behind pushes and deletions is not told: the sources could not be read once more",
+                "who was behind pushes and deletions is not shown: the sources could not be read a second time",
             );
             return Ok(Told::default());
         }
@@ -104,7 +104,7 @@ impl Behind {
             }
             Err(overfull) => {
                 run.talk.note(&format!(
-                    "who stood behind pushes and deletions is not told: {overfull}; tagfall trace takes one \
+                    "who was behind pushes and deletions is not shown: {overfull}; tagfall trace examines one \
                      caller at a time"
                 ));
                 Ok(Told::default())

@@ -62,7 +62,7 @@ fn read(path: &Path) -> Result<Vec<Loss>, Failure> {
     let text = bounded::read(path, RESULT_BYTES_MAX)
         .map_err(|error| Failure::new(format!("cannot read {}", path.display())).because(error))?;
     alerts::read(&text).map_err(|why| {
-        let failure = Failure::new(format!("{} is no result of detect", path.display())).because(why);
+        let failure = Failure::new(format!("{} is not a result of detect", path.display())).because(why);
         failure.advise("write it with `tagfall detect SOURCE… --format json -o FILE`")
     })
 }

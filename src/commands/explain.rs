@@ -111,7 +111,7 @@ impl Args {
     }
 
     fn nothing_asked(&self) -> Failure {
-        Failure::new(format!("no image reference and no digest in {:?}", self.reference))
+        Failure::new(format!("{:?} contains no image reference and no digest", self.reference))
     }
 
     /// Whether the last argument, where sources should be, is a reference and not a file or folder.

@@ -98,7 +98,7 @@ impl<'a> Run<'a> {
         let nothing = nothing::check(&common.sources, &filter, &evidence.coverage, &evidence.seen, &pruned);
         nothing.map_err(|failure| {
             if asked.at.is_some() {
-                failure.advise("name a later --at: only events before it count")
+                failure.advise("give a later --at: only events before it count")
             } else {
                 failure
             }
@@ -235,7 +235,7 @@ fn learn(redactor: &Redactor, evidence: &Evidence) {
 /// Removes an earlier run's output, and says so.
 fn withdraw(destination: &Destination, talk: &Talk) {
     if destination.withdraw() {
-        talk.note("removed the file of -o: what it held was of an earlier run");
+        talk.note("removed the -o file of an earlier run");
     }
 }
 

@@ -23,7 +23,7 @@ impl Asked {
             return Ok(Self::Finding(text.to_owned()));
         }
         let nothing = || {
-            Failure::new(format!("no image reference, no digest and no id of a finding in {text:?}")).advise(
+            Failure::new(format!("{text:?} contains no image reference, digest or id of a finding")).advise(
                 "give REPOSITORY:TAG, REPOSITORY@sha256:…, a digest, the whole error line in quotes, or the \
                  id that detect prints",
             )
@@ -48,7 +48,7 @@ impl Asked {
         let findings = detect::findings(&run.evidence.history, common.settings());
         let Some(finding) = findings.iter().find(|finding| finding.id == *id) else {
             return Err(Failure::new(format!("no finding has the id {id}"))
-                .because("this evidence, with these filters, does not give it")
+                .because("these sources, with these filters, do not produce it")
                 .advise("take an id that detect prints for the same sources, or name the image itself"));
         };
         by_finding(finding).ok_or_else(|| {
@@ -59,11 +59,9 @@ impl Asked {
 }
 
 fn not_known(reference: &str) -> Failure {
-    Failure::new(format!("nothing in this evidence tells which image {reference:?} is"))
-        .because("its repository is not in it, or it names a tag that the evidence does not know")
-        .advise(
-            "name the digest, and give logs or snapshots of the account and region that own the repository",
-        )
+    Failure::new(format!("these sources do not show which image {reference:?} is"))
+        .because("its repository does not occur in them, or its tag does not")
+        .advise("give the digest, and logs or snapshots of the account and region that own the repository")
 }
 
 /// Whether the text has the form of a finding's id: `1e6aa6eb9a2ecaf3`, `1e6aa6eb9a2ecaf3-2`.

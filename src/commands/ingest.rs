@@ -182,8 +182,8 @@ impl Args {
             };
             if is_inside {
                 let failure = Failure::new(format!("cannot ingest {spec} into {}", self.lake.display()))
-                    .because("the lake lies inside of it");
-                return Err(failure.advise("choose a folder outside of the logs"));
+                    .because("the lake is inside it");
+                return Err(failure.advise("choose a folder outside the logs"));
             }
         }
         Ok(())
@@ -204,7 +204,7 @@ pub fn cannot_write(lake: &Path, error: &LakeError) -> Failure {
     let failure = Failure::new(format!("cannot write to the lake {}", lake.display())).because(error);
     match error {
         LakeError::Io { .. } if lake.to_str().is_some_and(is_s3) => failure.advise(
-            "the lake is as the last commit left it: mend the cause (rights are named in docs/CLUSTER.md) and \
+            "the lake is as the last commit left it: remove the cause (docs/CLUSTER.md lists the permissions) and \
              run again",
         ),
         LakeError::Busy { .. } => failure.advise(
@@ -219,11 +219,11 @@ pub fn cannot_write(lake: &Path, error: &LakeError) -> Failure {
         LakeError::NothingStaged { .. } => failure.advise(
             "stage the shards of a plan first: tagfall plan, then tagfall ingest --shard FILE",
         ),
-        LakeError::SeveralPlans { .. } => failure.advise("name the one to go on with: --plan ID"),
+        LakeError::SeveralPlans { .. } => failure.advise("choose one: --plan ID"),
         LakeError::ShardsMissing { .. } => failure.advise(
             "stage them (tagfall ingest --shard FILE), then do this again: nothing is lost meanwhile",
         ),
-        LakeError::NotALake { .. } => failure.advise("name an empty folder, or one that is not there yet"),
+        LakeError::NotALake { .. } => failure.advise("give an empty folder, or one that does not exist yet"),
         LakeError::OtherSelection { .. } => failure.advise("give the same --select, or another --lake"),
         LakeError::Version { .. } => failure.advise("use the tagfall that wrote it"),
         LakeError::Io { .. } => failure.advise(

@@ -57,20 +57,18 @@ impl Options {
     pub fn open(&self, common: &Common) -> Result<Option<KnownFile>, Failure> {
         let Some(path) = &self.known else { return Ok(None) };
         if common.show.output.as_deref() == Some(path) {
-            return Err(
-                Failure::new("--known and -o name the same file").advise("give each a file of its own")
-            );
+            return Err(Failure::new("--known and -o are the same file").advise("use two different files"));
         }
         if self.accept.is_some() && common.until()?.is_none_or(|until| until <= values::now()) {
-            let failure = Failure::new("an acceptance ends on a day to come")
-                .because("--until names a moment that has passed");
-            return Err(failure.advise("name a day such as --until 2030-01-31"));
+            let failure =
+                Failure::new("an acceptance must end in the future").because("--until is in the past");
+            return Err(failure.advise("give a day such as --until 2030-01-31"));
         }
         let known = read(path)?;
         let destination = Destination::prepare(Some(path))?;
         if !matches!(destination, Destination::File(_)) {
             return Err(Failure::new(format!("cannot keep what is known in {}", path.display()))
-                .because("it is no regular file"));
+                .because("it is not a regular file"));
         }
         Ok(Some(KnownFile { known, destination }))
     }
@@ -89,9 +87,9 @@ impl Options {
         let as_of = losses.get(loss).or_else(|| known.told(loss)).cloned();
         if as_of.is_none() {
             let failure = Failure::new(format!("there is no loss with the id {id}"))
-                .because("neither this run nor the file of --known tells of it");
+                .because("neither this run nor the file of --known has it");
             return Err(failure.advise(
-                "take the id from the page, where it stands in parentheses, or from the JSON document",
+                "take the id from the text output, where it is in parentheses, or from the JSON document",
             ));
         }
         known.accept(Acceptance { id: loss.to_owned(), until, reason: reason.clone(), as_of });
@@ -170,7 +168,7 @@ fn read(path: &Path) -> Result<Known, Failure> {
         Err(error) => return Err(Failure::new(format!("cannot read {}", path.display())).because(error)),
     };
     Known::parse(&text).map_err(|why| {
-        let failure = Failure::new(format!("{} is no file of known losses", path.display())).because(why);
-        failure.advise("name the file that an earlier run with --known wrote, or one that is not there yet")
+        let failure = Failure::new(format!("{} is not a file of known losses", path.display())).because(why);
+        failure.advise("give the file that an earlier run with --known wrote, or one that does not exist yet")
     })
 }

@@ -195,8 +195,8 @@ impl Ddl {
         if self.location.as_deref().is_some_and(|location| !is_s3(location))
             || (self.location.is_none() && matches!(place, Location::Folder(_)))
         {
-            return Err(Failure::new("Athena reads S3 alone")
-                .advise("name where a copy of the lake lies: --location s3://bucket/prefix"));
+            return Err(Failure::new("Athena reads only S3")
+                .advise("give the place of the lake's copy in S3: --location s3://bucket/prefix"));
         }
         let text = lake::ddl(&place, &self.table, self.location.as_deref())
             .map_err(|error| cannot_read(&self.lake, &error))?;

@@ -134,16 +134,16 @@ pub fn no_objects(sources: &[String], filter: &Filter, pruned: &Pruned) -> Failu
     if let Err(named) = named {
         return named;
     }
-    let failure = failure.because("the filters leave out every object by its key");
+    let failure = failure.because("--since, --until, --account and --region exclude every object by its key");
     match &pruned.days {
         Some((first, last)) => {
-            failure.because(format!("what they leave out was delivered between {first} and {last}")).advise(
+            failure.because(format!("the excluded objects were delivered between {first} and {last}")).advise(
                 "widen --since and --until",
             )
         }
         None => failure.advise(
-            "leave out --since, --until, --account and --region one by one; detect --dry-run tells what would \
-             be read",
+            "remove --since, --until, --account and --region one by one; detect --dry-run shows what would be \
+             read",
         ),
     }
 }
@@ -166,11 +166,11 @@ fn no_such_time(filter: &Filter, coverage: &Coverage, pruned: &Pruned) -> Result
     match late.or(early) {
         None => Ok(()),
         Some(limit) => {
-            let failure = Failure::new("no event lies in the time asked for");
+            let failure = Failure::new("no event is in the period between --since and --until");
             let failure =
-                failure.because(format!("{limit}, and what was read reaches from {first} to {last}"));
+                failure.because(format!("{limit}, but the events that were read are from {first} to {last}"));
             let days = |(first, last): &(String, String)| {
-                format!("what was left out by its key was delivered between {first} and {last}")
+                format!("the objects excluded by their keys were delivered between {first} and {last}")
             };
             let failure = pruned.days.iter().map(days).fold(failure, Failure::because);
             Err(failure.advise("widen --since and --until"))
@@ -191,7 +191,7 @@ fn no_such_name(
     let failure = Failure::new(format!("no {noun} in these logs matches {option} {}", wanted.join(", ")));
     let near = near(wanted, seen);
     Err(if near.is_empty() {
-        failure.advise(format!("the logs speak of {}", some(seen)))
+        failure.advise(format!("the logs have {}", some(seen)))
     } else {
         failure.advise(format!("did you mean {}?", near.join(" or ")))
     })
@@ -223,7 +223,7 @@ fn some(seen: &BTreeSet<LogText>) -> String {
 /// A forecast as of the last event needs an event.
 pub fn no_end() -> Failure {
     Failure::new("no event in these logs has a time")
-        .advise("name the moment to look from: --at 2026-03-02T10:00:00Z, or --at now")
+        .advise("give the time to look from: --at 2026-03-02T10:00:00Z, or --at now")
 }
 
 #[cfg(test)]

@@ -255,7 +255,9 @@ impl Show {
             true => failure
                 .because("this tagfall was built without SQL")
                 .advise("build it with the feature `sql`"),
-            false => failure.because("this is no table of rows").advise("ask for --format json or csv"),
+            false => {
+                failure.because("this result is not a table of rows").advise("ask for --format json or csv")
+            }
         })
     }
 }
@@ -322,7 +324,7 @@ impl Common {
         let mut filter = self.filter()?;
         let Some(at) = at else { return Ok(filter) };
         if let Some(since) = filter.since.filter(|since| *since >= at) {
-            let failure = Failure::new("no time lies between --since and --at")
+            let failure = Failure::new("there is no time between --since and --at")
                 .because(format!("the first is {since}, the second is {at}"));
             return Err(failure.advise("name a later --at, or an earlier --since"));
         }
@@ -380,7 +382,7 @@ impl Window {
         if let (Some(since), Some(until)) = (since, until)
             && since >= until
         {
-            let failure = Failure::new("no time lies between --since and --until")
+            let failure = Failure::new("there is no time between --since and --until")
                 .because(format!("the first begins at {since}, the second ends at {until}"));
             return Err(failure.advise("swap them, or leave one out"));
         }

@@ -25,8 +25,6 @@ Examples:
   tagfall plan s3://my-trail/AWSLogs/ --shards 64 -o s3://my-lakes/plan
   tagfall plan ./logs --shards 4 -o plan && ls plan/* | xargs -P 4 -I{} tagfall ingest --shard {} --lake ./lake";
 
-/// The cost of an object in addition to its bytes: a request, and everything around it.
-const OBJECT_BYTES: u64 = 16 << 10;
 /// Maximum number of shards.
 const SHARDS_MAX: u32 = 10_000;
 
@@ -120,79 +118,15 @@ impl Args {
         Ok(Ending { alarming: false, incomplete: unlistable > 0 })
     }
 
-fn count(all: &[(String, Vec<Item>)]) -> u64 {
-    all.iter().map(|(_, items)| items.len() as u64).sum()
-}
-
-/// The approximate amount of work for an object.
-fn work(item: &Item) -> u64 {
-    if item.is == Is::Object { item.size + OBJECT_BYTES } else { 1 }
-}
-
-/// Divides the objects, in their order, into shards of about the same work. Objects of one day are put into
-/// as few shards as possible.
-fn cut(header: Header, all: Vec<(String, Vec<Item>)>, left_out: u64) -> Vec<Shard> {
-    let plan = name(&header, &all);
-    let total = u128::from(all.iter().flat_map(|(_, items)| items).map(work).sum::<u64>().max(1));
-    let count = u128::from(header.of);
-    let of = |number: u32| Header {
-        plan: plan.clone(),
-        shard: number,
-        left_out: if number == 1 { left_out } else { 0 },
-        ..header.clone()
-    };
-    let mut shards: Vec<Shard> =
-        (1..=header.of).map(|number| Shard { header: of(number), sources: Vec::new() }).collect();
-    let mut done = 0_u128;
-    for (source, items) in all {
-        for item in items {
-            // By the middle of an object's work, so that no shard gets all objects at a boundary.
-            let half = u128::from(work(&item));
-            let at = usize::try_from((done * 2 + half) * count / (total * 2))
-                .unwrap_or(0)
-                .min(shards.len().saturating_sub(1));
-            done += half;
-            let Some(shard) = shards.get_mut(at) else { continue };
-            match shard.sources.last_mut() {
-                Some((last, items)) if *last == source => items.push(item),
-                _ => shard.sources.push((source.clone(), vec![item])),
-            }
-        }
-    }
-    shards
-}
-
-/// The plan's id: the same for the same objects, divided in the same way.
-fn name(header: &Header, all: &[(String, Vec<Item>)]) -> String {
-    let mut hash = Xxh3::new();
-    let mut add = |text: &str| {
-        hash.update(&(text.len() as u64).to_le_bytes());
-        hash.update(text.as_bytes());
-    };
-    add(&serde_json::to_string(header).unwrap_or_default());
-    for (source, items) in all {
-        add(source);
-        for item in items {
-            add(&item.key);
-            add(&item.etag);
-            add(&item.size.to_string());
-        }
-    }
-    format!("{:032x}", hash.digest128())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Filter;
-
-    #[test]
-    fn every_object_is_in_one_shard_and_no_shard_has_much_more_than_another() {
-        let item = |number: u64| Item {
-            key: format!("{number:04}"),
-            size: number * 997 % 90_000,
-            etag: String::new(),
-            is: Is::Object,
+    /// Removes the remaining shards of an earlier plan that had more of them: whoever stages all files of the
+    /// folder would take them for shards of this plan.
+    fn tidy(&self, place: &Place, talk: &Talk) -> Result<(), Failure> {
+        let Ok(stale) = place.beyond(self.shards) else {
+            talk.warn(&format!(
+                "{} cannot be listed: if an earlier plan there had more shards, remove those beyond {}",
+                self.output, self.shards
+            ));
+            return Ok(());
         };
         stale.iter().try_for_each(|name| place.remove(name))?;
         if !stale.is_empty() {

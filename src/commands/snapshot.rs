@@ -97,7 +97,7 @@ impl Args {
         wanted.repositories.extend(self.repository.iter().map(|name| format!("*:*:{name}")));
         if wanted.odd > 0 {
             talk.warn(&format!(
-                "{} left out: no repository can be named so",
+                "{} left out: no repository can have such a name",
                 counted(wanted.odd as u64, "name of these logs is", "names of these logs are")
             ));
         }
@@ -141,7 +141,7 @@ impl Args {
         }
         if wanted.repositories.is_empty() && self.repository.is_empty() {
             return Err(Failure::new("these logs name no repository")
-                .advise("leave out SOURCE: the script asks for all repositories then"));
+                .advise("leave out SOURCE: then the script collects all repositories"));
         }
         Ok(evidence.coverage)
     }
@@ -174,7 +174,7 @@ fn write(out: &mut dyn Write, wanted: &Wanted) -> io::Result<()> {
          jobs."
     )?;
     writeln!(out, "# Exit codes: 0 all was gathered, 2 could not run, 3 some of it is missing.\n")?;
-    writeln!(out, "# What to ask for; nothing stands for everything (of the CLI's own region).")?;
+    writeln!(out, "# What to collect. An empty list means everything (in the CLI's own region).")?;
     writeln!(
         out,
         "accounts='{}'\nregions='{}'\nrepositories='{}'\n",

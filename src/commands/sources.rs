@@ -135,7 +135,7 @@ pub fn plan(common: &Common, filter: &Filter) -> Result<Vec<PlannedSource>, Fail
     let plan = |spec: &String| {
         if is_lake(spec, &options)? {
             return Err(Failure::new(format!("cannot plan {spec}"))
-                .because("it is a lake: what of it is read depends on the question, and is little")
+                .because("it is a lake: what is read of it depends on the query")
                 .advise("leave out --dry-run"));
         }
         let plan = source::plan(spec, &options, filter).map_err(|error| not_planned(&error))?;
@@ -224,9 +224,11 @@ pub fn not_opened(error: &OpenError) -> Failure {
         OpenError::Unreadable { path, reason } => {
             Failure::new(format!("cannot read {path}")).because(reason).advise("check its permissions")
         }
-        OpenError::BadAddress { address, reason } => Failure::new(format!("{address} is no address in S3"))
-            .because(reason)
-            .advise("write s3://bucket or s3://bucket/prefix"),
+        OpenError::BadAddress { address, reason } => {
+            Failure::new(format!("{address} is not an address in S3"))
+                .because(reason)
+                .advise("write s3://bucket or s3://bucket/prefix")
+        }
         OpenError::WithoutS3 { address } => {
             let failure =
                 Failure::new(format!("cannot read {address}")).because("this tagfall was built without S3");
@@ -276,7 +278,7 @@ pub fn not_planned(error: &PlanError) -> Failure {
         PlanError::Fatal(error) => fatal(error),
         PlanError::Disk(reason) => not_sorted(reason),
         PlanError::Stdin => Failure::new("cannot plan standard input")
-            .because("what it holds is known only once it is read")
+            .because("its contents are known only when it is read")
             .advise("leave out -"),
     }
 }

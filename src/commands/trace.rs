@@ -76,10 +76,8 @@ impl Args {
         let started = Instant::now();
         let question = Question::parse(&self.reference).ok_or_else(nothing_asked)?;
         if self.names_a_source_last() {
-            return Err(nothing_asked().because(format!(
-                "{:?} is a folder or a file, and what follows it is none",
-                self.reference
-            )));
+            return Err(nothing_asked()
+                .because(format!("{:?} is a folder or a file, and no source follows it", self.reference)));
         }
         let redactor = self.redaction.open(&self.common, talk)?;
         let redactor = redactor.as_deref();
@@ -120,14 +118,14 @@ impl Args {
     }
 
     fn not_found(&self, question: &Question, near: &[String], redactor: Option<&Redactor>) -> Failure {
-        let failure = Failure::new(format!("no session in these logs is that of {:?}", self.reference));
+        let failure = Failure::new(format!("no session in these logs belongs to {:?}", self.reference));
         let failure = failure.because(format!("it was looked for as {}", in_words(question)));
         let failure = match near {
             [_, ..] if redactor.is_none() => failure.advise(format!("did you mean {}?", near.join(" or "))),
             _ => failure,
         };
         failure.advise(
-            "widen --since, --until, --account and --region; query finds who called: SELECT DISTINCT \
+            "widen --since, --until, --account and --region; tagfall query lists all callers: SELECT DISTINCT \
              useridentity.arn, useridentity.accesskeyid FROM events",
         )
     }
@@ -145,7 +143,7 @@ fn in_words(question: &Question) -> &'static str {
 }
 
 fn nothing_asked() -> Failure {
-    Failure::new("nothing is asked for")
+    Failure::new("nothing to trace")
         .advise("give an access key id, an ARN, an address, or the name of a session, then the sources")
 }
 
@@ -223,11 +221,11 @@ fn check(
 }
 
 fn overfull(error: EventMemoryExceeded) -> Failure {
-    Failure::new("the memory does not suffice")
+    Failure::new("not enough memory")
         .because(format!(
-            "what has to be kept of sessions takes more than --max-memory, which is {}",
+            "the sessions to be kept take more than --max-memory, which is {}",
             bytes(error.bytes_max)
         ))
         .advise("ask for one key or one session, and not for many")
-        .advise("or narrow what is read: --since, --until, --account, --region; or give more: --max-memory")
+        .advise("or read less (--since, --until, --account, --region), or allow more with --max-memory")
 }

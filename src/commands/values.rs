@@ -176,7 +176,9 @@ pub fn repository(text: &str) -> Result<WildMatch, String> {
 /// A glob for tags. Tags cannot contain wildcards, so a plain tag matches only itself.
 pub fn tag(text: &str) -> Result<WildMatch, String> {
     if text.is_empty() || text.contains([':', '@', '/', ' ']) {
-        return Err("write the tag alone, such as v1.2 or v1.*".to_owned());
+        return Err(
+            "write only the tag, such as v1.2 or v1.*; --repository selects the repository".to_owned()
+        );
     }
     Ok(WildMatch::new(text))
 }

@@ -111,8 +111,8 @@ impl Args {
         for spec in &self.sources {
             if sources::is_lake(spec, &options)? {
                 let failure = Failure::new(format!("cannot verify {spec}"))
-                    .because("it is a lake: it holds events, and not the objects they came in");
-                return Err(failure.advise("name the logs that it was made from"));
+                    .because("it is a lake, which has the events but not the objects that were signed");
+                return Err(failure.advise("give the logs that it was made from"));
             }
         }
         let feeds = sources::open_with(&self.sources, &options, &filter)?;
@@ -176,7 +176,7 @@ impl Args {
                 ));
             }
             Err(why) => talk.warn(&format!(
-                "public keys could not be fetched from CloudTrail, signatures are not checked: {why}"
+                "signatures are not checked, because the public keys could not be fetched from CloudTrail: {why}"
             )),
         }
         Ok(())
@@ -196,23 +196,22 @@ impl Args {
         if integrity::has_log_digest_files(verification) || coverage.partial {
             return Ok(());
         }
-        let failure = Failure::new(format!("nothing to verify {} with", self.sources.join(", ")));
+        let failure = Failure::new(format!("no log digest files in {}", self.sources.join(", ")));
         let objects = counted(coverage.objects_listed, "object", "objects");
         let failure = failure.because(format!(
-            "there is no log digest file among {objects}: they lie in AWSLogs/ACCOUNT/CloudTrail-Digest/, \
-             beside CloudTrail/"
+            "none of {objects} is one; a trail delivers them to AWSLogs/ACCOUNT/CloudTrail-Digest/, beside \
+             CloudTrail/"
         ));
-        let failure =
-            failure.advise("name the folder above both, and take CloudTrail-Digest/ along when copying");
+        let failure = failure.advise("give the folder above both, and copy CloudTrail-Digest/ as well");
         Err(failure.advise(
-            "if there is no such folder, validation is off; from now on: aws cloudtrail update-trail --name \
-             TRAIL --enable-log-file-validation",
+            "if there is no such folder, validation is switched off for the trail; to switch it on: aws \
+             cloudtrail update-trail --name TRAIL --enable-log-file-validation",
         ))
     }
 
     fn say_what_is_missing(&self, talk: &Talk, coverage: &Coverage) {
         if coverage.partial {
-            talk.warn("the run ended before its time: nothing is called missing or unlisted");
+            talk.warn("the run was interrupted: missing and unlisted files are not reported");
         }
         if coverage.objects_failed > 0 {
             talk.warn(&format!(

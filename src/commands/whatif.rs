@@ -154,11 +154,11 @@ fn read(from: impl Read) -> io::Result<String> {
 
 fn said(shown: &str, refused: Refused) -> Failure {
     match refused {
-        Refused::NoJson(error) => Failure::new(format!("{shown} is no JSON"))
+        Refused::NoJson(error) => Failure::new(format!("{shown} is not valid JSON"))
             .because(error)
             .advise("compare it with `aws ecr get-lifecycle-policy`, whose output can be given as it is"),
         Refused::Problems(problems) => {
-            let failure = Failure::new(format!("ECR would not take {shown}"));
+            let failure = Failure::new(format!("ECR would not accept {shown}"));
             let failure = problems.iter().take(PROBLEMS_SAID_MAX).fold(failure, Failure::because);
             match problems.len().checked_sub(PROBLEMS_SAID_MAX) {
                 Some(more @ 1..) => {

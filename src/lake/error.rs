@@ -78,7 +78,9 @@ impl fmt::Display for LakeError {
             Self::Overtaken { lake } => {
                 write!(f, "{}: another run has committed to this lake since this one began", lake.display())
             }
-            Self::Published { plan } => write!(f, "the plan {plan} was published by another run meanwhile"),
+            Self::Published { plan } => {
+                write!(f, "the plan {plan} was published by another run in the meantime")
+            }
             Self::Unconditional { lake } => {
                 write!(
                     f,
@@ -99,10 +101,10 @@ impl fmt::Display for LakeError {
                 write!(f, "{} of {shards} shards are missing: {}{more}", missing.len(), named.join(", "))
             }
             Self::NotALake { folder } => {
-                write!(f, "{}: a folder that is not empty, and no lake", folder.display())
+                write!(f, "{}: the folder is not empty, and is not a lake", folder.display())
             }
             Self::OtherSelection { kept, asked } => {
-                write!(f, "the lake keeps {}, and not {}", services(kept), services(asked))
+                write!(f, "the lake keeps {}, not {}", services(kept), services(asked))
             }
             Self::Version { found } => write!(f, "the lake was written by a later version (format {found})"),
             Self::Io { path, reason } => write!(f, "{}: {reason}", path.display()),

@@ -227,9 +227,9 @@ fn node(missed: Missed<'_>) -> Option<RescueSource> {
         ];
     } else {
         found.needs = vec![
-            "On EC2 the host's Docker has it (`docker images --digests`), and pushes it with layers that it \
-             packs anew: the digest is the same only with its containerd image store. On Fargate nobody gets \
-             at it"
+            "On EC2 the host's Docker has it (`docker images --digests`), but compresses the layers again when it \
+             pushes: the digest stays the same only with Docker's containerd image store. On Fargate nobody \
+             has access to the host"
                 .to_owned(),
         ];
     }
@@ -251,10 +251,10 @@ fn manifest(missed: Missed<'_>) -> Option<RescueSource> {
     let mut found = source(missed, RescueFrom::Manifest, Some(own.clone()), place, push.event);
     found.commands = vec![commands::put_record(&own, missed.digest, &commands::tag(missed))];
     found.needs = vec![
-        "manifest.json has to be that text byte for byte (without a line's end behind it): put-image refuses \
-         it where the digest is another"
+        "manifest.json must contain exactly that text, without a newline at its end: put-image refuses a \
+         manifest that has another digest"
             .to_owned(),
-        "It says LayersNotFoundException where the layers are gone".to_owned(),
+        "put-image fails with LayersNotFoundException if the layers are gone".to_owned(),
     ];
     Some(found)
 }

@@ -81,7 +81,7 @@ impl FatalError {
                  --no-sign-request for a public bucket."
             }
             FatalKind::BadCredentials => "Check the profile in use with `aws sts get-caller-identity`.",
-            FatalKind::ClockSkewed => "Set the clock, best by NTP, then run the same command.",
+            FatalKind::ClockSkewed => "Set the clock (preferably by NTP), then run the same command.",
             FatalKind::ExpiredCredentials => {
                 "Log in again (`aws sso login`) or renew the session token, then run the same command."
             }
@@ -103,9 +103,9 @@ impl FatalError {
                 "Check the network, --endpoint-url (or AWS_ENDPOINT_URL), AWS_REGION and proxies. Where a \
                  certificate is not trusted, name the file of its CA in AWS_CA_BUNDLE."
             }
-            FatalKind::Unavailable => "Try again later; what was not read is not in any result.",
+            FatalKind::Unavailable => "Try again later; the result has only what was read.",
             FatalKind::OtherRegion => "Name the bucket's region: set AWS_REGION, or the profile's region.",
-            FatalKind::Refused | FatalKind::Local => "The words above say why.",
+            FatalKind::Refused | FatalKind::Local => "The message above says why.",
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use polars::prelude::{Column, DataFrame, DataType, IntoColumn, Series, StructChunked, TimeUnit};
 
-use super::cast;
-use super::error::{Result, SqlError};
-use super::relation::Relation;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::types::relation::Relation;
+use crate::sql::types::{cast, json, nested_values};
 use crate::tables::builder::lists;
 use crate::tables::{Kind, Rows, Table};
 
@@ -26,7 +26,7 @@ impl Answer {
         Self::new(Relation::of_table(table, rows))
     }
 
-    pub(super) fn new(rows: Relation) -> Result<Self> {
+    pub(in crate::sql) fn new(rows: Relation) -> Result<Self> {
         let mut names: Vec<String> = Vec::new();
         for field in &rows.fields {
             let numbered = (2..).map(|count| format!("{}_{count}", field.name));
@@ -74,7 +74,7 @@ impl Answer {
             if out.len() > 1 {
                 out.push(',');
             }
-            cast::push_json_string(key, &mut out);
+            json::push_json_string(key, &mut out);
             out.push(':');
             column.write_json(row, &mut out);
         }
@@ -103,13 +103,13 @@ fn outward(kind: &Kind, data: &Series) -> Result<Series> {
             data.cast(&DataType::Datetime(TimeUnit::Milliseconds, None))?
         }
         Kind::Ip => {
-            let values = super::values::Values::new(kind.clone(), data.clone());
-            <String as super::values::Cell>::column(cast::texts(&values, data.len())?)
+            let values = crate::sql::types::values::Values::new(kind.clone(), data.clone());
+            <String as crate::sql::types::values::Cell>::column(cast::texts(&values, data.len())?)
         }
         // Doubles, because all Parquet readers support them.
         Kind::Decimal { .. } => {
             cast::cast(
-                &super::values::Values::new(kind.clone(), data.clone()),
+                &crate::sql::types::values::Values::new(kind.clone(), data.clone()),
                 &Kind::Double,
                 data.len(),
                 false,
@@ -131,10 +131,11 @@ fn outward(kind: &Kind, data: &Series) -> Result<Series> {
             )?)
         }
         Kind::Array(element) if has_time(element) => {
-            let (elements, lengths) = cast::explode(&super::values::Values::new(kind.clone(), data.clone()))?;
+            let (elements, lengths) =
+                nested_values::explode(&crate::sql::types::values::Values::new(kind.clone(), data.clone()))?;
             // Arrays of times become texts: they are rare, and texts are readable everywhere.
             let texts = cast::texts(&elements, elements.data.len())?;
-            lists("", &<String as super::values::Cell>::column(texts), &Kind::Varchar, &lengths)
+            lists("", &<String as crate::sql::types::values::Cell>::column(texts), &Kind::Varchar, &lengths)
         }
         _ => data.clone(),
     })

@@ -15,7 +15,6 @@
 //! run.
 
 mod from;
-mod needed;
 mod resolve;
 mod select;
 
@@ -26,22 +25,24 @@ use sqlparser::ast::{
     Expr, Ident, LimitClause, Query, SetExpr, TableAlias, TableFactor, TableWithJoins, With,
 };
 
-use super::error::{Result, SqlError};
-use super::eval::{Scope, Via};
-use super::query::{Catalog, Ctes, Session, Shapes};
-use super::relation::Relation;
-use super::select::{combine, limits, order_exprs, order_keys, value_rows};
-use super::{names, recursive, walk};
 use crate::model::Timestamp;
+use crate::sql::catalog::Catalog;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::run::engine;
+use crate::sql::run::select::{limits, order_keys};
+use crate::sql::run::sets::{combine, value_rows};
+use crate::sql::scope::{Ctes, Scope, Session, Shapes, Via};
+use crate::sql::syntax::grouping::order_exprs;
+use crate::sql::syntax::{names, recursion, walk};
+use crate::sql::types::relation::Relation;
 use crate::tables::{self, Table};
-pub(super) use needed::needed;
 use resolve::Clause;
 
 /// The surrounding query, and how its rows relate to those of this one.
 type Outer<'a> = Option<(&'a Scope<'a>, Via<'a>)>;
 
 /// A query with resolved names, and the types of all its tables.
-pub(super) struct Bound {
+pub(in crate::sql) struct Bound {
     tree: Query,
     binder: Binder,
     now: Timestamp,
@@ -144,7 +145,7 @@ fn first_name(from: &[TableWithJoins]) -> Option<&str> {
 
 impl Binder {
     fn session(&self) -> Session<'_> {
-        Session { catalog: &self.catalog, now: self.now, shapes: Some(&self.shapes) }
+        Session { shapes: Some(&self.shapes), ..engine::session(&self.catalog, self.now) }
     }
 
     /// A unique name for a table that the query calls `written`.
@@ -221,7 +222,7 @@ impl Binder {
             let columns: Vec<String> =
                 table.alias.columns.iter().map(|column| column.name.value.clone()).collect();
             let own = self.name(&name);
-            let rows = match recursive::halves(&table.query, &name).is_some() && with.recursive {
+            let rows = match recursion::halves(&table.query, &name).is_some() && with.recursive {
                 true => self
                     .recursive(&ctes, outer, &mut table.query, (&own, &columns))
                     .map_err(|error| error.at_span(table.alias.name.span))?,

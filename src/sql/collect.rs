@@ -8,6 +8,7 @@ mod copies;
 mod counted;
 mod differing_copies;
 mod disk_rows;
+mod refused;
 mod sequence;
 mod shares;
 
@@ -15,30 +16,33 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::error::{Result, SqlError};
-use super::flow::export::{Export, Survey};
-use super::flow::{self, Flow, Flowed, Worker};
-use super::memory::{Limits, too_much};
-use super::ordered::Ordered;
-use super::panics;
-use super::preaggregation::plan::Plan;
-use super::preaggregation::{Counted, PreAggregation, Room, Stop};
-use super::prefilter::Prefilter;
-use super::query::Query;
-use super::spill::Spill;
-use differing_copies::Refused;
+use crate::sql::catalog::{Catalog, Counted};
+use crate::sql::error::{Result, SqlError};
+use crate::sql::memory::{Limits, too_much};
+use crate::sql::panics;
+use crate::sql::query::Query;
+use crate::sql::stream::flow;
+use crate::sql::stream::flow::export::{Export, Survey};
+use crate::sql::stream::flow::{Flow, Flowed, Worker};
+use crate::sql::stream::ordered::Ordered;
+use crate::sql::stream::preaggregation::PreAggregation;
+use crate::sql::stream::preaggregation::plan::Plan;
+use crate::sql::stream::preaggregation::room::{Room, Stop};
+use crate::sql::stream::prefilter::Prefilter;
+use crate::sql::stream::spill::Spill;
+use copies::CHUNK_ROWS;
+use disk_rows::{DiskRows, Stored};
+use refused::Refused;
 
 use crate::decode::RawRecord;
 use crate::lake::{LakeFeed, Visit};
 use crate::model::Filter;
 use crate::pipeline;
 use crate::tables::events::IDENTITY;
-use crate::tables::{Asked, EventRows, Rows};
-pub use differing_copies::{Doubtful, First, Places, Settled};
-use disk_rows::{DiskRows, Stored};
+use crate::tables::{self, Asked, EventRows, Rows};
+pub use differing_copies::{Doubtful, Places, Settled};
+pub use refused::First;
 
-/// Rows in a chunk; fewer if the query stops early.
-const CHUNK_ROWS: usize = 8_192;
 const CHUNK_ROWS_WITH_LIMIT: usize = 256;
 
 /// The fraction of the memory that the rows under construction may use.
@@ -108,11 +112,48 @@ pub enum Gathered {
 
 /// The groups of `cloudtrail_logs` for one query.
 #[derive(Debug)]
-pub struct Groups(pub(super) Counted);
+pub struct Groups(pub(in crate::sql) Counted);
 
 /// The result of evaluating `cloudtrail_logs` piece by piece.
 #[derive(Debug)]
-pub struct Worked(pub(super) Flowed);
+pub struct Worked(pub(in crate::sql) Flowed);
+
+impl Catalog {
+    /// Inserts the result of collecting `cloudtrail_logs` for `query`: its rows, or only the groups that it
+    /// needs.
+    ///
+    /// # Errors
+    /// The columns of the pieces differ.
+    pub fn insert_gathered(
+        &mut self,
+        query: &Query,
+        gathered: Gathered,
+    ) -> std::result::Result<(), SqlError> {
+        let table = &tables::cloudtrail::TABLE;
+        self.insert(table, &table.empty());
+        match gathered {
+            Gathered::Rows { pieces } if pieces.is_empty() => Ok(()),
+            Gathered::Rows { pieces } => self.insert_events(query, pieces),
+            Gathered::Counted(counted) => {
+                self.counted = Some(counted.0);
+                Ok(())
+            }
+            Gathered::Flowed(Worked(Flowed::Groups(counted))) => {
+                self.counted = Some(counted);
+                Ok(())
+            }
+            Gathered::Flowed(Worked(Flowed::Rows(rows))) => {
+                self.flowed = Some(rows);
+                Ok(())
+            }
+            Gathered::Flowed(Worked(Flowed::Ordered(_)))
+            | Gathered::Surveyed(_)
+            | Gathered::Doubtful(_)
+            | Gathered::Ordered(_)
+            | Gathered::GivenUp => Err(SqlError::new("the rows have not been read")),
+        }
+    }
+}
 
 impl<'q> Gathering<'q> {
     /// Collects rows for `query` from the events that `filter` admits, in at most `memory_bytes_max`.
@@ -416,8 +457,7 @@ impl Collector<'_> {
             return;
         }
         let rows = self.rows.take();
-        let all =
-            if self.shared.refused.is_some() { differing_copies::identities(&rows) } else { Vec::new() };
+        let all = if self.shared.refused.is_some() { refused::identities(&rows) } else { Vec::new() };
         let kept = self.shared.query.keep(rows).and_then(|kept| {
             self.shared.refused.as_ref().map_or(Ok(()), |refused| refused.note(&all, &kept))?;
             Ok(kept)

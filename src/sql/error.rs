@@ -13,11 +13,11 @@ pub struct SqlError {
     pub place: Option<TextPosition>,
     /// Whether a value is invalid, and not the query (a cast that fails, a division by zero). `try(…)` turns
     /// such errors into NULL.
-    pub(super) by_value: bool,
+    pub(in crate::sql) by_value: bool,
     /// Whether there is not enough memory.
-    pub(super) of_memory: bool,
+    pub(in crate::sql) of_memory: bool,
     /// Whether a temporary file could not be used.
-    pub(super) of_disk: bool,
+    pub(in crate::sql) of_disk: bool,
 }
 
 /// A position in the text of a query: line and column, from 1.
@@ -27,16 +27,16 @@ pub struct TextPosition {
     pub column: u64,
 }
 
-pub(super) type Result<T> = std::result::Result<T, SqlError>;
+pub(in crate::sql) type Result<T> = std::result::Result<T, SqlError>;
 
 impl SqlError {
     /// An error of the query itself.
-    pub(super) fn new(message: impl Into<String>) -> Self {
+    pub(in crate::sql) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), place: None, by_value: false, of_memory: false, of_disk: false }
     }
 
     /// An error caused by an invalid value.
-    pub(super) fn value(message: impl Into<String>) -> Self {
+    pub(in crate::sql) fn value(message: impl Into<String>) -> Self {
         Self { message: message.into(), place: None, by_value: true, of_memory: false, of_disk: false }
     }
 
@@ -51,18 +51,18 @@ impl SqlError {
     }
 
     /// Whether the error is caused by missing memory or disk space, and not by the query.
-    pub(super) fn is_of_room(&self) -> bool {
+    pub(in crate::sql) fn is_of_room(&self) -> bool {
         self.of_memory || self.of_disk
     }
 
     /// The same error with the position of `node`, unless it already has one.
-    pub(super) fn at(mut self, node: &impl Spanned) -> Self {
+    pub(in crate::sql) fn at(mut self, node: &impl Spanned) -> Self {
         self.place = self.place.or_else(|| place_of(node.span()));
         self
     }
 
     /// The same error with the position of `span`, unless it already has one.
-    pub(super) fn at_span(mut self, span: Span) -> Self {
+    pub(in crate::sql) fn at_span(mut self, span: Span) -> Self {
         self.place = self.place.or_else(|| place_of(span));
         self
     }

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use super::divide::EventsTable;
-use super::flow::ReductionKind;
-use super::names;
-use super::query::Query;
 use crate::lake::Visit;
+use crate::sql::plan::divide::EventsTable;
+use crate::sql::query::Query;
+use crate::sql::stream::flow::ReductionKind;
+use crate::sql::syntax::names;
 
 impl Query {
     /// How the query is evaluated over `cloudtrail_logs`. `lake`: the only source is a lake.

@@ -76,6 +76,13 @@ fn write_page(
         page.blank()?;
         write_element(page, &element)?;
     }
+    if view.in_force {
+        page.blank()?;
+        page.line(
+            "--policy FILE replays another policy; --suggest looks for the smallest change that keeps what is \
+             needed.",
+        )?;
+    }
     Ok(())
 }
 
@@ -85,7 +92,7 @@ pub(super) fn headline(in_force: bool, totals: &WhatIfTotals) -> String {
     if in_force {
         return format!(
             "The policy in force, replayed over {runs}: {} as logged, {} otherwise",
-            count(totals.agrees),
+            counted(totals.agrees, "image", "images"),
             count(differing)
         );
     }

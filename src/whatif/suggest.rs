@@ -241,7 +241,7 @@ fn command(repository: &Repository, policy: &Value) -> String {
         .to_text()
 }
 
-/// A resource of Terraform's AWS provider. The end marker of the heredoc cannot occur in JSON; `${` and
+/// A resource of Terraform's AWS provider. The heredoc is `<<-`, so that the text may be indented. The end marker of the heredoc cannot occur in JSON; `${` and
 /// `%{` are escaped.
 fn terraform(repository: &Repository, policy: &Value) -> String {
     let plain: String = repository
@@ -255,6 +255,6 @@ fn terraform(repository: &Repository, policy: &Value) -> String {
     let json = serde_json::to_string_pretty(policy).map(|json| text(&json)).unwrap_or_default();
     format!(
         "resource \"aws_ecr_lifecycle_policy\" \"r_{plain}\" \
-         {{\n  repository = {name}\n  policy     = <<POLICY\n{json}\nPOLICY\n}}\n"
+         {{\n  repository = {name}\n  policy     = <<-POLICY\n{json}\nPOLICY\n}}\n"
     )
 }

@@ -64,7 +64,7 @@ fn an_acceptance_is_kept_where_it_can_be_read_and_ends() {
     for (wrong, said) in [
         (
             vec!["--accept", ID, "--until", "2020-01-31", "--reason", "x"],
-            "an acceptance ends on a day to come",
+            "an acceptance must end in the future",
         ),
         (
             vec!["--accept", "0000000000000000", "--until", "2199-01-31", "--reason", "x"],

@@ -111,15 +111,15 @@ fn a_mistake_in_the_settings_is_an_error() {
             "jobs = 1\n\nsorces = ['a']",
             "tagfall.toml, line 3: there is no setting sorces\n  try: did you mean sources?",
         ),
-        ("output = '/etc/passwd'", "there is no setting output\n  try: settings are sources and thresholds"),
+        ("output = '/etc/passwd'", "there is no setting output\n  try: --show-config lists the settings"),
         ("endpoint-url = 'http://127.0.0.1:1'", "there is no setting endpoint-url"),
         ("fail-on = 'urgent'", "line 1: fail-on is urgent\n  because: write critical, high, medium or low"),
         ("since = 2026-01-01", "write it in quotes; this is a TOML datetime"),
         ("since = ['1d', '2d']", "it has one value, and this is a list"),
         ("jobs = 0", "write a number from 1 to 1024"),
         ("allow-incomplete = 'yes'", "write true or false, without quotes"),
-        ("jobs = 1\njobs = 2", "tagfall.toml is no TOML\n  because: line 2: duplicate key"),
-        ("a = [", "tagfall.toml is no TOML\n  because: line 1: "),
+        ("jobs = 1\njobs = 2", "tagfall.toml is not valid TOML\n  because: line 2: duplicate key"),
+        ("a = [", "tagfall.toml is not valid TOML\n  because: line 1: "),
         ("\"\\u001b[2J\" = 1", "there is no setting \\u{1b}[2J"),
     ] {
         world.file("tagfall.toml", text.as_bytes());
@@ -150,5 +150,5 @@ fn a_pipe_in_the_place_of_the_file_keeps_nobody_waiting() {
     let made = std::process::Command::new("mkfifo").arg(world.path("tagfall.toml")).status().unwrap();
     assert!(made.success());
     let (code, _, err) = said(&world, &["detect", "logs"], &[]);
-    assert!(code == Some(2) && err.contains("no regular file"), "{err}");
+    assert!(code == Some(2) && err.contains("not a regular file"), "{err}");
 }

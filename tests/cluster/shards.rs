@@ -137,10 +137,10 @@ fn plans_and_steps_that_cannot_be_are_refused() {
     for (args, expected) in [
         (&["ingest", "--commit", "--lake", "none"][..], "no shard of a plan is staged"),
         (&["ingest", "--shard", "incident/README.md", "--lake", "none"], "cannot read the shard"),
-        (&["ingest", "--merge", "9/8", "--lake", "none"], "there is no part 9/8"),
+        (&["ingest", "--merge", "9/8", "--lake", "none"], "9/8 is not a part of the days"),
         (
             &["ingest", "--commit", "--since", "2026-01-01", "--lake", "none"],
-            "the plan has chosen the objects",
+            "the plan has already chosen the objects",
         ),
         (&["plan", "-", "--shards", "2", "-o", "plan"], "standard input"),
         (&["plan", "nowhere", "--shards", "2", "-o", "plan"], "there is no such file or folder"),

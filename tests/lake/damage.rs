@@ -156,7 +156,7 @@ fn output_over_lake() {
             world.run(&["query", "SELECT 1 x FROM events", "lake", "--format", "parquet", "-o", onto]);
         assert_eq!(output.status.code(), Some(2), "{onto}: {}", said(&output));
         // That a file contains records is reported first.
-        let reason = if onto == day { "the file holds CloudTrail records" } else { "it lies in a lake" };
+        let reason = if onto == day { "the file contains CloudTrail records" } else { "it is in a lake" };
         assert!(said(&output).contains(reason), "{}", said(&output));
     }
     assert!(before.iter().all(|(bytes, path)| fs::read(path).unwrap() == *bytes));
@@ -179,11 +179,11 @@ fn output_over_a_log_whose_first_record_is_large_or_over_an_input() {
     let onto_policy =
         ["whatif", "--policy", "policy.json", "logs", "--format", "json", "-q", "-o", "policy.json"];
     for (args, why) in [
-        (&["detect", "logs", "--format", "json", "-q", "-o", "big.json"][..], "holds CloudTrail records"),
-        (&onto_policy, "it is what this run reads"),
+        (&["detect", "logs", "--format", "json", "-q", "-o", "big.json"][..], "contains CloudTrail records"),
+        (&onto_policy, "this run reads it"),
         (&["detect", "logs", "--known", "known.json", "-q", "-o", "known.json"], "the same file"),
         (&["timeline", "logs", "-q", "-o", "known.json"], "it is a file of --known"),
-        (&["detect", "logs", "empty.json", "-q", "-o", "empty.json"], "it is what this run reads"),
+        (&["detect", "logs", "empty.json", "-q", "-o", "empty.json"], "this run reads it"),
     ] {
         let output = world.run(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", said(&output));
@@ -241,7 +241,7 @@ fn lake_inside_source() {
     for lake in ["in/lake", "in/a/b/../lake", "./in/../in/lake", "in"] {
         let output = world.run(&["ingest", "in", "--lake", lake]);
         assert_eq!(output.status.code(), Some(2), "{lake}: {}", said(&output));
-        assert!(said(&output).contains("the lake lies inside of it"), "{lake}: {}", said(&output));
+        assert!(said(&output).contains("the lake is inside it"), "{lake}: {}", said(&output));
     }
     assert_eq!(files(&world.path("in")).len(), 1);
     ok(&world, &["ingest", "in", "--lake", "in-lake"]);

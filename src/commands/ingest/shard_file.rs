@@ -205,27 +205,6 @@ impl Shard {
         };
         shard.map_err(failed)
     }
-
-    /// Writes the shard to a folder, or below a prefix of a bucket.
-    pub fn save(&self, folder: &str, options: &Options) -> Result<(), Failure> {
-        let failed = |reason: String| {
-            Failure::new(format!("cannot write the plan to {folder}"))
-                .because(reason)
-                .advise("name a folder, or s3://bucket/prefix, with -o")
-        };
-        let name = format!("shard-{:05}.ndjson", self.header.shard);
-        let mut text = Vec::new();
-        self.write(&mut text).map_err(|error| failed(error.to_string()))?;
-        if is_s3(folder) {
-            return sources::store(folder, options)?
-                .put(&name, text, Condition::Always)
-                .map(drop)
-                .map_err(|error| failed(error.to_string()));
-        }
-        std::fs::create_dir_all(folder)
-            .and_then(|()| std::fs::write(Path::new(folder).join(name), text))
-            .map_err(|error| failed(error.to_string()))
-    }
 }
 
 /// Splits the address of an object in S3 into prefix and name.

@@ -27,8 +27,9 @@ impl Args {
     /// Runs one of these steps; `None` if the command line asks for none.
     pub(super) fn step(&self, talk: &Arc<Talk>) -> Option<Result<Ending, Failure>> {
         if self.is_step() && self.window.filter(&[]).is_ok_and(|filter| !filter.is_everything()) {
-            let failure = Failure::new("--since, --until, --account and --region choose nothing here")
-                .because("the plan has chosen the objects");
+            let failure =
+                Failure::new("--since, --until, --account and --region cannot be used with a shard")
+                    .because("the plan has already chosen the objects");
             return Some(Err(failure.advise("give them to tagfall plan")));
         }
         match (&self.shard, &self.merge, self.commit) {
@@ -81,7 +82,7 @@ impl Args {
         if coverage.partial {
             return Err(Failure::new(format!("the shard {file} was not read to its end"))
                 .because("the run was interrupted")
-                .advise("run it again: nothing of it is staged"));
+                .advise("run it again: nothing was staged"));
         }
         coverage.objects_left_out += header.left_out;
         ingest.note(&coverage);
@@ -131,7 +132,7 @@ fn chosen(days: &str) -> Result<Days, Failure> {
     } else if days.starts_with("account=") || days.starts_with("_tagfall/native/account=") {
         return Ok(Days::One(days.trim_end_matches('/').to_owned()));
     }
-    let failure = Failure::new(format!("there is no part {days} of the days"));
+    let failure = Failure::new(format!("{days} is not a part of the days"));
     Err(failure.advise("write 1/8 to 8/8 for an eighth of all days, or account=…/region=…/date=… for one"))
 }
 

@@ -176,9 +176,9 @@ impl Args {
         let wants_engine = query.tables().iter().any(|table| table.name != tables::cloudtrail::TABLE.name);
         if wants_events && wants_engine && self.common.reads_stdin() {
             let failure =
-                Failure::new("this query reads its sources twice, and standard input can be read once");
+                Failure::new("this query reads its sources twice, but standard input can be read only once");
             return Err(failure.advise(
-                "save it to a file and name that, or ask cloudtrail_logs and the engine's tables apart",
+                "save it to a file and give that, or query cloudtrail_logs and the engine's tables separately",
             ));
         }
         let mut reading = Reading {
@@ -217,7 +217,7 @@ impl Args {
     fn spill(&self) -> Result<Spill, Failure> {
         let folder = self.spill_dir.clone().unwrap_or_else(std::env::temp_dir);
         if self.spill_dir.is_some() && !folder.is_dir() {
-            return Err(Failure::new(format!("{} is no folder", folder.display()))
+            return Err(Failure::new(format!("{} is not a folder", folder.display()))
                 .advise("name one with --spill-dir, or leave it out"));
         }
         Ok(Spill { folder })
@@ -352,10 +352,10 @@ impl Args {
         }
         if self.common.reads_stdin() {
             let failure = Failure::new(
-                "some events come more than once, and the copies differ in what is asked: to tell which of \
-                 them stands, the sources have to be read twice, and standard input can be read once",
+                "some events occur more than once, with different values in the columns of this query: to \
+                 decide which copy counts, the sources are read twice, but standard input can be read only once",
             );
-            return Err(failure.advise("save it to a file and name that, or ingest it and ask the lake"));
+            return Err(failure.advise("save it to a file and give that, or ingest it and query the lake"));
         }
         let (feeds, _) = self.open(talk, filters.0)?;
         let (_, collectors) = watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| {
@@ -413,7 +413,7 @@ impl Args {
                 .as_ref()
                 .map(|(first, last)| format!(", delivered between {first} and {last}"))
                 .unwrap_or_default();
-            talk.note(&format!("the query's own conditions leave out all that is there{days}"));
+            talk.note(&format!("the query's own conditions exclude everything{days}"));
             return Ok(());
         }
         nothing::check(&self.common.sources, filter, coverage, seen, &pruned)?;
@@ -482,12 +482,12 @@ fn not_answered(error: &SqlError) -> Failure {
     let failure = Failure::new("cannot answer this query").because(error);
     if error.is_of_disk() {
         return failure.advise(
-            "make room there, or name another folder with --spill-dir; or ask for less: fewer columns, a \
-             shorter time",
+            "make room there, or give another folder with --spill-dir; or query less: fewer columns, a shorter \
+             time",
         );
     }
     if error.is_of_memory() {
-        failure.advise("ask for fewer columns, narrow the time, or give it more with --max-memory")
+        failure.advise("query fewer columns or a shorter time, or allow more with --max-memory")
     } else {
         failure
     }

@@ -8,10 +8,11 @@ use sqlparser::ast::{
 use super::resolve::Clause;
 use super::{Binder, first_name};
 use crate::sql::error::{Result, SqlError};
-use crate::sql::eval::{Scope, Via};
-use crate::sql::from::{self, aliased};
-use crate::sql::relation::Relation;
-use crate::sql::{names, walk};
+use crate::sql::run::from;
+use crate::sql::scope::{Scope, Via};
+use crate::sql::syntax::{names, walk};
+use crate::sql::types::columns::aliased;
+use crate::sql::types::relation::Relation;
 use crate::tables;
 
 impl Binder {
@@ -58,7 +59,7 @@ impl Binder {
         };
         match &mut join.relation {
             unnest @ TableFactor::UNNEST { .. } if !is_semi => {
-                if !from::is_always(constraint) && !matches!(constraint, JoinConstraint::None) {
+                if !names::is_always(constraint) && !matches!(constraint, JoinConstraint::None) {
                     return Err(SqlError::new(
                         "UNNEST is joined ON true: ask in WHERE, or filter(…) the array",
                     )
@@ -67,7 +68,7 @@ impl Binder {
                 return self.unnest(like, &left, unnest);
             }
             lateral @ TableFactor::Derived { lateral: true, .. }
-                if !is_semi && from::is_always(constraint) =>
+                if !is_semi && names::is_always(constraint) =>
             {
                 return self.lateral(like, &left, lateral);
             }

@@ -8,10 +8,12 @@ use sqlparser::tokenizer::Span;
 
 use super::Binder;
 use crate::sql::error::{Result, SqlError};
-use crate::sql::eval::{Scope, Via};
-use crate::sql::names::{dotted, is_bound, named, of_function, suggestion};
-use crate::sql::relation::Field;
-use crate::sql::{aggregate, clock, functions, names, window};
+use crate::sql::functions;
+use crate::sql::scope::{Scope, Via};
+use crate::sql::syntax::calls;
+use crate::sql::syntax::names::{dotted, is_bound, named, of_function, suggestion};
+use crate::sql::types::relation::Field;
+use crate::sql::types::{clock, columns};
 
 /// What a name may stand for besides columns, depending on the clause.
 #[derive(Clone, Copy)]
@@ -151,13 +153,13 @@ impl VisitorMut for Resolver<'_> {
 
 /// Whether a function is an aggregate or a window function.
 fn looks_at_rows(function: &Function) -> bool {
-    function.over.is_some() || aggregate::is_aggregate(&of_function(function))
+    function.over.is_some() || calls::is_aggregate(&of_function(function))
 }
 
 fn is_known(name: &str) -> bool {
     functions::known_names().any(|known| known == name)
-        || aggregate::is_aggregate(name)
-        || window::NAMES.contains(&name)
+        || calls::is_aggregate(name)
+        || calls::WINDOW_FUNCTIONS.contains(&name)
         || name == "grouping"
 }
 
@@ -209,14 +211,14 @@ impl Resolver<'_> {
 
     /// Whether a column belongs to the rows of this expression, and not to a surrounding query.
     fn is_own(&self, column: &Expr) -> bool {
-        names::are_of(column, self.scope.relation)
+        columns::are_of(column, self.scope.relation)
     }
 
     /// The column that a name refers to, in this query or a surrounding one, with the name of its table.
     fn column(&self, parts: &[Ident]) -> Result<Option<Expr>> {
         let mut at = Some(self.scope);
         while let Some(scope) = at {
-            if let Some((index, used)) = names::find(scope.relation, parts)? {
+            if let Some((index, used)) = columns::find(scope.relation, parts)? {
                 return Ok(Some(
                     match scope.relation.fields.get(index).and_then(|field| field.qualifier.as_deref()) {
                         Some(table) => written_out(table, parts, used),

@@ -8,10 +8,12 @@ use sqlparser::ast::{
 use super::Binder;
 use super::resolve::Clause;
 use crate::sql::error::{Result, SqlError};
-use crate::sql::eval::Scope;
-use crate::sql::names;
-use crate::sql::relation::Relation;
-use crate::sql::select::{listed_of, refuse_unknown};
+use crate::sql::run::select::listed_of;
+use crate::sql::scope::Scope;
+use crate::sql::syntax::grouping::refuse_unknown;
+use crate::sql::syntax::names;
+use crate::sql::types::columns;
+use crate::sql::types::relation::Relation;
 
 impl Binder {
     /// Binds a SELECT and the ORDER BY of its query; returns its columns, without rows.
@@ -144,7 +146,7 @@ fn meant(scope: &Scope<'_>, list: &[SelectItem], key: &Expr) -> Result<Option<Ex
             _ => Ok(None),
         },
         Expr::Identifier(ident)
-            if names::find(scope.relation, std::slice::from_ref(ident))
+            if columns::find(scope.relation, std::slice::from_ref(ident))
                 .map_err(|error| error.at(key))?
                 .is_none() =>
         {

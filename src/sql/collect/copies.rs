@@ -2,7 +2,7 @@
 
 use polars::prelude::{Int64Chunked, StringChunked};
 
-use super::super::error::{Result, SqlError};
+use crate::sql::error::{Result, SqlError};
 use crate::tables::Rows;
 use crate::tables::events::IDENTITY;
 
@@ -73,3 +73,6 @@ fn dropped(pieces: &[Rows]) -> Result<Vec<Vec<u32>>> {
     }
     Ok(dropped)
 }
+
+/// Rows in a chunk; fewer if the query stops early.
+pub(super) const CHUNK_ROWS: usize = 8_192;

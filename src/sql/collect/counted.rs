@@ -2,10 +2,10 @@
 
 use super::{Gathered, Gathering, Groups};
 use crate::sql::error::Result;
-use crate::sql::flow::shown::ShownGroups;
 use crate::sql::panics::caught;
-use crate::sql::preaggregation::plan::Plan;
-use crate::sql::preaggregation::{PreAggregation, Show};
+use crate::sql::stream::flow::shown::ShownGroups;
+use crate::sql::stream::preaggregation::plan::Plan;
+use crate::sql::stream::preaggregation::{PreAggregation, Show};
 
 impl Gathering<'_> {
     /// What all workers have counted.

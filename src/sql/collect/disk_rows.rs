@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use polars::prelude::{BooleanChunked, NewChunkedArray};
 
-use super::differing_copies::{First, Refused};
+use super::refused::{First, Refused};
 use crate::sql::error::{Result, SqlError};
-use crate::sql::relation::{Field, Relation};
-use crate::sql::spill::Spill;
-use crate::sql::spill::block_file::{Block, BlockFile, rows_of};
-use crate::sql::spill::spread::Spread;
-use crate::sql::values::Cell;
+use crate::sql::stream::spill::Spill;
+use crate::sql::stream::spill::block_file::{Block, BlockFile, rows_of};
+use crate::sql::stream::spill::spread::Spread;
+use crate::sql::types::relation::{Field, Relation};
+use crate::sql::types::values::Cell;
 use crate::tables::cloudtrail::TABLE;
 use crate::tables::events::IDENTITY;
 use crate::tables::{Kind, Rows};

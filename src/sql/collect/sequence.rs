@@ -3,13 +3,13 @@
 use super::Gathering;
 use super::disk_rows::Stored;
 use crate::sql::error::{Result, SqlError};
-use crate::sql::flow::sequence::Sequence;
-use crate::sql::flow::{Flow, Flowed, Worker, placed};
 use crate::sql::memory::{held_bytes, too_much};
 use crate::sql::panics::caught;
-use crate::sql::relation::{Relation, under};
-use crate::sql::spill::keys::Keys;
-use crate::sql::spill::sorted::{Keyed, Sorting};
+use crate::sql::stream::flow::sequence::Sequence;
+use crate::sql::stream::flow::{Flow, Flowed, Worker, placed};
+use crate::sql::stream::spill::keys::Keys;
+use crate::sql::stream::spill::sorted::{Keyed, Sorting};
+use crate::sql::types::relation::{Relation, under};
 use crate::tables::cloudtrail::TABLE;
 
 /// Of the memory, the part that sorting takes, that of the rows which are looked at together, and the most of
@@ -135,7 +135,10 @@ impl<'s> Ahead<'s> {
         shown: impl FnOnce(
             &Relation,
             &[Option<u32>],
-            &mut dyn FnMut(usize, crate::sql::values::Values) -> Result<crate::sql::values::Values>,
+            &mut dyn FnMut(
+                usize,
+                crate::sql::types::values::Values,
+            ) -> Result<crate::sql::types::values::Values>,
         ) -> Result<Relation>,
     ) -> Result<Relation> {
         let Some((mut rows, keys)) = self.rows.take() else { return Ok(Relation::default()) };
@@ -163,7 +166,7 @@ impl<'s> Ahead<'s> {
             .into_iter()
             .map(|(values, options)| {
                 let data = values.data.slice(i64::try_from(start).unwrap_or(i64::MAX), rest.height);
-                (crate::sql::values::Values { data, ..values }, options)
+                (crate::sql::types::values::Values { data, ..values }, options)
             })
             .collect();
         self.rows = Some((rest, keys));

@@ -7,16 +7,18 @@ use polars::prelude::Series;
 
 use super::Gathering;
 use super::disk_rows::Stored;
-use crate::sql::divide::EventsTable;
+use crate::sql::catalog::Catalog;
 use crate::sql::error::{Result, SqlError};
-use crate::sql::eval::Scope;
-use crate::sql::flow::{self, Flow, Flowed, Worker, placed};
-use crate::sql::group::key_column;
 use crate::sql::memory::{Limits, too_much};
 use crate::sql::panics::caught;
-use crate::sql::query::{Catalog, Ctes, Session};
-use crate::sql::relation::{Relation, under};
-use crate::sql::spill::spread::{Spread, shares_of};
+use crate::sql::plan::divide::EventsTable;
+use crate::sql::run::engine;
+use crate::sql::scope::{Ctes, Scope};
+use crate::sql::stream::flow;
+use crate::sql::stream::flow::{Flow, Flowed, Worker, placed};
+use crate::sql::stream::spill::spread::{Spread, shares_of};
+use crate::sql::types::compare::key_column;
+use crate::sql::types::relation::{Relation, under};
 use crate::tables::Rows;
 use crate::tables::cloudtrail::TABLE;
 
@@ -203,8 +205,7 @@ impl Gathering<'_> {
     /// The columns by which events are divided into shares.
     fn keys(&self, events_table: &EventsTable, table: &Relation) -> Result<Vec<Series>> {
         let catalog = Catalog::default();
-        let (session, ctes) =
-            (Session { catalog: &catalog, now: self.query.now(), shapes: None }, Ctes::default());
+        let (session, ctes) = (engine::session(&catalog, self.query.now()), Ctes::default());
         let scope = Scope::new(&session, &ctes, table);
         events_table.keys.iter().map(|key| key_column(&scope.column(key)?, table.height)).collect()
     }

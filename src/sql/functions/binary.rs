@@ -10,9 +10,9 @@ use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 use xxhash_rust::xxh64::xxh64;
 
-use super::super::error::{Result, SqlError};
-use super::super::values::Values;
-use super::Call;
+use super::call::Call;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::types::values::Values;
 use crate::tables::Kind;
 
 pub(super) const NAMES: &[&str] = &[
@@ -59,7 +59,7 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
         "xxhash64" => of_bytes(call, Kind::Binary, |bytes| hex::encode(xxh64(bytes, 0).to_be_bytes())),
         "crc32" => {
             let sums = of_bytes(call, Kind::Varchar, |bytes| crc32fast::hash(bytes).to_string());
-            sums.and_then(|sums| super::super::cast::cast(&sums, &Kind::Bigint, call.height, false))
+            sums.and_then(|sums| crate::sql::types::cast::cast(&sums, &Kind::Bigint, call.height, false))
         }
         "from_hex" => to_bytes(call, "hexadecimal", bytes),
         "from_base64" | "from_base64url" => to_bytes(call, "base64", from_base64),

@@ -2,9 +2,9 @@
 //! It is compiled and tested, but not one of [`MODULES`](super::MODULES).
 
 // ANCHOR: function
-use super::super::error::Result;
-use super::super::values::Values;
-use super::Call;
+use super::call::Call;
+use crate::sql::error::Result;
+use crate::sql::types::values::Values;
 use crate::tables::Kind;
 
 pub(super) const NAMES: &[&str] = &["image_repository", "image_tag"];
@@ -30,7 +30,7 @@ fn split(reference: &str) -> Option<(&str, Option<&str>)> {
 
 #[test]
 fn a_function_gets_columns_and_gives_a_column_with_null_for_what_it_cannot_say() {
-    use super::super::memory::Limits;
+    use crate::sql::memory::Limits;
     let of = |name: &str, text: Option<&str>| {
         let args = vec![Values::constant(Kind::Varchar, text.map(str::to_owned))];
         let limits = Limits::default();

@@ -1,9 +1,9 @@
 //! `format('%s has %,d calls, %.1f %%', name, calls, share)`.
 
-use super::super::error::{Result, SqlError};
-use super::super::values::{Values, Wholes};
-use super::super::{cast, decimal};
-use super::Call;
+use super::call::Call;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::types::values::{Values, Wholes};
+use crate::sql::types::{cast, decimal, wide};
 use crate::tables::Kind;
 
 pub(super) const NAMES: &[&str] = &["format"];
@@ -138,7 +138,7 @@ impl FormatArgument {
 /// A number with `precision` digits after the point, rounding halves away from zero.
 fn number(text: &str, precision: u8, flags: &str) -> String {
     let shown = match decimal::parse(text, decimal::DIGITS_MAX, precision).flatten() {
-        Some(value) => decimal::show(value, precision),
+        Some(value) => wide::show(value, precision),
         None => text
             .parse::<f64>()
             .map_or_else(|_| text.to_owned(), |value| format!("{value:.*}", usize::from(precision))),

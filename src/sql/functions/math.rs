@@ -1,11 +1,12 @@
 //! Functions on numbers, and the greatest and least of several values.
 
-use super::super::compare::{self, Ordered};
-use super::super::decimal::{self, Way};
-use super::super::error::{Result, SqlError};
-use super::super::values::Values;
-use super::super::{cast, predicate};
-use super::Call;
+use super::call::Call;
+use super::predicate;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::types::compare::Ordered;
+use crate::sql::types::decimal::Way;
+use crate::sql::types::values::Values;
+use crate::sql::types::{cast, compare, decimal};
 use crate::tables::Kind;
 
 pub(super) const NAMES: &[&str] = &[
@@ -309,7 +310,7 @@ fn width_bucket(call: &Call<'_>) -> Result<Values> {
 
 fn modulo(call: &Call<'_>) -> Result<Values> {
     call.arity(2, 2)?;
-    super::super::arithmetic::binary(
+    crate::sql::types::arithmetic::binary(
         &sqlparser::ast::BinaryOperator::Modulo,
         call.arg(0)?,
         call.arg(1)?,

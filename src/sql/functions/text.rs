@@ -2,13 +2,14 @@
 
 mod made;
 
+use super::array;
+use super::array::columns::lists_of_texts;
+use super::call::Call;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::types::cast;
+use crate::sql::types::values::Values;
 use made::{chr, initcap, ip_prefix, levenshtein_distance, pad, part, split_to_map, translate};
 
-use super::super::cast;
-use super::super::error::{Result, SqlError};
-use super::super::values::Values;
-use super::Call;
-use super::array::{self, lists_of_texts};
 use crate::tables::Kind;
 
 pub(super) const NAMES: &[&str] = &[

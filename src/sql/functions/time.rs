@@ -2,15 +2,15 @@
 
 mod format;
 
+use super::call::Call;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::types::clock::{UNZONED, ZONED, to_chrono};
+use crate::sql::types::values::Values;
+use crate::sql::types::zone::Zone;
+use crate::sql::types::{cast, clock, zone};
 use chrono::FixedOffset;
 use format::{joda_format, mysql_format, parse_as, with_other_signs};
 
-use super::super::clock::{self, UNZONED, ZONED};
-use super::super::error::{Result, SqlError};
-use super::super::values::Values;
-use super::super::zone::{self, Zone};
-use super::super::{cast, clock::to_chrono};
-use super::Call;
 use crate::model::{DAY_MILLIS, Timestamp};
 use crate::tables::Kind;
 

@@ -8,7 +8,7 @@ use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::super::super::error::{Result, SqlError};
+use crate::sql::error::{Result, SqlError};
 
 /// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]

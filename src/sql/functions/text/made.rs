@@ -1,10 +1,11 @@
 //! Functions that pad, repeat, replace or otherwise make new texts.
 
-use super::super::super::cast;
-use super::super::super::error::{Result, SqlError};
-use super::super::super::ip::Network;
-use super::super::super::values::Values;
-use super::super::{Call, object_json};
+use crate::sql::error::{Result, SqlError};
+use crate::sql::functions::call::Call;
+use crate::sql::functions::json::object_json;
+use crate::sql::types::cast;
+use crate::sql::types::ip::Network;
+use crate::sql::types::values::Values;
 use crate::tables::Kind;
 
 /// Longest text that padding may make.

@@ -3,7 +3,7 @@
 use chrono::format::{Parsed, StrftimeItems, parse};
 use chrono::{NaiveDate, NaiveTime};
 
-use super::super::super::error::{Result, SqlError};
+use crate::sql::error::{Result, SqlError};
 
 /// A date with slashes instead of dashes, or the other way round, as another table definition may have it.
 pub(super) fn with_other_signs(text: &str) -> Option<String> {
