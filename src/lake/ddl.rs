@@ -27,7 +27,8 @@ pub struct Ddl {
     pub events_unseen: u64,
 }
 
-/// The `CREATE EXTERNAL TABLE` statement for the lake at `place`. `location` is the address of a copy of it,
+/// The `CREATE EXTERNAL TABLE` statement for the lake at `place`, and the number of events that it does not
+/// show. `today` is a date (`2026-03-02`), `location` the address of a copy of the lake,
 /// if it is to be used instead.
 ///
 /// # Errors
