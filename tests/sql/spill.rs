@@ -437,7 +437,7 @@ fn little_memory_means_disk() {
         "SELECT a.eventid, b.eventtime FROM events a JOIN events b ON a.requestid = b.eventid",
         "SELECT eventid, lag(eventid) OVER (PARTITION BY useridentity.arn ORDER BY eventtime) FROM events",
         "SELECT useridentity.arn, array_agg(eventid) FROM events GROUP BY 1",
-        "SELECT eventid FROM events UNION SELECT requestid FROM events",
+        "SELECT eventid, requestparameters FROM events UNION SELECT requestid, requestparameters FROM events",
         "SELECT * FROM events WHERE errorcode IS NULL EXCEPT SELECT * FROM events WHERE eventname = 'Event1'",
         "SELECT eventid, row_number() OVER (ORDER BY eventtime) AS n FROM events",
     ] {
