@@ -1,11 +1,11 @@
-//! The whole program against the physical limit: `cargo bench --no-default-features --bench archive`
-//! (`FULL=1` for the sizes that the README states; otherwise a fifth of them).
+//! The whole program compared with decompression alone: `cargo bench --no-default-features --bench archive`
+//! (`FULL=1` for the sizes in docs/NUMBERS.md; otherwise a fifth of them).
 //!
-//! Archives are generated from a seed into a temporary folder. Each measurement runs several times in turn
-//! with its reference, on the same files and a warm page cache; the fastest round counts. `detect` is the
-//! release binary as a child process, from its start to its end, so that start-up, listing, folding, findings
-//! and output are in its time. Nothing is asserted about times. What is asserted: the same output whatever
-//! the threads, and on the path that CloudTrail's writing takes and on the one for everything else.
+//! Archives are generated from a seed in a temporary folder. Each measurement alternates with its reference
+//! several times, on the same files and with a warm page cache; the fastest round counts. `detect` is the
+//! release binary as a child process, from start to end, so its time includes start-up, listing, folding,
+//! findings and output. Times are not asserted. What is asserted is that the output does not depend on the
+//! number of threads, nor on whether the hot path or the full path was used.
 
 mod corpus;
 
@@ -19,7 +19,7 @@ use corpus::{BUSY, Corpus, PUSHES, QUIET};
 
 const SEED: u64 = 1;
 const ROUNDS: usize = 9;
-/// Between two looks at how much memory the program has.
+/// Time between two checks of the program's memory.
 const LOOKS: Duration = Duration::from_millis(3);
 
 /// An archive on disk.
@@ -32,7 +32,7 @@ struct Archive {
 }
 
 impl Archive {
-    /// Writes `corpus`, every text after `before`.
+    /// Writes `corpus`, with `before` in front of every text.
     fn write(corpus: Corpus, before: &[u8]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut archive = Self {
@@ -63,14 +63,14 @@ impl Archive {
     }
 }
 
-/// What a run of the program took and gave.
+/// Costs and output of a run of the program.
 struct Run {
     time: Duration,
     peak_kib: u64,
     output: Vec<u8>,
 }
 
-/// `detect` on a folder, in a process of its own; its peak memory is what `/proc/PID/status` said last.
+/// Runs `detect` on a folder in a separate process; the peak memory is the last value in `/proc/PID/status`.
 fn detect(folder: &Path, jobs: usize) -> Run {
     let start = Instant::now();
     let mut child = Command::new("/usr/bin/env")
@@ -95,7 +95,7 @@ fn detect(folder: &Path, jobs: usize) -> Run {
     let status = format!("/proc/{}/status", child.id());
     let watch = std::thread::spawn(move || {
         let mut peak_kib = 0;
-        // What is dead has a status, and no memory in it.
+        // After its end, a process has a status but no memory in it.
         while let Some(more) = peak(&status) {
             peak_kib = peak_kib.max(more);
             std::thread::sleep(LOOKS);
@@ -122,8 +122,8 @@ fn peak(status: &str) -> Option<u64> {
         .ok()
 }
 
-/// Inflates every file with libdeflate into a buffer per thread, and does nothing else. With `held`, the
-/// stored bytes are in memory already.
+/// Decompresses every file with libdeflate into a buffer for each thread, and does nothing else. With `held`,
+/// the stored bytes are already in memory.
 fn inflate_only(archive: &Archive, threads: usize, held: Option<&[Vec<u8>]>) -> Duration {
     let next = AtomicUsize::new(0);
     let start = Instant::now();
@@ -164,7 +164,7 @@ fn row(what: &str, scope: &str, measured: String, target: &str) {
     println!("| {what:34} | {scope:58} | {measured:44} | {target:8} |");
 }
 
-/// One archive: inflating alone, the program with all threads and with one, in turn.
+/// One archive: decompression alone, and the program with all threads and with one, alternating.
 fn speed(corpus: Corpus, threads: usize, target: &str, by_objects: bool) {
     let archive = Archive::write(corpus, b"");
     let held: Vec<Vec<u8>> = archive.files.iter().map(|file| fs::read(file).expect("a file")).collect();
@@ -209,14 +209,14 @@ fn speed(corpus: Corpus, threads: usize, target: &str, by_objects: bool) {
     );
 }
 
-/// Other writing takes the full path, and must give the same.
+/// Objects in another form are read by the full path, with the same result.
 fn same_on_both_paths(threads: usize) {
     let corpus = Corpus { objects: 20, ..BUSY };
     let [usual, odd] = [b"".as_slice(), b" "].map(|before| {
         let archive = Archive::write(corpus, before);
         let mut document: serde_json::Value =
             serde_json::from_slice(&detect(archive.folder.path(), threads).output).expect("JSON");
-        // The odd texts are longer, and so are the sums of bytes: everything else must be equal.
+        // These texts are longer, so the sums of bytes differ; everything else must be equal.
         let coverage =
             document.get_mut("coverage").and_then(serde_json::Value::as_object_mut).expect("coverage");
         coverage.retain(|key, _| !key.starts_with("bytes"));
@@ -242,7 +242,8 @@ fn flat_memory(objects: u64, threads: usize) {
     );
 }
 
-/// Peak memory over a run without images, for each image that lives: one push each, in repositories of 1,000.
+/// Peak memory above that of a run without images, for each existing image: one push each, in repositories of
+/// 1,000.
 fn memory_per_image(images: u64, threads: usize) {
     let per_object = 1000;
     let folder = tempfile::tempdir().expect("a folder");

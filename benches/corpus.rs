@@ -1,27 +1,27 @@
-//! Archives from a seed, for benchmarks: CloudTrail's compact writing, its key order, and the sizes of real
+//! Archives from a seed, for benchmarks: CloudTrail's compact JSON, its order of keys, and the sizes of real
 //! records. The same seed gives the same bytes.
 
 #![allow(dead_code)]
 
 use std::fmt::Write as _;
 
-/// What an archive is made of.
+/// The composition of an archive.
 #[derive(Debug, Clone, Copy)]
 pub struct Corpus {
     pub name: &'static str,
     pub objects: u64,
     /// Records in each object.
     pub records: u64,
-    /// Of 1000 records, how many are ECR's or ECS's.
+    /// How many of 1000 records are of ECR or ECS.
     pub images_per_mille: u64,
     /// Layers in each pushed manifest: about 150 bytes each, written three times.
     pub layers: u64,
 }
 
-/// Big objects of a busy account.
+/// Large objects of a busy account.
 pub const BUSY: Corpus =
     Corpus { name: "600 × 900, 1.5 % ECR/ECS", objects: 600, records: 900, images_per_mille: 15, layers: 8 };
-/// Many tiny objects of quiet regions.
+/// Many small objects of quiet regions.
 pub const QUIET: Corpus = Corpus {
     name: "40,000 × 5, 1.5 % ECR/ECS",
     objects: 40_000,
@@ -29,7 +29,7 @@ pub const QUIET: Corpus = Corpus {
     images_per_mille: 15,
     layers: 8,
 };
-/// A build account that does little but push.
+/// A build account that mostly pushes.
 pub const PUSHES: Corpus = Corpus {
     name: "100 × 900, 30 % ECR/ECS, large manifests",
     objects: 100,
@@ -106,7 +106,7 @@ impl Corpus {
         out.into_bytes()
     }
 
-    /// As many objects as the archive has, out of those that are `held`, again and again.
+    /// As many objects as the archive has, repeating those in `held`.
     pub fn all<'o>(&self, held: &'o [Vec<u8>]) -> impl Iterator<Item = &'o Vec<u8>> + use<'o> {
         held.iter().cycle().take(self.objects as usize)
     }
@@ -180,7 +180,7 @@ impl Corpus {
         }
     }
 
-    /// A manifest, escaped as it stands in a string.
+    /// A manifest, escaped for a JSON string.
     fn manifest(&self, random: &mut Random) -> String {
         let config = random.hex(64);
         let mut out = format!(
@@ -351,7 +351,7 @@ fn other_call(out: &mut String, random: &mut Random, second: u64) {
     }
 }
 
-/// One record around its request and response. `what` is source, name, user agent.
+/// One record with its request and response. `what` is source, name, user agent.
 #[allow(clippy::too_many_arguments)]
 fn call(
     out: &mut String,
@@ -407,7 +407,7 @@ pub fn gzip(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// One object of pushes alone, each of a new image under a tag of its own, in a repository of their own.
+/// One object with pushes only, each of a new image with its own tag, in a repository of their own.
 pub fn pushes(seed: u64, number: u64, images: u64) -> Vec<u8> {
     let mut random = Random(seed ^ number.wrapping_mul(0x2545_f491_4f6c_dd1d));
     let mut out = String::from("{\"Records\":[");

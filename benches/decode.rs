@@ -1,7 +1,8 @@
-//! What reading costs beside inflating, on one core: `cargo bench --no-default-features --bench decode`.
+//! The cost of reading in addition to decompression, on one core: `cargo bench --no-default-features --bench
+//! decode`.
 //!
-//! Each stage runs over the same objects, held in memory, several times; the fastest round counts. Counts
-//! stand beside times, and must be equal between the paths.
+//! Each stage is run on the same objects in memory several times; the fastest round counts. Counts are
+//! printed beside times, and must be the same for all paths.
 
 mod corpus;
 
@@ -13,7 +14,7 @@ use tagfall::decode::{Decoder, Limits, RawRecord, RecordSink, Wanted};
 
 const SOURCES: &[&str] = &["ecr.amazonaws.com", "ecs.amazonaws.com"];
 const ROUNDS: usize = 7;
-/// Distinct objects that are held; a larger archive goes over them again.
+/// Number of distinct objects in memory; a larger archive repeats them.
 const HELD_MAX: u64 = 2000;
 
 #[derive(Default)]
@@ -32,7 +33,7 @@ impl RecordSink for Count {
 
 type Stage<'s> = (&'static str, Box<dyn FnMut() -> String + 's>);
 
-/// Runs the stages in turn, several times over, so that a busy moment does not fall on one of them alone. The
+/// Runs the stages alternately, several times, so that a busy moment does not affect only one of them. The
 /// fastest round of each counts.
 fn race(stages: &mut [Stage<'_>]) -> Vec<(Duration, String)> {
     let mut best: Vec<(Duration, String)> = Vec::new();
@@ -50,7 +51,7 @@ fn race(stages: &mut [Stage<'_>]) -> Vec<(Duration, String)> {
     best
 }
 
-/// Decodes all of `objects`; what was counted.
+/// Decodes all of `objects`; returns the counts.
 fn decode<'o>(objects: impl Iterator<Item = &'o Vec<u8>>, seen: Option<&SeenEvents>) -> String {
     let (mut decoder, mut count) = (Decoder::new(), Count::default());
     let (mut records, mut failed, mut duplicates) = (0, 0, 0);

@@ -1,15 +1,15 @@
-//! The lake against others: `cargo bench --bench lake` (`FULL=1` for the sizes that the README states;
-//! otherwise a fifth).
+//! The lake compared with other programs: `cargo bench --bench lake` (`FULL=1` for the sizes in
+//! docs/NUMBERS.md; otherwise a fifth).
 //!
-//! Archives are generated from a seed into a temporary folder. Every measurement is a whole process, from its
-//! start to its end: processor seconds of all its threads, and its peak memory; each pair in turn, several
-//! times, and the median of the ratios counts. The others are chDB and DuckDB, by python3 (`TAGFALL_PYTHON`
-//! names another interpreter), whose own start and imports are left out; where they are not there, their rows
-//! say so. Nothing is asserted about times. What is asserted: that the programs counted the same.
+//! Archives are generated from a seed in a temporary folder. Every measurement is a whole process, from start
+//! to end: processor seconds of all its threads, and its peak memory. Each pair alternates several times, and
+//! the median of the ratios counts. The other programs are chDB and DuckDB, run by python3 (`TAGFALL_PYTHON`
+//! is another interpreter), without their start and imports; if they are not installed, their rows say so.
+//! Times are not asserted. What is asserted is that the programs count the same.
 //!
-//! `TABLE=DIR` asks the questions of the table alone, of the lake in that folder, which is made of `EVENTS`
-//! events where there is none. `ROUNDS=N` asks each of them as often (once), `ONLY=TEXT` those alone whose
-//! names have this text.
+//! `TABLE=DIR` runs only the queries of the table, on the lake in that folder, which is created with `EVENTS`
+//! events if it does not exist. `ROUNDS=N` runs each of them N times (default: once), `ONLY=TEXT` only those
+//! with this text in their names.
 
 mod corpus;
 
@@ -22,10 +22,10 @@ use std::time::{Duration, Instant};
 use corpus::{BUSY, Corpus};
 
 const SEED: u64 = 1;
-/// The clock by which Linux counts processor time, on every machine that we know.
+/// Linux counts processor time in hundredths of a second on all common machines.
 const TICKS: f64 = 100.0;
 
-/// What a process took and gave.
+/// Costs and output of a process.
 struct Run {
     cpu: f64,
     wall: f64,
@@ -33,8 +33,7 @@ struct Run {
     output: String,
 }
 
-/// Runs a command to its end. Its times are read while it is dead and not yet buried, its peak memory every
-/// few milliseconds.
+/// Runs a command to its end. Its times are read before it is reaped, its peak memory every few milliseconds.
 fn run(command: &mut Command) -> Run {
     let start = Instant::now();
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
@@ -64,7 +63,7 @@ fn run(command: &mut Command) -> Run {
     Run { cpu, wall, peak_mib: peak_kib as f64 / 1024.0, output }
 }
 
-/// What `peers.py` says that its work took, taken off the output.
+/// The costs that `peers.py` reports for its work, removed from the output.
 fn own_account(output: &mut String) -> Option<(f64, f64)> {
     let at = output.rfind("# cpu ")?;
     let account = output.split_off(at);
@@ -84,7 +83,7 @@ fn tagfall(args: &[&str]) -> Command {
     command
 }
 
-/// A command of `peers.py`; `None` where python or the module is missing.
+/// A command of `peers.py`; `None` if python or the module is missing.
 fn peer(args: &[&str]) -> Option<Command> {
     let python = std::env::var("TAGFALL_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let there = Command::new(&python)
@@ -96,7 +95,7 @@ fn peer(args: &[&str]) -> Option<Command> {
     there.then_some(command)
 }
 
-/// Writes an archive; its size as JSON.
+/// Writes an archive; returns the size of its JSON.
 fn archive(folder: &Path, corpus: Corpus) -> u64 {
     objects(folder, corpus, true)
 }
@@ -128,7 +127,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Two commands in turn. Both sides' medians, and that of the ratios.
+/// Runs two commands alternately. Returns both medians, and that of the ratios.
 fn pair(rounds: usize, mut ours: impl FnMut() -> Run, mut theirs: impl FnMut() -> Run) -> [f64; 5] {
     let runs: Vec<(Run, Run)> = (0..rounds).map(|_| (ours(), theirs())).collect();
     let of = |number: &dyn Fn(&(Run, Run)) -> f64| median(runs.iter().map(number).collect());
@@ -159,7 +158,7 @@ fn ingest(logs: &Path, lake: &Path) -> Run {
     run(&mut tagfall(&["ingest", &logs.to_string_lossy(), "--lake", &lake.to_string_lossy()]))
 }
 
-/// `ingest` against chDB, which neither sorts nor partitions nor looks for second copies.
+/// `ingest` against chDB, which does not sort, partition or search for duplicates.
 fn against_chdb(logs: &Path, folder: &Path, bytes: u64) {
     let lake = folder.join("lake");
     let what = format!("ingest of everything, {} MB of JSON", bytes / 1_000_000);
@@ -195,7 +194,7 @@ fn against_chdb(logs: &Path, folder: &Path, bytes: u64) {
     row(&what, &measured, &format!("{:.1} × less", 1.0 / ratio));
 }
 
-/// Peak memory of archives of one and of four times the size, and with little memory given.
+/// Peak memory for archives of one and four times the size, and with a low limit.
 fn memory(folder: &Path, corpus: Corpus) {
     let lake = folder.join("lake");
     let (one, four) = (folder.join("one"), folder.join("four"));
@@ -228,7 +227,7 @@ fn memory(folder: &Path, corpus: Corpus) {
     }
 }
 
-/// A query for ECR alone against `detect`, on archives.
+/// A query for ECR only against `detect`, on archives.
 fn against_detect(logs: &Path) {
     let sql = "SELECT eventname, count(*) AS n FROM cloudtrail_logs WHERE eventsource = 'ecr.amazonaws.com' GROUP BY eventname";
     let logs = logs.to_string_lossy();
@@ -245,7 +244,7 @@ fn against_detect(logs: &Path) {
     row("query for ECR alone, on archives, against detect", &measured, &format!("{ratio:.2} of its CPU"));
 }
 
-/// Group-bys over the lake, against DuckDB on the same files.
+/// GROUP BY on the lake, against DuckDB on the same files.
 fn against_duckdb(lake: &Path, records: u64) {
     for (what, keys) in [
         ("1 column", "eventname"),
@@ -275,12 +274,12 @@ fn against_duckdb(lake: &Path, records: u64) {
     }
 }
 
-/// A question of the table, as either of them is asked it. LAKE stands for the events.
+/// A query of the table for both programs. LAKE stands for the events.
 struct Question {
     what: &'static str,
     ours: &'static str,
     duckdb: &'static str,
-    /// How the rows are written, where they are many: to a file.
+    /// The format of the rows, if they are written to a file.
     to_file: Option<&'static str>,
 }
 
@@ -288,7 +287,7 @@ const fn asked(what: &'static str, ours: &'static str, duckdb: &'static str) -> 
     Question { what, ours, duckdb, to_file: None }
 }
 
-/// The questions that people ask of a lake, and those that need more memory than there is.
+/// Typical queries of a lake, and queries that need more memory than there is.
 const TABLE: &[Question] = &[
     asked(
         "UNNEST(resources), count by type",
@@ -400,13 +399,13 @@ const TABLE: &[Question] = &[
     },
 ];
 
-/// The table: what people ask of a lake, of both, in turn.
+/// The table: typical queries of a lake, by both programs alternately.
 fn table(lake: &Path, records: u64, rounds: usize) {
     println!("\n{records} events, --max-memory 512MiB, medians of {rounds}\n");
     row("what", "CPU s, wall s, peak MiB; DuckDB", "ratio: CPU, wall");
     row("---", "---", "---");
     let path = lake.to_string_lossy();
-    // An id that lies in the middle of all: no file's least and greatest ones leave it out.
+    // An id in the middle of all: no file's least and greatest ids exclude it.
     let middle = "SELECT min(eventid) FROM cloudtrail_logs WHERE eventid > '8'";
     let found = run(&mut tagfall(&["query", middle, &path, "--format", "csv"])).output;
     let id = found.lines().nth(1).expect("an event").to_owned();
@@ -443,8 +442,8 @@ fn table(lake: &Path, records: u64, rounds: usize) {
     }
 }
 
-/// One question, of both in turn: the medians of their times, and their greatest peaks. Where both give rows,
-/// they give the same.
+/// One query by both programs alternately: the medians of their times, and their greatest peaks. If both
+/// return rows, these are the same.
 fn asked_of_both(question: &Question, lake: &Path, id: &str, rounds: usize) -> (Run, Option<Run>) {
     let path = lake.to_string_lossy();
     let (ours, theirs) = (
@@ -484,7 +483,7 @@ fn asked_of_both(question: &Question, lake: &Path, id: &str, rounds: usize) -> (
         || {
             let mut run = run(&mut theirs);
             other_peak = other_peak.max(run.peak_mib);
-            // How many rows it has written.
+            // The number of rows written.
             if question.to_file.is_some() {
                 run.output.clear();
             }
@@ -496,12 +495,12 @@ fn asked_of_both(question: &Question, lake: &Path, id: &str, rounds: usize) -> (
     (of(cpu, wall, own_peak), Some(of(other_cpu, other_wall, other_peak)))
 }
 
-/// A number that the environment gives.
+/// A number from the environment.
 fn given(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
 
-/// A lake of so many events, or one more object's.
+/// Creates a lake with this many events.
 fn lake_of(events: u64, lake: &Path) -> u64 {
     let corpus = Corpus { objects: events.div_ceil(BUSY.records), ..BUSY };
     let logs = tempfile::tempdir_in(lake.parent().unwrap_or(lake)).expect("a folder");

@@ -1,4 +1,5 @@
-//! The engine as a library: which images did a set of logs lose, and who asked for them in vain?
+//! Uses the engine as a library: which images were lost according to a set of logs, and who requested them
+//! afterwards?
 //!
 //! `cargo run --example lost_images -- fixtures/incident`
 
@@ -51,7 +52,7 @@ fn main() -> ExitCode {
         println!("{}: {}", finding.id, finding.summary);
         println!("  pulls that found nothing: {}", finding.usage.pulls_after_gone);
     }
-    // What could not be read is part of the answer.
+    // Objects that could not be read are part of the result.
     for failure in &evidence.coverage.failures {
         eprintln!("not read: {}", failure.reason);
     }

@@ -65,18 +65,25 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  findings at or above --fail-on
-  2  could not run: usage, access, nothing to read
-  3  ran, but some evidence could not be read (see coverage); --allow-incomplete makes this 0";
+  2  the run was not possible: wrong usage, no access, nothing to read
+  3  done, but some evidence could not be read (see coverage); 0 with --allow-incomplete";
+
+/// Shown below the list of verbs, for a first run.
+const FIRST_STEPS: &str = "\
+Examples:
+  tagfall detect s3://my-trail/AWSLogs/ --since 30d
+  tagfall explain 'CannotPullContainerError: … not found' s3://my-trail/AWSLogs/ --since 90d
+  tagfall help detect";
 
 /// The text below the help of a verb.
 fn after_help(examples: &str) -> String {
     format!("{examples}\n\n{EXIT_CODES}")
 }
 
-/// Tells from CloudTrail logs why a container image vanished from ECR: which push took its tag, which
-/// lifecycle run took the image, and who still needed it
+/// Find out from CloudTrail logs why a container image vanished from ECR: which push took its tag, which
+/// lifecycle run expired it, and who still needed it
 #[derive(Debug, Parser)]
-#[command(name = "tagfall", version, arg_required_else_help = true)]
+#[command(name = "tagfall", version, arg_required_else_help = true, after_help = FIRST_STEPS)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

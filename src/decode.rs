@@ -15,6 +15,7 @@ mod archive;
 mod base64;
 mod blocks;
 mod counts;
+mod elastic;
 #[cfg(test)]
 mod example;
 mod fields;
@@ -28,6 +29,7 @@ mod inflate;
 pub(crate) mod json;
 mod layers;
 mod lines;
+mod listed;
 mod literal;
 mod names;
 mod nested;
@@ -78,8 +80,11 @@ pub enum Wanted<'a> {
     Sources(&'a [&'a str]),
     /// The same. For a source listed in `names`, records whose `eventName` begins with none of the names
     /// are left out where that can be told cheaply; some may be passed on all the same.
-    Named { sources: &'a [&'a str], names: &'a [(&'a str, &'a [&'a str])] },
+    Named { sources: &'static [&'static str], names: &'static [Named] },
 }
+
+/// A source and the beginnings of the names that are wanted of it.
+pub type Named = (&'static str, &'static [&'static str]);
 
 impl Wanted<'_> {
     /// Whether records of this `eventSource` are wanted.
@@ -244,7 +249,7 @@ pub struct ObjectReport {
 /// Limits for one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// At most so many failed records of one object are listed; more are only counted.
+    /// Maximum number of failed records of one object that are listed; more are only counted.
     pub failures_max: usize,
 }
 

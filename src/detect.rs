@@ -52,7 +52,7 @@ use crate::timeline::{History, Image, RepositoryForecast, RepositoryHistory, Sym
 /// What separates a race between two pushes from a plain overwrite.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// `--race-window`: two pushes of a tag that are at most so many seconds apart are a race.
+    /// `--race-window`: two pushes of a tag that are at most this many seconds apart are a race.
     pub race_window_seconds: i64,
 }
 

@@ -104,7 +104,7 @@ pub fn subject<'h>(question: &Question, history: &'h History) -> Option<(&'h Rep
         .map(|repository| (repository, digest))
 }
 
-/// At most so many other digests in the text are named.
+/// Maximum number of other digests in the text that are named.
 const OTHERS_MAX: usize = 5;
 
 /// A note if the text, which may be a whole log, names other images: the answer is about the first one.
@@ -145,7 +145,8 @@ fn answer(case: Case<'_>) -> Verdict {
     let also = repositories.iter().skip(1).filter(|other| case.image_in(other).is_some()).count();
     if also > 0 {
         verdict.unknown.push(format!(
-            "{also} more repositories have an image that fits; name the registry (ACCOUNT.dkr.ecr.REGION.amazonaws.com/…) to ask about one of them."
+            "{also} more repositories have an image that fits; name the registry \
+             (ACCOUNT.dkr.ecr.REGION.amazonaws.com/…) to ask about one of them."
         ));
     }
     verdict

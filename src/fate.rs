@@ -47,7 +47,7 @@ impl<'h> Fates<'h> {
         let (repository, digest) = subject(question, self.history)?;
         let mut fate =
             self.fate(LogText::from(question.to_text()), digest, &self.history.repository(repository));
-        // A question with a digest alone is about all places alike.
+        // A question with only a digest is about all places.
         if matches!(question.about, About::Digest(_) | About::Beginning) {
             fate.places.iter_mut().for_each(|place| place.asked = false);
         }

@@ -22,7 +22,7 @@ use crate::timeline::{
     EventNo, History, Image, ImageForecast, RepositoryForecast, RepositoryHistory, Unclear,
 };
 
-/// ECR runs policies within so many seconds of the moment at which an image becomes eligible (ECR User
+/// ECR runs policies within this many seconds of the moment at which an image becomes eligible (ECR User
 /// Guide).
 const RUN_SECONDS: i64 = DAY_SECONDS;
 
@@ -58,7 +58,7 @@ pub struct Counts {
 }
 
 impl<'h> Forecasts<'h> {
-    /// As of `as_of`; the history must not have later events. Only images taken `within` so many seconds,
+    /// As of `as_of`; the history must not have later events. Only images taken `within` this many seconds,
     /// or all existing images.
     pub fn new(history: &'h History, as_of: Timestamp, within: Option<i64>) -> Self {
         let limit = within.map(|seconds| as_of.plus_seconds(seconds).millis());
@@ -164,8 +164,7 @@ pub fn of_repository(history: &History, repository: &RepositoryHistory) -> Optio
     RepositoryForecast::of(history, repository).filter(|known| !known.policy.rules().is_empty())
 }
 
-/// What is in store for one image that is there, and the same in words: `is taken by rule 1 … within a day of
-/// …`.
+/// The forecast for one existing image, and the same in words: `is taken by rule 1 … within a day of …`.
 pub fn of_image(
     history: &History,
     repository: &RepositoryHistory,

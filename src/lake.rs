@@ -1,33 +1,35 @@
-//! The lake: CloudTrail events as hive-partitioned Parquet that every tool reads as it is, and that `tagfall`
-//! extends and reads back without loss.
+//! The lake: CloudTrail events as hive-partitioned Parquet that other tools can read directly, and that
+//! `tagfall` extends and reads back without loss.
 //!
 //! ```text
 //! LAKE/account=111122223333/region=eu-central-1/date=2026-03-02/000001-00001.parquet    events, by the day they happened
-//! LAKE/_tagfall/manifest.json            which files count, and their checksums; replaced as a whole, written last
-//! LAKE/_tagfall/manifest.copy.json       the same again; manifest.previous.json: the one before it
-//! LAKE/_tagfall/objects/*.ndjson.gz      what became of every object that was read
-//! LAKE/_tagfall/native/…/*.rows          EventBridge's own events (Parquet too, and no CloudTrail events)
-//! LAKE/_tagfall/lock, staging/, spill/   one writer at a time, and what it is working on; commit.json: what it is about to move
-//! LAKE/_tagfall/shards/                  what shards of a plan have staged: small lakes, until they are published
-//! LAKE/_tagfall/readers, replaced/       readers that are at work, and files that only they still need
+//! LAKE/_tagfall/manifest.json            the files in effect and their checksums; replaced as a whole, written last
+//! LAKE/_tagfall/manifest.copy.json       a copy of it; manifest.previous.json: the manifest before it
+//! LAKE/_tagfall/objects/*.ndjson.gz      the result of reading each object
+//! LAKE/_tagfall/native/…/*.rows          EventBridge's own events (also Parquet, but not CloudTrail events)
+//! LAKE/_tagfall/lock, staging/, spill/   the writer's lock and its unfinished files; commit.json: the files that a commit is about to move
+//! LAKE/_tagfall/shards/                  small lakes staged by the shards of a plan, until they are published
+//! LAKE/_tagfall/readers, replaced/       the readers' lock, and replaced files that only running readers need
 //! ```
 //!
-//! In S3 (`s3://bucket/prefix`) files of rows lie in `_tagfall/parts/account=…/region=…/date=…/`, under names
-//! that tell what is in them; `_tagfall/hive/…/files.txt` lists those that count for tools that know no
-//! manifest, and `_tagfall/commits/*.json` is what each commit has brought and replaced.
+//! In S3 (`s3://bucket/prefix`) data files are in `_tagfall/parts/account=…/region=…/date=…/`, with a hash of
+//! their content in their names. `_tagfall/hive/…/files.txt` lists the files in effect for tools that cannot
+//! read the manifest, and `_tagfall/commits/*.json` are the journals of commits: what each one adds and
+//! replaces.
 //!
-//! - [`record`]: what a record in a lake is: its cells and what no column can hold, rows of it in memory, and
-//!   the way back;
-//! - `file`: rows ↔ Parquet; no other module knows pages and columns;
-//! - `commit`: what counts (the manifest, and what became of every object), and the order of calls by which a
-//!   change is there as a whole or not at all;
-//! - `disk`: the calls themselves; it alone knows a folder from a prefix in S3; `layout`: what lies where;
-//! - `partition`; `checksum`, `guard`: how damage is noticed;
-//! - [`ingest`]: the writer, and what repairs; [`check()`]: whether all is as it was written; [`read`]: the
-//!   reader.
+//! - [`record`]: which members of a record fit into columns (the rest is stored as JSON), rows of records in
+//!   memory, and the way back from columns to the record;
+//! - `file`: rows to Parquet and back; no other module handles pages and columns;
+//! - `commit`: the manifest, the results of reading objects, and the order of operations that makes a change
+//!   take effect completely or not at all;
+//! - `disk`: the file operations, in a folder or under a prefix of a bucket; `layout`: the paths of files;
+//! - `partition`: the partitions; `checksum`, `guard`: how damage is noticed, and how panics of the Parquet
+//!   library become errors;
+//! - [`ingest`]: the writer, including repairs; [`check()`]: compares everything with its checksums;
+//!   [`read`]: the reader.
 //!
-//! Invariants: a file that the manifest does not name does not count. An object stands in the state only in a
-//! commit that has all of its records. Nothing here prints, reads the environment or the clock.
+//! Invariants: a file that the manifest does not name is not part of the lake. A commit that records an
+//! object as read contains all of its records. Nothing here prints, reads the environment or the clock.
 
 mod check;
 mod checksum;

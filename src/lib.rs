@@ -1,36 +1,40 @@
-//! `tagfall` reads CloudTrail archives and tells the life of every container image: who pushed it, who took
-//! its tag, which lifecycle run took it, and who still needed it.
+//! `tagfall` reads CloudTrail archives and reconstructs the history of every container image in ECR: who
+//! pushed it, who moved its tag, which lifecycle run expired it, and who still needed it.
 //!
 //! # Bird's eye
 //!
 //! [`pipeline`] shows the whole run on one screen. Workers take objects from [`source`]s, [`decode`] them
-//! into records, [`recognize`] what a record means for images, and fold that, each worker by itself. The
-//! folds are merged, and only then put in order and replayed, repository by repository: [`timeline`].
-//! [`detect`] and [`explain`] look at the result; [`sql`] and [`lake`] are other views on the same records.
+//! into records, [`recognize`] what each record means for images, and fold the result, each worker by itself.
+//! The folds are merged, and only then sorted and replayed, repository by repository: [`timeline`].
+//! [`detect`] and [`explain`] evaluate the timelines; [`sql`] and [`lake`] are other views of the same
+//! records.
 //!
 //! Six nouns are used everywhere: *Object* (a log file), *Record* (a CloudTrail event), *Step* (what it means
 //! for an image), *Timeline*, *Finding*, *Coverage*.
 //!
-//! # Code map, and what is not there
+//! # Code map and layers
 //!
-//! Modules stand below in reading order; each may use what stands below it, and nothing above
-//! (`tests/layers.rs` keeps that):
+//! Modules are listed in reading order. Each may use the modules below it and none above it;
+//! `tests/layers.rs` checks that:
 //!
-//! - [`commands`]: one verb per file; `ui`: the only printer; `failure`: what people read when it fails.
-//! - [`lake`], [`sql`], [`tables`]: views on the records.
-//! - [`alerts`]: which findings are news to whoever was told of others before.
+//! - [`commands`]: one verb per file; `ui`: the only module that prints; `failure`: error messages and exit
+//!   codes.
+//! - [`lake`], [`sql`], [`tables`]: views of the records.
+//! - [`alerts`]: which findings are new since the last report.
 //! - [`redact`]: pseudonyms for everything that is shown.
-//! - [`forecast`], [`whatif`]: what lifecycle policies will take, and what another one would have taken.
-//! - [`rescue`]: where a lost image still is, and how it comes back; [`fate`]: what becomes of it in every
-//!   registry.
-//! - [`trace`]: who stood behind a call, from the calls that begin sessions.
-//! - [`explain`], [`detect`]: what the timelines tell; [`integrity`]: what CloudTrail's signed log digest
-//!   files tell of the objects.
+//! - [`forecast`], [`whatif`]: what lifecycle policies will expire, and what another policy would have
+//!   expired.
+//! - [`rescue`]: where copies of a lost image still exist and how to restore it; [`fate`]: what will happen
+//!   to an image in every registry that has it.
+//! - [`trace`]: which person, pipeline or service was behind a call, found through the calls that begin
+//!   sessions.
+//! - [`explain`], [`detect`]: answers and findings from the timelines; [`integrity`]: validation of objects
+//!   against CloudTrail's signed log digest files.
 //! - [`pipeline`], [`timeline`], [`recognize`], [`policy`], [`decode`], [`source`], [`model`].
 //!
-//! Invariants that name absences: [`model`] imports nothing of ours. Nothing below `commands` and `ui` prints
-//! or asks the clock for the time of day. The only async code is in `source::s3`. There is no shared lock on
-//! the hot path. Nothing that users see depends on the order in which workers met things.
+//! Invariants: [`model`] imports no other module of this crate. Nothing below `commands` and `ui` prints or
+//! asks the clock for the time of day. The only async code is in `source::s3`. There is no shared lock on the
+//! hot path. No output depends on the order in which workers read the objects.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]

@@ -8,8 +8,8 @@ fn main() -> ExitCode {
     commands::main(stdout())
 }
 
-/// Looked at before `main`: the standard library opens `/dev/null` in the place of a standard stream that is
-/// closed, and from then on nobody can tell it from a stream that somebody sent there.
+/// Determined before `main`: the standard library replaces a standard stream that is closed by `/dev/null`,
+/// and from then on it looks like one that the user has redirected there.
 #[cfg(target_os = "linux")]
 mod at_start {
     use std::path::Path;

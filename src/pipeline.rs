@@ -25,13 +25,13 @@ use crate::model::{Coverage, Filter, Identity, Recognized, RepositoryRef, Seen, 
 use crate::recognize::{NAMES, Recognizer, SOURCES, SnapshotParser};
 use crate::source::{Delivery, Feed, Fetched, MemberIs, Origin, RecordSource, SourceRecord};
 use crate::timeline::{Fold, History, Materials, Scenario, Simulation};
-use counts::WorkerCounts;
+use counts::{Counted, WorkerCounts};
 use event_memory::EventMemory;
 pub use event_memory::EventMemoryExceeded;
 use snapshots::FoundSnapshot;
 use suspects::Suspects;
 
-/// A worker gathers so many event identities before it looks up whether they are new.
+/// Number of event identities that a worker collects before it looks up whether they are new.
 const IDS_TOGETHER: usize = 256;
 
 /// Limits of a run.
@@ -76,7 +76,7 @@ pub struct Evidence {
     pub materials: Option<Materials>,
 }
 
-/// Takes the records of one worker. An error means that one record failed; it is noted in the coverage.
+/// Takes the records of one worker. An error means that one record is damaged; it is noted in the coverage.
 pub trait Collector: Send {
     fn record(&mut self, object: &str, record: RawRecord<'_>) -> Result<(), String>;
 
@@ -94,7 +94,8 @@ pub trait Collector: Send {
     ) -> Document {
         match SnapshotParser::default().read(json) {
             Some(answer) => Document::Refused(format!(
-                "a snapshot ({}), and no log: what keeps records alone leaves it out; give it to detect, explain, forecast, whatif or timeline as a source of its own",
+                "a snapshot ({}), and no log: what keeps records alone leaves it out; give it to detect, \
+                 explain, forecast, whatif or timeline as a source of its own",
                 answer.call
             )),
             None => Document::Unknown,
@@ -181,8 +182,8 @@ fn gather_evidence(
         absorbed: 0,
         bytes: 0,
     };
-    let (mut coverage, read_only, mut collectors) =
-        gather(run, Wanted::Named { sources: SOURCES, names: NAMES }, make);
+    let (counted, mut collectors) = gather(run, Wanted::Named { sources: SOURCES, names: NAMES }, make);
+    let Counted { mut coverage, failures_unlisted, read_only } = counted;
     let mut met = Vec::new();
     collectors.iter_mut().for_each(|collector| met.append(&mut collector.met));
     let parts = collectors.into_par_iter().map(|collector| (collector.fold, collector.seen));
@@ -192,6 +193,8 @@ fn gather_evidence(
         (fold, seen)
     });
     fold.merge(event_memory.take());
+    coverage.fail_events(fold.not_understood());
+    coverage.bound_failures(failures_unlisted);
     let shown = snapshots::settle(met, &mut fold, &mut seen, filter, &mut coverage);
     event_memory.check(&mut fold)?;
     let end = end(&coverage, filter).max(shown);
@@ -213,16 +216,13 @@ pub fn scan<C: Collector>(
     wanted: Wanted<'_>,
     make: impl Fn() -> C + Sync,
 ) -> (Coverage, Vec<C>) {
-    let (coverage, _, collectors) = gather(run, wanted, make);
+    let (Counted { mut coverage, failures_unlisted, .. }, collectors) = gather(run, wanted, make);
+    coverage.bound_failures(failures_unlisted);
     (coverage, collectors)
 }
 
-/// The same, and whether any record was that of a read-only event.
-fn gather<C: Collector>(
-    run: Run<'_>,
-    wanted: Wanted<'_>,
-    make: impl Fn() -> C + Sync,
-) -> (Coverage, bool, Vec<C>) {
+/// The same, before failures are put in order.
+fn gather<C: Collector>(run: Run<'_>, wanted: Wanted<'_>, make: impl Fn() -> C + Sync) -> (Counted, Vec<C>) {
     let (seen, room) = (SeenEvents::default(), Arc::new(run.budget.room()));
     let work =
         || work(Worker { run, wanted, seen: &seen, decoder: Decoder::sharing(Arc::clone(&room)) }, make());
@@ -239,12 +239,11 @@ fn gather<C: Collector>(
         }),
     );
     let relevant = collectors.iter().map(Collector::relevant).sum();
-    let (mut coverage, read_only) =
-        counts::coverage(all_counts, relevant, &seen, run.cancelled.load(Ordering::Relaxed));
-    coverage.objects_left_out += run.feeds.iter().map(|feed| feed.pruned().no_evidence).sum::<u64>();
+    let mut counted = counts::all(all_counts, relevant, &seen, run.cancelled.load(Ordering::Relaxed));
+    counted.coverage.objects_left_out += run.feeds.iter().map(|feed| feed.pruned().no_evidence).sum::<u64>();
     // Freeing thousands of pages takes time that nobody has to wait for.
     rayon::spawn(move || drop(seen));
-    (coverage, read_only, collectors)
+    (counted, collectors)
 }
 
 /// One worker's share of reading a lake.
@@ -347,8 +346,7 @@ impl Worker<'_> {
             noted: 0,
             noted_bytes: 0,
         };
-        // What is in a zip archive is told at its end, and in Parquet, too: they are read from any place of
-        // the file.
+        // The directory of a zip archive, and of a Parquet file, is at its end, so these need random access.
         let from_any_place = stored.starts_with(b"PK") || stored.starts_with(b"PAR1");
         let rest = delivery.rest.as_mut().map(|rest| {
             if from_any_place && rest.has_places() { Rest::Places(rest) } else { Rest::Stream(rest) }
@@ -470,7 +468,7 @@ struct StepCollector<'f> {
     bytes: u64,
 }
 
-/// Memory is checked after so many records; each takes some hundred bytes.
+/// Number of records after which memory is checked; each takes some hundred bytes.
 const RECORDS_UNNOTED_MAX: u32 = 512;
 
 impl Collector for StepCollector<'_> {
@@ -493,12 +491,17 @@ impl Collector for StepCollector<'_> {
             }
             admitted
         });
+        // Damage, of whatever event: it counts for each copy.
+        if taken.is_err() && !self.recognizer.has_parsed() {
+            return taken.map(drop);
+        }
         // A copy without content may be the first copy, and then it is the one that counts.
         if !matches!(taken, Ok(Some(_))) && self.recognizer.has_looked_into() {
-            self.fold.absorb_nothing(crate::decode::identity_of(record), object, record.index);
+            let failed = taken.as_ref().err().map(String::as_str);
+            self.fold.absorb_nothing(crate::decode::identity_of(record), object, record.index, failed);
             self.absorbed += 1;
         }
-        if taken? == Some(true) {
+        if matches!(taken, Ok(Some(true))) {
             self.relevant += 1;
             self.absorbed += 1;
         }

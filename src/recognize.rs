@@ -91,6 +91,8 @@ pub struct Recognizer {
     cutter: ManifestRemover,
     /// Whether the last record was handed to a service's file.
     looked_into: bool,
+    /// Whether the last record was JSON, as far as it was looked at.
+    parsed: bool,
 }
 
 const EVENT_NAME: &str = r#""eventName""#;
@@ -110,6 +112,7 @@ impl Default for Recognizer {
             escape: Finder::new(r"\u00"),
             cutter: ManifestRemover::default(),
             looked_into: false,
+            parsed: false,
         }
     }
 }
@@ -132,13 +135,15 @@ impl Recognizer {
         then: impl FnOnce(Recognized<'_>) -> R,
     ) -> Result<Option<R>, String> {
         self.looked_into = record.native || self.names_a_known_event(record.json);
+        self.parsed = !self.looked_into;
         if !self.looked_into {
             return Ok(None);
         }
-        let Self { record: parser, manifest, cutter, .. } = self;
+        let Self { record: parser, manifest, cutter, parsed, .. } = self;
         let cut = cutter.cut(record.json);
         let pieces = cut.as_ref().map_or(std::slice::from_ref(&record.json), |cut| &cut.pieces);
         parser.parse_pieces(record.json, pieces, |root| {
+            *parsed = true;
             if record.native {
                 return native::recognize(root, record.json).map(|found| found.map(then));
             }
@@ -169,6 +174,12 @@ impl Recognizer {
     /// of its content and not its name; a copy of the same event may have other content.
     pub const fn has_looked_into(&self) -> bool {
         self.looked_into
+    }
+
+    /// Whether the last record was JSON, so that an error is about what it says: copies of the same event are
+    /// one event that cannot be understood.
+    pub const fn has_parsed(&self) -> bool {
+        self.parsed
     }
 
     /// Whether a record may be one that a service's file handles, told without parsing it. Nine of ten ECR

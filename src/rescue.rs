@@ -66,7 +66,11 @@ fn repairs(sources: &[RescueSource]) -> Vec<String> {
     match sources.first().map(|source| source.from) {
         None | Some(RescueFrom::Here) => Vec::new(),
         Some(_) => {
-            vec!["Whatever names the digest works again without a new deployment: tasks, pods and functions find it at their next try.".to_owned()]
+            vec![
+                "Whatever names the digest works again without a new deployment: tasks, pods and functions \
+                 find it at their next try."
+                    .to_owned(),
+            ]
         }
     }
 }
@@ -87,8 +91,15 @@ fn does_not_repair(missed: Missed<'_>, sources: &[RescueSource]) -> Vec<String> 
     let number = missed.history.find_digest(&missed.digest);
     let artifacts = number.and_then(|number| missed.repository.artifacts.get(&number)).map_or(0, Vec::len);
     if artifacts > 0 {
-        list.push(format!("What is about it ({artifacts} signatures, attestations or the like): that went by itself, and is copied by itself."));
+        list.push(format!(
+            "What is about it ({artifacts} signatures, attestations or the like): that went by itself, and is \
+             copied by itself."
+        ));
     }
-    list.push("The cause: the same rule or call takes it again. `tagfall explain` names it, `tagfall whatif` tries another policy.".to_owned());
+    list.push(
+        "The cause: the same rule or call takes it again. `tagfall explain` names it, `tagfall whatif` tries \
+         another policy."
+            .to_owned(),
+    );
     list
 }

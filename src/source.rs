@@ -68,8 +68,8 @@ pub trait Feed: Sync {
         None
     }
 
-    /// What an archive member is, by its path in the archive. A feed that prunes by name prunes members
-    /// like objects, and counts them.
+    /// What kind of object an archive member is, by its path in the archive. A feed that prunes by name
+    /// prunes members like objects, and counts them.
     fn member(&self, name: &str) -> MemberIs {
         if layout::is_member(name) { MemberIs::Asked } else { MemberIs::LeftOut }
     }
@@ -149,8 +149,8 @@ pub trait Known: Send + Sync + std::fmt::Debug {
     fn knows(&self, origin: &Origin) -> bool;
 }
 
-/// Takes a document that is no record: its object, which document of that, its text, and when the object was last
-/// changed.
+/// Receives a document that is not a record: the name of its object, its number in the object, its text, and
+/// the time at which the object was last changed.
 pub type GiveDocument<'g> = dyn FnMut(&str, u64, &str, Option<Timestamp>) + 'g;
 
 /// A source that has single records and no objects: a lake. Its feed hands out no objects.
@@ -159,8 +159,8 @@ pub trait RecordSource: Sync {
     /// EventBridge's own events. Returns false when there are no more. Can be called from many threads.
     fn read_next(&self, sources: Option<&[&str]>, give: &mut dyn FnMut(SourceRecord<'_>)) -> bool;
 
-    /// Hands out what was kept and is no record, each document once, whoever asks: its object, which document
-    /// of that, its text, and when the object was last changed.
+    /// Passes the stored documents that are not records to `give`, each of them once in total, even if
+    /// several threads call this.
     fn documents(&self, _give: &mut GiveDocument<'_>) {}
 
     /// What was read to make the lake, and what could not be. Complete once nothing more is read.

@@ -1,95 +1,62 @@
-//! Ask anything: the SQL that an Athena user types, over CloudTrail records.
+//! SQL as Athena users write it, over CloudTrail records.
 //!
-//! A query goes through five stages, a module each:
+//! A query goes through five stages, each a module:
 //!
-//! 1. [`parse`](Query::parse): text → syntax tree, in Trino's dialect; names lose their case;
-//! 2. `bind`: what every name means, and of which type everything is. All that comes later reads the bound
-//!    tree, where equal expressions are equal trees, and asks it for types;
-//! 3. `scan`: which columns are needed, and what the `WHERE` clauses say about source, name, time, region and
-//!    account becomes a [`Scan`], so that the reader can leave out objects by their key and records by a
-//!    glance;
-//! 4. the caller loads what the scan asks for into a [`Catalog`];
-//! 5. [`run`](Query::run): the tree is evaluated column by column on polars' arrays.
+//! 1. `syntax` ([`parse`](Query::parse)): text → syntax tree, in Trino's dialect; names become lower case;
+//! 2. `bind`: resolves every name and determines all types. The later stages read the bound tree, in which
+//!   equal expressions are equal trees, and ask it for types;
+//! 3. `plan`: determines which columns are needed, and turns what the `WHERE` clauses say about event source,
+//!   event name, time, region and account into a [`Scan`], so that the reader can skip objects by their keys
+//!   and records without parsing them;
+//! 4. the caller loads what the scan asks for into a [`Catalog`] (`collect`);
+//! 5. `run` ([`run`](Query::run)): the tree is evaluated column by column on polars' arrays.
 //!
-//! Why an evaluator of our own, and not polars' SQL: Trino's three-valued logic, `UNNEST`, lambdas,
-//! correlated subqueries and JSON paths have no counterpart there, and an error has to name the function and
-//! its place in the text.
+//! Each of these modules imports only those before it, `types` (values, rows, comparison) and `functions`
+//! (scalar functions, which see their rows through `scope`). Expressions contain queries, and queries
+//! contain expressions: both are evaluated through one trait, `scope::Evaluator`, so that there are no
+//! circular imports between files (`tests/layers.rs` checks that).
 //!
-//! A query over a lake goes without the fourth stage where it can: `preaggregation` counts groups by numbers
-//! while the lake is read, `flow` works out piece by piece what each event makes by itself, and lets rows go
-//! out as they come. What has to look at several events works out share by share, events with equal keys
-//! together (`divide`); what does not fit into memory goes to disk (`spill`).
+//! The evaluator is our own, and not polars' SQL, because that has no counterpart to Trino's three-valued
+//! logic, `UNNEST`, lambdas, correlated subqueries and JSON paths, and because errors have to name the
+//! function and its position in the text.
 //!
-//! Two promises keep the stages honest. The scan only ever leaves out rows that the query would drop: every
-//! condition is applied again. And a query is bound before anything is read, so that a mistake in its names
-//! or types costs no time.
+//! Over a lake, the fourth stage is skipped if possible (`stream`): `preaggregation` counts groups by
+//! dictionary numbers while the lake is read, and `flow` evaluates piece by piece what depends on each event
+//! alone, and passes rows on as they come. Queries that compare several events are evaluated by hash
+//! partitions (shares) of the events (`plan::divide`). What does not fit into memory is written to disk
+//! (`stream::spill`).
+//!
+//! Two rules keep the stages independent. The scan only leaves out rows that the query would drop, because
+//! every condition is applied again later. And a query is bound before anything is read, so that mistakes in
+//! names or types are reported at once.
 
-mod aggregate;
 mod answer;
-mod arithmetic;
 mod bind;
-mod bounds;
-mod cast;
-mod chains;
-mod clock;
+mod catalog;
 mod collect;
-mod compare;
-mod data_store;
-mod decimal;
-mod dialect;
-mod divide;
 mod error;
-mod eval;
-mod flow;
-mod from;
 mod functions;
-mod group;
-mod group_ids;
-mod ip;
-mod join;
-mod lambda;
-mod lateral;
-mod like;
-mod line;
 mod memory;
 pub mod named;
-mod names;
-mod nested;
-mod order;
-mod order_insensitive;
-mod ordered;
 mod panics;
-mod params;
-mod partition;
-mod place;
-mod preaggregation;
-mod predicate;
-mod prefilter;
-mod pushdown;
+mod plan;
 mod query;
-mod recursive;
-mod relation;
-mod scan;
-mod select;
-mod spelling;
-mod spill;
-mod stand_ins;
-mod statements;
+mod run;
+mod scope;
 mod strategy;
-mod subquery;
-mod table_scans;
-mod values;
-mod walk;
-mod window;
-mod zone;
+mod stream;
+mod syntax;
+mod types;
 
 pub use answer::Answer;
-pub use collect::{Collector, Doubtful, First, Gathered, Gathering, Places, Settled, Worked};
+pub use catalog::Catalog;
+pub use collect::First;
+pub use collect::{Collector, Doubtful, Gathered, Gathering, Places, Settled, Worked};
 pub use error::{SqlError, TextPosition};
-pub use flow::export::Export;
-pub use line::Interrupted;
 pub use memory::Limits;
-pub use ordered::Ordered;
-pub use query::{Catalog, Query};
-pub use scan::Scan;
-pub use spill::Spill;
+pub use plan::scan::Scan;
+pub use query::Query;
+pub use stream::flow::export::Export;
+pub use stream::line::Interrupted;
+pub use stream::ordered::Ordered;
+pub use stream::spill::Spill;

@@ -43,7 +43,7 @@ use crate::model::{Session, SessionRecord, Timestamp};
 /// Credentials of a session last at most so long: those of GetSessionToken and GetFederationToken up to 36
 /// hours.
 const SESSION_SECONDS_MAX: i64 = 36 * 3600;
-/// The time at which a session says that it began may differ so much from the time of the call that began
+/// The time at which a session says that it began may differ by this much from the time of the call that began
 /// it.
 const BEGAN_SECONDS_APART: i64 = 1;
 
@@ -64,8 +64,8 @@ fn is_session(caller: &Session<'_>) -> bool {
         || !is_vouched_for && (caller.key.is_some() || owner(caller.principal_id, caller.arn).is_some())
 }
 
-/// Whether a call was made in a session. Sign-ins to the console are made in none: they name the session that
-/// they begin as their caller.
+/// Whether a call was made in a session. Sign-ins to the console were not: their caller is the session that
+/// they begin.
 fn in_session(record: &SessionRecord<'_>) -> bool {
     let calls_as_begun = record.grant.is_some() && record.source == "signin.amazonaws.com";
     is_session(&record.caller) && !calls_as_begun

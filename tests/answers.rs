@@ -1,6 +1,6 @@
-//! Answers of the AWS CLI and of kubectl as sources, beside logs and alone: what they settle, what they
-//! contradict, and what is left out and said. The answers are our own, with made-up values; their members are
-//! checked against botocore's models.
+//! Output of the AWS CLI and of kubectl as sources, with and without logs: what it settles, what it
+//! contradicts, and what is left out and reported. The output was written for these tests, with made-up
+//! values; its members are checked against botocore's models.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -46,7 +46,7 @@ impl Folder {
         Self(tempfile::tempdir().expect("a folder"))
     }
 
-    /// With the log.
+    /// A folder with the log.
     fn logged() -> Self {
         Self::new().with("log.json", &log())
     }
@@ -125,7 +125,7 @@ fn snapshots(document: &Value) -> &Vec<Value> {
     document["coverage"]["snapshots"].as_array().expect("snapshots")
 }
 
-/// The one answer of that call.
+/// The only snapshot of that call.
 fn snapshot<'d>(document: &'d Value, call: &str) -> &'d Value {
     snapshots(document)
         .iter()
@@ -382,7 +382,7 @@ fn of_a_region_that_nothing_tells_nothing_is_guessed() {
     assert!(note.contains("eu-central-1 of 111122223333 or in us-east-1 of 111122223333"), "{note}");
 }
 
-/// What the answer itself or its file's name tells stands; the option speaks of the rest.
+/// Values in the output itself or in its file's name take precedence; the option provides the others.
 #[test]
 fn an_option_places_what_nothing_tells() {
     let told = read("ecr.describe-images");
@@ -396,7 +396,8 @@ fn an_option_places_what_nothing_tells() {
         (&json!("eu-central-1"), &json!("option"), &json!(0))
     );
     assert_eq!(snapshot(&document, "ecr describe-images")["region"], "eu-west-1");
-    // Without it the one place where the repository is known counts, and where there is none nothing does.
+    // Without the option, the only place where the repository is known is used; if there is none, the
+    // snapshot is not placed.
     assert_eq!(snapshot(&folder.run(&["timeline"]).0, "ecr get-lifecycle-policy")["region"], "eu-west-1");
     let alone = Folder::new().answer("ecr.get-lifecycle-policy").run(&["timeline"]).0;
     assert!(
@@ -594,7 +595,7 @@ fn the_older_form_of_times_is_understood() {
     assert_eq!(folder.timeline("v1")["pushed_at"], "2026-03-01T07:00:00Z");
 }
 
-/// Whatever is done to an answer, reading it ends, and a list stays a list of that call or is none.
+/// Any modification of the output can be read: it is still recognised as output of that call, or not at all.
 #[test]
 fn damaged_answers_are_read_or_refused_and_never_panic() {
     let mut answers = tagfall::recognize::SnapshotParser::default();
@@ -626,7 +627,8 @@ fn damaged_answers_are_read_or_refused_and_never_panic() {
     }
 }
 
-/// SQL over an archive is about records; a lake that keeps snapshots is asked for its records all the same.
+/// SQL over an archive is about records only; a lake that contains snapshots can still be queried for its
+/// records.
 #[cfg(feature = "sql")]
 #[test]
 fn a_query_over_an_archive_says_that_a_snapshot_is_no_record() {

@@ -1,4 +1,4 @@
-//! The binary as a user meets it: what it prints, where, and with which exit code.
+//! The binary as a user sees it: what it prints, where, and with which exit code.
 
 #[path = "cli/world.rs"]
 mod world;
@@ -38,7 +38,7 @@ use std::io;
 
 use world::{World, compare, snapshots};
 
-/// Runs that need no evidence.
+/// Runs without evidence.
 const CASES: &[(&str, &[&str])] = &[
     #[cfg(feature = "sql")]
     ("help", &["--help"]),
@@ -121,13 +121,13 @@ const CASES: &[(&str, &[&str])] = &[
     ("dry-run-stdin", &["detect", "-", "--dry-run"]),
 ];
 
-/// Three mistakes in two rules.
+/// A policy with three mistakes in two rules.
 const BAD_POLICY: &str = r#"{"rules": [
   {"rulePriority": 1, "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 5}, "action": {"type": "expire"}},
   {"rulePriority": 2, "selection": {"tagStatus": "untagged", "countType": "sinceImagePushed", "countNumber": 0}, "action": {"type": "expire"}}
 ]}"#;
 
-/// A folder in the layout of a trail, an empty one, and nothing else. The objects are listed, never read.
+/// A folder in the layout of a trail, and an empty one. The objects are listed, never read.
 fn world() -> World {
     let world = World::new();
     fs::create_dir(world.path("empty")).unwrap();
@@ -185,7 +185,8 @@ fn data_goes_to_the_file_and_only_there() {
     assert_eq!(world.names(), ["empty", "logs", "plan.json", "policies"]);
 }
 
-/// `-o` named a log file by mistake, or a script swapped its arguments: the evidence was gone.
+/// Once, `-o` with the name of a log file (by mistake, or because a script swapped its arguments) destroyed
+/// the evidence.
 #[test]
 fn the_output_never_replaces_a_file_with_records() {
     let world = World::new();
@@ -195,11 +196,11 @@ fn the_output_never_replaces_a_file_with_records() {
         let run = world.run(&["detect", "logs/a.json", "-o", "logs/a.json", "--format", format]);
         let stderr = String::from_utf8_lossy(&run.stderr).into_owned();
         assert!(
-            run.status.code() == Some(2) && stderr.contains("the file holds CloudTrail records"),
+            run.status.code() == Some(2) && stderr.contains("the file contains CloudTrail records"),
             "{stderr}"
         );
         assert_eq!(world.read("logs/a.json"), record);
-        // What a run wrote itself may be replaced by the next.
+        // The output of an earlier run may be replaced.
         assert_eq!(
             (0..2)
                 .map(|_| world.code(&["detect", "logs/a.json", "-o", "out", "--format", format]))
@@ -229,7 +230,7 @@ fn what_is_left_out_is_said_and_one_typo_among_names_too() {
     assert_eq!((quiet.status.code(), quiet.stderr), (Some(0), Vec::new()));
 }
 
-/// A named file that cannot be opened is access, which is 2, as it is for a folder; root may open everything.
+/// A named file that cannot be opened gives exit code 2, as a folder does; root may open everything.
 #[cfg(unix)]
 #[test]
 fn a_named_file_that_cannot_be_opened_is_a_run_that_could_not_run() {
@@ -252,7 +253,7 @@ fn a_failed_run_leaves_no_old_file_that_could_be_taken_for_its_own() {
     assert_eq!(world.names(), ["empty", "logs", "policies"]);
 }
 
-/// `tagfall … | head -1` must end without a word. The reader is gone before the first byte is written.
+/// `tagfall … | head -1` must end without a message. The reader is gone before the first byte is written.
 #[test]
 fn a_closed_pipe_ends_quietly() {
     let world = world();

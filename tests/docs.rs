@@ -1,9 +1,10 @@
-//! What the documentation says of this repository is so: each test that a page names is there and runs, each
-//! file that it points to exists, and no promise stands without its test.
+//! Checks the documentation: each test that a page names exists, each file that it refers to exists, and each
+//! promise names a test.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -23,7 +24,7 @@ fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Functions under `#[test]`, those of property tests as well, but none that is always passed over.
+/// Functions with `#[test]`, including property tests, except those that are always ignored.
 fn tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for path in files("src", "rs").into_iter().chain(files("tests", "rs")) {
@@ -48,12 +49,12 @@ fn tests() -> BTreeSet<String> {
     names
 }
 
-/// What stands between backticks.
+/// The texts between backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// Tests that a page names: in brackets behind a rule, and in the last cell of tables whose last heading is
+/// Tests that a page names: in brackets after a rule, and in the last column of tables whose last heading is
 /// `test`.
 fn named(page: &str) -> Vec<String> {
     let brackets = page
@@ -88,8 +89,7 @@ fn page(name: &str) -> String {
 fn pages() -> Vec<PathBuf> {
     let mut pages = files("docs", "md");
     pages.extend(
-        ["README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "fuzz/README.md"]
-            .map(|name| root().join(name)),
+        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "fuzz/README.md"].map(|name| root().join(name)),
     );
     pages
 }
@@ -106,7 +106,8 @@ fn every_test_that_a_page_names_is_there() {
         }
     }
     assert!(missing.is_empty(), "no such test:\n{}", missing.join("\n"));
-    for (name, at_least) in [("docs/SEMANTICS.md", 50), ("docs/RELIABILITY.md", 30), ("SECURITY.md", 12)] {
+    for (name, at_least) in [("docs/SEMANTICS.md", 50), ("docs/RELIABILITY.md", 30), ("docs/SECURITY.md", 12)]
+    {
         let count = named(&page(name)).len();
         assert!(count >= at_least, "{name} names {count} tests");
     }
@@ -114,7 +115,7 @@ fn every_test_that_a_page_names_is_there() {
 
 #[test]
 fn every_promise_of_security_has_its_test() {
-    let text = page("SECURITY.md");
+    let text = page("docs/SECURITY.md");
     let (_, promised) = text.split_once("## What is promised").unwrap();
     let (promised, _) = promised.split_once("\n## ").unwrap();
     let promises: Vec<&str> = promised.split("\n- **").skip(1).collect();
@@ -172,8 +173,8 @@ fn anchored(file: &str, name: &str) -> String {
         .to_owned()
 }
 
-/// The page, with the code behind each `<!-- FILE: NAME -->` as it stands in that file now, and how often
-/// that is.
+/// The page with the code after each `<!-- FILE: NAME -->` replaced by that file's present code; and the
+/// number of replacements.
 fn with_code(page: &str) -> (String, usize) {
     let (mut out, mut rest, mut examples) = (String::new(), page, 0);
     while let Some((before, after)) = rest.split_once("<!-- src/") {
@@ -209,4 +210,46 @@ fn the_worked_examples_are_the_code_that_is_compiled() {
 fn names_are_found_where_pages_put_them() {
     let page = "A rule. [`one_test`,\n`another`] See [`lake`](lake.md).\n\n| event | test |\n|---|---|\n| `PutImage` | `third` |\n\n| a | b |\n|---|---|\n| x | `y` |\n";
     assert_eq!(named(page), ["one_test", "another", "third"]);
+}
+
+/// The picture of the report on the example archive, as a file of its own.
+fn picture() -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.html");
+    let output = Command::new(env!("CARGO_BIN_EXE_tagfall"))
+        .args(["report", "fixtures/incident", "--quiet", "-o"])
+        .arg(&report)
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let html = fs::read_to_string(report).unwrap();
+    let part = |class: &str| {
+        let start = html.find(&format!("<svg class=\"{class}\"")).unwrap();
+        &html[start..start + html[start..].find("</svg>").unwrap() + "</svg>".len()]
+    };
+    let colours = page("src/ui/report/style.css");
+    let colours = &colours[colours.find(":root").unwrap()..colours.find("* {").unwrap()];
+    let (patterns, picture, css) =
+        (part("patterns"), part("picture across"), page("src/ui/report/picture.css"));
+    let size = picture.split('"').nth(3).unwrap();
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"{size}\" font-family=\"system-ui, sans-serif\">\n\
+         <style>\n{colours}{css}</style>\n<rect width=\"100%\" height=\"100%\" fill=\"var(--paper)\"/>\n\
+         {patterns}\n{picture}\n</svg>\n"
+    )
+}
+
+#[test]
+fn the_picture_on_the_first_page_is_that_of_the_report() {
+    const FILE: &str = "falling-tag.svg";
+    assert!(page("README.md").contains(&format!("(docs/{FILE})")), "the first page shows it");
+    let picture = picture();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        return fs::write(root().join("docs").join(FILE), picture).unwrap();
+    }
+    assert!(
+        page(&format!("docs/{FILE}")) == picture,
+        "docs/{FILE} is not what `report` draws: UPDATE_DOCS=1 cargo test --locked --test docs"
+    );
 }

@@ -1,5 +1,5 @@
-//! `fate`: one digest over source, replicas and pull-through caches; who deletes whom, and who needs which
-//! copy.
+//! `fate`: one digest in source, replicas and pull-through caches; which deletions are replicated, and who
+//! needs which copy.
 
 use std::fs;
 use std::process::Command;
@@ -26,7 +26,7 @@ const SOURCE: Place<'_> = (ACCOUNT, HOME, "shop/api");
 const REPLICA: Place<'_> = (ACCOUNT, FAR, "shop/api");
 const ABROAD: Place<'_> = (OTHER, FAR, "shop/api");
 
-/// Records and answers, each on a day of March 2026.
+/// Records and snapshots, each on a day of March 2026.
 struct Evidence {
     folder: tempfile::TempDir,
     records: Vec<Value>,
@@ -88,7 +88,7 @@ impl Evidence {
         self.ecr(day, place, "CreateRepository", json!({"imageTagMutability": mutability}), response)
     }
 
-    /// Images go after so many days, whatever tags they have; or untagged ones alone.
+    /// Images expire after this many days, whatever their tags; or only untagged ones.
     fn policy(self, day: u32, place: Place<'_>, status: &str, days: u32) -> Self {
         let rule = json!({"rulePriority": 1, "selection": {"tagStatus": status, "countType": "sinceImagePushed", "countUnit": "days", "countNumber": days},
             "action": {"type": "expire"}});
@@ -102,7 +102,7 @@ impl Evidence {
         )
     }
 
-    /// The registry of a place copies to others, with their deletions or without.
+    /// The registry of a place replicates to others, with or without deletions.
     fn replicate(self, day: u32, from: Place<'_>, to: &[(Place<'_>, bool)]) -> Self {
         let rule = |(place, deletes): &(Place<'_>, bool)| json!({"destinations": [{"region": place.1, "registryId": place.0}], "repositoryFilters": [], "deleteReplication": {"enabled": deletes}});
         let request = json!({"replicationConfiguration": {"rules": to.iter().map(rule).collect::<Vec<_>>()}});
@@ -141,7 +141,7 @@ impl Evidence {
         )
     }
 
-    /// An answer of the CLI in the envelope of the script.
+    /// Output of the CLI in the script's envelope.
     fn answer(self, day: u32, place: Place<'_>, call: &str, answer: &Value) -> Self {
         let head = json!({"call": call, "account": place.0, "region": place.1, "repository": place.2, "at": format!("2026-03-{day:02}T12:00:00Z"),
             "whole": true, "archived": true});
@@ -202,7 +202,7 @@ fn story(place: &Value) -> String {
         .join(" ")
 }
 
-/// The source, a copy whose deletions go along, and one abroad whose do not.
+/// The source, a replica whose deletions are replicated, and one in another region whose are not.
 fn three_places() -> Evidence {
     Evidence::new()
         .replicate(1, SOURCE, &[(REPLICA, true), (ABROAD, false)])
@@ -228,7 +228,7 @@ fn one_digest_is_told_in_every_registry() {
     let (source, near, abroad) = (at(&fate, SOURCE), at(&fate, REPLICA), at(&fate, ABROAD));
     assert_eq!((&near["copy_of"], &near["role_logged"]), (&source["repository"], &json!(true)));
     assert_eq!((&near["presence"], &near["tags"]), (&json!("there"), &json!(["v1"])));
-    // By the copy's own policy in May, with its source in March.
+    // In May by the replica's own policy; in March with its source.
     assert_eq!(near["next"]["eligible_at"].as_str().map(|at| &at[..10]), Some("2026-05-31"));
     assert_eq!(near["first_end"]["eligible_at"].as_str().map(|at| &at[..10]), Some("2026-03-16"));
     assert_eq!(near["first_end"]["by"], source["repository"]);
@@ -262,7 +262,7 @@ fn a_copy_that_went_with_its_source_says_so() {
         (&abroad["presence"], &fate["last_copy"], &fate["copies"]),
         (&json!("there"), &abroad["repository"], &json!(1))
     );
-    // Who asks by the reference is answered for every place, too.
+    // A question with a reference is answered for every place, too.
     let (page, _, _) =
         evidence.run("fate", &["111122223333.dkr.ecr.us-east-1.amazonaws.com/shop/api:v1", "--ascii"]);
     assert!(
@@ -272,7 +272,8 @@ fn a_copy_that_went_with_its_source_says_so() {
     assert!(page.contains("replica of 1") && page.contains("asked about"), "{page}");
 }
 
-/// A list that lacks the copy agrees with that: it is no gap in the logs, and nothing contradicts anything.
+/// A list that lacks the replica agrees with its source's deletion: it is no gap in the logs, and no
+/// contradiction.
 #[test]
 fn a_list_that_lacks_a_copy_agrees_with_the_end_of_its_source() {
     let evidence = three_places()
@@ -296,7 +297,7 @@ fn a_list_that_lacks_a_copy_agrees_with_the_end_of_its_source() {
         kinds.contains(&&json!("replicated-deletion")) && !kinds.contains(&&json!("not-listed")),
         "{kinds:?}"
     );
-    // Where deletions do not go along, it is a gap in the logs.
+    // If deletions are not replicated, it is a gap in the logs.
     let abroad = three_places().delete(5, SOURCE, "a").push(20, SOURCE, "b", "v2").listed(10, ABROAD, &[]);
     assert_eq!(at(&abroad.fate(&digest("a")), ABROAD)["end"]["how"], "not-listed");
 }
@@ -315,7 +316,7 @@ fn without_delete_replication_a_copy_goes_by_its_own_policy_alone() {
     assert_eq!(fate["all_gone_by"].as_str().map(|at| &at[..10]), Some("2026-06-01"));
 }
 
-/// However ECR logs it: the tag may stand in the event, and does not move.
+/// However ECR logs it: the event may contain the tag, but the tag does not move.
 #[test]
 fn a_replica_that_came_without_its_tag_is_told() {
     for logged in [None, Some("v1")] {
@@ -343,7 +344,7 @@ fn a_replica_that_came_without_its_tag_is_told() {
             "{}",
             fate["advice"]
         );
-        // The one that had the tag has it still.
+        // The image that had the tag keeps it.
         assert_eq!(at(&evidence.fate(&digest("first")), REPLICA)["tags"], json!(["v1"]));
     }
 }
@@ -404,7 +405,7 @@ fn what_should_have_come_and_did_not_is_told_with_why() {
     let under_way =
         trail(Evidence::new()).replicate(1, SOURCE, &[(REPLICA, false)]).push(2, SOURCE, "a", "v1");
     assert!(story(at(&under_way.fate(&digest("a")), REPLICA)).contains("on its way"));
-    // Of the other account there is no evidence at all.
+    // There is no evidence about the other account at all.
     let unknown = Evidence::new()
         .replicate(1, SOURCE, &[(ABROAD, false)])
         .push(2, SOURCE, "a", "v1")
@@ -454,8 +455,8 @@ fn a_cache_is_told_with_its_upstream() {
         (&json!("cache"), &json!("registry-1.docker.io/library/nginx")),
         "{fate:#}"
     );
-    // ECR's own registries may be upstream, too: then both are places, and the rule may be known by an answer
-    // alone.
+    // ECR's own registries may be upstream, too: then both are places, and the rule may only be known from a
+    // snapshot.
     let (upstream, copy): (Place<'_>, Place<'_>) = ((OTHER, FAR, "base/java"), (ACCOUNT, HOME, "corp/java"));
     let rules = json!({"pullThroughCacheRules": [{"ecrRepositoryPrefix": "corp", "upstreamRegistryUrl": format!("{OTHER}.dkr.ecr.{FAR}.amazonaws.com"),
         "upstreamRegistry": "ecr", "upstreamRepositoryPrefix": "base", "registryId": ACCOUNT, "createdAt": "2026-03-01T09:00:00Z"}]});
@@ -517,7 +518,7 @@ fn a_fate_is_told_without_names_where_that_is_asked() {
     }
 }
 
-/// The report has it below the finding, and the pages of other verbs point to it.
+/// The report shows it below the finding, and the pages of other verbs refer to it.
 #[test]
 fn the_report_and_other_answers_lead_to_it() {
     let evidence = three_places().deploy(3, REPLICA, "web", "a").delete(5, SOURCE, "a");
@@ -535,7 +536,7 @@ fn the_report_and_other_answers_lead_to_it() {
     assert!(flat(&verdict).contains("`tagfall fate "), "{verdict}");
     let (rescue, _, _) = evidence.run("rescue", &[&reference]);
     assert!(flat(&rescue).contains("`tagfall fate "), "{rescue}");
-    // An image of one place has no others to tell of.
+    // For an image in one place only, other verbs do not mention it.
     let (alone, _, _) = Evidence::new()
         .push(1, SOURCE, "a", "v1")
         .deploy(2, SOURCE, "web", "a")

@@ -1,7 +1,7 @@
-//! The committed fixtures are what their generator writes, and hold what their README says.
+//! The committed fixtures are what their generator writes, and contain what their README says.
 //!
-//! `UPDATE_FIXTURES=1 cargo test --test fixtures` writes them anew. A file whose content is right is left
-//! alone, so that another version of the compressor changes nothing.
+//! `UPDATE_FIXTURES=1 cargo test --test fixtures` rewrites them. A file with the right content is not
+//! changed, so that another version of the compressor makes no difference.
 
 #[path = "support/fixtures/mod.rs"]
 mod generator;
@@ -31,7 +31,7 @@ fn updating() -> bool {
     std::env::var_os("UPDATE_FIXTURES").is_some_and(|value| value == "1")
 }
 
-/// The content of a committed file, inflated; `None` if it is not there.
+/// The decompressed content of a committed file; `None` if it does not exist.
 fn committed(path: &str) -> Option<String> {
     let bytes = std::fs::read(folder().join(path)).ok()?;
     if !path.ends_with(".gz") {
@@ -121,7 +121,7 @@ fn the_folder_stays_small() {
     assert!(sizes < BYTES_MAX, "{sizes} bytes");
 }
 
-/// Each record and native event of the fixtures, in no order.
+/// Each record and native event of the fixtures, unsorted.
 fn records(below: &str) -> Vec<Value> {
     let files = &*FILES;
     let contents = files.iter().filter(|file| file.path.starts_with(below)).map(|file| &file.content);
@@ -154,8 +154,7 @@ fn every_manifest_hashes_to_its_digest() {
     }
 }
 
-/// Account ids that AWS keeps for documentation. Runs of twelve digits at the end of a UUID are not account
-/// ids.
+/// All account ids are reserved for documentation. Twelve digits at the end of a UUID are not an account id.
 #[test]
 fn no_account_is_anybodys() {
     for file in &*FILES {
@@ -259,7 +258,7 @@ fn line(found: &Recognized<'_>, repository: &str) -> Option<String> {
     Some(format!("{} {what}", found.event.time))
 }
 
-/// The story, told by the records themselves.
+/// The records tell the story of the incident.
 #[test]
 fn the_incident_is_in_its_records() {
     let lost = generator::incident_images().0.short().split_off("sha256:".len());
@@ -298,7 +297,7 @@ fn the_readme_names_the_digests_of_the_incident() {
     assert!(text.contains(&lost.to_string()) && text.contains(&kept.to_string()), "{lost} {kept}");
 }
 
-/// Nothing that the quiet account loses is asked for afterwards.
+/// No image that the quiet account loses is requested afterwards.
 #[test]
 fn the_quiet_account_loses_nothing_that_is_needed() {
     let nights = meanings("quiet/", "tools/ci-image");

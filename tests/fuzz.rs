@@ -1,7 +1,7 @@
-//! Bytes of strangers at every entry point, a moment in every run of the tests: a fixed seed and a bounded
-//! number of inputs. `FUZZ_SECONDS=3600 cargo test --locked --test fuzz` gives every entry point an hour,
-//! each run with a seed of its own; `FUZZ_SEED=…` repeats one. What failed lies in `target/fuzz-failures/`,
-//! what was tried last under `…-running`.
+//! Untrusted bytes at every entry point, briefly in every test run, with a fixed seed and number of inputs.
+//! `FUZZ_SECONDS=3600 cargo test --locked --test fuzz` spends an hour on every entry point, with a new seed
+//! in each run; `FUZZ_SEED=…` repeats one. Inputs that failed are in `target/fuzz-failures/`, the last input
+//! in `…-running`.
 
 #[path = "support/fuzz/mod.rs"]
 mod fuzz;
@@ -12,18 +12,18 @@ use std::time::{Duration, Instant, SystemTime};
 use fuzz::mutate::{Chance, mutated};
 use fuzz::{seeds, targets};
 
-/// Inputs where nobody says how long.
+/// Number of inputs, unless a time is given.
 const INPUTS: usize = 400;
-/// Longest input, in bytes.
+/// Maximum length of an input in bytes.
 const BYTES_MAX: usize = 64 << 10;
-/// No input of that size takes longer.
+/// Maximum time for an input.
 const INPUT_TIME_MAX: Duration = Duration::from_secs(10);
 
 fn run(name: &str, seeds: &[Vec<u8>], target: impl Fn(&[u8])) {
     run_some(name, seeds, INPUTS, target);
 }
 
-/// As many inputs where nobody says how long.
+/// Runs this many inputs, unless a time is given.
 fn run_some(name: &str, seeds: &[Vec<u8>], inputs: usize, target: impl Fn(&[u8])) {
     assert!(!seeds.is_empty(), "{name} has no seeds");
     let seconds: Option<u64> = std::env::var("FUZZ_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
@@ -36,7 +36,7 @@ fn run_some(name: &str, seeds: &[Vec<u8>], inputs: usize, target: impl Fn(&[u8])
         .unwrap_or_else(|| seconds.map_or(1, |_| fresh()));
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/fuzz-failures");
     std::fs::create_dir_all(&folder).unwrap();
-    // What ends the process (a stack that overflows) tells nobody which input it was.
+    // If the process is aborted (by a stack overflow), this file shows which input it was.
     let running = folder.join(format!("{name}-running"));
     let begun = Instant::now();
     let mut chance = Chance(seed);
@@ -75,6 +75,8 @@ fn run_some(name: &str, seeds: &[Vec<u8>], inputs: usize, target: impl Fn(&[u8])
 #[test]
 fn containers() {
     run("containers", &seeds::objects(), targets::containers);
+    let listed = seeds::listed();
+    run_some("containers-of-lists", &listed, listed.len() + 200, targets::containers);
 }
 
 #[test]
@@ -103,7 +105,7 @@ fn pasted() {
 fn archives() {
     let seeds = seeds::objects();
     run("archives", &seeds, |bytes| {
-        // The damaged object among whole ones, and beside itself.
+        // The damaged object among intact ones, and next to a copy of itself.
         let whole = bytes.len() % seeds.len();
         targets::archives(&[
             seeds[whole].clone(),
@@ -117,14 +119,14 @@ fn archives() {
 #[cfg(feature = "sql")]
 #[test]
 fn sql() {
-    // A query is parsed on the program's first thread; those of tests have a quarter of its stack.
+    // Queries are parsed on the program's first thread; the stacks of test threads are a quarter of its size.
     let parse = || run("sql", &seeds::queries(), targets::sql);
     std::thread::scope(|scope| {
         std::thread::Builder::new().stack_size(8 << 20).spawn_scoped(scope, parse).unwrap().join().unwrap();
     });
 }
 
-/// Parquet of others: pages, dictionaries, footers.
+/// Foreign Parquet: pages, dictionaries, footers.
 #[cfg(feature = "sql")]
 #[test]
 fn parquet() {
@@ -132,7 +134,7 @@ fn parquet() {
     run_some("parquet", &seeds, seeds.len() + 150, targets::parquet);
 }
 
-/// Every file of a lake in turn: Parquet, the manifest, what became of the objects, native events.
+/// Every file of a lake in turn: Parquet, manifest, results of objects, native events.
 #[cfg(feature = "sql")]
 #[test]
 fn lake() {
@@ -161,7 +163,7 @@ fn listings() {
     run("listings", &seeds::listings(), targets::listings);
 }
 
-/// Four times the bytes take about four times as long; the square would be sixteen times.
+/// Four times the bytes take about four times as long; quadratic time would take sixteen times.
 #[test]
 fn time_grows_with_the_bytes() {
     let text = |seed: &[u8], times: usize| seed.repeat(times);

@@ -1,5 +1,5 @@
-//! The script that `tagfall snapshot --script` prints: run against an AWS CLI and a kubectl that answer what
-//! was recorded, and what it writes read as sources.
+//! The script of `tagfall snapshot --script`: it is run with an AWS CLI and a kubectl that return recorded
+//! answers, and its output is read as a source.
 #![cfg(unix)]
 
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 const ACCOUNT: &str = "111122223333";
 
-/// Answers what was recorded, and keeps a list of what it was asked.
+/// An AWS CLI that returns recorded answers, and keeps a list of the calls.
 const AWS: &str = r#"#!/bin/sh
 printf '%s\n' "$*" >>"$ASKED"
 case "$*" in
@@ -68,7 +68,7 @@ impl World {
         self.0.path().join(name)
     }
 
-    /// Writes the script; what else was said.
+    /// Writes the script; returns the messages.
     fn script(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
         let output =

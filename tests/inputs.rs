@@ -1,5 +1,5 @@
-//! Whatever form the logs come in: re-exported, redacted, copied and put together by other tools. Each case
-//! must give the same from the file, from gzip, and from a lake of it, in every command.
+//! The logs in any form: re-exported, redacted, copied and combined by other tools. Each case must give the
+//! same result from the file, from gzip, and from a lake, in every command.
 
 #![cfg(feature = "sql")]
 
@@ -10,6 +10,11 @@ use std::process::{Command, Output};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+#[path = "inputs/exporters.rs"]
+mod exporters;
+#[path = "inputs/tools.rs"]
+mod tools;
 
 fn tagfall(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tagfall"))
@@ -24,7 +29,7 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("a path of ours")
 }
 
-/// What a command says in JSON, and its exit code.
+/// The JSON output of a command, and its exit code.
 fn said(arguments: &[&str]) -> (Value, i32) {
     let output = tagfall(&[arguments, &["--format", "json"]].concat());
     let said = serde_json::from_slice(&output.stdout)
@@ -32,7 +37,7 @@ fn said(arguments: &[&str]) -> (Value, i32) {
     (said, output.status.code().unwrap_or(-1))
 }
 
-/// All rows of a query, in an order of their own.
+/// All rows of a query, sorted.
 fn rows(source: &Path, sql: &str) -> Vec<Value> {
     let (said, _) = said(&["query", sql, text(source)]);
     said["rows"].as_array().expect("rows").clone()
@@ -40,7 +45,7 @@ fn rows(source: &Path, sql: &str) -> Vec<Value> {
 
 const EVERYTHING: &str = "SELECT * FROM events ORDER BY object, record, eventid";
 
-/// One source in its forms: as it is, in gzip, and as a lake.
+/// A source in three forms: unchanged, in gzip, and as a lake.
 struct Case {
     folder: tempfile::TempDir,
     forms: Vec<PathBuf>,
@@ -54,7 +59,7 @@ impl Case {
         )])
     }
 
-    /// Files in a folder. Those that are packed already stay so.
+    /// A folder with these files. Files that are already compressed are left as they are.
     fn holding(files: &[(&str, Vec<u8>)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let [plain, packed, lake] = ["plain", "packed", "lake"].map(|name| folder.path().join(name));
@@ -69,14 +74,13 @@ impl Case {
         Self { folder, forms: vec![plain, packed, lake] }
     }
 
-    /// What `detect` says of the plain form, after all forms have said the same.
+    /// The output of `detect` for the plain form, after comparing that of all forms.
     #[track_caller]
     fn detected(&self) -> (Value, i32) {
         let all: Vec<(Value, i32)> = self.forms.iter().map(|form| said(&["detect", text(form)])).collect();
         for (form, (other, code)) in self.forms.iter().zip(&all) {
             assert_eq!((&other["findings"], code), (&all[0].0["findings"], &all[0].1), "{}", form.display());
-            // Bytes as stored differ with the form, and a lake has left out second copies before somebody
-            // asks.
+            // The number of stored bytes depends on the form, and a lake has no duplicates of its own.
             for number in NUMBERS {
                 assert_eq!(
                     other["coverage"][number],
@@ -100,7 +104,7 @@ impl Case {
         all.into_iter().next().expect("a form")
     }
 
-    /// So many records, all of them understood, and the incident that is in them.
+    /// Checks that there are this many records, all of them readable, and that the incident is found.
     #[track_caller]
     fn shows_the_incident(&self, records: u64) -> Value {
         let (said, code) = self.detected();
@@ -114,7 +118,7 @@ impl Case {
         coverage
     }
 
-    /// What the `coverage` table says of each form, by column.
+    /// The `coverage` table of each form, by column.
     fn table(&self) -> Vec<Value> {
         self.forms.iter().map(|form| rows(form, "SELECT * FROM coverage").remove(0)).collect()
     }
@@ -395,14 +399,14 @@ fn left_out_files_not_in_coverage() {
     assert!(case.table().iter().all(|table| table["objects_left_out"] == 1));
 }
 
-/// Every encoding, compression and type that other programs write Parquet with.
+/// Every encoding, compression and type of Parquet that other programs write.
 #[test]
 fn parquet_of_others() {
     let told = |source: &Path| {
         let columns = "eventid, eventtime, eventsource, eventname, awsregion, recipientaccountid, requestparameters, useridentity.arn AS arn";
         let mut told = rows(source, &format!("SELECT {columns} FROM events ORDER BY eventtime, eventid"));
         for row in &mut told {
-            // Spaces and the order of members are the writer's.
+            // Spacing and order of members depend on the writer.
             row["requestparameters"] = row["requestparameters"]
                 .as_str()
                 .and_then(|text| serde_json::from_str(text).ok())
@@ -430,7 +434,7 @@ fn parquet_of_others() {
             document["coverage"]
         );
         let mut without_caller = expected.clone();
-        // These were written without the caller.
+        // These files were written without the caller.
         if ["delta", "plain.parquet", "rle"].iter().any(|part| text(&file).contains(part))
             && !text(&file).contains("gzip")
         {
@@ -481,8 +485,8 @@ fn a_payload_that_is_no_json_is_said_and_the_others_are_read() {
     );
 }
 
-/// Ways in which other tools write the same records.
-/// What a tool makes of a record.
+/// How other tools write the same records.
+/// The changes that a tool makes to a record.
 type Dialect = fn(&mut Value);
 
 fn dialects() -> Vec<(&'static str, Dialect)> {
@@ -547,7 +551,7 @@ fn one_world_in_every_dialect_gives_the_same() {
     }
 }
 
-/// Ids that meet each other in every way.
+/// Ids with all kinds of collisions.
 fn id() -> impl Strategy<Value = Value> {
     prop_oneof![
         3 => (0_u8..3).prop_map(|n| json!(format!("2c347d3{n}-fff1-53e7-abb0-7c40513bea04"))),
@@ -555,7 +559,7 @@ fn id() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Records of few ids, times, names, regions and accounts, so that many are alike in some of them.
+/// Records with few different ids, times, names, regions and accounts, so that many agree in some of them.
 fn record() -> impl Strategy<Value = Value> {
     (id(), 0_usize..6, 0_u8..3, 0_u8..2, 0_u8..2, 0_u8..2).prop_map(
         |(id, of, second, region, account, more)| {
@@ -564,8 +568,7 @@ fn record() -> impl Strategy<Value = Value> {
             record["eventTime"] = json!(format!("2025-06-0{}T09:00:0{second}Z", 2 + second % 2));
             record["awsRegion"] = json!(["eu-west-2", "us-east-1"][usize::from(region)]);
             record["recipientAccountId"] = json!(["444433332222", "555566667777"][usize::from(account)]);
-            // Copies of one event may differ: somebody has made one of them anonymous, or has taken something
-            // out of it.
+            // Copies of one event may differ: somebody has anonymised one of them, or removed something.
             record["userAgent"] = json!(format!("agent {more}"));
             if more == 1 && second == 1 {
                 record["requestParameters"] = Value::Null;
@@ -597,7 +600,7 @@ proptest! {
             tagfall(&["ingest", text(&source), "--lake", text(&lake)]);
         }
         prop_assert_eq!(rows(&case.forms[0], EVERYTHING), rows(&lake, EVERYTHING));
-        // Of copies that differ the one that stands is asked, and no other.
+        // If copies differ, conditions apply only to the copy that is kept.
         for condition in [
             "useragent = 'agent 0'",
             "useragent = 'agent 1' AND eventsource = 'ecr.amazonaws.com'",
@@ -656,7 +659,7 @@ fn flat(record: &Value, between: &str) -> serde_json::Map<String, Value> {
     out
 }
 
-/// Rows of cells under the names that any of them has; an empty cell where there is nothing.
+/// Rows of cells, with a column for every name that any of them has; missing values are empty cells.
 fn table(rows: &[serde_json::Map<String, Value>], delimiter: u8, first: &str) -> Vec<u8> {
     let mut names: Vec<&String> = rows.iter().flat_map(serde_json::Map::keys).collect();
     names.sort();
@@ -674,7 +677,7 @@ fn table(rows: &[serde_json::Map<String, Value>], delimiter: u8, first: &str) ->
     out.into_inner().unwrap()
 }
 
-/// What shippers, queues, search engines and notebooks put around events, or make of them.
+/// Wrappers and changes of shippers, queues, search engines and notebooks.
 fn wrapped() -> Vec<(&'static str, Vec<u8>)> {
     let records = incident();
     let text = |record: &Value| Value::from(record.to_string());
@@ -769,7 +772,7 @@ fn events_are_found_in_whatever_they_were_wrapped_in() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// What cannot be read says so, and what to do; nothing of it is a success.
+/// What cannot be read is reported with advice, and never counts as success.
 #[test]
 fn what_cannot_be_read_says_what_to_do_instead() {
     let records = incident();
@@ -802,8 +805,7 @@ fn what_cannot_be_read_says_what_to_do_instead() {
     }
 }
 
-/// A comma too many stands for nothing but itself: what follows it is read, and that something may be missing
-/// is said.
+/// A surplus comma affects nothing else: what follows it is read, and the possible gap is reported.
 #[test]
 fn a_doubled_comma_costs_no_record() {
     let records = incident();
@@ -818,7 +820,7 @@ fn a_doubled_comma_costs_no_record() {
     assert_eq!(findings(&document), ["same-tag-race critical"]);
 }
 
-/// Records as a service gives a table: rows under a row of headings (Athena), cells that are objects
+/// Records in tables as services return them: rows after a header row (Athena), and an object for each cell
 /// (CloudTrail Lake, Insights).
 #[test]
 fn answers_in_rows() {
@@ -866,9 +868,9 @@ fn answers_in_rows() {
     }
 }
 
-/// Every member of a record in a column of its own, as Splunk extracts them: what several elements of a list
-/// have is several values of one column. They were put into the first element, and so no lifecycle run said
-/// anything.
+/// Every member of a record in a column of its own, as Splunk extracts them: for lists, one column contains
+/// the values of several elements. Once, these were all put into the first element, so that lifecycle runs
+/// had no effect.
 #[test]
 fn members_of_elements_in_one_column() {
     fn put(name: String, value: &Value, all: &mut std::collections::BTreeMap<String, Vec<String>>) {
@@ -885,7 +887,7 @@ fn members_of_elements_in_one_column() {
         }
     }
     let mut records = incident();
-    // A run that takes two images, as most do.
+    // A run that takes two images, as is common.
     let run = records.iter_mut().find(|record| record["eventName"] == "PolicyExecutionEvent").expect("a run");
     let actions = run["serviceEventDetails"]["lifecycleEventImageActions"].as_array_mut().expect("actions");
     let mut other = actions[0].clone();
@@ -912,7 +914,7 @@ fn members_of_elements_in_one_column() {
     let mut columns: Vec<&String> = flat.iter().flat_map(|row| row.keys()).collect();
     columns.sort();
     columns.dedup();
-    // Of fields that nobody asks for there may be hundreds.
+    // There may be hundreds of fields that are not needed.
     let others: Vec<String> = (0..400).map(|number| format!("additionalEventData.field_{number}")).collect();
     let mut csv = csv::Writer::from_writer(Vec::new());
     csv.write_record(columns.iter().copied().chain(&others)).unwrap();
@@ -931,7 +933,7 @@ fn members_of_elements_in_one_column() {
     }
 }
 
-/// A table's columns as members of JSON lines, in lower case or flattened, lose what the same columns lose in
+/// A table's columns as members of JSON lines, in lower case or flattened, may lack the same members as in
 /// CSV and Parquet.
 #[test]
 fn columns_as_json_lines_may_have_lost_something() {
@@ -958,7 +960,7 @@ fn columns_as_json_lines_may_have_lost_something() {
     };
     assert!(lossy(records.iter().map(lower).collect::<String>().into_bytes()));
     assert!(lossy(records.iter().map(flat).collect::<String>().into_bytes()));
-    // Whose payloads alone are text lost nothing by that.
+    // Records in which only the payloads are strings lack nothing.
     let as_text = |record: &Value| {
         let mut record = record.clone();
         record["requestParameters"] = json!(record["requestParameters"].to_string());
@@ -968,7 +970,7 @@ fn columns_as_json_lines_may_have_lost_something() {
     assert!(!lossy(lines(&records)));
 }
 
-/// The time that Fluent Bit writes beside each event was counted as a record that failed.
+/// Once, the time that Fluent Bit writes beside each event was counted as a failed record.
 #[test]
 fn a_time_beside_an_event_is_no_record() {
     let records = incident();
@@ -985,7 +987,7 @@ fn a_time_beside_an_event_is_no_record() {
     );
 }
 
-/// `unmapped` as a map of text, as text, and as the pairs that a table's map is written as.
+/// `unmapped` as an object of strings, as a string, and as the pairs of a table's map.
 #[test]
 fn ocsf_with_what_it_has_no_place_for_in_every_form() {
     let records = incident();
@@ -1030,7 +1032,7 @@ fn ocsf_with_what_it_has_no_place_for_in_every_form() {
     }
 }
 
-/// Words that Python and JavaScript write where JSON has none: the line fails, and is told what to do.
+/// Words of Python and JavaScript that are not JSON: the line fails with advice.
 #[test]
 fn words_that_are_no_json_are_named() {
     let records = incident();

@@ -1,4 +1,4 @@
-//! Limits that hold: memory whatever the number of workers and the size of an object, and no way to hang.
+//! Limits: memory does not depend on the number of workers or the size of an object, and nothing hangs.
 
 use std::fs;
 use std::io::Write;
@@ -15,7 +15,7 @@ fn input(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/inputs").join(name)
 }
 
-/// Exit code, what was written, and the most memory that it took, in MiB, where the system tells.
+/// Exit code, output, and peak memory in MiB if the system reports it.
 fn run(command: &mut Command, stdin: Option<&[u8]>) -> (i32, Vec<u8>, Option<u64>) {
     let stdin_of = if stdin.is_some() { Stdio::piped() } else { Stdio::null() };
     let mut child = command.stdin(stdin_of).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -45,7 +45,8 @@ fn run(command: &mut Command, stdin: Option<&[u8]>) -> (i32, Vec<u8>, Option<u64
     })
 }
 
-/// `zcat logs/*.json.gz | tagfall detect -` read as much as the memory holds, and nothing of what followed.
+/// Once, `zcat logs/*.json.gz | tagfall detect -` read only as much as the memory allows, and nothing after
+/// that.
 #[test]
 fn one_large_export_is_read_to_its_end_whatever_way_it_comes() {
     const OTHERS: usize = 60_000;
@@ -87,7 +88,7 @@ fn one_large_export_is_read_to_its_end_whatever_way_it_comes() {
     }
 }
 
-/// A few KB that say, truly or not, that they come to gigabytes.
+/// A few KB that claim, rightly or wrongly, to contain gigabytes.
 #[cfg(feature = "sql")]
 #[test]
 fn bombs_of_parquet_are_refused_within_the_memory() {
@@ -108,12 +109,12 @@ fn bombs_of_parquet_are_refused_within_the_memory() {
         assert_eq!((code, document["coverage"]["objects_failed"].as_u64()), (3, Some(1)), "{name}");
         assert!(failures[0]["reason"].as_str().unwrap().contains(reason), "{name}: {}", failures[0]);
         assert!(peak.is_none_or(|peak| peak < 150), "{name} took {peak:?} MiB");
-        // Without optimisation, on a machine that does other things, too.
+        // Without optimisation, on a machine that may be busy.
         assert!(begun.elapsed() < std::time::Duration::from_secs(300), "{name} took {:?}", begun.elapsed());
     }
 }
 
-/// A footer that says otherwise than the pages: rows would be lost, or made up, and nobody told.
+/// A footer that contradicts the pages: rows would be lost or invented without a message.
 #[cfg(feature = "sql")]
 #[test]
 fn parquet_that_lies_about_its_rows_is_damaged() {
@@ -161,7 +162,7 @@ fn parquet_that_lies_about_its_rows_is_damaged() {
     };
     let last = |metadata: &FileMetaData| metadata.row_groups.len() - 1;
     type Lie<'l> = (&'l str, &'l dyn Fn(&mut FileMetaData), &'l str, bool);
-    // The last: whether what comes before is kept.
+    // The last member: whether what comes before is kept.
     let lies: [Lie<'_>; 10] = [
         ("more in all", &|metadata| metadata.num_rows += 1, "its row groups have", false),
         ("fewer in all", &|metadata| metadata.num_rows -= 1, "its row groups have", false),
@@ -251,7 +252,7 @@ fn parquet_that_lies_about_its_rows_is_damaged() {
     }
 }
 
-/// Eight workers took eight times the memory.
+/// Once, eight workers used eight times the memory.
 #[test]
 fn memory_does_not_grow_with_the_number_of_workers() {
     let folder = tempfile::tempdir().unwrap();
@@ -272,7 +273,7 @@ fn memory_does_not_grow_with_the_number_of_workers() {
     }
 }
 
-/// `--public-keys /dev/zero` was read until the kernel ended the process.
+/// Once, `--public-keys /dev/zero` was read until the kernel ended the process.
 #[cfg(all(unix, feature = "signatures"))]
 #[test]
 fn a_list_of_keys_without_an_end_is_refused() {
@@ -283,7 +284,7 @@ fn a_list_of_keys_without_an_end_is_refused() {
     assert!(peak.is_none_or(|peak| peak < 100), "{peak:?} MiB");
 }
 
-/// `--known /dev/full` was read until nothing was left of the machine's memory.
+/// Once, `--known /dev/full` was read until the machine had no memory left.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_result_of_an_earlier_run_without_an_end_is_refused() {
@@ -296,12 +297,12 @@ fn a_result_of_an_earlier_run_without_an_end_is_refused() {
     }
 }
 
-/// Workers that could not allocate left the others waiting, or the process was aborted.
+/// Once, workers that could not allocate memory made the others wait forever, or the process was aborted.
 #[cfg(target_os = "linux")]
 #[test]
 fn an_address_space_that_is_too_small_is_said_at_once() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/incident");
-    // A build with everything in it and nothing optimized is larger than the smallest of these.
+    // An unoptimised build with all features is larger than the smallest of these limits.
     let program = fs::metadata(env!("CARGO_BIN_EXE_tagfall")).unwrap().len() >> 10;
     for (kib, expected) in [(90_000.max(program + 50_000), 2), (program + 150_000, 2), (4_000_000, 0)] {
         for jobs in ["1", "2", "8"] {
@@ -315,12 +316,12 @@ fn an_address_space_that_is_too_small_is_said_at_once() {
     }
 }
 
-/// A user who may have few threads: `ingest` waited for a pool whose only thread waited for it.
+/// A user with a low limit of threads: once, `ingest` waited for a pool whose only thread waited for it.
 #[cfg(all(target_os = "linux", feature = "sql"))]
 #[test]
 fn few_threads_are_enough_or_it_is_said() {
     use std::os::unix::fs::PermissionsExt;
-    // The limit is none for root, who can be somebody else.
+    // The limit does not apply to root, who can switch to another user.
     let root =
         fs::read_to_string("/proc/self/status").unwrap().lines().any(|line| line.starts_with("Uid:\t0\t"));
     let folder = tempfile::tempdir_in("/tmp").unwrap();
@@ -356,7 +357,7 @@ fn few_threads_are_enough_or_it_is_said() {
     }
 }
 
-/// Where memory ran out the process was aborted or killed.
+/// Once, the process was aborted or killed when memory ran out.
 #[cfg(target_os = "linux")]
 #[test]
 fn events_that_do_not_fit_into_memory_are_refused() {
@@ -381,10 +382,10 @@ fn events_that_do_not_fit_into_memory_are_refused() {
     );
     let said = String::from_utf8_lossy(&said);
     assert_eq!(code, 2, "{said}");
-    assert!(said.contains("the memory does not suffice") && said.contains("--since"), "{said}");
+    assert!(said.contains("not enough memory") && said.contains("--since"), "{said}");
 }
 
-/// As many repositories as asked for, with an image each, in `objects` objects.
+/// Writes `objects` objects with `each` repositories each, and an image in each repository.
 fn write_repositories(folder: &Path, objects: usize, each: usize) {
     for object in 0..objects {
         let file = fs::File::create(folder.join(format!("{object}.json.gz"))).unwrap();
@@ -401,7 +402,7 @@ fn write_repositories(folder: &Path, objects: usize, each: usize) {
     }
 }
 
-/// A million repositories took 3.1 GiB of 64 MiB.
+/// Once, a million repositories used 3.1 GiB with a limit of 64 MiB.
 #[test]
 fn what_is_kept_of_events_takes_the_memory_that_it_may_or_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -414,7 +415,7 @@ fn what_is_kept_of_events_takes_the_memory_that_it_may_or_is_refused() {
         assert_eq!((code, out.len()), (2, 0), "{jobs} workers");
         assert!(peak.is_none_or(|peak| peak < 160), "{peak:?} MiB with {jobs} workers");
     }
-    // What it says to do does it.
+    // The memory that the message suggests is enough.
     let said =
         tagfall().arg("detect").arg(folder.path()).args(["--max-memory", "64MiB"]).output().unwrap().stderr;
     let said = String::from_utf8(said).unwrap();
@@ -439,7 +440,8 @@ fn what_is_kept_of_events_takes_the_memory_that_it_may_or_is_refused() {
     assert!((64..=512).contains(&mib), "{said}");
 }
 
-/// Second copies took as much as the first ones in each worker, and so the more the more workers there were.
+/// Once, duplicates used as much memory in each worker as the first copies, so memory grew with the number of
+/// workers.
 #[test]
 fn second_copies_fit_whatever_the_number_of_workers() {
     let folder = tempfile::tempdir().unwrap();
@@ -460,7 +462,7 @@ fn second_copies_fit_whatever_the_number_of_workers() {
     }
 }
 
-/// JSON with line ends was no JSON any more once it had been written as CSV.
+/// Once, JSON with line ends was invalid after it had been written as CSV.
 #[cfg(feature = "sql")]
 #[test]
 fn csv_control_characters_come_back_as_they_were() {
@@ -479,7 +481,7 @@ fn csv_control_characters_come_back_as_they_were() {
     serde_json::from_str::<Value>(&row[1]).unwrap();
 }
 
-/// A text of ten gigabytes as a few megabytes: one piece of it, packed once, follows itself.
+/// A text of ten gigabytes in a few megabytes: one compressed piece, repeated.
 mod bombs {
     use std::io::Write;
 
@@ -488,7 +490,7 @@ mod bombs {
     const PIECE_BYTES: usize = 16 << 20;
     const PIECES: u64 = 640;
 
-    /// What a text of ten gigabytes begins with, is made of, and ends in.
+    /// The beginning, the repeated part and the end of a text of ten gigabytes.
     pub struct Text {
         pub begin: Vec<u8>,
         pub of: &'static [u8],
@@ -508,7 +510,7 @@ mod bombs {
             self.begin.len() as u64 + PIECES * self.piece().len() as u64 + self.end.len() as u64
         }
 
-        /// As a member of a tar archive, which is a text, too.
+        /// The text as a member of a tar archive, which is a text itself.
         pub fn in_tar(&self) -> Self {
             let mut header = tar::Header::new_gnu();
             header.set_path("logs/a.json").unwrap();
@@ -523,7 +525,7 @@ mod bombs {
             }
         }
 
-        /// The stream of DEFLATE, and the checksum of the text.
+        /// The DEFLATE stream, and the checksum of the text.
         fn deflated(&self) -> (Vec<u8>, u32) {
             let piece = self.piece();
             let part = |bytes: &[u8], flush: FlushCompress| {
@@ -566,7 +568,7 @@ mod bombs {
             all
         }
 
-        /// One member of a zip archive, with sizes of 64 bits.
+        /// A zip archive with one member, and sizes in 64 bits.
         pub fn zip(&self) -> Vec<u8> {
             let ((stream, crc), name, mut zip) = (self.deflated(), b"logs/a.json", Vec::new());
             let sizes =
@@ -600,7 +602,7 @@ mod bombs {
     }
 }
 
-/// How a bomb ends: exit code, the reasons that the coverage gives, and how long it took.
+/// The result for a bomb: exit code, the reasons in the coverage, and the time it took.
 fn ends(name: &str, bytes: &[u8]) -> (i32, String, std::time::Duration) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(name);
@@ -615,9 +617,9 @@ fn ends(name: &str, bytes: &[u8]) -> (i32, String, std::time::Duration) {
     (code, document["coverage"]["failures"].to_string(), begun.elapsed())
 }
 
-/// Ten gigabytes in every packing end as a failure with a reason: what is no JSON at its first bytes, a
-/// record without an end when it is larger than a record may be, an archive when its members are a thousand
-/// times as large as it is.
+/// Ten gigabytes in every container end as a failure with a reason: non-JSON at its first bytes, an endless
+/// record when it exceeds the limit for a record, and an archive when its members are a thousand times larger
+/// than itself.
 #[test]
 fn ten_gigabytes_in_a_few_megabytes_end_with_a_clear_word() {
     let zeros = bombs::Text::new("", b"\0", "");
@@ -642,8 +644,8 @@ fn ten_gigabytes_in_a_few_megabytes_end_with_a_clear_word() {
     }
 }
 
-/// The same where nothing is wrong with the text but its length, which is no fault: it is read to its end, in
-/// the time that this prints. `cargo test --release --test limits read_to_its_end -- --ignored --nocapture`
+/// If the text is only very long, that is no error: it is read to its end, in the time that this prints.
+/// `cargo test --release --test limits read_to_its_end -- --ignored --nocapture`
 #[test]
 #[ignore = "reads sixty gigabytes"]
 fn ten_gigabytes_of_nothing_are_read_to_its_end() {

@@ -1,5 +1,4 @@
-//! One world of events in every container and dialect: whatever form they were handed over in, they say the
-//! same.
+//! The same events in every container and dialect give the same results.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-/// The records of the incident, and where each object stood.
+/// The records of the incident, and the objects that contain them.
 fn world() -> (Vec<(String, Vec<u8>)>, Vec<Value>) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/incident/AWSLogs");
     let mut objects = Vec::new();
@@ -35,7 +34,7 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// What `detect` says of a source: records, failures, and the findings without the places of their evidence.
+/// The output of `detect` for a source: records, failures, and the findings without positions of evidence.
 fn detect(source: &Path, options: &[&str]) -> (u64, u64, Value) {
     let output =
         tagfall().arg("detect").arg(source).args(["--format", "json", "-q"]).args(options).output().unwrap();
@@ -51,7 +50,7 @@ fn told(stdout: &[u8]) -> (u64, u64, Value) {
     (coverage["records"].as_u64().unwrap(), failed, document["findings"].take())
 }
 
-/// The rows of `query`, without the places where they stand; payloads are compared as what they say.
+/// The rows of `query` without positions; payloads are compared by value.
 #[cfg(feature = "sql")]
 fn rows(source: &Path, columns: &str) -> Vec<Value> {
     let sql = format!("SELECT {columns} FROM cloudtrail_logs ORDER BY eventtime, eventid");
@@ -75,7 +74,7 @@ fn rows(source: &Path, columns: &str) -> Vec<Value> {
     text.lines().map(row).collect()
 }
 
-/// What every form tells of a record, those that may be lossy, too.
+/// The columns that every form preserves, including lossy ones.
 #[cfg(feature = "sql")]
 const TOLD_BY_ALL: &str = "eventid, eventtime, eventsource, eventname, awsregion, recipientaccountid, errorcode, requestparameters, useridentity.arn AS arn";
 
@@ -107,7 +106,7 @@ fn every_form_and_its_lake_have_the_same_rows() {
     }
 }
 
-/// Without members that say nothing: columns of structs have no place for them.
+/// Without null and empty members, which struct columns cannot represent.
 #[cfg(feature = "sql")]
 fn bare(value: &mut Value) {
     match value {
@@ -124,7 +123,7 @@ fn bare(value: &mut Value) {
     }
 }
 
-/// Forms that may leave something out of a record.
+/// Whether a form may lack parts of a record.
 fn is_lossy(name: &str) -> bool {
     ["OCSF", "CloudTrail's columns"].iter().any(|lossy| name.starts_with(lossy))
 }
@@ -348,7 +347,7 @@ fn every_form_says_the_same() {
         } else {
             assert_eq!(said.2, findings, "{name}")
         }
-        // Through a pipe there is no way back in the bytes.
+        // A pipe has no random access.
         let mut piped = tagfall()
             .args(["detect", "-", "--format", "json", "-q", "--jobs", "4"])
             .stdin(Stdio::piped())

@@ -1,6 +1,6 @@
-//! What people install: archive, Debian package, image, Lambda's zip and GitHub Action, made by the files in
-//! `packaging/` and run as users run them. Where a tool is not there (`dpkg-deb`, `readelf`, `bash`, `chroot`
-//! as root), the test says that it is skipped.
+//! The packages for installation: archive, Debian package, container image, Lambda zip and GitHub Action,
+//! made by the files in `packaging/` and run like a user does. If a tool is missing (`dpkg-deb`, `readelf`,
+//! `bash`, `chroot` as root), the test says that it is skipped.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -26,14 +26,14 @@ fn run(command: &mut Command) -> Output {
     command.current_dir(HERE).output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 
-/// Runs one of the scripts; its standard output.
+/// Runs one of the scripts; returns its standard output.
 fn script(name: &str, arguments: &[&str]) -> String {
     let out = run(Command::new(format!("{HERE}/packaging/{name}")).args(arguments).env("LEVEL", "1"));
     assert!(out.status.success(), "{name}: {}", String::from_utf8_lossy(&out.stderr));
     String::from_utf8(out.stdout).unwrap().trim().to_owned()
 }
 
-/// What the installed program finds in the fixture is what this one finds.
+/// Checks that the installed program finds the same as this one in the fixture.
 fn finds_the_incident(command: &mut Command) {
     let expected = run(Command::new(PROGRAM).args(["detect", "fixtures/incident", "--format", "json"]));
     let out = run(command.args(["detect", "fixtures/incident", "--format", "json"]));
@@ -69,7 +69,7 @@ fn the_archive_has_the_program_its_manual_and_completions() {
     );
     assert!(Command::new("tar").arg("xzf").arg(&archive).current_dir(out.path()).status().unwrap().success());
     let root = out.path().join(format!("tagfall-{}-some-target", env!("CARGO_PKG_VERSION")));
-    // Where `cargo binstall` looks for it.
+    // The path that `cargo binstall` expects.
     let manifest = fs::read_to_string(format!("{HERE}/Cargo.toml")).unwrap();
     let (_, binstall) = manifest.split_once("[package.metadata.binstall]\n").unwrap();
     let told = |key: &str| {
@@ -128,7 +128,7 @@ fn the_debian_package_asks_for_the_glibc_that_the_program_needs() {
     );
     let needed = script("glibc.sh", &[PROGRAM]);
     assert!(field("Depends").starts_with(&format!("libc6 (>= {needed})")), "{}", field("Depends"));
-    // A program that needs a newer one than is allowed is not let through.
+    // A program that needs a newer glibc than allowed is refused.
     let refused = run(Command::new(format!("{HERE}/packaging/glibc.sh")).args([PROGRAM, "2.2"]));
     assert_eq!(refused.status.code(), Some(1));
 
@@ -147,7 +147,7 @@ fn the_image_has_all_that_the_program_loads() {
     let root = out.path().join("image");
     script("image.sh", &[PROGRAM, root.to_str().unwrap()]);
     copy(&Path::new(HERE).join("fixtures/incident"), &root.join("logs/incident"));
-    // As the image runs: nothing else there, and not as root.
+    // As in the image: with no other files, and not as root.
     let mut command = Command::new("chroot");
     let out = run(command.args(["--userspec=65532:65532"]).arg(&root).args([
         "/usr/bin/tagfall",
@@ -177,8 +177,8 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// One request to the runtime API: its first line and its body. The answer is `answer`, an HTTP response as a
-/// whole.
+/// Handles one request to the runtime API with the HTTP response `answer`; returns the request's first line
+/// and body.
 fn served(listener: &TcpListener, answer: &str) -> (String, String) {
     let (mut stream, _) = listener.accept().unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
@@ -200,8 +200,8 @@ fn served(listener: &TcpListener, answer: &str) -> (String, String) {
     (first.trim_end().trim_end_matches(" HTTP/1.1").to_owned(), String::from_utf8(body).unwrap())
 }
 
-/// Invokes the function in `folder` twice, with these settings: the first answer is taken as `taken` says.
-/// What it sent, and how it ended.
+/// Invokes the function in `folder` twice with these settings; `taken` is the response to its first answer.
+/// Returns what it sent, and how it ended.
 fn invoked(
     folder: &Path,
     settings: &[(&str, &str)],
@@ -227,7 +227,7 @@ fn invoked(
     if taken.starts_with('4') {
         sent.push(served(&listener, &format!("HTTP/1.1 202 Accepted\r\n{end}")));
     }
-    // Lambda is done with this environment: the loop ends.
+    // Lambda ends this environment: the loop ends.
     sent.push(served(&listener, &format!("HTTP/1.1 500 Internal Server Error\r\n{end}")));
     (sent, function.wait().unwrap())
 }
@@ -266,22 +266,21 @@ fn the_zip_for_lambda_answers_the_runtime_api() {
     assert_eq!(document["findings"].as_array().unwrap().len(), 1);
     assert!(ended.success());
 
-    // Nothing to read.
+    // There is nothing to read.
     let (sent, _) = invoked(&folder, &[("TAGFALL_SOURCES", "/no/such \"folder\"")], "202 Accepted");
     assert_eq!(sent[1].0, error);
     let said: serde_json::Value = serde_json::from_str(&sent[1].1).unwrap();
     assert_eq!(said["errorType"], "tagfall.CouldNotRun");
     assert!(said["errorMessage"].as_str().unwrap().contains("no/such"), "{said}");
 
-    // More than Lambda takes.
+    // More than Lambda accepts.
     let (sent, _) = invoked(&folder, &[("TAGFALL_SOURCES", &incident)], "413 Payload Too Large");
     assert_eq!((sent[1].0.as_str(), sent[2].0.as_str()), (answer.as_str(), error.as_str()));
     let said: serde_json::Value = serde_json::from_str(&sent[2].1).unwrap();
     assert_eq!(said["errorType"], "tagfall.AnswerTooLarge");
 }
 
-/// Runs the Action's step as GitHub does. What it wrote to the summary and to the outputs, its standard
-/// output and its code.
+/// Runs the Action's step as GitHub does. Returns summary, outputs, standard output and exit code.
 fn action(inputs: &[(&str, &str)]) -> (String, String, String, Option<i32>) {
     let out = tempfile::tempdir().unwrap();
     let (summary, outputs) = (out.path().join("summary.md"), out.path().join("outputs"));
@@ -337,6 +336,6 @@ fn the_action_hands_every_input_to_its_script() {
     }
     let inputs = action.split("inputs:\n").nth(1).unwrap().split("outputs:").next().unwrap();
     let named = inputs.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")).count();
-    // All but the version, which is for the installation.
+    // All inputs but the version, which is for the installation.
     assert_eq!(handed, named - 1);
 }

@@ -1,7 +1,6 @@
-//! The README and the reference show what the program prints: every `console` block is run, and compared line
-//! by line.
+//! Every `console` block of the README and the reference is run, and its output compared line by line.
 //!
-//! A line `…` stands for any number of lines; a line that ends in `…` for any line that begins so.
+//! A line `…` stands for any number of lines; a line that ends in `…` for any line with that beginning.
 
 use std::process::Command;
 
@@ -29,7 +28,7 @@ fn examples(readme: &str) -> Vec<Example> {
     examples
 }
 
-/// Words as a shell splits them, double quotes understood.
+/// Splits words like a shell, with double quotes.
 fn words(command: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quoted = false;
@@ -95,7 +94,7 @@ fn an_ellipsis_is_no_joker_for_everything() {
     assert!(fits(&shown(&["a"]), &["a", "b"]).is_err());
 }
 
-/// The rows of the table below a heading: the word, and what it means.
+/// The rows of the table below a heading: word and meaning.
 fn table(readme: &str, heading: &str) -> Vec<(String, String)> {
     let below = readme.split_once(heading).unwrap_or_else(|| panic!("the reference has a table {heading}")).1;
     let rows = below.lines().skip(2).take_while(|line| line.starts_with('|'));
@@ -106,7 +105,7 @@ fn table(readme: &str, heading: &str) -> Vec<(String, String)> {
     .collect()
 }
 
-/// The reference's tables are the words of the program, each with its meaning.
+/// The tables of words in the reference are those of the program, with the same meanings.
 #[test]
 fn the_tables_of_words_are_those_of_the_program() {
     use tagfall::model::{Cause, FindingKind};

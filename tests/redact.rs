@@ -1,5 +1,5 @@
-//! `--redact`: no name of the logs is in anything that is written or said, in any format; and what is left is
-//! still the same story.
+//! `--redact`: no name from the logs is in any output or message, in any format, and the findings are the
+//! same.
 
 #[path = "support/sim/mod.rs"]
 mod sim;
@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use sim::{Archive, World};
 
-/// Formats of each verb, and what else it is asked.
+/// Arguments for each verb, and their formats.
 const ASKED: &[(&[&str], &[&str])] = &[
     (&["detect"], &["table", "json", "ndjson", "csv", "markdown", "sarif", "ocsf", "timesketch"]),
     (&["detect", "--evidence"], &["table"]),
@@ -29,7 +29,7 @@ fn run(args: &[&str], source: &Path) -> Output {
     command.output().unwrap()
 }
 
-/// Everything that came out.
+/// All output and messages.
 fn said(args: &[&str], source: &Path) -> String {
     let output = run(args, source);
     assert!(
@@ -40,7 +40,7 @@ fn said(args: &[&str], source: &Path) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// Members whose values name somebody or something, whatever stands around them.
+/// Members whose values are names.
 const NAMING: &[&str] = &[
     "arn",
     "accountId",
@@ -72,7 +72,7 @@ const NAMING: &[&str] = &[
     "startedBy",
 ];
 
-/// Words that are in our own sentences or AWS's, and say nothing wherever they come from.
+/// Words of this program's or AWS's sentences, which reveal nothing.
 fn is_common(name: &str) -> bool {
     let aws = name.contains("amazonaws.com")
         || ["AWS Internal", "root", "default", "GitHubActions", "aws"].contains(&name)
@@ -118,7 +118,7 @@ fn secrets<'r>(records: impl Iterator<Item = &'r Value>) -> BTreeSet<String> {
     found
 }
 
-/// Fails with the first place of each secret that got out.
+/// Fails with the first occurrence of each secret that was revealed.
 fn none_of(secrets: &BTreeSet<String>, text: &str, what: &str) {
     let got_out: Vec<String> = secrets
         .iter()
@@ -146,7 +146,7 @@ fn no_name_of_a_simulated_archive_gets_out_in_any_format() {
         let world = World::generate(seed);
         let folder = tempfile::tempdir().unwrap();
         let logs = folder.path().join("acme-payments-evidence");
-        // One of the archives has suffered on the way: what is said of that quotes nothing.
+        // One of the archives is damaged; messages about that quote nothing.
         Archive::deliver(&world, seed % 2 == 0).write(&logs).unwrap();
         let mut secrets = secrets(world.logged.iter().map(|logged| &logged.record));
         secrets.insert("acme-payments-evidence".to_owned());
@@ -209,7 +209,7 @@ fn the_incident_is_told_without_a_name() {
             "{text}"
         );
     }
-    // What nothing tells of is hidden, too, where the question or the filter names it.
+    // Names in the question or the filter are replaced even if the logs do not contain them.
     let absent =
         said(&["explain", "999988887777.dkr.ecr.eu-west-1.amazonaws.com/acme/ledger:v1", "--redact"], &logs);
     assert!(!absent.contains("acme") && !absent.contains("999988887777"), "{absent}");
@@ -218,7 +218,7 @@ fn the_incident_is_told_without_a_name() {
     assert!(typo.contains("did you mean repository-") && !typo.contains("shop"), "{typo}");
 }
 
-/// The counts, times and kinds of a redacted document are those of the plain one.
+/// Counts, times and kinds of a redacted document are those of the plain one.
 #[test]
 fn the_story_stays_the_same() {
     let folder = tempfile::tempdir().unwrap();
@@ -238,7 +238,7 @@ fn the_story_stays_the_same() {
             .unwrap()
             .starts_with("arn:aws:sts::account-1:assumed-role/role-")
     );
-    // One name, one pseudonym; two names, two.
+    // One pseudonym for each name.
     let principals = shown["usage"]["principals"].as_array().unwrap();
     let distinct: BTreeSet<&str> = principals.iter().filter_map(Value::as_str).collect();
     assert_eq!(distinct.len(), plain["usage"]["principals"].as_array().unwrap().len());

@@ -1,4 +1,4 @@
-//! `tagfall report`: the page as a real browser shows it.
+//! `tagfall report`: the page in a real browser.
 
 #[path = "report/browser.rs"]
 mod browser;
@@ -32,7 +32,7 @@ fn report(archive: &Path) -> (TempDir, PathBuf) {
     (folder, page)
 }
 
-/// A copy of the archive in which some texts are others, in JSON's spelling.
+/// A copy of the archive with some texts replaced, in JSON notation.
 fn rewritten(from: &Path, to: &Path, others: &[(&str, &str)]) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
@@ -59,7 +59,7 @@ fn rewritten(from: &Path, to: &Path, others: &[(&str, &str)]) {
     }
 }
 
-/// Texts of wide pictures that stand on one another, or leave their picture.
+/// Texts of wide pictures that overlap or leave their picture.
 const OVERLAPS: &str = "[...document.querySelectorAll('.across')].flatMap(picture => {\
     const texts = [...picture.querySelectorAll('text')], frame = picture.getBoundingClientRect();\
     const boxes = texts.map(text => [text.textContent, text.getBoundingClientRect()]);\
@@ -85,8 +85,8 @@ fn a_browser_shows_what_was_found() {
         10,
         "a row for each event of the evidence"
     );
-    // The image that lost: with the tag, without, gone. The image that won is there. The service is down
-    // until it is deployed anew.
+    // The lost image: with the tag, without it, gone. The other image exists. The service is down until it is
+    // deployed again.
     let bars =
         "[...document.querySelectorAll('.across > rect')].map(bar => bar.getAttribute('class')).join()";
     assert_eq!(browser.ask(bars), "tagged,fuse,gone,tagged,service,outage,chip");
@@ -95,15 +95,16 @@ fn a_browser_shows_what_was_found() {
         5,
         "each pull that found nothing"
     );
-    // Nine seconds read beside fourteen days, and the gone image is wider than the nine seconds.
+    // Both nine seconds and fourteen days can be seen, and the time after the loss is wider than the nine
+    // seconds.
     let widths =
         "[...document.querySelectorAll('.across > rect')].slice(0, 3).map(bar => +bar.getAttribute('width'))";
     assert_eq!(browser.ask(&format!("(([a, b, c]) => a > 50 && b > a && c > b)({widths})")), true);
     let gaps = "[...document.querySelectorAll('.across .gap')].map(gap => gap.textContent).join()";
     assert_eq!(browser.ask(gaps), "9 s,7 d 12 h,14 d 6 h,2 min 10 s,45 min 17 s,11 min 41 s");
-    // Nothing is written over another word, and nothing leaves the picture.
+    // No text overlaps another one or leaves the picture.
     assert_eq!(browser.ask(OVERLAPS), "");
-    // The style sheet is the one that the policy names, or nothing of it would apply.
+    // If the style sheet were not the one that the policy allows, nothing of it would apply.
     assert_eq!(
         browser.ask("getComputedStyle(document.querySelector('#details > details')).borderLeftStyle"),
         "solid"
@@ -132,7 +133,7 @@ fn folds_open_boxes_hide_and_a_small_screen_is_enough() {
     assert_eq!(shown(".index li.critical"), false);
     browser.click("#show-critical");
     assert_eq!(shown("#details > .critical"), true);
-    // One drawing lies, the other stands.
+    // One drawing is horizontal, the other vertical.
     browser.narrow_to(1200);
     assert_eq!((shown(".across"), shown(".down")), (true.into(), false.into()));
     browser.narrow_to(600);
@@ -188,7 +189,8 @@ fn every_line_of_the_index_opens_its_finding_and_a_repository_can_be_chosen() {
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
-/// The one script may run because its hash is named, and it adds what it promises; without it nothing may.
+/// The script can run because the policy has its hash, and it adds the promised functions; without
+/// --interactive no script can run.
 #[test]
 fn the_script_that_was_asked_for_searches_and_sorts() {
     let Some(browser) = Browser::start("the_script_that_was_asked_for_searches_and_sorts") else { return };
@@ -225,7 +227,7 @@ fn the_script_that_was_asked_for_searches_and_sorts() {
     assert_eq!(browser.requests(&page).len(), 1);
 }
 
-/// In both colour schemes, with everything open. TAGFALL_AXE names axe-core's `axe.min.js`.
+/// In both colour schemes, with everything unfolded. TAGFALL_AXE is the path of axe-core's `axe.min.js`.
 #[test]
 fn nobody_is_kept_out() {
     let Some(axe) = std::env::var_os("TAGFALL_AXE") else {
@@ -256,7 +258,7 @@ fn nobody_is_kept_out() {
     }
 }
 
-/// Who calls AWS writes user agents, session names and tags.
+/// User agents, session names and tags are chosen by callers of AWS.
 #[test]
 fn no_text_of_a_log_becomes_markup() {
     let Some(browser) = Browser::start("no_text_of_a_log_becomes_markup") else { return };
@@ -287,7 +289,7 @@ fn no_text_of_a_log_becomes_markup() {
     }
 }
 
-/// What would happen if something got past the escaping: the browser refuses it.
+/// If anything got past the escaping, the browser would block it.
 #[test]
 fn the_policy_forbids_what_escaping_would_miss() {
     let Some(browser) = Browser::start("the_policy_forbids_what_escaping_would_miss") else { return };

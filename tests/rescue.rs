@@ -1,5 +1,5 @@
-//! A lost image comes back under its digest: which places are told, and that the commands do what they say,
-//! against a real registry.
+//! Restoring a lost image with the same digest: which places are listed, and that the commands work, with a
+//! real registry.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -22,7 +22,7 @@ fn digest(name: &str) -> String {
     hash(format!("manifest {name}").as_bytes())
 }
 
-/// Evidence in a folder: records, and answers beside them.
+/// Evidence in a folder: records, and snapshots beside them.
 struct Evidence {
     folder: tempfile::TempDir,
     records: Vec<Value>,
@@ -146,7 +146,7 @@ fn every_place_that_still_has_it_is_told_newest_evidence_first() {
         .listed(ACCOUNT, "us-west-2", "shop/api", &digest("other"), "ACTIVE");
     let rescue = evidence.rescue(&reference("shop/api", &lost_digest));
     assert_eq!(rescue["state"], "deleted");
-    // Three of the snapshot's time, by nearness; then what the logs have.
+    // Three from the snapshot's time, sorted by distance; then those of the logs.
     assert_eq!(from(&rescue), ["region", "region", "account", "repository", "manifest"], "{rescue}");
     let account = &rescue["sources"][2];
     let command = account["commands"][0].as_str().expect("a command");
@@ -234,7 +234,8 @@ fn a_host_that_runs_it_has_it() {
     );
 }
 
-/// Where a rule tells what a cache copies, its address is named; it was told that there is one, and no more.
+/// If a rule shows what a cache copies, its address is printed; once, only the existence of a cache was
+/// mentioned.
 #[test]
 fn a_cache_fetches_it_again_from_the_upstream_that_its_rule_names() {
     let lost_digest = digest("lost");
@@ -341,7 +342,7 @@ fn hostile_names_reach_no_shell() {
     let shell = evidence.folder.path().join("bin");
     fs::create_dir(&shell).expect("made");
     for command in commands.iter().filter_map(Value::as_str) {
-        // With no program of these names on the path, a shell does nothing but take the words apart.
+        // Without programs of these names on the path, the shell only parses the words.
         let Ok(output) = Command::new("/bin/sh")
             .args(["-c", command])
             .env("PATH", &shell)
@@ -363,7 +364,7 @@ struct Registry {
 }
 
 impl Registry {
-    /// `None` where no such program is installed.
+    /// `None` if the program is not installed.
     fn start() -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
         let port = TcpListener::bind("127.0.0.1:0")
@@ -390,7 +391,7 @@ impl Registry {
         panic!("the registry does not answer");
     }
 
-    /// The status line of an answer.
+    /// The status line of the response.
     fn ask(&self, method: &str, path: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("connected");
         let accept = "application/vnd.oci.image.manifest.v1+json";
@@ -409,7 +410,7 @@ impl Drop for Registry {
     }
 }
 
-/// An image in the layout that OCI tools read; its digest.
+/// Writes an image in the OCI layout; returns its digest.
 fn layout(folder: &Path) -> String {
     let blobs = folder.join("blobs/sha256");
     fs::create_dir_all(&blobs).expect("made");
@@ -436,7 +437,7 @@ fn layout(folder: &Path) -> String {
     digest
 }
 
-/// The printed command brings the image back, under its digest, in a registry that keeps the protocol.
+/// The printed command restores the image with its digest in a registry that follows the protocol.
 #[test]
 fn a_printed_copy_command_brings_the_digest_back() {
     if Command::new("skopeo").arg("--version").output().is_err() {
@@ -450,7 +451,7 @@ fn a_printed_copy_command_brings_the_digest_back() {
     let folder = tempfile::tempdir().expect("a folder");
     let digest = layout(folder.path());
     let local: PathBuf = folder.path().to_owned();
-    // The host of the registry stands for both accounts.
+    // The host of the registry represents both accounts.
     let plain = |command: &str| {
         let hosts = ["444455556666", ACCOUNT].iter().fold(command.to_owned(), |command, account| {
             command.replace(

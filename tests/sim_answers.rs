@@ -1,5 +1,5 @@
-//! Simulated worlds whose registry is asked at the end: beside their logs, and beside nothing else, the
-//! answers give the truth.
+//! Simulated worlds whose registry is asked at the end: with the logs and without them, its answers agree
+//! with the truth.
 
 #[path = "support/sim/mod.rs"]
 mod sim;
@@ -30,7 +30,7 @@ fn run_with(arguments: &[&str], folder: &Path) -> Value {
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
-/// State and tags of each image that is there, by repository and digest.
+/// State and tags of each existing image, by repository and digest.
 fn there(world: &World) -> BTreeMap<(String, String), (&'static str, BTreeSet<String>)> {
     let mut all = BTreeMap::new();
     for repo in world.repos.iter().filter(|repo| repo.exists) {
@@ -58,8 +58,7 @@ fn shown(document: &Value) -> BTreeMap<(String, String), (String, BTreeSet<Strin
     document["timelines"].as_array().expect("timelines").iter().map(one).collect()
 }
 
-/// What the answers show is what there is, whatever the logs have of it; and what they do not list is not
-/// there.
+/// What the answers show exists, whatever the logs contain; and what they do not list does not exist.
 #[test]
 fn what_is_there_at_the_end_is_what_the_registry_has() {
     let mut wrong = Vec::new();
@@ -107,7 +106,7 @@ fn what_is_there_at_the_end_is_what_the_registry_has() {
     );
 }
 
-/// Where the logs are whole, the registry contradicts nothing.
+/// If the logs are complete, the registry contradicts nothing.
 #[test]
 fn whole_logs_and_the_registry_agree() {
     let mut wrong = Vec::new();
@@ -128,8 +127,8 @@ fn whole_logs_and_the_registry_agree() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Asked at any moment, a registry and the logs since then tell all that is there at the end, and a whole log
-/// beside them contradicts nothing.
+/// A registry's answers at any time, together with the logs since then, show everything that exists at the
+/// end; and with complete logs they contradict nothing.
 #[test]
 fn a_snapshot_and_the_logs_since_know_what_is_there() {
     let (mut wrong, mut judged) = (Vec::new(), 0);
@@ -147,7 +146,7 @@ fn a_snapshot_and_the_logs_since_know_what_is_there() {
             .filter(|repo| repo.certain)
             .map(|repo| (format!("{} {} {}", repo.id.registry, repo.id.region, repo.id.name), repo))
             .collect();
-        // What was before the trail is uncertain without an answer, and is not with one.
+        // What happened before the trail is uncertain without an answer, and certain with one.
         let is_certain = |(place, digest): &(String, String)| {
             let Some(repo) = certain.get(place) else { return false };
             let lives = &repo.lives[digest];
@@ -193,7 +192,7 @@ fn a_snapshot_and_the_logs_since_know_what_is_there() {
     assert!(judged > 50, "{judged} images");
 }
 
-/// Every place that `rescue` names really has the image.
+/// Every place that `rescue` lists really has the image.
 #[test]
 fn a_place_that_rescue_names_has_the_image() {
     let (mut wrong, mut named) = (Vec::new(), 0);
@@ -244,8 +243,8 @@ fn a_place_that_rescue_names_has_the_image() {
     assert!(named > 0, "no world had anything to rescue");
 }
 
-/// What is suggested does what it says, by the replay that anybody can run, and never hurts more than what is
-/// in force.
+/// A suggestion has the effect that it states, according to a normal replay, and is never worse than the
+/// policy in force.
 #[test]
 fn a_suggestion_does_what_it_says() {
     let (mut wrong, mut suggested) = (Vec::new(), 0);

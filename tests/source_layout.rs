@@ -1,4 +1,4 @@
-//! Reading CloudTrail's key layout, pruning by it, and the rules of trying again.
+//! CloudTrail's key layout, pruning by it, and the rules for retries.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ fn what_is_no_layout_is_not_pruned_by() {
     ] {
         assert_eq!((KeyPosition::of(path).kind, KeyPosition::of(path).days), (None, None), "{path}");
     }
-    // Below a region, a folder that is no date: the region is known, the way is not.
+    // Below a region, in a folder that is not a date: the region is known, but not the level.
     let place = KeyPosition::of("AWSLogs/111122223333/CloudTrail/us-east-1/backfill/2024/");
     assert_eq!((place.level, place.region, place.days), (Level::Outside, REGION, None));
     let place = KeyPosition::of("AWSLogs/111122223333/CloudTrail/us-east-1/2024/13/");
@@ -127,7 +127,7 @@ fn other_kinds_and_other_services() {
     let config = KeyPosition::of("AWSLogs/111122223333/Config/us-east-1/2024/10/1/ConfigHistory/x.json.gz");
     assert_eq!(config.kind, Some(Kind::OtherService));
     assert!(!Selection::new(&Filter::default()).admits(&config));
-    // CloudTrail Lake's exports may hold events; their content decides.
+    // CloudTrail Lake's exports may contain events, so their content decides.
     assert_eq!(
         KeyPosition::of("AWSLogs/111122223333/CloudTrail-Lake/Query/2024/10/01/id/result_1.csv.gz").kind,
         None

@@ -20,7 +20,7 @@ fn open(path: &Path) -> Box<dyn Feed> {
     source::open(path.to_str().unwrap(), &Options::default(), &Filter::default()).unwrap()
 }
 
-/// In the order in which one worker gets them.
+/// The objects in the order in which one worker gets them.
 fn read(feed: &dyn Feed) -> Vec<(String, Fetched, Vec<u8>)> {
     let mut buffer = b"left over".to_vec();
     let mut all = Vec::new();
@@ -306,7 +306,7 @@ fn a_giant_buffer_is_given_back() {
     assert!(buffer.capacity() <= 64 << 20);
 }
 
-/// Only there for the test below, which runs it with something on its standard input.
+/// Only used by the test below, which runs it with data on its standard input.
 #[test]
 fn stdin_child() {
     if std::env::var_os("TAGFALL_TEST_STDIN").is_none() {
@@ -335,8 +335,8 @@ fn standard_input_is_one_object() {
     }
 }
 
-/// A measurement: `cargo test --test source_local -- --ignored --nocapture`. Listing must not dominate
-/// reading.
+/// A measurement: `cargo test --test source_local -- --ignored --nocapture`. Listing should take less time
+/// than reading.
 #[test]
 #[ignore = "a measurement"]
 fn forty_thousand_small_files() {
@@ -367,8 +367,8 @@ fn forty_thousand_small_files() {
     }
 }
 
-/// Archives of others, where they are at hand: an organisation's layout, and a flat folder that only its file
-/// names tell about.
+/// Real archives, if available: an organisation's layout, and a flat folder in which only file names have
+/// account and region.
 #[test]
 fn real_archives_are_pruned_by_account() {
     let shared = std::env::var_os("TAGFALL_SHARED")

@@ -1,5 +1,5 @@
-//! `whatif --suggest`: what it suggests hurts nobody in a replay, frees what nobody needed, and can be put as
-//! it stands.
+//! `whatif --suggest`: its suggestions affect nobody in a replay, expire what nobody needed, and can be used
+//! unchanged.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ fn digest(name: &str) -> String {
     format!("sha256:{}", hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
 }
 
-/// A history of one repository, a day after the other.
+/// The history of one repository, day by day.
 #[derive(Default)]
 struct World {
     records: Vec<Value>,
@@ -53,7 +53,7 @@ impl World {
         self.record(day, "ecr.amazonaws.com", "PutImage", request, response)
     }
 
-    /// With a manifest that names these layers and their sizes; answers with its digest.
+    /// Pushes an image with a manifest that has these layers and sizes; also returns its digest.
     fn push_built(self, day: u32, name: &str, tag: &str, layers: &[(&str, u64)]) -> (Self, String) {
         let layer =
             |(name, size): &(&str, u64)| json!({"mediaType": "l", "digest": digest(name), "size": size});
@@ -107,7 +107,7 @@ impl World {
         list[0].take()
     }
 
-    /// Harm and freed of a policy, by the replay that everybody can run.
+    /// Harm and freed images of a policy, according to a normal replay.
     fn replay(&self, policy: &Value) -> (u64, u64) {
         let folder = tempfile::tempdir().expect("a folder");
         self.write(folder.path());
@@ -157,7 +157,7 @@ fn displaced() -> World {
     world.deploy(9, "web", "build 9").push(40, "last", "latest")
 }
 
-/// Many builds, of which an old one is what production runs.
+/// Many builds, an old one of which runs in production.
 fn outnumbered() -> World {
     let world = World::default()
         .policy(0, &json!([rule(1, "any", ("imageCountMoreThan", 3), None)]))
@@ -225,7 +225,7 @@ fn command_and_terraform_hold_the_policy_as_it_is() {
     assert_eq!(serde_json::from_str::<Value>(put).expect("JSON"), found["policy"]);
     let terraform = found["terraform"].as_str().expect("a resource");
     let json = terraform
-        .split_once("<<POLICY\n")
+        .split_once("<<-POLICY\n")
         .and_then(|(_, rest)| rest.split_once("\nPOLICY\n"))
         .expect("a heredoc")
         .0;
@@ -302,7 +302,7 @@ fn odd_rules_are_told() {
     assert!(said.contains("stands above 1 more") && said.contains("goes at the very next run"), "{said}");
 }
 
-/// What production runs has tags that end alike, and begin with numbers.
+/// The tags in production begin with numbers and have the same ending.
 #[test]
 fn tags_that_end_alike_are_kept_by_a_pattern() {
     let world = World::default()
@@ -321,8 +321,8 @@ fn tags_that_end_alike_are_kept_by_a_pattern() {
     assert_eq!(world.replay(&found["policy"]), shown, "anybody can check it");
 }
 
-/// Ten builds share a base of 1000 bytes, and have 100 and a config of 10 of their own each; the newest three
-/// stay.
+/// Ten builds share a base of 1000 bytes, and have a layer of 100 and a config of 10 of their own; the newest
+/// three are kept.
 #[test]
 fn layers_are_counted_once_and_what_stays_frees_nothing() {
     let world = World::default().policy(0, &json!([rule(1, "any", ("imageCountMoreThan", 3), None)]));
@@ -337,7 +337,7 @@ fn layers_are_counted_once_and_what_stays_frees_nothing() {
         (&json!(6), &json!(6 * 110), &json!(6 * 1110)),
         "{before}"
     );
-    // The manifest of one that stays is in no log: what it has of the others nobody knows.
+    // The manifest of a kept image is not in the logs, so its shared layers are not known.
     let unknown = last(built);
     assert_eq!(
         (&unknown["freed_bytes"], &unknown["freed_bytes_at_most"]),

@@ -1,7 +1,7 @@
-//! What this crate is built from, told by Cargo.lock and by cargo itself, without a network: every crate
-//! comes from crates.io with its checksum, under a licence that allows handing the binary on, twice only for
-//! a reason, and no build script fetches anything. `cargo deny check` (deny.toml) tells the same and the
-//! advisories where it is installed.
+//! The crates that this program is built from, according to Cargo.lock and cargo, without a network: every
+//! crate comes from crates.io with a checksum, under a licence that allows distributing the binary, in two
+//! versions only for a reason, and no build script fetches anything. `cargo deny check` (deny.toml) checks
+//! the same and the advisories, if it is installed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -31,7 +31,7 @@ fn every_crate_comes_from_the_registry_with_its_checksum() {
             .into_iter()
             .filter(|block| !field(block, "name").unwrap().starts_with("tagfall"))
             .peekable();
-        // One registry for all, and no repository or folder beside it.
+        // One registry for all, and no git repositories or folders.
         let registry = foreign.peek().and_then(|block| field(block, "source")).unwrap();
         assert!(registry.starts_with("registry+"), "{registry}");
         let mut seen = 0;
@@ -57,7 +57,7 @@ fn excused(deny: &str) -> BTreeMap<&str, &str> {
     deny.lines().filter_map(entry).collect()
 }
 
-/// The crates that are built here, from cargo itself.
+/// The output of `cargo metadata`.
 fn metadata() -> Value {
     let host = Command::new("rustc").arg("-vV").output().unwrap().stdout;
     let host = String::from_utf8(host)
@@ -104,7 +104,7 @@ fn a_crate_is_there_twice_only_for_a_reason() {
     let deny = text("deny.toml");
     let excused = excused(&deny);
     assert!(excused.values().all(|reason| reason.len() > 10));
-    // What `cargo metadata` names is more: it has crates of features that nobody switches on.
+    // `cargo metadata` also has crates of features that are never enabled.
     let arguments = [
         "tree",
         "--locked",
@@ -167,8 +167,8 @@ fn features(arguments: &[&str]) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// What README.md's first command has compiled, its second does not compile again. A crate whose features
-/// differ is named in Cargo.toml with those that the larger build gives it.
+/// The README's second command does not compile crates again that the first one has compiled. A crate whose
+/// features would differ is listed in Cargo.toml with the features that the larger build enables.
 #[test]
 fn the_tests_build_no_crate_of_the_engine_a_second_time() {
     let engine = features(&["--no-default-features", "--edges", "normal,build"]);
@@ -183,11 +183,10 @@ fn the_tests_build_no_crate_of_the_engine_a_second_time() {
     }
 }
 
-/// Whether an SPDX expression can be met by what is allowed.
+/// Whether the allowed licences satisfy an SPDX expression.
 fn is_allowed(expression: &str, allowed: &BTreeSet<&str>) -> bool {
     let expression = expression.replace('/', " OR ").replace(['(', ')'], " ");
-    // Every expression here is a choice, or a list of all; brackets are around choices: each part of AND
-    // needs one that is allowed.
+    // All expressions here are choices, or conjunctions of choices: each part of AND needs an allowed one.
     expression.split(" AND ").all(|part| part.split(" OR ").any(|name| allowed.contains(name.trim())))
 }
 
@@ -208,7 +207,7 @@ fn every_licence_allows_the_binary_to_be_handed_on() {
     }
 }
 
-/// What fetches something, in the text of a build script.
+/// Words in a build script that fetches something.
 const FETCHERS: &[&str] = &[
     "TcpStream",
     "reqwest",
@@ -250,8 +249,8 @@ fn no_build_script_fetches_anything() {
     assert!(scripts > 10, "{scripts} build scripts");
 }
 
-/// No input can name a program to be run where the program runs none. (The AWS SDK runs the
-/// `credential_process` of the user's own profile.)
+/// The program starts no processes, so no input can select one. (The AWS SDK runs the `credential_process` of
+/// the user's own profile.)
 #[test]
 fn no_unsafe_code_and_no_process_is_started() {
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];

@@ -1,4 +1,4 @@
-//! `trace`: who stood behind a session, over accounts and regions; what is certain, what is inferred, and
+//! `trace`: who was behind a session, across accounts and regions; what is certain, what is inferred, and
 //! what is missing.
 
 #[path = "support/sessions/mod.rs"]
@@ -16,7 +16,7 @@ use sessions::world::{Chance, World};
 
 const BUILD: &str = "AWSCodeBuild-0d1c2b3a-4444-4555-8666-777788889999";
 
-/// What came of a run: the document, what was said, and the exit code.
+/// The result of a run: document, messages, and exit code.
 fn run(org: &Org, args: &[&str]) -> (String, String, i32) {
     let folder = tempfile::tempdir().expect("a folder");
     org.write(folder.path());
@@ -40,7 +40,7 @@ fn trace(org: &Org, reference: &str) -> Value {
     document["trace"].take()
 }
 
-/// Of each session its number, its parent and how it is joined.
+/// For each session its number, its parent, and how they are connected.
 fn tree(trace: &Value) -> Vec<(u64, Option<u64>, Option<&str>)> {
     let sessions = trace["sessions"].as_array().expect("sessions");
     sessions
@@ -82,7 +82,7 @@ fn chain() -> Org {
     let release = assumed("444455556666", "release", "from-ci", "10:01:00", &key(2));
     org.push("10:02:00", &release, "444455556666", "shop/api");
     org.push("10:02:30", &release, "444455556666", "shop/web");
-    // Nothing of theirs.
+    // Another user's call.
     org.call("10:02:00", &user("111122223333", "alice"), "111122223333", "s3.amazonaws.com", "ListBuckets");
     org
 }
@@ -98,7 +98,7 @@ fn a_pushers_chain_is_followed_over_accounts_by_its_keys() {
         (&json!([2]), &json!(true), &json!(false))
     );
     assert_eq!(sessions[1]["principal"], "arn:aws:sts::444455556666:assumed-role/release/from-ci");
-    // The same AssumeRole is in both trails, and is one call.
+    // The same AssumeRole is in both trails, but is one call.
     assert_eq!(sessions[1]["issued"]["copies"].as_array().map(Vec::len), Some(1));
     assert_eq!(
         sessions[1]["issued"]["event"]["actor"],
@@ -141,7 +141,7 @@ fn every_way_to_ask_finds_the_same_session() {
     ] {
         assert_eq!(trace(&org, reference)["sessions"], expected, "{reference}");
     }
-    // All that stands below the pipeline is shown with it.
+    // Everything below the pipeline is shown as well.
     let all = trace(&org, "repo:acme/shop:*");
     assert_eq!(all["matches"], json!([1]));
     assert_eq!(tree(&all).len(), 2);
@@ -179,7 +179,7 @@ fn a_build_is_traced_to_whoever_started_it() {
         sessions[1]["principal"],
         "arn:aws:codebuild:eu-central-1:111122223333:build/shop-image:0d1c2b3a-4444-4555-8666-777788889999"
     );
-    // Without the start the build itself stands at the root.
+    // Without the call that started it, the build itself is the root.
     org.records.remove(0);
     let trace = self::trace(&org, BUILD);
     assert_eq!(
@@ -239,7 +239,7 @@ fn what_fits_twice_is_not_guessed() {
     assert_eq!(tree(&trace), [(1, None, None)]);
     assert_eq!(gaps(&trace["sessions"][0]), ["ambiguous", "shared_name"]);
     assert_eq!(origin(&trace["sessions"][0]).0, "unknown");
-    // By key each is told apart, and that the name is shared is said.
+    // By key the sessions are distinguished, and the shared name is mentioned.
     let one = self::trace(&org, &key(1));
     assert_eq!(
         (tree(&one), gaps(&one["sessions"][0])),
@@ -380,7 +380,7 @@ fn what_hostile_records_claim_ends_in_time_and_is_said() {
         (tree(&circle), gaps(&circle["sessions"][0])),
         (vec![(1, None, Some("certain"))], vec!["circle"])
     );
-    // Two that began each other.
+    // Two sessions that began each other.
     let mut org = Org::default();
     org.assume(
         "10:00:00",
@@ -463,13 +463,13 @@ fn what_matches_nothing_is_an_error_with_what_is_like_it() {
         let (out, said, code) = run(&org, &[reference]);
         assert_eq!((out.as_str(), code), ("", 2), "{reference}: {said}");
         assert!(
-            said.contains("no session in these logs is that of") && said.contains(near),
+            said.contains("no session in these logs belongs to") && said.contains(near),
             "{reference}: {said}"
         );
     }
     let (_, said, code) = run(&org, &[""]);
     assert_eq!(code, 2);
-    assert!(said.contains("nothing is asked for"), "{said}");
+    assert!(said.contains("nothing to trace"), "{said}");
 }
 
 #[test]
@@ -590,7 +590,7 @@ fn standard_input_is_read_once_and_says_the_same() {
     assert_eq!(piped["trace"], expected);
 }
 
-/// Writes records into files of any form, in any order, some of them twice.
+/// Writes records to files of any form, in any order, some of them twice.
 fn scatter(records: &[Value], folder: &Path, chance: &mut Chance, double: bool) {
     let mut all: Vec<&Value> = records.iter().collect();
     if double {
@@ -617,7 +617,7 @@ fn ask(folder: &Path, source: &str, args: &[&str]) -> (String, i32) {
     (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code().expect("a code"))
 }
 
-/// Where records lie is another matter than what they say.
+/// The document without positions of records.
 fn without_places(document: &str) -> Value {
     fn clear(value: &mut Value) {
         match value {
@@ -655,7 +655,7 @@ fn simulated_sessions_are_told_as_they_were() {
         let mut chance = Chance::new(seed + 1_000);
         scatter(&world.org.records, &folder.path().join("a"), &mut chance, true);
         scatter(&world.org.records, &folder.path().join("b"), &mut chance, false);
-        // Everything that there is, in any order, by any number of workers.
+        // Everything, in any order, with any number of workers.
         let (one, code) = ask(folder.path(), "a", &["*", "--jobs", "1"]);
         assert_eq!(code, 0, "SEED={seed}");
         assert_eq!(one, ask(folder.path(), "a", &["*", "--jobs", "5"]).0, "SEED={seed}: threads");
@@ -666,7 +666,7 @@ fn simulated_sessions_are_told_as_they_were() {
             "SEED={seed}: order and second copies"
         );
         check(&world, &trace, seed);
-        // Who asks for one session gets the same of it as who asks for all.
+        // A question about one session gives the same result for it as a question about all.
         let sessions = trace["sessions"].as_array().expect("sessions");
         for asked in (0..4)
             .map(|_| chance.of(sessions))
@@ -680,7 +680,7 @@ fn simulated_sessions_are_told_as_they_were() {
     }
 }
 
-/// Against the second way to join them, and against what is true.
+/// Compares a trace with the independent implementation, and with the truth.
 fn check(world: &World, trace: &Value, seed: u64) {
     let calls = oracle::calls(&world.org.records);
     let told = oracle::joined(&calls);
@@ -696,7 +696,7 @@ fn check(world: &World, trace: &Value, seed: u64) {
         assert_eq!(call["joined"], expected.joined, "SEED={seed}: {event}");
         compared += 1;
         let truth = world.truth[event].as_ref().expect("somebody began it");
-        // What is certain is true. What is inferred is, unless what is true is not in the logs.
+        // Certain connections are true. Inferred ones are, unless the true one is not in the logs.
         if expected.joined == "certain" || !world.hidden.contains(truth) {
             let copies = |id: &str| {
                 world
@@ -718,7 +718,7 @@ fn check(world: &World, trace: &Value, seed: u64) {
         Some(calls.len()),
         "SEED={seed}: every call is there once"
     );
-    // A parent is the session in which the beginning was called.
+    // A parent is the session that made the beginning call.
     for session in trace["sessions"].as_array().expect("sessions") {
         let (Some(event), parent) =
             (session["issued"]["event"]["event_id"].as_str(), number(&session["parent"]))
@@ -730,7 +730,7 @@ fn check(world: &World, trace: &Value, seed: u64) {
     }
 }
 
-/// Every session and every call of `part` stands in `whole`, the same but for its number.
+/// Checks that every session and call of `part` is in `whole`, equal except for numbers.
 fn is_part_of(part: &Value, whole: &Value, what: &str) {
     let plain = |session: &Value| {
         let mut session = session.clone();
@@ -854,7 +854,7 @@ fn pushers_and_deleters_have_their_chain_in_explain_and_report() {
     assert_eq!(left_out["verdict"]["behind"], json!([]));
 }
 
-/// Real records, where they are at hand. Publishers have changed keys in some of them.
+/// Real records, if available. In some of them the publishers have changed keys.
 #[test]
 fn real_records_are_joined() {
     let shared = std::env::var_os("TAGFALL_SHARED")
@@ -875,7 +875,7 @@ fn real_records_are_joined() {
         "{}",
         below.len()
     );
-    // A sign-in to the console returns no key: its calls are known by user and beginning.
+    // A sign-in to the console returns no key, so its calls are identified by user and start time.
     let console = sessions
         .iter()
         .find(|session| session["issued"]["event"]["event_name"] == "ConsoleLogin")

@@ -1,5 +1,5 @@
-//! `verify` on archives that were signed, and then changed in every way that is there: each single change is
-//! told, and no honest archive is accused.
+//! `verify` on signed archives that were changed in every possible way: each single change is reported, and
+//! intact archives are not.
 #![cfg(feature = "signatures")]
 
 #[path = "support/integrity/mod.rs"]
@@ -21,7 +21,7 @@ use tagfall::model::{CheckedKind, Filter, GapCause, Severity, SignaturesChecked,
 use tagfall::pipeline::{Budget, Progress, Run};
 use tagfall::source::{self, Delivery, Feed, Fetched, Listed, Options, Signed};
 
-/// A bucket as S3 shows it, without S3.
+/// A bucket as a source, without S3.
 struct RecordSource {
     objects: std::sync::Mutex<Vec<(String, Stored)>>,
 }
@@ -76,7 +76,7 @@ fn in_s3(objects: &Objects, keys: &Keys) -> Verification {
     run(Box::new(RecordSource { objects }), keys, &Scope::new(vec![root], &Filter::default()), 2)
 }
 
-/// Without, as in a copy.
+/// Without signatures, as in a copy.
 fn on_disk(objects: &Objects, keys: &Keys) -> Verification {
     let folder = tempfile::tempdir().unwrap();
     write(objects, folder.path());
@@ -86,7 +86,7 @@ fn on_disk(objects: &Objects, keys: &Keys) -> Verification {
     run(feed, keys, &Scope::new(vec![Root::Folder(format!("{path}/"))], &Filter::default()), 2)
 }
 
-/// What is not valid: name and verdict.
+/// Name and verdict of everything that is not valid.
 fn told(verification: &Verification) -> BTreeMap<&str, Standing> {
     let objects = verification.objects.iter().filter(|object| object.verdict != Standing::Valid);
     objects.map(|object| (object.object.raw(), object.verdict)).collect()
@@ -143,8 +143,8 @@ fn an_honest_archive_in_s3_is_valid_from_end_to_end() {
     assert_eq!(gaps, [(at(4), at(6), GapCause::StartedAnew)]);
 }
 
-/// A copy has lost its metadata: every chain's last link, and what it lists, has no signature, and all before
-/// it has.
+/// A copy has lost its metadata: the last link of every chain, and the files that it lists, have no
+/// signature, but all earlier ones do.
 #[test]
 fn an_honest_copy_is_valid_up_to_its_last_link() {
     let signer = Signer::aws();
@@ -154,8 +154,8 @@ fn an_honest_copy_is_valid_up_to_its_last_link() {
     let open = told(&verification);
     assert!(open.values().all(|standing| *standing == Standing::SignatureNotChecked), "{open:?}");
     let digest_files: Vec<&str> = open.keys().copied().filter(|key| key.contains("Digest")).collect();
-    // The last of the first chain before its restart and after it, the backfill, the last of the second
-    // chain.
+    // The last link of the first chain before its restart and after it, the backfill, and the last link of
+    // the second chain.
     assert_eq!(digest_files.len(), 4, "{digest_files:?}");
     assert!(digest_files.contains(&chain[6].as_str()) && digest_files.contains(&chain[9].as_str()));
     assert_eq!(verification.summary.signatures, SignaturesChecked::Some);
@@ -192,7 +192,7 @@ fn packed_anew_or_unpacked_an_archive_is_the_same() {
     assert_eq!(told(&in_s3(&objects, &keys(&[&signer]))), BTreeMap::new());
 }
 
-/// Copies lose folders, too: names are enough. The prefix before `AWSLogs/` never matters.
+/// Copies may have lost their folders, too: names are enough. The prefix before `AWSLogs/` does not matter.
 #[test]
 fn a_flat_copy_and_one_under_another_prefix_are_the_same() {
     let signer = Signer::aws();
@@ -237,7 +237,7 @@ fn threads_and_order_of_arrival_do_not_matter() {
 /// One change to an archive.
 type Change = (String, Box<dyn Fn(&mut Objects)>);
 
-/// Every change of one object that somebody might make.
+/// Every possible change of one object.
 fn changes(objects: &Objects, chain: &[String]) -> Vec<Change> {
     let mut changes: Vec<Change> = Vec::new();
     for key in objects.keys() {
@@ -322,8 +322,7 @@ fn changes(objects: &Objects, chain: &[String]) -> Vec<Change> {
     changes
 }
 
-/// The property: in S3 with keys, any single change is a finding, except the removal of what nothing names
-/// any more.
+/// In S3 with keys, any single change is a finding, except the removal of files that nothing refers to.
 #[test]
 fn any_single_change_in_s3_is_found() {
     let signer = Signer::aws();
@@ -341,7 +340,7 @@ fn any_single_change_in_s3_is_found() {
             && (last_links.iter().any(|last| name.ends_with(last.as_str()))
                 || name.ends_with("_backfill.json.gz"));
         if nothing_names_it {
-            // What it listed is not proven any more, and that is said.
+            // The files that it listed are no longer proven, and that is reported.
             assert!(!told(&verification).is_empty(), "{name}");
         } else {
             assert!(!found.is_empty(), "{name}");
@@ -349,7 +348,7 @@ fn any_single_change_in_s3_is_found() {
     }
 }
 
-/// The same of a copy without signatures: what lies before the last links is as safe.
+/// The same for a copy without signatures: everything before the last links is protected.
 #[test]
 fn any_single_change_of_a_copy_is_told() {
     let signer = Signer::aws();
@@ -365,7 +364,7 @@ fn any_single_change_of_a_copy_is_told() {
             .map(|(key, stored)| (key, &stored.bytes))
             .eq(objects.iter().map(|(key, stored)| (key, &stored.bytes)))
         {
-            // Metadata alone was changed, which no copy has.
+            // Only metadata was changed, which a copy does not have.
             continue;
         }
         let verification = on_disk(&changed, &keys);
@@ -428,8 +427,8 @@ fn verdicts_name_what_was_done() {
     );
 }
 
-/// A log digest file that somebody signed with a key of his own, and said so: AWS's key of that region is
-/// known.
+/// A log digest file that was signed with, and refers to, somebody's own key, although AWS's key of that
+/// region is known.
 #[test]
 fn a_key_that_nobody_gave_is_told_where_others_of_the_region_were_given() {
     let signer = Signer::aws();
@@ -443,7 +442,7 @@ fn a_key_that_nobody_gave_is_told_where_others_of_the_region_were_given() {
     let verification = in_s3(&objects, &keys(&[&signer]));
     assert_eq!(findings(&verification), [(chain[6].as_str(), Standing::UnknownKey)].into());
     assert!(verification.summary.warnings.iter().any(|warning| warning.contains(other.fingerprint)));
-    // Where no key of the region is known, it may just be that somebody forgot them.
+    // If no key of the region is known, the user may have forgotten them.
     let verification = in_s3(&hours(TRAIL, &signer, 3, 2).objects, &keys(&[&other]));
     assert!(verification.objects.iter().all(|object| object.verdict == Standing::SignatureNotChecked));
 }
@@ -476,7 +475,7 @@ fn what_is_too_new_is_no_finding_and_what_is_long_overdue_is_said() {
     assert!(verification.summary.warnings[0].starts_with("1 log file was delivered long after"));
 }
 
-/// A second trail that writes to the same bucket under another prefix, without validation, is not accused.
+/// A second trail that writes to the same bucket with another prefix and without validation is not reported.
 #[test]
 fn a_trail_without_validation_beside_one_with_it_is_not_covered() {
     let signer = Signer::aws();
@@ -508,12 +507,12 @@ fn the_wrong_folder_accuses_nobody() {
         (told(&verification), verification.summary.not_in_sources),
         (BTreeMap::new(), log_files(&objects).len() as u64)
     );
-    // Of a whole bucket, that everything is gone is a finding.
+    // For a whole bucket, missing log files are a finding.
     let verification = in_s3(&digest_files, &keys(&[&signer]));
     assert_eq!(findings(&verification).len(), log_files(&objects).len());
 }
 
-/// Whoever writes an object anew leaves its signature out: a copy has lost all of them, and never one alone.
+/// Rewriting an object removes its signature: a copy has lost all signatures, never a single one.
 #[test]
 fn a_signature_that_is_gone_where_others_have_theirs_is_told() {
     let signer = Signer::aws();
@@ -531,7 +530,8 @@ fn a_signature_that_is_gone_where_others_have_theirs_is_told() {
     }
 }
 
-/// What a file says of its own algorithm was believed: one that named another was not checked any more.
+/// Once, a file's own statement about its algorithm was trusted, so that a file with another one was not
+/// checked.
 #[test]
 fn an_edited_file_cannot_choose_its_algorithm() {
     let signer = Signer::aws();
@@ -546,8 +546,8 @@ fn an_edited_file_cannot_choose_its_algorithm() {
     );
 }
 
-/// Somebody edits a list and all hashes behind it, and cannot sign. What follows an altered file has a
-/// signature in its successor, which was altered, too; it was said to have none.
+/// Somebody edits a list and all hashes after it, but cannot sign. The signature of the file after the edited
+/// one is in its successor, which was edited, too; once, it was reported as missing.
 #[test]
 fn a_signature_in_an_altered_successor_is_said_to_be_there() {
     let signer = Signer::aws();
@@ -573,7 +573,7 @@ fn a_signature_in_an_altered_successor_is_said_to_be_there() {
     assert_eq!(between.reason.as_ref().map(|reason| reason.raw()), Some(reason));
 }
 
-/// The second copy of a log digest file lends its proof to the first: a bucket and a copy of it in one run.
+/// The proof of one copy of a log digest file holds for the other: a bucket and a copy of it in one run.
 #[test]
 fn a_copy_beside_its_original_is_proven() {
     let signer = Signer::aws();
@@ -587,7 +587,7 @@ fn a_copy_beside_its_original_is_proven() {
     assert_eq!(told(&in_s3(&objects, &keys(&[&signer]))), BTreeMap::new());
 }
 
-/// A folder that may not be listed says nothing of what is in it.
+/// The content of a folder that cannot be listed is not missing.
 #[test]
 fn what_is_in_a_folder_that_cannot_be_listed_is_not_missing() {
     let signer = Signer::aws();
@@ -608,7 +608,7 @@ fn what_is_in_a_folder_that_cannot_be_listed_is_not_missing() {
     );
 }
 
-/// Ctrl-C, or credentials that ran out: what was not read is not missing.
+/// After Ctrl-C, or if credentials have expired: what was not read is not missing.
 #[test]
 fn a_run_that_ended_early_accuses_nobody() {
     let signer = Signer::aws();
@@ -635,8 +635,7 @@ fn a_run_that_ended_early_accuses_nobody() {
     assert_eq!(findings(&gathered.judge(&keys, &scope).1), BTreeMap::new());
 }
 
-/// A copy that has lost its folders, of two places that have files of one name: it is one of them, or
-/// altered.
+/// A copy that has lost its folders, with files of one name from two places: it is one of them, or altered.
 #[test]
 fn a_name_that_is_listed_twice_is_said() {
     let signer = Signer::aws();
@@ -666,8 +665,8 @@ fn a_name_that_is_listed_twice_is_said() {
     assert_eq!(flat(b"{\"Records\":[2]}").0, Standing::HashMismatch);
 }
 
-/// An honest archive of any shape: hours of activity and quiet ones, files that are delivered into the next
-/// hour, restarts, backfills long after, several regions, an organization, a prefix.
+/// An intact archive of any shape: hours with and without activity, files delivered in the next hour,
+/// restarts, late backfills, several regions, an organization, a prefix.
 fn any_honest(rng: &mut rng::Rng, signer: &Signer) -> Objects {
     let mut objects = Objects::new();
     let (prefix, organization) = (*rng.pick(&["", "logs/", "a/b/"]), *rng.pick(&["", "o-abc123/"]));
@@ -680,7 +679,7 @@ fn any_honest(rng: &mut rng::Rng, signer: &Signer) -> Objects {
             for _ in 0..rng.range(0, 4) {
                 let minute = rng.range(0, 60) as i64;
                 let key = writer.log_file(at(hour).plus_seconds(minute * 60));
-                // Begun shortly before the end of the hour: delivered, and listed, in the next one.
+                // Begun shortly before the end of the hour: delivered and listed in the next one.
                 if minute >= 45 && rng.chance(50) {
                     waiting.push(key);
                 } else if rng.chance(10) {
@@ -692,7 +691,7 @@ fn any_honest(rng: &mut rng::Rng, signer: &Signer) -> Objects {
             writer.log_digest_file(at(hour), at(hour + 1), &listed);
             hour += 1;
             if rng.chance(8) {
-                // What would have been listed next is covered by nothing.
+                // Files that would have been listed next are covered by nothing.
                 waiting.clear();
                 writer.restart();
                 hour += rng.range(1, 30) as i64;

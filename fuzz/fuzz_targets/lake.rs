@@ -9,8 +9,8 @@ use std::sync::Once;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    // The fuzzer ends the process at any panic; one of the Parquet library's that is made a failure of the
-    // file is none.
+    // The fuzzer ends the process at any panic; but a panic of the Parquet library that becomes a failure of
+    // the file is none.
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let hook = panic::take_hook();

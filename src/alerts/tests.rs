@@ -27,7 +27,7 @@ fn take(known: &mut Known, loss: &Loss, day: i64) -> News {
     known.take(&losses, Some(time(day)), time(day))[&loss.id]
 }
 
-/// Written to text and read back, as between two nights.
+/// Written to text and parsed again, as between two nights.
 fn over_night(known: &Known) -> Known {
     Known::parse(&serde_json::to_vec(known).unwrap()).unwrap()
 }

@@ -1,5 +1,5 @@
-//! Who stood behind pushes and deletions, for verbs that tell of them: the sources are read once more, for
-//! the time around these calls alone, and of their records those that begin sessions.
+//! Who was behind pushes and deletions, for verbs that report these. The sources are read once more, limited
+//! to the time around the calls, for the records that begin sessions.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -13,23 +13,23 @@ use crate::pipeline::Budget;
 use crate::redact::Redactor;
 use crate::trace;
 
-/// What these calls may take of the memory beside the history that is there already.
+/// The fraction of the memory that these records may use, while the history is in memory.
 const MEMORY_PART: u64 = 4;
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub struct Behind {
-    /// Do not look for who stood behind pushes and deletions: the sources are read once
+    /// Do not look for who was behind pushes and deletions, which reads the sources once more
     #[arg(long)]
     no_trace: bool,
 }
 
-/// What is known of calls, by their `eventID`.
+/// The results for calls, by their `eventID`.
 #[derive(Default)]
 pub struct Told(BTreeMap<LogText, Sentence>);
 
 impl Told {
-    /// What is to be said of these calls, each once.
+    /// The sentences about these calls, each once.
     pub fn of<'e>(&self, calls: impl Iterator<Item = &'e EventRef>) -> Vec<Sentence> {
         let mut said: Vec<Sentence> = Vec::new();
         for sentence in calls.filter_map(|call| self.0.get(&call.event_id)) {
@@ -37,7 +37,7 @@ impl Told {
                 said.push(sentence.clone());
             }
         }
-        // What it tells of is the last of its events.
+        // Sorted by the time of the call, which is the last of a sentence's events.
         said.sort_by_key(|sentence| sentence.evidence.last().map(|event| event.event_time));
         said
     }
@@ -56,7 +56,7 @@ pub fn calls(finding: &Finding) -> impl Iterator<Item = &EventRef> + Clone {
 }
 
 impl Behind {
-    /// Looks for who stood behind these calls, among the records that `run` has read.
+    /// Determines who was behind these calls from the records that `run` has read.
     pub fn told<'e>(
         &self,
         common: &Common,
@@ -91,7 +91,7 @@ impl Behind {
             watched(run.talk, &feeds, &run.cancelled, budget, |run| trace::trace_of(run, &filter, &calls));
         if run.cancelled.load(Ordering::Relaxed) || feeds.iter().any(|feed| feed.fatal().is_some()) {
             run.talk.warn(
-                "who stood behind pushes and deletions is not told: the sources could not be read once more",
+                "who was behind pushes and deletions is not shown: the sources could not be read a second time",
             );
             return Ok(Told::default());
         }
@@ -103,7 +103,10 @@ impl Behind {
                 Ok(Told(trace.as_ref().map(trace::behind).unwrap_or_default()))
             }
             Err(overfull) => {
-                run.talk.note(&format!("who stood behind pushes and deletions is not told: {overfull}; tagfall trace takes one caller at a time"));
+                run.talk.note(&format!(
+                    "who was behind pushes and deletions is not shown: {overfull}; tagfall trace examines one \
+                     caller at a time"
+                ));
                 Ok(Told::default())
             }
         }

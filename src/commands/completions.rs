@@ -7,7 +7,7 @@ use super::{Cli, Ending};
 use crate::failure::Failure;
 use crate::ui::output::Destination;
 
-/// Write a script that lets a shell complete the command line
+/// Write a completion script for a shell
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example: tagfall completions bash > ~/.local/share/bash-completion/completions/tagfall"

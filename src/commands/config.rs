@@ -31,7 +31,7 @@ const OTHERS: [&str; 4] = ["HOME", "SEND", "SOURCE", "REDACT_KEY"];
 /// From this similarity on, a variable's name is taken for a mistyped setting.
 const ALMOST: f64 = 0.9;
 
-/// Where a value came from, as it is told.
+/// Where a value came from, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Origin {
     Flag,
@@ -47,12 +47,12 @@ struct Found {
     origin: Origin,
 }
 
-/// The command line with what the environment and the file say, and what there is to tell of them.
+/// The command line with the settings of the environment and the file added.
 pub struct Settled {
     pub arguments: Vec<OsString>,
-    /// What a file or the environment has set: nobody should have to guess.
+    /// A note about what a file or the environment has set, so that users know.
     pub note: Option<String>,
-    /// `--show-config` asks for the settings, and not for a run.
+    /// The settings, if `--show-config` asks for them instead of a run.
     show: Option<Vec<Found>>,
 }
 

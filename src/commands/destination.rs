@@ -28,17 +28,16 @@ pub fn prepare<'i>(show: &Show, inputs: impl IntoIterator<Item = &'i Path>) -> R
     let another = "name another file with -o";
     let or_remove = "name another file with -o, or remove this one first";
     let refused = match held(path) {
-        Held::Records => refused("the file holds CloudTrail records").advise(or_remove),
+        Held::Records => refused("the file contains CloudTrail records").advise(or_remove),
         _ if inputs.into_iter().any(|input| is_same(input, path)) => {
-            refused("it is what this run reads").advise(another)
+            refused("this run reads it").advise(another)
         }
-        _ if is_in_lake(path) => refused("it lies in a lake, whose files are its own").advise(another),
+        _ if is_in_lake(path) => refused("it is in a lake, where only ingest writes").advise(another),
         Held::Known => {
-            refused("it is a file of --known, and what it holds stands nowhere else").advise(or_remove)
+            refused("it is a file of --known, and its contents exist nowhere else").advise(or_remove)
         }
         Held::Unknown => {
-            refused("the file is so large that it cannot be told whether it holds CloudTrail records")
-                .advise(or_remove)
+            refused("the file is too large to check whether it contains CloudTrail records").advise(or_remove)
         }
         Held::Nothing => return Ok(destination),
     };
@@ -49,7 +48,7 @@ pub fn prepare<'i>(show: &Show, inputs: impl IntoIterator<Item = &'i Path>) -> R
 /// replaced.
 pub fn withdraw<'i>(show: &Show, inputs: impl IntoIterator<Item = &'i Path>, talk: &Talk) {
     if prepare(show, inputs).is_ok_and(|destination| destination.withdraw()) {
-        talk.note("removed the file of -o: what it held was of an earlier run");
+        talk.note("removed the -o file of an earlier run");
     }
 }
 

@@ -28,10 +28,10 @@ Examples:
   tagfall detect s3://my-trail/AWSLogs/ --since 30d --known known.json --fail-on high
   tagfall detect ./logs --known known.json --accept 0123456789abcdef --until 2030-01-31 --reason 'rebuilt, TICKET-12'";
 
-/// Find every image that was lost, who did it, and who was hurt
+/// Find every image that was lost, who did it, and who was affected
 ///
-/// A race or an overwrite of its tag that a lifecycle rule made final; images that were expired, deleted or
-/// archived while something needed them.
+/// Images that lost their tag to another push and were then expired; images that were expired, deleted or
+/// archived while something needed them; tags and permissions that were taken away.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES), mut_arg("format", |format| format.value_parser(ui::Format::and(MORE_FORMATS))))]
 pub struct Args {
@@ -44,15 +44,15 @@ pub struct Args {
     #[command(flatten)]
     redaction: Redaction,
 
-    /// On the page: every event with its object and record, and each principal
+    /// On the page: show every event with its object and record, and each principal
     #[arg(long, help_heading = "Output")]
     evidence: bool,
 
-    /// On the page: only so many findings, the worst
+    /// On the page: show only this many findings, the most severe ones
     #[arg(long, value_name = "N", help_heading = "Output")]
     limit: Option<usize>,
 
-    /// Only list: say what would be read (objects, bytes, requests), and fetch nothing
+    /// Only list what would be read (objects, bytes, requests), without fetching anything
     #[arg(long, help_heading = "Limits")]
     dry_run: bool,
 }

@@ -23,7 +23,7 @@ Exit codes:
 
 /// Compare two results of `detect --format json`
 ///
-/// What is new, worse, better, and gone. A loss is the same in both if registry, region, repository and
+/// Lists what is new, worse, better, and gone. A loss counts as the same if registry, region, repository and
 /// digest (or tag) are.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -36,7 +36,7 @@ pub struct Args {
     #[arg(value_name = "NEW")]
     new: PathBuf,
 
-    /// Exit with 1 when something new or worse is of this severity or worse
+    /// Exit with 1 if anything new or worse has this severity or a higher one
     #[arg(long, value_name = "SEVERITY", value_parser = values::severity(), ignore_case = true, help_heading = "Judgement")]
     fail_on: Option<Severity>,
 
@@ -62,7 +62,7 @@ fn read(path: &Path) -> Result<Vec<Loss>, Failure> {
     let text = bounded::read(path, RESULT_BYTES_MAX)
         .map_err(|error| Failure::new(format!("cannot read {}", path.display())).because(error))?;
     alerts::read(&text).map_err(|why| {
-        let failure = Failure::new(format!("{} is no result of detect", path.display())).because(why);
+        let failure = Failure::new(format!("{} is not a result of detect", path.display())).because(why);
         failure.advise("write it with `tagfall detect SOURCE… --format json -o FILE`")
     })
 }

@@ -25,21 +25,21 @@ Examples:
   tagfall explain 111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/api:v7 s3://my-trail/AWSLogs/ --since 30d
   tagfall explain sha256:65bc5c81… ./logs";
 
-/// Tell why one image cannot be pulled
+/// Explain why one image cannot be pulled
 ///
-/// In three steps: does it exist, when and by what did it go, and why was it eligible. Each with its
-/// evidence.
+/// In three steps, each with its evidence: whether the image exists, when and how it was lost, and why the
+/// rule or call took it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES), mut_arg("format", |format| format.value_parser(ui::Format::and(MORE_FORMATS))))]
 pub struct Args {
-    /// The whole error line as pasted from the ECS console (in quotes), an image reference, or a digest
+    /// The whole error message as pasted from the ECS console (in quotes), an image reference, or a digest
     #[arg(value_name = "REF")]
     reference: String,
 
-    /// The moment that is asked about: what was there then. As --since
+    /// The time that the question is about, in the format of --since
     ///
-    /// Without it, the last pull in the logs that failed, where the text tells of a failure; else the end of
-    /// the logs.
+    /// Default: if the text is about a failure, the time of the last failed pull in the logs; otherwise the
+    /// end of the logs.
     #[arg(long, value_name = "TIME", value_parser = values::moment)]
     at: Option<When>,
 
@@ -70,7 +70,7 @@ impl Args {
             findings.iter().filter(|finding| Some(&finding.id) == verdict.why.as_ref()).collect();
         let calls = about.iter().copied().flat_map(behind::calls);
         let calls = calls.chain(verdict.gone.iter().map(|gone| &gone.event));
-        // And those that the answer itself rests on.
+        // And the calls that the answer itself is based on.
         let calls = calls.chain(verdict.narrative.iter().flat_map(|sentence| &sentence.evidence));
         verdict.behind = self.behind.told(&self.common, &run, redactor, calls.clone())?.of(calls);
         let shown = redacted(verdict.clone(), redactor);
@@ -99,17 +99,19 @@ impl Args {
         match Question::parse(&self.reference) {
             // `explain logs REF`: a single word could be a repository, but here it is a folder.
             Some(question) if !(question.latest && self.names_a_source_last()) => Ok(question),
-            _ if self.names_a_source_last() => Err(self
-                .nothing_asked()
-                .advise("put the reference first, then the sources; an error line needs quotes around it: tagfall explain '…' SOURCE")),
-            _ => Err(self
-                .nothing_asked()
-                .advise("give the whole error line in quotes, REPOSITORY:TAG, REPOSITORY@sha256:…, or a digest (its first 12 hex digits at least)")),
+            _ if self.names_a_source_last() => Err(self.nothing_asked().advise(
+                "put the reference first, then the sources; an error line needs quotes around it: tagfall \
+                 explain '…' SOURCE",
+            )),
+            _ => Err(self.nothing_asked().advise(
+                "give the whole error line in quotes, REPOSITORY:TAG, REPOSITORY@sha256:…, or a digest (its \
+                 first 12 hex digits at least)",
+            )),
         }
     }
 
     fn nothing_asked(&self) -> Failure {
-        Failure::new(format!("no image reference and no digest in {:?}", self.reference))
+        Failure::new(format!("{:?} contains no image reference and no digest", self.reference))
     }
 
     /// Whether the last argument, where sources should be, is a reference and not a file or folder.

@@ -21,15 +21,15 @@ Examples:
   tagfall fate 1e6aa6eb9a2ecaf3 ./logs            the id of a finding
   tagfall fate shop/api:v7 ./logs-of-the-source ./logs-of-the-replica ./snapshot";
 
-/// Tell what became of one image in every registry, and what will: source, replicas and pull-through caches
+/// Tell what has become of one image in every registry, and what will: source, replicas, pull-through caches
 ///
-/// For each place: whether the same digest is there, with which tags, which policy takes it when, who needs
-/// that copy, and whose deletions reach it. Give the logs or snapshots of all accounts and regions: what is
-/// not among them cannot be told.
+/// For each place: whether it has the same digest, with which tags, which policy will expire it when, who
+/// needs it there, and which deletions are replicated to it. Give the logs or snapshots of all accounts and
+/// regions concerned: nothing is known about others.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES))]
 pub struct Args {
-    /// An image reference, a digest, a pasted error line, or the id of a finding
+    /// An image reference, a digest, a pasted error message, or the id of a finding
     #[arg(value_name = "REF")]
     reference: String,
 
@@ -39,14 +39,14 @@ pub struct Args {
     #[command(flatten)]
     redaction: Redaction,
 
-    /// Look from this moment: only events before it count, and what is eligible by then is due. As --since,
-    /// or `now`
+    /// The time of the forecast: later events are ignored, and images that are eligible by then are due. In
+    /// the format of --since, or `now`
     ///
-    /// Without it, from the end of the evidence.
+    /// Default: the end of the evidence.
     #[arg(long, value_name = "TIME", value_parser = values::moment, help_heading = "Which events")]
     at: Option<When>,
 
-    /// On the page: the events behind each place, with their objects and records
+    /// On the page: show the events behind each place, with their objects and records
     #[arg(long, help_heading = "Output")]
     evidence: bool,
 }

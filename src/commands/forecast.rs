@@ -22,12 +22,12 @@ Examples:
   tagfall forecast ./logs --repository 'shop/*' --format json -o forecast.json
   tagfall forecast ./lake --at now";
 
-/// Show what the lifecycle policies will take next, and who still needs it
+/// Show what the lifecycle policies will expire next, and who still needs it
 ///
-/// One entry for each living image, the most urgent first: when it becomes eligible under the policy in
-/// force, by which rule, whether another push took its tag, and who is deployed with it. A run comes within
-/// 24 hours of that moment. A rule that counts has no date: it says how many more images an image survives.
-/// `--fail-on` judges images that somebody needs and a run will take.
+/// One entry for each existing image, the most urgent first: when it becomes eligible under the policy in
+/// force, by which rule, whether another push took its tag, and who is deployed with it. A lifecycle run
+/// follows within 24 hours. For a rule by count there is no date, but the number of further images until the
+/// image is expired. `--fail-on` applies to images that somebody needs and a run will take.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES), mut_arg("format", |format| format.value_parser(ui::Format::and(MORE_FORMATS))))]
 pub struct Args {
@@ -37,14 +37,14 @@ pub struct Args {
     #[command(flatten)]
     redaction: Redaction,
 
-    /// Look from this moment: only events before it count, and what is eligible by then is due. As --since,
-    /// or `now`
+    /// The time of the forecast: later events are ignored, and images that are eligible by then are due. In
+    /// the format of --since, or `now`
     ///
-    /// Without it, from the last event in the logs: the same logs give the same forecast whenever it is made.
+    /// Default: the last event in the logs, so that the same logs always give the same forecast.
     #[arg(long, value_name = "TIME", value_parser = values::moment, help_heading = "Which events")]
     at: Option<When>,
 
-    /// Only images that a run may take within this time from then: 7d, 36h
+    /// Only images that a run may take within this time: 7d, 36h
     #[arg(long, value_name = "SPAN", value_parser = values::span, help_heading = "Which images")]
     within: Option<i64>,
 }
@@ -83,5 +83,5 @@ impl Args {
     }
 }
 
-/// At most so many repositories without a known policy are written to stderr; the document has them all.
+/// Maximum number of repositories without a known policy that are written to stderr; the document has all.
 const UNKNOWN_SAID_MAX: usize = 3;

@@ -29,18 +29,18 @@ use crate::ui::{Format, Look};
 /// The fraction of memory that one decompressed object may take, because its compressed form and other
 /// objects are in memory as well.
 const OBJECT_SHARE: u64 = 2;
-/// At most so many failures are written to stderr; the coverage in tables and JSON has more.
+/// Maximum number of failures that are written to stderr; the coverage in tables and JSON has more.
 pub const FAILURES_SAID_MAX: usize = 3;
 
-/// What a verb asks for beside the filters.
+/// The needs of a verb besides the filters.
 #[derive(Default, Clone, Copy)]
 pub struct Asked<'s> {
-    /// Only what comes before this moment.
+    /// Only events before this moment are needed.
     pub at: Option<Timestamp>,
     pub scenario: Option<&'s Scenario>,
     /// Keep what the history is made from.
     pub keep: bool,
-    /// A file that the verb has read beside the sources.
+    /// A file other than the sources that the verb has read.
     pub input: Option<&'s Path>,
     /// Gives pseudonyms for names.
     pub redactor: Option<&'s Redactor>,
@@ -52,7 +52,7 @@ pub struct Run<'a> {
     pub talk: &'a Talk,
     destination: Destination,
     started: Instant,
-    /// Requests that were made again.
+    /// Number of repeated requests.
     retries: u64,
     /// Turns true when the user interrupts the run.
     pub cancelled: Arc<AtomicBool>,
@@ -98,7 +98,7 @@ impl<'a> Run<'a> {
         let nothing = nothing::check(&common.sources, &filter, &evidence.coverage, &evidence.seen, &pruned);
         nothing.map_err(|failure| {
             if asked.at.is_some() {
-                failure.advise("name a later --at: only events before it count")
+                failure.advise("give a later --at: only events before it count")
             } else {
                 failure
             }
@@ -235,7 +235,7 @@ fn learn(redactor: &Redactor, evidence: &Evidence) {
 /// Removes an earlier run's output, and says so.
 fn withdraw(destination: &Destination, talk: &Talk) {
     if destination.withdraw() {
-        talk.note("removed the file of -o: what it held was of an earlier run");
+        talk.note("removed the -o file of an earlier run");
     }
 }
 

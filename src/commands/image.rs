@@ -1,4 +1,4 @@
-//! What `rescue` and `fate` are asked about: an image, or the finding that tells of one.
+//! The image that `rescue` and `fate` are asked about: given directly, or by the id of a finding.
 
 use super::gather::Run;
 use super::options::Common;
@@ -7,7 +7,7 @@ use crate::explain::Question;
 use crate::failure::Failure;
 use crate::model::Finding;
 
-/// How many hex digits the id of a finding has, without the number of an earlier loss.
+/// Number of hex digits in the id of a finding, without the suffix for repeated losses.
 const ID_DIGITS: usize = 16;
 
 pub enum Asked {
@@ -17,19 +17,21 @@ pub enum Asked {
 }
 
 impl Asked {
-    /// Reads what stands on the command line.
+    /// Parses the argument of the command line.
     pub fn parse(text: &str) -> Result<Self, Failure> {
         if is_id(text) {
             return Ok(Self::Finding(text.to_owned()));
         }
         let nothing = || {
-            Failure::new(format!("no image reference, no digest and no id of a finding in {text:?}"))
-                .advise("give REPOSITORY:TAG, REPOSITORY@sha256:…, a digest, the whole error line in quotes, or the id that detect prints")
+            Failure::new(format!("{text:?} contains no image reference, digest or id of a finding")).advise(
+                "give REPOSITORY:TAG, REPOSITORY@sha256:…, a digest, the whole error line in quotes, or the \
+                 id that detect prints",
+            )
         };
         Question::parse(text).map(|question| Self::Image(Box::new(question))).ok_or_else(nothing)
     }
 
-    /// What is known of the image, by a question or by a finding.
+    /// Calls one of the functions, for a question or for the finding with the given id.
     pub fn answer<T>(
         &self,
         run: &Run<'_>,
@@ -46,7 +48,7 @@ impl Asked {
         let findings = detect::findings(&run.evidence.history, common.settings());
         let Some(finding) = findings.iter().find(|finding| finding.id == *id) else {
             return Err(Failure::new(format!("no finding has the id {id}"))
-                .because("this evidence, with these filters, does not give it")
+                .because("these sources, with these filters, do not produce it")
                 .advise("take an id that detect prints for the same sources, or name the image itself"));
         };
         by_finding(finding).ok_or_else(|| {
@@ -57,14 +59,12 @@ impl Asked {
 }
 
 fn not_known(reference: &str) -> Failure {
-    Failure::new(format!("nothing in this evidence tells which image {reference:?} is"))
-        .because("its repository is not in it, or it names a tag that the evidence does not know")
-        .advise(
-            "name the digest, and give logs or snapshots of the account and region that own the repository",
-        )
+    Failure::new(format!("these sources do not show which image {reference:?} is"))
+        .because("its repository does not occur in them, or its tag does not")
+        .advise("give the digest, and logs or snapshots of the account and region that own the repository")
 }
 
-/// Whether this is how findings are called: `1e6aa6eb9a2ecaf3`, `1e6aa6eb9a2ecaf3-2`.
+/// Whether the text has the form of a finding's id: `1e6aa6eb9a2ecaf3`, `1e6aa6eb9a2ecaf3-2`.
 fn is_id(text: &str) -> bool {
     let (id, number) = text.split_once('-').unwrap_or((text, "1"));
     let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);

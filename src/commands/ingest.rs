@@ -1,4 +1,4 @@
-//! `tagfall ingest SOURCE… --lake DIR`: every event into Parquet, for the second question.
+//! `tagfall ingest SOURCE… --lake DIR`: writes every event to Parquet, for further queries.
 
 pub(super) mod shard_file;
 mod shards;
@@ -30,35 +30,35 @@ Examples:
   tagfall detect ./lake
   tagfall ingest --shard plan/shard-00001.ndjson --lake ./lake      what one of many machines does (tagfall plan)";
 
-/// At most so many failures are written to stderr.
+/// Maximum number of failures that are written to stderr.
 const FAILURES_SAID_MAX: usize = 3;
 /// The fraction of `--max-memory` for objects in flight; writing files takes the rest.
 const AHEAD_SHARE: u64 = 8;
 
-/// Write events to a lake, or add the new ones to it: Parquet by account, region and day
+/// Write events to a lake (Parquet by account, region and day), or add new ones to it
 ///
-/// Each event stands in the lake once, on the day it happened. What the lake has already is not read again.
-/// The run may be interrupted at any time: the lake stays as its last commit left it, and the next run goes
-/// on from there. Any tool that knows Hive partitions reads one in a folder as it is; every verb of tagfall
-/// takes it as a SOURCE. --since, --until, --account and --region choose objects by their keys; of those that
-/// are read, every event is kept.
+/// Each event is stored once, under the day on which it happened. Objects that the lake already has are not
+/// read again. The run may be interrupted at any time: the lake stays as the last commit left it, and the
+/// next run continues from there. Any tool that supports Hive partitions can read a lake in a folder; every
+/// command of tagfall accepts a lake as SOURCE. --since, --until, --account and --region select objects by
+/// their keys; all events of these objects are stored.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES))]
 pub struct Args {
-    /// Where the logs are: `s3://bucket/prefix`, a folder, a file, or `-` for stdin; any mix of them
+    /// Where the logs are: `s3://bucket/prefix`, a folder, a file, or `-` for stdin; several can be given
     #[arg(value_name = "SOURCE", required_unless_present_any = ["shard", "merge", "commit"], conflicts_with_all = ["shard", "merge", "commit"])]
     sources: Vec<String>,
 
-    /// Folder of the lake, or s3://bucket/prefix; it is made if it is not there
+    /// The lake: a folder, or s3://bucket/prefix; created if it does not exist
     #[arg(long, value_name = "LAKE")]
     lake: PathBuf,
 
-    /// Keep the events of these services alone: ecr,ecs or ecr.amazonaws.com. A lake keeps the same ones all
-    /// its life
+    /// Keep only the events of these services: ecr,ecs or ecr.amazonaws.com. Cannot be changed later
     #[arg(long, value_name = "SERVICE", value_delimiter = ',', value_parser = service, conflicts_with_all = ["shard", "merge", "commit"])]
     select: Vec<String>,
 
-    /// Stage what one shard of `tagfall plan` holds, beside the lake; again and at the same time does no harm
+    /// Stage the events of one shard of `tagfall plan` beside the lake; can be repeated, or run twice at the
+    /// same time
     #[arg(long, value_name = "FILE", help_heading = "Many machines", conflicts_with_all = ["merge", "commit"])]
     shard: Option<String>,
 
@@ -67,19 +67,19 @@ pub struct Args {
     #[arg(long, value_name = "DAYS", help_heading = "Many machines", conflicts_with = "commit")]
     merge: Option<String>,
 
-    /// Publish all that the shards have staged, in one commit; refused while shards are missing
+    /// Publish everything that the shards have staged in one commit; refused while shards are missing
     #[arg(long, help_heading = "Many machines")]
     commit: bool,
 
-    /// The plan, where shards of several are staged, and so that a --commit may be repeated
+    /// The id of the plan, if shards of several plans are staged, or if --commit may be repeated
     #[arg(long, value_name = "ID", help_heading = "Many machines", conflicts_with = "shard")]
     plan: Option<String>,
 
-    /// Exit with 0 where some evidence could not be read (3 otherwise)
+    /// Exit with 0 instead of 3 if some evidence could not be read
     #[arg(long)]
     allow_incomplete: bool,
 
-    /// No progress, no notes: stderr only says why the exit code is 2 or 3
+    /// No progress and no notes: stderr only says why the exit code is 2 or 3
     #[arg(short, long)]
     quiet: bool,
 
@@ -89,13 +89,12 @@ pub struct Args {
     #[command(flatten)]
     jobs: Jobs,
 
-    /// Memory for the whole run, about; one object may inflate to half of it. Files of the best size need
-    /// 512MiB
+    /// Approximate memory of the whole run; one decompressed object may use half of it. Files of the best
+    /// size need 512MiB
     #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = values::memory, help_heading = "Limits")]
     max_memory: u64,
 
-    /// In a lake in S3: how long files that a commit has replaced stay, for readers that began before: 90s,
-    /// 10m, 1h, 7d
+    /// For a lake in S3: how long replaced files are kept for readers that began before: 90s, 10m, 1h, 7d
     #[arg(long, value_name = "SPAN", default_value = "1d", value_parser = values::span, help_heading = "Limits")]
     keep_replaced: i64,
 
@@ -142,7 +141,7 @@ impl Args {
         });
         let ended_early = sources::check(&feeds, &mut coverage);
         ingest.note(&coverage);
-        // What has been read is kept, however reading ended.
+        // What has been read is kept, even if reading failed.
         let summary = ingest
             .finish(!coverage.partial && matches!(ended_early, Ok(None)))
             .map_err(|error| self.failure(&error))?;
@@ -183,8 +182,8 @@ impl Args {
             };
             if is_inside {
                 let failure = Failure::new(format!("cannot ingest {spec} into {}", self.lake.display()))
-                    .because("the lake lies inside of it");
-                return Err(failure.advise("choose a folder outside of the logs"));
+                    .because("the lake is inside it");
+                return Err(failure.advise("choose a folder outside the logs"));
             }
         }
         Ok(())
@@ -204,25 +203,37 @@ impl Args {
 pub fn cannot_write(lake: &Path, error: &LakeError) -> Failure {
     let failure = Failure::new(format!("cannot write to the lake {}", lake.display())).because(error);
     match error {
-        LakeError::Io { .. } if lake.to_str().is_some_and(is_s3) => {
-            failure.advise("the lake is as the last commit left it: mend the cause (rights are named in docs/CLUSTER.md) and run again")
-        }
-        LakeError::Busy { .. } => failure.advise("wait until the other run has ended; this one has changed nothing"),
-        LakeError::Overtaken { .. } | LakeError::Published { .. } => {
-            failure.advise("run it again: what the other run has committed is in the lake, and only the rest is read")
-        }
-        LakeError::Unconditional { .. } => failure.advise("keep the lake in a folder, or in an S3 with conditional writes (AWS, MinIO, …)"),
-        LakeError::NothingStaged { .. } => failure.advise("stage the shards of a plan first: tagfall plan, then tagfall ingest --shard FILE"),
-        LakeError::SeveralPlans { .. } => failure.advise("name the one to go on with: --plan ID"),
-        LakeError::ShardsMissing { .. } => failure.advise("stage them (tagfall ingest --shard FILE), then do this again: nothing is lost meanwhile"),
+        LakeError::Io { .. } if lake.to_str().is_some_and(is_s3) => failure.advise(
+            "the lake is as the last commit left it: remove the cause (docs/CLUSTER.md lists the permissions) and \
+             run again",
+        ),
+        LakeError::Busy { .. } => failure.advise(
+            "wait until the other run has ended; this one has changed nothing",
+        ),
+        LakeError::Overtaken { .. } | LakeError::Published { .. } => failure.advise(
+            "run it again: what the other run has committed is in the lake, and only the rest is read",
+        ),
+        LakeError::Unconditional { .. } => failure.advise(
+            "keep the lake in a folder, or in an S3 with conditional writes (AWS, MinIO, …)",
+        ),
+        LakeError::NothingStaged { .. } => failure.advise(
+            "stage the shards of a plan first: tagfall plan, then tagfall ingest --shard FILE",
+        ),
+        LakeError::SeveralPlans { .. } => failure.advise("choose one: --plan ID"),
+        LakeError::ShardsMissing { .. } => failure.advise(
+            "stage them (tagfall ingest --shard FILE), then do this again: nothing is lost meanwhile",
+        ),
         LakeError::Staged { place, .. } => failure.advise(format!(
-            "remove {} as a whole and stage its shard again, if it is damaged; else run this again: the lake is as the last commit left it",
+            "if it is damaged, remove {} completely and stage its shard again; otherwise run this again: the \
+             lake is as the last commit left it",
             place.display()
         )),
-        LakeError::NotALake { .. } => failure.advise("name an empty folder, or one that is not there yet"),
+        LakeError::NotALake { .. } => failure.advise("give an empty folder, or one that does not exist yet"),
         LakeError::OtherSelection { .. } => failure.advise("give the same --select, or another --lake"),
         LakeError::Version { .. } => failure.advise("use the tagfall that wrote it"),
-        LakeError::Io { .. } => failure.advise("the lake is as the last commit left it: mend the cause and run again"),
+        LakeError::Io { .. } => failure.advise(
+            "the lake is as the last commit left it: mend the cause and run again",
+        ),
     }
 }
 
@@ -307,7 +318,10 @@ fn say_what_is_missing(talk: &Talk, coverage: &Coverage, summary: &Summary) {
         };
         let (objects, records) =
             (counted(failed, "object", "objects"), counted(coverage.records_failed, "record", "records"));
-        talk.warn(&format!("some evidence could not be read: {objects}{again} and {records} failed; what was good of them is in the lake"));
+        talk.warn(&format!(
+            "some evidence could not be read: {objects}{again} and {records} failed; what was good of them is \
+             in the lake"
+        ));
     }
     coverage.failures.iter().take(FAILURES_SAID_MAX).for_each(|failure| talk.warn(&describe(failure)));
     say_what_is_damaged(talk, summary);

@@ -14,18 +14,18 @@ use crate::ui::talk::Talk;
 /// Exit code of a process that was interrupted, by the shell's convention (128 + SIGINT).
 const INTERRUPTED: i32 = 130;
 
-/// Signals that come together are one: `timeout` and some terminals send theirs to the process and to its
+/// Signals within this time count as one: `timeout` and some terminals send theirs to the process and to its
 /// group, within microseconds. Nobody presses a key twice in this time.
 const TOGETHER: Duration = Duration::from_millis(50);
 
-/// Set when somebody has asked the run to end.
+/// Set when the user has asked the run to end.
 static ASKED: AtomicBool = AtomicBool::new(false);
 
 /// How often that is checked.
 #[cfg(feature = "sql")]
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Calls `work`, which waits for something; `None` if the run is to end before it has returned.
+/// Calls `work`, which may block; `None` if the user asks the run to end before it has returned.
 #[cfg(feature = "sql")]
 pub fn unless_asked<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (told, answer) = mpsc::channel();

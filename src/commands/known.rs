@@ -16,21 +16,20 @@ use crate::ui::talk::Talk;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Alerts")]
 pub struct Options {
-    /// Tell only what is new or has become worse since the last run with this file, and keep in it what is
-    /// told now
+    /// Report only what is new or has become worse since the last run with this file, and update the file
     ///
-    /// The file (JSON, made if it is not there) is read before the run and replaced at its end. The exit code
-    /// is 1 where something new or worse is at or above --fail-on (low, unless it is given). The page tells
-    /// what is known in a line; the other formats have everything.
+    /// The file (JSON, created if it does not exist) is read at the beginning of the run and replaced at its
+    /// end. The exit code is 1 if anything new or worse is at or above --fail-on (default here: low). The
+    /// page has one line about known losses; the other formats have all of them.
     #[arg(long, value_name = "FILE")]
     known: Option<PathBuf>,
 
-    /// Accept the loss with this id, in the file of --known: it is not told until the day that --until names,
-    /// unless it becomes worse
+    /// Accept the loss with this id, in the file of --known: it is not reported until the day given by
+    /// --until, unless it becomes worse
     #[arg(long, value_name = "ID", requires_all = ["known", "until", "reason"])]
     accept: Option<String>,
 
-    /// Why it is accepted, for whoever reads the file
+    /// Why it is accepted; stored in the file
     #[arg(long, value_name = "TEXT", requires = "accept")]
     reason: Option<String>,
 }
@@ -41,10 +40,10 @@ pub struct KnownFile {
     destination: Destination,
 }
 
-/// What a run's findings are to whoever reads them.
+/// Which findings are news.
 #[derive(Debug, Default)]
 pub struct Told {
-    /// By id of the loss; nothing where nobody asked for news.
+    /// By id of the loss; empty without `--known`.
     pub news: BTreeMap<String, News>,
 }
 
@@ -58,20 +57,18 @@ impl Options {
     pub fn open(&self, common: &Common) -> Result<Option<KnownFile>, Failure> {
         let Some(path) = &self.known else { return Ok(None) };
         if common.show.output.as_deref() == Some(path) {
-            return Err(
-                Failure::new("--known and -o name the same file").advise("give each a file of its own")
-            );
+            return Err(Failure::new("--known and -o are the same file").advise("use two different files"));
         }
         if self.accept.is_some() && common.until()?.is_none_or(|until| until <= values::now()) {
-            let failure = Failure::new("an acceptance ends on a day to come")
-                .because("--until names a moment that has passed");
-            return Err(failure.advise("name a day such as --until 2030-01-31"));
+            let failure =
+                Failure::new("an acceptance must end in the future").because("--until is in the past");
+            return Err(failure.advise("give a day such as --until 2030-01-31"));
         }
         let known = read(path)?;
         let destination = Destination::prepare(Some(path))?;
         if !matches!(destination, Destination::File(_)) {
             return Err(Failure::new(format!("cannot keep what is known in {}", path.display()))
-                .because("it is no regular file"));
+                .because("it is not a regular file"));
         }
         Ok(Some(KnownFile { known, destination }))
     }
@@ -90,9 +87,9 @@ impl Options {
         let as_of = losses.get(loss).or_else(|| known.told(loss)).cloned();
         if as_of.is_none() {
             let failure = Failure::new(format!("there is no loss with the id {id}"))
-                .because("neither this run nor the file of --known tells of it");
+                .because("neither this run nor the file of --known has it");
             return Err(failure.advise(
-                "take the id from the page, where it stands in parentheses, or from the JSON document",
+                "take the id from the text output, where it is in parentheses, or from the JSON document",
             ));
         }
         known.accept(Acceptance { id: loss.to_owned(), until, reason: reason.clone(), as_of });
@@ -171,7 +168,7 @@ fn read(path: &Path) -> Result<Known, Failure> {
         Err(error) => return Err(Failure::new(format!("cannot read {}", path.display())).because(error)),
     };
     Known::parse(&text).map_err(|why| {
-        let failure = Failure::new(format!("{} is no file of known losses", path.display())).because(why);
-        failure.advise("name the file that an earlier run with --known wrote, or one that is not there yet")
+        let failure = Failure::new(format!("{} is not a file of known losses", path.display())).because(why);
+        failure.advise("give the file that an earlier run with --known wrote, or one that does not exist yet")
     })
 }

@@ -43,12 +43,12 @@ const FILES_EXAMPLES: &str = "\
 Examples:
   tagfall lake files s3://my-lakes/trail > files.txt";
 
-/// At most so many failures are written to stderr.
+/// Maximum number of failures that are written to stderr.
 const FAILURES_SAID_MAX: usize = 3;
 /// As for `ingest`: the fraction of memory for objects in flight.
 const AHEAD_SHARE: u64 = 8;
 
-/// Look after a lake: is it as it was written, and what is damaged read again
+/// Check a lake for damage, repair it, and print what other tools need to read it
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -63,20 +63,20 @@ enum Verb {
     Files(Files),
 }
 
-/// Read every file of a lake and compare it with its checksums
+/// Compare every file of a lake with its checksum
 ///
-/// Exit code 3: something is damaged, missing or lost; each is named. Nothing is changed.
+/// Everything that is damaged, missing or lost is listed, and the exit code is then 3. Nothing is changed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(CHECK_EXAMPLES))]
 struct Check {
-    /// Folder of the lake, or s3://bucket/prefix
+    /// The lake: a folder, or s3://bucket/prefix
     #[arg(value_name = "LAKE")]
     lake: PathBuf,
 
     #[command(flatten)]
     s3: S3,
 
-    /// How to write what was found
+    /// How to write the result
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     format: ui::lake::Format,
 
@@ -85,33 +85,33 @@ struct Check {
     quiet: bool,
 }
 
-/// Read again from the archives what is damaged in a lake, or missing
+/// Restore damaged or missing parts of a lake from the archives
 ///
-/// The objects that filled a damaged file are read again, whatever their names and times say; nothing new is
-/// added. What could not be repaired is said, stays noted in the lake, and is looked for again in the next
-/// repair. Files of earlier versions have no checksums: they are read again and get some. What of them no
-/// SOURCE has is taken over as it is, counted, and told by every reader (exit code 3). Without a SOURCE, that
-/// is all of them, and the manifest is mended from its copy.
+/// The objects that a damaged file was made from are read again; nothing new is added. What could not be
+/// restored is listed and recorded in the lake, and the next repair tries again. Files written by earlier
+/// versions have no checksums: they are read again to get some. Their events that no SOURCE has are copied
+/// unchecked and counted, and every reader reports them (exit code 3). Without any SOURCE, all of these files
+/// are copied unchecked, and the manifest is restored from its copy.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(REPAIR_EXAMPLES))]
 struct Repair {
-    /// Folder of the lake, or s3://bucket/prefix
+    /// The lake: a folder, or s3://bucket/prefix
     #[arg(value_name = "LAKE")]
     lake: PathBuf,
 
-    /// Archives that the lake was made from: `s3://bucket/prefix`, a folder or a file, named as they were for
+    /// The archives that the lake was made from: `s3://bucket/prefix`, a folder or a file, named as for
     /// `ingest`
     #[arg(value_name = "SOURCE")]
     sources: Vec<String>,
 
-    /// No progress, no notes: stderr only says why the exit code is 2 or 3
+    /// No progress and no notes: stderr only says why the exit code is 2 or 3
     #[arg(short, long)]
     quiet: bool,
 
     #[command(flatten)]
     jobs: Jobs,
 
-    /// Memory for the whole run, about
+    /// Approximate memory of the whole run
     #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = values::memory, help_heading = "Limits")]
     max_memory: u64,
 
@@ -119,11 +119,11 @@ struct Repair {
     s3: S3,
 }
 
-/// Print which files of events count, for tools that know no manifest: one path, or address in S3, a line
+/// Print the data files in effect, for tools that cannot read the manifest: one path or S3 address a line
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(FILES_EXAMPLES))]
 struct Files {
-    /// Folder of the lake, or s3://bucket/prefix
+    /// The lake: a folder, or s3://bucket/prefix
     #[arg(value_name = "LAKE")]
     lake: PathBuf,
 
@@ -140,23 +140,23 @@ impl Files {
     }
 }
 
-/// Print the statement that makes the lake a table of Athena
+/// Print the statement that creates an Athena table for the lake
 ///
-/// For a lake in S3 the table reads the lists that every commit writes, and sees each event once at any time.
-/// For a lake in a folder, name where a copy of it lies (`aws s3 sync`). Partitions are projected: nothing
-/// has to be added when days come.
+/// For a lake in S3, the table reads the lists of files that every commit writes, so it always sees each
+/// event once. For a lake in a folder, give the location of a copy of it (`aws s3 sync`). With partition
+/// projection, new days need no further statement.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(DDL_EXAMPLES))]
 struct Ddl {
-    /// Folder of the lake, or s3://bucket/prefix
+    /// The lake: a folder, or s3://bucket/prefix
     #[arg(value_name = "LAKE")]
     lake: PathBuf,
 
-    /// The table
+    /// Name of the table
     #[arg(long, value_name = "NAME", default_value = "cloudtrail_lake", value_parser = table)]
     table: String,
 
-    /// Where a copy of a lake in a folder lies: s3://bucket/prefix
+    /// Location of a copy of a lake in a folder: s3://bucket/prefix
     #[arg(long, value_name = "URL")]
     location: Option<String>,
 
@@ -181,7 +181,7 @@ fn table(text: &str) -> Result<String, String> {
     }
 }
 
-/// Where a lake is.
+/// The place of the lake.
 fn place(lake: &std::path::Path, s3: &S3) -> Result<Location, Failure> {
     let asked = Sources {
         specs: &[],
@@ -198,8 +198,8 @@ impl Ddl {
         if self.location.as_deref().is_some_and(|location| !is_s3(location))
             || (self.location.is_none() && matches!(place, Location::Folder(_)))
         {
-            return Err(Failure::new("Athena reads S3 alone")
-                .advise("name where a copy of the lake lies: --location s3://bucket/prefix"));
+            return Err(Failure::new("Athena reads only S3")
+                .advise("give the place of the lake's copy in S3: --location s3://bucket/prefix"));
         }
         let today = values::now().to_string().chars().take(10).collect::<String>();
         let lake::Ddl { text, events_unseen } =
@@ -253,7 +253,8 @@ impl Check {
         if report.without_checksums > 0 {
             let files = counted(report.without_checksums, "file", "files");
             talk.note(&format!(
-                "{files} of an earlier version have no checksums: tagfall lake repair {} SOURCE… reads them again",
+                "{files} of an earlier version have no checksums: tagfall lake repair {} SOURCE… reads them \
+                 again",
                 self.lake.display()
             ));
         }
@@ -311,11 +312,15 @@ impl Repair {
             .for_each(|damage| talk.warn(&format!("not repaired: {}: {}", damage.file, damage.reason)));
         if summary.events_taken_over > 0 {
             let events = counted(summary.events_taken_over, "event", "events");
-            talk.warn(&format!("{events} of files without checksums were taken over as they are: whether they were damaged before cannot be told"));
+            talk.warn(&format!(
+                "{events} of files without checksums were taken over as they are: whether they were damaged \
+                 before cannot be told"
+            ));
             talk.warn(if archives {
                 "no SOURCE has their objects: name the archives as they were named for ingest"
             } else {
-                "name the archives that the lake was made from, and they are read again: tagfall lake repair LAKE SOURCE…"
+                "name the archives that the lake was made from, and they are read again: tagfall lake repair \
+                 LAKE SOURCE…"
             });
         }
         let (again, left) = (summary.repaired.len() as u64, summary.damaged.len() as u64);

@@ -1,5 +1,5 @@
-//! How much address space and how many threads this machine allows the process. Asked before the work
-//! begins, because if either runs out later, a library ends the process or waits for ever.
+//! How much address space and how many threads this machine allows the process. Determined before the work
+//! begins, because if either runs out later, a library ends the process or waits forever.
 
 use std::num::NonZeroUsize;
 use std::sync::OnceLock;
@@ -14,7 +14,7 @@ use crate::ui::quantity::bytes;
 const ADDRESS_BYTES_MIN: u64 = 640 << 20;
 /// If the address space is limited, objects in flight may take this fraction of it.
 const ADDRESS_PART: u64 = 8;
-/// If the address space is limited, each thread is left so much of it: for its stack, and for what the
+/// If the address space is limited, each thread is left this much of it, for its stack and for what the
 /// allocator reserves.
 const THREAD_BYTES: u64 = 72 << 20;
 /// Threads besides the workers: those that walk folders, show progress, and wait for signals.

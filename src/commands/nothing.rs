@@ -13,7 +13,7 @@ use crate::ui::quantity::counted;
 
 /// Names that are at least this similar may be meant (Jaro-Winkler; 1 is the same).
 const ALIKE: f64 = 0.8;
-/// At most so many similar names, or names in the logs, are shown.
+/// Maximum number of similar names, or names in the logs, that are shown.
 const TOLD_MAX: usize = 5;
 
 /// An error if there was nothing to judge. A run that lost evidence is a different case, which its coverage
@@ -81,7 +81,8 @@ pub fn remarks(filter: &Filter, coverage: &Coverage, seen: &Seen, pruned: &Prune
 fn left_out(number: u64) -> String {
     let files = counted(number, "file or folder was", "files and folders were");
     format!(
-        "{files} left out as no evidence (dot files, *.md, pipes, devices); name one as a source to have it read"
+        "{files} left out as no evidence (dot files, *.md, pipes, devices); name one as a source to have it \
+         read"
     )
 }
 
@@ -113,10 +114,13 @@ fn names_nothing_seen(filter: &Filter, seen: &Seen) -> bool {
 pub fn no_objects(sources: &[String], filter: &Filter, pruned: &Pruned) -> Failure {
     let failure = Failure::new(format!("nothing to read in {}", sources.join(", ")));
     if pruned.places == 0 {
-        let failure = failure.because("there is not one object");
+        let failure = failure.because("it contains no objects");
         let failure =
             if pruned.no_evidence > 0 { failure.because(left_out(pruned.no_evidence)) } else { failure };
-        return failure.advise("check the folder or prefix: keys of a trail look like AWSLogs/111122223333/CloudTrail/eu-central-1/2024/10/01/…");
+        return failure.advise(
+            "check the folder or prefix: keys of a trail look like \
+             AWSLogs/111122223333/CloudTrail/eu-central-1/2024/10/01/…",
+        );
     }
     let names = |names: &BTreeSet<String>| names.iter().map(|name| LogText::from(name.as_str())).collect();
     let named = no_such_name("--account", "account", &filter.accounts, &names(&pruned.accounts), |name| {
@@ -130,12 +134,17 @@ pub fn no_objects(sources: &[String], filter: &Filter, pruned: &Pruned) -> Failu
     if let Err(named) = named {
         return named;
     }
-    let failure = failure.because("the filters leave out every object by its key");
+    let failure = failure.because("--since, --until, --account and --region exclude every object by its key");
     match &pruned.days {
         Some((first, last)) => {
-            failure.because(format!("what they leave out was delivered between {first} and {last}")).advise("widen --since and --until")
+            failure.because(format!("the excluded objects were delivered between {first} and {last}")).advise(
+                "widen --since and --until",
+            )
         }
-        None => failure.advise("leave out --since, --until, --account and --region one by one; detect --dry-run tells what would be read"),
+        None => failure.advise(
+            "remove --since, --until, --account and --region one by one; detect --dry-run shows what would be \
+             read",
+        ),
     }
 }
 
@@ -157,11 +166,11 @@ fn no_such_time(filter: &Filter, coverage: &Coverage, pruned: &Pruned) -> Result
     match late.or(early) {
         None => Ok(()),
         Some(limit) => {
-            let failure = Failure::new("no event lies in the time asked for");
+            let failure = Failure::new("no event is in the period between --since and --until");
             let failure =
-                failure.because(format!("{limit}, and what was read reaches from {first} to {last}"));
+                failure.because(format!("{limit}, but the events that were read are from {first} to {last}"));
             let days = |(first, last): &(String, String)| {
-                format!("what was left out by its key was delivered between {first} and {last}")
+                format!("the objects excluded by their keys were delivered between {first} and {last}")
             };
             let failure = pruned.days.iter().map(days).fold(failure, Failure::because);
             Err(failure.advise("widen --since and --until"))
@@ -182,7 +191,7 @@ fn no_such_name(
     let failure = Failure::new(format!("no {noun} in these logs matches {option} {}", wanted.join(", ")));
     let near = near(wanted, seen);
     Err(if near.is_empty() {
-        failure.advise(format!("the logs speak of {}", some(seen)))
+        failure.advise(format!("the logs have {}", some(seen)))
     } else {
         failure.advise(format!("did you mean {}?", near.join(" or ")))
     })
@@ -214,7 +223,7 @@ fn some(seen: &BTreeSet<LogText>) -> String {
 /// A forecast as of the last event needs an event.
 pub fn no_end() -> Failure {
     Failure::new("no event in these logs has a time")
-        .advise("name the moment to look from: --at 2026-03-02T10:00:00Z, or --at now")
+        .advise("give the time to look from: --at 2026-03-02T10:00:00Z, or --at now")
 }
 
 #[cfg(test)]
@@ -283,7 +292,8 @@ mod tests {
         let account = Filter { accounts: vec!["444455556666".into()], ..Filter::default() };
         assert_eq!(
             told(&account, &coverage()).unwrap(),
-            "error: no account in these logs matches --account 444455556666\ntry: the logs speak of 111122223333"
+            "error: no account in these logs matches --account 444455556666\ntry: the logs speak of \
+             111122223333"
         );
     }
 
@@ -295,7 +305,8 @@ mod tests {
     #[test]
     fn a_time_outside_the_logs_is_told_with_theirs() {
         let until = Filter { until: Timestamp::parse("2026-03-01T00:00:00Z"), ..Filter::default() };
-        let cause = "because: --until is 2026-03-01T00:00:00Z, and what was read reaches from 2026-03-01T00:00:00Z to 2026-03-09T00:00:00Z";
+        let cause = "because: --until is 2026-03-01T00:00:00Z, and what was read reaches from \
+            2026-03-01T00:00:00Z to 2026-03-09T00:00:00Z";
         assert_eq!(told(&until, &coverage()).unwrap().lines().nth(1), Some(cause));
     }
 
@@ -345,7 +356,8 @@ mod tests {
         assert_eq!(remarks(&two, &relevant, &seen(), &Pruned::default()), expected);
         assert_eq!(remarks(&repository("shop/*"), &relevant, &seen(), &Pruned::default()), [""; 0]);
         let pruned = Pruned { places: 1, no_evidence: 2, ..Pruned::default() };
-        let left = "2 files and folders were left out as no evidence (dot files, *.md, pipes, devices); name one as a source to have it read";
+        let left = "2 files and folders were left out as no evidence (dot files, *.md, pipes, devices); name \
+            one as a source to have it read";
         assert_eq!(remarks(&two, &relevant, &seen(), &pruned), [left]);
     }
 

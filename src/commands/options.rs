@@ -19,11 +19,11 @@ const JOBS_MAX: usize = 1_024;
 
 #[derive(Debug, clap::Args)]
 pub struct Common {
-    /// Where the logs are: `s3://bucket/prefix`, a folder, a file, or `-` for stdin; any mix of them
+    /// Where the logs are: `s3://bucket/prefix`, a folder, a file, or `-` for stdin; several can be given
     ///
-    /// Files are recognised by content: CloudTrail objects, JSON lines, `aws cloudtrail lookup-events`
-    /// output, EventBridge envelopes, exports of other tools, OCSF and CSV; plain, gzip, zstd, or in zip and
-    /// tar archives. Any size will do.
+    /// Formats are recognised by content: CloudTrail objects, JSON lines, `aws cloudtrail lookup-events`
+    /// output, EventBridge events, exports of other tools, OCSF, CSV and Parquet; uncompressed, gzip, zstd,
+    /// or in zip and tar archives; and lakes made by `tagfall ingest`.
     #[arg(value_name = "SOURCE", required = true)]
     pub sources: Vec<String>,
 
@@ -46,17 +46,17 @@ pub struct Common {
     _settings: SettingsFrom,
 }
 
-/// Time, account and region also keep objects from being fetched, where their keys tell.
+/// Time, account and region also exclude objects by their keys, before they are fetched.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Which events")]
 pub struct Window {
-    /// Only events at or after this time: 2024-10-01T12:00:00Z, 2024-10-01 (from its first second, UTC), or
-    /// 14d, 36h ago
+    /// Only events at or after this time: 2024-10-01T12:00:00Z, 2024-10-01 (its first second, UTC), or 14d,
+    /// 36h ago
     #[arg(long, value_name = "TIME", value_parser = values::when)]
     since: Option<When>,
 
-    /// Only events before this time; a day means its first second (UTC), so that `--until 2024-10-03` ends
-    /// with the second
+    /// Only events before this time; a day means its first second (UTC), so `--until 2024-10-03` includes the
+    /// second
     #[arg(long, value_name = "TIME", value_parser = values::when)]
     until: Option<When>,
 
@@ -64,7 +64,7 @@ pub struct Window {
     #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = values::account)]
     account: Vec<String>,
 
-    /// Only events of this region (repeatable); the bucket's own region is found by itself
+    /// Only events of this region (repeatable). The bucket's own region is found automatically
     #[arg(long, value_name = "REGION", value_delimiter = ',', value_parser = values::region)]
     region: Vec<String>,
 }
@@ -75,15 +75,15 @@ struct Narrow {
     #[command(flatten)]
     window: Window,
 
-    /// Only repositories whose name matches; `*` also crosses `/` (repeatable)
+    /// Only repositories whose name matches; `*` also matches `/` (repeatable)
     #[arg(long, value_name = "GLOB", value_delimiter = ',', value_parser = values::repository)]
     repository: Vec<WildMatch>,
 
-    /// Account of snapshots that do not tell it (ARNs, URIs, their envelope, names of folders)
+    /// Account of snapshots that do not contain it (in ARNs, URIs, their envelope or the names of folders)
     #[arg(long, value_name = "ID", value_parser = values::account)]
     snapshot_account: Option<String>,
 
-    /// Region of snapshots that do not tell it
+    /// Region of snapshots that do not contain it
     #[arg(long, value_name = "REGION", value_parser = values::region)]
     snapshot_region: Option<String>,
 }
@@ -91,30 +91,28 @@ struct Narrow {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Judgement")]
 pub struct Judge {
-    /// Two pushes of one tag at most this far apart are a race, else an overwrite
+    /// Two pushes of one tag within this time are a race, otherwise an overwrite
     #[arg(long, value_name = "SPAN", default_value = "10m", value_parser = values::span)]
     race_window: i64,
 
-    /// Exit with 1 when there are findings of this severity or worse
+    /// Exit with 1 if there are findings of this severity or a higher one
     #[arg(long, value_name = "SEVERITY", value_parser = values::severity(), ignore_case = true)]
     fail_on: Option<Severity>,
 
-    /// Exit with 0 where some evidence could not be read (3 otherwise, and always when the run was
-    /// interrupted)
+    /// Exit with 0 instead of 3 if some evidence could not be read (but never if the run was interrupted)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true, value_parser = clap::value_parser!(bool))]
     allow_incomplete: bool,
 }
 
-/// What `verify` fails for. Nobody would notice altered evidence that is told with exit code 0.
+/// When `verify` fails. By default it does for altered evidence, which must not be overlooked.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Judgement")]
 pub struct FailOn {
-    /// Exit with 1 when there are findings of this severity or worse
+    /// Exit with 1 if there are findings of this severity or a higher one
     #[arg(long = "fail-on", value_name = "SEVERITY", value_parser = values::severity(), ignore_case = true, default_value = "medium")]
     pub severity: Severity,
 
-    /// Exit with 0 where some objects could not be read (3 otherwise, and always when the run was
-    /// interrupted)
+    /// Exit with 0 instead of 3 if some objects could not be read (but never if the run was interrupted)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true, value_parser = clap::value_parser!(bool))]
     pub allow_incomplete: bool,
 }
@@ -122,29 +120,29 @@ pub struct FailOn {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub struct Show {
-    /// How to write what was found
+    /// Output format
     #[arg(long, value_name = "FORMAT", value_parser = Format::and(&[]), default_value = "table")]
     pub format: Format,
 
-    /// Write to this file instead of stdout; it appears whole or not at all
+    /// Write to this file instead of stdout; it is replaced as a whole or not at all
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Colours: where the terminal has them and NO_COLOR is not set, always, or never; CLICOLOR_FORCE asks
-    /// for them, too
+    /// When to use colours. auto: on terminals that support them, unless NO_COLOR is set, and if
+    /// CLICOLOR_FORCE is set
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
     color: Color,
 
-    /// Draw with characters that every terminal has (by itself where the locale is not UTF-8)
+    /// Draw with ASCII characters only (automatic if the locale is not UTF-8)
     #[arg(long)]
     ascii: bool,
 
-    /// No progress, no notes: stderr only says why the exit code is 2 or 3
+    /// No progress and no notes: stderr only says why the exit code is 2 or 3
     #[arg(short, long)]
     quiet: bool,
 }
 
-/// When there are colours.
+/// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Color {
     Auto,
@@ -158,7 +156,7 @@ pub struct Limits {
     #[command(flatten)]
     jobs: Jobs,
 
-    /// Memory for all objects in flight: 512MiB, 2GiB
+    /// Memory for what is being read, and for what is kept of events: 512MiB, 2GiB
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = values::memory)]
     pub max_memory: u64,
 }
@@ -171,24 +169,24 @@ pub struct Jobs {
     jobs: Option<NonZeroUsize>,
 }
 
-/// Where settings come from that the command line leaves open. Read before the command line is parsed for
+/// Where settings come from that are not on the command line. Read before the command line is parsed for
 /// good: see `config`.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Settings")]
 pub struct SettingsFrom {
-    /// Take settings from this file: TOML, with keys named as the options are (tagfall.toml in the working
-    /// directory, if it is there)
+    /// Read settings from this TOML file, with options as keys (default: tagfall.toml in the working
+    /// directory, if it exists)
     ///
-    /// It can name sources, filters and thresholds; TAGFALL_* in the environment wins over it
-    /// (TAGFALL_FAIL_ON=high), and options win over both.
+    /// The file can set sources, filters and thresholds. Environment variables (TAGFALL_FAIL_ON=high) take
+    /// precedence over the file, and options over both.
     #[arg(long, value_name = "FILE")]
     config: Option<String>,
 
-    /// Leave tagfall.toml alone
+    /// Ignore tagfall.toml
     #[arg(long, conflicts_with = "config")]
     no_config: bool,
 
-    /// Show the settings of this command and where each came from, and do nothing
+    /// Show the settings of this command and where each comes from, without running it
     #[arg(long)]
     show_config: bool,
 }
@@ -202,15 +200,15 @@ pub struct S3 {
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
 
-    /// Another S3 endpoint, such as http://127.0.0.1:9000
+    /// Endpoint of another S3 server, such as http://127.0.0.1:9000
     #[arg(long, value_name = "URL", value_parser = endpoint_url)]
     pub endpoint_url: Option<String>,
 
-    /// Send requests unsigned: for public buckets
+    /// Do not sign requests: for public buckets
     #[arg(long)]
     pub no_sign_request: bool,
 
-    /// Agree to pay for requests to a requester-pays bucket
+    /// Confirm that you pay for requests to a requester-pays bucket
     #[arg(long, value_name = "PAYER", num_args = 0..=1, require_equals = true, default_missing_value = "requester", value_parser = ["requester"])]
     request_payer: Option<String>,
 }
@@ -257,7 +255,9 @@ impl Show {
             true => failure
                 .because("this tagfall was built without SQL")
                 .advise("build it with the feature `sql`"),
-            false => failure.because("this is no table of rows").advise("ask for --format json or csv"),
+            false => {
+                failure.because("this result is not a table of rows").advise("ask for --format json or csv")
+            }
         })
     }
 }
@@ -324,7 +324,7 @@ impl Common {
         let mut filter = self.filter()?;
         let Some(at) = at else { return Ok(filter) };
         if let Some(since) = filter.since.filter(|since| *since >= at) {
-            let failure = Failure::new("no time lies between --since and --at")
+            let failure = Failure::new("there is no time between --since and --at")
                 .because(format!("the first is {since}, the second is {at}"));
             return Err(failure.advise("name a later --at, or an earlier --since"));
         }
@@ -382,7 +382,7 @@ impl Window {
         if let (Some(since), Some(until)) = (since, until)
             && since >= until
         {
-            let failure = Failure::new("no time lies between --since and --until")
+            let failure = Failure::new("there is no time between --since and --until")
                 .because(format!("the first begins at {since}, the second ends at {until}"));
             return Err(failure.advise("swap them, or leave one out"));
         }

@@ -25,31 +25,31 @@ Examples:
   tagfall plan s3://my-trail/AWSLogs/ --shards 64 -o s3://my-lakes/plan
   tagfall plan ./logs --shards 4 -o plan && ls plan/* | xargs -P 4 -I{} tagfall ingest --shard {} --lake ./lake";
 
-/// More shards than anybody has machines for.
+/// Maximum number of shards.
 const SHARDS_MAX: u32 = 10_000;
 
-/// List the logs once, and cut them into shards that many machines ingest
+/// List the logs once, and divide them into shards that several machines ingest
 ///
-/// Each shard is a file of its own, about as much work as any other, and has the objects of neighbouring
-/// days. Each is staged by `tagfall ingest --shard FILE --lake LAKE`, on whatever machine and in any order;
-/// `tagfall ingest --commit --lake LAKE` publishes all of them together.
+/// Each shard is a file with about the same amount of work, and has the objects of neighbouring days. Stage
+/// each with `tagfall ingest --shard FILE --lake LAKE`, on any machine and in any order; then publish all of
+/// them with `tagfall ingest --commit --lake LAKE`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES))]
 pub struct Args {
-    /// Where the logs are: `s3://bucket/prefix`, a folder or a file; any mix of them, named so that each
-    /// machine finds them
+    /// Where the logs are: `s3://bucket/prefix`, a folder or a file, under names that are valid on every
+    /// machine; several can be given
     #[arg(value_name = "SOURCE", required = true)]
     sources: Vec<String>,
 
-    /// How many shards
+    /// Number of shards
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(SHARDS_MAX)))]
     shards: u32,
 
-    /// Where the shards are written to: a folder, or s3://bucket/prefix
+    /// Where to write the shards: a folder, or s3://bucket/prefix
     #[arg(short, long, value_name = "DIR")]
     output: String,
 
-    /// Keep the events of these services alone, as with `ingest`
+    /// Keep only the events of these services, as for `ingest`
     #[arg(long, value_name = "SERVICE", value_delimiter = ',', value_parser = ingest::service)]
     select: Vec<String>,
 
@@ -118,8 +118,8 @@ impl Args {
         Ok(Ending { alarming: false, incomplete: unlistable > 0 })
     }
 
-    /// Removes shards of an earlier plan that had more of them: whoever takes all that are there would take them
-    /// for shards of this one.
+    /// Removes the remaining shards of an earlier plan that had more of them: whoever stages all files of the
+    /// folder would take them for shards of this plan.
     fn tidy(&self, place: &Place, talk: &Talk) -> Result<(), Failure> {
         let Ok(stale) = place.beyond(self.shards) else {
             talk.warn(&format!(

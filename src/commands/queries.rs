@@ -4,7 +4,7 @@ use super::Ending;
 #[cfg(not(feature = "sql"))]
 use crate::failure::Failure;
 
-/// List the queries that come with the program, or show one
+/// List the named queries that come with the program, or show one of them
 #[derive(Debug, clap::Args)]
 #[cfg_attr(not(feature = "sql"), allow(dead_code))]
 pub struct Args {

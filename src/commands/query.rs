@@ -14,36 +14,36 @@ Examples:
   tagfall query @tag-history --param repo=shop/api --param tag=v7 s3://my-trail/AWSLogs/ --since 30d
   tagfall query @same-tag-pairs-then-expiry ./logs --format csv -o pairs.csv";
 
-/// Ask anything in SQL, in the dialect of Athena
+/// Run a SQL query, in Athena's dialect
 ///
-/// Tables: cloudtrail_logs (also events, cloudtrail; the columns of the table that the CloudTrail console
-/// creates), steps, images, findings, policies, references, coverage. Conditions on source, name, time,
-/// account and region keep objects from being fetched and records from being parsed. An event that was
-/// delivered twice is one row.
+/// Tables: cloudtrail_logs (also events, cloudtrail; with the columns of the table that the CloudTrail
+/// console creates), steps, images, findings, policies, references, coverage. Conditions on source, name,
+/// time, account and region exclude objects before they are fetched, and records before they are parsed. An
+/// event that was delivered twice is one row.
 #[derive(Debug, clap::Args)]
 #[cfg_attr(not(feature = "sql"), allow(dead_code))]
 #[command(after_help = after_help(EXAMPLES))]
 pub struct Args {
-    /// A SELECT, or @NAME of a query that comes with the program (`tagfall queries` lists them)
+    /// A SELECT, or @NAME of a named query (listed by `tagfall queries`)
     #[arg(value_name = "SQL|@NAME")]
     query: String,
 
     #[command(flatten)]
     pub common: Common,
 
-    /// Sets a parameter of the query (repeatable)
+    /// Set a parameter of the query (repeatable)
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = param, help_heading = "Query")]
     params: Vec<(String, String)>,
 
-    /// Show what the query's conditions save, and what was read, instead of the rows
+    /// Instead of rows, show what the query's conditions exclude, and what was read
     #[arg(long, help_heading = "Query")]
     explain: bool,
 
-    /// Folder for temporary files of what does not fit into --max-memory (default: TMPDIR, else /tmp)
+    /// Folder for temporary files with what does not fit into --max-memory (default: TMPDIR, else /tmp)
     #[arg(long, value_name = "FOLDER", help_heading = "Limits")]
     spill_dir: Option<PathBuf>,
 
-    /// How many rows a table shows; other formats have all of them
+    /// Maximum number of rows in a table; other formats have all rows
     #[arg(long, value_name = "N", default_value = "1000", help_heading = "Query")]
     rows: usize,
 }

@@ -23,16 +23,16 @@ const VARIABLE: &str = "TAGFALL_REDACT_KEY";
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub struct Redaction {
-    /// Give pseudonyms for accounts, repositories, roles, users, sessions, services, addresses and places of
-    /// objects
+    /// Replace accounts, repositories, roles, users, sessions, services, addresses and object names by
+    /// pseudonyms
     ///
-    /// The same name has the same pseudonym in the whole output, and on stderr. Times, regions, digests,
-    /// kinds, event names and tags made of numbers and the usual words stay.
+    /// The same name has the same pseudonym everywhere in the output and on stderr. Times, regions, digests,
+    /// kinds, event names, and tags made of numbers and common words are not replaced.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true, hide_possible_values = true, value_parser = clap::value_parser!(bool))]
     redact: bool,
 
-    /// Make pseudonyms with the secret in this file (16 bytes or more), the same in every run with it;
-    /// TAGFALL_REDACT_KEY may hold it instead
+    /// Make pseudonyms with the secret in this file (at least 16 bytes), so that they are the same in every
+    /// run with it. TAGFALL_REDACT_KEY can contain the secret instead
     #[arg(long, value_name = "FILE")]
     redact_key: Option<PathBuf>,
 }
@@ -53,7 +53,10 @@ impl Redaction {
             return Err(failure.advise("make one: head -c 32 /dev/urandom | base64 > redact.key"));
         }
         if secret.is_none() {
-            talk.note("pseudonyms and ids of findings are of this run alone; --redact-key FILE makes them the same in every run with it");
+            talk.note(
+                "pseudonyms and ids of findings are of this run alone; --redact-key FILE makes them the same \
+                 in every run with it",
+            );
         }
         let redactor = Arc::new(Redactor::new(secret.as_deref()));
         let places: Vec<String> = common.sources.iter().filter(|source| *source != "-").cloned().collect();
@@ -78,7 +81,7 @@ fn secret_in(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(secret)
 }
 
-/// Findings as they are shown; by each of them, the one that it was made of.
+/// Findings as they are shown, and for each of them the original.
 pub struct Shown<'f> {
     findings: Cow<'f, [Finding]>,
     real: HashMap<String, &'f Finding>,

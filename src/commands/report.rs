@@ -27,11 +27,11 @@ Examples:
   tagfall report ./logs --repository 'shop/*' -o shop.html
   tagfall report ./logs --interactive -o lost-images.html";
 
-/// Write everything on one self-contained HTML page
+/// Write everything to one self-contained HTML page
 ///
-/// For a ticket, a mail or an archive: findings with their evidence, the life of each lost image,
-/// repositories, what was read and what these logs cannot show. It loads nothing, and runs nothing unless
-/// --interactive asks for it.
+/// For a ticket, a mail or an archive: findings with their evidence, the history of each lost image,
+/// repositories, what was read, and what the logs cannot show. The page loads nothing, and contains no script
+/// unless --interactive is given.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES), mut_arg("format", |format| format.hide(true)))]
 pub struct Args {
@@ -44,8 +44,8 @@ pub struct Args {
     #[command(flatten)]
     behind: Behind,
 
-    /// Add one script that searches, sorts, zooms and copies: named by its hash, and the only thing that may
-    /// run
+    /// Add a script for searching, sorting, zooming and copying. It is allowed by its hash, and nothing else
+    /// can run
     #[arg(long, help_heading = "Output")]
     pub interactive: bool,
 }
@@ -105,7 +105,7 @@ impl Args {
     }
 }
 
-/// What became of a finding's image in all registries; `None` if it is in one place only, or if its losses
+/// The fate of a finding's image in all registries; `None` if it is in one place only, or if its losses
 /// elsewhere are unrelated.
 fn elsewhere(fates: &Fates<'_>, finding: &Finding) -> Option<Elsewhere> {
     let is_related = |fate: &Fate| {

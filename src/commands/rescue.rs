@@ -18,15 +18,15 @@ Examples:
   tagfall rescue 1e6aa6eb9a2ecaf3 ./logs          the id of a finding
   tagfall snapshot --script > gather.sh           gathers what other accounts, regions and clusters have";
 
-/// Tell where a lost image still is, and print the commands that bring it back
+/// Tell where a lost image still exists, and print the commands that restore it
 ///
-/// The very same digest, wherever logs and snapshots show it: in the archive, another repository, region or
-/// account, behind a pull-through cache, or on a host that runs it; newest evidence first. Where it is
-/// nowhere: who made it, so that it can be made again. The commands are printed, and never run.
+/// Looks for the same digest wherever logs and snapshots show it: in the archive, another repository, region
+/// or account, behind a pull-through cache, or on a host that runs it; the newest evidence first. If there is
+/// none, tells who built the image, so that it can be built again. The commands are only printed, not run.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES))]
 pub struct Args {
-    /// An image reference, a digest, a pasted error line, or the id of a finding
+    /// An image reference, a digest, a pasted error message, or the id of a finding
     #[arg(value_name = "REF")]
     reference: String,
 

@@ -113,22 +113,22 @@ pub fn overfull(overfull: EventMemoryExceeded, run: &Run<'_>) -> Failure {
     let all = |of: fn(&Listed) -> u64| listed.iter().map(of).sum::<u64>();
     let part =
         if sized { (all(|listed| listed.bytes), read) } else { (all(|listed| listed.objects), objects) };
-    let failure = Failure::new("the memory does not suffice");
+    let failure = Failure::new("not enough memory");
     let failure = failure.because(format!(
-        "what {} of logs tell about images takes {}, and --max-memory is {}",
+        "what must be kept about images from {} of logs takes {}, and --max-memory is {}",
         bytes(read),
         bytes(overfull.bytes),
         bytes(overfull.bytes_max)
     ));
     let failure = failure.advise(if known {
         format!(
-            "give more: --max-memory {}, about, for all of them",
+            "allow more: about --max-memory {} for all logs",
             needed(overfull.bytes, part.0.max(part.1), part.1)
         )
     } else {
         format!("give more: --max-memory {} at least", needed(overfull.bytes, 1, 1))
     });
-    failure.advise("or narrow what is read: --since, --until, --account, --region, --repository")
+    failure.advise("or read less: --since, --until, --account, --region, --repository")
 }
 
 /// How much all of the logs need if a part of them needs `bytes`, with a quarter more, in a unit that can
@@ -142,16 +142,16 @@ fn needed(bytes: u64, all: u64, part: u64) -> String {
 }
 
 fn refusal(limit: &Limit, resident: u64) -> Failure {
-    let failure = Failure::new("the memory does not suffice");
+    let failure = Failure::new("not enough memory");
     let failure = failure.because(format!(
-        "{} of {} are taken, and {} is nearly used up",
+        "{} of {} are used, and {} is nearly exhausted",
         bytes(resident),
         bytes(limit.total),
         limit.what
     ));
-    let failure = if limit.what == OF_RUN { failure.advise("give more: --max-memory") } else { failure };
-    let failure = failure.advise("narrow what is read: --since, --until, --account, --region, --repository");
-    failure.advise("or ingest it into a lake, and ask with query; or use a machine with more memory")
+    let failure = if limit.what == OF_RUN { failure.advise("allow more: --max-memory") } else { failure };
+    let failure = failure.advise("read less: --since, --until, --account, --region, --repository");
+    failure.advise("or ingest the logs into a lake and use query, or use a machine with more memory")
 }
 
 #[cfg(target_os = "linux")]

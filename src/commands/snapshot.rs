@@ -27,21 +27,20 @@ Examples:
 const GATHER: &str = include_str!("snapshot/gather.sh");
 const RIGHTS: &str = include_str!("snapshot/policy.json");
 
-/// Print a read-only shell script that gathers what exists now: images, policies, and who runs what
+/// Print a read-only shell script that collects what exists now: images, policies, and who runs what
 ///
-/// The answers of the AWS CLI and of kubectl are sources like logs: beside them, or alone. The script asks
-/// for nothing but lists and descriptions, page by page, and writes each answer into a file of its own with
-/// the time, the account and the region in it; the rights that it needs stand at its head. It pulls nothing
-/// and changes nothing. What holds secrets in an answer (environment variables) is left out, but for
-/// kubectl's.
+/// The output of the AWS CLI and of kubectl can be used as a source, with or without logs. The script only
+/// makes list and describe calls, page by page, and writes each answer to a file with the time, account and
+/// region; the permissions that it needs are listed at its beginning. It pulls and changes nothing.
+/// Environment variables, which may contain secrets, are left out of the answers, except of kubectl's.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Print the script; tagfall itself makes no calls
+    /// Print the script. tagfall itself makes no calls
     #[arg(long, required = true)]
     script: bool,
 
-    /// Logs whose repositories, accounts and regions the script is to ask for
+    /// Logs whose repositories, accounts and regions the script should ask for
     #[arg(value_name = "SOURCE")]
     sources: Vec<String>,
 
@@ -52,7 +51,7 @@ pub struct Args {
     #[command(flatten)]
     window: Window,
 
-    /// No progress, no notes
+    /// No progress and no notes
     #[arg(short, long)]
     quiet: bool,
 
@@ -70,7 +69,7 @@ struct Wanted {
     regions: BTreeSet<String>,
     /// `ACCOUNT:REGION:NAME`, with `*` for any.
     repositories: BTreeSet<String>,
-    /// Names that no repository can have: logs may say anything.
+    /// Number of names that no repository can have, as logs may contain anything.
     odd: usize,
 }
 
@@ -98,7 +97,7 @@ impl Args {
         wanted.repositories.extend(self.repository.iter().map(|name| format!("*:*:{name}")));
         if wanted.odd > 0 {
             talk.warn(&format!(
-                "{} left out: no repository can be named so",
+                "{} left out: no repository can have such a name",
                 counted(wanted.odd as u64, "name of these logs is", "names of these logs are")
             ));
         }
@@ -106,7 +105,7 @@ impl Args {
         Ok(Ending { alarming: false, incomplete })
     }
 
-    /// What the logs name.
+    /// Collects the names in the logs.
     fn read(&self, filter: &Filter, talk: &Arc<Talk>, wanted: &mut Wanted) -> Result<Coverage, Failure> {
         let asked = Sources {
             specs: &self.sources,
@@ -142,7 +141,7 @@ impl Args {
         }
         if wanted.repositories.is_empty() && self.repository.is_empty() {
             return Err(Failure::new("these logs name no repository")
-                .advise("leave out SOURCE: the script asks for all repositories then"));
+                .advise("leave out SOURCE: then the script collects all repositories"));
         }
         Ok(evidence.coverage)
     }
@@ -153,25 +152,29 @@ fn write(out: &mut dyn Write, wanted: &Wanted) -> io::Result<()> {
     writeln!(out, "#!/bin/sh")?;
     writeln!(
         out,
-        "# Gathers what exists now, for tagfall: images, lifecycle policies, and who runs what. Written by tagfall {}.",
+        "# Gathers what exists now, for tagfall: images, lifecycle policies, and who runs what. Written by \
+         tagfall {}.",
         env!("CARGO_PKG_VERSION")
     )?;
     writeln!(out, "#\n#     sh gather.sh [FOLDER]      then: tagfall detect FOLDER LOGS\n#")?;
     writeln!(
         out,
-        "# It needs the AWS CLI with credentials, and uses kubectl where there is one. It only lists and describes: it changes"
+        "# It needs the AWS CLI with credentials, and uses kubectl where there is one. It only lists and \
+         describes: it changes"
     )?;
     writeln!(
         out,
-        "# nothing, and pulls nothing (manifests are not asked for: ECR counts that as a pull of the image). Rights:\n#"
+        "# nothing, and pulls nothing (manifests are not asked for: ECR counts that as a pull of the image). \
+         Rights:\n#"
     )?;
     RIGHTS.lines().try_for_each(|line| writeln!(out, "#     {line}"))?;
     writeln!(
         out,
-        "#\n# and for kubectl: get and list of pods, deployments, statefulsets, daemonsets, cronjobs and jobs."
+        "#\n# and for kubectl: get and list of pods, deployments, statefulsets, daemonsets, cronjobs and \
+         jobs."
     )?;
     writeln!(out, "# Exit codes: 0 all was gathered, 2 could not run, 3 some of it is missing.\n")?;
-    writeln!(out, "# What to ask for; nothing stands for everything (of the CLI's own region).")?;
+    writeln!(out, "# What to collect. An empty list means everything (in the CLI's own region).")?;
     writeln!(
         out,
         "accounts='{}'\nregions='{}'\nrepositories='{}'\n",
@@ -182,12 +185,12 @@ fn write(out: &mut dyn Write, wanted: &Wanted) -> io::Result<()> {
     out.write_all(GATHER.as_bytes())
 }
 
-/// Letters, digits and hyphens alone: safe in a shell and in JSON.
+/// Whether a text has only letters, digits and hyphens, which are safe in a shell and in JSON.
 fn is_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// What ECR allows as a repository's name, in which nothing has a meaning to a shell.
+/// A valid repository name, which contains no characters with a meaning in a shell.
 fn repository(text: &str) -> Result<String, String> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._/-".contains(&byte);
     let whole = |part: &str| part.starts_with(|first: char| first.is_ascii_alphanumeric());

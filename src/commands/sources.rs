@@ -1,5 +1,5 @@
-//! From the SOURCE arguments to feeds: the one place that knows how sources are opened, and what people read
-//! when they cannot be.
+//! From the SOURCE arguments to feeds: the only place that opens sources, and that explains why one cannot be
+//! opened.
 
 use std::io::{self, IsTerminal};
 #[cfg(feature = "sql")]
@@ -22,7 +22,7 @@ pub fn open(common: &Common, filter: &Filter) -> Result<Vec<Box<dyn Feed>>, Fail
     open_with(common.sources.as_slice(), &options(common.sources()), filter)
 }
 
-/// The same with options of the caller's.
+/// Opens sources with the given options.
 pub fn open_with(
     specs: &[String],
     options: &Options,
@@ -39,7 +39,7 @@ pub fn open_each(specs: &[String], options: &Options, filter: &Filter) -> Result
     specs.iter().map(|spec| open_one(spec, options, filter)).collect()
 }
 
-/// Tells who sits at the terminal that what they type is read.
+/// Tells a user at a terminal that standard input is being read.
 pub fn note_stdin(common: &Common, talk: &Talk) {
     if common.reads_stdin() && io::stdin().is_terminal() {
         talk.note("reading standard input from the terminal; Ctrl-D ends it");
@@ -83,7 +83,7 @@ fn open_one(spec: &str, options: &Options, filter: &Filter) -> Result<Opened, Fa
     source::open(spec, options, filter).map(Opened::Objects).map_err(|error| not_opened(&error))
 }
 
-/// The lake that a source is, where `ingest` made it; `None` for anything else.
+/// The location of the lake, if the source is one that `ingest` has made; otherwise `None`.
 #[cfg(feature = "sql")]
 pub fn lake(spec: &str, options: &Options) -> Result<Option<crate::lake::Location>, Failure> {
     let place = place(Path::new(spec), options)?;
@@ -91,19 +91,19 @@ pub fn lake(spec: &str, options: &Options) -> Result<Option<crate::lake::Locatio
         return Ok(place.is_lake().unwrap_or(false).then_some(place));
     }
     let asked = place.clone();
-    // Where the run is interrupted meanwhile, whoever reads finds nothing.
+    // If the run is interrupted meanwhile, nothing is read at all.
     let Some(found) = super::interrupt::unless_asked(move || asked.is_lake()) else { return Ok(None) };
     match found {
         Ok(is_lake) => Ok(is_lake.then_some(place)),
         Err(error) => match error.fatal {
             Some(error) => Err(fatal(&error)),
-            // Whoever lists it as an archive says why that may not be.
+            // If it cannot be listed, opening it as an archive gives the proper error.
             None => Ok(None),
         },
     }
 }
 
-/// Where a lake is, or is to be.
+/// The place of a lake that may not exist yet.
 #[cfg(feature = "sql")]
 pub fn place(lake: &Path, options: &Options) -> Result<crate::lake::Location, Failure> {
     match lake.to_str().filter(|lake| source::store::is_s3(lake)) {
@@ -135,7 +135,7 @@ pub fn plan(common: &Common, filter: &Filter) -> Result<Vec<PlannedSource>, Fail
     let plan = |spec: &String| {
         if is_lake(spec, &options)? {
             return Err(Failure::new(format!("cannot plan {spec}"))
-                .because("it is a lake: what of it is read depends on the question, and is little")
+                .because("it is a lake: what is read of it depends on the query")
                 .advise("leave out --dry-run"));
         }
         let plan = source::plan(spec, &options, filter).map_err(|error| not_planned(&error))?;
@@ -171,7 +171,7 @@ pub fn pruned(feeds: &[Box<dyn Feed>]) -> Pruned {
     all
 }
 
-/// The same over the sources of a plan.
+/// The same for the sources of a plan.
 pub fn pruned_by(plan: &[PlannedSource]) -> Pruned {
     let mut all = Pruned::default();
     plan.iter().for_each(|source| add(&mut all, source.plan.pruned.clone()));
@@ -189,9 +189,9 @@ pub fn add(all: &mut Pruned, more: Pruned) {
     };
 }
 
-/// Fails when a feed ended before its time. Credentials that ran out on the way, or a service that went away,
-/// leave what was read before: that is a partial result, and `coverage` says so. The failure to tell is given
-/// back then.
+/// Handles feeds that ended early. If credentials expired or the service became unavailable on the way, what
+/// was read before is a partial result: `coverage` is marked, and the failure is returned to be reported.
+/// Other errors are the result of the run.
 pub fn check(feeds: &[Box<dyn Feed>], coverage: &mut Coverage) -> Result<Option<Failure>, Failure> {
     if let Some(error) = feeds.iter().find_map(|feed| source::could_not_run(&**feed)) {
         return Err(fatal(&error));
@@ -224,9 +224,11 @@ pub fn not_opened(error: &OpenError) -> Failure {
         OpenError::Unreadable { path, reason } => {
             Failure::new(format!("cannot read {path}")).because(reason).advise("check its permissions")
         }
-        OpenError::BadAddress { address, reason } => Failure::new(format!("{address} is no address in S3"))
-            .because(reason)
-            .advise("write s3://bucket or s3://bucket/prefix"),
+        OpenError::BadAddress { address, reason } => {
+            Failure::new(format!("{address} is not an address in S3"))
+                .because(reason)
+                .advise("write s3://bucket or s3://bucket/prefix")
+        }
         OpenError::WithoutS3 { address } => {
             let failure =
                 Failure::new(format!("cannot read {address}")).because("this tagfall was built without S3");
@@ -240,7 +242,7 @@ pub fn not_opened(error: &OpenError) -> Failure {
     }
 }
 
-/// The `s3://` address that an ARN, a URL of S3 or of its console means.
+/// The `s3://` address for an ARN, or for a URL of S3 or its console.
 fn bucket_address(name: &str) -> Option<String> {
     if let Some((partition, rest)) = name.strip_prefix("arn:").and_then(|rest| rest.split_once(":s3:::")) {
         return partition.starts_with("aws").then(|| format!("s3://{rest}"));
@@ -276,7 +278,7 @@ pub fn not_planned(error: &PlanError) -> Failure {
         PlanError::Fatal(error) => fatal(error),
         PlanError::Disk(reason) => not_sorted(reason),
         PlanError::Stdin => Failure::new("cannot plan standard input")
-            .because("what it holds is known only once it is read")
+            .because("its contents are known only when it is read")
             .advise("leave out -"),
     }
 }

@@ -16,7 +16,7 @@ use crate::ui::quantity::counted;
 use crate::ui::talk::Talk;
 use crate::{detect, ui};
 
-/// Formats of this verb beside those that every verb has.
+/// Formats of this verb, besides those that every verb has.
 const MORE_FORMATS: &[ui::Format] = &[ui::Format::Markdown, ui::Format::Timesketch];
 
 const EXAMPLES: &str = "\
@@ -24,7 +24,7 @@ Examples:
   tagfall timeline ./logs --repository shop/api --tag v7
   tagfall timeline s3://my-trail/AWSLogs/ --since 30d --state expired --format csv -o expired.csv";
 
-/// Show the life of each image
+/// Show the history of each image
 ///
 /// Its pushes, the tags it got and lost, its pulls, who referred to it, and how it ended.
 #[derive(Debug, clap::Args)]
@@ -39,24 +39,24 @@ pub struct Args {
     #[command(flatten)]
     redaction: Redaction,
 
-    /// On the page: every step with its event, its object and record
+    /// On the page: show every step with its event, object and record
     #[arg(long, help_heading = "Output")]
     evidence: bool,
 }
 
-/// Everything is read all the same; these only choose what is shown.
+/// Everything is read in any case; these options only select what is shown.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Which timelines")]
 struct View {
-    /// Only this image; the first digits are enough (repeatable)
+    /// Only this image, given by the first digits of its digest or all of them (repeatable)
     #[arg(long, value_name = "DIGEST", value_parser = values::digest_prefix)]
     digest: Vec<DigestPrefix>,
 
-    /// The life of this tag, and the images that have or once had it; `*` and `?` match (repeatable)
+    /// The history of this tag, and of the images that have or had it; `*` and `?` match (repeatable)
     #[arg(long, value_name = "TAG", value_parser = values::tag)]
     tag: Vec<WildMatch>,
 
-    /// Only images that ended in this state (repeatable)
+    /// Only images whose final state is this (repeatable)
     #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state())]
     state: Vec<ImageState>,
 }
@@ -97,7 +97,7 @@ impl Args {
 }
 
 impl Args {
-    /// Whether the life of a tag is shown: in JSON each that fits, on a page those that are asked for by
+    /// Whether the life of a tag is shown: in JSON if the tag matches, on a page only if it was asked for by
     /// name.
     fn shows_life_of(&self, tag: &TagTimeline) -> bool {
         let on_a_page = matches!(self.common.show.format, ui::Format::Table | ui::Format::Markdown);

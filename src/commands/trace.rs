@@ -27,18 +27,19 @@ Examples:
   tagfall trace arn:aws:iam::111122223333:role/deployer ./logs --format csv --calls
   tagfall trace 203.0.113.7 ./logs --format json";
 
-/// Tell who stood behind a session: a person, a pipeline or a service
+/// Tell who was behind a session: a person, a pipeline or a service
 ///
-/// Which call began it, in which session that call was made, and so on. From calls that return credentials
-/// (AssumeRole and its like, sign-ins to the console), over accounts and regions; and what the sessions below
-/// it did. Certain where an access key id is the same; what is inferred from role, session name and beginning
-/// is marked, and what the logs do not show is said. The sources are read twice.
+/// Follows sessions to the calls that began them, and so on, across accounts and regions: from calls that
+/// return credentials (AssumeRole and similar calls, sign-ins to the console). Also shows what was done in
+/// the sessions below. The connection is certain if an access key id is the same; connections inferred from
+/// role, session name and start time are marked, and gaps in the logs are reported. The sources are read
+/// twice.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = after_help(EXAMPLES),
     mut_arg("race_window", |option| option.hide(true)),
     mut_arg("fail_on", |option| option.hide(true)),
-    mut_arg("repository", |option| option.help("Show only calls about repositories whose name matches; `*` also crosses `/` (repeatable)"))
+    mut_arg("repository", |option| option.help("Show only calls about matching repositories (repeatable)"))
 )]
 pub struct Args {
     /// An access key id, an ARN (of a role, a session, a user), an address, or a name: SESSION, ROLE/SESSION,
@@ -56,16 +57,16 @@ pub struct Args {
     #[arg(long, help_heading = "Output")]
     writes: bool,
 
-    /// As csv and ndjson: the calls, and not the sessions
+    /// For csv and ndjson: write calls instead of sessions
     #[arg(long, help_heading = "Output")]
     calls: bool,
 }
 
-/// What reading the sources twice gave.
+/// The result of reading the sources twice.
 pub struct Read {
     pub trace: Option<Trace>,
     pub coverage: Coverage,
-    /// Names that are like what was asked for.
+    /// Names similar to what was asked for.
     near: Vec<String>,
 }
 
@@ -75,10 +76,8 @@ impl Args {
         let started = Instant::now();
         let question = Question::parse(&self.reference).ok_or_else(nothing_asked)?;
         if self.names_a_source_last() {
-            return Err(nothing_asked().because(format!(
-                "{:?} is a folder or a file, and what follows it is none",
-                self.reference
-            )));
+            return Err(nothing_asked()
+                .because(format!("{:?} is a folder or a file, and no source follows it", self.reference)));
         }
         let redactor = self.redaction.open(&self.common, talk)?;
         let redactor = redactor.as_deref();
@@ -111,7 +110,7 @@ impl Args {
         })
     }
 
-    /// `trace logs KEY`.
+    /// Whether the last argument, where sources should be, is what is searched for: `trace logs KEY`.
     fn names_a_source_last(&self) -> bool {
         let is_there = |spec: &str| Path::new(spec).exists();
         is_there(&self.reference)
@@ -119,13 +118,16 @@ impl Args {
     }
 
     fn not_found(&self, question: &Question, near: &[String], redactor: Option<&Redactor>) -> Failure {
-        let failure = Failure::new(format!("no session in these logs is that of {:?}", self.reference));
+        let failure = Failure::new(format!("no session in these logs belongs to {:?}", self.reference));
         let failure = failure.because(format!("it was looked for as {}", in_words(question)));
         let failure = match near {
             [_, ..] if redactor.is_none() => failure.advise(format!("did you mean {}?", near.join(" or "))),
             _ => failure,
         };
-        failure.advise("widen --since, --until, --account and --region; query finds who called: SELECT DISTINCT useridentity.arn, useridentity.accesskeyid FROM events")
+        failure.advise(
+            "widen --since, --until, --account and --region; tagfall query lists all callers: SELECT DISTINCT \
+             useridentity.arn, useridentity.accesskeyid FROM events",
+        )
     }
 }
 
@@ -141,11 +143,11 @@ fn in_words(question: &Question) -> &'static str {
 }
 
 fn nothing_asked() -> Failure {
-    Failure::new("nothing is asked for")
+    Failure::new("nothing to trace")
         .advise("give an access key id, an ARN, an address, or the name of a session, then the sources")
 }
 
-/// Reads the sources twice, or, where standard input is one of them, once, and keeps everything.
+/// Reads the sources twice; or, if standard input is one of them, once, keeping everything.
 pub fn read(
     common: &Common,
     talk: &Arc<Talk>,
@@ -164,7 +166,7 @@ pub fn read(
             Survey::read(run, filter, question)
         })
         .map_err(overfull)?;
-        // There is nothing yet that could be reported.
+        // There is no partial result yet that could be reported.
         if cancelled.load(Ordering::Relaxed) {
             interrupt::stop();
         }
@@ -194,13 +196,13 @@ pub fn read(
         nothing::check(&common.sources, filter, &coverage, &seen, &sources::pruned(&feeds))?;
     }
     let trace = collected.trace(question, known, view);
-    // Some records are kept to tell that they are of other sessions.
+    // Some records were kept only because they might have belonged to the sessions.
     coverage.records_relevant =
         trace.as_ref().map_or(0, |trace| trace.calls.len() as u64 + trace.calls_left_out);
     Ok(Read { trace, coverage, near: Vec::new() })
 }
 
-/// What every verb looks at when everything is read.
+/// The checks of every verb when everything has been read.
 fn check(
     common: &Common,
     talk: &Talk,
@@ -219,11 +221,11 @@ fn check(
 }
 
 fn overfull(error: EventMemoryExceeded) -> Failure {
-    Failure::new("the memory does not suffice")
+    Failure::new("not enough memory")
         .because(format!(
-            "what has to be kept of sessions takes more than --max-memory, which is {}",
+            "the sessions to be kept take more than --max-memory, which is {}",
             bytes(error.bytes_max)
         ))
         .advise("ask for one key or one session, and not for many")
-        .advise("or narrow what is read: --since, --until, --account, --region; or give more: --max-memory")
+        .advise("or read less (--since, --until, --account, --region), or allow more with --max-memory")
 }

@@ -1,5 +1,4 @@
-//! What users type, parsed: times, spans, sizes, accounts, regions, globs. An error says what would be
-//! understood.
+//! Parses what users type: times, spans, sizes, accounts, regions, globs. Errors say what would be accepted.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -50,17 +49,17 @@ pub fn when(text: &str) -> Result<When, String> {
     Err("write a time (2024-10-01T12:00:00Z), a day (2024-10-01), or how long ago (14d, 36h)".to_owned())
 }
 
-/// A point in time to look from; `now` is one, too.
+/// A point in time for `--at`, which may also be `now`.
 pub fn moment(text: &str) -> Result<When, String> {
     if text == "now" { Ok(When::Ago { seconds: 0 }) } else { when(text) }
 }
 
-/// The point itself, by the clock where it needs one.
+/// The point in time, determined by the clock if it is relative.
 pub fn resolved(when: When) -> Timestamp {
     when.resolve(now())
 }
 
-/// What the clock says.
+/// The current time.
 pub fn now() -> Timestamp {
     Timestamp::from_millis(Utc::now().timestamp_millis())
 }
@@ -77,7 +76,7 @@ pub fn span(text: &str) -> Result<i64, String> {
         "w" => 604_800,
         _ => return Err(HELP.to_owned()),
     };
-    // 1,000 years: enough for everybody, and far from every overflow.
+    // 1,000 years: enough for everybody, and far from any overflow.
     let parsed = number
         .parse::<u32>()
         .ok()
@@ -86,7 +85,7 @@ pub fn span(text: &str) -> Result<i64, String> {
     parsed.filter(|_| number.bytes().all(|byte| byte.is_ascii_digit())).ok_or_else(|| HELP.to_owned())
 }
 
-/// Least memory that a run can do with: a few objects in flight.
+/// Minimum memory of a run: for a few objects in flight.
 const MEMORY_BYTES_MIN: u64 = 64 << 20;
 
 /// A size in bytes: `1GiB`, `512MiB`, `2G` (= GiB), `1500MB` (powers of ten), or plain bytes.
@@ -124,7 +123,7 @@ pub fn account(text: &str) -> Result<String, String> {
     Ok(digits)
 }
 
-/// A region by its shape; there are new ones every year.
+/// A region, checked by its form, because there are new ones every year.
 pub fn region(text: &str) -> Result<String, String> {
     if is_region(text) {
         return Ok(text.to_owned());
@@ -149,7 +148,7 @@ fn is_region(text: &str) -> bool {
         && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A glob over repository names: `*` for anything, `/` included, `?` for one character.
+/// A glob for repository names: `*` matches anything including `/`, and `?` one character.
 pub fn repository(text: &str) -> Result<WildMatch, String> {
     let fits = |byte: u8| {
         byte.is_ascii_lowercase()
@@ -157,31 +156,39 @@ pub fn repository(text: &str) -> Result<WildMatch, String> {
             || matches!(byte, b'.' | b'_' | b'-' | b'/' | b'*' | b'?')
     };
     if text.contains(".dkr") || text.contains(".amazonaws.") {
-        return Err("leave out the registry: only the repository's name, such as team/api; --account and --region narrow the registry".to_owned());
+        return Err("leave out the registry: only the repository's name, such as team/api; --account and \
+            --region narrow the registry"
+            .to_owned());
     }
     if text.contains([':', '@']) {
         return Err("leave out tag and digest: only the repository's name, such as team/api".to_owned());
     }
     if text.is_empty() || !text.bytes().all(fits) {
-        return Err("a repository's name has lower-case letters, digits and . _ - /; the glob's wildcards are * and ?".to_owned());
+        return Err(
+            "a repository's name has lower-case letters, digits and . _ - /; the glob's wildcards are * and \
+             ?"
+            .to_owned(),
+        );
     }
     Ok(WildMatch::new(text))
 }
 
-/// A glob over tags. No tag can hold a wildcard, so that a plain tag means itself.
+/// A glob for tags. Tags cannot contain wildcards, so a plain tag matches only itself.
 pub fn tag(text: &str) -> Result<WildMatch, String> {
     if text.is_empty() || text.contains([':', '@', '/', ' ']) {
-        return Err("write the tag alone, such as v1.2 or v1.*".to_owned());
+        return Err(
+            "write only the tag, such as v1.2 or v1.*; --repository selects the repository".to_owned()
+        );
     }
     Ok(WildMatch::new(text))
 }
 
-/// The start of a digest: `sha256:` may be left out, six hex digits are the least.
+/// The beginning of a digest: at least six hex digits; `sha256:` may be missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DigestPrefix(String);
 
 impl DigestPrefix {
-    /// Whether `digest` (with its `sha256:`) starts so.
+    /// Whether `digest` (with its `sha256:`) begins with it.
     pub fn begins(&self, digest: &str) -> bool {
         digest.strip_prefix("sha256:").is_some_and(|hex| hex.starts_with(&self.0))
     }

@@ -1,4 +1,4 @@
-//! `tagfall verify SOURCE…`: is this what CloudTrail delivered, and all of it?
+//! `tagfall verify SOURCE…`: whether the objects are what CloudTrail delivered, and whether any are missing.
 
 use std::io::Read as _;
 use std::num::NonZeroUsize;
@@ -36,27 +36,26 @@ Exit codes:
   2  could not run: usage, access, no log digest files
   3  ran, but some objects could not be read; --allow-incomplete makes this 0";
 
-/// Check that log files are what CloudTrail delivered, and that none is missing, by its signed log digest
-/// files
+/// Check with CloudTrail's signed log digest files that log files are unchanged and complete
 ///
-/// Where log file validation is on, CloudTrail writes a log digest file every hour: the hash of each log file
-/// that it delivered, and hash and signature of the log digest file before. This checks every hash, every
-/// link of the chain, and, with the public keys of AWS, the signatures. Name a place that has both folders,
-/// CloudTrail/ and CloudTrail-Digest/. Copies on disk will do, packed anew or unpacked; they have lost the
-/// signature of the newest log digest file, which S3 keeps beside it. --since, --until, --account and
-/// --region choose objects by their keys, by day of delivery.
+/// If log file validation is on, CloudTrail writes a log digest file every hour. It contains the hash of each
+/// log file that was delivered, and the hash and signature of the previous log digest file. This checks every
+/// hash, every link of the chain, and with AWS's public keys the signatures. Give a source with both folders,
+/// CloudTrail/ and CloudTrail-Digest/. Copies on disk can be checked, too, even if compressed differently;
+/// but they lack the signature of the newest log digest file, which is in S3 metadata. --since, --until,
+/// --account and --region select objects by their keys, and times are days of delivery.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct Args {
-    /// Where the archive is: `s3://bucket/prefix`, a folder, or files; any mix of them
+    /// Where the archive is: `s3://bucket/prefix`, a folder, or files; several can be given
     #[arg(value_name = "SOURCE", required = true)]
     sources: Vec<String>,
 
-    /// Public keys, as `aws cloudtrail list-public-keys` prints them, each region's by its own (repeatable)
+    /// Public keys, as `aws cloudtrail list-public-keys` prints them for a region (repeatable)
     #[arg(long, value_name = "FILE", help_heading = "Judgement")]
     public_keys: Vec<PathBuf>,
 
-    /// Ask AWS for the public keys (cloudtrail:ListPublicKeys); so it is for s3:// without --public-keys, too
+    /// Ask AWS for the public keys (cloudtrail:ListPublicKeys); the default for s3:// without --public-keys
     #[arg(long, help_heading = "Judgement")]
     fetch_public_keys: bool,
 
@@ -112,8 +111,8 @@ impl Args {
         for spec in &self.sources {
             if sources::is_lake(spec, &options)? {
                 let failure = Failure::new(format!("cannot verify {spec}"))
-                    .because("it is a lake: it holds events, and not the objects they came in");
-                return Err(failure.advise("name the logs that it was made from"));
+                    .because("it is a lake, which has the events but not the objects that were signed");
+                return Err(failure.advise("give the logs that it was made from"));
             }
         }
         let feeds = sources::open_with(&self.sources, &options, &filter)?;
@@ -139,8 +138,8 @@ impl Args {
         Ok(gather::ending_of(Some(self.fail_on.severity), allow_incomplete, &coverage, severities))
     }
 
-    /// Asks AWS for what nobody has given. Unless somebody asked for that, it is no failure where AWS does
-    /// not tell.
+    /// Asks AWS for keys that were not given. Unless the user asked for that, it is not an error if AWS does
+    /// not answer.
     fn fetch_keys(
         &self,
         talk: &Talk,
@@ -151,7 +150,7 @@ impl Args {
         let by_itself = keys.is_empty()
             && !self.s3.no_sign_request
             && self.sources.iter().any(|spec| matches!(root(spec), Some(Root::Bucket { .. })));
-        // AWS knows no keys of the future.
+        // AWS has no keys for the future.
         let now = values::now();
         let needed: Vec<_> = gathered
             .keys_needed()
@@ -177,13 +176,13 @@ impl Args {
                 ));
             }
             Err(why) => talk.warn(&format!(
-                "public keys could not be fetched from CloudTrail, signatures are not checked: {why}"
+                "signatures are not checked, because the public keys could not be fetched from CloudTrail: {why}"
             )),
         }
         Ok(())
     }
 
-    /// Without a log digest file there is nothing that could be said of any object.
+    /// Without a log digest file no object can be checked.
     fn check(
         &self,
         filter: &Filter,
@@ -197,20 +196,22 @@ impl Args {
         if integrity::has_log_digest_files(verification) || coverage.partial {
             return Ok(());
         }
-        let failure = Failure::new(format!("nothing to verify {} with", self.sources.join(", ")));
+        let failure = Failure::new(format!("no log digest files in {}", self.sources.join(", ")));
         let objects = counted(coverage.objects_listed, "object", "objects");
-        let failure = failure
-            .because(format!("there is no log digest file among {objects}: they lie in AWSLogs/ACCOUNT/CloudTrail-Digest/, beside CloudTrail/"));
-        let failure =
-            failure.advise("name the folder above both, and take CloudTrail-Digest/ along when copying");
+        let failure = failure.because(format!(
+            "none of {objects} is one; a trail delivers them to AWSLogs/ACCOUNT/CloudTrail-Digest/, beside \
+             CloudTrail/"
+        ));
+        let failure = failure.advise("give the folder above both, and copy CloudTrail-Digest/ as well");
         Err(failure.advise(
-            "if there is no such folder, validation is off; from now on: aws cloudtrail update-trail --name TRAIL --enable-log-file-validation",
+            "if there is no such folder, validation is switched off for the trail; to switch it on: aws \
+             cloudtrail update-trail --name TRAIL --enable-log-file-validation",
         ))
     }
 
     fn say_what_is_missing(&self, talk: &Talk, coverage: &Coverage) {
         if coverage.partial {
-            talk.warn("the run ended before its time: nothing is called missing or unlisted");
+            talk.warn("the run was interrupted: missing and unlisted files are not reported");
         }
         if coverage.objects_failed > 0 {
             talk.warn(&format!(
@@ -226,7 +227,7 @@ impl Args {
     }
 }
 
-/// Where a source begins; a file holds nothing but itself.
+/// The place at which a source begins; a file contains only itself.
 fn root(spec: &str) -> Option<Root> {
     if let Some((scheme, rest)) = spec.split_once("://")
         && scheme.eq_ignore_ascii_case("s3")
@@ -242,7 +243,7 @@ fn root(spec: &str) -> Option<Root> {
     })
 }
 
-/// Far beyond the keys of all regions and years: one has half a KiB.
+/// Maximum size of key files, far more than the keys of all regions and years need: one key has half a KiB.
 const KEYS_BYTES_MAX: u64 = 4 << 20;
 
 fn keys(files: &[PathBuf]) -> Result<Keys, Failure> {
@@ -251,7 +252,10 @@ fn keys(files: &[PathBuf]) -> Result<Keys, Failure> {
         let failed = |why: String| {
             let failure =
                 Failure::new(format!("cannot read public keys from {}", file.display())).because(why);
-            failure.advise("make it with: aws cloudtrail list-public-keys --region REGION --start-time TIME --end-time TIME")
+            failure.advise(
+                "make it with: aws cloudtrail list-public-keys --region REGION --start-time TIME --end-time \
+                 TIME",
+            )
         };
         if cfg!(not(feature = "signatures")) {
             return Err(Failure::new("cannot check signatures")

@@ -17,7 +17,7 @@ use crate::ui::quantity::counted;
 use crate::ui::talk::Talk;
 use crate::whatif::{WhatIfs, suggest};
 
-/// Formats of this verb beside those that every verb has.
+/// Formats of this verb, besides those that every verb has.
 const MORE_FORMATS: &[ui::Format] = &[ui::Format::Markdown];
 
 const EXAMPLES: &str = "\
@@ -31,10 +31,10 @@ Examples:
 
 /// Replay history under another lifecycle policy
 ///
-/// Pushes, moved tags and deletes happen as logged; runs take what the policy takes, at the times of the
-/// logged runs. Lists which images would have gone, when and by which rule, and which of them were pulled or
-/// pinned after that; and which the logged runs took that would have been kept. Without --policy: the check
-/// that the policy in force, replayed, takes what the logged runs took.
+/// Pushes, moved tags and deletions happen as logged; lifecycle runs take what the policy takes, at the times
+/// of the logged runs. Lists the images that would have been expired, when and by which rule, and which of
+/// them were pulled or pinned later; and those that the logged runs took although the policy would have kept
+/// them. Without --policy, checks that the policy in force, replayed, takes what the logged runs took.
 #[derive(Debug, clap::Args)]
 #[command(after_help = after_help(EXAMPLES), mut_arg("format", |format| format.value_parser(ui::Format::and(MORE_FORMATS))))]
 pub struct Args {
@@ -47,16 +47,17 @@ pub struct Args {
     /// The policy: JSON as `aws ecr put-lifecycle-policy` takes it or `get-lifecycle-policy` prints it; `-`
     /// for stdin
     ///
-    /// It is for every repository that --repository selects, whichever repository it was written for: so the
-    /// policy of another one is tried. Without it, each repository's own policy is replayed.
+    /// It is used for every repository that --repository selects, whichever repository it was written for.
+    /// Without it, each repository's own policy is replayed.
     #[arg(long, value_name = "FILE", help_heading = "Which policy")]
     policy: Option<PathBuf>,
 
-    /// For each repository the smallest change of its policy that would have kept what was needed, and frees
-    /// what nobody needed
+    /// For each repository, suggest the smallest change of its policy that would have kept what was needed,
+    /// and still expires what was not
     ///
-    /// Candidates are made of the policy in force (other numbers, another clock, a rule for the tags that are
-    /// really deployed) and replayed over the history. Also tells what is odd about the rules in force.
+    /// Candidates are derived from the policy in force (other numbers, age counted from another event, a rule
+    /// for the tags that are deployed) and replayed over the history. Also lists problems of the rules in
+    /// force.
     #[arg(long, conflicts_with_all = ["policy", "redact", "redact_key"], help_heading = "Which policy")]
     suggest: bool,
 }
@@ -114,7 +115,8 @@ impl Args {
         Ok(run.end(&format!("{} to change", counted(changed, "policy", "policies")), &[]))
     }
 
-    /// Read before the logs: an hour of reading must not end in a typing error.
+    /// Reads the policy before the logs, so that a typing error is found at once and not after an hour of
+    /// reading.
     fn policy(&self, path: &Path) -> Result<Policy, Failure> {
         let shown = if path == Path::new("-") {
             "the policy on stdin".to_owned()
@@ -139,9 +141,10 @@ impl Args {
     }
 }
 
-/// Far beyond what ECR takes, with room for white space and for what the AWS CLI prints around it.
+/// Maximum size of a policy file, far more than ECR accepts, with room for white space and for the AWS CLI's
+/// output around it.
 const POLICY_BYTES_MAX: u64 = 4 << 20;
-/// How many problems are said at once.
+/// Maximum number of problems that are reported at once.
 const PROBLEMS_SAID_MAX: usize = 10;
 
 fn read(from: impl Read) -> io::Result<String> {
@@ -151,11 +154,11 @@ fn read(from: impl Read) -> io::Result<String> {
 
 fn said(shown: &str, refused: Refused) -> Failure {
     match refused {
-        Refused::NoJson(error) => Failure::new(format!("{shown} is no JSON"))
+        Refused::NoJson(error) => Failure::new(format!("{shown} is not valid JSON"))
             .because(error)
             .advise("compare it with `aws ecr get-lifecycle-policy`, whose output can be given as it is"),
         Refused::Problems(problems) => {
-            let failure = Failure::new(format!("ECR would not take {shown}"));
+            let failure = Failure::new(format!("ECR would not accept {shown}"));
             let failure = problems.iter().take(PROBLEMS_SAID_MAX).fold(failure, Failure::because);
             match problems.len().checked_sub(PROBLEMS_SAID_MAX) {
                 Some(more @ 1..) => {

@@ -17,7 +17,7 @@ use super::{Decoder, Limits, Member, Next, ObjectReport, Outcome, RecordSink, Re
 pub(super) const NESTING_MAX: u8 = 2;
 /// Approximate memory for each member in a zip archive's directory.
 const ENTRY_BYTES: u64 = 512;
-/// Members may together be so many times larger than their archive …
+/// Members may together be this many times larger than their archive …
 const RATIO_MAX: u64 = 1_000;
 /// … and this large in any case.
 const BYTES_SURE: u64 = 1 << 30;

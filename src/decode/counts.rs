@@ -1,4 +1,4 @@
-//! What one object held, while it is being read.
+//! Counts what one object contains while it is being read.
 
 use super::{Limits, ObjectReport, OtherKind, Outcome};
 use crate::model::{Identity, Repairs, Timestamp};
@@ -26,7 +26,7 @@ pub(super) struct ObjectCounts<'d> {
     foreign: Option<String>,
     /// Where the part of the text that is being read begins; 0 if it is read as a whole.
     part: u64,
-    /// The same, if it looks like CloudTrail's nevertheless.
+    /// The same, if it looks like CloudTrail's own: a notification of another AWS service.
     notification: Option<&'static str>,
     /// The first damage after which reading went on.
     damage: Option<String>,

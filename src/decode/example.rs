@@ -1,5 +1,5 @@
-//! The worked example of docs/ARCHITECTURE.md, a packing: zlib. It is compiled and run by the tests, and not
-//! one that objects are unpacked from.
+//! The worked example of docs/ARCHITECTURE.md for a compression format: zlib. It is compiled and tested, but
+//! not used for reading objects.
 
 // ANCHOR: packing
 use std::io::{BufReader, Read};
@@ -7,12 +7,12 @@ use std::io::{BufReader, Read};
 use flate2::bufread::ZlibDecoder;
 
 /// Whether `head`, the first bytes of an object, begins zlib data: deflate with a window of 32 KiB, and a
-/// level.
+/// compression level.
 pub(super) fn is_zlib(head: &[u8]) -> bool {
     matches!(head, [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..])
 }
 
-/// What `reader` holds, unpacked piece by piece: never as a whole, for nobody knows how large it becomes.
+/// Decompresses `reader` piece by piece: never as a whole, because the size of the result is not known.
 pub(super) fn unzlib<'r>(reader: Box<dyn Read + 'r>) -> Box<dyn Read + 'r> {
     Box::new(ZlibDecoder::new(BufReader::new(reader)))
 }

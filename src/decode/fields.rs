@@ -1,4 +1,4 @@
-//! The few top-level fields of an object that tell what it is and when it happened; the rest is skipped over.
+//! Reads the few top-level fields of an object that show what kind of object it is and when it happened.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -6,11 +6,13 @@ use std::ops::Range;
 use super::OtherKind;
 use super::identity::EventKey;
 use super::json::{Fault, Members, skip_value, unescape};
-use super::names::{Kind, flattened, is_null_word, is_success_word, named, respelled};
+use super::names::{
+    Kind, ends_like_a_source, flattened, is_null_word, is_success_word, named, respelled, source_written_so,
+};
 use crate::model::{Exported, Identity, Timestamp};
 
-/// Top-level keys that decide anything here. The last of two equal keys counts, as with every reader that
-/// builds a map.
+/// The top-level keys that are read. Of two equal keys the last one counts, as in every parser that builds a
+/// map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Key {
     EventVersion,
@@ -36,21 +38,20 @@ pub(super) enum Key {
     Summary,
     DigestObject,
     DigestStart,
-    /// EventBridge's time and id of a native event.
+    /// Time and id of an EventBridge event of its own.
     Time,
     Id,
     Region,
     Account,
     LogFiles,
-    /// Logstash moves the time of an event into a field of its own; Microsoft Sentinel has another name for
-    /// it.
+    /// Logstash moves the time of an event into this field; Microsoft Sentinel has another name for it.
     Timestamp,
 }
 
 const KEYS: usize = Key::Timestamp as usize + 1;
 
 impl Key {
-    /// Keys that are not a record's own.
+    /// Keys that wrappers have, and records do not.
     fn around(key: &[u8]) -> Option<Self> {
         Some(match key {
             b"CloudTrailEvent" => Self::CloudTrailEvent,
@@ -74,27 +75,27 @@ impl Key {
     }
 }
 
-/// What an object turns out to be.
+/// The kind of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     Record,
     Other(OtherKind),
-    /// An element of lookup-events.
+    /// An element in the output of `aws cloudtrail lookup-events`.
     Lookup,
     /// An EventBridge envelope.
     Envelope,
     /// A log line of CloudWatch Logs.
     LogLine,
-    /// What a service of AWS tells a queue or a function; it looks like a record.
+    /// A notification of another AWS service to a queue or a function, which looks like a record.
     Notification(&'static str),
     Foreign,
 }
 
-/// Where the fields stand in the text.
+/// The positions of the fields in the text.
 #[derive(Debug, Clone)]
 pub(super) struct Fields {
     spans: [(usize, usize); KEYS],
-    /// Something of the record is not written as CloudTrail writes it.
+    /// Whether any member of the record is not in CloudTrail's own form.
     drifted: bool,
 }
 
@@ -103,7 +104,7 @@ impl Fields {
         Self { spans: [(0, 0); KEYS], drifted: false }
     }
 
-    /// The fields of the object at `at`, and its end.
+    /// Reads the fields of the object at `at`; also returns its end.
     pub(super) fn read(text: &[u8], at: usize) -> Result<(Self, usize), Fault> {
         let mut fields = Self::none();
         let mut members = Members::of(text, at);
@@ -115,7 +116,7 @@ impl Fields {
         Ok((fields, members.end()))
     }
 
-    /// Takes in one member.
+    /// Notes one member.
     pub(super) fn note(&mut self, text: &[u8], key: Range<usize>, value: Range<usize>) {
         let Some(raw) = text.get(key) else { return };
         let name = plain(raw);
@@ -139,17 +140,17 @@ impl Fields {
         }
     }
 
-    /// Whether the record is to be brought into CloudTrail's own form.
+    /// Whether the record has to be converted to CloudTrail's own form.
     pub(super) fn has_drifted(&self) -> bool {
         self.drifted || (self.span(Key::EventTime).is_none() && self.span(Key::Timestamp).is_some())
     }
 
-    /// The time of a record, under its own name or under Logstash's.
+    /// The key with the time of a record: its own name or Logstash's.
     fn time_key(&self) -> Key {
         if self.span(Key::EventTime).is_some() { Key::EventTime } else { Key::Timestamp }
     }
 
-    /// Where the value of `key` stands.
+    /// The position of the value of `key`.
     pub(super) fn span(&self, key: Key) -> Option<Range<usize>> {
         self.spans.get(key as usize).filter(|&&(_, end)| end > 0).map(|&(start, end)| start..end)
     }
@@ -158,7 +159,7 @@ impl Fields {
         text.get(self.span(key)?)
     }
 
-    /// What a string says; `None` where it is missing or no string.
+    /// The content of a string; `None` if there is none or it is not a string.
     pub(super) fn text<'t>(&self, text: &'t [u8], key: Key) -> Option<Cow<'t, [u8]>> {
         self.raw(text, key)?.strip_prefix(b"\"")?.strip_suffix(b"\"").map(plain)
     }
@@ -175,11 +176,11 @@ impl Fields {
         self.raw(text, key).is_some_and(|raw| raw.starts_with(b"\""))
     }
 
-    /// What this object is. A category decides where there is one; then what makes a record complete; then
-    /// the rest.
+    /// The kind of this object: by its category if it has one, then by the fields that every record has, then
+    /// by those of wrappers.
     pub(super) fn shape(&self, text: &[u8]) -> Shape {
         let has = |key| self.span(key).is_some();
-        // An element of lookup-events has a record's names in other case.
+        // In other case, the member `CloudTrailEvent` may look like a record's own.
         if self.drifted && self.is_string(text, Key::CloudTrailEvent) {
             return Shape::Lookup;
         }
@@ -222,13 +223,24 @@ impl Fields {
         }
     }
 
-    /// Whether this says when something happened and what, in a form that can be told from a word.
+    /// Whether it has a valid time, and the source and name of an event.
     pub(super) fn has_place(&self, text: &[u8]) -> bool {
-        self.check(text).is_ok()
+        self.check(text).is_ok() || self.drifted && self.has_listed_place(text)
     }
 
-    /// Checks that this is a record that can be placed: a time that is one, a source, a name. Its time, or
-    /// what is wrong.
+    /// The same, where a tool has made a list of each value.
+    fn has_listed_place(&self, text: &[u8]) -> bool {
+        let one = |key| {
+            let raw = std::str::from_utf8(self.raw(text, key)?).ok()?;
+            if raw.starts_with('[') { super::listed::scalar(raw, false) } else { Some(raw) }
+        };
+        one(self.time_key()).is_some_and(|time| exported(time.as_bytes()).is_some())
+            && [Key::EventSource, Key::EventName]
+                .iter()
+                .all(|key| one(*key).is_some_and(|name| name.starts_with('"')))
+    }
+
+    /// Checks that this record has a valid time, a source and a name. Returns the time, or what is wrong.
     pub(super) fn check(&self, text: &[u8]) -> Result<Timestamp, String> {
         let time = self.time(text)?;
         for (key, name) in [(Key::EventSource, "eventSource"), (Key::EventName, "eventName")] {
@@ -243,14 +255,14 @@ impl Fields {
         Ok(time)
     }
 
-    /// When a native EventBridge event happened, if it says so.
+    /// The time of an EventBridge event of its own, if it has one.
     pub(super) fn native_time(&self, text: &[u8]) -> Option<Timestamp> {
         let said = self.text(text, Key::Time).or_else(|| self.raw(text, Key::Time).map(Cow::Borrowed))?;
         let said = std::str::from_utf8(&said).ok()?;
         Timestamp::parse(said).or_else(|| said.parse().ok().and_then(Timestamp::from_epoch))
     }
 
-    /// A time in any of the forms that exporters have for it.
+    /// Parses a time in any of the formats of exporters.
     fn time(&self, text: &[u8]) -> Result<Timestamp, String> {
         let Some(raw) = self.raw(text, self.time_key()) else { return Err("no eventTime".to_owned()) };
         exported(raw).map(|read| read.time).ok_or_else(|| {
@@ -265,7 +277,7 @@ impl Fields {
         })
     }
 
-    /// What tells this record apart from others; `span` is where it stands.
+    /// The identity of this record, whose text is at `span`.
     pub(super) fn identity(&self, text: &[u8], span: Range<usize>) -> Identity {
         self.identity_by(
             text,
@@ -275,7 +287,7 @@ impl Fields {
         )
     }
 
-    /// The same of a native EventBridge event.
+    /// The identity of an EventBridge event of its own.
     pub(super) fn native_identity(&self, text: &[u8], span: Range<usize>) -> Identity {
         self.identity_by(
             text,
@@ -299,7 +311,8 @@ impl Fields {
     }
 }
 
-/// What tells a queue or a function that something happened; sources of CloudTrail are names of hosts.
+/// The service that sends notifications with this source to queues or functions; CloudTrail's sources are
+/// host names.
 fn notification(source: &[u8]) -> Option<&'static str> {
     Some(match source.strip_prefix(b"aws:")? {
         b"s3" => "an S3 event notification, not CloudTrail",
@@ -311,14 +324,22 @@ fn notification(source: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// Whether `raw` is not what CloudTrail writes where a value of this kind stands.
+/// Whether `raw` differs from what CloudTrail writes as a value of this kind.
 pub(super) fn drifts(kind: Kind, raw: &[u8]) -> bool {
     let text = || raw.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    if is_list(kind, raw) {
+        return true;
+    }
     match kind {
         Kind::Any => false,
-        Kind::Json | Kind::Payload => raw.starts_with(b"\""),
-        Kind::Name => text().is_some_and(|text| text.trim_ascii().len() < text.len()),
-        // Empty text is no text to anybody.
+        Kind::Json | Kind::Object | Kind::Payload => raw.starts_with(b"\""),
+        // A space may be written as an escape.
+        Kind::Name => text().map(plain).is_some_and(|text| text.trim_ascii().len() < text.len()),
+        Kind::Source => text().map(plain).is_some_and(|text| {
+            !(ends_like_a_source(&text) && text.first().is_some_and(u8::is_ascii_lowercase))
+                && std::str::from_utf8(&text).is_ok_and(|text| source_written_so(text).is_some())
+        }),
+        // Empty text is left as it is.
         Kind::Word => text().is_some_and(|text| !text.is_empty() && is_null_word(text)),
         Kind::Code => {
             text().is_some_and(|text| !text.is_empty() && (is_null_word(text) || is_success_word(text)))
@@ -334,7 +355,12 @@ pub(super) fn drifts(kind: Kind, raw: &[u8]) -> bool {
     }
 }
 
-/// A time as exporters write it: a text, a number, or MongoDB's `{"$date": …}` around either.
+/// Whether there is a list where CloudTrail writes none.
+pub(super) fn is_list(kind: Kind, raw: &[u8]) -> bool {
+    raw.starts_with(b"[") && kind != Kind::Json
+}
+
+/// A time as exporters write it: a string, a number, or MongoDB's `{"$date": …}` around either.
 pub(super) fn exported(raw: &[u8]) -> Option<Exported> {
     if raw.first() == Some(&b'{') {
         let mut members = Members::of(raw, 0);
@@ -352,7 +378,8 @@ pub(super) fn exported(raw: &[u8]) -> Option<Exported> {
     std::str::from_utf8(&text).ok().and_then(Exported::read)
 }
 
-/// What a string says, given what stands between its quotes; half a surrogate pair stays as it is written.
+/// The content of a string, given the text between its quotes. If that contains half of a surrogate pair, it
+/// is returned with its escapes.
 pub(super) fn plain(raw: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(b'\\', raw).is_none() {
         return Cow::Borrowed(raw);
@@ -364,7 +391,7 @@ pub(super) fn plain(raw: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// The beginning of something that is shown in a reason.
+/// The beginning of a value, for error messages.
 pub(super) fn excerpt(raw: &[u8]) -> String {
     const SHOWN: usize = 40;
     let text = String::from_utf8_lossy(raw.get(..SHOWN).unwrap_or(raw));

@@ -17,11 +17,13 @@ pub(super) fn refusal(text: &[u8]) -> Option<String> {
         (b"[{'", "Python's way to write objects (str or repr), not JSON: write them with json.dumps"),
         (
             b"{\xe2\x80\x9c",
-            "JSON whose quotes a word processor or a chat has changed: take it from where it came from, as a file",
+            "JSON whose quotes a word processor or a chat has changed: take it from where it came from, as a \
+             file",
         ),
         (
             b"{\xe2\x80\x9d",
-            "JSON whose quotes a word processor or a chat has changed: take it from where it came from, as a file",
+            "JSON whose quotes a word processor or a chat has changed: take it from where it came from, as a \
+             file",
         ),
         (b"{&quot;", "JSON inside HTML: take it from where it came from, as a file"),
         (b"\xff\xfe", "UTF-16 text: convert it to UTF-8 first"),
@@ -52,7 +54,7 @@ pub(super) fn refusal(text: &[u8]) -> Option<String> {
     csv(text)
 }
 
-/// So much of a text is examined to tell a table from lines of JSON.
+/// Number of bytes that are examined to tell a table from lines of JSON.
 const BEHIND_BYTES: usize = 64 << 10;
 
 /// Recognises CSV exports of events by their header line.
@@ -64,10 +66,18 @@ pub(super) fn csv(text: &[u8]) -> Option<String> {
     }
     let has = |name: &str| header.split(',').any(|column| column.trim().trim_matches('"') == name);
     if has("event name") && has("event time") {
-        return Some("CSV from the CloudTrail console, which leaves the request parameters out: download the event history as JSON".to_owned());
+        return Some(
+            "CSV from the CloudTrail console, which leaves the request parameters out: download the event \
+             history as JSON"
+                .to_owned(),
+        );
     }
     if has("eventname") || has("eventtime") || has("eventsource") || has("eventjson") {
-        return Some("CSV (CloudTrail Lake or Athena), whose columns are no records: export the trail's .json.gz objects instead".to_owned());
+        return Some(
+            "CSV (CloudTrail Lake or Athena), whose columns are no records: export the trail's .json.gz \
+             objects instead"
+                .to_owned(),
+        );
     }
     let is_wide = header.matches(',').count() > 0 || header.trim_end().ends_with('"');
     // One quoted word is also a valid line of JSON; a text with objects on lines of their own is not a

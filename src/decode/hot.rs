@@ -32,9 +32,8 @@ use super::fields::{Fields, Key, Shape};
 use super::identity::is_event_id;
 use super::json::skip_space;
 use super::repair::may_have_half_a_character;
-use drift::Drift;
 use mark::Mark;
-use own::{Minute, Own, Usual};
+use own::{Last, Own, Usual};
 use sources::Sources;
 use stretch::{Block, Stretch, between};
 
@@ -48,15 +47,16 @@ const INSIDE: u32 = AROUND + 1;
 const DEPTH_MAX: u32 = 100;
 /// Below this depth, a block that consists of opening brackets does not reach [`DEPTH_MAX`].
 const DEPTH_SURE: u32 = DEPTH_MAX - 64;
-/// So many blocks with marks are kept of a record that began in an earlier stretch. CloudTrail's records
-/// have seven marks; a record with too many is parsed in full.
+/// Number of blocks with marks that are kept of a record that began in an earlier stretch. CloudTrail's
+/// records have seven marks; a record with too many is parsed in full.
 const KEPT: usize = 64;
 
 /// What the hot path reuses from object to object.
 pub(super) struct HotPath {
     /// Finds `\u` escapes of ASCII letters.
     escape: Finder<'static>,
-    drift: Drift,
+    /// The tables of the last object's [`Wanted::Named`].
+    named: Option<Sources<'static>>,
     pieces: Vec<Piece>,
 }
 
@@ -83,7 +83,7 @@ struct Current {
 
 impl Default for HotPath {
     fn default() -> Self {
-        Self { escape: Finder::new(b"\\u00"), drift: Drift::default(), pieces: Vec::new() }
+        Self { escape: Finder::new(b"\\u00"), named: None, pieces: Vec::new() }
     }
 }
 
@@ -97,23 +97,35 @@ impl HotPath {
         counts: &mut ObjectCounts<'_>,
     ) -> Option<&[Piece]> {
         let list = opening(text)?;
+        let sources = self.sources(wanted);
         self.pieces.clear();
         let (escape, pieces, kept) = (&self.escape, &mut self.pieces, [Block::default(); KEPT]);
         let current = Current { start: list, first: 0, kept: 0, odd: false };
         blocks::run(Scan {
             text,
             escape,
-            sources: Sources::of(wanted),
+            sources,
             counts,
             pieces,
             kept,
-            minute: Minute::default(),
+            last: Last::default(),
             list,
             end: list,
             current,
         })?;
         // Whoever wrote one of them in another form has written all of them so.
-        (!self.pieces.iter().any(|piece| self.drift.is_in(text, piece))).then_some(&self.pieces)
+        (!self.pieces.iter().any(|piece| drift::is_in(text, piece))).then_some(&self.pieces)
+    }
+}
+
+impl HotPath {
+    /// The tables for `wanted`. Small objects take less time than making them.
+    fn sources<'w>(&mut self, wanted: Wanted<'w>) -> Sources<'w> {
+        let Wanted::Named { sources, names } = wanted else { return Sources::of(wanted) };
+        match self.named.filter(|named| named.are_of(sources, names)) {
+            Some(named) => named,
+            None => *self.named.insert(Sources::of(Wanted::Named { sources, names })),
+        }
     }
 }
 
@@ -137,7 +149,7 @@ struct Scan<'s, 'd> {
     pieces: &'s mut Vec<Piece>,
     /// The blocks with marks of the current record from earlier stretches.
     kept: [Block; KEPT],
-    minute: Minute,
+    last: Last,
     /// Where the list of records begins.
     list: usize,
     /// Where the last record ended, or the list began.
@@ -310,7 +322,7 @@ impl Scan<'_, '_> {
             own.look(&stretch.block(marked.trailing_zeros() as usize))?;
             marked &= marked - 1;
         }
-        own.usual(&self.sources, &mut self.minute, classify)
+        own.usual(&self.sources, &mut self.last, classify)
     }
 
     /// Whether a key may be written with escapes, for a record with `\u` or with a byte that is not ASCII;

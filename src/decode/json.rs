@@ -137,7 +137,8 @@ fn no_value(text: &[u8]) -> &'static str {
     let begins = |words: &[&[u8]]| words.iter().any(|word| text.starts_with(word));
     match () {
         () if begins(&[b"NaN", b"Infinity"]) => {
-            "NaN and Infinity are no JSON (write null: df.to_json(), or json.dumps(…, allow_nan=False) to find them); expected a value"
+            "NaN and Infinity are no JSON (write null: df.to_json(), or json.dumps(…, allow_nan=False) to \
+             find them); expected a value"
         }
         () if begins(&[b"None", b"True", b"False"]) => {
             "Python's None, True and False are no JSON (write with json.dumps); expected a value"

@@ -1,5 +1,5 @@
-//! What a text may be packed in, as readers one around another: gzip, zstd, UTF-16. Each reads what it is
-//! given piece by piece, and says in words where it had to stop.
+//! Decompresses and decodes texts with nested readers: gzip, zstd, UTF-16. Each works piece by piece, and
+//! reports in words why it had to stop.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
@@ -7,14 +7,14 @@ use flate2::bufread::GzDecoder;
 
 use super::inflate::{STEP_BYTES, is_gzip, stream_damage};
 
-/// How much of a text is looked at to tell what it is.
+/// Number of bytes by which the format of a text is recognised.
 pub(super) const HEAD_BYTES: usize = 32 << 10;
-/// A zstd frame may ask for a window of this size, as a power of two: what every reader should take, and what
-/// `zstd` itself takes without being told.
+/// Minimum for the largest window that a zstd frame may ask for, as a power of two. Every decoder should
+/// support this size, and `zstd` itself does by default.
 const WINDOW_LOG_MIN: u32 = 23;
 const WINDOW_LOG_MAX: u32 = 27;
 
-/// The first bytes of a text, and a reader that still has them.
+/// Returns the first bytes of a text, and a reader of the whole text.
 pub(super) fn head<'r>(mut reader: Box<dyn Read + 'r>) -> (Vec<u8>, Box<dyn Read + 'r>) {
     let mut head = Vec::with_capacity(HEAD_BYTES);
     let failed = reader.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head).err();
@@ -26,7 +26,7 @@ pub(super) fn head<'r>(mut reader: Box<dyn Read + 'r>) -> (Vec<u8>, Box<dyn Read
     (head, Box::new(again))
 }
 
-/// A reader that has failed already.
+/// A reader that returns an error.
 pub(super) struct Failed(pub Option<io::Error>);
 
 impl Read for Failed {
@@ -39,7 +39,7 @@ fn buffered<'r>(reader: Box<dyn Read + 'r>) -> BufReader<Box<dyn Read + 'r>> {
     BufReader::with_capacity(128 << 10, reader)
 }
 
-/// The text in gzip of any number of members. Zeros behind the last are padding, as tapes leave it.
+/// Decompresses gzip with any number of members. Zeros after the last are padding, as tapes leave it.
 pub(super) struct Gunzipped<R: BufRead> {
     member: Option<GzDecoder<R>>,
     first: bool,
@@ -97,14 +97,14 @@ impl<R: BufRead> Read for Gunzipped<R> {
     }
 }
 
-/// The text in zstd of any number of frames.
+/// Decompresses zstd with any number of frames.
 struct Unzstd<'r> {
     frames: zstd::stream::read::Decoder<'static, BufReader<Box<dyn Read + 'r>>>,
     length: u64,
 }
 
 /// # Errors
-/// The library cannot begin.
+/// The library cannot be initialised.
 pub(super) fn unzstd<'r>(reader: Box<dyn Read + 'r>, bytes_max: u64) -> io::Result<Box<dyn Read + 'r>> {
     let mut frames = zstd::stream::read::Decoder::with_buffer(buffered(reader))?;
     frames.window_log_max(bytes_max.max(1).ilog2().clamp(WINDOW_LOG_MIN, WINDOW_LOG_MAX))?;
@@ -123,7 +123,8 @@ impl Read for Unzstd<'_> {
                 Err(io::Error::other(format!("the zstd data is cut off after {} bytes of text", self.length)))
             }
             Err(error) if error.to_string().contains("memory") => Err(io::Error::other(
-                "the zstd data needs a larger window than --max-memory allows: give more, or decompress it first (zstd -d --long=31)",
+                "the zstd data needs a larger window than --max-memory allows: give more, or decompress it \
+                 first (zstd -d --long=31)",
             )),
             Err(error) => Err(io::Error::other(format!(
                 "damaged zstd data after {} bytes of text: {error}",
@@ -133,17 +134,17 @@ impl Read for Unzstd<'_> {
     }
 }
 
-/// UTF-16 as UTF-8. Half a pair becomes U+FFFD, as everywhere.
+/// Converts UTF-16 to UTF-8. Half of a surrogate pair becomes U+FFFD.
 struct Utf16<'r> {
     reader: BufReader<Box<dyn Read + 'r>>,
     big: bool,
-    /// The first half of a pair whose second half is still to come.
+    /// The first half of a surrogate pair whose second half has not been read yet.
     high: Option<u16>,
     out: Vec<u8>,
     at: usize,
 }
 
-/// `big`: the higher byte comes first. The mark at the beginning, which says so, is no part of the text.
+/// `big`: the higher byte comes first. The byte order mark at the beginning is removed.
 pub(super) fn utf16<'r>(mut reader: Box<dyn Read + 'r>, big: bool) -> Box<dyn Read + 'r> {
     if let Err(error) = reader.read_exact(&mut [0; 2]) {
         return Box::new(Failed(Some(error)));

@@ -12,7 +12,7 @@ use super::walk::Walk;
 
 /// Longest text before the JSON of a line: a time, a log stream's name, columns of a table.
 const PREFIX_BYTES_MAX: usize = 600;
-/// At most so many braces are tried as the beginning of a line's JSON.
+/// Maximum number of braces that are tried as the beginning of a line's JSON.
 const BRACES_MAX: usize = 4;
 
 /// Where the JSON of a line begins.

@@ -1,38 +1,42 @@
-//! The names at the top of a record, what kind of value CloudTrail writes there, and the names that other
-//! tools make of them.
+//! The names of a record's top-level members, the kind of value that CloudTrail writes for each, and the
+//! spellings of other tools.
 
 use super::fields::Key;
 
-/// What CloudTrail writes under a name.
+/// The kind of value that CloudTrail writes for a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Anything: it stays as it stands.
+    /// Anything; left unchanged.
     Any,
     /// An object or a list.
     Json,
-    /// The same; a text that holds none cannot be understood.
+    /// An object.
+    Object,
+    /// The same; a string that contains no JSON is an error.
     Payload,
-    /// A text which no word for "nothing" can be.
+    /// A string; words for null count as absent.
     Word,
-    /// The same; what says that all went well is no error.
+    /// The same; words for success count as absent, too.
     Code,
-    /// A name without a space before or behind it.
+    /// A string without a space at its ends.
     Name,
+    /// The name of a service's host.
+    Source,
     /// `true` or `false`.
     Flag,
-    /// Twelve digits, as text.
+    /// Twelve digits, as a string.
     Account,
     Time,
 }
 
-/// Names that CloudTrail writes at the top of a record.
+/// The kind of a top-level member by its exact name.
 pub(super) fn named(name: &[u8]) -> Option<(Kind, Option<Key>)> {
-    use Kind::{Account, Any, Code, Flag, Json, Name, Payload, Time, Word};
+    use Kind::{Account, Any, Code, Flag, Json, Name, Object, Payload, Source, Time, Word};
     Some(match name {
         b"eventVersion" => (Any, Some(Key::EventVersion)),
-        b"userIdentity" => (Json, None),
+        b"userIdentity" => (Object, None),
         b"eventTime" => (Time, Some(Key::EventTime)),
-        b"eventSource" => (Name, Some(Key::EventSource)),
+        b"eventSource" => (Source, Some(Key::EventSource)),
         b"eventName" => (Name, Some(Key::EventName)),
         b"awsRegion" => (Word, Some(Key::AwsRegion)),
         b"sourceIPAddress" | b"userAgent" | b"eventContext" => (Any, None),
@@ -45,12 +49,10 @@ pub(super) fn named(name: &[u8]) -> Option<(Kind, Option<Key>)> {
         | b"vpcEndpointAccountId"
         | b"sessionCredentialFromConsole" => (Word, None),
         b"requestParameters" | b"responseElements" | b"serviceEventDetails" => (Payload, None),
-        b"additionalEventData"
-        | b"resources"
-        | b"addendum"
-        | b"tlsDetails"
-        | b"edgeDeviceDetails"
-        | b"insightDetails" => (Json, None),
+        b"resources" => (Json, None),
+        b"additionalEventData" | b"addendum" | b"tlsDetails" | b"edgeDeviceDetails" | b"insightDetails" => {
+            (Object, None)
+        }
         b"eventID" => (Any, Some(Key::EventId)),
         b"eventType" => (Word, Some(Key::EventType)),
         b"eventCategory" => (Word, Some(Key::EventCategory)),
@@ -60,7 +62,7 @@ pub(super) fn named(name: &[u8]) -> Option<(Kind, Option<Key>)> {
     })
 }
 
-/// All of them.
+/// The names of all top-level members.
 const NAMES: [&str; 31] = [
     "eventVersion",
     "userIdentity",
@@ -95,9 +97,9 @@ const NAMES: [&str; 31] = [
     "eventContext",
 ];
 
-/// Names inside of objects at the top that tables write in lower case, and lines of JSON, too.
+/// Names of nested members that tables, and lines of JSON made from them, write in lower case.
 const INSIDE: [&str; 56] = [
-    // Of callers and resources; where `arn` may be `ARN`, it is `arn`.
+    // Of callers and resources; `arn` is the spelling for names that may be `arn` or `ARN`.
     "principalId",
     "accountId",
     "invokedBy",
@@ -122,7 +124,7 @@ const INSIDE: [&str; 56] = [
     "ARN",
     "attributes",
     "reason",
-    // What requests, answers and details say of images.
+    // Of requests, responses and details about images.
     "repositoryName",
     "registryId",
     "repositoryUri",
@@ -157,7 +159,7 @@ const INSIDE: [&str; 56] = [
     "functionArn",
 ];
 
-/// Names that are told in lines of JSON alone.
+/// Further names of nested members, for lines of JSON only.
 const INSIDE_LINES: [&str; 70] = [
     "ec2RoleDelivery",
     "sourceIdentity",
@@ -165,7 +167,7 @@ const INSIDE_LINES: [&str; 70] = [
     "tlsVersion",
     "cipherSuite",
     "clientProvidedHostHeader",
-    // Of images, and of those who run them.
+    // Of images, and of the services that run them.
     "repositoryArn",
     "repository",
     "image",
@@ -232,7 +234,7 @@ const INSIDE_LINES: [&str; 70] = [
     "name",
 ];
 
-/// The name that CloudTrail has for what another tool calls `eventname`, `EventName`, `event_name` or
+/// CloudTrail's name for a top-level member that another tool calls `eventname`, `EventName`, `event_name` or
 /// `event-name`.
 pub(super) fn respelled(name: &[u8]) -> Option<&'static str> {
     match name {
@@ -243,7 +245,7 @@ pub(super) fn respelled(name: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Members whose own members some tools write beside one another: `requestParameters.imageTag`,
+/// Top-level members whose own members some tools move to the top: `requestParameters.imageTag`,
 /// `userIdentity_arn`.
 const PARENTS: [&str; 8] = [
     "userIdentity",
@@ -256,19 +258,22 @@ const PARENTS: [&str; 8] = [
     "addendum",
 ];
 
-/// In the names of a member: it is of each element of a list.
+/// In a path of names: every element of a list.
 pub(super) const ANY_PLACE: &str = "{}";
 
-/// Whether a name at the top is that of a member further inside: the names on the way to it, outermost first.
+/// For a top-level name that is the path to a nested member: the names of the path, outermost first.
 pub(super) fn flattened(name: &[u8]) -> Option<Vec<String>> {
     let name = std::str::from_utf8(name).ok()?.trim_start_matches('_');
-    // Where both are used, an underscore belongs to a name.
+    if let Some(parts) = joined(name) {
+        return Some(parts);
+    }
+    // In a name with dots, an underscore is part of a name.
     let between = if name.contains('.') { '.' } else { '_' };
     let (outermost, _) = name.split_once(between)?;
     let outermost = outermost.split(['{', '[']).next()?;
     let parent = PARENTS.iter().find(|known| known.eq_ignore_ascii_case(&outermost.replace('_', "")))?;
     let parts = name.split(between).flat_map(|part| {
-        // A list, as Splunk writes it (`imageIds{}`), and as others do (`imageIds[0]`).
+        // A list as Splunk writes it (`imageIds{}`), and as others do (`imageIds[0]`).
         let (name, place) = part.split_once(['{', '[']).unwrap_or((part, ""));
         let place = place.trim_end_matches(['}', ']']);
         let place = (name.len() < part.len())
@@ -278,15 +283,85 @@ pub(super) fn flattened(name: &[u8]) -> Option<Vec<String>> {
             .flatten()
     });
     let parts: Vec<String> = std::iter::once((*parent).to_owned()).chain(parts.skip(1)).collect();
-    parts.iter().all(|part| !part.is_empty()).then_some(parts)
+    parts.iter().all(|part| !part.is_empty()).then(|| with_places(parts))
 }
 
-/// The same inside of objects.
+/// The same of the names that Microsoft Sentinel has for the members of the caller: `UserIdentityArn`.
+fn joined(name: &str) -> Option<Vec<String>> {
+    const BEGINNINGS: [(&str, &[&str]); 2] = [
+        ("UserIdentity", &["userIdentity"]),
+        ("SessionIssuer", &["userIdentity", "sessionContext", "sessionIssuer"]),
+    ];
+    let (rest, outer) =
+        BEGINNINGS.iter().find_map(|(beginning, outer)| Some((name.strip_prefix(beginning)?, *outer)))?;
+    let first = rest.chars().next().filter(char::is_ascii_uppercase)?;
+    let last = first.to_ascii_lowercase().to_string() + &rest[1..];
+    Some(outer.iter().map(|part| (*part).to_owned()).chain([last]).collect())
+}
+
+/// Where the name of a list is followed by that of a member (`imageIds.imageDigest`, as Elasticsearch flattens),
+/// this is a member of each element.
+fn with_places(parts: Vec<String>) -> Vec<String> {
+    let is_place = |part: &String| part == ANY_PLACE || part.bytes().all(|byte| byte.is_ascii_digit());
+    let mut all: Vec<String> = Vec::with_capacity(parts.len());
+    for part in parts {
+        let follows_a_list = all.last().is_some_and(|before| {
+            is_list_inside(respelled_inside(before.as_bytes()).unwrap_or(before).as_bytes())
+        });
+        if follows_a_list && !is_place(&part) {
+            all.push(ANY_PLACE.to_owned());
+        }
+        all.push(part);
+    }
+    all
+}
+
+/// CloudTrail's name for a nested member that another tool spells differently.
 pub(super) fn respelled_inside(name: &[u8]) -> Option<&'static str> {
     alike(&INSIDE, name).or_else(|| alike(&INSIDE_LINES, name))
 }
 
-/// The name that CloudTrail has for a member of a table's struct, whose upper case may be lost.
+/// Names among all these under which CloudTrail has lists, or sometimes a list and sometimes one value.
+const LISTS_INSIDE: [&str; 19] = [
+    "updatedFields",
+    "attributes",
+    "imageIds",
+    "images",
+    "imageTagMutabilityExclusionFilters",
+    "failures",
+    "lifecycleEventRules",
+    "lifecycleEventImageActions",
+    "lifecycleEventFailureDetails",
+    "tagList",
+    "tagPrefixList",
+    "tagPatternList",
+    "containerDefinitions",
+    "containers",
+    "rules",
+    "destinations",
+    "repositoryFilters",
+    "appliedFor",
+    "tasks",
+];
+
+/// Whether the elements of a list of this name, in whatever case, are texts.
+pub(super) fn is_list_of_texts(name: &str) -> bool {
+    let known = respelled_inside(name.as_bytes()).unwrap_or(name);
+    ["tagList", "tagPrefixList", "tagPatternList", "updatedFields", "appliedFor"].contains(&known)
+}
+
+/// Whether a member inside of objects is known by this name.
+pub(super) fn is_named_inside(name: &[u8]) -> bool {
+    INSIDE.iter().chain(&INSIDE_LINES).any(|known| known.as_bytes() == name)
+}
+
+/// Whether CloudTrail has a list under this name inside of objects, or may have one.
+pub(super) fn is_list_inside(name: &[u8]) -> bool {
+    LISTS_INSIDE.iter().any(|known| known.as_bytes() == name)
+        || [&b"environment"[..], b"productionVariants"].contains(&name)
+}
+
+/// CloudTrail's name for a field of a table's struct, which may be in lower case.
 pub(super) fn known_inside(name: &str) -> &str {
     match INSIDE.contains(&name) {
         true => name,
@@ -295,7 +370,7 @@ pub(super) fn known_inside(name: &str) -> &str {
 }
 
 fn alike(known: &[&'static str], name: &[u8]) -> Option<&'static str> {
-    // What makes no difference between two spellings.
+    // The letters and digits, which two spellings have in common.
     let letters = |text: &'_ [u8]| {
         text.iter()
             .filter(|byte| !matches!(byte, b'_' | b'-' | b' '))
@@ -312,14 +387,59 @@ fn alike(known: &[&'static str], name: &[u8]) -> Option<&'static str> {
         .find(|known| known.len() == name.len() && known.as_bytes().eq_ignore_ascii_case(&name))
 }
 
-/// Words that tools write where there was no error.
+/// Words that tools write if there was no error. An error code has letters: quotes or brackets alone are none.
 pub(super) fn is_success_word(text: &[u8]) -> bool {
-    [&b"success"[..], b"succeeded", b"ok", b"0", b"200", b"false"]
+    const WORDS: [&[u8]; 16] = [
+        b"",
+        b"success",
+        b"successful",
+        b"succeeded",
+        b"ok",
+        b"noerror",
+        b"noerrors",
+        b"none",
+        b"null",
+        b"nil",
+        b"na",
+        b"empty",
+        b"undefined",
+        b"0",
+        b"200",
+        b"false",
+    ];
+    let letters: Vec<u8> = text
         .iter()
-        .any(|word| word.eq_ignore_ascii_case(text.trim_ascii()))
+        .take(24)
+        .copied()
+        .filter(u8::is_ascii_alphanumeric)
+        .map(|byte| byte.to_ascii_lowercase())
+        .collect();
+    text.len() <= 24 && text.is_ascii() && WORDS.contains(&letters.as_slice())
 }
 
-/// Words that tools write for what is not there.
+/// The end of the names of all services, in the clouds that there are.
+pub(super) fn ends_like_a_source(text: &[u8]) -> bool {
+    text.ends_with(b".com") || text.ends_with(b".cn")
+}
+
+/// The name of a service as CloudTrail writes it: `ecr.amazonaws.com` for `ecr`, `ECR` and `ECR.AMAZONAWS.COM`.
+/// `None` where it is so written.
+pub(super) fn source_written_so(text: &str) -> Option<String> {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    let said = text.trim_ascii();
+    if said.is_empty() || !said.bytes().all(is_word) {
+        return (said.len() < text.len()).then(|| said.to_owned());
+    }
+    let lower = if said.starts_with(|first: char| first.is_ascii_uppercase()) {
+        said.to_ascii_lowercase()
+    } else {
+        said.to_owned()
+    };
+    let whole = if lower.contains('.') { lower } else { lower + ".amazonaws.com" };
+    (whole != text).then_some(whole)
+}
+
+/// Words that tools write for absent values.
 pub(super) fn is_null_word(text: &[u8]) -> bool {
     const WORDS: [&[u8]; 12] = [
         b"",
@@ -376,7 +496,11 @@ mod tests {
             ("requestParameters.imageIds.{}.imageDigest", "requestParameters/imageIds/{}/imageDigest"),
             ("requestParameters.imageIds.1.imageDigest", "requestParameters/imageIds/1/imageDigest"),
             ("resources[0].ARN", "resources/0/ARN"),
+            ("UserIdentityArn", "userIdentity/arn"),
+            ("SessionIssuerUserName", "userIdentity/sessionContext/sessionIssuer/userName"),
             ("request_parameters.a_b", "requestParameters/a_b"),
+            ("responseElements.imageIds.imageDigest", "responseElements/imageIds/{}/imageDigest"),
+            ("responseElements_imageids_imagedigest", "responseElements/imageids/{}/imagedigest"),
         ] {
             assert_eq!(told(name).as_deref(), Some(expected), "{name}");
         }
@@ -389,6 +513,30 @@ mod tests {
             "request_id",
         ] {
             assert_eq!(told(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn sources_are_names_of_hosts() {
+        for text in ["ecr", "ECR", "Ecr", " ecr.amazonaws.com", "ECR.amazonaws.com", "ECR.AMAZONAWS.COM\t"] {
+            assert_eq!(source_written_so(text).as_deref(), Some("ecr.amazonaws.com"), "{text}");
+        }
+        for text in ["ecr.amazonaws.com", "signin.amazonaws.cn", "", "two words", "aws:s3"] {
+            assert_eq!(source_written_so(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn words_for_no_error() {
+        for text in [
+            "Success", "no error", "NoError", "N/A", "NA", "\"\"", "''", "{}", "[]", "(none)", "<null>",
+            "OK.", "--",
+        ] {
+            assert!(is_success_word(text.as_bytes()), "{text}");
+        }
+        for text in ["AccessDenied", "None.Such", "Unknown", "404", "ImageAlreadyExistsException", "Ünknown"]
+        {
+            assert!(!is_success_word(text.as_bytes()), "{text}");
         }
     }
 

@@ -1,32 +1,32 @@
-//! Members that a tool has written beside one another (`requestParameters.imageTag`), put back into the
-//! objects that they are of.
+//! Moves members that a tool has flattened (`requestParameters.imageTag`) back into their objects.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::names::{ANY_PLACE, is_null_word};
+use super::names::{ANY_PLACE, is_list_of_texts, is_null_word};
 
-/// A list is no longer than this: its places are numbers that anybody may write.
+/// Maximum length of a list: indexes in names may be arbitrary numbers.
 const PLACES_MAX: usize = 10_000;
-/// Objects in objects.
+/// Maximum nesting.
 const DEPTH_MAX: usize = 32;
 
-/// The objects that are being put together.
+/// The objects that are being restored.
 #[derive(Default)]
 pub(super) struct Nested {
     members: Map<String, Value>,
-    /// Members of the elements of lists, each with the values that it has in them, in order.
+    /// Paths to members of list elements, each with its values in all elements, in order.
     of_elements: Vec<(Vec<String>, Vec<Value>)>,
 }
 
 impl Nested {
-    /// The value `raw`, whose name is made of `names`, outermost first.
+    /// Adds the value `raw`, whose path of names is `names`, outermost first.
     pub(super) fn put(&mut self, names: Vec<String>, raw: &str) {
         let Ok(value) = serde_json::from_str::<Value>(raw) else { return };
         let value = match value {
-            // Nothing, and the words for it; what was a number or an object is text in a table.
+            // Empty values and words for null are left out. Numbers and objects may have become text in a
+            // table.
             Value::String(text) if text.is_empty() || is_null_word(text.as_bytes()) && text != "-" => return,
             Value::String(text) => said(&text).unwrap_or(Value::String(text)),
             Value::Null => return,
@@ -38,7 +38,9 @@ impl Nested {
         self.place(names, value);
     }
 
-    fn place(&mut self, names: impl IntoIterator<Item = String>, value: Value) {
+    fn place(&mut self, names: Vec<String>, value: Value) {
+        // One element of a list of texts was a text for itself.
+        let is_list = !value.is_object() && names.last().is_some_and(|last| is_list_of_texts(last));
         let mut names = names.into_iter().take(DEPTH_MAX);
         let Some(first) = names.next() else { return };
         let mut place = self.members.entry(first).or_insert(Value::Null);
@@ -47,13 +49,13 @@ impl Nested {
             place = inner;
         }
         if place.is_null() {
-            *place = value;
+            *place = if is_list && !value.is_array() { Value::Array(vec![value]) } else { value };
         }
     }
 
-    /// Gives the elements of lists their members. Which element a value is of is told only where the member
-    /// has one for each; of a list inside of a list, where the outer one has one element. What cannot be told
-    /// is left out.
+    /// Adds the members of list elements to the elements. Which element a value belongs to is only known if
+    /// the member has a value for each element; in nested lists, if the outer one has one element. Other
+    /// values are left out.
     fn place_elements(&mut self) {
         let all = std::mem::take(&mut self.of_elements);
         let lists = |names: &[String]| names.iter().filter(|name| *name == ANY_PLACE).count();
@@ -77,8 +79,8 @@ impl Nested {
         }
     }
 
-    /// Puts the objects among the members of the record, unless these are there already and say something.
-    /// Whether there were any.
+    /// Adds the objects to the members of the record, except where it already has a value. Returns whether
+    /// there were any.
     pub(super) fn into_members(mut self, members: &mut Vec<(Cow<'_, str>, Cow<'_, str>)>) -> bool {
         self.place_elements();
         let any = !self.members.is_empty();
@@ -94,12 +96,12 @@ impl Nested {
     }
 }
 
-/// The names on the way to the outermost list among them.
+/// The path to the outermost list in a path.
 fn outer_list(names: &[String]) -> &[String] {
     names.split(|name| name == ANY_PLACE).next().unwrap_or_default()
 }
 
-/// The values of a member of several elements: a list, or lines of a cell.
+/// The values of a member in several elements: a JSON list, or the lines of a cell.
 fn each(value: Value) -> Vec<Value> {
     match value {
         Value::Array(values) => values,
@@ -110,7 +112,7 @@ fn each(value: Value) -> Vec<Value> {
     }
 }
 
-/// The member or the place `name` of what is being put together.
+/// The member or element `name` of an object or list, created if needed.
 fn inside(place: &mut Value, name: String) -> Option<&mut Value> {
     let number = name.parse::<usize>().ok().filter(|&number| number < PLACES_MAX);
     if place.is_null() {
@@ -129,7 +131,7 @@ fn inside(place: &mut Value, name: String) -> Option<&mut Value> {
     }
 }
 
-/// What a text says that was no text before.
+/// The JSON value in a text that was not a string originally.
 fn said(text: &str) -> Option<Value> {
     match text {
         "true" | "True" | "TRUE" => Some(Value::Bool(true)),

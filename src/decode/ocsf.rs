@@ -1,7 +1,7 @@
 //! OCSF: CloudTrail events as Amazon Security Lake and other collectors write them.
 //!
 //! The schema has fields for most of a record; the rest is in `unmapped`, flattened, with dots in its keys.
-//! What the conversion left out is not known, and the coverage says so.
+//! Members that the conversion has dropped are unknown, and the coverage reports that.
 
 use serde_json::{Map, Value};
 
@@ -45,8 +45,8 @@ pub(super) fn record(json: &[u8]) -> Option<String> {
     serde_json::to_string(&Value::Object(record)).ok()
 }
 
-/// What `unmapped` holds: an object, one as text, or, where a table has it as a map, pairs of names and
-/// values.
+/// The members of `unmapped`: from an object, an object as a string, or, in tables, a map as a list of keys
+/// and values.
 fn pairs(unmapped: &Value) -> Vec<(String, Value)> {
     let pair = |element: &Value| match element {
         Value::Array(pair) => Some((pair.first()?.as_str()?.to_owned(), pair.get(1)?.clone())),
@@ -69,7 +69,7 @@ fn pairs(unmapped: &Value) -> Vec<(String, Value)> {
 }
 
 fn identity(event: &Value) -> Option<Value> {
-    // Before version 1.0 it was called so.
+    // Its name before version 1.0.
     let actor = event.get("actor").or_else(|| event.get("identity"))?;
     let user = actor.get("user")?;
     let mut identity = Map::new();
@@ -110,7 +110,7 @@ fn parsed(value: Value) -> Value {
     }
 }
 
-/// Puts `requestParameters.repositoryName` back in its place, unless the schema has a field for it.
+/// Moves `requestParameters.repositoryName` back into its object, unless the schema has a field for it.
 fn unflatten(record: &mut Map<String, Value>, key: &str, value: Value) {
     const PARTS_MAX: usize = 8;
     let mut parts = key.splitn(PARTS_MAX, '.');

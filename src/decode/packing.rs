@@ -7,7 +7,7 @@ use super::layers::{gunzipped, head, unzstd, utf16};
 use super::table;
 use super::text_memory::TextMemory;
 
-/// At most so many layers are removed: gzip inside gzip, as upload tools make it, and an encoding.
+/// Maximum number of layers that are removed: gzip inside gzip, as upload tools make it, and an encoding.
 const PACKINGS_MAX: usize = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! Parquet: CloudTrail's records as Athena, Spark and DuckDB export them, and OCSF as Amazon Security Lake
 //! stores it.
 //!
-//! What a file holds is told by its columns. One that has whole records as text in one of its columns is read
-//! as these texts; one that has CloudTrail's own columns, as records made of them; one that has OCSF's, as
-//! OCSF events. A row group is held as it is stored, a few thousand of its rows at a time are unpacked, and
-//! the records are JSON lines for the full path to read.
+//! The columns of a file show what it contains. If one column has whole records as text, these texts are
+//! read; if there are CloudTrail's own columns, records are made from them; if there are OCSF's columns, OCSF
+//! events. A row group is kept in memory compressed, a few thousand of its rows at a time are decoded, and
+//! the records are passed as JSON lines to the full path.
 
 mod pages;
 mod types;
@@ -24,69 +24,69 @@ use super::table::{self, Known, Table};
 use super::text_memory::{MemoryShare, TextMemory};
 use values::Values;
 
-/// Rows that are unpacked at a time, at most and at least.
+/// Maximum number of rows that are decoded at a time.
 const ROWS_MAX: usize = 32 << 10;
 const ROWS_MIN: usize = 256;
-/// What a value takes while it is unpacked, about, beside its text.
+/// Approximate memory for a decoded value, without its text.
 const VALUE_BYTES: u64 = 48;
-/// Records are made so many bytes of text at a time, about.
+/// Approximate bytes of record text that are made at a time.
 const STEP_BYTES: usize = 64 << 10;
-/// Records may come to so many times the bytes of their file …
+/// The records of a file may together be this many times larger than the file …
 const RATIO_MAX: u64 = 1_000;
-/// … and so many in any case.
+/// … and this large in any case.
 const TEXT_SURE: u64 = 256 << 20;
-/// A file may have so many rows in any case; else no more than bytes.
+/// A file may have this many rows in any case; otherwise no more than it has bytes.
 const ROWS_SURE: u64 = 1 << 20;
-/// The end of a footer: its length, and what every file ends in.
+/// The end of a footer: its length and the magic number.
 const FOOTER_END: i64 = 8;
 
-/// What a row is.
+/// How a row represents a record.
 enum Shape {
-    /// A text that is a whole record, in this column.
+    /// As text, in this column.
     Whole(String),
-    /// CloudTrail's columns.
+    /// In CloudTrail's columns.
     Columns(Vec<Known>),
-    /// An OCSF event.
+    /// As an OCSF event.
     Ocsf,
 }
 
-/// A column as it is stored, of one row group: the pages of everything in it.
+/// A column of one row group, still compressed: the pages of all its fields.
 struct Stored {
     field: Field,
     group: usize,
     leaves: Vec<Vec<u8>>,
 }
 
-/// Records that are made of rows as they are asked for.
+/// A reader of JSON lines, which are made from rows on demand.
 struct Made<'r, R> {
     source: R,
-    /// What all records may still come to, in bytes of text.
+    /// How many more bytes of text the records may have.
     allowed: u64,
     room: &'r TextMemory,
     metadata: FileMetadata,
     fields: Vec<Field>,
     shape: Shape,
-    /// The next row group.
+    /// Index of the next row group.
     group: usize,
     stored: Vec<Stored>,
     taken: Option<MemoryShare<'r>>,
-    /// Rows of the row group, how many of them were unpacked, and how many are at a time.
+    /// Of the row group: number of its rows, of those decoded so far, and of those decoded at a time.
     height: usize,
     unpacked: usize,
     step: usize,
     columns: Vec<Values>,
     row: usize,
     rows: usize,
-    /// Why there are no more rows, to be told when all before that were given.
+    /// An error that is reported after all rows before it.
     broken: Option<String>,
     out: Vec<u8>,
     at: usize,
 }
 
-/// Reads the footer of a file and makes records of its rows.
+/// Reads the footer of a file, and returns its rows as records.
 ///
 /// # Errors
-/// It is damaged, or its columns are no records.
+/// The file is damaged, or its columns contain no records.
 pub(super) fn records<'r>(
     mut source: impl Read + Seek + 'r,
     room: &'r TextMemory,
@@ -146,7 +146,7 @@ fn damaged() -> String {
     "damaged Parquet: it cannot be taken apart".to_owned()
 }
 
-/// What a damaged footer says of its length is no measure.
+/// Checks the length of the footer against the file's, before memory is allocated for it.
 fn footer_fits(source: &mut (impl Read + Seek), bytes_max: u64) -> Result<(), String> {
     let mut end = [0; 4];
     let read = source.seek(SeekFrom::End(-FOOTER_END)).and_then(|_| source.read_exact(&mut end));
@@ -160,7 +160,7 @@ fn footer_fits(source: &mut (impl Read + Seek), bytes_max: u64) -> Result<(), St
 }
 
 impl<'r, R: Read + Seek> Made<'r, R> {
-    /// What the rows are, by the columns and, of those that hold text, the first row.
+    /// Determines what the rows represent, from the columns and, for text columns, the first row.
     fn tell(&mut self, schema: &ArrowSchema) -> Result<Shape, String> {
         let names: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
         let known = table::known(&names);
@@ -189,7 +189,11 @@ impl<'r, R: Read + Seek> Made<'r, R> {
             ));
         }
         if !table::has_requests(&known) {
-            return Err("Parquet without a column requestparameters, so that no image can be told: export that column, too".to_owned());
+            return Err(
+                "Parquet without a column requestparameters, so that no image can be told: export that \
+                 column, too"
+                    .to_owned(),
+            );
         }
         Ok(Shape::Columns(known))
     }
@@ -205,7 +209,7 @@ impl<'r, R: Read + Seek> Made<'r, R> {
         Ok(values.text(0).map(Cow::into_owned))
     }
 
-    /// The pages of a column of a row group.
+    /// Reads the pages of a column of a row group.
     fn column(&mut self, group: usize, field: &Field) -> Result<Stored, String> {
         let Self { source, metadata, .. } = self;
         let mut leaves = Vec::new();
@@ -225,7 +229,7 @@ impl<'r, R: Read + Seek> Made<'r, R> {
         Ok(Stored { field: field.clone(), group, leaves })
     }
 
-    /// Goes on to the next row group; false if there is none.
+    /// Reads the next row group; false if there is none.
     fn next_group(&mut self) -> Result<bool, String> {
         (self.stored, self.taken, self.unpacked, self.height) = (Vec::new(), None, 0, 0);
         let Some(group) = self.metadata.row_groups.get(self.group) else { return Ok(false) };
@@ -235,7 +239,7 @@ impl<'r, R: Read + Seek> Made<'r, R> {
         let rows = self.height as u64;
         let (mut bytes, mut text, mut leaves) = (0_u64, 0_u64, 0_u64);
         for chunk in chunks {
-            // In a list a row may have many values, or none; everywhere else it has one.
+            // In a list a row may have any number of values; otherwise it has one.
             let values = u64::try_from(chunk.num_values()).map_err(|_| damaged())?;
             if chunk.descriptor().descriptor.max_rep_level == 0 && values != rows {
                 return Err(format!(
@@ -248,7 +252,10 @@ impl<'r, R: Read + Seek> Made<'r, R> {
             leaves += 1;
         }
         self.taken = Some(self.room.whole(bytes).ok_or_else(|| {
-            format!("Parquet with a row group of {bytes} bytes, more than --max-memory allows: give more, or write it anew with smaller ones")
+            format!(
+                "Parquet with a row group of {bytes} bytes, more than --max-memory allows: give more, or \
+                 write it anew with smaller ones"
+            )
         })?);
         let row_bytes = (text / self.height.max(1) as u64).saturating_add(leaves * VALUE_BYTES).max(1);
         self.step = usize::try_from(self.room.share_bytes() / row_bytes)
@@ -263,7 +270,7 @@ impl<'r, R: Read + Seek> Made<'r, R> {
         Ok(true)
     }
 
-    /// Unpacks the next rows; false if there are none.
+    /// Decodes the next rows; false if there are none.
     fn next_rows(&mut self) -> Result<bool, String> {
         while self.unpacked >= self.height {
             if !self.next_group()? {
@@ -291,7 +298,7 @@ impl<'r, R: Read + Seek> Made<'r, R> {
                 match self.broken.take().map_or_else(|| self.next_rows(), Err) {
                     Ok(true) => {}
                     Ok(false) => break,
-                    // What came before is given first.
+                    // The records before the error are returned first.
                     Err(reason) if !self.out.is_empty() => {
                         self.broken = Some(reason);
                         break;
@@ -304,22 +311,25 @@ impl<'r, R: Read + Seek> Made<'r, R> {
             self.write_row(before.saturating_add(row_bytes_max));
             if self.out.len() - before > row_bytes_max {
                 return Err(format!(
-                    "Parquet with a row that is larger than --max-memory allows ({row_bytes_max} bytes): give more"
+                    "Parquet with a row that is larger than --max-memory allows ({row_bytes_max} bytes): give \
+                     more"
                 ));
             }
             self.row += 1;
         }
-        self.allowed = self
-            .allowed
-            .checked_sub(self.out.len() as u64)
-            .ok_or_else(|| format!("Parquet whose records are more than {RATIO_MAX} times as large as it is: no log comes near that"))?;
+        self.allowed = self.allowed.checked_sub(self.out.len() as u64).ok_or_else(|| {
+            format!(
+                "Parquet whose records are more than {RATIO_MAX} times as large as it is: no log comes near \
+                 that"
+            )
+        })?;
         Ok(())
     }
 
-    /// Writes a row, or the beginning of it that goes beyond `limit`.
+    /// Writes a row, truncated if it is longer than `limit`.
     fn write_row(&mut self, limit: usize) {
         let (out, columns, row) = (&mut self.out, &self.columns, self.row);
-        // A row that says nothing is none.
+        // An empty row is not a record.
         if columns.iter().all(|values| values.is_null(row)) {
             return;
         }
@@ -371,7 +381,7 @@ fn is_text(dtype: &ArrowDataType) -> bool {
     )
 }
 
-/// What a row group says of everything in a column.
+/// The metadata of all column chunks below a column.
 fn leaves_of<'m>(
     metadata: &'m FileMetadata,
     group: usize,
@@ -385,7 +395,7 @@ fn leaves_of<'m>(
         .flatten()
 }
 
-/// Some rows of a column.
+/// Decodes some rows of a column.
 fn unpack(metadata: &FileMetadata, stored: &Stored, rows: std::ops::Range<usize>) -> Result<Values, String> {
     let work = || {
         let (mut pages, mut types) = (Vec::new(), Vec::new());

@@ -13,7 +13,7 @@ use super::search::{Found, find_at, find_document};
 use super::steps::{Around, Part, REACH_BYTES, Step};
 use super::walk::Walk;
 
-/// So much of a text tells whether it consists of lines.
+/// Number of bytes that are examined to tell whether a text consists of lines.
 pub(super) const HEAD_BYTES: usize = 64 << 10;
 /// How many bytes may be tried in vain in any case, and how many times the text's own length.
 const TRIED_BYTES_SURE: u64 = 16 << 20;
@@ -71,7 +71,7 @@ pub(super) struct Piece<'t> {
     pub base: u64,
 }
 
-/// A length before a document has at most so many bytes.
+/// Maximum number of bytes of a length before a document.
 const LENGTH_BYTES_MAX: usize = 16;
 
 impl Reader {

@@ -6,9 +6,13 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::fields::{excerpt, exported, plain};
+use super::fields::{excerpt, exported, is_list, plain};
 use super::json::{Members, skip_space, skip_value};
-use super::names::{Kind, flattened, is_null_word, is_success_word, named, respelled, respelled_inside};
+use super::listed;
+use super::names::{
+    Kind, flattened, is_named_inside, is_null_word, is_success_word, named, respelled, respelled_inside,
+    source_written_so,
+};
 use super::nested::Nested;
 use crate::model::Repairs;
 
@@ -20,7 +24,8 @@ pub(super) struct Repaired {
     pub json: String,
     /// The changes made: 1 for each kind.
     pub repairs: Repairs,
-    /// It was a row of a table, by the names of its members: what the table had no column for is not in it.
+    /// Whether it was a row of a table, recognisable by the names of its members: it lacks what the table has
+    /// no column for.
     pub by_columns: bool,
 }
 
@@ -73,13 +78,21 @@ pub(super) fn repair(json: &str) -> Result<Option<Repaired>, String> {
     if repairs == Repairs::default() {
         return Ok(None);
     }
-    if repairs.key == 1 {
-        members
-            .iter_mut()
-            .filter(|(name, _)| named(name.as_bytes()).is_some_and(|(kind, _)| kind == Kind::Json))
-            .for_each(|(_, value)| {
-                *value = Cow::Owned(with_names(value));
-            });
+    for (name, value) in &mut members {
+        let kind = named(name.as_bytes()).map(|(kind, _)| kind);
+        let has_other_names = match kind {
+            Some(Kind::Json | Kind::Object) => true,
+            // Where one name is CloudTrail's the others are somebody's own: labels, variables, policies.
+            Some(Kind::Payload) => !has_own_name(value),
+            _ => false,
+        };
+        if repairs.key == 1 && has_other_names {
+            *value = Cow::Owned(with_names(value));
+        }
+        // Who writes one object as a list writes all of them so.
+        if repairs.list == 1 && matches!(kind, Some(Kind::Json | Kind::Object | Kind::Payload)) {
+            *value = Cow::Owned(listed::without_lists_inside(value));
+        }
     }
     repairs.records = 1;
     let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
@@ -106,14 +119,33 @@ fn take_timestamp<'r>(members: &mut [(Cow<'r, str>, Cow<'r, str>)], repairs: &mu
 
 /// Repairs one value.
 fn value<'r>(name: &str, kind: Kind, raw: &'r str, repairs: &mut Repairs) -> Result<Cow<'r, str>, String> {
+    let is_object = matches!(kind, Kind::Object | Kind::Payload);
+    if is_list(kind, raw.as_bytes()) {
+        // A list that cannot be understood stays: whoever needs the record says so.
+        let one = if is_object {
+            listed::object(raw).map(Cow::Owned)
+        } else {
+            listed::scalar(raw, kind == Kind::Code).map(Cow::Borrowed)
+        };
+        let Some(one) = one else { return Ok(Cow::Borrowed(raw)) };
+        repairs.list = 1;
+        return Ok(Cow::Owned(value(name, kind, &one, repairs)?.into_owned()));
+    }
     let text = string(raw);
     let said = text.as_deref();
     Ok(match (kind, said) {
         (Kind::Any, _) => Cow::Borrowed(raw),
-        (Kind::Code, Some(said)) if is_success_word(said.as_bytes()) => {
+        (Kind::Code, Some(said)) if !said.is_empty() && is_success_word(said.as_bytes()) => {
             repairs.null_word = 1;
             Cow::Borrowed("null")
         }
+        (Kind::Source, Some(said)) => match source_written_so(said) {
+            Some(source) => {
+                repairs.value = 1;
+                Cow::Owned(serde_json::Value::from(source).to_string())
+            }
+            None => Cow::Borrowed(raw),
+        },
         (Kind::Name, Some(said)) if said.trim_ascii().len() < said.len() => {
             repairs.value = 1;
             Cow::Owned(serde_json::Value::from(said.trim_ascii()).to_string())
@@ -124,14 +156,16 @@ fn value<'r>(name: &str, kind: Kind, raw: &'r str, repairs: &mut Repairs) -> Res
             repairs.null_word = 1;
             Cow::Borrowed("null")
         }
-        (Kind::Json | Kind::Payload, Some(said)) => match embedded(said) {
+        (Kind::Json | Kind::Object | Kind::Payload, Some(said)) => match embedded(said) {
             Some(json) if json == "null" => {
                 repairs.null_word = 1;
                 Cow::Borrowed("null")
             }
             Some(json) => {
                 repairs.json_text = 1;
-                Cow::Owned(json)
+                let object = if is_object && json.starts_with('[') { listed::object(&json) } else { None };
+                repairs.list |= u64::from(object.is_some());
+                Cow::Owned(object.unwrap_or(json))
             }
             None if kind == Kind::Payload => {
                 return Err(format!("{name} is text, and no JSON: {}", excerpt(said.as_bytes())));
@@ -154,9 +188,8 @@ fn value<'r>(name: &str, kind: Kind, raw: &'r str, repairs: &mut Repairs) -> Res
             None => Cow::Borrowed(raw),
         },
         (Kind::Time, _) => time(raw, repairs),
-        (Kind::Word | Kind::Code | Kind::Name | Kind::Account, _) | (Kind::Json | Kind::Payload, None) => {
-            Cow::Borrowed(raw)
-        }
+        (Kind::Word | Kind::Code | Kind::Name | Kind::Source | Kind::Account, _)
+        | (Kind::Json | Kind::Object | Kind::Payload, None) => Cow::Borrowed(raw),
     })
 }
 
@@ -178,13 +211,13 @@ fn account(raw: &str) -> Option<String> {
 }
 
 /// The content of a JSON string.
-fn string(raw: &str) -> Option<String> {
+pub(super) fn string(raw: &str) -> Option<String> {
     let said = plain(raw.strip_prefix('"')?.strip_suffix('"')?.as_bytes()).into_owned();
     String::from_utf8(said).ok()
 }
 
 /// The JSON that a string contains, directly or nested; `null` for null words. `None` for any other string.
-fn embedded(text: &str) -> Option<String> {
+pub(super) fn embedded(text: &str) -> Option<String> {
     let mut text = Cow::Borrowed(text);
     for _ in 0..ENCODED_MAX {
         let said = text.trim();
@@ -216,6 +249,14 @@ fn with_names(value: &str) -> String {
     }
     out.push_str(value.get(copied..).unwrap_or_default());
     out
+}
+
+/// Whether a name inside is written as CloudTrail writes it and hardly anybody else, with upper case in it.
+fn has_own_name(value: &str) -> bool {
+    let names = keys(value.as_bytes()).into_iter().filter_map(|key| value.get(key));
+    names
+        .filter(|name| name.bytes().skip(1).any(|byte| byte.is_ascii_uppercase()))
+        .any(|name| is_named_inside(name.as_bytes()))
 }
 
 /// The positions of all member names, at all depths.
@@ -363,6 +404,25 @@ mod tests {
             r#"{"eventName":"x","requestParameters":{"empty":{},"imageIds":[{"imageTag":"a"},{"imageTag":"b"}],"imageTag":"v1"},"userIdentity":{"accountId":1}}"#
         );
         assert_eq!(repairs, Repairs { records: 1, key: 1, ..Repairs::default() });
+    }
+
+    #[test]
+    fn lists_are_what_they_stand_for() {
+        let (json, repairs) = repaired(
+            r#"{"eventName":["PutImage"],"eventTime":["2026-03-02T10:00:00Z"],"errorCode":[],"readOnly":["false"],"userIdentity":[{"arn":["a"]}],"requestParameters":"[{\"imageTag\":\"v1\"}]","responseElements":[{"image":[{"imageId":{"imageDigest":"d"}}]}],"resources":[{"ARN":["b"]}]}"#,
+        );
+        assert_eq!(
+            json,
+            r#"{"eventName":"PutImage","eventTime":"2026-03-02T10:00:00Z","errorCode":null,"readOnly":"false","userIdentity":{"arn":"a"},"requestParameters":{"imageTag":"v1"},"responseElements":{"image":{"imageId":{"imageDigest":"d"}}},"resources":[{"ARN":"b"}]}"#
+        );
+        assert_eq!(repairs, Repairs { records: 1, list: 1, json_text: 1, ..Repairs::default() });
+        assert_eq!(
+            repaired(r#"{"errorCode":["A","B"],"errorMessage":["no","way"]}"#).0,
+            r#"{"errorCode":"A","errorMessage":["no","way"]}"#
+        );
+        assert!(
+            repair(r#"{"requestParameters":[{"a":1},{"a":2}]}"#).is_ok_and(|repaired| repaired.is_none())
+        );
     }
 
     #[test]

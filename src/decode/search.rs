@@ -1,4 +1,4 @@
-//! Tells by the members of an object whether it may be a document of CloudTrail's.
+//! Recognises by the members of an object whether it may be a CloudTrail document.
 
 use super::fields::{Fields, Shape};
 use super::json::{Fault, Members, skip_space};
@@ -10,11 +10,11 @@ const TRIED_TIMES: usize = 4;
 /// What was found at an opening brace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
-    /// A document of CloudTrail's, or the beginning of one with a list.
+    /// A CloudTrail document, or the beginning of one with a list of records.
     Document,
     /// The text ends in the middle of it.
     Cut,
-    /// Neither; the number of bytes that it took to tell.
+    /// Neither; the number of bytes that were examined.
     Nothing(usize),
 }
 
@@ -40,8 +40,8 @@ pub(super) fn find_at(text: &[u8], start: usize) -> Found {
     }
 }
 
-/// The position of the next document of CloudTrail's from `at` on; `None` if there is none, or if too much
-/// was tried.
+/// The position of the next CloudTrail document from `at` on; `None` if there is none, or if too much was
+/// tried in vain.
 pub(super) fn find_document(text: &[u8], mut at: usize) -> Option<usize> {
     let mut tries_bytes = text.len().saturating_mul(TRIED_TIMES);
     while let Some(found) = memchr::memchr(b'{', text.get(at..)?) {

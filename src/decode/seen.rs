@@ -18,15 +18,15 @@ use crate::model::Identity;
 
 /// Slots of the first table: 8 MiB.
 const FIRST_SLOTS: usize = 1 << 20;
-/// So many events go into the first table (and those of batches in progress then): it is 60 % full.
+/// Number of events that go into the first table (and those of batches in progress then): it is 60 % full.
 const FIRST_EVENTS: u64 = 629_000;
 /// Slots of the second table: at [`SeenEvents::EVENTS_MAX`] events it is 71 % full.
 const SECOND_SLOTS: usize = 1 << 22;
-/// So many events are looked up together, so that their cache misses overlap.
+/// Number of events that are looked up together, so that their cache misses overlap.
 const BATCH: usize = 128;
 /// A table of which every 128th slot has been written has nearly all of its pages.
 const SLOTS_A_PAGE_GIVEN: u64 = 128;
-/// So many events with one id are stored together; others have positions of their own.
+/// Number of events with one id that are stored together; others have positions of their own.
 const TOGETHER_MAX: u32 = 8;
 
 /// A set of identities that only grows.
@@ -135,7 +135,7 @@ impl SeenEvents {
 }
 
 impl Inserted {
-    /// Counts a new event, which met so many others with its id.
+    /// Counts a new event, which met this many others with its id.
     fn note(&mut self, others: u32) {
         self.new += 1;
         self.beside_others += u64::from(others > 0);
@@ -147,7 +147,7 @@ impl Inserted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Met {
     Itself,
-    /// The event was not there, but so many others with its id were; those beyond [`TOGETHER_MAX`] are not
+    /// The event was not there, but this many others with its id were; those beyond [`TOGETHER_MAX`] are not
     /// counted.
     Others(u32),
 }
@@ -164,7 +164,7 @@ impl Met {
 /// How a search path ended.
 enum End {
     Itself,
-    /// At a free slot, after so many events with the same id.
+    /// At a free slot, after this many events with the same id.
     Free(u32),
     /// At the limit of events with the same id.
     Crowd,
@@ -194,6 +194,7 @@ impl Table {
 
     /// Inserts an event unless it is there; `None` if there is no room.
     fn insert(&self, event: &Identity) -> Option<Met> {
+        // Not read before it is written, for the same reason as in `touch`.
         self.go(event, |slot, event| {
             match slot.compare_exchange(0, event, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => 0,
@@ -214,7 +215,7 @@ impl Table {
         Some(match self.follow(id, slot_of(id, rest), TOGETHER_MAX, &look)? {
             End::Itself => Met::Itself,
             End::Free(others) => Met::Others(others),
-            // There are so many with this id that it has a position of its own.
+            // There are too many with this id, so it has a position of its own.
             End::Crowd => {
                 let own = id ^ rest.rotate_left(32);
                 match self.follow(own, slot_of(own, rest), u32::MAX, &look)? {

@@ -1,9 +1,8 @@
-//! The way through the documents of a text, one step after another: past an element, into a list of records,
-//! out of it again.
+//! Steps through the documents of a text: past an element, into a list of records, out of it again.
 //!
-//! A step is the same whether the whole text is at hand or only a part of it: what cannot be told from that
-//! part waits for more. So a text says the same however it is cut. One bad element of a list costs only
-//! itself.
+//! A step has the same result whether the whole text is in memory or only a part of it: if the part is not
+//! enough to decide, the step waits for more. So the result does not depend on how a text is divided. A bad
+//! element of a list is skipped alone.
 
 use super::RecordSink;
 use super::fields::{Fields, excerpt, plain};
@@ -12,10 +11,10 @@ use super::json::{
 };
 use super::walk::{Walk, is_encoded, kind_of};
 
-/// Where a broken element ends is looked for in so much text.
+/// Maximum distance in which the end of a broken element is searched for.
 pub(super) const REACH_BYTES: usize = 1 << 20;
 
-/// Which elements a list may hold.
+/// What an element may be, by where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ElementContext {
     /// Anything that may be a document of its own.
@@ -26,12 +25,12 @@ pub(super) enum ElementContext {
     Contained,
 }
 
-/// What stands around the next element.
+/// What surrounds the next element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Around {
-    /// `due`: an element ended; a comma or the list's end is next.
+    /// `due`: an element has ended, so a comma or the end of the list is next.
     List { place: ElementContext, due: bool },
-    /// A document whose list of records has ended: its other members.
+    /// A document, after its list of records: other members may follow.
     Object,
 }
 
@@ -39,32 +38,32 @@ pub(super) enum Around {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     On(usize),
-    /// From here on nothing can be told without more text.
+    /// More text is needed from this position on.
     Wait(usize),
 }
 
-/// A part of a text: all that is left of it, or there may be more.
+/// A part of a text, from which the next elements are read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part<'t> {
     pub text: &'t [u8],
-    /// Nothing follows.
+    /// Whether it is the last part.
     pub ended: bool,
 }
 
 impl Part<'_> {
-    /// What a fault means: where the text only goes on in the next part, it is none.
+    /// A fault; unless the text may continue in the next part, then the step waits.
     fn or_wait(self, at: usize, fault: Fault) -> Result<Step, Fault> {
         if fault.is_cut() && !self.ended { Ok(Step::Wait(at)) } else { Err(fault) }
     }
 
-    /// Whether a value that ends at `end` may go on in the next part.
+    /// Whether a value that ends at `end` may continue in the next part.
     fn may_go_on(self, end: usize) -> bool {
         !self.ended && end == self.text.len()
     }
 }
 
 impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
-    /// The document at `at`; its end.
+    /// Reads the document at `at`; returns its end.
     pub(super) fn document(&mut self, text: &[u8], at: usize) -> Result<usize, Fault> {
         let (mut around, mut at) = (Vec::new(), at);
         loop {
@@ -78,7 +77,8 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         }
     }
 
-    /// One step from `at` on. A fault: what is around cannot be read on.
+    /// Makes one step from `at` on. A fault means that the surrounding list or document cannot be read
+    /// further.
     pub(super) fn step(
         &mut self,
         around: &mut Vec<Around>,
@@ -92,7 +92,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         }
     }
 
-    /// An element begins at `at`.
+    /// Reads an element that begins at `at`.
     fn begin(
         &mut self,
         around: &mut Vec<Around>,
@@ -109,8 +109,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             }
             _ => match skip_value(text, at) {
                 Ok(end) if part.may_go_on(end) => return Ok(Step::Wait(at)),
-                // Words and numbers at the beginning: perhaps what stands there are lines, which begin with a
-                // time.
+                // Words and numbers at the beginning: the text may consist of lines that begin with a time.
                 Ok(end)
                     if place == ElementContext::Top
                         && !self.counts.is_recognised()
@@ -129,7 +128,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         result.map(Step::On).or_else(|fault| part.or_wait(at, fault))
     }
 
-    /// An object: a container, whose list comes next, or an event itself.
+    /// Reads an object: a container, whose list comes next, or an event.
     fn object(
         &mut self,
         around: &mut Vec<Around>,
@@ -154,8 +153,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         Ok(members.end())
     }
 
-    /// Something else where an event should stand: an event that was made a string of, events in a list of
-    /// their own, or none.
+    /// Reads another value in the place of an event: an event as a string, a list with events, or neither.
     fn no_object(&mut self, text: &[u8], at: usize, end: usize) {
         let value = text.get(at..end).unwrap_or_default();
         let is_wrapped = match value.first() {
@@ -204,7 +202,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
                 set_due(around, false);
                 Ok(Step::On(at + 1))
             }
-            // Nothing stands between two commas. Behind the last one of a list that is no more than a habit.
+            // An empty element is an error; a comma after the last element is accepted.
             Some(b',') => {
                 self.counts.fail(Fault::expected_value(at).into());
                 Ok(Step::On(at + 1))
@@ -229,8 +227,8 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         }
     }
 
-    /// Goes past an element that is no JSON if its brackets still say where it ends and the list goes on
-    /// behind it.
+    /// Skips an element that is not valid JSON, if its brackets show where it ends and the list continues
+    /// after it.
     fn pass_broken(&mut self, part: Part<'_>, at: usize, fault: Fault) -> Result<Step, Fault> {
         if fault.is_cut() {
             return Err(fault);
@@ -248,7 +246,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         Ok(Step::On(end))
     }
 
-    /// Behind the list of records in a document.
+    /// Reads what follows the list of records in a document.
     fn in_object(&mut self, around: &mut Vec<Around>, part: Part<'_>, at: usize) -> Result<Step, Fault> {
         let text = part.text;
         let at = skip_space(text, at);
@@ -275,8 +273,8 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     }
 }
 
-/// Whether a time in seconds is the first of a list of two, and an object comes next: the time that Fluent
-/// Bit writes beside an event.
+/// Whether this number is a time in seconds in a list of two, followed by an object: Fluent Bit writes events
+/// so.
 fn is_time_beside(text: &[u8], at: usize, end: usize) -> bool {
     const SECONDS_MIN: f64 = 1e9;
     let seconds = text.get(at..end).and_then(|number| std::str::from_utf8(number).ok()?.parse::<f64>().ok());
@@ -284,15 +282,15 @@ fn is_time_beside(text: &[u8], at: usize, end: usize) -> bool {
         text.get(..at).unwrap_or_default().trim_ascii_end().strip_suffix(b"[").map(<[u8]>::trim_ascii_end);
     let object = skip_space(text, skip_space(text, end) + 1);
     seconds.is_some_and(|seconds| seconds >= SECONDS_MIN)
-        // The list of a container is a member of it.
+        // A list that is a member of an object is a container's.
         && around.is_some_and(|around| !around.ends_with(b":"))
         && text.get(skip_space(text, end)) == Some(&b',')
         && text.get(object) == Some(&b'{')
         && skip_value(text, object).is_ok_and(|end| text.get(skip_space(text, end)) == Some(&b']'))
 }
 
-/// Whether the list really ends behind `end`, or goes on with an object: a string that runs over a line's end
-/// may as well be one that lost a quote, and then a bracket may be anything.
+/// Whether the list really ends after `end`, or continues with an object. If a string contained a line end,
+/// it may have lost its closing quote, and then brackets are not reliable.
 fn goes_on(text: &[u8], end: usize) -> bool {
     let at = skip_space(text, end);
     let next = skip_space(text, at + 1);

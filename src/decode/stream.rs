@@ -158,7 +158,8 @@ impl<S: RecordSink + ?Sized> Stream<'_, '_, '_, S> {
         if self.wanted >= limit {
             self.read(self.buffer.len(), true);
             self.streamed.damage = Some(format!(
-                "one record, or what cannot be told from one, is larger than --max-memory allows ({limit} bytes), from byte {} on: give more",
+                "one record, or what cannot be told from one, is larger than --max-memory allows ({limit} \
+                 bytes), from byte {} on: give more",
                 self.base
             ));
             return false;

@@ -1,8 +1,7 @@
-//! Comma-separated values: what CloudTrail Lake, Athena, CloudWatch Logs Insights and Splunk export.
+//! CSV as CloudTrail Lake, Athena, CloudWatch Logs Insights and Splunk export it.
 //!
-//! A table that has whole records in one of its columns is read as the texts in that column. One that has
-//! CloudTrail's own columns is read as records made of these; what such a table leaves out of a record is not
-//! known, and the report says so.
+//! If a column contains whole records, these are read. If the table has CloudTrail's own columns, records are
+//! made from them; the report then says that parts of the records may be missing.
 
 use std::borrow::Cow;
 use std::io::{self, BufReader, Read};
@@ -13,14 +12,14 @@ use super::foreign;
 use super::json::{skip_space, skip_value};
 use super::names::{flattened, known_inside};
 
-/// Longest heading that is believed, in bytes: some exporters give every member of a record a column.
+/// Maximum length of a header line in bytes: some exporters write a column for each member of a record.
 const HEADING_BYTES_MAX: usize = 30_000;
-/// A row without a heading begins within so many bytes.
+/// The record in a table without header begins within this many bytes.
 const ROW_BYTES_MAX: usize = 4_000;
-/// Rows are made so many bytes of text at a time, about.
+/// Approximate bytes of text that are made at a time.
 const STEP_BYTES: usize = 64 << 10;
 
-/// Columns by CloudTrail's own names for them. The tables write them in lower case, some with underscores.
+/// Columns by CloudTrail's own names. Tables have them in lower case, some with underscores.
 const COLUMNS: &[(&str, Kind)] = &[
     ("eventVersion", Kind::Text),
     ("userIdentity", Kind::Struct),
@@ -52,7 +51,7 @@ const COLUMNS: &[(&str, Kind)] = &[
     ("tlsDetails", Kind::Struct),
 ];
 
-/// Names that Microsoft Sentinel has for some of them.
+/// Microsoft Sentinel's names for some of them.
 const OTHERS: &[(&str, &str)] = &[
     ("timegenerated", "eventTime"),
     ("awseventid", "eventID"),
@@ -65,13 +64,13 @@ const OTHERS: &[(&str, &str)] = &[
 enum Kind {
     Text,
     Flag,
-    /// JSON, or Athena's way to write a struct: `{type=Root, arn=…}`.
+    /// JSON, or a struct as Athena writes it: `{type=Root, arn=…}`.
     Struct,
-    /// A member of one, in a column of its own: it is put in its place when the record is read.
+    /// A nested member in a column of its own; it is moved into its object when the record is repaired.
     Member,
 }
 
-/// What a column is to us.
+/// A column that is part of a record.
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     pub column: usize,
@@ -79,7 +78,7 @@ pub(super) struct Known {
     kind: Kind,
 }
 
-/// Whether the columns have what a call asked for.
+/// Whether the columns contain request parameters.
 pub(super) fn has_requests(known: &[Known]) -> bool {
     known.iter().any(|known| {
         known.name == "requestParameters"
@@ -87,14 +86,14 @@ pub(super) fn has_requests(known: &[Known]) -> bool {
     })
 }
 
-/// The records of a table.
+/// A table as records.
 pub(super) struct Table<'r> {
     /// As JSON lines.
     pub records: Box<dyn Read + 'r>,
     pub lossy: bool,
 }
 
-/// Whether `head` begins with the heading of a table that may hold records.
+/// Whether `head` begins with the header line of a table that may contain records.
 pub(super) fn is_table(head: &[u8]) -> bool {
     let text = Form::of(head).behind_preamble(head);
     if is_row(text) {
@@ -126,32 +125,32 @@ pub(super) fn is_table(head: &[u8]) -> bool {
     known(&names).len() >= 3 || holds_json
 }
 
-/// Whether a table without a heading begins here: a whole record in quotes, perhaps behind some other cells.
+/// Whether a table without a header begins here: a whole record in quotes, possibly after some other cells.
 fn is_row(text: &[u8]) -> bool {
     let near = text.get(..text.len().min(ROW_BYTES_MAX)).unwrap_or(text);
     let Some(at) = memchr::memmem::find(near, b"\"{\"\"") else { return false };
     let (before, cell) = near.split_at(at);
-    // In the first row, and the cells before it are plain.
+    // The cells before it in the first row are plain.
     let is_plain = before.iter().all(|byte| byte.is_ascii_alphanumeric() || b"\",;|\t -:._+/".contains(byte));
     let is_ours =
         [&b"\"\"eventName\"\""[..], b"\"\"eventVersion\"\"", b"\"\"Records\"\"", b"\"\"detail-type\"\""];
     is_plain && is_ours.iter().any(|key| memchr::memmem::find(cell, key).is_some())
 }
 
-/// How a table is written.
+/// The dialect of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Form {
-    /// How long what stands before the heading is: a byte order mark, Excel's `sep=;`.
+    /// Length of what precedes the header: a byte order mark, Excel's `sep=;`.
     preamble: usize,
     delimiter: u8,
-    /// There is no heading.
+    /// Whether there is no header.
     bare: bool,
-    /// Quotes inside of cells have a backslash before them, as Spark writes them.
+    /// Whether quotes in cells are escaped by a backslash, as Spark writes them.
     backslashes: bool,
 }
 
-/// Whether the first cell that holds an object writes its quotes with a backslash, and not twice. What stands in
-/// a string of such an object has both.
+/// Whether the first cell with a JSON object escapes its quotes by a backslash, and not by doubling them.
+/// Quotes inside of JSON strings have both.
 fn has_backslashes(text: &[u8]) -> bool {
     let begins = |at: &usize| at.checked_sub(1).and_then(|before| text.get(before)) != Some(&b'"');
     let quote = |at: usize| text.get(at + 2..).unwrap_or_default().trim_ascii_start();
@@ -192,7 +191,14 @@ fn heading(line: &[u8]) -> Vec<String> {
     let mut reader =
         ReaderBuilder::new().delimiter(delimiter(line)).has_headers(false).flexible(true).from_reader(line);
     let first = reader.byte_records().next().and_then(Result::ok).unwrap_or_default();
-    first.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect()
+    first.iter().map(column_name).collect()
+}
+
+/// The name of a column, without what stands around it: a byte order mark, Microsoft's word for the time zone.
+fn column_name(written: &[u8]) -> String {
+    let name = String::from_utf8_lossy(written);
+    let name = name.trim_start_matches('\u{feff}').trim();
+    name.strip_suffix(" [UTC]").unwrap_or(name).to_owned()
 }
 
 fn delimiter(line: &[u8]) -> u8 {
@@ -206,7 +212,9 @@ fn delimiter(line: &[u8]) -> u8 {
 
 pub(super) fn known(names: &[String]) -> Vec<Known> {
     let plain = |name: &str| name.rsplit('.').next().unwrap_or(name).replace('_', "").to_ascii_lowercase();
+    // Datadog's columns of attributes.
     let find = |(column, written): (usize, &String)| {
+        let written = written.strip_prefix('@').filter(|_| written != "@timestamp").unwrap_or(written);
         if let Some(names) = flattened(written.as_bytes()) {
             return Some(Known { column, name: Cow::Owned(names.join(".")), kind: Kind::Member });
         }
@@ -219,10 +227,10 @@ pub(super) fn known(names: &[String]) -> Vec<Known> {
     names.iter().enumerate().filter_map(find).collect()
 }
 
-/// Reads a heading and makes records of the rows behind it.
+/// Reads the header, and returns the rows as records.
 ///
 /// # Errors
-/// The columns are no records, and why.
+/// The columns contain no records, and why.
 pub(super) fn records<'r>(reader: Box<dyn Read + 'r>) -> Result<Table<'r>, String> {
     let (head, reader) = super::layers::head(reader);
     let form = Form::of(&head);
@@ -238,12 +246,8 @@ pub(super) fn records<'r>(reader: Box<dyn Read + 'r>) -> Result<Table<'r>, Strin
         .double_quote(!form.backslashes)
         .escape(form.backslashes.then_some(b'\\'))
         .from_reader(reader);
-    let names: Vec<String> = rows
-        .byte_headers()
-        .map_err(|error| reason(&error))?
-        .iter()
-        .map(|name| String::from_utf8_lossy(name).trim_start_matches('\u{feff}').trim().to_owned())
-        .collect();
+    let names: Vec<String> =
+        rows.byte_headers().map_err(|error| reason(&error))?.iter().map(column_name).collect();
     let known = if form.bare { Vec::new() } else { known(&names) };
     let mut row = ByteRecord::new();
     let first = rows.read_byte_record(&mut row).map_err(|error| reason(&error))?.then_some(row);
@@ -269,7 +273,7 @@ pub(super) fn records<'r>(reader: Box<dyn Read + 'r>) -> Result<Table<'r>, Strin
     Ok(Table { records: Box::new(made), lossy: whole.is_none() })
 }
 
-/// Whether a cell holds an event as JSON.
+/// Whether a cell contains an event as JSON.
 pub(super) fn holds_record(cell: &[u8]) -> bool {
     let cell = cell.trim_ascii();
     cell.starts_with(b"{")
@@ -285,7 +289,7 @@ fn reason(error: &csv::Error) -> String {
     }
 }
 
-/// JSON lines that are made of rows as they are asked for.
+/// A reader of JSON lines, which are made from rows on demand.
 struct Made<R> {
     rows: Reader<R>,
     known: Vec<Known>,
@@ -307,7 +311,8 @@ impl<R: Read> Made<R> {
                 Ok(true) => self.next = Some(row),
                 Ok(false) => {}
                 Err(error) if self.out.is_empty() => return Err(io::Error::other(reason(&error))),
-                // What came before is given first; then the reader tells the same again, or goes on.
+                // The rows before the error are returned first; then the CSV reader returns it again, or
+                // continues.
                 Err(_) => self.next = Some(ByteRecord::new()),
             }
         }
@@ -341,13 +346,14 @@ impl<R: Read> Read for Made<R> {
     }
 }
 
-/// A whole record, on a line. Inside strings line ends are escaped; between the others they mean nothing.
+/// Writes a whole record on one line. Inside of strings, line ends are escaped; elsewhere they are white
+/// space.
 pub(super) fn write_line(out: &mut Vec<u8>, record: &[u8]) {
     out.extend(record.iter().map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
     out.push(b'\n');
 }
 
-/// A record made of the cells of a row, of which there is one for each of the `known` columns.
+/// Writes a record from the cells of a row, one for each of the `known` columns.
 pub(super) fn write_record<'c>(out: &mut Vec<u8>, known: &[Known], cell: impl Fn(usize) -> Cow<'c, [u8]>) {
     out.push(b'{');
     let mut first = true;
@@ -355,11 +361,11 @@ pub(super) fn write_record<'c>(out: &mut Vec<u8>, known: &[Known], cell: impl Fn
     for (at, Known { name, kind, .. }) in known.iter().enumerate() {
         let cell = cell(at);
         let cell = cell.trim_ascii();
-        // Nothing, and the words for it.
+        // Empty cells and words for null are left out.
         if cell.is_empty() || [&b"null"[..], b"NULL", b"-", b"None", b"nan", b"NaN"].contains(&cell) {
             continue;
         }
-        // Of two columns with one name the first that says something.
+        // Of two columns with one name the first non-empty one counts.
         if written.contains(&&**name) {
             continue;
         }
@@ -398,7 +404,16 @@ fn write_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
 }
 
-/// Athena's way to write a struct, `{type=Root, sessioncontext={…}}`, or an array, as JSON.
+/// The same as JSON; `None` if the text is nothing of the kind.
+pub(super) fn struct_as_json(text: &str) -> Option<String> {
+    let text = text.trim();
+    matches!(text.as_bytes(), [b'{', .., b'}']).then_some(())?;
+    let mut out = Vec::new();
+    write_struct(&mut out, text, 0);
+    String::from_utf8(out).ok()
+}
+
+/// Converts Athena's notation for a struct, `{type=Root, sessioncontext={…}}`, or an array to JSON.
 fn write_struct(out: &mut Vec<u8>, text: &str, depth: u8) {
     const DEPTH_MAX: u8 = 8;
     let inside = text.get(1..text.len() - 1).unwrap_or_default();
@@ -429,7 +444,7 @@ fn write_struct(out: &mut Vec<u8>, text: &str, depth: u8) {
     out.push(if is_list { b']' } else { b'}' });
 }
 
-/// The parts between commas that stand in no inner brackets.
+/// The parts between commas outside of inner brackets.
 fn parts(text: &str) -> Vec<&str> {
     let (mut depth, mut start, mut parts) = (0_i32, 0, Vec::new());
     for (at, byte) in text.bytes().enumerate() {

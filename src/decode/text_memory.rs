@@ -1,4 +1,4 @@
-//! The memory that all workers together may use for the texts that they hold.
+//! The memory that all workers together may use for texts.
 //!
 //! Each worker has a share of its own, into which most objects fit. A larger text that is read as a whole
 //! takes its size from a pool shared by all workers, and waits until that has enough. A text that is larger

@@ -1,11 +1,11 @@
-//! A long string with many escapes, unescaped while its end is looked for: 64 bytes are told apart at a time,
-//! and what stands between two escapes is copied in one piece.
+//! Unescapes long strings with many escapes while searching for their ends: 64 bytes are classified at a
+//! time, and the text between two escapes is copied in one piece.
 
 use super::blocks::{self, Classify, Task};
 use super::json::meaning;
 
 const BLOCK: usize = 64;
-/// Longer strings are left to others: CloudTrail's records are shorter, and the result stays in memory.
+/// Longer strings are left to other code: CloudTrail's records are shorter, and the result stays in memory.
 const BYTES_MAX: usize = 1 << 20;
 
 /// Unescapes the string whose content is at the beginning of `text`. Returns the position of its closing
@@ -87,7 +87,7 @@ mod tests {
 
     use super::*;
 
-    /// What serde_json makes of the same string, and where it ends.
+    /// serde_json's result for the same string, and where it ends.
     fn expected(text: &[u8]) -> Option<(usize, Vec<u8>)> {
         let quoted = [b"\"", text].concat();
         let mut strings = serde_json::Deserializer::from_slice(&quoted).into_iter::<String>();

@@ -1,5 +1,5 @@
-//! The full path: what each element of a text is, and the records among them, handed out one by one. How the
-//! way leads from one element to the next is told in `steps`.
+//! The full path: recognises each element of a text, and passes on the records one by one. `steps` leads from
+//! one element to the next.
 
 use std::ops::Range;
 
@@ -60,7 +60,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             Shape::Lookup => self.embedded(&fields.text(text, Key::CloudTrailEvent).unwrap_or_default()),
             Shape::LogLine => {
                 let message = fields.text(text, Key::Message).unwrap_or_default();
-                // Some tools write a message for people there, and the event beside it.
+                // Some tools write a message for people there, and the event in another member.
                 if json_start(&message).is_some() || is_control(&message) || !self.unwrap(text, span) {
                     self.embedded(&message);
                 }
@@ -73,7 +73,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
             Shape::Foreign if is_bulk_action(text, span.start) => {
                 self.counts.pass_over("an action line of a bulk file".to_owned())
             }
-            // A page's token is a text that may look like a wrapped event.
+            // A page token is a string that may look like a wrapped event.
             Shape::Foreign if is_answer(text, span.start) => self.foreign(text, span),
             Shape::Foreign if self.unwrap(text, span.clone()) => {}
             Shape::Foreign => self.foreign(text, span),
@@ -94,7 +94,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     }
 
     fn record(&mut self, text: &[u8], span: Range<usize>, fields: &Fields) {
-        // Whatever else is wrong, it is a record of CloudTrail's and shows what the object is.
+        // Whatever else is wrong, it is a CloudTrail record and shows what the object contains.
         self.counts.recognise();
         let json = match utf8(text, span.clone()) {
             Ok(json) => json,

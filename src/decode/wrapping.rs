@@ -1,14 +1,15 @@
-//! Events in other people's wrapping paper: what search engines, queues and log shippers put around a record.
+//! Unwraps events: from search engines, queues and log shippers, which put records into objects of their own.
 //!
-//! An object that is no event of CloudTrail's may have one in a member that is known for it, as an object or
-//! as text, or a list of such objects. Where there is none of these, any member may hold some, whatever it is
-//! called. Whatever is found is read as if it stood there alone; so a queue's message may hold a topic's, and
-//! that a whole `{"Records":[…]}`.
+//! An object that is not an event may contain one in a well-known member, as an object, as text, or in a
+//! list. If it has none of these members, all members are searched, whatever their names. What is found is
+//! read like a document of its own, so a queue's message may contain a topic's, and that a whole
+//! `{"Records":[…]}`.
 
 use std::ops::Range;
 
 use super::RecordSink;
 use super::base64;
+use super::elastic;
 use super::fields::{Fields, Shape, excerpt, plain};
 use super::json::{Elements, Members, skip_between, skip_space, skip_value};
 use super::lines::json_start;
@@ -16,7 +17,7 @@ use super::ocsf;
 use super::rows;
 use super::walk::Walk;
 
-/// Members that events are wrapped in, and who does it.
+/// Members that contain wrapped events, by the tools that write them.
 const WRAPPERS: &[&[u8]] = &[
     b"_raw",           // Splunk, Cribl
     b"result",         // Splunk's export around it
@@ -35,11 +36,11 @@ const WRAPPERS: &[&[u8]] = &[
     b"body",           // SQS as Lambda gets it
     b"raw_data",       // OCSF
 ];
-/// Wrappings inside of one another.
-const DEPTH_MAX: u8 = 12;
+/// Maximum nesting of wrappers.
+const DEPTH_MAX: u8 = 24;
 
 impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
-    /// Reads what is wrapped in the object at `span`; says whether there was anything.
+    /// Reads the events in the object at `span`; returns whether there were any.
     pub(super) fn unwrap(&mut self, text: &[u8], span: Range<usize>) -> bool {
         if self.depth >= DEPTH_MAX {
             return false;
@@ -59,8 +60,19 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
                 true
             });
         }
-        if let Some(lines) = rows::of_athena(text.get(span.clone()).unwrap_or_default()) {
+        if let Some(record) = elastic::record(text.get(span.clone()).unwrap_or_default()) {
             self.counts.lossy();
+            let record = record.as_bytes();
+            return Fields::read(record, 0).is_ok_and(|(fields, end)| {
+                self.event(record, 0..end, &fields);
+                true
+            });
+        }
+        let json = text.get(span.clone()).unwrap_or_default();
+        if let Some(rows::Made { lines, lossy }) = rows::of_athena(json).or_else(|| rows::of_columns(json)) {
+            if lossy {
+                self.counts.lossy();
+            }
             let mut at = skip_between(&lines, 0);
             while at < lines.len() {
                 let Ok(end) = self.document(&lines, at) else { break };
@@ -71,7 +83,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         wrapped(text, span.start).is_some_and(|value| self.value(text, value)) || self.anywhere(text, span)
     }
 
-    /// The value of a member that is known for holding events.
+    /// Reads the value of a well-known member.
     fn value(&mut self, text: &[u8], value: Range<usize>) -> bool {
         match text.get(value.start) {
             Some(b'"') => {
@@ -95,7 +107,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         }
     }
 
-    /// A list of wrapped events, or of lists of fields of which one is the event.
+    /// Reads a list of wrapped events, or a list of lists of fields, one of which is the event.
     fn list(&mut self, text: &[u8], at: usize) -> bool {
         let mut elements = Elements::of(text, at);
         let mut any = false;
@@ -112,16 +124,15 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         any
     }
 
-    /// A row whose cells stand in objects of their own.
+    /// Reads a table row with an object for each cell.
     fn row(&mut self, text: &[u8], at: usize) -> bool {
         let Some(row) = rows::merged(text, at) else { return false };
         self.counts.lossy();
         self.document(row.as_bytes(), 0).is_ok()
     }
 
-    /// Looks for events in the object or list at `span`, whatever its members are called. What else stands in
-    /// a list beside events is counted as passed over. An event that stands there twice is one, as
-    /// everywhere.
+    /// Searches all members of the object or list at `span` for events. Other elements of a list with events
+    /// are counted as passed over. An event that occurs twice is counted as a duplicate, as everywhere.
     pub(super) fn anywhere(&mut self, text: &[u8], span: Range<usize>) -> bool {
         let near = text.get(span.clone()).unwrap_or_default();
         if self.depth >= DEPTH_MAX || !may_hold_events(near) {
@@ -185,7 +196,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         }
     }
 
-    /// A text that holds events: as JSON, behind whatever stands before it, or in base64.
+    /// Reads a text that contains events: as JSON, possibly after other text, or in base64.
     fn said(&mut self, inner: &[u8]) -> bool {
         if base64::may_hold(inner) {
             let text = base64::text(inner)
@@ -203,7 +214,7 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
         holds
     }
 
-    /// Events that are written as a text inside another.
+    /// Reads events in a string.
     pub(super) fn embedded(&mut self, inner: &[u8]) {
         if is_control(inner) {
             return self.counts.pass_over("a control message of CloudWatch Logs".to_owned());
@@ -229,19 +240,19 @@ impl<S: RecordSink + ?Sized> Walk<'_, '_, S> {
     }
 }
 
-/// What CloudWatch Logs writes to try whether a subscription works.
+/// Whether this is the test message that CloudWatch Logs sends to a new subscription.
 pub(super) fn is_control(message: &[u8]) -> bool {
     message.starts_with(b"CWL CONTROL MESSAGE")
 }
 
-/// Whether events may be in there at all, told without a parse.
+/// Whether the text may contain events at all; checked without parsing.
 fn may_hold_events(text: &[u8]) -> bool {
     [&b"eventName"[..], b"eventname", b"EventName", b"\"H4sI", b"\"eyJ", b"\"ewo"]
         .iter()
         .any(|sign| memchr::memmem::find(text, sign).is_some())
 }
 
-/// The value of the member that is known for holding events: of those that are there the first of the list.
+/// The value of the well-known member; if there are several, of the first one in [`WRAPPERS`].
 fn wrapped(text: &[u8], at: usize) -> Option<Range<usize>> {
     let mut members = Members::of(text, at);
     let mut best: Option<(usize, Range<usize>)> = None;

@@ -76,20 +76,31 @@ pub fn key_advice(history: &History, repository: &RepositoryHistory, step: &KeyS
         .any(|later| later.change == KeyChange::DeletionCancelled && later.event != step.event);
     match step.change {
         KeyChange::DeletionScheduled if !was_called_off => format!(
-            "Call the deletion off before its waiting time of 7 to 30 days is over, and enable the key: `{} && {}`. What a deleted key encrypts is lost for good.",
+            "Call the deletion off before its waiting time of 7 to 30 days is over, and enable the key: `{} \
+             && {}`. What a deleted key encrypts is lost for good.",
             kms("cancel-key-deletion"),
             kms("enable-key")
         ),
-        KeyChange::Disabled | KeyChange::DeletionScheduled => format!("Enable the key: `{}`.", kms("enable-key")),
+        KeyChange::Disabled | KeyChange::DeletionScheduled => {
+            format!("Enable the key: `{}`.", kms("enable-key"))
+        }
         KeyChange::Deleted => {
-            "What the key encrypts cannot be read any more: push the images anew, into a repository that is created with another key; imported material can be imported again.".to_owned()
+            "What the key encrypts cannot be read any more: push the images anew, into a repository that is \
+             created with another key; imported material can be imported again."
+                .to_owned()
         }
         KeyChange::PolicyChanged => format!(
-            "Look at the key policy that is in force (`{}`), and give back what it took from the principals that pull and from ECR's grants.",
-            Shell::new("aws kms get-key-policy").option("region", &region).option("key-id", key).option("policy-name", "default").to_text()
+            "Look at the key policy that is in force (`{}`), and give back what it took from the principals \
+             that pull and from ECR's grants.",
+            Shell::new("aws kms get-key-policy")
+                .option("region", &region)
+                .option("key-id", key)
+                .option("policy-name", "default")
+                .to_text()
         ),
         _ => format!(
-            "See which grants are left (`{}`). ECR gets its grants when a repository is created: without them, copy the images into a repository that is created anew with the key.",
+            "See which grants are left (`{}`). ECR gets its grants when a repository is created: without \
+             them, copy the images into a repository that is created anew with the key.",
             kms("list-grants")
         ),
     }
@@ -181,7 +192,8 @@ fn finding(subject: Subject<'_>, locked: &KeyStep, until: i64, asked: &[&Step]) 
             ..Usage::default()
         },
         summary: format!(
-            "In {}, {} is there, and {} cannot have worked: the KMS key that encrypts the repository {} at {} by {who}{again}.",
+            "In {}, {} is there, and {} cannot have worked: the KMS key that encrypts the repository {} at {} \
+             by {who}{again}.",
             place(&repository),
             digest.short(),
             counted(pulls.len(), tasks.len()),

@@ -43,7 +43,7 @@ pub enum Lost {
     Child,
 }
 
-/// What a rule decides by: the number of images, or their age.
+/// The criterion of a rule: the number of images, or their age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measure {
     Count,
@@ -155,7 +155,11 @@ impl Situation {
                 vec![format!("Restore it (up to about 20 minutes): `{}`.", self.restore())]
             }
             Lost::Archived(Restore::UnderWay) => {
-                vec!["A restore was asked for and is not done by the end of the logs: wait for it, up to about 20 minutes (ImageActivationEvent tells).".to_owned()]
+                vec![
+                    "A restore was asked for and is not done by the end of the logs: wait for it, up to about \
+                     20 minutes (ImageActivationEvent tells)."
+                        .to_owned(),
+                ]
             }
             Lost::AtRisk => self.keep().into_iter().chain(self.deploy_anew()).collect(),
             _ if self.needed.is_empty() => self.done.clone(),
@@ -164,7 +168,7 @@ impl Situation {
                 if self.all_resolve() {
                     return anew;
                 }
-                // Those who ask by the tag have been told to push it again; that is not said twice.
+                // Users of the tag have been advised to push it again; that is not repeated.
                 let is_said = |command: &str| anew.iter().any(|sentence| sentence.contains(command));
                 let back = self.bring_back();
                 let back = Some(back).filter(|back| !back.split('`').nth(1).is_some_and(is_said));
@@ -206,22 +210,35 @@ impl Situation {
         }
         match self.lost {
             Lost::RepositoryDeleted if self.recreated => {
-                "The repository was created anew, and was empty then: push what is deployed from it again, from a build or a copy elsewhere."
+                "The repository was created anew, and was empty then: push what is deployed from it again, \
+                 from a build or a copy elsewhere."
                     .to_owned()
             }
             Lost::RepositoryDeleted => {
-                let create = Shell::new("aws ecr create-repository").option("region", &self.region).option("repository-name", &self.repository);
-                format!("Create the repository again (`{}`), and push what is deployed from it, from a build or a copy elsewhere.", create.to_text())
+                let create = Shell::new("aws ecr create-repository")
+                    .option("region", &self.region)
+                    .option("repository-name", &self.repository);
+                format!(
+                    "Create the repository again (`{}`), and push what is deployed from it, from a build or a \
+                     copy elsewhere.",
+                    create.to_text()
+                )
             }
             Lost::CacheCopy => {
-                format!("Pull it again through the cache, which fetches it anew: `{}`.", Shell::new("docker pull").argument(&target).to_text())
+                format!(
+                    "Pull it again through the cache, which fetches it anew: `{}`.",
+                    Shell::new("docker pull").argument(&target).to_text()
+                )
             }
             Lost::Replica => {
-                "Copy it again from its source registry (or push a new tag there: replication copies what is pushed, and nothing older).".to_owned()
+                "Copy it again from its source registry (or push a new tag there: replication copies what is \
+                 pushed, and nothing older)."
+                    .to_owned()
             }
             Lost::Child => "Push the multi-architecture image again, as a whole.".to_owned(),
             _ => format!(
-                "Or push the very same image again, where a host or a build cache still has it (a new build has another digest): `{}`.",
+                "Or push the very same image again, where a host or a build cache still has it (a new build \
+                 has another digest): `{}`.",
                 Shell::new("docker push").argument(&target).to_text()
             ),
         }
@@ -244,19 +261,37 @@ impl Situation {
             Lost::TagMoved | Lost::AtRisk => list.push("Give every build a tag of its own.".to_owned()),
             Lost::Tagged(_) if self.policy == PolicySince::Protects => {}
             Lost::Tagged(Measure::Count) => {
-                list.push("Give each service a repository, or a rule with a prefix, of its own, so that another's pushes do not count against it; or protect what is deployed by a rule of higher priority that matches its tags.".to_owned());
+                list.push("Give each service a repository, or a rule with a prefix, of its own, so that \
+                    another's pushes do not count against it; or protect what is deployed by a rule of higher \
+                    priority that matches its tags.".to_owned());
             }
             Lost::Tagged(_) => {
-                list.push("Protect tags that are deployed or promoted by a rule of their own, of higher priority: age counts from the first push, and a new tag does not refresh it.".to_owned());
+                list.push(
+                    "Protect tags that are deployed or promoted by a rule of their own, of higher priority: \
+                     age counts from the first push, and a new tag does not refresh it."
+                        .to_owned(),
+                );
             }
-            Lost::Untagged => {
-                list.push("Give what is deployed by its digest a tag of its own, or exempt it from rules for untagged images.".to_owned())
+            Lost::Untagged => list.push(
+                "Give what is deployed by its digest a tag of its own, or exempt it from rules for untagged \
+                 images."
+                    .to_owned(),
+            ),
+            Lost::Deleted => list.push(
+                "Find out what deleted it, and let clean-up jobs ask what is deployed before they delete."
+                    .to_owned(),
+            ),
+            Lost::RepositoryDeleted => {
+                list.push("Deny ecr:DeleteRepository where images are deployed from.".to_owned())
             }
-            Lost::Deleted => list.push("Find out what deleted it, and let clean-up jobs ask what is deployed before they delete.".to_owned()),
-            Lost::RepositoryDeleted => list.push("Deny ecr:DeleteRepository where images are deployed from.".to_owned()),
-            Lost::Replica => list.push("Let the copy's lifecycle policy keep what is deployed from it: policies are not replicated.".to_owned()),
+            Lost::Replica => list.push(
+                "Let the copy's lifecycle policy keep what is deployed from it: policies are not replicated."
+                    .to_owned(),
+            ),
             Lost::NotListed => list.push(
-                "Find out what took it: read the trail of the time between its push and that list, with its lifecycle events; until then the same can happen again.".to_owned(),
+                "Find out what took it: read the trail of the time between its push and that list, with its \
+                 lifecycle events; until then the same can happen again."
+                    .to_owned(),
             ),
             Lost::Archived(_) | Lost::CacheCopy | Lost::Child => {}
         }

@@ -47,7 +47,7 @@ pub fn rule_ahead<'h>(subject: Subject<'h>) -> Option<(PolicyInForce, &'h Rule)>
 fn finding(subject: Subject<'_>, displaced: &Displacement, policy: PolicyInForce, rule: &str) -> Finding {
     let (history, image) = (subject.history, subject.image);
     let mut harm = usage_of_displaced(history, image, displaced.step);
-    // Where the tag moved from an index to one of its images, whoever needs another platform fails already.
+    // If the tag moved from an index to one of its images, users of other platforms fail already.
     let child = subject.repository.image(displaced.by).filter(|_| displaced.by_child);
     let failures = child.map(|child| failures(subject, displaced, child)).unwrap_or_default();
     if let Some(child) = child.filter(|_| !failures.is_empty()) {

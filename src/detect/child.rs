@@ -120,13 +120,14 @@ pub fn platforms<'h>(
     (own, others.collect())
 }
 
-/// The first event since the loss that shows that the index is needed: a pull or a deployment.
+/// The first event since the loss that shows that the index is needed: a deployment, or a pull by anybody but a
+/// scanner or an excluded principal.
 fn used_since(history: &History, index: &Image, loss: &Loss) -> Option<EventNo> {
     let time = |event: EventNo| history.noted(event).time;
     let pulled = index
         .steps
         .iter()
-        .find(|step| step.kind == StepKind::Pull && time(step.event) > loss.at)
+        .find(|step| step.kind == StepKind::Pull && step.caller.needs() && time(step.event) > loss.at)
         .map(|step| step.event);
     let deploys = |kind: UseKind| {
         matches!(kind, UseKind::DeployedByDigest | UseKind::DeployedByTag | UseKind::ResolvedByTask)
@@ -184,7 +185,8 @@ fn finding(subject: Subject<'_>, loss: &Loss, index: &Image, harm: Harm, used: O
         order: loss.order,
         exposure_seconds: None,
         summary: format!(
-            "In {}, {named} is broken: {} took {} although the index lists it and is still there; {}; {asked}.",
+            "In {}, {named} is broken: {} took {} although the index lists it and is still there; {}; \
+             {asked}.",
             place(&history.repository(repository)),
             if was_deleted(loss) {
                 format!("a call of {}", super::story::who(history, loss.event))

@@ -112,6 +112,12 @@ fn asked_by_digest(subject: Subject<'_>, first: usize, stops: &Stops) -> Vec<Fai
         return Vec::new();
     }
     let soon = |at: i64| pushed - at <= BEFORE_PUSH_MILLIS || was_created(history, repository, at);
+    // An index can be pushed only when what it lists is there.
+    let indexes = repository.parents.get(&image.digest).map(Vec::as_slice).unwrap_or_default();
+    let listed = indexes.iter().filter_map(|index| repository.image(*index));
+    let listed: Option<i64> =
+        listed.flat_map(|index| &index.steps).filter(|step| is_push(step)).map(|step| time(step.event)).min();
+    let was_listed = |at: i64| listed.is_some_and(|listed| listed <= at);
     let tasks: Vec<Failure> = stops.get(&Sym::NONE).into_iter().flatten().copied().collect();
     let calls = before.iter().filter(|step| match step.kind {
         StepKind::PullFailed => {
@@ -129,7 +135,7 @@ fn asked_by_digest(subject: Subject<'_>, first: usize, stops: &Stops) -> Vec<Fai
     // logs.
     let until = if before.is_empty() { pushed } else { pushed + RETRIED_MILLIS };
     let tasks = tasks.iter().copied().filter(|stop| time(stop.event) <= until && soon(time(stop.event)));
-    calls.chain(tasks).collect()
+    calls.chain(tasks).filter(|failure| !was_listed(time(failure.event).min(pushed))).collect()
 }
 
 /// Whether nothing had the tag before the second of the push: of an image that must have had it first, it is

@@ -8,7 +8,7 @@ use crate::timeline::{End, Loss};
 use super::loss::report;
 use super::{Detector, Subject};
 
-/// A call deleted an image within an hour of its push, and somebody needed it: a pipeline tidies up too
+/// A call deleted an image within an hour of its push, and somebody needed it: a pipeline cleans up too
 /// early.
 pub struct DeletedSoon;
 
@@ -16,8 +16,8 @@ impl Detector for DeletedSoon {
     fn detect(&self, subject: Subject<'_>, found: &mut Vec<Finding>) {
         let called = |loss: &Loss| matches!(loss.end, End::DeletedByDigest | End::DeletedByLastTag);
         let soon = |loss: &Loss| loss.pushed_at.is_some_and(|pushed| loss.at - pushed < HOUR_MILLIS);
-        // Who needed it, how bad that is, what to do and which events say so: the same for every loss. What
-        // nobody missed is not told.
+        // Who needed it, how severe that is, what to do, and the evidence are the same for every loss. Losses
+        // that affect nobody are not reported.
         report(subject, FindingKind::DeletedByCall, |loss| called(loss) && soon(loss), found);
     }
 }

@@ -183,10 +183,10 @@ fn summary(subject: Subject<'_>, kind: FindingKind, loss: &Loss, harm: &Harm) ->
     format!("In {}, {what}; {needed}.", place(&history.repository(subject.repository)))
 }
 
-/// At most so many tags get a command of their own.
+/// Maximum number of tags that get a command of their own.
 const TAGS_MAX: usize = 2;
 
-/// What is there again and what is not: a push brings back only the tags that it names.
+/// Which tags exist again and which do not: a push only restores the tags that it names.
 pub fn came_back(
     history: &History,
     repository: &RepositoryHistory,

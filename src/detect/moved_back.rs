@@ -103,7 +103,8 @@ fn finding(subject: TagSubject<'_>, back: MoveBack<'_>, went_back: usize) -> Fin
         deletion: None,
         exposure_seconds: None,
         summary: format!(
-            "In {}, {} moved tag {tag} back from {} (pushed {}, tagged by {}) to {}, which was pushed {}{}{again}; it was pulled {} around that.",
+            "In {}, {} moved tag {tag} back from {} (pushed {}, tagged by {}) to {}, which was pushed \
+             {}{}{again}; it was pulled {} around that.",
             place(&history.repository(repository)),
             super::story::who(history, to.since),
             newer.short(),
@@ -135,17 +136,20 @@ pub fn advice(subject: TagSubject<'_>, back: MoveBack<'_>) -> Vec<String> {
     let tag = subject.history.text(subject.tag);
     let order = if back.by_another(subject.history) {
         format!(
-            "Order the pipelines that push tag {tag}, so that an older build does not come last, or let one of them alone move it."
+            "Order the pipelines that push tag {tag}, so that an older build does not come last, or let one \
+             of them alone move it."
         )
     } else {
         format!("If it was no rollback on purpose, let the pipeline move tag {tag} forward only.")
     };
     let pin = match back.to.is_open() {
         true => {
-            "What pulled the tag in between runs another image than what pulls it now: pin digests, or give every build a tag of its own."
+            "What pulled the tag in between runs another image than what pulls it now: pin digests, or give \
+             every build a tag of its own."
         }
         false => {
-            "What pulled the tag while it was on the older image may still run that: start it anew, and pin digests or give every build a tag of its own."
+            "What pulled the tag while it was on the older image may still run that: start it anew, and pin \
+             digests or give every build a tag of its own."
         }
     };
     [order].into_iter().chain(forward(subject, back)).chain([pin.to_owned()]).collect()
@@ -161,7 +165,8 @@ fn forward(subject: TagSubject<'_>, back: MoveBack<'_>) -> Option<String> {
     let gone = image.losses.last().filter(|_| image.is_gone());
     Some(match gone {
         Some(loss) => format!(
-            "The newer image, {digest}, went at {}: build it again and push it under {}, if that is what is wanted.",
+            "The newer image, {digest}, went at {}: build it again and push it under {}, if that is what is \
+             wanted.",
             Timestamp::from_millis(loss.at),
             history.text(subject.tag)
         ),

@@ -283,11 +283,19 @@ pub fn in_words(
 /// Advice on how to give access back.
 pub fn advice(history: &History, repository: &RepositoryHistory, what: What, refused: EventNo) -> String {
     match what {
-        What::Policy => "Compare the repository policy before and after that call, and give back what the puller needs (ecr:BatchGetImage, ecr:GetDownloadUrlForLayer).".to_owned(),
+        What::Policy => "Compare the repository policy before and after that call, and give back what the \
+            puller needs (ecr:BatchGetImage, ecr:GetDownloadUrlForLayer)."
+            .to_owned(),
         What::Role => format!(
-            "Give {} back what a pull needs: ecr:BatchGetImage and ecr:GetDownloadUrlForLayer on the repository, and ecr:GetAuthorizationToken (for tasks of ECS: the policy AmazonECSTaskExecutionRolePolicy).",
+            "Give {} back what a pull needs: ecr:BatchGetImage and ecr:GetDownloadUrlForLayer on the \
+             repository, and ecr:GetAuthorizationToken (for tasks of ECS: the policy \
+             AmazonECSTaskExecutionRolePolicy).",
             role_name(history, refused)
         ),
-        What::Key(place) => repository.key_steps.get(place).map(|step| key_advice(history, repository, step)).unwrap_or_default(),
+        What::Key(place) => repository
+            .key_steps
+            .get(place)
+            .map(|step| key_advice(history, repository, step))
+            .unwrap_or_default(),
     }
 }

@@ -186,7 +186,9 @@ fn summary(
 }
 
 /// Advice for a tag that moves because its upstream moves.
-const REFRESHED: &str = "The pull-through cache moved the tag because upstream did: deploy what is pinned by digest under a tag of its own, or keep untagged images of the cache longer. Immutable tags would keep the cache from refreshing them.";
+const REFRESHED: &str = "The pull-through cache moved the tag because upstream did: deploy what is pinned by \
+    digest under a tag of its own, or keep untagged images of the cache longer. Immutable tags would keep the \
+    cache from refreshing them.";
 
 /// Whether the pull-through cache moved the tag: it checks upstream when somebody pulls.
 fn is_refresh(subject: Subject<'_>, displaced: &Displacement) -> bool {
@@ -205,7 +207,8 @@ pub fn lost_to_child(subject: Subject<'_>, displaced: &Displacement) -> String {
     let how = match displaced.first_push.some() {
         Some(_) if role(&pushers[0]) == role(&pushers[1]) => {
             format!(
-                "one push, by {}, gave tag {tag} to index {index} and{after} to {child}, an image that the index lists",
+                "one push, by {}, gave tag {tag} to index {index} and{after} to {child}, an image that the \
+                 index lists",
                 pushers[1]
             )
         }
@@ -236,7 +239,11 @@ fn what_to_do(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, harm:
         advice
     };
     if no_grace(loss) {
-        advice.push("No grace: age counts from the push, so the image could go at the very next run after it lost its tag. Protect by count, or keep untagged images longer than the oldest deployment.".to_owned());
+        advice.push(
+            "No grace: age counts from the push, so the image could go at the very next run after it lost its \
+             tag. Protect by count, or keep untagged images longer than the oldest deployment."
+                .to_owned(),
+        );
     }
     if displaced.first_push.is_none() {
         advice.push(
@@ -246,13 +253,15 @@ fn what_to_do(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, harm:
     let takers = takers(subject.history, subject.repository, displaced);
     if takers.len() > 1 {
         advice.push(format!(
-            "{} were pushed under {} in one second, and nothing tells which came first: either may have taken the tag from this image.",
+            "{} were pushed under {} in one second, and nothing tells which came first: either may have taken \
+             the tag from this image.",
             takers.join(" and "),
             subject.history.text(displaced.tag)
         ));
     } else if displaced.order == Order::Ambiguous {
         advice.push(format!(
-            "The pushes of {} fall into one second and nothing tells their order: the two digests may be the other way round.",
+            "The pushes of {} fall into one second and nothing tells their order: the two digests may be the \
+             other way round.",
             subject.history.text(displaced.tag)
         ));
     }
@@ -262,8 +271,13 @@ fn what_to_do(subject: Subject<'_>, loss: &Loss, displaced: &Displacement, harm:
 /// Advice for a tag that points to one image of its index.
 pub fn push_index_again(tag: &str) -> Vec<String> {
     vec![
-        format!("Push tag {tag} again as a whole, so that it points to the index: starting tasks anew does not help."),
-        "Push the images of the index first, by digest or under tags of their own, and the index under the tag last.".to_owned(),
+        format!(
+            "Push tag {tag} again as a whole, so that it points to the index: starting tasks anew does not \
+             help."
+        ),
+        "Push the images of the index first, by digest or under tags of their own, and the index under the \
+         tag last."
+            .to_owned(),
     ]
 }
 

@@ -65,14 +65,17 @@ pub fn restore_under_way(image: &Image) -> Option<EventNo> {
 pub fn restore(history: &History, repository: &RepositoryHistory, image: &Image) -> String {
     if let Some(asked) = restore_under_way(image) {
         return format!(
-            "Wait: {} asked for its restore at {}, and that is not done by the end of these logs. It takes up to about 20 minutes; ImageActivationEvent tells when it is done, and until then `aws ecr describe-images` has imageStatus ACTIVATING.",
+            "Wait: {} asked for its restore at {}, and that is not done by the end of these logs. It takes up \
+             to about 20 minutes; ImageActivationEvent tells when it is done, and until then `aws ecr \
+             describe-images` has imageStatus ACTIVATING.",
             caller(history, asked),
             history.time(asked)
         );
     }
     let place = history.repository(repository);
     format!(
-        "Restore it: `aws ecr update-image-storage-class --region {} --registry-id {} --repository-name {} --image-id imageDigest={} --target-storage-class STANDARD`; it takes up to about 20 minutes.",
+        "Restore it: `aws ecr update-image-storage-class --region {} --registry-id {} --repository-name {} \
+         --image-id imageDigest={} --target-storage-class STANDARD`; it takes up to about 20 minutes.",
         place.region.raw(),
         place.registry_id.raw(),
         place.name.raw(),
@@ -91,27 +94,39 @@ pub fn immutability(history: &History, repository: &RepositoryHistory, tag: &str
     let exclusions = &repository.mutability.exclusions;
     let exempt = exclusions.iter().map(|filter| history.text(*filter)).find(|filter| fits(filter, tag));
     match (setting, exempt) {
-        ("IMMUTABLE", _) => "The repository's tags are immutable since then: a second push fails, and orphans nothing.".to_owned(),
+        ("IMMUTABLE", _) => {
+            "The repository's tags are immutable since then: a second push fails, and orphans nothing."
+                .to_owned()
+        }
         ("IMMUTABLE_WITH_EXCLUSION", Some(filter)) => format!(
-            "The repository's tags are immutable, and {tag} is exempt by the exclusion filter {filter}: take it out of the filters, so that the second push fails instead of orphaning the first image."
+            "The repository's tags are immutable, and {tag} is exempt by the exclusion filter {filter}: take \
+             it out of the filters, so that the second push fails instead of orphaning the first image."
         ),
         ("IMMUTABLE_WITH_EXCLUSION", None) if !exclusions.is_empty() => {
             format!(
-                "The repository's tags are immutable since then, and no exclusion filter exempts {tag}: a second push fails, and orphans nothing."
+                "The repository's tags are immutable since then, and no exclusion filter exempts {tag}: a \
+                 second push fails, and orphans nothing."
             )
         }
         ("MUTABLE_WITH_EXCLUSION", Some(filter)) => {
-            format!("Tag {tag} is immutable since then, by the exclusion filter {filter}: a second push fails, and orphans nothing.")
+            format!(
+                "Tag {tag} is immutable since then, by the exclusion filter {filter}: a second push fails, \
+                 and orphans nothing."
+            )
         }
         ("MUTABLE_WITH_EXCLUSION", None) if !exclusions.is_empty() => {
             format!(
-                "Add {tag} to the exclusion filters of the repository's mutability, so that the second push fails instead of orphaning the first image."
+                "Add {tag} to the exclusion filters of the repository's mutability, so that the second push \
+                 fails instead of orphaning the first image."
             )
         }
         (exclusion, _) if exclusion.ends_with("_WITH_EXCLUSION") => format!(
-            "Make tag {tag} immutable, so that the second push fails instead of orphaning the first image: the repository's setting knows exclusions ({exclusion})."
+            "Make tag {tag} immutable, so that the second push fails instead of orphaning the first image: \
+             the repository's setting knows exclusions ({exclusion})."
         ),
-        _ => "Make the repository's tags immutable, so that the second push fails instead of orphaning the first image.".to_owned(),
+        _ => "Make the repository's tags immutable, so that the second push fails instead of orphaning the \
+            first image."
+            .to_owned(),
     }
 }
 

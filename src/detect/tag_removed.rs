@@ -90,7 +90,8 @@ fn finding(
                 digest.short()
             ),
             Some(source) => format!(
-                "In {place_of}, {} {left} and most likely lost tag {tag} soon after {who} took it off in {}, from where deletions are replicated; {found} after that found nothing.",
+                "In {place_of}, {} {left} and most likely lost tag {tag} soon after {who} took it off in {}, \
+                 from where deletions are replicated; {found} after that found nothing.",
                 digest.short(),
                 place(&history.repository(source)),
             ),
@@ -139,7 +140,10 @@ pub fn advice(subject: TagSubject<'_>, image: Option<&Image>, others: &[&str]) -
         let at_source = TagSubject { repository: source, ..subject };
         let command = image.map(|image| retag_command(at_source, image)).unwrap_or_default();
         let name = place(&subject.history.repository(source));
-        advice.push(format!("Put tag {tag} back where it is replicated from, {name}: `{command}`. To keep tags of copies longer, switch deleteReplication off in that rule."));
+        advice.push(format!(
+            "Put tag {tag} back where it is replicated from, {name}: `{command}`. To keep tags of copies \
+             longer, switch deleteReplication off in that rule."
+        ));
     } else if let Some(image) = image {
         advice.push(put_back(subject, image));
     }

@@ -211,7 +211,8 @@ fn missing(
         (
             format!("they hold nothing that registry {} did to the repository", own.registry_id.raw()),
             format!(
-                "Read the trail of account {} in {}, which owns the repository: its pushes, lifecycle runs and deletions stand there.",
+                "Read the trail of account {} in {}, which owns the repository: its pushes, lifecycle runs \
+                 and deletions stand there.",
                 own.registry_id.raw(),
                 own.region.raw()
             ),
@@ -219,26 +220,37 @@ fn missing(
     } else if known == Known::Left {
         (
             "what took the tag off its image, and where it was then, is not in them".to_owned(),
-            "Read the other events of the repository: CloudTrail leaves out what is too large, and objects may be missing (see coverage).".to_owned(),
+            "Read the other events of the repository: CloudTrail leaves out what is too large, and objects \
+             may be missing (see coverage)."
+                .to_owned(),
         )
     } else if let Some(gap) = gap.filter(|_| known == Known::There) {
         (
             format!(
-                "the content of {} at {} is not in them (CloudTrail leaves it out above 100 KB), and that may have taken the image",
+                "the content of {} at {} is not in them (CloudTrail leaves it out above 100 KB), and that may \
+                 have taken the image",
                 history.event(gap).event_name.raw(),
                 history.time(gap)
             ),
-            "Ask the registry whether the image is there (`aws ecr describe-images`): if it is not, that event took it most likely; if it is, look at access and at the puller's network at that time.".to_owned(),
+            "Ask the registry whether the image is there (`aws ecr describe-images`): if it is not, that \
+             event took it most likely; if it is, look at access and at the puller's network at that time."
+                .to_owned(),
         )
     } else if known == Known::Refused {
         (
-            "the image was there, the same caller could pull it before, and nothing in them says what took that".to_owned(),
-            "Read the trail of us-east-1, too, where IAM is logged (policies of the caller's role, also those that it shares with others), and look at the VPC endpoint's policy and at service control policies: the message of the refusal names the policy that did not allow it.".to_owned(),
+            "the image was there, the same caller could pull it before, and nothing in them says what took \
+             that".to_owned(),
+            "Read the trail of us-east-1, too, where IAM is logged (policies of the caller's role, also those \
+             that it shares with others), and look at the VPC endpoint's policy and at service control \
+             policies: the message of the refusal names the policy that did not allow it.".to_owned(),
         )
     } else if known == Known::There {
         (
             "as far as they go the image was there".to_owned(),
-            "Look at what the failure's message says beside that: a platform that the image is not for, or access (repository policy, endpoint policy, KMS key) and the puller's network at that time; widen --since, and read the trail's read-only events.".to_owned(),
+            "Look at what the failure's message says beside that: a platform that the image is not for, or \
+             access (repository policy, endpoint policy, KMS key) and the puller's network at that time; \
+             widen --since, and read the trail's read-only events."
+                .to_owned(),
         )
     } else {
         (

@@ -75,8 +75,8 @@ pub fn has_immutable_tags(history: &History, repository: &RepositoryHistory) -> 
     setting.starts_with("IMMUTABLE") || setting == "MUTABLE_WITH_EXCLUSION"
 }
 
-/// The tag that the image has where it comes from, and that another image has here: told by the tags of the
-/// same digest in other repositories of that name.
+/// The tag that the image has at its source, and that another image has here. It is found through the tags of
+/// the same digest in other repositories with that name.
 pub fn taken_tag<'h>(
     history: &'h History,
     repository: &'h RepositoryHistory,
@@ -90,8 +90,8 @@ pub fn taken_tag<'h>(
         .map(|(tag, _)| *tag)
         .collect();
     if tags.is_empty() {
-        // Without the source's own logs: tags that were taken here when it came. One alone is what it must
-        // have been.
+        // Without the source's own logs: the tags that were taken here when it was replicated. If there is
+        // only one, it must be that.
         tags = repository
             .tag_lives
             .iter()
@@ -112,8 +112,16 @@ pub fn reason(subject: Subject<'_>, loss: &Loss) -> (String, Vec<EventNo>) {
     let who = |event: EventNo| super::story::who(history, event);
     match why(subject, loss) {
         Untagged::ByDigest(push) => {
-            let how = if subject.image.origin == PushOrigin::Replication { "replication brought it" } else { "pushed it by its digest" };
-            let by = if subject.image.origin == PushOrigin::Replication { how.to_owned() } else { format!("{} {how}", who(push)) };
+            let how = if subject.image.origin == PushOrigin::Replication {
+                "replication brought it"
+            } else {
+                "pushed it by its digest"
+            };
+            let by = if subject.image.origin == PushOrigin::Replication {
+                how.to_owned()
+            } else {
+                format!("{} {how}", who(push))
+            };
             (format!("it never had a tag: {by} at {}, without one", history.time(push)), vec![push])
         }
         Untagged::ReplicaWithoutTag { push, taken } => {
@@ -126,14 +134,21 @@ pub fn reason(subject: Subject<'_>, loss: &Loss) -> (String, Vec<EventNo>) {
                     history.text(tag),
                     history.digest_or_zero(span.digest).short()
                 ),
-                None => "the repository's tags are immutable, and a tag that is taken is not moved".to_owned(),
+                None => {
+                    "the repository's tags are immutable, and a tag that is taken is not moved".to_owned()
+                }
             };
             (format!("replication brought it without its tag at {}: {because}", history.time(push)), events)
         }
-        Untagged::Removed(call) => (format!("{} took its tag off at {}", who(call), history.time(call)), vec![call]),
-        Untagged::NotKnown => {
-            ("it had no tag; how it lost it, or that it never had one, happened before the logs begin or was not logged".to_owned(), Vec::new())
+        Untagged::Removed(call) => {
+            (format!("{} took its tag off at {}", who(call), history.time(call)), vec![call])
         }
+        Untagged::NotKnown => (
+            "it had no tag; how it lost it, or that it never had one, happened before the logs begin or was \
+             not logged"
+                .to_owned(),
+            Vec::new(),
+        ),
     }
 }
 
@@ -183,7 +198,8 @@ fn advice(subject: Subject<'_>, loss: &Loss, harm: &Harm) -> Vec<String> {
         Untagged::ReplicaWithoutTag { taken, .. } => {
             let tag = taken.map_or("the tag", |(tag, _)| subject.history.text(tag));
             format!(
-                "Make the destination's tags mutable, or exempt {tag} from immutability there, or keep untagged images there longer; then replicate or push it again."
+                "Make the destination's tags mutable, or exempt {tag} from immutability there, or keep \
+                 untagged images there longer; then replicate or push it again."
             )
         }
         _ => "Give what is deployed by digest a tag of its own, or exempt it from the untagged rule."

@@ -15,7 +15,7 @@ pub struct Harm {
     pub evidence: Vec<EventNo>,
     /// Names of the services that were pinned to it when it went, for the advice.
     pub pinned: Vec<LogText>,
-    /// The same services, and by which name each asks for the image.
+    /// The same services, and the name by which each requests the image.
     pub needs: Vec<Use>,
     /// The texts behind their symbols.
     names: Vec<(Sym, LogText)>,
@@ -174,7 +174,7 @@ fn references(history: &History, image: &Image, stretch: Stretch, gone: i64, bac
             UseKind::DeployedByDigest | UseKind::DeployedByTag | UseKind::ResolvedByTask if needed_still => {
                 Severity::Critical
             }
-            // A task failed to pull it while it was there: whatever the reason, somebody needs it.
+            // A task failed to pull it while it existed: whatever the reason, somebody needs it.
             UseKind::TaskStopped if found.from >= born => Severity::High,
             // A function runs on from its own copy, and a project fails only at its next build: nobody was
             // affected yet.

@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::timeline::RepositoryHistory;
 
-/// At most so many places that have the digest, and tags of a repository, are named.
+/// Maximum number of places that have the digest, and tags of a repository, that are named.
 const PLACES_MAX: usize = 5;
 const TAGS_MAX: usize = 10;
 /// Names that are at least this similar may be meant (Jaro-Winkler; 1 is the same), and how many of them
@@ -35,7 +35,9 @@ pub fn no_repository(case: Case<'_>) -> Verdict {
         },
         About::Digest(_) | About::Beginning => (
             format!("No event in these logs names {}.", case.question.to_text()),
-            "Give the whole reference, and read the logs of the account and region that own the repository, from before its push on.".to_owned(),
+            "Give the whole reference, and read the logs of the account and region that own the repository, \
+             from before its push on."
+                .to_owned(),
         ),
     };
     verdict.narrative =
@@ -63,12 +65,14 @@ fn no_name(repository: &str, seen: &[Repository]) -> (String, String) {
 /// `docker.io/library/nginx`, `localhost:5000/api`.
 fn foreign(host: &str, repository: &str) -> (String, String) {
     let text = format!(
-        "{host} is no private registry of ECR, and what happens to {repository} there is not logged by CloudTrail."
+        "{host} is no private registry of ECR, and what happens to {repository} there is not logged by \
+         CloudTrail."
     );
     (
         text,
         format!(
-            "Ask whoever runs {host}; where it is a mirror or a cache of ECR, ask about the repository in ECR that it copies."
+            "Ask whoever runs {host}; where it is a mirror or a cache of ECR, ask about the repository in ECR \
+             that it copies."
         ),
     )
 }
@@ -77,11 +81,13 @@ fn foreign(host: &str, repository: &str) -> (String, String) {
 fn public(repository: &str) -> (String, String) {
     let alias = repository.split('/').next().unwrap_or(repository);
     let text = format!(
-        "public.ecr.aws/{repository} lies in ECR Public, a service of its own: its calls are logged under ecr-public.amazonaws.com, in us-east-1 of the account that \
-         owns the alias {alias}, and this program does not read them."
+        "public.ecr.aws/{repository} lies in ECR Public, a service of its own: its calls are logged under \
+         ecr-public.amazonaws.com, in us-east-1 of the account that owns the alias {alias}, and this program \
+         does not read them."
     );
     let advice = format!(
-        "If the alias {alias} is yours, look in your trail of us-east-1 for events of ecr-public.amazonaws.com; else ask its owner, or pull through a cache of your own."
+        "If the alias {alias} is yours, look in your trail of us-east-1 for events of \
+         ecr-public.amazonaws.com; else ask its owner, or pull through a cache of your own."
     );
     (text, advice)
 }
@@ -106,7 +112,8 @@ fn other_account(registry_id: &str) -> (String, String) {
                 " It is a registry of AWS's own ({what}): its trail is AWS's, and nobody else can read it."
             ),
             format!(
-                "Ask AWS, or look at the versions that AWS documents for {what}; keep a copy in a registry of your own if you need one to stay."
+                "Ask AWS, or look at the versions that AWS documents for {what}; keep a copy in a registry of \
+                 your own if you need one to stay."
             ),
         ),
         None => (String::new(), format!("Read the trail of account {registry_id}.")),
@@ -169,7 +176,8 @@ fn mismatch(wanted: &ImageReference, seen: &[Repository]) -> (String, String) {
         .collect();
     if let Some(first) = same.first() {
         let text = format!(
-            "Wrong region or account: nothing that was done to {} in {} of {} is in these logs, and a repository of that name is in {} of {}.",
+            "Wrong region or account: nothing that was done to {} in {} of {} is in these logs, and a \
+             repository of that name is in {} of {}.",
             wanted.repository,
             wanted.region,
             wanted.registry_id,
@@ -177,7 +185,8 @@ fn mismatch(wanted: &ImageReference, seen: &[Repository]) -> (String, String) {
             first.registry_id.raw()
         );
         let advice = format!(
-            "If {} in {} is meant, correct the reference; if there is a copy of it in {}, read the trail of account {} in {}, where what is done to the copy is logged.",
+            "If {} in {} is meant, correct the reference; if there is a copy of it in {}, read the trail of \
+             account {} in {}, where what is done to the copy is logged.",
             first.name.raw(),
             first.region.raw(),
             wanted.region,
@@ -316,7 +325,8 @@ pub fn no_image(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
     verdict.repository = Some(case.history.repository(repository));
     if !repository.gaps.is_empty() {
         let gap = format!(
-            "{} not say what was done (CloudTrail leaves content out above 100 KB): its push or its end may be among them.",
+            "{} not say what was done (CloudTrail leaves content out above 100 KB): its push or its end may \
+             be among them.",
             plural_verb(repository.gaps.len(), "event of this repository", ["does", "do"])
         );
         verdict.unknown.push(gap);
@@ -333,13 +343,15 @@ pub fn no_image(case: Case<'_>, repository: &RepositoryHistory) -> Verdict {
     }
     verdict.advice.push(match cause {
         Cause::ReplicaMissing => {
-            "Replication takes up to 30 minutes and copies no older images: look at the replication rules, or pull from the source registry."
+            "Replication takes up to 30 minutes and copies no older images: look at the replication rules, or \
+             pull from the source registry."
                 .to_owned()
         }
         _ if !case.history.has_owners_trail(repository) => {
             let own = case.history.repository(repository);
             format!(
-                "Read the trail of account {} in {}, which owns the repository: these logs hold nothing that was done to it there.",
+                "Read the trail of account {} in {}, which owns the repository: these logs hold nothing that \
+                 was done to it there.",
                 own.registry_id.raw(),
                 own.region.raw()
             )

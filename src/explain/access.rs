@@ -104,7 +104,8 @@ pub fn explain_absence(case: Case<'_>, repository: &RepositoryHistory, verdict: 
 }
 
 /// Advice to restore access, in addition to other advice.
-pub const GIVE_BACK: &str = "Look at the repository policy as well: without ecr:BatchGetImage and ecr:GetDownloadUrlForLayer the image is refused when it is there again.";
+pub const GIVE_BACK: &str = "Look at the repository policy as well: without ecr:BatchGetImage and \
+    ecr:GetDownloadUrlForLayer the image is refused when it is there again.";
 
 /// The image is gone, and access to it was taken away as well: how to tell which of the two caused the
 /// failure.
@@ -126,7 +127,9 @@ pub fn besides(case: Case<'_>, repository: &RepositoryHistory, image: &Image) ->
     let seen =
         refused.map(|step| format!(", as one was at {}", case.history.time(step.event))).unwrap_or_default();
     let text = format!(
-        "There may be a second cause: {} changed who may pull at {at} ({}). What tells them apart: a pull that the policy refuses is logged with an error (AccessDenied){seen}, and one of an image that is gone looks like any other.",
+        "There may be a second cause: {} changed who may pull at {at} ({}). What tells them apart: a pull \
+         that the policy refuses is logged with an error (AccessDenied){seen}, and one of an image that is \
+         gone looks like any other.",
         crate::detect::who(case.history, change),
         name.raw()
     );
@@ -173,7 +176,8 @@ impl Taken {
                 let _ = step;
                 Some((
                     format!(
-                        "There may be a second cause: {}. A pull that the policy refuses is logged with an error (AccessDenied), {seen}.",
+                        "There may be a second cause: {}. A pull that the policy refuses is logged with an \
+                         error (AccessDenied), {seen}.",
                         told("who may pull was changed".to_owned(), change)
                     ),
                     change,
@@ -188,7 +192,9 @@ impl Taken {
                 let what = keys_in_words(key.change).unwrap_or_default().trim_end_matches(',');
                 Some((
                     format!(
-                        "There may be a second cause: {}. A pull that the policy refuses is logged with an error (AccessDenied); one that the key stops looks like any other, and its message names KMS.",
+                        "There may be a second cause: {}. A pull that the policy refuses is logged with an \
+                         error (AccessDenied); one that the key stops looks like any other, and its message \
+                         names KMS.",
                         told(format!("the KMS key of the repository {what}"), key.event)
                     ),
                     key.event,
@@ -200,7 +206,9 @@ impl Taken {
                 let _ = call;
                 Some((
                     format!(
-                        "There may be a second cause: {}. The message of the refusal names the policy that did not allow the call: identity-based is the caller's own, resource-based is the repository's.",
+                        "There may be a second cause: {}. The message of the refusal names the policy that \
+                         did not allow the call: identity-based is the caller's own, resource-based is the \
+                         repository's.",
                         told("who may pull was changed".to_owned(), change)
                     ),
                     change,
@@ -233,7 +241,8 @@ impl Taken {
         let text = match self {
             Self::Policy(_) => {
                 format!(
-                    "{} changed who may pull from this repository at {} ({}), before the failure: the image is there, and access to it was taken.",
+                    "{} changed who may pull from this repository at {} ({}), before the failure: the image \
+                     is there, and access to it was taken.",
                     by(&event),
                     event.event_time,
                     event.event_name.raw()
@@ -244,22 +253,29 @@ impl Taken {
                 format!("{told}, before the failure: the image is there, and access to it was taken.")
             }
             Self::Refused(_, true) => {
-                "KMS refused a pull of it: the image is there, and the key that encrypts the repository could not be used for it.".to_owned()
+                "KMS refused a pull of it: the image is there, and the key that encrypts the repository could \
+                 not be used for it.".to_owned()
             }
             Self::Refused(_, false) => {
-                "A pull of it was refused for want of permission: the image is there, and whoever pulls may not have it.".to_owned()
+                "A pull of it was refused for want of permission: the image is there, and whoever pulls may \
+                 not have it.".to_owned()
             }
             Self::Key(step) if step.change.locks() => {
                 format!(
-                    "{}: what it encrypts is there, and nobody can pull it until the key can be used again. ECR tells that in its answer, so that the pull itself looks like any other in the logs.",
+                    "{}: what it encrypts is there, and nobody can pull it until the key can be used again. \
+                     ECR tells that in its answer, so that the pull itself looks like any other in the \
+                     logs.",
                     happened(&step)
                 )
             }
-            Self::Key(step) if step.is_certain => format!("{}: the image is there, and ECR may not decrypt it any more.", happened(&step)),
-            Self::Key(step) => format!("{}: the image is there, and if ECR lost the use of the key by that, nobody can pull it.", happened(&step)),
+            Self::Key(step) if step.is_certain => format!("{}: the image is there, and ECR may not decrypt it \
+                any more.", happened(&step)),
+            Self::Key(step) => format!("{}: the image is there, and if ECR lost the use of the key by that, \
+                nobody can pull it.", happened(&step)),
             Self::KeyOnce(step, until) => {
                 let until = case.history.time(until);
-                format!("{}, and could be used again from {until} on: pulls in between were refused, and it can be pulled now.", happened(&step))
+                format!("{}, and could be used again from {until} on: pulls in between were refused, and it \
+                    can be pulled now.", happened(&step))
             }
         };
         let mut evidence = vec![event];
@@ -275,13 +291,28 @@ impl Taken {
     /// What to do about it.
     pub fn advice(self, case: Case<'_>, repository: &RepositoryHistory) -> String {
         match self {
-            Self::Role(_, call) => crate::detect::advice_on_access(case.history, repository, AccessChange::Role, call),
-            Self::Policy(_) => "Compare the repository policy before and after that call, and give back what the puller needs (ecr:BatchGetImage, ecr:GetDownloadUrlForLayer).".to_owned(),
+            Self::Role(_, call) => {
+                crate::detect::advice_on_access(case.history, repository, AccessChange::Role, call)
+            }
+            Self::Policy(_) => {
+                "Compare the repository policy before and after that call, and give back what the puller \
+                 needs (ecr:BatchGetImage, ecr:GetDownloadUrlForLayer)."
+                    .to_owned()
+            }
             Self::Key(step) => crate::detect::key_advice(case.history, repository, &step),
-            Self::KeyOnce(_, until) => format!("The key can be used again since {}: start anew what stopped.", case.history.time(until)),
-            Self::Refused(_, true) => "Look at the state of the repository's KMS key, its policy and its grants (`aws ecr describe-repositories` names the key, `aws kms describe-key` tells its state).".to_owned(),
+            Self::KeyOnce(_, until) => format!(
+                "The key can be used again since {}: start anew what stopped.",
+                case.history.time(until)
+            ),
+            Self::Refused(_, true) => "Look at the state of the repository's KMS key, its policy and its \
+                grants (`aws ecr describe-repositories` names the key, `aws kms describe-key` tells its \
+                state)."
+                .to_owned(),
             Self::Refused(_, false) => {
-                "Compare what the puller may do (its role, the repository policy, a VPC endpoint's policy) with what a pull needs: ecr:BatchGetImage and ecr:GetDownloadUrlForLayer on the repository, ecr:GetAuthorizationToken.".to_owned()
+                "Compare what the puller may do (its role, the repository policy, a VPC endpoint's policy) \
+                 with what a pull needs: ecr:BatchGetImage and ecr:GetDownloadUrlForLayer on the repository, \
+                 ecr:GetAuthorizationToken."
+                    .to_owned()
             }
         }
     }

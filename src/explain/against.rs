@@ -88,7 +88,7 @@ impl<'h> Facts<'h> {
         }
     }
 
-    /// Nothing tells what took the image: only causes that would have left it in place can be ruled out.
+    /// Nothing shows what took the image: only causes that would have left it in place can be ruled out.
     fn against_what_no_log_tells(self, other: Cause) -> Option<Reason> {
         match other {
             Cause::Archived if self.case.history.list_has_archived(self.repository) => Some((
@@ -220,7 +220,12 @@ impl<'h> Facts<'h> {
             return None;
         }
         Some(match self.loss {
-            Some(_) => ("its end was an expiry or a deletion, not a transition to the archive: it cannot be restored.".to_owned(), self.ended()),
+            Some(_) => (
+                "its end was an expiry or a deletion, not a transition to the archive: it cannot be \
+                 restored."
+                    .to_owned(),
+                self.ended(),
+            ),
             None => ("no transition of it to the archive was logged.".to_owned(), Vec::new()),
         })
     }
@@ -253,16 +258,20 @@ impl<'h> Facts<'h> {
         let change = self.repository.access_changes.last().copied();
         let text = match (self.loss, change) {
             (Some(loss), Some(change)) if self.case.history.noted(change).time <= loss.at => {
-                "the last change of the repository policy lies before its end, and its end explains the failure."
+                "the last change of the repository policy lies before its end, and its end explains the \
+                 failure."
             }
             (Some(loss), _) if loss.end == End::Archived => {
-                "the repository policy did not change before it was archived, and an image in the archive fails for everybody."
+                "the repository policy did not change before it was archived, and an image in the archive \
+                 fails for everybody."
             }
             (Some(_), _) => {
-                "the repository policy did not change before it went, and an image that is gone fails for everybody."
+                "the repository policy did not change before it went, and an image that is gone fails for \
+                 everybody."
             }
             (None, Some(_)) => {
-                "the repository policy was changed, but no pull was refused after it, nor does the text speak of a refusal."
+                "the repository policy was changed, but no pull was refused after it, nor does the text speak \
+                 of a refusal."
             }
             (None, None) => {
                 "the repository policy did not change in these logs, and no pull of the image was refused."

@@ -6,7 +6,7 @@ use crate::detect::span;
 use crate::model::{Cause, FindingKind, PushOrigin, Sentence, StepKind, Timestamp, Verdict};
 use crate::timeline::{EventNo, TagSpan};
 
-/// At most so many requests are named with their times.
+/// Maximum number of requests that are named with their times.
 const ASKS_MAX: usize = 5;
 
 pub fn verdict(case: Case<'_>, known: Known<'_>, later: Option<&TagSpan>) -> Verdict {

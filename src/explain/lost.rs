@@ -45,7 +45,11 @@ pub fn verdict(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Verdict {
     verdict.advice = what_to_do(case, known, loss, &verdict, &why);
     verdict.reasons = why.reasons;
     if loss.open_start {
-        verdict.unknown.push("The image was pushed before the logs begin: widen --since to see who pushed it, and under which tags.".to_owned());
+        verdict.unknown.push(
+            "The image was pushed before the logs begin: widen --since to see who pushed it, and under which \
+             tags."
+                .to_owned(),
+        );
     }
     if let Some(access) = access::besides(case, known.repository, known.image) {
         let last = verdict.narrative.len() - 1;
@@ -84,7 +88,8 @@ fn presumed(case: Case<'_>, known: Known<'_>, loss: &Loss, cause: Cause) -> Verd
     let is_ahead = case.coverage.last_event_time.is_some_and(|end| at > end);
     let first = match is_ahead {
         true => format!(
-            "{digest} most likely goes within a day, if it is not gone yet; no event of these logs says so by itself.{pushed}"
+            "{digest} most likely goes within a day, if it is not gone yet; no event of these logs says so by \
+             itself.{pushed}"
         ),
         false => format!(
             "{digest} most likely does not exist any more; no event of these logs says so by itself.{pushed}"
@@ -125,7 +130,11 @@ fn presumed(case: Case<'_>, known: Known<'_>, loss: &Loss, cause: Cause) -> Verd
     ];
     verdict.not_this = against::other_causes(case, known, None, cause);
     verdict.used_by = used_by::sentences(case, known, Some(loss));
-    verdict.unknown.push("How ECR logs this end is not documented: `aws ecr describe-images` tells whether the image is there.".to_owned());
+    verdict.unknown.push(
+        "How ECR logs this end is not documented: `aws ecr describe-images` tells whether the image is \
+         there."
+            .to_owned(),
+    );
     verdict.advice = why.advice;
     verdict.reasons = why.reasons;
     verdict
@@ -162,7 +171,8 @@ fn is_back(case: Case<'_>, known: Known<'_>) -> String {
             "Tag {tag} points to {other} at the end of the logs; {digest} exists again, too, {tagged}."
         ),
         (Some(false), _) => format!(
-            "Tag {tag} does not exist at the end of the logs; {digest}, which it pointed to, exists again, {tagged}."
+            "Tag {tag} does not exist at the end of the logs; {digest}, which it pointed to, exists again, \
+             {tagged}."
         ),
         _ => format!("{digest} exists again at the end of the logs, {tagged}."),
     }
@@ -218,7 +228,8 @@ fn end(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sentence {
         }
         End::DeletedByLastTag => {
             format!(
-                "It went at {at}: {who} deleted its last tag ({}), and ECR removes an image with its last tag.",
+                "It went at {at}: {who} deleted its last tag ({}), and ECR removes an image with its last \
+                 tag.",
                 event.event_name.raw()
             )
         }
@@ -237,7 +248,8 @@ fn end(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sentence {
         evidence.extend(case.event(asked));
         let (by, when) = (detect::caller(case.history, asked), case.history.time(asked));
         text = format!(
-            "{text} {by} asked for its restore at {when} (imageStatus ACTIVATING), and no event of these logs says that it is done."
+            "{text} {by} asked for its restore at {when} (imageStatus ACTIVATING), and no event of these logs \
+             says that it is done."
         );
     }
     let back = comeback(case, known, loss, &mut evidence);
@@ -290,7 +302,8 @@ fn comeback(
     evidence.extend(case.event(created));
     let later = crate::detect::span((case.time(created) - loss.at).div_euclid(1000));
     format!(
-        " The repository was created anew under the same name, empty, {later} later, so that the registry says of the image that it is not found, and not that there is no such repository."
+        " The repository was created anew under the same name, empty, {later} later, so that the registry \
+         says of the image that it is not found, and not that there is no such repository."
     )
 }
 
@@ -309,7 +322,8 @@ fn explanation(case: Case<'_>, known: Known<'_>, loss: &Loss, why: &Why) -> Sent
         Some(pull) if loss.back_at.is_some() => {
             let tag = case.question.about.tag().unwrap_or_default();
             format!(
-                "An image takes all its tags with it, and a later push brings back only those that it names: tag {tag} was not pushed again, and {} found nothing. ",
+                "An image takes all its tags with it, and a later push brings back only those that it names: \
+                 tag {tag} was not pushed again, and {} found nothing. ",
                 lower(&pull)
             )
         }
@@ -380,7 +394,8 @@ fn without_tag(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
         let pair = first.as_ref().map_or_else(
             || {
                 format!(
-                    "{} pushed {by} under tag {tag} at {}{and_took} it from this image, whose own push is not in the logs",
+                    "{} pushed {by} under tag {tag} at {}{and_took} it from this image, whose own push is not \
+                     in the logs",
                     who(displaced.second_push),
                     second.event_time
                 )
@@ -388,7 +403,8 @@ fn without_tag(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
             |first| {
                 let gap = span(second.event_time.seconds_since(first.event_time));
                 format!(
-                    "{} pushed it under tag {tag} at {}, and {gap} later {} pushed {by} under the same tag{several}, which left this image untagged",
+                    "{} pushed it under tag {tag} at {}, and {gap} later {} pushed {by} under the same \
+                     tag{several}, which left this image untagged",
                     who(displaced.first_push),
                     first.event_time,
                     who(displaced.second_push)
@@ -402,23 +418,34 @@ fn without_tag(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
     let tags: Vec<&str> = loss.tags.iter().map(|(tag, _)| case.history.text(*tag)).collect();
     let text = match loss.end {
         End::Expired if loss.run.as_ref().is_some_and(|run| !run.tags.is_empty()) => {
-            format!("It was eligible although tagged ({}): the rule counts or ages tagged images, too.", tags.join(", "))
+            format!(
+                "It was eligible although tagged ({}): the rule counts or ages tagged images, too.",
+                tags.join(", ")
+            )
         }
-        End::Expired if known.repository.parents.contains_key(&known.image.digest) => return child(case, known, loss),
+        End::Expired if known.repository.parents.contains_key(&known.image.digest) => {
+            return child(case, known, loss);
+        }
         End::Expired => {
             let subject = Subject::of_the_past(case.history, known.repository, known.image);
             let (reason, events) = reason_without_tag(subject, loss);
-            let evidence = [loss.event].into_iter().chain(events).flat_map(|event| case.event(event)).collect();
+            let evidence =
+                [loss.event].into_iter().chain(events).flat_map(|event| case.event(event)).collect();
             return sentence(format!("It was eligible because {reason}."), evidence);
         }
         End::Archived if loss.run.is_some() => {
-            "It was eligible because it matches the rule; archiving answers a pull with 404, like a deletion.".to_owned()
-        }
-        End::NotListed if !case.history.list_has_archived(known.repository) => {
-            "Gone, or in the archive: the list has active images alone (`--filter imageStatus=ANY` lists the others, too). A lifecycle run, a call or a transition of which these logs do not have the event."
+            "It was eligible because it matches the rule; archiving answers a pull with 404, like a deletion."
                 .to_owned()
         }
-        End::NotListed => "A lifecycle run or a call took it, of which these logs do not have the event.".to_owned(),
+        End::NotListed if !case.history.list_has_archived(known.repository) => {
+            "Gone, or in the archive: the list has active images alone (`--filter imageStatus=ANY` lists the \
+             others, too). A lifecycle run, a call or a transition of which these logs do not have the \
+             event."
+                .to_owned()
+        }
+        End::NotListed => {
+            "A lifecycle run or a call took it, of which these logs do not have the event.".to_owned()
+        }
         _ => "No rule had a part in it: it was a call, and whoever may make it can repeat it.".to_owned(),
     };
     let text = match heading(case.history, known.repository, known.image, loss) {
@@ -464,7 +491,8 @@ fn of_index(case: Case<'_>, known: Known<'_>, loss: &Loss, index: &Image) -> Str
 /// Images of an index are lost with the index, and sometimes before it.
 fn child(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
     let Some(index) = heading(case.history, known.repository, known.image, loss) else {
-        let text = "It was eligible because it is part of an index and has no tag of its own: once its index is gone, an untagged rule takes it.";
+        let text = "It was eligible because it is part of an index and has no tag of its own: once its index \
+            is gone, an untagged rule takes it.";
         return sentence(text, case.event(loss.event));
     };
     let digest = case.history.digest_or_zero(index.digest).short();
@@ -475,7 +503,8 @@ fn child(case: Case<'_>, known: Known<'_>, loss: &Loss) -> Sentence {
     let push = index.steps.iter().rfind(|step| is_push(step)).map_or(EventNo::NONE, |step| step.event);
     let broken = broken(case.history, known.repository, index, known.image);
     let text = format!(
-        "It has no tag of its own, and the run took it although {named} lists it and is still there: ECR documents that it does not do that, and users report that it does. Of the index, {broken}."
+        "It has no tag of its own, and the run took it although {named} lists it and is still there: ECR \
+         documents that it does not do that, and users report that it does. Of the index, {broken}."
     );
     sentence(text, [push, loss.event].into_iter().flat_map(|event| case.event(event)).collect())
 }

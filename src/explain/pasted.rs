@@ -18,7 +18,7 @@ use crate::model::{Digest, ImageReference};
 
 use super::question::About;
 
-/// At most so many line breaks are removed from one name: 500 characters in a narrow console.
+/// Maximum number of line breaks that are removed from one name: 500 characters in a narrow console.
 const BREAKS_MAX: usize = 16;
 /// How far after the beginning of a host a name may end. Longer than any name, with wraps.
 const NAME_REACH: usize = 2_000;
@@ -26,7 +26,7 @@ const NAME_REACH: usize = 2_000;
 const LINE_REACH: usize = 4_000;
 /// Longest text that is read; an error message is seldom longer than a page.
 const TEXT_MAX: usize = 1 << 20;
-/// At most so many references are read, as a build log repeats its own.
+/// Maximum number of references that are read, as a build log repeats its own.
 const REFERENCES_MAX: usize = 200;
 
 /// Words that indicate a failure.

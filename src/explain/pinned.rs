@@ -5,7 +5,7 @@ use super::{Case, Known, sentence};
 use crate::model::{Sentence, Timestamp};
 use crate::timeline::{Image, Loss};
 
-/// At most so many images that had the tag before are named.
+/// Maximum number of images that had the tag before that are named.
 const HOLDERS_MAX: usize = 5;
 
 /// Images that had the tag before and are gone: a task that pinned one of them still asks for it. Only for

@@ -189,7 +189,8 @@ mod tests {
     fn the_line_from_the_console() {
         let image = format!("123456789012.dkr.ecr.ap-northeast-1.amazonaws.com/repo:tag@sha256:{HEX}");
         let line = format!(
-            "CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve ref {image}: not found"
+            "CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve ref \
+             {image}: not found"
         );
         let question = Question::parse(&line);
         assert_eq!(question.as_ref().map(Question::to_text), Some(image));

@@ -134,7 +134,8 @@ fn end(case: Case<'_>, known: Known<'_>, span: &TagSpan, tag: &str) -> Sentence 
         let place = crate::detect::place(&case.history.repository(source));
         let by = crate::detect::who(case.history, event);
         format!(
-            "{since}{by} took tag {tag} off in {place} at {at}, {GOES_ALONG}; no event of that is documented for the copy."
+            "{since}{by} took tag {tag} off in {place} at {at}, {GOES_ALONG}; no event of that is documented \
+             for the copy."
         )
     } else if span.end == Some(TagEnd::Removed) {
         format!(
@@ -144,7 +145,8 @@ fn end(case: Case<'_>, known: Known<'_>, span: &TagSpan, tag: &str) -> Sentence 
         )
     } else {
         format!(
-            "{since}An event of {at} shows that the tag was not on it any more; what took it is not in these logs."
+            "{since}An event of {at} shows that the tag was not on it any more; what took it is not in these \
+             logs."
         )
     };
     sentence(text, [span.since, event].into_iter().flat_map(|event| case.event(event)).collect())
@@ -193,13 +195,15 @@ pub fn recreated(case: Case<'_>, known: Known<'_>, created: EventNo) -> Verdict 
     verdict.narrative = vec![
         sentence(
             format!(
-                "{what} was in an earlier life of the repository, and was not pushed since the name was created anew."
+                "{what} was in an earlier life of the repository, and was not pushed since the name was \
+                 created anew."
             ),
             case.event(push),
         ),
         sentence(
             format!(
-                "{} created repository {} at {at}: a name that can be created is free, so that it was deleted before, with all that was in it.",
+                "{} created repository {} at {at}: a name that can be created is free, so that it was deleted \
+                 before, with all that was in it.",
                 crate::detect::who(case.history, created),
                 name.raw()
             ),

@@ -47,7 +47,8 @@ pub(super) fn verdict(case: Case<'_>, repository: &RepositoryHistory) -> Verdict
             verdict.narrative = vec![
                 sentence(
                     format!(
-                        "Repository {name} exists, as far as these logs go: {} there, and no deletion of it was logged.",
+                        "Repository {name} exists, as far as these logs go: {} there, and no deletion of it \
+                         was logged.",
                         plural_verb(there, "image", ["of it is", "of it are"])
                     ),
                     evidence,
@@ -56,7 +57,8 @@ pub(super) fn verdict(case: Case<'_>, repository: &RepositoryHistory) -> Verdict
                 sentence(elsewhere(case), Vec::new()),
             ];
             verdict.advice.push(format!(
-                "Compare account and region of the call with those of the repository: {} in {}. A call without a registry id asks that of the caller.",
+                "Compare account and region of the call with those of the repository: {} in {}. A call \
+                 without a registry id asks that of the caller.",
                 verdict.repository.as_ref().map_or("", |own| own.registry_id.raw()),
                 verdict.repository.as_ref().map_or("", |own| own.region.raw()),
             ));
@@ -79,7 +81,8 @@ fn elsewhere(case: Case<'_>) -> String {
         _ => "another account or another region",
     };
     format!(
-        "A call that did not find it went to {place}, where no repository has that name, or was made before this one was created."
+        "A call that did not find it went to {place}, where no repository has that name, or was made before \
+         this one was created."
     )
 }
 
@@ -135,7 +138,8 @@ fn denied(case: Case<'_>, repository: &RepositoryHistory, verdict: &mut Verdict)
             sentence(text, vec![change])
         }
         None => sentence(
-            "Who may use it was not changed in these logs: the refusal comes from the caller's own policies, or from a change before.",
+            "Who may use it was not changed in these logs: the refusal comes from the caller's own policies, \
+             or from a change before.",
             Vec::new(),
         ),
     };

@@ -4,7 +4,7 @@ use super::question::{About, Question, Registry};
 use super::{Case, short_digest};
 use crate::model::Repository;
 
-/// At most so many other readings are named.
+/// Maximum number of other readings that are named.
 const NAMED_MAX: usize = 3;
 
 pub(super) struct Settled {
@@ -34,15 +34,22 @@ pub(super) fn settled(case: Case<'_>) -> Settled {
         .take(NAMED_MAX)
         .collect();
     if !also.is_empty() {
-        notes.push(format!("The text can be read in another way, too, and the logs know that as well: {}. Ask about it by itself.", also.join(", ")));
+        notes.push(format!(
+            "The text can be read in another way, too, and the logs know that as well: {}. Ask about it by \
+             itself.",
+            also.join(", ")
+        ));
     }
     let Question { failed, at, .. } = *question;
     let chosen =
         Question { others: question.others.clone(), alternatives: Vec::new(), failed, at, ..chosen.clone() };
     notes.extend(about_registry(Case { question: &chosen, ..case }));
-    notes.extend(
-        chosen.layer.map(|layer| format!("{layer} is a layer, and by it no image is named: a layer is there as long as an image that has it.")),
-    );
+    notes.extend(chosen.layer.map(|layer| {
+        format!(
+            "{layer} is a layer, and by it no image is named: a layer is there as long as an image that has \
+             it."
+        )
+    }));
     Settled { question: chosen, notes }
 }
 

@@ -7,7 +7,7 @@ use crate::explain::Question;
 use crate::model::{Cause, Digest, Verdict};
 use crate::timeline::RepositoryHistory;
 
-/// At most so many matching digests are named.
+/// Maximum number of matching digests that are named.
 const NAMED_MAX: usize = 5;
 
 /// The question with the complete digest, or a verdict that the digits do not identify one image.

@@ -5,7 +5,7 @@ use crate::detect::{MoveBack, TagSubject, advice_on_moves, moved_on, moves_back,
 use crate::model::{Sentence, TagEnd, Timestamp, Verdict, plural, times};
 use crate::timeline::{EventNo, Image, RepositoryHistory, TagLife, TagSpan};
 
-/// At most so many earlier images are described.
+/// Maximum number of earlier images that are described.
 const SPANS_MAX: usize = 4;
 
 /// The answer if nothing failed: three steps and advice.
@@ -19,8 +19,15 @@ pub fn narrate(case: Case<'_>, known: Known<'_>, life: &TagLife, span: &TagSpan,
     ];
     let back = moves_back(known.repository, life).into_iter().rfind(|back| back.to.from <= span.from);
     verdict.advice = match back.zip(case.asked_tag()) {
-        Some((back, tag)) => advice_on_moves(TagSubject { history: case.history, repository: known.repository, tag, life }, back),
-        None => vec!["If a pull of it failed, ask with the whole error line, or with --at and the time of the failure.".to_owned()],
+        Some((back, tag)) => advice_on_moves(
+            TagSubject { history: case.history, repository: known.repository, tag, life },
+            back,
+        ),
+        None => vec![
+            "If a pull of it failed, ask with the whole error line, or with --at and the time of the \
+             failure."
+                .to_owned(),
+        ],
     };
 }
 
@@ -170,7 +177,8 @@ fn went_back(
         pulls => format!(" It was pulled {} in between, which gave the older image.", times(pulls)),
     };
     let text = format!(
-        "It was moved {}, and {} of these moves went back to an older image{last} at {}, when {} moved it from {} to {}{until}.{meanwhile} {pulls}.",
+        "It was moved {}, and {} of these moves went back to an older image{last} at {}, when {} moved it \
+         from {} to {}{until}.{meanwhile} {pulls}.",
         times(moves),
         went_back,
         Timestamp::from_millis(back.to.from),

@@ -1,4 +1,4 @@
-//! Tags with lives of their own, and moments at which something was or was not there.
+//! Histories of tags, and moments at which something did or did not exist.
 
 use super::{Question, explain};
 use crate::detect::{Settings, findings};
@@ -254,7 +254,7 @@ fn what_is_named_by_a_tag_that_nothing_ever_had() {
     assert_eq!((verdict.cause, verdict.why.as_ref()), (Cause::AskedBeforePushed, Some(&found(&log)[0].id)));
 }
 
-/// A reason that tells of something else explains itself.
+/// A reason about something else is explained as that.
 #[test]
 fn a_network_that_fails_is_no_loss() {
     let mut log = Log::default();

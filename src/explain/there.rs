@@ -30,7 +30,7 @@ pub fn verdict(case: Case<'_>, known: Known<'_>) -> Verdict {
                 && (!case.question.failed || case.when.basis == Basis::Asked) =>
         {
             tag_story::narrate(case, known, life, span, &mut verdict);
-            // Nobody spoke of a failure, so that there is none to be told apart.
+            // The question is not about a failure.
             if case.when.basis == Basis::End {
                 verdict.not_this.clear();
             }
@@ -40,7 +40,7 @@ pub fn verdict(case: Case<'_>, known: Known<'_>) -> Verdict {
     verdict
 }
 
-/// Whether the image is there at the end of the logs, if only in the archive; none where they do not tell.
+/// Whether the image exists at the end of the logs, possibly archived; `None` if that is not known.
 pub fn exists(image: &Image) -> Option<bool> {
     match image.state {
         ImageState::Unknown => (image.vanished || image.never_listed().is_some()).then_some(false),
@@ -63,7 +63,7 @@ fn tag_alone<'h>(case: Case<'h>, known: Known<'h>) -> Option<(&'h TagLife, &'h T
     Some((life, span.filter(|span| span.digest == known.image.digest)?))
 }
 
-/// The tag points to one image of its index: the others of it cannot be had by the tag.
+/// The tag points to one image of its index, so the other platforms' images cannot be pulled by the tag.
 fn index_lost(case: Case<'_>, known: Known<'_>, life: &TagLife, span: &TagSpan, verdict: &mut Verdict) {
     let Some((index, before)) = tag_story::lost_to_child(known.repository, life, span) else { return };
     let tag = case.question.about.tag().unwrap_or_default();
@@ -103,13 +103,15 @@ fn index_lost(case: Case<'_>, known: Known<'_>, life: &TagLife, span: &TagSpan, 
         ),
         sentence(
             format!(
-                "It pointed to the index {listed}, which lists that image: {by} pushed the image under the tag of its index{after}.{fate}"
+                "It pointed to the index {listed}, which lists that image: {by} pushed the image under the \
+                 tag of its index{after}.{fate}"
             ),
             events(&[first, second, went.map_or(EventNo::NONE, |loss| loss.event)]),
         ),
         sentence(
             format!(
-                "So the tag gives {platform} alone: a pull for any other platform fails with \"no match for platform\", and starting tasks anew does not help."
+                "So the tag gives {platform} alone: a pull for any other platform fails with \"no match for \
+                 platform\", and starting tasks anew does not help."
             ),
             events(&[second]),
         ),
@@ -135,7 +137,7 @@ fn cause(case: Case<'_>, known: Known<'_>) -> Cause {
         ImageState::Unknown if image.was_only_refused() => Cause::NeverPushedHere,
         ImageState::Unknown => Cause::Unknown,
         ImageState::Untagged if image.displaced.is_some() => Cause::TagMovedStillThere,
-        // What nobody can read may have taken it.
+        // An event that could not be read may have taken it.
         _ if case.question.failed && unread_since(case, known).is_some() => Cause::Unknown,
         _ => Cause::StillThere,
     }
@@ -221,7 +223,8 @@ fn endings(case: Case<'_>, known: Known<'_>) -> Sentence {
     if let Some(gap) = unread_since(case, known) {
         let event = case.history.event(gap);
         let text = format!(
-            "No event that can be read took it; one of {} ({}) lacks its content, for CloudTrail leaves it out above 100 KB.",
+            "No event that can be read took it; one of {} ({}) lacks its content, for CloudTrail leaves it \
+             out above 100 KB.",
             event.event_time,
             event.event_name.raw()
         );
@@ -317,9 +320,11 @@ fn third(case: Case<'_>, known: Known<'_>, cause: Cause) -> (String, Vec<EventRe
             let broken = broken.map(|broken| format!(" {}.", capital(&broken))).unwrap_or_default();
             let text = match image.children.is_empty() {
                 true => format!(
-                    "The index that lists it, {digest}, does not exist any more: it has no tag of its own, and an untagged rule takes it next."
+                    "The index that lists it, {digest}, does not exist any more: it has no tag of its own, \
+                     and an untagged rule takes it next."
                 ),
-                false => format!("Part of it is gone: {digest}, which it lists, does not exist any more.{broken}"),
+                false => format!("Part of it is gone: {digest}, which it lists, does not exist any \
+                    more.{broken}"),
             };
             (text, case.event(event), "Push the multi-architecture image again, as a whole.")
         }
@@ -331,31 +336,40 @@ fn third(case: Case<'_>, known: Known<'_>, cause: Cause) -> (String, Vec<EventRe
             (
                 match displaced.map(|displaced| displaced.order) {
                     Some(Order::Ambiguous) if takers.len() > 1 => format!(
-                        "It has lost its tag {tag} to {}, pushed under it in one second in an order that nothing tells: it can be pulled by digest today, and is the next victim of an untagged rule.",
+                        "It has lost its tag {tag} to {}, pushed under it in one second in an order that \
+                         nothing tells: it can be pulled by digest today, and is the next victim of an \
+                         untagged rule.",
                         takers.join(" or ")
                     ),
                     Some(Order::Ambiguous) => format!(
-                        "It and {} were pushed under tag {tag} in the same second, and nothing in the logs tells which came last: one has the tag, and the other is the next victim of an untagged rule. `aws ecr describe-images` tells which; both can be pulled by digest today.",
+                        "It and {} were pushed under tag {tag} in the same second, and nothing in the logs \
+                         tells which came last: one has the tag, and the other is the next victim of an \
+                         untagged rule. `aws ecr describe-images` tells which; both can be pulled by digest \
+                         today.",
                         displaced.map_or_else(String::new, |displaced| case.history.digest_or_zero(displaced.by).short())
                     ),
                     _ => format!(
-                        "It has lost its tag {tag} to another push: it can be pulled by digest today, and is the next victim of an untagged rule."
+                        "It has lost its tag {tag} to another push: it can be pulled by digest today, and is \
+                         the next victim of an untagged rule."
                     ),
                 },
                 case.event(event),
-                "Give it a tag (`aws ecr put-image` with its manifest and a new tag) before the next lifecycle run, or deploy anew.",
+                "Give it a tag (`aws ecr put-image` with its manifest and a new tag) before the next \
+                 lifecycle run, or deploy anew.",
             )
         }
         Cause::StillThere if case.question.platform => platform(case, known),
         Cause::StillThere if let Some(pinned) = pinned::before(case, known) => (
             pinned.text,
             pinned.evidence,
-            "If the failing line names a digest, ask with it (`tagfall explain REPOSITORY@sha256:…`); if a task pinned one of these, deploy it anew.",
+            "If the failing line names a digest, ask with it (`tagfall explain REPOSITORY@sha256:…`); if a \
+             task pinned one of these, deploy it anew.",
         ),
         Cause::StillThere if case.when.basis != Basis::End => (
             format!("Nothing in the logs explains why a pull of {} should fail: the image was there then.", Timestamp::from_millis(case.when.at)),
             case.event(case.when.event),
-            "Look at access (repository policy, endpoint policy, KMS key) and at the puller's network at that time.",
+            "Look at access (repository policy, endpoint policy, KMS key) and at the puller's network at that \
+             time.",
         ),
         Cause::StillThere if !case.question.failed => (
             "No pull of it in these logs found nothing.".to_owned(),
@@ -363,18 +377,23 @@ fn third(case: Case<'_>, known: Known<'_>, cause: Cause) -> (String, Vec<EventRe
             "If a pull of it failed, ask with the whole error line, or with --at and the time of the failure.",
         ),
         Cause::StillThere => (
-            "Nothing in the logs explains a failed pull: the image is there, and no pull of it in these logs found nothing.".to_owned(),
+            "Nothing in the logs explains a failed pull: the image is there, and no pull of it in these logs \
+             found nothing.".to_owned(),
             Vec::new(),
-            "Look at access (repository policy, endpoint policy, KMS key), at the puller's network, and at events after the end of these logs.",
+            "Look at access (repository policy, endpoint policy, KMS key), at the puller's network, and at \
+             events after the end of these logs.",
         ),
         Cause::Unknown if let Some(gap) = unread_since(case, known).filter(|_| exists(image).is_some()) => (
             format!(
-                "{} by {} may have taken the image or its tag: what it did is not in the logs, and nothing else in them explains a failed pull. If the image is still there, look at access and at the puller's network instead.",
+                "{} by {} may have taken the image or its tag: what it did is not in the logs, and nothing \
+                 else in them explains a failed pull. If the image is still there, look at access and at the \
+                 puller's network instead.",
                 case.history.event(gap).event_name.raw(),
                 crate::detect::who(case.history, gap)
             ),
             case.event(gap),
-            "Ask the registry whether the image is there: `aws ecr describe-images` with its digest tells the two apart.",
+            "Ask the registry whether the image is there: `aws ecr describe-images` with its digest tells the \
+             two apart.",
         ),
         _ => (
             "It may have been pushed before the logs begin, or elsewhere.".to_owned(),
@@ -405,10 +424,12 @@ fn platform(case: Case<'_>, known: Known<'_>) -> (String, Vec<EventRef>, &'stati
         .unwrap_or_default();
     (
         format!(
-            "The text says that it has nothing for the platform that asked: it is {what}{by}. Who runs on another platform cannot have it."
+            "The text says that it has nothing for the platform that asked: it is {what}{by}. Who runs on \
+             another platform cannot have it."
         ),
         case.event(push),
-        "Build it for that platform, too, and push the whole as one (`docker buildx build --platform linux/amd64,linux/arm64 --push`), or run it on hosts of the platform that it is for.",
+        "Build it for that platform, too, and push the whole as one (`docker buildx build --platform \
+         linux/amd64,linux/arm64 --push`), or run it on hosts of the platform that it is for.",
     )
 }
 

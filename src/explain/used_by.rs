@@ -10,7 +10,7 @@ use crate::model::{
 };
 use crate::timeline::{End, EventNo, Loss, Sym, TagLife, Use, UseKind};
 
-/// A login counts for the pulls within so many milliseconds after it: an authorization token lives 12 hours.
+/// A login counts for the pulls within this many milliseconds after it: an authorization token lives 12 hours.
 const TOKEN_MILLIS: i64 = 12 * HOUR_MILLIS;
 /// Principals that are named one by one.
 const PRINCIPALS_MAX: usize = 20;
@@ -31,7 +31,7 @@ pub fn sentences(case: Case<'_>, known: Known<'_>, loss: Option<&Loss>) -> Vec<S
     list
 }
 
-/// The same of an image that was asked for before it came, with the step at index `came`.
+/// The same for an image that was requested before it was pushed, in the step with index `came`.
 pub fn of_early(case: Case<'_>, known: Known<'_>, came: usize) -> Vec<Sentence> {
     let mut list = pulls(case, known, Span { from: 0, until: came, when: " before it was there" });
     list.extend(pulls(case, known, Span { from: came, until: usize::MAX, when: " when it was there" }));
@@ -39,7 +39,7 @@ pub fn of_early(case: Case<'_>, known: Known<'_>, came: usize) -> Vec<Sentence> 
     list
 }
 
-/// A stretch of steps, and what is said of pulls in it.
+/// A range of steps, and how pulls in it are described.
 #[derive(Clone, Copy)]
 struct Span {
     from: usize,
@@ -107,7 +107,7 @@ struct Pulls<'h> {
     last: Option<EventNo>,
 }
 
-/// One sentence per principal that pulled in a stretch, its sessions told together.
+/// One sentence for each principal that pulled in a range of steps, with its sessions together.
 fn pulls(case: Case<'_>, known: Known<'_>, span: Span) -> Vec<Sentence> {
     let Span { from, until, when: after } = span;
     let mut by_principal: BTreeMap<(Principal<'_>, &str), Pulls<'_>> = BTreeMap::new();
@@ -143,7 +143,7 @@ fn pulls(case: Case<'_>, known: Known<'_>, span: Span) -> Vec<Sentence> {
     list
 }
 
-/// What a pull is worth that is no sign of need.
+/// Why a pull does not show a need.
 fn standing(caller: Caller) -> &'static str {
     match caller {
         Caller::Client | Caller::Unnamed => "",
@@ -157,7 +157,7 @@ pub fn of_tag(case: Case<'_>, life: Option<&TagLife>) -> Vec<Sentence> {
     of_tag_since(case, life, i64::MIN)
 }
 
-/// The same, of those who asked at `from` or later, in milliseconds.
+/// The same for requests at `from` or later, in milliseconds.
 pub fn of_tag_since(case: Case<'_>, life: Option<&TagLife>, from: i64) -> Vec<Sentence> {
     let asks = || {
         life.into_iter()

@@ -1,4 +1,4 @@
-//! A fate in sentences: what there is to know about each place, and what to do.
+//! A fate in sentences: what is known about each place, and what to do.
 
 use super::places::{Missing, Spot};
 use super::{Fates, ends};
@@ -6,7 +6,7 @@ use crate::detect::{caller, place, rule_in_words};
 use crate::model::{Fate, FatePlace, FateRole, LogText, Outlook, Presence, needing_in_words};
 use crate::timeline::{End, History, Loss, RepositoryHistory};
 
-/// At most so many tags are named.
+/// Maximum number of tags that are named.
 const TAGS_MAX: usize = 5;
 
 pub(super) fn of(fates: &Fates<'_>, spot: &Spot<'_>, told: &FatePlace, will: &Option<String>) -> Vec<String> {
@@ -57,17 +57,20 @@ fn how_it_is(fates: &Fates<'_>, spot: &Spot<'_>, told: &FatePlace) -> String {
 fn missing(spot: &Spot<'_>) -> &'static str {
     match spot.missing {
         Some(Missing::PushedBefore) => {
-            "It did not come: replication copies what is pushed after its rule was put, and this was pushed before."
+            "It did not come: replication copies what is pushed after its rule was put, and this was pushed \
+             before."
         }
         Some(Missing::UnderWay) => {
-            "It may be on its way: the push is less than half an hour old, and replication mostly takes less than that."
+            "It may be on its way: the push is less than half an hour old, and replication mostly takes less \
+             than that."
         }
         Some(Missing::NotSeen) if spot.copied_by.is_some() => {
             "It should have come by replication, and nothing shows that it did."
         }
         Some(Missing::NotSeen) => "Nothing shows that it was ever here.",
         Some(Missing::NoEvidence) => {
-            "It should have come by replication; nothing of that registry is in this evidence, so that it is not known."
+            "It should have come by replication; nothing of that registry is in this evidence, so that it is \
+             not known."
         }
         None => "It is named, and nothing tells whether it is there.",
     }
@@ -87,7 +90,8 @@ fn ended(history: &History, spot: &Spot<'_>, loss: &Loss) -> String {
             format!("it most likely went by {at} with the image that it is about, which {by} took")
         } else {
             format!(
-                "it most likely went at {at} with its source in {there}, where {by} took it: that source's deletions are replicated"
+                "it most likely went at {at} with its source in {there}, where {by} took it: that source's \
+                 deletions are replicated"
             )
         };
     }
@@ -125,7 +129,8 @@ fn born(told: &FatePlace) -> Option<String> {
         |digest| format!(" {tag} was on {} here, and", digest.short()),
     );
     Some(format!(
-        "Replication brought it without {tag}:{taken} tags cannot be moved here. A rule for untagged images would take it, whatever its source has."
+        "Replication brought it without {tag}:{taken} tags cannot be moved here. A rule for untagged images \
+         would take it, whatever its source has."
     ))
 }
 
@@ -134,12 +139,14 @@ fn with_source(with: &crate::model::GoesWith) -> String {
     match (with.eligible_at, with.rule_priority) {
         (Some(at), Some(rule)) => {
             format!(
-                "It goes with its source in {source}, which rule {rule} there takes within a day of {at}: deletions there are replicated to here."
+                "It goes with its source in {source}, which rule {rule} there takes within a day of {at}: \
+                 deletions there are replicated to here."
             )
         }
         _ => {
             format!(
-                "Who deletes it in {source} takes it here, too: deletions there are replicated to here. No rule takes it there as things stand."
+                "Who deletes it in {source} takes it here, too: deletions there are replicated to here. No \
+                 rule takes it there as things stand."
             )
         }
     }
@@ -173,19 +180,25 @@ pub(super) fn unknown(fates: &Fates<'_>, spots: &[Spot<'_>], places: &[FatePlace
         }
         if told.role == FateRole::Replica && told.copy_of.is_none() {
             list.push(format!(
-                "Where the replica in {name} comes from: no replication rule of this evidence leads there. `aws ecr describe-registry` in the source's account and region tells it, and whether deletions reach it."
+                "Where the replica in {name} comes from: no replication rule of this evidence leads there. \
+                 `aws ecr describe-registry` in the source's account and region tells it, and whether \
+                 deletions reach it."
             ));
         }
         let copies = matches!(told.role, FateRole::Source | FateRole::Own | FateRole::Unknown);
         if copies && spot.has_it() && history.destinations(repository, fates.as_of.millis()).is_none() {
             list.push(format!(
-                "Whether {name} is copied elsewhere: the replication rules of {} in {} are not in this evidence. `aws ecr describe-registry` tells them.",
+                "Whether {name} is copied elsewhere: the replication rules of {} in {} are not in this \
+                 evidence. `aws ecr describe-registry` tells them.",
                 spot.name.registry_id.raw(),
                 spot.name.region.raw()
             ));
         }
         if told.role == FateRole::Cache && told.upstream.is_none() {
-            list.push(format!("What {name} is a pull-through cache of: `aws ecr describe-pull-through-cache-rules` tells it."));
+            list.push(format!(
+                "What {name} is a pull-through cache of: `aws ecr describe-pull-through-cache-rules` tells \
+                 it."
+            ));
         }
     }
     list
@@ -213,27 +226,42 @@ pub(super) fn advice(fate: &Fate) -> Vec<String> {
         let name = place(&told.repository);
         match (told.presence, &told.first_end) {
             (Presence::Gone | Presence::Archived, _) if told.needed => list.push(if fate.copies > 0 {
-                format!("It is needed in {name} and cannot be pulled there: `tagfall rescue {}`, with these sources, prints the commands that bring it back.", reference(told))
+                format!(
+                    "It is needed in {name} and cannot be pulled there: `tagfall rescue {}`, with these \
+                     sources, prints the commands that bring it back.",
+                    reference(told)
+                )
             } else {
-                format!("It is needed in {name}, and no place of this evidence has it any more: `tagfall rescue {}` tells who made it.", reference(told))
+                format!(
+                    "It is needed in {name}, and no place of this evidence has it any more: `tagfall rescue \
+                     {}` tells who made it.",
+                    reference(told)
+                )
             }),
             (_, Some(end)) if told.needed => list.push(format!(
-                "It is needed in {name} and goes by {}: give it a tag there that no rule takes, or try another policy with `tagfall whatif --suggest`{}.",
+                "It is needed in {name} and goes by {}: give it a tag there that no rule takes, or try \
+                 another policy with `tagfall whatif --suggest`{}.",
                 end.expected_by,
-                if end.by == told.repository { String::new() } else { format!(" for {}, whose deletions are replicated", place(&end.by)) }
+                if end.by == told.repository {
+                    String::new()
+                } else {
+                    format!(" for {}, whose deletions are replicated", place(&end.by))
+                }
             )),
             _ => {}
         }
         if let (Some(born), true) = (&told.born_untagged, told.presence == Presence::There) {
             let tag = born.tag.as_ref().map_or("the tag", LogText::raw);
             list.push(format!(
-                "Give the replica in {name} a tag, before a rule for untagged images takes it: exempt {tag} from immutability there and push again, or put another tag on it there."
+                "Give the replica in {name} a tag, before a rule for untagged images takes it: exempt {tag} \
+                 from immutability there and push again, or put another tag on it there."
             ));
         }
     }
     if let (Some(only), Some(by)) = (&fate.last_copy, fate.all_gone_by) {
         list.push(format!(
-            "The copy in {} is the last one that this evidence knows, and it goes by {by}: copy it elsewhere, or keep it there.",
+            "The copy in {} is the last one that this evidence knows, and it goes by {by}: copy it elsewhere, \
+             or keep it there.",
             place(only)
         ));
     } else if let (Some(by), true) = (fate.all_gone_by, fate.copies > 1) {

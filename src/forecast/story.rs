@@ -19,7 +19,8 @@ pub fn unknown(
             "Its policy was deleted, and none was put since: no rule takes anything."
         }
         (None, None) => {
-            "No policy of it is in the logs: neither PutLifecyclePolicy nor a lifecycle run. That is no proof that it has none; widen --since, or ask `aws ecr get-lifecycle-policy`."
+            "No policy of it is in the logs: neither PutLifecyclePolicy nor a lifecycle run. That is no proof \
+             that it has none; widen --since, or ask `aws ecr get-lifecycle-policy`."
         }
     };
     Some(said.to_owned())
@@ -83,7 +84,8 @@ pub fn will(subject: &Subject<'_>, outlook: Outlook) -> String {
     if let (Some(with), Outlook::Due | Outlook::Dated) = (subject.subject(), outlook) {
         let with = subject.history.digest_or_zero(with.digest).short();
         return format!(
-            "is a reference artifact and goes with its subject {with}, within a day of that one's end: {words} takes that within a day of {}",
+            "is a reference artifact and goes with its subject {with}, within a day of that one's end: \
+             {words} takes that within a day of {}",
             since(eligible).trim_start_matches("since ")
         );
     }
@@ -130,7 +132,8 @@ fn unclear(subject: &Subject<'_>) -> String {
     let Some(unclear) = subject.unclear() else { return String::new() };
     let (later, pull) = (Timestamp::from_millis(unclear.eligible_at), subject.history.event(unclear.pull));
     format!(
-        ", or of {later} if the pull at {} counted, of which it is not clear whether Amazon Inspector made it, whose pulls do not count",
+        ", or of {later} if the pull at {} counted, of which it is not clear whether Amazon Inspector made \
+         it, whose pulls do not count",
         pull.event_time
     )
 }

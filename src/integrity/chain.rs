@@ -298,7 +298,8 @@ impl Judge<'_, '_> {
             let reason = match self.is_proven(other) {
                 true => "its content is not the one that its successor, which is signed, has the hash of",
                 false => {
-                    "its content is not the one that its successor has the hash of: one of the two was altered"
+                    "its content is not the one that its successor has the hash of: one of the two was \
+                     altered"
                 }
             };
             return (Standing::HashMismatch, Some(reason.to_owned()), Some(other), said.sha256);
@@ -312,13 +313,15 @@ impl Judge<'_, '_> {
         {
             return plain(
                 Standing::SignatureInvalid,
-                "it has no signature in its metadata, though others beside it have theirs: it was written anew",
+                "it has no signature in its metadata, though others beside it have theirs: it was written \
+                 anew",
             );
         }
         if !signed.refuted_by.is_empty() && signed.check == Check::Not(Why::NoSignature) {
             return plain(
                 Standing::SignatureNotChecked,
-                "the log digest file that follows keeps a signature that is not of this content, but that file was altered itself",
+                "the log digest file that follows keeps a signature that is not of this content, but that \
+                 file was altered itself",
             );
         }
         self.unsigned(file, signed.check)
@@ -361,10 +364,14 @@ impl Why {
     pub fn text(self, fingerprint: &str) -> String {
         match self {
             Self::NoSignature => {
-                "its signature is not here: S3 keeps it beside the object, a copy has it only in the log digest file that follows".to_owned()
+                "its signature is not here: S3 keeps it beside the object, a copy has it only in the log \
+                 digest file that follows"
+                    .to_owned()
             }
             Self::NoKeys => "no public keys were given (--public-keys)".to_owned(),
-            Self::UnknownKey => format!("no public key with the fingerprint {fingerprint} is among those given"),
+            Self::UnknownKey => {
+                format!("no public key with the fingerprint {fingerprint} is among those given")
+            }
             Self::NotBuilt => "this tagfall was built without signatures".to_owned(),
         }
     }

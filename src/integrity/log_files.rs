@@ -98,20 +98,30 @@ impl<'c> VerificationBuilder<'c> {
             ..ObjectVerdict::new(Standing::Valid)
         };
         match (content, most) {
-            (Content::Unreadable(reason), _) => ObjectVerdict { standing: Standing::Unreadable, ..verdict }.because(&**reason),
-            (Content::Damaged(reason), _) => ObjectVerdict { standing: Standing::HashMismatch, ..verdict }.because(&**reason),
-            (_, most) if !fits(&entry) => ObjectVerdict { standing: Standing::HashMismatch, ..verdict }.because(match most {
-                (true, _) => "its content is not what CloudTrail delivered",
-                (false, true) => "its content is not what is listed",
-                (false, false) => "its content is not what is listed, but the log digest file that lists it was altered, too",
-            }),
+            (Content::Unreadable(reason), _) => {
+                ObjectVerdict { standing: Standing::Unreadable, ..verdict }.because(&**reason)
+            }
+            (Content::Damaged(reason), _) => {
+                ObjectVerdict { standing: Standing::HashMismatch, ..verdict }.because(&**reason)
+            }
+            (_, most) if !fits(&entry) => ObjectVerdict { standing: Standing::HashMismatch, ..verdict }
+                .because(match most {
+                    (true, _) => "its content is not what CloudTrail delivered",
+                    (false, true) => "its content is not what is listed",
+                    (false, false) => {
+                        "its content is not what is listed, but the log digest file that lists it was \
+                         altered, too"
+                    }
+                }),
             (_, (true, _)) => verdict,
             (_, (false, true)) => {
-                let reason = self.nodes.get(entry.by).and_then(|node| node.reason.as_deref()).unwrap_or_default();
+                let reason =
+                    self.nodes.get(entry.by).and_then(|node| node.reason.as_deref()).unwrap_or_default();
                 ObjectVerdict { standing: Standing::SignatureNotChecked, ..verdict }
                     .because(format!("of the log digest file that lists it: {reason}"))
             }
-            (_, (false, false)) => ObjectVerdict { standing: Standing::Unproven, ..verdict }.because("the log digest file that lists it was altered"),
+            (_, (false, false)) => ObjectVerdict { standing: Standing::Unproven, ..verdict }
+                .because("the log digest file that lists it was altered"),
         }
     }
 
@@ -147,16 +157,30 @@ impl<'c> VerificationBuilder<'c> {
         };
         match said.into_iter().min_by_key(rank) {
             None => not_covered("there is no log digest file of its account and region beside it"),
-            Some(Said::Unlisted) if !self.whole => not_covered("the run ended before all log digest files were read"),
+            Some(Said::Unlisted) if !self.whole => not_covered(
+                "the run ended before all log digest files were read",
+            ),
             Some(Said::Unlisted) => ObjectVerdict { actual, ..ObjectVerdict::new(Standing::Unlisted) }
-                .because("it is in none of the lists of its time: added later, or delivered to the same place by a trail without log digest files"),
-            Some(Said::NotYet) => ObjectVerdict { harmless: true, ..not_covered("not covered yet: the next log digest file will tell") },
+                .because(
+                    "it is in none of the lists of its time: added later, or delivered to the same place by a \
+                     trail without log digest files",
+                ),
+            Some(Said::NotYet) => ObjectVerdict {
+                harmless: true,
+                ..not_covered(
+                    "not covered yet: the next log digest file will tell",
+                )
+            },
             Some(Said::After(end)) => {
                 self.overdue += 1;
                 not_covered(&format!("log digest files end at {end}, long before it was delivered"))
             }
-            Some(Said::Before(begin)) => not_covered(&format!("delivered before {begin}, when log digest files begin")),
-            Some(Said::Gap(from, to)) => not_covered(&format!("no log digest file tells of the time between {from} and {to}")),
+            Some(Said::Before(begin)) => not_covered(&format!(
+                "delivered before {begin}, when log digest files begin"
+            )),
+            Some(Said::Gap(from, to)) => not_covered(&format!(
+                "no log digest file tells of the time between {from} and {to}"
+            )),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::source::layout::is_region;
 const REGIONS_MAX: usize = 64;
 /// A log digest file may be signed so long after the end of its time.
 const SIGNED_LATER_SECONDS: i64 = 3_600;
-/// A sentence lists at most so many names.
+/// Maximum number of names in a sentence.
 const NAMES_MAX: usize = 8;
 
 /// All warnings, in a fixed order.
@@ -32,7 +32,8 @@ pub fn all(
     warnings.extend(unknown_keys(found, nodes));
     if overdue > 0 {
         warnings.push(format!(
-            "{} delivered long after the last log digest file: validation was turned off, or the newest log digest files were removed.",
+            "{} delivered long after the last log digest file: validation was turned off, or the newest log \
+             digest files were removed.",
             plural_verb(overdue, "log file", ["was", "were"])
         ));
     }
@@ -48,10 +49,16 @@ fn unsigned(found: &[Found], nodes: &[Node], keys: &Keys) -> Option<String> {
             .then(|| "Signatures were not checked: this tagfall was built without them.".to_owned());
     }
     if !keys.is_empty() {
-        return Some("Signatures were not checked: none of the public keys given is that of a log digest file with a signature here.".to_owned());
+        return Some(
+            "Signatures were not checked: none of the public keys given is that of a log digest file with a \
+             signature here."
+                .to_owned(),
+        );
     }
     Some(format!(
-        "Signatures were not checked, for no public keys were given. What fits together here could have been made to fit by anybody who can write to the place. Fetch the keys and pass them with --public-keys: {}",
+        "Signatures were not checked, for no public keys were given. What fits together here could have been \
+         made to fit by anybody who can write to the place. Fetch the keys and pass them with --public-keys: \
+         {}",
         commands(&found.iter().collect::<Vec<_>>())
     ))
 }
@@ -84,7 +91,8 @@ fn commands(found: &[&Found]) -> String {
     let requests = key_requests(found);
     let command = |KeyRequest { region, from, to }: &KeyRequest| {
         format!(
-            "aws cloudtrail list-public-keys --region {region} --start-time {from} --end-time {to} > keys-{region}.json"
+            "aws cloudtrail list-public-keys --region {region} --start-time {from} --end-time {to} > \
+             keys-{region}.json"
         )
     };
     let mut commands: Vec<String> = requests.iter().take(NAMES_MAX).map(command).collect();
@@ -103,7 +111,8 @@ fn unknown_keys(found: &[Found], nodes: &[Node]) -> Option<String> {
         .collect();
     let first = unknown.first()?;
     Some(format!(
-        "{} a public key that is not among those given, such as {}. If AWS does not list it either, they were forged: {}",
+        "{} a public key that is not among those given, such as {}. If AWS does not list it either, they were \
+         forged: {}",
         plural_verb(unknown.len(), "log digest file", ["names", "name"]),
         first.file.fingerprint,
         commands(&unknown)
@@ -121,7 +130,9 @@ fn anew(chains: &[Chain]) -> Option<String> {
     (!gaps.is_empty()).then(|| {
         let names: Vec<&str> = trails.into_iter().take(NAMES_MAX).collect();
         format!(
-            "A chain begins anew {} ({}): validation or logging was off in between. Events named StopLogging, UpdateTrail and DeleteTrail tell who did that; if there are none, log digest files were removed.",
+            "A chain begins anew {} ({}): validation or logging was off in between. Events named StopLogging, \
+             UpdateTrail and DeleteTrail tell who did that; if there are none, log digest files were \
+             removed.",
             times(gaps.len()),
             names.join(", ")
         )

@@ -1,5 +1,5 @@
-//! Checks whether a lake is unchanged since it was written: every byte of every file in the manifest is
-//! compared with its checksum.
+//! Checks whether a lake is unchanged since it was written: compares every byte of every file in the manifest
+//! with its checksum.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -28,16 +28,16 @@ pub struct Report {
     /// Files without checksums, written by an earlier version: it can only be checked that they are
     /// readable.
     pub without_checksums: u64,
-    /// Events that a repair took over from such files unchecked: they may have been damaged before.
+    /// Number of events that a repair copied from such files unchecked: they may have been damaged before.
     pub taken_over: u64,
     /// What is damaged or missing.
     pub damaged: Vec<Damage>,
-    /// Files that look like the lake's own but are not in the manifest: `tagfall` ignores them, but other
-    /// tools may read them.
+    /// Files with names like those of a lake's data files that are not in the manifest: `tagfall` ignores
+    /// them, but other tools may read them.
     pub strays: Vec<String>,
 }
 
-/// The same with what a repair needs.
+/// The report together with what a repair needs.
 pub(super) struct Examined {
     pub report: Report,
     pub files: Vec<FileEntry>,
@@ -46,7 +46,7 @@ pub(super) struct Examined {
     pub segments: Vec<Segment>,
 }
 
-/// Reads all of a lake.
+/// Reads and checks all of a lake.
 ///
 /// # Errors
 ///
@@ -99,7 +99,7 @@ pub(super) fn examine(disk: &dyn Disk, manifest: &Manifest) -> Examined {
     Examined { report, files, unsealed, segments }
 }
 
-/// Whether a file is sound: by its checksums, or, if it has none, by being readable.
+/// Whether a file is intact: according to its checksums, or, if it has none, by being readable.
 fn look(disk: &dyn Disk, entry: &FileEntry) -> Result<bool, LakeError> {
     let reader = Reader::of(disk, entry)?;
     if reader.check()? {
@@ -112,7 +112,7 @@ fn look(disk: &dyn Disk, entry: &FileEntry) -> Result<bool, LakeError> {
     Ok(false)
 }
 
-/// What is wrong with the other manifests.
+/// The damage of the other manifest files.
 fn copies(disk: &dyn Disk, manifest: &Manifest) -> Vec<Damage> {
     let [_, others @ ..] = MANIFESTS;
     let damaged = |name: &&str| read(disk, (*name).as_ref()).is_ok() && Manifest::at(disk, name).is_err();
@@ -125,7 +125,7 @@ fn copies(disk: &dyn Disk, manifest: &Manifest) -> Vec<Damage> {
         .collect()
 }
 
-/// Files with names and in folders as the lake uses them that are not in the manifest.
+/// Files that have a lake's names, in a lake's folders, but are not in the manifest.
 fn strays(disk: &dyn Disk, manifest: &Manifest) -> Vec<String> {
     let mut named: BTreeSet<_> = manifest
         .files

@@ -1,8 +1,8 @@
-//! Checksums: of all bytes of a lake that a reader relies on.
+//! Checksums of all bytes of a lake that a reader relies on.
 //!
-//! A file of rows carries one for each of its column chunks in its footer, and the manifest has one of the
-//! footer: whoever reads two columns checks the bytes of two columns. Each is made while the bytes are
-//! written, so that nothing is read twice.
+//! The footer of a data file contains a checksum for each column chunk, and the manifest has one of the
+//! footer, so a reader of two columns only checks the bytes of two columns. Checksums are computed while the
+//! bytes are written; nothing is read twice.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -11,13 +11,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-/// XXH3 in 64 bits, as 16 hex digits.
+/// An XXH3 checksum of 64 bits, written as 16 hex digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(super) struct Sum(u64);
 
 impl Sum {
-    /// Digits of its text.
+    /// Number of digits in its text.
     pub(super) const DIGITS: usize = 16;
 
     pub(super) fn of(bytes: &[u8]) -> Self {
@@ -51,7 +51,7 @@ impl TryFrom<String> for Sum {
     }
 }
 
-/// What was written between two cuts.
+/// The bytes written between two cuts: how many, and their checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stretch {
     pub bytes: u64,
@@ -63,12 +63,12 @@ struct State {
     hash: Xxh3,
     bytes: u64,
     done: Vec<Stretch>,
-    /// What waits to be written.
+    /// Bytes that are held back; `None` while bytes are passed on.
     held: Option<Vec<u8>>,
     failed: Option<io::Error>,
 }
 
-/// Cuts what goes through a [`Summing`] into stretches.
+/// Divides the output of a [`Summing`] writer into stretches, each with a checksum of its own.
 #[derive(Clone, Default)]
 pub(super) struct Cuts(Arc<Mutex<State>>);
 
@@ -77,7 +77,7 @@ impl Cuts {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends a stretch here; the next one begins.
+    /// Ends the current stretch and begins the next one.
     pub(super) fn cut(&self) {
         let mut state = self.state();
         let stretch = Stretch { bytes: state.bytes, sum: Sum(state.hash.digest()) };
@@ -86,28 +86,29 @@ impl Cuts {
         state.bytes = 0;
     }
 
-    /// Why writing failed, where it did: who writes through others gets a text of theirs.
+    /// The original error of a failed write. A library that writes through [`Summing`] replaces it by an
+    /// error of its own.
     pub(super) fn failure(&self) -> Option<io::Error> {
         self.state().failed.take()
     }
 
-    /// From here on, what is written waits.
+    /// Holds back everything that is written from now on.
     pub(super) fn hold(&self) {
         self.state().held = Some(Vec::new());
     }
 
-    /// What has waited; from here on, nothing does.
+    /// Returns what was held back, and lets later writes through.
     pub(super) fn release(&self) -> Vec<u8> {
         self.state().held.take().unwrap_or_default()
     }
 
-    /// The stretches that have ended.
+    /// Returns the completed stretches.
     pub(super) fn take(&self) -> Vec<Stretch> {
         std::mem::take(&mut self.state().done)
     }
 }
 
-/// Passes bytes on, and sums them up.
+/// A writer that passes bytes on and computes their checksums.
 pub(super) struct Summing<W> {
     inner: W,
     cuts: Cuts,

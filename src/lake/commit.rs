@@ -1,9 +1,10 @@
-//! The commit: how a change of a lake takes effect completely or not at all, whatever stops the machine.
+//! The commit: a change of a lake takes effect completely or not at all, even if the process or the machine
+//! stops at any point.
 //!
-//! Whoever opens a lake for writing first settles what its journals name; nothing else in the folders of
-//! partitions is ever moved or removed. Only these modules know the order of the steps: `local` for a
-//! folder, and `s3` for S3, where files cannot be renamed. What a commit publishes is a `manifest`; it names
-//! the files that count, and what became of the `objects`.
+//! Opening a lake for writing first settles what the journals of unfinished commits name; no other file in
+//! the partitions' folders is ever moved or removed. Only these modules know the order of the steps: `local`
+//! for a folder, and `s3` for S3, where files cannot be renamed. A commit publishes a `manifest`, which names
+//! the files in effect and the results of reading `objects`.
 
 pub(super) mod local;
 pub(super) mod manifest;
@@ -30,7 +31,7 @@ use manifest::{FileEntry, Manifest, Segment};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Moving {
     name: String,
-    /// `None` for a segment.
+    /// `None` for a segment, which belongs to no partition.
     partition: Option<Partition>,
 }
 
@@ -55,18 +56,18 @@ impl Moving {
     }
 }
 
-/// The files that a commit moves.
+/// The files that a commit adds and replaces.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Journal {
     arriving: Vec<Moving>,
     leaving: Vec<Moving>,
-    /// In S3: nothing is left to do except to remove replaced files when their time is over.
+    /// In S3: the commit is complete, and replaced files are kept only until their time is over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     settled: bool,
 }
 
 impl Journal {
-    /// The files that `next` has and `present` does not, and the other way round.
+    /// The files that are only in `next`, and those that are only in `present`.
     fn between(present: &Manifest, next: &Manifest) -> Self {
         let (before, after) = (moving(present), moving(next));
         let lacks = |names: &[Moving]| names.iter().map(|moving| moving.path()).collect::<BTreeSet<_>>();
@@ -76,14 +77,14 @@ impl Journal {
         Self { arriving, leaving, settled: false }
     }
 
-    /// Its text, and the checksum before it.
+    /// The text of the journal, and its checksum, which is stored before it.
     fn text(&self) -> io::Result<(Sum, String)> {
         let text = serde_json::to_string(self)?;
         let sum = Sum::of(text.as_bytes());
         Ok((sum, format!("{sum}\n{text}")))
     }
 
-    /// `None` if it is damaged.
+    /// Reads a journal; `None` if it is damaged.
     fn parse(bytes: &[u8]) -> Option<Self> {
         let (sum, text) = std::str::from_utf8(bytes).ok()?.split_once('\n')?;
         let journal: Self =
@@ -102,7 +103,7 @@ pub(super) fn previous(disk: &dyn Disk) -> Manifest {
     Manifest::at(disk, MANIFESTS[2]).unwrap_or_else(|_| Manifest::new())
 }
 
-/// Removes unfinished files, when nobody works on them any more.
+/// Removes unfinished files of runs that have ended.
 pub(super) fn sweep(disk: &dyn Disk) -> io::Result<()> {
     for (folder, is_ours) in [(STAGING, is_staged as fn(&str) -> bool), (SPILL, layout::is_spill)] {
         for name in disk.names(folder.as_ref())?.iter().filter(|name| is_ours(name)) {
@@ -116,7 +117,7 @@ fn is_staged(name: &str) -> bool {
     layout::is_rows(name) || layout::is_segment(name)
 }
 
-/// Calls `sync` for each of many files, some at the same time.
+/// Calls `sync` for many files, for up to `together` of them at the same time.
 pub(super) fn sync_all<P: AsRef<Path> + Sync>(
     paths: &[P],
     together: usize,

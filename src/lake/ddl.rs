@@ -1,4 +1,4 @@
-//! The Athena statement that makes a lake a table.
+//! Prints the Athena statement that makes a lake available as a table.
 //!
 //! Athena does not read the manifest. For a lake in S3 it reads, for each partition, the list of files in
 //! effect (`SymlinkTextInputFormat`). A list is replaced as a whole after each commit, so no event is seen
@@ -23,11 +23,12 @@ const FIRST_DAY: &str = "2013-11-13";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ddl {
     pub text: String,
-    /// Events of days before CloudTrail's first one or behind `today`, which no projection of days has.
+    /// Events of days before CloudTrail's first day or after `today`: partition projection cannot reach them.
     pub events_unseen: u64,
 }
 
-/// The statement for the lake at `place`. `location`: where a copy of it is. `today`: `2026-03-02`.
+/// The `CREATE EXTERNAL TABLE` statement for the lake at `place`. `location` is the address of a copy of it,
+/// if it is to be used instead. `today` has the form `2026-03-02`.
 ///
 /// # Errors
 ///

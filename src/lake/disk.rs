@@ -1,9 +1,9 @@
-//! Where a lake is, and the operations that it needs for its files. Nothing else in the lake's modules calls
-//! the file system or S3.
+//! The location of a lake, and the file operations that it needs. No other module of the lake calls the file
+//! system or S3.
 //!
-//! Paths are relative to the lake. The order of operations that makes a commit durable depends on the kind
-//! of disk, and is described in [`super::commit`]. Tests use a disk that forgets, tears and refuses
-//! (`sim`).
+//! Paths are relative to the lake. The order of operations that makes a commit durable depends on the kind of
+//! disk, and is described in [`super::commit`]. Tests use a simulated disk that loses and tears writes and
+//! fails calls (`sim`).
 
 mod local;
 mod location;
@@ -29,11 +29,11 @@ use super::LakeError;
 use super::commit::manifest::Manifest;
 use super::layout;
 
-/// So many bytes of a file are copied at a time.
+/// Bytes of a file that are copied at a time.
 const ADOPTED_BYTES: u64 = 1 << 20;
 
-/// Files in folders, written as a whole and renamed. Every call may fail; what it should do may then be
-/// done or not.
+/// Files in folders, written as a whole and renamed. A call that returns an error may or may not have had its
+/// effect.
 pub(super) trait Disk: Send + Sync + fmt::Debug {
     /// Creates or replaces a file, and creates its folders. It is durable only after [`Self::sync`].
     fn create(&self, path: &Path) -> io::Result<Box<dyn Write + Send>>;
@@ -64,14 +64,14 @@ pub(super) trait Disk: Send + Sync + fmt::Debug {
         self.open(path)
     }
 
-    /// The final name of a finished file, which is in the staging folder under `name` and from now on under
-    /// this one.
+    /// The final name of a finished file in the staging folder. It was written as `name`, and is in the
+    /// staging folder under the returned name from now on.
     fn settled(&self, name: String) -> io::Result<String> {
         Ok(name)
     }
 
-    /// Brings a file of another lake, which is inside of this one at `from` and is called `its_name` there,
-    /// into the staging folder for `name`. Returns its final name.
+    /// Copies a file of a lake that is staged inside of this one, at `from` and called `its_name` there, into
+    /// the staging folder as `name`. Returns its final name.
     fn adopt(&self, from: &Path, _its_name: &str, name: String) -> io::Result<String> {
         let (file, mut out) = (self.open(from)?, self.create(&layout::staged(&name))?);
         let (mut at, mut stretch) = (0, Vec::new());
@@ -86,14 +86,13 @@ pub(super) trait Disk: Send + Sync + fmt::Debug {
         Ok(name)
     }
 
-    /// Whether [`Self::adopt`] leaves the copying to a service: whoever asks whether such a file is sound has to
-    /// fetch it.
+    /// Whether [`Self::adopt`] lets the server copy the file, so that checking it would mean fetching it.
     fn adopts_unread(&self) -> bool {
         false
     }
 
-    /// Makes `next`, whose new files are in the staging folder, the manifest in place of `present`,
-    /// completely or not at all. Where readers take no locks, replaced files are kept for `keep`.
+    /// Puts the manifest `next`, whose new files are in the staging folder, into effect in place of
+    /// `present`, completely or not at all. Where readers take no locks, replaced files are kept for `keep`.
     fn publish(&self, present: &Manifest, next: &Manifest, keep: Duration) -> Result<(), LakeError>;
 
     /// Cleans up a lake that was just opened for writing: settles what an unfinished commit has left.
@@ -154,7 +153,7 @@ pub(super) trait Stored: Send + Sync {
     fn expect(&self, _parts: &[Range<u64>]) {}
 }
 
-/// Files read as a whole are manifests, journals and results of objects, which are never nearly this large.
+/// Files that are read as a whole are manifests, journals and results of objects, which are much smaller.
 const WHOLE_BYTES_MAX: u64 = 4 << 30;
 
 fn too_large() -> io::Error {

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// At most so many missing shards are named.
+/// Maximum number of missing shards that a message names.
 const SHARDS_NAMED_MAX: usize = 20;
 
-/// What went wrong. Earlier commits are not affected.
+/// Why an operation on a lake failed. Earlier commits are not affected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LakeError {
     /// Another run is writing to it.
@@ -29,7 +29,7 @@ pub enum LakeError {
     NothingStaged {
         lake: PathBuf,
     },
-    /// Shards of several plans are staged, and none was named.
+    /// Shards of several plans are staged, and the caller named none.
     SeveralPlans {
         plans: Vec<String>,
     },
@@ -48,7 +48,7 @@ pub enum LakeError {
     NotALake {
         folder: PathBuf,
     },
-    /// It keeps other services than those that were asked for. Comma-separated; empty for all.
+    /// The lake keeps other services than those that were asked for. Comma-separated; empty for all.
     OtherSelection {
         kept: String,
         asked: String,
@@ -68,7 +68,7 @@ impl LakeError {
         Self::Io { path: path.to_path_buf(), reason: reason.to_string() }
     }
 
-    /// What is wrong, for messages that name the file themselves.
+    /// The cause alone, for messages that name the file themselves.
     pub(super) fn reason(&self) -> String {
         match self {
             Self::Io { reason, .. } => reason.clone(),
@@ -84,11 +84,14 @@ impl fmt::Display for LakeError {
             Self::Overtaken { lake } => {
                 write!(f, "{}: another run has committed to this lake since this one began", lake.display())
             }
-            Self::Published { plan } => write!(f, "the plan {plan} was published by another run meanwhile"),
+            Self::Published { plan } => {
+                write!(f, "the plan {plan} was published by another run in the meantime")
+            }
             Self::Unconditional { lake } => {
                 write!(
                     f,
-                    "{}: this S3 server does not keep to If-None-Match and If-Match: two runs would overwrite each other",
+                    "{}: this S3 server does not keep to If-None-Match and If-Match: two runs would overwrite \
+                     each other",
                     lake.display()
                 )
             }
@@ -112,10 +115,10 @@ impl fmt::Display for LakeError {
                 )
             }
             Self::NotALake { folder } => {
-                write!(f, "{}: a folder that is not empty, and no lake", folder.display())
+                write!(f, "{}: the folder is not empty, and is not a lake", folder.display())
             }
             Self::OtherSelection { kept, asked } => {
-                write!(f, "the lake keeps {}, and not {}", services(kept), services(asked))
+                write!(f, "the lake keeps {}, not {}", services(kept), services(asked))
             }
             Self::Version { found } => write!(f, "the lake was written by a later version (format {found})"),
             Self::Io { path, reason } => write!(f, "{}: {reason}", path.display()),

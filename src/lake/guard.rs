@@ -1,11 +1,11 @@
-//! A library that panics over a damaged file makes that file a failure, and not the run.
+//! Turns a panic of the Parquet library over a damaged file into an error about that file.
 
 use std::path::Path;
 
 use super::LakeError;
 use crate::decode::guard;
 
-/// Does `work` on the file at `path`.
+/// Calls `work` for the file at `path`; a panic becomes an error that names the file.
 pub(super) fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, LakeError>) -> Result<T, LakeError> {
     guard::guarded(work).unwrap_or_else(|| Err(LakeError::io(path, "damaged: it cannot be taken apart")))
 }

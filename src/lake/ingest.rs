@@ -1,15 +1,15 @@
-//! The writer: takes records object by object, makes files of them, and commits.
+//! The writer: takes records object by object, writes them to files, and commits.
 //!
-//! Objects are whole or not there: workers hand in an object's rows piece by piece, and while a commit is
-//! made none is half in. A commit comes after every [`Limits::commit_bytes`] of rows and at the end; whatever
-//! stops the process, the lake is as the last commit left it, and the next run reads only what that commit
-//! does not know.
+//! A commit contains an object completely or not at all: workers add an object's rows piece by piece, and a
+//! commit waits until no object is half added. Commits are made after every [`Limits::commit_bytes`] of rows
+//! and at the end. If the process stops, the lake is as the last commit left it, and the next run reads only
+//! what that commit does not contain.
 //!
-//! - `limits`: how much memory a run takes; `buffer`: rows that wait; `merge`: rows and the files of their
-//!   partition → files without second copies;
-//! - `collector`: a worker's part; `flow`: whose turn it is; `publish`: what a commit is made of; `repair`:
-//!   what is damaged is read again; `overtaken`: where another run has committed meanwhile; `shards`: what
-//!   many machines stage, and one publishes.
+//! - `limits`: memory of a run; `buffer`: rows that wait to be written; `merge`: new rows and the files of
+//!   their partition become files without duplicates;
+//! - `collector`: the part of a worker; `flow`: how workers take turns with a commit; `publish`: what a
+//!   commit consists of; `repair`: reads damaged parts again; `overtaken`: what happens if another run has
+//!   committed meanwhile; `shards`: lakes staged by several machines and published by one.
 
 mod buffer;
 mod collector;
@@ -43,39 +43,39 @@ pub use collector::Collector;
 pub use limits::{Limits, MEMORY_BYTES_DEFAULT};
 pub use shards::{Attempt, Days, MergedDays, PlanName, Published, merge_days, publish_shards};
 
-/// What a run has done.
+/// The counts of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Objects that were read.
     pub objects_read: u64,
-    /// Objects that the lake had already.
+    /// Objects that were skipped because the lake contains them already.
     pub objects_known: u64,
-    /// Those of them that are damaged: what could be read of them is in the lake.
+    /// Those of the skipped objects that are damaged: what could be read of them is in the lake.
     pub objects_failed_before: u64,
-    /// Objects of which records are not in the lake, because a file of their day is damaged; the next run
+    /// Objects with records that could not be added because a file of their day is damaged; the next run
     /// tries again.
     pub objects_held_back: u64,
     /// Files of the lake that are damaged.
     pub damaged: Vec<Damage>,
-    /// Events of files without checksums that a repair took over as they were, for want of an archive.
+    /// Events that a repair copied unchecked from files without checksums, because no archive had them.
     pub events_taken_over: u64,
-    /// Files whose events, or objects, are all there again; of a repair alone.
+    /// Files whose events, or objects, were restored completely by a repair.
     pub repaired: Vec<String>,
     /// Snapshots that were read.
     pub snapshots: u64,
-    /// Events that are new in the lake.
+    /// Events that the lake did not have before.
     pub events_added: u64,
-    /// Second copies that were left out.
+    /// Duplicates that were left out.
     pub events_duplicate: u64,
     /// Files that were written, and their size.
     pub files_written: u64,
     pub bytes_written: u64,
-    /// Everything that is in the lake now.
+    /// All events of the lake.
     pub events_total: u64,
     pub files_total: u64,
 }
 
-/// A lake that is being extended. Nobody else can, until this is dropped.
+/// A lake that is open for writing. In a folder, no other process can write to it until this is dropped.
 pub struct Ingest {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) limits: Limits,
@@ -83,23 +83,23 @@ pub struct Ingest {
     state: Mutex<State>,
     changed: Condvar,
     failed: AtomicBool,
-    /// An event with `readOnly: true` was among the records.
+    /// Whether an event with `readOnly: true` was among the records.
     read_only: AtomicBool,
     objects_known: AtomicU64,
     objects_failed_before: AtomicU64,
-    /// Held for its lock, which the system lets go of when the process ends in whatever way.
+    /// The writer's lock. The system releases it however the process ends.
     _lock: Held,
 }
 
 impl Ingest {
-    /// Opens the lake at `lake`, or begins one in an empty or new folder, or where nothing is in S3, and
-    /// removes what an interrupted run left. `select` names the `eventSource`s to keep (none: all); a lake
-    /// keeps the same ones all its life. In S3 two runs may be at it at the same time: the one that comes
-    /// second commits on top of the other.
+    /// Opens the lake at `lake` for writing, and removes what an interrupted run left. In an empty or new
+    /// folder, or at an empty prefix in S3, a new lake is begun. `select` names the `eventSource`s to keep
+    /// (none: all); they cannot be changed later. In S3 two runs may write at the same time: the one that
+    /// commits second does so on top of the other.
     ///
     /// # Errors
-    /// Another run has it open; the folder holds something else; it keeps other services; the disk or the
-    /// service refuses.
+    /// Another run has it open; the folder contains something else; it keeps other services; an operation of
+    /// the disk or the service failed.
     pub fn open(lake: impl Into<Location>, select: &[String], limits: Limits) -> Result<Self, LakeError> {
         let place = lake.into();
         place.make()?;
@@ -110,8 +110,8 @@ impl Ingest {
         Self::open_on(place.disk()?, &place.name(), select, limits)
     }
 
-    /// The same for a lake on this disk. `lake` is what errors name; `select`: `None` for what it keeps
-    /// already.
+    /// Opens the lake on this disk. `lake` is the name for errors; `select` is `None` to keep the services of
+    /// an existing lake.
     pub(super) fn open_on(
         disk: Arc<dyn Disk>,
         lake: &Path,
@@ -174,23 +174,24 @@ impl Ingest {
         self.lock_state().manifest.select.clone()
     }
 
-    /// Takes the records of one worker.
+    /// The part of one worker, which takes its records.
     pub fn collector(&self) -> Collector<'_> {
         Collector::new(self)
     }
 
-    /// Keeps what a run tells beside its objects: what was left out by name, and events that share an id.
+    /// Stores counts of the coverage that belong to no object: objects left out because of their names, and
+    /// events that share an id.
     pub fn note(&self, coverage: &Coverage) {
         let mut state = self.lock_state();
         state.told.objects_left_out = Some(coverage.objects_left_out);
         state.told.events_sharing_an_id += coverage.events_sharing_an_id;
     }
 
-    /// Commits what is left. `complete`: every source was read to its end, so that what could not be had
-    /// before and was not met again is no longer there to be had.
+    /// Commits what is left. `complete`: every source was read to its end, so that objects that could not be
+    /// read before and were not met again no longer exist.
     ///
     /// # Errors
-    /// What stopped this run, if something did; what was committed before stands.
+    /// The first error of this run; earlier commits are not affected.
     pub fn finish(self, complete: bool) -> Result<Summary, LakeError> {
         let state = self.lock_state();
         let mut state = self.close(state);

@@ -1,4 +1,4 @@
-//! Paths in a lake, and which names are a lake's own: no other file is ever moved or removed.
+//! The paths of a lake, and which file names belong to it: no other file is ever moved or removed.
 
 use std::path::{Path, PathBuf};
 
@@ -13,14 +13,14 @@ pub(super) const MANIFESTS: [&str; 3] =
 pub(super) const STAGING: &str = "_tagfall/staging";
 pub(super) const SPILL: &str = "_tagfall/spill";
 pub(super) const OBJECTS: &str = "_tagfall/objects";
-/// Files that only the previous manifest names, for readers that began with it.
+/// Files that only the previous manifest names, kept for readers that began with it.
 pub(super) const REPLACED: &str = "_tagfall/replaced";
 /// The files that a commit is about to move.
 pub(super) const JOURNAL: &str = "_tagfall/commit.json";
 /// In S3: what each commit has added and replaced, until it is settled.
 pub(super) const COMMITS: &str = "_tagfall/commits";
-/// In S3: data files. They are here so that tools that find files by listing do not read rows twice while
-/// files are replaced.
+/// In S3: data files. They are in the lake's own folder so that tools that find files by listing do not read
+/// rows twice while files are being replaced.
 pub(super) const PARTS: &str = "_tagfall/parts";
 /// In S3: the data files in effect, one list for each partition, for tools that read Hive's symlink lists.
 pub(super) const LISTS: &str = "_tagfall/hive";
@@ -37,14 +37,14 @@ pub(super) fn objects(name: &str) -> PathBuf {
     Path::new(OBJECTS).join(name)
 }
 
-/// Where a replaced file waits. Tools that look for `*.parquet` below the lake must not find it.
+/// The path for a replaced file. Its name does not end in `.parquet`, so that other tools do not find it.
 pub(super) fn replaced(name: &str) -> PathBuf {
     Path::new(REPLACED).join(format!("{name}{OLD}"))
 }
 
 const OLD: &str = ".old";
 
-/// The name that a replaced file had.
+/// The original name of a replaced file.
 pub(super) fn name_before(replaced: &str) -> Option<&str> {
     replaced.strip_suffix(OLD).filter(|name| is_rows(name) || is_segment(name))
 }
@@ -66,21 +66,21 @@ pub(super) fn is_segment(name: &str) -> bool {
             .is_some_and(|(generation, content)| is_number(generation, 6) && is_content(content))
 }
 
-/// Whether the name contains a hash of the file's content.
+/// Whether the name contains a hash of the content.
 pub(super) fn is_part(name: &str) -> bool {
     let content = name.split_once('-').and_then(|(_, rest)| rest.split_once('.')).map(|(content, _)| content);
     content.is_some_and(is_content) && (is_rows(name) || is_segment(name))
 }
 
-/// The name with a hash of the content, for a file made under `name`; `None` if that is not a name that a
-/// lake uses.
+/// The name with a hash of the content, for a file written as `name`; `None` if a lake does not use such
+/// names.
 pub(super) fn part_name(name: &str, content: u128) -> Option<String> {
     let (stem, end) = name.split_once('.').filter(|_| is_rows(name) || is_segment(name))?;
     let generation = stem.split_once('-').map_or(stem, |(generation, _)| generation);
     Some(format!("{generation}-{content:032x}.{end}"))
 }
 
-/// The name that such a file has as part of another commit.
+/// The same name for the commit of another generation.
 pub(super) fn renumbered(name: &str, generation: u64) -> Option<String> {
     let (_, content) = name.split_once('-').filter(|_| is_part(name))?;
     Some(format!("{generation:06}-{content}"))

@@ -9,12 +9,12 @@ use crate::model::{DAY_SECONDS, Timestamp};
 
 /// Hive's name for the partition of rows without a value.
 pub(super) const NO_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
-/// Longer values are hostile, and treated as missing.
+/// Longer values are not plausible, and are treated as missing.
 const VALUE_BYTES_MAX: usize = 64;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct Partition {
-    /// EventBridge's own events are stored separately.
+    /// Whether it contains EventBridge's own events, which are stored separately.
     pub native: bool,
     pub account: Option<String>,
     pub region: Option<String>,
@@ -53,7 +53,7 @@ impl Partition {
         }
     }
 
-    /// Whether records of this account and region belong to it, if they are of its day.
+    /// Whether records with this account and region belong to it, if their day is the same.
     pub(super) fn is_of(&self, native: bool, account: Option<&str>, region: Option<&str>) -> bool {
         self.native == native
             && self.account.as_deref() == value(account)
@@ -72,7 +72,7 @@ impl Partition {
             .join(level("date", &self.date))
     }
 
-    /// The value of a column of `cloudtrail_logs` that is made from the partition.
+    /// The value of a `cloudtrail_logs` column that is derived from the partition.
     pub(super) fn value(&self, column: &str) -> Option<String> {
         let date = self.date.as_deref();
         let part = match column {

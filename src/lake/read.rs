@@ -1,9 +1,9 @@
-//! A lake as a source: its records come back as they stood in their objects.
+//! A lake as a source: returns the original records of its objects.
 //!
-//! Files are left out by account, region and day; row groups by `eventsource`, which is read first; only then
-//! the other columns are. Coverage is that of the objects that filled the lake, with two differences: second
-//! copies are counted for the whole lake and not read again, and a file of the lake that cannot be read
-//! counts as an object that failed.
+//! Files are selected by account, region and day. Of each row group `eventsource` is read first, and the
+//! other columns only if rows are left. The coverage is that of the objects that filled the lake, with two
+//! differences: duplicates are counted for the whole lake and are not read again, and a file of the lake that
+//! cannot be read counts as an object that failed.
 
 pub mod portion;
 
@@ -31,7 +31,7 @@ use crate::tables::cloudtrail::{ORIGINS, Origin};
 use crate::tables::{Asked, Rows};
 use portion::{Address, Portion};
 
-/// In which order files are gone through, and the row groups of each.
+/// The order in which files, and the row groups of each file, are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Visit {
     AsTheyStand,
@@ -39,27 +39,27 @@ pub enum Visit {
     NewestFirst,
 }
 
-/// A lake, read once.
+/// A lake that is read once.
 pub struct LakeFeed {
     disk: Arc<dyn Disk>,
     manifest: Manifest,
     filter: Filter,
-    /// Files that may hold what is asked for.
+    /// Files that may contain requested events.
     files: Vec<FileEntry>,
     pruned: Pruned,
     next: AtomicUsize,
-    /// In which order they are gone through by portions, once somebody begins with that.
+    /// The order of the files for reading by portions, determined when that begins.
     order: OnceLock<Vec<usize>>,
     stopped: AtomicBool,
-    /// Snapshots were handed out.
+    /// Whether the snapshots were returned.
     told: AtomicBool,
     failed: Mutex<Vec<ReadFailure>>,
-    /// While it is held, no writer takes away what this reader's manifest names.
+    /// A shared lock: while it is held, no writer removes files of this reader's manifest.
     _reading: Option<Held>,
 }
 
 impl LakeFeed {
-    /// Opens the lake at `lake` for events that `filter` admits by time, account and region.
+    /// Opens the lake at `lake` for events within the times, accounts and regions of `filter`.
     ///
     /// # Errors
     /// The manifest cannot be read.
@@ -67,9 +67,9 @@ impl LakeFeed {
         Self::open_on(lake.into().disk()?, filter)
     }
 
-    /// The same for a lake on this disk.
+    /// Opens the lake on this disk.
     pub(super) fn open_on(disk: Arc<dyn Disk>, filter: &Filter) -> Result<Arc<Self>, LakeError> {
-        // Lakes that nobody writes to have no such file, or none that may be locked.
+        // A lake that is never written to may have no lock file, or one that may not be opened.
         let reading = disk.lock(READERS.as_ref(), Lock::Shared).ok().flatten();
         let Loaded { manifest, damage } = Manifest::load(&*disk)?;
         let (files, left_out): (Vec<_>, Vec<_>) =
@@ -145,9 +145,9 @@ impl LakeFeed {
         Ok(())
     }
 
-    /// Rows of `cloudtrail_logs` for SQL: a portion of those with these columns (`None`: all), these sources,
-    /// and within the times of `filter`; false when there is no more. What cannot be read stands in the
-    /// coverage. Safe to call from many threads.
+    /// Calls `give` with the next rows of `cloudtrail_logs` for SQL: with these columns (`None`: all), from
+    /// these event sources, and within the times of `filter`. Returns false when there are no more. Errors
+    /// are recorded in the coverage. Can be called from several threads.
     pub fn next_rows(
         &self,
         filter: &Filter,
@@ -188,7 +188,7 @@ impl LakeFeed {
             |name: &'static str| Wanted { name, fields: fields(name).iter().map(Vec::as_slice).collect() };
         let in_file = ORIGINS.iter().filter(|(name, origin)| needed(name) && *origin != Origin::Partition);
         let read: Vec<Wanted<'_>> = in_file.map(|(name, _)| wanted(name)).collect();
-        // Without any column of the file the rows could not be counted.
+        // A column of the file is needed to know the number of rows.
         let read = if read.is_empty() { vec!["record".into()] } else { read };
         for group in reader.groups() {
             let Some(rows) = wanted_rows(&reader, group, sources, Some(&read))? else { continue };
@@ -198,8 +198,8 @@ impl LakeFeed {
         Ok(())
     }
 
-    /// The same rows in a raw state: the row groups of the next file, until `take` wants no more of it.
-    /// All callers visit in one order.
+    /// Calls `take` with the row groups of the next file, until it wants no more of them. All threads use the
+    /// same order.
     pub fn next_portions(
         &self,
         visit: Visit,
@@ -223,7 +223,7 @@ impl LakeFeed {
         true
     }
 
-    /// Gives a portion again that has been given before. What cannot be read stands in the coverage.
+    /// Calls `take` with a portion that was given before. Errors are recorded in the coverage.
     pub fn at(&self, address: Address, take: &mut dyn FnMut(&Portion<'_>) -> Result<(), LakeError>) {
         let Some(file) = self.files.get(address.file) else { return };
         let read = || take(&Portion::new(&Reader::of(&*self.disk, file)?, file, address));
@@ -232,18 +232,19 @@ impl LakeFeed {
         }
     }
 
-    /// Events of different runs are not compared by their ids alone.
+    /// A warning that events of different runs with the same id were not compared.
     fn least(&self) -> Option<String> {
         let Manifest { events_sharing_an_id: events, generation, plans, .. } = &self.manifest;
         let several = *generation > 1 || !plans.is_empty();
         (*events > 0 && several).then(|| {
             format!(
-                "events_sharing_an_id is {events} at least: a lake that several runs or shards have filled has the sum of what each of them has met."
+                "events_sharing_an_id is {events} at least: a lake that several runs or shards have filled \
+                 has the sum of what each of them has met."
             )
         })
     }
 
-    /// A file without checksums may be damaged, and nobody could tell.
+    /// A warning about files without checksums, whose damage would not be noticed.
     fn warning(&self) -> Option<String> {
         let unsealed = self.files.iter().filter(|file| file.tail.is_none()).count();
         let taken_over = self.manifest.events_taken_over();
@@ -258,7 +259,8 @@ impl LakeFeed {
                 + " taken over from files of an earlier version without checksums"
         };
         Some(format!(
-            "{what}: damage there cannot be told. `tagfall lake repair LAKE SOURCE…` reads them again from the archives."
+            "{what}: damage there cannot be told. `tagfall lake repair LAKE SOURCE…` reads them again from \
+             the archives."
         ))
     }
 
@@ -269,13 +271,13 @@ impl LakeFeed {
     }
 }
 
-/// A part of the lake that cannot be read, as a reader of objects tells it.
+/// Converts a damaged part of the lake to a failed object.
 fn failure(damage: Damage) -> ReadFailure {
     ReadFailure { object: damage.file.as_str().into(), record: None, reason: damage.reason }
 }
 
-/// Rows of a row group whose `eventsource` is one of `sources`; `None` where there are none. The other
-/// columns are made of these rows alone.
+/// The rows of a row group whose `eventsource` is one of `sources`; `None` if there are none. The other
+/// columns are only decoded for these rows.
 fn wanted_rows(
     reader: &Reader,
     group: usize,
@@ -298,13 +300,13 @@ fn wanted_rows(
 
 const TIME: &str = "eventtime";
 
-/// Whether all rows of a file lie within the times of the filter.
+/// Whether all rows of a file are within the times of the filter.
 pub(super) fn is_within(filter: &Filter, file: &FileEntry) -> bool {
     filter.since.is_none_or(|since| since.millis() <= file.first)
         && filter.until.is_none_or(|until| file.last < until.millis())
 }
 
-/// The rows within the times of the filter. A row without a time is never left out.
+/// The rows within the times of the filter; rows without a time are kept.
 fn within(rows: &DataFrame, filter: &Filter) -> PolarsResult<DataFrame> {
     let times = rows.column(TIME)?.as_materialized_series().str()?;
     let admitted: Vec<bool> = times
@@ -314,7 +316,7 @@ fn within(rows: &DataFrame, filter: &Filter) -> PolarsResult<DataFrame> {
     rows.filter(Series::new("mask".into(), admitted).bool()?)
 }
 
-/// The same rows with the columns of their partition, under the names of `cloudtrail_logs`, in its order.
+/// Adds the columns derived from the partition, with the names and the order of `cloudtrail_logs`.
 pub(super) fn table_rows(
     rows: &DataFrame,
     partition: &Partition,
@@ -348,7 +350,7 @@ impl RecordSource for LakeFeed {
             return;
         }
         let selection = Selection::new(&self.filter);
-        // What is damaged stands in the coverage, which goes through all objects once more.
+        // Damaged segments are reported by the coverage, which reads all objects again.
         drop(objects::for_each_object(&*self.disk, &self.manifest, |object| {
             if selection.admits(&KeyPosition::of(&object.object)) {
                 object.answers.iter().for_each(|one| {
@@ -373,8 +375,8 @@ impl RecordSource for LakeFeed {
             }
         });
         let rows: u64 = self.manifest.files.iter().map(|file| file.rows).sum();
-        // Where every service is kept, what was read and is no row was a second copy, however often objects
-        // were read.
+        // If the lake keeps all services, each record that was read and is not a row was a duplicate, however
+        // often its object was read.
         let all = self.manifest.select.is_empty();
         coverage.records_duplicate =
             if all { u64::saturating_sub(understood, rows) } else { self.manifest.records_duplicate };
@@ -415,7 +417,7 @@ impl Feed for Arc<LakeFeed> {
     }
 }
 
-/// Where a file's partition would stand in CloudTrail's layout.
+/// The position of a partition in CloudTrail's key layout.
 fn place(file: &FileEntry) -> KeyPosition<'_> {
     let day =
         |millis| Timestamp::from_millis(millis).to_chrono().map(|time| time.date_naive().num_days_from_ce());
@@ -424,9 +426,9 @@ fn place(file: &FileEntry) -> KeyPosition<'_> {
     KeyPosition { level: Level::Day, kind: None, account, region, days }
 }
 
-/// Whether a file may hold events that are asked for. What a partition does not say is never left out by it.
-/// EventBridge's own events are few, and come from files whose names say nothing: they are looked at one by
-/// one.
+/// Whether a file may contain requested events. A value that the partition does not have excludes nothing.
+/// EventBridge's own events are few and in objects whose keys have no account or region, so their files are
+/// always read.
 fn admits(filter: &Filter, file: &FileEntry) -> bool {
     let partition = &file.partition;
     let named = filter.admits_account(partition.account.as_deref().unwrap_or_default())
@@ -436,7 +438,7 @@ fn admits(filter: &Filter, file: &FileEntry) -> bool {
         && filter.until.is_none_or(|until| file.first < until.millis())
 }
 
-/// Counts one object as the run that read it did.
+/// Counts an object as the run that read it did.
 fn add(coverage: &mut Coverage, object: ObjectState) {
     coverage.objects_listed += 1;
     match object.ending {

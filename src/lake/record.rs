@@ -1,10 +1,10 @@
 //! Which members of a record the columns can represent, and which have to be stored as JSON beside them.
 //!
-//! A record read back from the lake must be indistinguishable from the original. Members that a column
-//! cannot represent exactly (unknown ones, other types, other members inside `userIdentity`) are stored
-//! unchanged in the column `extra`, a JSON object. If a record's text matters as a whole, it is stored in
-//! `original`: a record without an `eventID` of its own (told apart by its text), one with a member that
-//! appears twice, and EventBridge's own events.
+//! A record that is read back from the lake must be equal to the original. Members that a column cannot
+//! represent exactly (unknown ones, other types, other members inside `userIdentity`) are stored unchanged in
+//! the column `extra`, a JSON object. For some records the whole text is stored in `original`: records
+//! without an `eventID` (which are distinguished by their text), records in which a member appears twice, and
+//! EventBridge's own events.
 
 pub(super) mod leaves;
 pub(super) mod rebuild;
@@ -43,7 +43,7 @@ pub(super) enum Holds {
     Truth,
     /// The JSON object as it is.
     Json,
-    /// A struct, or a list of texts.
+    /// A struct, or a list of strings.
     Nested,
 }
 
@@ -142,7 +142,7 @@ pub(super) struct Split<'r> {
     /// Members that their columns cannot represent completely, as indexes into [`MEMBERS`].
     torn: Vec<usize>,
     others: Vec<(Cow<'r, str>, &'r str)>,
-    /// A member appears twice or in another case: only the text itself is exact.
+    /// Whether a member appears twice or in another case, so that only the text itself is exact.
     twisted: bool,
 }
 
@@ -155,8 +155,8 @@ impl<'r> Split<'r> {
         let mut split = Self { json, native, values, torn: Vec::new(), others: Vec::new(), twisted: native };
         split.read()?;
         split.twisted |= !is_event_id(split.string(KNOWN.id).as_bytes());
-        // In an event's identity, a value that is not a string counts as missing, and the columns could not
-        // tell the two apart.
+        // In an event's identity a value that is not a string counts as missing, which the columns could not
+        // distinguish from an empty string.
         let is_odd = |slot: usize| {
             split.values.json(slot).is_some_and(|json| !json.starts_with('"') && json != "null")
         };
@@ -196,14 +196,14 @@ impl<'r> Split<'r> {
         self.note(place, member, at)
     }
 
-    /// The same for a key that CloudTrail does not write like this.
+    /// Takes a member whose key is not spelt exactly as CloudTrail spells it.
     fn take_other(&mut self, key: &'r str, at: usize) -> Result<usize, String> {
         let key = said(key).ok_or("a key has half a character")?;
         let name = if self.native { native_name(&key) } else { &key };
         if let Some((place, member)) =
             MEMBERS.iter().enumerate().find(|(_, member)| member.name.eq_ignore_ascii_case(name))
         {
-            // With escapes it may still be the very same name.
+            // With escapes removed it may be the exact name.
             self.twisted |= member.name != name;
             return self.note(place, member, at);
         }
@@ -212,7 +212,7 @@ impl<'r> Split<'r> {
         Ok(end)
     }
 
-    /// Notes the value at `at` for the member at index `location` in [`MEMBERS`]; returns the value's end.
+    /// Notes the value at `at` for the member at index `place` in [`MEMBERS`]; returns the value's end.
     fn note(&mut self, place: usize, member: &Member, at: usize) -> Result<usize, String> {
         self.twisted |= self.values.has(member.field.slots.start);
         let noted = self.values.note(&member.field, at)?;
@@ -254,7 +254,7 @@ impl<'r> Split<'r> {
         told(&id, self.time(), &source, &name, &region, &account).identity(self.json.as_bytes())
     }
 
-    /// The whole text, if it has to be stored.
+    /// The whole text, if it must be stored.
     pub(super) fn original(&self) -> Option<&'r str> {
         self.twisted.then_some(self.json)
     }
@@ -301,7 +301,7 @@ impl<'r> Split<'r> {
 }
 
 impl Member {
-    /// Whether the column represents all of the value. `held`: what was written to its cells does.
+    /// Whether the column represents all of the value. `held`: whether its cells do.
     fn says(&self, value: &str, held: bool) -> bool {
         match (self.holds, value) {
             (Holds::Json, json) => json == "null" || json.starts_with('{'),
@@ -313,12 +313,12 @@ impl Member {
     }
 }
 
-/// A time of a record, a string or a number.
+/// The time of a record, from a string or a number.
 pub(super) fn time_of(text: &str) -> Option<Timestamp> {
     Timestamp::parse(text).or_else(|| text.parse().ok().and_then(Timestamp::from_epoch))
 }
 
-/// The fields of an event's identity.
+/// The identity of an event, from its fields.
 pub(super) fn told<'r>(
     id: &'r str,
     time: Option<Timestamp>,

@@ -1,4 +1,4 @@
-//! What goes in comes out: record by record, and whatever the limits.
+//! Records are read back as they were written, whatever the limits.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,7 +26,7 @@ use crate::pipeline::Collector;
 use crate::recognize::Recognizer;
 use crate::source::{Delivery, Feed, Fetched, Origin};
 
-/// Rows as a file of their own, open to be read.
+/// Writes rows to a file, and opens it for reading.
 pub(super) fn written_and_opened(folder: &Path, rows: &Rows, native: bool) -> Reader {
     let (disk, partition) = (LocalDisk::open(folder).unwrap(), Partition::new(native, None, None, None));
     let name = format!("000001-00001.{}", partition.extension());
@@ -49,7 +49,7 @@ pub(super) fn written_and_opened(folder: &Path, rows: &Rows, native: bool) -> Re
     Reader::of(&disk, &entry).unwrap()
 }
 
-/// Through a file and back.
+/// Writes records to a file, and reads them back.
 fn round_trip(records: &[(String, bool)]) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let mut back = vec![String::new(); records.len()];
@@ -81,7 +81,7 @@ fn meaning(json: &str, native: bool) -> String {
     format!("{found:?}")
 }
 
-/// A value with every `null` and every empty object taken away: nobody tells them from what is absent.
+/// The value without `null`s and empty objects, which are not distinguished from absent members.
 fn plain(value: Value) -> Value {
     match value {
         Value::Object(members) => {
@@ -118,7 +118,7 @@ fn anything() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A push as CloudTrail writes it.
+/// A `PutImage` event as CloudTrail writes it.
 fn push() -> Value {
     json!({
         "eventVersion": "1.11", "eventID": "5d3f0c1e-0000-4000-8000-000000000001", "eventTime": "2026-03-02T13:41:07Z",
@@ -210,7 +210,7 @@ proptest! {
         let back = round_trip(&[(text.clone(), false)]);
         prop_assert_eq!(meaning(&text, false), meaning(&back[0], false));
         prop_assert_eq!(plain(serde_json::from_str(&text).unwrap()), plain(serde_json::from_str(&back[0]).unwrap()));
-        // Files are written anew when small ones are merged: the second time must change nothing.
+        // Merging rewrites rows that were read back: the second time must change nothing.
         prop_assert_eq!(&round_trip(&[(back[0].clone(), false)])[0], &back[0]);
     }
 }
@@ -277,7 +277,7 @@ fn run(ingest: Ingest, objects: &[Object], threads: usize) -> Result<Summary, La
     ingest.finish(true)
 }
 
-/// Everything in the lake: id → where it stood.
+/// All events in the lake: id → object and index.
 fn contents(lake: &Path) -> BTreeMap<String, (String, u64)> {
     contents_of(LakeFeed::open(lake, &Filter::default()).unwrap())
 }
@@ -297,7 +297,7 @@ fn contents_of(feed: Arc<LakeFeed>) -> BTreeMap<String, (String, u64)> {
     found
 }
 
-/// Objects with many copies among them, in one day or over several.
+/// Objects with many duplicates, in one day or over several days.
 fn archive(objects: u32, each: u32) -> Vec<Object> {
     let record = |object: u32, at: u32| {
         let number = (object * each + at) * 7919 % (objects * each * 2 / 3);
@@ -358,7 +358,7 @@ fn leftovers(lake: &Path) -> Vec<String> {
 #[test]
 fn run_after_run_the_same_comes_out_and_the_first_place_is_kept() {
     let mut objects = archive(30, 8);
-    // The last objects come first, so that copies in earlier ones have to take their places.
+    // The last objects are added first, so that copies in earlier ones replace theirs.
     objects.reverse();
     let folder = tempfile::tempdir().unwrap();
     for batch in objects.chunks(4) {
@@ -425,7 +425,7 @@ fn a_folder_with_something_else_in_it_is_left_alone() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
-/// A file of another lake, or of a copy of this one, was removed for its name alone.
+/// Once a file of another lake, or of a copy of this one, was removed because of its name.
 #[test]
 fn files_that_no_commit_of_this_lake_wrote_are_left_alone_whatever_they_are_called() {
     let folder = tempfile::tempdir().unwrap();
@@ -446,8 +446,8 @@ fn files_that_no_commit_of_this_lake_wrote_are_left_alone_whatever_they_are_call
     assert_eq!(contents(folder.path()).len(), before.len() + 1);
 }
 
-/// The same as `commit::local::tests`, with real files of rows, and a run that reads everything again where
-/// it was stopped.
+/// As in `commit::local::tests`, but with real data files, and with a run that reads everything again after
+/// an interruption.
 #[test]
 fn stopped_anywhere_a_run_leaves_a_lake_and_the_next_ends_as_an_undisturbed_one() {
     let objects = archive(24, 6);
@@ -479,7 +479,7 @@ fn stopped_anywhere_a_run_leaves_a_lake_and_the_next_ends_as_an_undisturbed_one(
     }
 }
 
-/// An object that could not be had this time.
+/// Reports an object that could not be read.
 fn lose(collector: &mut super::ingest::Collector<'_>, name: &str) {
     let origin = Some(Origin { address: name.to_owned(), stamp: "2".to_owned() });
     let delivery = Delivery {
@@ -507,7 +507,7 @@ fn an_object_that_could_not_be_had_is_missed_until_it_is_had_whatever_stops_the_
     lose(&mut first.collector(), "lost");
     first.finish(true).unwrap();
     assert_eq!(coverage(folder.path()), (1, 1));
-    // This run commits on its way, and is killed before it meets the object.
+    // This run commits, and is killed before it reaches the object.
     let killed = Ingest::open(folder.path(), &[], TIGHT).unwrap();
     archive(40, 12).iter().for_each(|object| deliver(&mut killed.collector(), object));
     drop(killed);

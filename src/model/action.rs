@@ -162,8 +162,8 @@ pub enum RegistryChange<'r> {
     CacheRuleDeleted(Cow<'r, str>),
 }
 
-/// Which repositories are copies of another registry's, made when somebody pulls. What an update leaves out
-/// stays as it was.
+/// A pull-through cache rule: repositories with this prefix are created as copies of another registry's when
+/// they are pulled. Members that an update leaves out are unchanged.
 #[derive(Debug, Clone)]
 pub struct CacheRule<'r> {
     /// Beginning of the repositories' names, up to a slash; `ROOT` for all that no other rule has.
@@ -171,7 +171,7 @@ pub struct CacheRule<'r> {
     /// Host of the registry that is copied: `registry-1.docker.io`,
     /// `111122223333.dkr.ecr.us-east-1.amazonaws.com`.
     pub upstream: Option<Cow<'r, str>>,
-    /// What stands there in the place of the prefix; `ROOT` for nothing.
+    /// The prefix in the upstream registry that replaces the own one; `ROOT` for none.
     pub upstream_prefix: Option<Cow<'r, str>>,
 }
 
@@ -180,7 +180,7 @@ pub struct CacheRule<'r> {
 pub struct ReplicationRule<'r> {
     /// Region and registry.
     pub destinations: Vec<(Cow<'r, str>, Cow<'r, str>)>,
-    /// Prefixes of the names of repositories; the rule is for all repositories if there are none.
+    /// Prefixes of repository names; empty if the rule applies to all repositories.
     pub prefixes: Vec<Cow<'r, str>>,
     /// Whether deletions, expiries and removals of tags are replicated, too.
     pub deletes: bool,
@@ -299,7 +299,7 @@ pub struct ListedImage<'r> {
     pub pushed_at: Option<Timestamp>,
     /// `lastRecordedPullTime`.
     pub pulled_at: Option<Timestamp>,
-    /// Whether it is archived; `None` where nothing tells.
+    /// Whether it is archived; `None` if that is not known.
     pub archived: Option<bool>,
     /// `lastArchivedAt`.
     pub archived_at: Option<Timestamp>,

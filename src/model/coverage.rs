@@ -37,7 +37,7 @@ pub struct Coverage {
     pub lines_skipped: u64,
     /// Records that another tool had rewritten, by kind of change; they are counted in `records`.
     pub records_repaired: Repairs,
-    /// Objects in another schema, which may lack parts of a record. A warning tells people of them.
+    /// Objects in another schema, which may lack parts of a record. There is a warning about them.
     #[serde(skip)]
     pub objects_lossy: u64,
     /// Events whose `eventID` another event has, too. In a lake: the sum over the runs and shards that
@@ -50,7 +50,7 @@ pub struct Coverage {
     pub failures: Vec<ReadFailure>,
     /// Records whose payload CloudTrail left out (above 100 KB), by repository.
     pub omitted: Vec<Gap>,
-    /// Output of the AWS CLI and kubectl that was read beside the logs.
+    /// Output of the AWS CLI and kubectl that was read in addition to the logs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub snapshots: Vec<SnapshotRead>,
     /// Where snapshots and logs disagree.
@@ -79,6 +79,8 @@ pub struct Repairs {
     pub key: u64,
     /// Numbers, `True` and `False` where CloudTrail writes text or `true`.
     pub value: u64,
+    /// Values and objects written as lists (`[{…}]`, or a list of an object's members).
+    pub list: u64,
     /// Texts cut in the middle of a character.
     pub character: u64,
     /// Records without an `eventID`, which are told apart by their content instead.
@@ -87,7 +89,7 @@ pub struct Repairs {
 
 impl Repairs {
     /// The name and count of each kind.
-    pub const fn kinds(&self) -> [(&'static str, u64); 8] {
+    pub const fn kinds(&self) -> [(&'static str, u64); 9] {
         [
             ("json_text", self.json_text),
             ("null_word", self.null_word),
@@ -95,6 +97,7 @@ impl Repairs {
             ("time_without_zone", self.time_without_zone),
             ("key", self.key),
             ("value", self.value),
+            ("list", self.list),
             ("character", self.character),
             ("event_id", self.event_id),
         ]
@@ -109,6 +112,7 @@ impl Repairs {
         self.time_without_zone += other.time_without_zone;
         self.key += other.key;
         self.value += other.value;
+        self.list += other.list;
         self.character += other.character;
         self.event_id += other.event_id;
     }

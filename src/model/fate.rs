@@ -19,9 +19,10 @@ pub struct Fate {
     pub copies: u64,
     /// The one that has it, where no other does.
     pub last_copy: Option<Repository>,
-    /// When the last of them is gone by the policies in force; `None` where one stays, or no policy tells.
+    /// When the last copy is expired by the policies in force; `None` if one is kept, or a policy is not
+    /// known.
     pub all_gone_by: Option<Timestamp>,
-    /// What is copied before what it is copied to.
+    /// The places of the image; sources come before their copies.
     pub places: Vec<FatePlace>,
     /// What the evidence does not tell.
     pub unknown: Vec<String>,
@@ -37,7 +38,7 @@ pub struct FatePlace {
     pub role_logged: bool,
     /// The repository that it is a copy of, where the evidence names that.
     pub copy_of: Option<Repository>,
-    /// What a pull-through cache copies from: host and name there.
+    /// The upstream of a pull-through cache: host and repository name.
     pub upstream: Option<LogText>,
     /// The question names this place.
     pub asked: bool,
@@ -59,14 +60,14 @@ pub struct FatePlace {
     pub goes_with: Vec<GoesWith>,
     /// Places that lose it when it is deleted or expires here.
     pub takes: Vec<Repository>,
-    /// The first thing that takes it, as things stand.
+    /// The first of its possible ends, as far as is known now.
     pub first_end: Option<FirstEnd>,
     /// Somebody needs this copy.
     pub needed: bool,
     pub severity: Option<Severity>,
     pub needed_by: Vec<LogText>,
     pub why: Vec<String>,
-    /// The same in words, a sentence each.
+    /// The same as sentences.
     pub story: Vec<String>,
     pub evidence: Vec<EventRef>,
 }
@@ -86,7 +87,7 @@ pub struct BornUntagged {
 pub struct FateEnd {
     pub at: Timestamp,
     pub how: FateEndKind,
-    /// The event that took it; of what is concluded, the one that it is concluded from.
+    /// The event that removed it; if the end was concluded, the event that it was concluded from.
     pub event: EventRef,
     pub rule_priority: Option<i64>,
     pub rule: Option<serde_json::Value>,
@@ -104,7 +105,7 @@ pub struct FateNext {
     pub eligible_at: Option<Timestamp>,
     pub expected_by: Option<Timestamp>,
     pub survives_pushes: Option<u64>,
-    /// What tells the policy; `None` where nothing does.
+    /// The event that shows the policy; `None` if there is none.
     pub policy_event: Option<EventRef>,
 }
 
@@ -114,7 +115,7 @@ pub struct GoesWith {
     pub repository: Repository,
     /// What set it up.
     pub set_by: EventRef,
-    /// When a rule takes it there; `None` where only somebody's call would.
+    /// When a rule expires it there; `None` if only a call can remove it.
     pub eligible_at: Option<Timestamp>,
     pub expected_by: Option<Timestamp>,
     pub rule_priority: Option<i64>,
@@ -131,7 +132,7 @@ pub struct FirstEnd {
 }
 
 words! {
-    /// What a place is to an image. Declared from where it comes from to where it goes.
+    /// The role of a place for an image. Declared from origin to destinations.
     FateRole {
         /// It was pushed there, and is copied from there.
         Source = "source",
@@ -154,7 +155,7 @@ words! {
         Archived = "archived",
         /// It was there, and is not.
         Gone = "gone",
-        /// It should have come by replication, and nothing shows that it did.
+        /// It should have been replicated there, but nothing shows that it was.
         Absent = "absent",
         /// The evidence does not tell.
         Unknown = "unknown",

@@ -19,7 +19,7 @@ pub struct Filter {
     pub regions: Vec<String>,
     /// Repository name globs (`*` also matches `/`); all if empty.
     pub repositories: Vec<WildMatch>,
-    /// Account and region of snapshots of which nothing tells them.
+    /// Account and region of snapshots that do not contain them.
     pub snapshot_account: Option<String>,
     pub snapshot_region: Option<String>,
 }

@@ -212,13 +212,15 @@ impl FindingKind {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::SameTagRace => {
-                "two pushes of one tag within `--race-window` (10 minutes), and a lifecycle run that took the image which lost the tag"
+                "two pushes of one tag within `--race-window` (10 minutes), and a lifecycle run that took the \
+                 image which lost the tag"
             }
             Self::SameTagOverwrite => {
                 "the same, further apart; or one push that gave an index's tag to one of its own images"
             }
             Self::DisplacedAlive => {
-                "an image that lost its last tag to another push and is still there: the lifecycle policy in force will take it"
+                "an image that lost its last tag to another push and is still there: the lifecycle policy in \
+                 force will take it"
             }
             Self::ExpiredWhileTagged => {
                 "a count or age rule took an image that had a tag, and somebody needed it"
@@ -229,35 +231,45 @@ impl FindingKind {
                 "a transition rule or `UpdateImageStorageClass` put it out of reach; it can be restored"
             }
             Self::ExpiredUntagged => {
-                "a rule took an image without a tag that somebody needed, and no push took the tag: it was pushed by digest, or is a replica that came without it"
+                "a rule took an image without a tag that somebody needed, and no push took the tag: it was \
+                 pushed by digest, or is a replica that came without it"
             }
             Self::ChildLost => {
-                "an index is still there, and an image that it lists is gone: its tag is broken for one platform"
+                "an index is still there, and an image that it lists is gone: its tag is broken for one \
+                 platform"
             }
             Self::ReplicatedDeletion => {
-                "a replica is gone because its source was deleted or expired, and the replication rule replicates deletions"
+                "a replica is gone because its source was deleted or expired, and the replication rule \
+                 replicates deletions"
             }
             Self::TagRemoved => "somebody asked for a tag that a call had removed; the image may live",
             Self::TagMovedBack => {
-                "a tag moved to an image that was pushed before the one it had, and somebody pulled it around that time"
+                "a tag moved to an image that was pushed before the one it had, and somebody pulled it around \
+                 that time"
             }
             Self::NotListed => {
-                "a snapshot lists the repository without an image that somebody needs, and no log says what took it"
+                "a snapshot lists the repository without an image that somebody needs, and no log says what \
+                 took it"
             }
             Self::Unexplained => {
                 "a task's stop reason or a failed call names an image, and nothing in these logs says why"
             }
             Self::AskedBeforePushed => {
-                "a task's stop reason, a failed call or a task's own pull asked for an image or a tag that came only afterwards"
+                "a task's stop reason, a failed call or a task's own pull asked for an image or a tag that \
+                 came only afterwards"
             }
             Self::NeverPushedHere => {
-                "a task's stop reason, a failed call or a pull asked for an image or a tag whose every push was refused, or something deployed needs such an image and a list lacks it"
+                "a task's stop reason, a failed call or a pull asked for an image or a tag whose every push \
+                 was refused, or something deployed needs such an image and a list lacks it"
             }
             Self::IndexLostToItsChild => {
-                "a tag points to one of the images of its index, the index is still there, and a task failed for want of another platform"
+                "a tag points to one of the images of its index, the index is still there, and a task failed \
+                 for want of another platform"
             }
             Self::AccessTaken => {
-                "the image is there, and was asked for while the KMS key of its repository could not be used, or is refused since who may have it was changed: the repository policy, a role's permissions, the key's policy or grants"
+                "the image is there, and was asked for while the KMS key of its repository could not be used, \
+                 or is refused since who may have it was changed: the repository policy, a role's \
+                 permissions, the key's policy or grants"
             }
         }
     }

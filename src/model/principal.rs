@@ -31,7 +31,7 @@ enum Session<'t> {
 /// Separates an id from its account in the text of a principal without an ARN.
 const OF_ACCOUNT: &str = " (account ";
 
-/// At most so many sessions are named one by one.
+/// Maximum number of sessions that are named one by one.
 const NAMED_MAX: usize = 2;
 
 impl<'t> Principal<'t> {

@@ -236,7 +236,8 @@ mod tests {
     fn a_reason_holds_the_reference_twice_and_counts_once() {
         let one = format!("111122223333.dkr.ecr.us-east-1.amazonaws.com/team/api:v1@sha256:{HEX}");
         let text = format!(
-            "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref {one}: {one}: not found"
+            "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref \
+             {one}: {one}: not found"
         );
         assert_eq!(ImageReference::find_all(&text), vec![reference(Some("v1"), true)]);
     }
@@ -244,14 +245,17 @@ mod tests {
     #[test]
     fn a_head_request_names_the_digest_in_the_path() {
         let text = format!(
-            "unexpected status from HEAD request to https://111122223333.dkr.ecr.us-east-1.amazonaws.com/v2/team/api/manifests/sha256:{HEX}: 403 Forbidden"
+            "unexpected status from HEAD request to \
+             https://111122223333.dkr.ecr.us-east-1.amazonaws.com/v2/team/api/manifests/sha256:{HEX}: 403 \
+             Forbidden"
         );
         assert_eq!(ImageReference::find_all(&text), vec![reference(None, true)]);
     }
 
     #[test]
     fn a_docker_daemon_error_names_only_the_tag() {
-        let text = "Error response from daemon: manifest for 111122223333.dkr.ecr.us-east-1.amazonaws.com/team/api:v1 not found: manifest unknown";
+        let text = "Error response from daemon: manifest for \
+            111122223333.dkr.ecr.us-east-1.amazonaws.com/team/api:v1 not found: manifest unknown";
         assert_eq!(ImageReference::find_all(text), vec![reference(Some("v1"), false)]);
         let text =
             "failed to resolve ref 111122223333.dkr.ecr.us-east-1.amazonaws.com/team/api:v1: not found";

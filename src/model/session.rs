@@ -1,11 +1,11 @@
-//! Who calls under which credentials, and which credentials a call returned: what a record says of sessions,
+//! The session of a caller, and the session that a call began: the parts of a record about credentials,
 //! borrowed from it.
 
 use std::borrow::Cow;
 
 use super::{Event, Timestamp};
 
-/// A record, as far as it tells of sessions.
+/// The parts of a record about sessions.
 #[derive(Debug, Clone)]
 pub struct SessionRecord<'r> {
     pub event: Event<'r>,
@@ -18,7 +18,7 @@ pub struct SessionRecord<'r> {
     pub repository: Option<&'r str>,
 }
 
-/// Whoever called: `userIdentity`.
+/// The caller of a record: `userIdentity`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Session<'r> {
     /// `type`: `IAMUser`, `AssumedRole`, `Root`, `AWSService` …
@@ -44,8 +44,8 @@ pub struct Session<'r> {
     pub issued_to: Option<&'r str>,
     /// `onBehalfOf.userId`: a user of IAM Identity Center.
     pub on_behalf_of: Option<&'r str>,
-    /// A service that works for somebody, here a build: `principal_id` is then what the call that started the
-    /// work is known by.
+    /// A service that works for somebody, here a build: then `principal_id` is the id of that work in the
+    /// call that started it.
     pub at_work: bool,
 }
 

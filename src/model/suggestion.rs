@@ -11,11 +11,11 @@ pub struct Effect {
     pub harm: u64,
     /// Images that it takes and nobody needs.
     pub freed: u64,
-    /// What their layers take as they are stored, each counted once, and none that an image has that stays;
-    /// `None` where a manifest is in no log and no snapshot (`batch-get-image`).
+    /// Bytes of their layers as stored, each counted once, and without layers of images that are kept; `None`
+    /// if a manifest is missing in logs and snapshots (`batch-get-image`).
     pub freed_bytes: Option<u64>,
-    /// The same with shared layers counted for every image, where only the sizes of images are known, from
-    /// lists of them: no more than that.
+    /// The same with shared layers counted for every image, if only the sizes of images are known from lists:
+    /// an upper bound.
     pub freed_bytes_at_most: Option<u64>,
 }
 

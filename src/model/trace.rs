@@ -1,4 +1,4 @@
-//! Who stood behind a call: sessions, who began each of them, and what was done in them.
+//! The result of tracing who was behind a call: sessions, who began each of them, and the calls in them.
 
 use serde::Serialize;
 
@@ -28,13 +28,13 @@ pub struct TraceSession {
     pub number: u64,
     /// The session that began this one.
     pub parent: Option<u64>,
-    /// How many sessions stand above it.
+    /// Number of sessions above it.
     pub depth: u64,
     /// It is what was asked for.
     pub asked: bool,
     /// How it is known which call began it; `null` where no call is known.
     pub joined: Option<Joined>,
-    /// Who stands at the beginning, for a session without a parent.
+    /// Who is at the beginning, for a session without a parent.
     pub origin: Option<Origin>,
     /// ARN of the session, of the user, or of the account's root.
     pub principal: Option<LogText>,
@@ -98,7 +98,7 @@ pub struct Issued {
     pub audience: Option<LogText>,
 }
 
-/// Who stands at the root of a chain.
+/// Who is at the root of a chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Origin {
     pub kind: OriginKind,
@@ -109,8 +109,8 @@ pub struct Origin {
 /// One call in a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TraceCall {
-    /// Number of the session that called; `null` where no session did, but a service, or somebody whom
-    /// another provider vouches for.
+    /// Number of the session that called; `null` if the caller was a service, or a user who was authenticated
+    /// by an external provider.
     pub session: Option<u64>,
     /// How it is known that it was this one.
     pub joined: Option<Joined>,
@@ -139,7 +139,7 @@ words! {
         Key = "key",
         /// An ARN of a role, of a session, or of a user.
         Arn = "arn",
-        /// An address, or the service that stands in its place.
+        /// An address, or the name of a service instead.
         Address = "address",
         /// The name of a session or of a user, with or without its role.
         Session = "session",
@@ -156,13 +156,13 @@ words! {
         Certain = "certain",
         /// By role, session name and the second in which the session began: exactly one fits.
         Inferred = "inferred",
-        /// The same, and several fit.
+        /// The same, but several sessions match.
         Ambiguous = "ambiguous",
     }
 }
 
 words! {
-    /// What stands at the root of a chain.
+    /// The kind of a root.
     OriginKind {
         /// A user with keys or a password of its own, the root user, or a user of IAM Identity Center.
         Person = "person",
@@ -172,7 +172,7 @@ words! {
         Federation = "federation",
         /// A part of AWS: a task, a function, an instance, a service's own work.
         Service = "service",
-        /// An account that is known by its number alone.
+        /// An account of which only the number is known.
         Account = "account",
         /// The logs do not tell.
         Unknown = "unknown",

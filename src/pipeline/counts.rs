@@ -6,7 +6,7 @@ use crate::model::{Coverage, LogText, ReadFailure, Timestamp, plural, plural_ver
 use crate::source::{Delivery, Fetched};
 use crate::timeline::History;
 
-/// At most so many failures are listed; more are only counted, which the coverage says.
+/// Maximum number of failures that are listed; more are only counted, which the coverage says.
 const FAILURES_LISTED_MAX: usize = 10_000;
 
 /// One worker's counts.
@@ -85,6 +85,12 @@ impl Coverage {
         self.failures.push(ReadFailure { object, record: None, reason });
     }
 
+    /// Adds events that were read and could not be understood, each once, however often it was delivered.
+    pub(crate) fn fail_events(&mut self, failures: Vec<ReadFailure>) {
+        self.records_failed += failures.len() as u64;
+        self.failures.extend(failures);
+    }
+
     fn widen(&mut self, time: Option<Timestamp>) {
         let Some(time) = time else { return };
         self.first_event_time = Some(self.first_event_time.map_or(time, |first| first.min(time)));
@@ -119,8 +125,13 @@ impl Coverage {
     fn warn_of_odd_records(&mut self) {
         if self.events_sharing_an_id > 0 {
             self.warnings.push(format!(
-                "{} with another event (a placeholder, or records that were changed): each of them counts, and only what has the same id, time, source, name, region and account is a second copy.",
-                plural_verb(self.events_sharing_an_id, "event", ["shares its eventID", "share their eventID"])
+                "{} with another event (a placeholder, or records that were changed): each of them counts, \
+                 and only what has the same id, time, source, name, region and account is a second copy.",
+                plural_verb(
+                    self.events_sharing_an_id,
+                    "event",
+                    ["shares its eventID", "share their eventID"]
+                )
             ));
         }
         if self.records_repaired.event_id > 0 {
@@ -153,39 +164,44 @@ impl Coverage {
     }
 }
 
-/// All workers' counts together, in an order that does not depend on who read what; and whether any event
-/// was read-only.
-pub fn coverage(
-    all_counts: Vec<WorkerCounts>,
-    relevant: u64,
-    seen: &SeenEvents,
-    partial: bool,
-) -> (Coverage, bool) {
+/// What all workers have counted.
+pub struct Counted {
+    /// Failures are in no order yet.
+    pub coverage: Coverage,
+    /// Failed records that are not among them.
+    pub failures_unlisted: u64,
+    /// Whether any event was read-only.
+    pub read_only: bool,
+}
+
+/// All workers' counts together.
+pub fn all(all_counts: Vec<WorkerCounts>, relevant: u64, seen: &SeenEvents, partial: bool) -> Counted {
     let mut coverage = Coverage { partial, records_relevant: relevant, ..Coverage::default() };
-    let (mut left_out, mut read_only) = (0, false);
+    let (mut failures_unlisted, mut read_only) = (0, false);
     for counts in all_counts {
-        left_out += counts.failures_unlisted;
+        failures_unlisted += counts.failures_unlisted;
         read_only |= counts.read_only;
         coverage.merge(counts.coverage);
     }
-    coverage.bound_failures(left_out);
     match seen.duplicates() {
         Some(duplicates) => coverage.records_duplicate += duplicates,
         None => coverage.warnings.push(
-            "More records than the set of events can hold: records_duplicate is not known. No event counts twice for an image all the same."
+            "More records than the set of events can hold: records_duplicate is not known. No event counts \
+             twice for an image all the same."
                 .to_owned(),
         ),
     }
     let lossy = coverage.objects_lossy;
     if lossy > 0 {
         coverage.warnings.push(format!(
-            "{} records in another schema (OCSF, a table with CloudTrail's columns): what it has no place for is lost, and how much that is cannot be told.",
+            "{} records in another schema (OCSF, a table with CloudTrail's columns): what it has no place for \
+             is lost, and how much that is cannot be told.",
             plural_verb(lossy, "object", ["holds", "hold"])
         ));
     }
     coverage.events_sharing_an_id += seen.sharing_an_id();
     coverage.warn_of_odd_records();
-    (coverage, read_only)
+    Counted { coverage, failures_unlisted, read_only }
 }
 
 /// Adds what the history shows: content that CloudTrail left out, and what such logs cannot show.
@@ -194,7 +210,8 @@ pub fn describe(coverage: &mut Coverage, history: &History, read_only: bool) {
     for (repository, indexes) in history.indexes_unread() {
         let many = if indexes == 1 { "1 index".to_owned() } else { format!("{indexes} indexes") };
         coverage.warnings.push(format!(
-            "A snapshot of {} lists {many} of which nothing tells what they hold (ecr batch-get-image would): images without a tag may be parts of them, which no rule takes.",
+            "A snapshot of {} lists {many} of which nothing tells what they hold (ecr batch-get-image would): \
+             images without a tag may be parts of them, which no rule takes.",
             repository.name.raw()
         ));
     }
@@ -202,7 +219,8 @@ pub fn describe(coverage: &mut Coverage, history: &History, read_only: bool) {
     let omitted: u64 = coverage.omitted.iter().map(|gap| gap.records).sum();
     if omitted > 0 {
         coverage.warnings.push(format!(
-            "CloudTrail left out the content of {} of {} (over 100 KB): something was done there, and what is unknown.",
+            "CloudTrail left out the content of {} of {} (over 100 KB): something was done there, and what is \
+             unknown.",
             plural(omitted, "record"),
             if coverage.omitted.len() == 1 { "1 repository".to_owned() } else { format!("{} repositories", coverage.omitted.len()) }
         ));
@@ -210,14 +228,16 @@ pub fn describe(coverage: &mut Coverage, history: &History, read_only: bool) {
     let unclear = history.gaps().iter().map(|gap| gap.records).sum::<u64>() - omitted;
     if unclear > 0 {
         coverage.warnings.push(format!(
-            "{} not say what was done in a repository, as such a call does: it was changed, or is of an early version. Something was done there, and what is unknown.",
+            "{} not say what was done in a repository, as such a call does: it was changed, or is of an early \
+             version. Something was done there, and what is unknown.",
             plural_verb(unclear, "record", ["does", "do"])
         ));
     }
     for &push in history.mismatched() {
         let event = history.event(push);
         coverage.warnings.push(format!(
-            "The digest in the response of {} is not the SHA-256 of the pushed manifest ({}, record {}): the record was changed, or is not ECR's.",
+            "The digest in the response of {} is not the SHA-256 of the pushed manifest ({}, record {}): the \
+             record was changed, or is not ECR's.",
             event.event_id.raw(),
             event.object.raw(),
             event.record
@@ -225,7 +245,10 @@ pub fn describe(coverage: &mut Coverage, history: &History, read_only: bool) {
     }
     if history.pushes() > 0 && !read_only && history.read_only_events() == 0 {
         coverage.warnings.push(
-            "Blind trail: pushes, and not a single read-only event. PolicyExecutionEvent and BatchGetImage are read-only events, so a trail of write events alone shows neither expiries nor pulls: no finding here is not a clean bill.".to_owned(),
+            "Blind trail: pushes, and not a single read-only event. PolicyExecutionEvent and BatchGetImage \
+             are read-only events, so a trail of write events alone shows neither expiries nor pulls: no \
+             finding here is not a clean bill."
+                .to_owned(),
         );
     }
 }

@@ -44,14 +44,16 @@ impl FoundSnapshot {
         match (self.answer.envelope.at, self.modified, newest) {
             (Some(at), _, Some(newest)) if newest > at => {
                 let note = format!(
-                    "it says that it was taken at {at}, and has times up to {newest}: one of the clocks was wrong"
+                    "it says that it was taken at {at}, and has times up to {newest}: one of the clocks was \
+                     wrong"
                 );
                 (Some(at), TimeFrom::Document, Some(note))
             }
             (Some(at), ..) => (Some(at), TimeFrom::Document, None),
             (None, Some(at), Some(newest)) if newest > at => {
                 let note = format!(
-                    "its file was changed at {at}, and it has times up to {newest}: taken for no older than those"
+                    "its file was changed at {at}, and it has times up to {newest}: taken for no older than \
+                     those"
                 );
                 (Some(newest), TimeFrom::Content, Some(note))
             }
@@ -281,13 +283,17 @@ fn place(
             PlaceFrom::Evidence,
         )),
         [] => Err(format!(
-            "left out: nothing tells the {lacks} of {what}: name it with --snapshot-account and --snapshot-region, put the file into a folder named after both (111122223333/eu-central-1/), or let `tagfall snapshot` take it"
+            "left out: nothing tells the {lacks} of {what}: name it with --snapshot-account and \
+             --snapshot-region, put the file into a folder named after both (111122223333/eu-central-1/), or \
+             let `tagfall snapshot` take it"
         )),
         _ => {
             let places: Vec<String> =
                 fitting.iter().map(|(account, region)| format!("{region} of {account}")).collect();
             Err(format!(
-                "left out: it does not tell its {lacks}, and {what} may be that in {}: name it with --snapshot-account and --snapshot-region, or put the file into a folder named after both (111122223333/eu-central-1/)",
+                "left out: it does not tell its {lacks}, and {what} may be that in {}: name it with \
+                 --snapshot-account and --snapshot-region, or put the file into a folder named after both \
+                 (111122223333/eu-central-1/)",
                 places.join(" or in ")
             ))
         }

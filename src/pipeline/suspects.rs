@@ -19,7 +19,7 @@ use crate::model::{Action, Digest, Recognized, RepositoryRef};
 /// Slots of the table, 8 bytes each; the system allocates its pages when they are first used. Images beyond
 /// that are not counted.
 const SLOTS: usize = 1 << 20;
-/// So many slots are tried for an image before it is given up.
+/// Number of slots that are tried for an image before it is given up.
 const PROBES_MAX: usize = 32;
 
 /// What is known of an image: the two lowest bits of its slot.

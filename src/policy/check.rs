@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 const RULES_MAX: usize = 50;
 const STARS_MAX: usize = 4;
-/// ECR keeps an archived image for at least so many days.
+/// ECR keeps an archived image for at least this many days.
 const ARCHIVE_DAYS_MIN: i64 = 90;
 
 /// Something that ECR would refuse.
@@ -157,10 +157,15 @@ impl Checked<'_> {
             }
         }
         match (selection.get("tagStatus").and_then(Value::as_str), lists.len()) {
-            (Some("tagged"), 0) => self.say("tagStatus tagged needs a tagPatternList or a tagPrefixList (\"tagPatternList\": [\"*\"] for every tag)"),
+            (Some("tagged"), 0) => self.say(
+                "tagStatus tagged needs a tagPatternList or a tagPrefixList (\"tagPatternList\": [\"*\"] for \
+                 every tag)",
+            ),
             (Some("tagged"), 2) => self.say("it has a tagPatternList and a tagPrefixList: write one of them"),
             (Some("tagged"), _) | (Some("untagged" | "any"), 0) => {}
-            (Some(status @ ("untagged" | "any")), _) => self.say(format!("tagStatus {status} goes without tagPatternList and tagPrefixList")),
+            (Some(status @ ("untagged" | "any")), _) => {
+                self.say(format!("tagStatus {status} goes without tagPatternList and tagPrefixList"))
+            }
             _ => self.say("tagStatus is none of tagged, untagged and any"),
         }
         lists
@@ -183,7 +188,10 @@ impl Checked<'_> {
             kind,
             Some("imageCountMoreThan" | "sinceImagePushed" | "sinceImagePulled" | "sinceImageTransitioned")
         ) {
-            self.say("countType is none of imageCountMoreThan, sinceImagePushed, sinceImagePulled and sinceImageTransitioned");
+            self.say(
+                "countType is none of imageCountMoreThan, sinceImagePushed, sinceImagePulled and \
+                 sinceImageTransitioned",
+            );
             return;
         }
         if number.is_none_or(|number| number < 1) {
@@ -212,11 +220,15 @@ impl Checked<'_> {
         }
         if clock == "sinceImagePulled" && expires {
             self.say(
-                "sinceImagePulled goes with the action transition alone: \"action\": {\"type\": \"transition\", \"targetStorageClass\": \"archive\"}",
+                "sinceImagePulled goes with the action transition alone: \"action\": \
+                 {\"type\": \"transition\", \"targetStorageClass\": \"archive\"}",
             );
         }
         if clock == "sinceImageTransitioned" && transits {
-            self.say("sinceImageTransitioned goes with the action expire alone: the images are in the archive already");
+            self.say(
+                "sinceImageTransitioned goes with the action expire alone: the images are in the archive \
+                 already",
+            );
         }
         if clock == "sinceImageTransitioned"
             && number.is_some_and(|number| (1..ARCHIVE_DAYS_MIN).contains(&number))
@@ -242,7 +254,7 @@ impl Checked<'_> {
     }
 }
 
-/// A list of texts, none of them empty; sorted.
+/// A list of non-empty texts, sorted.
 fn texts(list: &Value) -> Option<Vec<String>> {
     let mut texts: Vec<String> = list
         .as_array()?

@@ -32,7 +32,8 @@ pub fn from_file(content: &str) -> Result<Policy, Refused> {
     let mut problems = check(&document);
     if chars > TEXT_CHARS_MAX {
         problems.push(Problem::of_all(format!(
-            "it has {chars} characters, and ECR takes {TEXT_CHARS_MAX}: shorten descriptions or leave out white space"
+            "it has {chars} characters, and ECR takes {TEXT_CHARS_MAX}: shorten descriptions or leave out \
+             white space"
         )));
     }
     if !problems.is_empty() {

@@ -64,7 +64,7 @@ pub(super) fn recognize<'r>(
     let Some(action) = action(record, manifests) else { return Ok(None) };
     match identity::repository(record) {
         Some(repository) => Ok(Some((Some(repository), action))),
-        None if record.failed() || record.name == "BatchGetImage" || !changes_images(&action) => Ok(None),
+        None if record.failed() || !names_a_repository(record, &action) => Ok(None),
         None => Err(format!("{} names no repository", record.name)),
     }
 }
@@ -98,19 +98,18 @@ fn action<'r>(record: &Record<'r>, manifests: &mut Manifests<'r>) -> Option<Acti
     }
 }
 
-/// Whether a timeline would be wrong without this action.
-fn changes_images(action: &Action<'_>) -> bool {
-    !matches!(
-        action,
-        Action::Pull { .. } | Action::PullLayer { .. } | Action::AccessChanged | Action::PolicyPreview(_)
-    )
+/// Whether a timeline would be wrong without this action: then its record names the repository, and one that does
+/// not has been changed. A pull tells who needs an image.
+fn names_a_repository(record: &Record<'_>, action: &Action<'_>) -> bool {
+    record.name == "BatchGetImage"
+        || !matches!(action, Action::PullLayer { .. } | Action::AccessChanged | Action::PolicyPreview(_))
 }
 
 /// `BatchGetImage`. A call that failed as a whole often has no request; the failure is kept all the same.
 fn pull<'r>(record: &Record<'r>) -> Option<Action<'r>> {
     let images = image::image_ids(record.request.get("imageIds"));
     let failed = record.failed();
-    // A pull that names nothing is one of which somebody has taken the request away.
+    // A pull without an image id is one whose request parameters were removed.
     if !failed && (record.request_left_out || !record.request.is_object()) {
         return Some(Action::Omitted);
     }

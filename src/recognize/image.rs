@@ -8,7 +8,13 @@ use super::json::Json;
 
 /// The digest at `key`; `None` for a placeholder or a cut digest.
 pub(super) fn digest(value: Json<'_>, key: &str) -> Option<Digest> {
-    value.text(key).and_then(Digest::parse)
+    value.text(key).and_then(written_digest)
+}
+
+/// A digest as ECR writes it, or as tools do that shout (`SHA256:`) or shorten (the digits alone).
+pub(super) fn written_digest(text: &str) -> Option<Digest> {
+    Digest::parse(text)
+        .or_else(|| Digest::parse_hex(text.strip_prefix("SHA256:").unwrap_or(text).trim_ascii().as_bytes()))
 }
 
 /// `{"imageDigest": …, "imageTag": …}`; `None` if it names neither.

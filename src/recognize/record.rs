@@ -50,6 +50,7 @@ impl<'r> Record<'r> {
         let time = fields.time.ok_or("no eventTime that can be read")?;
         let name = fields.name.ok_or("no eventName")?;
         let source = fields.source.ok_or("no eventSource")?;
+        fields.has_objects()?;
         Ok(Self {
             source,
             name,
@@ -164,6 +165,22 @@ impl<'r> Fields<'r> {
             fields.take(key, value);
         }
         fields
+    }
+
+    /// What a tool has written as a list is an object again by now, unless it holds several.
+    fn has_objects(&self) -> Result<(), String> {
+        let payloads = [
+            ("userIdentity", self.identity),
+            ("requestParameters", self.request),
+            ("responseElements", self.response),
+            ("serviceEventDetails", self.details),
+        ];
+        match payloads.iter().find(|(_, payload)| payload.is_array()) {
+            Some((name, _)) => {
+                Err(format!("{name} is a list that does not tell which one object it stands for"))
+            }
+            None => Ok(()),
+        }
     }
 
     fn take(&mut self, key: &str, value: Json<'r>) {

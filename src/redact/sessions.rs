@@ -1,4 +1,4 @@
-//! Pseudonyms in what `trace` shows: keys, sessions, and who stands behind them.
+//! Pseudonyms in the output of `trace`: keys, sessions, and who is behind them.
 
 use std::collections::BTreeSet;
 
@@ -78,7 +78,7 @@ impl Redactor {
     }
 }
 
-/// A name, and what stands between its slashes.
+/// Adds a name, and the parts between its slashes.
 fn add_parts(all: &mut BTreeSet<(Kind, String)>, name: &str) {
     if ["token.actions.githubusercontent.com", "sts.amazonaws.com"].contains(&name) {
         return;

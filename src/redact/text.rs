@@ -191,11 +191,14 @@ mod tests {
     #[test]
     fn what_nobody_told_of_is_known_by_its_looks() {
         let redactor = redactor(&[]);
-        let text =
-            redactor.text("111122223333.dkr.ecr.eu-central-1.amazonaws.com from 10.1.2.3, arn:aws:iam::444455556666:role/ci/deployer; 2001:db8:1::7");
+        let text = redactor.text(
+            "111122223333.dkr.ecr.eu-central-1.amazonaws.com from 10.1.2.3, \
+             arn:aws:iam::444455556666:role/ci/deployer; 2001:db8:1::7",
+        );
         assert_eq!(
             text,
-            "account-1.dkr.ecr.eu-central-1.amazonaws.com from 2001:db8::1, arn:aws:iam::account-2:role/role-2; 2001:db8::2"
+            "account-1.dkr.ecr.eu-central-1.amazonaws.com from 2001:db8::1, \
+             arn:aws:iam::account-2:role/role-2; 2001:db8::2"
         );
     }
 

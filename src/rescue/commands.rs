@@ -5,7 +5,7 @@ use crate::detect::advice::{Shell, uri};
 use crate::model::{Digest, ImageState, Repository};
 use crate::timeline::Sym;
 
-/// At most so many other tags are named.
+/// Maximum number of other tags that are named.
 const TAGS_MAX: usize = 5;
 
 /// The tag to bring it back with: one that it had and that no image has now, else a new one. Without a tag
@@ -100,7 +100,11 @@ fn ecr(call: &str, of: &Repository) -> Shell {
 /// have to exist there.
 pub(super) fn put_manifest(from: &Repository, digest: Digest, to: &Repository, tag: &str) -> String {
     let get = ecr("batch-get-image", from).option("image-ids", &format!("imageDigest={digest}"));
-    let get = get.raw("--accepted-media-types application/vnd.oci.image.manifest.v1+json application/vnd.oci.image.index.v1+json application/vnd.docker.distribution.manifest.v2+json application/vnd.docker.distribution.manifest.list.v2+json");
+    let get = get.raw(
+        "--accepted-media-types application/vnd.oci.image.manifest.v1+json \
+         application/vnd.oci.image.index.v1+json application/vnd.docker.distribution.manifest.v2+json \
+         application/vnd.docker.distribution.manifest.list.v2+json",
+    );
     let get = get.raw("--query 'images[0].imageManifest' --output text").to_text();
     let put = ecr("put-image", to).option("image-tag", tag).option("image-digest", &digest.to_string());
     put.raw(&format!("--image-manifest \"$({get})\"")).to_text()

@@ -153,13 +153,18 @@ fn copy(
     if same_registry && index.is_none() {
         found.commands.push(commands::put_manifest(&theirs, missed.digest, &own, &tag));
         found.needs.push(
-            "The last command moves no layer: it works while they are still in the target repository, and says LayersNotFoundException where not"
+            "The last command moves no layer: it works while they are still in the target repository, and \
+             says LayersNotFoundException where not"
                 .to_owned(),
         );
     }
     if image.state == ImageState::Archived {
         found.commands.insert(0, commands::restore(&theirs, wanted));
-        found.needs.push("It lies in the archive there: the first command brings it out (up to about 20 minutes), another copies it then".to_owned());
+        found.needs.push(
+            "It lies in the archive there: the first command brings it out (up to about 20 minutes), another \
+             copies it then"
+                .to_owned(),
+        );
     }
     found.needs.push(format!(
         "Rights to pull from {} and to push to {}; log in first: {}",
@@ -213,13 +218,19 @@ fn node(missed: Missed<'_>) -> Option<RescueSource> {
     );
     if who.starts_with("kubernetes ") {
         found.commands = commands::from_node(missed.digest, &own, &commands::tag(missed));
-        found.needs = vec![
-            "The first command names the hosts; the second is run on one of them, as root, and needs skopeo and a login".to_owned(),
-            "containerd keeps the layers as they came unless it is set to discard_unpacked_layers; then the export fails, and only a new build is left".to_owned(),
+        found.needs =
+            vec![
+            "The first command names the hosts; the second is run on one of them, as root, and needs skopeo \
+             and a login".to_owned(),
+            "containerd keeps the layers as they came unless it is set to discard_unpacked_layers; then the \
+             export fails, and only a new build is left".to_owned(),
         ];
     } else {
         found.needs = vec![
-            "On EC2 the host's Docker has it (`docker images --digests`), and pushes it with layers that it packs anew: the digest is the same only with its containerd image store. On Fargate nobody gets at it".to_owned(),
+            "On EC2 the host's Docker has it (`docker images --digests`), but compresses the layers again when it \
+             pushes: the digest stays the same only with Docker's containerd image store. On Fargate nobody \
+             has access to the host"
+                .to_owned(),
         ];
     }
     Some(found)
@@ -232,16 +243,18 @@ fn manifest(missed: Missed<'_>) -> Option<RescueSource> {
     let own = missed.history.repository(missed.repository);
     let event = missed.history.event(push.event);
     let place = format!(
-        "the record of its push has the manifest (requestParameters.imageManifest, #{} of {}), and its layers stay while another image of the repository has them",
+        "the record of its push has the manifest (requestParameters.imageManifest, #{} of {}), and its layers \
+         stay while another image of the repository has them",
         event.record,
         event.object.raw()
     );
     let mut found = source(missed, RescueFrom::Manifest, Some(own.clone()), place, push.event);
     found.commands = vec![commands::put_record(&own, missed.digest, &commands::tag(missed))];
     found.needs = vec![
-        "manifest.json has to be that text byte for byte (without a line's end behind it): put-image refuses it where the digest is another"
+        "manifest.json must contain exactly that text, without a newline at its end: put-image refuses a \
+         manifest that has another digest"
             .to_owned(),
-        "It says LayersNotFoundException where the layers are gone".to_owned(),
+        "put-image fails with LayersNotFoundException if the layers are gone".to_owned(),
     ];
     Some(found)
 }

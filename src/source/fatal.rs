@@ -77,29 +77,35 @@ impl FatalError {
     pub const fn advice(&self) -> &'static str {
         match self.kind {
             FatalKind::NoCredentials => {
-                "Log in (`aws sso login`), name a profile (--profile or AWS_PROFILE), or pass --no-sign-request for a public bucket."
+                "Log in (`aws sso login`), name a profile (--profile or AWS_PROFILE), or pass \
+                 --no-sign-request for a public bucket."
             }
             FatalKind::BadCredentials => "Check the profile in use with `aws sts get-caller-identity`.",
-            FatalKind::ClockSkewed => "Set the clock, best by NTP, then run the same command.",
+            FatalKind::ClockSkewed => "Set the clock (preferably by NTP), then run the same command.",
             FatalKind::ExpiredCredentials => {
                 "Log in again (`aws sso login`) or renew the session token, then run the same command."
             }
             FatalKind::NoSuchBucket => "Check the bucket's name, and the partition of the profile in use.",
             FatalKind::ListDenied => {
-                "Allow the IAM action s3:ListBucket on the bucket itself (arn:aws:s3:::BUCKET, not BUCKET/*), in the role's policy and, across accounts, in the bucket's policy. A requester-pays bucket needs --request-payer."
+                "Allow the IAM action s3:ListBucket on the bucket itself (arn:aws:s3:::BUCKET, not BUCKET/*), \
+                 in the role's policy and, across accounts, in the bucket's policy. A requester-pays bucket \
+                 needs --request-payer."
             }
             FatalKind::GetDenied => {
-                "Allow the IAM action s3:GetObject on arn:aws:s3:::BUCKET/*, and kms:Decrypt on the key if the trail encrypts with KMS; across accounts in the bucket's and the key's policy, too."
+                "Allow the IAM action s3:GetObject on arn:aws:s3:::BUCKET/*, and kms:Decrypt on the key if \
+                 the trail encrypts with KMS; across accounts in the bucket's and the key's policy, too."
             }
             FatalKind::KmsDenied => {
-                "Allow the IAM action kms:Decrypt on the trail's KMS key, in the role's policy and in the key's policy; the key must be enabled."
+                "Allow the IAM action kms:Decrypt on the trail's KMS key, in the role's policy and in the \
+                 key's policy; the key must be enabled."
             }
             FatalKind::Unreachable => {
-                "Check the network, --endpoint-url (or AWS_ENDPOINT_URL), AWS_REGION and proxies. Where a certificate is not trusted, name the file of its CA in AWS_CA_BUNDLE."
+                "Check the network, --endpoint-url (or AWS_ENDPOINT_URL), AWS_REGION and proxies. Where a \
+                 certificate is not trusted, name the file of its CA in AWS_CA_BUNDLE."
             }
-            FatalKind::Unavailable => "Try again later; what was not read is not in any result.",
+            FatalKind::Unavailable => "Try again later; the result has only what was read.",
             FatalKind::OtherRegion => "Name the bucket's region: set AWS_REGION, or the profile's region.",
-            FatalKind::Refused | FatalKind::Local => "The words above say why.",
+            FatalKind::Refused | FatalKind::Local => "The message above says why.",
         }
     }
 }

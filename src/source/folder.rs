@@ -27,8 +27,8 @@ impl Folder {
         }
     }
 
-    /// The file's own name, cut off its path as the walk wrote it. Comparing paths part by part would be
-    /// slow.
+    /// The file's own name, which is the end of its path as the walk wrote it. Comparing paths part by part
+    /// would be slow.
     pub fn name_of<'f>(&self, file: &'f Path) -> Option<&'f [u8]> {
         let (folder, file) = (self.path.as_os_str().as_encoded_bytes(), file.as_os_str().as_encoded_bytes());
         let name = file.strip_prefix(folder)?.strip_prefix(SEPARATOR)?;

@@ -1,5 +1,5 @@
-//! Reads that can be interrupted. A read from a pipe whose writer sends nothing blocks for ever, and a
-//! signal does not end it. So a thread of its own reads, and whoever waits for it can be told to stop.
+//! Reads that can be interrupted. A read from a pipe whose writer sends nothing blocks forever, and a signal
+//! does not end it. So a separate thread reads, and the worker that waits for it can be told to stop.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -90,7 +90,7 @@ impl Read for Interruptible {
 mod tests {
     use super::*;
 
-    /// Returns a few bytes and then blocks for ever.
+    /// Returns a few bytes and then blocks forever.
     struct Silent(bool);
 
     impl Read for Silent {

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! The prefix is free, and archives are copied in parts, so nothing is anchored at the root: the folders that
-//! are there tell what they can, and the file name fills in the rest. Where neither says anything the object
-//! is read and its content decides.
+//! are present decide as far as they can, and the file name provides the rest. If neither says anything, the
+//! object is read and its content decides.
 //!
 //! The day folder is the day of *delivery*. Every event is older than its delivery, so nothing before
 //! `--since` has to be read; for `--until` see [`DELIVERY_SLACK_DAYS`].
@@ -26,7 +26,7 @@ use super::MemberIs;
 /// would make pruning useless; whoever needs it can ask for a later `--until`.
 pub const DELIVERY_SLACK_DAYS: i32 = 1;
 
-/// At most so many accounts, and regions, are named in [`Pruned`].
+/// Maximum number of accounts, and of regions, that [`Pruned`] lists.
 pub const SEEN_MAX: usize = 64;
 
 /// Folders under an account in a log bucket with objects of other kinds. They are handed out unread.
@@ -240,8 +240,9 @@ pub fn day_name(day: i32) -> String {
         .map_or_else(String::new, |date| date.format("%Y-%m-%d").to_string())
 }
 
-/// Folders of a lake whose files do not count: unfinished, staged by shards, or replaced.
-const UNDER_WORK: [&str; 4] = ["shards", "staging", "spill", "replaced"];
+/// Folders of a lake whose files do not count: unfinished, staged by shards, or replaced. And the files that
+/// its writers and readers lock, which are empty.
+const UNDER_WORK: [&str; 6] = ["shards", "staging", "spill", "replaced", "lock", "readers"];
 
 /// Whether a path (a folder ends in `/`) belongs to a lake and does not count.
 pub(super) fn is_under_work(path: &str) -> bool {

@@ -19,11 +19,12 @@ use super::{
     Delivery, Feed, Fetched, Item, Known, Listed, MemberIs, OpenError, Options, Origin, Pruned, Rest,
 };
 
-/// How many objects the walk may be ahead. Most archives have fewer, so that their total is known early;
-/// for others this bounds the memory.
+/// Number of objects by which the walk may be ahead. Most archives have fewer, so that their total is known
+/// early; for others this bounds the memory.
 const WALK_AHEAD_MAX: usize = 65_536;
 
-/// So many names are handed over at once, so that walker and workers do not need the lock for every file.
+/// Number of names that are handed over at once, so that walker and workers do not need the lock for every
+/// file.
 pub(super) const BATCH: usize = 256;
 
 /// A buffer larger than this is freed, and not kept by its worker for the rest of the run.

@@ -18,7 +18,7 @@ pub const MEMORY_BYTES_DEFAULT: u64 = 1 << 30;
 pub struct Options {
     /// `--endpoint-url`. `None`: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, the profile's, or AWS.
     pub endpoint_url: Option<String>,
-    /// `--region`. `None`: the SDK's chain; if it has no region, the bucket's own is determined.
+    /// The region to connect to. `None`: that of the SDK's chain, or else the bucket's own.
     pub region: Option<String>,
     /// `--profile`. `None`: `AWS_PROFILE`, or the default profile.
     pub profile: Option<String>,
@@ -29,8 +29,8 @@ pub struct Options {
     pub request_payer: bool,
     /// Memory of the whole process. A feed has at most half of it in flight; one object may take all of it.
     pub memory_bytes_max: u64,
-    /// Hand out only so many bytes of an object at once, and the others as [`super::Delivery::rest`].
-    /// `None`: objects are handed out whole, and those larger than memory fail.
+    /// Maximum number of bytes of an object that are returned at once; the others follow as
+    /// [`super::Delivery::rest`]. `None`: objects are returned whole, and those larger than memory fail.
     pub part_bytes: Option<u64>,
     /// Number of worker threads that will call [`Feed::next`].
     pub jobs: NonZeroUsize,
@@ -92,8 +92,8 @@ pub struct Patience {
     pub response: Duration,
     /// Between two pieces of a body.
     pub silence: Duration,
-    /// A body must deliver at least `drip_bytes_min` in every such span: a server that sends one byte a
-    /// second is as good as dead.
+    /// A body must deliver at least `drip_bytes_min` in each period of this length: a server that sends one
+    /// byte a second is as good as dead.
     pub drip: Duration,
     pub drip_bytes_min: u64,
 }

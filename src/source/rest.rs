@@ -17,13 +17,13 @@ enum From {
     Stream(Box<dyn Read + Send>),
 }
 
-/// What can be read from any place.
+/// A source of bytes with random access.
 trait Place: Read + Seek + Send {}
 
 impl<P: Read + Seek + Send> Place for P {}
 
 impl Rest {
-    /// From the position up to which the file was read. A named pipe is read as a stream.
+    /// Continues from the file's present position. A named pipe is read as a stream.
     pub fn of_file(file: File) -> Self {
         let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
         if is_file { Self::of_places(file) } else { Self::of_stream(file) }
@@ -33,19 +33,19 @@ impl Rest {
         Self { from: From::Stream(Box::new(stream)), bytes: 0, failed: None }
     }
 
-    /// What can be read from any place, and stands where the first bytes end.
+    /// Continues from the present position of a source with random access.
     pub fn of_places(object: impl Read + Seek + Send + 'static) -> Self {
         Self { from: From::Places(Box::new(object)), bytes: 0, failed: None }
     }
 
-    /// Whether one can go to any place of the object: places count from its beginning, the first bytes
-    /// included.
+    /// Whether the object can be read from any position. Positions count from its beginning, including the
+    /// first bytes.
     pub const fn has_places(&self) -> bool {
         matches!(self.from, From::Places(_))
     }
 
-    /// How long the whole object is, its first bytes included, where that can be told. Reading goes on at its
-    /// end.
+    /// The length of the whole object, including its first bytes, if it can be determined. Afterwards reading
+    /// continues at its end.
     pub fn length(&mut self) -> Option<u64> {
         self.seek(SeekFrom::End(0)).ok()
     }

@@ -51,7 +51,7 @@ use super::{
 /// ahead.
 const PAGES_AHEAD_MAX: usize = 16;
 
-/// A feed's runtime has at most so many threads; one can saturate more than a gigabit.
+/// Maximum number of threads of a feed's runtime; one can saturate more than a gigabit.
 const RUNTIME_THREADS_MAX: usize = 8;
 
 /// A bucket, or a part of it, as a feed.
@@ -78,7 +78,7 @@ struct Shared {
     retries: AtomicU64,
     fatal: Mutex<Option<FatalError>>,
     seen: Mutex<Seen>,
-    /// Whether workers take what arrives.
+    /// Whether workers have asked for objects; true from the start if this is the only source.
     wanted: AtomicBool,
     woken: Notify,
     ended: Notify,
@@ -119,12 +119,13 @@ impl Shared {
         self.ended.notify_one();
     }
 
-    /// Whether it was ended before its time.
+    /// Whether it was ended early, by an error or by the user.
     fn has_ended(&self) -> bool {
         self.over.load(Ordering::Acquire)
     }
 
-    /// The largest object that is read. What is handed out in parts may be larger than the memory.
+    /// Size of the largest object that is read. An object that is handed out in parts may be larger than the
+    /// memory.
     const fn object_bytes_max(&self) -> u64 {
         if self.options.part_bytes.is_some() { u64::MAX } else { self.options.memory_bytes_max }
     }

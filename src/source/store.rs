@@ -48,16 +48,16 @@ pub trait ObjectStore: Send + Sync + fmt::Debug {
     fn address(&self, key: &str) -> String;
 }
 
-/// What a listing tells of an object.
+/// An object as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub key: String,
-    /// When it was written, by the service's clock, in milliseconds since the epoch; `None` where the service
-    /// does not tell.
+    /// When it was written, by the service's clock, in milliseconds since the epoch; `None` if the service
+    /// does not say.
     pub modified: Option<i64>,
 }
 
-/// What was read of an object.
+/// The content of an object, or of a part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Got {
     pub bytes: Vec<u8>,

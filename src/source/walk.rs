@@ -10,7 +10,7 @@ use super::folder::Folder;
 use super::layout::{self, KeyPosition, Seen, Selection};
 use super::local::{Found, lock, relative_name};
 
-/// So many entries of a hidden folder are checked for log files.
+/// Number of entries of a hidden folder that are checked for log files.
 const HIDDEN_LOOKED_AT_MAX: usize = 20_000;
 
 /// Yields what is to be handed out, sorted by name. Symbolic links are followed, except those that lead
@@ -80,7 +80,10 @@ impl<'w> Walk<'w> {
             return Some(Found::File(entry.into_path(), Arc::clone(folder)));
         }
         let name = relative_name(self.root, entry.path());
-        if !layout::is_evidence_by_name(entry.file_name().as_encoded_bytes()) || !is_file {
+        if !layout::is_evidence_by_name(entry.file_name().as_encoded_bytes())
+            || !is_file
+            || layout::is_under_work(&name)
+        {
             lock(self.seen).pass_over();
             return None;
         }

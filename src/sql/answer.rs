@@ -1,32 +1,32 @@
-//! What a query gave: named, typed columns.
+//! The answer to a query: named columns with types.
 
 use polars::prelude::{Column, DataFrame, DataType, IntoColumn, Series, StructChunked, TimeUnit};
 
-use super::cast;
-use super::error::{Result, SqlError};
-use super::relation::Relation;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::types::relation::Relation;
+use crate::sql::types::{cast, json, nested_values};
 use crate::tables::builder::lists;
 use crate::tables::{Kind, Rows, Table};
 
-/// Rows of an answer.
+/// The rows of an answer.
 #[derive(Debug, Clone)]
 pub struct Answer {
     rows: Relation,
     names: Vec<String>,
-    /// The columns, ready to be shown.
+    /// The columns, prepared for output.
     shown: Vec<cast::Shown>,
 }
 
 impl Answer {
-    /// All rows of a table, as they are.
+    /// All rows of a table, unchanged.
     ///
     /// # Errors
-    /// The columns are not of the types that the table declares.
+    /// The columns do not have the types that the table declares.
     pub fn of_table(table: &Table, rows: &Rows) -> std::result::Result<Self, SqlError> {
         Self::new(Relation::of_table(table, rows))
     }
 
-    pub(super) fn new(rows: Relation) -> Result<Self> {
+    pub(in crate::sql) fn new(rows: Relation) -> Result<Self> {
         let mut names: Vec<String> = Vec::new();
         for field in &rows.fields {
             let numbered = (2..).map(|count| format!("{}_{count}", field.name));
@@ -42,7 +42,7 @@ impl Answer {
         Ok(Self { rows, names, shown })
     }
 
-    /// How many rows.
+    /// Number of rows.
     pub fn height(&self) -> usize {
         self.rows.height
     }
@@ -52,8 +52,7 @@ impl Answer {
         self.rows.fields.iter().map(|field| (field.name.as_str(), &field.kind))
     }
 
-    /// Names under which each column can be told from the others: of two of one name, the second gets a
-    /// number.
+    /// Unique names of the columns: of two columns with one name, the second gets a number.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)
     }
@@ -63,14 +62,19 @@ impl Answer {
         self.shown.get(column)?.text(row)
     }
 
-    /// One row as a JSON object; times are RFC 3339.
+    /// The same, borrowed if there is such a text; otherwise it is written into `made`.
+    pub fn text_in<'t>(&'t self, row: usize, column: usize, made: &'t mut String) -> Option<&'t str> {
+        self.shown.get(column)?.text_in(row, made)
+    }
+
+    /// One row as a JSON object, with times in RFC 3339.
     pub fn json(&self, row: usize) -> String {
         let mut out = String::from("{");
         for (column, key) in self.shown.iter().zip(self.keys()) {
             if out.len() > 1 {
                 out.push(',');
             }
-            cast::push_json_string(key, &mut out);
+            json::push_json_string(key, &mut out);
             out.push(':');
             column.write_json(row, &mut out);
         }
@@ -78,10 +82,11 @@ impl Answer {
         out
     }
 
-    /// The answer as a polars frame: times as times, two columns of one name told apart by a number.
+    /// The answer as a polars data frame, with columns of times as times; of two columns with one name, the
+    /// second gets a number.
     ///
     /// # Errors
-    /// The columns cannot be put together.
+    /// The columns do not make up a data frame.
     pub fn frame(&self) -> std::result::Result<DataFrame, SqlError> {
         let mut columns: Vec<Column> = Vec::new();
         for ((field, data), key) in self.rows.fields.iter().zip(&self.rows.columns).zip(self.keys()) {
@@ -91,20 +96,20 @@ impl Answer {
     }
 }
 
-/// Times as what they are; nested ones, too.
+/// Converts stored times to polars' types, also inside of other values.
 fn outward(kind: &Kind, data: &Series) -> Result<Series> {
     Ok(match kind {
         Kind::Timestamp { .. } | Kind::Zoned(_) => {
             data.cast(&DataType::Datetime(TimeUnit::Milliseconds, None))?
         }
         Kind::Ip => {
-            let values = super::values::Values::new(kind.clone(), data.clone());
-            <String as super::values::Cell>::column(cast::texts(&values, data.len())?)
+            let values = crate::sql::types::values::Values::new(kind.clone(), data.clone());
+            <String as crate::sql::types::values::Cell>::column(cast::texts(&values, data.len())?)
         }
-        // Parquet's readers all know doubles.
+        // Doubles, because all Parquet readers support them.
         Kind::Decimal { .. } => {
             cast::cast(
-                &super::values::Values::new(kind.clone(), data.clone()),
+                &crate::sql::types::values::Values::new(kind.clone(), data.clone()),
                 &Kind::Double,
                 data.len(),
                 false,
@@ -126,10 +131,11 @@ fn outward(kind: &Kind, data: &Series) -> Result<Series> {
             )?)
         }
         Kind::Array(element) if has_time(element) => {
-            let (elements, lengths) = cast::explode(&super::values::Values::new(kind.clone(), data.clone()))?;
-            // An array of times goes out as texts: rare, and readable everywhere.
+            let (elements, lengths) =
+                nested_values::explode(&crate::sql::types::values::Values::new(kind.clone(), data.clone()))?;
+            // Arrays of times become texts: they are rare, and texts are readable everywhere.
             let texts = cast::texts(&elements, elements.data.len())?;
-            lists("", &<String as super::values::Cell>::column(texts), &Kind::Varchar, &lengths)
+            lists("", &<String as crate::sql::types::values::Cell>::column(texts), &Kind::Varchar, &lengths)
         }
         _ => data.clone(),
     })

@@ -1,21 +1,20 @@
-//! What every name in a query means, and of which type everything is: found once, before anything is read.
+//! Resolves the names of a query, and determines all types, before anything is read.
 //!
-//! The binder goes through a query from the inside out, as rows will go. Each table in FROM and in WITH gets
-//! a name that nothing else in the query has, each column is written out with its table, GROUP BY and HAVING
-//! with the expressions that their ordinals and aliases stand for, `NATURAL JOIN` with its columns. So two
-//! expressions that mean the same are equal trees, whoever looks at them; which tables an expression looks
-//! at, and whether a subquery looks at the query around it, is seen by its names alone ([`names::free`]).
+//! The binder processes a query from the inside out, like the evaluation. It gives each table in FROM and
+//! WITH a unique name, writes each column with the name of its table, and replaces ordinals and aliases in
+//! GROUP BY and HAVING by their expressions, and `NATURAL JOIN` by its columns. So expressions with the same
+//! meaning become equal trees; and which tables an expression uses, and whether a subquery is correlated, can
+//! be seen from the names alone ([`names::free`]).
 //!
-//! - this file: a query and its common tables, and what is known of them at the end ([`Bound`]);
+//! - this file: queries and common table expressions, and the result ([`Bound`]);
 //! - `from`: tables and joins; `select`: a `SELECT` and its clauses; `resolve`: the names in one expression;
-//! - `needed`: which columns of the events a bound query looks at.
+//! - `needed`: which columns of the events a bound query uses.
 //!
-//! The type of an expression is asked of the functions that it calls, with columns that have no rows: there
-//! is one place that knows what a function takes and gives. Nothing else runs: no table is made, no join
-//! tried, no subquery asked for rows.
+//! The type of an expression is determined by evaluating it over columns without rows: so only the functions
+//! themselves define what they accept and return. No tables are read, no joins computed, and no subqueries
+//! run.
 
 mod from;
-mod needed;
 mod resolve;
 mod select;
 
@@ -26,48 +25,50 @@ use sqlparser::ast::{
     Expr, Ident, LimitClause, Query, SetExpr, TableAlias, TableFactor, TableWithJoins, With,
 };
 
-use super::error::{Result, SqlError};
-use super::eval::{Scope, Via};
-use super::query::{Catalog, Ctes, Session, Shapes};
-use super::relation::Relation;
-use super::select::{combine, limits, order_exprs, order_keys, value_rows};
-use super::{names, recursive, walk};
 use crate::model::Timestamp;
+use crate::sql::catalog::Catalog;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::run::engine;
+use crate::sql::run::select::{limits, order_keys};
+use crate::sql::run::sets::{combine, value_rows};
+use crate::sql::scope::{Ctes, Scope, Session, Shapes, Via};
+use crate::sql::syntax::grouping::order_exprs;
+use crate::sql::syntax::{names, recursion, walk};
+use crate::sql::types::relation::Relation;
 use crate::tables::{self, Table};
-pub(super) use needed::needed;
 use resolve::Clause;
 
-/// The query around one, and the rows of it that are meant.
+/// The surrounding query, and how its rows relate to those of this one.
 type Outer<'a> = Option<(&'a Scope<'a>, Via<'a>)>;
 
-/// A query whose names are bound, and the types of all its tables.
-pub(super) struct Bound {
+/// A query with resolved names, and the types of all its tables.
+pub(in crate::sql) struct Bound {
     tree: Query,
     binder: Binder,
     now: Timestamp,
 }
 
-/// What is known so far.
+/// The state of the binder.
 struct Binder {
     /// The declared tables, without rows.
     catalog: Catalog,
-    /// `current_timestamp`, milliseconds.
+    /// `current_timestamp`, in milliseconds.
     now: i64,
-    /// The declared tables that the query names, each once.
+    /// The declared tables that the query uses, each once.
     declared: RefCell<Vec<&'static Table>>,
-    /// Tables in FROM by their own names, without rows.
+    /// The tables in FROM by their unique names, without rows.
     tables: RefCell<BTreeMap<String, Relation>>,
-    /// What a whole FROM gives, by the name of its first table.
+    /// The result of each FROM clause, by the name of its first table.
     froms: RefCell<BTreeMap<String, Relation>>,
     /// The columns of subqueries in expressions.
     shapes: Shapes,
-    /// Names that have been given.
+    /// Number of unique names so far.
     given: Cell<usize>,
 }
 
 impl Bound {
     /// # Errors
-    /// A table, a column or a function is not there, or types do not go together: the error says where.
+    /// A table, column or function does not exist, or types do not match; the error has the position.
     pub fn of(mut tree: Query, now: Timestamp) -> Result<Self> {
         let mut catalog = Catalog::trial();
         for table in tables::ALL {
@@ -98,17 +99,17 @@ impl Bound {
         self.now
     }
 
-    /// The declared tables that the query names, each once.
+    /// The declared tables that the query uses, each once.
     pub fn declared(&self) -> Vec<&'static Table> {
         self.binder.declared.borrow().clone()
     }
 
-    /// What a FROM of the query gives, without rows.
+    /// The rows of a FROM clause of the query; they are empty.
     pub fn relation(&self, from: &[TableWithJoins]) -> Option<Relation> {
         self.binder.froms.borrow().get(first_name(from)?).cloned()
     }
 
-    /// What a table in a FROM of the query gives, without rows.
+    /// The rows of a table in a FROM clause of the query; they are empty.
     pub fn table(&self, factor: &TableFactor) -> Option<Relation> {
         match (names::alias_of(factor), factor) {
             (Some(alias), _) => self.binder.tables.borrow().get(&alias.name.value).cloned(),
@@ -123,7 +124,7 @@ impl Bound {
         }
     }
 
-    /// Does `work` where expressions over `rows`, which are none, have their types.
+    /// Calls `work` with a scope in which expressions over the empty `rows` have their types.
     pub fn typed<T>(&self, rows: &Relation, work: impl FnOnce(&Scope<'_>) -> T) -> T {
         let (session, ctes) = (self.binder.session(), Ctes::default());
         work(&Scope::new(&session, &ctes, rows))
@@ -144,16 +145,16 @@ fn first_name(from: &[TableWithJoins]) -> Option<&str> {
 
 impl Binder {
     fn session(&self) -> Session<'_> {
-        Session { catalog: &self.catalog, now: self.now, shapes: Some(&self.shapes) }
+        Session { shapes: Some(&self.shapes), ..engine::session(&self.catalog, self.now) }
     }
 
-    /// A name for something that the query calls `written`.
+    /// A unique name for a table that the query calls `written`.
     fn name(&self, written: &str) -> String {
         self.given.set(self.given.get() + 1);
         names::marked(written, self.given.get())
     }
 
-    /// Gives a table in FROM a name of its own. `table` is what it is called without an alias.
+    /// Gives a table in FROM a unique name. `table` is its name without an alias.
     fn give_name(&self, alias: &mut Option<TableAlias>, table: &Ident) {
         let alias = alias.get_or_insert_with(|| TableAlias {
             explicit: false,
@@ -164,7 +165,7 @@ impl Binder {
         alias.name = Ident { quote_style: None, value: self.name(&alias.name.value), span: alias.name.span };
     }
 
-    /// Binds a query; its columns, without rows.
+    /// Binds a query; returns its columns, without rows.
     fn query(&self, ctes: &Ctes, outer: Outer<'_>, query: &mut Query) -> Result<Relation> {
         let ctes = match &mut query.with {
             Some(with) => self.with(ctes, outer, with)?,
@@ -213,7 +214,7 @@ impl Binder {
         limits(like, query).map(|_| ())
     }
 
-    /// Binds the tables that `WITH` names; with them, those that are known.
+    /// Binds the common table expressions of `WITH`; returns them together with `ctes`.
     fn with(&self, ctes: &Ctes, outer: Outer<'_>, with: &mut With) -> Result<Ctes> {
         let mut ctes = ctes.clone();
         for table in &mut with.cte_tables {
@@ -221,7 +222,7 @@ impl Binder {
             let columns: Vec<String> =
                 table.alias.columns.iter().map(|column| column.name.value.clone()).collect();
             let own = self.name(&name);
-            let rows = match recursive::halves(&table.query, &name).is_some() && with.recursive {
+            let rows = match recursion::halves(&table.query, &name).is_some() && with.recursive {
                 true => self
                     .recursive(&ctes, outer, &mut table.query, (&own, &columns))
                     .map_err(|error| error.at_span(table.alias.name.span))?,
@@ -233,7 +234,7 @@ impl Binder {
         Ok(ctes)
     }
 
-    /// A table that asks itself: it has the columns of its first half.
+    /// Binds a recursive common table expression, which has the columns of its first half.
     fn recursive(
         &self,
         ctes: &Ctes,

@@ -1,120 +1,163 @@
-//! Records → the rows that a query needs of `cloudtrail_logs`, while they are read.
+//! Builds the rows of `cloudtrail_logs` that a query needs while records are read.
 //!
-//! Each worker builds rows in chunks and lets the query drop what it does not need before the next chunk
-//! begins, so that memory holds what the query keeps and not what it has seen. Where groups are all that a
-//! query asks of a lake, no row is made.
+//! Each worker builds rows in chunks, and drops the rows that the query does not need before the next chunk
+//! begins. So memory holds the rows that are kept, and not all that were read. If a query over a lake only
+//! needs groups, no rows are built.
 
 mod copies;
+mod counted;
 mod differing_copies;
 mod disk_rows;
+mod refused;
+mod sequence;
 mod shares;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::error::{Result, SqlError};
-use super::flow::export::{Export, Survey};
-use super::flow::{self, Flow, Flowed, Worker};
-use super::memory::{Limits, too_much};
-use super::ordered::Ordered;
-use super::panics;
-use super::preaggregation::plan::Plan;
-use super::preaggregation::{Counted, PreAggregation, Room, Stop};
-use super::prefilter::Prefilter;
-use super::query::Query;
-use super::spill::Spill;
-use differing_copies::Refused;
+use crate::sql::catalog::{Catalog, Counted};
+use crate::sql::error::{Result, SqlError};
+use crate::sql::memory::{Limits, too_much};
+use crate::sql::panics;
+use crate::sql::query::Query;
+use crate::sql::stream::flow;
+use crate::sql::stream::flow::export::{Export, Survey};
+use crate::sql::stream::flow::{Flow, Flowed, Worker};
+use crate::sql::stream::ordered::Ordered;
+use crate::sql::stream::preaggregation::PreAggregation;
+use crate::sql::stream::preaggregation::plan::Plan;
+use crate::sql::stream::preaggregation::room::{Room, Stop};
+use crate::sql::stream::prefilter::Prefilter;
+use crate::sql::stream::spill::Spill;
+use copies::CHUNK_ROWS;
+use disk_rows::{DiskRows, Stored};
+use refused::Refused;
 
 use crate::decode::RawRecord;
 use crate::lake::{LakeFeed, Visit};
 use crate::model::Filter;
 use crate::pipeline;
 use crate::tables::events::IDENTITY;
-use crate::tables::{Asked, EventRows, Rows};
-pub use differing_copies::{Doubtful, First, Places, Settled};
-use disk_rows::{DiskRows, Stored};
+use crate::tables::{self, Asked, EventRows, Rows};
+pub use differing_copies::{Doubtful, Places, Settled};
+pub use refused::First;
 
-/// Rows in a chunk; fewer where the query stops early.
-const CHUNK_ROWS: usize = 8_192;
 const CHUNK_ROWS_WITH_LIMIT: usize = 256;
 
-/// Of the memory, the part that rows may take which are being made.
+/// The fraction of the memory that the rows under construction may use.
 const CHUNK_PART: u64 = 32;
-/// Where rows can go to disk, those that are kept take this part of the memory; one worker's are worth it
-/// from a part of that on.
-const KEPT_PART: u64 = 6;
+/// If rows can be written to disk, the fraction of the memory that kept rows may use (two ninths: evaluating
+/// them takes as much again), and the fraction of that from which one worker's rows are worth writing.
+const KEPT_PARTS: (u64, u64) = (2, 9);
 const WORTH_PART: u64 = 16;
 
-/// Columns that put rows in order, whatever the query asks for.
+/// Columns that define the order of rows, read for every query.
 const ALWAYS: &[&str] = &["object", "record"];
 
-/// What all workers of one scan share.
+/// The state that all workers of one scan share.
 pub struct Gathering<'q> {
     query: &'q Query,
     filter: &'q Filter,
-    /// What all records come from, if that is a lake: then there are no second copies among them.
+    /// Whether there are no duplicates among the records, because they come from one lake.
     lake: Option<Arc<LakeFeed>>,
-    /// Leaves out records by their text.
+    /// Rules out records by their text.
     prefilter: Option<Prefilter>,
-    /// Kept rows may take this much memory, in bytes.
+    /// Bytes of memory that the kept rows may use.
     memory_bytes_max: u64,
     kept_bytes: AtomicU64,
-    /// With a LIMIT: the events that were kept, where copies may be among them; else how many.
+    /// With a LIMIT: the events that were kept, if there may be duplicates; otherwise only their number.
     events: Mutex<HashSet<i64>>,
     rows: AtomicU64,
     full: AtomicBool,
-    /// What is counted, and nothing else.
+    /// The plan for counting groups, if rows are not needed.
     plan: Option<&'q Plan>,
     room: Room,
-    /// What is worked out piece by piece.
+    /// The plan for evaluating pieces while the lake is read.
     flow: Option<&'q Flow>,
     flow_room: flow::Room,
-    /// What is worked out piece by piece of rows that have been gathered.
+    /// The plan for evaluating pieces of rows that have been collected.
     flow_of_rows: Option<&'q Flow>,
-    /// Rows that do not fit into memory, where they may go to disk.
+    /// Rows that do not fit into memory, if they may be written to disk.
     disk_rows: Option<DiskRows>,
     jobs: usize,
-    /// Rows are to go out as they come.
+    /// Whether rows are to be passed on as they come.
     exports: bool,
-    /// Neither counting nor pieces were the way.
+    /// Set if neither counting nor evaluating pieces turned out to work.
     given_up: AtomicBool,
-    /// Rows after which reading may stop.
+    /// Number of rows after which reading may stop.
     limit: Option<u64>,
-    /// Events of which a copy was not kept, where copies may differ in what is asked.
+    /// Events of which one copy was not kept, if copies may differ in what the query asks.
     refused: Option<Refused>,
 }
 
-/// What was gathered.
+/// The result of collecting.
 #[derive(Debug)]
 pub enum Gathered {
-    /// Rows in pieces, without second copies.
+    /// Rows in pieces, without duplicates.
     Rows { pieces: Vec<Rows> },
-    /// What the query asks for, and no rows.
+    /// The groups of the query, without rows.
     Counted(Groups),
-    /// What all pieces left.
+    /// The combined results of all pieces.
     Flowed(Worked),
-    /// The answer, on disk: it did not fit into memory.
+    /// The answer, on disk because it did not fit into memory.
     Ordered(Box<Ordered>),
-    /// Rows of which some may be of copies that do not stand.
+    /// Rows some of which may be of copies that do not count.
     Doubtful(Doubtful),
-    /// Nothing yet: which rows are to go out.
+    /// No rows yet, but which rows are to be passed on.
     Surveyed(Box<Export>),
-    /// Nothing: the same has to be read again, [over rows](Gathering::over_rows).
+    /// Nothing: the records have to be read again, [over rows](Gathering::over_rows).
     GivenUp,
 }
 
-/// Groups of `cloudtrail_logs` as one query wants them.
+/// The groups of `cloudtrail_logs` for one query.
 #[derive(Debug)]
-pub struct Groups(pub(super) Counted);
+pub struct Groups(pub(in crate::sql) Counted);
 
-/// What a query leaves of `cloudtrail_logs` that was worked out piece by piece.
+/// The result of evaluating `cloudtrail_logs` piece by piece.
 #[derive(Debug)]
-pub struct Worked(pub(super) Flowed);
+pub struct Worked(pub(in crate::sql) Flowed);
+
+impl Catalog {
+    /// Inserts the result of collecting `cloudtrail_logs` for `query`: its rows, or only the groups that it
+    /// needs.
+    ///
+    /// # Errors
+    /// The columns of the pieces differ.
+    pub fn insert_gathered(
+        &mut self,
+        query: &Query,
+        gathered: Gathered,
+    ) -> std::result::Result<(), SqlError> {
+        let table = &tables::cloudtrail::TABLE;
+        self.insert(table, &table.empty());
+        match gathered {
+            Gathered::Rows { pieces } if pieces.is_empty() => Ok(()),
+            Gathered::Rows { pieces } => self.insert_events(query, pieces),
+            Gathered::Counted(counted) => {
+                self.counted = Some(counted.0);
+                Ok(())
+            }
+            Gathered::Flowed(Worked(Flowed::Groups(counted))) => {
+                self.counted = Some(counted);
+                Ok(())
+            }
+            Gathered::Flowed(Worked(Flowed::Rows(rows))) => {
+                self.flowed = Some(rows);
+                Ok(())
+            }
+            Gathered::Flowed(Worked(Flowed::Ordered(_)))
+            | Gathered::Surveyed(_)
+            | Gathered::Doubtful(_)
+            | Gathered::Ordered(_)
+            | Gathered::GivenUp => Err(SqlError::new("the rows have not been read")),
+        }
+    }
+}
 
 impl<'q> Gathering<'q> {
-    /// Rows for `query`, of events that `filter` admits, in at most `memory_bytes_max`. `lake`: the only
-    /// source of the run, if that is a lake.
+    /// Collects rows for `query` from the events that `filter` admits, in at most `memory_bytes_max`.
+    /// `distinct`: there are no duplicates among the records.
     pub fn new(
         query: &'q Query,
         filter: &'q Filter,
@@ -124,7 +167,7 @@ impl<'q> Gathering<'q> {
         let (kept_bytes, events, full) =
             (AtomicU64::new(0), Mutex::default(), AtomicBool::new(query.scan().is_nothing()));
         let prefilter = Prefilter::at(query.scan().names.as_deref());
-        // What a record says of account and region may differ from what its partition says.
+        // The account and region in a record may differ from those of its partition.
         let may_repeat = lake.is_none();
         let is_lake = !may_repeat && has_every_place(filter);
         let plan = query.plan().filter(|_| is_lake);
@@ -141,7 +184,7 @@ impl<'q> Gathering<'q> {
             rows: AtomicU64::new(0),
             full,
             plan,
-            room: Room::new(memory_bytes_max),
+            room: Room::new(memory_bytes_max, None),
             flow,
             flow_room: flow::Room::new(limits, None, 1),
             flow_of_rows: query.flow_of_rows().filter(|_| plan.is_none() && flow.is_none()),
@@ -154,41 +197,41 @@ impl<'q> Gathering<'q> {
         }
     }
 
-    /// The same, and what does not fit into memory goes to disk; `jobs` threads work out what has been
-    /// gathered.
+    /// Writes rows that do not fit into memory to disk, and evaluates collected rows with `jobs` threads.
     pub fn spilling(self, spill: &Spill, jobs: usize) -> Self {
         let limits = self.flow_room.limits.clone();
         let disk_rows = Some(DiskRows::new(spill.clone(), self.memory_bytes_max, jobs));
         Self {
             flow_room: flow::Room::new(limits, Some(spill.clone()), jobs),
+            room: Room::new(self.memory_bytes_max, Some(spill.clone())),
             disk_rows,
             jobs: jobs.max(1),
             ..self
         }
     }
 
-    /// The same, and everything is read.
+    /// Reads everything, even if the query would stop early.
     pub fn to_the_end(self) -> Self {
         Self { limit: None, ..self }
     }
 
-    /// The same, and nothing is counted.
+    /// Does not count groups.
     pub fn without_counting(self) -> Self {
         let flow = self.query.flow().filter(|_| self.lake.is_some() && has_every_place(self.filter));
         Self { plan: None, flow, ..self }
     }
 
-    /// The same, and rows go out as they come where they can.
+    /// Passes rows on as they come, if possible.
     pub fn exporting(self) -> Self {
         Self { exports: self.flow.is_some_and(Flow::is_export), ..self }
     }
 
-    /// The same, and rows are gathered in any case.
+    /// Always collects rows.
     pub fn over_rows(self) -> Self {
         Self { plan: None, flow: None, flow_of_rows: None, exports: false, ..self }
     }
 
-    /// Columns to build; `None` for all.
+    /// The columns to build; `None`: all.
     fn columns(&self) -> Option<Vec<Asked>> {
         let always = ALWAYS.iter().copied().map(Asked::whole);
         self.query.scan().asked().map(|asked| asked.into_iter().chain(always).collect())
@@ -216,17 +259,23 @@ impl<'q> Gathering<'q> {
         }
     }
 
-    /// What all workers have.
+    /// Combines the results of all workers.
     ///
     /// # Errors
     /// A condition could not be evaluated, or the rows do not fit into memory.
     pub fn finish(&self, collectors: Vec<Collector<'_>>) -> Result<Gathered> {
         if let Some(plan) = self.plan {
-            let tallies = collectors.into_iter().filter_map(|collector| collector.preaggregation);
-            return Ok(match self.given_up.load(Ordering::Relaxed) {
-                true => Gathered::GivenUp,
-                false => Gathered::Counted(Groups(PreAggregation::finish(plan, tallies))),
-            });
+            let mut workers = Vec::new();
+            for collector in collectors {
+                match collector.failure {
+                    Some(failure) => return Err(failure),
+                    None => workers.extend(collector.preaggregation),
+                }
+            }
+            return match self.given_up.load(Ordering::Relaxed) {
+                true => Ok(Gathered::GivenUp),
+                false => self.counted(plan, workers),
+            };
         }
         if let Some(flow) = self.flow {
             return self.flowed(flow, collectors);
@@ -259,10 +308,10 @@ impl<'q> Gathering<'q> {
         }
     }
 
-    /// What becomes of rows of which no second copies are left.
+    /// The result for rows without duplicates.
     ///
     /// # Errors
-    /// A value cannot be worked with, or there is no room.
+    /// A value is invalid, or there is not enough memory.
     pub fn settled(&self, settled: Settled) -> Result<Gathered> {
         match &settled.stored {
             Some(stored) => self.of_stored(stored),
@@ -270,12 +319,15 @@ impl<'q> Gathering<'q> {
         }
     }
 
-    /// What becomes of rows that fit into memory.
+    /// The result for rows that fit into memory.
     fn of_pieces(&self, pieces: Vec<Rows>) -> Result<Gathered> {
         let Some(flow) = self.flow_of_rows.filter(|_| self.limit.is_none() && !pieces.is_empty()) else {
             return Ok(Gathered::Rows { pieces });
         };
         let piece = |at: usize| Ok(pieces.get(at).cloned());
+        if flow.sequence().is_some() {
+            return Ok(Gathered::Rows { pieces });
+        }
         if let Some(events_tables) = flow.events_tables() {
             return match self.of_shares_in_memory(flow, events_tables, &pieces) {
                 Ok(Some(flowed)) => Ok(self.flowed_as(flowed)),
@@ -290,9 +342,12 @@ impl<'q> Gathering<'q> {
         }
     }
 
-    /// What becomes of rows that do not.
+    /// The result for rows that do not fit into memory.
     fn of_stored(&self, stored: &Stored) -> Result<Gathered> {
         let Some(flow) = self.flow_of_rows else { return Err(too_much(self.memory_bytes_max)) };
+        if let Some(sequence) = flow.sequence() {
+            return Ok(self.flowed_as(self.of_sequence_on_disk(flow, sequence, stored)?));
+        }
         let flowed = match flow.events_tables() {
             Some(events_tables) => self.of_shares_on_disk(flow, events_tables, stored)?,
             None => self.worked_out(flow, stored.count(), &|at| stored.piece(at).map(Some))?,
@@ -307,7 +362,7 @@ impl<'q> Gathering<'q> {
         }
     }
 
-    /// Works out `count` pieces on all threads.
+    /// Evaluates `count` pieces on all threads.
     fn worked_out(
         &self,
         flow: &Flow,
@@ -373,7 +428,7 @@ fn has_every_place(filter: &Filter) -> bool {
 pub struct Collector<'g> {
     shared: &'g Gathering<'g>,
     rows: EventRows,
-    /// Bytes of the records of these rows.
+    /// Bytes of the records that these rows were built from.
     text_bytes: usize,
     pieces: Vec<Rows>,
     pieces_bytes: u64,
@@ -389,7 +444,7 @@ impl Collector<'_> {
         if self.shared.limit.is_some() { CHUNK_ROWS_WITH_LIMIT } else { CHUNK_ROWS }
     }
 
-    /// Whether the rows that are being made are enough to be looked at.
+    /// Whether the rows under construction are a full chunk.
     fn is_chunk(&self) -> bool {
         let bytes_max = self.shared.memory_bytes_max / CHUNK_PART / self.shared.jobs as u64;
         self.rows.height() >= self.chunk()
@@ -402,8 +457,7 @@ impl Collector<'_> {
             return;
         }
         let rows = self.rows.take();
-        let all =
-            if self.shared.refused.is_some() { differing_copies::identities(&rows) } else { Vec::new() };
+        let all = if self.shared.refused.is_some() { refused::identities(&rows) } else { Vec::new() };
         let kept = self.shared.query.keep(rows).and_then(|kept| {
             self.shared.refused.as_ref().map_or(Ok(()), |refused| refused.note(&all, &kept))?;
             Ok(kept)
@@ -419,6 +473,7 @@ impl Collector<'_> {
         let bytes = kept.columns.iter().map(|(_, column)| column.estimated_size()).sum::<usize>() as u64;
         let all = self.shared.kept_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let can_go = self.shared.disk_rows.is_some();
+        let kept_bytes_max = self.shared.memory_bytes_max / KEPT_PARTS.1 * KEPT_PARTS.0;
         if all > self.shared.memory_bytes_max && !can_go {
             return self.stop(too_much(self.shared.memory_bytes_max));
         }
@@ -427,15 +482,12 @@ impl Collector<'_> {
         }
         self.pieces.push(kept);
         self.pieces_bytes += bytes;
-        if can_go
-            && all > self.shared.memory_bytes_max / KEPT_PART
-            && self.pieces_bytes > self.shared.memory_bytes_max / KEPT_PART / WORTH_PART
-        {
+        if can_go && all > kept_bytes_max && self.pieces_bytes > kept_bytes_max / WORTH_PART {
             self.put_aside();
         }
     }
 
-    /// Lets the rows that were kept go to disk.
+    /// Writes the kept rows to disk.
     fn put_aside(&mut self) {
         let Some(disk_rows) = &self.shared.disk_rows else { return };
         let done = panics::caught(|| self.pieces.drain(..).try_for_each(|piece| disk_rows.put(&piece)));
@@ -446,7 +498,7 @@ impl Collector<'_> {
         }
     }
 
-    /// How many events were kept, these included.
+    /// Number of events that were kept, including these.
     fn events_with(&self, kept: &Rows) -> u64 {
         let identities =
             kept.columns.iter().find(|(name, _)| *name == IDENTITY).and_then(|(_, column)| column.i64().ok());
@@ -483,23 +535,29 @@ impl pipeline::Collector for Collector<'_> {
         Ok(())
     }
 
-    /// A lake has the columns as they are needed, but for what tells events of several sources apart. Where
-    /// the user asks for accounts or regions, rows are read one by one: what a record says of them may differ
-    /// from what its partition says.
+    /// Takes rows from a lake, whose columns are stored as they are needed; only the identity for comparing
+    /// several sources is missing. If the user asks for accounts or regions, records are read one by one
+    /// instead, because a record's own values may differ from those of its partition.
     fn portion(&mut self, sources: Option<&[&str]>) -> Option<bool> {
         let (lake, filter) = (self.shared.lake.as_deref()?, self.shared.filter);
         if !has_every_place(filter) {
             return None;
         }
         if let Some(preaggregation) = &mut self.preaggregation {
-            return Some(lake.next_portions(Visit::AsTheyStand, &mut |portion| {
+            let mut failure = None;
+            let more = lake.next_portions(Visit::AsTheyStand, &mut |portion| {
                 match preaggregation.add(portion, sources, filter) {
                     Ok(taken) => self.taken += taken,
                     Err(Stop::Damaged(error)) => return Err(error),
+                    Err(Stop::Refused(error)) => failure = Some(error),
                     Err(Stop::GivenUp) => self.shared.give_up(),
                 }
                 Ok(())
-            }));
+            });
+            if let Some(failure) = failure {
+                self.stop(failure);
+            }
+            return Some(more);
         }
         if let Some(worker) = &mut self.worker {
             let (mut taken, mut failure) = (0, None);

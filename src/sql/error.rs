@@ -1,4 +1,4 @@
-//! What can be wrong with a query, and where in its text.
+//! What is wrong with a query, and the position in its text.
 
 use std::fmt;
 
@@ -9,60 +9,60 @@ use sqlparser::tokenizer::{Location, Span};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqlError {
     pub message: String,
-    /// Where in the text; `None` where nothing in it can be pointed at.
+    /// The position in the text, if there is one.
     pub place: Option<TextPosition>,
-    /// The query is fine, a value is not (a cast that fails, a division by zero). `try(…)` turns these into
-    /// NULL.
-    pub(super) by_value: bool,
-    /// There is no room for what the query needs.
-    pub(super) of_memory: bool,
-    /// A temporary file cannot be used.
-    pub(super) of_disk: bool,
+    /// Whether a value is invalid, and not the query (a cast that fails, a division by zero). `try(…)` turns
+    /// such errors into NULL.
+    pub(in crate::sql) by_value: bool,
+    /// Whether there is not enough memory.
+    pub(in crate::sql) of_memory: bool,
+    /// Whether a temporary file could not be used.
+    pub(in crate::sql) of_disk: bool,
 }
 
-/// A place in the query's text, both numbers from 1.
+/// A position in the text of a query: line and column, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TextPosition {
     pub line: u64,
     pub column: u64,
 }
 
-pub(super) type Result<T> = std::result::Result<T, SqlError>;
+pub(in crate::sql) type Result<T> = std::result::Result<T, SqlError>;
 
 impl SqlError {
-    /// The query asks for something that cannot be done.
-    pub(super) fn new(message: impl Into<String>) -> Self {
+    /// An error of the query itself.
+    pub(in crate::sql) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), place: None, by_value: false, of_memory: false, of_disk: false }
     }
 
-    /// A value cannot be worked with.
-    pub(super) fn value(message: impl Into<String>) -> Self {
+    /// An error caused by an invalid value.
+    pub(in crate::sql) fn value(message: impl Into<String>) -> Self {
         Self { message: message.into(), place: None, by_value: true, of_memory: false, of_disk: false }
     }
 
-    /// Whether the query would do with more memory, or less to do.
+    /// Whether more memory, or a query that needs less, would help.
     pub fn is_of_memory(&self) -> bool {
         self.of_memory
     }
 
-    /// Whether the query would do with another folder for its temporary files.
+    /// Whether another folder for temporary files would help.
     pub fn is_of_disk(&self) -> bool {
         self.of_disk
     }
 
-    /// Whether it is the machine that has no room, and not the query that is at fault.
-    pub(super) fn is_of_room(&self) -> bool {
+    /// Whether the error is caused by missing memory or disk space, and not by the query.
+    pub(in crate::sql) fn is_of_room(&self) -> bool {
         self.of_memory || self.of_disk
     }
 
-    /// The same error, placed at `node` unless it has a place already.
-    pub(super) fn at(mut self, node: &impl Spanned) -> Self {
+    /// The same error with the position of `node`, unless it already has one.
+    pub(in crate::sql) fn at(mut self, node: &impl Spanned) -> Self {
         self.place = self.place.or_else(|| place_of(node.span()));
         self
     }
 
-    /// The same error, placed at `span` unless it has a place already.
-    pub(super) fn at_span(mut self, span: Span) -> Self {
+    /// The same error with the position of `span`, unless it already has one.
+    pub(in crate::sql) fn at_span(mut self, span: Span) -> Self {
         self.place = self.place.or_else(|| place_of(span));
         self
     }

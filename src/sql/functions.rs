@@ -1,47 +1,43 @@
-//! Function calls: finding the function, its arguments, and what all functions share.
+//! Function calls: looks up functions, evaluates their arguments, and what all functions share.
 //!
-//! A function is a name in one of the modules below. It gets its arguments as columns and gives a column
-//! back; those that must not look at every argument in every row (`if`, `coalesce`, `try`) and those that
-//! take a lambda are handled before their arguments are evaluated.
+//! Each function is defined in one of the modules below. It receives its arguments as columns and returns a
+//! column. Functions that must not evaluate every argument for every row (`if`, `coalesce`, `try`), and those
+//! with a lambda, are handled before their arguments are evaluated.
 
 mod array;
 mod binary;
+mod call;
 #[cfg(test)]
 mod example;
+pub(super) mod fields;
 mod format;
 mod json;
+pub(super) mod lambda;
+pub(super) mod like;
 mod math;
+pub(super) mod partition;
+pub(super) mod predicate;
 mod regexp;
 mod text;
 mod time;
 mod url;
 
-use sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, TrimWhereField};
+use sqlparser::ast::{Expr, Function, TrimWhereField};
 
-use super::error::{Result, SqlError};
-use super::eval::Scope;
-use super::memory::Limits;
-use super::values::{Cell, Doubles, Texts, Values, Wholes};
-use super::{aggregate, clock, lambda, names, predicate, window};
+use crate::sql::error::{Result, SqlError};
+use crate::sql::scope::Scope;
+use crate::sql::syntax::calls::arguments;
+use crate::sql::syntax::{calls, names};
+use crate::sql::types::clock;
+use crate::sql::types::values::Values;
 use crate::tables::Kind;
+use call::Call;
 
-pub(super) use array::{array_of, row_of, subscript};
-pub(super) use binary::literal as bytes_literal;
-pub(super) use json::{canonical as canonical_json, members, object_json};
+pub(in crate::sql) use array::{array_of, row_of, subscript};
+pub(in crate::sql) use binary::literal as bytes_literal;
+pub(in crate::sql) use json::members;
 
-/// One call: the arguments' values, and what the function may need to know.
-pub(super) struct Call<'a> {
-    pub name: &'a str,
-    pub args: Vec<Values>,
-    pub height: usize,
-    /// Milliseconds.
-    pub now: i64,
-    /// Inside `try(…)`.
-    pub lenient: bool,
-    pub limits: &'a Limits,
-}
-
-/// A module's functions: the values, or `None` if the name is not one of its own.
+/// A module of functions: returns the values, or `None` if it has no function of that name.
 type Module = fn(&Call<'_>) -> Option<Result<Values>>;
 
 const MODULES: &[Module] = &[
@@ -56,7 +52,7 @@ const MODULES: &[Module] = &[
     format::call,
 ];
 
-/// Names that [`call`] treats itself.
+/// Functions that [`call`] handles itself.
 const SPECIAL: &[&str] = &[
     "if",
     "coalesce",
@@ -70,7 +66,7 @@ const SPECIAL: &[&str] = &[
 ];
 
 /// Every name of a scalar function, for suggestions and documentation.
-pub(super) fn known_names() -> impl Iterator<Item = &'static str> {
+pub(in crate::sql) fn known_names() -> impl Iterator<Item = &'static str> {
     let modules = [
         text::NAMES,
         url::NAMES,
@@ -87,15 +83,15 @@ pub(super) fn known_names() -> impl Iterator<Item = &'static str> {
     modules.into_iter().flatten().copied()
 }
 
-/// Calls a scalar function by its place in the query.
-pub(super) fn call(scope: &Scope<'_>, function: &Function) -> Result<Values> {
+/// Calls a scalar function as it occurs in a query.
+pub(in crate::sql) fn call(scope: &Scope<'_>, function: &Function) -> Result<Values> {
     let name = names::of_function(function);
     if function.over.is_some() {
         return Err(SqlError::new(format!(
             "{name}(…) OVER (…) may stand only in SELECT and ORDER BY; put it in a subquery to filter by it"
         )));
     }
-    if aggregate::is_aggregate(&name) {
+    if calls::is_aggregate(&name) {
         return Err(SqlError::new(format!(
             "{name}(…) is an aggregate: it may stand only in SELECT, HAVING and ORDER BY"
         )));
@@ -110,8 +106,8 @@ pub(super) fn call(scope: &Scope<'_>, function: &Function) -> Result<Values> {
     plain(scope, &name, &args)
 }
 
-/// Calls a scalar function that looks at all its arguments.
-pub(super) fn plain(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Values> {
+/// Calls a scalar function that evaluates all its arguments.
+pub(in crate::sql) fn plain(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Values> {
     let values = match args.iter().map(|arg| scope.eval(arg)).collect::<Result<Vec<_>>>() {
         Err(_) if !known_names().any(|known| known == name) => return Err(unknown(name)),
         Err(_) if args.iter().any(|arg| matches!(arg, Expr::Lambda(_))) => {
@@ -128,7 +124,7 @@ pub(super) fn plain(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Val
         limits: scope.session.limits(),
     };
     let result = MODULES.iter().find_map(|module| module(&call)).map(|result| match result {
-        // A constant that cannot be made, or not here, has a type all the same.
+        // A constant expression that fails has a type all the same.
         Err(error) if scope.session.is_typing() && (error.by_value || error.is_of_memory()) => {
             of_no_rows(call).unwrap_or(Err(error))
         }
@@ -142,40 +138,19 @@ pub(super) fn plain(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Val
     }
 }
 
-/// What the same call gives over columns of no rows, whose type it is.
+/// The same call over columns without rows, which determines its type.
 fn of_no_rows(call: Call<'_>) -> Option<Result<Values>> {
     let empty = |arg: Values| Values::new(arg.kind, arg.data.slice(0, 0));
     let call = Call { args: call.args.into_iter().map(empty).collect(), height: 0, ..call };
     MODULES.iter().find_map(|module| module(&call))
 }
 
-pub(super) fn unknown(name: &str) -> SqlError {
+pub(in crate::sql) fn unknown(name: &str) -> SqlError {
     let hint = names::suggestion(
         name,
-        known_names().chain(aggregate::NAMES.iter().copied()).chain(window::NAMES.iter().copied()),
+        known_names().chain(calls::AGGREGATES.iter().copied()).chain(calls::WINDOW_FUNCTIONS.iter().copied()),
     );
     SqlError::new(format!("function {name} is not supported{hint}"))
-}
-
-/// The arguments of a call, which are plain expressions or lambdas.
-pub(super) fn arguments(function: &Function) -> Result<Vec<&Expr>> {
-    let list = match &function.args {
-        FunctionArguments::None => return Ok(Vec::new()),
-        FunctionArguments::Subquery(_) => {
-            return Err(SqlError::new("a subquery as an argument needs its own parentheses"));
-        }
-        FunctionArguments::List(list) => list,
-    };
-    list.args
-        .iter()
-        .map(|arg| match arg {
-            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Ok(expr),
-            FunctionArg::Unnamed(_) => {
-                Err(SqlError::new(format!("{}(*) is not possible", names::of_function(function))))
-            }
-            _ => Err(SqlError::new("named arguments are not supported")),
-        })
-        .collect()
 }
 
 fn special(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Option<Values>> {
@@ -208,8 +183,8 @@ fn special(scope: &Scope<'_>, name: &str, args: &[&Expr]) -> Result<Option<Value
     }))
 }
 
-/// The first value that is not NULL. Later arguments are evaluated even where they are not needed, unless
-/// they fail.
+/// The first value that is not NULL. Later arguments are evaluated even if they are not needed; an error in
+/// them is ignored then.
 fn coalesce(scope: &Scope<'_>, args: &[&Expr]) -> Result<Values> {
     let mut chosen: Vec<Option<usize>> = vec![None; scope.height()];
     let mut results: Vec<Values> = Vec::new();
@@ -229,7 +204,7 @@ fn coalesce(scope: &Scope<'_>, args: &[&Expr]) -> Result<Values> {
 }
 
 /// `trim(LEADING 'x' FROM value)` and its shorter forms.
-pub(super) fn trim(
+pub(in crate::sql) fn trim(
     scope: &Scope<'_>,
     side: Option<TrimWhereField>,
     what: Option<&Expr>,
@@ -243,100 +218,5 @@ pub(super) fn trim(
     match what {
         Some(what) => plain(scope, name, &[value, what]),
         None => plain(scope, name, &[value]),
-    }
-}
-
-impl Call<'_> {
-    /// Whether one row stands for all.
-    fn constant(&self) -> bool {
-        self.args.iter().all(|arg| arg.constant)
-    }
-
-    /// Builds the result row by row.
-    fn build<T: Cell>(&self, kind: Kind, mut cell: impl FnMut(usize) -> Result<Option<T>>) -> Result<Values> {
-        let mut bytes = 0_usize;
-        let cell = |row| {
-            let cell = cell(row)?;
-            let more = cell.as_ref().map_or(0, Cell::bytes);
-            bytes = bytes.saturating_add(more);
-            if more > 0 {
-                self.limits.fits(bytes, 1)?;
-            }
-            Ok(cell)
-        };
-        Values::build(kind, self.height, self.constant(), cell)
-    }
-
-    /// Whether there is room for a text of so many bytes, before it is made.
-    fn fits(&self, bytes: usize) -> Result<()> {
-        self.limits.fits(bytes, 1)
-    }
-
-    fn arg(&self, at: usize) -> Result<&Values> {
-        self.args.get(at).ok_or_else(|| SqlError::new(format!("argument {} is missing", at + 1)))
-    }
-
-    /// Refuses a wrong number of arguments.
-    fn arity(&self, least: usize, most: usize) -> Result<()> {
-        match self.args.len() {
-            count if (least..=most).contains(&count) => Ok(()),
-            count => Err(SqlError::new(format!(
-                "takes {} arguments, not {count}",
-                if least == most { least.to_string() } else { format!("{least} to {most}") }
-            ))),
-        }
-    }
-
-    fn texts(&self, at: usize) -> Result<Texts> {
-        if let kind @ (Kind::Ip | Kind::Binary) = &self.arg(at)?.kind {
-            return Err(SqlError::new(format!(
-                "argument {}: a text is needed here, and this is {kind}",
-                at + 1
-            )));
-        }
-        self.arg(at)?
-            .texts()
-            .map_err(|error| SqlError { message: format!("argument {}: {}", at + 1, error.message), ..error })
-    }
-
-    fn wholes(&self, at: usize) -> Result<Wholes> {
-        match self.arg(at)? {
-            Values { kind: Kind::Bigint | Kind::Unknown, .. } => self.arg(at)?.wholes(),
-            other => Err(SqlError::new(format!(
-                "argument {}: a whole number is needed here, and this is {}",
-                at + 1,
-                other.kind
-            ))),
-        }
-    }
-
-    fn doubles(&self, at: usize) -> Result<Doubles> {
-        self.arg(at)?
-            .doubles()
-            .map_err(|error| SqlError { message: format!("argument {}: {}", at + 1, error.message), ..error })
-    }
-
-    /// Milliseconds of a time.
-    fn millis(&self, at: usize) -> Result<Wholes> {
-        clock::millis(self.arg(at)?, self.height)
-    }
-
-    /// A text that must be the same in every row.
-    fn literal(&self, at: usize) -> Result<String> {
-        self.arg(at)?
-            .constant_text()
-            .ok_or_else(|| SqlError::new(format!("argument {} must be a literal text", at + 1)))
-    }
-
-    /// A value that cannot be worked with: an error, or NULL inside `try(…)`.
-    fn refuse<T>(&self, message: impl FnOnce() -> String) -> Result<Option<T>> {
-        if self.lenient { Ok(None) } else { Err(SqlError::value(message())) }
-    }
-
-    /// A function of one text.
-    fn text_to<T: Cell>(&self, kind: Kind, cell: impl Fn(&str) -> Option<T>) -> Result<Values> {
-        self.arity(1, 1)?;
-        let texts = self.texts(0)?;
-        self.build(kind, |row| Ok(texts.get(row).and_then(&cell)))
     }
 }

@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use polars::prelude::{DataType, Series};
 
-use super::error::{Result, SqlError};
-use super::relation::Relation;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::types::relation::Relation;
 
 /// Bytes for each row of a step's result, for its index in all forms.
-pub(super) const INDEX_BYTES: usize = 24;
+pub(in crate::sql) const INDEX_BYTES: usize = 24;
 
 /// The limits of a query. By default there are none.
 #[derive(Debug, Clone, Default)]
@@ -30,7 +30,7 @@ impl Limits {
     /// # Errors
     ///
     /// They do not fit, or the query is cancelled.
-    pub(super) fn fits(&self, count: usize, bytes_each: usize) -> Result<()> {
+    pub(in crate::sql) fn fits(&self, count: usize, bytes_each: usize) -> Result<()> {
         if self.cancelled.as_ref().is_some_and(|cancelled| cancelled.load(Ordering::Relaxed)) {
             return Err(SqlError::new("interrupted before the answer was there"));
         }
@@ -42,24 +42,24 @@ impl Limits {
     }
 
     /// The same for rows that are selected from a relation.
-    pub(super) fn fits_rows(&self, count: usize, bytes_each: usize) -> Result<()> {
+    pub(in crate::sql) fn fits_rows(&self, count: usize, bytes_each: usize) -> Result<()> {
         self.fits(count, bytes_each.saturating_add(INDEX_BYTES))
     }
 }
 
 /// The error for rows that do not fit.
-pub(super) fn too_much(memory_bytes_max: u64) -> SqlError {
+pub(in crate::sql) fn too_much(memory_bytes_max: u64) -> SqlError {
     let message = format!("the rows that this query needs take more than {} MiB", memory_bytes_max >> 20);
     SqlError { of_memory: true, ..SqlError::new(message) }
 }
 
 /// Bytes of a row that is copied. Texts are not copied, only their views.
-pub(super) fn row_bytes(rows: &Relation) -> usize {
+pub(in crate::sql) fn row_bytes(rows: &Relation) -> usize {
     rows.columns.iter().map(cell_bytes).sum()
 }
 
 /// The same for one column.
-pub(super) fn cell_bytes(column: &Series) -> usize {
+pub(in crate::sql) fn cell_bytes(column: &Series) -> usize {
     match column.dtype() {
         DataType::String => 16,
         DataType::List(_) => {
@@ -76,7 +76,7 @@ pub(super) fn cell_bytes(column: &Series) -> usize {
 }
 
 /// Bytes of a column with all its texts.
-pub(super) fn held_bytes(column: &Series) -> usize {
+pub(in crate::sql) fn held_bytes(column: &Series) -> usize {
     match column.dtype() {
         DataType::String => {
             let texts = column.str().map_or(0, |texts| texts.iter().flatten().map(str::len).sum());

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
-use super::error::{Result, SqlError};
+use crate::sql::error::{Result, SqlError};
 
 thread_local! {
     /// Set while a panic of this thread will be caught and become an error, so that it need not be printed.
@@ -12,7 +12,7 @@ thread_local! {
 }
 
 /// Calls `work`; a panic becomes an error. Whatever `work` changed must not be used then.
-pub(super) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(in crate::sql) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let before = panic::take_hook();

@@ -1,15 +1,15 @@
-//! Which way a query takes, in sentences: for whoever wonders why it is slow, or where its memory goes.
+//! Describes in sentences how a query is evaluated, to explain its time and memory.
 
 use std::fmt::Write;
 
-use super::divide::EventsTable;
-use super::flow::ReductionKind;
-use super::names;
-use super::query::Query;
 use crate::lake::Visit;
+use crate::sql::plan::divide::EventsTable;
+use crate::sql::query::Query;
+use crate::sql::stream::flow::ReductionKind;
+use crate::sql::syntax::names;
 
 impl Query {
-    /// How the query is worked out over `cloudtrail_logs`. `lake`: all of it is one lake.
+    /// How the query is evaluated over `cloudtrail_logs`. `lake`: the only source is a lake.
     pub fn way(&self, lake: bool) -> Vec<String> {
         let mut said = Vec::new();
         if lake && self.plan().is_some() {
@@ -17,7 +17,11 @@ impl Query {
                 "counts groups while the lake is read, by the numbers of its texts: no row is made"
                     .to_owned(),
             );
-            said.push("where there are nearly as many groups as events, groups each row group, and puts the groups together".to_owned());
+            said.push(
+                "where there are nearly as many groups as events, groups each row group, and puts the groups \
+                 together"
+                    .to_owned(),
+            );
             return said;
         }
         let Some(flow) = self.flow_of_rows() else {
@@ -27,6 +31,13 @@ impl Query {
             return said;
         };
         match (flow.events_tables(), lake && self.scan().limit.is_none()) {
+            (Some(_), _) if flow.sequence().is_some() => {
+                said.push(
+                    "gathers the rows, and works them out at once; where they do not fit into --max-memory, they are sorted in temporary files as the windows want them, and gone through once"
+                        .to_owned(),
+                );
+                return said;
+            }
             (Some(events_tables), _) => {
                 said.push(
                     "gathers the rows; those that do not fit into --max-memory go to temporary files"
@@ -48,12 +59,16 @@ impl Query {
                     )
                 }));
                 match flow.visit() {
-                    Visit::NewestFirst => {
-                        said.push("begins with the newest events, and passes over row groups that are older than all that it keeps".to_owned())
-                    }
-                    Visit::OldestFirst => {
-                        said.push("begins with the oldest events, and passes over row groups that are newer than all that it keeps".to_owned())
-                    }
+                    Visit::NewestFirst => said.push(
+                        "begins with the newest events, and passes over row groups that are older than all \
+                         that it keeps"
+                            .to_owned(),
+                    ),
+                    Visit::OldestFirst => said.push(
+                        "begins with the oldest events, and passes over row groups that are newer than all \
+                         that it keeps"
+                            .to_owned(),
+                    ),
                     Visit::AsTheyStand => {}
                 }
             }
@@ -66,17 +81,20 @@ impl Query {
             ReductionKind::Export if lake && flow.events_tables().is_none() => "hands rows on as they come".to_owned(),
             ReductionKind::Export => "puts rows in the order of their events".to_owned(),
             ReductionKind::First(rows) => format!("keeps the first {rows} rows of each piece"),
-            ReductionKind::Sorted => "puts rows in order; what does not fit into --max-memory is sorted in temporary files, and merged".to_owned(),
-            ReductionKind::Distinct => "keeps distinct rows; what does not fit into --max-memory goes to temporary files".to_owned(),
+            ReductionKind::Sorted => "puts rows in order; what does not fit into --max-memory is sorted in \
+                temporary files, and merged".to_owned(),
+            ReductionKind::Distinct => "keeps distinct rows; what does not fit into --max-memory goes to \
+                temporary files".to_owned(),
             ReductionKind::Groups => {
-                "groups each piece, and puts the groups together; what does not fit into --max-memory goes to temporary files".to_owned()
+                "groups each piece, and puts the groups together; what does not fit into --max-memory goes to \
+                 temporary files".to_owned()
             }
         });
         said
     }
 }
 
-/// What is equal in a share.
+/// The expressions that are equal within a share.
 fn by(events_tables: &[EventsTable]) -> String {
     let mut text = String::new();
     for events_table in events_tables {

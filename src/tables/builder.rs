@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use super::events::Key;
 use super::kind::{Kind, entry};
 
-/// At most so many elements of one list are read; hostile records may have more.
+/// Maximum number of elements of one list that are read; hostile records may have more.
 const LIST_LENGTH_MAX: usize = 100_000;
 
 /// A column that is being built.

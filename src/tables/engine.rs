@@ -321,6 +321,7 @@ fn coverage() -> Vec<Column> {
         number("repaired_time_without_zone"),
         number("repaired_key"),
         number("repaired_value"),
+        number("repaired_list"),
         number("repaired_character"),
         number("repaired_event_id"),
         number("events_sharing_an_id"),

@@ -9,7 +9,7 @@ use std::fmt;
 #[cfg(feature = "sql")]
 use polars::prelude::{DataType, Field};
 
-/// Decimals with up to so many digits are stored as 64-bit whole numbers.
+/// Decimals with up to this many digits are stored as 64-bit whole numbers.
 pub const DIGITS_OF_WHOLE: u8 = 18;
 
 /// A column's type.

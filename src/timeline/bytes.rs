@@ -3,6 +3,7 @@
 //!
 //! The constants were measured; `tests/limits.rs` compares the estimate with what processes really take.
 
+use super::copies::Silent;
 use super::fact::{Fact, Noted};
 use super::fold::Fold;
 use super::image::{Displacement, Image, Step, Use};
@@ -48,7 +49,7 @@ impl Fold {
     pub fn bytes(&self) -> u64 {
         let lists = self.events.len() * size_of::<Noted>() + self.facts.len() * size_of::<Fact>();
         let passed_over = 2 * self.passed_over.len() * size_of::<RepositoryNo>();
-        let silent = self.silent.len() * 24;
+        let silent = self.silent.len() * size_of::<Silent>();
         (lists + passed_over + silent) as u64 + self.facts_bytes + self.names.bytes()
     }
 

@@ -90,7 +90,8 @@ impl History {
                     .map(Timestamp::from_millis);
                 let when = image.map(|at| format!(", pushed at {at}")).unwrap_or_default();
                 format!(
-                    "the logs say that {name} went ({by}), and have no push after that; {shown} shows it{when}"
+                    "the logs say that {name} went ({by}), and have no push after that; {shown} shows \
+                     it{when}"
                 )
             }
             Disagreement::NotListed => {

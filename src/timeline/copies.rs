@@ -8,10 +8,19 @@ use std::collections::hash_map::Entry;
 use super::fact::{Fact, Noted};
 use super::fold::Fold;
 use super::names::{EventNo, Map, Names, Sym};
-use crate::model::Identity;
+use crate::model::{Identity, ReadFailure};
 
 /// With fewer events than this, copies are not searched for.
 const EVENTS_MIN: usize = 1 << 16;
+
+/// A copy of an event of which nothing was taken, and where it was.
+pub(super) struct Silent {
+    pub(super) identity: Identity,
+    pub(super) object: Sym,
+    pub(super) record: u32,
+    /// Why it could not be understood; [`Sym::NONE`] if it was, and means nothing for images.
+    pub(super) failed: Sym,
+}
 
 impl Fold {
     /// Drops copies whenever the number of events has doubled since the last time.
@@ -61,24 +70,55 @@ impl Fold {
         if self.silent.is_empty() {
             return;
         }
-        let names = &self.names;
-        let place = |(object, record): (Sym, u32)| (names.text(object), record);
-        let mut first: Map<Identity, (Sym, u32)> = Map::default();
-        for &(identity, object, record) in &self.silent {
-            let known = first.entry(identity).or_insert((object, record));
-            if place((object, record)) < place(*known) {
-                *known = (object, record);
-            }
-        }
+        let first = self.first_silent();
         let silenced = |event: &Noted| {
-            first
-                .get(&event.identity)
-                .is_some_and(|&silent| place(silent) < place((event.object, event.record)))
+            let silent = first.get(&event.identity);
+            silent.is_some_and(|silent| self.place_of(silent) < (self.names.text(event.object), event.record))
         };
         let kept: Vec<bool> = self.events.iter().map(|event| !silenced(event)).collect();
         if kept.contains(&false) {
             self.keep(&kept);
         }
+    }
+
+    /// Of each event the first silent copy.
+    fn first_silent(&self) -> Map<Identity, &Silent> {
+        let mut first: Map<Identity, &Silent> = Map::default();
+        for silent in &self.silent {
+            let known = first.entry(silent.identity).or_insert(silent);
+            if self.place_of(silent) < self.place_of(known) {
+                *known = silent;
+            }
+        }
+        first
+    }
+
+    fn place_of(&self, silent: &Silent) -> (&str, u32) {
+        (self.names.text(silent.object), silent.record)
+    }
+
+    /// The events that could not be understood, each once: the copy of it that counts, the first by object and
+    /// record, is such a one. In the order of their places.
+    pub fn not_understood(&self) -> Vec<ReadFailure> {
+        if self.silent.iter().all(|silent| silent.failed == Sym::NONE) {
+            return Vec::new();
+        }
+        let mut first = self.first_silent();
+        for event in &self.events {
+            let place = (self.names.text(event.object), event.record);
+            if first.get(&event.identity).is_some_and(|silent| place < self.place_of(silent)) {
+                first.remove(&event.identity);
+            }
+        }
+        let failure = |silent: &Silent| ReadFailure {
+            object: self.names.text(silent.object).into(),
+            record: Some(u64::from(silent.record)),
+            reason: self.names.text(silent.failed).to_owned(),
+        };
+        let failed = first.into_values().filter(|silent| silent.failed != Sym::NONE);
+        let mut failures: Vec<ReadFailure> = failed.map(failure).collect();
+        failures.sort_unstable();
+        failures
     }
 
     /// Keeps only the chosen events and their facts.
@@ -165,11 +205,34 @@ mod tests {
         for (object, left) in [("a", 2), ("c", 4)] {
             let mut fold = fold(&log, &["b", "b2"]);
             let mut other = Fold::default();
-            other.absorb_nothing(identity, object, 0);
+            other.absorb_nothing(identity, object, 0, None);
             other.merge(fold);
             fold = other;
             fold.drop_silenced();
             assert_eq!(fold.events.len(), left, "{object}");
+        }
+    }
+
+    #[test]
+    fn an_event_that_cannot_be_understood_is_one_failure_whatever_its_copies() {
+        let mut log = Log::default();
+        log.push(1, "v1").push(2, "v1");
+        let [understood, other] = [0, 1].map(|at| log.events[at].event.identity);
+        let unknown = Identity { id: 7, rest: 7 };
+        let (mut one, mut two) = (fold(&log, &["b"]), fold(&log, &["d"]));
+        for (fold, object) in [(&mut one, "c"), (&mut two, "a")] {
+            fold.absorb_nothing(unknown, object, 5, Some("no name"));
+            fold.absorb_nothing(understood, "c", 6, Some("behind one that says it"));
+        }
+        two.absorb_nothing(other, "a", 7, Some("before all others"));
+        for [mut left, right] in [[one, two]] {
+            left.merge(right);
+            let told: Vec<_> = left
+                .not_understood()
+                .iter()
+                .map(|failure| (failure.record, failure.reason.clone()))
+                .collect();
+            assert_eq!(told, [(Some(5), "no name".to_owned()), (Some(7), "before all others".to_owned())]);
         }
     }
 

@@ -230,8 +230,8 @@ pub struct Manifest {
     /// The first eight bytes of the digests of config and layers; used only to find an image by one of its
     /// layers.
     pub layers: Box<[u64]>,
-    /// How large each of them is, in the same order, in bytes; 0 where that is not told. Only where somebody
-    /// asks for sizes.
+    /// The size of each of them in bytes, in the same order; 0 if it is not known. Only kept if sizes are
+    /// asked for.
     pub sizes: Box<[u64]>,
 }
 
@@ -299,7 +299,7 @@ pub struct ListedImage {
     pub size_bytes: Option<u64>,
 }
 
-/// A lifecycle event lists at most so many tags of an image: a full list does not prove that another tag
+/// A lifecycle event lists at most this many tags of an image: a full list does not prove that another tag
 /// was not there.
 const TAGS_LISTED_MAX: usize = 100;
 

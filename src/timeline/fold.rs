@@ -5,6 +5,7 @@
 //! (dropping second copies, moves of tags, lives of images) happens in [`Fold::finish`], over events sorted
 //! by time and `eventID`.
 
+use super::copies::Silent;
 use super::fact::{
     CallKey, Deleted, EventId, Fact, KeyFact, ListedImage, Listing, Manifest, Mutability, Named, Need, Noted,
     Previewed, PullOutcome, Reference, Run, RunImage, StopReason, Task, What, layer_key,
@@ -38,8 +39,8 @@ pub struct Fold {
     pub(super) passed_over: BTreeSet<RepositoryNo>,
     pub(super) pushes_passed_over: u64,
     pub(super) read_only_passed_over: u64,
-    /// Events of which a copy without content was met, and where that copy was.
-    pub(super) silent: Vec<(Identity, Sym, u32)>,
+    /// Events of which a copy without content was met, or one that could not be understood.
+    pub(super) silent: Vec<Silent>,
     /// Somebody asks for the sizes of layers.
     keeps_sizes: bool,
 }
@@ -56,11 +57,13 @@ impl Fold {
         std::mem::replace(self, empty)
     }
 
-    /// Notes a copy of an event that has no content. If it is the first copy by object and record, it is
-    /// the one that counts, and the others are dropped.
-    pub fn absorb_nothing(&mut self, identity: Identity, object: &str, record: u64) {
+    /// Notes a copy of an event that has no content, or that could not be understood, and why. If it is the
+    /// first copy by object and record, it is the one that counts, and the others are dropped.
+    pub fn absorb_nothing(&mut self, identity: Identity, object: &str, record: u64, failed: Option<&str>) {
         let object = self.names.string(object);
-        self.silent.push((identity, object, u32::try_from(record).unwrap_or(u32::MAX)));
+        let failed = self.names.optional_string(failed);
+        let record = u32::try_from(record).unwrap_or(u32::MAX);
+        self.silent.push(Silent { identity, object, record, failed });
     }
 
     /// Collects what `recognized` says; `object` and `record` say where it was read.
@@ -123,12 +126,11 @@ impl Fold {
         self.facts_bytes += other.facts_bytes;
         self.references += other.references;
         let offset = self.events.len();
-        self.silent.extend(
-            other
-                .silent
-                .drain(..)
-                .map(|(identity, object, record)| (identity, object.translated(&table.strings), record)),
-        );
+        self.silent.extend(other.silent.drain(..).map(|silent| Silent {
+            object: silent.object.translated(&table.strings),
+            failed: silent.failed.translated(&table.strings),
+            ..silent
+        }));
         let (events, facts) = (&mut self.events, &mut self.facts);
         rayon::join(
             || {

@@ -46,9 +46,9 @@ impl Work<'_> {
         self.parts.is_empty()
     }
 
-    /// The layers of each image of the repository of that number, with the config: a short name and a size in
-    /// bytes, 0 where no manifest tells it. An index has none of its own. Images without a manifest in the
-    /// evidence are not among them.
+    /// The layers of each image of a repository, including its config: a short name, and the size in bytes,
+    /// or 0 if no manifest has it. An index has no layers. Images without a manifest in the evidence are left
+    /// out.
     pub fn layers(&self, number: usize) -> HashMap<DigestNo, Vec<(u64, u64)>> {
         let mut known = HashMap::new();
         for happening in &self.happenings[self.parts[number].happenings.clone()] {

@@ -114,7 +114,7 @@ pub struct Names {
 
 /// The smallest allocation; sizes are rounded up to multiples of it.
 const PIECE_BYTES_MIN: u64 = 32;
-/// A parsed policy takes a multiple of its text, and at least so much.
+/// A parsed policy takes a multiple of its text, and at least this much.
 const POLICY_TEXTS: u64 = 4;
 const POLICY_BYTES_MIN: u64 = 512;
 /// Bytes of a table for each entry, beside the entry itself: hash and slot.

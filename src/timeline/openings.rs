@@ -49,7 +49,7 @@ pub(super) fn match_openings(state: &mut RepositoryHistory, begins: i64, events:
 
 /// Losses of an image from before the logs that was expired without a tag for no known reason.
 fn orphaned(at: usize, image: &Image, state: &RepositoryHistory) -> Vec<(usize, usize)> {
-    // What a run could not take was held by an index, whether the logs have that or not, and is no orphan.
+    // An image that a run could not take is listed by an index, in the logs or not, and is not an orphan.
     let held = |loss: &Loss| steps_of(image, loss).iter().any(|step| step.kind == StepKind::ExpireFailed);
     let unexplained = |loss: &Loss| {
         let untagged = loss.run.as_ref().is_some_and(|run| run.tags.is_empty());

@@ -96,7 +96,7 @@ fn rank(happening: &Happening<'_>, pushes: &[(usize, Named)], state: &Repository
     (rank, Order::Observed)
 }
 
-/// What a tag referred to for somebody who used it in the second in which it moved is not known.
+/// Which image a tag referred to is not known for a user in the second in which it moved.
 fn order_of_use(image: Named, pushes: &[(usize, Named)], state: &RepositoryHistory) -> Order {
     let by_tag = image.digest.is_none() && image.tag.is_some();
     let before = state.holder(image.tag).map(|holder| holder.digest);
@@ -104,8 +104,8 @@ fn order_of_use(image: Named, pushes: &[(usize, Named)], state: &RepositoryHisto
     if moves { Order::Ambiguous } else { Order::Observed }
 }
 
-/// Whether a removal came before the pushes of its second is told by the tags that it lists: those that the
-/// pushes give, or those that they take away.
+/// Whether a removal came before the pushes in the same second is shown by the tags that it lists: those that
+/// the pushes set, or those that they take away.
 fn rank_removal(what: &What, pushes: &[(usize, Named)], state: &RepositoryHistory) -> (u32, Order) {
     let told: Vec<bool> = match what {
         What::Delete(deleted) => {

@@ -179,8 +179,8 @@ fn artifacts(repository: &RepositoryHistory, events: &[Noted], evidence_ends: i6
     ends
 }
 
-/// The end of the image that an artifact is about. A list that lacks that image, and the end of the whole
-/// repository, show themselves whether the artifact is there: they are none from which its end is concluded.
+/// The end of an artifact's subject. A list without the subject, or the deletion of the repository, show
+/// directly whether the artifact exists, so nothing is concluded from these.
 fn subject_loss<'r>(repository: &'r RepositoryHistory, artifact: &Image) -> Option<&'r Loss> {
     let loss = repository.image(artifact.subject.some()?)?.losses.last()?;
     let tells_all = matches!(loss.end, End::RepositoryDeleted | End::NotListed);

@@ -30,7 +30,7 @@ pub enum RegistryFact {
 pub struct CopyRule {
     /// Region and registry of each destination.
     pub destinations: Box<[(Sym, Sym)]>,
-    /// Repository name prefixes; the rule is for all repositories if there are none.
+    /// Repository name prefixes; empty if the rule applies to all repositories.
     pub prefixes: Box<[Sym]>,
     pub deletes: bool,
 }
@@ -361,7 +361,7 @@ impl Registries {
     }
 }
 
-/// What is left of a repository's name behind a prefix, which ends at a slash; `ROOT` is the prefix of every
+/// The part of a repository's name after a prefix, which ends with a slash; `ROOT` is the prefix of every
 /// name.
 fn rest_below<'n>(prefix: &str, name: &'n str) -> Option<&'n str> {
     if prefix == "ROOT" {
@@ -371,7 +371,8 @@ fn rest_below<'n>(prefix: &str, name: &'n str) -> Option<&'n str> {
     }
 }
 
-/// Since when a setting holds. What a snapshot shows, and no log speaks of before, was set before the logs.
+/// Since when a setting is in force. If a snapshot shows one that no event in the logs has set, it was set
+/// before the logs.
 fn since(noted: &Noted, is_first: bool) -> i64 {
     if noted.snapshot && is_first { i64::MIN } else { noted.time }
 }

@@ -16,10 +16,10 @@ pub struct Destination {
     pub set_by: EventNo,
 }
 
-/// What a repository is a pull-through cache of.
+/// The upstream of a pull-through cache repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
-    /// Host of the registry; none where only the beginning of the names is known.
+    /// Host of the registry; `NONE` if only the prefix of the names is known.
     pub host: Sym,
     /// The repository's name there.
     pub name: String,
@@ -27,8 +27,8 @@ pub struct Upstream {
 }
 
 impl History {
-    /// Where the images of a repository are copied to at that time, in milliseconds; `None` where nothing
-    /// tells the replication rules of its registry.
+    /// Where the images of a repository are replicated to at that time, in milliseconds; `None` if the
+    /// replication rules of its registry are not known.
     pub fn destinations(&self, repository: &RepositoryHistory, at: i64) -> Option<Vec<Destination>> {
         let (set_by, places) = self.registries().copies(repository.repository, at, self.names())?;
         let destination = |((registry, region), deletes)| Destination { registry, region, deletes, set_by };
@@ -37,7 +37,7 @@ impl History {
         Some(list)
     }
 
-    /// The same in that destination, where the evidence names the repository there.
+    /// The repository with the same name at that destination, if the evidence has it.
     pub fn copy_in(
         &self,
         repository: &RepositoryHistory,

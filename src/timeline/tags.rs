@@ -74,7 +74,7 @@ impl AskKind {
     }
 }
 
-/// Of pulls that may have been answered (tags from before the logs), at most so many of the last are kept.
+/// Of pulls that may have been answered (tags from before the logs), at most this many of the last are kept.
 const UNSURE_MAX: usize = 64;
 
 impl TagSpan {

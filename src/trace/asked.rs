@@ -25,7 +25,7 @@ pub struct Question {
 pub(super) struct AskedFor {
     /// The one in which its call was made.
     pub caller: bool,
-    /// The one that its call began: also where whoever is asked for began it without a session of its own.
+    /// Also the session that its call began, even if the caller had no session of its own.
     pub begun: bool,
 }
 
@@ -104,7 +104,7 @@ impl Question {
         }
     }
 
-    /// Whether a record may be about it, told without parsing the record.
+    /// Whether a record may belong to it; checked without parsing the record.
     pub(super) fn may_be_in(&self, json: &str) -> bool {
         let told = match (&self.what, &self.literal) {
             (What::Events(ids), _) => self.event_id.values(json).any(|id| ids.contains(id)),

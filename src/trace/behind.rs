@@ -1,5 +1,5 @@
-//! Who stood behind single calls: a sentence for each, from the calls that began the session in which it was
-//! made. For whoever tells of a push or a deletion, and does not want the whole trace.
+//! Who was behind single calls: one sentence for each, from the calls that began the session in which it was
+//! made. For reports of pushes and deletions that do not need the whole trace.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +14,8 @@ use crate::model::{
 };
 use crate::pipeline;
 
-/// Where the calls are found that begin sessions, and those that push and delete images: nothing else has to
-/// be looked at.
+/// The event sources of calls that begin sessions, and of those that push and delete images: only these have
+/// to be read.
 const SOURCES: &[&str] = &[
     "sts.amazonaws.com",
     "signin.amazonaws.com",
@@ -26,7 +26,7 @@ const SOURCES: &[&str] = &[
     ECR,
 ];
 const ECR: &str = "ecr.amazonaws.com";
-/// Calls about images whose callers are told.
+/// Calls about images whose callers are reported.
 const CALLS: &[&str] = &["PutImage", "BatchDeleteImage", "DeleteRepository", "UpdateImageStorageClass"];
 const NAMES: &[(&str, &[&str])] = &[
     ("sts.amazonaws.com", &["Assume", "GetSessionToken", "GetFederationToken"]),
@@ -35,7 +35,7 @@ const NAMES: &[(&str, &[&str])] = &[
     (ECR, CALLS),
 ];
 
-/// Whether it can be told who stood behind a call: somebody called in a session.
+/// Whether it can be determined who was behind a call, because it was made in a session.
 pub fn is_traceable(event: &EventRef) -> bool {
     let in_session = |actor: &LogText| {
         actor.raw().starts_with("arn:") && actor.raw().contains(":assumed-role/")
@@ -70,7 +70,7 @@ pub fn trace_of(
         .filter(|trace| trace.sessions.iter().any(|session| session.issued.is_some())))
 }
 
-/// What is to be said of each call, by its `eventID`.
+/// The sentence about each call, by its `eventID`.
 pub fn behind(trace: &Trace) -> BTreeMap<LogText, Sentence> {
     let session = |number: u64| trace.session(number);
     let told = trace.calls.iter().filter(|call| is_traceable(&call.event)).filter_map(|call| {

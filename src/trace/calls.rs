@@ -71,8 +71,8 @@ pub(super) struct Call {
     pub error_code: Option<LogText>,
     pub read_only: Option<bool>,
     pub repository: Option<LogText>,
-    /// `None`: no session called, but a service, somebody whom another provider vouches for, or the session
-    /// that begins here.
+    /// False if the caller was no session but a service, a user of an external provider, or the session that
+    /// begins here.
     pub in_session: bool,
     pub caller: Caller,
     pub begun: Option<Box<Begun>>,

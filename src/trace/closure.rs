@@ -113,7 +113,7 @@ fn join(spans: &mut Vec<(i64, i64)>) {
 #[derive(Default)]
 struct Found {
     places: Vec<Place>,
-    /// Other sessions that could have made a call: whoever reads that call needs to know them.
+    /// Other sessions that could have made a call, which are needed to judge it.
     rivals: Vec<Place>,
 }
 
@@ -125,7 +125,7 @@ struct Edges<'e> {
     by_parent_key: Sorted,
     /// Those whose caller's record says when its own session began.
     by_parent_owner: Sorted,
-    /// Those whose caller is known by name alone, in order of time.
+    /// Those whose caller is only known by name, in order of time.
     by_parent_name: Sorted,
 }
 

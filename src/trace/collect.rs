@@ -24,10 +24,10 @@ pub struct Collected {
 }
 
 impl Collected {
-    /// Reads what is wanted, and the filter admits.
+    /// Reads the wanted records that the filter admits.
     ///
     /// # Errors
-    /// It is more than `kept_bytes_max` has room for.
+    /// They need more than `kept_bytes_max`.
     pub fn read(
         run: pipeline::Run<'_>,
         filter: &Filter,
@@ -37,7 +37,7 @@ impl Collected {
         Self::read_of(run, WantedRecords::All, filter, question, wanted)
     }
 
-    /// The same of some records alone.
+    /// The same for some of the records only.
     pub(super) fn read_of(
         run: pipeline::Run<'_>,
         records: WantedRecords<'_>,
@@ -57,8 +57,8 @@ impl Collected {
     }
 }
 
-/// Of second copies the first object stands, and one that says what came of the call before one that does
-/// not.
+/// Removes duplicates: the first object's copy is kept, but one with the result of the call is preferred to
+/// one without.
 fn distinct(calls: &mut Vec<Call>) {
     calls.sort_by(|a, b| {
         let place = |call: &Call| (call.identity, call.begun.is_none());
@@ -150,8 +150,8 @@ fn is_wanted(wanted: &Wanted, question: &Question, record: &SessionRecord<'_>) -
     }
 }
 
-/// Whether a record is of any of these sessions. Of the owner of the session that it begins all are, for they
-/// may be the ones that somebody means who names no key.
+/// Whether a record belongs to any of these sessions. All calls of the owner of the session that it begins
+/// do, because they may be meant by a question without a key.
 fn is_of_any(sessions: &Connected, record: &SessionRecord<'_>) -> bool {
     let (caller, called) = (&record.caller, record.event.time.seconds());
     let calls = || {

@@ -17,7 +17,8 @@ pub(super) fn gaps(answer: &Answer<'_>, node: &Node) -> Vec<TraceGap> {
         Some(Doubt::Several(number)) => add(
             TraceGapKind::Ambiguous,
             format!(
-                "{number} calls began a session of this name at this time, and nothing tells which of them began this one"
+                "{number} calls began a session of this name at this time, and nothing tells which of them \
+                 began this one"
             ),
         ),
         Some(Doubt::Returned(number)) => {
@@ -73,10 +74,12 @@ fn not_logged(answer: &Answer<'_>, node: &Node) -> String {
     let account = answer.caller(node).find_map(|caller: &Caller| caller.account.clone());
     match account {
         Some(account) if !answer.known.accounts.contains(&account) => format!(
-            "{lead}, nor is any other call that begins sessions in the trail of its account: take that trail in, with us-east-1, where the global endpoint of STS logs"
+            "{lead}, nor is any other call that begins sessions in the trail of its account: take that trail \
+             in, with us-east-1, where the global endpoint of STS logs"
         ),
         _ => format!(
-            "{lead}: it may be in the trail of another account, or in us-east-1, where the global endpoint of STS logs"
+            "{lead}: it may be in the trail of another account, or in us-east-1, where the global endpoint of \
+             STS logs"
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! What the logs have of calls that begin sessions, as far as gaps need it.
+//! Which calls that begin sessions the logs contain, for explaining gaps.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use super::calls::Call;
 use super::short;
 use crate::model::{Coverage, Filter, LogText, Timestamp};
 
-/// What is known of all calls that begin sessions.
+/// The properties of all calls that begin sessions.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
     /// Accounts whose trails have such calls.
@@ -28,7 +28,7 @@ impl Known {
         Self { accounts, keys: keys(given), begin: begin(coverage, filter) }
     }
 
-    /// The same of calls that were all kept.
+    /// The same for calls that were all kept.
     pub(super) fn of_calls(calls: &[Call], coverage: &Coverage, filter: &Filter) -> Self {
         let begun = || calls.iter().filter_map(|call| Some((call, call.begun.as_ref()?)));
         let accounts = begun().map(|(call, _)| &call.account).filter(|account| !account.raw().is_empty());

@@ -10,11 +10,11 @@ use super::fields::Field;
 use crate::decode::fingerprint;
 use crate::model::{Asked, LogText};
 
-/// At most so many are named.
+/// Maximum number of names that are suggested.
 const TOLD_MAX: usize = 5;
 /// Names that are at least this similar may be meant (Jaro-Winkler; 1 is the same).
 const ALIKE: f64 = 0.85;
-/// So many names are remembered as compared already; further ones are compared again.
+/// Number of names that are remembered as already compared; further ones are compared again.
 const REMEMBERED_MAX: usize = 1 << 20;
 
 /// The most similar names so far.

@@ -7,7 +7,7 @@ use super::join::Joined as JoinedCall;
 use super::{BEGAN_SECONDS_APART, SESSION_SECONDS_MAX};
 use crate::model::{Joined, LogText};
 
-/// So many sessions of one name are checked for one that had not expired at the time of the call.
+/// Number of sessions with one name that are searched for one that had not expired at the time of the call.
 const LIVING_MAX: usize = 64;
 
 /// A session.
@@ -34,7 +34,7 @@ pub(super) enum Doubt {
     Circle,
 }
 
-/// What is known of a session whose beginning is not in the logs.
+/// What is known about a session whose beginning is not in the logs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Orphan {
     Key(LogText),
@@ -98,8 +98,8 @@ impl Nodes {
         nodes
     }
 
-    /// A role that was switched to in the console is known by its ARN alone: the last session of that owner
-    /// that had begun.
+    /// For a role switch in the console only the ARN is known: its session is the last one of that owner that
+    /// had begun.
     fn switched(&mut self, calls: &[JoinedCall]) {
         let from = |at: usize| calls[at].call.begun.as_ref().and_then(|begun| begun.switched_from.clone());
         let switches: Vec<(usize, usize, LogText)> =

@@ -82,7 +82,7 @@ fn of_caller(answer: &Answer<'_>, node: &Node) -> Told {
     }
 }
 
-/// A service gets credentials for what it runs; the session's name tells what that is.
+/// A service gets credentials for what it runs, which the session's name identifies.
 fn service(answer: &Answer<'_>, node: &Node, caller: &Caller, begun: &Begun) -> Told {
     let name = begun.session_name.as_ref().map(LogText::raw).unwrap_or_default();
     let tag = |key: &str| begun.tags.iter().find_map(|tag| tag.raw().strip_prefix(key)?.strip_prefix('='));
@@ -124,7 +124,7 @@ fn service(answer: &Answer<'_>, node: &Node, caller: &Caller, begun: &Begun) -> 
     }
 }
 
-/// Who authenticated with a token of an OIDC provider: its subject tells.
+/// Who authenticated with a token of an OIDC provider, from its subject.
 fn web_identity(provider: &str, subject: &str) -> Told {
     let issuer = provider.split_once(":oidc-provider/").map_or(provider, |(_, name)| name);
     if issuer.starts_with("token.actions.githubusercontent.com") {

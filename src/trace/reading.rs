@@ -9,14 +9,14 @@ use crate::recognize::{SessionReader, SnapshotParser};
 
 /// What one worker looks for in a reading, and what it has found.
 pub(super) trait Pass: Send {
-    /// Whether a record may be needed, told without parsing it.
+    /// Whether a record may be needed; checked without parsing it.
     fn may_need(&mut self, json: &str) -> bool;
 
     /// Takes what it needs of a record that the filter admits; `false` if it has no use for it.
     fn take(&mut self, object: &str, index: u64, record: &SessionRecord<'_>, share: &mut Share<'_>) -> bool;
 }
 
-/// What a reading gave.
+/// The result of reading.
 pub(super) struct Reading<P> {
     pub coverage: Coverage,
     pub seen: Seen,

@@ -62,7 +62,7 @@ pub struct Survey {
     pub coverage: Coverage,
     pub seen: Seen,
     pub known: Known,
-    /// Names similar to what was asked for, best first; none where that was found.
+    /// Names similar to what was asked for, best first; empty if it was found.
     pub near: Vec<LogText>,
     pub(super) edges: Vec<Edge>,
     pub(super) asked: BTreeSet<Place>,
@@ -113,7 +113,7 @@ pub(super) fn place(caller: &Session<'_>, called: i64) -> impl Iterator<Item = P
         None if key.is_some() => None,
         None => Place::before(owner, called),
     };
-    // A role that was switched to in the console is known by its ARN alone.
+    // For a role switch in the console only the ARN is known.
     let by_arn = seconds(caller.created_at)
         .filter(|_| matches!(caller.kind, Some("IAMUser" | "Root")))
         .and_then(|began| Place::at(short(caller.arn), began));
@@ -190,7 +190,7 @@ impl Pass for Surveyor<'_> {
         let by_owner = short(owner(by.principal_id, by.arn));
         let by_began = seconds(by.created_at).unwrap_or(i64::MIN);
         let edge = Edge { key, owner: owned, began: called, by_key: short(by.key), by_owner, by_began };
-        // A role that was switched to in the console is known by its ARN alone.
+        // For a role switch in the console only the ARN is known.
         let by_arn =
             grant.arn.as_deref().filter(|_| !in_session).map(|arn| Edge { owner: short(Some(arn)), ..edge });
         for edge in [Some(edge), by_arn].into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! What a question asks for, and what is connected with it.
+//! What a question asks for, and which sessions are connected with it.
 
 use super::asked::Question;
 use super::keep::{Kept, Share};
@@ -126,7 +126,7 @@ fn what_workers_keep_counts_together() {
     shares.iter_mut().for_each(|share| share.take(300 << 10));
     assert!(!kept.is_over() && kept.check().is_ok());
     shares.iter_mut().for_each(|share| share.take(60 << 10));
-    // What a worker has not told of yet is told when it ends.
+    // The results that a worker has not shared yet are shared when it ends.
     drop(shares);
     assert_eq!(kept.check().map_err(|error| error.bytes_max), Err(1 << 20));
 }

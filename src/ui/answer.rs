@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::escape::Escape;
-use super::format::{Cell, Format, Look, Rows, write_document};
+use super::format::{Format, Look, Rows, write_document};
 use super::quantity::{count, counted};
 use super::width;
 use crate::model::Coverage;
@@ -79,14 +79,18 @@ fn write_csv(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
 }
 
 fn csv_rows(mut rows: Rows<'_>, answer: &Answer) -> io::Result<()> {
+    let are_ours: Vec<bool> = answer.columns().map(|(_, kind)| is_ours(kind)).collect();
+    let mut made = String::new();
     for row in 0..answer.height() {
-        // NULL is an empty field, as in the CSV files that Athena writes.
-        let cells = answer.columns().enumerate().map(|(column, (_, kind))| match answer.text(row, column) {
-            None => Cell::plain(""),
-            Some(text) if is_ours(kind) => Cell::plain(text),
-            Some(text) => Cell::text(text),
-        });
-        rows.row(cells.collect::<Vec<_>>())?;
+        for (column, is_ours) in are_ours.iter().enumerate() {
+            // NULL is an empty field, as in the CSV files that Athena writes.
+            match answer.text_in(row, column, &mut made) {
+                None => rows.plain("")?,
+                Some(text) if *is_ours => rows.plain(text)?,
+                Some(text) => rows.text(text)?,
+            }
+        }
+        rows.end_row()?;
     }
     rows.finish()
 }
@@ -273,8 +277,10 @@ mod tests {
 
     #[test]
     fn a_table_fits_the_terminal_and_says_what_it_leaves_out() {
-        let sql = "SELECT * FROM (VALUES (1, 'abcdefghijklmnopqrstuvwxyz', NULL), (20, 'b', 'c'), (3, 'x', 'y')) AS t(n, long, z)";
-        let expected = " n  long         z\n--  -----------  ----\n 1  abcdefghij…  NULL\n20  b            c\nfirst 2 of 3 rows shown; --rows N shows more, -o FILE --format csv has all\n";
+        let sql = "SELECT * FROM (VALUES (1, 'abcdefghijklmnopqrstuvwxyz', NULL), (20, 'b', 'c'), (3, 'x', \
+            'y')) AS t(n, long, z)";
+        let expected = " n  long         z\n--  -----------  ----\n 1  abcdefghij…  NULL\n20  b            \
+            c\nfirst 2 of 3 rows shown; --rows N shows more, -o FILE --format csv has all\n";
         assert_eq!(text(sql, Format::Table, Some(21), 2), expected);
         assert!(text(sql, Format::Table, None, 9).contains("abcdefghijklmnopqrstuvwxyz"));
         assert!(text(sql, Format::Table, Some(10), 9).starts_with("-- row 1\nn     1\nlong  abc"));
@@ -290,7 +296,8 @@ mod tests {
 
     #[test]
     fn json_has_columns_with_types_and_rows_with_times_of_rfc_3339() {
-        let sql = "SELECT from_iso8601_timestamp('2026-03-02T10:00:00Z') AS t, ARRAY[1, NULL] AS a, CAST(NULL AS varchar) AS n";
+        let sql = "SELECT from_iso8601_timestamp('2026-03-02T10:00:00Z') AS t, ARRAY[1, NULL] AS a, CAST(NULL \
+            AS varchar) AS n";
         let document: serde_json::Value = serde_json::from_str(&text(sql, Format::Json, None, 9)).unwrap();
         assert_eq!(document["command"], "query");
         assert_eq!(document["columns"][0]["type"], "timestamp with time zone");
@@ -304,7 +311,8 @@ mod tests {
         let mut out = Vec::new();
         let look = Look { format: Format::Parquet, columns: None };
         let answer = answer(
-            "SELECT timestamp '2026-03-02 10:00:00' AS t, date '2026-03-02' AS d, ARRAY['a'] AS a, 'x' AS s, 'y' AS s",
+            "SELECT timestamp '2026-03-02 10:00:00' AS t, date '2026-03-02' AS d, ARRAY['a'] AS a, 'x' AS s, \
+             'y' AS s",
         );
         write(&mut out, look, &Coverage::default(), &answer, 9).unwrap();
         use polars_arrow::datatypes::{ArrowDataType, TimeUnit};

@@ -9,7 +9,7 @@ use super::page::Page;
 use super::quantity::{bytes, count, counted};
 use crate::model::{Coverage, Gap, ReadFailure};
 
-/// A page lists at most so many failures and gaps; the JSON document has them all.
+/// Maximum number of failures and gaps that a page lists; the JSON document has them all.
 const LISTED_MAX: usize = 20;
 
 /// What was read and what was not.
@@ -17,8 +17,8 @@ pub fn write(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     write_of(page, coverage, IMAGES)
 }
 
-/// The same of a run that looks for something else than images; `what` says of what the records are that it
-/// had a use for.
+/// The same for runs that look for something else than images; `what` describes the records that were
+/// relevant.
 pub fn write_of(page: &mut Page<'_>, coverage: &Coverage, what: &str) -> io::Result<()> {
     write_summary(page, coverage, what)?;
     write_failures(page, coverage)?;
@@ -26,8 +26,8 @@ pub fn write_of(page: &mut Page<'_>, coverage: &Coverage, what: &str) -> io::Res
     page.blank()
 }
 
-/// The same without the objects that could not be read, for a page on which they stand at the end: there may
-/// be many.
+/// The same without the objects that could not be read, for pages that list these at the end: there may be
+/// many.
 pub fn write_head(page: &mut Page<'_>, coverage: &Coverage) -> io::Result<()> {
     write_summary(page, coverage, IMAGES)?;
     write_notes(page, coverage)?;
@@ -158,7 +158,7 @@ fn records_of(coverage: &Coverage, what: &str) -> String {
     text
 }
 
-/// What was read beside records; `None` if there is nothing.
+/// What was read besides records; `None` if there is nothing.
 pub(super) fn beside(coverage: &Coverage) -> Option<String> {
     let (events, lines) = (coverage.records_skipped, coverage.lines_skipped);
     let events = (events > 0).then(|| counted(events, "event of another kind", "events of another kind"));
@@ -177,6 +177,7 @@ pub(super) fn repaired(coverage: &Coverage) -> Option<String> {
         "time_without_zone" => "times without a zone, taken as UTC",
         "key" => "names in another spelling",
         "value" => "numbers and flags in another form",
+        "list" => "lists in place of one value",
         "character" => "half a character",
         _ => "without an eventID of their own",
     };

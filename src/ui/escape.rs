@@ -90,7 +90,7 @@ fn spell_out(text: &str) -> Cow<'_, str> {
 /// The same, except for characters that `stays` accepts.
 fn spell_out_but(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
     let stands = |character: char| is_visible(character) || stays(character);
-    if text.chars().all(stands) {
+    if is_plain(text) || text.chars().all(stands) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 16);
@@ -102,6 +102,15 @@ fn spell_out_but(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
         }
     }
     Cow::Owned(safe)
+}
+
+/// Bytes that are looked at together.
+const BLOCK: usize = 64;
+
+/// Whether all characters are visible ones of ASCII, as nearly all are.
+fn is_plain(text: &str) -> bool {
+    let are_plain = |block: &[u8]| block.iter().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
+    text.as_bytes().chunks(BLOCK).all(are_plain)
 }
 
 /// Writes CSV to a terminal, where a carriage return would overwrite what comes before it.
@@ -177,7 +186,8 @@ mod tests {
 
     #[test]
     fn plain_text_stays_as_it_is() {
-        for text in ["aws-cli/2.1 \"quoted\" \\ 'x'", "größe 東京 🐳", ""] {
+        let long = "x".repeat(3 * BLOCK + 1);
+        for text in ["aws-cli/2.1 \"quoted\" \\ 'x'", "größe 東京 🐳", "", "~ ", &long] {
             assert!(matches!(text.for_terminal(), Cow::Borrowed(same) if same == text), "{text}");
         }
     }

@@ -1,4 +1,4 @@
-//! What `fate` shows: one image in all its places.
+//! The output of `fate`: one image in all its places.
 
 use std::io::{self, Write};
 
@@ -14,10 +14,10 @@ use super::quantity::counted;
 use super::timelines::Telling;
 use crate::model::{Coverage, Fate, FatePlace, FateRole, LogText, Repository, Timeline};
 
-/// How many events of a place are shown.
+/// Maximum number of events that are shown for a place.
 const EVIDENCE_MAX: usize = 20;
 
-/// Writes what becomes of one image; `lives` are its lives in the places, in their order.
+/// Writes the fate of one image; `lives` are its timelines in the places, in the same order.
 pub fn write(
     out: &mut dyn Write,
     look: Look,
@@ -92,7 +92,7 @@ fn in_words(place: &Repository) -> String {
     )
 }
 
-/// A lane for each place, under its number and its name.
+/// A picture with a lane for each place, labelled with its number and name.
 pub(super) fn picture(
     fate: &Fate,
     lives: &[Option<Timeline>],
@@ -115,7 +115,7 @@ fn draw_lives(page: &mut Page<'_>, fate: &Fate, lives: &[Option<Timeline>]) -> i
     page.painted(2, &[(super::paint::Paint::Dim, draw::legend(page.style()))])
 }
 
-/// Copies stand below what they are copies of, two columns in.
+/// Writes a place. Copies are indented below what they were copied from.
 fn write_place(page: &mut Page<'_>, fate: &Fate, number: usize, evidence: bool) -> io::Result<()> {
     let Some(place) = fate.places.get(number) else { return Ok(()) };
     let indent = 2 * depth(fate, place);

@@ -19,7 +19,7 @@ use crate::alerts::News;
 use crate::model::{Coverage, Deleted, EventRef, Finding, FindingKind, LogText, Order, Severity, folded};
 use crate::tables::{cells, engine};
 
-/// For one finding, a page lists at most so many principals and references.
+/// Maximum number of principals, and of references, that a page lists for one finding.
 const NAMES_MAX: usize = 8;
 
 /// What a page of findings shows.
@@ -29,7 +29,7 @@ pub struct Telling<'a> {
     pub news: &'a BTreeMap<String, News>,
     /// Show every event with its object, and each principal.
     pub evidence: bool,
-    /// Show only so many findings, the worst.
+    /// Show only this many findings, the worst.
     pub limit: Option<usize>,
     pub style: Style,
     pub picture: &'a dyn Fn(&Finding) -> Option<Picture>,

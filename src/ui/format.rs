@@ -16,17 +16,17 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// How data is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// For people: what was read, then what was found
+    /// Text: what was read, then the results
     Table,
-    /// One document with coverage and everything that was found
+    /// One document with coverage and all results
     Json,
-    /// What was found, one JSON value a line
+    /// The results, one JSON value a line
     Ndjson,
-    /// What was found, one row each
+    /// The results, one row each
     Csv,
-    /// What was found in typed columns, as `query` has them; not of `explain`
+    /// The results in typed columns, as in `query`; not for `explain`
     Parquet,
-    /// For tickets and step summaries: a heading, a table, and the worst in full
+    /// For tickets and job summaries: a heading, a table, and the most severe results in full
     Markdown,
     /// For code scanning: SARIF 2.1.0
     Sarif,
@@ -129,6 +129,24 @@ impl<'w> Rows<'w> {
     pub fn row(&mut self, cells: impl IntoIterator<Item = Cell>) -> io::Result<()> {
         let cells: Vec<String> = cells.into_iter().map(|cell| cell.0).collect();
         self.0.write_record(&cells).map_err(io_error)
+    }
+
+    /// Writes a text as the next cell of a row.
+    #[cfg(feature = "sql")]
+    pub fn text(&mut self, text: &str) -> io::Result<()> {
+        self.plain(&text.for_csv())
+    }
+
+    /// The same of a value that cannot be a formula.
+    #[cfg(feature = "sql")]
+    pub fn plain(&mut self, value: &str) -> io::Result<()> {
+        self.0.write_field(value).map_err(io_error)
+    }
+
+    /// Ends a row that was written cell by cell.
+    #[cfg(feature = "sql")]
+    pub fn end_row(&mut self) -> io::Result<()> {
+        self.0.write_record(std::iter::empty::<&[u8]>()).map_err(io_error)
     }
 
     pub fn finish(mut self) -> io::Result<()> {

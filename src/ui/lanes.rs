@@ -141,8 +141,8 @@ impl Picture {
         changes.then(|| Self::on_scale(vec![lane], from, until))
     }
 
-    /// The lives of one image in several places, a lane each under its name, until a moment. `None` where
-    /// there is nothing to draw.
+    /// The timelines of one image in several places until a moment, one lane for each, labelled with its
+    /// name. `None` if there is nothing to draw.
     pub fn of_places(places: &[(LogText, &Timeline)], until: Timestamp) -> Option<Self> {
         let begins = |timeline: &Timeline| {
             timeline.pushed_at.into_iter().chain(timeline.steps.first().map(|step| step.time)).min()
@@ -151,7 +151,7 @@ impl Picture {
             places.iter().filter_map(|(_, timeline)| begins(timeline)).min().filter(|from| *from < until)?;
         let lane = |(name, timeline): &(LogText, &Timeline)| {
             let mut lane = Life::of(timeline, from).lane(LaneKind::Lost, until);
-            // What nothing shows before its push is no bar of its own.
+            // The time before the push is not drawn.
             if timeline.pushed_at.is_some_and(|pushed| pushed > from) && !timeline.open_start {
                 lane.spans.retain(|span| span.state != State::Absent);
             }

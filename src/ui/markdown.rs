@@ -22,11 +22,11 @@ pub use timelines::write as write_timelines;
 pub use verdict::write as write_verdict;
 pub use whatif::write as write_whatif;
 
-/// A table has at most so many rows.
+/// Maximum number of rows in a table.
 const ROWS_MAX: usize = 500;
-/// At most so many elements are described in full below the table.
+/// Maximum number of elements that are described in full below the table.
 const TOLD_MAX: usize = 20;
-/// At most so many unreadable objects, and events of one sentence, are listed.
+/// Maximum number of unreadable objects, and events of one sentence, that are listed.
 const LISTED_MAX: usize = 20;
 
 /// Writes Markdown piece by piece. Markup is in this program's code; everything else is escaped.

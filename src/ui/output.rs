@@ -11,7 +11,7 @@ use crate::failure::Failure;
 
 /// Size of the output buffer.
 const BUFFER_BYTES: usize = 64 * 1024;
-/// At most so many symbolic links are followed, as many as Linux follows.
+/// Maximum number of symbolic links that are followed, as many as Linux follows.
 const LINKS_MAX: usize = 40;
 
 /// Set while output is being written.

@@ -63,6 +63,12 @@ impl<'w> Page<'w> {
         writeln!(self.out, "{}", text.for_terminal())
     }
 
+    /// A line that people copy and run: neither wrapped nor cut, whatever its length. A terminal that breaks it
+    /// at its edge still copies it as one line.
+    pub fn verbatim(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.out, "{}", text.for_terminal())
+    }
+
     /// A coloured word and the text after it, wrapped with an indent of two columns.
     pub fn marked(&mut self, paint: Paint, word: &str, text: &str) -> io::Result<()> {
         self.flow(paint, &word.for_terminal(), 2, text)
@@ -159,6 +165,14 @@ mod tests {
                 "b".repeat(90)
             )
         );
+    }
+
+    #[test]
+    fn a_command_is_neither_wrapped_nor_cut_on_a_narrow_terminal() {
+        let command = format!("$ aws ecr put-image --image-digest sha256:{}", "0".repeat(64));
+        let mut out = Vec::new();
+        Page::new(&mut out, Some(40)).verbatim(&command).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), format!("{command}\n"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::source::{Feed, Listed, could_not_run};
 const TICK: Duration = Duration::from_millis(100);
 /// Time between two plain lines.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
-/// Before so much time has passed, a rate means nothing.
+/// Time before which a rate means nothing.
 const RATE_AFTER: Duration = Duration::from_secs(1);
 /// Width of the bar in characters.
 const BAR: usize = 10;

@@ -34,9 +34,9 @@ pub use next::{Next, ROWS_MAX as NEXT_MAX};
 pub use repositories::{PolicyKnown, RepositoryLine};
 pub use story::{Ask, Holder, Story};
 
-/// At most so many findings are shown in full; the next ones get a row each.
+/// Maximum number of findings that are shown in full; the next ones get a row each.
 const TOLD_MAX: usize = 500;
-/// At most so many findings get a row, which a browser can still scroll.
+/// Maximum number of findings that get a row, which a browser can still scroll.
 const ROWS_MAX: usize = 10_000;
 
 const STYLE: &str = concat!(
@@ -56,7 +56,7 @@ pub struct Report<'a> {
     pub repositories: &'a [RepositoryLine],
     /// Returns what the picture of a finding is drawn from.
     pub story: &'a dyn Fn(&Finding) -> Story,
-    /// What becomes of its image in every registry, where it is in several.
+    /// The fate of its image in all registries, if it is in several.
     pub elsewhere: &'a dyn Fn(&Finding) -> Option<Elsewhere>,
     /// With the one script that searches, sorts and copies.
     pub interactive: bool,

@@ -36,10 +36,13 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, rescue: &Rescue) -> io::
     page.item(0, "Reference", &rescue.reference.for_terminal())?;
     page.item(0, "Missed in", &format!("{name} in {account}, {region}"))?;
     page.item(0, "Digest", &rescue.digest.to_string())?;
-    page.item(0, "There", rescue.state.word())?;
+    page.item(0, "State", rescue.state.word())?;
     if rescue.sources.is_empty() {
         page.blank()?;
-        page.line("Nothing in this evidence has it any more. Snapshots of other accounts and regions, and of what runs it, may know a place: tagfall snapshot --script gathers them.")?;
+        page.line(
+            "Nothing in this evidence has it any more. Snapshots of other accounts and regions, and of what \
+             runs it, may know a place: tagfall snapshot --script gathers them.",
+        )?;
     }
     for (number, source) in rescue.sources.iter().enumerate() {
         write_source(page, number + 1, source)?;
@@ -79,8 +82,9 @@ fn write_source(page: &mut Page<'_>, number: usize, source: &RescueSource) -> io
         &format!("{}: {}{seen}", source.from.word(), source.place.for_terminal()),
     )?;
     source.evidence.iter().try_for_each(|event| page.point(3, "| ", &event_text(event)))?;
-    // A command is one line, however long, because a broken line cannot be pasted.
-    source.commands.iter().try_for_each(|command| page.line(&format!("   $ {}", command.for_terminal())))?;
+    for command in &source.commands {
+        page.verbatim(&format!("   $ {command}"))?;
+    }
     source.needs.iter().try_for_each(|need| page.item(3, "needs", &need.for_terminal()))
 }
 

@@ -120,7 +120,10 @@ pub fn finding() -> Finding {
             principals: vec!["arn:aws:sts::111122223333:assumed-role/task/9".into()],
             references: vec!["service:shop".into()],
         },
-        summary: "v7 was pushed twice within 9 s; the first image lost the tag, a lifecycle rule took it, and it was pulled 4 times since.".into(),
+        summary:
+            "v7 was pushed twice within 9 s; the first image lost the tag, a lifecycle rule took it, and it \
+             was pulled 4 times since."
+                .into(),
         advice: vec![
             "Push the image again by its digest, or deploy the one that v7 points to.".into(),
             "Make the repository's tags immutable.".into(),

@@ -15,7 +15,7 @@ use crate::alerts::{News, id_of_loss};
 use crate::model::{Coverage, EventRef, Finding, FindingKind, Severity};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
-/// At most so many failures are listed.
+/// Maximum number of failures that are listed.
 const FAILURES_MAX: usize = 1_000;
 
 #[derive(serde::Serialize)]
@@ -155,7 +155,7 @@ fn plain(text: &str) -> String {
     written
 }
 
-/// What stands in a path as it is (RFC 3986): letters, digits, `-._~`, and what separates the parts.
+/// Characters that need no escape in a path (RFC 3986): letters, digits, `-._~`, and the separator.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// A key or path as a URI reference.

@@ -28,7 +28,10 @@ struct Body<'a> {
 
 fn write_page(page: &mut Page<'_>, coverage: &Coverage, list: &[Suggestion]) -> io::Result<()> {
     coverage::write(page, coverage)?;
-    for suggestion in list {
+    for (number, suggestion) in list.iter().enumerate() {
+        if number > 0 {
+            page.blank()?;
+        }
         write_suggestion(page, suggestion)?;
     }
     Ok(())
@@ -36,7 +39,6 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, list: &[Suggestion]) -> 
 
 fn write_suggestion(page: &mut Page<'_>, suggestion: &Suggestion) -> io::Result<()> {
     let place = &suggestion.repository;
-    page.blank()?;
     page.line(&format!(
         "{} in {}, {}",
         place.name.for_terminal(),
@@ -52,13 +54,13 @@ fn write_suggestion(page: &mut Page<'_>, suggestion: &Suggestion) -> io::Result<
     };
     page.item(2, "in force", &known)?;
     for sentence in &suggestion.lint {
-        page.item(2, "odd", &sentence.text)?;
+        page.item(2, "note", &sentence.text)?;
     }
     if suggestion.changes.is_empty() {
         let text = if suggestion.before.harm == 0 {
-            "nothing: it has hurt nobody"
+            "none: it took nothing that somebody needs"
         } else {
-            "nothing that was tried hurts fewer"
+            "none: nothing that was tried keeps more of what is needed"
         };
         return page.item(2, "change", text);
     }
@@ -73,13 +75,13 @@ fn write_suggestion(page: &mut Page<'_>, suggestion: &Suggestion) -> io::Result<
         ),
     )?;
     if let Some(command) = &suggestion.command {
-        page.line(&format!("  $ {}", command.for_terminal()))?;
+        page.verbatim(&format!("  $ {command}"))?;
     }
-    let lines = suggestion.terraform.iter().flat_map(|terraform| terraform.lines());
-    lines.map(|line| line.for_terminal()).try_for_each(|line| page.line(&format!("    {line}")))
+    let mut lines = suggestion.terraform.iter().flat_map(|terraform| terraform.lines());
+    lines.try_for_each(|line| page.verbatim(&format!("    {line}")))
 }
 
-/// `takes 2 images that are needed, frees 14 (1.2 GiB)`.
+/// `takes 2 images that somebody needs, and 14 (1.2 GiB) that nobody needs`.
 fn effect(effect: Effect) -> String {
     let size = match (effect.freed, effect.freed_bytes, effect.freed_bytes_at_most) {
         (0, ..) => String::new(),
@@ -88,7 +90,7 @@ fn effect(effect: Effect) -> String {
         (_, None, None) => " (how large they are is not known)".to_owned(),
     };
     format!(
-        "takes {} that somebody needs, frees {}{size} that nobody does",
+        "takes {} that somebody needs, and {}{size} that nobody needs",
         counted(effect.harm, "image", "images"),
         count(effect.freed)
     )

@@ -7,7 +7,7 @@ use super::page::Page;
 use super::quantity::counted;
 use crate::model::{EventRef, Order, TagEnd, TagSpan, TagTimeline};
 
-/// Shows at most so many requests that failed.
+/// Maximum number of failed requests that are shown.
 const ASKS_MAX: usize = 5;
 
 /// A line for each image that had the tag, and the requests while none had it.

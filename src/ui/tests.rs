@@ -365,7 +365,7 @@ fn report_of(findings: &[Finding], hostile_world: bool) -> String {
     })
 }
 
-/// So many findings, a day apart, with all severities in turn.
+/// This many findings, a day apart, with all severities in turn.
 fn many(number: usize) -> Vec<Finding> {
     let one = |n: usize| {
         let mut one = finding();

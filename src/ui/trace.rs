@@ -1,4 +1,4 @@
-//! What `trace` shows: a tree of sessions, and what was done in them on one time line.
+//! The output of `trace`: a tree of sessions, and their calls in order of time.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -13,22 +13,22 @@ use super::page::Page;
 use super::quantity::{count, counted};
 use crate::model::{Coverage, Joined, LogText, Origin, OriginKind, Trace, TraceCall, TraceSession};
 
-/// How many sessions and how many lines of calls a page has; the JSON document has them all.
+/// Maximum numbers of sessions and of lines with calls on a page; the JSON document has all.
 const SESSIONS_MAX: usize = 100;
 const LINES_MAX: usize = 200;
-/// How far sessions stand in, at most.
+/// Maximum depth of indentation.
 const DEPTH_MAX: u64 = 8;
-/// How many keys and addresses of a session a page lists.
+/// Maximum number of keys, and of addresses, of a session on a page.
 const LISTED_MAX: usize = 6;
 
-/// What rows and lines are of.
+/// What rows and lines contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Each {
     Session,
     Call,
 }
 
-/// Writes who stood behind what was asked for.
+/// Writes who was behind what was asked for.
 pub fn write(
     out: &mut dyn Write,
     look: Look,
@@ -90,10 +90,10 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, trace: &Trace) -> io::Re
     write_calls(page, trace)
 }
 
-/// Who stands at the roots of what was asked for, each once, in order of the sessions.
+/// The roots of the sessions that were asked for, each once, in the order of the sessions.
 fn behind(trace: &Trace) -> Vec<String> {
     let mut all = Vec::new();
-    // A root stands before all below it.
+    // A root comes before all sessions below it.
     let mut root = None;
     for session in &trace.sessions {
         root = session.origin.as_ref().or(root);
@@ -106,7 +106,7 @@ fn behind(trace: &Trace) -> Vec<String> {
 /// `pipeline: GitHub Actions, repository acme/shop`.
 fn origin(origin: &Origin) -> String {
     match origin.kind {
-        // Its name says so already.
+        // An unknown origin's name already says so.
         OriginKind::Unknown => origin.name.for_terminal().to_string(),
         kind => format!("{}: {}", kind.word(), origin.name.for_terminal()),
     }
@@ -163,7 +163,7 @@ fn write_session(page: &mut Page<'_>, session: &TraceSession) -> io::Result<()> 
     session.gaps.iter().try_for_each(|gap| page.item(inside, "gap", &gap.text.for_terminal()))
 }
 
-/// The ARN of the session or of the user, or what else names it.
+/// The ARN of the session or of the user, or another name for it.
 fn title(session: &TraceSession) -> String {
     if let (None, Some(role), Some(name)) = (&session.principal, &session.role, &session.session_name) {
         return format!("{} of {}", name.for_terminal(), role.for_terminal());
@@ -229,8 +229,8 @@ fn write_calls(page: &mut Page<'_>, trace: &Trace) -> io::Result<()> {
     Ok(())
 }
 
-/// Sessions that were asked for, and those below them: what others above them did beside is told in few
-/// words.
+/// The sessions that were asked for, and those below them. For sessions above them, other calls are only
+/// summarised.
 fn near(trace: &Trace) -> BTreeSet<u64> {
     let mut near = BTreeSet::new();
     for session in &trace.sessions {
@@ -241,7 +241,7 @@ fn near(trace: &Trace) -> BTreeSet<u64> {
     near
 }
 
-/// Whether `other` says no more than `call` again.
+/// Whether `other` merely repeats `call`.
 fn repeats(call: &TraceCall, other: &TraceCall) -> bool {
     let same = (call.session, call.joined, &call.event.event_name, &call.event_source, &call.error_code)
         == (other.session, other.joined, &other.event.event_name, &other.event_source, &other.error_code);

@@ -13,7 +13,7 @@ use super::quantity::count;
 use crate::detect::advice::quoted;
 use crate::model::{Basis, Cause, Coverage, Repository, Sentence, Verdict};
 
-/// A page lists at most so many events under a sentence.
+/// Maximum number of events under a sentence that a page lists.
 const EVIDENCE_MAX: usize = 5;
 
 /// Writes one verdict.
@@ -63,7 +63,8 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, verdict: &Verdict) -> io
     let reference = quoted(verdict.reference.raw()).into_owned();
     if is_about_a_copy(verdict.cause) {
         let text = format!(
-            "Look what becomes of it in every registry: `tagfall fate {}`, with the logs or snapshots of all of them.",
+            "Look what becomes of it in every registry: `tagfall fate {}`, with the logs or snapshots of all \
+             of them.",
             reference.for_terminal()
         );
         page.point(0, "- ", &text)?;
@@ -81,12 +82,12 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, verdict: &Verdict) -> io
     )
 }
 
-/// The answer lies in how registries copy from each other.
+/// Whether the cause is about registries that copy from each other.
 const fn is_about_a_copy(cause: Cause) -> bool {
     matches!(cause, Cause::ReplicaMissing | Cause::ReplicatedDeletion | Cause::PullThroughCacheExpired)
 }
 
-/// The moment that the answer speaks of, and what was there then; nothing where that is the end of the logs.
+/// The moment of the answer, and what existed then; `None` if that is the end of the logs.
 pub(super) fn moment(verdict: &Verdict) -> Option<String> {
     let moment = &verdict.moment;
     let what = match moment.basis {

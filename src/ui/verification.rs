@@ -16,11 +16,11 @@ use crate::model::{
 };
 use crate::tables::{cells, engine};
 
-/// A page lists at most so many objects of one result.
+/// Maximum number of objects of one result that a page lists.
 const LISTED_MAX: usize = 20;
-/// A page shows at most so many chains in full.
+/// Maximum number of chains in full that a page shows.
 const CHAINS_MAX: usize = 40;
-/// For one chain, at most so many times or gaps.
+/// Maximum number of times or gaps for one chain.
 const TIMES_MAX: usize = 10;
 
 /// Writes a verification.
@@ -99,7 +99,8 @@ const fn signatures(checked: SignaturesChecked) -> &'static str {
         SignaturesChecked::All => "AWS's signatures vouch for every log digest file",
         SignaturesChecked::Some => "AWS's signatures vouch for some of the log digest files",
         SignaturesChecked::None => {
-            "NOT checked: hashes and chains alone, which anybody who can write to the place could have made to fit"
+            "NOT checked: hashes and chains alone, which anybody who can write to the place could have made \
+             to fit"
         }
     }
 }

@@ -76,6 +76,13 @@ fn write_page(
         page.blank()?;
         write_element(page, &element)?;
     }
+    if view.in_force {
+        page.blank()?;
+        page.line(
+            "--policy FILE replays another policy; --suggest looks for the smallest change that keeps what is \
+             needed.",
+        )?;
+    }
     Ok(())
 }
 
@@ -85,7 +92,7 @@ pub(super) fn headline(in_force: bool, totals: &WhatIfTotals) -> String {
     if in_force {
         return format!(
             "The policy in force, replayed over {runs}: {} as logged, {} otherwise",
-            count(totals.agrees),
+            counted(totals.agrees, "image", "images"),
             count(differing)
         );
     }
@@ -95,7 +102,8 @@ pub(super) fn headline(in_force: bool, totals: &WhatIfTotals) -> String {
         String::new()
     };
     format!(
-        "Under this policy, over {runs}{modelled}: {} would have gone, {} of them needed; {} that went would have been kept",
+        "Under this policy, over {runs}{modelled}: {} would have gone, {} of them needed; {} that went would \
+         have been kept",
         counted(totals.gone(), "image", "images"),
         count(totals.needed),
         count(totals.logged_only)

@@ -11,13 +11,15 @@ pub fn notes(history: &History, scenario: &Scenario, totals: &WhatIfTotals) -> V
     let mut notes = Vec::new();
     if let Scenario::Instead(policy) = scenario {
         notes.push(
-            "Runs happen when the logged ones did; a repository of which none is logged for two days has one every 24 hours (`run`: modelled)."
+            "Runs happen when the logged ones did; a repository of which none is logged for two days has one \
+             every 24 hours (`run`: modelled)."
                 .to_owned(),
         );
         notes.push("Images from before the logs join when the logs first speak of them.".to_owned());
         if policy.asks_for_pulls() {
             notes.push(
-                "Pulls by Amazon Inspector and by principals that these logs show to be excluded do not move the pull time; exclusions from before the logs are not known.".to_owned(),
+                "Pulls by Amazon Inspector and by principals that these logs show to be excluded do not move \
+                 the pull time; exclusions from before the logs are not known.".to_owned(),
             );
         }
     } else if totals.runs_logged == 0 {

@@ -22,7 +22,7 @@ use crate::policy::{Policy, from_file};
 use crate::timeline::{History, Materials, Scenario};
 use sizes::Sizes;
 
-/// At most so many rules are changed: each costs a replay for every candidate.
+/// Maximum number of rules that are changed: each costs a replay for every candidate.
 const CHANGES_MAX: usize = 4;
 
 /// A policy to try.
@@ -241,7 +241,7 @@ fn command(repository: &Repository, policy: &Value) -> String {
         .to_text()
 }
 
-/// A resource of Terraform's AWS provider. The end marker of the heredoc cannot occur in JSON; `${` and
+/// A resource of Terraform's AWS provider. The heredoc is `<<-`, so that the text may be indented. The end marker of the heredoc cannot occur in JSON; `${` and
 /// `%{` are escaped.
 fn terraform(repository: &Repository, policy: &Value) -> String {
     let plain: String = repository
@@ -254,6 +254,7 @@ fn terraform(repository: &Repository, policy: &Value) -> String {
     let name = text(&serde_json::Value::from(repository.name.raw()).to_string());
     let json = serde_json::to_string_pretty(policy).map(|json| text(&json)).unwrap_or_default();
     format!(
-        "resource \"aws_ecr_lifecycle_policy\" \"r_{plain}\" {{\n  repository = {name}\n  policy     = <<POLICY\n{json}\nPOLICY\n}}\n"
+        "resource \"aws_ecr_lifecycle_policy\" \"r_{plain}\" \
+         {{\n  repository = {name}\n  policy     = <<-POLICY\n{json}\nPOLICY\n}}\n"
     )
 }

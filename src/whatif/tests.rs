@@ -16,7 +16,7 @@ use crate::timeline::tests::log::{Log, START, digest};
 const DAY: i64 = 86_400;
 const HALF: i64 = DAY / 2;
 
-/// The rule of a run's event: untagged images, so many days after their push.
+/// The rule of a run's event: untagged images, this many days after their push.
 pub fn untagged_rule(days: i64) -> LifecycleRule<'static> {
     LifecycleRule {
         priority: 1,
@@ -92,7 +92,7 @@ fn a_run_that_left_what_its_rules_take_is_a_difference() {
     assert_eq!(outcomes(&early, &Scenario::InForce), [(1, Outcome::LoggedOnly, None)]);
 }
 
-/// In the second in which an image is seven days old nothing tells whether a run has it.
+/// In the second in which an image becomes seven days old, it is not known whether a run includes it.
 #[test]
 fn a_tie_agrees_with_the_logs_whichever_way_it_went() {
     let mut taken = Log::default();
@@ -144,7 +144,7 @@ fn what_an_index_from_before_the_logs_holds_is_not_missed() {
     assert_eq!(outcomes(&log, &untagged(1)), []);
 }
 
-/// Seen in a simulated world: the second stay in the archive was taken for what had been told already.
+/// From a simulated world: the second time in the archive was mistaken for the first one.
 #[test]
 fn an_image_that_came_out_of_the_archive_is_taken_again() {
     let rule = || LifecycleRule { action: "transition".into(), ..untagged_rule(7) };

@@ -1,4 +1,4 @@
-//! `--known`, `--accept` and `diff` as somebody meets them who is called at night.
+//! `--known`, `--accept` and `diff` in the situations of nightly alerts.
 
 use std::path::Path;
 
@@ -26,7 +26,7 @@ fn a_loss_is_told_once() {
     assert_eq!(json(&world, "known.json")["known"][0]["id"], ID);
     let page = String::from_utf8(world.run(&run).stdout).unwrap();
     assert!(page.contains("Not told again: 1 known before.") && !page.contains("CRITICAL"), "{page}");
-    // The pulls in vain come after this moment: it has become worse since.
+    // The failing pulls come after this moment: it has become worse since.
     std::fs::remove_file(world.path("known.json")).unwrap();
     let early = ["detect", "incident", "--known", "known.json", "--until", "2026-03-05"];
     assert_eq!(
@@ -64,7 +64,7 @@ fn an_acceptance_is_kept_where_it_can_be_read_and_ends() {
     for (wrong, said) in [
         (
             vec!["--accept", ID, "--until", "2020-01-31", "--reason", "x"],
-            "an acceptance ends on a day to come",
+            "an acceptance must end in the future",
         ),
         (
             vec!["--accept", "0000000000000000", "--until", "2199-01-31", "--reason", "x"],
@@ -102,7 +102,7 @@ fn after_a_run_that_could_not_be_done_no_result_of_yesterday_is_left() {
         String::from_utf8_lossy(&failed.stderr).contains("it was not of this run")
             || String::from_utf8_lossy(&failed.stderr).contains("earlier run")
     );
-    // What it may not write to, it may not remove either.
+    // What it must not write to, it must not remove either.
     world.file("logs.json", br#"{"Records":[{"eventVersion":"1.11","eventID":"00000000-0000-4000-8000-000000000001","eventTime":"2026-03-02T10:00:00Z","eventSource":"ecr.amazonaws.com","eventName":"DescribeImages","awsRegion":"eu-central-1","recipientAccountId":"111122223333"}]}"#);
     assert_eq!(world.code(&["detect", "no/such/folder", "-o", "logs.json"]), Some(2));
     assert!(world.path("logs.json").exists());
@@ -133,7 +133,7 @@ fn two_results_are_compared() {
     assert_eq!(world.code(&["diff", "late.json", "incident"]), Some(2));
 }
 
-/// The script of docs/ALERTS.md, as it stands there: a loss, a quiet night, and a night on which nothing
+/// The script of docs/ALERTS.md, unchanged: a night with a loss, a quiet night, and one on which nothing
 /// could be read.
 #[cfg(unix)]
 #[test]
@@ -171,7 +171,7 @@ fn the_recipe_for_cron_mails_once_and_nothing_stale() {
     );
 }
 
-/// Nothing was judged, and nobody shall read that all is well.
+/// Nothing was evaluated, so the output must not look as if all is well.
 #[test]
 fn where_nothing_could_be_read_no_findings_says_so() {
     let world = World::new();
@@ -191,7 +191,7 @@ fn severities_in_any_case_and_help_of_a_verb() {
     assert_eq!((help.status.code(), help.stdout == world.run(&["detect", "--help"]).stdout), (Some(0), true));
 }
 
-/// Each of many findings has a line, the worst last, then the total; and nothing is wider than the page.
+/// Each of many findings has one line, the worst last, then the total; and no line is wider than the page.
 #[test]
 fn many_findings_have_a_line_each() {
     let world = World::new();
@@ -233,7 +233,7 @@ fn many_findings_have_a_line_each() {
     assert!(colored.contains("\u{1b}[31mCRITICAL") && !page.contains('\u{1b}'));
 }
 
-/// Every loss of either result is in the comparison once, in every format of it.
+/// Every loss of either result occurs once in the comparison, in every format.
 #[test]
 fn a_comparison_counts_what_the_results_hold() {
     let world = world();

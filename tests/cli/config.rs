@@ -1,4 +1,5 @@
-//! Settings from `tagfall.toml` and `TAGFALL_*`: options win over the environment, and that over the file.
+//! Settings from `tagfall.toml` and `TAGFALL_*`: options take precedence over the environment, and that over
+//! the file.
 
 use std::path::Path;
 use std::process::Output;
@@ -33,10 +34,10 @@ fn a_file_names_sources_and_thresholds_and_says_so() {
     assert_eq!((code, out.lines().count()), (Some(1), 2), "{err}");
     assert!(err.starts_with("tagfall: settings from tagfall.toml: sources, fail-on, jobs\n"), "{err}");
     assert_eq!(said(&world, &["detect", "--format", "csv", "--quiet"], &[]).2, "");
-    // Without the file there is nothing to read.
+    // Without the file there is no source.
     let (code, _, err) = said(&world, &["detect", "--no-config"], &[]);
     assert!(code == Some(2) && err.contains("<SOURCE>"), "{err}");
-    // And elsewhere it is not looked for.
+    // The file is not used in other folders.
     world.file("elsewhere/x", b"");
     let mut below = world.command(&["detect"]);
     assert_eq!(below.current_dir(world.path("elsewhere")).output().unwrap().status.code(), Some(2));
@@ -97,7 +98,7 @@ fn a_file_that_was_named_is_taken_wherever_it_lies() {
     assert!(code == Some(2) && err.contains("etc/none.toml") && err.contains("--config"), "{err}");
 }
 
-/// A threshold that is not heeded is none: every mistake is told, with where it stands and what may be meant.
+/// Every mistake is an error, with its position and a suggestion, because an ignored threshold is useless.
 #[test]
 fn a_mistake_in_the_settings_is_an_error() {
     let world = world();
@@ -110,15 +111,15 @@ fn a_mistake_in_the_settings_is_an_error() {
             "jobs = 1\n\nsorces = ['a']",
             "tagfall.toml, line 3: there is no setting sorces\n  try: did you mean sources?",
         ),
-        ("output = '/etc/passwd'", "there is no setting output\n  try: settings are sources and thresholds"),
+        ("output = '/etc/passwd'", "there is no setting output\n  try: --show-config lists the settings"),
         ("endpoint-url = 'http://127.0.0.1:1'", "there is no setting endpoint-url"),
         ("fail-on = 'urgent'", "line 1: fail-on is urgent\n  because: write critical, high, medium or low"),
         ("since = 2026-01-01", "write it in quotes; this is a TOML datetime"),
         ("since = ['1d', '2d']", "it has one value, and this is a list"),
         ("jobs = 0", "write a number from 1 to 1024"),
         ("allow-incomplete = 'yes'", "write true or false, without quotes"),
-        ("jobs = 1\njobs = 2", "tagfall.toml is no TOML\n  because: line 2: duplicate key"),
-        ("a = [", "tagfall.toml is no TOML\n  because: line 1: "),
+        ("jobs = 1\njobs = 2", "tagfall.toml is not valid TOML\n  because: line 2: duplicate key"),
+        ("a = [", "tagfall.toml is not valid TOML\n  because: line 1: "),
         ("\"\\u001b[2J\" = 1", "there is no setting \\u{1b}[2J"),
     ] {
         world.file("tagfall.toml", text.as_bytes());
@@ -149,5 +150,5 @@ fn a_pipe_in_the_place_of_the_file_keeps_nobody_waiting() {
     let made = std::process::Command::new("mkfifo").arg(world.path("tagfall.toml")).status().unwrap();
     assert!(made.success());
     let (code, _, err) = said(&world, &["detect", "logs"], &[]);
-    assert!(code == Some(2) && err.contains("no regular file"), "{err}");
+    assert!(code == Some(2) && err.contains("not a regular file"), "{err}");
 }

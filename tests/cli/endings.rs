@@ -1,5 +1,5 @@
-//! How runs end that somebody ends: a signal while nothing comes, a stdout that is closed or full, a command
-//! line that would move the cursor.
+//! Runs that are ended from outside: by a signal while there is no input, with a closed or full stdout; and
+//! hostile command lines.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -29,7 +29,7 @@ fn finish(mut child: Child) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// The exit code, without a look at what was written.
+/// The exit code, without reading the output.
 fn ended(child: &mut Child) -> Option<i32> {
     let begun = Instant::now();
     while child.try_wait().unwrap().is_none() && begun.elapsed() < SOON {
@@ -55,7 +55,7 @@ fn outcome(output: &Output) -> (Option<i32>, bool, u64) {
 fn the_first_signal_ends_a_read_that_never_returns() {
     for signal in ["-TERM", "-INT", "-HUP"] {
         let mut child = tagfall(&["detect", "-", "--format", "json"]).stdin(Stdio::piped()).spawn().unwrap();
-        // A whole record, and then silence; the pipe stays open.
+        // A complete record, and then nothing; the pipe stays open.
         let mut pipe = child.stdin.take().unwrap();
         writeln!(pipe, "{RECORD}").unwrap();
         std::thread::sleep(Duration::from_millis(500));
@@ -66,7 +66,7 @@ fn the_first_signal_ends_a_read_that_never_returns() {
     }
 }
 
-/// As many pushes as fill a pipe that nobody empties with what is told of them.
+/// Enough pushes that the output fills a pipe that nobody reads.
 fn many_pushes() -> String {
     (0..2_000).map(|number| {
         let image = format!(r#""repositoryName":"shop/app","registryId":"111122223333","image":{{"imageId":{{"imageDigest":"sha256:{number:064x}"}}}}"#);
@@ -76,8 +76,8 @@ fn many_pushes() -> String {
     }).collect()
 }
 
-/// What the first Ctrl-C waits for: an answer of what was read until then, which nobody takes away. The
-/// second does not wait, as soon as a person can press the keys again.
+/// After the first Ctrl-C the program writes its partial result, which nobody reads. A second one, once a
+/// person could have pressed the keys again, ends it at once.
 #[test]
 fn the_second_interrupt_stops_at_once() {
     let mut child = tagfall(&["timeline", "-", "--format", "json"]).stdin(Stdio::piped()).spawn().unwrap();
@@ -87,7 +87,7 @@ fn the_second_interrupt_stops_at_once() {
     send("-INT", &child);
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
     assert!(said.any(|line| line.unwrap().contains("once more stops at once")));
-    // It begins to write, and cannot end.
+    // It begins to write, and is blocked.
     let mut first = [0];
     child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
     std::thread::sleep(Duration::from_millis(200));
@@ -96,7 +96,7 @@ fn the_second_interrupt_stops_at_once() {
     assert_eq!(ended(&mut child), Some(130));
 }
 
-/// What was read is whole and on its way out: there is nothing to finish.
+/// Everything was read and is being written: there is nothing to finish.
 #[test]
 fn the_first_interrupt_ends_the_writing() {
     let folder = tempfile::tempdir().unwrap();
@@ -163,7 +163,7 @@ fn what_goes_to_a_stdout_that_is_closed_or_full_is_no_success() {
                 .output()
                 .unwrap();
             let said = String::from_utf8_lossy(&output.stderr);
-            // Of no findings, these two formats write nothing that could be lost.
+            // Without findings, these two formats write nothing that could be lost.
             let writes = place == ">&-" || format != "ndjson";
             assert_eq!(output.status.code(), Some(if writes { 2 } else { 0 }), "{format} {place} {said}");
             assert_eq!(said.contains("cannot write to stdout"), writes, "{said}");
@@ -177,7 +177,7 @@ fn what_goes_to_a_stdout_that_is_closed_or_full_is_no_success() {
             .status;
         assert_eq!(status.code(), Some(2), "{rest}");
     }
-    // A file is a place of its own, and whoever sends it to /dev/null means it.
+    // A file is not affected by a closed stdout, and redirecting to /dev/null is intentional.
     for rest in ["-o out.json >&-", ">/dev/null", "1<>/dev/null"] {
         let command = format!("cd \"$2\" && exec \"$0\" detect \"$1\" --format json -q {rest}");
         let arguments = [
@@ -212,7 +212,7 @@ fn a_usage_error_spells_out_what_it_quotes() {
     }
 }
 
-/// Neither in an error nor in what is said of the run.
+/// Credentials are neither in an error nor in other messages.
 #[cfg(feature = "s3")]
 #[test]
 fn credentials_are_not_printed() {

@@ -1,11 +1,11 @@
-//! The binary over the archives in `fixtures/`: the whole way from files to findings.
+//! The binary on the archives in `fixtures/`: the whole way from files to findings.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::world::{World, compare};
 
-/// Runs over `incident` and `quiet`, copies of the two archives.
+/// Runs on `incident` and `quiet`, copies of the two archives.
 pub const CASES: &[(&str, &[&str])] = &[
     ("incident-detect", &["detect", "incident"]),
     ("incident-detect-json", &["detect", "incident", "--format", "json"]),
@@ -47,8 +47,7 @@ pub const CASES: &[(&str, &[&str])] = &[
     ("damaged-allowed", &["detect", "damaged", "--allow-incomplete", "--format", "csv"]),
 ];
 
-/// Both archives, and the first one with a broken object in it. `None`, and a word about it, where there are
-/// none.
+/// Both archives, and the first one with a broken object added. `None`, with a message, if they do not exist.
 fn world() -> Option<World> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let (incident, quiet): (PathBuf, PathBuf) = (fixtures.join("incident"), fixtures.join("quiet"));
@@ -69,7 +68,7 @@ fn world() -> Option<World> {
     Some(world)
 }
 
-/// A policy that expires untagged images so many days after their push.
+/// A policy that expires untagged images this many days after their push.
 fn untagged(days: u32) -> String {
     let selection = serde_json::json!({"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": days});
     serde_json::json!({"rules": [{"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}]})
@@ -134,7 +133,7 @@ fn the_same_evidence_gives_the_same_bytes() {
     assert_eq!(world.read("out").into_bytes(), page, "report -o");
 }
 
-/// Parquet is a format of every verb with rows, and has the rows that `query` has.
+/// Every verb with rows supports Parquet, with the same rows as `query`.
 #[cfg(feature = "sql")]
 #[test]
 fn parquet_has_the_rows_of_the_query() {
@@ -161,7 +160,7 @@ fn parquet_has_the_rows_of_the_query() {
     }
 }
 
-/// The other two have no table in SQL, and the rows of their CSV.
+/// The other two have no SQL table; they have the rows of their CSV.
 #[cfg(feature = "sql")]
 #[test]
 fn parquet_has_as_many_rows_as_the_csv() {
@@ -178,7 +177,7 @@ fn parquet_has_as_many_rows_as_the_csv() {
     }
 }
 
-/// No event can be meant, so none is read; the folder is not empty for that.
+/// No event can match, so none is read; that does not mean that the folder is empty.
 #[cfg(feature = "sql")]
 #[test]
 fn a_condition_that_no_event_can_meet_gives_no_rows() {

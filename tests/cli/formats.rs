@@ -1,11 +1,10 @@
-//! Formats for other people's tools: each has what its readers require, and no text of a log can become
-//! markup in it.
+//! Formats for other tools: each has what its readers require, and text from logs cannot become markup in it.
 
 use serde_json::Value;
 
 use super::world::World;
 
-/// A world with the incident in it, and one in which every name means harm.
+/// A world with the incident, and one in which every name is hostile.
 fn world() -> World {
     let world = World::new();
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -143,7 +142,7 @@ fn markdown_has_a_heading_a_table_and_what_was_read() {
     );
 }
 
-/// A format that a verb does not have is an error of the command line, which names those that it has.
+/// A format that a verb does not support is an error that lists those that it does.
 #[test]
 fn a_verb_names_the_formats_that_it_has() {
     let world = world();

@@ -1,5 +1,5 @@
-//! What a command writes as a table has the same columns, in the same order and under the same names,
-//! whatever the format.
+//! The tables that a command writes have the same columns, with the same names and in the same order, in
+//! every format.
 
 use std::fs::File;
 use std::path::Path;
@@ -69,8 +69,8 @@ fn csv_and_parquet_have_the_same_columns() {
     }
 }
 
-/// Rows of a query are objects of the same columns in JSON; of the engine's results the table is a view that
-/// says where each column stands in the document.
+/// Rows of a query are JSON objects with the same columns. For the engine's results, the table's declaration
+/// says where each column is in the document.
 #[test]
 fn rows_in_json_have_the_columns_of_the_table() {
     let query = [

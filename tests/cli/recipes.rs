@@ -1,5 +1,5 @@
-//! The recipes of docs/ALERTS.md beside the one for cron, as they stand there, as far as they run without
-//! systemd and AWS: a loss, a quiet night, and a night on which nothing could be read.
+//! The recipes of docs/ALERTS.md besides the one for cron, unchanged, as far as they work without systemd and
+//! AWS: a night with a loss, a quiet night, and one on which nothing could be read.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::world::World;
 const PAGE: &str = include_str!("../../docs/ALERTS.md");
 const ID: &str = "556a69b2d0e360ba";
 
-/// The block behind a mark.
+/// The code block after a mark.
 fn recipe(mark: &str) -> &'static str {
     let (_, rest) = PAGE.split_once(&format!("<!-- {mark} -->\n```")).unwrap();
     rest.split_once('\n').unwrap().1.split_once("\n```").unwrap().0
@@ -27,7 +27,7 @@ fn world() -> World {
     world
 }
 
-/// A shell in the world, with the program in its path and nothing else in its environment.
+/// A shell in the world, with the program in its path and no other environment.
 fn shell(world: &World, script: &str, environment: &[(&str, String)]) -> Output {
     let mut command = Command::new("sh");
     let path = format!("{}:/usr/bin:/bin", world.path("bin").display());
@@ -55,7 +55,7 @@ fn the_unit_runs_the_script_with_all_that_it_needs() {
     assert!(
         section("Timer").contains("OnCalendar=") && section("Install").contains("WantedBy=timers.target")
     );
-    // What the unit sets, in this world.
+    // The unit's environment, in this world.
     let set = service.lines().filter_map(|line| line.strip_prefix("Environment=")?.split_once('='));
     let here = |value: &str| {
         value
@@ -78,7 +78,7 @@ fn the_job_fails_once_and_its_summary_has_the_page() {
     let run = |line: &str| line.trim().trim_start_matches("- ").strip_prefix("run: ").map(str::to_owned);
     let steps: Vec<String> = job.lines().filter_map(run).collect();
     let [detect, summary] = steps.as_slice() else { panic!("two steps run something: {steps:?}") };
-    // A text in quotes, as YAML has it.
+    // A quoted text in YAML.
     let summary: String = serde_json::from_str(summary).unwrap();
     let night = |source: &str| {
         let _ = std::fs::remove_file(world.path("summary.md"));
@@ -113,7 +113,8 @@ fn the_task_s_command_ends_as_the_rule_expects() {
     let schedule: Value = serde_json::from_str(recipe("schedule-recipe")).unwrap();
     let pattern: Value = serde_json::from_str(recipe("pattern-recipe")).unwrap();
     let container = &task["containerDefinitions"][0];
-    // Whatever is written lies on the volume: the rest of the container is read-only, and gone with the task.
+    // Everything is written to the volume: the rest of the container is read-only, and disappears with the
+    // task.
     let mounted = container["mountPoints"][0]["containerPath"].as_str().unwrap();
     assert_eq!(container["mountPoints"][0]["sourceVolume"], task["volumes"][0]["name"]);
     let here = |word: &Value| {

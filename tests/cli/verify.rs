@@ -1,4 +1,4 @@
-//! `verify` over a signed archive, honest and not.
+//! `verify` on a signed archive, intact and altered.
 
 #[path = "../support/integrity/mod.rs"]
 mod integrity;
@@ -9,7 +9,7 @@ use integrity::{Signer, TRAIL, Trail, at, gunzip, gzip, hours, write};
 
 use crate::world::{World, compare};
 
-/// Runs over `honest` and `altered`.
+/// Runs on `honest` and `altered`.
 pub const CASES: &[(&str, &[&str])] = &[
     ("verify-honest", &["verify", "honest", "--public-keys", "keys.json"]),
     (
@@ -145,7 +145,7 @@ fn parquet_has_a_row_for_each_object() {
     assert_eq!(heading.split(',').collect::<Vec<_>>(), names);
 }
 
-/// Numbers of the coverage of a command in JSON.
+/// Numbers of the coverage in a command's JSON.
 fn numbers(world: &World, verb: &str, folder: &str) -> [u64; 6] {
     let output = world.run(&[verb, folder, "--format", "json", "-q"]);
     let said: serde_json::Value =
@@ -161,8 +161,8 @@ fn numbers(world: &World, verb: &str, folder: &str) -> [u64; 6] {
     .map(|name| said["coverage"][name].as_u64().unwrap_or_else(|| panic!("{name}: {said}")))
 }
 
-/// What `verify` says at its head of an archive is what `detect` says of it, and the log digest files beside,
-/// which `detect` leaves alone: every object is counted once, and so are its bytes.
+/// The coverage of `verify` for an archive is that of `detect`, plus the log digest files, which `detect`
+/// does not read: every object and its bytes are counted once.
 #[test]
 fn the_numbers_at_the_head_are_those_of_detect() {
     let signer = Signer::aws();
@@ -187,14 +187,14 @@ fn the_numbers_at_the_head_are_those_of_detect() {
             [listed, read + skipped, 0, failed, bytes + beside, text + beside_inflated],
             "{hours_told} {files} {broken}"
         );
-        // The page says the same in words.
+        // The page has the same numbers in words.
         let page = String::from_utf8(world.run(&["verify", "trail", "-q"]).stdout).unwrap();
         assert!(page.contains(&format!("{} of {listed} objects", read + skipped)), "{page}");
         assert_eq!(page.contains(&format!(", {failed} failed;")), failed > 0, "{page}");
     }
 }
 
-/// A log digest file is evidence: it is no place to write to.
+/// A log digest file is evidence, so output must not replace it.
 #[test]
 fn the_output_never_replaces_a_log_digest_file() {
     let world = world();

@@ -1,4 +1,4 @@
-//! Pages on a terminal of any width: nothing is wider, so that the terminal breaks no word. `script`
+//! Pages on a terminal of any width: no line is wider, so the terminal does not break words. `script`
 //! (util-linux) makes the terminal.
 
 use std::path::Path;
@@ -10,7 +10,7 @@ const WIDTHS: &[usize] = &[40, 41, 53, 60, 72, 80, 97, 120, 160, 200];
 
 const QUESTION: &str = "failed to resolve ref 111122223333.dkr.ecr.eu-central-1.amazonaws.com/shop/checkout:release-2026.03.02@sha256:2d6584fa9333a12a8fa7922a8168f577b4abe34ad354c2ce5ed1b7a60b2a974e: not found";
 
-/// What the program writes to a terminal of so many columns.
+/// What the program writes to a terminal with this many columns.
 fn on_a_terminal(world: &World, columns: usize, locale: &str, args: &[&str]) -> Option<String> {
     let quoted: Vec<String> = args.iter().map(|arg| format!("'{arg}'")).collect();
     let program = env!("CARGO_BIN_EXE_tagfall");
@@ -66,7 +66,7 @@ fn nothing_is_wider_than_the_terminal() {
                 return;
             };
             assert!(page.lines().count() > 1 || args[0] == "diff", "{args:?}: {page}");
-            // A command is to be copied, whatever its length.
+            // Commands are not broken, whatever their length, so that they can be copied.
             for line in page.lines().map(plain).filter(|line| !line.contains('`')) {
                 assert!(line.chars().count() <= *columns, "{columns} columns, {args:?}: {line}");
             }

@@ -1,8 +1,7 @@
-//! A closed world for the binary: a folder of its own, no environment, and snapshots of everything that comes
-//! out.
+//! A closed world for the binary: a folder of its own, no environment, and snapshots of all output.
 //!
-//! A snapshot holds the command, its exit code, stdout and stderr. `UPDATE_SNAPSHOTS=1 cargo test --test cli`
-//! writes them anew; a missing or differing one fails.
+//! A snapshot has the command, its exit code, stdout and stderr. `UPDATE_SNAPSHOTS=1 cargo test --test cli`
+//! rewrites them; a missing or different one is a failure.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-/// A folder to run in; gone afterwards.
+/// A folder to run in, which is removed afterwards.
 pub struct World {
     folder: TempDir,
 }
@@ -25,7 +24,7 @@ impl World {
         self.folder.path().join(name)
     }
 
-    /// Writes a file, its folders too.
+    /// Writes a file, creating its folders.
     pub fn file(&self, name: &str, content: &[u8]) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -58,7 +57,7 @@ impl World {
         names
     }
 
-    /// The binary, about to run here without an environment and without input.
+    /// A command for the binary in this folder, without environment and input.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
         command.args(args).current_dir(self.folder.path()).env_clear().stdin(Stdio::null());
@@ -74,7 +73,7 @@ impl World {
     }
 }
 
-/// Runs every case and compares; all differences are told at once.
+/// Runs every case and compares; all differences are reported together.
 pub fn compare(world: &World, cases: &[(&str, &[&str])]) {
     let mut wrong = Vec::new();
     for (name, args) in cases {
@@ -95,7 +94,7 @@ pub fn compare(world: &World, cases: &[(&str, &[&str])]) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Names of all snapshots that there are.
+/// Names of all existing snapshots.
 pub fn snapshots() -> BTreeSet<String> {
     let files = fs::read_dir(folder())
         .into_iter()
@@ -108,7 +107,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots/cli")
 }
 
-/// One run as text. How long it took is the one thing that differs from run to run.
+/// One run as text. Only the time that it took differs from run to run.
 fn render(args: &[&str], output: &Output) -> String {
     let quoted: Vec<_> =
         args.iter()

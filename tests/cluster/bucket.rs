@@ -1,5 +1,5 @@
-//! A lake in a bucket, as a user meets it: the same answers as from a folder, byte for byte; runs that are
-//! killed, and a service that fails on the way.
+//! A lake in a bucket, as a user sees it: the same answers as from a folder, byte for byte; killed runs, and
+//! a service that fails in between.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -60,7 +60,7 @@ fn a_lake_in_a_bucket_gives_byte_for_byte_what_one_in_a_folder_gives() {
         "what is known is not read again"
     );
     assert!(place.ok(&["lake", "check", LAKE]).contains("checked"));
-    // One layout: a copy of it in a folder is a lake, too, and goes on there.
+    // The layout is the same: a copy of it in a folder is a lake, too, and can be extended.
     for key in place.keys("lakes/one/") {
         place.world.file(&key, &place.bucket.get(&key).unwrap());
     }
@@ -113,7 +113,7 @@ fn a_question_fetches_the_days_and_the_columns_that_it_asks_for_and_lists_no_par
     assert!(of_parts.len() <= 6, "a footer and a column of each file: {of_parts:#?}");
     let asked: Vec<String> = place.bucket.lists().split_off(lists);
     assert_eq!(asked, ["lakes/one/_tagfall/manifest"], "whether it is a lake, and nothing else");
-    // All columns of a file come in few requests.
+    // All columns of a file are fetched in few requests.
     place.ok(&["detect", LAKE]);
     let log = place.bucket.take_log();
     let files = place.keys("/_tagfall/parts/").len();
@@ -121,7 +121,7 @@ fn a_question_fetches_the_days_and_the_columns_that_it_asks_for_and_lists_no_par
     assert!(gets <= 4 * files, "{gets} requests for {files} files");
 }
 
-/// How many bytes a request asks for.
+/// The number of bytes that a request asks for.
 fn length(line: &str) -> usize {
     let (start, end) = line.rsplit_once("bytes=").unwrap().1.split_once('-').unwrap();
     end.parse::<usize>().unwrap() + 1 - start.parse::<usize>().unwrap()
@@ -145,7 +145,7 @@ fn the_manifest_is_written_on_a_condition_and_parts_before_it() {
     assert!(
         place.bucket.take_log().iter().any(|line| line == "PUT lakes/one/_tagfall/manifest.json if-match")
     );
-    // Every file that counts is in the list of its partition, and nothing else is.
+    // The list of each partition has exactly the files in effect.
     let manifest: Value =
         serde_json::from_slice(&place.bucket.get("lakes/one/_tagfall/manifest.json").unwrap()).unwrap();
     let mut named: Vec<String> = manifest["files"]
@@ -168,7 +168,7 @@ fn the_manifest_is_written_on_a_condition_and_parts_before_it() {
     assert!(lists.lines().all(|line| line.starts_with("s3://trail/lakes/one/_tagfall/parts/account=")));
 }
 
-/// After one more run that commits, every object is one that counts or that counted before.
+/// After one more commit, every object is one that the present or the previous manifest names.
 fn tidy(place: &Location) {
     place.world.file("last/one.json", br#"{"Records":[{"eventVersion":"1.08","eventTime":"2031-03-02T00:00:01Z","eventSource":"ecr.amazonaws.com","eventName":"DescribeRepositories","awsRegion":"eu-central-1","recipientAccountId":"111122223333","eventID":"00000000-0000-4000-8000-000000000009"}]}"#);
     place.ok(&["ingest", "last", "--lake", LAKE, "--keep-replaced", "0s"]);
@@ -187,7 +187,7 @@ fn killed_at_any_moment_a_lake_in_a_bucket_stays_whole() {
     place.ok(&["ingest", "quiet", "--lake", LAKE]);
     let before = place.json(&["query", COUNT, LAKE])["rows"].clone();
     place.bucket.put("lakes/one/notes.txt", b"mine".to_vec());
-    // Slow, so that there is something to be killed in.
+    // Slow, so that the run can be killed in between.
     let proxy = Proxy::start(place.server.address, |request: &Request<'_>| {
         if request.method == "PUT" { Fault::Delay(Duration::from_millis(60)) } else { Fault::None }
     });

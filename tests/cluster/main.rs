@@ -1,4 +1,4 @@
-//! A lake in a bucket, one that many machines fill, and one that a Spark cluster does.
+//! A lake in a bucket, filled by one machine, by many, and by a Spark cluster.
 #![cfg(all(feature = "sql", feature = "s3"))]
 
 #[path = "../support/s3/mod.rs"]

@@ -1,13 +1,11 @@
-//! A second S3 server that is not ours: moto's, in Python.
+//! Another S3 server: moto's, in Python.
 //!
-//! Needs `moto[s3,server]`. `TAGFALL_MOTO` names a Python that has it, and then a server that does not come
-//! up is a failure; without it the test looks for `python3`, and says loudly that it is skipped where there
-//! is none.
+//! Needs `moto[s3,server]`. `TAGFALL_MOTO` is a Python that has it; then a server that does not start is a
+//! failure. Without it the test tries `python3`, and says that it is skipped if there is none.
 //!
-//! What it lacks, and AWS has: it never answers 409 (`ConditionalRequestConflict`), it believes every
-//! signature, its listings tell times in whole seconds (as AWS's do), and between its look at a condition and
-//! its write there is no lock, so that of two writes at the very same moment both may be done. One run is
-//! held up here, therefore, while the other one commits.
+//! Differences to AWS: it never answers 409 (`ConditionalRequestConflict`), does not check signatures, lists
+//! times in whole seconds (as AWS does), and evaluates conditions without a lock, so that both of two
+//! simultaneous writes may succeed. Therefore one run is held up here while the other one commits.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -96,7 +94,7 @@ fn a_lake_on_another_server_is_the_same_lake() {
     assert!(answers("one") == answers("s3://trail/one"));
     assert!(said(&run(&["ingest", "quiet", "--lake", "s3://trail/one"])).contains("read 0 objects"));
     assert_eq!(run(&["lake", "check", "s3://trail/one"]).status.code(), Some(0));
-    // Of two runs at once, the one that comes second goes on on top of the other.
+    // Of two runs at once, the one that commits second does so on top of the other.
     let (other, at, done) = (Arc::clone(&place), endpoint.clone(), AtomicBool::new(false));
     let proxy = Proxy::start(moto.address, move |request: &Request<'_>| {
         if request.method == "PUT"
@@ -113,7 +111,7 @@ fn a_lake_on_another_server_is_the_same_lake() {
     let output = place.run_at(&proxy.endpoint(), &["ingest", "quiet", "--lake", "s3://trail/two"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert!(answers("one") == answers("s3://trail/two"));
-    // Many machines.
+    // Several machines.
     run(&["plan", "incident", "quiet", "--shards", "3", "-o", "s3://trail/plan"]);
     for number in [2, 1, 3, 2] {
         run(&[

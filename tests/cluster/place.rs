@@ -9,11 +9,11 @@ use serde_json::Value;
 use crate::s3::{self, Memory, Server};
 use crate::world::World;
 
-/// All events, in an order of their own.
+/// All events, sorted.
 pub const ALL: &str =
     "SELECT * FROM cloudtrail_logs ORDER BY eventtime, eventid, eventname, requestparameters";
 
-/// A folder, a bucket of the name `trail`, and the server that has it.
+/// A folder, a bucket called `trail`, and its server.
 pub struct Location {
     pub world: World,
     pub bucket: Arc<Memory>,
@@ -64,14 +64,14 @@ impl Location {
         self.run_at(&self.server.endpoint(), args)
     }
 
-    /// What must succeed; what it said.
+    /// Runs a command that must succeed; returns its messages.
     pub fn ok(&self, args: &[&str]) -> String {
         let output = self.run(args);
         assert_eq!(output.status.code(), Some(0), "{args:?}: {}", said(&output));
         said(&output)
     }
 
-    /// What must answer, whatever the findings.
+    /// Runs a command that must give a result, whatever the findings.
     pub fn stdout(&self, args: &[&str]) -> Vec<u8> {
         let output = self.run(args);
         assert!(matches!(output.status.code(), Some(0 | 1)), "{args:?}: {}", said(&output));
@@ -84,7 +84,7 @@ impl Location {
             .unwrap_or_else(|error| panic!("{args:?}: {error}: {}", said(&output)))
     }
 
-    /// What a step of many told, in one line; it ends with 0, or with 3 where some evidence is damaged.
+    /// The JSON line of a step; its exit code is 0, or 3 if some evidence is damaged.
     pub fn step(&self, args: &[&str]) -> Value {
         let output = self.run(args);
         assert!(matches!(output.status.code(), Some(0 | 3)), "{args:?}: {}", said(&output));
@@ -97,7 +97,7 @@ impl Location {
         self.bucket.keys().into_iter().filter(|key| key.contains(part)).collect()
     }
 
-    /// Everything that is asked of a lake.
+    /// The commands that are run on a lake.
     pub fn asked(lake: &str) -> [Vec<&str>; 6] {
         [
             vec!["detect", lake, "--format", "json"],
@@ -109,12 +109,12 @@ impl Location {
         ]
     }
 
-    /// The answers, as they come out.
+    /// The outputs of all commands.
     fn answers(&self, lake: &str) -> Vec<String> {
         Self::asked(lake).map(|args| String::from_utf8(self.run(&args).stdout).unwrap()).to_vec()
     }
 
-    /// Two lakes give the same, byte for byte.
+    /// Checks that two lakes give the same output, byte for byte.
     pub fn compare(&self, one: &str, other: &str) {
         for (at, (one, other)) in self.answers(one).iter().zip(&self.answers(other)).enumerate() {
             assert!(one.len() > 50, "answer {at} is there: {one}");
@@ -128,7 +128,7 @@ pub fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Puts a folder into a bucket.
+/// Uploads a folder to a bucket.
 pub fn put_all(bucket: &Memory, folder: &Path, prefix: &str) {
     for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let key = format!("{prefix}/{}", entry.file_name().to_str().unwrap());

@@ -1,5 +1,5 @@
-//! One ingest made by many processes: whatever is killed, doubled or missing, the lake is the one that a
-//! single run makes.
+//! One ingest by several processes: whatever is killed, done twice or missing, the lake is the same as that
+//! of a single run.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -87,7 +87,7 @@ fn many_machines_make_the_lake_that_one_makes_in_a_folder_and_in_a_bucket() {
     let left: Vec<String> =
         place.bucket.keys().into_iter().filter(|key| key.starts_with("lake/_tagfall/shards/")).collect();
     assert_eq!(left, Vec::<String>::new(), "what was staged is gone");
-    // And on it goes, by one machine.
+    // Extended by one machine.
     let output = place.run(&[&["ingest"], &sources[..], &["--lake", lake]].concat());
     assert!(
         String::from_utf8_lossy(&output.stderr).contains("added 0 events"),
@@ -137,10 +137,10 @@ fn plans_and_steps_that_cannot_be_are_refused() {
     for (args, expected) in [
         (&["ingest", "--commit", "--lake", "none"][..], "no shard of a plan is staged"),
         (&["ingest", "--shard", "incident/README.md", "--lake", "none"], "cannot read the shard"),
-        (&["ingest", "--merge", "9/8", "--lake", "none"], "there is no part 9/8"),
+        (&["ingest", "--merge", "9/8", "--lake", "none"], "9/8 is not a part of the days"),
         (
             &["ingest", "--commit", "--since", "2026-01-01", "--lake", "none"],
-            "the plan has chosen the objects",
+            "the plan has already chosen the objects",
         ),
         (&["plan", "-", "--shards", "2", "-o", "plan"], "standard input"),
         (&["plan", "nowhere", "--shards", "2", "-o", "plan"], "there is no such file or folder"),
@@ -153,7 +153,7 @@ fn plans_and_steps_that_cannot_be_are_refused() {
     assert!(!place.world.path("none").join("_tagfall/manifest.json").exists());
 }
 
-/// The recipe of the documentation, as it stands there.
+/// The recipe of the documentation, unchanged.
 #[test]
 #[cfg(unix)]
 fn the_recipe_with_xargs_does_what_it_says() {

@@ -1,9 +1,8 @@
-//! A lake that a Spark cluster has filled: a standalone master and two workers on loopback, over an S3 server
-//! with conditional writes.
+//! A lake filled by a Spark cluster: a standalone master and two workers on loopback, with an S3 server that
+//! supports conditional writes.
 //!
-//! Needs Java and PySpark 3.5 or 4.x. `TAGFALL_PYSPARK` names a Python that has it, and then a cluster that
-//! does not come up is a failure; without it the test looks for `python3`, and says loudly that it is skipped
-//! where there is none.
+//! Needs Java and PySpark 3.5 or 4.x. `TAGFALL_PYSPARK` is a Python that has it; then a cluster that does not
+//! start is a failure. Without it the test tries `python3`, and says that it is skipped if there is none.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -17,10 +16,10 @@ use serde_json::{Value, json};
 use crate::place::Location;
 use crate::s3;
 
-/// Far more than starting a machine of Java takes.
+/// Far more than starting a Java process takes.
 const SOON: Duration = Duration::from_secs(240);
 
-/// The Python that has PySpark, and PySpark's own folder; `None`: the test is skipped, which was said.
+/// The Python that has PySpark, and PySpark's folder; `None`, with a message, if the test is skipped.
 pub fn pyspark() -> Option<(PathBuf, PathBuf)> {
     let named = std::env::var_os("TAGFALL_PYSPARK");
     let python = PathBuf::from(named.clone().unwrap_or_else(|| "python3".into()));
@@ -111,7 +110,7 @@ impl Cluster {
             .push(command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap());
     }
 
-    /// The driver, about to be started.
+    /// The command that starts the driver.
     fn driver(
         &self,
         place: &Location,
@@ -157,7 +156,7 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         for child in self.children.iter_mut().rev() {
-            // Workers end their executors when they are told to end.
+            // Workers stop their executors when they are told to stop.
             let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
         }
         let begun = Instant::now();
@@ -171,7 +170,7 @@ impl Drop for Cluster {
     }
 }
 
-/// What stands behind `mark` in a log, once it is there.
+/// The text after `mark` in a log, once it is there.
 fn wait_for(log: &Path, mark: &str) -> String {
     let begun = Instant::now();
     loop {
@@ -187,7 +186,7 @@ fn wait_for(log: &Path, mark: &str) -> String {
 }
 
 impl Location {
-    /// A program in the place of ours, which does something else first.
+    /// A program that does something else first, and then runs ours.
     fn wrapped(&self, name: &str, first: &str) -> PathBuf {
         let path = self.world.path(&format!("{name}/tagfall"));
         let marks = self.world.path(&format!("{name}/marks"));
@@ -207,8 +206,7 @@ fn text(output: &Output) -> String {
     format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// What the driver is written in: the grammar of the oldest Python that it is for, and modules that all of
-/// them have.
+/// The driver uses only the grammar of the oldest supported Python, and modules that all of them have.
 #[test]
 fn the_driver_is_python_of_3_9_to_3_13() {
     let program = "import ast, sys
@@ -230,7 +228,7 @@ print(' '.join(sorted(names)))";
     assert_eq!(names.trim(), "argparse collections json os pyspark shutil stat subprocess sys threading");
 }
 
-/// One cluster for all cases: its start is the slow part.
+/// One cluster for all cases, because starting it is slow.
 #[test]
 fn a_cluster_makes_the_lake_that_one_machine_makes_whatever_fails_on_the_way() {
     let place = Location::with_a_damaged_object();
@@ -256,7 +254,7 @@ fn a_cluster_makes_the_lake_that_one_machine_makes_whatever_fails_on_the_way() {
     );
     place.compare("one", "s3://trail/fails");
 
-    // One that fails each time ends the run, and nothing counts.
+    // If a child fails every time, the run fails, and nothing is committed.
     let fails = place.wrapped("never", "case \"$*\" in *--shard*) echo 'no luck at all' >&2; exit 2;; esac");
     let output = cluster
         .driver(&place, &fails, "s3://trail/never", &sources, &["spark.task.maxFailures=2"])
@@ -265,8 +263,8 @@ fn a_cluster_makes_the_lake_that_one_machine_makes_whatever_fails_on_the_way() {
     assert!(!output.status.success() && text(&output).contains("no luck at all"), "{}", text(&output));
     assert_eq!(place.run(&["detect", "s3://trail/never"]).status.code(), Some(2));
 
-    // An executor that is killed in the middle of a shard: its Python's parent is Spark's daemon, and that
-    // one's the executor.
+    // An executor that is killed during a shard: the parent of its Python is Spark's daemon, whose parent is
+    // the executor.
     let kills = "case \"$*\" in *shard-00003*) if mkdir $marks/killed 2>/dev/null; then
         worker=$(ps -o ppid= -p $PPID | tr -d ' '); kill -9 $(ps -o ppid= -p $worker | tr -d ' ') $PPID; sleep 2; fi;; esac";
     let output = cluster
@@ -277,7 +275,7 @@ fn a_cluster_makes_the_lake_that_one_machine_makes_whatever_fails_on_the_way() {
     assert!(place.world.path("kills/marks/killed").exists());
     place.compare("one", "s3://trail/kills");
 
-    // The driver killed before the commit, and run again.
+    // The driver is killed before the commit, and run again.
     let kills = "case \"$*\" in *--commit*) if mkdir $marks/killed 2>/dev/null; then kill -9 $PPID; sleep 1; exit 9; fi;; esac";
     let binary = place.wrapped("driver", kills);
     let output = cluster.driver(&place, &binary, "s3://trail/driver", &sources, &[]).output().unwrap();

@@ -1,9 +1,9 @@
-//! How much faster two workers of one core each are than one: shards of a plan, each worker one at a time.
+//! How much faster two workers with one core each are than one, each processing one shard at a time.
 //!
 //! `cargo test --release --test cluster speed -- --ignored --nocapture`; `OBJECTS=100000` for more of them.
-//! Objects and lake lie in folders, so that no server takes part of the two cores. On a machine that does
-//! other things, too, wall-clock time says little: processor time is told beside it, and tells how much of
-//! the work is done twice, or in vain, where there are two.
+//! Objects and lake are in folders, so that no server uses the two cores. On a busy machine wall-clock time
+//! means little; processor time is printed as well, and shows how much work is done twice or in vain with two
+//! workers.
 
 use std::fs;
 use std::io::Write as _;
@@ -57,12 +57,12 @@ fn archive(world: &World, objects: usize) {
 fn children_seconds() -> f64 {
     let stat = fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    // Hundredths, wherever Linux tells them.
+    // In hundredths of a second on any Linux.
     fields[13..15].iter().map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum()
 }
 
-/// All shards by so many workers, each on a core of its own, and the commit: seconds by the clock, and by
-/// processors, of the shards alone.
+/// All shards by this many workers, each on a core of its own, and the commit. Returns wall-clock and
+/// processor seconds of the shards.
 fn fill(world: &World, workers: usize) -> (f64, f64) {
     let _ = fs::remove_dir_all(world.path("lake"));
     let shards: Mutex<Vec<String>> =
@@ -106,7 +106,7 @@ fn speed_of_one_and_two_workers() {
     let world = World::new();
     archive(&world, objects);
     assert_eq!(world.code(&["plan", "logs", "--shards", &SHARDS.to_string(), "-o", "plan"]), Some(0));
-    // In turn, so that both meet the same weather.
+    // Alternating, so that both run under the same conditions.
     let mut best = [(f64::MAX, f64::MAX); 2];
     for round in 0..ROUNDS {
         for workers in [1, 2] {

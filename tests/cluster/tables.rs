@@ -1,4 +1,4 @@
-//! Tables of others over a lake: the statement that `lake ddl` prints, and the files that `lake files` names.
+//! Tables of other tools over a lake: the statement of `lake ddl`, and the files of `lake files`.
 
 use std::path::Path;
 use std::process::Command;
@@ -105,7 +105,7 @@ fn a_table_shows_what_has_odd_names_and_says_what_it_cannot_show() {
     }
 }
 
-/// A parser that is not ours takes it for a statement of Athena's, and of Hive's.
+/// An independent parser accepts it as a statement of Athena, and of Hive.
 #[test]
 fn the_statement_is_one_of_athena_s_by_another_s_parser() {
     let python = std::env::var_os("TAGFALL_SQLGLOT");
@@ -159,7 +159,7 @@ fn hive_makes_the_tables_and_reads_in_them_what_is_in_the_lake() {
         place.ok(&["ingest", source, "--lake", "lake"]);
         place.ok(&["ingest", source, "--lake", "s3://trail/lake"]);
     }
-    // What lies in the bucket, in a folder; the lists name what is there.
+    // The bucket's objects in a folder; the lists name existing files.
     let folder = place.world.path("").to_str().unwrap().trim_end_matches('/').to_owned();
     let here = |text: &str, address: &str| text.replace(address, &format!("file:{folder}/"));
     for key in place.keys("lake/_tagfall/hive/") {

@@ -1,5 +1,5 @@
-//! Runs that are at one lake in a bucket at the same time: whoever comes second goes on on top of the other,
-//! and who reads slowly reads what it began with.
+//! Simultaneous runs on one lake in a bucket: the run that commits second does so on top of the other, and a
+//! slow reader reads what its manifest names.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -23,8 +23,8 @@ fn object(place: &Location, name: &str, events: &[Value]) {
     place.world.file(name, json!({"Records": events}).to_string().as_bytes());
 }
 
-/// Does `work`, with how often it was done before, when a run is about to replace the manifest: the first
-/// `times` times.
+/// A proxy that calls `work`, with the number of earlier calls, when a run is about to replace the manifest,
+/// the first `times` times.
 fn before_its_commit(
     place: &Arc<Location>,
     times: usize,
@@ -50,8 +50,8 @@ fn what_a_run_tells_beside_its_events_does_not_keep_it_from_committing() {
     let place = Location::new();
     object(&place, "a/one.json", &[event(1, 1)]);
     place.ok(&["ingest", "a", "--lake", LAKE]);
-    // The first event that only reads; the first file that is left out by its name; the first events that
-    // share an id.
+    // The first read-only event; the first file that is left out because of its name; the first events with a
+    // common id.
     let mut reads = event(2, 1);
     reads["readOnly"] = true.into();
     object(&place, "b/two.json", &[reads]);
@@ -61,7 +61,7 @@ fn what_a_run_tells_beside_its_events_does_not_keep_it_from_committing() {
     shares["eventName"] = "PutImage".into();
     object(&place, "c/three.json", &[event(3, 1), shares]);
     place.ok(&["ingest", "c", "--lake", LAKE]);
-    // And a plan that is published into a lake that is there.
+    // And a plan that is published to an existing lake.
     object(&place, "d/four.json", &[event(4, 2)]);
     place.step(&["plan", "d", "--shards", "2", "-o", "plan"]);
     for shard in ["plan/shard-00001.ndjson", "plan/shard-00002.ndjson"] {
@@ -74,7 +74,7 @@ fn what_a_run_tells_beside_its_events_does_not_keep_it_from_committing() {
     place.compare("one", LAKE);
 }
 
-/// The lake that a slow run and those that overtake it have made is the one that they make one after another.
+/// The lake made by a slow run and the runs that overtake it is the same as if they ran one after another.
 fn overtaken(
     place: &Arc<Location>,
     lake: &str,
@@ -111,8 +111,8 @@ fn a_run_that_is_overtaken_goes_on_on_top_of_the_other() {
     let events = |numbers: std::ops::Range<u32>, day: u32| {
         numbers.map(|number| event(number, day)).collect::<Vec<_>>()
     };
-    // Other days; the same day; copies of the same events in objects whose names sort before and behind; the
-    // same objects.
+    // On other days; on the same day; copies of the same events in objects whose names sort before or after;
+    // the same objects.
     object(&place, "before/m.json", &[events(0..40, 1), events(40..80, 2)].concat());
     object(&place, "mine/m.json", &[events(30..60, 3), events(100..140, 1)].concat());
     object(&place, "other/a.json", &events(200..220, 4));
@@ -133,7 +133,7 @@ fn a_run_that_is_overtaken_goes_on_on_top_of_the_other() {
         day(lake);
         overtaken(&place, lake, &[], &["mine"], quick);
     }
-    // Again and again; and where nothing is there before.
+    // Again and again; and with a lake that did not exist before.
     day("often");
     overtaken(&place, "often", &[], &["mine"], &["same", "late", "early", "other"]);
     overtaken(&place, "first", &[], &["mine"], &["early", "same"]);
@@ -218,7 +218,7 @@ fn a_plan_is_published_on_top_of_another_run_and_once_by_two_drivers() {
     }
 }
 
-/// Reads while others commit, before the first part comes.
+/// A reader during which others commit, before it gets the first part.
 fn slow_reader(place: &Arc<Location>, keep: &'static str) -> (std::process::Output, Vec<u8>) {
     let lake = format!("s3://trail/lakes/{keep}");
     place.ok(&["ingest", "incident", "--lake", &lake]);
@@ -226,10 +226,10 @@ fn slow_reader(place: &Arc<Location>, keep: &'static str) -> (std::process::Outp
     let (others, copies, address) = (Arc::clone(place), Mutex::new(vec!["c", "d", "e"]), lake.clone());
     let proxy = Proxy::start(place.server.address, move |request: &Request<'_>| {
         if request.method == "GET" && request.target.contains("/_tagfall/parts/") {
-            // Whoever tries again meanwhile waits, too.
+            // Retried requests wait as well.
             let mut copies = copies.lock().unwrap();
             while let Some(copy) = copies.pop() {
-                // The same events in an object that sorts before: all parts are written anew.
+                // The same events in an object that sorts before: all parts are rewritten.
                 let folder = format!("copy-{copy}");
                 others.world.copy(&others.world.path("incident"), &format!("{folder}/0{copy}"));
                 others.ok(&["ingest", &folder, "--lake", &address, "--keep-replaced", keep]);
@@ -246,7 +246,7 @@ fn a_reader_that_is_slower_than_many_commits_reads_what_it_began_with() {
     let (output, before) = slow_reader(&place, "1h");
     assert!(matches!(output.status.code(), Some(0 | 1)), "{}", said(&output));
     assert!(output.stdout == before, "byte for byte");
-    // Who keeps nothing for readers has them told, and never wrong.
+    // If nothing is kept for readers, they report missing files, and never give a wrong answer.
     let (output, _) = slow_reader(&place, "0s");
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
     let named = |name: &str| {

@@ -1,4 +1,4 @@
-//! Containers and damage, one story each: what is in the bytes, and what must be said about it.
+//! Containers and damage: for each case, the records that are found, and what is reported.
 
 use crate::decode_world;
 use decode_world::{Reading, gzip, read, read_with};
@@ -6,7 +6,7 @@ use tagfall::decode::{
     Decoder, Limits, ObjectReport, OtherKind, Outcome, RawRecord, RecordSink, Wanted, fingerprint,
 };
 
-/// A record with this id, ten seconds after the last.
+/// A record with this id, ten seconds after the previous one.
 fn record(n: u32) -> String {
     format!(
         r#"{{"eventVersion":"1.11","userIdentity":{{"type":"Root"}},"eventTime":"2026-03-02T10:00:{:02}Z","eventSource":"ecr.amazonaws.com","eventName":"PutImage","eventID":"id-{n}","eventType":"AwsApiCall","eventCategory":"Management"}}"#,
@@ -88,7 +88,7 @@ fn a_bad_line_costs_itself_alone() {
         assert_eq!(reading.kept.iter().map(|kept| kept.0).collect::<Vec<_>>(), [0, 2], "{bad}");
         assert_eq!(reading.report.failed.len(), 1, "{bad}: {:?}", reading.report.failed);
     }
-    // The first line is the beginning of nothing: a rotated file.
+    // The first line is the end of a record: a rotated file.
     let reading = all(format!("\"x\":1}}\n{}\n{}\n", record(1), record(2)));
     assert_eq!(
         (reading.report.outcome, reading.kept.len(), reading.report.failed_total),
@@ -197,7 +197,7 @@ fn not_cloudtrail() {
     fails(b"PAR1\x00\x01", 0, "Parquet");
 }
 
-/// libdeflate stops after the first member: a copy of it, or anything else behind it, must not be lost.
+/// libdeflate stops after the first member: a copy of it, or anything else after it, must not be lost.
 #[test]
 fn members_of_gzip() {
     let (a, b) = (gzip(object(0..2).as_bytes()), gzip(object(2..4).as_bytes()));
@@ -206,7 +206,7 @@ fn members_of_gzip() {
     reads([a.clone(), vec![0; 512]].concat(), 2);
     reads(gzip(&a), 2);
     fails([a.clone(), b"garbage".to_vec()].concat(), 2, "7 bytes of something else");
-    // Garbage that ends in the member's own checksum and size.
+    // Garbage that ends with the member's checksum and size.
     fails([a.clone(), a[a.len() - 8..].to_vec()].concat(), 2, "8 bytes of something else");
     fails([a.clone(), b[..b.len() - 9].to_vec()].concat(), 4, "cut off");
     let text = object(0..50);
@@ -256,7 +256,7 @@ fn a_bad_element_costs_itself_alone() {
     }
 }
 
-/// A sink that reads what it is given, as the real ones do, and notes which records were sound.
+/// A sink that parses its records like real ones, and notes which were valid.
 #[derive(Default)]
 struct Parse(Vec<u64>);
 
@@ -273,7 +273,7 @@ fn parse(stored: &[u8]) -> (ObjectReport, Vec<u64>) {
     (Decoder::new().object(stored, Wanted::All, Limits::default(), &mut sink), sink.0)
 }
 
-/// A line's end that nobody escaped, in a message that somebody pasted together.
+/// An unescaped line end in a message.
 #[test]
 fn a_raw_line_end_in_a_string_costs_its_record_alone() {
     let broken = |n: u32| record(n).replacen("PutImage", "Put\nImage", 1);
@@ -293,7 +293,7 @@ fn a_raw_line_end_in_a_string_costs_its_record_alone() {
         let compressed = parse(&gzip(text.as_bytes()));
         assert_eq!((compressed.0.failed, compressed.1), (plain.failed, kept), "{text}");
     }
-    // A quote that was lost looks the same: what comes behind must not be swallowed without a word.
+    // A lost quote looks the same: what follows must not be skipped without a message.
     let lost = record(1).replacen("PutImage\"", "PutImage", 1);
     let (report, sound) =
         parse(format!("{{\"Records\":[{},\n{lost},\n{}]}}", record(0), record(2)).as_bytes());
@@ -303,8 +303,8 @@ fn a_raw_line_end_in_a_string_costs_its_record_alone() {
     );
 }
 
-/// The same damage is described in the same words, at the same place, whether or not a checksum let the hot
-/// path cut.
+/// The same damage is reported in the same words and at the same position, whether or not the hot path was
+/// used.
 #[test]
 fn a_broken_record_is_described_alike_compressed_or_not() {
     for (good, bad) in [
@@ -361,7 +361,7 @@ fn a_sink_may_refuse_a_record() {
     );
 }
 
-/// Every line opens a bracket that the next could close: looking ahead must not become quadratic.
+/// Every line opens a bracket that the next could close: looking ahead must not take quadratic time.
 #[test]
 fn hostile_lines_are_read_in_linear_time() {
     let text = format!("{}\n{}", record(1), "[\"x\",\n".repeat(50_000));
@@ -370,8 +370,8 @@ fn hostile_lines_are_read_in_linear_time() {
     assert!(start.elapsed().as_secs() < 60);
 }
 
-/// What the hot path looks for stands where it must not be taken for a record's own: each of these is read
-/// like the same text without a checksum, by the full path.
+/// What the hot path searches for, in places where it is not a record's own member: each text is read as by
+/// the full path, without a checksum.
 #[test]
 fn strings_like_cloudtrails_keys_are_not_taken_for_keys() {
     let usual = record(7);
@@ -391,13 +391,13 @@ fn strings_like_cloudtrails_keys_are_not_taken_for_keys() {
         own("", r#","eventType":"AwsCloudTrailInsight""#),
         own("", r#","eventCategory":"NetworkActivity","eventType":"AwsVpceEvents""#),
         own("", r#","eventCategory":null"#),
-        // Values, and keys further inside.
+        // Values, and nested keys.
         own(
             r#""x":"eventTime","y":["eventID","eventSource"],"z":{"eventTime":"never","eventCategory":"Insight"},"#,
             "",
         ),
         own(r#""eventTime":7,"#, ""),
-        // More of them than are kept, and the record behind it.
+        // More of them than are kept, and the record after them.
         own(&many, ""),
         own("", r#","eventName":"é\u00e9""#),
     ];

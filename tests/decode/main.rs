@@ -1,4 +1,4 @@
-//! Objects in every form: what is cut out of them, counted, and left out.
+//! Objects in every form: which records are found, counted, and left out.
 
 #[path = "../decode_world/mod.rs"]
 mod decode_world;

@@ -1,4 +1,4 @@
-//! Every way of reading must agree with the truth: the hot path (gzip), the full path (plain text), and
+//! All ways of reading must agree with the truth: the hot path (gzip), the full path (plain text), and
 //! serde_json.
 
 use crate::decode_world;
@@ -16,7 +16,7 @@ fn elements(seed: u64, writing: Writing, odd: usize) -> Vec<Element> {
     (0..random.below(12)).map(|_| element(&mut random, writing, odd)).collect()
 }
 
-/// What the truth says against what was read.
+/// Compares a reading with the truth.
 fn check(elements: &[Element], reading: &Reading, wanted: Wanted<'_>) {
     let mut expected: Vec<(u64, &Value)> = Vec::new();
     let (mut failed, mut ids, mut times) = (Vec::new(), Vec::new(), Vec::new());
@@ -156,14 +156,14 @@ trait BytesOk {
 }
 
 impl<R: std::io::Read> BytesOk for flate2::read::MultiGzDecoder<R> {
-    /// Whether another reader inflates everything without complaint.
+    /// Whether another reader decompresses everything without an error.
     fn bytes_ok(mut self) -> Option<bool> {
         Some(std::io::copy(&mut self, &mut std::io::sink()).is_ok())
     }
 }
 
-/// Records nested in a request, complete with head and tail: cutting by text alone would take them for
-/// records of the trail, and a caller could forge what he likes.
+/// Records nested in a request, complete with beginning and end: cutting by text alone would take them for
+/// records of the trail, so that a caller could forge them.
 #[test]
 fn a_record_inside_a_request_is_no_record() {
     let forged = r#"{"eventVersion":"1.11","userIdentity":{},"eventTime":"2026-03-02T10:00:00Z","eventSource":"ecr.amazonaws.com","eventName":"BatchDeleteImage","requestParameters":null,"eventID":"f","readOnly":false,"eventCategory":"Management"}"#;
@@ -177,7 +177,7 @@ fn a_record_inside_a_request_is_no_record() {
     assert_eq!(reading.ids[0].id, fingerprint(b"o"));
 }
 
-/// A decoder that was used before reads as a fresh one does.
+/// A decoder that was used before gives the same result as a new one.
 #[test]
 fn buffers_are_reused_without_a_trace() {
     let mut decoder = Decoder::new();

@@ -1,11 +1,11 @@
-//! Real records of others, where they are at hand: read without a crash, and counted right. The numbers in
-//! the table were counted by another program (Python's `json`), not by this one.
+//! Real records, if available: they are read without a crash and counted correctly. The numbers in the table
+//! were counted by another program (with Python's `json`).
 
 use std::path::{Path, PathBuf};
 
 use tagfall::decode::{Decoder, Limits, Outcome, RawRecord, RecordSink, Wanted};
 
-/// Counts what it is handed and checks that each is a whole JSON object.
+/// Counts records, and checks that each is a complete JSON object.
 #[derive(Default)]
 struct Count(u64);
 
@@ -32,12 +32,12 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Folder; objects read, skipped, failed; records, records handed out, records failed.
+/// Folder; objects read, skipped, failed; records, records passed on, records failed.
 const EXPECTED: [(&str, [u64; 6]); 9] = [
     ("data/cloud-custodian", [24, 0, 13, 24, 23, 1]),
     ("data/cloud-snitch", [2, 0, 0, 21, 21, 0]),
     ("data/invictus-ir_aws_dataset", [55, 0, 0, 2900, 2900, 0]),
-    // The archives themselves; what is in them, as Logstash wrote it, is counted as objects of their own.
+    // The archives themselves; their members, as Logstash wrote them, are counted as objects of their own.
     ("data/otrf-security-datasets", [2, 0, 1, 0, 103, 0]),
     ("data/plaso", [1, 0, 0, 6, 6, 0]),
     ("data/stratus-red-team", [35, 0, 0, 310, 310, 0]),

@@ -1,5 +1,5 @@
-//! Objects that are larger than the memory for them: read piece by piece, they say the same as when they are
-//! read whole.
+//! Objects that are larger than the available memory are read piece by piece, with the same result as reading
+//! them as a whole.
 
 use crate::decode_world;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tagfall::decode::{
 };
 use tagfall::model::Identity;
 
-/// Keeps everything, the ids of each part too.
+/// Keeps all results, including the identities of each part.
 #[derive(Default)]
 struct Kept {
     records: Vec<(u64, String, bool)>,
@@ -34,7 +34,7 @@ impl RecordSink for Kept {
     }
 }
 
-/// Reads `stored` with a share of `share` bytes, its first `held` bytes in hand.
+/// Reads `stored` with a share of `share` bytes, the first `held` of which are already in memory.
 fn in_parts(stored: &[u8], wanted: Wanted<'_>, share: u64, record: u64, held: usize) -> (Reading, u64) {
     let mut decoder = Decoder::sharing(Arc::new(TextMemory::of(share, share, record)));
     let mut kept = Kept::default();
@@ -49,8 +49,7 @@ fn elements(random: &mut Random, writing: Writing, odd: usize) -> Vec<Element> {
     (0..random.below(24)).map(|_| element(random, writing, odd)).collect()
 }
 
-/// The text without what stands between its tokens: a record that does not fit at first is read without some
-/// of that.
+/// The text without white space between tokens: for a record that does not fit, some of it is removed.
 fn without_blanks(json: &str) -> String {
     let (mut inside, mut escaped) = (false, false);
     let stays = |letter: &char| {
@@ -62,8 +61,8 @@ fn without_blanks(json: &str) -> String {
     json.chars().filter(stays).collect()
 }
 
-/// What can be compared of two readings: reasons name places, and these are told from the part's beginning.
-/// Records, identities, numbers, failures, outcome, first and last time.
+/// The comparable parts of a reading: records, identities, numbers, failures, outcome, first and last time.
+/// Reasons contain positions, which count from the beginning of a part.
 type EventKey = (Vec<(u64, String, bool)>, Vec<Identity>, [u64; 3], Vec<u64>, String, [Option<i64>; 2]);
 
 fn told(reading: Reading) -> EventKey {
@@ -89,7 +88,7 @@ fn told(reading: Reading) -> EventKey {
     )
 }
 
-/// The same elements in every text that may be cut.
+/// The same elements in every kind of text that can be divided.
 fn texts(elements: &[Element], writing: Writing) -> Vec<(&'static str, String)> {
     let joined =
         |between: &str| elements.iter().map(|element| element.text.clone()).collect::<Vec<_>>().join(between);
@@ -112,7 +111,7 @@ fn texts(elements: &[Element], writing: Writing) -> Vec<(&'static str, String)> 
     ]
 }
 
-/// The text in gzip and not, in parts, says what the whole says.
+/// The text, compressed or not, gives the same result in parts as a whole.
 fn parts_agree(what: &str, text: &[u8], share: u64, held: usize) -> Result<(), TestCaseError> {
     for wanted in [Wanted::All, Wanted::Sources(WANTED)] {
         let whole = told(read(text, wanted));
@@ -131,7 +130,7 @@ fn parts_agree(what: &str, text: &[u8], share: u64, held: usize) -> Result<(), T
     Ok(())
 }
 
-/// What happens to texts: something is struck out, put in, doubled, or cut off.
+/// Damages a text: removes, inserts, duplicates or truncates something.
 fn damaged(text: &str, random: &mut Random, times: usize) -> Vec<u8> {
     const PUT_IN: [&str; 16] = [
         ",",
@@ -208,7 +207,7 @@ fn records(range: std::ops::Range<u32>) -> String {
     range.map(record).collect::<Vec<_>>().join(",")
 }
 
-/// `{"Records":[` and a gigabyte of blanks took a gigabyte of each worker.
+/// Once, `{"Records":[` and a gigabyte of blanks used a gigabyte in each worker.
 #[test]
 fn blanks_take_no_memory_wherever_they_stand() {
     let blanks = " \n".repeat(300_000);
@@ -278,7 +277,7 @@ fn what_comes_before_damage_is_kept() {
     assert_eq!(reading.kept.len(), 499);
 }
 
-/// A text that is no log is not read to its end, however long it is.
+/// A text that is not a log is not read to its end, however long it is.
 #[test]
 fn what_is_none_of_cloudtrails_ends_at_once() {
     for start in ["<html>", "\x01\0\0\0", "no log\n", "{\"a\":1}"] {

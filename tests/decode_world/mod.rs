@@ -31,7 +31,7 @@ impl Random {
     }
 }
 
-/// What an element of `Records` must turn out to be.
+/// The expected result for an element of `Records`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Truth {
     Record { time: i64, source: String, id: Option<String>, value: Value },
@@ -56,7 +56,7 @@ const SOURCES: [&str; 4] =
     ["ecr.amazonaws.com", "ecs.amazonaws.com", "s3.amazonaws.com", "sts.amazonaws.com"];
 pub const WANTED: &[&str] = &["ecr.amazonaws.com", "ecs.amazonaws.com"];
 
-/// Keys that mean something at the top of a record, and nothing inside.
+/// Keys that mean something at the top of a record, but not inside.
 const TRAPS: [&str; 10] = [
     "eventSource",
     "eventVersion",
@@ -70,7 +70,7 @@ const TRAPS: [&str; 10] = [
     "userIdentity",
 ];
 
-/// Texts that look like structure.
+/// Texts that look like JSON structure.
 const STRINGS: [&str; 14] = [
     "}]}",
     "{\"eventVersion\":\"1.0\"",
@@ -106,13 +106,13 @@ fn nested(random: &mut Random, depth: usize) -> Value {
     }
 }
 
-/// Something nested where CloudTrail writes no text.
+/// A nested value in the place of a string.
 fn payload(random: &mut Random, depth: usize) -> Value {
     let value = nested(random, depth);
     if value.is_string() { json!([value]) } else { value }
 }
 
-/// The fields of a record; what CloudTrail writes side by side is side by side in [`ORDER`].
+/// The fields of a record; fields that CloudTrail writes next to each other are so in [`ORDER`].
 fn usual_fields(random: &mut Random, source: &str, depth: usize) -> Map<String, Value> {
     let second = random.below(86_400);
     let time = format!(
@@ -183,7 +183,7 @@ const ORDER: [&str; 17] = [
     "tlsDetails",
 ];
 
-/// One element; `odd` of a thousand are not as CloudTrail writes them.
+/// One element; of a thousand, `odd` are not in CloudTrail's own form.
 pub fn element(random: &mut Random, writing: Writing, odd: usize) -> Element {
     let source = *random.pick(&SOURCES);
     let mut record = usual_fields(random, source, 0);
@@ -227,7 +227,7 @@ pub fn element(random: &mut Random, writing: Writing, odd: usize) -> Element {
     write_object(&mut text, &record, Some(&order), escaped, writing, 1);
     let time = record.get("eventTime").map_or(0, |time| if truth.is_some() { 0 } else { time_of(time) });
     if record.get("eventTime").is_some_and(|time| !time.as_str().is_some_and(|time| time.contains('T'))) {
-        // What is read of it is what CloudTrail would have written.
+        // It is read as CloudTrail would have written it.
         record.insert("eventTime".into(), json!(Timestamp::from_millis(time).to_string()));
     }
     let truth = truth.unwrap_or_else(|| Truth::Record {
@@ -311,7 +311,7 @@ fn write_value(out: &mut String, value: &Value, writing: Writing, indent: usize)
     }
 }
 
-/// `{"Records":[…]}` around elements, spaced as they are, and where each of them ends.
+/// `{"Records":[…]}` with these elements and their spacing, and where each of them ends.
 pub fn document(elements: &[Element], writing: Writing) -> (String, Vec<usize>) {
     let mut out = String::new();
     for part in ["{", "\"Records\"", ":", "["] {
@@ -341,7 +341,7 @@ pub fn gzip(text: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory")
 }
 
-/// Keeps what it is handed.
+/// Keeps all records.
 #[derive(Debug, Default, PartialEq)]
 pub struct Kept(pub Vec<(u64, String, bool)>);
 
@@ -352,7 +352,7 @@ impl RecordSink for Kept {
     }
 }
 
-/// Everything that one reading says.
+/// The complete result of one reading.
 #[derive(Debug, PartialEq)]
 pub struct Reading {
     pub report: ObjectReport,

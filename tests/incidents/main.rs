@@ -1,4 +1,4 @@
-//! Incidents that people had, retold in records of our own, and what the program answers.
+//! Incidents that people have reported, with records written for these tests, and the program's answers.
 
 mod needs;
 mod pasted_text;

@@ -1,5 +1,5 @@
-//! Who needs an image besides ECS services, told on incidents that people had (records of our own, names
-//! changed).
+//! Users of images other than ECS services, in incidents that people have reported (with records written for
+//! these tests).
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +17,7 @@ fn run(args: &[&str]) -> Value {
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
-/// The records of an incident, and a folder to leave them in after a change.
+/// The records of an incident, and a folder for a changed copy of them.
 struct Incident {
     records: Vec<Value>,
     folder: tempfile::TempDir,
@@ -37,7 +37,7 @@ impl Incident {
         self
     }
 
-    /// A copy of a record with another name, time and request.
+    /// Adds a copy of a record with another name, time and request.
     fn and_then(mut self, like: &str, name: &str, time: &str, request: Value) -> Self {
         let mut record = self
             .records

@@ -1,11 +1,11 @@
-//! Incidents that came as a text: what `explain` makes of it, as a user meets it.
+//! Incidents given as a text: the answers of `explain` as a user sees them.
 
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-/// The verdict on `text` about the archive of `case`, and the exit code.
+/// The verdict on `text` with the archive of `case`, and the exit code.
 fn explain(case: &str, text: &str) -> (Value, Option<i32>) {
     let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/incidents/{case}.json"));
     let output = Command::new(env!("CARGO_BIN_EXE_tagfall"))

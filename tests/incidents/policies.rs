@@ -1,14 +1,14 @@
-//! Incidents that people told in public, retold in records of our own: what lifecycle rules took, and why
-//! this image.
+//! Incidents that people have reported in public, with records written for these tests: what lifecycle rules
+//! took, and why.
 //!
-//! Each is a small log; the binary reads it as a user would have it read.
+//! Each is a small log, read by the binary.
 
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-/// What the binary says about an incident, as JSON, and its exit code.
+/// The JSON output for an incident, and the exit code.
 fn run(case: &str, args: &[&str]) -> (Value, i32) {
     let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/incidents").join(format!("{case}.json"));
     let output = Command::new(env!("CARGO_BIN_EXE_tagfall"))
@@ -25,16 +25,16 @@ fn run(case: &str, args: &[&str]) -> (Value, i32) {
     )
 }
 
-/// The page that a person sees.
+/// The page for an incident.
 fn page(case: &str, args: &[&str]) -> String {
     let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/incidents").join(format!("{case}.json"));
     let output =
         Command::new(env!("CARGO_BIN_EXE_tagfall")).args(args).arg(case).env_clear().output().unwrap();
-    // Whatever the width, in one line.
+    // On one line, whatever the width.
     String::from_utf8(output.stdout).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The verdict, and everything in it as one text.
+/// The verdict, and its whole content as one text.
 fn explain(case: &str, reference: &str) -> (Value, String) {
     let verdict = run(case, &["explain", reference]).0["verdict"].take();
     let text = verdict.to_string();
@@ -53,7 +53,7 @@ fn lacks(text: &str, words: &[&str]) {
     }
 }
 
-/// ECR records every pull as the last but those of Amazon Inspector.
+/// ECR records every pull as the last one, except those of Amazon Inspector.
 #[test]
 fn inspector_does_not_move_the_pull_time() {
     let (forecast, _) = run("inspector-pull-time", &["forecast", "--at", "2026-03-01"]);
@@ -65,7 +65,7 @@ fn inspector_does_not_move_the_pull_time() {
     );
 }
 
-/// Pulls by a principal on the exclusion list do not count either, as long as it is on it.
+/// Pulls by a principal do not count while it is on the exclusion list.
 #[test]
 fn excluded_principals_do_not_move_the_pull_time() {
     let (forecast, _) = run("pull-time-exclusion", &["forecast", "--at", "2026-05-25"]);
@@ -92,7 +92,7 @@ fn excluded_principals_do_not_move_the_pull_time() {
     lacks(&text, &["It was eligible because it matches the rule;"]);
 }
 
-/// A scanner looks at an image and needs it not.
+/// A scanner pulls an image but does not need it.
 #[test]
 fn a_scanner_is_not_a_user() {
     let (found, code) = run("scanner-is-not-a-user", &["detect", "--fail-on", "high"]);
@@ -129,7 +129,7 @@ fn records(of: &Value) -> Vec<u64> {
     of["evidence"].as_array().unwrap().iter().map(|event| event["record"].as_u64().unwrap()).collect()
 }
 
-/// The rule keeps three, and three of another service came after it.
+/// The rule keeps three images, and three of another service came after this one.
 #[test]
 fn a_count_rule_says_what_outnumbered_the_image() {
     let (verdict, text) = explain("count-rule-why", &reference("mono/all:api-1"));
@@ -145,7 +145,7 @@ fn a_count_rule_says_what_outnumbered_the_image() {
     holds(&verdict["narrative"][2].to_string(), &["codebuild-worker", "2026-07-20T11:00:00Z"]);
 }
 
-/// A new tag on an old digest does not make it younger; and the finding is headed by the tag that failed.
+/// A new tag on an old digest does not make it younger; the finding's title has the tag that failed.
 #[test]
 fn age_counts_from_the_first_push() {
     let (verdict, _) = explain("age-counts-from-push", &reference("portal/web:release-9"));
@@ -165,7 +165,7 @@ fn the_tag_that_matched_is_named() {
     holds(&reason(&verdict, "tag-matched").to_string(), &["Rule 2", "prefix sha-", "sha-0a1b"]);
 }
 
-/// A rule with two patterns asks for both on one image.
+/// A rule with two patterns requires both on one image.
 #[test]
 fn a_rule_that_was_to_protect_it_says_what_it_missed() {
     let (verdict, text) = explain("protecting-rule-that-does-not-match", &reference("web/server:prod"));
@@ -193,7 +193,7 @@ fn who_put_the_policy_is_told() {
     assert!(records(&found["findings"][0]).contains(&2), "{found}");
 }
 
-/// A signature goes with the image that it is about, whatever the rules say of it, and no event says so.
+/// A signature is removed with its subject, whatever the rules say, and no event shows it.
 #[test]
 fn a_reference_artifact_goes_with_its_subject() {
     let artifact = "sha256:0710cebe087e540f6d793f13907cda030c2df4b5e54c4cc0272a598080605069";
@@ -224,12 +224,13 @@ fn a_reference_artifact_goes_with_its_subject() {
         (&Value::from("2026-04-01T10:00:00Z"), &Value::from("2026-04-03T10:00:00Z"))
     );
     holds(image["summary"].as_str().unwrap(), &["goes with its subject sha256:b99747ae7bb7"]);
-    // Once its subject is gone it is no image that stays for another 330 days.
+    // After its subject is gone, it is not forecast to stay for another 330 days.
     let (forecast, _) = run("reference-artifact", &["forecast"]);
     assert_eq!(forecast["forecast"], serde_json::json!([]));
 }
 
-/// What ECR makes on a push has the policy of the template, and no event of the repository says so.
+/// A repository that ECR creates on a push has the template's policy, which none of the repository's events
+/// shows.
 #[test]
 fn a_creation_template_brings_a_policy() {
     let (forecast, code) = run("creation-template", &["forecast", "--fail-on", "high"]);
@@ -243,7 +244,7 @@ fn a_creation_template_brings_a_policy() {
     assert!(records(image).contains(&0), "{image}");
 }
 
-/// Where the rule replicates deletions, a copy goes with its source; its own region logs nothing of that.
+/// If deletions are replicated, a replica is deleted with its source; its own region logs nothing.
 #[test]
 fn a_copy_goes_with_its_source_where_deletions_are_replicated() {
     let copy = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/team/billing:v1: not found";
@@ -270,7 +271,7 @@ fn a_copy_goes_with_its_source_where_deletions_are_replicated() {
     assert_eq!(verdict["why"], finding["id"]);
 }
 
-/// A restore that was asked for is a step, and the advice is to wait.
+/// A requested restore is a step, and the advice is to wait.
 #[test]
 fn a_restore_under_way_is_told() {
     let (verdict, text) = explain("restore-under-way", &reference("svc/arch:v1"));

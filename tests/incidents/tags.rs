@@ -1,6 +1,5 @@
-//! Incidents that people had to find out by themselves, of tags, of moments, and of losses without a kind:
-//! each is run through the binary as a person with a broken service would, and must tell what the records
-//! say, and nothing that they do not.
+//! Incidents about tags, moments, and losses without a kind of their own: each is run through the binary, and
+//! the answer must agree with the records and state nothing else.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +8,7 @@ use serde_json::Value;
 
 const HOST: &str = "111122223333.dkr.ecr.eu-central-1.amazonaws.com";
 
-/// A case's records, and what the program says about them.
+/// A case's records.
 struct Case(PathBuf);
 
 impl Case {
@@ -33,7 +32,7 @@ impl Case {
         Verdict(self.run(&["explain", text]).0["verdict"].take())
     }
 
-    /// The findings; with one at least, `--fail-on low` must see it.
+    /// The findings; if there is one, `--fail-on low` must fail.
     fn detect(&self) -> Vec<Value> {
         let (mut document, code) = self.run(&["detect", "--fail-on", "low"]);
         let Value::Array(findings) = document["findings"].take() else { panic!("{document}") };
@@ -59,7 +58,7 @@ impl Verdict {
         self.0["narrative"][number - 1]["text"].as_str().expect("a step")
     }
 
-    /// Everything that is said, in one text.
+    /// The whole output as one text.
     fn said(&self) -> String {
         let texts = |list: &Value| {
             list.as_array()
@@ -72,7 +71,7 @@ impl Verdict {
         ["narrative", "not_this", "used_by", "unknown", "advice"].map(|list| texts(&self.0[list])).join("\n")
     }
 
-    /// The records that a step rests on.
+    /// The records that a step is based on.
     fn records(&self, number: usize) -> Vec<u64> {
         let evidence = self.0["narrative"][number - 1]["evidence"].as_array().into_iter().flatten();
         evidence.filter_map(|event| event["record"].as_u64()).collect()
@@ -112,7 +111,7 @@ fn tag_moved_back() {
         assert!(verdict.step(2).contains(words), "{words}: {}", verdict.step(2));
     }
     verdict.says(&["went back to an older image", "Order the pipelines", "move the tag forward"]);
-    // Nobody spoke of a pull that failed.
+    // The question is not about a failed pull.
     verdict.never_says(&["explains a failed pull", "Look at access", "network"]);
 }
 
@@ -373,7 +372,7 @@ fn another_moment_has_another_answer() {
     );
 }
 
-/// The life of a tag is a part of the document.
+/// The history of a tag is part of the document.
 #[test]
 fn a_tag_has_a_timeline() {
     let (document, _) = Case::new("tag-removed-by-call").run(&["timeline", "--tag", "stable"]);
@@ -400,7 +399,7 @@ fn tag_removed_at_the_source() {
     verdict.says(&["where it is replicated from", "--region eu-central-1"]);
     let finding = case.one();
     assert!(text(&finding, "summary").contains("most likely"), "{finding}");
-    // The one pull came after the tag went.
+    // The only pull came after the tag was gone.
     assert_eq!(
         (&finding["usage"]["pulls_before"], &finding["usage"]["pulls_after_gone"]),
         (&Value::from(0), &Value::from(1))

@@ -1,5 +1,5 @@
-//! A lake beside what is not its own, and a lake that is damaged: nothing of others is destroyed, nothing is
-//! missed in silence, and damage is told with the file's name, never with other findings.
+//! A lake next to foreign files, and a damaged lake: nothing foreign is destroyed, nothing missing goes
+//! unnoticed, and damage is reported with the file's name and never gives other findings.
 
 use crate::support;
 use crate::world;
@@ -15,7 +15,7 @@ fn case(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lake_cases").join(name)
 }
 
-/// A world with a case in it, as `in`.
+/// A world with a case in the folder `in`.
 fn with_case(name: &str) -> World {
     let world = World::new();
     let from = case(name);
@@ -84,7 +84,7 @@ fn nested_lake_deleted() {
     assert_eq!(count(&world, "prod/team"), count(&world, "in"));
 }
 
-/// A manifest from somebody else with a name that leads out of the lake: the next `ingest` deleted that file.
+/// A foreign manifest with a file name that leads out of the lake: once, the next `ingest` deleted that file.
 #[test]
 fn a_name_that_leads_out_of_the_lake_is_refused_by_all() {
     let world = with_lake();
@@ -108,7 +108,7 @@ fn a_name_that_leads_out_of_the_lake_is_refused_by_all() {
     assert_eq!(world.read("victim/000001-00001.parquet"), "mine");
 }
 
-/// `_tagfall/staging` as a link to a folder: the next `ingest` deleted all files in it.
+/// `_tagfall/staging` as a link to a folder: once, the next `ingest` deleted all files in it.
 #[cfg(unix)]
 #[test]
 fn a_link_inside_of_a_lake_is_not_followed() {
@@ -155,8 +155,8 @@ fn output_over_lake() {
         let output =
             world.run(&["query", "SELECT 1 x FROM events", "lake", "--format", "parquet", "-o", onto]);
         assert_eq!(output.status.code(), Some(2), "{onto}: {}", said(&output));
-        // A Parquet file of a lake holds records wherever it lies: that is said first.
-        let reason = if onto == day { "the file holds CloudTrail records" } else { "it lies in a lake" };
+        // That a file contains records is reported first.
+        let reason = if onto == day { "the file contains CloudTrail records" } else { "it is in a lake" };
         assert!(said(&output).contains(reason), "{}", said(&output));
     }
     assert!(before.iter().all(|(bytes, path)| fs::read(path).unwrap() == *bytes));
@@ -179,11 +179,11 @@ fn output_over_a_log_whose_first_record_is_large_or_over_an_input() {
     let onto_policy =
         ["whatif", "--policy", "policy.json", "logs", "--format", "json", "-q", "-o", "policy.json"];
     for (args, why) in [
-        (&["detect", "logs", "--format", "json", "-q", "-o", "big.json"][..], "holds CloudTrail records"),
-        (&onto_policy, "it is what this run reads"),
+        (&["detect", "logs", "--format", "json", "-q", "-o", "big.json"][..], "contains CloudTrail records"),
+        (&onto_policy, "this run reads it"),
         (&["detect", "logs", "--known", "known.json", "-q", "-o", "known.json"], "the same file"),
         (&["timeline", "logs", "-q", "-o", "known.json"], "it is a file of --known"),
-        (&["detect", "logs", "empty.json", "-q", "-o", "empty.json"], "it is what this run reads"),
+        (&["detect", "logs", "empty.json", "-q", "-o", "empty.json"], "this run reads it"),
     ] {
         let output = world.run(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", said(&output));
@@ -195,7 +195,7 @@ fn output_over_a_log_whose_first_record_is_large_or_over_an_input() {
             && world.read("empty.json").is_empty()
             && world.read("known.json") == known
     );
-    // Our own output is replaced as often as one likes.
+    // The program's own output may be replaced.
     for _ in 0..2 {
         ok(&world, &["timeline", "logs", "--format", "json", "-q", "-o", "out.json"]);
     }
@@ -229,7 +229,7 @@ fn missed_by_name() {
     assert_ne!(count(&world, "l"), count(&world, "in/x\u{fffd}.json"));
     let again = ok(&world, &["ingest", "in", "--lake", "l"]);
     assert!(again.contains("read 0 objects (2 known)"), "{again}");
-    // Another content of the same size under the same time, as a restore or `rsync -t` leaves it.
+    // Another content with the same size and time, as after a restore or `rsync -t`.
     write(b"x\xff.json", &with_ids(&text, "88888888"));
     let changed = ok(&world, &["ingest", "in", "--lake", "l"]);
     assert!(changed.contains("read 1 object (1 known)"), "{changed}");
@@ -241,7 +241,7 @@ fn lake_inside_source() {
     for lake in ["in/lake", "in/a/b/../lake", "./in/../in/lake", "in"] {
         let output = world.run(&["ingest", "in", "--lake", lake]);
         assert_eq!(output.status.code(), Some(2), "{lake}: {}", said(&output));
-        assert!(said(&output).contains("the lake lies inside of it"), "{lake}: {}", said(&output));
+        assert!(said(&output).contains("the lake is inside it"), "{lake}: {}", said(&output));
     }
     assert_eq!(files(&world.path("in")).len(), 1);
     ok(&world, &["ingest", "in", "--lake", "in-lake"]);
@@ -259,7 +259,7 @@ fn lake_failed_cap() {
     assert_eq!((failed(&archive), failed(&lake)), (Some(5_000), Some(5_000)));
 }
 
-/// A reader that began before a commit took files away failed: "No such file or directory".
+/// Once, a reader that began before a commit failed because files were removed: "No such file or directory".
 #[test]
 fn read_while_committing() {
     let world = World::new();
@@ -285,14 +285,14 @@ fn read_while_committing() {
         }
         assert!(reads > 3, "{reads}");
     });
-    // Whoever comes next takes away what nobody reads any more.
+    // The next run removes what nobody reads any more.
     ok(&world, &["ingest", "in", "--lake", "lake"]);
-    // One file for the day, and what the commit before had.
+    // One file for the day, and those of the previous commit.
     assert_eq!(parquet(&world.path("lake")).len(), parquet(&world.path("lake/account=111122223333")).len());
     assert!(files(&world.path("lake/_tagfall/replaced")).len() <= 2);
 }
 
-/// A lake of the first version: what its manifest says of sizes and rows is compared.
+/// A lake of the first version: sizes and row counts are compared with the manifest.
 #[test]
 fn lake_swap() {
     let world = with_case("lake-swap");
@@ -303,7 +303,7 @@ fn lake_swap() {
     assert!(said(&output).contains("date=2026-03-09"), "{}", said(&output));
 }
 
-/// Files of one size and one number of rows, exchanged.
+/// Exchanged files of the same size and number of rows.
 #[test]
 fn exchanged_files_are_noticed_however_alike_they_are() {
     let world = World::new();
@@ -355,7 +355,7 @@ fn lake_panic() {
     }
 }
 
-/// Lakes of the first version have no checksums: what can be read is read, and `repair` gives them some.
+/// Lakes of the first version have no checksums: readable files are read, and `repair` adds checksums.
 #[test]
 fn a_lake_of_the_first_version_is_read_and_gets_checksums() {
     let world = with_case("lake-bit-flip");
@@ -365,7 +365,7 @@ fn a_lake_of_the_first_version_is_read_and_gets_checksums() {
     let checked = world.run(&["lake", "check", "in", "--format", "json"]);
     let report: Value = serde_json::from_slice(&checked.stdout).unwrap();
     assert!(report["without_checksums"].as_u64().unwrap() > 5, "{report}");
-    // Without its archives nobody can tell whether they were damaged before, and that is said for good.
+    // Without its archives it is unknown whether they were damaged before, which is reported from then on.
     let output = world.run(&["lake", "repair", "in"]);
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
     assert!(said(&output).contains("taken over as they are"), "{}", said(&output));
@@ -384,13 +384,13 @@ fn a_lake_of_the_first_version_is_read_and_gets_checksums() {
     );
 }
 
-/// A flipped bit in a file without checksums made another digest of one; `repair` gave the file checksums,
-/// and it counted as sound.
+/// Once, after a flipped bit in a file without checksums had changed a digest, `repair` added checksums, and
+/// the file counted as intact.
 #[test]
 fn what_has_no_checksums_is_read_again_from_the_archives() {
     for taken_over_first in [false, true] {
         let world = with_case("lake-bit-flip");
-        // It was made from an archive of another machine: here it lies elsewhere.
+        // It was made from an archive on another machine, in another place.
         let archive = "src/i";
         world.copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/incident"), archive);
         for segment in files(&world.path("in/_tagfall/objects")) {
@@ -442,7 +442,7 @@ fn what_has_no_checksums_is_read_again_from_the_archives() {
     }
 }
 
-/// A lake of somebody else: a file so large that there is no memory for it ended the process.
+/// A foreign lake: once, a file that is too large for the memory ended the process.
 #[cfg(unix)]
 #[test]
 fn files_of_a_lake_that_have_no_end_are_refused() {
@@ -459,7 +459,7 @@ fn files_of_a_lake_that_have_no_end_are_refused() {
         (folder.join("manifest.json"), [Some(3), Some(2)]),
     ] {
         let before = fs::read(&file).unwrap();
-        // The largest that the file system takes.
+        // The largest size that the file system supports.
         let grown = [1_u64 << 50, 1 << 43, 1 << 40]
             .into_iter()
             .any(|size| fs::File::options().write(true).open(&file).unwrap().set_len(size).is_ok());
@@ -469,7 +469,7 @@ fn files_of_a_lake_that_have_no_end_are_refused() {
         {
             let output = world.run(args);
             let code = output.status.code();
-            // What comes in elsewhere does not look at it.
+            // Events of other days do not need the file.
             assert!(
                 codes.contains(&code) || matches!(code, Some(0 | 3) if args[0] == "ingest"),
                 "{args:?} with {}: {code:?} {}",
@@ -481,7 +481,7 @@ fn files_of_a_lake_that_have_no_end_are_refused() {
     }
 }
 
-/// What the lake tells, in all its ways.
+/// The outputs of all commands for the lake.
 fn told(world: &World) -> Vec<(Option<i32>, String)> {
     let verbs = [
         &["timeline", "lake", "--format", "json"][..],
@@ -494,8 +494,8 @@ fn told(world: &World) -> Vec<(Option<i32>, String)> {
         .collect()
 }
 
-/// Flips bits all over the lake, one at a time, and compares with the undamaged lake: the same, or exit code
-/// 3 and a file named.
+/// Flips bits all over the lake, one at a time: the output is that of the undamaged lake, or exit code 3 with
+/// the name of a file.
 #[test]
 fn a_flipped_bit_anywhere_changes_nothing_or_is_told() {
     let world = with_lake();
@@ -509,7 +509,7 @@ fn a_flipped_bit_anywhere_changes_nothing_or_is_told() {
     let (mut noticed, mut harmless) = (0, 0);
     for flip in 0..flips {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        // Small files are hit as often as large ones every other time.
+        // Every other time, small files are hit as often as large ones.
         let (file, at) = if flip % 2 == 0 {
             let mut at = usize::try_from(seed >> 20).unwrap() % total;
             let mut file = 0;
@@ -570,7 +570,7 @@ fn a_manifest_that_is_damaged_edited_or_gone_is_told_and_its_copy_read() {
     ok(&world, &["lake", "check", "lake"]);
 }
 
-/// A damaged day stopped every later run.
+/// Once, a damaged day made every later run fail.
 #[test]
 fn a_damaged_day_stops_no_other_and_is_caught_up_after_a_repair() {
     let world = with_lake();
@@ -622,7 +622,7 @@ fn a_damaged_day_stops_no_other_and_is_caught_up_after_a_repair() {
         String::from_utf8(output.stdout).unwrap()
     };
     assert!(days("lake").contains("2025-01-05"), "{}", days("lake"));
-    // Without an archive the file stays as it is.
+    // Without an archive the file is not changed.
     let output = world.run(&["lake", "repair", "lake"]);
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
     let output = world.run(&["lake", "repair", "lake", "logs"]);
@@ -663,7 +663,7 @@ fn whatever_is_damaged_or_gone_is_read_again_and_what_cannot_be_is_told() {
             assert_eq!(told(&world), whole, "{name} was gone");
         }
     }
-    // Half of the archive is no longer there.
+    // Half of the archive is gone.
     let day = parquet(&world.path("lake"))[3].clone();
     fs::write(&day, b"PAR1 and nothing more").unwrap();
     let logs = files(&world.path("logs"));

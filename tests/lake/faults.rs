@@ -1,5 +1,5 @@
-//! What goes wrong around a lake: objects that change, vanish or cannot be had, runs that are stopped, lakes
-//! of other versions, files of other people. After each the lake is the one that an undisturbed run makes.
+//! Problems around a lake: objects that change, vanish or cannot be read, interrupted runs, lakes of other
+//! versions, foreign files. Afterwards the lake is the same as without the problem.
 
 use crate::corpus;
 use crate::support;
@@ -17,7 +17,7 @@ fn fixtures(world: &World) {
     world.copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/incident"), "logs");
 }
 
-/// Every event of a source, in the order that does not depend on the source.
+/// Every event of a source, in an order that does not depend on the source.
 fn events(world: &World, source: &str) -> String {
     let sql = "SELECT eventid, eventtime, eventname, requestparameters, useridentity, resources, object, record FROM cloudtrail_logs";
     let output = world.run(&["query", sql, source, "--format", "csv", "--allow-incomplete"]);
@@ -46,7 +46,7 @@ fn an_object_that_changes_is_read_again_and_one_that_vanishes_keeps_its_events()
     world.file("logs/a.json", &object(&[("a-1", "2026-03-02T10:00:00Z"), ("a-2", "2026-03-02T11:00:00Z")]));
     world.file("logs/b.json", &object(&[("b-1", "2026-03-02T10:30:00Z")]));
     ok(&world, &["ingest", "logs", "--lake", "lake"]);
-    // The same key with other bytes: one event more, one on another day, late.
+    // The same key with other bytes: one more event, late, on another day.
     world.file(
         "logs/a.json",
         &object(&[
@@ -203,17 +203,16 @@ fn what_is_no_folder_cannot_be_a_lake() {
     assert_eq!(world.read("notes.txt"), "x");
 }
 
-/// An archive that takes a while.
+/// An archive that takes a while to read.
 fn archive(world: &World, objects: u64) {
     let corpus = corpus::Corpus { objects, records: 60, images_per_mille: 200, ..corpus::BUSY };
     for number in 0..objects {
-        // Objects lie two days apart, so that there are many partitions.
+        // Objects are two days apart, so that there are many partitions.
         world.file(&format!("logs/{number:04}.json.gz"), &corpus.gzip(7, number * 576));
     }
 }
 
-/// Ctrl-C at all moments: what was read is committed, the run says that it is partial, and the next one goes
-/// on.
+/// Ctrl-C at any moment: what was read is committed, the run is marked partial, and the next one continues.
 #[cfg(unix)]
 #[test]
 fn stopped_by_ctrl_c_the_lake_is_whole_and_the_next_run_goes_on() {
@@ -236,8 +235,8 @@ fn stopped_by_ctrl_c_the_lake_is_whole_and_the_next_run_goes_on() {
         assert!(matches!(code, Some(0 | 3) | None), "{code:?}");
         partial += u64::from(code == Some(3));
         if code == Some(3) {
-            // On a busy machine it may be stopped before the first object is read: then there is a lake
-            // without events.
+            // On a busy machine it may be stopped before the first object is read: then the lake has no
+            // events.
             let look = world.run(&[
                 "query",
                 "SELECT eventid FROM events",
@@ -256,7 +255,7 @@ fn stopped_by_ctrl_c_the_lake_is_whole_and_the_next_run_goes_on() {
     eprintln!("{partial} of 8 runs were stopped half way");
 }
 
-/// Killed at all moments, over and over, on one lake that fills up on the way.
+/// Killed at any moment, repeatedly, while one lake is being filled.
 #[test]
 fn killed_again_and_again_while_it_writes_the_lake_ends_as_an_undisturbed_one() {
     let world = World::new();

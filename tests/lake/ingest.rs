@@ -1,5 +1,5 @@
-//! `tagfall ingest`, as a user meets it: the same findings from a lake as from its archives, run after run,
-//! whatever stops one.
+//! `tagfall ingest` as a user sees it: a lake gives the same findings as its archives, after any number of
+//! runs and interruptions.
 
 use crate::support;
 use crate::world;
@@ -24,7 +24,7 @@ fn world() -> World {
     world
 }
 
-/// Without the one number that may differ: second copies of relevant records are not in a lake.
+/// Without the only number that may differ: duplicates of relevant records are not in a lake.
 fn comparable(mut document: Value) -> Value {
     let relevant = document["coverage"].as_object_mut().unwrap().remove("records_relevant");
     assert!(relevant.is_some());
@@ -125,7 +125,7 @@ fn copies_in_another_folder_are_no_new_events() {
     assert!(said.contains("(0 known), added 0 events") && said.contains("wrote 0 files"), "{said}");
 }
 
-/// Two events of one id and of different times are two in the lake; a copy of either is known for what it is.
+/// Two events with one id and different times are two events in the lake; a copy of either is recognised.
 #[test]
 fn copies_of_two_events_that_share_an_id_are_no_new_events() {
     let world = world();
@@ -203,8 +203,8 @@ fn the_second_of_two_runs_is_refused() {
     ok(&world, &["ingest", "incident", "--lake", "lake"]);
 }
 
-/// Runs are killed at all moments; each must leave what can be read, and the last one what an undisturbed run
-/// leaves.
+/// Runs are killed at any moment; each must leave a readable lake, and the last one the same as without
+/// interruptions.
 #[test]
 fn killed_at_any_moment_the_lake_stays_whole() {
     let world = world();
@@ -238,10 +238,10 @@ fn killed_at_any_moment_the_lake_stays_whole() {
     }
 }
 
-/// The same for as long as somebody likes, beside a reader that never stops: `KILL_SECONDS=600 cargo test
-/// --test lake -- --ignored kill_storm --nocapture`. Runs of `ingest` and `lake repair` are killed, some of
-/// them by a signal that they may answer; what each leaves must be read by the others, and hold at least what
-/// the last whole run had committed.
+/// The same for any time, with a reader that never stops: `KILL_SECONDS=600 cargo test --test lake --
+/// --ignored kill_storm --nocapture`. Runs of `ingest` and `lake repair` are killed, some of them by a signal
+/// that they can handle; others must be able to read the result, which must contain at least the last
+/// complete run's commit.
 #[cfg(unix)]
 #[test]
 #[ignore = "a minute, or KILL_SECONDS"]
@@ -304,7 +304,7 @@ fn kill_storm() {
             held.store(all, Ordering::Release);
             assert_eq!(comparable(json(&world, &["timeline", &lake])), undisturbed, "round {rounds}");
             if chance(4) == 0 {
-                // From nothing again.
+                // Starts with an empty lake again.
                 held.store(0, Ordering::Release);
                 number.fetch_add(1, Ordering::Release);
             }
@@ -319,7 +319,7 @@ fn kill_storm() {
     });
 }
 
-/// No file may grow beyond some blocks, as on a disk that is full.
+/// No file may grow beyond some blocks, as on a full disk.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_ends_the_run_and_not_the_lake() {
@@ -338,8 +338,7 @@ fn a_full_disk_ends_the_run_and_not_the_lake() {
     ok(&world, &["ingest", "incident", "--lake", "lake"]);
 }
 
-/// The lake in other hands. Needs python3 with the module `duckdb` (TAGFALL_PYTHON names another
-/// interpreter).
+/// Other readers of the lake. Needs python3 with the module `duckdb` (TAGFALL_PYTHON is another interpreter).
 #[test]
 fn duckdb_reads_the_lake_as_it_is() {
     let python = std::env::var("TAGFALL_PYTHON").unwrap_or_else(|_| "python3".to_owned());
@@ -388,7 +387,7 @@ print(json.dumps({
     assert_eq!(found["storage"], serde_json::json!([["ZSTD", true]]));
 }
 
-/// Bloom filters of what hardly repeats: other readers take them as they are. Needs python3 with the module
+/// Other readers use the Bloom filters of columns with few repetitions. Needs python3 with the module
 /// `duckdb`.
 #[test]
 fn filters_tell_duckdb_which_ids_are_not_there() {
@@ -473,7 +472,7 @@ fn a_query_gives_from_a_lake_what_it_gives_from_the_archive() {
         "SELECT eventsource, count(*) AS n, min(eventtime) AS first FROM cloudtrail_logs GROUP BY eventsource ORDER BY n DESC, eventsource",
         "SELECT * FROM cloudtrail_logs WHERE eventsource = 'ecr.amazonaws.com' AND date = '2026-03-02' ORDER BY eventtime, eventid",
         "SELECT count(*) AS n FROM events",
-        // Nothing sorts the groups: they come in the order of their first events.
+        // Groups without ORDER BY are in the order of their first events.
         "SELECT eventname, awsregion, count(*) AS n, count(DISTINCT useridentity.arn) AS callers, max(useragent) AS agent FROM cloudtrail_logs WHERE eventname <> 'PutImage' GROUP BY eventname, awsregion",
         "SELECT DISTINCT errorcode, readonly, min(eventtime) AS first FROM events GROUP BY ROLLUP (errorcode, readonly) HAVING count(*) > 1 LIMIT 3",
         "SELECT eventsource, array_agg(eventid) AS ids, arbitrary(eventtime) AS any FROM events GROUP BY eventsource",

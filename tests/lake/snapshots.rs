@@ -1,4 +1,4 @@
-//! Snapshots in a lake: kept with the objects that they stood in, and as good as beside the logs.
+//! Snapshots in a lake: stored with their objects, and equivalent to those beside the logs.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ fn date(world: &World, name: &str, seconds: u64) {
     file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
 }
 
-/// A log, and every answer that was recorded, dated by their files.
+/// A log, and every recorded answer, dated by its file.
 fn evidence() -> World {
     let world = World::new();
     let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/answers");
@@ -29,7 +29,7 @@ fn evidence() -> World {
     world
 }
 
-/// What every verb says of a source, without the one number in which a lake differs from its archives.
+/// The output of every verb for a source, without the only number in which a lake differs from its archives.
 fn told(world: &World, source: &str) -> Vec<Value> {
     let verbs = [&["detect"][..], &["timeline"], &["forecast"], &["whatif"], &["explain", "shop/api:v1"]];
     let told = verbs.iter().map(|verb| {
@@ -52,14 +52,13 @@ fn a_lake_knows_what_logs_and_snapshots_know() {
     let listed = json(&world, &["detect", "lake"]);
     assert!(listed["findings"].as_array().unwrap().iter().any(|one| one["kind"] == "not-listed"), "{listed}");
     assert_eq!(world.code(&["lake", "check", "lake"]), Some(0));
-    // Whoever asks for records is not told of them, and nothing is missing.
+    // For records alone snapshots are not mentioned, and nothing is missing.
     let output =
         world.run(&["query", "SELECT count(*) AS n FROM cloudtrail_logs", "lake", "--format", "csv"]);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// What is there already is not read again, what came later is added, and of a file that was written anew the
-/// newer answer counts.
+/// Known snapshots are not read again, later ones are added, and the newer content of a changed file counts.
 #[test]
 fn a_lake_takes_snapshots_run_after_run() {
     let world = evidence();
@@ -80,12 +79,12 @@ fn a_lake_takes_snapshots_run_after_run() {
     date(&world, "evidence/answers/ecr.describe-images.json", TAKEN + 60);
     ok(&world, &["ingest", "evidence", "--lake", "lake"]);
     assert_eq!(told(&world, "lake"), told(&world, "evidence"));
-    // A run that finds nothing new changes nothing.
+    // A run without new objects changes nothing.
     ok(&world, &["ingest", "evidence", "--lake", "lake"]);
     assert_eq!(told(&world, "lake"), told(&world, "evidence"));
 }
 
-/// Several in one file, packed, and in an archive beside logs; and a lake beside a folder.
+/// Several in one file, compressed, in an archive with logs; and a lake next to a folder.
 #[test]
 fn snapshots_of_any_packing_are_kept() {
     let world = evidence();
@@ -110,7 +109,7 @@ fn snapshots_of_any_packing_are_kept() {
     );
 }
 
-/// Filters mean the same over a lake and over what it was made from.
+/// Filters have the same meaning for a lake and for the sources that it was made from.
 #[test]
 fn filters_mean_the_same_for_snapshots_in_a_lake() {
     let world = evidence();

@@ -1,4 +1,4 @@
-//! The world as Parquet: tables that Athena, Spark and DuckDB export, and Security Lake's.
+//! The world as Parquet: tables as Athena, Spark and DuckDB export them, and Security Lake's.
 
 use polars::prelude::{
     Column, CompatLevel, DataFrame, IntoColumn, IntoSeries, NamedFrom, SchemaExt as _, Series, StructChunked,
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{COLUMNS, cell, gzip, ocsf, zipped};
 
-/// A column of these values: objects are structs of all members that any of them has.
+/// A column of these values: objects become structs with the members of all of them.
 fn series(name: &str, values: &[Value]) -> Series {
     if values.iter().filter_map(Value::as_object).any(|object| !object.is_empty()) {
         let mut names: Vec<&String> =
@@ -80,8 +80,7 @@ fn written(columns: Vec<Series>, compression: CompressionOptions, group: usize) 
     out
 }
 
-/// CloudTrail's columns under names that `named` makes of theirs; those in `structs` are structs, the others
-/// text.
+/// CloudTrail's columns with names converted by `named`; those in `structs` are structs, the others text.
 fn columns(records: &[Value], named: impl Fn(&str) -> String, structs: &[&str]) -> Vec<Series> {
     let of = |name: &&str| {
         let values = records.iter().map(|record| match &record[*name] {

@@ -1,4 +1,4 @@
-//! ECR: what each call does to a repository.
+//! ECR: the effect of each call on a repository.
 
 use serde_json::json;
 use tagfall::model::{Action, ManifestKind, PushOrigin, StorageClass};
@@ -106,7 +106,7 @@ fn an_index_names_its_children_and_a_signature_its_subject() {
     );
 }
 
-/// The buffer for manifests is reused: the second image must not show anything of the first.
+/// The buffer for manifests is reused: the second image must not contain anything of the first.
 #[test]
 fn one_recognizer_reads_many_records() {
     let mut recognizer = tagfall::recognize::Recognizer::default();
@@ -373,7 +373,7 @@ fn pulls_by_tag_by_digest_and_by_layer() {
     );
 }
 
-/// A denied call often has no request and no resources: the repository stands in the message alone.
+/// A denied call often has no request and no resources: only the message names the repository.
 #[test]
 fn a_denied_pull_names_its_repository_in_the_message() {
     let message = "User: arn:aws:sts::111122223333:assumed-role/task/1 is not authorized to perform: ecr:BatchGetImage on resource: arn:aws:ecr:eu-central-1:444455556666:repository/shop/api because no resource-based policy allows it";
@@ -390,8 +390,8 @@ fn a_denied_pull_names_its_repository_in_the_message() {
     );
 }
 
-/// Takes the record as CloudTrail writes it, and in spellings in which its manifest is not cut out of it
-/// before it is parsed.
+/// Recognises a record as CloudTrail writes it, and in forms in which its manifest is not removed before
+/// parsing.
 fn read_alike(record: &str) -> Option<String> {
     let shown =
         |json: &str| crate::outcome(json, false, |found| format!("{:?}", found.action)).ok().flatten();
@@ -428,7 +428,7 @@ fn a_manifest_is_the_same_however_its_record_is_written() {
         assert!(read_alike(&push("{}", text)).is_some());
         assert!(read_alike(&push(text, "")).is_some());
         assert!(read_alike(&push("", text)).is_some());
-        // A manifest in other places, the same and another one.
+        // A manifest in other members, the same one and another.
         for place in ["userIdentity", "zzz", "errorCode"] {
             let mut record =
                 ecr("PutImage", json!({"requestParameters": {"imageManifest": text, "imageTag": "v1"}}));
@@ -446,7 +446,7 @@ fn a_record_with_a_manifest_is_no_sounder_for_having_it_cut_out() {
         ecr("PutImage", json!({"requestParameters": {"imageManifest": manifest("a"), "imageTag": "v1"}}))
             .to_string();
     let inside = text.find("schemaVersion").unwrap();
-    // What is damaged inside the manifest's string, before it and behind it.
+    // Damage inside the manifest's string, before it and after it.
     for (at, with) in [
         (inside, "\\x"),
         (inside, "\u{1}"),

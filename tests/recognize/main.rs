@@ -1,4 +1,4 @@
-//! From the JSON of a record to what it means for images.
+//! Records as JSON → their meaning for images.
 
 mod ecr;
 mod record;
@@ -11,7 +11,7 @@ use tagfall::decode::RawRecord;
 use tagfall::model::{Digest, Recognized};
 use tagfall::recognize::Recognizer;
 
-/// A digest that looks like one, made from a name.
+/// A valid digest derived from a name.
 fn digest(name: &str) -> Digest {
     Digest::of_manifest(name)
 }
@@ -27,8 +27,7 @@ fn manifest(name: &str) -> String {
     .to_string()
 }
 
-/// A record of `source` and `name`, its other fields as they usually are; `more` replaces or adds top-level
-/// fields.
+/// A record of `source` and `name` with typical other fields; `more` replaces or adds top-level members.
 fn record(source: &str, name: &str, more: Value) -> Value {
     let mut record = json!({
         "eventVersion": "1.11",
@@ -78,12 +77,12 @@ fn omitted(what: &str) -> Value {
     json!({"reason": format!("{what} too large"), "omitted": true, "originalSize": 149_893})
 }
 
-/// Recognises `record` and hands the result to `look`; fails if it means nothing.
+/// Recognises `record` and passes the result to `look`; fails if it has no meaning.
 fn look<R>(record: &Value, look: impl FnOnce(&Recognized<'_>) -> R) -> R {
     outcome(&record.to_string(), false, look).unwrap().expect("the record means something")
 }
 
-/// Whether `record` is read without error and means nothing.
+/// Whether `record` is read without an error but has no meaning.
 fn means_nothing(record: &Value) -> bool {
     outcome(&record.to_string(), false, |_| ()).unwrap().is_none()
 }

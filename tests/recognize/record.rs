@@ -1,4 +1,4 @@
-//! What all records share: identity, time, corrections, and what makes a record unreadable.
+//! What all records share: identity, time, corrections, and errors.
 
 use serde_json::{Value, json};
 
@@ -58,7 +58,7 @@ fn other_partitions_and_other_spellings_of_an_arn() {
     }
 }
 
-/// Missing such a record would leave a hole that nobody sees.
+/// Ignoring such a record would leave an unnoticed gap.
 #[test]
 fn a_change_to_a_repository_that_is_not_named_is_an_error() {
     let text = record("ecr.amazonaws.com", "PutImage", json!({})).to_string();
@@ -164,8 +164,7 @@ fn what_is_not_about_private_images_means_nothing() {
     assert!(means_nothing(&record("s3.amazonaws.com", "CreateService", json!({}))));
 }
 
-/// The name is looked for in the text before parsing; neither an escape in it nor one in its key may hide a
-/// push.
+/// The name is searched for in the text before parsing; escapes in it or in its key must not hide a push.
 #[test]
 fn an_escaped_event_name_is_not_overlooked() {
     let text = push(json!({})).to_string();

@@ -1,5 +1,5 @@
-//! The published and composed samples beside the specification, one by one. Skipped, loudly, where they are
-//! not at hand.
+//! The published and composed samples of the specification, one by one. Skipped with a message if they are
+//! not available.
 
 use std::path::PathBuf;
 
@@ -27,7 +27,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ("CreateService-1", "-"),
     ("CreateService-2-partial", "! no eventTime"),
     ("DescribeRepositories-1", "-"),
-    // Its digest, like the other EventBridge examples', is too short to be one.
+    // Its digest, like that of the other EventBridge examples, is too short.
     ("EventBridge-ECRImageAction-ARCHIVE-1", "-"),
     ("EventBridge-ECRImageAction-DELETE-1", "-"),
     ("EventBridge-ECRImageAction-PUSH-1", "-"),
@@ -139,7 +139,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Samples of containers, not of records: the decoder's business.
+/// Samples of containers and not of records, which are tested with the decoder.
 const CONTAINERS: &[&str] = &[
     "Format-CloudTrail-Digest-1",
     "Format-CloudTrail-Insight-1",
@@ -198,7 +198,7 @@ fn no_sample_is_forgotten() {
     }
 }
 
-/// AWS's own example is the proof that a digest is the SHA-256 of the manifest in the request.
+/// AWS's own example proves that a digest is the SHA-256 of the manifest in the request.
 #[test]
 fn published_and_composed_manifests_hash_to_their_digests() {
     let Some(folder) = samples() else { return };

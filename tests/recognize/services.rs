@@ -141,7 +141,7 @@ fn a_task_tells_digests_and_reasons_each_once() {
     )));
 }
 
-/// What a record says of needs: who, how, which references, through which definitions.
+/// The needs in a record: who, how, which references, through which definitions.
 fn needs(source: &str, name: &str, more: Value) -> Vec<String> {
     look(&record(source, name, more), |found| match &found.action {
         Action::Needs(needs) => needs.iter().map(told).collect(),

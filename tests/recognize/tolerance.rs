@@ -1,11 +1,11 @@
-//! Nothing that stands in a log makes the recogniser panic, and wrong types cost a field, not the record.
+//! No log makes the recogniser panic, and a wrong type affects only its field, not the record.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use crate::{ecr, look, manifest, outcome};
 
-/// Names that the recogniser looks for, so that random documents reach its depths.
+/// Names that the recogniser uses, so that random documents reach all of its code.
 const KEYS: &[&str] = &[
     "eventTime",
     "eventName",
@@ -108,7 +108,7 @@ fn document() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A sound record with some of its fields replaced.
+/// A valid record with some of its fields replaced.
 fn damaged() -> impl Strategy<Value = Value> {
     let name = proptest::sample::select(&TEXTS[..9]);
     let source = proptest::sample::select(&["ecr.amazonaws.com", "ecs.amazonaws.com"][..]);
@@ -160,7 +160,7 @@ fn a_field_of_a_wrong_type_is_a_field_that_is_absent() {
             "responseElements": "", "resources": "", "userIdentity": "nobody", "addendum": [1], "readOnly": "false", "sourceIPAddress": 4,
         }),
     );
-    // With `resources` gone nothing names the repository.
+    // Without `resources` nothing names the repository.
     assert_eq!(outcome(&record.to_string(), false, |_| ()), Err("PutImage names no repository".to_owned()));
     let mut record = record;
     record["requestParameters"]["repositoryName"] = json!("shop/api");

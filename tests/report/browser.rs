@@ -1,7 +1,7 @@
 //! A real browser, driven through ChromeDriver's HTTP (the WebDriver protocol).
 //!
-//! Needs Debian's `chromium` and `chromium-driver`, or another ChromeDriver named by TAGFALL_CHROMEDRIVER.
-//! Where that is set, a browser that does not start is a failure; else the tests say that they are skipped.
+//! Needs Debian's `chromium` and `chromium-driver`, or another ChromeDriver in TAGFALL_CHROMEDRIVER. If that
+//! is set, a browser that does not start is a failure; otherwise the tests say that they are skipped.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Without the last ones a browser looks for the world as soon as it starts.
+/// Without the last ones a browser makes requests as soon as it starts.
 const ARGUMENTS: &[&str] = &[
     "--headless",
     "--no-sandbox",
@@ -32,12 +32,12 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// `None`, and a word about it, where there is no ChromeDriver.
+    /// `None`, with a message, if there is no ChromeDriver.
     pub fn start(test: &str) -> Option<Self> {
         Self::start_in(test, false)
     }
 
-    /// The same, in the dark if that is asked for.
+    /// The same, with a dark colour scheme if requested.
     pub fn start_in(test: &str, dark: bool) -> Option<Self> {
         let named = std::env::var("TAGFALL_CHROMEDRIVER").ok();
         let program = named.clone().unwrap_or_else(|| "chromedriver".to_owned());
@@ -79,7 +79,7 @@ impl Browser {
         self.call("POST", "/url", &json!({"url": format!("file://{}", page.display())}));
     }
 
-    /// What a script gives that is run from outside: the page's own policy does not forbid it.
+    /// The result of a script that is run from outside, which the page's policy does not affect.
     pub fn ask(&self, script: &str) -> Value {
         self.call("POST", "/execute/sync", &json!({"script": format!("return {script}"), "args": []}))
     }
@@ -94,13 +94,13 @@ impl Browser {
         self.call("POST", "/window/rect", &json!({"width": width, "height": 900}));
     }
 
-    /// What the browser has complained about since it was asked last.
+    /// The browser's error messages since the last call.
     pub fn complaints(&self) -> Vec<String> {
         let said = self.call("POST", "/se/log", &json!({"type": "browser"}));
         said.as_array().unwrap().iter().map(|entry| entry["message"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// Every address that `page` has asked for since this was asked last, its own first.
+    /// Every address that `page` has requested since the last call, beginning with its own.
     pub fn requests(&self, page: &Path) -> Vec<String> {
         let page = format!("file://{}", page.display());
         let said = self.call("POST", "/se/log", &json!({"type": "performance"}));
@@ -116,7 +116,7 @@ impl Browser {
         sent.map(|message| message["params"]["request"]["url"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// One command; the answer's value. An error is the test's failure.
+    /// Sends one command; returns the value of the answer. An error fails the test.
     fn call(&self, method: &str, command: &str, body: &Value) -> Value {
         let path = if self.session.is_empty() {
             "/session".to_owned()
@@ -160,7 +160,7 @@ fn answer(stream: &mut impl BufRead) -> (String, Vec<u8>) {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // A test that failed half-way must not leave a browser behind.
+        // A failed test must not leave a browser running.
         if !self.session.is_empty() && !std::thread::panicking() {
             self.call("DELETE", "", &json!({}));
         }

@@ -1,7 +1,6 @@
-//! S3, or whatever stands between, as an adversary: listings that break off or go in circles, answers that
-//! are not what they say, redirects to strangers, keys that nobody would choose. The rule stays: the same
-//! bytes, or the object in the coverage with its reason; never a silent loss, never an endless loop, and
-//! credentials go to nobody else.
+//! S3, or a proxy in front of it, as an adversary: truncated and circular listings, wrong answers, redirects
+//! to other hosts, unusual keys. The rule is always: the same bytes, or the object in the coverage with a
+//! reason; never a silent loss, never an endless loop, and credentials are not sent to another host.
 
 use crate::s3;
 use std::collections::BTreeMap;
@@ -16,7 +15,7 @@ use tagfall::source::{FatalKind, Options, Patience, retry};
 
 type Objects = BTreeMap<String, Vec<u8>>;
 
-/// Plain text, so that a part of it looks like a whole.
+/// Plain text, so that a part of an object is a valid object.
 fn objects(count: u32) -> Objects {
     let body = |number: u32| {
         (0..=number)
@@ -44,7 +43,7 @@ fn world(count: u32) -> (Objects, Arc<Memory>, Server) {
     (objects, memory, server)
 }
 
-/// Few tries: what never passes is to be found out soon.
+/// Few tries, so that permanent errors are found soon.
 fn options(endpoint: &str) -> Options {
     let retry = retry::Policy { tries_max: 4, delay_max: Duration::from_millis(20), ..quick(endpoint).retry };
     Options { retry, ..quick(endpoint) }
@@ -57,7 +56,8 @@ fn read(proxy: &Proxy) -> Read {
     read
 }
 
-/// The same bytes, or the object, or what is above it, with a reason; or the run failed as a whole.
+/// The same bytes; or a failure of the object, or of a prefix of it, with a reason; or the run failed as a
+/// whole.
 fn assert_rule(objects: &Objects, read: &Read, what: &str) {
     for (key, bytes) in objects {
         let above = || {
@@ -79,7 +79,7 @@ fn assert_rule(objects: &Objects, read: &Read, what: &str) {
     assert!(strangers.is_empty(), "{what}: {strangers:?}");
 }
 
-/// Faults of listings, each with whether a whole listing can still be had once it has passed.
+/// Faults of listings, and whether a complete listing can be fetched after each.
 fn faults_of_listings() -> Vec<(&'static str, Fault)> {
     let replaced = |from: &str, to: &str| Fault::Replaced(from.to_owned(), to.to_owned());
     vec![
@@ -119,7 +119,7 @@ fn a_listing_that_is_broken_once_is_asked_for_again() {
 fn a_listing_that_is_always_broken_is_never_taken_for_the_whole() {
     let (objects, _, server) = world(30);
     for (what, fault) in faults_of_listings() {
-        // The levels above are whole: the run knows of the days.
+        // The levels above are complete: the run knows the days.
         let faulty = move |request: &Request<'_>| {
             if request.is_list() && request.target.contains("us-east-1%2F") {
                 fault.clone()
@@ -140,7 +140,7 @@ fn a_listing_that_is_always_broken_is_never_taken_for_the_whole() {
     }
 }
 
-/// What stands whole before the damage is read all the same.
+/// Complete entries before the damage are read.
 #[test]
 fn the_good_part_of_a_torn_listing_is_read() {
     let (objects, _, server) = world(30);
@@ -241,7 +241,7 @@ fn an_answer_that_is_not_what_it_says_is_no_object() {
     }
 }
 
-/// What a proxy packs on the way is the same object.
+/// An object that a proxy compresses is the same object.
 #[test]
 fn what_is_packed_on_the_way_is_unpacked() {
     let (objects, _, server) = world(12);
@@ -251,7 +251,7 @@ fn what_is_packed_on_the_way_is_unpacked() {
     assert_eq!((read.whole, read.failed.len()), (objects, 0));
 }
 
-/// Whatever a redirect says, nobody else is asked, and nobody else sees a signature.
+/// Whatever a redirect says, no request and no signature is sent to another host.
 #[test]
 fn credentials_never_follow_to_another_host() {
     let (objects, _, server) = world(6);
@@ -298,8 +298,7 @@ fn credentials_never_follow_to_another_host() {
     assert_eq!(*seen.lock().unwrap(), Vec::<String>::new(), "a stranger was asked");
 }
 
-/// Two minutes of silence are longer than anybody waits; the patience is shorter here, and the rule is the
-/// same.
+/// Two minutes of silence exceed the timeout; it is shorter here, but the rule is the same.
 #[test]
 fn an_answer_after_two_minutes_is_not_waited_for() {
     let (objects, _, server) = world(6);
@@ -330,7 +329,7 @@ fn an_answer_after_two_minutes_is_not_waited_for() {
     );
 }
 
-/// Keys that S3 allows and nobody would choose.
+/// Unusual keys that S3 allows.
 #[test]
 fn odd_keys_are_keys() {
     let long = format!("long/{}.json", "k".repeat(1_010));

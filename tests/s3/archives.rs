@@ -1,5 +1,5 @@
-//! Archives of logs in a bucket and beside it: what is in them is named, pruned and taken into a lake as
-//! objects are.
+//! Zip and tar archives in a bucket and a folder: their members are named, pruned and added to a lake like
+//! objects.
 
 use crate::s3;
 use std::fs;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use s3::{Memory, Server};
 use serde_json::Value;
 
-/// The objects of the incident by their keys.
+/// The objects of the incident by key.
 fn objects() -> Vec<(String, Vec<u8>)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
@@ -60,7 +60,7 @@ impl World {
         Self { bucket, server }
     }
 
-    /// Exit code, and what was said in JSON.
+    /// Exit code and JSON output.
     fn run(&self, arguments: &[&str]) -> (Option<i32>, Value) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
         command.args(arguments).arg("-q");
@@ -103,7 +103,7 @@ fn members_in_a_bucket_are_named_and_pruned_as_keys_are() {
         );
         let evidence = said["findings"][0]["second_push"]["object"].as_str().unwrap();
         assert!(evidence.contains(&format!("{name}!AWSLogs/")), "{evidence}");
-        // What is asked for is told by names, and nothing else is unpacked.
+        // Members are selected by name, and others are not decompressed.
         for options in
             [&["--account", "999999999999"][..], &["--region", "xx-none-1"], &["--since", "2031-01-01"]]
         {
@@ -119,7 +119,7 @@ fn members_in_a_bucket_are_named_and_pruned_as_keys_are() {
     }
 }
 
-/// An archive is read once, whatever is in it: the second run takes nothing, and asks for nothing.
+/// An archive is read once, whatever it contains: the second run adds and fetches nothing.
 #[test]
 fn a_lake_takes_an_archive_once() {
     let objects = objects();
@@ -149,7 +149,7 @@ fn a_lake_takes_an_archive_once() {
         (first.clone(), gets),
         "known archives are not fetched again"
     );
-    // The same objects in another archive are second copies.
+    // The same objects in another archive are duplicates.
     world.bucket.put("c.zip", zipped(&objects));
     assert_eq!(ingest(), Some(0));
     assert_eq!(count()["n"], first["n"]);
@@ -168,13 +168,12 @@ fn a_lake_takes_an_archive_once() {
     }
 }
 
-/// An archive that is larger than the memory was refused. What is no log in it fails for itself, and costs no
-/// other member.
+/// Once, an archive larger than the memory was refused. A member that is not a log fails alone.
 #[test]
 fn an_archive_in_a_bucket_that_is_larger_than_the_memory_is_read() {
     let objects = objects();
     let mut large = objects.clone();
-    // Bytes that cannot be packed.
+    // Incompressible bytes.
     let mut state = 1_u64;
     let noise = std::iter::repeat_with(|| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);

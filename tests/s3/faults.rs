@@ -1,5 +1,5 @@
-//! The rule: with whatever happens between client and server, the same bytes come out as without, or the
-//! object is delivered as failed with its reason. A fault proxy stands between; `SEED=…` repeats a run.
+//! Whatever happens between client and server, the result has the same bytes as without it, or the object
+//! fails with a reason. A proxy injects faults; `SEED=…` repeats a run.
 
 use crate::s3;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use tagfall::source::{self, FatalKind, Feed, Fetched, Options, Patience, retry};
 
 const BUCKET: &str = "trail";
 
-/// Quick tries: the rules are the same, the waits are not.
+/// Short waits; the rules for retries are the same.
 fn options(endpoint: &str) -> Options {
     let patience = Patience { silence: Duration::from_secs(20), ..Patience::DEFAULT };
     Options { patience, ..s3::quick(endpoint) }
@@ -21,7 +21,7 @@ fn options(endpoint: &str) -> Options {
 
 type Objects = BTreeMap<String, Vec<u8>>;
 
-/// Bytes that compress badly and tell where they belong.
+/// Incompressible bytes that depend on their position.
 fn objects(count: u32, bytes_max: u64) -> Objects {
     let body = |number: u32| {
         let mut state = u64::from(number) + 1;
@@ -105,7 +105,7 @@ fn status(status: u16, code: &str) -> Fault {
     Fault::Answer(error_answer(status, code, ""))
 }
 
-/// Every fault that can pass.
+/// Every temporary fault.
 fn passing_faults() -> Vec<Fault> {
     vec![
         status(500, "InternalError"),
@@ -123,7 +123,7 @@ fn passing_faults() -> Vec<Fault> {
     ]
 }
 
-/// Everything as it is, or failed with a reason; nothing lost, nothing changed.
+/// Checks that every object is unchanged, or failed with a reason.
 fn assert_rule(objects: &Objects, read: &Read) {
     for (key, bytes) in objects {
         match (read.whole.get(key), read.failed.get(key)) {
@@ -195,8 +195,8 @@ fn what_never_passes_fails_alone_with_its_reason() {
     }
 }
 
-/// A scanner on the way that lets everything pass but one object: the last request of the run is no sign that
-/// S3 is gone.
+/// A scanner in between blocks a single object: although that is the last request of the run, S3 is
+/// available.
 #[test]
 fn a_connection_that_always_breaks_for_the_only_object_is_that_objects_failure() {
     let (objects, _, server) = world(1, 5_000);
@@ -216,7 +216,7 @@ fn a_body_that_stalls_or_drips_is_not_waited_for() {
         let proxy = Proxy::start(server.address, move |request| {
             if request.target.contains("00000") && request.tried == 0 { fault.clone() } else { Fault::None }
         });
-        // An empty body is whole before it stalls; what comes next on that connection waits for an answer
+        // An empty body is complete before it stalls; the next request on that connection waits for an answer
         // instead.
         let patience = Patience {
             response: Duration::from_secs(2),
@@ -248,7 +248,7 @@ fn an_answer_that_does_not_come_is_asked_for_again() {
     assert!(read.failed.is_empty() && read.retries >= 5);
 }
 
-/// The region that a request is signed for stands in its credential scope.
+/// Whether a request is signed for this region, according to its credential scope.
 fn is_signed_for(request: &Request<'_>, region: &str) -> bool {
     request.head.contains(&format!("/{region}/s3/aws4_request"))
 }

@@ -1,4 +1,4 @@
-//! Buckets as they are in the field: policies that allow a part, prefixes of many teams, archived objects,
+//! Buckets as they occur in practice: policies that allow a part, prefixes for many teams, archived objects,
 //! several sources.
 
 use crate::s3;
@@ -26,7 +26,7 @@ fn denied() -> Fault {
     Fault::Answer(error_answer(403, "AccessDenied", ""))
 }
 
-/// Whether a LIST is about `prefix`, as it stands in the query.
+/// Whether a LIST request is for `prefix`.
 fn lists(request: &Request<'_>, prefix: &str) -> bool {
     request.is_list() && request.target.contains(&format!("prefix={}", prefix.replace('/', "%2F")))
 }
@@ -45,7 +45,8 @@ fn an_account_that_may_not_be_listed_stands_in_coverage_and_the_others_are_read(
     assert!(reason.contains("s3:ListBucket") && !reason.contains("s3:GetObject"), "{reason}");
 }
 
-/// Page after page of a bucket without folders, until it fails: what is missing has no name of its own.
+/// A bucket without folders is listed page after page until that fails: the missing objects have no common
+/// prefix.
 #[test]
 fn a_bucket_that_cannot_be_listed_to_its_end_is_named() {
     let (_, server) = bucket((0..2_500).map(|number| format!("{number:04}.json")));
@@ -58,8 +59,8 @@ fn a_bucket_that_cannot_be_listed_to_its_end_is_named() {
     assert!(read.reason("s3://trail").contains("not all of it could be listed"), "{:?}", read.failed);
 }
 
-/// A policy that lets people click through the console allows the root alone: nothing is read then, and
-/// nothing is missing but a right.
+/// A policy that allows listing only the root, for the console: nothing can be read, and only a permission is
+/// missing.
 #[test]
 fn where_only_the_root_may_be_listed_the_missing_right_is_told() {
     let (_, server) = bucket(["111122223333", "444455556666"].map(|account| key(account, "2024/10/01", 1)));
@@ -88,7 +89,7 @@ fn one_object_can_be_read_without_the_right_to_list() {
     assert_eq!(error.kind, FatalKind::ListDenied);
 }
 
-/// An organisation in which every team has a prefix of its own in one bucket: `team/AWSLogs/…`, or deeper.
+/// An organisation in which every team has its own prefix in one bucket: `team/AWSLogs/…`, or deeper.
 #[test]
 fn a_prefix_for_each_of_many_teams_is_pruned_like_a_single_trail() {
     for deeper in ["", "cloudtrail/"] {
@@ -113,7 +114,7 @@ fn a_prefix_for_each_of_many_teams_is_pruned_like_a_single_trail() {
     }
 }
 
-/// The first page of such a folder holds files alone; what comes after it must not begin anew.
+/// The first page of such a folder has only files; listing must not start again when folders follow.
 #[test]
 fn files_and_then_folders_of_strangers_are_read_once() {
     let files = (0..1_200).map(|number| format!("a-{number:04}.json"));
@@ -133,7 +134,7 @@ fn an_archived_object_fails_with_what_to_do() {
     assert!(read.reason(&names[0]).contains("aws s3api restore-object"), "{}", read.reason(&names[0]));
 }
 
-/// As a server with one region answers, and S3 itself where a redirect has no header.
+/// The answer of a server with one region, and of S3 when a redirect has no header.
 #[test]
 fn the_region_that_only_the_body_of_an_error_tells_is_followed() {
     let (_, server) = bucket([key("111122223333", "2024/10/01", 1)]);
@@ -161,7 +162,7 @@ fn a_clock_that_is_off_is_named_as_such() {
     assert!(error.what().contains("clock"), "{error}");
 }
 
-/// Sources are read one after the other: what waits for its turn must not fill the memory.
+/// Sources are read one after another: those that wait must not use memory.
 #[test]
 fn of_several_sources_only_the_one_that_is_read_is_fetched() {
     let (first, first_server) = bucket((0..100).map(|number| key("111122223333", "2024/10/01", number)));
@@ -180,8 +181,8 @@ fn of_several_sources_only_the_one_that_is_read_is_fetched() {
     assert_eq!(take(&*other), 100);
 }
 
-/// `AWSLogs/1111` is the beginning of an account, `…/2024/1` that of three months, and a name may end in the
-/// middle of its stamp.
+/// `AWSLogs/1111` is the beginning of an account, `…/2024/1` that of three months, and a prefix may end
+/// inside of a file name.
 #[test]
 fn a_prefix_may_end_anywhere() {
     let keys =
@@ -225,7 +226,7 @@ fn what_is_asked_for_is_asked_for_once() {
     assert_eq!(*asked.lock().unwrap(), memory.lists().len() + 3_000);
 }
 
-/// Neither a few folders a level, nor many: what is not CloudTrail's costs no request for each folder.
+/// With few or many folders on each level: folders outside of CloudTrail's layout do not cost a request each.
 #[test]
 fn a_deep_tree_of_strangers_is_soon_listed_plainly() {
     let (memory, server) = bucket(

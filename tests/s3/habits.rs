@@ -1,5 +1,5 @@
-//! The AWS CLI's habits: where credentials, region and endpoint come from. Each case is a process of its own,
-//! for the environment is one per process.
+//! Credentials, region and endpoint are found as by the AWS CLI. Each case is a separate process, because
+//! each needs its own environment.
 
 use crate::s3;
 use std::process::Command;
@@ -11,7 +11,7 @@ use tagfall::source::{self, Fetched, Options};
 
 const HABITS: &str = "TAGFALL_TEST_HABITS";
 
-/// Only there for the tests below, which run it with an environment. Its habits:
+/// Only used by the tests below, which run it with an environment. Its settings:
 /// `profile=NAME,endpoint=URL,unsigned,payer`.
 #[test]
 fn habits_child() {
@@ -61,7 +61,7 @@ impl World {
         std::fs::write(self.home.path().join(name), text).unwrap();
     }
 
-    /// Runs the child with nothing of our own environment that the SDK would look at.
+    /// Runs the child without any environment of the test that the SDK would use.
     fn run(&self, habits: &str, environment: &[(&str, &str)]) -> String {
         let mut command = Command::new(std::env::current_exe().unwrap());
         for (name, _) in std::env::vars_os().filter(|(name, _)| {
@@ -199,8 +199,7 @@ fn a_credential_process_is_asked_and_asked_again_when_its_session_ends() {
     assert!(heads.contains("old-token") && heads.contains("new-token"));
 }
 
-/// What was read until then is there, and to log in again is what helps: the same as with a session that
-/// nobody renews.
+/// What was read before is kept, and the advice is to log in again, as with a session that expired.
 #[cfg(unix)]
 #[test]
 fn a_credential_process_that_fails_half_way_is_a_session_that_expired() {

@@ -1,5 +1,5 @@
-//! No fault may hang a run: a server that accepts and never answers, a listing or an error that stops or
-//! drips.
+//! No fault makes a run hang: a server that accepts connections and never answers, a listing or an error that
+//! stops or drips.
 
 use crate::s3;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use s3::{Fault, Memory, Proxy, Read, Request, Server, quick, read};
 use tagfall::source::{FatalKind, Options, Patience};
 
-/// Far more than any case needs, far less than for ever.
+/// Far more than any case needs, but finite.
 const FOREVER: Duration = Duration::from_secs(50);
 
 fn world(decide: impl Fn(&Request<'_>) -> Fault + Send + Sync + 'static) -> (Server, Proxy) {
@@ -34,7 +34,7 @@ fn impatient(endpoint: &str) -> Options {
     Options { patience, ..quick(endpoint) }
 }
 
-/// Reads in a thread of its own, which is left behind where it hangs.
+/// Reads in a separate thread, which is abandoned if it hangs.
 fn read_in_time(endpoint: &str) -> Read {
     let options = impatient(endpoint);
     let (done, result) = mpsc::channel();

@@ -1,4 +1,4 @@
-//! Objects in a bucket that an earlier run has read are not fetched again, until they change.
+//! Objects in a bucket that an earlier run has read are not fetched again unless they have changed.
 
 use crate::s3;
 use std::collections::BTreeSet;

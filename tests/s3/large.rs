@@ -1,5 +1,5 @@
-//! Objects that are larger than what may be held of them: their bytes come in pieces, of one version, or they
-//! fail with a reason.
+//! Objects that are larger than the available memory: they are fetched in pieces of one version, or fail with
+//! a reason.
 
 use crate::s3;
 use std::io::{Cursor, Read as _, Seek as _, SeekFrom, Write as _};
@@ -15,12 +15,12 @@ use tagfall::source::{self, Feed, Fetched, Options};
 const KEY: &str = "export/all.json";
 const MIB: usize = 1 << 20;
 
-/// 16 MiB of memory: an object above 1 MiB comes in pieces of half of that.
+/// 16 MiB of memory: an object above 1 MiB is fetched in pieces of half that size.
 fn options(endpoint: &str) -> Options {
     Options { memory_bytes_max: 16 << 20, part_bytes: Some(256 << 10), ..quick(endpoint) }
 }
 
-/// Bytes that tell where they belong.
+/// Bytes that depend on their position.
 fn object(bytes: usize) -> Vec<u8> {
     (0..bytes.div_ceil(8))
         .flat_map(|number| (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes())
@@ -82,7 +82,7 @@ fn a_piece_that_breaks_off_goes_on_where_it_broke() {
                 .lines()
                 .find(|line| line.to_ascii_lowercase().starts_with("range:"))
                 .unwrap_or_default();
-            // Where a piece ends stays the same, wherever the next try begins.
+            // The end of a piece stays the same, wherever the next try begins.
             let is_first = !range.is_empty()
                 && seen.lock().unwrap().insert(range.rsplit('-').next().unwrap_or_default().to_owned());
             if is_first { fault.clone() } else { Fault::None }
@@ -91,7 +91,7 @@ fn a_piece_that_breaks_off_goes_on_where_it_broke() {
         let feed = open(&proxy.endpoint());
         let (all, failure) = read(&*feed);
         if name == "garbled" {
-            // An answer that names no part: it is no service that gives parts.
+            // An answer without a range: the service does not support ranges.
             assert!(
                 failure.as_deref().is_some_and(|reason| reason.contains("gives no parts of it")),
                 "{failure:?}"
@@ -237,8 +237,8 @@ fn detect(source: &str, endpoint: &str) -> (Option<i32>, String) {
     )
 }
 
-/// What is larger than memory is answered as from a disk: lines, packed or not, and a zip archive, whose
-/// contents stand at its end.
+/// An object larger than the memory is read as from a disk: lines, compressed or not, and a zip archive,
+/// whose directory is at its end.
 #[test]
 fn a_large_export_in_a_bucket_is_read_as_one_on_a_disk() {
     let lines = lines();

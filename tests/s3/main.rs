@@ -1,4 +1,4 @@
-//! Reading from S3: real servers over HTTP on loopback, and a proxy between that lies.
+//! Reading from S3: real servers over HTTP on loopback, with a proxy that injects faults.
 #![cfg(feature = "s3")]
 
 #[path = "../support/integrity/mod.rs"]

@@ -1,5 +1,5 @@
-//! The same evidence in a bucket gives the same bytes as in a folder, through the whole program; also where
-//! the network fails.
+//! The same evidence in a bucket gives the same output as in a folder, through the whole program, also with
+//! network faults.
 
 use crate::s3;
 use crate::sim;

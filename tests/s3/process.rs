@@ -1,4 +1,4 @@
-//! The whole program while S3 misbehaves or somebody interrupts it: exit code, stdout and stderr.
+//! The whole program with a misbehaving S3 or an interruption: exit code, stdout and stderr.
 
 use crate::s3;
 use std::process::{Child, Command, Output, Stdio};
@@ -11,7 +11,7 @@ use s3::{Fault, Memory, Proxy, Request, Server, error_answer};
 /// Far more than any case needs, far less than a hang.
 const SOON: Duration = Duration::from_secs(100);
 
-/// A bucket behind a proxy, and how many GETs there were.
+/// A bucket behind a proxy, and the number of GETs.
 struct World {
     _server: Server,
     proxy: Proxy,
@@ -19,7 +19,7 @@ struct World {
 }
 
 impl World {
-    /// 40 objects of one record each. `decide` sees the request and how many GETs came before it.
+    /// 40 objects with one record each. `decide` gets the request and the number of GETs before it.
     fn new(decide: impl Fn(&Request<'_>, u64) -> Fault + Send + Sync + 'static) -> Self {
         let key =
             |number: u32| format!("AWSLogs/111122223333/CloudTrail/us-east-1/2024/10/01/{number:02}.json");
@@ -121,7 +121,7 @@ fn the_first_interrupt_while_fetching_reports_what_was_read() {
     assert!((1..=10).contains(&read) && said.contains("partial"), "{read} {said}");
 }
 
-/// `--allow-incomplete` allows for objects that cannot be read, not for those that nobody came to.
+/// `--allow-incomplete` allows unreadable objects, but not objects that were never tried.
 #[test]
 fn an_interrupted_run_is_incomplete_whatever_is_allowed() {
     let world =
@@ -156,8 +156,7 @@ fn an_interrupt_while_listing_ends_the_run_and_claims_nothing() {
     }
 }
 
-/// A listing that always breaks off in the middle: what stands in it is read, and nobody takes that for all
-/// of it.
+/// A listing that is always truncated: its entries are read, but it does not count as complete.
 #[test]
 fn a_cut_listing_is_not_taken_for_the_whole() {
     for fault in [Fault::Shortened(60), Fault::Unmeasured(60)] {
@@ -226,13 +225,13 @@ fn one_object_that_fails_is_named_and_the_run_goes_on() {
     assert!(failure["reason"].as_str().unwrap().contains("s3:GetObject"), "{failure}");
 }
 
-/// Nobody waits for years of one bucket to learn that the other one does not exist.
+/// A missing bucket is reported before years of another one are read.
 #[test]
 fn a_second_source_that_is_not_there_is_told_before_the_first_is_read() {
     let world = World::new(|request, _| match request.is_list() {
         true if request.target.contains("/elsewhere") => Fault::Answer(error_answer(404, "NoSuchBucket", "")),
         true => Fault::None,
-        // Whoever waits for an object of the first bucket waits until the test gives up.
+        // A worker that waits for an object of the first bucket waits until the test fails.
         false => NEVER,
     });
     let output = world.run(&["s3://elsewhere", "--quiet"]);
@@ -258,7 +257,7 @@ fn a_bundle_of_certificates_that_is_none_is_told() {
     }
 }
 
-/// What workers had in hand counted for nothing: each of them could hold a whole object.
+/// Once, the objects that workers were processing did not count, so that each could hold a whole object.
 #[cfg(target_os = "linux")]
 #[test]
 fn objects_in_flight_and_in_hand_take_the_memory_that_they_may() {

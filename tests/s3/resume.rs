@@ -1,5 +1,5 @@
-//! A body that breaks off goes on where it broke: nothing is fetched twice over a link that fails, and
-//! nothing is mixed.
+//! An interrupted body is continued: over a failing link no byte is fetched twice, and versions are not
+//! mixed.
 
 use crate::s3;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,12 +9,12 @@ use s3::{Fault, Memory, Proxy, Read, Request, Server, error_answer, quick, read}
 
 const KEY: &str = "AWSLogs/111122223333/CloudTrail/us-east-1/2024/10/01/large.json.gz";
 
-/// Bytes that tell where they stand.
+/// Bytes that depend on their position.
 fn body(bytes: usize, seed: u8) -> Vec<u8> {
     (0..bytes).map(|at| (at / 7 + at / 4_099) as u8 ^ seed).collect()
 }
 
-/// One object of `bytes`, behind a proxy that does what `decide` says to GETs of it.
+/// One object of `bytes`, behind a proxy that applies `decide` to GETs of it.
 struct World {
     body: Vec<u8>,
     memory: Arc<Memory>,
@@ -89,8 +89,8 @@ fn a_body_that_breaks_goes_on_where_it_broke() {
     }
 }
 
-/// The link gives a twentieth of what is asked for, then breaks: far more often than a request is tried, and
-/// it goes on.
+/// The link delivers a twentieth of the requested bytes, and breaks: far more often than a request is tried,
+/// but it continues.
 #[test]
 fn a_large_object_over_a_link_that_always_breaks_arrives() {
     let world = World::new(20_000_000, |request, _| {
@@ -104,7 +104,7 @@ fn a_large_object_over_a_link_that_always_breaks_arrives() {
     assert!(world.ranges().len() > 20, "{:?}", world.ranges());
 }
 
-/// Progress is what keeps a request alive, and a byte a try is none.
+/// Progress keeps a request alive, but one byte each time is not progress.
 #[test]
 fn a_link_that_brings_next_to_nothing_is_given_up() {
     let world = World::new(1_000_000, |_, _| Fault::CutBody(1));
@@ -135,8 +135,7 @@ fn a_refusal_of_the_part_only_is_no_refusal_of_the_object() {
     }
 }
 
-/// A part of one version never meets a part of another: not where the server minds `If-Match`, nor where it
-/// does not.
+/// Parts of different versions are never mixed, whether or not the server supports `If-Match`.
 #[test]
 fn an_object_that_is_replaced_half_way_is_the_newer_one() {
     let newer = body(3_000_000, 0xA5);
@@ -184,9 +183,9 @@ fn a_part_that_is_not_the_part_asked_for_is_not_taken() {
     }
 }
 
-/// A second opinion on `Range`, `If-Match` and ETags: `TAGFALL_TEST_ENDPOINT=http://127.0.0.1:5000 cargo test
-/// --test s3 resume -- --ignored`, with keys and region from the environment. Fills a bucket of its own there
-/// and leaves it.
+/// The same with another server, for `Range`, `If-Match` and ETags:
+/// `TAGFALL_TEST_ENDPOINT=http://127.0.0.1:5000 cargo test --test s3 resume -- --ignored`, with keys and
+/// region from the environment. Creates a bucket there and leaves it.
 #[test]
 #[ignore = "needs a server: TAGFALL_TEST_ENDPOINT"]
 fn another_server_gives_the_part_that_is_missing() {
@@ -209,7 +208,7 @@ fn another_server_gives_the_part_that_is_missing() {
     assert!(ranges.len() == 5 && ranges[1..].iter().all(Option::is_some), "{ranges:?}");
 }
 
-/// Room was made for what was listed, and more was held without any.
+/// Once, memory was reserved for the listed size, and more was used.
 #[test]
 fn an_object_that_has_become_much_larger_waits_for_its_room() {
     let newer = body(5_000_000, 0x5A);

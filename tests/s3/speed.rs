@@ -1,5 +1,5 @@
-//! How fast the feed is beside a bare GET loop with the same SDK, and beside the same archive in a folder.
-//! Not a test of anything by itself: run it in release mode, alone on the machine.
+//! The speed of the feed, compared with a bare GET loop with the same SDK, and with the same archive in a
+//! folder. Only a measurement: run it in release mode on an idle machine.
 //!
 //! ```text
 //! cargo test --release --test s3 speed -- --ignored --nocapture
@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 
 const WORLD: &str = "TAGFALL_TEST_SPEED";
 
-/// Only there for the measurement below: serves `COUNT×BYTES` until its standard input ends.
+/// Only used by the measurement below: serves `COUNT×BYTES` until its standard input ends.
 #[test]
 fn serve_child() {
     let Ok(world) = std::env::var(WORLD) else { return };
@@ -46,7 +46,7 @@ fn start(world: &str) -> (Child, String) {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // Kept open: the child's test harness has a last word to say.
+    // Kept open, because the child's test harness writes a last line.
     let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
     let endpoint = lines
         .map_while(Result::ok)
@@ -54,7 +54,7 @@ fn start(world: &str) -> (Child, String) {
     (child, endpoint.unwrap())
 }
 
-/// User and system time of this process, from `/proc`, in ticks of 10 ms; zero where there is no `/proc`.
+/// User and system time of this process, from `/proc`, in ticks of 10 ms; zero without `/proc`.
 fn cpu() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let fields: Vec<i64> = stat
@@ -68,7 +68,7 @@ fn cpu() -> Duration {
     Duration::from_millis(10 * fields.iter().skip(10).take(2).sum::<i64>().unsigned_abs())
 }
 
-/// Current and peak resident memory in MiB, where there is `/proc`.
+/// Current and peak resident memory in MiB, if there is `/proc`.
 fn memory() -> (u64, u64) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let of = |name: &str| {
@@ -78,7 +78,7 @@ fn memory() -> (u64, u64) {
     (of("VmRSS"), of("VmHWM"))
 }
 
-/// Lets the peak begin anew (Linux), so that each measurement has its own.
+/// Resets the peak (Linux), so that each measurement has its own.
 fn forget_peak() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
@@ -114,7 +114,7 @@ fn fill(root: &Path, count: u32, bytes: usize) {
     }
 }
 
-/// Takes everything with two workers.
+/// Reads everything with two workers.
 fn drain(feed: &dyn Feed) -> (u64, u64) {
     let (objects, total) = (AtomicU64::new(0), AtomicU64::new(0));
     std::thread::scope(|scope| {

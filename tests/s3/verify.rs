@@ -1,5 +1,5 @@
-//! `verify` over HTTP, through the whole program: signatures come with the objects, and a bucket without them
-//! is as a folder.
+//! `verify` over HTTP, through the whole program: signatures come with the objects; a bucket without them is
+//! like a folder.
 
 use crate::integrity;
 use crate::s3;
@@ -124,8 +124,8 @@ fn filters_prune_and_what_they_leave_out_is_not_missing() {
         (Some(0), Some(1))
     );
     assert!(memory.gets().iter().all(|key| key.contains("us-east-1")));
-    // A part of the prefix, and the folder of log digest files alone: nothing is called missing that was not
-    // looked for.
+    // A part of the prefix, and only the folder of log digest files: files that were not listed are not
+    // missing.
     for source in ["s3://trail/logs/", "s3://trail/AWSLogs/111122223333/CloudTrail-Digest/"] {
         let output = world.run(source, &server.endpoint(), &[]);
         assert_eq!(output.status.code(), Some(0), "{source}: {}", document(&output));
@@ -161,7 +161,7 @@ fn what_cannot_be_read_is_neither_missing_nor_valid() {
     assert_eq!(world.run("s3://nowhere", &server.endpoint(), &[]).status.code(), Some(2));
 }
 
-/// A CloudTrail that answers one thing, and keeps what it was asked.
+/// A CloudTrail endpoint that always gives one answer, and records the requests.
 struct CloudTrail {
     address: std::net::SocketAddr,
     asked: Arc<std::sync::Mutex<Vec<String>>>,
@@ -196,7 +196,7 @@ impl CloudTrail {
     }
 }
 
-/// Keys of another S3 are nothing to show to AWS.
+/// Credentials for another S3 must not be sent to AWS.
 #[test]
 fn aws_is_not_asked_about_a_bucket_that_is_not_its_own() {
     let world = World::new();

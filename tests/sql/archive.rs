@@ -1,4 +1,4 @@
-//! A small archive, made here, and asking it.
+//! A small generated archive, and queries on it.
 
 use tagfall::decode::RawRecord;
 use tagfall::model::Timestamp;
@@ -104,7 +104,7 @@ fn event(id: &str, time: &str, source: &str, name: &str, who: &str, more: &str) 
     )
 }
 
-/// A table of `records`, only the columns that `query` needs, only the rows that it keeps.
+/// A table of `records` with only the columns that `query` needs and the rows that it keeps.
 pub fn catalog(query: &Query, records: &[String]) -> Catalog {
     let mut rows = EventRows::new(query.scan().asked().as_deref());
     for (index, json) in records.iter().enumerate() {
@@ -126,7 +126,7 @@ pub fn cells(answer: &Answer) -> Vec<Vec<String>> {
     (0..answer.height()).map(|row| (0..columns).map(|column| cell(row, column)).collect()).collect()
 }
 
-/// Asks the archive. The answer with early filtering and with none must be the same.
+/// The answer to a query, after checking that it is the same with and without early filtering.
 pub fn ask(sql: &str) -> Vec<Vec<String>> {
     ask_over(sql, &records())
 }
@@ -145,7 +145,7 @@ pub fn ask_over(sql: &str, records: &[String]) -> Vec<Vec<String>> {
     cells(&answer)
 }
 
-/// The error that a query gives, when it is read or when it runs.
+/// The error of a query, when it is parsed or evaluated.
 pub fn fails(sql: &str) -> String {
     match parse(sql) {
         Err(error) => error,

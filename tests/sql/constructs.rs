@@ -1,4 +1,4 @@
-//! The SQL engine over records made here: each construct, with the rows it must give.
+//! The SQL engine on generated records: each construct, with the expected rows.
 
 use crate::archive;
 use archive::{ask, fails};
@@ -163,7 +163,7 @@ fn values_that_cannot_be_worked_with() {
         ask("SELECT try_cast('x' AS integer), try(CAST('x' AS integer)), try(1 / 0), 7 / 2, 7 / 2.0, -7 % 3"),
         [["NULL", "NULL", "NULL", "3", "3.5", "-1"]]
     );
-    // The branch that would fail is not the row's.
+    // The branch that would fail is not that of the row.
     assert_eq!(
         ask(
             "SELECT CASE WHEN eventname = 'x' THEN CAST(eventname AS integer) ELSE 0 END FROM events LIMIT 1"
@@ -363,14 +363,14 @@ fn a_partitions_date_is_spelt_as_the_query_spells_it() {
         let around = format!("SELECT count(*) FROM (SELECT * FROM events) AS t WHERE {condition}");
         assert_eq!(ask(&around), [["4"]], "{around}");
     }
-    // A column of one's own is left alone.
+    // A column of the query itself is not converted.
     assert_eq!(ask("SELECT count(*) FROM (SELECT '2026/03/02' AS dt) WHERE dt = '2026-03-02'"), [["0"]]);
     let day = |sql: &str| archive::parse(sql).unwrap().scan().since.map(|since| since.to_string());
     assert_eq!(
         day("SELECT 1 FROM events WHERE day >= '2026/03/02'").as_deref(),
         Some("2026-03-02T00:00:00Z")
     );
-    // Texts with other signs say nothing of eventtime's days: it is a text with dashes, and a dash comes
+    // Texts with other separators do not bound the days of eventtime: it is a text with dashes, which sort
     // before them.
     for text in ["2026/03/02", "20260302", "2026-03/02"] {
         assert_eq!(
@@ -396,7 +396,7 @@ fn a_partitions_date_is_spelt_as_the_query_spells_it() {
 
 #[test]
 fn in_an_event_data_store_the_time_is_a_time() {
-    // In Athena, letters are compared, and T comes after a space.
+    // As in Athena, letters are compared, and T sorts after a space.
     assert_eq!(ask("SELECT count(*) FROM events WHERE eventtime < '2026-03-02 10:30:00'"), [["0"]]);
     for table in ["$EDS_ID", "0f4d8c3a-1234-4abc-9def-0123456789ab"] {
         assert_eq!(
@@ -443,7 +443,7 @@ fn tables_named_by_an_id_or_a_placeholder_are_the_trail() {
             "{table}"
         );
     }
-    // Tables of the query's own keep their names.
+    // Tables defined by the query keep their names.
     assert_eq!(
         ask("WITH eds_x AS (SELECT 7 AS n), feeds (m) AS (SELECT 8) SELECT n, m FROM eds_x, feeds"),
         [["7", "8"]]
@@ -518,7 +518,7 @@ fn what_a_query_says_about_the_events_that_it_needs() {
         (list(&["ecr.amazonaws.com", "ecs.amazonaws.com"]), list(&["eu-central-1"]), list(&["111122223333"]))
     );
     assert_eq!(found.columns, list(&["eventsource", "eventname", "awsregion", "recipientaccountid"]));
-    // OR of different things limits nothing; of the same thing, it limits to both.
+    // OR of different columns limits nothing; of one column, it limits to both values.
     assert_eq!(scan("SELECT 1 FROM events WHERE eventsource = 'a' OR eventname = 'b'").sources, None);
     assert_eq!(
         scan("SELECT 1 FROM events WHERE eventsource = 'a' OR (eventsource = 'b' AND eventname = 'c')")
@@ -526,7 +526,7 @@ fn what_a_query_says_about_the_events_that_it_needs() {
         list(&["a", "b"])
     );
     assert_eq!(scan("SELECT 1 FROM events WHERE NOT eventsource = 'a'").sources, None);
-    // Several mentions of the table need what any of them needs.
+    // Several occurrences of the table need what any of them needs.
     let two = "SELECT 1 FROM events a JOIN events b ON a.eventid = b.eventid AND b.eventsource = 'b' WHERE a.eventsource = 'a'";
     assert_eq!(scan(two).sources, list(&["a", "b"]));
     assert_eq!(
@@ -541,7 +541,7 @@ fn what_a_query_says_about_the_events_that_it_needs() {
     let both =
         "SELECT (SELECT count(*) FROM events WHERE eventsource = 'b') FROM events WHERE eventsource = 'a'";
     assert_eq!(scan(both).sources, list(&["a", "b"]));
-    // Times, however they are written, outwards to whole days.
+    // Times in any notation, rounded outwards to whole days.
     for condition in [
         "eventtime >= '2026-03-02T10:00:00Z' AND eventtime < '2026-03-03T10:00:00Z'",
         "from_iso8601_timestamp(eventtime) BETWEEN timestamp '2026-03-02 10:00:00' AND timestamp '2026-03-03 10:00:00'",
@@ -559,7 +559,7 @@ fn what_a_query_says_about_the_events_that_it_needs() {
     }
     let found = scan("SELECT 1 FROM events WHERE year = '2026' AND month = '03' AND region = 'eu-central-1'");
     assert_eq!(found.until.map(|until| until.to_string()).as_deref(), Some("2026-04-01T00:00:00Z"));
-    // Only what takes any rows may stop early.
+    // Only a query that accepts any rows may stop early.
     assert_eq!(
         scan("SELECT eventname FROM events WHERE eventsource = 'a' LIMIT 5 OFFSET 2").limit,
         None.or(scan("SELECT eventname FROM events LIMIT 7").limit)
@@ -575,8 +575,8 @@ fn what_a_query_says_about_the_events_that_it_needs() {
     assert_eq!(scan("SELECT count(*) FROM events").columns, list(&[]));
 }
 
-/// Event names that the query asks the scanner for; its answer was compared with that of a query without
-/// early filtering.
+/// The event names that the query's scan is limited to; its answer is compared with that without early
+/// filtering.
 fn names_asked_for(sql: &str) -> Option<String> {
     ask(sql);
     archive::parse(sql).unwrap().scan().names.as_ref().map(|names| names.join(" "))
@@ -586,7 +586,7 @@ fn names_asked_for(sql: &str) -> Option<String> {
 fn conditions_go_through_common_and_derived_tables() {
     let put = Some("PutImage".to_owned());
     for sql in [
-        // Inside, and from outside through columns under their own name, another one, or `*`.
+        // Inside, and from outside through columns with the same name, another name, or `*`.
         "WITH t AS (SELECT eventid FROM events WHERE eventname = 'PutImage') SELECT count(*) FROM t",
         "SELECT eventid FROM (SELECT eventid, eventname FROM events) WHERE eventname = 'PutImage'",
         "WITH t AS (SELECT *, lower(eventsource) AS s FROM events) SELECT eventid FROM t WHERE t.eventname = 'PutImage' AND s LIKE 'ecr%'",
@@ -604,7 +604,7 @@ fn conditions_go_through_common_and_derived_tables() {
     ] {
         assert_eq!(names_asked_for(sql), put, "{sql}");
     }
-    // Each place that names a common table counts, and so does one that nobody names.
+    // Each use of a common table expression counts, and so does an unused one.
     let twice = "WITH t AS (SELECT eventid, eventname AS n FROM events) SELECT count(*) FROM t a JOIN t b ON a.eventid <> b.eventid WHERE a.n = 'PutImage' AND b.n = 'ListUsers'";
     assert_eq!(names_asked_for(twice).as_deref(), Some("ListUsers PutImage"));
     let either = "SELECT eventid FROM events WHERE eventname = 'A' UNION ALL SELECT n FROM (SELECT eventname AS n FROM events) WHERE n = 'PutImage'";
@@ -627,7 +627,7 @@ fn conditions_stay_outside_where_rows_stand_for_others() {
         "SELECT a.eventid, b.n FROM events a LEFT JOIN (SELECT eventid AS id, eventname AS n FROM events) b ON a.eventid = b.id WHERE b.n = 'PutImage'",
         "SELECT c FROM (SELECT eventname AS n, eventsource AS c FROM events) AS t(c, n) WHERE n = 'PutImage'",
         "WITH t AS (SELECT eventname FROM events) SELECT count(*) FROM t WHERE eventname = (SELECT max(eventname) FROM t)",
-        // The alias is the table's, the column of that name another one.
+        // The alias is the table's; the column with that name is another one.
         "SELECT eventname FROM (SELECT eventid AS eventname FROM events) WHERE eventname = 'e1'",
     ] {
         assert_eq!(names_asked_for(sql), None, "{sql}");

@@ -1,8 +1,9 @@
-//! An outside oracle: generated queries over a generated lake, answered by DuckDB on the same files. Needs
-//! python3 with the module `duckdb` (TAGFALL_PYTHON names another interpreter); SEED draws other queries, and
+//! DuckDB as an oracle: generated queries over a generated lake, evaluated by DuckDB on the same files. Needs
+//! python3 with the module `duckdb` (TAGFALL_PYTHON is another interpreter); SEED selects other queries, and
 //! is printed.
 //!
-//! Where Trino differs from DuckDB by design, the queries say what both take to be the same, or leave it out:
+//! Where Trino differs from DuckDB by design, the queries use what both understand in the same way, or avoid
+//! it:
 //!
 //! - `/` of whole numbers is a whole number in Trino and a double in DuckDB; sums are `bigint`, which can
 //!   overflow, and not `hugeint`;
@@ -39,7 +40,7 @@ for line in sys.stdin:
         print(json.dumps(str(error)))
 "#;
 
-/// Numbers without a pattern, the same ones for a seed.
+/// Pseudo-random numbers, the same for a seed.
 struct Draw(u64);
 
 impl Draw {
@@ -147,7 +148,7 @@ impl Draw {
         if self.below(4) == 0 { format!("{made} FILTER (WHERE {})", self.condition(t, 1)) } else { made }
     }
 
-    /// A query, and whether its rows have an order.
+    /// A query, and whether its rows are ordered.
     fn query(&mut self) -> (String, bool) {
         let (text, more, condition) = (self.text("e", 2), self.whole("e", 2), self.condition("e", 2));
         let sql = match self.below(14) {
@@ -215,7 +216,7 @@ impl Draw {
                 )
             }
             11 => {
-                // The first rows by a column that a lake tells bounds of.
+                // The first rows by a column for which the lake has bounds.
                 let column = self.of(&["eventtime", "eventid", "sourceipaddress"]);
                 let order = format!("e.{column} {} NULLS LAST, e.eventid", self.of(&["ASC", "DESC"]));
                 let limit = 1 + self.below(40);
@@ -398,7 +399,7 @@ fn duckdb_says_the_same() {
             }
         };
         compared += 1;
-        // The archive and the lake go different ways.
+        // Archive and lake are evaluated in different ways.
         for from in ["lake", "logs"] {
             match ours(&sql.replace("JSON(", "json_extract_scalar("), &folder.path().join(from), *ordered) {
                 Ok(rows) if rows == theirs => {}

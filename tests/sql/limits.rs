@@ -1,5 +1,4 @@
-//! What a query may take: memory within `--max-memory` or a refusal, time that grows with the rows, and no
-//! crash.
+//! Limits of a query: memory within `--max-memory` or a refusal, time proportional to the rows, and no crash.
 
 use crate::archive;
 use std::process::{Command, Output};
@@ -10,8 +9,8 @@ use polars::prelude::{IntoSeries, NamedFrom, Series, StructChunked};
 use tagfall::sql::Catalog;
 use tagfall::tables::{Rows, cloudtrail};
 
-/// Runs the program over a small archive; on Linux it is given no more address space than it can need when it
-/// keeps to its limit.
+/// Runs the program on a small archive; on Linux its address space is limited to what it can need if it
+/// respects its limit.
 fn query(sql: &str, memory: &str) -> Output {
     let program = env!("CARGO_BIN_EXE_tagfall");
     let command = if cfg!(target_os = "linux") {
@@ -32,8 +31,8 @@ fn query(sql: &str, memory: &str) -> Output {
     Command::new("sh").args(["-c", command, program]).args(arguments).output().unwrap()
 }
 
-/// `sql-memory`: each of them took gigabytes of 128 MiB. Many rows that do not fit go to disk; a single one
-/// that does not is refused.
+/// Once, each of them used gigabytes with a limit of 128 MiB. Rows that do not fit are written to disk; a
+/// single row that does not fit is refused.
 #[test]
 fn what_does_not_fit_is_refused() {
     let mut doubled = "WITH t0 AS (SELECT * FROM cloudtrail_logs)".to_owned();
@@ -82,7 +81,7 @@ fn what_fits_is_answered() {
     }
 }
 
-/// Rows of rows of columns, as `useridentity` is one.
+/// Rows with nested structs, as in `useridentity`.
 fn rows_of_rows(height: usize) -> Catalog {
     let text = |name: &str| {
         Series::new(name.into(), (0..height).map(|row| format!("{name} {row}")).collect::<Vec<_>>())
@@ -106,7 +105,7 @@ fn column(kind: &tagfall::tables::Kind, name: &str, text: &dyn Fn(&str) -> Serie
     }
 }
 
-/// `sql-quadratic`: four times the rows took sixteen times as long.
+/// Once, four times the rows took sixteen times as long.
 #[test]
 fn rows_of_rows_are_written_in_time_that_grows_with_them() {
     let queries = [
@@ -125,7 +124,7 @@ fn rows_of_rows_are_written_in_time_that_grows_with_them() {
     };
     let (few, many) = (rows_of_rows(2_000), rows_of_rows(16_000));
     for sql in queries {
-        // The machine may be busy with others: one good run is proof.
+        // The machine may be busy, so one good run is enough.
         let is_linear = (0..5).any(|_| time(sql, &many) < 20 * time(sql, &few).max(Duration::from_millis(1)));
         assert!(is_linear, "{sql}");
     }

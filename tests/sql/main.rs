@@ -1,4 +1,4 @@
-//! SQL: every construct with the rows it must give, Trino's rules, and DuckDB as an oracle.
+//! SQL: every construct with the expected rows, Trino's rules, and DuckDB as an oracle.
 #![cfg(feature = "sql")]
 
 #[allow(dead_code)]

@@ -1,16 +1,16 @@
-//! What a name means: aliases that are called like columns, tables that are called like others, queries
-//! around queries; and that a mistake is found before anything is read, wherever it stands.
+//! Name resolution: aliases with the names of columns, tables with the names of others, nested queries; and
+//! mistakes are found before anything is read.
 
 use crate::archive::{ask, fails, parse};
 
-/// What is said before anything is read.
+/// The error of a query, before anything is read.
 fn refused(sql: &str) -> String {
     parse(sql).err().unwrap_or_else(|| panic!("{sql}: is read"))
 }
 
 #[test]
 fn equal_expressions_are_equal_however_they_are_written() {
-    // A key, and what is selected and sorted by, with the table in front or without.
+    // A key, and what is selected and sorted by, with or without the name of the table.
     assert_eq!(
         ask(
             "SELECT upper(e.eventsource), count(*) FROM events AS e GROUP BY upper(eventsource) ORDER BY upper(E.eventSource) LIMIT 1"
@@ -29,7 +29,8 @@ fn equal_expressions_are_equal_however_they_are_written() {
 
 #[test]
 fn an_alias_that_is_called_like_a_column() {
-    // GROUP BY and WHERE mean the column, ORDER BY the alias, HAVING the alias where no key has the name.
+    // GROUP BY and WHERE refer to the column, ORDER BY to the alias, HAVING to the alias if no key has the
+    // name.
     assert_eq!(
         ask("SELECT count(*) AS eventname FROM events WHERE eventname = 'PutImage' GROUP BY eventname").len(),
         1
@@ -40,7 +41,7 @@ fn an_alias_that_is_called_like_a_column() {
         ),
         ask("SELECT eventsource, count(*) FROM events GROUP BY 1 HAVING count(*) > 3 ORDER BY count(*) DESC")
     );
-    // Inside of an aggregate, a name is a column of the rows, in ORDER BY, too.
+    // Inside of an aggregate, a name is a column of the rows, also in ORDER BY.
     assert_eq!(
         ask("SELECT eventsource, min(eventtime) AS eventtime FROM events GROUP BY 1 ORDER BY max(eventtime)"),
         ask("SELECT eventsource, min(eventtime) FROM events GROUP BY 1 ORDER BY max(eventtime)")
@@ -56,12 +57,13 @@ fn an_alias_that_is_called_like_a_column() {
 
 #[test]
 fn tables_that_are_called_alike() {
-    // The inner table hides the outer one of the same name.
+    // The inner table hides the outer one with the same name.
     assert_eq!(
         ask("SELECT count(*) FROM events e WHERE EXISTS (SELECT 1 FROM events e WHERE e.eventid = 'e1')"),
         ask("SELECT count(*) FROM events")
     );
-    // A common table hides one of ours from there on; in it, ours is meant.
+    // From its definition on, a common table expression hides the declared table; inside of it, the declared
+    // table is meant.
     assert_eq!(
         ask("WITH events AS (SELECT eventid FROM events WHERE eventid = 'e1') SELECT events.* FROM events"),
         [["e1"]]
@@ -72,11 +74,11 @@ fn tables_that_are_called_alike() {
         ),
         ask("SELECT count(*) FROM events")
     );
-    // A common table that is called like a trail and asks itself is no table of events.
+    // A recursive common table expression called like a trail is not the events table.
     let chain = "WITH RECURSIVE trail(n) AS (SELECT 0 FROM events WHERE eventid = 'e1' UNION ALL
         SELECT t.n + 1 FROM events e JOIN trail t ON e.eventid = 'e1' WHERE t.n < 3) SELECT max(n) FROM trail";
     assert_eq!(ask(chain), [["3"]]);
-    // Two tables of one name: who asks for a column of it is told.
+    // Two tables with one name: using a column of it is an error.
     let same = refused("SELECT events.eventid FROM events JOIN events ON true");
     assert!(same.contains("line 1, column 8") && same.contains("ambiguous"), "{same}");
 }
@@ -85,12 +87,12 @@ fn tables_that_are_called_alike() {
 fn a_subquery_looks_outside_where_its_names_say_so() {
     let calls = "SELECT DISTINCT o.eventsource, (SELECT count(*) FROM events WHERE eventsource = o.eventsource) AS calls FROM events o ORDER BY 1";
     assert_eq!(ask(calls), ask("SELECT eventsource, count(*) FROM events GROUP BY 1 ORDER BY 1"));
-    // Two queries further out.
+    // Two levels further out.
     let further =
         "SELECT count(*) FROM events a WHERE EXISTS (SELECT 1 FROM events b WHERE b.eventid = a.eventid
         AND EXISTS (SELECT 1 FROM events c WHERE c.eventid = a.eventid AND c.eventname = b.eventname))";
     assert_eq!(ask(further), ask("SELECT count(*) FROM events"));
-    // After grouping, only keys are there.
+    // After grouping, only keys can be used.
     let key = refused(
         "SELECT eventsource, (SELECT max(eventid) FROM events i WHERE i.eventname = o.eventname) FROM events o GROUP BY eventsource",
     );
@@ -177,7 +179,7 @@ fn the_condition_of_an_unnest_is_not_passed_over() {
 
 #[test]
 fn a_day_that_is_a_whole_date_beside_a_month() {
-    // The day alone does not say which date it is: the column that does is needed, too.
+    // The day alone does not determine the date, so the column with the whole date is needed, too.
     let both = "SELECT count(*) > 0 FROM events WHERE day = '2026-03-02' AND month = '03' AND day = '02'";
     assert_eq!(ask(both), ask("SELECT count(*) > 0 FROM events WHERE \"timestamp\" = '2026/03/02'"));
 }

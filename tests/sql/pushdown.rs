@@ -1,6 +1,5 @@
-//! What a query says to the scanner must never cost a row: asked of the records that the scan admits, it
-//! gives what it gives when asked of all of them. Conditions are drawn at random, in every spelling that is
-//! understood and some that are not.
+//! The scan must never lose a row: a query on the records that the scan admits gives the same answer as on
+//! all records. Conditions are generated in every notation that is understood, and some that are not.
 
 use crate::archive;
 use archive::{cells, parse};
@@ -52,8 +51,7 @@ impl Event {
         format!(r#"{{{}"eventID":"e{id}"}}"#, fields.collect::<String>())
     }
 
-    /// Whether the scan lets it in. A record that does not say where or when it was is never left out by
-    /// place or time.
+    /// Whether the scan admits the record. A record without place or time is never left out by these.
     fn is_admitted(&self, query: &Query) -> bool {
         let scan = query.scan();
         let filter = scan.narrow(&Filter::default());
@@ -77,7 +75,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     proptest::collection::vec(event, 1..25)
 }
 
-/// A condition on one of the columns that the scanner knows.
+/// A condition on one of the columns that the scan uses.
 fn atom() -> impl Strategy<Value = String> {
     let text = |columns: &'static [&'static str], values: &'static [&'static str]| {
         let forms = &[
@@ -210,7 +208,7 @@ fn condition() -> impl Strategy<Value = String> {
     })
 }
 
-/// A query that uses a condition, in one of the places where one can stand.
+/// A query with the condition in one of the possible places.
 fn query() -> impl Strategy<Value = String> {
     let shapes = &[
         "SELECT eventid FROM cloudtrail_logs WHERE {1}",
@@ -227,7 +225,7 @@ fn query() -> impl Strategy<Value = String> {
         "SELECT e, n FROM (SELECT eventid AS e, row_number() OVER (ORDER BY eventid) AS n, eventname, eventsource, awsregion, region, recipientaccountid, account, account_id, eventtime, \"timestamp\", dt, \"date\", date_partition, year, month, day FROM events WHERE {1}) WHERE {2}",
     ];
     (prop::sample::select(&shapes[..]), condition(), condition()).prop_map(|(shape, first, second)| {
-        // `@` stands before each column.
+        // `@` is a placeholder before each column.
         let of = |table: &str, condition: &str| format!("({})", condition.replace('@', table));
         shape
             .replace("{1}", &of("", &first))

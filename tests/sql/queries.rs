@@ -1,4 +1,4 @@
-//! The queries that come with the program, each over the fixtures, with the rows it must give.
+//! The named queries on the fixtures, with the expected rows.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -57,7 +57,7 @@ fn the_story_in_sql_agrees_with_detect() {
     assert_eq!(row["gone_at"], finding["lost"]["gone_at"]);
     assert_eq!(row["first_push"], finding["first_push"]["event_time"]);
     assert_eq!(row["second_actor"], finding["second_push"]["actor"]);
-    // The engine's own table says the same.
+    // The engine's own table agrees.
     let table = rows("SELECT lost_digest, kept_digest, kind, gap_seconds FROM findings", &[]);
     assert_eq!(
         (&table[0]["lost_digest"], &table[0]["gap_seconds"]),
@@ -128,7 +128,7 @@ fn before_the_expiry_the_image_is_at_risk() {
 fn the_log_itself() {
     let trail = rows("@blind-trail", &[]);
     assert_eq!(texts(&trail, "verdict"), ["sees"]);
-    // Two of the records are delivered twice and count once.
+    // Two of the records are delivered twice but count once.
     let distinct = rows("SELECT count(*) AS n, count(DISTINCT eventid) AS d FROM events", &[]);
     assert_eq!(distinct[0]["n"], distinct[0]["d"]);
     assert_eq!(texts(&rows("@gaps-in-the-log", &["hours=300"]), "silent_hours"), ["961", "312"]);
@@ -168,7 +168,7 @@ fn without_the_event_that_put_it_the_policy_is_what_the_runs_state() {
         "csv",
         "--quiet",
     ]);
-    // The first of the runs that are read, and the rule in the words of a policy.
+    // The first of the runs that were read, and the rule in the words of a policy.
     assert_eq!(
         out.lines().nth(1),
         Some("2026-03-04 03:58:11.000 UTC,PolicyExecutionEvent,1,untagged,sinceImagePushed,7,days,1"),
@@ -198,7 +198,7 @@ fn every_query_runs_and_is_listed_with_its_question_columns_and_parameters() {
         for part in ["?\n--\n-- How to read: ", "\n-- Columns: ", "\n-- Parameters: "] {
             assert!(text.contains(part), "{name} does not have {part:?}");
         }
-        // Its rows have the columns that it promises, in that order.
+        // Its rows have the declared columns, in that order.
         let promised = text
             .split("-- Columns: ")
             .nth(1)
@@ -302,12 +302,9 @@ fn what_a_query_leaves_out_itself_is_an_answer_without_rows() {
         let sql = format!("SELECT count(*) AS n FROM cloudtrail_logs WHERE {condition}");
         let (code, out, talk) = tagfall(&["query", &sql, source.to_str().unwrap(), "--format", "csv"]);
         assert_eq!((code, out.as_str()), (Some(0), "n\n0\n"), "{condition}: {talk}");
-        assert!(
-            talk.contains("the query's own conditions leave out all that is there"),
-            "{condition}: {talk}"
-        );
+        assert!(talk.contains("the query's own conditions exclude everything"), "{condition}: {talk}");
     }
-    // An option that leaves out everything is a mistake all the same.
+    // An option that leaves out everything is still an error.
     let (code, _, talk) = tagfall(&[
         "query",
         "SELECT count(*) FROM cloudtrail_logs",

@@ -1,6 +1,6 @@
-//! What does not fit into memory is answered from disk: the same rows in the same order, whatever the memory
-//! and the threads. Queries are drawn at random: sorted, grouped, distinct, joined and windowed ones, over an
-//! archive with second copies and over a lake.
+//! Queries that do not fit into memory use the disk: they give the same rows in the same order, whatever the
+//! memory and the threads. Generated queries sort, group, deduplicate, join and use windows, on an archive
+//! with duplicates and on a lake.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 const OBJECTS: u64 = 24;
 const RECORDS: u64 = 110;
 
-/// Numbers without a pattern, the same ones each time.
+/// Pseudo-random numbers, always the same.
 fn mixed(seed: u64) -> u64 {
     let mixed = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 17
@@ -59,7 +59,7 @@ fn record(number: u64) -> String {
     json
 }
 
-/// The records of an object: some of them stand in another one, too.
+/// The records of an object; some of them are also in another one.
 fn object(object: u64) -> (String, Vec<String>) {
     let own = (0..RECORDS).map(|index| record(object * RECORDS + index));
     let copies = (0..15).map(|index| record((object * 7 + 3) % OBJECTS * RECORDS + index));
@@ -165,7 +165,7 @@ fn rows(query: &Query, gathered: Gathered) -> Result<Vec<Vec<String>>, String> {
     answer.map(|answer| cells(&answer)).map_err(|error| error.to_string())
 }
 
-/// The answer is that over all rows at once; how often it came from disk.
+/// Checks that the answer is the same as without a limit; returns how often the disk was used.
 fn is_the_same(sql: &str, memory: u64) -> Result<usize, TestCaseError> {
     let mut on_disk = 0;
     let query = parse(sql).map_err(|error| TestCaseError::fail(format!("{sql}: {error}")))?;
@@ -205,7 +205,7 @@ fn one(of: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
     prop::sample::select(of)
 }
 
-/// Rows that events make by themselves, in order or in groups.
+/// Queries whose rows depend on single events, ordered or grouped.
 fn single() -> impl Strategy<Value = String> {
     let list = one(&[
         "*",
@@ -255,7 +255,7 @@ fn grouped() -> impl Strategy<Value = String> {
     (key, aggregates, tail).prop_map(|(key, aggregates, tail)| {
         let table =
             if key.contains("r.arn") { "events CROSS JOIN UNNEST(resources) AS t(r)" } else { "events" };
-        // Rows of rows are put in order on no disk.
+        // Nested structs cannot be sorted on disk.
         let tail = if key == "useridentity" && tail.contains(", 1") { "" } else { tail };
         format!("SELECT {key}, {aggregates} FROM {table} GROUP BY {key}{tail}")
     })
@@ -297,6 +297,93 @@ fn windowed() -> impl Strategy<Value = String> {
     (window, shown).prop_map(|(window, shown)| shown.replace("{}", window))
 }
 
+/// Groups and distinct values that a lake is counted by, whether its texts repeat or not.
+fn counted() -> impl Strategy<Value = String> {
+    let key = one(&[
+        "eventid",
+        "substr(eventid, 1, 6), errorcode",
+        "sourceipaddress",
+        "eventname",
+        "requestparameters, length(eventid)",
+        "errorcode IS NULL, useridentity.arn",
+    ]);
+    let aggregates = || {
+        one(&[
+            "count(*)",
+            "count(sourceipaddress), min(eventtime), max(requestparameters)",
+            "count(DISTINCT eventid)",
+            "count(DISTINCT requestid), count(DISTINCT errorcode), max(eventid)",
+            "count(DISTINCT length(requestparameters)) FILTER (WHERE eventname < 'Event2'), bool_or(errorcode = 'Error1')",
+        ])
+    };
+    let tail = one(&[
+        "",
+        " HAVING count(*) > 1",
+        " ORDER BY 2 DESC, 1 LIMIT 30",
+        " ORDER BY count(*)",
+        " ORDER BY 2 LIMIT 9 OFFSET 5",
+    ]);
+    let with_keys = (key, aggregates(), tail).prop_map(|(key, aggregates, tail)| {
+        format!("SELECT {key}, {aggregates} FROM events GROUP BY {key}{tail}")
+    });
+    prop_oneof![4 => with_keys, 1 => aggregates().prop_map(|aggregates| format!("SELECT {aggregates} FROM events"))]
+}
+
+/// UNION, INTERSECT and EXCEPT.
+fn sets() -> impl Strategy<Value = String> {
+    let operator = one(&["UNION", "UNION ALL", "INTERSECT", "INTERSECT ALL", "EXCEPT", "EXCEPT ALL"]);
+    let sides = one(&[
+        "SELECT eventid, eventname FROM events {} SELECT requestid, eventname FROM events WHERE eventname < 'Event2'",
+        "SELECT * FROM events WHERE errorcode IS NULL {} SELECT * FROM events WHERE eventname < 'Event2'",
+        "SELECT sourceipaddress AS a, 'x' AS b FROM events {} SELECT useridentity.arn, errorcode FROM events",
+        "SELECT eventid, 1.5 AS n FROM events {} (SELECT requestid, 2 FROM events UNION SELECT eventname, 1 FROM events)",
+        "SELECT eventname, count(*) AS n FROM events GROUP BY eventname {} SELECT eventname, length(eventid) FROM events",
+    ]);
+    let shown = one(&[
+        "{}",
+        "{} ORDER BY 2 DESC, 1 LIMIT 700",
+        "{} LIMIT 100 OFFSET 10",
+        "SELECT count(*) FROM ({}) AS t",
+        "WITH t AS ({}) SELECT * FROM t ORDER BY 1",
+    ]);
+    // Rows of rows are put in order on no disk.
+    (operator, sides, shown).prop_map(|(operator, sides, shown)| {
+        let shown = if sides.starts_with("SELECT *") {
+            shown.replace("ORDER BY 2 DESC, 1", "ORDER BY eventid")
+        } else {
+            shown.to_owned()
+        };
+        let shown = if sides.starts_with("SELECT *") {
+            shown.replace("ORDER BY 1", "ORDER BY eventtime")
+        } else {
+            shown
+        };
+        shown.replace("{}", &sides.replace("{}", operator))
+    })
+}
+
+/// Windows over all rows.
+fn sequences() -> impl Strategy<Value = String> {
+    let window = one(&[
+        "row_number() OVER (ORDER BY eventtime DESC)",
+        "row_number() OVER ()",
+        "rank() OVER (ORDER BY substr(eventtime, 1, 13), eventname)",
+        "dense_rank() OVER (ORDER BY eventname, sourceipaddress)",
+        "lag(eventid, 3, 'none') OVER (ORDER BY eventtime)",
+        "lead(eventtime) OVER (ORDER BY eventtime)",
+        "count(errorcode) OVER (ORDER BY substr(eventtime, 1, 13), eventname)",
+        "sum(length(sourceipaddress)) FILTER (WHERE eventname <> 'Event1') OVER (ORDER BY eventtime ROWS UNBOUNDED PRECEDING)",
+        "lag(eventid) OVER (ORDER BY eventtime), row_number() OVER (ORDER BY eventtime) AS n, sum(1) OVER (ORDER BY eventtime)",
+    ]);
+    let shown = one(&[
+        "SELECT eventid, eventname, {} AS w FROM events",
+        "SELECT eventid, {} AS w FROM events WHERE eventname <> 'Event3' ORDER BY w DESC, 1 LIMIT 500",
+        "SELECT eventid, w FROM (SELECT *, {} AS w FROM events) WHERE w IS NOT NULL ORDER BY 2 DESC, eventtime LIMIT 500",
+        "WITH t AS (SELECT eventid, eventname, {} AS w FROM events) SELECT eventname, max(w), count(*) FROM t GROUP BY 1",
+    ]);
+    (window, shown).prop_map(|(window, shown)| shown.replace("{}", window))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -319,9 +406,25 @@ proptest! {
     fn windows(sql in windowed()) {
         is_the_same(&sql, 3 << 20)?;
     }
+
+    #[test]
+    fn counts(sql in counted()) {
+        is_the_same(&sql, 1 << 20)?;
+        is_the_same(&sql, 1 << 18)?;
+    }
+
+    #[test]
+    fn both_sides(sql in sets()) {
+        is_the_same(&sql, 3 << 20)?;
+    }
+
+    #[test]
+    fn windows_over_all_rows(sql in sequences()) {
+        is_the_same(&sql, 3 << 20)?;
+    }
 }
 
-/// The properties above would hold, too, if nothing ever went to disk.
+/// Without this, the properties above would also hold if the disk were never used.
 #[test]
 fn little_memory_means_disk() {
     for sql in [
@@ -330,8 +433,11 @@ fn little_memory_means_disk() {
         "SELECT a.eventid, b.eventtime FROM events a JOIN events b ON a.requestid = b.eventid",
         "SELECT eventid, lag(eventid) OVER (PARTITION BY useridentity.arn ORDER BY eventtime) FROM events",
         "SELECT useridentity.arn, array_agg(eventid) FROM events GROUP BY 1",
+        "SELECT eventid FROM events UNION SELECT requestid FROM events",
+        "SELECT * FROM events WHERE errorcode IS NULL EXCEPT SELECT * FROM events WHERE eventname = 'Event1'",
+        "SELECT eventid, row_number() OVER (ORDER BY eventtime) AS n FROM events",
     ] {
-        // Of the archive and of the lake, with one thread and with several.
+        // For the archive and the lake, with one thread and with several.
         assert_eq!(is_the_same(sql, 1 << 19).unwrap(), 4, "{sql}");
     }
 }

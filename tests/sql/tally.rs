@@ -1,6 +1,5 @@
-//! Groups that are counted while a lake is read are those that come of its rows, in the same order, whoever
-//! reads what. Queries are drawn at random from what can be counted, over a lake with everything that a
-//! column can look like.
+//! Groups that are counted while a lake is read are the same, and in the same order, as those evaluated over
+//! rows. Queries are generated from what can be counted, on a lake with all kinds of values.
 
 use crate::archive;
 use std::num::NonZeroUsize;
@@ -22,19 +21,19 @@ use tempfile::TempDir;
 const OBJECTS: u64 = 60;
 const RECORDS: u64 = 180;
 
-/// Numbers without a pattern, the same ones each time.
+/// Pseudo-random numbers, always the same.
 fn mixed(seed: u64) -> u64 {
     let mixed = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 17
 }
 
-/// A record with NULLs, empty and long texts, letters beyond ASCII, times that are none, and a partition
-/// without a name.
+/// A record with NULLs, empty and long texts, letters beyond ASCII, invalid times, and a partition without a
+/// name.
 fn record(number: u64) -> String {
     let m = |salt: u64, of: u64| mixed(number * 31 + salt) % of;
     let text = |name: &str, value: String| format!(r#""{name}":{},"#, serde_json::to_string(&value).unwrap());
     let mut json = String::from("{");
-    // Most rows are in one partition, so that there are texts that hardly repeat among many.
+    // Most rows are in one partition, so that it has many texts with few repetitions.
     let day = if m(1, 10) < 7 { 2 } else { 1 + m(2, 4) };
     match m(3, 60) {
         0 => {}
@@ -91,7 +90,7 @@ fn record(number: u64) -> String {
 
 static LAKE: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
-    // Two runs: places do not follow the order of the files.
+    // Two runs, so that positions do not follow the order of the files.
     for run in 0..2 {
         let ingest = Ingest::open(folder.path(), &[], Limits::default()).unwrap();
         let mut collector = ingest.collector();
@@ -164,7 +163,7 @@ fn gathered_within(
     (gathering.finish(collectors).unwrap(), coverage.records_relevant)
 }
 
-/// The answer's cells, or what is wrong.
+/// The cells of the answer, or the error.
 fn answer(query: &Query, gathered: Gathered) -> Result<Vec<Vec<String>>, String> {
     let mut catalog = Catalog::default();
     catalog.insert_gathered(query, gathered).unwrap();
@@ -294,8 +293,7 @@ proptest! {
     }
 }
 
-/// Where rows are worked out piece by piece, the answer is that over all rows; so are rows that go out as
-/// they come.
+/// If rows are evaluated piece by piece, or passed on as they come, the answer is the same as over all rows.
 fn flows(sql: &str, filter: &Filter) -> Result<(), TestCaseError> {
     let query = parse(sql).map_err(|error| TestCaseError::fail(format!("{sql}: {error}")))?;
     let (rows, relevant) = gathered(&query, LAKE.path(), filter, 2, true);
@@ -312,7 +310,7 @@ fn flows(sql: &str, filter: &Filter) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// The rows of a query that go out as they come, if they do.
+/// The rows of a query that are passed on as they come, if it does that.
 fn exported(query: &Query, filter: &Filter, jobs: usize) -> Option<Vec<Vec<String>>> {
     let open = || LakeFeed::open(LAKE.path(), &query.scan().narrow(filter)).unwrap();
     let lake = open();
@@ -329,7 +327,7 @@ fn exported(query: &Query, filter: &Filter, jobs: usize) -> Option<Vec<Vec<Strin
     let (_, collectors) =
         pipeline::scan(run, names.as_deref().map_or(Wanted::All, Wanted::Sources), || gathering.collector());
     let gathered = match gathering.finish(collectors) {
-        // What must be held whole is refused where it does not fit: no answer is no wrong one.
+        // What must be held as a whole is refused if it does not fit, which is not a wrong answer.
         Err(error) if error.is_of_memory() => return None,
         gathered => gathered.unwrap(),
     };
@@ -404,7 +402,7 @@ fn shown() -> impl Strategy<Value = String> {
                 format!(" WHERE ({})", conditions.join(") AND ("))
             };
             let list = if list == "*" && sorted.contains(", 1") { "eventid, *" } else { list };
-            // What sorts distinct rows stands among them.
+            // DISTINCT rows are sorted by selected columns only.
             let distinct = if distinct && (sorted.is_empty() || list == "*") { "DISTINCT " } else { "" };
             let sorted = if list.starts_with("useridentity") && sorted.contains(", 1") { "" } else { sorted };
             format!("SELECT {distinct}{list} FROM {table}{filter}{sorted}")
@@ -469,24 +467,24 @@ fn what_cannot_be_counted_goes_over_rows() {
         "SELECT eventid, count(*) FROM events GROUP BY eventid",
         "SELECT useragent, eventtime, count(*) FROM events GROUP BY 1, 2",
         "SELECT count(DISTINCT useridentity.arn) FROM events",
-        // Whole rows, lists.
+        // Whole structs, and lists.
         "SELECT useridentity, count(*) FROM events GROUP BY 1",
         "SELECT count(resources) FROM events",
         "SELECT cardinality(resources), count(*) FROM events GROUP BY 1",
-        // Dates of partitions take the spelling of what they are compared with.
+        // Dates of partitions are converted to the notation of what they are compared with.
         "SELECT count(*) FROM events WHERE dt = substr(eventtime, 1, 10)",
-        // Several groupings.
+        // Several grouping sets.
         "SELECT eventname, count(*) FROM events GROUP BY ROLLUP (eventname)",
         "SELECT eventname, account, count(*) FROM events GROUP BY GROUPING SETS ((eventname), (account))",
         // Doubles.
         "SELECT CAST(eventversion AS double), count(*) FROM events GROUP BY 1",
-        // Values at fault, in rows that count and in rows that do not.
+        // Invalid values, in rows that count and in rows that do not.
         "SELECT count(*) FROM events WHERE CAST(substr(eventtime, 1, 4) AS bigint) = 2026",
         "SELECT max(10 / (length(eventsource) - 17)) FROM events WHERE eventsource = ''",
         "SELECT count(*) FROM events WHERE eventsource = '' AND 10 / (length(eventsource) - 17) = 0",
     ] {
         assert!(!is_counted(sql, &Filter::default()).unwrap(), "{sql}");
-        // What the user gets is the answer over rows.
+        // The user gets the answer evaluated over rows.
         let query = parse(sql).unwrap();
         let (rows, _) = gathered(&query, LAKE.path(), &Filter::default(), 2, true);
         assert!(matches!(rows, Gathered::Rows { .. }), "{sql}");
@@ -537,7 +535,7 @@ fn a_lake_without_events_has_no_groups_and_one_count() {
     }
 }
 
-/// Every leaf of texts, whole and in some rows, against the columns that queries over rows get.
+/// Compares every text leaf, for all rows and for some, with the columns that queries over rows get.
 #[test]
 fn codes_say_what_columns_say() {
     let leaves: &[(&str, &[&str])] = &[

@@ -1,10 +1,10 @@
-//! What Trino gives at the edges: a NULL inside of an array, NaN, empty delimiters, numbers of digits below
-//! zero, the last day of a month. Each line was a wrong answer once.
+//! Trino's results in edge cases: a NULL inside of an array, NaN, empty delimiters, negative numbers of
+//! digits, the last day of a month. Each line was wrong once.
 
 use crate::archive;
 use archive::{ask, fails};
 
-/// Each expression by itself, and as a column of a row of a real table, where no constant can be folded.
+/// Evaluates each expression alone, and as a column of a real table, where constants cannot be folded.
 fn each(table: &[(&str, &str)]) {
     for (expression, expected) in table {
         assert_eq!(ask(&format!("SELECT {expression}")), [[*expected]], "{expression}");
@@ -282,7 +282,7 @@ fn a_key_of_groups_is_known_with_its_table_and_without() {
     assert!(fails(other).contains("must stand in GROUP BY"));
 }
 
-/// Values from Trino's documentation where it has them, and sums that everybody has.
+/// Values from Trino's documentation if it has them, and well-known checksums.
 #[test]
 fn functions_that_public_queries_use() {
     each(&[
@@ -379,7 +379,7 @@ fn aggregates_that_public_queries_use() {
     ]);
 }
 
-/// Correlated subqueries meet their rows once; what they give is what they gave one by one.
+/// Decorrelated subqueries give the same as when evaluated row by row.
 #[test]
 fn correlated_subqueries_have_no_cap() {
     let many = "(SELECT n % 20000 AS k, n FROM UNNEST(sequence(1, 40000)) AS u(n)) AS t";

@@ -1,10 +1,10 @@
-//! Expressions and what Trino, which Athena is made of, gives for them. Where other engines differ (the order
-//! of NULLs, division, how far a count of days reaches, what a path finds), this is which one is meant.
+//! Expressions and their results in Trino, which Athena is based on. Where other engines differ (the order of
+//! NULLs, division, differences of dates, JSON paths), this defines which result is expected.
 
 use crate::archive;
 use archive::{ask, fails};
 
-/// Each expression by itself, and all of them as columns of a row of a real table, where no constant can be
+/// Evaluates each expression alone, and all of them as columns of a real table, where constants cannot be
 /// folded.
 fn each(table: &[(&str, &str)]) {
     for (expression, expected) in table {
@@ -134,7 +134,7 @@ fn decimals() {
         ("1.", "1"),
         ("typeof(1.50)", "decimal(3,2)"),
         ("typeof(0.05)", "decimal(2,2)"),
-        // What needs more than 64 bits.
+        // More than 64 bits are needed.
         ("12345678901.5 * 12345678901.5", "152415787538942246702.25"),
         ("typeof(12345678901.5 * 12345678901.5)", "decimal(24,2)"),
         ("CAST('12345678901234567890.123456789' AS decimal(38, 9)) + 1", "12345678901234567891.123456789"),
@@ -588,7 +588,7 @@ fn time_zones() {
         ),
         ("timestamp '2026-07-02 10:00:00 Europe/Berlin' AT TIME ZONE 'UTC'", "2026-07-02 08:00:00.000 UTC"),
         ("from_unixtime(1772445600, 'Asia/Kolkata')", "2026-03-02 15:30:00.000 Asia/Kolkata"),
-        // The day on which the clocks go forward has 23 hours.
+        // The day on which clocks are set forward has 23 hours.
         (
             "to_unixtime(date_add('day', 1, timestamp '2026-03-28 12:00:00 Europe/Berlin')) - to_unixtime(timestamp '2026-03-28 12:00:00 Europe/Berlin')",
             "82800.0",
@@ -761,7 +761,7 @@ fn windows() {
     let t = "FROM (VALUES (1, 'a', 10), (2, 'a', 20), (3, 'b', 30), (4, 'a', 20)) AS t(i, k, n)";
     queries(&[
         (&format!("SELECT i, sum(n) OVER (ORDER BY i) {t} ORDER BY i"), "1,10;2,30;3,60;4,80"),
-        // Peers belong to the frame of each other.
+        // Peers are in each other's frames.
         (&format!("SELECT i, sum(n) OVER (ORDER BY n) {t} ORDER BY i"), "1,10;2,50;3,80;4,50"),
         (
             &format!(

@@ -1,4 +1,4 @@
-//! What the tests of the lake share.
+//! Functions that the tests of the lake share.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,14 +7,14 @@ use serde_json::Value;
 
 use crate::world::World;
 
-/// Runs what must succeed; what it said.
+/// Runs a command that must succeed; returns its output.
 pub fn ok(world: &World, args: &[&str]) -> String {
     let output = world.run(args);
     assert_eq!(output.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stderr).unwrap()
 }
 
-/// What a command gives as JSON, whatever its exit code.
+/// The JSON output of a command, whatever its exit code.
 pub fn json(world: &World, args: &[&str]) -> Value {
     let args = [args, &["--format", "json"]].concat();
     let output = world.run(&args);

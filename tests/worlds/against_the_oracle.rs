@@ -1,4 +1,4 @@
-//! The oracle and the simulator agree: what the logs show is what happened.
+//! The oracle and the simulator agree: the logs show what happened.
 
 use crate::oracle;
 use crate::sim;
@@ -22,14 +22,15 @@ fn judge(archive: &Archive) -> oracle::Verdict {
     ))
 }
 
-/// A world whose archive arrived whole.
+/// A world whose archive was delivered without damage.
 struct Case {
     world: World,
     truth: Truth,
     verdict: oracle::Verdict,
 }
 
-/// All cases, made once for all tests: unoptimised, making them takes longer than judging them.
+/// All cases, generated once for all tests: without optimisation, generating them takes longer than
+/// evaluating them.
 fn cases() -> &'static [Case] {
     static CASES: OnceLock<Vec<Case>> = OnceLock::new();
     CASES.get_or_init(|| {
@@ -51,7 +52,7 @@ fn case(seed: u64) -> Case {
     Case { truth: Truth::of(&world), verdict, world }
 }
 
-/// Every image whose whole story is in the logs has the state, tags and times that it really had.
+/// Every image whose whole history is in the logs has its true state, tags and times.
 #[test]
 fn timelines_are_what_happened() {
     for Case { world, truth, verdict } in cases() {
@@ -77,7 +78,7 @@ fn timelines_are_what_happened() {
                 seen.open_start,
             );
             let is_open = seen.open_start && image.repo.name == "failures/app";
-            // What was asked for before its push may have been there before, for all that the logs say.
+            // An image that was requested before its push may have existed before, as far as the logs show.
             let real =
                 (image.state, image.lives, Some(image.pushed_at), image.untagged_at, image.gone_at, is_open);
             assert_eq!(shown, real, "SEED={seed}: {image:?}");
@@ -86,7 +87,7 @@ fn timelines_are_what_happened() {
     }
 }
 
-/// Every pair whose order the logs can tell is found, and nothing else is.
+/// Every pair whose order the logs show is found, and no other.
 #[test]
 fn pairs_are_what_happened() {
     for Case { world, truth, verdict } in cases() {
@@ -95,7 +96,7 @@ fn pairs_are_what_happened() {
             let id = world.same_call.get(id).map_or(id, String::as_str);
             verdict.call(id).to_owned()
         };
-        // What jobs, projects and endpoints need is in the logs, and in no truth of the simulator.
+        // The needs of jobs, projects and endpoints are in the logs, but not in the simulator's truth.
         let certain = |repo: &Repo, digest: &str| {
             repo.2 != "jobs/app"
                 && !truth.uncertain.iter().any(|(id, other)| other == digest && self::repo(id) == *repo)
@@ -157,7 +158,7 @@ fn pairs_are_what_happened() {
     }
 }
 
-/// Where the oracle claims to know who won within one second, that is who won.
+/// If the oracle infers which push came last within one second, that is true.
 #[test]
 fn an_inferred_order_is_true() {
     let mut inferred = 0;
@@ -169,7 +170,7 @@ fn an_inferred_order_is_true() {
             }
             let losers = group.involved.iter().filter(|digest| **digest != group.winner);
             for loser in losers {
-                // Who lost it before the trail began may not be in the logs at all.
+                // An image that lost it before the trail began may not be in the logs at all.
                 let Some(image) = verdict.folded.repositories[&repo(&group.repo)].images.get(loser) else {
                     continue;
                 };
@@ -196,7 +197,7 @@ fn an_inferred_order_is_true() {
     assert!(inferred > 0 || std::env::var("SEED").is_ok(), "the worlds hold no order to infer");
 }
 
-/// Coverage admits exactly the damage that was done, and keeps everything else.
+/// The coverage reports exactly the damage that was done; everything else is read.
 #[test]
 fn coverage_is_what_was_damaged() {
     for seed in sim::seeds(12) {

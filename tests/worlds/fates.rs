@@ -1,5 +1,5 @@
-//! `fate` in simulated worlds with copies: where it says that an image is, that is where it is; what it says
-//! takes a copy along does.
+//! `fate` in simulated worlds with replicas: an image exists where it says so, and deletions are replicated
+//! where it says so.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use sim::registry::Repo;
 use sim::truth::Truth;
 use sim::{Archive, World};
 
-/// How many images of a world are asked about.
+/// Number of images of a world that are asked about.
 const IMAGES_MAX: usize = 4;
 
 fn place<'f>(fate: &'f Value, repo: &Repo) -> Option<&'f Value> {
@@ -21,7 +21,7 @@ fn place<'f>(fate: &'f Value, repo: &Repo) -> Option<&'f Value> {
     fate["places"].as_array()?.iter().find(is_it)
 }
 
-/// In the words of a fate.
+/// The true presence, in the words of a fate.
 fn presence(repo: &Repo, digest: &str) -> &'static str {
     match repo.lives.get(digest).and_then(|lives| lives.last()) {
         None => "absent",
@@ -46,13 +46,13 @@ fn every_place_is_what_it_is_in_truth() {
         for scene in scenes {
             let (source, copy) = (&world.repos[scene.repo], &world.repos[scene.copy.expect("a copy")]);
             let mut digests: Vec<&String> = copy.lives.keys().collect();
-            // Those that came without their tag first.
+            // First those that were created without their tag.
             digests.sort_by_key(|digest| !world.born_untagged.iter().any(|(_, born, _)| born == *digest));
             for digest in digests.into_iter().take(IMAGES_MAX) {
                 let told = json_of(&["fate", digest], folder.path())["fate"].take();
                 asked += 1;
                 for repo in [source, copy] {
-                    // What went in silence, and may have, is told as most likely: that is judged by the
+                    // Removals without an event are reported as most likely, which is compared with the
                     // oracle.
                     let silent =
                         repo.lives.get(digest).is_some_and(|lives| lives.iter().any(|life| life.silent));

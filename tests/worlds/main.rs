@@ -1,5 +1,5 @@
-//! Simulated worlds, whose truth is known: the engine against it, and against a second engine written on its
-//! own.
+//! Simulated worlds, whose truth is known: compares the engine with it, and with an independent second
+//! engine.
 
 #[path = "../support/oracle/mod.rs"]
 mod oracle;
@@ -19,7 +19,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// The document that the binary writes of a folder.
+/// The JSON document that the binary writes for a folder.
 fn json_of(arguments: &[&str], folder: &Path) -> Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tagfall"));
     let output = command

@@ -1,5 +1,5 @@
-//! Alerts that stay quiet: thirty nights over a simulated year, each with a window that moves on and the file
-//! that the night before left.
+//! Nightly alerts: thirty nights over a simulated year, each with a moving window and the file of the
+//! previous night.
 
 use crate::sim;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,15 +12,15 @@ use sim::truth::Truth;
 use sim::{Archive, World};
 use tagfall::model::Timestamp;
 
-/// Weeks in which something happens, and the days from one to the next: a year.
+/// Number of weeks with events, and the days between them: a year.
 const WEEKS: u64 = 10;
 const APART_DAYS: u64 = 36;
-/// The nights after each of them: two while it goes on, one when it is over.
+/// The nights after each of them: two while it lasts, and one when it is over.
 const NIGHTS: [u64; 3] = [3, 6, 20];
-/// How far each looks back.
+/// Length of the window.
 const WINDOW_DAYS: u64 = 24;
 
-/// Moves every time in a record: texts that are times, and numbers that are epochs.
+/// Shifts every time in a record: texts that are times, and numbers that are epochs.
 fn shift(value: &mut Value, seconds: u64) {
     match value {
         Value::String(text) if text.len() == 20 => {
@@ -43,7 +43,7 @@ fn shift(value: &mut Value, seconds: u64) {
     }
 }
 
-/// A week's world, moved into its place in the year.
+/// A week's world, shifted to its place in the year.
 fn week(seed: u64, number: u64) -> World {
     let mut world = World::generate(seed * 1_000 + number);
     let seconds = number * APART_DAYS * DAY;
@@ -54,7 +54,7 @@ fn week(seed: u64, number: u64) -> World {
     world
 }
 
-/// What was lost: registry, region, repository, and the digest, or the tag where only a tag was lost.
+/// A loss: registry, region, repository, and the digest, or the tag if only a tag was lost.
 type Lost = (String, String, String, String);
 
 fn text(value: &Value) -> String {
@@ -64,7 +64,7 @@ fn text(value: &Value) -> String {
 fn lost(finding: &Value) -> Lost {
     let place = &finding["repository"];
     let of_tag = ["tag-removed", "tag-moved-back"].contains(&finding["kind"].as_str().unwrap_or_default());
-    // A tag that nothing had is told by its name; a failure that names a digest, by that.
+    // A tag that never existed is identified by its name, a failure with a digest by that.
     let of_tag = of_tag
         || finding["kind"] == "unexplained"
             && !finding["summary"].as_str().unwrap_or_default().contains("sha256:")
@@ -75,8 +75,8 @@ fn lost(finding: &Value) -> Lost {
     (text(&place["registry_id"]), text(&place["region"]), text(&place["name"]), text(what))
 }
 
-/// What a night tells of a loss, without a look at ids: the latest end, whether it was still there, and how
-/// bad it is.
+/// What a night reports about a loss, without ids: the latest end, whether it still existed, and its
+/// severity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Told {
     gone_at: Option<String>,
@@ -115,7 +115,7 @@ fn night(folder: &Path, known: &Path, until: u64) -> (Option<i32>, Value) {
     (output.status.code(), document)
 }
 
-/// What each loss of a night is, by the losses themselves.
+/// The losses of a night, by loss.
 fn losses(document: &Value) -> BTreeMap<Lost, Vec<Told>> {
     let mut losses: BTreeMap<Lost, Vec<Told>> = BTreeMap::new();
     for finding in document["findings"].as_array().expect("findings") {
@@ -195,7 +195,7 @@ fn thirty_nights_over_a_year_tell_every_loss_once_and_every_worsening_once() {
         }
         assert_eq!(code, Some(i32::from(speaks)), "SEED={seed} night {number}");
     }
-    // The incidents that really happened, by the registry and not by the logs.
+    // The incidents that really happened, according to the registry and not to the logs.
     let heard: BTreeSet<&Lost> = told.keys().collect();
     let certain = |truth: Truth| {
         let Truth { pairs, uncertain, .. } = truth;

@@ -1,5 +1,5 @@
-//! The same evidence gives the same answer, however it arrives: one thread or many, other names and packing,
-//! other containers.
+//! The same evidence gives the same answer, however it arrives: with one thread or many, other names and
+//! compression, other containers.
 
 use crate::sim;
 use std::fs;
@@ -32,7 +32,7 @@ fn tagfall(verb: &str, source: &Path, jobs: u64) -> Vec<u8> {
     output.stdout
 }
 
-/// An answer without the places where the evidence stood, which are all that may differ between packings.
+/// An answer without the positions of evidence, which are all that may differ.
 pub fn without_places(bytes: &[u8]) -> Value {
     let mut document: Value = serde_json::from_slice(bytes).expect("one JSON document");
     let coverage = &mut document["coverage"];
@@ -64,8 +64,8 @@ fn strip(value: &mut Value) {
     }
 }
 
-/// Every answer about `sources` is the same. Another kind of source (a bucket that holds the same objects) is
-/// one more entry.
+/// Checks that every answer about `sources` is the same. Another kind of source (a bucket with the same
+/// objects) is one more entry.
 fn assert_same_answers(seed: u64, sources: &[(&str, &Path)]) {
     for verb in VERBS {
         let answers: Vec<Value> =
@@ -81,7 +81,7 @@ fn assert_same_answers(seed: u64, sources: &[(&str, &Path)]) {
     }
 }
 
-/// Where two documents part first, for a message that can be read.
+/// The first difference between two documents.
 fn first_difference(left: &Value, right: &Value, path: &str) -> String {
     match (left, right) {
         (Value::Object(left), Value::Object(right)) => {
@@ -114,7 +114,7 @@ fn one_thread_and_many_give_the_same_bytes() {
     }
 }
 
-/// Writes `files` and gives the folder they are in.
+/// Writes `files` to a folder.
 fn folder_of(files: &[(String, Vec<u8>)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, bytes) in files {
@@ -150,7 +150,7 @@ fn envelope(record: &Value) -> Value {
            "time": record["eventTime"], "region": record["awsRegion"], "resources": [], "detail": record})
 }
 
-/// The records of a world in pieces of some size, each piece as one file.
+/// The records of a world in pieces of some size, with one file for each.
 fn pieces(
     records: &[Value],
     size: usize,

@@ -1,5 +1,5 @@
-//! `forecast` and `whatif` against simulated worlds: what the runs really took, and what a naive reader of
-//! the same logs expects.
+//! `forecast` and `whatif` in simulated worlds, compared with what the runs really took, and with a naive
+//! reader of the same logs.
 
 use crate::{json_of, sim};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,8 +19,8 @@ fn delivered(world: &World) -> tempfile::TempDir {
     folder
 }
 
-/// Digests about which truth and logs may part: a second that two pushes share, a record without content, a
-/// past before the trail.
+/// Digests for which truth and logs may differ: two pushes in one second, a record without content, a history
+/// before the trail.
 fn doubtful(world: &World) -> BTreeSet<String> {
     let truth = sim::truth::Truth::of(world);
     truth.uncertain.iter().map(|(_, digest)| digest.clone()).collect()
@@ -34,7 +34,7 @@ fn the_policy_in_force_reproduces_the_logged_expiries() {
     for seed in sim::seeds(30) {
         let world = World::generate(seed);
         let doubtful = doubtful(&world);
-        // Where a count rule counts what is not known, everything is in doubt.
+        // If a rule by count counts unknown images, nothing is certain.
         let whole: Vec<&str> = world
             .repos
             .iter()
@@ -67,18 +67,18 @@ fn the_policy_in_force_reproduces_the_logged_expiries() {
     );
 }
 
-/// An image, as a naive reader keeps it.
+/// The naive reader's state of an image.
 #[derive(Debug, Clone, Default)]
 struct Image {
     pushed: u64,
     tags: BTreeSet<String>,
     archived: bool,
-    /// When it last came out of the archive.
+    /// When it was last restored from the archive.
     activated: Option<u64>,
     children: Vec<String>,
 }
 
-/// One repository under another policy, event by event, with every image looked at in every run.
+/// One repository under another policy, event by event, with every image examined in every run.
 struct Naive<'w> {
     policy: &'w Policy,
     images: BTreeMap<String, Image>,
@@ -208,7 +208,7 @@ fn digest_of(manifest: &str) -> String {
     )
 }
 
-/// The runs of a repository: those of the log, and one a day where it has none for more than two days.
+/// The runs of a repository: those in the log, and one a day if it has none for more than two days.
 fn runs(logged: &[u64], begin: u64, end: u64) -> Vec<u64> {
     let mut runs = Vec::new();
     let mut from = begin;
@@ -223,7 +223,7 @@ fn runs(logged: &[u64], begin: u64, end: u64) -> Vec<u64> {
     runs
 }
 
-/// What a naive reader expects to go, and when.
+/// What a naive reader expects to be expired, and when.
 fn expected(world: &World, repo: &Repo, policy: &Policy, end: u64) -> BTreeSet<(String, u64)> {
     let of_repo = |record: &&sim::world::Logged| {
         let name = record.record["requestParameters"]["repositoryName"]
@@ -236,7 +236,7 @@ fn expected(world: &World, repo: &Repo, policy: &Policy, end: u64) -> BTreeSet<(
     records.sort_by_key(|record| record.second);
     let (mut logged, mut evaluated) = (Vec::new(), Value::Null);
     for record in records.iter().filter(|record| record.record["eventName"] == "PolicyExecutionEvent") {
-        // All events of one run say when the policy ran before.
+        // All events of one run have the time of the previous one.
         let before = &record.record["serviceEventDetails"]["lifecycleEventPolicy"]["lastEvaluatedAt"];
         if *before != evaluated {
             (evaluated, _) = (before.clone(), logged.push(record.second));
@@ -246,8 +246,7 @@ fn expected(world: &World, repo: &Repo, policy: &Policy, end: u64) -> BTreeSet<(
     let Some(begin) = records.first().map(|record| record.second) else { return naive.gone };
     let mut records = records.into_iter().peekable();
     for second in runs(&logged, begin, end) {
-        // Within its second a run comes last, and so does one of the log; a made-up one comes before
-        // everything.
+        // Within its second a logged run comes last; a simulated one comes before everything.
         let made_up = !logged.contains(&second);
         while let Some(record) =
             records.next_if(|record| record.second < second || (record.second == second && !made_up))
@@ -259,7 +258,8 @@ fn expected(world: &World, repo: &Repo, policy: &Policy, end: u64) -> BTreeSet<(
     naive.gone
 }
 
-/// Another policy, replayed over the log: exactly what a reader finds who looks at every image in every run.
+/// Another policy, replayed over the log, takes exactly what a reader finds who examines every image in every
+/// run.
 #[test]
 fn another_policy_takes_what_a_naive_replay_takes() {
     let (mut compared, mut lines) = (0, Vec::new());
@@ -283,12 +283,12 @@ fn another_policy_takes_what_a_naive_replay_takes() {
     assert!(compared > 200 || std::env::var_os("SEED").is_some(), "only {compared} images to compare");
 }
 
-/// Says what differs, and how many images were compared.
+/// Adds differences to `lines`; returns how many images were compared.
 fn compare(world: &World, policy: &Policy, document: &Value, lines: &mut Vec<String>) -> usize {
     let end = second_of(document["coverage"]["last_event_time"].as_str().expect("a time"));
     let contested: BTreeSet<&str> = world.same_second.iter().map(|group| group.repo.name.as_str()).collect();
     let mut compared = 0;
-    // What goes without an event, or against the rules, the naive reader does not know.
+    // The naive reader does not know removals without an event or against the rules.
     let beyond = ["signed/app", "copied/app", "indexes/app"];
     let known = |repo: &&Repo| {
         repo.certain && !contested.contains(repo.id.name.as_str()) && !beyond.contains(&repo.id.name.as_str())
@@ -325,8 +325,8 @@ fn compare(world: &World, policy: &Policy, document: &Value, lines: &mut Vec<Str
     compared
 }
 
-/// Seconds since the epoch of a time as the document writes it, by halving: the simulator's clock only
-/// writes.
+/// Seconds since the epoch of a time in the document, by bisection, because the simulator's clock cannot
+/// parse.
 fn second_of(text: &str) -> u64 {
     let (mut low, mut high) = (sim::clock::BEGIN - 366 * DAY, sim::clock::BEGIN + 40_000 * DAY);
     while low < high {
@@ -336,7 +336,7 @@ fn second_of(text: &str) -> u64 {
     low
 }
 
-/// A forecast is what the policy does when time goes on and nothing else happens.
+/// A forecast is what the policy does if time passes and nothing else happens.
 #[test]
 fn a_forecast_comes_true_when_nothing_else_happens() {
     let (mut compared, mut lines) = (BTreeMap::<String, u64>::new(), Vec::new());
@@ -417,7 +417,7 @@ fn a_forecast_comes_true_when_nothing_else_happens() {
     assert!(varied || std::env::var_os("SEED").is_some(), "the worlds hold too little: {compared:?}");
 }
 
-/// Whoever calls AWS writes tags, session names and descriptions of rules: none of it moves a cursor or is a
+/// Callers of AWS choose tags, session names and descriptions of rules: none of them moves a cursor or is a
 /// formula.
 #[test]
 fn hostile_text_stays_text() {
@@ -471,7 +471,7 @@ fn hostile_text_stays_text() {
                 .expect("the binary runs");
             assert!(output.status.success(), "{verb:?}: {}", String::from_utf8_lossy(&output.stderr));
             let said = String::from_utf8([output.stdout, output.stderr].concat()).expect("text");
-            // Line ends stand in a cell of CSV as they are, inside of quotes.
+            // Line ends are kept in CSV cells, inside of quotes.
             let line_end = |character: char| character == '\n' || (character == '\r' && format == "csv");
             let harmless = said
                 .chars()

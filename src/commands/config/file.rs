@@ -28,11 +28,11 @@ impl File {
         let cannot = |why: &dyn std::fmt::Display| {
             Failure::new(format!("cannot read the settings in {name}")).because(why)
         };
-        // Checked before it is opened: opening a pipe would wait for ever.
+        // Checked before it is opened: opening a pipe would wait forever.
         let found =
             fs::metadata(path).map_err(|error| cannot(&error).advise("name another file with --config"))?;
         if !found.is_file() {
-            return Err(cannot(&"it is no regular file")
+            return Err(cannot(&"it is not a regular file")
                 .advise("name another file with --config, or leave it out with --no-config"));
         }
         let mut text = String::new();
@@ -40,13 +40,13 @@ impl File {
         opened.map_err(|error| cannot(&error))?;
         if text.len() as u64 > BYTES_MAX {
             return Err(cannot(&"it is larger than 64 KiB")
-                .advise("settings are sources and thresholds: --show-config lists them"));
+                .advise("--show-config lists the settings: sources and thresholds"));
         }
         let mut values = Vec::new();
         let table = DeTable::parse(&text).map_err(|error| {
             let line =
                 error.span().map(|span| format!("line {}: ", line_of(&text, span.start))).unwrap_or_default();
-            Failure::new(format!("{name} is no TOML"))
+            Failure::new(format!("{name} is not valid TOML"))
                 .because(format!("{line}{}", error.message().replace('\n', ", ")))
         })?;
         for (key, value) in table.get_ref() {
@@ -74,7 +74,10 @@ impl File {
 fn unknown(failure: Failure, key: &str) -> Failure {
     match setting::near(key, setting::ALIKE) {
         Some(near) => failure.advise(format!("did you mean {}?", near.key)),
-        None => failure.advise("settings are sources and thresholds: --show-config lists them; everything else is an option of the command line"),
+        None => failure.advise(
+            "--show-config lists the settings: sources and thresholds; everything else is an option of the \
+             command line",
+        ),
     }
 }
 

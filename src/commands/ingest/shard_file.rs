@@ -1,5 +1,5 @@
-//! A shard of a plan as a file: a line that tells the plan, then, for each source, a line with its name and
-//! one for each object.
+//! A shard of a plan as a file: a line with the plan's properties, then for each source a line with its name,
+//! and one line for each object.
 
 use std::io::{self, BufRead, Write};
 
@@ -16,26 +16,26 @@ use crate::source::{Item, Options};
 /// The version of the format.
 const VERSION: u32 = 2;
 
-/// What holds for all shards of a plan.
+/// Properties that are the same in all shards of a plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     /// The version of this format.
     pub tagfall_shard: u32,
-    /// 32 hex digits: two plans of the same objects in the same state have the same.
+    /// 32 hex digits, the same for two plans of the same objects in the same versions.
     pub plan: String,
     pub shard: u32,
     pub of: u32,
-    /// `eventSource`s that are kept; none for all.
+    /// The `eventSource`s to keep; empty for all.
     pub select: Vec<String>,
-    /// What objects were chosen by: members of archives are chosen by the same. Times in milliseconds since
-    /// the epoch.
+    /// The filters by which objects were selected; members of archives are selected by the same. Times are in
+    /// milliseconds since the epoch.
     pub since: Option<i64>,
     pub until: Option<i64>,
     pub accounts: Vec<String>,
     pub regions: Vec<String>,
-    /// More than one source was given: each object is named with its source.
+    /// Whether more than one source was given: then object names are preceded by the source.
     pub many: bool,
-    /// Files, folders and keys that were left out by name; told by the first shard alone.
+    /// Files, folders and keys that were left out by name; only the first shard has this number.
     pub left_out: u64,
     #[serde(flatten)]
     pub body: Body,
@@ -185,7 +185,7 @@ impl Shard {
         ))
     }
 
-    /// Reads one from a file or from S3.
+    /// Reads a shard from a file or from S3.
     pub fn open(spec: &str, options: &Options) -> Result<Self, Failure> {
         let failed = |reason: String| {
             Failure::new(format!("cannot read the shard {spec}")).because(reason).advise(
@@ -207,7 +207,7 @@ impl Shard {
     }
 }
 
-/// The place and the key of an object in S3.
+/// Splits the address of an object in S3 into prefix and name.
 fn split(spec: &str) -> Option<(&str, &str)> {
     spec.rsplit_once('/').filter(|_| is_s3(spec))
 }

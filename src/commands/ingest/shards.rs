@@ -1,5 +1,5 @@
-//! `ingest --shard`, `--merge` and `--commit`: what many machines do of one ingest. Each tells what it has
-//! done in one line of JSON.
+//! `ingest --shard`, `--merge` and `--commit`: one ingest divided among several machines. Each step reports
+//! what it has done in one line of JSON.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,15 +20,16 @@ use crate::ui::coverage::describe;
 use crate::ui::output::Destination;
 use crate::ui::talk::Talk;
 
-/// How many failures are said.
+/// Maximum number of failures that are written to stderr.
 const FAILURES_SAID_MAX: usize = 3;
 
 impl Args {
-    /// One of the steps that many machines make, if it is one.
+    /// Runs one of these steps; `None` if the command line asks for none.
     pub(super) fn step(&self, talk: &Arc<Talk>) -> Option<Result<Ending, Failure>> {
         if self.is_step() && self.window.filter(&[]).is_ok_and(|filter| !filter.is_everything()) {
-            let failure = Failure::new("--since, --until, --account and --region choose nothing here")
-                .because("the plan has chosen the objects");
+            let failure =
+                Failure::new("--since, --until, --account and --region cannot be used with a shard")
+                    .because("the plan has already chosen the objects");
             return Some(Err(failure.advise("give them to tagfall plan")));
         }
         match (&self.shard, &self.merge, self.commit) {
@@ -44,7 +45,7 @@ impl Args {
         Limits { keep_replaced, ..Limits::within(machine::memory(self.max_memory)) }
     }
 
-    /// Reads one shard, and stages what it holds.
+    /// Reads one shard, and stages its rows.
     fn stage(&self, talk: &Arc<Talk>, file: &str) -> Result<Ending, Failure> {
         let options = sources::options(self.asked());
         let Shard { header, sources: parts } = Shard::open(file, &options)?;
@@ -81,7 +82,7 @@ impl Args {
         if coverage.partial {
             return Err(Failure::new(format!("the shard {file} was not read to its end"))
                 .because("the run was interrupted")
-                .advise("run it again: nothing of it is staged"));
+                .advise("run it again: nothing was staged"));
         }
         coverage.objects_left_out += header.left_out;
         ingest.note(&coverage);
@@ -134,11 +135,11 @@ fn chosen(days: &str) -> Result<Days, Failure> {
     } else if days.starts_with("account=") || days.starts_with("_tagfall/native/account=") {
         return Ok(Days::One(days.trim_end_matches('/').to_owned()));
     }
-    let failure = Failure::new(format!("there is no part {days} of the days"));
+    let failure = Failure::new(format!("{days} is not a part of the days"));
     Err(failure.advise("write 1/8 to 8/8 for an eighth of all days, or account=…/region=…/date=… for one"))
 }
 
-/// One line on stdout, for whoever drives the steps.
+/// Writes one line to stdout, for the program that runs the steps.
 fn tell(mut told: Value, summary: &Summary, more: Value) -> Result<(), Failure> {
     let counts = json!({
         "objects": summary.objects_read, "objects_known": summary.objects_known, "events": summary.events_added,

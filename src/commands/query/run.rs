@@ -33,19 +33,19 @@ use crate::ui::talk::Talk;
 /// Minimum memory of a worker: pages, rows made from them, and intermediate results.
 const WORKER_BYTES: u64 = 24 << 20;
 
-/// How events are gathered; where one is not the way for a query, the next one is tried.
+/// How events are collected; if a query does not support one way, the next one is tried.
 #[derive(Clone, Copy)]
 enum Way {
     Best,
     Uncounted,
     Rows,
-    /// Everything that is there, whatever the query's LIMIT.
+    /// Everything, whatever the query's LIMIT.
     All,
 }
 
 type Feeds = Vec<Box<dyn Feed>>;
 
-/// Rows that go out as they come, and where they come from.
+/// Rows that are passed on as they come, and their origin.
 enum Outgoing {
     Lake { export: Box<Export>, lake: Arc<LakeFeed> },
     Disk(Box<Ordered>),
@@ -55,15 +55,15 @@ enum Outgoing {
 struct Reading {
     catalog: Catalog,
     coverage: Coverage,
-    /// Places that were left out by their key.
+    /// Number of folders and objects that were left out by key.
     pruned: usize,
-    /// What goes out as it comes, and from where.
+    /// Rows that are passed on as they come.
     outgoing: Option<Outgoing>,
-    /// The events were all of one lake.
+    /// Whether all events came from one lake.
     is_lake: bool,
-    /// Bytes that went to temporary files, if some did.
+    /// Number of bytes written to temporary files.
     on_disk: u64,
-    /// Turns true when the user interrupts what follows the reading.
+    /// Becomes true when the user interrupts what follows the reading.
     cancelled: Arc<AtomicBool>,
 }
 
@@ -176,9 +176,9 @@ impl Args {
         let wants_engine = query.tables().iter().any(|table| table.name != tables::cloudtrail::TABLE.name);
         if wants_events && wants_engine && self.common.reads_stdin() {
             let failure =
-                Failure::new("this query reads its sources twice, and standard input can be read once");
+                Failure::new("this query reads its sources twice, but standard input can be read only once");
             return Err(failure.advise(
-                "save it to a file and name that, or ask cloudtrail_logs and the engine's tables apart",
+                "save it to a file and give that, or query cloudtrail_logs and the engine's tables separately",
             ));
         }
         let mut reading = Reading {
@@ -205,7 +205,7 @@ impl Args {
         Ok(reading)
     }
 
-    /// The query's limits.
+    /// The limits for evaluating the query.
     fn limits(&self, cancelled: &Arc<AtomicBool>) -> Limits {
         Limits {
             memory_bytes_max: Some(machine::memory(self.common.limits.max_memory)),
@@ -217,7 +217,7 @@ impl Args {
     fn spill(&self) -> Result<Spill, Failure> {
         let folder = self.spill_dir.clone().unwrap_or_else(std::env::temp_dir);
         if self.spill_dir.is_some() && !folder.is_dir() {
-            return Err(Failure::new(format!("{} is no folder", folder.display()))
+            return Err(Failure::new(format!("{} is not a folder", folder.display()))
                 .advise("name one with --spill-dir, or leave it out"));
         }
         Ok(Spill { folder })
@@ -327,15 +327,15 @@ impl Args {
         Ok(())
     }
 
-    /// As many threads as were asked for, or as there is memory for.
+    /// The requested number of threads, or fewer if there is not enough memory.
     fn jobs(&self) -> NonZeroUsize {
         let by_memory = usize::try_from(machine::memory(self.common.limits.max_memory) / WORKER_BYTES)
             .unwrap_or(usize::MAX);
         self.common.jobs().min(NonZeroUsize::new(by_memory).unwrap_or(NonZeroUsize::MIN))
     }
 
-    /// Drops rows of copies that do not count, and returns how many. `filters`: what is read, and what of
-    /// that is admitted.
+    /// Drops rows of copies that do not count, and returns how many. `filters`: the filter for reading, and
+    /// the user's own.
     fn settle(
         &self,
         talk: &Arc<Talk>,
@@ -352,9 +352,10 @@ impl Args {
         }
         if self.common.reads_stdin() {
             let failure = Failure::new(
-                "some events come more than once, and the copies differ in what is asked: to tell which of them stands, the sources have to be read twice, and standard input can be read once",
+                "some events occur more than once, with different values in the columns of this query: to \
+                 decide which copy counts, the sources are read twice, but standard input can be read only once",
             );
-            return Err(failure.advise("save it to a file and name that, or ingest it and ask the lake"));
+            return Err(failure.advise("save it to a file and give that, or ingest it and query the lake"));
         }
         let (feeds, _) = self.open(talk, filters.0)?;
         let (_, collectors) = watched(talk, &feeds, cancelled, budget(self.common.sources()), |run| {
@@ -412,7 +413,7 @@ impl Args {
                 .as_ref()
                 .map(|(first, last)| format!(", delivered between {first} and {last}"))
                 .unwrap_or_default();
-            talk.note(&format!("the query's own conditions leave out all that is there{days}"));
+            talk.note(&format!("the query's own conditions exclude everything{days}"));
             return Ok(());
         }
         nothing::check(&self.common.sources, filter, coverage, seen, &pruned)?;
@@ -480,10 +481,13 @@ fn not_understood(error: &SqlError) -> Failure {
 fn not_answered(error: &SqlError) -> Failure {
     let failure = Failure::new("cannot answer this query").because(error);
     if error.is_of_disk() {
-        return failure.advise("make room there, or name another folder with --spill-dir; or ask for less: fewer columns, a shorter time");
+        return failure.advise(
+            "make room there, or give another folder with --spill-dir; or query less: fewer columns, a shorter \
+             time",
+        );
     }
     if error.is_of_memory() {
-        failure.advise("ask for fewer columns, narrow the time, or give it more with --max-memory")
+        failure.advise("query fewer columns or a shorter time, or allow more with --max-memory")
     } else {
         failure
     }

@@ -1,17 +1,17 @@
-//! Against a reading byte by byte.
+//! Compares the block scanner with a reading byte by byte.
 
 use proptest::prelude::*;
 
 use super::portable::Portable;
 use super::*;
 
-/// What a block is asked for: its opening and closing brackets, its marks, and its bytes that are odd.
+/// The result for a block: opening brackets, closing brackets, marks, and odd bytes.
 type Answer = [u64; 4];
 
-/// Byte by byte, as one would do it by hand.
+/// The expected results, byte by byte.
 fn by_hand(text: &[u8]) -> Vec<Answer> {
     let (mut inside, mut escaped) = (false, false);
-    // Whether the last byte and the one before it were quotes that begin or end a string.
+    // Whether the previous byte, and the one before it, were quotes that begin or end a string.
     let mut quotes = [false; 2];
     text.chunks(64)
         .map(|block| {
@@ -35,7 +35,7 @@ fn by_hand(text: &[u8]) -> Vec<Answer> {
         .collect()
 }
 
-/// Reads a text, so many blocks at a time.
+/// Reads a whole text, this many blocks at a time.
 struct All<'t>(&'t [u8], usize);
 
 impl Task for All<'_> {
@@ -55,7 +55,8 @@ impl Task for All<'_> {
     }
 }
 
-/// A backslash escapes the next byte outside strings, too: JSON has none there, but all readings must agree.
+/// A backslash also escapes the next byte outside of strings. JSON has none there, but all versions must
+/// agree.
 fn agree(text: &[u8], blocks: usize) {
     let expected = by_hand(text);
     assert_eq!(run(All(text, blocks)), expected);

@@ -6,8 +6,9 @@ use super::mark::Mark;
 use super::sources::Sources;
 use super::stretch::Block;
 use crate::decode::blocks::Classify;
-use crate::decode::identity::{is_event_id, written};
+use crate::decode::identity::{hash_of_account, is_event_id, written};
 use crate::decode::json::skip_space;
+use crate::decode::names::ends_like_a_source;
 use crate::model::{Identity, Timestamp};
 
 /// The values of a record's own keys.
@@ -44,7 +45,7 @@ impl Own<'_> {
     pub(super) fn usual(
         &self,
         sources: &Sources<'_>,
-        minute: &mut Minute,
+        last: &mut Last,
         classify: &impl Classify,
     ) -> Option<Usual> {
         let [Some(time), Some(source), Some(name), Some(id), category, kind, _] = self.values else {
@@ -60,13 +61,14 @@ impl Own<'_> {
             _ => {}
         }
         let (said, [b'"', ..]) = time.split_first_chunk::<20>()? else { return None };
-        let (time, of, id) = (minute.read(said)?, plain(source, classify)?, uuid(id)?);
+        let (time, of, id) = (last.minute.read(said)?, plain(source, classify)?, uuid(id)?);
         // CloudTrail's sources are host names.
         if of.starts_with(b"aws:") {
             return None;
         }
         let place = self.place(source, of, name, classify)?;
-        let identity = written(id, Some(time), place, account(kind?, classify)?);
+        let account = last.account.read(account(kind?, classify)?)?;
+        let identity = written(id, Some(time), place, account);
         Some(Usual { time, wanted: sources.want(of, name), identity })
     }
 
@@ -81,6 +83,13 @@ impl Own<'_> {
         classify: &impl Classify,
     ) -> Option<&'s [u8]> {
         let called = plain(name, classify)?;
+        // What a tool has made of the names of a service and a call is read in full.
+        if !of.first()?.is_ascii_lowercase()
+            || !ends_like_a_source(of)
+            || matches!(called, [..=b' ', ..] | [.., ..=b' '])
+        {
+            return None;
+        }
         let start = self.record.len() - source.len();
         let behind = of.len() + NAME.len();
         let region = behind + called.len() + REGION.len();
@@ -96,9 +105,10 @@ impl Own<'_> {
 const NAME: [u8; 15] = *b"\",\"eventName\":\"";
 const REGION: [u8; 15] = *b"\",\"awsRegion\":\"";
 
-/// The account, if it follows the type as CloudTrail writes it; `behind` starts at the type's value.
+/// The text in the place of the account's digits, if it follows the type as CloudTrail writes it; `behind`
+/// starts at the type's value.
 #[inline(always)]
-fn account<'t>(behind: &'t [u8], classify: &impl Classify) -> Option<&'t [u8]> {
+fn account<'t>(behind: &'t [u8], classify: &impl Classify) -> Option<&'t [u8; 12]> {
     const ACCOUNT: &[u8; 22] = b"\"recipientAccountId\":\"";
     let behind = behind.get(plain(behind, classify)?.len()..)?.strip_prefix(b"\",")?;
     let behind = match behind.strip_prefix(b"\"managementEvent\":") {
@@ -108,7 +118,7 @@ fn account<'t>(behind: &'t [u8], classify: &impl Classify) -> Option<&'t [u8]> {
         None => behind,
     };
     let (account, [b'"', ..]) = behind.strip_prefix(ACCOUNT)?.split_first_chunk::<12>()? else { return None };
-    account.iter().all(u8::is_ascii_digit).then_some(account)
+    Some(account)
 }
 
 /// The fields that are read.
@@ -118,16 +128,50 @@ pub(super) struct Usual {
     pub(super) identity: Identity,
 }
 
-/// The last time that was read. Neighbouring records mostly share its minute, so that only the seconds are
-/// parsed.
+/// What the record before had: neighbouring records mostly share their account and the minute of their time.
 #[derive(Default)]
-pub(super) struct Minute {
+pub(super) struct Last {
+    minute: Minute,
+    account: Account,
+}
+
+/// The last account, and what it contributes to an identity.
+struct Account {
+    digits: [u8; 12],
+    hash: u64,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self::of(*b"000000000000")
+    }
+}
+
+impl Account {
+    /// `None` if a byte is not a digit.
+    #[inline(always)]
+    fn read(&mut self, said: &[u8; 12]) -> Option<u64> {
+        if self.digits != *said {
+            *self = Some(Self::of(*said)).filter(|_| said.iter().all(u8::is_ascii_digit))?;
+        }
+        Some(self.hash)
+    }
+
+    fn of(digits: [u8; 12]) -> Self {
+        Self { digits, hash: hash_of_account(&digits) }
+    }
+}
+
+/// The minute of the last time, so that only the seconds are parsed.
+#[derive(Default)]
+struct Minute {
     text: [u8; 17],
     starts: Option<Timestamp>,
 }
 
 impl Minute {
     /// Reads `YYYY-MM-DDTHH:MM:SSZ`.
+    #[inline(always)]
     fn read(&mut self, said: &[u8; 20]) -> Option<Timestamp> {
         let (minute, [tens, ones, b'Z']) = said
             .split_first_chunk::<17>()
@@ -137,17 +181,20 @@ impl Minute {
         };
         let starts = match self.starts {
             Some(starts) if self.text == *minute => starts,
-            _ => {
-                let [.., b':'] = minute else { return None };
-                let mut first = *said;
-                first.get_mut(17..19)?.copy_from_slice(b"00");
-                let starts = Timestamp::parse(std::str::from_utf8(&first).ok()?)?;
-                (self.text, self.starts) = (*minute, Some(starts));
-                starts
-            }
+            _ => self.begin(minute)?,
         };
         let (b'0'..=b'5', b'0'..=b'9') = (tens, ones) else { return None };
         Some(starts.plus_seconds(i64::from(tens - b'0') * 10 + i64::from(ones - b'0')))
+    }
+
+    /// Reads another minute, `YYYY-MM-DDTHH:MM:`.
+    fn begin(&mut self, minute: &[u8; 17]) -> Option<Timestamp> {
+        let [.., b':'] = minute else { return None };
+        let mut first = *b"YYYY-MM-DDTHH:MM:00Z";
+        first.first_chunk_mut::<17>()?.copy_from_slice(minute);
+        let starts = Timestamp::parse(std::str::from_utf8(&first).ok()?)?;
+        (self.text, self.starts) = (*minute, Some(starts));
+        Some(starts)
     }
 }
 
@@ -206,7 +253,7 @@ mod tests {
         ];
         Own { record, values: keys.map(|key| value(record, key)) }.usual(
             &Sources::of(Wanted::All),
-            &mut Minute::default(),
+            &mut Last::default(),
             &Portable,
         )
     }

@@ -1,14 +1,15 @@
 //! Which records are wanted, told by the first letters of their `eventSource` where those are enough.
 
-use crate::decode::Wanted;
+use crate::decode::{Named, Wanted};
 
 /// Size of a table in bits.
 const BITS: usize = 256;
-/// So many letters of a text are used.
+/// Number of letters of a text that are used.
 const LETTERS: usize = 4;
 
 /// [`Wanted`] with tables of the first letters of its sources and names. Most records are of other services
 /// or calls, and are ruled out by one lookup each.
+#[derive(Clone, Copy)]
 pub(super) struct Sources<'w> {
     wanted: Wanted<'w>,
     sources: Beginnings,
@@ -34,6 +35,12 @@ impl<'w> Sources<'w> {
         Self { wanted, sources, names }
     }
 
+    /// Whether these tables were made for the same lists.
+    pub(super) fn are_of(&self, sources: &'static [&'static str], names: &'static [Named]) -> bool {
+        matches!(self.wanted, Wanted::Named { sources: of, names: by }
+            if std::ptr::eq(of, sources) && std::ptr::eq(by, names))
+    }
+
     /// Whether records of this source are wanted; `name` is the text after the opening quote of the
     /// `eventName`.
     #[inline(always)]
@@ -48,6 +55,7 @@ impl<'w> Sources<'w> {
 }
 
 /// The first letters of some texts, as bits of a table.
+#[derive(Clone, Copy)]
 struct Beginnings([u64; BITS / 64]);
 
 impl Beginnings {
@@ -105,9 +113,9 @@ mod tests {
     #[test]
     fn names_are_told_where_every_source_has_some() {
         const SOURCES: [&str; 2] = ["ecr.amazonaws.com", "kms.amazonaws.com"];
-        const NAMES: [(&str, &[&str]); 2] =
+        const NAMES: [Named; 2] =
             [("ecr.amazonaws.com", &["PutImage", "BatchDelete"]), ("kms.amazonaws.com", &["DisableKey"])];
-        let want = |names, source: &str, name: &str| {
+        let want = |names: &'static [Named], source: &str, name: &str| {
             let wanted = Wanted::Named { sources: &SOURCES, names };
             let told = Sources::of(wanted).want(source.as_bytes(), name.as_bytes());
             assert_eq!(told, wanted.event(source.as_bytes(), name.as_bytes()), "{source} {name}");
@@ -119,9 +127,10 @@ mod tests {
                 && !want(&NAMES, SOURCES[1], "Decrypt\"")
                 && !want(&NAMES, SOURCES[1], "D\"")
         );
-        assert!(want(&NAMES[..1], SOURCES[1], "Decrypt\""), "of a source without names all are wanted");
-        let short: [(&str, &[&str]); 2] = [(SOURCES[0], &["Pu"]), NAMES[1]];
-        assert!(want(&short, SOURCES[0], "PutImage\"") && !want(&short, SOURCES[0], "BatchGetImage\""));
+        const ONE: [Named; 1] = [NAMES[0]];
+        assert!(want(&ONE, SOURCES[1], "Decrypt\""), "of a source without names all are wanted");
+        const SHORT: [Named; 2] = [(SOURCES[0], &["Pu"]), NAMES[1]];
+        assert!(want(&SHORT, SOURCES[0], "PutImage\"") && !want(&SHORT, SOURCES[0], "BatchGetImage\""));
     }
 
     #[test]

@@ -1,12 +1,12 @@
-//! The types of a file's columns, told by its schema alone: what a writer notes for itself (that texts were
-//! categories, say) is not needed to read them.
+//! The types of a file's columns, from its Parquet schema alone: a writer's own notes (such as that texts
+//! were categories) are not needed to read them.
 
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
 use polars_error::PolarsResult;
 use polars_parquet::parquet::schema::types::{GroupConvertedType, GroupLogicalType, ParquetType};
 use polars_parquet::read::{FileMetadata, infer_schema};
 
-/// Structs and lists in one another.
+/// Maximum nesting of structs and lists.
 const DEPTH_MAX: u8 = 32;
 
 pub(super) fn schema(metadata: &FileMetadata) -> PolarsResult<ArrowSchema> {
@@ -24,7 +24,7 @@ pub(super) fn schema(metadata: &FileMetadata) -> PolarsResult<ArrowSchema> {
     Ok(fields)
 }
 
-/// Maps are taken for lists of keys and values by the library; members of an object are meant.
+/// The library reads maps as lists of keys and values; this restores the map type.
 fn with_maps(dtype: ArrowDataType, of: &ParquetType, depth: u8) -> ArrowDataType {
     let ParquetType::GroupType { logical_type, converted_type, fields: children, .. } = of else {
         return dtype;
@@ -45,7 +45,7 @@ fn with_maps(dtype: ArrowDataType, of: &ParquetType, depth: u8) -> ArrowDataType
         }
         ArrowDataType::LargeList(inner) => {
             let entries = children.first();
-            // A list of three levels has a group of one element between.
+            // A list in three levels has a group with one element in between.
             let element = match entries {
                 Some(ParquetType::GroupType { fields, .. })
                     if fields.len() == 1

@@ -1,4 +1,4 @@
-//! Values of a column, row by row, as text and as JSON.
+//! Decoded values of a column, row by row, as text and as JSON.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -14,12 +14,12 @@ use polars_arrow::datatypes::{ArrowDataType, TimeUnit};
 use crate::decode::names::known_inside;
 use crate::model::Timestamp;
 
-/// Lists and objects in one another: what records of CloudTrail have is a third of it.
+/// Maximum nesting of lists and objects, three times that of CloudTrail's records.
 const DEPTH_MAX: u8 = 24;
 
 pub(super) enum Values {
     Text(Utf8ViewArray),
-    /// Bytes that are text, or nothing.
+    /// Binary values, which count as missing if they are not UTF-8.
     Bytes(BinaryViewArray),
     Integers(Vec<Option<i128>>),
     Floats(Vec<Option<f64>>),
@@ -42,7 +42,7 @@ pub(super) enum Values {
         keys: Box<Values>,
         values: Box<Values>,
     },
-    /// What no record is made of: dates, decimals, bytes of a fixed length.
+    /// Types that do not occur in records: dates, decimals, bytes of a fixed length.
     Nothing,
 }
 
@@ -58,7 +58,7 @@ impl Values {
         }
     }
 
-    /// How many rows there are; `None` where nothing is made of them.
+    /// Number of rows; `None` if the type is not supported.
     pub(super) fn len(&self) -> Option<usize> {
         Some(match self {
             Self::Text(array) => array.len(),
@@ -186,7 +186,7 @@ impl Values {
                 values.get(row).is_none_or(|value| value.is_none_or(|value| !value.is_finite()))
             }
             Self::Times(values) => values.get(row).is_none_or(Option::is_none),
-            // Of a struct that is not there many writers keep the members, none of which is.
+            // For an absent struct many writers store its members, all of which are absent.
             Self::Object { validity, members } => {
                 invalid(validity) || members.iter().all(|(_, values)| values.is_null(row))
             }
@@ -197,12 +197,12 @@ impl Values {
         }
     }
 
-    /// A value as the text that it is, or as JSON; `None` where there is none.
+    /// A value as plain text or as JSON; `None` if it is absent.
     pub(super) fn text(&self, row: usize) -> Option<Cow<'_, str>> {
         self.text_within(row, usize::MAX)
     }
 
-    /// The same; of one that is longer than `limit` only a beginning beyond that is made.
+    /// The same, truncated soon after `limit` bytes.
     pub(super) fn text_within(&self, row: usize, limit: usize) -> Option<Cow<'_, str>> {
         if self.is_null(row) {
             return None;
@@ -223,7 +223,7 @@ impl Values {
         }
     }
 
-    /// Writes a value as JSON. `respell` gives members their names.
+    /// Writes a value as JSON. `respell` converts the names of members.
     fn write(&self, out: &mut Vec<u8>, row: usize, respell: &dyn Fn(&str) -> String, limit: usize) {
         if self.is_null(row) {
             return out.extend_from_slice(b"null");
@@ -279,7 +279,8 @@ impl Values {
     }
 }
 
-/// Writes an object of the members that are there: a column of structs has all that any of its rows has.
+/// Writes the present members as a JSON object: a column of structs has all members that occur in any of its
+/// rows.
 pub(super) fn write_object<'v>(
     out: &mut Vec<u8>,
     members: impl Iterator<Item = (&'v str, &'v Values)>,

@@ -3,10 +3,10 @@
 
 use super::{Needed, Pin, Shell, Situation, TagNow, Who};
 
-/// At most so many parties get advice of their own.
+/// Maximum number of parties that get advice of their own.
 const NEEDED_MAX: usize = 5;
 
-/// What the name that somebody asks by refers to now.
+/// What the reference that somebody uses resolves to now.
 enum Asks {
     /// A tag that points to another image now: deploying again is enough.
     Resolves(String),
@@ -77,74 +77,103 @@ impl Situation {
             Who::EcsService { region, cluster, service, definition } => self.service(&asks, region, cluster, service, definition.as_deref()),
             Who::EcsTask { .. } => match asks {
                 Asks::Resolves(tag) => format!("Start the tasks anew: {tag} is on another image by now."),
-                Asks::Dead(tag) => format!("Before tasks can start again, {}, or register a task definition with another tag.", self.push_tag(&tag)),
-                Asks::Digest => format!("Register a task definition that names {}, and deploy what runs these tasks with it.", self.another()),
+                Asks::Dead(tag) => format!("Before tasks can start again, {}, or register a task definition \
+                    with another tag.", self.push_tag(&tag)),
+                Asks::Digest => format!("Register a task definition that names {}, and deploy what runs these \
+                    tasks with it.", self.another()),
                 Asks::Perhaps(Some(tag)) => format!(
-                    "The tasks ask for the digest. If their task definition names {tag}, deploy their service anew, which takes what {tag} is on now: `aws ecs update-service --cluster CLUSTER --service SERVICE --force-new-deployment`; if it names the digest itself, that fails again: register a revision that names {}.",
+                    "The tasks ask for the digest. If their task definition names {tag}, deploy their service \
+                     anew, which takes what {tag} is on now: `aws ecs update-service --cluster CLUSTER \
+                     --service SERVICE --force-new-deployment`; if it names the digest itself, that fails \
+                     again: register a revision that names {}.",
                     self.another()
                 ),
                 Asks::Perhaps(None) => {
-                    "The tasks ask for the digest, and no tag of it is left: a new deployment finds something only with a task definition that names another image.".to_owned()
+                    "The tasks ask for the digest, and no tag of it is left: a new deployment finds something \
+                     only with a task definition that names another image.".to_owned()
                 }
             },
             Who::Function { region, name } => self.function(&asks, region, name),
             Who::FunctionVersion { region, name, version } => {
                 let lambda = |call: &str| Shell::new(&format!("aws lambda {call}")).option("region", region).option("function-name", name);
-                let (publish, alias) = (lambda("publish-version").to_text(), lambda("update-alias").raw("--name ALIAS --function-version NEW").to_text());
+                let (publish, alias) = (lambda("publish-version").to_text(), lambda("update-alias").raw("--name \
+                    ALIAS --function-version NEW").to_text());
                 format!(
-                    "Version {version} of function {name} cannot be changed: give the function an image that is there, publish a version of that (`{publish}`), and point the aliases of {version} to it (`{alias}`)."
+                    "Version {version} of function {name} cannot be changed: give the function an image that \
+                     is there, publish a version of that (`{publish}`), and point the aliases of {version} to \
+                     it (`{alias}`)."
                 )
             }
             Who::AppRunner { region, arn } => self.app_runner(&asks, region, arn),
             Who::CodeBuild { region, project } => {
                 let show = Shell::new("aws codebuild batch-get-projects").option("region", region).option("names", project).to_text();
                 match asks {
-                    Asks::Resolves(tag) => format!("Project {project} asks for {tag} at each build, and that is on another image by now: nothing to do but to build again."),
-                    Asks::Dead(tag) => format!("Project {project} asks for {tag} at each build: {}, or give its environment another image (`{show}` shows it).", self.push_tag(&tag)),
-                    Asks::Digest | Asks::Perhaps(_) => format!("Project {project} names the lost digest: give its environment {} (`{show}` shows it).", self.another()),
+                    Asks::Resolves(tag) => format!("Project {project} asks for {tag} at each build, and that \
+                        is on another image by now: nothing to do but to build again."),
+                    Asks::Dead(tag) => format!("Project {project} asks for {tag} at each build: {}, or give \
+                        its environment another image (`{show}` shows it).", self.push_tag(&tag)),
+                    Asks::Digest | Asks::Perhaps(_) => format!("Project {project} names the lost digest: give \
+                        its environment {} (`{show}` shows it).", self.another()),
                 }
             }
             Who::Batch { region, definition } => {
                 let show = Shell::new("aws batch describe-job-definitions").option("region", region).option("job-definitions", definition).to_text();
                 match asks {
-                    Asks::Resolves(tag) => format!("Jobs of {definition} ask for {tag} anew, and that is on another image by now: submit again what failed."),
-                    Asks::Dead(tag) => format!("Jobs of {definition} ask for {tag}: {}, or register a revision with another image (`{show}` shows it).", self.push_tag(&tag)),
-                    Asks::Digest | Asks::Perhaps(_) => format!("Job definition {definition} names the lost digest: register a revision that names {} (`{show}` shows it).", self.another()),
+                    Asks::Resolves(tag) => format!("Jobs of {definition} ask for {tag} anew, and that is on \
+                        another image by now: submit again what failed."),
+                    Asks::Dead(tag) => format!("Jobs of {definition} ask for {tag}: {}, or register a \
+                        revision with another image (`{show}` shows it).", self.push_tag(&tag)),
+                    Asks::Digest | Asks::Perhaps(_) => format!("Job definition {definition} names the lost \
+                        digest: register a revision that names {} (`{show}` shows it).", self.another()),
                 }
             }
             Who::Endpoint { region, name } => {
                 let update = Shell::new("aws sagemaker update-endpoint").option("region", region).option("endpoint-name", name);
                 let update = update.raw("--endpoint-config-name NEW-CONFIG").to_text();
                 let first = if let Asks::Dead(tag) = &asks { format!("{}, or ", self.push_tag(tag)) } else { String::new() };
-                format!("Endpoint {name} cannot scale out or be repaired: {first}make a model of an image that is there and a configuration with it, then `{update}`.")
+                format!("Endpoint {name} cannot scale out or be repaired: {first}make a model of an image \
+                    that is there and a configuration with it, then `{update}`.")
             }
             Who::EndpointConfig { name, .. } => match asks {
-                Asks::Resolves(tag) => format!("Endpoint configuration {name} has a model of {tag}, which is on another image by now: an endpoint made of it gets that."),
-                Asks::Dead(tag) => format!("Endpoint configuration {name} has a model of {tag}: {}, or make a configuration with a model of another image.", self.push_tag(&tag)),
-                Asks::Digest | Asks::Perhaps(_) => format!("Endpoint configuration {name} has a model of the lost digest: make one with a model of {}.", self.another()),
+                Asks::Resolves(tag) => format!("Endpoint configuration {name} has a model of {tag}, which is \
+                    on another image by now: an endpoint made of it gets that."),
+                Asks::Dead(tag) => format!("Endpoint configuration {name} has a model of {tag}: {}, or make a \
+                    configuration with a model of another image.", self.push_tag(&tag)),
+                Asks::Digest | Asks::Perhaps(_) => format!("Endpoint configuration {name} has a model of the \
+                    lost digest: make one with a model of {}.", self.another()),
             },
             Who::Model { name, .. } => match asks {
-                Asks::Resolves(tag) => format!("Model {name} names {tag}, which is on another image by now: what is made of it gets that."),
+                Asks::Resolves(tag) => format!("Model {name} names {tag}, which is on another image by now: \
+                    what is made of it gets that."),
                 Asks::Dead(tag) => format!("Model {name} names {tag}: {}, or make a model of another image.", self.push_tag(&tag)),
-                Asks::Digest | Asks::Perhaps(_) => format!("Model {name} names the lost digest: make another of {}.", self.another()),
+                Asks::Digest | Asks::Perhaps(_) => format!("Model {name} names the lost digest: make another \
+                    of {}.", self.another()),
             },
             Who::Schedule { name, definition } => {
                 let definition = definition.as_deref().unwrap_or("its definition");
                 match asks {
-                    Asks::Resolves(tag) => format!("{name} runs {definition}, which asks for {tag} anew, and that is on another image by now."),
-                    Asks::Dead(tag) => format!("{name} runs {definition}, which asks for {tag}: {}, or point it to a revision with another image.", self.push_tag(&tag)),
-                    Asks::Digest | Asks::Perhaps(_) => format!("{name} runs {definition}, which names the lost digest: register a revision that names {}, and point it there.", self.another()),
+                    Asks::Resolves(tag) => format!("{name} runs {definition}, which asks for {tag} anew, and \
+                        that is on another image by now."),
+                    Asks::Dead(tag) => format!("{name} runs {definition}, which asks for {tag}: {}, or point \
+                        it to a revision with another image.", self.push_tag(&tag)),
+                    Asks::Digest | Asks::Perhaps(_) => format!("{name} runs {definition}, which names the \
+                        lost digest: register a revision that names {}, and point it there.", self.another()),
                 }
             }
             Who::Node => match asks {
-                Asks::Resolves(tag) => format!("Pods that name {tag}: restart them (`kubectl rollout restart`), and they get what it is on now."),
-                Asks::Dead(tag) => format!("Pods that name {tag}: {}, or point their workload to another tag (`kubectl set image`).", self.push_tag(&tag)),
-                Asks::Digest | Asks::Perhaps(_) => format!("Pods that name the digest: point their workload to {} (`kubectl set image`).", self.another()),
+                Asks::Resolves(tag) => format!("Pods that name {tag}: restart them (`kubectl rollout \
+                    restart`), and they get what it is on now."),
+                Asks::Dead(tag) => format!("Pods that name {tag}: {}, or point their workload to another tag \
+                    (`kubectl set image`).", self.push_tag(&tag)),
+                Asks::Digest | Asks::Perhaps(_) => format!("Pods that name the digest: point their workload \
+                    to {} (`kubectl set image`).", self.another()),
             },
             Who::Other => match asks {
-                Asks::Resolves(tag) => format!("Whoever asks for {tag} gets another image by now: start anew what still runs the lost one."),
+                Asks::Resolves(tag) => format!("Whoever asks for {tag} gets another image by now: start anew \
+                    what still runs the lost one."),
                 Asks::Dead(tag) => format!("Whoever asks for {tag} needs it pushed again, or another tag: {}.", self.push_tag(&tag)),
-                Asks::Digest | Asks::Perhaps(_) => format!("Whoever asks for the lost digest needs {} in its place.", self.another()),
+                Asks::Digest | Asks::Perhaps(_) => format!("Whoever asks for the lost digest needs {} in its \
+                    place.", self.another()),
             },
         }
     }
@@ -177,17 +206,21 @@ impl Situation {
                 )
             }
             Asks::Dead(tag) => format!(
-                "Tag {tag} is gone, too, so that a new deployment of service {service} would find nothing: {}, then `{}`; or register a revision with another tag and deploy that.",
+                "Tag {tag} is gone, too, so that a new deployment of service {service} would find nothing: \
+                 {}, then `{}`; or register a revision with another tag and deploy that.",
                 self.push_tag(tag),
                 update().flag("force-new-deployment").to_text()
             ),
             Asks::Perhaps(Some(tag)) => format!(
-                "If the task definition of service {service} names {tag}, deploy it anew, which takes what {tag} is on now: `{}`; if it names the digest itself, that fails again: register a revision that names {}.",
+                "If the task definition of service {service} names {tag}, deploy it anew, which takes what \
+                 {tag} is on now: `{}`; if it names the digest itself, that fails again: register a revision \
+                 that names {}.",
                 update().flag("force-new-deployment").to_text(),
                 self.another()
             ),
             Asks::Digest | Asks::Perhaps(None) => format!(
-                "{named} of service {service} names the lost digest itself, so that a forced deployment of it fails again: register a revision that names {}, and deploy it: `{}`.",
+                "{named} of service {service} names the lost digest itself, so that a forced deployment of it \
+                 fails again: register a revision that names {}, and deploy it: `{}`.",
                 self.another(),
                 update().option("task-definition", family.unwrap_or("FAMILY")).to_text()
             ),
@@ -248,7 +281,8 @@ impl Situation {
                 );
                 let source = format!("ImageRepository={{ImageIdentifier={image},ImageRepositoryType=ECR}}");
                 format!(
-                    "App Runner service {name} names the lost digest: point it to an image that is there, `{}`.",
+                    "App Runner service {name} names the lost digest: point it to an image that is there, \
+                     `{}`.",
                     call("update-service").option("source-configuration", &source).to_text()
                 )
             }

@@ -45,13 +45,15 @@ pub fn since_push(subject: Subject<'_>) -> Option<ReasonFound> {
         ));
     };
     let text = format!(
-        "Age counts from the first push of the digest, not from its tags: {older}. Tag {} was put on this old digest at {} by {}, {} before it went, and that made it no younger.",
+        "Age counts from the first push of the digest, not from its tags: {older}. Tag {} was put on this old \
+         digest at {} by {}, {} before it went, and that made it no younger.",
         subject.history.text(tag),
         subject.history.time(given),
         caller(subject.history, given),
         span((subject.loss.at - subject.time(given)).div_euclid(1000)),
     );
-    let advice = "Protect promoted tags by a rule of their own, with a lower number than this one: a new tag on an old digest does not make it younger.";
+    let advice = "Protect promoted tags by a rule of their own, with a lower number than this one: a new tag \
+        on an old digest does not make it younger.";
     let told = subject.told(ReasonKind::AgeFromPush, text, own.into_iter().chain([given]).collect());
     Some(ReasonFound { advice: Some(advice.to_owned()), ..told })
 }
@@ -110,22 +112,35 @@ fn uncounted<'h>(
                 let listed = subject.history.exclusion(subject.repository, last.event);
                 let since = listed.map(|(event, _)| {
                     events.push(event);
-                    format!(" ({} at {})", subject.history.text(subject.history.noted(event).name), subject.history.time(event))
+                    format!(
+                        " ({} at {})",
+                        subject.history.text(subject.history.noted(event).name),
+                        subject.history.time(event)
+                    )
                 });
                 text.push_str(&format!(
-                    " {times}, did not count: it is on the registry's list of principals whose pulls do not{}.",
+                    " {times}, did not count: it is on the registry's list of principals whose pulls do \
+                     not{}.",
                     since.unwrap_or_default()
                 ));
                 let region = subject.history.repository(subject.repository).region;
                 let arn = listed.map_or("…", |(_, arn)| subject.history.text(arn));
-                let command = Shell::new("aws ecr deregister-pull-time-update-exclusion").option("region", region.raw()).option("principal-arn", arn);
+                let command = Shell::new("aws ecr deregister-pull-time-update-exclusion")
+                    .option("region", region.raw())
+                    .option("principal-arn", arn);
                 advice = Some(format!(
-                    "Take {name} off that list first, if its pulls are to count: a restore alone does not change that (`{}`, the API's DeregisterPullTimeUpdateExclusion).",
+                    "Take {name} off that list first, if its pulls are to count: a restore alone does not \
+                     change that (`{}`, the API's DeregisterPullTimeUpdateExclusion).",
                     command.to_text()
                 ));
             }
-            Caller::Inspector => text.push_str(&format!(" {times}, did not count: ECR does not record Amazon Inspector's.")),
-            _ => text.push_str(&format!(" Whether {times}, counted is not clear: they may be Amazon Inspector's, which ECR does not record.")),
+            Caller::Inspector => {
+                text.push_str(&format!(" {times}, did not count: ECR does not record Amazon Inspector's."))
+            }
+            _ => text.push_str(&format!(
+                " Whether {times}, counted is not clear: they may be Amazon Inspector's, which ECR does not \
+                 record."
+            )),
         }
     }
     (text, advice)

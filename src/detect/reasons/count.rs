@@ -9,10 +9,10 @@ use crate::timeline::{EventNo, Image, Step};
 
 /// How advice begins that no longer makes sense once the rule has been changed.
 pub const KEEP_MORE: &str = "Keep more images";
-/// At least so many newer images are looked at. Limited, as repositories may be very large and findings
+/// Minimum number of newer images that are examined. Limited, as repositories may be very large and findings
 /// many.
 const LOOKED_AT: usize = 1_000;
-/// At most so many events are shown, and tags named.
+/// Maximum number of events that are shown, and tags named.
 const SHOWN_MAX: usize = 10;
 const NAMED_MAX: usize = 4;
 
@@ -48,7 +48,8 @@ pub fn outnumbered(subject: Subject<'_>) -> Option<ReasonFound> {
     let signatures = if signatures > 0 {
         let (say, count) = if signatures == 1 { ("says", "counts") } else { ("say", "count") };
         format!(
-            " {signatures} of them {say} something about other images (signatures, attestations), and {count} all the same."
+            " {signatures} of them {say} something about other images (signatures, attestations), and {count} \
+             all the same."
         )
     } else {
         String::new()
@@ -61,16 +62,22 @@ pub fn outnumbered(subject: Subject<'_>) -> Option<ReasonFound> {
     let when = if newer.len() == 1 { format!("at {from}") } else { format!("from {from} to {to}") };
     let were = if newer.len() == 1 { "was" } else { "were" };
     let text = format!(
-        "The rule keeps the {newest} that it counts, and {}{of} {were} pushed after this one{by}: {names}, {when}.{signatures}{contrast}",
+        "The rule keeps the {newest} that it counts, and {}{of} {were} pushed after this one{by}: {names}, \
+         {when}.{signatures}{contrast}",
         newer.len(),
     );
     let shown = newer.iter().rev().take(SHOWN_MAX - 1).chain(newer.first());
     let events = shown.map(|one| one.push).chain([own]).collect();
     let advice = match other {
         Some(_) => {
-            "Give each service a repository of its own, or a rule with a prefix of its own: here they push each other's images out.".to_owned()
+            "Give each service a repository of its own, or a rule with a prefix of its own: here they push \
+             each other's images out."
+                .to_owned()
         }
-        None => format!("{KEEP_MORE} than are pushed while one is deployed, or protect deployed tags by a rule of their own above this one."),
+        None => format!(
+            "{KEEP_MORE} than are pushed while one is deployed, or protect deployed tags by a rule of their \
+             own above this one."
+        ),
     };
     Some(ReasonFound { advice: Some(advice), ..subject.told(ReasonKind::Outnumbered, text, events) })
 }

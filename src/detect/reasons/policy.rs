@@ -29,17 +29,20 @@ pub fn put(subject: Subject<'_>) -> Option<ReasonFound> {
             )
         }
         Some(KnownFrom::Template) => format!(
-            "The policy came with the repository, made at {when}: from the creation template that {} put at {}.",
+            "The policy came with the repository, made at {when}: from the creation template that {} put at \
+             {}.",
             caller(history, first.put_by),
             history.time(first.put_by)
         ),
         _ if before.iter().any(|change| change.known_from == Some(KnownFrom::Put)) => {
             format!(
-                "Who put this policy is not in these logs; a lifecycle run states it first at {when}, and another one was put before."
+                "Who put this policy is not in these logs; a lifecycle run states it first at {when}, and \
+                 another one was put before."
             )
         }
         _ => format!(
-            "Who put the policy is not in these logs: it was there before they begin, and a lifecycle run states it first at {when}."
+            "Who put the policy is not in these logs: it was there before they begin, and a lifecycle run \
+             states it first at {when}."
         ),
     };
     Some(subject.told(ReasonKind::PolicyPut, text, vec![first.event, first.put_by]))

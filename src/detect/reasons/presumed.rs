@@ -19,7 +19,9 @@ pub fn why(
         Because::Subject(_) => {
             let manner = if first.end == End::Archived { "archives" } else { "removes" };
             let text = format!(
-                "It is a reference artifact (a signature, an SBOM, an attestation): its manifest has {digest} as its subject, and {went}. ECR {manner} artifacts within 24 hours of their subject, whatever rules say of them, and no event of that is documented."
+                "It is a reference artifact (a signature, an SBOM, an attestation): its manifest has {digest} \
+                 as its subject, and {went}. ECR {manner} artifacts within 24 hours of their subject, \
+                 whatever rules say of them, and no event of that is documented."
             );
             let push = gone
                 .steps
@@ -28,20 +30,24 @@ pub fn why(
                 .filter(|step| step.kind == crate::model::StepKind::Push)
                 .map(|step| step.event);
             let advice = format!(
-                "Push {digest} again and sign it anew, or protect it by a rule: what says something about an image goes with it."
+                "Push {digest} again and sign it anew, or protect it by a rule: what says something about an \
+                 image goes with it."
             );
             (ReasonKind::SubjectGone, text, push.chain([first.event]).collect::<Vec<EventNo>>(), advice)
         }
         Because::Source { set_up, .. } => {
             let source = history.repository(other);
             let text = format!(
-                "It is a copy of what was in {}, where {went}. Since {} ({}) the replication rule from there replicates deletions, expiries by lifecycle rules too, and no event of that is documented for the copy.",
+                "It is a copy of what was in {}, where {went}. Since {} ({}) the replication rule from there \
+                 replicates deletions, expiries by lifecycle rules too, and no event of that is documented \
+                 for the copy.",
                 place(&source),
                 history.time(set_up),
                 history.text(history.noted(set_up).name),
             );
             let advice = format!(
-                "Push it again to {}, from where it is replicated; to keep copies longer than their sources, switch deleteReplication off in that rule (`aws ecr put-replication-configuration`).",
+                "Push it again to {}, from where it is replicated; to keep copies longer than their sources, \
+                 switch deleteReplication off in that rule (`aws ecr put-replication-configuration`).",
                 place(&source)
             );
             (ReasonKind::SourceGone, text, vec![set_up, first.event], advice)

@@ -55,7 +55,8 @@ pub fn matched(subject: Subject<'_>) -> Option<ReasonFound> {
     let text = format!("Rule {} selects {}.{with}", subject.rule.priority, listed(&pairs));
     let advice = (!others.is_empty()).then(|| {
         format!(
-            "Protect {} by a rule of its own with a lower number than {}: an image belongs to the first rule that any of its tags meets, and goes with all of them.",
+            "Protect {} by a rule of its own with a lower number than {}: an image belongs to the first rule \
+             that any of its tags meets, and goes with all of them.",
             listed(&others),
             subject.rule.priority
         )
@@ -117,12 +118,14 @@ fn missed(rule: &Rule, tags: &[&str]) -> Option<(String, String)> {
         let kind = if first.is_prefix { "prefixes" } else { "patterns" };
         return Some((
             format!(
-                "Rule {number} looks as if it protected {protected}, and did not: it needs a tag for each of its {kind} ({}) on the same image, and this one had none for {}.",
+                "Rule {number} looks as if it protected {protected}, and did not: it needs a tag for each of \
+                 its {kind} ({}) on the same image, and this one had none for {}.",
                 listed(&all),
                 listed(&lacking)
             ),
             format!(
-                "Write one rule for each of {} instead of rule {number}: a rule with several asks for all of them on one image.",
+                "Write one rule for each of {} instead of rule {number}: a rule with several asks for all of \
+                 them on one image.",
                 listed(&all)
             ),
         ));
@@ -140,7 +143,8 @@ fn missed(rule: &Rule, tags: &[&str]) -> Option<(String, String)> {
             want.in_words()
         ),
         format!(
-            "Write rule {number} so that it matches {tag}, and see with `tagfall whatif --policy` what it keeps then."
+            "Write rule {number} so that it matches {tag}, and see with `tagfall whatif --policy` what it \
+             keeps then."
         ),
     ))
 }
@@ -162,7 +166,8 @@ fn too_late(rule: &Rule, first: &Rule, tags: &[&str]) -> Option<(String, String)
     let (number, above) = (rule.priority, first.priority);
     Some((
         format!(
-            "Rule {number} ({}) speaks of it, too, and had no say: an image belongs to the first rule whose tags it meets, and rule {above} comes first.",
+            "Rule {number} ({}) speaks of it, too, and had no say: an image belongs to the first rule whose \
+             tags it meets, and rule {above} comes first.",
             listed(&names)
         ),
         format!("Give rule {number} a lower number than rule {above}, if it is the one to decide."),

@@ -1,9 +1,8 @@
-//! Names of images as they stand in a text: where they begin is known, where they end is told by their
-//! alphabets.
+//! Image names in a text: where they begin is known, and their alphabets show where they end.
 
 use crate::model::Digest;
 
-/// A repository, and what is said of an image in it.
+/// A repository, and the tag or digest of an image in it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Name {
     pub repository: String,

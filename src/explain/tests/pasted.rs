@@ -1,5 +1,5 @@
-//! The forms in which people paste what failed, each with what it is about. The wordings are those of the
-//! tools; the names are made up.
+//! The forms in which people paste failures, each with the image that it is about. The wordings are those of
+//! the tools; the names are made up.
 
 use super::{HOST, Log, ask, digest};
 use crate::explain::Question;
@@ -449,7 +449,7 @@ fn a_layer_names_no_image() {
     );
 }
 
-/// Any text gets an answer, or none, and soon.
+/// Any text gets an answer or none, within a short time.
 #[test]
 fn no_text_is_too_strange() {
     let log = world();

@@ -1,11 +1,11 @@
 //! The commit of a lake in a folder.
 //!
-//! 1. New files are written into the staging folder, and brought down to the disk.
-//! 2. The journal says what is about to move: files that come, and files that go.
-//! 3. The new files take their places; their names are brought down to the disk.
-//! 4. The present manifest is kept as the one before, and the new one takes its place: from here on the
-//!    change counts.
-//! 5. Replaced files are put aside, for readers that began before; the journal goes.
+//! 1. New files are written into the staging folder and synced to the disk.
+//! 2. The journal names the files that are about to be added and replaced.
+//! 3. The new files are renamed to their final paths, and the folders are synced.
+//! 4. The present manifest becomes the previous one, and the new manifest replaces it: from here on the
+//!   change is in effect.
+//! 5. Replaced files are moved aside, for readers that began before; the journal is removed.
 
 #[cfg(test)]
 mod tests;
@@ -26,8 +26,8 @@ impl Journal {
         disk.sync_folder(OWN.as_ref())
     }
 
-    /// The journal of a commit that did not end. `None` also if it is damaged: then it was being written,
-    /// and nothing has been moved.
+    /// Reads the journal of an unfinished commit. `None` also if it is damaged: then the commit stopped while
+    /// writing it, and nothing has been moved.
     fn read(disk: &dyn Disk) -> io::Result<Option<Self>> {
         let bytes = match read(disk, JOURNAL.as_ref()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -37,7 +37,7 @@ impl Journal {
     }
 }
 
-/// Makes `next`, whose new files are in the staging folder, the lake's manifest in place of `present`.
+/// Puts the manifest `next`, whose new files are in the staging folder, into effect in place of `present`.
 pub(in crate::lake) fn publish(
     disk: &dyn Disk,
     present: &Manifest,
@@ -58,7 +58,7 @@ pub(in crate::lake) fn publish(
     }
     sync_up(disk, &folders)?;
     store(disk, present, next).map_err(|error| LakeError::io(MANIFESTS[0].as_ref(), error))?;
-    // The change is in effect. If what follows fails, whoever opens the lake next will do it.
+    // The change is in effect. If one of the remaining steps fails, the next writer to open the lake does it.
     let _ = finish(disk, present, next, &journal);
     Ok(())
 }
@@ -83,7 +83,7 @@ fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     disk.rename(&beside, path)
 }
 
-/// What is left to do once the new manifest is in place.
+/// The steps after the new manifest is in effect.
 fn finish(disk: &dyn Disk, present: &Manifest, next: &Manifest, journal: &Journal) -> io::Result<()> {
     replace(disk, MANIFESTS[1].as_ref(), next.text()?.as_bytes())?;
     put_away(disk, journal, next, present)?;
@@ -91,7 +91,7 @@ fn finish(disk: &dyn Disk, present: &Manifest, next: &Manifest, journal: &Journa
     disk.remove(JOURNAL.as_ref())
 }
 
-/// Settles what an unfinished commit has left. `manifest` is the one in effect.
+/// Completes or undoes an unfinished commit. `manifest` is the one in effect.
 fn settle(disk: &dyn Disk, manifest: &Manifest) -> Result<(), LakeError> {
     let io = |error| LakeError::io(OWN.as_ref(), error);
     let Some(journal) = Journal::read(disk).map_err(io)? else { return Ok(()) };
@@ -106,8 +106,8 @@ fn settle(disk: &dyn Disk, manifest: &Manifest) -> Result<(), LakeError> {
     disk.remove(JOURNAL.as_ref()).map_err(io)
 }
 
-/// Removes files from the partitions' folders that `manifest` does not name; those that `previous` names
-/// are kept for readers.
+/// Removes the journal's files that `manifest` does not name; those that `previous` names are kept for
+/// readers.
 fn put_away(disk: &dyn Disk, journal: &Journal, manifest: &Manifest, previous: &Manifest) -> io::Result<()> {
     let paths = |manifest: &Manifest| moving(manifest).iter().map(Moving::path).collect::<BTreeSet<_>>();
     let (counted, kept) = (paths(manifest), paths(previous));
@@ -123,14 +123,15 @@ fn put_away(disk: &dyn Disk, journal: &Journal, manifest: &Manifest, previous: &
             disk.remove(&path)
         };
         unless_missing(gone)?;
-        // Even if it is gone already: whoever moved it may not have synced the folder.
+        // Synced even if the file is gone already: an earlier attempt may have moved it and stopped before
+        // syncing.
         folders.extend(path.parent().map(Path::to_path_buf));
     }
-    // First the folder that files went to, then the folders that they came from.
+    // First the folder that files were moved to, then the folders that they came from.
     [REPLACED.into()].iter().chain(&folders).try_for_each(|folder| unless_missing(disk.sync_folder(folder)))
 }
 
-/// A file that does not exist need not be removed.
+/// Counts a file that does not exist as removed.
 fn unless_missing(done: io::Result<()>) -> io::Result<()> {
     match done {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -151,8 +152,8 @@ fn drop_replaced(disk: &dyn Disk, manifest: &Manifest, previous: &Manifest) -> i
     Ok(())
 }
 
-/// Cleans up a lake that was just opened for writing: what an unfinished commit has left, unfinished files,
-/// replaced files that the manifest names after all, and the copy of the manifest.
+/// Cleans up a lake that was just opened for writing: settles an unfinished commit, removes unfinished files,
+/// moves back replaced files that the manifest names, and renews the manifest's copy.
 pub(in crate::lake) fn recover(disk: &dyn Disk, manifest: &Manifest) -> Result<(), LakeError> {
     settle(disk, manifest)?;
     let io = |error| LakeError::io(OWN.as_ref(), error);
@@ -167,7 +168,7 @@ pub(in crate::lake) fn recover(disk: &dyn Disk, manifest: &Manifest) -> Result<(
     Ok(())
 }
 
-/// If a lake is read by an earlier manifest, files that it names may have been set aside.
+/// Moves replaced files back that the manifest names, which happens if an earlier manifest is in use.
 fn take_back(disk: &dyn Disk, manifest: &Manifest) -> io::Result<()> {
     if disk.names(REPLACED.as_ref())?.is_empty() {
         return Ok(());

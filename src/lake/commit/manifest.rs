@@ -1,8 +1,8 @@
 //! The manifest: which files belong to a lake.
 //!
-//! It is replaced as a whole, and its last member is a checksum of everything before it. There is a copy
-//! beside it, and the previous manifest. If the first one is damaged, the lake is read by the best of the
-//! others, and that is reported.
+//! It is replaced as a whole, and its last member is a checksum of everything before it. There are a copy of
+//! it and the previous manifest. If the manifest is damaged, the most recent of the others is used, and the
+//! damage is reported.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ use crate::lake::partition::Partition;
 /// checksums.
 pub(in crate::lake) const VERSION: u32 = 2;
 
-/// The text before the checksum, which only `"}` follows.
+/// The text before the checksum. After the checksum comes only `"}`.
 const MARK: &str = ",\"checksum\":\"";
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub(in crate::lake) struct Manifest {
     pub generation: u64,
     /// The `eventSource`s that the lake keeps, sorted; empty for all.
     pub select: Vec<String>,
-    /// Number of second copies that were left out.
+    /// Number of duplicates that were left out.
     pub records_duplicate: u64,
     /// Number of events that share their `eventID` with another event read in the same run.
     #[serde(default)]
@@ -40,7 +40,7 @@ pub(in crate::lake) struct Manifest {
     /// Whether any of the events has `readOnly: true`.
     #[serde(default)]
     pub read_only: bool,
-    /// Whether snapshots were kept with some object: without, nobody has to look for them.
+    /// Whether snapshots were stored with any object: if not, readers need not look for them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub answers: bool,
     pub files: Vec<FileEntry>,
@@ -51,8 +51,8 @@ pub(in crate::lake) struct Manifest {
     /// What was damaged and could not be restored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<Lost>,
-    /// Events taken over from files without checksums and not read again: nobody can tell whether they were
-    /// damaged before.
+    /// Events copied from files without checksums that were not read again: they may have been damaged
+    /// before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taken_over: Vec<TakenOver>,
     /// Plans that were published recently.
@@ -60,7 +60,7 @@ pub(in crate::lake) struct Manifest {
     pub plans: Vec<String>,
 }
 
-/// Events of a partition that were taken over unchecked.
+/// Number of events of a partition that were copied unchecked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::lake) struct TakenOver {
     #[serde(flatten)]
@@ -83,13 +83,14 @@ pub(in crate::lake) struct FileEntry {
     pub rows: u64,
     /// Its size.
     pub bytes: u64,
-    /// Size of its rows before they became columns; the JSON name is from when rows were JSON.
+    /// Size of its rows before they became columns. The name in JSON is from a version in which rows were
+    /// JSON.
     #[serde(rename = "json_bytes")]
     pub row_bytes: u64,
-    /// Times of its first and last row, in milliseconds since 1970.
+    /// Time of its first row (and of its last one, below), in milliseconds since 1970.
     pub first: i64,
     pub last: i64,
-    /// Its end with the checksums of everything else; files of version 1 have none.
+    /// The end of the file, which contains the checksums of everything else; `None` in files of version 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tail: Option<Tail>,
 }
@@ -117,7 +118,7 @@ pub(in crate::lake) struct Segment {
     pub seal: Option<Seal>,
 }
 
-/// What a segment's content must be.
+/// The expected content of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::lake) struct Seal {
     pub bytes: u64,
@@ -128,7 +129,7 @@ pub(in crate::lake) struct Seal {
     pub checksum: Sum,
 }
 
-/// In version 1 a segment was written as its name alone.
+/// A segment in JSON: in version 1, only its name.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Written {
@@ -167,14 +168,15 @@ impl Lost {
     pub(in crate::lake) fn damage(&self) -> Damage {
         let what = if self.partition.is_some() { "events" } else { "objects" };
         let reason = format!(
-            "damaged, and {} {what} of it could not be had again: run tagfall lake repair with an archive that has them",
+            "damaged, and {} {what} of it could not be had again: run tagfall lake repair with an archive \
+             that has them",
             self.count
         );
         Damage { file: self.file.clone(), reason }
     }
 }
 
-/// A manifest, and what is wrong with the one that should have been read.
+/// A manifest, and the damage of those that should have been used instead.
 #[derive(Debug)]
 pub(in crate::lake) struct Loaded {
     pub manifest: Manifest,
@@ -266,7 +268,7 @@ impl Manifest {
             .ok_or_else(|| damaged("the manifest names files that are none of a lake's"))
     }
 
-    /// Whether all file names in it are names that a lake uses, which cannot lead outside of the lake.
+    /// Whether all file names in it are a lake's own, which cannot lead out of the lake.
     fn names_are_ours(&self) -> bool {
         self.files.iter().all(|file| layout::is_rows(&file.name))
             && self.segments.iter().all(|segment| layout::is_segment(&segment.name))

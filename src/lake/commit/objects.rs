@@ -1,7 +1,7 @@
-//! What became of every object that was read: lines in segments, one segment for each commit, which are
-//! merged when there are many. Of an object that was read again the last line counts.
+//! The results of reading objects: lines in segments, one segment for each commit, which are merged when
+//! there are many. Of an object that was read several times the last line counts.
 //!
-//! A segment is checked before its lines are believed. One that is damaged is told, and left out.
+//! A segment is only used after its checksum was verified. A damaged one is reported and left out.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -21,7 +21,7 @@ use crate::lake::layout;
 use crate::model::Repairs;
 use crate::source::{Known, Origin};
 
-/// More segments than this are merged into one.
+/// If there are more segments than this, they are merged into one.
 const SEGMENTS_MAX: usize = 32;
 
 /// How reading an object ended.
@@ -33,10 +33,10 @@ pub(in crate::lake) enum Ending {
     Failed,
 }
 
-/// What became of one object.
+/// The result of reading one object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::lake) struct ObjectState {
-    /// Its name as evidence gives it.
+    /// Its name in evidence.
     pub object: String,
     pub address: Option<String>,
     pub stamp: Option<String>,
@@ -45,34 +45,34 @@ pub(in crate::lake) struct ObjectState {
     pub bytes_compressed: u64,
     pub bytes_decompressed: u64,
     pub records: u64,
-    /// What was beside them, and what had another form than CloudTrail's; lakes made before say nothing of
-    /// it.
+    /// Number of values that are not records, and of records in other forms than CloudTrail's; 0 in lakes
+    /// that were made before these were counted.
     #[serde(default)]
     pub records_skipped: u64,
     #[serde(default)]
     pub lines_skipped: u64,
     #[serde(default)]
     pub repaired: Repairs,
-    /// It was in another schema, which may lack parts of a record.
+    /// Whether it was in another schema, which may lack parts of a record.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lossy: bool,
-    /// Records that could not be understood: index and reason.
+    /// Records that could not be decoded: index and reason.
     pub failed: Vec<(u64, String)>,
-    /// How many there are, listed or not.
+    /// Number of such records, whether or not they are listed.
     pub failed_total: u64,
     pub first: Option<i64>,
     pub last: Option<i64>,
-    /// Snapshots that stood in it.
+    /// Snapshots that it contained.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<KeptAnswer>,
 }
 
-/// A snapshot as it stood in its object: an answer of the AWS CLI or of kubectl.
+/// A snapshot as its object contained it: an answer of the AWS CLI or of kubectl.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::lake) struct KeptAnswer {
-    /// The object, or the member of it.
+    /// The object, or the member of an archive.
     pub object: String,
-    /// Which document of that it is.
+    /// Number of the document in it.
     pub document: u64,
     /// When the object was last changed, in milliseconds.
     pub modified: Option<i64>,
@@ -80,7 +80,7 @@ pub(in crate::lake) struct KeptAnswer {
 }
 
 impl ObjectState {
-    /// The same for two readings of one object.
+    /// The fingerprint of its name, equal for two readings of one object.
     pub(in crate::lake) fn key(&self) -> u128 {
         xxh3_128(self.address.as_deref().unwrap_or(&self.object).as_bytes())
     }
@@ -90,8 +90,9 @@ impl ObjectState {
     }
 }
 
-/// Writes `objects` as a new segment into the staging folder; the segments that count with it, those of
-/// `manifest` merged where there are many. `name`: of the new one; `fresh`: how many stand in no other one.
+/// Writes `objects` as a new segment called `name` into the staging folder. Returns the segments of the next
+/// manifest: those of `manifest`, merged if there are many, and the new one. `fresh`: how many of the objects
+/// are in no other segment.
 pub(in crate::lake) fn add(
     disk: &dyn Disk,
     manifest: &Manifest,
@@ -129,7 +130,7 @@ pub(in crate::lake) fn add(
 
 type Add<'a> = dyn FnMut(&ObjectState) -> Result<(), LakeError> + 'a;
 
-/// Writes a segment into the staging folder; its name, and what it is to be.
+/// Writes a segment into the staging folder. Returns its final name and its checksum.
 fn write_segment(
     disk: &dyn Disk,
     name: String,
@@ -151,7 +152,7 @@ fn write_segment(
     Ok((name, Seal { bytes: whole.bytes, objects, fresh: None, checksum: whole.sum }))
 }
 
-/// Opens a segment that is as it was written.
+/// Opens a segment after verifying its checksum.
 fn open(disk: &dyn Disk, segment: &Segment) -> Result<Box<dyn Stored>, LakeError> {
     let path = layout::objects(&segment.name);
     let failed = |reason: &dyn std::fmt::Display| LakeError::io(&path, reason);
@@ -171,8 +172,8 @@ fn open(disk: &dyn Disk, segment: &Segment) -> Result<Box<dyn Stored>, LakeError
     }
 }
 
-/// A file, which has so many `bytes` where that is known, in its place or, where a commit has replaced it
-/// meanwhile, where it waits for readers like us.
+/// Opens a file (of `bytes` size, if known), or, if a commit has replaced it meanwhile, the replaced file
+/// that is kept for readers.
 pub(in crate::lake) fn open_kept(
     disk: &dyn Disk,
     path: &Path,
@@ -187,7 +188,7 @@ pub(in crate::lake) fn open_kept(
     }
 }
 
-/// A file from its beginning to its end.
+/// Reads a file from its beginning to its end.
 struct Reading<'f> {
     file: &'f dyn Stored,
     at: u64,
@@ -203,7 +204,7 @@ impl Read for Reading<'_> {
     }
 }
 
-/// Every line of a segment.
+/// Calls `each` for every line of a segment.
 pub(in crate::lake) fn lines(
     disk: &dyn Disk,
     segment: &Segment,
@@ -219,7 +220,7 @@ pub(in crate::lake) fn lines(
     Ok(())
 }
 
-/// Every line of every segment, numbered from 0.
+/// Calls `each` for every line of all segments, with its number from 0 on.
 fn each_line(
     disk: &dyn Disk,
     segments: &[Segment],
@@ -234,7 +235,7 @@ fn each_line(
     })
 }
 
-/// The number of the last line of each object; `None` where a segment is damaged.
+/// The number of each object's last line; `None` if a segment is damaged.
 fn latest(disk: &dyn Disk, segments: &[Segment]) -> Option<HashMap<u128, u64>> {
     let mut last = HashMap::new();
     let read = each_line(disk, segments, &mut |at, object| {
@@ -244,16 +245,16 @@ fn latest(disk: &dyn Disk, segments: &[Segment]) -> Option<HashMap<u128, u64>> {
     read.is_ok().then_some(last)
 }
 
-/// Whether the segments say that no object stands in them twice.
+/// Whether the segments say that they have exactly one line for each object.
 fn stand_once(segments: &[Segment]) -> bool {
     segments.iter().all(|segment| segment.seal.is_some_and(|seal| seal.fresh == Some(seal.objects)))
 }
 
-/// The segments that are as they were written, and what is wrong with the others.
+/// The intact segments, and the damage of the others.
 pub(in crate::lake) fn sound(disk: &dyn Disk, segments: &[Segment]) -> (Vec<Segment>, Vec<Damage>) {
     let (mut sound, mut damaged) = (Vec::new(), Vec::new());
     for segment in segments {
-        // Those without a checksum are gone through.
+        // A segment without a checksum is read completely.
         let read = if segment.seal.is_some() {
             open(disk, segment).map(drop)
         } else {
@@ -270,8 +271,8 @@ pub(in crate::lake) fn sound(disk: &dyn Disk, segments: &[Segment]) -> (Vec<Segm
     (sound, damaged)
 }
 
-/// Every object once: as it was read last, or as one that could not be had, where its present version could
-/// not. What is wrong with the segments that are damaged.
+/// Calls `each` once for every object: with the last successful result, or the failure of its present
+/// version. Returns the damage of segments.
 pub(in crate::lake) fn for_each_object(
     disk: &dyn Disk,
     manifest: &Manifest,
@@ -295,18 +296,18 @@ pub(in crate::lake) fn for_each_object(
     damaged
 }
 
-/// Versions of objects that are in the lake.
+/// The versions of objects that are in the lake.
 #[derive(Debug, Default)]
 pub(in crate::lake) struct KnownObjects {
-    /// Object → version, as fingerprints: 32 bytes an object.
+    /// Object → version, both as fingerprints: 32 bytes for each object.
     versions: HashMap<u128, u128>,
     failed: HashSet<u128>,
-    /// All others than these need not be read, whether known or not.
+    /// If set, only these objects have to be read at all.
     pub only: Option<HashSet<u128>>,
 }
 
 impl KnownObjects {
-    /// Those of the segments that are sound.
+    /// Loads the objects of intact segments.
     pub(in crate::lake) fn load(disk: &dyn Disk, sound: &[Segment]) -> Result<Self, LakeError> {
         let mut known = Self::default();
         each_line(disk, sound, &mut |_, object| {
@@ -326,7 +327,7 @@ impl KnownObjects {
         self.failed.contains(&xxh3_128(origin.address.as_bytes()))
     }
 
-    /// Whether there is anything about this object already, in this version.
+    /// Whether there is a result for this version of the object.
     pub(in crate::lake) fn has(&self, object: &ObjectState) -> bool {
         self.versions.get(&object.key()) == Some(&object.version())
     }
@@ -339,7 +340,7 @@ impl KnownObjects {
         self.versions.contains_key(&key)
     }
 
-    /// Forgets an object: it is read again where it is met.
+    /// Forgets an object, so that it is read again.
     pub(in crate::lake) fn forget(&mut self, object: &ObjectState) {
         self.versions.remove(&object.key());
     }

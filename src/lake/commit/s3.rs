@@ -1,22 +1,25 @@
-//! The commit of a lake in S3: an object is there as a whole under its name, and only the manifest is ever
+//! The commit of a lake in S3. Objects are written completely or not at all, and only the manifest is ever
 //! changed.
 //!
-//! 1. A journal says which objects the commit brings, and which it replaces. Its name begins with the
-//!    generation that it makes.
-//! 2. The new objects are written under their own names, which begin with that generation, too. No reader
-//!    looks for them yet.
-//! 3. The manifest is replaced, on the condition that it is still the one that this run has read (`If-Match`;
-//!    the first one: `If-None-Match: *`). From here on the change counts; a run that comes second is refused
-//!    here, and has changed nothing: it begins again at 1, on top of the other one.
-//! 4. The copy of the manifest and the lists for other tools are written, and the journal again, as settled.
+//! 1. A journal names the objects that the commit adds and those that it replaces. Its name begins with the
+//!   generation (number of the commit).
+//! 2. The new objects are written under names that begin with the same generation. No reader looks for them
+//!   yet.
+//! 3. The manifest is replaced on the condition that it is still the one that this run has read (`If-Match`;
+//!   for the first commit `If-None-Match: *`). From here on the change is in effect. If another run was
+//!   faster, this step is refused, and nothing has changed: the run begins again at 1, on top of the other
+//!   run's commit.
+//! 4. The copy of the manifest and the lists for other tools are written, and the journal is rewritten as
+//!   settled.
 //!
-//! Nobody can tell a run that was killed from one that is slow. But no run can bring in a generation any more
-//! that the manifest has reached: what the journal of such a one would have brought, and the manifest does
-//! not name, is left over, and removed, whoever wrote it. So no lock is needed.
+//! A run that was killed cannot be told from one that is slow. But once the manifest has reached a
+//! generation, no run can commit that generation any more. So objects that the journal of such a generation
+//! adds, and that the manifest does not name, are left over and can be removed, whoever wrote them. Therefore
+//! no lock is needed.
 //!
-//! What a commit has replaced stays for readers that began before, for as long as the one who writes says:
-//! from the time when its journal was settled, by the service's clock, to that of the last journal. What the
-//! manifest before the present one names stays in any case.
+//! Replaced objects are kept for readers that began before, for the time that the writer is configured with.
+//! It is measured by the service's clock, from the time at which the commit's journal was settled to that of
+//! the latest journal. Objects that the previous manifest names are always kept.
 
 #[cfg(test)]
 mod tests;
@@ -34,7 +37,7 @@ use crate::lake::layout::{self, COMMITS, LISTS, MANIFESTS, OWN};
 use crate::lake::partition::Partition;
 use crate::source::store::{Condition, Put};
 
-/// Objects written or removed at the same time. Each is held in memory while it is written.
+/// Objects that are written or removed at the same time. Each is held in memory while it is written.
 const TOGETHER: usize = 4;
 /// Objects that the service copies at the same time.
 const COPIED_TOGETHER: usize = 32;
@@ -43,7 +46,7 @@ fn io_error(path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> LakeError {
     move |error| LakeError::io(path.as_ref(), error)
 }
 
-/// Makes `next` the lake's manifest in place of `present`.
+/// Puts the manifest `next` into effect in place of `present`.
 pub(in crate::lake) fn publish(
     disk: &S3Disk,
     present: &Manifest,
@@ -56,8 +59,8 @@ pub(in crate::lake) fn publish(
     let (sum, text) = journal.text().map_err(io_error(COMMITS))?;
     let name = layout::commit(next.generation, &sum.to_string());
     disk.put(&name, text.clone().into_bytes(), Condition::Always).map_err(io_error(&name))?;
-    // Once for each lake: tests that a condition that does not hold is refused, before anything depends on
-    // it.
+    // Once for each lake, before anything depends on it: tests that the service refuses a write whose
+    // condition is not met.
     if present.generation == 0
         && disk.put(&name, text.into_bytes(), Condition::New).map_err(io_error(&name))? == Put::Done
     {
@@ -79,24 +82,24 @@ pub(in crate::lake) fn publish(
     let text = next.text().map_err(|error| LakeError::io(first.as_ref(), error))?;
     let condition = standing.as_deref().map_or(Condition::New, Condition::Still);
     let put = disk.put(first.as_ref(), text.clone().into_bytes(), condition).map_err(io_error(first))?;
-    // Of two tries, the first may have succeeded although its answer was lost.
+    // If the request was retried, the first attempt may have succeeded although its answer was lost.
     let is_ours = put == Put::Done
         || disk
             .get(first.as_ref())
             .map_err(io_error(first))?
             .is_some_and(|(bytes, _)| bytes == text.as_bytes());
     if !is_ours {
-        // What the other run has not written as well is of no use.
+        // Objects of the refused commit that the other run does not use as well are removed.
         let _ = settle(disk, keep).and_then(|()| discard(disk, &journal, keep));
         return Err(LakeError::Overtaken { lake: disk.address(Path::new("")).into() });
     }
     journal.arriving.iter().for_each(|moving| disk.drop_staged(&moving.name));
-    // The change is in effect. If what follows fails, whoever opens the lake next will do it.
+    // The change is in effect. If one of the remaining steps fails, the next writer to open the lake does it.
     let _ = finish(disk, next, journal, &name, &text, keep);
     Ok(())
 }
 
-/// The ETag of the manifest, which must be `present`; `None` if there is none.
+/// The ETag of the manifest in S3, after checking that it is `present`; `None` if there is none.
 fn standing(disk: &S3Disk, present: &Manifest) -> Result<Option<String>, LakeError> {
     let [first, ..] = MANIFESTS;
     let Some((bytes, tag)) = disk.get(first.as_ref()).map_err(io_error(first))? else { return Ok(None) };
@@ -108,12 +111,12 @@ fn standing(disk: &S3Disk, present: &Manifest) -> Result<Option<String>, LakeErr
             Err(LakeError::Overtaken { lake: disk.address(Path::new("")).into() })
         }
         Err(Unusable::Later(found)) => Err(LakeError::Version { found }),
-        // A damaged manifest is replaced.
+        // A damaged manifest may be replaced.
         _ => Ok(Some(tag)),
     }
 }
 
-/// What is left to do once the new manifest is in place.
+/// The steps after the new manifest is in effect.
 fn finish(
     disk: &S3Disk,
     next: &Manifest,
@@ -126,7 +129,8 @@ fn finish(
     write_lists(disk, next, &[&journal])?;
     let journal = note_settled(disk, name, journal)?;
     let written = written(disk)?;
-    // No other run can make this generation any more; and what was replaced long ago need not be kept.
+    // Settled now: journals of other runs for the same generation, which can no longer be committed, and
+    // those whose replaced objects have been kept long enough.
     let is_due = |other: &Written| {
         other.generation == next.generation
             || (other.generation < next.generation && other.is_old(&written, keep))
@@ -160,7 +164,7 @@ pub(in crate::lake) fn recover(disk: &S3Disk, manifest: &Manifest, keep: Duratio
     Ok(())
 }
 
-/// A journal in the listing.
+/// A journal as it was listed.
 struct Written {
     path: PathBuf,
     generation: u64,
@@ -168,7 +172,7 @@ struct Written {
 }
 
 impl Written {
-    /// Whether the last journal was written so much later.
+    /// Whether the latest journal was written more than `keep` after this one.
     fn is_old(&self, all: &[Self], keep: Duration) -> bool {
         let keep = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
         let now = all.iter().filter_map(|other| other.modified).max();
@@ -187,7 +191,7 @@ fn written(disk: &S3Disk) -> io::Result<Vec<Written>> {
     Ok(disk.listed(COMMITS.as_ref())?.into_iter().filter_map(of).collect())
 }
 
-/// Which objects are kept.
+/// The objects that must not be removed.
 struct Staying {
     /// Those of the present manifest.
     counted: BTreeSet<PathBuf>,
@@ -220,7 +224,8 @@ fn journals(disk: &S3Disk, manifest: &Manifest, keep: Duration) -> io::Result<Jo
     Ok((journals, awaited))
 }
 
-/// Settles commits that are done or that can no longer be made, according to the manifest as it is now.
+/// Settles all journals whose commit is complete or can no longer happen, according to the manifest as it is
+/// now.
 fn settle(disk: &S3Disk, keep: Duration) -> io::Result<()> {
     // Without the manifest nothing is certain.
     let Ok(manifest) = Manifest::at(disk, MANIFESTS[0]) else { return Ok(()) };
@@ -239,8 +244,7 @@ fn read(disk: &S3Disk, path: &Path) -> io::Result<Option<Journal>> {
     Ok(disk.get(path)?.and_then(|(bytes, _)| Journal::parse(&bytes)))
 }
 
-/// Removes what a journal names and that need not be kept; and the journal, once it names nothing to be
-/// removed.
+/// Removes the objects of a journal that need not be kept; then the journal itself, if it names no others.
 fn put_away(disk: &S3Disk, path: &Path, journal: Journal, staying: &Staying) -> io::Result<()> {
     let names: BTreeSet<PathBuf> =
         journal.arriving.iter().chain(&journal.leaving).map(Moving::path).collect();
@@ -255,7 +259,7 @@ fn put_away(disk: &S3Disk, path: &Path, journal: Journal, staying: &Staying) -> 
     if journal.settled { Ok(()) } else { note_settled(disk, path, journal).map(drop) }
 }
 
-/// Removes what a run has written that was overtaken, and nobody else names.
+/// Removes the objects of a commit that was refused, except those that another journal names as well.
 fn discard(disk: &S3Disk, journal: &Journal, keep: Duration) -> io::Result<()> {
     let Ok(manifest) = Manifest::at(disk, MANIFESTS[0]) else { return Ok(()) };
     let (_, awaited) = journals(disk, &manifest, keep)?;
@@ -283,8 +287,8 @@ pub(in crate::lake) fn journaled(disk: &S3Disk) -> BTreeSet<PathBuf> {
         .collect()
 }
 
-/// Updates the lists of files for the partitions that commits have changed: for each, the addresses of its
-/// files.
+/// Rewrites the lists of files (their addresses, one a line) of all partitions that these commits have
+/// changed.
 fn write_lists(disk: &S3Disk, manifest: &Manifest, journals: &[&Journal]) -> io::Result<()> {
     let moved = || journals.iter().flat_map(|journal| journal.arriving.iter().chain(&journal.leaving));
     let changed: BTreeSet<&Partition> = moved()
@@ -307,7 +311,7 @@ fn write_lists(disk: &S3Disk, manifest: &Manifest, journals: &[&Journal]) -> io:
         };
         sync_all(&lists.keys().collect::<Vec<_>>(), TOGETHER, write)
             .map_err(|error| io::Error::other(error.reason()))?;
-        // If another run has committed meanwhile, its lists may have been written first.
+        // Another run may have committed meanwhile, and written its lists before these.
         match Manifest::at(disk, MANIFESTS[0]) {
             Ok(now) if now.generation > manifest.generation => manifest = Cow::Owned(now),
             _ => return Ok(()),

@@ -1,5 +1,4 @@
-//! Small lakes for tests of commits: what a lake should contain, random next commits, and checks that all
-//! of it is there.
+//! Small lakes for tests of commits: expected contents, random next commits, and checks.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -25,7 +24,7 @@ pub(super) fn empty() -> Model {
     Model { manifest: Manifest::new(), files: BTreeMap::new() }
 }
 
-/// The last of four is one of EventBridge's own events.
+/// Of four partitions, the last one is for EventBridge's own events.
 pub(super) fn partition(day: u64) -> Partition {
     Partition {
         native: day == 3,
@@ -47,8 +46,8 @@ fn stage(disk: &dyn Disk, name: String, bytes: &[u8]) -> io::Result<String> {
     disk.settled(name)
 }
 
-/// A next commit: adds some files, replaces some, adds a segment, and sometimes merges all segments.
-/// `content` makes the content of a data file.
+/// A random next commit: adds some files, replaces some, adds a segment, and sometimes merges all segments.
+/// `content` makes the content of each data file.
 pub(super) fn next(
     disk: &dyn Disk,
     model: &Model,
@@ -112,8 +111,8 @@ pub(super) fn holds(disk: &dyn Disk, model: &Model, kept: bool, what: &str) {
     has_all(disk, model, kept, what);
 }
 
-/// Checks that all files are there as they were written; with `kept`, also looks where files wait for
-/// readers.
+/// Checks that all files have their expected content. With `kept`, a file may also be among those that were
+/// replaced and kept for readers.
 pub(super) fn has_all(disk: &dyn Disk, model: &Model, kept: bool, what: &str) {
     for (path, bytes) in &model.files {
         let name = path.file_name().unwrap().to_str().unwrap();

@@ -1,5 +1,5 @@
-//! A lake in a folder. Links inside of a lake are not followed: a lake has none of its own, and somebody
-//! else's link must not lead a writer out of it.
+//! A lake in a folder. Links inside of a lake are not followed: a lake contains none, and a link made by
+//! somebody else must not make a writer change files outside of it.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, Write};
@@ -32,7 +32,7 @@ impl LocalDisk {
 
 impl Disk for LocalDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn Write + Send>> {
-        // A file there may also have a name elsewhere (hard link): it is not overwritten but replaced.
+        // The file may have another name elsewhere (hard link), so it is replaced and not overwritten.
         match self.remove(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -130,7 +130,7 @@ impl Stored for LocalFile {
     }
 }
 
-/// Fills `bytes` with those of a file from position `at` on.
+/// Fills `bytes` with the bytes of a file from position `at` on.
 #[cfg(unix)]
 pub(super) fn read_exact_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, bytes, at)

@@ -1,5 +1,5 @@
-//! Where a lake is: a folder of this machine, or a prefix of a bucket; and small lakes that are staged inside
-//! of one. No other module knows which of them it is.
+//! Where a lake is: a folder of this machine, or a prefix of a bucket; also small lakes that are staged
+//! inside of another one. No other module distinguishes them.
 
 use std::fs;
 use std::io;
@@ -16,12 +16,12 @@ use crate::source::store::{Condition, Entry, Got, ObjectStore, Put, StoreError};
 /// Objects that are removed at the same time.
 const REMOVED_TOGETHER: usize = 32;
 
-/// A lake's place, whether or not one is there.
+/// The place of a lake, whether or not one exists there.
 #[derive(Debug, Clone)]
 pub enum Location {
     Folder(PathBuf),
     Store(Arc<dyn ObjectStore>),
-    /// A lake that is staged in one in S3.
+    /// A lake that is staged inside of one in S3.
     Staged(Arc<dyn ObjectStore>),
 }
 
@@ -44,7 +44,7 @@ impl From<Arc<dyn ObjectStore>> for Location {
 }
 
 impl Location {
-    /// What people call it.
+    /// Its name in messages.
     pub fn name(&self) -> PathBuf {
         match self {
             Self::Folder(folder) => folder.clone(),
@@ -62,10 +62,10 @@ impl Location {
         }
     }
 
-    /// Whether a lake is there.
+    /// Whether there is a lake.
     ///
     /// # Errors
-    /// The place may not be listed, or the service cannot be asked.
+    /// The folder or the prefix cannot be listed.
     pub fn is_lake(&self) -> Result<bool, StoreError> {
         match self {
             Self::Folder(folder) => Ok(MANIFESTS.iter().any(|name| folder.join(name).is_file())),
@@ -76,17 +76,17 @@ impl Location {
         }
     }
 
-    /// The same, for whoever reports failures of lakes.
+    /// The same with the error type of lakes.
     pub(in crate::lake) fn has_lake(&self) -> Result<bool, LakeError> {
         self.is_lake().map_err(|error| LakeError::io(&self.name(), error))
     }
 
-    /// The files of the lake that is to be there.
+    /// The files of a lake; an error if there is none.
     pub(in crate::lake) fn disk_of_lake(&self) -> Result<Arc<dyn Disk>, LakeError> {
         if self.has_lake()? { self.disk() } else { Err(LakeError::NotALake { folder: self.name() }) }
     }
 
-    /// Makes the folder, where it is one: a lake, an empty folder, or nothing yet is to be there.
+    /// Creates the folder if needed; an error if it contains something other than a lake.
     pub(in crate::lake) fn make(&self) -> Result<(), LakeError> {
         let Self::Folder(folder) = self else { return Ok(()) };
         let is_lake = || fs::symlink_metadata(folder.join(OWN)).is_ok_and(|found| found.is_dir());
@@ -100,7 +100,7 @@ impl Location {
         fs::create_dir_all(folder).map_err(|error| LakeError::io(folder, error))
     }
 
-    /// The files of a lake that is there.
+    /// The files of a lake that may not exist yet.
     pub(in crate::lake) fn disk(&self) -> Result<Arc<dyn Disk>, LakeError> {
         match self {
             Self::Folder(folder) => {
@@ -111,7 +111,7 @@ impl Location {
         }
     }
 
-    /// Names of what lies right below a folder of this place: of folders, and of keys up to the next `/`.
+    /// Names directly below a folder: those of folders, or of keys up to the next `/`.
     pub(in crate::lake) fn folders(&self, path: &str) -> Result<Vec<String>, LakeError> {
         let mut names: Vec<String> = match self {
             Self::Folder(folder) => match fs::read_dir(folder.join(path)) {
@@ -136,7 +136,7 @@ impl Location {
         Ok(names)
     }
 
-    /// Removes a folder of this place with all that is in it.
+    /// Removes a folder with everything in it.
     pub(in crate::lake) fn remove(&self, path: &str) -> Result<(), LakeError> {
         match self {
             Self::Folder(folder) => match fs::remove_dir_all(folder.join(path)) {
@@ -153,7 +153,7 @@ impl Location {
                     .into_iter()
                     .map(|entry| entry.key)
                     .collect();
-                // The manifest of a staged lake goes first: what is left of it is none any more.
+                // The manifest of a staged lake is removed first: without it, what is left is not a lake.
                 let (manifests, others): (Vec<_>, Vec<_>) =
                     keys.iter().partition(|key| key.contains("/_tagfall/manifest"));
                 let remove = |key: &Path| Ok(store.delete(&key.to_string_lossy())?);
@@ -164,7 +164,7 @@ impl Location {
     }
 }
 
-/// A prefix below another one.
+/// A prefix inside of another one.
 #[derive(Debug)]
 struct Below {
     store: Arc<dyn ObjectStore>,

@@ -1,8 +1,8 @@
 //! A lake in S3. Its files are objects, written once and never changed, except for manifests. Unfinished
-//! files are on this machine, in a folder that is deleted at the end of the run.
+//! files are on the local disk, in a folder that is deleted at the end of the run.
 //!
 //! Of a data file only the needed parts are fetched: its footer, then column chunks, neighbouring ones
-//! together. Everything else is small, and fetched as a whole and once.
+//! together. All other files are small, and are fetched once and as a whole.
 
 mod part;
 #[cfg(test)]
@@ -25,19 +25,19 @@ use crate::lake::layout::{self, SPILL, STAGING};
 use crate::source::store::{Condition, ObjectStore, Put};
 use part::Part;
 
-/// A file that was fetched as a whole is kept in memory up to this size; a larger one is stored on this
-/// machine's disk.
+/// A file that was fetched as a whole is kept in memory up to this size; a larger one is stored on the local
+/// disk.
 const HELD_BYTES_MAX: usize = 1 << 20;
-/// So many bytes of a file are processed at a time.
+/// Bytes of a file that are processed at a time.
 const STRETCH_BYTES: u64 = 1 << 20;
 
-/// A prefix in S3, and a folder for unfinished files.
+/// A prefix in S3, and a local folder for unfinished files.
 #[derive(Debug)]
 pub(in crate::lake) struct S3Disk {
     store: Arc<dyn ObjectStore>,
     /// Whether to write lists of files for other tools.
     is_listed: bool,
-    /// Created when something is written.
+    /// Created at the first write.
     scratch: OnceLock<Scratch>,
     /// Immutable files that were fetched as a whole.
     fetched: Mutex<HashMap<PathBuf, Arc<Fetched>>>,
@@ -68,7 +68,7 @@ impl S3Disk {
         }
     }
 
-    /// The same for a lake that is not meant for other tools.
+    /// A lake inside of another one, for which no lists for other tools are written.
     pub(in crate::lake) fn staged(store: Arc<dyn ObjectStore>) -> Self {
         Self { is_listed: false, ..Self::new(store) }
     }
@@ -180,7 +180,7 @@ fn nameless() -> io::Error {
     io::Error::other("its name does not tell what is in it")
 }
 
-/// Whether a file is unfinished, and so on this machine.
+/// Whether a file is unfinished, and therefore on the local disk.
 fn is_here(path: &Path) -> bool {
     path.starts_with(STAGING) || path.starts_with(SPILL)
 }
@@ -194,7 +194,7 @@ impl Disk for S3Disk {
         }
     }
 
-    /// A written object is durable.
+    /// An object is durable once it was written.
     fn sync(&self, _path: &Path) -> io::Result<()> {
         Ok(())
     }
@@ -213,7 +213,7 @@ impl Disk for S3Disk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         if self.adopted_from(path).is_some() {
-            // It belongs to another lake.
+            // An object of a staged lake, which stays there until it is published.
             return Ok(());
         }
         if is_here(path) { self.scratch()?.remove(path) } else { Ok(self.store.delete(&key(path))?) }
@@ -242,8 +242,8 @@ impl Disk for S3Disk {
         }
     }
 
-    /// `000007-0123….parquet`: the commit that it is made for, and a hash of its content. Whoever makes the
-    /// same file for the same commit writes the same object.
+    /// `000007-0123….parquet`: the generation of the commit, and a hash of the content. Two runs that make
+    /// the same file for the same commit write the same object.
     fn settled(&self, name: String) -> io::Result<String> {
         let (scratch, path) = (self.scratch()?, layout::staged(&name));
         let (file, mut hash, mut at) = (scratch.open(&path)?, Xxh3::new(), 0);
@@ -261,7 +261,7 @@ impl Disk for S3Disk {
         Ok(settled)
     }
 
-    /// The service copies it when it is published.
+    /// The file is only noted; the service copies it when the commit is published.
     fn adopt(&self, from: &Path, its_name: &str, name: String) -> io::Result<String> {
         let settled = layout::content(its_name).and_then(|content| layout::part_name(&name, content));
         let settled = settled.ok_or_else(nameless)?;
@@ -281,7 +281,7 @@ impl Disk for S3Disk {
         s3::recover(self, manifest, keep)
     }
 
-    /// All runs that stage a shard make the same lake.
+    /// All runs that stage a shard make the same lake, so none of them can overtake another.
     fn can_be_overtaken(&self) -> bool {
         self.is_listed
     }
@@ -309,7 +309,7 @@ impl Disk for S3Disk {
         is_here(path) && self.scratch.get().is_some_and(|scratch| scratch.disk.has(path))
     }
 
-    /// No lock is needed: whoever commits second learns that from the manifest.
+    /// No lock is needed: a run that was overtaken is refused when it replaces the manifest.
     fn lock(&self, _path: &Path, _lock: Lock) -> io::Result<Option<Held>> {
         Ok(Some(Box::new(())))
     }

@@ -1,8 +1,8 @@
-//! A disk that loses what was not brought down to it, tears it, forgets names in any order, and refuses any
-//! call.
+//! A simulated disk that loses and tears writes that were not synced, forgets changed names in any order, and
+//! can fail at any call.
 //!
-//! Every name in a folder and the content of every file exist twice: as programs see them, and as they lie on
-//! the disk. A crash leaves what lies on the disk, and any part of the rest.
+//! Every folder and every file's content exists twice: as programs see it, and as it is stored durably. A
+//! crash keeps what is durable, and any part of the rest.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -15,7 +15,7 @@ use crate::lake::LakeError;
 use crate::lake::commit::local;
 use crate::lake::commit::manifest::Manifest;
 
-/// Numbers that look random, from a seed.
+/// Pseudo-random numbers from a seed.
 #[derive(Debug, Clone)]
 pub(in crate::lake) struct Random(pub u64);
 
@@ -29,21 +29,21 @@ impl Random {
     }
 }
 
-/// A content: as it is read, and as the disk has it.
+/// A file's content: as programs read it, and as it is stored durably.
 #[derive(Debug, Clone, Default)]
 struct Content {
     seen: Vec<u8>,
     kept: Vec<u8>,
-    /// Something was written since it was brought down.
+    /// Whether it was written to since the last sync.
     changed: bool,
 }
 
-/// A change of a folder that the disk may not have yet.
+/// A change of a folder that may not be durable yet.
 #[derive(Debug, Clone)]
 enum Change {
     Comes(PathBuf, usize),
     Goes(PathBuf),
-    /// Within one folder: both at once.
+    /// Both names change together, within one folder.
     Renamed(PathBuf, PathBuf, usize),
 }
 
@@ -71,16 +71,16 @@ struct State {
     seen: BTreeMap<PathBuf, usize>,
     kept: BTreeMap<PathBuf, usize>,
     changes: Vec<Change>,
-    /// Calls that are still made; then the fault comes.
+    /// Number of calls until the fault occurs.
     calls_left: Option<u64>,
     fault: Option<Fault>,
     calls: u64,
 }
 
-/// What comes when the calls are used up.
+/// What happens when the allowed calls are used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::lake) enum Fault {
-    /// One call fails, and the next ones work again.
+    /// One call fails, and later ones work again.
     Once(io::ErrorKind),
     /// The machine stops: every call fails until [`SimDisk::crash`].
     Stop,
@@ -99,7 +99,7 @@ impl SimDisk {
         self.state().calls
     }
 
-    /// Lets `calls` more calls through.
+    /// Allows `calls` more calls before `fault`.
     pub(in crate::lake) fn fail_after(&self, calls: u64, fault: Fault) {
         let mut state = self.state();
         (state.calls_left, state.fault) = (Some(calls), Some(fault));
@@ -110,7 +110,8 @@ impl SimDisk {
         let mut state = self.state();
         (state.calls_left, state.fault) = (None, None);
         let changes = std::mem::take(&mut state.changes);
-        // Any of them may have come down: so they have in any order. Those of one name do in theirs.
+        // Any subset of the changes may have become durable, in any order, except that changes of one name
+        // keep theirs.
         let mut names = state.kept.clone();
         changes.iter().filter(|_| random.below(2) == 0).for_each(|change| change.apply(&mut names));
         for content in state.contents.iter_mut().filter(|content| content.changed) {
@@ -142,8 +143,7 @@ impl SimDisk {
     }
 }
 
-/// What a crash leaves of a content: what was brought down, or a part of what was not, or nothing where it
-/// stood.
+/// What a crash leaves of a content: what was synced, a part of what was not, or zeros in its place.
 fn torn(content: &Content, random: &mut Random) -> Vec<u8> {
     let length = usize::try_from(random.below(content.seen.len() as u64 + 1)).unwrap();
     match random.below(4) {
@@ -191,7 +191,7 @@ impl Disk for SimDisk {
         Ok(())
     }
 
-    /// One after another, so that a seed plays the same every time.
+    /// One after another, so that a seed always gives the same sequence of calls.
     fn synced_together(&self) -> usize {
         1
     }
@@ -201,7 +201,7 @@ impl Disk for SimDisk {
         let content = state.seen.remove(from).ok_or_else(missing)?;
         state.seen.insert(to.to_path_buf(), content);
         if from.parent() == to.parent() {
-            // The beginning of its name comes down with it.
+            // Syncing a file also makes the creation of its name durable.
             state.changes.push(Change::Renamed(from.to_path_buf(), to.to_path_buf(), content));
         } else {
             state.changes.push(Change::Comes(to.to_path_buf(), content));

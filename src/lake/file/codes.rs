@@ -1,5 +1,5 @@
-//! A column of texts as Parquet's dictionary has it: the distinct texts, and for each row the number of its
-//! text. Reading the numbers directly saves a text lookup for each row.
+//! A text column in dictionary encoding: the distinct texts, and for each row the number of its text. Reading
+//! the numbers directly saves a text lookup for each row.
 
 use polars::prelude::StringChunked;
 use polars_error::{PolarsResult, polars_err};
@@ -18,7 +18,7 @@ pub struct Codes {
 }
 
 impl Codes {
-    /// Only these rows; `None`: all rows.
+    /// Keeps only these rows; `None`: all rows.
     pub(in crate::lake) fn chosen(self, rows: Option<&[u32]>) -> Self {
         let Some(rows) = rows else { return self };
         let of_row = rows.iter().filter_map(|row| self.of_row.get(*row as usize)).copied().collect();
@@ -26,16 +26,16 @@ impl Codes {
     }
 }
 
-/// Texts by number. The number after the last one stands for NULL.
+/// The texts by number. The number after the last one stands for NULL.
 pub enum Texts {
-    /// Distinct texts, one after another, and where each ends.
+    /// The distinct texts, concatenated, and the position at which each ends.
     Distinct { all: String, ends: Vec<u32> },
     /// One text for each row, for columns in which too few texts repeat.
     Plain(StringChunked),
 }
 
 impl Texts {
-    /// How many texts there are, which is also the number of NULL.
+    /// Number of texts, which is also the number that stands for NULL.
     pub fn len(&self) -> usize {
         match self {
             Self::Distinct { ends, .. } => ends.len(),
@@ -59,7 +59,7 @@ impl Texts {
         }
     }
 
-    /// All texts in order, followed by NULL; for texts by row, NULLs are where they occur.
+    /// All texts by number, followed by NULL; of [`Self::Plain`], the column itself, with NULLs in place.
     pub fn column(&self) -> StringChunked {
         if let Self::Plain(texts) = self {
             return texts.clone();
@@ -77,14 +77,14 @@ impl Texts {
         })
     }
 
-    /// The same text for all rows, or NULL for all.
+    /// One text for all rows, or NULL for all.
     pub(in crate::lake) fn single(text: Option<&str>) -> Self {
         let all = text.unwrap_or_default().to_owned();
         let ends = text.and_then(|text| u32::try_from(text.len()).ok()).into_iter().collect();
         Self::Distinct { all, ends }
     }
 
-    /// Reads a dictionary page: each text after its length.
+    /// Reads a dictionary page, in which each text is preceded by its length.
     fn of_page(mut page: &[u8], count: usize) -> PolarsResult<Self> {
         let damaged = || polars_err!(ComputeError: "a dictionary is damaged");
         // The count stated by a damaged page cannot be trusted.
@@ -109,7 +109,7 @@ impl Texts {
     }
 }
 
-/// Reads the column in `pages`, which `chunk` describes; `None` if some of its texts are not in a
+/// Reads the column in `pages`, whose metadata is `chunk`; `None` if some of its texts are not in a
 /// dictionary.
 pub(in crate::lake) fn codes(
     mut pages: BasicDecompressor,
@@ -157,7 +157,7 @@ fn add_page(page: &DataPage, level_max: u32, null: u32, of_row: &mut Vec<u32>) -
         let (width, numbers) =
             parts.values.split_first().filter(|(width, _)| **width <= 32).ok_or_else(damaged)?;
         let codes = HybridRleDecoder::new(numbers, u32::from(*width), count).collect()?;
-        // NULL's number is not that of a text here.
+        // In a dictionary that is too short, NULL's number must not be mistaken for that of a text.
         if codes.len() == count && codes.iter().copied().max() < Some(null) {
             Ok(codes)
         } else {
@@ -229,7 +229,7 @@ mod tests {
             (&two[..], usize::MAX),
             (&two[..two.len() - 1], 2),
             (&page(&[b"\xff"])[..], 1),
-            // A character that is divided between two texts.
+            // A character whose bytes are divided between two texts.
             (&page(&[b"\xc3", b"\xbc"])[..], 2),
         ] {
             assert!(Texts::of_page(page, count).is_err(), "{page:?} {count}");

@@ -1,5 +1,5 @@
 //! Rows → columns. Each row is read once for all its columns, while it is in the processor's cache.
-//! [`super::leaf`] handles the texts.
+//! [`super::leaf`] encodes the texts.
 
 use polars_error::{PolarsError, PolarsResult};
 
@@ -40,7 +40,7 @@ impl<'b> ColumnWriter<'b> {
         Self { rows: 0, absent: depth, part: Part::new(shape, depth, false) }
     }
 
-    /// Takes the value of a row. Rows skipped since the last call have no value.
+    /// Takes the value of `row`. Rows skipped since the last call are NULL.
     #[inline]
     pub(in crate::lake) fn take(
         &mut self,
@@ -53,7 +53,7 @@ impl<'b> ColumnWriter<'b> {
         self.part.take(cells, 0, packer)
     }
 
-    /// The same for a text that is not in a cell.
+    /// Takes a text that is not stored in a cell of the row.
     #[inline]
     pub(super) fn take_text(&mut self, text: &'b [u8], packer: &mut Packer) -> PolarsResult<()> {
         self.rows += 1;
@@ -67,7 +67,7 @@ impl<'b> ColumnWriter<'b> {
         }
     }
 
-    /// The column's leaves in order, filled up to `rows` rows.
+    /// The column's leaves in order, padded with NULLs to `rows` rows.
     pub(super) fn into_leaves(mut self, rows: usize) -> Vec<Leaf<'b>> {
         self.pad(rows);
         let mut leaves = Vec::new();
@@ -77,7 +77,7 @@ impl<'b> ColumnWriter<'b> {
 }
 
 impl<'b> Part<'b> {
-    /// `level`: the definition level of what surrounds it. `repeats`: it is inside of a list.
+    /// `level`: the definition level of the surrounding value. `repeats`: whether it is inside of a list.
     fn new(shape: &Shape, level: u8, repeats: bool) -> Self {
         let list = |elements| Self::List { level, elements: Box::new(elements) };
         match shape {

@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 
 /// Maximum size of a dictionary in bytes: readers keep it in memory.
 const BYTES_MAX: usize = 1 << 20;
-/// After so many texts, half of them must have been repetitions.
+/// After this many texts, at least half of them must have been repetitions.
 const PROBE: usize = 4_096;
 
 /// Distinct texts, numbered in order of first appearance.
@@ -47,7 +47,7 @@ impl<'b> Dictionary<'b> {
         }
     }
 
-    /// Whether a dictionary is worth it, when all texts have been added.
+    /// Whether texts repeat enough for a dictionary, asked when all texts have been added.
     pub(super) fn is_worth_it(&self) -> bool {
         !self.values.is_empty() && (self.values.len() <= self.keys.len() / 2 || self.keys.len() < PROBE)
     }

@@ -1,8 +1,9 @@
-//! Bloom filters: whether a column chunk may have a text, told without reading the chunk.
+//! Bloom filters: whether a column chunk may contain a text, answered without reading the chunk.
 //!
-//! Ids, keys and addresses are nearly all different, and lie anywhere between a chunk's least and greatest
-//! text: without a filter, whoever looks for one reads them all. These are Parquet's own (split blocks,
-//! hashed with XXH64), so that other readers use them, too. They stand behind the last chunk of a file.
+//! Ids, keys and addresses are nearly all different and are spread over the whole range between a chunk's
+//! least and greatest text, so without a filter a search for one has to read every chunk. The filters are
+//! Parquet's own (split blocks, hashed with XXH64), so other readers can use them, too. They are stored after
+//! the last chunk of a file.
 
 use std::io::Cursor;
 use std::ops::Range;
@@ -15,20 +16,20 @@ use polars_parquet_format::{
 };
 use xxhash_rust::xxh64::xxh64;
 
-/// Longer texts are nobody's id.
+/// A column with a longer text gets no filter: it does not contain ids.
 pub(super) const TEXT_BYTES_MAX: usize = 128;
 const BLOCK_BYTES: usize = 32;
 
-/// What each of a block's eight words makes of a hash. The numbers are those of Parquet's specification.
+/// Parquet's salt for the eight words of a block. The numbers are from its specification.
 const SALT: [u32; 8] =
     [0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947, 0x5c6b_fb31];
 
-/// The hashes of a leaf's texts, as long as a filter of them is worth having.
+/// The hashes of a leaf's texts; `None` if the leaf gets no filter.
 #[derive(Default)]
 pub(super) struct Hashes(Option<Vec<u64>>);
 
 impl Hashes {
-    /// Those of texts that are going to come.
+    /// Starts to collect the hashes of texts.
     pub(in crate::lake) fn wanted() -> Self {
         Self(Some(Vec::new()))
     }
@@ -43,11 +44,11 @@ impl Hashes {
         }
     }
 
-    /// The filter as it stands in a file; `None` where there is to be none.
+    /// The filter as it is stored in a file; `None` if there is to be none.
     pub(in crate::lake) fn filter(self) -> PolarsResult<Option<Vec<u8>>> {
         let Some(hashes) = self.0.filter(|hashes| !hashes.is_empty()) else { return Ok(None) };
-        // 8 to 16 bits for each text: of 100 texts that are not there, at most three are taken for one that may
-        // be. Parquet allows any number of blocks; others write powers of two, and some read nothing else.
+        // 8 to 16 bits for each text, so that at most three of 100 absent texts are reported as possibly
+        // present. Parquet allows any number of blocks, but some readers expect a power of two.
         let size = hashes.len().next_power_of_two().max(BLOCK_BYTES);
         let header = BloomFilterHeader {
             num_bytes: i32::try_from(size).map_err(|_| polars_err!(ComputeError: "too many texts"))?,
@@ -77,8 +78,8 @@ impl Hashes {
     }
 }
 
-/// Whether a filter as it stands in a file says that `text` may be among its texts. What is no filter of this
-/// kind says so of all.
+/// Whether `text` may be among the texts of a stored filter. True for anything that is not a filter of this
+/// kind.
 pub(in crate::lake) fn may_have(filter: &[u8], text: &[u8]) -> bool {
     let mut reader = Cursor::new(filter);
     let Ok(header) =
@@ -107,14 +108,14 @@ pub(in crate::lake) fn may_have(filter: &[u8], text: &[u8]) -> bool {
     })
 }
 
-/// Where the block of a hash lies in so many bytes of blocks.
+/// The byte range of the block for a hash, in `size` bytes of blocks.
 fn block(hash: u64, size: usize) -> Range<usize> {
     let blocks = (size / BLOCK_BYTES) as u64;
     let at = (((hash >> 32) * blocks) >> 32) as usize * BLOCK_BYTES;
     at..at + BLOCK_BYTES
 }
 
-/// The bit of a word, as the number of its byte (the least first) and the bit there.
+/// The position of a word's bit: the number of the byte (little-endian), and the bit in it.
 const fn place(hash: u64, salt: u32) -> (usize, u8) {
     let bit = (hash as u32).wrapping_mul(salt) >> 27;
     ((bit / 8) as usize, 1 << (bit % 8))

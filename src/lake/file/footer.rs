@@ -1,8 +1,8 @@
-//! The end of a file of rows: the filters of its chunks, the indexes of its pages, and the footer that says
-//! where all of that lies.
+//! The end of a data file: Bloom filters of its chunks, page indexes, and the footer with the positions of
+//! all of them.
 //!
-//! The library writes indexes and footer, and no filters. So what it writes at the end is held back: the
-//! filters go first, and what the footer says is corrected by their size.
+//! The Parquet library writes indexes and footer but no filters. So its last bytes are held back, the filters
+//! are written first, and the positions in the footer are corrected by their size.
 
 use std::io::Write;
 
@@ -14,7 +14,8 @@ use polars_parquet_format::thrift::protocol::TCompactOutputProtocol;
 use super::reader::{FILTER_SUMS_KEY, FOOTER_END, MAGIC, SUMS_KEY};
 use crate::lake::checksum::{Cuts, Stretch, Sum, Summing};
 
-/// Ends a file, whose chunks have these filters, in order. Its size, and its end: indexes and footer.
+/// Ends a file with the filters of its chunks, in order. Returns the size of the file, and size and checksum
+/// of its end (indexes and footer).
 pub(in crate::lake) fn finish<W: Write>(
     mut writer: FileWriter<Summing<W>>,
     filters: Vec<Option<Vec<u8>>>,
@@ -42,7 +43,7 @@ pub(in crate::lake) fn finish<W: Write>(
     }
     cuts.cut();
     let stretches = cuts.take();
-    // The first one is what every file begins with.
+    // The first stretch is the magic number at the beginning of the file.
     let sums = stretches.iter().skip(1).map(|stretch| stretch.sum.to_string()).collect();
     let pair = |key: &str, value: String| KeyValue { key: key.to_owned(), value: Some(value) };
     metadata.key_value_metadata = Some(vec![pair(SUMS_KEY, sums), pair(FILTER_SUMS_KEY, filter_sums)]);
@@ -53,7 +54,7 @@ pub(in crate::lake) fn finish<W: Write>(
     Ok((bytes, tail))
 }
 
-/// Writes the indexes that were held back, and a footer that knows them `by` bytes further behind.
+/// Writes the indexes that were held back, and a footer with positions that are `by` bytes higher.
 fn put<W: Write>(out: &mut W, held: &[u8], mut metadata: ThriftFileMetadata, by: i64) -> PolarsResult<()> {
     let damaged = || polars_err!(ComputeError: "the end of a file has no footer");
     let length = held

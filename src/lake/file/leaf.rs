@@ -1,8 +1,8 @@
-//! A leaf of a column: texts and what is NULL between them → the pages of a Parquet column, compressed.
+//! A leaf of a column: texts and NULLs → the compressed pages of a Parquet column chunk.
 //!
-//! As long as texts repeat, they are numbered: a dictionary comes first and one page of numbers follows. Else
-//! they stand in pages as they are. Such a page is filled while the rows are near, and compressed when it is
-//! full, so that no more than one stands in memory uncompressed.
+//! As long as texts repeat, they are numbered: a dictionary page and one page of numbers are written.
+//! Otherwise the texts are stored in plain pages. A plain page is filled while the rows are in the cache, and
+//! compressed when it is full, so that only one at a time is in memory uncompressed.
 
 use polars_error::PolarsResult;
 use polars_parquet::parquet::page::CompressedPage;
@@ -13,27 +13,27 @@ use super::filters::Hashes;
 use super::packer::Packer;
 use super::pages::{FullPage, PAGE_BYTES, Page};
 
-/// Texts while they come in.
+/// A leaf that is being filled.
 pub(in crate::lake) struct Leaf<'b> {
-    /// The page that grows.
+    /// The page that is being filled.
     page: Page<'b>,
     dictionary: Option<Box<Dictionary<'b>>>,
-    /// Of texts that do not repeat.
+    /// For the Bloom filter of texts that do not repeat.
     hashes: Hashes,
-    /// Pages that are full.
+    /// Complete pages.
     done: Vec<FullPage>,
 }
 
-/// A leaf as it is written.
+/// The pages of a leaf, ready to be written.
 pub(super) struct Chunk {
     pub pages: Vec<CompressedPage>,
-    /// What tells whether it may have a text.
+    /// Its Bloom filter.
     pub filter: Option<Vec<u8>>,
 }
 
 impl<'b> Leaf<'b> {
-    /// `level`: the definition level of a text that is there; that of a NULL is one less. `repeats`: lists
-    /// cut it.
+    /// `level`: the definition level of a text; that of a NULL is one less. `repeats`: whether it is in a
+    /// list.
     pub(in crate::lake) fn new(level: u8, repeats: bool) -> Self {
         Self {
             page: Page::new(level, repeats),
@@ -47,7 +47,7 @@ impl<'b> Leaf<'b> {
         self.nulls(repetition, self.page.level - 1, 1);
     }
 
-    /// As many NULLs, or lists without elements.
+    /// Adds `count` NULLs, or empty lists.
     pub(super) fn nulls(&mut self, repetition: u8, definition: u8, count: usize) {
         self.page.levels(repetition, definition, count);
         self.page.nulls += count;
@@ -66,7 +66,7 @@ impl<'b> Leaf<'b> {
     }
 
     fn plain(&mut self, text: &'b [u8], repetition: u8, packer: &mut Packer) -> PolarsResult<()> {
-        // A page ends with a row.
+        // A page may only end at the end of a row.
         if repetition == 0 && self.page.bytes() >= PAGE_BYTES {
             self.done.push(self.page.close(packer)?);
         }
@@ -76,13 +76,14 @@ impl<'b> Leaf<'b> {
         Ok(())
     }
 
-    /// The texts do not repeat: what has come stands as it is, and so will the rest.
+    /// Gives up the dictionary, because texts do not repeat enough: all texts, past and future, go to plain
+    /// pages.
     fn give_up(&mut self, packer: &mut Packer) -> PolarsResult<()> {
         let Some(dictionary) = self.dictionary.take().filter(|dictionary| !dictionary.keys.is_empty()) else {
             return Ok(());
         };
         let page = Page::new(self.page.level, self.page.repeats);
-        // Texts in lists are looked for by what looks at whole lists.
+        // No filter for texts in lists: searches in lists read them as a whole.
         self.hashes = if self.page.repeats { Hashes::default() } else { Hashes::wanted() };
         let numbered = std::mem::replace(&mut self.page, page);
         let mut texts = dictionary.texts();
@@ -95,7 +96,7 @@ impl<'b> Leaf<'b> {
         Ok(())
     }
 
-    /// All of it. `kind` is the leaf's type in the file.
+    /// Ends the leaf. `kind` is its Parquet type.
     pub(in crate::lake) fn finish(
         mut self,
         kind: &PrimitiveType,

@@ -6,10 +6,10 @@ use polars_parquet::parquet::encoding::hybrid_rle::encode;
 /// The levels of a page, in order.
 #[derive(Debug, Default)]
 pub(super) struct Levels {
-    /// As long as all levels are the same: the level and how many there are.
+    /// As long as all levels are equal: the level and how many there are.
     same: u8,
     count: usize,
-    /// All levels, once they differ.
+    /// All levels, once there are different ones.
     all: Vec<u8>,
 }
 
@@ -41,7 +41,7 @@ impl Levels {
         std::iter::repeat_n(self.same, same).chain(self.all.iter().copied())
     }
 
-    /// Appends the levels, which are at most `max`, preceded by their length.
+    /// Appends the encoded levels, which are at most `max`, preceded by their length.
     pub(in crate::lake) fn put(&self, max: u8, out: &mut Vec<u8>) -> PolarsResult<()> {
         let start = out.len();
         out.extend_from_slice(&[0; 4]);
@@ -57,7 +57,7 @@ impl Levels {
         Ok(())
     }
 
-    /// Writes a run of equal levels: its doubled length in seven-bit groups, then the level.
+    /// Writes a run of equal levels: twice its length as a variable-length integer, then the level.
     fn put_run(&self, out: &mut Vec<u8>) {
         let mut rest = self.count << 1;
         while rest >= 0x80 {
@@ -68,7 +68,7 @@ impl Levels {
     }
 }
 
-/// How many bits a number takes.
+/// Number of bits that a number needs.
 pub(in crate::lake) const fn bits(number: u32) -> u32 {
     u32::BITS - number.leading_zeros()
 }

@@ -8,11 +8,11 @@ use polars_parquet::parquet::page::{CompressedDataPage, CompressedDictPage, Comp
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::{CParameter, compress_bound};
 
-/// zstd's level: higher ones make writing a fifth slower and files no smaller.
+/// zstd's compression level: higher ones make writing a fifth slower and files no smaller.
 pub(super) const LEVEL: i32 = 1;
 
-/// zstd's hash table size, as a power of two: it fits into the processor's cache. Files are one per cent
-/// larger, and written faster.
+/// The size of zstd's hash table, as a power of two: it fits into the processor's cache. Files get one per
+/// cent larger, but are written faster.
 const HASH_LOG: u32 = 12;
 
 /// Compresses one page after another.

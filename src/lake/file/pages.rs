@@ -1,7 +1,8 @@
-//! A page of a Parquet column while it is filled, and as it is written.
+//! A page of a Parquet column, while it is filled and when it is complete.
 //!
-//! First come the levels, mostly as runs of one number: what is NULL, and where lists begin. Then come the
-//! texts themselves, or their numbers in a dictionary. Each page states its smallest and greatest text.
+//! First come the levels, mostly as runs of equal numbers: which values are NULL, and where lists begin. Then
+//! come the texts themselves, or their numbers in a dictionary. Each page's metadata has its smallest and
+//! greatest text.
 
 use polars_error::PolarsResult;
 use polars_parquet::parquet::encoding::hybrid_rle::encode;
@@ -16,9 +17,9 @@ use super::levels::{Levels, bits};
 use super::packer::{Packed, Packer};
 use crate::lake::record::row::prefix;
 
-/// Bytes of texts in a page, about.
+/// Approximate bytes of texts in a page.
 pub(super) const PAGE_BYTES: usize = 1 << 20;
-/// Longer texts are cut in a page's statement of its smallest and greatest text.
+/// Longer texts are truncated in the metadata's smallest and greatest text.
 const BOUND_BYTES_MAX: usize = 64;
 
 /// Room for the levels before the texts; if they take more, the texts are moved.
@@ -126,12 +127,12 @@ impl<'p> Page<'p> {
         self.bounds.note(text);
     }
 
-    /// Bytes of its texts, about.
+    /// Approximate bytes of its texts.
     pub(in crate::lake) const fn bytes(&self) -> usize {
         self.texts.len()
     }
 
-    /// The dictionary page. This page will contain the texts' numbers, and has no texts itself.
+    /// Returns the dictionary page. This page then contains no texts but their numbers.
     pub(super) fn dictionary(
         &mut self,
         dictionary: &Dictionary<'p>,
@@ -187,7 +188,7 @@ impl<'p> Page<'p> {
 }
 
 impl FullPage {
-    /// In the form that the file writer takes; `kind` is the column's type in the file.
+    /// Converts it to the type of the file writer; `kind` is the Parquet type of the column.
     pub(super) fn into_page(self, kind: &PrimitiveType) -> CompressedPage {
         let statistics = BinaryStatistics {
             primitive_type: kind.clone(),

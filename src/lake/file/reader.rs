@@ -1,5 +1,5 @@
-//! Files of rows, read back: the columns and fields that are asked for, of the rows that are asked for, and
-//! nothing else. What is read is compared with its checksum before it is taken apart.
+//! Reads data files: only the requested columns, fields and rows. Bytes are compared with their checksums
+//! before they are decoded.
 
 use std::io::Cursor;
 use std::ops::Range;
@@ -24,22 +24,22 @@ use crate::lake::commit::objects::open_kept;
 use crate::lake::disk::{Disk, Stored};
 use crate::lake::guard::guarded;
 
-/// Under which key a footer tells the checksums of the column chunks, in order, 16 hex digits each. One is
-/// made of all bytes from where a chunk begins to where the next one does.
+/// The footer's key for the checksums of the column chunks, in order, 16 hex digits each. Each covers the
+/// bytes from the beginning of a chunk to that of the next one.
 pub(super) const SUMS_KEY: &str = "tagfall.xxh3";
-/// The same of the filters that column chunks have, in the order of these. They stand behind the last chunk,
-/// whose checksum goes over them, too.
+/// The footer's key for the checksums of the Bloom filters, in the order of their chunks. The filters follow
+/// the last chunk, and are part of its checksum as well.
 pub(super) const FILTER_SUMS_KEY: &str = "tagfall.filters.xxh3";
-/// Bytes at the end of a footer: its length, and what every file ends in.
+/// Bytes at the end of a footer: its length and the magic number.
 pub(super) const FOOTER_END: u64 = 8;
-/// What every file begins with.
+/// The magic number at the beginning and the end of a file.
 pub(super) const MAGIC: &[u8] = b"PAR1";
 
-/// A column, or some fields of it.
+/// A requested column, or some of its fields.
 #[derive(Debug, Clone)]
 pub(in crate::lake) struct Wanted<'w> {
     pub name: &'w str,
-    /// Paths of fields below the column; all of them where there is none.
+    /// Paths of the requested fields; empty for all fields.
     pub fields: Vec<&'w [String]>,
 }
 
@@ -50,13 +50,13 @@ impl<'w> From<&'w str> for Wanted<'w> {
 }
 
 impl Wanted<'_> {
-    /// Whether something at or below `path` is asked for.
+    /// Whether the field at `path`, or a field inside it, is requested.
     fn reaches(&self, path: &[&str]) -> bool {
         let meets = |field: &&[String]| field.iter().zip(path).all(|(a, b)| a == b);
         self.fields.is_empty() || self.fields.iter().any(meets)
     }
 
-    /// The type of what is asked for.
+    /// The type of the requested part.
     fn dtype<'d>(&self, dtype: &'d ArrowDataType, path: &mut Vec<&'d str>) -> ArrowDataType {
         let ArrowDataType::Struct(fields) = dtype else { return dtype.clone() };
         let mut kept = Vec::new();
@@ -77,16 +77,16 @@ pub(in crate::lake) struct Reader {
     file: Box<dyn Stored>,
     metadata: FileMetadata,
     schema: ArrowSchema,
-    /// Where each column chunk begins, in order, and last where the footer does.
+    /// Where each column chunk begins, in order, followed by where the footer begins.
     starts: Vec<u64>,
-    /// The checksum of each; empty where the file has none.
+    /// The checksum of each chunk; empty if the file has none.
     sums: Vec<Sum>,
-    /// Where filters begin, in order, and the checksum of each.
+    /// Where each filter begins, in order, with its checksum.
     filters: Vec<(i64, Sum)>,
 }
 
 impl Reader {
-    /// Opens a file of a lake, which is to be what its entry in the manifest says.
+    /// Opens a data file, which must have the size and checksum of its entry in the manifest.
     pub(in crate::lake) fn of(disk: &dyn Disk, entry: &FileEntry) -> Result<Self, LakeError> {
         let path = entry.path();
         let file = open_kept(disk, &path, &entry.name, Some(entry.bytes))
@@ -94,7 +94,7 @@ impl Reader {
         Self::open(file, &path, entry)
     }
 
-    /// The same for a file that was opened. `path` is what errors name.
+    /// Reads the footer of a file that was opened. `path` is the name for errors.
     pub(in crate::lake) fn open(
         file: Box<dyn Stored>,
         path: &Path,
@@ -140,10 +140,10 @@ impl Reader {
         Ok(Self { path: path.to_path_buf(), file, metadata, schema, starts, sums, filters })
     }
 
-    /// Reads all of the file, and compares it with its checksums; false where it has none.
+    /// Reads the whole file and compares it with its checksums; false if it has none.
     ///
     /// # Errors
-    /// A part of it is not as it was written.
+    /// A part of it does not have its checksum.
     pub(in crate::lake) fn check(&self) -> Result<bool, LakeError> {
         let magic = read(&*self.file, 0, MAGIC.len() as u64).map_err(|error| self.error(error))?;
         if magic != MAGIC || self.starts.first() != Some(&(MAGIC.len() as u64)) {
@@ -156,7 +156,7 @@ impl Reader {
         Ok(!self.sums.is_empty())
     }
 
-    /// The bytes of a column chunk, and of all that stands before the next one.
+    /// The bytes from the beginning of a column chunk to that of the next one.
     fn chunk(&self, at: usize) -> PolarsResult<Vec<u8>> {
         let missing = || polars_err!(ComputeError: "damaged: a column is missing");
         let (start, end) = self.starts.get(at).zip(self.starts.get(at + 1)).ok_or_else(missing)?;
@@ -174,7 +174,7 @@ impl Reader {
         0..self.metadata.row_groups.len()
     }
 
-    /// A row group with these columns (`None`: all), its rows where `mask` is set.
+    /// Reads these columns of a row group (`None`: all), and the rows whose bit in `mask` is set.
     pub(in crate::lake) fn read(
         &self,
         group: usize,
@@ -208,8 +208,8 @@ impl Reader {
         guarded(&self.path, || frame().map_err(|error| self.error(error)))
     }
 
-    /// Whether a column of texts may have one of `texts` in a row group, as far as its least and greatest
-    /// ones tell, and its filter.
+    /// Whether a text column may contain one of `texts` in a row group, according to its smallest and
+    /// greatest text and its filter.
     pub(in crate::lake) fn may_have(
         &self,
         group: usize,
@@ -229,7 +229,7 @@ impl Reader {
         filter.is_none_or(|filter| among.any(|text| filters::may_have(&filter, text.as_bytes())))
     }
 
-    /// Texts between which those of a column lie; `None` where it is not known.
+    /// A lower and an upper bound for the texts of a column; `None` if they are not known.
     pub(in crate::lake) fn bounds(
         &self,
         group: usize,
@@ -246,7 +246,7 @@ impl Reader {
         Some((least, greatest))
     }
 
-    /// The chunk of a column, or of a field inside it, that is no row and in no list.
+    /// The chunk of a column, or of a field inside it, that is neither a struct nor in a list.
     fn plain(&self, group: usize, column: &str, fields: &[String]) -> Option<&ColumnChunkMetadata> {
         let mut chunks = self.metadata.row_groups.get(group)?.columns_under_root_iter(column)?;
         let is_it = |chunk: &&ColumnChunkMetadata| {
@@ -257,7 +257,7 @@ impl Reader {
         chunks.find(is_it)
     }
 
-    /// The filter of a chunk; `None` where it has none that can be relied on.
+    /// The filter of a chunk; `None` if there is none or it is damaged.
     fn filter(&self, chunk: &ColumnChunkMetadata) -> Option<Vec<u8>> {
         let (offset, length) = chunk.bloom_filter_offset().zip(chunk.bloom_filter_length())?;
         let number = self.filters.binary_search_by_key(&offset, |(offset, _)| *offset).ok()?;
@@ -267,20 +267,20 @@ impl Reader {
         read(&*self.file, start, bytes).ok().filter(|filter| Sum::of(filter) == *sum)
     }
 
-    /// How many rows a row group has.
+    /// Number of rows in a row group.
     pub(in crate::lake) fn height(&self, group: usize) -> usize {
         self.metadata.row_groups.get(group).map_or(0, |group| group.num_rows())
     }
 
-    /// What a column of a row group takes before compression; nothing where it has none of this name.
+    /// Uncompressed bytes of a column in a row group; 0 if there is no such column.
     pub(in crate::lake) fn bytes(&self, group: usize, column: &str) -> u64 {
         let chunks =
             self.metadata.row_groups.get(group).and_then(|group| group.columns_under_root_iter(column));
         chunks.into_iter().flatten().map(|chunk| u64::try_from(chunk.uncompressed_size()).unwrap_or(0)).sum()
     }
 
-    /// The texts of a column, or of a field inside it, by number, in these rows (`None`: all); `None` if no
-    /// texts are there, or lists of them.
+    /// The texts of a column, or of a field inside it, by number, for these rows (`None`: all). `None` if it
+    /// is not a text column, or a list of texts.
     pub(in crate::lake) fn codes(
         &self,
         group: usize,
@@ -339,7 +339,7 @@ impl Reader {
         Ok(Series::try_from((&field, arrays))?.rechunk().into())
     }
 
-    /// The column chunks of what is asked for of a column.
+    /// The column chunks of the requested parts of a column.
     fn chunks<'r>(
         &'r self,
         group: usize,
@@ -354,12 +354,12 @@ impl Reader {
         })
     }
 
-    /// Which chunk of the file it is.
+    /// The index of the chunk in the file.
     fn place(&self, chunk: &ColumnChunkMetadata) -> Option<usize> {
         self.starts.binary_search(&chunk.byte_range().start).ok()
     }
 
-    /// Tells a file that is elsewhere which chunks are read next.
+    /// Announces to a remote file which chunks will be read next.
     fn expect(&self, chunks: impl Iterator<Item = usize>) {
         let parts = chunks.filter_map(|at| {
             self.starts.get(at).zip(self.starts.get(at + 1)).map(|(start, end)| *start..*end)
@@ -373,7 +373,7 @@ impl Reader {
         let range = chunk.byte_range();
         let damaged = || polars_err!(ComputeError: "damaged: a column lies outside of the file");
         let bytes = if self.sums.is_empty() {
-            // What a damaged footer says of itself is no measure.
+            // The capacity is not taken from the footer, which may be damaged.
             let length = range
                 .end
                 .checked_sub(range.start)
@@ -394,14 +394,14 @@ impl Reader {
     }
 }
 
-/// A part of a file.
+/// Reads a part of a file.
 fn read(file: &dyn Stored, at: u64, length: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(length).map_err(std::io::Error::other)?];
     file.read_at(at, &mut bytes)?;
     Ok(bytes)
 }
 
-/// How long the footer is, by what stands at its end.
+/// The length of the footer, from the end of the file.
 fn footer_bytes(file: &dyn Stored) -> std::io::Result<u64> {
     let short = || std::io::Error::other("it has no footer");
     let end = read(file, file.size().checked_sub(FOOTER_END).ok_or_else(short)?, FOOTER_END)?;
@@ -409,7 +409,7 @@ fn footer_bytes(file: &dyn Stored) -> std::io::Result<u64> {
     Some(u64::from(length) + FOOTER_END).filter(|bytes| *bytes <= file.size()).ok_or_else(short)
 }
 
-/// The checksums that a footer tells.
+/// The checksums that are stored in a footer.
 fn sums(metadata: &FileMetadata, key: &str) -> Option<Vec<Sum>> {
     let text = metadata.key_value_metadata.iter().flatten().find(|pair| pair.key == key)?.value.as_deref()?;
     text.as_bytes()

@@ -1,9 +1,9 @@
-//! Rows → a Parquet file: the columns of `cloudtrail_logs` that a partition's path does not say, and what no
-//! column can hold.
+//! Rows → a Parquet file: the columns of `cloudtrail_logs` that are not derived from the partition, and the
+//! columns for everything that these cannot represent.
 //!
-//! A row group is as large as readers like it, where there is so much. Texts that repeat are numbered while
-//! rows are gone over, the others are compressed on the way; what is left is encoded and compressed column by
-//! column, on as many threads as are idle.
+//! A row group has up to [`GROUP_ROWS_MAX`] rows. While the rows are read once, repeating texts are numbered
+//! and others compressed page by page; the rest is then encoded and compressed column by column, on the
+//! threads that are idle.
 
 use std::io::Write;
 use std::ops::Range;
@@ -32,10 +32,11 @@ use crate::lake::record::leaves::LEAVES;
 use crate::lake::record::rows::Rows;
 use crate::lake::record::shape::Shape;
 
-/// Rows in a row group, at most.
+/// Maximum number of rows in a row group.
 const GROUP_ROWS_MAX: usize = 200_000;
 
-/// Columns beside those of [`MEMBERS`]: where the record stood, and what the other columns cannot say.
+/// Columns beside those of [`MEMBERS`]: the position of the record, and what the other columns cannot
+/// represent.
 const OBJECT: &str = "object";
 const RECORD: &str = "record";
 const REST: [&str; 2] = ["extra", "original"];
@@ -76,14 +77,14 @@ fn dtype(shape: &Shape) -> ArrowDataType {
     }
 }
 
-/// What was written: the size of the file, and its end.
+/// The size of a file that was written, and its end.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::lake) struct Written {
     pub bytes: u64,
     pub tail: Tail,
 }
 
-/// Writes some of the `rows`, in their order, as one file to `out`. `path` is what errors name.
+/// Writes some of the `rows`, in their order, as one file to `out`. `path` is the name for errors.
 pub(in crate::lake) fn write(
     out: Box<dyn Write + Send>,
     path: &Path,
@@ -108,14 +109,14 @@ pub(in crate::lake) fn write(
     Ok(Written { bytes, tail: Tail { bytes: tail.bytes, checksum: tail.sum } })
 }
 
-/// Row groups of about the same size.
+/// Divides rows into row groups of about the same size.
 fn groups(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     let count = range.len().div_ceil(GROUP_ROWS_MAX).max(1);
     let each = range.len().div_ceil(count).max(1);
     range.clone().step_by(each).map(move |start| start..(start + each).min(range.end))
 }
 
-/// A row group, compressed.
+/// The compressed columns of a row group.
 fn leaves(rows: &Rows, group: Range<usize>, options: WriteOptions) -> PolarsResult<Vec<Chunk>> {
     let parts = columns(rows, group)?.into_par_iter().zip(SCHEMA.par_iter());
     let encoded: Vec<_> =
@@ -126,13 +127,13 @@ fn leaves(rows: &Rows, group: Range<usize>, options: WriteOptions) -> PolarsResu
     })
 }
 
-/// A column on its way.
+/// A column that is being encoded.
 pub(super) enum Part<'b> {
     Texts(Vec<Leaf<'b>>),
     Numbers(Vec<i64>),
 }
 
-/// All columns of a group, in the order of [`SCHEMA`].
+/// All columns of a row group, in the order of [`SCHEMA`].
 pub(super) fn columns(rows: &Rows, group: Range<usize>) -> PolarsResult<Vec<Part<'_>>> {
     let mut columns: Vec<ColumnWriter<'_>> =
         LEAVES.iter().map(|leaf| ColumnWriter::new(leaf.shape, leaf.depth)).collect();
@@ -181,7 +182,7 @@ pub(super) fn encode(
     }
 }
 
-/// The pages as the writer takes them: it asks for a leaf when the one before is written.
+/// The pages for the file writer, which asks for one leaf after another.
 pub(super) fn written<'l>(
     leaves: &'l [Chunk],
     cuts: &'l Cuts,
@@ -205,8 +206,8 @@ mod tests {
     use crate::lake::record::rows::Piece;
     use crate::lake::tests::written_and_opened;
 
-    /// Texts that repeat, that never do, and that cease to; lists of them, empty ones and none; and long
-    /// stretches of nothing.
+    /// Records with texts that repeat, that never do, and that cease to; with lists of them, empty and absent
+    /// ones; and with long runs of NULLs.
     fn record(at: usize) -> Value {
         let mut record = json!({
             "eventID": format!("id-{at}"),

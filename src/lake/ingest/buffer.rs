@@ -1,9 +1,9 @@
-//! Rows waiting to be written to files, by partition: in memory up to a budget, and in spill files beyond
+//! Rows that wait to be written to files, by partition: in memory up to a budget, and in spill files beyond
 //! it.
 //!
 //! Memory is handled in pieces that are small enough for the allocator to reuse them, because getting new
-//! pages from the system costs more than filling them. A worker's full piece is taken over as it is; small
-//! ones are copied together.
+//! pages from the system costs more than filling them. A full piece is taken over from the worker without
+//! copying; small ones are copied together.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -15,16 +15,16 @@ use crate::lake::layout::SPILL;
 use crate::lake::partition::Partition;
 use crate::lake::record::rows::Piece;
 
-/// Size of a piece's rows in bytes; the last row may go beyond.
+/// Size in bytes at which a piece is full; its last row may exceed it.
 pub(super) const PIECE_BYTES: usize = 1 << 20;
-/// Capacity of a piece: with room for a row that begins before its end.
+/// Capacity of a piece, with room for the last row.
 const ROOM_BYTES: usize = PIECE_BYTES + (64 << 10);
 
-/// The rows that wait.
+/// The waiting rows of all partitions.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
     slots: HashMap<Partition, Slot>,
-    /// Bytes in memory.
+    /// Bytes of all rows in memory.
     held: usize,
     spills: u64,
 }
@@ -32,13 +32,13 @@ pub(super) struct Buffers {
 #[derive(Debug, Default)]
 struct Slot {
     full: Vec<Piece>,
-    /// Collects small pieces.
+    /// Where small pieces are copied together.
     tail: Piece,
-    /// Bytes of the rows in memory.
+    /// Bytes of the partition's rows in memory.
     bytes: usize,
     spilled: Vec<Spilled>,
     spilled_bytes: u64,
-    /// Files of this partition are being written.
+    /// Whether files of this partition are being written.
     busy: bool,
 }
 
@@ -50,7 +50,7 @@ struct Spilled {
 }
 
 impl Buffers {
-    /// Takes all rows out of `piece`, which keeps capacity for others.
+    /// Moves all rows out of `piece`, which keeps its capacity.
     pub(in crate::lake) fn add(&mut self, partition: &Partition, piece: &mut Piece) {
         let bytes = piece.bytes().len();
         self.held += bytes;
@@ -78,7 +78,7 @@ impl Buffers {
         self.slots.get(partition).is_some_and(|slot| slot.busy)
     }
 
-    /// Bytes that wait in this partition.
+    /// Bytes of the rows that wait in this partition.
     pub(in crate::lake) fn waiting(&self, partition: &Partition) -> u64 {
         self.slots.get(partition).map_or(0, |slot| slot.bytes as u64 + slot.spilled_bytes)
     }
@@ -100,7 +100,7 @@ impl Buffers {
         all
     }
 
-    /// Takes out what waits in a partition, which counts as busy until [`Self::release`].
+    /// Removes and returns the rows of a partition, which counts as busy until [`Self::release`].
     pub(in crate::lake) fn take(&mut self, partition: &Partition) -> Waiting {
         let Some(slot) = self.slots.get_mut(partition) else { return Waiting::default() };
         slot.busy = true;
@@ -151,7 +151,7 @@ impl Slot {
         self.bytes == 0 && self.spilled.is_empty()
     }
 
-    /// Takes all pieces in memory; returns them with their size in bytes.
+    /// Removes all pieces from memory; returns them with their size in bytes.
     fn take_pieces(&mut self) -> (Vec<Piece>, usize) {
         let mut pieces = std::mem::take(&mut self.full);
         let tail = std::mem::take(&mut self.tail);
@@ -168,7 +168,7 @@ fn write_all(disk: &dyn Disk, path: &Path, pieces: &[Piece]) -> io::Result<()> {
     file.flush()
 }
 
-/// The rows that waited in a partition.
+/// The rows that were waiting in a partition.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     pieces: Vec<Piece>,
@@ -176,7 +176,7 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// All of the rows: spill files are read back and removed.
+    /// Returns all of the rows; spill files are read back and removed.
     pub(in crate::lake) fn read(self, disk: &dyn Disk) -> Result<Vec<Piece>, LakeError> {
         let mut pieces = self.pieces;
         for spilled in &self.spilled {

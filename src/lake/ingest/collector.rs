@@ -1,4 +1,4 @@
-//! One worker's part of the writing: records become rows, an object's rows are handed in piece by piece.
+//! The part of one worker: turns records into rows, and adds an object's rows piece by piece.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -16,22 +16,22 @@ use crate::pipeline;
 use crate::recognize::SnapshotParser;
 use crate::source::{Delivery, Fetched};
 
-/// One worker's part.
+/// The part of one worker.
 pub struct Collector<'i> {
     ingest: &'i Ingest,
-    /// Rows of the partition that the last record belongs to: mostly the next one does, too.
+    /// Rows of the last record's partition: mostly the next record belongs to the same one.
     current: Option<Current>,
-    /// Rows of other partitions, until the next piece is handed in.
+    /// Rows of other partitions, until the next piece is added.
     others: HashMap<Partition, Piece>,
     bytes: usize,
-    /// The object at hand was begun.
+    /// Whether an object has been begun and not ended.
     inside: bool,
     taken: u64,
-    /// An event with `readOnly: true` was among the records.
+    /// Whether an event with `readOnly: true` was among the records.
     read_only: bool,
-    /// Knows snapshots.
+    /// Recognises snapshots.
     reader: SnapshotParser,
-    /// Those of the object at hand.
+    /// Snapshots in the current object.
     answers: Vec<KeptAnswer>,
 }
 
@@ -65,7 +65,7 @@ impl<'i> Collector<'i> {
         }
     }
 
-    /// The rows of a partition.
+    /// The rows of a partition, which is given by the record's own values.
     fn rows(
         &mut self,
         native: bool,
@@ -85,7 +85,7 @@ impl<'i> Collector<'i> {
                     if !before.rows.is_empty() {
                         self.others.insert(before.partition, before.rows);
                     } else if rows.is_empty() {
-                        // Its memory is as good for other rows.
+                        // The memory of the previous rows is used again.
                         rows = before.rows;
                     }
                 }
@@ -97,8 +97,8 @@ impl<'i> Collector<'i> {
 }
 
 impl Drop for Collector<'_> {
-    /// A worker that panics leaves its object: the commit does not wait for it, and the object is read again
-    /// next time.
+    /// If a worker panics, its object counts as ended, so that commits do not wait for it; the object is read
+    /// again in the next run.
     fn drop(&mut self) {
         if std::mem::take(&mut self.inside) {
             self.ingest.failed.store(true, Ordering::Relaxed);
@@ -111,7 +111,8 @@ impl pipeline::Collector for Collector<'_> {
     fn record(&mut self, object: &str, record: RawRecord<'_>) -> Result<(), String> {
         let split = Split::of(record.json, record.native)?;
         let time = split.time();
-        // Not what the key says: copies of an event may stand under several keys, and meet in one partition.
+        // The record's account and not that of the key: copies of an event may be under several keys, but
+        // have to meet in one partition.
         let account = split.account();
         let account = account.as_deref().filter(|account| !account.is_empty());
         if !self.inside {
@@ -196,8 +197,8 @@ fn object_state(delivery: &Delivery, report: Option<&ObjectReport>) -> ObjectSta
     ObjectState {
         object: delivery.object.raw().to_owned(),
         address: origin.map(|origin| origin.address.clone()),
-        // Without a stamp it is tried again whether or not it has changed: it was the way that failed, not
-        // the object.
+        // Without a stamp the next run tries again even if the object has not changed: the transfer failed,
+        // not the object.
         stamp: if transient {
             None
         } else {

@@ -1,5 +1,4 @@
-//! Whose turn it is: objects that are half in, partitions that are being written, and the commit that waits
-//! for both.
+//! How workers, writers of partitions, and commits wait for each other.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +13,7 @@ use crate::lake::commit::objects::{Ending, ObjectState};
 use crate::lake::partition::Partition;
 use crate::lake::record::rows::Piece;
 
-/// A run that was overtaken so often gives up.
+/// A run that was overtaken this often gives up.
 const OVERTAKEN_MAX: u32 = 20;
 
 impl Ingest {
@@ -26,7 +25,7 @@ impl Ingest {
         self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins an object: not while a commit is made.
+    /// Begins an object; waits while a commit is being made.
     pub(super) fn enter(&self) {
         let mut state = self.lock_state();
         while state.closing {
@@ -35,7 +34,7 @@ impl Ingest {
         state.open += 1;
     }
 
-    /// Takes records of an object that was begun.
+    /// Adds rows of an object that was begun.
     pub(super) fn add<'p>(&self, pieces: impl Iterator<Item = (&'p Partition, &'p mut Piece)>) {
         let mut ripe = Vec::new();
         {
@@ -56,7 +55,7 @@ impl Ingest {
         }
     }
 
-    /// An object is in: with all its records.
+    /// Ends an object. `object` is its result; `had`: whether [`Self::enter`] was called for it.
     pub(super) fn leave(&self, object: Option<ObjectState>, had: bool) {
         let mut state = self.lock_state();
         if had {
@@ -65,7 +64,7 @@ impl Ingest {
         state.told.read_only |= self.read_only.load(Ordering::Relaxed);
         if let Some(mut object) = object {
             if object.address.is_none() && object.stamp.is_some() && object.ending != Ending::Skipped {
-                // Standard input is another object every time.
+                // Each run's standard input is a different object.
                 object.address = Some(format!("-#{}.{}", state.manifest.generation + 1, state.objects.len()));
             }
             state.since_commit += object.answers.iter().map(|answer| answer.json.len() as u64).sum::<u64>();
@@ -87,7 +86,7 @@ impl Ingest {
         }
     }
 
-    /// Waits until no object is half in; nobody begins one then.
+    /// Keeps workers from beginning objects, and waits until all that were begun have ended.
     pub(super) fn close<'s>(&self, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
         while state.closing {
             state = self.wait(state);
@@ -104,11 +103,11 @@ impl Ingest {
         state.failure.get_or_insert(failure);
     }
 
-    /// Makes files of what waits in a partition, if `still` holds once it is this thread's turn.
+    /// Writes the rows that wait in a partition to files, if `still` holds once no other thread writes to it.
     fn write_if(&self, partition: &Partition, still: impl Fn(&State) -> bool) {
         let mut state = self.lock_state();
-        // Who fills a partition faster than its files can be made waits here: what waits to be written stays
-        // one file's worth.
+        // A worker that produces rows of a partition faster than they can be written waits here, so that no
+        // more than one file's rows wait in memory.
         while state.buffers.is_busy(partition)
             || !state.has_room(state.buffers.waiting(partition), self.limits)
         {
@@ -123,7 +122,7 @@ impl Ingest {
         let waiting = state.buffers.take(partition);
         let present = state.files.get(partition).cloned().unwrap_or_default();
         drop(state);
-        // A panic must not leave the others waiting for this turn's end.
+        // After a panic the other threads must not wait for this one.
         let done = std::panic::catch_unwind(AssertUnwindSafe(|| self.merge(partition, waiting, present)))
             .unwrap_or_else(|_| {
                 Err(LakeError::io(&partition.folder(), "a file of it could not be made: the writer panicked"))
@@ -154,7 +153,7 @@ impl Ingest {
                 let mut state = self.lock_state();
                 state.names += 1;
                 let name = format!("{:06}-{:05}", state.manifest.generation + 1, state.names);
-                // What stands there under this name is not ours to replace.
+                // A file with this name may exist that is not the lake's; it must not be replaced.
                 if !disk.has(&folder.join(format!("{name}.{}", partition.extension()))) {
                     return name;
                 }
@@ -162,10 +161,10 @@ impl Ingest {
         })
     }
 
-    /// Writes what waits, and makes it count. The lake is closed before, and open afterwards.
+    /// Writes all waiting rows and commits. Called after [`Self::close`]; lets workers begin objects again.
     pub(super) fn commit<'s>(&'s self, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
         let mut state = self.write_waiting(state);
-        // Asked before: what a repair has judged is not there any more afterwards.
+        // Determined first, because publishing takes the list of what a repair is about.
         let (can_go_on, mut overtaken) = (state.can_go_on(&*self.disk), 0);
         while state.failure.is_none() {
             match state.publish(&*self.disk, &self.known, self.limits) {
@@ -185,7 +184,7 @@ impl Ingest {
         state
     }
 
-    /// Makes files of all that waits.
+    /// Writes the waiting rows of all partitions to files.
     fn write_waiting<'s>(&'s self, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
         let partitions = state.buffers.partitions();
         drop(state);
@@ -197,15 +196,15 @@ impl Ingest {
                 self.write_if(partition, |_| true);
             }
         };
-        // A thread beside the pools asks the global one for help; where that is the first thread alone, which
-        // waits here, none comes.
+        // Files are written with tasks of the global thread pool. If that has only the main thread, which
+        // waits here, nothing would execute them for another thread.
         let helper = || {
             if rayon::current_num_threads() > 1 {
                 work()
             }
         };
         std::thread::scope(|scope| {
-            // Where there are no more threads, those that are there do it.
+            // If the system allows no more threads, the existing ones do all the work.
             (1..self.limits.writers.min(partitions.len()))
                 .for_each(|_| drop(std::thread::Builder::new().spawn_scoped(scope, helper)));
             work();

@@ -1,45 +1,43 @@
-//! How much memory a run takes, and what an interruption costs.
+//! The memory of a run, and how much work an interruption can lose.
 
 use std::time::Duration;
 
-/// Bounds on memory and on what an interruption costs.
+/// Bounds on memory, and on the work that an interruption can lose.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Bytes of rows in one file, about: beyond half as much again, a partition has another file.
+    /// Approximate bytes of rows in one file: a partition with more than 1.5 times as many gets another file.
     pub file_bytes: u64,
-    /// Rows that wait in memory, in bytes; more go to spill files.
+    /// Bytes of rows that wait in memory; more are written to spill files.
     pub buffer_bytes: usize,
-    /// Rows between two commits, in bytes.
+    /// Bytes of rows between two commits.
     pub commit_bytes: u64,
     /// Objects between two commits.
     pub commit_objects: usize,
-    /// Files that are made at the same time, where they are small; those of whole size are made one after
+    /// Number of small files that are written at the same time; files of full size are written one after
     /// another.
     pub writers: usize,
-    /// In S3, where readers take no lock: how long files that a commit has replaced stay, for readers that
-    /// began before.
+    /// In S3, where readers take no lock: how long replaced files are kept for readers that began before.
     pub keep_replaced: Duration,
 }
 
-/// What a process has beside rows: its code, and objects that are being read.
+/// Memory that a process needs besides rows: its code, and the objects that are being read.
 const REST_BYTES: u64 = 128 << 20;
-/// The least that rows get.
+/// Minimum memory for rows.
 const ROWS_BYTES_MIN: u64 = 12 << 20;
-/// More rows in a file make it no better to read.
+/// Larger files are no better for readers.
 const FILE_BYTES_MAX: u64 = 128 << 20;
-/// `--max-memory` where it is not given.
+/// Default of `--max-memory`.
 pub const MEMORY_BYTES_DEFAULT: u64 = 512 << 20;
-/// No question takes longer than a day.
+/// No query is expected to take longer than a day.
 const KEEP_REPLACED_DEFAULT: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Limits {
-    /// Limits with which a run takes about `memory_bytes`, reading included. Files of whole size need 256 MiB
-    /// and more.
+    /// Limits for a run in about `memory_bytes`, including reading. Files of full size need at least 256 MiB.
     #[must_use]
     pub fn within(memory_bytes: u64) -> Self {
         let rows = memory_bytes.saturating_sub(REST_BYTES).max(ROWS_BYTES_MIN);
-        // A file that is made takes its rows and half as much again for its columns; meanwhile the next one's
-        // rows wait.
+        // Writing a file needs its rows and half as much again for the columns, while the rows of the next
+        // one wait.
         let file_bytes = (rows / 5).min(FILE_BYTES_MAX);
         let waiting = rows - file_bytes * 3 / 2;
         let buffer_bytes = usize::try_from(waiting * 3 / 4).unwrap_or(usize::MAX);

@@ -1,12 +1,12 @@
-//! New rows of one partition and the files that are there → files without second copies, sorted by time.
+//! Merges new rows of one partition with its files: the result has no duplicates, and is sorted by time.
 //!
-//! An event has one account, one region and one time (they are parts of its identity), so all copies of it
-//! meet in one partition: new rows are compared with those files whose times overlap theirs. No other state
-//! says what is in the lake, so none can disagree with it. Of two copies the one in the object (and place)
-//! that sorts first is kept, as the engine does; where that is the new one, the file with the other is
-//! written anew. So are small files, together with what is new.
+//! An event has one account, one region and one time (they are part of its identity), so all copies of it are
+//! in one partition, and new rows only have to be compared with the files whose times overlap theirs. There
+//! is no other index of the lake's events that could disagree with the files. Of two copies the one whose
+//! object (and position in it) sorts first is kept, as in the engine. If that is the new one, the file with
+//! the other copy is rewritten. Small files are rewritten together with the new rows.
 //!
-//! Memory: the new rows, and beside them one file of the lake at a time.
+//! Memory: the new rows, and one file of the lake at a time.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -27,7 +27,7 @@ use crate::lake::record::rebuild::Records;
 use crate::lake::record::row::Head;
 use crate::lake::record::rows::{Piece, Rows};
 
-/// Columns that tell which event a row is, and where it stood.
+/// The columns that identify an event, and say where its record was.
 const IDENTITY: [&str; 10] = [
     "eventid",
     "eventtime",
@@ -41,11 +41,11 @@ const IDENTITY: [&str; 10] = [
     "original",
 ];
 
-/// A file that is there.
+/// A file of the partition.
 #[derive(Debug, Clone)]
 pub(super) struct Present {
     pub entry: FileEntry,
-    /// It lies in the staging folder until the next commit.
+    /// Whether it is in the staging folder until the next commit.
     pub staged: bool,
 }
 
@@ -63,49 +63,49 @@ impl Present {
     }
 }
 
-/// What became of new rows.
+/// The result of merging new rows.
 #[derive(Debug, Default)]
 pub(super) struct Merged {
     pub files: Vec<Present>,
-    /// Names of files that the new ones replace.
+    /// Names of files that are replaced by new ones.
     pub replaced: Vec<String>,
-    /// Second copies that were left out.
+    /// Duplicates that were left out.
     pub duplicates: u64,
-    /// Those of them that were in the lake, and made way for the same event from a place that sorts before.
+    /// Those of them that replaced a copy in the lake, because their object sorts first.
     pub moved: u64,
-    /// Rows that are new in the lake.
+    /// Rows that the lake did not have before.
     pub added: u64,
-    /// Files that are there and cannot be read.
+    /// Files that cannot be read.
     pub damaged: Vec<Damage>,
-    /// Rows that could not be compared with such a file, and are not in the lake: how many of each object.
+    /// For each object, the number of rows that could not be compared with such a file, and are not added.
     pub held_back: HashMap<String, u64>,
 }
 
-/// One partition's work.
+/// The merge of one partition.
 pub(super) struct Work<'w> {
     pub disk: &'w dyn Disk,
     pub partition: &'w Partition,
     pub fresh: Vec<Piece>,
     pub present: Vec<Present>,
-    /// Bytes of rows in a file, about.
+    /// Approximate bytes of rows in a file.
     pub file_bytes: u64,
 }
 
-/// Where a new row stands to those that are there.
+/// How a new row compares with the rows in the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
     New,
-    /// The event is there, from another place.
+    /// The event is there, from another record.
     Copy,
-    /// The very same record: its object was read again.
+    /// The very same record is there: its object was read again.
     Again,
-    /// It is there from a place that sorts later, and takes that one's.
+    /// The event is there, from a record that sorts later and is replaced by this one.
     Moved,
 }
 
-/// Why new rows do not come in.
+/// Why the new rows are not added.
 enum Stop {
-    /// A file that is there cannot be read: other partitions go on.
+    /// A file of this partition cannot be read; other partitions are not affected.
     Damaged(Damage),
     Failed(LakeError),
 }
@@ -139,7 +139,7 @@ impl Work<'_> {
         Ok(merged)
     }
 
-    /// Adds the rows of small files, as far as there is room in a file.
+    /// Adds the rows of small files while the total fits into one file.
     fn join(&self, others: &[&Present], rows: &mut Rows, merged: &mut Merged) {
         let (mut room, mut joined) = (self.file_bytes.saturating_sub(rows.total()), false);
         for present in others.iter().filter(|present| present.entry.row_bytes < self.file_bytes / 2) {
@@ -190,8 +190,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Drops new rows that are there already, and writes those files anew whose rows have to make way. The
-    /// other files.
+    /// Removes new rows that are in the files already, and rewrites files with rows that are replaced.
+    /// Returns the files that need not be rewritten.
     fn compare(
         &self,
         rows: &mut Rows,
@@ -210,7 +210,7 @@ impl Work<'_> {
             return Ok(others);
         };
         let mut found = vec![Found::New; rows.len()];
-        // Rows of other times than those files have cannot be among theirs.
+        // Rows outside of the files' times cannot be in them.
         let heads = rows.heads().enumerate().filter(|(_, head)| first <= head.time && head.time <= last);
         let places: Places<'_> = heads.map(|(row, head)| ((head.time, head.id), (row, head))).collect();
         for present in near {
@@ -228,7 +228,7 @@ impl Work<'_> {
         Ok(others)
     }
 
-    /// Writes a file anew, with the rows that take the places of theirs.
+    /// Rewrites a file with the new rows that replace some of its rows.
     fn replace(
         &self,
         present: &Present,
@@ -255,10 +255,10 @@ fn damage(present: &Present, error: &LakeError) -> Damage {
     Damage { file: present.entry.path().to_string_lossy().into_owned(), reason: error.reason() }
 }
 
-/// New rows by their times and ids.
+/// New rows by time and identity.
 type Places<'r> = HashMap<(i64, &'r [u8]), (usize, Head<'r>), RandomState>;
 
-/// Marks rows that the file has. Those that should stand in the file in place of theirs.
+/// Marks the new rows that the file contains. Returns those that replace a row of the file.
 fn find_copies(
     disk: &dyn Disk,
     present: &Present,
@@ -314,7 +314,7 @@ pub(super) fn read_group(reader: &Reader, group: usize, native: bool) -> Result<
     Ok(piece)
 }
 
-/// Cuts sorted rows into files. The last one is not left tiny.
+/// Divides sorted rows into files. The last one is not left very small.
 fn parts(rows: &Rows, file_bytes: u64) -> Vec<Range<usize>> {
     let total = rows.total();
     let count = total.div_ceil(file_bytes.max(1) * 3 / 2).max(1);

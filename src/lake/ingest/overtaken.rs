@@ -1,10 +1,11 @@
-//! Another run has committed while this one was at work: what this one has written becomes a commit on top of
-//! that.
+//! What happens if another run has committed while this one was working: this run's files become part of a
+//! commit on top of the other one.
 //!
-//! Where the other run has left a partition as it was, our files of it stand as they are, under the names of
-//! the later commit. Where it has changed one, the rows of our objects come in again, as new rows of the
-//! partition as it is now: so no event is lost, and none is there twice, even where both runs have read the
-//! same objects. A repair is never made on top of another run, for it has judged what it found.
+//! In partitions that the other run has not changed, this run's files are kept and renamed for the later
+//! commit. In partitions that it has changed, the rows of this run's objects are merged again, with the
+//! partition as it is now. So no event is lost or stored twice, even if both runs have read the same objects.
+//! A repair is never committed on top of another run, because its conclusions hold only for the lake that it
+//! has examined.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -18,13 +19,13 @@ use crate::lake::disk::Disk;
 use crate::lake::partition::Partition;
 
 impl State {
-    /// Whether what was written can become a later commit.
+    /// Whether the files that were written can become part of a later commit.
     pub(super) fn can_go_on(&self, disk: &dyn Disk) -> bool {
         disk.can_be_overtaken() && self.broken.is_none() && self.taken_over.is_empty()
     }
 
-    /// Makes what this run has written since its last commit, and could not commit, a change of the lake as
-    /// it is now. What has to be written anew waits in the buffers then.
+    /// Turns what this run has written since its last commit, and could not commit, into a change of the lake
+    /// as it is now. Rows that have to be merged again are put back into the buffers.
     pub(super) fn go_on(&mut self, disk: &dyn Disk, limits: Limits) -> Result<(), LakeError> {
         let Loaded { manifest: now, damage } = Manifest::load(disk)?;
         if now.select != self.manifest.select {
@@ -38,7 +39,7 @@ impl State {
         }
         self.to_be_stored |= damage.is_some();
         self.summary.damaged.extend(damage);
-        // Of an object that could not be had to its end, what came is there, too.
+        // Includes objects that were not read to their end: their rows so far are part of the commit.
         let ours: HashSet<String> =
             self.objects.iter().chain(self.unread.values()).map(|object| object.object.clone()).collect();
         self.take_in_objects(disk, &now)?;
@@ -48,7 +49,7 @@ impl State {
         Ok(())
     }
 
-    /// What became of objects in the other run.
+    /// Takes over the results of objects from the other run's commits.
     fn take_in_objects(&mut self, disk: &dyn Disk, now: &Manifest) -> Result<(), LakeError> {
         let known: HashSet<&str> =
             self.manifest.segments.iter().map(|segment| segment.name.as_str()).collect();
@@ -57,7 +58,7 @@ impl State {
         let (sound, broken) = objects::sound(disk, &fresh);
         self.all_known &= broken.is_empty();
         self.summary.damaged.extend(broken);
-        // What this run has met is as this run has met it.
+        // Of objects that both runs have met, this run's results are kept.
         let met: HashSet<u128> =
             self.objects.iter().map(ObjectState::key).chain(self.committed.iter().copied()).collect();
         let before: HashSet<u128> = self.manifest.unread.iter().map(ObjectState::key).collect();
@@ -75,7 +76,7 @@ impl State {
         Ok(())
     }
 
-    /// Objects without an address of their own are called by the commit that has them.
+    /// Objects without an address (standard input) are named after the commit that contains them.
     fn number_nameless(&mut self, generation: u64) {
         let before = format!("-#{}.", self.manifest.generation + 1);
         for address in self.objects.iter_mut().filter_map(|object| object.address.as_mut()) {
@@ -85,7 +86,8 @@ impl State {
         }
     }
 
-    /// Which files there are; rows of our objects wait where they have to be written anew.
+    /// Takes over the files of the other run's commits; rows of this run's objects are buffered again where a
+    /// partition has changed.
     fn take_in_files(
         &mut self,
         disk: &dyn Disk,
@@ -121,7 +123,8 @@ impl State {
         Ok(())
     }
 
-    /// The rows of these objects in files that were made since the last commit wait again, and the files go.
+    /// Buffers the rows of these objects again, from files written since the last commit, and removes the
+    /// files.
     fn write_again(
         &mut self,
         disk: &dyn Disk,
@@ -130,7 +133,7 @@ impl State {
         objects: &HashSet<String>,
         limits: Limits,
     ) -> Result<(), LakeError> {
-        // They are counted when they come in again.
+        // They are counted again when they are merged.
         let since = self.since.remove(partition).unwrap_or_default();
         self.duplicates = self.duplicates.saturating_sub(since.moved);
         self.summary.events_duplicate = self.summary.events_duplicate.saturating_sub(since.moved);
@@ -155,7 +158,7 @@ impl State {
     }
 }
 
-/// A file of ours under the name that it has as part of a later commit.
+/// The file renamed for a later commit.
 fn restaged(disk: &dyn Disk, mut present: Present, generation: u64) -> Result<Present, LakeError> {
     if present.staged {
         present.entry.name = disk
@@ -165,7 +168,7 @@ fn restaged(disk: &dyn Disk, mut present: Present, generation: u64) -> Result<Pr
     Ok(present)
 }
 
-/// The files of each partition, by their names.
+/// The files of each partition by name.
 fn by_partition(manifest: &Manifest) -> HashMap<&Partition, BTreeMap<&str, &FileEntry>> {
     let mut partitions: HashMap<&Partition, BTreeMap<&str, &FileEntry>> = HashMap::new();
     for file in &manifest.files {

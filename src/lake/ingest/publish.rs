@@ -1,4 +1,4 @@
-//! What a commit is made of: files, what became of the objects, and the manifest that names both.
+//! What a commit consists of: files, the results of objects, and the manifest that names both.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -13,17 +13,17 @@ use crate::lake::disk::Disk;
 use crate::lake::layout;
 use crate::lake::partition::Partition;
 
-/// A manifest remembers so many plans that were published.
+/// Number of published plans that a manifest lists.
 const PLANS_MAX: usize = 16;
 
-/// What a run tells beside its files, until it is committed.
+/// Counts and notes for the next commit that do not depend on files.
 #[derive(Debug, Default)]
 pub(super) struct Told {
-    /// `None`: as it was.
+    /// `None` if unchanged.
     pub objects_left_out: Option<u64>,
     pub events_sharing_an_id: u64,
     pub read_only: bool,
-    /// Plans that are published.
+    /// Plans that are published by the next commit.
     pub plans: Vec<String>,
 }
 
@@ -38,57 +38,58 @@ impl Told {
     }
 }
 
-/// What came into a partition since the last commit.
+/// Counts of a partition since the last commit.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Since {
     /// Rows that are new in the lake.
     pub added: u64,
-    /// Rows that were there, and made way for the same event from another place.
+    /// Rows that replaced a duplicate from an object that sorts later.
     pub moved: u64,
 }
 
-/// What all workers of a run share.
+/// The state that all workers of a run share.
 pub(super) struct State {
-    /// As it counts: what the last commit has made, of this run or of another one.
+    /// The manifest in effect: that of the last commit, by this run or another one.
     pub manifest: Manifest,
-    /// What the next commit tells beside its files.
+    /// What the next commit records besides files.
     pub told: Told,
     pub buffers: Buffers,
-    /// Files of each partition: those that count, and those that will with the next commit.
+    /// The files of each partition: those in effect, and those that will be with the next commit.
     pub files: HashMap<Partition, Vec<Present>>,
-    /// Rows of objects since the last commit that are not in the lake, because a file of their day is
-    /// damaged.
+    /// For each object, the number of rows since the last commit that could not be added because a file of
+    /// their day is damaged.
     pub held_back: HashMap<String, u64>,
-    /// Rows that came into each partition in this run.
+    /// Number of rows that this run has added to each partition.
     pub added: HashMap<Partition, u64>,
-    /// The same since the last commit.
+    /// Counts of each partition since the last commit.
     pub since: HashMap<Partition, Since>,
-    /// What is to be repaired.
+    /// In a repair: what is damaged.
     pub broken: Option<Broken>,
-    /// What a repair has taken over as it was.
+    /// Events that a repair has copied unchecked.
     pub taken_over: Vec<TakenOver>,
-    /// The manifest on disk is damaged: it is to be written whatever comes.
+    /// Whether the manifest has to be written even if nothing was added, because the one on disk is damaged.
     pub to_be_stored: bool,
     pub objects: Vec<ObjectState>,
-    /// Objects of this run's earlier commits.
+    /// Fingerprints of the objects in this run's earlier commits.
     pub committed: HashSet<u128>,
-    /// No segment was damaged when the lake was opened.
+    /// Whether no segment was damaged when the lake was opened.
     pub all_known: bool,
-    /// Objects that could not be had: in this run, and in earlier ones as far as they were not met again.
+    /// Objects that could not be read: in this run, and in earlier ones unless they were met again.
     pub unread: BTreeMap<u128, ObjectState>,
     pub unread_before: BTreeMap<u128, ObjectState>,
-    /// Of those that could not be had before, none is there to be had any more but those of this run.
+    /// Whether all sources were read to their end, so that objects that failed in earlier runs and were not
+    /// met again no longer exist.
     pub complete: bool,
     /// Bytes of rows since the last commit.
     pub since_commit: u64,
-    /// Second copies since the last commit.
+    /// Duplicates since the last commit.
     pub duplicates: u64,
     pub names: u64,
-    /// Objects that are half in.
+    /// Number of objects that have been begun and not ended.
     pub open: usize,
-    /// Nobody may begin an object: a commit is waiting, or under way.
+    /// Whether a commit is waiting or being made; no object may be begun.
     pub closing: bool,
-    /// Partitions that are being written, and the bytes of their rows.
+    /// Number of partitions that are being written, and the bytes of their rows.
     pub writing: usize,
     pub writing_bytes: u64,
     pub failure: Option<LakeError>,
@@ -126,14 +127,14 @@ impl State {
         }
     }
 
-    /// Whether another partition with so many bytes of rows can be written now. One can always, and small
-    /// ones together.
+    /// Whether another partition with `bytes` of rows can be written now: if no other is being written, or
+    /// all of them are small.
     pub(super) fn has_room(&self, bytes: u64, limits: Limits) -> bool {
         self.writing == 0
             || (self.writing < limits.writers && self.writing_bytes + bytes <= limits.file_bytes)
     }
 
-    /// Takes in files that were made.
+    /// Takes over the files that a merge has written.
     pub(super) fn note(&mut self, disk: &dyn Disk, partition: &Partition, merged: Merged) {
         let files = self.files.entry(partition.clone()).or_default();
         for name in merged.replaced {
@@ -165,7 +166,7 @@ impl State {
         }
     }
 
-    /// Objects of which rows were held back count as not to be had: the next run tries again.
+    /// Objects whose rows could not be added count as unreadable, so that the next run tries again.
     fn hold_back(&mut self) {
         let held = std::mem::take(&mut self.held_back);
         let (back, objects) = std::mem::take(&mut self.objects)
@@ -179,13 +180,14 @@ impl State {
             object.stamp = None;
             object.ending = Ending::Failed;
             object.reason = Some(format!(
-                "{rows} of its events belong to a day of which a file of the lake is damaged: run tagfall lake repair"
+                "{rows} of its events belong to a day of which a file of the lake is damaged: run tagfall \
+                 lake repair"
             ));
             self.unread.insert(object.key(), object);
         }
     }
 
-    /// How many objects of the next commit were in none before; `None` where that cannot be told.
+    /// Number of objects in the next commit that were in no earlier one; `None` if that is not known.
     fn fresh(&self, known: &KnownObjects) -> Option<u64> {
         let keys: HashSet<u128> = self.objects.iter().map(ObjectState::key).collect();
         let before = self.broken.as_ref().map_or(known, |broken| &broken.known);
@@ -194,7 +196,7 @@ impl State {
         self.all_known.then_some(fresh as u64)
     }
 
-    /// A name for the segment of the next commit that nothing has.
+    /// An unused name for the segment of the next commit.
     fn segment_name(&self, disk: &dyn Disk) -> String {
         let generation = self.manifest.generation + 1;
         let names =
@@ -203,14 +205,14 @@ impl State {
         names.find(|name| !disk.has(&layout::objects(name))).unwrap_or_default()
     }
 
-    /// Objects that are still to be had, in an order of their own.
+    /// All objects that could not be read, sorted.
     pub(super) fn all_unread(&self) -> Vec<ObjectState> {
         let all: BTreeMap<u128, &ObjectState> =
             self.unread_before.iter().chain(&self.unread).map(|(key, object)| (*key, object)).collect();
         all.into_values().cloned().collect()
     }
 
-    /// Makes everything that was written count.
+    /// Commits everything that was written.
     pub(super) fn publish(
         &mut self,
         disk: &dyn Disk,
@@ -218,8 +220,8 @@ impl State {
         limits: Limits,
     ) -> Result<(), LakeError> {
         self.hold_back();
-        // In an order of their own, whichever was read first; of one that was read twice the last line
-        // counts.
+        // Sorted, so that the order of reading does not matter. Of an object that was read twice the last
+        // line counts.
         self.objects.sort_by(|one, other| one.object.cmp(&other.object));
         let mut manifest = self.manifest.clone();
         manifest.generation += 1;

@@ -1,9 +1,10 @@
-//! A lake is repaired: what is damaged or missing is read again from the archives that it came from.
+//! Repairs a lake: what is damaged or missing is read again from the archives.
 //!
-//! A damaged file is taken out, its sound row groups come in again as new rows, and all objects that may have
-//! filled it count as not known. How many events came in where it lay tells whether all is there again. A
-//! file for which nothing came stays as it is; what could not be had again is noted in the manifest, and told
-//! by every reader, until another repair finds it.
+//! A damaged file is taken out of its partition, its intact row groups are merged again as new rows, and all
+//! objects that may have contributed to it count as unknown, so that they are read again. The number of
+//! events that were added in its place shows whether everything was restored. A file for which nothing was
+//! found is kept as it is. What could not be restored is recorded in the manifest and reported by every
+//! reader, until another repair finds it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
@@ -20,23 +21,23 @@ use crate::lake::disk::Location;
 use crate::lake::file::Reader;
 use crate::lake::partition::Partition;
 
-/// What a repair is about.
+/// What a repair has to restore.
 #[derive(Default)]
 pub(super) struct Broken {
-    /// Files that were taken out: damaged, or without checksums.
+    /// Files that were taken out because they are damaged or have no checksums.
     files: Vec<FileEntry>,
-    /// Those of them that can be read, and that nothing vouches for: what of them is not read again is taken
-    /// over at the end.
+    /// Readable files among them without checksums. What is not read again from archives is copied from them
+    /// at the end.
     unsealed: Vec<FileEntry>,
     segments: Vec<Segment>,
     lost: Vec<Lost>,
-    /// Objects that stand in segments that are sound.
+    /// Objects in intact segments.
     pub known: KnownObjects,
 }
 
 impl Ingest {
-    /// Opens the lake at `lake` to be repaired, and looks at all of it. With `archives`, objects are to be
-    /// read again: then [`Self::known`] knows all but those that are needed.
+    /// Opens the lake at `lake` for a repair, and examines all of it. `archives`: objects will be read again;
+    /// [`Self::known`] then contains all objects except those that are needed.
     ///
     /// # Errors
     /// There is no lake, another run has it open, or none of its manifests can be read.
@@ -46,7 +47,7 @@ impl Ingest {
         archives: bool,
     ) -> Result<(Self, Report), LakeError> {
         let place = lake.into();
-        // One commit: until all is there, the damaged files count.
+        // One commit, so that the damaged files stay in effect until everything is restored.
         let limits = Limits { commit_bytes: u64::MAX, commit_objects: usize::MAX, ..limits };
         let mut ingest = Self::open_on(place.disk_of_lake()?, &place.name(), None, limits)?;
         let disk = Arc::clone(&ingest.disk);
@@ -55,8 +56,8 @@ impl Ingest {
         state.summary.damaged.retain(|damage| !report.damaged.contains(damage));
         report.damaged.splice(0..0, std::mem::take(&mut state.summary.damaged));
         report.damaged.extend(state.manifest.lost.iter().map(Lost::damage));
-        // What nothing vouches for is written anew whether or not there are archives, and read again where
-        // there are.
+        // Files without checksums are always written again. If there are archives, so are the partitions to
+        // which an earlier repair has copied unchecked events.
         let taken_over = |entry: &&FileEntry| {
             state.manifest.taken_over.iter().any(|taken| taken.partition == entry.partition)
         };
@@ -88,7 +89,7 @@ impl Ingest {
                 needed.insert(object.key());
             }
         });
-        // Where it is not known what became of some objects, all that are not known are read.
+        // If the results of some objects are lost, all objects without a known result are read.
         let some_unknown =
             !segments.is_empty() || state.manifest.lost.iter().any(|lost| lost.partition.is_none());
         known.only = if some_unknown { None } else { Some(needed) };
@@ -108,21 +109,21 @@ impl Ingest {
     }
 }
 
-/// Whether events between these times may have come from an object. What says nothing is never left out.
+/// Whether events between these times may come from an object; true if its times are not known.
 fn may_have_filled(object: &ObjectState, first: i64, last: i64) -> bool {
     object.first.is_none_or(|time| time <= last) && object.last.is_none_or(|time| first <= time)
 }
 
 impl State {
-    /// Takes a file out of its partition.
+    /// Removes a file from its partition.
     fn take_out(&mut self, entry: &FileEntry) {
         if let Some(files) = self.files.get_mut(&entry.partition) {
             files.retain(|present| present.entry.name != entry.name);
         }
     }
 
-    /// The rows of a file that was taken out come in again, as far as they can be read, without those of
-    /// objects that were read again themselves; how many.
+    /// Buffers the readable rows of a file that was taken out, except those of objects that were read again.
+    /// Returns how many there are.
     fn put_back(
         &mut self,
         disk: &dyn Disk,
@@ -145,14 +146,15 @@ impl State {
         Ok(events)
     }
 
-    /// Takes over what nothing vouches for and was not read again. Called when all that can be read again is
-    /// there.
+    /// Buffers the rows of files without checksums that were not read again. Called when all archives have
+    /// been read.
     pub(super) fn take_over(&mut self, disk: &dyn Disk, limits: Limits) -> Result<(), LakeError> {
         let unsealed =
             self.broken.as_mut().map(|broken| std::mem::take(&mut broken.unsealed)).unwrap_or_default();
         let whole = |object: &&ObjectState| object.ending == Ending::Read && object.failed_total == 0;
         let keys: HashSet<u128> = self.objects.iter().filter(whole).map(ObjectState::key).collect();
-        // By the names that they had when the rows came: a source has another one beside others.
+        // Object names as they were when the rows were written: a source has another name when it is read
+        // beside others.
         let mut read_again: HashSet<String> =
             self.objects.iter().filter(whole).map(|object| object.object.clone()).collect();
         if !unsealed.is_empty() {
@@ -176,13 +178,13 @@ impl State {
         Ok(())
     }
 
-    /// Whether there is something to be noted however little was read.
+    /// Whether a commit is needed even if nothing was read.
     pub(super) fn is_repair(&self) -> bool {
         self.broken.as_ref().is_some_and(|broken| !broken.files.is_empty() || !broken.segments.is_empty())
     }
 
-    /// Says of everything that was broken whether it is there again, and brings `manifest` up to that; called
-    /// when all rows are in their files.
+    /// Determines for everything that was damaged whether it is restored, and updates `manifest`. Called when
+    /// all rows have been written to files.
     pub(super) fn judge(&mut self, manifest: &mut Manifest) {
         let Some(broken) = self.broken.take() else { return };
         let mut came: HashMap<Partition, u64> = std::mem::take(&mut self.added);
@@ -228,7 +230,7 @@ impl State {
         self.summary.damaged.extend(manifest.lost.iter().map(Lost::damage));
     }
 
-    /// The same for what became of objects; how many are known again.
+    /// Does the same for damaged segments. Returns how many objects have a result again.
     fn judge_segments(&mut self, manifest: &mut Manifest, damaged: &[Segment], known: &KnownObjects) -> u64 {
         let read_now: HashSet<u128> = self.objects.iter().map(ObjectState::key).collect();
         let fresh = read_now.iter().filter(|key| !known.contains(**key)).count() as u64;
@@ -240,7 +242,7 @@ impl State {
             self.summary.damaged.extend(files.map(|file| Damage { file, reason: reason.clone() }));
             return 0;
         }
-        // As many objects as all segments together had; those that are there now.
+        // Restored if as many objects have results as all segments together had.
         let expected: u64 = self.manifest.segments.iter().filter_map(|segment| segment.seal?.fresh).sum();
         let lost = expected.saturating_sub(known.len() + fresh);
         manifest.segments.retain(|segment| damaged.iter().all(|other| other.name != segment.name));

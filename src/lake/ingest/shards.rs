@@ -1,11 +1,11 @@
-//! A lake that is filled by many machines: each stages what its shard of a plan holds, and one publishes all
-//! of it.
+//! A lake that is filled by several machines: each stages the objects of one shard of a plan, and one of them
+//! publishes all shards.
 //!
-//! What a shard holds is a small lake of its own, `_tagfall/shards/PLAN-OF/00001/`: one file for each day,
-//! and what became of its objects. It is there as a whole or not at all, and the same whoever makes it and
-//! how often. Several shards' files of the same days may be merged ahead, into `merged-1-of-8/`, once all
-//! shards are there. Publishing takes files as they are where nothing else has their day, and merges what is
-//! left, as any run does; then one commit makes all of it count.
+//! A staged shard is a small lake of its own, `_tagfall/shards/PLAN-OF/00001/`, with one file for each day
+//! and the results of its objects. It is staged completely or not at all, and its bytes do not depend on who
+//! stages it or how often. Once all shards are there, the files of several shards for the same days may be
+//! merged in advance, into `merged-1-of-8/`. Publishing takes over files unchanged where nothing else has
+//! their day, and merges the others, like any other run; then one commit puts all of it into effect.
 
 mod publish;
 
@@ -23,12 +23,12 @@ pub use publish::{Days, MergedDays, Published, merge_days, publish_shards};
 /// Where shards are staged.
 const SHARDS: &str = "_tagfall/shards";
 
-/// A plan, as its shards name it.
+/// A plan as its shards refer to it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PlanName {
     /// 32 hex digits.
     pub id: String,
-    /// How many shards it has.
+    /// Number of its shards.
     pub shards: u32,
 }
 
@@ -48,7 +48,8 @@ impl PlanName {
     }
 }
 
-/// A shard that is being staged. In a folder it is made beside its place, and moved there when it is whole.
+/// A shard that is being staged. In a folder, it is written in a temporary folder, and renamed when it is
+/// complete.
 pub struct Attempt {
     made: Option<tempfile::TempDir>,
     place: Location,
@@ -68,7 +69,7 @@ impl Attempt {
         Ok((Self { made: Some(made), place }, at))
     }
 
-    /// Puts what was made in its place, unless somebody else has done so meanwhile: that is the same.
+    /// Moves the shard to its place, unless another process has already staged the same one.
     fn keep(self, done: Result<Summary, LakeError>) -> Result<Summary, LakeError> {
         let Some(made) = self.made else {
             return match done {
@@ -79,7 +80,7 @@ impl Attempt {
         let summary = done?;
         let Location::Folder(folder) = &self.place else { return Ok(summary) };
         match std::fs::rename(made.path(), folder) {
-            // What was moved is not to be removed.
+            // After the rename there is no temporary folder to be removed.
             Ok(()) => drop(made.keep()),
             Err(_) if self.place.has_lake()? => {}
             Err(error) => return Err(LakeError::io(folder, error)),
@@ -89,10 +90,10 @@ impl Attempt {
 }
 
 impl Ingest {
-    /// Begins to stage a shard of `lake`; `None` where it is staged already.
+    /// Begins to stage a shard of `lake`; `None` if it is already staged.
     ///
     /// # Errors
-    /// The disk or the service refuses; the lake keeps other services.
+    /// The disk or the service fails; the lake keeps other services.
     pub fn open_shard(
         lake: &Location,
         plan: &PlanName,
@@ -111,29 +112,28 @@ impl Ingest {
         let (sound, _) = objects::sound(&*disk, &present.segments);
         let known = KnownObjects::load(&*disk, &sound)?;
         let (attempt, at) = Attempt::new(lake, &path)?;
-        // One file for each day, whatever the order in which its rows came: so the same shard gives the same
-        // bytes.
+        // One file for each day, however the rows arrive, so that the same shard always gives the same bytes.
         let whole = u64::MAX / 4;
         let limits =
             Limits { file_bytes: whole, commit_bytes: u64::MAX, commit_objects: usize::MAX, ..limits };
         let mut ingest = Self::open_at(&at, Some(select), limits)?;
         if ingest.has_commits() {
-            // A copy of this very step has staged it since the look above.
+            // Another process has staged it since the check above.
             return Ok(None);
         }
         ingest.known = Arc::new(known);
         Ok(Some((ingest, attempt)))
     }
 
-    /// Whether something is there already.
+    /// Whether there are any commits.
     fn has_commits(&self) -> bool {
         self.lock_state().manifest.generation > 0
     }
 
-    /// Ends a shard that was read.
+    /// Commits a shard whose objects have been read.
     ///
     /// # Errors
-    /// What stopped it; nothing is staged then.
+    /// The first error of the run; nothing is staged then.
     pub fn stage(self, attempt: Attempt) -> Result<Summary, LakeError> {
         attempt.keep(self.finish(true))
     }

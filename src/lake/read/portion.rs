@@ -1,4 +1,4 @@
-//! A row group of a lake, of which nothing is read before it is asked for.
+//! A row group of a lake; nothing of it is read before it is requested.
 
 use polars::prelude::Int64Chunked;
 use polars_arrow::bitmap::Bitmap;
@@ -12,7 +12,7 @@ use crate::model::Filter;
 use crate::tables::cloudtrail::{ORIGINS, Origin};
 use crate::tables::{Asked, Rows};
 
-/// Rows of `cloudtrail_logs`, some of which may lie outside of the times that are asked for.
+/// Rows of `cloudtrail_logs`. Some may be outside of the requested times.
 pub struct Portion<'p> {
     reader: &'p Reader,
     group: usize,
@@ -20,7 +20,7 @@ pub struct Portion<'p> {
     address: Address,
 }
 
-/// Where a portion is found again, while its lake is open.
+/// Identifies a portion while its lake is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Address {
     pub(in crate::lake) file: usize,
@@ -36,35 +36,35 @@ impl<'p> Portion<'p> {
         self.address
     }
 
-    /// How many rows.
+    /// Number of rows.
     pub fn height(&self) -> usize {
         self.reader.height(self.group)
     }
 
-    /// What these columns take in the file, before compression.
+    /// Uncompressed bytes of these columns in the file.
     pub fn bytes(&self, columns: &[Asked]) -> u64 {
         columns.iter().map(|column| self.reader.bytes(self.group, &column.name)).sum()
     }
 
-    /// Whether all of them lie within the times of `filter`.
+    /// Whether all rows are within the times of `filter`.
     pub fn is_within(&self, filter: &Filter) -> bool {
         is_within(filter, self.file)
     }
 
-    /// Whether a column, or a field inside it, may have one of `texts`: false only where the least and the
-    /// greatest text of the portion say so, or its filter.
+    /// Whether a column, or a field inside it, may contain one of `texts`: false only if its smallest and
+    /// greatest text or its filter exclude that.
     pub fn may_have(&self, column: &str, fields: &[String], texts: &[String]) -> bool {
         let is_text = |(name, origin): &(&str, Origin)| *name == column && matches!(origin, Origin::Field(_));
         !ORIGINS.iter().any(is_text) || self.reader.may_have(self.group, column, fields, texts)
     }
 
-    /// Texts between which all of a column's lie, as bytes; `None` where that is not known.
+    /// A lower and an upper bound for the texts of a column, as bytes; `None` if they are not known.
     pub fn bounds(&self, column: &str) -> Option<(Vec<u8>, Vec<u8>)> {
         self.reader.bounds(self.group, column, &[])
     }
 
-    /// The texts of a column, or of a field inside it, in these rows (`None`: all); `None` if no texts are
-    /// there.
+    /// The texts of a column, or of a field inside it, by number, for these rows (`None`: all). `None` if it
+    /// is not a text column.
     ///
     /// # Errors
     /// The file is damaged, or has no such column.
@@ -78,12 +78,12 @@ impl<'p> Portion<'p> {
             return self.reader.codes(self.group, column, fields, rows);
         }
         let texts = Texts::single(self.file.partition.value(column).as_deref());
-        // The one text has the number 0; where there is none, that is NULL's.
+        // A single text has the number 0; without a text, 0 is the number of NULL.
         Ok(Some(Codes { of_row: vec![0; rows.map_or_else(|| self.height(), <[u32]>::len)], texts }))
     }
 
-    /// Columns of these rows (`None`: all of them), with those of their partition. Of row columns, the fields
-    /// that are asked for.
+    /// The requested columns of the rows for which `rows` is true (`None`: all), including those derived from
+    /// the partition. Of struct columns, only the requested fields.
     ///
     /// # Errors
     /// The file is damaged, or has no such column.
@@ -100,7 +100,7 @@ impl<'p> Portion<'p> {
         table_rows(&frame, &self.file.partition, asked).map_err(|error| self.reader.error(error))
     }
 
-    /// Where each row stood in its object.
+    /// The index of each row's record in its object.
     ///
     /// # Errors
     /// The file is damaged.

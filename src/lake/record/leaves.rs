@@ -14,7 +14,7 @@ pub(in crate::lake) struct Leaf {
     pub shape: &'static Shape,
 }
 
-/// Where the value of a slot goes.
+/// The column that the value of a slot belongs to.
 pub(super) struct SlotTarget {
     /// Index in [`MEMBERS`].
     pub member: usize,

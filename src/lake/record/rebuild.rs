@@ -1,4 +1,4 @@
-//! Columns → records: makes the original records from the columns of a lake's file.
+//! Columns → records: restores the original records from the columns of a data file.
 
 use polars::prelude::{DataFrame, Int64Chunked, ListChunked, PolarsResult, Series, StringChunked};
 use serde_json::value::RawValue;
@@ -13,7 +13,7 @@ pub(in crate::lake) struct Records {
     members: Vec<(usize, StoredColumn)>,
     event_id: Option<StringChunked>,
     event_time: Option<StringChunked>,
-    /// Source, name, region and account.
+    /// Event source, event name, region and account.
     place: [Option<StringChunked>; 4],
     object: StringChunked,
     record: Int64Chunked,

@@ -1,10 +1,10 @@
 //! The row format: a record that is already divided by columns, as bytes that can be kept in memory or in a
 //! spill file.
 //!
-//! A row has a head (its length, its sort key, where its record was) and cells, each after the number of
-//! its column (see [`super::leaves`]); a column without a cell is NULL. The cell of a text is its length
-//! plus one, and its bytes. The cell of a list is the number of its elements plus one, and then their
-//! cells; inside of those, zero is NULL.
+//! A row consists of a head (its length, its sort key, and the position of its record) and cells, each
+//! preceded by the number of its column (see [`super::leaves`]); a column without a cell is NULL. The cell of
+//! a text is its length plus one, and its bytes. The cell of a list is the number of its elements plus one,
+//! and then their cells; inside of those, zero is NULL.
 
 /// The object and index of the record that a row is made from.
 pub(super) type RecordPosition<'r> = (&'r [u8], u64);
@@ -12,7 +12,7 @@ pub(super) type RecordPosition<'r> = (&'r [u8], u64);
 /// Bytes before the texts: length, time, index, and the lengths of two texts.
 const HEAD: usize = 4 + 8 + 8 + 4 + 4;
 
-/// The sort key of a row, and where its record was.
+/// The sort key of a row, and the position of its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::lake) struct Head<'b> {
     /// Milliseconds since 1970.
@@ -25,7 +25,7 @@ pub(in crate::lake) struct Head<'b> {
 }
 
 impl<'b> Head<'b> {
-    /// Where the record was: of two copies, the one that sorts first by this is kept.
+    /// The position of the record: of two copies, the one that sorts first by this is kept.
     pub(in crate::lake) fn place(&self) -> RecordPosition<'b> {
         (self.object, self.record)
     }
@@ -112,7 +112,7 @@ impl<'b> Cells<'b> {
         leaf
     }
 
-    /// The next cell's length or count; the inner `None` is NULL, the outer one means damage.
+    /// The next cell's length or count. The inner `None` is NULL, the outer one means damage.
     #[inline]
     pub(in crate::lake) fn count(&mut self) -> Option<Option<usize>> {
         let (mut value, mut shift) = (0_usize, 0);

@@ -55,7 +55,7 @@ impl Piece {
         self.starts.extend(other.starts.iter().map(|start| Start { at: start.at + by, ..*start }));
     }
 
-    /// Grows its capacity to exactly so many bytes.
+    /// Grows its capacity to exactly `bytes`.
     pub(in crate::lake) fn grow_to(&mut self, bytes: usize) {
         self.bytes.reserve_exact(bytes.saturating_sub(self.bytes.len()));
     }
@@ -114,7 +114,7 @@ fn offset(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
-/// The rows of several pieces, in an order of their own.
+/// The rows of several pieces, with an order of their own.
 #[derive(Debug, Default)]
 pub(in crate::lake) struct Rows {
     pieces: Vec<Piece>,

@@ -1,5 +1,5 @@
-//! The columns of a file as trees of texts. Every value that a record may have for them has a slot, by
-//! which it is found (see [`super::value_slots`]).
+//! The columns of a file as trees of text columns. Every value that a record may have for them has a number,
+//! its slot (see [`super::value_slots`]).
 
 use std::ops::Range;
 
@@ -54,8 +54,8 @@ impl Field {
     }
 }
 
-/// The first index for which `is_it` is true, searching from `start` on and around: members mostly come in
-/// the same order as before.
+/// The first index for which `is_it` is true, searched from `start` on and then from the beginning: members
+/// mostly come in the same order as before.
 pub(in crate::lake) fn position(count: usize, start: usize, is_it: impl Fn(usize) -> bool) -> Option<usize> {
     (start..count).chain(0..start.min(count)).find(|at| is_it(*at))
 }

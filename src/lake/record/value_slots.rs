@@ -41,7 +41,7 @@ struct Value<'r> {
     plain: bool,
 }
 
-/// What was found out about a value.
+/// What was learnt about a value.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Noted {
     /// Position of its end.
@@ -56,7 +56,7 @@ impl<'r> Slots<'r> {
     }
 
     /// Notes the value at `at`, and those of the fields inside it. If a slot gets two values the last one
-    /// counts, as in Athena; the row then does not represent everything.
+    /// counts, as in Athena, and the row does not represent everything.
     pub(in crate::lake) fn note(&mut self, field: &Field, at: usize) -> Result<Noted, Fault> {
         let again = self.has(field.slots.start);
         if again {
@@ -174,7 +174,7 @@ impl<'r> Slots<'r> {
 }
 
 const fn bit(slot: usize) -> u128 {
-    // There are at most so many slots; a test of `leaves` checks that.
+    // There are at most `SLOTS_MAX` slots; a test of `leaves` checks that.
     1 << (slot % SLOTS_MAX)
 }
 
@@ -200,7 +200,7 @@ pub(super) fn said(raw: &str) -> Option<Cow<'_, str>> {
     String::from_utf8(text).ok().map(Cow::Owned)
 }
 
-/// The field for a key that is not spelt as CloudTrail spells it.
+/// The field for a key that differs from its name in case or by escapes.
 fn alike(fields: &[Field], key: &[u8]) -> Option<usize> {
     let key = said(std::str::from_utf8(key).ok()?)?;
     fields.iter().position(|field| field.name.eq_ignore_ascii_case(&key))

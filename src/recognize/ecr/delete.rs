@@ -19,11 +19,12 @@ pub(super) fn batch_delete_image<'r>(record: &Record<'r>) -> Action<'r> {
     if !removed.is_array() && !failures.is_array() {
         return Action::Omitted;
     }
-    Action::Delete {
-        removed: image::image_ids(removed),
-        requested,
-        failures: failures.items().filter_map(failure).collect(),
+    let legible = image::image_ids(removed);
+    // Something was deleted, and somebody has made illegible what.
+    if legible.is_empty() && removed.items().next().is_some() {
+        return Action::Omitted;
     }
+    Action::Delete { removed: legible, requested, failures: failures.items().filter_map(failure).collect() }
 }
 
 fn failure(entry: Json<'_>) -> Option<Deletion<'_>> {

@@ -16,7 +16,7 @@ pub(super) fn put_image<'r>(record: &Record<'r>, manifests: &mut Manifests<'r>) 
         unreadable: stored
             .get("imageId")
             .text("imageDigest")
-            .is_some_and(|said| Digest::parse(said).is_none()),
+            .is_some_and(|said| image::written_digest(said).is_none()),
         asked: image::digest(record.request, "imageDigest"),
         tag: record.request.text("imageTag").or_else(|| stored.get("imageId").text("imageTag")),
         manifest: manifests.text(record.request).or_else(|| manifests.text(stored)),
@@ -52,7 +52,7 @@ pub(super) fn import_upstream<'r>(record: &Record<'r>, manifests: &mut Manifests
 struct Parts<'r> {
     /// The digest in the response.
     answered: Option<Digest>,
-    /// There is one, and somebody has made it illegible: what was done to the manifest, too, nobody knows.
+    /// Whether there is a manifest that was made unreadable: then it may also have been changed.
     unreadable: bool,
     /// The digest in the request.
     asked: Option<Digest>,
@@ -69,7 +69,7 @@ impl<'r> Parts<'r> {
             places.iter().flatten().find_map(|place| keys.iter().find_map(|key| place.text(key)))
         };
         Self {
-            answered: text(&["imageDigest", "image-digest", "digest"]).and_then(Digest::parse),
+            answered: text(&["imageDigest", "image-digest", "digest"]).and_then(image::written_digest),
             unreadable: false,
             asked: None,
             tag: text(&["imageTag", "image-tag", "tag"]),
@@ -88,7 +88,7 @@ impl<'r> Parts<'r> {
         let computed = self.computed();
         let claimed = self.answered.or(self.asked);
         let Some(digest) = self.answered.or(computed).or(self.asked) else { return Action::Omitted };
-        // The hash of what is left of a manifest is no digest of any image.
+        // The hash of a shortened manifest is not the digest of any image.
         let is_of_a_rest =
             self.answered.is_none() && self.manifest.is_some_and(|text| !manifests.is_whole(text));
         if self.unreadable || is_of_a_rest {

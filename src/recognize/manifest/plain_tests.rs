@@ -147,7 +147,8 @@ proptest! {
     }
 
     #[test]
-    fn lists_are_read_as_by_the_tape(text in list(), at in any::<proptest::sample::Index>(), byte in proptest::sample::select(&b"0a\"\\,:{}[] \x01"[..]), damaged in any::<bool>()) {
+    fn lists_are_read_as_by_the_tape(text in list(), at in any::<proptest::sample::Index>(), byte in proptest::sample::select(&b"0a\"\\,:{}[] \
+        \x01"[..]), damaged in any::<bool>()) {
         agrees(&text);
         let mut bytes = text.into_bytes();
         if damaged {

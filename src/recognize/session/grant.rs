@@ -67,7 +67,7 @@ pub(super) fn of<'r>(record: &Record<'r>, caller: &Session<'r>, root: Json<'r>) 
         }
         _ => {}
     }
-    // Of credentials whose owner is not told and that cannot be known again there is nothing to say.
+    // Credentials without an owner, and without a key by which to recognise them, are of no use.
     (key.is_some() || grant.principal_id.is_some() || grant.arn.is_some()).then_some(grant)
 }
 
@@ -78,7 +78,7 @@ pub(super) fn build_at_work<'r>(caller: &Session<'r>, grant: &Grant<'r>) -> Opti
     grant.session_name.filter(|name| is_codebuild && name.starts_with(BUILD))
 }
 
-/// A build that somebody started: what it does is done in a session that has its id as name.
+/// A build that was started: its actions are in a session with its id as name.
 fn build<'r>(record: &Record<'r>) -> Option<Grant<'r>> {
     let build = record.response.get("build");
     let (_, id) = build.text("id")?.rsplit_once(':')?;
@@ -126,7 +126,7 @@ fn sign_in<'r>(record: &Record<'r>, caller: &Session<'r>, root: Json<'r>) -> Opt
     (succeeded && (grant.principal_id.is_some() || grant.arn.is_some())).then_some(grant)
 }
 
-/// Tags stand as a list of pairs, or, of federation, as an object.
+/// Tags are a list of pairs or, for federation, an object.
 fn tags<'r>(request: Json<'r>) -> Vec<(&'r str, &'r str)> {
     let listed = request
         .get("tags")

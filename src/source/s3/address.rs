@@ -37,7 +37,8 @@ impl Address {
 /// `arn:PARTITION:s3:REGION:ACCOUNT:accesspoint/NAME/prefix`, the same with `accesspoint:NAME`, and on
 /// Outposts `arn:PARTITION:s3-outposts:REGION:ACCOUNT:outpost/ID/accesspoint/NAME/prefix`.
 fn split_arn(text: &str) -> Result<(&str, &str), &'static str> {
-    const SHAPE: &str = "only the ARN of an access point can stand for a bucket: s3://arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME/PREFIX";
+    const SHAPE: &str = "only the ARN of an access point can stand for a bucket: \
+        s3://arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME/PREFIX";
     let resource = text.match_indices(':').nth(4).map(|(at, _)| at + 1).ok_or(SHAPE)?;
     let names = match text[resource..].split(['/', ':']).next() {
         Some("accesspoint") => 2,

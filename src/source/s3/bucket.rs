@@ -48,7 +48,7 @@ impl fmt::Debug for Bucket {
     }
 }
 
-/// What a call did, for naming the permission that is missing.
+/// The kind of access that a call needed, for naming the permission that is missing.
 #[derive(Clone, Copy)]
 enum Right {
     Get,
@@ -242,10 +242,10 @@ impl Bucket {
     }
 }
 
-/// What stands in a path as it is (RFC 3986): letters, digits, `-._~`, and what separates the parts.
+/// Characters that need no escape in a path (RFC 3986): letters, digits, `-._~`, and the separator.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
-/// A key, escaped as part of a URL.
+/// A key, percent-encoded as part of a URL.
 fn escaped(key: &str) -> String {
     utf8_percent_encode(key, PATH).to_string()
 }

@@ -19,21 +19,21 @@ use super::trouble::TroubleKind;
 use crate::source::local::too_large;
 use crate::source::{Delivery, FatalError, FatalKind, Fetched, Options, Origin, Rest, Signed};
 
-/// Objects in flight and arrived together, at most.
+/// Maximum number of objects that are in flight or waiting for a worker.
 const PARCELS_MAX: usize = 1024;
 
-/// Memory of a request and its answer apart from the body, about: the minimum cost of an object.
+/// Approximate memory of a request and its answer without the body: the minimum cost of an object.
 const OBJECT_BYTES_MIN: u64 = 16 << 10;
 
 /// The unit of the budget, because semaphore permits have 32 bits.
 const UNIT_BYTES: u64 = 1024;
 
-/// So many refusals without a success are not about single objects.
+/// After this many refusals without a success, the permission is missing for all objects.
 const DENIALS_MAX: u64 = 32;
-/// If so many objects in a row are given up, with no success in between, the service is down.
+/// If this many objects in a row are given up, the service is down.
 const DEFEATS_IN_ROW_MAX: u64 = 16;
 
-/// An object that takes more than this part of what is in flight comes in pieces.
+/// An object that needs more than this fraction of the budget is fetched in pieces.
 const WHOLE_PART: u64 = 4;
 
 /// A body of this size is as much work as a request.
@@ -54,13 +54,13 @@ fn budget_units(options: &Options) -> u64 {
     (options.memory_bytes_max / 4 / UNIT_BYTES).clamp(64, u64::from(u32::MAX))
 }
 
-/// The largest object that is held as a whole, where those who read can do with pieces.
+/// Size up to which objects are fetched as a whole, if the readers accept pieces.
 fn whole_bytes_max(options: &Options) -> u64 {
     let all = options.memory_bytes_max;
     options.part_bytes.map_or(all, |part| part.max(budget_units(options) * UNIT_BYTES / WHOLE_PART).min(all))
 }
 
-/// How many GETs an object of this size takes.
+/// Number of GET requests for an object of this size.
 pub(super) fn requests_for(size: u64, options: &Options) -> u64 {
     if size <= whole_bytes_max(options) {
         1
@@ -74,7 +74,7 @@ struct Dispatch {
     counts: FetchCounts,
     budget: Arc<Semaphore>,
     budget_units: u64,
-    /// What is larger comes in pieces.
+    /// Larger objects are fetched in pieces.
     whole_bytes_max: u64,
     piece_bytes: u64,
     parcels: Arc<Semaphore>,
@@ -98,7 +98,7 @@ pub(super) async fn run(
     dispatch.verdict_of_all()
 }
 
-/// What came of an object.
+/// The result of fetching an object.
 struct Came {
     outcome: Fetched,
     bytes: Vec<u8>,
@@ -283,7 +283,7 @@ impl Dispatch {
         }
     }
 
-    /// The first piece of an object that comes in pieces; the worker who gets it asks for the others.
+    /// Fetches the first piece of an object; the worker that gets it requests the others.
     async fn fetch_first(self: &Arc<Self>, key: &str) -> Result<Came, FatalError> {
         match pieces::first(&self.session, key, self.piece_bytes).await {
             Ok(First { version, bytes, signed }) => {
@@ -302,7 +302,7 @@ impl Dispatch {
         }
     }
 
-    /// For pieces that are fetched when this has no part in it any more.
+    /// Evaluates the results of pieces that workers request later.
     fn judge(self: &Arc<Self>) -> Judge {
         let dispatch = Arc::clone(self);
         Arc::new(move |outcome| match outcome {

@@ -24,7 +24,7 @@ const GROWTH: u64 = 8;
 pub(super) enum Fetch {
     Whole(Option<Box<Signed>>),
     TooLarge(String),
-    /// It is larger than listed, about so many bytes: that much budget is needed first.
+    /// It is larger than listed, about this many bytes: that much budget is needed first.
     Larger(u64),
     Defeated(Defeat),
 }

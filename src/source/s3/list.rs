@@ -19,8 +19,8 @@ use crate::source::{FatalError, FatalKind};
 /// Number of branches listed at once.
 const BRANCHES_MAX: usize = 16;
 
-/// So many folders outside of CloudTrail's layout are searched for the layout in vain; after that, listing
-/// plainly is cheaper than searching.
+/// If this many folders outside of CloudTrail's layout were searched for the layout in vain, listing plainly
+/// is cheaper than searching.
 pub(super) const VAIN_LOOKS_MAX: usize = 64;
 
 /// What listing found.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Requests in flight at the start.
 pub(super) const START: usize = 16;
-/// Requests in flight at most.
+/// Maximum number of requests in flight.
 pub(super) const MAX: usize = 256;
 const MIN: usize = 2;
 
@@ -14,7 +14,7 @@ pub(super) const WINDOW: Duration = Duration::from_millis(250);
 
 /// A step up must increase the rate by this factor to be kept.
 const GAIN: f64 = 1.05;
-/// After a step up that did not help, so many windows pass before the next one, as conditions change
+/// Number of windows after a step up that did not help before the next one is tried, as conditions change
 /// slowly.
 const REST_WINDOWS: u32 = 20;
 

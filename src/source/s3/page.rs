@@ -152,7 +152,7 @@ fn decode(text: &str) -> String {
     String::from_utf8_lossy(&decoded).into_owned()
 }
 
-/// A listing may have so many empty pages in a row: S3 returns some where much was deleted.
+/// Maximum number of empty pages in a row: S3 returns some where much was deleted.
 const EMPTY_PAGES_MAX: u32 = 10_000;
 
 /// Checks that each page continues where the last one ended: a listing that goes in circles would never

@@ -1,6 +1,6 @@
-//! An object that is too large to be held: its bytes come in pieces, each asked for by its range, and a
-//! worker reads one while the next ones are on their way. All are of one version: `If-Match` says which, and
-//! an object that is replaced meanwhile fails.
+//! Reads an object that is too large for memory. It is fetched in pieces by ranged requests, and a worker
+//! reads one piece while the next ones are on their way. `If-Match` makes sure that all pieces are of the
+//! same version; if the object is replaced meanwhile, it fails.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -18,19 +18,19 @@ use super::trouble::{Trouble, TroubleKind};
 use crate::source::Signed;
 use crate::source::retry::Cause;
 
-/// A piece is never longer than this, nor than this part of what all objects in flight may take.
+/// Maximum length of a piece, and as a fraction of the budget for all objects in flight.
 const PIECE_BYTES_MAX: u64 = 8 << 20;
 const PIECE_PART: u64 = 8;
-/// Pieces on their way beside the one that is being read, and all that an object takes: these, that one, and
-/// its first.
+/// Number of pieces that are requested in advance, and the number that an object needs memory for: these, the
+/// one that is being read, and the first one.
 const AHEAD: usize = 2;
 pub(super) const PIECES_HELD: u64 = AHEAD as u64 + 2;
-/// Where a reader jumps to it often needs little: the first piece there is so many times smaller.
+/// After a jump readers often need little: the first piece there is smaller by this factor.
 const JUMP_PART: u64 = 16;
-/// How often a reader that waits looks whether the run was stopped.
+/// How often a waiting reader checks whether the run was stopped.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How long pieces are, where all objects in flight may take `budget_bytes`.
+/// The length of pieces if all objects in flight may use `budget_bytes`.
 pub(super) fn piece_bytes(budget_bytes: u64) -> u64 {
     (budget_bytes / PIECE_PART).clamp(1, PIECE_BYTES_MAX)
 }
@@ -42,21 +42,22 @@ pub(super) struct Version {
     pub size: u64,
 }
 
-/// The first piece, and what its answer says of the whole.
+/// The first piece, and the properties of the whole object in its answer.
 pub(super) struct First {
     pub version: Version,
     pub bytes: Vec<u8>,
     pub signed: Option<Box<Signed>>,
 }
 
-/// Why a piece could not be had.
+/// Why a piece could not be fetched.
 pub(super) enum Stop {
     Defeated(Defeat),
-    /// It is no object that can be read so; why.
+    /// The object cannot be read in pieces, and why.
     Refused(String),
 }
 
-/// What the end of a piece means to the others: whether everything is lost.
+/// Receives the result of each piece, and counts it in the decision whether the service as a whole has
+/// failed.
 pub(super) type Judge = Arc<dyn Fn(Result<usize, &Defeat>) + Send + Sync>;
 
 /// Fetches the first `bytes` of an object, whichever version it has now.
@@ -68,7 +69,7 @@ pub(super) async fn first(session: &Session, key: &str, bytes: u64) -> Result<Fi
     Ok(First { version: Version { key: key.to_owned(), e_tag, size }, bytes, signed })
 }
 
-/// Why a try has not brought all of a piece.
+/// Why a try did not complete a piece.
 enum Halt {
     Trouble(Trouble),
     Refused(String),
@@ -80,19 +81,19 @@ impl From<Trouble> for Halt {
     }
 }
 
-/// A range of an object, as far as it has come.
+/// A range of an object, as far as it has arrived.
 struct Piece<'s> {
     session: &'s Session,
     key: &'s str,
     range: Range<u64>,
     bytes: Vec<u8>,
-    /// ETag and length of the version that it is of, once they are known.
+    /// ETag and length of its version, once they are known.
     version: Option<(String, u64)>,
     signed: Option<Box<Signed>>,
 }
 
 impl Piece<'_> {
-    /// With all tries. What breaks off goes on where it broke.
+    /// Fetches the range with all retries. After an interruption only the missing part is requested.
     async fn fetch(&mut self) -> Result<(), Stop> {
         let mut request = self.session.tries();
         loop {
@@ -108,7 +109,7 @@ impl Piece<'_> {
                     trouble.detail
                 )));
             }
-            // Where enough has come, the tries begin anew.
+            // If enough has arrived, the number of tries starts again.
             if self.bytes.len() - before >= PROGRESS_BYTES_MIN {
                 request.progressed();
             }
@@ -141,19 +142,21 @@ impl Piece<'_> {
         Ok(())
     }
 
-    /// Whether the answer is the part that was asked for, of the version that was begun.
+    /// Whether the answer is the requested part of the expected version.
     fn agrees(&mut self, output: &GetObjectOutput, begin: u64) -> Result<(), Halt> {
         let given = output.content_range().unwrap_or_default();
         let parts = given.strip_prefix("bytes ").and_then(|given| given.split_once('/'));
         let Some((range, size)) = parts.and_then(|(range, size)| Some((range, size.parse::<u64>().ok()?)))
         else {
             return Err(Halt::Refused(
-                "larger than fits into memory as a whole, and the service gives no parts of it: copy it to a disk and name that".to_owned(),
+                "larger than fits into memory as a whole, and the service gives no parts of it: copy it to a \
+                 disk and name that".to_owned(),
             ));
         };
         let Some(e_tag) = strong_tag(output) else {
             return Err(Halt::Refused(
-                "larger than fits into memory as a whole, and without an ETag nothing tells whether its parts are of one version".to_owned(),
+                "larger than fits into memory as a whole, and without an ETag nothing tells whether its parts \
+                 are of one version".to_owned(),
             ));
         };
         let is_other = self.version.as_ref().is_some_and(|(known, length)| known != e_tag || *length != size);
@@ -175,28 +178,28 @@ impl Piece<'_> {
     }
 }
 
-/// Reads an object piece by piece, on a worker's thread, from any place of it.
+/// Reads an object piece by piece on a worker's thread, with random access.
 pub(super) struct Pieces {
     session: Arc<Session>,
     runtime: Handle,
     judge: Judge,
     version: Arc<Version>,
     piece_bytes: u64,
-    /// Where the reader is.
+    /// Position of the reader.
     at: u64,
-    /// The piece that it reads, and where that begins.
+    /// The position of the current piece, and its bytes.
     held: (u64, Vec<u8>),
-    /// Where each piece that was asked for begins, and where it will come.
+    /// The requested pieces: position, and where each will arrive.
     coming: VecDeque<(u64, Coming)>,
-    /// Where the last piece that was asked for ends.
+    /// Position where the last requested piece ends.
     asked_until: u64,
 }
 
-/// A piece that is being fetched, or why it cannot be.
+/// A piece that is being fetched, or why it could not be.
 type Coming = Receiver<Result<Vec<u8>, String>>;
 
 impl Pieces {
-    /// To be read from `at` on. Within the runtime that fetches.
+    /// Starts to read at position `at`. Must be called within the runtime that fetches.
     pub(super) fn new(
         session: &Arc<Session>,
         version: Version,
@@ -217,14 +220,14 @@ impl Pieces {
         }
     }
 
-    /// What is held from where the reader is on.
+    /// The bytes of the current piece from the reader's position on.
     fn rest(&self) -> &[u8] {
         let (from, bytes) = &self.held;
         let skipped = self.at.checked_sub(*from).and_then(|skipped| usize::try_from(skipped).ok());
         skipped.and_then(|skipped| bytes.get(skipped..)).unwrap_or_default()
     }
 
-    /// Waits for the piece that begins where the reader is.
+    /// Waits for the piece that begins at the reader's position.
     fn fetch(&mut self) -> io::Result<()> {
         self.held = (self.at, Vec::new());
         if self.coming.front().is_none_or(|(begin, _)| *begin != self.at) {
@@ -242,7 +245,7 @@ impl Pieces {
         self.take()
     }
 
-    /// Asks for the next piece.
+    /// Requests the next piece.
     fn ask(&mut self, bytes: u64) {
         let range = self.asked_until..self.version.size.min(self.asked_until + bytes);
         let (give, coming) = sync_channel(1);
@@ -271,7 +274,7 @@ impl Pieces {
                     Err(defeat.reason())
                 }
             };
-            // Nobody waits for it any more: the reader went elsewhere.
+            // This fails if the reader has jumped elsewhere and no longer waits for the piece.
             let _ = give.send(came);
         });
     }

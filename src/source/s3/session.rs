@@ -61,12 +61,12 @@ impl Session {
         &self.shared.address.bucket
     }
 
-    /// Who pays for a request, where the user says so.
+    /// The `request-payer` header, if the user has set it.
     pub(super) fn payer(&self) -> Option<RequestPayer> {
         self.shared.options.request_payer.then_some(RequestPayer::Requester)
     }
 
-    /// Begins to ask for an object.
+    /// Begins a GET request for an object.
     pub(super) fn get(&self, client: &Client, key: &str) -> GetObjectFluentBuilder {
         client.get_object().bucket(self.bucket()).key(key).set_request_payer(self.payer())
     }
@@ -271,7 +271,8 @@ impl Defeat {
             ),
             TroubleKind::Frozen => {
                 format!(
-                    "archived in Glacier and not restored: restore it (aws s3api restore-object), then run the same command again ({detail})"
+                    "archived in Glacier and not restored: restore it (aws s3api restore-object), then run \
+                     the same command again ({detail})"
                 )
             }
             TroubleKind::Expired

@@ -32,8 +32,8 @@ impl Lister {
         Ok(())
     }
 
-    /// At the end: if listing was refused and nothing was found, the permission is missing and not the
-    /// evidence.
+    /// Called at the end: if listing was refused and nothing was found, a permission is missing, and it is
+    /// not known that there is no evidence.
     pub(super) fn verdict(&self) -> Result<(), FatalError> {
         let denied = lock(&self.denied).take().filter(|_| self.found.load(Ordering::Relaxed) == 0);
         denied.map_or(Ok(()), |defeat| Err(self.fatal(defeat)))

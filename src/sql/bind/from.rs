@@ -1,4 +1,4 @@
-//! FROM: each table gets a name of its own, and the conditions of joins are bound to both sides.
+//! FROM: gives each table a unique name, and binds join conditions to both sides.
 
 use sqlparser::ast::{
     Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Spanned, TableFactor,
@@ -8,14 +8,15 @@ use sqlparser::ast::{
 use super::resolve::Clause;
 use super::{Binder, first_name};
 use crate::sql::error::{Result, SqlError};
-use crate::sql::eval::{Scope, Via};
-use crate::sql::from::{self, aliased};
-use crate::sql::relation::Relation;
-use crate::sql::{names, walk};
+use crate::sql::run::from;
+use crate::sql::scope::{Scope, Via};
+use crate::sql::syntax::{names, walk};
+use crate::sql::types::columns::aliased;
+use crate::sql::types::relation::Relation;
 use crate::tables;
 
 impl Binder {
-    /// Binds a FROM; its columns, without rows.
+    /// Binds a FROM clause; returns its columns, without rows.
     pub(super) fn from(&self, like: &Scope<'_>, tables: &mut [TableWithJoins]) -> Result<Relation> {
         let mut all = Relation::default();
         for table in &mut *tables {
@@ -30,7 +31,7 @@ impl Binder {
         Ok(all)
     }
 
-    /// A table beside those to its left, which UNNEST and LATERAL look at.
+    /// Binds a table that may use those to its left, as UNNEST and LATERAL do.
     fn beside(&self, like: &Scope<'_>, left: Relation, right: &mut TableFactor) -> Result<Relation> {
         match right {
             TableFactor::UNNEST { .. } => self.unnest(like, &left, right),
@@ -58,7 +59,7 @@ impl Binder {
         };
         match &mut join.relation {
             unnest @ TableFactor::UNNEST { .. } if !is_semi => {
-                if !from::is_always(constraint) && !matches!(constraint, JoinConstraint::None) {
+                if !names::is_always(constraint) && !matches!(constraint, JoinConstraint::None) {
                     return Err(SqlError::new(
                         "UNNEST is joined ON true: ask in WHERE, or filter(…) the array",
                     )
@@ -67,7 +68,7 @@ impl Binder {
                 return self.unnest(like, &left, unnest);
             }
             lateral @ TableFactor::Derived { lateral: true, .. }
-                if !is_semi && from::is_always(constraint) =>
+                if !is_semi && names::is_always(constraint) =>
             {
                 return self.lateral(like, &left, lateral);
             }
@@ -97,7 +98,7 @@ impl Binder {
         Ok(if is_semi { left } else { both })
     }
 
-    /// Binds a condition, which must be one.
+    /// Binds a condition, whose type must be boolean.
     pub(super) fn condition(&self, scope: &Scope<'_>, condition: &mut Expr) -> Result<()> {
         self.resolve(scope, Clause::Rows, condition)?;
         walk::conjuncts(condition).into_iter().try_for_each(|condition| scope.truth(condition).map(|_| ()))
@@ -172,7 +173,7 @@ impl Binder {
     }
 }
 
-/// The columns that both sides have.
+/// The columns with the same name on both sides.
 fn shared(left: &Relation, right: &Relation) -> Vec<Ident> {
     let is_there = |relation: &Relation, name: &str| {
         relation.fields.iter().any(|field| !field.hidden && field.name.eq_ignore_ascii_case(name))

@@ -1,4 +1,4 @@
-//! The names in one expression: columns of the rows that it is over, of the queries around it, parameters of
+//! Resolves the names in one expression: columns of its rows, columns of surrounding queries, parameters of
 //! lambdas, aliases.
 
 use std::ops::ControlFlow;
@@ -8,21 +8,23 @@ use sqlparser::tokenizer::Span;
 
 use super::Binder;
 use crate::sql::error::{Result, SqlError};
-use crate::sql::eval::{Scope, Via};
-use crate::sql::names::{dotted, is_bound, named, of_function, suggestion};
-use crate::sql::relation::Field;
-use crate::sql::{aggregate, clock, functions, names, window};
+use crate::sql::functions;
+use crate::sql::scope::{Scope, Via};
+use crate::sql::syntax::calls;
+use crate::sql::syntax::names::{dotted, is_bound, named, of_function, suggestion};
+use crate::sql::types::relation::Field;
+use crate::sql::types::{clock, columns};
 
-/// What a name may mean beside columns.
+/// What a name may stand for besides columns, depending on the clause.
 #[derive(Clone, Copy)]
 pub(super) enum Clause<'c> {
     Rows,
-    /// What an alias of the SELECT list stands for, where no key of GROUP BY has its name.
+    /// An alias in the SELECT list, unless a GROUP BY key has the same name.
     Having {
         aliases: &'c [(String, Expr)],
         keys: &'c [Expr],
     },
-    /// A column of the SELECT list, by its name there.
+    /// A column of the SELECT list, by its name.
     Order(&'c [Field]),
 }
 
@@ -31,7 +33,7 @@ impl Binder {
         self.resolve_all(scope, clause, expr)
     }
 
-    /// Binds every name in the expressions of `part`, and the subqueries in them.
+    /// Resolves every name in the expressions of `part`, and binds the subqueries in them.
     pub(super) fn resolve_all(
         &self,
         scope: &Scope<'_>,
@@ -58,13 +60,13 @@ struct Resolver<'r> {
     binder: &'r Binder,
     scope: &'r Scope<'r>,
     clause: Clause<'r>,
-    /// Inside of subqueries, which are bound as they are met.
+    /// Depth of subqueries around the current expression; each subquery is bound as a whole.
     depth: usize,
-    /// Inside of aggregates and windows, which look at rows whatever the clause.
+    /// Depth of aggregates and window functions, whose arguments refer to single rows in any clause.
     within: usize,
-    /// Of the lambdas around, what a parameter is called and the name that it has been given.
+    /// For each surrounding lambda, the names of its parameters and their unique names.
     parameters: Vec<Vec<(String, String)>>,
-    /// Functions around that are not known: what is wrong first.
+    /// Unknown surrounding functions, which are reported before errors in their arguments.
     unknown: Vec<SqlError>,
 }
 
@@ -149,20 +151,20 @@ impl VisitorMut for Resolver<'_> {
     }
 }
 
-/// Aggregates, and functions of windows.
+/// Whether a function is an aggregate or a window function.
 fn looks_at_rows(function: &Function) -> bool {
-    function.over.is_some() || aggregate::is_aggregate(&of_function(function))
+    function.over.is_some() || calls::is_aggregate(&of_function(function))
 }
 
 fn is_known(name: &str) -> bool {
     functions::known_names().any(|known| known == name)
-        || aggregate::is_aggregate(name)
-        || window::NAMES.contains(&name)
+        || calls::is_aggregate(name)
+        || calls::WINDOW_FUNCTIONS.contains(&name)
         || name == "grouping"
 }
 
 impl Resolver<'_> {
-    /// What a name means; `None` where it stays as it is.
+    /// The expression that a name stands for; `None` if it is left as it is.
     fn meant(&self, parts: &[Ident]) -> Result<Option<Expr>> {
         let Some((first, rest)) = parts.split_first().filter(|(first, _)| !is_bound(first)) else {
             return Ok(None);
@@ -207,16 +209,16 @@ impl Resolver<'_> {
         self.parameters.iter().rev().flatten().find(|(called, _)| called == name).map(|(_, own)| own.as_str())
     }
 
-    /// Whether a column is one of the rows that the expression is over.
+    /// Whether a column belongs to the rows of this expression, and not to a surrounding query.
     fn is_own(&self, column: &Expr) -> bool {
-        names::are_of(column, self.scope.relation)
+        columns::are_of(column, self.scope.relation)
     }
 
-    /// The column that a name means, here or in a query around, with the table that it is of.
+    /// The column that a name refers to, in this query or a surrounding one, with the name of its table.
     fn column(&self, parts: &[Ident]) -> Result<Option<Expr>> {
         let mut at = Some(self.scope);
         while let Some(scope) = at {
-            if let Some((index, used)) = names::find(scope.relation, parts)? {
+            if let Some((index, used)) = columns::find(scope.relation, parts)? {
                 return Ok(Some(
                     match scope.relation.fields.get(index).and_then(|field| field.qualifier.as_deref()) {
                         Some(table) => written_out(table, parts, used),
@@ -241,8 +243,8 @@ impl Resolver<'_> {
     }
 }
 
-/// A name with its table: `used` of its parts say the column, with or without the table. What the query has
-/// not written has no place.
+/// A column with the name of its table. `used` is the number of `parts` that name the column, with or without
+/// the table. Names that are not in the query's text have no position.
 fn written_out(table: &str, parts: &[Ident], used: usize) -> Expr {
     let (said, rest) = parts.split_at(used.saturating_sub(1));
     let span = Span::union_iter(said.iter().map(|part| part.span));

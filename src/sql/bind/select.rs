@@ -1,4 +1,4 @@
-//! A SELECT, clause by clause, in the order in which its rows are made.
+//! Binds a SELECT clause by clause, in the order of evaluation.
 
 use sqlparser::ast::{
     Expr, GroupByExpr, GroupByWithModifier, Ident, OrderBy, Select, SelectItem,
@@ -8,13 +8,15 @@ use sqlparser::ast::{
 use super::Binder;
 use super::resolve::Clause;
 use crate::sql::error::{Result, SqlError};
-use crate::sql::eval::Scope;
-use crate::sql::names;
-use crate::sql::relation::Relation;
-use crate::sql::select::{listed_of, refuse_unknown};
+use crate::sql::run::select::listed_of;
+use crate::sql::scope::Scope;
+use crate::sql::syntax::grouping::refuse_unknown;
+use crate::sql::syntax::names;
+use crate::sql::types::columns;
+use crate::sql::types::relation::Relation;
 
 impl Binder {
-    /// Binds a SELECT, and what sorts it; its columns, without rows.
+    /// Binds a SELECT and the ORDER BY of its query; returns its columns, without rows.
     pub(super) fn select(
         &self,
         like: &Scope<'_>,
@@ -57,7 +59,7 @@ impl Binder {
             name.0 = vec![sqlparser::ast::ObjectNamePart::Identifier(ident)];
             return Ok(());
         }
-        // What is no table may be a row.
+        // A name that is not a table's may be a struct column's.
         let parts = name.0.iter().filter_map(|part| part.as_ident());
         let parts = parts
             .map(|part| Ident { value: part.value.to_lowercase(), quote_style: None, span: part.span })
@@ -70,7 +72,8 @@ impl Binder {
         Ok(())
     }
 
-    /// Writes out the keys of GROUP BY: ordinals and aliases stand for what the SELECT list has there.
+    /// Writes out the keys of GROUP BY: ordinals and aliases are replaced by their expressions in the SELECT
+    /// list.
     fn group_by(&self, scope: &Scope<'_>, select: &mut Select) -> Result<()> {
         let Select { group_by, projection, .. } = select;
         let GroupByExpr::Expressions(exprs, modifiers) = group_by else { return Ok(()) };
@@ -106,7 +109,7 @@ impl Binder {
         Ok(())
     }
 
-    /// Trino wants the expression itself; an alias of the SELECT list is understood where nothing else has
+    /// In Trino, HAVING cannot use aliases; here an alias of the SELECT list is accepted if nothing else has
     /// its name.
     fn having(&self, scope: &Scope<'_>, select: &mut Select) -> Result<()> {
         let Some(having) = &mut select.having else { return Ok(()) };
@@ -123,7 +126,7 @@ impl Binder {
     }
 }
 
-/// The item of the SELECT list that a key of GROUP BY stands for.
+/// The expression of the SELECT list that a GROUP BY key stands for.
 fn meant(scope: &Scope<'_>, list: &[SelectItem], key: &Expr) -> Result<Option<Expr>> {
     match key {
         Expr::Nested(inner) => meant(scope, list, inner),
@@ -143,7 +146,7 @@ fn meant(scope: &Scope<'_>, list: &[SelectItem], key: &Expr) -> Result<Option<Ex
             _ => Ok(None),
         },
         Expr::Identifier(ident)
-            if names::find(scope.relation, std::slice::from_ref(ident))
+            if columns::find(scope.relation, std::slice::from_ref(ident))
                 .map_err(|error| error.at(key))?
                 .is_none() =>
         {

@@ -1,8 +1,8 @@
-//! Second copies of events: keeps the row whose object and index come first.
+//! Duplicates: of all copies of an event, the row whose object and index come first is kept.
 
 use polars::prelude::{Int64Chunked, StringChunked};
 
-use super::super::error::{Result, SqlError};
+use crate::sql::error::{Result, SqlError};
 use crate::tables::Rows;
 use crate::tables::events::IDENTITY;
 
@@ -26,13 +26,13 @@ impl<'p> Told<'p> {
         })
     }
 
-    /// Where a row's record was.
+    /// The position of a row's record.
     pub(super) fn place(&self, row: u32) -> (Option<&'p str>, Option<i64>) {
         (self.objects.get(row as usize), self.records.get(row as usize))
     }
 }
 
-/// The pieces without second copies, and without the identity column.
+/// The pieces without duplicates, and without the identity column.
 pub(super) fn first_of_each(mut pieces: Vec<Rows>) -> Result<Vec<Rows>> {
     let dropped = dropped(&pieces)?;
     for (piece, dropped) in pieces.iter_mut().zip(dropped) {
@@ -47,7 +47,7 @@ pub(super) fn first_of_each(mut pieces: Vec<Rows>) -> Result<Vec<Rows>> {
     Ok(pieces)
 }
 
-/// The rows of each piece that are second copies.
+/// For each piece, the rows that are duplicates.
 fn dropped(pieces: &[Rows]) -> Result<Vec<Vec<u32>>> {
     let told = pieces.iter().map(Told::of).collect::<Result<Vec<_>>>()?;
     let mut rows: Vec<(i64, u32, u32)> = Vec::with_capacity(pieces.iter().map(|piece| piece.height).sum());
@@ -73,3 +73,6 @@ fn dropped(pieces: &[Rows]) -> Result<Vec<Vec<u32>>> {
     }
     Ok(dropped)
 }
+
+/// Rows in a chunk; fewer if the query stops early.
+pub(super) const CHUNK_ROWS: usize = 8_192;

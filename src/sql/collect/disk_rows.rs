@@ -6,27 +6,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use polars::prelude::{BooleanChunked, NewChunkedArray};
 
-use super::differing_copies::{First, Refused};
+use super::refused::{First, Refused};
 use crate::sql::error::{Result, SqlError};
-use crate::sql::relation::{Field, Relation};
-use crate::sql::spill::Spill;
-use crate::sql::spill::block_file::{Block, BlockFile, rows_of};
-use crate::sql::spill::spread::Spread;
-use crate::sql::values::Cell;
+use crate::sql::stream::spill::Spill;
+use crate::sql::stream::spill::block_file::{Block, BlockFile, rows_of};
+use crate::sql::stream::spill::spread::Spread;
+use crate::sql::types::relation::{Field, Relation};
+use crate::sql::types::values::Cell;
 use crate::tables::cloudtrail::TABLE;
 use crate::tables::events::IDENTITY;
 use crate::tables::{Kind, Rows};
 
-/// Second copies are searched for in so many shares of the events.
+/// Number of hash partitions (shares) in which duplicates are searched for.
 const SHARES: usize = 64;
-/// Memory of a piece, about.
+/// Approximate memory of a piece.
 const PIECE_BYTES: u64 = 4 << 20;
 
-/// The rows of all workers on disk.
+/// The rows of all workers, on disk.
 #[derive(Debug)]
 pub(in crate::sql) struct DiskRows {
     spill: Spill,
-    /// Memory that a piece may take.
+    /// Memory that a piece may use.
     piece_bytes: u64,
     files: Mutex<Option<Arc<Files>>>,
 }
@@ -40,7 +40,7 @@ struct Files {
 }
 
 impl DiskRows {
-    /// `memory_bytes_max` is for all pieces that are in memory at the same time.
+    /// `memory_bytes_max` is the memory for all pieces that are loaded at the same time.
     pub fn new(spill: Spill, memory_bytes_max: u64, jobs: usize) -> Self {
         let piece_bytes = (memory_bytes_max / 16 / jobs.max(1) as u64).clamp(64 << 10, PIECE_BYTES);
         Self { spill, piece_bytes, files: Mutex::default() }
@@ -106,8 +106,8 @@ impl DiskRows {
         Ok(())
     }
 
-    /// All rows written, without second copies. Events of which a record may have been `refused` are added
-    /// to `suspects`.
+    /// All rows on disk, without duplicates. Events with a record that may have been `refused` are added to
+    /// `suspects`.
     pub fn stored(&self, refused: Option<&Refused>, suspects: &mut HashSet<i64>) -> Result<Option<Stored>> {
         let Some(files) = self.files.lock().unwrap_or_else(PoisonError::into_inner).take() else {
             return Ok(None);
@@ -136,7 +136,7 @@ impl DiskRows {
     }
 }
 
-/// For each event in a share, all its copies but the one that comes first: piece and row.
+/// For each event in a share, all its copies except the one that comes first: piece and row.
 fn second_copies(
     told: &Spread,
     share: usize,
@@ -195,7 +195,7 @@ pub(in crate::sql) struct Stored {
     block_file: BlockFile,
     names: Vec<&'static str>,
     fields: Vec<Field>,
-    /// Each piece with its rows that are second copies.
+    /// Each piece, and which of its rows are duplicates.
     pieces: Vec<(Block, Vec<bool>)>,
 }
 
@@ -205,7 +205,7 @@ impl Stored {
         self.pieces.len()
     }
 
-    /// Memory that all pieces would take, about.
+    /// Approximate memory of all pieces together.
     pub fn bytes(&self) -> u64 {
         self.pieces.iter().map(|(block, _)| block.bytes()).sum()
     }

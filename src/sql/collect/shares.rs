@@ -1,4 +1,5 @@
-//! Rows that have been gathered, in shares of equal keys: each worker works out one share after the other.
+//! Evaluates collected rows by hash partitions (shares): rows with equal keys are in one share, and each
+//! worker evaluates one share after another.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -6,34 +7,36 @@ use polars::prelude::Series;
 
 use super::Gathering;
 use super::disk_rows::Stored;
-use crate::sql::divide::EventsTable;
+use crate::sql::catalog::Catalog;
 use crate::sql::error::{Result, SqlError};
-use crate::sql::eval::Scope;
-use crate::sql::flow::{self, Flow, Flowed, Worker, placed};
-use crate::sql::group::key_column;
 use crate::sql::memory::{Limits, too_much};
 use crate::sql::panics::caught;
-use crate::sql::query::{Catalog, Ctes, Session};
-use crate::sql::relation::{Relation, under};
-use crate::sql::spill::spread::{Spread, shares_of};
+use crate::sql::plan::divide::EventsTable;
+use crate::sql::run::engine;
+use crate::sql::scope::{Ctes, Scope};
+use crate::sql::stream::flow;
+use crate::sql::stream::flow::{Flow, Flowed, Worker, placed};
+use crate::sql::stream::spill::spread::{Spread, shares_of};
+use crate::sql::types::compare::key_column;
+use crate::sql::types::relation::{Relation, under};
 use crate::tables::Rows;
 use crate::tables::cloudtrail::TABLE;
 
-/// Fewer rows are worked out at once.
+/// Fewer rows than this are evaluated at once.
 const ROWS_MIN: usize = 1 << 11;
-/// Shares for each worker: they are of different sizes.
+/// Number of shares for each worker: they differ in size.
 const SHARES_EACH: usize = 8;
-/// Shares on disk, at most: each has blocks of its own.
+/// Maximum number of shares on disk: each has blocks of its own.
 const SHARES_MAX: u64 = 512;
 const SHARES_MIN: u64 = 16;
-/// Of the memory, the part that the events of all shares may take that are worked out at the same time: what
-/// is made of them is more.
+/// The fraction of the memory for the events of all shares that are evaluated at the same time; the results
+/// need more.
 const EVENTS_PART: u64 = 12;
-/// A share that takes more than this part of the memory is not tried.
+/// The fraction of the memory above which a share is not evaluated.
 const SHARE_PART_MAX: u64 = 3;
 
 impl Gathering<'_> {
-    /// Works out rows that are in memory; `None` where it is better done at once.
+    /// Evaluates rows in memory; `None` if it is better to evaluate them all at once.
     pub(super) fn of_shares_in_memory(
         &self,
         flow: &Flow,
@@ -72,7 +75,7 @@ impl Gathering<'_> {
         self.share_by_share(flow, &(0..count).collect::<Vec<_>>(), &take).map(Some)
     }
 
-    /// Works out rows that are on disk.
+    /// Evaluates rows on disk.
     pub(super) fn of_shares_on_disk(
         &self,
         flow: &Flow,
@@ -150,7 +153,8 @@ impl Gathering<'_> {
         shares: &[usize],
         take: &(dyn Fn(usize) -> Result<Vec<Relation>> + Sync),
     ) -> Result<Flowed> {
-        // Each of those that are at work has its part of the memory; what needs more has all of it, later.
+        // Each share that is being evaluated has a part of the memory. Those that need more are evaluated
+        // later, with all of it.
         let part = self.flow_room.limits.memory_bytes_max.map(|bytes| bytes / self.jobs as u64);
         let limits = Limits { memory_bytes_max: part, ..self.flow_room.limits.clone() };
         let large = std::sync::Mutex::new(Vec::new());
@@ -175,8 +179,8 @@ impl Gathering<'_> {
         caught(|| flow.finish(parts, &self.flow_room, self.jobs))
     }
 
-    /// Does some work for each of `things`, on as many threads, each with a state of its own.
-    fn side_by_side<S: Send>(
+    /// Calls `work` for each of `things` on several threads, each with a state of its own.
+    pub(super) fn side_by_side<S: Send>(
         &self,
         things: &[usize],
         jobs: usize,
@@ -198,17 +202,16 @@ impl Gathering<'_> {
         done.into_iter().collect()
     }
 
-    /// What tells the shares of events apart.
+    /// The columns by which events are divided into shares.
     fn keys(&self, events_table: &EventsTable, table: &Relation) -> Result<Vec<Series>> {
         let catalog = Catalog::default();
-        let (session, ctes) =
-            (Session { catalog: &catalog, now: self.query.now(), shapes: None }, Ctes::default());
+        let (session, ctes) = (engine::session(&catalog, self.query.now()), Ctes::default());
         let scope = Scope::new(&session, &ctes, table);
         events_table.keys.iter().map(|key| key_column(&scope.column(key)?, table.height)).collect()
     }
 }
 
-/// Mentions with different keys, and which of them each mention is like.
+/// The events tables with different keys, and for each table which of those has its keys.
 fn kinds(events_tables: &[EventsTable]) -> (Vec<&EventsTable>, Vec<usize>) {
     let (mut kinds, mut of_events_table): (Vec<&EventsTable>, Vec<usize>) = (Vec::new(), Vec::new());
     for events_table in events_tables {

@@ -1,21 +1,25 @@
 //! Functions on arrays and maps. Positions count from 1. A position beyond the end gives NULL.
 
+pub(super) mod columns;
 mod made;
 mod parts;
 
 pub(super) use made::concat;
 
+use super::call::Call;
+use super::fields;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::scope::Scope;
+use crate::sql::types::cast;
+use crate::sql::types::compare::common;
+use crate::sql::types::ip::Network;
+use crate::sql::types::nested_values::explode;
+use crate::sql::types::values::Values;
+use columns::{Ranges, array_values, halves, row_values};
 use made::{distinct, extreme, flatten, gather, pick, sequence, sets, slice, sort};
-use polars::prelude::{IntoSeries, Series, StructChunked};
+use polars::prelude::{IntoSeries, StructChunked};
 use sqlparser::ast::Expr;
 
-use super::super::cast::{self, explode};
-use super::super::compare::common;
-use super::super::error::{Result, SqlError};
-use super::super::eval::{self, Scope};
-use super::super::ip::Network;
-use super::super::values::Values;
-use super::Call;
 use crate::tables::Kind;
 use crate::tables::builder::lists;
 use crate::tables::kind::entry;
@@ -96,109 +100,30 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
 }
 
 /// `ARRAY[a, b]`.
-pub(in super::super) fn array_of(scope: &Scope<'_>, elements: &[Expr]) -> Result<Values> {
+pub(in crate::sql) fn array_of(scope: &Scope<'_>, elements: &[Expr]) -> Result<Values> {
     let values = elements.iter().map(|element| scope.eval(element)).collect::<Result<Vec<_>>>()?;
     array_values(&values, scope.height())
 }
 
-fn array_values(values: &[Values], height: usize) -> Result<Values> {
-    let mut kind = Kind::Unknown;
-    for value in values {
-        kind = common(&kind, &value.kind)?;
-    }
-    let constant = values.iter().all(|value| value.constant);
-    let rows = if constant { 1 } else { height };
-    let mut all = Series::new_empty("".into(), &kind.dtype());
-    for value in values {
-        all.append_owned(cast::cast(value, &kind, height, false)?.spread(rows))?;
-    }
-    // Column after column lies there; row after row is needed.
-    let order: Vec<Option<u32>> = (0..rows)
-        .flat_map(|row| (0..values.len()).map(move |at| u32::try_from(at * rows + row).ok()))
-        .collect();
-    let elements = super::super::values::take(&all.rechunk(), &order)?;
-    let data = lists("", &elements, &kind, &vec![Some(values.len()); rows]);
-    Ok(Values { kind: Kind::array(kind), data, constant })
-}
-
 /// `ROW(a, b)`, `(a, b)`.
-pub(in super::super) fn row_of(scope: &Scope<'_>, elements: &[Expr]) -> Result<Values> {
+pub(in crate::sql) fn row_of(scope: &Scope<'_>, elements: &[Expr]) -> Result<Values> {
     let values = elements.iter().map(|element| scope.eval(element)).collect::<Result<Vec<_>>>()?;
     row_values(&values, scope.height())
 }
 
-fn row_values(values: &[Values], height: usize) -> Result<Values> {
-    let names: Vec<String> = (0..values.len()).map(|at| format!("field{at}")).collect();
-    let fields: Vec<Series> = values
-        .iter()
-        .zip(&names)
-        .map(|(value, name)| value.spread(height).with_name(name.as_str().into()))
-        .collect();
-    let data = StructChunked::from_series("".into(), height, fields.iter())?.into_series();
-    Ok(Values::new(
-        Kind::Row(names.into_iter().zip(values.iter().map(|value| value.kind.clone())).collect()),
-        data,
-    ))
-}
-
-/// A column of arrays of text, built row by row.
-pub(super) fn lists_of_texts(
-    call: &Call<'_>,
-    mut list: impl FnMut(usize) -> Option<Vec<Option<String>>>,
-) -> Result<Values> {
-    let constant = call.constant();
-    let rows = if constant { 1 } else { call.height };
-    let (mut all, mut lengths) = (Vec::new(), Vec::with_capacity(rows));
-    for row in 0..rows {
-        let list = list(row);
-        lengths.push(list.as_ref().map(Vec::len));
-        all.extend(list.into_iter().flatten());
-    }
-    let elements = <String as super::super::values::Cell>::column(all);
-    Ok(Values {
-        kind: Kind::array(Kind::Varchar),
-        data: lists("", &elements, &Kind::Varchar, &lengths),
-        constant,
-    })
-}
-
-/// Where each row's elements lie among all of them.
-struct Ranges(Vec<Option<std::ops::Range<usize>>>);
-
-impl Ranges {
-    fn of(lengths: &[Option<usize>]) -> Self {
-        let mut start = 0;
-        Self(
-            lengths
-                .iter()
-                .map(|length| {
-                    length.map(|length| {
-                        start += length;
-                        start - length..start
-                    })
-                })
-                .collect(),
-        )
-    }
-
-    fn get(&self, row: usize, constant: bool) -> Option<std::ops::Range<usize>> {
-        self.0.get(if constant { 0 } else { row }).cloned().flatten()
-    }
-}
-
 /// `array[n]`, `map['key']`.
-pub(in super::super) fn subscript(values: &Values, index: &Values, height: usize) -> Result<Values> {
+pub(in crate::sql) fn subscript(values: &Values, index: &Values, height: usize) -> Result<Values> {
     match (&values.kind, index.constant_whole()) {
         (Kind::Varchar | Kind::Json, _) if index.kind == Kind::Varchar => {
             return super::json::member_named(values, index, height);
         }
         (Kind::Row(fields), Some(at)) => return nth_field(values, fields, at),
-        // What is a map in another table's definition.
+        // In another table definition this column is a map.
         (Kind::Row(_), None) if index.kind == Kind::Varchar => {
             let name = index
                 .constant_text()
                 .ok_or_else(|| SqlError::new("a field's name must be a literal text"))?;
-            return eval::fields(values.clone(), &[sqlparser::ast::Ident::new(name)]);
+            return fields::fields(values.clone(), &[sqlparser::ast::Ident::new(name)]);
         }
         _ => {}
     }
@@ -253,17 +178,6 @@ fn nth_field(values: &Values, fields: &[(String, Kind)], at: i64) -> Result<Valu
     Ok(Values { kind: kind.clone(), data, constant: values.constant })
 }
 
-/// Keys and values of a column of map entries.
-fn halves(entries: &Values) -> Result<(Values, Values)> {
-    let Kind::Row(fields) = &entries.kind else { return Err(SqlError::new("a map is needed here")) };
-    match (fields.as_slice(), entries.data.struct_()?.fields_as_series().as_slice()) {
-        ([(_, key), (_, value)], [keys, values]) => {
-            Ok((Values::new(key.clone(), keys.clone()), Values::new(value.clone(), values.clone())))
-        }
-        _ => Err(SqlError::new("a map is needed here")),
-    }
-}
-
 fn lengths_of(call: &Call<'_>) -> Result<Values> {
     call.arity(1, 1)?;
     let (_, lengths) = explode(call.arg(0)?)?;
@@ -272,8 +186,8 @@ fn lengths_of(call: &Call<'_>) -> Result<Values> {
     })
 }
 
-/// All elements, how many each row has, and the value to look for in each row; texts that are equal when the
-/// values are.
+/// All elements, their number for each row, and the value to search for in each row, as texts that are equal
+/// if the values are.
 type Keyed = (Vec<Option<String>>, Vec<Option<usize>>, Vec<Option<String>>);
 
 fn keyed(call: &Call<'_>) -> Result<Keyed> {

@@ -1,5 +1,5 @@
-//! Bytes: what is written in base64 or hexadecimal digits, and sums over it. User data of instances, policies
-//! and tokens stand so in CloudTrail.
+//! Bytes in base64 or hexadecimal notation, and hashes. User data of instances, policies and tokens are
+//! written so in CloudTrail.
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -10,9 +10,9 @@ use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 use xxhash_rust::xxh64::xxh64;
 
-use super::super::error::{Result, SqlError};
-use super::super::values::Values;
-use super::Call;
+use super::call::Call;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::types::values::Values;
 use crate::tables::Kind;
 
 pub(super) const NAMES: &[&str] = &[
@@ -32,8 +32,8 @@ pub(super) const NAMES: &[&str] = &[
     "crc32",
 ];
 
-/// What users paste is cut and joined by hand: the `=` at the end may be missing, and bits of the last letter
-/// may be left over.
+/// Accepts text that was copied by hand: the `=` at the end may be missing, and the last letter may have
+/// surplus bits.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -59,7 +59,7 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
         "xxhash64" => of_bytes(call, Kind::Binary, |bytes| hex::encode(xxh64(bytes, 0).to_be_bytes())),
         "crc32" => {
             let sums = of_bytes(call, Kind::Varchar, |bytes| crc32fast::hash(bytes).to_string());
-            sums.and_then(|sums| super::super::cast::cast(&sums, &Kind::Bigint, call.height, false))
+            sums.and_then(|sums| crate::sql::types::cast::cast(&sums, &Kind::Bigint, call.height, false))
         }
         "from_hex" => to_bytes(call, "hexadecimal", bytes),
         "from_base64" | "from_base64url" => to_bytes(call, "base64", from_base64),
@@ -67,17 +67,17 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
     })
 }
 
-/// The bytes that hexadecimal digits say, two for each: so bytes lie in a column.
+/// Decodes hexadecimal digits, two for each byte, which is how bytes are stored in a column.
 fn bytes(digits: &str) -> Option<Vec<u8>> {
     hex::decode(digits).ok()
 }
 
-/// `X'1F'`, given its digits; `None`: they are no bytes.
+/// The literal `X'1F'`, from its digits; `None` if they are invalid.
 pub(in crate::sql) fn literal(digits: &str) -> Option<Values> {
     bytes(digits).map(|bytes| Values::constant(Kind::Binary, Some(hex::encode(bytes))))
 }
 
-/// A function of bytes; a text is taken for its own.
+/// A function of bytes; a text is converted to its UTF-8 bytes.
 fn of_bytes(call: &Call<'_>, kind: Kind, cell: impl Fn(&[u8]) -> String) -> Result<Values> {
     call.arity(1, if call.name == "from_utf8" { 2 } else { 1 })?;
     let values = call.arg(0)?;
@@ -91,7 +91,7 @@ fn of_bytes(call: &Call<'_>, kind: Kind, cell: impl Fn(&[u8]) -> String) -> Resu
     call.build(kind, |row| Ok(cells.get(row).and_then(bytes).map(|bytes| cell(&bytes))))
 }
 
-/// Bytes of a text in some spelling.
+/// Decodes the bytes of a text in some notation.
 fn to_bytes(call: &Call<'_>, spelling: &str, read: impl Fn(&str) -> Option<Vec<u8>>) -> Result<Values> {
     call.arity(1, 1)?;
     let texts = call.texts(0)?;
@@ -104,7 +104,7 @@ fn to_bytes(call: &Call<'_>, spelling: &str, read: impl Fn(&str) -> Option<Vec<u
     })
 }
 
-/// Either alphabet, with or without the `=` at the end, with white space anywhere.
+/// Decodes base64 in either alphabet, with or without `=` at the end, ignoring white space.
 fn from_base64(text: &str) -> Option<Vec<u8>> {
     let standard = |letter: char| match letter {
         '-' => '+',

@@ -1,15 +1,15 @@
-//! The worked example of docs/ARCHITECTURE.md, a module of SQL functions: parts of an image reference. It is
-//! compiled and run by the tests, and not one of [`MODULES`](super::MODULES).
+//! The worked example of docs/ARCHITECTURE.md for a module of SQL functions: the parts of an image reference.
+//! It is compiled and tested, but not one of [`MODULES`](super::MODULES).
 
 // ANCHOR: function
-use super::super::error::Result;
-use super::super::values::Values;
-use super::Call;
+use super::call::Call;
+use crate::sql::error::Result;
+use crate::sql::types::values::Values;
 use crate::tables::Kind;
 
 pub(super) const NAMES: &[&str] = &["image_repository", "image_tag"];
 
-/// `None`: the name is another module's.
+/// Returns `None` if the name is not one of this module's.
 pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
     let part =
         |part: fn(&str) -> Option<&str>| call.text_to(Kind::Varchar, |text| part(text).map(str::to_owned));
@@ -20,8 +20,8 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
     })
 }
 
-/// `registry/repository:tag@digest` → the repository, and the tag if it has one. What is no reference is
-/// NULL, as in Trino.
+/// `registry/repository:tag@digest` → the repository, and the tag if there is one. Anything else is NULL, as
+/// in Trino.
 fn split(reference: &str) -> Option<(&str, Option<&str>)> {
     let name = reference.split('@').next()?.split_once('/')?.1;
     Some(name.split_once(':').map_or((name, None), |(repository, tag)| (repository, Some(tag))))
@@ -30,7 +30,7 @@ fn split(reference: &str) -> Option<(&str, Option<&str>)> {
 
 #[test]
 fn a_function_gets_columns_and_gives_a_column_with_null_for_what_it_cannot_say() {
-    use super::super::memory::Limits;
+    use crate::sql::memory::Limits;
     let of = |name: &str, text: Option<&str>| {
         let args = vec![Values::constant(Kind::Varchar, text.map(str::to_owned))];
         let limits = Limits::default();

@@ -1,9 +1,9 @@
 //! `format('%s has %,d calls, %.1f %%', name, calls, share)`.
 
-use super::super::error::{Result, SqlError};
-use super::super::values::{Values, Wholes};
-use super::super::{cast, decimal};
-use super::Call;
+use super::call::Call;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::types::values::{Values, Wholes};
+use crate::sql::types::{cast, decimal, wide};
 use crate::tables::Kind;
 
 pub(super) const NAMES: &[&str] = &["format"];
@@ -20,7 +20,7 @@ enum Piece {
     Field { flags: String, width: usize, precision: Option<u8>, letter: char, at: usize },
 }
 
-/// The values of an argument as its letter wants them.
+/// The values of an argument, converted for its format letter.
 enum FormatArgument {
     Wholes(Wholes),
     Texts(Vec<Option<String>>),
@@ -135,10 +135,10 @@ impl FormatArgument {
     }
 }
 
-/// A number with so many digits after the point, halves away from zero.
+/// A number with `precision` digits after the point, rounding halves away from zero.
 fn number(text: &str, precision: u8, flags: &str) -> String {
     let shown = match decimal::parse(text, decimal::DIGITS_MAX, precision).flatten() {
-        Some(value) => decimal::show(value, precision),
+        Some(value) => wide::show(value, precision),
         None => text
             .parse::<f64>()
             .map_or_else(|_| text.to_owned(), |value| format!("{value:.*}", usize::from(precision))),
@@ -160,7 +160,7 @@ fn signed(negative: bool, digits: String, flags: &str) -> String {
     }
 }
 
-/// `1,234,567` where the flags ask for it.
+/// Adds thousands separators, `1,234,567`, if the flags ask for them.
 fn grouped(digits: String, flags: &str) -> String {
     if !flags.contains(',') {
         return digits;

@@ -3,19 +3,19 @@
 //! A path is followed in the text itself: other parts are skipped without building a tree. A value that is
 //! not JSON, or has nothing at the path, gives NULL.
 
-mod compact;
 mod path;
 
 use std::borrow::Cow;
 
-use compact::compact;
-use path::{Step, at, follow, parse_path};
+use super::call::Call;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::types::cast;
+use crate::sql::types::compact_json::{canonical, compact};
+use crate::sql::types::json::{json_string, scalar_text};
+use crate::sql::types::values::{Texts, Values};
+use path::{Needed, Step, at, follow, parse_path};
 use serde_json::value::RawValue;
 
-use super::super::cast::{self, json_string, scalar_text};
-use super::super::error::{Result, SqlError};
-use super::super::values::{Texts, Values};
-use super::Call;
 use crate::tables::Kind;
 use crate::tables::builder::{elements_of, members_of};
 
@@ -58,7 +58,7 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
     })
 }
 
-fn at_path<T: super::super::values::Cell>(
+fn at_path<T: crate::sql::types::values::Cell>(
     call: &Call<'_>,
     kind: Kind,
     cell: impl Fn(&RawValue) -> Option<T>,
@@ -74,8 +74,9 @@ fn at_path<T: super::super::values::Cell>(
     };
     let one = call.arg(1)?.constant_text().map(|path| parse_path(&path)).transpose()?;
     let paths = call.texts(1)?;
+    let needed = Needed::of(one.as_deref().unwrap_or_default());
     call.build(kind, |row| {
-        let Some(text) = texts.get(row) else { return Ok(None) };
+        let Some(text) = texts.get(row).filter(|text| needed.may_be_in(text)) else { return Ok(None) };
         let steps = match (&one, paths.get(row)) {
             (Some(steps), _) => Cow::Borrowed(steps),
             (None, Some(path)) => Cow::Owned(parse_path(path)?),
@@ -133,12 +134,6 @@ fn parse(call: &Call<'_>) -> Result<Values> {
     })
 }
 
-/// JSON as `json_parse` gives it, in a form in which equal values have equal texts.
-pub(in super::super) fn canonical(text: &str) -> Option<String> {
-    let value: &RawValue = serde_json::from_str(text).ok()?;
-    Some(compact(value, true))
-}
-
 fn format(call: &Call<'_>) -> Result<Values> {
     call.arity(1, 1)?;
     // JSON's null is a value, with a text.
@@ -191,15 +186,15 @@ fn array_get(call: &Call<'_>) -> Result<Values> {
 }
 
 /// A JSON object of texts.
-pub(in super::super) fn object_json<'p>(members: impl Iterator<Item = (&'p str, &'p str)>) -> String {
+pub(in crate::sql) fn object_json<'p>(members: impl Iterator<Item = (&'p str, &'p str)>) -> String {
     let members: Vec<String> =
         members.map(|(key, value)| format!("{}:{}", json_string(key), json_string(value))).collect();
     format!("{{{}}}", members.join(","))
 }
 
-/// A path of members of JSON text, with names compared ignoring case: the meaning of dots in table
-/// definitions that declare such a column as a row.
-pub(in super::super) fn members(values: Values, path: &[sqlparser::ast::Ident]) -> Result<Values> {
+/// The value of a path of members in JSON text, with names compared ignoring case. This is what a dotted name
+/// means if another table definition declares the column as a row.
+pub(in crate::sql) fn members(values: Values, path: &[sqlparser::ast::Ident]) -> Result<Values> {
     if path.is_empty() {
         return Ok(values);
     }

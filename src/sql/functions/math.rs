@@ -1,11 +1,12 @@
 //! Functions on numbers, and the greatest and least of several values.
 
-use super::super::compare::{self, Ordered};
-use super::super::decimal::{self, Way};
-use super::super::error::{Result, SqlError};
-use super::super::values::Values;
-use super::super::{cast, predicate};
-use super::Call;
+use super::call::Call;
+use super::predicate;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::types::compare::Ordered;
+use crate::sql::types::decimal::Way;
+use crate::sql::types::values::Values;
+use crate::sql::types::{cast, compare, decimal};
 use crate::tables::Kind;
 
 pub(super) const NAMES: &[&str] = &[
@@ -164,7 +165,7 @@ fn sign(call: &Call<'_>) -> Result<Values> {
     })
 }
 
-/// A decimal with less digits: none after the point, or as many as the second argument says.
+/// Rounds a decimal: to a whole number, or to as many digits as the second argument says.
 fn whole(call: &Call<'_>, way: Way) -> Result<Values> {
     call.arity(1, if matches!(way, Way::Up | Way::Down) { 1 } else { 2 })?;
     match call.args.len() {
@@ -191,13 +192,13 @@ fn round(call: &Call<'_>, function: impl Fn(f64) -> f64) -> Result<Values> {
         Ok(cells.get(row).zip(digits).map(|(value, digits)| {
             let scale = 10_f64.powi(i32::try_from(digits).unwrap_or(0));
             let rounded = function(value * scale) / scale;
-            // A number that is too large for it has no digits to lose.
+            // If the scaled number overflows, the number has no digits after the point.
             if rounded.is_finite() || !value.is_finite() { rounded } else { value }
         }))
     })
 }
 
-/// `round(1234, -2)` is 1200; digits after the point a whole number has none.
+/// `round(1234, -2)` is 1200; a whole number has no digits after the point.
 fn whole_to_digits(call: &Call<'_>) -> Result<Values> {
     if call.args.len() == 1 {
         return Ok(call.arg(0)?.clone());
@@ -251,12 +252,13 @@ fn bits(call: &Call<'_>, combine: impl Fn(i64, i64) -> i64) -> Result<Values> {
     call.build(Kind::Bigint, |row| Ok(left.get(row).zip(right.get(row)).map(|(a, b)| combine(a, b))))
 }
 
-/// By how many bits, if less than all.
+/// The number of bits to shift, if it is less than the width.
 fn shifted(by: i64) -> Option<u32> {
     u32::try_from(by).ok().filter(|by| *by < 64)
 }
 
-/// Bits that are set in a number of so many bits, of which the first one is its sign.
+/// `bit_count(x, bits)`: the number of ones in the two's complement representation of `x` with this many
+/// bits.
 fn bit_count(call: &Call<'_>) -> Result<Values> {
     call.arity(2, 2)?;
     let (numbers, sizes) = (call.wholes(0)?, call.wholes(1)?);
@@ -280,7 +282,8 @@ fn angle(call: &Call<'_>) -> Result<Values> {
     call.build(Kind::Double, |row| Ok(y.get(row).zip(x.get(row)).map(|(y, x)| y.atan2(x))))
 }
 
-/// In which of `count` equal parts of a range a value lies: 0 below, `count + 1` above.
+/// The number of the bucket, among `count` equal parts of a range, that contains a value: 0 below, `count +
+/// 1` above.
 fn width_bucket(call: &Call<'_>) -> Result<Values> {
     call.arity(4, 4)?;
     let (value, low, high, count) = (call.doubles(0)?, call.doubles(1)?, call.doubles(2)?, call.wholes(3)?);
@@ -307,7 +310,7 @@ fn width_bucket(call: &Call<'_>) -> Result<Values> {
 
 fn modulo(call: &Call<'_>) -> Result<Values> {
     call.arity(2, 2)?;
-    super::super::arithmetic::binary(
+    crate::sql::types::arithmetic::binary(
         &sqlparser::ast::BinaryOperator::Modulo,
         call.arg(0)?,
         call.arg(1)?,
@@ -326,7 +329,7 @@ fn extreme(call: &Call<'_>, wanted: std::cmp::Ordering) -> Result<Values> {
     let mut best = cast::cast(first, &kind, call.height, call.lenient)?;
     for arg in call.args.iter().skip(1) {
         let next = cast::cast(arg, &kind, call.height, call.lenient)?;
-        // Both under each other, so that rows can be compared and taken by index.
+        // Both columns concatenated, so that values can be compared and selected by index.
         let both = Values::new(kind.clone(), best.spread(call.height));
         let mut data = both.data;
         data.append_owned(next.spread(call.height))?;

@@ -2,11 +2,11 @@
 
 use regex::Regex;
 
-use super::super::error::Result;
-use super::super::like::regex;
-use super::super::values::{Texts, Values, Wholes};
-use super::Call;
-use super::array::lists_of_texts;
+use super::array::columns::lists_of_texts;
+use super::call::Call;
+use super::like::regex;
+use crate::sql::error::Result;
+use crate::sql::types::values::{Texts, Values, Wholes};
 use crate::tables::Kind;
 
 pub(super) const NAMES: &[&str] = &[
@@ -66,7 +66,7 @@ impl Pattern {
     }
 }
 
-fn each<T: super::super::values::Cell>(
+fn each<T: crate::sql::types::values::Cell>(
     call: &Call<'_>,
     kind: Kind,
     cell: impl Fn(&str, &Regex, usize) -> Option<T>,

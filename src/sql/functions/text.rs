@@ -2,13 +2,14 @@
 
 mod made;
 
+use super::array;
+use super::array::columns::lists_of_texts;
+use super::call::Call;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::types::cast;
+use crate::sql::types::values::Values;
 use made::{chr, initcap, ip_prefix, levenshtein_distance, pad, part, split_to_map, translate};
 
-use super::super::cast;
-use super::super::error::{Result, SqlError};
-use super::super::values::Values;
-use super::Call;
-use super::array::{self, lists_of_texts};
 use crate::tables::Kind;
 
 pub(super) const NAMES: &[&str] = &[
@@ -87,7 +88,7 @@ pub(super) fn call(call: &Call<'_>) -> Option<Result<Values>> {
     })
 }
 
-/// One letter for one letter, as in Trino: ß has no capital of its own.
+/// Upper case of a single letter, as in Trino: ß has none.
 fn upper(letter: char) -> char {
     let mut upper = letter.to_uppercase();
     match (upper.next(), upper.next()) {
@@ -96,7 +97,7 @@ fn upper(letter: char) -> char {
     }
 }
 
-/// White space as Trino's `trim` knows it: spaces that do not break a line stay.
+/// White space for `trim`, as in Trino: non-breaking spaces are not removed.
 fn is_space(letter: char) -> bool {
     (letter.is_whitespace() && !matches!(letter, '\u{85}' | '\u{a0}' | '\u{2007}' | '\u{202f}'))
         || matches!(letter, '\u{1c}'..='\u{1f}')
@@ -234,7 +235,7 @@ fn split_part(call: &Call<'_>) -> Result<Values> {
             return Ok(None);
         };
         match index {
-            // Then every character is a part.
+            // With an empty separator every character is a part.
             1.. if separator.is_empty() => {
                 Ok(text.chars().nth(usize::try_from(index - 1).unwrap_or(usize::MAX)).map(String::from))
             }

@@ -2,15 +2,15 @@
 
 mod format;
 
+use super::call::Call;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::types::clock::{UNZONED, ZONED, to_chrono};
+use crate::sql::types::values::Values;
+use crate::sql::types::zone::Zone;
+use crate::sql::types::{cast, clock, zone};
 use chrono::FixedOffset;
 use format::{joda_format, mysql_format, parse_as, with_other_signs};
 
-use super::super::clock::{self, UNZONED, ZONED};
-use super::super::error::{Result, SqlError};
-use super::super::values::Values;
-use super::super::zone::{self, Zone};
-use super::super::{cast, clock::to_chrono};
-use super::Call;
 use crate::model::{DAY_MILLIS, Timestamp};
 use crate::tables::Kind;
 
@@ -158,7 +158,7 @@ fn date_add(call: &Call<'_>) -> Result<Values> {
         let (start, amount) = millis.get(row).zip(amounts.get(row))?;
         match (unit_millis, unit_months) {
             (Some(length), _) if length < DAY_MILLIS => start.checked_add(amount.checked_mul(length)?),
-            // Days and months keep the hands of the clock where they are.
+            // Adding days and months keeps the wall clock time.
             (Some(length), _) => {
                 zone.wall(start).checked_add(amount.checked_mul(length)?).map(|wall| zone.moment(wall))
             }
@@ -178,7 +178,7 @@ fn date_add(call: &Call<'_>) -> Result<Values> {
 
 fn date_diff(call: &Call<'_>) -> Result<Values> {
     if call.args.len() == 2 {
-        // Spark's form counts days: the end first.
+        // Spark's form counts days, and has the end first.
         let (end, start) = (call.millis(0)?, call.millis(1)?);
         return call.build(Kind::Bigint, |row| {
             Ok(end

@@ -2,9 +2,9 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::super::error::Result;
-use super::super::values::Values;
-use super::Call;
+use super::call::Call;
+use crate::sql::error::Result;
+use crate::sql::types::values::Values;
 use crate::tables::Kind;
 
 pub(super) const NAMES: &[&str] = &[

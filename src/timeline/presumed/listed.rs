@@ -94,7 +94,7 @@ fn is_not_listed_since(image: &Image, at: i64, listed_until: i64, events: &[Note
 }
 
 impl Explained {
-    /// The end that the list told becomes the one that explains it, and is no contradiction any more.
+    /// The end that the list shows replaces the unexplained one, and is no contradiction any more.
     fn apply(&self, repository: &mut RepositoryHistory, events: &[Noted]) {
         let image = &mut repository.images[self.image];
         let digest = image.digest;

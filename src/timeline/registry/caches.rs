@@ -1,4 +1,4 @@
-//! Rules of the pull-through cache, over time.
+//! Pull-through cache rules over time.
 
 use std::collections::BTreeMap;
 
@@ -6,18 +6,18 @@ use super::{Registries, RegistryRegion, place, rest_below, since};
 use crate::timeline::fact::Noted;
 use crate::timeline::names::{EventNo, Names, RepositoryNo, Sym};
 
-/// A rule of the pull-through cache. What is none stays as it was before.
+/// A pull-through cache rule. Members that an update leaves out are unchanged.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CacheFact {
     pub prefix: Sym,
     /// Host of the registry that is copied.
     pub upstream: Sym,
-    /// What stands there in the place of the prefix.
+    /// The upstream prefix that replaces the own one.
     pub upstream_prefix: Sym,
 }
 
-/// A rule of the pull-through cache, since when it holds, and the event that made it what it is; none where
-/// one deleted it.
+/// A pull-through cache rule since a given time, and the event that created or changed it; `None` after it
+/// was deleted.
 pub(super) type Cache = (i64, EventNo, Sym, Option<CacheFact>);
 
 impl Registries {
@@ -44,8 +44,8 @@ impl Registries {
         }
     }
 
-    /// The rule by which a repository is a pull-through cache at that time: the one with the longest prefix.
-    /// With what is left of the name.
+    /// The pull-through cache rule for a repository at that time: the one with the longest prefix. Also
+    /// returns the rest of the repository's name.
     pub fn cache<'n>(
         &self,
         repository: RepositoryNo,

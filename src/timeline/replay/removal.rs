@@ -113,7 +113,7 @@ impl Replay<'_> {
         self.end_at(at, self.time(event), event, end, order, run);
     }
 
-    /// The same at a given time: a simulated run has no event that tells the time.
+    /// The same at a given time, because a simulated run has no event with a time.
     pub(super) fn end_at(
         &mut self,
         at: usize,

@@ -1,5 +1,5 @@
-//! What an event says beside its own matter: which tags went with an image, that it was there, whom nobody
-//! asked for.
+//! What an event shows in addition to its main content: which tags an image had, that it existed, and which
+//! callers do not count.
 
 use std::borrow::Cow;
 
@@ -31,8 +31,8 @@ fn found(log: &Log) -> Vec<FindingKind> {
     kinds
 }
 
-/// One platform's image of an index whose push is not in the logs was called the loser of a race with the
-/// other one.
+/// Once, one platform's image of an index whose push is not in the logs was reported as the loser of a race
+/// with the other platform's image.
 #[test]
 fn what_a_run_could_not_take_was_not_displaced() {
     let story = |refused: bool| {
@@ -97,8 +97,8 @@ fn what_takes_up_an_unknown_image_keeps_the_one_before_no_more() {
     assert_eq!(story(true), None);
 }
 
-/// A push from before the logs gave it: whoever asked for it afterwards was said to ask for a tag that
-/// nothing had had.
+/// A push before the logs had set the tag. Once, later requests for it were reported as requests for a tag
+/// that never existed.
 #[test]
 fn an_image_that_goes_by_its_digest_takes_the_tags_along_that_the_answer_lists() {
     let mut log = Log::default();
@@ -209,8 +209,8 @@ fn what_comes_out_of_the_archive_is_missed_no_more() {
     assert_eq!(story(|log| _ = log.push(1, "v3")), Some(1));
 }
 
-/// Somebody follows a tag that the image was given in its second life: the first one, under another tag,
-/// nobody needed.
+/// Somebody follows a tag that the image got in its second life: nobody needed the first life, with another
+/// tag.
 #[test]
 fn who_follows_a_tag_needs_no_life_that_did_not_have_it() {
     let mut log = Log::default();
@@ -223,7 +223,7 @@ fn who_follows_a_tag_needs_no_life_that_did_not_have_it() {
     assert_eq!(severity(FindingKind::DeletedByCall), Some(Severity::High));
 }
 
-/// CloudTrail left out the content of a push: it may have been that of the tag which somebody asks for next.
+/// CloudTrail left out the content of a push: it may have been the push of the tag that is requested next.
 #[test]
 fn nothing_is_asked_for_too_early_after_a_push_of_which_nothing_is_known() {
     let story = |unknown: bool| {

@@ -1,4 +1,4 @@
-//! What a list of the repository, beside whole logs, confirms, and what it ends.
+//! What a list of the repository confirms and what it ends, in addition to complete logs.
 
 use super::kinds;
 use super::log::{Log, START, digest};
@@ -94,7 +94,7 @@ fn a_list_makes_sure_that_a_pull_of_what_was_refused_was_in_vain() {
     assert_eq!(story(true), [FindingKind::NeverPushedHere]);
 }
 
-/// Nothing has failed yet: a list alone tells that what is deployed is not there.
+/// Nothing has failed yet: only a list shows that a deployed image does not exist.
 #[test]
 fn what_is_deployed_and_was_never_pushed_is_found_by_a_list() {
     let mut log = Log::default();
@@ -108,7 +108,8 @@ fn what_is_deployed_and_was_never_pushed_is_found_by_a_list() {
     assert!(found.summary.contains("web still needs it"), "{}", found.summary);
 }
 
-/// What a list shows, or a run, was there before its push was refused, and ends when a list lacks it.
+/// An image that a list or run shows existed before its push was refused, and ends when a later list lacks
+/// it.
 #[test]
 fn what_was_shown_before_its_push_was_refused_ends_with_the_list_that_lacks_it() {
     let mut log = Log::default();
@@ -121,7 +122,7 @@ fn what_was_shown_before_its_push_was_refused_ends_with_the_list_that_lacks_it()
     assert_eq!(log.image(1).state, ImageState::Gone);
 }
 
-/// An image and its signature, which somebody pulls; the image is deleted after a day.
+/// An image and its signature, both pulled; the image is deleted after a day.
 fn signed() -> Log {
     let mut log = Log::default();
     log.at(0).push_image(3, None, &[]).push(1, "v1").push_image(2, None, &[]);
@@ -152,7 +153,7 @@ fn an_artifact_that_is_listed_within_its_day_goes_all_the_same() {
     }
 }
 
-/// What came after the day tells that it stays; and where the evidence ends within it, it is still there.
+/// Events after the day show that it is kept; if the evidence ends within the day, it still exists.
 #[test]
 fn an_artifact_that_is_listed_last_is_there() {
     for second in [DAY + 60, 2 * DAY - 1, 2 * DAY + 1, 3 * DAY] {

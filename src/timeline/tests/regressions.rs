@@ -543,8 +543,8 @@ fn a_reason_cut_inside_its_digest_speaks_of_that_image_or_of_none() {
     assert_eq!(told("shop/api:v1: not found".to_owned()), (0, 1, medium));
 }
 
-/// The service that ran it names it with a tag: that tells which tag it had, but not that it had it within
-/// the logs.
+/// The service that ran it names it with a tag, which shows that it had the tag, but not that it had it
+/// within the logs.
 #[test]
 fn a_tag_lost_before_the_logs_is_not_blamed_on_the_first_push_that_takes_it_again() {
     let mut named = Log::default();

@@ -1,5 +1,5 @@
-//! Rows of an answer → a Parquet file: a row group for each part that comes, its columns encoded and
-//! compressed side by side.
+//! Rows of an answer → a Parquet file: a row group for each part, its columns encoded and compressed in
+//! parallel.
 
 use std::io::Write;
 
@@ -9,13 +9,16 @@ use polars_arrow::array::ArrayRef;
 use polars_error::{PolarsError, PolarsResult};
 use polars_parquet::write::{
     CompressedPage, CompressionOptions, DynIter, DynStreamingIterator, Encoding, FileWriter, ParquetType,
-    StatisticsOptions, Version, WriteOptions, array_to_columns, compress, fallible_streaming_iterator,
-    get_dtype_encoding,
+    StatisticsOptions, Version, WriteOptions, ZstdLevel, array_to_columns, compress,
+    fallible_streaming_iterator, get_dtype_encoding,
 };
 use rayon::prelude::*;
 
-/// Rows in a row group, at most, where all rows are there at once.
+/// Maximum number of rows in a row group if all rows are in memory.
 const GROUP_ROWS_MAX: usize = 512 * 512;
+
+/// The quickest level of zstd that is worth it: what is handed on is read a few times.
+const LEVEL: i32 = 1;
 
 /// A file that is being written to `W`.
 pub(super) struct Writer<W: Write> {
@@ -26,20 +29,20 @@ pub(super) struct Writer<W: Write> {
 }
 
 impl<W: Write> Writer<W> {
-    /// A file of these columns.
+    /// Begins a file with these columns.
     pub(super) fn new(out: W, columns: &Schema) -> PolarsResult<Self> {
         let schema = columns.to_arrow(CompatLevel::newest());
         let encodings = schema.iter_values().map(|field| get_dtype_encoding(&field.dtype)).collect();
         let options = WriteOptions {
             statistics: StatisticsOptions::default(),
             version: Version::V1,
-            compression: CompressionOptions::Zstd(None),
+            compression: CompressionOptions::Zstd(Some(ZstdLevel::try_new(LEVEL)?)),
             data_page_size: None,
         };
         Ok(Self { file: FileWriter::try_new(out, schema, options)?, encodings, options })
     }
 
-    /// Writes rows with the columns of the file, a row group for each chunk of them.
+    /// Writes rows with the columns of the file, one row group for each chunk.
     pub(super) fn write(&mut self, rows: &DataFrame) -> PolarsResult<()> {
         for batch in rows.iter_chunks(CompatLevel::newest(), false).filter(|batch| !batch.is_empty()) {
             let height = batch.len() as u64;
@@ -57,14 +60,14 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Writes all rows, in row groups of a size that readers like, and the end of the file.
+    /// Writes all rows, in row groups of a size that suits readers, and the end of the file.
     pub(super) fn whole(mut self, mut rows: DataFrame) -> PolarsResult<()> {
         let rows = chunk_df_for_writing(&mut rows, GROUP_ROWS_MAX)?;
         self.write(&rows)?;
         self.finish()
     }
 
-    /// Writes the end of the file. Arrow's own schema is in it, too, for readers that know it.
+    /// Writes the end of the file, including the Arrow schema for readers that use it.
     pub(super) fn finish(mut self) -> PolarsResult<()> {
         self.file.end(None).map(|_| ())
     }

@@ -8,7 +8,7 @@ use crate::ui::width;
 
 /// Number of columns for the names of lanes.
 const NAME: usize = 19;
-/// A lane needs at least so many columns.
+/// Minimum width of a lane in columns.
 const LANE_MIN: usize = 12;
 
 /// A line of a drawing: pieces of text, each with its colour.

@@ -2,7 +2,7 @@
 
 use crate::model::Timestamp;
 
-/// At most so many moments get positions of their own; times between them are spread evenly.
+/// Maximum number of moments that get positions of their own; times between them are spread evenly.
 const MOMENTS_MAX: usize = 24;
 
 /// Moments in order, each with its position between 0 and 1.

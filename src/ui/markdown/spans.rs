@@ -83,8 +83,10 @@ mod tests {
 
     #[test]
     fn words_stay_and_names_stand_in_code() {
-        let text = "In shop/api (111122223333, eu-central-1), v7 was taken 9.5 s later; run `aws ecr put-image --tag 'a|b'` again.";
-        let expected = "In `shop/api` (111122223333, `eu-central-1`), v7 was taken 9.5 s later; run `aws ecr put-image --tag 'a`&#124;`b'` again.";
+        let text = "In shop/api (111122223333, eu-central-1), v7 was taken 9.5 s later; run `aws ecr \
+            put-image --tag 'a|b'` again.";
+        let expected = "In `shop/api` (111122223333, `eu-central-1`), v7 was taken 9.5 s later; run `aws ecr \
+            put-image --tag 'a`&#124;`b'` again.";
         assert_eq!(prose(text), expected);
         assert_eq!(prose("Re-pushed, in all 1,204 times."), "Re-pushed, in all 1,204 times.");
     }

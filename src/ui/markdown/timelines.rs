@@ -8,7 +8,7 @@ use crate::ui::escape::Escape;
 use crate::ui::quantity::{count, counted};
 use crate::ui::timelines::{headline, runs_of_steps, step_text};
 
-/// Of one image, at most so many steps are shown: the first and the last.
+/// Maximum number of steps that are shown of one image: the first and the last.
 const STEPS_MAX: usize = 40;
 
 pub fn write(

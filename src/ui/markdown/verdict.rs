@@ -7,7 +7,7 @@ use crate::model::{Coverage, Sentence, Verdict};
 use crate::ui::escape::Escape;
 use crate::ui::verdict::{exists, moment};
 
-/// At most so many events are listed under a sentence.
+/// Maximum number of events that are listed under a sentence.
 const EVIDENCE_MAX: usize = 5;
 
 pub fn write(out: &mut dyn Write, coverage: &Coverage, verdict: &Verdict) -> io::Result<()> {

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use crate::model::{Finding, Repository, Severity};
 use crate::ui::quantity::count;
 
-/// At most so many repositories can be chosen from.
+/// Maximum number of repositories that can be chosen from.
 const CHOICES_MAX: usize = 200;
 
 /// Repositories in the order of the findings, with the number of findings in each.

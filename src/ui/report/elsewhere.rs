@@ -1,4 +1,4 @@
-//! The same image in other registries: a bar for each place over one time, and what to know about each.
+//! The same image in other registries: a bar for each place on one time axis, and notes about each.
 
 use maud::{Markup, html};
 
@@ -14,7 +14,7 @@ const NAME: i64 = 200;
 const LANE: i64 = 26;
 const BAR: i64 = 14;
 
-/// What becomes of a finding's image everywhere, with its lives in those places.
+/// The fate of a finding's image in all registries, with its timelines there.
 #[derive(Debug, Clone)]
 pub struct Elsewhere {
     pub fate: Fate,

@@ -7,7 +7,7 @@ use crate::ui::coverage::{beside, objects, period, records, repaired};
 use crate::ui::html::{item, list, part, shown};
 use crate::ui::quantity::{bytes, count, counted};
 
-/// The page lists at most so many failures and gaps.
+/// Maximum number of failures and gaps that a page lists.
 const LISTED_MAX: usize = 200;
 
 /// One sentence: how much was read, from when to when.

@@ -13,9 +13,9 @@ use crate::ui::html::{item, list, maybe, prose, shown, table, value};
 use crate::ui::quantity::{count, counted, span};
 use crate::ui::timelines::runs_of_steps;
 
-/// Of one image, at most so many steps are shown: the first and the last.
+/// Maximum number of steps that are shown of one image: the first and the last.
 const STEPS_MAX: usize = 40;
-/// At most so many principals and references are named.
+/// Maximum number of principals and references that are named.
 const NAMES_MAX: usize = 20;
 
 /// One finding in full; unfolded if it is the only one.

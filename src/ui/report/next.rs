@@ -6,7 +6,7 @@ use crate::model::{Forecast, Timestamp};
 use crate::ui::html::{part, shown, table, value};
 use crate::ui::quantity::{count, counted};
 
-/// At most so many images get a row.
+/// Maximum number of images that get a row.
 pub const ROWS_MAX: usize = 200;
 
 /// What lifecycle runs will take, as of the end of the evidence.

@@ -6,7 +6,7 @@ use crate::model::{EventRef, ImageState, Repository, Severity};
 use crate::ui::html::{part, value, wide};
 use crate::ui::quantity::count;
 
-/// At most so many repositories get a row.
+/// Maximum number of repositories that get a row.
 const ROWS_MAX: usize = 5_000;
 
 /// One repository at the end of the logs.

@@ -23,7 +23,7 @@ pub(super) enum Mark {
 }
 
 impl Mark {
-    /// What a rule selects by it.
+    /// The images that a rule selects by it.
     fn selection(&self) -> (&'static str, String) {
         match self {
             Self::Begins(text) => ("tagPrefixList", text.clone()),
@@ -168,7 +168,7 @@ fn protected(of: &Candidate, mark: &Mark) -> Vec<Candidate> {
     COUNTS.iter().map(with).collect()
 }
 
-/// A suggestion to keep the newest images keeps at least so many.
+/// A suggestion to keep the newest images keeps at least this many.
 const NEWEST_MIN: i64 = 10;
 const NEWEST: &str = "one rule in the place of all: the newest {number} images stay";
 
@@ -213,7 +213,7 @@ pub(super) fn needed_tags(history: &History, number: usize) -> Vec<Mark> {
     most_frequent(begins).chain(most_frequent(ends)).collect()
 }
 
-/// `-prod` of `1.4.2-prod`: letters behind the last separator, where digits stand before it.
+/// `-prod` for `1.4.2-prod`: the letters after the last separator, if there are digits before it.
 fn ending(tag: &str) -> Option<String> {
     let at = tag.rfind(['-', '_', '.'])?;
     let (before, end) = tag.split_at(at);

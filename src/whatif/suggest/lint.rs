@@ -40,7 +40,8 @@ fn of_rule(history: &History, repository: &RepositoryHistory, rule: &Rule) -> Ve
         let entries = prefixes.len() + patterns.len();
         if entries > 1 {
             list.push(format!(
-                "an image needs a tag for each of its {entries} prefixes and patterns, and not for one of them: ECR joins them by AND."
+                "an image needs a tag for each of its {entries} prefixes and patterns, and not for one of \
+                 them: ECR joins them by AND."
             ));
         }
         let fits = |image: &Image| {
@@ -50,16 +51,27 @@ fn of_rule(history: &History, repository: &RepositoryHistory, rule: &Rule) -> Ve
             rule.tags.wants(&tags)
         };
         if entries > 0 && !repository.images.iter().any(fits) {
-            list.push("no image of this evidence has or had the tags that it asks for: it protects nothing, and takes nothing.".to_owned());
+            list.push(
+                "no image of this evidence has or had the tags that it asks for: it protects nothing, and \
+                 takes nothing."
+                    .to_owned(),
+            );
         }
     }
     if rule.tags == Tags::Untagged && matches!(rule.count, Count::Since(Clock::Pushed, _)) {
-        list.push("the days count from the push: an image that is older when it loses its tag goes at the very next run.".to_owned());
+        list.push(
+            "the days count from the push: an image that is older when it loses its tag goes at the very next \
+             run."
+                .to_owned(),
+        );
     }
     if let Count::MoreThan(keeps) = rule.count {
         let needed = needed_now(history, repository, rule);
         if needed > keeps {
-            list.push(format!("it keeps {keeps} images, and {needed} that it speaks of are deployed at the end of the evidence."));
+            list.push(format!(
+                "it keeps {keeps} images, and {needed} that it speaks of are deployed at the end of the \
+                 evidence."
+            ));
         }
     }
     list

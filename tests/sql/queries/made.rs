@@ -1,4 +1,4 @@
-//! The queries whose story the fixtures do not tell, each over a few records made here.
+//! Named queries about events that are not in the fixtures, each on a few generated records.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const US: &str = "111122223333";
 const OTHERS: &str = "444455556666";
 
-/// One record at a minute of 2 March 2026, 10 o'clock; `more` wins over what stands here.
+/// A record at a minute of 2 March 2026, 10 o'clock; members in `more` take precedence.
 fn record(minute: u32, source: &str, name: &str, more: Value) -> Value {
     let mut record = json!({
         "eventVersion": "1.11", "eventTime": format!("2026-03-02T10:{minute:02}:00Z"), "eventSource": format!("{source}.amazonaws.com"),
@@ -25,7 +25,7 @@ fn user(name: &str) -> Value {
     json!({"type": "IAMUser", "accountId": US, "userName": name, "arn": format!("arn:aws:iam::{US}:user/{name}"), "accessKeyId": "AKIAEXAMPLE"})
 }
 
-/// A named query over `records`: its rows, each as its cells.
+/// The rows of a named query on `records`.
 fn ask(name: &str, records: &[Value], params: &[&str]) -> Vec<Vec<String>> {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("queries");
     fs::create_dir_all(&folder).unwrap();

@@ -1,5 +1,5 @@
-//! Small lakes whose files are changed: one as it is written today, and one of the first version. Its files
-//! have no checksums, so that changed bytes come as far as to the Parquet library.
+//! Small lakes whose files are mutated: one in the present format, and one in the first version, whose files
+//! have no checksums, so that mutated bytes reach the Parquet library.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,11 +19,11 @@ pub struct LakeFile {
     pub bytes: Vec<u8>,
 }
 
-/// Every file of both lakes, made anew for each process.
+/// Every file of both lakes, created once in each process.
 pub fn files() -> &'static [LakeFile] {
     static FILES: OnceLock<Vec<LakeFile>> = OnceLock::new();
     FILES.get_or_init(|| {
-        // Both stay until the process ends.
+        // Both folders are kept until the process ends.
         let folder: &'static Path = Box::leak(tempfile::tempdir().unwrap().keep().into_boxed_path());
         let lakes: [&'static Path; 2] =
             ["today", "first"].map(|name| &*Box::leak(folder.join(name).into_boxed_path()));

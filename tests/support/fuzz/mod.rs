@@ -1,6 +1,6 @@
-//! Fuzzing without a fuzzer: seeds, a mutator, and the entry points that bytes of strangers come in at.
-//! `tests/fuzz.rs` runs them for a moment in every test run and for a night where `FUZZ_SECONDS` says so;
-//! `fuzz/` gives the same entry points to cargo-fuzz.
+//! Fuzzing without a fuzzer: seeds, a mutator, and entry points for untrusted bytes. `tests/fuzz.rs` runs
+//! them briefly in every test run, and for `FUZZ_SECONDS` if that is set; `fuzz/` gives the same entry points
+//! to cargo-fuzz.
 #![allow(dead_code)]
 
 #[cfg(feature = "sql")]

@@ -1,6 +1,6 @@
-//! Bytes changed at random: a little, and in ways that break what reads them.
+//! Mutates bytes randomly, in small ways that tend to break parsers.
 
-/// Pieces that formats are made of, and numbers that overflow.
+/// Tokens of the formats, and numbers that overflow.
 const PIECES: &[&[u8]] = &[
     b"\"",
     b"\\",
@@ -70,7 +70,7 @@ impl Chance {
     }
 }
 
-/// A seed with a few changes, at most `bytes_max` long.
+/// A seed with a few mutations, at most `bytes_max` long.
 pub fn mutated(seed: &[u8], other: &[u8], chance: &mut Chance, bytes_max: usize) -> Vec<u8> {
     let mut bytes = seed.to_vec();
     for _ in 0..1 + chance.below(5) {
@@ -107,7 +107,7 @@ fn change(bytes: &mut Vec<u8>, other: &[u8], chance: &mut Chance) {
             bytes.splice(at..at, other[from..from + length].iter().copied());
         }
         _ => {
-            // A piece again and again: what is quadratic shows.
+            // A part repeated many times, which reveals quadratic run time.
             let piece = bytes[at.min(end)..end].to_vec();
             let times = chance.below(40);
             bytes.splice(at..at, piece.repeat(times));

@@ -1,5 +1,4 @@
-//! What mutation begins with: one seed for every case that once went wrong, the queries, and the forms of
-//! pasted texts.
+//! The seeds of mutation: one for every past bug, the named queries, and the forms of pasted texts.
 
 use std::fs;
 use std::io::Read;
@@ -25,7 +24,7 @@ pub fn gunzipped(bytes: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// Log files, plain.
+/// Log files, uncompressed.
 pub fn records() -> Vec<Vec<u8>> {
     let mut seeds: Vec<Vec<u8>> =
         files("fuzz/seeds/records").iter().map(|packed| gunzipped(packed)).collect();
@@ -33,10 +32,48 @@ pub fn records() -> Vec<Vec<u8>> {
     seeds
 }
 
-/// Log files as they are stored: every other one packed.
+/// Log files as stored, every other one compressed.
 pub fn objects() -> Vec<Vec<u8>> {
     let packed = files("fuzz/seeds/records");
     records().into_iter().step_by(2).chain(packed).collect()
+}
+
+/// The same, in which a tool has written objects and names as lists of one element.
+pub fn listed() -> Vec<Vec<u8>> {
+    let names = [
+        "requestParameters",
+        "responseElements",
+        "serviceEventDetails",
+        "userIdentity",
+        "errorCode",
+        "eventName",
+    ];
+    let seeds = records().into_iter().enumerate().filter_map(|(number, seed)| {
+        let mut text = String::from_utf8(seed).ok()?;
+        // One of them alone, or all.
+        for (place, name) in names.iter().enumerate() {
+            if number % 7 == place || number % 7 == names.len() {
+                text = with_lists(&text, name);
+            }
+        }
+        Some(text.into_bytes())
+    });
+    seeds.collect()
+}
+
+fn with_lists(text: &str, name: &str) -> String {
+    let key = format!("\"{name}\":");
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some((before, behind)) = rest.split_once(&key) {
+        let mut values = serde_json::Deserializer::from_str(behind).into_iter::<serde_json::Value>();
+        let end = values.next().filter(Result::is_ok).map_or(0, |_| values.byte_offset());
+        let (value, behind) = behind.split_at(end);
+        out += before;
+        out += &key;
+        out += &if value.is_empty() { String::new() } else { format!("[{value}]") };
+        rest = behind;
+    }
+    out + rest
 }
 
 pub fn policies() -> Vec<Vec<u8>> {
@@ -49,7 +86,7 @@ pub fn pasted() -> Vec<Vec<u8>> {
     forms.iter().map(|form| form["text"].as_str().unwrap().as_bytes().to_vec()).collect()
 }
 
-/// Parquet as other programs write it, the small ones.
+/// Small Parquet files as other programs write them.
 pub fn parquets() -> Vec<Vec<u8>> {
     files("tests/inputs/parquet-of-others")
         .into_iter()

@@ -2,7 +2,7 @@
 //! Included with `#[path]`; not every test uses all of it.
 //!
 //! The two keys were made for these tests and protect nothing (`openssl genpkey -algorithm RSA`, PKCS #8).
-//! Signatures of PKCS #1 are the same every time, so that archives are, too.
+//! PKCS #1 signatures are deterministic, so the archives are, too.
 #![allow(dead_code)]
 
 use std::collections::BTreeMap;
@@ -18,14 +18,14 @@ use tagfall::model::Timestamp;
 
 pub const BUCKET: &str = "trail";
 
-/// A key pair, and the fingerprint that stands for it.
+/// A key pair, and the fingerprint that identifies it.
 pub struct Signer {
     pair: RsaKeyPair,
     pub fingerprint: &'static str,
 }
 
 impl Signer {
-    /// AWS's, in this world.
+    /// AWS's key in these tests.
     pub fn aws() -> Self {
         Self {
             pair: RsaKeyPair::from_pkcs8(include_bytes!("signing-key.pk8")).unwrap(),
@@ -33,7 +33,7 @@ impl Signer {
         }
     }
 
-    /// Somebody else's.
+    /// Somebody else's key.
     pub fn other() -> Self {
         Self {
             pair: RsaKeyPair::from_pkcs8(include_bytes!("other-key.pk8")).unwrap(),
@@ -41,7 +41,7 @@ impl Signer {
         }
     }
 
-    /// Hex digits of the signature.
+    /// The signature in hex digits.
     fn sign(&self, text: &str) -> String {
         let mut signature = vec![0; self.pair.public().modulus_len()];
         self.pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature).unwrap();
@@ -55,7 +55,7 @@ impl Signer {
     }
 }
 
-/// An object as it lies in the bucket.
+/// An object in the bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     pub bytes: Vec<u8>,
@@ -65,11 +65,11 @@ pub struct Stored {
 /// A bucket.
 pub type Objects = BTreeMap<String, Stored>;
 
-/// What a trail writes for one account and region.
+/// The trail of one account in one region.
 #[derive(Debug, Clone)]
 pub struct Trail {
     pub prefix: &'static str,
-    /// `o-…/` of a trail of an organization.
+    /// `o-…/` for an organization's trail.
     pub organization: &'static str,
     pub account: &'static str,
     pub region: &'static str,
@@ -86,7 +86,7 @@ pub const TRAIL: Trail = Trail {
     home: "us-east-1",
 };
 
-/// The chain of one trail while it is written.
+/// The chain of one trail while it is being written.
 pub struct Writer<'w> {
     trail: Trail,
     signer: &'w Signer,
@@ -103,7 +103,7 @@ impl<'w> Writer<'w> {
         Self { trail, signer, objects: Objects::new(), last: None, chain: Vec::new(), number: 0 }
     }
 
-    /// Delivers a log file, and says its key.
+    /// Delivers a log file; returns its key.
     pub fn log_file(&mut self, time: Timestamp) -> String {
         self.number += 1;
         let record = json!({ "eventVersion": "1.11", "eventTime": time.plus_seconds(-240).to_string(), "eventSource": "ecr.amazonaws.com", "eventName": "BatchGetImage", "awsRegion": self.trail.region, "recipientAccountId": self.trail.account, "eventID": format!("{}-{}-{}", self.trail.account, self.trail.region, self.number), "userAgent": "x".repeat(40) });
@@ -123,7 +123,7 @@ impl<'w> Writer<'w> {
         self.objects.insert(key.to_owned(), Stored { bytes: gzip(content), metadata });
     }
 
-    /// A log digest file of the log files `listed`.
+    /// Writes a log digest file about the log files `listed`.
     pub fn log_digest_file(&mut self, start: Timestamp, end: Timestamp, listed: &[String]) -> String {
         let (content, signature) = self.signed(start, end, listed, false);
         let key = self.key(end, "");
@@ -133,7 +133,7 @@ impl<'w> Writer<'w> {
         key
     }
 
-    /// One more of a time that has one already. It begins a chain of its own.
+    /// Writes a backfilled log digest file for a time that already has one. It begins a new chain.
     pub fn backfill(&mut self, start: Timestamp, end: Timestamp, listed: &[String]) -> String {
         let last = self.last.take();
         let (content, signature) = self.signed(start, end, listed, true);
@@ -145,7 +145,7 @@ impl<'w> Writer<'w> {
         key
     }
 
-    /// Validation was off: the next log digest file begins anew.
+    /// Validation was turned off: the next log digest file begins a new chain.
     pub fn restart(&mut self) {
         self.last = None;
     }
@@ -190,7 +190,7 @@ impl<'w> Writer<'w> {
     }
 }
 
-/// Signs a log digest file anew with another key, as it is or after somebody changed it.
+/// Signs a log digest file again with another key, possibly after it was changed.
 pub fn sign_again(stored: &mut Stored, key: &str, signer: &Signer) {
     let content = gunzip(&stored.bytes);
     let value: Value = serde_json::from_slice(&content).unwrap();
@@ -222,7 +222,7 @@ pub fn hours<'w>(trail: Trail, signer: &'w Signer, hours: i64, per_hour: i64) ->
     writer
 }
 
-/// So many hours after 2026-03-02T09:00:49Z.
+/// This many hours after 2026-03-02T09:00:49Z.
 pub fn at(hour: i64) -> Timestamp {
     Timestamp::parse("2026-03-02T09:00:49Z").unwrap().plus_seconds(hour * 3600)
 }

@@ -1,4 +1,4 @@
-//! Who could pull and was refused later: by which change of access, or by none that the logs have.
+//! Callers that could pull and were refused later: because of a change of access, or for no logged reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::meaning::{Repo, role};
 const WEEK: u64 = 7 * 86_400;
 const HOUR: u64 = 3_600;
 
-/// A refusal: of a pull by somebody, or told by a task.
+/// A refusal: of a pull, or reported by a stopped task.
 #[derive(Clone)]
 pub struct Refusal {
     pub cause: Cause,
@@ -17,7 +17,7 @@ pub struct Refusal {
     pub is_task: bool,
 }
 
-/// The role of a caller, as far as its name tells; else the whole name.
+/// The role of a caller, if its name shows it; otherwise the whole name.
 pub fn caller(actor: Option<&String>) -> String {
     let actor = actor.map(String::as_str).unwrap_or_default();
     role(actor).unwrap_or_else(|| actor.to_owned())
@@ -43,7 +43,7 @@ fn answered<'i>(image: &'i Image, who: &'i str) -> impl Iterator<Item = u64> + '
         .map(|asked| asked.cause.time)
 }
 
-/// The change that most likely took it, and how bad that is.
+/// The change that most likely took access away, and its severity.
 pub fn reason(
     folded: &Folded,
     repo: &Repo,
@@ -55,7 +55,7 @@ pub fn reason(
     if was_away(image, time, 0) {
         return None;
     }
-    // Who is answered again was not hurt for good.
+    // A caller that could pull again later was not affected permanently.
     if !refusal.is_task && answered(image, &who).any(|pull| pull > time) {
         return None;
     }
@@ -99,16 +99,16 @@ pub fn reason(
     Some((change.clone(), severity))
 }
 
-/// A role that could pull it before, and could not from then on.
+/// Whether a role could pull the image before, and could not since.
 pub fn lost_it(image: &Image, refusal: &Refusal) -> bool {
     let (time, who) = (refusal.cause.time, caller(refusal.actor.as_ref()));
     answered(image, &who).any(|pull| pull < time) && !answered(image, &who).any(|pull| pull > time)
 }
 
-/// Severities and refusals of one change, by its time and id.
+/// Severities and refusals for one change, by its time and id.
 type ByChange = BTreeMap<(u64, String), (Vec<&'static str>, Vec<Refusal>)>;
 
-/// One finding for each change and the image that it took access to.
+/// One finding for each change and each image that it took access to.
 pub fn find(
     folded: &Folded,
     repo: &Repo,

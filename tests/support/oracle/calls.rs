@@ -1,4 +1,5 @@
-//! One call, one record: second copies, copies in the other account, and late corrections fold into one.
+//! Reduces the records of one call to one: duplicates, copies in another account's trail, and late
+//! corrections.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +9,7 @@ use super::read::Record;
 
 pub struct Calls {
     pub kept: Vec<Record>,
-    /// eventID → the eventID that stands for its call.
+    /// eventID → the eventID that represents its call.
     pub names: BTreeMap<String, String>,
 }
 
@@ -16,7 +17,7 @@ fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value[name].as_str().unwrap_or_default()
 }
 
-/// What two copies of one event have in common, and no two events.
+/// The identity of an event: equal for two copies, and different for any two events.
 pub fn event(value: &Value) -> [String; 6] {
     ["eventID", "eventTime", "eventSource", "eventName", "awsRegion", "recipientAccountId"]
         .map(|name| text(value, name).to_owned())
@@ -44,7 +45,7 @@ pub fn distinct(records: Vec<Record>) -> Calls {
         let shared = text(&record.value, "sharedEventID").to_owned();
         let call = if shared.is_empty() { id.clone() } else { shared };
         names.insert(id, call.clone());
-        // The caller's own copy knows who called.
+        // The copy in the caller's own account identifies the caller.
         let knows_caller = record.value["userIdentity"]["arn"].is_string();
         if knows_caller || !by_call.contains_key(&call) {
             by_call.insert(call, record);

@@ -1,4 +1,4 @@
-//! The engine's JSON against the oracle's verdict: every difference as a line for people.
+//! Compares the engine's JSON with the oracle's verdict, and lists every difference in a readable line.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -10,8 +10,8 @@ use super::findings::Finding;
 use super::fold::Image;
 use super::meaning::{Repo, seconds};
 
-/// What tells findings apart: repository, digest, kind, and when it went (a digest may be lost more than
-/// once). What is told of a tag is told once a tag.
+/// The key of a finding: repository, digest, kind, and the time of the loss (a digest may be lost more than
+/// once). Findings about a tag occur once for each tag.
 type Key = (Repo, String, String, Option<u64>, Option<String>);
 
 fn text(value: &Value) -> Option<String> {
@@ -22,7 +22,7 @@ fn time(value: &Value) -> Option<u64> {
     value.as_str().map(seconds)
 }
 
-fn repository(value: &Value) -> Repo {
+pub fn repository(value: &Value) -> Repo {
     let part = |name: &str| text(&value["repository"][name]).unwrap_or_default();
     Repo(part("registry_id"), part("region"), part("name"))
 }
@@ -55,12 +55,14 @@ pub fn findings(engine: &Value, verdict: &Verdict) -> Vec<String> {
             text(&finding["kind"]).unwrap_or_default(),
         );
         let tag = match kind.as_str() {
-            // An image may be refused since more than one change.
-            // And a tag be taken off more than once.
+            // An image may have several findings of these kinds: for several changes of access, or several
+            // removals of a tag.
             "access-taken" | "tag-removed" => {
                 text(&finding["event"]["event_id"]).map(|id| verdict.call(&id).to_owned())
             }
-            "unexplained" | "asked-before-pushed" => text(&finding["tag"]).filter(|_| lost.is_empty()),
+            // Of an image, and of its tag when that was on nothing any more.
+            "unexplained" => text(&finding["event"]["event_id"]).map(|id| verdict.call(&id).to_owned()),
+            "asked-before-pushed" => text(&finding["tag"]).filter(|_| lost.is_empty()),
             _ => text(&finding["tag"]).filter(|_| kind.starts_with("tag-")),
         };
         let key = (repository(finding), lost, kind, time(&finding["lost"]["gone_at"]), tag);
@@ -75,10 +77,8 @@ pub fn findings(engine: &Value, verdict: &Verdict) -> Vec<String> {
         .collect();
     for finding in &verdict.findings {
         let tag = match finding.kind {
-            "access-taken" | "tag-removed" => Some(verdict.call(&finding.second).to_owned()),
-            "unexplained" | "asked-before-pushed" => {
-                finding.tags.first().cloned().filter(|_| finding.lost.is_empty())
-            }
+            "access-taken" | "tag-removed" | "unexplained" => Some(verdict.call(&finding.second).to_owned()),
+            "asked-before-pushed" => finding.tags.first().cloned().filter(|_| finding.lost.is_empty()),
             _ => finding.tags.first().cloned().filter(|_| finding.kind.starts_with("tag-")),
         };
         let key = (finding.repo.clone(), finding.lost.clone(), finding.kind.to_owned(), finding.gone_at, tag);
@@ -90,9 +90,9 @@ pub fn findings(engine: &Value, verdict: &Verdict) -> Vec<String> {
                 inferred.contains(&(key.0.clone(), key.1.clone())),
                 &mut lines,
             ),
-            // What the engine infers of the time before the logs, the oracle does not try: to it, the image
-            // had no tag. Whose tag that was shows later, where the tag was there before the logs: the engine
-            // names the image.
+            // The oracle does not infer what happened before the logs: for it, the image had no tag. If the
+            // tag existed before the logs, later events may show whose it was, and the engine names that
+            // image.
             None if finding.kind == "unexplained"
                 && finding.lost.is_empty()
                 && take_named(&mut theirs, finding) => {}
@@ -102,8 +102,7 @@ pub fn findings(engine: &Value, verdict: &Verdict) -> Vec<String> {
             None => lines.push(format!("{key:?}: only the oracle finds it: {finding:?}")),
         }
     }
-    // What lies before the logs the engine may infer where they leave one possibility; the oracle does not
-    // try.
+    // The engine may infer events before the logs if there is only one possibility; the oracle does not try.
     theirs.retain(|_, finding| !is_inferred(finding));
     lines.extend(
         theirs
@@ -113,7 +112,7 @@ pub fn findings(engine: &Value, verdict: &Verdict) -> Vec<String> {
     lines
 }
 
-/// Takes the engine's finding about the same failure, which names an image.
+/// Removes the engine's finding about the same failure, which may name an image.
 fn take_named(theirs: &mut BTreeMap<Key, &Value>, finding: &Finding) -> bool {
     let same = |(key, value): &(&Key, &&Value)| {
         key.0 == finding.repo
@@ -124,7 +123,7 @@ fn take_named(theirs: &mut BTreeMap<Key, &Value>, finding: &Finding) -> bool {
     key.is_some_and(|key| theirs.remove(&key).is_some())
 }
 
-/// The engine infers that another image had the tag before the push that seems to be its first.
+/// Whether the engine infers that another image had the tag before the first logged push.
 fn had_before(theirs: &BTreeMap<Key, &Value>, finding: &Finding) -> bool {
     let took = |value: &Value| {
         value["kept"]["digest"] == finding.lost.as_str()
@@ -143,7 +142,7 @@ fn same_loss(a: &Key, b: &Key) -> bool {
     (&a.0, &a.1, a.3) == (&b.0, &b.1, b.3)
 }
 
-/// `is_inferred`: the engine infers how the image lost its tag, and so when.
+/// `is_inferred`: the engine infers how, and therefore when, the image lost its tag.
 fn compare_finding(
     engine: &Value,
     finding: &Finding,
@@ -170,7 +169,7 @@ fn compare_finding(
         differences.check("pushed_at", time(&engine["lost"]["pushed_at"]), finding.pushed_at);
     }
     if finding.kind != "archived" && !is_inferred {
-        // An archived image may lose its tags while it is there.
+        // An archived image may lose its tags.
         differences.check("untagged_at", time(&engine["lost"]["untagged_at"]), finding.untagged_at);
     }
     differences.check("event", event(&engine["event"]), call(&Some(finding.second.clone())));
@@ -189,7 +188,7 @@ fn compare_finding(
     compare_usage(&engine["usage"], finding, &mut differences);
 }
 
-/// Layers that were asked for hurt as manifests do; the oracle only counts them.
+/// Requests for layers count like requests for manifests in the engine; the oracle only counts them.
 fn hurts_by_layers(engine: &Value, finding: &Finding) -> bool {
     let more =
         |name: &str, oracle: usize| engine["usage"][name].as_u64().unwrap_or_default() as usize > oracle;
@@ -201,7 +200,7 @@ fn hurts_by_layers(engine: &Value, finding: &Finding) -> bool {
     by_layers && finding.layer_pulls > 0
 }
 
-/// Layers may tell of pulls whose manifest requests were lost; nothing else may add to the count.
+/// Requests for layers may show pulls whose manifest requests are missing; nothing else may add to the count.
 fn compare_usage(usage: &Value, finding: &Finding, differences: &mut Differences) {
     let count = |name: &str| usage[name].as_u64().unwrap_or_default() as usize;
     let near = |engine: usize, oracle: usize| (oracle..=oracle + finding.layer_pulls).contains(&engine);
@@ -226,8 +225,8 @@ fn compare_usage(usage: &Value, finding: &Finding, differences: &mut Differences
     differences.check("principals that only the oracle names", missing, Vec::new());
 }
 
-/// All differences between the timelines and the oracle's. Digests known by mention alone may have one or
-/// not.
+/// All differences between the timelines and the oracle's. For digests that are only mentioned, a timeline is
+/// optional.
 pub fn timelines(engine: &Value, verdict: &Verdict) -> Vec<String> {
     let mut lines = Vec::new();
     let mut theirs: BTreeMap<(Repo, String), &Value> = BTreeMap::new();
@@ -274,8 +273,8 @@ fn compare_timeline(
     if image.state() == "unknown" {
         return;
     }
-    // A task that resolved a digest tells no repository; the engine finds it all the same, the oracle does
-    // not look for it.
+    // A task event with a resolved digest does not name the repository; the engine finds it anyway, the
+    // oracle does not.
     let resolved_before = engine["steps"][0]["event"]["event_name"] == "SubmitTaskStateChange";
     if !resolved_before {
         differences.check("open_start", engine["open_start"].as_bool(), Some(image.open_start));
@@ -334,7 +333,7 @@ pub fn coverage(engine: &Value, verdict: &Verdict) -> Vec<String> {
     lines
 }
 
-/// The part of a path that all sources share: the object's own name.
+/// The part of a path that is the same for all sources: the object's key.
 fn key(object: &str) -> String {
     object.rsplit('/').next().unwrap_or(object).to_owned()
 }

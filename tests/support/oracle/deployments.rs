@@ -1,33 +1,33 @@
-//! Task definitions and services: which digest a deployment pinned, and until when.
+//! Task definitions and services: which digest each deployment pins, and until when.
 
 use std::collections::BTreeMap;
 
 use super::fold::Repository;
 use super::meaning::{Reference, Repo};
 
-/// A service got a new deployment; its digests stay until the next.
+/// A deployment of a service; its digests are pinned until the next one.
 #[derive(Debug, Clone)]
 struct Deployment {
     time: u64,
     definition: Option<String>,
     pins: Vec<(Repo, String)>,
-    /// Tags that nothing in the logs had put on any image by then.
+    /// Tags that no logged event had put on an image by then.
     unresolved: Vec<(Repo, String)>,
 }
 
 #[derive(Debug, Clone, Default)]
 pub struct Deployments {
     definitions: BTreeMap<String, Vec<Reference>>,
-    /// Family → its newest definition.
+    /// Family → its newest task definition.
     newest: BTreeMap<String, String>,
     services: BTreeMap<String, Vec<Deployment>>,
-    /// What functions and the like keep, likewise.
+    /// The same for functions and other keepers of images.
     keepers: BTreeMap<String, Vec<Deployment>>,
-    /// Who follows which tag, from when, until when.
+    /// Followers of tags: who, repository, tag, from when, until when.
     followers: Vec<(String, Repo, String, u64, u64)>,
-    /// What definitions, projects and services name.
+    /// The images that definitions, projects and services name.
     named: BTreeMap<String, Vec<Reference>>,
-    /// Who offers what for others to run, from when, until when.
+    /// Definitions offered for others to run, from when, until when.
     offers: Vec<Offer>,
 }
 
@@ -45,7 +45,7 @@ impl Deployments {
         self.newest.insert(family.to_owned(), definition.to_owned());
     }
 
-    /// A deployment of a named definition, or of the one in use. A tag is resolved as it stands now.
+    /// Deploys the named task definition, or the one in use. Tags are resolved now.
     pub fn deploy(
         &mut self,
         service: &str,
@@ -81,7 +81,7 @@ impl Deployments {
         });
     }
 
-    /// A function or the like takes an image up. One that follows a tag has no image of its own.
+    /// A function or a similar service starts to keep an image. One that follows a tag keeps no image.
     pub fn keep(
         &mut self,
         who: &str,
@@ -105,12 +105,12 @@ impl Deployments {
         self.keepers.entry(who.to_owned()).or_default().push(deployment);
     }
 
-    /// The newest revision of a family, or what is named itself.
+    /// The newest revision of a family, or the name itself.
     fn newest_of(&self, name: &str) -> String {
         self.newest.get(name).cloned().unwrap_or_else(|| name.to_owned())
     }
 
-    /// All images of a need, those of definitions included.
+    /// All images, including those of task definitions.
     pub fn images_of(&self, images: &[Reference], through: &[String]) -> Vec<Reference> {
         let defined = through
             .iter()
@@ -118,7 +118,7 @@ impl Deployments {
         images.iter().cloned().chain(defined).collect()
     }
 
-    /// A definition for others to run; its older revisions are run no more.
+    /// Registers a definition for others to run; its older revisions are not run any more.
     pub fn offer(&mut self, who: &str, images: &[Reference], through: &[String], time: u64) {
         let family = who.rsplit_once(':').map(|(family, _)| family.to_owned());
         let older = family.as_ref().and_then(|family| self.newest.get(family)).cloned();
@@ -145,7 +145,7 @@ impl Deployments {
         }
     }
 
-    /// Somebody takes up what it names, itself or by definitions.
+    /// Somebody starts to keep the images that are named directly or by definitions.
     pub fn take_up(
         &mut self,
         who: &str,
@@ -188,7 +188,7 @@ impl Deployments {
         });
     }
 
-    /// A job runs a definition, which shows that it is used: from now on it asks for what it names.
+    /// A job runs a definition, which shows that it is in use: from now on its images are needed.
     pub fn use_definition(&mut self, name: &str, time: u64, repositories: &BTreeMap<Repo, Repository>) {
         let who = self.newest_of(name);
         let runs = self
@@ -204,13 +204,13 @@ impl Deployments {
         }
     }
 
-    /// What is deleted is named no more.
+    /// Removes the images named by something that was deleted.
     pub fn forget_named(&mut self, who: &str, time: u64) {
         self.end_offer(who, time);
         self.named.remove(who);
     }
 
-    /// Whether somebody offers the digest, or one of these tags of it, at `time`.
+    /// Whether a definition offers the digest, or one of these tags, at `time`.
     pub fn offered_at<'t>(
         &self,
         repo: &Repo,
@@ -235,7 +235,7 @@ impl Deployments {
         }
     }
 
-    /// What somebody keeps now.
+    /// The images that somebody keeps now.
     pub fn kept_by(&self, who: &str) -> Vec<(Repo, String)> {
         self.keepers
             .get(who)
@@ -244,12 +244,12 @@ impl Deployments {
             .unwrap_or_default()
     }
 
-    /// Whether somebody keeps the digest just before `time`.
+    /// Whether anybody keeps the digest just before `time`.
     pub fn kept_at(&self, repo: &Repo, digest: &str, time: u64) -> bool {
         self.keepers.values().any(|history| pins(history, repo, digest, time))
     }
 
-    /// Whether somebody follows one of these tags at `time`.
+    /// Whether anybody follows one of these tags at `time`.
     pub fn followed_at<'t>(
         &self,
         repo: &Repo,
@@ -263,8 +263,8 @@ impl Deployments {
         })
     }
 
-    /// A tag is shown to have been on an image since before the logs: what was deployed with it runs that
-    /// image.
+    /// An event shows that the tag has been on an image since before the logs, so deployments with this tag
+    /// run that image.
     pub fn prove(&mut self, repo: &Repo, tag: &str, digest: &str) {
         for deployment in self.services.values_mut().chain(self.keepers.values_mut()).flatten() {
             if deployment.unresolved.iter().any(|(of, unresolved)| of == repo && unresolved == tag) {
@@ -274,7 +274,7 @@ impl Deployments {
         self.forget(repo, tag);
     }
 
-    /// The tag is pushed: what had it before stays unknown.
+    /// The tag is pushed: which image had it before stays unknown.
     pub fn forget(&mut self, repo: &Repo, tag: &str) {
         for deployment in self.services.values_mut().chain(self.keepers.values_mut()).flatten() {
             deployment.unresolved.retain(|(of, unresolved)| of != repo || unresolved != tag);
@@ -297,7 +297,7 @@ impl Deployments {
         });
     }
 
-    /// Whether some service is deployed with the digest at `time`, or comes to be so later.
+    /// Whether a service pins the digest at `time` or later.
     pub fn pinned_since(&self, repo: &Repo, digest: &str, time: u64) -> bool {
         let pins = |deployment: &Deployment| {
             deployment.pins.iter().any(|(of, pinned)| of == repo && pinned == digest)
@@ -308,8 +308,8 @@ impl Deployments {
         self.pinned_at(repo, digest, time + 1) || self.services.values().any(later)
     }
 
-    /// Whether some service's newest deployment just before `time` pins the digest. What a task alone says it
-    /// resolved is no base for a verdict: nobody has seen a real record of it.
+    /// Whether the newest deployment of any service just before `time` pins the digest. Digests that only a
+    /// task reports as resolved do not count, because no real record of that kind is known.
     pub fn pinned_at(&self, repo: &Repo, digest: &str, time: u64) -> bool {
         self.services.values().any(|history| pins(history, repo, digest, time))
     }

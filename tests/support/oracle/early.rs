@@ -1,4 +1,4 @@
-//! Something failed for want of what was not there yet, or whose push was refused.
+//! Failures because something did not exist yet, or because its push was refused.
 
 use super::access::caller;
 use super::findings::Finding;
@@ -18,6 +18,7 @@ pub fn find(folded: &Folded) -> Vec<Finding> {
         for (tag, asks) in &repository.tag_asks {
             findings.extend(never_tag(repo, repository, tag, asks));
             findings.extend(unknown_tag(repo, repository, tag, asks));
+            findings.extend(left_tag(repo, repository, tag, asks));
         }
         for tag in repository.turns.keys() {
             findings.extend(early_tag(repo, repository, tag));
@@ -26,7 +27,7 @@ pub fn find(folded: &Folded) -> Vec<Finding> {
     findings
 }
 
-/// A session of a task (32 hex digits) or of an instance.
+/// Whether the session name is that of a task (32 hex digits) or an instance.
 fn is_workload(actor: Option<&String>) -> bool {
     let session = actor.and_then(|actor| {
         actor
@@ -41,7 +42,7 @@ fn is_workload(actor: Option<&String>) -> bool {
         || session.strip_prefix("i-").is_some_and(|id| matches!(id.len(), 8 | 17) && hex(id))
 }
 
-/// A task that stops tells of pulls some minutes before.
+/// A stopped task indicates a pull within some minutes before.
 fn within(stop: u64, pull: u64) -> bool {
     pull <= stop && stop - pull <= TRIED_SECONDS
 }
@@ -50,7 +51,7 @@ fn created(repository: &Repository, time: u64) -> bool {
     repository.creations.iter().any(|created| *created <= time)
 }
 
-/// The same, and every push since is known.
+/// The same, if all pushes since then are known.
 fn all_known(repository: &Repository, time: u64) -> bool {
     created(repository, time) && !repository.unknown_pushes.iter().any(|push| *push <= time)
 }
@@ -94,17 +95,22 @@ fn early_digest(repo: &Repo, repository: &Repository, digest: &str, image: &Imag
     let tasks = image.failures.iter().filter(|failure| {
         failure.by_digest && !failure.refused && failure.cause.time <= until && soon(failure.cause.time)
     });
+    // An index is refused until all that it lists is there.
+    let indexes =
+        repository.images.values().filter(|index| index.children.iter().any(|child| child == digest));
+    let listed = indexes.filter_map(|index| index.first_push.as_ref()).map(|(push, ..)| push.time).min();
     let failures = pulls
         .map(|asked| (asked.cause.clone(), false, asked.actor.clone()))
-        .chain(tasks.map(|failure| (failure.cause.clone(), true, None)));
+        .chain(tasks.map(|failure| (failure.cause.clone(), true, None)))
+        .filter(|(cause, ..)| listed.is_none_or(|listed| listed > cause.time.min(push.time)));
     let found = finding("asked-before-pushed", repo, digest, "", failures.collect())?;
     Some(Finding { pushed_at: Some(push.time), tags: Vec::new(), ..found })
 }
 
-/// The first time that anything had the tag, by a push.
+/// The first push of the tag, requested before it.
 fn early_tag(repo: &Repo, repository: &Repository, tag: &str) -> Option<Finding> {
     let turn = repository.turns.get(tag)?.first().filter(|turn| turn.how == "pushed")?;
-    // Something had it before.
+    // Something had the tag before.
     if repository.taken.get(tag).is_some_and(|taken| *taken < turn.time) {
         return None;
     }
@@ -159,7 +165,7 @@ fn never_digest(repo: &Repo, repository: &Repository, digest: &str, image: &Imag
     finding("never-pushed-here", repo, digest, tag.as_deref().unwrap_or_default(), failures.collect())
 }
 
-/// Whether anything had the tag, for all that the logs say.
+/// Whether any image may have had the tag, according to the logs.
 fn was_had(repository: &Repository, tag: &str) -> bool {
     let by = |life: &super::fold::Life| life.ever_tags.contains(tag);
     repository.turns.contains_key(tag)
@@ -184,7 +190,32 @@ fn never_tag(repo: &Repo, repository: &Repository, tag: &str, asks: &[Asked]) ->
     )
 }
 
-/// A task named a tag that nothing ever had, and nothing says why.
+/// A task named a tag that was on nothing any more, and nothing says what took it off its image.
+fn left_tag(repo: &Repo, repository: &Repository, tag: &str, asks: &[Asked]) -> Option<Finding> {
+    let turns = repository.turns.get(tag)?;
+    let open = asks.iter().filter(|asked| asked.is_task).filter(|asked| {
+        let time = asked.cause.time;
+        let last = turns.iter().rfind(|turn| turn.time <= time);
+        let left = last.is_some_and(|turn| turn.digest.is_none() && turn.how == "other");
+        let refused =
+            |list: &Vec<(Cause, String, Option<String>)>| list.iter().any(|(cause, ..)| cause.time <= time);
+        left && !turns.iter().any(|turn| turn.time > time)
+            && !repository.refused_pushes.get(tag).is_some_and(refused)
+            && !has_ended(repository, time)
+    });
+    let open: Vec<_> = open.map(|asked| (asked.cause.clone(), true, None)).collect();
+    let lost = turns.last()?.was_on.clone()?;
+    finding("unexplained", repo, &lost, tag, open)
+}
+
+/// The repository was deleted, and not created since.
+fn has_ended(repository: &Repository, time: u64) -> bool {
+    let last = |times: &[u64]| times.iter().copied().filter(|event| *event <= time).max();
+    last(&repository.deletions)
+        .is_some_and(|deleted| last(&repository.creations).is_none_or(|created| created < deleted))
+}
+
+/// A task requested a tag that never existed, for no known reason.
 fn unknown_tag(repo: &Repo, repository: &Repository, tag: &str, asks: &[Asked]) -> Option<Finding> {
     let open = asks.iter().filter(|asked| asked.is_task).filter(|asked| {
         let time = asked.cause.time;
@@ -192,10 +223,9 @@ fn unknown_tag(repo: &Repo, repository: &Repository, tag: &str, asks: &[Asked]) 
             .refused_pushes
             .get(tag)
             .is_some_and(|list| list.iter().any(|(cause, ..)| cause.time <= time));
-        let last = |times: &[u64]| times.iter().copied().filter(|event| *event <= time).max();
-        let ended = last(&repository.deletions)
-            .is_some_and(|deleted| last(&repository.creations).is_none_or(|created| created < deleted));
-        (!refused || repository.taken.contains_key(tag)) && !ended && !repository.turns.contains_key(tag)
+        (!refused || repository.taken.contains_key(tag))
+            && !has_ended(repository, time)
+            && !repository.turns.contains_key(tag)
     });
     finding("unexplained", repo, "", tag, open.map(|asked| (asked.cause.clone(), true, None)).collect())
 }

@@ -1,4 +1,4 @@
-//! What was lost, how, and whether anyone was hurt.
+//! What was lost, how, and whether anyone was affected.
 
 use std::collections::BTreeSet;
 
@@ -9,13 +9,13 @@ use super::policy;
 
 const RACE_WINDOW_SECONDS: u64 = 600;
 
-/// The parts of a finding that the engine has to agree with.
+/// The parts of a finding that the engine must agree with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub kind: &'static str,
     pub severity: &'static str,
     pub repo: Repo,
-    /// The tag it lost last; for the kinds without a displacement, any tag it had.
+    /// The tag that was lost last; for kinds without displacement, any of its tags.
     pub tags: Vec<String>,
     pub lost: String,
     pub kept: Option<String>,
@@ -33,22 +33,22 @@ pub struct Finding {
     pub pulls_while_untagged: usize,
     pub pulls_after_gone: usize,
     pub principals: BTreeSet<String>,
-    /// How many pulls more there may be, by layers alone.
+    /// The number of additional pulls that only requests for layers indicate.
     pub layer_pulls: usize,
 }
 
-/// One life of one image, and what surrounds it.
+/// One life of an image, and its context.
 struct Case<'f> {
     folded: &'f Folded,
     repo: &'f Repo,
     repository: &'f Repository,
     digest: &'f str,
     life: &'f Life,
-    /// When the next life begins, or never.
+    /// When the next life begins; `u64::MAX` if there is none.
     until: u64,
 }
 
-/// From when to when a pull cannot have worked; nowhere for an image that is still there.
+/// The time during which a pull cannot succeed; empty for an image that still exists.
 #[derive(Clone, Copy)]
 struct Absence {
     from: Option<u64>,
@@ -75,7 +75,7 @@ pub fn find(folded: &Folded) -> Vec<Finding> {
 }
 
 impl Finding {
-    /// A finding about a tag, or about a failure: nothing was lost.
+    /// A finding about a tag or a failure, without a lost image.
     pub fn bare(repo: &Repo, digest: &str, tag: &str) -> Self {
         Self {
             kind: "",
@@ -103,11 +103,11 @@ impl Finding {
     }
 }
 
-/// A task that stops tells of a pull up to so many seconds before.
+/// A task that stops indicates a pull up to this many seconds before.
 const TRIED_SECONDS: u64 = 600;
 
-/// Tasks that could not find the image at a time when, for all that the logs say, it was there, or of which
-/// they say nothing; and who was refused what it could pull before, with no change of access in the logs.
+/// Tasks that could not find the image although the logs show it as existing or say nothing, and callers that
+/// were refused without a logged change of access.
 fn unexplained(
     folded: &Folded,
     repo: &Repo,
@@ -150,7 +150,7 @@ fn is_explained(repository: &Repository, image: &Image, failure: &Failure) -> bo
     let (time, tag) = (failure.cause.time, failure.tag.as_deref());
     let just_before = |event: u64| event <= time && time - event <= TRIED_SECONDS;
     let created = repository.creations.iter().any(|created| *created <= time);
-    // Nobody knows a digest long before it is made.
+    // Nobody can know a digest long before it is built.
     let not_yet = image
         .first_push
         .as_ref()
@@ -171,7 +171,7 @@ fn is_explained(repository: &Repository, image: &Image, failure: &Failure) -> bo
     let never_came = image.first_push.is_none()
         && !image.exists
         && image.refused_pushes.iter().any(|(refused, ..)| refused.time < time);
-    // The tag was taken from an index by one of its images.
+    // One of the index's own images took the tag from it.
     let is_a_part = tag.and_then(|tag| repository.turns.get(tag)).is_some_and(|turns| {
         turns.iter().any(|turn| {
             let former = turn.was_on.as_ref().and_then(|former| repository.images.get(former));
@@ -196,7 +196,7 @@ fn is_image(repository: &Repository, digest: &str, image: &Image) -> bool {
     repository.images.get(digest).is_some_and(|other| std::ptr::eq(other, image))
 }
 
-/// An end that no log has.
+/// An end that no event shows.
 fn presumed(
     folded: &Folded,
     repo: &Repo,
@@ -208,7 +208,7 @@ fn presumed(
     let case = Case { folded, repo, repository, digest, life, until: u64::MAX };
     let absence = Absence { from: Some(presumed.time), until: u64::MAX };
     let found = case.needed(presumed.kind, &presumed.cause, presumed.rule_priority, absence)?;
-    // It may seem to have lost a tag later: by then it was gone.
+    // It may seem to have lost a tag later, but it was already gone.
     let untagged_at = life.untagged_at.filter(|untagged| *untagged <= presumed.time);
     Some(Finding {
         untagged_at,
@@ -217,8 +217,8 @@ fn presumed(
     })
 }
 
-/// The index is still there, its tag is on one of its images, and tasks failed for that; no rule takes the
-/// index.
+/// The index still exists, its tag is on one of its images, tasks failed because of that, and no rule expires
+/// the index.
 fn one_platform(
     folded: &Folded,
     repo: &Repo,
@@ -240,7 +240,7 @@ fn one_platform(
     Some(Finding { severity: "critical", ..found })
 }
 
-/// Gone or in the archive at `time`, or back for no longer than `slack`.
+/// Whether it was gone or archived at `time`, or had been back for at most `slack`.
 pub fn was_away(image: &Image, time: u64, slack: u64) -> bool {
     image.lives.iter().enumerate().any(|(number, life)| {
         let back = image.lives.get(number + 1).map_or(u64::MAX, |next| next.start.unwrap_or(u64::MAX));
@@ -251,7 +251,7 @@ pub fn was_away(image: &Image, time: u64, slack: u64) -> bool {
 }
 
 impl Case<'_> {
-    /// The tags of the indexes that list the image and lived on, with a tag, when it went.
+    /// The indexes that list the image and still existed, with a tag, when it was lost.
     fn living_indexes(&self, gone: u64) -> Vec<(&String, &Life)> {
         let mut found = Vec::new();
         for (digest, index) in &self.repository.images {
@@ -268,7 +268,7 @@ impl Case<'_> {
             };
             let had_tag = self.repository.turns.values().any(|turns| {
                 let turn = turns.iter().rfind(|turn| turn.time <= gone);
-                // Where a tag left without an event, it may have left before.
+                // If a tag disappeared without an event, that may have happened earlier.
                 let next = turns.iter().find(|turn| turn.time > gone);
                 let left_unseen = next.is_some_and(|next| next.how == "other" && next.digest.is_some());
                 turn.is_some_and(|turn| turn.digest.as_ref() == Some(digest)) && !left_unseen
@@ -280,7 +280,7 @@ impl Case<'_> {
         found
     }
 
-    /// An index lives, and this child of it was taken.
+    /// A child was lost while its index exists.
     fn child_lost(&self, gone: &Gone, indexes: &[(&String, &Life)], absence: Absence) -> Option<Finding> {
         let own = self.evidence(absence);
         let time = gone.cause.time;
@@ -307,7 +307,7 @@ impl Case<'_> {
         })
     }
 
-    /// What became of the image in the end.
+    /// The finding about the end of this life.
     fn judge(&self) -> Option<Finding> {
         let absence =
             Absence { from: self.life.gone.as_ref().map(|gone| gone.cause.time), until: self.until };
@@ -344,7 +344,7 @@ impl Case<'_> {
         }
     }
 
-    /// An archive that something still needed: pulls fail as if the image were gone.
+    /// The image was archived while needed: pulls fail as if it were gone.
     fn archived(&self, stay: &Archived) -> Option<Finding> {
         let gone = self.life.gone.as_ref().map_or(u64::MAX, |gone| gone.cause.time);
         let absence =
@@ -352,7 +352,8 @@ impl Case<'_> {
         self.needed("archived", &stay.cause, stay.rule_priority, absence)
     }
 
-    /// A run could not take it, for an index that is in no log: of one that is, its end is known, too.
+    /// Whether a run could not take it because of an index that is not in the logs. (The end of an index in
+    /// the logs is known.)
     fn is_held_unseen(&self) -> bool {
         self.life.is_held
             && !self
@@ -366,7 +367,7 @@ impl Case<'_> {
         self.life.loss.as_ref().filter(|loss| !self.repository.is_child_since(self.digest, loss.second.time))
     }
 
-    /// A finding about a tag that went to another push.
+    /// A finding about a tag that moved to another push.
     fn displaced(&self, loss: &Loss, kind: &'static str, absence: Absence) -> Finding {
         let gap = loss.first.as_ref().map(|first| loss.second.time - first.time);
         let is_race = gap.is_some_and(|gap| gap <= RACE_WINDOW_SECONDS) && !self.is_by_child(loss);
@@ -388,7 +389,7 @@ impl Case<'_> {
         }
     }
 
-    /// A finding about an image that went another way: only where something needs it.
+    /// A finding about an image that was lost in another way, if it was needed.
     fn needed(
         &self,
         kind: &'static str,
@@ -402,7 +403,7 @@ impl Case<'_> {
         Some(Finding { kind, severity, tags, second, deletion, rule_priority, ..self.frame(absence) })
     }
 
-    /// What all kinds have in common.
+    /// The fields that all kinds have in common.
     fn frame(&self, absence: Absence) -> Finding {
         let untagged_at = self.life.untagged_at;
         let pulls = || self.life.pulls.iter().filter(|pull| pull.time < absence.until);
@@ -434,13 +435,14 @@ impl Case<'_> {
         }
     }
 
-    /// Who missed a tag of it after the digest was back; what was only archived took no tag away.
+    /// Number of requests for one of its tags after the digest had come back; an archived image keeps its
+    /// tags.
     fn asked_later(&self, absence: Absence) -> usize {
         let ended = self.life.gone.as_ref().map(|gone| gone.cause.time);
         if ended.is_some() && ended == absence.from { self.life.asked_later.len() } else { 0 }
     }
 
-    /// `critical` or `high`, where there is evidence for it.
+    /// `critical` or `high`, if there is evidence for it.
     fn evidence(&self, absence: Absence) -> Option<&'static str> {
         let missed = |time: u64| absence.from.is_some_and(|from| (from..absence.until).contains(&time));
         let after_gone = self.life.pulls.iter().any(|pull| missed(pull.time));
@@ -455,13 +457,13 @@ impl Case<'_> {
         if after_gone || named || started || pinned(absence.until) || self.asked_later(absence) > 0 {
             return Some("critical");
         }
-        // A child is asked for by its digest whenever its index is pulled: that shows no need of its own.
+        // A child is requested by digest whenever its index is pulled, which does not show a need of its own.
         let untagged = self.life.untagged_at.unwrap_or(u64::MAX)..absence.from.unwrap_or(u64::MAX);
         let used = !self.repository.is_child_since(self.digest, untagged.start)
             && self.life.pulls.iter().any(|pull| pull.by_digest && untagged.contains(&pull.time));
         let kept = |time: u64| self.folded.deployments.kept_at(self.repo, self.digest, time);
         let kept = kept(absence.until) || absence.from.is_some_and(kept);
-        // A task failed for it before it went: somebody needs it.
+        // A task failed because of it before it was lost, so somebody needs it.
         let failed_before = absence.from.is_some_and(|from| self.life.stops.iter().any(|stop| *stop < from));
         if used || kept || failed_before || self.followed(absence) || absence.from.is_some_and(pinned) {
             return Some("high");
@@ -471,7 +473,7 @@ impl Case<'_> {
 }
 
 impl Case<'_> {
-    /// One push that gave an index's tag to one of its own images raced with nobody.
+    /// If one push moved an index's tag to one of its own images, it is not a race.
     fn kind_of_pair(&self, loss: &Loss) -> &'static str {
         let gap = loss.first.as_ref().map(|first| loss.second.time - first.time);
         let is_race = gap.is_some_and(|gap| gap <= RACE_WINDOW_SECONDS) && !self.is_by_child(loss);
@@ -482,7 +484,7 @@ impl Case<'_> {
         self.repository.images.get(self.digest).is_some_and(|image| image.children.contains(&loss.kept))
     }
 
-    /// Tasks that failed for the tag since it is on one image of this index.
+    /// Tasks that failed because of the tag since it is on an image of this index.
     fn failed_for_its_child<'c>(&'c self, loss: &'c Loss) -> Vec<&'c Failure> {
         let child = self.repository.images.get(&loss.kept).filter(|_| self.is_by_child(loss));
         let failures = child.map(|child| child.failures.as_slice()).unwrap_or_default();
@@ -496,14 +498,14 @@ impl Case<'_> {
             .collect()
     }
 
-    /// Somebody offers it for others to run.
+    /// Whether a definition offers it for others to run.
     fn offered(&self, absence: Absence) -> bool {
         let time = absence.from.unwrap_or(u64::MAX - 1);
         let tags = self.life.tags_at_end.iter().chain(self.life.tags.keys());
         self.folded.deployments.offered_at(self.repo, self.digest, tags, time)
     }
 
-    /// Somebody follows a tag that it had when it went.
+    /// Whether anybody follows a tag that it had when it was lost.
     fn followed(&self, absence: Absence) -> bool {
         let Some(from) = absence.from else { return false };
         let archived = self.life.archives.iter().find(|stay| stay.cause.time == from).map(|stay| &stay.tags);
@@ -531,7 +533,7 @@ fn gone_kind(gone: &Gone) -> Option<&'static str> {
     }
 }
 
-/// A finding is as sure of its order as the less sure of its two pushes.
+/// The confidence in a finding's order is the lower one of its two pushes.
 fn weakest(loss: &Loss) -> &'static str {
     let orders = [loss.first.as_ref().map_or("observed", |first| first.order), loss.second.order];
     ["ambiguous", "inferred"].into_iter().find(|order| orders.contains(order)).unwrap_or("observed")

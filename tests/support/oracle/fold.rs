@@ -1,4 +1,4 @@
-//! Lives through all events in order, and remembers what became of every image.
+//! Processes all events in order, and keeps the state of every image.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::meaning::{Act, CopyRule, Event, Reference, Repo, RunImage, role};
 use super::presumed::Presumed;
 use super::tags::{self, Turn};
 
-/// An event that did something to an image.
+/// An event that changed an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
     pub id: String,
@@ -17,7 +17,7 @@ pub struct Cause {
     pub order: &'static str,
 }
 
-/// How the last tag went to another push.
+/// How the last tag moved to another push.
 #[derive(Debug, Clone)]
 pub struct Loss {
     pub tag: String,
@@ -34,7 +34,7 @@ pub struct Gone {
     pub run: Option<RunImage>,
 }
 
-/// A stay in the archive, where no pull finds it.
+/// A time in the archive, during which no pull finds the image.
 #[derive(Debug, Clone)]
 pub struct Archived {
     pub cause: Cause,
@@ -53,7 +53,7 @@ pub struct Pull {
 /// One life of an image.
 #[derive(Debug, Clone, Default)]
 pub struct Life {
-    /// Something besides mere mentions is known of it.
+    /// Whether more than mentions is known about it.
     pub known: bool,
     /// `None`: it began before the logs.
     pub start: Option<u64>,
@@ -66,25 +66,25 @@ pub struct Life {
     pub tags_at_end: Vec<String>,
     pub archives: Vec<Archived>,
     pub pulls: Vec<Pull>,
-    /// Layers asked for: parts of pulls, or all that is left of pulls whose manifest requests are not in the
-    /// logs.
+    /// Number of requests for its layers: parts of pulls, or all that is left of pulls whose manifest
+    /// requests are not in the logs.
     pub layer_pulls: usize,
-    /// It went with its last tag, as far as the tags are known.
+    /// Whether it was deleted with its last tag, as far as the tags are known.
     pub by_last_tag: bool,
-    /// All tags it ever had in this life.
+    /// All tags that it had in this life.
     pub ever_tags: BTreeSet<String>,
     pub stops: Vec<u64>,
-    /// Jobs and builds that were to run it.
+    /// Times at which jobs and builds were to run it.
     pub starts: Vec<u64>,
-    /// Pulls by a tag that went with this life, after the digest had come back without it.
+    /// Pulls by a tag that was lost with this life, after the digest had come back without it.
     pub asked_later: Vec<Pull>,
-    /// The repository was created anew: this life is over, and when it ended is not in the logs.
+    /// Whether the repository was created again: then this life has ended at a time that is not in the logs.
     pub over: bool,
-    /// All its tags are known: it began in the logs, or a run has listed them.
+    /// Whether all its tags are known, because it began in the logs or a run has listed them.
     pub tags_known: bool,
-    /// A run could not take it: an index lists it, whether the logs have that or not.
+    /// Whether a run could not take it, because an index (in the logs or not) lists it.
     pub is_held: bool,
-    /// A refused push proved it to be there before its first push in the logs.
+    /// Whether a refused push proved that it existed before its first push in the logs.
     pub proven: bool,
 }
 
@@ -94,26 +94,26 @@ pub struct Image {
     pub lives: Vec<Life>,
     pub children: Vec<String>,
     pub layers: Vec<String>,
-    /// Tasks that stopped because they could not find it, or were refused it.
+    /// Tasks that stopped because they could not find it or were refused.
     pub failures: Vec<Failure>,
     /// Pulls that were refused for want of permission.
     pub refusals: Vec<(Cause, Option<String>)>,
-    /// All pulls that were not refused, whoever made them.
+    /// All pulls that were not refused, by any caller.
     pub answered: Vec<Asked>,
     pub subject: Option<String>,
-    /// The last time that anything showed it, pulls and refusals apart.
+    /// The last time at which any event other than a pull or refusal showed it.
     pub shown: u64,
-    /// Its first push: the event, who made it, and whether something was known of it before.
+    /// Its first push: the event, the caller, and whether it was known before.
     pub first_push: Option<(Cause, Option<String>, bool)>,
-    /// Its refused pushes, with tag and pusher.
+    /// Its refused pushes, with tag and caller.
     pub refused_pushes: Vec<(Cause, Option<String>, Option<String>)>,
-    /// Its repository said that it exists already.
+    /// Whether its repository reported that it already exists.
     pub exists: bool,
-    /// It most likely went with something else.
+    /// Set if it was most likely removed together with something else.
     pub presumed: Option<Presumed>,
 }
 
-/// A task that stopped for want of an image.
+/// A task that stopped because of a missing image.
 #[derive(Debug, Clone)]
 pub struct Failure {
     pub cause: Cause,
@@ -122,7 +122,7 @@ pub struct Failure {
     pub refused: bool,
 }
 
-/// Somebody asked for something.
+/// A request for an image or a tag.
 #[derive(Debug, Clone)]
 pub struct Asked {
     pub cause: Cause,
@@ -137,47 +137,47 @@ pub struct Asked {
 pub struct Repository {
     pub images: BTreeMap<String, Image>,
     pub tags: BTreeMap<String, String>,
-    /// Tags that went with an image: its digest, and which of its lives that was.
+    /// Tags that were lost with an image: its digest, and the number of its life.
     pub lost_tags: BTreeMap<String, (String, usize)>,
     pub turns: BTreeMap<String, Vec<Turn>>,
-    /// Pushes of which nothing but the repository is known.
+    /// Pushes of which only the repository is known.
     pub unknown_pushes: Vec<u64>,
-    /// When the repository was deleted, and created.
+    /// Times at which the repository was deleted and created.
     pub deletions: Vec<u64>,
     pub creations: Vec<u64>,
     pub access_changes: Vec<Cause>,
-    /// Who asked for a tag while nothing had it.
+    /// Requests for each tag while no image had it.
     pub tag_asks: BTreeMap<String, Vec<Asked>>,
-    /// Tags that were taken when somebody else wanted them, and when that was first.
+    /// Tags that already existed when somebody pushed them, and the first such time.
     pub taken: BTreeMap<String, u64>,
-    /// Refused pushes by tag: digest and pusher.
+    /// Refused pushes by tag: event, digest and caller.
     pub refused_pushes: BTreeMap<String, Vec<(Cause, String, Option<String>)>>,
     pub policy: Option<Value>,
-    /// `imageTagMutability` and its exclusion filters, as they were put last.
+    /// The latest `imageTagMutability` and its exclusion filters.
     mutability: Value,
 }
 
-/// From a moment on, the rules by which a registry copies.
+/// A time, and the replication rules of a registry from then on.
 type Replication = (u64, Vec<CopyRule>);
 
 #[derive(Debug, Clone, Default)]
 pub struct Folded {
     pub repositories: BTreeMap<Repo, Repository>,
     pub deployments: Deployments,
-    /// `account/role` → changes of what it may do.
+    /// `account/role` → changes of its permissions.
     pub roles: BTreeMap<String, Vec<Cause>>,
     /// Replication configurations of each registry, in order of time.
     pub replication: BTreeMap<(String, String), Vec<Replication>>,
-    /// Account and region of a registry, and a principal whose pulls do not count there now.
+    /// Account and region of a registry, and a principal whose pulls are excluded there.
     excluded: BTreeSet<((String, String), String)>,
     /// Prefix and policy of each template, by account and region of its registry.
     templates: BTreeMap<(String, String), BTreeMap<String, Option<Value>>>,
 }
 
-/// Folds events that are in order.
+/// Folds sorted events.
 pub fn fold(events: &[Event]) -> Folded {
     let mut folded = Folded::default();
-    // Who is taken off a list without having been put on it was there before the logs.
+    // A principal that is removed from the list without having been added was on it before the logs.
     let mut told: BTreeSet<((String, String), String)> = BTreeSet::new();
     for event in events {
         if let Act::Exclude { registry, role, excluded } = &event.act
@@ -199,8 +199,8 @@ impl Folded {
         self.repositories.entry(repo.clone()).or_default()
     }
 
-    /// Whether some registry copies to this repository with its deletions: then what has a tag there may be
-    /// gone, and no log says so.
+    /// Whether a registry replicates to this repository including deletions: then a tag there may be gone
+    /// without an event.
     fn deletions_reach(&self, repo: &Repo, time: u64) -> bool {
         let reaches = |rule: &CopyRule| {
             rule.deletes
@@ -221,7 +221,8 @@ impl Folded {
         fitting.max_by_key(|(prefix, _)| if *prefix == "ROOT" { 0 } else { prefix.len() })?.1.clone()
     }
 
-    /// A scanner needs nothing, nor does a principal whose pulls the registry was told not to count.
+    /// Whether a caller's pulls show a need: not those of scanners and of principals that the registry
+    /// excludes.
     fn needs(&self, repo: &Repo, actor: Option<&str>) -> bool {
         let Some(role) = actor.and_then(role) else { return true };
         let name = role.split('/').next_back().unwrap_or_default();
@@ -229,7 +230,7 @@ impl Folded {
         !scans && !self.excluded.contains(&((repo.0.clone(), repo.1.clone()), role))
     }
 
-    /// Tells the deployments whose tag was on nothing known so far.
+    /// Tells the deployments which image has a tag that was unresolved so far.
     fn learn_tags(&mut self, act: &Act) {
         let known = |repo: &Repo, tag: &str| {
             self.repositories.get(repo).is_some_and(|repository| repository.tags.contains_key(tag))
@@ -268,9 +269,22 @@ impl Folded {
     fn change(&mut self, event: &Event, cause: &Cause) {
         let cause = cause.clone();
         self.learn_tags(&event.act);
+        let named = match &event.act {
+            Act::Define { images, .. } | Act::Offer { images, .. } | Act::TakeUp { images, .. } => {
+                images.as_slice()
+            }
+            Act::Keep { image, .. } => std::slice::from_ref(image),
+            _ => &[],
+        };
+        // Whoever names a digest before its push knows it from before the logs.
+        for image in named {
+            if let Some(digest) = &image.digest {
+                self.repository(&image.repo).mention(digest);
+            }
+        }
         match &event.act {
             Act::Push { repo, digest, tag, children, layers, subject, replica } => {
-                // Replication leaves a tag where it is that cannot be moved.
+                // Replication does not overwrite an immutable tag.
                 let may_be_free = *replica && self.deletions_reach(repo, event.time);
                 let tag = tag
                     .as_ref()
@@ -414,7 +428,7 @@ impl Folded {
 }
 
 impl Folded {
-    /// A task could not have an image: by its digest, else by the tag of whatever had it or went with it.
+    /// A task failed to get an image: found by its digest, or by the tag of the image that has or had it.
     fn fail(&mut self, image: &Reference, refused: bool, cause: &Cause) {
         let repository = self.repository(&image.repo);
         let by_tag = |tag: &String| {
@@ -446,7 +460,7 @@ impl Folded {
         }
     }
 
-    /// A job or a build runs an image: it is there, or what went with its tag is missed.
+    /// A job or a build runs an image: the one with the tag, or the one that was lost with it.
     fn start(&mut self, image: &Reference, time: u64) {
         let repository = self.repository(&image.repo);
         let lost = |tag: &String| {
@@ -468,8 +482,7 @@ impl Folded {
 }
 
 impl Repository {
-    /// Whether the tag is on another image and cannot be taken from it. A wildcard's star stands at its end
-    /// in these worlds.
+    /// Whether the tag is on another image and immutable. In these worlds wildcards end in `*`.
     fn keeps(&self, tag: &str, digest: &str) -> bool {
         let filters = self.mutability["imageTagMutabilityExclusionFilters"].as_array().into_iter().flatten();
         let is_exempt = filters.filter_map(|filter| filter["filter"].as_str()).any(|filter| {
@@ -487,12 +500,12 @@ impl Repository {
         fixed && self.tags.get(tag).is_some_and(|holder| holder != digest)
     }
 
-    /// An event shows the image to be there, or to have been.
+    /// An event shows that the image exists or existed.
     fn show(&mut self, digest: &str, time: u64) {
         self.images.entry(digest.to_owned()).or_default().shown = time;
     }
 
-    /// Whoever asks for an image that is known asks for that; else for the tag.
+    /// A request for an image: of a known digest, or else of the tag.
     fn ask(&mut self, digest: Option<&str>, tag: Option<&str>, asked: Asked) {
         if let Some(digest) = digest {
             return self.images.entry(digest.to_owned()).or_default().answered.push(asked);
@@ -516,7 +529,8 @@ impl Repository {
         }
     }
 
-    /// The last life of a digest that some event speaks of; an open one when it is the first to do so.
+    /// The last life of a digest that an event mentions; a new one with unknown beginning if it is the first
+    /// mention.
     fn mention(&mut self, digest: &str) -> &mut Life {
         let image = self.images.entry(digest.to_owned()).or_default();
         if image.lives.is_empty() {
@@ -527,7 +541,8 @@ impl Repository {
         &mut image.lives[last]
     }
 
-    /// It was there, and was pushed when the preview says; its tags may be those of a moment before or after.
+    /// A preview shows that it existed and when it was pushed; its tags may be those of a moment before or
+    /// after.
     fn preview(&mut self, digest: &str, pushed_at: Option<u64>) {
         let life = self.mention(digest);
         if life.gone.is_some() {
@@ -540,15 +555,14 @@ impl Repository {
         }
     }
 
-    /// It was pushed before its first push in the logs. How a later life began does not open the beginning of
-    /// the first.
+    /// It existed before its first push in the logs. This concerns only the first life.
     fn opened_before(&mut self, digest: &str) {
         if let Some(image) = self.images.get_mut(digest) {
             image.open_start |= image.lives.len() == 1;
         }
     }
 
-    /// The present life of a digest that an event shows to be there.
+    /// The present life of a digest that an event shows to exist.
     fn open(&mut self, digest: &str) -> &mut Life {
         if self.mention(digest).gone.is_some() {
             let image = self.images.entry(digest.to_owned()).or_default();
@@ -565,7 +579,7 @@ impl Repository {
             image.lives.push(Life { start: Some(cause.time), tags_known: true, ..Life::default() });
         }
         image.children = children.to_vec();
-        // What is pushed again is out of the archive at once.
+        // A push also restores an archived image.
         self.restore(digest, cause.time);
         let life = self.open(digest);
         if life.pushed_at.is_none() && !life.proven {
@@ -602,9 +616,9 @@ impl Repository {
         }
     }
 
-    /// Proves an old holder where none was known; moves nothing.
+    /// Shows which image had a tag before, if none was known; does not move the tag.
     fn already_there(&mut self, digest: &str, tag: &str) {
-        // What exists already is there, although nothing in the logs brought it back.
+        // The image exists, although no logged event brought it back.
         let life = self.mention(digest);
         life.known |= life.gone.is_none();
         if !self.tags.contains_key(tag) {
@@ -617,7 +631,7 @@ impl Repository {
         }
     }
 
-    /// A response says who had a tag, whoever was thought to.
+    /// A response shows which image had a tag, which may correct the state.
     fn correct_holders(&mut self, listed: &[(String, String)]) {
         for (digest, tag) in listed {
             if let Some(holder) = self.tags.get(tag).filter(|holder| *holder != digest).cloned() {
@@ -627,7 +641,7 @@ impl Repository {
         }
     }
 
-    /// What goes by its digest had the tags that the response lists.
+    /// Images deleted by digest had the tags that the response lists.
     fn learn_tags(&mut self, images: &[String], listed: &[(String, String)]) {
         for (digest, tag) in listed.iter().filter(|(digest, _)| images.contains(digest)) {
             let life = self.open(digest);
@@ -643,7 +657,7 @@ impl Repository {
             self.remove(digest, "deleted", cause, None);
         }
         for (digest, tag) in tags {
-            // It was on this image last, whatever it had gone with before.
+            // The tag was on this image last, whatever it was lost with before.
             self.lost_tags.remove(tag);
             let others = self.open(digest).tags.keys().any(|held| held != tag);
             if others {
@@ -652,7 +666,7 @@ impl Repository {
                     self.tags.remove(tag);
                 }
             } else if !self.open(digest).tags_known {
-                // Whether that was its last tag depends on what lies before the logs.
+                // Whether that was its last tag depends on what happened before the logs.
                 let life = self.open(digest);
                 life.tags.remove(tag);
                 (life.known, life.proven) = (false, false);
@@ -666,7 +680,7 @@ impl Repository {
     }
 
     fn run(&mut self, image: &RunImage, cause: &Cause) {
-        // It had a tag more than the logs know, and did not go with the last of those.
+        // It had another tag than the logs know, so it was not deleted with the last known one.
         let life = self.mention(&image.digest);
         let ended = life.gone.as_ref().map(|gone| gone.cause.time).filter(|_| life.by_last_tag);
         let came_later = |ended: u64| image.pushed_at.is_some_and(|pushed| pushed > ended);
@@ -695,7 +709,7 @@ impl Repository {
                 life.untagged_by = life.untagged_by.or(Some("unknown"));
             }
             "failed" => life.is_held = true,
-            // Nothing changes, but what was not known before is known to be here, and as what.
+            // Nothing changes, but it is now known that the image exists, and of what kind it is.
             _ if life.start.is_none()
                 && life.tags.is_empty()
                 && image.tag_status.eq_ignore_ascii_case("untagged") =>
@@ -706,7 +720,7 @@ impl Repository {
         }
     }
 
-    /// It did not end then: who asked for the tag since asked for what nothing had, and not for this image.
+    /// It did not end then: requests for the tag since then were for a missing tag, and not for this image.
     fn lived_on(&mut self, digest: &str, ended: u64) {
         self.lost_tags.retain(|_, (lost, _)| lost != digest);
         let turns = self.turns.values_mut().flatten();
@@ -744,8 +758,8 @@ impl Repository {
         life.gone = Some(Gone { state, cause: cause.clone(), run });
     }
 
-    /// A run states when the image was pushed and which tags it has: that is evidence, and stands above what
-    /// was folded.
+    /// A run states when the image was pushed and which tags it has, which takes precedence over the folded
+    /// state.
     fn correct(&mut self, image: &RunImage) {
         let life = self.open(&image.digest);
         let earlier =
@@ -798,20 +812,20 @@ impl Repository {
         self.deletions.push(cause.time);
     }
 
-    /// A pull that shows no need is no more than a mention of the image, and still a pull of the tag.
+    /// A pull that shows no need counts only as a mention of the image, but still as a pull of the tag.
     fn pull(&mut self, digest: Option<&str>, tag: Option<&str>, pull: Option<Pull>) {
         if let Some(digest) = digest {
             return self.mention(digest).pulls.extend(pull);
         }
         let Some(tag) = tag else { return };
         if let Some(turn) = self.turns.get_mut(tag).and_then(|turns| turns.last_mut()) {
-            // Who needs nothing misses nothing.
+            // A caller without a need is not affected by a loss.
             turn.pulls += usize::from(pull.is_some());
         }
         if let Some(digest) = self.tags.get(tag).cloned() {
             return self.mention(&digest).pulls.extend(pull);
         }
-        // Whoever asks for a tag that went with its image asks for that image as it was.
+        // A request for a tag that was lost with its image is a request for that image as it was.
         let Some((digest, life)) = self.lost_tags.get(tag).cloned() else { return };
         let Some(image) = self.images.get_mut(&digest) else { return };
         let is_last = life + 1 == image.lives.len();
@@ -819,7 +833,7 @@ impl Repository {
         if is_last && life.gone.is_some() { life.pulls.extend(pull) } else { life.asked_later.extend(pull) }
     }
 
-    /// A layer is asked for: a part of pulling the image that has it, if only one has.
+    /// A request for a layer counts as part of a pull if only one image has the layer.
     fn pull_layer(&mut self, layer: &str) {
         let has = |image: &Image| image.layers.iter().any(|held| held == layer);
         let mut holders =
@@ -829,7 +843,7 @@ impl Repository {
         }
     }
 
-    /// The repository is created: whatever was thought to be in it is not, and when it went is not known.
+    /// The repository is created: all images in it are gone, at an unknown time.
     fn begin_again(&mut self, time: u64) {
         for life in self
             .images
@@ -850,8 +864,8 @@ impl Repository {
         self.policy = None;
     }
 
-    /// The digest is listed by an index that was here at `time` or came later: it stays and goes with that,
-    /// and is no orphan.
+    /// Whether an index that existed at `time` or later lists the digest: then it is kept and removed with
+    /// the index.
     pub fn is_child_since(&self, digest: &str, time: u64) -> bool {
         let lists = |parent: &&Image| parent.children.iter().any(|child| child == digest);
         let lasts = |life: &Life| life.gone.as_ref().is_none_or(|gone| gone.cause.time > time);
@@ -866,7 +880,7 @@ impl Life {
 }
 
 impl Image {
-    /// The word of CONTRACT for what became of it.
+    /// The state in the words of CONTRACT.
     pub fn state(&self) -> &'static str {
         match self.lives.last() {
             Some(Life { gone: Some(gone), .. }) => gone.state,
@@ -882,7 +896,7 @@ impl Image {
         }
     }
 
-    /// Tags now, or at the end.
+    /// The tags now, or at the end.
     pub fn tags(&self) -> Vec<String> {
         let Some(life) = self.lives.last() else { return Vec::new() };
         if life.gone.is_some() { life.tags_at_end.clone() } else { life.tags.keys().cloned().collect() }

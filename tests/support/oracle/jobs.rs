@@ -1,4 +1,4 @@
-//! Batch, CodeBuild and SageMaker: who names images for others to run, who runs them, and what ends that.
+//! Batch, CodeBuild and SageMaker: definitions that name images, jobs that run them, and deletions.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ fn image(value: &Value) -> Vec<Reference> {
     value.as_str().and_then(reference).into_iter().collect()
 }
 
-/// Job definitions by their ARN, or by the family that a job names.
+/// Job definitions by ARN, or by the name that a job uses.
 pub fn batch(value: &Value, acts: &mut Vec<Act>) {
     let (request, response) = (&value["requestParameters"], &value["responseElements"]);
     let named = |name: String| {

@@ -1,4 +1,4 @@
-//! Record → what it means for images, after the table in SEMANTICS.
+//! Record → its meaning for images, according to the table in SEMANTICS.
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -9,7 +9,8 @@ use super::read::Record;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Repo(pub String, pub String, pub String);
 
-/// An event, in the order of time. `rank` and `order` are settled later, for pushes of one tag in one second.
+/// An event with its position in time. `rank` and `order` are determined later, for pushes of one tag in one
+/// second.
 #[derive(Debug, Clone)]
 pub struct Event {
     pub time: u64,
@@ -46,7 +47,7 @@ pub struct RunImage {
     pub pushed_at: Option<u64>,
 }
 
-/// An image as a task definition names it.
+/// An image as a task definition refers to it.
 #[derive(Debug, Clone)]
 pub struct Reference {
     pub repo: Repo,
@@ -62,55 +63,55 @@ pub enum Act {
         tag: Option<String>,
         children: Vec<String>,
         layers: Vec<String>,
-        /// What it is a signature or the like of.
+        /// For a signature or another artifact, its subject.
         subject: Option<String>,
         replica: bool,
     },
-    /// A push that ECR refused, and that proves nothing.
+    /// A push that ECR refused, and that proves nothing else.
     RefusedPush {
         repo: Repo,
         digest: String,
         tag: Option<String>,
-        /// The tag was taken: something has it.
+        /// Whether the tag existed already.
         is_taken: bool,
     },
-    /// A pull that was refused for want of permission.
+    /// A pull that was refused because of missing permissions.
     RefusedPull {
         repo: Repo,
         digest: Option<String>,
         tag: Option<String>,
     },
-    /// Who may pull from the repository has changed.
+    /// The repository's policy for pulls has changed.
     AccessChanged {
         repo: Repo,
     },
-    /// What a role may do has changed: `account/role`.
+    /// The permissions of a role have changed: `account/role`.
     RoleChanged {
         role: String,
     },
-    /// Where a registry copies to: destinations (account, region), prefixes, and whether deletions go along.
+    /// Replication rules: destinations (account, region), prefixes, and whether deletions are replicated.
     Replication {
         registry: (String, String),
         rules: Vec<CopyRule>,
     },
-    /// A definition for others to run.
+    /// A definition that others can run.
     Offer {
         who: String,
         images: Vec<Reference>,
         through: Vec<String>,
     },
-    /// Somebody keeps, or asks anew for, what these name.
+    /// Somebody starts to keep, or requests again, the images that are named.
     TakeUp {
         who: String,
         images: Vec<Reference>,
         through: Vec<String>,
         asks: bool,
     },
-    /// Runs once.
+    /// A single execution.
     Start {
         images: Vec<Reference>,
         through: Vec<String>,
-        /// What it runs of a definition shows that the definition is used.
+        /// Whether the execution shows that its definition is in use.
         uses: bool,
     },
     AlreadyThere {
@@ -118,7 +119,7 @@ pub enum Act {
         digest: String,
         tag: String,
     },
-    /// Digests removed whole, and (digest, tag) pairs of which only the tag was asked for.
+    /// Deleted digests, and (digest, tag) pairs of which only the tag was requested to be deleted.
     Delete {
         repo: Repo,
         images: Vec<String>,
@@ -132,36 +133,35 @@ pub enum Act {
     },
     Preview {
         repo: Repo,
-        /// Digests, and when each was pushed.
+        /// Digests, and the time at which each was pushed.
         images: Vec<(String, Option<u64>)>,
     },
-    /// CloudTrail left out which image it was.
+    /// A push whose image CloudTrail has left out of the record.
     UnknownPush {
         repo: Repo,
     },
     DeleteRepository {
         repo: Repo,
     },
-    /// A new life of the name: what was here before is not here any more, whether or not the logs show its
-    /// end.
+    /// The repository is created: images that were in it before are gone, whether or not the logs show that.
     CreateRepository {
         repo: Repo,
-        /// By ECR itself, on a push.
+        /// Whether ECR created it on a push.
         on_push: bool,
         mutability: Value,
     },
-    /// Whether tags can be moved, from now on.
+    /// Whether tags are mutable from now on.
     Mutability {
         repo: Repo,
         setting: Value,
     },
-    /// The registry's list of principals whose pulls do not count: account and region, and `account/role`.
+    /// The registry's list of principals whose pulls do not count: account, region, and `account/role`.
     Exclude {
         registry: (String, String),
         role: String,
         excluded: bool,
     },
-    /// What repositories get that ECR makes on a push below `prefix`.
+    /// The settings of repositories that ECR creates on a push below `prefix`.
     Template {
         registry: (String, String),
         prefix: String,
@@ -196,7 +196,7 @@ pub enum Act {
     StopService {
         service: String,
     },
-    /// A function or the like takes an image, and keeps it, or follows its tag.
+    /// A function or a similar service uses an image, and keeps it or follows its tag.
     Keep {
         who: String,
         image: Reference,
@@ -206,12 +206,12 @@ pub enum Act {
     Failed {
         who: String,
     },
-    /// A part of a pull of the image that has the layer.
+    /// A part of a pull of an image with this layer.
     PullLayer {
         repo: Repo,
         layer: String,
     },
-    /// A task reports: what its reasons name, and whether it was refused.
+    /// A task reports a failure: the images that its reasons name, and whether it was refused.
     Task {
         named: Vec<Reference>,
         refused: bool,
@@ -219,7 +219,7 @@ pub enum Act {
 }
 
 impl Act {
-    /// The one repository that it is about, if its tags may move.
+    /// The repository that it is about, if its tags may change.
     pub fn repo(&self) -> Option<&Repo> {
         match self {
             Self::Push { repo, .. }
@@ -262,7 +262,7 @@ pub fn seconds(time: &str) -> u64 {
         + number(17, 19)
 }
 
-/// What all kept records mean; in no order yet.
+/// The meaning of all records, unsorted.
 pub fn events(records: &[Record]) -> Vec<Event> {
     let mut events = Vec::new();
     for record in records {
@@ -288,7 +288,7 @@ pub fn events(records: &[Record]) -> Vec<Event> {
     events
 }
 
-/// The caller's ARN; in the owner's copy of a foreign call only the principal's id, and its account.
+/// The caller's ARN; in another account's copy of the call only the principal's id and account.
 fn actor(value: &Value) -> Option<String> {
     let identity = &value["userIdentity"];
     let account =
@@ -297,7 +297,7 @@ fn actor(value: &Value) -> Option<String> {
         .or_else(|| text(&identity["principalId"]).map(|principal| format!("{principal}{account}")))
 }
 
-/// The repository a record speaks of, from the first place that names it.
+/// The repository that a record is about, from the first member that names it.
 fn repository(value: &Value) -> Option<Repo> {
     let (request, response) = (&value["requestParameters"], &value["responseElements"]);
     let region = text(&value["awsRegion"])?;
@@ -329,7 +329,7 @@ pub fn role(arn: &str) -> Option<String> {
     Some(format!("{account}/{name}"))
 }
 
-/// What is set for a whole registry.
+/// Settings of a whole registry.
 fn registry(value: &Value) -> Option<Act> {
     let request = &value["requestParameters"];
     let registry = (text(&value["recipientAccountId"])?, text(&value["awsRegion"])?);
@@ -451,7 +451,7 @@ fn push(value: &Value, repo: Repo) -> Option<Act> {
     Some(Act::Push { repo, digest, tag, children, layers, subject, replica })
 }
 
-/// A refused call changes nothing; one kind of refusal proves something.
+/// A refused call changes nothing, but some refusals prove something.
 fn refusal(value: &Value, repo: Repo) -> Option<Act> {
     let request = &value["requestParameters"];
     if value["eventName"] == "BatchGetImage"
@@ -478,7 +478,7 @@ fn refusal(value: &Value, repo: Repo) -> Option<Act> {
     }
 }
 
-/// IAM: a policy was attached to a role, or taken from it.
+/// IAM: a policy was attached to a role or removed from it.
 fn role_changed(value: &Value) -> Option<Act> {
     let name = value["eventName"].as_str()?;
     let changes = name.ends_with("RolePolicy") || name.ends_with("RolePermissionsBoundary");
@@ -561,7 +561,7 @@ fn ecs(value: &Value, acts: &mut Vec<Act>) {
             if named.is_none() && request["forceNewDeployment"] != Value::Bool(true) {
                 return;
             }
-            // The answer names the revision that a family stood for.
+            // The response names the revision that the family stood for.
             let named = text(&response["service"]["taskDefinition"]).or(named);
             let definition = named
                 .map(|name| if name.starts_with("arn:") { name } else { place("task-definition", &name) });
@@ -584,7 +584,7 @@ fn ecs(value: &Value, acts: &mut Vec<Act>) {
     }
 }
 
-/// Functions by their names: each account and region of these worlds has one of a name.
+/// Functions by name: in these worlds, names are unique in each account and region.
 fn lambda(value: &Value, acts: &mut Vec<Act>) {
     let request = &value["requestParameters"];
     let (Some(name), Some(call)) = (text(&request["functionName"]), value["eventName"].as_str()) else {
@@ -619,7 +619,7 @@ fn app_runner(value: &Value, acts: &mut Vec<Act>) {
     }
 }
 
-/// What the reasons of a stopped task name, and whether they speak of a refusal.
+/// The images that the reasons of a stopped task name, and whether they mention a refusal.
 fn reasons(request: &Value) -> (Vec<Reference>, bool) {
     let mut texts = vec![text(&request["reason"])];
     texts.extend(list(&request["containers"]).map(|container| text(&container["reason"])));

@@ -1,9 +1,9 @@
-//! A naive reader of CloudTrail archives: one thread, plain maps, `serde_json` for everything, written to be
-//! checked by eye.
+//! A naive reader of CloudTrail archives: one thread, plain maps, `serde_json` for everything, simple enough
+//! to be checked by eye.
 //!
 //! It shares nothing with the engine but the specification. `read` turns a folder into records and coverage,
-//! `meaning` says what each record means, `order` settles pushes within one second, `fold` lives through all
-//! of it, `findings` judges. The engine must agree.
+//! `meaning` interprets each record, `order` determines the order of pushes within one second, `fold`
+//! processes all events, and `findings` evaluates the result. The engine must agree.
 #![allow(dead_code, reason = "each test binary uses its own part of the oracle")]
 
 pub mod access;
@@ -27,16 +27,16 @@ pub use findings::Finding;
 pub use fold::Folded;
 pub use read::Coverage;
 
-/// Everything the oracle says about an archive.
+/// The oracle's results for an archive.
 pub struct Verdict {
     pub coverage: Coverage,
     pub folded: Folded,
     pub findings: Vec<Finding>,
-    /// eventID → the id that stands for the call: twins and corrections share one.
+    /// eventID → the id that represents its call: copies and corrections have the same.
     pub calls: BTreeMap<String, String>,
 }
 
-/// Judges what was read.
+/// Evaluates what was read.
 pub fn judge(archive: read::Archive) -> Verdict {
     let calls = calls::distinct(archive.records);
     let mut events = meaning::events(&calls.kept);

@@ -1,23 +1,22 @@
-//! Pushes of one tag within one second: who held the tag afterwards, as far as later evidence tells.
+//! Pushes of one tag within one second: which image had the tag afterwards, as far as later events show.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::meaning::{Act, Event, Repo};
 
-/// What later evidence says about a candidate.
+/// What a later event shows about a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Says {
     Won,
     Lost,
 }
 
-/// Brings events into the order in which they are to be lived through, and labels pushes whose order is not
-/// observed.
+/// Sorts events for processing, and marks pushes whose order was not observed.
 pub fn settle(events: &mut [Event]) {
     events.sort_by(|left, right| (left.time, &left.id).cmp(&(right.time, &right.id)));
     for ((repo, tag, second), candidates) in groups(events) {
         let winner = winner(events, &repo, &tag, second, &candidates);
-        // Who came last does not tell in which order several others came before.
+        // Which push came last does not show the order of the others.
         let order = |won: bool| {
             if winner.is_some() && (won || candidates.len() == 2) { "inferred" } else { "ambiguous" }
         };
@@ -55,7 +54,7 @@ fn pushed<'e>(event: &'e Event, of: &Repo, under: &str) -> Option<&'e String> {
     }
 }
 
-/// The one candidate that can have won, if there is exactly one.
+/// The only candidate that can have been the last, if there is exactly one.
 fn winner(
     events: &[Event],
     repo: &Repo,
@@ -76,7 +75,7 @@ fn winner(
         for (digest, verdict) in evidence(event, repo, tag) {
             says.entry(digest).or_insert(verdict);
         }
-        // A call took it off whatever had it: from then on nothing has.
+        // A call removed the tag from its image; later events say nothing.
         if removes(event, repo, tag) {
             break;
         }
@@ -92,8 +91,7 @@ fn winner(
     }
 }
 
-/// An index can only be pushed when its children are there: a candidate that another one lists came before
-/// it.
+/// An index can only be pushed when its children exist: a candidate that another one lists came before it.
 fn listed_children(
     events: &[Event],
     of: &Repo,
@@ -116,7 +114,7 @@ fn removes(event: &Event, of: &Repo, tag: &str) -> bool {
     matches!(&event.act, Act::Delete { repo, listed, .. } if repo == of && listed.iter().any(|(_, held)| held == tag))
 }
 
-/// What one later event says about who had the tag.
+/// What a later event shows about which image had the tag.
 fn evidence(event: &Event, of: &Repo, tag: &str) -> Vec<(String, Says)> {
     match &event.act {
         Act::Run { repo, images, .. } if repo == of => images

@@ -1,11 +1,11 @@
-//! Whether the policy in force will take an untagged image as it lies there: age always comes, a count only
-//! when it is exceeded now.
+//! Whether the policy in force will expire an untagged image: rules by age always do, rules by count only if
+//! the count is exceeded now.
 
 use serde_json::Value;
 
 use super::fold::{Image, Life, Repository};
 
-/// A rule, from the policy's own words or from the prose of an event.
+/// A rule, from a policy's text or from the description in an event.
 struct Rule {
     priority: i64,
     status: String,
@@ -39,8 +39,7 @@ fn rule(value: &Value) -> Rule {
     }
 }
 
-/// The first rule whose tag requirement an untagged image meets decides about it; the rules below cannot
-/// reach it.
+/// The first rule whose tag requirement an untagged image meets decides; rules below it do not apply.
 pub fn will_take_untagged(repository: &Repository, digest: &str) -> bool {
     let Some(policy) = &repository.policy else { return false };
     let Some(rule) = rules(policy).into_iter().find(|rule| rule.status == "untagged" || rule.status == "any")
@@ -50,14 +49,14 @@ pub fn will_take_untagged(repository: &Repository, digest: &str) -> bool {
     rule.expires && (!rule.by_count || newer(repository, digest, rule.status == "any") >= rule.number)
 }
 
-/// How many images that the rule counts are younger.
+/// Number of newer images that the rule counts.
 fn newer(repository: &Repository, digest: &str, counts_tagged: bool) -> u64 {
-    // Of what is there under tags that nobody knows, no rule can be foretold.
+    // For images with unknown tags nothing can be predicted.
     let sure = |image: &Image| image.state() != "unknown";
     let here = |image: &Image| {
         image.lives.last().filter(|life| sure(image) && life.gone.is_none() && !life.is_archived()).cloned()
     };
-    // A restore makes an image new again for those who count.
+    // A restored image counts as new for rules by count.
     let restored = |life: &Life| life.archives.last().and_then(|stay| stay.until);
     let age = |digest: &str, life: &Life| (life.pushed_at.max(restored(life)), digest.to_owned());
     let Some(own) = repository.images.get(digest).and_then(here) else { return 0 };

@@ -1,5 +1,5 @@
-//! Ends that no log has: copies go with their sources where deletions are replicated, artifacts a day after
-//! what they are about.
+//! Ends without an event: replicas are deleted with their sources if deletions are replicated, and artifacts
+//! a day after their subjects.
 
 use super::fold::{Archived, Cause, Folded, Gone, Image, Life};
 use super::meaning::Repo;
@@ -7,17 +7,17 @@ use super::tags::Turn;
 
 const DAY: u64 = 86_400;
 
-/// What most likely became of an image, and why.
+/// The most likely end of an image, and the reason.
 #[derive(Debug, Clone)]
 pub struct Presumed {
     pub kind: &'static str,
     pub time: u64,
-    /// The event that took what it goes with, and the rule behind that.
+    /// The event that removed what the image depends on, and the rule behind it.
     pub cause: Cause,
     pub rule_priority: Option<i64>,
 }
 
-/// Whether it was there at that moment and nothing has shown it since.
+/// Whether it existed at that time, and no event has shown it since.
 fn is_silent(image: &Image, time: u64) -> bool {
     let Some(life) = image.lives.last() else { return false };
     let there = life.known
@@ -27,7 +27,7 @@ fn is_silent(image: &Image, time: u64) -> bool {
     there && image.presumed.is_none() && image.shown <= time
 }
 
-/// Destinations to which deletions in `repo` go at that moment.
+/// The repositories to which deletions in `repo` are replicated at that time.
 fn reaches(folded: &Folded, repo: &Repo, time: u64) -> Vec<Repo> {
     let configurations = folded.replication.get(&(repo.0.clone(), repo.1.clone()));
     let Some((_, rules)) = configurations.and_then(|list| list.iter().rfind(|(since, _)| *since <= time))
@@ -54,7 +54,7 @@ pub fn conclude(folded: &mut Folded) {
             image.presumed.get_or_insert(presumed);
         }
     }
-    // Signatures of signatures follow one another.
+    // There may be signatures of signatures.
     for _ in 0..4 {
         for (repo, digest, presumed) in artifacts(folded) {
             if let Some(image) =
@@ -66,7 +66,7 @@ pub fn conclude(folded: &mut Folded) {
     }
 }
 
-/// A tag that a call took at the source goes from the copy, too, which keeps its others.
+/// A tag that a call removes at the source is also removed from the replica, which keeps its other tags.
 fn take_tags(folded: &mut Folded) {
     let mut removals: Vec<(Repo, String, Turn)> = Vec::new();
     for (repo, repository) in &folded.repositories {
@@ -141,7 +141,7 @@ fn copies(folded: &Folded) -> Vec<(Repo, String, Presumed)> {
     ends
 }
 
-/// How an image went for good, or into the archive where it still is.
+/// How an image was removed finally, or archived until now.
 fn end(image: &Image) -> Option<Presumed> {
     if let Some(presumed) = &image.presumed {
         return Some(presumed.clone());

@@ -1,4 +1,4 @@
-//! Files → records. Whatever is whole is kept, whatever is not is named.
+//! Files → records. Readable parts are kept, and unreadable ones are listed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::GzDecoder;
 use serde_json::Value;
 
-/// A record and where it stood.
+/// A record and its position.
 #[derive(Debug, Clone)]
 pub struct Record {
     pub object: String,
@@ -27,7 +27,7 @@ pub struct Coverage {
     pub records_failed: usize,
     pub first_event_time: Option<String>,
     pub last_event_time: Option<String>,
-    /// (object, index of the record when only that failed).
+    /// (object, index of the record if only that failed).
     pub failures: BTreeSet<(String, Option<usize>)>,
 }
 
@@ -36,7 +36,7 @@ pub struct Archive {
     pub coverage: Coverage,
 }
 
-/// What a file turned out to be.
+/// The kind of a file's content.
 #[derive(Debug, PartialEq, Eq)]
 enum Content {
     Events,
@@ -55,7 +55,7 @@ pub fn folder(folder: &Path) -> Archive {
     objects(files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())))
 }
 
-/// Reads objects that are at hand, in the order given.
+/// Reads objects from memory, in the order given.
 pub fn objects<'o>(objects: impl Iterator<Item = (&'o str, &'o [u8])>) -> Archive {
     let mut archive = Archive { records: Vec::new(), coverage: Coverage::default() };
     for (name, bytes) in objects {
@@ -72,7 +72,7 @@ fn list(folder: &Path, paths: &mut Vec<PathBuf>) {
     }
 }
 
-/// Reads one object and books its outcome.
+/// Reads one object and counts its result.
 fn object_into(object: &str, bytes: &[u8], archive: &mut Archive) {
     let (text, inflated) = inflate(bytes);
     let mut elements = Vec::new();
@@ -104,8 +104,8 @@ fn object_into(object: &str, bytes: &[u8], archive: &mut Archive) {
     }
 }
 
-/// The bytes inside the gzip members, as far as they go, and whether they went to a proper end. Plain bytes
-/// are what they are.
+/// The decompressed bytes of gzip, as far as possible, and whether they are complete. Other bytes are
+/// returned unchanged.
 fn inflate(bytes: &[u8]) -> (Vec<u8>, bool) {
     if !bytes.starts_with(&[0x1f, 0x8b]) {
         return (bytes.to_vec(), !bytes.is_empty());
@@ -127,7 +127,7 @@ fn inflate(bytes: &[u8]) -> (Vec<u8>, bool) {
     (text, true)
 }
 
-/// A file that is JSON from its first byte to its last: one value or many. `None` when it is not.
+/// Reads a file that consists of valid JSON values; `None` if it does not.
 fn whole(text: &[u8], elements: &mut Vec<Option<Value>>) -> Option<Content> {
     let documents: Vec<Value> =
         serde_json::Deserializer::from_slice(text).into_iter().collect::<Result<_, _>>().ok()?;
@@ -141,7 +141,7 @@ fn whole(text: &[u8], elements: &mut Vec<Option<Value>>) -> Option<Content> {
     Some(kind)
 }
 
-/// What one whole value of a file holds.
+/// The records in one JSON value.
 fn value_elements(mut document: Value, elements: &mut Vec<Option<Value>>) -> Content {
     for list in ["Records", "Events"] {
         if let Some(Value::Array(records)) = document.get_mut(list).map(Value::take) {
@@ -166,7 +166,7 @@ fn value_elements(mut document: Value, elements: &mut Vec<Option<Value>>) -> Con
     Content::Events
 }
 
-/// Takes what can be had out of a file that is not whole: the elements of its `Records`, as far as they go.
+/// Reads what is possible of a damaged file: the elements of its `Records` before the damage.
 fn contents(text: &[u8], elements: &mut Vec<Option<Value>>) -> Content {
     elements.clear();
     let Some(end) = value_end(text, skip_space(text, 0)) else {
@@ -178,13 +178,13 @@ fn contents(text: &[u8], elements: &mut Vec<Option<Value>>) -> Content {
     if went_to_its_end { Content::Events } else { Content::Damaged }
 }
 
-/// Events of CloudTrail that are no calls and no service events.
+/// CloudTrail events of other kinds than calls and service events.
 fn is_foreign(value: &Value) -> bool {
     let category = value["eventCategory"].as_str().unwrap_or_default();
     ["Insight", "NetworkActivity", "Aggregated"].contains(&category)
 }
 
-/// The elements of a `Records` that the file ends in the middle of.
+/// The elements of a `Records` that is truncated.
 fn inner_records(text: &[u8], elements: &mut Vec<Option<Value>>) {
     const NAME: &[u8] = b"\"Records\"";
     let Some(found) = text.windows(NAME.len()).position(|window| window == NAME) else { return };
@@ -194,7 +194,7 @@ fn inner_records(text: &[u8], elements: &mut Vec<Option<Value>>) {
     }
 }
 
-/// Elements of the array that `text` begins with, up to its end or to the first that is cut.
+/// The elements of the array that `text` begins with, up to its end or the first truncated one.
 fn array_elements(text: &[u8], elements: &mut Vec<Option<Value>>) {
     if text.first() != Some(&b'[') {
         return;
@@ -217,7 +217,7 @@ fn skip_space(text: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// Where the JSON value that begins at `at` ends; `None` when the text ends first, or no value begins there.
+/// The end of the JSON value at `at`; `None` if it is truncated, or there is none.
 fn value_end(text: &[u8], at: usize) -> Option<usize> {
     let mut depth = 0_usize;
     let mut in_string = false;
@@ -246,13 +246,20 @@ fn value_end(text: &[u8], at: usize) -> Option<usize> {
     None
 }
 
-/// A record out of one element, whatever wraps it.
+/// The record in an element, with wrappers removed.
 fn record(value: Value) -> Option<Value> {
-    let value = match value["CloudTrailEvent"].as_str() {
+    let mut value = match value["CloudTrailEvent"].as_str() {
         Some(inner) => serde_json::from_str(inner).ok()?,
         None if value["detail"].is_object() => value["detail"].clone(),
         None => value,
     };
+    // Some tools write an object as a list of it.
+    for name in ["requestParameters", "responseElements", "serviceEventDetails", "userIdentity"] {
+        let only = value.get(name).and_then(Value::as_array).filter(|list| list.len() == 1);
+        if let Some(object) = only.map(|list| list[0].clone()) {
+            value[name] = object;
+        }
+    }
     let is_text = |name: &str| value[name].is_string();
     let timely = value["eventTime"].as_str().is_some_and(|time| time.len() == 20 && time.ends_with('Z'));
     (is_text("eventSource") && is_text("eventName") && is_text("eventID") && timely).then_some(value)

@@ -1,5 +1,5 @@
-//! Tags as things of their own: a list of turns per tag, read off the difference between before and after an
-//! event.
+//! The history of each tag: a list of turns, derived from the difference between the states before and after
+//! an event.
 
 use std::collections::BTreeMap;
 
@@ -7,26 +7,26 @@ use super::findings::Finding;
 use super::fold::{Cause, Folded, Image, Repository};
 use super::meaning::{Act, Event, Repo};
 
-/// From here on the tag is on `digest`, or on nothing.
+/// From this time on the tag is on `digest`, or on no image.
 #[derive(Debug, Clone)]
 pub struct Turn {
     pub time: u64,
     pub digest: Option<String>,
-    /// Why: `pushed`, `removed` from the image `was_on`, or anything else.
+    /// The reason: `pushed`, `removed` from the image `was_on`, or anything else.
     pub how: &'static str,
     pub cause: Cause,
     pub actor: Option<String>,
     pub was_on: Option<String>,
-    /// When the image that has it now was pushed, as known then.
+    /// When the image that has it was pushed, as known at that time.
     pub pushed_at: Option<u64>,
-    /// Pulls by the tag in this turn, answered or not.
+    /// Number of pulls by the tag in this turn, successful or not.
     pub pulls: usize,
 }
 
-/// An image, or a tag, and what is held with it.
+/// Repository and image or tag.
 type Held = (String, String);
 
-/// What an event made of the tags of a repository that had `before`.
+/// Records the changes of tags that an event made; `before` is the state before it.
 pub fn note(repository: &mut Repository, before: &BTreeMap<String, String>, event: &Event, cause: &Cause) {
     let after = repository.tags.clone();
     let mut tags: Vec<&String> = before.keys().chain(after.keys()).collect();
@@ -55,7 +55,7 @@ pub fn note(repository: &mut Repository, before: &BTreeMap<String, String>, even
         pulls: 0,
     };
     for (digest, tag) in &untagged {
-        // With its last tag an image goes as a whole: that is no removal of a tag.
+        // An image deleted with its last tag does not count as removal of a tag.
         let stays = repository
             .images
             .get(digest)
@@ -65,7 +65,7 @@ pub fn note(repository: &mut Repository, before: &BTreeMap<String, String>, even
             turns.push((tag.clone(), turn(None, "removed", Some(digest.clone()))));
         }
     }
-    // It went with its image, on which nobody had seen it.
+    // The tag was lost with its image, although it had not been seen on it.
     for (digest, tag) in
         listed.iter().filter(|(_, tag)| !before.contains_key(tag) && !after.contains_key(tag))
     {
@@ -101,10 +101,10 @@ pub fn find(folded: &Folded) -> Vec<Finding> {
     findings
 }
 
-/// Asked for after a call took it off, and before anything had it again.
+/// Requested after a call removed it, and before any image had it again.
 fn removed(repo: &Repo, tag: &str, turns: &[Turn]) -> Option<Finding> {
     let turn = turns.first().filter(|turn| turn.how == "removed" && turn.pulls > 0)?;
-    // It was taken off another image later: from when it had been on that is not known.
+    // It was removed from another image later; since when it had been on that is not known.
     if turns.get(1).is_some_and(|next| next.how == "removed" && next.was_on != turn.was_on) {
         return None;
     }
@@ -118,8 +118,8 @@ fn removed(repo: &Repo, tag: &str, turns: &[Turn]) -> Option<Finding> {
     })
 }
 
-/// The last time that a push gave the tag to an image older than the one that had it, if somebody pulled
-/// either by it.
+/// The last time that a push moved the tag to an older image than the one that had it, if either was pulled
+/// by the tag.
 fn moved_back(repo: &Repo, repository: &Repository, tag: &str, turns: &[Turn]) -> Option<Finding> {
     let back = |at: usize| {
         let (from, to) = (&turns[at], &turns[at + 1]);
@@ -158,7 +158,7 @@ fn moved_back(repo: &Repo, repository: &Repository, tag: &str, turns: &[Turn]) -
     })
 }
 
-/// One lists the other, or both are listed by a third: one push moves the tag between them.
+/// Whether one lists the other, or a third image lists both: then one push moves the tag between them.
 fn related(repository: &Repository, a: &str, b: &str) -> bool {
     let lists = |image: &Image, digest: &str| image.children.iter().any(|child| child == digest);
     let of =

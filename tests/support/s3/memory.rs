@@ -1,5 +1,5 @@
-//! A bucket in memory, behind `s3s` (which checks SigV4). As real S3 does: pages of 1,000 keys at most,
-//! `start-after`, delimiters, `encoding-type=url`, ETags, `If-Match`, `Range`.
+//! A bucket in memory, behind `s3s` (which checks SigV4). It behaves like real S3: pages of at most 1,000
+//! keys, `start-after`, delimiters, `encoding-type=url`, ETags, `If-Match`, `Range`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -11,7 +11,7 @@ use hyper::body::{Body as _, Bytes};
 use s3s::dto::{self, *};
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 
-/// Why a GET of an object is refused.
+/// Why a GET request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// 403 `AccessDenied`.
@@ -24,7 +24,7 @@ pub enum Refusal {
     Gone,
 }
 
-/// One bucket, and what was asked of it.
+/// One bucket, and the requests to it.
 pub struct Memory {
     bucket: String,
     objects: RwLock<BTreeMap<String, Object>>,
@@ -34,7 +34,7 @@ pub struct Memory {
     ignores_ranges: Mutex<bool>,
     lists: Mutex<Vec<String>>,
     gets: Mutex<Vec<String>>,
-    /// Every request but LIST: `GET key 0-99`, `PUT key if-match`, `DELETE key`.
+    /// Every request except LIST: `GET key 0-99`, `PUT key if-match`, `DELETE key`.
     log: Mutex<Vec<String>>,
     ignores_conditions: Mutex<bool>,
     refuses_writes: Mutex<bool>,
@@ -69,12 +69,12 @@ impl Memory {
         *self.refuses_lists.lock().unwrap() = true;
     }
 
-    /// As some servers do: every GET gives the whole.
+    /// Behaves like servers that ignore `Range` and always return the whole object.
     pub fn ignore_ranges(&self) {
         *self.ignores_ranges.lock().unwrap() = true;
     }
 
-    /// As old servers do: what a PUT is conditional on is not looked at.
+    /// Behaves like old servers that ignore conditions of PUT requests.
     pub fn ignore_conditions(&self) {
         *self.ignores_conditions.lock().unwrap() = true;
     }
@@ -84,7 +84,7 @@ impl Memory {
         *self.refuses_writes.lock().unwrap() = refuse;
     }
 
-    /// All requests but LIST so far; forgets them.
+    /// Returns and clears all requests so far, except LIST.
     pub fn take_log(&self) -> Vec<String> {
         std::mem::take(&mut self.log.lock().unwrap())
     }
@@ -105,7 +105,7 @@ impl Memory {
         self.objects.write().unwrap().insert(key.to_owned(), Object::new(bytes));
     }
 
-    /// Gives an object that is there its user metadata.
+    /// Sets the user metadata of an existing object.
     pub fn describe(&self, key: &str, metadata: impl IntoIterator<Item = (String, String)>) {
         self.objects.write().unwrap().get_mut(key).unwrap().metadata = metadata.into_iter().collect();
     }
@@ -129,12 +129,12 @@ impl Memory {
     }
 }
 
-/// Bytes, and the ETag that they have had since they were put.
+/// Bytes of an object, and its ETag.
 #[derive(Clone)]
 struct Object {
     bytes: Bytes,
     e_tag: String,
-    /// `x-amz-meta-…`, without that.
+    /// `x-amz-meta-…`, without the prefix.
     metadata: HashMap<String, String>,
     written: SystemTime,
 }
@@ -194,7 +194,7 @@ impl S3 for Memory {
         let input = request.input;
         self.check_bucket(&input.bucket)?;
         let object = self.objects.read().unwrap().get(&input.key).cloned();
-        // Without the right to list, S3 does not tell what is not there.
+        // Without the permission to list, S3 does not reveal which keys are missing.
         let missing = if *self.refuses_lists.lock().unwrap() { Refusal::Denied } else { Refusal::Gone };
         let Object { bytes, e_tag, .. } = object.ok_or_else(|| refused(missing))?;
         Ok(S3Response::new(HeadObjectOutput {
@@ -246,7 +246,7 @@ impl S3 for Memory {
         }))
     }
 
-    /// As AWS: 412 where the condition does not hold, 404 for `If-Match` where there is nothing.
+    /// Like AWS: 412 if the condition is not met, 404 for `If-Match` without an object.
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         let input = request.input;
         self.check_bucket(&input.bucket)?;
@@ -272,7 +272,7 @@ impl S3 for Memory {
         ];
         let conditional: String = conditional.into_iter().flatten().collect();
         self.log.lock().unwrap().push(format!("PUT {}{conditional}", input.key));
-        // Held from the look to the write: of two at once, one comes first.
+        // Locked from the check to the write, so that only one of two simultaneous requests succeeds.
         let mut objects = self.objects.write().unwrap();
         let there = objects.get(&input.key).map(|object| object.e_tag.clone());
         if !*self.ignores_conditions.lock().unwrap() {
@@ -397,7 +397,7 @@ impl Memory {
             }
             match folder {
                 Some(folder) => {
-                    // Past everything that begins with the folder: no key holds U+10FFFF.
+                    // After all keys in the folder: no key contains U+10FFFF.
                     from = format!("{folder}\u{10FFFF}");
                     last = from.clone();
                     if folder.as_str() > after {

@@ -1,8 +1,8 @@
-//! Another server, for a second opinion: what it needs before it can be asked.
+//! Prepares another S3 server, to run the same tests against it.
 
 use std::collections::BTreeMap;
 
-/// Makes `bucket` at `endpoint` and puts `objects` into it; keys and region come from the environment.
+/// Creates `bucket` at `endpoint` and puts `objects` into it; keys and region come from the environment.
 pub fn fill(endpoint: &str, bucket: &str, objects: &BTreeMap<String, Vec<u8>>) {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let http = aws_smithy_http_client::Builder::new().build_http();

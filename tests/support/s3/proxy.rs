@@ -1,5 +1,5 @@
-//! A proxy that breaks things between client and server. What it does to a request depends on the seed, the
-//! request's target and how often that was tried, never on who comes first: a run can be repeated.
+//! A proxy that injects faults between client and server. They depend on the seed, the request's target and
+//! how often that was requested before, never on the order of different requests, so runs are reproducible.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -17,31 +17,31 @@ use tokio::runtime::Runtime;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     None,
-    /// An answer of the proxy's own, as raw bytes.
+    /// An answer of the proxy itself, as raw bytes.
     Answer(Vec<u8>),
     /// RST before anything is sent.
     Reset,
-    /// The server does what is asked; its answer is lost, and RST comes in its place.
+    /// The server handles the request, but its answer is lost: the client gets RST.
     Lost,
-    /// So much of the body in per cent, then RST.
+    /// This percentage of the body, then RST.
     ResetInBody(usize),
-    /// So much of the body in per cent, then a clean end.
+    /// This percentage of the body, then a clean end.
     CutBody(usize),
-    /// Nothing for so long, then the response.
+    /// A delay before the response.
     Delay(Duration),
-    /// Head and half of the body, then silence.
+    /// Headers and half of the body, then nothing.
     Stall,
     /// The body byte by byte, with a pause after each.
     Drip(Duration),
-    /// So much of the body in per cent, under a length that fits.
+    /// This percentage of the body, under a length that fits.
     Shortened(usize),
-    /// So much of the body in per cent, without a length: it ends with the connection.
+    /// This percentage of the body, without a length: it ends with the connection.
     Unmeasured(usize),
-    /// Another value for a header of the answer, or one that it has not.
+    /// Sets a header of the answer to another value, or adds it.
     Header(&'static str, String),
-    /// The body packed, as `Content-Encoding: gzip`.
+    /// The body compressed, with `Content-Encoding: gzip`.
     Gzip,
-    /// The text of the body with everything that matches the first replaced by the second.
+    /// The body with every occurrence of the first text replaced by the second.
     Replaced(String, String),
 }
 
@@ -51,9 +51,9 @@ pub struct Request<'r> {
     /// Path and query.
     pub target: &'r str,
     pub head: &'r str,
-    /// How many requests with this target came before.
+    /// Number of earlier requests with this target.
     pub tried: u64,
-    /// How many requests came before.
+    /// Number of earlier requests.
     pub ordinal: u64,
 }
 
@@ -75,13 +75,13 @@ pub fn error_answer(status: u16, code: &str, headers: &str) -> Vec<u8> {
     [head.into_bytes(), body.into_bytes()].concat()
 }
 
-/// Seeded faults at a rate, each request at most `tries` times in a row.
+/// Seeded faults with a given rate, for each request at most `in_a_row_max` times in a row.
 #[derive(Debug, Clone)]
 pub struct Faults {
     pub seed: u64,
-    /// Of 1,000 first tries.
+    /// Rate of faults in first tries, in thousandths.
     pub per_mille: u64,
-    /// A target is left in peace after so many faults; 0: never.
+    /// After this many faults a target gets no more; 0: no limit.
     pub in_a_row_max: u64,
     pub kinds: Vec<Fault>,
 }
@@ -162,7 +162,7 @@ impl Drop for Proxy {
     }
 }
 
-/// One client connection: request after request, until someone hangs up.
+/// Handles one client connection, request after request, until it is closed.
 async fn converse(mut client: TcpStream, shared: &Shared) -> Option<()> {
     let _ = client.set_nodelay(true);
     let mut upstream: Option<TcpStream> = None;
@@ -176,7 +176,7 @@ async fn converse(mut client: TcpStream, shared: &Shared) -> Option<()> {
                 return reset(&client);
             }
             fault => {
-                // A server that is gone looks to the client as if the proxy were gone.
+                // If the server is gone, the client sees the same as if the proxy were gone.
                 let Some((head, body)) = exchange(&mut upstream, shared.upstream, &request).await else {
                     return reset(&client);
                 };
@@ -186,7 +186,7 @@ async fn converse(mut client: TcpStream, shared: &Shared) -> Option<()> {
     }
 }
 
-/// The connection is dropped by whoever returns this; zero linger makes that a RST.
+/// The connection is dropped by the caller; zero linger makes that a RST.
 fn reset(client: &TcpStream) -> Option<()> {
     let _ = client.set_zero_linger();
     None
@@ -212,8 +212,8 @@ impl Shared {
     }
 }
 
-/// A whole request, and how long its head is, the empty line included. Whoever writes tells the length of the
-/// body.
+/// Reads a whole request; also returns the length of its head, including the empty line. Requests with a body
+/// always have a length.
 async fn read_request(stream: &mut TcpStream) -> Option<(Vec<u8>, usize)> {
     let mut request = Vec::with_capacity(2048);
     let head = loop {
@@ -277,7 +277,7 @@ async fn exchange(
     Some((bytes, body))
 }
 
-/// The answer with another body, or another header.
+/// The answer with its body or a header changed.
 fn changed(head: &[u8], body: &[u8], fault: &Fault) -> Option<(Vec<u8>, Vec<u8>)> {
     let (dropped, added, body) = match fault {
         Fault::Shortened(per_cent) => ("content-length", None, body[..body.len() * per_cent / 100].to_vec()),
@@ -310,7 +310,7 @@ fn changed(head: &[u8], body: &[u8], fault: &Fault) -> Option<(Vec<u8>, Vec<u8>)
     Some(((lines.join("\r\n") + "\r\n\r\n").into_bytes(), body))
 }
 
-/// The body of an answer that comes in chunks, put together.
+/// The body of a chunked answer, reassembled.
 fn unchunked(head: &[u8], body: Vec<u8>) -> Vec<u8> {
     if !String::from_utf8_lossy(head).to_ascii_lowercase().contains("transfer-encoding: chunked") {
         return body;
@@ -330,7 +330,7 @@ fn unchunked(head: &[u8], body: Vec<u8>) -> Vec<u8> {
     whole
 }
 
-/// Passes a response on, broken as told. `None` when the connection has ended with it.
+/// Passes a response on with a fault. `None` if the connection ended with it.
 async fn relay(client: &mut TcpStream, head: &[u8], body: &[u8], fault: Fault) -> Option<()> {
     if let Fault::Delay(pause) = fault {
         tokio::time::sleep(pause).await;
@@ -349,7 +349,7 @@ async fn relay(client: &mut TcpStream, head: &[u8], body: &[u8], fault: Fault) -
     match fault {
         Fault::ResetInBody(per_cent) => {
             client.write_all(part(per_cent)).await.ok()?;
-            // A reset overtakes what is still in the socket; most of the part should arrive.
+            // A reset overtakes data still in the socket; most of the part should arrive.
             tokio::time::sleep(Duration::from_millis(5)).await;
             return reset(client);
         }

@@ -1,4 +1,4 @@
-//! Reads a feed as a run would, and keeps everything.
+//! Reads a feed like a run, and keeps everything.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -10,7 +10,7 @@ use tagfall::source::{self, Credentials, FatalError, Feed, Fetched, Options, Pat
 
 use super::server::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
 
-/// What a program finds in its environment that is to use the S3 at `endpoint`.
+/// Environment variables for using the S3 at `endpoint`.
 pub fn environment(endpoint: &str) -> [(&'static str, String); 5] {
     [
         ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID.to_owned()),
@@ -21,7 +21,7 @@ pub fn environment(endpoint: &str) -> [(&'static str, String); 5] {
     ]
 }
 
-/// Lets a command use the S3 at `endpoint`, whatever our own environment says of another one.
+/// Lets a command use the S3 at `endpoint`, whatever the environment of the tests says.
 pub fn point<'c>(command: &'c mut Command, endpoint: &str) -> &'c mut Command {
     for name in ["AWS_PROFILE", "AWS_ENDPOINT_URL_S3", "AWS_CA_BUNDLE"] {
         command.env_remove(name);
@@ -45,7 +45,7 @@ pub fn options(endpoint: &str) -> Options {
     }
 }
 
-/// Quick tries and little patience: the rules are the same, the waits are not.
+/// Short waits and timeouts; the rules for retries are the same.
 pub fn quick(endpoint: &str) -> Options {
     Options {
         retry: retry::Policy {
@@ -63,7 +63,7 @@ pub fn quick(endpoint: &str) -> Options {
     }
 }
 
-/// All that a feed gave.
+/// Everything that a feed returned.
 #[derive(Debug)]
 pub struct Read {
     pub whole: BTreeMap<String, Vec<u8>>,

@@ -16,24 +16,24 @@ use super::memory::Memory;
 pub const ACCESS_KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
 pub const SECRET_ACCESS_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
-/// Ends, connections and all, when dropped.
+/// Closes all connections when dropped.
 pub struct Server {
     pub address: SocketAddr,
     runtime: Option<Runtime>,
 }
 
 impl Server {
-    /// A bucket in memory, on a free port.
+    /// Serves a bucket in memory on a free port.
     pub fn memory(bucket: &Arc<Memory>) -> Self {
         Self::memory_at(bucket, "127.0.0.1:0".parse().unwrap())
     }
 
-    /// The same on a port that was in use before: a server that came back.
+    /// The same on a port that was used before, like a server that was restarted.
     pub fn memory_at(bucket: &Arc<Memory>, address: SocketAddr) -> Self {
         Self::start(S3ServiceBuilder::new(Shared(Arc::clone(bucket))), address)
     }
 
-    /// `s3s-fs`: every folder in `root` is a bucket.
+    /// Serves folders with `s3s-fs`: every folder in `root` is a bucket.
     pub fn folder(root: &Path) -> Self {
         Self::start(
             S3ServiceBuilder::new(s3s_fs::FileSystem::new(root).unwrap()),
@@ -77,7 +77,7 @@ async fn serve(listener: TcpListener, service: S3Service) {
     }
 }
 
-/// `s3s` wants to own its implementation; the test wants to look into it.
+/// Allows the test to access the implementation that `s3s` takes ownership of.
 struct Shared(Arc<Memory>);
 
 #[async_trait::async_trait]

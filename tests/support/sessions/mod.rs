@@ -1,4 +1,4 @@
-//! Sessions of an organisation: their records, worlds of them with known truth, and a second way to join
+//! Sessions of an organisation: their records, worlds with known truth, and an independent way to connect
 //! them.
 
 pub mod oracle;

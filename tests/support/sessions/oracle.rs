@@ -1,9 +1,9 @@
-//! A second way to join calls to sessions: every call against every other one, without any index. Its own
-//! reasoning, from the rules.
+//! An independent way to connect calls to sessions: compares every call with every other one, without
+//! indexes, with its own implementation of the rules.
 
 use serde_json::Value;
 
-/// What the rules say of one call.
+/// The result for one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
     pub event: String,
@@ -21,13 +21,13 @@ fn seconds(time: &str) -> i64 {
     number(8..10) * 86_400 + number(11..13) * 3600 + number(14..16) * 60 + number(17..19)
 }
 
-/// Each call once: what another account's trail has of a call is a copy of what the caller's own trail has.
+/// Each call once: copies in other accounts' trails are left out if the caller's own trail has the call.
 pub fn calls(records: &[Value]) -> Vec<&Value> {
     let is_copy = |record: &&Value| text(record, &["userIdentity", "type"]) == Some("AWSAccount");
     records.iter().filter(|record| !is_copy(record)).collect()
 }
 
-/// Whether a call begins a session, and which key and owner that has.
+/// Whether a call begins a session; returns its key and owner.
 fn begun(call: &Value) -> Option<(Option<&str>, Option<&str>)> {
     if text(call, &["responseElements", "ConsoleLogin"]) == Some("Success") {
         return Some((None, text(call, &["userIdentity", "principalId"])));
@@ -36,7 +36,7 @@ fn begun(call: &Value) -> Option<(Option<&str>, Option<&str>)> {
     Some((Some(key), text(call, &["responseElements", "assumedRoleUser", "assumedRoleId"])))
 }
 
-/// Every call that was made in a session that another one began.
+/// Every call that was made in a session begun by another call.
 pub fn joined(calls: &[&Value]) -> Vec<Told> {
     let event = |call: &Value| text(call, &["eventID"]).expect("an id").to_owned();
     let mut told = Vec::new();

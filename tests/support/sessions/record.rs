@@ -17,7 +17,7 @@ pub fn role(account: &str, name: &str) -> String {
     format!("arn:aws:iam::{account}:role/{name}")
 }
 
-/// What a role has as id: the same for the same role.
+/// The id of a role, always the same for the same role.
 pub fn role_id(account: &str, name: &str) -> String {
     let sum = format!("{account}{name}")
         .bytes()
@@ -46,7 +46,7 @@ pub fn assumed(account: &str, role: &str, session: &str, began: &str, key: &str)
     })
 }
 
-/// A user in the console; gives its identity with one of the many keys there.
+/// A user in the console; returns a function that gives the identity with one of the many keys there.
 pub fn console(account: &str, name: &str, began: &str) -> impl Fn(&str) -> Value {
     let user = user(account, name);
     let began = at(began);
@@ -78,7 +78,7 @@ pub fn at(time: &str) -> String {
     if time.contains('T') { time.to_owned() } else { format!("{DAY}T{time}Z") }
 }
 
-/// `Mar 2, 2026, 11:00:00 AM`: an hour after `time`.
+/// `Mar 2, 2026, 11:00:00 AM`: one hour after `time`.
 fn expiration(time: &str) -> String {
     let (hour, rest) = time.split_once(':').expect("a time of the day");
     let hour: u32 = hour.parse::<u32>().expect("an hour") + 1;
@@ -135,8 +135,8 @@ impl Org {
             json!({"image": {"registryId": account, "repositoryName": repository, "imageId": id}});
     }
 
-    /// A role of `account` is assumed. Where the caller is of another account, its own trail has the call,
-    /// too.
+    /// A role of `account` is assumed. If the caller is in another account, that account's trail has the call
+    /// as well.
     pub fn assume(
         &mut self,
         time: &str,

@@ -1,5 +1,6 @@
-//! A day in an organisation, from a seed: who began which session, and which call was made in which. Names
-//! are few, so that sessions of one name begin in one second; some calls that begin sessions are not logged.
+//! A day in an organisation, from a seed, with the truth about which call began each session. There are few
+//! names, so that sessions with one name begin in the same second; some calls that begin sessions are not
+//! logged.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ const ACCOUNTS: [&str; 3] = ["111122223333", "444455556666", "777788889999"];
 const ROLES: [&str; 3] = ["deployer", "release", "codebuild-shop"];
 const NAMES: [&str; 3] = ["GitHubActions", "ci", "i-0a1b2c3d4e5f60718"];
 
-/// What comes next, the same for one seed.
+/// Pseudo-random numbers from a seed.
 pub struct Chance(u64);
 
 impl Chance {
@@ -36,18 +37,18 @@ impl Chance {
     }
 }
 
-/// A session, and how it calls.
+/// A session that makes calls.
 struct Living {
-    /// `eventID` of the call that began it; none for a user's own key.
+    /// `eventID` of the call that began it; `None` for a user's own key.
     began: Option<String>,
     caller: Value,
     account: String,
 }
 
-/// A world, and what is true in it.
+/// A world and its truth.
 pub struct World {
     pub org: Org,
-    /// By `eventID` of a call: that of the call that began its session.
+    /// `eventID` of a call → that of the call that began its session.
     pub truth: BTreeMap<String, Option<String>>,
     /// `eventID`s of calls that are not in the logs.
     pub hidden: Vec<String>,
@@ -105,8 +106,8 @@ impl World {
                 other => {
                     let by = &living[chance.below(living.len())];
                     let mut caller = by.caller.clone();
-                    // Keys that nobody was given, and none, where there is a session that can be known
-                    // without.
+                    // Keys that no logged call returned, or no key, where the session can be identified
+                    // without it.
                     if by.began.is_some() && other > 7 {
                         match chance.below(2) {
                             0 => caller["accessKeyId"] = Value::from(key(50_000 + keys)),
@@ -140,7 +141,7 @@ impl World {
         }
     }
 
-    /// Takes away some of the calls that began sessions, with their copies in other trails.
+    /// Removes some of the calls that began sessions, including their copies in other trails.
     fn hide(&mut self, chance: &mut Chance) {
         let mut gone: Vec<Value> = Vec::new();
         for record in &self.org.records {

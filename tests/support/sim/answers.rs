@@ -1,5 +1,5 @@
-//! What the registries of a world answer when they are asked what they have: files as the script of `tagfall
-//! snapshot` writes them.
+//! The answers of a world's registries about their contents, as files like those of the script of `tagfall
+//! snapshot`.
 
 use std::fs;
 use std::path::Path;
@@ -10,15 +10,15 @@ use super::clock::rfc3339;
 use super::registry::Repo;
 use super::world::World;
 
-/// So long after the last event the registry is asked.
+/// How long after the last event the registries are asked.
 const LATER_SECONDS: u64 = 60;
 
-/// `describe-images` of every repository that there is at the end, in the envelope of the script.
+/// `describe-images` for every repository that exists at the end, in the script's envelope.
 pub fn at_the_end(world: &World, folder: &Path) {
     answer(world.repos.iter().map(|repo| (world.end + LATER_SECONDS, repo)), folder);
 }
 
-/// The same at some moment in the midst of it all.
+/// The same at a moment in between.
 pub fn in_the_midst(world: &World, folder: &Path) {
     answer(world.asked.values().map(|(at, repo)| (*at, repo)), folder);
 }

@@ -1,4 +1,4 @@
-//! An archive on disk: the objects of a world, with what stands beside them in a real bucket.
+//! An archive on disk: the objects of a world, and what is beside them in a real bucket.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Delivers a world; with `damaged`, some objects suffer on the way.
+    /// Delivers a world; with `damaged`, some objects are damaged.
     pub fn deliver(world: &World, damaged: bool) -> Self {
         let mut rng = Rng::new(world.seed ^ 0x0d37_1f3e);
         let delivery = Delivery::any(&mut rng);
@@ -43,7 +43,7 @@ impl Archive {
         self.objects.iter().filter(|object| object.truth.outcome == outcome).count()
     }
 
-    /// Records that can be read, second copies included.
+    /// Number of readable records, including duplicates.
     pub fn readable(&self) -> usize {
         self.objects.iter().map(|object| object.truth.readable.len()).sum()
     }
@@ -58,7 +58,7 @@ fn write_one(parcel: &Parcel, damaged: bool, rng: &mut Rng) -> Object {
     damage::write(parcel, kind, rng)
 }
 
-/// Objects that hold no events of this kind, or none at all.
+/// Objects that contain events of other kinds, or none.
 fn neighbours(prefix: &str, rng: &mut Rng) -> Vec<Object> {
     let (region, day, stamp) =
         ("eu-central-1", clock::day_folder(clock::BEGIN), clock::name_stamp(clock::BEGIN));

@@ -1,12 +1,12 @@
 //! Seconds since the epoch, and the three ways CloudTrail writes them.
 
-/// 2026-03-02T00:00:00Z: every world begins here.
+/// 2026-03-02T00:00:00Z, the beginning of every world.
 pub const BEGIN: u64 = 1_772_409_600;
 pub const MINUTE: u64 = 60;
 pub const HOUR: u64 = 3_600;
 pub const DAY: u64 = 86_400;
 
-/// Year, month, day of a count of days since 1970-01-01 (Howard Hinnant's civil calendar).
+/// Year, month and day for a number of days since 1970-01-01 (Howard Hinnant's civil calendar).
 fn civil(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
     let era = shifted / 146_097;
@@ -38,7 +38,7 @@ pub fn name_stamp(second: u64) -> String {
     format!("{}{}{}T{}{}Z", &text[..4], &text[5..7], &text[8..10], &text[11..13], &text[14..16])
 }
 
-/// The text that stands in responses, with the narrow space of newer Java: `Mar 2, 2026, 10:00:09\u{202f}AM`.
+/// The format of times in responses, with the narrow space of newer Java: `Mar 2, 2026, 10:00:09\u{202f}AM`.
 pub fn java_locale(second: u64) -> String {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

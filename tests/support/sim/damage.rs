@@ -1,4 +1,4 @@
-//! Bytes of objects, whole and damaged, with the truth about what a reader can still get out of each.
+//! Bytes of objects, intact and damaged, with the truth about what a reader can get out of each.
 
 use std::io::Write;
 
@@ -24,21 +24,21 @@ pub struct Object {
     pub truth: ObjectTruth,
 }
 
-/// What must be said about it.
+/// What a reader must report about it.
 #[derive(Debug, Clone)]
 pub struct ObjectTruth {
     pub outcome: Outcome,
-    /// Records that can be read, as (eventID, index in the object).
+    /// Readable records, as (eventID, index in the object).
     pub readable: Vec<(String, usize)>,
-    /// Indexes of records that are there and cannot be understood.
+    /// Indexes of records that are complete but invalid.
     pub unreadable: Vec<usize>,
-    /// eventIDs of records that are lost with the damage.
+    /// eventIDs of records that are lost because of the damage.
     pub lost: Vec<String>,
     pub damage: &'static str,
 }
 
 impl Object {
-    /// (key, index of the record when only that cannot be read) of everything that must be named.
+    /// (key, index of the record if only that is unreadable) of everything that must be reported.
     pub fn failures(&self) -> Vec<(String, Option<usize>)> {
         let mut failures: Vec<_> =
             self.truth.unreadable.iter().map(|index| (self.key.clone(), Some(*index))).collect();
@@ -49,7 +49,7 @@ impl Object {
     }
 }
 
-/// Everything that can befall an object; the first ones leave it whole.
+/// All kinds of objects; these are intact.
 pub const WHOLE: &[&str] = &["gzip", "plain", "pretty", "multi_member", "no_newline"];
 pub const DAMAGES: &[&str] = &[
     "cut_gzip",
@@ -65,8 +65,8 @@ pub const DAMAGES: &[&str] = &[
     "not_gzip",
 ];
 
-/// Big objects are only stored, not squeezed: an unoptimised compressor would be most of the time of a test
-/// run.
+/// Large objects are stored without compression, because an unoptimised compressor would take most of a test
+/// run's time.
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let level = if bytes.len() < 8_000 { Compression::fast() } else { Compression::none() };
     let mut encoder = GzEncoder::new(Vec::new(), level);
@@ -81,7 +81,7 @@ fn document(texts: &[String]) -> String {
     format!("{{\"Records\":[{}]}}", texts.join(","))
 }
 
-/// Writes a parcel as an object of the given kind.
+/// Writes a parcel as an object of this kind.
 pub fn write(parcel: &Parcel, kind: &'static str, rng: &mut Rng) -> Object {
     let texts: Vec<String> = parcel.records.iter().map(|record| to_text(record, rng)).collect();
     let ids = ids(&parcel.records);
@@ -126,14 +126,14 @@ pub fn write(parcel: &Parcel, kind: &'static str, rng: &mut Rng) -> Object {
     Object { key: parcel.key.clone(), bytes, truth }
 }
 
-/// One text in two or three gzip members, split anywhere.
+/// One text in two or three gzip members, divided anywhere.
 fn members(text: &str, rng: &mut Rng) -> Vec<u8> {
     let bytes = text.as_bytes();
     let middle = rng.index(bytes.len().max(1));
     [gzip(&bytes[..middle]), gzip(b""), gzip(&bytes[middle..])].concat()
 }
 
-/// The first `keep` records in full, and the head of the next one, which is too short to be a record.
+/// The first `keep` records completely, and the beginning of the next one, too short to be a record.
 fn cut_text(texts: &[String], keep: usize) -> String {
     let head: String = texts.get(keep).map(|text| text.chars().take(40).collect()).unwrap_or_default();
     let mut parts = texts[..keep].to_vec();
@@ -142,7 +142,7 @@ fn cut_text(texts: &[String], keep: usize) -> String {
     whole[..whole.len() - 2].to_owned()
 }
 
-/// A gzip stream that ends behind the flushed head: any reader that streams gets exactly the head.
+/// A gzip stream that is truncated after a flush, so that every streaming reader gets exactly the beginning.
 fn cut_gzip(texts: &[String], keep: usize) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder
@@ -156,7 +156,7 @@ fn cut_gzip(texts: &[String], keep: usize) -> Vec<u8> {
     bytes
 }
 
-/// A whole first member, and a second one of which only the header is there.
+/// A complete first member, and only the header of a second one.
 fn cut_member(texts: &[String], keep: usize) -> Vec<u8> {
     let mut bytes = gzip(cut_text(texts, keep).as_bytes());
     bytes.extend(&gzip(b"the rest of it")[..12]);
@@ -170,7 +170,7 @@ fn bad_crc(whole: &str) -> Vec<u8> {
     bytes
 }
 
-/// Things among the records that are no records: numbers, lists, and records without what every record has.
+/// Values among the records that are not records: numbers, lists, and objects without required members.
 fn wrong_types(texts: &[String], ids: &[String], rng: &mut Rng) -> (Vec<u8>, ObjectTruth) {
     const STRANGERS: &[&str] = &[
         "42",
@@ -178,7 +178,7 @@ fn wrong_types(texts: &[String], ids: &[String], rng: &mut Rng) -> (Vec<u8>, Obj
         "null",
         "[]",
         "{\"eventSource\":\"ecr.amazonaws.com\",\"eventName\":\"PutImage\",\"eventTime\":17,\"eventID\":\"x\"}",
-        "{\"eventSource\":\"ecr.amazonaws.com\",\"eventName\":[\"PutImage\"],\"eventTime\":\"2026-03-04T00:00:00Z\",\"eventID\":\"y\"}",
+        "{\"eventSource\":\"ecr.amazonaws.com\",\"eventName\":{\"is\":\"PutImage\"},\"eventTime\":\"2026-03-04T00:00:00Z\",\"eventID\":\"y\"}",
     ];
     let mut parts: Vec<(String, Option<String>)> =
         texts.iter().cloned().zip(ids.iter().cloned().map(Some)).collect();
@@ -196,7 +196,7 @@ fn wrong_types(texts: &[String], ids: &[String], rng: &mut Rng) -> (Vec<u8>, Obj
     (gzip(document(&texts).as_bytes()), truth)
 }
 
-/// One ECR record whose text is not UTF-8; its neighbours are whole.
+/// One ECR record that is not UTF-8, among valid ones.
 fn not_utf8(texts: &[String], ids: &[String], at: usize) -> (Vec<u8>, ObjectTruth) {
     let bad: &[u8] = b"{\"eventVersion\":\"1.11\",\"eventSource\":\"ecr.amazonaws.com\",\"eventName\":\"PutImage\",\"eventTime\":\"2026-03-04T00:00:00Z\",\"eventID\":\"bad\xff\xfe\",\"awsRegion\":\"us-east-1\"}";
     let mut bytes = b"{\"Records\":[".to_vec();

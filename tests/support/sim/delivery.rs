@@ -1,5 +1,5 @@
-//! CloudTrail's delivery: objects per account, region and day, late, twice, unordered, in small and big
-//! pieces.
+//! CloudTrail's delivery: objects by account, region and day; late, duplicated, out of order, small and
+//! large.
 
 use serde_json::Value;
 
@@ -7,17 +7,17 @@ use super::clock;
 use super::rng::Rng;
 use super::world::{Logged, World};
 
-/// A log file that would be delivered, before it has bytes.
+/// A log file to be delivered, before it is encoded.
 #[derive(Debug, Clone)]
 pub struct Parcel {
     pub key: String,
     pub records: Vec<Value>,
 }
 
-/// How records come to be in objects.
+/// How records are divided into objects.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// What stands before `AWSLogs/` in the bucket.
+    /// The prefix before `AWSLogs/` in the bucket.
     pub prefix: String,
     /// Chance in percent that a record is delivered twice.
     pub twice: u64,
@@ -32,7 +32,7 @@ impl Delivery {
         Self { prefix, twice, records_max }
     }
 
-    /// Packs everything the world has logged.
+    /// Divides all logged records into objects.
     pub fn pack(&self, world: &World, rng: &mut Rng) -> Vec<Parcel> {
         let mut trails: Vec<(String, String)> =
             world.logged.iter().map(|logged| (logged.account.clone(), logged.region.clone())).collect();
@@ -88,7 +88,7 @@ impl Delivery {
     }
 }
 
-/// Mostly minutes; now and then hours, or days.
+/// Mostly minutes, sometimes hours or days.
 fn delay(rng: &mut Rng) -> u64 {
     match rng.range(0, 100) {
         0..93 => rng.range(0, 610),
@@ -97,11 +97,21 @@ fn delay(rng: &mut Rng) -> u64 {
     }
 }
 
-/// A record as text, its members in any order: nothing may hang on where a member stands.
+/// A record as text, with its members in random order: nothing may depend on their order. The objects in some
+/// records are written as lists of one element, as some tools do.
 pub fn to_text(record: &Value, rng: &mut Rng) -> String {
     let Some(members) = record.as_object() else { return record.to_string() };
-    let mut members: Vec<String> =
-        members.iter().map(|(name, value)| format!("{}:{value}", Value::from(name.as_str()))).collect();
+    let with_lists = record["eventID"].as_str().is_some_and(|id| id.ends_with("3f"));
+    let payloads = ["requestParameters", "responseElements", "serviceEventDetails", "userIdentity"];
+    let written = |(name, value): (&String, &Value)| {
+        let is_list = with_lists && value.is_object() && payloads.contains(&name.as_str());
+        format!(
+            "{}:{}",
+            Value::from(name.as_str()),
+            if is_list { format!("[{value}]") } else { value.to_string() }
+        )
+    };
+    let mut members: Vec<String> = members.iter().map(written).collect();
     rng.shuffle(&mut members);
     format!("{{{}}}", members.join(","))
 }

@@ -1,4 +1,4 @@
-//! Who runs images: ECS services that pin digests, their tasks, people, and the rest of an account's noise.
+//! Users of images: ECS services that pin digests, their tasks, people, and unrelated calls of an account.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +10,11 @@ use super::registry::Pull;
 use super::rng::Rng;
 use super::world::{Job, OTHER, OWNER, TagAsk, World};
 
-/// A new deployment, and the digest that its tasks will ask for from then on.
+/// A deployment, and the digest that its tasks request from then on.
 #[derive(Debug, Clone)]
 pub struct Deployment {
     pub second: u64,
-    /// `None` when the tag was on nothing.
+    /// `None` if the tag was on no image.
     pub pins: Option<String>,
 }
 
@@ -24,14 +24,14 @@ pub struct Service {
     pub name: String,
     pub account: String,
     pub region: String,
-    /// The tag its task definition names.
+    /// The tag in its task definition.
     pub tag: String,
-    /// Launched on EC2: the agent reports digests and stop reasons. Otherwise Fargate: the session is the
-    /// task.
+    /// Whether it runs on EC2, where the agent reports digests and stop reasons. Otherwise it runs on
+    /// Fargate, where the session name is the task's id.
     pub on_ec2: bool,
     pub revision: u64,
     pub deployments: Vec<Deployment>,
-    /// ARNs of the EC2 tasks that run.
+    /// ARNs of the running EC2 tasks.
     pub tasks: Vec<String>,
 }
 
@@ -62,7 +62,7 @@ fn other(account: &str) -> &'static str {
     if account == OWNER { OTHER } else { OWNER }
 }
 
-/// Roles that only look.
+/// Roles that only scan images.
 const SCANNERS: &[&str] = &["AWSServiceRoleForAmazonInspector2", "SnykServiceRole"];
 
 impl World {
@@ -84,7 +84,7 @@ impl World {
         self.log_call(&call);
     }
 
-    /// A new task definition and a new deployment: the tag is resolved now, and the digest stays pinned.
+    /// A new task definition and deployment: the tag is resolved now, and the digest stays pinned.
     pub fn deploy(&mut self, service: usize, now: u64) {
         let again = now + self.rng.range(8 * HOUR, 60 * HOUR);
         self.at(again, Job::Deploy(service));
@@ -110,7 +110,7 @@ impl World {
         self.at(next, Job::ScaleOut(service));
     }
 
-    /// Nothing has the service's tag: it will follow another one.
+    /// No image has the service's tag, so it will use another one.
     fn retarget(&mut self, service: usize) {
         let tags: Vec<String> = self.repos[self.services[service].repo].tags.keys().cloned().collect();
         if !tags.is_empty() {
@@ -152,7 +152,7 @@ impl World {
         self.ecs_call(service, "UpdateService", second, request, response);
     }
 
-    /// A task asks for the image: by tag the first time, by digest ever after.
+    /// A task requests the image: by tag the first time, by digest afterwards.
     fn task_pull(&mut self, service: usize, image_id: Value, digest: &str, by_digest: bool, second: u64) {
         let Service { repo, account, on_ec2, .. } = self.services[service].clone();
         let session = if on_ec2 { format!("i-{}", self.rng.hex(17)) } else { self.rng.hex(32) };
@@ -206,7 +206,7 @@ impl World {
         self.log_call(&call);
     }
 
-    /// What scanners and excluded principals pull is no need of anybody's.
+    /// Pulls by scanners and excluded principals do not show a need.
     pub fn note_pull(&mut self, repo: usize, digest: &str, by_digest: bool, second: u64, caller: &Caller) {
         let id = &self.repos[repo].id;
         let own = |(registry, region, role, from, until): &(String, String, String, u64, u64)| {
@@ -230,7 +230,7 @@ impl World {
         format!("arn:aws:ecs:{region}:{account}:task/prod/{}", self.rng.hex(32))
     }
 
-    /// The tasks of the former deployment end.
+    /// The tasks of the previous deployment stop.
     fn stop_tasks(&mut self, service: usize, now: u64) {
         for task in std::mem::take(&mut self.services[service].tasks) {
             let second = self.tick(self.services[service].repo, now);
@@ -239,7 +239,7 @@ impl World {
         }
     }
 
-    /// The agent of an EC2 task reports.
+    /// The agent of an EC2 task reports its state.
     fn task_state(
         &mut self,
         service: usize,
@@ -270,7 +270,7 @@ impl World {
         self.ecs_call(service, "SubmitTaskStateChange", second, request, Value::Null);
     }
 
-    /// A new task of the same deployment: it asks for the pinned digest, whether or not that is still there.
+    /// A new task of the same deployment requests the pinned digest, whether or not it still exists.
     pub fn scale_out(&mut self, service: usize, now: u64) {
         let again = now + self.rng.range(4 * HOUR, 24 * HOUR);
         if self.rng.chance(70) {
@@ -302,7 +302,7 @@ impl World {
         }
     }
 
-    /// A node, a scanner or a person pulls something, by tag or by digest, here or gone.
+    /// A node, a scanner or a person pulls something, by tag or digest, existing or not.
     pub fn casual_pull(&mut self, repo: usize, now: u64) {
         let again = now + self.rng.range(30 * MINUTE, 10 * HOUR);
         self.at(again, Job::Pull(repo));
@@ -338,8 +338,8 @@ impl World {
         }
     }
 
-    /// Nodes that still name a tag ask for it when nothing has it any more. Added at the end, with chance of
-    /// its own: what a seed was made for stays as it was.
+    /// Nodes that still use a tag request it when no image has it any more. Added at the end with random
+    /// numbers of its own, so that earlier events of a seed do not change.
     pub fn ask_for_departed_tags(&mut self) {
         let mut own = Rng::new(self.seed.wrapping_mul(31).wrapping_add(17));
         let mut taken: BTreeSet<u64> = self.logged.iter().map(|logged| logged.second).collect();
@@ -387,7 +387,7 @@ impl World {
         self.note_pull(repo, &digest, true, second, caller);
     }
 
-    /// Access is not there: the image may be.
+    /// A pull is refused, whether or not the image exists.
     fn denied_pull(&mut self, repo: usize, caller: &Caller, from: &[String], now: u64) {
         let digest = self.rng.pick(from).clone();
         let second = self.tick(repo, now);
@@ -409,7 +409,7 @@ impl World {
         self.log_call(&call);
     }
 
-    /// What fills most of a real trail.
+    /// Unrelated calls, which are most of a real trail.
     pub fn noise(&mut self, now: u64) {
         const CALLS: &[(&str, &str)] = &[
             ("ec2.amazonaws.com", "DescribeInstances"),

@@ -1,4 +1,4 @@
-//! Who runs images without pulling them again: Lambda functions and App Runner services.
+//! Services that run images without pulling them again: Lambda functions and App Runner services.
 
 use serde_json::{Value, json};
 
@@ -7,22 +7,22 @@ use super::ecs::Deployment;
 use super::record::{Call, Caller};
 use super::world::{Job, World};
 
-/// A function or a service, and what it keeps.
+/// A function or a service, and the image that it keeps.
 #[derive(Debug, Clone)]
 pub struct Function {
     pub repo: usize,
     pub name: String,
     pub account: String,
     pub region: String,
-    /// An App Runner service; else a Lambda function.
+    /// Whether it is an App Runner service, and not a Lambda function.
     pub is_service: bool,
-    /// The service follows its tag by itself: it keeps no image that has lost it.
+    /// Whether the service follows its tag automatically, and so keeps no image that has lost it.
     pub follows: bool,
     pub deployments: Vec<Deployment>,
 }
 
 impl World {
-    /// Half of the repositories have one.
+    /// Half of the repositories get one.
     pub fn found_functions(&mut self) {
         for repo in 0..self.repos.len() {
             if !self.rng.chance(50) {
@@ -83,7 +83,7 @@ impl World {
         }
     }
 
-    /// An update with some tag that is there; now and then a failed call, or the end of the function.
+    /// An update with some existing tag; sometimes a failed call, or the deletion of the function.
     pub fn function(&mut self, number: usize, now: u64) {
         let again = now + self.rng.range(10 * HOUR, 50 * HOUR);
         self.at(again, Job::Function(number));
@@ -153,7 +153,7 @@ impl World {
         self.functions[number].deployments.push(Deployment { second, pins: None });
     }
 
-    /// A change of its configuration: it fails if the image is gone.
+    /// A change of its configuration, which fails if the image is gone.
     pub fn configure_function(&mut self, number: usize, now: u64) {
         let Function { repo, name, is_service, deployments, .. } = self.functions[number].clone();
         let Some(Deployment { second: deployed, pins: Some(digest) }) = deployments.last().cloned() else {

@@ -1,5 +1,5 @@
-//! What ECR and its administrators do: lifecycle runs, previews, archive, policies, mutability, repositories
-//! that come and go.
+//! ECR and its administrators: lifecycle runs, previews, the archive, policies, mutability, and creation and
+//! deletion of repositories.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use super::record::{Call, Caller, RepoId};
 use super::registry::{Life, Repo};
 use super::world::{Job, World};
 
-/// An image in a run: its entry for the event, its digest, and whether it goes to the archive.
+/// An image taken by a run: its entry in the event, its digest, and whether it is archived.
 struct Taken {
     entry: Value,
     digest: String,
@@ -17,7 +17,7 @@ struct Taken {
 }
 
 impl World {
-    /// One evaluation of the repository's policy; the next follows within a day.
+    /// One run of the repository's policy; the next one follows within a day.
     pub fn policy_run(&mut self, repo: usize, now: u64) {
         let again = now + self.rng.range(9 * HOUR, 24 * HOUR);
         self.at(again, Job::Policy(repo));
@@ -59,7 +59,7 @@ impl World {
         json!({"lifecycleEventRules": rules, "lastEvaluatedAt": repo.evaluated_at_ms, "policyVersion": repo.policy_version, "policyId": repo.policy_id})
     }
 
-    /// A preview of some policy, applied or not: nothing goes.
+    /// A preview of some policy, which removes nothing.
     fn dry_run(&mut self, repo: usize, second: u64) {
         let policy = Policy::any(&mut self.rng);
         let (taken, _) = evaluate(&self.repos[repo], &policy, second + DAY);
@@ -69,7 +69,7 @@ impl World {
         self.log_service_event("DryRunEvent", repo, second, details);
     }
 
-    /// Something an administrator does now and then.
+    /// An occasional action of an administrator.
     pub fn admin(&mut self, repo: usize, now: u64) {
         let again = now + self.rng.range(8 * HOUR, 36 * HOUR);
         self.at(again, Job::Admin(repo));
@@ -116,7 +116,7 @@ impl World {
         self.log_call(&call);
     }
 
-    /// Puts a role on the registry's list of those whose pulls do not count, or takes it off.
+    /// Adds a role to the registry's list of excluded principals, or removes it.
     fn exclude(&mut self, repo: usize, second: u64) {
         if second < self.trail_start {
             return;
@@ -164,7 +164,7 @@ impl World {
         self.log_call(&call);
     }
 
-    /// What ECR gives to a repository that it makes on a push, where this is the only one with the prefix.
+    /// The settings for repositories that ECR creates on a push, if this is the only one with the prefix.
     fn put_template(&mut self, repo: usize, second: u64) -> Policy {
         let id = self.repos[repo].id.clone();
         let policy = Policy::any(&mut self.rng);
@@ -215,7 +215,7 @@ impl World {
         self.repos[repo].immutable = excluded.map(str::to_owned);
     }
 
-    /// An image is archived by hand. Children of an index are left alone.
+    /// An image is archived by a call, but never a child of an index.
     fn archive(&mut self, repo: usize, second: u64) {
         let free = |digest: &String| {
             self.repos[repo].pullable(digest) && self.repos[repo].parents(digest).is_empty()
@@ -291,7 +291,7 @@ impl World {
         self.at(back, Job::Recreate(repo));
     }
 
-    /// The repository comes into being, mostly with a policy.
+    /// The repository is created, mostly with a policy.
     pub fn create_repository(&mut self, repo: usize, now: u64) {
         let second = self.tick(repo, now);
         let id = self.repos[repo].id.clone();
@@ -315,7 +315,7 @@ impl World {
 }
 
 impl World {
-    /// ECR makes the repository itself, and no event says which policy it has.
+    /// ECR creates the repository on a push, and no event shows its policy.
     fn create_on_push(&mut self, repo: usize, second: u64) {
         let policy = self.put_template(repo, second);
         let second = self.tick(repo, second + 1);
@@ -345,7 +345,7 @@ pub fn described(id: &RepoId, second: u64) -> Value {
     json!({"repositoryArn": id.arn(), "repositoryName": id.name, "repositoryUri": id.uri(), "registryId": id.registry, "createdAt": clock::java_locale(second)})
 }
 
-/// What a run takes, and what it could not take because an index holds it.
+/// The images that a run takes, and those that it cannot take because an index lists them.
 fn evaluate(repo: &Repo, policy: &Policy, second: u64) -> (Vec<Taken>, Vec<Value>) {
     let (mut taken, mut failures) = (Vec::new(), Vec::new());
     for (digest, rule) in policy.evaluate(&repo.candidates(), second) {

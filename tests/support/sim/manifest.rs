@@ -1,4 +1,4 @@
-//! Manifests, and digests that really are their SHA-256.
+//! Manifests, with digests that are their real SHA-256.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -9,7 +9,7 @@ pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 
-/// What is pushed: the exact text, its digest, and the digests it lists.
+/// A manifest to be pushed: the exact text, its digest, and the digests that it lists.
 #[derive(Debug, Clone)]
 pub struct Manifest {
     pub text: String,
@@ -17,7 +17,7 @@ pub struct Manifest {
     pub media_type: &'static str,
     pub children: Vec<String>,
     pub layers: Vec<String>,
-    /// The image that it says something about.
+    /// The subject of an artifact.
     pub subject: Option<String>,
 }
 
@@ -32,7 +32,7 @@ fn finish(value: &Value, media_type: &'static str, children: Vec<String>, layers
     Manifest { digest: sha256(&text), text, media_type, children, layers, subject: None }
 }
 
-/// A single image; every build is another one, as with provenance that embeds the time.
+/// A single image; every build gives a different one, as with provenance that contains the time.
 pub fn image(rng: &mut Rng) -> Manifest {
     let media_type = if rng.chance(70) { OCI_MANIFEST } else { DOCKER_MANIFEST };
     let layers: Vec<String> = (0..rng.range(1, 3)).map(|_| format!("sha256:{}", rng.hex(64))).collect();
@@ -58,7 +58,7 @@ pub fn artifact(rng: &mut Rng, subject: &str) -> Manifest {
     Manifest { subject: Some(subject.to_owned()), ..finish(&value, OCI_MANIFEST, Vec::new(), vec![layer]) }
 }
 
-/// An index over `children`.
+/// An index of `children`.
 pub fn index(children: &[Manifest]) -> Manifest {
     const ARCHITECTURES: [&str; 3] = ["amd64", "arm64", "unknown"];
     let entries: Vec<Value> = children

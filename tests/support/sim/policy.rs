@@ -1,5 +1,5 @@
-//! Lifecycle policies as ECR runs them: all rules at once, applied by priority, newest kept, oldest first to
-//! go.
+//! Lifecycle policies as ECR runs them: all rules at once, applied by priority; the newest images are kept
+//! and the oldest expire first.
 
 use serde_json::{Value, json};
 
@@ -36,13 +36,13 @@ pub struct Policy {
     pub rules: Vec<Rule>,
 }
 
-/// What the evaluator needs to know of a living image.
+/// The properties of an existing image that rules use.
 #[derive(Debug, Clone)]
 pub struct Candidate {
     pub digest: String,
     pub tags: Vec<String>,
     pub pushed_at: u64,
-    /// What counts for a count: the push, or the end of the last restore.
+    /// The time that counts for rules by count: the push, or the end of the last restore.
     pub ranked_at: u64,
 }
 
@@ -61,7 +61,7 @@ impl Rule {
         }
     }
 
-    /// Which of the images that match the tag requirement the count selects.
+    /// Whether a rule by count or age selects the image among those that match its tag requirement.
     fn selects(&self, matching: &[&Candidate], image: &Candidate, now: u64) -> bool {
         match self.count {
             Count::Days(days) => image.pushed_at + days * DAY < now,
@@ -75,7 +75,7 @@ impl Rule {
         }
     }
 
-    /// The rule in the policy's own words.
+    /// The rule as in a policy.
     fn to_text(&self) -> Value {
         let status = match self.status {
             TagStatus::Untagged => "untagged",
@@ -108,7 +108,7 @@ impl Rule {
         json!({"rulePriority": self.priority, "description": format!("rule {}", self.priority), "selection": selection, "action": action})
     }
 
-    /// The rule in the prose of a PolicyExecutionEvent.
+    /// The rule as a PolicyExecutionEvent describes it.
     pub fn to_event(&self) -> Value {
         let status = match self.status {
             TagStatus::Untagged => "Untagged",
@@ -133,7 +133,7 @@ impl Rule {
     }
 }
 
-/// `*` stands for any text, nothing else is special.
+/// Whether a pattern with `*` matches.
 fn wildcard(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
@@ -150,15 +150,15 @@ impl Policy {
         json!({"rules": rules}).to_string()
     }
 
-    /// What a run at `now` would take, oldest push first: (digest, the rule that takes it). The guard of
-    /// indexes is the registry's.
+    /// What a run at `now` would take, oldest push first: (digest, the rule that takes it). Images that an
+    /// index lists are excluded by the registry.
     pub fn evaluate(&self, images: &[Candidate], now: u64) -> Vec<(String, Rule)> {
         let mut rules = self.rules.clone();
         rules.sort_by_key(|rule| rule.priority);
         let mut taken: Vec<(u64, String, Rule)> = Vec::new();
         for image in images {
-            // Whatever a higher rule's tag requirement matches is out of reach of the lower rules, taken or
-            // not.
+            // An image that a higher rule's tag requirement matches cannot be taken by lower rules, whether
+            // or not the higher rule takes it.
             let Some(rule) = rules.iter().find(|rule| rule.wants(&image.tags)) else { continue };
             let matching: Vec<&Candidate> = images.iter().filter(|other| rule.wants(&other.tags)).collect();
             if rule.selects(&matching, image, now) {
@@ -169,7 +169,7 @@ impl Policy {
         taken.into_iter().map(|(_, digest, rule)| (digest, rule)).collect()
     }
 
-    /// A policy as people write them.
+    /// A random policy as people write them.
     pub fn any(rng: &mut Rng) -> Self {
         let rule = |status, count, transition| Rule {
             priority: 0,

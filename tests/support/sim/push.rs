@@ -1,4 +1,4 @@
-//! What CI does: builds, races, multi-architecture pushes old and new, repeats, refusals, clean-up jobs.
+//! CI: builds, races, multi-architecture pushes of both kinds, repeats, refusals, and clean-up jobs.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use super::registry::{Repo, Stamp};
 use super::world::{Job, OTHER, OWNER, SameSecond, World};
 
 impl World {
-    /// One run of some pipeline of this repository, and the date of the next.
+    /// One run of a pipeline of this repository; schedules the next one.
     pub fn pipeline(&mut self, repo: usize, now: u64) {
         let again = now + self.rng.range(20 * MINUTE, 14 * HOUR);
         self.at(again, Job::Pipeline(repo));
@@ -86,13 +86,13 @@ impl World {
         }
         self.push_together(repo, &images, tag, &caller, now);
         if self.rng.chance(30) {
-            // The build that won is pushed once more, and the refusal proves that it won.
+            // The build that was last is pushed again, and the refusal proves that it was.
             let second = self.tick(repo, now + 30);
             self.push(repo, &images[1], Some(tag), &caller, second);
         }
     }
 
-    /// Pushes in this order, within one second.
+    /// Pushes in this order within one second.
     fn push_together(&mut self, repo: usize, images: &[Manifest], tag: &str, caller: &Caller, now: u64) {
         let second = self.tick(repo, now);
         let mut involved: Vec<String> = images.iter().map(|image| image.digest.clone()).collect();
@@ -136,7 +136,7 @@ impl World {
         }
     }
 
-    /// A manifest that was here before, living or gone: a repeat, a second tag, or a new life.
+    /// A manifest that was pushed before, existing or gone: a repeat, a second tag, or a new life.
     fn push_known(&mut self, repo: usize, tag: &str, caller: &Caller, now: u64) {
         let gone = self.repos[repo].departed();
         let from = if gone.is_empty() || self.rng.chance(40) { self.repos[repo].living() } else { gone };
@@ -159,7 +159,7 @@ impl World {
         }
     }
 
-    /// The tag goes to a new build and comes back to the old one.
+    /// The tag moves to a new build and back to the old one.
     fn revert(&mut self, repo: usize, tag: &str, caller: &Caller, now: u64) {
         let Some(former) = self.repos[repo].tags.get(tag).cloned() else {
             return self.build(repo, tag, caller, now);
@@ -169,7 +169,7 @@ impl World {
         self.push_again(repo, &former, tag, caller, second);
     }
 
-    /// One image under two tags; one of them moves on.
+    /// One image with two tags, one of which moves on.
     fn second_tag(&mut self, repo: usize, tag: &str, caller: &Caller, now: u64) {
         let image = manifest::image(&mut self.rng);
         for tag in [tag, "stable"] {
@@ -192,7 +192,7 @@ impl World {
         self.refuse(repo, &image, Some(tag), caller, second, error, message);
     }
 
-    /// A push whose payload CloudTrail left out.
+    /// A push whose payload CloudTrail leaves out.
     fn omitted(&mut self, repo: usize, tag: &str, caller: &Caller, now: u64) {
         if !self.repos[repo].exists || self.repos[repo].refuses(tag) {
             return;
@@ -213,7 +213,7 @@ impl World {
         self.repos[repo].put(&image, Some(tag), &stamp);
     }
 
-    /// PutImage, with whatever ECR answers.
+    /// `PutImage`, with ECR's answer.
     pub fn push(&mut self, repo: usize, image: &Manifest, tag: Option<&str>, caller: &Caller, second: u64) {
         let id = self.repos[repo].id.clone();
         if !self.repos[repo].exists {
@@ -274,7 +274,8 @@ impl World {
         self.log_call(&put_call(&id, caller, second, request, Value::Null, Some((code, message))));
     }
 
-    /// A clean-up job or a person: by tag, by digest, by both, and with some ids that cannot go.
+    /// A clean-up job or a person deletes by tag, by digest, or by both, including some ids that cannot be
+    /// deleted.
     pub fn clean(&mut self, repo: usize, now: u64) {
         let again = now + self.rng.range(10 * HOUR, 40 * HOUR);
         self.at(again, Job::Clean(repo));
@@ -303,7 +304,7 @@ impl World {
     pub fn delete(&mut self, repo: usize, ids: &[Value], second: u64) {
         let id = self.repos[repo].id.clone();
         let caller = Caller::new(&id.registry, "cleaner", "nightly", false);
-        // The answer is worked out on a copy: the event must exist before the registry can name it.
+        // The answer is computed on a copy, because the event must exist before the registry can refer to it.
         let mut after = self.repos[repo].clone();
         let stamp = Stamp { event: String::new(), second };
         let (removed, failures) = delete_answer(&mut after, ids, &stamp);
@@ -326,7 +327,7 @@ impl World {
     }
 }
 
-/// Takes what can go, and says what went and what could not.
+/// Deletes what can be deleted; returns what was deleted and what failed.
 fn delete_answer(repo: &mut Repo, ids: &[Value], at: &Stamp) -> (Vec<Value>, Vec<Value>) {
     let (mut removed, mut failures) = (Vec::new(), Vec::new());
     for id in ids {

@@ -1,4 +1,4 @@
-//! CloudTrail records in the shapes that AWS writes: who, what, where, as JSON.
+//! CloudTrail records in AWS's shapes.
 
 use serde_json::{Value, json};
 
@@ -24,13 +24,14 @@ impl RepoId {
     }
 }
 
-/// Who calls, and through which door.
+/// A caller, and the endpoint that it uses.
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub account: String,
     pub role: String,
     pub session: String,
-    /// Docker and OCI clients come through the registry's proxy, which hides address and agent.
+    /// Whether it calls through the registry's proxy, as Docker and OCI clients do, which hides address and
+    /// agent.
     pub through_proxy: bool,
 }
 
@@ -68,7 +69,7 @@ impl Caller {
     }
 }
 
-/// A call of an API, before it is written down.
+/// An API call to be logged.
 pub struct Call<'a> {
     pub source: &'a str,
     pub name: &'a str,
@@ -128,7 +129,7 @@ impl Call<'_> {
     }
 }
 
-/// What ECR itself writes: lifecycle runs, previews, finished restores.
+/// An event of ECR itself: a lifecycle run, a preview, a finished restore.
 pub fn service_event(rng: &mut Rng, name: &str, repo: &RepoId, second: u64, details: Value) -> Value {
     json!({
         "eventVersion": "1.11",
@@ -152,8 +153,8 @@ pub fn service_event(rng: &mut Rng, name: &str, repo: &RepoId, second: u64, deta
     })
 }
 
-/// The owner's copy of a call from another account: other eventID, same sharedEventID, and only the caller's
-/// account by way of identity.
+/// The owner's copy of a call from another account: another eventID, the same sharedEventID, and only the
+/// caller's account as identity.
 pub fn owner_twin(rng: &mut Rng, record: &mut Value, owner: &str) -> Value {
     let shared = rng.uuid();
     record["sharedEventID"] = json!(shared);
@@ -166,7 +167,7 @@ pub fn owner_twin(rng: &mut Rng, record: &mut Value, owner: &str) -> Value {
     twin
 }
 
-/// Puts the marker of a payload above 100 KB in place of a member.
+/// Replaces a member by CloudTrail's marker for payloads above 100 KB.
 pub fn omit(rng: &mut Rng, record: &mut Value, member: &str) {
     let size = rng.range(102_401, 900_000);
     let strings = rng.chance(30);
@@ -176,7 +177,7 @@ pub fn omit(rng: &mut Rng, record: &mut Value, member: &str) {
         json!({"reason": format!("{member} too large"), "omitted": omitted, "originalSize": size});
 }
 
-/// A late correction of `original`: not a second action.
+/// A late correction of `original`, which is not another action.
 pub fn updated_data(rng: &mut Rng, original: &Value) -> Value {
     let mut record = original.clone();
     record["eventID"] = json!(rng.uuid());

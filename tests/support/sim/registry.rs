@@ -1,5 +1,5 @@
-//! ECR as it really is: who holds which tag, and every life of every image. This is the truth that the logs
-//! are judged by.
+//! The true state of ECR: which image has each tag, and every life of every image. Results from the logs are
+//! compared with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ pub struct Loss {
     pub kept: String,
 }
 
-/// An event, and the second it carries.
+/// An event and its second.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp {
     pub event: String,
@@ -27,7 +27,7 @@ pub struct Stamp {
 
 #[derive(Debug, Clone)]
 pub struct Gone {
-    /// The state a timeline shows: `expired`, `deleted`, `repository_deleted`.
+    /// The state in a timeline: `expired`, `deleted`, `repository_deleted`.
     pub state: &'static str,
     pub at: Stamp,
     pub tags: Vec<String>,
@@ -39,7 +39,7 @@ pub struct Pull {
     pub by_digest: bool,
 }
 
-/// A stretch of time in which a tag was on an image.
+/// A period during which a tag was on an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TagSpan {
     pub tag: String,
@@ -49,49 +49,49 @@ pub struct TagSpan {
     pub until: Option<(u64, &'static str)>,
 }
 
-/// From a push to the end of the image, or of the world.
+/// The time from a push to the end of the image, or of the world.
 #[derive(Debug, Clone)]
 pub struct Life {
     pub start: u64,
-    /// Tags held now, each with the push that gave it.
+    /// The current tags, each with the push that set it.
     pub tags: BTreeMap<String, Stamp>,
     pub loss: Option<Loss>,
     pub untagged_at: Option<u64>,
     pub gone: Option<Gone>,
     pub archived: bool,
-    /// When it last came out of the archive.
+    /// When it was last restored from the archive.
     pub activated_at: Option<u64>,
     pub pulls: Vec<Pull>,
     /// Seconds at which a task's stop reason named it.
     pub stops: Vec<u64>,
-    /// It went, or is to go, without an event of its own.
+    /// Whether it was removed, or will be, without an event of its own.
     pub silent: bool,
-    /// It is about something that is to go without an event, and will follow that.
+    /// Whether it is an artifact of something that will be removed without an event, and will follow that.
     pub is_told: bool,
 }
 
-/// One repository, alive or deleted.
+/// One repository, existing or deleted.
 #[derive(Debug, Clone)]
 pub struct Repo {
     pub id: RepoId,
     pub exists: bool,
     pub tags: BTreeMap<String, String>,
     pub lives: BTreeMap<String, Vec<Life>>,
-    /// Every tag that ever was, over all lives of the repository.
+    /// The periods of all tags, over all lives of the repository.
     pub spans: Vec<TagSpan>,
-    /// From when on it existed, and did not.
+    /// Times from which on it existed or did not.
     pub existence: Vec<(u64, bool)>,
     pub manifests: BTreeMap<String, Manifest>,
     pub policy: Option<Policy>,
     pub policy_id: String,
     pub policy_version: u64,
     pub evaluated_at_ms: u64,
-    /// Empty: mutable. Otherwise immutable, save for tags that begin with the second member.
+    /// `None`: mutable. Otherwise immutable, except for tags with this prefix.
     pub immutable: Option<String>,
     pub last_second: u64,
-    /// Children that the next run takes although their index lives, which users tell of.
+    /// Children that the next run takes although their index exists, as users have reported.
     pub unguarded: BTreeSet<String>,
-    /// False once the log left out what happened here: from then on truth and logs may part.
+    /// False after the log has left something out: from then on truth and logs may differ.
     pub certain: bool,
     pub releases: u64,
 }
@@ -188,7 +188,7 @@ impl Repo {
         }
     }
 
-    /// The image is gone, with all the tags it still has.
+    /// Removes the image with all its tags.
     pub fn remove(&mut self, digest: &str, state: &'static str, at: &Stamp) {
         let held: Vec<String> =
             self.tags.iter().filter(|(_, holder)| *holder == digest).map(|(tag, _)| tag.clone()).collect();
@@ -201,7 +201,7 @@ impl Repo {
         }
     }
 
-    /// BatchDeleteImage by tag: the image goes with its last tag.
+    /// `BatchDeleteImage` by tag: the image is deleted with its last tag.
     pub fn untag(&mut self, tag: &str, at: &Stamp) {
         let Some(digest) = self.tags.get(tag).cloned() else { return };
         self.end_span(tag, at.second, "removed");
@@ -221,7 +221,7 @@ impl Repo {
         }
     }
 
-    /// Whether the repository was there at `second`.
+    /// Whether the repository existed at `second`.
     pub fn existed(&self, second: u64) -> bool {
         self.existence.iter().rfind(|(since, _)| *since <= second).is_some_and(|(_, exists)| *exists)
     }
@@ -240,12 +240,12 @@ impl Repo {
         self.lives.keys().filter(|digest| self.alive(digest).is_some()).cloned().collect()
     }
 
-    /// Digests that were here once and are not any more.
+    /// Digests that existed once and do not any more.
     pub fn departed(&self) -> Vec<String> {
         self.lives.keys().filter(|digest| self.alive(digest).is_none()).cloned().collect()
     }
 
-    /// Living indexes that list the digest.
+    /// Existing indexes that list the digest.
     pub fn parents(&self, digest: &str) -> Vec<String> {
         let lists = |parent: &String| {
             self.manifests
@@ -255,7 +255,7 @@ impl Repo {
         self.living().into_iter().filter(lists).collect()
     }
 
-    /// Whether an index lists it that was here at `second` or came later: such an image stays and goes with
+    /// Whether an index that existed at `second` or later lists it: such an image is kept and removed with
     /// its index.
     pub fn is_child_since(&self, digest: &str, second: u64) -> bool {
         let lists = |manifest: &Manifest| manifest.children.iter().any(|child| child == digest);
@@ -265,7 +265,7 @@ impl Repo {
             .any(|(parent, lives)| self.manifests.get(parent).is_some_and(lists) && lives.iter().any(lasts))
     }
 
-    /// What a lifecycle run looks at: living images outside the archive.
+    /// The images that a lifecycle run considers: existing ones that are not archived.
     pub fn candidates(&self) -> Vec<Candidate> {
         let candidate = |digest: String| {
             let life = self.alive(&digest).filter(|life| !life.archived)?;

@@ -1,4 +1,4 @@
-//! A small random source of our own (splitmix64), so that a printed seed replays the same world for ever.
+//! A small pseudo-random generator (splitmix64), so that a seed always gives the same world.
 
 /// Deterministic random numbers.
 #[derive(Debug, Clone)]

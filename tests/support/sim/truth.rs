@@ -1,4 +1,4 @@
-//! What really happened, worked out from the registry alone, without a look at the log.
+//! What really happened, derived from the registry alone, without using the log.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::record::RepoId;
 use super::registry::{Life, Loss, Repo};
 use super::world::World;
 
-/// An image as its timeline must show it.
+/// The expected timeline of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageTruth {
     pub repo: RepoId,
@@ -19,7 +19,7 @@ pub struct ImageTruth {
     pub gone_at: Option<u64>,
 }
 
-/// An image that lost its tag to another push and was then taken by the policy: the incident.
+/// An image that lost its tag to another push and was then taken by the policy, as in the incident.
 #[derive(Debug, Clone)]
 pub struct PairTruth {
     pub repo: RepoId,
@@ -37,16 +37,16 @@ pub struct PairTruth {
     pub severity: &'static str,
 }
 
-/// What the logs must be able to show.
+/// What the logs must show.
 #[derive(Debug, Clone, Default)]
 pub struct Truth {
     pub images: Vec<ImageTruth>,
-    /// Those of which the trail saw both pushes.
+    /// The pairs of which both pushes are in the logs.
     pub pairs: Vec<PairTruth>,
-    /// Those whose first push lies before the trail: a reader may find them, and must not make others up.
+    /// The pairs whose first push is before the logs: a reader may find them, but must not invent others.
     pub half_seen: Vec<PairTruth>,
-    /// Images that hang on the order within a second, or whose repository has a gap or a past before the
-    /// trail: (repository, digest).
+    /// Images whose history depends on the order within a second, or whose repository has a gap or a history
+    /// before the logs: (repository, digest).
     pub uncertain: BTreeSet<(RepoId, String)>,
 }
 
@@ -97,7 +97,7 @@ fn image(repo: &Repo, digest: &str, lives: &[Life]) -> ImageTruth {
     }
 }
 
-/// The pairs of which the trail saw both pushes, and those of which it did not see the first.
+/// The pairs with both pushes in the logs, and those without the first.
 fn pairs(world: &World, repo: usize, digest: &str, lives: &[Life]) -> (Vec<PairTruth>, Vec<PairTruth>) {
     let mut found = (Vec::new(), Vec::new());
     for (number, life) in lives.iter().enumerate() {
@@ -147,7 +147,7 @@ fn severity(
             })
         })
     };
-    // A function runs on from a copy of its own: its need hurts nobody yet.
+    // A function keeps running from its own copy, so its need does not count yet.
     let kept_at = |second: u64| {
         world.functions.iter().filter(|function| function.repo == repo).any(|function| {
             let latest = function.deployments.iter().rfind(|deployment| deployment.second < second);
@@ -156,7 +156,7 @@ fn severity(
             })
         })
     };
-    // One push that gave an index's tag to one of its own images raced with nobody.
+    // If one push moved an index's tag to one of its own images, it is not a race.
     let is_by_child = world.repos[repo].manifests[&pair.lost].children.contains(&pair.kept);
     let untagged = loss.second.second..pair.gone_at;
     let used_untagged = life.pulls.iter().any(|pull| pull.by_digest && untagged.contains(&pull.second));

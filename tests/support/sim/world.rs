@@ -1,4 +1,4 @@
-//! The world: a clock, a queue of things to do, repositories, services, and the log they leave behind.
+//! The world: a clock, a queue of actions, repositories, services, and the resulting log.
 
 use std::collections::BTreeMap;
 
@@ -31,12 +31,12 @@ pub struct SameSecond {
     pub repo: RepoId,
     pub tag: String,
     pub second: u64,
-    /// Everything that the order decides about: the pushed digests and the one that held the tag before.
+    /// All images whose history depends on the order: the pushed ones, and the one that had the tag before.
     pub involved: Vec<String>,
     pub winner: String,
 }
 
-/// Somebody asked for a tag while nothing had it.
+/// A request for a tag while no image had it.
 #[derive(Debug, Clone)]
 pub struct TagAsk {
     pub repo: usize,
@@ -44,7 +44,7 @@ pub struct TagAsk {
     pub second: u64,
 }
 
-/// Things to do later.
+/// Scheduled actions.
 #[derive(Debug, Clone)]
 pub enum Job {
     Pipeline(usize),
@@ -73,7 +73,7 @@ pub enum Job {
         digest: String,
         tag: Option<String>,
     },
-    /// An artifact follows its subject.
+    /// An artifact is removed after its subject.
     Follow {
         repo: usize,
         digest: String,
@@ -82,11 +82,11 @@ pub enum Job {
     Noise,
 }
 
-/// Everything that happens between the first and the last second.
+/// Everything that happens from the first to the last second.
 pub struct World {
     pub seed: u64,
     pub rng: Rng,
-    /// Before this second the trail did not exist.
+    /// The trail did not exist before this second.
     pub trail_start: u64,
     pub end: u64,
     pub repos: Vec<Repo>,
@@ -96,22 +96,22 @@ pub struct World {
     pub logged: Vec<Logged>,
     pub same_second: Vec<SameSecond>,
     pub tag_asks: Vec<TagAsk>,
-    /// Second eventIDs of one call (twins, addenda) → the first.
+    /// eventIDs of copies and corrections → the eventID of the call.
     pub same_call: BTreeMap<String, String>,
-    /// Registry, region and role, from when until when its pulls do not count.
+    /// Registry, region and role, and the period during which its pulls are excluded.
     pub excluded: Vec<(String, String, String, u64, u64)>,
-    /// Replicas that came without the tag that another image had there: repository, digest and tag.
+    /// Replicas that were created without the tag because another image had it: repository, digest and tag.
     pub born_untagged: Vec<(usize, String, String)>,
-    /// A moment at which somebody asks the registries what they have: no chance is drawn for it.
+    /// A time at which the registries are asked for their contents, determined without a random number.
     pub asked_at: u64,
-    /// What they had then, by the number of the repository, and when exactly each was asked.
+    /// Their contents then, by the index of the repository, with the exact time.
     pub asked: BTreeMap<usize, (u64, Repo)>,
     queue: BTreeMap<(u64, u64), Job>,
     queued: u64,
 }
 
 impl World {
-    /// Runs the world of a seed to its end.
+    /// Simulates the world of a seed to its end.
     pub fn generate(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let trail_start = if rng.chance(65) { BEGIN } else { BEGIN + DAY + rng.range(0, DAY) };
@@ -143,7 +143,7 @@ impl World {
         world
     }
 
-    /// Repositories and services, and the first job of each actor.
+    /// Creates repositories and services, and the first action of each actor.
     fn found(&mut self) {
         let names = ["team/api", "web", "batch-worker", "shop/cart_v2"];
         for name in names.iter().take(self.rng.range(2, 5) as usize) {
@@ -188,7 +188,7 @@ impl World {
         self.ask_registries();
     }
 
-    /// Keeps what each registry has, where it was not asked yet.
+    /// Records the contents of the registries that have not been asked yet.
     fn ask_registries(&mut self) {
         for (number, repo) in self.repos.iter().enumerate().skip(self.asked.len()) {
             self.asked.insert(number, (repo.last_second.max(self.asked_at), repo.clone()));
@@ -220,12 +220,12 @@ impl World {
         self.settle_scenes(now);
     }
 
-    /// Nothing of what was queued happens any more.
+    /// Discards all scheduled actions.
     pub fn forget_jobs(&mut self) {
         self.queue.clear();
     }
 
-    /// Queues a job `delay` seconds after the beginning of the world.
+    /// Schedules an action `delay` seconds after the beginning of the world.
     pub fn later(&mut self, delay: u64, job: Job) {
         self.at(BEGIN + delay, job);
     }
@@ -235,20 +235,21 @@ impl World {
         self.queue.insert((second, self.queued), job);
     }
 
-    /// A second in which nothing has happened to the repository yet: only races share one, and they do so on
-    /// purpose.
+    /// A second in which nothing has happened in the repository yet: only races share a second,
+    /// intentionally.
     pub fn tick(&mut self, repo: usize, wanted: u64) -> u64 {
         let repo = &mut self.repos[repo];
         repo.last_second = wanted.max(repo.last_second + 1);
         repo.last_second
     }
 
-    /// Writes a call into the trail of the caller's account and, across accounts, into the owner's too.
+    /// Logs a call in the trail of the caller's account and, for calls to another account, also in the
+    /// owner's.
     pub fn log_call(&mut self, call: &Call) -> Stamp {
         self.log_call_with(call, |_, _| {})
     }
 
-    /// The same, with a last change to the record before it is delivered.
+    /// The same, with a change to the record before it is delivered.
     pub fn log_call_with(&mut self, call: &Call, change: impl FnOnce(&mut Rng, &mut Value)) -> Stamp {
         let mut record = call.to_record(&mut self.rng);
         change(&mut self.rng, &mut record);
@@ -268,7 +269,7 @@ impl World {
         stamp
     }
 
-    /// Writes an event of ECR itself.
+    /// Logs an event of ECR itself.
     pub fn log_service_event(&mut self, name: &str, repo: usize, second: u64, details: Value) -> Stamp {
         let id = self.repos[repo].id.clone();
         let mut event = record::service_event(&mut self.rng, name, &id, second, details);
@@ -288,7 +289,7 @@ impl World {
     }
 }
 
-/// A string member that is there by construction.
+/// A string member that always exists.
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }

@@ -1,21 +1,21 @@
-//! Commits over a disk that loses, tears, reorders and refuses: whatever happens, the lake opens, holds the
-//! last commit, and goes on.
+//! Commits on a simulated disk that loses, tears and reorders writes and fails calls: afterwards the lake
+//! always opens, contains the last commit, and accepts further ones.
 //!
-//! `SEED=7 cargo test --lib lake::commit::local` plays one seed again, `SEEDS=100000` plays more of them.
+//! `SEED=7 cargo test --lib lake::commit::local` repeats one seed, `SEEDS=100000` runs more of them.
 
 use super::*;
 use crate::lake::commit::worlds::{Model, empty, holds, number, partition};
 use crate::lake::disk::sim::{Fault, Random, SimDisk};
 use crate::lake::layout::STAGING;
 
-/// A next commit, with files that are all different.
+/// A next commit; the contents of all its files are different.
 fn next(disk: &SimDisk, model: &Model, random: &mut Random) -> io::Result<Model> {
     crate::lake::commit::worlds::next(disk, model, random, |random| {
         (0..8 + random.below(60)).map(|_| u8::try_from(random.below(256)).unwrap()).collect()
     })
 }
 
-/// Nothing lies where other tools look that does not count, and nothing is under work.
+/// Checks that the partitions' folders have only files in effect, and that no unfinished files are left.
 fn is_tidy(disk: &SimDisk, model: &Model, what: &str) {
     let folders = (0..4).map(|day| partition(day).folder()).chain([layout::OBJECTS.into(), STAGING.into()]);
     for folder in folders {
@@ -35,7 +35,7 @@ fn open(disk: &SimDisk) -> Result<Manifest, LakeError> {
     Ok(manifest)
 }
 
-/// One life of a lake: commits, one of which is stopped or fails, and what comes after.
+/// A lake's history from one seed: commits, one of which is stopped or fails, and the recovery from it.
 fn live(seed: u64) {
     let (mut random, disk) = (Random(seed), SimDisk::default());
     let mut model = empty();
@@ -49,7 +49,7 @@ fn live(seed: u64) {
         };
         disk.fail_after(random.below(130), fault);
         let mut tried = None;
-        // As a run does: open, commit, and end with the first error.
+        // Like a run: open, commit, and stop at the first error.
         let done = open(&disk).map_err(|error| error.to_string()).and_then(|_| {
             for _ in 0..1 + random.below(3) {
                 let next = next(&disk, &model, &mut random).map_err(|error| error.to_string())?;
@@ -65,7 +65,7 @@ fn live(seed: u64) {
         } else {
             disk.fail_after(u64::MAX, Fault::Stop);
         }
-        // A commit that failed on its way may be there or not, until somebody opens the lake and settles it.
+        // A commit that failed on its way may be in effect or not, until the next writer settles it.
         let which = || {
             let found = Manifest::load(&disk).unwrap_or_else(|error| panic!("{what}: {error}")).manifest;
             tried
@@ -74,7 +74,7 @@ fn live(seed: u64) {
                 .unwrap_or_else(|| model.clone())
         };
         holds(&disk, &which(), true, &what);
-        // The one who opens it next may be stopped, too, and more than once.
+        // The recovery may be stopped as well, and more than once.
         for _ in 0..random.below(3) {
             disk.fail_after(random.below(20), Fault::Stop);
             let _ = open(&disk);
@@ -99,7 +99,7 @@ fn whatever_a_disk_does_the_lake_holds_its_last_commit_and_goes_on() {
     }
 }
 
-/// Stopped at each call of one commit in turn.
+/// The commit is stopped at each of its calls in turn.
 #[test]
 fn stopped_at_any_call_a_commit_is_there_as_a_whole_or_not_at_all() {
     let begin = || {

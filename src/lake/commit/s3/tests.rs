@@ -1,7 +1,8 @@
-//! Commits to a bucket that fails at any call, done or not, with runs that are killed and runs that come
-//! second: whatever happens, the lake opens, holds the last commit, goes on, and nothing is left over.
+//! Commits to a simulated bucket that can fail at any call, whether or not the call was carried out, with
+//! runs that are killed and runs that are overtaken: afterwards the lake always opens, contains the last
+//! commit, accepts further ones, and no objects are left over.
 //!
-//! `SEED=7 cargo test --lib lake::commit::s3` plays one seed again, `SEEDS=100000` plays more of them.
+//! `SEED=7 cargo test --lib lake::commit::s3` repeats one seed, `SEEDS=100000` runs more of them.
 
 use std::sync::Arc;
 
@@ -14,12 +15,12 @@ fn disk(store: &SimStore) -> S3Disk {
     S3Disk::new(Arc::new(store.clone()))
 }
 
-/// A next commit. Few contents, so that some are there again that were replaced before.
+/// A next commit. There are few different contents, so that some that were replaced before come again.
 fn next(disk: &S3Disk, model: &Model, random: &mut Random) -> Model {
     worlds::next(disk, model, random, |random| vec![u8::try_from(random.below(6)).unwrap(); 40]).unwrap()
 }
 
-/// For one who reads now.
+/// Checks what a new reader sees.
 fn holds(store: &SimStore, model: &Model, what: &str) {
     worlds::holds(&disk(store), model, false, what);
 }
@@ -28,13 +29,13 @@ fn has_all(disk: &S3Disk, model: &Model, what: &str) {
     worlds::has_all(disk, model, false, what);
 }
 
-/// Nothing is kept longer than it must.
+/// Commits without keeping replaced objects longer than necessary.
 fn publish(disk: &S3Disk, present: &Manifest, next: &Manifest) -> Result<(), LakeError> {
     super::publish(disk, present, next, Duration::ZERO)
 }
 
-/// Nothing is there but what counts, what counted before, and what a run may still bring in; and the lists
-/// say what counts.
+/// Checks that the bucket contains only what the present and the previous manifest name and what an
+/// unfinished run may still commit, and that the lists name the files in effect.
 fn is_tidy(store: &SimStore, model: &Model, what: &str) {
     let disk = disk(store);
     let before = paths(&previous(&disk));
@@ -68,13 +69,14 @@ fn open(disk: &S3Disk) -> Result<Manifest, LakeError> {
     Ok(manifest)
 }
 
-/// One life of a lake: runs of some commits, one of which is killed or fails, or is overtaken by another one.
+/// A lake's history from one seed: runs of some commits, one of which is killed, fails, or is overtaken by
+/// another one.
 fn live(seed: u64) {
     let (mut random, store) = (Random(seed), SimStore::default());
     let mut model = empty();
     for round in 0..5 {
         let what = format!("SEED={seed}, round {round}");
-        // A run that has begun, and is slow.
+        // A run that began before, and is slow.
         let slow = disk(&store);
         let read_by_slow = open(&slow).map(|manifest| Model { manifest, ..model.clone() }).unwrap();
         let fault = if random.below(2) == 0 { Fault::Stop } else { Fault::Once };
@@ -93,13 +95,13 @@ fn live(seed: u64) {
         });
         store.restart();
         assert!(!matches!(done, Err(LakeError::Overtaken { .. })), "{what}: nobody else has committed");
-        // A commit that failed on its way may be there or not.
+        // A commit that failed on its way may be in effect or not.
         let found = Manifest::load(&disk(&store)).unwrap_or_else(|error| panic!("{what}: {error}")).manifest;
         if let Some(tried) = tried.filter(|tried| tried.manifest.generation == found.generation) {
             model = tried;
         }
         holds(&store, &model, &what);
-        // The slow one comes second, or is the only one.
+        // The slow run commits now: after the other one, or alone.
         let late = next(&slow, &read_by_slow, &mut random);
         match publish(&slow, &read_by_slow.manifest, &late.manifest) {
             Ok(()) => {
@@ -115,7 +117,7 @@ fn live(seed: u64) {
             Err(error) => panic!("{what}: {error}"),
         }
         holds(&store, &model, &what);
-        // The one who opens it next may be killed, too.
+        // The recovery may be killed as well.
         for _ in 0..random.below(3) {
             store.fail_after(random.below(20), Fault::Stop, random.below(2) == 0);
             let _ = open(&disk(&store));
@@ -136,7 +138,7 @@ fn whatever_a_bucket_does_the_lake_holds_its_last_commit_and_goes_on() {
     }
 }
 
-/// Stopped at each call of one commit in turn, with that call done and not done.
+/// The commit is stopped at each of its calls in turn, with that call carried out or not.
 #[test]
 fn stopped_at_any_call_a_commit_to_a_bucket_is_there_as_a_whole_or_not_at_all() {
     let begin = || {
@@ -170,7 +172,7 @@ fn stopped_at_any_call_a_commit_to_a_bucket_is_there_as_a_whole_or_not_at_all() 
                 "{what}: a commit that was told is lost"
             );
             holds(&store, there, &what);
-            // One who began to read before.
+            // A reader that began before.
             has_all(&disk(&store), &old, &what);
             open(&disk(&store)).unwrap();
             holds(&store, there, &what);
@@ -182,7 +184,7 @@ fn stopped_at_any_call_a_commit_to_a_bucket_is_there_as_a_whole_or_not_at_all() 
     assert!(kept_old > 5 && kept_new > 5, "{kept_old} before, {kept_new} after");
 }
 
-/// Another run opens the lake, and mostly commits, before each call of a commit in turn.
+/// Before each call of a commit in turn, another run opens the lake and mostly commits.
 #[test]
 fn a_run_that_is_slow_at_any_call_is_neither_robbed_of_its_parts_nor_in_the_way() {
     let (mut first_won, mut second_won) = (0, 0);
@@ -196,7 +198,7 @@ fn a_run_that_is_slow_at_any_call_is_neither_robbed_of_its_parts_nor_in_the_way(
                 publish(&slow, &model.manifest, &next.manifest).unwrap();
                 model = next;
             }
-            // What a third one has left that was killed.
+            // Objects left by a third run that was killed.
             let killed = next(&slow, &model, &mut Random(77));
             store.fail_after(4, Fault::Stop, true);
             publish(&slow, &model.manifest, &killed.manifest).unwrap_err();
@@ -284,8 +286,8 @@ fn of_a_run_that_was_killed_everything_goes_once_it_cannot_commit_any_more() {
     }
 }
 
-/// Readers begin and end at any time, while runs commit, are killed and are overtaken: what a reader began
-/// with is there until its time is over, and then it goes.
+/// Readers begin and end at any time, while runs commit, are killed and are overtaken: every file that a
+/// reader's manifest names is there until its time is over, and is removed then.
 #[test]
 fn what_was_replaced_stays_for_readers_for_the_time_that_was_said_and_no_longer() {
     let keep = Duration::from_millis(300);
@@ -293,7 +295,7 @@ fn what_was_replaced_stays_for_readers_for_the_time_that_was_said_and_no_longer(
     for seed in 0..40 {
         let (mut random, store) = (Random(seed), SimStore::default());
         let mut model = empty();
-        // Since when each of them has not counted any more.
+        // Earlier states of the lake, each with the time at which it was replaced.
         let mut before: Vec<(u64, Model)> = Vec::new();
         for round in 0..25 {
             let what = format!("seed {seed}, round {round}");

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::lake::disk::Stored;
 use crate::source::store::{Got, ObjectStore};
 
-/// Ranges at most this far apart are fetched together: a request takes as long as fetching so many bytes.
+/// Ranges at most this far apart are fetched together: fetching the gap takes no longer than another request.
 const GAP_BYTES_MAX: u64 = 256 << 10;
 /// Maximum size of a joint request; a larger range is fetched alone.
 const TOGETHER_BYTES_MAX: u64 = 8 << 20;
@@ -15,7 +15,7 @@ const TOGETHER_BYTES_MAX: u64 = 8 << 20;
 pub(super) struct Part {
     store: Arc<dyn ObjectStore>,
     key: String,
-    /// As in the manifest: the first answer shows whether that is right.
+    /// The size according to the manifest; the first answer shows whether it is right.
     bytes: u64,
     ahead: Mutex<Ahead>,
 }
@@ -45,7 +45,8 @@ impl Part {
 }
 
 fn gone() -> io::Error {
-    let reason = "it is not there: it was removed, or another run has replaced it since this one began; run the same command again";
+    let reason = "it is not there: it was removed, or another run has replaced it since this one began; run \
+        the same command again";
     io::Error::new(io::ErrorKind::NotFound, reason)
 }
 

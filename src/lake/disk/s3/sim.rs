@@ -1,5 +1,5 @@
-//! A bucket in memory that fails at any call, with or without having done what was asked, and answers
-//! conditions as S3 does.
+//! A simulated bucket in memory. It can fail at any call, whether or not the call was carried out, and
+//! evaluates conditional writes like S3.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,10 +9,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::source::store::{Condition, Entry, Got, ObjectStore, Put, StoreError};
 
-/// What comes when the calls are used up.
+/// What happens when the allowed calls are used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::lake) enum Fault {
-    /// One call fails, and the next ones work again.
+    /// One call fails, and later ones work again.
     Once,
     /// The run is killed: every call fails until [`SimStore::restart`].
     Stop,
@@ -21,14 +21,14 @@ pub(in crate::lake) enum Fault {
 #[derive(Debug, Default)]
 struct State {
     objects: BTreeMap<String, Vec<u8>>,
-    /// When each was written, in calls.
+    /// When each object was written, measured in calls.
     modified: BTreeMap<String, u64>,
     calls_left: Option<u64>,
     fault: Option<Fault>,
-    /// The call that fails is done all the same: only its answer is lost.
+    /// Whether the failing call is carried out, so that only its answer is lost.
     done: bool,
     calls: u64,
-    /// What somebody else does before the call with this number.
+    /// What another run does before the call with this number.
     between: Option<(u64, Between)>,
 }
 
@@ -53,13 +53,13 @@ impl SimStore {
         self.state().calls
     }
 
-    /// Lets `calls` more calls through. `done`: whether the one that fails then is done.
+    /// Allows `calls` more calls. `done`: whether the call that fails then is carried out.
     pub(in crate::lake) fn fail_after(&self, calls: u64, fault: Fault, done: bool) {
         let mut state = self.state();
         (state.calls_left, state.fault, state.done) = (Some(calls), Some(fault), done);
     }
 
-    /// Does `work` before the call that comes after `calls` more.
+    /// Does `work` before the call after the next `calls` ones.
     pub(in crate::lake) fn between(&self, calls: u64, work: impl FnOnce() + Send + 'static) {
         let mut state = self.state();
         state.between = Some((state.calls + calls, Between(Box::new(work))));
@@ -74,7 +74,7 @@ impl SimStore {
         self.state().objects.keys().cloned().collect()
     }
 
-    /// Does `work`, unless the fault comes now; whether it was done then was settled before.
+    /// Does `work`, unless the fault occurs now; `done` says whether it is carried out in that case.
     fn call<T>(&self, work: impl FnOnce(&mut State) -> T) -> Result<T, StoreError> {
         let failed = || StoreError { reason: "the service failed".to_owned(), fatal: None, denied: false };
         let mut state = self.state();
@@ -91,7 +91,7 @@ impl SimStore {
                 if state.done {
                     work(&mut state);
                 }
-                // Only the first one.
+                // Only the first failing call is carried out.
                 state.done = false;
                 if fault == Fault::Once {
                     (state.calls_left, state.fault) = (None, None);

@@ -1,4 +1,4 @@
-//! What shards have staged is merged by days, and published in one commit.
+//! Merges the staged files of shards by days, and publishes them in one commit.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -14,20 +14,20 @@ use crate::lake::ingest::merge::{Present, read_group};
 use crate::lake::ingest::{Ingest, Limits, Summary};
 use crate::lake::partition::Partition;
 
-/// What is published, or would be.
+/// What was published.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Published {
     pub summary: Summary,
-    /// Objects of the shards, and those of them that could not be read.
+    /// Number of the shards' objects, and of those that could not be read.
     pub objects: u64,
     pub objects_failed: u64,
-    /// The plan had been published before; nothing was done.
+    /// Whether the plan had been published before, so that nothing was done.
     pub already: bool,
 }
 
-/// A lake that is staged in another one.
+/// A lake that is staged inside of another one.
 struct Staged {
-    /// Where it is, relative to that one, and as the user would name it.
+    /// Its path in that lake; and the same as the user would write it.
     path: String,
     name: PathBuf,
     disk: Arc<dyn Disk>,
@@ -60,7 +60,7 @@ fn unreadable(place: &Path, error: LakeError) -> LakeError {
     }
 }
 
-/// All shards of the one plan that is staged, or of the one that is named.
+/// All shards of the plan that is staged, or of the plan that is named.
 fn shards(lake: &Location, plan: Option<&str>) -> Result<(PlanName, Vec<Staged>), LakeError> {
     let mut plans: Vec<PlanName> =
         lake.folders(SHARDS)?.iter().filter_map(|folder| PlanName::parse(folder)).collect();
@@ -89,12 +89,12 @@ fn shards(lake: &Location, plan: Option<&str>) -> Result<(PlanName, Vec<Staged>)
     }
 }
 
-/// Which days are merged.
+/// The days to be merged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Days {
-    /// One, as its folder is called: `account=…/region=…/date=…`.
+    /// One day, by the name of its folder: `account=…/region=…/date=…`.
     One(String),
-    /// Of all days in their order, cut into so many parts, one part, counted from 1.
+    /// One of `of` equal parts of all days in order; `number` counts from 1.
     Part { number: u32, of: u32 },
 }
 
@@ -106,7 +106,7 @@ impl Days {
         }
     }
 
-    /// Those of `all` that are meant.
+    /// The chosen ones of `all` days.
     fn chosen(&self, all: BTreeSet<Partition>) -> BTreeSet<Partition> {
         match self {
             Self::One(folder) => {
@@ -122,21 +122,21 @@ impl Days {
     }
 }
 
-/// What a merge has done.
+/// What [`merge_days`] has done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MergedDays {
     pub summary: Summary,
-    /// How many days were meant, of which something is staged.
+    /// Number of the days that were asked for and of which something is staged.
     pub days: u64,
     /// The plan had been published before; nothing was done.
     pub already: bool,
 }
 
-/// Merges what the shards of a plan have staged for some days. Days that one shard alone has are left as they
+/// Merges the staged files of a plan's shards for some days. Days that only one shard has are left as they
 /// are.
 ///
 /// # Errors
-/// Shards are missing, something staged is damaged, the disk or the service refuses.
+/// Shards are missing, something staged is damaged, or the disk or the service fails.
 pub fn merge_days(
     lake: &Location,
     plan: Option<&str>,
@@ -178,12 +178,12 @@ pub fn merge_days(
     Ok(MergedDays { summary: attempt.keep(ingest.finish(true))?, ..nothing_to_do })
 }
 
-/// Makes everything that the shards of a plan have staged the lake's own, in one commit, and removes what was
-/// staged.
+/// Makes everything that the shards of a plan have staged part of the lake in one commit, and removes the
+/// staged files.
 ///
 /// # Errors
-/// Shards are missing; another run has the lake, or has changed it; something staged is damaged; the disk or
-/// the service refuses.
+/// Shards are missing; another run has the lake open or has changed it; something staged is damaged; the disk
+/// or the service fails.
 pub fn publish_shards(lake: &Location, plan: Option<&str>, limits: Limits) -> Result<Published, LakeError> {
     if let Some(plan) = plan
         && is_published(lake, plan)?
@@ -196,13 +196,13 @@ pub fn publish_shards(lake: &Location, plan: Option<&str>, limits: Limits) -> Re
     }
     let (plan, shards) = shards(lake, plan)?;
     match publish_all(lake, &plan, &shards, limits) {
-        // Another one has published it meanwhile, and taken away what was staged.
+        // Another process has published it meanwhile, and removed the staged files.
         Err(_) if is_published(lake, &plan.id)? => Ok(Published { already: true, ..Published::default() }),
         published => published,
     }
 }
 
-/// Whether a lake has what the shards of a plan have staged.
+/// Whether a plan has been published to the lake.
 fn is_published(lake: &Location, plan: &str) -> Result<bool, LakeError> {
     Ok(lake.has_lake()?
         && Manifest::load(&*lake.disk()?)?.manifest.plans.iter().any(|published| published == plan))
@@ -235,7 +235,7 @@ fn publish_all(
 }
 
 impl Ingest {
-    /// Takes in what became of all objects, and what else the shards tell.
+    /// Takes over the results of all objects, and the shards' counts.
     fn take_objects(
         &self,
         plan: &PlanName,
@@ -275,7 +275,7 @@ impl Ingest {
         Ok(published)
     }
 
-    /// Takes in all rows, day by day: from where they were merged, or from each shard.
+    /// Takes over all rows, day by day: from the merged files if there are any, or from each shard.
     fn take_days(&self, shards: &[Staged], merged: &[Staged]) -> Result<(), LakeError> {
         let days: BTreeSet<&Partition> = shards.iter().flat_map(Staged::partitions).collect();
         for day in days {
@@ -297,7 +297,7 @@ impl Ingest {
         Ok(())
     }
 
-    /// Takes in the rows of files that are staged.
+    /// Takes over the rows of staged files.
     fn take_rows<'f>(
         &self,
         staged: &Staged,
@@ -316,7 +316,7 @@ impl Ingest {
         Ok(())
     }
 
-    /// Takes in a file as it is.
+    /// Takes over a file unchanged.
     fn adopt(&self, staged: &Staged, entry: &FileEntry) -> Result<(), LakeError> {
         if !self.disk.adopts_unread() {
             let checked = Reader::of(&*staged.disk, entry).and_then(|reader| reader.check());

@@ -1,4 +1,5 @@
-//! Reads an object or a part of it, and checks that what came is what was asked for; otherwise asks again.
+//! Reads an object or a part of it, and checks that the answer is what was requested; otherwise repeats the
+//! request.
 
 use std::ops::Range;
 
@@ -67,7 +68,7 @@ impl Bucket {
         self.cut(part, given.as_deref(), bytes, tag).map(Some)
     }
 
-    /// The part that was asked for, from an answer that is that part or the whole.
+    /// The requested part, from an answer that contains this part or the whole object.
     fn cut(
         &self,
         part: &Range<u64>,

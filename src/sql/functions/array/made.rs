@@ -2,15 +2,16 @@
 
 use polars::prelude::{IntoSeries, Series, StructChunked};
 
-use super::super::super::cast::{self, explode};
-use super::super::super::compare::{Ordered, common};
-use super::super::super::error::{Result, SqlError};
-use super::super::super::memory::cell_bytes;
-use super::super::super::predicate;
-use super::super::super::relation::Groups;
-use super::super::super::values::{Cell, Values};
-use super::super::Call;
-use super::{Ranges, array_values};
+use super::columns::{Ranges, array_values};
+use crate::sql::error::{Result, SqlError};
+use crate::sql::functions::call::Call;
+use crate::sql::functions::predicate;
+use crate::sql::memory::cell_bytes;
+use crate::sql::types::cast;
+use crate::sql::types::compare::{Ordered, common};
+use crate::sql::types::nested_values::explode;
+use crate::sql::types::relation::Groups;
+use crate::sql::types::values::{Cell, Values};
 use crate::tables::Kind;
 use crate::tables::builder::lists;
 use crate::tables::kind::entry;
@@ -203,7 +204,7 @@ pub(super) fn sequence(call: &Call<'_>) -> Result<Values> {
     };
     // The n-th element: months differ in length.
     let nth = |from: i64, step: i64, at: i64| match by_months {
-        true => super::super::super::clock::plus_months(from.checked_mul(scale)?, step.checked_mul(at)?)
+        true => crate::sql::types::clock::plus_months(from.checked_mul(scale)?, step.checked_mul(at)?)
             .map(|millis| millis / scale),
         false => from.checked_add(step.checked_mul(at)?),
     };
@@ -252,7 +253,7 @@ pub(super) fn flatten(call: &Call<'_>) -> Result<Values> {
 }
 
 /// `a || b` and `concat(a, b)` on arrays; a value that is not an array counts as an array of one.
-pub(in super::super) fn concat(call: &Call<'_>) -> Result<Values> {
+pub(in crate::sql) fn concat(call: &Call<'_>) -> Result<Values> {
     let mut parts = Vec::new();
     for arg in &call.args {
         parts.push(match &arg.kind {
@@ -352,7 +353,7 @@ pub(super) fn zip(call: &Call<'_>) -> Result<Values> {
         .map(|(((elements, _), _), places)| elements.take(places))
         .collect::<Result<Vec<_>>>()?;
     let height = places.first().map_or(0, Vec::len);
-    let rows = super::row_values(&fields, height)?;
+    let rows = super::columns::row_values(&fields, height)?;
     Ok(Values {
         kind: Kind::array(rows.kind.clone()),
         data: lists("", &rows.data, &rows.kind, &lengths),
@@ -364,7 +365,7 @@ pub(super) fn zip(call: &Call<'_>) -> Result<Values> {
 pub(super) fn map_from_entries(call: &Call<'_>) -> Result<Values> {
     call.arity(1, 1)?;
     let (entries, lengths) = explode(call.arg(0)?)?;
-    let (keys, values) = super::halves(&entries)?;
+    let (keys, values) = super::columns::halves(&entries)?;
     let fields = [keys.data.clone().with_name("key".into()), values.data.clone().with_name("value".into())];
     let data = StructChunked::from_series("".into(), keys.data.len(), fields.iter())?.into_series();
     let data = lists("", &data, &entry(&keys.kind, &values.kind), &lengths);

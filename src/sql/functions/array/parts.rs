@@ -1,12 +1,12 @@
 //! Functions that make arrays of parts of an array.
 
-use super::super::super::cast::explode;
-use super::super::super::error::{Result, SqlError};
-use super::super::super::memory::cell_bytes;
-use super::super::super::values::Values;
-use super::super::Call;
-use super::Ranges;
+use super::columns::Ranges;
 use super::made::gather;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::functions::call::Call;
+use crate::sql::memory::cell_bytes;
+use crate::sql::types::nested_values::explode;
+use crate::sql::types::values::Values;
 use crate::tables::Kind;
 use crate::tables::builder::lists;
 

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use memchr::memmem::Finder;
 use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::super::super::error::{Result, SqlError};
+use crate::sql::error::{Result, SqlError};
 
 /// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,23 +76,58 @@ pub(super) fn follow<'t>(text: &'t str, steps: &[Step]) -> Option<&'t RawValue> 
 
 /// The value at the path, possibly JSON's `null`.
 pub(super) fn at<'t>(text: &'t str, steps: &[Step]) -> Option<&'t RawValue> {
-    let mut value: &RawValue = serde_json::from_str(text).ok()?;
+    let Some((first, steps)) = steps.split_first() else { return serde_json::from_str(text).ok() };
+    let mut value = one_step(text.trim_ascii_start(), first)?;
     for step in steps {
-        let mut reader = serde_json::Deserializer::from_str(value.get());
-        value = match step {
-            Step::Member(name) if value.get().starts_with('{') => {
-                reader.deserialize_map(One { name, any_case: false }).ok()??
-            }
-            Step::AnyCase(name) if value.get().starts_with('{') => {
-                reader.deserialize_map(One { name, any_case: true }).ok()??
-            }
-            Step::Element(index) if value.get().starts_with('[') => {
-                reader.deserialize_seq(Nth { index: *index }).ok()??
-            }
-            _ => return None,
-        };
+        value = one_step(value.get(), step)?;
     }
     Some(value)
+}
+
+/// What a step leads to in a text that is JSON to its end, without spaces in front.
+fn one_step<'t>(text: &'t str, step: &Step) -> Option<&'t RawValue> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let found = match step {
+        Step::Member(name) if text.starts_with('{') => {
+            reader.deserialize_map(One { name, any_case: false }).ok()??
+        }
+        Step::AnyCase(name) if text.starts_with('{') => {
+            reader.deserialize_map(One { name, any_case: true }).ok()??
+        }
+        Step::Element(index) if text.starts_with('[') => {
+            reader.deserialize_seq(Nth { index: *index }).ok()??
+        }
+        _ => return None,
+    };
+    reader.end().ok()?;
+    Some(found)
+}
+
+/// Looks for a member that a path needs, before a text is read as JSON: most texts have no such member.
+pub(super) struct Needed(Option<(Finder<'static>, Finder<'static>)>);
+
+impl Needed {
+    pub fn of(steps: &[Step]) -> Self {
+        // What could be written with another escape than `\u` is not looked for.
+        let is_plain = |name: &&String| {
+            name.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'/'))
+        };
+        fn name(step: &Step) -> Option<&String> {
+            if let Step::Member(name) = step { Some(name) } else { None }
+        }
+        let longest = steps.iter().filter_map(name).filter(is_plain).max_by_key(|name| name.len());
+        Self(
+            longest.map(|name| {
+                (Finder::new(&format!("\"{name}\"")).into_owned(), Finder::new("\\u").into_owned())
+            }),
+        )
+    }
+
+    /// Whether a text may have a value at the path.
+    pub fn may_be_in(&self, text: &str) -> bool {
+        let Some((name, escape)) = &self.0 else { return true };
+        name.find(text.as_bytes()).is_some() || escape.find(text.as_bytes()).is_some()
+    }
 }
 
 /// Extracts one member of an object.
@@ -175,5 +211,24 @@ mod tests {
         assert_eq!(at("$.n"), None);
         assert_eq!(at("$.a.b.c"), None);
         assert!(follow("{\"a\":", &[]).is_none());
+        let a = [Step::Member("a".to_owned())];
+        for damaged in ["{\"a\":1", "{\"a\":1}}", "{\"a\":1} x", "[1]", "\"a\"", ""] {
+            assert!(at_steps(damaged, &a).is_none(), "{damaged}");
+        }
+        assert_eq!(at_steps(" \n{\"a\": 1 , \"b\":2} ", &a), Some("1"));
+    }
+
+    fn at_steps<'t>(text: &'t str, steps: &[Step]) -> Option<&'t str> {
+        super::at(text, steps).map(RawValue::get)
+    }
+
+    #[test]
+    fn what_has_the_needed_name_in_any_spelling_is_read() {
+        let needed = |path: &str| Needed::of(&parse_path(path).unwrap());
+        let may_be = |path: &str, text: &str| needed(path).may_be_in(text);
+        assert!(may_be("$.a.role", r#"{"a":{"role":1}}"#) && !may_be("$.a.role", r#"{"a":{"roles":1}}"#));
+        assert!(may_be("$.role", r#"{"r\u006fle":1}"#));
+        // A slash has an escape of its own; an element has no name.
+        assert!(may_be("$['a/b']", r#"{"a\/b":1}"#) && may_be("$[0]", "[1]") && may_be("$", "1"));
     }
 }

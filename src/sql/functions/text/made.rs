@@ -1,10 +1,11 @@
-//! Texts that are longer, shorter or others than what they are made of.
+//! Functions that pad, repeat, replace or otherwise make new texts.
 
-use super::super::super::cast;
-use super::super::super::error::{Result, SqlError};
-use super::super::super::ip::Network;
-use super::super::super::values::Values;
-use super::super::{Call, object_json};
+use crate::sql::error::{Result, SqlError};
+use crate::sql::functions::call::Call;
+use crate::sql::functions::json::object_json;
+use crate::sql::types::cast;
+use crate::sql::types::ip::Network;
+use crate::sql::types::values::Values;
 use crate::tables::Kind;
 
 /// Longest text that padding may make.
@@ -90,7 +91,7 @@ pub(super) fn levenshtein_distance(call: &Call<'_>) -> Result<Values> {
     })
 }
 
-/// `ip_prefix(address, 24)`: the network in which an address lies.
+/// `ip_prefix(address, 24)`: the network that contains an address.
 pub(super) fn ip_prefix(call: &Call<'_>) -> Result<Values> {
     call.arity(2, 2)?;
     let (addresses, bits) =

@@ -1,12 +1,11 @@
-//! The letters of formats, MySQL's and Joda's, and reading a time that has one.
+//! Format letters of MySQL and Joda, and parsing of times by a format.
 
 use chrono::format::{Parsed, StrftimeItems, parse};
 use chrono::{NaiveDate, NaiveTime};
 
-use super::super::super::error::{Result, SqlError};
+use crate::sql::error::{Result, SqlError};
 
-/// A date with dashes in the place of slashes, and the other way round: what a partition's date is in another
-/// definition.
+/// A date with slashes instead of dashes, or the other way round, as another table definition may have it.
 pub(super) fn with_other_signs(text: &str) -> Option<String> {
     let is_date = text.len() == 10
         && text.bytes().enumerate().all(|(at, byte)| matches!(at, 4 | 7) == !byte.is_ascii_digit());
@@ -17,10 +16,10 @@ pub(super) fn with_other_signs(text: &str) -> Option<String> {
     }
 }
 
-/// Reads a time of which only a part may be given: what is missing is the start of it.
+/// Parses a time; missing fields have their first value.
 pub(super) fn parse_as(text: &str, format: &str) -> Option<i64> {
     let mut parsed = Parsed::new();
-    // Where a zone is read, `Z` is one, too.
+    // If the format has a zone, `Z` is accepted as well.
     let format =
         format.replace("%:z", "%#z").replace("%z", "%#z").replace(".%6f", "%.f").replace(".%3f", "%.f");
     parse(&mut parsed, text, StrftimeItems::new(&format)).ok()?;

@@ -1,5 +1,5 @@
-//! Who may pull changes: by the repository's policy, and by what a role may do. Some are refused then, and
-//! some were before.
+//! Changes of pull permissions, by a repository's policy or a role's permissions. Some callers are refused
+//! then, and some were refused before.
 
 use serde_json::{Value, json};
 
@@ -56,7 +56,7 @@ impl World {
         if living.is_empty() {
             return;
         }
-        // Few images, so that somebody asks for one more than once.
+        // Few images, so that some are requested more than once.
         let digest = living[self.rng.index(living.len().min(2))].clone();
         let (account, role, session) = *self.rng.pick(CALLERS);
         let caller = Caller::new(account, role, session, true);

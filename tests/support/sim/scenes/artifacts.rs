@@ -1,5 +1,4 @@
-//! Signatures, and signatures of signatures: each goes a day after the image that it is about, and no event
-//! says so.
+//! Signatures, and signatures of signatures: each is removed a day after its subject, without an event.
 
 use serde_json::json;
 
@@ -45,13 +44,13 @@ impl World {
         }
     }
 
-    /// Subjects that are gone: their artifacts follow.
+    /// Schedules the removal of artifacts whose subjects are gone.
     pub fn doom_artifacts(&mut self, number: usize, _now: u64) {
         let repo = self.scenes[number].repo;
         for digest in self.repos[repo].living() {
             let Some(subject) = self.repos[repo].manifests[&digest].subject.clone() else { continue };
             let last = self.repos[repo].lives.get(&subject).and_then(|lives| lives.last()).cloned();
-            // What is about an artifact that is to go is told of as well.
+            // An artifact of an artifact follows as well.
             let follows =
                 last.as_ref().is_some_and(|life| (life.silent || life.is_told) && life.gone.is_none());
             if follows && let Some(life) = self.repos[repo].last_life(&digest) {

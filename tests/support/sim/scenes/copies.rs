@@ -1,5 +1,5 @@
-//! A repository that is copied to another region, of the same account or another, with its deletions or
-//! without.
+//! A repository that is replicated to another region, of the same account or another one, with or without its
+//! deletions.
 
 use serde_json::{Value, json};
 
@@ -11,8 +11,8 @@ use crate::sim::world::{Job, OTHER, OWNER, World};
 impl World {
     pub fn found_copy(&mut self, number: usize, begin: u64) {
         let registry = if self.rng.chance(60) { OWNER } else { OTHER };
-        // In every third world tags cannot be moved where the copies go. No chance is drawn for it: other
-        // worlds stay as they were.
+        // In every third world the replica's tags are immutable. No random number is drawn for it, so that
+        // other worlds do not change.
         let immutable = self.seed % 3 == 1;
         let copy = self.found_repository_as(
             "copied/app",
@@ -65,7 +65,7 @@ impl World {
         }
     }
 
-    /// By digest, or by a tag that source and copy have alike.
+    /// Deletes by digest, or by a tag that source and replica have in common.
     fn clean_source(&mut self, repo: usize, copy: usize, now: u64) {
         let living = self.repos[repo].living();
         if living.is_empty() {
@@ -87,7 +87,7 @@ impl World {
         self.delete(repo, &[id], second);
     }
 
-    /// What was pushed arrives, if it is still there, and still under that tag.
+    /// Replicates what was pushed, if it still exists and still has the tag.
     pub fn replicate(&mut self, number: usize, digest: &str, tag: Option<&str>, now: u64) {
         let repo = self.scenes[number].repo;
         let Some(copy) = self.scenes[number].copy else { return };
@@ -99,7 +99,7 @@ impl World {
         let Some(manifest) = self.repos[repo].manifests.get(digest).cloned() else { return };
         let id = self.repos[copy].id.clone();
         let caller = Caller::new(&id.registry, "AWSServiceRoleForECRReplication", "ecr-replication", true);
-        // A tag that cannot be moved stays where it is; whether the event names it all the same is not known.
+        // An immutable tag is not moved; whether the event names it anyway is not known.
         let kept = tag.filter(|tag| {
             self.repos[copy].refuses(tag)
                 && self.repos[copy].tags.get(*tag).is_none_or(|holder| holder != digest)
@@ -107,8 +107,8 @@ impl World {
         if let Some(kept) = kept {
             self.born_untagged.push((copy, digest.to_owned(), kept.to_owned()));
         }
-        // Where deletions go along the tag may be free for all that the logs tell: there an event names no
-        // tag that stayed.
+        // If deletions are replicated, the logs do not show whether the tag was free: then the event does not
+        // name a tag that was not moved.
         let tag = tag.filter(|_| kept.is_none() || (self.seed % 2 == 1 && !self.scenes[number].deletes));
         let had = |life: &Life| life.silent && tag.is_some_and(|tag| life.tags.contains_key(tag));
         if self.repos[copy].immutable.is_some() && self.repos[copy].lives.values().flatten().any(had) {
@@ -138,7 +138,7 @@ impl World {
         self.repos[copy].put(&manifest, tag.filter(|_| kept.is_none()), &stamp);
     }
 
-    /// The copy loses what the source has lost, at once: nobody asks in between.
+    /// Removes at once from the replica what was removed from the source, before anybody requests it.
     pub fn mirror_removals(&mut self, number: usize) {
         let repo = self.scenes[number].repo;
         let Some(copy) = self.scenes[number].copy.filter(|_| self.scenes[number].deletes) else { return };
@@ -155,7 +155,7 @@ impl World {
                 if let Some(life) = self.repos[copy].last_life(&digest) {
                     life.silent = true;
                 }
-                // What went while deletions did not reach it stays.
+                // What was removed while deletions were not replicated stays.
                 if gone.at.second + 1 >= self.repos[repo].last_second {
                     self.repos[copy].remove(&digest, "deleted", &at);
                 }

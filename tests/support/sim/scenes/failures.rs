@@ -1,5 +1,4 @@
-//! Something fails for want of what is not there: asked for before it is pushed, or after its push was
-//! refused.
+//! Failures because something does not exist: requested before its push, or after its push was refused.
 
 use serde_json::{Value, json};
 
@@ -30,7 +29,7 @@ impl World {
         self.batch_get(repo, &caller, image_id, second);
     }
 
-    /// By tag or by digest, told by a task or by its pull alone; and pushed minutes later.
+    /// By tag or digest, reported by a task or seen only as a pull; and pushed minutes later.
     fn ask_too_early(&mut self, number: usize, now: u64) {
         let repo = self.scenes[number].repo;
         self.scenes[number].builds += 1;

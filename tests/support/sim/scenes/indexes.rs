@@ -1,5 +1,5 @@
 //! Indexes that lose their tag to one of their own images, and images that a run takes although their index
-//! lives.
+//! exists.
 
 use serde_json::json;
 
@@ -38,8 +38,8 @@ impl World {
         }
     }
 
-    /// The next run takes an image although its index lives: users tell of that, and ECR's documentation does
-    /// not.
+    /// The next run takes an image although its index exists, which users have reported and ECR's
+    /// documentation does not mention.
     fn unguard_child(&mut self, repo: usize) {
         let children: Vec<String> = self.repos[repo]
             .living()
@@ -53,7 +53,7 @@ impl World {
             return;
         }
         let digest = self.rng.pick(&children).clone();
-        // By its rules it is not to go.
+        // The rules of the policy do not predict this.
         if let Some(life) = self.repos[repo].last_life(&digest) {
             life.silent = true;
         }

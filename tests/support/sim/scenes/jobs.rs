@@ -1,5 +1,5 @@
-//! Batch, SageMaker, CodeBuild, and App Runner services that are told to deploy: each names images, and its
-//! end ends that need.
+//! Batch, SageMaker, CodeBuild, and App Runner services with manual deployments: each names images, and needs
+//! them until it is deleted.
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ impl World {
         }
     }
 
-    /// Some image that is there, by a tag that it has or by its digest.
+    /// Some existing image, by one of its tags or its digest.
     fn some_image(&mut self, number: usize) -> Option<String> {
         let repo = self.scenes[number].repo;
         let tags: Vec<(String, String)> = self.repos[repo].tags.clone().into_iter().collect();
@@ -167,7 +167,7 @@ impl World {
         );
     }
 
-    /// A service that follows no tag, and is told when to deploy it anew.
+    /// A service that does not follow its tag, and is deployed by calls.
     fn app_runner(&mut self, number: usize, now: u64) {
         let second = self.tick(self.scenes[number].repo, now);
         let arn = format!("arn:aws:apprunner:{REGION}:{OWNER}:service/told/8fe1e10304f84fd2b0df550fe98a71fb");

@@ -1,7 +1,8 @@
-//! What the main world lacks, a repository each: reference artifacts, copies that go with their sources, jobs
-//! and endpoints, broken indexes, access that is taken, and failures of what is not there. Played after the
-//! main world and with chance of their own, so that what a seed was made for stays as it was; and from their
-//! first event on in the trail.
+//! Scenes that the main world lacks, each with a repository of its own: artifacts, replicas that are removed
+//! with their sources, jobs and endpoints, broken indexes, permissions that are taken away, and failures
+//! because something does not exist. They are simulated after the main world with random numbers of their
+//! own, so that the main world of a seed does not change. The trail has logged them from their first event
+//! on.
 
 mod access;
 mod artifacts;
@@ -31,18 +32,18 @@ pub enum Scene {
     Failures,
 }
 
-/// A scene that is being played.
+/// A scene that is being simulated.
 #[derive(Debug, Clone)]
 pub struct Playing {
     pub scene: Scene,
     pub repo: usize,
-    /// The repository that is a copy of it.
+    /// The repository that is a replica of it.
     pub copy: Option<usize>,
-    /// Whether deletions reach the copy now.
+    /// Whether deletions are replicated now.
     pub deletes: bool,
-    /// Builds so far.
+    /// Number of builds so far.
     pub builds: u64,
-    /// Revisions, models and the like so far.
+    /// Number of revisions, models and the like so far.
     pub made: u64,
 }
 
@@ -87,12 +88,12 @@ impl World {
         self.at(run, Job::Policy(repo));
     }
 
-    /// Created by a call of its own.
+    /// Creates a repository by a call.
     pub fn found_repository(&mut self, name: &str, region: &str, registry: &str, second: u64) -> usize {
         self.found_repository_as(name, region, registry, second, "MUTABLE")
     }
 
-    /// With tags that can be moved, or not.
+    /// The same with mutable or immutable tags.
     pub fn found_repository_as(
         &mut self,
         name: &str,
@@ -122,7 +123,7 @@ impl World {
         repo
     }
 
-    /// What artifacts are about is counted apart from them: when they go is known to the day alone.
+    /// Rules that count leave artifacts out, because their removal is only known to the day.
     fn scene_policy(&mut self, scene: Scene) -> Policy {
         let keep = self.rng.range(2, 5);
         let days = self.rng.range(1, 3);
@@ -154,7 +155,7 @@ impl World {
         }
     }
 
-    /// The next thing that happens in a scene.
+    /// The next action of a scene.
     pub fn scene(&mut self, number: usize, now: u64) {
         let again = now + self.rng.range(20 * MINUTE, 5 * HOUR);
         self.at(again, Job::Scene(number));
@@ -168,7 +169,7 @@ impl World {
         }
     }
 
-    /// What follows from what happened, and is in no log.
+    /// Consequences that are not logged.
     pub fn settle_scenes(&mut self, now: u64) {
         for number in 0..self.scenes.len() {
             match self.scenes[number].scene {
@@ -183,7 +184,7 @@ impl World {
         Caller::new(&self.repos[repo].id.registry, "ci-push", "GitHubActions", true)
     }
 
-    /// A new image under a tag of its own, or under one that moves; answers with its digest.
+    /// A new image with a tag of its own, or with a moving one; returns its digest and tag.
     pub fn scene_build(&mut self, number: usize, now: u64) -> (String, String) {
         let repo = self.scenes[number].repo;
         self.scenes[number].builds += 1;
@@ -198,7 +199,7 @@ impl World {
         (image.digest, tag)
     }
 
-    /// A node asks for a digest.
+    /// A node requests a digest.
     pub fn node_pull(&mut self, repo: usize, image_id: Value, digest: &str, by_digest: bool, now: u64) {
         let caller =
             Caller::new(&self.repos[repo].id.registry.clone(), "KubernetesNode", "i-07b5e96ee6f17fb92", true);
@@ -207,7 +208,7 @@ impl World {
         self.note_pull(repo, digest, by_digest, second, &caller);
     }
 
-    /// Some digest that is or was there.
+    /// Some digest that exists or existed.
     pub fn some_digest(&mut self, repo: usize) -> Option<String> {
         let from = if self.rng.chance(40) { self.repos[repo].departed() } else { self.repos[repo].living() };
         (!from.is_empty()).then(|| self.rng.pick(&from).clone())
@@ -241,7 +242,7 @@ impl World {
         self.log_call(&call);
     }
 
-    /// The last stop was for want of this image.
+    /// The last stop was because of this missing image.
     pub fn note_stop(&mut self, repo: usize, digest: &str) {
         let second = self.repos[repo].last_second;
         if let Some(life) = self.repos[repo].last_life(digest) {

@@ -1,0 +1,166 @@
+//! Partition columns in the spelling of other table definitions.
+//!
+//! In one definition `dt` is `2026/03/02`, in another `2026-03-02`, and `day` may be the day of the month
+//! or the whole date: the files are in the same folders, and only the definition decides how a date is
+//! spelt. A query shows the spelling by what it compares the column with, and here the column adopts that
+//! spelling. Otherwise such a query would silently find nothing.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{Expr, Query, Value, Visit, Visitor};
+
+use crate::sql::error::Result;
+use crate::sql::scope::Scope;
+use crate::sql::types::columns;
+use crate::sql::types::values::Values;
+use crate::tables::Kind;
+
+/// The column with the whole date.
+pub(in crate::sql) const WHOLE: &str = "timestamp";
+
+/// How a date is spelt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spelling {
+    /// `2026/03/02`, or a prefix of it.
+    Slashes,
+    /// `2026-03-02`, or a prefix of it.
+    Dashes,
+    /// `20260302`
+    Plain,
+    /// `02`
+    Day,
+}
+
+impl Spelling {
+    fn of(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        match (digits, bytes.get(digits)) {
+            (4, Some(b'/')) => Some(Self::Slashes),
+            (4, Some(b'-')) => Some(Self::Dashes),
+            (8, None) => Some(Self::Plain),
+            (1 | 2, None) => Some(Self::Day),
+            _ => None,
+        }
+    }
+
+    /// Converts a date in one of the first two spellings to this one.
+    fn spell(self, date: &str) -> Option<String> {
+        let (year, month, day) = (date.get(0..4)?, date.get(5..7)?, date.get(8..10)?);
+        Some(match self {
+            Self::Slashes => format!("{year}/{month}/{day}"),
+            Self::Dashes => format!("{year}-{month}-{day}"),
+            Self::Plain => format!("{year}{month}{day}"),
+            Self::Day => day.to_owned(),
+        })
+    }
+}
+
+/// `values` of the expression `expr`, in the spelling of `other` if `expr` is a partition's date and
+/// `other` is a date in another spelling.
+pub(in crate::sql) fn spelt(
+    scope: &Scope<'_>,
+    expr: &Expr,
+    values: Values,
+    other: &Values,
+) -> Result<Values> {
+    if values.kind != Kind::Varchar || other.kind != Kind::Varchar || scope.ungrouped.is_some() {
+        return Ok(values);
+    }
+    let Some(column) = column(scope, expr)? else { return Ok(values) };
+    let texts = other.texts()?;
+    let Some(wanted) = (0..other.data.len()).find_map(|row| texts.get(row)).and_then(Spelling::of) else {
+        return Ok(values);
+    };
+    let own = values.texts()?;
+    let known = (0..values.data.len()).find_map(|row| own.get(row)).and_then(Spelling::of);
+    if known.is_none_or(|known| known == wanted) {
+        return Ok(values);
+    }
+    let whole = if known == Some(Spelling::Day) { beside(scope, column)? } else { Some(values.clone()) };
+    let Some(whole) = whole else { return Ok(values) };
+    let dates = whole.texts()?;
+    Values::build(Kind::Varchar, scope.height(), whole.constant, |row| {
+        Ok(dates.get(row).and_then(|date| wanted.spell(date)))
+    })
+}
+
+/// The index of the partition's date that `expr` names.
+fn column(scope: &Scope<'_>, expr: &Expr) -> Result<Option<usize>> {
+    let parts = match expr {
+        Expr::Nested(inner) => return column(scope, inner),
+        Expr::Identifier(ident) => std::slice::from_ref(ident),
+        Expr::CompoundIdentifier(parts) => parts.as_slice(),
+        _ => return Ok(None),
+    };
+    let found = columns::find(scope.relation, parts)?
+        .filter(|(_, used)| *used == parts.len())
+        .map(|(index, _)| index);
+    Ok(found.filter(|index| scope.relation.fields.get(*index).is_some_and(|field| field.is_date)))
+}
+
+/// The whole date in the same table as a day of the month.
+fn beside(scope: &Scope<'_>, day: usize) -> Result<Option<Values>> {
+    let qualifier = scope.relation.fields.get(day).and_then(|field| field.qualifier.as_ref());
+    let place = scope
+        .relation
+        .fields
+        .iter()
+        .position(|field| field.is_date && field.name == WHOLE && field.qualifier.as_ref() == qualifier);
+    place.map(|index| scope.relation.values(index)).transpose()
+}
+
+/// A column that is needed besides those that a query names: a `day` without year and month may be a whole
+/// date.
+pub(in crate::sql) fn also_needed(query: &Query) -> Option<&'static str> {
+    #[derive(Default)]
+    struct Parts {
+        day: bool,
+        others: bool,
+        /// A date stands in the query that has year and month itself.
+        date: bool,
+    }
+    impl Visitor for Parts {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            let name = match expr {
+                Expr::Identifier(ident) => ident.value.to_lowercase(),
+                Expr::CompoundIdentifier(parts) => {
+                    parts.last().map(|ident| ident.value.to_lowercase()).unwrap_or_default()
+                }
+                Expr::Value(value) => {
+                    let is_whole =
+                        |text: &str| Spelling::of(text).is_some_and(|spelling| spelling != Spelling::Day);
+                    self.date |= matches!(&value.value, Value::SingleQuotedString(text) if is_whole(text));
+                    String::new()
+                }
+                _ => String::new(),
+            };
+            self.day |= name == "day";
+            self.others |= matches!(name.as_str(), "year" | "month");
+            ControlFlow::Continue(())
+        }
+    }
+    let mut parts = Parts::default();
+    let _ = query.visit(&mut parts);
+    (parts.day && (parts.date || !parts.others)).then_some(WHOLE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings() {
+        assert_eq!(Spelling::of("2026/03/02"), Some(Spelling::Slashes));
+        assert_eq!(Spelling::of("2026-03"), Some(Spelling::Dashes));
+        assert_eq!(Spelling::of("20260302"), Some(Spelling::Plain));
+        assert_eq!(Spelling::of("2"), Some(Spelling::Day));
+        assert_eq!(Spelling::of("2026"), None);
+        assert_eq!(Spelling::of("x"), None);
+        assert_eq!(Spelling::Dashes.spell("2026/03/02").as_deref(), Some("2026-03-02"));
+        assert_eq!(Spelling::Plain.spell("2026-03-02").as_deref(), Some("20260302"));
+        assert_eq!(Spelling::Slashes.spell("short"), None);
+    }
+}

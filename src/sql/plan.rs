@@ -1,0 +1,12 @@
+//! What follows from a bound query before it runs: what has to be read, and how it can be divided.
+
+pub(super) mod bounds;
+pub(super) mod divide;
+pub(super) mod mention;
+pub(super) mod needed;
+pub(super) mod order_insensitive;
+pub(super) mod pushdown;
+pub(super) mod reading;
+pub(super) mod scan;
+pub(super) mod sought;
+pub(super) mod table_scans;

@@ -1,0 +1,84 @@
+//! Aggregates: `count`, `max_by`, `array_agg` … over groups of rows.
+
+mod chosen;
+mod collected;
+mod folded;
+mod input;
+mod merged;
+mod numbers;
+mod pairs;
+
+use sqlparser::ast::Function;
+
+use crate::sql::error::{Result, SqlError};
+use crate::sql::scope::Scope;
+use crate::sql::syntax::names;
+use crate::sql::types::relation::Groups;
+use crate::sql::types::values::Values;
+use crate::tables::Kind;
+use input::input;
+pub(in crate::sql) use merged::{Merge, distinct_list, lengths, merged};
+use numbers::variance;
+
+/// The value of an aggregate for each group. `scope` is the scope before grouping.
+pub(in crate::sql) fn evaluate(scope: &Scope<'_>, function: &Function, groups: &Groups) -> Result<Values> {
+    let name = names::of_function(function);
+    run(scope, function, &name, groups)
+        .map_err(|error| SqlError { message: format!("{name}: {}", error.message), ..error })
+}
+
+fn run(scope: &Scope<'_>, function: &Function, name: &str, groups: &Groups) -> Result<Values> {
+    if function.null_treatment.is_some() {
+        return Err(SqlError::new("IGNORE NULLS is for window functions; use FILTER (WHERE … IS NOT NULL)"));
+    }
+    if name == "reduce_agg" {
+        return folded::reduce(scope, function, groups);
+    }
+    let input = input(scope, function, name, groups)?;
+    match (name, input.args.len()) {
+        ("count", _) => input.count(),
+        ("count_if", 1) => input.count_if(),
+        ("sum", 1) => input.sum(),
+        ("avg", 1) if matches!(input.arg(0)?.kind, Kind::Decimal { .. }) => input.mean(),
+        ("avg", 1) => input.over_doubles(|values| values.iter().sum::<f64>() / values.len() as f64),
+        ("geometric_mean", 1) => input.over_doubles(|values| {
+            (values.iter().map(|value| value.ln()).sum::<f64>() / values.len() as f64).exp()
+        }),
+        ("min", 1) => input.extreme(0, 0, std::cmp::Ordering::Less),
+        ("max", 1) => input.extreme(0, 0, std::cmp::Ordering::Greater),
+        ("min_by", 2) => input.extreme(1, 0, std::cmp::Ordering::Less),
+        ("max_by", 2) => input.extreme(1, 0, std::cmp::Ordering::Greater),
+        ("min" | "max", 2) => input.first_in_order(0, name == "max"),
+        ("min_by" | "max_by", 3) => input.first_in_order(1, name == "max_by"),
+        ("arbitrary" | "any_value" | "first", 1) => input.one(false),
+        ("last", 1) => input.one(true),
+        ("array_agg", 1) => input.list(|_, _| true),
+        ("collect_list", 1) => input.list(|values, row| !values.is_null(row)),
+        ("set_agg" | "collect_set", 1) => input.distinct()?.list(|values, row| !values.is_null(row)),
+        ("approx_distinct" | "approx_count_distinct", 1 | 2) => input.first_only().distinct()?.count(),
+        ("approx_percentile", 2) => input.percentile(),
+        ("bool_and" | "every", 1) => input.truth(true),
+        ("bool_or", 1) => input.truth(false),
+        ("listagg", 1 | 2) => input.joined(),
+        ("map_agg", 2) => input.map(),
+        ("multimap_agg", 2) => input.multimap(),
+        ("histogram", 1) => input.histogram(),
+        ("stddev" | "stddev_samp", 1) => input.over_several(|values| variance(values, 1).sqrt()),
+        ("stddev_pop", 1) => input.over_doubles(|values| variance(values, 0).sqrt()),
+        ("variance" | "var_samp", 1) => input.over_several(|values| variance(values, 1)),
+        ("var_pop", 1) => input.over_doubles(|values| variance(values, 0)),
+        ("corr", 2) => input.over_pairs(2, pairs::corr),
+        ("covar_pop", 2) => input.over_pairs(1, |pairs| pairs::covariance(pairs, 0)),
+        ("covar_samp", 2) => input.over_pairs(2, |pairs| pairs::covariance(pairs, 1)),
+        ("regr_slope", 2) => input.over_pairs(2, pairs::slope),
+        ("regr_intercept", 2) => input.over_pairs(2, pairs::intercept),
+        ("skewness", 1) => input.over_pairs(3, pairs::skewness),
+        ("kurtosis", 1) => input.over_pairs(4, pairs::kurtosis),
+        ("bitwise_and_agg", 1) => input.over_bits(|a, b| a & b),
+        ("bitwise_or_agg", 1) => input.over_bits(|a, b| a | b),
+        ("bitwise_xor_agg", 1) => input.over_bits(|a, b| a ^ b),
+        ("map_union", 1) => input.map_union(),
+        ("numeric_histogram", 2 | 3) => input.numeric_histogram(),
+        (_, count) => Err(SqlError::new(format!("does not take {count} arguments"))),
+    }
+}

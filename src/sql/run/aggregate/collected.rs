@@ -1,0 +1,120 @@
+//! Aggregates that collect all values of a group: arrays, maps, texts.
+
+use polars::prelude::{IntoSeries, StructChunked};
+
+use super::input::Input;
+use crate::sql::error::Result;
+use crate::sql::types::cast;
+use crate::sql::types::compare::key_column;
+use crate::sql::types::relation::Groups;
+use crate::sql::types::values::{Cell, Values};
+use crate::tables::Kind;
+use crate::tables::builder::lists;
+use crate::tables::kind::entry;
+
+impl Input<'_> {
+    pub(super) fn list(&self, keep: impl Fn(&Values, usize) -> bool) -> Result<Values> {
+        let values = self.arg(0)?;
+        let rows = self.rows_by_group(|row| keep(values, row));
+        // In Trino, the array of no rows is NULL.
+        let lengths: Vec<Option<usize>> =
+            rows.iter().map(|rows| (!rows.is_empty()).then_some(rows.len())).collect();
+        let places: Vec<Option<u32>> = rows.into_iter().flatten().map(Some).collect();
+        let data = lists("", &values.take(&places)?.data, &values.kind, &lengths);
+        Ok(Values::new(Kind::array(values.kind.clone()), data))
+    }
+
+    pub(super) fn joined(&self) -> Result<Values> {
+        let separator = match self.args.get(1) {
+            Some(separator) => cast::texts(separator, 1)?.first().cloned().flatten().unwrap_or_default(),
+            None => String::new(),
+        };
+        let texts = cast::texts(self.arg(0)?, self.groups.of_row.len())?;
+        let rows = self.rows_by_group(|row| texts.get(row).is_some_and(Option::is_some));
+        let text = |row: &u32| texts.get(*row as usize).and_then(Option::as_deref).unwrap_or_default();
+        let cells = rows.iter().map(|rows| {
+            (!rows.is_empty()).then(|| rows.iter().map(text).collect::<Vec<_>>().join(&separator))
+        });
+        Ok(Values::new(Kind::Varchar, String::column(cells.collect())))
+    }
+
+    pub(super) fn map(&self) -> Result<Values> {
+        let (keys, values) = (self.arg(0)?, self.arg(1)?);
+        let nulls = self.nulls(0)?;
+        let same = Groups::by(&[key_column(keys, self.groups.of_row.len())?], self.groups.of_row.len())?;
+        let mut rows = self.rows_by_group(|row| nulls.get(row) == Some(&false));
+        // If keys are equal, the first one counts.
+        for list in &mut rows {
+            let mut seen = std::collections::HashSet::new();
+            list.retain(|row| same.of_row.get(*row as usize).is_some_and(|key| seen.insert(*key)));
+        }
+        entries(keys, values, &rows)
+    }
+
+    /// A map from each key to all its values; keys in order of first appearance.
+    pub(super) fn multimap(&self) -> Result<Values> {
+        let height = self.groups.of_row.len();
+        let (keys, values) = (self.arg(0)?, self.arg(1)?);
+        let same = Groups::by(&[key_column(keys, height)?], height)?;
+        let nulls = self.nulls(0)?;
+        let mut lists_of: Vec<Vec<(u32, Vec<u32>)>> = self.slots(Vec::new());
+        for (group, row) in self.pairs().filter(|(_, row)| nulls.get(*row) == Some(&false)) {
+            let (Some(lists), Some(key), Ok(row)) =
+                (lists_of.get_mut(group), same.of_row.get(row), u32::try_from(row))
+            else {
+                continue;
+            };
+            match lists.iter_mut().find(|(known, _)| known == key) {
+                Some((_, rows)) => rows.push(row),
+                None => lists.push((*key, vec![row])),
+            }
+        }
+        let lengths: Vec<Option<usize>> =
+            lists_of.iter().map(|lists| (!lists.is_empty()).then_some(lists.len())).collect();
+        let all: Vec<&Vec<u32>> = lists_of.iter().flatten().map(|(_, rows)| rows).collect();
+        let firsts: Vec<Option<u32>> = all.iter().map(|rows| rows.first().copied()).collect();
+        let places: Vec<Option<u32>> = all.iter().flat_map(|rows| rows.iter().copied().map(Some)).collect();
+        let sizes: Vec<Option<usize>> = all.iter().map(|rows| Some(rows.len())).collect();
+        let data = lists("", &values.take(&places)?.data, &values.kind, &sizes);
+        map_of(&keys.take(&firsts)?, &Values::new(Kind::array(values.kind.clone()), data), &lengths)
+    }
+
+    pub(super) fn histogram(&self) -> Result<Values> {
+        let height = self.groups.of_row.len();
+        let keys = self.arg(0)?;
+        let same = Groups::by(&[key_column(keys, height)?], height)?;
+        let nulls = self.nulls(0)?;
+        let mut counts: Vec<std::collections::BTreeMap<u32, (u32, i64)>> =
+            self.slots(std::collections::BTreeMap::new());
+        for (group, row) in self.pairs().filter(|(_, row)| nulls.get(*row) == Some(&false)) {
+            if let (Some(counts), Some(key), Ok(row)) =
+                (counts.get_mut(group), same.of_row.get(row), u32::try_from(row))
+            {
+                counts.entry(*key).or_insert((row, 0)).1 += 1;
+            }
+        }
+        let lengths: Vec<Option<usize>> =
+            counts.iter().map(|counts| (!counts.is_empty()).then_some(counts.len())).collect();
+        let (rows, numbers): (Vec<_>, Vec<_>) = counts
+            .iter()
+            .flat_map(|counts| counts.values())
+            .map(|(row, count)| (Some(*row), Some(*count)))
+            .unzip();
+        let keys = keys.take(&rows)?;
+        map_of(&keys, &Values::new(Kind::Bigint, i64::column(numbers)), &lengths)
+    }
+}
+
+fn entries(keys: &Values, values: &Values, rows: &[Vec<u32>]) -> Result<Values> {
+    let lengths: Vec<Option<usize>> =
+        rows.iter().map(|rows| (!rows.is_empty()).then_some(rows.len())).collect();
+    let places: Vec<Option<u32>> = rows.iter().flatten().copied().map(Some).collect();
+    map_of(&keys.take(&places)?, &values.take(&places)?, &lengths)
+}
+
+fn map_of(keys: &Values, values: &Values, lengths: &[Option<usize>]) -> Result<Values> {
+    let fields = [keys.data.clone().with_name("key".into()), values.data.clone().with_name("value".into())];
+    let data = StructChunked::from_series("".into(), keys.data.len(), fields.iter())?.into_series();
+    let data = lists("", &data, &entry(&keys.kind, &values.kind), lengths);
+    Ok(Values::new(Kind::Map(Box::new(keys.kind.clone()), Box::new(values.kind.clone())), data))
+}

@@ -1,0 +1,66 @@
+//! Combines partial aggregates, computed over parts of the rows.
+
+use super::input::{Input, input};
+use crate::sql::error::Result;
+use crate::sql::scope::Scope;
+use crate::sql::syntax::names;
+use crate::sql::types::nested_values::explode;
+use crate::sql::types::relation::Groups;
+use crate::sql::types::values::{Cell, Values};
+use crate::tables::Kind;
+use sqlparser::ast::Function;
+
+/// How partial values are combined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sql) enum Merge {
+    /// Added up; 0 if there are none.
+    Count,
+    Sum,
+    Least,
+    Greatest,
+    Every,
+    Any,
+    /// Lists of distinct values, combined into one list.
+    Lists,
+}
+
+/// For each group, the combination of the partial values of its rows.
+pub(in crate::sql) fn merged(values: &Values, merge: Merge, groups: &Groups) -> Result<Values> {
+    let all = || (0..u32::try_from(groups.of_row.len()).unwrap_or(u32::MAX)).collect();
+    let input = Input { groups, rows: all(), args: vec![values.clone()] };
+    match merge {
+        // A sum of sums has the same type.
+        Merge::Count | Merge::Sum => Ok(Values { kind: values.kind.clone(), ..input.sum()? }),
+        Merge::Least => input.extreme(0, 0, std::cmp::Ordering::Less),
+        Merge::Greatest => input.extreme(0, 0, std::cmp::Ordering::Greater),
+        Merge::Every => input.truth(true),
+        Merge::Any => input.truth(false),
+        Merge::Lists => {
+            let (elements, lengths) = explode(values)?;
+            let each = groups.of_row.iter().zip(&lengths);
+            let of_row: Vec<u32> =
+                each.flat_map(|(group, length)| std::iter::repeat_n(*group, length.unwrap_or(0))).collect();
+            let rows = (0..u32::try_from(of_row.len()).unwrap_or(u32::MAX)).collect();
+            let groups = Groups { of_row, first: groups.first.clone() };
+            Input { groups: &groups, rows, args: vec![elements] }.distinct()?.list(|_, _| true)
+        }
+    }
+}
+
+/// The distinct values of a call's argument in each group, without NULL.
+pub(in crate::sql) fn distinct_list(
+    scope: &Scope<'_>,
+    function: &Function,
+    groups: &Groups,
+) -> Result<Values> {
+    let input = input(scope, function, &names::of_function(function), groups)?.first_only();
+    let nulls = input.nulls(0)?;
+    input.distinct()?.list(|_, row| nulls.get(row) == Some(&false))
+}
+
+/// The length of each list; NULL if there is no list.
+pub(in crate::sql) fn lengths(lists: &Values) -> Result<Values> {
+    let (_, lengths) = explode(lists)?;
+    let count = |length: Option<usize>| i64::try_from(length.unwrap_or(0)).ok();
+    Ok(Values::new(Kind::Bigint, i64::column(lengths.into_iter().map(count).collect())))
+}

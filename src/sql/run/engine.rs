@@ -1,0 +1,33 @@
+//! Where expressions and queries meet: each is evaluated by means of the other.
+
+use sqlparser::ast::{Expr, Query};
+
+use super::{eval, select, subquery};
+use crate::sql::catalog::Catalog;
+use crate::sql::error::Result;
+use crate::sql::scope::{Ctes, Evaluator, Scope, Session, Via};
+use crate::sql::types::relation::Relation;
+use crate::sql::types::values::Values;
+
+struct Engine;
+
+impl Evaluator for Engine {
+    fn value(&self, scope: &Scope<'_>, expr: &Expr) -> Result<Values> {
+        subquery::value(scope, expr).unwrap_or_else(|| eval::value(scope, expr))
+    }
+
+    fn query(
+        &self,
+        session: &Session<'_>,
+        ctes: &Ctes,
+        outer: Option<(&Scope<'_>, Via<'_>)>,
+        query: &Query,
+    ) -> Result<Relation> {
+        select::query(session, ctes, outer, query)
+    }
+}
+
+/// A run over the tables of `catalog`. `now` is `current_timestamp`, milliseconds.
+pub(in crate::sql) fn session(catalog: &Catalog, now: i64) -> Session<'_> {
+    Session { catalog, now, shapes: None, evaluator: &Engine }
+}

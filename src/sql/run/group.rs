@@ -1,0 +1,86 @@
+//! `GROUP BY`: determines the keys and groups the rows; `ROLLUP`, `CUBE` and `GROUPING SETS` group several
+//! times.
+
+use polars::prelude::Series;
+use sqlparser::ast::Expr;
+
+use super::aggregate;
+use crate::sql::error::Result;
+use crate::sql::scope::Scope;
+use crate::sql::syntax::calls;
+use crate::sql::syntax::grouping::Grouping;
+use crate::sql::syntax::walk::Calls;
+use crate::sql::types::compare::key_column;
+use crate::sql::types::place::is_place;
+use crate::sql::types::relation::{Groups, Relation};
+use crate::sql::types::values::{Values, take};
+use crate::tables::Kind;
+
+/// Number of groups, and their keys and aggregates.
+type Known = (usize, Vec<(Expr, Values)>);
+
+/// Groups the scope's rows, and computes keys and aggregates. The groups of several sets are concatenated; a
+/// key that is not in a set is NULL. The second result has the positions of the groups' first events, if rows
+/// have positions.
+pub(in crate::sql) fn grouped(
+    scope: &Scope<'_>,
+    grouping: &Grouping,
+    calls: &Calls,
+) -> Result<(Known, Relation)> {
+    let keys = grouping.keys.iter().map(|key| scope.column(key)).collect::<Result<Vec<_>>>()?;
+    let columns = keys.iter().map(|values| key_column(values, scope.height())).collect::<Result<Vec<_>>>()?;
+    let mut all: Option<Known> = None;
+    let mut places = Relation::default();
+    for set in &grouping.sets {
+        let by: Vec<Series> = set.iter().filter_map(|at| columns.get(*at).cloned()).collect();
+        let groups =
+            if by.is_empty() { Groups::one(scope.height()) } else { Groups::by(&by, scope.height())? };
+        let groups = match scope.relation.places() {
+            Some(places) => groups.in_order(places)?,
+            None => groups,
+        };
+        if grouping.sets.len() == 1 {
+            places = places_of(scope.relation, &groups)?;
+        }
+        let mut known = Vec::new();
+        for (at, (key, values)) in grouping.keys.iter().zip(&keys).enumerate() {
+            let values = if set.contains(&at) {
+                values.take(&groups.first)?
+            } else {
+                values.take(&vec![None; groups.count()])?
+            };
+            known.push((key.clone(), values));
+        }
+        for call in &calls.aggregates {
+            let values =
+                aggregate::evaluate(scope, calls::as_call(call)?, &groups).map_err(|error| error.at(call))?;
+            known.push((call.clone(), values));
+        }
+        for call in &calls.groupings {
+            let bits = Values::constant(Kind::Bigint, Some(grouping.bits(set, call)?));
+            known.push((call.clone(), Values::new(Kind::Bigint, bits.spread(groups.count()))));
+        }
+        all = Some(match all {
+            None => (groups.count(), known),
+            Some(before) => under_each_other(before, (groups.count(), known))?,
+        });
+    }
+    Ok((all.unwrap_or_default(), places))
+}
+
+/// The positions of the first events of the groups, in the hidden columns for positions.
+fn places_of(rows: &Relation, groups: &Groups) -> Result<Relation> {
+    let mut places = Relation { height: groups.count(), ..Relation::default() };
+    for (field, column) in rows.fields.iter().zip(&rows.columns).filter(|(field, _)| is_place(field)) {
+        places.push(field.clone(), take(column, &groups.first)?);
+    }
+    Ok(places)
+}
+
+fn under_each_other((count, mut known): Known, (more, below): Known) -> Result<Known> {
+    for ((_, values), (_, below)) in known.iter_mut().zip(below) {
+        values.data.append_owned(below.data)?;
+        values.data = values.data.rechunk();
+    }
+    Ok((count + more, known))
+}

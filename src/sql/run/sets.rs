@@ -1,0 +1,154 @@
+//! UNION, INTERSECT and EXCEPT, and bare VALUES.
+
+use polars::prelude::Series;
+use sqlparser::ast::{Expr, SetOperator, SetQuantifier, Values as ValueRows};
+
+use crate::sql::error::{Result, SqlError};
+use crate::sql::memory::{Limits, row_bytes};
+use crate::sql::scope::Scope;
+use crate::sql::syntax::calls::arguments;
+use crate::sql::syntax::names;
+use crate::sql::types::cast;
+use crate::sql::types::compare::{common, key_column};
+use crate::sql::types::place::{NTH, OBJECT, RECORD, SIDE, is_place};
+use crate::sql::types::relation::{Field, Groups, Relation};
+use crate::sql::types::values::Cell;
+use crate::tables::Kind;
+
+/// `VALUES (1, 'a'), (2, 'b')`.
+pub(in crate::sql) fn value_rows(like: &Scope<'_>, values: &ValueRows) -> Result<Relation> {
+    let mut all: Option<Relation> = None;
+    for row in &values.rows {
+        let mut one = Relation { height: like.height(), ..Relation::default() };
+        for (at, expr) in cells(&row.content).into_iter().enumerate() {
+            let values = like.column(expr)?;
+            one.push(Field::new(format!("_col{at}"), values.kind), values.data);
+        }
+        all = Some(match all {
+            None => one,
+            Some(before) => {
+                combine(like.session.limits(), before, one, SetOperator::Union, SetQuantifier::All)?
+            }
+        });
+    }
+    all.ok_or_else(|| SqlError::new("VALUES needs a row"))
+}
+
+/// `VALUES ROW(1, 'a')` is `VALUES (1, 'a')`.
+fn cells(row: &[Expr]) -> Vec<&Expr> {
+    match row {
+        [Expr::Function(call)] if names::of_function(call) == "row" => arguments(call).unwrap_or_default(),
+        row => row.iter().collect(),
+    }
+}
+
+pub(in crate::sql) fn combine(
+    limits: &Limits,
+    left: Relation,
+    right: Relation,
+    op: SetOperator,
+    quantifier: SetQuantifier,
+) -> Result<Relation> {
+    let places = both_places(&left, &right)?;
+    let (left, right) = (left.seen(), right.seen());
+    limits.fits_rows(left.height.saturating_add(right.height), row_bytes(&left).max(row_bytes(&right)))?;
+    if left.fields.len() != right.fields.len() {
+        return Err(SqlError::new(format!(
+            "{op}: one side has {} columns and the other {}",
+            left.fields.len(),
+            right.fields.len()
+        )));
+    }
+    let mut rows = Relation { height: left.height + right.height, ..Relation::default() };
+    for at in 0..left.fields.len() {
+        let (a, b) = (left.values(at)?, right.values(at)?);
+        let kind = common(&a.kind, &b.kind).map_err(|_| {
+            SqlError::new(format!(
+                "{op}: column {} is {} on one side and {} on the other",
+                at + 1,
+                a.kind,
+                b.kind
+            ))
+        })?;
+        let mut column = cast::cast(&a, &kind, left.height, false)?.data;
+        column.append_owned(cast::cast(&b, &kind, right.height, false)?.data)?;
+        let name = left.fields.get(at).map(|field| field.name.clone()).unwrap_or_default();
+        rows.push(Field::new(name, kind), column.rechunk());
+    }
+    for (field, column) in places.into_iter().flatten() {
+        rows.push(field, column);
+    }
+    let all = matches!(quantifier, SetQuantifier::All);
+    if op == SetOperator::Union && all {
+        return Ok(rows);
+    }
+    let groups = groups_of(&rows)?;
+    // The numbers of equal rows on the left and the right, and how many of the left have been processed.
+    let mut counts = vec![(0_usize, 0_usize, 0_usize); groups.count()];
+    for (row, group) in groups.of_row.iter().enumerate() {
+        if let Some((on_left, on_right, _)) = counts.get_mut(*group as usize) {
+            if row < left.height { *on_left += 1 } else { *on_right += 1 }
+        }
+    }
+    let kept = (0_u32..).zip(&groups.of_row).filter_map(|(row, group)| {
+        let (on_left, on_right, seen) = counts.get_mut(*group as usize)?;
+        *seen += 1;
+        let wanted = match op {
+            SetOperator::Union => 1,
+            SetOperator::Intersect if all => (*on_left).min(*on_right),
+            SetOperator::Intersect => usize::from(*on_left > 0 && *on_right > 0),
+            _ if all => on_left.saturating_sub(*on_right),
+            _ => usize::from(*on_left > 0 && *on_right == 0),
+        };
+        (*seen <= wanted).then_some(Some(row))
+    });
+    let kept: Vec<Option<u32>> = kept.collect();
+    rows.take(&kept)
+}
+
+/// Columns that say where rows stand.
+type Places = Vec<(Field, Series)>;
+
+/// Where the rows of both sides stand, under each other; `None` where that is not known of one event for each.
+fn both_places(left: &Relation, right: &Relation) -> Result<Option<Places>> {
+    let of = |rows: &Relation, name: &str| -> Vec<Series> {
+        let columns = rows.fields.iter().zip(&rows.columns);
+        columns.filter(|(field, _)| field.name == name).map(|(_, column)| column.clone()).collect()
+    };
+    let is_told = |rows: &Relation| {
+        of(rows, OBJECT).len() == 1 && of(rows, RECORD).len() == 1 && of(rows, NTH).is_empty()
+    };
+    if !is_told(left) || !is_told(right) {
+        return Ok(None);
+    }
+    let sides = |rows: &Relation, side: i64, count: usize| {
+        let whole = |side: i64| i64::column(vec![Some(side); rows.height]);
+        let mut sides = vec![whole(side)];
+        sides.extend(of(rows, SIDE));
+        sides.resize_with(count, || whole(0));
+        sides
+    };
+    let count = 1 + of(left, SIDE).len().max(of(right, SIDE).len());
+    let places = |rows: &Relation, side| {
+        sides(rows, side, count)
+            .into_iter()
+            .chain(of(rows, OBJECT))
+            .chain(of(rows, RECORD))
+            .collect::<Vec<_>>()
+    };
+    let names = std::iter::repeat_n(SIDE, count).chain([OBJECT, RECORD]);
+    let mut all = Places::new();
+    for ((name, mut column), more) in names.zip(places(left, 0)).zip(places(right, 1)) {
+        column.append_owned(more)?;
+        let kind = if name == OBJECT { Kind::Varchar } else { Kind::Bigint };
+        all.push((Field { hidden: true, ..Field::new(name, kind) }, column.rechunk()));
+    }
+    Ok(Some(all))
+}
+
+/// Groups the equal rows of a relation.
+pub(in crate::sql) fn groups_of(rows: &Relation) -> Result<Groups> {
+    let told = rows.fields.iter().enumerate().filter(|(_, field)| !is_place(field));
+    let keys = told.map(|(at, _)| key_column(&rows.values(at)?, rows.height)).collect::<Result<Vec<_>>>()?;
+    Groups::by(&keys, rows.height)
+}

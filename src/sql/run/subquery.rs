@@ -1,0 +1,219 @@
+//! Subqueries inside expressions: `EXISTS (…)`, `x IN (…)`, `(SELECT …)`.
+//!
+//! An uncorrelated subquery is evaluated once. A correlated one is decorrelated if possible ([`apart`]):
+//! `EXISTS` and `IN` become semi joins, and an aggregate is computed for all groups at once. Otherwise the
+//! subquery is evaluated once for each different combination of the outer values that it uses.
+
+mod apart;
+mod extremes;
+
+use std::collections::HashSet;
+
+use sqlparser::ast::{BinaryOperator as Op, Expr, Query};
+
+use super::correlated::{alone, each, shape, typed};
+use crate::sql::error::{Result, SqlError};
+use crate::sql::scope::Scope;
+use crate::sql::types::cast;
+use crate::sql::types::compare::common;
+use crate::sql::types::relation::{Groups, Relation};
+use crate::sql::types::values::{Values, take};
+use crate::tables::Kind;
+
+/// The value of an expression that is a subquery, or compares something with one; `None`: it is another one.
+pub(super) fn value(scope: &Scope<'_>, expr: &Expr) -> Option<Result<Values>> {
+    Some(match expr {
+        Expr::Exists { subquery, negated } => exists(scope, subquery, *negated),
+        Expr::Subquery(query) => scalar(scope, query),
+        Expr::InSubquery { expr, subquery, negated } => contains(scope, expr, subquery, *negated),
+        Expr::AnyOp { left, compare_op: Op::Eq, right, .. } if as_query(right).is_some() => {
+            quantified(scope, left, right, false)
+        }
+        Expr::AllOp { left, compare_op: Op::NotEq, right } if as_query(right).is_some() => {
+            quantified(scope, left, right, true)
+        }
+        Expr::AnyOp { left, compare_op, right, .. } => compared(scope, left, compare_op, right, true),
+        Expr::AllOp { left, compare_op, right } => compared(scope, left, compare_op, right, false),
+        _ => return None,
+    })
+}
+
+fn exists(scope: &Scope<'_>, query: &Query, negated: bool) -> Result<Values> {
+    if typed(scope, query)?.is_some() {
+        return Ok(unknown(scope, Kind::Boolean));
+    }
+    match alone(scope, query)? {
+        Some(rows) => return Ok(Values::constant(Kind::Boolean, Some((rows.height > 0) != negated))),
+        None => {
+            if let Some(found) = apart::exists(scope, query)? {
+                return Values::build(Kind::Boolean, scope.height(), false, |row| {
+                    Ok(found.get(row).map(|found| *found != negated))
+                });
+            }
+        }
+    }
+    let (groups, results) = each(scope, query)?;
+    Values::build(Kind::Boolean, scope.height(), false, |row| {
+        Ok(result(&groups, &results, row).map(|rows| (rows.height > 0) != negated))
+    })
+}
+
+fn scalar(scope: &Scope<'_>, query: &Query) -> Result<Values> {
+    if let Some(rows) = typed(scope, query)? {
+        return Ok(unknown(scope, single(&rows)?.kind));
+    }
+    if let Some(rows) = alone(scope, query)? {
+        return single(&rows);
+    }
+    if let Some(values) = apart::aggregated(scope, query)? {
+        return Ok(values);
+    }
+    let (groups, results) = each(scope, query)?;
+    let singles = results.iter().map(single).collect::<Result<Vec<_>>>()?;
+    let kind = match singles.first() {
+        Some(first) => first.kind.clone(),
+        None => kinds(scope, query)?.into_iter().next().unwrap_or(Kind::Unknown),
+    };
+    let mut all = polars::prelude::Series::new_empty("".into(), &kind.dtype());
+    for single in singles {
+        all.append_owned(single.data)?;
+    }
+    let rows: Vec<Option<u32>> = groups.of_row.iter().copied().map(Some).collect();
+    Ok(Values::new(kind, take(&all.rechunk(), &rows)?))
+}
+
+fn contains(scope: &Scope<'_>, expr: &Expr, query: &Query, negated: bool) -> Result<Values> {
+    let value = scope.eval(expr)?;
+    if let Some(rows) = typed(scope, query)? {
+        Set::of(&value, &rows)?;
+        return Ok(unknown(scope, Kind::Boolean));
+    }
+    if let Some(rows) = alone(scope, query)? {
+        let set = Set::of(&value, &rows)?;
+        let keys = set.keys(&value, scope.height())?;
+        return Values::build(Kind::Boolean, scope.height(), false, |row| {
+            Ok(set.has(keys.get(row).cloned().flatten()).map(|has| has != negated))
+        });
+    }
+    if let Some(found) = apart::contains(scope, &value, query)? {
+        return Values::build(Kind::Boolean, scope.height(), false, |row| {
+            Ok(found.get(row).copied().flatten().map(|has| has != negated))
+        });
+    }
+    let (groups, results) = each(scope, query)?;
+    let sets = results.iter().map(|rows| Set::of(&value, rows)).collect::<Result<Vec<_>>>()?;
+    let keys = match sets.first() {
+        Some(set) => set.keys(&value, scope.height())?,
+        None => Vec::new(),
+    };
+    Values::build(Kind::Boolean, scope.height(), false, |row| {
+        let set = groups.of_row.get(row).and_then(|group| sets.get(*group as usize));
+        Ok(set.and_then(|set| set.has(keys.get(row).cloned().flatten())).map(|has| has != negated))
+    })
+}
+
+/// The result of a subquery with one column (or several, for row values), in which values are searched.
+struct Set {
+    kind: Kind,
+    keys: HashSet<String>,
+    has_null: bool,
+    is_empty: bool,
+}
+
+impl Set {
+    fn of(value: &Values, rows: &Relation) -> Result<Self> {
+        let column = match rows.fields.len() {
+            1 => rows.values(0)?,
+            _ => {
+                let fields: Vec<_> = rows
+                    .columns
+                    .iter()
+                    .enumerate()
+                    .map(|(at, column)| column.clone().with_name(format!("field{at}").into()))
+                    .collect();
+                let data =
+                    polars::prelude::StructChunked::from_series("".into(), rows.height, fields.iter())?;
+                let kinds = rows
+                    .fields
+                    .iter()
+                    .enumerate()
+                    .map(|(at, field)| (format!("field{at}"), field.kind.clone()))
+                    .collect();
+                Values::new(Kind::Row(kinds), polars::prelude::IntoSeries::into_series(data))
+            }
+        };
+        let kind = common(&value.kind, &column.kind).map_err(|_| {
+            SqlError::new(format!("{} and {} cannot be compared with IN", value.kind, column.kind))
+        })?;
+        let keys = cast::json_texts(&cast::cast(&column, &kind, rows.height, true)?, rows.height)?;
+        let has_null = keys.iter().any(Option::is_none);
+        Ok(Self { kind, keys: keys.into_iter().flatten().collect(), has_null, is_empty: rows.height == 0 })
+    }
+
+    fn keys(&self, value: &Values, height: usize) -> Result<Vec<Option<String>>> {
+        cast::json_texts(&cast::cast(value, &self.kind, height, true)?, height)
+    }
+
+    /// Three-valued: if the set contains NULL, "not found" is unknown.
+    fn has(&self, key: Option<String>) -> Option<bool> {
+        match key {
+            _ if self.is_empty => Some(false),
+            Some(key) if self.keys.contains(&key) => Some(true),
+            Some(_) if !self.has_null => Some(false),
+            _ => None,
+        }
+    }
+}
+
+/// Placeholder values of a type.
+fn unknown(scope: &Scope<'_>, kind: Kind) -> Values {
+    let data = polars::prelude::Series::full_null("".into(), scope.height(), &kind.dtype());
+    Values::new(kind, data)
+}
+
+fn single(rows: &Relation) -> Result<Values> {
+    if rows.fields.len() != 1 {
+        return Err(SqlError::new(format!(
+            "a subquery used as a value must have one column, not {}",
+            rows.fields.len()
+        )));
+    }
+    match rows.height {
+        0 => Ok(Values::null(rows.values(0)?.kind)),
+        1 => Ok(Values { constant: true, ..rows.values(0)? }),
+        count => Err(SqlError::value(format!("a subquery used as a value gave {count} rows"))),
+    }
+}
+
+/// The types of a correlated subquery's columns.
+fn kinds(scope: &Scope<'_>, query: &Query) -> Result<Vec<Kind>> {
+    Ok(shape(scope, query)?.fields.into_iter().map(|field| field.kind).collect())
+}
+
+fn result<'r>(groups: &Groups, results: &'r [Relation], row: usize) -> Option<&'r Relation> {
+    groups.of_row.get(row).and_then(|group| results.get(*group as usize))
+}
+
+fn as_query(expr: &Expr) -> Option<&sqlparser::ast::Query> {
+    match expr {
+        Expr::Subquery(query) => Some(query),
+        Expr::Nested(inner) => as_query(inner),
+        _ => None,
+    }
+}
+
+/// `= ANY (SELECT …)` is IN, `<> ALL (SELECT …)` is NOT IN.
+fn quantified(scope: &Scope<'_>, left: &Expr, right: &Expr, negated: bool) -> Result<Values> {
+    match as_query(right) {
+        Some(query) => contains(scope, left, query, negated),
+        None => Err(SqlError::new("a subquery is needed here").at(right)),
+    }
+}
+
+/// `x > ANY (SELECT …)`, `x <= ALL (SELECT …)`.
+fn compared(scope: &Scope<'_>, left: &Expr, op: &Op, right: &Expr, any: bool) -> Result<Values> {
+    match as_query(right) {
+        Some(query) => extremes::quantified(scope, left, op, query, any),
+        None => Err(SqlError::new("ANY and ALL compare with a subquery, as in = ANY (SELECT …)").at(right)),
+    }
+}

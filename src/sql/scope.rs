@@ -1,0 +1,238 @@
+//! What an expression can see while it is evaluated: rows, common tables, the query around it.
+//!
+//! Expressions contain queries, and queries expressions. Whoever evaluates the one needs the other, so both
+//! are reached through [`Evaluator`]: functions, operators and subqueries know it, and not each other.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use polars::prelude::{BooleanChunked, Series};
+use sqlparser::ast::{self, Expr};
+
+use super::catalog::Catalog;
+use super::error::{Result, SqlError};
+use super::memory::{Limits, cell_bytes};
+use super::syntax::names;
+use super::types::relation::Relation;
+use super::types::values::Values;
+
+/// What an expression can refer to.
+#[derive(Clone, Copy)]
+pub(in crate::sql) struct Scope<'a> {
+    pub session: &'a Session<'a>,
+    pub ctes: &'a Ctes,
+    pub relation: &'a Relation,
+    /// Expressions that have been computed: group keys, aggregates, window functions, columns of the `SELECT`
+    /// list.
+    pub known: &'a [(Expr, Values)],
+    /// After grouping, the scope before it: only columns that are keys can be used.
+    pub ungrouped: Option<&'a Scope<'a>>,
+    /// For a subquery or a lambda, the scope around it, and how its rows relate to those of this one.
+    pub outer: Option<(&'a Scope<'a>, Via<'a>)>,
+    /// Inside of `try(…)`: an invalid value becomes NULL.
+    pub lenient: bool,
+}
+
+/// How the rows of a scope relate to those of the outer scope.
+#[derive(Clone, Copy)]
+pub(in crate::sql) enum Via<'a> {
+    /// All rows belong to this one.
+    Row(usize),
+    /// Each row belongs to the row with this index.
+    Rows(&'a [Option<u32>]),
+}
+
+impl<'a> Scope<'a> {
+    pub fn new(session: &'a Session<'a>, ctes: &'a Ctes, relation: &'a Relation) -> Self {
+        Self {
+            session,
+            ctes,
+            relation,
+            known: &[],
+            ungrouped: None,
+            outer: None,
+            lenient: session.is_typing(),
+        }
+    }
+
+    pub fn height(&self) -> usize {
+        self.relation.height
+    }
+
+    /// The value of `expr` for every row. Errors get the position of the expression.
+    pub fn eval(&self, expr: &Expr) -> Result<Values> {
+        if let Some((_, values)) = self.known.iter().find(|(known, _)| known == expr) {
+            return Ok(values.clone());
+        }
+        self.session.evaluator.value(self, expr).map_err(|error| error.at(expr))
+    }
+
+    /// `expr` as a column with one entry for each row.
+    pub fn column(&self, expr: &Expr) -> Result<Values> {
+        let values = self.eval(expr)?;
+        Ok(Values::new(values.kind.clone(), self.spread(&values)?))
+    }
+
+    /// One entry for each row: a constant is repeated, if there is enough memory.
+    pub fn spread(&self, values: &Values) -> Result<Series> {
+        if values.constant {
+            self.session.limits().fits(self.height(), cell_bytes(&values.data))?;
+        }
+        Ok(values.spread(self.height()))
+    }
+
+    /// Evaluates `then` over some of the rows only.
+    pub fn narrowed<T>(&self, rows: &[Option<u32>], then: impl FnOnce(&Scope<'_>) -> Result<T>) -> Result<T> {
+        let relation = self.relation.take(rows)?;
+        let known = self
+            .known
+            .iter()
+            .map(|(expr, values)| Ok((expr.clone(), values.take(rows)?)))
+            .collect::<Result<Vec<_>>>()?;
+        let through: Vec<Option<u32>> = match self.outer {
+            Some((_, Via::Rows(outer))) => rows
+                .iter()
+                .map(|row| row.and_then(|row| outer.get(row as usize).copied().flatten()))
+                .collect(),
+            _ => Vec::new(),
+        };
+        let outer = self.outer.map(|(scope, via)| match via {
+            Via::Row(row) => (scope, Via::Row(row)),
+            Via::Rows(_) => (scope, Via::Rows(&through)),
+        });
+        let scope = Scope { relation: &relation, known: &known, outer, ..*self };
+        then(&scope)
+    }
+
+    /// The rows for which `condition` is true.
+    pub fn truth(&self, condition: &Expr) -> Result<Vec<bool>> {
+        let values = self.eval(condition)?;
+        let truths = values.truths().map_err(|error| error.at(condition))?;
+        Ok((0..self.height()).map(|row| truths.get(row) == Some(true)).collect())
+    }
+
+    /// Sets `keep` for every row for which all of `conditions` are true.
+    pub fn mark(&self, conditions: &[Expr], keep: &mut [bool]) -> Result<()> {
+        let mut all = vec![true; self.height()];
+        for condition in conditions {
+            match self.truth_among(condition, &all) {
+                Ok(truth) => all.iter_mut().zip(truth).for_each(|(slot, holds)| *slot = *slot && holds),
+                // Another condition, which has not been evaluated yet, may exclude the row with the invalid
+                // value.
+                Err(error) if error.by_value => {}
+                Err(error) => return Err(error),
+            }
+        }
+        keep.iter_mut().zip(all).for_each(|(slot, holds)| *slot = *slot || holds);
+        Ok(())
+    }
+
+    /// Like [`truth`](Self::truth), but an invalid value is only an error in the rows of `among`.
+    pub fn truth_among(&self, condition: &Expr, among: &[bool]) -> Result<Vec<bool>> {
+        match self.truth(condition) {
+            Err(error) if error.by_value => {
+                let rows: Vec<Option<u32>> =
+                    (0_u32..).zip(among).filter(|(_, keep)| **keep).map(|(row, _)| Some(row)).collect();
+                let some = self.narrowed(&rows, |scope| scope.truth(condition))?;
+                let mut all = vec![false; self.height()];
+                for (row, holds) in rows.into_iter().flatten().zip(some) {
+                    if let Some(slot) = all.get_mut(row as usize) {
+                        *slot = holds;
+                    }
+                }
+                Ok(all)
+            }
+            result => result,
+        }
+    }
+}
+
+/// A mask from row flags.
+pub(in crate::sql) fn mask(keep: &[bool]) -> BooleanChunked {
+    keep.iter().copied().map(Some).collect()
+}
+
+/// What evaluates expressions and queries.
+pub(in crate::sql) trait Evaluator {
+    /// The value of an expression for every row.
+    fn value(&self, scope: &Scope<'_>, expr: &Expr) -> Result<Values>;
+
+    /// The rows of a query. `outer` is the row that a correlated subquery stands at.
+    fn query(
+        &self,
+        session: &Session<'_>,
+        ctes: &Ctes,
+        outer: Option<(&Scope<'_>, Via<'_>)>,
+        query: &ast::Query,
+    ) -> Result<Relation>;
+}
+
+/// What is constant while a query is evaluated.
+pub(in crate::sql) struct Session<'a> {
+    pub catalog: &'a Catalog,
+    /// `current_timestamp`, in milliseconds.
+    pub now: i64,
+    /// While names are bound, and expressions are evaluated without rows to determine their types: the
+    /// columns of subqueries.
+    pub shapes: Option<&'a Shapes>,
+    pub evaluator: &'a dyn Evaluator,
+}
+
+/// The columns of the subqueries that have been bound, without rows.
+#[derive(Debug, Default)]
+pub(in crate::sql) struct Shapes(RefCell<Vec<(ast::Query, Relation)>>);
+
+impl Shapes {
+    pub fn add(&self, query: ast::Query, columns: Relation) {
+        self.0.borrow_mut().push((query, columns));
+    }
+
+    /// Equal bound queries have equal columns, because every table in them has a unique name.
+    pub fn of(&self, query: &ast::Query) -> Result<Relation> {
+        let shapes = self.0.borrow();
+        let found = shapes.iter().find(|(known, _)| known == query).map(|(_, columns)| columns.clone());
+        found.ok_or_else(|| SqlError::new("a subquery cannot stand here").at(query))
+    }
+}
+
+impl Session<'_> {
+    pub fn limits(&self) -> &Limits {
+        &self.catalog.limits
+    }
+
+    /// The rows of a query. `outer` is the row that a correlated subquery stands at.
+    pub fn query(
+        &self,
+        ctes: &Ctes,
+        outer: Option<(&Scope<'_>, Via<'_>)>,
+        query: &ast::Query,
+    ) -> Result<Relation> {
+        self.evaluator.query(self, ctes, outer, query)
+    }
+
+    /// Whether only types are determined.
+    pub fn is_typing(&self) -> bool {
+        self.shapes.is_some()
+    }
+}
+
+/// The common table expressions, innermost last.
+#[derive(Debug, Clone, Default)]
+pub(in crate::sql) struct Ctes(Vec<(String, Arc<Relation>)>);
+
+impl Ctes {
+    pub fn with(&self, name: String, relation: Relation) -> Self {
+        let mut all = self.0.clone();
+        all.push((name, Arc::new(relation)));
+        Self(all)
+    }
+
+    /// The unique name of the table that a query calls `written`.
+    pub fn called(&self, written: &str) -> Option<&str> {
+        self.0.iter().rev().map(|(known, _)| known.as_str()).find(|known| names::written(known) == written)
+    }
+
+    pub fn get(&self, name: &str) -> Option<Arc<Relation>> {
+        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, relation)| relation.clone())
+    }
+}

@@ -1,0 +1,8 @@
+//! Queries that are worked out while a lake is read, and what does not fit into memory.
+
+pub(super) mod flow;
+pub(super) mod line;
+pub(super) mod ordered;
+pub(super) mod preaggregation;
+pub(super) mod prefilter;
+pub(super) mod spill;

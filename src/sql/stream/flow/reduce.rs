@@ -1,0 +1,147 @@
+//! Combines the rows of several pieces: concatenated, sorted by their events, the first ones, the distinct
+//! ones.
+
+use polars::prelude::{DataType, IntoSeries, NamedFrom, Series, StructChunked};
+use sqlparser::ast::OrderByOptions;
+
+use super::part::Part;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::memory::held_bytes;
+use crate::sql::run::order;
+use crate::sql::stream::spill::keys::Keys;
+use crate::sql::types::compare::key_column;
+use crate::sql::types::nested_values::explode;
+use crate::sql::types::place;
+use crate::sql::types::place::{OBJECT, RECORD, SIDE, is_place};
+use crate::sql::types::relation::{Groups, Relation, under};
+use crate::sql::types::values::Values;
+use crate::tables::Kind;
+use crate::tables::builder::lists;
+
+/// If fewer than one row in this many is kept, the rows are copied. Otherwise they would keep the memory of
+/// all rows.
+const TIGHT: usize = 4;
+
+impl Part {
+    /// Concatenates the rows of all parts.
+    pub(super) fn all(parts: Vec<Self>) -> Result<Self> {
+        let mut parts = parts.into_iter();
+        let Some(mut whole) = parts.next() else { return Ok(Self::default()) };
+        for part in parts {
+            whole.rows = under(whole.rows, part.rows)?;
+            for ((values, _), (more, _)) in whole.keys.iter_mut().zip(part.keys) {
+                if values.kind != more.kind {
+                    return Err(SqlError::new("pieces of one column are of several types"));
+                }
+                values.data.append_owned(more.data)?;
+            }
+        }
+        whole.rows.columns.iter_mut().for_each(|column| *column = column.rechunk());
+        whole.keys.iter_mut().for_each(|(values, _)| values.data = values.data.rechunk());
+        Ok(whole)
+    }
+
+    /// The rows in the order of their events; those of one event keep their order.
+    pub(super) fn in_order(self) -> Result<Self> {
+        match in_order(&self.rows)? {
+            Some(order) => self.take(&order),
+            None => Ok(self),
+        }
+    }
+
+    pub(super) fn distinct(self) -> Result<Self> {
+        let seen = (0..self.rows.fields.len())
+            .filter(|at| self.rows.fields.get(*at).is_some_and(|field| !field.hidden));
+        let keys = seen
+            .map(|at| key_column(&self.rows.values(at)?, self.rows.height))
+            .collect::<Result<Vec<_>>>()?;
+        let groups = Groups::by(&keys, self.rows.height)?;
+        if groups.count() == self.rows.height { Ok(self) } else { self.take(&groups.first) }
+    }
+
+    /// The first rows, sorted if there is an order.
+    pub(super) fn first(self, wanted: usize) -> Result<Self> {
+        if self.keys.is_empty() {
+            return if wanted < self.rows.height {
+                self.take(&(0_u32..).take(wanted).map(Some).collect::<Vec<_>>())
+            } else {
+                Ok(self)
+            };
+        }
+        let height = self.rows.height;
+        let first = order::first_sorted(&self.keys, height, wanted)?;
+        if first.len() == height && first.is_sorted() {
+            return Ok(self);
+        }
+        self.take(&first)
+    }
+
+    fn take(&self, rows: &[Option<u32>]) -> Result<Self> {
+        let is_tight = rows.len() < self.rows.height / TIGHT;
+        let mut taken = self.rows.take(rows)?;
+        let mut keys = self
+            .keys
+            .iter()
+            .map(|(values, options)| Ok((values.take(rows)?, *options)))
+            .collect::<Result<Vec<_>>>()?;
+        if is_tight {
+            for (field, column) in taken.fields.iter().zip(&mut taken.columns) {
+                *column = tight(&field.kind, column)?;
+            }
+            for (values, _) in &mut keys {
+                values.data = tight(&values.kind, &values.data)?;
+            }
+        }
+        Ok(Self { rows: taken, keys })
+    }
+
+    /// Approximate memory of the rows.
+    pub(super) fn bytes(&self) -> u64 {
+        let keys = self.keys.iter().map(|(values, _)| held_bytes(&values.data)).sum::<usize>();
+        (self.rows.columns.iter().map(held_bytes).sum::<usize>() + keys) as u64
+    }
+}
+
+/// The permutation that sorts rows by their events; `None` if they are already sorted.
+pub(super) fn in_order(rows: &Relation) -> Result<Option<Vec<Option<u32>>>> {
+    let places = || rows.fields.iter().enumerate().filter(|(_, field)| is_place(field));
+    if places().count() > 3 || places().any(|(_, field)| field.name == SIDE) {
+        // Each row was made from several events, or the rows come from several sides of a UNION.
+        let options = OrderByOptions { asc: None, nulls_first: None };
+        let keys = places().map(|(at, _)| Ok((rows.values(at)?, options))).collect::<Result<Vec<_>>>()?;
+        return Ok(Some(Keys::of(&keys, rows.height)?.order()));
+    }
+    match (rows.named(OBJECT)?, rows.named(RECORD)?) {
+        (Some(object), Some(record)) => place::order(&object, &record, rows.height),
+        _ => Err(SqlError::new("rows have no places")),
+    }
+}
+
+/// A copy of a column that shares no memory with the original.
+fn tight(kind: &Kind, column: &Series) -> Result<Series> {
+    Ok(match column.dtype() {
+        DataType::String => Series::new(column.name().clone(), column.str()?.iter().collect::<Vec<_>>()),
+        DataType::Struct(_) => {
+            let Kind::Row(fields) = kind else { return Ok(column.clone()) };
+            let columns = column.struct_()?.fields_as_series();
+            // A struct of which only some fields were read has only these.
+            let kind_of = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, kind)| kind);
+            let made = columns
+                .iter()
+                .map(|column| kind_of(column.name()).map_or(Ok(column.clone()), |kind| tight(kind, column)));
+            let made = made.collect::<Result<Vec<_>>>()?;
+            if column.has_nulls() {
+                return Ok(column.clone());
+            }
+            StructChunked::from_series(column.name().clone(), column.len(), made.iter())?.into_series()
+        }
+        DataType::List(_) => match kind {
+            Kind::Array(element) => {
+                let (elements, lengths) = explode(&Values::new(kind.clone(), column.clone()))?;
+                lists(column.name(), &tight(element, &elements.data)?, element, &lengths)
+            }
+            _ => column.clone(),
+        },
+        _ => column.clone(),
+    })
+}

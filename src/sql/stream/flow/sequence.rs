@@ -1,0 +1,246 @@
+//! Windows over all rows that do not fit into memory: rows are sorted on disk as the windows want them, and
+//! gone through once. Of what came before, a window function needs a number or a few rows.
+//!
+//! That goes for `row_number`, `rank`, `dense_rank`, `lag`, `lead`, and for counts and sums of whole numbers
+//! from the first row to this one. What a query makes of these rows is worked out like the rows of a table.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    Expr, Ident, ObjectName, ObjectNamePart, OrderByOptions, Query, Select, SetExpr, TableAlias, TableFactor,
+    VisitMut, VisitorMut, WindowType,
+};
+
+use super::partial::Partial;
+use super::{Flow, Reduction, rowwise};
+use crate::model::Timestamp;
+use crate::sql::bind::Bound;
+use crate::sql::catalog::Catalog;
+use crate::sql::error::Result;
+use crate::sql::memory::Limits;
+use crate::sql::plan::divide;
+use crate::sql::plan::divide::EventsTable;
+use crate::sql::plan::mention::Filters;
+use crate::sql::plan::scan::Scan;
+use crate::sql::run::engine;
+use crate::sql::run::select;
+use crate::sql::run::window::carried::Carry;
+use crate::sql::scope::{Ctes, Scope};
+use crate::sql::stream::spill::sorted::Keyed;
+use crate::sql::syntax::names::top;
+use crate::sql::syntax::{calls, grouping};
+use crate::sql::types::relation::Relation;
+use crate::tables::cloudtrail::TABLE;
+
+/// The name of the table that the windows' rows are to the rest of the query. Nobody can write it.
+const NAME: &str = "\0windows";
+
+/// A SELECT with windows over all its rows, inside of a query.
+#[derive(Debug, Clone)]
+pub(in crate::sql) struct Sequence {
+    select: Select,
+    order_by: Vec<(Expr, OrderByOptions)>,
+    /// Its window functions.
+    calls: Vec<(Expr, Carry)>,
+    /// The events that it is made of.
+    events_table: EventsTable,
+    now: Timestamp,
+}
+
+impl Flow {
+    /// `None` if the windows of the query need more than can be carried from row to row.
+    pub(super) fn of_sequence(bound: &Bound, scan: &Scan, filters: &Filters, is_store: bool) -> Option<Self> {
+        if !matches!(bound.declared().as_slice(), [table] if table.name == TABLE.name) {
+            return None;
+        }
+        let mut tree = bound.tree().clone();
+        let mut events_tables = divide::mentions(&mut tree)?;
+        let events_table = events_tables.pop().filter(|_| events_tables.is_empty())?;
+        let mut finder = Finder { events_table, now: bound.now(), found: None };
+        let _ = VisitMut::visit(&mut tree, &mut finder);
+        let (sequence, alias) = finder.found?;
+        if rowwise::has_windows(&tree) || !is_over_table(&tree) {
+            return None;
+        }
+        let select = top(&tree)?;
+        let by = tree.order_by.as_ref();
+        let reduction = match grouping::is_grouped(select, by) {
+            true => Reduction::Groups(Partial::of(bound, select, by)?),
+            false => Reduction::Rows { distinct: select.distinct.is_some() },
+        };
+        let wanted = bound.typed(&Relation::default(), |like| select::wanted(like, &tree));
+        let table = EventsTable { name: NAME.to_owned(), alias, is_store: false, keys: Vec::new() };
+        Some(Self {
+            tree,
+            now: bound.now(),
+            scan: scan.clone(),
+            filters: filters.clone(),
+            is_store,
+            reduction,
+            wanted,
+            sorted_first: None,
+            sought: Vec::new(),
+            events_tables: Some(vec![table]),
+            ranked: None,
+            sequence: Some(sequence),
+        })
+    }
+}
+
+/// Whether a query makes its rows, or groups, of the rows of the one table with windows.
+fn is_over_table(query: &Query) -> bool {
+    let Some(select) = top(query).filter(|_| query.with.is_none()) else { return false };
+    let [table] = select.from.as_slice() else { return false };
+    match &table.relation {
+        TableFactor::Table { name, .. } => table.joins.is_empty() && is_windows(name),
+        TableFactor::Derived { lateral: false, sample: None, subquery, .. } => {
+            let is_plain = subquery.order_by.is_none()
+                && subquery.limit_clause.is_none()
+                && subquery.fetch.is_none()
+                && top(subquery)
+                    .is_some_and(|select| select.distinct.is_none() && !grouping::is_grouped(select, None));
+            table.joins.is_empty() && is_plain && is_over_table(subquery)
+        }
+        _ => false,
+    }
+}
+
+fn is_windows(name: &ObjectName) -> bool {
+    matches!(name.0.as_slice(), [ObjectNamePart::Identifier(ident)] if ident.value == NAME)
+}
+
+/// Finds the SELECT with windows, and puts a table in its place.
+struct Finder {
+    events_table: EventsTable,
+    now: Timestamp,
+    found: Option<(Sequence, String)>,
+}
+
+impl VisitorMut for Finder {
+    type Break = ();
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        let TableFactor::Derived { lateral: false, sample: None, subquery, alias: Some(alias) } = factor
+        else {
+            return ControlFlow::Continue(());
+        };
+        let Some((sequence, table)) = self.sequence(subquery, alias) else {
+            return ControlFlow::Continue(());
+        };
+        self.found = Some((sequence, alias.name.value.clone()));
+        *factor = table;
+        ControlFlow::Break(())
+    }
+}
+
+impl Finder {
+    fn sequence(&self, query: &Query, alias: &TableAlias) -> Option<(Sequence, TableFactor)> {
+        let is_plain = query.with.is_none()
+            && query.order_by.is_none()
+            && query.limit_clause.is_none()
+            && query.fetch.is_none();
+        let SetExpr::Select(select) = &*query.body else { return None };
+        let [from] = select.from.as_slice() else { return None };
+        if !is_plain
+            || grouping::is_grouped(select, None)
+            || select.distinct.is_some()
+            || select.qualify.is_some()
+            || !from.joins.is_empty()
+        {
+            return None;
+        }
+        let mut table = from.relation.clone();
+        let TableFactor::Table { name, alias: own, .. } = &mut table else { return None };
+        if !divide::is_mention(name) {
+            return None;
+        }
+        *name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new(NAME))]);
+        *own = Some(alias.clone());
+        let (_, calls) = grouping::grouping(select, None).ok()?;
+        let mut windows = Vec::new();
+        let mut order_by: Option<Vec<(Expr, OrderByOptions)>> = None;
+        for call in &calls.windows {
+            let function = calls::as_call(call).ok()?;
+            let Some(WindowType::WindowSpec(spec)) = &function.over else { return None };
+            let keys = spec.order_by.iter().map(|key| (key.expr.clone(), key.options)).collect::<Vec<_>>();
+            if !spec.partition_by.is_empty() || order_by.as_ref().is_some_and(|known| *known != keys) {
+                return None;
+            }
+            order_by = Some(keys);
+            windows.push((call.clone(), Carry::of(function, spec)?));
+        }
+        let sequence = Sequence {
+            select: (**select).clone(),
+            order_by: order_by?,
+            calls: windows,
+            events_table: self.events_table.clone(),
+            now: self.now,
+        };
+        Some((sequence, table))
+    }
+}
+
+impl Sequence {
+    /// Rows before and behind others that their windows look at.
+    pub fn reach(&self) -> (usize, usize) {
+        let reaches = || self.calls.iter().map(|(_, carry)| carry.reach());
+        (
+            reaches().map(|(before, _)| before).max().unwrap_or(0),
+            reaches().map(|(_, behind)| behind).max().unwrap_or(0),
+        )
+    }
+
+    /// Whether rows with equal keys have to be looked at together.
+    pub fn looks_at_peers(&self) -> bool {
+        self.calls.iter().any(|(_, carry)| carry.looks_at_peers())
+    }
+
+    pub fn calls(&self) -> &[(Expr, Carry)] {
+        &self.calls
+    }
+
+    fn over<T>(
+        &self,
+        events: Relation,
+        limits: &Limits,
+        work: impl FnOnce(&Scope<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let mut catalog = Catalog::default();
+        catalog.limit(limits.clone());
+        let ctes = Ctes::default().with(self.events_table.name.clone(), events);
+        let (session, nothing) = (engine::session(&catalog, self.now.millis()), Relation::single_row());
+        work(&Scope::new(&session, &ctes, &nothing))
+    }
+
+    /// The rows of events that are numbered, and what sorts them.
+    pub fn rows(&self, events: Relation, limits: &Limits) -> Result<Keyed> {
+        self.over(self.events_table.table(events)?, limits, |like| {
+            let rows = select::rows(like, &self.select, None)?;
+            let scope = Scope { relation: &rows, ..*like };
+            let keys = self.order_by.iter().map(|(key, options)| Ok((scope.column(key)?, *options)));
+            let keys = keys.collect::<Result<Vec<_>>>()?;
+            Ok((rows, keys))
+        })
+    }
+
+    /// What the SELECT shows of some of the rows that it has numbered, which are in order. `adjust` says what
+    /// the window functions are, given what they are over these rows alone.
+    pub fn shown(
+        &self,
+        rows: &Relation,
+        own: &[Option<u32>],
+        limits: &Limits,
+        adjust: impl FnMut(usize, crate::sql::types::values::Values) -> Result<crate::sql::types::values::Values>,
+    ) -> Result<Relation> {
+        let calls: Vec<&Expr> = self.calls.iter().map(|(call, _)| call).collect();
+        self.over(Relation::default(), limits, |like| {
+            select::windowed(&Scope { relation: rows, ..*like }, &self.select, &calls, own, adjust)
+        })
+    }
+
+    /// The same where there are no events.
+    pub fn nothing(&self, nothing: Relation, limits: &Limits) -> Result<Relation> {
+        let (rows, _) = self.rows(nothing, limits)?;
+        self.shown(&rows, &[], limits, |_, values| Ok(values))
+    }
+}

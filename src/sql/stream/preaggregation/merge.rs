@@ -1,0 +1,308 @@
+//! The groups of all workers, put together part by part, on all threads.
+
+use std::cmp::Reverse;
+use std::hash::BuildHasher;
+
+use polars::prelude::Series;
+use rayon::prelude::*;
+
+use super::aside::{group_of, ranked};
+use super::cell;
+use super::cell::{Cell, write_number};
+use super::groups::{GROUP_DIGITS, Group, Groups, Held, PARTS, Part, part_of};
+use super::plan::Plan;
+use super::room::Room;
+use super::text_set::TextSet;
+use crate::sql::catalog::Counted;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::memory::too_much;
+use crate::sql::panics::caught;
+use crate::sql::types::values::{Cell as Column, Values};
+
+/// With fewer groups and values than so many, one thread is quicker.
+const FEW: usize = 1 << 13;
+/// What the groups of a part on disk take once they are read, in their bytes there.
+const READ_BYTES: u64 = 2;
+
+/// Takes some of the groups, and for each a number that is less the earlier its first event stands.
+pub(in crate::sql) type Show<'s> = &'s (dyn Fn(Counted, Series) -> Result<()> + Sync);
+
+/// One worker's groups of a part, or its values of one.
+type OfWorker<T> = Vec<(usize, T)>;
+
+/// For each part, and each worker in it, the numbers that its groups have got among all.
+type Numbers = Vec<Vec<(usize, Vec<u32>)>>;
+
+/// All groups, in the order of their first events. Where they are many and can be shown one by one, they are
+/// given to `show` part by part, and there are none here.
+pub(super) fn finish(
+    plan: &Plan,
+    room: &Room,
+    workers: Vec<Groups>,
+    jobs: usize,
+    show: Option<Show<'_>>,
+) -> Result<Option<Counted>> {
+    let merge = Merge::of(plan, room, workers, jobs);
+    let sizes = |(groups, values): (usize, usize)| groups + values;
+    let is_small = !room.aside.has_groups() && sizes(merge.sizes()) <= FEW;
+    let jobs = if is_small { 1 } else { jobs };
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(jobs)
+        .build()
+        .map_err(|error| SqlError::new(error.to_string()))?;
+    pool.install(|| merge.run(show.filter(|_| !is_small)))
+}
+
+struct Merge<'p> {
+    plan: &'p Plan,
+    room: &'p Room,
+    jobs: usize,
+    parts: Vec<OfWorker<Part>>,
+    /// For each part and each aggregate.
+    values: Vec<Vec<OfWorker<TextSet>>>,
+    /// Of each worker's objects, in order of workers, how many names come before them.
+    ranks: Vec<(usize, Vec<u64>)>,
+    /// The same of all objects.
+    all_ranks: Vec<u64>,
+}
+
+impl<'p> Merge<'p> {
+    fn of(plan: &'p Plan, room: &'p Room, workers: Vec<Groups>, jobs: usize) -> Self {
+        let numbers: Vec<(usize, Vec<u64>)> =
+            workers.iter().map(|groups| (groups.worker, room.aside.numbers(&groups.objects))).collect();
+        let all_ranks = room.aside.ranks();
+        let rank = |number: &u64| all_ranks.get(*number as usize).copied().unwrap_or_default();
+        let ranks =
+            numbers.iter().map(|(worker, numbers)| (*worker, numbers.iter().map(rank).collect())).collect();
+        let mut parts: Vec<OfWorker<Part>> = (0..PARTS).map(|_| Vec::new()).collect();
+        let mut values: Vec<Vec<OfWorker<TextSet>>> =
+            (0..PARTS).map(|_| plan.aggregates.iter().map(|_| Vec::new()).collect()).collect();
+        for groups in workers {
+            let worker = groups.worker;
+            let own = parts.iter_mut().zip(groups.parts).filter(|(_, part)| part.keys.len() > 0);
+            own.for_each(|(list, part)| list.push((worker, part)));
+            for (aggregate, sets) in groups.distinct.into_iter().enumerate() {
+                let own = values.iter_mut().zip(sets.into_iter().flatten());
+                own.filter_map(|(lists, set)| Some((lists.get_mut(aggregate)?, set)))
+                    .for_each(|(list, set)| list.push((worker, set)));
+            }
+        }
+        Self { plan, room, jobs, parts, values, ranks, all_ranks }
+    }
+
+    /// How many groups and how many distinct values there are, as long as they are not put together.
+    fn sizes(&self) -> (usize, usize) {
+        let groups = self.parts.iter().flatten().map(|(_, part)| part.keys.len()).sum();
+        (groups, self.values.iter().flatten().flatten().map(|(_, set)| set.len()).sum())
+    }
+
+    fn run(mut self, show: Option<Show<'_>>) -> Result<Option<Counted>> {
+        let (parts, values) = (std::mem::take(&mut self.parts), std::mem::take(&mut self.values));
+        let counts_distinct = values.iter().flatten().any(|list| !list.is_empty());
+        let parts = parts.into_par_iter().enumerate();
+        if let Some(show) = show.filter(|_| !counts_distinct) {
+            let shown = |(at, list)| {
+                caught(|| {
+                    let (part, _) = self.groups(at, list)?;
+                    self.show(&part, show)
+                })
+            };
+            parts.map(shown).collect::<Result<()>>()?;
+            return Ok(None);
+        }
+        if self.room.aside.has_groups() {
+            return Err(self.room.too_much());
+        }
+        let merged: Vec<(Part, Vec<(usize, Vec<u32>)>)> =
+            parts.map(|(at, list)| caught(|| self.groups(at, list))).collect::<Result<_>>()?;
+        let (mut parts, numbers): (Vec<Part>, Numbers) = merged.into_iter().unzip();
+        if counts_distinct {
+            self.count_values(&mut parts, &numbers, values)?;
+        }
+        match show {
+            Some(show) => {
+                parts
+                    .into_par_iter()
+                    .map(|part| caught(|| self.show(&part, show)))
+                    .collect::<Result<()>>()?;
+                Ok(None)
+            }
+            None => Ok(Some(self.whole(&mut parts))),
+        }
+    }
+
+    /// The groups of a part, and the numbers of each worker's.
+    fn groups(&self, at: usize, mut list: OfWorker<Part>) -> Result<(Part, Vec<(usize, Vec<u32>)>)> {
+        let on_disk = self.room.aside.groups(at);
+        self.fits(on_disk.iter().map(|block| block.bytes()).sum())?;
+        list.sort_by_key(|(worker, part)| (Reverse(part.keys.len()), *worker));
+        let (mut all, mut numbers) = (Part::new(self.plan), Vec::new());
+        for (nth, (worker, mut part)) in list.into_iter().enumerate() {
+            let ranks = self.ranks.iter().find(|(of, _)| *of == worker).map(|(_, ranks)| ranks.as_slice());
+            part.places.iter_mut().for_each(|place| *place = ranked(*place, ranks.unwrap_or_default()));
+            if nth == 0 {
+                numbers.push((worker, (0..).take(part.keys.len()).collect()));
+                all = part;
+            } else {
+                numbers.push((worker, self.add(part, &mut all)));
+            }
+        }
+        for block in on_disk {
+            let hash = |text: &str| self.room.hasher.hash_one(text);
+            self.room.aside.add_groups(&block, self.plan, &self.all_ranks, hash, &mut all)?;
+        }
+        Ok((all, numbers))
+    }
+
+    /// Adds groups to others of their part; their numbers among these.
+    fn add(&self, part: Part, all: &mut Part) -> Vec<u32> {
+        all.keys.reserve(part.keys.len());
+        let groups: Vec<u32> = part
+            .keys
+            .iter()
+            .zip(&part.places)
+            .map(|((hash, keys), place)| all.at(hash, keys, *place, |a, b| a < b))
+            .collect();
+        for ((held, aggregate), into) in part.held.iter().zip(&self.plan.aggregates).zip(&mut all.held) {
+            match held {
+                Held::Counts(counts) => {
+                    groups.iter().zip(counts).for_each(|(group, count)| into.count(*group, *count))
+                }
+                Held::Best { cells, .. } => groups
+                    .iter()
+                    .zip(cells)
+                    .for_each(|(group, cell)| into.improve(*group, aggregate.what, cell.seen())),
+            }
+        }
+        groups
+    }
+
+    /// Counts the distinct values of each group.
+    fn count_values(
+        &self,
+        parts: &mut [Part],
+        numbers: &Numbers,
+        values: Vec<Vec<OfWorker<TextSet>>>,
+    ) -> Result<()> {
+        let each = values.into_par_iter().enumerate().flat_map_iter(|(at, lists)| {
+            lists.into_iter().enumerate().map(move |(aggregate, list)| (at, aggregate, list))
+        });
+        let count =
+            |(at, aggregate, list)| caught(|| Ok((aggregate, self.values(at, aggregate, numbers, list)?)));
+        for (aggregate, counted) in each.map(count).collect::<Result<Vec<_>>>()? {
+            for (group, count) in counted {
+                if let Some(held) = parts.get_mut(group.part).and_then(|part| part.held.get_mut(aggregate)) {
+                    held.count(group.number, count);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How many distinct values of one part groups have.
+    fn values(
+        &self,
+        at: usize,
+        aggregate: usize,
+        numbers: &Numbers,
+        mut list: OfWorker<TextSet>,
+    ) -> Result<Vec<(Group, i64)>> {
+        let on_disk = self.room.aside.values(at, aggregate);
+        self.fits(on_disk.iter().map(|block| block.bytes()).sum())?;
+        let hasher = &self.room.hasher;
+        if self.plan.keys.is_empty() {
+            list.sort_by_key(|(worker, set)| (Reverse(set.len()), *worker));
+            let mut sets = list.into_iter().map(|(_, set)| set);
+            let mut all = sets.next().unwrap_or_default();
+            sets.for_each(|set| {
+                all.reserve(set.len());
+                set.iter().for_each(|(hash, value)| {
+                    all.add(hash, value);
+                });
+            });
+            for block in on_disk {
+                self.room.aside.each_value(&block, |value| {
+                    all.add(hasher.hash_one(value), value);
+                })?;
+            }
+            let group = Group { part: part_of(hasher.hash_one("")), number: 0 };
+            return Ok(vec![(group, i64::try_from(all.len()).unwrap_or(i64::MAX))]);
+        }
+        let (mut all, mut written, mut counted) = (TextSet::default(), String::new(), Vec::new());
+        let mut add = |worker: usize, mut value: &str| {
+            let group = group_of(&mut value);
+            let of_worker = numbers.get(group.part).into_iter().flatten().find(|(of, _)| *of == worker);
+            let Some(number) = of_worker.and_then(|(_, numbers)| numbers.get(group.number as usize)) else {
+                return;
+            };
+            let group = Group { number: *number, ..group };
+            written.clear();
+            write_number(group.as_number(), GROUP_DIGITS, &mut written);
+            written.push_str(value);
+            if all.add(hasher.hash_one(written.as_str()), &written).1 {
+                counted.push((group, 1));
+            }
+        };
+        for (worker, set) in list {
+            set.iter().for_each(|(_, value)| add(worker, value));
+        }
+        for block in on_disk {
+            self.room.aside.each_value(&block, |value| add(block.worker, value))?;
+        }
+        Ok(counted)
+    }
+
+    /// Whether what is on disk of one part can be read while others are.
+    fn fits(&self, bytes: u64) -> Result<()> {
+        let most = self.room.memory_bytes_max / READ_BYTES / 2 / self.jobs.max(1) as u64;
+        if bytes > most { Err(too_much(self.room.memory_bytes_max)) } else { Ok(()) }
+    }
+
+    fn show(&self, part: &Part, show: Show<'_>) -> Result<()> {
+        if part.keys.len() == 0 {
+            return Ok(());
+        }
+        let groups = (0_u32..).take(part.keys.len()).map(|group| (part, group));
+        let places = part.places.iter().map(|place| i64::try_from(*place).ok()).collect();
+        show(self.counted(part.keys.len(), groups), i64::column(places))
+    }
+
+    /// All groups in the order of their first events. Without keys there is one group, even if there are no
+    /// rows.
+    fn whole(&self, parts: &mut [Part]) -> Counted {
+        let hash = self.room.hasher.hash_one("");
+        if let Some(part) = parts.get_mut(part_of(hash)).filter(|_| self.plan.keys.is_empty()) {
+            part.at(hash, "", u64::MAX, |a, b| a < b);
+        }
+        let mut order: Vec<(u64, &Part, u32)> = Vec::new();
+        for part in parts.iter() {
+            order.extend((0..).zip(&part.places).map(|(group, place)| (*place, part, group)));
+        }
+        // No event is the first one of two groups.
+        order.sort_unstable_by_key(|(place, ..)| *place);
+        self.counted(order.len(), order.into_iter().map(|(_, part, group)| (part, group)))
+    }
+
+    /// Keys and aggregates of groups.
+    fn counted<'g>(&self, count: usize, groups: impl Iterator<Item = (&'g Part, u32)> + Clone) -> Counted {
+        let mut cells: Vec<Vec<Cell<&str>>> =
+            self.plan.keys.iter().map(|_| Vec::with_capacity(count)).collect();
+        for (part, group) in groups.clone() {
+            let mut keys = part.keys.get(group).unwrap_or_default();
+            cells.iter_mut().for_each(|list| list.push(Cell::read(&mut keys)));
+        }
+        let mut known = Vec::new();
+        for ((expr, over), cells) in self.plan.keys.iter().zip(cells) {
+            let column = cell::column(&over.kind, cells.into_iter());
+            known.push((expr.clone(), Values::new(over.kind.clone(), column)));
+        }
+        for (number, aggregate) in self.plan.aggregates.iter().enumerate() {
+            let cell = |(part, group): (&'g Part, u32)| {
+                part.held.get(number).map_or(Cell::Null, |held| held.result(group))
+            };
+            let column = cell::column(&aggregate.kind, groups.clone().map(cell));
+            known.push((aggregate.call.clone(), Values::new(aggregate.kind.clone(), column)));
+        }
+        Counted { count, known }
+    }
+}

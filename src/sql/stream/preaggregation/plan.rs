@@ -1,0 +1,137 @@
+//! Determines whether a query can be answered by counting, and what has to be counted.
+
+use sqlparser::ast::{self, Expr, SetExpr, TableFactor, Value};
+
+use super::cell::fits;
+use super::over::{Leaf, Over};
+use crate::model::Timestamp;
+use crate::sql::bind::Bound;
+use crate::sql::plan::sought::Sought;
+use crate::sql::scope::Scope;
+use crate::sql::syntax::calls::argument;
+use crate::sql::syntax::{calls, grouping, names, walk};
+use crate::tables::Kind;
+
+/// Indexes of the leaves that every plan has.
+pub(super) const SOURCE: usize = 0;
+pub(super) const TIME: usize = 1;
+pub(super) const OBJECT: usize = 2;
+const ALWAYS: [&str; 3] = ["eventsource", "eventtime", "object"];
+
+/// What is to be counted.
+#[derive(Debug, Clone)]
+pub(in crate::sql) struct Plan {
+    pub(super) alias: String,
+    pub(super) now: Timestamp,
+    pub(super) leaves: Vec<Leaf>,
+    /// All of them must be true for a row that counts.
+    pub(super) conditions: Vec<Over>,
+    /// For some columns, the texts that the query needs: row groups without them are skipped.
+    pub(super) sought: Vec<Sought>,
+    pub(super) keys: Vec<(Expr, Over)>,
+    pub(super) aggregates: Vec<Aggregate>,
+}
+
+/// An aggregate that is computed for each group.
+#[derive(Debug, Clone)]
+pub(super) struct Aggregate {
+    pub call: Expr,
+    pub what: What,
+    pub kind: Kind,
+    /// The argument; `None` for `count(*)`.
+    pub arg: Option<Over>,
+    pub filter: Option<Over>,
+}
+
+/// What is computed from an aggregate's argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// The number of rows in which it is not NULL.
+    Count,
+    /// The number of rows in which it is true.
+    CountTrue,
+    /// The number of distinct values.
+    CountDistinct,
+    Least,
+    Greatest,
+}
+
+impl Plan {
+    /// The plan for a query over `cloudtrail_logs` alone that does not depend on the order of rows; `None` if
+    /// it cannot be counted. `columns` are those that the query needs, `None` for all. `sought` are the texts
+    /// that row groups must contain.
+    pub fn of(bound: &Bound, columns: Option<&[String]>, sought: Vec<Sought>) -> Option<Self> {
+        let query = bound.tree();
+        let SetExpr::Select(select) = &*query.body else { return None };
+        let [table] = select.from.as_slice() else { return None };
+        let TableFactor::Table { alias: Some(alias), sample: None, .. } = &table.relation else {
+            return None;
+        };
+        if !alias.columns.is_empty() {
+            return None;
+        }
+        let relation = bound.relation(&select.from)?;
+        let plan = bound.typed(&relation, |scope| {
+            Self::over(scope, query, select, columns, (alias.name.value.clone(), bound.now()))
+        });
+        Some(Self { sought, ..plan? })
+    }
+
+    fn over(
+        scope: &Scope<'_>,
+        query: &ast::Query,
+        select: &ast::Select,
+        columns: Option<&[String]>,
+        (alias, now): (String, Timestamp),
+    ) -> Option<Self> {
+        let (grouping, calls) = grouping::grouping(select, query.order_by.as_ref()).ok()?;
+        if !calls.groupings.is_empty() {
+            return None;
+        }
+        let mut leaves: Vec<Leaf> = ALWAYS.map(Leaf::column).into();
+        let loaded = |name: &str| columns.is_none_or(|columns| columns.iter().any(|column| column == name));
+        let mut over = |expr: &Expr| Over::of(scope, expr, &mut leaves, &loaded);
+        let conditions = select.selection.as_ref().map(walk::conjuncts).unwrap_or_default();
+        let conditions = conditions.into_iter().map(&mut over).collect::<Option<Vec<_>>>()?;
+        let key = |key: &Expr| {
+            over(key)
+                .filter(|over| fits(&over.kind) && !over.leaves.is_empty())
+                .map(|over| (key.clone(), over))
+        };
+        let grouping = grouping?;
+        let keys = grouping.only_keys()?.iter().map(key).collect::<Option<Vec<_>>>()?;
+        let aggregates =
+            calls.aggregates.iter().map(|call| aggregated(call, &mut over)).collect::<Option<Vec<_>>>()?;
+        Some(Self { alias, now, leaves, conditions, sought: Vec::new(), keys, aggregates })
+    }
+}
+
+/// An aggregate call, if it is one of those that can be counted.
+fn aggregated(call: &Expr, over: &mut dyn FnMut(&Expr) -> Option<Over>) -> Option<Aggregate> {
+    let function = calls::as_call(call).ok()?;
+    let (arg, distinct) = argument(function)?;
+    let name = names::of_function(function);
+    let what = match (name.as_str(), arg) {
+        ("count", Some(_)) if distinct => What::CountDistinct,
+        ("count", _) => What::Count,
+        ("count_if", Some(_)) if !distinct => What::CountTrue,
+        ("approx_distinct" | "approx_count_distinct", Some(_)) => What::CountDistinct,
+        // For booleans, true is greater than false.
+        ("min" | "bool_and" | "every", Some(_)) => What::Least,
+        ("max" | "bool_or", Some(_)) => What::Greatest,
+        _ => return None,
+    };
+    let filter = function.filter.as_deref().map(|filter| over(filter).ok_or(())).transpose().ok()?;
+    // A literal is never NULL.
+    let arg = arg.filter(
+        |arg| !matches!((what, arg), (What::Count, Expr::Value(value)) if value.value != Value::Null),
+    );
+    let arg = arg.map(|arg| over(arg).filter(|over| !over.leaves.is_empty()).ok_or(())).transpose().ok()?;
+    let kind = match (what, &arg) {
+        (What::Least | What::Greatest, Some(arg)) => arg.kind.clone(),
+        _ => Kind::Bigint,
+    };
+    let of_truths = matches!(name.as_str(), "bool_and" | "bool_or" | "every");
+    let fitting = arg.as_ref().is_none_or(|arg| fits(&arg.kind) && (!of_truths || arg.kind == Kind::Boolean));
+    fitting.then(|| Aggregate { call: call.clone(), what, kind, arg, filter })
+}

@@ -1,0 +1,201 @@
+//! Sort keys as bytes: comparing them byte by byte gives the order of the values.
+
+use polars::prelude::{DataType, Series};
+use sqlparser::ast::OrderByOptions;
+
+use crate::sql::error::{Result, SqlError};
+use crate::sql::types::compare::key_column;
+use crate::sql::types::values::Values;
+use crate::tables::Kind;
+
+/// The key of each row.
+#[derive(Debug, Default, Clone)]
+pub(in crate::sql) struct Keys {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Keys {
+    /// The keys of `height` rows.
+    ///
+    /// # Errors
+    ///
+    /// The order of these values cannot be expressed in bytes.
+    pub fn of(keys: &[(Values, OrderByOptions)], height: usize) -> Result<Self> {
+        let columns = keys
+            .iter()
+            .map(|(values, options)| Ok((column(values, height)?, *options)))
+            .collect::<Result<Vec<_>>>()?;
+        let columns = columns
+            .iter()
+            .map(|(column, options)| Ok((KeyColumn::of(column)?, *options)))
+            .collect::<Result<Vec<_>>>()?;
+        let mut all =
+            Self { bytes: Vec::with_capacity(height * 9 * columns.len()), ends: Vec::with_capacity(height) };
+        for row in 0..height {
+            columns.iter().for_each(|(column, options)| column.push(row, *options, &mut all.bytes));
+            all.ends.push(all.bytes.len());
+        }
+        Ok(all)
+    }
+
+    pub fn get(&self, row: usize) -> &[u8] {
+        let start = row.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        let end = self.ends.get(row).copied().unwrap_or(start);
+        self.bytes.get(start..end).unwrap_or_default()
+    }
+
+    /// So many bytes are the same in the beginning of all keys: those of times are, mostly.
+    fn same(&self) -> usize {
+        let first = self.get(0);
+        let same = |count: usize, row: usize| {
+            let (first, key) = (first.get(..count).unwrap_or_default(), self.get(row));
+            if key.starts_with(first) {
+                return count;
+            }
+            first.iter().zip(key).take_while(|(a, b)| a == b).count()
+        };
+        (1..self.ends.len()).fold(first.len(), same)
+    }
+
+    /// The rows in order; equal rows stay in their order.
+    pub fn order(&self) -> Vec<Option<u32>> {
+        let same = self.same();
+        let prefix = |row: u32| {
+            let key = self.get(row as usize).get(same..).unwrap_or_default();
+            let mut first = [0; 8];
+            first.iter_mut().zip(key).for_each(|(slot, byte)| *slot = *byte);
+            u64::from_be_bytes(first)
+        };
+        let mut rows: Vec<(u64, u32)> =
+            (0_u32..).take(self.ends.len()).map(|row| (prefix(row), row)).collect();
+        rows.sort_unstable_by(|a, b| {
+            a.0.cmp(&b.0).then_with(|| self.get(a.1 as usize).cmp(self.get(b.1 as usize))).then(a.1.cmp(&b.1))
+        });
+        rows.into_iter().map(|(_, row)| Some(row)).collect()
+    }
+}
+
+/// Whether values of this type can have such keys.
+pub(in crate::sql) fn can_be(kind: &Kind) -> bool {
+    !matches!(kind, Kind::Array(_) | Kind::Row(_))
+}
+
+fn column(values: &Values, height: usize) -> Result<Series> {
+    if !can_be(&values.kind) {
+        return Err(SqlError {
+            of_memory: true,
+            ..SqlError::new(format!("rows that do not fit into memory cannot be sorted by {}", values.kind))
+        });
+    }
+    Ok(key_column(values, height)?.rechunk())
+}
+
+enum KeyColumn<'c> {
+    Texts(&'c polars::prelude::StringChunked),
+    Wholes(&'c polars::prelude::Int64Chunked),
+    Doubles(&'c polars::prelude::Float64Chunked),
+    Truths(&'c polars::prelude::BooleanChunked),
+}
+
+impl<'c> KeyColumn<'c> {
+    fn of(column: &'c Series) -> Result<Self> {
+        Ok(match column.dtype() {
+            DataType::String => Self::Texts(column.str()?),
+            DataType::Int64 => Self::Wholes(column.i64()?),
+            DataType::Float64 => Self::Doubles(column.f64()?),
+            DataType::Boolean => Self::Truths(column.bool()?),
+            other => return Err(SqlError::new(format!("values of {other} have no order"))),
+        })
+    }
+
+    fn push(&self, row: usize, options: OrderByOptions, out: &mut Vec<u8>) {
+        let start = out.len() + 1;
+        let nulls_first = options.nulls_first == Some(true);
+        let is_there = {
+            out.push(u8::from(nulls_first));
+            match self {
+                Self::Texts(texts) => texts.get(row).map(|text| push_text(text, out)),
+                Self::Wholes(wholes) => {
+                    wholes.get(row).map(|whole| out.extend((whole.cast_unsigned() ^ (1 << 63)).to_be_bytes()))
+                }
+                Self::Doubles(doubles) => {
+                    doubles.get(row).map(|number| out.extend(ordered(number).to_be_bytes()))
+                }
+                Self::Truths(truths) => truths.get(row).map(|truth| out.push(u8::from(truth))),
+            }
+        };
+        match (is_there, out.get_mut(start - 1)) {
+            (None, Some(marker)) => *marker = u8::from(!nulls_first),
+            _ if options.asc == Some(false) => out.iter_mut().skip(start).for_each(|byte| *byte = !*byte),
+            _ => {}
+        }
+    }
+}
+
+/// A zero in the text is followed by 255, and the text's end is two zeros: so a text sorts before those
+/// that it is a prefix of.
+fn push_text(text: &str, out: &mut Vec<u8>) {
+    for (at, piece) in text.split('\0').enumerate() {
+        if at > 0 {
+            out.extend([0, 255]);
+        }
+        out.extend_from_slice(piece.as_bytes());
+    }
+    out.extend([0, 0]);
+}
+
+/// Both zeros are equal, and NaN is the greatest.
+fn ordered(number: f64) -> u64 {
+    let bits = if number.is_nan() { f64::NAN.abs().to_bits() } else { (number + 0.0).to_bits() };
+    if bits >> 63 == 1 { !bits } else { bits | (1 << 63) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::run::order;
+    use crate::sql::types::values::Cell;
+
+    #[test]
+    fn keys_have_the_order_of_the_values() {
+        let mixed = |row: i64, salt: i64, of: i64| (row * 7_919 + salt * 104_729) % 1_009 % of;
+        let texts = ["", "a", "a\0", "a\0b", "ab", "ä", "a\u{1}", "\0"];
+        let doubles = [0.0, -0.0, 1.5, -1.5, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300];
+        let some = |row: i64, salt: i64| mixed(row, salt, 9) != 4;
+        let columns = [
+            Values::new(
+                Kind::Varchar,
+                String::column(
+                    (0..300)
+                        .map(|row| some(row, 1).then(|| texts[mixed(row, 5, 8) as usize].to_owned()))
+                        .collect(),
+                ),
+            ),
+            Values::new(
+                Kind::Double,
+                f64::column(
+                    (0..300).map(|row| some(row, 2).then(|| doubles[mixed(row, 6, 8) as usize])).collect(),
+                ),
+            ),
+            Values::new(
+                Kind::Bigint,
+                i64::column((0..300).map(|row| some(row, 3).then(|| mixed(row, 7, 5) - 2)).collect()),
+            ),
+            Values::new(
+                Kind::Boolean,
+                bool::column((0..300).map(|row| some(row, 4).then(|| mixed(row, 8, 2) == 1)).collect()),
+            ),
+        ];
+        let options = |at: usize| OrderByOptions {
+            asc: [None, Some(true), Some(false)][at % 3],
+            nulls_first: [None, Some(true), Some(false)][at / 3 % 3],
+        };
+        for choice in 0..16 * 9 {
+            let (first, second) = (choice % 4, choice / 4 % 4);
+            let keys =
+                [(columns[first].clone(), options(choice / 16)), (columns[second].clone(), options(choice))];
+            assert_eq!(Keys::of(&keys, 300).unwrap().order(), order::sorted(&keys, 300).unwrap(), "{choice}");
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! Sorts any number of rows: what fits into memory is sorted and written as a run, and the runs are merged.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::{Mutex, PoisonError};
+use std::vec;
+
+use sqlparser::ast::OrderByOptions;
+
+use super::Spill;
+use super::block_file::{Block, BlockFile, rows_of};
+use super::keys::Keys;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::memory::held_bytes;
+use crate::sql::types::place::is_place;
+use crate::sql::types::relation::{Field, Relation, under};
+use crate::sql::types::values::Values;
+use crate::tables::Kind;
+
+/// Memory of a block of a run, about, and the minimum.
+const BLOCK_BYTES: u64 = 512 << 10;
+const BLOCK_BYTES_MIN: u64 = 32 << 10;
+/// Number of runs that are merged at once.
+const RUNS_MAX: u64 = 128;
+const RUNS_MIN: u64 = 4;
+/// Name of a key column; no query can contain such a name.
+const KEY: &str = "\0key";
+
+/// Rows and their sort keys, one column for each key.
+pub(in crate::sql) type Keyed = (Relation, Vec<(Values, OrderByOptions)>);
+
+/// The name of a key column says how it is sorted.
+fn key_field(kind: &Kind, options: OrderByOptions) -> Field {
+    let letter = |option: Option<bool>| option.map_or('-', |option| if option { 't' } else { 'f' });
+    Field {
+        hidden: true,
+        ..Field::new(format!("{KEY}{}{}", letter(options.asc), letter(options.nulls_first)), kind.clone())
+    }
+}
+
+/// Rows with their keys as additional columns.
+pub(in crate::sql) fn widened(mut rows: Relation, keys: Vec<(Values, OrderByOptions)>) -> Relation {
+    for (values, options) in keys {
+        let data = values.spread(rows.height);
+        rows.push(key_field(&values.kind, options), data);
+    }
+    rows
+}
+
+/// The same rows with the keys separated.
+pub(in crate::sql) fn narrowed(wide: Relation) -> Keyed {
+    let (mut rows, mut keys) = (Relation { height: wide.height, ..Relation::default() }, Vec::new());
+    for (field, column) in wide.fields.into_iter().zip(wide.columns) {
+        match field.name.strip_prefix(KEY) {
+            None => rows.push(field, column),
+            Some(said) => {
+                let option = |at: usize| {
+                    said.as_bytes().get(at).filter(|letter| **letter != b'-').map(|letter| *letter == b't')
+                };
+                keys.push((
+                    Values::new(field.kind, column),
+                    OrderByOptions { asc: option(0), nulls_first: option(1) },
+                ));
+            }
+        }
+    }
+    (rows, keys)
+}
+
+/// Names and types of rows, followed by the keys.
+#[derive(Debug, Clone)]
+struct Shape {
+    fields: Vec<Field>,
+    options: Vec<OrderByOptions>,
+}
+
+impl Shape {
+    fn of((rows, keys): &Keyed) -> Self {
+        let fields = rows
+            .fields
+            .iter()
+            .cloned()
+            .chain(keys.iter().map(|(values, options)| key_field(&values.kind, *options)))
+            .collect();
+        Self { fields, options: keys.iter().map(|(_, options)| *options).collect() }
+    }
+
+    /// The sort keys of rows, followed by the positions of their events.
+    fn keys(&self, rows: &Relation) -> Result<Keys> {
+        let first = self.fields.len() - self.options.len();
+        let mut keys = Vec::new();
+        for (at, options) in self.options.iter().enumerate() {
+            keys.push((rows.values(first + at)?, *options));
+        }
+        for (at, _) in self.fields.iter().enumerate().filter(|(_, field)| is_place(field)) {
+            keys.push((rows.values(at)?, OrderByOptions { asc: None, nulls_first: None }));
+        }
+        Keys::of(&keys, rows.height)
+    }
+}
+
+/// A sorted part of the rows.
+type Run = Vec<Block>;
+
+/// The external sort that all workers add rows to.
+#[derive(Debug)]
+pub(in crate::sql) struct Sorting {
+    block_file: BlockFile,
+    runs: Mutex<(Option<Shape>, Vec<Run>)>,
+    /// Memory of a block, and how many runs are merged at once.
+    block_bytes: u64,
+    runs_max: usize,
+}
+
+impl Sorting {
+    /// The merge takes at most `bytes_max`.
+    pub fn new(spill: &Spill, bytes_max: u64) -> Result<Self> {
+        let runs_max = (bytes_max / BLOCK_BYTES / 2).clamp(RUNS_MIN, RUNS_MAX);
+        let block_bytes = (bytes_max / runs_max / 2).clamp(BLOCK_BYTES_MIN, BLOCK_BYTES);
+        Ok(Self {
+            block_file: BlockFile::new(spill)?,
+            runs: Mutex::default(),
+            block_bytes,
+            runs_max: usize::try_from(runs_max).unwrap_or(4),
+        })
+    }
+
+    /// Sorts rows and writes them as a run; rows of one event are in one run, in their order.
+    pub fn run(&self, parts: Vec<Keyed>) -> Result<()> {
+        let Some(shape) = parts.first().map(Shape::of) else { return Ok(()) };
+        let mut whole: Option<Relation> = None;
+        for (rows, keys) in parts {
+            let rows = widened(rows, keys);
+            whole = Some(match whole {
+                None => rows,
+                Some(before) => under(before, rows)?,
+            });
+        }
+        let Some(mut whole) = whole else { return Ok(()) };
+        whole.columns.iter_mut().for_each(|column| *column = column.rechunk());
+        let order = shape.keys(&whole)?.order();
+        let bytes = whole.columns.iter().map(held_bytes).sum::<usize>() as u64;
+        let mut run = Run::new();
+        for rows in order.chunks(rows_of(bytes, whole.height, self.block_bytes)) {
+            run.push(self.block_file.put(&whole.take(rows)?)?);
+        }
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = |known: &Shape| {
+            known.fields.iter().map(|field| &field.kind).eq(shape.fields.iter().map(|field| &field.kind))
+        };
+        if !runs.0.get_or_insert_with(|| shape.clone()).fields.is_empty()
+            && !runs.0.as_ref().is_some_and(is_same)
+        {
+            return Err(SqlError::new("pieces of one column are of several types"));
+        }
+        runs.1.push(run);
+        Ok(())
+    }
+
+    /// All rows, sorted.
+    pub fn merged(self) -> Result<Merged> {
+        let (shape, mut runs) = self.runs.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let shape = shape.unwrap_or(Shape { fields: Vec::new(), options: Vec::new() });
+        let mut block_file = self.block_file;
+        while runs.len() > self.runs_max {
+            // Merges neighbouring runs, so that the order of runs stays the same.
+            let mut fewer = Vec::new();
+            for some in runs.chunks(self.runs_max) {
+                let mut merged = Merged::new(block_file, shape.clone(), some.to_vec())?;
+                let mut run = Run::new();
+                while let Some(rows) = merged.wide(self.block_bytes)? {
+                    run.push(merged.block_file.put(&rows)?);
+                }
+                block_file = merged.block_file;
+                fewer.push(run);
+            }
+            runs = fewer;
+        }
+        Merged::new(block_file, shape, runs)
+    }
+}
+
+/// The next rows of a run.
+#[derive(Debug)]
+struct Head {
+    blocks: vec::IntoIter<Block>,
+    rows: Relation,
+    keys: Keys,
+    at: usize,
+}
+
+impl Head {
+    /// Reads the next block; false if there is none.
+    fn load(&mut self, block_file: &BlockFile, shape: &Shape) -> Result<bool> {
+        let Some(block) = self.blocks.next() else { return Ok(false) };
+        self.rows = block_file.get(&block, &shape.fields)?;
+        self.keys = shape.keys(&self.rows)?;
+        self.at = 0;
+        Ok(true)
+    }
+}
+
+/// Sorted rows.
+#[derive(Debug)]
+pub(in crate::sql) struct Merged {
+    block_file: BlockFile,
+    shape: Shape,
+    heads: Vec<Head>,
+    /// The smallest key of each run.
+    next: BinaryHeap<Reverse<(Vec<u8>, usize)>>,
+}
+
+impl Merged {
+    fn new(block_file: BlockFile, shape: Shape, runs: Vec<Run>) -> Result<Self> {
+        let (mut heads, mut next) = (Vec::new(), BinaryHeap::new());
+        for (at, run) in runs.into_iter().enumerate() {
+            let mut head =
+                Head { blocks: run.into_iter(), rows: Relation::default(), keys: Keys::default(), at: 0 };
+            if head.load(&block_file, &shape)? {
+                next.push(Reverse((head.keys.get(0).to_vec(), at)));
+            }
+            heads.push(head);
+        }
+        Ok(Self { block_file, shape, heads, next })
+    }
+
+    /// Bytes on disk.
+    pub fn bytes(&self) -> u64 {
+        self.block_file.bytes()
+    }
+
+    /// The next rows, about `bytes` of them, with their keys; `None` at the end.
+    fn wide(&mut self, bytes: u64) -> Result<Option<Relation>> {
+        // For each block, the rows that come next; and for each new row, where it is.
+        let mut sources: Vec<(Relation, Vec<Option<u32>>)> = Vec::new();
+        let mut source_of: Vec<Option<usize>> = vec![None; self.heads.len()];
+        let mut order: Vec<(usize, usize)> = Vec::new();
+        let mut taken = 0_u64;
+        while taken < bytes && sources.len() <= 2 * self.heads.len() {
+            let Some(Reverse((mut key, run))) = self.next.pop() else { break };
+            let (Some(head), Some(source)) = (self.heads.get_mut(run), source_of.get_mut(run)) else { break };
+            let number = *source.get_or_insert_with(|| {
+                sources.push((head.rows.clone(), Vec::new()));
+                sources.len() - 1
+            });
+            if let Some((rows, picked)) = sources.get_mut(number) {
+                order.push((number, picked.len()));
+                picked.push(u32::try_from(head.at).ok());
+                taken += row_bytes(rows);
+            }
+            head.at += 1;
+            if head.at == head.rows.height {
+                *source = None;
+                if !head.load(&self.block_file, &self.shape)? {
+                    continue;
+                }
+            }
+            key.clear();
+            key.extend_from_slice(head.keys.get(head.at));
+            self.next.push(Reverse((key, run)));
+        }
+        if order.is_empty() {
+            return Ok(None);
+        }
+        let (mut all, mut starts) = (None, Vec::new());
+        let mut start = 0;
+        for (rows, picked) in sources {
+            starts.push(start);
+            start += picked.len();
+            let rows = rows.take(&picked)?;
+            all = Some(match all {
+                None => rows,
+                Some(before) => under(before, rows)?,
+            });
+        }
+        let Some(mut all) = all else { return Ok(None) };
+        all.columns.iter_mut().for_each(|column| *column = column.rechunk());
+        let place = |(source, nth): (usize, usize)| {
+            u32::try_from(starts.get(source).copied().unwrap_or(0) + nth).ok()
+        };
+        Ok(Some(all.take(&order.into_iter().map(place).collect::<Vec<_>>())?))
+    }
+
+    /// The next rows with the places of their events, and their keys.
+    pub fn placed_rows(&mut self) -> Result<Option<Keyed>> {
+        Ok(self.wide(2 * BLOCK_BYTES)?.map(narrowed))
+    }
+
+    /// The next rows without their keys.
+    pub fn rows(&mut self) -> Result<Option<Relation>> {
+        Ok(self.wide(2 * BLOCK_BYTES)?.map(Relation::seen))
+    }
+}
+
+/// Memory of a row of a block, about.
+fn row_bytes(rows: &Relation) -> u64 {
+    // Blocks have about the same size, so the number of rows is enough.
+    (BLOCK_BYTES / rows.height.max(1) as u64).max(1)
+}

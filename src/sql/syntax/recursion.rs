@@ -1,0 +1,31 @@
+//! Which common tables ask themselves.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{Query, SetExpr, SetOperator, SetQuantifier, visit_relations};
+
+use super::names;
+
+/// The first and the recursive part of the query, and whether duplicates are kept (`UNION ALL`); `None` if it
+/// does not refer to itself.
+pub(in crate::sql) fn halves<'q>(query: &'q Query, name: &str) -> Option<(&'q SetExpr, &'q SetExpr, bool)> {
+    let mentions = visit_relations(query, |relation| {
+        if relation.0.len() == 1 && names::last(relation) == name {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    let mut body = &*query.body;
+    while let SetExpr::Query(inner) = body {
+        body = &inner.body;
+    }
+    match body {
+        SetExpr::SetOperation { op: SetOperator::Union, set_quantifier, left, right }
+            if mentions.is_break() =>
+        {
+            Some((left, right, matches!(set_quantifier, SetQuantifier::All)))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,58 @@
+//! Which column a name means.
+
+use sqlparser::ast::{Ident, TableAlias, Visit};
+
+use super::relation::Relation;
+use crate::sql::error::{Result, SqlError};
+use crate::sql::syntax::names::{free, written};
+
+/// Finds the column that a dotted name refers to, and how many parts name it; the rest are fields. A name
+/// that begins with a table takes precedence over a column with the same name as a table.
+pub(in crate::sql) fn find(relation: &Relation, parts: &[Ident]) -> Result<Option<(usize, usize)>> {
+    for (qualifier, name, used) in spellings(parts) {
+        let mut matches = relation.fields.iter().enumerate().filter(|(_, field)| {
+            field.name.eq_ignore_ascii_case(name)
+                && qualifier
+                    .is_none_or(|asked| field.qualifier.as_deref().is_some_and(|own| is_called(own, asked)))
+        });
+        if let Some((index, _)) = matches.next() {
+            if matches.next().is_some() {
+                return Err(SqlError::new(format!("column {name} is ambiguous: more than one table has it")));
+            }
+            return Ok(Some((index, used)));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a table has this name: its unique name, or the name in the query.
+fn is_called(own: &str, asked: &str) -> bool {
+    own == asked || written(own).eq_ignore_ascii_case(asked)
+}
+
+/// The possible readings as `db.table.column`, `table.column` and `column`.
+fn spellings(parts: &[Ident]) -> impl Iterator<Item = (Option<&str>, &str, usize)> {
+    let at = |index: usize| parts.get(index).map(|ident| ident.value.as_str());
+    let three = at(1).zip(at(2)).map(|(table, column)| (Some(table), column, 3));
+    let two = at(0).zip(at(1)).map(|(table, column)| (Some(table), column, 2));
+    let one = at(0).map(|column| (None, column, 1));
+    // `a.b.c` is first read as `table.column.field`, because names with a database are rarer.
+    [two, three, one].into_iter().flatten()
+}
+
+/// Whether a part of a bound query uses only these rows, and no surrounding query.
+pub(in crate::sql) fn are_of(part: &impl Visit, rows: &Relation) -> bool {
+    free(part).iter().all(|parts| parts.first().is_some_and(|first| rows.knows(&first.value)))
+}
+
+pub(in crate::sql) fn aliased(rows: Relation, alias: Option<&TableAlias>, table: Option<&str>) -> Relation {
+    match (alias, table) {
+        (Some(alias), _) => rows.renamed(&alias.name.value.to_lowercase(), &column_names(alias)),
+        (None, Some(table)) => rows.renamed(table, &[]),
+        (None, None) => rows,
+    }
+}
+
+pub(in crate::sql) fn column_names(alias: &TableAlias) -> Vec<String> {
+    alias.columns.iter().map(|column| column.name.value.clone()).collect()
+}

@@ -1,0 +1,45 @@
+//! The elements of arrays and maps.
+
+use polars::prelude::{DataType as Physical, Series};
+
+use super::values::Values;
+use crate::sql::error::{Result, SqlError};
+use crate::tables::Kind;
+use crate::tables::kind::entry;
+
+/// All elements of a column of arrays or maps in one column, and their number for each row; `None` for NULL.
+pub(in crate::sql) fn explode(values: &Values) -> Result<(Values, Vec<Option<usize>>)> {
+    let element = match &values.kind {
+        Kind::Array(element) => (**element).clone(),
+        Kind::Map(key, value) => entry(key, value),
+        Kind::Unknown => {
+            return Ok((
+                Values::new(Kind::Unknown, Series::new_empty("".into(), &Physical::Boolean)),
+                vec![None; values.data.len()],
+            ));
+        }
+        other => return Err(SqlError::new(format!("an array is needed here, and this is {other}"))),
+    };
+    let column = values.data.list()?.rechunk();
+    let Some(array) = column.downcast_iter().next() else {
+        return Ok((
+            Values::new(element.clone(), Series::new_empty("".into(), &element.dtype())),
+            Vec::new(),
+        ));
+    };
+    let offset = |at: usize| array.offsets().get(at).and_then(|at| usize::try_from(*at).ok()).unwrap_or(0);
+    let is_there = |row: usize| array.validity().is_none_or(|there| there.get_bit(row));
+    let lengths: Vec<Option<usize>> =
+        (0..column.len()).map(|row| is_there(row).then(|| offset(row + 1) - offset(row))).collect();
+    let (start, end) = (offset(0), offset(column.len()));
+    let all = column.get_inner();
+    // The elements of a NULL do not count.
+    let elements = if lengths.iter().flatten().sum::<usize>() == end - start {
+        all.slice(i64::try_from(start).unwrap_or(i64::MAX), end - start)
+    } else {
+        let rows =
+            (0..column.len()).filter(|row| is_there(*row)).flat_map(|row| offset(row)..offset(row + 1));
+        super::values::take(&all, &rows.map(|at| u32::try_from(at).ok()).collect::<Vec<_>>())?
+    };
+    Ok((Values::new(element, elements.with_name("".into())), lengths))
+}

@@ -1,0 +1,360 @@
+//! What single exporters and redactions make of records: each must say the same as the records themselves, or say
+//! that it cannot be read.
+
+use serde_json::{Map, Value, json};
+
+use super::{Case, incident, lines};
+
+/// The members that hold objects.
+const OBJECTS: [&str; 4] = ["userIdentity", "requestParameters", "responseElements", "serviceEventDetails"];
+
+/// Both forms of a log: lines, which are read in full, and CloudTrail's own document, which is packed read by
+/// the hot path.
+#[track_caller]
+fn shows_the_incident(records: &[Value]) -> [Value; 2] {
+    [lines(records), document(records)]
+        .map(|bytes| Case::holding(&[("a.json", bytes)]).shows_the_incident(records.len() as u64))
+}
+
+/// The order in which CloudTrail writes the members of a record, on which the hot path counts.
+const ORDER: [&str; 22] = [
+    "eventVersion",
+    "userIdentity",
+    "eventTime",
+    "eventSource",
+    "eventName",
+    "awsRegion",
+    "sourceIPAddress",
+    "userAgent",
+    "errorCode",
+    "errorMessage",
+    "requestParameters",
+    "responseElements",
+    "additionalEventData",
+    "requestID",
+    "eventID",
+    "readOnly",
+    "resources",
+    "eventType",
+    "managementEvent",
+    "recipientAccountId",
+    "sharedEventID",
+    "serviceEventDetails",
+];
+
+fn document(records: &[Value]) -> Vec<u8> {
+    let place = |name: &str| ORDER.iter().position(|known| *known == name).unwrap_or(ORDER.len());
+    let record = |record: &Value| {
+        let mut members: Vec<_> = record.as_object().expect("a record").iter().collect();
+        members.sort_by_key(|(name, _)| place(name));
+        let members: Vec<String> =
+            members.iter().map(|(name, value)| format!("{}:{value}", json!(name))).collect();
+        format!("{{{}}}", members.join(","))
+    };
+    let records: Vec<String> = records.iter().map(record).collect();
+    format!("{{\"Records\":[{}]}}", records.join(",")).into_bytes()
+}
+
+fn changed(change: impl Fn(&mut Value)) -> Vec<Value> {
+    let mut records = incident();
+    records.iter_mut().for_each(change);
+    records
+}
+
+/// What of these objects there is, changed.
+fn with_objects(record: &mut Value, names: &[&str], change: impl Fn(&Value) -> Value) {
+    for name in names {
+        if record[*name].is_object() {
+            record[*name] = change(&record[*name]);
+        }
+    }
+}
+
+fn members(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    object.as_object().into_iter().flatten()
+}
+
+/// Objects as lists of one element lost every pull, push and run without a word, and exit code 0.
+#[test]
+fn objects_as_lists_are_the_objects_again() {
+    type Form = fn(&Value) -> Value;
+    let forms: [(&str, Form); 7] = [
+        ("one element", |object| json!([object])),
+        ("one element and nothing", |object| json!([object, null])),
+        ("a list of a list", |object| json!([[object]])),
+        ("text in a list", |object| json!([object.to_string()])),
+        ("a list as text", |object| json!(json!([object]).to_string())),
+        ("pairs of key and value", |object| {
+            members(object).map(|(name, value)| json!({"key": name, "value": value})).collect()
+        }),
+        ("pairs in lists", |object| members(object).map(|(name, value)| json!([name, value])).collect()),
+    ];
+    for names in [&OBJECTS[..], &OBJECTS[1..2], &OBJECTS[2..3], &OBJECTS[3..], &OBJECTS[..1]] {
+        for (form, change) in forms {
+            let records = changed(|record| with_objects(record, names, change));
+            for coverage in shows_the_incident(&records) {
+                let repaired = coverage["records_repaired"]["list"].as_u64();
+                assert!(repaired > Some(0), "{names:?} {form}: {coverage}");
+            }
+        }
+    }
+}
+
+#[test]
+fn members_that_are_elements_of_a_list_are_one_object() {
+    let apart = |object: &Value| members(object).map(|(name, value)| json!({name: value})).collect();
+    let records = changed(|record| with_objects(record, &OBJECTS[1..], apart));
+    for coverage in shows_the_incident(&records) {
+        assert!(coverage["records_repaired"]["list"].as_u64() > Some(0), "{coverage}");
+    }
+}
+
+/// Elasticsearch's `fields` and what is made of XML: every value is a list, at every depth.
+#[test]
+fn every_value_as_a_list_is_that_value() {
+    fn listed(value: &Value) -> Value {
+        match value {
+            Value::Object(members) => {
+                json!([members
+                    .iter()
+                    .map(|(name, value)| (name.clone(), listed(value)))
+                    .collect::<Map<_, _>>()])
+            }
+            Value::Array(elements) => elements.iter().map(|element| listed(element)[0].clone()).collect(),
+            other => json!([other]),
+        }
+    }
+    let records = changed(|record| *record = listed(record)[0].clone());
+    for coverage in shows_the_incident(&records) {
+        assert_eq!(coverage["records_repaired"]["list"].as_u64(), Some(6), "{coverage}");
+    }
+}
+
+/// PHP writes an object without members as an empty list.
+#[test]
+fn an_empty_list_is_nothing() {
+    let records = changed(|record| {
+        for name in &OBJECTS[1..] {
+            if record[*name].is_null() {
+                record[*name] = json!([]);
+            }
+        }
+        record["errorCode"] = json!([]);
+    });
+    shows_the_incident(&records);
+}
+
+#[test]
+fn a_list_that_stands_for_no_one_object_fails_and_says_so() {
+    for name in OBJECTS {
+        let mut records = incident();
+        let pull = records.iter_mut().find(|record| record["eventName"] == "BatchGetImage").expect("a pull");
+        pull[name] = json!([pull[name], {"repositoryName": "other", "arn": "other"}, {"arn": "third"}]);
+        for bytes in [lines(&records), document(&records)] {
+            for (said, code) in told(&Case::holding(&[("a.json", bytes)])) {
+                let coverage = &said["coverage"];
+                assert_eq!((coverage["records_failed"].as_u64(), code), (Some(1), 3), "{name}: {coverage}");
+                let reason = coverage["failures"][0]["reason"].as_str().expect("a reason");
+                assert!(reason.starts_with(name) && reason.contains("list"), "{reason}");
+            }
+        }
+    }
+}
+
+/// What `detect` says of each form of a source, with one thread and with four. An event that cannot be understood
+/// is a row of SQL all the same.
+fn told(case: &Case) -> Vec<(Value, i32)> {
+    let of = |form: &std::path::PathBuf| {
+        ["1", "4"].map(|jobs| super::said(&["detect", super::text(form), "--jobs", jobs]))
+    };
+    case.forms.iter().flat_map(of).collect()
+}
+
+/// An event that cannot be understood was a failure for each copy of it in an archive, and one in its lake.
+#[test]
+fn an_event_that_cannot_be_understood_fails_once_however_often_it_was_delivered() {
+    let mut records = incident();
+    let push = records.iter_mut().find(|record| record["eventName"] == "PutImage").expect("a push");
+    push["requestParameters"].as_object_mut().unwrap().remove("repositoryName");
+    push["responseElements"] = Value::Null;
+    push["resources"] = Value::Null;
+    let again: Vec<Value> =
+        records.iter().filter(|record| record["eventName"] == "PutImage").cloned().collect();
+    let other: Vec<Value> = again
+        .iter()
+        .map(|record| {
+            // A copy that somebody has changed is behind the one that counts.
+            let mut record = record.clone();
+            record["requestParameters"]["repositoryName"] = json!("told/later");
+            record
+        })
+        .collect();
+    let files = [("b.json", document(&records)), ("c.json", lines(&again)), ("d.json", document(&other))];
+    for (said, code) in told(&Case::holding(&files)) {
+        let coverage = &said["coverage"];
+        let numbers =
+            ["records", "records_duplicate", "records_failed"].map(|name| coverage[name].as_u64().unwrap());
+        assert_eq!((numbers, code), ([10, 4, 1], 3), "{coverage}");
+        let failure = &coverage["failures"][0];
+        assert!(failure["object"].as_str().unwrap().ends_with("b.json"), "the first copy is told: {failure}");
+        assert_eq!(coverage["failures"].as_array().map(Vec::len), Some(1));
+    }
+}
+
+/// Words of exporters for "no error": each made a call that succeeded a failed one.
+#[test]
+fn an_error_code_of_success_is_none() {
+    for word in
+        ["Success", "SUCCEEDED", "ok", "0", "200", "false", "None", "-", "NA", "No error", "\"\"", "{}"]
+    {
+        let records = changed(|record| record["errorCode"] = json!(word));
+        for coverage in shows_the_incident(&records) {
+            assert_eq!(coverage["records_repaired"]["null_word"].as_u64(), Some(6), "{word}: {coverage}");
+        }
+    }
+}
+
+/// A space before or behind a name made another call of it, which nobody knows.
+#[test]
+fn names_lose_the_spaces_around_them() {
+    for name in ["eventName", "eventSource"] {
+        for (before, behind) in [(" ", ""), ("", " "), ("\t", "\n")] {
+            let records = changed(|record| {
+                record[name] = json!(format!("{before}{}{behind}", record[name].as_str().unwrap()))
+            });
+            for coverage in shows_the_incident(&records) {
+                assert_eq!(coverage["records_repaired"]["value"].as_u64(), Some(6), "{name}: {coverage}");
+            }
+        }
+    }
+}
+
+/// All names in another case or with underscores, those of payloads, too.
+#[test]
+fn payloads_lose_their_other_case() {
+    fn renamed(value: &Value, name_of: fn(&str) -> String) -> Value {
+        match value {
+            Value::Object(members) => members
+                .iter()
+                .map(|(name, value)| (name_of(name), renamed(value, name_of)))
+                .collect::<Map<_, _>>()
+                .into(),
+            Value::Array(elements) => elements.iter().map(|element| renamed(element, name_of)).collect(),
+            other => other.clone(),
+        }
+    }
+    let snake = |name: &str| {
+        let name = name.replace("ID", "Id").replace("IPA", "IpA").replace("ARN", "arn");
+        name.chars()
+            .flat_map(|c| if c.is_uppercase() { vec!['_', c.to_ascii_lowercase()] } else { vec![c] })
+            .collect()
+    };
+    let pascal = |name: &str| name[..1].to_uppercase() + &name[1..];
+    for name_of in [str::to_lowercase, snake, pascal] {
+        let records = changed(|record| *record = renamed(record, name_of));
+        for coverage in shows_the_incident(&records) {
+            assert_eq!(coverage["records_repaired"]["key"].as_u64(), Some(6), "{coverage}");
+        }
+    }
+}
+
+/// Names of others inside of a payload (labels, variables) stay, whatever the tool did to names at the top.
+#[test]
+fn names_of_others_inside_of_a_payload_stay() {
+    let records = changed(|record| {
+        let id = record.as_object_mut().unwrap().remove("eventID").unwrap();
+        record["EventId"] = id;
+        if record["requestParameters"].is_object() {
+            record["requestParameters"]["labels"] = json!({"Image_Tag": "x", "Version": "2012-10-17"});
+        }
+    });
+    let case = Case::holding(&[("a.json", lines(&records))]);
+    case.shows_the_incident(6);
+    let labels = super::rows(
+        &case.forms[0],
+        "SELECT json_extract(requestparameters, '$.labels') AS labels FROM events WHERE requestparameters LIKE '%labels%' LIMIT 1",
+    );
+    assert!(labels[0]["labels"].to_string().contains("Image_Tag"), "{labels:?}");
+}
+
+/// Who redacts digests tells that something was pushed, taken or deleted, and not what: a gap, and no clean
+/// result.
+#[test]
+fn illegible_digests_are_gaps() {
+    let told = |change: &dyn Fn(&mut Value)| {
+        let (said, _) = Case::holding(&[("a.json", lines(&changed(change)))]).detected();
+        said["coverage"]["warnings"].to_string().contains("not say what was done in a repository")
+    };
+    assert!(!told(&|_| {}));
+    assert!(told(&|record| {
+        if record["responseElements"]["image"].is_object() {
+            record["responseElements"]["image"]["imageId"]["imageDigest"] = json!("sha256:EXAMPLE");
+        }
+    }));
+    assert!(told(&|record| {
+        for action in
+            record["serviceEventDetails"]["lifecycleEventImageActions"].as_array_mut().into_iter().flatten()
+        {
+            action["lifecycleEventImage"]["digest"] = json!("sha256:***");
+        }
+    }));
+    assert!(told(&|record| {
+        if record["eventName"] == "PutImage" {
+            record["eventName"] = json!("BatchDeleteImage");
+            record["responseElements"] = json!({"imageIds": [{"imageDigest": "REDACTED"}], "failures": []});
+        }
+    }));
+    // What is left of a manifest has the digest of no image.
+    assert!(told(&|record| {
+        if record["eventName"] == "PutImage" {
+            record["responseElements"] = Value::Null;
+            record["requestParameters"]["imageManifest"] =
+                json!("{\"schemaVersion\":2,\"mediaType\":\"appl...");
+        }
+    }));
+}
+
+/// The names of services without their host, and in upper case: every such record was one of a service that nobody
+/// asks for.
+#[test]
+fn sources_are_hosts_again() {
+    for form in [
+        |source: &str| source.split('.').next().unwrap().to_owned(),
+        |source: &str| source.to_uppercase(),
+        |source: &str| source.split('.').next().unwrap().to_uppercase(),
+    ] {
+        let records =
+            changed(|record| record["eventSource"] = json!(form(record["eventSource"].as_str().unwrap())));
+        for coverage in shows_the_incident(&records) {
+            assert_eq!(coverage["records_repaired"]["value"].as_u64(), Some(6), "{coverage}");
+        }
+    }
+}
+
+#[test]
+fn digests_without_their_algorithm_are_digests() {
+    for written in ["", "SHA256:"] {
+        let text = |record: &Value| record.to_string().replace("sha256:", written);
+        let records: Vec<Value> =
+            incident().iter().map(|record| serde_json::from_str(&text(record)).unwrap()).collect();
+        shows_the_incident(&records);
+    }
+}
+
+/// A pull tells who needs an image: one of which nobody can tell the repository was passed over in silence.
+#[test]
+fn a_pull_that_names_no_repository_fails_and_says_so() {
+    let records = changed(|record| {
+        if record["eventName"] == "BatchGetImage" {
+            record["requestParameters"] = Value::Null;
+            record["resources"] = Value::Null;
+        }
+    });
+    for bytes in [lines(&records), document(&records)] {
+        for (said, code) in told(&Case::holding(&[("a.json", bytes)])) {
+            let coverage = &said["coverage"];
+            assert_eq!((coverage["records_failed"].as_u64(), code), (Some(1), 3), "{coverage}");
+            assert!(coverage["failures"][0]["reason"].as_str().unwrap().contains("names no repository"));
+        }
+    }
+}
