@@ -23,12 +23,13 @@ const FIRST_DAY: &str = "2013-11-13";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ddl {
     pub text: String,
-    /// Events of days before CloudTrail's first day or after `today`: partition projection cannot reach them.
+    /// Events of days before CloudTrail's first one or behind `today`, which no projection of days has.
     pub events_unseen: u64,
 }
 
-/// The `CREATE EXTERNAL TABLE` statement for the lake at `place`. `location` is the address of a copy of it,
-/// if it is to be used instead. `today` has the form `2026-03-02`.
+/// The `CREATE EXTERNAL TABLE` statement for the lake at `place`, and the number of events that it does not
+/// show. `today` is a date (`2026-03-02`), `location` the address of a copy of the lake,
+/// if it is to be used instead.
 ///
 /// # Errors
 ///

@@ -86,7 +86,8 @@ pub(super) trait Disk: Send + Sync + fmt::Debug {
         Ok(name)
     }
 
-    /// Whether [`Self::adopt`] lets the server copy the file, so that checking it would mean fetching it.
+    /// Whether [`Self::adopt`] leaves the copying to a service: whoever asks whether such a file is sound has to
+    /// fetch it.
     fn adopts_unread(&self) -> bool {
         false
     }

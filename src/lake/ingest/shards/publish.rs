@@ -27,7 +27,7 @@ pub struct Published {
 
 /// A lake that is staged inside of another one.
 struct Staged {
-    /// Its path in that lake; and the same as the user would write it.
+    /// Its path in that lake.
     path: String,
     name: PathBuf,
     disk: Arc<dyn Disk>,
@@ -122,11 +122,11 @@ impl Days {
     }
 }
 
-/// What [`merge_days`] has done.
+/// What a merge has done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MergedDays {
     pub summary: Summary,
-    /// Number of the days that were asked for and of which something is staged.
+    /// How many days were meant, of which something is staged.
     pub days: u64,
     /// The plan had been published before; nothing was done.
     pub already: bool,
