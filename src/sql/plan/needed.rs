@@ -10,10 +10,11 @@ use std::rc::Rc;
 
 use sqlparser::ast::{
     Expr, JoinConstraint, JoinOperator, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
-    TableFactor, TableWithJoins, Visit, visit_expressions,
+    TableFactor, TableWithJoins, Visit,
 };
 
 use crate::sql::syntax::names::{alias_of, constraint, is_events};
+use crate::sql::syntax::visit::expressions;
 use crate::sql::syntax::{names, walk};
 use crate::tables::{Kind, cloudtrail};
 
@@ -50,14 +51,14 @@ pub(in crate::sql) fn needed(tree: &Query) -> Option<Needed> {
 /// For each table in FROM, the columns that occur with its name.
 fn named(tree: &Query) -> BTreeMap<String, Vec<Vec<String>>> {
     let mut names: BTreeMap<String, Vec<Vec<String>>> = BTreeMap::new();
-    let _ = visit_expressions(tree, |expr| {
+    let _ = expressions(tree, &mut |expr| {
         if let Expr::CompoundIdentifier(parts) = expr
             && let Some((table, path)) = parts.split_first()
         {
             let paths = names.entry(table.value.clone()).or_default();
             paths.push(path.iter().map(|part| part.value.clone()).collect());
         }
-        ControlFlow::<()>::Continue(())
+        ControlFlow::Continue(())
     });
     names
 }

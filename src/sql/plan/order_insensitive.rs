@@ -7,10 +7,10 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     Expr, Function, FunctionArgumentClause, FunctionArguments, GroupByExpr, Query, SetExpr, TableFactor,
-    Visit, Visitor,
 };
 
 use crate::sql::syntax::names::is_events;
+use crate::sql::syntax::visit::{Visitor, visit};
 use crate::sql::syntax::{calls, names};
 
 /// Aggregates that do not depend on the order of rows. Sums of doubles do, in the last digits.
@@ -34,7 +34,7 @@ pub(in crate::sql) fn is_order_insensitive(query: &Query) -> bool {
     let events = matches!(&table.relation, TableFactor::Table { name, .. } if is_events(&names::last(name)));
     let keys = matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if !keys.is_empty());
     let mut finder = Finder { queries: 0, aggregates: 0 };
-    alone && events && query.visit(&mut finder).is_continue() && (keys || finder.aggregates > 0)
+    alone && events && visit(query, &mut finder).is_continue() && (keys || finder.aggregates > 0)
 }
 
 struct Finder {
@@ -43,8 +43,6 @@ struct Finder {
 }
 
 impl Visitor for Finder {
-    type Break = ();
-
     fn pre_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
         self.queries += 1;
         if self.queries > 1 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

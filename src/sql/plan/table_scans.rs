@@ -19,6 +19,7 @@ use super::pushdown;
 use super::pushdown::Constants;
 use crate::sql::bind::Bound;
 use crate::sql::syntax::names::{constraint, is_events};
+use crate::sql::syntax::visit::relations;
 use crate::sql::syntax::{names, walk};
 
 /// Maximum number of occurrences: common table expressions that use each other may double them with each
@@ -38,9 +39,9 @@ pub(in crate::sql) fn of(bound: &Bound) -> Option<Vec<TableScan>> {
     let mut walker = Walker { bound, found: Vec::new(), places: BTreeSet::new(), steps: 0 };
     walker.query(query, &Commons::default(), Vec::new());
     let mut followed = walker.steps <= STEPS_MAX && walker.found.len() <= MENTIONS_MAX;
-    let _ = sqlparser::ast::visit_relations(query, |name| {
+    let _ = relations(query, &mut |name| {
         followed &= !is_events(&names::last(name)) || walker.places.contains(&place(name));
-        ControlFlow::<()>::Continue(())
+        ControlFlow::Continue(())
     });
     followed.then_some(walker.found)
 }

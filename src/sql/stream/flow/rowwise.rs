@@ -2,13 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{
-    Expr, JoinConstraint, JoinOperator, Query, TableFactor, TableWithJoins, Visit, Visitor,
-};
+use sqlparser::ast::{Expr, JoinConstraint, JoinOperator, Query, TableFactor, TableWithJoins};
 
 use crate::sql::bind::Bound;
 use crate::sql::plan::table_scans;
 use crate::sql::syntax::names::{is_events, top};
+use crate::sql::syntax::visit::{Visitor, visit};
 use crate::sql::syntax::{grouping, names};
 
 /// Whether all rows of a query depend on single events, except for a reduction at the top.
@@ -27,8 +26,6 @@ pub(super) fn is_reduced(bound: &Bound) -> bool {
 pub(super) fn has_windows(tree: &Query) -> bool {
     struct Finder;
     impl Visitor for Finder {
-        type Break = ();
-
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
             match expr {
                 Expr::Function(function) if function.over.is_some() => ControlFlow::Break(()),
@@ -36,7 +33,7 @@ pub(super) fn has_windows(tree: &Query) -> bool {
             }
         }
     }
-    tree.visit(&mut Finder).is_break()
+    visit(tree, &mut Finder).is_break()
 }
 
 struct Walk<'t>(&'t Query);

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     Expr, Ident, ObjectName, ObjectNamePart, OrderByOptions, Query, Select, SetExpr, TableAlias, TableFactor,
-    VisitMut, VisitorMut, WindowType,
+    WindowType,
 };
 
 use super::partial::Partial;
@@ -28,6 +28,7 @@ use crate::sql::run::window::carried::Carry;
 use crate::sql::scope::{Ctes, Scope};
 use crate::sql::stream::spill::sorted::Keyed;
 use crate::sql::syntax::names::top;
+use crate::sql::syntax::visit::{VisitorMut, visit_mut};
 use crate::sql::syntax::{calls, grouping};
 use crate::sql::types::relation::Relation;
 use crate::tables::cloudtrail::TABLE;
@@ -57,7 +58,7 @@ impl Flow {
         let mut events_tables = divide::mentions(&mut tree)?;
         let events_table = events_tables.pop().filter(|_| events_tables.is_empty())?;
         let mut finder = Finder { events_table, now: bound.now(), found: None };
-        let _ = VisitMut::visit(&mut tree, &mut finder);
+        let _ = visit_mut(&mut tree, &mut finder);
         let (sequence, alias) = finder.found?;
         if rowwise::has_windows(&tree) || !is_over_table(&tree) {
             return None;
@@ -117,8 +118,6 @@ struct Finder {
 }
 
 impl VisitorMut for Finder {
-    type Break = ();
-
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
         let TableFactor::Derived { lateral: false, sample: None, subquery, alias: Some(alias) } = factor
         else {
