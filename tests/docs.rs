@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -209,4 +210,46 @@ fn the_worked_examples_are_the_code_that_is_compiled() {
 fn names_are_found_where_pages_put_them() {
     let page = "A rule. [`one_test`,\n`another`] See [`lake`](lake.md).\n\n| event | test |\n|---|---|\n| `PutImage` | `third` |\n\n| a | b |\n|---|---|\n| x | `y` |\n";
     assert_eq!(named(page), ["one_test", "another", "third"]);
+}
+
+/// The picture of the report on the example archive, as a file of its own.
+fn picture() -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.html");
+    let output = Command::new(env!("CARGO_BIN_EXE_tagfall"))
+        .args(["report", "fixtures/incident", "--quiet", "-o"])
+        .arg(&report)
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let html = fs::read_to_string(report).unwrap();
+    let part = |class: &str| {
+        let start = html.find(&format!("<svg class=\"{class}\"")).unwrap();
+        &html[start..start + html[start..].find("</svg>").unwrap() + "</svg>".len()]
+    };
+    let colours = page("src/ui/report/style.css");
+    let colours = &colours[colours.find(":root").unwrap()..colours.find("* {").unwrap()];
+    let (patterns, picture, css) =
+        (part("patterns"), part("picture across"), page("src/ui/report/picture.css"));
+    let size = picture.split('"').nth(3).unwrap();
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"{size}\" font-family=\"system-ui, sans-serif\">\n\
+         <style>\n{colours}{css}</style>\n<rect width=\"100%\" height=\"100%\" fill=\"var(--paper)\"/>\n\
+         {patterns}\n{picture}\n</svg>\n"
+    )
+}
+
+#[test]
+fn the_picture_on_the_first_page_is_that_of_the_report() {
+    const FILE: &str = "falling-tag.svg";
+    assert!(page("README.md").contains(&format!("(docs/{FILE})")), "the first page shows it");
+    let picture = picture();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        return fs::write(root().join("docs").join(FILE), picture).unwrap();
+    }
+    assert!(
+        page(&format!("docs/{FILE}")) == picture,
+        "docs/{FILE} is not what `report` draws: UPDATE_DOCS=1 cargo test --locked --test docs"
+    );
 }
