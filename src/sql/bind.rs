@@ -20,6 +20,7 @@ mod select;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use sqlparser::ast::{
     Expr, Ident, LimitClause, Query, SetExpr, TableAlias, TableFactor, TableWithJoins, With,
@@ -44,7 +45,7 @@ type Outer<'a> = Option<(&'a Scope<'a>, Via<'a>)>;
 /// A query with resolved names, and the types of all its tables.
 pub(in crate::sql) struct Bound {
     tree: Query,
-    binder: Binder,
+    binder: Rc<Binder>,
     now: Timestamp,
 }
 
@@ -84,7 +85,12 @@ impl Bound {
             given: Cell::new(0),
         };
         binder.query(&Ctes::default(), None, &mut tree)?;
-        Ok(Self { tree, binder, now })
+        Ok(Self { tree, binder: Rc::new(binder), now })
+    }
+
+    /// The same with a part of its tree.
+    pub fn with(&self, tree: Query) -> Self {
+        Self { tree, binder: Rc::clone(&self.binder), now: self.now }
     }
 
     pub fn tree(&self) -> &Query {

@@ -40,6 +40,7 @@ const NAME: &str = "\0windows";
 #[derive(Debug, Clone)]
 pub(in crate::sql) struct Sequence {
     select: Select,
+    partition_by: Vec<Expr>,
     order_by: Vec<(Expr, OrderByOptions)>,
     /// Its window functions.
     calls: Vec<(Expr, Carry)>,
@@ -84,6 +85,7 @@ impl Flow {
             events_tables: Some(vec![table]),
             ranked: None,
             sequence: Some(sequence),
+            in_sequence: None,
         })
     }
 }
@@ -157,20 +159,23 @@ impl Finder {
         *own = Some(alias.clone());
         let (_, calls) = grouping::grouping(select, None).ok()?;
         let mut windows = Vec::new();
-        let mut order_by: Option<Vec<(Expr, OrderByOptions)>> = None;
+        let mut order_by: Option<(Vec<Expr>, Vec<(Expr, OrderByOptions)>)> = None;
         for call in &calls.windows {
             let function = calls::as_call(call).ok()?;
             let Some(WindowType::WindowSpec(spec)) = &function.over else { return None };
             let keys = spec.order_by.iter().map(|key| (key.expr.clone(), key.options)).collect::<Vec<_>>();
-            if !spec.partition_by.is_empty() || order_by.as_ref().is_some_and(|known| *known != keys) {
+            let keys = (spec.partition_by.clone(), keys);
+            if order_by.as_ref().is_some_and(|known| *known != keys) {
                 return None;
             }
             order_by = Some(keys);
             windows.push((call.clone(), Carry::of(function, spec)?));
         }
+        let (partition_by, order_by) = order_by?;
         let sequence = Sequence {
             select: (**select).clone(),
-            order_by: order_by?,
+            partition_by,
+            order_by,
             calls: windows,
             events_table: self.events_table.clone(),
             now: self.now,
@@ -192,6 +197,11 @@ impl Sequence {
     /// Whether rows with equal keys have to be looked at together.
     pub fn looks_at_peers(&self) -> bool {
         self.calls.iter().any(|(_, carry)| carry.looks_at_peers())
+    }
+
+    /// Number of keys that tell partitions apart; they are the first ones.
+    pub fn partition_keys(&self) -> usize {
+        self.partition_by.len()
     }
 
     pub fn calls(&self) -> &[(Expr, Carry)] {
@@ -216,7 +226,10 @@ impl Sequence {
         self.over(self.events_table.table(events)?, limits, |like| {
             let rows = select::rows(like, &self.select, None)?;
             let scope = Scope { relation: &rows, ..*like };
-            let keys = self.order_by.iter().map(|(key, options)| Ok((scope.column(key)?, *options)));
+            let by =
+                self.partition_by.iter().map(|key| (key, OrderByOptions { asc: None, nulls_first: None }));
+            let keys = by.chain(self.order_by.iter().map(|(key, options)| (key, *options)));
+            let keys = keys.map(|(key, options)| Ok((scope.column(key)?, options)));
             let keys = keys.collect::<Result<Vec<_>>>()?;
             Ok((rows, keys))
         })
