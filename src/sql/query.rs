@@ -12,7 +12,7 @@ use crate::sql::error::{Result, SqlError};
 use crate::sql::panics;
 use crate::sql::plan::mention::Filters;
 use crate::sql::plan::scan::Scan;
-use crate::sql::plan::{divide, order_insensitive, reading, sought};
+use crate::sql::plan::{divide, logical, order_insensitive, reading, sought};
 use crate::sql::run::engine;
 use crate::sql::run::select;
 use crate::sql::scope::{Ctes, Scope};
@@ -38,6 +38,7 @@ pub struct Query {
     tables: Vec<&'static Table>,
     /// Whether the answer does not depend on the order of events.
     order_insensitive: bool,
+    logical: Arc<logical::Plan>,
     /// How it is answered by counting, if that is possible.
     plan: Option<Plan>,
     /// How it is evaluated piece by piece, if that is possible.
@@ -105,19 +106,21 @@ impl Query {
         named_windows::write_out(&mut tree);
         params::set(&mut tree, params)?;
         let params = params::list(&tree);
-        let (lake, order_insensitive) =
-            (data_store::is_meant(&tree), order_insensitive::is_order_insensitive(&tree));
+        let lake = data_store::is_meant(&tree);
         let as_select = divide::as_select(&tree);
         let bound = Bound::of(tree, now)?;
-        let (scan, filters) = reading::scan(&bound);
+        let logical = logical::Plan::of(&bound);
+        let order_insensitive = order_insensitive::is_order_insensitive(&logical);
+        let (scan, filters) = reading::scan(&bound, &logical);
         let plan = (order_insensitive && !lake)
-            .then(|| Plan::of(&bound, scan.columns.as_deref(), sought::sought(&filters)))
+            .then(|| Plan::of(&bound, &logical, scan.columns.as_deref(), sought::sought(&filters)))
             .flatten();
         let flow = match as_select.and_then(|tree| Bound::of(tree, now).ok()) {
-            None => Flow::of(&bound, &scan, &filters, lake),
+            None => Flow::of((&bound, &logical), &scan, &filters, lake),
             Some(bound) => {
-                let (scan, filters) = reading::scan(&bound);
-                Flow::of(&bound, &scan, &filters, lake)
+                let logical = logical::Plan::of(&bound);
+                let (scan, filters) = reading::scan(&bound, &logical);
+                Flow::of((&bound, &logical), &scan, &filters, lake)
             }
         };
         let tables = bound.declared();
@@ -130,6 +133,7 @@ impl Query {
             filters,
             tables,
             order_insensitive,
+            logical: Arc::new(logical),
             plan,
             flow,
         })
@@ -143,6 +147,10 @@ impl Query {
     /// The plan for evaluating collected rows piece by piece.
     pub(in crate::sql) fn flow_of_rows(&self) -> Option<&Flow> {
         self.flow.as_ref()
+    }
+
+    pub(in crate::sql) fn logical(&self) -> &logical::Plan {
+        &self.logical
     }
 
     pub(in crate::sql) fn plan(&self) -> Option<&Plan> {

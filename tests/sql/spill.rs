@@ -464,7 +464,7 @@ fn a_folder_for_temporary_files_has_to_be_one() {
     let folder = tempfile::tempdir().unwrap();
     let refused = run(&folder.path().join("none"));
     assert_eq!(refused.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("is no folder"));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("is not a folder"));
     assert_eq!(run(folder.path()).status.code(), Some(0));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
