@@ -84,11 +84,11 @@ def executable(path, shipped):
 
 
 def step(settings, arguments):
-    """A function for a task: it runs one step on whatever machine the task is."""
+    """A function for a task: it runs one step on whatever machine the task is. `arguments` makes those of the step with a number."""
 
     def work(number):
         command = [executable(settings["binary"], settings["shipped"]), "ingest", "--quiet"]
-        command += [argument.format(number=number) for argument in arguments]
+        command += arguments(number)
         command += ["--lake", settings["lake"]] + settings["more"]
         return run(command, settings["environment"])
 
@@ -108,9 +108,12 @@ def total(results):
     return dict(sums)
 
 
-def parsed(arguments):
-    parser = argparse.ArgumentParser(description="Fills a lake of tagfall on a Spark cluster.")
-    parser.add_argument("sources", nargs="+", metavar="SOURCE", help="the logs: s3://bucket/prefix, or a folder that every machine sees")
+def parser_for(glue):
+    parser = argparse.ArgumentParser(description="Fills a lake of tagfall on a Spark cluster.", allow_abbrev=False)
+    where = "the logs: s3://bucket/prefix, or a folder that every machine sees"
+    if not glue:
+        parser.add_argument("sources", nargs="*", metavar="SOURCE", help=where)
+    parser.add_argument("--source", action="append", default=[], metavar="SOURCE", help="the same, where every argument has to have a name (Glue)")
     parser.add_argument("--lake", required=True, help="s3://bucket/prefix, or a folder that every machine sees")
     parser.add_argument("--plan", required=True, metavar="DIR", help="where the shards are written to: as --lake")
     parser.add_argument("--shards", type=int, default=64, metavar="N", help="tasks that read (default: 64)")
@@ -120,7 +123,32 @@ def parsed(arguments):
     parser.add_argument("--ship", metavar="PATH", help="the program on the driver, which Spark ships to every machine")
     parser.add_argument("--env", action="append", default=[], metavar="NAME", help="hand this variable of the driver on to every child")
     parser.add_argument("--more", action="append", default=[], metavar="ARGUMENT", help="another argument for every ingest: --more=--jobs --more=1")
-    return parser.parse_args(arguments)
+    return parser
+
+
+def parsed(arguments):
+    """What was asked for. A job of Glue has its arguments in pairs of name and value, and Glue's own stand among them."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    glue = any(name in arguments for name in ("--JOB_NAME", "--JOB_ID", "--JOB_RUN_ID"))
+    parser = parser_for(glue)
+    if glue:
+        names = {name for name in arguments if name.startswith("--")}
+        asked, _ = parser.parse_known_args(list(paired(arguments, names)))
+        asked.sources = []
+    else:
+        asked = parser.parse_args(arguments)
+    asked.sources = asked.sources + asked.source
+    if not asked.sources:
+        parser.error("name a SOURCE: s3://bucket/prefix")
+    return asked
+
+
+def paired(arguments, names):
+    """Pairs as one word each, so that a value may begin with a hyphen."""
+    rest = iter(arguments)
+    for word in rest:
+        value = next(rest, None) if word in names and "=" not in word else None
+        yield word if value is None else "%s=%s" % (word, value)
 
 
 def main(arguments=None):
@@ -144,11 +172,12 @@ def main(arguments=None):
     if asked.select:
         plan += ["--select", asked.select]
     planned, _ = run(plan)
-    shard = asked.plan.rstrip("/") + "/shard-{number:05d}.ndjson"
-    read = spread(context, asked.shards, step(settings, ["--shard", shard]))
+    folder = asked.plan.rstrip("/")
+    read = spread(context, asked.shards, step(settings, lambda number: ["--shard", "%s/shard-%05d.ndjson" % (folder, number)]))
     merges = asked.merges or asked.shards
-    merged = spread(context, merges, step(settings, ["--merge", "{number}/%d" % merges, "--plan", planned["plan"]]))
-    commit = [here, "ingest", "--quiet", "--commit", "--plan", planned["plan"], "--lake", asked.lake] + asked.more
+    plan = planned["plan"]
+    merged = spread(context, merges, step(settings, lambda number: ["--merge", "%d/%d" % (number, merges), "--plan", plan]))
+    commit = [here, "ingest", "--quiet", "--commit", "--plan", plan, "--lake", asked.lake] + asked.more
     committed, incomplete = run(commit)
     print(json.dumps({"plan": planned, "shards": total(read), "merges": total(merged), "commit": committed}))
     context.stop()
@@ -156,4 +185,7 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ended = main()
+    # A job of Glue takes any exit for a failure.
+    if ended:
+        sys.exit(ended)

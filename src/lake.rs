@@ -49,12 +49,13 @@ mod tests;
 
 pub use check::{Report, check};
 pub use commit::manifest::Damage;
-pub use ddl::{ddl, files};
+pub use ddl::{Ddl, ddl, files};
 pub use disk::Location;
 pub use error::LakeError;
 pub use file::codes;
 pub use ingest::{
-    Days, Ingest, Limits, MEMORY_BYTES_DEFAULT, PlanName, Published, Summary, merge_days, publish_shards,
+    Days, Ingest, Limits, MEMORY_BYTES_DEFAULT, MergedDays, PlanName, Published, Summary, merge_days,
+    publish_shards,
 };
 pub use read::portion::{self, Portion};
 pub use read::{LakeFeed, Visit};

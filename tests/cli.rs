@@ -167,7 +167,7 @@ fn a_bad_address_in_s3_is_told_before_anything_is_sent() {
     let output = World::new().run(&["detect", "s3://"]);
     let stderr = String::from_utf8_lossy(&output.stderr);
     let expected = if cfg!(feature = "s3") {
-        "tagfall: error: s3:// is no address in S3"
+        "tagfall: error: s3:// is not an address in S3"
     } else {
         "this tagfall was built without S3"
     };

@@ -837,15 +837,15 @@ fn pushers_and_deleters_have_their_chain_in_explain_and_report() {
         "{}",
         behind[1]
     );
-    assert!(said(&["explain", &reference, "logs"]).contains("Who stood behind it:"));
+    assert!(said(&["explain", &reference, "logs"]).contains("Who was behind it:"));
     let report = said(&["report", "logs"]);
     assert!(
-        report.contains("Who stood behind it") && report.contains("GitHub Actions, repository acme/shop"),
+        report.contains("Who was behind it") && report.contains("GitHub Actions, repository acme/shop"),
         "{report}"
     );
     let hidden = said(&["report", "logs", "--redact"]);
     assert!(
-        hidden.contains("Who stood behind it") && !hidden.contains("acme") && !hidden.contains("deployer"),
+        hidden.contains("Who was behind it") && !hidden.contains("acme") && !hidden.contains("deployer"),
         "{hidden}"
     );
     let left_out: Value =

@@ -73,8 +73,9 @@ impl Behind {
             return Ok(Told::default());
         };
         if common.reads_stdin() {
-            run.talk
-                .note("who stood behind pushes and deletions is not told: standard input can be read once");
+            run.talk.note(
+                "who was behind pushes and deletions is not shown: standard input can be read only once",
+            );
             return Ok(Told::default());
         }
         let asked = common.filter()?;

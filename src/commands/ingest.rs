@@ -223,6 +223,11 @@ pub fn cannot_write(lake: &Path, error: &LakeError) -> Failure {
         LakeError::ShardsMissing { .. } => failure.advise(
             "stage them (tagfall ingest --shard FILE), then do this again: nothing is lost meanwhile",
         ),
+        LakeError::Staged { place, .. } => failure.advise(format!(
+            "if it is damaged, remove {} completely and stage its shard again; otherwise run this again: the lake is \
+             as the last commit left it",
+            place.display()
+        )),
         LakeError::NotALake { .. } => failure.advise("give an empty folder, or one that does not exist yet"),
         LakeError::OtherSelection { .. } => failure.advise("give the same --select, or another --lake"),
         LakeError::Version { .. } => failure.advise("use the tagfall that wrote it"),

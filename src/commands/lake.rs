@@ -164,13 +164,16 @@ struct Ddl {
     s3: S3,
 }
 
-/// A name that needs no quotes.
+/// The name of a table, which may stand behind that of its database. Athena has databases with hyphens, and fails
+/// over tables with them.
 fn table(text: &str) -> Result<String, String> {
-    let plain = !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.".contains(&byte));
-    if plain {
+    let is_name = |name: &str, more: &[u8]| {
+        let is_one = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || more.contains(&byte);
+        !name.is_empty() && name.bytes().all(is_one)
+    };
+    let (database, name) =
+        text.rsplit_once('.').map_or((None, text), |(database, name)| (Some(database), name));
+    if is_name(name, b"_") && database.is_none_or(|database| is_name(database, b"_-")) {
         Ok(text.to_owned())
     } else {
         Err("write a name of lower-case letters, digits and _, with its database before a point: logs.trail"
@@ -190,7 +193,7 @@ fn place(lake: &std::path::Path, s3: &S3) -> Result<Location, Failure> {
 }
 
 impl Ddl {
-    fn run(&self) -> Result<Ending, Failure> {
+    fn run(&self, talk: &Talk) -> Result<Ending, Failure> {
         let place = place(&self.lake, &self.s3)?;
         if self.location.as_deref().is_some_and(|location| !is_s3(location))
             || (self.location.is_none() && matches!(place, Location::Folder(_)))
@@ -198,9 +201,17 @@ impl Ddl {
             return Err(Failure::new("Athena reads only S3")
                 .advise("give the place of the lake's copy in S3: --location s3://bucket/prefix"));
         }
-        let text = lake::ddl(&place, &self.table, self.location.as_deref())
-            .map_err(|error| cannot_read(&self.lake, &error))?;
+        let today = values::now().to_string().chars().take(10).collect::<String>();
+        let lake::Ddl { text, events_unseen } =
+            lake::ddl(&place, &self.table, self.location.as_deref(), &today)
+                .map_err(|error| cannot_read(&self.lake, &error))?;
         Destination::Stdout.write(|out| out.write_all(text.as_bytes()))?;
+        if events_unseen > 0 {
+            let events = counted(events_unseen, "event", "events");
+            talk.note(&format!(
+                "the table does not show {events} of days before 2013-11-13 or to come: tagfall query does"
+            ));
+        }
         Ok(Ending { alarming: false, incomplete: false })
     }
 }
@@ -221,7 +232,7 @@ impl Args {
     pub fn run(&self, talk: &Arc<Talk>) -> Result<Ending, Failure> {
         match &self.verb {
             Verb::Check(check) => check.run(talk),
-            Verb::Ddl(ddl) => ddl.run(),
+            Verb::Ddl(ddl) => ddl.run(talk),
             Verb::Files(files) => files.run(),
             Verb::Repair(repair) => repair.run(talk),
         }

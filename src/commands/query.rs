@@ -1,4 +1,4 @@
-//! `tagfall query SQL|@NAME SOURCE…`: ask anything.
+//! `tagfall query SQL|@NAME SOURCE…`: runs a SQL query.
 
 #[cfg(feature = "sql")]
 mod run;

@@ -92,7 +92,7 @@ const MEMORY_BYTES_MIN: u64 = 64 << 20;
 pub fn memory(text: &str) -> Result<u64, String> {
     let bytes = size(text).ok_or("write a size such as 512MiB, 1GiB or 2G")?;
     if bytes < MEMORY_BYTES_MIN {
-        return Err("64MiB is the least that a run can do with".to_owned());
+        return Err("64MiB is the minimum that a run needs".to_owned());
     }
     Ok(bytes)
 }

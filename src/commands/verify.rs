@@ -199,7 +199,7 @@ impl Args {
         let failure = Failure::new(format!("no log digest files in {}", self.sources.join(", ")));
         let objects = counted(coverage.objects_listed, "object", "objects");
         let failure = failure.because(format!(
-            "none of {objects} is one; a trail delivers them to AWSLogs/ACCOUNT/CloudTrail-Digest/, beside \
+            "there is none among {objects}; a trail delivers them to AWSLogs/ACCOUNT/CloudTrail-Digest/, beside \
              CloudTrail/"
         ));
         let failure = failure.advise("give the folder above both, and copy CloudTrail-Digest/ as well");

@@ -272,18 +272,23 @@ pub(super) fn flattened(name: &[u8]) -> Option<Vec<String>> {
     let (outermost, _) = name.split_once(between)?;
     let outermost = outermost.split(['{', '[']).next()?;
     let parent = PARENTS.iter().find(|known| known.eq_ignore_ascii_case(&outermost.replace('_', "")))?;
-    let parts = name.split(between).flat_map(|part| {
-        // A list as Splunk writes it (`imageIds{}`), and as others do (`imageIds[0]`).
-        let (name, place) = part.split_once(['{', '[']).unwrap_or((part, ""));
-        let place = place.trim_end_matches(['}', ']']);
-        let place = (name.len() < part.len())
-            .then(|| if place.is_empty() { ANY_PLACE.to_owned() } else { place.to_owned() });
-        [Some(name.to_owned()).filter(|name| !name.is_empty() || place.is_none()), place]
-            .into_iter()
-            .flatten()
-    });
-    let parts: Vec<String> = std::iter::once((*parent).to_owned()).chain(parts.skip(1)).collect();
+    // The first part is the parent, perhaps spelled differently.
+    let inner = name.split(between).flat_map(name_and_place).skip(1);
+    let parts: Vec<String> = std::iter::once((*parent).to_owned()).chain(inner).collect();
     parts.iter().all(|part| !part.is_empty()).then(|| with_places(parts))
+}
+
+/// The name and the position in one part of a path, if it has both: `imageIds{}` as Splunk writes lists,
+/// `imageIds[0]` as others do, `imageTag`, or only `[0]`.
+fn name_and_place(part: &str) -> Vec<String> {
+    let Some((name, place)) = part.split_once(['{', '[']) else {
+        return vec![part.to_owned()];
+    };
+    let place = match place.trim_end_matches(['}', ']']) {
+        "" => ANY_PLACE.to_owned(),
+        place => place.to_owned(),
+    };
+    if name.is_empty() { vec![place] } else { vec![name.to_owned(), place] }
 }
 
 /// The same of the names that Microsoft Sentinel has for the members of the caller: `UserIdentityArn`.

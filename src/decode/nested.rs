@@ -67,14 +67,11 @@ impl Nested {
         for (names, values) in &all {
             let elements = lengths.get(outer_list(names)).copied().unwrap_or(1);
             let is_told = if lists(names) == 1 { values.len() == elements } else { elements == 1 };
-            for (place, value) in values.iter().enumerate().take(if is_told { PLACES_MAX } else { 0 }) {
-                let innermost = names.iter().rposition(|name| name == ANY_PLACE);
-                let placed = names.iter().enumerate().map(|(at, name)| match name == ANY_PLACE {
-                    true if Some(at) == innermost => place.to_string(),
-                    true => "0".to_owned(),
-                    false => name.clone(),
-                });
-                self.place(placed.collect::<Vec<_>>(), value.clone());
+            if !is_told {
+                continue;
+            }
+            for (place, value) in values.iter().enumerate().take(PLACES_MAX) {
+                self.place(in_element(names, place), value.clone());
             }
         }
     }
@@ -94,6 +91,14 @@ impl Nested {
         }
         any
     }
+}
+
+/// The path of a member in one element: `place` in the innermost list, the first element in the lists around it.
+fn in_element(names: &[String], place: usize) -> Vec<String> {
+    let innermost = names.iter().rposition(|name| name == ANY_PLACE);
+    let in_list = |at: usize| if Some(at) == innermost { place.to_string() } else { "0".to_owned() };
+    let names = names.iter().enumerate();
+    names.map(|(at, name)| if name == ANY_PLACE { in_list(at) } else { name.clone() }).collect()
 }
 
 /// The path to the outermost list in a path.

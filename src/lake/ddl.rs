@@ -8,25 +8,37 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::LakeError;
-use super::commit::manifest::Manifest;
+use super::commit::manifest::{FileEntry, Manifest};
 use super::disk::Location;
 use super::layout::LISTS;
-use super::partition::NO_VALUE;
+use super::partition::{NO_VALUE, escaped};
 use super::record::MEMBERS;
 use super::record::shape::Shape;
 
-/// If no day is known, projection begins with CloudTrail's first day.
+/// CloudTrail's first day. No projection begins before it: one event with a time of 1970 would make tens of
+/// thousands of partitions for each account and region.
 const FIRST_DAY: &str = "2013-11-13";
 
-/// The `CREATE EXTERNAL TABLE` statement for the lake at `place`. `location` is the address of a copy of it,
+/// The statement, and what the table does not show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ddl {
+    pub text: String,
+    /// Events of days before CloudTrail's first one or behind `today`, which no projection of days has.
+    pub events_unseen: u64,
+}
+
+/// The `CREATE EXTERNAL TABLE` statement for the lake at `place`, and the number of events that it does not
+/// show. `today` is a date (`2026-03-02`), `location` the address of a copy of the lake,
 /// if it is to be used instead.
 ///
 /// # Errors
 ///
 /// There is no lake, or its manifest cannot be read.
-pub fn ddl(place: &Location, table: &str, location: Option<&str>) -> Result<String, LakeError> {
+pub fn ddl(place: &Location, table: &str, location: Option<&str>, today: &str) -> Result<Ddl, LakeError> {
     let manifest = Manifest::load(&*place.disk_of_lake()?)?.manifest;
-    let mut text = format!("CREATE EXTERNAL TABLE {table} (\n");
+    // In quotes, for databases with a hyphen, and for words that mean something.
+    let table: Vec<String> = table.split('.').map(|name| format!("`{name}`")).collect();
+    let mut text = format!("CREATE EXTERNAL TABLE {} (\n", table.join("."));
     let members = MEMBERS.iter().map(|member| (member.column, kind(&member.field.shape)));
     let others = [("object", "string"), ("record", "bigint"), ("extra", "string"), ("original", "string")];
     let columns: Vec<String> = members
@@ -48,10 +60,15 @@ pub fn ddl(place: &Location, table: &str, location: Option<&str>) -> Result<Stri
     text.push_str("OUTPUTFORMAT 'org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat'\n");
     let own = || format!("{}/{LISTS}", place.name().to_string_lossy().trim_end_matches('/'));
     let at = location.map_or_else(own, |location| location.trim_end_matches('/').to_owned());
-    let at = at.replace('\'', "\\'");
+    let at = at.replace('\\', "\\\\").replace('\'', "\\'");
     let _ =
         write!(text, "LOCATION '{at}/'\nTBLPROPERTIES (\n{}\n);\n", properties(&manifest, &at).join(",\n"));
-    Ok(text)
+    let is_unseen = |file: &&FileEntry| {
+        let days = FIRST_DAY..=today;
+        !file.partition.native && file.partition.date.as_deref().is_none_or(|day| !days.contains(&day))
+    };
+    let events_unseen = manifest.files.iter().filter(is_unseen).map(|file| file.rows).sum();
+    Ok(Ddl { text, events_unseen })
 }
 
 /// The addresses or paths of all data files in effect, sorted.
@@ -77,16 +94,12 @@ fn properties(manifest: &Manifest, at: &str) -> Vec<String> {
     let all = |values: BTreeSet<String>| {
         if values.is_empty() { NO_VALUE.to_owned() } else { values.into_iter().collect::<Vec<_>>().join(",") }
     };
-    let plain = |value: &Option<String>| {
-        let value = value.as_deref().unwrap_or(NO_VALUE);
-        value
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
-            .then(|| value.to_owned())
-    };
-    let accounts = all(partitions().filter_map(|partition| plain(&partition.account)).collect());
-    let regions = all(partitions().filter_map(|partition| plain(&partition.region)).collect());
-    let first = partitions().filter_map(|partition| partition.date.as_deref()).min().unwrap_or(FIRST_DAY);
+    // As it stands in the names of folders.
+    let told = |value: &Option<String>| value.as_deref().map_or_else(|| NO_VALUE.to_owned(), escaped);
+    let accounts = all(partitions().map(|partition| told(&partition.account)).collect());
+    let regions = all(partitions().map(|partition| told(&partition.region)).collect());
+    let days = partitions().filter_map(|partition| partition.date.as_deref());
+    let first = days.filter(|day| *day >= FIRST_DAY).min().unwrap_or(FIRST_DAY);
     let property = |name: &str, value: &str| format!("  '{name}' = '{value}'");
     vec![
         property("projection.enabled", "true"),

@@ -86,6 +86,12 @@ pub(super) trait Disk: Send + Sync + fmt::Debug {
         Ok(name)
     }
 
+    /// Whether [`Self::adopt`] leaves the copying to a service: whoever asks whether such a file is sound has to
+    /// fetch it.
+    fn adopts_unread(&self) -> bool {
+        false
+    }
+
     /// Puts the manifest `next`, whose new files are in the staging folder, into effect in place of
     /// `present`, completely or not at all. Where readers take no locks, replaced files are kept for `keep`.
     fn publish(&self, present: &Manifest, next: &Manifest, keep: Duration) -> Result<(), LakeError>;

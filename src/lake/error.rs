@@ -38,6 +38,12 @@ pub enum LakeError {
         missing: Vec<u32>,
         shards: u32,
     },
+    /// What a shard or a merge has staged cannot be read.
+    Staged {
+        place: PathBuf,
+        file: PathBuf,
+        reason: String,
+    },
     /// A folder that contains something else.
     NotALake {
         folder: PathBuf,
@@ -99,6 +105,14 @@ impl fmt::Display for LakeError {
                 let named: Vec<String> = missing.iter().take(SHARDS_NAMED_MAX).map(u32::to_string).collect();
                 let more = if missing.len() > SHARDS_NAMED_MAX { ", …" } else { "" };
                 write!(f, "{} of {shards} shards are missing: {}{more}", missing.len(), named.join(", "))
+            }
+            Self::Staged { place, file, reason } => {
+                write!(
+                    f,
+                    "what is staged at {} cannot be read: {}: {reason}",
+                    place.display(),
+                    file.display()
+                )
             }
             Self::NotALake { folder } => {
                 write!(f, "{}: the folder is not empty, and is not a lake", folder.display())

@@ -16,6 +16,8 @@ mod leaf;
 mod levels;
 mod packer;
 mod pages;
+#[cfg(test)]
+mod peer;
 mod reader;
 mod write;
 

@@ -41,7 +41,7 @@ use publish::State;
 
 pub use collector::Collector;
 pub use limits::{Limits, MEMORY_BYTES_DEFAULT};
-pub use shards::{Attempt, Days, PlanName, Published, merge_days, publish_shards};
+pub use shards::{Attempt, Days, MergedDays, PlanName, Published, merge_days, publish_shards};
 
 /// The counts of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -96,7 +96,7 @@ impl Partition {
 
 /// A value in a path as Hive writes it: letters, digits, `-`, `_` and `.` as they are, `%XX` for everything
 /// else.
-fn escaped(value: &str) -> String {
+pub(super) fn escaped(value: &str) -> String {
     const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
     utf8_percent_encode(value, PLAIN).to_string()
 }

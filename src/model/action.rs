@@ -17,6 +17,8 @@ pub enum Action<'r> {
         removed: Vec<ImageId<'r>>,
         requested: Vec<ImageId<'r>>,
         failures: Vec<Deletion<'r>>,
+        /// Something else was deleted, and the record does not say what: somebody has redacted its digest.
+        illegible: bool,
     },
     /// `BatchDeleteImage` that failed as a whole, with what it had asked for.
     DeleteFailed {
@@ -326,6 +328,8 @@ pub struct PolicyRun<'r> {
     pub failures: Vec<RunFailure<'r>>,
     /// `lastEvaluatedAt`: when the policy was evaluated before. The same in all events of one run.
     pub evaluated_before: Option<Timestamp>,
+    /// It took other images, and the event does not say which: somebody has redacted their digests.
+    pub illegible: bool,
 }
 
 /// A rule, in the prose words of the event ("Time since image pushed", "Untagged").

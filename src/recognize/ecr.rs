@@ -107,10 +107,12 @@ fn names_a_repository(record: &Record<'_>, action: &Action<'_>) -> bool {
 
 /// `BatchGetImage`. A call that failed as a whole often has no request; the failure is kept all the same.
 fn pull<'r>(record: &Record<'r>) -> Option<Action<'r>> {
-    let images = image::image_ids(record.request.get("imageIds"));
+    let asked = record.request.get("imageIds");
+    let images = image::image_ids(asked);
     let failed = record.failed();
     // A pull without an image id is one whose request parameters were removed.
-    if !failed && (record.request_left_out || !record.request.is_object()) {
+    let illegible = images.is_empty() && asked.items().next().is_some();
+    if !failed && (record.request_left_out || !record.request.is_object() || illegible) {
         return Some(Action::Omitted);
     }
     (failed || !images.is_empty()).then_some(Action::Pull { images, failed })

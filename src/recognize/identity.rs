@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use crate::model::RepositoryRef;
 
+use super::image::is_placeholder;
 use super::json::Json;
 use super::record::Record;
 
@@ -16,7 +17,8 @@ pub(super) fn repository<'r>(record: &Record<'r>) -> Option<RepositoryRef<'r>> {
     let arn = repository_arn(record);
     let name = named(record, "repositoryName")
         .or_else(|| record.details.text("repositoryName"))
-        .or_else(|| arn.map(|arn| arn.name))?;
+        .or_else(|| arn.map(|arn| arn.name))
+        .filter(|name| !is_placeholder(name))?;
     let registry_id = named(record, "registryId")
         .or_else(|| arn.map(|arn| arn.account))
         .or(record.recipient_account)
@@ -34,7 +36,7 @@ fn named<'r>(record: &Record<'r>, key: &str) -> Option<&'r str> {
     let response = record.response;
     [record.request, response.get("image"), response.get("repository"), response]
         .iter()
-        .find_map(|place| place.text(key))
+        .find_map(|place| place.text(key).filter(|name| !is_placeholder(name)))
 }
 
 /// The parts of `arn:PARTITION:ecr:REGION:ACCOUNT:repository/NAME`.

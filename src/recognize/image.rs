@@ -19,8 +19,35 @@ pub(super) fn written_digest(text: &str) -> Option<Digest> {
 
 /// `{"imageDigest": …, "imageTag": …}`; `None` if it names neither.
 pub(super) fn image_id(value: Json<'_>) -> Option<ImageId<'_>> {
-    let (digest, tag) = (digest(value, "imageDigest"), value.text("imageTag").map(Cow::Borrowed));
+    let (digest, tag) = (digest(value, "imageDigest"), tag(value).map(Cow::Borrowed));
     (digest.is_some() || tag.is_some()).then_some(ImageId { digest, tag })
+}
+
+/// The `imageTag`, unless somebody has made it illegible: under one word for all of them, every push would take the
+/// tag of the one before.
+pub(super) fn tag(value: Json<'_>) -> Option<&str> {
+    value.text("imageTag").filter(|tag| !is_placeholder(tag))
+}
+
+/// Whether a name is a word that redaction puts in the place of names: `***`, `[REDACTED]`, `XXXX`.
+pub(super) fn is_placeholder(name: &str) -> bool {
+    const WORDS: [&str; 11] = [
+        "redacted",
+        "removed",
+        "masked",
+        "hidden",
+        "anonymized",
+        "anonymised",
+        "sanitized",
+        "sanitised",
+        "obfuscated",
+        "confidential",
+        "hidden_due_to_security_reasons",
+    ];
+    let bare = name.trim_matches(['<', '>', '[', ']', '(', ')', '{', '}', '*', '_', '-', '.', ' ']);
+    bare.is_empty()
+        || bare.len() > 3 && bare.bytes().all(|byte| matches!(byte, b'x' | b'X'))
+        || WORDS.iter().any(|word| word.eq_ignore_ascii_case(bare))
 }
 
 /// A list of `imageId`s.
@@ -42,4 +69,21 @@ pub(super) fn task_image<'r>(
         container: container.map(Cow::Borrowed),
         failed: false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_redaction_are_no_names() {
+        for name in
+            ["***", "[REDACTED]", "<redacted>", "XXXX", "xxxxxxxx", "...", "HIDDEN_DUE_TO_SECURITY_REASONS"]
+        {
+            assert!(is_placeholder(name), "{name}");
+        }
+        for name in ["v1", "latest", "x", "xx-1", "hidden-service", "release-2026.03.02", "\"><img src=x>"] {
+            assert!(!is_placeholder(name), "{name}");
+        }
+    }
 }

@@ -240,8 +240,9 @@ pub fn day_name(day: i32) -> String {
         .map_or_else(String::new, |date| date.format("%Y-%m-%d").to_string())
 }
 
-/// Folders of a lake whose files do not count: unfinished, staged by shards, or replaced.
-const UNDER_WORK: [&str; 4] = ["shards", "staging", "spill", "replaced"];
+/// Folders of a lake whose files do not count: unfinished, staged by shards, or replaced. And the files that
+/// its writers and readers lock, which are empty.
+const UNDER_WORK: [&str; 6] = ["shards", "staging", "spill", "replaced", "lock", "readers"];
 
 /// Whether a path (a folder ends in `/`) belongs to a lake and does not count.
 pub(super) fn is_under_work(path: &str) -> bool {

@@ -80,7 +80,10 @@ impl<'w> Walk<'w> {
             return Some(Found::File(entry.into_path(), Arc::clone(folder)));
         }
         let name = relative_name(self.root, entry.path());
-        if !layout::is_evidence_by_name(entry.file_name().as_encoded_bytes()) || !is_file {
+        if !layout::is_evidence_by_name(entry.file_name().as_encoded_bytes())
+            || !is_file
+            || layout::is_under_work(&name)
+        {
             lock(self.seen).pass_over();
             return None;
         }

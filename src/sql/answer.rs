@@ -42,6 +42,10 @@ impl Answer {
         Ok(Self { rows, names, shown })
     }
 
+    pub(super) fn into_rows(self) -> Relation {
+        self.rows
+    }
+
     /// Number of rows.
     pub fn height(&self) -> usize {
         self.rows.height

@@ -20,6 +20,7 @@ mod select;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use sqlparser::ast::{
     Expr, Ident, LimitClause, Query, SetExpr, TableAlias, TableFactor, TableWithJoins, With,
@@ -46,7 +47,7 @@ pub(in crate::sql) struct Bound {
     tree: Query,
     /// The columns of the answer, with their types.
     columns: Vec<Field>,
-    binder: Binder,
+    binder: Rc<Binder>,
     now: Timestamp,
 }
 
@@ -86,7 +87,12 @@ impl Bound {
             given: Cell::new(0),
         };
         let columns = binder.query(&Ctes::default(), None, &mut tree)?.seen().fields;
-        Ok(Self { tree, columns, binder, now })
+        Ok(Self { tree, columns, binder: Rc::new(binder), now })
+    }
+
+    /// The same with a part of its tree, whose columns nobody asks for.
+    pub fn with(&self, tree: Query) -> Self {
+        Self { tree, columns: Vec::new(), binder: Rc::clone(&self.binder), now: self.now }
     }
 
     pub fn tree(&self) -> &Query {

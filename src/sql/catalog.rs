@@ -106,3 +106,12 @@ pub(in crate::sql) struct Counted {
     pub count: usize,
     pub known: Vec<(Expr, Values)>,
 }
+
+impl Counted {
+    /// Whether these are the groups of the SELECT with these keys and aggregates: a SELECT in its FROM may be
+    /// grouped, too.
+    pub fn is_of(&self, keys: &[Expr], aggregates: &[Expr]) -> bool {
+        let is_known = |expr: &Expr| self.known.iter().any(|(known, _)| known == expr);
+        self.known.len() == keys.len() + aggregates.len() && keys.iter().chain(aggregates).all(is_known)
+    }
+}

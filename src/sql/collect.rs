@@ -330,13 +330,13 @@ impl<'q> Gathering<'q> {
         }
         if let Some(events_tables) = flow.events_tables() {
             return match self.of_shares_in_memory(flow, events_tables, &pieces) {
-                Ok(Some(flowed)) => Ok(self.flowed_as(flowed)),
+                Ok(Some(flowed)) => self.flowed_as(flowed),
                 Err(error) if error.of_disk => Err(error),
                 Ok(None) | Err(_) => Ok(Gathered::Rows { pieces }),
             };
         }
         match self.worked_out(flow, pieces.len(), &piece) {
-            Ok(flowed) => Ok(self.flowed_as(flowed)),
+            Ok(flowed) => self.flowed_as(flowed),
             Err(error) if error.is_of_room() => Err(error),
             Err(_) => Ok(Gathered::Rows { pieces }),
         }
@@ -346,20 +346,25 @@ impl<'q> Gathering<'q> {
     fn of_stored(&self, stored: &Stored) -> Result<Gathered> {
         let Some(flow) = self.flow_of_rows else { return Err(too_much(self.memory_bytes_max)) };
         if let Some(sequence) = flow.sequence() {
-            return Ok(self.flowed_as(self.of_sequence_on_disk(flow, sequence, stored)?));
+            return self.flowed_as(self.of_sequence_on_disk(flow, sequence, stored)?);
         }
         let flowed = match flow.events_tables() {
             Some(events_tables) => self.of_shares_on_disk(flow, events_tables, stored)?,
             None => self.worked_out(flow, stored.count(), &|at| stored.piece(at).map(Some))?,
         };
-        Ok(self.flowed_as(flowed))
+        self.flowed_as(flowed)
     }
 
-    fn flowed_as(&self, flowed: Flowed) -> Gathered {
-        match flowed {
+    fn flowed_as(&self, flowed: Flowed) -> Result<Gathered> {
+        Ok(match flowed {
+            // A query around this one runs over rows in memory.
+            Flowed::Ordered(ordered) if self.query.has_outer() => {
+                let rows = ordered.whole(&self.flow_room.limits)?.into_rows();
+                Gathered::Flowed(Worked(Flowed::Rows(rows)))
+            }
             Flowed::Ordered(ordered) => Gathered::Ordered(ordered),
             flowed => Gathered::Flowed(Worked(flowed)),
-        }
+        })
     }
 
     /// Evaluates `count` pieces on all threads.
@@ -408,7 +413,7 @@ impl<'q> Gathering<'q> {
             });
         }
         match panics::caught(|| flow.finish(parts, &self.flow_room, self.jobs)) {
-            Ok(flowed) => Ok(self.flowed_as(flowed)),
+            Ok(flowed) => self.flowed_as(flowed),
             Err(error) if error.is_of_room() => Err(error),
             Err(_) => Ok(Gathered::GivenUp),
         }

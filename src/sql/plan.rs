@@ -1,5 +1,6 @@
 //! What follows from a bound query before it runs: what has to be read, and how it can be divided.
 
+pub(super) mod around;
 pub(super) mod bounds;
 pub(super) mod divide;
 pub(super) mod logical;

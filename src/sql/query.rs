@@ -10,6 +10,7 @@ use crate::sql::bind::Bound;
 use crate::sql::catalog::Catalog;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::panics;
+use crate::sql::plan::around::{self, Outer};
 use crate::sql::plan::mention::Filters;
 use crate::sql::plan::scan::Scan;
 use crate::sql::plan::{divide, logical, order_insensitive, reading, sought};
@@ -18,7 +19,7 @@ use crate::sql::run::select;
 use crate::sql::scope::{Ctes, Scope};
 use crate::sql::stream::flow::Flow;
 use crate::sql::stream::preaggregation::plan::Plan;
-use crate::sql::syntax::{data_store, dialect, named_windows, names, params, walk};
+use crate::sql::syntax::{data_store, dialect, grouping, named_windows, names, params, walk};
 use crate::sql::types::relation::{Field, PLACE, Relation};
 use crate::sql::types::{event_data_store, place};
 use crate::tables::{self, Kind, Rows, Table, cloudtrail};
@@ -41,6 +42,8 @@ pub struct Query {
     logical: Arc<logical::Plan>,
     /// How it is answered by counting, if that is possible.
     plan: Option<Plan>,
+    /// If `tree` is the inner query of another one: that one.
+    outer: Option<Outer>,
     /// How it is evaluated piece by piece, if that is possible.
     flow: Option<Flow>,
 }
@@ -76,6 +79,55 @@ impl Catalog {
 /// Stack for parsing, which recurses as deep as the query's parentheses, independent of the calling thread's.
 const STACK_BYTES: usize = 16 << 20;
 
+/// What a query needs of the events, and how it can be evaluated over them.
+struct Ways {
+    scan: Scan,
+    filters: Filters,
+    order_insensitive: bool,
+    plan: Option<Plan>,
+    flow: Option<Flow>,
+}
+
+impl Ways {
+    /// `as_select` is the same query as a SELECT, if it is none.
+    fn of(planned: (&Bound, &logical::Plan), as_select: Option<Bound>, lake: bool) -> Self {
+        let (bound, logical) = planned;
+        let (scan, filters) = reading::scan(bound, logical);
+        let flow = match as_select {
+            None => Flow::of(planned, &scan, &filters, lake),
+            Some(bound) => {
+                let logical = logical::Plan::of(&bound);
+                let (scan, filters) = reading::scan(&bound, &logical);
+                Flow::of((&bound, &logical), &scan, &filters, lake)
+            }
+        };
+        let (order_insensitive, plan) = Self::counting(planned, &scan, &filters, lake);
+        Self { scan, filters, order_insensitive, plan, flow }
+    }
+
+    /// The same for an inner query, which needs no more than the whole one.
+    fn of_inner(&self, bound: &Bound, lake: bool) -> Self {
+        let (scan, filters) = (self.scan.clone(), self.filters.clone());
+        let logical = logical::Plan::of(bound);
+        let (order_insensitive, plan) = Self::counting((bound, &logical), &scan, &filters, lake);
+        let flow = Flow::of((bound, &logical), &scan, &filters, lake);
+        Self { scan, filters, order_insensitive, plan, flow }
+    }
+
+    fn counting(
+        (bound, logical): (&Bound, &logical::Plan),
+        scan: &Scan,
+        filters: &Filters,
+        lake: bool,
+    ) -> (bool, Option<Plan>) {
+        let order_insensitive = order_insensitive::is_order_insensitive(logical);
+        let plan = (order_insensitive && !lake)
+            .then(|| Plan::of(bound, logical, scan.columns.as_deref(), sought::sought(filters)))
+            .flatten();
+        (order_insensitive, plan)
+    }
+}
+
 impl Query {
     /// Parses and checks a query. `params` replace the values of the columns with these names in the query's
     /// `params` table; `now` is the value of `current_timestamp`.
@@ -110,22 +162,26 @@ impl Query {
         let as_select = divide::as_select(&tree);
         let bound = Bound::of(tree, now)?;
         let logical = logical::Plan::of(&bound);
-        let order_insensitive = order_insensitive::is_order_insensitive(&logical);
-        let (scan, filters) = reading::scan(&bound, &logical);
-        let plan = (order_insensitive && !lake)
-            .then(|| Plan::of(&bound, &logical, scan.columns.as_deref(), sought::sought(&filters)))
-            .flatten();
-        let flow = match as_select.and_then(|tree| Bound::of(tree, now).ok()) {
-            None => Flow::of((&bound, &logical), &scan, &filters, lake),
-            Some(bound) => {
-                let logical = logical::Plan::of(&bound);
-                let (scan, filters) = reading::scan(&bound, &logical);
-                Flow::of((&bound, &logical), &scan, &filters, lake)
-            }
+        let ways = Ways::of((&bound, &logical), as_select.and_then(|tree| Bound::of(tree, now).ok()), lake);
+        let (tables, mut query) = (bound.declared(), None);
+        if ways.plan.is_none() && ways.flow.is_none() {
+            let mut found = None;
+            let split = around::split(bound.tree(), |inner| {
+                let ways = ways.of_inner(&bound.with(inner.clone()), lake);
+                let is_good = !grouping::has_offset(inner)
+                    && (ways.plan.is_some() || ways.flow.as_ref().is_some_and(Flow::is_small));
+                found = is_good.then_some(ways);
+                is_good
+            });
+            query = split.zip(found);
+        }
+        let ((tree, outer), Ways { scan, filters, plan, flow, order_insensitive }) = match query {
+            Some(((inner, outer), ways)) => ((inner, Some(outer)), ways),
+            None => ((bound.into_tree(), None), ways),
         };
-        let tables = bound.declared();
+        let logical = Arc::new(logical);
         Ok(Self {
-            tree: bound.into_tree(),
+            tree,
             params,
             now,
             scan,
@@ -133,10 +189,16 @@ impl Query {
             filters,
             tables,
             order_insensitive,
-            logical: Arc::new(logical),
+            logical,
             plan,
+            outer,
             flow,
         })
+    }
+
+    /// Whether the rows that it is evaluated to are not the answer yet.
+    pub(super) fn has_outer(&self) -> bool {
+        self.outer.is_some()
     }
 
     /// The plan for evaluating a lake piece by piece; `None` if only a few of its rows are needed.
@@ -232,13 +294,20 @@ impl Query {
     /// A value is invalid (a cast that fails, a division by zero), or a table is missing.
     pub fn run(&self, catalog: &Catalog) -> std::result::Result<Answer, SqlError> {
         let session = engine::session(catalog, self.now.millis());
-        if let Some(rows) = &catalog.flowed {
-            return Answer::new(select::cut(&session, &self.tree, rows.clone())?);
-        }
-        match panics::caught(|| select::query(&session, &Ctes::default(), None, &self.tree)) {
-            // Which invalid value an error names must not depend on the order of reading.
-            Err(_) if catalog.unordered => self.run(&catalog.ordered()?),
-            relation => Answer::new(relation?.seen()),
-        }
+        let rows = match &catalog.flowed {
+            Some(rows) => select::cut(&session, &self.tree, rows.clone())?,
+            None => match panics::caught(|| select::query(&session, &Ctes::default(), None, &self.tree)) {
+                // Which invalid value an error names must not depend on the order of reading.
+                Err(_) if catalog.unordered => return self.run(&catalog.ordered()?),
+                rows => rows?,
+            },
+        };
+        let Some(outer) = &self.outer else { return Answer::new(rows.seen()) };
+        let tables = catalog.tables.clone();
+        let catalog = Catalog { tables, limits: catalog.limits.clone(), ..Catalog::default() };
+        let session = engine::session(&catalog, self.now.millis());
+        let rows =
+            panics::caught(|| select::query(&session, &Outer::tables(rows.seen()), None, &outer.tree))?;
+        Answer::new(rows.seen())
     }
 }

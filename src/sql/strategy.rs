@@ -16,6 +16,14 @@ impl Query {
 
     /// How the query is evaluated over `cloudtrail_logs`. `lake`: the only source is a lake.
     pub fn way(&self, lake: bool) -> Vec<String> {
+        let mut said = self.way_of_inner(lake);
+        if self.has_outer() {
+            said.push("answers the query around it from the rows that are left".to_owned());
+        }
+        said
+    }
+
+    fn way_of_inner(&self, lake: bool) -> Vec<String> {
         let mut said = Vec::new();
         if lake && self.plan().is_some() {
             said.push(
@@ -23,8 +31,7 @@ impl Query {
                     .to_owned(),
             );
             said.push(
-                "where there are nearly as many groups as events, groups each row group, and puts the groups \
-                 together"
+                "puts the groups of all threads together in parts; what does not fit into --max-memory goes to temporary files"
                     .to_owned(),
             );
             return said;

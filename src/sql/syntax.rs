@@ -13,4 +13,5 @@ pub(super) mod spelling;
 pub(super) mod stand_ins;
 pub(super) mod statements;
 pub(super) mod tokens;
+pub(super) mod visit;
 pub(super) mod walk;

@@ -95,6 +95,11 @@ impl Fold {
                 if let Some(what) = self.what(other, &recognized.event) {
                     keep(self, what);
                 }
+                if let Action::PolicyRun(PolicyRun { illegible: true, .. })
+                | Action::Delete { illegible: true, .. } = other
+                {
+                    keep(self, What::Omitted);
+                }
             }
         }
     }
@@ -212,7 +217,7 @@ impl Fold {
                     why: self.names.optional_string(Some(&*refusal.code).filter(|code| !code.is_empty())),
                 }
             }
-            Action::Delete { removed, requested, failures } => {
+            Action::Delete { removed, requested, failures, .. } => {
                 let removed =
                     removed.iter().map(|image| (self.named(image), by_digest(image, requested))).collect();
                 let failed = failures.iter().map(|failure| self.named(&failure.image)).collect();

@@ -56,7 +56,7 @@ fn write_page(page: &mut Page<'_>, coverage: &Coverage, verdict: &Verdict) -> io
         write_sentence(page, &format!("{}. ", number + 1), sentence)?;
     }
     write_sentences(page, "Who needs it:", &verdict.used_by)?;
-    write_sentences(page, "Who stood behind it:", &verdict.behind)?;
+    write_sentences(page, "Who was behind it:", &verdict.behind)?;
     write_sentences(page, "Not this:", &verdict.not_this)?;
     page.texts("What the logs cannot show:", &verdict.unknown)?;
     page.texts("What to do:", &verdict.advice)?;

@@ -18,3 +18,4 @@ mod spark;
 mod speed;
 mod tables;
 mod together;
+mod worlds;

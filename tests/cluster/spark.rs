@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
 use crate::place::Location;
 use crate::s3;
 
@@ -286,4 +288,65 @@ fn a_cluster_makes_the_lake_that_one_machine_makes_whatever_fails_on_the_way() {
     let output = cluster.driver(&place, &binary, "s3://trail/driver", &sources, &[]).output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
     place.compare("one", "s3://trail/driver");
+}
+
+/// A job of Glue has its arguments in pairs, among Glue's own, and none without a name.
+#[test]
+fn the_driver_takes_its_arguments_as_glue_hands_them() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: tests/cluster/spark.rs needs python3");
+        return;
+    }
+    let program = "import sys, json; sys.dont_write_bytecode = True; sys.path.insert(0, sys.argv.pop(1)); import tagfall_spark
+asked = tagfall_spark.parsed(None); print(json.dumps([asked.sources, asked.lake, asked.plan, asked.shards, asked.more]))";
+    let run = |args: &[&str]| {
+        let mut command = Command::new("python3");
+        command.args(["-c", program, concat!(env!("CARGO_MANIFEST_DIR"), "/spark")]).args(args);
+        command.output().unwrap()
+    };
+    let told = |args: &[&str]| {
+        let output = run(args);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let expected = json!([["s3://trail/a b/"], "s3://lakes/x", "s3://lakes/plan", 8, ["--jobs=1"]]);
+    let glue = [
+        "--job-language",
+        "python",
+        "--JOB_NAME",
+        "fill",
+        "--lake",
+        "s3://lakes/x",
+        "--enable-metrics",
+        "true",
+        "--plan",
+        "s3://lakes/plan",
+        "--source",
+        "s3://trail/a b/",
+        "--shards",
+        "8",
+        "--JOB_ID",
+        "j_1",
+        "--more",
+        "--jobs=1",
+        "--TempDir",
+        "s3://temporary/",
+        "--JOB_RUN_ID",
+        "jr_2",
+    ];
+    assert_eq!(told(&glue), expected);
+    let plain = [
+        "--lake",
+        "s3://lakes/x",
+        "--plan",
+        "s3://lakes/plan",
+        "--shards",
+        "8",
+        "--more=--jobs=1",
+        "s3://trail/a b/",
+    ];
+    assert_eq!(told(&plain), expected);
+    for wrong in [&plain[..7], &[&plain[..], &["--shard", "8"]].concat()] {
+        assert_eq!(run(wrong).status.code(), Some(2), "{wrong:?}");
+    }
 }

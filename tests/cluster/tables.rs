@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::place::Location;
 
@@ -16,7 +16,7 @@ fn athena_gets_a_table_of_the_lists_or_of_a_copy() {
         |args: &[&str]| String::from_utf8(place.run(&[&["lake", "ddl"], args].concat()).stdout).unwrap();
     let far = ddl(&["s3://trail/lake", "--table", "logs.trail"]);
     for part in [
-        "CREATE EXTERNAL TABLE logs.trail (",
+        "CREATE EXTERNAL TABLE `logs`.`trail` (",
         "`useridentity` struct<type:string,",
         "`record` bigint",
         "SymlinkTextInputFormat",
@@ -44,7 +44,65 @@ fn athena_gets_a_table_of_the_lists_or_of_a_copy() {
         "{copy}"
     );
     assert_eq!(place.run(&["lake", "ddl", "lake"]).status.code(), Some(2));
+    assert!(
+        ddl(&["s3://trail/lake", "--table", "my-logs.2026"])
+            .starts_with("CREATE EXTERNAL TABLE `my-logs`.`2026` (")
+    );
+    for name in ["my-table", "a.b.c", ".a", "a.", "", "a b", "Logs.trail", "a`b", "a;b"] {
+        let output = place.run(&["lake", "ddl", "s3://trail/lake", "--table", name]);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{name}");
+    }
     assert_eq!(place.run(&["lake", "ddl", "incident", "--location", "s3://x/y"]).status.code(), Some(2));
+}
+
+/// What an event says of its account, its region and its time may be anything.
+#[test]
+fn a_table_shows_what_has_odd_names_and_says_what_it_cannot_show() {
+    let place = Location::new();
+    let event = |number: u32, time: &str, account: &str, region: &str| {
+        json!({"eventVersion": "1.08", "eventTime": time, "eventSource": "ecr.amazonaws.com", "eventName": "BatchGetImage", "awsRegion": region,
+            "recipientAccountId": account, "eventID": format!("00000000-0000-4000-8000-{number:012}")})
+    };
+    let events = [
+        event(1, "2026-03-02T10:00:00Z", "111122223333", "eu-central-1"),
+        event(2, "2026-03-01T10:00:00Z", "1,2'3", "a b/c%"),
+        event(3, "1970-01-01T00:00:00Z", "111122223333", "eu-central-1"),
+        event(5, "2999-01-01T00:00:00Z", "111122223333", "eu-central-1"),
+    ];
+    place.world.file("logs/a.json", json!({"Records": events}).to_string().as_bytes());
+    let lake = "s3://trail/it's a \\ lake";
+    place.run(&["ingest", "logs", "--lake", lake]);
+    let output = place.run(&["lake", "ddl", lake]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for part in [
+        "LOCATION 's3://trail/it\\'s a \\\\ lake/_tagfall/hive/'",
+        "'projection.account.values' = '1%2C2%273,111122223333'",
+        "'projection.region.values' = 'a%20b%2Fc%25,eu-central-1'",
+        "'projection.date.range' = '2026-03-01,NOW'",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("does not show 2 events"), "{told}");
+    // Each place that the projection makes of these, where there is a list.
+    let template =
+        text.lines().find_map(|line| line.trim().strip_prefix("'storage.location.template' = '")).unwrap();
+    let place_of = template.trim_end_matches('\'').replace("\\'", "'").replace("\\\\", "\\");
+    for (account, region, date) in
+        [("1%2C2%273", "a%20b%2Fc%25", "2026-03-01"), ("111122223333", "eu-central-1", "2026-03-02")]
+    {
+        let folder =
+            place_of.replace("${account}", account).replace("${region}", region).replace("${date}", date);
+        let key = format!("{}files.txt", folder.strip_prefix("s3://trail/").unwrap());
+        let list = String::from_utf8(
+            place.bucket.get(&key).unwrap_or_else(|| panic!("{key} of {:?}", place.keys("hive"))),
+        )
+        .unwrap();
+        assert!(
+            list.lines().all(|file| place.bucket.get(file.strip_prefix("s3://trail/").unwrap()).is_some()),
+            "{list}"
+        );
+    }
 }
 
 /// An independent parser accepts it as a statement of Athena, and of Hive.
@@ -69,9 +127,10 @@ for dialect in ['athena', 'hive']:
     };
     let place = Location::new();
     place.ok(&["ingest", "incident", "--lake", "s3://trail/lake"]);
-    let text =
-        String::from_utf8(place.run(&["lake", "ddl", "s3://trail/lake", "--table", "logs.trail"]).stdout)
-            .unwrap();
+    let text = String::from_utf8(
+        place.run(&["lake", "ddl", "s3://trail/lake", "--table", "my-logs.2026_trail"]).stdout,
+    )
+    .unwrap();
     let output = run(&text);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     if python.is_none() && said.contains("No module named") {

@@ -106,10 +106,10 @@ fn nested(random: &mut Random, depth: usize) -> Value {
     }
 }
 
-/// A nested value in the place of a string.
+/// A nested value in an object: texts and lists in its place are what other tools write.
 fn payload(random: &mut Random, depth: usize) -> Value {
     let value = nested(random, depth);
-    if value.is_string() { json!([value]) } else { value }
+    if value.is_string() || value.is_array() { json!({ "x": value }) } else { value }
 }
 
 /// The fields of a record; fields that CloudTrail writes next to each other are so in [`ORDER`].

@@ -89,13 +89,15 @@ fn objects_as_lists_are_the_objects_again() {
         }),
         ("pairs in lists", |object| members(object).map(|(name, value)| json!([name, value])).collect()),
     ];
-    for names in [&OBJECTS[..], &OBJECTS[1..2], &OBJECTS[2..3], &OBJECTS[3..], &OBJECTS[..1]] {
-        for (form, change) in forms {
-            let records = changed(|record| with_objects(record, names, change));
-            for coverage in shows_the_incident(&records) {
-                let repaired = coverage["records_repaired"]["list"].as_u64();
-                assert!(repaired > Some(0), "{names:?} {form}: {coverage}");
-            }
+    // All of them in every form, and each alone in one.
+    let all = forms.into_iter().map(|(form, change)| (&OBJECTS[..], form, change));
+    let alone =
+        OBJECTS.iter().zip(forms).map(|(name, (form, change))| (std::slice::from_ref(name), form, change));
+    for (names, form, change) in all.chain(alone) {
+        let records = changed(|record| with_objects(record, names, change));
+        for coverage in shows_the_incident(&records) {
+            let repaired = coverage["records_repaired"]["list"].as_u64();
+            assert!(repaired > Some(0), "{names:?} {form}: {coverage}");
         }
     }
 }
@@ -304,6 +306,17 @@ fn illegible_digests_are_gaps() {
             record["responseElements"] = json!({"imageIds": [{"imageDigest": "REDACTED"}], "failures": []});
         }
     }));
+    assert!(told(&|record| {
+        if record["eventName"] == "BatchGetImage" {
+            record["requestParameters"]["imageIds"] = json!([{"imageDigest": "sha256:EXAMPLE"}]);
+        }
+    }));
+    // One of several: the others are told, and so is that there was one more.
+    assert!(told(&|record| {
+        if let Some(actions) = record["serviceEventDetails"]["lifecycleEventImageActions"].as_array_mut() {
+            actions.push(json!({"lifecycleEventImage": {"digest": "sha256:***"}, "rulePriority": 1}));
+        }
+    }));
     // What is left of a manifest has the digest of no image.
     assert!(told(&|record| {
         if record["eventName"] == "PutImage" {
@@ -354,6 +367,38 @@ fn a_pull_that_names_no_repository_fails_and_says_so() {
         for (said, code) in told(&Case::holding(&[("a.json", bytes)])) {
             let coverage = &said["coverage"];
             assert_eq!((coverage["records_failed"].as_u64(), code), (Some(1), 3), "{coverage}");
+            assert!(coverage["failures"][0]["reason"].as_str().unwrap().contains("names no repository"));
+        }
+    }
+}
+
+/// One word for every tag made a race of every two pushes, and one for every repository put them all into one.
+#[test]
+fn words_of_redaction_are_no_tags_and_no_repositories() {
+    for word in ["***", "REDACTED"] {
+        let tags = changed(|record| {
+            for place in ["/requestParameters/imageTag", "/responseElements/image/imageId/imageTag"] {
+                if let Some(tag) = record.pointer_mut(place) {
+                    *tag = json!(word);
+                }
+            }
+        });
+        for (said, _) in told(&Case::holding(&[("a.json", lines(&tags))])) {
+            // The run that took an image which somebody needs, and no pair of pushes.
+            assert_eq!(super::findings(&said), ["expired-untagged critical"], "{word}");
+            let warnings = said["coverage"]["warnings"].to_string();
+            assert!(warnings.contains("not say what was done in a repository"), "{word}: {warnings}");
+        }
+        let names = changed(|record| {
+            let text = record.to_string();
+            let name = record["requestParameters"]["repositoryName"].as_str().map(str::to_owned);
+            if let Some(name) = name {
+                *record = serde_json::from_str(&text.replace(&name, word)).unwrap();
+            }
+        });
+        for (said, code) in told(&Case::holding(&[("a.json", lines(&names))])) {
+            let coverage = &said["coverage"];
+            assert!(coverage["records_failed"].as_u64() > Some(0) && code == 3, "{word}: {coverage}");
             assert!(coverage["failures"][0]["reason"].as_str().unwrap().contains("names no repository"));
         }
     }

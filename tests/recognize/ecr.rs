@@ -212,7 +212,7 @@ fn a_delete_is_what_the_response_says_and_nothing_else() {
     look(
         &ecr("BatchDeleteImage", json!({"requestParameters": {"imageIds": ids}, "responseElements": answer})),
         |found| {
-            let Action::Delete { removed, requested, failures } = &found.action else { panic!() };
+            let Action::Delete { removed, requested, failures, .. } = &found.action else { panic!() };
             assert_eq!((removed.len(), requested.len()), (1, 2));
             assert_eq!((removed[0].digest, removed[0].tag.as_deref()), (Some(digest("a")), Some("v1")));
             assert_eq!(failures[0].parents, vec![digest("p"), digest("q")]);

@@ -374,6 +374,10 @@ fn sequences() -> impl Strategy<Value = String> {
         "count(errorcode) OVER (ORDER BY substr(eventtime, 1, 13), eventname)",
         "sum(length(sourceipaddress)) FILTER (WHERE eventname <> 'Event1') OVER (ORDER BY eventtime ROWS UNBOUNDED PRECEDING)",
         "lag(eventid) OVER (ORDER BY eventtime), row_number() OVER (ORDER BY eventtime) AS n, sum(1) OVER (ORDER BY eventtime)",
+        // One of these partitions is too large for a share.
+        "lag(eventid, 2) OVER (PARTITION BY errorcode ORDER BY eventtime)",
+        "sum(length(eventid)) OVER (PARTITION BY errorcode ORDER BY substr(eventtime, 1, 13))",
+        "rank() OVER (PARTITION BY errorcode ORDER BY sourceipaddress) AS n, row_number() OVER (PARTITION BY errorcode ORDER BY sourceipaddress)",
     ]);
     let shown = one(&[
         "SELECT eventid, eventname, {} AS w FROM events",
@@ -433,7 +437,7 @@ fn little_memory_means_disk() {
         "SELECT a.eventid, b.eventtime FROM events a JOIN events b ON a.requestid = b.eventid",
         "SELECT eventid, lag(eventid) OVER (PARTITION BY useridentity.arn ORDER BY eventtime) FROM events",
         "SELECT useridentity.arn, array_agg(eventid) FROM events GROUP BY 1",
-        "SELECT eventid FROM events UNION SELECT requestid FROM events",
+        "SELECT eventid, requestparameters FROM events UNION SELECT requestid, requestparameters FROM events",
         "SELECT * FROM events WHERE errorcode IS NULL EXCEPT SELECT * FROM events WHERE eventname = 'Event1'",
         "SELECT eventid, row_number() OVER (ORDER BY eventtime) AS n FROM events",
     ] {

@@ -13,7 +13,7 @@ use crate::commands::options::Sources;
 use crate::commands::{Ending, interrupt, machine, sources};
 use crate::decode::Wanted;
 use crate::failure::Failure;
-use crate::lake::{Days, Ingest, Limits, Summary, merge_days, publish_shards};
+use crate::lake::{Days, Ingest, Limits, MergedDays, Summary, merge_days, publish_shards};
 use crate::pipeline;
 use crate::source;
 use crate::ui::coverage::describe;
@@ -34,7 +34,7 @@ impl Args {
         }
         match (&self.shard, &self.merge, self.commit) {
             (Some(file), _, _) => Some(self.stage(talk, file)),
-            (_, Some(days), _) => Some(self.merge(days)),
+            (_, Some(days), _) => Some(self.merge(talk, days)),
             (_, _, true) => Some(self.publish(talk)),
             _ => None,
         }
@@ -94,13 +94,16 @@ impl Args {
         Ok(Ending { alarming: false, incomplete: Ending::lacks(&coverage, self.allow_incomplete) })
     }
 
-    fn merge(&self, days: &str) -> Result<Ending, Failure> {
+    fn merge(&self, talk: &Talk, days: &str) -> Result<Ending, Failure> {
         let options = sources::options(self.asked());
-        let days = chosen(days)?;
+        let asked = chosen(days)?;
         let merged =
-            merge_days(&sources::place(&self.lake, &options)?, self.plan.as_deref(), &days, self.limits());
-        let (count, summary) = merged.map_err(|error| self.failure(&error))?;
-        tell(json!({"step": "merge", "days": count}), &summary, json!({}))?;
+            merge_days(&sources::place(&self.lake, &options)?, self.plan.as_deref(), &asked, self.limits());
+        let MergedDays { summary, days: count, already } = merged.map_err(|error| self.failure(&error))?;
+        if matches!(asked, Days::One(_)) && count == 0 && !already {
+            talk.warn(&format!("no shard has staged anything for {days}: there is nothing to merge"));
+        }
+        tell(json!({"step": "merge", "days": count}), &summary, json!({"already": already}))?;
         Ok(Ending { alarming: false, incomplete: false })
     }
 

@@ -245,6 +245,11 @@ fn latest(disk: &dyn Disk, segments: &[Segment]) -> Option<HashMap<u128, u64>> {
     read.is_ok().then_some(last)
 }
 
+/// Whether the segments say that no object stands in them twice.
+fn stand_once(segments: &[Segment]) -> bool {
+    segments.iter().all(|segment| segment.seal.is_some_and(|seal| seal.fresh == Some(seal.objects)))
+}
+
 /// The intact segments, and the damage of the others.
 pub(in crate::lake) fn sound(disk: &dyn Disk, segments: &[Segment]) -> (Vec<Segment>, Vec<Damage>) {
     let (mut sound, mut damaged) = (Vec::new(), Vec::new());
@@ -275,10 +280,11 @@ pub(in crate::lake) fn for_each_object(
 ) -> Vec<Damage> {
     let (sound, mut damaged) = sound(disk, &manifest.segments);
     let unread: HashSet<u128> = manifest.unread.iter().map(ObjectState::key).collect();
-    let last = latest(disk, &sound).unwrap_or_default();
+    // Where every line is of another object, none is looked for, and nothing is kept in memory.
+    let last = (!stand_once(&sound)).then(|| latest(disk, &sound).unwrap_or_default());
     let read = each_line(disk, &sound, &mut |at, object| {
         let key = object.key();
-        if last.get(&key) == Some(&at) && !unread.contains(&key) {
+        if last.as_ref().is_none_or(|last| last.get(&key) == Some(&at)) && !unread.contains(&key) {
             each(object);
         }
         Ok(())

@@ -269,6 +269,10 @@ impl Disk for S3Disk {
         Ok(settled)
     }
 
+    fn adopts_unread(&self) -> bool {
+        true
+    }
+
     fn publish(&self, present: &Manifest, next: &Manifest, keep: Duration) -> Result<(), LakeError> {
         s3::publish(self, present, next, keep)
     }

@@ -47,6 +47,7 @@ impl Texts {
         self.len() == 0
     }
 
+    #[inline]
     pub fn get(&self, code: u32) -> Option<&str> {
         let at = code as usize;
         match self {

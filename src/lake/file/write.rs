@@ -41,7 +41,7 @@ const OBJECT: &str = "object";
 const RECORD: &str = "record";
 const REST: [&str; 2] = ["extra", "original"];
 
-fn options() -> PolarsResult<WriteOptions> {
+pub(super) fn options() -> PolarsResult<WriteOptions> {
     let statistics = StatisticsOptions {
         min_value: true,
         max_value: true,
@@ -53,7 +53,7 @@ fn options() -> PolarsResult<WriteOptions> {
     Ok(WriteOptions { statistics, version: Version::V1, compression, data_page_size: None })
 }
 
-static SCHEMA: LazyLock<Vec<Field>> = LazyLock::new(|| {
+pub(super) static SCHEMA: LazyLock<Vec<Field>> = LazyLock::new(|| {
     let text = |name: &str| Field::new(name.into(), ArrowDataType::Utf8View, true);
     let members =
         MEMBERS.iter().map(|member| Field::new(member.column.into(), dtype(&member.field.shape), true));
@@ -128,13 +128,13 @@ fn leaves(rows: &Rows, group: Range<usize>, options: WriteOptions) -> PolarsResu
 }
 
 /// A column that is being encoded.
-enum Part<'b> {
+pub(super) enum Part<'b> {
     Texts(Vec<Leaf<'b>>),
     Numbers(Vec<i64>),
 }
 
 /// All columns of a row group, in the order of [`SCHEMA`].
-fn columns(rows: &Rows, group: Range<usize>) -> PolarsResult<Vec<Part<'_>>> {
+pub(super) fn columns(rows: &Rows, group: Range<usize>) -> PolarsResult<Vec<Part<'_>>> {
     let mut columns: Vec<ColumnWriter<'_>> =
         LEAVES.iter().map(|leaf| ColumnWriter::new(leaf.shape, leaf.depth)).collect();
     let (height, mut packer) = (group.len(), Packer::new());
@@ -155,7 +155,7 @@ fn columns(rows: &Rows, group: Range<usize>) -> PolarsResult<Vec<Part<'_>>> {
     Ok(parts)
 }
 
-fn encode(
+pub(super) fn encode(
     part: Part<'_>,
     field: &Field,
     options: WriteOptions,
@@ -183,7 +183,7 @@ fn encode(
 }
 
 /// The pages for the file writer, which asks for one leaf after another.
-fn written<'l>(
+pub(super) fn written<'l>(
     leaves: &'l [Chunk],
     cuts: &'l Cuts,
 ) -> DynIter<'l, PolarsResult<DynStreamingIterator<'l, CompressedPage, PolarsError>>> {

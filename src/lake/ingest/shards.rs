@@ -18,7 +18,7 @@ use crate::lake::commit::manifest::Manifest;
 use crate::lake::commit::objects::{self, KnownObjects};
 use crate::lake::disk::Location;
 
-pub use publish::{Days, Published, merge_days, publish_shards};
+pub use publish::{Days, MergedDays, Published, merge_days, publish_shards};
 
 /// Where shards are staged.
 const SHARDS: &str = "_tagfall/shards";

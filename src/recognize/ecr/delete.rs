@@ -24,7 +24,9 @@ pub(super) fn batch_delete_image<'r>(record: &Record<'r>) -> Action<'r> {
     if legible.is_empty() && removed.items().next().is_some() {
         return Action::Omitted;
     }
-    Action::Delete { removed: legible, requested, failures: failures.items().filter_map(failure).collect() }
+    let illegible = legible.len() < removed.items().count();
+    let failures = failures.items().filter_map(failure).collect();
+    Action::Delete { removed: legible, requested, failures, illegible }
 }
 
 fn failure(entry: Json<'_>) -> Option<Deletion<'_>> {

@@ -27,6 +27,9 @@ pub(super) fn preview<'r>(record: &Record<'r>) -> Option<Action<'r>> {
 
 fn policy_run<'r>(record: &Record<'r>) -> PolicyRun<'r> {
     let details = record.details;
+    let taken = details.get("lifecycleEventImageActions");
+    let images: Vec<ImageRun<'_>> = taken.items().filter_map(image_run).collect();
+    let illegible = images.len() < taken.items().count();
     PolicyRun {
         rules: details
             .get("lifecycleEventPolicy")
@@ -35,9 +38,10 @@ fn policy_run<'r>(record: &Record<'r>) -> PolicyRun<'r> {
             .take(RULES_MAX)
             .filter_map(rule)
             .collect(),
-        images: details.get("lifecycleEventImageActions").items().filter_map(image_run).collect(),
+        images,
         failures: details.get("lifecycleEventFailureDetails").items().filter_map(run_failure).collect(),
         evaluated_before: record::time(details.get("lifecycleEventPolicy").get("lastEvaluatedAt")),
+        illegible,
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn put_image<'r>(record: &Record<'r>, manifests: &mut Manifests<'r>) 
             .text("imageDigest")
             .is_some_and(|said| image::written_digest(said).is_none()),
         asked: image::digest(record.request, "imageDigest"),
-        tag: record.request.text("imageTag").or_else(|| stored.get("imageId").text("imageTag")),
+        tag: image::tag(record.request).or_else(|| image::tag(stored.get("imageId"))),
         manifest: manifests.text(record.request).or_else(|| manifests.text(stored)),
         media_type: record
             .request
@@ -27,6 +27,12 @@ pub(super) fn put_image<'r>(record: &Record<'r>, manifests: &mut Manifests<'r>) 
     };
     if record.failed() {
         return Action::PushFailed(refusal(record, &parts));
+    }
+    // It took a tag, and somebody has made illegible which.
+    let asked_for_a_tag =
+        [record.request, stored.get("imageId")].iter().any(|place| place.text("imageTag").is_some());
+    if asked_for_a_tag && parts.tag.is_none() {
+        return Action::Omitted;
     }
     parts.push(origin(record), manifests)
 }

@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Function, Ident, OneOrManyWithParens, Query, VisitMut, VisitorMut};
+use sqlparser::ast::{Expr, Function, Ident, OneOrManyWithParens, Query, VisitMut};
 use sqlparser::tokenizer::Span;
 
 use super::Binder;
@@ -12,6 +12,7 @@ use crate::sql::functions;
 use crate::sql::scope::{Scope, Via};
 use crate::sql::syntax::calls;
 use crate::sql::syntax::names::{dotted, is_bound, named, of_function, suggestion};
+use crate::sql::syntax::visit::{VisitorMut, visit_mut};
 use crate::sql::types::relation::Field;
 use crate::sql::types::{clock, columns};
 
@@ -48,11 +49,10 @@ impl Binder {
             within: 0,
             parameters: Vec::new(),
             unknown: Vec::new(),
+            failure: None,
         };
-        match part.visit(&mut resolver) {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(error) => Err(error),
-        }
+        let _ = visit_mut(part, &mut resolver);
+        resolver.failure.map_or(Ok(()), Err)
     }
 }
 
@@ -68,29 +68,29 @@ struct Resolver<'r> {
     parameters: Vec<Vec<(String, String)>>,
     /// Unknown surrounding functions, which are reported before errors in their arguments.
     unknown: Vec<SqlError>,
+    /// The error that ended the walk.
+    failure: Option<SqlError>,
 }
 
 impl VisitorMut for Resolver<'_> {
-    type Break = SqlError;
-
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         if self.depth == 0 {
             let bound = self.binder.query(self.scope.ctes, Some((self.scope, Via::Rows(&[]))), query);
             match bound {
                 Ok(columns) => self.binder.shapes.add(query.clone(), columns.seen()),
-                Err(error) => return ControlFlow::Break(error),
+                Err(error) => return self.fail(error),
             }
         }
         self.depth += 1;
         ControlFlow::Continue(())
     }
 
-    fn post_visit_query(&mut self, _query: &mut Query) -> ControlFlow<SqlError> {
+    fn post_visit_query(&mut self, _query: &mut Query) -> ControlFlow<()> {
         self.depth -= 1;
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         if self.depth > 0 {
             return ControlFlow::Continue(());
         }
@@ -120,7 +120,7 @@ impl VisitorMut for Resolver<'_> {
         ControlFlow::Continue(())
     }
 
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         if self.depth > 0 {
             return ControlFlow::Continue(());
         }
@@ -144,7 +144,7 @@ impl VisitorMut for Resolver<'_> {
             Ok(Some(meant)) => *expr = meant,
             Ok(None) => {}
             Err(error) => {
-                return ControlFlow::Break(self.unknown.first().cloned().unwrap_or_else(|| error.at(expr)));
+                return self.fail(self.unknown.first().cloned().unwrap_or_else(|| error.at(expr)));
             }
         }
         ControlFlow::Continue(())
@@ -164,6 +164,11 @@ fn is_known(name: &str) -> bool {
 }
 
 impl Resolver<'_> {
+    fn fail(&mut self, error: SqlError) -> ControlFlow<()> {
+        self.failure = Some(error);
+        ControlFlow::Break(())
+    }
+
     /// The expression that a name stands for; `None` if it is left as it is.
     fn meant(&self, parts: &[Ident]) -> Result<Option<Expr>> {
         let Some((first, rest)) = parts.split_first().filter(|(first, _)| !is_bound(first)) else {

@@ -25,7 +25,7 @@ impl Gathering<'_> {
             (Err(error), _) => Err(error),
         };
         match done {
-            Ok(flowed) => Ok(self.flowed_as(flowed)),
+            Ok(flowed) => self.flowed_as(flowed),
             Err(error) if error.of_disk => Err(error),
             // Whatever else is wrong, the way over rows finds it, and the words for it.
             Err(_) => Ok(Gathered::GivenUp),

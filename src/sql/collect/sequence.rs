@@ -5,6 +5,7 @@ use super::disk_rows::Stored;
 use crate::sql::error::{Result, SqlError};
 use crate::sql::memory::{held_bytes, too_much};
 use crate::sql::panics::caught;
+use crate::sql::run::window::carried::SoFar;
 use crate::sql::stream::flow::sequence::Sequence;
 use crate::sql::stream::flow::{Flow, Flowed, Worker, placed};
 use crate::sql::stream::spill::keys::Keys;
@@ -70,8 +71,9 @@ struct Ahead<'s> {
     /// The last of those that have been looked at, followed by those that have not.
     rows: Option<Keyed>,
     known: usize,
-    /// How many rows come before all these.
-    before: usize,
+    /// The partition of the last row that has been looked at, and how many of its rows have been.
+    partition: Option<Vec<u8>>,
+    partition_rows: usize,
     /// For each window function, its value in the last row that has been looked at.
     last: Vec<Option<i64>>,
 }
@@ -79,7 +81,7 @@ struct Ahead<'s> {
 impl<'s> Ahead<'s> {
     fn new(sequence: &'s Sequence, memory_bytes_max: u64) -> Self {
         let last = vec![None; sequence.calls().len()];
-        Self { sequence, memory_bytes_max, rows: None, known: 0, before: 0, last }
+        Self { sequence, memory_bytes_max, rows: None, known: 0, partition: None, partition_rows: 0, last }
     }
 
     fn push(&mut self, (rows, keys): Keyed) -> Result<()> {
@@ -146,20 +148,36 @@ impl<'s> Ahead<'s> {
         let (reach, behind) = self.sequence.reach();
         let seen = rows.slice(0, end.saturating_add(behind));
         let own: Vec<Option<u32>> = (self.known..end).map(|row| u32::try_from(row).ok()).collect();
-        let (known, before, last) = (self.known, self.before, self.last.clone());
+        let by = keys.get(..self.sequence.partition_keys()).unwrap_or_default();
+        let by = Keys::of(by, rows.height)?;
+        let partition = |row: usize| if row < rows.height { Some(by.get(row)) } else { None };
+        let ends_at = |from: usize, of: Option<&[u8]>| {
+            (from..rows.height).find(|row| partition(*row) != of).unwrap_or(rows.height)
+        };
+        let is_same = self.partition.is_some() && partition(0) == self.partition.as_deref();
+        let so_far = SoFar {
+            known: self.known,
+            count: if is_same { self.partition_rows - self.known } else { 0 },
+            count_end: ends_at(0, partition(0)),
+            value_end: ends_at(self.known, self.partition.as_deref()),
+        };
+        let last = self.last.clone();
         let mut next = last.clone();
         let made = shown(&seen, &own, &mut |at, values| {
             let carry = self.sequence.calls().get(at).map(|(_, carry)| *carry);
             let carry = carry.ok_or_else(|| SqlError::new("a window function is missing"))?;
-            let values = carry.adjusted(values, known, before, last.get(at).copied().flatten())?;
+            let values = carry.adjusted(values, &so_far, last.get(at).copied().flatten())?;
             if let (Some(slot), true) = (next.get_mut(at), carry.is_value()) {
                 *slot = values.wholes()?.get(end - 1);
             }
             Ok(values)
         })?;
         self.last = next;
+        let begins =
+            (0..end).rev().find(|row| partition(*row) != partition(end - 1)).map_or(0, |row| row + 1);
+        self.partition_rows = end - begins + if begins == 0 { so_far.count } else { 0 };
+        self.partition = partition(end - 1).map(<[u8]>::to_vec);
         let start = end.saturating_sub(reach);
-        self.before += start;
         self.known = end - start;
         let rest = rows.slice(start, usize::MAX);
         let keys = keys

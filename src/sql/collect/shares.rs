@@ -34,6 +34,8 @@ const SHARES_MIN: u64 = 16;
 const EVENTS_PART: u64 = 12;
 /// The fraction of the memory above which a share is not evaluated.
 const SHARE_PART_MAX: u64 = 3;
+/// A share that takes more than this part of one worker's memory is evaluated alone.
+const LARGE_PART: u64 = 6;
 
 impl Gathering<'_> {
     /// Evaluates rows in memory; `None` if it is better to evaluate them all at once.
@@ -72,7 +74,7 @@ impl Gathering<'_> {
             let tables = tables.iter().map(of).collect::<Result<Vec<_>>>()?;
             Ok(of_events_table.iter().filter_map(|kind| tables.get(*kind).cloned()).collect::<Vec<_>>())
         };
-        self.share_by_share(flow, &(0..count).collect::<Vec<_>>(), &take).map(Some)
+        self.share_by_share(flow, &(0..count).collect::<Vec<_>>(), &|_| false, &take).map(Some)
     }
 
     /// Evaluates rows on disk.
@@ -114,6 +116,12 @@ impl Gathering<'_> {
         };
         let shares: Vec<usize> =
             (0..usize::try_from(count).unwrap_or(16)).filter(|share| bytes_of(*share) > 0).collect();
+        // What is made of a share's rows takes several times as much as they do.
+        let large = self.memory_bytes_max / LARGE_PART / self.jobs as u64;
+        let has_large = shares.iter().any(|share| bytes_of(*share) > large);
+        if let Some((flow, sequence)) = flow.in_sequence().filter(|_| has_large) {
+            return self.of_sequence_on_disk(flow, sequence, stored);
+        }
         if let Some(share) =
             shares.iter().find(|share| bytes_of(**share) > self.memory_bytes_max / SHARE_PART_MAX)
         {
@@ -144,20 +152,22 @@ impl Gathering<'_> {
             }
             Ok(of_events_table.iter().filter_map(|kind| tables.get(*kind).cloned()).collect::<Vec<_>>())
         };
-        self.share_by_share(flow, &shares, &take)
+        self.share_by_share(flow, &shares, &|share| bytes_of(share) > large, &take)
     }
 
     fn share_by_share(
         &self,
         flow: &Flow,
         shares: &[usize],
+        is_large: &dyn Fn(usize) -> bool,
         take: &(dyn Fn(usize) -> Result<Vec<Relation>> + Sync),
     ) -> Result<Flowed> {
         // Each share that is being evaluated has a part of the memory. Those that need more are evaluated
         // later, with all of it.
         let part = self.flow_room.limits.memory_bytes_max.map(|bytes| bytes / self.jobs as u64);
         let limits = Limits { memory_bytes_max: part, ..self.flow_room.limits.clone() };
-        let large = std::sync::Mutex::new(Vec::new());
+        let (large, shares): (Vec<usize>, Vec<usize>) = shares.iter().partition(|share| is_large(**share));
+        let large = std::sync::Mutex::new(large);
         let work = |worker: &mut Worker<'_>, share: usize| match worker.add_share(take(share)?, &limits) {
             Err(error) if error.of_memory => {
                 large.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(share);
@@ -166,7 +176,7 @@ impl Gathering<'_> {
             done => done,
         };
         let mut workers =
-            self.side_by_side(shares, self.jobs, || Worker::new(flow, &self.flow_room), work)?;
+            self.side_by_side(&shares, self.jobs, || Worker::new(flow, &self.flow_room), work)?;
         let mut large = large.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         large.sort_unstable();
         workers.extend(self.side_by_side(

@@ -7,10 +7,11 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Query, Value, Visit, Visitor};
+use sqlparser::ast::{Expr, Query, Value};
 
 use crate::sql::error::Result;
 use crate::sql::scope::Scope;
+use crate::sql::syntax::visit::{Visitor, visit};
 use crate::sql::types::columns;
 use crate::sql::types::values::Values;
 use crate::tables::Kind;
@@ -121,8 +122,6 @@ pub(in crate::sql) fn also_needed(query: &Query) -> Option<&'static str> {
         date: bool,
     }
     impl Visitor for Parts {
-        type Break = ();
-
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
             let name = match expr {
                 Expr::Identifier(ident) => ident.value.to_lowercase(),
@@ -143,7 +142,7 @@ pub(in crate::sql) fn also_needed(query: &Query) -> Option<&'static str> {
         }
     }
     let mut parts = Parts::default();
-    let _ = query.visit(&mut parts);
+    let _ = visit(query, &mut parts);
     (parts.day && (parts.date || !parts.others)).then_some(WHOLE)
 }
 

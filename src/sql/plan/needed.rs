@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Query, SelectItem, SelectItemQualifiedWildcardKind, visit_expressions};
+use sqlparser::ast::{Expr, Query, SelectItem, SelectItemQualifiedWildcardKind};
 
 use super::logical::{Leaf, Node, Operator, Plan};
 use crate::sql::syntax::names;
+use crate::sql::syntax::visit::expressions;
 use crate::tables::{Kind, cloudtrail};
 
 /// Column → paths of its fields; `None`: the whole column.
@@ -46,14 +47,14 @@ pub(in crate::sql) fn needed(tree: &Query, plan: &Plan) -> Option<Needed> {
 /// For each table in FROM, the columns that occur with its name.
 fn named(tree: &Query) -> BTreeMap<String, Vec<Vec<String>>> {
     let mut names: BTreeMap<String, Vec<Vec<String>>> = BTreeMap::new();
-    let _ = visit_expressions(tree, |expr| {
+    let _ = expressions(tree, &mut |expr| {
         if let Expr::CompoundIdentifier(parts) = expr
             && let Some((table, path)) = parts.split_first()
         {
             let paths = names.entry(table.value.clone()).or_default();
             paths.push(path.iter().map(|part| part.value.clone()).collect());
         }
-        ControlFlow::<()>::Continue(())
+        ControlFlow::Continue(())
     });
     names
 }

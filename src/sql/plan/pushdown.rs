@@ -7,13 +7,11 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{
-    Expr, Ident, ObjectNamePart, SelectItem, SelectItemQualifiedWildcardKind, Visit, VisitMut, Visitor,
-    VisitorMut,
-};
+use sqlparser::ast::{Expr, Ident, ObjectNamePart, SelectItem, SelectItemQualifiedWildcardKind};
 
 use super::logical::{Operator, Plan};
 use crate::sql::syntax::names::qualified;
+use crate::sql::syntax::visit::{Visitor, VisitorMut, visit, visit_mut};
 use crate::sql::syntax::walk;
 use crate::sql::types::columns;
 use crate::sql::types::relation::Relation;
@@ -70,7 +68,7 @@ impl Outputs {
         let mut condition = condition.clone();
         constants.put_into(&mut condition);
         let mut rewrite = Rewrite { outputs: self, alias };
-        VisitMut::visit(&mut condition, &mut rewrite).is_continue().then_some(condition)
+        visit_mut(&mut condition, &mut rewrite).is_continue().then_some(condition)
     }
 
     fn column(&self, name: &str) -> Option<Expr> {
@@ -146,13 +144,11 @@ fn row_by_row(plan: &Plan) -> Option<Shown<'_>> {
 fn has_lambda(expr: &Expr) -> bool {
     struct Lambdas;
     impl Visitor for Lambdas {
-        type Break = ();
-
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
             if matches!(expr, Expr::Lambda(_)) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }
     }
-    expr.visit(&mut Lambdas).is_break()
+    visit(expr, &mut Lambdas).is_break()
 }
 
 struct Rewrite<'o> {
@@ -161,8 +157,6 @@ struct Rewrite<'o> {
 }
 
 impl VisitorMut for Rewrite<'_> {
-    type Break = ();
-
     // After the children, so that replacements are not processed again.
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         let meaning = match expr {
@@ -207,7 +201,7 @@ impl Constants {
     /// Replaces names by their values.
     pub fn put_into(&self, condition: &mut Expr) {
         if !self.0.is_empty() && !walk::has_subquery(condition) && !has_lambda(condition) {
-            let _ = VisitMut::visit(condition, &mut PutConstants(self));
+            let _ = visit_mut(condition, &mut PutConstants(self));
         }
     }
 
@@ -226,8 +220,6 @@ impl Constants {
 struct PutConstants<'c>(&'c Constants);
 
 impl VisitorMut for PutConstants<'_> {
-    type Break = ();
-
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         if let Some(value) = self.0.get(expr) {
             *expr = value.clone();

@@ -13,6 +13,7 @@ use super::logical::{JoinKind, Leaf, Node, Operator, Plan};
 use super::pushdown::{self, Constants};
 use crate::sql::bind::Bound;
 use crate::sql::syntax::names::{self, is_events};
+use crate::sql::syntax::visit::relations;
 
 /// Common tables that name each other can double the number of occurrences with each step; beyond this,
 /// nothing is concluded.
@@ -30,9 +31,9 @@ pub(in crate::sql) fn of(bound: &Bound, plan: &Plan) -> Option<Vec<TableScan>> {
     let mut walker = Walker { found: Vec::new(), places: BTreeSet::new(), used: BTreeSet::new(), steps: 0 };
     walker.plan(plan, Vec::new());
     let mut followed = walker.steps <= STEPS_MAX && walker.found.len() <= MENTIONS_MAX;
-    let _ = sqlparser::ast::visit_relations(bound.tree(), |name| {
+    let _ = relations(bound.tree(), &mut |name| {
         followed &= !is_events(&names::last(name)) || walker.places.contains(&names::place(name));
-        ControlFlow::<()>::Continue(())
+        ControlFlow::Continue(())
     });
     followed.then_some(walker.found)
 }

@@ -131,7 +131,9 @@ pub(in crate::sql) fn listed_of(
     match Grouping::of(select, &calls)? {
         None => project(&scope, select, &calls, &orders),
         Some(grouping) => {
-            let ((count, known), places) = match like.session.catalog.counted() {
+            let counted = like.session.catalog.counted();
+            let is_of = |counted: &&Counted| counted.is_of(&grouping.keys, &calls.aggregates);
+            let ((count, known), places) = match counted.filter(is_of) {
                 Some(counted) => ((counted.count, counted.known.clone()), Relation::default()),
                 None => group::grouped(&scope, &grouping, &calls)?,
             };

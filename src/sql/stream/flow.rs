@@ -98,6 +98,8 @@ pub(in crate::sql) struct Flow {
     ranked: Option<Ranked>,
     /// What numbers all rows, of a query over these.
     sequence: Option<Sequence>,
+    /// For a query that is evaluated by shares, how it can be evaluated if a share does not fit into memory.
+    in_sequence: Option<Box<Flow>>,
 }
 
 impl Flow {
@@ -113,8 +115,11 @@ impl Flow {
             return None;
         }
         if !rowwise::is_reduced(bound, plan) {
-            return Self::of_shares(bound, scan, filters, is_store)
-                .or_else(|| Self::of_sequence(bound, scan, filters, is_store));
+            let in_sequence = || Self::of_sequence(bound, scan, filters, is_store);
+            return match Self::of_shares(bound, scan, filters, is_store) {
+                Some(shares) => Some(Self { in_sequence: in_sequence().map(Box::new), ..shares }),
+                None => in_sequence(),
+            };
         }
         let select = top(tree)?;
         let wanted = bound.typed(&Relation::default(), |like| select::wanted(like, tree));
@@ -147,6 +152,7 @@ impl Flow {
             events_tables: None,
             ranked: None,
             sequence: None,
+            in_sequence: None,
         })
     }
 
@@ -176,12 +182,19 @@ impl Flow {
             events_tables: Some(events_tables),
             ranked,
             sequence: None,
+            in_sequence: None,
         })
     }
 
     /// The occurrences of the events table, if the query is evaluated by shares.
     pub fn events_tables(&self) -> Option<&[EventsTable]> {
         self.events_tables.as_deref()
+    }
+
+    /// How the query can be evaluated if a share does not fit into memory.
+    pub fn in_sequence(&self) -> Option<(&Flow, &Sequence)> {
+        let flow = self.in_sequence.as_deref()?;
+        Some((flow, flow.sequence.as_ref()?))
     }
 
     /// The SELECT with windows over all rows, if the query is evaluated in their order.

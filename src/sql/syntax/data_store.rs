@@ -7,16 +7,17 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Query, visit_relations};
+use sqlparser::ast::Query;
 
 use super::names;
+use crate::sql::syntax::visit::relations;
 
 /// The internal name of a table that a query calls by an id or a placeholder for one.
 pub(in crate::sql) const TABLE: &str = "cloudtrail_lake";
 
 /// Whether a query is for an event data store.
 pub(in crate::sql) fn is_meant(query: &Query) -> bool {
-    visit_relations(query, |name| {
+    relations(query, &mut |name| {
         if names::last(name) == TABLE { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
     .is_break()

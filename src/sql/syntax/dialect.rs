@@ -9,9 +9,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;
-use sqlparser::ast::{
-    CastKind, Cte, Expr, Ident, Query, Statement, TableAlias, TableAliasColumnDef, With, visit_relations_mut,
-};
+use sqlparser::ast::{CastKind, Cte, Expr, Ident, Query, Statement, TableAlias, TableAliasColumnDef, With};
 use sqlparser::dialect::{Dialect, GenericDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -20,6 +18,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 use super::statements::{Asking, View};
 use super::{chains, spelling, statements};
 use crate::sql::error::{SqlError, TextPosition};
+use crate::sql::syntax::visit::relations_mut;
 
 /// Longest query that is parsed, in bytes.
 const TEXT_BYTES_MAX: usize = 1 << 20;
@@ -213,9 +212,9 @@ pub(in crate::sql) fn parse(text: &str) -> crate::sql::error::Result<Query> {
             cte_tables: Vec::new(),
         });
         with.cte_tables.splice(0..0, views);
-        let _ = visit_relations_mut(&mut query, |name| {
+        let _ = relations_mut(&mut query, &mut |name| {
             statements::unqualify(name, &names);
-            ControlFlow::<()>::Continue(())
+            ControlFlow::Continue(())
         });
     }
     Ok(query)

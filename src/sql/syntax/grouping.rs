@@ -2,7 +2,8 @@
 //! and `GROUPING SETS`.
 
 use sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, GroupByWithModifier, OrderBy, OrderByKind, OrderByOptions, Query, Select,
+    Distinct, Expr, GroupByExpr, GroupByWithModifier, LimitClause, OrderBy, OrderByKind, OrderByOptions,
+    Query, Select,
 };
 
 use super::calls::{arguments, as_call};
@@ -174,6 +175,15 @@ pub(in crate::sql) fn refuse_unknown(select: &Select) -> Result<()> {
 pub(in crate::sql) fn grouping(select: &Select, by: Option<&OrderBy>) -> Result<(Option<Grouping>, Calls)> {
     let calls = calls(select, &by.map(order_exprs).transpose()?.unwrap_or_default());
     Ok((Grouping::of(select, &calls)?, calls))
+}
+
+/// Whether the first rows are passed over.
+pub(in crate::sql) fn has_offset(query: &Query) -> bool {
+    match &query.limit_clause {
+        None => false,
+        Some(LimitClause::LimitOffset { offset, .. }) => offset.is_some(),
+        Some(_) => true,
+    }
 }
 
 /// Whether rows equal to the last one are included (`WITH TIES`).

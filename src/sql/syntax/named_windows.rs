@@ -2,32 +2,31 @@
 
 use std::ops::ControlFlow;
 
+use crate::sql::syntax::visit::{VisitorMut, visit_mut};
 use sqlparser::ast::{
-    Expr, Function, Ident, NamedWindowDefinition, NamedWindowExpr, Query, Select, SetExpr, VisitMut,
-    VisitorMut, WindowSpec, WindowType,
+    Expr, Function, Ident, NamedWindowDefinition, NamedWindowExpr, Query, Select, SetExpr, WindowSpec,
+    WindowType,
 };
 
 /// Writes out the named windows of every SELECT in a query.
 pub(in crate::sql) fn write_out(query: &mut Query) {
     struct Selects;
     impl VisitorMut for Selects {
-        type Break = ();
-
         fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
             let mut order_by = query.order_by.take();
             if let SetExpr::Select(select) = &mut *query.body {
                 let windows = definitions(select);
                 let mut put = PutWindows(&windows);
                 if !windows.is_empty() {
-                    let _ = VisitMut::visit(&mut **select, &mut put);
-                    let _ = VisitMut::visit(&mut order_by, &mut put);
+                    let _ = visit_mut(&mut **select, &mut put);
+                    let _ = visit_mut(&mut order_by, &mut put);
                 }
             }
             query.order_by = order_by;
             ControlFlow::Continue(())
         }
     }
-    let _ = VisitMut::visit(query, &mut Selects);
+    let _ = visit_mut(query, &mut Selects);
 }
 
 /// Takes the definitions out of a SELECT; a definition may use an earlier one.
@@ -62,8 +61,6 @@ fn complete(known: &[(String, WindowSpec)], mut spec: WindowSpec) -> WindowSpec 
 struct PutWindows<'w>(&'w [(String, WindowSpec)]);
 
 impl VisitorMut for PutWindows<'_> {
-    type Break = ();
-
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         if let Expr::Function(Function { over: Some(over), .. }) = expr {
             match over {

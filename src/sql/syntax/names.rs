@@ -6,9 +6,9 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{
     AccessExpr, Expr, Function, Ident, JoinConstraint, JoinOperator, LambdaFunctionParameter, ObjectName,
     ObjectNamePart, OneOrManyWithParens, Query, Select, SetExpr, TableAlias, TableFactor, Value, Visit,
-    VisitMut, Visitor, VisitorMut, visit_expressions,
 };
 
+use crate::sql::syntax::visit::{Visitor, VisitorMut, expressions, visit, visit_mut};
 use crate::tables::{self, cloudtrail};
 
 /// Makes every name in expressions lower case, so that equal expressions are equal trees. Aliases keep the
@@ -16,8 +16,6 @@ use crate::tables::{self, cloudtrail};
 pub(in crate::sql) fn lower(query: &mut Query) {
     struct Lower;
     impl VisitorMut for Lower {
-        type Break = ();
-
         fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
             join(expr);
             match expr {
@@ -29,7 +27,7 @@ pub(in crate::sql) fn lower(query: &mut Query) {
             ControlFlow::Continue(())
         }
     }
-    let _ = VisitMut::visit(query, &mut Lower);
+    let _ = visit_mut(query, &mut Lower);
 }
 
 /// In `e.resources[1].arn`, everything before the first `[` is one name, of a table, a column and fields, but
@@ -119,8 +117,6 @@ pub(in crate::sql) fn dotted(parts: &[Ident]) -> String {
 pub(in crate::sql) fn as_written(expr: &Expr) -> Expr {
     struct Unmark;
     impl VisitorMut for Unmark {
-        type Break = ();
-
         fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
             let parts = match expr {
                 Expr::Identifier(ident) => vec![ident.clone()],
@@ -132,7 +128,7 @@ pub(in crate::sql) fn as_written(expr: &Expr) -> Expr {
         }
     }
     let mut expr = expr.clone();
-    let _ = VisitMut::visit(&mut expr, &mut Unmark);
+    let _ = visit_mut(&mut expr, &mut Unmark);
     expr
 }
 
@@ -144,8 +140,6 @@ pub(in crate::sql) fn free(part: &impl Visit) -> Vec<Vec<Ident>> {
         own: BTreeSet<String>,
     }
     impl Visitor for Names {
-        type Break = ();
-
         fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
             self.own.extend(alias_of(factor).map(|alias| alias.name.value.clone()));
             ControlFlow::Continue(())
@@ -168,7 +162,7 @@ pub(in crate::sql) fn free(part: &impl Visit) -> Vec<Vec<Ident>> {
         }
     }
     let mut names = Names::default();
-    let _ = part.visit(&mut names);
+    let _ = visit(part, &mut names);
     let Names { mut found, own } = names;
     found.retain(|parts| parts.first().is_some_and(|first| !own.contains(&first.value)));
     found
@@ -177,7 +171,7 @@ pub(in crate::sql) fn free(part: &impl Visit) -> Vec<Vec<Ident>> {
 /// All parts of all names in a part of a query, including its subqueries.
 pub(in crate::sql) fn parts_in(part: &impl Visit) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    let _ = visit_expressions(part, |expr| {
+    let _ = expressions(part, &mut |expr| {
         match expr {
             Expr::Identifier(ident) => drop(names.insert(ident.value.to_lowercase())),
             Expr::CompoundIdentifier(parts) => {
@@ -185,7 +179,7 @@ pub(in crate::sql) fn parts_in(part: &impl Visit) -> BTreeSet<String> {
             }
             _ => {}
         }
-        ControlFlow::<()>::Continue(())
+        ControlFlow::Continue(())
     });
     names
 }

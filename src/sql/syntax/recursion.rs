@@ -2,14 +2,15 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Query, SetExpr, SetOperator, SetQuantifier, visit_relations};
+use sqlparser::ast::{Query, SetExpr, SetOperator, SetQuantifier};
 
 use super::names;
+use crate::sql::syntax::visit::relations;
 
 /// The first and the recursive part of the query, and whether duplicates are kept (`UNION ALL`); `None` if it
 /// does not refer to itself.
 pub(in crate::sql) fn halves<'q>(query: &'q Query, name: &str) -> Option<(&'q SetExpr, &'q SetExpr, bool)> {
-    let mentions = visit_relations(query, |relation| {
+    let mentions = relations(query, &mut |relation| {
         if relation.0.len() == 1 && names::last(relation) == name {
             ControlFlow::Break(())
         } else {

@@ -2,9 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{BinaryOperator, Expr, Function, Query, Select, SelectItem, Visit, Visitor};
+use sqlparser::ast::{BinaryOperator, Expr, Function, Query, Select, SelectItem, Visit};
 
 use super::{calls, names};
+use crate::sql::syntax::visit::{Visitor, visit};
 
 /// Calls found in an expression.
 #[derive(Default)]
@@ -56,8 +57,6 @@ fn outside_of_queries(part: &impl Visit, look: impl FnMut(&Expr)) {
         depth: usize,
     }
     impl<F: FnMut(&Expr)> Visitor for Outside<F> {
-        type Break = ();
-
         fn pre_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
             self.depth += 1;
             ControlFlow::Continue(())
@@ -75,7 +74,7 @@ fn outside_of_queries(part: &impl Visit, look: impl FnMut(&Expr)) {
             ControlFlow::Continue(())
         }
     }
-    let _ = part.visit(&mut Outside { look, depth: 0 });
+    let _ = visit(part, &mut Outside { look, depth: 0 });
 }
 
 /// Subqueries that stand in expressions, but not those inside other queries.
@@ -96,8 +95,6 @@ pub(in crate::sql) fn subqueries(part: &impl Visit) -> Vec<Query> {
 pub(in crate::sql) fn names_more_than(columns: &'static [&'static str]) -> impl Fn(&Expr) -> bool {
     struct Finder(&'static [&'static str]);
     impl Visitor for Finder {
-        type Break = ();
-
         fn pre_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
             ControlFlow::Break(())
         }
@@ -114,20 +111,18 @@ pub(in crate::sql) fn names_more_than(columns: &'static [&'static str]) -> impl 
             if known { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         }
     }
-    move |expr| expr.visit(&mut Finder(columns)).is_break()
+    move |expr| visit(expr, &mut Finder(columns)).is_break()
 }
 
 /// Whether there is a subquery anywhere in `expr`.
 pub(in crate::sql) fn has_subquery(expr: &Expr) -> bool {
     struct Finder;
     impl Visitor for Finder {
-        type Break = ();
-
         fn pre_visit_query(&mut self, _query: &Query) -> ControlFlow<()> {
             ControlFlow::Break(())
         }
     }
-    expr.visit(&mut Finder).is_break()
+    visit(expr, &mut Finder).is_break()
 }
 
 /// Whether `expr` can have a value although a part of it is NULL, as `coalesce` and `IS NULL` can.
@@ -148,8 +143,6 @@ pub(in crate::sql) fn may_hide_null(expr: &Expr) -> bool {
     ];
     struct Finder;
     impl Visitor for Finder {
-        type Break = ();
-
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
             let hides = match expr {
                 Expr::BinaryOp { op, .. } => matches!(op, BinaryOperator::And | BinaryOperator::Or),
@@ -176,7 +169,7 @@ pub(in crate::sql) fn may_hide_null(expr: &Expr) -> bool {
             if hides { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }
     }
-    expr.visit(&mut Finder).is_break()
+    visit(expr, &mut Finder).is_break()
 }
 
 /// The conditions that are combined by AND at the top of `expr`, in order.

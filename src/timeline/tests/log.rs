@@ -158,6 +158,7 @@ impl Log {
                 images: vec![image],
                 failures: Vec::new(),
                 evaluated_before: None,
+                illegible: false,
             }),
         )
     }
@@ -189,7 +190,13 @@ impl Log {
         let (images, failures) = (took.iter().map(image).collect(), failed.iter().map(refused).collect());
         self.add(
             "PolicyExecutionEvent",
-            Action::PolicyRun(PolicyRun { rules: vec![rule], images, failures, evaluated_before: None }),
+            Action::PolicyRun(PolicyRun {
+                rules: vec![rule],
+                images,
+                failures,
+                evaluated_before: None,
+                illegible: false,
+            }),
         )
     }
 
@@ -210,7 +217,10 @@ impl Log {
         };
         let removed = removed.iter().map(|(n, tag)| id(Some(*n), *tag)).collect();
         let requested = vec![id(requested.0, requested.1)];
-        self.add("BatchDeleteImage", Action::Delete { removed, requested, failures: Vec::new() })
+        self.add(
+            "BatchDeleteImage",
+            Action::Delete { removed, requested, failures: Vec::new(), illegible: false },
+        )
     }
 
     pub fn pull(&mut self, n: Option<u8>, tag: Option<&'static str>) -> &mut Self {

@@ -493,7 +493,10 @@ fn the_order_of_a_response_does_not_matter() {
         let requested: Vec<_> = asked.iter().map(|(n, tag)| id(*n, *tag)).collect();
         // The tag was not on the image that the logs had last seen with it.
         let removed = asked.iter().map(|(n, tag)| id(Some(n.unwrap_or(2)), *tag)).collect();
-        log.add("BatchDeleteImage", Action::Delete { removed, requested, failures: Vec::new() });
+        log.add(
+            "BatchDeleteImage",
+            Action::Delete { removed, requested, failures: Vec::new(), illegible: false },
+        );
         assert!(log.image(1).tags.is_empty(), "{asked:?}");
     }
 }

@@ -44,7 +44,7 @@ pub fn write(out: &mut dyn Write, coverage: &Coverage, verdict: &Verdict) -> io:
         .enumerate()
         .try_for_each(|(at, sentence)| write_sentence(page, Some(at + 1), sentence))?;
     write_sentences(page, "Who needs it", &verdict.used_by)?;
-    write_sentences(page, "Who stood behind it", &verdict.behind)?;
+    write_sentences(page, "Who was behind it", &verdict.behind)?;
     page.texts("What to do", verdict.advice.iter().map(String::as_str))?;
     write_sentences(page, "Not this", &verdict.not_this)?;
     page.texts("What the logs cannot show", verdict.unknown.iter().map(String::as_str))?;

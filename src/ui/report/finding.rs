@@ -35,7 +35,7 @@ pub fn page(finding: &Finding, report: &Report<'_>, numbers: &Numbers<'_>) -> Ma
                 @if let Some(scene) = &scene { (picture::page(scene)) }
                 dl { "\n" (facts(finding)) }
                 (list("Why it was this image", "reasons", &finding.reasons, |reason| html! { (shown(&reason.text)) }))
-                (list("Who stood behind it", "behind", &story.behind, |sentence| html! { (shown(&sentence.text)) }))
+                (list("Who was behind it", "behind", &story.behind, |sentence| html! { (shown(&sentence.text)) }))
                 (list("What to do", "advice", &finding.advice, |advice| prose(advice)))
                 @if finding.lost.gone_at.is_some() && finding.lost.digest.is_some() {
                     p { "Where the same digest still is: " code { "tagfall rescue " (finding.id) } ", with these sources" }

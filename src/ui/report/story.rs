@@ -31,7 +31,7 @@ pub struct Story {
     pub policies: Vec<Timestamp>,
     /// Times in which the repository's key could not be used; without an end if the logs have none.
     pub locked: Vec<(Timestamp, Option<Timestamp>)>,
-    /// Who stood behind the pushes and the deletion.
+    /// Who was behind the pushes and the deletion.
     pub behind: Vec<Sentence>,
 }
 

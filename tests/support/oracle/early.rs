@@ -150,7 +150,8 @@ fn early_tag(repo: &Repo, repository: &Repository, tag: &str) -> Option<Finding>
 
 fn never_digest(repo: &Repo, repository: &Repository, digest: &str, image: &Image) -> Option<Finding> {
     let (refused, tag, pusher) = image.refused_pushes.first()?;
-    if image.first_push.is_some() || image.exists || image.lives.iter().any(|life| life.known) {
+    let was_there = image.exists || image.shown > 0 || image.lives.iter().any(|life| life.known);
+    if image.first_push.is_some() || was_there {
         return None;
     }
     let after = |time: u64| time > refused.time;

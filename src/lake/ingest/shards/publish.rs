@@ -8,8 +8,7 @@ use super::{Attempt, PlanName, SHARDS};
 use crate::lake::LakeError;
 use crate::lake::commit::manifest::{FileEntry, Manifest};
 use crate::lake::commit::objects;
-use crate::lake::disk::Disk;
-use crate::lake::disk::Location;
+use crate::lake::disk::{Disk, Location};
 use crate::lake::file::Reader;
 use crate::lake::ingest::merge::{Present, read_group};
 use crate::lake::ingest::{Ingest, Limits, Summary};
@@ -30,19 +29,34 @@ pub struct Published {
 struct Staged {
     /// Its path in that lake.
     path: String,
+    name: PathBuf,
     disk: Arc<dyn Disk>,
     manifest: Manifest,
 }
 
 impl Staged {
     fn open(lake: &Location, path: String) -> Result<Self, LakeError> {
-        let disk = lake.below(&path).disk()?;
-        let manifest = Manifest::load(&*disk)?.manifest;
-        Ok(Self { path, disk, manifest })
+        let place = lake.below(&path);
+        let (disk, name) = (place.disk()?, place.name());
+        let manifest = Manifest::load(&*disk).map_err(|error| unreadable(&name, error))?.manifest;
+        Ok(Self { path, name, disk, manifest })
+    }
+
+    fn unreadable(&self, error: LakeError) -> LakeError {
+        unreadable(&self.name, error)
     }
 
     fn partitions(&self) -> impl Iterator<Item = &Partition> {
         self.manifest.files.iter().map(|file| &file.partition)
+    }
+}
+
+fn unreadable(place: &Path, error: LakeError) -> LakeError {
+    match error {
+        LakeError::Io { path: file, reason } => {
+            LakeError::Staged { place: place.to_path_buf(), file, reason }
+        }
+        error => error,
     }
 }
 
@@ -108,8 +122,18 @@ impl Days {
     }
 }
 
-/// Merges the staged files of a plan's shards for some days. Returns the number of days, and the counts of
-/// the run. Days that only one shard has are left as they are.
+/// What a merge has done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MergedDays {
+    pub summary: Summary,
+    /// How many days were meant, of which something is staged.
+    pub days: u64,
+    /// The plan had been published before; nothing was done.
+    pub already: bool,
+}
+
+/// Merges the staged files of a plan's shards for some days. Days that only one shard has are left as they
+/// are.
 ///
 /// # Errors
 /// Shards are missing, something staged is damaged, or the disk or the service fails.
@@ -118,7 +142,12 @@ pub fn merge_days(
     plan: Option<&str>,
     days: &Days,
     limits: Limits,
-) -> Result<(u64, Summary), LakeError> {
+) -> Result<MergedDays, LakeError> {
+    if let Some(plan) = plan
+        && is_published(lake, plan)?
+    {
+        return Ok(MergedDays { already: true, ..MergedDays::default() });
+    }
     let (plan, shards) = shards(lake, plan)?;
     let path = format!("{}/{}", plan.folder(), days.name());
     let mut makers: BTreeMap<&Partition, u32> = BTreeMap::new();
@@ -129,26 +158,24 @@ pub fn merge_days(
     let chosen = days.chosen(makers.keys().map(|partition| (*partition).clone()).collect());
     let shared: BTreeSet<Partition> =
         chosen.iter().filter(|partition| makers.get(partition) > Some(&1)).cloned().collect();
-    let count = chosen.len() as u64;
+    let nothing_to_do = MergedDays { days: chosen.len() as u64, ..MergedDays::default() };
     if shared.is_empty() || lake.below(&path).has_lake()? {
-        return Ok((count, Summary::default()));
+        return Ok(nothing_to_do);
     }
     let select = shards.first().map(|shard| shard.manifest.select.clone()).unwrap_or_default();
     let (attempt, at) = Attempt::new(lake, &path)?;
     let limits = Limits { commit_bytes: u64::MAX, commit_objects: usize::MAX, ..limits };
     let ingest = Ingest::open_at(&at, Some(&select), limits)?;
     if ingest.has_commits() {
-        return Ok((count, Summary::default()));
+        return Ok(nothing_to_do);
     }
     for partition in &shared {
         for shard in &shards {
-            ingest.take_rows(
-                &*shard.disk,
-                shard.manifest.files.iter().filter(|file| file.partition == *partition),
-            )?;
+            let files = shard.manifest.files.iter().filter(|file| file.partition == *partition);
+            ingest.take_rows(shard, files)?;
         }
     }
-    Ok((count, attempt.keep(ingest.finish(true))?))
+    Ok(MergedDays { summary: attempt.keep(ingest.finish(true))?, ..nothing_to_do })
 }
 
 /// Makes everything that the shards of a plan have staged part of the lake in one commit, and removes the
@@ -218,15 +245,17 @@ impl Ingest {
         let mut published = Published::default();
         let mut state = self.lock_state();
         let mut left_out = 0;
-        for Staged { disk, manifest, .. } in shards {
+        for shard in shards {
+            let manifest = &shard.manifest;
             for segment in &manifest.segments {
-                objects::lines(&**disk, segment, &mut |object| {
+                let taken = objects::lines(&*shard.disk, segment, &mut |object| {
                     published.objects += 1;
                     published.objects_failed += u64::from(object.ending == objects::Ending::Failed);
                     state.unread_before.remove(&object.key());
                     state.objects.push(object);
                     Ok(())
-                })?;
+                });
+                taken.map_err(|error| shard.unreadable(error))?;
             }
             for object in &manifest.unread {
                 published.objects += 1;
@@ -256,12 +285,12 @@ impl Ingest {
                 None => shards.iter().filter(has).collect(),
             };
             let is_new = self.lock_state().files.get(day).is_none_or(Vec::is_empty);
-            for Staged { path, disk, manifest } in &makers {
-                let files = manifest.files.iter().filter(|file| file.partition == *day);
+            for staged in &makers {
+                let mut files = staged.manifest.files.iter().filter(|file| file.partition == *day);
                 if is_new && makers.len() == 1 {
-                    files.clone().try_for_each(|file| self.adopt(path, file))?;
+                    files.try_for_each(|file| self.adopt(staged, file))?;
                 } else {
-                    self.take_rows(&**disk, files)?;
+                    self.take_rows(staged, files)?;
                 }
             }
         }
@@ -271,13 +300,14 @@ impl Ingest {
     /// Takes over the rows of staged files.
     fn take_rows<'f>(
         &self,
-        disk: &dyn Disk,
+        staged: &Staged,
         files: impl Iterator<Item = &'f FileEntry>,
     ) -> Result<(), LakeError> {
         for entry in files {
-            let reader = Reader::of(disk, entry)?;
+            let reader = Reader::of(&*staged.disk, entry).map_err(|error| staged.unreadable(error))?;
             for group in reader.groups() {
-                let mut piece = read_group(&reader, group, entry.partition.native)?;
+                let piece = read_group(&reader, group, entry.partition.native);
+                let mut piece = piece.map_err(|error| staged.unreadable(error))?;
                 self.enter();
                 self.add(std::iter::once((&entry.partition, &mut piece)));
                 self.leave(None, true);
@@ -287,7 +317,11 @@ impl Ingest {
     }
 
     /// Takes over a file unchanged.
-    fn adopt(&self, path: &str, entry: &FileEntry) -> Result<(), LakeError> {
+    fn adopt(&self, staged: &Staged, entry: &FileEntry) -> Result<(), LakeError> {
+        if !self.disk.adopts_unread() {
+            let checked = Reader::of(&*staged.disk, entry).and_then(|reader| reader.check());
+            checked.map_err(|error| staged.unreadable(error))?;
+        }
         let mut state = self.lock_state();
         state.names += 1;
         let name = format!(
@@ -296,7 +330,7 @@ impl Ingest {
             state.names,
             entry.partition.extension()
         );
-        let from: PathBuf = Path::new(path).join(entry.path());
+        let from: PathBuf = Path::new(&staged.path).join(entry.path());
         let name = self.disk.adopt(&from, &entry.name, name).map_err(|error| LakeError::io(&from, error))?;
         state.summary.files_written += 1;
         state.summary.bytes_written += entry.bytes;

@@ -4,12 +4,11 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{
-    Ident, ObjectName, ObjectNamePart, Query, TableAlias, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
-};
+use sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Query, TableAlias, TableFactor, Visit};
 
 use super::events_table::EventsTable;
 use crate::sql::syntax::names::is_events;
+use crate::sql::syntax::visit::{Visitor, VisitorMut, relations, visit, visit_mut};
 use crate::sql::syntax::{data_store, names};
 
 /// Maximum number of occurrences: a common table expression that uses another one twice doubles them.
@@ -44,16 +43,16 @@ pub(in crate::sql) fn inline(tree: &mut Query) -> Option<Vec<EventsTable>> {
     }
     Inliner(&commons).visit(tree);
     let mut namer = Namer { events_tables: Vec::new(), is_plain: true };
-    let _ = VisitMut::visit(tree, &mut namer);
+    let _ = visit_mut(tree, &mut namer);
     (namer.is_plain && !namer.events_tables.is_empty() && namer.events_tables.len() <= MENTIONS_MAX)
         .then_some(namer.events_tables)
 }
 
 fn tables_in(query: &Query, commons: &HashMap<String, usize>) -> usize {
     let mut count = 0_usize;
-    let _ = sqlparser::ast::visit_relations(query, |name| {
+    let _ = relations(query, &mut |name| {
         count = count.saturating_add(commons.get(&names::last(name)).copied().unwrap_or(1));
-        ControlFlow::<()>::Continue(())
+        ControlFlow::Continue(())
     });
     count
 }
@@ -61,26 +60,22 @@ fn tables_in(query: &Query, commons: &HashMap<String, usize>) -> usize {
 fn has_with(query: &Query) -> bool {
     struct Finder;
     impl Visitor for Finder {
-        type Break = ();
-
         fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
             if query.with.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }
     }
-    query.visit(&mut Finder).is_break()
+    visit(query, &mut Finder).is_break()
 }
 
 struct Inliner<'c>(&'c [(String, Query, TableAlias)]);
 
 impl Inliner<'_> {
     fn visit(&mut self, query: &mut Query) {
-        let _ = VisitMut::visit(query, self);
+        let _ = visit_mut(query, self);
     }
 }
 
 impl VisitorMut for Inliner<'_> {
-    type Break = ();
-
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
         let TableFactor::Table { name, alias: Some(alias), sample, args: None, .. } = factor else {
             return ControlFlow::Continue(());
@@ -109,8 +104,6 @@ struct Namer {
 }
 
 impl VisitorMut for Namer {
-    type Break = ();
-
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
         let TableFactor::Table { name, alias: Some(alias), sample, version, args, .. } = factor else {
             return ControlFlow::Continue(());
@@ -149,8 +142,6 @@ pub(in crate::sql) fn is_mention(name: &ObjectName) -> bool {
 pub(super) fn has_events_table(node: &impl Visit) -> bool {
     struct Finder;
     impl Visitor for Finder {
-        type Break = ();
-
         fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
             match factor {
                 TableFactor::Table { name, .. } if events_table(name).is_some() => ControlFlow::Break(()),
@@ -158,5 +149,5 @@ pub(super) fn has_events_table(node: &impl Visit) -> bool {
             }
         }
     }
-    node.visit(&mut Finder).is_break()
+    visit(node, &mut Finder).is_break()
 }

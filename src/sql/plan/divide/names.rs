@@ -2,9 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Ident, Query, Select, SelectItem, TableAlias, VisitMut, VisitorMut};
+use sqlparser::ast::{Expr, Ident, Query, Select, SelectItem, TableAlias};
 
 use crate::sql::syntax::names::{name_of, named};
+use crate::sql::syntax::visit::{VisitorMut, visit_mut};
 use crate::sql::types::columns::find;
 use crate::sql::types::relation::Relation;
 
@@ -88,8 +89,6 @@ fn with_fields(expr: &Expr, rest: &[Ident]) -> Option<Expr> {
 fn replaced(expr: &Expr, with: &dyn Fn(&[Ident]) -> Option<Expr>) -> Option<Expr> {
     struct Replacer<'w>(&'w dyn Fn(&[Ident]) -> Option<Expr>);
     impl VisitorMut for Replacer<'_> {
-        type Break = ();
-
         fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
             let replaced = match expr {
                 Expr::Identifier(ident) => (self.0)(std::slice::from_ref(ident)),
@@ -106,5 +105,5 @@ fn replaced(expr: &Expr, with: &dyn Fn(&[Ident]) -> Option<Expr>) -> Option<Expr
         }
     }
     let mut expr = expr.clone();
-    VisitMut::visit(&mut expr, &mut Replacer(with)).is_continue().then_some(expr)
+    visit_mut(&mut expr, &mut Replacer(with)).is_continue().then_some(expr)
 }

@@ -85,9 +85,9 @@ impl Carry {
         self == Self::Value
     }
 
-    /// The values of rows of which the first `known` have been looked at before, and of which the first one
-    /// is the one after `count` others. `last`: the value of the last of the known ones, among all.
-    pub fn adjusted(self, values: Values, known: usize, count: usize, last: Option<i64>) -> Result<Values> {
+    /// The values of rows of which the first ones have been looked at before; `so_far` says what is known of the
+    /// rows before them.
+    pub fn adjusted(self, values: Values, so_far: &SoFar, last: Option<i64>) -> Result<Values> {
         if matches!(self, Self::Rows { .. }) {
             return Ok(values);
         }
@@ -101,24 +101,39 @@ impl Carry {
             });
         }
         let cells = values.wholes()?;
-        let more = match self {
-            Self::Count { .. } => i64::try_from(count).ok(),
-            _ => match known.checked_sub(1).map(|at| cells.get(at)) {
-                // What the known rows come to by themselves is in `last`, too.
-                Some(own) => last.map(|last| last - own.unwrap_or(0)),
-                None => last,
-            },
+        let (range, more) = match self {
+            Self::Count { .. } => (0..so_far.count_end, i64::try_from(so_far.count).ok()),
+            _ => {
+                let more = match so_far.known.checked_sub(1).map(|at| cells.get(at)) {
+                    // What the known rows come to by themselves is in `last`, too.
+                    Some(own) => last.map(|last| last - own.unwrap_or(0)),
+                    None => last,
+                };
+                (so_far.known..so_far.value_end, more)
+            }
         };
-        let sum = |value: Option<i64>| match (value, more) {
+        let sum = |row: usize| match (cells.get(row), more.filter(|_| range.contains(&row))) {
             (Some(value), Some(more)) => value
                 .checked_add(more)
                 .map(Some)
                 .ok_or_else(|| SqlError::value("the sum is out of the range of bigint")),
             (value, more) => Ok(value.or(more)),
         };
-        let cells = (0..values.data.len()).map(|row| sum(cells.get(row))).collect::<Result<Vec<_>>>()?;
+        let cells = (0..values.data.len()).map(sum).collect::<Result<Vec<_>>>()?;
         Ok(Values::new(Kind::Bigint, i64::column(cells)))
     }
+}
+
+/// What is known of the rows before those that are looked at.
+#[derive(Debug, Clone, Default)]
+pub(in crate::sql) struct SoFar {
+    /// So many of those have been looked at before.
+    pub known: usize,
+    /// How many rows of the first one's partition come before it, and where that partition ends.
+    pub count: usize,
+    pub count_end: usize,
+    /// Where the partition ends of the last row that has been looked at.
+    pub value_end: usize,
 }
 
 #[cfg(test)]
@@ -129,7 +144,8 @@ mod tests {
     fn values_go_on_where_the_last_ones_ended() {
         let values = |cells: &[Option<i64>]| Values::new(Kind::Bigint, i64::column(cells.to_vec()));
         let adjusted = |carry: Carry, cells: &[Option<i64>], known, count, last| {
-            let values = carry.adjusted(values(cells), known, count, last).unwrap().wholes().unwrap();
+            let so_far = SoFar { known, count, count_end: 2, value_end: 2 };
+            let values = carry.adjusted(values(cells), &so_far, last).unwrap().wholes().unwrap();
             (0..cells.len()).map(|row| values.get(row)).collect::<Vec<_>>()
         };
         let count = Carry::Count { peers: false };
@@ -138,5 +154,9 @@ mod tests {
         assert_eq!(adjusted(Carry::Value, &[Some(5), Some(7)], 1, 3, Some(30)), [Some(30), Some(32)]);
         assert_eq!(adjusted(Carry::Value, &[None, Some(7)], 0, 3, Some(30)), [Some(30), Some(37)]);
         assert_eq!(adjusted(Carry::Value, &[None, Some(7)], 1, 3, None), [None, Some(7)]);
+        // The third row is of another partition.
+        assert_eq!(adjusted(count, &[Some(1), Some(2), Some(1)], 0, 9, None), [Some(10), Some(11), Some(1)]);
+        let cells = [Some(1), Some(2), Some(4)];
+        assert_eq!(adjusted(Carry::Value, &cells, 0, 0, Some(5)), [Some(6), Some(7), Some(4)]);
     }
 }

@@ -4,8 +4,7 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, Expr, OrderByOptions, Query, Select, SelectItem, SetExpr, TableFactor, Value, Visit,
-    Visitor, WindowType,
+    BinaryOperator, Expr, OrderByOptions, Query, Select, SelectItem, SetExpr, TableFactor, Value, WindowType,
 };
 
 use super::sure::is_sure;
@@ -18,6 +17,7 @@ use crate::sql::run::engine;
 use crate::sql::run::order;
 use crate::sql::scope::{Ctes, Scope, mask};
 use crate::sql::syntax::names::top;
+use crate::sql::syntax::visit::{Visitor, visit};
 use crate::sql::syntax::{grouping, names, walk};
 use crate::sql::types::compare::key_column;
 use crate::sql::types::place::places;
@@ -42,8 +42,6 @@ impl Ranked {
     pub fn of(tree: &Query, events_tables: &[EventsTable]) -> Option<Self> {
         struct Finder<'m>(&'m EventsTable, Option<Ranked>);
         impl Visitor for Finder<'_> {
-            type Break = ();
-
             fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
                 self.1 = top(query).and_then(|select| Ranked::of_select(select, self.0));
                 if self.1.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -54,7 +52,7 @@ impl Ranked {
             return None;
         }
         let mut finder = Finder(events_table, None);
-        let _ = tree.visit(&mut finder);
+        let _ = visit(tree, &mut finder);
         finder.1
     }
 

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use sqlparser::ast::{Expr, OrderByKind, OrderByOptions, Query, Select, SelectItem, TableFactor, Value};
+use sqlparser::ast::{
+    Expr, Ident, OrderByKind, OrderByOptions, Query, Select, SelectItem, TableFactor, Value,
+};
 
 use super::frontier::{Frontier, Leading};
 use super::{Flow, Reduction, Stop, placed, sure, with_places};
@@ -57,7 +59,7 @@ impl SortedFirst {
         let OrderByKind::Expressions(exprs) = &tree.order_by.as_ref()?.kind else { return None };
         let keys = exprs
             .iter()
-            .map(|key| Some((meant(&key.expr, select)?, key.options)))
+            .map(|key| Some((meant(&key.expr, select, &alias)?, key.options)))
             .collect::<Option<Vec<_>>>()?;
         let mut columns = BTreeSet::new();
         let is_told = keys.iter().all(|(key, _)| !walk::has_subquery(key) && add_columns(key, &mut columns));
@@ -87,8 +89,9 @@ fn leading(key: &Expr, options: OrderByOptions, alias: &str) -> Option<Leading> 
     (is_there && kind == Kind::Varchar).then_some(Leading { column, descending: options.asc == Some(false) })
 }
 
-/// The expression that a key of ORDER BY stands for; `None` if that is not obvious from the SELECT list.
-fn meant(key: &Expr, select: &Select) -> Option<Expr> {
+/// The expression that a key of ORDER BY stands for; `None` if that is not obvious from the SELECT list. `alias`
+/// is the name of the table of events.
+fn meant(key: &Expr, select: &Select, alias: &str) -> Option<Expr> {
     let item = |item: &SelectItem| match item {
         SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr.clone()),
         _ => None,
@@ -112,6 +115,22 @@ fn meant(key: &Expr, select: &Select) -> Option<Expr> {
                         alias_of(item).is_some_and(|alias| alias.eq_ignore_ascii_case(&ident.value))
                     };
                     item(select.projection.iter().find(is_it)?)
+                }
+                // The name of a column that is shown as it is.
+                Expr::Identifier(ident) => {
+                    let is_it = |item: &&SelectItem| match item {
+                        SelectItem::UnnamedExpr(expr) => {
+                            names::name_of(expr).is_some_and(|name| name.eq_ignore_ascii_case(&ident.value))
+                        }
+                        _ => false,
+                    };
+                    match select.projection.iter().find(is_it) {
+                        Some(shown) => item(shown),
+                        None if is_starred => {
+                            Some(Expr::CompoundIdentifier(vec![Ident::new(alias), ident.clone()]))
+                        }
+                        None => Some(key.clone()),
+                    }
                 }
                 // An alias inside of an expression stands for another one; this is left to the evaluator.
                 _ if names::parts_in(key).iter().any(|name| aliases.contains(name)) => None,

@@ -2,11 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Query, Visit, Visitor};
+use sqlparser::ast::{Expr, Query};
 
 use crate::sql::bind::Bound;
 use crate::sql::plan::logical::{JoinKind, Node, Operator, Plan};
 use crate::sql::plan::table_scans;
+use crate::sql::syntax::visit::{Visitor, visit};
 
 /// Whether all rows of a query depend on single events, except for a reduction at the top.
 pub(super) fn is_reduced(bound: &Bound, plan: &Plan) -> bool {
@@ -27,8 +28,6 @@ pub(super) fn is_reduced(bound: &Bound, plan: &Plan) -> bool {
 pub(super) fn has_windows(tree: &Query) -> bool {
     struct Finder;
     impl Visitor for Finder {
-        type Break = ();
-
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
             match expr {
                 Expr::Function(function) if function.over.is_some() => ControlFlow::Break(()),
@@ -36,7 +35,7 @@ pub(super) fn has_windows(tree: &Query) -> bool {
             }
         }
     }
-    tree.visit(&mut Finder).is_break()
+    visit(tree, &mut Finder).is_break()
 }
 
 /// Whether each row of a FROM depends on a single event: the events table comes first, and joins handle each

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     Expr, Ident, ObjectName, ObjectNamePart, OrderByOptions, Query, Select, SetExpr, TableAlias, TableFactor,
-    VisitMut, VisitorMut, WindowType,
+    WindowType,
 };
 
 use super::partial::Partial;
@@ -28,6 +28,7 @@ use crate::sql::run::window::carried::Carry;
 use crate::sql::scope::{Ctes, Scope};
 use crate::sql::stream::spill::sorted::Keyed;
 use crate::sql::syntax::names::top;
+use crate::sql::syntax::visit::{VisitorMut, visit_mut};
 use crate::sql::syntax::{calls, grouping};
 use crate::sql::types::relation::Relation;
 use crate::tables::cloudtrail::TABLE;
@@ -39,6 +40,7 @@ const NAME: &str = "\0windows";
 #[derive(Debug, Clone)]
 pub(in crate::sql) struct Sequence {
     select: Select,
+    partition_by: Vec<Expr>,
     order_by: Vec<(Expr, OrderByOptions)>,
     /// Its window functions.
     calls: Vec<(Expr, Carry)>,
@@ -57,7 +59,7 @@ impl Flow {
         let mut events_tables = divide::mentions(&mut tree)?;
         let events_table = events_tables.pop().filter(|_| events_tables.is_empty())?;
         let mut finder = Finder { events_table, now: bound.now(), found: None };
-        let _ = VisitMut::visit(&mut tree, &mut finder);
+        let _ = visit_mut(&mut tree, &mut finder);
         let (sequence, alias) = finder.found?;
         if rowwise::has_windows(&tree) || !is_over_table(&tree) {
             return None;
@@ -83,6 +85,7 @@ impl Flow {
             events_tables: Some(vec![table]),
             ranked: None,
             sequence: Some(sequence),
+            in_sequence: None,
         })
     }
 }
@@ -117,8 +120,6 @@ struct Finder {
 }
 
 impl VisitorMut for Finder {
-    type Break = ();
-
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
         let TableFactor::Derived { lateral: false, sample: None, subquery, alias: Some(alias) } = factor
         else {
@@ -158,20 +159,23 @@ impl Finder {
         *own = Some(alias.clone());
         let (_, calls) = grouping::grouping(select, None).ok()?;
         let mut windows = Vec::new();
-        let mut order_by: Option<Vec<(Expr, OrderByOptions)>> = None;
+        let mut order_by: Option<(Vec<Expr>, Vec<(Expr, OrderByOptions)>)> = None;
         for call in &calls.windows {
             let function = calls::as_call(call).ok()?;
             let Some(WindowType::WindowSpec(spec)) = &function.over else { return None };
             let keys = spec.order_by.iter().map(|key| (key.expr.clone(), key.options)).collect::<Vec<_>>();
-            if !spec.partition_by.is_empty() || order_by.as_ref().is_some_and(|known| *known != keys) {
+            let keys = (spec.partition_by.clone(), keys);
+            if order_by.as_ref().is_some_and(|known| *known != keys) {
                 return None;
             }
             order_by = Some(keys);
             windows.push((call.clone(), Carry::of(function, spec)?));
         }
+        let (partition_by, order_by) = order_by?;
         let sequence = Sequence {
             select: (**select).clone(),
-            order_by: order_by?,
+            partition_by,
+            order_by,
             calls: windows,
             events_table: self.events_table.clone(),
             now: self.now,
@@ -193,6 +197,11 @@ impl Sequence {
     /// Whether rows with equal keys have to be looked at together.
     pub fn looks_at_peers(&self) -> bool {
         self.calls.iter().any(|(_, carry)| carry.looks_at_peers())
+    }
+
+    /// Number of keys that tell partitions apart; they are the first ones.
+    pub fn partition_keys(&self) -> usize {
+        self.partition_by.len()
     }
 
     pub fn calls(&self) -> &[(Expr, Carry)] {
@@ -217,7 +226,10 @@ impl Sequence {
         self.over(self.events_table.table(events)?, limits, |like| {
             let rows = select::rows(like, &self.select, None)?;
             let scope = Scope { relation: &rows, ..*like };
-            let keys = self.order_by.iter().map(|(key, options)| Ok((scope.column(key)?, *options)));
+            let by =
+                self.partition_by.iter().map(|key| (key, OrderByOptions { asc: None, nulls_first: None }));
+            let keys = by.chain(self.order_by.iter().map(|(key, options)| (key, *options)));
+            let keys = keys.map(|(key, options)| Ok((scope.column(key)?, options)));
             let keys = keys.collect::<Result<Vec<_>>>()?;
             Ok((rows, keys))
         })

@@ -5,9 +5,10 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Visit, Visitor};
+use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 
 use crate::sql::syntax::names;
+use crate::sql::syntax::visit::{Visitor, visit};
 
 /// Functions that cannot fail for any text.
 const SURE: &[&str] = &[
@@ -29,8 +30,6 @@ const SURE: &[&str] = &[
 pub(super) fn is_sure(expr: &Expr) -> bool {
     struct Sure;
     impl Visitor for Sure {
-        type Break = ();
-
         fn pre_visit_query(&mut self, _: &sqlparser::ast::Query) -> ControlFlow<()> {
             ControlFlow::Break(())
         }
@@ -66,7 +65,7 @@ pub(super) fn is_sure(expr: &Expr) -> bool {
             if sure { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         }
     }
-    expr.visit(&mut Sure).is_continue()
+    visit(expr, &mut Sure).is_continue()
 }
 
 #[cfg(test)]

@@ -92,6 +92,7 @@ const DIGIT_0: u8 = b'0';
 impl Cell<&str> {
     /// Adds it to a text from which it can be told again, which the same cells alone have. Of several, the
     /// last one may be as long as it is.
+    #[inline]
     pub fn write(self, is_last: bool, out: &mut String) {
         match self {
             Self::Null => out.push('n'),
@@ -113,6 +114,7 @@ impl Cell<&str> {
     }
 
     /// Takes the first cell off a text that was written so; NULL where there is none.
+    #[inline]
     pub fn read<'t>(text: &mut &'t str) -> Cell<&'t str> {
         let mut letters = text.chars();
         let letter = letters.next();

@@ -23,6 +23,7 @@ const PART_SHIFT: u32 = 32;
 pub(super) const GROUP_DIGITS: u32 = 7;
 
 /// Which part a group or a value is of.
+#[inline]
 pub(super) fn part_of(hash: u64) -> usize {
     (hash >> PART_SHIFT) as usize % PARTS
 }
@@ -44,6 +45,7 @@ impl Held {
         }
     }
 
+    #[inline]
     fn push(&mut self) {
         match self {
             Self::Counts(counts) => counts.push(0),
@@ -51,6 +53,7 @@ impl Held {
         }
     }
 
+    #[inline]
     pub fn count(&mut self, group: u32, more: i64) {
         if let Self::Counts(counts) = self
             && let Some(count) = counts.get_mut(group as usize)
@@ -108,6 +111,7 @@ impl Part {
     }
 
     /// The group of these keys, which has an event at `place`.
+    #[inline]
     pub fn at(&mut self, hash: u64, keys: &str, place: u64, is_before: impl Fn(u64, u64) -> bool) -> u32 {
         let (group, is_new) = self.keys.add(hash, keys);
         if is_new {
@@ -195,6 +199,7 @@ impl Groups {
 
     /// Asks for the group of these keys, which has an event at `place`; `number` is the one that it has in
     /// its portion.
+    #[inline]
     pub fn ask<'k>(&mut self, keys: impl ExactSizeIterator<Item = Cell<&'k str>>, number: u32, place: u64) {
         self.written.clear();
         let count = keys.len();

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use polars::prelude::{IntoSeries, StringChunked};
-use sqlparser::ast::{Expr, Ident, Visit, Visitor};
+use sqlparser::ast::{Expr, Ident};
 
 use crate::model::Timestamp;
 use crate::sql::catalog::Catalog;
@@ -11,6 +11,7 @@ use crate::sql::error::Result;
 use crate::sql::functions::partition;
 use crate::sql::run::engine;
 use crate::sql::scope::{Ctes, Scope};
+use crate::sql::syntax::visit::{Visitor, visit};
 use crate::sql::types::relation::Relation;
 use crate::sql::types::values::Values;
 use crate::sql::types::{clock, columns, relation};
@@ -53,7 +54,7 @@ impl Over {
     ) -> Option<Self> {
         let kind = scope.eval(expr).ok()?.kind;
         let mut finder = Finder { scope, found: Vec::new(), names: Vec::new(), by_column: false };
-        if expr.visit(&mut finder).is_break() {
+        if visit(expr, &mut finder).is_break() {
             return None;
         }
         let Finder { mut found, names: named, by_column, .. } = finder;
@@ -156,8 +157,6 @@ impl Finder<'_> {
 }
 
 impl Visitor for Finder<'_> {
-    type Break = ();
-
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         let understood = match expr {
             Expr::Identifier(ident) => self.name(expr, std::slice::from_ref(ident)),

@@ -71,7 +71,8 @@ pub(super) fn add(rows: &mut Rows<'_>, plan: &Plan, groups: &mut Groups) -> Resu
         let place = object << RECORD_BITS | place & ((1 << RECORD_BITS) - 1);
         groups.ask(grouped.keys.iter().map(|key| grouped.cell(key, number)), number, place);
     }
-    let mut found: Vec<Option<Group>> = vec![None; grouped.count];
+    let counts_distinct = parts.iter().any(|part| matches!(part, Part::Distinct { .. }));
+    let mut found: Vec<Option<Group>> = vec![None; if counts_distinct { grouped.count } else { 0 }];
     groups.answer(|number, group, held| {
         if let Some(slot) = found.get_mut(number as usize) {
             *slot = Some(group);

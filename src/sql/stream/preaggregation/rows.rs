@@ -34,6 +34,7 @@ pub(super) enum Cells<'r> {
 }
 
 impl Cells<'_> {
+    #[inline]
     pub fn get(&self, number: u32) -> Cell<&str> {
         match self {
             Self::Leaf(texts) => texts.get(number).map_or(Cell::Null, Cell::Text),

@@ -18,10 +18,12 @@ pub(super) struct TextSet {
 }
 
 impl TextSet {
+    #[inline]
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
+    #[inline]
     pub fn get(&self, number: u32) -> Option<&str> {
         text_at(&self.all, &self.ends, number)
     }
@@ -38,6 +40,7 @@ impl TextSet {
     }
 
     /// The number of a text, which has this hash, and whether it is new.
+    #[inline]
     pub fn add(&mut self, hash: u64, text: &str) -> (u32, bool) {
         let Self { table, hashes, ends, all } = self;
         let is_it = |number: &u32| {
@@ -64,6 +67,7 @@ impl TextSet {
     }
 }
 
+#[inline]
 fn text_at<'t>(all: &'t str, ends: &[usize], number: u32) -> Option<&'t str> {
     let at = number as usize;
     let start = at.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
