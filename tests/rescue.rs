@@ -324,7 +324,7 @@ fn a_finding_is_named_by_its_id() {
     for (what, expected) in [
         ("0000000000000000", "no finding has the id"),
         ("nothing at all !", "no image reference"),
-        ("shop/unknown:v9", "nothing in this evidence tells"),
+        ("shop/unknown:v9", "these sources do not show which image"),
     ] {
         let (_, code, said) = evidence.run("rescue", what);
         assert_eq!(code, 2, "{what}");

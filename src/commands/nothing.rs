@@ -287,13 +287,12 @@ mod tests {
         );
         assert_eq!(
             told(&repository("zzz"), &coverage()).unwrap().lines().last(),
-            Some("try: the logs speak of shop/api, shop/web, tools")
+            Some("try: the logs have shop/api, shop/web, tools")
         );
         let account = Filter { accounts: vec!["444455556666".into()], ..Filter::default() };
         assert_eq!(
             told(&account, &coverage()).unwrap(),
-            "error: no account in these logs matches --account 444455556666\ntry: the logs speak of \
-             111122223333"
+            "error: no account in these logs matches --account 444455556666\ntry: the logs have 111122223333"
         );
     }
 
@@ -305,7 +304,7 @@ mod tests {
     #[test]
     fn a_time_outside_the_logs_is_told_with_theirs() {
         let until = Filter { until: Timestamp::parse("2026-03-01T00:00:00Z"), ..Filter::default() };
-        let cause = "because: --until is 2026-03-01T00:00:00Z, and what was read reaches from \
+        let cause = "because: --until is 2026-03-01T00:00:00Z, but the events that were read are from \
             2026-03-01T00:00:00Z to 2026-03-09T00:00:00Z";
         assert_eq!(told(&until, &coverage()).unwrap().lines().nth(1), Some(cause));
     }
@@ -313,7 +312,7 @@ mod tests {
     #[test]
     fn no_objects_and_objects_of_another_kind() {
         let none = Coverage::default();
-        assert!(told(&Filter::default(), &none).unwrap().contains("not one object"));
+        assert!(told(&Filter::default(), &none).unwrap().contains("it contains no objects"));
         let skipped = Coverage { objects_listed: 4, objects_skipped: 4, ..Coverage::default() };
         assert!(told(&Filter::default(), &skipped).unwrap().contains("4 objects of another kind"));
     }

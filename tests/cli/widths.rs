@@ -74,3 +74,31 @@ fn nothing_is_wider_than_the_terminal() {
         }
     }
 }
+
+/// A command is copied and run: on a narrow terminal it is still one line, with its whole digest or policy.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_command_to_paste_is_one_whole_line_on_any_terminal() {
+    let world = World::new();
+    world.copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/incident"), "logs");
+    let digest = "sha256:2d6584fa9333a12a8fa7922a8168f577b4abe34ad354c2ce5ed1b7a60b2a974e";
+    for columns in [40, 80] {
+        for (args, ends) in [
+            (
+                ["rescue", digest, "logs"],
+                format!("--image-digest {digest} --image-manifest file://manifest.json"),
+            ),
+            (["whatif", "--suggest", "logs"], r#""tagStatus":"any"}}]}'"#.to_owned()),
+        ] {
+            let Some(page) = on_a_terminal(&world, columns, "C.UTF-8", &args) else {
+                eprintln!(
+                    "SKIPPED: a_command_to_paste_is_one_whole_line_on_any_terminal: there is no `script`"
+                );
+                return;
+            };
+            let is_whole =
+                |line: &str| line.trim_start().starts_with("$ aws ecr put-") && line.ends_with(&ends);
+            assert!(page.lines().any(is_whole), "{columns} columns, {args:?}: {page}");
+        }
+    }
+}

@@ -4,8 +4,8 @@
 
 use std::sync::LazyLock;
 
+use super::members::{MEMBERS, Member};
 use super::shape::{Field, Shape};
-use crate::lake::record::{MEMBERS, Member};
 
 /// A column, or a field of one, that can have a cell.
 pub(in crate::lake) struct Leaf {

@@ -3,7 +3,8 @@
 use polars::prelude::{DataFrame, Int64Chunked, ListChunked, PolarsResult, Series, StringChunked};
 use serde_json::value::RawValue;
 
-use crate::lake::record::{Holds, MEMBERS, Split, add_member, add_text, json_name, time_of, told};
+use super::members::{Holds, MEMBERS, json_name};
+use super::split::{Split, add_member, add_text, time_of, told};
 use crate::model::{Identity, Timestamp};
 use crate::tables::Kind;
 use crate::tables::builder::members_of;

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::lake::record::json_name;
+use super::members::json_name;
 use crate::tables::Kind;
 
 /// The structure of a column.

@@ -4,13 +4,12 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{
-    Expr, Ident, ObjectName, ObjectNamePart, Query, SetExpr, TableAlias, TableFactor, Visit, Visitor,
-};
+use sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart, Query, SetExpr, TableAlias, TableFactor};
 
 use crate::sql::scope::Ctes;
 use crate::sql::syntax::dialect;
 use crate::sql::syntax::names::{self, is_events, top};
+use crate::sql::syntax::visit::{Visitor, relations, visit};
 use crate::sql::types::relation::Relation;
 use crate::tables::cloudtrail;
 
@@ -52,19 +51,19 @@ pub(in crate::sql) fn split(tree: &Query, mut is_good: impl FnMut(&Query) -> boo
 /// Number of occurrences of the events table.
 fn mentions(query: &Query) -> usize {
     let mut count = 0;
-    let _ = sqlparser::ast::visit_relations(query, |name| {
+    let _ = relations(query, &mut |name| {
         count += usize::from(is_events(&names::last(name)));
-        ControlFlow::<()>::Continue(())
+        ControlFlow::Continue(())
     });
     count
 }
 
 /// Whether all tables of a query are the events.
 fn names_events_alone(query: &Query) -> bool {
-    let is_other = |name: &ObjectName| {
+    let all = relations(query, &mut |name| {
         if is_events(&names::last(name)) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    };
-    sqlparser::ast::visit_relations(query, is_other).is_continue()
+    });
+    all.is_continue()
 }
 
 /// Calls `found` for the derived and common tables of a query, the outermost first, until it returns
@@ -104,8 +103,6 @@ fn all_rows(query: &Query) -> Option<Query> {
 fn has_other_names(query: &Query) -> bool {
     struct Finder;
     impl Visitor for Finder {
-        type Break = ();
-
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
             let last = match expr {
                 Expr::Identifier(ident) => Some(ident),
@@ -118,5 +115,5 @@ fn has_other_names(query: &Query) -> bool {
             if last.is_some_and(is_other) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }
     }
-    query.visit(&mut Finder).is_break()
+    visit(query, &mut Finder).is_break()
 }

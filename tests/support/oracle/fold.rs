@@ -301,8 +301,8 @@ impl Folded {
                 self.repository(repo).already_there(digest, tag);
                 self.repository(repo).images.entry(digest.clone()).or_default().exists = true;
             }
-            Act::Delete { repo, images, tags, listed } => {
-                for digest in images.iter().chain(tags.iter().map(|(digest, _)| digest)) {
+            Act::Delete { repo, images, tags, listed, held } => {
+                for digest in images.iter().chain(tags.iter().map(|(digest, _)| digest)).chain(held) {
                     self.repository(repo).show(digest, event.time);
                 }
                 self.repository(repo).correct_holders(listed);

@@ -125,6 +125,8 @@ pub enum Act {
         images: Vec<String>,
         tags: Vec<(String, String)>,
         listed: Vec<(String, String)>,
+        /// Digests that stayed because an index lists them.
+        held: Vec<String>,
     },
     Run {
         repo: Repo,
@@ -506,7 +508,11 @@ fn delete(value: &Value, repo: Repo) -> Act {
             _ => {}
         }
     }
-    Act::Delete { repo, images, tags, listed }
+    let held = list(&response["failures"])
+        .filter(|failure| failure["failureCode"] == "ImageReferencedByManifestList")
+        .filter_map(|failure| text(&failure["imageId"]["imageDigest"]))
+        .collect();
+    Act::Delete { repo, images, tags, listed, held }
 }
 
 fn run_images(details: &Value) -> Vec<RunImage> {

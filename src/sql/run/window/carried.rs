@@ -150,8 +150,8 @@ mod tests {
         };
         let count = Carry::Count { peers: false };
         assert_eq!(adjusted(count, &[Some(1), Some(2)], 1, 10, None), [Some(11), Some(12)]);
-        // Of the sum 30, the row that is known had 5.
-        assert_eq!(adjusted(Carry::Value, &[Some(5), Some(7)], 1, 3, Some(30)), [Some(30), Some(32)]);
+        // Of the sum 30, the row that is known had 5; it is not looked at again.
+        assert_eq!(adjusted(Carry::Value, &[Some(5), Some(7)], 1, 3, Some(30)), [Some(5), Some(32)]);
         assert_eq!(adjusted(Carry::Value, &[None, Some(7)], 0, 3, Some(30)), [Some(30), Some(37)]);
         assert_eq!(adjusted(Carry::Value, &[None, Some(7)], 1, 3, None), [None, Some(7)]);
         // The third row is of another partition.
